@@ -1,0 +1,177 @@
+/**
+ * The configuration as it is inside the control plane: parsed once at an edge (the document, an API body, a
+ * database row) into values that can't be wrong any more. Times are milliseconds or seconds and say so; names
+ * are lower-cased; addresses are canonical text. The external form (durations as `10s`, maps by name) lives in
+ * `document/`, the rows in `store/`; both convert to and from these types.
+ */
+
+/** An IPv4 or IPv6 address in canonical text form (RFC 5952 for IPv6). */
+export type AddressText = string
+
+export const monitorTypes = ['http', 'https'] as const
+export type MonitorType = (typeof monitorTypes)[number]
+
+/** An inclusive range of HTTP status codes. */
+export interface CodeRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** How to probe a member and how to judge what the probes say. */
+export interface Monitor {
+  readonly name: string
+  readonly type: MonitorType
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'OPTIONS'
+  readonly port: number
+  /** Origin-form request target, begins with `/`. */
+  readonly path: string
+  /** Host header (and SNI for https); null means the probed address. */
+  readonly host: string | null
+  readonly expectCodes: readonly CodeRange[]
+  /** Substring that the body (its first 64 KiB) must hold; null accepts any body. */
+  readonly expectBody: string | null
+  /** How many redirects a probe follows; 0 judges the redirect itself. */
+  readonly followRedirects: number
+  readonly intervalMs: number
+  /** Never above `intervalMs`. */
+  readonly timeoutMs: number
+  /** Consecutive successes that turn `down` to `up`. */
+  readonly rise: number
+  /** Consecutive failures that turn `up` to `down`. */
+  readonly fall: number
+}
+
+export const poolSelects = ['all', 'weighted'] as const
+export type PoolSelect = (typeof poolSelects)[number]
+
+/** One address of a pool. */
+export interface Member {
+  readonly name: string
+  readonly address: AddressText
+  /** 0..65535; relative to the other members of the pool. */
+  readonly weight: number
+  /** Probed instead of `address`, when the health endpoint lives elsewhere. */
+  readonly probeAddress: AddressText | null
+  /** Probed instead of the monitor's port. */
+  readonly probePort: number | null
+}
+
+export interface Pool {
+  readonly name: string
+  /** Name of the monitor; null means that members are not probed and count as up. */
+  readonly monitor: string | null
+  readonly select: PoolSelect
+  /** Most members in one answer; null means every one for `all` and 1 for `weighted`. */
+  readonly answers: number | null
+  /** Share (0..1) of members that must be up for the pool to be up; with 0 a single one suffices. */
+  readonly minUp: number
+  /** In the order of the document; names and addresses are unique inside the pool. */
+  readonly members: readonly Member[]
+}
+
+export const serviceSteers = ['failover'] as const
+export type ServiceSteer = (typeof serviceSteers)[number]
+
+export const allDownPolicies = ['serve-all', 'last-known', 'fallback', 'nodata', 'servfail'] as const
+export type AllDownPolicy = (typeof allDownPolicies)[number]
+
+/** A name that is answered with the members of a pool. */
+export interface Service {
+  /** Absolute name in lower case with the final dot left out, as in the document. */
+  readonly name: string
+  readonly ttlSeconds: number
+  readonly steer: ServiceSteer
+  /** Names of pools in order of preference; at least one. */
+  readonly pools: readonly string[]
+  readonly whenAllDown: AllDownPolicy
+  /** Pool that is served whole, unprobed, when `whenAllDown` is `fallback`; null with any other policy. */
+  readonly fallback: string | null
+}
+
+export interface Soa {
+  /** Absolute names with the final dot. */
+  readonly mname: string
+  readonly rname: string
+  readonly refreshSeconds: number
+  readonly retrySeconds: number
+  readonly expireSeconds: number
+  readonly minimumSeconds: number
+}
+
+/** All RRs of one owner and type, with one TTL (RFC 2181 section 5). */
+export interface Rrset {
+  /** Relative to the apex and in lower case, `@` for the apex itself. */
+  readonly owner: string
+  /** Mnemonic in upper case. Never SOA: that is the zone's own field. */
+  readonly type: string
+  /** null inherits the zone's TTL. */
+  readonly ttlSeconds: number | null
+  /** RDATA in presentation form, canonical, at least one, no two the same. */
+  readonly data: readonly string[]
+}
+
+export interface ZoneHead {
+  /** Absolute, lower case, without the final dot (the root is `.`). */
+  readonly apex: string
+  readonly soa: Soa
+  /** TTL of RRsets that have none of their own, and of the SOA. */
+  readonly ttlSeconds: number
+}
+
+export interface Zone extends ZoneHead {
+  readonly rrsets: readonly Rrset[]
+}
+
+/** The whole configuration; what one document holds. Absent kinds are empty. */
+export interface Configuration {
+  readonly monitors: readonly Monitor[]
+  readonly pools: readonly Pool[]
+  readonly services: readonly Service[]
+  readonly zones: readonly Zone[]
+}
+
+export const healthStates = ['up', 'down', 'unknown'] as const
+export type HealthState = (typeof healthStates)[number]
+
+export const overrideStates = ['up', 'down', 'drain'] as const
+export type OverrideState = (typeof overrideStates)[number]
+
+/** An operator's word on a member. It stands beside the measured state and never replaces it. */
+export interface Override {
+  readonly pool: string
+  readonly member: string
+  readonly state: OverrideState
+  /** When it ends by itself; null means that it stays until it is deleted. */
+  readonly until: Date | null
+  readonly reason: string
+  readonly actor: string
+  readonly since: Date
+}
+
+/** What the probes of one member have said, as it is kept in the store. */
+export interface MemberHealth {
+  readonly pool: string
+  readonly member: string
+  readonly state: HealthState
+  readonly since: Date
+  /** Such as `status 503`, `timeout after 3000 ms`, `connect ECONNREFUSED`. */
+  readonly reason: string
+}
+
+/** A transition of a member's measured state. */
+export interface HealthEvent {
+  readonly pool: string
+  readonly member: string
+  readonly from: HealthState
+  readonly to: HealthState
+  readonly reason: string
+  readonly at: Date
+}
+
+/** A lookup that the lookup tool answered with at least one address. */
+export interface Lookup {
+  readonly domain: string
+  readonly clientIp: string
+  readonly createdAt: Date
+  readonly addresses: readonly string[]
+}

@@ -1,0 +1,222 @@
+/**
+ * Query in, response out: `respond` is the one function that every transport calls. It works in visible stages over one
+ * state: decode (a closed verdict), look up (a closed outcome), write the sections, finish with OPT and header. Apart
+ * from its scratch memory, the counters, the rotation cursors and the random source it is a pure function of the octets, the serving
+ * state and the client; it allocates nothing, throws nothing and logs nothing on the normal path.
+ *
+ * Names in responses are compressed against two places that are always there: the owner that is being answered (the
+ * question, or the last CNAME's target) and its zone's apex, a suffix of it. See `zone/image.ts` for the other half.
+ */
+import type { Counters } from '../counters.ts'
+import { Random } from '../random.ts'
+import {
+  classes,
+  ednsPayload,
+  headerLength,
+  isMetaType,
+  plainPayload,
+  rcodes,
+  types,
+} from '../wire/constants.ts'
+import { NameScan } from '../wire/name-scan.ts'
+import { decodeOther, otherVerdicts } from '../wire/other-query.ts'
+import { Query, verdicts } from '../wire/query.ts'
+import { type Outcome, outcomes, ZoneLookup } from '../zone/lookup.ts'
+import type { ServingState } from '../zone/state.ts'
+import { ResponseWriter, type Section } from './response-writer.ts'
+
+/** Where a query came from, as far as answering depends on it. One object is filled again for each query. */
+export class Client {
+  ipv6 = false
+}
+
+/** A chain longer than this ends where it is; real ones have one or two links. */
+const maxChain = 8
+
+export class Responder {
+  readonly #state: ServingState
+  readonly #counters: Counters
+  readonly #query = new Query()
+  readonly #target = new NameScan()
+  readonly #lookup = new ZoneLookup()
+  readonly #writer: ResponseWriter
+  readonly #chainRrsets = new Int32Array(maxChain + 1)
+  readonly #chainZones = new Int32Array(maxChain + 1)
+  readonly #stream: boolean
+
+  /** @param stream whether the transport carries messages of any size (TCP) */
+  constructor(state: ServingState, counters: Counters, stream: boolean, random = new Random()) {
+    this.#state = state
+    this.#counters = counters
+    this.#stream = stream
+    this.#writer = new ResponseWriter(counters, random)
+  }
+
+  /**
+   * Answers the first `length` octets of `request` into `out`, which holds at least 1,232 octets (65,535 for a stream)
+   * and is not `request`.
+   *
+   * @returns the length of the response, 0 for silence.
+   */
+  respond(request: Uint8Array, length: number, client: Client, out: Uint8Array): number {
+    const query = this.#query
+    const decoded = query.decode(request, length)
+    const verdict = decoded === verdicts.other ? decodeOther(query, request, length) : decoded
+    switch (verdict) {
+      case verdicts.dropShort:
+        this.#counters.drop('short')
+        return 0
+      case verdicts.dropResponse:
+        this.#counters.drop('response')
+        return 0
+      case verdicts.ok:
+        this.#counters.query(client.ipv6, query.qtype)
+        return this.#answer(request, out)
+      case verdicts.badvers:
+        return this.#refuse(request, out, rcodes.badvers)
+      case verdicts.formerr:
+        return this.#refuse(request, out, rcodes.formerr)
+      case verdicts.notimp:
+        return this.#refuse(request, out, rcodes.notimp)
+      case otherVerdicts.notify:
+        // We are nobody's secondary.
+        return this.#refuse(request, out, rcodes.refused)
+      case otherVerdicts.signed:
+        return this.#refuse(request, out, rcodes.notauth)
+    }
+  }
+
+  /** A response without data: header, the question as far as it could be read, OPT when one was asked with. */
+  #refuse(request: Uint8Array, out: Uint8Array, rcode: number): number {
+    this.#begin(request, out)
+    return this.#finish(request, rcode, false)
+  }
+
+  #begin(request: Uint8Array, out: Uint8Array): void {
+    const query = this.#query
+    const udpLimit = query.edns ? Math.min(query.payload, ednsPayload) : plainPayload
+    const end = query.questionEnd === 0 ? headerLength : query.questionEnd
+    this.#writer.begin(request, end, out, this.#stream ? out.length : udpLimit, query.edns)
+  }
+
+  #finish(request: Uint8Array, rcode: number, authoritative: boolean): number {
+    const { edns, dnssecOk, questionEnd } = this.#query
+    this.#counters.response(rcode)
+    return this.#writer.finish(request, rcode, authoritative, edns, dnssecOk, questionEnd !== 0)
+  }
+
+  #answer(request: Uint8Array, out: Uint8Array): number {
+    const query = this.#query
+    this.#begin(request, out)
+    if (query.qclass !== classes.in || isMetaType(query.qtype))
+      return this.#finish(request, rcodes.refused, false)
+    const apexLabel = this.#findZone()
+    if (apexLabel < 0) return this.#finish(request, rcodes.refused, false)
+    return this.#walk(request, apexLabel)
+  }
+
+  /** DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1), so it is looked for one label higher first. */
+  #findZone(): number {
+    const { name, qtype } = this.#query
+    if (qtype === types.ds && name.count > 0) {
+      const label = this.#state.findZone(name, 1)
+      if (label >= 0) return label
+    }
+    return this.#state.findZone(name, 0)
+  }
+
+  /** Follows the qname and then CNAME targets inside our zones (RFC 1034 section 4.3.2) until an outcome ends the walk. */
+  #walk(request: Uint8Array, firstApexLabel: number): number {
+    const { qtype } = this.#query
+    const writer = this.#writer
+    const lookup = this.#lookup
+    let name = this.#query.name
+    let apexLabel = firstApexLabel
+    let nameAt = headerLength
+    let apexAt = nameAt + name.offsets[apexLabel]!
+    for (let hop = 0; ; hop++) {
+      const zone = this.#state.zone
+      const outcome: Outcome = lookup.find(zone, name, apexLabel, qtype)
+      switch (outcome) {
+        case outcomes.answer:
+          if (!writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer))
+            return this.#truncate(request, true)
+          writer.additional(zone, lookup.rrset, apexAt)
+          return this.#finish(request, rcodes.noerror, true)
+        case outcomes.service: {
+          const plan = this.#state.plan(lookup.service)
+          if (plan.servfail) return this.#finish(request, rcodes.servfail, true)
+          const candidates =
+            qtype === types.aaaa || (qtype === types.any && plan.a.count === 0) ? plan.aaaa : plan.a
+          if (candidates.count === 0) return this.#negative(request, rcodes.noerror, apexAt)
+          if (!writer.members(plan, candidates, nameAt)) return this.#truncate(request, true)
+          return this.#finish(request, rcodes.noerror, true)
+        }
+        case outcomes.cname: {
+          if (this.#wasHere(hop)) return this.#finish(request, rcodes.noerror, true)
+          if (!writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer))
+            return this.#truncate(request, true)
+          const targetAt = writer.rdataAt
+          name = this.#target
+          writer.expandName(targetAt, name)
+          apexLabel = this.#state.findZone(name, 0)
+          if (apexLabel < 0) return this.#finish(request, rcodes.noerror, true)
+          // In the same zone the apex stays where it was; another zone's apex is spelled out in the target.
+          if (this.#state.zone !== zone) apexAt = targetAt + name.offsets[apexLabel]!
+          nameAt = writer.spelledAt(targetAt)
+          break
+        }
+        case outcomes.nodata:
+          return this.#negative(request, rcodes.noerror, apexAt)
+        case outcomes.nxdomain:
+          return this.#negative(request, rcodes.nxdomain, apexAt)
+        case outcomes.referral:
+          return this.#refer(
+            request,
+            nameAt + name.offsets[name.count - zone.labels(lookup.node)]!,
+            apexAt,
+            hop > 0,
+          )
+      }
+    }
+  }
+
+  /** Notes the CNAME of this hop. @returns whether the chain must end: it has been here before, or is too long. */
+  #wasHere(hop: number): boolean {
+    const { zoneSlot } = this.#state
+    const { rrset } = this.#lookup
+    for (let i = 0; i < hop; i++) {
+      if (this.#chainRrsets[i] === rrset && this.#chainZones[i] === zoneSlot) return true
+    }
+    this.#chainRrsets[hop] = rrset
+    this.#chainZones[hop] = zoneSlot
+    return hop === maxChain
+  }
+
+  /** NODATA and NXDOMAIN carry the SOA (RFC 2308 sections 2 and 3). */
+  #negative(request: Uint8Array, rcode: number, apexAt: number): number {
+    const { zone } = this.#state
+    if (!this.#writer.rrset(zone, zone.negativeSoa, apexAt, apexAt, sections.authority))
+      return this.#truncate(request, true)
+    return this.#finish(request, rcode, true)
+  }
+
+  /** The cut's NS with glue. Glue that doesn't fit makes the response truncated (RFC 9471 section 2). */
+  #refer(request: Uint8Array, cutAt: number, apexAt: number, authoritative: boolean): number {
+    const writer = this.#writer
+    const { zone } = this.#state
+    const { rrset } = this.#lookup
+    if (!writer.rrset(zone, rrset, cutAt, apexAt, sections.authority))
+      return this.#truncate(request, authoritative)
+    if (!writer.additional(zone, rrset, apexAt)) return this.#truncate(request, authoritative)
+    return this.#finish(request, rcodes.noerror, authoritative)
+  }
+
+  /** RFC 2181 section 9: no part of an RRset that doesn't fit; the client comes back over TCP. */
+  #truncate(request: Uint8Array, authoritative: boolean): number {
+    this.#writer.truncate()
+    return this.#finish(request, rcodes.noerror, authoritative)
+  }
+}
+
+const sections: { readonly answer: Section; readonly authority: Section } = { answer: 0, authority: 1 }

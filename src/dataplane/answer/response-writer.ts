@@ -1,0 +1,253 @@
+/**
+ * Writes a response into a buffer: copies wire forms out of images, patches the pointers in them, and keeps to the
+ * limit. Every write either happens whole or not at all.
+ */
+import type { Counters } from '../counters.ts'
+import type { Random } from '../random.ts'
+import { ednsPayload, headerLength, optLength, types } from '../wire/constants.ts'
+import type { NameScan } from '../wire/name-scan.ts'
+import type { ZoneImage } from '../zone/image.ts'
+import { type Candidates, maxCandidates, type PlanImage, planSelects } from '../zone/plan.ts'
+
+export type Section = 0 | 1 | 2
+
+/** Octets of an RR with a pointer as owner, before its RDATA. */
+const rrHeadLength = 12
+/** A pointer has 14 bits (RFC 1035 section 4.1.4). */
+const maxPointer = 0x3fff
+/** Draws that may hit a member already in the answer before the exact, slower draw takes over. */
+const maxRedraws = 8
+
+export class ResponseWriter {
+  readonly #counters: Counters
+  readonly #random: Random
+  readonly #counts = new Uint16Array(3)
+  /** By candidate, the answer that it was last drawn for: marks without clearing. */
+  readonly #drawn = new Uint32Array(maxCandidates)
+  readonly #uncompressed = new Uint8Array(256)
+  #draw = 0
+  #out: Uint8Array = new Uint8Array(0)
+  #at = 0
+  #limit = 0
+  #questionEnd = 0
+  #truncated = false
+  /** Offset in the message of the RDATA of the first RR that `rrset` wrote last. */
+  rdataAt = 0
+
+  constructor(counters: Counters, random: Random) {
+    this.#counters = counters
+    this.#random = random
+  }
+
+  /** Starts with the request's octets up to `questionEnd`, so the question keeps its case (RFC 4343, "0x20"). */
+  begin(request: Uint8Array, questionEnd: number, out: Uint8Array, limit: number, opt: boolean): void {
+    for (let i = 0; i < questionEnd; i++) out[i] = request[i]!
+    this.#out = out
+    this.#at = questionEnd
+    this.#questionEnd = questionEnd
+    this.#limit = opt ? limit - optLength : limit
+    this.#truncated = false
+    this.#counts[0] = 0
+    this.#counts[1] = 0
+    this.#counts[2] = 0
+  }
+
+  truncate(): void {
+    this.#at = this.#questionEnd
+    this.#truncated = true
+    this.#counts[0] = 0
+    this.#counts[1] = 0
+    this.#counts[2] = 0
+  }
+
+  /**
+   * @param owner offset in the message at which the owner is spelled
+   * @param apexAt offset in the message at which the zone's apex is spelled
+   * @returns false, with nothing written, when it doesn't fit
+   */
+  rrset(zone: ZoneImage, rrset: number, owner: number, apexAt: number, section: Section): boolean {
+    const length = zone.wireLength(rrset)
+    if (this.#at + length > this.#limit) return false
+    const start = this.#at
+    this.#copy(zone.bytes, zone.wire(rrset), length)
+    const count = zone.rrCount(rrset)
+    this.rdataAt = start + rrHeadLength
+    if (owner !== headerLength) this.#setOwners(start, owner)
+    for (let i = zone.fixupCount(rrset) - 1; i >= 0; i--) this.#pointer(start + zone.fixup(rrset, i), apexAt)
+    this.#counts[section]! += count
+    return true
+  }
+
+  /** Points the owners of the RRs from `start` on to `owner`; as copied they point to the question. */
+  #setOwners(start: number, owner: number): void {
+    for (let rr = start; rr < this.#at; rr = this.#nextRr(rr)) this.#pointer(rr, owner)
+  }
+
+  #nextRr(rr: number): number {
+    return rr + rrHeadLength + ((this.#out[rr + 10]! << 8) | this.#out[rr + 11]!)
+  }
+
+  /**
+   * The addresses that go along with the RRset just written: glue, or the courtesy behind MX and SRV.
+   *
+   * @returns false when one did not fit; those before it stay.
+   */
+  additional(zone: ZoneImage, rrset: number, apexAt: number): boolean {
+    if (!zone.hasTargets(rrset)) return true
+    const type = zone.type(rrset)
+    const nameOffset = rrHeadLength + (type === types.mx ? 2 : type === types.srv ? 6 : 0)
+    let rr = this.#at - zone.wireLength(rrset)
+    for (let i = 0; i < zone.rrCount(rrset); i++) {
+      const node = zone.target(rrset, i)
+      const spelled = rr + nameOffset
+      rr = this.#nextRr(rr)
+      // Only a stream can carry an RRset so large that a pointer doesn't reach its end; courtesy ends there.
+      if (spelled > maxPointer) return true
+      if (node < 0) continue
+      if (!this.#addresses(zone, node, types.a, spelled, apexAt)) return false
+      if (!this.#addresses(zone, node, types.aaaa, spelled, apexAt)) return false
+    }
+    return true
+  }
+
+  #addresses(zone: ZoneImage, node: number, type: number, owner: number, apexAt: number): boolean {
+    const rrset = zone.rrset(node, type)
+    return rrset < 0 || this.rrset(zone, rrset, owner, apexAt, 2)
+  }
+
+  /** Chooses among a plan's candidates of one family. @returns false when the answer doesn't fit. */
+  members(plan: PlanImage, candidates: Candidates, owner: number): boolean {
+    const count = Math.min(plan.answers, candidates.count)
+    if (this.#at + count * candidates.rrLength > this.#limit) return false
+    if (count === candidates.count || plan.select === planSelects.rotate) {
+      this.#rotate(plan, candidates, owner, count)
+    } else {
+      this.#drawMembers(plan, candidates, owner, count)
+    }
+    this.#counts[0]! += count
+    return true
+  }
+
+  #rotate(plan: PlanImage, candidates: Candidates, owner: number, count: number): void {
+    let index = plan.cursor % candidates.count
+    plan.cursor = index + 1
+    for (let left = count; left > 0; left--) {
+      this.#member(plan, candidates, index, owner)
+      if (++index === candidates.count) index = 0
+    }
+  }
+
+  /** Successive draws by weight, without replacement: a draw that hits a member already drawn is drawn again. */
+  #drawMembers(plan: PlanImage, candidates: Candidates, owner: number, count: number): void {
+    if (++this.#draw > 0xffff_ffff) {
+      this.#drawn.fill(0)
+      this.#draw = 1
+    }
+    let weightLeft = candidates.totalWeight
+    for (let left = count; left > 0; left--) {
+      const index = this.#drawOne(candidates, weightLeft)
+      this.#drawn[index] = this.#draw
+      weightLeft -= candidates.weight(index)
+      this.#member(plan, candidates, index, owner)
+    }
+  }
+
+  #drawOne(candidates: Candidates, weightLeft: number): number {
+    const random = this.#random
+    for (let redraws = 0; redraws < maxRedraws; redraws++) {
+      const index = candidates.pick(random.below(candidates.count), random.next())
+      if (this.#drawn[index] !== this.#draw) return index
+    }
+    let height = random.below(weightLeft)
+    let index = 0
+    for (; ; index++) {
+      if (this.#drawn[index] === this.#draw) continue
+      height -= candidates.weight(index)
+      if (height < 0) return index
+    }
+  }
+
+  #member(plan: PlanImage, candidates: Candidates, index: number, owner: number): void {
+    const at = this.#at
+    this.#copy(plan.bytes, candidates.wire(index), candidates.rrLength)
+    this.#pointer(at, owner)
+    this.#counters.answer(candidates.counter(index))
+  }
+
+  /** Where the name at an offset of the message is spelled: there, or behind the pointer that stands there. */
+  spelledAt(at: number): number {
+    const out = this.#out
+    return out[at]! >= 0xc0 ? ((out[at]! & 0x3f) << 8) | out[at + 1]! : at
+  }
+
+  /** Reads the name at an offset of the message, which may end in a pointer, into `name`. */
+  expandName(at: number, name: NameScan): void {
+    const out = this.#out
+    const flat = this.#uncompressed
+    let to = 0
+    for (;;) {
+      const label = out[at]!
+      if (label >= 0xc0) {
+        at = this.spelledAt(at)
+        continue
+      }
+      for (let i = 0; i <= label; i++) flat[to++] = out[at++]!
+      if (label === 0) break
+    }
+    name.load(flat, 0, to)
+  }
+
+  /** Adds the OPT, writes the header. @returns the length of the message. */
+  finish(
+    request: Uint8Array,
+    rcode: number,
+    authoritative: boolean,
+    edns: boolean,
+    dnssecOk: boolean,
+    question: boolean,
+  ): number {
+    const out = this.#out
+    if (edns) this.#opt(rcode, dnssecOk)
+    // QR, the opcode and RD as asked, AA, TC; RA, Z, AD and CD stay clear (RFC 8906 section 3.1.4, RFC 4035 section 3.2).
+    out[2] = 0x80 | (request[2]! & 0x79) | (authoritative ? 0x04 : 0) | (this.#truncated ? 0x02 : 0)
+    out[3] = rcode & 0x0f
+    out[4] = 0
+    out[5] = question ? 1 : 0
+    for (let section = 0; section < 3; section++) {
+      const count = this.#counts[section]!
+      out[6 + 2 * section] = count >>> 8
+      out[7 + 2 * section] = count & 0xff
+    }
+    return this.#at
+  }
+
+  #opt(rcode: number, dnssecOk: boolean): void {
+    const out = this.#out
+    let at = this.#at
+    out[at++] = 0
+    out[at++] = 0
+    out[at++] = types.opt
+    out[at++] = ednsPayload >>> 8
+    out[at++] = ednsPayload & 0xff
+    out[at++] = rcode >>> 4
+    out[at++] = 0
+    out[at++] = dnssecOk ? 0x80 : 0
+    out[at++] = 0
+    out[at++] = 0
+    out[at++] = 0
+    this.#at = at
+    this.#counts[2]!++
+  }
+
+  #pointer(at: number, to: number): void {
+    this.#out[at] = 0xc0 | (to >>> 8)
+    this.#out[at + 1] = to & 0xff
+  }
+
+  #copy(source: Uint8Array, from: number, length: number): void {
+    const out = this.#out
+    const at = this.#at
+    for (let i = 0; i < length; i++) out[at + i] = source[from + i]!
+    this.#at = at + length
+  }
+}

@@ -1,0 +1,55 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { ServingUpdate } from '../zone/state.ts'
+
+/** An address to listen on. Port 0 asks for a free one. */
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export const transports = ['udp', 'tcp'] as const
+export type Transport = (typeof transports)[number]
+
+/** What a worker thread is started with. */
+export interface WorkerInput {
+  readonly transport: Transport
+  readonly listen: readonly ListenAddress[]
+  /** Written by this worker alone. */
+  readonly counters: SharedArrayBuffer
+  /** The whole state of the generation that is current when the worker starts. */
+  readonly initial: ServingUpdate
+  readonly control: MessagePort
+}
+
+export type ToWorker =
+  | { readonly kind: 'publish'; readonly update: ServingUpdate }
+  | { readonly kind: 'stop' }
+
+export type FromWorker =
+  | {
+      readonly kind: 'listening'
+      readonly bound: readonly ListenAddress[]
+      readonly skipped: readonly string[]
+    }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'serving'; readonly generation: number }
+  | { readonly kind: 'stopped' }
+
+/** A listener of one transport on all its addresses. */
+export interface Listener {
+  readonly bound: readonly ListenAddress[]
+  /** Addresses left out because the host has no such family, with the reason. */
+  readonly skipped: readonly string[]
+  /** Takes no new work, answers what was received, closes. Idempotent. */
+  stop(): Promise<void>
+}
+
+/** Hosts without IPv6 (or IPv4) still serve on the wildcard of the other family. */
+export function isMissingFamily(address: ListenAddress, error: NodeJS.ErrnoException): boolean {
+  const wildcard = address.host === '::' || address.host === '0.0.0.0'
+  return wildcard && (error.code === 'EAFNOSUPPORT' || error.code === 'EADDRNOTAVAIL')
+}
+
+export function formatListenAddress({ host, port }: ListenAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}

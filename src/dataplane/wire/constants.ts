@@ -1,0 +1,52 @@
+/** Numbers of the DNS protocol that code speaks of by name (IANA "Domain Name System (DNS) Parameters"). */
+
+export const headerLength = 12
+
+export const opcodes = { query: 0, notify: 4 } as const
+
+export const rcodes = {
+  noerror: 0,
+  formerr: 1,
+  servfail: 2,
+  nxdomain: 3,
+  notimp: 4,
+  refused: 5,
+  notauth: 9,
+  /** Extended: its upper bits travel in the OPT (RFC 6891 section 6.1.3). */
+  badvers: 16,
+} as const
+
+export const classes = { in: 1 } as const
+
+export const types = {
+  a: 1,
+  ns: 2,
+  cname: 5,
+  soa: 6,
+  mx: 15,
+  aaaa: 28,
+  srv: 33,
+  opt: 41,
+  ds: 43,
+  tsig: 250,
+  ixfr: 251,
+  axfr: 252,
+  any: 255,
+} as const
+
+/**
+ * Meta types stand for an operation and own no data (RFC 6895 section 3.1): OPT and 128..255 except ANY, which is
+ * answered.
+ */
+export function isMetaType(type: number): boolean {
+  return type === types.opt || (type >= 128 && type < types.any)
+}
+
+/** Without EDNS, the most octets of a UDP message (RFC 1035 section 4.2.1). */
+export const plainPayload = 512
+/** The most octets of a UDP message that we send or announce: below every usual path MTU, so no fragments. */
+export const ednsPayload = 1232
+/** The most octets of a message over TCP, by its two-octet length (RFC 1035 section 4.2.2). */
+export const streamPayload = 65535
+/** An OPT without options: root owner, type, payload size, extended rcode and flags, length (RFC 6891 section 6.1.2). */
+export const optLength = 11

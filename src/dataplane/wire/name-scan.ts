@@ -1,0 +1,85 @@
+/**
+ * A name of a query as the lookup wants it: lower-cased wire form, the offset of each label and the hash of the suffix
+ * that begins there. One object is filled again and again, so that a query allocates nothing.
+ *
+ * The hash is FNV-1a over the octets from the last to the first. Running backwards makes the hashes of all suffixes
+ * fall out of one pass, so that finding the zone, the node and the closest encloser costs no further hashing.
+ */
+import { maxLabelLength, maxNameLength } from './name.ts'
+
+/** 127 labels of one octet fill a name of 255 octets. */
+const maxLabels = 127
+
+const fnvBasis = 0x811c9dc5 | 0
+const fnvPrime = 0x01000193
+
+export class NameScan {
+  /** The name in lower case. */
+  readonly bytes = new Uint8Array(maxNameLength + 1)
+  /** Offset in `bytes` of each label; entry `count` is the root. */
+  readonly offsets = new Uint8Array(maxLabels + 1)
+  /** Hash of the suffix that begins at each label; entry `count` is the root's. */
+  readonly hashes = new Int32Array(maxLabels + 1)
+  length = 0
+  /** Labels without the root. */
+  count = 0
+
+  /**
+   * Reads the uncompressed name at `at`, which must end before `end`.
+   *
+   * @returns the offset behind the name, or -1 when it is truncated, too long, or has a label type other than plain.
+   */
+  load(source: Uint8Array, at: number, end: number): number {
+    const { bytes, offsets } = this
+    let count = 0
+    let to = 0
+    for (;;) {
+      if (at >= end) return -1
+      const label = source[at]!
+      if (label > maxLabelLength || to + label >= maxNameLength || at + label >= end) return -1
+      offsets[count] = to
+      bytes[to++] = label
+      at++
+      if (label === 0) break
+      count++
+      for (const stop = at + label; at < stop; at++) {
+        const octet = source[at]!
+        bytes[to++] = octet >= 0x41 && octet <= 0x5a ? octet | 0x20 : octet
+      }
+    }
+    this.count = count
+    this.length = to
+    this.#hash()
+    return at
+  }
+
+  #hash(): void {
+    const { bytes, offsets, hashes } = this
+    let hash = fnvBasis
+    let at = this.length
+    for (let label = this.count; label >= 0; label--) {
+      for (const start = offsets[label]!; at > start; ) hash = Math.imul(hash ^ bytes[--at]!, fnvPrime)
+      hashes[label] = mix(hash)
+    }
+  }
+
+  /** Whether the suffix that begins at `label` is the `length` octets at `at` of `other` (lower-cased). */
+  suffixEquals(label: number, other: Uint8Array, at: number, length: number): boolean {
+    const start = this.offsets[label]!
+    if (this.length - start !== length) return false
+    for (let i = 0; i < length; i++) if (this.bytes[start + i] !== other[at + i]) return false
+    return true
+  }
+}
+
+/** FNV's low bits are its weakest, and tables mask by low bits: fold the high ones in. */
+function mix(hash: number): number {
+  return hash ^ (hash >>> 15)
+}
+
+/** The hash that `NameScan` gives to a whole lower-cased name: what tables of names are keyed by. */
+export function hashName(name: Uint8Array): number {
+  let hash = fnvBasis
+  for (let at = name.length; at > 0; ) hash = Math.imul(hash ^ name[--at]!, fnvPrime)
+  return mix(hash)
+}

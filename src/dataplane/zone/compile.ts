@@ -1,0 +1,236 @@
+/**
+ * Compiles a zone's RRsets into a zone image (layout: `image.ts`). Fed RRset by RRset, in any order, so that a large
+ * zone can stream from the store; the builder's own memory is bounded by the zone.
+ */
+import { ByteWriter } from '../wire/bytes.ts'
+import { classes, types } from '../wire/constants.ts'
+import { isSubdomain, labelCount, lowerName, parentName } from '../wire/name.ts'
+import { hashName } from '../wire/name-scan.ts'
+import { nameFields } from '../wire/rdata.ts'
+import { headerAt, headerWords, nodeAt, nodeWords, rrsetAt, rrsetWords, zoneMagic } from './image.ts'
+
+/** One RRset in wire terms. */
+export interface WireRrset {
+  /** Lower-cased wire form, at or below the apex. */
+  readonly owner: Uint8Array
+  readonly type: number
+  readonly ttlSeconds: number
+  readonly rdata: readonly Uint8Array[]
+}
+
+/** Types whose target's addresses go along in the additional section (RFC 1035 section 3.3, RFC 2782). */
+const targetTypes: ReadonlySet<number> = new Set([types.ns, types.mx, types.srv])
+const pointerToQuestion = 0xc00c
+/** Octets of an RR before its RDATA when the owner is a pointer. */
+export const rrHeadLength = 12
+
+interface Node {
+  readonly name: Uint8Array
+  readonly rrsets: Rrset[]
+  index: number
+  cut: Node | null
+  wildcard: Node | null
+  service: number
+}
+
+interface Rrset {
+  readonly type: number
+  readonly count: number
+  readonly wire: Uint8Array
+  readonly fixups: readonly number[]
+  /** Target of each RR for the types that have one. */
+  readonly targets: readonly Uint8Array[]
+}
+
+export class ZoneCompiler {
+  readonly #apex: Uint8Array
+  readonly #nodes = new Map<string, Node>()
+  readonly #soa: WireRrset
+
+  /**
+   * @param apex lower-cased wire form
+   * @param soa the SOA's RDATA and TTL; negative answers carry it with the lesser of TTL and MINIMUM
+   */
+  constructor(apex: Uint8Array, soa: { readonly rdata: Uint8Array; readonly ttlSeconds: number }) {
+    this.#apex = apex
+    this.#soa = { owner: apex, type: types.soa, ttlSeconds: soa.ttlSeconds, rdata: [soa.rdata] }
+    this.add(this.#soa)
+  }
+
+  add(rrset: WireRrset): void {
+    this.#node(rrset.owner).rrsets.push(this.#encode(rrset))
+  }
+
+  /** A name whose A and AAAA come from the plan in `slot`. */
+  addService(owner: Uint8Array, slot: number): void {
+    this.#node(owner).service = slot + 1
+  }
+
+  finish(): SharedArrayBuffer {
+    const nodes = [...this.#nodes.values()].sort((a, b) => labelCount(a.name) - labelCount(b.name))
+    for (const [index, node] of nodes.entries()) this.#link(node, index)
+    return this.#write(nodes)
+  }
+
+  /** The node of a name, made with all its ancestors up to the apex: those without data are empty non-terminals. */
+  #node(name: Uint8Array): Node {
+    const key = nameKey(name)
+    let node = this.#nodes.get(key)
+    if (node === undefined) {
+      node = { name, rrsets: [], index: 0, cut: null, wildcard: null, service: 0 }
+      this.#nodes.set(key, node)
+      if (name.length > this.#apex.length) this.#node(parentName(name))
+    }
+    return node
+  }
+
+  /** Called from the apex downwards, so that a parent's cut is known before its children's. */
+  #link(node: Node, index: number): void {
+    node.index = index
+    node.rrsets.sort((a, b) => a.type - b.type)
+    if (index === 0) return
+    const parent = this.#nodes.get(nameKey(parentName(node.name)))!
+    const delegated = node.rrsets.some((rrset) => rrset.type === types.ns)
+    node.cut = parent.cut ?? (delegated ? node : null)
+    if (node.name[0] === 1 && node.name[1] === 0x2a) parent.wildcard = node
+  }
+
+  #encode(rrset: WireRrset): Rrset {
+    const out = new ByteWriter()
+    const fixups: number[] = []
+    const targets: Uint8Array[] = []
+    for (const rdata of rrset.rdata) {
+      const names = nameFields(rrset.type, rdata)
+      const compressed = this.#compress(rdata, names)
+      out.u16(pointerToQuestion)
+      out.u16(rrset.type)
+      out.u16(classes.in)
+      out.u32(rrset.ttlSeconds)
+      out.u16(compressed.bytes.length)
+      for (const at of compressed.fixups) fixups.push(out.length + at)
+      out.append(compressed.bytes)
+      const target = names.at(-1)
+      if (targetTypes.has(rrset.type) && target !== undefined) {
+        targets.push(lowerName(rdata.subarray(target.offset, target.offset + target.length)))
+      }
+    }
+    return { type: rrset.type, count: rrset.rdata.length, wire: out.finish(), fixups, targets }
+  }
+
+  /** Puts a pointer, to be fixed up, in the place of the apex at the end of each compressible name. */
+  #compress(
+    rdata: Uint8Array,
+    names: ReturnType<typeof nameFields>,
+  ): { bytes: Uint8Array; fixups: number[] } {
+    const out = new ByteWriter()
+    const fixups: number[] = []
+    let from = 0
+    for (const { offset, length, compressible } of names) {
+      const end = offset + length
+      // A pointer is longer than the root's one octet, so a root zone's names stay whole.
+      if (!compressible || this.#apex.length === 1) continue
+      if (!isSubdomain(lowerName(rdata.subarray(offset, end)), this.#apex)) continue
+      out.append(rdata.subarray(from, end - this.#apex.length))
+      fixups.push(out.length)
+      out.u16(0)
+      from = end
+    }
+    out.append(rdata.subarray(from))
+    return { bytes: out.finish(), fixups }
+  }
+
+  #negativeSoa(): Rrset {
+    const rdata = this.#soa.rdata[0]!
+    const minimum = new DataView(rdata.buffer, rdata.byteOffset).getUint32(rdata.length - 4)
+    return this.#encode({ ...this.#soa, ttlSeconds: Math.min(minimum, this.#soa.ttlSeconds) })
+  }
+
+  #write(nodes: readonly Node[]): SharedArrayBuffer {
+    const rrsets = nodes.flatMap((node) => node.rrsets)
+    rrsets.push(this.#negativeSoa())
+    const links = rrsets.map((rrset) => this.#links(rrset))
+    let slots = 4
+    while (slots < 2 * nodes.length) slots *= 2
+    const table = headerWords
+    const nodesAt = table + 2 * slots
+    const rrsetsAt = nodesAt + nodes.length * nodeWords
+    const linksAt = rrsetsAt + rrsets.length * rrsetWords
+    const bytesAt = 4 * (linksAt + links.reduce((sum, list) => sum + list.length, 0))
+    const size = bytesAt + sum(nodes, (node) => node.name.length) + sum(rrsets, (rrset) => rrset.wire.length)
+    const buffer = new SharedArrayBuffer(Math.ceil(size / 4) * 4)
+    const words = new Int32Array(buffer)
+    const bytes = new Uint8Array(buffer)
+    words[headerAt.magic] = zoneMagic
+    words[headerAt.tableMask] = slots - 1
+    words[headerAt.table] = table
+    words[headerAt.nodes] = nodesAt
+    words[headerAt.rrsets] = rrsetsAt
+    words[headerAt.links] = linksAt
+    words[headerAt.nodeCount] = nodes.length
+    words[headerAt.rrsetCount] = rrsets.length
+    words[headerAt.apexName] = bytesAt
+    words[headerAt.apexLength] = this.#apex.length
+    words[headerAt.apexLabels] = labelCount(this.#apex)
+    words[headerAt.maxLabels] = labelCount(nodes.at(-1)!.name)
+    words[headerAt.negativeSoa] = rrsets.length - 1
+    let free = bytesAt
+    let rrset = 0
+    for (const node of nodes) {
+      const base = nodesAt + node.index * nodeWords
+      words[base + nodeAt.name] = free
+      words[base + nodeAt.size] = node.name.length | (labelCount(node.name) << 8)
+      words[base + nodeAt.rrset] = rrset
+      words[base + nodeAt.rrsetCount] = node.rrsets.length
+      words[base + nodeAt.cut] = node.cut === null ? 0 : node.cut.index + 1
+      words[base + nodeAt.wildcard] = node.wildcard === null ? 0 : node.wildcard.index + 1
+      words[base + nodeAt.service] = node.service
+      bytes.set(node.name, free)
+      free += node.name.length
+      rrset += node.rrsets.length
+      insert(words, table, slots - 1, hashName(node.name), node.index + 1)
+    }
+    let link = 0
+    for (const [index, { type, count, wire, fixups, targets }] of rrsets.entries()) {
+      const base = rrsetsAt + index * rrsetWords
+      const list = links[index]!
+      words[base + rrsetAt.type] = type | (count << 16)
+      words[base + rrsetAt.wire] = free
+      words[base + rrsetAt.wireLength] = wire.length
+      words[base + rrsetAt.links] = link
+      words[base + rrsetAt.linkCounts] =
+        fixups.length | (list.length > fixups.length ? targets.length << 16 : 0)
+      words.set(list, linksAt + link)
+      bytes.set(wire, free)
+      link += list.length
+      free += wire.length
+    }
+    return buffer
+  }
+
+  /** Fix-ups, and behind them the targets' nodes where at least one of them has addresses here. */
+  #links(rrset: Rrset): number[] {
+    const nodes = rrset.targets.map((target) => {
+      const node = this.#nodes.get(nameKey(target))
+      const addressed = node?.rrsets.some(({ type }) => type === types.a || type === types.aaaa)
+      return node !== undefined && addressed ? node.index + 1 : 0
+    })
+    return nodes.some((node) => node !== 0) ? [...rrset.fixups, ...nodes] : [...rrset.fixups]
+  }
+}
+
+/** Names as keys of a Map. */
+function nameKey(name: Uint8Array): string {
+  return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1')
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0)
+}
+
+/** Puts (hash, value) into an open-addressing table of pairs; shared with the directory. */
+export function insert(words: Int32Array, table: number, mask: number, hash: number, value: number): void {
+  let slot = hash & mask
+  while (words[table + 2 * slot + 1] !== 0) slot = (slot + 1) & mask
+  words[table + 2 * slot] = hash
+  words[table + 2 * slot + 1] = value
+}

@@ -1,0 +1,203 @@
+/**
+ * A zone image: one zone, compiled for answering, in one SharedArrayBuffer that every worker reads without copying.
+ * Immutable once written (`compile.ts`); a change compiles a new one.
+ *
+ * Layout, in 32-bit words unless it says bytes; the same buffer is viewed as words and as bytes:
+ *
+ *     header   16 words, below
+ *     table    open addressing with linear probing, at most half full; a slot is (hash, node + 1), node 0 is the apex
+ *     nodes    `nodeWords` each: every owner and every empty non-terminal
+ *     rrsets   `rrsetWords` each: a node's are adjacent and ordered by type
+ *     links    per RRset: the fix-ups of its wire form, then (NS, MX, SRV) one node + 1 for each RR's target
+ *     bytes    lower-cased owner names and RRsets in wire form
+ *
+ * Wire form: the RRs as they go into a message, with the owner as a pointer to the question (0xC00C), which is right
+ * whenever the owner is the qname. A compressible name in RDATA that ends in the apex is stored as its own labels and
+ * two octets for a pointer to the apex, since the apex is always somewhere in the message; where those two octets are
+ * is the RRset's list of fix-ups. Names are matched, cuts, wildcards and targets are found here, not by the reader.
+ *
+ * Rejected: one table for all zones (an edit would touch what all zones share); objects in each worker (a copy each,
+ * and garbage collection in the query path).
+ */
+import type { NameScan } from '../wire/name-scan.ts'
+
+export const zoneMagic = 0x706f_0001
+export const headerWords = 16
+export const nodeWords = 7
+export const rrsetWords = 6
+
+export const headerAt = {
+  magic: 0,
+  tableMask: 1,
+  table: 2,
+  nodes: 3,
+  rrsets: 4,
+  links: 5,
+  nodeCount: 6,
+  rrsetCount: 7,
+  apexName: 8,
+  apexLength: 9,
+  apexLabels: 10,
+  maxLabels: 11,
+  /** RRset index of the SOA with the TTL of negative answers (RFC 2308 section 5). */
+  negativeSoa: 12,
+} as const
+
+/** Fields of a node. `cut`, `wildcard` and `service` are 0 for none, else one above the index. */
+export const nodeAt = {
+  name: 0,
+  /** Octets of the name | labels << 8. */
+  size: 1,
+  rrset: 2,
+  rrsetCount: 3,
+  /** The topmost zone cut at or above the node. */
+  cut: 4,
+  /** The node `*` below this one. */
+  wildcard: 5,
+  /** Slot of the plan that answers A and AAAA here. */
+  service: 6,
+} as const
+
+export const rrsetAt = {
+  /** Type | number of RRs << 16. */
+  type: 0,
+  wire: 1,
+  wireLength: 2,
+  links: 3,
+  /** Number of fix-ups | number of targets << 16. */
+  linkCounts: 4,
+  /** Room for the RRset's signatures. */
+  signature: 5,
+} as const
+
+/** Reader of a zone image. The index of a node or an RRset is a plain number; -1 and 0 as the methods say. */
+export class ZoneImage {
+  readonly words: Int32Array
+  readonly bytes: Uint8Array
+  readonly apexLength: number
+  readonly apexLabels: number
+  readonly negativeSoa: number
+  readonly #mask: number
+  readonly #table: number
+  readonly #nodes: number
+  readonly #rrsets: number
+  readonly #links: number
+  readonly #maxLabels: number
+
+  constructor(buffer: SharedArrayBuffer) {
+    const words = new Int32Array(buffer)
+    if (words[headerAt.magic] !== zoneMagic) throw new Error('not a zone image of this version')
+    this.words = words
+    this.bytes = new Uint8Array(buffer)
+    this.apexLength = words[headerAt.apexLength]!
+    this.apexLabels = words[headerAt.apexLabels]!
+    this.negativeSoa = words[headerAt.negativeSoa]!
+    this.#mask = words[headerAt.tableMask]!
+    this.#table = words[headerAt.table]!
+    this.#nodes = words[headerAt.nodes]!
+    this.#rrsets = words[headerAt.rrsets]!
+    this.#links = words[headerAt.links]!
+    this.#maxLabels = words[headerAt.maxLabels]!
+  }
+
+  /** Whether the suffix of `name` that begins at `label` is the apex. */
+  isApex(name: NameScan, label: number): boolean {
+    return name.suffixEquals(label, this.bytes, this.words[headerAt.apexName]!, this.apexLength)
+  }
+
+  /**
+   * The label of `name` at which its deepest existing ancestor-or-self begins; `name` is at or below the apex.
+   * Labels deeper than the zone's deepest name are skipped, so a long random name costs no more than a short one.
+   */
+  closestLabel(name: NameScan): number {
+    let label = name.count > this.#maxLabels ? name.count - this.#maxLabels : 0
+    while (this.find(name, label) < 0) label++
+    return label
+  }
+
+  /** Node of the suffix that begins at `label`, or -1. */
+  find(name: NameScan, label: number): number {
+    const { words } = this
+    const hash = name.hashes[label]!
+    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      const at = this.#table + 2 * slot
+      const node = words[at + 1]! - 1
+      if (node < 0) return -1
+      if (words[at] !== hash) continue
+      const base = this.#nodes + node * nodeWords
+      if (name.suffixEquals(label, this.bytes, words[base + nodeAt.name]!, words[base + nodeAt.size]! & 0xff))
+        return node
+    }
+  }
+
+  /** Zone cut at or above the node, or -1. */
+  cut(node: number): number {
+    return this.words[this.#nodes + node * nodeWords + nodeAt.cut]! - 1
+  }
+
+  /** The node's wildcard child, or -1. */
+  wildcard(node: number): number {
+    return this.words[this.#nodes + node * nodeWords + nodeAt.wildcard]! - 1
+  }
+
+  /** Plan slot of the service at the node, or -1. */
+  service(node: number): number {
+    return this.words[this.#nodes + node * nodeWords + nodeAt.service]! - 1
+  }
+
+  labels(node: number): number {
+    return this.words[this.#nodes + node * nodeWords + nodeAt.size]! >>> 8
+  }
+
+  rrsetCount(node: number): number {
+    return this.words[this.#nodes + node * nodeWords + nodeAt.rrsetCount]!
+  }
+
+  firstRrset(node: number): number {
+    return this.words[this.#nodes + node * nodeWords + nodeAt.rrset]!
+  }
+
+  /** The node's RRset of a type, or -1. */
+  rrset(node: number, type: number): number {
+    const first = this.firstRrset(node)
+    const end = first + this.rrsetCount(node)
+    for (let rrset = first; rrset < end; rrset++) if (this.type(rrset) === type) return rrset
+    return -1
+  }
+
+  type(rrset: number): number {
+    return this.words[this.#rrsets + rrset * rrsetWords]! & 0xffff
+  }
+
+  rrCount(rrset: number): number {
+    return this.words[this.#rrsets + rrset * rrsetWords]! >>> 16
+  }
+
+  /** Offset in `bytes` of the RRset's wire form. */
+  wire(rrset: number): number {
+    return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.wire]!
+  }
+
+  wireLength(rrset: number): number {
+    return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.wireLength]!
+  }
+
+  fixupCount(rrset: number): number {
+    return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.linkCounts]! & 0xffff
+  }
+
+  /** Offset in the wire form of the two octets that point to the apex. */
+  fixup(rrset: number, index: number): number {
+    return this.words[this.#links + this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.links]! + index]!
+  }
+
+  /** Whether the RRset's names have nodes in this zone that hold addresses. */
+  hasTargets(rrset: number): boolean {
+    return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.linkCounts]! >>> 16 !== 0
+  }
+
+  /** Node that holds the addresses of the name in RR number `index`, or -1. Only where `hasTargets`. */
+  target(rrset: number, index: number): number {
+    return this.fixup(rrset, this.fixupCount(rrset) + index) - 1
+  }
+}

@@ -1,0 +1,54 @@
+import { types } from '../wire/constants.ts'
+import type { NameScan } from '../wire/name-scan.ts'
+import type { ZoneImage } from './image.ts'
+
+/** How a lookup inside one zone can end (RFC 1034 section 4.3.2, step 3). */
+export const outcomes = { answer: 0, nodata: 1, nxdomain: 2, referral: 3, cname: 4, service: 5 } as const
+export type Outcome = (typeof outcomes)[keyof typeof outcomes]
+
+/** Finds what a zone says about a name. One object holds the last result, so that a query allocates nothing. */
+export class ZoneLookup {
+  /** Node that gave the outcome: the name's own, the wildcard, or the cut of a referral. */
+  node = -1
+  /** RRset to write: the answer, the CNAME, or the NS of a cut. */
+  rrset = -1
+  /** Plan slot of a `service`. */
+  service = -1
+
+  /** @param apexLabel label of `name` at which the zone's apex begins */
+  find(zone: ZoneImage, name: NameScan, apexLabel: number, qtype: number): Outcome {
+    const label = zone.closestLabel(name)
+    const encloser = zone.find(name, label)
+    const exact = label === 0
+    const cut = zone.cut(encloser)
+    // At the cut itself the parent still owns DS; all else there and below is the child's (RFC 4035 section 3.1.4.1).
+    if (cut >= 0 && !(exact && cut === encloser && qtype === types.ds && apexLabel > 0)) {
+      this.node = cut
+      this.rrset = zone.rrset(cut, types.ns)
+      return outcomes.referral
+    }
+    const node = exact ? encloser : zone.wildcard(encloser)
+    this.node = node
+    return node < 0 ? outcomes.nxdomain : this.#choose(zone, node, qtype)
+  }
+
+  /** The name exists, or a wildcard stands in for it (RFC 4592 section 3.3). */
+  #choose(zone: ZoneImage, node: number, qtype: number): Outcome {
+    this.service = zone.service(node)
+    if (this.service >= 0 && (qtype === types.a || qtype === types.aaaa)) return outcomes.service
+    if (qtype === types.any) return this.#chooseAny(zone, node)
+    this.rrset = zone.rrset(node, qtype)
+    if (this.rrset >= 0) return outcomes.answer
+    this.rrset = zone.rrset(node, types.cname)
+    return this.rrset >= 0 ? outcomes.cname : outcomes.nodata
+  }
+
+  /** One RRset is answer enough for ANY (RFC 8482 section 4.1). */
+  #chooseAny(zone: ZoneImage, node: number): Outcome {
+    if (zone.rrsetCount(node) > 0) {
+      this.rrset = zone.firstRrset(node)
+      return outcomes.answer
+    }
+    return this.service >= 0 ? outcomes.service : outcomes.nodata
+  }
+}

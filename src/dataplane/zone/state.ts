@@ -1,0 +1,54 @@
+/**
+ * What a worker serves: the directory, the zone images and the plan images, by slot. Slots are given out by the
+ * publisher and stay with a zone or a service as long as it exists, so that an image can name another by number.
+ * A whole update is applied between two queries: a query sees the old state or the new one.
+ */
+import type { NameScan } from '../wire/name-scan.ts'
+import { compileDirectory, Directory } from './directory.ts'
+import { ZoneImage } from './image.ts'
+import { PlanImage } from './plan.ts'
+
+/** What changes from one generation to the next. Structured-clonable; the images are shared, not copied. */
+export interface ServingUpdate {
+  readonly generation: number
+  /** Present when zones came or went. */
+  readonly directory?: SharedArrayBuffer
+  /** Slot and image; null empties the slot. */
+  readonly zones: readonly (readonly [slot: number, image: SharedArrayBuffer | null])[]
+  readonly plans: readonly (readonly [slot: number, image: SharedArrayBuffer | null])[]
+}
+
+export class ServingState {
+  generation = 0
+  readonly #zones: (ZoneImage | undefined)[] = []
+  readonly #plans: (PlanImage | undefined)[] = []
+  #directory = new Directory(compileDirectory(new Map()))
+
+  apply(update: ServingUpdate): void {
+    for (const [slot, image] of update.zones)
+      this.#zones[slot] = image === null ? undefined : new ZoneImage(image)
+    for (const [slot, image] of update.plans)
+      this.#plans[slot] = image === null ? undefined : new PlanImage(image)
+    if (update.directory !== undefined) this.#directory = new Directory(update.directory)
+    this.generation = update.generation
+  }
+
+  /** Label of the apex of the deepest zone that holds `name`, looking from label `from`; -1 for none. */
+  findZone(name: NameScan, from: number): number {
+    return this.#directory.find(name, from, this.#zones)
+  }
+
+  /** The zone that the last successful `findZone` found. */
+  get zone(): ZoneImage {
+    return this.#zones[this.#directory.slot]!
+  }
+
+  /** Its slot. */
+  get zoneSlot(): number {
+    return this.#directory.slot
+  }
+
+  plan(slot: number): PlanImage {
+    return this.#plans[slot]!
+  }
+}
