@@ -140,7 +140,15 @@ export function readCounters(buffers: readonly SharedArrayBuffer[]): CounterTota
   }
 }
 
-/** How often the member in a slot has been in an answer, over all the workers whose buffers are given. */
-export function readAnswers(buffers: readonly SharedArrayBuffer[], slot: number): number {
-  return buffers.reduce((sum, buffer) => sum + new Float64Array(buffer, 8 * (at.answers + slot), 1)[0]!, 0)
+/** Reads how often the member in a slot has been in an answer, over all the workers whose buffers are given. */
+export class AnswerReader {
+  readonly #cells: readonly Float64Array[]
+
+  constructor(buffers: readonly SharedArrayBuffer[]) {
+    this.#cells = buffers.map((buffer) => new Float64Array(buffer, 8 * at.answers))
+  }
+
+  total(slot: number): number {
+    return this.#cells.reduce((sum, cells) => sum + cells[slot]!, 0)
+  }
 }

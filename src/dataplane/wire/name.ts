@@ -156,6 +156,15 @@ export function hostnameToWire(hostname: string): Uint8Array {
   return lowerName(parseName(hostname === '.' ? '.' : `${hostname}.`))
 }
 
+/** A hostname and every name that it lies in, the longest first: itself, its ancestors, the root. */
+export function enclosingHostnames(hostname: string): string[] {
+  const names: string[] = []
+  for (let wire = hostnameToWire(hostname); wire[0] !== 0; wire = parentName(wire)) {
+    names.push(formatName(wire).slice(0, -1))
+  }
+  return [...names, '.']
+}
+
 /** `name` relative to `apex` in presentation form, `@` for the apex; both in wire form, `name` at or below `apex`. */
 export function relativeName(name: Uint8Array, apex: Uint8Array): string {
   const length = name.length - apex.length

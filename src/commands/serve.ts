@@ -1,0 +1,56 @@
+import { readConfig } from '../config.ts'
+import { type Daemon, startDaemon } from '../daemon.ts'
+import { startDemoBackends } from '../demo/backends.ts'
+import { createLog, type Logger } from '../telemetry/log.ts'
+
+/** A stop that takes longer is cut off. */
+const stopTimeoutMs = 10_000
+
+/** `pooldns serve`: runs until a signal or a failure ends it. */
+export async function serveCommand(args: readonly string[]): Promise<void> {
+  const config = readConfig(args, process.env)
+  const log = createLog(config.logLevel)
+  const end = Promise.withResolvers<void>()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => onSignal(signal, log, end.resolve))
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error) => {
+      log.fatal({ err: error }, event)
+      process.exit(1)
+    })
+  }
+  const backends = config.demo ? await startDemoBackends() : undefined
+  try {
+    const daemon = await startDaemon(config, log)
+    daemon.ready.catch(end.reject)
+    try {
+      await end.promise
+    } finally {
+      await stopInTime(daemon, log)
+    }
+  } finally {
+    await backends?.stop()
+  }
+  log.info('stopped')
+}
+
+let signalled = false
+
+function onSignal(signal: NodeJS.Signals, log: Logger, end: () => void): void {
+  if (signalled) {
+    log.warn({ signal }, 'stopping at once')
+    process.exit(1)
+  }
+  signalled = true
+  log.info({ signal }, 'stopping')
+  end()
+}
+
+async function stopInTime(daemon: Daemon, log: Logger): Promise<void> {
+  const timer = setTimeout(() => {
+    log.error('stopping took too long')
+    process.exit(1)
+  }, stopTimeoutMs)
+  await daemon.stop()
+  clearTimeout(timer)
+}

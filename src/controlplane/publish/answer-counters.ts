@@ -1,0 +1,73 @@
+/**
+ * Which slot of the workers' counters counts answers with which member of which pool for which service. Slots are used again
+ * when members go, so each holder remembers what the slot had counted before it.
+ */
+import { type AnswerReader, answerSlots } from '../../dataplane/counters.ts'
+import { Slots } from './slots.ts'
+
+export interface AnswerCount {
+  readonly service: string
+  readonly pool: string
+  readonly member: string
+  readonly count: number
+}
+
+/** Taken by members that find every slot taken; not reported. */
+const overflowSlot = 0
+
+interface Holder {
+  readonly pool: string
+  readonly member: string
+  readonly slot: number
+  /** Count of the slot when this holder took it. */
+  readonly base: number
+}
+
+export class AnswerCounters {
+  readonly #slots = new Slots(overflowSlot + 1, answerSlots)
+  /** By service, then by pool and member. Bounded by `answerSlots`. */
+  readonly #holders = new Map<string, Map<string, Holder>>()
+  readonly #reader: () => AnswerReader
+
+  /** @param reader the counters of all workers */
+  constructor(reader: () => AnswerReader) {
+    this.#reader = reader
+  }
+
+  /** The slot that counts a member in the answers of a service. */
+  slotOf(service: string, pool: string, member: string): number {
+    const holders = this.#holders.get(service) ?? new Map<string, Holder>()
+    this.#holders.set(service, holders)
+    const key = `${pool}/${member}`
+    const held = holders.get(key)
+    if (held !== undefined) return held.slot
+    const slot = this.#slots.take(`${service} ${key}`)
+    if (slot === null) return overflowSlot
+    holders.set(key, { pool, member, slot, base: this.#reader().total(slot) })
+    return slot
+  }
+
+  /** Frees the slots of a service whose members are not among those for which `keep` says so. */
+  retain(service: string, keep: (pool: string, member: string) => boolean): void {
+    const holders = this.#holders.get(service)
+    if (holders === undefined) return
+    for (const [key, { pool, member }] of holders) {
+      if (keep(pool, member)) continue
+      holders.delete(key)
+      this.#slots.release(`${service} ${key}`)
+    }
+    if (holders.size === 0) this.#holders.delete(service)
+  }
+
+  read(): AnswerCount[] {
+    const reader = this.#reader()
+    return [...this.#holders].flatMap(([service, holders]) =>
+      Array.from(holders.values(), ({ pool, member, slot, base }) => ({
+        service,
+        pool,
+        member,
+        count: reader.total(slot) - base,
+      })),
+    )
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * Follows the store: reads what changed after the revision that this node serves, compiles the zones concerned, and hands
+ * the step to the publisher. Polling is the truth; a hint only makes the next look come at once.
+ *
+ * The first look at a database always loads everything: a snapshot that this node started from may be of another
+ * history. So does a gap in the changes. Rows and changes of one step are read in one transaction, so a step is one
+ * revision.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { ControlError } from '../errors.ts'
+import type { MemberHealth } from '../model.ts'
+import { type Change, changesSince } from '../store/changes.ts'
+import type { Database, Tx } from '../store/database.ts'
+import { loadHealth } from '../store/health.ts'
+import { getMonitor, listAllMonitors } from '../store/monitors.ts'
+import { listOverrides } from '../store/overrides.ts'
+import { getPool, listAllPools } from '../store/pools.ts'
+import { currentRevision } from '../store/revision.ts'
+import { streamRrsets } from '../store/rrsets.ts'
+import { getService, listAllServices, type StoredService } from '../store/services.ts'
+import type { Stored } from '../store/stored.ts'
+import { getZoneHead, listAllZones, type ZoneState } from '../store/zones.ts'
+import { Catalog, type CatalogParts, type CatalogService, memberKey } from './catalog.ts'
+import type { CatalogStep, Publisher } from './publisher.ts'
+import { compileZone, rrsetBatch } from './zone-images.ts'
+
+export interface FollowerOptions {
+  readonly database: Database
+  readonly publisher: Publisher
+  /** A step is about to be published: targets may change, the snapshot is out of date for these zones. */
+  readonly onStep: (step: CatalogStep, health: readonly MemberHealth[] | null) => void
+  /** Something in the database can't be used; the rest goes on. */
+  readonly onBad: (message: string) => void
+  /** A look failed for another reason than that the database is away. The next one comes all the same. */
+  readonly onError: (error: unknown) => void
+}
+
+const pollMs = 1000
+/** Changes of one step; what is beyond is the next step's. */
+const changeLimit = 1000
+
+export class Follower implements AsyncDisposable {
+  readonly #options: FollowerOptions
+  readonly #abort = new AbortController()
+  readonly #loaded = Promise.withResolvers<void>()
+  #wake: (() => void) | undefined
+  #hinted = false
+  #loadedOnce = false
+  #loop: Promise<void> | undefined
+  #hints: Disposable | undefined
+
+  constructor(options: FollowerOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when the configuration has been loaded from the database once and is served. */
+  get loaded(): Promise<void> {
+    return this.#loaded.promise
+  }
+
+  start(): void {
+    this.#hints = this.#options.database.listen(() => this.#hint())
+    this.#loop = this.#follow()
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort()
+    this.#hints?.[Symbol.dispose]()
+    this.#hint()
+    await this.#loop
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  #hint(): void {
+    this.#hinted = true
+    this.#wake?.()
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#abort
+    while (!signal.aborted) {
+      this.#hinted = false
+      try {
+        const more = await this.#look()
+        if (more) continue
+      } catch (error) {
+        const away = error instanceof ControlError && error.code === 'unavailable'
+        if (!away) this.#options.onError(error)
+      }
+      await this.#pause(signal)
+    }
+  }
+
+  /** Until a hint or the next poll. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    if (this.#hinted || signal.aborted) return
+    const timer = new AbortController()
+    const hint = new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    await Promise.race([hint, delay(pollMs, undefined, { signal: timer.signal }).catch(() => undefined)])
+    timer.abort()
+    this.#wake = undefined
+  }
+
+  /** Reads and publishes one step. @returns whether there was one. */
+  async #look(): Promise<boolean> {
+    const { database, publisher, onStep } = this.#options
+    const found = await database.read(async (tx) => {
+      const batch = this.#loadedOnce ? await changesSince(tx, publisher.catalog.revision, changeLimit) : null
+      if (batch?.changes.length === 0) return null
+      if (batch !== null)
+        return { step: await this.#readChanges(tx, batch.revision, batch.changes), health: null }
+      return { step: await this.#readAll(tx), health: await loadHealth(tx) }
+    })
+    if (found === null) return false
+    onStep(found.step, found.health)
+    await publisher.adopt(found.step)
+    this.#loadedOnce = true
+    this.#loaded.resolve()
+    return true
+  }
+
+  async #readAll(tx: Tx): Promise<CatalogStep> {
+    const catalog = new Catalog({
+      revision: await currentRevision(tx),
+      monitors: byName((await listAllMonitors(tx)).map(({ value }) => value)),
+      pools: byName((await listAllPools(tx)).map(({ value }) => value)),
+      services: byName((await listAllServices(tx)).map(toCatalogService)),
+      zones: new Map((await listAllZones(tx)).map(({ value }) => [value.apex, value])),
+      overrides: await readOverrides(tx),
+    })
+    const zones = await this.#compile(tx, catalog, catalog.zones.keys())
+    return { catalog, zones, services: catalog.services.keys(), pools: [] }
+  }
+
+  async #readChanges(tx: Tx, revision: number, changes: readonly Change[]): Promise<CatalogStep> {
+    const before = this.#options.publisher.catalog
+    const keys = (kind: Change['kind']) =>
+      new Set(changes.filter((change) => change.kind === kind).map(({ key }) => key))
+    const zones = await patch(before.zones, keys('zone'), async (apex) => value(await getZoneHead(tx, apex)))
+    const moved = [...zones.keys()].some((apex) => !before.zones.has(apex)) || zones.size < before.zones.size
+    const changed = keys('service')
+    const parts: CatalogParts = {
+      revision,
+      zones,
+      monitors: await patch(before.monitors, keys('monitor'), async (name) =>
+        value(await getMonitor(tx, name)),
+      ),
+      pools: await patch(before.pools, keys('pool'), async (name) => value(await getPool(tx, name))),
+      services: moved
+        ? byName((await listAllServices(tx)).map(toCatalogService))
+        : await patch(before.services, changed, async (name) => {
+            const stored = await getService(tx, name)
+            return stored === null ? null : toCatalogService(stored)
+          }),
+      overrides: keys('override').size + keys('pool').size === 0 ? before.overrides : await readOverrides(tx),
+    }
+    const catalog = new Catalog(parts)
+    // A pool's change may bring or take overrides with its members, and an override's key begins with its pool.
+    const pools = new Set([
+      ...keys('pool'),
+      ...Array.from(keys('override'), (key) => key.slice(0, key.indexOf('/'))),
+    ])
+    const dirty = new Set([...keys('zone'), ...zonesOfMovedServices(before, catalog)])
+    const images = await this.#compile(
+      tx,
+      catalog,
+      [...dirty].filter((apex) => zones.has(apex)),
+    )
+    return { catalog, zones: images, services: changed, pools }
+  }
+
+  async #compile(
+    tx: Tx,
+    catalog: Catalog,
+    apexes: Iterable<string>,
+  ): Promise<Map<string, SharedArrayBuffer>> {
+    const { publisher, onBad } = this.#options
+    const images = new Map<string, SharedArrayBuffer>()
+    for (const apex of apexes) {
+      const services = catalog.servicesIn(apex).map((name) => ({ name, slot: publisher.planSlot(name) }))
+      const rrsets = streamRrsets(tx, apex, rrsetBatch)
+      images.set(apex, await compileZone(catalog.zones.get(apex)!, rrsets, services, onBad))
+    }
+    return images
+  }
+}
+
+/** Zones that gained or lost a service: their images name them. */
+function zonesOfMovedServices(before: Catalog, after: Catalog): string[] {
+  const apexes: string[] = []
+  for (const [name, { zone }] of after.services)
+    if (before.services.get(name)?.zone !== zone) apexes.push(zone)
+  for (const [name, { zone }] of before.services)
+    if (after.services.get(name)?.zone !== zone) apexes.push(zone)
+  return apexes
+}
+
+/** A copy of `before` with the entries of `keys` read anew; null takes one out. */
+async function patch<T>(
+  before: ReadonlyMap<string, T>,
+  keys: ReadonlySet<string>,
+  read: (key: string) => Promise<T | null>,
+): Promise<ReadonlyMap<string, T>> {
+  if (keys.size === 0) return before
+  const after = new Map(before)
+  for (const key of keys) {
+    const found = await read(key)
+    if (found === null) after.delete(key)
+    else after.set(key, found)
+  }
+  return after
+}
+
+async function readOverrides(tx: Tx): Promise<CatalogParts['overrides']> {
+  return new Map(
+    (await listOverrides(tx)).map((override) => [memberKey(override.pool, override.member), override]),
+  )
+}
+
+function toCatalogService({ value: service, zone }: StoredService): CatalogService {
+  return { ...service, zone }
+}
+
+function byName<T extends { readonly name: string }>(items: readonly T[]): Map<string, T> {
+  return new Map(items.map((item) => [item.name, item]))
+}
+
+function value<T extends ZoneState | object>(stored: Stored<T> | null): T | null {
+  return stored === null ? null : stored.value
+}

@@ -1,0 +1,330 @@
+/**
+ * The composition root: what the daemon is made of, and in which order it starts and stops.
+ *
+ * Start, each step with what it needs from those before:
+ * 1. Data directory and admin token: a start that can't write its state fails before it binds anything.
+ * 2. HTTP: from here on `/health`, `/ready` and `/metrics` tell what the rest is waiting for.
+ * 3. Configuration, from the database or, when that doesn't come, from the snapshot.
+ * 4. DNS listeners: not before there is something to serve, so that no client is refused a name that we do have.
+ * 5. The checker's first round; then the daemon is ready.
+ *
+ * Stop runs the other way: DNS first answers what it has received, then HTTP finishes its requests, the checker ends,
+ * what it found is stored, the snapshot is written, and the database closes last.
+ */
+import { access, constants, mkdir } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { adminTokenHash } from './admin-token.ts'
+import type { Config } from './config.ts'
+import { startApi } from './controlplane/api/server.ts'
+import { ControlError } from './controlplane/errors.ts'
+import { startChecker } from './controlplane/health/checker.ts'
+import type { ProbeTarget } from './controlplane/health/probe.ts'
+import type { HealthEvent, MemberHealth, Override } from './controlplane/model.ts'
+import { AnswerCounters } from './controlplane/publish/answer-counters.ts'
+import type { Catalog } from './controlplane/publish/catalog.ts'
+import { Follower } from './controlplane/publish/follower.ts'
+import { HealthRecorder } from './controlplane/publish/health-recorder.ts'
+import { ImagePump } from './controlplane/publish/image-pump.ts'
+import { OverrideExpiry } from './controlplane/publish/override-expiry.ts'
+import { type CatalogStep, Publisher } from './controlplane/publish/publisher.ts'
+import { serviceStatus } from './controlplane/publish/service-status.ts'
+import { SnapshotFiles } from './controlplane/publish/snapshot.ts'
+import { snapshotStep } from './controlplane/publish/snapshot-step.ts'
+import { SnapshotWriter } from './controlplane/publish/snapshot-writer.ts'
+import { Database } from './controlplane/store/database.ts'
+import { expireOverrides } from './controlplane/store/overrides.ts'
+import { prune } from './controlplane/store/retention.ts'
+import { OwnZones } from './dataplane/answer/own-zones.ts'
+import { AnswerReader } from './dataplane/counters.ts'
+import { Fleet } from './dataplane/listener/fleet.ts'
+import { formatListenAddress, type ListenAddress } from './dataplane/listener/protocol.ts'
+import { ServingState } from './dataplane/zone/state.ts'
+import { loadDemo } from './demo/demo.ts'
+import { dnsCounters } from './dns-counters.ts'
+import { createLog, type Logger } from './telemetry/log.ts'
+import { Metrics } from './telemetry/metrics.ts'
+import { version } from './version.ts'
+
+export interface Daemon extends AsyncDisposable {
+  /** Bound HTTP address. */
+  readonly http: ListenAddress
+  /** Bound DNS addresses; empty until there is something to serve. */
+  readonly dns: readonly ListenAddress[]
+  /** Resolves once DNS is served and every member has been probed; rejects when the start fails for good. */
+  readonly ready: Promise<void>
+  /** In order, within 10 s. Idempotent. */
+  stop(): Promise<void>
+}
+
+/** How long a start waits for a database that doesn't answer before it serves the snapshot. */
+const snapshotPatienceMs = 3000
+const pruneEveryMs = 3_600_000
+
+/**
+ * Starts the daemon. Resolves once HTTP is bound; `ready` tells of the rest.
+ *
+ * @throws Error when the data directory can't be used or the HTTP address is taken
+ */
+export async function startDaemon(config: Config, log: Logger = createLog(config.logLevel)): Promise<Daemon> {
+  const stack = new AsyncDisposableStack()
+  try {
+    return await compose(config, log, stack)
+  } catch (error) {
+    await stack.disposeAsync()
+    throw error
+  }
+}
+
+async function compose(config: Config, log: Logger, stack: AsyncDisposableStack): Promise<Daemon> {
+  const { dataDir } = config
+  await prepareDataDirectory(dataDir)
+  const tokenHash = await adminTokenHash(config.adminToken, dataDir)
+  const now = () => new Date()
+  const abort = new AbortController()
+  const metrics = new Metrics({ version })
+
+  let missing: string | null = 'the database has not answered yet'
+  const unavailable = Promise.withResolvers<void>()
+  const database = stack.use(
+    await Database.open({
+      url: config.databaseUrl,
+      dataDir,
+      onAvailable: () => log.info('the database is available'),
+      onUnavailable: (reason) => {
+        log.warn({ reason }, 'waiting for the database')
+        if (missing !== null) missing = `the database is not available: ${reason}`
+        unavailable.resolve()
+      },
+    }),
+  )
+
+  const state = new ServingState()
+  const fleet = new Fleet({
+    listen: config.dnsListen,
+    udpWorkers: config.workers,
+    onRestart: (transport, reason) => {
+      metrics.workerRestarted()
+      log.error({ transport, reason }, 'a DNS worker died and is being replaced')
+    },
+    onSkipped: (address) => log.warn({ address }, 'address left out: the host has no such family'),
+  })
+  const counters = () => [...fleet.counters('udp'), ...fleet.counters('tcp')]
+  const answers = new AnswerCounters(() => new AnswerReader(counters()))
+  const pump = new ImagePump(async (update) => {
+    state.apply(update)
+    await fleet.publish(update)
+  })
+
+  const onError = (what: string) => (error: unknown) => {
+    const away = error instanceof ControlError && error.code === 'unavailable'
+    if (!away) log.error({ err: error }, what)
+  }
+  const files = new SnapshotFiles(dataDir)
+  const snapshots = stack.use(
+    new SnapshotWriter({
+      database,
+      files,
+      health: () => [...checker.availability().values()].flatMap((members) => [...members.values()]),
+      lastKnown: () => publisher.lastKnown(),
+      onError: onError('the snapshot was not written'),
+    }),
+  )
+  const recorder = stack.use(
+    new HealthRecorder({
+      database,
+      onError: onError('health was not stored'),
+      onLost: (count) =>
+        log.warn({ count }, 'transitions were not stored: the database was away for too long'),
+    }),
+  )
+  const checker = stack.use(
+    startChecker({
+      onTransitions: (events, _availability, pools) => onTransitions(events, pools),
+      onProbe: ({ pool, member }, verdict) =>
+        metrics.probe({ pool, member }, verdict.durationMs, verdict.ok ? null : verdict.failure),
+    }),
+  )
+  const publisher = new Publisher({
+    pump,
+    answers,
+    measured: (pool, member) => checker.availability().get(pool)?.get(member)?.state ?? 'unknown',
+    now,
+  })
+  const expiry = stack.use(new OverrideExpiry(onOverridesEnded, now))
+  const follower = stack.use(
+    new Follower({
+      database,
+      publisher,
+      onStep: (step, health) => onStep(step, health),
+      onBad: (message) => log.error({ reason: message }, 'a row of the database was left out'),
+      onError: onError('following the configuration failed; trying again'),
+    }),
+  )
+
+  function onTransitions(events: HealthEvent[], pools: ReadonlySet<string>): void {
+    recorder.add(events)
+    for (const { pool, member, from, to, reason } of events) {
+      metrics.memberTransition({ pool, member }, to)
+      metrics.memberState({ pool, member }, to === 'up')
+      log.info({ pool, member, from, to, reason }, 'member changed state')
+    }
+    void publisher.refresh(pools)
+  }
+
+  function onOverridesEnded(ended: readonly Override[]): void {
+    void publisher.refresh(new Set(ended.map(({ pool }) => pool)))
+    database
+      .write('system', (write) => expireOverrides(write, now()))
+      .catch(onError('ended overrides were not deleted'))
+  }
+
+  /** Before a step's plans are made: who is probed, what they were when the daemon last ran, which overrides end. */
+  function onStep({ catalog, zones }: CatalogStep, health: readonly MemberHealth[] | null): void {
+    const before = publisher.catalog
+    if (health !== null) checker.restore(health)
+    if (catalog.pools !== before.pools || catalog.monitors !== before.monitors) {
+      const targets = probeTargets(catalog)
+      checker.setTargets(targets)
+      metrics.setMembers(targets)
+      for (const [pool, members] of checker.availability()) {
+        for (const [member, { state }] of members) {
+          metrics.memberState({ pool, member }, state === 'unknown' ? null : state === 'up')
+        }
+      }
+    }
+    if (catalog.overrides !== before.overrides) expiry.watch(catalog.overrides.values())
+    snapshots.mark(zones.keys())
+  }
+
+  metrics.connect({
+    dns: () => dnsCounters(fleet, answers),
+    configRevision: () => publisher.revision,
+    databaseUp: () => database.up,
+    snapshotWrittenAt: () => snapshots.writtenAt,
+  })
+
+  const http = await startApi(
+    {
+      database,
+      publisher: {
+        revision: () => publisher.revision,
+        reached: (revision, signal) => publisher.reached(revision, signal),
+      },
+      health: { availability: () => checker.availability(), firstRoundDone: () => checker.firstRoundDone },
+      dataplane: { canAnswer: () => missing === null && fleet.live('udp') > 0, serving: () => missing },
+      ownZones: new OwnZones(state),
+      serviceStatus: (name) => serviceStatus(publisher.selection(name)),
+      adminTokenHash: tokenHash,
+      publicTools: config.publicTools,
+      resolvers: config.resolvers,
+      version,
+      kubernetes: config.kubernetes,
+      log,
+      metrics,
+      now,
+    },
+    config.httpListen,
+  )
+  const bound = { host: http.address, port: http.port }
+  stack.defer(() => http.stop())
+  stack.use(fleet)
+
+  async function loadFromDatabase(): Promise<void> {
+    await database.ready(abort.signal)
+    if (config.demo) await loadDemo(database, log)
+    follower.start()
+    await follower.loaded
+  }
+
+  /** Only when the database keeps us waiting. @returns false when there is no snapshot to serve. */
+  async function loadFromSnapshot(): Promise<boolean> {
+    const waited = delay(snapshotPatienceMs, undefined, { signal: abort.signal }).catch(() => undefined)
+    await Promise.race([unavailable.promise, waited])
+    const snapshot = await files.read().catch((error: unknown) => {
+      log.error({ err: error }, 'the snapshot was not used')
+      return null
+    })
+    if (snapshot === null || publisher.revision >= 0 || abort.signal.aborted) return false
+    snapshots.assume(snapshot.zones)
+    publisher.restoreLastKnown(snapshot.lastKnown)
+    const step = await snapshotStep(snapshot, publisher, (message) =>
+      log.error({ reason: message }, 'snapshot'),
+    )
+    if (publisher.revision >= 0) return false
+    onStep(step, snapshot.health)
+    await publisher.adopt(step)
+    log.warn({ revision: snapshot.revision, writtenAt: snapshot.writtenAt }, 'serving the snapshot')
+    return true
+  }
+
+  async function start(): Promise<void> {
+    const fromDatabase = loadFromDatabase()
+    const fromSnapshot = loadFromSnapshot()
+    // Without a snapshot the database is all there is.
+    await Promise.race([fromDatabase, fromSnapshot.then((served) => (served ? undefined : fromDatabase))])
+    fromDatabase.catch((error: unknown) => {
+      if (!abort.signal.aborted) log.error({ err: error }, 'the configuration was not loaded')
+    })
+    missing = 'the DNS listeners are starting'
+    await fleet.start()
+    missing = null
+    snapshots.start()
+    recorder.start()
+    await checker.firstRound
+  }
+
+  const pruning = setInterval(() => {
+    database.record((tx) => prune(tx)).catch(onError('old rows were not pruned'))
+  }, pruneEveryMs).unref()
+  stack.defer(() => clearInterval(pruning))
+  const ready = start().then(() => {
+    if (abort.signal.aborted) return
+    const dns = fleet.bound.map(formatListenAddress)
+    log.info({ dns, http: formatListenAddress(bound), version, revision: publisher.revision }, 'ready')
+  })
+  // Whoever awaits it sees the failure; a stop before ready is none.
+  ready.catch(() => undefined)
+
+  let stopping: Promise<void> | undefined
+  const stop = () => {
+    stopping ??= (async () => {
+      abort.abort(new Error('the daemon is stopping'))
+      await stack.disposeAsync()
+    })()
+    return stopping
+  }
+  return {
+    http: bound,
+    get dns() {
+      return fleet.bound
+    },
+    ready,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+async function prepareDataDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new Error(`POOLDNS_DATA_DIR: ${path} can't be written: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+}
+
+function probeTargets(catalog: Catalog): ProbeTarget[] {
+  return [...catalog.pools.values()].flatMap((pool) => {
+    const monitor = pool.monitor === null ? undefined : catalog.monitors.get(pool.monitor)
+    if (monitor === undefined) return []
+    return pool.members.map((member) => ({
+      pool: pool.name,
+      member: member.name,
+      address: member.probeAddress ?? member.address,
+      port: member.probePort ?? monitor.port,
+      monitor,
+    }))
+  })
+}

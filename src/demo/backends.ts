@@ -1,0 +1,79 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/**
+ * The members of the demo: small HTTP servers on 127.0.0.1 that can be told to fail, so that failover can be watched
+ * with nothing but dig and curl. Each one fails and recovers on its own. Not part of the daemon proper.
+ */
+export interface DemoBackends extends AsyncDisposable {
+  /** The ports that are listened on, in the order in which they were asked for; a 0 has become a real one. */
+  readonly ports: readonly number[]
+  /** Closes every server and its connections. May be called more than once. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts one server per port: `GET` (or `HEAD`) of any path answers 200 `ok`; after `POST /fail` 503 `failing`, until
+ * `POST /recover`.
+ * @throws Error that names the port when it can't be listened on; those started before are stopped again
+ */
+export async function startDemoBackends(
+  ports: readonly number[] = [8081, 8082, 8083],
+): Promise<DemoBackends> {
+  const servers: Server[] = []
+  const stop = async (): Promise<void> => {
+    await Promise.all(servers.splice(0).map(close))
+  }
+  try {
+    for (const port of ports) servers.push(await listen(port))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const bound = servers.map((server) => (server.address() as AddressInfo).port)
+  return { ports: bound, stop, [Symbol.asyncDispose]: stop }
+}
+
+async function listen(port: number): Promise<Server> {
+  const server = createServer(backend())
+  try {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const why = code === 'EADDRINUSE' ? 'the port is already in use' : String(error)
+    throw new Error(`demo backend on 127.0.0.1:${port} can't start: ${why}`, { cause: error })
+  }
+  return server
+}
+
+async function close(server: Server): Promise<void> {
+  server.close()
+  server.closeAllConnections()
+  await once(server, 'close')
+}
+
+function backend(): (request: IncomingMessage, response: ServerResponse) => void {
+  let failing = false
+  return (request, response) => {
+    request.resume() // a body that nobody reads would hold the connection
+    const [path] = (request.url ?? '/').split('?')
+    const command = request.method === 'POST' ? path : undefined
+    if (command === '/fail') failing = true
+    if (command === '/recover') failing = false
+    if (command !== undefined) {
+      if (command === '/fail' || command === '/recover') answer(response, 200, failing ? 'failing' : 'ok')
+      else answer(response, 404, 'POST /fail or /recover')
+    } else if (request.method === 'GET' || request.method === 'HEAD') {
+      answer(response, failing ? 503 : 200, failing ? 'failing' : 'ok')
+    } else {
+      response.setHeader('allow', 'GET, HEAD, POST')
+      answer(response, 405, 'GET, HEAD or POST')
+    }
+  }
+}
+
+function answer(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`)
+}

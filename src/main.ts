@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+/** The command line: words in, exit codes out (0, 1 failed, 2 usage); what the commands do is elsewhere. */
+import { parseArgs } from 'node:util'
+import { migrateCommand } from './commands/migrate.ts'
+import { serveCommand } from './commands/serve.ts'
+import { tokenCommand } from './commands/token.ts'
+import { UsageError } from './config.ts'
+import { maskPasswords } from './telemetry/log.ts'
+import { version } from './version.ts'
+
+const usage = `pooldns ${version}: an authoritative DNS server that load-balances
+
+  pooldns serve [--demo]             answer DNS; flags such as --dns-listen mirror the variables of the README
+  pooldns migrate                    bring the schema of DATABASE_URL up to date
+  pooldns token create NAME [--scope read|write]...
+  pooldns token list [--json]
+  pooldns token revoke NAME
+  pooldns --help | --version
+`
+
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  serve: serveCommand,
+  migrate: migrateCommand,
+  token: tokenCommand,
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const [word, ...args] = argv
+  if (word === undefined) throw new UsageError('a command is missing')
+  if (word.startsWith('-')) {
+    const { values } = parseOptions(argv)
+    process.stdout.write(values.version === true ? `${version}\n` : usage)
+    return
+  }
+  const command = Object.hasOwn(commands, word) ? commands[word] : undefined
+  if (command === undefined) throw new UsageError(`"${word}" is no command`)
+  await command(args)
+}
+
+function parseOptions(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } },
+    })
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  const message = maskPasswords(error instanceof Error ? error.message : String(error))
+  const isUsage = error instanceof UsageError
+  process.stderr.write(`pooldns: ${message}\n${isUsage ? 'Try "pooldns --help".\n' : ''}`)
+  process.exitCode = isUsage ? 2 : 1
+}
