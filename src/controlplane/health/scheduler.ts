@@ -1,0 +1,238 @@
+import { type Due, DueHeap } from './due-heap.ts'
+
+/**
+ * Runs jobs again and again, each at its own interval, spread over time. It knows nothing of probes: the checker
+ * gives it one job per member.
+ *
+ * - A new job runs at once, ahead of nothing and together with every other that is due, up to `concurrency`.
+ * - From then on it follows a grid of its own: points one interval apart, whose phase comes from the golden-ratio
+ *   sequence. That sequence fills the interval evenly for any number of jobs, and stays even while jobs come and go,
+ *   which random phases do only for very many and equal slices only for a fixed number. Where the sequence begins
+ *   is random, so that several nodes don't probe a member in step.
+ * - Around each grid point the run is moved by up to +-5 % of the interval, so two consecutive runs lie 0.9 to 1.1
+ *   intervals apart. Jitter around a grid, and not from run to run, keeps the load even for ever: summed-up jitter
+ *   is a random walk that ends in clumps.
+ * - A job never runs twice at once: while it runs it is out of the heap, and comes back when it settles. Of the grid
+ *   points that have gone by meanwhile only the latest is made up for, so a late job runs once and not once per missed
+ *   point, and a probe that takes its whole interval to time out costs no extra one. Points less than half
+ *   an interval after the last start are skipped: after a late run, and between the first two, runs may be 0.45 to 1.55
+ *   intervals apart.
+ * - What waits for a free slot waits in the heap, the longest overdue first. There is no second queue.
+ * - One timer serves all jobs. It starts at most `startsPerTurn` of them and then lets the event loop
+ *   turn, because starting all 512 takes tens of milliseconds and the control plane has an API to answer and
+ *   transitions to publish.
+ *
+ * Bounds: the heap has one entry a job, `running` at most `concurrency`.
+ */
+
+/** Monotonic time and timers; the tests bring one that they turn by hand. */
+export interface Clock {
+  /** Milliseconds from an arbitrary origin; never goes back. */
+  nowMs(): number
+  /** Calls back once, `delayMs` later or soon after. The returned function calls it off. */
+  after(delayMs: number, run: () => void): () => void
+}
+
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  after: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs)
+    return () => clearTimeout(timer)
+  },
+}
+
+export interface SchedulerOptions {
+  /** Most runs at the same time; at least 1. Default 512. */
+  readonly concurrency?: number
+  readonly clock?: Clock
+  /** Uniform in [0, 1). */
+  readonly random?: () => number
+}
+
+/**
+ * One run of a job. May not reject: a rejection is a defect and surfaces as an unhandled one.
+ * @param signal aborted when the job is cancelled or restarted, or the scheduler stops
+ * @param lateMs how long after its time the run began
+ */
+export type Run = (signal: AbortSignal, lateMs: number) => Promise<void>
+
+/** What `schedule` returns. */
+export interface ScheduledJob {
+  /** Applies from the next run on; moves the job to a grid of the new interval. */
+  setInterval(intervalMs: number): void
+  /** Aborts the run in progress and starts another as soon as it has settled; without one, does nothing. */
+  restart(): void
+  /** Aborts the run in progress and never starts another. */
+  cancel(): void
+}
+
+const goldenRatio = (Math.sqrt(5) - 1) / 2
+const jitterShare = 0.05
+const shortestGapShare = 0.5
+const startsPerTurn = 32
+
+interface Job extends Due {
+  readonly run: Run
+  /** Share of the interval by which this job's grid is shifted. */
+  readonly phase: number
+  intervalMs: number
+  /** The grid point that `dueMs` was made from. */
+  gridMs: number
+  /** When the latest run began; -Infinity before the first. */
+  startedMs: number
+  inFlight: AbortController | null
+  cancelled: boolean
+  /** Set by `restart`: run again as soon as the run in progress has settled. */
+  again: boolean
+}
+
+export class Scheduler implements AsyncDisposable {
+  readonly #concurrency: number
+  readonly #clock: Clock
+  readonly #random: () => number
+  readonly #waiting = new DueHeap<Job>()
+  readonly #running = new Map<Job, Promise<void>>()
+  #phase: number
+  #timer: { readonly atMs: number; readonly cancel: () => void } | null = null
+  #stopped = false
+
+  constructor({ concurrency = 512, clock = systemClock, random = Math.random }: SchedulerOptions = {}) {
+    this.#concurrency = concurrency
+    this.#clock = clock
+    this.#random = random
+    this.#phase = random()
+  }
+
+  /** Runs in progress, at most the concurrency limit. */
+  get running(): number {
+    return this.#running.size
+  }
+
+  /** Runs a job as soon as there is a free slot and then every `intervalMs`. */
+  schedule(intervalMs: number, run: Run): ScheduledJob {
+    if (this.#stopped) throw new Error('the scheduler has been stopped')
+    const nowMs = this.#clock.nowMs()
+    this.#phase = (this.#phase + goldenRatio) % 1
+    const job: Job = {
+      run,
+      phase: this.#phase,
+      intervalMs,
+      gridMs: nowMs + this.#phase * intervalMs,
+      dueMs: nowMs,
+      heapIndex: -1,
+      startedMs: Number.NEGATIVE_INFINITY,
+      inFlight: null,
+      cancelled: false,
+      again: false,
+    }
+    this.#waiting.put(job)
+    this.#arm()
+    return {
+      setInterval: (ms) => this.#setInterval(job, ms),
+      restart: () => this.#restart(job),
+      cancel: () => this.#cancel(job),
+    }
+  }
+
+  /** Aborts what runs and waits until it has settled. May be called more than once. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#disarm()
+    const settled = [...this.#running.values()]
+    for (const job of this.#running.keys()) job.inFlight?.abort()
+    await Promise.allSettled(settled)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  #setInterval(job: Job, intervalMs: number): void {
+    if (job.intervalMs === intervalMs) return
+    const nowMs = this.#clock.nowMs()
+    job.intervalMs = intervalMs
+    job.gridMs = nowMs + job.phase * intervalMs
+    // A job that has not run yet is due already, and one that runs gets its time when it settles.
+    if (job.heapIndex === -1 || job.startedMs === Number.NEGATIVE_INFINITY) return
+    this.#setDue(job, nowMs)
+    this.#waiting.put(job)
+    this.#arm()
+  }
+
+  #restart(job: Job): void {
+    if (job.inFlight === null) return
+    job.again = true
+    job.inFlight.abort()
+  }
+
+  #cancel(job: Job): void {
+    job.cancelled = true
+    this.#waiting.remove(job)
+    job.inFlight?.abort()
+    this.#arm()
+  }
+
+  /** Moves the job to the next grid point; of those that have gone by, to the latest, and never near its last start. */
+  #setDue(job: Job, nowMs: number): void {
+    const { intervalMs } = job
+    const earliestMs = Math.max(nowMs - intervalMs, job.startedMs + intervalMs * shortestGapShare)
+    const missed = Math.ceil((earliestMs - job.gridMs) / intervalMs)
+    if (missed > 0) job.gridMs += missed * intervalMs
+    job.dueMs = job.gridMs + (this.#random() * 2 - 1) * jitterShare * intervalMs
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+  }
+
+  /** Sets the timer to the first job that is due, unless a slot has to become free first. */
+  #arm(): void {
+    const first = this.#waiting.peek()
+    if (this.#stopped || first === undefined || this.#running.size >= this.#concurrency) {
+      this.#disarm()
+      return
+    }
+    if (this.#timer !== null && this.#timer.atMs === first.dueMs) return
+    this.#disarm()
+    const delayMs = Math.max(0, Math.ceil(first.dueMs - this.#clock.nowMs()))
+    this.#timer = { atMs: first.dueMs, cancel: this.#clock.after(delayMs, () => this.#startDue()) }
+  }
+
+  #startDue(): void {
+    this.#timer = null
+    const nowMs = this.#clock.nowMs()
+    for (let started = 0; started < startsPerTurn && this.#running.size < this.#concurrency; started++) {
+      const job = this.#waiting.peek()
+      if (job === undefined || job.dueMs > nowMs) break
+      this.#waiting.remove(job)
+      this.#running.set(job, this.#runOnce(job, nowMs))
+    }
+    this.#arm()
+  }
+
+  async #runOnce(job: Job, nowMs: number): Promise<void> {
+    const inFlight = new AbortController()
+    job.inFlight = inFlight
+    job.startedMs = nowMs
+    try {
+      await job.run(inFlight.signal, nowMs - job.dueMs)
+    } finally {
+      this.#settle(job)
+    }
+  }
+
+  #settle(job: Job): void {
+    this.#running.delete(job)
+    job.inFlight = null
+    if (this.#stopped) return
+    if (!job.cancelled) {
+      const nowMs = this.#clock.nowMs()
+      if (job.again) job.dueMs = nowMs
+      else this.#setDue(job, nowMs)
+      job.again = false
+      this.#waiting.put(job)
+    }
+    this.#arm()
+  }
+}

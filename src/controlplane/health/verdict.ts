@@ -1,0 +1,106 @@
+/**
+ * What a probe says, and the translation of the errors of sockets, TLS and HTTP into it. A reason is read by an
+ * operator at night and kept in the store, so it is short, of bounded length, without control characters, and
+ * says the same thing for the same fault each time: no addresses, file names or OpenSSL line numbers.
+ */
+
+/** `aborted` is no statement about the member: it is what a probe that was called off returns. */
+export const probeFailures = [
+  'connect',
+  'timeout',
+  'tls',
+  'status',
+  'body',
+  'redirect',
+  'reset',
+  'protocol',
+  'aborted',
+] as const
+export type ProbeFailure = (typeof probeFailures)[number]
+
+/** The outcome of one probe; `durationMs` is the time from its start to the verdict, fractions included. */
+export type ProbeVerdict =
+  | { readonly ok: true; readonly durationMs: number }
+  | {
+      readonly ok: false
+      readonly failure: ProbeFailure
+      readonly reason: string
+      readonly durationMs: number
+    }
+
+/** Why a probe failed, before its duration is known. */
+export interface Fault {
+  readonly failure: ProbeFailure
+  readonly reason: string
+}
+
+/** How far a connection had come when it broke: the same ECONNRESET means something else in each phase. */
+export type ConnectionPhase = 'connecting' | 'handshaking' | 'exchanging'
+
+/** Parts of certificates and of responses may end up in a reason; this is as much as it will hold. */
+const longestReason = 160
+
+/** @returns a fault whose reason is safe to store and to print, whatever the peer put into it */
+export function fault(failure: ProbeFailure, reason: string): Fault {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+  const printable = reason.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim()
+  const short = printable.length > longestReason ? `${printable.slice(0, longestReason - 1)}…` : printable
+  return { failure, reason: short }
+}
+
+const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
+
+/** The peer ended the connection, in order, before the response was whole. */
+export const lostConnection = fault('reset', 'connection closed before the end of the response')
+
+/** Messages of undici's socket errors that mean a breach of HTTP and not a lost connection. */
+const breaches: ReadonlySet<string> = new Set(['bad response', 'bad upgrade'])
+
+/**
+ * Judges the error that ended a connection.
+ * @param error what the socket, TLS or undici threw
+ * @param phase how far the connection had come
+ */
+export function faultOfError(error: unknown, phase: ConnectionPhase): Fault {
+  const { name, code, syscall, message, reason } = describe(error)
+  // Our own request can't be written, whatever the member does.
+  if (code === 'UND_ERR_INVALID_ARG') return fault('protocol', message)
+  if (phase === 'connecting') {
+    return code === '' ? fault('connect', message) : fault('connect', `${syscall || 'connect'} ${code}`)
+  }
+  if (resetCodes.has(code)) return fault('reset', 'connection reset')
+  // An alert of the peer may come after the handshake (TLS 1.3: it wants a client certificate).
+  if (phase === 'handshaking' || code.startsWith('ERR_SSL') || code === 'EPROTO') {
+    // OpenSSL packs library, function and line into its message; only its reason says something.
+    return fault('tls', code === 'ERR_TLS_CERT_ALTNAME_INVALID' ? message : reason || message)
+  }
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return lostConnection
+  if (code === 'UND_ERR_SOCKET') return breaches.has(message) ? fault('protocol', message) : lostConnection
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') return fault('protocol', 'header section too large')
+  if (name === 'HTTPParserError') {
+    const what = /\((.*)\)/.exec(message)?.[1] ?? message
+    return what === 'Invalid EOF state'
+      ? lostConnection
+      : fault('protocol', `malformed HTTP response: ${what}`)
+  }
+  // A socket that breaks with an errno (EHOSTUNREACH, ETIMEDOUT of the kernel) was connected and is lost now.
+  return syscall === '' ? fault('protocol', message) : fault('reset', `${syscall} ${code}`)
+}
+
+interface ErrorParts {
+  readonly name: string
+  readonly code: string
+  readonly syscall: string
+  readonly message: string
+  /** OpenSSL's own reason, such as `wrong version number`. */
+  readonly reason: string
+}
+
+function describe(error: unknown): ErrorParts {
+  const text = (key: string): string => {
+    const value = typeof error === 'object' && error !== null ? Reflect.get(error, key) : undefined
+    return typeof value === 'string' ? value : ''
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  return { name: text('name'), code: text('code'), syscall: text('syscall'), message, reason: text('reason') }
+}

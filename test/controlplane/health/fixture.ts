@@ -1,0 +1,199 @@
+import { once } from 'node:events'
+import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import type { Probe, ProbeTarget } from '../../../src/controlplane/health/probe.ts'
+import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
+import type { Monitor } from '../../../src/controlplane/model.ts'
+
+/** What the tests register their clean-up with: a tap test. */
+interface Owner {
+  teardown(fn: () => unknown): void
+}
+
+/** A monitor that expects `200-299` of `GET /`, with a deadline that no healthy test comes near. */
+export function monitorWith(changes: Partial<Monitor> = {}): Monitor {
+  return {
+    name: 'web',
+    type: 'http',
+    method: 'GET',
+    port: 80,
+    path: '/',
+    host: null,
+    expectCodes: [{ from: 200, to: 299 }],
+    expectBody: null,
+    followRedirects: 0,
+    intervalMs: 60_000,
+    timeoutMs: 20_000,
+    rise: 2,
+    fall: 3,
+    ...changes,
+  }
+}
+
+/** A target on 127.0.0.1. */
+export function targetAt(port: number, changes: Partial<Monitor> = {}, address = '127.0.0.1'): ProbeTarget {
+  return { pool: 'pool', member: 'member', address, port, monitor: monitorWith(changes) }
+}
+
+/** A target that is never connected to. */
+export function paperTarget(member: string, changes: Partial<Monitor> = {}, pool = 'pool'): ProbeTarget {
+  return { pool, member, address: '192.0.2.1', port: 80, monitor: monitorWith(changes) }
+}
+
+async function listening(owner: Owner, server: Server, host: string): Promise<number> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.listen(0, host)
+  await once(server, 'listening')
+  owner.teardown(async () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+    await once(server, 'close')
+  })
+  return (server.address() as AddressInfo).port
+}
+
+/** Starts an HTTP server that ends with the test. */
+export function serveHttp(owner: Owner, onRequest: RequestListener, host = '127.0.0.1'): Promise<number> {
+  return listening(owner, createHttpServer(onRequest), host)
+}
+
+/** Starts a TCP server that ends with the test. */
+export function serveTcp(owner: Owner, onConnection: (socket: Socket) => void): Promise<number> {
+  return listening(owner, createTcpServer(onConnection), '127.0.0.1')
+}
+
+/** Starts an HTTP server that was made elsewhere, such as one with TLS. */
+export function serve(owner: Owner, server: Server | HttpServer): Promise<number> {
+  return listening(owner, server, '127.0.0.1')
+}
+
+/** Starts a TCP server that answers whatever comes with these bytes and then ends the connection. */
+export function serveBytes(
+  owner: Owner,
+  answer: string,
+  end: (socket: Socket) => void = (s) => s.end(),
+): Promise<number> {
+  return serveTcp(owner, (socket) => {
+    socket.once('data', () => socket.write(answer, () => end(socket)))
+  })
+}
+
+/** A port of 127.0.0.1 that nobody listens on. */
+export async function closedPort(): Promise<number> {
+  const server = createTcpServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+export const success: ProbeVerdict = { ok: true, durationMs: 1 }
+export const refused: ProbeVerdict = {
+  ok: false,
+  failure: 'connect',
+  reason: 'connect ECONNREFUSED',
+  durationMs: 1,
+}
+
+export interface OpenProbe {
+  readonly target: ProbeTarget
+  readonly signal: AbortSignal
+  settle(verdict: ProbeVerdict): void
+}
+
+/** A probe that gives its verdict when the test says so; probes that are called off settle by themselves. */
+export function probeByHand(): {
+  readonly probe: Probe
+  readonly open: Map<string, OpenProbe>
+  started: string[]
+} {
+  const open = new Map<string, OpenProbe>()
+  const started: string[] = []
+  const probe: Probe = (target, signal) => {
+    const { promise, resolve } = Promise.withResolvers<ProbeVerdict>()
+    const one: OpenProbe = {
+      target,
+      signal,
+      settle: (verdict) => {
+        if (open.get(target.member) === one) open.delete(target.member)
+        resolve(verdict)
+      },
+    }
+    signal.addEventListener('abort', () =>
+      one.settle({ ok: false, failure: 'aborted', reason: 'probe aborted', durationMs: 0 }),
+    )
+    open.set(target.member, one)
+    started.push(target.member)
+    return promise
+  }
+  return { probe, open, started }
+}
+
+interface HandTimer {
+  readonly atMs: number
+  readonly run: () => void
+}
+
+/** A clock that stands still until it is turned; timers run in order of their time, as they would. */
+export class HandClock {
+  #nowMs = 0
+  #timers: HandTimer[] = []
+
+  nowMs(): number {
+    return this.#nowMs
+  }
+
+  after(delayMs: number, run: () => void): () => void {
+    const timer = { atMs: this.#nowMs + delayMs, run }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer)
+    }
+  }
+
+  get timers(): number {
+    return this.#timers.length
+  }
+
+  /** Lets time go by without running any timer, as when the process is suspended. */
+  stall(durationMs: number): void {
+    this.#nowMs += durationMs
+  }
+
+  /** Turns the clock on by `durationMs`, with everything that promises have to do after each timer. */
+  async advance(durationMs: number): Promise<void> {
+    await turn()
+    const untilMs = this.#nowMs + durationMs
+    for (;;) {
+      let next: HandTimer | undefined
+      for (const timer of this.#timers) if (next === undefined || timer.atMs < next.atMs) next = timer
+      if (next === undefined || next.atMs > untilMs) break
+      this.#timers = this.#timers.filter((other) => other !== next)
+      this.#nowMs = Math.max(this.#nowMs, next.atMs)
+      next.run()
+      await turn()
+    }
+    this.#nowMs = untilMs
+    await turn()
+  }
+}
+
+/** Lets the event loop turn: what promises, and the immediates that they ask for, have to do is done afterwards. */
+export async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+}
+
+/** A reproducible source of numbers in [0, 1) (a linear congruential generator of 32 bits). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+}
