@@ -35,7 +35,7 @@ export class OverrideExpiry implements Disposable {
     )
     if (next === Number.POSITIVE_INFINITY) return
     const waitMs = Math.max(0, next - this.#now().getTime())
-    this.#timer = setTimeout(() => this.#fire(), Math.min(waitMs, longestMs)).unref()
+    this.#timer = setTimeout(() => this.#fire(), Math.min(waitMs, longestMs))
   }
 
   #fire(): void {

@@ -1,0 +1,83 @@
+import t from 'tap'
+import { readConfig } from '../src/config.ts'
+
+t.test('defaults', async (t) => {
+  const config = readConfig([], {})
+  t.match(config, {
+    databaseUrl: null,
+    dataDir: './data',
+    dnsListen: [
+      { host: '0.0.0.0', port: 9999 },
+      { host: '::', port: 9999 },
+    ],
+    httpListen: { host: '127.0.0.1', port: 3000 },
+    udpBackend: 'auto',
+    adminToken: null,
+    publicTools: true,
+    resolvers: [],
+    logLevel: 'info',
+    kubernetes: false,
+    demo: false,
+  })
+  t.ok(config.workers >= 1)
+  t.ok(Object.isFrozen(config))
+})
+
+t.test('variables, and flags above them', async (t) => {
+  const environment = {
+    DATABASE_URL: 'postgres://u:p@db/pooldns',
+    POOLDNS_DATA_DIR: '/var/lib/pooldns',
+    POOLDNS_DNS_LISTEN: '192.0.2.1:53,[2001:DB8::1]:53',
+    POOLDNS_HTTP_LISTEN: '0.0.0.0:80',
+    POOLDNS_WORKERS: '3',
+    POOLDNS_RESOLVERS: '192.0.2.53:53, [2001:db8::53]:5353',
+    POOLDNS_LOG_LEVEL: 'debug',
+    KUBERNETES_SERVICE_HOST: '10.0.0.1',
+  }
+  t.match(readConfig(['--workers', '5', '--log-level=warn', '--demo'], environment), {
+    databaseUrl: 'postgres://u:p@db/pooldns',
+    dataDir: '/var/lib/pooldns',
+    dnsListen: [
+      { host: '192.0.2.1', port: 53 },
+      { host: '2001:db8::1', port: 53 },
+    ],
+    httpListen: { host: '0.0.0.0', port: 80 },
+    workers: 5,
+    publicTools: false,
+    resolvers: ['192.0.2.53:53', '[2001:db8::53]:5353'],
+    logLevel: 'warn',
+    kubernetes: true,
+    demo: true,
+  })
+  t.equal(readConfig([], { POOLDNS_HTTP_LISTEN: '[::1]:1' }).publicTools, true)
+  t.equal(
+    readConfig([], { POOLDNS_HTTP_LISTEN: '[::1]:1', POOLDNS_PUBLIC_TOOLS: 'false' }).publicTools,
+    false,
+  )
+  t.equal(readConfig([], { DATABASE_URL: '' }).databaseUrl, null, 'an empty variable is none')
+})
+
+t.test('a bad value names the variable, the value and what is accepted', async (t) => {
+  const rows: [Record<string, string>, RegExp][] = [
+    [{ DATABASE_URL: 'mysql://x' }, /^DATABASE_URL: "mysql:\/\/x" is not accepted; it takes a URL postgres:/],
+    [{ DATABASE_URL: 'mysql://u:hunter2@x' }, /secret/],
+    [{ POOLDNS_DNS_LISTEN: '127.0.0.1' }, /^POOLDNS_DNS_LISTEN: "127\.0\.0\.1"/],
+    [{ POOLDNS_DNS_LISTEN: '127.0.0.1:1,' }, /POOLDNS_DNS_LISTEN/],
+    [{ POOLDNS_DNS_LISTEN: 'localhost:53' }, /POOLDNS_DNS_LISTEN/],
+    [{ POOLDNS_DNS_LISTEN: '256.0.0.1:53' }, /POOLDNS_DNS_LISTEN/],
+    [{ POOLDNS_HTTP_LISTEN: '127.0.0.1:65536' }, /POOLDNS_HTTP_LISTEN/],
+    [{ POOLDNS_WORKERS: '0' }, /POOLDNS_WORKERS: "0".*1 to 256/],
+    [{ POOLDNS_WORKERS: 'many' }, /POOLDNS_WORKERS/],
+    [{ POOLDNS_UDP_BACKEND: 'batch' }, /POOLDNS_UDP_BACKEND.*auto or dgram/],
+    [{ POOLDNS_PUBLIC_TOOLS: 'yes' }, /POOLDNS_PUBLIC_TOOLS.*true or false/],
+    [{ POOLDNS_RESOLVERS: 'dns.example' }, /POOLDNS_RESOLVERS/],
+    [{ POOLDNS_LOG_LEVEL: 'loud' }, /POOLDNS_LOG_LEVEL.*fatal, error/],
+    [{ POOLDNS_ADMIN_TOKEN: 'has space' }, /^POOLDNS_ADMIN_TOKEN: \(not shown\)/],
+  ]
+  for (const [environment, message] of rows) {
+    t.throws(() => readConfig([], environment), { name: 'UsageError', message })
+  }
+  t.throws(() => readConfig(['--workers', 'x'], {}), { message: /^--workers: "x"/ })
+  t.throws(() => readConfig(['--unknown', 'x'], {}), { name: 'UsageError', message: /--unknown/ })
+  t.throws(() => readConfig([], { DATABASE_URL: 'mysql://u:hunter2@x' }), { message: /^(?!.*hunter2)/ })
+})
