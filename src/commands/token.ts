@@ -4,6 +4,9 @@ import { UsageError } from '../config.ts'
 import { createToken, listTokens, revokeToken, type TokenScope } from '../controlplane/store/tokens.ts'
 import { withDatabase } from './migrate.ts'
 
+/** Who the audit log says it was: whoever may open the database. */
+const actor = 'command line'
+
 /** `pooldns token create|list|revoke`. */
 export async function tokenCommand(args: readonly string[]): Promise<void> {
   const [verb, ...rest] = args
@@ -12,11 +15,15 @@ export async function tokenCommand(args: readonly string[]): Promise<void> {
   if (more.length > 0) throw new UsageError(`"${more[0]}" is one word too many`)
   switch (verb) {
     case 'create': {
+      const token = required(name)
       const scopes = (values.scope ?? ['read']).map(toScope)
       return withDatabase([], async (database) => {
-        const secret = await database.record((tx) => createToken(tx, required(name), scopes))
+        const { result: secret } = await database.write(actor, async (write) => {
+          write.audit('token.create', token, null, { scopes })
+          return createToken(write.tx, token, scopes)
+        })
         process.stdout.write(
-          values.json === true ? `${JSON.stringify({ name, scopes, secret })}\n` : `${secret}\n`,
+          values.json === true ? `${JSON.stringify({ name: token, scopes, secret })}\n` : `${secret}\n`,
         )
       })
     }
@@ -30,10 +37,15 @@ export async function tokenCommand(args: readonly string[]): Promise<void> {
           values.json === true ? `${JSON.stringify(tokens)}\n` : lines.map((line) => `${line}\n`).join(''),
         )
       })
-    case 'revoke':
+    case 'revoke': {
+      const token = required(name)
       return withDatabase([], async (database) => {
-        await database.record((tx) => revokeToken(tx, required(name)))
+        await database.write(actor, async (write) => {
+          write.audit('token.revoke', token, {}, null)
+          await revokeToken(write.tx, token)
+        })
       })
+    }
     default:
       throw new UsageError('token takes create NAME, list or revoke NAME')
   }

@@ -15,7 +15,11 @@ export class ControlError extends Error {
   readonly code: ErrorCode
   readonly problems: readonly Problem[]
 
-  constructor(code: ErrorCode, message: string, options: { problems?: readonly Problem[]; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { problems?: readonly Problem[]; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause })
     this.name = 'ControlError'
     this.code = code

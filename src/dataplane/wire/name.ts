@@ -146,8 +146,9 @@ export function isSubdomain(name: Uint8Array, ancestor: Uint8Array): boolean {
  * @throws TextError when the text is not a name.
  */
 export function parseHostname(text: string): string {
-  const dotted = text.endsWith('.') && !text.endsWith('\\.') ? text : `${text}.`
-  const canonical = formatName(lowerName(parseName(text === '' ? '' : dotted)))
+  // A dot behind an odd number of backslashes is escaped, so it doesn't end the name.
+  const absolute = text === '' || /(?<!\\)(?:\\\\)*\.$/.test(text)
+  const canonical = formatName(lowerName(parseName(absolute ? text : `${text}.`)))
   return canonical === '.' ? '.' : canonical.slice(0, -1)
 }
 

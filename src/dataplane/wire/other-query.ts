@@ -10,14 +10,23 @@ import { type DirectVerdict, type Query, verdicts } from './query.ts'
 export const otherVerdicts = { notify: 7, signed: 8 } as const
 export type OtherVerdict = DirectVerdict | (typeof otherVerdicts)[keyof typeof otherVerdicts]
 
+/**
+ * Queries of these kinds are short; the bound is for dns-packet's sake, which follows chains of pointers without a limit,
+ * so that its price grows with the square of the length.
+ */
+const maxLength = 4096
+
 /** Completes what `query.decode` began on the same octets and answered with `other`. */
 export function decodeOther(query: Query, packet: Uint8Array, length: number): OtherVerdict {
+  if (length > maxLength) return verdicts.formerr
   let additionals: ReturnType<typeof decode>['additionals']
   try {
     additionals = decode(Buffer.from(packet.buffer, packet.byteOffset, length)).additionals ?? []
   } catch {
     return verdicts.formerr
   }
+  // It lets the last record's RDATA run over the end.
+  if (decode.bytes > length) return verdicts.formerr
   const opts = additionals.filter((record): record is OptAnswer => record.type === 'OPT')
   const opt = opts[0]
   if (opts.length > 1 || (opt !== undefined && opt.name !== '.')) return verdicts.formerr

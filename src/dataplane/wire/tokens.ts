@@ -6,8 +6,9 @@ export interface Token {
   readonly quoted: boolean
 }
 
-/** Tokens of one line. @throws TextError on an open quote or a backslash at the end. */
+/** Tokens of one line. @throws TextError on a line break, an open quote or a backslash at the end. */
 export function splitTokens(source: string): Token[] {
+  if (/[\n\r]/.test(source)) throw new TextError('a line break stands in the text')
   const tokens: Token[] = []
   let at = 0
   while (at < source.length) {
@@ -29,7 +30,6 @@ function tokenEnd(source: string, start: number, quoted: boolean): number {
   for (; at < source.length; at++) {
     const char = source[at]
     if (char === '\\') at++
-    else if (char === '\n' || char === '\r') throw new TextError('a line break stands in the text')
     else if (quoted ? char === '"' : char === ' ' || char === '\t') return at
     else if (!quoted && char === '"') throw new TextError('a quote stands inside a word')
   }

@@ -2,7 +2,7 @@
  * Rules on a zone's data that need more than one RR to judge. Single fields are judged by the grammar of their type
  * (`wire/rdata.ts`). Pure, over text that has been parsed already: owners relative to the apex, in lower case.
  */
-import { hostnameToWire, parseName } from '../wire/name.ts'
+import { hostnameToWire } from '../wire/name.ts'
 import { parseRdata } from '../wire/rdata.ts'
 
 export interface CheckedRrset {
@@ -37,10 +37,6 @@ export function checkRrset(apex: string, rrset: CheckedRrset): string[] {
   const octets = data.reduce((sum, text) => sum + 12 + parseRdata(type, text, origin).length, 0)
   if (octets > maxRrsetOctets)
     problems.push(`${what}: ${octets} octets don't fit a message, the most is ${maxRrsetOctets}`)
-  if (owner !== '@') {
-    const length = parseName(owner, origin).length
-    if (length > 255) problems.push(`${what}: the owner is longer than 255 octets`)
-  }
   return problems
 }
 

@@ -1,0 +1,31 @@
+import { type SQL, sql } from 'drizzle-orm'
+import { type AnyPgColumn, bigint, customType, timestamp } from 'drizzle-orm/pg-core'
+
+/**
+ * Text that is compared and sorted by its bytes. Names are paged through in key order, so their order must be the
+ * same on every server, whatever its locale, and the unique index must be usable for it.
+ */
+export const key = customType<{ data: string; driverData: string }>({
+  dataType: () => 'text collate "C"',
+})
+
+/** Milliseconds are what JavaScript can give back; more digits would be lost on the way. */
+export const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
+
+/** A revision of the configuration. 2^53 of them outlast the database. */
+export const revision = () => bigint('revision', { mode: 'number' }).notNull()
+
+/** `column in ('a', 'b')` with the words of a model constant, which never hold a quote. */
+export const oneOf = (column: AnyPgColumn, words: readonly string[]): SQL =>
+  sql`${column} in (${sql.raw(words.map((word) => `'${word}'`).join(', '))})`
+
+/** Lower-case, no blanks, no slash (paths and change keys join names by it), 1 to 255 bytes. */
+export const isName = (column: AnyPgColumn): SQL =>
+  sql`${column} = lower(${column}) and ${column} !~ '[[:space:][:cntrl:]/]' and octet_length(${column}) between 1 and 255`
+
+/** An address alone, not a network: `inet` would accept 192.0.2.0/24 too. */
+export const isHostAddress = (column: AnyPgColumn): SQL =>
+  sql`masklen(${column}) = case family(${column}) when 4 then 32 else 128 end`
+
+/** The range of a TTL and of the SOA's times, RFC 2181 section 8. */
+export const isTtl = (column: AnyPgColumn): SQL => sql`${column} between 0 and 2147483647`

@@ -1,0 +1,74 @@
+import { sql } from 'drizzle-orm'
+import { bigint, boolean, check, index, inet, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
+import { instant, isName, key, oneOf, revision } from './column-types.ts'
+
+export const changeKinds = ['zone', 'monitor', 'pool', 'service', 'override'] as const
+export const tokenScopes = ['read', 'write'] as const
+
+/** One row, ever: the lock that puts writers in a line, and the number of the last revision. */
+export const configRevision = pgTable(
+  'config_revision',
+  {
+    id: boolean('id').primaryKey().default(true),
+    revision: revision(),
+  },
+  (t) => [check('config_revision_single_row', sql`${t.id}`)],
+)
+
+/** The change feed: what each revision touched. Revisions have no gaps; old ones are pruned. */
+export const changes = pgTable(
+  'changes',
+  {
+    revision: revision(),
+    kind: text('kind').notNull(),
+    key: key('key').notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'changes_pkey', columns: [t.revision, t.kind, t.key] }),
+    check('changes_kind_check', oneOf(t.kind, changeKinds)),
+  ],
+)
+
+export const auditLog = pgTable(
+  'audit_log',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    at: instant('at').notNull(),
+    actor: text('actor').notNull(),
+    action: text('action').notNull(),
+    key: text('key').notNull(),
+    before: jsonb('before').$type<unknown>(),
+    after: jsonb('after').$type<unknown>(),
+    revision: revision(),
+  },
+  (t) => [index('audit_log_key_index').on(t.key, t.id)],
+)
+
+/** Only the SHA-256 of a token is kept. */
+export const tokens = pgTable(
+  'tokens',
+  {
+    name: key('name').primaryKey(),
+    hash: key('hash').notNull().unique('tokens_hash_unique'),
+    scopes: text('scopes').array().notNull(),
+    createdAt: instant('created_at').notNull(),
+    lastUsedAt: instant('last_used_at'),
+  },
+  (t) => [
+    check('tokens_name_check', isName(t.name)),
+    check('tokens_hash_check', sql`${t.hash} ~ '^[0-9a-f]{64}$'`),
+    check(
+      'tokens_scopes_check',
+      sql`cardinality(${t.scopes}) >= 1 and ${t.scopes} <@ array['read', 'write']`,
+    ),
+  ],
+)
+
+/** What the lookup tool answered. Pruned by `store/retention.ts`. */
+export const lookups = pgTable('lookups', {
+  id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+  domain: text('domain').notNull(),
+  clientIp: inet('client_ip').notNull(),
+  createdAt: instant('created_at').notNull(),
+  addresses: inet('addresses').array().notNull(),
+})

@@ -1,0 +1,68 @@
+import { sql } from 'drizzle-orm'
+import { bigint, check, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
+import { isTtl, key, revision } from './column-types.ts'
+
+/**
+ * Zones by their apex. Natural keys throughout: a zone, a pool or a member is its name (renaming is deleting and
+ * creating), so no query needs a join to find out what a row is about.
+ */
+export const zones = pgTable(
+  'zones',
+  {
+    apex: key('apex').primaryKey(),
+    mname: text('mname').notNull(),
+    rname: text('rname').notNull(),
+    refreshSeconds: integer('refresh_seconds').notNull(),
+    retrySeconds: integer('retry_seconds').notNull(),
+    expireSeconds: integer('expire_seconds').notNull(),
+    minimumSeconds: integer('minimum_seconds').notNull(),
+    ttlSeconds: integer('ttl_seconds').notNull(),
+    /** Of the SOA: unsigned 32 bits, compared by RFC 1982. */
+    serial: bigint('serial', { mode: 'number' }).notNull(),
+    /** Of the last change of the head or of any RRset. */
+    revision: revision(),
+  },
+  (t) => [
+    check(
+      'zones_apex_check',
+      sql`${t.apex} = lower(${t.apex}) and octet_length(${t.apex}) between 1 and 1004 and (${t.apex} = '.' or (left(${t.apex}, 1) <> '.' and right(${t.apex}, 1) <> '.'))`,
+    ),
+    check('zones_mname_check', sql`right(${t.mname}, 1) = '.'`),
+    check('zones_rname_check', sql`right(${t.rname}, 1) = '.'`),
+    check('zones_refresh_check', isTtl(t.refreshSeconds)),
+    check('zones_retry_check', isTtl(t.retrySeconds)),
+    check('zones_expire_check', isTtl(t.expireSeconds)),
+    check('zones_minimum_check', isTtl(t.minimumSeconds)),
+    check('zones_ttl_check', isTtl(t.ttlSeconds)),
+    check('zones_serial_check', sql`${t.serial} between 0 and 4294967295`),
+  ],
+)
+
+/** RDATA is kept in presentation form: it is what people wrote, and `dataplane/wire` is the one place that parses it. */
+export const rrsets = pgTable(
+  'rrsets',
+  {
+    zone: key('zone')
+      .notNull()
+      .references(() => zones.apex, { onDelete: 'cascade' }),
+    owner: key('owner').notNull(),
+    type: key('type').notNull(),
+    /** Null inherits the zone's. */
+    ttlSeconds: integer('ttl_seconds'),
+    data: text('data').array().notNull(),
+    revision: revision(),
+  },
+  (t) => [
+    primaryKey({ name: 'rrsets_pkey', columns: [t.zone, t.owner, t.type] }),
+    check(
+      'rrsets_owner_check',
+      sql`${t.owner} = lower(${t.owner}) and octet_length(${t.owner}) between 1 and 1004`,
+    ),
+    check('rrsets_type_check', sql`${t.type} ~ '^[A-Z][A-Z0-9-]*$' and ${t.type} <> 'SOA'`),
+    check('rrsets_ttl_check', isTtl(t.ttlSeconds)),
+    check(
+      'rrsets_data_check',
+      sql`cardinality(${t.data}) between 1 and 65535 and array_position(${t.data}, null) is null`,
+    ),
+  ],
+)

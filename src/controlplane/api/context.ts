@@ -1,0 +1,59 @@
+/** What the API is handed by the daemon: the parts that it reads from and writes to, nothing of how they are made. */
+import type { Logger } from '../../telemetry/log.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import type { Availability } from '../health/availability.ts'
+import type { Database } from '../store/database.ts'
+
+export interface ApiContext {
+  readonly database: Database
+  readonly publisher: {
+    /** The configuration revision that this node's workers serve. */
+    revision(): number
+    /** Resolves once they serve `revision` or a later one; rejects when the signal aborts. */
+    reached(revision: number, signal: AbortSignal): Promise<void>
+  }
+  readonly health: {
+    availability(): Availability
+    /** Whether every member has been probed once since the start. */
+    firstRoundDone(): boolean
+  }
+  readonly dataplane: {
+    /** Whether this process can answer DNS at all. */
+    canAnswer(): boolean
+    /** What is still missing before DNS is served; null once it is. */
+    serving(): string | null
+  }
+  /** The lookup tool's view of what this daemon itself is authoritative for. */
+  readonly ownZones: {
+    /** `name` in lower case without a final dot. */
+    lookupA(name: string): {
+      readonly inZone: boolean
+      readonly addresses: readonly string[]
+      /** Name outside of our zones that a chain of CNAMEs ends at; null when there is none. */
+      readonly leadsTo: string | null
+    }
+  }
+  /** What is known of a service beside its configuration; null when nothing is. */
+  readonly serviceStatus?: (name: string) => ServiceStatus | null
+  /** SHA-256 of the admin token. */
+  readonly adminTokenHash: Uint8Array
+  /** Whether lookup, validate and history are open to everybody. */
+  readonly publicTools: boolean
+  /** Resolvers of the lookup tool as `address`, `address:port` or `[address]:port`; empty means the system's. */
+  readonly resolvers: readonly string[]
+  readonly version: string
+  /** Whether the process runs in Kubernetes. */
+  readonly kubernetes: boolean
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly now: () => Date
+  /** Most uses of the tools by one client in a minute; 300 when left out. */
+  readonly toolsPerMinute?: number
+}
+
+export interface ServiceStatus {
+  readonly state: 'up' | 'down' | 'unknown'
+  /** The pool that is served now; null when none is. */
+  readonly pool: string | null
+  readonly reason: string
+}

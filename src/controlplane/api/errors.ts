@@ -1,0 +1,168 @@
+/**
+ * Every error of the API becomes an RFC 9457 problem document here, and only here. What a client did wrong is told in
+ * full; what went wrong inside is logged with its cause and told to nobody.
+ */
+import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import type { Logger } from '../../telemetry/log.ts'
+import { ControlError, type ErrorCode, type Problem } from '../errors.ts'
+
+export const problemType = 'application/problem+json'
+
+export const ProblemSchema = Type.Object({
+  type: Type.String({ description: 'a URI that names the kind of problem' }),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String(),
+  errors: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
+})
+
+/** An error that is HTTP's own: who may ask, how often, by which method. */
+export class HttpError extends Error {
+  readonly status: number
+  /** Last part of the problem's type, such as `unauthorized`. */
+  readonly kind: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly problems: readonly Problem[]
+
+  constructor(
+    status: number,
+    kind: string,
+    detail: string,
+    options: { headers?: Record<string, string>; problems?: readonly Problem[] } = {},
+  ) {
+    super(detail)
+    this.name = 'HttpError'
+    this.status = status
+    this.kind = kind
+    this.headers = options.headers ?? {}
+    this.problems = options.problems ?? []
+  }
+}
+
+const statusOf: Readonly<Record<ErrorCode, number>> = {
+  invalid: 400,
+  'not-found': 404,
+  conflict: 409,
+  stale: 412,
+  unavailable: 503,
+}
+
+/** Seconds after which a client that got 503 may try again: the database is tried about that often. */
+const retryAfterSeconds = '5'
+
+function toHttpError(error: unknown): HttpError | null {
+  if (error instanceof HttpError) return error
+  if (error instanceof ControlError) {
+    const headers: Record<string, string> =
+      error.code === 'unavailable' ? { 'retry-after': retryAfterSeconds } : {}
+    return new HttpError(statusOf[error.code], error.code, error.message, {
+      headers,
+      problems: error.problems,
+    })
+  }
+  const { statusCode, code, message } = (error ?? {}) as Partial<FastifyError>
+  if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499) return null
+  switch (code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new HttpError(413, 'too-large', 'the body is larger than this route takes')
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new HttpError(
+        415,
+        'unsupported-media-type',
+        'the body must be JSON: Content-Type: application/json',
+      )
+    default:
+      return new HttpError(statusCode, 'bad-request', message ?? 'the request is not valid')
+  }
+}
+
+/** The problem document of an error, as JSON. */
+function problemText(error: HttpError): string {
+  return JSON.stringify({
+    type: `urn:pooldns:problem:${error.kind}`,
+    title: STATUS_CODES[error.status] ?? 'Error',
+    status: error.status,
+    detail: error.message,
+    ...(error.problems.length > 0 ? { errors: error.problems } : {}),
+  })
+}
+
+/** Replies to a request with the problem document of whatever was thrown. */
+export function replyWithError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Logger,
+): void {
+  let known = toHttpError(error)
+  if (known === null) {
+    log.error({ err: error, method: request.method, path: pathOf(request.url) }, 'request failed')
+    known = new HttpError(500, 'internal', 'something went wrong inside; the log of the server says what')
+  } else if (known.status === 503) {
+    log.warn({ err: error, method: request.method, path: pathOf(request.url) }, 'request refused')
+  }
+  // As octets: to a text Fastify would add a charset, which the media type does not have.
+  const body = Buffer.from(problemText(known))
+  reply.code(known.status).headers(known.headers).header('content-type', problemType).send(body)
+}
+
+/** A URL without its query, which may hold what belongs in no log. */
+export function pathOf(url: string): string {
+  const end = url.indexOf('?')
+  return (end < 0 ? url : url.slice(0, end)).slice(0, 1024)
+}
+
+/**
+ * 404 for a path that is none, 405 with `Allow` for one that takes other methods. Must be called before routes are
+ * registered, as it takes note of them.
+ */
+export function handleUnknownRoutes(app: FastifyInstance): void {
+  /** Bound: the routes of the API. */
+  const routes: { methods: readonly string[]; segments: readonly string[] }[] = []
+  app.addHook('onRoute', ({ method, url }) => {
+    routes.push({ methods: [method].flat(), segments: url.split('/') })
+  })
+  app.setNotFoundHandler((request) => {
+    const path = pathOf(request.url)
+    const segments = path.split('/')
+    const matching = routes.filter((route) => matches(route.segments, segments))
+    const allowed = [...new Set(matching.flatMap((route) => route.methods))].sort()
+    if (allowed.length === 0 || allowed.includes(request.method)) {
+      throw new HttpError(404, 'not-found', `there is nothing at ${path}`)
+    }
+    throw new HttpError(405, 'method-not-allowed', `${path} takes ${allowed.join(', ')}`, {
+      headers: { allow: allowed.join(', ') },
+    })
+  })
+}
+
+function matches(route: readonly string[], path: readonly string[]): boolean {
+  return (
+    route.length === path.length &&
+    route.every(
+      (segment, index) => segment === path[index] || (segment.startsWith(':') && path[index] !== ''),
+    )
+  )
+}
+
+/** Answers bytes that never became a request: broken syntax, headers too large, too slow. */
+export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const known =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new HttpError(431, 'bad-request', 'the header fields are too large')
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new HttpError(408, 'timeout', 'the request did not arrive in time')
+        : new HttpError(400, 'bad-request', 'this is not an HTTP request')
+  const body = problemText(known)
+  socket.end(
+    `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\nContent-Type: ${problemType}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}

@@ -1,0 +1,92 @@
+/** Schemas that many routes share, and how a route's part of the OpenAPI document is put together. */
+import Type, { type TProperties, type TSchema } from 'typebox'
+import { ProblemSchema, problemType } from './errors.ts'
+
+export const maxPageItems = 1000
+
+export const PageQuery = Type.Object(
+  {
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: maxPageItems,
+        default: 100,
+        description: `a whole number from 1 to ${maxPageItems}`,
+      }),
+    ),
+    cursor: Type.Optional(Type.String({ maxLength: 8192, description: 'the nextCursor of the page before' })),
+  },
+  { additionalProperties: false },
+)
+
+/** For routes without parameters in the query: one that is ignored, such as a `dryRun`, would be a trap. */
+export const NoQuery = Type.Object({}, { additionalProperties: false })
+
+export function pageOf(item: TSchema) {
+  return Type.Object({
+    items: Type.Array(item),
+    nextCursor: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      description: 'the cursor of the next page, null at the end',
+    }),
+  })
+}
+
+const texts: Readonly<Record<number, string>> = {
+  400: 'The request is not valid; `errors` says where.',
+  401: 'No token, or one that is not known.',
+  403: 'The token lacks the scope.',
+  404: 'There is no such thing.',
+  409: 'It contradicts what is there, or is in use.',
+  412: 'It is not what the client read (`If-Match`), or is there already (`If-None-Match`).',
+  413: 'The body is too large.',
+  415: 'The body is not JSON.',
+  429: 'Too many requests; `Retry-After` says when to come back.',
+  500: 'Something went wrong inside.',
+  503: 'Not now: the database is not available, or something is missing.',
+}
+
+/** Responses that are problem documents; 500 goes without saying. */
+export function problems(...statuses: number[]): Record<number, object> {
+  return Object.fromEntries(
+    [...statuses, 500].map((status) => [
+      status,
+      { description: texts[status] ?? 'A problem.', content: { [problemType]: { schema: ProblemSchema } } },
+    ]),
+  )
+}
+
+/** A successful response of JSON. */
+export function json(description: string, schema: TSchema, headers: Record<string, string> = {}): object {
+  return { description, headers: headerSchemas(headers), content: { 'application/json': { schema } } }
+}
+
+function headerSchemas(headers: Record<string, string>): object {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [name, { schema: { type: 'string' }, description }]),
+  )
+}
+
+export const etagHeader = { etag: 'The revision of the last change, in quotes: for If-Match.' }
+export const writeHeaders = {
+  ...etagHeader,
+  'pooldns-published': '`yes` once this node answers by the change, `pending` when that took more than 5 s.',
+}
+
+/** Request headers of a write. Described for clients; `conditions.ts` reads them. */
+export const ConditionHeaders = Type.Object({
+  'if-match': Type.Optional(Type.String({ description: 'the ETag of what was read, or *' })),
+  'if-none-match': Type.Optional(Type.String({ description: '* creates, and never replaces' })),
+})
+
+export const bearer = [{ token: [] }]
+
+/** A resource's schema with what the daemon knows besides under `status`, or without a `status`. */
+export function withStatus(
+  body: { properties: TProperties },
+  status: TSchema | null,
+  extra: TProperties = {},
+) {
+  const { status: _, ...properties } = body.properties
+  return Type.Object({ ...extra, ...properties, ...(status === null ? {} : { status }) })
+}

@@ -1,0 +1,143 @@
+/**
+ * The HTTP server. Three scopes, each with its own rule of access, so that a new route has one by where it stands:
+ * what is open to everybody, the tools, and everything else, which needs a token. A server on a loopback address is
+ * no exception: a web page can be made to talk to it (DNS rebinding).
+ *
+ * TypeBox schemas describe routes and check parameters and queries. Bodies are checked by the parsers of
+ * `document/`, which report all that is wrong with one at once and give the model's types; replies are plain JSON,
+ * and the tests hold them against their schemas.
+ */
+import type { AddressInfo } from 'node:net'
+import { type FastifyInstance, type FastifySchemaCompiler, fastify } from 'fastify'
+import type { TSchema } from 'typebox'
+import { Value } from 'typebox/value'
+import { compileCheck } from '../document/schema-check.ts'
+import { requireToken } from './access.ts'
+import type { ApiContext } from './context.ts'
+import { answerBrokenRequest, handleUnknownRoutes, pathOf, replyWithError } from './errors.ts'
+import { journalRoutes } from './journal.ts'
+import { bodyLimit, parseJsonBodies } from './json-body.ts'
+import { memberRoutes } from './members.ts'
+import { monitorRoutes } from './monitors.ts'
+import { serveOpenapi } from './openapi.ts'
+import { overrideRoutes } from './overrides.ts'
+import { poolRoutes } from './pools.ts'
+import { invalid } from './resource.ts'
+import { rrsetRoutes } from './rrsets.ts'
+import { serviceRoutes } from './services.ts'
+import { stateRoutes } from './state.ts'
+import { clientAddress, toolRoutes } from './tools.ts'
+import { zoneRoutes } from './zones.ts'
+
+export interface ListenAddress {
+  readonly host: string
+  /** 0 picks a free one. */
+  readonly port: number
+}
+
+export interface ApiHandle extends AsyncDisposable {
+  readonly address: string
+  readonly port: number
+  /** Takes no more requests, waits for those in progress (5 s at most) and closes. Idempotent. */
+  stop(): Promise<void>
+}
+
+/** Time in which a request must have arrived whole. */
+const requestTimeoutMs = 60_000
+
+const stopTimeoutMs = 5_000
+
+/** Characters of one part of a path: an owner of 255 octets, every one of them escaped. */
+const maxParamLength = 2048
+
+/** Starts the API. Rejects when the address can't be listened on. */
+export async function startApi(context: ApiContext, listen: ListenAddress): Promise<ApiHandle> {
+  const app = await buildApi(context)
+  try {
+    await app.listen({ host: listen.host, port: listen.port })
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+  // `listen` has resolved, and it was asked for a port: the address is not a pipe's.
+  const { address, port } = app.server.address() as AddressInfo
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= close(app)
+    return stopped
+  }
+  return { address, port, stop, [Symbol.asyncDispose]: stop }
+}
+
+async function close(app: FastifyInstance): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), stopTimeoutMs)
+  try {
+    await app.close()
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function buildApi(context: ApiContext): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: false,
+    bodyLimit,
+    requestTimeout: requestTimeoutMs,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength },
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: (error, request, reply) => replyWithError(error, request, reply, context.log),
+  })
+  app.setValidatorCompiler(compileValidator)
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, context.log))
+  parseJsonBodies(app)
+  app.decorateRequest('actor', '')
+  logAccess(app, context)
+  handleUnknownRoutes(app)
+  await serveOpenapi(app, context)
+  await app.register(async (open) => stateRoutes(open, context))
+  await app.register(async (tools) => toolRoutes(tools, context))
+  await app.register(async (guarded) => {
+    guarded.addHook('onRequest', requireToken(context))
+    monitorRoutes(guarded, context)
+    poolRoutes(guarded, context)
+    memberRoutes(guarded, context)
+    overrideRoutes(guarded, context)
+    serviceRoutes(guarded, context)
+    zoneRoutes(guarded, context)
+    rrsetRoutes(guarded, context)
+    journalRoutes(guarded, context)
+  })
+  await app.ready()
+  return app
+}
+
+/** One line a request. The query stays out of it: it may hold what belongs in no log. */
+function logAccess(app: FastifyInstance, context: ApiContext): void {
+  app.addHook('onResponse', async (request, reply) => {
+    context.log.info(
+      {
+        method: request.method,
+        path: pathOf(request.url),
+        status: reply.statusCode,
+        durationMs: Math.round(reply.elapsedTime * 1000) / 1000,
+        client: clientAddress(request),
+      },
+      'request',
+    )
+  })
+}
+
+/** Parameters and queries come as text and are converted. Bodies and headers are read by their handlers. */
+const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
+  if (httpPart === 'body' || httpPart === 'headers') return () => true
+  const check = compileCheck(schema)
+  return (input) => {
+    const value = Value.Convert(schema, input)
+    const problems = check(value, '')
+    return problems.length === 0
+      ? { value }
+      : { error: invalid(`the ${httpPart === 'querystring' ? 'query' : 'path'}`, problems) }
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * The whole document: its kinds, each a map from name to fragment, and the checks that need more than one fragment.
+ * `crossProblems` stands alone because whoever applies a part of a configuration has to check the merged whole.
+ */
+import Type from 'typebox'
+import { enclosingHostnames, hostnameToWire, relativeName } from '../../dataplane/wire/name.ts'
+import type { Problem } from '../errors.ts'
+import type { Configuration, Monitor, Pool, Service, Zone } from '../model.ts'
+import { formatMonitor, MonitorSchema, parseMonitor } from './monitor.ts'
+import { joinPath } from './path.ts'
+import { formatPool, PoolSchema, parsePool } from './pool.ts'
+import { maxProblems, show } from './schema-check.ts'
+import { formatService, parseService, ServiceSchema } from './service.ts'
+import { formatZone, parseZone, ZoneSchema } from './zone.ts'
+
+export const kinds = ['monitors', 'pools', 'services', 'zones'] as const
+
+/** The document as JSON. */
+export const ConfigurationSchema = Type.Object(
+  {
+    monitors: Type.Optional(Type.Record(Type.String(), MonitorSchema)),
+    pools: Type.Optional(Type.Record(Type.String(), PoolSchema)),
+    services: Type.Optional(Type.Record(Type.String(), ServiceSchema)),
+    zones: Type.Optional(Type.Record(Type.String(), ZoneSchema)),
+  },
+  { additionalProperties: false },
+)
+export type ConfigurationBody = Type.Static<typeof ConfigurationSchema>
+
+export type ConfigurationResult =
+  | { readonly ok: true; readonly configuration: Configuration }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+type ParseFragment<T> = (name: string, input: unknown, path: string, problems: Problem[]) => T | null
+
+/** The configuration that a document (already read from YAML or JSON) describes, or all that is wrong with it. */
+export function parseConfiguration(input: unknown): ConfigurationResult {
+  const problems: Problem[] = []
+  const document = mapping(
+    input ?? {},
+    '',
+    'the document must be a map of monitors, pools, services and zones',
+    problems,
+  )
+  for (const key of document.keys()) {
+    if (!kinds.some((kind) => kind === key)) {
+      problems.push({
+        path: joinPath('', key),
+        message: `unknown field ${show(key)}, known here: ${kinds.join(', ')}`,
+      })
+    }
+  }
+  const configuration: Configuration = {
+    monitors: parseKind<Monitor>(document, 'monitors', parseMonitor, (item) => item.name, problems),
+    pools: parseKind<Pool>(document, 'pools', parsePool, (item) => item.name, problems),
+    services: parseKind<Service>(document, 'services', parseService, (item) => item.name, problems),
+    zones: parseKind<Zone>(document, 'zones', parseZone, (item) => item.apex, problems),
+  }
+  // References are only worth checking in a document whose parts could be read.
+  if (problems.length === 0) problems.push(...crossProblems(configuration))
+  return problems.length === 0
+    ? { ok: true, configuration }
+    : { ok: false, problems: problems.slice(0, maxProblems) }
+}
+
+function parseKind<T>(
+  document: ReadonlyMap<string, unknown>,
+  kind: (typeof kinds)[number],
+  parse: ParseFragment<T>,
+  nameOf: (item: T) => string,
+  problems: Problem[],
+): T[] {
+  const items = new Map<string, T>()
+  // `pools:` with nothing behind it is null in YAML, and means none.
+  const fragments = mapping(document.get(kind) ?? {}, kind, 'must be a map by name', problems)
+  for (const [key, fragment] of fragments) {
+    const path = joinPath(kind, key)
+    const item = parse(key, fragment, path, problems)
+    if (item === null) continue
+    const name = nameOf(item)
+    if (items.has(name)) problems.push({ path, message: `${name} is in the document twice` })
+    else items.set(name, item)
+  }
+  return [...items.values()]
+}
+
+function mapping(input: unknown, path: string, message: string, problems: Problem[]): Map<string, unknown> {
+  if (typeof input === 'object' && input !== null && !Array.isArray(input)) {
+    return new Map(Object.entries(input))
+  }
+  problems.push({ path, message: `${message}, not ${show(input)}` })
+  return new Map()
+}
+
+/** What is wrong between the parts of a configuration: names of nothing, services outside of every zone. */
+export function crossProblems(configuration: Configuration): Problem[] {
+  const problems: Problem[] = []
+  const monitors = new Set(configuration.monitors.map((monitor) => monitor.name))
+  for (const pool of configuration.pools) {
+    if (pool.monitor !== null && !monitors.has(pool.monitor)) {
+      const path = joinPath(joinPath('pools', pool.name), 'monitor')
+      problems.push({ path, message: `there is no monitor ${pool.monitor}` })
+    }
+  }
+  const pools = new Set(configuration.pools.map((pool) => pool.name))
+  const zones = indexZones(configuration.zones)
+  for (const service of configuration.services) {
+    const at = joinPath('services', service.name)
+    service.pools.forEach((pool, index) => {
+      if (pools.has(pool)) return
+      problems.push({ path: joinPath(joinPath(at, 'pools'), index), message: `there is no pool ${pool}` })
+    })
+    if (service.fallback !== null && !pools.has(service.fallback)) {
+      problems.push({ path: joinPath(at, 'fallback'), message: `there is no pool ${service.fallback}` })
+    }
+    checkPlace(service, zones, at, problems)
+  }
+  return problems
+}
+
+/** A service needs a zone around it, and its addresses can't be said twice. */
+function checkPlace(service: Service, zones: ZoneIndex, path: string, problems: Problem[]): void {
+  const apex = enclosingHostnames(service.name).find((name) => zones.has(name))
+  if (apex === undefined) {
+    problems.push({ path, message: `no zone of the document holds ${service.name}` })
+    return
+  }
+  const owner = relativeName(hostnameToWire(service.name), hostnameToWire(apex))
+  const type = zones.get(apex)!.get(owner)
+  if (type !== undefined) {
+    problems.push({ path, message: `zone ${apex} has an RRset ${type} at the same name` })
+  }
+}
+
+/** By apex, the owners that no service may have, with the type that takes them. */
+type ZoneIndex = ReadonlyMap<string, ReadonlyMap<string, string>>
+
+function indexZones(zones: readonly Zone[]): ZoneIndex {
+  const takers = new Set(['A', 'AAAA', 'CNAME'])
+  return new Map(
+    zones.map(({ apex, rrsets }) => {
+      return [apex, new Map(rrsets.filter(({ type }) => takers.has(type)).map((r) => [r.owner, r.type]))]
+    }),
+  )
+}
+
+/** The document of a configuration, ready for YAML or JSON; empty kinds are left out. */
+export function formatConfiguration(configuration: Configuration): ConfigurationBody {
+  const { monitors, pools, services, zones } = configuration
+  const byName = <T, B>(items: readonly T[], name: (item: T) => string, format: (item: T) => B) =>
+    Object.fromEntries(items.map((item) => [name(item), format(item)]))
+  return {
+    ...(monitors.length === 0 ? {} : { monitors: byName(monitors, (item) => item.name, formatMonitor) }),
+    ...(pools.length === 0 ? {} : { pools: byName(pools, (item) => item.name, formatPool) }),
+    ...(services.length === 0 ? {} : { services: byName(services, (item) => item.name, formatService) }),
+    ...(zones.length === 0 ? {} : { zones: byName(zones, (item) => item.apex, formatZone) }),
+  }
+}

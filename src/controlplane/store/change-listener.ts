@@ -1,0 +1,75 @@
+/**
+ * Hears of changes that other processes write: one connection of its own that LISTENs, beside the pool. All of it is
+ * only a hint that saves time; whoever follows the change feed polls too. So nothing here reports an error: a lost
+ * connection is opened again, with a hint afterwards because notifications may have been missed, and a server that
+ * has no LISTEN is left in peace.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
+import { changeChannel } from './transaction.ts'
+
+const firstDelayMs = 250
+const longestDelayMs = 10_000
+
+/** SQLSTATE classes that say that the server will never do this: unknown feature, unknown syntax, no right. */
+const neverCodes = /^(0A|42)/
+
+export class ChangeListener {
+  readonly #config: pg.ClientConfig
+  readonly #ownId: string
+  readonly #onHint: () => void
+  readonly #stopping = new AbortController()
+  #done: Promise<void> | undefined
+
+  /** `ownId`: the payload of our own notifications, which are not news. */
+  constructor(config: pg.ClientConfig, ownId: string, onHint: () => void) {
+    this.#config = config
+    this.#ownId = ownId
+    this.#onHint = onHint
+  }
+
+  /** Starts listening; does nothing when it has been started. */
+  start(): void {
+    this.#done ??= this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#done
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping
+    for (let delayMs = firstDelayMs; !signal.aborted; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
+      const outcome = await this.#listenOnce(signal)
+      if (outcome === 'unsupported') return
+      if (outcome === 'lost') delayMs = firstDelayMs
+      await delay(delayMs, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  /** Listens until the connection ends, for whatever reason, or the signal. */
+  async #listenOnce(signal: AbortSignal): Promise<'failed' | 'lost' | 'unsupported'> {
+    const client = new pg.Client(this.#config)
+    const ended = Promise.withResolvers<void>()
+    const end = () => ended.resolve()
+    client.on('error', end)
+    client.on('end', end)
+    client.on('notification', ({ payload }) => {
+      if (payload !== this.#ownId) this.#onHint()
+    })
+    signal.addEventListener('abort', end)
+    try {
+      await client.connect()
+      await client.query(`listen ${changeChannel}`)
+      this.#onHint()
+      await ended.promise
+      return 'lost'
+    } catch (error) {
+      return error instanceof pg.DatabaseError && neverCodes.test(error.code ?? '') ? 'unsupported' : 'failed'
+    } finally {
+      signal.removeEventListener('abort', end)
+      await client.end().catch(() => {})
+    }
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Keeps a second process off the embedded database: PGlite has one writer and no lock of its own.
+ *
+ * The lock is a file that names its holder: process id, and (on Linux) the boot and the tick in which that process
+ * started. A process id alone is not enough: in a container the daemon is process 1 at every start, so a file left
+ * behind by a killed one would look alive. Taking it is one link(2), which fails when the file exists. A file whose
+ * holder is gone is moved away first, and moved back when it turns out that somebody else had replaced it meanwhile.
+ *
+ * Rejected: flock(2), which Node lacks. Known gap: two containers that share the directory but not their process ids
+ * can't see each other.
+ */
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { ControlError } from '../errors.ts'
+
+interface Holder {
+  readonly pid: number
+  /** Null where the system doesn't tell. */
+  readonly started: string | null
+}
+
+/** Locks that this process holds, by path: opening the same directory twice in one process is refused too. */
+const held = new Set<string>()
+
+/**
+ * Takes the lock file at `path`, whose folder is `directory` (created 0700 when missing). Throws `conflict` naming
+ * the process that holds it, `invalid` when the directory can't be written.
+ */
+export function lockDataDirectory(directory: string, path: string): Disposable {
+  const own: Holder = { pid: process.pid, started: startOf(process.pid) }
+  const scratch = `${path}.${process.pid}`
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    writeFileSync(scratch, JSON.stringify(own), { mode: 0o600 })
+  } catch (error) {
+    throw new ControlError(
+      'invalid',
+      `the data directory ${directory} can't be written: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    )
+  }
+  try {
+    // Each round either takes the lock, refuses, or removes one stale file; rounds are bounded against an endless race.
+    for (let round = 0; round < 10; round++) {
+      if (tryLink(scratch, path)) {
+        held.add(path)
+        return { [Symbol.dispose]: () => release(path) }
+      }
+      removeStale(directory, path, `${scratch}.stale`)
+    }
+  } finally {
+    rmSync(scratch, { force: true })
+  }
+  throw new ControlError('conflict', `the data directory ${directory} is being opened by other processes`)
+}
+
+function release(path: string): void {
+  if (!held.delete(path)) return
+  rmSync(path, { force: true })
+}
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+function removeStale(directory: string, path: string, aside: string): void {
+  const judged = readText(path)
+  if (judged === null) return
+  const holder = parseHolder(judged)
+  if (holder !== null && isAlive(holder, path)) {
+    throw new ControlError(
+      'conflict',
+      `the data directory ${directory} is in use by process ${holder.pid} (lock file ${path})`,
+    )
+  }
+  try {
+    renameSync(path, aside)
+  } catch {
+    return // Somebody else was quicker; the next round sees what there is now.
+  }
+  const moved = readText(aside)
+  if (moved !== judged) tryLink(aside, path)
+  rmSync(aside, { force: true })
+}
+
+function isAlive(holder: Holder, path: string): boolean {
+  if (holder.pid === process.pid) return held.has(path)
+  try {
+    process.kill(holder.pid, 0)
+  } catch (error) {
+    // EPERM: it lives, and belongs to somebody else.
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+  }
+  const started = startOf(holder.pid)
+  return started === null || holder.started === null || started === holder.started
+}
+
+/** Boot and tick in which a process started, null when unknown. See proc(5): field 22, behind the name in brackets. */
+function startOf(pid: number): string | null {
+  const stat = readText(`/proc/${pid}/stat`)
+  const boot = readText('/proc/sys/kernel/random/boot_id')
+  const tick = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+  return boot === null || tick === undefined ? null : `${boot.trim()} ${tick}`
+}
+
+function parseHolder(text: string): Holder | null {
+  try {
+    const { pid, started } = JSON.parse(text) as Partial<Holder>
+    return Number.isSafeInteger(pid) && pid! > 0 ? { pid: pid!, started: started ?? null } : null
+  } catch {
+    return null
+  }
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return null
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

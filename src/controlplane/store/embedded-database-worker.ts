@@ -1,0 +1,73 @@
+/**
+ * The thread of the embedded database: boots PGlite on a directory and serves it on a Unix socket, until told to
+ * stop. Anything unexpected ends the thread: the main thread starts another, and Postgres' own recovery does the rest.
+ */
+import { existsSync, renameSync, rmSync } from 'node:fs'
+import { parentPort, workerData } from 'node:worker_threads'
+import { PGlite } from '@electric-sql/pglite'
+import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
+
+export interface EmbeddedWorkerData {
+  /** Directory of the database files. */
+  readonly directory: string
+  readonly socketPath: string
+}
+
+/** Sent once the socket is served, and once the database is closed. */
+export type EmbeddedWorkerMessage = 'running' | 'stopped'
+
+/** Connections at a time: the pool's one, one that is about to close, and a person with psql. */
+const maxConnections = 8
+
+async function serve({ directory, socketPath }: EmbeddedWorkerData): Promise<void> {
+  await initialise(directory)
+  const database = await PGlite.create({ dataDir: directory })
+  dieWithTheDatabase(database)
+  rmSync(socketPath, { force: true })
+  const server = new PGLiteSocketServer({ db: database, path: socketPath, maxConnections })
+  await server.start()
+  parentPort?.once('message', async () => {
+    await server.stop()
+    await database.close() // Writes a checkpoint.
+    post('stopped')
+    process.exit(0)
+  })
+  post('running')
+}
+
+/**
+ * Creates the database aside and moves it to its place when it is whole, so that a process that is killed during its
+ * first start doesn't leave half a database that no later start can use.
+ */
+async function initialise(directory: string): Promise<void> {
+  if (existsSync(directory)) return
+  const aside = `${directory}.new`
+  rmSync(aside, { recursive: true, force: true })
+  const database = await PGlite.create({ dataDir: aside })
+  await database.close()
+  renameSync(aside, directory)
+}
+
+/**
+ * A PGlite that threw (an abort inside WebAssembly, a full disk) is not to be trusted, and the socket server would
+ * stop handling its queue for ever.
+ */
+function dieWithTheDatabase(database: PGlite): void {
+  const run = database.execProtocolRawStream.bind(database)
+  database.execProtocolRawStream = async (...args) => {
+    try {
+      return await run(...args)
+    } catch (error) {
+      setImmediate(() => {
+        throw error
+      })
+      throw error
+    }
+  }
+}
+
+function post(message: EmbeddedWorkerMessage): void {
+  parentPort?.postMessage(message)
+}
+
+await serve(workerData as EmbeddedWorkerData)

@@ -1,0 +1,146 @@
+import { isDeepStrictEqual } from 'node:util'
+import { and, asc, eq, inArray, sql } from 'drizzle-orm'
+import { memberHealth, overrides } from '../../../schema/health.ts'
+import { members, pools } from '../../../schema/pools.ts'
+import { canonicalAddress } from '../../dataplane/wire/address.ts'
+import { ControlError } from '../errors.ts'
+import type { Member } from '../model.ts'
+import { checkCondition, checkExists, type Put, type Stored, type WriteCondition } from './stored.ts'
+import type { Tx, Write } from './transaction.ts'
+
+type MemberRow = typeof members.$inferSelect
+
+/** Null when the pool or the member does not exist. */
+export async function getMember(tx: Tx, pool: string, name: string): Promise<Stored<Member> | null> {
+  const row = await readRow(tx, pool, name)
+  return row === null ? null : { value: toMember(row), revision: row.revision }
+}
+
+/** Creates or replaces one member; a new one comes last. Throws `not-found` when there is no such pool. */
+export async function putMember(
+  write: Write,
+  pool: string,
+  member: Member,
+  condition: WriteCondition,
+): Promise<Put> {
+  const { tx, revision } = write
+  await checkPool(tx, pool)
+  const current = await getMember(tx, pool, member.name)
+  checkCondition(condition, current, `member ${member.name} of pool ${pool}`)
+  if (current !== null && isDeepStrictEqual(current.value, member)) {
+    return { created: false, changed: false, revision: current.revision }
+  }
+  await saveRows(tx, pool, [{ ...member, revision }])
+  if (current !== null && probesElsewhere(current.value, member)) await forgetHealth(tx, pool, [member.name])
+  await touchPool(write, pool)
+  write.audit('member.put', `${pool}/${member.name}`, current?.value, member)
+  return { created: current === null, changed: true, revision }
+}
+
+export async function deleteMember(
+  write: Write,
+  pool: string,
+  name: string,
+  condition: WriteCondition,
+): Promise<void> {
+  const current = await getMember(write.tx, pool, name)
+  checkExists(condition, current, `member ${name} of pool ${pool}`)
+  await removeMembers(write, pool, [current.value])
+  await touchPool(write, pool)
+  write.audit('member.delete', `${pool}/${name}`, current.value, null)
+}
+
+/** Writes the members that differ from what is stored, and the order of all. None is removed. */
+export async function saveMembers(write: Write, pool: string, wanted: readonly Member[]): Promise<void> {
+  const { tx, revision } = write
+  const stored = await tx.select().from(members).where(eq(members.pool, pool)).orderBy(asc(members.name))
+  const byName = new Map(stored.map((row) => [row.name, row]))
+  const rows = []
+  const moved = []
+  for (const [position, member] of wanted.entries()) {
+    const row = byName.get(member.name)
+    const same = row !== undefined && isDeepStrictEqual(toMember(row), member)
+    if (same && row.position === position) continue
+    rows.push({ ...member, position, revision: same ? row.revision : revision })
+    if (row !== undefined && probesElsewhere(toMember(row), member)) moved.push(member.name)
+  }
+  await saveRows(tx, pool, rows)
+  await forgetHealth(tx, pool, moved)
+}
+
+/** Deletes members, and says that their overrides, which go with them, changed. */
+export async function removeMembers(write: Write, pool: string, gone: readonly Member[]): Promise<void> {
+  if (gone.length === 0) return
+  const names = gone.map((member) => member.name)
+  const freed = await write.tx
+    .delete(overrides)
+    .where(and(eq(overrides.pool, pool), inArray(overrides.member, names)))
+    .returning({ member: overrides.member })
+  for (const { member } of freed) write.change('override', `${pool}/${member}`)
+  await write.tx.delete(members).where(and(eq(members.pool, pool), inArray(members.name, names)))
+}
+
+/** Postgres writes some IPv6 addresses in another way than RFC 5952, `::102:304` as `::1.2.3.4` for one. */
+export function toMember({ name, address, weight, probeAddress, probePort }: MemberRow): Member {
+  const canonical = (text: string) => canonicalAddress(text) ?? text
+  return {
+    name,
+    address: canonical(address),
+    weight,
+    probeAddress: probeAddress === null ? null : canonical(probeAddress),
+    probePort,
+  }
+}
+
+/** Measured health belongs to an endpoint. A member that moved has not been measured. */
+function probesElsewhere(before: Member, after: Member): boolean {
+  const [from, to] = [before.probeAddress ?? before.address, after.probeAddress ?? after.address]
+  return from !== to || before.probePort !== after.probePort
+}
+
+async function forgetHealth(tx: Tx, pool: string, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return
+  await tx
+    .delete(memberHealth)
+    .where(and(eq(memberHealth.pool, pool), inArray(memberHealth.member, [...names])))
+}
+
+interface NewRow extends Member {
+  /** Absent: the one that it has, or the last. */
+  readonly position?: number
+  readonly revision: number
+}
+
+// One statement for all, so that members may swap addresses: that constraint is checked at its end.
+async function saveRows(tx: Tx, pool: string, rows: readonly NewRow[]): Promise<void> {
+  if (rows.length === 0) return
+  await tx.execute(sql`
+    insert into members (pool, name, position, address, weight, probe_address, probe_port, revision)
+    select ${pool}::text, r.name,
+      coalesce(r.position, (select position from members m where m.pool = ${pool} and m.name = r.name),
+        (select max(position) + 1 from members m where m.pool = ${pool}), 0),
+      r.address, r.weight, r."probeAddress", r."probePort", r.revision
+    from json_to_recordset(${JSON.stringify(rows)}::json) as r(name text, position int, address inet, weight int,
+      "probeAddress" inet, "probePort" int, revision bigint)
+    on conflict (pool, name) do update set position = excluded.position, address = excluded.address,
+      weight = excluded.weight, probe_address = excluded.probe_address, probe_port = excluded.probe_port,
+      revision = excluded.revision`)
+}
+
+async function readRow(tx: Tx, pool: string, name: string): Promise<MemberRow | null> {
+  const [row] = await tx
+    .select()
+    .from(members)
+    .where(and(eq(members.pool, pool), eq(members.name, name)))
+  return row ?? null
+}
+
+async function checkPool(tx: Tx, pool: string): Promise<void> {
+  const [row] = await tx.select({ name: pools.name }).from(pools).where(eq(pools.name, pool))
+  if (row === undefined) throw new ControlError('not-found', `pool ${pool} does not exist`)
+}
+
+async function touchPool(write: Write, pool: string): Promise<void> {
+  await write.tx.update(pools).set({ revision: write.revision }).where(eq(pools.name, pool))
+  write.change('pool', pool)
+}

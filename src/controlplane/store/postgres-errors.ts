@@ -1,0 +1,120 @@
+/**
+ * Turns what the driver throws into what the control plane speaks. Three families: the database can't be used now
+ * (`unavailable`), it refused the data (`conflict`, `invalid`), and everything else, which is a bug here and passes
+ * unchanged.
+ */
+import pg from 'pg'
+import { ControlError } from '../errors.ts'
+
+/** Codes of Node's network errors that mean "no connection now". */
+const networkCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'ENETDOWN',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+  'EACCES',
+  'EADDRNOTAVAIL',
+  'EMFILE',
+])
+
+/** What pg and pg-pool say, without a code, when the connection is gone, too slow or not to be had. */
+const connectionMessages =
+  /connection terminated|timeout exceeded|query read timeout|connection error|not queryable|after calling end on the pool|client was closed|does not support ssl|error response to ssl|socket (hang up|disconnected)|stream (was )?destroyed|write after end|timeout expired|unexpected.*authentication|sasl|certificate/i
+
+/** SQLSTATEs (PostgreSQL, appendix A) that say that the server, not the statement, is the trouble. */
+const unavailableStates =
+  /^(08...|28...|3D000|3F000|53...|57P0.|57014|55P03|40...|25006|25P0[234]|42501|42P01|58...|XX001|XX002)$/
+
+/** Of those, the ones that came over a working connection to a working server. */
+const busyStates = new Set(['57014', '55P03', '40001', '40P01'])
+
+/** True when the error means that the connection it came over must not be used again. */
+export function breaksConnection(error: unknown): boolean {
+  const cause = rootOf(error)
+  if (cause instanceof pg.DatabaseError)
+    return cause.severity !== 'ERROR' || /^(08|57P)/.test(cause.code ?? '')
+  return isConnectionFailure(cause)
+}
+
+/** True when the error says that the database as a whole can't be used, not only this attempt. */
+export function meansDown(error: unknown): boolean {
+  const cause = rootOf(error)
+  if (cause instanceof ControlError) return cause.code === 'unavailable'
+  if (cause instanceof pg.DatabaseError) return isUnavailable(cause) && !busyStates.has(cause.code ?? '')
+  return isConnectionFailure(cause)
+}
+
+/** A `ControlError` for what the database did, or the error itself when it is neither weather nor bad data. */
+export function toControlError(error: unknown): unknown {
+  const cause = rootOf(error)
+  if (cause instanceof ControlError) return cause
+  if (cause instanceof pg.DatabaseError) return fromServer(cause)
+  if (isConnectionFailure(cause)) {
+    return new ControlError('unavailable', `the database is not available: ${reasonOf(cause)}`, { cause })
+  }
+  return error
+}
+
+/** One line that says what is wrong, for a log or a status. Never holds the password: no driver message does. */
+export function reasonOf(error: unknown): string {
+  const cause = rootOf(error)
+  if (cause instanceof AggregateError && cause.message === '') return cause.errors.map(reasonOf).join('; ')
+  if (cause instanceof Error) return cause.message || cause.name
+  return String(cause)
+}
+
+// Drizzle wraps what the driver throws in an error whose message is the whole statement.
+function rootOf(error: unknown): unknown {
+  let root = error
+  while (root instanceof Error && root.constructor.name === 'DrizzleQueryError' && root.cause !== undefined) {
+    root = root.cause
+  }
+  return root
+}
+
+function isConnectionFailure(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof pg.DatabaseError || error instanceof ControlError)
+    return false
+  if (error instanceof AggregateError && error.errors.some(isConnectionFailure)) return true
+  const code = (error as NodeJS.ErrnoException).code
+  return (code !== undefined && networkCodes.has(code)) || connectionMessages.test(error.message)
+}
+
+function isUnavailable(error: pg.DatabaseError): boolean {
+  return unavailableStates.test(error.code ?? '')
+}
+
+function fromServer(error: pg.DatabaseError): unknown {
+  const { code = '' } = error
+  if (isUnavailable(error)) {
+    return new ControlError('unavailable', `the database is not available: ${error.message}`, {
+      cause: error,
+    })
+  }
+  if (code === '23505' || code === '23P01' || code === '23503')
+    return refused('conflict', error, error.detail)
+  if (code.startsWith('23') || code.startsWith('22') || code === '21000')
+    return refused('invalid', error, undefined)
+  return error
+}
+
+// The detail of a violated check is the whole row, which is nobody's business; that of a key is the key.
+function refused(
+  code: 'conflict' | 'invalid',
+  error: pg.DatabaseError,
+  detail: string | undefined,
+): ControlError {
+  const path = error.column ?? error.constraint ?? error.table ?? ''
+  return new ControlError(code, `the database refused the change: ${error.message}`, {
+    problems: [{ path, message: detail ?? error.message }],
+    cause: error,
+  })
+}

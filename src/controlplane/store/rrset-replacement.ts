@@ -1,0 +1,92 @@
+import { isDeepStrictEqual } from 'node:util'
+import { sql } from 'drizzle-orm'
+import { ControlError } from '../errors.ts'
+import type { Rrset } from '../model.ts'
+import { streamRrsets } from './rrsets.ts'
+import type { Tx, Write } from './transaction.ts'
+
+/** RRsets in one statement: one JSON parameter of some 200 KiB. */
+const batchSize = 2_000
+
+/** Names in an audit entry. */
+const auditedNames = 100
+
+/** What a replacement did, as the audit log shows it. */
+export interface Replacement {
+  readonly changed: number
+  /** Owner and type of the first of them. */
+  readonly put: readonly string[]
+  readonly deleted: readonly string[]
+}
+
+/**
+ * Makes `wanted` the RRsets of a zone, writing only those that differ. Memory: the zone that is put, once more; what
+ * is stored streams by. Throws `invalid` when an owner has a type twice.
+ */
+export async function replaceRrsets(
+  write: Write,
+  apex: string,
+  wanted: readonly Rrset[],
+): Promise<Replacement> {
+  const { tx, revision } = write
+  const pending = byKey(wanted)
+  const gone: Rrset[] = []
+  for await (const batch of streamRrsets(tx, apex, batchSize)) {
+    for (const stored of batch) {
+      const key = keyOf(stored)
+      const next = pending.get(key)
+      if (next === undefined) gone.push(stored)
+      else if (isDeepStrictEqual(next, stored)) pending.delete(key)
+    }
+  }
+  const changed = [...pending.values()]
+  for (const batch of batches(gone)) await deleteRows(tx, apex, batch)
+  for (const batch of batches(changed)) await saveRows(tx, apex, batch, revision)
+  return {
+    changed: changed.length + gone.length,
+    put: changed.slice(0, auditedNames).map(keyOf),
+    deleted: gone.slice(0, auditedNames).map(keyOf),
+  }
+}
+
+/** Inserts or replaces RRsets of a zone by owner and type, one statement. */
+export async function saveRows(
+  tx: Tx,
+  apex: string,
+  rows: readonly Rrset[],
+  revision: number,
+): Promise<void> {
+  await tx.execute(sql`
+    insert into rrsets (zone, owner, type, ttl_seconds, data, revision)
+    select ${apex}::text, owner, type, "ttlSeconds", data, ${revision}::bigint
+    from json_to_recordset(${JSON.stringify(rows)}::json) as r(owner text, type text, "ttlSeconds" int, data text[])
+    on conflict (zone, owner, type) do update
+    set ttl_seconds = excluded.ttl_seconds, data = excluded.data, revision = excluded.revision`)
+}
+
+async function deleteRows(tx: Tx, apex: string, rows: readonly Rrset[]): Promise<void> {
+  const keys = JSON.stringify(rows.map(({ owner, type }) => ({ owner, type })))
+  await tx.execute(sql`
+    delete from rrsets using json_to_recordset(${keys}::json) as gone(owner text, type text)
+    where rrsets.zone = ${apex} and rrsets.owner = gone.owner and rrsets.type = gone.type`)
+}
+
+const keyOf = ({ owner, type }: Rrset) => `${owner} ${type}`
+
+function byKey(rrsets: readonly Rrset[]): Map<string, Rrset> {
+  const found = new Map<string, Rrset>()
+  for (const [index, rrset] of rrsets.entries()) {
+    const key = keyOf(rrset)
+    if (found.has(key)) {
+      throw new ControlError('invalid', `${key} is there twice`, {
+        problems: [{ path: `rrsets[${index}]`, message: 'is there twice' }],
+      })
+    }
+    found.set(key, rrset)
+  }
+  return found
+}
+
+function* batches<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += batchSize) yield items.slice(start, start + batchSize)
+}

@@ -1,0 +1,139 @@
+import { isDeepStrictEqual } from 'node:util'
+import { and, asc, count, eq, type SQL, sql } from 'drizzle-orm'
+import { rrsets } from '../../../schema/zones.ts'
+import type { Rrset } from '../model.ts'
+import { cnameProblems, serviceProblems, throwIfAny } from './name-conflicts.ts'
+import { raiseSerial, readSerial } from './serial.ts'
+import {
+  checkCondition,
+  checkExists,
+  decodeCursor,
+  type Page,
+  type PageRequest,
+  type Put,
+  pageOf,
+  type Stored,
+  type WriteCondition,
+} from './stored.ts'
+import type { Tx, Write } from './transaction.ts'
+
+/** Null when the zone, the owner or the type is not there. */
+export async function getRrset(
+  tx: Tx,
+  apex: string,
+  owner: string,
+  type: string,
+): Promise<Stored<Rrset> | null> {
+  const [row] = await tx
+    .select()
+    .from(rrsets)
+    .where(and(atOwner(apex, owner), eq(rrsets.type, type)))
+  return row === undefined ? null : toStored(row)
+}
+
+/** One page in the order of owner and type. */
+export async function listRrsets(tx: Tx, apex: string, request: PageRequest): Promise<Page<Stored<Rrset>>> {
+  const after = decodeCursor(request.cursor, 'string', 'string')
+  const rows = await readAfter(tx, apex, after, request.limit + 1)
+  return pageOf(rows, request.limit, toStored, (row) => [row.owner, row.type])
+}
+
+/** All RRsets of a zone, ordered by owner and type, `batch` at a time. */
+export async function* streamRrsets(tx: Tx, apex: string, batch: number): AsyncGenerator<Rrset[]> {
+  let after: readonly [string, string] | null = null
+  for (;;) {
+    const rows = await readAfter(tx, apex, after, batch)
+    if (rows.length > 0) yield rows.map((row) => toStored(row).value)
+    const last = rows.at(-1)
+    if (rows.length < batch || last === undefined) return
+    after = [last.owner, last.type]
+  }
+}
+
+export async function countRrsets(tx: Tx, apex: string): Promise<number> {
+  const [row] = await tx.select({ count: count() }).from(rrsets).where(eq(rrsets.zone, apex))
+  return row!.count
+}
+
+/**
+ * Creates or replaces one RRset, and gives its zone the next serial. Throws `not-found` without the zone, `conflict`
+ * for a CNAME beside other data or an A, AAAA or CNAME where a service is.
+ */
+export async function putRrset(
+  write: Write,
+  apex: string,
+  rrset: Rrset,
+  condition: WriteCondition,
+): Promise<Put> {
+  const { tx, revision } = write
+  const { owner, type } = rrset
+  const serial = await readSerial(tx, apex)
+  const neighbours = (await tx.select().from(rrsets).where(atOwner(apex, owner))).map(toStored)
+  const current = neighbours.find(({ value }) => value.type === type) ?? null
+  checkCondition(condition, current, describe(apex, owner, type))
+  if (current !== null && isDeepStrictEqual(current.value, rrset)) {
+    return { created: false, changed: false, revision: current.revision }
+  }
+  const others = neighbours.map(({ value }) => value).filter((value) => value.type !== type)
+  const problems = [
+    ...cnameProblems([...others, rrset], itself),
+    ...(await serviceProblems(tx, apex, [rrset], itself)),
+  ]
+  throwIfAny(problems, `${describe(apex, owner, type)} is refused`)
+  const row = { ...rrset, data: [...rrset.data], zone: apex, revision }
+  await tx
+    .insert(rrsets)
+    .values(row)
+    .onConflictDoUpdate({ target: [rrsets.zone, rrsets.owner, rrsets.type], set: row })
+  await raiseSerial(write, apex, serial)
+  write.audit('rrset.put', `${apex}/${owner}/${type}`, current?.value, rrset)
+  return { created: current === null, changed: true, revision }
+}
+
+export async function deleteRrset(
+  write: Write,
+  apex: string,
+  owner: string,
+  type: string,
+  condition: WriteCondition,
+): Promise<void> {
+  const serial = await readSerial(write.tx, apex)
+  const current = await getRrset(write.tx, apex, owner, type)
+  checkExists(condition, current, describe(apex, owner, type))
+  await write.tx.delete(rrsets).where(and(atOwner(apex, owner), eq(rrsets.type, type)))
+  await raiseSerial(write, apex, serial)
+  write.audit('rrset.delete', `${apex}/${owner}/${type}`, current.value, null)
+}
+
+/** The path of a problem with the RRset that the request is about. */
+const itself = () => ''
+
+const describe = (apex: string, owner: string, type: string) => `RRset ${owner} ${type} of zone ${apex}`
+
+const atOwner = (apex: string, owner: string): SQL | undefined =>
+  and(eq(rrsets.zone, apex), eq(rrsets.owner, owner))
+
+async function readAfter(
+  tx: Tx,
+  apex: string,
+  after: readonly [string, string] | null,
+  limit: number,
+): Promise<Row[]> {
+  return tx
+    .select()
+    .from(rrsets)
+    .where(
+      and(
+        eq(rrsets.zone, apex),
+        after === null ? undefined : sql`(${rrsets.owner}, ${rrsets.type}) > (${after[0]}, ${after[1]})`,
+      ),
+    )
+    .orderBy(asc(rrsets.owner), asc(rrsets.type))
+    .limit(limit)
+}
+
+type Row = typeof rrsets.$inferSelect
+
+function toStored({ owner, type, ttlSeconds, data, revision }: Row): Stored<Rrset> {
+  return { value: { owner, type, ttlSeconds, data }, revision }
+}

@@ -1,0 +1,76 @@
+/**
+ * API tokens. Only the SHA-256 of a token is kept: with 256 random bits there is nothing to guess, so a slow hash
+ * would only slow requests down. Finding one by its hash in an index leaks no useful timing: who can't invert SHA-256
+ * can't steer the comparison.
+ *
+ * Tokens are not configuration, so they change no revision. Create and revoke them inside `Database.write` together
+ * with `write.audit`, or by `Database.record` where no audit entry is wanted.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { and, asc, eq, isNull, lt, or } from 'drizzle-orm'
+import { type tokenScopes, tokens } from '../../../schema/journal.ts'
+import { ControlError } from '../errors.ts'
+import type { Tx } from './transaction.ts'
+
+export type TokenScope = (typeof tokenScopes)[number]
+
+export interface Token {
+  readonly name: string
+  /** At least one, no two the same. */
+  readonly scopes: readonly TokenScope[]
+  readonly createdAt: Date
+  /** To the minute; null when it has never been used. */
+  readonly lastUsedAt: Date | null
+}
+
+/** Uses are written down at most once in this time, so that a busy client doesn't cost a write for each request. */
+const useResolutionMs = 60_000
+
+/** Creates a token and returns its secret, which can't be had again. Throws `conflict` when the name is taken. */
+export async function createToken(tx: Tx, name: string, scopes: readonly TokenScope[]): Promise<string> {
+  const secret = `pooldns_${randomBytes(32).toString('base64url')}`
+  const inserted = await tx
+    .insert(tokens)
+    .values({ name, hash: hashOf(secret), scopes: [...new Set(scopes)].sort(), createdAt: new Date() })
+    .onConflictDoNothing({ target: tokens.name })
+    .returning({ name: tokens.name })
+  if (inserted.length === 0) throw new ControlError('conflict', `token ${name} exists already`)
+  return secret
+}
+
+/** All tokens in the order of names. People make them by hand, so there are few. */
+export async function listTokens(tx: Tx): Promise<Token[]> {
+  return (await tx.select().from(tokens).orderBy(asc(tokens.name))).map(toToken)
+}
+
+/** Makes a token worthless at once. Throws `not-found`. */
+export async function revokeToken(tx: Tx, name: string): Promise<void> {
+  const deleted = await tx.delete(tokens).where(eq(tokens.name, name)).returning({ name: tokens.name })
+  if (deleted.length === 0) throw new ControlError('not-found', `token ${name} does not exist`)
+}
+
+/** The token with this secret, null when there is none. Only reads: see `noteTokenUse`. */
+export async function findToken(tx: Tx, secret: string): Promise<Token | null> {
+  const [row] = await tx
+    .select()
+    .from(tokens)
+    .where(eq(tokens.hash, hashOf(secret)))
+  return row === undefined ? null : toToken(row)
+}
+
+/** Writes down that a token was used, if that has not been done within the last minute. */
+export async function noteTokenUse(tx: Tx, name: string, now: Date): Promise<void> {
+  const before = new Date(now.getTime() - useResolutionMs)
+  await tx
+    .update(tokens)
+    .set({ lastUsedAt: now })
+    .where(and(eq(tokens.name, name), or(isNull(tokens.lastUsedAt), lt(tokens.lastUsedAt, before))))
+}
+
+function hashOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex')
+}
+
+function toToken({ hash: _, ...row }: typeof tokens.$inferSelect): Token {
+  return { ...row, scopes: row.scopes as TokenScope[] }
+}

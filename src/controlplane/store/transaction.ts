@@ -1,0 +1,104 @@
+/**
+ * What store functions are handed: a `Tx` to read by, or a `Write` to change the configuration by.
+ *
+ * A `Write` collects what the transaction does to the configuration. Its owner (`Database.write`) turns that into
+ * rows of `changes` and `audit_log`, the new revision and the notification, all by one statement at the end: an API
+ * write then costs a handful of round trips, however much it touches.
+ */
+import { sql } from 'drizzle-orm'
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
+import type { changeKinds } from '../../../schema/journal.ts'
+
+/**
+ * An open transaction as a drizzle query builder. Nobody but `Database` begins, commits or rolls back: don't call
+ * `tx.transaction`.
+ */
+export type Tx = NodePgDatabase
+
+export type ChangeKind = (typeof changeKinds)[number]
+
+/** A transaction that holds the revision lock. */
+export interface Write {
+  readonly tx: Tx
+  /** The revision that is being written; readers see it once this transaction has committed. */
+  readonly revision: number
+  readonly actor: string
+  /**
+   * Says that a resource changed, so that every node reloads it. Keys: the apex, the monitor's, pool's or service's
+   * name, `pool/member` for an override. Saying it twice is once.
+   */
+  change(kind: ChangeKind, key: string): void
+  /** Adds an entry to the audit log. The store's own put and delete functions do so themselves. */
+  audit(action: string, key: string, before: unknown, after: unknown): void
+}
+
+/** The channel of NOTIFY and LISTEN. The payload is the id of the `Database` that wrote. */
+export const changeChannel = 'pooldns_change'
+
+/** Characters of JSON that one side of an audit entry may have; what is longer is noted by its size only. */
+const auditLimit = 65_536
+
+interface AuditEntry {
+  readonly action: string
+  readonly key: string
+  readonly before: unknown
+  readonly after: unknown
+}
+
+/** The one implementation of `Write`. Bound: as many entries as the one request that it serves makes. */
+export class WriteUnit implements Write {
+  readonly tx: Tx
+  readonly revision: number
+  readonly actor: string
+  readonly #changes = new Map<string, { kind: ChangeKind; key: string }>()
+  readonly #audits: AuditEntry[] = []
+
+  constructor(tx: Tx, revision: number, actor: string) {
+    this.tx = tx
+    this.revision = revision
+    this.actor = actor
+  }
+
+  change(kind: ChangeKind, key: string): void {
+    this.#changes.set(`${kind} ${key}`, { kind, key })
+  }
+
+  audit(action: string, key: string, before: unknown, after: unknown): void {
+    this.#audits.push({ action, key, before: bounded(before), after: bounded(after) })
+  }
+
+  /** True once something changed, so that the revision must rise. */
+  get changed(): boolean {
+    return this.#changes.size > 0
+  }
+
+  /**
+   * Writes down what was collected. Without a change the revision stays, and audit entries (creating a token makes
+   * one) carry the current revision.
+   */
+  async finish(instanceId: string): Promise<void> {
+    if (!this.changed && this.#audits.length === 0) return
+    const revision = this.changed ? this.revision : this.revision - 1
+    const changed = JSON.stringify([...this.#changes.values()])
+    const audited = JSON.stringify(this.#audits)
+    // Data-modifying parts of one WITH run all, whether or not the main query reads them.
+    await this.tx.execute(sql`
+      with changed as (
+        insert into changes (revision, kind, key)
+        select ${revision}::bigint, kind, key from json_to_recordset(${changed}::json) as c(kind text, key text)
+      ), audited as (
+        insert into audit_log (at, actor, action, key, before, after, revision)
+        select now(), ${this.actor}::text, action, key, before, after, ${revision}::bigint
+        from json_to_recordset(${audited}::json) as a(action text, key text, before jsonb, after jsonb)
+      ), bumped as (
+        update config_revision set revision = ${revision}::bigint where revision <> ${revision}::bigint
+      )
+      select case when ${this.changed}::boolean then pg_notify(${changeChannel}, ${instanceId}) end`)
+  }
+}
+
+function bounded(value: unknown): unknown {
+  if (value === null || value === undefined) return null
+  const size = JSON.stringify(value).length
+  return size <= auditLimit ? value : { omitted: `${size} characters of JSON` }
+}

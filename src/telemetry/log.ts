@@ -1,0 +1,58 @@
+import {
+  type DestinationStream,
+  destination,
+  type Logger,
+  pino,
+  stdSerializers,
+  stdTimeFunctions,
+} from 'pino'
+
+export type { Logger } from 'pino'
+
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+const secretKeys = ['password', 'token', 'adminToken', 'secret', 'authorization', 'databaseUrl']
+
+/**
+ * JSON lines on standard output, written before the call returns, so that the line that says why a process ends is
+ * never lost. Fields that hold secrets are censored, and so are passwords in the URLs of error messages.
+ */
+export function createLog(
+  level: LogLevel,
+  stream: DestinationStream = destination({ dest: 1, sync: true }),
+): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: serializeError, error: serializeError },
+      // The whole line: pino copies an error's message into `msg`, and an address may stand in any field.
+      hooks: { streamWrite: maskPasswords },
+      redact: {
+        paths: [
+          ...secretKeys,
+          ...secretKeys.map((key) => `*.${key}`),
+          ...secretKeys.map((key) => `*.*.${key}`),
+        ],
+        censor: '[secret]',
+      },
+    },
+    stream,
+  )
+}
+
+/** `scheme://user:password@host` without the password. The text may be JSON, and stays JSON. */
+export function maskPasswords(text: string): string {
+  if (!text.includes('://')) return text
+  return text.replaceAll(/([a-z][a-z0-9+.-]{0,20}:\/\/[^\s:/@"\\]*):[^\s/"\\]*@/gi, '$1:[secret]@')
+}
+
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { type, message, stack } = stdSerializers.err(error)
+  const { code } = error as { code?: unknown }
+  return { type, ...(code === undefined ? {} : { code }), message, stack }
+}

@@ -1,0 +1,113 @@
+import t from 'tap'
+import { createToken, listTokens } from '../../../src/controlplane/store/tokens.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { monitor, rawRequest, startHarness } from './fixture.ts'
+
+const postgres = await startPostgres()
+t.teardown(() => postgres.stop())
+
+t.test('tokens', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase())
+  const { call, database } = harness
+  const reader = await database.record((tx) => createToken(tx, 'reader', ['read']))
+  const writer = await database.record((tx) => createToken(tx, 'writer', ['write']))
+  const both = await database.record((tx) => createToken(tx, 'both', ['read', 'write']))
+
+  const guarded = [
+    ['GET', '/v1/zones'],
+    ['GET', '/v1/zones/z.test'],
+    ['PUT', '/v1/zones/z.test'],
+    ['DELETE', '/v1/zones/z.test'],
+    ['GET', '/v1/zones/z.test/rrsets'],
+    ['PUT', '/v1/zones/z.test/rrsets/a/A'],
+    ['GET', '/v1/monitors'],
+    ['PATCH', '/v1/monitors/m'],
+    ['GET', '/v1/pools'],
+    ['PUT', '/v1/pools/p'],
+    ['PUT', '/v1/pools/p/members/a'],
+    ['PUT', '/v1/pools/p/members/a/override'],
+    ['DELETE', '/v1/pools/p/members/a/override'],
+    ['GET', '/v1/services'],
+    ['PUT', '/v1/services/s.test'],
+    ['GET', '/v1/events'],
+    ['GET', '/v1/audit'],
+  ] as const
+  for (const [method, path] of guarded) {
+    const body = method === 'GET' || method === 'DELETE' ? undefined : {}
+    const without = await call(method, path, body, { token: null })
+    t.equal(without.status, 401, `${method} ${path} without a token`)
+    t.match(without.headers.get('www-authenticate'), /^Bearer/)
+    t.equal((await call(method, path, body, { token: 'wrong' })).status, 401)
+    const other = method === 'GET' ? writer : reader
+    const refused = await call(method, path, body, { token: other })
+    t.equal(refused.status, 403, `${method} ${path} without the scope`)
+    t.match(refused.headers.get('www-authenticate'), /insufficient_scope/)
+  }
+
+  t.equal((await call('GET', '/v1/zones', undefined, { token: reader })).status, 200)
+  t.equal((await call('HEAD', '/v1/zones', undefined, { token: reader })).status, 200)
+  t.equal((await call('PUT', '/v1/monitors/m', monitor, { token: writer })).status, 201)
+  t.equal((await call('PUT', '/v1/monitors/m', { rise: 4 }, { token: both })).status, 200)
+  const audit = await call('GET', '/v1/audit', undefined, { token: both })
+  t.same(
+    audit.body.items.map((entry: { actor: string }) => entry.actor),
+    ['token:both', 'token:writer'],
+  )
+  const tokens = await database.read((tx) => listTokens(tx))
+  t.ok(tokens.every((token) => token.lastUsedAt !== null))
+
+  for (const authorization of ['Basic YWRtaW46eA==', 'Bearer', 'Bearer ', `Bearer ${reader} x`, '']) {
+    t.equal(
+      (await call('GET', '/v1/zones', undefined, { token: null, headers: { authorization } })).status,
+      401,
+    )
+  }
+  const lower = await call('GET', '/v1/zones', undefined, {
+    token: null,
+    headers: { authorization: `bearer ${both}` },
+  })
+  t.equal(lower.status, 200)
+
+  for (const path of ['/', '/health', '/ready', '/metrics', '/openapi.json', '/docs/', '/history']) {
+    t.equal((await call('GET', path, undefined, { token: null })).status, 200, `${path} is open`)
+  }
+  t.equal(
+    await rawRequest(harness.origin, '/v1/zones', { host: 'evil.example' }),
+    401,
+    'a page that was bound to this address gets nothing without a token',
+  )
+  const secrets = [reader, writer, both]
+  t.notOk(harness.lines.some((line) => secrets.some((secret) => JSON.stringify(line).includes(secret))))
+})
+
+t.test('tools behind a token', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase(), { publicTools: false })
+  const { call, database } = harness
+  const reader = await database.record((tx) => createToken(tx, 'reader', ['read']))
+  for (const path of [
+    '/v1/tools/validate?ip=1.2.3.4',
+    '/tools/lookup?domain=a.test',
+    '/history',
+    '/v1/history',
+  ]) {
+    t.equal((await call('GET', path, undefined, { token: null })).status, 401, path)
+  }
+  t.equal((await call('GET', '/tools/validate?ip=1.2.3.4', undefined, { token: reader })).status, 200)
+  t.equal((await call('GET', '/v1/history')).status, 200)
+})
+
+t.test('tools are limited by client, the rest is not', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase(), { toolsPerMinute: 3 })
+  const { call } = harness
+  for (const path of ['/tools/validate?ip=x', '/v1/history', '/history']) {
+    t.equal((await call('GET', path, undefined, { token: null })).status, 200)
+  }
+  const limited = await call('GET', '/v1/tools/validate?ip=x', undefined, { token: null })
+  t.equal(limited.status, 429)
+  t.match(
+    Number(limited.headers.get('retry-after')) >= 1 && Number(limited.headers.get('retry-after')) <= 60,
+    true,
+  )
+  t.equal(limited.body.type, 'urn:pooldns:problem:too-many-requests')
+  for (let i = 0; i < 20; i++) t.equal((await call('GET', '/health')).status, 200)
+})

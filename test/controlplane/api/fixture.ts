@@ -1,0 +1,235 @@
+/** A listening API on a real store, with parts around it that tests can turn. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request as httpRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Schema from 'typebox/schema'
+import type { ApiContext, ServiceStatus } from '../../../src/controlplane/api/context.ts'
+import { startApi } from '../../../src/controlplane/api/server.ts'
+import { AvailabilityTable } from '../../../src/controlplane/health/availability.ts'
+import { Database } from '../../../src/controlplane/store/database.ts'
+import { createLog } from '../../../src/telemetry/log.ts'
+import { Metrics } from '../../../src/telemetry/metrics.ts'
+
+export const adminToken = 'admin-token-of-the-tests'
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  /** Parsed when it is JSON, else the text. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of every shape
+  readonly body: any
+}
+
+export interface CallOptions {
+  /** null sends none; the admin token when left out. */
+  readonly token?: string | null
+  readonly headers?: Record<string, string>
+}
+
+export interface Harness extends AsyncDisposable {
+  readonly origin: string
+  readonly database: Database
+  readonly metrics: Metrics
+  readonly health: AvailabilityTable
+  /** Lines of the log, parsed. */
+  readonly lines: Record<string, unknown>[]
+  /** What a test may change while it runs. */
+  readonly state: {
+    canAnswer: boolean
+    missing: string | null
+    firstRoundDone: boolean
+    publisher: 'prompt' | 'late' | 'broken'
+    published: number[]
+    zones: Map<string, string[]>
+    aliases: Map<string, string>
+    services: Map<string, ServiceStatus>
+    now: Date | null
+  }
+  /** Calls a route, a body as JSON, and holds the reply against the OpenAPI document. */
+  call(method: string, path: string, body?: unknown, options?: CallOptions): Promise<Reply>
+  /** Sends a body as it is. */
+  send(method: string, path: string, text: string, headers: Record<string, string>): Promise<Reply>
+  /** Resolves once a log line fits. */
+  logged(fits: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>
+}
+
+/** `url` null runs on the embedded database. */
+export async function startHarness(url: string | null, options: Partial<ApiContext> = {}): Promise<Harness> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'pooldns-api-'))
+  const database = await Database.open({ url, dataDir })
+  await database.ready(AbortSignal.timeout(60_000))
+  const health = new AvailabilityTable()
+  const metrics = new Metrics({ version: '1.2.3' })
+  const log = collectLog()
+  const state: Harness['state'] = {
+    canAnswer: true,
+    missing: null,
+    firstRoundDone: true,
+    publisher: 'prompt',
+    published: [],
+    zones: new Map(),
+    aliases: new Map(),
+    services: new Map(),
+    now: null,
+  }
+  const context: ApiContext = {
+    database,
+    publisher: {
+      revision: () => state.published.at(-1) ?? 0,
+      reached: async (revision, signal) => {
+        if (state.publisher === 'broken') throw new Error('the publisher is broken')
+        if (state.publisher === 'late' && !signal.aborted) await once(signal, 'abort')
+        signal.throwIfAborted()
+        state.published.push(revision)
+      },
+    },
+    health: { availability: () => health.current, firstRoundDone: () => state.firstRoundDone },
+    dataplane: { canAnswer: () => state.canAnswer, serving: () => state.missing },
+    ownZones: {
+      lookupA: (name) => {
+        const apex = [...state.zones.keys()].find((zone) => name === zone || name.endsWith(`.${zone}`))
+        return apex === undefined
+          ? { inZone: false, addresses: [], leadsTo: state.aliases.get(name) ?? null }
+          : { inZone: true, addresses: state.zones.get(name) ?? [], leadsTo: state.aliases.get(name) ?? null }
+      },
+    },
+    serviceStatus: (name) => state.services.get(name) ?? null,
+    adminTokenHash: createHash('sha256').update(adminToken).digest(),
+    publicTools: true,
+    resolvers: [],
+    version: '1.2.3',
+    kubernetes: false,
+    log: createLog('info', log.stream),
+    metrics,
+    now: () => state.now ?? new Date(),
+    toolsPerMinute: 10_000,
+    ...options,
+  }
+  const api = await startApi(context, { host: '127.0.0.1', port: 0 })
+  const origin = `http://127.0.0.1:${api.port}`
+  const conforms = await openapiOracle(origin)
+  const send: Harness['send'] = async (method, path, text, headers) => {
+    const reply = await readReply(
+      await fetch(origin + path, { method, headers, ...(text === '' ? {} : { body: text }) }),
+    )
+    if (method !== 'HEAD') conforms(method, path, reply)
+    return reply
+  }
+  return {
+    origin,
+    database,
+    metrics,
+    health,
+    lines: log.lines,
+    state,
+    send,
+    logged: log.logged,
+    call: async (method, path, body, { token = adminToken, headers = {} } = {}) =>
+      send(method, path, body === undefined ? '' : JSON.stringify(body), {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...headers,
+      }),
+    [Symbol.asyncDispose]: async () => {
+      await api.stop()
+      await database.stop()
+      await rm(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+async function readReply(response: Response): Promise<Reply> {
+  const text = await response.text()
+  const isJson = /json/.test(response.headers.get('content-type') ?? '')
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: isJson && text ? JSON.parse(text) : text,
+  }
+}
+
+function collectLog() {
+  const lines: Record<string, unknown>[] = []
+  const waiting = new Set<() => void>()
+  const stream = {
+    write(text: string) {
+      lines.push(JSON.parse(text))
+      for (const wake of waiting) wake()
+    },
+  }
+  const logged: Harness['logged'] = (fits) =>
+    new Promise((resolve) => {
+      const look = () => {
+        const line = lines.find(fits)
+        if (line === undefined) return
+        waiting.delete(look)
+        resolve(line)
+      }
+      waiting.add(look)
+      look()
+    })
+  return { lines, stream, logged }
+}
+
+interface Operation {
+  responses: Record<string, { content?: Record<string, { schema: object }> }>
+}
+
+/** Fails for a reply that the OpenAPI document does not describe. */
+async function openapiOracle(origin: string): Promise<(method: string, path: string, reply: Reply) => void> {
+  const response = await fetch(`${origin}/openapi.json`)
+  const document = (await response.json()) as { paths: Record<string, Record<string, Operation>> }
+  const routes = Object.entries(document.paths).map(([template, operations]) => ({
+    pattern: new RegExp(`^${template.replaceAll(/\{\w+\}/g, '[^/]+').replaceAll('.', '\\.')}$`),
+    operations,
+  }))
+  return (method, path, { status, headers, body }) => {
+    const plain = path.split('?')[0]!
+    if (plain.startsWith('/docs')) return
+    const operation = routes.find((route) => route.pattern.test(plain))?.operations[method.toLowerCase()]
+    if (status >= 400) {
+      assert.equal(headers.get('content-type'), 'application/problem+json', `${method} ${path} ${status}`)
+      assert.equal(body.status, status)
+      assert.match(body.type, /^urn:pooldns:problem:/)
+      for (const key of ['title', 'detail']) assert.equal(typeof body[key], 'string')
+    }
+    // A path that is too long never becomes a route.
+    if (operation === undefined || status === 414) return
+    const described = operation.responses[status]
+    assert.ok(described, `${method} ${path} gave ${status}, which is not documented`)
+    const schema = Object.values(described.content ?? {})[0]?.schema
+    if (schema === undefined) return assert.ok(!body, `${method} ${path} ${status} has a body`)
+    const check = Schema.Compile(schema)
+    assert.ok(
+      check.Check(body),
+      `${method} ${path} ${status}: ${JSON.stringify(body)} does not fit its schema`,
+    )
+  }
+}
+
+/** A raw HTTP exchange, for requests that fetch would not make. */
+export async function rawRequest(
+  origin: string,
+  path: string,
+  headers: Record<string, string>,
+): Promise<number> {
+  const request = httpRequest(origin + path, { headers })
+  request.end()
+  const [response] = (await once(request, 'response')) as [{ statusCode: number; resume(): void }]
+  response.resume()
+  return response.statusCode
+}
+
+export const monitor = { type: 'http', port: 8080, path: '/healthz', interval: '5s', timeout: '1s' }
+export const soa = { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' }
+export const zone = {
+  soa,
+  rrsets: [
+    { name: '@', type: 'NS', data: ['ns1.example.test.'] },
+    { name: 'ns1', type: 'A', data: ['192.0.2.53'] },
+  ],
+}

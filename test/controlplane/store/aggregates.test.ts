@@ -1,0 +1,44 @@
+/** Every aggregate, on a real PostgreSQL and on the embedded database. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sql } from 'drizzle-orm'
+import t from 'tap'
+import { Database } from '../../../src/controlplane/store/database.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { journalSuite } from './suite/journal.ts'
+import { poolsSuite } from './suite/pools.ts'
+import { rrsetsSuite } from './suite/rrsets.ts'
+import { servicesSuite } from './suite/services.ts'
+import { zonesSuite } from './suite/zones.ts'
+
+const suites = {
+  zones: zonesSuite,
+  rrsets: rrsetsSuite,
+  pools: poolsSuite,
+  services: servicesSuite,
+  journal: journalSuite,
+}
+
+const dataDir = await mkdtemp(join(tmpdir(), 'pooldns-aggregates-'))
+const server = await startPostgres()
+t.teardown(async () => {
+  await server.stop()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+for (const kind of ['postgres', 'embedded'] as const) {
+  await t.test(kind, async (t) => {
+    const url = kind === 'postgres' ? await server.createDatabase() : null
+    await using database = await Database.open({ url, dataDir })
+    t.equal(database.kind, kind)
+    await database.ready(AbortSignal.timeout(60_000))
+    for (const [name, suite] of Object.entries(suites)) {
+      await database.record((tx) =>
+        tx.execute(sql`truncate zones, rrsets, monitors, pools, members, services, service_pools, overrides, member_health,
+          health_events, changes, audit_log, tokens, lookups`),
+      )
+      await t.test(name, (t) => suite(t, database))
+    }
+  })
+}

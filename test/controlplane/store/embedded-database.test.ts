@@ -1,0 +1,142 @@
+/** The embedded database as a thread: restarts, kills, broken threads, and who may open it. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { sql } from 'drizzle-orm'
+import t from 'tap'
+import { Database } from '../../../src/controlplane/store/database.ts'
+import { getPool, listAllPools, putPool } from '../../../src/controlplane/store/pools.ts'
+import { currentRevision } from '../../../src/controlplane/store/revision.ts'
+import { pool } from './suite/samples.ts'
+
+// One directory for the whole file: creating a database takes seconds, opening one does not.
+const dataDir = mkdtempSync(join(tmpdir(), 'pooldns-embedded-'))
+t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
+
+const patience = () => AbortSignal.timeout(60_000)
+
+async function openReady(): Promise<Database> {
+  const database = await Database.open({ url: null, dataDir })
+  await database.ready(patience())
+  return database
+}
+
+t.test('a first start that was cut off leaves nothing in the way', async (t) => {
+  mkdirSync(join(dataDir, 'db.new', 'base'), { recursive: true })
+  writeFileSync(join(dataDir, 'db.new', 'PG_VERSION'), '18\n')
+  await using database = await openReady()
+  t.equal(database.kind, 'embedded')
+  t.equal(await database.read(currentRevision), 0)
+  t.notOk(existsSync(join(dataDir, 'db.new')))
+})
+
+t.test('what was written is there after a stop', async (t) => {
+  const first = await openReady()
+  await first.write('ann', (write) => putPool(write, pool('kept', []), {}))
+  await t.rejects(Database.open({ url: null, dataDir }), {
+    code: 'conflict',
+    message: `in use by process ${process.pid}`,
+  })
+  await Promise.all([first.stop(), first.stop()])
+  t.same(readdirSync(dataDir), ['db'])
+  await t.rejects(first.read(currentRevision), { code: 'unavailable' })
+  await using second = await openReady()
+  t.ok(await second.read((tx) => getPool(tx, 'kept')))
+})
+
+t.test('transactions of many users keep apart', async (t) => {
+  await using database = await openReady()
+  const before = await database.read(currentRevision)
+  const work = Array.from({ length: 30 }, (_, i) => [
+    database.write('ann', (write) => putPool(write, pool(`many-${i}`, []), {})),
+    database.read(async (tx) => {
+      const first = await currentRevision(tx)
+      await tx.execute(sql`select ${i}::int`)
+      return first === (await currentRevision(tx))
+    }),
+  ])
+  const results = await Promise.all(work.flat())
+  t.ok(results.every((result) => result !== false))
+  t.equal(await database.read(currentRevision), before + 30)
+})
+
+t.test('own writes hint', async (t) => {
+  await using database = await openReady()
+  let hints = 0
+  const listener = database.listen(() => hints++)
+  await database.write('ann', async (write) => write.change('pool', 'web'))
+  listener[Symbol.dispose]()
+  await database.write('ann', async (write) => write.change('pool', 'web'))
+  t.equal(hints, 1)
+})
+
+t.test('SIGKILL in the middle of writes', async (t) => {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'suite', 'endless-writer.ts'), dataDir], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    // A killed process leaves the folder of its socket behind.
+    env: { ...process.env, NODE_OPTIONS: '', TMPDIR: dataDir },
+  })
+  let committed = 0
+  for await (const line of createInterface({ input: child.stdout })) {
+    committed = Number(line)
+    if (committed < 20) continue
+    await t.rejects(Database.open({ url: null, dataDir }), {
+      code: 'conflict',
+      message: `process ${child.pid}`,
+    })
+    break
+  }
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
+  await using database = await openReady()
+  const pools = await database.read(listAllPools)
+  const counts = pools.filter(({ value }) => value.name.startsWith('endless-')).length
+  t.ok(counts >= committed, `${counts} pools of ${committed} that were committed`)
+  await database.write('ann', (write) => putPool(write, pool('after', []), {}))
+})
+
+t.test('a database that panicked is started again', async (t) => {
+  const reasons: string[] = []
+  const database = await Database.open({
+    url: null,
+    dataDir,
+    onUnavailable: (reason) => reasons.push(reason),
+  })
+  t.teardown(() => database.stop())
+  await database.ready(patience())
+  const log = join(dataDir, 'db', 'pg_wal')
+  renameSync(log, `${log}.away`)
+  // Sooner or later it must begin the next file of its log, and can't.
+  const writeForEver = async () => {
+    for (let count = 0; ; count++) {
+      await database.write('ann', (write) => putPool(write, pool(`panic-${count}`, []), {}))
+      await database.record((tx) => tx.execute(sql`select pg_switch_wal()`))
+    }
+  }
+  await t.rejects(writeForEver(), { code: 'unavailable' })
+  t.equal(database.up, false)
+  t.match(reasons, [/pg_wal/])
+  renameSync(`${log}.away`, log)
+  await database.ready(patience())
+  t.equal(database.up, true)
+  t.ok(await database.read((tx) => getPool(tx, 'after')))
+})
+
+t.test('no temporary folder to write to', async (t) => {
+  const { TMPDIR } = process.env
+  t.teardown(() => {
+    if (TMPDIR === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = TMPDIR
+  })
+  process.env.TMPDIR = `/${'long/'.repeat(30)}`
+  await using long = await openReady()
+  t.equal(long.up, true)
+  await long.stop()
+  process.env.TMPDIR = '/proc'
+  await using readOnly = await openReady()
+  t.equal(readOnly.up, true)
+})

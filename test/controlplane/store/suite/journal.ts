@@ -1,0 +1,240 @@
+import { sql } from 'drizzle-orm'
+import { listAudit } from '../../../../src/controlplane/store/audit.ts'
+import { changesSince } from '../../../../src/controlplane/store/changes.ts'
+import { appendEvents } from '../../../../src/controlplane/store/health.ts'
+import { recentLookups, saveLookup } from '../../../../src/controlplane/store/lookups.ts'
+import {
+  deleteOverride,
+  expireOverrides,
+  getOverride,
+  listOverrides,
+  putOverride,
+} from '../../../../src/controlplane/store/overrides.ts'
+import { putPool } from '../../../../src/controlplane/store/pools.ts'
+import { prune } from '../../../../src/controlplane/store/retention.ts'
+import { currentRevision } from '../../../../src/controlplane/store/revision.ts'
+import {
+  createToken,
+  findToken,
+  listTokens,
+  noteTokenUse,
+  revokeToken,
+} from '../../../../src/controlplane/store/tokens.ts'
+import { member, pool, put, refused, type Suite } from './samples.ts'
+
+export const journalSuite: Suite = async (t, database) => {
+  const revisionNow = () => database.read(currentRevision)
+  const feed = (revision: number, limit = 100) => database.read((tx) => changesSince(tx, revision, limit))
+
+  await t.test('revisions and the change feed', async (t) => {
+    const start = await revisionNow()
+    const quiet = await database.write('ann', async () => 'nothing')
+    t.same(quiet, { revision: start, result: 'nothing' }, 'no change, no revision')
+    t.same(await feed(start), { revision: start, changes: [] })
+
+    const first = await database.write('ann', async (write) => {
+      t.equal(write.revision, start + 1)
+      write.change('pool', 'b')
+      write.change('pool', 'a')
+      write.change('pool', 'a')
+    })
+    t.equal(first.revision, start + 1)
+    await database.write('ann', async (write) => write.change('zone', 'example.test'))
+    t.same(await feed(start), {
+      revision: start + 2,
+      changes: [
+        { revision: start + 1, kind: 'pool', key: 'a' },
+        { revision: start + 1, kind: 'pool', key: 'b' },
+        { revision: start + 2, kind: 'zone', key: 'example.test' },
+      ],
+    })
+    t.match(await feed(start, 2), { revision: start + 1, changes: [{ key: 'a' }, { key: 'b' }] })
+    t.equal(await feed(start, 1), null, 'a revision is never cut in two')
+    t.equal(await feed(start + 3), null, 'the database is behind')
+
+    const boom = database.write('ann', async (write) => {
+      write.change('pool', 'c')
+      throw new Error('boom')
+    })
+    await t.rejects(boom, { message: 'boom' })
+    t.equal(await revisionNow(), start + 2, 'a write that throws leaves nothing')
+  })
+
+  await t.test('a statement that failed is never committed, even when its error is swallowed', async (t) => {
+    const start = await revisionNow()
+    const swallowing = database.record(async (tx) => {
+      await tx.execute(
+        sql`insert into lookups (domain, client_ip, created_at, addresses) values ('x', '192.0.2.1', now(), '{}')`,
+      )
+      await tx.execute(sql`select 1 / 0`).catch(() => {})
+    })
+    await t.rejects(swallowing, { message: /rolled back/ })
+    t.same(await database.read((tx) => recentLookups(tx, 20)), [])
+    t.equal(await revisionNow(), start)
+    await t.rejects(
+      database.read((tx) => tx.execute(sql`delete from lookups`)),
+      'a read only reads',
+    )
+  })
+
+  await t.test('audit', async (t) => {
+    const start = await revisionNow()
+    await database.write('ann', async (write) => {
+      write.change('pool', 'web')
+      write.audit('pool.put', 'web', null, { a: [1] })
+      write.audit('pool.put', 'api', { text: 'x'.repeat(70_000) }, undefined)
+    })
+    await database.write('bob', async (write) =>
+      write.audit('token.create', 'ci', null, { scopes: ['read'] }),
+    )
+    t.equal(await revisionNow(), start + 1, 'an audit entry alone changes no revision')
+    const page = await database.read((tx) => listAudit(tx, { limit: 2 }))
+    t.match(page.items, [
+      { actor: 'bob', action: 'token.create', key: 'ci', revision: start + 1, after: { scopes: ['read'] } },
+      {
+        actor: 'ann',
+        key: 'api',
+        revision: start + 1,
+        before: { omitted: /^700\d\d characters/ },
+        after: null,
+      },
+    ])
+    const rest = await database.read((tx) => listAudit(tx, { limit: 2, cursor: page.nextCursor }))
+    t.match(rest.items[0], { action: 'pool.put', key: 'web', before: null, after: { a: [1] }, at: Date })
+    await refused(
+      t,
+      'invalid',
+      database.read((tx) => listAudit(tx, { limit: 2, cursor: 'WyJ4Il0' })),
+    )
+  })
+
+  await t.test('overrides', async (t) => {
+    await put(database, (write) =>
+      putPool(write, pool('web', [member('a', '192.0.2.1'), member('b', '192.0.2.2')]), {}),
+    )
+    const drain = {
+      pool: 'web',
+      member: 'a',
+      state: 'drain',
+      until: new Date('2026-05-01T12:00:00Z'),
+      reason: 'disk',
+      actor: 'ann',
+      since: new Date('2026-05-01T11:00:00Z'),
+    } as const
+    const forever = { ...drain, member: 'b', state: 'down', until: null } as const
+    const start = await revisionNow()
+    await put(database, (write) => putOverride(write, drain))
+    await put(database, (write) => putOverride(write, forever))
+    t.same(await database.read(listOverrides), [drain, forever])
+    t.match((await feed(start))?.changes, [
+      { kind: 'override', key: 'web/a' },
+      { kind: 'override', key: 'web/b' },
+    ])
+    const up = { ...drain, state: 'up' } as const
+    await put(database, (write) => putOverride(write, up))
+    t.same(await database.read((tx) => getOverride(tx, 'web', 'a')), up)
+    await refused(
+      t,
+      'not-found',
+      put(database, (write) => putOverride(write, { ...drain, member: 'c' })),
+    )
+    await refused(
+      t,
+      'invalid',
+      put(database, (write) => putOverride(write, { ...drain, state: 'odd' as 'up' })),
+    )
+
+    const early = new Date(drain.until.getTime() - 1)
+    t.same(await put(database, (write) => expireOverrides(write, early)), [])
+    t.same(await put(database, (write) => expireOverrides(write, drain.until)), [up])
+    t.same(await database.read(listOverrides), [forever])
+    await put(database, (write) => deleteOverride(write, 'web', 'b'))
+    await refused(
+      t,
+      'not-found',
+      put(database, (write) => deleteOverride(write, 'web', 'b')),
+    )
+    t.same(
+      (await database.read((tx) => listAudit(tx, { limit: 2 }))).items.map(({ action }) => action),
+      ['override.delete', 'override.expire'],
+    )
+  })
+
+  await t.test('tokens', async (t) => {
+    const secret = await database.record((tx) => createToken(tx, 'ci', ['write', 'read']))
+    t.match(secret, /^pooldns_[\w-]{43}$/)
+    const found = await database.read((tx) => findToken(tx, secret))
+    t.match(found, { name: 'ci', scopes: ['read', 'write'], createdAt: Date, lastUsedAt: null })
+    t.equal(await database.read((tx) => findToken(tx, `${secret}x`)), null)
+    const dump = await database.read((tx) => tx.execute(sql`select * from tokens`))
+    t.notMatch(JSON.stringify(dump.rows), secret, 'the secret is not kept')
+    await refused(
+      t,
+      'conflict',
+      database.record((tx) => createToken(tx, 'ci', ['read'])),
+    )
+    await refused(
+      t,
+      'invalid',
+      database.record((tx) => createToken(tx, 'none', [])),
+    )
+    await refused(
+      t,
+      'invalid',
+      database.record((tx) => createToken(tx, 'odd', ['admin' as 'read'])),
+    )
+
+    const noon = new Date('2026-05-01T12:00:00Z')
+    const later = (ms: number) => new Date(noon.getTime() + ms)
+    for (const [now, noted] of [
+      [noon, noon],
+      [later(59_000), noon],
+      [later(61_000), later(61_000)],
+    ] as const) {
+      await database.record((tx) => noteTokenUse(tx, 'ci', now))
+      t.same((await database.read(listTokens))[0]?.lastUsedAt, noted)
+    }
+    await database.record((tx) => revokeToken(tx, 'ci'))
+    t.equal(await database.read((tx) => findToken(tx, secret)), null)
+    await refused(
+      t,
+      'not-found',
+      database.record((tx) => revokeToken(tx, 'ci')),
+    )
+  })
+
+  await t.test('lookups, and pruning of what only grows', async (t) => {
+    const lookup = (n: number) => ({
+      domain: `d${n}.test`,
+      clientIp: n % 2 === 0 ? '2001:db8::1' : '192.0.2.1',
+      createdAt: new Date(Date.UTC(2026, 0, 1, 0, 0, n)),
+      addresses: ['192.0.2.7', '2001:db8::7'],
+    })
+    await database.record(async (tx) => {
+      for (let n = 0; n < 25; n++) await saveLookup(tx, lookup(n))
+    })
+    const recent = await database.read((tx) => recentLookups(tx, 20))
+    t.same(
+      recent,
+      Array.from({ length: 20 }, (_, i) => lookup(24 - i)),
+    )
+    await database.record((tx) => saveLookup(tx, { ...lookup(25), clientIp: 'fe80::1%eth0' }))
+    t.equal((await database.read((tx) => recentLookups(tx, 1)))[0]?.clientIp, 'fe80::1')
+
+    const event = { pool: 'p', member: 'm', from: 'up', to: 'down', reason: '', at: new Date() } as const
+    await database.record((tx) => appendEvents(tx, Array(10).fill(event)))
+    const start = await revisionNow()
+    for (const name of ['a', 'b', 'c'])
+      await database.write('ann', async (write) => write.change('pool', name))
+    await database.record((tx) => prune(tx))
+    t.equal((await feed(start))?.changes.length, 3, 'within the bounds nothing goes')
+    await database.record((tx) => prune(tx, { healthEvents: 3, auditLog: 2, changes: 2, lookups: 5 }))
+    const counts = await database.read((tx) =>
+      tx.execute(sql`select (select count(*) from health_events)::int as events, (select count(*) from audit_log)::int as audit,
+        (select count(*) from changes)::int as changes, (select count(*) from lookups)::int as lookups`),
+    )
+    t.same(counts.rows, [{ events: 3, audit: 2, changes: 2, lookups: 5 }])
+    t.equal(await feed(start), null, 'a gap is told')
+    t.equal((await feed(start + 1))?.changes.length, 2)
+  })
+}

@@ -1,0 +1,88 @@
+/** Values that the suites start from, and what they do again and again. */
+import type { Test } from 'tap'
+import { ControlError, type ErrorCode } from '../../../../src/controlplane/errors.ts'
+import type { Member, Monitor, Pool, Rrset, Service, Soa, Zone } from '../../../../src/controlplane/model.ts'
+import type { Database, Write } from '../../../../src/controlplane/store/database.ts'
+
+export type Suite = (t: Test, database: Database) => Promise<void>
+
+export const soa: Soa = {
+  mname: 'ns1.example.test.',
+  rname: 'hostmaster.example.test.',
+  refreshSeconds: 3600,
+  retrySeconds: 600,
+  expireSeconds: 1_209_600,
+  minimumSeconds: 60,
+}
+
+export const rrset = (owner: string, type: string, ...data: string[]): Rrset => ({
+  owner,
+  type,
+  ttlSeconds: null,
+  data,
+})
+
+export const zone = (apex: string, ...rrsets: Rrset[]): Zone => ({ apex, soa, ttlSeconds: 300, rrsets })
+
+export const monitor = (name: string, change: Partial<Monitor> = {}): Monitor => ({
+  name,
+  type: 'http',
+  method: 'GET',
+  port: 8080,
+  path: '/healthz',
+  host: null,
+  expectCodes: [{ from: 200, to: 299 }],
+  expectBody: null,
+  followRedirects: 0,
+  intervalMs: 10_000,
+  timeoutMs: 3_000,
+  rise: 2,
+  fall: 3,
+  ...change,
+})
+
+export const member = (name: string, address: string, change: Partial<Member> = {}): Member => ({
+  name,
+  address,
+  weight: 100,
+  probeAddress: null,
+  probePort: null,
+  ...change,
+})
+
+export const pool = (name: string, members: readonly Member[], change: Partial<Pool> = {}): Pool => ({
+  name,
+  monitor: null,
+  select: 'all',
+  answers: null,
+  minUp: 0,
+  members,
+  ...change,
+})
+
+export const service = (name: string, pools: readonly string[], change: Partial<Service> = {}): Service => ({
+  name,
+  ttlSeconds: 30,
+  steer: 'failover',
+  pools,
+  whenAllDown: 'serve-all',
+  fallback: null,
+  ...change,
+})
+
+/** A write by nobody in particular. */
+export async function put<T>(database: Database, work: (write: Write) => Promise<T>): Promise<T> {
+  return (await database.write('tester', work)).result
+}
+
+/** Awaits a refusal, checks its code and returns it for a closer look. */
+export async function refused(t: Test, code: ErrorCode, work: Promise<unknown>): Promise<ControlError> {
+  try {
+    await work
+  } catch (error) {
+    if (!(error instanceof ControlError)) throw error
+    t.equal(error.code, code, error.message)
+    return error
+  }
+  throw new Error(`was not refused as ${code}`)
+}

@@ -1,0 +1,34 @@
+import t from 'tap'
+import { WriteQueue } from '../../../src/controlplane/store/write-queue.ts'
+
+t.test('one at a time, in order, whatever fails', async (t) => {
+  const queue = new WriteQueue()
+  const log: string[] = []
+  const step = (name: string) =>
+    queue.run(async () => {
+      log.push(`${name} starts`)
+      await Promise.resolve()
+      log.push(`${name} ends`)
+      if (name === 'b') throw new Error('b failed')
+      return name
+    })
+  const outcomes = await Promise.allSettled(['a', 'b', 'c'].map(step))
+  t.same(log, ['a starts', 'a ends', 'b starts', 'b ends', 'c starts', 'c ends'])
+  t.same(
+    outcomes.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+})
+
+t.test('is bounded', async (t) => {
+  const queue = new WriteQueue()
+  const gate = Promise.withResolvers<void>()
+  const waiting = Array.from({ length: 1_000 }, () => queue.run(() => gate.promise))
+  await t.rejects(
+    queue.run(async () => {}),
+    { code: 'unavailable', message: 'too many writes are waiting' },
+  )
+  gate.resolve()
+  await Promise.all(waiting)
+  t.equal(await queue.run(async () => 'again'), 'again')
+})

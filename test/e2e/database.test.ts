@@ -1,0 +1,119 @@
+import t from 'tap'
+import { type DaemonProcess, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
+import { startPostgres } from '../support/postgres.ts'
+import { ask, askUntil } from './ask.ts'
+import { put, putService, soa, startBackend } from './fixture.ts'
+
+const rrset = '/v1/zones/example.test/rrsets/a/A'
+const putA = (daemon: DaemonProcess, address: string) =>
+  daemon.request(rrset, { method: 'PUT', json: { data: [address] } })
+
+t.test('losing the database changes no answer; it comes back without a restart', async (t) => {
+  await using postgres = await startPostgres()
+  await using daemon = await startDaemonProcess({ env: { DATABASE_URL: await postgres.createDatabase() } })
+  await using one = await startBackend()
+  await using two = await startBackend()
+  await putService(daemon, [one, two])
+  t.equal((await putA(daemon, '192.0.2.50')).status, 201)
+  await askUntil(daemon.dns, 'www.example.test', ['192.0.2.1', '192.0.2.2'])
+
+  await postgres.kill()
+  const refused = await putA(daemon, '192.0.2.51')
+  t.equal(refused.status, 503)
+  t.match(await refused.json(), { status: 503, title: String, detail: /database/ })
+  t.ok(refused.headers.get('retry-after'))
+  t.same((await ask(daemon.dns, 'a.example.test')).answers, ['192.0.2.50'])
+  t.equal((await fetch(`${daemon.http}/health`)).status, 200)
+  t.match(await (await fetch(`${daemon.http}/metrics`)).text(), /pooldns_database_up 0/)
+  two.healthy = false
+  await askUntil(daemon.dns, 'www.example.test', ['192.0.2.1'])
+
+  await postgres.restart()
+  const retried = await putA(daemon, '192.0.2.52')
+  t.equal(retried.status, 200, await retried.text())
+  t.same((await ask(daemon.dns, 'a.example.test')).answers, ['192.0.2.52'])
+  t.same((await ask(daemon.dns, 'www.example.test')).answers, ['192.0.2.1'])
+})
+
+t.test(
+  'a start without the database serves the snapshot, and follows the database when it comes',
+  async (t) => {
+    await using postgres = await startPostgres()
+    const env = { DATABASE_URL: await postgres.createDatabase() }
+    await using first = await startDaemonProcess({ env })
+    await put(first, '/v1/zones/example.test', {
+      soa,
+      rrsets: [{ name: 'a', type: 'A', data: ['192.0.2.1'] }],
+    })
+    await put(first, '/v1/pools/web', { members: { a: { address: '192.0.2.9' } } })
+    await put(first, '/v1/services/www.example.test', { pools: ['web'] })
+    const age = async () => {
+      const text = await (await fetch(`${first.http}/metrics`)).text()
+      return Number(/^pooldns_snapshot_age_seconds (\S+)$/m.exec(text)?.[1] ?? Number.NaN)
+    }
+    const { mtime } = await snapshotAfter(first)
+    t.ok(mtime)
+    t.ok((await age()) < 60)
+    first.signal('SIGKILL')
+    await first.exited
+    await postgres.kill()
+
+    await using second = await startDaemonProcess({ env, dataDir: first.dataDir })
+    t.ok(second.lines.some(({ msg }) => msg === 'serving the snapshot'))
+    t.same((await ask(second.dns, 'a.example.test')).answers, ['192.0.2.1'])
+    t.same((await ask(second.dns, 'www.example.test')).answers, ['192.0.2.9'])
+    t.equal((await putA(second, '192.0.2.2')).status, 503)
+    const seen = second.lines.length
+    await postgres.restart()
+    await second.line(({ msg }) => msg === 'the database is available', { from: seen })
+    t.equal((await putA(second, '192.0.2.3')).status, 200)
+    t.same((await ask(second.dns, 'a.example.test')).answers, ['192.0.2.3'])
+  },
+)
+
+/** Waits until the daemon's snapshot on disk holds the service that was put last. */
+async function snapshotAfter(daemon: DaemonProcess): Promise<{ mtime: Date }> {
+  const { watch } = await import('node:fs/promises')
+  const { readFile, stat } = await import('node:fs/promises')
+  const folder = `${daemon.dataDir}/snapshot`
+  const base = `${folder}/base.json`
+  const holds = async () => (await readFile(base, 'utf8').catch(() => '')).includes('www.example.test')
+  const changes = watch(daemon.dataDir, { recursive: true, signal: AbortSignal.timeout(20_000) })
+  if (!(await holds())) {
+    for await (const _ of changes) if (await holds()) break
+  }
+  return stat(base)
+}
+
+t.test('two nodes on one database serve the same, whoever was written to', async (t) => {
+  await using postgres = await startPostgres()
+  const env = { DATABASE_URL: await postgres.createDatabase() }
+  // Both start at once, on an empty database that needs migrating.
+  const [a, b] = await Promise.all([startDaemonProcess({ env }), startDaemonProcess({ env })])
+  await using _a = a
+  await using _b = b
+  await put(a, '/v1/zones/example.test', { soa, rrsets: [{ name: 'a', type: 'A', data: ['192.0.2.1'] }] })
+  await askUntil(b.dns, 'a.example.test', ['192.0.2.1'])
+  t.equal((await putA(b, '192.0.2.2')).status, 200)
+  await askUntil(a.dns, 'a.example.test', ['192.0.2.2'])
+})
+
+t.test(
+  'a password that the database refuses is retried, and the daemon says what it waits for',
+  async (t) => {
+    await using postgres = await startPostgres()
+    const right = await postgres.createDatabase()
+    const wrong = new URL(right)
+    wrong.password = 'not-the-password'
+    await using daemon = await spawnDaemon({
+      env: { DATABASE_URL: wrong.href, POOLDNS_HTTP_LISTEN: '127.0.0.1:0' },
+    })
+    const line = await daemon.line(({ msg }) => msg === 'waiting for the database')
+    t.match(line, { level: 'warn', reason: /password/ })
+    await daemon.line(({ msg }) => msg === 'waiting for the database', {
+      from: daemon.lines.indexOf(line) + 1,
+    })
+    t.notOk(daemon.lines.some((entry) => JSON.stringify(entry).includes('not-the-password')))
+    t.same(await daemon.stop(), { code: 0, signal: null })
+  },
+)

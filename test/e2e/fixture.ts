@@ -1,0 +1,70 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { DaemonProcess } from '../support/daemon.ts'
+
+export const soa = { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' }
+
+/** PUTs a resource; throws with the reply when it is not a success. */
+export async function put(daemon: DaemonProcess, path: string, json: unknown): Promise<void> {
+  const response = await daemon.request(path, { method: 'PUT', json })
+  if (!response.ok) throw new Error(`PUT ${path}: ${response.status} ${await response.text()}`)
+}
+
+export interface Backend extends AsyncDisposable {
+  readonly port: number
+  healthy: boolean
+  /** Resolves when it has been asked once more. */
+  asked(): Promise<void>
+}
+
+/** A member's health endpoint. */
+export async function startBackend(): Promise<Backend> {
+  const server = createServer((_request, response) => {
+    response.writeHead(backend.healthy ? 200 : 503).end('ok\n')
+    server.emit('asked')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const backend = {
+    port: (server.address() as AddressInfo).port,
+    healthy: true,
+    asked: async () => {
+      await once(server, 'asked')
+    },
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+  return backend
+}
+
+/** Zone example.test with a service `www` on a pool of one member for each backend: 192.0.2.1, 192.0.2.2, ... */
+export async function putService(
+  daemon: DaemonProcess,
+  backends: readonly Backend[],
+  service: Record<string, unknown> = {},
+  pool: Record<string, unknown> = {},
+): Promise<void> {
+  await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
+  await put(daemon, '/v1/monitors/web', { interval: '100ms', timeout: '100ms', rise: 1, fall: 2 })
+  const members = Object.fromEntries(
+    backends.map(({ port }, index) => [
+      `m${index + 1}`,
+      { address: `192.0.2.${index + 1}`, probe: { address: '127.0.0.1', port } },
+    ]),
+  )
+  await put(daemon, '/v1/pools/web', { monitor: 'web', members, ...pool })
+  await put(daemon, '/v1/services/www.example.test', { pools: ['web'], ttl: 5, ...service })
+}
+
+/** What `look` finds, as soon as it finds something; asks again until then, 10 s at the most. */
+export async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + 10_000
+  for (;;) {
+    const found = await look()
+    if (found !== undefined) return found
+    if (Date.now() > deadline) throw new Error('it did not come within 10 s')
+  }
+}

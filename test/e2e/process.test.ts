@@ -1,0 +1,126 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { node, repository, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
+import { ask } from './ask.ts'
+import { put, soa } from './fixture.ts'
+
+const main = join(repository, 'src/main.ts')
+const run = promisify(execFile)
+const pooldns = (args: readonly string[], env: Record<string, string> = {}) =>
+  run(node, [main, ...args], { env: { ...process.env, ...env } }).then(
+    ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
+    ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({
+      code,
+      stdout,
+      stderr,
+    }),
+  )
+
+t.test('words that are none end with 2', async (t) => {
+  for (const args of [
+    [],
+    ['dance'],
+    ['--dance'],
+    ['serve', '--dance'],
+    ['token'],
+    ['token', 'create'],
+    ['migrate', 'x'],
+  ]) {
+    const { code, stderr } = await pooldns(args)
+    t.equal(code, 2, args.join(' '))
+    t.match(stderr, /^pooldns: .+\nTry "pooldns --help"/)
+  }
+  t.match(await pooldns(['--version']), { code: 0, stdout: /^\d+\.\d+\.\d+\n$/ })
+  t.match(await pooldns(['--help']), { code: 0, stdout: /pooldns serve/ })
+})
+
+t.test('a port that somebody else has ends the start with 1 and names it', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.teardown(() => other.close())
+  const address = `127.0.0.1:${(other.address() as { port: number }).port}`
+  for (const variable of ['POOLDNS_DNS_LISTEN', 'POOLDNS_HTTP_LISTEN']) {
+    await using daemon = await spawnDaemon({ env: { [variable]: address } })
+    t.same(await daemon.exited, { code: 1, signal: null }, variable)
+    t.match(daemon.stderr, new RegExp(`EADDRINUSE.*${address}|${address}.*EADDRINUSE`))
+  }
+})
+
+t.test('a data directory that is not one', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'pooldns-file-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'file')
+  await writeFile(file, '')
+  await using daemon = await spawnDaemon({ dataDir: file })
+  t.same(await daemon.exited, { code: 1, signal: null })
+  t.match(daemon.stderr, /POOLDNS_DATA_DIR/)
+})
+
+t.test('two daemons on one data directory', async (t) => {
+  await using first = await startDaemonProcess()
+  await using second = await spawnDaemon({ dataDir: first.dataDir })
+  t.same(await second.exited, { code: 1, signal: null })
+  t.match(second.stderr, new RegExp(`${first.dataDir}.*${first.pid}|${first.pid}.*${first.dataDir}`))
+})
+
+t.test('what it keeps is for its user alone, and survives a restart', async (t) => {
+  await using first = await startDaemonProcess()
+  t.equal((await stat(join(first.dataDir, 'admin-token'))).mode & 0o777, 0o600)
+  await put(first, '/v1/zones/example.test', { soa, rrsets: [{ name: 'a', type: 'A', data: ['192.0.2.1'] }] })
+  first.signal('SIGINT')
+  t.same(await first.exited, { code: 0, signal: null })
+  await using second = await startDaemonProcess({ dataDir: first.dataDir })
+  t.equal(second.token, first.token)
+  t.same((await ask(second.dns, 'a.example.test')).answers, ['192.0.2.1'])
+  second.signal('SIGKILL')
+  await second.exited
+  await using third = await startDaemonProcess({ dataDir: first.dataDir })
+  t.same((await ask(third.dns, 'a.example.test')).answers, ['192.0.2.1'], 'also after a crash')
+  await chmod(join(first.dataDir, 'admin-token'), 0o600)
+})
+
+t.test('tokens by the command line', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'pooldns-token-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const env = { POOLDNS_DATA_DIR: folder }
+  const created = await pooldns(['token', 'create', 'ci', '--scope', 'read', '--json'], env)
+  t.equal(created.code, 0, created.stderr)
+  const { secret } = JSON.parse(created.stdout)
+  t.match((await pooldns(['token', 'list'], env)).stdout, /^ci\tread\t/)
+  t.equal((await pooldns(['token', 'create', 'ci'], env)).code, 1, 'a name is taken once')
+  t.equal((await pooldns(['token', 'create', 'x', '--scope', 'all'], env)).code, 2)
+  {
+    await using daemon = await startDaemonProcess({ dataDir: folder })
+    const headers = { authorization: `Bearer ${secret}` }
+    t.equal((await daemon.request('/v1/zones', { headers })).status, 200)
+    const write = await daemon.request('/v1/zones/example.test', { method: 'PUT', headers, json: { soa } })
+    t.equal(write.status, 403)
+  }
+  t.equal((await pooldns(['token', 'revoke', 'ci'], env)).code, 0)
+  t.equal((await pooldns(['token', 'revoke', 'ci'], env)).code, 1)
+})
+
+t.test('a second signal ends at once', async (t) => {
+  await using daemon = await startDaemonProcess()
+  // A request that doesn't end holds the orderly stop up.
+  const { connect } = await import('node:net')
+  const { port } = new URL(daemon.http)
+  const socket = connect(Number(port), '127.0.0.1')
+  socket.on('error', () => undefined)
+  await once(socket, 'connect')
+  socket.write(
+    'POST /v1/tools/lookup HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{',
+  )
+  daemon.signal('SIGTERM')
+  await daemon.line(({ msg }) => msg === 'stopping')
+  daemon.signal('SIGTERM')
+  const exit = await daemon.exited
+  t.ok(exit.code === 1 || exit.code === 0, `code ${exit.code}`)
+  socket.destroy()
+})

@@ -1,0 +1,49 @@
+import t from 'tap'
+import { createLog, maskPasswords } from '../../src/telemetry/log.ts'
+
+function collect(level: 'info' | 'warn' = 'info') {
+  const lines: Record<string, unknown>[] = []
+  return { lines, log: createLog(level, { write: (text) => lines.push(JSON.parse(text)) }) }
+}
+
+t.test('JSON lines with level, time and message', async (t) => {
+  const { lines, log } = collect()
+  log.info({ dns: '127.0.0.1:9999' }, 'ready')
+  log.debug('not shown')
+  t.equal(lines.length, 1)
+  t.match(lines[0], { level: 'info', msg: 'ready', dns: '127.0.0.1:9999' })
+  t.match(lines[0]!.time, /^\d{4}-\d\d-\d\dT.*Z$/)
+  const quiet = collect('warn')
+  quiet.log.info('no')
+  t.same(quiet.lines, [])
+})
+
+t.test('secrets stay out', async (t) => {
+  const { lines, log } = collect()
+  log.info(
+    { token: 'hush', headers: { authorization: 'Bearer hush' }, config: { db: { password: 'hush' } } },
+    'x',
+  )
+  log.error({
+    err: new Error('connect postgres://me:hush@db:5432/x failed', { cause: new Error('redis://:hush@h') }),
+  })
+  log.error({ err: 'postgres://me:hush@db/x' })
+  t.notMatch(JSON.stringify(lines), /hush/)
+  t.match(JSON.stringify(lines[1]), /postgres:\/\/me:\[secret\]@db:5432/)
+})
+
+t.test('errors keep type, code and causes', async (t) => {
+  const { lines, log } = collect()
+  const error = Object.assign(new TypeError('outer', { cause: new Error('inner') }), { code: 'EX' })
+  log.error({ err: error }, 'failed')
+  t.match(lines[0], { err: { type: 'TypeError', code: 'EX', message: /outer/, stack: /inner/ } })
+  log.error({ err: { odd: true } })
+  t.match(lines[1], { err: { odd: true } })
+})
+
+t.test('masking', async (t) => {
+  t.equal(maskPasswords('a://u:p@h b://u@h c://h'), 'a://u:[secret]@h b://u@h c://h')
+  t.equal(maskPasswords('postgres://u:p%40ss:x@h/db'), 'postgres://u:[secret]@h/db')
+  const line = JSON.stringify({ url: 'http://h:1', mail: 'a@b' })
+  t.equal(maskPasswords(line), line)
+})

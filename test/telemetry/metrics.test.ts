@@ -1,0 +1,161 @@
+import { spawnSync } from 'node:child_process'
+import fc from 'fast-check'
+import t from 'tap'
+import { BusiestNames } from '../../src/telemetry/busiest-names.ts'
+import { type DnsCounters, Metrics } from '../../src/telemetry/metrics.ts'
+
+const dns: DnsCounters = {
+  queries: [
+    { transport: 'udp', family: 'ipv4', qtype: 'A', count: 7 },
+    { transport: 'tcp', family: 'ipv6', qtype: 'other', count: 2 },
+  ],
+  responses: [{ transport: 'udp', rcode: 'NOERROR', count: 6 }],
+  dropped: [{ reason: 'short', count: 3 }],
+  duration: { boundsSeconds: [0.0001, 0.001], counts: [4, 1, 2], sumSeconds: 0.5 },
+  serviceAnswers: [{ service: 'www.example.test', pool: 'p', member: 'a', count: 9 }],
+}
+
+function connected(): Metrics {
+  const metrics = new Metrics({ version: '1.2.3', now: () => 100_000 })
+  metrics.connect({
+    dns: () => dns,
+    configRevision: () => 42,
+    databaseUp: () => true,
+    snapshotWrittenAt: () => new Date(90_000),
+  })
+  return metrics
+}
+
+t.test('what the data plane counted, at each scrape', async (t) => {
+  const metrics = connected()
+  await metrics.text()
+  const text = await metrics.text()
+  for (const line of [
+    'pooldns_dns_queries_total{transport="udp",family="ipv4",qtype="A"} 7',
+    'pooldns_dns_queries_total{transport="tcp",family="ipv6",qtype="other"} 2',
+    'pooldns_dns_responses_total{transport="udp",rcode="NOERROR"} 6',
+    'pooldns_dns_dropped_total{reason="short"} 3',
+    'pooldns_dns_response_duration_seconds_bucket{le="0.0001"} 4',
+    'pooldns_dns_response_duration_seconds_bucket{le="0.001"} 5',
+    'pooldns_dns_response_duration_seconds_bucket{le="+Inf"} 7',
+    'pooldns_dns_response_duration_seconds_sum 0.5',
+    'pooldns_dns_response_duration_seconds_count 7',
+    'pooldns_service_answers_total{service="www.example.test",pool="p",member="a"} 9',
+    'pooldns_config_revision 42',
+    'pooldns_database_up 1',
+    'pooldns_snapshot_age_seconds 10',
+    'pooldns_worker_restarts_total 0',
+    'pooldns_build_info{version="1.2.3"} 1',
+  ]) {
+    t.ok(text.split('\n').includes(line), line)
+  }
+  t.match(text, /^process_cpu_seconds_total /m)
+})
+
+t.test('before anything is connected, and without a snapshot', async (t) => {
+  const metrics = new Metrics({ version: 'x' })
+  const text = await metrics.text()
+  t.notMatch(text, /^pooldns_config_revision /m)
+  metrics.connect({
+    dns: () => dns,
+    configRevision: () => 1,
+    databaseUp: () => false,
+    snapshotWrittenAt: () => null,
+  })
+  const later = await metrics.text()
+  t.match(later, /^pooldns_database_up 0$/m)
+  t.notMatch(later, /^pooldns_snapshot_age_seconds /m)
+})
+
+t.test('members come and go with the configuration', async (t) => {
+  const metrics = connected()
+  const a = { pool: 'p', member: 'a' }
+  const b = { pool: 'p', member: 'b' }
+  metrics.setMembers([a, b])
+  for (const key of [a, b]) {
+    metrics.memberState(key, true)
+    metrics.probe(key, 12, null)
+    metrics.probe(key, 3000, 'timeout')
+    metrics.memberTransition(key, 'down')
+    metrics.memberState(key, false)
+  }
+  const text = await metrics.text()
+  for (const line of [
+    'pooldns_member_up{pool="p",member="a"} 0',
+    'pooldns_probe_duration_seconds{pool="p",member="a"} 3',
+    'pooldns_probe_failures_total{pool="p",member="a",reason="timeout"} 1',
+    'pooldns_member_transitions_total{pool="p",member="a",to="down"} 1',
+  ]) {
+    t.ok(text.split('\n').includes(line), line)
+  }
+  metrics.memberState(b, null)
+  t.notMatch(await metrics.text(), /pooldns_member_up\{pool="p",member="b"\}/)
+  metrics.setMembers([b])
+  metrics.probe(a, 5, 'status')
+  metrics.memberTransition(a, 'up')
+  metrics.memberState(a, true)
+  t.notMatch(
+    await metrics.text(),
+    /pooldns_(?:member|probe)\w*\{pool="p",member="a"/,
+    'also when a late probe comes in',
+  )
+  metrics.workerRestarted()
+  t.match(await metrics.text(), /^pooldns_worker_restarts_total 1$/m)
+})
+
+t.test('two registries in one process', async (t) => {
+  const one = connected()
+  const other = connected()
+  one.lookup('a.test', true, 0.1)
+  t.match(await one.text(), /^dns_lookup_success 1$/m)
+  t.match(await other.text(), /^dns_lookup_success 0$/m)
+})
+
+t.test('promtool finds nothing to complain about', async (t) => {
+  if (spawnSync('promtool', ['--version']).error !== undefined) {
+    t.pass('skipped: promtool is not installed')
+    return
+  }
+  const metrics = connected()
+  metrics.setMembers([{ pool: 'p', member: 'a' }])
+  metrics.memberState({ pool: 'p', member: 'a' }, true)
+  metrics.probe({ pool: 'p', member: 'a' }, 5, 'timeout')
+  metrics.memberTransition({ pool: 'p', member: 'a' }, 'up')
+  metrics.lookup('a.test', false, 0.2)
+  const verdict = spawnSync('promtool', ['check', 'metrics'], {
+    input: await metrics.text(),
+    encoding: 'utf8',
+  })
+  t.equal(verdict.stderr + verdict.stdout, '')
+  t.equal(verdict.status, 0)
+})
+
+t.test('property: the busiest names sum to what was counted, and their number is bounded', async (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 400 }), (names) => {
+      const busiest = new BusiestNames(10)
+      let other = 0
+      for (const name of names) {
+        busiest.count(`n${name}`)
+        t.ok(busiest.other >= other)
+        other = busiest.other
+      }
+      const entries = [...busiest.entries()]
+      t.ok(entries.length <= 10)
+      t.equal(
+        entries.reduce((sum, [, count]) => sum + count, busiest.other),
+        names.length,
+      )
+    }),
+    { numRuns: 30 },
+  )
+})
+
+t.test('a busy name stays listed among many that come once', async (t) => {
+  const busiest = new BusiestNames(10)
+  for (let i = 0; i < 5000; i++) {
+    busiest.count(`once-${i}`)
+    if (i % 3 === 0) busiest.count('busy')
+  }
+  t.ok(new Map(busiest.entries()).get('busy')! > 1000)
+})
