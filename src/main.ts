@@ -1,9 +1,7 @@
 #!/usr/bin/env node
 /** The command line: words in, exit codes out (0, 1 failed, 2 usage); what the commands do is elsewhere. */
+import { enableCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
-import { migrateCommand } from './commands/migrate.ts'
-import { serveCommand } from './commands/serve.ts'
-import { tokenCommand } from './commands/token.ts'
 import { UsageError } from './config.ts'
 import { maskPasswords } from './telemetry/log.ts'
 import { version } from './version.ts'
@@ -18,10 +16,13 @@ const usage = `pooldns ${version}: an authoritative DNS server that load-balance
   pooldns --help | --version
 `
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
-  serve: serveCommand,
-  migrate: migrateCommand,
-  token: tokenCommand,
+type Command = (args: readonly string[]) => Promise<void>
+
+// Loaded when they are called for, so that a word that is none doesn't wait for the whole daemon.
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./commands/serve.ts')).serveCommand,
+  migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
+  token: async () => (await import('./commands/token.ts')).tokenCommand,
 }
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -32,8 +33,10 @@ async function main(argv: readonly string[]): Promise<void> {
     process.stdout.write(values.version === true ? `${version}\n` : usage)
     return
   }
-  const command = Object.hasOwn(commands, word) ? commands[word] : undefined
-  if (command === undefined) throw new UsageError(`"${word}" is no command`)
+  const load = Object.hasOwn(commands, word) ? commands[word] : undefined
+  if (load === undefined) throw new UsageError(`"${word}" is no command`)
+  enableCompileCache()
+  const command = await load()
   await command(args)
 }
 

@@ -136,7 +136,7 @@ export class Responder {
     let apexAt = nameAt + name.offsets[apexLabel]!
     for (let hop = 0; ; hop++) {
       const zone = this.#state.zone
-      const outcome: Outcome = lookup.find(zone, name, apexLabel, qtype)
+      const outcome: Outcome = lookup.find(zone, name, qtype)
       switch (outcome) {
         case outcomes.answer:
           if (!writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer))

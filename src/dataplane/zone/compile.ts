@@ -207,12 +207,15 @@ export class ZoneCompiler {
     return buffer
   }
 
-  /** Fix-ups, and behind them the targets' nodes where at least one of them has addresses here. */
+  /** Fix-ups, and behind them the targets' nodes, each once, where at least one of them has addresses here. */
   #links(rrset: Rrset): number[] {
+    const linked = new Set<Node>()
     const nodes = rrset.targets.map((target) => {
       const node = this.#nodes.get(nameKey(target))
       const addressed = node?.rrsets.some(({ type }) => type === types.a || type === types.aaaa)
-      return node !== undefined && addressed ? node.index + 1 : 0
+      if (node === undefined || !addressed || linked.has(node)) return 0
+      linked.add(node)
+      return node.index + 1
     })
     return nodes.some((node) => node !== 0) ? [...rrset.fixups, ...nodes] : [...rrset.fixups]
   }

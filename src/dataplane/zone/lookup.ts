@@ -15,14 +15,14 @@ export class ZoneLookup {
   /** Plan slot of a `service`. */
   service = -1
 
-  /** @param apexLabel label of `name` at which the zone's apex begins */
-  find(zone: ZoneImage, name: NameScan, apexLabel: number, qtype: number): Outcome {
+  /** @param name at or below the zone's apex */
+  find(zone: ZoneImage, name: NameScan, qtype: number): Outcome {
     const label = zone.closestLabel(name)
     const encloser = zone.find(name, label)
     const exact = label === 0
     const cut = zone.cut(encloser)
     // At the cut itself the parent still owns DS; all else there and below is the child's (RFC 4035 section 3.1.4.1).
-    if (cut >= 0 && !(exact && cut === encloser && qtype === types.ds && apexLabel > 0)) {
+    if (cut >= 0 && !(exact && cut === encloser && qtype === types.ds)) {
       this.node = cut
       this.rrset = zone.rrset(cut, types.ns)
       return outcomes.referral
