@@ -37,6 +37,8 @@ export interface DaemonOptions {
   readonly dataDir?: string
   /** What node runs; default `src/main.ts` of the repository. */
   readonly entry?: string
+  /** A command that runs the rest of its command line, such as `setpriv`, with its arguments. */
+  readonly through?: readonly string[]
 }
 
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg?: string; readonly level?: string }
@@ -116,16 +118,19 @@ export async function spawnDaemon(options: DaemonOptions = {}): Promise<DaemonCh
   const temporary = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'pooldns-data-')) : undefined
   const dataDir = options.dataDir ?? temporary!
   const lock = options.demo === true ? await lockDemo() : undefined
-  const child = spawn(
+  const [command, ...args] = [
+    ...(options.through ?? []),
     node,
-    [
-      options.entry ?? join(repository, 'src/main.ts'),
-      'serve',
-      ...(options.demo === true ? ['--demo'] : []),
-      ...(options.args ?? []),
-    ],
-    { cwd: repository, env: environment(dataDir, options.env), stdio: ['ignore', 'pipe', 'pipe'] },
-  )
+    options.entry ?? join(repository, 'src/main.ts'),
+    'serve',
+    ...(options.demo === true ? ['--demo'] : []),
+    ...(options.args ?? []),
+  ]
+  const child = spawn(command!, args, {
+    cwd: repository,
+    env: environment(dataDir, options.env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   return follow(child, dataDir, async () => {
     lock?.[Symbol.dispose]()
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true })

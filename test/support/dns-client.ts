@@ -81,11 +81,7 @@ export function optRecord(fields: EdnsFields): Buffer {
 }
 
 /** A query of one question. `name` is text, or wire form for names that text can't say. */
-export function query(
-  name: string | Uint8Array,
-  type: TypeName | number,
-  fields: QueryFields = {},
-): Buffer {
+export function query(name: string | Uint8Array, type: TypeName | number, fields: QueryFields = {}): Buffer {
   const { id = 0x1234, opcode = 0, flags = flagBits.rd, edns } = fields
   const number = typeof type === 'number' ? type : typeNumbers[type]
   return Buffer.concat([
@@ -157,6 +153,8 @@ function dataText(record: Exclude<Answer, { type: 'OPT' }>): string {
       return `${data.mname} ${data.rname} ${data.serial} ${data.refresh} ${data.retry} ${data.expire} ${data.minimum}`
     case 'CAA':
       return `${data.flags} ${data.tag} "${data.value}"`
+    case 'DS':
+      return `${data.keyTag} ${data.algorithm} ${data.digestType} ${data.digest.toString('hex')}`
     case 'TXT':
       return (data as Buffer[]).map((part) => `"${part.toString('latin1')}"`).join(' ')
     default:

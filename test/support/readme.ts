@@ -37,5 +37,7 @@ export function readmeBlocks(): Block[] {
 
 /** The README's text for a daemon on other addresses than the defaults: the DNS port and the HTTP address replaced. */
 export function onPorts(text: string, dnsPort: number, http: string): string {
-  return text.replaceAll(/\b9999\b/g, String(dnsPort)).replaceAll('127.0.0.1:3000', http.replace('http://', ''))
+  return text
+    .replaceAll(/\b9999\b/g, String(dnsPort))
+    .replaceAll('127.0.0.1:3000', http.replace('http://', ''))
 }

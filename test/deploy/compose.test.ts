@@ -1,0 +1,110 @@
+/** compose.yaml, .env and the workflow as data: there is no engine to run them with, so what can be known is checked. */
+import { execFile } from 'node:child_process'
+import { constants } from 'node:fs'
+import { access, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { parse } from 'yaml'
+import { readConfig } from '../../src/config.ts'
+import { repository } from '../support/daemon.ts'
+
+const read = (path: string) => readFile(join(repository, path), 'utf8')
+const text = await read('compose.yaml')
+const compose = parse(text)
+const { postgres, migrate, pooldns } = compose.services
+const example = await read('deploy/pooldns.env.example')
+const secrets = [...example.matchAll(/^([A-Z_]+)=$/gm)].map(([, name]) => name!)
+
+t.test('the daemon and the migration can do as little as possible', async (t) => {
+  for (const service of [migrate, pooldns, postgres]) {
+    t.match(service, { read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
+  }
+  for (const service of [migrate, pooldns]) {
+    t.notOk('cap_add' in service)
+    t.notOk('user' in service, 'the image has an unprivileged one')
+    t.match(service, { image: 'pooldns', build: { dockerfile: 'Containerfile' } })
+  }
+  t.same(Object.keys(compose.services).length, 3)
+})
+
+t.test('DNS is open to all, HTTP to this host', async (t) => {
+  t.same(pooldns.ports, ['9999:9999/udp', '9999:9999/tcp', '127.0.0.1:3000:3000'])
+  t.notOk('ports' in postgres)
+  t.notOk('ports' in migrate)
+})
+
+t.test('the order of start', async (t) => {
+  t.same(migrate.depends_on, { postgres: { condition: 'service_healthy' } })
+  t.match(pooldns.depends_on, { migrate: { condition: 'service_completed_successfully' } })
+  t.match(migrate, { command: ['migrate'], restart: 'no' })
+  t.match(pooldns, { command: ['serve'], restart: 'unless-stopped' })
+  t.match(postgres.healthcheck.test, ['CMD', 'pg_isready'])
+  t.ok(postgres.healthcheck.test.includes('--host=127.0.0.1'), 'not the server of the initialisation')
+})
+
+t.test('postgres keeps its data, and makes the roles', async (t) => {
+  const [, major] = /^docker\.io\/library\/postgres:(\d+)$/.exec(postgres.image)!
+  t.ok(Number(major) >= 18, 'whose volume is the folder above the cluster')
+  t.ok(postgres.volumes.includes('postgres:/var/lib/postgresql'))
+  t.same(Object.keys(compose.volumes).sort(), ['data', 'postgres'])
+  const mounts = new Map<string, string>(
+    postgres.volumes
+      .filter((volume: string) => volume.startsWith('./'))
+      .map((volume: string) => [volume.split(':')[1], volume.split(':')[0]]),
+  )
+  const script = mounts.get('/docker-entrypoint-initdb.d/create-roles.sh')!
+  await t.resolves(access(join(repository, script), constants.X_OK))
+  const [, sql] = /POOLDNS_ROLES_SQL:-([^}]+)/.exec(await read(script))!
+  t.equal(mounts.get(sql!), './deploy/postgres/roles.sql')
+})
+
+t.test('every secret has an example without a value, and goes only where it is needed', async (t) => {
+  const required = new Set([...text.matchAll(/\$\{(\w+):\?[^}]+\}/g)].map(([, name]) => name!))
+  t.same([...required].sort(), [...secrets].sort())
+  const all = new Set([...text.matchAll(/\$\{(\w+)/g)].map(([, name]) => name!))
+  t.same(
+    [...all].filter((name) => !required.has(name)),
+    ['POOLDNS_LOG_LEVEL'],
+  )
+  const seen = (service: { environment: Record<string, string> }) =>
+    secrets.filter((name) => JSON.stringify(service.environment).includes(`{${name}:`))
+  t.same(seen(postgres).sort(), ['POOLDNS_DAEMON_PASSWORD', 'POOLDNS_OWNER_PASSWORD', 'POSTGRES_PASSWORD'])
+  t.same(seen(migrate), ['POOLDNS_OWNER_PASSWORD'])
+  t.same(seen(pooldns).sort(), ['POOLDNS_ADMIN_TOKEN', 'POOLDNS_DAEMON_PASSWORD'])
+})
+
+t.test('the daemon takes its environment', async (t) => {
+  const roles = await read('deploy/postgres/roles.sql')
+  for (const [service, role] of [
+    [migrate, 'pooldns_owner'],
+    [pooldns, 'pooldns'],
+  ] as const) {
+    const filled = Object.entries<string>(service.environment).map(([name, value]) => [
+      name,
+      value.replaceAll(/\$\{\w+:\?[^}]+\}/g, 'c0ffee').replaceAll(/\$\{\w+:-(\w+)\}/g, '$1'),
+    ])
+    const { databaseUrl } = readConfig([], Object.fromEntries(filled))
+    t.equal(databaseUrl, `postgres://${role}:c0ffee@postgres:5432/${postgres.environment.POSTGRES_DB}`)
+    t.match(roles, new RegExp(`create role ${role} login`))
+  }
+})
+
+t.test('the workflow runs what .ci/run runs, on the Node of package.json', async (t) => {
+  const workflow = parse(await read('.github/workflows/ci.yaml'))
+  const { steps } = workflow.jobs.test
+  t.ok(steps.some(({ run }: { run?: string }) => run === 'bash .ci/run'))
+  for (const { uses } of steps) if (uses !== undefined) t.match(uses, /^actions\/[a-z-]+@v\d+$/)
+  const { engines } = JSON.parse(await read('package.json'))
+  const setup = steps.find(({ uses }: { uses?: string }) => uses?.startsWith('actions/setup-node@'))
+  t.equal(`>=${setup.with['node-version']}`, engines.node)
+  const image = workflow.jobs.image.steps.map(({ run }: { run?: string }) => run ?? '').join('\n')
+  for (const name of secrets) t.match(image, name)
+})
+
+t.test('the scripts are bash', async (t) => {
+  for (const script of ['.ci/run', 'deploy/postgres/create-roles.sh']) {
+    await t.resolves(promisify(execFile)('bash', ['-n', join(repository, script)]), script)
+    t.match(await read(script), /^#!\/bin\/bash\n(?:#.*\n)+set -euo pipefail\n/)
+  }
+})

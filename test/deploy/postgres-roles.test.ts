@@ -1,0 +1,173 @@
+/** The two roles of compose.yaml, on a real PostgreSQL: the owner migrates, and the daemon's serves without any DDL. */
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { type PostgresServer, startPostgres } from '../support/postgres.ts'
+import { missingPrograms } from '../support/program.ts'
+
+const run = promisify(execFile)
+const owner = { role: 'pooldns_owner', password: `o'wner "\\ $1` }
+const daemonRole = { role: 'pooldns', password: `d'aemon % ` }
+
+const ways = {
+  'roles.sql by any client': { create: createBySql, skip: false },
+  'create-roles.sh, as the image of postgres runs it': {
+    create: createByScript,
+    skip: missingPrograms('psql'),
+  },
+} as const
+
+// A role belongs to a whole cluster, so each way has a server of its own.
+for (const [name, { create, skip }] of Object.entries(ways)) {
+  t.test(name, { skip }, async (t) => {
+    const postgres = await startPostgres()
+    t.teardown(() => postgres.stop())
+    const database = await postgres.createDatabase()
+    const urls = {
+      owner: postgres.urlFor(database, owner.role, encodeURIComponent(owner.password)),
+      daemon: postgres.urlFor(database, daemonRole.role, encodeURIComponent(daemonRole.password)),
+    }
+    await create(postgres, database)
+    const migrated = await run(node, [join(repository, 'src/main.ts'), 'migrate'], {
+      env: { PATH: process.env.PATH, DATABASE_URL: urls.owner },
+    })
+    t.match(migrated.stdout, /up to date/)
+    await t.test('the daemon serves, writes and stops', (t) => serves(t, urls.daemon))
+    await t.test('the daemon has no other right', (t) => isRefused(t, urls.daemon))
+    await t.test('a table of a later migration is the daemon’s to use too', async (t) => {
+      await queries(urls.owner, ['create table later (id bigint generated always as identity, word text)'])
+      await queries(urls.daemon, [
+        "insert into later (word) values ('one')",
+        "update later set word = 'two'",
+        'select * from later for update',
+        'delete from later',
+      ])
+      t.pass('insert, update, select, delete')
+    })
+    await t.test('nobody else connects', async (t) => {
+      await queries(database, ["create role stranger login password 'stranger'"])
+      const stranger = postgres.urlFor(database, 'stranger', 'stranger')
+      await t.rejects(queries(stranger, ['select 1']), { code: '42501' })
+    })
+  })
+}
+
+t.test('roles.sql without passwords changes nothing', async (t) => {
+  const postgres = await startPostgres()
+  t.teardown(() => postgres.stop())
+  const sql = await readFile(join(repository, 'deploy/postgres/roles.sql'), 'utf8')
+  await t.rejects(queries(postgres.url, [sql]), {
+    message: /owner_password and .*daemon_password must be set/,
+  })
+  const client = new pg.Client(postgres.url)
+  await client.connect()
+  t.same((await client.query("select 1 from pg_roles where rolname like 'pooldns%'")).rows, [])
+  await client.end()
+})
+
+async function createBySql(_postgres: PostgresServer, url: string): Promise<void> {
+  const sql = await readFile(join(repository, 'deploy/postgres/roles.sql'), 'utf8')
+  const client = new pg.Client(url)
+  await client.connect()
+  await client.query(
+    "select set_config('pooldns.owner_password', $1, false), set_config('pooldns.daemon_password', $2, false)",
+    [owner.password, daemonRole.password],
+  )
+  await client.query(sql)
+  await client.end()
+}
+
+async function createByScript(_postgres: PostgresServer, url: string): Promise<void> {
+  const { hostname, port, username, password, pathname } = new URL(url)
+  const { stdout, stderr } = await run('bash', [join(repository, 'deploy/postgres/create-roles.sh')], {
+    env: {
+      PATH: process.env.PATH,
+      PGHOST: hostname,
+      PGPORT: port,
+      PGPASSWORD: password,
+      POSTGRES_USER: username,
+      POSTGRES_DB: pathname.slice(1),
+      POOLDNS_OWNER_PASSWORD: owner.password,
+      POOLDNS_DAEMON_PASSWORD: daemonRole.password,
+      POOLDNS_ROLES_SQL: join(repository, 'deploy/postgres/roles.sql'),
+    },
+  })
+  if (stdout + stderr !== '') throw new Error(`it said: ${stdout}${stderr}`)
+}
+
+async function serves(t: Test, url: string): Promise<void> {
+  const daemon = await startDaemonProcess({ env: { DATABASE_URL: url } })
+  try {
+    const calls = [
+      [
+        'PUT',
+        '/v1/zones/example.test',
+        {
+          soa: { mname: 'ns.example.test.', rname: 'h.example.test.' },
+          rrsets: [{ name: '@', type: 'NS', data: ['ns.example.net.'] }],
+        },
+      ],
+      ['PUT', '/v1/zones/example.test/rrsets/mail/A', { data: ['192.0.2.25'] }],
+      ['PUT', '/v1/monitors/web', { port: 9, interval: '200ms', timeout: '100ms', fall: 1 }],
+      ['PUT', '/v1/pools/web', { monitor: 'web', members: { one: { address: '127.0.0.1' } } }],
+      ['PUT', '/v1/services/www.example.test', { pools: ['web'] }],
+      ['PUT', '/v1/pools/web/members/one/override', { state: 'up', reason: 'a test' }],
+      ['DELETE', '/v1/pools/web/members/one/override', undefined],
+      ['PUT', '/v1/pools/web/members/two', { address: '127.0.0.2' }],
+      ['DELETE', '/v1/pools/web/members/two', undefined],
+      ['GET', '/v1/audit', undefined],
+      ['GET', '/v1/tools/lookup?domain=mail.example.test', undefined],
+      ['GET', '/v1/history', undefined],
+      ['DELETE', '/v1/services/www.example.test', undefined],
+    ] as const
+    for (const [method, path, json] of calls) {
+      const response = await daemon.request(path, { method, json })
+      t.ok(response.ok, `${method} ${path}: ${response.status} ${await response.text()}`)
+    }
+    await daemon.line(({ member, to }) => member === 'one' && to === 'down')
+  } finally {
+    t.same(await daemon.stop(), { code: 0, signal: null })
+  }
+  const complaints = daemon.lines.filter(({ level }) => level === 'error' || level === 'fatal')
+  t.same(complaints, [])
+  const client = new pg.Client(url)
+  await client.connect()
+  t.match((await client.query('select member, to_state from health_events')).rows, [
+    { member: 'one', to_state: 'down' },
+  ])
+  await client.end()
+}
+
+async function isRefused(t: Test, url: string): Promise<void> {
+  const ddl = [
+    'create table other (id int)',
+    'create temporary table other (id int)',
+    'create view other as select 1',
+    'create schema other',
+    'create function other() returns int language sql as $$ select 1 $$',
+    'alter table zones add column other int',
+    'alter table zones disable trigger all',
+    'drop table zones',
+    'truncate zones',
+    'create index on zones (serial)',
+    'create trigger other before insert on zones execute function suppress_redundant_updates_trigger()',
+    'set role pooldns_owner',
+    'create role other',
+    "copy zones to program 'true'",
+  ]
+  for (const statement of ddl) await t.rejects(queries(url, [statement]), { code: '42501' }, statement)
+}
+
+async function queries(url: string, statements: readonly string[]): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    for (const statement of statements) await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}

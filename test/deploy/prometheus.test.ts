@@ -1,0 +1,91 @@
+/** The README's scrape configuration in a real Prometheus, and its linter's opinion of what is scraped. */
+import { spawn } from 'node:child_process'
+import { Resolver } from 'node:dns/promises'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { freePort, startDaemonProcess } from '../support/daemon.ts'
+import { findProgram, missingPrograms, startProgram } from '../support/program.ts'
+import { onPorts, readmeBlocks } from '../support/readme.ts'
+
+const skip = missingPrograms('prometheus', 'promtool')
+const snippet = readmeBlocks().find(({ text }) => text.startsWith('scrape_configs:'))
+
+t.test('a scraped daemon', { skip }, async (t) => {
+  const daemon = await startDaemonProcess({ env: { POOLDNS_RESOLVERS: '127.0.0.1:9' } })
+  t.teardown(() => daemon.stop())
+  await daemon.request('/v1/zones/example.test', {
+    method: 'PUT',
+    json: {
+      soa: { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' },
+      rrsets: [
+        { name: '@', type: 'NS', data: ['ns1.example.test.'] },
+        { name: 'ns1', type: 'A', data: ['192.0.2.53'] },
+      ],
+    },
+  })
+  // A member that can't be up, so that transitions and failures have series.
+  await daemon.request('/v1/monitors/quick', {
+    method: 'PUT',
+    json: { port: 9, interval: '200ms', timeout: '100ms', fall: 1 },
+  })
+  const members = { one: { address: '192.0.2.1', probe: { address: '127.0.0.1' } } }
+  await daemon.request('/v1/pools/web', { method: 'PUT', json: { monitor: 'quick', members } })
+  await daemon.request('/v1/services/www.example.test', { method: 'PUT', json: { pools: ['web'] } })
+  await daemon.line(({ member, to }) => member === 'one' && to === 'down')
+  const resolver = new Resolver({ timeout: 5000, tries: 2 })
+  resolver.setServers([`127.0.0.1:${daemon.dns.port}`])
+  t.same(await resolver.resolve4('www.example.test'), ['192.0.2.1'])
+  await t.rejects(resolver.resolve4('none.example.test'))
+  t.equal((await fetch(`${daemon.http}/v1/tools/lookup?domain=www.example.test`)).status, 200)
+  t.equal((await fetch(`${daemon.http}/v1/tools/lookup?domain=none.example.test`)).status, 404)
+
+  await t.test('promtool finds nothing to say about the metrics', async (t) => {
+    const page = await (await fetch(`${daemon.http}/metrics`)).text()
+    for (const name of ['service_answers_total', 'member_transitions_total', 'probe_failures_total']) {
+      t.match(page, new RegExp(`^pooldns_${name}\\{.*\\} [1-9]`, 'm'))
+    }
+    const promtool = spawn(findProgram('promtool')!, ['check', 'metrics'], { stdio: 'pipe' })
+    const said = Promise.all([text(promtool.stdout), text(promtool.stderr), once(promtool, 'close')])
+    promtool.stdin.end(page)
+    const [out, err, [code]] = await said
+    t.equal(out + err, '')
+    t.equal(code, 0)
+  })
+
+  await t.test('Prometheus scrapes it as the README says', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'pooldns-prometheus-'))
+    t.teardown(() => rm(folder, { recursive: true, force: true }))
+    const file = join(folder, 'prometheus.yaml')
+    const scrape = onPorts(snippet!.text, daemon.dns.port, daemon.http)
+    await writeFile(file, `global: { scrape_interval: 500ms, scrape_timeout: 500ms }\n${scrape}`)
+    const listen = `127.0.0.1:${await freePort()}`
+    await using prometheus = startProgram('prometheus', [
+      `--config.file=${file}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--web.listen-address=${listen}`,
+    ])
+    await prometheus.said(/Server is ready/)
+    const query = async (expression: string): Promise<PrometheusResult[]> => {
+      const response = await fetch(`http://${listen}/api/v1/query?query=${encodeURIComponent(expression)}`)
+      return ((await response.json()) as { data: { result: PrometheusResult[] } }).data.result
+    }
+    const signal = AbortSignal.timeout(30_000)
+    // Prometheus tells nobody when it has scraped.
+    while ((await query('up == 1')).length === 0) await delay(50, undefined, { signal })
+    t.match(await query('up'), [{ metric: { job: 'pooldns' }, value: [Number, '1'] }])
+    t.match(await query('pooldns_member_up'), [
+      { metric: { pool: 'web', member: 'one' }, value: [Number, '0'] },
+    ])
+    t.match(await query('pooldns_build_info'), [{ metric: { version: String } }])
+  })
+})
+
+interface PrometheusResult {
+  readonly metric: Readonly<Record<string, string>>
+  readonly value: readonly [number, string]
+}
