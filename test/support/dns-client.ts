@@ -231,8 +231,8 @@ export class UdpClient implements AsyncDisposable {
 /** DNS over one TCP connection; messages can be pipelined and cut anywhere. */
 export class TcpClient implements Disposable {
   readonly socket: Socket
-  /** Resolves when the connection is gone, however it ended. */
-  readonly closed: Promise<void>
+  /** Resolves when the server has ended the connection, whether by FIN or by RST. */
+  readonly ended: Promise<void>
   #pending: Buffer = Buffer.alloc(0)
   #ended = false
   readonly #wake = new Set<() => void>()
@@ -243,7 +243,10 @@ export class TcpClient implements Disposable {
       for (const resolve of this.#wake) resolve()
       this.#wake.clear()
     }
-    this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
+    this.ended = new Promise((resolve) => {
+      socket.once('end', resolve)
+      socket.once('close', () => resolve())
+    })
     socket.on('error', () => undefined)
     socket.on('data', (chunk) => {
       this.#pending = Buffer.concat([this.#pending, chunk])

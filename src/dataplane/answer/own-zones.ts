@@ -1,11 +1,11 @@
-import { type Answer, decode, encode } from 'dns-packet'
+import { type Answer, type DecodedPacket, decode, encode } from 'dns-packet'
 import { allocateCounters, Counters } from '../counters.ts'
 import { streamPayload } from '../wire/constants.ts'
 import type { ServingState } from '../zone/state.ts'
 import { Client, Responder } from './responder.ts'
 
 export interface OwnAnswer {
-  /** Whether a zone of ours holds the name. */
+  /** Whether a zone of ours holds the name; false also for what it delegates. */
   readonly inZone: boolean
   readonly addresses: readonly string[]
   /** Where a chain of CNAMEs leaves our zones; absolute, without the final dot. */
@@ -24,15 +24,18 @@ export class OwnZones {
 
   /** The IPv4 addresses of a name. @param name absolute, with or without the final dot */
   lookupA(name: string): OwnAnswer {
-    const query = encode({ type: 'query', questions: [{ type: 'A', name }] })
-    const length = this.#responder.respond(query, query.length, this.#client, this.#out)
-    const response = decode(Buffer.from(this.#out.buffer, 0, length)) as ReturnType<typeof decode> & {
-      rcode: string
-    }
-    const answers: Answer[] = response.answers ?? []
+    const response = this.#ask(name)
+    const answers: Answer[] = response.answers!
     const addresses = answers.flatMap((answer) => (answer.type === 'A' ? [answer.data] : []))
     const last = answers.at(-1)
-    const leadsTo = response.rcode === 'NOERROR' && last?.type === 'CNAME' ? last.data : null
-    return { inZone: response.rcode !== 'REFUSED', addresses, leadsTo: addresses.length > 0 ? null : leadsTo }
+    const leadsTo = last?.type === 'CNAME' && !this.#ask(last.data).flag_aa ? last.data : null
+    return { inZone: response.flag_aa, addresses, leadsTo }
+  }
+
+  /** We are authoritative (AA) for what our zones hold, not for what they delegate or what is elsewhere. */
+  #ask(name: string): DecodedPacket {
+    const query = encode({ type: 'query', questions: [{ type: 'A', name }] })
+    const length = this.#responder.respond(query, query.length, this.#client, this.#out)
+    return decode(Buffer.from(this.#out.buffer, 0, length))
   }
 }

@@ -30,7 +30,7 @@ export class Client {
   ipv6 = false
 }
 
-/** A chain longer than this ends where it is; real ones have one or two links. */
+/** Names looked up for one query; a longer chain ends where it is. Real ones have one or two links. */
 const maxChain = 8
 
 export class Responder {
@@ -40,8 +40,8 @@ export class Responder {
   readonly #target = new NameScan()
   readonly #lookup = new ZoneLookup()
   readonly #writer: ResponseWriter
-  readonly #chainRrsets = new Int32Array(maxChain + 1)
-  readonly #chainZones = new Int32Array(maxChain + 1)
+  readonly #chainRrsets = new Int32Array(maxChain)
+  readonly #chainZones = new Int32Array(maxChain)
   readonly #stream: boolean
 
   /** @param stream whether the transport carries messages of any size (TCP) */
@@ -110,15 +110,14 @@ export class Responder {
     this.#begin(request, out)
     if (query.qclass !== classes.in || isMetaType(query.qtype))
       return this.#finish(request, rcodes.refused, false)
-    const apexLabel = this.#findZone()
+    const apexLabel = this.#findZone(query.name)
     if (apexLabel < 0) return this.#finish(request, rcodes.refused, false)
     return this.#walk(request, apexLabel)
   }
 
   /** DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1), so it is looked for one label higher first. */
-  #findZone(): number {
-    const { name, qtype } = this.#query
-    if (qtype === types.ds && name.count > 0) {
+  #findZone(name: NameScan): number {
+    if (this.#query.qtype === types.ds && name.count > 0) {
       const label = this.#state.findZone(name, 1)
       if (label >= 0) return label
     }
@@ -134,7 +133,7 @@ export class Responder {
     let apexLabel = firstApexLabel
     let nameAt = headerLength
     let apexAt = nameAt + name.offsets[apexLabel]!
-    for (let hop = 0; ; hop++) {
+    for (let hop = 0; hop < maxChain; hop++) {
       const zone = this.#state.zone
       const outcome: Outcome = lookup.find(zone, name, qtype)
       switch (outcome) {
@@ -159,11 +158,11 @@ export class Responder {
           const targetAt = writer.rdataAt
           name = this.#target
           writer.expandName(targetAt, name)
-          apexLabel = this.#state.findZone(name, 0)
+          apexLabel = this.#findZone(name)
           if (apexLabel < 0) return this.#finish(request, rcodes.noerror, true)
-          // In the same zone the apex stays where it was; another zone's apex is spelled out in the target.
-          if (this.#state.zone !== zone) apexAt = targetAt + name.offsets[apexLabel]!
           nameAt = writer.spelledAt(targetAt)
+          // In the same zone the apex stays where it was; another zone's apex is spelled out in the target.
+          if (this.#state.zone !== zone) apexAt = nameAt + name.offsets[apexLabel]!
           break
         }
         case outcomes.nodata:
@@ -179,9 +178,10 @@ export class Responder {
           )
       }
     }
+    return this.#finish(request, rcodes.noerror, true)
   }
 
-  /** Notes the CNAME of this hop. @returns whether the chain must end: it has been here before, or is too long. */
+  /** Notes the CNAME of this hop. @returns whether the chain has been here before. */
   #wasHere(hop: number): boolean {
     const { zoneSlot } = this.#state
     const { rrset } = this.#lookup
@@ -190,7 +190,7 @@ export class Responder {
     }
     this.#chainRrsets[hop] = rrset
     this.#chainZones[hop] = zoneSlot
-    return hop === maxChain
+    return false
   }
 
   /** NODATA and NXDOMAIN carry the SOA (RFC 2308 sections 2 and 3). */

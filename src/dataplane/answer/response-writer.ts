@@ -22,10 +22,11 @@ export class ResponseWriter {
   readonly #counters: Counters
   readonly #random: Random
   readonly #counts = new Uint16Array(3)
-  /** By candidate, the answer that it was last drawn for: marks without clearing. */
-  readonly #drawn = new Uint32Array(maxCandidates)
+  /** By candidate, 1 while it is in the answer that is being drawn. */
+  readonly #drawn = new Uint8Array(maxCandidates)
+  /** The candidates drawn, to clear their marks by. */
+  readonly #draws = new Uint16Array(maxCandidates)
   readonly #uncompressed = new Uint8Array(256)
-  #draw = 0
   #out: Uint8Array = new Uint8Array(0)
   #at = 0
   #limit = 0
@@ -129,8 +130,8 @@ export class ResponseWriter {
   }
 
   #rotate(plan: PlanImage, candidates: Candidates, owner: number, count: number): void {
-    let index = plan.cursor % candidates.count
-    plan.cursor = index + 1
+    let index = candidates.cursor % candidates.count
+    candidates.cursor = index + 1
     for (let left = count; left > 0; left--) {
       this.#member(plan, candidates, index, owner)
       if (++index === candidates.count) index = 0
@@ -139,29 +140,27 @@ export class ResponseWriter {
 
   /** Successive draws by weight, without replacement: a draw that hits a member already drawn is drawn again. */
   #drawMembers(plan: PlanImage, candidates: Candidates, owner: number, count: number): void {
-    if (++this.#draw > 0xffff_ffff) {
-      this.#drawn.fill(0)
-      this.#draw = 1
-    }
     let weightLeft = candidates.totalWeight
-    for (let left = count; left > 0; left--) {
+    for (let draw = 0; draw < count; draw++) {
       const index = this.#drawOne(candidates, weightLeft)
-      this.#drawn[index] = this.#draw
+      this.#drawn[index] = 1
+      this.#draws[draw] = index
       weightLeft -= candidates.weight(index)
       this.#member(plan, candidates, index, owner)
     }
+    for (let draw = 0; draw < count; draw++) this.#drawn[this.#draws[draw]!] = 0
   }
 
   #drawOne(candidates: Candidates, weightLeft: number): number {
     const random = this.#random
     for (let redraws = 0; redraws < maxRedraws; redraws++) {
       const index = candidates.pick(random.below(candidates.count), random.next())
-      if (this.#drawn[index] !== this.#draw) return index
+      if (this.#drawn[index] === 0) return index
     }
     let height = random.below(weightLeft)
     let index = 0
     for (; ; index++) {
-      if (this.#drawn[index] === this.#draw) continue
+      if (this.#drawn[index] === 1) continue
       height -= candidates.weight(index)
       if (height < 0) return index
     }

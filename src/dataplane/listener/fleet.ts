@@ -66,7 +66,7 @@ export class Fleet implements AsyncDisposable {
    */
   async start(): Promise<void> {
     try {
-      await this.#start()
+      await this.#start(portAttempts)
     } catch (error) {
       await this.stop()
       throw error
@@ -105,21 +105,17 @@ export class Fleet implements AsyncDisposable {
     await this.stop()
   }
 
-  async #start(): Promise<void> {
-    const anyPort = this.#options.listen.some(({ port }) => port === 0)
-    for (let attempt = 1; ; attempt++) {
-      const tcp = this.#add('tcp', this.#options.listen)
-      this.#bound = await tcp.start()
-      try {
-        await this.#startUdp()
-        return
-      } catch (error) {
-        const retry =
-          anyPort && error instanceof ListenError && error.code === 'EADDRINUSE' && attempt < portAttempts
-        await this.stop()
-        this.#workers.length = 0
-        if (!retry) throw error
-      }
+  async #start(attemptsLeft: number): Promise<void> {
+    this.#bound = await this.#add('tcp', this.#options.listen).start()
+    try {
+      await this.#startUdp()
+    } catch (error) {
+      await this.stop()
+      this.#workers.length = 0
+      const anyPort = this.#options.listen.some(({ port }) => port === 0)
+      const taken = error instanceof ListenError && error.code === 'EADDRINUSE'
+      if (!anyPort || !taken || attemptsLeft === 1) throw error
+      await this.#start(attemptsLeft - 1)
     }
   }
 
@@ -151,10 +147,12 @@ class WorkerThread {
   readonly transport: Transport
   readonly counters = allocateCounters()
   listening = false
-  readonly #listen: readonly ListenAddress[]
+  /** With the real ports once they are known, since a successor must have the same. */
+  #listen: readonly ListenAddress[]
   readonly #options: FleetOptions
   readonly #current: () => ServingUpdate
   #worker: Worker | undefined
+  /** While the thread is there; what is sent before it listens waits in the channel. */
   #control: MessagePort | undefined
   #publishing: { readonly generation: number; readonly done: () => void } | undefined
   #restartTimer: NodeJS.Timeout | undefined
@@ -187,13 +185,14 @@ class WorkerThread {
     this.#control = port1
     let reason = 'it ended'
     worker.on('error', (error) => {
-      reason = error instanceof Error ? error.message : String(error)
+      reason = (error as Error).message
     })
     return new Promise((resolve, reject) => {
       port1.on('message', (message: FromWorker) => {
         if (message.kind === 'failed') reason = `${message.code}: ${message.message}`
         if (message.kind === 'listening') {
           this.listening = true
+          this.#listen = message.bound
           for (const skipped of message.skipped) this.#options.onSkipped(`${transport} ${skipped}`)
           resolve(message.bound)
         } else if (message.kind === 'failed') {
@@ -202,6 +201,7 @@ class WorkerThread {
       })
       worker.once('exit', () => {
         port1.close()
+        this.#control = undefined
         const wasListening = this.listening
         this.listening = false
         this.#served(Number.POSITIVE_INFINITY)
@@ -212,12 +212,16 @@ class WorkerThread {
     })
   }
 
-  /** Resolves when the thread serves the generation, or is gone. */
+  /**
+   * Resolves when the thread serves the generation, or is gone. A thread that is still starting gets it too: it was handed
+   * the generation before.
+   */
   publish(update: ServingUpdate): Promise<void> {
-    if (!this.listening) return Promise.resolve()
+    const control = this.#control
+    if (control === undefined) return Promise.resolve()
     return new Promise((resolve) => {
       this.#publishing = { generation: update.generation, done: resolve }
-      this.#control!.postMessage({ kind: 'publish', update } satisfies ToWorker)
+      control.postMessage({ kind: 'publish', update } satisfies ToWorker)
     })
   }
 

@@ -44,12 +44,6 @@ export interface Listener {
   stop(): Promise<void>
 }
 
-/** Hosts without IPv6 (or IPv4) still serve on the wildcard of the other family. */
-export function isMissingFamily(address: ListenAddress, error: NodeJS.ErrnoException): boolean {
-  const wildcard = address.host === '::' || address.host === '0.0.0.0'
-  return wildcard && (error.code === 'EAFNOSUPPORT' || error.code === 'EADDRNOTAVAIL')
-}
-
 export function formatListenAddress({ host, port }: ListenAddress): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

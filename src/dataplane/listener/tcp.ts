@@ -7,7 +7,8 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { Client, type Responder } from '../answer/responder.ts'
 import type { Counters } from '../counters.ts'
 import { streamPayload } from '../wire/constants.ts'
-import { formatListenAddress, isMissingFamily, type ListenAddress, type Listener } from './protocol.ts'
+import { type Bound, bindAll } from './bind-all.ts'
+import type { ListenAddress, Listener } from './protocol.ts'
 
 export interface TcpLimits {
   /** Open connections over all addresses. */
@@ -40,43 +41,31 @@ export async function startTcp(
   limits: TcpLimits = defaultTcpLimits,
 ): Promise<Listener> {
   const table = new ConnectionTable(responder, counters, limits)
-  const servers: Server[] = []
-  const bound: ListenAddress[] = []
-  const skipped: string[] = []
+  const { sockets: servers, bound, skipped } = await bindAll(listen, (address) => bind(address, table), close)
+  for (const server of servers) server.on('error', onError)
   const stop = async () => {
-    const closed = servers
-      .splice(0)
-      .map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+    const closed = servers.map(close)
     table.stop()
     await Promise.all(closed)
-  }
-  for (const address of listen) {
-    try {
-      const server = await bind(address, table)
-      servers.push(server)
-      server.on('error', onError)
-      bound.push({ host: address.host, port: (server.address() as { port: number }).port })
-    } catch (error) {
-      if (!isMissingFamily(address, error as NodeJS.ErrnoException)) {
-        await stop()
-        throw error
-      }
-      skipped.push(`${formatListenAddress(address)}: ${(error as Error).message}`)
-    }
   }
   return { bound, skipped, stop }
 }
 
-function bind({ host, port }: ListenAddress, table: ConnectionTable): Promise<Server> {
+function bind({ host, port }: ListenAddress, table: ConnectionTable): Promise<Bound<Server>> {
   return new Promise((resolve, reject) => {
     // Half-open, since a client may send its queries, close its side and wait for the answers.
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => table.accept(socket))
     server.once('error', reject)
     server.listen({ host, port, ipv6Only: host.includes(':'), backlog: 1024 }, () => {
       server.off('error', reject)
-      resolve(server)
+      resolve({ socket: server, port: (server.address() as { port: number }).port })
     })
   })
+}
+
+/** Resolves when no connection is left either; at once when it was closed before. */
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()))
 }
 
 /** The open connections, the quietest first; bounded by `limits.connections`. */
@@ -146,8 +135,8 @@ function first(connections: ReadonlySet<Connection>): Connection {
 }
 
 /**
- * One client. What it has sent and we have not answered is at most one message that is not whole yet, since every whole
- * one is answered when it arrives and reading stops while answers pile up.
+ * One client. Whole messages are answered when they arrive, as long as it reads the answers; what waits here is at most
+ * one chunk from the socket and one message that is not whole yet, since reading stops while answers pile up.
  */
 class Connection {
   readonly address: string
@@ -156,6 +145,8 @@ class Connection {
   readonly #ipv6: boolean
   #pending: Buffer = Buffer.alloc(0)
   #messageTimer: NodeJS.Timeout | undefined
+  /** The client has sent its last octet. */
+  #ended = false
 
   constructor(socket: Socket, table: ConnectionTable) {
     this.#socket = socket
@@ -168,8 +159,8 @@ class Connection {
     const socket = this.#socket
     socket.setTimeout(this.#table.limits.idleTimeoutMs, () => this.destroy())
     socket.on('data', (chunk) => this.#receive(chunk))
-    socket.on('drain', () => socket.resume())
-    socket.on('end', () => this.finish())
+    socket.on('drain', () => this.#answer())
+    socket.on('end', () => this.#end())
     // A reset by the client is its right; 'close' follows.
     socket.on('error', () => undefined)
     socket.on('close', () => this.destroy())
@@ -181,33 +172,73 @@ class Connection {
   }
 
   destroy(): void {
-    clearTimeout(this.#messageTimer)
+    this.#endMessageTime()
     this.#table.remove(this)
     this.#socket.destroy()
   }
 
   #receive(chunk: Buffer): void {
-    clearTimeout(this.#messageTimer)
     this.#table.touch(this)
-    const data = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
+    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
+    this.#answer()
+  }
+
+  /** It comes also while reading has stopped, with messages left to answer. */
+  #end(): void {
+    this.#ended = true
+    this.#answer()
+  }
+
+  /** Answers the whole messages among what is pending, until the client has too much to read. */
+  #answer(): void {
+    const socket = this.#socket
+    if (socket.writableEnded) return
+    const data = this.#pending
     let at = 0
-    while (data.length - at >= lengthOctets) {
-      const length = data.readUInt16BE(at)
-      const end = at + lengthOctets + length
-      if (end > data.length) break
+    while (!this.#clogged) {
+      const end = messageEnd(data, at)
+      if (end < 0) break
       const response = this.#table.respond(data.subarray(at + lengthOctets, end), this.#ipv6)
       // What gets silence over UDP has no business on a connection either.
       if (response === null) {
         this.destroy()
         return
       }
-      this.#socket.write(response)
+      socket.write(response)
       at = end
     }
     this.#pending = data.subarray(at)
-    if (this.#pending.length > 0) {
-      this.#messageTimer = setTimeout(() => this.destroy(), this.#table.limits.messageTimeoutMs)
+    // A message's time runs from its first octet, however slowly the others trickle in, and not while we make it wait.
+    if (at > 0) this.#endMessageTime()
+    if (this.#clogged) {
+      socket.pause()
+    } else if (this.#ended) {
+      this.finish()
+    } else {
+      socket.resume()
+      if (this.#pending.length > 0) this.#beginMessageTime()
     }
-    if (this.#socket.writableLength > this.#table.limits.unreadOctets) this.#socket.pause()
   }
+
+  /** Whether the client leaves too much unread; 'drain' comes when it has caught up. */
+  get #clogged(): boolean {
+    const socket = this.#socket
+    return socket.writableNeedDrain && socket.writableLength > this.#table.limits.unreadOctets
+  }
+
+  #beginMessageTime(): void {
+    this.#messageTimer ??= setTimeout(() => this.destroy(), this.#table.limits.messageTimeoutMs)
+  }
+
+  #endMessageTime(): void {
+    clearTimeout(this.#messageTimer)
+    this.#messageTimer = undefined
+  }
+}
+
+/** Offset behind the message that begins at `at` with its length, or -1 when it is not whole. */
+function messageEnd(data: Buffer, at: number): number {
+  if (data.length - at < lengthOctets) return -1
+  const end = at + lengthOctets + data.readUInt16BE(at)
+  return end > data.length ? -1 : end
 }

@@ -3,17 +3,26 @@
  * the kernel spreads the clients over them.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { setImmediate as turn } from 'node:timers/promises'
 import { Client, type Responder } from '../answer/responder.ts'
 import type { Counters } from '../counters.ts'
 import { ednsPayload } from '../wire/constants.ts'
-import { formatListenAddress, isMissingFamily, type ListenAddress, type Listener } from './protocol.ts'
+import { type Bound, bindAll } from './bind-all.ts'
+import type { ListenAddress, Listener } from './protocol.ts'
 
 /** Asked of the kernel for each socket, to ride out bursts; it may grant less. */
 const receiveBufferOctets = 4 << 20
 /** Responses that the kernel has not taken yet, per socket; beyond it they are dropped and counted. */
 const maxQueuedOctets = 4 << 20
+/** Turns of the event loop that `stop` takes at the most: libuv reads up to 32 datagrams of a socket in each. */
+const drainTurns = 256
 /** One response in this many is timed, so that the histogram costs next to nothing. */
 export const timedEvery = 16
+
+/** Datagrams so far on all the sockets of a listener. */
+interface Traffic {
+  received: number
+}
 
 export async function startUdp(
   listen: readonly ListenAddress[],
@@ -21,33 +30,33 @@ export async function startUdp(
   counters: Counters,
   onError: (error: Error) => void,
 ): Promise<Listener> {
-  const sockets: Socket[] = []
-  const bound: ListenAddress[] = []
-  const skipped: string[] = []
-  const stop = async () => {
-    await Promise.all(
-      sockets.splice(0).map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))),
-    )
+  const traffic: Traffic = { received: 0 }
+  const start = async (address: ListenAddress) => {
+    const started = await bind(address)
+    serve(started.socket, responder, counters, traffic)
+    started.socket.on('error', onError)
+    return started
   }
-  for (const address of listen) {
-    try {
-      const socket = await bind(address)
-      sockets.push(socket)
-      bound.push({ host: address.host, port: socket.address().port })
-      serve(socket, responder, counters)
-      socket.on('error', onError)
-    } catch (error) {
-      if (!isMissingFamily(address, error as NodeJS.ErrnoException)) {
-        await stop()
-        throw error
-      }
-      skipped.push(`${formatListenAddress(address)}: ${(error as Error).message}`)
-    }
+  const { sockets, bound, skipped } = await bindAll(listen, start, close)
+  const open = new Set(sockets)
+  const stop = async () => {
+    await drain(traffic)
+    const closed = [...open].map(close)
+    open.clear()
+    await Promise.all(closed)
   }
   return { bound, skipped, stop }
 }
 
-function bind({ host, port }: ListenAddress): Promise<Socket> {
+/** Waits until what has arrived has been read and answered. */
+async function drain(traffic: Traffic): Promise<void> {
+  for (let turns = 0, before = -1; traffic.received !== before && turns < drainTurns; turns++) {
+    before = traffic.received
+    await turn()
+  }
+}
+
+function bind({ host, port }: ListenAddress): Promise<Bound<Socket>> {
   const ipv6 = host.includes(':')
   return new Promise((resolve, reject) => {
     const socket = createSocket({
@@ -61,16 +70,21 @@ function bind({ host, port }: ListenAddress): Promise<Socket> {
     socket.once('error', reject)
     socket.bind({ address: host, port }, () => {
       socket.off('error', reject)
-      resolve(socket)
+      resolve({ socket, port: socket.address().port })
     })
   })
 }
 
-function serve(socket: Socket, responder: Responder, counters: Counters): void {
+function close(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.close(() => resolve()))
+}
+
+function serve(socket: Socket, responder: Responder, counters: Counters, traffic: Traffic): void {
   const client = new Client()
   let out = new Uint8Array(ednsPayload)
   let untimed = 0
   socket.on('message', (request: Buffer, from: RemoteInfo) => {
+    traffic.received++
     // Port 0 can't be answered, and only a forged packet has it.
     if (from.port === 0) return counters.drop('source-port')
     if (socket.getSendQueueSize() > maxQueuedOctets) return counters.drop('send')

@@ -42,7 +42,7 @@ function receive(message: ToWorker, listener: Listener): void {
       say({ kind: 'serving', generation: state.generation })
       break
     case 'stop':
-      // One turn of the event loop first: datagrams that have arrived are read and answered in it.
+      // One turn of the event loop first: what has arrived is read in it.
       setImmediate(async () => {
         await listener.stop()
         say({ kind: 'stopped' })

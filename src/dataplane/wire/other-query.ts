@@ -3,7 +3,7 @@
  * NOTIFY. They are rare, so the general decoder of dns-packet reads them, at its price (it allocates, and it throws on
  * malformed input, which becomes FORMERR here).
  */
-import { decode, type OptAnswer } from 'dns-packet'
+import { type Answer, decode, type OptAnswer } from 'dns-packet'
 import { opcodes } from './constants.ts'
 import { type DirectVerdict, type Query, verdicts } from './query.ts'
 
@@ -19,9 +19,9 @@ const maxLength = 4096
 /** Completes what `query.decode` began on the same octets and answered with `other`. */
 export function decodeOther(query: Query, packet: Uint8Array, length: number): OtherVerdict {
   if (length > maxLength) return verdicts.formerr
-  let additionals: ReturnType<typeof decode>['additionals']
+  let additionals: Answer[]
   try {
-    additionals = decode(Buffer.from(packet.buffer, packet.byteOffset, length)).additionals ?? []
+    additionals = decode(Buffer.from(packet.buffer, packet.byteOffset, length)).additionals!
   } catch {
     return verdicts.formerr
   }

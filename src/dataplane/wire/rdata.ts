@@ -145,7 +145,7 @@ const strings: FieldKind = {
   format(field) {
     const parts: string[] = []
     for (let at = 0; at < field.length; at += field[at]! + 1) {
-      parts.push(formatString(field.subarray(at + 1, at + 1 + field[at]!)))
+      parts.push(string.format(field.subarray(at, at + 1 + field[at]!)))
     }
     return parts.join(' ')
   },

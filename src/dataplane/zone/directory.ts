@@ -51,13 +51,13 @@ export class Directory {
     const words = this.#words
     const mask = words[0]!
     const hash = name.hashes[label]!
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const value = words[tableAt + 2 * slot + 1]!
-      if (value === 0) return false
-      if (words[tableAt + 2 * slot] === hash && zones[value - 1]!.isApex(name, label)) {
-        this.slot = value - 1
+    for (let slot = hash & mask; words[tableAt + 2 * slot + 1] !== 0; slot = (slot + 1) & mask) {
+      const zone = words[tableAt + 2 * slot + 1]! - 1
+      if (words[tableAt + 2 * slot] === hash && zones[zone]!.isApex(name, label)) {
+        this.slot = zone
         return true
       }
     }
+    return false
   }
 }

@@ -118,16 +118,17 @@ export class ZoneImage {
   /** Node of the suffix that begins at `label`, or -1. */
   find(name: NameScan, label: number): number {
     const { words } = this
+    const mask = this.#mask
+    const table = this.#table
     const hash = name.hashes[label]!
-    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
-      const at = this.#table + 2 * slot
-      const node = words[at + 1]! - 1
-      if (node < 0) return -1
-      if (words[at] !== hash) continue
+    for (let slot = hash & mask; words[table + 2 * slot + 1] !== 0; slot = (slot + 1) & mask) {
+      if (words[table + 2 * slot] !== hash) continue
+      const node = words[table + 2 * slot + 1]! - 1
       const base = this.#nodes + node * nodeWords
       if (name.suffixEquals(label, this.bytes, words[base + nodeAt.name]!, words[base + nodeAt.size]! & 0xff))
         return node
     }
+    return -1
   }
 
   /** Zone cut at or above the node, or -1. */

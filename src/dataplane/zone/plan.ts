@@ -130,6 +130,11 @@ export class Candidates {
   readonly count: number
   readonly rrLength: number
   readonly totalWeight: number
+  /**
+   * Where the next rotation starts: a worker's own, so that nothing is written to what workers share. One for each family,
+   * since clients ask for A and AAAA in turn, and one cursor would go on by two for each of them.
+   */
+  cursor = 0
   readonly #words: Uint32Array
   readonly #wire: number
   readonly #counters: number
@@ -174,8 +179,6 @@ export class PlanImage {
   readonly answers: number
   readonly a: Candidates
   readonly aaaa: Candidates
-  /** Where the next rotation starts: a worker's own, so that nothing is written to what workers share. */
-  cursor = 0
 
   constructor(buffer: SharedArrayBuffer) {
     const words = new Uint32Array(buffer)

@@ -1,0 +1,80 @@
+/** Query processing without a socket: zones and plans in, octets to `respond`, text and counters out. */
+import { Client, Responder } from '../../../src/dataplane/answer/responder.ts'
+import { AnswerReader, allocateCounters, Counters, readCounters } from '../../../src/dataplane/counters.ts'
+import { Random } from '../../../src/dataplane/random.ts'
+import type { Plan } from '../../../src/dataplane/zone/plan.ts'
+import { ServingState } from '../../../src/dataplane/zone/state.ts'
+import {
+  type QueryFields,
+  query,
+  type Response,
+  readResponse,
+  type TypeName,
+} from '../../support/dns-client.ts'
+import { servingUpdate, type ZoneText } from '../zone-text.ts'
+
+export interface ServeOptions {
+  readonly stream?: boolean
+  readonly seed?: number
+}
+
+export class Served {
+  readonly state = new ServingState()
+  readonly #buffer = allocateCounters()
+  readonly #answers = new AnswerReader([this.#buffer])
+  readonly #responder: Responder
+  readonly #client = new Client()
+  readonly #out: Uint8Array
+
+  constructor(zones: readonly ZoneText[], plans: readonly Plan[] = [], options: ServeOptions = {}) {
+    const { stream = false, seed = 1 } = options
+    this.state.apply(servingUpdate(zones, plans))
+    this.#out = new Uint8Array(stream ? 65535 : 1232)
+    this.#responder = new Responder(this.state, new Counters(this.#buffer), stream, new Random(seed))
+  }
+
+  /** The octets of the response; null for silence. */
+  respond(request: Uint8Array, length = request.length, ipv6 = false): Buffer | null {
+    this.#client.ipv6 = ipv6
+    // What an earlier response left in the buffer must not show.
+    this.#out.fill(0xee)
+    const end = this.#responder.respond(request, length, this.#client, this.#out)
+    return end === 0 ? null : Buffer.from(this.#out.subarray(0, end))
+  }
+
+  exchange(request: Uint8Array): Response {
+    return readResponse(this.respond(request)!)
+  }
+
+  ask(name: string | Uint8Array, type: TypeName | number, fields?: QueryFields): Response {
+    return this.exchange(query(name, type, fields))
+  }
+
+  /** Every counter that is not zero, such as `{ 'ipv4 A': 1, NOERROR: 1 }`. */
+  counted(): Record<string, number> {
+    const { queries, responses, dropped } = readCounters([this.#buffer])
+    const entries: [string, number][] = [
+      ...queries.map(({ family, qtype, count }): [string, number] => [`${family} ${qtype}`, count]),
+      ...responses.map(({ rcode, count }): [string, number] => [rcode, count]),
+      ...dropped.map(({ reason, count }): [string, number] => [`drop ${reason}`, count]),
+    ]
+    return Object.fromEntries(entries.filter(([, count]) => count > 0))
+  }
+
+  /** How often the candidate that counts in `slot` has been in an answer. */
+  answers(slot: number): number {
+    return this.#answers.total(slot)
+  }
+}
+
+export type Essence = Pick<Response, 'flags' | 'rcode' | 'answer' | 'authority' | 'additional' | 'edns'>
+
+/** What a response says, for comparing the whole of it. */
+export function essence({ flags, rcode, answer, authority, additional, edns }: Response): Essence {
+  return { flags, rcode, answer, authority, additional, edns }
+}
+
+/** An expectation: an authoritative response to a plain query, without data where nothing else is said. */
+export function expected(fields: Partial<Essence>): Essence {
+  return { flags: 'qr aa rd', rcode: 0, answer: [], authority: [], additional: [], edns: null, ...fields }
+}

@@ -1,0 +1,74 @@
+import t from 'tap'
+import { type Bound, bindAll } from '../../../src/dataplane/listener/bind-all.ts'
+import { formatListenAddress, type ListenAddress } from '../../../src/dataplane/listener/protocol.ts'
+
+/** Binds to anything but the hosts of `broken`, which fail with its codes; a "socket" is its host. */
+function binder(broken: Record<string, string>) {
+  const open: string[] = []
+  const bind = async ({ host, port }: ListenAddress): Promise<Bound<string>> => {
+    const code = broken[host]
+    if (code !== undefined) throw Object.assign(new Error(`bind ${code} ${host}`), { code })
+    open.push(host)
+    return { socket: host, port: port === 0 ? 4711 : port }
+  }
+  const close = async (socket: string) => {
+    open.splice(open.indexOf(socket), 1)
+  }
+  return { open, bind, close }
+}
+
+const wildcards = [
+  { host: '0.0.0.0', port: 0 },
+  { host: '::', port: 53 },
+]
+
+t.test('binds to all, with the ports that the system gave', async (t) => {
+  const { open, bind, close } = binder({})
+  t.same(await bindAll(wildcards, bind, close), {
+    sockets: ['0.0.0.0', '::'],
+    bound: [
+      { host: '0.0.0.0', port: 4711 },
+      { host: '::', port: 53 },
+    ],
+    skipped: [],
+  })
+  t.same(open, ['0.0.0.0', '::'])
+})
+
+t.test('a wildcard of a family that the host lacks is left out', async (t) => {
+  for (const code of ['EAFNOSUPPORT', 'EADDRNOTAVAIL']) {
+    const six = binder({ '::': code })
+    t.match(await bindAll(wildcards, six.bind, six.close), {
+      sockets: ['0.0.0.0'],
+      bound: [{ host: '0.0.0.0', port: 4711 }],
+      skipped: [`[::]:53: bind ${code} ::`],
+    })
+    const four = binder({ '0.0.0.0': code })
+    t.match(await bindAll(wildcards, four.bind, four.close), {
+      sockets: ['::'],
+      skipped: [`0.0.0.0:0: bind ${code} 0.0.0.0`],
+    })
+  }
+})
+
+t.test('anything else fails the whole, and what was bound is closed', async (t) => {
+  for (const [host, code] of [
+    ['::', 'EADDRINUSE'],
+    ['::', 'EACCES'],
+    ['::1', 'EADDRNOTAVAIL'],
+    ['192.0.2.1', 'EADDRNOTAVAIL'],
+  ] as const) {
+    const { open, bind, close } = binder({ [host]: code })
+    const listen = [
+      { host: '0.0.0.0', port: 0 },
+      { host, port: 53 },
+    ]
+    await t.rejects(bindAll(listen, bind, close), { code, message: `bind ${code} ${host}` })
+    t.same(open, [])
+  }
+})
+
+t.test('addresses as text', async (t) => {
+  t.equal(formatListenAddress({ host: '127.0.0.1', port: 53 }), '127.0.0.1:53')
+  t.equal(formatListenAddress({ host: '::1', port: 0 }), '[::1]:0')
+})

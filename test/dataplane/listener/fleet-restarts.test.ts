@@ -1,0 +1,121 @@
+import { once } from 'node:events'
+import { performance } from 'node:perf_hooks'
+import t from 'tap'
+import { readCounters } from '../../../src/dataplane/counters.ts'
+import { servingUpdate } from '../zone-text.ts'
+import { alive, askTcp, askUdp, generation, generationOf, startFleet } from './running-fleet.ts'
+
+// Threads start slowly on a machine that is busy with other tests.
+t.setTimeout(300_000)
+
+t.test('a worker that dies is replaced while the other answers, and what it counted stays', async (t) => {
+  const { fleet, restarts, restarted } = await startFleet(t, { udpWorkers: 2 }, generation(1))
+  for (let i = 0; i < 20; i++) await askUdp(fleet)
+  const answered = () => readCounters(fleet.counters('udp')).responses[0]!.count
+  t.equal(answered(), 20)
+  const noticed = restarted()
+  await alive('dns-udp')[0]!.terminate()
+  t.equal(generationOf(await askUdp(fleet)), 1)
+  await noticed
+  t.same(restarts, ['udp: it ended'])
+  t.ok(fleet.live('udp') < 2)
+  await fleet.publish(generation(2))
+  while (fleet.live('udp') < 2) t.equal(generationOf(await askUdp(fleet)), 2)
+  t.equal(fleet.counters('udp').length, 2)
+  t.ok(answered() >= 21)
+  for (let i = 0; i < 20; i++) t.equal(generationOf(await askUdp(fleet)), 2)
+
+  t.test('the TCP worker comes back on the port that it had', async (t) => {
+    const { bound } = fleet
+    const noticed = restarted()
+    await alive('dns-tcp')[0]!.terminate()
+    await noticed
+    t.equal(generationOf(await askTcp(fleet)), 2)
+    t.same(fleet.bound, bound)
+    t.equal(restarts.at(-1), 'tcp: it ended')
+  })
+})
+
+t.test('what is published while a worker starts reaches it', async (t) => {
+  const { fleet, restarted } = await startFleet(t, {}, generation(1))
+  const successor = once(process, 'worker')
+  await alive('dns-udp')[0]!.terminate()
+  await successor
+  // It has been handed generation 1 and is not listening yet. An update says only what has changed.
+  t.equal(fleet.live('udp'), 0)
+  const { zones } = generation(2)
+  await fleet.publish({ generation: 2, zones, plans: [] })
+  t.equal(fleet.live('udp'), 1)
+  t.equal(generationOf(await askUdp(fleet)), 2)
+
+  t.test('zones that went are gone for a successor as well', async (t) => {
+    await fleet.publish({
+      ...servingUpdate([], [], 3),
+      zones: [
+        [0, null],
+        [1, null],
+      ],
+    })
+    const noticed = restarted()
+    await alive('dns-udp')[0]!.terminate()
+    await noticed
+    t.match(await askUdp(fleet), { rcode: 5 })
+  })
+})
+
+t.test('an image that the workers can not read: they die, and recover with the next', async (t) => {
+  const { fleet, restarts, restarted } = await startFleet(t, {}, generation(1))
+  await fleet.publish({ generation: 2, zones: [[1, new SharedArrayBuffer(64)]], plans: [] })
+  // Publish was done with the death of the last worker; the successors die of the same image.
+  while (restarts.length < 4) await restarted()
+  t.same([...new Set(restarts)].sort(), [
+    'tcp: not a zone image of this version',
+    'tcp: tcp worker: not a zone image of this version',
+    'udp: not a zone image of this version',
+    'udp: udp worker: not a zone image of this version',
+  ])
+  await fleet.publish(generation(3))
+  t.equal(generationOf(await askUdp(fleet)), 3)
+  t.equal(generationOf(await askTcp(fleet)), 3)
+})
+
+t.test('successors that die are started less and less often, until one has lived', async (t) => {
+  const { fleet, restarted } = await startFleet(t, {}, generation(1))
+  const delaysMs: unknown[] = []
+  const { setTimeout } = globalThis
+  const timers = t.intercept(globalThis, 'setTimeout', {
+    value: (work: () => void, delayMs?: number) => {
+      const isRestart = /\brestart\b|this\.start\(\)/.test(String(work))
+      if (isRestart) delaysMs.push(delayMs)
+      return setTimeout(work, isRestart ? 0 : delayMs)
+    },
+  })
+  const kill = async () => {
+    const noticed = restarted()
+    await alive('dns-udp')[0]!.terminate()
+    await noticed
+    await askUdp(fleet)
+  }
+  for (let i = 0; i < 3; i++) await kill()
+  t.same(delaysMs, [0, 100, 500])
+  // Eleven seconds go by.
+  const now = performance.now.bind(performance)
+  const clock = t.intercept(performance, 'now', { value: () => now() + 11_000 })
+  await kill()
+  clock.restore()
+  t.equal(delaysMs.at(-1), 0)
+  timers.restore()
+})
+
+t.test('stop while a worker is being replaced', async (t) => {
+  for (const moment of ['dead', 'starting'] as const) {
+    const { fleet, restarted } = await startFleet(t, {}, generation(1))
+    const noticed = restarted()
+    const successor = once(process, 'worker')
+    await alive('dns-udp')[0]!.terminate()
+    await (moment === 'dead' ? noticed : successor)
+    await fleet.stop()
+    t.same([fleet.live('udp'), fleet.live('tcp')], [0, 0], moment)
+    t.same(alive('dns-udp'), [])
+  }
+})

@@ -1,0 +1,172 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { performance } from 'node:perf_hooks'
+import type { Worker } from 'node:worker_threads'
+import t from 'tap'
+import { readCounters } from '../../../src/dataplane/counters.ts'
+import { Fleet, type FleetOptions, ListenError } from '../../../src/dataplane/listener/fleet.ts'
+import { query, readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
+import { alive, askTcp, askUdp, generation, generationOf, question, startFleet } from './running-fleet.ts'
+
+// Threads start slowly on a machine that is busy with other tests.
+t.setTimeout(300_000)
+
+t.test('UDP and TCP on every address, with one port for both', async (t) => {
+  const listen = [
+    { host: '127.0.0.1', port: 0 },
+    { host: '::1', port: 0 },
+  ]
+  const { fleet } = await startFleet(t, { listen, udpWorkers: 2 }, generation(1))
+  t.same(
+    fleet.bound.map(({ host }) => host),
+    ['127.0.0.1', '::1'],
+  )
+  t.same([fleet.live('udp'), fleet.live('tcp')], [2, 1])
+  t.same([fleet.counters('udp').length, fleet.counters('tcp').length], [2, 1])
+  for (const endpoint of fleet.bound) {
+    await using udp = await UdpClient.open(endpoint)
+    t.equal(generationOf(readResponse(await udp.exchange(question))), 1)
+    using tcp = await TcpClient.open(endpoint)
+    t.equal(generationOf(readResponse((await tcp.exchange(question))!)), 1)
+  }
+  for (const transport of ['udp', 'tcp'] as const) {
+    const counted = readCounters(fleet.counters(transport)).queries.filter(({ count }) => count > 0)
+    t.same(counted, [
+      { family: 'ipv4', qtype: 'A', count: 1 },
+      { family: 'ipv6', qtype: 'A', count: 1 },
+    ])
+  }
+})
+
+t.test(
+  'what was told nothing refuses; a query after publish sees the new generation, and none a mixture',
+  async (t) => {
+    const { fleet } = await startFleet(t, { udpWorkers: 2 })
+    t.match(await askUdp(fleet), { rcode: 5 })
+    await fleet.publish(generation(1))
+    const clients = await Promise.all(Array.from({ length: 16 }, () => UdpClient.open(fleet.bound[0]!)))
+    const tcp = await TcpClient.open(fleet.bound[0]!)
+    let published = 1
+    let asked = 0
+    let done = false
+    const keepAsking = async (client: UdpClient) => {
+      while (!done) {
+        const before = published
+        const found = generationOf(readResponse(await client.exchange(question)))
+        if (found < before) t.fail(`generation ${found} after ${before} was published`)
+        asked++
+      }
+    }
+    const asking = clients.map(keepAsking)
+    for (let number = 2; number <= 40; number++) {
+      await fleet.publish(generation(number))
+      published = number
+      t.equal(generationOf(readResponse((await tcp.exchange(question))!)), number)
+    }
+    done = true
+    await Promise.all(asking)
+    tcp[Symbol.dispose]()
+    for (const client of clients) await client[Symbol.asyncDispose]()
+    t.ok(asked > 100, `${asked} queries while publishing`)
+    const busy = fleet.counters('udp').filter((buffer) => readCounters([buffer]).queries[0]!.count > 0)
+    t.equal(busy.length, 2, 'both workers had their share')
+  },
+)
+
+t.test('a port that somebody else holds', async (t) => {
+  t.test('TCP', async (t) => {
+    const other = createServer()
+    other.listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    t.teardown(() => other.close())
+    const { port } = other.address() as { port: number }
+    const failure = startFleet(t, { listen: [{ host: '127.0.0.1', port }] })
+    await t.rejects(failure, {
+      name: 'ListenError',
+      code: 'EADDRINUSE',
+      message: new RegExp(`^tcp 127.0.0.1:${port}: `),
+    })
+  })
+  t.test('UDP', async (t) => {
+    const other = createSocket('udp4')
+    other.bind(0, '127.0.0.1')
+    await once(other, 'listening')
+    t.teardown(() => other.close())
+    const { port } = other.address()
+    const failure = startFleet(t, { listen: [{ host: '127.0.0.1', port }] })
+    await t.rejects(failure, {
+      name: 'ListenError',
+      code: 'EADDRINUSE',
+      message: new RegExp(`^udp 127.0.0.1:${port}: `),
+    })
+    // TCP, which could bind, was let go.
+    const free = createServer()
+    free.listen(port, '127.0.0.1')
+    await once(free, 'listening')
+    free.close()
+  })
+})
+
+t.test('a UDP port that is taken after TCP got its number: another number is asked for', async (t) => {
+  const taken = createSocket('udp4')
+  t.teardown(() => taken.close())
+  const fleet = new Fleet({
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    udpWorkers: 1,
+    onRestart: (transport, reason) => t.fail(`${transport} ${reason}`),
+    onSkipped: (message) => t.fail(message),
+  })
+  t.teardown(() => fleet.stop())
+  const takeIt = (worker: Worker) => {
+    if (worker.threadName !== 'dns-udp') return
+    process.off('worker', takeIt)
+    taken.bind(fleet.bound[0]!.port, '127.0.0.1')
+  }
+  process.on('worker', takeIt)
+  await fleet.publish(generation(1))
+  await fleet.start()
+  t.not(fleet.bound[0]!.port, taken.address().port)
+  t.same([fleet.live('udp'), fleet.live('tcp'), fleet.counters('tcp').length], [1, 1, 1])
+  t.equal(generationOf(await askUdp(fleet)), 1)
+  t.equal(generationOf(await askTcp(fleet)), 1)
+})
+
+t.test('stop, also twice at once', async (t) => {
+  const { fleet, restarts } = await startFleet(t, {}, generation(1))
+  const tcp = await TcpClient.open(fleet.bound[0]!)
+  await tcp.exchange(question)
+  const endpoint = fleet.bound[0]!
+  await Promise.all([fleet.stop(), fleet.stop()])
+  await fleet.stop()
+  t.same([fleet.live('udp'), fleet.live('tcp')], [0, 0])
+  t.equal(await tcp.next(), null)
+  await t.rejects(TcpClient.open(endpoint), { code: 'ECONNREFUSED' })
+  t.same(restarts, [])
+  await fleet.publish(generation(2))
+})
+
+t.test('stop without a start, and by disposal', async (t) => {
+  const options: FleetOptions = { listen: [], udpWorkers: 1, onRestart: () => {}, onSkipped: () => {} }
+  await new Fleet(options).stop()
+  {
+    await using fleet = new Fleet({ ...options, listen: [{ host: '127.0.0.1', port: 0 }] })
+    await fleet.start()
+  }
+  t.same(alive('dns-udp'), [])
+  t.ok(new ListenError('EACCES', 'x') instanceof Error)
+})
+
+t.test('a client that does not read its answers holds up stop for five seconds at the most', async (t) => {
+  const { fleet } = await startFleet(t, {}, generation(1))
+  const client = await TcpClient.open(fleet.bound[0]!)
+  client.socket.pause()
+  client.send(...Array.from({ length: 400 }, () => query('big.two.test', 'TXT')))
+  const answered = () => readCounters(fleet.counters('tcp')).responses[0]!.count
+  while (answered() < 50) await new Promise((resolve) => setImmediate(resolve))
+  const startMs = performance.now()
+  await fleet.stop()
+  const tookMs = performance.now() - startMs
+  t.ok(tookMs > 4_900 && tookMs < 7_000, `${tookMs} ms`)
+  client[Symbol.dispose]()
+})

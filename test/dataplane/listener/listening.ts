@@ -1,0 +1,52 @@
+/** Listeners in this thread, for tests: a serving state of one small zone, its responder and its counters. */
+import { Responder } from '../../../src/dataplane/answer/responder.ts'
+import {
+  allocateCounters,
+  Counters,
+  type CounterTotals,
+  readCounters,
+} from '../../../src/dataplane/counters.ts'
+import { ServingState } from '../../../src/dataplane/zone/state.ts'
+import { servingUpdate } from '../zone-text.ts'
+
+export const zone = {
+  apex: 'example.test',
+  lines: [
+    'www 300 A 192.0.2.1',
+    'www 300 AAAA 2001:db8::1',
+    // About 50,000 octets in all.
+    ...Array.from({ length: 180 }, (_, i) => `big 300 TXT ${String(i).padStart(250, 'x')}`),
+  ],
+}
+
+export interface Answering {
+  readonly responder: Responder
+  readonly counters: Counters
+  readonly errors: Error[]
+  readonly onError: (error: Error) => void
+  totals(): CounterTotals
+  /** Responses of any rcode so far. */
+  responses(): number
+  drops(): Record<string, number>
+}
+
+export function answering(stream: boolean): Answering {
+  const buffer = allocateCounters()
+  const counters = new Counters(buffer)
+  const state = new ServingState()
+  state.apply(servingUpdate([zone]))
+  const errors: Error[] = []
+  const totals = () => readCounters([buffer])
+  return {
+    responder: new Responder(state, counters, stream),
+    counters,
+    errors,
+    onError: (error) => errors.push(error),
+    totals,
+    responses: () => totals().responses.reduce((sum, { count }) => sum + count, 0),
+    drops: () =>
+      Object.fromEntries(
+        totals().dropped.flatMap(({ reason, count }) => (count === 0 ? [] : [[reason, count]])),
+      ),
+  }
+}

@@ -1,0 +1,79 @@
+/** Zones and serving states for tests, from lines of text such as `www 300 A 192.0.2.1`. */
+import { hostnameToWire, lowerName, parseName } from '../../src/dataplane/wire/name.ts'
+import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
+import { ZoneCompiler } from '../../src/dataplane/zone/compile.ts'
+import { compileDirectory } from '../../src/dataplane/zone/directory.ts'
+import { compilePlan, type Plan } from '../../src/dataplane/zone/plan.ts'
+import type { ServingUpdate } from '../../src/dataplane/zone/state.ts'
+
+export interface ZoneText {
+  readonly apex: string
+  /** Of the SOA; 300 by default. */
+  readonly ttlSeconds?: number
+  /** SOA MINIMUM; 60 by default. */
+  readonly minimumSeconds?: number
+  /** `owner ttl type rdata`, owners relative to the apex, `@` for the apex. RRs of one owner and type form an RRset. */
+  readonly lines: readonly string[]
+  /** Slot of the plan by the owner of the service. */
+  readonly services?: Readonly<Record<string, number>>
+}
+
+export interface ParsedLine {
+  readonly owner: string
+  readonly ttlSeconds: number
+  readonly type: string
+  readonly data: string
+}
+
+export function parseLine(line: string): ParsedLine {
+  const [owner, ttl, type, ...data] = line.split(' ')
+  return { owner: owner!, ttlSeconds: Number(ttl), type: type!, data: data.join(' ') }
+}
+
+/** MNAME, RNAME, serial and times that `zoneImage` gives a zone. */
+export function soaText(zone: ZoneText): string {
+  return `ns1.${zone.apex}. hostmaster.${zone.apex}. 7 3600 600 86400 ${zone.minimumSeconds ?? 60}`
+}
+
+export function zoneImage(zone: ZoneText): SharedArrayBuffer {
+  const apex = hostnameToWire(zone.apex)
+  const soa = zone.apex === '.' ? 'ns1. hostmaster. 7 3600 600 86400 60' : soaText(zone)
+  const compiler = new ZoneCompiler(apex, {
+    rdata: parseRdata('SOA', soa, apex),
+    ttlSeconds: zone.ttlSeconds ?? 300,
+  })
+  const rrsets = new Map<string, ParsedLine[]>()
+  for (const line of zone.lines.map(parseLine)) {
+    const key = `${line.owner} ${line.type}`
+    rrsets.set(key, [...(rrsets.get(key) ?? []), line])
+  }
+  for (const lines of rrsets.values()) {
+    const { owner, type, ttlSeconds } = lines[0]!
+    compiler.add({
+      owner: lowerName(parseName(owner, apex)),
+      type: rrTypes.get(type) ?? Number(/^TYPE(\d+)$/.exec(type)![1]),
+      ttlSeconds,
+      rdata: lines.map(({ data }) =>
+        rrTypes.has(type) ? parseRdata(type, data, apex) : Buffer.from(data, 'hex'),
+      ),
+    })
+  }
+  for (const [owner, slot] of Object.entries(zone.services ?? {})) {
+    compiler.addService(lowerName(parseName(owner, apex)), slot)
+  }
+  return compiler.finish()
+}
+
+/** The whole state as one update; slots are the indexes. */
+export function servingUpdate(
+  zones: readonly ZoneText[],
+  plans: readonly Plan[] = [],
+  generation = 1,
+): ServingUpdate {
+  return {
+    generation,
+    directory: compileDirectory(new Map(zones.map(({ apex }, slot) => [slot, hostnameToWire(apex)]))),
+    zones: zones.map((zone, slot) => [slot, zoneImage(zone)]),
+    plans: plans.map((plan, slot) => [slot, compilePlan(plan)]),
+  }
+}

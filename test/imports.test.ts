@@ -1,0 +1,182 @@
+/** Imports go one way (the picture of the house is in the design): walks the imports of `src` and names every wrong one. */
+import { readdir, readFile } from 'node:fs/promises'
+import { dirname, join, normalize } from 'node:path/posix'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+interface Import {
+  /** Path below `src`, such as `dataplane/wire/name.ts`. */
+  readonly from: string
+  /** Path from the root of the repository for a file, else the name of the package, `node:` included. */
+  readonly to: string
+}
+
+type Rule = (edge: Import) => string | null
+
+const isIn = (path: string, ...places: readonly string[]) =>
+  places.some((place) => path === place || path.startsWith(`${place}/`))
+const isFile = (to: string) => /^(src|schema)\//.test(to)
+const inside = (to: string) => to.replace(/^src\//, '')
+
+/** What each layer of the data plane may import besides itself. */
+const dataplane: Readonly<Record<string, readonly string[]>> = {
+  'dataplane/counters.ts': [],
+  'dataplane/random.ts': [],
+  'dataplane/wire': [],
+  'dataplane/zone': ['dataplane/wire'],
+  'dataplane/answer': ['dataplane/wire', 'dataplane/zone', 'dataplane/counters.ts', 'dataplane/random.ts'],
+  'dataplane/listener': ['dataplane/wire', 'dataplane/zone', 'dataplane/answer', 'dataplane/counters.ts'],
+}
+
+/** Packages that one file alone may import. */
+const packageHomes: Readonly<Record<string, string>> = {
+  'prom-client': 'telemetry/metrics.ts',
+  pino: 'telemetry/log.ts',
+}
+
+const apart = ['controlplane/store', 'controlplane/health', 'controlplane/steering']
+
+const rules: readonly Rule[] = [
+  ({ from, to }) => {
+    if (!isIn(from, 'dataplane')) return null
+    if (!isFile(to)) {
+      const allowed = to.startsWith('node:') || to === 'dns-packet' || to === 'koffi'
+      return allowed ? null : 'the data plane imports node:, dns-packet and the syscall binding alone'
+    }
+    const layer = Object.keys(dataplane).find((place) => isIn(from, place))
+    if (layer === undefined) return 'this part of the data plane has no layer'
+    return isIn(inside(to), layer, ...dataplane[layer]!)
+      ? null
+      : 'inside the data plane: wire <- zone <- answer <- listener'
+  },
+  ({ from, to }) => {
+    if (!isIn(from, 'controlplane') || !isFile(to)) return null
+    const allowed = ['controlplane', 'telemetry', 'dataplane/wire', 'dataplane/zone', 'dataplane/counters.ts']
+    return to.startsWith('schema/') || isIn(inside(to), ...allowed)
+      ? null
+      : 'the control plane imports wire, zone and counters of the data plane, and nothing that composes it'
+  },
+  ({ from, to }) => {
+    const home = apart.find((place) => isIn(from, place))
+    if (home === undefined || !isFile(to) || !isIn(inside(to), 'controlplane')) return null
+    const others = [...apart, 'controlplane/publish', 'controlplane/api'].filter((place) => place !== home)
+    return isIn(inside(to), ...others)
+      ? 'store, health and steering do not import each other: publish joins them'
+      : null
+  },
+  ({ from, to }) =>
+    isIn(from, 'controlplane') && !isIn(from, 'controlplane/api') && isIn(inside(to), 'controlplane/api')
+      ? 'the API is the edge: nothing behind it imports it'
+      : null,
+  ({ from, to }) =>
+    isIn(from, 'telemetry') && isFile(to) && !isIn(inside(to), 'telemetry')
+      ? 'telemetry is told what it shows, it does not look for it'
+      : null,
+  ({ to }) => (inside(to) === 'main.ts' ? 'main.ts is where it begins' : null),
+  ({ from, to }) =>
+    isIn(inside(to), 'commands') && !isIn(from, 'main.ts', 'commands') ? 'commands are for main.ts' : null,
+  ({ from, to }) =>
+    inside(to) === 'daemon.ts' && !isIn(from, 'commands') ? 'the daemon is composed for commands' : null,
+  ({ from, to }) =>
+    to in packageHomes && packageHomes[to] !== from ? `${to} belongs to ${packageHomes[to]} alone` : null,
+]
+
+const judge = (edge: Import) => rules.flatMap((rule) => rule(edge) ?? [])
+
+/** Specifiers of imports, static and dynamic, of re-exports, and of the files of worker threads. */
+function specifiers(source: string): string[] {
+  const code = source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
+  const forms = [/\bfrom\s*'([^']+)'/g, /\bimport\s*\(?\s*'([^']+)'/g, /\bnew URL\('(\.[^']+\.ts)'/g]
+  return forms.flatMap((form) => [...code.matchAll(form)].map((match) => match[1]!))
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const paths = (await readdir(join(root, 'src'), { recursive: true }))
+  .filter((path) => path.endsWith('.ts'))
+  .sort()
+const sources = new Map<string, string>()
+for (const path of paths) sources.set(path, await readFile(join(root, 'src', path), 'utf8'))
+const edges = [...sources].flatMap(([from, source]) =>
+  specifiers(source).map((specifier): Import => {
+    const to = specifier.startsWith('.') ? normalize(join('src', dirname(from), specifier)) : specifier
+    return { from, to: isFile(to) ? to : to.replace(/^((?:@[^/]+\/)?[^/]+).*$/, '$1') }
+  }),
+)
+
+t.test('every import goes the right way', async (t) => {
+  t.ok(edges.length > 300, `${edges.length} imports`)
+  for (const edge of edges) {
+    const problems = judge(edge)
+    if (problems.length > 0) t.fail(`src/${edge.from} imports ${edge.to}: ${problems.join('; ')}`)
+  }
+})
+
+t.test('imports name files that are there, with their extension', async (t) => {
+  const schema = new Set((await readdir(join(root, 'schema'))).map((name) => `schema/${name}`))
+  for (const { from, to } of edges) {
+    if (isFile(to) && !sources.has(inside(to)) && !schema.has(to)) t.fail(`src/${from} imports ${to}`)
+  }
+})
+
+t.test('no file imports itself by a detour', async (t) => {
+  const targets = Map.groupBy(
+    edges.filter(({ to }) => to.startsWith('src/')).map(({ from, to }) => ({ from, to: inside(to) })),
+    ({ from }) => from,
+  )
+  const finished = new Set<string>()
+  const visit = (path: string, trail: readonly string[]) => {
+    if (trail.includes(path)) t.fail([...trail.slice(trail.indexOf(path)), path].join(' -> '))
+    else if (!finished.has(path)) {
+      for (const { to } of targets.get(path) ?? []) visit(to, [...trail, path])
+      finished.add(path)
+    }
+  }
+  for (const path of paths) visit(path, [])
+})
+
+t.test('the environment is read in one place', async (t) => {
+  for (const [path, source] of sources) {
+    if (
+      /\bprocess\.env\b|\benv\b.*from 'node:process'/.test(source) &&
+      !isIn(path, 'config.ts', 'commands')
+    ) {
+      t.fail(`src/${path} reads process.env`)
+    }
+  }
+})
+
+t.test('the rules find what is wrong', async (t) => {
+  const wrong: [string, string][] = [
+    ['dataplane/wire/name.ts', 'pg'],
+    ['dataplane/wire/name.ts', 'src/dataplane/zone/image.ts'],
+    ['dataplane/zone/image.ts', 'src/dataplane/counters.ts'],
+    ['dataplane/zone/image.ts', 'src/dataplane/answer/responder.ts'],
+    ['dataplane/answer/responder.ts', 'src/dataplane/listener/fleet.ts'],
+    ['dataplane/listener/fleet.ts', 'src/controlplane/model.ts'],
+    ['dataplane/listener/fleet.ts', 'src/telemetry/log.ts'],
+    ['dataplane/new/part.ts', 'src/dataplane/wire/name.ts'],
+    ['controlplane/api/server.ts', 'src/dataplane/listener/protocol.ts'],
+    ['controlplane/publish/publisher.ts', 'src/dataplane/answer/own-zones.ts'],
+    ['controlplane/publish/publisher.ts', 'src/daemon.ts'],
+    ['controlplane/publish/publisher.ts', 'src/controlplane/api/server.ts'],
+    ['controlplane/store/pools.ts', 'src/controlplane/health/monitor.ts'],
+    ['controlplane/health/checker.ts', 'src/controlplane/steering/plan.ts'],
+    ['controlplane/steering/select.ts', 'src/controlplane/publish/publisher.ts'],
+    ['controlplane/api/server.ts', 'prom-client'],
+    ['controlplane/publish/publisher.ts', 'pino'],
+    ['telemetry/log.ts', 'src/controlplane/model.ts'],
+    ['commands/serve.ts', 'src/main.ts'],
+    ['daemon.ts', 'src/commands/serve.ts'],
+    ['config.ts', 'src/daemon.ts'],
+  ]
+  for (const [from, to] of wrong) t.ok(judge({ from, to }).length > 0, `${from} -> ${to}`)
+  t.same(
+    specifiers(
+      `import a, {\n  b,\n} from 'x'\nimport 'y'\nexport * from './z.ts'\nconst w = await import('v')`,
+    ),
+    ['x', './z.ts', 'y', 'v'],
+  )
+  t.same(specifiers(`// from 'a'\n/* import 'b' */\nnew Worker(new URL('./worker.ts', import.meta.url))`), [
+    './worker.ts',
+  ])
+})
