@@ -149,7 +149,6 @@ function judge(packet: Buffer, response: Buffer | null, stream: boolean): string
 
 t.test(`${packets} packets from seed ${seed}`, async (t) => {
   const rcodes = new Map<number | string, number>()
-  const startMs = performance.now()
   for (let i = 0; i < packets; i++) {
     const packet = nextPacket()
     const server = servers[i % 2]!
@@ -169,10 +168,7 @@ t.test(`${packets} packets from seed ${seed}`, async (t) => {
       return
     }
   }
-  t.comment(
-    `${((performance.now() - startMs) / 1000).toFixed(1)} s, by rcode: ${JSON.stringify([...rcodes].sort())}`,
-  )
+  t.comment(`by rcode: ${JSON.stringify([...rcodes].sort())}`)
   // The fuzz must get past the first checks: every rcode that we have is there, and often enough.
   for (const rcode of ['silence', 0, 1, 3, 4, 5, 16]) t.ok((rcodes.get(rcode) ?? 0) > 100, `rcode ${rcode}`)
-  t.ok(performance.now() - startMs < 30_000)
 })
