@@ -5,7 +5,8 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { ListenAddress } from './dataplane/listener/protocol.ts'
-import { canonicalAddress } from './dataplane/wire/address.ts'
+import { canonicalAddress, parseAddress } from './dataplane/wire/address.ts'
+import type { Prefix, RateLimit } from './dataplane/zone/answer-settings.ts'
 import { type LogLevel, logLevels, maskPasswords } from './telemetry/log.ts'
 
 export interface Config {
@@ -22,6 +23,11 @@ export interface Config {
   /** `address:port` each; empty means the system's. */
   readonly resolvers: readonly string[]
   readonly logLevel: LogLevel
+  /** What this node calls itself by NSID and in class CH; null: an id of its own by NSID, nothing in CH. */
+  readonly identity: string | null
+  /** Answer to `version.bind`; null refuses. */
+  readonly chaosVersion: string | null
+  readonly rateLimit: RateLimit | null
   readonly kubernetes: boolean
   /** Load the demo into an empty database and start its backends. */
   readonly demo: boolean
@@ -45,6 +51,10 @@ interface Setting<T> {
 }
 
 const maxWorkers = 256
+const loopback: readonly Prefix[] = [
+  { address: Uint8Array.of(127, 0, 0, 0), length: 8 },
+  { address: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), length: 128 },
+]
 
 const settings = {
   databaseUrl: {
@@ -66,7 +76,7 @@ const settings = {
   workers: {
     variable: 'POOLDNS_WORKERS',
     accepted: `a number from 1 to ${maxWorkers}`,
-    parse: (text) => (/^\d{1,3}$/.test(text) && +text >= 1 && +text <= maxWorkers ? +text : undefined),
+    parse: (text) => parseWhole(text, 1, maxWorkers),
   } as Setting<number>,
   udpBackend: {
     variable: 'POOLDNS_UDP_BACKEND',
@@ -93,6 +103,36 @@ const settings = {
     accepted: `one of ${logLevels.join(', ')}`,
     parse: (text) => logLevels.find((level) => level === text),
   } as Setting<LogLevel>,
+  identity: {
+    variable: 'POOLDNS_IDENTITY',
+    accepted: 'up to 64 printable ASCII characters',
+    parse: parseLabelText,
+  } as Setting<string>,
+  chaosVersion: {
+    variable: 'POOLDNS_CHAOS_VERSION',
+    accepted: 'up to 64 printable ASCII characters',
+    parse: parseLabelText,
+  } as Setting<string>,
+  rateLimit: {
+    variable: 'POOLDNS_RRL',
+    accepted: 'on, off or log',
+    parse: (text) => (['on', 'off', 'log'] as const).find((mode) => mode === text),
+  } as Setting<'on' | 'off' | 'log'>,
+  rateLimitPerSecond: {
+    variable: 'POOLDNS_RRL_RATE',
+    accepted: 'a number of responses a second from 1 to 1000000',
+    parse: (text) => parseWhole(text, 1, 1_000_000),
+  } as Setting<number>,
+  rateLimitSlip: {
+    variable: 'POOLDNS_RRL_SLIP',
+    accepted: 'a number from 0 to 10',
+    parse: (text) => parseWhole(text, 0, 10),
+  } as Setting<number>,
+  rateLimitExempt: {
+    variable: 'POOLDNS_RRL_EXEMPT',
+    accepted: 'prefixes such as 192.0.2.0/24, several with commas between, or none',
+    parse: (text) => (text === 'none' ? [] : parseList(text, parsePrefix)),
+  } as Setting<readonly Prefix[]>,
 } as const
 
 /** Values that must never be repeated in a message. */
@@ -100,8 +140,8 @@ const secrets: ReadonlySet<string> = new Set([settings.adminToken.variable])
 
 /** Flags of `serve` by the field that they set. */
 const flags = Object.fromEntries(
-  Object.keys(settings).map((field) => [
-    field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+  Object.entries(settings).map(([field, { variable }]) => [
+    variable.replace('POOLDNS_', '').toLowerCase().replaceAll('_', '-'),
     field,
   ]),
 )
@@ -138,9 +178,26 @@ export function readConfig(args: readonly string[], environment: Environment): C
     publicTools: read(settings.publicTools, 'publicTools') ?? isLoopback(httpListen.host),
     resolvers: read(settings.resolvers, 'resolvers') ?? [],
     logLevel: read(settings.logLevel, 'logLevel') ?? 'info',
+    identity: read(settings.identity, 'identity'),
+    chaosVersion: read(settings.chaosVersion, 'chaosVersion'),
+    rateLimit: readRateLimit(read),
     kubernetes: (environment.KUBERNETES_SERVICE_HOST ?? '') !== '',
     demo: given.demo,
   })
+}
+
+type Read = <T>(setting: Setting<T>, field: string) => T | null
+
+/** On by default. Loopback clients are exempt by default: whoever sends from there needs no amplifier. */
+function readRateLimit(read: Read): RateLimit | null {
+  const mode = read(settings.rateLimit, 'rateLimit') ?? 'on'
+  const limit: RateLimit = {
+    perSecond: read(settings.rateLimitPerSecond, 'rateLimitPerSecond') ?? 200,
+    slip: read(settings.rateLimitSlip, 'rateLimitSlip') ?? 2,
+    exempt: read(settings.rateLimitExempt, 'rateLimitExempt') ?? loopback,
+    logOnly: mode === 'log',
+  }
+  return mode === 'off' ? null : limit
 }
 
 function parseFlags(args: readonly string[]): { values: ReadonlyMap<string, string>; demo: boolean } {
@@ -171,6 +228,22 @@ function parseListen(text: string): ListenAddress | undefined {
   const host = match === null ? null : canonicalAddress(match[1] ?? match[2]!)
   const port = Number(match?.[3])
   return host === null || port > 65535 ? undefined : { host, port }
+}
+
+function parsePrefix(text: string): Prefix | undefined {
+  const [addressText = '', lengthText = ''] = text.split('/')
+  const address = parseAddress(addressText)
+  const length = address === null ? undefined : parseWhole(lengthText, 0, address.length * 8)
+  return address === null || length === undefined ? undefined : { address, length }
+}
+
+function parseWhole(text: string, from: number, to: number): number | undefined {
+  const value = Number(text)
+  return /^\d{1,7}$/.test(text) && value >= from && value <= to ? value : undefined
+}
+
+function parseLabelText(text: string): string | undefined {
+  return /^[\x20-\x7e]{1,64}$/.test(text) ? text : undefined
 }
 
 function formatHostPort({ host, port }: ListenAddress): string {

@@ -7,6 +7,7 @@ import type { DnsCounters } from './telemetry/metrics.ts'
 /** What the workers have counted, as the metrics show it. Series that never counted are left out. */
 export function dnsCounters(fleet: Fleet, answers: AnswerCounters): DnsCounters {
   const totals = transports.map((transport) => ({ transport, ...readCounters(fleet.counters(transport)) }))
+  const { tcp } = totals.find(({ transport }) => transport === 'tcp')!
   const counted = ({ count }: { readonly count: number }) => count > 0
   return {
     queries: totals.flatMap(({ transport, queries }) =>
@@ -19,6 +20,10 @@ export function dnsCounters(fleet: Fleet, answers: AnswerCounters): DnsCounters 
       reason,
       count: totals.reduce((sum, { dropped }) => sum + dropped[index]!.count, 0),
     })),
+    limited: totals[0]!.limited,
+    tcpConnections: tcp,
+    // Every connection that was accepted ends in exactly one of the other events.
+    tcpOpen: tcp.reduce((open, { event, count }) => (event === 'accepted' ? open + count : open - count), 0),
     duration: {
       boundsSeconds: durationBounds,
       counts: totals[0]!.durations.map((_, bucket) =>

@@ -30,8 +30,15 @@ const countedTypes: readonly (readonly [number, string])[] = [
   [257, 'CAA'],
 ]
 
-export const dropReasons = ['short', 'response', 'source-port', 'send'] as const
+export const dropReasons = ['short', 'response', 'source-port', 'send', 'rate-limit'] as const
 export type DropReason = (typeof dropReasons)[number]
+
+/** What the rate limiter did: nothing but count, drop, or send a truncated response. */
+export const limitActions = ['drop', 'slip', 'log'] as const
+
+/** What happens to TCP connections. `evicted`: it was the quietest when there was no room for another one. */
+export const tcpEvents = ['accepted', 'closed', 'idle', 'slow', 'evicted', 'refused'] as const
+export type TcpEvent = (typeof tcpEvents)[number]
 
 const rcodeNames: Readonly<Record<number, string>> = {
   0: 'NOERROR',
@@ -40,6 +47,7 @@ const rcodeNames: Readonly<Record<number, string>> = {
   3: 'NXDOMAIN',
   4: 'NOTIMP',
   5: 'REFUSED',
+  6: 'YXDOMAIN',
   9: 'NOTAUTH',
   16: 'BADVERS',
 }
@@ -52,14 +60,19 @@ export const answerSlots = 262_144
 
 const typeSlots = countedTypes.length + 1
 const rcodeSlots = 32
+const durationsAt = 2 * typeSlots + rcodeSlots + dropReasons.length
+const limitedAt = durationsAt + durationBounds.length + 2
+const tcpAt = limitedAt + limitActions.length
 const at = {
   /** IPv4, then IPv6: one slot a type. */
   queries: 0,
   responses: 2 * typeSlots,
   dropped: 2 * typeSlots + rcodeSlots,
-  durations: 2 * typeSlots + rcodeSlots + dropReasons.length,
-  durationSum: 2 * typeSlots + rcodeSlots + dropReasons.length + durationBounds.length + 1,
-  answers: 2 * typeSlots + rcodeSlots + dropReasons.length + durationBounds.length + 2,
+  durations: durationsAt,
+  durationSum: limitedAt - 1,
+  limited: limitedAt,
+  tcp: tcpAt,
+  answers: tcpAt + tcpEvents.length,
 } as const
 
 /** Slot by type for the types below 512; what is above is `other` as well. */
@@ -92,6 +105,15 @@ export class Counters {
     this.#cells[at.dropped + dropReasons.indexOf(reason)]!++
   }
 
+  /** @param limit one above the index of the action */
+  rateLimited(limit: number): void {
+    this.#cells[at.limited + limit - 1]!++
+  }
+
+  tcp(event: TcpEvent): void {
+    this.#cells[at.tcp + tcpEvents.indexOf(event)]!++
+  }
+
   duration(seconds: number): void {
     let bucket = 0
     while (bucket < durationBounds.length && seconds > durationBounds[bucket]!) bucket++
@@ -113,6 +135,8 @@ export interface CounterTotals {
   }[]
   readonly responses: readonly { readonly rcode: string; readonly count: number }[]
   readonly dropped: readonly { readonly reason: DropReason; readonly count: number }[]
+  readonly limited: readonly { readonly action: (typeof limitActions)[number]; readonly count: number }[]
+  readonly tcp: readonly { readonly event: TcpEvent; readonly count: number }[]
   /** Not cumulative; one more entry than `durationBounds`. */
   readonly durations: readonly number[]
   readonly durationSumSeconds: number
@@ -135,6 +159,8 @@ export function readCounters(buffers: readonly SharedArrayBuffer[]): CounterTota
       count: total(at.responses + Number(rcode)),
     })),
     dropped: dropReasons.map((reason, slot) => ({ reason, count: total(at.dropped + slot) })),
+    limited: limitActions.map((action, slot) => ({ action, count: total(at.limited + slot) })),
+    tcp: tcpEvents.map((event, slot) => ({ event, count: total(at.tcp + slot) })),
     durations: Array.from({ length: durationBounds.length + 1 }, (_, bucket) => total(at.durations + bucket)),
     durationSumSeconds: total(at.durationSum),
   }

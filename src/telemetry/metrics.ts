@@ -27,6 +27,10 @@ export interface DnsCounters {
     readonly count: number
   }[]
   readonly dropped: readonly { readonly reason: string; readonly count: number }[]
+  readonly limited: readonly { readonly action: string; readonly count: number }[]
+  /** Of TCP connections: how many were accepted, and closed for each reason. */
+  readonly tcpConnections: readonly { readonly event: string; readonly count: number }[]
+  readonly tcpOpen: number
   readonly duration: DurationCounts
   readonly serviceAnswers: readonly {
     readonly service: string
@@ -308,6 +312,26 @@ function registerDnsMetrics(registry: Registry, source: Source): void {
   counts('dns_queries_total', 'Queries received.', ['transport', 'family', 'qtype'], (dns) => dns.queries)
   counts('dns_responses_total', 'Responses sent.', ['transport', 'rcode'], (dns) => dns.responses)
   counts('dns_dropped_total', 'Messages that got no response.', ['reason'], (dns) => dns.dropped)
+  counts(
+    'dns_rate_limited_total',
+    'Responses above the rate limit, by what became of them.',
+    ['action'],
+    (dns) => dns.limited,
+  )
+  counts(
+    'tcp_connections_total',
+    'TCP connections, by what happened to them.',
+    ['event'],
+    (dns) => dns.tcpConnections,
+  )
+  new Gauge({
+    name: 'pooldns_tcp_connections_open',
+    help: 'TCP connections that are open.',
+    registers: [registry],
+    collect() {
+      this.set(source()?.dns().tcpOpen ?? 0)
+    },
+  })
   counts(
     'service_answers_total',
     'Times that a member was in an answer.',

@@ -2,6 +2,7 @@
  * Hands updates to the workers one generation at a time. While one is under way, what comes is merged into the next, so
  * a burst of changes costs the workers one swap and nothing waits in a queue: pending is at most one image a slot.
  */
+import type { AnswerSettings } from '../../dataplane/zone/answer-settings.ts'
 import type { ServingUpdate } from '../../dataplane/zone/state.ts'
 
 export type Images = Omit<ServingUpdate, 'generation'>
@@ -11,6 +12,7 @@ export class ImagePump {
   readonly #zones = new Map<number, SharedArrayBuffer | null>()
   readonly #plans = new Map<number, SharedArrayBuffer | null>()
   #directory: SharedArrayBuffer | undefined
+  #settings: AnswerSettings | undefined
   #generation = 0
   #next: Promise<void> | undefined
   #running: Promise<void> = Promise.resolve()
@@ -25,6 +27,7 @@ export class ImagePump {
     for (const [slot, image] of images.zones) this.#zones.set(slot, image)
     for (const [slot, image] of images.plans) this.#plans.set(slot, image)
     this.#directory = images.directory ?? this.#directory
+    this.#settings = images.settings ?? this.#settings
     if (this.#next === undefined) {
       this.#next = this.#running.then(() => this.#flush())
       this.#running = this.#next
@@ -34,16 +37,17 @@ export class ImagePump {
 
   #flush(): Promise<void> {
     this.#next = undefined
-    const directory = this.#directory === undefined ? {} : { directory: this.#directory }
-    const update = {
+    const update: ServingUpdate = {
       generation: ++this.#generation,
       zones: [...this.#zones],
       plans: [...this.#plans],
-      ...directory,
+      ...(this.#directory === undefined ? {} : { directory: this.#directory }),
+      ...(this.#settings === undefined ? {} : { settings: this.#settings }),
     }
     this.#zones.clear()
     this.#plans.clear()
     this.#directory = undefined
+    this.#settings = undefined
     return this.#publish(update)
   }
 }

@@ -2,7 +2,8 @@ import { type Answer, type DecodedPacket, decode, encode } from 'dns-packet'
 import { allocateCounters, Counters } from '../counters.ts'
 import { streamPayload } from '../wire/constants.ts'
 import type { ServingState } from '../zone/state.ts'
-import { Client, Responder } from './responder.ts'
+import { Client } from './client.ts'
+import { Responder } from './responder.ts'
 
 export interface OwnAnswer {
   /** Whether a zone of ours holds the name; false also for what it delegates. */
@@ -19,7 +20,7 @@ export class OwnZones {
   readonly #out = new Uint8Array(streamPayload)
 
   constructor(state: ServingState) {
-    this.#responder = new Responder(state, new Counters(allocateCounters()), true)
+    this.#responder = new Responder(state, new Counters(allocateCounters()), { stream: true })
   }
 
   /** The IPv4 addresses of a name. @param name absolute, with or without the final dot */

@@ -1,11 +1,12 @@
 /**
  * Query in, response out: `respond` is the one function that every transport calls. It works in visible stages over one
- * state: decode (a closed verdict), look up (a closed outcome), write the sections, finish with OPT and header. Apart
- * from its scratch memory, the counters, the rotation cursors and the random source it is a pure function of the octets, the serving
- * state and the client; it allocates nothing, throws nothing and logs nothing on the normal path.
+ * state: decode (a closed verdict), look up (a closed outcome), write the sections, finish with OPT and header, and let
+ * the rate limiter have its say. Apart from its scratch memory, the counters, the rotation cursors, the limiter's buckets and the
+ * random source it is a pure function of the octets, the serving state, the client and the time; it allocates nothing,
+ * throws nothing and logs nothing on the normal path.
  *
  * Names in responses are compressed against two places that are always there: the owner that is being answered (the
- * question, or the last CNAME's target) and its zone's apex, a suffix of it. See `zone/image.ts` for the other half.
+ * question, or the last alias's target) and its zone's apex, a suffix of it. See `zone/image.ts` for the other half.
  */
 import type { Counters } from '../counters.ts'
 import { Random } from '../random.ts'
@@ -18,20 +19,28 @@ import {
   rcodes,
   types,
 } from '../wire/constants.ts'
+import { maxNameLength } from '../wire/name.ts'
 import { NameScan } from '../wire/name-scan.ts'
 import { decodeOther, otherVerdicts } from '../wire/other-query.ts'
 import { Query, verdicts } from '../wire/query.ts'
+import type { AnswerSettings } from '../zone/answer-settings.ts'
 import { type Outcome, outcomes, ZoneLookup } from '../zone/lookup.ts'
 import type { ServingState } from '../zone/state.ts'
+import type { Client } from './client.ts'
+import { type ExtendedError, extendedErrors, OptWriter } from './opt-writer.ts'
+import { limits, RateLimiter, type ResponseKind, responseKinds } from './rate-limiter.ts'
 import { ResponseWriter, type Section } from './response-writer.ts'
-
-/** Where a query came from, as far as answering depends on it. One object is filled again for each query. */
-export class Client {
-  ipv6 = false
-}
 
 /** Names looked up for one query; a longer chain ends where it is. Real ones have one or two links. */
 const maxChain = 8
+
+export interface ResponderOptions {
+  /** Whether the transport carries messages of any size and proves the client's address (TCP). */
+  readonly stream: boolean
+  /** How long an idle stream is kept; told to clients that ask. */
+  readonly idleTimeoutMs?: number
+  readonly random?: Random
+}
 
 export class Responder {
   readonly #state: ServingState
@@ -40,16 +49,22 @@ export class Responder {
   readonly #target = new NameScan()
   readonly #lookup = new ZoneLookup()
   readonly #writer: ResponseWriter
+  readonly #opt: OptWriter
   readonly #chainRrsets = new Int32Array(maxChain)
   readonly #chainZones = new Int32Array(maxChain)
   readonly #stream: boolean
+  #settings: AnswerSettings | undefined
+  #limiter: RateLimiter | null = null
+  #client!: Client
+  #rcode = 0
+  #kind: ResponseKind = responseKinds.answer
 
-  /** @param stream whether the transport carries messages of any size (TCP) */
-  constructor(state: ServingState, counters: Counters, stream: boolean, random = new Random()) {
+  constructor(state: ServingState, counters: Counters, options: ResponderOptions) {
     this.#state = state
     this.#counters = counters
-    this.#stream = stream
-    this.#writer = new ResponseWriter(counters, random)
+    this.#stream = options.stream
+    this.#writer = new ResponseWriter(counters, options.random ?? new Random())
+    this.#opt = new OptWriter(options.stream, options.idleTimeoutMs ?? 0)
   }
 
   /**
@@ -59,6 +74,22 @@ export class Responder {
    * @returns the length of the response, 0 for silence.
    */
   respond(request: Uint8Array, length: number, client: Client, out: Uint8Array): number {
+    if (this.#settings !== this.#state.settings) this.#configure(this.#state.settings)
+    this.#client = client
+    const responseLength = this.#respond(request, length, out)
+    if (responseLength === 0) return 0
+    const allowed = this.#limiter === null ? responseLength : this.#limit(request, out, responseLength)
+    if (allowed > 0) this.#counters.response(this.#rcode)
+    return allowed
+  }
+
+  #configure(settings: AnswerSettings): void {
+    this.#settings = settings
+    this.#opt.settings = settings
+    this.#limiter = this.#stream || settings.rateLimit === null ? null : new RateLimiter(settings.rateLimit)
+  }
+
+  #respond(request: Uint8Array, length: number, out: Uint8Array): number {
     const query = this.#query
     const decoded = query.decode(request, length)
     const verdict = decoded === verdicts.other ? decodeOther(query, request, length) : decoded
@@ -70,8 +101,10 @@ export class Responder {
         this.#counters.drop('response')
         return 0
       case verdicts.ok:
-        this.#counters.query(client.ipv6, query.qtype)
+        this.#counters.query(this.#client.ipv6, query.qtype)
         return this.#answer(request, out)
+      case verdicts.cookieOnly:
+        return this.#refuse(request, out, rcodes.noerror)
       case verdicts.badvers:
         return this.#refuse(request, out, rcodes.badvers)
       case verdicts.formerr:
@@ -96,23 +129,51 @@ export class Responder {
     const query = this.#query
     const udpLimit = query.edns ? Math.min(query.payload, ednsPayload) : plainPayload
     const end = query.questionEnd === 0 ? headerLength : query.questionEnd
-    this.#writer.begin(request, end, out, this.#stream ? out.length : udpLimit, query.edns)
+    const limit = this.#stream ? out.length : udpLimit
+    this.#writer.begin(request, end, out, limit - this.#opt.reserve(query))
   }
 
-  #finish(request: Uint8Array, rcode: number, authoritative: boolean): number {
-    const { edns, dnssecOk, questionEnd } = this.#query
-    this.#counters.response(rcode)
-    return this.#writer.finish(request, rcode, authoritative, edns, dnssecOk, questionEnd !== 0)
+  #finish(
+    request: Uint8Array,
+    rcode: number,
+    authoritative: boolean,
+    error: ExtendedError = extendedErrors.none,
+  ): number {
+    const query = this.#query
+    const writer = this.#writer
+    this.#rcode = rcode
+    this.#kind = kindOf(rcode, authoritative, writer.answers)
+    if (query.edns) {
+      const at = this.#opt.write(request, query, this.#client, rcode, error, 0, writer.out, writer.length)
+      writer.endOpt(at)
+    }
+    return writer.finish(request, rcode, authoritative, query.questionEnd !== 0)
   }
 
   #answer(request: Uint8Array, out: Uint8Array): number {
     const query = this.#query
     this.#begin(request, out)
-    if (query.qclass !== classes.in || isMetaType(query.qtype))
-      return this.#finish(request, rcodes.refused, false)
+    if (query.qclass === classes.ch) return this.#chaos(request)
+    if (query.qclass !== classes.in || isMetaType(query.qtype)) {
+      return this.#finish(request, rcodes.refused, false, extendedErrors.notSupported)
+    }
     const apexLabel = this.#findZone(query.name)
-    if (apexLabel < 0) return this.#finish(request, rcodes.refused, false)
+    if (apexLabel < 0) return this.#finish(request, rcodes.refused, false, extendedErrors.notAuthoritative)
     return this.#walk(request, apexLabel)
+  }
+
+  /** `version.bind` and its like (RFC 4892), where the operator wants them answered. */
+  #chaos(request: Uint8Array): number {
+    const { name, qtype } = this.#query
+    const wanted = qtype === types.txt || qtype === types.any
+    const entry = this.#state.settings.chaos.find((known) =>
+      name.suffixEquals(0, known.name, 0, known.name.length),
+    )
+    if (!wanted || entry === undefined) {
+      return this.#finish(request, rcodes.refused, false, extendedErrors.prohibited)
+    }
+    this.#writer.chaosText(entry.text)
+    return this.#finish(request, rcodes.noerror, true)
   }
 
   /** DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1), so it is looked for one label higher first. */
@@ -124,7 +185,7 @@ export class Responder {
     return this.#state.findZone(name, 0)
   }
 
-  /** Follows the qname and then CNAME targets inside our zones (RFC 1034 section 4.3.2) until an outcome ends the walk. */
+  /** Follows the qname and then the targets of aliases inside our zones (RFC 1034 section 4.3.2) until an outcome ends it. */
   #walk(request: Uint8Array, firstApexLabel: number): number {
     const { qtype } = this.#query
     const writer = this.#writer
@@ -142,15 +203,8 @@ export class Responder {
             return this.#truncate(request, true)
           writer.additional(zone, lookup.rrset, apexAt)
           return this.#finish(request, rcodes.noerror, true)
-        case outcomes.service: {
-          const plan = this.#state.plan(lookup.service)
-          if (plan.servfail) return this.#finish(request, rcodes.servfail, true)
-          const candidates =
-            qtype === types.aaaa || (qtype === types.any && plan.a.count === 0) ? plan.aaaa : plan.a
-          if (candidates.count === 0) return this.#negative(request, rcodes.noerror, apexAt)
-          if (!writer.members(plan, candidates, nameAt)) return this.#truncate(request, true)
-          return this.#finish(request, rcodes.noerror, true)
-        }
+        case outcomes.service:
+          return this.#service(request, nameAt, apexAt)
         case outcomes.cname: {
           if (this.#wasHere(hop)) return this.#finish(request, rcodes.noerror, true)
           if (!writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer))
@@ -163,6 +217,24 @@ export class Responder {
           nameAt = writer.spelledAt(targetAt)
           // In the same zone the apex stays where it was; another zone's apex is spelled out in the target.
           if (this.#state.zone !== zone) apexAt = nameAt + name.offsets[apexLabel]!
+          break
+        }
+        case outcomes.dname: {
+          // A DNAME may well be met again, for another name.
+          this.#chainRrsets[hop] = -1
+          const ownerOffset = name.offsets[name.count - zone.labels(lookup.node)]!
+          if (!writer.rrset(zone, lookup.rrset, nameAt + ownerOffset, apexAt, sections.answer))
+            return this.#truncate(request, true)
+          const tooLong = ownerOffset + writer.rdataLength > maxNameLength
+          if (tooLong) return this.#finish(request, rcodes.yxdomain, true)
+          if (!writer.synthesizeCname(nameAt, name, ownerOffset)) return this.#truncate(request, true)
+          nameAt = writer.rdataAt
+          name = this.#target
+          writer.expandName(nameAt, name)
+          apexLabel = this.#findZone(name)
+          if (apexLabel < 0) return this.#finish(request, rcodes.noerror, true)
+          // The synthesised target is spelled out whole.
+          apexAt = nameAt + name.offsets[apexLabel]!
           break
         }
         case outcomes.nodata:
@@ -178,6 +250,18 @@ export class Responder {
           )
       }
     }
+    return this.#finish(request, rcodes.noerror, true)
+  }
+
+  /** The members that the plan chooses. */
+  #service(request: Uint8Array, nameAt: number, apexAt: number): number {
+    const { qtype } = this.#query
+    const plan = this.#state.plan(this.#lookup.service)
+    if (plan.servfail) return this.#finish(request, rcodes.servfail, true, extendedErrors.other)
+    const wantsIpv6 = qtype === types.aaaa || (qtype === types.any && plan.a.count === 0)
+    const candidates = wantsIpv6 ? plan.aaaa : plan.a
+    if (candidates.count === 0) return this.#negative(request, rcodes.noerror, apexAt)
+    if (!this.#writer.members(plan, candidates, nameAt)) return this.#truncate(request, true)
     return this.#finish(request, rcodes.noerror, true)
   }
 
@@ -217,6 +301,36 @@ export class Responder {
     this.#writer.truncate()
     return this.#finish(request, rcodes.noerror, authoritative)
   }
+
+  /** @returns what goes out: the response, a truncated one in its place, or nothing. */
+  #limit(request: Uint8Array, out: Uint8Array, length: number): number {
+    const nowMs = Date.now()
+    const { cookieAt, cookieLength } = this.#query.options
+    const limit = this.#limiter!.judge(this.#client, this.#kind, nowMs)
+    if (limit === limits.pass) return length
+    // A client that has proved its address is nobody's victim.
+    const proved =
+      cookieAt > 0 && this.#opt.cookies.accepts(request, cookieAt, cookieLength, this.#client, nowMs / 1000)
+    if (proved) return length
+    this.#counters.rateLimited(limit)
+    switch (limit) {
+      case limits.log:
+        return length
+      case limits.slip:
+        this.#begin(request, out)
+        return this.#truncate(request, false)
+      case limits.drop:
+        this.#counters.drop('rate-limit')
+        return 0
+    }
+  }
 }
 
 const sections: { readonly answer: Section; readonly authority: Section } = { answer: 0, authority: 1 }
+
+function kindOf(rcode: number, authoritative: boolean, answers: number): ResponseKind {
+  if (rcode === rcodes.nxdomain) return responseKinds.nxdomain
+  if (rcode !== rcodes.noerror) return responseKinds.error
+  if (answers > 0) return responseKinds.answer
+  return authoritative ? responseKinds.nodata : responseKinds.referral
+}

@@ -4,7 +4,7 @@
  */
 import type { Counters } from '../counters.ts'
 import type { Random } from '../random.ts'
-import { ednsPayload, headerLength, optLength, types } from '../wire/constants.ts'
+import { classes, headerLength, types } from '../wire/constants.ts'
 import type { NameScan } from '../wire/name-scan.ts'
 import type { ZoneImage } from '../zone/image.ts'
 import { type Candidates, maxCandidates, type PlanImage, planSelects } from '../zone/plan.ts'
@@ -15,6 +15,8 @@ export type Section = 0 | 1 | 2
 const rrHeadLength = 12
 /** A pointer has 14 bits (RFC 1035 section 4.1.4). */
 const maxPointer = 0x3fff
+/** How far back a target is looked for that stands in an RRset twice; keeps large RRsets cheap. */
+const maxRepeatDistance = 16
 /** Draws that may hit a member already in the answer before the exact, slower draw takes over. */
 const maxRedraws = 8
 
@@ -40,13 +42,28 @@ export class ResponseWriter {
     this.#random = random
   }
 
+  /** Where the response is written. */
+  get out(): Uint8Array {
+    return this.#out
+  }
+
+  /** Octets written so far. */
+  get length(): number {
+    return this.#at
+  }
+
+  /** RRs in the answer section. */
+  get answers(): number {
+    return this.#counts[0]!
+  }
+
   /** Starts with the request's octets up to `questionEnd`, so the question keeps its case (RFC 4343, "0x20"). */
-  begin(request: Uint8Array, questionEnd: number, out: Uint8Array, limit: number, opt: boolean): void {
+  begin(request: Uint8Array, questionEnd: number, out: Uint8Array, limit: number): void {
     for (let i = 0; i < questionEnd; i++) out[i] = request[i]!
     this.#out = out
     this.#at = questionEnd
     this.#questionEnd = questionEnd
-    this.#limit = opt ? limit - optLength : limit
+    this.#limit = limit
     this.#truncated = false
     this.#counts[0] = 0
     this.#counts[1] = 0
@@ -79,6 +96,58 @@ export class ResponseWriter {
     return true
   }
 
+  /** Octets of the RDATA at `rdataAt`. */
+  get rdataLength(): number {
+    return (this.#out[this.rdataAt - 2]! << 8) | this.#out[this.rdataAt - 1]!
+  }
+
+  /**
+   * The CNAME that a DNAME, the RRset just written, stands for (RFC 6672 section 3.1): the first `prefix` octets of `name`
+   * and the DNAME's target, with the DNAME's TTL.
+   *
+   * @returns false, with nothing written, when it doesn't fit
+   */
+  synthesizeCname(owner: number, name: NameScan, prefix: number): boolean {
+    const out = this.#out
+    const targetAt = this.rdataAt
+    const targetLength = this.rdataLength
+    const start = this.#at
+    if (start + rrHeadLength + prefix + targetLength > this.#limit) return false
+    // Type, class and TTL of the DNAME; then the type is put right.
+    this.#copy(out, targetAt - rrHeadLength, rrHeadLength)
+    this.#pointer(start, owner)
+    out[start + 3] = types.cname
+    out[start + 10] = (prefix + targetLength) >>> 8
+    out[start + 11] = (prefix + targetLength) & 0xff
+    this.#copy(name.bytes, 0, prefix)
+    this.#copy(out, targetAt, targetLength)
+    this.rdataAt = start + rrHeadLength
+    this.#counts[0]!++
+    return true
+  }
+
+  /** One TXT of class CH at the question's name, TTL 0. Text above 255 octets is cut. */
+  chaosText(text: string): void {
+    const octets = Buffer.from(text).subarray(0, 255)
+    const head = [
+      0xc0,
+      headerLength,
+      0,
+      types.txt,
+      0,
+      classes.ch,
+      0,
+      0,
+      0,
+      0,
+      0,
+      octets.length + 1,
+      octets.length,
+    ]
+    this.#copy(Uint8Array.from([...head, ...octets]), 0, head.length + octets.length)
+    this.#counts[0]!++
+  }
+
   /** Points the owners of the RRs from `start` on to `owner`; as copied they point to the question. */
   #setOwners(start: number, owner: number): void {
     for (let rr = start; rr < this.#at; rr = this.#nextRr(rr)) this.#pointer(rr, owner)
@@ -104,11 +173,20 @@ export class ResponseWriter {
       rr = this.#nextRr(rr)
       // Only a stream can carry an RRset so large that a pointer doesn't reach its end; courtesy ends there.
       if (spelled > maxPointer) return true
-      if (node < 0) continue
+      if (node < 0 || this.#isRepeated(zone, rrset, i)) continue
       if (!this.#addresses(zone, node, types.a, spelled, apexAt)) return false
       if (!this.#addresses(zone, node, types.aaaa, spelled, apexAt)) return false
     }
     return true
+  }
+
+  /** Whether an RR before the one at `index` has the same target, so that its addresses are there already. */
+  #isRepeated(zone: ZoneImage, rrset: number, index: number): boolean {
+    const node = zone.target(rrset, index)
+    for (let i = Math.max(0, index - maxRepeatDistance); i < index; i++) {
+      if (zone.target(rrset, i) === node) return true
+    }
+    return false
   }
 
   #addresses(zone: ZoneImage, node: number, type: number, owner: number, apexAt: number): boolean {
@@ -196,17 +274,15 @@ export class ResponseWriter {
     name.load(flat, 0, to)
   }
 
-  /** Adds the OPT, writes the header. @returns the length of the message. */
-  finish(
-    request: Uint8Array,
-    rcode: number,
-    authoritative: boolean,
-    edns: boolean,
-    dnssecOk: boolean,
-    question: boolean,
-  ): number {
+  /** Says that an OPT was written, which ends at `at`. */
+  endOpt(at: number): void {
+    this.#at = at
+    this.#counts[2]!++
+  }
+
+  /** Writes the header. @returns the length of the message. */
+  finish(request: Uint8Array, rcode: number, authoritative: boolean, question: boolean): number {
     const out = this.#out
-    if (edns) this.#opt(rcode, dnssecOk)
     // QR, the opcode and RD as asked, AA, TC; RA, Z, AD and CD stay clear (RFC 8906 section 3.1.4, RFC 4035 section 3.2).
     out[2] = 0x80 | (request[2]! & 0x79) | (authoritative ? 0x04 : 0) | (this.#truncated ? 0x02 : 0)
     out[3] = rcode & 0x0f
@@ -218,24 +294,6 @@ export class ResponseWriter {
       out[7 + 2 * section] = count & 0xff
     }
     return this.#at
-  }
-
-  #opt(rcode: number, dnssecOk: boolean): void {
-    const out = this.#out
-    let at = this.#at
-    out[at++] = 0
-    out[at++] = 0
-    out[at++] = types.opt
-    out[at++] = ednsPayload >>> 8
-    out[at++] = ednsPayload & 0xff
-    out[at++] = rcode >>> 4
-    out[at++] = 0
-    out[at++] = dnssecOk ? 0x80 : 0
-    out[at++] = 0
-    out[at++] = 0
-    out[at++] = 0
-    this.#at = at
-    this.#counts[2]!++
   }
 
   #pointer(at: number, to: number): void {

@@ -8,6 +8,7 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { allocateCounters } from '../counters.ts'
+import type { AnswerSettings } from '../zone/answer-settings.ts'
 import type { ServingUpdate } from '../zone/state.ts'
 import {
   type FromWorker,
@@ -52,6 +53,7 @@ export class Fleet implements AsyncDisposable {
   readonly #zones = new Map<number, SharedArrayBuffer>()
   readonly #plans = new Map<number, SharedArrayBuffer>()
   #directory: SharedArrayBuffer | undefined
+  #settings: AnswerSettings | undefined
   #generation = 0
   #bound: readonly ListenAddress[] = []
 
@@ -92,6 +94,7 @@ export class Fleet implements AsyncDisposable {
   async publish(update: ServingUpdate): Promise<void> {
     this.#generation = update.generation
     this.#directory = update.directory ?? this.#directory
+    this.#settings = update.settings ?? this.#settings
     retain(this.#zones, update.zones)
     retain(this.#plans, update.plans)
     await Promise.all(this.#workers.map((worker) => worker.publish(update)))
@@ -130,8 +133,13 @@ export class Fleet implements AsyncDisposable {
   }
 
   #current(): ServingUpdate {
-    const directory = this.#directory === undefined ? {} : { directory: this.#directory }
-    return { generation: this.#generation, zones: [...this.#zones], plans: [...this.#plans], ...directory }
+    return {
+      generation: this.#generation,
+      zones: [...this.#zones],
+      plans: [...this.#plans],
+      ...(this.#directory === undefined ? {} : { directory: this.#directory }),
+      ...(this.#settings === undefined ? {} : { settings: this.#settings }),
+    }
   }
 }
 

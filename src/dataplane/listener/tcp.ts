@@ -4,8 +4,9 @@
  * connection, the one that has been quiet longest makes room, so that idle connections can't shut others out.
  */
 import { createServer, type Server, type Socket } from 'node:net'
-import { Client, type Responder } from '../answer/responder.ts'
-import type { Counters } from '../counters.ts'
+import { Client } from '../answer/client.ts'
+import type { Responder } from '../answer/responder.ts'
+import type { Counters, TcpEvent } from '../counters.ts'
 import { streamPayload } from '../wire/constants.ts'
 import { type Bound, bindAll } from './bind-all.ts'
 import type { ListenAddress, Listener } from './protocol.ts'
@@ -89,8 +90,9 @@ class ConnectionTable {
     const connection = new Connection(socket, this)
     const { address } = connection
     const siblings = this.#byAddress.get(address) ?? new Set()
-    if (siblings.size >= this.limits.connectionsPerAddress) first(siblings).destroy()
-    else if (this.#open.size >= this.limits.connections) first(this.#open).destroy()
+    if (siblings.size >= this.limits.connectionsPerAddress) first(siblings).destroy('evicted')
+    else if (this.#open.size >= this.limits.connections) first(this.#open).destroy('evicted')
+    this.#counters.tcp('accepted')
     this.#byAddress.set(address, siblings)
     siblings.add(connection)
     this.#open.add(connection)
@@ -105,16 +107,17 @@ class ConnectionTable {
     }
   }
 
-  remove(connection: Connection): void {
-    this.#open.delete(connection)
+  remove(connection: Connection, event: TcpEvent): void {
+    if (!this.#open.delete(connection)) return
+    this.#counters.tcp(event)
     const siblings = this.#byAddress.get(connection.address)
     siblings?.delete(connection)
     if (siblings?.size === 0) this.#byAddress.delete(connection.address)
   }
 
   /** @returns the framed response, or null for silence. */
-  respond(message: Buffer, ipv6: boolean): Buffer | null {
-    this.#client.ipv6 = ipv6
+  respond(message: Buffer, address: string, ipv6: boolean): Buffer | null {
+    this.#client.set(address, ipv6)
     const startMs = performance.now()
     const length = this.#responder.respond(message, message.length, this.#client, this.#out)
     this.#counters.duration((performance.now() - startMs) / 1000)
@@ -157,23 +160,24 @@ class Connection {
 
   start(): void {
     const socket = this.#socket
-    socket.setTimeout(this.#table.limits.idleTimeoutMs, () => this.destroy())
+    socket.setTimeout(this.#table.limits.idleTimeoutMs, () => this.destroy('idle'))
     socket.on('data', (chunk) => this.#receive(chunk))
     socket.on('drain', () => this.#answer())
     socket.on('end', () => this.#end())
     // A reset by the client is its right; 'close' follows.
     socket.on('error', () => undefined)
-    socket.on('close', () => this.destroy())
+    socket.on('close', () => this.destroy('closed'))
   }
 
   /** Sends what has been answered and closes. */
   finish(): void {
-    this.#socket.end(() => this.destroy())
+    this.#socket.end(() => this.destroy('closed'))
   }
 
-  destroy(): void {
+  /** @param event what the end is counted as, the first time */
+  destroy(event: TcpEvent): void {
     this.#endMessageTime()
-    this.#table.remove(this)
+    this.#table.remove(this, event)
     this.#socket.destroy()
   }
 
@@ -198,10 +202,10 @@ class Connection {
     while (!this.#clogged) {
       const end = messageEnd(data, at)
       if (end < 0) break
-      const response = this.#table.respond(data.subarray(at + lengthOctets, end), this.#ipv6)
+      const response = this.#table.respond(data.subarray(at + lengthOctets, end), this.address, this.#ipv6)
       // What gets silence over UDP has no business on a connection either.
       if (response === null) {
-        this.destroy()
+        this.destroy('refused')
         return
       }
       socket.write(response)
@@ -227,7 +231,7 @@ class Connection {
   }
 
   #beginMessageTime(): void {
-    this.#messageTimer ??= setTimeout(() => this.destroy(), this.#table.limits.messageTimeoutMs)
+    this.#messageTimer ??= setTimeout(() => this.destroy('slow'), this.#table.limits.messageTimeoutMs)
   }
 
   #endMessageTime(): void {

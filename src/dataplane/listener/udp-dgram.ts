@@ -4,7 +4,8 @@
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Client, type Responder } from '../answer/responder.ts'
+import { Client } from '../answer/client.ts'
+import type { Responder } from '../answer/responder.ts'
 import type { Counters } from '../counters.ts'
 import { ednsPayload } from '../wire/constants.ts'
 import { type Bound, bindAll } from './bind-all.ts'
@@ -88,7 +89,7 @@ function serve(socket: Socket, responder: Responder, counters: Counters, traffic
     // Port 0 can't be answered, and only a forged packet has it.
     if (from.port === 0) return counters.drop('source-port')
     if (socket.getSendQueueSize() > maxQueuedOctets) return counters.drop('send')
-    client.ipv6 = from.family === 'IPv6'
+    client.set(from.address, from.family === 'IPv6')
     const startMs = untimed === 0 ? performance.now() : 0
     const length = responder.respond(request, request.length, client, out)
     if (length > 0) socket.send(out, 0, length, from.port, from.address)

@@ -7,7 +7,7 @@ import { Responder } from '../answer/responder.ts'
 import { Counters } from '../counters.ts'
 import { ServingState } from '../zone/state.ts'
 import type { FromWorker, Listener, ToWorker, WorkerInput } from './protocol.ts'
-import { startTcp } from './tcp.ts'
+import { defaultTcpLimits, startTcp } from './tcp.ts'
 import { startUdp } from './udp-dgram.ts'
 
 const { transport, listen, counters: buffer, initial, control } = workerData as WorkerInput
@@ -17,7 +17,10 @@ const say = (message: FromWorker) => control.postMessage(message)
 const state = new ServingState()
 state.apply(initial)
 const counters = new Counters(buffer)
-const responder = new Responder(state, counters, transport === 'tcp')
+const responder = new Responder(state, counters, {
+  stream: transport === 'tcp',
+  idleTimeoutMs: defaultTcpLimits.idleTimeoutMs,
+})
 const start = transport === 'tcp' ? startTcp : startUdp
 
 // A socket that fails for good ends the thread; the fleet starts another one with the current images.

@@ -66,3 +66,69 @@ export function canonicalAddress(text: string): string | null {
   if (octets === null) return null
   return octets.length === 4 ? formatIpv4(octets) : formatIpv6(octets)
 }
+
+/**
+ * Reads an address in the form in which the system gives a peer's, without allocating. Not for text from people: what is
+ * malformed gives some octets or other.
+ *
+ * @param out receives 4 or 16 octets
+ * @returns how many
+ */
+export function readPeerAddress(text: string, ipv6: boolean, out: Uint8Array): 4 | 16 {
+  return ipv6 ? readPeerIpv6(text, out) : readPeerIpv4(text, 0, out, 0)
+}
+
+function readPeerIpv4(text: string, from: number, out: Uint8Array, at: number): 4 {
+  let octet = 0
+  let index = at
+  for (let i = from; i < text.length; i++) {
+    const char = text.charCodeAt(i)
+    if (char === 0x2e) {
+      out[index++] = octet
+      octet = 0
+    } else octet = octet * 10 + char - 0x30
+  }
+  out[index] = octet
+  return 4
+}
+
+function readPeerIpv6(text: string, out: Uint8Array): 16 {
+  let at = 0
+  let gap = -1
+  let group = 0
+  let digits = 0
+  let groupStart = 0
+  out.fill(0, 0, 16)
+  for (let i = 0; i <= text.length; i++) {
+    const char = i < text.length ? text.charCodeAt(i) : 0x25
+    if (char === 0x2e) {
+      // The rest is a dotted quad, as in ::ffff:192.0.2.1.
+      readPeerIpv4(text, groupStart, out, at)
+      at += 4
+      break
+    }
+    if (char !== 0x3a && char !== 0x25) {
+      group = (group << 4) | hexDigit(char)
+      digits++
+      continue
+    }
+    if (digits > 0) {
+      out[at++] = group >>> 8
+      out[at++] = group & 0xff
+    } else if (char === 0x3a && i > 0) gap = at
+    group = 0
+    digits = 0
+    groupStart = i + 1
+    // A zone index follows, or the end.
+    if (char === 0x25) break
+  }
+  if (gap >= 0) {
+    out.copyWithin(16 - (at - gap), gap, at)
+    out.fill(0, gap, 16 - (at - gap))
+  }
+  return 16
+}
+
+function hexDigit(char: number): number {
+  return char <= 0x39 ? char - 0x30 : (char | 0x20) - 0x57
+}

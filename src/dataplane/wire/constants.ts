@@ -11,12 +11,14 @@ export const rcodes = {
   nxdomain: 3,
   notimp: 4,
   refused: 5,
+  /** The name that a DNAME comes to is too long (RFC 6672 section 2.2). */
+  yxdomain: 6,
   notauth: 9,
   /** Extended: its upper bits travel in the OPT (RFC 6891 section 6.1.3). */
   badvers: 16,
 } as const
 
-export const classes = { in: 1 } as const
+export const classes = { in: 1, ch: 3 } as const
 
 export const types = {
   a: 1,
@@ -25,7 +27,9 @@ export const types = {
   soa: 6,
   mx: 15,
   aaaa: 28,
+  txt: 16,
   srv: 33,
+  dname: 39,
   opt: 41,
   ds: 43,
   tsig: 250,

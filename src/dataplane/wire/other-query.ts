@@ -31,7 +31,7 @@ export function decodeOther(query: Query, packet: Uint8Array, length: number): O
   const opt = opts[0]
   if (opts.length > 1 || (opt !== undefined && opt.name !== '.')) return verdicts.formerr
   if (opt !== undefined) {
-    const verdict = query.setEdns(opt.udpPayloadSize, opt.ednsVersion, opt.flags, true)
+    const verdict = query.setEdns(opt.udpPayloadSize, opt.ednsVersion, opt.flags)
     if (verdict !== verdicts.ok) return verdict
   }
   // We hold no keys: the caller answers NOTAUTH, as RFC 8945 section 5.2 has it for a key that is not known.

@@ -5,7 +5,10 @@
  * Malformed input is a verdict, never an exception. Which one: what may be a reflected response or is too short to
  * answer is dropped; what has a header that we can answer gets FORMERR (RFC 8906 section 3).
  */
-import { headerLength, opcodes, plainPayload, types } from './constants.ts'
+
+import { u16 } from './bytes.ts'
+import { headerLength, opcodes, optLength, plainPayload, types } from './constants.ts'
+import { EdnsOptions } from './edns-options.ts'
 import { NameScan } from './name-scan.ts'
 
 export const verdicts = {
@@ -16,6 +19,7 @@ export const verdicts = {
   notimp: 4,
   badvers: 5,
   other: 6,
+  cookieOnly: 9,
 } as const
 export type Verdict = (typeof verdicts)[keyof typeof verdicts]
 /** What can be acted on without the general decoder. */
@@ -23,6 +27,7 @@ export type DirectVerdict = Exclude<Verdict, typeof verdicts.other>
 
 export class Query {
   readonly name = new NameScan()
+  readonly options = new EdnsOptions()
   opcode = 0
   qtype = 0
   qclass = 0
@@ -39,12 +44,15 @@ export class Query {
     this.edns = false
     this.dnssecOk = false
     this.payload = plainPayload
+    this.options.clear()
     if (length < headerLength) return verdicts.dropShort
     const flags = packet[2]!
     if ((flags & 0x80) !== 0) return verdicts.dropResponse
     this.opcode = (flags >>> 3) & 0x0f
     if (this.opcode !== opcodes.query && this.opcode !== opcodes.notify) return verdicts.notimp
-    if (u16(packet, 4) !== 1) return verdicts.formerr
+    const questions = u16(packet, 4)
+    if (questions === 0 && this.opcode === opcodes.query) return this.#decodeCookieQuery(packet, length)
+    if (questions !== 1) return verdicts.formerr
     const nameEnd = this.name.load(packet, headerLength, length)
     if (nameEnd < 0 || nameEnd + 4 > length) return verdicts.formerr
     this.qtype = u16(packet, nameEnd)
@@ -53,40 +61,41 @@ export class Query {
     const others = u16(packet, 6) | u16(packet, 8) | this.opcode
     const additionals = u16(packet, 10)
     if (others !== 0 || additionals > 1) return verdicts.other
-    return additionals === 0 ? verdicts.ok : this.#decodeAdditional(packet, length)
+    return additionals === 0 ? verdicts.ok : this.#decodeAdditional(packet, this.questionEnd, length)
   }
 
-  #decodeAdditional(packet: Uint8Array, length: number): Verdict {
-    const at = this.questionEnd
+  /** No question but a cookie: the client wants to learn ours (RFC 7873 section 5.4). */
+  #decodeCookieQuery(packet: Uint8Array, length: number): Verdict {
+    if ((u16(packet, 6) | u16(packet, 8)) !== 0 || u16(packet, 10) !== 1) return verdicts.formerr
+    const verdict = this.#decodeAdditional(packet, headerLength, length)
+    if (verdict === verdicts.other) return verdicts.formerr
+    return verdict === verdicts.ok
+      ? this.options.cookieAt > 0
+        ? verdicts.cookieOnly
+        : verdicts.formerr
+      : verdict
+  }
+
+  #decodeAdditional(packet: Uint8Array, at: number, length: number): Verdict {
     // Root owner and type OPT; any other record, or an OPT below another owner, is for the general decoder.
-    if (at + 11 > length) return verdicts.formerr
+    if (at + optLength > length) return verdicts.formerr
     if (packet[at] !== 0 || u16(packet, at + 1) !== types.opt) return verdicts.other
-    const optionsEnd = at + 11 + u16(packet, at + 9)
+    const optionsEnd = at + optLength + u16(packet, at + 9)
     if (optionsEnd > length) return verdicts.formerr
-    return this.setEdns(
-      u16(packet, at + 3),
-      packet[at + 6]!,
-      u16(packet, at + 7),
-      optionsWellFormed(packet, at + 11, optionsEnd),
-    )
+    this.#setEdns(u16(packet, at + 3), u16(packet, at + 7))
+    if (packet[at + 6] !== 0) return verdicts.badvers
+    return this.options.load(packet, at + optLength, optionsEnd) ? verdicts.ok : verdicts.formerr
   }
 
-  /** Takes over what the OPT says; `version` decides before the options do, since they could mean anything then. */
-  setEdns(payload: number, version: number, flags: number, optionsOk: boolean): DirectVerdict {
+  /** What dns-packet read of an OPT; its options are taken as if there were none. */
+  setEdns(payload: number, version: number, flags: number): DirectVerdict {
+    this.#setEdns(payload, flags)
+    return version === 0 ? verdicts.ok : verdicts.badvers
+  }
+
+  #setEdns(payload: number, flags: number): void {
     this.edns = true
     this.dnssecOk = (flags & 0x8000) !== 0
     this.payload = Math.max(payload, plainPayload)
-    if (version !== 0) return verdicts.badvers
-    return optionsOk ? verdicts.ok : verdicts.formerr
   }
-}
-
-/** Options we don't know are skipped (RFC 6891 section 6.1.2), but they must fill the RDATA exactly. */
-function optionsWellFormed(packet: Uint8Array, at: number, end: number): boolean {
-  while (at + 4 <= end) at += 4 + u16(packet, at + 2)
-  return at === end
-}
-
-export function u16(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! << 8) | bytes[at + 1]!
 }

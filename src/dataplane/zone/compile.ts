@@ -29,6 +29,7 @@ interface Node {
   readonly rrsets: Rrset[]
   index: number
   cut: Node | null
+  dname: Node | null
   wildcard: Node | null
   service: number
 }
@@ -77,7 +78,7 @@ export class ZoneCompiler {
     const key = nameKey(name)
     let node = this.#nodes.get(key)
     if (node === undefined) {
-      node = { name, rrsets: [], index: 0, cut: null, wildcard: null, service: 0 }
+      node = { name, rrsets: [], index: 0, cut: null, dname: null, wildcard: null, service: 0 }
       this.#nodes.set(key, node)
       if (name.length > this.#apex.length) this.#node(parentName(name))
     }
@@ -88,10 +89,16 @@ export class ZoneCompiler {
   #link(node: Node, index: number): void {
     node.index = index
     node.rrsets.sort((a, b) => a.type - b.type)
-    if (index === 0) return
+    const holdsDname = node.rrsets.some((rrset) => rrset.type === types.dname)
+    if (index === 0) {
+      node.dname = holdsDname ? node : null
+      return
+    }
     const parent = this.#nodes.get(nameKey(parentName(node.name)))!
     const delegated = node.rrsets.some((rrset) => rrset.type === types.ns)
-    node.cut = parent.cut ?? (delegated ? node : null)
+    // Whichever of a cut and a DNAME is higher hides what is below it, the other one too.
+    node.dname = parent.dname ?? (holdsDname && parent.cut === null && !delegated ? node : null)
+    node.cut = parent.cut ?? (delegated && parent.dname === null ? node : null)
     if (node.name[0] === 1 && node.name[1] === 0x2a) parent.wildcard = node
   }
 
@@ -184,6 +191,7 @@ export class ZoneCompiler {
       words[base + nodeAt.cut] = node.cut === null ? 0 : node.cut.index + 1
       words[base + nodeAt.wildcard] = node.wildcard === null ? 0 : node.wildcard.index + 1
       words[base + nodeAt.service] = node.service
+      words[base + nodeAt.dname] = node.dname === null ? 0 : node.dname.index + 1
       bytes.set(node.name, free)
       free += node.name.length
       rrset += node.rrsets.length

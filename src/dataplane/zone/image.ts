@@ -23,7 +23,7 @@ import type { NameScan } from '../wire/name-scan.ts'
 
 export const zoneMagic = 0x706f_0001
 export const headerWords = 16
-export const nodeWords = 7
+export const nodeWords = 8
 export const rrsetWords = 6
 
 export const headerAt = {
@@ -43,7 +43,7 @@ export const headerAt = {
   negativeSoa: 12,
 } as const
 
-/** Fields of a node. `cut`, `wildcard` and `service` are 0 for none, else one above the index. */
+/** Fields of a node. `cut`, `wildcard`, `service` and `dname` are 0 for none, else one above the index. */
 export const nodeAt = {
   name: 0,
   /** Octets of the name | labels << 8. */
@@ -56,6 +56,8 @@ export const nodeAt = {
   wildcard: 5,
   /** Slot of the plan that answers A and AAAA here. */
   service: 6,
+  /** The topmost node at or above this one that holds a DNAME. */
+  dname: 7,
 } as const
 
 export const rrsetAt = {
@@ -144,6 +146,16 @@ export class ZoneImage {
   /** Plan slot of the service at the node, or -1. */
   service(node: number): number {
     return this.words[this.#nodes + node * nodeWords + nodeAt.service]! - 1
+  }
+
+  /** Topmost node at or above this one that holds a DNAME, or -1. Below a cut there is none: the cut hides it. */
+  dname(node: number): number {
+    return this.words[this.#nodes + node * nodeWords + nodeAt.dname]! - 1
+  }
+
+  /** Length in octets of a node's name. */
+  nameLength(node: number): number {
+    return this.words[this.#nodes + node * nodeWords + nodeAt.size]! & 0xff
   }
 
   labels(node: number): number {

@@ -3,14 +3,22 @@ import type { NameScan } from '../wire/name-scan.ts'
 import type { ZoneImage } from './image.ts'
 
 /** How a lookup inside one zone can end (RFC 1034 section 4.3.2, step 3). */
-export const outcomes = { answer: 0, nodata: 1, nxdomain: 2, referral: 3, cname: 4, service: 5 } as const
+export const outcomes = {
+  answer: 0,
+  nodata: 1,
+  nxdomain: 2,
+  referral: 3,
+  cname: 4,
+  service: 5,
+  dname: 6,
+} as const
 export type Outcome = (typeof outcomes)[keyof typeof outcomes]
 
 /** Finds what a zone says about a name. One object holds the last result, so that a query allocates nothing. */
 export class ZoneLookup {
-  /** Node that gave the outcome: the name's own, the wildcard, or the cut of a referral. */
+  /** Node that gave the outcome: the name's own, the wildcard, the cut of a referral, or the DNAME's owner. */
   node = -1
-  /** RRset to write: the answer, the CNAME, or the NS of a cut. */
+  /** RRset to write: the answer, the CNAME or DNAME, or the NS of a cut. */
   rrset = -1
   /** Plan slot of a `service`. */
   service = -1
@@ -26,6 +34,13 @@ export class ZoneLookup {
       this.node = cut
       this.rrset = zone.rrset(cut, types.ns)
       return outcomes.referral
+    }
+    const dname = zone.dname(encloser)
+    // A DNAME speaks for the names below it, not for its own (RFC 6672 section 2.3).
+    if (dname >= 0 && !(exact && dname === encloser)) {
+      this.node = dname
+      this.rrset = zone.rrset(dname, types.dname)
+      return outcomes.dname
     }
     const node = exact ? encloser : zone.wildcard(encloser)
     this.node = node

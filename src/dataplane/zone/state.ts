@@ -4,6 +4,7 @@
  * A whole update is applied between two queries: a query sees the old state or the new one.
  */
 import type { NameScan } from '../wire/name-scan.ts'
+import { type AnswerSettings, defaultAnswerSettings } from './answer-settings.ts'
 import { compileDirectory, Directory } from './directory.ts'
 import { ZoneImage } from './image.ts'
 import { PlanImage } from './plan.ts'
@@ -16,10 +17,13 @@ export interface ServingUpdate {
   /** Slot and image; null empties the slot. */
   readonly zones: readonly (readonly [slot: number, image: SharedArrayBuffer | null])[]
   readonly plans: readonly (readonly [slot: number, image: SharedArrayBuffer | null])[]
+  /** Present when they changed. */
+  readonly settings?: AnswerSettings
 }
 
 export class ServingState {
   generation = 0
+  settings: AnswerSettings = defaultAnswerSettings
   readonly #zones: (ZoneImage | undefined)[] = []
   readonly #plans: (PlanImage | undefined)[] = []
   #directory = new Directory(compileDirectory(new Map()))
@@ -30,6 +34,7 @@ export class ServingState {
     for (const [slot, image] of update.plans)
       this.#plans[slot] = image === null ? undefined : new PlanImage(image)
     if (update.directory !== undefined) this.#directory = new Directory(update.directory)
+    this.settings = update.settings ?? this.settings
     this.generation = update.generation
   }
 

@@ -1,7 +1,9 @@
 /** Query processing without a socket: zones and plans in, octets to `respond`, text and counters out. */
-import { Client, Responder } from '../../../src/dataplane/answer/responder.ts'
+import { Client } from '../../../src/dataplane/answer/client.ts'
+import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { AnswerReader, allocateCounters, Counters, readCounters } from '../../../src/dataplane/counters.ts'
 import { Random } from '../../../src/dataplane/random.ts'
+import { type AnswerSettings, defaultAnswerSettings } from '../../../src/dataplane/zone/answer-settings.ts'
 import type { Plan } from '../../../src/dataplane/zone/plan.ts'
 import { ServingState } from '../../../src/dataplane/zone/state.ts'
 import {
@@ -16,10 +18,13 @@ import { servingUpdate, type ZoneText } from '../zone-text.ts'
 export interface ServeOptions {
   readonly stream?: boolean
   readonly seed?: number
+  readonly settings?: Partial<AnswerSettings>
 }
 
 export class Served {
   readonly state = new ServingState()
+  /** Of the IPv4 client that asks. */
+  clientAddress = '192.0.2.1'
   readonly #buffer = allocateCounters()
   readonly #answers = new AnswerReader([this.#buffer])
   readonly #responder: Responder
@@ -28,14 +33,19 @@ export class Served {
 
   constructor(zones: readonly ZoneText[], plans: readonly Plan[] = [], options: ServeOptions = {}) {
     const { stream = false, seed = 1 } = options
-    this.state.apply(servingUpdate(zones, plans))
+    const settings = { ...defaultAnswerSettings, ...options.settings }
+    this.state.apply({ ...servingUpdate(zones, plans), settings })
     this.#out = new Uint8Array(stream ? 65535 : 1232)
-    this.#responder = new Responder(this.state, new Counters(this.#buffer), stream, new Random(seed))
+    this.#responder = new Responder(this.state, new Counters(this.#buffer), {
+      stream,
+      idleTimeoutMs: 10_000,
+      random: new Random(seed),
+    })
   }
 
   /** The octets of the response; null for silence. */
   respond(request: Uint8Array, length = request.length, ipv6 = false): Buffer | null {
-    this.#client.ipv6 = ipv6
+    this.#client.set(ipv6 ? '2001:db8::1' : this.clientAddress, ipv6)
     // What an earlier response left in the buffer must not show.
     this.#out.fill(0xee)
     const end = this.#responder.respond(request, length, this.#client, this.#out)

@@ -38,7 +38,7 @@ export function answering(stream: boolean): Answering {
   const errors: Error[] = []
   const totals = () => readCounters([buffer])
   return {
-    responder: new Responder(state, counters, stream),
+    responder: new Responder(state, counters, { stream }),
     counters,
     errors,
     onError: (error) => errors.push(error),

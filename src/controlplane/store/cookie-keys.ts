@@ -1,0 +1,52 @@
+/**
+ * Server secrets of DNS cookies. All nodes share them, so that a client may ask any of them (RFC 9018 section 5); they
+ * change every day. A new one is accepted by everybody before anybody signs with it, and an old one for as long as the
+ * cookies that it signed are good, so a change turns no client away.
+ */
+import { randomBytes } from 'node:crypto'
+import { asc, eq } from 'drizzle-orm'
+import { cookieKeys } from '../../../schema/cookie-keys.ts'
+import type { Tx } from './transaction.ts'
+
+const rotateAfterMs = 24 * 3_600_000
+/** Every node has looked at least once by then. */
+const signsAfterMs = 5 * 60_000
+/** Cookies are good for an hour, and clocks differ. */
+const acceptedForMs = 2 * 3_600_000
+
+interface Key {
+  readonly id: number
+  readonly key: string
+  readonly createdAt: Date
+}
+
+/** The keys to use at `now`, the one that signs first. Makes a new one when it is time, and deletes what is past. */
+export async function refreshCookieKeys(tx: Tx, now: Date): Promise<Uint8Array[]> {
+  const rows: Key[] = await tx
+    .select()
+    .from(cookieKeys)
+    .orderBy(asc(cookieKeys.createdAt), asc(cookieKeys.id))
+  const newest = rows.at(-1)
+  // Two nodes may both find it due; then there are two new keys, which does no harm.
+  if (newest === undefined || age(newest, now) > rotateAfterMs) {
+    const [made] = await tx
+      .insert(cookieKeys)
+      .values({ key: randomBytes(16).toString('hex'), createdAt: now })
+      .returning()
+    rows.push(made!)
+  }
+  const signing = rows.findLastIndex((row) => age(row, now) >= signsAfterMs)
+  const first = Math.max(signing, 0)
+  for (const [index, row] of rows.slice(0, first).entries()) {
+    // It has signed nothing since its successor began to.
+    if (age(rows[index + 1]!, now) > signsAfterMs + acceptedForMs)
+      await tx.delete(cookieKeys).where(eq(cookieKeys.id, row.id))
+  }
+  return [rows[first]!, ...rows.toSpliced(first, 1).reverse()].map(
+    ({ key }) => new Uint8Array(Buffer.from(key, 'hex')),
+  )
+}
+
+function age(key: Key, now: Date): number {
+  return now.getTime() - key.createdAt.getTime()
+}

@@ -1,0 +1,96 @@
+/**
+ * Response rate limiting: keeps this server from being the amplifier of an attack with forged addresses. Responses are
+ * counted by client prefix (/24 of IPv4, /56 of IPv6: what one attacked network looks like) and by kind, so that a flood for names
+ * that don't exist doesn't cost the network its answers.
+ *
+ * Each prefix and kind has a token bucket that holds a second's worth. Memory is fixed: sets of four buckets, found by a
+ * keyed hash; a newcomer takes the place of the one in its set that was used longest ago. Two that hash alike share a
+ * bucket, which a 32-bit check makes rare.
+ */
+import { getRandomValues } from 'node:crypto'
+import type { Prefix, RateLimit } from '../zone/answer-settings.ts'
+import type { Client } from './client.ts'
+
+export const responseKinds = { answer: 0, nodata: 1, nxdomain: 2, referral: 3, error: 4 } as const
+export type ResponseKind = (typeof responseKinds)[keyof typeof responseKinds]
+
+export const limits = { pass: 0, drop: 1, slip: 2, log: 3 } as const
+export type Limit = (typeof limits)[keyof typeof limits]
+
+/** 1.5 MiB a worker. */
+const sets = 1 << 14
+const ways = 4
+const ipv4PrefixOctets = 3
+const ipv6PrefixOctets = 7
+const fnvPrime = 0x01000193
+
+export class RateLimiter {
+  readonly #settings: RateLimit
+  readonly #checks = new Int32Array(sets * ways)
+  readonly #tokens = new Float32Array(sets * ways)
+  readonly #usedMs = new Float64Array(sets * ways)
+  readonly #slips = new Uint8Array(sets * ways)
+  /** Unknown to others, so that nobody can aim at a bucket. */
+  readonly #salt = getRandomValues(new Int32Array(2))
+
+  constructor(settings: RateLimit) {
+    this.#settings = settings
+  }
+
+  /** What becomes of a response that is about to go out. */
+  judge(client: Client, kind: ResponseKind, nowMs: number): Limit {
+    const bucket = this.#find(client, kind, nowMs)
+    const { perSecond, slip, logOnly } = this.#settings
+    const elapsedMs = nowMs - this.#usedMs[bucket]!
+    const tokens = Math.min(perSecond, this.#tokens[bucket]! + (elapsedMs * perSecond) / 1000)
+    this.#usedMs[bucket] = nowMs
+    if (tokens >= 1) {
+      this.#tokens[bucket] = tokens - 1
+      return limits.pass
+    }
+    this.#tokens[bucket] = tokens
+    if (this.#isExempt(client)) return limits.pass
+    if (logOnly) return limits.log
+    if (slip === 0) return limits.drop
+    this.#slips[bucket] = (this.#slips[bucket]! + 1) % slip
+    return this.#slips[bucket] === 0 ? limits.slip : limits.drop
+  }
+
+  /** The bucket of a prefix and kind, taken over and filled when it was somebody else's. */
+  #find(client: Client, kind: ResponseKind, nowMs: number): number {
+    const octets = client.length === 4 ? ipv4PrefixOctets : ipv6PrefixOctets
+    let hash = this.#salt[0]! ^ kind
+    let check = this.#salt[1]! ^ kind
+    for (let i = 0; i < octets; i++) {
+      hash = Math.imul(hash ^ client.octets[i]!, fnvPrime)
+      check = Math.imul(check ^ client.octets[i]!, fnvPrime) ^ (hash >>> 11)
+    }
+    // 0 marks a bucket that nobody has used.
+    check = (check ^ octets) | 1
+    const first = ((hash ^ (hash >>> 15)) & (sets - 1)) * ways
+    let oldest = first
+    for (let bucket = first; bucket < first + ways; bucket++) {
+      if (this.#checks[bucket] === check) return bucket
+      if (this.#usedMs[bucket]! < this.#usedMs[oldest]!) oldest = bucket
+    }
+    this.#checks[oldest] = check
+    this.#tokens[oldest] = this.#settings.perSecond
+    this.#usedMs[oldest] = nowMs
+    this.#slips[oldest] = 0
+    return oldest
+  }
+
+  #isExempt(client: Client): boolean {
+    const { exempt } = this.#settings
+    for (let i = 0; i < exempt.length; i++) if (holds(exempt[i]!, client)) return true
+    return false
+  }
+}
+
+function holds(prefix: Prefix, client: Client): boolean {
+  if (prefix.address.length !== client.length) return false
+  const whole = prefix.length >> 3
+  for (let i = 0; i < whole; i++) if (prefix.address[i] !== client.octets[i]) return false
+  const rest = prefix.length & 7
+  return rest === 0 || (prefix.address[whole]! ^ client.octets[whole]!) >>> (8 - rest) === 0
+}

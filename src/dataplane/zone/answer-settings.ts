@@ -1,0 +1,36 @@
+/** What shapes responses besides zones and plans. Part of the serving state, since keys change while we run. */
+export interface AnswerSettings {
+  /** Identity of this node for those who ask by NSID (RFC 5001); null answers nobody. */
+  readonly nsid: Uint8Array | null
+  /** Text of each name of class CH that is answered; the names lower-cased in wire form. All others are refused. */
+  readonly chaos: readonly { readonly name: Uint8Array; readonly text: string }[]
+  /** Server secrets of DNS cookies (RFC 9018), 16 octets each: the one that signs, then those still accepted. None: no cookies. */
+  readonly cookieKeys: readonly Uint8Array[]
+  /** null limits nobody. */
+  readonly rateLimit: RateLimit | null
+}
+
+/** Response rate limiting of UDP, by client prefix (/24 or /56) and kind of response. */
+export interface RateLimit {
+  readonly perSecond: number
+  /** Of the responses above the limit, one in this many goes out truncated; 0 sends none. */
+  readonly slip: number
+  /** Counts, but lets everything pass. */
+  readonly logOnly: boolean
+  /** Clients that are never limited. */
+  readonly exempt: readonly Prefix[]
+}
+
+export interface Prefix {
+  /** 4 or 16 octets. */
+  readonly address: Uint8Array
+  /** Bits of it that count. */
+  readonly length: number
+}
+
+export const defaultAnswerSettings: AnswerSettings = {
+  nsid: null,
+  chaos: [],
+  cookieKeys: [],
+  rateLimit: null,
+}
