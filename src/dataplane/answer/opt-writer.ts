@@ -47,7 +47,7 @@ export class OptWriter {
   reserve(query: Query): number {
     if (!query.edns) return 0
     const { options } = query
-    let length = optLength + extendedErrorLength
+    let length = optLength
     if (this.#nsid !== null && options.nsid) length += optionHead + this.#nsid.length
     if (this.#sendsCookie(query)) length += optionHead + cookieLength
     if (options.subnetAt > 0) length += optionHead + options.subnetLength
@@ -59,6 +59,7 @@ export class OptWriter {
    * Writes the OPT at `at`.
    *
    * @param subnetScope bits of the client subnet that the answer depends on (RFC 7871 section 7.2.1)
+   * @param limit octets that the message may have; the extended error is left out when it doesn't fit
    * @returns the offset behind it
    */
   write(
@@ -70,6 +71,7 @@ export class OptWriter {
     subnetScope: number,
     out: Uint8Array,
     at: number,
+    limit: number,
   ): number {
     const { options } = query
     this.#out = out
@@ -100,7 +102,7 @@ export class OptWriter {
       this.#head(optionCodes.keepalive, 2)
       this.#u16(Math.floor(this.#idleTimeoutMs / 100))
     }
-    if (error !== extendedErrors.none) {
+    if (error !== extendedErrors.none && this.#at + extendedErrorLength <= limit) {
       this.#head(optionCodes.extendedError, 2)
       this.#u16(error)
     }

@@ -56,6 +56,8 @@ export class Responder {
   #settings: AnswerSettings | undefined
   #limiter: RateLimiter | null = null
   #client!: Client
+  /** Octets that the response may have. */
+  #sizeLimit = 0
   #rcode = 0
   #kind: ResponseKind = responseKinds.answer
 
@@ -129,8 +131,8 @@ export class Responder {
     const query = this.#query
     const udpLimit = query.edns ? Math.min(query.payload, ednsPayload) : plainPayload
     const end = query.questionEnd === 0 ? headerLength : query.questionEnd
-    const limit = this.#stream ? out.length : udpLimit
-    this.#writer.begin(request, end, out, limit - this.#opt.reserve(query))
+    this.#sizeLimit = this.#stream ? out.length : udpLimit
+    this.#writer.begin(request, end, out, this.#sizeLimit - this.#opt.reserve(query))
   }
 
   #finish(
@@ -144,7 +146,17 @@ export class Responder {
     this.#rcode = rcode
     this.#kind = kindOf(rcode, authoritative, writer.answers)
     if (query.edns) {
-      const at = this.#opt.write(request, query, this.#client, rcode, error, 0, writer.out, writer.length)
+      const at = this.#opt.write(
+        request,
+        query,
+        this.#client,
+        rcode,
+        error,
+        0,
+        writer.out,
+        writer.length,
+        this.#sizeLimit,
+      )
       writer.endOpt(at)
     }
     return writer.finish(request, rcode, authoritative, query.questionEnd !== 0)

@@ -71,6 +71,13 @@ export class Served {
     return Object.fromEntries(entries.filter(([, count]) => count > 0))
   }
 
+  /** What the rate limiter has done. */
+  limited(): Record<string, number> {
+    return Object.fromEntries(
+      readCounters([this.#buffer]).limited.map(({ action, count }) => [action, count]),
+    )
+  }
+
   /** How often the candidate that counts in `slot` has been in an answer. */
   answers(slot: number): number {
     return this.#answers.total(slot)

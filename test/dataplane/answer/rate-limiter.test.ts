@@ -1,0 +1,89 @@
+import t from 'tap'
+import { Client } from '../../../src/dataplane/answer/client.ts'
+import { limits, RateLimiter, responseKinds } from '../../../src/dataplane/answer/rate-limiter.ts'
+import { parseAddress } from '../../../src/dataplane/wire/address.ts'
+import type { RateLimit } from '../../../src/dataplane/zone/answer-settings.ts'
+
+const { answer, nxdomain } = responseKinds
+const start = 1_000_000
+
+function limiter(changes: Partial<RateLimit> = {}) {
+  const rateLimiter = new RateLimiter({ perSecond: 10, slip: 2, logOnly: false, exempt: [], ...changes })
+  const client = new Client()
+  return (address: string, ms = 0, kind: number = answer) => {
+    client.set(address, address.includes(':'))
+    const limit = rateLimiter.judge(client, kind as typeof answer, start + ms)
+    return Object.entries(limits).find(([, value]) => value === limit)![0]
+  }
+}
+
+const times = <T>(count: number, work: () => T): T[] => Array.from({ length: count }, work)
+
+t.test('a second worth passes, then one in `slip` goes out truncated', async (t) => {
+  const judge = limiter()
+  t.same(new Set(times(10, () => judge('192.0.2.1'))), new Set(['pass']))
+  t.same(
+    times(4, () => judge('192.0.2.1')),
+    ['drop', 'slip', 'drop', 'slip'],
+  )
+  t.equal(judge('192.0.2.1', 100), 'pass', 'a tenth of a second gives one of ten back')
+  t.equal(judge('192.0.2.1', 100), 'drop')
+  t.same(
+    times(10, () => judge('192.0.2.1', 10_000)),
+    times(10, () => 'pass'),
+    'no more than a second worth is saved',
+  )
+  t.not(judge('192.0.2.1', 10_000), 'pass')
+})
+
+t.test('prefixes and kinds are apart', async (t) => {
+  const judge = limiter({ perSecond: 1, slip: 0 })
+  t.equal(judge('192.0.2.1'), 'pass')
+  t.equal(judge('192.0.2.200'), 'drop', 'the same /24')
+  t.equal(judge('192.0.3.1'), 'pass', 'the next /24')
+  t.equal(judge('192.0.2.1', 0, nxdomain), 'pass', 'another kind')
+  t.equal(judge('2001:db8:0:100::1'), 'pass')
+  t.equal(judge('2001:db8:0:1ff::1'), 'drop', 'the same /56')
+  t.equal(judge('2001:db8:0:200::1'), 'pass', 'the next /56')
+})
+
+t.test('slip 1 truncates every one; log only lets all pass and says so', async (t) => {
+  const slipping = limiter({ perSecond: 1, slip: 1 })
+  t.same(
+    times(3, () => slipping('192.0.2.1')),
+    ['pass', 'slip', 'slip'],
+  )
+  const logging = limiter({ perSecond: 1, logOnly: true })
+  t.same(
+    times(3, () => logging('192.0.2.1')),
+    ['pass', 'log', 'log'],
+  )
+})
+
+t.test('exempt prefixes', async (t) => {
+  const prefixes: [string, number][] = [
+    ['127.0.0.0', 8],
+    ['192.0.2.128', 25],
+    ['2001:db8::', 33],
+  ]
+  const exempt = prefixes.map(([address, length]) => ({ address: parseAddress(address)!, length }))
+  const judge = limiter({ perSecond: 1, slip: 0, exempt })
+  const rows: [string, string][] = [
+    ['127.1.2.3', 'pass'],
+    ['192.0.2.129', 'pass'],
+    ['192.0.2.1', 'drop'],
+    ['2001:db8:7fff::1', 'pass'],
+    ['2001:db8:8000::1', 'drop'],
+  ]
+  for (const [address, wanted] of rows) {
+    times(3, () => judge(address))
+    t.equal(judge(address), wanted, address)
+  }
+})
+
+t.test('memory is fixed: a flood of prefixes only costs the quietest their buckets', async (t) => {
+  const judge = limiter({ perSecond: 1, slip: 0 })
+  for (let i = 0; i < 300_000; i++) judge(`${1 + (i >> 16)}.${(i >> 8) & 0xff}.${i & 0xff}.1`, 1)
+  t.equal(judge('203.0.113.1', 2), 'pass')
+  t.equal(judge('203.0.113.2', 2), 'drop', 'a prefix that is there is still limited')
+})
