@@ -14,6 +14,7 @@
 import { access, constants, mkdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { adminTokenHash } from './admin-token.ts'
+import { answerSettings, readNodeId } from './answer-settings.ts'
 import type { Config } from './config.ts'
 import { startApi } from './controlplane/api/server.ts'
 import { ControlError } from './controlplane/errors.ts'
@@ -31,6 +32,7 @@ import { serviceStatus } from './controlplane/publish/service-status.ts'
 import { SnapshotFiles } from './controlplane/publish/snapshot.ts'
 import { snapshotStep } from './controlplane/publish/snapshot-step.ts'
 import { SnapshotWriter } from './controlplane/publish/snapshot-writer.ts'
+import { refreshCookieKeys } from './controlplane/store/cookie-keys.ts'
 import { Database } from './controlplane/store/database.ts'
 import { expireOverrides } from './controlplane/store/overrides.ts'
 import { prune } from './controlplane/store/retention.ts'
@@ -59,6 +61,8 @@ export interface Daemon extends AsyncDisposable {
 /** How long a start waits for a database that doesn't answer before it serves the snapshot. */
 const snapshotPatienceMs = 3000
 const pruneEveryMs = 3_600_000
+/** Well within the time in which a new cookie secret is accepted but does not sign yet. */
+const cookieKeysEveryMs = 60_000
 
 /**
  * Starts the daemon. Resolves once HTTP is bound; `ready` tells of the rest.
@@ -79,6 +83,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
   const { dataDir } = config
   await prepareDataDirectory(dataDir)
   const tokenHash = await adminTokenHash(config.adminToken, dataDir)
+  const nodeId = await readNodeId(dataDir)
   const now = () => new Date()
   const abort = new AbortController()
   const metrics = new Metrics({ version })
@@ -229,8 +234,20 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
   stack.defer(() => http.stop())
   stack.use(fleet)
 
+  let cookieKeys = ''
+  /** Gives the workers the cookie secrets of the database, if they are others than those that they have. */
+  async function followCookieKeys(): Promise<void> {
+    if (!database.up) return
+    const keys = await database.record((tx) => refreshCookieKeys(tx, now()))
+    const seen = keys.map((key) => Buffer.from(key).toString('hex')).join()
+    if (seen === cookieKeys) return
+    cookieKeys = seen
+    await pump.push({ zones: [], plans: [], settings: answerSettings(config, nodeId, keys) })
+  }
+
   async function loadFromDatabase(): Promise<void> {
     await database.ready(abort.signal)
+    await followCookieKeys().catch(onError('the cookie secrets were not read'))
     if (config.demo) await loadDemo(database, log)
     follower.start()
     await follower.loaded
@@ -258,6 +275,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
   }
 
   async function start(): Promise<void> {
+    void pump.push({ zones: [], plans: [], settings: answerSettings(config, nodeId, []) })
     const fromDatabase = loadFromDatabase()
     const fromSnapshot = loadFromSnapshot()
     // Without a snapshot the database is all there is.
@@ -277,6 +295,10 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     database.record((tx) => prune(tx)).catch(onError('old rows were not pruned'))
   }, pruneEveryMs).unref()
   stack.defer(() => clearInterval(pruning))
+  const cookieTimer = setInterval(() => {
+    followCookieKeys().catch(onError('the cookie secrets were not read'))
+  }, cookieKeysEveryMs).unref()
+  stack.defer(() => clearInterval(cookieTimer))
   const ready = start().then(() => {
     if (abort.signal.aborted) return
     const dns = fleet.bound.map(formatListenAddress)
