@@ -7,7 +7,7 @@ import {
   parseName,
   relativeName,
 } from '../../dataplane/wire/name.ts'
-import { formatRdata, parseRdata, rrTypes } from '../../dataplane/wire/rdata.ts'
+import { formatRdata, parseRdata, parseType, typeName } from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import { checkRrset, checkZone } from '../../dataplane/zone/check.ts'
 import type { Problem } from '../errors.ts'
@@ -180,15 +180,11 @@ function readKey(
   return owner === null || type === null ? null : { owner, type }
 }
 
+/** Canonical spelling of a type: its mnemonic, or `TYPE123` for one without a name here. */
 function readType(text: string, path: string, problems: Problem[]): string | null {
-  const type = text.toUpperCase()
-  if (type === 'SOA') {
-    problems.push({ path, message: "SOA is not an RRset of its own here: it is the zone's field soa" })
-    return null
-  }
-  if (rrTypes.has(type)) return type
-  const known = [...rrTypes.keys()].filter((name) => name !== 'SOA').join(', ')
-  problems.push({ path, message: `must be one of ${known}, not ${show(text)}` })
+  const type = reading(path, problems, () => typeName(parseType(text)))
+  if (type !== 'SOA') return type
+  problems.push({ path, message: "SOA is not an RRset of its own here: it is the zone's field soa" })
   return null
 }
 
@@ -206,7 +202,7 @@ function readData(
     const at = joinPath(path, index)
     if (bad.has(at)) continue
     const canonical = reading(at, problems, () =>
-      formatRdata(rrTypes.get(type)!, parseRdata(type, text, origin)),
+      formatRdata(parseType(type), parseRdata(type, text, origin)),
     )
     if (canonical === null) continue
     const first = seen.get(canonical)

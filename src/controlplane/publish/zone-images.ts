@@ -1,5 +1,5 @@
 import { hostnameToWire, lowerName, parseName } from '../../dataplane/wire/name.ts'
-import { parseRdata, rrTypes } from '../../dataplane/wire/rdata.ts'
+import { parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import { ZoneCompiler } from '../../dataplane/zone/compile.ts'
 import type { Rrset, Soa } from '../model.ts'
@@ -31,7 +31,7 @@ export async function compileZone(
       try {
         compiler.add({
           owner: lowerName(parseName(rrset.owner, apex)),
-          type: rrTypes.get(rrset.type) ?? unknownType(rrset.type),
+          type: parseType(rrset.type),
           ttlSeconds: rrset.ttlSeconds ?? zone.ttlSeconds,
           rdata: rrset.data.map((text) => parseRdata(rrset.type, text, apex)),
         })
@@ -49,8 +49,4 @@ function soaRdata(soa: Soa, serial: number, apex: Uint8Array): Uint8Array {
   const { mname, rname, refreshSeconds, retrySeconds, expireSeconds, minimumSeconds } = soa
   const times = [refreshSeconds, retrySeconds, expireSeconds, minimumSeconds].join(' ')
   return parseRdata('SOA', `${mname} ${rname} ${serial} ${times}`, apex)
-}
-
-function unknownType(type: string): never {
-  throw new TextError(`type ${type} is not known`)
 }

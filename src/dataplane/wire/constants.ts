@@ -35,6 +35,7 @@ export const types = {
   tsig: 250,
   ixfr: 251,
   axfr: 252,
+  svcb: 64,
   any: 255,
 } as const
 

@@ -1,231 +1,189 @@
 /**
  * RDATA of every type that we know: one table of field grammars, from which text, wire form and checks all come, so that
- * a new type is a line. A grammar is the list of the type's fields in wire order; each kind of field knows how to read
- * itself from presentation tokens, how to write itself as text, and how long it is in the wire form.
+ * a new type is a line. A grammar is the list of the type's fields in wire order; the kinds of field are in
+ * `rdata-fields.ts` and beside it. Types that are not in the table are held as RFC 3597 has them: `TYPE123`, and RDATA
+ * as `\# length hexadecimal`, which is taken for the types in the table too.
+ *
+ * The canonical text of RDATA is what the store keeps and what is parsed again when a zone is compiled, so the text of
+ * whatever is taken must be taken back.
  *
  * Only the types of RFC 1035 may have their names compressed in a message (RFC 3597 section 4), which is why there are
  * two kinds of name.
  */
-import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from './address.ts'
+import { addressPrefixes } from './apl.ts'
 import { ByteWriter } from './bytes.ts'
-import { formatName, formatOctet, parseName, parseOctet } from './name.ts'
-import { TextError } from './text-error.ts'
+import { isMetaType, types } from './constants.ts'
+import { amtRelay, ipsecGateway } from './gateway.ts'
+import { location } from './loc.ts'
+import { hashedOwner, salt } from './nsec3.ts'
+import {
+  base64,
+  compressibleName,
+  encoded,
+  type FieldKind,
+  hex,
+  hyphenated,
+  ipv4,
+  ipv6,
+  locator64,
+  optionalBase64,
+  parseHex,
+  period,
+  plainName,
+  string,
+  strings,
+  tag,
+  text,
+  u8,
+  u16,
+  u32,
+} from './rdata-fields.ts'
+import {
+  algorithm,
+  certificateType,
+  dsDigest,
+  moment,
+  sshDigest,
+  tlsaDigest,
+  zoneDigest,
+} from './security-fields.ts'
+import { svcParams } from './svcparams.ts'
+import { naming, TextError } from './text-error.ts'
+import { TokenReader } from './token-reader.ts'
 import { splitTokens, type Token } from './tokens.ts'
+import { typeBitmap, typeField } from './type-bitmap.ts'
 
-/** Where a field stands in RDATA, for those who must know of the names in it. */
+/** Where a name stands in RDATA, for those who must know. */
 export interface NameField {
   readonly offset: number
   readonly length: number
   readonly compressible: boolean
 }
 
-interface FieldKind {
-  /** Reads as many tokens as the field takes and appends its wire form. */
-  parse(tokens: TokenReader, out: ByteWriter): void
-  /** Length in octets of the field at `at`, or -1 when it is malformed or runs over the end. */
-  measure(rdata: Uint8Array, at: number): number
-  format(field: Uint8Array): string
-  readonly name?: 'compressible' | 'plain'
-}
-
-interface Field {
-  readonly label: string
-  readonly kind: FieldKind
-}
-
-class TokenReader {
-  readonly origin: Uint8Array
-  readonly #tokens: readonly Token[]
-  #at = 0
-
-  constructor(tokens: readonly Token[], origin: Uint8Array) {
-    this.#tokens = tokens
-    this.origin = origin
-  }
-
-  get done(): boolean {
-    return this.#at === this.#tokens.length
-  }
-
-  next(): Token {
-    const token = this.#tokens[this.#at]
-    if (token === undefined) throw new TextError('is missing')
-    this.#at++
-    return token
-  }
-}
-
-function unsigned(octets: 1 | 2 | 4): FieldKind {
-  const most = 2 ** (8 * octets) - 1
-  return {
-    parse(tokens, out) {
-      const { text } = tokens.next()
-      const value = Number(text)
-      if (!/^\d{1,10}$/.test(text) || value > most)
-        throw new TextError(`"${text}" is not a number from 0 to ${most}`)
-      for (let shift = 8 * (octets - 1); shift >= 0; shift -= 8) out.u8((value >>> shift) & 0xff)
-    },
-    measure: (rdata, at) => (at + octets <= rdata.length ? octets : -1),
-    format: (field) => String(field.reduce((value, octet) => value * 256 + octet, 0)),
-  }
-}
-
-const ipv4: FieldKind = {
-  parse(tokens, out) {
-    const { text } = tokens.next()
-    const octets = parseIpv4(text)
-    if (octets === null) throw new TextError(`"${text}" is not an IPv4 address`)
-    out.append(octets)
-  },
-  measure: (rdata, at) => (at + 4 <= rdata.length ? 4 : -1),
-  format: formatIpv4,
-}
-
-const ipv6: FieldKind = {
-  parse(tokens, out) {
-    const { text } = tokens.next()
-    const octets = parseIpv6(text)
-    if (octets === null) throw new TextError(`"${text}" is not an IPv6 address`)
-    out.append(octets)
-  },
-  measure: (rdata, at) => (at + 16 <= rdata.length ? 16 : -1),
-  format: formatIpv6,
-}
-
-function domainName(name: 'compressible' | 'plain'): FieldKind {
-  return {
-    parse: (tokens, out) => out.append(parseName(tokens.next().text, tokens.origin)),
-    measure: measureName,
-    format: formatName,
-    name,
-  }
-}
-
-function measureName(rdata: Uint8Array, at: number): number {
-  let end = at
-  for (;;) {
-    const length = rdata[end]
-    if (length === undefined || length > 63) return -1
-    end += length + 1
-    if (end - at > 255) return -1
-    if (length === 0) return end - at
-  }
-}
-
-/** One <character-string> of RFC 1035 section 3.3: a length octet and up to 255 octets. */
-const string: FieldKind = {
-  parse(tokens, out) {
-    const octets = stringOctets(tokens.next().text)
-    if (octets.length > 255) throw new TextError('is a string longer than 255 octets')
-    out.u8(octets.length)
-    out.append(octets)
-  },
-  measure(rdata, at) {
-    const length = rdata[at]
-    return length === undefined || at + 1 + length > rdata.length ? -1 : 1 + length
-  },
-  format: (field) => formatString(field.subarray(1)),
-}
-
-/** One or more <character-string>s to the end of the RDATA. */
-const strings: FieldKind = {
-  parse(tokens, out) {
-    do string.parse(tokens, out)
-    while (!tokens.done)
-  },
-  measure(rdata, at) {
-    let end = at
-    do {
-      const length = string.measure(rdata, end)
-      if (length < 0) return -1
-      end += length
-    } while (end < rdata.length)
-    return end - at
-  },
-  format(field) {
-    const parts: string[] = []
-    for (let at = 0; at < field.length; at += field[at]! + 1) {
-      parts.push(string.format(field.subarray(at, at + 1 + field[at]!)))
-    }
-    return parts.join(' ')
-  },
-}
-
-/** Property tag of CAA: letters and digits behind a length octet (RFC 8659 section 4.1). */
-const tag: FieldKind = {
-  parse(tokens, out) {
-    const { text } = tokens.next()
-    if (!/^[a-z0-9]{1,255}$/i.test(text)) throw new TextError(`"${text}" is not letters and digits`)
-    out.u8(text.length)
-    out.append(Buffer.from(text.toLowerCase(), 'latin1'))
-  },
-  measure: string.measure,
-  format: (field) => Buffer.from(field.subarray(1)).toString('latin1'),
-}
-
-/** Octets to the end of the RDATA, written as one quoted string (the value of CAA, RFC 8659 section 4.1). */
-const text: FieldKind = {
-  parse: (tokens, out) => out.append(stringOctets(tokens.next().text)),
-  measure: (rdata, at) => rdata.length - at,
-  format: formatString,
-}
-
-function stringOctets(source: string): Uint8Array {
-  const octets: number[] = []
-  for (let at = 0; at < source.length; ) {
-    const { octet, next } = parseOctet(source, at)
-    octets.push(octet)
-    at = next
-  }
-  return Uint8Array.from(octets)
-}
-
-const stringSpecials = new Set([0x22, 0x5c])
-
-function formatString(octets: Uint8Array): string {
-  let inner = ''
-  for (const octet of octets) inner += formatOctet(octet, stringSpecials, true)
-  return `"${inner}"`
-}
-
-const u8 = unsigned(1)
-const u16 = unsigned(2)
-const u32 = unsigned(4)
-const compressible = domainName('compressible')
-const plain = domainName('plain')
-
 interface Grammar {
   readonly type: number
-  readonly fields: readonly Field[]
+  readonly fields: readonly { readonly label: string; readonly kind: FieldKind }[]
+  /** Says what is wrong with RDATA whose fields are each sound; applied to what is written, not to what is shown. */
+  readonly check: (rdata: Uint8Array) => string | null
 }
 
-function grammar(type: number, fields: Record<string, FieldKind>): Grammar {
-  return { type, fields: Object.entries(fields).map(([label, kind]) => ({ label, kind })) }
+function grammar(
+  type: number,
+  fields: Readonly<Record<string, FieldKind>>,
+  check: Grammar['check'] = () => null,
+): Grammar {
+  return { type, fields: Object.entries(fields).map(([label, kind]) => ({ label, kind })), check }
+}
+
+const typeNames = { read: readType, format: typeName }
+const bitmap = typeBitmap(typeNames)
+
+const dnskey = { flags: u16, protocol: u8, algorithm, publicKey: base64 }
+const ds = { keyTag: u16, algorithm, digestType: u8, digest: hex }
+const tlsa = { usage: u8, selector: u8, matchingType: u8, data: hex }
+const svcb = { priority: u16, target: plainName, params: svcParams }
+const preferred = { preference: u16, exchange: plainName }
+
+/** RFC 9460 section 2.4.2: a priority of 0 makes an alias, which has no parameters. */
+function aliasWithoutParams(rdata: Uint8Array): string | null {
+  const [, target] = walk(types.svcb, rdata)
+  return rdata[0] === 0 && rdata[1] === 0 && target!.offset + target!.length < rdata.length
+    ? 'with priority 0 it is an alias, which has no parameters'
+    : null
 }
 
 // A new type is a line here.
-const grammars = {
+const grammars: Readonly<Record<string, Grammar>> = {
   A: grammar(1, { address: ipv4 }),
-  NS: grammar(2, { nsdname: compressible }),
-  CNAME: grammar(5, { cname: compressible }),
+  NS: grammar(2, { nsdname: compressibleName }),
+  CNAME: grammar(5, { cname: compressibleName }),
   SOA: grammar(6, {
-    mname: compressible,
-    rname: compressible,
+    mname: compressibleName,
+    rname: compressibleName,
     serial: u32,
-    refresh: u32,
-    retry: u32,
-    expire: u32,
-    minimum: u32,
+    refresh: period,
+    retry: period,
+    expire: period,
+    minimum: period,
   }),
-  PTR: grammar(12, { ptrdname: compressible }),
-  MX: grammar(15, { preference: u16, exchange: compressible }),
+  MB: grammar(7, { madname: compressibleName }),
+  MG: grammar(8, { mgmname: compressibleName }),
+  MR: grammar(9, { newname: compressibleName }),
+  PTR: grammar(12, { ptrdname: compressibleName }),
+  HINFO: grammar(13, { cpu: string, os: string }),
+  MINFO: grammar(14, { rmailbx: compressibleName, emailbx: compressibleName }),
+  MX: grammar(15, { preference: u16, exchange: compressibleName }),
   TXT: grammar(16, { strings }),
+  RP: grammar(17, { mbox: plainName, txt: plainName }),
+  AFSDB: grammar(18, { subtype: u16, hostname: plainName }),
+  X25: grammar(19, { address: string }),
+  RT: grammar(21, preferred),
+  KEY: grammar(25, { ...dnskey, publicKey: optionalBase64 }),
+  PX: grammar(26, { preference: u16, map822: plainName, mapx400: plainName }),
   AAAA: grammar(28, { address: ipv6 }),
-  SRV: grammar(33, { priority: u16, weight: u16, port: u16, target: plain }),
-  CAA: grammar(257, { flags: u8, tag, value: text }),
-} as const satisfies Record<string, Grammar>
-
-export type KnownType = keyof typeof grammars
+  LOC: grammar(29, { location }),
+  SRV: grammar(33, { priority: u16, weight: u16, port: u16, target: plainName }),
+  NAPTR: grammar(35, {
+    order: u16,
+    preference: u16,
+    flags: string,
+    services: string,
+    regexp: string,
+    replacement: plainName,
+  }),
+  KX: grammar(36, preferred),
+  CERT: grammar(37, { type: certificateType, keyTag: u16, algorithm, certificate: base64 }),
+  DNAME: grammar(39, { target: plainName }),
+  APL: grammar(42, { prefixes: addressPrefixes }),
+  DS: grammar(43, ds, dsDigest),
+  SSHFP: grammar(44, { algorithm: u8, fingerprintType: u8, fingerprint: hex }, sshDigest),
+  IPSECKEY: grammar(45, { gateway: ipsecGateway, publicKey: optionalBase64 }),
+  RRSIG: grammar(46, {
+    covered: typeField(typeNames),
+    algorithm,
+    labels: u8,
+    originalTtl: period,
+    expiration: moment,
+    inception: moment,
+    keyTag: u16,
+    signer: plainName,
+    signature: base64,
+  }),
+  NSEC: grammar(47, { next: plainName, types: bitmap }),
+  DNSKEY: grammar(48, dnskey),
+  DHCID: grammar(49, { digest: base64 }),
+  NSEC3: grammar(50, {
+    algorithm: u8,
+    flags: u8,
+    iterations: u16,
+    salt,
+    next: hashedOwner,
+    types: bitmap,
+  }),
+  NSEC3PARAM: grammar(51, { algorithm: u8, flags: u8, iterations: u16, salt }),
+  TLSA: grammar(52, tlsa, tlsaDigest),
+  SMIMEA: grammar(53, tlsa, tlsaDigest),
+  CDS: grammar(59, ds, dsDigest),
+  CDNSKEY: grammar(60, dnskey),
+  OPENPGPKEY: grammar(61, { publicKey: base64 }),
+  CSYNC: grammar(62, { serial: u32, flags: u16, types: bitmap }),
+  ZONEMD: grammar(63, { serial: u32, scheme: u8, hash: u8, digest: hex }, zoneDigest),
+  SVCB: grammar(types.svcb, svcb, aliasWithoutParams),
+  HTTPS: grammar(65, svcb, aliasWithoutParams),
+  SPF: grammar(99, { strings }),
+  NID: grammar(104, { preference: u16, nodeId: locator64 }),
+  L32: grammar(105, { preference: u16, locator: ipv4 }),
+  L64: grammar(106, { preference: u16, locator: locator64 }),
+  LP: grammar(107, { preference: u16, fqdn: plainName }),
+  EUI48: grammar(108, { address: hyphenated(6) }),
+  EUI64: grammar(109, { address: hyphenated(8) }),
+  URI: grammar(256, { priority: u16, weight: u16, target: text(1) }),
+  CAA: grammar(257, { flags: u8, tag, value: text(0) }),
+  AMTRELAY: grammar(260, { relay: amtRelay }),
+  RESINFO: grammar(261, { strings }),
+  WALLET: grammar(262, { strings }),
+  DLV: grammar(32769, ds, dsDigest),
+}
 
 const byType = new Map<number, Grammar>(Object.values(grammars).map((entry) => [entry.type, entry]))
 const mnemonics = new Map<number, string>(Object.entries(grammars).map(([name, entry]) => [entry.type, name]))
@@ -235,32 +193,103 @@ export const rrTypes: ReadonlyMap<string, number> = new Map(
   Object.entries(grammars).map(([name, entry]) => [name, entry.type]),
 )
 
+/** Types that stand for an operation or a question and own no data, by the names that people may try. */
+const pseudoTypes: ReadonlyMap<string, number> = new Map([
+  ['OPT', 41],
+  ['NXNAME', 128],
+  ['TKEY', 249],
+  ['TSIG', 250],
+  ['IXFR', 251],
+  ['AXFR', 252],
+  ['MAILB', 253],
+  ['MAILA', 254],
+  ['ANY', 255],
+  ['*', 255],
+])
+
 /** Mnemonic of a type, or `TYPE123` (RFC 3597 section 5) for one that we don't know. */
 export function typeName(type: number): string {
   return mnemonics.get(type) ?? `TYPE${type}`
 }
 
 /**
+ * Number of a type that an RRset can have, from its mnemonic or from `TYPE123`, in either case.
+ *
+ * @throws TextError when the text is no type, or one that owns no data (0, 65535, OPT, and the meta and question types,
+ *   RFC 6895 section 3.1).
+ */
+export function parseType(source: string): number {
+  const type = readType(source)
+  if (type === null) {
+    throw new TextError(`type ${source} is not known; one without a name here is written TYPE123`)
+  }
+  if (type === 0 || type === 65535 || type === types.any || isMetaType(type)) {
+    throw new TextError(`type ${source} stands for no data, so no RRset has it`)
+  }
+  return type
+}
+
+/** Any type, pseudo types too; null when the text is none. */
+function readType(source: string): number | null {
+  const name = source.toUpperCase()
+  const known = rrTypes.get(name) ?? pseudoTypes.get(name)
+  if (known !== undefined) return known
+  const digits = /^TYPE(0|[1-9]\d{0,4})$/.exec(name)?.[1]
+  return digits === undefined || Number(digits) > 65535 ? null : Number(digits)
+}
+
+/**
  * Wire form of RDATA in presentation form; relative names in it take `origin`.
  *
- * @throws TextError that names the field.
+ * @param type as `parseType` takes it
+ * @throws TextError that names the type and the field.
  */
 export function parseRdata(type: string, source: string, origin: Uint8Array): Uint8Array {
-  const entry = Object.hasOwn(grammars, type) ? grammars[type as KnownType] : undefined
-  if (entry === undefined) throw new TextError(`type ${type} is not known`)
-  const tokens = new TokenReader(splitTokens(source), origin)
+  return parseTokens(parseType(type), splitTokens(source), origin)
+}
+
+/** Like `parseRdata`, of text that has been split already: a master file splits its lines itself. */
+export function parseRdataTokens(type: string, tokens: readonly Token[], origin: Uint8Array): Uint8Array {
+  return parseTokens(parseType(type), tokens, origin)
+}
+
+function parseTokens(type: number, source: readonly Token[], origin: Uint8Array): Uint8Array {
+  const name = typeName(type)
+  const tokens = new TokenReader(source, origin)
+  const first = tokens.peek()
+  // A quoted "\#" is a string.
+  const opaque = first?.text === '\\#' && !first.quoted
+  if (!opaque && !byType.has(type)) throw new TextError(`${name}: must be written \\# length hexadecimal`)
+  const rdata = opaque ? parseOpaque(type, tokens) : parseFields(type, tokens)
+  if (!tokens.done) throw new TextError(`${name}: "${tokens.nextParameter().text}" is one field too many`)
+  if (rdata.length > 65535) throw new TextError(`${name}: RDATA is longer than 65535 octets`)
+  const problem = byType.get(type)?.check(rdata) ?? null
+  if (problem !== null) throw new TextError(`${name}: ${problem}`)
+  return rdata
+}
+
+function parseFields(type: number, tokens: TokenReader): Uint8Array {
   const out = new ByteWriter()
-  for (const { label, kind } of entry.fields) {
-    try {
-      kind.parse(tokens, out)
-    } catch (error) {
-      if (error instanceof TextError) throw new TextError(`${type} ${label}: ${error.message}`)
-      throw error
-    }
+  for (const { label, kind } of byType.get(type)!.fields) {
+    naming(`${typeName(type)} ${label}`, () => kind.parse(tokens, out))
   }
-  if (!tokens.done) throw new TextError(`${type}: "${tokens.next().text}" is one field too many`)
-  if (out.length > 65535) throw new TextError(`${type}: RDATA is longer than 65535 octets`)
   return out.finish()
+}
+
+/** The form of RFC 3597 section 5; octets of a type that we know come out as its text would make them. */
+function parseOpaque(type: number, tokens: TokenReader): Uint8Array {
+  const rdata = naming(typeName(type), () => {
+    tokens.next()
+    const { text: length } = tokens.next()
+    if (!/^\d{1,5}$/.test(length)) throw new TextError(`"${length}" is not a length`)
+    const octets = parseHex(tokens.rest())
+    if (octets.length !== Number(length)) {
+      throw new TextError(`the length is ${length}, and ${octets.length} octets stand there`)
+    }
+    return octets
+  })
+  if (!byType.has(type)) return rdata
+  return parseFields(type, new TokenReader(splitTokens(formatFields(type, rdata)), tokens.origin))
 }
 
 /**
@@ -269,12 +298,23 @@ export function parseRdata(type: string, source: string, origin: Uint8Array): Ui
  * @throws TextError when the octets are not RDATA of the type.
  */
 export function formatRdata(type: number, rdata: Uint8Array): string {
+  const written = byType.has(type) ? formatFields(type, rdata) : ''
+  if (written !== '') return written
+  // No octets have a text as well, so that a line of a master file never ends with its type.
+  return `\\# ${rdata.length} ${encoded(rdata, 'hex').toUpperCase()}`.trimEnd()
+}
+
+function formatFields(type: number, rdata: Uint8Array): string {
   return walk(type, rdata)
     .map(({ kind, offset, length }) => kind.format(rdata.subarray(offset, offset + length)))
+    .filter((written) => written !== '')
     .join(' ')
 }
 
-/** The names inside RDATA; none for a type that we don't know (RFC 3597 section 4: its octets are opaque). */
+/**
+ * The names that are fields of RDATA; none for a type that we don't know (RFC 3597 section 4: its octets are opaque),
+ * and not the names inside a larger field, which are never compressed.
+ */
 export function nameFields(type: number, rdata: Uint8Array): NameField[] {
   if (!byType.has(type)) return []
   return walk(type, rdata)
@@ -283,10 +323,8 @@ export function nameFields(type: number, rdata: Uint8Array): NameField[] {
 }
 
 function walk(type: number, rdata: Uint8Array): { kind: FieldKind; offset: number; length: number }[] {
-  const entry = byType.get(type)
-  if (entry === undefined) throw new TextError(`type ${type} is not known`)
   let offset = 0
-  const found = entry.fields.map(({ label, kind }) => {
+  const found = byType.get(type)!.fields.map(({ label, kind }) => {
     const length = kind.measure(rdata, offset)
     if (length < 0) throw new TextError(`${typeName(type)} ${label}: the octets are malformed`)
     const field = { kind, offset, length }

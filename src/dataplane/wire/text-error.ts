@@ -5,3 +5,13 @@ export class TextError extends Error {
     this.name = 'TextError'
   }
 }
+
+/** Runs `work`, with `what` put before the message of a TextError. */
+export function naming<T>(what: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof TextError) throw new TextError(`${what}: ${error.message}`)
+    throw error
+  }
+}

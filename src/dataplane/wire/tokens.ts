@@ -4,6 +4,11 @@ import { TextError } from './text-error.ts'
 export interface Token {
   readonly text: string
   readonly quoted: boolean
+  /**
+   * Where in `text` a quoted value begins, for a word such as `alpn="h2,h3"` (RFC 9460 section 2.1): its quotes are left
+   * out of `text`. Only parameters take such a word (`TokenReader.nextParameter`).
+   */
+  readonly valueAt?: number
 }
 
 /** Tokens of one line. @throws TextError on a line break, an open quote or a backslash at the end. */
@@ -12,28 +17,49 @@ export function splitTokens(source: string): Token[] {
   const tokens: Token[] = []
   let at = 0
   while (at < source.length) {
-    if (source[at] === ' ' || source[at] === '\t') {
+    if (isSpace(source[at])) {
       at++
       continue
     }
     const quoted = source[at] === '"'
     const start = quoted ? at + 1 : at
     const end = tokenEnd(source, start, quoted)
-    tokens.push({ text: source.slice(start, end), quoted })
+    const text = source.slice(start, end)
     at = quoted ? end + 1 : end
+    if (quoted || source[end] !== '"') {
+      tokens.push({ text, quoted })
+      continue
+    }
+    const valueEnd = parameterEnd(source, end)
+    tokens.push({ text: text + source.slice(end + 1, valueEnd), quoted, valueAt: text.length })
+    at = valueEnd + 1
   }
   return tokens
 }
 
+/** End of a word or a string; of a word also the quote that stands in it. */
 function tokenEnd(source: string, start: number, quoted: boolean): number {
   let at = start
   for (; at < source.length; at++) {
     const char = source[at]
     if (char === '\\') at++
-    else if (quoted ? char === '"' : char === ' ' || char === '\t') return at
-    else if (!quoted && char === '"') throw new TextError('a quote stands inside a word')
+    else if (char === '"' || (!quoted && isSpace(char))) return at
   }
   if (at > source.length) throw new TextError('a backslash stands at the end')
   if (quoted) throw new TextError('a quote is not closed')
   return at
+}
+
+/** Closing quote of the value that opens at `quote`, which must stand behind `=` and end the word. */
+function parameterEnd(source: string, quote: number): number {
+  if (source[quote - 1] !== '=') throw new TextError('a quote stands inside a word')
+  const end = tokenEnd(source, quote + 1, true)
+  if (end + 1 < source.length && !isSpace(source[end + 1])) {
+    throw new TextError('text stands behind a closing quote')
+  }
+  return end
+}
+
+function isSpace(char: string | undefined): boolean {
+  return char === ' ' || char === '\t'
 }

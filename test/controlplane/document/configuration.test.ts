@@ -369,7 +369,22 @@ t.test('every bad input names its path', async (t) => {
     [
       `zones: { z.test: { ${soa}, rrsets: [{ name: a, type: NOPE, data: [x] }] } }`,
       'zones["z.test"].rrsets[0].type',
-      /must be one of A, NS.*not "NOPE"/,
+      /type NOPE is not known/,
+    ],
+    [
+      `zones: { z.test: { ${soa}, rrsets: [{ name: a, type: any, data: [x] }] } }`,
+      'zones["z.test"].rrsets[0].type',
+      /type any stands for no data/,
+    ],
+    [
+      `zones: { z.test: { ${soa}, rrsets: [{ name: a, type: TYPE6, data: [x] }] } }`,
+      'zones["z.test"].rrsets[0].type',
+      /field soa/,
+    ],
+    [
+      `zones: { z.test: { ${soa}, rrsets: [{ name: a, type: TYPE65280, data: ["10"] }] } }`,
+      'zones["z.test"].rrsets[0].data[0]',
+      /TYPE65280: must be written/,
     ],
     [
       `zones: { z.test: { ${soa}, rrsets: [{ name: "@", type: SOA, data: [x] }] } }`,
