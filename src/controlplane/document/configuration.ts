@@ -4,6 +4,7 @@
  */
 import Type from 'typebox'
 import { enclosingHostnames, hostnameToWire, relativeName } from '../../dataplane/wire/name.ts'
+import { namesAbove } from '../../dataplane/zone/check.ts'
 import type { Problem } from '../errors.ts'
 import type { Configuration, Monitor, Pool, Service, Zone } from '../model.ts'
 import { formatMonitor, MonitorSchema, parseMonitor } from './monitor.ts'
@@ -104,6 +105,7 @@ export function crossProblems(configuration: Configuration): Problem[] {
   }
   const pools = new Set(configuration.pools.map((pool) => pool.name))
   const zones = indexZones(configuration.zones)
+  const dnames = indexDnames(configuration.zones)
   for (const service of configuration.services) {
     const at = joinPath('services', service.name)
     service.pools.forEach((pool, index) => {
@@ -113,13 +115,19 @@ export function crossProblems(configuration: Configuration): Problem[] {
     if (service.fallback !== null && !pools.has(service.fallback)) {
       problems.push({ path: joinPath(at, 'fallback'), message: `there is no pool ${service.fallback}` })
     }
-    checkPlace(service, zones, at, problems)
+    checkPlace(service, zones, dnames, at, problems)
   }
   return problems
 }
 
 /** A service needs a zone around it, and its addresses can't be said twice. */
-function checkPlace(service: Service, zones: ZoneIndex, path: string, problems: Problem[]): void {
+function checkPlace(
+  service: Service,
+  zones: ZoneIndex,
+  dnames: ReadonlySet<string>,
+  path: string,
+  problems: Problem[],
+): void {
   const apex = enclosingHostnames(service.name).find((name) => zones.has(name))
   if (apex === undefined) {
     problems.push({ path, message: `no zone of the document holds ${service.name}` })
@@ -130,6 +138,18 @@ function checkPlace(service: Service, zones: ZoneIndex, path: string, problems: 
   if (type !== undefined) {
     problems.push({ path, message: `zone ${apex} has an RRset ${type} at the same name` })
   }
+  const dname = namesAbove(owner).find((at) => dnames.has(`${at} ${apex}`))
+  if (dname !== undefined) {
+    problems.push({ path, message: `zone ${apex} has a DNAME at ${dname}, and nothing can be below it` })
+  }
+}
+
+/** Owner and apex of every DNAME. */
+function indexDnames(zones: readonly Zone[]): ReadonlySet<string> {
+  const dnames = zones.flatMap(({ apex, rrsets }) =>
+    rrsets.filter(({ type }) => type === 'DNAME').map(({ owner }) => `${owner} ${apex}`),
+  )
+  return new Set(dnames)
 }
 
 /** By apex, the owners that no service may have, with the type that takes them. */

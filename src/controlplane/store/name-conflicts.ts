@@ -6,6 +6,7 @@
 import { and, eq, inArray } from 'drizzle-orm'
 import { services } from '../../../schema/services.ts'
 import { rrsets } from '../../../schema/zones.ts'
+import { standsBesideCname } from '../../dataplane/zone/check.ts'
 import { ControlError, type Problem } from '../errors.ts'
 import type { Rrset } from '../model.ts'
 import { absoluteName, relativeOwner } from './names.ts'
@@ -34,7 +35,7 @@ export function cnameProblems(all: readonly Rrset[], pathOf: (index: number) => 
   const aliases = new Set(all.filter(({ type }) => type === 'CNAME').map(({ owner }) => owner))
   if (aliases.size === 0) return []
   return all.flatMap(({ owner, type }, index) => {
-    if (type !== 'CNAME' && aliases.has(owner)) {
+    if (!standsBesideCname(type) && aliases.has(owner)) {
       return { path: pathOf(index), message: `${owner} has a CNAME, so it can't have ${type}` }
     }
     const atApex = type === 'CNAME' && owner === '@'

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { and, asc, count, eq, type SQL, sql } from 'drizzle-orm'
 import { rrsets } from '../../../schema/zones.ts'
 import type { Rrset } from '../model.ts'
+import { dnameProblems } from './dname-conflicts.ts'
 import { cnameProblems, serviceProblems, throwIfAny } from './name-conflicts.ts'
 import { raiseSerial, readSerial } from './serial.ts'
 import {
@@ -57,7 +58,7 @@ export async function countRrsets(tx: Tx, apex: string): Promise<number> {
 
 /**
  * Creates or replaces one RRset, and gives its zone the next serial. Throws `not-found` without the zone, `conflict`
- * for a CNAME beside other data or an A, AAAA or CNAME where a service is.
+ * for a CNAME beside other data, data below a DNAME, or an A, AAAA or CNAME where a service is.
  */
 export async function putRrset(
   write: Write,
@@ -77,6 +78,7 @@ export async function putRrset(
   const others = neighbours.map(({ value }) => value).filter((value) => value.type !== type)
   const problems = [
     ...cnameProblems([...others, rrset], itself),
+    ...(await dnameProblems(tx, apex, rrset, others)),
     ...(await serviceProblems(tx, apex, [rrset], itself)),
   ]
   throwIfAny(problems, `${describe(apex, owner, type)} is refused`)

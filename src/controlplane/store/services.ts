@@ -6,6 +6,7 @@ import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { ControlError } from '../errors.ts'
 import type { Service } from '../model.ts'
+import { servicesBelowDname } from './dname-conflicts.ts'
 import { rrsetProblems, throwIfAny } from './name-conflicts.ts'
 import {
   checkCondition,
@@ -80,6 +81,7 @@ export async function putService(write: Write, service: Service, condition: Writ
   }
   await checkPools(tx, service)
   throwIfAny(await rrsetProblems(tx, zone, [name]), `service ${name} is refused`)
+  throwIfAny(await servicesBelowDname(tx, zone, [name]), `service ${name} is refused`)
   const { pools: names, ...head } = service
   const row = { ...head, zone, revision }
   await tx.insert(services).values(row).onConflictDoUpdate({ target: services.name, set: row })

@@ -5,6 +5,7 @@ import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { ControlError } from '../errors.ts'
 import type { Zone, ZoneHead } from '../model.ts'
+import { occludedServices, servicesBelowDname } from './dname-conflicts.ts'
 import { cnameProblems, pathOfService, rrsetProblems, serviceProblems, throwIfAny } from './name-conflicts.ts'
 import { replaceRrsets } from './rrset-replacement.ts'
 import { nextSerial } from './serial.ts'
@@ -73,6 +74,7 @@ export async function putZone(write: Write, zone: Zone, condition: WriteConditio
     await adoptServices(write, apex)
   }
   throwIfAny(await serviceProblems(tx, apex, rrsets, inZone), `zone ${apex} is refused`)
+  throwIfAny(await occludedServices(tx, apex, rrsets, inZone), `zone ${apex} is refused`)
   const replaced = await replaceRrsets(write, apex, rrsets)
   if (current !== null && replaced.changed === 0 && isDeepStrictEqual(before, head)) {
     return { created: false, changed: false, revision: current.revision }
@@ -134,6 +136,7 @@ async function handOverServices(write: Write, apex: string): Promise<void> {
     )
   }
   throwIfAny(await rrsetProblems(tx, parent, names), `zone ${apex} can't be deleted`)
+  throwIfAny(await servicesBelowDname(tx, parent, names), `zone ${apex} can't be deleted`)
   await moveServices(write, names, apex, parent)
 }
 

@@ -2,7 +2,7 @@
  * Rules on a zone's data that need more than one RR to judge. Single fields are judged by the grammar of their type
  * (`wire/rdata.ts`). Pure, over text that has been parsed already: owners relative to the apex, in lower case.
  */
-import { hostnameToWire } from '../wire/name.ts'
+import { enclosingHostnames, hostnameToWire } from '../wire/name.ts'
 import { parseRdata } from '../wire/rdata.ts'
 
 export interface CheckedRrset {
@@ -28,6 +28,8 @@ export function checkRrset(apex: string, rrset: CheckedRrset): string[] {
   if (type === 'SOA') problems.push(`${what}: the SOA is the zone's own field "soa"`)
   if (type === 'CNAME' && data.length > 1)
     problems.push(`${what}: a name has one CNAME at the most (RFC 2181 section 10.1)`)
+  if (type === 'DNAME' && data.length > 1)
+    problems.push(`${what}: a name has one DNAME at the most (RFC 6672 section 2.4)`)
   if (type === 'CNAME' && owner === '@')
     problems.push(`${what}: the apex has SOA and NS, so it can't be a CNAME (RFC 1034 section 3.6.2)`)
   // RFC 4592 section 4.2: what a wildcard cut would mean is not defined.
@@ -56,16 +58,41 @@ export function checkZone(zone: {
       problems.push({ path, message: `${rrset.owner} ${rrset.type}: this RRset stands there twice` })
     types.add(rrset.type)
   }
+  const aliased = new Set(zone.rrsets.filter(({ type }) => type === 'DNAME').map(({ owner }) => owner))
   for (const [index, { owner, type }] of zone.rrsets.entries()) {
-    const others = [...typesByOwner.get(owner)!].filter((other) => other !== 'CNAME')
+    const path = `rrsets[${index}]`
+    const others = [...typesByOwner.get(owner)!].filter((other) => !standsBesideCname(other))
     if (type === 'CNAME' && others.length > 0) {
       problems.push({
-        path: `rrsets[${index}]`,
+        path,
         message: `${owner} CNAME: the name also has ${others.join(', ')}, and a CNAME stands alone (RFC 1034 section 3.6.2)`,
       })
     }
+    if (type === 'DNAME' && owner !== '@' && typesByOwner.get(owner)!.has('NS')) {
+      problems.push({ path, message: `${owner} DNAME: ${dnameAtCut}` })
+    }
+    const above = aliased.size === 0 ? undefined : namesAbove(owner).find((name) => aliased.has(name))
+    if (above !== undefined) {
+      problems.push({ path, message: `${owner} ${type}: ${above} has a DNAME, below which nothing can be` })
+    }
   }
   return problems
+}
+
+/** RFC 6672 section 2.3. */
+export const dnameAtCut = 'the name has NS too, and a DNAME belongs to the zone below such a cut'
+
+/** The CNAME itself, and the two types of DNSSEC that go with any other (RFC 4034 sections 3 and 4). */
+export function standsBesideCname(type: string): boolean {
+  return type === 'CNAME' || type === 'RRSIG' || type === 'NSEC'
+}
+
+/** Owners, relative to the apex as `owner` is, that it lies below: no data may be below a DNAME (RFC 6672 section 2.3). */
+export function namesAbove(owner: string): string[] {
+  if (owner === '@') return []
+  return enclosingHostnames(owner)
+    .slice(1)
+    .map((name) => (name === '.' ? '@' : name))
 }
 
 function isWildcard(owner: string): boolean {

@@ -219,8 +219,15 @@ services:
   c.other.test: { pools: [p] }
   d.z.test: { pools: [p] }
   e.sub.z.test: { pools: [p] }
+  f.z.test: { pools: [p] }
+  h.g.f.z.test: { pools: [p] }
 zones:
-  z.test: { soa: { mname: n., rname: r. }, rrsets: [{ name: d, type: CNAME, data: [x] }, { name: e.sub, type: TXT, data: [x] }] }
+  z.test:
+    soa: { mname: n., rname: r. }
+    rrsets:
+      - { name: d, type: CNAME, data: [x] }
+      - { name: e.sub, type: TXT, data: [x] }
+      - { name: f, type: DNAME, data: [x] }
 `),
     [
       'pools.p.monitor: there is no monitor nowhere',
@@ -228,6 +235,7 @@ zones:
       'services["b.z.test"].fallback: there is no pool r',
       'services["c.other.test"]: no zone of the document holds c.other.test',
       'services["d.z.test"]: zone z.test has an RRset CNAME at the same name',
+      'services["h.g.f.z.test"]: zone z.test has a DNAME at f, and nothing can be below it',
     ],
   )
   t.same(crossProblems({ monitors: [], pools: [], services: [], zones: [] }), [])
@@ -385,6 +393,11 @@ t.test('every bad input names its path', async (t) => {
       `zones: { z.test: { ${soa}, rrsets: [{ name: a, type: TYPE65280, data: ["10"] }] } }`,
       'zones["z.test"].rrsets[0].data[0]',
       /TYPE65280: must be written/,
+    ],
+    [
+      `zones: { z.test: { ${soa}, rrsets: [{ name: a, type: DNAME, data: [b.] }, { name: c.a, type: A, data: [1.2.3.4] }] } }`,
+      'zones["z.test"].rrsets[1]',
+      /a has a DNAME, below which nothing can be/,
     ],
     [
       `zones: { z.test: { ${soa}, rrsets: [{ name: "@", type: SOA, data: [x] }] } }`,

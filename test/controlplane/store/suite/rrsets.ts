@@ -1,3 +1,4 @@
+import type { Rrset } from '../../../../src/controlplane/model.ts'
 import { putPool } from '../../../../src/controlplane/store/pools.ts'
 import {
   deleteRrset,
@@ -6,8 +7,8 @@ import {
   putRrset,
   streamRrsets,
 } from '../../../../src/controlplane/store/rrsets.ts'
-import { putService } from '../../../../src/controlplane/store/services.ts'
-import { getZoneHead, putZone } from '../../../../src/controlplane/store/zones.ts'
+import { deleteService, putService } from '../../../../src/controlplane/store/services.ts'
+import { deleteZone, getZoneHead, putZone } from '../../../../src/controlplane/store/zones.ts'
 import { member, pool, put, refused, rrset, type Suite, service, zone } from './samples.ts'
 
 export const rrsetsSuite: Suite = async (t, database) => {
@@ -92,6 +93,82 @@ export const rrsetsSuite: Suite = async (t, database) => {
     }
     await tryPut('svc', 'TXT', '"beside a service"')
     await tryPut('@', 'MX', '10 mail.example.test.')
+  })
+
+  await t.test('nothing is below a DNAME', async (t) => {
+    const tryPut = (owner: string, type: string, data: string) =>
+      put(database, (write) => putRrset(write, apex, rrset(owner, type, data), {}))
+    const refusedFor = async (owner: string, type: string, data: string, message: RegExp) => {
+      const error = await refused(t, 'conflict', tryPut(owner, type, data))
+      t.match(error.problems?.[0], { message }, `${owner} ${type}`)
+    }
+    await tryPut('a.b.moved', 'TXT', '"x"')
+    await refusedFor('moved', 'DNAME', 'x.test.', /a.b.moved has TXT/)
+    await refusedFor('b.moved', 'DNAME', 'x.test.', /a.b.moved has TXT/)
+    await refusedFor('@', 'DNAME', 'x.test.', /nothing can be below a DNAME/)
+    await put(database, (write) => deleteRrset(write, apex, 'a.b.moved', 'TXT', {}))
+    // One label that ends in ".moved", and another name that ends in the same letters.
+    await tryPut('a\\.moved', 'TXT', '"x"')
+    await tryPut('unmoved', 'TXT', '"x"')
+    await tryPut('moved', 'DNAME', 'x.test.')
+    await tryPut('moved', 'A', '192.0.2.1')
+    await tryPut('moved', 'DNAME', 'y.test.')
+    await refusedFor('a.moved', 'A', '192.0.2.1', /moved has a DNAME/)
+    await refusedFor('a.b.moved', 'DNAME', 'x.test.', /moved has a DNAME/)
+    await refusedFor('moved', 'NS', 'x.test.', /belongs to the zone below/)
+    for (const owner of ['moved', 'unmoved', 'a\\.moved']) {
+      const type = owner === 'moved' ? 'DNAME' : 'TXT'
+      await put(database, (write) => deleteRrset(write, apex, owner, type, {}))
+    }
+    await tryPut('moved', 'NS', 'x.test.')
+    await refusedFor('moved', 'DNAME', 'x.test.', /belongs to the zone below/)
+    await put(database, (write) => deleteRrset(write, apex, 'moved', 'NS', {}))
+    await put(database, (write) => deleteRrset(write, apex, 'moved', 'A', {}))
+  })
+
+  await t.test('no service is below a DNAME', async (t) => {
+    const dname = rrset('moved', 'DNAME', 'x.test.')
+    const ns = rrset('@', 'NS', 'ns1.example.test.')
+    const tryZone = (name: string, ...rrsets: Rrset[]) =>
+      put(database, (write) => putZone(write, zone(name, ...rrsets), {}))
+    const tryService = (name: string) =>
+      put(database, (write) => putService(write, service(name, ['web']), {}))
+    await tryZone('below.test', ns, dname)
+    const late = await refused(t, 'conflict', tryService('a.b.moved.below.test'))
+    t.match(late.problems?.[0], {
+      path: 'services["a.b.moved.below.test"]',
+      message: /below.test has a DNAME at moved.below.test/,
+    })
+    await tryService('moved.below.test')
+    await tryZone('below.test', ns)
+    await tryService('a.moved.below.test')
+    const early = await refused(t, 'conflict', tryZone('below.test', ns, dname))
+    t.match(early.problems?.[0], { path: 'rrsets[1]', message: /a.moved.below.test is a service/ })
+    const one = put(database, (write) => putRrset(write, 'below.test', dname, {}))
+    t.match((await refused(t, 'conflict', one)).problems?.[0], { message: /a.moved.below.test is a service/ })
+    // A zone of its own takes the service out of the way, and can't be deleted while the DNAME stands.
+    await tryZone('a.moved.below.test', ns)
+    await tryZone('below.test', ns, dname)
+    const handedOver = put(database, (write) => deleteZone(write, 'a.moved.below.test', {}))
+    await refused(t, 'conflict', handedOver)
+    for (const name of ['a.moved.below.test', 'moved.below.test']) {
+      await put(database, (write) => deleteService(write, name, {}))
+    }
+    for (const name of ['a.moved.below.test', 'below.test']) {
+      await put(database, (write) => deleteZone(write, name, {}))
+    }
+  })
+
+  await t.test('types of DNSSEC may stand beside a CNAME', async (t) => {
+    const tryPut = (type: string, data: string) =>
+      put(database, (write) => putRrset(write, apex, rrset('alias', type, data), {}))
+    await tryPut('NSEC', 'b.test. CNAME')
+    await tryPut('RRSIG', 'CNAME 13 3 60 20300101000000 20200101000000 1 example.test. AAAA')
+    await tryPut('CNAME', 'x.test.')
+    await refused(t, 'conflict', tryPut('TYPE65280', '\\# 0'))
+    for (const type of ['NSEC', 'RRSIG']) {
+      await put(database, (write) => deleteRrset(write, apex, 'alias', type, {}))
+    }
   })
 
   await t.test('pages and stream by owner and type', async (t) => {
