@@ -2,7 +2,8 @@ import t from 'tap'
 import { parseZone } from '../../../src/controlplane/document/zone.ts'
 import type { Problem } from '../../../src/controlplane/errors.ts'
 import { compileZone } from '../../../src/controlplane/publish/zone-images.ts'
-import { Client, Responder } from '../../../src/dataplane/answer/responder.ts'
+import { Client } from '../../../src/dataplane/answer/client.ts'
+import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { allocateCounters, Counters } from '../../../src/dataplane/counters.ts'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
 import { parseType } from '../../../src/dataplane/wire/rdata.ts'
@@ -20,7 +21,7 @@ function ask(image: SharedArrayBuffer, owner: string, type: number): string | un
   const state = new ServingState()
   const directory = compileDirectory(new Map([[0, hostnameToWire(apex)]]))
   state.apply({ generation: 1, directory, zones: [[0, image]], plans: [] })
-  const responder = new Responder(state, new Counters(allocateCounters()), true)
+  const responder = new Responder(state, new Counters(allocateCounters()), { stream: true })
   const out = Buffer.alloc(65535)
   const request = query(`${owner}.${apex}`, type)
   const length = responder.respond(request, request.length, new Client(), out)

@@ -2,7 +2,7 @@ import { type Answer, encode } from 'dns-packet'
 import fc from 'fast-check'
 import t from 'tap'
 import { parseName } from '../../../src/dataplane/wire/name.ts'
-import { formatRdata, nameFields, parseRdata, rrTypes, typeName } from '../../../src/dataplane/wire/rdata.ts'
+import { formatRdata, nameFields, parseRdata, rrTypes } from '../../../src/dataplane/wire/rdata.ts'
 import { TextError } from '../../../src/dataplane/wire/text-error.ts'
 import { anyName, hostName } from './arbitrary-names.ts'
 
@@ -75,6 +75,7 @@ t.test('an error names the type and the field', async (t) => {
   const soa = ['ns1', 'hostmaster', '1', '2', '3', '4', '5']
   const soaWith = (field: number, text: string) => soa.with(field, text).join(' ')
   const notU32 = 'is not a number from 0 to 4294967295'
+  const notPeriod = `${notU32} or a time such as 1h30m`
   const table: [string, string, string][] = [
     ['A', '', 'A address: is missing'],
     ['A', '192.0.2', 'A address: "192.0.2" is not an IPv4 address'],
@@ -100,11 +101,11 @@ t.test('an error names the type and the field', async (t) => {
     ['SOA', 'ns1', 'SOA rname: is missing'],
     ['SOA', 'ns1 hostmaster', 'SOA serial: is missing'],
     ['SOA', soaWith(2, '4294967296'), `SOA serial: "4294967296" ${notU32}`],
-    ['SOA', soaWith(3, '1h'), `SOA refresh: "1h" ${notU32}`],
+    ['SOA', soaWith(3, '1y'), `SOA refresh: "1y" ${notPeriod}`],
     ['SOA', soaWith(4, ''), 'SOA minimum: is missing'],
-    ['SOA', soaWith(4, 'x'), `SOA retry: "x" ${notU32}`],
-    ['SOA', soaWith(5, '0x10'), `SOA expire: "0x10" ${notU32}`],
-    ['SOA', soaWith(6, '99999999999'), `SOA minimum: "99999999999" ${notU32}`],
+    ['SOA', soaWith(4, 'x'), `SOA retry: "x" ${notPeriod}`],
+    ['SOA', soaWith(5, '0x10'), `SOA expire: "0x10" ${notPeriod}`],
+    ['SOA', soaWith(6, '99999999999'), `SOA minimum: "99999999999" ${notPeriod}`],
     ['TXT', '', 'TXT strings: is missing'],
     ['TXT', `a ${long}`, 'TXT strings: is a string longer than 255 octets'],
     ['TXT', 'é', 'TXT strings: "é" has a character outside of ASCII'],
@@ -120,8 +121,7 @@ t.test('an error names the type and the field', async (t) => {
     ['CAA', `0 ${long} ca`, `CAA tag: "${long}" is not letters and digits`],
     ['CAA', '0 issue', 'CAA value: is missing'],
     ['CAA', '0 issue ca example', 'CAA: "example" is one field too many'],
-    ['HINFO', 'a b', 'type HINFO is not known'],
-    ['toString', '', 'type toString is not known'],
+    ['toString', '', 'type toString is not known; one without a name here is written TYPE123'],
   ]
   for (const [type, text, message] of table) {
     t.throws(() => parseRdata(type, text, origin), new TextError(message), `${type} ${text.slice(0, 40)}`)
@@ -167,7 +167,6 @@ t.test('octets that are not RDATA of the type name the field', async (t) => {
       `${type} ${octets.slice(0, 40)}`,
     )
   }
-  t.throws(() => formatRdata(65280, Uint8Array.of(1)), new TextError('type 65280 is not known'))
 })
 
 t.test('names inside RDATA', async (t) => {
@@ -181,23 +180,6 @@ t.test('names inside RDATA', async (t) => {
   ])
   t.same(fields('TXT', 'www.example.test.'), [])
   t.same(nameFields(65280, Uint8Array.of(3, 1, 2)), [])
-})
-
-t.test('mnemonics and numbers', async (t) => {
-  t.same(Object.fromEntries(rrTypes), {
-    A: 1,
-    NS: 2,
-    CNAME: 5,
-    SOA: 6,
-    PTR: 12,
-    MX: 15,
-    TXT: 16,
-    AAAA: 28,
-    SRV: 33,
-    CAA: 257,
-  })
-  for (const [name, type] of rrTypes) t.equal(typeName(type), name)
-  t.equal(typeName(65280), 'TYPE65280')
 })
 
 /** Wire form of each type's RDATA, from random fields. */
@@ -223,7 +205,6 @@ const rdata: Record<string, fc.Arbitrary<Uint8Array>[]> = {
 }
 
 t.test('wire -> text -> wire, for every type', async (t) => {
-  t.same(Object.keys(rdata).sort(), [...rrTypes.keys()].sort())
   for (const [type, fields] of Object.entries(rdata)) {
     fc.assert(
       fc.property(fc.tuple(...fields), (parts) => {
