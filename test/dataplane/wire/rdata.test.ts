@@ -204,7 +204,7 @@ const rdata: Record<string, fc.Arbitrary<Uint8Array>[]> = {
   CAA: [fc.uint8Array({ minLength: 1, maxLength: 1 }), tag, fc.uint8Array({ maxLength: 300 })],
 }
 
-t.test('wire -> text -> wire, for every type', async (t) => {
+t.test('wire -> text -> wire, for every type', async () => {
   for (const [type, fields] of Object.entries(rdata)) {
     fc.assert(
       fc.property(fc.tuple(...fields), (parts) => {
