@@ -25,6 +25,7 @@ import { decodeOther, otherVerdicts } from '../wire/other-query.ts'
 import { Query, verdicts } from '../wire/query.ts'
 import type { AnswerSettings } from '../zone/answer-settings.ts'
 import { type Outcome, outcomes, ZoneLookup } from '../zone/lookup.ts'
+import type { PlanImage } from '../zone/plan.ts'
 import type { ServingState } from '../zone/state.ts'
 import type { Client } from './client.ts'
 import { type ExtendedError, extendedErrors, OptWriter } from './opt-writer.ts'
@@ -40,6 +41,8 @@ export interface ResponderOptions {
   /** How long an idle stream is kept; told to clients that ask. */
   readonly idleTimeoutMs?: number
   readonly random?: Random
+  /** UNIX time in milliseconds, for TTLs that count down. */
+  readonly now?: () => number
 }
 
 export class Responder {
@@ -65,7 +68,7 @@ export class Responder {
     this.#state = state
     this.#counters = counters
     this.#stream = options.stream
-    this.#writer = new ResponseWriter(counters, options.random ?? new Random())
+    this.#writer = new ResponseWriter(counters, options.random ?? new Random(), options.now)
     this.#opt = new OptWriter(options.stream, options.idleTimeoutMs ?? 0)
   }
 
@@ -208,7 +211,9 @@ export class Responder {
     let apexAt = nameAt + name.offsets[apexLabel]!
     for (let hop = 0; hop < maxChain; hop++) {
       const zone = this.#state.zone
-      const outcome: Outcome = lookup.find(zone, name, qtype)
+      const found = lookup.find(zone, name, qtype)
+      const alias = this.#aliasPlan(found)
+      const outcome: Outcome = alias === null ? found : outcomes.cname
       switch (outcome) {
         case outcomes.answer:
           if (!writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer))
@@ -219,8 +224,11 @@ export class Responder {
           return this.#service(request, nameAt, apexAt)
         case outcomes.cname: {
           if (this.#wasHere(hop)) return this.#finish(request, rcodes.noerror, true)
-          if (!writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer))
-            return this.#truncate(request, true)
+          const written =
+            alias === null
+              ? writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer)
+              : writer.cname(alias, alias.cnames!, nameAt)
+          if (!written) return this.#truncate(request, true)
           const targetAt = writer.rdataAt
           name = this.#target
           writer.expandName(targetAt, name)
@@ -275,6 +283,19 @@ export class Responder {
     if (candidates.count === 0) return this.#negative(request, rcodes.noerror, apexAt)
     if (!this.#writer.members(plan, candidates, nameAt)) return this.#truncate(request, true)
     return this.#finish(request, rcodes.noerror, true)
+  }
+
+  /**
+   * The plan of a service that is an alias, which it is for every type; null for any other outcome. The chain knows its
+   * CNAME by a number that no RRset has.
+   */
+  #aliasPlan(found: Outcome): PlanImage | null {
+    const lookup = this.#lookup
+    if ((found !== outcomes.service && found !== outcomes.nodata) || lookup.service < 0) return null
+    const plan = this.#state.plan(lookup.service)
+    if (plan.cnames === null) return null
+    lookup.rrset = -2 - lookup.service
+    return plan
   }
 
   /** Notes the CNAME of this hop. @returns whether the chain has been here before. */

@@ -23,6 +23,7 @@ const maxRedraws = 8
 export class ResponseWriter {
   readonly #counters: Counters
   readonly #random: Random
+  readonly #now: () => number
   readonly #counts = new Uint16Array(3)
   /** By candidate, 1 while it is in the answer that is being drawn. */
   readonly #drawn = new Uint8Array(maxCandidates)
@@ -34,12 +35,14 @@ export class ResponseWriter {
   #limit = 0
   #questionEnd = 0
   #truncated = false
-  /** Offset in the message of the RDATA of the first RR that `rrset` wrote last. */
+  /** Offset in the message of the RDATA of the first RR that `rrset` or `cname` wrote last. */
   rdataAt = 0
 
-  constructor(counters: Counters, random: Random) {
+  /** @param now UNIX time in milliseconds; only asked when a plan's addresses expire */
+  constructor(counters: Counters, random: Random, now: () => number = Date.now) {
     this.#counters = counters
     this.#random = random
+    this.#now = now
   }
 
   /** Where the response is written. */
@@ -248,7 +251,37 @@ export class ResponseWriter {
     const at = this.#at
     this.#copy(plan.bytes, candidates.wire(index), candidates.rrLength)
     this.#pointer(at, owner)
+    if (plan.expiresAtSeconds !== 0) this.#setTtl(at, this.#ttlNow(plan))
     this.#counters.answer(candidates.counter(index))
+  }
+
+  /** What is left of the TTL of the addresses, if that is less than the service's. */
+  #ttlNow(plan: PlanImage): number {
+    const left = plan.expiresAtSeconds - Math.floor(this.#now() / 1000)
+    return Math.min(plan.ttlSeconds, Math.max(1, left))
+  }
+
+  #setTtl(rr: number, ttlSeconds: number): void {
+    const out = this.#out
+    out[rr + 6] = ttlSeconds >>> 24
+    out[rr + 7] = ttlSeconds >>> 16
+    out[rr + 8] = ttlSeconds >>> 8
+    out[rr + 9] = ttlSeconds
+  }
+
+  /** Draws one of the names that a service is an alias of. @returns false when it doesn't fit */
+  cname(plan: PlanImage, cnames: Candidates, owner: number): boolean {
+    const index = cnames.pick(this.#random.below(cnames.count), this.#random.next())
+    const wire = cnames.wire(index)
+    const length = rrHeadLength + ((plan.bytes[wire + 10]! << 8) | plan.bytes[wire + 11]!)
+    if (this.#at + length > this.#limit) return false
+    const at = this.#at
+    this.#copy(plan.bytes, wire, length)
+    this.#pointer(at, owner)
+    this.rdataAt = at + rrHeadLength
+    this.#counters.answer(cnames.counter(index))
+    this.#counts[0]!++
+    return true
   }
 
   /** Where the name at an offset of the message is spelled: there, or behind the pointer that stands there. */
