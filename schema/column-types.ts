@@ -27,5 +27,9 @@ export const isName = (column: AnyPgColumn): SQL =>
 export const isHostAddress = (column: AnyPgColumn): SQL =>
   sql`masklen(${column}) = case family(${column}) when 4 then 32 else 128 end`
 
+/** The name of a host: absolute, lower-case letters, digits, `-` and `_`, 255 octets in wire form at most. */
+export const isHost = (column: AnyPgColumn): SQL =>
+  sql`${column} ~ '^([a-z0-9_-]{1,63}[.])+$' and octet_length(${column}) <= 254`
+
 /** The range of a TTL and of the SOA's times, RFC 2181 section 8. */
 export const isTtl = (column: AnyPgColumn): SQL => sql`${column} between 0 and 2147483647`

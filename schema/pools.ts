@@ -10,8 +10,14 @@ import {
   primaryKey,
   text,
 } from 'drizzle-orm/pg-core'
-import { type CodeRange, type Monitor, monitorTypes, poolSelects } from '../src/controlplane/model.ts'
-import { isHostAddress, isName, key, oneOf, revision } from './column-types.ts'
+import {
+  type CodeRange,
+  type Monitor,
+  monitorTypes,
+  poolHosts,
+  poolSelects,
+} from '../src/controlplane/model.ts'
+import { isHost, isHostAddress, isName, key, oneOf, revision } from './column-types.ts'
 
 const monitorMethods: readonly Monitor['method'][] = ['GET', 'HEAD', 'POST', 'OPTIONS']
 
@@ -60,6 +66,7 @@ export const pools = pgTable(
     select: text('select').notNull(),
     answers: integer('answers'),
     minUp: doublePrecision('min_up').notNull(),
+    hosts: text('hosts').notNull().default('resolve'),
     /** Of the last change of the pool or of any member. */
     revision: revision(),
   },
@@ -68,13 +75,15 @@ export const pools = pgTable(
     check('pools_name_check', isName(t.name)),
     check('pools_select_check', oneOf(t.select, poolSelects)),
     check('pools_answers_check', sql`${t.answers} >= 1`),
+    check('pools_hosts_check', oneOf(t.hosts, poolHosts)),
     check('pools_min_up_check', sql`${t.minUp} between 0 and 1`),
   ],
 )
 
 /**
- * A member's address is unique in its pool too. That constraint is deferrable (checked at the end of a statement, so
- * that one statement may swap two addresses), which drizzle can't express: see the migration that adds it.
+ * A member's address is unique in its pool too, and so is its host. These constraints are deferrable (checked at the
+ * end of a statement, so that one statement may swap two addresses), which drizzle can't express: see the migrations
+ * that add them.
  */
 export const members = pgTable(
   'members',
@@ -85,7 +94,10 @@ export const members = pgTable(
     name: key('name').notNull(),
     /** Order in the document. Gaps are fine. */
     position: integer('position').notNull(),
-    address: inet('address').notNull(),
+    /** Null for a member that is a host. */
+    address: inet('address'),
+    /** Absolute, with the final dot; null for a member that is an address. */
+    host: key('host'),
     weight: integer('weight').notNull(),
     probeAddress: inet('probe_address'),
     probePort: integer('probe_port'),
@@ -95,6 +107,8 @@ export const members = pgTable(
     primaryKey({ name: 'members_pkey', columns: [t.pool, t.name] }),
     check('members_name_check', isName(t.name)),
     check('members_address_check', isHostAddress(t.address)),
+    check('members_host_check', isHost(t.host)),
+    check('members_address_or_host_check', sql`(${t.address} is null) <> (${t.host} is null)`),
     check('members_weight_check', sql`${t.weight} between 0 and 65535`),
     check('members_probe_address_check', isHostAddress(t.probeAddress)),
     check('members_probe_port_check', sql`${t.probePort} between 1 and 65535`),

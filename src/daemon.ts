@@ -5,8 +5,9 @@
  * 1. Data directory and admin token: a start that can't write its state fails before it binds anything.
  * 2. HTTP: from here on `/health`, `/ready` and `/metrics` tell what the rest is waiting for.
  * 3. Configuration, from the database or, when that doesn't come, from the snapshot.
- * 4. DNS listeners: not before there is something to serve, so that no client is refused a name that we do have.
- * 5. The checker's first round; then the daemon is ready.
+ * 4. The addresses of members that are hosts: those from before the start, or one lookup's time for new ones.
+ * 5. DNS listeners: not before there is something to serve, so that no client is refused a name that we do have.
+ * 6. The checker's first round; then the daemon is ready.
  *
  * Stop runs the other way: DNS first answers what it has received, then HTTP finishes its requests, the checker ends,
  * what it found is stored, the snapshot is written, and the database closes last.
@@ -19,19 +20,20 @@ import type { Config } from './config.ts'
 import { startApi } from './controlplane/api/server.ts'
 import { ControlError } from './controlplane/errors.ts'
 import { startChecker } from './controlplane/health/checker.ts'
-import type { ProbeTarget } from './controlplane/health/probe.ts'
 import type { HealthEvent, MemberHealth, Override } from './controlplane/model.ts'
 import { AnswerCounters } from './controlplane/publish/answer-counters.ts'
-import type { Catalog } from './controlplane/publish/catalog.ts'
 import { Follower } from './controlplane/publish/follower.ts'
 import { HealthRecorder } from './controlplane/publish/health-recorder.ts'
 import { ImagePump } from './controlplane/publish/image-pump.ts'
 import { OverrideExpiry } from './controlplane/publish/override-expiry.ts'
+import { probeTargets } from './controlplane/publish/probe-targets.ts'
 import { type CatalogStep, Publisher } from './controlplane/publish/publisher.ts'
 import { serviceStatus } from './controlplane/publish/service-status.ts'
 import { SnapshotFiles } from './controlplane/publish/snapshot.ts'
 import { snapshotStep } from './controlplane/publish/snapshot-step.ts'
 import { SnapshotWriter } from './controlplane/publish/snapshot-writer.ts'
+import { HostResolver, type ResolutionChange } from './controlplane/resolving/host-resolver.ts'
+import { lookupBy } from './controlplane/resolving/lookup.ts'
 import { refreshCookieKeys } from './controlplane/store/cookie-keys.ts'
 import { Database } from './controlplane/store/database.ts'
 import { expireOverrides } from './controlplane/store/overrides.ts'
@@ -60,6 +62,8 @@ export interface Daemon extends AsyncDisposable {
 
 /** How long a start waits for a database that doesn't answer before it serves the snapshot. */
 const snapshotPatienceMs = 3000
+/** How long DNS waits for the first lookups of hosts of which nothing is known: two attempts at a resolver that is slow. */
+const resolvePatienceMs = 3000
 const pruneEveryMs = 3_600_000
 /** Well within the time in which a new cookie secret is accepted but does not sign yet. */
 const cookieKeysEveryMs = 60_000
@@ -131,6 +135,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       files,
       health: () => [...checker.availability().values()].flatMap((members) => [...members.values()]),
       lastKnown: () => publisher.lastKnown(),
+      resolutions: () => resolver.lastGood(),
       onError: onError('the snapshot was not written'),
     }),
   )
@@ -149,9 +154,11 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
         metrics.probe({ pool, member }, verdict.durationMs, verdict.ok ? null : verdict.failure),
     }),
   )
+  const resolver = stack.use(new HostResolver({ lookup: lookupBy(config.resolvers), onChanges: onResolved }))
   const publisher = new Publisher({
     pump,
     answers,
+    resolution: (host) => resolver.resolution(host),
     measured: (pool, member) => checker.availability().get(pool)?.get(member)?.state ?? 'unknown',
     now,
   })
@@ -176,6 +183,24 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     void publisher.refresh(pools)
   }
 
+  /** Every round gives plans a new time to count TTLs down to; few change anything else. */
+  function onResolved(changes: readonly ResolutionChange[]): void {
+    const { catalog } = publisher
+    const news = changes.filter(({ before, after }) => {
+      return before.state !== after.state || before.since !== after.since || before.error !== after.error
+    })
+    for (const { host, state, addresses, error } of news.map(({ after }) => after)) {
+      if (error === null) log.info({ host, state, addresses }, 'host resolved')
+      else log.warn({ host, state, addresses, error }, 'host not resolved as it should be')
+    }
+    if (news.length > 0) {
+      checker.setTargets(probeTargets(catalog, (host) => resolver.resolution(host)))
+      snapshots.mark([])
+    }
+    const members = changes.flatMap(({ after }) => catalog.hosts.get(after.host) ?? [])
+    void publisher.refresh(new Set(members.map(({ pool }) => pool)))
+  }
+
   function onOverridesEnded(ended: readonly Override[]): void {
     void publisher.refresh(new Set(ended.map(({ pool }) => pool)))
     database
@@ -188,7 +213,8 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     const before = publisher.catalog
     if (health !== null) checker.restore(health)
     if (catalog.pools !== before.pools || catalog.monitors !== before.monitors) {
-      const targets = probeTargets(catalog)
+      resolver.setHosts(catalog.hosts.keys())
+      const targets = probeTargets(catalog, (host) => resolver.resolution(host))
       checker.setTargets(targets)
       metrics.setMembers(targets)
       for (const [pool, members] of checker.availability()) {
@@ -206,6 +232,13 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     configRevision: () => publisher.revision,
     databaseUp: () => database.up,
     snapshotWrittenAt: () => snapshots.writtenAt,
+    hosts: () =>
+      [...publisher.catalog.hosts.values()].flat().map(({ pool, member, host }) => ({
+        pool,
+        member,
+        addresses: resolver.resolution(host).addresses.length,
+        failures: resolver.failures(host),
+      })),
   })
 
   const http = await startApi(
@@ -215,10 +248,14 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
         revision: () => publisher.revision,
         reached: (revision, signal) => publisher.reached(revision, signal),
       },
-      health: { availability: () => checker.availability(), firstRoundDone: () => checker.firstRoundDone },
+      health: {
+        availability: () => checker.availability(),
+        firstRoundDone: () => checker.firstRoundDone && resolver.firstRoundDone,
+      },
       dataplane: { canAnswer: () => missing === null && fleet.live('udp') > 0, serving: () => missing },
       ownZones: new OwnZones(state),
       serviceStatus: (name) => serviceStatus(publisher.selection(name)),
+      resolution: (host) => resolver.resolution(host),
       adminTokenHash: tokenHash,
       publicTools: config.publicTools,
       resolvers: config.resolvers,
@@ -274,8 +311,18 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     return true
   }
 
+  /** In any case, since resolving may fail while the database is there. */
+  async function restoreHosts(): Promise<void> {
+    try {
+      resolver.restore(await files.readResolutions())
+    } catch (error) {
+      log.warn({ err: error }, 'the last good addresses of hosts were not read')
+    }
+  }
+
   async function start(): Promise<void> {
     void pump.push({ zones: [], plans: [], settings: answerSettings(config, nodeId, []) })
+    await restoreHosts()
     const fromDatabase = loadFromDatabase()
     const fromSnapshot = loadFromSnapshot()
     // Without a snapshot the database is all there is.
@@ -283,12 +330,15 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     fromDatabase.catch((error: unknown) => {
       if (!abort.signal.aborted) log.error({ err: error }, 'the configuration was not loaded')
     })
+    missing = 'the hosts of members are being looked up'
+    const waited = delay(resolvePatienceMs, undefined, { signal: abort.signal }).catch(() => undefined)
+    await Promise.race([resolver.firstRound, waited])
     missing = 'the DNS listeners are starting'
     await fleet.start()
     missing = null
     snapshots.start()
     recorder.start()
-    await checker.firstRound
+    await Promise.all([checker.firstRound, resolver.firstRound])
   }
 
   const pruning = setInterval(() => {
@@ -335,18 +385,4 @@ async function prepareDataDirectory(path: string): Promise<void> {
       cause: error,
     })
   }
-}
-
-function probeTargets(catalog: Catalog): ProbeTarget[] {
-  return [...catalog.pools.values()].flatMap((pool) => {
-    const monitor = pool.monitor === null ? undefined : catalog.monitors.get(pool.monitor)
-    if (monitor === undefined) return []
-    return pool.members.map((member) => ({
-      pool: pool.name,
-      member: member.name,
-      address: member.probeAddress ?? member.address,
-      port: member.probePort ?? monitor.port,
-      monitor,
-    }))
-  })
 }

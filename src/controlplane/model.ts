@@ -25,7 +25,7 @@ export interface Monitor {
   readonly port: number
   /** Origin-form request target, begins with `/`. */
   readonly path: string
-  /** Host header (and SNI for https); null means the probed address. */
+  /** Host header (and SNI for https); null means the member's host where it has one, else the probed address. */
   readonly host: string | null
   readonly expectCodes: readonly CodeRange[]
   /** Substring that the body (its first 64 KiB) must hold; null accepts any body. */
@@ -44,17 +44,37 @@ export interface Monitor {
 export const poolSelects = ['all', 'weighted'] as const
 export type PoolSelect = (typeof poolSelects)[number]
 
-/** One address of a pool. */
-export interface Member {
+/**
+ * How the members of a pool that are host names are answered: with the addresses that resolving them gives, or with a
+ * CNAME to one of them. Every member of a `cname` pool is a host.
+ */
+export const poolHosts = ['resolve', 'cname'] as const
+export type PoolHosts = (typeof poolHosts)[number]
+
+interface MemberSettings {
   readonly name: string
-  readonly address: AddressText
   /** 0..65535; relative to the other members of the pool. */
   readonly weight: number
-  /** Probed instead of `address`, when the health endpoint lives elsewhere. */
+  /** Probed instead of the member's own address, when the health endpoint lives elsewhere. */
   readonly probeAddress: AddressText | null
   /** Probed instead of the monitor's port. */
   readonly probePort: number | null
 }
+
+/** One address of a pool. */
+export interface AddressMember extends MemberSettings {
+  readonly address: AddressText
+  readonly host: null
+}
+
+/** A host name in the place of an address: whatever addresses it has at the time. */
+export interface HostMember extends MemberSettings {
+  readonly address: null
+  /** Absolute, in lower case, with the final dot. */
+  readonly host: string
+}
+
+export type Member = AddressMember | HostMember
 
 export interface Pool {
   readonly name: string
@@ -65,7 +85,8 @@ export interface Pool {
   readonly answers: number | null
   /** Share (0..1) of members that must be up for the pool to be up; with 0 a single one suffices. */
   readonly minUp: number
-  /** In the order of the document; names and addresses are unique inside the pool. */
+  readonly hosts: PoolHosts
+  /** In the order of the document; names, addresses and hosts are unique inside the pool. */
   readonly members: readonly Member[]
 }
 
@@ -156,6 +177,30 @@ export interface MemberHealth {
   readonly since: Date
   /** Such as `status 503`, `timeout after 3000 ms`, `connect ECONNREFUSED`. */
   readonly reason: string
+}
+
+export const resolutionStates = ['pending', 'fresh', 'stale', 'failed', 'absent'] as const
+/**
+ * - `pending`: not asked yet since the start
+ * - `fresh`: the last lookup gave the addresses
+ * - `stale`: the last lookup did not, and the addresses are those of the last good one
+ * - `failed`: no lookup has ever given an answer
+ * - `absent`: the host has no address
+ */
+export type ResolutionState = (typeof resolutionStates)[number]
+
+/** What resolving a host has come to. */
+export interface Resolution {
+  readonly host: string
+  readonly state: ResolutionState
+  /** IPv4 first, each family in numerical order, so that resolvers that rotate their answers change nothing. */
+  readonly addresses: readonly AddressText[]
+  /** When the addresses became what they are. */
+  readonly since: Date
+  /** End of the TTL that a `fresh` resolution came with; null with any other state. */
+  readonly expiresAt: Date | null
+  /** Why the last lookup gave no address, or none of one family although it had some; null when all is well. */
+  readonly error: string | null
 }
 
 /** A transition of a member's measured state. */

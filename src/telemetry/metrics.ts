@@ -56,6 +56,15 @@ export interface MetricsSources {
   databaseUp(): boolean
   /** When the cold-start snapshot was last written; null when there is none. */
   snapshotWrittenAt(): Date | null
+  /** Members that are hosts. */
+  hosts(): readonly HostCounts[]
+}
+
+export interface HostCounts extends MemberKey {
+  /** That the host has now. */
+  readonly addresses: number
+  /** Lookups that gave less than they should. */
+  readonly failures: number
 }
 
 export interface MemberKey {
@@ -87,6 +96,7 @@ export class Metrics {
     const source = () => this.#sources
     registerDnsMetrics(registry, source)
     registerStateMetrics(registry, source, now)
+    registerHostMetrics(registry, source)
     this.#workerRestarts = new Counter({
       name: 'pooldns_worker_restarts_total',
       help: 'DNS workers that died and were started again.',
@@ -373,6 +383,30 @@ function histogramValues(name: string, durations: DurationCounts | null) {
     { metricName: `${name}_sum`, labels: {}, value: sumSeconds },
     { metricName: `${name}_count`, labels: {}, value: total },
   ]
+}
+
+/** Bound: the members that are hosts. */
+function registerHostMetrics(registry: Registry, source: Source): void {
+  const common = { labelNames: ['pool', 'member'] as const, registers: [registry] }
+  const hosts = () => source()?.hosts() ?? []
+  new Counter({
+    ...common,
+    name: 'pooldns_resolve_failures_total',
+    help: "Lookups of a member's host that failed, or found nothing where there was something.",
+    collect() {
+      this.reset()
+      for (const host of hosts()) this.inc(labels(host), host.failures)
+    },
+  })
+  new Gauge({
+    ...common,
+    name: 'pooldns_resolved_addresses',
+    help: "Addresses that a member's host has, the last good ones while lookups fail.",
+    collect() {
+      this.reset()
+      for (const host of hosts()) this.set(labels(host), host.addresses)
+    },
+  })
 }
 
 function registerStateMetrics(registry: Registry, source: Source, now: () => number): void {

@@ -25,6 +25,7 @@ function connected(): Metrics {
     configRevision: () => 42,
     databaseUp: () => true,
     snapshotWrittenAt: () => new Date(90_000),
+    hosts: () => [{ pool: 'p', member: 'h', addresses: 3, failures: 2 }],
   })
   return metrics
 }
@@ -50,6 +51,8 @@ t.test('what the data plane counted, at each scrape', async (t) => {
     'pooldns_config_revision 42',
     'pooldns_database_up 1',
     'pooldns_snapshot_age_seconds 10',
+    'pooldns_resolve_failures_total{pool="p",member="h"} 2',
+    'pooldns_resolved_addresses{pool="p",member="h"} 3',
     'pooldns_worker_restarts_total 0',
     'pooldns_build_info{version="1.2.3"} 1',
   ]) {
@@ -67,6 +70,7 @@ t.test('before anything is connected, and without a snapshot', async (t) => {
     configRevision: () => 1,
     databaseUp: () => false,
     snapshotWrittenAt: () => null,
+    hosts: () => [],
   })
   const later = await metrics.text()
   t.match(later, /^pooldns_database_up 0$/m)

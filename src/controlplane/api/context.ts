@@ -2,6 +2,7 @@
 import type { Logger } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Availability } from '../health/availability.ts'
+import type { Resolution } from '../model.ts'
 import type { Database } from '../store/database.ts'
 
 export interface ApiContext {
@@ -35,11 +36,13 @@ export interface ApiContext {
   }
   /** What is known of a service beside its configuration; null when nothing is. */
   readonly serviceStatus?: (name: string) => ServiceStatus | null
+  /** What resolving the host of a member has come to; null when it is not resolved. */
+  readonly resolution?: (host: string) => Resolution | null
   /** SHA-256 of the admin token. */
   readonly adminTokenHash: Uint8Array
   /** Whether lookup, validate and history are open to everybody. */
   readonly publicTools: boolean
-  /** Resolvers of the lookup tool as `address`, `address:port` or `[address]:port`; empty means the system's. */
+  /** Resolvers of the lookup tool and of members' hosts as `address`, `address:port` or `[address]:port`; empty means the system's. */
   readonly resolvers: readonly string[]
   readonly version: string
   /** Whether the process runs in Kubernetes. */

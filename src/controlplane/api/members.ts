@@ -46,6 +46,8 @@ async function present(
   const pool = await getPool(tx, key.pool)
   if (pool === null) throw notFound(`pool ${key.pool}`)
   const override = await getOverride(tx, key.pool, key.member)
-  const status = memberStatus(context, pool.value, key.member, override)
-  return stored.map(({ value }) => ({ ...formatMember(value), status }))
+  return stored.map(({ value }) => ({
+    ...formatMember(value),
+    status: memberStatus(context, pool.value, value, override),
+  }))
 }

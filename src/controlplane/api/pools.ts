@@ -41,7 +41,7 @@ async function present(context: ApiContext, tx: Tx, stored: readonly Stored<Pool
     members: Object.fromEntries(
       pool.members.map((member) => {
         const override = overrides.get(`${pool.name}/${member.name}`) ?? null
-        const status = memberStatus(context, pool, member.name, override)
+        const status = memberStatus(context, pool, member, override)
         return [member.name, { ...formatMember(member), status }]
       }),
     ),

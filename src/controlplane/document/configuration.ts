@@ -5,6 +5,7 @@
 import Type from 'typebox'
 import { enclosingHostnames, hostnameToWire, relativeName } from '../../dataplane/wire/name.ts'
 import { namesAbove } from '../../dataplane/zone/check.ts'
+import { aliasAtApex, aliasBesideData } from '../alias-rules.ts'
 import type { Problem } from '../errors.ts'
 import type { Configuration, Monitor, Pool, Service, Zone } from '../model.ts'
 import { formatMonitor, MonitorSchema, parseMonitor } from './monitor.ts'
@@ -117,7 +118,34 @@ export function crossProblems(configuration: Configuration): Problem[] {
     }
     checkPlace(service, zones, dnames, at, problems)
   }
+  problems.push(...aliasProblems(configuration))
   return problems
+}
+
+/**
+ * Services that may be answered with a CNAME. Nothing else may stand at their names (RFC 1034 section 3.6.2), so not at
+ * an apex, which has SOA and NS, either.
+ */
+function aliasProblems({ pools, services, zones }: Configuration): Problem[] {
+  const aliases = new Set(pools.filter(({ hosts }) => hosts === 'cname').map(({ name }) => name))
+  const aliased = services.flatMap((service) => {
+    const named = service.fallback === null ? service.pools : [...service.pools, service.fallback]
+    const pool = named.find((name) => aliases.has(name))
+    return pool === undefined ? [] : [{ name: service.name, pool }]
+  })
+  if (aliased.length === 0) return []
+  const apexes = new Map(zones.map((zone): [string, Zone] => [zone.apex, zone]))
+  return aliased.flatMap(({ name, pool }) => {
+    const path = joinPath('services', name)
+    if (apexes.has(name)) return [{ path, message: aliasAtApex(pool, name) }]
+    const apex = enclosingHostnames(name).find((candidate) => apexes.has(candidate))
+    if (apex === undefined) return []
+    const owner = relativeName(hostnameToWire(name), hostnameToWire(apex))
+    const beside = apexes.get(apex)!.rrsets.find((rrset) => rrset.owner === owner)
+    // Of address types `checkPlace` has spoken.
+    if (beside === undefined || addressTypes.has(beside.type)) return []
+    return [{ path, message: aliasBesideData(pool, apex, beside.type) }]
+  })
 }
 
 /** A service needs a zone around it, and its addresses can't be said twice. */
@@ -152,14 +180,18 @@ function indexDnames(zones: readonly Zone[]): ReadonlySet<string> {
   return new Set(dnames)
 }
 
+const addressTypes: ReadonlySet<string> = new Set(['A', 'AAAA', 'CNAME'])
+
 /** By apex, the owners that no service may have, with the type that takes them. */
 type ZoneIndex = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 function indexZones(zones: readonly Zone[]): ZoneIndex {
-  const takers = new Set(['A', 'AAAA', 'CNAME'])
   return new Map(
     zones.map(({ apex, rrsets }) => {
-      return [apex, new Map(rrsets.filter(({ type }) => takers.has(type)).map((r) => [r.owner, r.type]))]
+      return [
+        apex,
+        new Map(rrsets.filter(({ type }) => addressTypes.has(type)).map((r) => [r.owner, r.type])),
+      ]
     }),
   )
 }

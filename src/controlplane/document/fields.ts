@@ -82,6 +82,28 @@ function isMemberAddress(text: string): boolean {
   return canonical !== null && !canonical.startsWith('::ffff:')
 }
 
+/**
+ * The host of a member: a name that resolvers will be asked for, so of letters that names of hosts are made of. There is
+ * no origin that it could be relative to, so the final dot may be left out.
+ */
+export function Host() {
+  return Text('a host name, such as lb.provider.example.', isHost)
+}
+
+const hostLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
+
+function isHost(text: string): boolean {
+  const labels = hostText(text).slice(0, -1).split('.')
+  // A last label of digits alone is the end of an IPv4 address that was mistyped.
+  return text.length <= 254 && labels.every((label) => hostLabel.test(label)) && !/^\d+$/.test(labels.at(-1)!)
+}
+
+/** Canonical text of a host that its schema has already checked. */
+export function hostText(value: string): string {
+  const lower = value.toLowerCase()
+  return lower.endsWith('.') ? lower : `${lower}.`
+}
+
 /** Canonical text of a field that its schema has already checked. */
 export function addressText(value: string): string {
   return canonicalAddress(value) ?? value

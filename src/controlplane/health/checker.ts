@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { HealthEvent, MemberHealth, Monitor } from '../model.ts'
+import type { AddressText, HealthEvent, HealthState, MemberHealth, Monitor } from '../model.ts'
 import { type Availability, AvailabilityTable } from './availability.ts'
 import { advance, type Measurement, measured, unmeasured } from './monitor.ts'
 import { probe as httpProbe, type Probe, type ProbeTarget } from './probe.ts'
@@ -18,6 +18,9 @@ import type { ProbeVerdict } from './verdict.ts'
  *
  * What counts: a verdict of a probe that was called off says nothing and is dropped. So is one that was asked under
  * settings that have changed meanwhile: that probe is aborted and asked again.
+ *
+ * A member that is a host is probed at one of its addresses, which may change while the member stays what it is: its state
+ * goes on, and the new address is probed at once. A host without an address can't be probed, and is down for that.
  *
  * Bound: one entry per target; events, what one turn brings, at most one per probe in flight.
  */
@@ -41,14 +44,24 @@ export interface CheckerOptions extends SchedulerOptions {
   readonly now?: () => Date
 }
 
+/** Who is watched, and where to probe them. */
+export interface CheckTarget extends Omit<ProbeTarget, 'address'> {
+  /** Null: the member is a host, and has no address. */
+  readonly address: AddressText | null
+  /** What the member is: one with another endpoint is another machine. The address when left out. */
+  readonly endpoint?: string
+  /** Only without an address: whether it has one is not known yet. */
+  readonly pending?: boolean
+}
+
 export interface Checker extends AsyncDisposable {
   /**
    * Says who is probed from now on, and is visible in `availability()` when it returns. A member that stays keeps its
-   * state and its place in the schedule, with changed settings applied; one whose address differs is another machine and
+   * state and its place in the schedule, with changed settings applied; one whose endpoint differs is another machine and
    * starts anew. New members are `unknown` and probed at once. Members that are gone vanish without an event.
    * @param targets pool and member name identify a target and may not occur twice
    */
-  setTargets(targets: readonly ProbeTarget[]): void
+  setTargets(targets: readonly CheckTarget[]): void
   /**
    * Gives members the state that they had when the daemon last ran. Counts for those of the first `setTargets`, before
    * which it must be called; the rest is forgotten.
@@ -72,10 +85,16 @@ export function startChecker(options: CheckerOptions): Checker {
   return new HealthChecker(options)
 }
 
+/** The reason of a member that has no address to be probed at. */
+const notResolved = 'not resolved'
+
 interface Watched {
-  target: ProbeTarget
+  target: CheckTarget
   measurement: Measurement
-  job: ScheduledJob
+  /** What the table says, which is not what was measured while there is no address. */
+  shown: Pick<MemberHealth, 'state' | 'reason'>
+  /** Null while there is no address. */
+  job: ScheduledJob | null
 }
 
 class HealthChecker implements Checker {
@@ -117,21 +136,30 @@ class HealthChecker implements Checker {
     for (const one of health) this.#restored.set(keyOf(one), one)
   }
 
-  setTargets(targets: readonly ProbeTarget[]): void {
+  setTargets(targets: readonly CheckTarget[]): void {
     if (this.#stopping !== null) return
     const wanted = new Map(targets.map((target) => [keyOf(target), target]))
     for (const [key, watched] of this.#watched) {
       const target = wanted.get(key)
-      if (target === undefined || target.address !== watched.target.address) this.#forget(key, watched)
+      if (target === undefined || endpointOf(target) !== endpointOf(watched.target))
+        this.#forget(key, watched)
     }
     const sameMonitor = monitorComparison()
     for (const [key, target] of wanted) {
       const watched = this.#watched.get(key)
       if (watched === undefined) this.#watch(key, target)
-      else if (target.port !== watched.target.port || !sameMonitor(target.monitor, watched.target.monitor)) {
+      else if (
+        target.address !== watched.target.address ||
+        (target.pending ?? false) !== (watched.target.pending ?? false)
+      ) {
+        this.#move(key, watched, target)
+      } else if (
+        target.port !== watched.target.port ||
+        !sameMonitor(target.monitor, watched.target.monitor)
+      ) {
         watched.target = target
-        watched.job.setInterval(target.monitor.intervalMs)
-        watched.job.restart()
+        watched.job?.setInterval(target.monitor.intervalMs)
+        watched.job?.restart()
       }
     }
     this.#restored.clear()
@@ -155,46 +183,77 @@ class HealthChecker implements Checker {
     this.#firstRound.resolve()
   }
 
-  #watch(key: string, target: ProbeTarget): void {
+  #watch(key: string, target: CheckTarget): void {
     const { pool, member } = target
     const restored = this.#restored.get(key)
-    this.#table.set(
-      restored ?? { pool, member, state: 'unknown', since: this.#now(), reason: 'not probed yet' },
-    )
-    const measurement = restored === undefined ? unmeasured : measured(restored.state)
-    const job = this.#scheduler.schedule(target.monitor.intervalMs, (signal, lateMs) =>
-      this.#check(key, watched, signal, lateMs),
-    )
-    const watched: Watched = { target, measurement, job }
+    const shown = restored ?? {
+      pool,
+      member,
+      state: 'unknown',
+      since: this.#now(),
+      reason: 'not probed yet',
+    }
+    this.#table.set(shown)
+    const wasMeasured = restored !== undefined && restored.reason !== notResolved
+    const measurement = wasMeasured ? measured(restored.state) : unmeasured
+    const watched: Watched = { target, measurement, shown, job: null }
     this.#watched.set(key, watched)
+    this.#begin(key, watched)
+  }
+
+  /** Probes from now on, or says why that can't be. */
+  #begin(key: string, watched: Watched): void {
+    const { target } = watched
+    if (target.address !== null) {
+      watched.job = this.#scheduler.schedule(target.monitor.intervalMs, (signal, lateMs) =>
+        this.#check(key, watched, signal, lateMs),
+      )
+    } else if (target.pending !== true) {
+      // What its addresses were worth says nothing of the ones to come.
+      watched.measurement = unmeasured
+      this.#show(watched, 'down', notResolved)
+      this.#awaited?.delete(key)
+    }
+  }
+
+  /** Goes on at another address, at once. */
+  #move(key: string, watched: Watched, target: CheckTarget): void {
+    watched.job?.cancel()
+    watched.job = null
+    watched.target = target
+    this.#begin(key, watched)
   }
 
   #forget(key: string, { target, job }: Watched): void {
-    job.cancel()
+    job?.cancel()
     this.#watched.delete(key)
     this.#table.remove(target.pool, target.member)
     this.#awaited?.delete(key)
   }
 
   async #check(key: string, watched: Watched, signal: AbortSignal, lateMs: number): Promise<void> {
-    const { target } = watched
+    // A job begins with an address, and ends before the member loses it.
+    const target = watched.target as ProbeTarget
     const verdict = await this.#probe(target, signal)
     if (signal.aborted) return
     this.#options.onProbe?.(target, verdict, lateMs)
-    const before = watched.measurement
-    watched.measurement = advance(before, verdict.ok, target.monitor)
-    if (watched.measurement.state !== before.state) {
-      this.#transition(target, before, watched.measurement, verdict)
+    watched.measurement = advance(watched.measurement, verdict.ok, target.monitor)
+    const { state } = watched.measurement
+    if (state !== watched.shown.state || watched.shown.reason === notResolved) {
+      this.#show(watched, state, verdict.ok ? 'answered as expected' : verdict.reason)
     }
     if (this.#awaited?.delete(key) && this.#awaited.size === 0) this.#deliverSoon()
   }
 
-  #transition(target: ProbeTarget, before: Measurement, after: Measurement, verdict: ProbeVerdict): void {
-    const { pool, member } = target
-    const reason = verdict.ok ? 'answered as expected' : verdict.reason
+  /** Puts a state into the table; another one than before is a transition. */
+  #show(watched: Watched, state: HealthState, reason: string): void {
+    const { pool, member } = watched.target
+    const from = watched.shown.state
     const at = this.#now()
-    this.#table.set({ pool, member, state: after.state, since: at, reason })
-    this.#events.push({ pool, member, from: before.state, to: after.state, reason, at })
+    if (state === from && reason === watched.shown.reason) return
+    watched.shown = { state, reason }
+    this.#table.set({ pool, member, state, since: at, reason })
+    if (state !== from) this.#events.push({ pool, member, from, to: state, reason, at })
     this.#deliverSoon()
   }
 
@@ -211,11 +270,16 @@ class HealthChecker implements Checker {
       const changedPools = new Set(events.map(({ pool }) => pool))
       this.#options.onTransitions(events, this.#table.publish(), changedPools)
     }
+    this.#table.publish()
     if (this.#awaited?.size === 0 && !this.#firstRoundDone) {
       this.#firstRoundDone = true
       this.#firstRound.resolve()
     }
   }
+}
+
+function endpointOf({ endpoint, address }: CheckTarget): string | null {
+  return endpoint ?? address
 }
 
 /** Names hold no NUL, so the key is unambiguous. */

@@ -1,4 +1,5 @@
 import type { Monitor, Override, Pool, Service, ZoneHead } from '../model.ts'
+import { needsAddresses } from '../steering/select.ts'
 
 /** A zone's head with the serial of its SOA. */
 export interface CatalogZone extends ZoneHead {
@@ -21,6 +22,13 @@ export interface CatalogParts {
   readonly overrides: ReadonlyMap<string, Override>
 }
 
+/** A member that is a host whose addresses something depends on. */
+export interface HostedMember {
+  readonly pool: string
+  readonly member: string
+  readonly host: string
+}
+
 /** Neither a pool's name nor a member's holds a slash. */
 export function memberKey(pool: string, member: string): string {
   return `${pool}/${member}`
@@ -39,6 +47,7 @@ export class Catalog implements CatalogParts {
   readonly overrides: ReadonlyMap<string, Override>
   #byZone: Map<string, string[]> | undefined
   #byPool: Map<string, string[]> | undefined
+  #byHost: Map<string, HostedMember[]> | undefined
 
   static readonly empty = new Catalog({
     revision: -1,
@@ -69,6 +78,22 @@ export class Catalog implements CatalogParts {
     this.#byPool ??= group(this.services.values(), poolsOf)
     return this.#byPool.get(pool) ?? []
   }
+
+  /** The hosts that have to be resolved, each with the members that it is. */
+  get hosts(): ReadonlyMap<string, readonly HostedMember[]> {
+    this.#byHost ??= Map.groupBy(hostedMembers(this.pools.values()), ({ host }) => host)
+    return this.#byHost
+  }
+}
+
+function hostedMembers(pools: Iterable<Pool>): HostedMember[] {
+  return [...pools].flatMap((pool) =>
+    pool.members.flatMap((member) =>
+      member.host !== null && needsAddresses(pool, member)
+        ? [{ pool: pool.name, member: member.name, host: member.host }]
+        : [],
+    ),
+  )
 }
 
 /** The pools that a service may be answered from. */

@@ -1,6 +1,6 @@
 /**
- * Joins what the store says (catalog), what the probes say (availability) and what the operator says (overrides) into
- * what the workers serve. Zone images come compiled from the follower; plans are selected and compiled here, at once,
+ * Joins what the store says (catalog), what the probes say (availability), what hosts resolve to and what the operator says
+ * (overrides) into what the workers serve. Zone images come compiled from the follower; plans are selected and compiled here, at once,
  * whenever something that they depend on changes, because from a verdict to the answers there are 10 ms.
  *
  * Everything but the hand-over is synchronous, so that two changes can't interleave: a catalog and the plans made from
@@ -10,7 +10,7 @@
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { compileDirectory } from '../../dataplane/zone/directory.ts'
 import { compilePlan } from '../../dataplane/zone/plan.ts'
-import type { HealthState, OverrideState } from '../model.ts'
+import type { HealthState, Member, OverrideState, Pool, Resolution } from '../model.ts'
 import { toPlan } from '../steering/plan.ts'
 import { type LastKnown, type Selection, selectMembers } from '../steering/select.ts'
 import type { AnswerCounters } from './answer-counters.ts'
@@ -34,6 +34,8 @@ export interface PublisherOptions {
   readonly answers: AnswerCounters
   /** What the probes say of a member of a pool with a monitor. */
   readonly measured: (pool: string, member: string) => HealthState
+  /** What resolving the host of a member has come to. */
+  readonly resolution: (host: string) => Resolution
   readonly now: () => Date
 }
 
@@ -106,7 +108,7 @@ export class Publisher {
     this.#reach(catalog.revision)
   }
 
-  /** Selects again for the services of these pools, after a transition or the end of an override. */
+  /** Selects again for the services of these pools, after a transition, the end of an override or a lookup of a host. */
   async refresh(pools: Iterable<string>): Promise<void> {
     const services = new Set([...pools].flatMap((pool) => this.#catalog.servicesOf(pool)))
     if (services.size === 0) return
@@ -154,13 +156,13 @@ export class Publisher {
 
   #plan(name: string): readonly [number, SharedArrayBuffer] {
     const { pools, services } = this.#catalog
-    const { answers } = this.#options
+    const { answers, measured, resolution } = this.#options
     const service = services.get(name)!
     const now = this.#options.now()
     const selection = selectMembers(
       service,
       pools,
-      { measured: this.#options.measured, forced: (pool, member) => this.#forced(pool, member, now) },
+      { measured, resolution, forced: (pool, member) => this.#forced(pool, member, now) },
       this.#lastKnown.get(name),
     )
     this.#selections.set(name, selection)
@@ -174,7 +176,8 @@ export class Publisher {
     answers.retain(name, (pool, member) => {
       return wanted.has(pool) && pools.get(pool)!.members.some((candidate) => candidate.name === member)
     })
-    const plan = toPlan(service, selection, (pool, member) => answers.slotOf(name, pool.name, member.name))
+    const counterOf = (pool: Pool, member: Member) => answers.slotOf(name, pool.name, member.name)
+    const plan = toPlan(service, selection, counterOf, resolution)
     return [this.planSlot(name), compilePlan(plan)]
   }
 

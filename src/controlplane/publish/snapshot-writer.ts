@@ -4,7 +4,7 @@
  * minute. A failure costs nothing but the age of the snapshot, which a metric shows.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { MemberHealth } from '../model.ts'
+import type { MemberHealth, Resolution } from '../model.ts'
 import type { LastKnown } from '../steering/select.ts'
 import type { Database } from '../store/database.ts'
 import { listAllMonitors } from '../store/monitors.ts'
@@ -22,6 +22,7 @@ export interface SnapshotWriterOptions {
   readonly files: SnapshotFiles
   readonly health: () => readonly MemberHealth[]
   readonly lastKnown: () => ReadonlyMap<string, LastKnown>
+  readonly resolutions: () => readonly Resolution[]
   readonly onError: (error: unknown) => void
   readonly settleMs?: number
 }
@@ -88,7 +89,7 @@ export class SnapshotWriter implements AsyncDisposable {
   }
 
   async #write(): Promise<void> {
-    const { database, files, health, lastKnown } = this.#options
+    const { database, files, health, lastKnown, resolutions } = this.#options
     if (!database.up) return
     const dirty = this.#dirty
     this.#dirty = new Set()
@@ -110,6 +111,7 @@ export class SnapshotWriter implements AsyncDisposable {
           overrides: await listOverrides(tx),
           health: health(),
           lastKnown: [...lastKnown()],
+          resolutions: resolutions(),
         }
         await files.writeBase(base, zones.keys(), new Date())
       })

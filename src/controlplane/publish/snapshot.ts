@@ -2,7 +2,8 @@
  * The cold-start snapshot: what this node needs to answer when it starts and the database is away. Files in the data
  * directory, each a document that `apply` takes too, with what else we need under `status`:
  *
- *     snapshot/base.json          monitors, pools, services; status: revision, overrides, health, last-known answers
+ *     snapshot/base.json          monitors, pools, services; status: revision, overrides, health, last-known answers,
+ *                                 last good addresses of hosts
  *     snapshot/zones/<hash>.json  one zone each, so that an edit rewrites one file
  *
  * Written behind the answering path: some time after a change, out of one transaction of the database, each file whole
@@ -15,7 +16,7 @@ import { join } from 'node:path'
 import { formatConfiguration, parseConfiguration } from '../document/configuration.ts'
 import { formatZoneHead, formatZoneRrset } from '../document/zone.ts'
 import { ControlError, type Problem } from '../errors.ts'
-import type { MemberHealth, Monitor, Override, Pool, Rrset, Service, Zone } from '../model.ts'
+import type { MemberHealth, Monitor, Override, Pool, Resolution, Rrset, Service, Zone } from '../model.ts'
 import type { LastKnown } from '../steering/select.ts'
 import type { CatalogZone } from './catalog.ts'
 
@@ -30,6 +31,8 @@ export interface SnapshotBase {
   readonly overrides: readonly Override[]
   readonly health: readonly MemberHealth[]
   readonly lastKnown: readonly (readonly [service: string, last: LastKnown])[]
+  /** Of every host that has addresses. */
+  readonly resolutions: readonly Resolution[]
 }
 
 export interface Snapshot extends SnapshotBase {
@@ -46,6 +49,11 @@ interface BaseStatus {
   readonly overrides: readonly (Omit<Override, 'since' | 'until'> & { since: string; until: string | null })[]
   readonly health: readonly (Omit<MemberHealth, 'since'> & { since: string })[]
   readonly lastKnown: SnapshotBase['lastKnown']
+  /** Absent in files of a version that knew no hosts. */
+  readonly resolutions?: readonly (Omit<Resolution, 'since' | 'expiresAt'> & {
+    since: string
+    expiresAt: string | null
+  })[]
 }
 
 export class SnapshotFiles {
@@ -77,7 +85,7 @@ export class SnapshotFiles {
   async writeBase(base: SnapshotBase, apexes: Iterable<string>, now: Date): Promise<void> {
     await mkdir(this.#zones, { recursive: true, mode: 0o700 })
     const files = Object.fromEntries(Array.from(apexes, (apex) => [apex, fileOf(apex)]))
-    const { monitors, pools, services, revision, overrides, health, lastKnown } = base
+    const { monitors, pools, services, revision, overrides, health, lastKnown, resolutions } = base
     const status = {
       format: formatVersion,
       revision,
@@ -86,6 +94,7 @@ export class SnapshotFiles {
       overrides,
       health,
       lastKnown,
+      resolutions,
     }
     const document = { ...formatConfiguration({ monitors, pools, services, zones: [] }), status }
     await writeWhole(join(this.#directory, 'base.json'), [`${JSON.stringify(document)}\n`])
@@ -99,11 +108,9 @@ export class SnapshotFiles {
    * @throws ControlError `invalid` when it is damaged or of another version; the message names the file.
    */
   async read(): Promise<Snapshot | null> {
-    const path = join(this.#directory, 'base.json')
-    const document = await readJson(path)
-    if (document === null) return null
-    const { status, ...configuration } = document as { status: BaseStatus }
-    if (status?.format !== formatVersion) throw damaged(path, `its format is not ${formatVersion}`)
+    const base = await this.#readBase()
+    if (base === null) return null
+    const { path, status, configuration } = base
     const zones = await Promise.all(
       Object.entries(status.zones).map(([apex, file]) => this.#readZone(apex, file)),
     )
@@ -122,7 +129,23 @@ export class SnapshotFiles {
       }),
       health: status.health.map(({ since, ...rest }) => ({ ...rest, since: new Date(since) })),
       lastKnown: status.lastKnown,
+      resolutions: readResolutions(status),
     }
+  }
+
+  /** Only the last good addresses of hosts, which a start needs even when it has its configuration from the database. */
+  async readResolutions(): Promise<readonly Resolution[]> {
+    const base = await this.#readBase()
+    return base === null ? [] : readResolutions(base.status)
+  }
+
+  async #readBase(): Promise<{ path: string; status: BaseStatus; configuration: object } | null> {
+    const path = join(this.#directory, 'base.json')
+    const document = await readJson(path)
+    if (document === null) return null
+    const { status, ...configuration } = document as { status: BaseStatus }
+    if (status?.format !== formatVersion) throw damaged(path, `its format is not ${formatVersion}`)
+    return { path, status, configuration }
   }
 
   async #readZone(apex: string, file: string): Promise<{ apex: string; fragment: object; serial: number }> {
@@ -135,6 +158,12 @@ export class SnapshotFiles {
     if (fragment === undefined || serial === undefined) throw damaged(path, `zone ${apex} is not in it`)
     return { apex, fragment, serial }
   }
+}
+
+function readResolutions({ resolutions = [] }: BaseStatus): Resolution[] {
+  return resolutions.map(({ since, expiresAt, ...rest }) => {
+    return { ...rest, since: new Date(since), expiresAt: expiresAt === null ? null : new Date(expiresAt) }
+  })
 }
 
 /** An apex may be longer than a file name and hold any octet. */

@@ -5,9 +5,10 @@
  * Two levels. A pool is judged by its members: each is in or out, and the pool is up when the share of those in reaches
  * `minUp`. A service then takes the first pool that is up (`failover`). When none is, `whenAllDown` decides.
  *
- * What was measured and what was forced stay two things: an override wins, and the reason says that it did.
+ * What was measured and what was forced stay two things: an override wins, and the reason says that it did. One thing it
+ * can't do: a host without an address has nothing to be answered with, so forcing it up does not keep it.
  */
-import type { HealthState, Member, OverrideState, Pool, Service } from '../model.ts'
+import type { HealthState, Member, OverrideState, Pool, Resolution, Service } from '../model.ts'
 
 /** What is known of members now; the caller's tables stand behind it. */
 export interface Conditions {
@@ -15,6 +16,13 @@ export interface Conditions {
   measured(pool: string, member: string): HealthState
   /** The operator's word while it lasts, or null. */
   forced(pool: string, member: string): OverrideState | null
+  /** What resolving a host has come to; asked for those that `needsAddresses` says. */
+  resolution(host: string): Resolution
+}
+
+/** Whether anything depends on the addresses of a member's host: its answers, or where it is probed. */
+export function needsAddresses({ hosts, monitor }: Pool, { host, probeAddress }: Member): boolean {
+  return host !== null && (hosts === 'resolve' || (monitor !== null && probeAddress === null))
 }
 
 /** Members by name as a service was last answered when at least one pool was up. */
@@ -31,6 +39,7 @@ export const memberReasons = [
   'down',
   'forced down',
   'draining',
+  'not resolved',
 ] as const
 export type MemberReason = (typeof memberReasons)[number]
 
@@ -67,12 +76,17 @@ export function judgePool(pool: Pool, conditions: Conditions): PoolJudgement {
 function judgeMember(pool: Pool, member: Member, conditions: Conditions): MemberJudgement {
   switch (conditions.forced(pool.name, member.name)) {
     case 'up':
-      return { member, kept: true, reason: 'forced up' }
+      return canServe(pool, member, conditions)
+        ? { member, kept: true, reason: 'forced up' }
+        : { member, kept: false, reason: 'not resolved' }
     case 'down':
       return { member, kept: false, reason: 'forced down' }
     case 'drain':
       return { member, kept: false, reason: 'draining' }
     case null:
+  }
+  if (needsAddresses(pool, member) && !hasAddress(member, conditions)) {
+    return { member, kept: false, reason: 'not resolved' }
   }
   if (pool.monitor === null) return { member, kept: true, reason: 'not monitored' }
   switch (conditions.measured(pool.name, member.name)) {
@@ -83,6 +97,15 @@ function judgeMember(pool: Pool, member: Member, conditions: Conditions): Member
     case 'down':
       return { member, kept: false, reason: 'down' }
   }
+}
+
+function hasAddress({ host }: Member, conditions: Conditions): boolean {
+  return host === null || conditions.resolution(host).addresses.length > 0
+}
+
+/** Whether there is anything to answer with; the name of a host is enough for a CNAME. */
+function canServe({ hosts }: Pool, member: Member, conditions: Conditions): boolean {
+  return hosts === 'cname' || hasAddress(member, conditions)
 }
 
 /** @param pools every pool that the service names, by name */
@@ -96,13 +119,14 @@ export function selectMembers(
   const chosen = judgements.find(({ up }) => up)
   if (chosen !== undefined)
     return { outcome: 'pool-up', pool: chosen.pool, members: kept(chosen), judgements }
-  return { ...selectAllDown(service, pools, judgements, lastKnown), judgements }
+  return { ...selectAllDown(service, pools, judgements, conditions, lastKnown), judgements }
 }
 
 function selectAllDown(
   service: Service,
   pools: ReadonlyMap<string, Pool>,
   judgements: readonly PoolJudgement[],
+  conditions: Conditions,
   lastKnown: LastKnown | undefined,
 ): Omit<Selection, 'judgements'> {
   switch (service.whenAllDown) {
@@ -115,24 +139,38 @@ function selectAllDown(
     }
     case 'last-known': {
       const pool = lastKnown === undefined ? undefined : pools.get(lastKnown.pool)
-      const members = pool?.members.filter(({ name }) => lastKnown!.members.includes(name)) ?? []
+      const members =
+        pool?.members.filter(
+          (member) => lastKnown!.members.includes(member.name) && canServe(pool, member, conditions),
+        ) ?? []
       if (pool !== undefined && members.length > 0) return { outcome: 'last-known', pool, members }
-      return serveAll(judgements)
+      return serveAll(judgements, conditions)
     }
     case 'serve-all':
-      return serveAll(judgements)
+      return serveAll(judgements, conditions)
   }
 }
 
 /**
  * The first pool as if nothing had been measured. What the operator took out stays out as long as anything is left. A
- * pool without members has nothing to serve, so the first that has some is taken.
+ * pool without members has nothing to serve, and neither has one of hosts without addresses, so the first that has some is
+ * taken.
  */
-function serveAll(judgements: readonly PoolJudgement[]): Omit<Selection, 'judgements'> {
-  const { pool, members } = judgements.find((judgement) => judgement.members.length > 0) ?? judgements[0]!
-  const wanted = members.filter(({ reason }) => reason !== 'forced down' && reason !== 'draining')
-  const served = wanted.length > 0 ? wanted.map(({ member }) => member) : pool.members
-  return { outcome: 'serve-all', pool, members: served }
+function serveAll(
+  judgements: readonly PoolJudgement[],
+  conditions: Conditions,
+): Omit<Selection, 'judgements'> {
+  const servable = ({ pool, members }: PoolJudgement) =>
+    members.filter(({ member }) => canServe(pool, member, conditions))
+  const judgement =
+    judgements.find((candidate) => servable(candidate).length > 0) ??
+    judgements.find(({ members }) => members.length > 0) ??
+    judgements[0]!
+  const { pool } = judgement
+  const able = servable(judgement)
+  const wanted = able.filter(({ reason }) => reason !== 'forced down' && reason !== 'draining')
+  const served = wanted.length > 0 ? wanted : able.length > 0 ? able : judgement.members
+  return { outcome: 'serve-all', pool, members: served.map(({ member }) => member) }
 }
 
 function kept(judgement: PoolJudgement): Member[] {

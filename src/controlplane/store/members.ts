@@ -3,6 +3,7 @@ import { and, asc, eq, inArray, sql } from 'drizzle-orm'
 import { memberHealth, overrides } from '../../../schema/health.ts'
 import { members, pools } from '../../../schema/pools.ts'
 import { canonicalAddress } from '../../dataplane/wire/address.ts'
+import { addressInCnamePool } from '../alias-rules.ts'
 import { ControlError } from '../errors.ts'
 import type { Member } from '../model.ts'
 import { checkCondition, checkExists, type Put, type Stored, type WriteCondition } from './stored.ts'
@@ -16,7 +17,10 @@ export async function getMember(tx: Tx, pool: string, name: string): Promise<Sto
   return row === null ? null : { value: toMember(row), revision: row.revision }
 }
 
-/** Creates or replaces one member; a new one comes last. Throws `not-found` when there is no such pool. */
+/**
+ * Creates or replaces one member; a new one comes last. Throws `not-found` when there is no such pool, `invalid` for an
+ * address in a pool that is answered with CNAMEs.
+ */
 export async function putMember(
   write: Write,
   pool: string,
@@ -24,7 +28,12 @@ export async function putMember(
   condition: WriteCondition,
 ): Promise<Put> {
   const { tx, revision } = write
-  await checkPool(tx, pool)
+  const { hosts } = await readHead(tx, pool)
+  if (hosts === 'cname' && member.host === null) {
+    throw new ControlError('invalid', `member ${member.name} ${addressInCnamePool}`, {
+      problems: [{ path: 'address', message: addressInCnamePool }],
+    })
+  }
   const current = await getMember(tx, pool, member.name)
   checkCondition(condition, current, `member ${member.name} of pool ${pool}`)
   if (current !== null && isDeepStrictEqual(current.value, member)) {
@@ -81,21 +90,27 @@ export async function removeMembers(write: Write, pool: string, gone: readonly M
 }
 
 /** Postgres writes some IPv6 addresses in another way than RFC 5952, `::102:304` as `::1.2.3.4` for one. */
-export function toMember({ name, address, weight, probeAddress, probePort }: MemberRow): Member {
+export function toMember({ name, address, host, weight, probeAddress, probePort }: MemberRow): Member {
   const canonical = (text: string) => canonicalAddress(text) ?? text
-  return {
+  const settings = {
     name,
-    address: canonical(address),
     weight,
     probeAddress: probeAddress === null ? null : canonical(probeAddress),
     probePort,
   }
+  // The database sees to it that there is one of the two.
+  return host === null
+    ? { ...settings, address: canonical(address!), host: null }
+    : { ...settings, address: null, host }
 }
 
 /** Measured health belongs to an endpoint. A member that moved has not been measured. */
 function probesElsewhere(before: Member, after: Member): boolean {
-  const [from, to] = [before.probeAddress ?? before.address, after.probeAddress ?? after.address]
-  return from !== to || before.probePort !== after.probePort
+  return endpointOf(before) !== endpointOf(after) || before.probePort !== after.probePort
+}
+
+function endpointOf({ probeAddress, address, host }: Member): string {
+  return probeAddress ?? address ?? host!
 }
 
 async function forgetHealth(tx: Tx, pool: string, names: readonly string[]): Promise<void> {
@@ -105,7 +120,7 @@ async function forgetHealth(tx: Tx, pool: string, names: readonly string[]): Pro
     .where(and(eq(memberHealth.pool, pool), inArray(memberHealth.member, [...names])))
 }
 
-interface NewRow extends Member {
+type NewRow = Member & {
   /** Absent: the one that it has, or the last. */
   readonly position?: number
   readonly revision: number
@@ -115,15 +130,15 @@ interface NewRow extends Member {
 async function saveRows(tx: Tx, pool: string, rows: readonly NewRow[]): Promise<void> {
   if (rows.length === 0) return
   await tx.execute(sql`
-    insert into members (pool, name, position, address, weight, probe_address, probe_port, revision)
+    insert into members (pool, name, position, address, host, weight, probe_address, probe_port, revision)
     select ${pool}::text, r.name,
       coalesce(r.position, (select position from members m where m.pool = ${pool} and m.name = r.name),
         (select max(position) + 1 from members m where m.pool = ${pool}), 0),
-      r.address, r.weight, r."probeAddress", r."probePort", r.revision
-    from json_to_recordset(${JSON.stringify(rows)}::json) as r(name text, position int, address inet, weight int,
+      r.address, r.host, r.weight, r."probeAddress", r."probePort", r.revision
+    from json_to_recordset(${JSON.stringify(rows)}::json) as r(name text, position int, address inet, host text, weight int,
       "probeAddress" inet, "probePort" int, revision bigint)
     on conflict (pool, name) do update set position = excluded.position, address = excluded.address,
-      weight = excluded.weight, probe_address = excluded.probe_address, probe_port = excluded.probe_port,
+      host = excluded.host, weight = excluded.weight, probe_address = excluded.probe_address, probe_port = excluded.probe_port,
       revision = excluded.revision`)
 }
 
@@ -135,9 +150,10 @@ async function readRow(tx: Tx, pool: string, name: string): Promise<MemberRow | 
   return row ?? null
 }
 
-async function checkPool(tx: Tx, pool: string): Promise<void> {
-  const [row] = await tx.select({ name: pools.name }).from(pools).where(eq(pools.name, pool))
+async function readHead(tx: Tx, pool: string): Promise<{ readonly hosts: string }> {
+  const [row] = await tx.select({ hosts: pools.hosts }).from(pools).where(eq(pools.name, pool))
   if (row === undefined) throw new ControlError('not-found', `pool ${pool} does not exist`)
+  return row
 }
 
 async function touchPool(write: Write, pool: string): Promise<void> {

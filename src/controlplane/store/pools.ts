@@ -5,7 +5,7 @@ import { servicePools, services } from '../../../schema/services.ts'
 import { ControlError } from '../errors.ts'
 import type { Member, Pool } from '../model.ts'
 import { removeMembers, saveMembers, toMember } from './members.ts'
-import { pathOfService } from './name-conflicts.ts'
+import { aliasProblems, pathOfService, throwIfAny } from './name-conflicts.ts'
 import {
   checkCondition,
   checkExists,
@@ -56,7 +56,7 @@ export async function listAllPools(tx: Tx): Promise<Stored<Pool>[]> {
 /**
  * Creates or replaces a pool and its members. A member that is there before and after, by name, keeps its override,
  * and its measured health too unless what is probed changed. Throws `invalid` when the monitor does not exist,
- * `conflict` when two members have one address.
+ * `conflict` when two members have one address or host, or a CNAME in the pool's place can't stand where a service of it is.
  */
 export async function putPool(write: Write, pool: Pool, condition: WriteCondition): Promise<Put> {
   const { tx, revision } = write
@@ -73,6 +73,9 @@ export async function putPool(write: Write, pool: Pool, condition: WriteConditio
   const gone = current?.value.members.filter((member) => !names.has(member.name)) ?? []
   await removeMembers(write, pool.name, gone)
   await saveMembers(write, pool.name, wanted)
+  if (pool.hosts === 'cname') {
+    throwIfAny(await aliasProblems(tx, { pool: pool.name }), `pool ${pool.name} is refused`)
+  }
   write.change('pool', pool.name)
   write.audit('pool.put', pool.name, current?.value, pool)
   return { created: current === null, changed: true, revision }
@@ -138,8 +141,16 @@ async function withMembers(tx: Tx, rows: readonly PoolRow[]): Promise<Stored<Poo
 function assemble(rows: readonly PoolRow[], memberRows: readonly MemberRow[]): Stored<Pool>[] {
   const byPool = new Map<string, Member[]>(rows.map((row) => [row.name, []]))
   for (const row of memberRows) byPool.get(row.pool)?.push(toMember(row))
-  return rows.map(({ name, monitor, select, answers, minUp, revision }) => ({
-    value: { name, monitor, select: select as Pool['select'], answers, minUp, members: byPool.get(name)! },
+  return rows.map(({ name, monitor, select, answers, minUp, hosts, revision }) => ({
+    value: {
+      name,
+      monitor,
+      select: select as Pool['select'],
+      answers,
+      minUp,
+      hosts: hosts as Pool['hosts'],
+      members: byPool.get(name)!,
+    },
     revision,
   }))
 }

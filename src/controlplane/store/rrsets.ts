@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { and, asc, count, eq, type SQL, sql } from 'drizzle-orm'
 import { rrsets } from '../../../schema/zones.ts'
 import type { Rrset } from '../model.ts'
-import { dnameProblems } from './dname-conflicts.ts'
-import { cnameProblems, serviceProblems, throwIfAny } from './name-conflicts.ts'
+import { aliasProblems, cnameProblems, serviceProblems, throwIfAny } from './name-conflicts.ts'
+import { absoluteName } from './names.ts'
 import { raiseSerial, readSerial } from './serial.ts'
 import {
   checkCondition,
@@ -58,7 +58,8 @@ export async function countRrsets(tx: Tx, apex: string): Promise<number> {
 
 /**
  * Creates or replaces one RRset, and gives its zone the next serial. Throws `not-found` without the zone, `conflict`
- * for a CNAME beside other data, data below a DNAME, or an A, AAAA or CNAME where a service is.
+ * for a CNAME beside other data, data below a DNAME, an A, AAAA or CNAME where a service is, or any type where a
+ * service is that is answered with a CNAME.
  */
 export async function putRrset(
   write: Write,
@@ -87,6 +88,10 @@ export async function putRrset(
     .insert(rrsets)
     .values(row)
     .onConflictDoUpdate({ target: [rrsets.zone, rrsets.owner, rrsets.type], set: row })
+  throwIfAny(
+    await aliasProblems(tx, { service: absoluteName(owner, apex) }),
+    `${describe(apex, owner, type)} is refused`,
+  )
   await raiseSerial(write, apex, serial)
   write.audit('rrset.put', `${apex}/${owner}/${type}`, current?.value, rrset)
   return { created: current === null, changed: true, revision }

@@ -6,8 +6,7 @@ import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { ControlError } from '../errors.ts'
 import type { Service } from '../model.ts'
-import { servicesBelowDname } from './dname-conflicts.ts'
-import { rrsetProblems, throwIfAny } from './name-conflicts.ts'
+import { aliasProblems, rrsetProblems, throwIfAny } from './name-conflicts.ts'
 import {
   checkCondition,
   checkExists,
@@ -63,7 +62,8 @@ export async function listAllServices(tx: Tx): Promise<StoredService[]> {
 
 /**
  * Creates or replaces a service. Throws `invalid` when it lies in no zone or names a pool that does not exist,
- * `conflict` when its zone has an A, AAAA or CNAME at its name.
+ * `conflict` when its zone has an A, AAAA or CNAME at its name, or anything at all (such as the SOA of an apex) and a pool
+ * answers with a CNAME.
  */
 export async function putService(write: Write, service: Service, condition: WriteCondition): Promise<Put> {
   const { tx, revision } = write
@@ -87,6 +87,7 @@ export async function putService(write: Write, service: Service, condition: Writ
   await tx.insert(services).values(row).onConflictDoUpdate({ target: services.name, set: row })
   if (current !== null) await tx.delete(servicePools).where(eq(servicePools.service, name))
   await tx.insert(servicePools).values(names.map((pool, position) => ({ service: name, position, pool })))
+  throwIfAny(await aliasProblems(tx, { service: name }), `service ${name} is refused`)
   write.change('service', name)
   write.audit('service.put', name, current?.value, service)
   return { created: current === null, changed: true, revision }

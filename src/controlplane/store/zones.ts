@@ -5,8 +5,14 @@ import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { ControlError } from '../errors.ts'
 import type { Zone, ZoneHead } from '../model.ts'
-import { occludedServices, servicesBelowDname } from './dname-conflicts.ts'
-import { cnameProblems, pathOfService, rrsetProblems, serviceProblems, throwIfAny } from './name-conflicts.ts'
+import {
+  aliasProblems,
+  cnameProblems,
+  pathOfService,
+  rrsetProblems,
+  serviceProblems,
+  throwIfAny,
+} from './name-conflicts.ts'
 import { replaceRrsets } from './rrset-replacement.ts'
 import { nextSerial } from './serial.ts'
 import { findZone } from './services.ts'
@@ -57,7 +63,8 @@ export async function listAllZones(tx: Tx): Promise<Stored<ZoneState>[]> {
 /**
  * Creates or replaces a zone and all its RRsets. Only RRsets that differ are written, so the others keep their
  * revision. A new zone takes over the services below its apex from the zone that they lay in. Throws `conflict` for a
- * CNAME beside other data, or an A, AAAA or CNAME where a service of the zone is.
+ * CNAME beside other data, an A, AAAA or CNAME where a service of the zone is, or anything where a service is that is
+ * answered with a CNAME.
  */
 export async function putZone(write: Write, zone: Zone, condition: WriteCondition): Promise<Put> {
   const { tx, revision } = write
@@ -76,6 +83,7 @@ export async function putZone(write: Write, zone: Zone, condition: WriteConditio
   throwIfAny(await serviceProblems(tx, apex, rrsets, inZone), `zone ${apex} is refused`)
   throwIfAny(await occludedServices(tx, apex, rrsets, inZone), `zone ${apex} is refused`)
   const replaced = await replaceRrsets(write, apex, rrsets)
+  throwIfAny(await aliasProblems(tx, { zone: apex }), `zone ${apex} is refused`)
   if (current !== null && replaced.changed === 0 && isDeepStrictEqual(before, head)) {
     return { created: false, changed: false, revision: current.revision }
   }
@@ -138,6 +146,7 @@ async function handOverServices(write: Write, apex: string): Promise<void> {
   throwIfAny(await rrsetProblems(tx, parent, names), `zone ${apex} can't be deleted`)
   throwIfAny(await servicesBelowDname(tx, parent, names), `zone ${apex} can't be deleted`)
   await moveServices(write, names, apex, parent)
+  throwIfAny(await aliasProblems(tx, { zone: parent }), `zone ${apex} can't be deleted`)
 }
 
 async function moveServices(write: Write, names: readonly string[], from: string, to: string): Promise<void> {

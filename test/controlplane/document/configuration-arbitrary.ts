@@ -40,27 +40,40 @@ export const monitorArbitrary: fc.Arbitrary<Monitor> = fc
     timeoutMs: Math.max(1, Math.floor(monitor.intervalMs * timeoutShare)),
   }))
 
-const member: fc.Arbitrary<Member> = fc.record({
-  name,
-  address,
-  weight: fc.integer({ min: 0, max: 65535 }),
-  probeAddress: orNull(address),
-  probePort: orNull(port),
-})
+const host = fc.tuple(label, label).map(([a, b]) => `${a}.${b}-provider.example.`)
 
-const members = fc
-  .uniqueArray(member, { selector: (item) => item.name, maxLength: 6 })
-  .map((items) => [...new Map(items.map((item) => [item.address, item])).values()])
+const member = (hostsOnly: boolean): fc.Arbitrary<Member> =>
+  fc
+    .record({
+      name,
+      target: hostsOnly ? host : fc.oneof(address, host),
+      weight: fc.integer({ min: 0, max: 65535 }),
+      probeAddress: orNull(address),
+      probePort: orNull(port),
+    })
+    .map(({ target, ...settings }) =>
+      target.endsWith('.')
+        ? { ...settings, address: null, host: target }
+        : { ...settings, address: target, host: null },
+    )
+
+const members = (hostsOnly: boolean) =>
+  fc
+    .uniqueArray(member(hostsOnly), { selector: (item) => item.name, maxLength: 6 })
+    .map((items) => [...new Map(items.map((item) => [item.address ?? item.host, item])).values()])
 
 function poolArbitrary(monitors: readonly Monitor[]): fc.Arbitrary<Pool> {
-  return fc.record({
-    name,
-    monitor: fc.constantFrom(null, ...monitors.map((monitor) => monitor.name)),
-    select: fc.constantFrom('all' as const, 'weighted' as const),
-    answers: orNull(fc.integer({ min: 1, max: 1000 })),
-    minUp: fc.double({ min: 0, max: 1, noNaN: true }).map((share) => share + 0), // no negative zero
-    members,
-  })
+  return fc.constantFrom('resolve' as const, 'cname' as const).chain((hosts) =>
+    fc.record({
+      name,
+      monitor: fc.constantFrom(null, ...monitors.map((monitor) => monitor.name)),
+      select: fc.constantFrom('all' as const, 'weighted' as const),
+      answers: orNull(fc.integer({ min: 1, max: 1000 })),
+      minUp: fc.double({ min: 0, max: 1, noNaN: true }).map((share) => share + 0), // no negative zero
+      hosts: fc.constant(hosts),
+      members: members(hosts === 'cname'),
+    }),
+  )
 }
 
 function serviceArbitrary(pools: readonly string[], apexes: readonly string[]): fc.Arbitrary<Service> {

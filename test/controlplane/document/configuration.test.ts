@@ -63,6 +63,7 @@ t.test('the document of the design is read into the model', async (t) => {
   t.same(pools[0]!.members[1], {
     name: 'fra-2',
     address: '2001:db8::11',
+    host: null,
     weight: 50,
     probeAddress: null,
     probePort: null,
@@ -250,7 +251,31 @@ t.test('every bad input names its path', async (t) => {
     ['pools: { Web: {} }', 'pools.Web', /lower-case.*not "Web"/],
     ['pools: { "-a": {} }', 'pools.-a', /must be a name/],
     ['pools: { p: { member: {} } }', 'pools.p.member', /unknown field "member", known here: monitor, select/],
-    ['pools: { p: { members: { a: {} } } }', 'pools.p.members.a.address', /is required/],
+    ['pools: { p: { members: { a: {} } } }', 'pools.p.members.a.address', /is required, or host/],
+    [
+      'pools: { p: { members: { a: { address: 192.0.2.1, host: lb.example. } } } }',
+      'pools.p.members.a.address',
+      /one of the two/,
+    ],
+    ['pools: { p: { members: { a: { host: 192.0.2.1 } } } }', 'pools.p.members.a.host', /a host name/],
+    ['pools: { p: { members: { a: { host: "a b" } } } }', 'pools.p.members.a.host', /a host name/],
+    ['pools: { p: { members: { a: { host: "." } } } }', 'pools.p.members.a.host', /a host name/],
+    [
+      `pools: { p: { members: { a: { host: ${'a.'.repeat(128)} } } } }`,
+      'pools.p.members.a.host',
+      /a host name/,
+    ],
+    [
+      'pools: { p: { members: { a: { host: lb.example. }, b: { host: LB.example } } } }',
+      'pools.p.members.b.host',
+      /already the host of member a/,
+    ],
+    ['pools: { p: { hosts: alias } }', 'pools.p.hosts', /one of resolve, cname/],
+    [
+      'pools: { p: { hosts: cname, members: { a: { host: lb.example. }, b: { address: 192.0.2.1 } } } }',
+      'pools.p.members.b.address',
+      /only members with a host/,
+    ],
     ['pools: { p: { members: { a: 1.2.3.4 } } }', 'pools.p.members.a', /must be an object.*not "1.2.3.4"/],
     [
       'pools: { p: { members: { a: { address: 192.0.2.256 } } } }',
@@ -479,4 +504,54 @@ t.test('status is ignored, so that what was read can be written back', async (t)
     'pools: { p: { status: { x: 1 }, members: { a: { address: 192.0.2.1, status: up } } } }',
   )
   t.ok(result.ok)
+})
+
+const aliasDocument = (service: string, rrsets = '', settings = 'pools: [p]') => `
+pools: { p: { hosts: cname, members: { a: { host: LB.provider.example } } }, q: {} }
+services: { ${service}: { ${settings} } }
+zones: { example.test: { soa: { mname: n., rname: r. }, rrsets: [${rrsets}] } }
+`
+
+t.test('members that are hosts', async (t) => {
+  const result = parseDocument(aliasDocument('www.example.test'))
+  if (!result.ok) throw new Error(JSON.stringify(result.problems))
+  t.match(result.configuration.pools, [{ hosts: 'cname' }, { hosts: 'resolve' }])
+  t.same(result.configuration.pools[0]!.members, [
+    {
+      name: 'a',
+      address: null,
+      host: 'lb.provider.example.',
+      weight: 100,
+      probeAddress: null,
+      probePort: null,
+    },
+  ])
+  t.match(
+    formatDocument(result.configuration),
+    /hosts: cname\n +members:\n +a:\n +host: lb\.provider\.example\./,
+  )
+})
+
+t.test('a CNAME in the place of a pool stands alone', async (t) => {
+  const apex = [
+    'services["example.test"]: pool p answers with a CNAME .* apex of zone example\\.test .* hosts: resolve',
+  ]
+  const beside = ['services["www.example.test"]: pool p answers with a CNAME .* beside the TXT .*']
+  const txt = '{ name: www, type: TXT, data: [x] }'
+  const fallback = 'pools: [q], whenAllDown: fallback, fallback: p'
+  for (const [text, expected] of [
+    [aliasDocument('example.test'), apex],
+    [aliasDocument('example.test', '', 'pools: [q, p]'), apex],
+    [aliasDocument('example.test', '', fallback), apex],
+    [aliasDocument('example.test', '', 'pools: [q]'), []],
+    [aliasDocument('www.example.test', txt), beside],
+    [aliasDocument('www.example.test', txt, 'pools: [q]'), []],
+    [aliasDocument('www.example.test', '{ name: a.www, type: TXT, data: [x] }'), []],
+  ] as const) {
+    const problems = problemsOf(text)
+    t.equal(problems.length, expected.length, text)
+    for (const [index, pattern] of expected.entries()) {
+      t.match(problems[index], new RegExp(pattern.replaceAll(/[[\]]/g, '\\$&')))
+    }
+  }
 })

@@ -51,7 +51,11 @@ const base: SnapshotBase = {
       select: 'all',
       answers: null,
       minUp: 0,
-      members: [{ name: 'a', address: '192.0.2.1', weight: 100, probeAddress: null, probePort: null }],
+      hosts: 'resolve',
+      members: [
+        { name: 'a', address: '192.0.2.1', host: null, weight: 100, probeAddress: null, probePort: null },
+        { name: 'b', address: null, host: 'lb.example.', weight: 1, probeAddress: null, probePort: null },
+      ],
     },
   ],
   services: [
@@ -77,6 +81,16 @@ const base: SnapshotBase = {
   ],
   health: [{ pool: 'web', member: 'a', state: 'down', since: new Date(5), reason: 'status 503' }],
   lastKnown: [['www.example.test', { pool: 'web', members: ['a'] }]],
+  resolutions: [
+    {
+      host: 'lb.example.',
+      state: 'fresh',
+      addresses: ['192.0.2.9', '2001:db8::9'],
+      since: new Date(7),
+      expiresAt: new Date(60_007),
+      error: null,
+    },
+  ],
 }
 
 async function* batches() {
@@ -93,6 +107,8 @@ t.test('what was written is read', async (t) => {
   await files.writeBase(base, ['example.test', 'other.test'], now)
   const zones = ['example.test', 'other.test'].map((apex) => ({ ...zone(apex), rrsets }))
   t.same(await files.read(), { ...base, zones, writtenAt: now })
+
+  t.same(await files.readResolutions(), base.resolutions)
 
   await files.writeBase(base, ['example.test'], now)
   t.equal(
@@ -128,4 +144,6 @@ t.test('a damaged snapshot is refused by file', async (t) => {
     await writeFile(path, before)
   }
   t.ok(await files.read())
+  await writeFile(basePath, good.replace(/,"resolutions":\[.*\]\}\}/, '}}'))
+  t.same((await files.read())?.resolutions, [], 'a file of a version that knew no hosts')
 })

@@ -1,10 +1,23 @@
 import t from 'tap'
-import type { HealthState, Member, OverrideState, Pool, Service } from '../../../src/controlplane/model.ts'
-import { judgePool, type LastKnown, selectMembers } from '../../../src/controlplane/steering/select.ts'
+import type {
+  HealthState,
+  Member,
+  OverrideState,
+  Pool,
+  Resolution,
+  Service,
+} from '../../../src/controlplane/model.ts'
+import {
+  judgePool,
+  type LastKnown,
+  needsAddresses,
+  selectMembers,
+} from '../../../src/controlplane/steering/select.ts'
 
 const member = (name: string, host: number): Member => ({
   name,
   address: `192.0.2.${host}`,
+  host: null,
   weight: 100,
   probeAddress: null,
   probePort: null,
@@ -17,6 +30,7 @@ const pool = (name: string, changes: Partial<Pool> = {}): Pool => ({
   select: 'all',
   answers: null,
   minUp: 0,
+  hosts: 'resolve',
   members,
   ...changes,
 })
@@ -29,6 +43,15 @@ const service = (changes: Partial<Service> = {}): Service => ({
   whenAllDown: 'serve-all',
   fallback: null,
   ...changes,
+})
+
+const resolution = (host: string, addresses: readonly string[]): Resolution => ({
+  host,
+  state: addresses.length > 0 ? 'fresh' : 'failed',
+  addresses,
+  since: new Date(0),
+  expiresAt: null,
+  error: null,
 })
 
 /** Conditions out of a picture such as `{ first: 'up down unknown forced-up' }`, one word a member. */
@@ -44,6 +67,7 @@ function conditions(picture: Record<string, string>) {
       const text = word(poolName, name)
       return text.startsWith('forced-') ? (text.slice(7) as OverrideState) : null
     },
+    resolution: (host: string) => resolution(host, []),
   }
 }
 
@@ -148,4 +172,62 @@ t.test('serve-all keeps out what the operator took out, while anything is left',
   const none = 'forced-down forced-down forced-drain forced-drain'
   const every = selectMembers(service(), pools, conditions({ first: none, second: all }), undefined)
   t.equal(names(every.members), 'abcd')
+})
+
+const hosted = (name: string, changes: Partial<Member> = {}): Member =>
+  ({ ...member(name, 0), address: null, host: `${name}.example.`, ...changes }) as Member
+
+/** All members measured as up; the hosts in `known` have an address. */
+const hosts = (picture: Record<string, string>, known: readonly string[]) => ({
+  ...conditions(picture),
+  resolution: (host: string) => resolution(host, known.includes(host[0]!) ? ['192.0.2.7'] : []),
+})
+
+t.test('a host without an address is not kept, whatever else is said', async (t) => {
+  const members = ['a', 'b', 'c', 'd'].map((name) => hosted(name))
+  const reasons = (changes: Partial<Pool>, states: string, known: string[] = []) =>
+    judgePool(pool('first', { members, ...changes }), hosts({ first: states }, known)).members.map(
+      ({ reason, kept }) => `${reason}${kept ? ' kept' : ''}`,
+    )
+  const states = 'up forced-up forced-down forced-drain'
+  t.same(reasons({}, states), ['not resolved', 'not resolved', 'forced down', 'draining'])
+  t.same(reasons({ monitor: null }, states), ['not resolved', 'not resolved', 'forced down', 'draining'])
+  t.same(reasons({}, states, ['a', 'b']), ['up kept', 'forced up kept', 'forced down', 'draining'])
+  t.same(
+    reasons({ hosts: 'cname' }, states),
+    ['not resolved', 'forced up kept', 'forced down', 'draining'],
+    'a CNAME needs no address, but a probe does',
+  )
+  t.same(reasons({ hosts: 'cname', monitor: null }, 'up up up up'), Array(4).fill('not monitored kept'))
+})
+
+t.test('whose addresses are needed', async (t) => {
+  const host = hosted('a')
+  const elsewhere = hosted('a', { probeAddress: '192.0.2.1' })
+  t.notOk(needsAddresses(pool('p'), member('a', 1)))
+  t.ok(needsAddresses(pool('p', { monitor: null }), host), 'to answer')
+  t.ok(needsAddresses(pool('p', { hosts: 'cname' }), host), 'to probe')
+  t.notOk(needsAddresses(pool('p', { hosts: 'cname', monitor: null }), host))
+  t.notOk(needsAddresses(pool('p', { hosts: 'cname' }), elsewhere))
+  t.ok(needsAddresses(pool('p'), elsewhere))
+})
+
+t.test('when all is down, what has something to serve is served', async (t) => {
+  const first = pool('first', { members: [hosted('a'), hosted('b')] })
+  const second = pool('second')
+  const both = new Map([
+    ['first', first],
+    ['second', second],
+  ])
+  const down = { first: all, second: all }
+  const select = (known: string[], changes: Partial<Service> = {}, last?: LastKnown) => {
+    const { pool: chosen, members: served } = selectMembers(service(changes), both, hosts(down, known), last)
+    return `${chosen?.name} ${names(served)}`
+  }
+  t.equal(select([]), 'second abcd', 'not a pool of hosts without addresses')
+  t.equal(select(['b']), 'first b')
+  t.equal(select([], { pools: ['first'] }), 'first ab', 'which the plan makes a SERVFAIL')
+  const last = { pool: 'first', members: ['a', 'b'] }
+  t.equal(select(['a'], { whenAllDown: 'last-known' }, last), 'first a')
+  t.equal(select([], { whenAllDown: 'last-known' }, last), 'second abcd')
 })

@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { Database } from '../../../src/controlplane/store/database.ts'
 import { startPostgres } from '../../support/postgres.ts'
+import { hostsSuite } from './suite/hosts.ts'
 import { journalSuite } from './suite/journal.ts'
 import { poolsSuite } from './suite/pools.ts'
 import { rrsetsSuite } from './suite/rrsets.ts'
@@ -17,6 +18,7 @@ const suites = {
   rrsets: rrsetsSuite,
   pools: poolsSuite,
   services: servicesSuite,
+  hosts: hostsSuite,
   journal: journalSuite,
 }
 

@@ -221,7 +221,7 @@ export const poolsSuite: Suite = async (t, database) => {
       heavier,
       'and keeps its place',
     )
-    const taken = member('f', before.value.members[0]!.address)
+    const taken = member('f', before.value.members[0]!.address!)
     await refused(
       t,
       'conflict',

@@ -1,7 +1,17 @@
 /** Values that the suites start from, and what they do again and again. */
 import type { Test } from 'tap'
 import { ControlError, type ErrorCode } from '../../../../src/controlplane/errors.ts'
-import type { Member, Monitor, Pool, Rrset, Service, Soa, Zone } from '../../../../src/controlplane/model.ts'
+import type {
+  AddressMember,
+  HostMember,
+  Member,
+  Monitor,
+  Pool,
+  Rrset,
+  Service,
+  Soa,
+  Zone,
+} from '../../../../src/controlplane/model.ts'
 import type { Database, Write } from '../../../../src/controlplane/store/database.ts'
 
 export type Suite = (t: Test, database: Database) => Promise<void>
@@ -41,12 +51,24 @@ export const monitor = (name: string, change: Partial<Monitor> = {}): Monitor =>
   ...change,
 })
 
-export const member = (name: string, address: string, change: Partial<Member> = {}): Member => ({
+export const member = (
+  name: string,
+  address: string,
+  change: Partial<AddressMember> = {},
+): AddressMember => ({
   name,
   address,
+  host: null,
   weight: 100,
   probeAddress: null,
   probePort: null,
+  ...change,
+})
+
+export const hostMember = (name: string, host: string, change: Partial<HostMember> = {}): HostMember => ({
+  ...member(name, ''),
+  address: null,
+  host,
   ...change,
 })
 
@@ -56,6 +78,7 @@ export const pool = (name: string, members: readonly Member[], change: Partial<P
   select: 'all',
   answers: null,
   minUp: 0,
+  hosts: 'resolve',
   members,
   ...change,
 })

@@ -1,0 +1,211 @@
+/**
+ * Keeps the hosts that are members resolved, in the background, so that answering never waits for somebody else's DNS:
+ * plans are made from what is known, and made again when that changes.
+ *
+ * A host is one entry, however many members name it. Rounds follow `host-state.ts`: when TTLs end, sooner while
+ * something is wrong. Each is put off by up to a tenth of its wait, 1 s at most, so that hosts that were first looked up together
+ * drift apart. Due hosts queue for a free slot in the order in which they became due.
+ *
+ * A host that lies in one of our own zones is resolved like any other, by the resolvers; asking our own data plane would
+ * be shorter and would make answers feed on themselves when a service's member leads back to the service.
+ *
+ * Bounds: one entry and one timer a host; the queue holds a host once; `concurrency` lookups, two queries each.
+ */
+import type { Resolution } from '../model.ts'
+import { advance, type HostState, initialState } from './host-state.ts'
+import type { Lookup } from './lookup.ts'
+
+/** UNIX time and timers; tests bring their own. */
+export interface ResolverClock {
+  nowMs(): number
+  /** Calls back once, `delayMs` later. The returned function calls it off. */
+  after(delayMs: number, run: () => void): () => void
+}
+
+const systemClock: ResolverClock = {
+  nowMs: Date.now,
+  after: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs)
+    return () => clearTimeout(timer)
+  },
+}
+
+/** What one round changed; at the least the time until which the addresses are good. */
+export interface ResolutionChange {
+  readonly before: Resolution
+  readonly after: Resolution
+}
+
+export interface HostResolverOptions {
+  readonly lookup: Lookup
+  /** The rounds that ended in one turn of the event loop. May not throw. */
+  readonly onChanges: (changes: readonly ResolutionChange[]) => void
+  /** Most lookups at a time; 32 when left out. */
+  readonly concurrency?: number
+  readonly clock?: ResolverClock
+  /** Uniform in [0, 1). */
+  readonly random?: () => number
+}
+
+const jitterShare = 0.1
+const longestJitterMs = 1_000
+
+interface Entry {
+  state: HostState
+  failures: number
+  cancelTimer: (() => void) | null
+  inFlight: AbortController | null
+}
+
+export class HostResolver implements AsyncDisposable {
+  readonly #options: HostResolverOptions
+  readonly #clock: ResolverClock
+  readonly #random: () => number
+  readonly #concurrency: number
+  readonly #entries = new Map<string, Entry>()
+  readonly #due = new Set<string>()
+  readonly #running = new Set<Promise<void>>()
+  #restored = new Map<string, Resolution>()
+  /** Hosts of the first `setHosts` of which nothing is known yet; null before that call. */
+  #awaited: Set<string> | null = null
+  readonly #firstRound = Promise.withResolvers<void>()
+  #changes: ResolutionChange[] = []
+  #delivery: NodeJS.Immediate | null = null
+  #stopped = false
+
+  constructor(options: HostResolverOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#random = options.random ?? Math.random
+    this.#concurrency = options.concurrency ?? 32
+  }
+
+  /**
+   * Resolves when every host of the first `setHosts` has addresses, restored or looked up, or one lookup behind it; also
+   * at a stop, so that nobody waits for ever.
+   */
+  get firstRound(): Promise<void> {
+    return this.#firstRound.promise
+  }
+
+  get firstRoundDone(): boolean {
+    return this.#awaited?.size === 0
+  }
+
+  /** Gives hosts the last good addresses from before the start. Counts for those of the first `setHosts`. */
+  restore(resolutions: readonly Resolution[]): void {
+    if (this.#awaited === null)
+      this.#restored = new Map(resolutions.map((resolution) => [resolution.host, resolution]))
+  }
+
+  /** Says which hosts are resolved from now on. What is known of those that stay is kept; new ones are looked up at once. */
+  setHosts(hosts: Iterable<string>): void {
+    if (this.#stopped) return
+    const wanted = new Set(hosts)
+    for (const [host, entry] of this.#entries) if (!wanted.has(host)) this.#forget(host, entry)
+    for (const host of wanted) {
+      if (this.#entries.has(host)) continue
+      const state = initialState(host, this.#now(), this.#restored.get(host))
+      this.#entries.set(host, { state, failures: 0, cancelTimer: null, inFlight: null })
+      this.#due.add(host)
+    }
+    if (this.#awaited === null) {
+      const bare = [...this.#entries].filter(([, { state }]) => state.resolution.state === 'pending')
+      this.#awaited = new Set(bare.map(([host]) => host))
+      this.#restored.clear()
+    }
+    this.#settleFirstRound()
+    this.#startDue()
+  }
+
+  /** What is known of a host; `pending` for one that nobody asked for. */
+  resolution(host: string): Resolution {
+    return this.#entries.get(host)?.state.resolution ?? initialState(host, this.#now()).resolution
+  }
+
+  /** Every host that has addresses, to be restored from after a restart. */
+  lastGood(): Resolution[] {
+    const all = Array.from(this.#entries.values(), ({ state }) => state.resolution)
+    return all.filter(({ addresses }) => addresses.length > 0)
+  }
+
+  /** Rounds of a host that had something wrong, since it came. */
+  failures(host: string): number {
+    return this.#entries.get(host)?.failures ?? 0
+  }
+
+  /** Ends the lookups in flight and starts no more; what is known stays. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#due.clear()
+    for (const entry of this.#entries.values()) halt(entry)
+    if (this.#delivery !== null) clearImmediate(this.#delivery)
+    await Promise.all(this.#running)
+    this.#firstRound.resolve()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  #now(): Date {
+    return new Date(this.#clock.nowMs())
+  }
+
+  #forget(host: string, entry: Entry): void {
+    this.#entries.delete(host)
+    this.#due.delete(host)
+    this.#awaited?.delete(host)
+    halt(entry)
+  }
+
+  #startDue(): void {
+    for (const host of this.#due) {
+      if (this.#running.size >= this.#concurrency) return
+      this.#due.delete(host)
+      const round = this.#round(host, this.#entries.get(host)!).finally(() => {
+        this.#running.delete(round)
+        this.#startDue()
+      })
+      this.#running.add(round)
+    }
+  }
+
+  async #round(host: string, entry: Entry): Promise<void> {
+    const inFlight = new AbortController()
+    entry.inFlight = inFlight
+    const answer = await this.#options.lookup(host, inFlight.signal)
+    entry.inFlight = null
+    if (inFlight.signal.aborted) return
+    const before = entry.state.resolution
+    const { state, waitMs } = advance(entry.state, answer, this.#now())
+    entry.state = state
+    if (state.resolution.error !== null) entry.failures++
+    const jitterMs = this.#random() * Math.min(longestJitterMs, waitMs * jitterShare)
+    entry.cancelTimer = this.#clock.after(waitMs + jitterMs, () => {
+      entry.cancelTimer = null
+      this.#due.add(host)
+      this.#startDue()
+    })
+    this.#awaited?.delete(host)
+    this.#changes.push({ before, after: state.resolution })
+    this.#delivery ??= setImmediate(() => this.#deliver())
+  }
+
+  #deliver(): void {
+    this.#delivery = null
+    const changes = this.#changes
+    this.#changes = []
+    this.#options.onChanges(changes)
+    this.#settleFirstRound()
+  }
+
+  #settleFirstRound(): void {
+    if (this.firstRoundDone) this.#firstRound.resolve()
+  }
+}
+
+function halt(entry: Entry): void {
+  entry.cancelTimer?.()
+  entry.inFlight?.abort()
+}

@@ -1,0 +1,105 @@
+/**
+ * One lookup of a host's addresses, A and AAAA side by side, by the resolvers of the configuration or the system's.
+ *
+ * `Resolver` (c-ares) and not `lookup` (getaddrinfo): it gives the TTL, tells "there is none" from "I can't say", and
+ * knows neither the hosts file nor search domains, so that a member means the same on every node. A resolver for each
+ * question, because cancelling one ends all its queries, and so that changes of the system's resolvers are seen.
+ */
+import { Resolver } from 'node:dns/promises'
+import { canonicalAddress } from '../../dataplane/wire/address.ts'
+import type { FamilyAnswer, HostAnswer } from './host-state.ts'
+
+/** Of one attempt at one server. */
+const tryTimeoutMs = 2_000
+const tries = 2
+/** Bounds a lookup whatever the number of servers: c-ares tries each of them, and waits longer each time. */
+const lookupTimeoutMs = 6_000
+
+/** Never rejects; an abort ends it at once, with whatever answer. */
+export type Lookup = (host: string, signal: AbortSignal) => Promise<HostAnswer>
+
+/** @param servers as `address:port` or `[address]:port`; none means the system's */
+export function lookupBy(servers: readonly string[]): Lookup {
+  return async (host, signal) => {
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(lookupTimeoutMs)])
+    const [a, aaaa] = await Promise.all([
+      askInTurn(servers, bounded, (resolver) => resolver.resolve4(host, { ttl: true })),
+      askInTurn(servers, bounded, (resolver) => resolver.resolve6(host, { ttl: true })),
+    ])
+    return { a, aaaa }
+  }
+}
+
+type Question = (resolver: Resolver) => Promise<readonly AddressWithTtl[]>
+
+/**
+ * c-ares goes on to the next server after silence, but takes a SERVFAIL or REFUSED for an answer; so those that come behind
+ * the one that said it are asked here.
+ */
+async function askInTurn(
+  servers: readonly string[],
+  signal: AbortSignal,
+  question: Question,
+): Promise<FamilyAnswer> {
+  const inTurn = servers.length > 0 ? servers : new Resolver().getServers()
+  let answer: FamilyAnswer = { kind: 'failed', reason: 'no resolver' }
+  for (let first = 0; first < inTurn.length; first++) {
+    const resolver = new Resolver({ timeout: tryTimeoutMs, tries })
+    resolver.setServers(inTurn.slice(first))
+    answer = await ask(resolver, signal, question)
+    if (answer.kind !== 'failed' || !refusals.has(answer.reason)) break
+  }
+  return answer
+}
+
+async function ask(resolver: Resolver, signal: AbortSignal, question: Question): Promise<FamilyAnswer> {
+  const cancel = () => resolver.cancel()
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    if (signal.aborted) return { kind: 'failed', reason: 'timeout' }
+    return await answerOf(question(resolver))
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
+/** Reasons that a server gave, and another might not. */
+const refusals: ReadonlySet<string> = new Set(['SERVFAIL', 'REFUSED', 'NOTIMP', 'FORMERR'])
+
+interface AddressWithTtl {
+  readonly address: string
+  /** The least of the whole chain of CNAMEs. */
+  readonly ttl: number
+}
+
+async function answerOf(query: Promise<readonly AddressWithTtl[]>): Promise<FamilyAnswer> {
+  try {
+    const found = await query
+    const addresses = found.flatMap(({ address }) => canonicalAddress(address) ?? []).filter(isUsable)
+    if (addresses.length === 0) return { kind: 'absent', reason: 'no usable address' }
+    return { kind: 'found', addresses, ttlSeconds: Math.min(...found.map(({ ttl }) => ttl)) }
+  } catch (error) {
+    return unanswered(error)
+  }
+}
+
+/** What filtering resolvers give for names that they hide, and what no AAAA should hold, are no addresses of a host. */
+function isUsable(address: string): boolean {
+  return address !== '0.0.0.0' && address !== '::' && !address.startsWith('::ffff:')
+}
+
+function unanswered(error: unknown): FamilyAnswer {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
+  switch (code) {
+    case 'ENOTFOUND':
+      return { kind: 'absent', reason: 'NXDOMAIN' }
+    case 'ENODATA':
+      return { kind: 'absent', reason: 'no address' }
+    case 'ETIMEOUT':
+    case 'ECANCELLED':
+      return { kind: 'failed', reason: 'timeout' }
+    default:
+      // Of c-ares: ESERVFAIL, EREFUSED, ECONNREFUSED, EFORMERR, EBADRESP, ...
+      return { kind: 'failed', reason: code.replace(/^E/, '') }
+  }
+}

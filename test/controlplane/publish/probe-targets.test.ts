@@ -1,0 +1,114 @@
+import t from 'tap'
+import type { Member, Monitor, Pool, Resolution } from '../../../src/controlplane/model.ts'
+import { Catalog } from '../../../src/controlplane/publish/catalog.ts'
+import { probeTargets } from '../../../src/controlplane/publish/probe-targets.ts'
+import { monitorWith } from '../health/fixture.ts'
+
+const address: Member = {
+  name: 'address',
+  address: '192.0.2.1',
+  host: null,
+  weight: 1,
+  probeAddress: null,
+  probePort: null,
+}
+const host: Member = { ...address, name: 'host', address: null, host: 'lb.example.' }
+
+const resolution = (state: Resolution['state'], ...addresses: string[]): Resolution => ({
+  host: 'lb.example.',
+  state,
+  addresses,
+  since: new Date(0),
+  expiresAt: null,
+  error: null,
+})
+
+function catalogOf(members: readonly Member[], changes: Partial<Pool> = {}, monitor: Partial<Monitor> = {}) {
+  const pool: Pool = {
+    name: 'web',
+    monitor: 'web',
+    select: 'all',
+    answers: null,
+    minUp: 0,
+    hosts: 'resolve',
+    members,
+    ...changes,
+  }
+  return new Catalog({
+    revision: 1,
+    monitors: new Map([['web', monitorWith(monitor)]]),
+    pools: new Map([['web', pool]]),
+    services: new Map(),
+    zones: new Map(),
+    overrides: new Map(),
+  })
+}
+
+const resolved = () => resolution('fresh', '192.0.2.8', '2001:db8::8')
+
+t.test('where members are probed', async (t) => {
+  const targets = probeTargets(
+    catalogOf([
+      address,
+      { ...address, name: 'elsewhere', address: '192.0.2.2', probeAddress: '192.0.2.3', probePort: 81 },
+      host,
+      { ...host, name: 'hosted-elsewhere', probeAddress: '192.0.2.4' },
+    ]),
+    resolved,
+  )
+  t.match(targets, [
+    { pool: 'web', member: 'address', address: '192.0.2.1', port: 80 },
+    { member: 'elsewhere', address: '192.0.2.3', port: 81 },
+    { member: 'host', address: '192.0.2.8', endpoint: 'lb.example.', pending: false },
+    { member: 'hosted-elsewhere', address: '192.0.2.4', endpoint: '192.0.2.4' },
+  ])
+  t.same(probeTargets(catalogOf([host], { monitor: null }), resolved), [])
+})
+
+t.test('a host without addresses is not probed, wherever that would be', async (t) => {
+  for (const state of ['pending', 'failed', 'absent'] as const) {
+    const targets = probeTargets(catalogOf([host, { ...host, probeAddress: '192.0.2.4' }]), () =>
+      resolution(state),
+    )
+    const pending = state === 'pending'
+    t.match(targets, [
+      { address: null, pending },
+      { address: null, pending },
+    ])
+  }
+  const cname = catalogOf([host, { ...host, probeAddress: '192.0.2.4' }], { hosts: 'cname' })
+  t.match(
+    probeTargets(cname, () => resolution('failed')),
+    [{ address: null }, { address: '192.0.2.4' }],
+    'unless its answers need none',
+  )
+})
+
+t.test('a host is asked by its name where the monitor has none', async (t) => {
+  const hostOf = (member: Member, monitor: Partial<Monitor>) =>
+    probeTargets(catalogOf([member], {}, monitor), resolved)[0]!.monitor.host
+  t.equal(hostOf(host, {}), 'lb.example')
+  t.equal(hostOf(host, { port: 8080 }), 'lb.example:8080')
+  t.equal(hostOf(host, { type: 'https', port: 443 }), 'lb.example')
+  t.equal(hostOf({ ...host, probePort: 81 }, {}), 'lb.example:81')
+  t.equal(hostOf(host, { host: 'www.example.test' }), 'www.example.test')
+  t.equal(hostOf({ ...host, probeAddress: '192.0.2.4' }, {}), null)
+  t.equal(hostOf(address, {}), null)
+})
+
+t.test('the hosts of a catalog', async (t) => {
+  const second = { ...host, name: 'second' }
+  t.same(
+    catalogOf([address, host, second]).hosts,
+    new Map([
+      [
+        'lb.example.',
+        [
+          { pool: 'web', member: 'host', host: 'lb.example.' },
+          { pool: 'web', member: 'second', host: 'lb.example.' },
+        ],
+      ],
+    ]),
+  )
+  t.same(catalogOf([host], { hosts: 'cname', monitor: null }).hosts, new Map(), 'nobody needs its addresses')
+})
