@@ -69,7 +69,7 @@ const rrHeadLength = 12
 const aliasWords = 2
 
 export function compilePlan(plan: Plan): SharedArrayBuffer {
-  const cnames = plan.outcome === 'cname' ? (plan.cnames ?? []) : []
+  const cnames = plan.outcome === 'cname' ? plan.cnames! : []
   const cnameLength = rrHeadLength + Math.max(0, ...cnames.map(({ cname }) => cname.length))
   const addresses = [4, 16].map((octets) =>
     plan.candidates.filter((candidate) => candidate.address.length === octets),
