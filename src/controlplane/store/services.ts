@@ -6,6 +6,7 @@ import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { ControlError } from '../errors.ts'
 import type { Service } from '../model.ts'
+import { servicesBelowDname } from './dname-conflicts.ts'
 import { aliasProblems, rrsetProblems, throwIfAny } from './name-conflicts.ts'
 import {
   checkCondition,

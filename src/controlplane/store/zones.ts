@@ -5,6 +5,7 @@ import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { ControlError } from '../errors.ts'
 import type { Zone, ZoneHead } from '../model.ts'
+import { occludedServices, servicesBelowDname } from './dname-conflicts.ts'
 import {
   aliasProblems,
   cnameProblems,
