@@ -21,7 +21,7 @@ export type ExtendedError = (typeof extendedErrors)[keyof typeof extendedErrors]
 
 const optionHead = 4
 /** An extended error with its code and no text. */
-const extendedErrorLength = optionHead + 2
+export const extendedErrorLength = optionHead + 2
 const keepaliveLength = optionHead + 2
 
 export class OptWriter {
@@ -43,7 +43,10 @@ export class OptWriter {
     this.cookies.keys = cookieKeys
   }
 
-  /** Octets to keep free at the end of the response; 0 when the query had no OPT (RFC 6891 section 7). */
+  /**
+   * Octets to keep free at the end of the response; 0 when the query had no OPT (RFC 6891 section 7). An extended error
+   * is not among them: it goes with responses that have room, and is left out otherwise.
+   */
   reserve(query: Query): number {
     if (!query.edns) return 0
     const { options } = query
@@ -59,7 +62,6 @@ export class OptWriter {
    * Writes the OPT at `at`.
    *
    * @param subnetScope bits of the client subnet that the answer depends on (RFC 7871 section 7.2.1)
-   * @param limit octets that the message may have; the extended error is left out when it doesn't fit
    * @returns the offset behind it
    */
   write(
@@ -71,7 +73,6 @@ export class OptWriter {
     subnetScope: number,
     out: Uint8Array,
     at: number,
-    limit: number,
   ): number {
     const { options } = query
     this.#out = out
@@ -102,7 +103,7 @@ export class OptWriter {
       this.#head(optionCodes.keepalive, 2)
       this.#u16(Math.floor(this.#idleTimeoutMs / 100))
     }
-    if (error !== extendedErrors.none && this.#at + extendedErrorLength <= limit) {
+    if (error !== extendedErrors.none) {
       this.#head(optionCodes.extendedError, 2)
       this.#u16(error)
     }

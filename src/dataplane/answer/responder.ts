@@ -28,7 +28,7 @@ import { type Outcome, outcomes, ZoneLookup } from '../zone/lookup.ts'
 import type { PlanImage } from '../zone/plan.ts'
 import type { ServingState } from '../zone/state.ts'
 import type { Client } from './client.ts'
-import { type ExtendedError, extendedErrors, OptWriter } from './opt-writer.ts'
+import { type ExtendedError, extendedErrorLength, extendedErrors, OptWriter } from './opt-writer.ts'
 import { limits, RateLimiter, type ResponseKind, responseKinds } from './rate-limiter.ts'
 import { ResponseWriter, type Section } from './response-writer.ts'
 
@@ -55,12 +55,11 @@ export class Responder {
   readonly #opt: OptWriter
   readonly #chainRrsets = new Int32Array(maxChain)
   readonly #chainZones = new Int32Array(maxChain)
+  readonly #chainOwners = new Int32Array(maxChain)
   readonly #stream: boolean
   #settings: AnswerSettings | undefined
   #limiter: RateLimiter | null = null
   #client!: Client
-  /** Octets that the response may have. */
-  #sizeLimit = 0
   #rcode = 0
   #kind: ResponseKind = responseKinds.answer
 
@@ -134,8 +133,8 @@ export class Responder {
     const query = this.#query
     const udpLimit = query.edns ? Math.min(query.payload, ednsPayload) : plainPayload
     const end = query.questionEnd === 0 ? headerLength : query.questionEnd
-    this.#sizeLimit = this.#stream ? out.length : udpLimit
-    this.#writer.begin(request, end, out, this.#sizeLimit - this.#opt.reserve(query))
+    const limit = this.#stream ? out.length : udpLimit
+    this.#writer.begin(request, end, out, limit - this.#opt.reserve(query))
   }
 
   #finish(
@@ -149,17 +148,8 @@ export class Responder {
     this.#rcode = rcode
     this.#kind = kindOf(rcode, authoritative, writer.answers)
     if (query.edns) {
-      const at = this.#opt.write(
-        request,
-        query,
-        this.#client,
-        rcode,
-        error,
-        0,
-        writer.out,
-        writer.length,
-        this.#sizeLimit,
-      )
+      const said = writer.hasRoom(extendedErrorLength) ? error : extendedErrors.none
+      const at = this.#opt.write(request, query, this.#client, rcode, said, 0, writer.out, writer.length)
       writer.endOpt(at)
     }
     return writer.finish(request, rcode, authoritative, query.questionEnd !== 0)
@@ -216,6 +206,8 @@ export class Responder {
       const outcome: Outcome = alias === null ? found : outcomes.cname
       switch (outcome) {
         case outcomes.answer:
+          // A DNAME that was followed may be what was asked for; it stands there already.
+          if (this.#isFollowed(hop, 0)) return this.#finish(request, rcodes.noerror, true)
           if (!writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer))
             return this.#truncate(request, true)
           writer.additional(zone, lookup.rrset, apexAt)
@@ -223,7 +215,8 @@ export class Responder {
         case outcomes.service:
           return this.#service(request, nameAt, apexAt)
         case outcomes.cname: {
-          if (this.#wasHere(hop)) return this.#finish(request, rcodes.noerror, true)
+          // One CNAME stands for many names when its owner is a wildcard.
+          if (this.#wasHere(hop, name.hashes[0]!)) return this.#finish(request, rcodes.noerror, true)
           const written =
             alias === null
               ? writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer)
@@ -234,27 +227,30 @@ export class Responder {
           writer.expandName(targetAt, name)
           apexLabel = this.#findZone(name)
           if (apexLabel < 0) return this.#finish(request, rcodes.noerror, true)
-          nameAt = writer.spelledAt(targetAt)
-          // In the same zone the apex stays where it was; another zone's apex is spelled out in the target.
-          if (this.#state.zone !== zone) apexAt = nameAt + name.offsets[apexLabel]!
+          nameAt = writer.suffixAt(targetAt, 0)
+          // In the same zone the apex stays where it was.
+          if (this.#state.zone !== zone) apexAt = writer.suffixAt(nameAt, name.offsets[apexLabel]!)
           break
         }
         case outcomes.dname: {
-          // A DNAME may well be met again, for another name.
-          this.#chainRrsets[hop] = -1
+          // A DNAME is followed once, so that one that leads below itself ends; the client has the CNAME to go on with.
+          if (this.#wasHere(hop, 0)) return this.#finish(request, rcodes.noerror, true)
           const ownerOffset = name.offsets[name.count - zone.labels(lookup.node)]!
-          if (!writer.rrset(zone, lookup.rrset, nameAt + ownerOffset, apexAt, sections.answer))
+          if (
+            !writer.rrset(zone, lookup.rrset, writer.suffixAt(nameAt, ownerOffset), apexAt, sections.answer)
+          )
             return this.#truncate(request, true)
           const tooLong = ownerOffset + writer.rdataLength > maxNameLength
           if (tooLong) return this.#finish(request, rcodes.yxdomain, true)
           if (!writer.synthesizeCname(nameAt, name, ownerOffset)) return this.#truncate(request, true)
+          // The CNAME itself is what was asked for (RFC 1034 section 3.6.2).
+          if (qtype === types.cname) return this.#finish(request, rcodes.noerror, true)
           nameAt = writer.rdataAt
           name = this.#target
           writer.expandName(nameAt, name)
           apexLabel = this.#findZone(name)
           if (apexLabel < 0) return this.#finish(request, rcodes.noerror, true)
-          // The synthesised target is spelled out whole.
-          apexAt = nameAt + name.offsets[apexLabel]!
+          if (this.#state.zone !== zone) apexAt = writer.suffixAt(nameAt, name.offsets[apexLabel]!)
           break
         }
         case outcomes.nodata:
@@ -264,7 +260,7 @@ export class Responder {
         case outcomes.referral:
           return this.#refer(
             request,
-            nameAt + name.offsets[name.count - zone.labels(lookup.node)]!,
+            writer.suffixAt(nameAt, name.offsets[name.count - zone.labels(lookup.node)]!),
             apexAt,
             hop > 0,
           )
@@ -298,15 +294,28 @@ export class Responder {
     return plan
   }
 
-  /** Notes the CNAME of this hop. @returns whether the chain has been here before. */
-  #wasHere(hop: number): boolean {
+  /**
+   * Notes the alias of this hop.
+   *
+   * @param owner tells apart the names that one RRset may stand for
+   * @returns whether the chain has been here before
+   */
+  #wasHere(hop: number, owner: number): boolean {
+    if (this.#isFollowed(hop, owner)) return true
+    this.#chainRrsets[hop] = this.#lookup.rrset
+    this.#chainZones[hop] = this.#state.zoneSlot
+    this.#chainOwners[hop] = owner
+    return false
+  }
+
+  /** Whether one of the hops before this one was by the RRset that the lookup has found. */
+  #isFollowed(hop: number, owner: number): boolean {
     const { zoneSlot } = this.#state
     const { rrset } = this.#lookup
     for (let i = 0; i < hop; i++) {
-      if (this.#chainRrsets[i] === rrset && this.#chainZones[i] === zoneSlot) return true
+      const same = this.#chainRrsets[i] === rrset && this.#chainZones[i] === zoneSlot
+      if (same && this.#chainOwners[i] === owner) return true
     }
-    this.#chainRrsets[hop] = rrset
-    this.#chainZones[hop] = zoneSlot
     return false
   }
 
@@ -314,7 +323,7 @@ export class Responder {
   #negative(request: Uint8Array, rcode: number, apexAt: number): number {
     const { zone } = this.#state
     if (!this.#writer.rrset(zone, zone.negativeSoa, apexAt, apexAt, sections.authority))
-      return this.#truncate(request, true)
+      return this.#truncate(request, true, rcode)
     return this.#finish(request, rcode, true)
   }
 
@@ -330,9 +339,9 @@ export class Responder {
   }
 
   /** RFC 2181 section 9: no part of an RRset that doesn't fit; the client comes back over TCP. */
-  #truncate(request: Uint8Array, authoritative: boolean): number {
+  #truncate(request: Uint8Array, authoritative: boolean, rcode: number = rcodes.noerror): number {
     this.#writer.truncate()
-    return this.#finish(request, rcodes.noerror, authoritative)
+    return this.#finish(request, rcode, authoritative)
   }
 
   /** @returns what goes out: the response, a truncated one in its place, or nothing. */

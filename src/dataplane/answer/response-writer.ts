@@ -6,17 +6,16 @@ import type { Counters } from '../counters.ts'
 import type { Random } from '../random.ts'
 import { classes, headerLength, types } from '../wire/constants.ts'
 import type { NameScan } from '../wire/name-scan.ts'
-import type { ZoneImage } from '../zone/image.ts'
+import { fixupToOwner, type ZoneImage } from '../zone/image.ts'
 import { type Candidates, maxCandidates, type PlanImage, planSelects } from '../zone/plan.ts'
 
 export type Section = 0 | 1 | 2
 
 /** Octets of an RR with a pointer as owner, before its RDATA. */
 const rrHeadLength = 12
+const pointerLength = 2
 /** A pointer has 14 bits (RFC 1035 section 4.1.4). */
 const maxPointer = 0x3fff
-/** How far back a target is looked for that stands in an RRset twice; keeps large RRsets cheap. */
-const maxRepeatDistance = 16
 /** Draws that may hit a member already in the answer before the exact, slower draw takes over. */
 const maxRedraws = 8
 
@@ -53,6 +52,10 @@ export class ResponseWriter {
   /** Octets written so far. */
   get length(): number {
     return this.#at
+  }
+
+  hasRoom(octets: number): boolean {
+    return this.#at + octets <= this.#limit
   }
 
   /** RRs in the answer section. */
@@ -94,7 +97,10 @@ export class ResponseWriter {
     const count = zone.rrCount(rrset)
     this.rdataAt = start + rrHeadLength
     if (owner !== headerLength) this.#setOwners(start, owner)
-    for (let i = zone.fixupCount(rrset) - 1; i >= 0; i--) this.#pointer(start + zone.fixup(rrset, i), apexAt)
+    for (let i = zone.fixupCount(rrset) - 1; i >= 0; i--) {
+      const fixup = zone.fixup(rrset, i)
+      this.#pointer(start + (fixup & ~fixupToOwner), (fixup & fixupToOwner) === 0 ? apexAt : owner)
+    }
     this.#counts[section]! += count
     return true
   }
@@ -106,24 +112,25 @@ export class ResponseWriter {
 
   /**
    * The CNAME that a DNAME, the RRset just written, stands for (RFC 6672 section 3.1): the first `prefix` octets of `name`
-   * and the DNAME's target, with the DNAME's TTL.
+   * and a pointer to the DNAME's target, with the DNAME's TTL.
    *
    * @returns false, with nothing written, when it doesn't fit
    */
   synthesizeCname(owner: number, name: NameScan, prefix: number): boolean {
     const out = this.#out
     const targetAt = this.rdataAt
-    const targetLength = this.rdataLength
     const start = this.#at
-    if (start + rrHeadLength + prefix + targetLength > this.#limit) return false
+    const length = prefix + pointerLength
+    if (start + rrHeadLength + length > this.#limit) return false
     // Type, class and TTL of the DNAME; then the type is put right.
     this.#copy(out, targetAt - rrHeadLength, rrHeadLength)
     this.#pointer(start, owner)
     out[start + 3] = types.cname
-    out[start + 10] = (prefix + targetLength) >>> 8
-    out[start + 11] = (prefix + targetLength) & 0xff
+    out[start + 10] = length >>> 8
+    out[start + 11] = length & 0xff
     this.#copy(name.bytes, 0, prefix)
-    this.#copy(out, targetAt, targetLength)
+    this.#pointer(this.#at, targetAt)
+    this.#at += pointerLength
     this.rdataAt = start + rrHeadLength
     this.#counts[0]!++
     return true
@@ -176,20 +183,11 @@ export class ResponseWriter {
       rr = this.#nextRr(rr)
       // Only a stream can carry an RRset so large that a pointer doesn't reach its end; courtesy ends there.
       if (spelled > maxPointer) return true
-      if (node < 0 || this.#isRepeated(zone, rrset, i)) continue
+      if (node < 0) continue
       if (!this.#addresses(zone, node, types.a, spelled, apexAt)) return false
       if (!this.#addresses(zone, node, types.aaaa, spelled, apexAt)) return false
     }
     return true
-  }
-
-  /** Whether an RR before the one at `index` has the same target, so that its addresses are there already. */
-  #isRepeated(zone: ZoneImage, rrset: number, index: number): boolean {
-    const node = zone.target(rrset, index)
-    for (let i = Math.max(0, index - maxRepeatDistance); i < index; i++) {
-      if (zone.target(rrset, i) === node) return true
-    }
-    return false
   }
 
   #addresses(zone: ZoneImage, node: number, type: number, owner: number, apexAt: number): boolean {
@@ -284,10 +282,18 @@ export class ResponseWriter {
     return true
   }
 
-  /** Where the name at an offset of the message is spelled: there, or behind the pointer that stands there. */
-  spelledAt(at: number): number {
+  /** Where the suffix that begins `offset` octets into the name at `at` is spelled; both may lie behind a pointer. */
+  suffixAt(at: number, offset: number): number {
     const out = this.#out
-    return out[at]! >= 0xc0 ? ((out[at]! & 0x3f) << 8) | out[at + 1]! : at
+    for (;;) {
+      const label = out[at]!
+      if (label >= 0xc0) at = ((label & 0x3f) << 8) | out[at + 1]!
+      else if (offset === 0) return at
+      else {
+        at += label + 1
+        offset -= label + 1
+      }
+    }
   }
 
   /** Reads the name at an offset of the message, which may end in a pointer, into `name`. */
@@ -296,11 +302,8 @@ export class ResponseWriter {
     const flat = this.#uncompressed
     let to = 0
     for (;;) {
+      at = this.suffixAt(at, 0)
       const label = out[at]!
-      if (label >= 0xc0) {
-        at = this.spelledAt(at)
-        continue
-      }
       for (let i = 0; i <= label; i++) flat[to++] = out[at++]!
       if (label === 0) break
     }

@@ -7,7 +7,16 @@ import { classes, types } from '../wire/constants.ts'
 import { isSubdomain, labelCount, lowerName, parentName } from '../wire/name.ts'
 import { hashName } from '../wire/name-scan.ts'
 import { nameFields } from '../wire/rdata.ts'
-import { headerAt, headerWords, nodeAt, nodeWords, rrsetAt, rrsetWords, zoneMagic } from './image.ts'
+import {
+  fixupToOwner,
+  headerAt,
+  headerWords,
+  nodeAt,
+  nodeWords,
+  rrsetAt,
+  rrsetWords,
+  zoneMagic,
+} from './image.ts'
 
 /** One RRset in wire terms. */
 export interface WireRrset {
@@ -99,7 +108,7 @@ export class ZoneCompiler {
     // Whichever of a cut and a DNAME is higher hides what is below it, the other one too.
     node.dname = parent.dname ?? (holdsDname && parent.cut === null && !delegated ? node : null)
     node.cut = parent.cut ?? (delegated && parent.dname === null ? node : null)
-    if (node.name[0] === 1 && node.name[1] === 0x2a) parent.wildcard = node
+    if (isWildcard(node.name)) parent.wildcard = node
   }
 
   #encode(rrset: WireRrset): Rrset {
@@ -108,13 +117,13 @@ export class ZoneCompiler {
     const targets: Uint8Array[] = []
     for (const rdata of rrset.rdata) {
       const names = nameFields(rrset.type, rdata)
-      const compressed = this.#compress(rdata, names)
+      const compressed = this.#compress(rrset.owner, rdata, names)
       out.u16(pointerToQuestion)
       out.u16(rrset.type)
       out.u16(classes.in)
       out.u32(rrset.ttlSeconds)
       out.u16(compressed.bytes.length)
-      for (const at of compressed.fixups) fixups.push(out.length + at)
+      for (const fixup of compressed.fixups) fixups.push(out.length + fixup)
       out.append(compressed.bytes)
       const target = names.at(-1)
       if (targetTypes.has(rrset.type) && target !== undefined) {
@@ -124,8 +133,9 @@ export class ZoneCompiler {
     return { type: rrset.type, count: rrset.rdata.length, wire: out.finish(), fixups, targets }
   }
 
-  /** Puts a pointer, to be fixed up, in the place of the apex at the end of each compressible name. */
+  /** Puts a pointer, to be fixed up, in the place of the owner or the apex at the end of each compressible name. */
   #compress(
+    owner: Uint8Array,
     rdata: Uint8Array,
     names: ReturnType<typeof nameFields>,
   ): { bytes: Uint8Array; fixups: number[] } {
@@ -134,16 +144,25 @@ export class ZoneCompiler {
     let from = 0
     for (const { offset, length, compressible } of names) {
       const end = offset + length
-      // A pointer is longer than the root's one octet, so a root zone's names stay whole.
-      if (!compressible || this.#apex.length === 1) continue
-      if (!isSubdomain(lowerName(rdata.subarray(offset, end)), this.#apex)) continue
-      out.append(rdata.subarray(from, end - this.#apex.length))
-      fixups.push(out.length)
+      if (!compressible) continue
+      const name = lowerName(rdata.subarray(offset, end))
+      const suffix = this.#sharedSuffix(name, owner)
+      if (suffix === null) continue
+      out.append(rdata.subarray(from, end - suffix.length))
+      fixups.push(out.length | (suffix === owner ? fixupToOwner : 0))
       out.u16(0)
       from = end
     }
     out.append(rdata.subarray(from))
     return { bytes: out.finish(), fixups }
+  }
+
+  /** What of a name is spelled in the message already: the RRset's owner or the apex. */
+  #sharedSuffix(name: Uint8Array, owner: Uint8Array): Uint8Array | null {
+    // A wildcard is not spelled where it stands in for another name.
+    if (owner.length > this.#apex.length && !isWildcard(owner) && isSubdomain(name, owner)) return owner
+    // A pointer is longer than the root's one octet, so a root zone's names stay whole.
+    return this.#apex.length > 1 && isSubdomain(name, this.#apex) ? this.#apex : null
   }
 
   #negativeSoa(): Rrset {
@@ -215,18 +234,36 @@ export class ZoneCompiler {
     return buffer
   }
 
+  /** The node that says what a target's addresses are: its own, or the wildcard that stands in for it. */
+  #targetNode(target: Uint8Array): Node | undefined {
+    if (!isSubdomain(target, this.#apex)) return undefined
+    const exact = this.#nodes.get(nameKey(target))
+    if (exact !== undefined) return exact
+    let encloser: Node | undefined
+    for (let name = target; encloser === undefined; ) {
+      name = parentName(name)
+      encloser = this.#nodes.get(nameKey(name))
+    }
+    return encloser.wildcard ?? undefined
+  }
+
   /** Fix-ups, and behind them the targets' nodes, each once, where at least one of them has addresses here. */
   #links(rrset: Rrset): number[] {
-    const linked = new Set<Node>()
+    const linked = new Set<string>()
     const nodes = rrset.targets.map((target) => {
-      const node = this.#nodes.get(nameKey(target))
+      const node = this.#targetNode(target)
       const addressed = node?.rrsets.some(({ type }) => type === types.a || type === types.aaaa)
-      if (node === undefined || !addressed || linked.has(node)) return 0
-      linked.add(node)
+      if (node === undefined || !addressed || linked.has(nameKey(target))) return 0
+      linked.add(nameKey(target))
       return node.index + 1
     })
     return nodes.some((node) => node !== 0) ? [...rrset.fixups, ...nodes] : [...rrset.fixups]
   }
+}
+
+/** Whether the first label is an asterisk (RFC 4592 section 2.1.1). */
+function isWildcard(name: Uint8Array): boolean {
+  return name[0] === 1 && name[1] === 0x2a
 }
 
 /** Names as keys of a Map. */

@@ -12,9 +12,9 @@
  *     bytes    lower-cased owner names and RRsets in wire form
  *
  * Wire form: the RRs as they go into a message, with the owner as a pointer to the question (0xC00C), which is right
- * whenever the owner is the qname. A compressible name in RDATA that ends in the apex is stored as its own labels and
- * two octets for a pointer to the apex, since the apex is always somewhere in the message; where those two octets are
- * is the RRset's list of fix-ups. Names are matched, cuts, wildcards and targets are found here, not by the reader.
+ * whenever the owner is the qname. A compressible name in RDATA that ends in the owner or in the apex is stored as its own
+ * labels and two octets for a pointer there, since both are always somewhere in the message; where those two octets are,
+ * and which of the two it is, is the RRset's list of fix-ups. Names are matched, cuts, wildcards and targets are found here, not by the reader.
  *
  * Rejected: one table for all zones (an edit would touch what all zones share); objects in each worker (a copy each,
  * and garbage collection in the query path).
@@ -71,6 +71,9 @@ export const rrsetAt = {
   /** Room for the RRset's signatures. */
   signature: 5,
 } as const
+
+/** In a fix-up: the pointer is to the owner. Above any offset in an RRset. */
+export const fixupToOwner = 0x4000_0000
 
 /** Reader of a zone image. The index of a node or an RRset is a plain number; -1 and 0 as the methods say. */
 export class ZoneImage {
@@ -153,11 +156,6 @@ export class ZoneImage {
     return this.words[this.#nodes + node * nodeWords + nodeAt.dname]! - 1
   }
 
-  /** Length in octets of a node's name. */
-  nameLength(node: number): number {
-    return this.words[this.#nodes + node * nodeWords + nodeAt.size]! & 0xff
-  }
-
   labels(node: number): number {
     return this.words[this.#nodes + node * nodeWords + nodeAt.size]! >>> 8
   }
@@ -199,7 +197,7 @@ export class ZoneImage {
     return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.linkCounts]! & 0xffff
   }
 
-  /** Offset in the wire form of the two octets that point to the apex. */
+  /** Offset in the wire form of two octets that point to the apex or, with `fixupToOwner` in it, to the owner. */
   fixup(rrset: number, index: number): number {
     return this.words[this.#links + this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.links]! + index]!
   }
@@ -209,7 +207,7 @@ export class ZoneImage {
     return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.linkCounts]! >>> 16 !== 0
   }
 
-  /** Node that holds the addresses of the name in RR number `index`, or -1. Only where `hasTargets`. */
+  /** Node that holds the addresses of the name in RR number `index`, or -1, also when an RR before has the same name. Only where `hasTargets`. */
   target(rrset: number, index: number): number {
     return this.fixup(rrset, this.fixupCount(rrset) + index) - 1
   }

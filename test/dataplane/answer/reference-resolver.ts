@@ -102,7 +102,7 @@ export function resolveByReference(
       negative()
       return done(rcodes.noerror, true)
     }
-    const link = `${found.source} of ${zone.apex}`
+    const link = `${found.source} of ${zone.apex} for ${name}`
     if (visited.has(link)) return done(rcodes.noerror, true)
     visited.add(link)
     result.answer.push(line(name, rrsetTtl, 'CNAME', alias))
@@ -147,12 +147,22 @@ function descend(
   return { cut: null, source: encloser }
 }
 
-/** A and AAAA that this zone has for names, each name once. */
+/** A and AAAA that this zone has for names, its own or a wildcard's, each name once. */
 function addressesOf(zone: ReferenceZone, names: readonly string[]): string[] {
-  return [...new Set(names)].flatMap((name) => {
-    const types = zone.rrsets.get(name === '.' ? '' : name)
+  return [...new Set(names)].flatMap((text) => {
+    const name = text === '.' ? '' : text
+    const types = zone.rrsets.get(standIn(zone, name))
     return ['A', 'AAAA'].flatMap((type) =>
-      (types?.get(type) ?? []).map((text) => line(name === '.' ? '' : name, rrsetTtl, type, text)),
+      (types?.get(type) ?? []).map((data) => line(name, rrsetTtl, type, data)),
     )
   })
+}
+
+/** The owner that speaks for a name whatever cuts there are: its own, or the wildcard below its closest encloser. */
+function standIn(zone: ReferenceZone, name: string): string {
+  if (!isAtOrBelow(name, zone.apex)) return name
+  const owners = [zone.apex, ...zone.rrsets.keys(), ...zone.services.keys()]
+  let encloser = name
+  while (!owners.some((owner) => isAtOrBelow(owner, encloser))) encloser = parent(encloser)
+  return encloser === name ? name : encloser === '' ? '*' : `*.${encloser}`
 }

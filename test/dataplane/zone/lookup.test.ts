@@ -17,7 +17,7 @@ const zone = new ZoneImage(
       'alias 1 CNAME www',
       'sub 1 NS ns.sub',
       'ns.sub 1 A 192.0.2.54',
-      'sub 1 TYPE43 00',
+      'sub 1 TYPE43 1234050201',
       'a.ent 1 TXT x',
       '*.wild 1 A 192.0.2.2',
       'x.wild 1 TXT x',
