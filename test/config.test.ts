@@ -57,6 +57,26 @@ t.test('variables, and flags above them', async (t) => {
   t.equal(readConfig([], { DATABASE_URL: '' }).databaseUrl, null, 'an empty variable is none')
 })
 
+t.test('rate limiting', async (t) => {
+  const of = (environment: Record<string, string>) => readConfig([], environment).rateLimit
+  t.match(of({}), { perSecond: 200, slip: 2, logOnly: false, exempt: [{ length: 8 }, { length: 128 }] })
+  t.equal(of({ POOLDNS_RRL: 'off' }), null)
+  t.match(
+    of({ POOLDNS_RRL: 'log', POOLDNS_RRL_RATE: '50', POOLDNS_RRL_SLIP: '0', POOLDNS_RRL_EXEMPT: 'none' }),
+    {
+      perSecond: 50,
+      slip: 0,
+      logOnly: true,
+      exempt: [],
+    },
+  )
+  t.same(of({ POOLDNS_RRL_EXEMPT: '192.0.2.0/24, 2001:db8::/32' })?.exempt, [
+    { address: Uint8Array.of(192, 0, 2, 0), length: 24 },
+    { address: Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), length: 32 },
+  ])
+  t.match(readConfig(['--rrl', 'off', '--identity', 'ns1'], {}), { rateLimit: null, identity: 'ns1' })
+})
+
 t.test('a bad value names the variable, the value and what is accepted', async (t) => {
   const rows: [Record<string, string>, RegExp][] = [
     [{ DATABASE_URL: 'mysql://x' }, /^DATABASE_URL: "mysql:\/\/x" is not accepted; it takes a URL postgres:/],
@@ -71,6 +91,13 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_UDP_BACKEND: 'batch' }, /POOLDNS_UDP_BACKEND.*auto or dgram/],
     [{ POOLDNS_PUBLIC_TOOLS: 'yes' }, /POOLDNS_PUBLIC_TOOLS.*true or false/],
     [{ POOLDNS_RESOLVERS: 'dns.example' }, /POOLDNS_RESOLVERS/],
+    [{ POOLDNS_RRL: 'maybe' }, /POOLDNS_RRL: "maybe".*on, off or log/],
+    [{ POOLDNS_RRL_RATE: '0' }, /POOLDNS_RRL_RATE.*1 to 1000000/],
+    [{ POOLDNS_RRL_SLIP: '11' }, /POOLDNS_RRL_SLIP.*0 to 10/],
+    [{ POOLDNS_RRL_EXEMPT: '192.0.2.0' }, /POOLDNS_RRL_EXEMPT/],
+    [{ POOLDNS_RRL_EXEMPT: '192.0.2.0/33' }, /POOLDNS_RRL_EXEMPT/],
+    [{ POOLDNS_IDENTITY: 'x'.repeat(65) }, /POOLDNS_IDENTITY/],
+    [{ POOLDNS_CHAOS_VERSION: 'caf\u00e9' }, /POOLDNS_CHAOS_VERSION/],
     [{ POOLDNS_LOG_LEVEL: 'loud' }, /POOLDNS_LOG_LEVEL.*fatal, error/],
     [{ POOLDNS_ADMIN_TOKEN: 'has space' }, /^POOLDNS_ADMIN_TOKEN: \(not shown\)/],
   ]
