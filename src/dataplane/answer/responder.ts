@@ -207,7 +207,7 @@ export class Responder {
       switch (outcome) {
         case outcomes.answer:
           // A DNAME that was followed may be what was asked for; it stands there already.
-          if (this.#isFollowed(hop, 0)) return this.#finish(request, rcodes.noerror, true)
+          if (this.#isFollowed(hop, name.hashes[0]!)) return this.#finish(request, rcodes.noerror, true)
           if (!writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer))
             return this.#truncate(request, true)
           writer.additional(zone, lookup.rrset, apexAt)
@@ -233,9 +233,10 @@ export class Responder {
           break
         }
         case outcomes.dname: {
+          const ownerLabel = name.count - zone.labels(lookup.node)
+          const ownerOffset = name.offsets[ownerLabel]!
           // A DNAME is followed once, so that one that leads below itself ends; the client has the CNAME to go on with.
-          if (this.#wasHere(hop, 0)) return this.#finish(request, rcodes.noerror, true)
-          const ownerOffset = name.offsets[name.count - zone.labels(lookup.node)]!
+          if (this.#wasHere(hop, name.hashes[ownerLabel]!)) return this.#finish(request, rcodes.noerror, true)
           if (
             !writer.rrset(zone, lookup.rrset, writer.suffixAt(nameAt, ownerOffset), apexAt, sections.answer)
           )

@@ -32,8 +32,15 @@ export class EdnsOptions {
     this.subnetAt = 0
   }
 
-  /** Reads the options between two offsets. @returns false when they are malformed. */
+  /** Reads the options between two offsets. @returns false when they are malformed; then there are none. */
   load(packet: Uint8Array, at: number, end: number): boolean {
+    if (this.#read(packet, at, end)) return true
+    // What can't be trusted must not be echoed either.
+    this.clear()
+    return false
+  }
+
+  #read(packet: Uint8Array, at: number, end: number): boolean {
     while (at + 4 <= end) {
       const code = u16(packet, at)
       const length = u16(packet, at + 2)

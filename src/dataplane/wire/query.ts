@@ -84,10 +84,7 @@ export class Query {
     if (optionsEnd > length) return verdicts.formerr
     this.#setEdns(u16(packet, at + 3), u16(packet, at + 7))
     if (packet[at + 6] !== 0) return verdicts.badvers
-    if (this.options.load(packet, at + optLength, optionsEnd)) return verdicts.ok
-    // Nothing malformed is answered to, let alone echoed.
-    this.options.clear()
-    return verdicts.formerr
+    return this.options.load(packet, at + optLength, optionsEnd) ? verdicts.ok : verdicts.formerr
   }
 
   /** What dns-packet read of an OPT; its options are taken as if there were none. */

@@ -1,0 +1,178 @@
+/**
+ * Where NSD and Knot differ from each other, and what we do there. A rule says when it applies, from the question, the
+ * zones and what the two have answered, and what of ours it accepts: as a rule exactly what one of the two says.
+ */
+import { aliasesOf, anyDifferences, type Case, differences, sameName, typeOf, zoneOf } from './compare.ts'
+import { isBelowOrAt, type Labels, nameKey } from './names.ts'
+import { anyType } from './questions.ts'
+import { testTypes } from './rdata.ts'
+import type { View } from './response-view.ts'
+import type { TestZone, World } from './world.ts'
+
+export interface Rule {
+  readonly name: string
+  /** What the two do, and what we do and why. */
+  readonly why: string
+  applies(of: Case): boolean
+  accepts(of: Case): boolean
+}
+
+const noerror = 0
+const yxdomain = 6
+/** CNAMEs in one of our answers at the most. */
+const ourLongestChain = 8
+const knotsLongestChain = 5
+
+/** Whoever is truncated here is asked again over TCP when this rule does not accept ours. */
+export const truncatedRule = 'truncated'
+
+/** Here too, when it is ours that is truncated. */
+export const glueRule = 'glue that does not fit'
+
+export const rules: readonly Rule[] = [
+  {
+    name: 'ANY',
+    why: 'One RRset is answer enough (RFC 8482 section 4.1). NSD gives the SOA or whatever it finds first, Knot and we the RRset with the lowest type.',
+    applies: ({ question, nsd, knot }) =>
+      question.type === anyType && differences(question, nsd, knot).every((part) => part === 'answer'),
+    accepts: (of) => like(of, of.nsd) || like(of, of.knot),
+  },
+  {
+    name: 'rcode of a truncated response',
+    why: 'NSD goes to the end of the chain for the rcode, Knot stops where the room ends. We stop there too: the client asks again over TCP.',
+    applies: ({ nsd, knot }) => nsd.tc && knot.tc && nsd.rcode !== knot.rcode,
+    accepts: (of) => like(of, of.nsd) || like(of, of.knot),
+  },
+  {
+    name: truncatedRule,
+    why: 'Names are compressed in different ways, and Knot leaves a SOA out that does not fit. We are whole, and the same over TCP as one of the two, or truncated, as one of them is.',
+    applies: ({ nsd, knot }) => nsd.tc || knot.tc,
+    accepts: (of) => of.ours.tc || like(of, of.nsd.tc ? of.knot : of.nsd),
+  },
+  {
+    name: glueRule,
+    why: 'Knot leaves out addresses that are not below the cut, NSD any, and neither says so. Of ours none is missing, or we are truncated (RFC 9471 section 3).',
+    applies: ({ question, nsd, knot }) => differences(question, nsd, knot).every((part) => part === 'glue'),
+    accepts: (of) => of.ours.tc || like(of, of.nsd),
+  },
+  {
+    name: 'SOA beside YXDOMAIN',
+    why: 'Knot adds the SOA. RFC 6672 asks for none and the answer is no negative one to be cached: we do as NSD.',
+    applies: ({ nsd, knot }) => nsd.rcode === yxdomain && knot.rcode === yxdomain,
+    accepts: (of) => like(of, of.nsd),
+  },
+  {
+    name: 'DS at an apex behind an alias',
+    why: 'Knot chooses the zone by the question alone, so behind an alias it asks the child. NSD asks the parent, as for a question of its own (RFC 4035 section 3.1.4.1), and so do we.',
+    applies: ({ nsd, question: { world, type } }) =>
+      type === testTypes.DS &&
+      aliasesOf(nsd).some(({ target }) => world.zones.some(({ apex }) => sameName(apex, target))),
+    accepts: (of) => like(of, of.nsd) || like(of, of.knotOnward),
+  },
+  {
+    name: 'alias into another zone',
+    why: 'Knot answers from one zone, so its chain ends at the border, or in a referral to a zone that is served here. NSD goes on in the other zone (RFC 1034 section 4.3.2, step 3a, back to step 1), and so do we.',
+    applies: ({ nsd, knot, knotOnward, question: { world } }) =>
+      knotOnward !== knot || leavesItsZone(world, nsd),
+    accepts: (of) => like(of, of.nsd) || like(of, of.knotOnward),
+  },
+  {
+    name: 'DS at an apex that is not delegated',
+    why: 'NSD answers it from the parent zone as if nothing but a cut could be there: no CNAME, no NXDOMAIN. We look the name up in the parent zone, as Knot does.',
+    applies: ({ question: { world, name, type } }) =>
+      type === testTypes.DS && world.zones.some(({ apex }) => sameName(apex, name)),
+    accepts: (of) => like(of, of.knot) || like(of, of.knotOnward) || isPartOfChain(of, of.knotOnward),
+  },
+  {
+    name: 'names of other zones',
+    why: 'NSD keeps the names of all zones in one tree, so a name that the parent zone has below the cut seems to exist in the child zone. We look at the zone that answers, as Knot does.',
+    applies: ({ nsd, ours, question: { world, name } }) =>
+      [name, ...[nsd, ours].flatMap(aliasesOf).map(({ target }) => target)].some((each) =>
+        existsElsewhere(world, each),
+      ),
+    accepts: (of) => like(of, of.knot),
+  },
+  {
+    name: 'long chain',
+    why: 'Knot ends a chain after a few CNAMEs, NSD goes on to its end. We end after eight: a client can go on, and real chains are short.',
+    applies: ({ nsd, knot }) =>
+      aliasesOf(nsd).length > knotsLongestChain || aliasesOf(knot).length === knotsLongestChain,
+    accepts: (of) => [of.nsd, of.knotOnward].some((whole) => like(of, whole) || isPartOfChain(of, whole)),
+  },
+  {
+    name: 'DNAME at a wildcard',
+    why: 'Knot writes it with the name that was asked for as its owner, which would be a DNAME nobody has. NSD takes it for the names below the asterisk label only (RFC 4592 section 4.4 leaves it open), and so do we.',
+    applies: ({ nsd }) => nsd.answer.some((rr) => rr.startsWith('*.') && typeOf(rr) === testTypes.DNAME),
+    accepts: (of) => like(of, of.nsd),
+  },
+  {
+    name: 'DNAME that leads below itself',
+    why: 'Knot applies it again and again until the chain or the name is too long. NSD applies a DNAME once in an answer, and so do we: the client has the CNAME to go on with.',
+    applies: ({ nsd }) => hasDname(nsd),
+    accepts: (of) => like(of, of.nsd),
+  },
+]
+
+/** Whether ours is the same as another one's, for a resolver. */
+export function like({ question, ours }: Case, theirs: View): boolean {
+  return differencesFromOurs({ question, ours }, theirs).length === 0
+}
+
+export function differencesFromOurs(
+  { question, ours }: Pick<Case, 'question' | 'ours'>,
+  theirs: View,
+): string[] {
+  return question.type === anyType
+    ? anyDifferences(question.world, ours, theirs)
+    : differences(question, ours, theirs)
+}
+
+function leavesItsZone(world: World, view: View): boolean {
+  return aliasesOf(view).some(({ owner, target }) => {
+    const there = zoneOf(world, target)
+    return there !== undefined && there !== zoneOf(world, owner)
+  })
+}
+
+/**
+ * Whether more of a name, or of the wildcard that would stand in for it, exists in all zones of the world together than in one
+ * that could answer for it.
+ */
+function existsElsewhere(world: World, name: Labels): boolean {
+  const depths = world.zones.map((zone) => deepest(zone, name))
+  const most = Math.max(...depths)
+  if (world.zones.some(({ apex }, i) => isBelowOrAt(name, apex) && depths[i]! < most)) return true
+  return name[0] !== '*' && most < name.length && existsElsewhere(world, ['*', ...name.slice(-most)])
+}
+
+const existingByZone = new WeakMap<TestZone, ReadonlySet<string>>()
+
+/** Labels of the longest name at or above `name` that exists in a zone, or is above it. */
+function deepest(zone: TestZone, name: Labels): number {
+  let existing = existingByZone.get(zone)
+  if (existing === undefined) {
+    existing = new Set(zone.rrsets.flatMap(({ owner }) => owner.map((_, i) => nameKey(owner.slice(i)))))
+    existingByZone.set(zone, existing)
+  }
+  const from = name.findIndex((_, i) => existing.has(nameKey(name.slice(i))))
+  return from < 0 ? 0 : name.length - from
+}
+
+/** Whether ours is the beginning of a longer chain, and at least as much as Knot's. */
+function isPartOfChain({ ours, knot }: Case, whole: View): boolean {
+  const known = new Set(whole.answer)
+  const part = new Set(ours.answer)
+  return (
+    ours.rcode === noerror &&
+    ours.aa &&
+    !ours.tc &&
+    ours.authority.length === 0 &&
+    aliasesOf(ours).length === ourLongestChain &&
+    knot.answer.every((rr) => part.has(rr)) &&
+    (whole.tc || ours.answer.every((rr) => known.has(rr)))
+  )
+}
+
+export function hasDname(view: View): boolean {
+  return view.answer.some((rr) => typeOf(rr) === testTypes.DNAME)
+}
