@@ -37,14 +37,13 @@ export async function refreshCookieKeys(tx: Tx, now: Date): Promise<Uint8Array[]
   }
   const signing = rows.findLastIndex((row) => age(row, now) >= signsAfterMs)
   const first = Math.max(signing, 0)
-  for (const [index, row] of rows.slice(0, first).entries()) {
-    // It has signed nothing since its successor began to.
-    if (age(rows[index + 1]!, now) > signsAfterMs + acceptedForMs)
-      await tx.delete(cookieKeys).where(eq(cookieKeys.id, row.id))
-  }
-  return [rows[first]!, ...rows.toSpliced(first, 1).reverse()].map(
-    ({ key }) => new Uint8Array(Buffer.from(key, 'hex')),
+  // A key has signed nothing since its successor began to.
+  const past = rows.filter(
+    (_, index) => index < first && age(rows[index + 1]!, now) > signsAfterMs + acceptedForMs,
   )
+  for (const { id } of past) await tx.delete(cookieKeys).where(eq(cookieKeys.id, id))
+  const accepted = rows.filter((row, index) => index !== first && !past.includes(row)).reverse()
+  return [rows[first]!, ...accepted].map(({ key }) => new Uint8Array(Buffer.from(key, 'hex')))
 }
 
 function age(key: Key, now: Date): number {
