@@ -19,6 +19,8 @@ export const zones = pgTable(
     ttlSeconds: integer('ttl_seconds').notNull(),
     /** Of the SOA: unsigned 32 bits, compared by RFC 1982. */
     serial: bigint('serial', { mode: 'number' }).notNull(),
+    /** Set by the operator; null when `serial` rises by itself at every change. */
+    fixedSerial: bigint('fixed_serial', { mode: 'number' }),
     /** Of the last change of the head or of any RRset. */
     revision: revision(),
   },
@@ -35,6 +37,7 @@ export const zones = pgTable(
     check('zones_minimum_check', isTtl(t.minimumSeconds)),
     check('zones_ttl_check', isTtl(t.ttlSeconds)),
     check('zones_serial_check', sql`${t.serial} between 0 and 4294967295`),
+    check('zones_fixed_serial_check', sql`${t.fixedSerial} between 0 and 4294967295`),
   ],
 )
 

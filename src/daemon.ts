@@ -259,6 +259,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       adminTokenHash: tokenHash,
       publicTools: config.publicTools,
       resolvers: config.resolvers,
+      spoolDirectory: dataDir,
       version,
       kubernetes: config.kubernetes,
       log,

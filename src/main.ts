@@ -10,6 +10,12 @@ const usage = `pooldns ${version}: an authoritative DNS server that load-balance
 
   pooldns serve [--demo]             answer DNS; flags such as --dns-listen mirror the variables of the README
   pooldns migrate                    bring the schema of DATABASE_URL up to date
+  pooldns import-zone FILE --zone APEX [--dry-run] [--progress]
+                                     make a zone what a master file says; - is standard input
+  pooldns export-zone APEX [--output FILE]
+                                     a zone as a master file, on standard output unless told otherwise
+                                     both: [--server URL] [--token TOKEN], or POOLDNS_SERVER and
+                                     POOLDNS_ADMIN_TOKEN, to go by a running server
   pooldns token create NAME [--scope read|write]...
   pooldns token list [--json]
   pooldns token revoke NAME
@@ -22,6 +28,8 @@ type Command = (args: readonly string[]) => Promise<void>
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./commands/serve.ts')).serveCommand,
   migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
+  'import-zone': async () => (await import('./commands/import-zone.ts')).importZoneCommand,
+  'export-zone': async () => (await import('./commands/export-zone.ts')).exportZoneCommand,
   token: async () => (await import('./commands/token.ts')).tokenCommand,
 }
 

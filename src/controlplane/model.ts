@@ -113,6 +113,8 @@ export interface Soa {
   /** Absolute names with the final dot. */
   readonly mname: string
   readonly rname: string
+  /** Served exactly, 0..2^32-1; null when the store raises the serial at every change. */
+  readonly fixedSerial: number | null
   readonly refreshSeconds: number
   readonly retrySeconds: number
   readonly expireSeconds: number

@@ -44,6 +44,8 @@ export interface ApiContext {
   readonly publicTools: boolean
   /** Resolvers of the lookup tool and of members' hosts as `address`, `address:port` or `[address]:port`; empty means the system's. */
   readonly resolvers: readonly string[]
+  /** Folder for zone files on their way in or out; the system's temporary one when left out. */
+  readonly spoolDirectory?: string
   readonly version: string
   /** Whether the process runs in Kubernetes. */
   readonly kubernetes: boolean

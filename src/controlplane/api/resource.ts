@@ -49,6 +49,8 @@ export interface Resource<Key, T, S extends T | object> {
   format?(value: S): object
   /** The bodies of GET, `status` included: of the one with `key`, or (null) of the items of a list. */
   present(tx: Tx, stored: readonly Stored<S>[], key: Key | null): Promise<object[]>
+  /** What a write tells beside `status` and a GET doesn't: it goes there too. */
+  notice?(tx: Tx, key: Key): Promise<object>
 }
 
 /** The list of a kind, each item with its name. */
@@ -194,12 +196,17 @@ async function write<Key, T, S extends T | object>(
   const { revision, result } = await context.database.write(request.actor, async (unit) => {
     const put = await resource.put(unit, key, await makeValue(unit.tx), condition)
     const { body } = await readOne(resource, unit.tx, key)
-    return { put, body }
+    const notice = await resource.notice?.(unit.tx, key)
+    return { put, body: notice === undefined ? body : withNotice(body, notice) }
   })
   await awaitPublished(context, revision, reply)
   reply.header('etag', etagOf(result.put.revision))
   if (result.put.created) reply.code(201).header('location', locationOf(resource.url, params))
   return result.body
+}
+
+function withNotice(body: { status?: object }, notice: object): object {
+  return { ...body, status: { ...body.status, ...notice } }
 }
 
 /** Registers the list of a kind. */

@@ -27,6 +27,7 @@ import { rrsetRoutes } from './rrsets.ts'
 import { serviceRoutes } from './services.ts'
 import { stateRoutes } from './state.ts'
 import { clientAddress, toolRoutes } from './tools.ts'
+import { zonefileRoutes } from './zonefile.ts'
 import { zoneRoutes } from './zones.ts'
 
 export interface ListenAddress {
@@ -108,6 +109,7 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
     zoneRoutes(guarded, context)
     rrsetRoutes(guarded, context)
     journalRoutes(guarded, context)
+    await guarded.register(async (files) => zonefileRoutes(files, context))
   })
   await app.ready()
   return app

@@ -5,6 +5,7 @@ import type { Zone } from '../model.ts'
 import type { Tx } from '../store/database.ts'
 import { countRrsets, listRrsets } from '../store/rrsets.ts'
 import type { Stored } from '../store/stored.ts'
+import { zoneWarnings } from '../store/zone-warnings.ts'
 import { deleteZone, getZoneHead, listZones, putZone, type ZoneState } from '../store/zones.ts'
 import type { ApiContext } from './context.ts'
 import { type Resource, registerListing, registerResource } from './resource.ts'
@@ -17,11 +18,27 @@ const zoneBodyLimit = 16 * 1024 * 1024
 /** Most RRsets that GET of a zone shows; beyond, they are read page by page under `/rrsets`. */
 const shownRrsets = 10_000
 
+/** Most warnings in a reply. */
+const maxWarnings = 100
+
+export const WarningSchema = Type.Object({
+  owner: Type.String(),
+  type: Type.String(),
+  message: Type.String(),
+  line: Type.Optional(Type.Integer({ description: 'in the master file that was put' })),
+  column: Type.Optional(Type.Integer()),
+})
+
 const { rrsets: _, ...headFields } = ZoneSchema.properties
 const serial = { serial: Type.Integer({ description: 'the serial of the SOA' }) }
 const Status = Type.Object({
   ...serial,
   rrsets: Type.Integer({ description: 'how many RRsets the zone has' }),
+  warnings: Type.Optional(
+    Type.Array(WarningSchema, {
+      description: 'in the reply to a PUT: what is allowed and yet most likely a mistake',
+    }),
+  ),
 })
 
 const resource: Resource<string, Zone, ZoneState> = {
@@ -38,6 +55,9 @@ const resource: Resource<string, Zone, ZoneState> = {
   delete: deleteZone,
   parse: (apex, body, problems) => parseZone(apex, body, '', problems),
   present: (tx, stored, apex) => present(tx, stored, apex !== null),
+  notice: async (tx, apex) => ({
+    warnings: (await zoneWarnings(tx, apex, maxWarnings)).map(({ data: _, ...warning }) => warning),
+  }),
 }
 
 async function present(tx: Tx, stored: readonly Stored<ZoneState>[], single: boolean): Promise<object[]> {

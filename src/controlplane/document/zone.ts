@@ -13,7 +13,7 @@ import { checkRrset, checkZone } from '../../dataplane/zone/check.ts'
 import type { Problem } from '../errors.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model.ts'
 import { formatSeconds } from './duration.ts'
-import { AbsoluteName, durationSeconds, readHostname, reading, Seconds } from './fields.ts'
+import { AbsoluteName, durationSeconds, readHostname, reading, Seconds, Whole } from './fields.ts'
 import { joinPath } from './path.ts'
 import { compileCheck, maxProblems, show } from './schema-check.ts'
 
@@ -21,12 +21,16 @@ export const SoaSchema = Type.Object(
   {
     mname: AbsoluteName(),
     rname: AbsoluteName(),
+    serial: Type.Optional(Whole(0, 4_294_967_295)),
     refresh: Type.Optional(Seconds()),
     retry: Type.Optional(Seconds()),
     expire: Type.Optional(Seconds()),
     minimum: Type.Optional(Seconds()),
   },
-  { additionalProperties: false, description: 'an object with mname, rname and the times of the SOA' },
+  {
+    additionalProperties: false,
+    description: 'an object with mname, rname, the times of the SOA and, to fix it, the serial',
+  },
 )
 
 // More RDATA than this never fits a message of 65,535 octets.
@@ -222,6 +226,7 @@ function soaFrom(body: Static<typeof SoaSchema>): Soa {
   return {
     mname: formatName(lowerName(parseName(body.mname))),
     rname: formatName(lowerName(parseName(body.rname))),
+    fixedSerial: body.serial ?? null,
     refreshSeconds: seconds(body.refresh, soaDefaults.refreshSeconds),
     retrySeconds: seconds(body.retry, soaDefaults.retrySeconds),
     expireSeconds: seconds(body.expire, soaDefaults.expireSeconds),
@@ -235,6 +240,7 @@ export function formatZoneHead(head: ZoneHead): ZoneBody {
     soa: {
       mname: soa.mname,
       rname: soa.rname,
+      ...(soa.fixedSerial === null ? {} : { serial: soa.fixedSerial }),
       refresh: formatSeconds(soa.refreshSeconds),
       retry: formatSeconds(soa.retrySeconds),
       expire: formatSeconds(soa.expireSeconds),

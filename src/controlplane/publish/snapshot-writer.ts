@@ -35,7 +35,10 @@ export class SnapshotWriter implements AsyncDisposable {
   readonly #abort = new AbortController()
   /** Zones whose files may be behind. Bounded by the zones. */
   #dirty = new Set<string>()
-  /** Serial of each zone in its file; every change of a zone raises its serial. Bounded by the zones. */
+  /**
+   * Serial of each zone in its file; every change of a zone raises its serial, unless that is fixed. Bounded by the
+   * zones.
+   */
   readonly #serials = new Map<string, number>()
   #wake = Promise.withResolvers<void>()
   #loop: Promise<void> | undefined
@@ -99,7 +102,8 @@ export class SnapshotWriter implements AsyncDisposable {
         for (const apex of dirty) {
           const zone = zones.get(apex)
           if (zone === undefined) this.#serials.delete(apex)
-          if (zone === undefined || this.#serials.get(apex) === zone.serial) continue
+          if (zone === undefined) continue
+          if (zone.soa.fixedSerial === null && this.#serials.get(apex) === zone.serial) continue
           await files.writeZone(zone, streamRrsets(tx, apex, rrsetBatch))
           this.#serials.set(apex, zone.serial)
         }

@@ -39,8 +39,16 @@ export interface DatabaseOptions {
 /** Connections to a server. One is in use by a write, the others by readers. */
 const poolSize = 10
 
+const readOnly = 'isolation level repeatable read read only'
+
+/** Serialises writers. */
+const lockRevision = 'select revision from config_revision for update'
+
 const statementTimeoutMs = 15_000
 const lockTimeoutMs = 10_000
+
+/** Of transactions in which one statement may touch every RRset of a large zone. */
+const longTimeoutMs = 600_000
 
 /** Longer than the server's limit, for a server that doesn't answer at all. A write in WebAssembly gets more. */
 const silenceTimeoutMs = { postgres: 20_000, embedded: 60_000 } as const
@@ -70,6 +78,8 @@ export class Database implements AsyncDisposable {
   /** Bound: the size of the pool. */
   readonly #loans = new Set<Loan>()
   readonly #writes = new WriteQueue()
+  /** One at a time, so that they never hold all connections while they wait for their turn in `#writes`. */
+  readonly #stagedWrites = new WriteQueue()
   /** Bound: one entry for each part of the daemon that listens. */
   readonly #hints = new Set<() => void>()
   readonly #listener: ChangeListener | null
@@ -139,7 +149,12 @@ export class Database implements AsyncDisposable {
 
   /** One read-only transaction on one snapshot. */
   async read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#transaction(this.#begin('isolation level repeatable read read only'), work)
+    return this.#transaction(this.#begin(readOnly), work)
+  }
+
+  /** A `read` whose statements may take longer, such as sorting all RRsets of a large zone. */
+  async readMuch<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#transaction(this.#begin(readOnly, longTimeoutMs), work, longTimeoutMs)
   }
 
   /** One transaction that changes what is not configuration, so needs no revision: health, events, lookups, tokens. */
@@ -156,17 +171,51 @@ export class Database implements AsyncDisposable {
     actor: string,
     work: (write: Write) => Promise<T>,
   ): Promise<{ revision: number; result: T }> {
-    const begin = `${this.#begin('isolation level read committed')}; select revision from config_revision for update`
+    const begin = `${this.#begin('isolation level read committed')}; ${lockRevision}`
     const written = await this.#writes.run(() =>
-      this.#transaction(begin, async (tx, current) => {
-        const unit = new WriteUnit(tx, current + 1, actor)
-        const result = await work(unit)
-        await unit.finish(this.#id)
-        return { changed: unit.changed, revision: unit.changed ? unit.revision : current, result }
-      }),
+      this.#transaction(begin, (tx, current) => this.#unit(tx, current, actor, work)),
     )
     if (written.changed) this.#hint()
     return { revision: written.revision, result: written.result }
+  }
+
+  /**
+   * A `write` of much: `stage` brings what is to be written into temporary tables of the same transaction, for as long
+   * as that takes, before the revision lock is asked for; other writes go on meanwhile. (In the embedded database they
+   * wait: it has one connection.) Neither part may wait for a peer over the network.
+   */
+  async writeStaged<S, T>(
+    actor: string,
+    stage: (tx: Tx) => Promise<S>,
+    work: (write: Write, staged: S) => Promise<T>,
+  ): Promise<{ revision: number; result: T }> {
+    const begin = this.#begin('isolation level read committed', longTimeoutMs)
+    const locked = async (tx: Tx, staged: S) => {
+      const { rows } = await tx.execute<{ revision: string }>(lockRevision)
+      return this.#unit(tx, Number(rows[0]!.revision), actor, (unit) => work(unit, staged))
+    }
+    const embedded = this.kind === 'embedded'
+    const transaction = () =>
+      this.#transaction(
+        begin,
+        async (tx) => {
+          const staged = await stage(tx)
+          return embedded ? locked(tx, staged) : this.#writes.run(() => locked(tx, staged))
+        },
+        longTimeoutMs,
+      )
+    const written = await this.#stagedWrites.run(() =>
+      embedded ? this.#writes.run(transaction) : transaction(),
+    )
+    if (written.changed) this.#hint()
+    return { revision: written.revision, result: written.result }
+  }
+
+  async #unit<T>(tx: Tx, current: number, actor: string, work: (write: Write) => Promise<T>) {
+    const unit = new WriteUnit(tx, current + 1, actor)
+    const result = await work(unit)
+    await unit.finish(this.#id)
+    return { changed: unit.changed, revision: unit.changed ? unit.revision : current, result }
   }
 
   /**
@@ -218,19 +267,28 @@ export class Database implements AsyncDisposable {
   }
 
   // PGlite has no timers to end a statement by, and nobody to share its locks with.
-  #begin(mode: string): string {
+  #begin(mode: string, timeoutMs = statementTimeoutMs): string {
     if (this.kind === 'embedded') return `begin ${mode}`
+    const idleMs = Math.max(silenceTimeoutMs.postgres, timeoutMs)
     return (
-      `begin ${mode}; set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = ${lockTimeoutMs}; ` +
-      `set local idle_in_transaction_session_timeout = ${silenceTimeoutMs.postgres}`
+      `begin ${mode}; set local statement_timeout = ${timeoutMs}; set local lock_timeout = ${Math.max(lockTimeoutMs, timeoutMs / 10)}; ` +
+      `set local idle_in_transaction_session_timeout = ${idleMs}`
     )
   }
 
-  /** Runs `work` between `begin` and COMMIT. `current` is the revision, when the last statement of `begin` selected it. */
-  async #transaction<T>(begin: string, work: (tx: Tx, current: number) => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` between `begin` and COMMIT. `current` is the revision, when the last statement of `begin` selected it.
+   * `timeoutMs` is for a single statement, where that may take longer than they do.
+   */
+  async #transaction<T>(
+    begin: string,
+    work: (tx: Tx, current: number) => Promise<T>,
+    timeoutMs?: number,
+  ): Promise<T> {
     try {
       const { loan, current } = await this.#open(begin)
-      const result = await finishTransaction(loan, () => work(drizzle(loan.client), current))
+      const client = timeoutMs === undefined ? loan.client : patient(loan.client, timeoutMs)
+      const result = await finishTransaction(loan, () => work(drizzle(client), current))
       this.#succeeded()
       return result
     } catch (error) {
@@ -286,6 +344,16 @@ export class Database implements AsyncDisposable {
   #hint(): void {
     for (const hint of this.#hints) hint()
   }
+}
+
+/** The same connection, whose every statement may take so long. pg has that limit by connection or by statement. */
+function patient(client: pg.PoolClient, timeoutMs: number): pg.PoolClient {
+  const query = (config: string | object, values?: unknown[]) => {
+    const statement = typeof config === 'string' ? { text: config } : config
+    const patiently: object = { ...statement, query_timeout: timeoutMs }
+    return client.query(patiently as pg.QueryConfig, values)
+  }
+  return Object.create(client, { query: { value: query } }) as pg.PoolClient
 }
 
 /** Commits what `work` did, or rolls it back, and gives the connection back, or throws it away when it broke. */

@@ -14,7 +14,7 @@ import { absoluteName, relativeOwner } from './names.ts'
 import type { Tx } from './transaction.ts'
 
 /** A service gives the addresses of its name itself, and a CNAME may have no other data beside it. */
-const takenByService = ['A', 'AAAA', 'CNAME']
+export const takenByService = ['A', 'AAAA', 'CNAME']
 
 /** Names of services hold dots, so they are quoted in a path. */
 export const pathOfService = (name: string) => `services[${JSON.stringify(name)}]`

@@ -9,7 +9,7 @@ import type { Tx, Write } from './transaction.ts'
 const batchSize = 2_000
 
 /** Names in an audit entry. */
-const auditedNames = 100
+export const auditedNames = 100
 
 /** What a replacement did, as the audit log shows it. */
 export interface Replacement {

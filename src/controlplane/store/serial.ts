@@ -13,23 +13,40 @@ import type { Tx, Write } from './transaction.ts'
 export function nextSerial(serial: number | null, nowSeconds: number): number {
   const clock = nowSeconds >>> 0
   if (serial === null) return clock || 1
-  // RFC 1982 section 3.2: a is greater than b when a - b, modulo 2^32, is below 2^31 and not 0.
-  const ahead = (clock - serial) >>> 0
-  const next = ahead > 0 && ahead < 0x8000_0000 ? clock : (serial + 1) >>> 0
+  const next = serialAhead(clock, serial) ? clock : (serial + 1) >>> 0
   // Some software reads 0 as "none".
   return next || 1
 }
 
-/** The serial of a zone; throws `not-found` without the zone. */
-export async function readSerial(tx: Tx, apex: string): Promise<number> {
-  const [row] = await tx.select({ serial: zones.serial }).from(zones).where(eq(zones.apex, apex))
-  if (row === undefined) throw new ControlError('not-found', `zone ${apex} does not exist`)
-  return row.serial
+/**
+ * Whether serial `a` is greater than `b`: a - b, modulo 2^32, is below 2^31 and not 0 (RFC 1982 section 3.2). False too where that
+ * is not defined.
+ */
+export function serialAhead(a: number, b: number): boolean {
+  const ahead = (a - b) >>> 0
+  return ahead > 0 && ahead < 0x8000_0000
 }
 
-/** Gives a zone the serial after `serial` and this revision. Every change of its data ends with it. */
-export async function raiseSerial(write: Write, apex: string, serial: number): Promise<void> {
-  const next = nextSerial(serial, Date.now() / 1000)
+/** What the serial of a zone is, and whether an operator fixed it. */
+export interface SerialState {
+  readonly serial: number
+  readonly fixed: boolean
+}
+
+/** The serial of a zone; throws `not-found` without the zone. */
+export async function readSerial(tx: Tx, apex: string): Promise<SerialState> {
+  const columns = { serial: zones.serial, fixedSerial: zones.fixedSerial }
+  const [row] = await tx.select(columns).from(zones).where(eq(zones.apex, apex))
+  if (row === undefined) throw new ControlError('not-found', `zone ${apex} does not exist`)
+  return { serial: row.serial, fixed: row.fixedSerial !== null }
+}
+
+/**
+ * Gives a zone the serial after its last one, unless it is fixed, and this revision. Every change of its data ends with
+ * it.
+ */
+export async function raiseSerial(write: Write, apex: string, last: SerialState): Promise<void> {
+  const next = last.fixed ? last.serial : nextSerial(last.serial, Date.now() / 1000)
   await write.tx.update(zones).set({ serial: next, revision: write.revision }).where(eq(zones.apex, apex))
   write.change('zone', apex)
 }

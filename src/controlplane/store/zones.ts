@@ -4,7 +4,7 @@ import { services } from '../../../schema/services.ts'
 import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { ControlError } from '../errors.ts'
-import type { Zone, ZoneHead } from '../model.ts'
+import type { Soa, Zone, ZoneHead } from '../model.ts'
 import { occludedServices, servicesBelowDname } from './dname-conflicts.ts'
 import {
   aliasProblems,
@@ -14,8 +14,8 @@ import {
   serviceProblems,
   throwIfAny,
 } from './name-conflicts.ts'
-import { replaceRrsets } from './rrset-replacement.ts'
-import { nextSerial } from './serial.ts'
+import { type Replacement, replaceRrsets } from './rrset-replacement.ts'
+import { nextSerial, serialAhead } from './serial.ts'
 import { findZone } from './services.ts'
 import {
   checkCondition,
@@ -68,24 +68,54 @@ export async function listAllZones(tx: Tx): Promise<Stored<ZoneState>[]> {
  * answered with a CNAME.
  */
 export async function putZone(write: Write, zone: Zone, condition: WriteCondition): Promise<Put> {
-  const { tx, revision } = write
   const { rrsets, ...head } = zone
   const { apex } = head
+  return replaceZone(write, apex, condition, 'zone.put', {
+    head: () => head,
+    serialFloor: null,
+    replaceRrsets: async () => {
+      const inZone = (index: number) => `rrsets[${index}]`
+      throwIfAny(cnameProblems(rrsets, inZone), `zone ${apex} is refused`)
+      throwIfAny(await serviceProblems(write.tx, apex, rrsets, inZone), `zone ${apex} is refused`)
+      throwIfAny(await occludedServices(write.tx, apex, rrsets, inZone), `zone ${apex} is refused`)
+      return replaceRrsets(write, apex, rrsets)
+    },
+  })
+}
+
+/** What a zone is to become. */
+export interface ZoneContents {
+  /** The head, once it is known how the zone stands now (null: not there yet). */
+  head(current: ZoneState | null): ZoneHead
+  /** The zone's own serial never falls behind this one (RFC 1982); null for no such wish. */
+  readonly serialFloor: number | null
+  /** Makes the RRsets what they are to be, the head being there. Throws `conflict` for what may not stand there. */
+  replaceRrsets(head: ZoneHead): Promise<Replacement>
+}
+
+/** Creates or replaces a zone, wherever its RRsets come from. See `putZone`. */
+export async function replaceZone(
+  write: Write,
+  apex: string,
+  condition: WriteCondition,
+  action: string,
+  contents: ZoneContents,
+): Promise<Put> {
+  const { tx, revision } = write
   const current = await getZoneHead(tx, apex)
   checkCondition(condition, current, `zone ${apex}`)
-  const inZone = (index: number) => `rrsets[${index}]`
-  throwIfAny(cnameProblems(rrsets, inZone), `zone ${apex} is refused`)
+  const head = contents.head(current?.value ?? null)
   const before = current === null ? null : headOf(current.value)
-  const serial = nextSerial(current?.value.serial ?? null, Date.now() / 1000)
+  const last = current?.value.serial ?? null
+  const serial = serialAfter(last, head.soa, contents.serialFloor)
   if (current === null) {
     await tx.insert(zones).values({ ...toRow(head), serial, revision })
     await adoptServices(write, apex)
   }
-  throwIfAny(await serviceProblems(tx, apex, rrsets, inZone), `zone ${apex} is refused`)
-  throwIfAny(await occludedServices(tx, apex, rrsets, inZone), `zone ${apex} is refused`)
-  const replaced = await replaceRrsets(write, apex, rrsets)
+  const replaced = await contents.replaceRrsets(head)
   throwIfAny(await aliasProblems(tx, { zone: apex }), `zone ${apex} is refused`)
-  if (current !== null && replaced.changed === 0 && isDeepStrictEqual(before, head)) {
+  const behind = last !== null && contents.serialFloor !== null && serialAhead(contents.serialFloor, last)
+  if (current !== null && replaced.changed === 0 && !behind && isDeepStrictEqual(before, head)) {
     return { created: false, changed: false, revision: current.revision }
   }
   if (current !== null) {
@@ -95,8 +125,14 @@ export async function putZone(write: Write, zone: Zone, condition: WriteConditio
       .where(eq(zones.apex, apex))
   }
   write.change('zone', apex)
-  write.audit('zone.put', apex, before, { ...head, serial, rrsets: replaced })
+  write.audit(action, apex, before, { ...head, serial, rrsets: replaced })
   return { created: current === null, changed: true, revision }
+}
+
+function serialAfter(last: number | null, soa: Soa, floor: number | null): number {
+  if (soa.fixedSerial !== null) return soa.fixedSerial
+  const next = nextSerial(last, Date.now() / 1000)
+  return floor !== null && serialAhead(floor, next) ? floor : next
 }
 
 /**

@@ -106,6 +106,7 @@ const zoneArbitrary: fc.Arbitrary<Zone> = fc
     soa: fc.record({
       mname: label.map((text) => `${text}.example.test.`),
       rname: label.map((text) => `${text}.example.test.`),
+      fixedSerial: orNull(fc.nat(0xffff_ffff)),
       refreshSeconds: ttl,
       retrySeconds: ttl,
       expireSeconds: ttl,

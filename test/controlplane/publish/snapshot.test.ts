@@ -13,6 +13,7 @@ const zone = (apex: string): CatalogZone => ({
   soa: {
     mname: 'ns1.example.test.',
     rname: 'hostmaster.example.test.',
+    fixedSerial: null,
     refreshSeconds: 3600,
     retrySeconds: 600,
     expireSeconds: 1_209_600,

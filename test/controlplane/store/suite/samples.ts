@@ -19,6 +19,7 @@ export type Suite = (t: Test, database: Database) => Promise<void>
 export const soa: Soa = {
   mname: 'ns1.example.test.',
   rname: 'hostmaster.example.test.',
+  fixedSerial: null,
   refreshSeconds: 3600,
   retrySeconds: 600,
   expireSeconds: 1_209_600,

@@ -1,0 +1,280 @@
+/**
+ * Zones from master files: the RRs come in batches, in any order, and there may be more of them than fit the memory. So
+ * they go into a temporary table, and everything that needs more than one RR happens there, by set: bringing RRsets
+ * together, checking them, and making the zone what they are.
+ *
+ * All of it belongs to one `Database.writeStaged`: `openStaging`, `stageRrs` as often as there are batches, and
+ * `gatherRrsets` before the revision lock; `putStagedZone` behind it. The tables end with the transaction.
+ *
+ * Rejected: a permanent table that is emptied afterwards. It would be left behind by a crash, and bloat; a temporary one
+ * asks for no more than the right to create such tables, which everybody has in a database unless it was taken away.
+ */
+import { type SQL, sql } from 'drizzle-orm'
+import { dnameAtCut } from '../../dataplane/zone/check.ts'
+import type { Soa } from '../model.ts'
+import { ancestorsOf } from './ancestors.ts'
+import { takenByService, throwIfAny } from './name-conflicts.ts'
+import { auditedNames, type Replacement } from './rrset-replacement.ts'
+import { findZone } from './services.ts'
+import type { Put, WriteCondition } from './stored.ts'
+import type { Tx, Write } from './transaction.ts'
+import type { ZoneWarning } from './zone-warnings.ts'
+import { replaceZone } from './zones.ts'
+
+/** One RR, and where it stands in its file. */
+export interface StagedRr {
+  readonly line: number
+  readonly column: number
+  /** Relative to the apex, in lower case. */
+  readonly owner: string
+  readonly type: string
+  readonly ttlSeconds: number
+  /** Canonical RDATA, and the octets of its wire form. */
+  readonly data: string
+  readonly octets: number
+}
+
+/** Something about an RR of the file. */
+export interface StagedFinding {
+  readonly line: number
+  readonly column: number
+  readonly owner: string
+  readonly type: string
+  readonly message: string
+}
+
+/** What a file says of the zone besides its RRsets. */
+export interface StagedZone {
+  readonly apex: string
+  /** Its `fixedSerial` doesn't count: whether the serial is fixed stays as it is. */
+  readonly soa: Soa
+  readonly serial: number
+  readonly ttlSeconds: number
+}
+
+/** An RRset must fit a message, as in `dataplane/zone/check.ts`. */
+const maxRrsetOctets = 65_000
+
+export async function openStaging(tx: Tx): Promise<void> {
+  await tx.execute(sql`
+    create temporary table staged_rrs (
+      id bigint generated always as identity, line int, "column" int, owner text collate "C", type text collate "C",
+      "ttlSeconds" int, data text collate "C", octets int
+    ) on commit drop`)
+}
+
+/** Some thousands at a time: they travel as one parameter. */
+export async function stageRrs(tx: Tx, rrs: readonly StagedRr[]): Promise<void> {
+  await tx.execute(sql`
+    insert into staged_rrs (line, "column", owner, type, "ttlSeconds", data, octets)
+    select * from json_to_recordset(${JSON.stringify(rrs)}::json)
+      as r(line int, "column" int, owner text, type text, "ttlSeconds" int, data text, octets int)`)
+}
+
+/**
+ * Brings the RRs together to RRsets. An RRset has the TTL of its first RR, and the same RR twice is one; the warnings
+ * say where that made a difference.
+ *
+ * @param most findings of each kind
+ */
+export async function gatherRrsets(tx: Tx, most: number): Promise<StagedFinding[]> {
+  await tx.execute(sql`
+    create temporary table staged_rrsets on commit drop as
+    select owner, type, min(id) as first_id, (array_agg("ttlSeconds" order by id))[1] as ttl_seconds,
+      array_agg(data order by id) as data, sum(octets + 12) as octets
+    from staged_rrs group by owner, type`)
+  // There are no statistics of a new table, and without them joins of two large ones may take for ever.
+  await tx.execute(sql`analyze staged_rrs`)
+  await tx.execute(sql`analyze staged_rrsets`)
+  const twice = await findings(
+    tx,
+    sql`
+    select line, "column", owner, type, 'the same RR stands there already, in line ' || first_line as message
+    from (
+      select r.*, row_number() over same as nth, first_value(r.line) over same as first_line
+      from staged_rrs r join staged_rrsets s using (owner, type) where cardinality(s.data) > 1
+      window same as (partition by r.owner, r.type, r.data order by r.id)
+    ) as numbered where nth > 1`,
+    most,
+  )
+  if (twice.length > 0) {
+    await tx.execute(sql`
+      update staged_rrsets set
+        data = (
+          select array_agg(text order by nth)
+          from (select text, min(nth) as nth from unnest(data) with ordinality as u(text, nth) group by text) as once
+        ),
+        octets = (
+          select sum(octets + 12) from (
+            select distinct r.data, r.octets from staged_rrs r
+            where r.owner = staged_rrsets.owner and r.type = staged_rrsets.type
+          ) as once
+        )
+      where cardinality(data) > (select count(distinct text) from unnest(data) as u(text))`)
+  }
+  const ttls = await findings(
+    tx,
+    sql`
+    select line, "column", r.owner, r.type,
+      format('TTL %s is not taken: an RRset has one TTL, and that of its first RR is %s (RFC 2181 section 5.2)',
+        r."ttlSeconds", s.ttl_seconds) as message
+    from staged_rrs r join staged_rrsets s using (owner, type)
+    where cardinality(s.data) > 1 and r."ttlSeconds" <> s.ttl_seconds`,
+    most,
+  )
+  return [...twice, ...ttls]
+}
+
+/** Every rule that is broken by RRs together, at most `most` of each rule. Services are told by `serviceFindings`. */
+export async function stagedProblems(tx: Tx, most: number): Promise<StagedFinding[]> {
+  const single = sql`
+    select r.line, r."column", r.owner, r.type, format('a name has one %s at the most', r.type) as message
+    from staged_rrs r join staged_rrsets s using (owner, type)
+    where s.type in ('CNAME', 'DNAME') and cardinality(s.data) > 1 and r.data <> s.data[1]`
+  const alone = sql`
+    select r.line, r."column", r.owner, r.type,
+      format('the name also has %s, and a CNAME stands alone (RFC 1034 section 3.6.2)', string_agg(o.type, ', ' order by o.type))
+        as message
+    from staged_rrsets s
+    join staged_rrsets o on o.owner = s.owner and o.type not in ('CNAME', 'RRSIG', 'NSEC')
+    join staged_rrs r on r.id = s.first_id
+    where s.type = 'CNAME' group by r.line, r."column", r.owner, r.type`
+  const size = sql`
+    select r.line, r."column", r.owner, r.type,
+      format('%s octets don''t fit a message, the most is %s', s.octets, ${maxRrsetOctets}::int) as message
+    from staged_rrsets s join staged_rrs r on r.id = s.first_id where s.octets > ${maxRrsetOctets}::int`
+  const atCut = sql`
+    select r.line, r."column", r.owner, r.type, ${dnameAtCut}::text as message
+    from staged_rrsets s
+    join staged_rrsets o on o.owner = s.owner and o.type = 'NS'
+    join staged_rrs r on r.id = s.first_id
+    where s.type = 'DNAME' and s.owner <> '@'`
+  const found: StagedFinding[] = []
+  for (const query of [single, alone, size, atCut]) found.push(...(await findings(tx, query, most)))
+  const hasDname = await tx.execute(sql`select 1 from staged_rrsets where type = 'DNAME' limit 1`)
+  if (hasDname.rows.length > 0) found.push(...(await findings(tx, belowDname, most)))
+  return found
+}
+
+const belowDname = sql`
+  select r.line, r."column", r.owner, r.type,
+    format('%s has a DNAME, below which nothing can be (RFC 6672 section 2.3)', d.owner) as message
+  from staged_rrsets s
+  join lateral ${ancestorsOf(sql`s.owner`)} as a on true
+  join staged_rrsets d on d.owner = a.name and d.type = 'DNAME'
+  join staged_rrs r on r.id = s.first_id`
+
+/** RRs that stand where a service is. The zone need not exist yet. */
+export async function serviceFindings(tx: Tx, apex: string, most: number): Promise<StagedFinding[]> {
+  const zone = await findZone(tx, apex)
+  if (zone === null) return []
+  const suffix = apex === '.' ? '' : `.${apex}`
+  const inside = sql`(
+    select name,
+      case when name = ${apex} then '@' else left(name, length(name) - ${suffix.length}::int) end collate "C" as owner
+    from services
+    where zone = ${zone} and (name = ${apex} or right(name, ${suffix.length}::int) = ${suffix})
+  )`
+  const taken = sql`
+    select r.line, r."column", r.owner, r.type, format('%s is a service, so it can''t have %s', v.name, r.type) as message
+    from ${inside} as v
+    join staged_rrsets s on s.owner = v.owner and s.type in ${takenByService}
+    join staged_rrs r on r.id = s.first_id`
+  const below = sql`
+    select r.line, r."column", r.owner, r.type,
+      format('%s is a service, and nothing can be below a DNAME', v.name) as message
+    from ${inside} as v
+    join lateral ${ancestorsOf(sql`v.owner`)} as a on true
+    join staged_rrsets s on s.owner = a.name and s.type = 'DNAME'
+    join staged_rrs r on r.id = s.first_id`
+  return [...(await findings(tx, taken, most)), ...(await findings(tx, below, most))]
+}
+
+/**
+ * Makes a zone what was staged. Only RRsets that differ are written: the order of RRs in an RRset is no difference, nor
+ * is a TTL that is inherited on one side. The serial: a fixed one becomes the file's; our own rises as ever, and is
+ * never behind the file's. Throws `conflict` for a service that came in the way, `stale` by the condition.
+ */
+export async function putStagedZone(write: Write, zone: StagedZone, condition: WriteCondition): Promise<Put> {
+  const { apex, serial, ttlSeconds } = zone
+  return replaceZone(write, apex, condition, 'zone.import', {
+    head: (current) => {
+      const fixed = current !== null && current.soa.fixedSerial !== null
+      return { apex, ttlSeconds, soa: { ...zone.soa, fixedSerial: fixed ? serial : null } }
+    },
+    serialFloor: serial,
+    replaceRrsets: async () => {
+      const taken = await serviceFindings(write.tx, apex, auditedNames)
+      const problems = taken.map(({ line, column, owner, type, message }) => ({
+        path: `line ${line}, column ${column}`,
+        message: `${owner} ${type}: ${message}`,
+      }))
+      throwIfAny(problems, `zone ${apex} is refused`)
+      return replaceByStaged(write, apex, ttlSeconds)
+    },
+  })
+}
+
+/** Where in the file the RRs stand that warnings are about; line 1 for one that is about what is not there. */
+export async function placeWarnings(tx: Tx, warnings: readonly ZoneWarning[]): Promise<StagedFinding[]> {
+  const { rows } = await tx.execute<StagedFinding & Record<string, unknown>>(sql`
+    select coalesce(min(r.line), 1) as line, coalesce(min(r."column"), 1) as "column", w.owner, w.type, w.message
+    from json_to_recordset(${JSON.stringify(warnings)}::json) as w(owner text, type text, data text, message text)
+    left join staged_rrs r on r.owner = w.owner and r.type = w.type and r.data = w.data
+    group by w.owner, w.type, w.data, w.message`)
+  return rows
+}
+
+async function replaceByStaged(write: Write, apex: string, zoneTtl: number): Promise<Replacement> {
+  const { tx, revision } = write
+  const deleted = await affected(
+    tx,
+    sql`
+    delete from rrsets r where r.zone = ${apex}
+      and not exists (select from staged_rrsets s where s.owner = r.owner and s.type = r.type)`,
+  )
+  const updated = await affected(
+    tx,
+    sql`
+    update rrsets r set ttl_seconds = nullif(s.ttl_seconds, ${zoneTtl}::int), data = s.data, revision = ${revision}::bigint
+    from staged_rrsets s
+    where r.zone = ${apex} and r.owner = s.owner and r.type = s.type and not (
+      coalesce(r.ttl_seconds, ${zoneTtl}::int) = s.ttl_seconds and cardinality(r.data) = cardinality(s.data)
+      and (r.data = s.data or (r.data @> s.data and s.data @> r.data))
+    )`,
+  )
+  const inserted = await affected(
+    tx,
+    sql`
+    insert into rrsets as r (zone, owner, type, ttl_seconds, data, revision)
+    select ${apex}::text, owner, type, nullif(ttl_seconds, ${zoneTtl}::int), data, ${revision}::bigint
+    from staged_rrsets s
+    where not exists (select from rrsets o where o.zone = ${apex} and o.owner = s.owner and o.type = s.type)
+    order by owner, type`,
+  )
+  return {
+    changed: deleted.count + updated.count + inserted.count,
+    put: [...updated.names, ...inserted.names].slice(0, auditedNames),
+    deleted: deleted.names,
+  }
+}
+
+/** Runs a statement on `rrsets r` and says how many rows it touched, and the names of the first of them. */
+async function affected(tx: Tx, statement: SQL): Promise<{ count: number; names: string[] }> {
+  const { rows } = await tx.execute<{ count: string; names: string[] | null }>(sql`
+    with touched as (${statement} returning r.owner, r.type)
+    select (select count(*) from touched) as count, (
+      select array_agg(name) from (
+        select owner || ' ' || type as name from touched order by owner, type limit ${auditedNames}::int
+      ) as first
+    ) as names`)
+  const [row] = rows
+  return { count: Number(row!.count), names: row!.names ?? [] }
+}
+
+async function findings(tx: Tx, query: SQL, most: number): Promise<StagedFinding[]> {
+  const { rows } = await tx.execute<StagedFinding & Record<string, unknown>>(
+    sql`select * from (${query}) as found order by line, "column" limit ${most}::int`,
+  )
+  return rows
+}

@@ -1,0 +1,141 @@
+/**
+ * What is allowed in a zone and yet most likely a mistake: names that lead to an alias or nowhere. Looked for when a
+ * whole zone is written; nothing is ever refused for it.
+ *
+ * The RRs that lead somewhere stream by, and what stands at the names that they lead to is looked up for many of them at
+ * once. Rejected: one statement that joins the table with itself. In a zone that was just written there are no
+ * statistics of it, and what Postgres then chooses took minutes.
+ */
+import { sql } from 'drizzle-orm'
+import { namesAbove } from '../../dataplane/zone/check.ts'
+import { absoluteName, relativeOwner } from './names.ts'
+import type { Tx } from './transaction.ts'
+
+export interface ZoneWarning {
+  /** Relative to the apex. */
+  readonly owner: string
+  readonly type: string
+  /** The RR of the RRset, canonical; empty when it is about an RRset that is not there. */
+  readonly data: string
+  readonly message: string
+}
+
+/** An RR that leads to a name of its zone. */
+interface Lead {
+  readonly owner: string
+  readonly type: string
+  readonly data: string
+  /** Relative to the apex. */
+  readonly target: string
+  /** The names that the target lies below, the apex among them. */
+  readonly above: readonly string[]
+}
+
+const batchSize = 2_000
+
+/** What stands at a name, as far as it matters to those who lead there. */
+const looked = ['A', 'AAAA', 'CNAME', 'NS']
+
+/**
+ * The warnings of a zone as it stands in this transaction, in the order of owner, type and data:
+ * - an apex without NS;
+ * - NS, MX or SRV that lead to a CNAME of the zone (RFC 2181 section 10.3, RFC 2782);
+ * - NS, MX or SRV that lead to a name of the zone that has no address; for an NS that leads into what it delegates, that
+ *   is missing glue. Names below another zone cut are the affair of that zone, and a wildcard may give an address.
+ *
+ * @param most of them
+ */
+export async function zoneWarnings(tx: Tx, apex: string, most: number): Promise<ZoneWarning[]> {
+  const found: ZoneWarning[] = []
+  const apexNs = await tx.execute(
+    sql`select 1 from rrsets where zone = ${apex} and owner = '@' and type = 'NS'`,
+  )
+  if (apexNs.rows.length === 0) {
+    found.push({ owner: '@', type: 'NS', data: '', message: 'the zone has no NS at its apex' })
+  }
+  for await (const leads of streamLeads(tx, apex)) {
+    if (leads.length === 0) continue
+    const types = await lookUp(tx, apex, leads)
+    for (const lead of leads) {
+      const message = judge(lead, types)
+      if (message === null) continue
+      if (found.length === most) return found
+      found.push({ owner: lead.owner, type: lead.type, data: lead.data, message })
+    }
+  }
+  return found
+}
+
+async function* streamLeads(tx: Tx, apex: string): AsyncGenerator<Lead[]> {
+  await tx.execute(sql`
+    declare leads no scroll cursor for
+    select owner, type, data from rrsets where zone = ${apex} and type in ('NS', 'MX', 'SRV') order by owner, type`)
+  try {
+    for (;;) {
+      const { rows } = await tx.execute<{ owner: string; type: string; data: string[] }>(
+        sql.raw(`fetch ${batchSize} from leads`),
+      )
+      yield rows.flatMap(({ owner, type, data }) =>
+        data.flatMap((text) => {
+          const target = targetOf(text, apex)
+          return target === null ? [] : [{ owner, type, data: text, target, above: namesAbove(target) }]
+        }),
+      )
+      if (rows.length < batchSize) return
+    }
+  } finally {
+    // After an error there is nothing to close, and the error is what counts.
+    await tx.execute(sql`close leads`).catch(() => {})
+  }
+}
+
+/** The name at the end of RDATA, relative to the apex; null when it is not in the zone. */
+function targetOf(data: string, apex: string): string | null {
+  const absolute = data.slice(data.lastIndexOf(' ') + 1).toLowerCase()
+  // The root as a target says that there is no such host (RFC 7505, RFC 2782).
+  if (absolute === '.') return null
+  const name = absolute.slice(0, -1)
+  return apex === '.' || name === apex || name.endsWith(`.${apex}`) ? relativeOwner(name, apex) : null
+}
+
+type TypesByOwner = ReadonlyMap<string, ReadonlySet<string>>
+
+/** What stands at the targets and at the names above them; a service counts as an address. */
+async function lookUp(tx: Tx, apex: string, leads: readonly Lead[]): Promise<TypesByOwner> {
+  const owners = new Set(
+    leads.flatMap(({ target, above }) => [target, ...above, ...above.map(wildcardBelow)]),
+  )
+  const { rows } = await tx.execute<{ owner: string; type: string }>(sql`
+    select owner, type from rrsets
+    where zone = ${apex} and type in ${looked} and owner in (select json_array_elements_text(${JSON.stringify([...owners])}::json))`)
+  const names = JSON.stringify(Array.from(owners, (owner) => absoluteName(owner, apex)))
+  const services = await tx.execute<{ name: string }>(sql`
+    select name from services
+    where zone = ${apex} and name in (select json_array_elements_text(${names}::json))`)
+  const types = new Map<string, Set<string>>()
+  const add = (owner: string, type: string) => {
+    const known = types.get(owner)
+    if (known === undefined) types.set(owner, new Set([type]))
+    else known.add(type)
+  }
+  for (const { owner, type } of rows) add(owner, type)
+  for (const { name } of services.rows) add(relativeOwner(name, apex), 'A')
+  return types
+}
+
+const wildcardBelow = (name: string) => (name === '@' ? '*' : `*.${name}`)
+
+/** What is odd about where an RR leads; null when nothing is. */
+function judge({ owner, type, target, above }: Lead, types: TypesByOwner): string | null {
+  const what = type === 'NS' ? 'the name server' : type === 'MX' ? 'the mail server' : 'the target'
+  const has = (name: string, ...wanted: string[]) => wanted.some((one) => types.get(name)?.has(one))
+  if (has(target, 'CNAME')) return `${what} ${target} is a CNAME, and must not be one (RFC 2181 section 10.3)`
+  if (has(target, 'A', 'AAAA')) return null
+  const enclosing = [target, ...above]
+  if (type === 'NS' && owner !== '@' && enclosing.includes(owner)) {
+    return `${what} ${target} lies in what is delegated, and its glue is missing: there is no A or AAAA`
+  }
+  const delegated = enclosing.some((name) => name !== '@' && has(name, 'NS'))
+  const covered = above.some((name) => has(wildcardBelow(name), 'A', 'AAAA'))
+  return delegated || covered ? null : `${what} ${target} has no address in this zone`
+}

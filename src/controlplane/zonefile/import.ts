@@ -1,0 +1,149 @@
+/**
+ * From a master file to a zone: the reader's RRs are staged in the database, checked there together, and become the zone
+ * in one revision, or nothing changes and everything that is wrong is told with its place.
+ *
+ * Reading and storing overlap by one batch. What the reader refuses doesn't end it, and neither the checks that need more
+ * than one RR: whoever mends a file wants the whole list.
+ */
+import { maxProblems } from '../document/schema-check.ts'
+import { ControlError } from '../errors.ts'
+import type { Database, Tx } from '../store/database.ts'
+import { countRrsets } from '../store/rrsets.ts'
+import type { WriteCondition } from '../store/stored.ts'
+import {
+  gatherRrsets,
+  openStaging,
+  placeWarnings,
+  putStagedZone,
+  type StagedFinding,
+  serviceFindings,
+  stagedProblems,
+  stageRrs,
+} from '../store/zone-staging.ts'
+import { zoneWarnings } from '../store/zone-warnings.ts'
+import { getZoneHead, type ZoneState } from '../store/zones.ts'
+import type { FileSource } from './octets.ts'
+import { ProblemList } from './problems.ts'
+import { type FileRr, MasterFile } from './reader.ts'
+
+export interface ImportRequest {
+  /** As the model has it. */
+  readonly apex: string
+  /** Is read as fast as it comes, with a transaction open: nothing that waits for a network. */
+  readonly source: FileSource
+  /** For the audit log. */
+  readonly actor: string
+  readonly condition: WriteCondition
+  /** Does everything but keep it. */
+  readonly dryRun: boolean
+  /** Called with the RRs read so far, after each batch. */
+  readonly onProgress?: (rrs: number) => void
+}
+
+export interface ZoneImport {
+  readonly created: boolean
+  readonly changed: boolean
+  /** Of the zone; of a dry run the one that it would have got. */
+  readonly zoneRevision: number
+  /** Of the configuration, to wait for. */
+  readonly revision: number
+  readonly zone: ZoneState
+  readonly rrsets: number
+  /** What is odd, by the order of the file; at most `maxWarnings` of each kind. */
+  readonly warnings: readonly StagedFinding[]
+}
+
+const maxWarnings = 100
+
+/** Carries the result of a dry run out of the transaction that it rolls back. */
+class DryRun extends Error {
+  readonly result: Omit<ZoneImport, 'revision'>
+
+  constructor(result: Omit<ZoneImport, 'revision'>) {
+    super('dry run')
+    this.result = result
+  }
+}
+
+/**
+ * Creates or replaces a zone by a master file. Throws `invalid` (`conflict` when services alone are in the way) with
+ * every problem, its path such as `line 12, column 5`; `stale` by the condition; `unavailable`.
+ */
+export async function importZone(database: Database, request: ImportRequest): Promise<ZoneImport> {
+  const { apex, condition, dryRun } = request
+  try {
+    const { revision, result } = await database.writeStaged(
+      request.actor,
+      (tx) => stage(tx, request),
+      async (write, { file, warnings }) => {
+        const { soa, serial, ttlSeconds } = file.soa!
+        const put = await putStagedZone(write, { apex, soa, serial, ttlSeconds }, condition)
+        const { tx } = write
+        const odd = await placeWarnings(tx, await zoneWarnings(tx, apex, maxWarnings))
+        const done = {
+          created: put.created,
+          changed: put.changed,
+          zoneRevision: put.revision,
+          zone: (await getZoneHead(tx, apex))!.value,
+          rrsets: await countRrsets(tx, apex),
+          warnings: [...warnings, ...odd].sort((a, b) => a.line - b.line || a.column - b.column),
+        }
+        if (dryRun) throw new DryRun(done)
+        return done
+      },
+    )
+    return { ...result, revision }
+  } catch (error) {
+    if (error instanceof DryRun) return { ...error.result, revision: error.result.zoneRevision }
+    throw error
+  }
+}
+
+/** Brings the file into the staging tables. Throws when anything is wrong with it. */
+async function stage(tx: Tx, { apex, source, onProgress }: ImportRequest) {
+  const problems = new ProblemList()
+  const file = new MasterFile(apex, problems)
+  await openStaging(tx)
+  await stageFile(tx, file, source, onProgress)
+  const ofFile = () => new ControlError('invalid', refusal(apex, problems), { problems: problems.finish() })
+  if (problems.full) throw ofFile()
+  const warnings = await gatherRrsets(tx, maxWarnings)
+  for (const found of await stagedProblems(tx, maxProblems + 1)) problems.add(found)
+  const inTheFile = problems.count > 0
+  for (const found of await serviceFindings(tx, apex, maxProblems + 1)) problems.add(found)
+  if (inTheFile) throw ofFile()
+  if (problems.count > 0) {
+    throw new ControlError('conflict', refusal(apex, problems), { problems: problems.finish() })
+  }
+  return { file, warnings }
+}
+
+async function stageFile(
+  tx: Tx,
+  file: MasterFile,
+  source: FileSource,
+  onProgress: ImportRequest['onProgress'],
+): Promise<void> {
+  let storing: Promise<void> = Promise.resolve()
+  const store = async (batch: readonly FileRr[]) => {
+    await stageRrs(tx, batch)
+    onProgress?.(file.rrs)
+  }
+  try {
+    for await (const batch of file.batches(source)) {
+      await storing
+      storing = store(batch)
+      // Awaited with the next batch; until then its failure is nobody's.
+      storing.catch(() => {})
+    }
+  } finally {
+    await storing
+  }
+}
+
+function refusal(apex: string, problems: ProblemList): string {
+  const [first] = problems.finish()
+  const { count } = problems
+  const many = problems.full ? `more than ${count} problems` : count === 1 ? 'a problem' : `${count} problems`
+  return `the file for zone ${apex} has ${many}: ${first!.path}: ${first!.message}`
+}

@@ -1,0 +1,71 @@
+/**
+ * Where master files meet the RDATA codec: types and RDATA from tokens. Nothing else here knows what a type's fields
+ * are.
+ */
+import { formatRdata, parseRdata, parseType, typeName } from '../../dataplane/wire/rdata.ts'
+import { TextError } from '../../dataplane/wire/text-error.ts'
+import type { Token } from '../../dataplane/wire/tokens.ts'
+import { show } from '../document/schema-check.ts'
+
+/** RDATA of one RR. */
+export interface Rdata {
+  /** Canonical text, as the store keeps it. */
+  readonly text: string
+  /** In the wire form. */
+  readonly octets: number
+}
+
+/** Mnemonics of classes; true for the one that we serve. */
+const classes: ReadonlyMap<string, boolean> = new Map([
+  ['IN', true],
+  ['CLASS1', true],
+  ['CH', false],
+  ['CHAOS', false],
+  ['HS', false],
+  ['HESIOD', false],
+  ['CS', false],
+  ['NONE', false],
+  ['ANY', false],
+])
+
+/** Whether a word stands for a class, and whether for the one that we serve. */
+export function readClass(text: string): 'internet' | 'other' | null {
+  const name = text.toUpperCase()
+  const served = classes.get(name) ?? (/^CLASS\d{1,5}$/.test(name) ? false : null)
+  return served === null ? null : served ? 'internet' : 'other'
+}
+
+/** The text of a word; a quoted string names no owner and no type. @throws TextError */
+export function unquoted(token: Token): string {
+  if (token.quoted) throw new TextError(`${show(token.text)} is quoted, where a name is due`)
+  return token.text
+}
+
+/** The canonical spelling of a type: its mnemonic, or `TYPE123`. @throws TextError for one that no RRset has */
+export function readType(text: string): string {
+  return typeName(parseType(text))
+}
+
+/**
+ * RDATA from its tokens; relative names take `origin`.
+ *
+ * The tokens are joined again rather than handed over: the codec has rules of its own for a word with a quote in it.
+ *
+ * @throws TextError that names the field
+ */
+export function readRdata(type: string, tokens: readonly Token[], origin: Uint8Array): Rdata {
+  const wire = parseRdata(type, tokens.map(plainText).join(' '), origin)
+  return { text: formatRdata(parseType(type), wire), octets: wire.length }
+}
+
+/** An escaped pair that may stay, or one octet that may not, with the backslash that it then no longer needs. */
+const unprintable = /\\[\t\x20-\x7e]|\\?[^\t\x20-\x7e]/g
+
+/** Octets above ASCII, and line breaks in strings, stand as they are in files; as `\DDD` they pass through every text. */
+function plainText({ text, quoted }: Token): string {
+  const plain = text.replaceAll(unprintable, (found) => {
+    const last = found.charCodeAt(found.length - 1)
+    return last < 0x7f && last >= 0x20 ? found : `\\${String(last).padStart(3, '0')}`
+  })
+  return quoted ? `"${plain}"` : plain
+}

@@ -1,0 +1,64 @@
+/**
+ * A file between the network and the database. A transaction is never held open for a peer that is slow: what comes in is
+ * received whole before it is read, and what goes out is written whole before it is sent. Memory stays small either way;
+ * the disk holds at most what the caller allows.
+ *
+ * The file has no name: it is deleted as soon as it is open, so that nothing is left behind, however the process ends.
+ */
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+
+/** More than the limit came in. */
+export class SpoolOverflow extends Error {
+  constructor(limit: number) {
+    super(`it is longer than ${limit} octets`)
+    this.name = 'SpoolOverflow'
+  }
+}
+
+type Chunks = AsyncIterable<Uint8Array | string>
+
+export class Spool implements AsyncDisposable {
+  readonly #file: FileHandle
+  #octets = 0
+
+  private constructor(file: FileHandle) {
+    this.#file = file
+  }
+
+  /** @param parent folder that it is made in; must exist */
+  static async create(parent: string): Promise<Spool> {
+    const folder = await mkdtemp(join(parent, 'pooldns-zonefile-'))
+    try {
+      return new Spool(await open(join(folder, 'spool'), 'wx+', 0o600))
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  }
+
+  get octets(): number {
+    return this.#octets
+  }
+
+  /**
+   * Takes all of `source`. Throws `SpoolOverflow` beyond `limit` octets, and what the source or the disk throws.
+   */
+  async fill(source: Chunks, limit = Number.POSITIVE_INFINITY): Promise<void> {
+    for await (const chunk of source) {
+      const octets = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+      this.#octets += octets.length
+      if (this.#octets > limit) throw new SpoolOverflow(limit)
+      await this.#file.appendFile(octets)
+    }
+  }
+
+  /** What was taken. Once: the file ends with the stream. */
+  read(): Readable {
+    return this.#file.createReadStream({ start: 0 })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close()
+  }
+}

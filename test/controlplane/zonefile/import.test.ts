@@ -1,0 +1,429 @@
+/** Master files into the store and out of it, on a real PostgreSQL and on the embedded database. */
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { sql } from 'drizzle-orm'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import { ControlError } from '../../../src/controlplane/errors.ts'
+import type { Rrset } from '../../../src/controlplane/model.ts'
+import { listAudit } from '../../../src/controlplane/store/audit.ts'
+import { changesSince } from '../../../src/controlplane/store/changes.ts'
+import { Database } from '../../../src/controlplane/store/database.ts'
+import { putPool } from '../../../src/controlplane/store/pools.ts'
+import { currentRevision } from '../../../src/controlplane/store/revision.ts'
+import { getRrset, listRrsets, putRrset } from '../../../src/controlplane/store/rrsets.ts'
+import { putService } from '../../../src/controlplane/store/services.ts'
+import { deleteZone, getZoneHead, putZone } from '../../../src/controlplane/store/zones.ts'
+import { exportZone } from '../../../src/controlplane/zonefile/export.ts'
+import { type ImportRequest, importZone } from '../../../src/controlplane/zonefile/import.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { findProgram } from '../../support/program.ts'
+import { pool, put, rrset, service, soa, zone } from '../store/suite/samples.ts'
+
+const apex = 'example.test'
+const top = (serial: number) =>
+  `$TTL 300\n@ SOA ns1 hostmaster ${serial} 1h 10m 14d 60\n@ NS ns1\nns1 A 192.0.2.53\n`
+
+const label = fc.stringMatching(/^(?:[a-z0-9_-]|\\\.|\\200|\\@){1,8}$/)
+const owner = fc.array(label, { minLength: 1, maxLength: 3 }).map((labels) => `h-${labels.join('.')}`)
+const texts = fc.array(fc.stringMatching(/^[a-z ;()]{0,12}$/), { minLength: 1, maxLength: 3 })
+const data = fc.oneof(
+  fc.uniqueArray(fc.ipV4(), { minLength: 1, maxLength: 4 }).map((values) => ['A', values] as const),
+  texts.map((values) => ['TXT', [values.map((value) => `"${value}"`).join(' ')]] as const),
+  fc
+    .uniqueArray(fc.nat(65_535), { minLength: 1, maxLength: 3 })
+    .map((values) => ['MX', values.map((n) => `${n} ns1.example.test.`)] as const),
+)
+/** Sound zones: an owner has one RRset, so that nothing contradicts. */
+const rrsetsArbitrary: fc.Arbitrary<Rrset[]> = fc
+  .uniqueArray(fc.tuple(owner, data, fc.option(fc.nat(86_400), { nil: null })), {
+    selector: ([name]) => name,
+    maxLength: 12,
+  })
+  .map((found) => [
+    rrset('@', 'NS', 'ns1.example.test.'),
+    rrset('ns1', 'A', '192.0.2.53'),
+    ...found.map(([name, [type, values], ttlSeconds]) => ({ owner: name, type, ttlSeconds, data: values })),
+  ])
+
+const dataDir = await mkdtemp(join(tmpdir(), 'pooldns-import-'))
+const server = await startPostgres()
+t.teardown(async () => {
+  await server.stop()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+for (const kind of ['postgres', 'embedded'] as const) {
+  await t.test(kind, async (t) => {
+    const url = kind === 'postgres' ? await server.createDatabase() : null
+    await using database = await Database.open({ url, dataDir })
+    await database.ready(AbortSignal.timeout(60_000))
+    await suite(t, database)
+  })
+}
+
+async function suite(t: Test, database: Database): Promise<void> {
+  const load = (text: string, change: Partial<ImportRequest> = {}) =>
+    importZone(database, { apex, source: [text], actor: 'ann', condition: {}, dryRun: false, ...change })
+  const dump = async (name = apex) => {
+    let text = ''
+    const revision = await exportZone(database, name, async (chunks) => {
+      for await (const chunk of chunks) text += chunk
+    })
+    return { text, revision }
+  }
+  const refused = async (text: string, code: string) => {
+    const before = await state(database)
+    const error = await load(text).then(
+      () => assertRefused(),
+      (thrown: unknown) => thrown,
+    )
+    if (!(error instanceof ControlError)) throw error
+    t.equal(error.code, code)
+    t.same(await state(database), before, 'nothing changed')
+    return error.problems.map(({ path, message }) => `${path}: ${message}`)
+  }
+  const rrsets = async () =>
+    (await database.read((tx) => listRrsets(tx, apex, { limit: 10_000 }))).items.map(({ value }) => value)
+  const serial = async () => (await database.read((tx) => getZoneHead(tx, apex)))!.value.serial
+
+  await t.test('creates, replaces and leaves alone', async (t) => {
+    const first = await load(
+      `${top(5)}www 60 A 192.0.2.1\nwww 60 A 192.0.2.2\nb 300 TXT x\nwww 60 AAAA 2001:db8::1\n`,
+    )
+    t.match(first, { created: true, changed: true, rrsets: 5, warnings: [], zone: { apex, ttlSeconds: 300 } })
+    t.same(await rrsets(), [
+      rrset('@', 'NS', 'ns1.example.test.'),
+      rrset('b', 'TXT', '"x"'),
+      rrset('ns1', 'A', '192.0.2.53'),
+      { ...rrset('www', 'A', '192.0.2.1', '192.0.2.2'), ttlSeconds: 60 },
+      { ...rrset('www', 'AAAA', '2001:db8::1'), ttlSeconds: 60 },
+    ])
+    t.same(
+      (await database.read((tx) => changesSince(tx, first.revision - 1, 10)))?.changes,
+      [{ revision: first.revision, kind: 'zone', key: apex }],
+      'one change',
+    )
+    const audit = await database.read((tx) => listAudit(tx, { limit: 10 }))
+    t.match(audit.items, [
+      { actor: 'ann', action: 'zone.import', key: apex, before: null, after: { rrsets: { changed: 5 } } },
+    ])
+
+    const shuffled = `${top(5)}b TXT x\nwww 60 A 192.0.2.2\n 60 AAAA 2001:DB8:0::1\n 60 A 192.0.2.1\n`
+    const same = await load(shuffled)
+    t.match(same, { created: false, changed: false, revision: first.revision, zoneRevision: first.revision })
+
+    const next = await load(`${top(5)}www 60 A 192.0.2.2\nwww 60 AAAA 2001:db8::1\nc TXT y\n`)
+    t.match(next, { created: false, changed: true, revision: first.revision + 1, rrsets: 5 })
+    const revisionOf = async (owner: string, type: string) =>
+      (await database.read((tx) => getRrset(tx, apex, owner, type)))?.revision
+    t.equal(await revisionOf('www', 'AAAA'), first.revision, 'an RRset that stays keeps its revision')
+    t.equal(await revisionOf('www', 'A'), next.revision)
+    t.match((await database.read((tx) => listAudit(tx, { limit: 1 }))).items[0]?.after, {
+      rrsets: { changed: 3, put: ['www A', 'c TXT'], deleted: ['b TXT'] },
+    })
+  })
+
+  await t.test('TTLs are what is served, whatever the zone inherits', async (t) => {
+    await load(`${top(5)}a 60 A 192.0.2.1\nb A 192.0.2.2\n`)
+    t.equal(
+      (
+        await load(
+          `$TTL 60\n@ SOA ns1 hostmaster 5 1h 10m 14d 60\n@ 300 NS ns1\nns1 300 A 192.0.2.53\na A 192.0.2.1\nb 300 A 192.0.2.2\n`,
+        )
+      ).changed,
+      true,
+    )
+    t.match(await database.read((tx) => getRrset(tx, apex, 'b', 'A')), { value: { ttlSeconds: 300 } })
+    t.match((await dump()).text, /^a\t60\tIN\tA\t192.0.2.1\nb\t300\tIN\tA\t192.0.2.2\n/m)
+  })
+
+  await t.test('conditions and dry runs', async (t) => {
+    const { zoneRevision } = await load(top(5))
+    for (const condition of [{ ifMatch: zoneRevision + 1 }, { ifNoneMatch: '*' }] as const) {
+      await t.rejects(load(`${top(5)}x TXT y`, { condition }), { code: 'stale' })
+    }
+    const before = await state(database)
+    t.match(await load(`${top(5)}x TXT y`, { dryRun: true, condition: { ifMatch: zoneRevision } }), {
+      changed: true,
+      rrsets: 3,
+    })
+    t.match(await load(top(5), { dryRun: true }), { changed: false })
+    t.same(await state(database), before)
+    await t.rejects(load('x', { dryRun: true }), { code: 'invalid' })
+  })
+
+  await t.test('serials', async (t) => {
+    await put(database, (write) => deleteZone(write, apex, {}))
+    const clock = Math.floor(Date.now() / 1000)
+    await load(top(2_026_112_101))
+    t.equal(await serial(), 2_026_112_101, 'the one of the file, when it is ahead of the clock')
+    await load(`${top(2_026_112_101)}a TXT x\n`)
+    t.equal(await serial(), 2_026_112_102, 'ours rises')
+    await load(`${top(2_026_112_110)}a TXT x\n`)
+    t.equal(await serial(), 2_026_112_110, 'the file alone may bring it forward')
+    t.match(await load(`${top(2_026_112_105)}a TXT x\n`), { changed: false })
+    t.equal(await serial(), 2_026_112_110, 'and never back')
+    await put(database, (write) => deleteZone(write, apex, {}))
+    await load(top(7))
+    t.ok((await serial()) >= clock, 'a new zone starts at the clock')
+    const fixed = { ...zone(apex, rrset('@', 'NS', 'ns.example.net.')), soa: { ...soa, fixedSerial: 42 } }
+    await put(database, (write) => putZone(write, fixed, {}))
+    t.equal(await serial(), 42)
+    await put(database, (write) => putRrset(write, apex, rrset('a', 'TXT', '"x"'), {}))
+    t.equal(await serial(), 42, 'a fixed one stays')
+    await load(top(17))
+    t.match(await database.read((tx) => getZoneHead(tx, apex)), {
+      value: { serial: 17, soa: { fixedSerial: 17 } },
+    })
+    const free = { ...fixed, soa: { ...soa, fixedSerial: null } }
+    await put(database, (write) => putZone(write, free, {}))
+    t.ok((await serial()) > 17, 'until it is set free')
+  })
+
+  await t.test('a file with many mistakes reports each, in its order, and changes nothing', async (t) => {
+    t.same(
+      await refused(
+        `${top(5)}www A 192.0.2.300
+www CH A 192.0.2.1
+alias CNAME www
+alias TXT "x"
+other.zone. A 192.0.2.1
+foo BOGUS x
+$INCLUDE other.zone
+t TXT "unclosed
+m MX ten mail
+two CNAME a
+two CNAME b
+y A ( 192.0.2.1
+`,
+        'invalid',
+      ),
+      [
+        'line 5, column 7: www A: address: "192.0.2.300" is not an IPv4 address',
+        'line 6, column 5: www: class CH is not served; the only one is IN',
+        'line 7, column 1: alias CNAME: the name also has TXT, and a CNAME stands alone (RFC 1034 section 3.6.2)',
+        'line 9, column 1: other.zone. A: the owner is outside of the zone example.test.',
+        'line 10, column 5: foo: type BOGUS is not known; one without a name here is written TYPE123',
+        'line 11, column 1: $INCLUDE is refused: a zone is imported from one file, so put what it includes in its place',
+        'line 12, column 7: a quote is not closed',
+        'line 13, column 6: m MX: preference: "ten" is not a number from 0 to 65535',
+        'line 15, column 1: two CNAME: a name has one CNAME at the most',
+        'line 16, column 5: a parenthesis is not closed',
+      ],
+    )
+    const many = await refused(`${top(5)}${'x CNAME\n'.repeat(1200)}`, 'invalid')
+    t.equal(many.length, 1001)
+    t.equal(many.at(-1), ': there are more problems; these are the first 1000')
+  })
+
+  await t.test('what may not stand together', async (t) => {
+    t.same(
+      await refused(
+        `${top(5)}d DNAME x.\nd DNAME y.\nsub.d A 192.0.2.1\na\\.d A 192.0.2.1\ncut NS ns1\ncut DNAME x.\n`,
+        'invalid',
+      ),
+      [
+        'line 6, column 1: d DNAME: a name has one DNAME at the most',
+        'line 7, column 1: sub.d A: d has a DNAME, below which nothing can be (RFC 6672 section 2.3)',
+        'line 10, column 1: cut DNAME: the name has NS too, and a DNAME belongs to the zone below such a cut',
+      ],
+    )
+    t.same((await refused(`${top(5)}@ DNAME x.\n`, 'invalid')).length, 1, 'below a DNAME of the apex')
+    const big = Array.from({ length: 300 }, (_, i) => `big TXT ${i}${'x'.repeat(240)}\n`).join('')
+    t.match(await refused(`${top(5)}${big}`, 'invalid'), [
+      /^line 5, column 1: big TXT: \d+ octets don't fit a message/,
+    ])
+    const signed = await load(`${top(5)}c CNAME x.\nc NSEC d CNAME NSEC\n`)
+    t.equal(signed.changed, true, 'types of DNSSEC go with a CNAME')
+  })
+
+  await t.test('services in the way', async (t) => {
+    await load(top(5))
+    await put(database, async (write) => {
+      await putPool(write, pool('web', []), {})
+      await putService(write, service('www.example.test', ['web']), {})
+      await putService(write, service('deep.sub.example.test', ['web']), {})
+    })
+    t.same(await refused(`${top(5)}www TXT x\nwww A 192.0.2.1\nsub DNAME x.\n`, 'conflict'), [
+      "line 6, column 1: www A: www.example.test is a service, so it can't have A",
+      'line 7, column 1: sub DNAME: deep.sub.example.test is a service, and nothing can be below a DNAME',
+    ])
+    t.same(
+      (await refused(`${top(5)}www CNAME x\nbad\n`, 'invalid')).map((line) => line.slice(0, 6)),
+      ['line 5', 'line 6'],
+      'beside other mistakes',
+    )
+    const below = top(5).replaceAll('example', 'sub.example')
+    const taken = importZone(database, {
+      apex: 'sub.example.test',
+      source: [`${below}deep A 192.0.2.1\n`],
+      actor: 'ann',
+      condition: {},
+      dryRun: false,
+    })
+    await t.rejects(
+      taken,
+      { code: 'conflict', problems: [{ path: 'line 5, column 1' }] },
+      'also in a new zone',
+    )
+    await put(database, (write) => putZone(write, zone('sub.example.test'), {}))
+    t.equal((await load(`${top(5)}deep.sub A 192.0.2.1\n`)).changed, true, 'that zone has it now')
+    await put(database, async (write) => {
+      await write.tx.execute(sql`delete from services`)
+      await deleteZone(write, 'sub.example.test', {})
+    })
+  })
+
+  await t.test('warnings', async (t) => {
+    const { warnings } = await load(`$TTL 300
+@ SOA ns1 hostmaster 5 1h 10m 14d 60
+@ MX 10 alias
+@ MX 20 mail.wild
+@ MX 0 .
+@ MX 30 mx.other.
+alias CNAME www
+www A 192.0.2.1
+www A 192.0.2.1
+www 60 A 192.0.2.2
+*.wild A 192.0.2.3
+cut NS ns.cut
+cut NS ns.sibling
+cut NS nowhere
+sibling NS ns.sibling
+ns.sibling AAAA 2001:db8::1
+_sip._tcp SRV 0 5 5060 gone
+_sip._tcp SRV 0 5 5060 in.cut
+`)
+    t.same(
+      warnings.map(
+        ({ line, column, owner, type, message }) => `${line}:${column} ${owner} ${type}: ${message}`,
+      ),
+      [
+        '1:1 @ NS: the zone has no NS at its apex',
+        '3:1 @ MX: the mail server alias is a CNAME, and must not be one (RFC 2181 section 10.3)',
+        '9:1 www A: the same RR stands there already, in line 8',
+        '10:1 www A: TTL 60 is not taken: an RRset has one TTL, and that of its first RR is 300 (RFC 2181 section 5.2)',
+        '12:1 cut NS: the name server ns.cut lies in what is delegated, and its glue is missing: there is no A or AAAA',
+        '14:1 cut NS: the name server nowhere has no address in this zone',
+        '17:1 _sip._tcp SRV: the target gone has no address in this zone',
+      ],
+    )
+    t.match(await database.read((tx) => getRrset(tx, apex, 'www', 'A')), {
+      value: { ttlSeconds: null, data: ['192.0.2.1', '192.0.2.2'] },
+    })
+  })
+
+  await t.test('export is canonical', async (t) => {
+    const text = `$ORIGIN example.test.
+$TTL 300
+@\t300\tIN\tSOA\tns1.example.test. hostmaster.example.test. 3900000000 3600 600 1209600 60
+@\t300\tIN\tMX\t10 mail.example.test.
+@\t300\tIN\tNS\tns1.example.test.
+@\t300\tIN\tNS\tns2.example.test.
+a\t300\tIN\tA\t192.0.2.9
+a\t300\tIN\tA\t192.0.2.10
+yljkjljk.a\t300\tIN\tTXT\t"x"
+z.a\t60\tIN\tTXT\t"x"
+zabc.a\t300\tIN\tTXT\t"x"
+z\t300\tIN\tTXT\t"x"
+\\000.z\t300\tIN\tTXT\t"x"
+\\001.z\t300\tIN\tTXT\t"x"
+\\001\\001.z\t300\tIN\tTXT\t"x"
+\\002.z\t300\tIN\tTXT\t"x"
+*.z\t300\tIN\tTXT\t"x"
+\\..z\t300\tIN\tTXT\t"x"
+\\@.z\t300\tIN\tTXT\t"x"
+\\\\.z\t300\tIN\tTXT\t"x"
+\\127.z\t300\tIN\tTXT\t"x"
+\\200.z\t300\tIN\tTXT\t"x"
+`
+    const [origin, ttl, ...rest] = text.trimEnd().split('\n')
+    const loaded = await load([origin, ttl, ...rest.toReversed()].join('\n'))
+    const dumped = await dump()
+    t.equal(dumped.text, text)
+    t.equal(dumped.revision, loaded.zoneRevision)
+    t.equal((await load(dumped.text)).changed, false)
+    t.equal((await dump()).text, text, 'and stable')
+    await t.rejects(dump('other.test'), { code: 'not-found' })
+  })
+
+  await t.test('any zone comes back from its export', async (t) => {
+    await fc.assert(
+      fc.asyncProperty(rrsetsArbitrary, async (found) => {
+        await put(database, (write) => putZone(write, zone(apex, ...found), {}))
+        const before = await rrsets()
+        const { text } = await dump()
+        if ((await load(text)).changed) return false
+        await put(database, (write) => deleteZone(write, apex, {}))
+        await load(text)
+        const after = await rrsets()
+        const plain = (all: readonly Rrset[]) =>
+          all.map((one) => ({ ...one, ttlSeconds: one.ttlSeconds ?? 300, data: one.data.toSorted() }))
+        t.same(plain(after), plain(before))
+        return (await dump()).text.replace(/^@.*SOA.*$/m, '') === text.replace(/^@.*SOA.*$/m, '')
+      }),
+      { numRuns: 25 },
+    )
+    await checkWithNsd(t, (await dump()).text)
+  })
+
+  await t.test('a file of 20,000 RRsets, and other writes beside it', async (t) => {
+    const lines = Array.from(
+      { length: 19_998 },
+      (_, i) => `h${i} ${i % 2 === 0 ? 'A 192.0.2.1' : `TXT "${i}"`}\n`,
+    )
+    const progress: number[] = []
+    let beside: Promise<unknown> | undefined
+    const source = (function* () {
+      yield top(5)
+      for (let start = 0; start < lines.length; start += 1000) yield lines.slice(start, start + 1000).join('')
+      beside = put(database, (write) => putZone(write, zone('beside.test'), {}))
+    })()
+    const done = await load('', { source, onProgress: (rrs) => void progress.push(rrs) })
+    t.match(done, { changed: true, rrsets: 20_000 })
+    t.equal(progress.at(-1), 20_000)
+    t.ok(progress.length > 3)
+    await beside
+    const again = await load((await dump()).text)
+    t.match(again, { changed: false })
+    const reversed = await load(`${top(5)}${lines.toReversed().slice(1).join('')}`)
+    t.match(reversed, { changed: true, rrsets: 19_999 })
+    t.match((await database.read((tx) => listAudit(tx, { limit: 1 }))).items[0]?.after, {
+      rrsets: { changed: 1, put: [], deleted: ['h19997 TXT'] },
+    })
+    const { rows } = await database.read((tx) =>
+      tx.execute(sql`select to_regclass('staged_rrs') as left_over`),
+    )
+    t.same(rows, [{ left_over: null }])
+  })
+}
+
+function assertRefused(): never {
+  throw new Error('was not refused')
+}
+
+/** What a refused import leaves as it was. */
+async function state(database: Database) {
+  return database.read(async (tx) => ({
+    revision: await currentRevision(tx),
+    rrsets: (
+      await tx.execute(
+        sql`select zone, owner, type, ttl_seconds, data, revision from rrsets order by 1, 2, 3`,
+      )
+    ).rows,
+    zones: (await tx.execute(sql`select * from zones order by apex`)).rows,
+  }))
+}
+
+async function checkWithNsd(t: Test, text: string): Promise<void> {
+  const program = findProgram('nsd-checkzone')
+  if (program === null) return t.comment('no nsd-checkzone')
+  const file = join(dataDir, 'exported')
+  await writeFile(file, text)
+  const { stdout } = await promisify(execFile)(program, [apex, file])
+  t.match(stdout, /is ok/)
+}
