@@ -192,7 +192,9 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.match(created.body, { ttl: '5m', soa: { refresh: '1h' }, status: { rrsets: 2 } })
       t.equal(created.body.rrsets.length, 2)
       const read = await call('GET', '/v1/zones/example.test')
-      t.same(read.body, created.body)
+      const { warnings, ...status } = created.body.status
+      t.same(warnings, [], 'only a write tells of warnings')
+      t.same(read.body, { ...created.body, status })
       t.equal(
         (await call('PUT', '/v1/zones/example.test', read.body)).headers.get('etag'),
         read.headers.get('etag'),

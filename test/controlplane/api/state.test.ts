@@ -75,6 +75,7 @@ t.test('what the process says about itself', async (t) => {
       '/v1/zones/{apex}',
       '/v1/zones/{apex}/rrsets',
       '/v1/zones/{apex}/rrsets/{owner}/{type}',
+      '/v1/zones/{apex}/zonefile',
     ])
     for (const [path, operations] of Object.entries<Record<string, Record<string, unknown>>>(body.paths)) {
       for (const [method, operation] of Object.entries(operations)) {
