@@ -167,7 +167,8 @@ t.test('hints', async (t) => {
   await here.write('ann', async () => {})
   const before = news.here
   await here.write('ann', async (write) => write.change('pool', 'web'))
-  t.equal(news.here, before + 1, 'a write hints its own process before it returns')
+  // A hint may also come for nothing, as when the listener has just connected.
+  t.ok(news.here > before, 'a write hints its own process before it returns')
   await news.there.promise
   t.pass('and other processes by NOTIFY')
 })
