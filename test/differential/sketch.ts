@@ -26,12 +26,20 @@ export interface Sketch {
   /** Served zones below this one, of whose names it has none but those of the cut. */
   readonly children: readonly Labels[]
   readonly nodes: Map<string, SketchNode>
+  /** The nodes of all zones of the world so far: NSD allows none below a DNAME, of whichever zone. */
+  readonly everywhere: SketchNode[]
 }
 
 /** @param hides whether the zone may have names of its own below the served zones that lie in it */
-export function sketchZone(random: Random, apex: Labels, apexes: readonly Labels[], hides: boolean): Sketch {
+export function sketchZone(
+  random: Random,
+  apex: Labels,
+  apexes: readonly Labels[],
+  hides: boolean,
+  everywhere: SketchNode[],
+): Sketch {
   const below = apexes.filter((other) => isBelow(other, apex))
-  const sketch: Sketch = { apex, children: hides ? [] : below, nodes: new Map() }
+  const sketch: Sketch = { apex, children: hides ? [] : below, nodes: new Map(), everywhere }
   add(sketch, { name: apex, kind: 'apex' })
   for (const child of below) {
     if (child.includes('undelegated') || chance(random, 0.15)) continue
@@ -51,8 +59,8 @@ export function sketchZone(random: Random, apex: Labels, apexes: readonly Labels
 }
 
 /** Nothing may stand below a DNAME, so this zone is its apex alone. */
-export function sketchDnameZone(apex: Labels): Sketch {
-  const sketch: Sketch = { apex, children: [], nodes: new Map() }
+export function sketchDnameZone(apex: Labels, everywhere: SketchNode[]): Sketch {
+  const sketch: Sketch = { apex, children: [], nodes: new Map(), everywhere }
   add(sketch, { name: apex, kind: 'apex' })
   return sketch
 }
@@ -66,14 +74,15 @@ function drawKind(random: Random, firstLabel: string): SketchKind {
 }
 
 /** Leaves out what the grammar forbids, and what is there already. */
-function add({ apex, children, nodes }: Sketch, node: SketchNode): void {
+function add({ apex, children, nodes, everywhere }: Sketch, node: SketchNode): void {
   const key = nameKey(node.name)
   if (children.some((child) => isBelow(node.name, child))) return
   if (nodes.has(key) || wireLength(node.name) > maxNameOctets) return
-  const others = [...nodes.values()]
-  if (others.some(({ kind, name }) => kind === 'dname' && isBelow(node.name, name))) return
-  if (node.kind === 'dname' && others.some(({ name }) => isBelow(name, node.name))) return
-  if (isBelowOrAt(node.name, apex)) nodes.set(key, node)
+  if (everywhere.some(({ kind, name }) => kind === 'dname' && isBelow(node.name, name))) return
+  if (node.kind === 'dname' && everywhere.some(({ name }) => isBelow(name, node.name))) return
+  if (!isBelowOrAt(node.name, apex)) return
+  nodes.set(key, node)
+  everywhere.push(node)
 }
 
 /** A name of 255 octets, or one less than that, or so. */

@@ -10,7 +10,7 @@ import type { Random } from '../../src/dataplane/random.ts'
 import { chance, pick } from './draws.ts'
 import { fold, type Labels, nameKey } from './names.ts'
 import type { TestRrset } from './rdata.ts'
-import { sketchDnameZone, sketchZone } from './sketch.ts'
+import { type SketchNode, sketchDnameZone, sketchZone } from './sketch.ts'
 import { fillZone } from './zone-filling.ts'
 
 export interface TestZone {
@@ -31,8 +31,9 @@ export function makeWorld(random: Random, index: number): World {
   if (chance(random, 0.5)) apexes.push(['deep', 'gap', ...child])
   if (chance(random, 0.4)) apexes.push(['undelegated', `s-${tag}`, 'test'])
   const hides = chance(random, 0.1)
-  const sketches = apexes.map((apex) => sketchZone(random, apex, apexes, hides))
-  if (chance(random, 0.6)) sketches.push(sketchDnameZone([`D-${tag}`, 'test']))
+  const everywhere: SketchNode[] = apexes.map((name) => ({ name, kind: 'apex' }))
+  const sketches = apexes.map((apex) => sketchZone(random, apex, apexes, hides, everywhere))
+  if (chance(random, 0.6)) sketches.push(sketchDnameZone([`D-${tag}`, 'test'], everywhere))
   return {
     zones: sketches.map((sketch) => ({ apex: sketch.apex, rrsets: fillZone(random, sketch, sketches) })),
   }

@@ -62,12 +62,12 @@ class Filling {
 
   /** For a name that data may stand at besides those sketched. */
   mayHoldAddresses(name: Labels): boolean {
-    const { nodes, children } = this.sketch
+    const { nodes, children, everywhere } = this.sketch
     const child = children.find((apex) => isBelow(name, apex))
     // Glue that the child has too.
     if (child !== undefined && this.#zone(child)?.nodes.get(nameKey(name)) === undefined) return false
     if (wireLength(name) > maxNameOctets || nodes.get(nameKey(name))?.kind === 'cname') return false
-    return ![...nodes.values()].some((node) => node.kind === 'dname' && isBelow(name, node.name))
+    return !everywhere.some((node) => node.kind === 'dname' && isBelow(name, node.name))
   }
 }
 

@@ -328,14 +328,14 @@ export class Responder {
     return this.#finish(request, rcode, true)
   }
 
-  /** The cut's NS with glue. Glue that doesn't fit makes the response truncated (RFC 9471 section 2). */
+  /** The cut's NS with glue. Glue that it needs and that doesn't fit makes it truncated (RFC 9471 section 3.1). */
   #refer(request: Uint8Array, cutAt: number, apexAt: number, authoritative: boolean): number {
     const writer = this.#writer
     const { zone } = this.#state
-    const { rrset } = this.#lookup
+    const { rrset, node } = this.#lookup
     if (!writer.rrset(zone, rrset, cutAt, apexAt, sections.authority))
       return this.#truncate(request, authoritative)
-    if (!writer.additional(zone, rrset, apexAt)) return this.#truncate(request, authoritative)
+    if (!writer.glue(zone, rrset, apexAt, node)) return this.#truncate(request, authoritative)
     return this.#finish(request, rcodes.noerror, authoritative)
   }
 

@@ -6,7 +6,7 @@ import type { Counters } from '../counters.ts'
 import type { Random } from '../random.ts'
 import { classes, headerLength, types } from '../wire/constants.ts'
 import type { NameScan } from '../wire/name-scan.ts'
-import { fixupToOwner, type ZoneImage } from '../zone/image.ts'
+import { fixupBases, type ZoneImage } from '../zone/image.ts'
 import { type Candidates, maxCandidates, type PlanImage, planSelects } from '../zone/plan.ts'
 
 export type Section = 0 | 1 | 2
@@ -97,12 +97,18 @@ export class ResponseWriter {
     const count = zone.rrCount(rrset)
     this.rdataAt = start + rrHeadLength
     if (owner !== headerLength) this.#setOwners(start, owner)
-    for (let i = zone.fixupCount(rrset) - 1; i >= 0; i--) {
-      const fixup = zone.fixup(rrset, i)
-      this.#pointer(start + (fixup & ~fixupToOwner), (fixup & fixupToOwner) === 0 ? apexAt : owner)
-    }
+    for (let i = zone.fixupCount(rrset) - 1; i >= 0; i--)
+      this.#fixUp(zone.fixup(rrset, i), start, owner, apexAt)
     this.#counts[section]! += count
     return true
+  }
+
+  #fixUp(fixup: number, start: number, owner: number, apexAt: number): void {
+    const base = fixup >>> 30
+    const offset = (fixup >>> 16) & maxPointer
+    const to = base === fixupBases.rrset ? start : base === fixupBases.owner ? owner : apexAt
+    const spelled = base === fixupBases.rrset ? to + offset : offset === 0 ? to : this.suffixAt(to, offset)
+    this.#pointer(start + (fixup & 0xffff), spelled)
   }
 
   /** Octets of the RDATA at `rdataAt`. */
@@ -167,23 +173,50 @@ export class ResponseWriter {
     return rr + rrHeadLength + ((this.#out[rr + 10]! << 8) | this.#out[rr + 11]!)
   }
 
+  /** The addresses that go along with the RRset just written, as a courtesy (MX, SRV, NS of an apex). */
+  additional(zone: ZoneImage, rrset: number, apexAt: number): void {
+    if (zone.hasTargets(rrset))
+      this.#targets(zone, rrset, this.#at - zone.wireLength(rrset), apexAt, -1, false)
+  }
+
   /**
-   * The addresses that go along with the RRset just written: glue, or the courtesy behind MX and SRV.
+   * The glue of the referral whose NS were just written. Addresses of servers at or below the cut come first, because without
+   * them nobody gets there; those of others may be left out (RFC 9471 section 3).
+   *
+   * @param cut the node of the cut
+   * @returns false when an address at or below the cut does not fit
+   */
+  glue(zone: ZoneImage, rrset: number, apexAt: number, cut: number): boolean {
+    if (!zone.hasTargets(rrset)) return true
+    const start = this.#at - zone.wireLength(rrset)
+    if (!this.#targets(zone, rrset, start, apexAt, cut, true)) return false
+    this.#targets(zone, rrset, start, apexAt, cut, false)
+    return true
+  }
+
+  /**
+   * Writes the addresses of an RRset's targets, of those at or below the cut or of all others.
    *
    * @returns false when one did not fit; those before it stay.
    */
-  additional(zone: ZoneImage, rrset: number, apexAt: number): boolean {
-    if (!zone.hasTargets(rrset)) return true
+  #targets(
+    zone: ZoneImage,
+    rrset: number,
+    start: number,
+    apexAt: number,
+    cut: number,
+    below: boolean,
+  ): boolean {
     const type = zone.type(rrset)
     const nameOffset = rrHeadLength + (type === types.mx ? 2 : type === types.srv ? 6 : 0)
-    let rr = this.#at - zone.wireLength(rrset)
+    let rr = start
     for (let i = 0; i < zone.rrCount(rrset); i++) {
       const node = zone.target(rrset, i)
       const spelled = rr + nameOffset
       rr = this.#nextRr(rr)
       // Only a stream can carry an RRset so large that a pointer doesn't reach its end; courtesy ends there.
       if (spelled > maxPointer) return true
-      if (node < 0) continue
+      if (node < 0 || (cut >= 0 && zone.cut(node) === cut) !== below) continue
       if (!this.#addresses(zone, node, types.a, spelled, apexAt)) return false
       if (!this.#addresses(zone, node, types.aaaa, spelled, apexAt)) return false
     }

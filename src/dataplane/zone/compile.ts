@@ -8,11 +8,14 @@ import { isSubdomain, labelCount, lowerName, parentName } from '../wire/name.ts'
 import { hashName } from '../wire/name-scan.ts'
 import { nameFields } from '../wire/rdata.ts'
 import {
-  fixupToOwner,
+  type Fixup,
+  fixupBases,
   headerAt,
   headerWords,
+  maxFixupOffset,
   nodeAt,
   nodeWords,
+  packFixup,
   rrsetAt,
   rrsetWords,
   zoneMagic,
@@ -115,15 +118,16 @@ export class ZoneCompiler {
     const out = new ByteWriter()
     const fixups: number[] = []
     const targets: Uint8Array[] = []
+    const spelled = new Map<string, number>()
     for (const rdata of rrset.rdata) {
       const names = nameFields(rrset.type, rdata)
-      const compressed = this.#compress(rrset.owner, rdata, names)
       out.u16(pointerToQuestion)
       out.u16(rrset.type)
       out.u16(classes.in)
       out.u32(rrset.ttlSeconds)
+      const compressed = this.#compress(rrset.owner, rdata, names, spelled, out.length + 2)
       out.u16(compressed.bytes.length)
-      for (const fixup of compressed.fixups) fixups.push(out.length + fixup)
+      fixups.push(...compressed.fixups)
       out.append(compressed.bytes)
       const target = names.at(-1)
       if (targetTypes.has(rrset.type) && target !== undefined) {
@@ -133,36 +137,63 @@ export class ZoneCompiler {
     return { type: rrset.type, count: rrset.rdata.length, wire: out.finish(), fixups, targets }
   }
 
-  /** Puts a pointer, to be fixed up, in the place of the owner or the apex at the end of each compressible name. */
+  /**
+   * Puts a pointer, to be fixed up, in the place of what each compressible name shares with a name that is in the message
+   * already.
+   *
+   * @param spelled where in the RRset's wire form the suffixes begin that were spelled in it; grows
+   * @param start where in it this RDATA begins
+   */
   #compress(
     owner: Uint8Array,
     rdata: Uint8Array,
     names: ReturnType<typeof nameFields>,
+    spelled: Map<string, number>,
+    start: number,
   ): { bytes: Uint8Array; fixups: number[] } {
     const out = new ByteWriter()
     const fixups: number[] = []
     let from = 0
     for (const { offset, length, compressible } of names) {
-      const end = offset + length
       if (!compressible) continue
-      const name = lowerName(rdata.subarray(offset, end))
-      const suffix = this.#sharedSuffix(name, owner)
-      if (suffix === null) continue
-      out.append(rdata.subarray(from, end - suffix.length))
-      fixups.push(out.length | (suffix === owner ? fixupToOwner : 0))
-      out.u16(0)
-      from = end
+      const name = lowerName(rdata.subarray(offset, offset + length))
+      out.append(rdata.subarray(from, offset))
+      from = offset
+      // The root's one octet is shorter than a pointer.
+      for (let at = 0; name[at] !== 0; at += name[at]! + 1) {
+        const suffix = name.subarray(at)
+        const pointer = this.#pointerTo(suffix, owner, spelled)
+        if (pointer === null) {
+          const here = start + out.length
+          if (here <= maxFixupOffset) spelled.set(nameKey(suffix), here)
+          out.append(rdata.subarray(from, from + name[at]! + 1))
+          from += name[at]! + 1
+          continue
+        }
+        fixups.push(packFixup({ at: start + out.length, ...pointer }))
+        out.u16(0)
+        from = offset + length
+        break
+      }
     }
     out.append(rdata.subarray(from))
     return { bytes: out.finish(), fixups }
   }
 
-  /** What of a name is spelled in the message already: the RRset's owner or the apex. */
-  #sharedSuffix(name: Uint8Array, owner: Uint8Array): Uint8Array | null {
-    // A wildcard is not spelled where it stands in for another name.
-    if (owner.length > this.#apex.length && !isWildcard(owner) && isSubdomain(name, owner)) return owner
-    // A pointer is longer than the root's one octet, so a root zone's names stay whole.
-    return this.#apex.length > 1 && isSubdomain(name, this.#apex) ? this.#apex : null
+  /** Where a name is spelled that will be in the message before it is needed, or null. */
+  #pointerTo(
+    suffix: Uint8Array,
+    owner: Uint8Array,
+    spelled: ReadonlyMap<string, number>,
+  ): Pick<Fixup, 'base' | 'offset'> | null {
+    const apex = this.#apex
+    if (isSubdomain(apex, suffix)) return { base: fixupBases.apex, offset: apex.length - suffix.length }
+    // A wildcard is not spelled where it stands in for another name, which may have more labels.
+    if (!isWildcard(owner) && isSubdomain(owner, suffix)) {
+      return { base: fixupBases.owner, offset: owner.length - suffix.length }
+    }
+    const at = spelled.get(nameKey(suffix))
+    return at === undefined ? null : { base: fixupBases.rrset, offset: at }
   }
 
   #negativeSoa(): Rrset {

@@ -12,16 +12,17 @@
  *     bytes    lower-cased owner names and RRsets in wire form
  *
  * Wire form: the RRs as they go into a message, with the owner as a pointer to the question (0xC00C), which is right
- * whenever the owner is the qname. A compressible name in RDATA that ends in the owner or in the apex is stored as its own
- * labels and two octets for a pointer there, since both are always somewhere in the message; where those two octets are,
- * and which of the two it is, is the RRset's list of fix-ups. Names are matched, cuts, wildcards and targets are found here, not by the reader.
+ * whenever the owner is the qname. A compressible name in RDATA is stored as its own labels and, where the rest of it is
+ * spelled in the message already, two octets for a pointer: into the apex, the owner (both are always somewhere in
+ * the message) or an RR before in the same RRset. Where those two octets are and where they point is the RRset's list of
+ * fix-ups. Names are matched, cuts, wildcards and targets are found here, not by the reader.
  *
  * Rejected: one table for all zones (an edit would touch what all zones share); objects in each worker (a copy each,
  * and garbage collection in the query path).
  */
 import type { NameScan } from '../wire/name-scan.ts'
 
-export const zoneMagic = 0x706f_0001
+export const zoneMagic = 0x706f_0002
 export const headerWords = 16
 export const nodeWords = 8
 export const rrsetWords = 6
@@ -72,8 +73,27 @@ export const rrsetAt = {
   signature: 5,
 } as const
 
-/** In a fix-up: the pointer is to the owner. Above any offset in an RRset. */
-export const fixupToOwner = 0x4000_0000
+/** What a fix-up's pointer is relative to: the name of the apex, that of the RRset's owner, or the RRset's wire form. */
+export const fixupBases = { apex: 0, owner: 1, rrset: 2 } as const
+
+export interface Fixup {
+  /** Offset in the wire form of the two octets. */
+  readonly at: number
+  readonly base: (typeof fixupBases)[keyof typeof fixupBases]
+  /** Octets from the base to what is pointed to; at most `maxFixupOffset`. */
+  readonly offset: number
+}
+
+/**
+ * So that a pointer, which has 14 bits, reaches it wherever the RRset stands: behind the question and the few aliases that may
+ * come before it.
+ */
+export const maxFixupOffset = 0x1fff
+
+/** A fix-up as a word: base, 14 bits of offset, 16 bits of `at`. */
+export function packFixup({ at, base, offset }: Fixup): number {
+  return (base << 30) | (offset << 16) | at
+}
 
 /** Reader of a zone image. The index of a node or an RRset is a plain number; -1 and 0 as the methods say. */
 export class ZoneImage {
@@ -197,7 +217,7 @@ export class ZoneImage {
     return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.linkCounts]! & 0xffff
   }
 
-  /** Offset in the wire form of two octets that point to the apex or, with `fixupToOwner` in it, to the owner. */
+  /** See `packFixup`. */
   fixup(rrset: number, index: number): number {
     return this.words[this.#links + this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.links]! + index]!
   }
