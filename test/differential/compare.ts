@@ -98,7 +98,8 @@ export function fault({ question, ours }: Case): string | null {
   return stray === undefined ? null : `an RR that is in no zone: ${stray}`
 }
 
-function ownerOf(rr: string): string {
+/** The owner of an RR of a view, as text. */
+export function ownerOf(rr: string): string {
   return rr.slice(0, rr.indexOf(' '))
 }
 
