@@ -124,6 +124,12 @@ async function serves(t: Test, url: string): Promise<void> {
       ['GET', '/v1/history', undefined],
       ['DELETE', '/v1/services/www.example.test', undefined],
     ] as const
+    const imported = await daemon.request('/v1/zones/imported.test/zonefile', {
+      method: 'PUT',
+      headers: { 'content-type': 'text/dns' },
+      body: '@ 300 SOA ns.example.net. h 1 1h 10m 14d 60\n@ NS ns.example.net.\n',
+    })
+    t.ok(imported.ok, `a zone file: ${imported.status} ${await imported.text()}`)
     for (const [method, path, json] of calls) {
       const response = await daemon.request(path, { method, json })
       t.ok(response.ok, `${method} ${path}: ${response.status} ${await response.text()}`)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { freePort, node, repository, startDaemonProcess } from '../support/daemon.ts'
 import { ask } from './ask.ts'
 
 const main = join(repository, 'src/main.ts')
@@ -36,30 +36,8 @@ async function file(name: string, content: string): Promise<string> {
   return path
 }
 
-t.test('usage', async (t) => {
-  for (const args of [
-    ['import-zone'],
-    ['import-zone', 'x'],
-    ['import-zone', 'x', '--zone', 'a..b'],
-    ['import-zone', 'x', 'y', '--zone', 'a'],
-    ['import-zone', 'x', '--zone', 'a', '--server', 'nowhere'],
-    ['import-zone', 'x', '--zone', 'a', '--server', 'http://127.0.0.1:1'],
-    ['export-zone'],
-    ['export-zone', 'a', 'b'],
-    ['export-zone', 'a', '--dance'],
-  ]) {
-    const { code, stderr } = await pooldns(args, { POOLDNS_ADMIN_TOKEN: '' })
-    t.equal(code, 2, args.join(' '))
-    t.match(stderr, /^pooldns: .+\nTry "pooldns --help"/)
-  }
-  const missing = await pooldns(['import-zone', join(folder, 'none'), '--zone', 'a'])
-  t.match(missing, { code: 1, stderr: /ENOENT/ })
-})
-
 t.test('with the database itself', async (t) => {
   const good = await file('good.zone', `${top}www A 192.0.2.1\n@ MX 10 gone\n`)
-  const dry = await pooldns(['import-zone', good, '--zone', 'example.test', '--dry-run'])
-  t.match(dry, { code: 0, stdout: /^zone example\.test would change: 4 RRsets, serial \d+\n$/ })
   t.match(await pooldns(['export-zone', 'example.test']), {
     code: 1,
     stdout: '',
@@ -79,12 +57,11 @@ t.test('with the database itself', async (t) => {
       `${bad}:9:1: $INCLUDE is refused: a zone is imported from one file, so put what it includes in its place\n`,
   })
 
-  const exported = await pooldns(['export-zone', 'example.test'])
-  t.match(exported, { code: 0, stderr: '', stdout: /^www\t300\tIN\tA\t192\.0\.2\.1$/m })
   const copy = join(folder, 'copy.zone')
   t.same(await pooldns(['export-zone', 'example.test', '-o', copy]), { code: 0, stdout: '', stderr: '' })
-  t.equal(await readFile(copy, 'utf8'), exported.stdout)
-  t.match(await pooldns(['import-zone', '-', '--zone', 'example.test'], {}, exported.stdout), {
+  const exported = await readFile(copy, 'utf8')
+  t.match(exported, /^www\t300\tIN\tA\t192\.0\.2\.1$/m)
+  t.match(await pooldns(['import-zone', '-', '--zone', 'example.test'], {}, exported), {
     code: 0,
     stdout: /^zone example\.test is the same already/,
   })
@@ -151,10 +128,13 @@ t.test('by a running server, and served at once', async (t) => {
     code: 1,
     stderr: /401/,
   })
-  t.match(await pooldns(['export-zone', 'a'], { ...env, POOLDNS_SERVER: 'http://127.0.0.1:9' }), {
-    code: 1,
-    stderr: /^pooldns: http:\/\/127\.0\.0\.1:9/,
-  })
+  t.match(
+    await pooldns(['export-zone', 'a'], { ...env, POOLDNS_SERVER: `http://127.0.0.1:${await freePort()}` }),
+    {
+      code: 1,
+      stderr: /127\.0\.0\.1:\d+: .*ECONNREFUSED/,
+    },
+  )
 
   const fixed = {
     soa: { mname: 'ns1.example.test.', rname: 'root.example.test.', serial: 77 },

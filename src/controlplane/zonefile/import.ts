@@ -11,6 +11,7 @@ import type { Database, Tx } from '../store/database.ts'
 import { countRrsets } from '../store/rrsets.ts'
 import type { WriteCondition } from '../store/stored.ts'
 import {
+  closeStaging,
   gatherRrsets,
   openStaging,
   placeWarnings,
@@ -80,6 +81,7 @@ export async function importZone(database: Database, request: ImportRequest): Pr
         const put = await putStagedZone(write, { apex, soa, serial, ttlSeconds }, condition)
         const { tx } = write
         const odd = await placeWarnings(tx, await zoneWarnings(tx, apex, maxWarnings))
+        await closeStaging(tx)
         const done = {
           created: put.created,
           changed: put.changed,
@@ -125,9 +127,11 @@ async function stageFile(
   onProgress: ImportRequest['onProgress'],
 ): Promise<void> {
   let storing: Promise<void> = Promise.resolve()
+  let staged = 0
   const store = async (batch: readonly FileRr[]) => {
-    await stageRrs(tx, batch)
-    onProgress?.(file.rrs)
+    await stageRrs(tx, batch, staged)
+    staged += batch.length
+    onProgress?.(staged)
   }
   try {
     for await (const batch of file.batches(source)) {

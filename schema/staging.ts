@@ -1,0 +1,31 @@
+import { bigint, integer, pgTable, text } from 'drizzle-orm/pg-core'
+import { key } from './column-types.ts'
+
+/**
+ * Where a zone is put together from the RRs of its master file. Every import deletes its own rows before it commits, so
+ * nobody ever sees rows of somebody else, and the tables look empty to everyone but the import that fills them. UNLOGGED
+ * in the migration, as nothing in them outlives its transaction.
+ */
+export const stagedRrs = pgTable('staged_rrs', {
+  /** In the order of the file, from 1. */
+  id: bigint('id', { mode: 'number' }).notNull(),
+  line: integer('line').notNull(),
+  column: integer('column').notNull(),
+  owner: key('owner').notNull(),
+  type: key('type').notNull(),
+  ttlSeconds: integer('ttl_seconds').notNull(),
+  data: key('data').notNull(),
+  /** Of RDATA in wire form. */
+  octets: integer('octets').notNull(),
+})
+
+export const stagedRrsets = pgTable('staged_rrsets', {
+  owner: key('owner').notNull(),
+  type: key('type').notNull(),
+  /** Of the first of its RRs. */
+  firstId: bigint('first_id', { mode: 'number' }).notNull(),
+  ttlSeconds: integer('ttl_seconds').notNull(),
+  data: text('data').array().notNull(),
+  /** In an answer. */
+  octets: bigint('octets', { mode: 'number' }).notNull(),
+})
