@@ -16,7 +16,7 @@ export interface Config {
   readonly dnsListen: readonly ListenAddress[]
   readonly httpListen: ListenAddress
   readonly workers: number
-  readonly udpBackend: 'auto' | 'dgram'
+  readonly udpBackend: 'auto' | 'batch' | 'dgram'
   /** null: generated at the first start, kept in the data directory. */
   readonly adminToken: string | null
   readonly publicTools: boolean
@@ -80,8 +80,8 @@ const settings = {
   } as Setting<number>,
   udpBackend: {
     variable: 'POOLDNS_UDP_BACKEND',
-    accepted: 'auto or dgram; this version has no batch backend',
-    parse: (text) => (text === 'auto' || text === 'dgram' ? text : undefined),
+    accepted: 'auto, batch or dgram',
+    parse: (text) => (text === 'auto' || text === 'batch' || text === 'dgram' ? text : undefined),
   } as Setting<Config['udpBackend']>,
   adminToken: {
     variable: 'POOLDNS_ADMIN_TOKEN',

@@ -111,10 +111,12 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
   const fleet = new Fleet({
     listen: config.dnsListen,
     udpWorkers: config.workers,
+    udpBackend: config.udpBackend,
     onRestart: (transport, reason) => {
       metrics.workerRestarted()
       log.error({ transport, reason }, 'a DNS worker died and is being replaced')
     },
+    onFallback: (reason) => log.error({ reason }, 'batched UDP failed; listening with node:dgram instead'),
     onSkipped: (address) => log.warn({ address }, 'address left out: the host has no such family'),
   })
   const counters = () => [...fleet.counters('udp'), ...fleet.counters('tcp')]
@@ -353,7 +355,10 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
   const ready = start().then(() => {
     if (abort.signal.aborted) return
     const dns = fleet.bound.map(formatListenAddress)
-    log.info({ dns, http: formatListenAddress(bound), version, revision: publisher.revision }, 'ready')
+    const http = formatListenAddress(bound)
+    const { name: udpBackend, reason: udpReason } = fleet.backend
+    log.info({ udpBackend, reason: udpReason, workers: config.workers }, 'UDP backend')
+    log.info({ dns, http, version, revision: publisher.revision }, 'ready')
   })
   // Whoever awaits it sees the failure; a stop before ready is none.
   ready.catch(() => undefined)

@@ -88,7 +88,7 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_HTTP_LISTEN: '127.0.0.1:65536' }, /POOLDNS_HTTP_LISTEN/],
     [{ POOLDNS_WORKERS: '0' }, /POOLDNS_WORKERS: "0".*1 to 256/],
     [{ POOLDNS_WORKERS: 'many' }, /POOLDNS_WORKERS/],
-    [{ POOLDNS_UDP_BACKEND: 'batch' }, /POOLDNS_UDP_BACKEND.*auto or dgram/],
+    [{ POOLDNS_UDP_BACKEND: 'uring' }, /POOLDNS_UDP_BACKEND.*auto, batch or dgram/],
     [{ POOLDNS_PUBLIC_TOOLS: 'yes' }, /POOLDNS_PUBLIC_TOOLS.*true or false/],
     [{ POOLDNS_RESOLVERS: 'dns.example' }, /POOLDNS_RESOLVERS/],
     [{ POOLDNS_RRL: 'maybe' }, /POOLDNS_RRL: "maybe".*on, off or log/],

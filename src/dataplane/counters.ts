@@ -44,7 +44,15 @@ const countedTypes: readonly (readonly [number, string])[] = [
   [257, 'CAA'],
 ]
 
-export const dropReasons = ['short', 'response', 'source-port', 'send', 'rate-limit'] as const
+/** `receive-queue`: by the kernel, for want of room. */
+export const dropReasons = [
+  'short',
+  'response',
+  'source-port',
+  'send',
+  'rate-limit',
+  'receive-queue',
+] as const
 export type DropReason = (typeof dropReasons)[number]
 
 /** What the rate limiter did: nothing but count, drop, or send a truncated response. */
@@ -115,8 +123,8 @@ export class Counters {
     this.#cells[at.responses + rcode]!++
   }
 
-  drop(reason: DropReason): void {
-    this.#cells[at.dropped + dropReasons.indexOf(reason)]!++
+  drop(reason: DropReason, count = 1): void {
+    this.#cells[at.dropped + dropReasons.indexOf(reason)]! += count
   }
 
   /** @param limit one above the index of the action */
@@ -128,11 +136,12 @@ export class Counters {
     this.#cells[at.tcp + tcpEvents.indexOf(event)]!++
   }
 
-  duration(seconds: number): void {
+  /** @param count responses that took as long */
+  duration(seconds: number, count = 1): void {
     let bucket = 0
     while (bucket < durationBounds.length && seconds > durationBounds[bucket]!) bucket++
-    this.#cells[at.durations + bucket]!++
-    this.#cells[at.durationSum]! += seconds
+    this.#cells[at.durations + bucket]! += count
+    this.#cells[at.durationSum]! += count * seconds
   }
 
   answer(slot: number): void {

@@ -29,7 +29,7 @@ export async function startEcho(): Promise<Contestant> {
 }
 
 /** The daemon with one UDP worker, its zone put by HTTP. */
-export async function startPooldns(backend: 'dgram'): Promise<Contestant> {
+export async function startPooldns(backend: 'batch' | 'dgram'): Promise<Contestant> {
   const dataDir = await mkdtemp(join(tmpdir(), 'pooldns-bench-'))
   const child = spawnPinned(node, [join(root, 'src/main.ts'), 'serve'], {
     ...process.env,

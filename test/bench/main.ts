@@ -19,7 +19,11 @@ const folder = await mkdtemp(join(tmpdir(), 'pooldns-bench-'))
 const queryFile = join(folder, 'hit.txt')
 await writeFile(queryFile, Array.from({ length: hosts }, (_, host) => `h${host}.${zone} A\n`).join(''))
 
-const starts: readonly (() => Promise<Contestant>)[] = [startEcho, () => startPooldns('dgram')]
+const starts: readonly (() => Promise<Contestant>)[] = [
+  startEcho,
+  () => startPooldns('dgram'),
+  () => startPooldns('batch'),
+]
 const samples = new Map<string, Sample[]>()
 try {
   for (let round = 0; round < rounds; round++) {

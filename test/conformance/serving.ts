@@ -49,8 +49,12 @@ export async function serve(): Promise<Serving> {
   const fleet = new Fleet({
     listen: hosts.map((host) => ({ host, port: 0 })),
     udpWorkers: 1,
+    udpBackend: 'auto',
     onRestart: (transport, reason) => {
       throw new Error(`the ${transport} worker died: ${reason}`)
+    },
+    onFallback: (reason) => {
+      throw new Error(reason)
     },
     onSkipped: () => undefined,
   })

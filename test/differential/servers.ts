@@ -36,8 +36,12 @@ export async function startPooldns(zones: readonly TestZone[]): Promise<RunningS
   const fleet = new Fleet({
     listen: [{ host: '127.0.0.1', port: 0 }],
     udpWorkers: 1,
+    udpBackend: 'auto',
     onRestart: (transport, reason) => {
       throw new Error(`the ${transport} worker died: ${reason}`)
+    },
+    onFallback: (reason) => {
+      throw new Error(reason)
     },
     onSkipped: () => undefined,
   })

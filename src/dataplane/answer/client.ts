@@ -14,6 +14,13 @@ export class Client {
     this.#length = 0
   }
 
+  /** @param at where the address begins in `source`, 4 or 16 octets of it */
+  setOctets(source: Uint8Array, at: number, length: 4 | 16): void {
+    this.ipv6 = length === 16
+    this.#length = length
+    for (let i = 0; i < length; i++) this.#octets[i] = source[at + i]!
+  }
+
   /** How many octets the address has; they are valid after this. */
   get length(): 4 | 16 {
     if (this.#length === 0) this.#length = readPeerAddress(this.#text, this.ipv6, this.#octets)

@@ -6,45 +6,23 @@
  * the current images). TCP binds first: unlike the UDP sockets its port is not shared, so a port that somebody else
  * holds is found at once, and a port of 0 becomes a number that UDP then takes too.
  */
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { allocateCounters } from '../counters.ts'
 import type { AnswerSettings } from '../zone/answer-settings.ts'
 import type { ServingUpdate } from '../zone/state.ts'
-import {
-  type FromWorker,
-  formatListenAddress,
-  type ListenAddress,
-  type ToWorker,
-  type Transport,
-} from './protocol.ts'
+import type { ListenAddress, Transport, UdpBackend } from './protocol.ts'
+import { loadSyscalls, type Syscalls } from './syscalls.ts'
+import { ListenError, type WorkerEvents, WorkerThread } from './worker-thread.ts'
 
-export interface FleetOptions {
+export interface FleetOptions extends WorkerEvents {
   readonly listen: readonly ListenAddress[]
   readonly udpWorkers: number
-  /** A worker ended without being told to; another is being started. */
-  readonly onRestart: (transport: Transport, reason: string) => void
-  /** An address of a family that the host lacks was left out. */
-  readonly onSkipped: (message: string) => void
+  /** `auto` is `batch` where that is to be had. */
+  readonly udpBackend: 'auto' | UdpBackend
+  /** Loads the calls that batches need, or throws. */
+  readonly syscalls?: () => Syscalls
 }
 
-/** The workers could not listen. `code` is the system's, such as EADDRINUSE. */
-export class ListenError extends Error {
-  readonly code: string
-
-  constructor(code: string, message: string) {
-    super(message)
-    this.name = 'ListenError'
-    this.code = code
-  }
-}
-
-/** Between the death of a worker and its successor: at once, then longer while the successors die too. */
-const restartDelaysMs = [0, 100, 500, 1000, 5000]
-/** A worker that lived this long has not failed to start. */
-const provenAfterMs = 10_000
 /** Another process may hold the UDP port that the system gave us for TCP; then we ask for another one. */
 const portAttempts = 16
-const stopTimeoutMs = 5000
 
 export class Fleet implements AsyncDisposable {
   readonly #options: FleetOptions
@@ -56,6 +34,8 @@ export class Fleet implements AsyncDisposable {
   #settings: AnswerSettings | undefined
   #generation = 0
   #bound: readonly ListenAddress[] = []
+  #syscalls: Syscalls | null = null
+  #backend: ChosenBackend = { name: 'dgram', reason: 'it was asked for' }
 
   constructor(options: FleetOptions) {
     this.#options = options
@@ -68,6 +48,7 @@ export class Fleet implements AsyncDisposable {
    */
   async start(): Promise<void> {
     try {
+      this.#chooseBackend()
       await this.#start(portAttempts)
     } catch (error) {
       await this.stop()
@@ -78,6 +59,11 @@ export class Fleet implements AsyncDisposable {
   /** The addresses that UDP and TCP are bound to, with their real ports. */
   get bound(): readonly ListenAddress[] {
     return this.#bound
+  }
+
+  /** How UDP is listened for, and why so. Known once started. */
+  get backend(): ChosenBackend {
+    return this.#backend
   }
 
   /** Live workers by transport; fewer than configured while one is being replaced. */
@@ -108,6 +94,20 @@ export class Fleet implements AsyncDisposable {
     await this.stop()
   }
 
+  #chooseBackend(): void {
+    const { udpBackend, syscalls = loadSyscalls } = this.#options
+    if (udpBackend === 'dgram') return
+    try {
+      this.#syscalls = syscalls()
+      const reason = udpBackend === 'batch' ? 'it was asked for' : 'the system has what it needs'
+      this.#backend = { name: 'batch', reason }
+    } catch (error) {
+      const reason = (error as Error).message
+      if (udpBackend === 'batch') throw new ListenError('ENOTSUP', `no batched UDP listener: ${reason}`)
+      this.#backend = { name: 'dgram', reason: `no batched UDP listener: ${reason}` }
+    }
+  }
+
   async #start(attemptsLeft: number): Promise<void> {
     this.#bound = await this.#add('tcp', this.#options.listen).start()
     try {
@@ -127,7 +127,8 @@ export class Fleet implements AsyncDisposable {
   }
 
   #add(transport: Transport, listen: readonly ListenAddress[]): WorkerThread {
-    const worker = new WorkerThread(transport, listen, this.#options, () => this.#current())
+    const syscalls = transport === 'udp' ? this.#syscalls : null
+    const worker = new WorkerThread(transport, listen, this.#options, syscalls, () => this.#current())
     this.#workers.push(worker)
     return worker
   }
@@ -143,126 +144,14 @@ export class Fleet implements AsyncDisposable {
   }
 }
 
+export interface ChosenBackend {
+  readonly name: UdpBackend
+  readonly reason: string
+}
+
 function retain(images: Map<number, SharedArrayBuffer>, changes: ServingUpdate['zones']): void {
   for (const [slot, image] of changes) {
     if (image === null) images.delete(slot)
     else images.set(slot, image)
-  }
-}
-
-/** One place in the fleet: a thread and, when it dies, its successor. */
-class WorkerThread {
-  readonly transport: Transport
-  readonly counters = allocateCounters()
-  listening = false
-  /** With the real ports once they are known, since a successor must have the same. */
-  #listen: readonly ListenAddress[]
-  readonly #options: FleetOptions
-  readonly #current: () => ServingUpdate
-  #worker: Worker | undefined
-  /** While the thread is there; what is sent before it listens waits in the channel. */
-  #control: MessagePort | undefined
-  #publishing: { readonly generation: number; readonly done: () => void } | undefined
-  #restartTimer: NodeJS.Timeout | undefined
-  #stopping = false
-  #failures = 0
-
-  constructor(
-    transport: Transport,
-    listen: readonly ListenAddress[],
-    options: FleetOptions,
-    current: () => ServingUpdate,
-  ) {
-    this.transport = transport
-    this.#listen = listen
-    this.#options = options
-    this.#current = current
-  }
-
-  /** Starts the thread. @returns what it bound. */
-  start(): Promise<readonly ListenAddress[]> {
-    const { port1, port2 } = new MessageChannel()
-    const { transport, counters } = this
-    const startedAt = performance.now()
-    const worker = new Worker(new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url), {
-      workerData: { transport, counters, listen: this.#listen, initial: this.#current(), control: port2 },
-      transferList: [port2],
-      name: `dns-${transport}`,
-    })
-    this.#worker = worker
-    this.#control = port1
-    let reason = 'it ended'
-    worker.on('error', (error) => {
-      reason = (error as Error).message
-    })
-    return new Promise((resolve, reject) => {
-      port1.on('message', (message: FromWorker) => {
-        if (message.kind === 'failed') reason = `${message.code}: ${message.message}`
-        if (message.kind === 'listening') {
-          this.listening = true
-          this.#listen = message.bound
-          for (const skipped of message.skipped) this.#options.onSkipped(`${transport} ${skipped}`)
-          resolve(message.bound)
-        } else if (message.kind === 'failed') {
-          reject(new ListenError(message.code, `${transport} ${this.#where()}: ${message.message}`))
-        } else if (message.kind === 'serving') this.#served(message.generation)
-      })
-      worker.once('exit', () => {
-        port1.close()
-        this.#control = undefined
-        const wasListening = this.listening
-        this.listening = false
-        this.#served(Number.POSITIVE_INFINITY)
-        reject(new ListenError('EWORKER', `${transport} worker: ${reason}`))
-        if (performance.now() - startedAt > provenAfterMs) this.#failures = 0
-        if (wasListening && !this.#stopping) this.#restart(reason)
-      })
-    })
-  }
-
-  /**
-   * Resolves when the thread serves the generation, or is gone. A thread that is still starting gets it too: it was handed
-   * the generation before.
-   */
-  publish(update: ServingUpdate): Promise<void> {
-    const control = this.#control
-    if (control === undefined) return Promise.resolve()
-    return new Promise((resolve) => {
-      this.#publishing = { generation: update.generation, done: resolve }
-      control.postMessage({ kind: 'publish', update } satisfies ToWorker)
-    })
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping = true
-    clearTimeout(this.#restartTimer)
-    const worker = this.#worker
-    if (worker === undefined || worker.threadId === -1) return
-    const exited = new Promise((resolve) => worker.once('exit', resolve))
-    const timer = setTimeout(() => void worker.terminate(), stopTimeoutMs)
-    if (this.listening) this.#control!.postMessage({ kind: 'stop' } satisfies ToWorker)
-    else void worker.terminate()
-    await exited
-    clearTimeout(timer)
-  }
-
-  #served(generation: number): void {
-    if (this.#publishing === undefined || generation < this.#publishing.generation) return
-    this.#publishing.done()
-    this.#publishing = undefined
-  }
-
-  #restart(reason: string): void {
-    this.#options.onRestart(this.transport, reason)
-    const delayMs = restartDelaysMs[Math.min(this.#failures++, restartDelaysMs.length - 1)]!
-    this.#restartTimer = setTimeout(() => {
-      this.start().catch((error: Error) => {
-        if (!this.#stopping) this.#restart(error.message)
-      })
-    }, delayMs)
-  }
-
-  #where(): string {
-    return this.#listen.map(formatListenAddress).join(', ')
   }
 }

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ServingUpdate } from '../zone/state.ts'
+import type { BatchEnd } from './batch-sockets.ts'
 
 /** An address to listen on. Port 0 asks for a free one. */
 export interface ListenAddress {
@@ -10,6 +11,9 @@ export interface ListenAddress {
 export const transports = ['udp', 'tcp'] as const
 export type Transport = (typeof transports)[number]
 
+export const udpBackends = ['batch', 'dgram'] as const
+export type UdpBackend = (typeof udpBackends)[number]
+
 /** What a worker thread is started with. */
 export interface WorkerInput {
   readonly transport: Transport
@@ -19,6 +23,8 @@ export interface WorkerInput {
   /** The whole state of the generation that is current when the worker starts. */
   readonly initial: ServingUpdate
   readonly control: MessagePort
+  /** What a worker that answers UDP in batches does so with; the doorbell is rung with every message. Null for all others. */
+  readonly batch: BatchEnd | null
 }
 
 export type ToWorker =
@@ -32,6 +38,8 @@ export type FromWorker =
       readonly skipped: readonly string[]
     }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  /** The batched listener failed for good, and node:dgram has taken its place. */
+  | { readonly kind: 'fell-back'; readonly reason: string }
   | { readonly kind: 'serving'; readonly generation: number }
   | { readonly kind: 'stopped' }
 

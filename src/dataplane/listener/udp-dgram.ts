@@ -8,6 +8,7 @@ import { Client } from '../answer/client.ts'
 import type { Responder } from '../answer/responder.ts'
 import type { Counters } from '../counters.ts'
 import { ednsPayload } from '../wire/constants.ts'
+import { maxRequestOctets } from './batch-buffers.ts'
 import { type Bound, bindAll } from './bind-all.ts'
 import type { ListenAddress, Listener } from './protocol.ts'
 
@@ -91,7 +92,7 @@ function serve(socket: Socket, responder: Responder, counters: Counters, traffic
     if (socket.getSendQueueSize() > maxQueuedOctets) return counters.drop('send')
     client.set(from.address, from.family === 'IPv6')
     const startMs = untimed === 0 ? performance.now() : 0
-    const length = responder.respond(request, request.length, client, out)
+    const length = responder.respond(request, Math.min(request.length, maxRequestOctets), client, out)
     if (length > 0) socket.send(out, 0, length, from.port, from.address)
     if (untimed === 0) counters.duration((performance.now() - startMs) / 1000)
     untimed = (untimed + 1) % timedEvery

@@ -1,16 +1,26 @@
 /**
  * A DNS worker thread: one transport, the serving state, and the control port that brings new generations. It knows nothing but what
  * it is started with and told there.
+ *
+ * Over TCP and node:dgram the thread lives in its event loop. A worker that was given sockets answers in batches: it blocks
+ * in the kernel, and takes its messages from the port when the doorbell has rung. When the system calls fail for good it goes on
+ * in the event loop.
  */
-import { workerData } from 'node:worker_threads'
+import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { Responder } from '../answer/responder.ts'
 import { Counters } from '../counters.ts'
-import { ServingState } from '../zone/state.ts'
+import { ServingState, type ServingUpdate } from '../zone/state.ts'
+import type { BatchEnd } from './batch-sockets.ts'
 import type { FromWorker, Listener, ToWorker, WorkerInput } from './protocol.ts'
+import { loadSyscalls, SyscallError } from './syscalls.ts'
 import { defaultTcpLimits, startTcp } from './tcp.ts'
+import { UdpBatch } from './udp-batch.ts'
 import { startUdp } from './udp-dgram.ts'
 
-const { transport, listen, counters: buffer, initial, control } = workerData as WorkerInput
+/** How long the batched listener waits in one go. The doorbell ends it; only the thread's termination has to wait for it. */
+const waitMs = 250
+
+const { transport, listen, counters: buffer, initial, control, batch } = workerData as WorkerInput
 
 const say = (message: FromWorker) => control.postMessage(message)
 
@@ -28,21 +38,70 @@ const fail = (error: Error) => {
   throw error
 }
 
-try {
-  const listener = await start(listen, responder, counters, fail)
+if (batch === null) await listenByEvents()
+else await serveInBatches(batch)
+
+async function listenByEvents(): Promise<void> {
+  try {
+    const listener = await start(listen, responder, counters, fail)
+    attend(listener)
+    say({ kind: 'listening', bound: listener.bound, skipped: listener.skipped })
+  } catch (error) {
+    const { code = 'EUNKNOWN', message } = error as NodeJS.ErrnoException
+    say({ kind: 'failed', code, message })
+    control.close()
+  }
+}
+
+async function serveInBatches(end: BatchEnd): Promise<void> {
+  const listener = new UdpBatch(loadSyscalls(), end, responder, counters)
+  say({ kind: 'listening', bound: listen, skipped: [] })
+  try {
+    runBatches(listener, new Int32Array(end.doorbell.rings))
+  } catch (error) {
+    // Anything else is a fault of ours, and ends the thread as it does elsewhere.
+    if (!(error instanceof SyscallError)) throw error
+    // The old sockets are there until the main thread hears of it, so that the ports are never without an owner.
+    attend(await startUdp(listen, responder, counters, fail))
+    say({ kind: 'fell-back', reason: error.message })
+  }
+}
+
+/** Takes messages as events from here on. */
+function attend(listener: Listener): void {
   control.on('message', (message: ToWorker) => receive(message, listener))
-  say({ kind: 'listening', bound: listener.bound, skipped: listener.skipped })
-} catch (error) {
-  const { code = 'EUNKNOWN', message } = error as NodeJS.ErrnoException
-  say({ kind: 'failed', code, message })
-  control.close()
+}
+
+/** Answers until it is told to stop. */
+function runBatches(listener: UdpBatch, rings: Int32Array): void {
+  let heard = 0
+  for (;;) {
+    const rung = Atomics.load(rings, 0)
+    if (rung !== heard && !takeMessages(listener)) return
+    heard = rung
+    listener.turn(waitMs)
+  }
+}
+
+/** @returns false when one of them said stop */
+function takeMessages(listener: UdpBatch): boolean {
+  for (;;) {
+    const received = receiveMessageOnPort(control) as { message: ToWorker } | undefined
+    if (received === undefined) return true
+    if (received.message.kind === 'stop') {
+      listener.drain()
+      say({ kind: 'stopped' })
+      control.close()
+      return false
+    }
+    publish(received.message.update)
+  }
 }
 
 function receive(message: ToWorker, listener: Listener): void {
   switch (message.kind) {
     case 'publish':
-      state.apply(message.update)
-      say({ kind: 'serving', generation: state.generation })
+      publish(message.update)
       break
     case 'stop':
       // One turn of the event loop first: what has arrived is read in it.
@@ -53,4 +112,9 @@ function receive(message: ToWorker, listener: Listener): void {
       })
       break
   }
+}
+
+function publish(update: ServingUpdate): void {
+  state.apply(update)
+  say({ kind: 'serving', generation: state.generation })
 }

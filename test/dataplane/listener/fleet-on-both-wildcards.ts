@@ -8,7 +8,9 @@ const fleet = new Fleet({
     { host: '::', port: 0 },
   ],
   udpWorkers: 1,
+  udpBackend: 'auto',
   onRestart: (transport, reason) => console.error(transport, reason),
+  onFallback: (reason) => console.error(reason),
   onSkipped: (message) => skipped.push(message),
 })
 await fleet.start()

@@ -5,10 +5,14 @@ import { performance } from 'node:perf_hooks'
 import type { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { readCounters } from '../../../src/dataplane/counters.ts'
-import { Fleet, type FleetOptions, ListenError } from '../../../src/dataplane/listener/fleet.ts'
+import { Fleet, type FleetOptions } from '../../../src/dataplane/listener/fleet.ts'
+import { loadSyscalls } from '../../../src/dataplane/listener/syscalls.ts'
+import { ListenError } from '../../../src/dataplane/listener/worker-thread.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
+import { breakUdpSocket, failing, syscallsWith } from './listening-udp.ts'
 import { alive, askTcp, askUdp, generation, generationOf, question, startFleet } from './running-fleet.ts'
 
+const eaddrinuse = 98
 // Threads start slowly on a machine that is busy with other tests.
 t.setTimeout(300_000)
 
@@ -108,25 +112,41 @@ t.test('a port that somebody else holds', async (t) => {
   })
 })
 
-t.test('a UDP port that is taken after TCP got its number: another number is asked for', async (t) => {
-  const taken = createSocket('udp4')
-  t.teardown(() => taken.close())
-  const fleet = new Fleet({
-    listen: [{ host: '127.0.0.1', port: 0 }],
-    udpWorkers: 1,
-    onRestart: (transport, reason) => t.fail(`${transport} ${reason}`),
-    onSkipped: (message) => t.fail(message),
-  })
-  t.teardown(() => fleet.stop())
-  const takeIt = (worker: Worker) => {
-    if (worker.threadName !== 'dns-udp') return
-    process.off('worker', takeIt)
-    taken.bind(fleet.bound[0]!.port, '127.0.0.1')
-  }
-  process.on('worker', takeIt)
-  await fleet.publish(generation(1))
-  await fleet.start()
-  t.not(fleet.bound[0]!.port, taken.address().port)
+t.test(
+  'a UDP port that is taken after TCP got its number: another number is asked for, by events',
+  async (t) => {
+    const taken = createSocket('udp4')
+    t.teardown(() => taken.close())
+    const fleet = new Fleet({
+      listen: [{ host: '127.0.0.1', port: 0 }],
+      udpWorkers: 1,
+      udpBackend: 'dgram',
+      onRestart: (transport, reason) => t.fail(`${transport} ${reason}`),
+      onFallback: (reason) => t.fail(reason),
+      onSkipped: (message) => t.fail(message),
+    })
+    t.teardown(() => fleet.stop())
+    const takeIt = (worker: Worker) => {
+      if (worker.threadName !== 'dns-udp') return
+      process.off('worker', takeIt)
+      taken.bind(fleet.bound[0]!.port, '127.0.0.1')
+    }
+    process.on('worker', takeIt)
+    await fleet.publish(generation(1))
+    await fleet.start()
+    t.not(fleet.bound[0]!.port, taken.address().port)
+    t.same([fleet.live('udp'), fleet.live('tcp'), fleet.counters('tcp').length], [1, 1, 1])
+    t.equal(generationOf(await askUdp(fleet)), 1)
+    t.equal(generationOf(await askTcp(fleet)), 1)
+  },
+)
+
+t.test('the same in batches', async (t) => {
+  let binds = 0
+  const { call: bind, errno } = failing(loadSyscalls().bind, () => (++binds === 1 ? eaddrinuse : 0))
+  const syscalls = () => syscallsWith({ bind, errno })
+  const { fleet } = await startFleet(t, { udpBackend: 'batch', syscalls }, generation(1))
+  t.equal(binds, 2)
   t.same([fleet.live('udp'), fleet.live('tcp'), fleet.counters('tcp').length], [1, 1, 1])
   t.equal(generationOf(await askUdp(fleet)), 1)
   t.equal(generationOf(await askTcp(fleet)), 1)
@@ -147,7 +167,14 @@ t.test('stop, also twice at once', async (t) => {
 })
 
 t.test('stop without a start, and by disposal', async (t) => {
-  const options: FleetOptions = { listen: [], udpWorkers: 1, onRestart: () => {}, onSkipped: () => {} }
+  const options: FleetOptions = {
+    listen: [],
+    udpWorkers: 1,
+    udpBackend: 'auto',
+    onRestart: () => {},
+    onFallback: () => {},
+    onSkipped: () => {},
+  }
   await new Fleet(options).stop()
   {
     await using fleet = new Fleet({ ...options, listen: [{ host: '127.0.0.1', port: 0 }] })
@@ -169,4 +196,45 @@ t.test('a client that does not read its answers holds up stop for five seconds a
   const tookMs = performance.now() - startMs
   t.ok(tookMs > 4_900 && tookMs < 7_000, `${tookMs} ms`)
   client[Symbol.dispose]()
+})
+
+t.test('the backend of UDP, and why', async (t) => {
+  const none = () => {
+    throw new Error('there is none for plan9 vax')
+  }
+  for (const [options, backend] of [
+    [{ udpBackend: 'auto' }, { name: 'batch', reason: 'the system has what it needs' }],
+    [{ udpBackend: 'batch' }, { name: 'batch', reason: 'it was asked for' }],
+    [{ udpBackend: 'dgram' }, { name: 'dgram', reason: 'it was asked for' }],
+    [
+      { udpBackend: 'auto', syscalls: none },
+      { name: 'dgram', reason: 'no batched UDP listener: there is none for plan9 vax' },
+    ],
+  ] as const) {
+    const { fleet } = await startFleet(t, options, generation(1))
+    t.same(fleet.backend, backend)
+    t.equal(generationOf(await askUdp(fleet)), 1)
+    await fleet.publish(generation(2))
+    t.equal(generationOf(await askUdp(fleet)), 2)
+    await fleet.stop()
+  }
+  await t.rejects(startFleet(t, { udpBackend: 'batch', syscalls: none }), {
+    code: 'ENOTSUP',
+    message: 'no batched UDP listener: there is none for plan9 vax',
+  })
+})
+
+t.test('a batched listener that fails is told of, and answers', async (t) => {
+  const fallbacks: string[] = []
+  const { fleet, restarts } = await startFleet(
+    t,
+    { udpBackend: 'batch', onFallback: (reason) => fallbacks.push(reason), syscalls: loadSyscalls },
+    generation(1),
+  )
+  breakUdpSocket(fleet.bound[0]!.port)
+  while (fallbacks.length === 0) t.equal(generationOf(await askUdp(fleet)), 1)
+  t.match(fallbacks, [/^recvmmsg ENOTSOCK/])
+  await fleet.publish(generation(2))
+  t.equal(generationOf(await askUdp(fleet)), 2)
+  t.same(restarts, [])
 })

@@ -53,10 +53,12 @@ export async function startFleet(
   const fleet = new Fleet({
     listen: [{ host: '127.0.0.1', port: 0 }],
     udpWorkers: 1,
+    udpBackend: 'auto',
     onRestart: (transport, reason) => {
       restarts.push(`${transport}: ${reason}`)
       for (const resolve of waiting.splice(0)) resolve()
     },
+    onFallback: (reason) => t.fail(reason),
     onSkipped: (message) => t.fail(message),
     ...options,
   })

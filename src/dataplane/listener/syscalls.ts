@@ -1,0 +1,122 @@
+/**
+ * The system calls of the batched UDP listener, by way of koffi: libc's functions, called in the calling thread, blocking ones
+ * included. koffi is an optional dependency with a binary for each platform; where it is missing, or the layouts below are not
+ * those of the platform, there is no batched listener.
+ *
+ * Pointers are plain numbers: an address fits the 53 bits of one, and koffi need not look at what it points to. Whoever
+ * passes an address keeps the memory (`batch-buffers.ts`).
+ */
+import { createRequire } from 'node:module'
+import { getSystemErrorMap } from 'node:util'
+
+/** Each returns -1 for an error, and `errno` then says which. */
+export interface Syscalls {
+  socket(domain: number, type: number, protocol: number): number
+  bind(fd: number, address: number, length: number): number
+  getsockname(fd: number, address: number, length: number): number
+  setsockopt(fd: number, level: number, option: number, value: number, length: number): number
+  recvmmsg(fd: number, messages: number, count: number, flags: number, timeout: number): number
+  sendmmsg(fd: number, messages: number, count: number, flags: number): number
+  poll(fds: number, count: number, timeoutMs: number): number
+  eventfd(initial: number, flags: number): number
+  read(fd: number, buffer: number, length: number): number
+  close(fd: number): number
+  errno(): number
+  /** Where the memory of a view is; it must be kept for as long as the address is used. */
+  address(view: Uint8Array): number
+}
+
+/** A system call failed. `code` is the error's name, such as EADDRINUSE. */
+export class SyscallError extends Error {
+  readonly code: string
+
+  constructor(call: string, errno: number, detail = '') {
+    const [code = `error ${errno}`, text = 'unknown'] = getSystemErrorMap().get(-errno) ?? []
+    super(`${call} ${code}: ${text}${detail === '' ? '' : ` ${detail}`}`)
+    this.name = 'SyscallError'
+    this.code = code
+  }
+}
+
+/** Numbers of Linux on the platforms below, which share them (asm-generic); structures are those of 64 bits, little-endian. */
+export const linux = {
+  afInet: 2,
+  afInet6: 10,
+  sockDgram: 2,
+  sockCloexec: 0x80000,
+  eventNonblock: 0x800,
+  eventCloexec: 0x80000,
+  solIp: 0,
+  ipPktinfo: 8,
+  ipMtuDiscover: 10,
+  solSocket: 1,
+  soSndbuf: 7,
+  soRcvbuf: 8,
+  soReuseport: 15,
+  soRcvtimeo: 20,
+  soRxqOvfl: 40,
+  solIpv6: 41,
+  ipv6MtuDiscover: 23,
+  ipv6V6only: 26,
+  ipv6RecvPktinfo: 49,
+  ipv6Pktinfo: 50,
+  /** Never set "don't fragment", and believe no ICMP message about the size of packets. */
+  pmtudiscOmit: 5,
+  msgDontwait: 0x40,
+  msgWaitforone: 0x10000,
+  pollIn: 1,
+  pollOut: 4,
+} as const
+
+export const errnos = {
+  intr: 4,
+  again: 11,
+  nomem: 12,
+  nodev: 19,
+  noprotoopt: 92,
+  netdown: 100,
+  netunreach: 101,
+  nobufs: 105,
+  connrefused: 111,
+  hostunreach: 113,
+} as const
+
+const platforms: readonly string[] = ['linux x64', 'linux arm64', 'linux riscv64', 'linux loong64']
+
+type Koffi = typeof import('koffi')
+
+/**
+ * @param platform operating system and architecture, as `process` names them
+ * @param require loads koffi
+ * @throws Error that says why there are none
+ */
+export function loadSyscalls(
+  platform = `${process.platform} ${process.arch}`,
+  require: (name: string) => unknown = createRequire(import.meta.url),
+): Syscalls {
+  if (!platforms.includes(platform)) throw new Error(`there is none for ${platform}`)
+  let koffi: Koffi
+  try {
+    koffi = require('koffi') as Koffi
+  } catch (error) {
+    const [reason] = (error as Error).message.split('\n')
+    throw new Error(`koffi can't be loaded: ${reason}`, { cause: error })
+  }
+  // What the process has loaded already, which is libc whatever its file is called.
+  const libc = koffi.load(null)
+  return {
+    socket: libc.func('int socket(int, int, int)'),
+    bind: libc.func('int bind(int, uintptr_t, uint32_t)'),
+    getsockname: libc.func('int getsockname(int, uintptr_t, uintptr_t)'),
+    setsockopt: libc.func('int setsockopt(int, int, int, uintptr_t, uint32_t)'),
+    recvmmsg: libc.func('int recvmmsg(int, uintptr_t, uint32_t, int, uintptr_t)'),
+    // musl has the same but sends one by one.
+    sendmmsg: libc.func('int sendmmsg(int, uintptr_t, uint32_t, int)'),
+    poll: libc.func('int poll(uintptr_t, ulong, int)'),
+    eventfd: libc.func('int eventfd(uint32_t, int)'),
+    read: libc.func('long read(int, uintptr_t, size_t)'),
+    close: libc.func('int close(int)'),
+    errno: () => koffi.errno(),
+    address: (view) => Number(koffi.address(view)),
+  }
+}
