@@ -7,6 +7,7 @@ import { optionCodes } from '../wire/edns-options.ts'
 import type { Query } from '../wire/query.ts'
 import type { AnswerSettings } from '../zone/answer-settings.ts'
 import type { Client } from './client.ts'
+import type { Clock } from './clock.ts'
 import { Cookies, cookieLength } from './cookies.ts'
 
 /** Why, beside the rcode (RFC 8914 section 4); `none` adds nothing. */
@@ -28,12 +29,14 @@ export class OptWriter {
   readonly cookies = new Cookies()
   readonly #stream: boolean
   readonly #idleTimeoutMs: number
+  readonly #clock: Clock
   #nsid: Uint8Array | null = null
   #out: Uint8Array = new Uint8Array(0)
   #at = 0
 
   /** @param idleTimeoutMs what a stream's clients are told (RFC 7828) */
-  constructor(stream: boolean, idleTimeoutMs: number) {
+  constructor(stream: boolean, idleTimeoutMs: number, clock: Clock) {
+    this.#clock = clock
     this.#stream = stream
     this.#idleTimeoutMs = idleTimeoutMs
   }
@@ -96,7 +99,7 @@ export class OptWriter {
     }
     if (this.#sendsCookie(query)) {
       this.#head(optionCodes.cookie, cookieLength)
-      this.cookies.write(request, options.cookieAt, client, Date.now() / 1000, out, this.#at)
+      this.cookies.write(request, options.cookieAt, client, this.#clock.nowMs / 1000, out, this.#at)
       this.#at += cookieLength
     }
     if (this.#stream && options.keepalive) {

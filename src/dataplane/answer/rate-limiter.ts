@@ -20,9 +20,9 @@ export type Limit = (typeof limits)[keyof typeof limits]
 /** 1.5 MiB a worker. */
 const sets = 1 << 14
 const ways = 4
-const ipv4PrefixOctets = 3
-const ipv6PrefixOctets = 7
-const fnvPrime = 0x01000193
+/** Above every kind. */
+const ipv4Mark = 8
+const ipv6Mark = 16
 
 export class RateLimiter {
   readonly #settings: RateLimit
@@ -58,16 +58,16 @@ export class RateLimiter {
 
   /** The bucket of a prefix and kind, taken over and filled when it was somebody else's. */
   #find(client: Client, kind: ResponseKind, nowMs: number): number {
-    const octets = client.length === 4 ? ipv4PrefixOctets : ipv6PrefixOctets
-    let hash = this.#salt[0]! ^ kind
-    let check = this.#salt[1]! ^ kind
-    for (let i = 0; i < octets; i++) {
-      hash = Math.imul(hash ^ client.octets[i]!, fnvPrime)
-      check = Math.imul(check ^ client.octets[i]!, fnvPrime) ^ (hash >>> 11)
-    }
+    const ipv4 = client.length === 4
+    const { octets } = client
+    // What counts in two words: 24 bits and the kind, or 56 bits and the kind, marked apart.
+    const high = (octets[0]! << 24) | (octets[1]! << 16) | (octets[2]! << 8) | (ipv4 ? kind : octets[3]!)
+    const low = ipv4
+      ? ipv4Mark
+      : (octets[4]! << 24) | (octets[5]! << 16) | (octets[6]! << 8) | ipv6Mark | kind
+    const first = (mix(high ^ this.#salt[0]!, low) & (sets - 1)) * ways
     // 0 marks a bucket that nobody has used.
-    check = (check ^ octets) | 1
-    const first = ((hash ^ (hash >>> 15)) & (sets - 1)) * ways
+    const check = mix(high ^ this.#salt[1]!, low) | 1
     let oldest = first
     for (let bucket = first; bucket < first + ways; bucket++) {
       if (this.#checks[bucket] === check) return bucket
@@ -85,6 +85,14 @@ export class RateLimiter {
     for (let i = 0; i < exempt.length; i++) if (holds(exempt[i]!, client)) return true
     return false
   }
+}
+
+/** Multiplications by odd constants and shifts, so that every bit of both words reaches every bit of the result. */
+function mix(high: number, low: number): number {
+  let hash = Math.imul(high, 0x2c1b_3c6d)
+  hash = Math.imul(hash ^ (hash >>> 15) ^ low, 0x297a_2d39)
+  hash = Math.imul(hash ^ (hash >>> 14), 0x846c_a68b)
+  return hash ^ (hash >>> 16)
 }
 
 function holds(prefix: Prefix, client: Client): boolean {

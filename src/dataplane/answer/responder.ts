@@ -28,6 +28,7 @@ import { type Outcome, outcomes, ZoneLookup } from '../zone/lookup.ts'
 import type { PlanImage } from '../zone/plan.ts'
 import type { ServingState } from '../zone/state.ts'
 import type { Client } from './client.ts'
+import { Clock } from './clock.ts'
 import { type ExtendedError, extendedErrorLength, extendedErrors, OptWriter } from './opt-writer.ts'
 import { limits, RateLimiter, type ResponseKind, responseKinds } from './rate-limiter.ts'
 import { ResponseWriter, type Section } from './response-writer.ts'
@@ -41,11 +42,11 @@ export interface ResponderOptions {
   /** How long an idle stream is kept; told to clients that ask. */
   readonly idleTimeoutMs?: number
   readonly random?: Random
-  /** UNIX time in milliseconds, for TTLs that count down. */
-  readonly now?: () => number
 }
 
 export class Responder {
+  /** Ticked by the transport. */
+  readonly clock = new Clock()
   readonly #state: ServingState
   readonly #counters: Counters
   readonly #query = new Query()
@@ -67,8 +68,8 @@ export class Responder {
     this.#state = state
     this.#counters = counters
     this.#stream = options.stream
-    this.#writer = new ResponseWriter(counters, options.random ?? new Random(), options.now)
-    this.#opt = new OptWriter(options.stream, options.idleTimeoutMs ?? 0)
+    this.#writer = new ResponseWriter(counters, options.random ?? new Random(), this.clock)
+    this.#opt = new OptWriter(options.stream, options.idleTimeoutMs ?? 0, this.clock)
   }
 
   /**
@@ -347,7 +348,7 @@ export class Responder {
 
   /** @returns what goes out: the response, a truncated one in its place, or nothing. */
   #limit(request: Uint8Array, out: Uint8Array, length: number): number {
-    const nowMs = Date.now()
+    const { nowMs } = this.clock
     const { cookieAt, cookieLength } = this.#query.options
     const limit = this.#limiter!.judge(this.#client, this.#kind, nowMs)
     if (limit === limits.pass) return length

@@ -8,6 +8,7 @@ import { classes, headerLength, types } from '../wire/constants.ts'
 import type { NameScan } from '../wire/name-scan.ts'
 import { fixupBases, type ZoneImage } from '../zone/image.ts'
 import { type Candidates, maxCandidates, type PlanImage, planSelects } from '../zone/plan.ts'
+import type { Clock } from './clock.ts'
 
 export type Section = 0 | 1 | 2
 
@@ -22,7 +23,7 @@ const maxRedraws = 8
 export class ResponseWriter {
   readonly #counters: Counters
   readonly #random: Random
-  readonly #now: () => number
+  readonly #clock: Clock
   readonly #counts = new Uint16Array(3)
   /** By candidate, 1 while it is in the answer that is being drawn. */
   readonly #drawn = new Uint8Array(maxCandidates)
@@ -37,11 +38,10 @@ export class ResponseWriter {
   /** Offset in the message of the RDATA of the first RR that `rrset` or `cname` wrote last. */
   rdataAt = 0
 
-  /** @param now UNIX time in milliseconds; only asked when a plan's addresses expire */
-  constructor(counters: Counters, random: Random, now: () => number = Date.now) {
+  constructor(counters: Counters, random: Random, clock: Clock) {
     this.#counters = counters
     this.#random = random
-    this.#now = now
+    this.#clock = clock
   }
 
   /** Where the response is written. */
@@ -288,7 +288,7 @@ export class ResponseWriter {
 
   /** What is left of the TTL of the addresses, if that is less than the service's. */
   #ttlNow(plan: PlanImage): number {
-    const left = plan.expiresAtSeconds - Math.floor(this.#now() / 1000)
+    const left = plan.expiresAtSeconds - Math.floor(this.#clock.nowMs / 1000)
     return Math.min(plan.ttlSeconds, Math.max(1, left))
   }
 

@@ -119,6 +119,7 @@ class ConnectionTable {
   respond(message: Buffer, address: string, ipv6: boolean): Buffer | null {
     this.#client.set(address, ipv6)
     const startMs = performance.now()
+    this.#responder.clock.tick()
     const length = this.#responder.respond(message, message.length, this.#client, this.#out)
     this.#counters.duration((performance.now() - startMs) / 1000)
     if (length === 0) return null

@@ -126,6 +126,7 @@ export class UdpBatch {
       return 0
     }
     this.#failures = 0
+    this.#responder.clock.tick()
     const startMs = performance.now()
     let staged = 0
     for (let slot = 0; slot < count; slot++) {

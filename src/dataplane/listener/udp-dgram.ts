@@ -92,6 +92,7 @@ function serve(socket: Socket, responder: Responder, counters: Counters, traffic
     if (socket.getSendQueueSize() > maxQueuedOctets) return counters.drop('send')
     client.set(from.address, from.family === 'IPv6')
     const startMs = untimed === 0 ? performance.now() : 0
+    responder.clock.tick()
     const length = responder.respond(request, Math.min(request.length, maxRequestOctets), client, out)
     if (length > 0) socket.send(out, 0, length, from.port, from.address)
     if (untimed === 0) counters.duration((performance.now() - startMs) / 1000)

@@ -36,7 +36,7 @@ function zone(apex: string, services: Record<string, number>, ...lines: string[]
 }
 
 /** Zones example.test and other.test, whose services www, loop (and deep), wild and target have the plans 0 to 3. */
-function serve(plans: readonly Plan[], options: { stream?: boolean; now?: () => number } = {}) {
+function serve(plans: readonly Plan[], options: { stream?: boolean; nowMs?: number } = {}) {
   const state = new ServingState()
   const apexes = ['example.test', 'other.test']
   state.apply({
@@ -62,8 +62,8 @@ function serve(plans: readonly Plan[], options: { stream?: boolean; now?: () => 
   const responder = new Responder(state, new Counters(buffer), {
     stream: options.stream ?? false,
     random: new Random(1),
-    ...(options.now === undefined ? {} : { now: options.now }),
   })
+  if (options.nowMs !== undefined) responder.clock.nowMs = options.nowMs
   const client = new Client()
   client.set('192.0.2.1', false)
   return {
@@ -185,9 +185,7 @@ t.test('a CNAME that does not fit makes the response truncated', async (t) => {
 t.test('the TTL of resolved addresses counts down', async (t) => {
   let nowMs = 1_800_000_000_000
   const ttls = (fields: Partial<Plan>) => {
-    const { ask } = serve(fill(addressPlan({ expiresAtSeconds: 1_800_000_060, ...fields })), {
-      now: () => nowMs,
-    })
+    const { ask } = serve(fill(addressPlan({ expiresAtSeconds: 1_800_000_060, ...fields })), { nowMs })
     return new Set(ask('www.example.test', 'A').answer.map((line) => Number(line.split(' ')[1])))
   }
   for (const [afterMs, ttl] of [
