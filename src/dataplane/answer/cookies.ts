@@ -6,6 +6,7 @@
 import { clientCookieLength } from '../wire/edns-options.ts'
 import { sipHash24 } from '../wire/siphash.ts'
 import type { Client } from './client.ts'
+import type { Clock } from './clock.ts'
 
 /** Client's and server's together, as we send them. */
 export const cookieLength = 24
@@ -20,30 +21,29 @@ export class Cookies {
   keys: readonly Uint8Array[] = []
   readonly #input = new Uint8Array(clientCookieLength + stampLength + 16)
   readonly #hash = new Uint8Array(8)
+  readonly #clock: Clock
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /** Whether the cookie in a query is one of ours, for this client, and fresh. */
-  accepts(packet: Uint8Array, at: number, length: number, client: Client, nowSeconds: number): boolean {
+  accepts(packet: Uint8Array, at: number, length: number, client: Client): boolean {
     if (length !== cookieLength || packet[at + clientCookieLength] !== cookieVersion) return false
     const stamp = at + clientCookieLength + 4
     const made =
       (packet[stamp]! << 24) | (packet[stamp + 1]! << 16) | (packet[stamp + 2]! << 8) | packet[stamp + 3]!
     // Serial arithmetic: the timestamp wraps in 2106.
-    const age = (nowSeconds - made) | 0
+    const age = (this.#clock.nowMs / 1000 - made) | 0
     if (age > oldestSeconds || age < -newestSeconds) return false
     for (let i = 0; i < clientCookieLength + stampLength; i++) this.#input[i] = packet[at + i]!
     return this.keys.some((key) => this.#matches(key, packet, at + clientCookieLength + stampLength, client))
   }
 
   /** Writes the client's cookie and a fresh one of ours, `cookieLength` octets. Only with a key. */
-  write(
-    packet: Uint8Array,
-    from: number,
-    client: Client,
-    nowSeconds: number,
-    out: Uint8Array,
-    at: number,
-  ): void {
+  write(packet: Uint8Array, from: number, client: Client, out: Uint8Array, at: number): void {
     const input = this.#input
+    const nowSeconds = this.#clock.nowMs / 1000
     for (let i = 0; i < clientCookieLength; i++) input[i] = packet[from + i]!
     input[8] = cookieVersion
     input[9] = 0

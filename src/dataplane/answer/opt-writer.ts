@@ -26,17 +26,16 @@ export const extendedErrorLength = optionHead + 2
 const keepaliveLength = optionHead + 2
 
 export class OptWriter {
-  readonly cookies = new Cookies()
+  readonly cookies: Cookies
   readonly #stream: boolean
   readonly #idleTimeoutMs: number
-  readonly #clock: Clock
   #nsid: Uint8Array | null = null
   #out: Uint8Array = new Uint8Array(0)
   #at = 0
 
   /** @param idleTimeoutMs what a stream's clients are told (RFC 7828) */
   constructor(stream: boolean, idleTimeoutMs: number, clock: Clock) {
-    this.#clock = clock
+    this.cookies = new Cookies(clock)
     this.#stream = stream
     this.#idleTimeoutMs = idleTimeoutMs
   }
@@ -99,7 +98,7 @@ export class OptWriter {
     }
     if (this.#sendsCookie(query)) {
       this.#head(optionCodes.cookie, cookieLength)
-      this.cookies.write(request, options.cookieAt, client, this.#clock.nowMs / 1000, out, this.#at)
+      this.cookies.write(request, options.cookieAt, client, out, this.#at)
       this.#at += cookieLength
     }
     if (this.#stream && options.keepalive) {

@@ -10,6 +10,7 @@
 import { getRandomValues } from 'node:crypto'
 import type { Prefix, RateLimit } from '../zone/answer-settings.ts'
 import type { Client } from './client.ts'
+import type { Clock } from './clock.ts'
 
 export const responseKinds = { answer: 0, nodata: 1, nxdomain: 2, referral: 3, error: 4 } as const
 export type ResponseKind = (typeof responseKinds)[keyof typeof responseKinds]
@@ -26,6 +27,7 @@ const ipv6Mark = 16
 
 export class RateLimiter {
   readonly #settings: RateLimit
+  readonly #clock: Clock
   readonly #checks = new Int32Array(sets * ways)
   readonly #tokens = new Float32Array(sets * ways)
   readonly #usedMs = new Float64Array(sets * ways)
@@ -33,13 +35,15 @@ export class RateLimiter {
   /** Unknown to others, so that nobody can aim at a bucket. */
   readonly #salt = getRandomValues(new Int32Array(2))
 
-  constructor(settings: RateLimit) {
+  constructor(settings: RateLimit, clock: Clock) {
     this.#settings = settings
+    this.#clock = clock
   }
 
   /** What becomes of a response that is about to go out. */
-  judge(client: Client, kind: ResponseKind, nowMs: number): Limit {
-    const bucket = this.#find(client, kind, nowMs)
+  judge(client: Client, kind: ResponseKind): Limit {
+    const bucket = this.#find(client, kind)
+    const { nowMs } = this.#clock
     const { perSecond, slip, logOnly } = this.#settings
     const elapsedMs = nowMs - this.#usedMs[bucket]!
     const tokens = Math.min(perSecond, this.#tokens[bucket]! + (elapsedMs * perSecond) / 1000)
@@ -57,7 +61,7 @@ export class RateLimiter {
   }
 
   /** The bucket of a prefix and kind, taken over and filled when it was somebody else's. */
-  #find(client: Client, kind: ResponseKind, nowMs: number): number {
+  #find(client: Client, kind: ResponseKind): number {
     const ipv4 = client.length === 4
     const { octets } = client
     // What counts in two words: 24 bits and the kind, or 56 bits and the kind, marked apart.
@@ -75,7 +79,7 @@ export class RateLimiter {
     }
     this.#checks[oldest] = check
     this.#tokens[oldest] = this.#settings.perSecond
-    this.#usedMs[oldest] = nowMs
+    this.#usedMs[oldest] = this.#clock.nowMs
     this.#slips[oldest] = 0
     return oldest
   }

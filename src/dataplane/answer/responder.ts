@@ -91,7 +91,8 @@ export class Responder {
   #configure(settings: AnswerSettings): void {
     this.#settings = settings
     this.#opt.settings = settings
-    this.#limiter = this.#stream || settings.rateLimit === null ? null : new RateLimiter(settings.rateLimit)
+    this.#limiter =
+      this.#stream || settings.rateLimit === null ? null : new RateLimiter(settings.rateLimit, this.clock)
   }
 
   #respond(request: Uint8Array, length: number, out: Uint8Array): number {
@@ -348,13 +349,11 @@ export class Responder {
 
   /** @returns what goes out: the response, a truncated one in its place, or nothing. */
   #limit(request: Uint8Array, out: Uint8Array, length: number): number {
-    const { nowMs } = this.clock
     const { cookieAt, cookieLength } = this.#query.options
-    const limit = this.#limiter!.judge(this.#client, this.#kind, nowMs)
+    const limit = this.#limiter!.judge(this.#client, this.#kind)
     if (limit === limits.pass) return length
     // A client that has proved its address is nobody's victim.
-    const proved =
-      cookieAt > 0 && this.#opt.cookies.accepts(request, cookieAt, cookieLength, this.#client, nowMs / 1000)
+    const proved = cookieAt > 0 && this.#opt.cookies.accepts(request, cookieAt, cookieLength, this.#client)
     if (proved) return length
     this.#counters.rateLimited(limit)
     switch (limit) {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Client } from '../../../src/dataplane/answer/client.ts'
+import { Clock } from '../../../src/dataplane/answer/clock.ts'
 import { Cookies } from '../../../src/dataplane/answer/cookies.ts'
 
 const hex = (text: string) => Uint8Array.from(Buffer.from(text, 'hex'))
@@ -36,31 +37,38 @@ const vectors = [
   ],
 ] as const
 
-function setUp(address: string, secrets: readonly string[]) {
+function setUp(address: string, secrets: readonly string[], seconds: number) {
   const client = new Client()
   client.set(address, address.includes(':'))
-  const cookies = new Cookies()
+  const clock = new Clock()
+  const at = (seconds: number) => {
+    clock.nowMs = 1000 * seconds
+  }
+  at(seconds)
+  const cookies = new Cookies(clock)
   cookies.keys = secrets.map(hex)
-  return { client, cookies }
+  return { client, cookies, at }
 }
 
 t.test('the vectors of RFC 9018', async (t) => {
   for (const [address, clientCookie, seconds, secret, serverCookie] of vectors) {
-    const { client, cookies } = setUp(address, [secret])
+    const { client, cookies } = setUp(address, [secret], seconds)
     const out = new Uint8Array(24)
-    cookies.write(hex(clientCookie), 0, client, seconds, out, 0)
+    cookies.write(hex(clientCookie), 0, client, out, 0)
     t.equal(Buffer.from(out).toString('hex'), clientCookie + serverCookie)
-    t.ok(cookies.accepts(out, 0, 24, client, seconds))
+    t.ok(cookies.accepts(out, 0, 24, client))
   }
 })
 
 t.test('what is not accepted', async (t) => {
   const [address, clientCookie, seconds, secret] = vectors[0]
-  const { client, cookies } = setUp(address, [secret])
+  const { client, cookies, at } = setUp(address, [secret], seconds)
   const cookie = new Uint8Array(24)
-  cookies.write(hex(clientCookie), 0, client, seconds, cookie, 0)
-  const accepts = (changed: Uint8Array, length = 24, now: number = seconds) =>
-    cookies.accepts(changed, 0, length, client, now)
+  cookies.write(hex(clientCookie), 0, client, cookie, 0)
+  const accepts = (changed: Uint8Array, length = 24, now: number = seconds) => {
+    at(now)
+    return cookies.accepts(changed, 0, length, client)
+  }
 
   t.ok(accepts(cookie, 24, seconds + 3600), 'an hour old')
   t.notOk(accepts(cookie, 24, seconds + 3601), 'older')
@@ -77,19 +85,20 @@ t.test('what is not accepted', async (t) => {
 
 t.test('a cookie of the key before is still accepted, one of an unknown key is not', async (t) => {
   const [address, clientCookie, seconds, secret] = vectors[0]
-  const before = setUp(address, [secret])
+  const before = setUp(address, [secret], seconds)
   const cookie = new Uint8Array(24)
-  before.cookies.write(hex(clientCookie), 0, before.client, seconds, cookie, 0)
+  before.cookies.write(hex(clientCookie), 0, before.client, cookie, 0)
   const other = '00112233445566778899aabbccddeeff'
-  const after = setUp(address, [other, secret])
-  t.ok(after.cookies.accepts(cookie, 0, 24, after.client, seconds))
-  const forgotten = setUp(address, [other])
-  t.notOk(forgotten.cookies.accepts(cookie, 0, 24, forgotten.client, seconds))
+  const after = setUp(address, [other, secret], seconds)
+  t.ok(after.cookies.accepts(cookie, 0, 24, after.client))
+  const forgotten = setUp(address, [other], seconds)
+  t.notOk(forgotten.cookies.accepts(cookie, 0, 24, forgotten.client))
 })
 
 t.test('timestamps wrap in 2106', async (t) => {
-  const { client, cookies } = setUp('192.0.2.1', [vectors[0][3]])
+  const { client, cookies, at } = setUp('192.0.2.1', [vectors[0][3]], 2 ** 32 - 10)
   const cookie = new Uint8Array(24)
-  cookies.write(hex(vectors[0][1]), 0, client, 2 ** 32 - 10, cookie, 0)
-  t.ok(cookies.accepts(cookie, 0, 24, client, 2 ** 32 + 10))
+  cookies.write(hex(vectors[0][1]), 0, client, cookie, 0)
+  at(2 ** 32 + 10)
+  t.ok(cookies.accepts(cookie, 0, 24, client))
 })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Client } from '../../../src/dataplane/answer/client.ts'
+import { Clock } from '../../../src/dataplane/answer/clock.ts'
 import { limits, RateLimiter, responseKinds } from '../../../src/dataplane/answer/rate-limiter.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
 import type { RateLimit } from '../../../src/dataplane/zone/answer-settings.ts'
@@ -8,11 +9,14 @@ const { answer, nxdomain } = responseKinds
 const start = 1_000_000
 
 function limiter(changes: Partial<RateLimit> = {}) {
-  const rateLimiter = new RateLimiter({ perSecond: 10, slip: 2, logOnly: false, exempt: [], ...changes })
+  const clock = new Clock()
+  const settings = { perSecond: 10, slip: 2, logOnly: false, exempt: [], ...changes }
+  const rateLimiter = new RateLimiter(settings, clock)
   const client = new Client()
   return (address: string, ms = 0, kind: number = answer) => {
     client.set(address, address.includes(':'))
-    const limit = rateLimiter.judge(client, kind as typeof answer, start + ms)
+    clock.nowMs = start + ms
+    const limit = rateLimiter.judge(client, kind as typeof answer)
     return Object.entries(limits).find(([, value]) => value === limit)![0]
   }
 }
