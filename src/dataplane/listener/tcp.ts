@@ -3,6 +3,7 @@
  * the order in which they came. A client costs what the limits below say and no more; when there is no room for a new
  * connection, the one that has been quiet longest makes room, so that idle connections can't shut others out.
  */
+import { readFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { Client } from '../answer/client.ts'
 import type { Responder } from '../answer/responder.ts'
@@ -30,6 +31,30 @@ export const defaultTcpLimits: TcpLimits = {
   idleTimeoutMs: 10_000,
   messageTimeoutMs: 500,
   unreadOctets: 256 << 10,
+}
+
+/** What else the process opens: the embedded database has some 150, and there are probes and HTTP. */
+const reservedFiles = 400
+const shareOfFiles = 0.75
+/** However few files there are. */
+const fewestConnections = 16
+
+/**
+ * The default limits, with no more connections than the process may have files open: beyond that the kernel would turn
+ * new clients away, however idle the old ones are, and the database with them.
+ *
+ * @param limitsPath where Linux tells the limits of a process; elsewhere there is no such file, and no bound is known
+ */
+export function tcpLimitsOfProcess(limitsPath = '/proc/self/limits'): TcpLimits {
+  let files = Number.POSITIVE_INFINITY
+  try {
+    const limit = /^Max open files +(\d+)/m.exec(readFileSync(limitsPath, 'latin1'))?.[1]
+    if (limit !== undefined) files = Number(limit)
+  } catch {
+    // Not Linux.
+  }
+  const room = Math.max(fewestConnections, Math.min(files - reservedFiles, Math.floor(files * shareOfFiles)))
+  return { ...defaultTcpLimits, connections: Math.min(defaultTcpLimits.connections, room) }
 }
 
 const lengthOctets = 2

@@ -13,7 +13,7 @@ import { ServingState, type ServingUpdate } from '../zone/state.ts'
 import type { BatchEnd } from './batch-sockets.ts'
 import type { FromWorker, Listener, ToWorker, WorkerInput } from './protocol.ts'
 import { loadSyscalls, SyscallError } from './syscalls.ts'
-import { defaultTcpLimits, startTcp } from './tcp.ts'
+import { startTcp, tcpLimitsOfProcess } from './tcp.ts'
 import { UdpBatch } from './udp-batch.ts'
 import { startUdp } from './udp-dgram.ts'
 
@@ -27,9 +27,10 @@ const say = (message: FromWorker) => control.postMessage(message)
 const state = new ServingState()
 state.apply(initial)
 const counters = new Counters(buffer)
+const limits = tcpLimitsOfProcess()
 const responder = new Responder(state, counters, {
   stream: transport === 'tcp',
-  idleTimeoutMs: defaultTcpLimits.idleTimeoutMs,
+  idleTimeoutMs: limits.idleTimeoutMs,
 })
 const start = transport === 'tcp' ? startTcp : startUdp
 
@@ -43,7 +44,7 @@ else await serveInBatches(batch)
 
 async function listenByEvents(): Promise<void> {
   try {
-    const listener = await start(listen, responder, counters, fail)
+    const listener = await start(listen, responder, counters, fail, limits)
     attend(listener)
     say({ kind: 'listening', bound: listener.bound, skipped: listener.skipped })
   } catch (error) {

@@ -1,11 +1,18 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import type { ListenAddress, Listener } from '../../../src/dataplane/listener/protocol.ts'
-import { defaultTcpLimits, startTcp, type TcpLimits } from '../../../src/dataplane/listener/tcp.ts'
+import {
+  defaultTcpLimits,
+  startTcp,
+  type TcpLimits,
+  tcpLimitsOfProcess,
+} from '../../../src/dataplane/listener/tcp.ts'
 import { flagBits, query, readResponse, TcpClient } from '../../support/dns-client.ts'
 import { type Answering, answering } from './listening.ts'
 
@@ -367,4 +374,23 @@ t.test('an address in use: an error, and nothing stays bound', async (t) => {
   t.same(again.bound, listen.slice(0, 1))
   t.same(again.skipped, [])
   await again.stop()
+})
+
+t.test('connections leave files for the rest of the process', async (t) => {
+  const path = join(t.testdir(), 'limits')
+  const limits = (files: string) =>
+    `Limit                     Soft Limit           Hard Limit           Units\n` +
+    `Max processes             95                   95                   processes\n` +
+    `Max open files            ${files.padEnd(20)} 1048576              files\n`
+  for (const [files, connections] of [
+    ['64', 16],
+    ['1024', 624],
+    ['4096', 3072],
+    ['1048576', defaultTcpLimits.connections],
+    ['unlimited', defaultTcpLimits.connections],
+  ] as const) {
+    await writeFile(path, limits(files))
+    t.same(tcpLimitsOfProcess(path), { ...defaultTcpLimits, connections }, files)
+  }
+  t.same(tcpLimitsOfProcess(`${path}-missing`), defaultTcpLimits, 'no such file')
 })

@@ -1,0 +1,154 @@
+/**
+ * Ten thousand real connections to a real daemon. They come from several addresses of the loopback network, because one
+ * address alone has a share that is much smaller.
+ */
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
+import t from 'tap'
+import { defaultTcpLimits } from '../../src/dataplane/listener/tcp.ts'
+import { type DaemonOptions, type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
+import { type Endpoint, query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
+import { missingPrograms } from '../support/program.ts'
+import { put, soa } from './fixture.ts'
+
+const wanted = 10_000
+const fromOneAddress = 600
+const addresses = 20
+/** At once in the making; the kernel keeps 1,024 that the server has not accepted yet. */
+const together = 250
+/** What the two processes open besides connections. */
+const otherFiles = 500
+
+/** Node raises the soft limit to the hard one when it starts, so this is also what the daemon has. Linux only. */
+function openFiles(): number {
+  const limit = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]
+  return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit)
+}
+
+const tooFew =
+  process.platform !== 'linux'
+    ? 'only on Linux are all of 127.0.0.0/8 addresses of this host'
+    : openFiles() < wanted + otherFiles
+      ? `the limit of open files is ${openFiles()}, too few for ${wanted} connections`
+      : false
+
+/** Connections that say nothing, and go when this is disposed of. */
+class Crowd implements Disposable {
+  readonly #sockets: Socket[] = []
+  readonly #endpoint: Endpoint
+  #ended = 0
+
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint
+  }
+
+  async open(count: number, localAddress: (index: number) => string): Promise<void> {
+    for (let from = 0; from < count; from += together) {
+      const batch = Array.from({ length: Math.min(together, count - from) }, (_, i) =>
+        this.#connect(localAddress(from + i)),
+      )
+      await Promise.all(batch)
+    }
+  }
+
+  async #connect(localAddress: string): Promise<void> {
+    const socket = connect({ ...this.#endpoint, localAddress })
+    this.#sockets.push(socket)
+    // Those that the server has no room for are ended by it.
+    await once(socket, 'connect')
+    socket.on('error', () => undefined).resume()
+    socket.once('close', () => this.#ended++)
+  }
+
+  /** Resolves when the server has ended so many of them. */
+  async lost(count: number): Promise<void> {
+    while (this.#ended < count) await turn()
+  }
+
+  [Symbol.dispose](): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+}
+
+/** TCP connections by what happened to them, and `open`. */
+async function connections(daemon: DaemonProcess): Promise<Record<string, number>> {
+  const text = await (await fetch(`${daemon.http}/metrics`)).text()
+  const events = [...text.matchAll(/^pooldns_tcp_connections_total\{event="(\w+)"\} (\d+)$/gm)]
+  const open = /^pooldns_tcp_connections_open (\d+)$/m.exec(text)?.[1]
+  return {
+    ...Object.fromEntries(events.map(([, event, count]) => [event, Number(count)])),
+    open: Number(open),
+  }
+}
+
+async function start(options: DaemonOptions = {}): Promise<DaemonProcess> {
+  const daemon = await startDaemonProcess(options)
+  const rrsets = [{ name: 'a', type: 'A', data: ['192.0.2.1'] }]
+  await put(daemon, '/v1/zones/example.test', { soa, rrsets })
+  return daemon
+}
+
+const ask = query('a.example.test', 'A')
+const answered = { rcode: 0, answer: ['a.example.test 300 A 192.0.2.1'] }
+
+t.test('10,000 idle connections do not keep others from being answered', { skip: tooFew }, async (t) => {
+  await using daemon = await start()
+  using crowd = new Crowd(daemon.dns)
+
+  // One address alone takes no more than its share.
+  await crowd.open(fromOneAddress, () => '127.0.0.2')
+  {
+    using other = await TcpClient.open(daemon.dns, '127.0.1.1')
+    t.match(readResponse((await other.exchange(ask))!), answered)
+    const seen = await connections(daemon)
+    t.equal(seen.accepted, fromOneAddress + 1)
+    t.equal(seen.evicted! + seen.idle!, fromOneAddress - defaultTcpLimits.connectionsPerAddress)
+    t.equal(seen.open, defaultTcpLimits.connectionsPerAddress + 1)
+  }
+
+  // A client that came before the crowd and goes on asking keeps its connection.
+  using before = await TcpClient.open(daemon.dns, '127.0.1.1')
+  const rest = wanted - fromOneAddress
+  for (let from = 0; from < rest; from += rest / 4) {
+    await crowd.open(rest / 4, (index) => `127.0.0.${10 + (index % addresses)}`)
+    t.match(readResponse((await before.exchange(ask))!), answered, `with ${from + rest / 4} more`)
+  }
+  using after = await TcpClient.open(daemon.dns, '127.0.1.1')
+  t.match(readResponse((await after.exchange(ask))!), answered, 'a client that comes behind them all')
+
+  const seen = await connections(daemon)
+  t.comment(JSON.stringify(seen))
+  t.equal(seen.accepted, wanted + 3)
+  t.ok(seen.open! <= defaultTcpLimits.connections, `${seen.open} are open`)
+  const tooMany = seen.accepted! - defaultTcpLimits.connections
+  t.ok(seen.evicted! <= tooMany, `${seen.evicted} were evicted, none while there was room`)
+  const ended = seen.evicted! + seen.idle!
+  t.ok(ended + seen.closed! >= tooMany, `${ended} had to go`)
+  await crowd.lost(ended)
+  t.match(seen, { refused: 0, slow: 0 })
+
+  await using udp = await UdpClient.open(daemon.dns)
+  t.match(readResponse(await udp.exchange(ask)), answered, 'UDP')
+  t.equal((await fetch(`${daemon.http}/health`)).status, 200)
+})
+
+t.test(
+  'a daemon that may not open so many files holds fewer connections',
+  { skip: process.platform === 'linux' ? missingPrograms('prlimit') : 'there is prlimit on Linux only' },
+  async (t) => {
+    const files = 512
+    await using daemon = await start({ through: ['prlimit', `--nofile=${files}`] })
+    using crowd = new Crowd(daemon.dns)
+    await crowd.open(2 * files, (index) => `127.0.0.${10 + (index % addresses)}`)
+    using client = await TcpClient.open(daemon.dns, '127.0.1.1')
+    t.match(readResponse((await client.exchange(ask))!), answered)
+    const seen = await connections(daemon)
+    t.equal(seen.accepted, 2 * files + 1, 'the kernel turned none away')
+    t.ok(seen.open! < files, `${seen.open} are open`)
+    // What the daemon opens for itself still finds room.
+    t.equal((await daemon.request('/v1/zones/example.test')).status, 200)
+    await put(daemon, '/v1/zones/other.test', { soa, rrsets: [] })
+  },
+)
