@@ -183,8 +183,12 @@ export class UdpClient implements AsyncDisposable {
     })
   }
 
-  static async open({ host, port }: Endpoint): Promise<UdpClient> {
+  static async open({ host, port }: Endpoint, localAddress?: string): Promise<UdpClient> {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+    if (localAddress !== undefined) {
+      socket.bind({ address: localAddress })
+      await once(socket, 'listening')
+    }
     socket.connect(port, host)
     await once(socket, 'connect')
     // While a worker is being replaced its port may answer with ICMP for a moment; the query is sent again then.
