@@ -10,8 +10,9 @@ import { compileDirectory } from '../../src/dataplane/zone/directory.ts'
 import { type Endpoint, TcpClient, UdpClient } from '../support/dns-client.ts'
 
 export const apex = 'example.test'
-/** One RR of each owner and type. */
-const lines: readonly (readonly [owner: string, type: string, text: string])[] = [
+/** An RRset: owner, type, RDATA. */
+export type Line = readonly [owner: string, type: string, ...rdata: string[]]
+const lines: readonly Line[] = [
   ['@', 'NS', 'ns1'],
   ['ns1', 'A', '192.0.2.53'],
   ['www', 'A', '192.0.2.1'],
@@ -44,7 +45,14 @@ export interface Serving extends AsyncDisposable {
   readonly ways: readonly Way[]
 }
 
-export async function serve(): Promise<Serving> {
+/**
+ * @param more RRsets beside those of every test
+ * @param changes to the settings of every test
+ */
+export async function serve(
+  more: readonly Line[] = [],
+  changes: Partial<AnswerSettings> = {},
+): Promise<Serving> {
   const hosts = (await hasIpv6()) ? ['127.0.0.1', '::1'] : ['127.0.0.1']
   const fleet = new Fleet({
     listen: hosts.map((host) => ({ host, port: 0 })),
@@ -62,9 +70,9 @@ export async function serve(): Promise<Serving> {
   await fleet.publish({
     generation: 1,
     directory: compileDirectory(new Map([[0, parseName(`${apex}.`)]])),
-    zones: [[0, compileZone()]],
+    zones: [[0, compileZone([...lines, ...more])]],
     plans: [],
-    settings,
+    settings: { ...settings, ...changes },
   })
   const ways = fleet.bound.flatMap((endpoint) =>
     (['udp', 'tcp'] as const).map((transport) => ({
@@ -76,16 +84,16 @@ export async function serve(): Promise<Serving> {
   return { ways, [Symbol.asyncDispose]: () => fleet.stop() }
 }
 
-function compileZone(): SharedArrayBuffer {
+function compileZone(all: readonly Line[]): SharedArrayBuffer {
   const origin = parseName(`${apex}.`)
   const soa = parseRdata('SOA', 'ns1 hostmaster 1 3600 600 86400 60', origin)
   const compiler = new ZoneCompiler(origin, { rdata: soa, ttlSeconds: 300 })
-  for (const [owner, type, text] of lines) {
+  for (const [owner, type, ...rdata] of all) {
     compiler.add({
       owner: lowerName(parseName(owner, origin)),
       type: rrTypes.get(type)!,
       ttlSeconds: 300,
-      rdata: [parseRdata(type, text, origin)],
+      rdata: rdata.map((text) => parseRdata(type, text, origin)),
     })
   }
   return compiler.finish()
