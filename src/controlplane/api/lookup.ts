@@ -2,17 +2,11 @@
  * The lookup tool: the IPv4 addresses of a name. What this daemon is authoritative for comes from the data plane
  * itself, everything else from the resolvers of the configuration.
  */
-import { Resolver } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { ControlError } from '../errors.ts'
+import { askResolvers } from '../resolving/lookup.ts'
 import type { ApiContext } from './context.ts'
-
-const tryTimeoutMs = 3_000
-const tries = 2
-
-/** Bounds a lookup whatever the number of resolvers: c-ares tries each of them, and waits longer each time. */
-const lookupTimeoutMs = tryTimeoutMs * tries + 500
 
 const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 
@@ -53,30 +47,18 @@ export async function lookupAddresses(context: ApiContext, name: string): Promis
 }
 
 async function resolve(context: ApiContext, name: string): Promise<LookupOutcome> {
-  // A resolver each, because cancelling one would end the lookups of everybody else.
-  const resolver = new Resolver({ timeout: tryTimeoutMs, tries })
-  const timer = setTimeout(() => resolver.cancel(), lookupTimeoutMs)
-  try {
-    if (context.resolvers.length > 0) resolver.setServers(context.resolvers)
-    return { found: true, addresses: await resolver.resolve4(name) }
-  } catch (error) {
-    return { found: false, reason: reasonOf(name, error) }
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-function reasonOf(name: string, error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code
-  switch (code) {
-    case 'ENOTFOUND':
-      return `${name} does not exist`
-    case 'ENODATA':
-      return `${name} has no IPv4 address`
-    case 'ETIMEOUT':
-    case 'ECANCELLED':
-      return 'the resolvers did not answer in time'
-    default:
-      return `the resolvers could not resolve ${name} (${code ?? 'unknown'})`
+  const asked = await askResolvers(context.resolvers, (resolver) => resolver.resolve4(name))
+  switch (asked.kind) {
+    case 'found':
+      return { found: true, addresses: asked.value }
+    case 'absent': {
+      const state = asked.reason === 'NXDOMAIN' ? 'does not exist' : 'has no IPv4 address'
+      return { found: false, reason: `${name} ${state}` }
+    }
+    case 'failed': {
+      const late = asked.reason === 'timeout'
+      const reason = `the resolvers could not resolve ${name} (${asked.reason})`
+      return { found: false, reason: late ? 'the resolvers did not answer in time' : reason }
+    }
   }
 }

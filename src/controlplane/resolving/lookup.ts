@@ -1,5 +1,6 @@
 /**
- * One lookup of a host's addresses, A and AAAA side by side, by the resolvers of the configuration or the system's.
+ * Questions to the resolvers of the configuration or the system's: `lookupBy` for a member's host, A and AAAA side by side,
+ * and `askResolvers` for any other.
  *
  * `Resolver` (c-ares) and not `lookup` (getaddrinfo): it gives the TTL, tells "there is none" from "I can't say", and
  * knows neither the hosts file nor search domains, so that a member means the same on every node. A resolver for each
@@ -21,43 +22,60 @@ export type Lookup = (host: string, signal: AbortSignal) => Promise<HostAnswer>
 /** @param servers as `address:port` or `[address]:port`; none means the system's */
 export function lookupBy(servers: readonly string[]): Lookup {
   return async (host, signal) => {
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(lookupTimeoutMs)])
     const [a, aaaa] = await Promise.all([
-      askInTurn(servers, bounded, (resolver) => resolver.resolve4(host, { ttl: true })),
-      askInTurn(servers, bounded, (resolver) => resolver.resolve6(host, { ttl: true })),
+      askResolvers(servers, (resolver) => resolver.resolve4(host, { ttl: true }), signal),
+      askResolvers(servers, (resolver) => resolver.resolve6(host, { ttl: true }), signal),
     ])
-    return { a, aaaa }
+    return { a: usable(a), aaaa: usable(aaaa) }
   }
 }
 
-type Question = (resolver: Resolver) => Promise<readonly AddressWithTtl[]>
+/** What resolvers say to a question. */
+export type Asked<T> =
+  | { readonly kind: 'found'; readonly value: T }
+  /** NXDOMAIN, or `no address` for NODATA. */
+  | { readonly kind: 'absent'; readonly reason: string }
+  /** `timeout`, or an error such as SERVFAIL of the last one asked. */
+  | { readonly kind: 'failed'; readonly reason: string }
 
 /**
+ * Asks one resolver after another until one answers; 6 s at the most, or until `signal` aborts. Never rejects.
+ *
  * c-ares goes on to the next server after silence, but takes a SERVFAIL or REFUSED for an answer; so those that come behind
  * the one that said it are asked here.
+ *
+ * @param servers as `address:port` or `[address]:port`; none means the system's
  */
-async function askInTurn(
+export async function askResolvers<T>(
   servers: readonly string[],
-  signal: AbortSignal,
-  question: Question,
-): Promise<FamilyAnswer> {
+  question: (resolver: Resolver) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<Asked<T>> {
+  const timeout = AbortSignal.timeout(lookupTimeoutMs)
+  const bounded = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
   const inTurn = servers.length > 0 ? servers : new Resolver().getServers()
-  let answer: FamilyAnswer = { kind: 'failed', reason: 'no resolver' }
+  let answer: Asked<T> = { kind: 'failed', reason: 'no resolver' }
   for (let first = 0; first < inTurn.length; first++) {
     const resolver = new Resolver({ timeout: tryTimeoutMs, tries })
     resolver.setServers(inTurn.slice(first))
-    answer = await ask(resolver, signal, question)
+    answer = await ask(resolver, bounded, question)
     if (answer.kind !== 'failed' || !refusals.has(answer.reason)) break
   }
   return answer
 }
 
-async function ask(resolver: Resolver, signal: AbortSignal, question: Question): Promise<FamilyAnswer> {
+async function ask<T>(
+  resolver: Resolver,
+  signal: AbortSignal,
+  question: (resolver: Resolver) => Promise<T>,
+): Promise<Asked<T>> {
   const cancel = () => resolver.cancel()
   signal.addEventListener('abort', cancel, { once: true })
   try {
     if (signal.aborted) return { kind: 'failed', reason: 'timeout' }
-    return await answerOf(question(resolver))
+    return { kind: 'found', value: await question(resolver) }
+  } catch (error) {
+    return unanswered(error)
   } finally {
     signal.removeEventListener('abort', cancel)
   }
@@ -72,15 +90,12 @@ interface AddressWithTtl {
   readonly ttl: number
 }
 
-async function answerOf(query: Promise<readonly AddressWithTtl[]>): Promise<FamilyAnswer> {
-  try {
-    const found = await query
-    const addresses = found.flatMap(({ address }) => canonicalAddress(address) ?? []).filter(isUsable)
-    if (addresses.length === 0) return { kind: 'absent', reason: 'no usable address' }
-    return { kind: 'found', addresses, ttlSeconds: Math.min(...found.map(({ ttl }) => ttl)) }
-  } catch (error) {
-    return unanswered(error)
-  }
+function usable(asked: Asked<readonly AddressWithTtl[]>): FamilyAnswer {
+  if (asked.kind !== 'found') return asked
+  const found = asked.value
+  const addresses = found.flatMap(({ address }) => canonicalAddress(address) ?? []).filter(isUsable)
+  if (addresses.length === 0) return { kind: 'absent', reason: 'no usable address' }
+  return { kind: 'found', addresses, ttlSeconds: Math.min(...found.map(({ ttl }) => ttl)) }
 }
 
 /** What filtering resolvers give for names that they hide, and what no AAAA should hold, are no addresses of a host. */
@@ -88,7 +103,7 @@ function isUsable(address: string): boolean {
   return address !== '0.0.0.0' && address !== '::' && !address.startsWith('::ffff:')
 }
 
-function unanswered(error: unknown): FamilyAnswer {
+function unanswered(error: unknown): Exclude<Asked<unknown>, { kind: 'found' }> {
   const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
   switch (code) {
     case 'ENOTFOUND':

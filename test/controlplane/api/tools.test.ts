@@ -4,6 +4,7 @@ import { decode, encode } from 'dns-packet'
 import t from 'tap'
 import { parseLookupName } from '../../../src/controlplane/api/lookup.ts'
 import { startPostgres } from '../../support/postgres.ts'
+import { startUpstream } from '../../support/upstream.ts'
 import { startHarness } from './fixture.ts'
 
 const postgres = await startPostgres()
@@ -91,6 +92,25 @@ t.test('lookup and history', async (t) => {
   t.match(text, /^dns_lookup_failure 4$/m)
   t.match(text, /^dns_lookup_duration_seconds_count 27$/m)
   t.match(text, /^queries_total\{domain="www.own.test"\} 21$/m)
+})
+
+t.test('the next resolver is asked when one can not say', async (t) => {
+  await using broken = await startUpstream()
+  await using working = await startUpstream()
+  working.says.set('lb.example A', { ttl: 60, data: ['192.0.2.1'] })
+  const resolvers = [broken.address, working.address]
+  await using harness = await startHarness(await postgres.createDatabase(), { resolvers })
+  const lookup = () => harness.call('GET', '/v1/tools/lookup?domain=lb.example')
+  for (const saying of ['servfail', 'refused', 'silence'] as const) {
+    broken.says.set('lb.example A', saying)
+    t.match(await lookup(), { status: 200, body: { addresses: [{ ip: '192.0.2.1' }] } }, saying)
+  }
+  broken.says.set('lb.example A', 'nxdomain')
+  t.match(await lookup(), { status: 404, body: { detail: 'lb.example does not exist' } }, 'an answer too')
+  for (const upstream of [broken, working]) upstream.says.set('lb.example A', 'refused')
+  t.match(await lookup(), { status: 404, body: { detail: /could not resolve lb\.example \(REFUSED\)/ } })
+  for (const upstream of [broken, working]) upstream.says.set('lb.example A', 'silence')
+  t.match(await lookup(), { status: 404, body: { detail: 'the resolvers did not answer in time' } })
 })
 
 t.test('bad names are 400 and count for nothing', async (t) => {
