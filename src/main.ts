@@ -14,11 +14,11 @@ const usage = `pooldns ${version}: an authoritative DNS server that load-balance
                                      make a zone what a master file says; - is standard input
   pooldns export-zone APEX [--output FILE]
                                      a zone as a master file, on standard output unless told otherwise
-                                     both: [--server URL] [--token TOKEN], or POOLDNS_SERVER and
-                                     POOLDNS_ADMIN_TOKEN, to go by a running server
-  pooldns token create NAME [--scope read|write]...
+  pooldns token create NAME [--scope read|write]... [--json]
   pooldns token list [--json]
   pooldns token revoke NAME
+                                     these five: [--server URL] [--token TOKEN], or POOLDNS_SERVER and
+                                     POOLDNS_ADMIN_TOKEN, to go by a running server
   pooldns --help | --version
 `
 

@@ -6,17 +6,18 @@ import { parseArgs } from 'node:util'
 import { UsageError } from '../config.ts'
 import { exportZone } from '../controlplane/zonefile/export.ts'
 import { Spool } from '../controlplane/zonefile/spool.ts'
+import { readApiServer } from './api-server.ts'
 import { parseApex } from './import-zone.ts'
-import { withDatabase } from './migrate.ts'
-import { getZonefile, readZoneServer } from './zone-server.ts'
+import { withOwnDatabase } from './migrate.ts'
+import { getZonefile } from './zone-server.ts'
 
 /** `pooldns export-zone APEX`: from the database, or from a running server, to standard output or a file. */
 export async function exportZoneCommand(args: readonly string[]): Promise<void> {
   const { zone, output, flags } = parse(args)
-  const server = readZoneServer(flags, process.env)
+  const server = readApiServer(flags, process.env)
   if (server !== null) return send(await getZonefile(server, zone), output)
   await using spool = await Spool.create(tmpdir())
-  await withDatabase([], async (database) => {
+  await withOwnDatabase(async (database) => {
     await exportZone(database, zone, (text) => spool.fill(text))
   })
   await send(spool.read(), output)

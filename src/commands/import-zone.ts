@@ -8,8 +8,9 @@ import { importZone } from '../controlplane/zonefile/import.ts'
 import { Spool } from '../controlplane/zonefile/spool.ts'
 import { parseHostname } from '../dataplane/wire/name.ts'
 import { TextError } from '../dataplane/wire/text-error.ts'
-import { withDatabase } from './migrate.ts'
-import { type PlacedWarning, putZonefile, readZoneServer } from './zone-server.ts'
+import { readApiServer } from './api-server.ts'
+import { withOwnDatabase } from './migrate.ts'
+import { type PlacedWarning, putZonefile } from './zone-server.ts'
 
 /** Who the audit log says it was: whoever may open the database. */
 const actor = 'command line'
@@ -29,7 +30,7 @@ interface Outcome {
  */
 export async function importZoneCommand(args: readonly string[]): Promise<void> {
   const { file, zone, dryRun, progress, flags } = parse(args)
-  const server = readZoneServer(flags, process.env)
+  const server = readApiServer(flags, process.env)
   const name = file === '-' ? 'standard input' : file
   const shown = new Progress(name, progress ?? process.stderr.isTTY === true)
   try {
@@ -38,7 +39,7 @@ export async function importZoneCommand(args: readonly string[]): Promise<void> 
     if (server !== null) {
       outcome = (await putZonefile(server, zone, source, dryRun)).status
     } else {
-      await withDatabase([], async (database) => {
+      await withOwnDatabase(async (database) => {
         // A transaction doesn't wait for whoever writes to a pipe.
         await using spool = regular ? null : await Spool.create(tmpdir())
         await spool?.fill(source)

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { readConfig, UsageError } from '../config.ts'
+import { ControlError } from '../controlplane/errors.ts'
 import { Database } from '../controlplane/store/database.ts'
 
 /** How long `migrate` waits for a database that is still starting. */
@@ -37,4 +38,21 @@ export async function withDatabase(
     throw error
   })
   await work(database)
+}
+
+/** As `withDatabase`, for the commands that can go by a running server instead. */
+export async function withOwnDatabase(work: (database: Database) => Promise<void>): Promise<void> {
+  let opened = false
+  try {
+    await withDatabase([], (database) => {
+      opened = true
+      return work(database)
+    })
+  } catch (error) {
+    // The embedded database has one user at a time, which is as a rule the server.
+    if (opened || !(error instanceof ControlError) || error.code !== 'conflict') throw error
+    throw new Error(`${error.message}; if that is a running server, go by it with --server URL`, {
+      cause: error,
+    })
+  }
 }

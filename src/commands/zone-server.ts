@@ -1,13 +1,7 @@
-/** Zone files by the HTTP API of a running daemon, for the commands that can't, or shouldn't, open its database. */
+/** Zone files by the HTTP API of a running daemon. */
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
-import { UsageError } from '../config.ts'
-import { ControlError, type Problem } from '../controlplane/errors.ts'
-
-export interface ZoneServer {
-  readonly origin: string
-  readonly token: string
-}
+import { type ApiServer, askApi } from './api-server.ts'
 
 /** What a PUT of a zone file replies. */
 export interface PutReply {
@@ -27,32 +21,14 @@ export interface PlacedWarning {
   readonly message: string
 }
 
-/** From flags and environment; null when no server is named. @throws UsageError */
-export function readZoneServer(
-  flags: { readonly server?: string | undefined; readonly token?: string | undefined },
-  environment: Readonly<Record<string, string | undefined>>,
-): ZoneServer | null {
-  const origin = flags.server ?? environment.POOLDNS_SERVER ?? ''
-  if (origin === '') return null
-  const source = flags.server === undefined ? 'POOLDNS_SERVER' : '--server'
-  if (!/^https?:\/\//.test(origin) || !URL.canParse(origin)) {
-    throw new UsageError(
-      `${source}: ${JSON.stringify(origin)} is not accepted; it takes a URL http://host:port`,
-    )
-  }
-  const token = flags.token ?? environment.POOLDNS_ADMIN_TOKEN ?? ''
-  if (token === '') throw new UsageError(`${source} needs a token: --token or POOLDNS_ADMIN_TOKEN`)
-  return { origin: origin.replace(/\/+$/, ''), token }
-}
-
 /** @throws ControlError with the problems that the server tells */
 export async function putZonefile(
-  server: ZoneServer,
+  server: ApiServer,
   apex: string,
   body: AsyncIterable<Uint8Array | string>,
   dryRun: boolean,
 ): Promise<PutReply> {
-  const response = await ask(server, `${pathOf(apex)}${dryRun ? '?dryRun=true' : ''}`, {
+  const response = await askApi(server, `${pathOf(apex)}${dryRun ? '?dryRun=true' : ''}`, {
     method: 'PUT',
     headers: { 'content-type': 'text/dns' },
     body: Readable.toWeb(Readable.from(body, { objectMode: false })) as unknown as RequestInit['body'],
@@ -62,37 +38,9 @@ export async function putZonefile(
 }
 
 /** The text of a zone, as it comes. */
-export async function getZonefile(server: ZoneServer, apex: string): Promise<Readable> {
-  const response = await ask(server, pathOf(apex), {})
+export async function getZonefile(server: ApiServer, apex: string): Promise<Readable> {
+  const response = await askApi(server, pathOf(apex), {})
   return response.body === null ? Readable.from([]) : Readable.fromWeb(response.body as ReadableStream)
 }
 
 const pathOf = (apex: string) => `/v1/zones/${encodeURIComponent(apex)}/zonefile`
-
-async function ask(server: ZoneServer, path: string, init: RequestInit): Promise<Response> {
-  const headers = new Headers(init.headers)
-  headers.set('authorization', `Bearer ${server.token}`)
-  let response: Response
-  try {
-    response = await fetch(server.origin + path, { ...init, headers, redirect: 'error' })
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-    throw new Error(
-      `${server.origin}: ${cause instanceof Error ? cause.message || cause.name : String(cause)}`,
-    )
-  }
-  if (response.ok) return response
-  const text = await response.text()
-  const { detail, errors } = parseProblem(text)
-  throw new ControlError('invalid', `${server.origin}: ${response.status} ${detail ?? response.statusText}`, {
-    problems: errors ?? [],
-  })
-}
-
-function parseProblem(text: string): { detail?: string; errors?: Problem[] } {
-  try {
-    return JSON.parse(text) as { detail?: string; errors?: Problem[] }
-  } catch {
-    return {}
-  }
-}

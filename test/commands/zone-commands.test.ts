@@ -1,8 +1,8 @@
 /** What the commands refuse before they open anything; what they do is tested as processes, in `e2e`. */
 import t from 'tap'
+import { readApiServer } from '../../src/commands/api-server.ts'
 import { exportZoneCommand } from '../../src/commands/export-zone.ts'
 import { importZoneCommand } from '../../src/commands/import-zone.ts'
-import { readZoneServer } from '../../src/commands/zone-server.ts'
 
 const wrongImports: readonly (readonly [args: string[], message: RegExp])[] = [
   [[], /takes a FILE/],
@@ -27,16 +27,16 @@ t.test('export-zone', async (t) => {
 })
 
 t.test('which server', async (t) => {
-  t.equal(readZoneServer({}, {}), null)
-  t.equal(readZoneServer({}, { POOLDNS_SERVER: '', POOLDNS_ADMIN_TOKEN: 'x' }), null)
+  t.equal(readApiServer({}, {}), null)
+  t.equal(readApiServer({}, { POOLDNS_SERVER: '', POOLDNS_ADMIN_TOKEN: 'x' }), null)
   const environment = { POOLDNS_SERVER: 'http://[::1]:3000/', POOLDNS_ADMIN_TOKEN: 'x' }
-  t.same(readZoneServer({}, environment), { origin: 'http://[::1]:3000', token: 'x' })
-  t.same(readZoneServer({ server: 'https://dns.example', token: 'y' }, environment), {
+  t.same(readApiServer({}, environment), { origin: 'http://[::1]:3000', token: 'x' })
+  t.same(readApiServer({ server: 'https://dns.example', token: 'y' }, environment), {
     origin: 'https://dns.example',
     token: 'y',
   })
-  t.throws(() => readZoneServer({}, { POOLDNS_SERVER: 'x' }), {
+  t.throws(() => readApiServer({}, { POOLDNS_SERVER: 'x' }), {
     message: /^POOLDNS_SERVER: "x" is not accepted/,
   })
-  t.throws(() => readZoneServer({ server: 'http://a' }, {}), { message: /--server needs a token/ })
+  t.throws(() => readApiServer({ server: 'http://a' }, {}), { message: /--server needs a token/ })
 })

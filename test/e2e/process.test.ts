@@ -101,6 +101,30 @@ t.test('tokens by the command line', async (t) => {
     t.equal((await daemon.request('/v1/zones', { headers })).status, 200)
     const write = await daemon.request('/v1/zones/example.test', { method: 'PUT', headers, json: { soa } })
     t.equal(write.status, 403)
+
+    const locked = await pooldns(['token', 'list'], env)
+    t.match(locked, { code: 1, stderr: /in use by process \d+ .*--server URL/ }, 'its database is taken')
+    const by = { ...env, POOLDNS_SERVER: daemon.http, POOLDNS_ADMIN_TOKEN: daemon.token }
+    const more = await pooldns(['token', 'create', 'cd', '--scope', 'read', '--scope', 'write'], by)
+    t.match(more, { code: 0, stdout: /^pooldns_\S+\n$/ })
+    headers.authorization = `Bearer ${more.stdout.trim()}`
+    const zone = { soa, rrsets: [] }
+    const written = await daemon.request('/v1/zones/a.test', { method: 'PUT', headers, json: zone })
+    t.equal(written.status, 201)
+    t.match((await pooldns(['token', 'list'], by)).stdout, /^cd\tread,write\t\S+Z\nci\tread\t\S+Z\n$/)
+    t.match(JSON.parse((await pooldns(['token', 'list', '--json'], by)).stdout), [
+      { name: 'cd' },
+      { name: 'ci' },
+    ])
+    const flags = ['--server', daemon.http, '--token', daemon.token]
+    t.equal((await pooldns(['token', 'revoke', 'cd', ...flags], env)).code, 0)
+    t.equal((await daemon.request('/v1/zones', { headers })).status, 401)
+    t.match(await pooldns(['token', 'revoke', 'cd', ...flags], env), {
+      code: 1,
+      stderr: /token cd does not exist/,
+    })
+    const weak = { ...by, POOLDNS_ADMIN_TOKEN: secret }
+    t.match(await pooldns(['token', 'list'], weak), { code: 1, stderr: /403 this needs the admin token/ })
   }
   t.equal((await pooldns(['token', 'revoke', 'ci'], env)).code, 0)
   t.equal((await pooldns(['token', 'revoke', 'ci'], env)).code, 1)

@@ -79,7 +79,8 @@ t.test('by a running server, and served at once', async (t) => {
   await using daemon = await startDaemonProcess({ dataDir: join(folder, 'data') })
   const env = { POOLDNS_SERVER: daemon.http, POOLDNS_ADMIN_TOKEN: daemon.token }
   const locked = await pooldns(['export-zone', 'example.test'])
-  t.match(locked, { code: 1, stderr: new RegExp(String(daemon.pid)) }, 'its database is taken')
+  const taken = new RegExp(`in use by process ${daemon.pid} .*--server URL`)
+  t.match(locked, { code: 1, stderr: taken }, 'its database is taken')
   t.same((await ask(daemon.dns, 'www.example.test')).answers, ['192.0.2.1'])
 
   const next = await file('next.zone', `${top}$GENERATE 1-3 h$ A 192.0.2.\${10}\nbig TXT "b"\n`)

@@ -27,6 +27,21 @@ export function requireToken(context: ApiContext): (request: FastifyRequest) => 
   }
 }
 
+/**
+ * A hook that lets nobody pass but the admin. No scope gives this right: a token that could make tokens would outlive
+ * its own end.
+ */
+export function requireAdmin(context: ApiContext): (request: FastifyRequest) => Promise<void> {
+  const requireScope = requireToken(context)
+  return async (request) => {
+    await requireScope(request)
+    if (request.actor === 'admin') return
+    throw new HttpError(403, 'forbidden', 'this needs the admin token', {
+      headers: { 'www-authenticate': 'Bearer realm="pooldns", error="insufficient_scope"' },
+    })
+  }
+}
+
 async function authenticate(
   context: ApiContext,
   header: string | undefined,

@@ -1,6 +1,6 @@
 /**
- * The HTTP server. Three scopes, each with its own rule of access, so that a new route has one by where it stands:
- * what is open to everybody, the tools, and everything else, which needs a token. A server on a loopback address is
+ * The HTTP server. Four scopes, each with its own rule of access, so that a new route has one by where it stands:
+ * what is open to everybody, the tools, what only the admin may, and everything else, which needs a token. A server on a loopback address is
  * no exception: a web page can be made to talk to it (DNS rebinding).
  *
  * TypeBox schemas describe routes and check parameters and queries. Bodies are checked by the parsers of
@@ -12,7 +12,7 @@ import { type FastifyInstance, type FastifySchemaCompiler, fastify } from 'fasti
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { compileCheck } from '../document/schema-check.ts'
-import { requireToken } from './access.ts'
+import { requireAdmin, requireToken } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { answerBrokenRequest, handleUnknownRoutes, pathOf, replyWithError } from './errors.ts'
 import { journalRoutes } from './journal.ts'
@@ -26,6 +26,7 @@ import { invalid } from './resource.ts'
 import { rrsetRoutes } from './rrsets.ts'
 import { serviceRoutes } from './services.ts'
 import { stateRoutes } from './state.ts'
+import { tokenRoutes } from './tokens.ts'
 import { clientAddress, toolRoutes } from './tools.ts'
 import { zonefileRoutes } from './zonefile.ts'
 import { zoneRoutes } from './zones.ts'
@@ -110,6 +111,10 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
     rrsetRoutes(guarded, context)
     journalRoutes(guarded, context)
     await guarded.register(async (files) => zonefileRoutes(files, context))
+  })
+  await app.register(async (ofAdmin) => {
+    ofAdmin.addHook('onRequest', requireAdmin(context))
+    tokenRoutes(ofAdmin, context)
   })
   await app.ready()
   return app
