@@ -8,6 +8,7 @@
  */
 import { type SQL, sql } from 'drizzle-orm'
 import type { Rrset } from '../model.ts'
+import { fetchRows } from './cursor.ts'
 import type { Tx } from './transaction.ts'
 
 interface Row extends Record<string, unknown> {
@@ -19,15 +20,13 @@ interface Row extends Record<string, unknown> {
 
 /** `batch` at a time, ordered by owner and, within one, by type as text. Bounded memory, here and in the server. */
 export async function* streamCanonically(tx: Tx, apex: string, batch: number): AsyncGenerator<Rrset[]> {
-  await tx.execute(sql`
-    declare rrsets_in_order no scroll cursor for
+  yield* fetchRows<Row>(
+    tx,
+    sql`
     select owner, type, ttl_seconds as "ttlSeconds", data from rrsets where zone = ${apex}
-    order by ${canonicalKey}, type`)
-  for (;;) {
-    const { rows } = await tx.execute<Row>(sql.raw(`fetch ${batch} from rrsets_in_order`))
-    if (rows.length > 0) yield rows
-    if (rows.length < batch) return
-  }
+    order by ${canonicalKey}, type`,
+    batch,
+  )
 }
 
 /** Owners with escapes are few, and are taken apart octet by octet; all others are cut at their dots. */

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { and, asc, count, eq, type SQL, sql } from 'drizzle-orm'
 import { rrsets } from '../../../schema/zones.ts'
 import type { Rrset } from '../model.ts'
+import { fetchRows } from './cursor.ts'
 import { dnameProblems } from './dname-conflicts.ts'
 import { aliasProblems, cnameProblems, serviceProblems, throwIfAny } from './name-conflicts.ts'
 import { absoluteName } from './names.ts'
@@ -42,14 +43,13 @@ export async function listRrsets(tx: Tx, apex: string, request: PageRequest): Pr
 
 /** All RRsets of a zone, ordered by owner and type, `batch` at a time. */
 export async function* streamRrsets(tx: Tx, apex: string, batch: number): AsyncGenerator<Rrset[]> {
-  let after: readonly [string, string] | null = null
-  for (;;) {
-    const rows = await readAfter(tx, apex, after, batch)
-    if (rows.length > 0) yield rows.map((row) => toStored(row).value)
-    const last = rows.at(-1)
-    if (rows.length < batch || last === undefined) return
-    after = [last.owner, last.type]
-  }
+  yield* fetchRows<{ owner: string; type: string; ttlSeconds: number | null; data: string[] }>(
+    tx,
+    sql`
+    select owner, type, ttl_seconds as "ttlSeconds", data from rrsets where zone = ${apex}
+    order by owner, type`,
+    batch,
+  )
 }
 
 export async function countRrsets(tx: Tx, apex: string): Promise<number> {

@@ -191,6 +191,24 @@ export const rrsetsSuite: Suite = async (t, database) => {
       expected,
     )
     t.same(await database.read((tx) => collect(streamRrsets(tx, 'no.test', 3))), [])
+
+    const interleaved = await database.read(async (tx) => {
+      const [one, other] = [streamRrsets(tx, apex, 2), streamRrsets(tx, apex, 4)]
+      await one.next()
+      const ofOther = (await other.next()).value!.length
+      const ofOne = (await one.next()).value!.map(({ type }: { type: string }) => type)
+      await Promise.all([one.return(undefined), other.return(undefined)])
+      const { rows } = await tx.execute('select name from pg_cursors')
+      return { ofOne, ofOther, left: rows.length }
+    })
+    t.same(interleaved, { ofOne: ['NS', 'CNAME'], ofOther: 4, left: 0 }, 'two of one transaction')
+    await t.rejects(
+      database.read(async (tx) => {
+        for await (const _ of streamRrsets(tx, apex, 2)) await tx.execute('select 1 / 0')
+      }),
+      { cause: { message: /division by zero/ } },
+      'a failure in between is what is told, and not that of the cursor',
+    )
   })
 }
 
