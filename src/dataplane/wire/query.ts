@@ -1,6 +1,6 @@
 /**
  * Decodes a query in place. The plain query (opcode QUERY, one question, at most an OPT behind it) never leaves this
- * file; what is legal beyond that gets the verdict `other` and goes through dns-packet (`other-query.ts`).
+ * file; what is legal beyond that gets the verdict `other`, and its records are walked by `other-query.ts`.
  *
  * Malformed input is a verdict, never an exception. Which one: what may be a reflected response or is too short to
  * answer is dropped; what has a header that we can answer gets FORMERR (RFC 8906 section 3).
@@ -22,7 +22,7 @@ export const verdicts = {
   cookieOnly: 9,
 } as const
 export type Verdict = (typeof verdicts)[keyof typeof verdicts]
-/** What can be acted on without the general decoder. */
+/** What can be acted on without a walk through the records. */
 export type DirectVerdict = Exclude<Verdict, typeof verdicts.other>
 
 export class Query {
@@ -77,25 +77,24 @@ export class Query {
   }
 
   #decodeAdditional(packet: Uint8Array, at: number, length: number): Verdict {
-    // Root owner and type OPT; any other record, or an OPT below another owner, is for the general decoder.
+    // Root owner and type OPT; any other record, or an OPT below another owner, is for the walk.
     if (at + optLength > length) return verdicts.formerr
     if (packet[at] !== 0 || u16(packet, at + 1) !== types.opt) return verdicts.other
     const optionsEnd = at + optLength + u16(packet, at + 9)
-    if (optionsEnd > length) return verdicts.formerr
-    this.#setEdns(u16(packet, at + 3), u16(packet, at + 7))
-    if (packet[at + 6] !== 0) return verdicts.badvers
-    return this.options.load(packet, at + optLength, optionsEnd) ? verdicts.ok : verdicts.formerr
+    return optionsEnd > length ? verdicts.formerr : this.takeOpt(packet, at, optionsEnd)
   }
 
-  /** What dns-packet read of an OPT; its options are taken as if there were none. */
-  setEdns(payload: number, version: number, flags: number): DirectVerdict {
-    this.#setEdns(payload, flags)
-    return version === 0 ? verdicts.ok : verdicts.badvers
-  }
-
-  #setEdns(payload: number, flags: number): void {
+  /**
+   * Takes over what an OPT says. One of another version than ours may have options of another form, which are not read.
+   *
+   * @param at offset of its owner, the root
+   * @param end offset behind its RDATA, inside the message
+   */
+  takeOpt(packet: Uint8Array, at: number, end: number): DirectVerdict {
     this.edns = true
-    this.dnssecOk = (flags & 0x8000) !== 0
-    this.payload = Math.max(payload, plainPayload)
+    this.dnssecOk = (packet[at + 7]! & 0x80) !== 0
+    this.payload = Math.max(u16(packet, at + 3), plainPayload)
+    if (packet[at + 6] !== 0) return verdicts.badvers
+    return this.options.load(packet, at + optLength, end) ? verdicts.ok : verdicts.formerr
   }
 }
