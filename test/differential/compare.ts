@@ -65,6 +65,18 @@ export function isReferral(view: View): boolean {
   return view.authority.some((rr) => typeOf(rr) === testTypes.NS)
 }
 
+/** Whether a referral is as `whole`, but for some addresses of servers that are not below the cut (RFC 9471 section 3.2). */
+export function leavesOutSiblings(ours: View, whole: View): boolean {
+  if (!isReferral(ours) || ours.tc || whole.tc) return false
+  const cut = readText(ownerOf(ours.authority[0]!))
+  const missing = whole.additional.filter((rr) => !ours.additional.includes(rr))
+  return (
+    missing.length > 0 &&
+    ours.additional.every((rr) => whole.additional.includes(rr)) &&
+    missing.every((rr) => !isBelowOrAt(readText(ownerOf(rr)), cut))
+  )
+}
+
 export function typeOf(rr: string): number {
   return Number(rr.split(' ')[2])
 }

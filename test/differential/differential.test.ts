@@ -6,7 +6,7 @@
  */
 import t from 'tap'
 import { Random } from '../../src/dataplane/random.ts'
-import { type Case, differences, fault, isReferral, roomFor } from './compare.ts'
+import { type Case, differences, fault, isReferral, leavesOutSiblings, roomFor } from './compare.ts'
 import { exchangeTcp, exchangeUdp } from './exchange.ts'
 import { toText } from './names.ts'
 import { goOnward } from './onward.ts'
@@ -133,6 +133,7 @@ function judge(of: Case, tally: Tally): string | null {
   } else {
     const rule = ruleFor(of)
     if (rule === undefined && (nsd.tc || knot.tc)) return truncatedRule
+    if (rule === undefined && isReferral(ours) && apart.every((part) => part === 'glue')) return glueRule
     if (rule === undefined && ours.tc && isReferral(nsd)) return glueRule
     if (rule === undefined) note(tally, `no rule: ${describeDifferences(of)}`, of)
     else count(tally.byRule, rule.name)
@@ -143,11 +144,13 @@ function judge(of: Case, tally: Tally): string | null {
 /** Judges what was unclear by what is said over TCP, where nothing is truncated. */
 function judgeAgain(of: Case, rule: string, overTcp: Case, tally: Tally): void {
   const { question, nsd, knot } = overTcp
-  const changed = differencesFromOurs(of, overTcp.ours)
+  const leftOut = leavesOutSiblings(of.ours, overTcp.ours)
+  const changed = differencesFromOurs(of, overTcp.ours).filter((part) => part !== 'glue' || !leftOut)
   const apart = differences(question, nsd, knot)
   const accepted =
     apart.length === 0 ? differencesFromOurs(overTcp, nsd).length === 0 : ruleFor(overTcp) !== undefined
-  if (of.ours.tc && overTcp.ours.octets <= roomFor(of.question)) note(tally, 'truncated without need', of)
+  if ((of.ours.tc || leftOut) && overTcp.ours.octets <= roomFor(of.question))
+    note(tally, 'truncated without need', of)
   else if (!of.ours.tc && changed.length > 0)
     note(tally, `ours over TCP has another ${changed.join(', ')}`, of)
   else if (!accepted) note(tally, `no rule over TCP: ${describeDifferences(overTcp)}`, overTcp)

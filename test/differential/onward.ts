@@ -1,12 +1,15 @@
 /**
  * Knot answers from one zone: where an alias leads into another one, its chain ends, and it ends after a few aliases in any
- * case. This goes on for it, as a resolver would: asks it for the alias's target and puts the responses together.
+ * case. Where the zone has names below the other one's apex that the other one should speak for, it even goes on with
+ * those. This goes on for it, as a resolver would: takes the chain up to the border, asks it for the alias's target and puts
+ * the responses together.
  */
-import { aliasesOf, type Case, sameName, typeOf, zoneOf } from './compare.ts'
-import type { Labels } from './names.ts'
+import { aliasesOf, type Case, ownerOf, readText, sameName, typeOf, zoneOf } from './compare.ts'
+import { isBelow, type Labels } from './names.ts'
 import type { Question } from './questions.ts'
 import { testTypes } from './rdata.ts'
 import type { View } from './response-view.ts'
+import type { TestZone, World } from './world.ts'
 
 /** How often Knot is asked again for one chain at the most. */
 const maxRounds = 8
@@ -16,7 +19,7 @@ export async function goOnward(
   cases: readonly Case[],
   askKnot: (questions: readonly Question[]) => Promise<View[]>,
 ): Promise<Case[]> {
-  let onward = cases.map((of) => ({ ...of }))
+  let onward = cases.map((of) => ({ ...of, knotOnward: upToBorder(of.question, of.question.name, of.knot) }))
   for (let round = 0; round < maxRounds; round++) {
     const next = onward.map((of) => ({ of, target: targetBeyond(of) }))
     const questions = next.flatMap(({ of: { question }, target }) =>
@@ -28,10 +31,36 @@ export async function goOnward(
     const views = await askKnot(questions)
     let index = 0
     onward = next.map(({ of, target }) =>
-      target === null ? of : { ...of, knotOnward: join(of.knotOnward, views[index++]!) },
+      target === null
+        ? of
+        : { ...of, knotOnward: join(of.knotOnward, upToBorder(of.question, target, views[index++]!)) },
     )
   }
   return onward
+}
+
+/** Leaves of Knot's chain what is in the zone that speaks for `asked`, where it goes on behind an alias out of it. */
+function upToBorder({ world, type }: Question, asked: Labels, knot: View): View {
+  const aliases = aliasesOf(knot)
+  const followed: Labels[] = []
+  for (let name = asked; ; ) {
+    const alias = aliases.find(({ owner }) => sameName(owner, name))
+    if (knot.tc || alias === undefined || followed.some((before) => sameName(before, name))) return knot
+    followed.push(name)
+    const there = speakerFor(world, alias.target, type)
+    if (there !== undefined && there !== speakerFor(world, name, type)) break
+    name = alias.target
+  }
+  const isBefore = (owner: Labels, exact: boolean) =>
+    followed.some((name) => (exact ? sameName(name, owner) : isBelow(name, owner)))
+  const answer = knot.answer.filter((rr) => isBefore(readText(ownerOf(rr)), typeOf(rr) === testTypes.CNAME))
+  if (answer.length === knot.answer.length) return knot
+  return { ...knot, rcode: 0, answer, authority: [], additional: [] }
+}
+
+/** The zone that answers for a name: for DS the parent (RFC 4035 section 3.1.4.1). */
+function speakerFor(world: World, name: Labels, type: number): TestZone | undefined {
+  return (type === testTypes.DS ? zoneOf(world, name.slice(1)) : undefined) ?? zoneOf(world, name)
 }
 
 /** Where the last alias leads, when Knot would say more if it were asked for that. */

@@ -61,7 +61,7 @@ export const rules: readonly Rule[] = [
   },
   {
     name: glueRule,
-    why: 'Knot leaves out addresses that are not below the cut, NSD any, and neither says so. Of ours none is missing, or we are truncated (RFC 9471 section 3).',
+    why: 'Knot leaves out addresses that are not below the cut, NSD any, and neither says so. Of ours only addresses of servers elsewhere may be missing, which over TCP are there, or we are truncated (RFC 9471 section 3).',
     applies: ({ question, nsd, knot }) => differences(question, nsd, knot).every((part) => part === 'glue'),
     accepts: (of) => of.ours.tc || like(of, of.nsd),
   },
@@ -130,7 +130,7 @@ export const rules: readonly Rule[] = [
   },
   {
     name: 'DNAME that leads below itself',
-    why: 'Knot applies it again and again until the chain or the name is too long. NSD applies a DNAME once in an answer, and so do we: the client has the CNAME to go on with.',
+    why: 'Knot applies it again and again until the chain or the name is too long. NSD applies one that leads below itself once in an answer, and so do we: the client has the CNAME to go on with.',
     applies: ({ nsd }) => hasDname(nsd),
     accepts: (of) => like(of, of.nsd),
   },

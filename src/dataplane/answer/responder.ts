@@ -27,14 +27,12 @@ import type { AnswerSettings } from '../zone/answer-settings.ts'
 import { type Outcome, outcomes, ZoneLookup } from '../zone/lookup.ts'
 import type { PlanImage } from '../zone/plan.ts'
 import type { ServingState } from '../zone/state.ts'
+import { AliasChain, maxChain } from './alias-chain.ts'
 import type { Client } from './client.ts'
 import { Clock } from './clock.ts'
 import { type ExtendedError, extendedErrorLength, extendedErrors, OptWriter } from './opt-writer.ts'
 import { limits, RateLimiter, type ResponseKind, responseKinds } from './rate-limiter.ts'
 import { ResponseWriter, type Section } from './response-writer.ts'
-
-/** Names looked up for one query; a longer chain ends where it is. Real ones have one or two links. */
-const maxChain = 8
 
 export interface ResponderOptions {
   /** Whether the transport carries messages of any size and proves the client's address (TCP). */
@@ -54,9 +52,7 @@ export class Responder {
   readonly #lookup = new ZoneLookup()
   readonly #writer: ResponseWriter
   readonly #opt: OptWriter
-  readonly #chainRrsets = new Int32Array(maxChain)
-  readonly #chainZones = new Int32Array(maxChain)
-  readonly #chainOwners = new Int32Array(maxChain)
+  readonly #chain = new AliasChain()
   readonly #stream: boolean
   #settings: AnswerSettings | undefined
   #limiter: RateLimiter | null = null
@@ -197,19 +193,22 @@ export class Responder {
     const { qtype } = this.#query
     const writer = this.#writer
     const lookup = this.#lookup
+    const chain = this.#chain
+    chain.clear()
     let name = this.#query.name
     let apexLabel = firstApexLabel
     let nameAt = headerLength
     let apexAt = nameAt + name.offsets[apexLabel]!
     for (let hop = 0; hop < maxChain; hop++) {
-      const zone = this.#state.zone
+      const { zone, zoneSlot } = this.#state
       const found = lookup.find(zone, name, qtype)
       const alias = this.#aliasPlan(found)
       const outcome: Outcome = alias === null ? found : outcomes.cname
       switch (outcome) {
         case outcomes.answer:
           // A DNAME that was followed may be what was asked for; it stands there already.
-          if (this.#isFollowed(hop, name.hashes[0]!)) return this.#finish(request, rcodes.noerror, true)
+          if (chain.rdataOf(zoneSlot, lookup.rrset, name.hashes[0]!) > 0)
+            return this.#finish(request, rcodes.noerror, true)
           if (!writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer))
             return this.#truncate(request, true)
           writer.additional(zone, lookup.rrset, apexAt)
@@ -217,14 +216,16 @@ export class Responder {
         case outcomes.service:
           return this.#service(request, nameAt, apexAt)
         case outcomes.cname: {
-          // One CNAME stands for many names when its owner is a wildcard.
-          if (this.#wasHere(hop, name.hashes[0]!)) return this.#finish(request, rcodes.noerror, true)
+          const owner = name.hashes[0]!
+          if (chain.rdataOf(zoneSlot, lookup.rrset, owner) > 0)
+            return this.#finish(request, rcodes.noerror, true)
           const written =
             alias === null
               ? writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer)
               : writer.cname(alias, alias.cnames!, nameAt)
           if (!written) return this.#truncate(request, true)
           const targetAt = writer.rdataAt
+          chain.note(zoneSlot, lookup.rrset, owner, owner, targetAt, false)
           name = this.#target
           writer.expandName(targetAt, name)
           apexLabel = this.#findZone(name)
@@ -235,14 +236,21 @@ export class Responder {
           break
         }
         case outcomes.dname: {
-          const ownerLabel = name.count - zone.labels(lookup.node)
+          const labels = zone.labels(lookup.node)
+          const ownerLabel = name.count - labels
           const ownerOffset = name.offsets[ownerLabel]!
-          // A DNAME is followed once, so that one that leads below itself ends; the client has the CNAME to go on with.
-          if (this.#wasHere(hop, name.hashes[ownerLabel]!)) return this.#finish(request, rcodes.noerror, true)
-          if (
+          const owner = name.hashes[ownerLabel]!
+          const asked = name.hashes[0]!
+          // The client has the CNAME to go on with.
+          if (chain.endsAt(zoneSlot, lookup.rrset, owner, asked))
+            return this.#finish(request, rcodes.noerror, true)
+          const writtenAt = chain.rdataOf(zoneSlot, lookup.rrset, owner)
+          if (writtenAt > 0) writer.rdataAt = writtenAt
+          else if (
             !writer.rrset(zone, lookup.rrset, writer.suffixAt(nameAt, ownerOffset), apexAt, sections.answer)
           )
             return this.#truncate(request, true)
+          const dnameAt = writer.rdataAt
           const tooLong = ownerOffset + writer.rdataLength > maxNameLength
           if (tooLong) return this.#finish(request, rcodes.yxdomain, true)
           if (!writer.synthesizeCname(nameAt, name, ownerOffset)) return this.#truncate(request, true)
@@ -251,6 +259,10 @@ export class Responder {
           nameAt = writer.rdataAt
           name = this.#target
           writer.expandName(nameAt, name)
+          // The labels in front of the target are those that were in front of the owner.
+          const inward =
+            name.count - ownerLabel >= labels && zone.find(name, name.count - labels) === lookup.node
+          chain.note(zoneSlot, lookup.rrset, owner, asked, dnameAt, inward)
           apexLabel = this.#findZone(name)
           if (apexLabel < 0) return this.#finish(request, rcodes.noerror, true)
           if (this.#state.zone !== zone) apexAt = writer.suffixAt(nameAt, name.offsets[apexLabel]!)
@@ -295,31 +307,6 @@ export class Responder {
     if (plan.cnames === null) return null
     lookup.rrset = -2 - lookup.service
     return plan
-  }
-
-  /**
-   * Notes the alias of this hop.
-   *
-   * @param owner tells apart the names that one RRset may stand for
-   * @returns whether the chain has been here before
-   */
-  #wasHere(hop: number, owner: number): boolean {
-    if (this.#isFollowed(hop, owner)) return true
-    this.#chainRrsets[hop] = this.#lookup.rrset
-    this.#chainZones[hop] = this.#state.zoneSlot
-    this.#chainOwners[hop] = owner
-    return false
-  }
-
-  /** Whether one of the hops before this one was by the RRset that the lookup has found. */
-  #isFollowed(hop: number, owner: number): boolean {
-    const { zoneSlot } = this.#state
-    const { rrset } = this.#lookup
-    for (let i = 0; i < hop; i++) {
-      const same = this.#chainRrsets[i] === rrset && this.#chainZones[i] === zoneSlot
-      if (same && this.#chainOwners[i] === owner) return true
-    }
-    return false
   }
 
   /** NODATA and NXDOMAIN carry the SOA (RFC 2308 sections 2 and 3). */

@@ -15,6 +15,8 @@ const respond = serveLines({
     'deeper 60 DNAME x.deeper',
     'one 60 DNAME two',
     'two 60 DNAME one',
+    'there 60 DNAME a.back',
+    'back 60 DNAME b.there',
     'tocut 60 DNAME inside.cut',
     'cut 60 NS ns.cut',
     'ns.cut 60 A 192.0.2.54',
@@ -73,7 +75,7 @@ t.test('a name that becomes too long', async (t) => {
   t.strictSame(over.authority, [], 'no SOA')
 })
 
-t.test('a DNAME is followed once', async (t) => {
+t.test('a DNAME that leads to itself or deeper is followed once', async (t) => {
   const deeper = ask('q.deeper.example.test', 'A')
   t.equal(deeper.rcode, 0)
   t.strictSame(deeper.answer, [
@@ -86,12 +88,38 @@ t.test('a DNAME is followed once', async (t) => {
     'two.example.test 60 DNAME one.example.test',
     'q.two.example.test 60 CNAME q.one.example.test',
   ])
-  t.strictSame(
-    ask('alias.old.example.test', 'A').answer.slice(2),
-    ['alias.new.example.test 300 CNAME again.old.example.test'],
-    'the second time it is the client that goes on',
-  )
 })
+
+t.test('a DNAME is applied as often as the names lead to it, and written once', async (t) => {
+  t.strictSame(ask('x.toself.toself.example.test', 'A').answer, [
+    'toself.example.test 60 DNAME example.test',
+    'x.toself.toself.example.test 60 CNAME x.toself.example.test',
+    'x.toself.example.test 60 CNAME x.example.test',
+    'x.example.test 60 CNAME toself.example.test',
+  ])
+  t.equal(ask('q.toself.toself.toself.example.test', 'A').rcode, 3, 'that of the end of the chain')
+  t.strictSame(ask('alias.old.example.test', 'A').answer.slice(2), [
+    'alias.new.example.test 300 CNAME again.old.example.test',
+    'again.old.example.test 60 CNAME again.new.example.test',
+  ])
+})
+
+t.test(
+  'two DNAMEs that make the name longer together end at eight aliases, or at the longest name',
+  async (t) => {
+    const short = ask('q.there.example.test', 'A')
+    t.equal(short.rcode, 0)
+    t.equal(short.answer.length, 2 + 8)
+    t.strictSame(short.answer.slice(-2), [
+      'q.a.b.a.b.a.b.there.example.test 60 CNAME q.a.b.a.b.a.b.a.back.example.test',
+      'q.a.b.a.b.a.b.a.back.example.test 60 CNAME q.a.b.a.b.a.b.a.b.there.example.test',
+    ])
+    const label = (octets: number) => 'q'.repeat(octets)
+    const long = ask(`${label(63)}.${label(63)}.${label(63)}.${label(40)}.there.example.test`, 'A')
+    t.equal(long.rcode, 6, 'YXDOMAIN')
+    t.equal(long.answer.filter((rr) => rr.includes(' DNAME ')).length, 2)
+  },
+)
 
 t.test('the DNAME that was followed is not written again when it is what was asked for', async (t) => {
   t.strictSame(ask('x.toself.example.test', dname).answer, [
