@@ -242,7 +242,8 @@ export class ResponseWriter {
   }
 
   #rotate(plan: PlanImage, candidates: Candidates, owner: number, count: number): void {
-    let index = candidates.cursor % candidates.count
+    const { cursor } = candidates
+    let index = cursor < 0 ? this.#random.below(candidates.count) : cursor % candidates.count
     candidates.cursor = index + 1
     for (let left = count; left > 0; left--) {
       this.#member(plan, candidates, index, owner)

@@ -180,10 +180,12 @@ export class Candidates {
   readonly rrLength: number
   readonly totalWeight: number
   /**
-   * Where the next rotation starts: a worker's own, so that nothing is written to what workers share. One for each family,
-   * since clients ask for A and AAAA in turn, and one cursor would go on by two for each of them.
+   * Where the next rotation starts; below 0 before the first, which starts at a random place: a plan is compiled anew with
+   * each change of health, and a fixed place would get more than its share then. A worker's own, so that nothing is
+   * written to what workers share. One for each family, since clients ask for A and AAAA in turn, and one cursor would
+   * go on by two for each of them.
    */
-  cursor = 0
+  cursor = -1
   readonly #words: Uint32Array
   readonly #wire: number
   readonly #counters: number

@@ -135,12 +135,12 @@ t.test('the chain goes on in our zones', async (t) => {
   t.equal(serve(fill(cnamePlan('nx.example.test'))).ask('www.example.test', 'A').rcode, 3)
 
   const across = serve(fill(cnamePlan('target.other.test')))
-  t.same(across.ask('alias.example.test', 'A').answer, [
+  const chain = across.ask('alias.example.test', 'A').answer
+  t.same(chain.slice(0, 2), [
     'alias.example.test 300 CNAME www.example.test',
     'www.example.test 30 CNAME target.other.test',
-    'target.other.test 30 A 192.0.2.1',
-    'target.other.test 30 A 192.0.2.2',
   ])
+  t.same(chain.slice(2).sort(), ['target.other.test 30 A 192.0.2.1', 'target.other.test 30 A 192.0.2.2'])
   const elsewhere = serve(fill(cnamePlan('nx.other.test'))).ask('www.example.test', 'A')
   t.match(elsewhere.authority, [/^other\.test 60 SOA ns1\.other\.test /], 'the SOA of the last zone')
 })
