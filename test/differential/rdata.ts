@@ -25,6 +25,7 @@ export const testTypes = {
   SRV: 33,
   DNAME: 39,
   DS: 43,
+  HTTPS: 65,
   CAA: 257,
 } as const
 export type TestType = keyof typeof testTypes
@@ -57,6 +58,14 @@ export function srv(priority: number, name: Labels): TestRdata {
     text: `${priority} 5 443 ${toText(name)}`,
     wire: Buffer.concat([u16(priority, 5, 443), toWire(name)]),
   }
+}
+
+/** With priority 0 an alias, which has no parameters; else with one. */
+export function https(priority: number, name: Labels): TestRdata {
+  const head = Buffer.concat([u16(priority), toWire(name)])
+  return priority === 0
+    ? { text: `0 ${toText(name)}`, wire: head }
+    : { text: `${priority} ${toText(name)} port=8443`, wire: Buffer.concat([head, u16(3, 2, 8443)]) }
 }
 
 /** @param parts octets of each string as latin1, at most 255 of them */

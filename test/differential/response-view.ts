@@ -26,6 +26,7 @@ const namesAt: Readonly<Record<number, readonly [number, number]>> = {
   [testTypes.DNAME]: [0, 1],
   [testTypes.MX]: [2, 1],
   [testTypes.SRV]: [6, 1],
+  [testTypes.HTTPS]: [2, 1],
   [testTypes.SOA]: [0, 2],
 }
 

@@ -161,7 +161,8 @@ function fillData(filling: Filling, owner: Labels): void {
     else if (share < 55) fillMany(filling, () => filling.add(owner, 'MX', mx(filling)))
     else if (share < 70) fillText(filling, owner)
     else if (share < 85) fillMany(filling, () => filling.add(owner, 'SRV', srv(filling)))
-    else if (share < 92) filling.add(owner, 'CAA', rdata.caa('ca.example'))
+    else if (share < 90) filling.add(owner, 'CAA', rdata.caa('ca.example'))
+    else if (share < 95) fillMany(filling, () => filling.add(owner, 'HTTPS', https(filling)))
     else filling.add(owner, 'PTR', rdata.target(filling.drawTarget()))
   }
 }
@@ -176,6 +177,11 @@ function mx(filling: Filling): TestRdata {
 
 function srv(filling: Filling): TestRdata {
   return rdata.srv(filling.random.below(3), filling.drawTarget())
+}
+
+function https(filling: Filling): TestRdata {
+  const { random } = filling
+  return rdata.https(random.below(3), chance(random, 0.3) ? [] : filling.drawTarget())
 }
 
 /** Now and then too large for a plain response of 512 octets, or for any over UDP. */

@@ -4,7 +4,7 @@
  */
 import type { Counters } from '../counters.ts'
 import type { Random } from '../random.ts'
-import { classes, headerLength, types } from '../wire/constants.ts'
+import { classes, headerLength, isServiceBinding, types } from '../wire/constants.ts'
 import type { NameScan } from '../wire/name-scan.ts'
 import { fixupBases, type ZoneImage } from '../zone/image.ts'
 import { type Candidates, maxCandidates, type PlanImage, planSelects } from '../zone/plan.ts'
@@ -173,7 +173,7 @@ export class ResponseWriter {
     return rr + rrHeadLength + ((this.#out[rr + 10]! << 8) | this.#out[rr + 11]!)
   }
 
-  /** The addresses that go along with the RRset just written, as a courtesy (MX, SRV, NS of an apex). */
+  /** The addresses that go along with the RRset just written, as a courtesy (MX, SRV, SVCB, NS of an apex). */
   additional(zone: ZoneImage, rrset: number, apexAt: number): void {
     if (zone.hasTargets(rrset))
       this.#targets(zone, rrset, this.#at - zone.wireLength(rrset), apexAt, -1, false)
@@ -208,23 +208,28 @@ export class ResponseWriter {
     below: boolean,
   ): boolean {
     const type = zone.type(rrset)
-    const nameOffset = rrHeadLength + (type === types.mx ? 2 : type === types.srv ? 6 : 0)
+    const binding = isServiceBinding(type)
+    const nameOffset = rrHeadLength + targetOffset(type)
     let rr = start
     for (let i = 0; i < zone.rrCount(rrset); i++) {
       const node = zone.target(rrset, i)
-      const spelled = rr + nameOffset
+      const target = rr + nameOffset
+      // There the root stands for the owner (RFC 9460 section 2.5.2), which the RR points to.
+      const spelled = binding && this.#out[target] === 0 ? this.#pointedTo(rr) : target
       rr = this.#nextRr(rr)
       // Only a stream can carry an RRset so large that a pointer doesn't reach its end; courtesy ends there.
-      if (spelled > maxPointer) return true
+      if (target > maxPointer) return true
       if (node < 0 || (cut >= 0 && zone.cut(node) === cut) !== below) continue
-      if (!this.#addresses(zone, node, types.a, spelled, apexAt)) return false
-      if (!this.#addresses(zone, node, types.aaaa, spelled, apexAt)) return false
+      if (!this.#atTarget(zone, zone.rrset(node, types.a), spelled, apexAt)) return false
+      if (!this.#atTarget(zone, zone.rrset(node, types.aaaa), spelled, apexAt)) return false
+      if (!binding) continue
+      const next = zone.rrset(node, type)
+      if (next !== rrset && !this.#atTarget(zone, next, spelled, apexAt)) return false
     }
     return true
   }
 
-  #addresses(zone: ZoneImage, node: number, type: number, owner: number, apexAt: number): boolean {
-    const rrset = zone.rrset(node, type)
+  #atTarget(zone: ZoneImage, rrset: number, owner: number, apexAt: number): boolean {
     return rrset < 0 || this.rrset(zone, rrset, owner, apexAt, 2)
   }
 
@@ -321,7 +326,7 @@ export class ResponseWriter {
     const out = this.#out
     for (;;) {
       const label = out[at]!
-      if (label >= 0xc0) at = ((label & 0x3f) << 8) | out[at + 1]!
+      if (label >= 0xc0) at = this.#pointedTo(at)
       else if (offset === 0) return at
       else {
         at += label + 1
@@ -366,6 +371,11 @@ export class ResponseWriter {
     return this.#at
   }
 
+  /** Where the pointer at an offset leads. */
+  #pointedTo(at: number): number {
+    return ((this.#out[at]! & 0x3f) << 8) | this.#out[at + 1]!
+  }
+
   #pointer(at: number, to: number): void {
     this.#out[at] = 0xc0 | (to >>> 8)
     this.#out[at + 1] = to & 0xff
@@ -377,4 +387,9 @@ export class ResponseWriter {
     for (let i = 0; i < length; i++) out[at + i] = source[from + i]!
     this.#at = at + length
   }
+}
+
+/** Octets of RDATA before the target's name. */
+function targetOffset(type: number): number {
+  return type === types.srv ? 6 : type === types.ns ? 0 : 2
 }

@@ -36,6 +36,7 @@ export const types = {
   ixfr: 251,
   axfr: 252,
   svcb: 64,
+  https: 65,
   any: 255,
 } as const
 
@@ -45,6 +46,11 @@ export const types = {
  */
 export function isMetaType(type: number): boolean {
   return type === types.opt || (type >= 128 && type < types.any)
+}
+
+/** SVCB and the types that share its form (RFC 9460 section 6). */
+export function isServiceBinding(type: number): boolean {
+  return type === types.svcb || type === types.https
 }
 
 /** Without EDNS, the most octets of a UDP message (RFC 1035 section 4.2.1). */

@@ -3,10 +3,10 @@
  * zone can stream from the store; the builder's own memory is bounded by the zone.
  */
 import { ByteWriter } from '../wire/bytes.ts'
-import { classes, types } from '../wire/constants.ts'
+import { classes, isServiceBinding, types } from '../wire/constants.ts'
 import { isSubdomain, labelCount, lowerName, parentName } from '../wire/name.ts'
 import { hashName } from '../wire/name-scan.ts'
-import { nameFields } from '../wire/rdata.ts'
+import { type NameField, nameFields } from '../wire/rdata.ts'
 import {
   type Fixup,
   fixupBases,
@@ -30,8 +30,8 @@ export interface WireRrset {
   readonly rdata: readonly Uint8Array[]
 }
 
-/** Types whose target's addresses go along in the additional section (RFC 1035 section 3.3, RFC 2782). */
-const targetTypes: ReadonlySet<number> = new Set([types.ns, types.mx, types.srv])
+/** Types whose target's addresses go along in the additional section (RFC 1035 section 3.3, RFC 2782, RFC 9460 section 4.2). */
+const targetTypes: ReadonlySet<number> = new Set([types.ns, types.mx, types.srv, types.svcb, types.https])
 const pointerToQuestion = 0xc00c
 /** Octets of an RR before its RDATA when the owner is a pointer. */
 export const rrHeadLength = 12
@@ -52,7 +52,7 @@ interface Rrset {
   readonly wire: Uint8Array
   readonly fixups: readonly number[]
   /** Target of each RR for the types that have one. */
-  readonly targets: readonly Uint8Array[]
+  readonly targets: readonly (Uint8Array | null)[]
 }
 
 export class ZoneCompiler {
@@ -117,7 +117,7 @@ export class ZoneCompiler {
   #encode(rrset: WireRrset): Rrset {
     const out = new ByteWriter()
     const fixups: number[] = []
-    const targets: Uint8Array[] = []
+    const targets: (Uint8Array | null)[] = []
     const spelled = new Map<string, number>()
     for (const rdata of rrset.rdata) {
       const names = nameFields(rrset.type, rdata)
@@ -129,10 +129,7 @@ export class ZoneCompiler {
       out.u16(compressed.bytes.length)
       fixups.push(...compressed.fixups)
       out.append(compressed.bytes)
-      const target = names.at(-1)
-      if (targetTypes.has(rrset.type) && target !== undefined) {
-        targets.push(lowerName(rdata.subarray(target.offset, target.offset + target.length)))
-      }
+      if (targetTypes.has(rrset.type)) targets.push(targetOf(rrset, rdata, names.at(-1)!))
     }
     return { type: rrset.type, count: rrset.rdata.length, wire: out.finish(), fixups, targets }
   }
@@ -278,18 +275,31 @@ export class ZoneCompiler {
     return encloser.wildcard ?? undefined
   }
 
-  /** Fix-ups, and behind them the targets' nodes, each once, where at least one of them has addresses here. */
+  /** Fix-ups, and behind them the targets' nodes, each once, where at least one of them has something to go along. */
   #links(rrset: Rrset): number[] {
     const linked = new Set<string>()
     const nodes = rrset.targets.map((target) => {
-      const node = this.#targetNode(target)
-      const addressed = node?.rrsets.some(({ type }) => type === types.a || type === types.aaaa)
-      if (node === undefined || !addressed || linked.has(nameKey(target))) return 0
+      const node = target === null ? undefined : this.#targetNode(target)
+      if (target === null || node === undefined || linked.has(nameKey(target))) return 0
+      if (!node.rrsets.some((other) => goesAlong(rrset, other))) return 0
       linked.add(nameKey(target))
       return node.index + 1
     })
     return nodes.some((node) => node !== 0) ? [...rrset.fixups, ...nodes] : [...rrset.fixups]
   }
+}
+
+/** The name that an RR leads to, or null when it says that there is none. */
+function targetOf({ type, owner }: WireRrset, rdata: Uint8Array, name: NameField): Uint8Array | null {
+  // The root stands for the owner, or with priority 0 for no service at all (RFC 9460 section 2.5).
+  if (isServiceBinding(type) && name.length === 1) return rdata[0] === 0 && rdata[1] === 0 ? null : owner
+  return lowerName(rdata.subarray(name.offset, name.offset + name.length))
+}
+
+/** Whether an RRset at a target is what a client may ask for next: an address, or another one of SVCB (RFC 9460 section 4.2). */
+function goesAlong(rrset: Rrset, other: Rrset): boolean {
+  if (other.type === types.a || other.type === types.aaaa) return true
+  return isServiceBinding(rrset.type) && other.type === rrset.type && other !== rrset
 }
 
 /** Whether the first label is an asterisk (RFC 4592 section 2.1.1). */

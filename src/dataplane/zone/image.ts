@@ -8,7 +8,7 @@
  *     table    open addressing with linear probing, at most half full; a slot is (hash, node + 1), node 0 is the apex
  *     nodes    `nodeWords` each: every owner and every empty non-terminal
  *     rrsets   `rrsetWords` each: a node's are adjacent and ordered by type
- *     links    per RRset: the fix-ups of its wire form, then (NS, MX, SRV) one node + 1 for each RR's target
+ *     links    per RRset: the fix-ups of its wire form, then (NS, MX, SRV, SVCB, HTTPS) one node + 1 for each RR's target
  *     bytes    lower-cased owner names and RRsets in wire form
  *
  * Wire form: the RRs as they go into a message, with the owner as a pointer to the question (0xC00C), which is right
