@@ -7,7 +7,7 @@ import {
   parseName,
   relativeName,
 } from '../../dataplane/wire/name.ts'
-import { formatRdata, parseRdata, parseType, typeName } from '../../dataplane/wire/rdata.ts'
+import { formatRdata, parseRdata, parseType, rdataDoubt, typeName } from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import { checkRrset, checkZone } from '../../dataplane/zone/check.ts'
 import type { Problem } from '../errors.ts'
@@ -122,7 +122,9 @@ export function parseRrset(
   const data = readData(origin, identity.type, body.data, dataAt, bad, problems)
   if (problems.length > before) return null
   const rrset = { ...identity, ttlSeconds: ttlOf(body), data }
-  const broken = checkRrset(apex, rrset)
+  // A reply about a single RRset has no place for a warning, and whoever writes one has its source at hand.
+  const doubts = data.flatMap((text) => rdataDoubt(rrset.type, text) ?? [])
+  const broken = [...checkRrset(apex, rrset), ...doubts]
   problems.push(...broken.map((message) => ({ path: dataAt, message })))
   return broken.length > 0 ? null : rrset
 }

@@ -1,12 +1,13 @@
 /**
- * What is allowed in a zone and yet most likely a mistake: names that lead to an alias or nowhere. Looked for when a
- * whole zone is written; nothing is ever refused for it.
+ * What is allowed in a zone and yet most likely a mistake: names that lead to an alias or nowhere, and digests of a length
+ * that their kind does not have. Looked for when a whole zone is written; nothing is ever refused for it.
  *
  * The RRs that lead somewhere stream by, and what stands at the names that they lead to is looked up for many of them at
  * once. Rejected: one statement that joins the table with itself. In a zone that was just written there are no
  * statistics of it, and what Postgres then chooses took minutes.
  */
 import { sql } from 'drizzle-orm'
+import { doubtedTypes, rdataDoubt } from '../../dataplane/wire/rdata.ts'
 import { namesAbove } from '../../dataplane/zone/check.ts'
 import { absoluteName, relativeOwner } from './names.ts'
 import type { Tx } from './transaction.ts'
@@ -20,11 +21,15 @@ export interface ZoneWarning {
   readonly message: string
 }
 
-/** An RR that leads to a name of its zone. */
-interface Lead {
+/** An RR that there may be something to say about. */
+interface Rr {
   readonly owner: string
   readonly type: string
   readonly data: string
+}
+
+/** One that leads to a name of its zone. */
+interface Lead extends Rr {
   /** Relative to the apex. */
   readonly target: string
   /** The names that the target lies below, the apex among them. */
@@ -32,6 +37,9 @@ interface Lead {
 }
 
 const batchSize = 2_000
+
+/** Types whose RDATA ends with a name that a client will ask for. */
+const leadingTypes = ['NS', 'MX', 'SRV']
 
 /** What stands at a name, as far as it matters to those who lead there. */
 const looked = ['A', 'AAAA', 'CNAME', 'NS']
@@ -41,7 +49,8 @@ const looked = ['A', 'AAAA', 'CNAME', 'NS']
  * - an apex without NS;
  * - NS, MX or SRV that lead to a CNAME of the zone (RFC 2181 section 10.3, RFC 2782);
  * - NS, MX or SRV that lead to a name of the zone that has no address; for an NS that leads into what it delegates, that
- *   is missing glue. Names below another zone cut are the affair of that zone, and a wildcard may give an address.
+ *   is missing glue. Names below another zone cut are the affair of that zone, and a wildcard may give an address;
+ * - DS, TLSA, SSHFP and their like with a digest that is not as long as its kind.
  *
  * @param most of them
  */
@@ -53,40 +62,44 @@ export async function zoneWarnings(tx: Tx, apex: string, most: number): Promise<
   if (apexNs.rows.length === 0) {
     found.push({ owner: '@', type: 'NS', data: '', message: 'the zone has no NS at its apex' })
   }
-  for await (const leads of streamLeads(tx, apex)) {
-    if (leads.length === 0) continue
-    const types = await lookUp(tx, apex, leads)
-    for (const lead of leads) {
-      const message = judge(lead, types)
+  for await (const rrs of streamRrs(tx, apex)) {
+    const leads = new Map(rrs.flatMap((rr) => leadOf(rr, apex)))
+    const types = leads.size === 0 ? new Map() : await lookUp(tx, apex, [...leads.values()])
+    for (const rr of rrs) {
+      const lead = leads.get(rr)
+      const message = lead === undefined ? rdataDoubt(rr.type, rr.data) : judge(lead, types)
       if (message === null) continue
       if (found.length === most) return found
-      found.push({ owner: lead.owner, type: lead.type, data: lead.data, message })
+      found.push({ ...rr, message })
     }
   }
   return found
 }
 
-async function* streamLeads(tx: Tx, apex: string): AsyncGenerator<Lead[]> {
+async function* streamRrs(tx: Tx, apex: string): AsyncGenerator<Rr[]> {
   await tx.execute(sql`
-    declare leads no scroll cursor for
-    select owner, type, data from rrsets where zone = ${apex} and type in ('NS', 'MX', 'SRV') order by owner, type`)
+    declare rrs no scroll cursor for
+    select owner, type, data from rrsets
+    where zone = ${apex} and type in ${[...leadingTypes, ...doubtedTypes]} order by owner, type`)
   try {
     for (;;) {
       const { rows } = await tx.execute<{ owner: string; type: string; data: string[] }>(
-        sql.raw(`fetch ${batchSize} from leads`),
+        sql.raw(`fetch ${batchSize} from rrs`),
       )
-      yield rows.flatMap(({ owner, type, data }) =>
-        data.flatMap((text) => {
-          const target = targetOf(text, apex)
-          return target === null ? [] : [{ owner, type, data: text, target, above: namesAbove(target) }]
-        }),
-      )
+      yield rows.flatMap(({ owner, type, data }) => data.map((text) => ({ owner, type, data: text })))
       if (rows.length < batchSize) return
     }
   } finally {
     // After an error there is nothing to close, and the error is what counts.
-    await tx.execute(sql`close leads`).catch(() => {})
+    await tx.execute(sql`close rrs`).catch(() => {})
   }
+}
+
+/** With the RR that it is of; nothing for one that leads nowhere, or out of the zone. */
+function leadOf(rr: Rr, apex: string): [Rr, Lead][] {
+  if (!leadingTypes.includes(rr.type)) return []
+  const target = targetOf(rr.data, apex)
+  return target === null ? [] : [[rr, { ...rr, target, above: namesAbove(target) }]]
 }
 
 /** The name at the end of RDATA, relative to the apex; null when it is not in the zone. */

@@ -64,17 +64,29 @@ interface Grammar {
   readonly type: number
   readonly fields: readonly { readonly label: string; readonly kind: FieldKind }[]
   /** Says what is wrong with RDATA whose fields are each sound; applied to what is written, not to what is shown. */
-  readonly check: (rdata: Uint8Array) => string | null
+  readonly check: Judgement
+  /** The same of what is allowed, and yet can hardly be meant. */
+  readonly doubt: Judgement
 }
+
+type Judgement = (rdata: Uint8Array) => string | null
+const nothing: Judgement = () => null
 
 function grammar(
   type: number,
   fields: Readonly<Record<string, FieldKind>>,
-  check: Grammar['check'] = () => null,
+  { check = nothing, doubt = nothing }: { readonly check?: Judgement; readonly doubt?: Judgement } = {},
 ): Grammar {
-  return { type, fields: Object.entries(fields).map(([label, kind]) => ({ label, kind })), check }
+  return {
+    type,
+    fields: Object.entries(fields).map(([label, kind]) => ({ label, kind })),
+    check,
+    doubt,
+  }
 }
 
+/** In wire form. Canonical text has no relative names, so that any origin does. */
+const root = Uint8Array.of(0)
 const typeNames = { read: readType, format: typeName }
 const bitmap = typeBitmap(typeNames)
 
@@ -135,8 +147,8 @@ const grammars: Readonly<Record<string, Grammar>> = {
   CERT: grammar(37, { type: certificateType, keyTag: u16, algorithm, certificate: base64 }),
   DNAME: grammar(39, { target: plainName }),
   APL: grammar(42, { prefixes: addressPrefixes }),
-  DS: grammar(43, ds, dsDigest),
-  SSHFP: grammar(44, { algorithm: u8, fingerprintType: u8, fingerprint: hex }, sshDigest),
+  DS: grammar(43, ds, { doubt: dsDigest }),
+  SSHFP: grammar(44, { algorithm: u8, fingerprintType: u8, fingerprint: hex }, { doubt: sshDigest }),
   IPSECKEY: grammar(45, { gateway: ipsecGateway, publicKey: optionalBase64 }),
   RRSIG: grammar(46, {
     covered: typeField(typeNames),
@@ -161,15 +173,15 @@ const grammars: Readonly<Record<string, Grammar>> = {
     types: bitmap,
   }),
   NSEC3PARAM: grammar(51, { algorithm: u8, flags: u8, iterations: u16, salt }),
-  TLSA: grammar(52, tlsa, tlsaDigest),
-  SMIMEA: grammar(53, tlsa, tlsaDigest),
-  CDS: grammar(59, ds, dsDigest),
+  TLSA: grammar(52, tlsa, { doubt: tlsaDigest }),
+  SMIMEA: grammar(53, tlsa, { doubt: tlsaDigest }),
+  CDS: grammar(59, ds, { doubt: dsDigest }),
   CDNSKEY: grammar(60, dnskey),
   OPENPGPKEY: grammar(61, { publicKey: base64 }),
   CSYNC: grammar(62, { serial: u32, flags: u16, types: bitmap }),
-  ZONEMD: grammar(63, { serial: u32, scheme: u8, hash: u8, digest: hex }, zoneDigest),
-  SVCB: grammar(types.svcb, svcb, aliasWithoutParams),
-  HTTPS: grammar(65, svcb, aliasWithoutParams),
+  ZONEMD: grammar(63, { serial: u32, scheme: u8, hash: u8, digest: hex }, { doubt: zoneDigest }),
+  SVCB: grammar(types.svcb, svcb, { check: aliasWithoutParams }),
+  HTTPS: grammar(65, svcb, { check: aliasWithoutParams }),
   SPF: grammar(99, { strings }),
   NID: grammar(104, { preference: u16, nodeId: locator64 }),
   L32: grammar(105, { preference: u16, locator: ipv4 }),
@@ -182,7 +194,7 @@ const grammars: Readonly<Record<string, Grammar>> = {
   AMTRELAY: grammar(260, { relay: amtRelay }),
   RESINFO: grammar(261, { strings }),
   WALLET: grammar(262, { strings }),
-  DLV: grammar(32769, ds, dsDigest),
+  DLV: grammar(32769, ds, { doubt: dsDigest }),
 }
 
 const byType = new Map<number, Grammar>(Object.values(grammars).map((entry) => [entry.type, entry]))
@@ -309,6 +321,25 @@ function formatFields(type: number, rdata: Uint8Array): string {
     .map(({ kind, offset, length }) => kind.format(rdata.subarray(offset, offset + length)))
     .filter((written) => written !== '')
     .join(' ')
+}
+
+/** Mnemonics of the types of which `rdataDoubt` may have something to say. */
+export const doubtedTypes: readonly string[] = Object.entries(grammars)
+  .filter(([, { doubt }]) => doubt !== nothing)
+  .map(([name]) => name)
+
+/**
+ * What in RDATA is allowed and can yet hardly be meant: a digest that is not as long as its kind. Null when nothing is.
+ *
+ * It is no error, because zones that are served elsewhere hold such digests, NSD loads them, and what is stored must be
+ * readable again: from the database, from a snapshot, from an export. So whoever takes data from a person asks this.
+ *
+ * @param type mnemonic
+ * @param canonical text, as `formatRdata` writes it
+ */
+export function rdataDoubt(type: string, canonical: string): string | null {
+  const doubt = grammars[type]?.doubt ?? nothing
+  return doubt === nothing ? null : doubt(parseRdata(type, canonical, root))
 }
 
 /**

@@ -56,7 +56,7 @@ function formatMoment(seconds: number): string {
   return new Date(seconds * 1000).toISOString().slice(0, 19).replace(/[-:T]/g, '')
 }
 
-/** A digest must have the length that its kind, the octet at `at`, has; kinds that we don't know may have any. */
+/** A digest should have the length that its kind, the octet at `at`, has; kinds that we don't know may have any. */
 function digestLength(at: number, digestAt: number, lengths: Readonly<Record<number, number>>) {
   return (rdata: Uint8Array) => {
     const expected = lengths[rdata[at]!]

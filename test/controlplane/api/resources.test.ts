@@ -214,6 +214,11 @@ for (const kind of ['postgres', 'embedded'] as const) {
         (await call('GET', `${at}?limit=2`)).body.items.map((item: { type: string }) => item.type),
         ['MX', 'NS'],
       )
+      const short = await call('PUT', `${at}/sub/DS`, { data: ['1 13 2 AABB'] })
+      t.match(short, {
+        status: 400,
+        body: { errors: [{ path: 'data', message: '2 octets of digest, where its kind 2 has 32' }] },
+      })
       t.equal((await call('PUT', `${at}/*.w/TXT`, { data: ['"a b"'] })).status, 201, 'a wildcard')
       t.equal((await call('DELETE', `${at}/*.w/TXT`)).status, 204)
       t.equal((await call('DELETE', `${at}/*.w/TXT`)).status, 404)

@@ -297,6 +297,10 @@ sibling NS ns.sibling
 ns.sibling AAAA 2001:db8::1
 _sip._tcp SRV 0 5 5060 gone
 _sip._tcp SRV 0 5 5060 in.cut
+cut DS 1 13 2 AABB
+cut DS 2 13 200 AABB
+www TLSA 3 1 0 AABB
+www SSHFP 4 2 AABB
 `)
     t.same(
       warnings.map(
@@ -310,6 +314,8 @@ _sip._tcp SRV 0 5 5060 in.cut
         '12:1 cut NS: the name server ns.cut lies in what is delegated, and its glue is missing: there is no A or AAAA',
         '14:1 cut NS: the name server nowhere has no address in this zone',
         '17:1 _sip._tcp SRV: the target gone has no address in this zone',
+        '19:1 cut DS: 2 octets of digest, where its kind 2 has 32',
+        '22:1 www SSHFP: 2 octets of digest, where its kind 2 has 32',
       ],
     )
     t.match(await database.read((tx) => getRrset(tx, apex, 'www', 'A')), {

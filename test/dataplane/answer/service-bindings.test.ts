@@ -28,6 +28,9 @@ const respond = serveLines({
     '*.wild 60 HTTPS 1 .',
     '*.wild 60 A 192.0.2.6',
     'go 60 CNAME x.wild',
+    'tight 60 HTTPS 0 wide',
+    'wide 60 A 192.0.2.8',
+    ...Array.from({ length: 20 }, (_, i) => `wide 60 HTTPS ${i + 1} server port=8443`),
     'many 60 HTTPS 1 server',
     'many 60 HTTPS 2 . port=8443',
     'many 60 HTTPS 3 Server port=8444',
@@ -78,6 +81,7 @@ t.test('what goes along', async (t) => {
         ['Q.wild.example.test. 1 c0000206'],
       ],
       ['behind an alias', 'go.example.test', types.HTTPS, ['x.wild.example.test. 1 c0000206']],
+      ['what fits', 'tight.example.test', types.HTTPS, ['wide.example.test. 1 c0000208']],
       [
         'each target once',
         'many.example.test',
