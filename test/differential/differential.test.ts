@@ -133,7 +133,10 @@ function judge(of: Case, tally: Tally): string | null {
   } else {
     const rule = ruleFor(of)
     if (rule === undefined && (nsd.tc || knot.tc)) return truncatedRule
-    if (rule === undefined && isReferral(ours) && apart.every((part) => part === 'glue')) return glueRule
+    const glueOnly = [apart, differencesFromOurs(of, nsd), differencesFromOurs(of, of.knotOnward)].some(
+      (parts) => parts.every((part) => part === 'glue'),
+    )
+    if (rule === undefined && isReferral(ours) && glueOnly) return glueRule
     if (rule === undefined && ours.tc && isReferral(nsd)) return glueRule
     if (rule === undefined) note(tally, `no rule: ${describeDifferences(of)}`, of)
     else count(tally.byRule, rule.name)
