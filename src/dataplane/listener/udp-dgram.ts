@@ -85,11 +85,12 @@ function serve(socket: Socket, responder: Responder, counters: Counters, traffic
   const client = new Client()
   let out = new Uint8Array(ednsPayload)
   let untimed = 0
+  let queued = false
   socket.on('message', (request: Buffer, from: RemoteInfo) => {
     traffic.received++
     // Port 0 can't be answered, and only a forged packet has it.
     if (from.port === 0) return counters.drop('source-port')
-    if (socket.getSendQueueSize() > maxQueuedOctets) return counters.drop('send')
+    if (queued && socket.getSendQueueSize() > maxQueuedOctets) return counters.drop('send')
     client.set(from.address, from.family === 'IPv6')
     const startMs = untimed === 0 ? performance.now() : 0
     responder.clock.tick()
@@ -98,6 +99,7 @@ function serve(socket: Socket, responder: Responder, counters: Counters, traffic
     if (untimed === 0) counters.duration((performance.now() - startMs) / 1000)
     untimed = (untimed + 1) % timedEvery
     // As a rule the kernel has taken the datagram when `send` returns. When it is queued, the buffer belongs to the queue.
-    if (socket.getSendQueueCount() > 0) out = new Uint8Array(ednsPayload)
+    queued = socket.getSendQueueCount() > 0
+    if (queued) out = new Uint8Array(ednsPayload)
   })
 }
