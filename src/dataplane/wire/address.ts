@@ -3,7 +3,9 @@ import { isIPv4, isIPv6 } from 'node:net'
 /** The four octets of a dotted quad, or null when the text is not one. No leading zeros, no short forms. */
 export function parseIpv4(text: string): Uint8Array | null {
   if (!isIPv4(text)) return null
-  return Uint8Array.from(text.split('.'), Number)
+  const octets = new Uint8Array(4)
+  readPeerIpv4(text, 0, octets, 0)
+  return octets
 }
 
 /** The sixteen octets of an IPv6 address (RFC 4291 section 2.2), or null. A zone index (`%eth0`) is refused. */

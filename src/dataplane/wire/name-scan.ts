@@ -77,9 +77,12 @@ function mix(hash: number): number {
   return hash ^ (hash >>> 15)
 }
 
-/** The hash that `NameScan` gives to a whole lower-cased name: what tables of names are keyed by. */
-export function hashName(name: Uint8Array): number {
+/**
+ * The hash that `NameScan` gives to a whole lower-cased name, which stands in `bytes` from `from` to before `to`: what
+ * tables of names are keyed by.
+ */
+export function hashName(bytes: Uint8Array, from = 0, to = bytes.length): number {
   let hash = fnvBasis
-  for (let at = name.length; at > 0; ) hash = Math.imul(hash ^ name[--at]!, fnvPrime)
+  for (let at = to; at > from; ) hash = Math.imul(hash ^ bytes[--at]!, fnvPrime)
   return mix(hash)
 }

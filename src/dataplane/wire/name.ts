@@ -26,6 +26,42 @@ export function parseName(text: string, origin?: Uint8Array): Uint8Array {
     if (origin === undefined) throw new TextError('"@" has no origin here')
     return origin
   }
+  return parsePlainName(text, origin) ?? parseEscapedName(text, origin)
+}
+
+/** Bounds what `parsePlainName` reads; filled anew by each call. */
+const plain = new Uint8Array(maxNameLength)
+
+/** What nearly every name is: labels without escapes. Null for anything else, wrong names included. */
+function parsePlainName(text: string, origin: Uint8Array | undefined): Uint8Array | null {
+  if (text.length >= maxNameLength) return null
+  let label = 0
+  let at = 1
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i)
+    if (char === 0x2e) {
+      const length = at - label - 1
+      if (length === 0 || length > maxLabelLength) return null
+      plain[label] = length
+      label = at++
+    } else if (char > 0x7f || char === 0x5c) return null
+    else plain[at++] = char
+  }
+  const length = at - label - 1
+  if (length === 0) {
+    plain[label] = 0
+    return plain.slice(0, at)
+  }
+  if (origin === undefined || length > maxLabelLength || at + origin.length > maxNameLength) return null
+  plain[label] = length
+  const name = new Uint8Array(at + origin.length)
+  name.set(plain.subarray(0, at))
+  name.set(origin, at)
+  return name
+}
+
+/** @throws TextError as `parseName` */
+function parseEscapedName(text: string, origin: Uint8Array | undefined): Uint8Array {
   const labels = parseLabels(text)
   const absolute = labels.at(-1)!.length === 0
   if (!absolute && origin === undefined) throw new TextError(`name "${text}" lacks its final dot`)
@@ -110,7 +146,12 @@ export function formatOctet(octet: number, specials: ReadonlySet<number>, space 
 
 /** A copy with ASCII letters in lower case (RFC 4343). Label lengths stay below 0x41, so that they never fold. */
 export function lowerName(wire: Uint8Array): Uint8Array {
-  return wire.map((octet) => (octet >= 0x41 && octet <= 0x5a ? octet | 0x20 : octet))
+  const name = new Uint8Array(wire.length)
+  for (let i = 0; i < wire.length; i++) {
+    const octet = wire[i]!
+    name[i] = octet >= 0x41 && octet <= 0x5a ? octet | 0x20 : octet
+  }
+  return name
 }
 
 /** Offsets at which the labels of a name begin, the root's not counted. */

@@ -63,6 +63,8 @@ export interface NameField {
 interface Grammar {
   readonly type: number
   readonly fields: readonly { readonly label: string; readonly kind: FieldKind }[]
+  /** Whether a field is a name. */
+  readonly named: boolean
   /** Says what is wrong with RDATA whose fields are each sound; applied to what is written, not to what is shown. */
   readonly check: Judgement
   /** The same of what is allowed, and yet can hardly be meant. */
@@ -80,6 +82,7 @@ function grammar(
   return {
     type,
     fields: Object.entries(fields).map(([label, kind]) => ({ label, kind })),
+    named: Object.values(fields).some((kind) => kind.name !== undefined),
     check,
     doubt,
   }
@@ -342,12 +345,14 @@ export function rdataDoubt(type: string, canonical: string): string | null {
   return doubt === nothing ? null : doubt(parseRdata(type, canonical, root))
 }
 
+const nameless: readonly NameField[] = []
+
 /**
  * The names that are fields of RDATA; none for a type that we don't know (RFC 3597 section 4: its octets are opaque),
  * and not the names inside a larger field, which are never compressed.
  */
-export function nameFields(type: number, rdata: Uint8Array): NameField[] {
-  if (!byType.has(type)) return []
+export function nameFields(type: number, rdata: Uint8Array): readonly NameField[] {
+  if (byType.get(type)?.named !== true) return nameless
   return walk(type, rdata)
     .filter(({ kind }) => kind.name !== undefined)
     .map(({ kind, offset, length }) => ({ offset, length, compressible: kind.name === 'compressible' }))

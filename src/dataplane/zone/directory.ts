@@ -6,8 +6,8 @@
 import { labelCount } from '../wire/name.ts'
 import type { NameScan } from '../wire/name-scan.ts'
 import { hashName } from '../wire/name-scan.ts'
-import { insert } from './compile.ts'
 import type { ZoneImage } from './image.ts'
+import { insert } from './image-writer.ts'
 
 const tableAt = 2
 

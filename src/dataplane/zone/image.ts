@@ -99,6 +99,8 @@ export function packFixup({ at, base, offset }: Fixup): number {
 export class ZoneImage {
   readonly words: Int32Array
   readonly bytes: Uint8Array
+  /** Offset in `bytes`. */
+  readonly apexName: number
   readonly apexLength: number
   readonly apexLabels: number
   readonly negativeSoa: number
@@ -114,6 +116,7 @@ export class ZoneImage {
     if (words[headerAt.magic] !== zoneMagic) throw new Error('not a zone image of this version')
     this.words = words
     this.bytes = new Uint8Array(buffer)
+    this.apexName = words[headerAt.apexName]!
     this.apexLength = words[headerAt.apexLength]!
     this.apexLabels = words[headerAt.apexLabels]!
     this.negativeSoa = words[headerAt.negativeSoa]!
@@ -127,7 +130,7 @@ export class ZoneImage {
 
   /** Whether the suffix of `name` that begins at `label` is the apex. */
   isApex(name: NameScan, label: number): boolean {
-    return name.suffixEquals(label, this.bytes, this.words[headerAt.apexName]!, this.apexLength)
+    return name.suffixEquals(label, this.bytes, this.apexName, this.apexLength)
   }
 
   /**
@@ -176,6 +179,20 @@ export class ZoneImage {
     return this.words[this.#nodes + node * nodeWords + nodeAt.dname]! - 1
   }
 
+  get nodeCount(): number {
+    return this.words[headerAt.nodeCount]!
+  }
+
+  /** Offset in `bytes` of the node's name. */
+  name(node: number): number {
+    return this.words[this.#nodes + node * nodeWords]!
+  }
+
+  /** Octets of the node's name. */
+  nameLength(node: number): number {
+    return this.words[this.#nodes + node * nodeWords + nodeAt.size]! & 0xff
+  }
+
   labels(node: number): number {
     return this.words[this.#nodes + node * nodeWords + nodeAt.size]! >>> 8
   }
@@ -213,13 +230,18 @@ export class ZoneImage {
     return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.wireLength]!
   }
 
+  /** Offset in `words` of the RRset's links: its fix-ups, then its targets. */
+  links(rrset: number): number {
+    return this.#links + this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.links]!
+  }
+
   fixupCount(rrset: number): number {
     return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.linkCounts]! & 0xffff
   }
 
   /** See `packFixup`. */
   fixup(rrset: number, index: number): number {
-    return this.words[this.#links + this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.links]! + index]!
+    return this.words[this.links(rrset) + index]!
   }
 
   /** Whether the RRset's names have nodes in this zone that hold addresses. */

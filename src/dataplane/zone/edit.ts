@@ -1,0 +1,115 @@
+/**
+ * A zone image with some owners' RRsets replaced: the image holds everything that it was compiled from, so that a change of
+ * one RRset in a large zone needs neither its rows nor their text again. Most RRsets are copied as they stand; those with
+ * targets are taken apart, because only their names tell which nodes they link to.
+ */
+import { u16 } from '../wire/bytes.ts'
+import { types } from '../wire/constants.ts'
+import { NameScan } from '../wire/name-scan.ts'
+import { Octets } from './columns.ts'
+import { ZoneCompiler } from './compile.ts'
+import { fixupBases, maxFixupOffset, type ZoneImage } from './image.ts'
+import { rrHeadLength, targetTypes } from './rrset-encoder.ts'
+
+/**
+ * A compiler that holds what the image holds, without the services, the SOA, and the RRsets of some owners.
+ *
+ * @param apex lower-cased wire form
+ * @param soa the new one
+ * @param owners whose RRsets are left out, in lower-cased wire form; those that the zone doesn't have do no harm
+ */
+export function editZone(
+  image: ZoneImage,
+  apex: Uint8Array,
+  soa: { readonly rdata: Uint8Array; readonly ttlSeconds: number },
+  owners: Iterable<Uint8Array>,
+): ZoneCompiler {
+  const dropped = new Set<number>()
+  const scan = new NameScan()
+  for (const owner of owners) {
+    scan.load(owner, 0, owner.length)
+    dropped.add(image.find(scan, 0))
+  }
+  const compiler = new ZoneCompiler(apex, soa)
+  for (let node = 0; node < image.nodeCount; node++) {
+    if (dropped.has(node)) continue
+    const end = image.firstRrset(node) + image.rrsetCount(node)
+    for (let rrset = image.firstRrset(node); rrset < end; rrset++) {
+      const type = image.type(rrset)
+      if (type === types.soa) continue
+      if (!targetTypes.has(type)) compiler.addFrom(image, node, rrset)
+      else {
+        const owner = nameOf(image, node)
+        compiler.add({ owner, type, ttlSeconds: ttlOf(image, rrset), rdata: rdataOf(image, node, rrset) })
+      }
+    }
+  }
+  return compiler
+}
+
+/** Lower-cased wire form. */
+export function nameOf(image: ZoneImage, node: number): Uint8Array {
+  return image.bytes.slice(image.name(node), image.name(node) + image.nameLength(node))
+}
+
+/** TTL in seconds of an RRset. */
+export function ttlOf(image: ZoneImage, rrset: number): number {
+  const at = image.wire(rrset) + 6
+  return u16(image.bytes, at) * 0x1_0000 + u16(image.bytes, at + 2)
+}
+
+/**
+ * RDATA of each RR of a node's RRset, its names whole. What was left out of a name comes back in the letters' case of the
+ * place that it pointed to, as in a response.
+ */
+export function rdataOf(image: ZoneImage, node: number, rrset: number): Uint8Array[] {
+  const { bytes } = image
+  const start = image.wire(rrset)
+  const count = image.fixupCount(rrset)
+  const rdata: Uint8Array[] = []
+  const whole = new Octets()
+  let at = 0
+  let index = 0
+  for (let rr = image.rrCount(rrset); rr > 0; rr--) {
+    const end = at + rrHeadLength + u16(bytes, start + at + rrHeadLength - 2)
+    whole.length = 0
+    at += rrHeadLength
+    for (; index < count && placeOf(image.fixup(rrset, index)) < end; index++) {
+      const fixup = image.fixup(rrset, index)
+      whole.append(bytes, start + at, start + placeOf(fixup))
+      appendTarget(image, node, rrset, fixup, whole)
+      at = placeOf(fixup) + 2
+    }
+    whole.append(bytes, start + at, start + end)
+    rdata.push(whole.bytes.slice(0, whole.length))
+    at = end
+  }
+  return rdata
+}
+
+/** Where in the wire form of its RRset the two octets of a fix-up are. */
+function placeOf(fixup: number): number {
+  return fixup & 0xffff
+}
+
+/** Appends the name that a fix-up points to. */
+function appendTarget(image: ZoneImage, node: number, rrset: number, fixup: number, out: Octets): void {
+  const { bytes, apexName, apexLength } = image
+  const base = fixup >>> 30
+  const offset = (fixup >>> 16) & maxFixupOffset
+  if (base === fixupBases.apex) out.append(bytes, apexName + offset, apexName + apexLength)
+  else if (base === fixupBases.owner) {
+    out.append(bytes, image.name(node) + offset, image.name(node) + image.nameLength(node))
+  } else {
+    // Labels, and then the root or another pointer: the first fix-up from there on, unless the root comes before it.
+    const start = image.wire(rrset)
+    let index = 0
+    while (placeOf(image.fixup(rrset, index)) < offset) index++
+    const next = image.fixup(rrset, index)
+    let end = offset
+    while (end !== placeOf(next) && bytes[start + end] !== 0) end += bytes[start + end]! + 1
+    const pointed = end === placeOf(next)
+    out.append(bytes, start + offset, start + end + (pointed ? 0 : 1))
+    if (pointed) appendTarget(image, node, rrset, next, out)
+  }
+}

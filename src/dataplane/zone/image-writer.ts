@@ -1,0 +1,307 @@
+/**
+ * The second pass of compiling: brings what was added to a zone into the order of an image, links it, and writes it.
+ * Nodes stand in the order of their label counts, so that an ancestor's links are known before its descendants'.
+ */
+import { types } from '../wire/constants.ts'
+import { Words } from './columns.ts'
+import { headerAt, headerWords, nodeAt, nodeWords, rrsetAt, rrsetWords, zoneMagic } from './image.ts'
+import type { NodeTable } from './node-table.ts'
+import { isWildcard, type RrsetEncoder } from './rrset-encoder.ts'
+
+/** What is noted of each RRset when it is added: its node, type | RRs << 16, and where its parts begin. */
+export const addedAt = { node: 0, typeAndCount: 1, wire: 2, fixups: 3, targets: 4 } as const
+export const addedWords = 5
+
+export interface CollectedZone {
+  readonly nodes: NodeTable
+  readonly encoder: RrsetEncoder
+  /** Plan slot + 1 by node. */
+  readonly services: ReadonlyMap<number, number>
+  /** `addedWords` for each RRset, and for one more that says where the last one's parts end. */
+  readonly added: Int32Array
+  /** Number of RRsets; the last of them is the SOA of negative answers, which no node owns. */
+  readonly count: number
+}
+
+/** Flags of what a node holds. */
+const holdsNs = 1
+const holdsDname = 2
+const holdsAddress = 4
+
+export function writeImage(zone: CollectedZone): SharedArrayBuffer {
+  return new ImageWriter(zone).write()
+}
+
+class ImageWriter {
+  readonly #zone: CollectedZone
+  /** Nodes of the table by their place in the image, and the other way round. */
+  readonly #order: Int32Array
+  readonly #place: Int32Array
+  /** By place: the first of the node's RRsets in `#rrsets`; one more entry ends the last node's. */
+  readonly #first: Int32Array
+  /** RRsets as they were added, in the order of the image. */
+  readonly #rrsets: Int32Array
+  /** By place: flags. */
+  readonly #holds: Uint8Array
+  /** By place: 0, or the place of another node + 1. */
+  readonly #cut: Int32Array
+  readonly #dname: Int32Array
+  readonly #wildcard: Int32Array
+  /** By place of the RRset in the image: where its links begin, and their counts as the image has them. */
+  readonly #linksAt: Int32Array
+  readonly #linkCounts: Int32Array
+  readonly #links = new Words()
+
+  constructor(zone: CollectedZone) {
+    const { count } = zone.nodes
+    this.#zone = zone
+    this.#order = new Int32Array(count)
+    this.#place = new Int32Array(count)
+    this.#first = new Int32Array(count + 1)
+    this.#rrsets = new Int32Array(zone.count)
+    this.#holds = new Uint8Array(count)
+    this.#cut = new Int32Array(count)
+    this.#dname = new Int32Array(count)
+    this.#wildcard = new Int32Array(count)
+    this.#linksAt = new Int32Array(zone.count)
+    this.#linkCounts = new Int32Array(zone.count)
+  }
+
+  write(): SharedArrayBuffer {
+    this.#orderNodes()
+    this.#orderRrsets()
+    this.#linkNodes()
+    for (let index = 0; index < this.#rrsets.length; index++) this.#linkRrset(index)
+    return this.#layOut()
+  }
+
+  /** By label count; those of the same in the order in which they came. */
+  #orderNodes(): void {
+    const { nodes } = this.#zone
+    const next = new Int32Array(130)
+    for (let node = 0; node < nodes.count; node++) next[nodes.labels(node) + 1]!++
+    for (let labels = 1; labels < next.length; labels++) next[labels]! += next[labels - 1]!
+    for (let node = 0; node < nodes.count; node++) {
+      const place = next[nodes.labels(node)]!++
+      this.#order[place] = node
+      this.#place[node] = place
+    }
+  }
+
+  /** By node, then by type. */
+  #orderRrsets(): void {
+    const { added, count } = this.#zone
+    const first = this.#first
+    const owned = count - 1
+    const placeOf = (rrset: number) => this.#place[added[rrset * addedWords + addedAt.node]!]!
+    const next = new Int32Array(first.length + 1)
+    for (let rrset = 0; rrset < owned; rrset++) next[placeOf(rrset) + 2]!++
+    for (let place = 2; place < next.length; place++) next[place]! += next[place - 1]!
+    for (let rrset = 0; rrset < owned; rrset++) {
+      const place = placeOf(rrset)
+      this.#rrsets[next[place + 1]!++] = rrset
+      this.#holds[place]! |= flagOf(this.#type(rrset))
+    }
+    first.set(next.subarray(0, first.length))
+    this.#rrsets[owned] = owned
+    for (let place = 0; place < first.length - 1; place++) {
+      const begin = first[place]!
+      const end = first[place + 1]!
+      if (end - begin > 1)
+        this.#rrsets.subarray(begin, end).sort((a, b) => this.#type(a) - this.#type(b) || a - b)
+    }
+  }
+
+  #linkNodes(): void {
+    const { nodes } = this.#zone
+    const holds = this.#holds
+    this.#dname[0] = holds[0]! & holdsDname ? 1 : 0
+    for (let place = 1; place < nodes.count; place++) {
+      const node = this.#order[place]!
+      const parent = this.#place[nodes.parent.words[node]!]!
+      const delegated = (holds[place]! & holdsNs) !== 0
+      const aliased = (holds[place]! & holdsDname) !== 0
+      const cut = this.#cut[parent]!
+      const dname = this.#dname[parent]!
+      // Whichever of a cut and a DNAME is higher hides what is below it, the other one too.
+      this.#dname[place] = dname === 0 && aliased && cut === 0 && !delegated ? place + 1 : dname
+      this.#cut[place] = cut === 0 && delegated && dname === 0 ? place + 1 : cut
+      if (isWildcard(nodes.names.bytes, nodes.nameAt.words[node]!)) this.#wildcard[parent] = place + 1
+    }
+  }
+
+  /** Fix-ups, and behind them the targets' nodes, each once, where at least one of them has addresses here. */
+  #linkRrset(index: number): void {
+    const { added, encoder } = this.#zone
+    const base = this.#rrsets[index]! * addedWords
+    const at = this.#links.length
+    const fixups = added[base + addedAt.fixups]!
+    const endFixups = added[base + addedWords + addedAt.fixups]!
+    for (let fixup = fixups; fixup < endFixups; fixup++) this.#links.push(encoder.fixups.words[fixup]!)
+    const targets = added[base + addedAt.targets]!
+    const endTargets = added[base + addedWords + addedAt.targets]!
+    const linked = this.#linkTargets(targets, endTargets)
+    this.#linksAt[index] = at
+    this.#linkCounts[index] = (endFixups - fixups) | (linked ? (endTargets - targets) << 16 : 0)
+  }
+
+  /** @returns whether there is one with addresses; else nothing is written. */
+  #linkTargets(first: number, end: number): boolean {
+    const before = this.#links.length
+    let linked = false
+    for (let target = first; target < end; target++) {
+      const node = this.#targetPlace(target)
+      const listed = node >= 0 && this.#isListed(node + 1, target, first, before)
+      const shown = node >= 0 && (this.#holds[node]! & holdsAddress) !== 0 && !listed
+      this.#links.push(shown ? node + 1 : 0)
+      linked ||= shown
+    }
+    if (!linked) this.#links.length = before
+    return linked
+  }
+
+  /** Whether an RR before has the same target. A wildcard's node may stand for several names. */
+  #isListed(link: number, target: number, first: number, before: number): boolean {
+    for (let other = first; other < target; other++) {
+      if (this.#links.words[before + other - first] === link && this.#sameTarget(other, target)) return true
+    }
+    return false
+  }
+
+  #sameTarget(a: number, b: number): boolean {
+    const { targets } = this.#zone.encoder
+    return (
+      Buffer.compare(
+        targets.bytes.subarray(this.#targetStart(a), this.#targetEnd(a)),
+        targets.bytes.subarray(this.#targetStart(b), this.#targetEnd(b)),
+      ) === 0
+    )
+  }
+
+  #targetStart(target: number): number {
+    return target === 0 ? 0 : this.#targetEnd(target - 1)
+  }
+
+  #targetEnd(target: number): number {
+    return this.#zone.encoder.targetEnds.words[target]!
+  }
+
+  /** Place of the node that says what a target's addresses are: its own, or the wildcard that stands in for it; or -1. */
+  #targetPlace(target: number): number {
+    const { nodes, encoder } = this.#zone
+    const { bytes } = encoder.targets
+    const from = this.#targetStart(target)
+    const to = this.#targetEnd(target)
+    if (!nodes.covers(bytes, from, to)) return -1
+    const exact = nodes.find(bytes, from, to)
+    if (exact >= 0) return this.#place[exact]!
+    return this.#wildcard[this.#place[nodes.closest(bytes, from, to)]!]! - 1
+  }
+
+  #layOut(): SharedArrayBuffer {
+    const { nodes, added, count, encoder } = this.#zone
+    let slots = 4
+    while (slots < 2 * nodes.count) slots *= 2
+    const nodesAt = headerWords + 2 * slots
+    const rrsetsAt = nodesAt + nodes.count * nodeWords
+    const linksAt = rrsetsAt + count * rrsetWords
+    const bytesAt = 4 * (linksAt + this.#links.length)
+    const size = bytesAt + nodes.names.length + encoder.wire.length
+    const buffer = new SharedArrayBuffer(Math.ceil(size / 4) * 4)
+    const words = new Int32Array(buffer)
+    const bytes = new Uint8Array(buffer)
+    words[headerAt.magic] = zoneMagic
+    words[headerAt.tableMask] = slots - 1
+    words[headerAt.table] = headerWords
+    words[headerAt.nodes] = nodesAt
+    words[headerAt.rrsets] = rrsetsAt
+    words[headerAt.links] = linksAt
+    words[headerAt.nodeCount] = nodes.count
+    words[headerAt.rrsetCount] = count
+    words[headerAt.apexName] = bytesAt
+    words[headerAt.apexLength] = nodes.length(0)
+    words[headerAt.apexLabels] = nodes.labels(0)
+    words[headerAt.maxLabels] = nodes.labels(this.#order.at(-1)!)
+    words[headerAt.negativeSoa] = count - 1
+    const wireAt = this.#writeNodes(words, bytes, nodesAt, bytesAt, slots - 1)
+    this.#writeRrsets(words, bytes, rrsetsAt, wireAt, added)
+    words.set(this.#links.words.subarray(0, this.#links.length), linksAt)
+    return buffer
+  }
+
+  /** @returns where in `bytes` the names end */
+  #writeNodes(words: Int32Array, bytes: Uint8Array, nodesAt: number, bytesAt: number, mask: number): number {
+    const { nodes, services } = this.#zone
+    let free = bytesAt
+    for (let place = 0; place < nodes.count; place++) {
+      const node = this.#order[place]!
+      const base = nodesAt + place * nodeWords
+      const length = nodes.length(node)
+      const first = this.#first[place]!
+      words[base + nodeAt.name] = free
+      words[base + nodeAt.size] = nodes.size.words[node]!
+      words[base + nodeAt.rrset] = first
+      words[base + nodeAt.rrsetCount] = this.#first[place + 1]! - first
+      words[base + nodeAt.cut] = this.#cut[place]!
+      words[base + nodeAt.wildcard] = this.#wildcard[place]!
+      words[base + nodeAt.service] = services.get(node) ?? 0
+      words[base + nodeAt.dname] = this.#dname[place]!
+      const name = nodes.nameAt.words[node]!
+      for (let i = 0; i < length; i++) bytes[free + i] = nodes.names.bytes[name + i]!
+      free += length
+      insert(words, headerWords, mask, nodes.hash.words[node]!, place + 1)
+    }
+    return free
+  }
+
+  #writeRrsets(
+    words: Int32Array,
+    bytes: Uint8Array,
+    rrsetsAt: number,
+    wireAt: number,
+    added: Int32Array,
+  ): void {
+    const { wire } = this.#zone.encoder
+    let free = wireAt
+    for (let index = 0; index < this.#rrsets.length; index++) {
+      const from = this.#rrsets[index]! * addedWords
+      const base = rrsetsAt + index * rrsetWords
+      const start = added[from + addedAt.wire]!
+      const length = added[from + addedWords + addedAt.wire]! - start
+      words[base + rrsetAt.type] = added[from + addedAt.typeAndCount]!
+      words[base + rrsetAt.wire] = free
+      words[base + rrsetAt.wireLength] = length
+      words[base + rrsetAt.links] = this.#linksAt[index]!
+      words[base + rrsetAt.linkCounts] = this.#linkCounts[index]!
+      if (length > 64) bytes.set(wire.bytes.subarray(start, start + length), free)
+      else for (let i = 0; i < length; i++) bytes[free + i] = wire.bytes[start + i]!
+      free += length
+    }
+  }
+
+  #type(rrset: number): number {
+    return this.#zone.added[rrset * addedWords + addedAt.typeAndCount]! & 0xffff
+  }
+}
+
+function flagOf(type: number): number {
+  switch (type) {
+    case types.ns:
+      return holdsNs
+    case types.dname:
+      return holdsDname
+    case types.a:
+    case types.aaaa:
+      return holdsAddress
+    default:
+      return 0
+  }
+}
+
+/** Puts (hash, value) into an open-addressing table of pairs; shared with the directory. */
+export function insert(words: Int32Array, table: number, mask: number, hash: number, value: number): void {
+  let slot = hash & mask
+  while (words[table + 2 * slot + 1] !== 0) slot = (slot + 1) & mask
+  words[table + 2 * slot] = hash
+  words[table + 2 * slot + 1] = value
+}

@@ -1,0 +1,180 @@
+/**
+ * RRsets in the wire form of an image (see `image.ts`), one behind the other, with their fix-ups and the names of their
+ * targets beside them.
+ *
+ * Compression here is what no message can change: a compressible name's end is left out where the apex, the owner or an
+ * RR before in the same RRset spells it.
+ */
+import { classes, types } from '../wire/constants.ts'
+import { hashName } from '../wire/name-scan.ts'
+import type { NameField } from '../wire/rdata.ts'
+import { Octets, Words } from './columns.ts'
+import { fixupBases, maxFixupOffset, packFixup, type ZoneImage } from './image.ts'
+
+/** One RRset in wire terms. */
+export interface WireRrset {
+  /** Lower-cased wire form, at or below the apex. */
+  readonly owner: Uint8Array
+  readonly type: number
+  readonly ttlSeconds: number
+  readonly rdata: readonly Uint8Array[]
+}
+
+/** Types whose target's addresses go along in the additional section (RFC 1035 section 3.3, RFC 2782). */
+export const targetTypes: ReadonlySet<number> = new Set([types.ns, types.mx, types.srv])
+/** Of no fix-up: its base would be 3. */
+const nowhere = -1
+const pointerToQuestion = 0xc00c
+/** Octets of an RR before its RDATA when the owner is a pointer. */
+export const rrHeadLength = 12
+
+export class RrsetEncoder {
+  /** Wire forms. */
+  readonly wire = new Octets()
+  /** Fix-ups, each `at` counted from the beginning of its RRset. */
+  readonly fixups = new Words()
+  /** Lower-cased names of targets, and where each ends; one for each RR of the types that have one. */
+  readonly targets = new Octets()
+  readonly targetEnds = new Words()
+  readonly #apex: Uint8Array
+  /** The name being written, in lower case. */
+  readonly #name = new Uint8Array(256)
+  /**
+   * Suffixes that the RRset spells, by their hash: number of the RR, offsets of the suffix and of its end in that RDATA,
+   * and where in the wire form it stands. Bounded by `maxFixupOffset`; of suffixes of one hash the last is kept.
+   */
+  readonly #spelled = new Map<number, readonly [rr: number, from: number, to: number, at: number]>()
+
+  /** @param apex lower-cased wire form */
+  constructor(apex: Uint8Array) {
+    this.#apex = apex
+  }
+
+  /**
+   * Appends an RRset.
+   *
+   * @param fields the names in the RDATA of each RR
+   */
+  encode(
+    { owner, type, ttlSeconds, rdata: rrs }: WireRrset,
+    fields: readonly (readonly NameField[])[],
+  ): void {
+    const { wire, targets } = this
+    const start = wire.length
+    if (this.#spelled.size > 0) this.#spelled.clear()
+    for (const [index, rdata] of rrs.entries()) {
+      const names = fields[index]!
+      wire.u16(pointerToQuestion)
+      wire.u16(type)
+      wire.u16(classes.in)
+      wire.u32(ttlSeconds)
+      const lengthAt = wire.length
+      wire.u16(0)
+      if (names.length === 0) wire.append(rdata, 0, rdata.length)
+      else this.#compress(owner, rrs, index, names, start)
+      const length = wire.length - lengthAt - 2
+      wire.bytes[lengthAt] = length >>> 8
+      wire.bytes[lengthAt + 1] = length & 0xff
+      const target = names.at(-1)
+      if (targetTypes.has(type) && target !== undefined) {
+        const end = target.offset + target.length
+        for (let at = target.offset; at < end; at++) targets.u8(lower(rdata[at]!))
+        this.targetEnds.push(targets.length)
+      }
+    }
+  }
+
+  /** Appends an RRset of an image of the same zone. */
+  copy(image: ZoneImage, rrset: number): void {
+    const { bytes, words } = image
+    const wire = image.wire(rrset)
+    this.wire.append(bytes, wire, wire + image.wireLength(rrset))
+    const fixup = image.links(rrset)
+    for (let at = fixup; at < fixup + image.fixupCount(rrset); at++) this.fixups.push(words[at]!)
+  }
+
+  /**
+   * Appends RDATA, with room for a pointer, to be fixed up, in the place of what each compressible name shares with a name
+   * that is in the message already.
+   *
+   * @param start where in `wire` the RRset begins
+   */
+  #compress(
+    owner: Uint8Array,
+    rrs: readonly Uint8Array[],
+    index: number,
+    names: readonly NameField[],
+    start: number,
+  ): void {
+    const { wire } = this
+    const rdata = rrs[index]!
+    let from = 0
+    for (const { offset, length, compressible } of names) {
+      if (!compressible) continue
+      wire.append(rdata, from, offset)
+      from = offset
+      for (let i = 0; i < length; i++) this.#name[i] = lower(rdata[offset + i]!)
+      // The root's one octet is shorter than a pointer.
+      for (let at = 0; this.#name[at] !== 0; at += this.#name[at]! + 1) {
+        const pointer = this.#pointerTo(at, length, owner, rrs)
+        const here = wire.length - start
+        if (pointer !== nowhere) {
+          this.fixups.push(pointer | here)
+          wire.u16(0)
+          from = offset + length
+          break
+        }
+        if (here <= maxFixupOffset) {
+          this.#spelled.set(hashName(this.#name, at, length), [index, offset + at, offset + length, here])
+        }
+        const label = this.#name[at]! + 1
+        wire.append(rdata, from, from + label)
+        from += label
+      }
+    }
+    wire.append(rdata, from, rdata.length)
+  }
+
+  /**
+   * A fix-up, its `at` left out, to where the suffix of `#name` that begins at `from` is spelled in the message before it
+   * is needed; `nowhere` when it is not.
+   */
+  #pointerTo(from: number, to: number, owner: Uint8Array, rrs: readonly Uint8Array[]): number {
+    const name = this.#name
+    const apex = this.#apex
+    if (endsWith(apex, name, from, to)) {
+      return packFixup({ at: 0, base: fixupBases.apex, offset: apex.length - (to - from) })
+    }
+    // A wildcard is not spelled where it stands in for another name, which may have more labels.
+    if (!isWildcard(owner, 0) && endsWith(owner, name, from, to)) {
+      return packFixup({ at: 0, base: fixupBases.owner, offset: owner.length - (to - from) })
+    }
+    if (this.#spelled.size === 0) return nowhere
+    const spelled = this.#spelled.get(hashName(name, from, to))
+    if (spelled === undefined) return nowhere
+    const [rr, start, end, at] = spelled
+    if (end - start !== to - from) return nowhere
+    for (let i = 0; i < to - from; i++) if (lower(rrs[rr]![start + i]!) !== name[from + i]) return nowhere
+    return packFixup({ at: 0, base: fixupBases.rrset, offset: at })
+  }
+}
+
+/** Whether the first label of the name at `at` is an asterisk (RFC 4592 section 2.1.1). */
+export function isWildcard(names: Uint8Array, at: number): boolean {
+  return names[at] === 1 && names[at + 1] === 0x2a
+}
+
+/** Whether `name` is, or lies below, the name in `other` from `from` to before `to`; both in lower case. */
+function endsWith(name: Uint8Array, other: Uint8Array, from: number, to: number): boolean {
+  const start = name.length - (to - from)
+  if (start < 0) return false
+  for (let i = 0; i < to - from; i++) if (name[start + i] !== other[from + i]) return false
+  let at = 0
+  while (at < start) at += name[at]! + 1
+  return at === start
+}
+
+/** An ASCII letter in lower case (RFC 4343), any other octet as it is; a label's length is never a letter's. */
+function lower(octet: number): number {
+  return octet >= 0x41 && octet <= 0x5a ? octet | 0x20 : octet
+}

@@ -1,0 +1,146 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { lowerName, parseName } from '../../../src/dataplane/wire/name.ts'
+import { parseRdata, rrTypes } from '../../../src/dataplane/wire/rdata.ts'
+import { TextError } from '../../../src/dataplane/wire/text-error.ts'
+import { ZoneCompiler } from '../../../src/dataplane/zone/compile.ts'
+import { editZone, nameOf, rdataOf, ttlOf } from '../../../src/dataplane/zone/edit.ts'
+import { ZoneImage } from '../../../src/dataplane/zone/image.ts'
+import type { WireRrset } from '../../../src/dataplane/zone/rrset-encoder.ts'
+
+const text = (octets: Uint8Array) => Buffer.from(octets).toString('latin1')
+const apex = parseName('example.test.')
+const soaOf = (serial: number) => ({
+  rdata: parseRdata('SOA', `ns1.example.net. ns1.example.net. ${serial} 3600 600 86400 60`, apex),
+  ttlSeconds: 300,
+})
+
+interface Line {
+  readonly owner: string
+  readonly type: string
+  readonly ttlSeconds: number
+  readonly data: readonly string[]
+}
+
+const wireOf = ({ owner, type, ttlSeconds, data }: Line): WireRrset => ({
+  owner: lowerName(parseName(owner, apex)),
+  type: rrTypes.get(type)!,
+  ttlSeconds,
+  rdata: data.map((line) => parseRdata(type, line, apex)),
+})
+
+function compile(lines: readonly Line[], services: readonly string[], serial = 1): ZoneImage {
+  const compiler = new ZoneCompiler(apex, soaOf(serial))
+  for (const line of lines) compiler.add(wireOf(line))
+  for (const [slot, owner] of services.entries()) compiler.addService(lowerName(parseName(owner, apex)), slot)
+  return new ZoneImage(compiler.finish())
+}
+
+/** All that an image says, independent of the order in which it was compiled. */
+function contentsOf(image: ZoneImage): string[] {
+  const name = (node: number) => (node < 0 ? '-' : text(nameOf(image, node)))
+  const lines: string[] = []
+  for (let node = 0; node < image.nodeCount; node++) {
+    const links = [image.cut(node), image.dname(node), image.wildcard(node)].map(name)
+    lines.push(`${name(node)} ${image.labels(node)} ${links.join(' ')} ${image.service(node)}`)
+    for (let i = 0; i < image.rrsetCount(node); i++) {
+      const rrset = image.firstRrset(node) + i
+      const targets = Array.from({ length: image.rrCount(rrset) }, (_, rr) =>
+        image.hasTargets(rrset) ? name(image.target(rrset, rr)) : '-',
+      )
+      const octets = image.bytes.subarray(image.wire(rrset), image.wire(rrset) + image.wireLength(rrset))
+      const fixups = Array.from({ length: image.fixupCount(rrset) }, (_, fixup) => image.fixup(rrset, fixup))
+      lines.push(`${name(node)} ${image.type(rrset)} ${text(octets)} ${fixups} ${targets}`)
+    }
+  }
+  return lines.sort()
+}
+
+const label = fc.constantFrom('a', 'b', 'ns1', '*', 'Mail', 'example')
+const below = fc.array(label, { minLength: 1, maxLength: 3 }).map((labels) => labels.join('.'))
+const owner = fc.oneof(fc.constant('@'), below).map((name) => name.toLowerCase())
+const target = fc.oneof(
+  owner,
+  fc
+    .tuple(below, fc.constantFrom('net.', 'example.net.', 'test.', ''))
+    .map(([name, end]) => `${name}.${end}`),
+  fc.constant('.'),
+)
+const data: Readonly<Record<string, fc.Arbitrary<string>>> = {
+  A: fc.integer({ min: 0, max: 9 }).map((last) => `192.0.2.${last}`),
+  AAAA: fc.constant('2001:db8::1'),
+  NS: target,
+  MX: target.map((name) => `10 ${name}`),
+  SRV: target.map((name) => `1 2 3 ${name}`),
+  PTR: target,
+  DNAME: target,
+  MINFO: fc.tuple(target, target).map(([one, other]) => `${one} ${other}`),
+  TXT: fc.integer({ min: 0, max: 200 }).map((length) => `"${'x'.repeat(length)}"`),
+}
+const line: fc.Arbitrary<Line> = fc.constantFrom(...Object.keys(data)).chain((type) =>
+  fc.record({
+    owner,
+    type: fc.constant(type),
+    ttlSeconds: fc.constantFrom(0, 60, 0x7fff_ffff),
+    data: fc.uniqueArray(data[type]!, { minLength: 1, maxLength: 4 }),
+  }),
+)
+const zone = fc.uniqueArray(line, { maxLength: 25, selector: ({ owner, type }) => `${owner} ${type}` })
+const sorted = (octets: readonly Uint8Array[]) => octets.map((one) => text(lowerName(one)))
+
+t.test('an image gives back what it was compiled from', async (t) => {
+  fc.assert(
+    fc.property(zone, (lines) => {
+      const image = compile(lines, [])
+      const wires = lines.map(wireOf)
+      for (let node = 0; node < image.nodeCount; node++) {
+        for (let i = 0; i < image.rrsetCount(node); i++) {
+          const rrset = image.firstRrset(node) + i
+          const type = image.type(rrset)
+          if (type === 6) continue
+          const found = wires.find(
+            (wire) => wire.type === type && text(wire.owner) === text(nameOf(image, node)),
+          )!
+          if (ttlOf(image, rrset) !== found.ttlSeconds) return false
+          if (sorted(rdataOf(image, node, rrset)).join() !== sorted(found.rdata).join()) return false
+        }
+      }
+      return true
+    }),
+    { numRuns: 500 },
+  )
+  const soa = compile([], [])
+  t.same(rdataOf(soa, 0, soa.rrset(0, 6)), [soaOf(1).rdata])
+})
+
+t.test('an edited image says what one compiled anew does', async () => {
+  fc.assert(
+    fc.property(zone, zone, fc.array(owner, { maxLength: 3 }), (before, after, services) => {
+      const edited = new Set(after.map((line) => line.owner))
+      const image = compile(before, services)
+      const compiler = editZone(
+        image,
+        apex,
+        soaOf(2),
+        [...edited].map((owner) => lowerName(parseName(owner, apex))),
+      )
+      for (const line of after) compiler.add(wireOf(line))
+      for (const [slot, owner] of services.entries())
+        compiler.addService(lowerName(parseName(owner, apex)), slot)
+      const kept = before.filter((line) => !edited.has(line.owner))
+      const wanted = contentsOf(compile([...kept, ...after], services, 2))
+      return contentsOf(new ZoneImage(compiler.finish())).join('\n') === wanted.join('\n')
+    }),
+    { numRuns: 500 },
+  )
+})
+
+t.test('an RRset of malformed octets is left out', async (t) => {
+  const compiler = new ZoneCompiler(apex, soaOf(1))
+  const rrset = { owner: apex, type: 2, ttlSeconds: 1 }
+  const sound = Uint8Array.of(1, 0x61, 0)
+  t.throws(() => compiler.add({ ...rrset, rdata: [sound, Uint8Array.of(9, 1)] }), TextError)
+  const image = new ZoneImage(compiler.finish())
+  t.equal(image.rrset(0, 2), -1)
+  t.equal(image.rrsetCount(0), 1)
+})
