@@ -6,23 +6,41 @@
 
 /** A column of 32-bit words. */
 export class Words {
-  words = new Int32Array(64)
+  words: Int32Array
   length = 0
 
+  /** @param capacity words that are expected */
+  constructor(capacity = 0) {
+    this.words = new Int32Array(Math.max(capacity, 64))
+  }
+
   push(word: number): void {
-    if (this.length === this.words.length) {
+    const at = this.reserve(1)
+    this.words[at] = word
+  }
+
+  /** Makes the column longer by a few words. @returns where they begin */
+  reserve(count: number): number {
+    const at = this.length
+    this.length += count
+    if (this.length > this.words.length) {
       const grown = new Int32Array(2 * this.length)
       grown.set(this.words)
       this.words = grown
     }
-    this.words[this.length++] = word
+    return at
   }
 }
 
 /** Octets, one run behind the other. */
 export class Octets {
-  bytes = new Uint8Array(256)
+  bytes: Uint8Array
   length = 0
+
+  /** @param capacity octets that are expected */
+  constructor(capacity = 0) {
+    this.bytes = new Uint8Array(Math.max(capacity, 256))
+  }
 
   u8(value: number): void {
     if (this.length === this.bytes.length) this.#grow(1)

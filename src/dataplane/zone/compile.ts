@@ -10,7 +10,7 @@ import { types } from '../wire/constants.ts'
 import { nameFields } from '../wire/rdata.ts'
 import { Words } from './columns.ts'
 import type { ZoneImage } from './image.ts'
-import { addedWords, writeImage } from './image-writer.ts'
+import { addedAt, addedWords, writeImage } from './image-writer.ts'
 import { NodeTable } from './node-table.ts'
 import { RrsetEncoder, type WireRrset } from './rrset-encoder.ts'
 
@@ -20,16 +20,25 @@ export class ZoneCompiler {
   /** By node: plan slot + 1. */
   readonly #services = new Map<number, number>()
   /** See `addedAt`. */
-  readonly #added = new Words()
+  readonly #added: Words
   readonly #soa: WireRrset
 
   /**
    * @param apex lower-cased wire form
    * @param soa the SOA's RDATA and TTL; negative answers carry it with the lesser of TTL and MINIMUM
+   * @param like an image of about the same size, which saves growing
    */
-  constructor(apex: Uint8Array, soa: { readonly rdata: Uint8Array; readonly ttlSeconds: number }) {
-    this.#nodes = new NodeTable(apex)
-    this.#encoder = new RrsetEncoder(apex)
+  constructor(
+    apex: Uint8Array,
+    soa: { readonly rdata: Uint8Array; readonly ttlSeconds: number },
+    like?: ZoneImage,
+  ) {
+    // Some room for what comes beyond it.
+    const expected = (count: number | undefined) => Math.ceil(1.01 * (count ?? 0)) + 16
+    const octets = expected(like?.bytes.length)
+    this.#nodes = new NodeTable(apex, { nodes: expected(like?.nodeCount), octets: octets >> 2 })
+    this.#encoder = new RrsetEncoder(apex, octets >> 2)
+    this.#added = new Words(addedWords * expected(like?.rrsetTotal))
     this.#soa = { owner: apex, type: types.soa, ttlSeconds: soa.ttlSeconds, rdata: [soa.rdata] }
     this.add(this.#soa)
   }
@@ -75,9 +84,13 @@ export class ZoneCompiler {
 
   #begin(node: number, type: number, count: number): void {
     const { wire, fixups, targetEnds } = this.#encoder
-    for (const word of [node, type | (count << 16), wire.length, fixups.length, targetEnds.length]) {
-      this.#added.push(word)
-    }
+    const added = this.#added
+    const at = added.reserve(addedWords)
+    added.words[at + addedAt.node] = node
+    added.words[at + addedAt.typeAndCount] = type | (count << 16)
+    added.words[at + addedAt.wire] = wire.length
+    added.words[at + addedAt.fixups] = fixups.length
+    added.words[at + addedAt.targets] = targetEnds.length
   }
 
   #negativeSoa(): WireRrset {

@@ -30,7 +30,7 @@ export function editZone(
     scan.load(owner, 0, owner.length)
     dropped.add(image.find(scan, 0))
   }
-  const compiler = new ZoneCompiler(apex, soa)
+  const compiler = new ZoneCompiler(apex, soa, image)
   for (let node = 0; node < image.nodeCount; node++) {
     if (dropped.has(node)) continue
     const end = image.firstRrset(node) + image.rrsetCount(node)

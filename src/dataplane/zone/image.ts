@@ -183,6 +183,11 @@ export class ZoneImage {
     return this.words[headerAt.nodeCount]!
   }
 
+  /** RRsets of all nodes, and the SOA of negative answers. */
+  get rrsetTotal(): number {
+    return this.words[headerAt.rrsetCount]!
+  }
+
   /** Offset in `bytes` of the node's name. */
   name(node: number): number {
     return this.words[this.#nodes + node * nodeWords]!

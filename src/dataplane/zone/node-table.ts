@@ -8,17 +8,29 @@ import { Octets, Words } from './columns.ts'
 
 export class NodeTable {
   /** Names in lower-cased wire form, at `nameAt`. */
-  readonly names = new Octets()
-  readonly nameAt = new Words()
+  readonly names: Octets
+  readonly nameAt: Words
   /** Octets of the name | labels << 8. */
-  readonly size = new Words()
-  readonly hash = new Words()
-  readonly parent = new Words()
+  readonly size: Words
+  readonly hash: Words
+  readonly parent: Words
   /** Open addressing with linear probing, at most half full; a slot holds node + 1. */
-  #slots = new Int32Array(64)
+  #slots: Int32Array
 
-  /** @param apex lower-cased wire form */
-  constructor(apex: Uint8Array) {
+  /**
+   * @param apex lower-cased wire form
+   * @param expected nodes and octets of their names; more may come
+   */
+  constructor(apex: Uint8Array, expected: { readonly nodes: number; readonly octets: number }) {
+    const { nodes, octets } = expected
+    this.names = new Octets(octets)
+    this.nameAt = new Words(nodes)
+    this.size = new Words(nodes)
+    this.hash = new Words(nodes)
+    this.parent = new Words(nodes)
+    let slots = 64
+    while (slots < 2 * nodes) slots *= 2
+    this.#slots = new Int32Array(slots)
     this.#insert(apex, 0, apex.length, hashName(apex))
     this.size.words[0] = apex.length | (labelCount(apex) << 8)
     this.parent.words[0] = -1
@@ -41,6 +53,8 @@ export class NodeTable {
    * data are empty non-terminals.
    */
   take(bytes: Uint8Array, from: number, to: number): number {
+    // Nothing else in the zone is as short, and most names lie right below it.
+    if (to - from === this.length(0)) return 0
     const hash = hashName(bytes, from, to)
     const found = this.find(bytes, from, to, hash)
     if (found >= 0) return found

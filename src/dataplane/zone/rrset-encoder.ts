@@ -30,7 +30,7 @@ export const rrHeadLength = 12
 
 export class RrsetEncoder {
   /** Wire forms. */
-  readonly wire = new Octets()
+  readonly wire: Octets
   /** Fix-ups, each `at` counted from the beginning of its RRset. */
   readonly fixups = new Words()
   /** Lower-cased names of targets, and where each ends; one for each RR of the types that have one. */
@@ -45,9 +45,13 @@ export class RrsetEncoder {
    */
   readonly #spelled = new Map<number, readonly [rr: number, from: number, to: number, at: number]>()
 
-  /** @param apex lower-cased wire form */
-  constructor(apex: Uint8Array) {
+  /**
+   * @param apex lower-cased wire form
+   * @param octets of wire form that are expected; more may come
+   */
+  constructor(apex: Uint8Array, octets: number) {
     this.#apex = apex
+    this.wire = new Octets(octets)
   }
 
   /**
