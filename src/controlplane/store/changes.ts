@@ -1,4 +1,4 @@
-import { asc, gt } from 'drizzle-orm'
+import { asc, eq, gt } from 'drizzle-orm'
 import { changes } from '../../../schema/journal.ts'
 import { currentRevision } from './revision.ts'
 import type { ChangeKind, Tx } from './transaction.ts'
@@ -7,11 +7,15 @@ export interface Change {
   readonly revision: number
   readonly kind: ChangeKind
   readonly key: string
+  /** Of a zone of which nothing but their RRsets and the serial changed; null when that is not known. */
+  readonly owners: readonly string[] | null
 }
 
 export interface ChangeBatch {
   /** The last revision that the batch covers whole; follow on from it. */
   readonly revision: number
+  /** Of that revision; see `stampOf`. */
+  readonly stamp: string | null
   readonly changes: Change[]
 }
 
@@ -22,7 +26,7 @@ export interface ChangeBatch {
  */
 export async function changesSince(tx: Tx, revision: number, limit: number): Promise<ChangeBatch | null> {
   const current = await currentRevision(tx)
-  if (revision === current) return { revision, changes: [] }
+  if (revision === current) return { revision, stamp: null, changes: [] }
   if (revision > current) return null
   const rows = await tx
     .select()
@@ -32,9 +36,22 @@ export async function changesSince(tx: Tx, revision: number, limit: number): Pro
     .limit(limit + 1)
   // Every revision left at least one change, so the next one is there unless it was pruned.
   if (rows[0]?.revision !== revision + 1) return null
-  const found = rows as Change[]
-  if (found.length <= limit) return { revision: current, changes: found }
-  const cut = found.at(-1)!.revision
-  const whole = found.filter((change) => change.revision < cut)
-  return whole.length === 0 ? null : { revision: cut - 1, changes: whole }
+  const cut = rows.length <= limit ? current + 1 : rows.at(-1)!.revision
+  const whole = rows.filter((row) => row.revision < cut)
+  if (whole.length === 0) return null
+  const found = whole.map(({ stamp: _, ...change }) => change as Change)
+  return { revision: cut - 1, stamp: whole.at(-1)!.stamp, changes: found }
+}
+
+/**
+ * What tells a revision from another one of the same number, which a database that was restored from a backup may come to;
+ * null when that can't be told any more.
+ */
+export async function stampOf(tx: Tx, revision: number): Promise<string | null> {
+  const [row] = await tx
+    .select({ stamp: changes.stamp })
+    .from(changes)
+    .where(eq(changes.revision, revision))
+    .limit(1)
+  return row?.stamp ?? null
 }

@@ -42,11 +42,18 @@ export async function readSerial(tx: Tx, apex: string): Promise<SerialState> {
 }
 
 /**
- * Gives a zone the serial after its last one, unless it is fixed, and this revision. Every change of its data ends with
- * it.
+ * Gives a zone the serial after its last one, unless it is fixed, and this revision. Every change of single RRsets ends
+ * with it.
+ *
+ * @param owners of the RRsets, relative to the apex
  */
-export async function raiseSerial(write: Write, apex: string, last: SerialState): Promise<void> {
+export async function raiseSerial(
+  write: Write,
+  apex: string,
+  last: SerialState,
+  owners: readonly string[],
+): Promise<void> {
   const next = last.fixed ? last.serial : nextSerial(last.serial, Date.now() / 1000)
   await write.tx.update(zones).set({ serial: next, revision: write.revision }).where(eq(zones.apex, apex))
-  write.change('zone', apex)
+  write.change('zone', apex, owners)
 }

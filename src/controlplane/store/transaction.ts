@@ -5,6 +5,7 @@
  * rows of `changes` and `audit_log`, the new revision and the notification, all by one statement at the end: an API
  * write then costs a handful of round trips, however much it touches.
  */
+import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type { changeKinds } from '../../../schema/journal.ts'
@@ -26,8 +27,11 @@ export interface Write {
   /**
    * Says that a resource changed, so that every node reloads it. Keys: the apex, the monitor's, pool's or service's
    * name, `pool/member` for an override. Saying it twice is once.
+   *
+   * @param owners for a zone of which nothing but RRsets of these owners (relative to the apex) and the serial changed, so
+   *   that a node reads no others
    */
-  change(kind: ChangeKind, key: string): void
+  change(kind: ChangeKind, key: string, owners?: readonly string[]): void
   /** Adds an entry to the audit log. The store's own put and delete functions do so themselves. */
   audit(action: string, key: string, before: unknown, after: unknown): void
 }
@@ -45,12 +49,21 @@ interface AuditEntry {
   readonly after: unknown
 }
 
+/** Owners that a change may name; with more the zone is read whole. */
+const ownersLimit = 200
+
+interface ChangeEntry {
+  readonly kind: ChangeKind
+  readonly key: string
+  readonly owners: readonly string[] | null
+}
+
 /** The one implementation of `Write`. Bound: as many entries as the one request that it serves makes. */
 export class WriteUnit implements Write {
   readonly tx: Tx
   readonly revision: number
   readonly actor: string
-  readonly #changes = new Map<string, { kind: ChangeKind; key: string }>()
+  readonly #changes = new Map<string, ChangeEntry>()
   readonly #audits: AuditEntry[] = []
 
   constructor(tx: Tx, revision: number, actor: string) {
@@ -59,8 +72,12 @@ export class WriteUnit implements Write {
     this.actor = actor
   }
 
-  change(kind: ChangeKind, key: string): void {
-    this.#changes.set(`${kind} ${key}`, { kind, key })
+  change(kind: ChangeKind, key: string, owners?: readonly string[]): void {
+    const id = `${kind} ${key}`
+    const before = this.#changes.get(id)
+    const all =
+      owners === undefined || before?.owners === null ? null : [...(before?.owners ?? []), ...owners]
+    this.#changes.set(id, { kind, key, owners: all === null || all.length > ownersLimit ? null : all })
   }
 
   audit(action: string, key: string, before: unknown, after: unknown): void {
@@ -84,8 +101,9 @@ export class WriteUnit implements Write {
     // Data-modifying parts of one WITH run all, whether or not the main query reads them.
     await this.tx.execute(sql`
       with changed as (
-        insert into changes (revision, kind, key)
-        select ${revision}::bigint, kind, key from json_to_recordset(${changed}::json) as c(kind text, key text)
+        insert into changes (revision, kind, key, owners, stamp)
+        select ${revision}::bigint, kind, key, owners, ${randomUUID()}::text
+        from json_to_recordset(${changed}::json) as c(kind text, key text, owners text[])
       ), audited as (
         insert into audit_log (at, actor, action, key, before, after, revision)
         select now(), ${this.actor}::text, action, key, before, after, ${revision}::bigint

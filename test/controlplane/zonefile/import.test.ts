@@ -104,7 +104,7 @@ async function suite(t: Test, database: Database): Promise<void> {
     ])
     t.same(
       (await database.read((tx) => changesSince(tx, first.revision - 1, 10)))?.changes,
-      [{ revision: first.revision, kind: 'zone', key: apex }],
+      [{ revision: first.revision, kind: 'zone', key: apex, owners: null }],
       'one change',
     )
     const audit = await database.read((tx) => listAudit(tx, { limit: 10 }))

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
-import { changesSince } from '../../../../src/controlplane/store/changes.ts'
+import { changesSince, stampOf } from '../../../../src/controlplane/store/changes.ts'
 import { appendEvents } from '../../../../src/controlplane/store/health.ts'
 import { recentLookups, saveLookup } from '../../../../src/controlplane/store/lookups.ts'
 import {
@@ -30,7 +30,7 @@ export const journalSuite: Suite = async (t, database) => {
     const start = await revisionNow()
     const quiet = await database.write('ann', async () => 'nothing')
     t.same(quiet, { revision: start, result: 'nothing' }, 'no change, no revision')
-    t.same(await feed(start), { revision: start, changes: [] })
+    t.same(await feed(start), { revision: start, stamp: null, changes: [] })
 
     const first = await database.write('ann', async (write) => {
       t.equal(write.revision, start + 1)
@@ -40,12 +40,17 @@ export const journalSuite: Suite = async (t, database) => {
     })
     t.equal(first.revision, start + 1)
     await database.write('ann', async (write) => write.change('zone', 'example.test'))
+    const stamp = await database.read((tx) => stampOf(tx, start + 2))
+    t.ok(stamp)
+    t.not(await database.read((tx) => stampOf(tx, start + 1)), stamp, 'each revision has its own')
+    t.equal(await database.read((tx) => stampOf(tx, start + 3)), null)
     t.same(await feed(start), {
       revision: start + 2,
+      stamp,
       changes: [
-        { revision: start + 1, kind: 'pool', key: 'a' },
-        { revision: start + 1, kind: 'pool', key: 'b' },
-        { revision: start + 2, kind: 'zone', key: 'example.test' },
+        { revision: start + 1, kind: 'pool', key: 'a', owners: null },
+        { revision: start + 1, kind: 'pool', key: 'b', owners: null },
+        { revision: start + 2, kind: 'zone', key: 'example.test', owners: null },
       ],
     })
     t.match(await feed(start, 2), { revision: start + 1, changes: [{ key: 'a' }, { key: 'b' }] })
@@ -58,6 +63,30 @@ export const journalSuite: Suite = async (t, database) => {
     })
     await t.rejects(boom, { message: 'boom' })
     t.equal(await revisionNow(), start + 2, 'a write that throws leaves nothing')
+  })
+
+  await t.test('a change of a zone names the owners, unless anything else changed too', async (t) => {
+    const { revision } = await database.write('ann', async (write) => {
+      write.change('zone', 'a.test', ['@'])
+      write.change('zone', 'a.test', ['www', '@'])
+      write.change('zone', 'b.test', ['@'])
+      write.change('zone', 'b.test')
+      write.change('zone', 'c.test')
+      write.change('zone', 'c.test', ['@'])
+      write.change(
+        'zone',
+        'd.test',
+        Array.from({ length: 201 }, (_, i) => `h${i}`),
+      )
+    })
+    t.match(await feed(revision - 1), {
+      changes: [
+        { key: 'a.test', owners: ['@', 'www', '@'] },
+        { key: 'b.test', owners: null },
+        { key: 'c.test', owners: null },
+        { key: 'd.test', owners: null },
+      ],
+    })
   })
 
   await t.test('a statement that failed is never committed, even when its error is swallowed', async (t) => {

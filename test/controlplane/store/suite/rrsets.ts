@@ -4,7 +4,9 @@ import {
   deleteRrset,
   getRrset,
   listRrsets,
+  packedAt,
   putRrset,
+  streamPacked,
   streamRrsets,
 } from '../../../../src/controlplane/store/rrsets.ts'
 import { deleteService, putService } from '../../../../src/controlplane/store/services.ts'
@@ -209,6 +211,40 @@ export const rrsetsSuite: Suite = async (t, database) => {
       { cause: { message: /division by zero/ } },
       'a failure in between is what is told, and not that of the cursor',
     )
+  })
+
+  await t.test('packed, for whoever compiles', async (t) => {
+    const other = 'other.test'
+    await put(database, (write) => putZone(write, zone(other, rrset('a', 'TXT', '"1"', '"2"')), {}))
+    const packed = async (apexes: readonly string[] | null, batch: number) =>
+      (await database.read((tx) => collect(streamPacked(tx, apexes, batch)))).map(
+        ({ apex, text }) => [apex, JSON.parse(text) as unknown[]] as const,
+      )
+    const whole = await packed([apex], 100)
+    t.same(whole.length, 1)
+    for (const batch of [1, 2, 3, 5, 7]) {
+      const parts = await packed([apex], batch)
+      t.ok(parts.every(([name]) => name === apex))
+      t.same(
+        parts.flatMap(([, rows]) => rows),
+        whole[0]![1],
+        `${batch} at a time`,
+      )
+    }
+    t.match(whole[0]![1]![0], ['*', 'A', null, ['192.0.2.1']])
+    t.same(await packed([other, 'no.test'], 3), [[other, [['a', 'TXT', null, ['"1"', '"2"']]]]])
+    t.same(await packed(null, 4), [
+      [apex, whole[0]![1].slice(0, 4)],
+      [apex, whole[0]![1].slice(4)],
+      [other, [['a', 'TXT', null, ['"1"', '"2"']]]],
+    ])
+    const at = async (owners: readonly string[]) =>
+      JSON.parse(await database.read((tx) => packedAt(tx, apex, owners)))
+    t.same(
+      (await at(['@', 'svc', 'none'])).map(([owner, type]: string[]) => `${owner} ${type}`),
+      ['@ MX', '@ NS', 'svc TXT'],
+    )
+    t.same(await at(['none']), [])
   })
 }
 

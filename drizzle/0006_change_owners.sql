@@ -1,0 +1,2 @@
+ALTER TABLE "changes" ADD COLUMN "owners" text[];--> statement-breakpoint
+ALTER TABLE "changes" ADD COLUMN "stamp" text;
