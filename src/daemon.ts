@@ -22,6 +22,7 @@ import { ControlError } from './controlplane/errors.ts'
 import { startChecker } from './controlplane/health/checker.ts'
 import type { HealthEvent, MemberHealth, Override } from './controlplane/model.ts'
 import { AnswerCounters } from './controlplane/publish/answer-counters.ts'
+import { CompileThread } from './controlplane/publish/compile-thread.ts'
 import { Follower } from './controlplane/publish/follower.ts'
 import { HealthRecorder } from './controlplane/publish/health-recorder.ts'
 import { ImagePump } from './controlplane/publish/image-pump.ts'
@@ -29,8 +30,8 @@ import { OverrideExpiry } from './controlplane/publish/override-expiry.ts'
 import { probeTargets } from './controlplane/publish/probe-targets.ts'
 import { type CatalogStep, Publisher } from './controlplane/publish/publisher.ts'
 import { serviceStatus } from './controlplane/publish/service-status.ts'
-import { SnapshotFiles } from './controlplane/publish/snapshot.ts'
-import { snapshotStep } from './controlplane/publish/snapshot-step.ts'
+import { type Snapshot, SnapshotFiles } from './controlplane/publish/snapshot.ts'
+import { type ColdStart, coldStart } from './controlplane/publish/snapshot-step.ts'
 import { SnapshotWriter } from './controlplane/publish/snapshot-writer.ts'
 import { HostResolver, type ResolutionChange } from './controlplane/resolving/host-resolver.ts'
 import { lookupBy } from './controlplane/resolving/lookup.ts'
@@ -131,10 +132,13 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     if (!away) log.error({ err: error }, what)
   }
   const files = new SnapshotFiles(dataDir)
+  const compiler = stack.use(new CompileThread({ directory: files.images, version }))
   const snapshots = stack.use(
     new SnapshotWriter({
       database,
       files,
+      compiler,
+      catalog: () => publisher.catalog,
       health: () => [...checker.availability().values()].flatMap((members) => [...members.values()]),
       lastKnown: () => publisher.lastKnown(),
       resolutions: () => resolver.lastGood(),
@@ -169,6 +173,8 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     new Follower({
       database,
       publisher,
+      compiler,
+      known: async () => (await cold)?.start.known ?? null,
       onStep: (step, health) => onStep(step, health),
       onBad: (message) => log.error({ reason: message }, 'a row of the database was left out'),
       onError: onError('following the configuration failed; trying again'),
@@ -197,7 +203,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     }
     if (news.length > 0) {
       checker.setTargets(probeTargets(catalog, (host) => resolver.resolution(host)))
-      snapshots.mark([])
+      snapshots.mark()
     }
     const members = changes.flatMap(({ after }) => catalog.hosts.get(after.host) ?? [])
     void publisher.refresh(new Set(members.map(({ pool }) => pool)))
@@ -211,7 +217,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
   }
 
   /** Before a step's plans are made: who is probed, what they were when the daemon last ran, which overrides end. */
-  function onStep({ catalog, zones }: CatalogStep, health: readonly MemberHealth[] | null): void {
+  function onStep({ catalog }: CatalogStep, health: readonly MemberHealth[] | null): void {
     const before = publisher.catalog
     if (health !== null) checker.restore(health)
     if (catalog.pools !== before.pools || catalog.monitors !== before.monitors) {
@@ -226,7 +232,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       }
     }
     if (catalog.overrides !== before.overrides) expiry.watch(catalog.overrides.values())
-    snapshots.mark(zones.keys())
+    snapshots.mark()
   }
 
   metrics.connect({
@@ -293,23 +299,35 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     await follower.loaded
   }
 
+  /** Null when there is no snapshot that can be used. */
+  async function readSnapshot(): Promise<{ snapshot: Snapshot; start: ColdStart } | null> {
+    try {
+      const snapshot = await files.read()
+      if (snapshot === null) return null
+      const start = await coldStart(
+        snapshot,
+        compiler,
+        (service) => publisher.planSlot(service),
+        (message) => log.error({ reason: message }, 'a part of the snapshot was left out'),
+      )
+      return { snapshot, start }
+    } catch (error) {
+      log.error({ err: error }, 'the snapshot was not used')
+      return null
+    }
+  }
+  const cold = readSnapshot()
+
   /** Only when the database keeps us waiting. @returns false when there is no snapshot to serve. */
   async function loadFromSnapshot(): Promise<boolean> {
     const waited = delay(snapshotPatienceMs, undefined, { signal: abort.signal }).catch(() => undefined)
     await Promise.race([unavailable.promise, waited])
-    const snapshot = await files.read().catch((error: unknown) => {
-      log.error({ err: error }, 'the snapshot was not used')
-      return null
-    })
-    if (snapshot === null || publisher.revision >= 0 || abort.signal.aborted) return false
-    snapshots.assume(snapshot.zones)
+    const found = await cold
+    if (found === null || publisher.revision >= 0 || abort.signal.aborted) return false
+    const { snapshot, start } = found
     publisher.restoreLastKnown(snapshot.lastKnown)
-    const step = await snapshotStep(snapshot, publisher, (message) =>
-      log.error({ reason: message }, 'snapshot'),
-    )
-    if (publisher.revision >= 0) return false
-    onStep(step, snapshot.health)
-    await publisher.adopt(step)
+    onStep(start.step, snapshot.health)
+    await publisher.adopt(start.step)
     log.warn({ revision: snapshot.revision, writtenAt: snapshot.writtenAt }, 'serving the snapshot')
     return true
   }

@@ -35,8 +35,12 @@ export type ConfigurationResult =
 
 type ParseFragment<T> = (name: string, input: unknown, path: string, problems: Problem[]) => T | null
 
-/** The configuration that a document (already read from YAML or JSON) describes, or all that is wrong with it. */
-export function parseConfiguration(input: unknown): ConfigurationResult {
+/**
+ * The configuration that a document (already read from YAML or JSON) describes, or all that is wrong with it.
+ *
+ * @param check what is wrong between the parts; the document of the snapshot lacks its zones
+ */
+export function parseConfiguration(input: unknown, check = crossProblems): ConfigurationResult {
   const problems: Problem[] = []
   const document = mapping(
     input ?? {},
@@ -59,7 +63,7 @@ export function parseConfiguration(input: unknown): ConfigurationResult {
     zones: parseKind<Zone>(document, 'zones', parseZone, (item) => item.apex, problems),
   }
   // References are only worth checking in a document whose parts could be read.
-  if (problems.length === 0) problems.push(...crossProblems(configuration))
+  if (problems.length === 0) problems.push(...check(configuration))
   return problems.length === 0
     ? { ok: true, configuration }
     : { ok: false, problems: problems.slice(0, maxProblems) }
@@ -96,6 +100,18 @@ function mapping(input: unknown, path: string, message: string, problems: Proble
 
 /** What is wrong between the parts of a configuration: names of nothing, services outside of every zone. */
 export function crossProblems(configuration: Configuration): Problem[] {
+  const problems = referenceProblems(configuration)
+  const zones = indexZones(configuration.zones)
+  const dnames = indexDnames(configuration.zones)
+  for (const service of configuration.services) {
+    checkPlace(service, zones, dnames, joinPath('services', service.name), problems)
+  }
+  problems.push(...aliasProblems(configuration))
+  return problems
+}
+
+/** Names of monitors and pools that the configuration lacks. */
+export function referenceProblems(configuration: Configuration): Problem[] {
   const problems: Problem[] = []
   const monitors = new Set(configuration.monitors.map((monitor) => monitor.name))
   for (const pool of configuration.pools) {
@@ -105,8 +121,6 @@ export function crossProblems(configuration: Configuration): Problem[] {
     }
   }
   const pools = new Set(configuration.pools.map((pool) => pool.name))
-  const zones = indexZones(configuration.zones)
-  const dnames = indexDnames(configuration.zones)
   for (const service of configuration.services) {
     const at = joinPath('services', service.name)
     service.pools.forEach((pool, index) => {
@@ -116,9 +130,7 @@ export function crossProblems(configuration: Configuration): Problem[] {
     if (service.fallback !== null && !pools.has(service.fallback)) {
       problems.push({ path: joinPath(at, 'fallback'), message: `there is no pool ${service.fallback}` })
     }
-    checkPlace(service, zones, dnames, at, problems)
   }
-  problems.push(...aliasProblems(configuration))
   return problems
 }
 

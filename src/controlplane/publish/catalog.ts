@@ -15,6 +15,8 @@ export interface CatalogService extends Service {
 export interface CatalogParts {
   /** Revision of the configuration. */
   readonly revision: number
+  /** Tells that revision from another one of its number (see `stampOf`); null or left out when that is not known. */
+  readonly stamp?: string | null
   readonly monitors: ReadonlyMap<string, Monitor>
   readonly pools: ReadonlyMap<string, Pool>
   readonly services: ReadonlyMap<string, CatalogService>
@@ -40,6 +42,7 @@ export function memberKey(pool: string, member: string): string {
  */
 export class Catalog implements CatalogParts {
   readonly revision: number
+  readonly stamp: string | null
   readonly monitors: ReadonlyMap<string, Monitor>
   readonly pools: ReadonlyMap<string, Pool>
   readonly services: ReadonlyMap<string, CatalogService>
@@ -60,6 +63,7 @@ export class Catalog implements CatalogParts {
 
   constructor(parts: CatalogParts) {
     this.revision = parts.revision
+    this.stamp = parts.stamp ?? null
     this.monitors = parts.monitors
     this.pools = parts.pools
     this.services = parts.services

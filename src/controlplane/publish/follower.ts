@@ -1,32 +1,36 @@
 /**
- * Follows the store: reads what changed after the revision that this node serves, compiles the zones concerned, and hands
- * the step to the publisher. Polling is the truth; a hint only makes the next look come at once.
+ * Follows the store: reads what changed after the revision that this node serves, has the zones concerned compiled, and
+ * hands the step to the publisher. Polling is the truth; a hint only makes the next look come at once.
  *
- * The first look at a database always loads everything: a snapshot that this node started from may be of another
- * history. So does a gap in the changes. Rows and changes of one step are read in one transaction, so a step is one
- * revision.
+ * The first look at a database reads everything but RRsets that the images of the snapshot hold, and takes those only when
+ * the database has the snapshot's revision in its history: its stamp tells. A gap in the changes, or the death of the
+ * compile thread, makes everything be read again. Rows and changes of one step are read in one transaction, so a step is
+ * one revision.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { ControlError } from '../errors.ts'
 import type { MemberHealth } from '../model.ts'
-import { type Change, changesSince } from '../store/changes.ts'
+import { type Change, type ChangeBatch, changesSince, stampOf } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
 import { getMonitor, listAllMonitors } from '../store/monitors.ts'
 import { listOverrides } from '../store/overrides.ts'
 import { getPool, listAllPools } from '../store/pools.ts'
 import { currentRevision } from '../store/revision.ts'
-import { streamRrsets } from '../store/rrsets.ts'
 import { getService, listAllServices, type StoredService } from '../store/services.ts'
 import type { Stored } from '../store/stored.ts'
 import { getZoneHead, listAllZones, type ZoneState } from '../store/zones.ts'
 import { Catalog, type CatalogParts, type CatalogService, memberKey } from './catalog.ts'
+import type { CompileThread } from './compile-thread.ts'
 import type { CatalogStep, Publisher } from './publisher.ts'
-import { compileZone, rrsetBatch } from './zone-images.ts'
+import { compileZones, type KnownImages, type Touched, touchedZones, zonesToCompile } from './zone-step.ts'
 
 export interface FollowerOptions {
   readonly database: Database
   readonly publisher: Publisher
+  readonly compiler: CompileThread
+  /** The images that this node has from before its start; null when there are none. Asked once. */
+  readonly known: () => Promise<KnownImages | null>
   /** A step is about to be published: targets may change, the snapshot is out of date for these zones. */
   readonly onStep: (step: CatalogStep, health: readonly MemberHealth[] | null) => void
   /** Something in the database can't be used; the rest goes on. */
@@ -38,6 +42,8 @@ export interface FollowerOptions {
 const pollMs = 1000
 /** Changes of one step; what is beyond is the next step's. */
 const changeLimit = 1000
+/** Changes since the snapshot; with more, everything is read. */
+const knownChangeLimit = 20_000
 
 export class Follower implements AsyncDisposable {
   readonly #options: FollowerOptions
@@ -46,6 +52,8 @@ export class Follower implements AsyncDisposable {
   #wake: (() => void) | undefined
   #hinted = false
   #loadedOnce = false
+  /** Of the compile thread that has the images of what was loaded. */
+  #epoch = 0
   #loop: Promise<void> | undefined
   #hints: Disposable | undefined
 
@@ -108,13 +116,15 @@ export class Follower implements AsyncDisposable {
 
   /** Reads and publishes one step. @returns whether there was one. */
   async #look(): Promise<boolean> {
-    const { database, publisher, onStep } = this.#options
+    const { database, publisher, compiler, onStep } = this.#options
+    const complete = this.#loadedOnce && this.#epoch === compiler.epoch
+    const known = this.#loadedOnce ? null : await this.#options.known()
+    this.#epoch = compiler.epoch
     const found = await database.read(async (tx) => {
-      const batch = this.#loadedOnce ? await changesSince(tx, publisher.catalog.revision, changeLimit) : null
+      const batch = complete ? await changesSince(tx, publisher.catalog.revision, changeLimit) : null
       if (batch?.changes.length === 0) return null
-      if (batch !== null)
-        return { step: await this.#readChanges(tx, batch.revision, batch.changes), health: null }
-      return { step: await this.#readAll(tx), health: await loadHealth(tx) }
+      if (batch !== null) return { step: await this.#readChanges(tx, batch), health: null }
+      return { step: await this.#readAll(tx, known), health: await loadHealth(tx) }
     })
     if (found === null) return false
     onStep(found.step, found.health)
@@ -124,28 +134,39 @@ export class Follower implements AsyncDisposable {
     return true
   }
 
-  async #readAll(tx: Tx): Promise<CatalogStep> {
+  async #readAll(tx: Tx, known: KnownImages | null): Promise<CatalogStep> {
+    const { publisher } = this.#options
+    const revision = await currentRevision(tx)
     const catalog = new Catalog({
-      revision: await currentRevision(tx),
+      revision,
+      stamp: await stampOf(tx, revision),
       monitors: byName((await listAllMonitors(tx)).map(({ value }) => value)),
       pools: byName((await listAllPools(tx)).map(({ value }) => value)),
       services: byName((await listAllServices(tx)).map(toCatalogService)),
       zones: new Map((await listAllZones(tx)).map(({ value }) => [value.apex, value])),
       overrides: await readOverrides(tx),
     })
-    const zones = await this.#compile(tx, catalog, catalog.zones.keys())
-    return { catalog, zones, services: catalog.services.keys(), pools: [] }
+    const since = known === null ? null : await changesOf(tx, known, revision)
+    const { touched, images } =
+      known === null || since === null
+        ? { touched: new Map(Array.from(catalog.zones.keys(), (apex) => [apex, null])), images: new Map() }
+        : zonesToCompile(catalog, known, since, (service) => publisher.planSlot(service))
+    const before = [...publisher.catalog.zones.keys(), ...(known?.zones.keys() ?? [])]
+    const compiled = await this.#compile(tx, catalog, touched, before)
+    return { catalog, zones: new Map([...images, ...compiled]), services: catalog.services.keys(), pools: [] }
   }
 
-  async #readChanges(tx: Tx, revision: number, changes: readonly Change[]): Promise<CatalogStep> {
+  async #readChanges(tx: Tx, { revision, stamp, changes }: ChangeBatch): Promise<CatalogStep> {
     const before = this.#options.publisher.catalog
     const keys = (kind: Change['kind']) =>
       new Set(changes.filter((change) => change.kind === kind).map(({ key }) => key))
+    const touched = touchedZones(changes)
     const zones = await patch(before.zones, keys('zone'), async (apex) => value(await getZoneHead(tx, apex)))
     const moved = [...zones.keys()].some((apex) => !before.zones.has(apex)) || zones.size < before.zones.size
     const changed = keys('service')
     const parts: CatalogParts = {
       revision,
+      stamp,
       zones,
       monitors: await patch(before.monitors, keys('monitor'), async (name) =>
         value(await getMonitor(tx, name)),
@@ -165,29 +186,32 @@ export class Follower implements AsyncDisposable {
       ...keys('pool'),
       ...Array.from(keys('override'), (key) => key.slice(0, key.indexOf('/'))),
     ])
-    const dirty = new Set([...keys('zone'), ...zonesOfMovedServices(before, catalog)])
-    const images = await this.#compile(
-      tx,
-      catalog,
-      [...dirty].filter((apex) => zones.has(apex)),
-    )
+    for (const apex of zonesOfMovedServices(before, catalog)) {
+      if (!touched.has(apex)) touched.set(apex, [])
+    }
+    const images = await this.#compile(tx, catalog, touched, keys('zone'))
     return { catalog, zones: images, services: changed, pools }
   }
 
-  async #compile(
+  /** @param before apexes of zones that there may have been before */
+  #compile(
     tx: Tx,
     catalog: Catalog,
-    apexes: Iterable<string>,
+    touched: Touched,
+    before: Iterable<string>,
   ): Promise<Map<string, SharedArrayBuffer>> {
-    const { publisher, onBad } = this.#options
-    const images = new Map<string, SharedArrayBuffer>()
-    for (const apex of apexes) {
-      const services = catalog.servicesIn(apex).map((name) => ({ name, slot: publisher.planSlot(name) }))
-      const rrsets = streamRrsets(tx, apex, rrsetBatch)
-      images.set(apex, await compileZone(catalog.zones.get(apex)!, rrsets, services, onBad))
-    }
-    return images
+    const { publisher, compiler, onBad } = this.#options
+    const gone = [...before].filter((apex) => !catalog.zones.has(apex))
+    const planSlot = (service: string) => publisher.planSlot(service)
+    return compileZones(tx, catalog, touched, gone, { compiler, planSlot, onBad })
   }
+}
+
+/** What changed since known images were compiled; null when they are of another history, or it can't be told any more. */
+async function changesOf(tx: Tx, known: KnownImages, revision: number): Promise<Touched | null> {
+  if (known.stamp === null || (await stampOf(tx, known.revision)) !== known.stamp) return null
+  const batch = await changesSince(tx, known.revision, knownChangeLimit)
+  return batch?.revision === revision ? touchedZones(batch.changes) : null
 }
 
 /** Zones that gained or lost a service: their images name them. */

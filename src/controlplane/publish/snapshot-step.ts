@@ -1,36 +1,69 @@
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { Catalog, memberKey } from './catalog.ts'
-import type { CatalogStep, Publisher } from './publisher.ts'
-import type { Snapshot } from './snapshot.ts'
-import { compileZone } from './zone-images.ts'
+import type { CompileThread } from './compile-thread.ts'
+import type { CatalogStep } from './publisher.ts'
+import type { SnapshotBase } from './snapshot.ts'
+import { type KnownImages, sameSlots, servicesOf } from './zone-step.ts'
 
-/** The step from nothing to what a snapshot holds. */
-export async function snapshotStep(
-  snapshot: Snapshot,
-  publisher: Publisher,
+/** What a start has before the database: the step from nothing to the snapshot, and the images for the first look. */
+export interface ColdStart {
+  readonly step: CatalogStep
+  readonly known: KnownImages
+}
+
+/**
+ * Makes the step to what a snapshot holds. Compiles only the zones in which services have other slots than when they were
+ * written.
+ *
+ * @param onBad told of what can't be served
+ */
+export async function coldStart(
+  base: SnapshotBase,
+  compiler: CompileThread,
+  planSlot: (service: string) => number,
   onBad: (message: string) => void,
-): Promise<CatalogStep> {
-  const apexes = new Set(snapshot.zones.map(({ apex }) => apex))
+): Promise<ColdStart> {
+  const { zones: stored, damaged } = await compiler.load()
+  damaged.forEach(onBad)
+  const zones = new Map(stored.map((held) => [held.zone.apex, held]))
+  // In their old order they mostly get their old slots.
+  const slots = stored.flatMap(({ services }) => services).sort((a, b) => a.slot - b.slot)
+  for (const { name } of slots) planSlot(name)
+  const placed = base.services.map((service) => {
+    const zone = enclosingHostnames(service.name).find((name) => zones.has(name))
+    if (zone === undefined) onBad(`service ${service.name}: its zone is not in the snapshot`)
+    return zone === undefined ? [] : { ...service, zone }
+  })
   const catalog = new Catalog({
-    revision: snapshot.revision,
-    monitors: new Map(snapshot.monitors.map((monitor) => [monitor.name, monitor])),
-    pools: new Map(snapshot.pools.map((pool) => [pool.name, pool])),
-    // The reader of the snapshot has made sure that there is a zone.
-    services: new Map(
-      snapshot.services.map((service) => [
-        service.name,
-        { ...service, zone: enclosingHostnames(service.name).find((name) => apexes.has(name))! },
-      ]),
-    ),
-    zones: new Map(snapshot.zones.map(({ rrsets: _, ...zone }) => [zone.apex, zone])),
+    revision: base.revision,
+    stamp: base.stamp,
+    monitors: new Map(base.monitors.map((monitor) => [monitor.name, monitor])),
+    pools: new Map(base.pools.map((pool) => [pool.name, pool])),
+    services: new Map(placed.flat().map((service) => [service.name, service])),
+    zones: new Map(stored.map(({ zone }) => [zone.apex, zone])),
     overrides: new Map(
-      snapshot.overrides.map((override) => [memberKey(override.pool, override.member), override]),
+      base.overrides.map((override) => [memberKey(override.pool, override.member), override]),
     ),
   })
-  const zones = new Map<string, SharedArrayBuffer>()
-  for (const zone of snapshot.zones) {
-    const services = catalog.servicesIn(zone.apex).map((name) => ({ name, slot: publisher.planSlot(name) }))
-    zones.set(zone.apex, await compileZone(zone, [zone.rrsets], services, onBad))
+  const moved = stored.flatMap((held) => {
+    const services = servicesOf(catalog, held.zone.apex, planSlot)
+    return sameSlots(held.services, services) ? [] : { held, services }
+  })
+  // The rows are of the revisions of the images, which may be before and behind the base's.
+  const revision = moved.reduce((most, { held }) => Math.max(most, held.revision), base.revision)
+  const jobs = moved.map(({ held, services }) => ({
+    zone: held.zone,
+    services,
+    edit: { owners: [], text: '[]' },
+  }))
+  const compiled = await compiler.compile({ revision, jobs, gone: [] }, (async function* () {})())
+  for (const { held, services } of moved) zones.set(held.zone.apex, { ...held, services })
+  for (const [apex, image] of compiled.images) zones.set(apex, { ...zones.get(apex)!, image })
+  const step = {
+    catalog,
+    zones: new Map(Array.from(zones.values(), ({ zone, image }) => [zone.apex, image])),
+    services: catalog.services.keys(),
+    pools: [],
   }
-  return { catalog, zones, services: catalog.services.keys(), pools: [] }
+  return { step, known: { revision: base.revision, stamp: base.stamp, zones } }
 }

@@ -1,30 +1,31 @@
 /**
- * The cold-start snapshot: what this node needs to answer when it starts and the database is away. Files in the data
- * directory, each a document that `apply` takes too, with what else we need under `status`:
+ * The cold-start snapshot: what this node needs to answer when it starts and the database is away, or has much to read.
+ * Files in the data directory:
  *
- *     snapshot/base.json          monitors, pools, services; status: revision, overrides, health, last-known answers,
- *                                 last good addresses of hosts
- *     snapshot/zones/<hash>.json  one zone each, so that an edit rewrites one file
+ *     snapshot/base.json             a document that `apply` takes too, of monitors, pools and services; status: revision,
+ *                                    overrides, health, last-known answers, last good addresses of hosts
+ *     snapshot/zones/<hash>.image    one zone each, compiled (`image-files.ts`)
  *
- * Written behind the answering path: some time after a change, out of one transaction of the database, each file whole
- * or not at all (written beside, synced, renamed), the base last. A zone file that is newer than the base after a
- * crash is harmless: it is what the database said a moment later.
+ * Written behind the answering path, some time after a change, each file whole or not at all (written beside, synced,
+ * renamed), the base last: an image is of the base's revision or of a later one. The base says of which history its revision
+ * is, so that a start knows whether a database has changes to tell, or is another one.
+ *
+ * Rejected: zones as documents. A million RRsets as text took half a minute to read.
  */
-import { createHash } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { formatConfiguration, parseConfiguration } from '../document/configuration.ts'
-import { formatZoneHead, formatZoneRrset } from '../document/zone.ts'
+import { formatConfiguration, parseConfiguration, referenceProblems } from '../document/configuration.ts'
 import { ControlError, type Problem } from '../errors.ts'
-import type { MemberHealth, Monitor, Override, Pool, Resolution, Rrset, Service, Zone } from '../model.ts'
+import type { MemberHealth, Monitor, Override, Pool, Resolution, Service } from '../model.ts'
 import type { LastKnown } from '../steering/select.ts'
-import type { CatalogZone } from './catalog.ts'
 
 /** Rises when an older reader would misunderstand the files. */
-const formatVersion = 1
+const formatVersion = 2
 
 export interface SnapshotBase {
   readonly revision: number
+  /** See `stampOf`. */
+  readonly stamp: string | null
   readonly monitors: readonly Monitor[]
   readonly pools: readonly Pool[]
   readonly services: readonly Service[]
@@ -37,15 +38,13 @@ export interface SnapshotBase {
 
 export interface Snapshot extends SnapshotBase {
   readonly writtenAt: Date
-  readonly zones: readonly (Zone & { readonly serial: number })[]
 }
 
 interface BaseStatus {
   readonly format: number
   readonly revision: number
+  readonly stamp: string | null
   readonly writtenAt: string
-  /** File by apex. */
-  readonly zones: Readonly<Record<string, string>>
   readonly overrides: readonly (Omit<Override, 'since' | 'until'> & { since: string; until: string | null })[]
   readonly health: readonly (Omit<MemberHealth, 'since'> & { since: string })[]
   readonly lastKnown: SnapshotBase['lastKnown']
@@ -57,53 +56,25 @@ interface BaseStatus {
 }
 
 export class SnapshotFiles {
+  /** Of the images. */
+  readonly images: string
   readonly #directory: string
-  readonly #zones: string
 
   constructor(dataDir: string) {
     this.#directory = join(dataDir, 'snapshot')
-    this.#zones = join(this.#directory, 'zones')
+    this.images = join(this.#directory, 'zones')
   }
 
-  async writeZone(zone: CatalogZone, rrsets: AsyncIterable<readonly Rrset[]>): Promise<void> {
-    await mkdir(this.#zones, { recursive: true, mode: 0o700 })
-    const head = JSON.stringify({ ...formatZoneHead(zone), status: { serial: zone.serial } })
-    await writeWhole(join(this.#zones, fileOf(zone.apex)), async function* () {
-      yield `{"zones":{${JSON.stringify(zone.apex)}:${head.slice(0, -1)},"rrsets":[`
-      let first = true
-      for await (const batch of rrsets) {
-        for (const rrset of batch) {
-          yield `${first ? '' : ','}\n${JSON.stringify(formatZoneRrset(rrset))}`
-          first = false
-        }
-      }
-      yield ']}}}\n'
-    })
-  }
-
-  /** Writes the base for these zones, and deletes the files of others. */
-  async writeBase(base: SnapshotBase, apexes: Iterable<string>, now: Date): Promise<void> {
-    await mkdir(this.#zones, { recursive: true, mode: 0o700 })
-    const files = Object.fromEntries(Array.from(apexes, (apex) => [apex, fileOf(apex)]))
-    const { monitors, pools, services, revision, overrides, health, lastKnown, resolutions } = base
-    const status = {
-      format: formatVersion,
-      revision,
-      writtenAt: now,
-      zones: files,
-      overrides,
-      health,
-      lastKnown,
-      resolutions,
-    }
+  async writeBase(base: SnapshotBase, now: Date): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    const { monitors, pools, services, ...rest } = base
+    const status = { format: formatVersion, writtenAt: now, ...rest }
     const document = { ...formatConfiguration({ monitors, pools, services, zones: [] }), status }
-    await writeWhole(join(this.#directory, 'base.json'), [`${JSON.stringify(document)}\n`])
-    const wanted = new Set(Object.values(files))
-    for (const file of await readdir(this.#zones)) if (!wanted.has(file)) await rm(join(this.#zones, file))
+    await writeWhole(join(this.#directory, 'base.json'), `${JSON.stringify(document)}\n`)
   }
 
   /**
-   * The last snapshot, or null when there is none.
+   * The base that was written last, or null when there is none.
    *
    * @throws ControlError `invalid` when it is damaged or of another version; the message names the file.
    */
@@ -111,18 +82,15 @@ export class SnapshotFiles {
     const base = await this.#readBase()
     if (base === null) return null
     const { path, status, configuration } = base
-    const zones = await Promise.all(
-      Object.entries(status.zones).map(([apex, file]) => this.#readZone(apex, file)),
-    )
-    // Checked together: a service without its zone is a problem.
-    const fragments = Object.fromEntries(zones.map(({ apex, fragment }) => [apex, fragment]))
-    const parsed = parseConfiguration({ ...configuration, zones: fragments })
+    const parsed = parseConfiguration(configuration, referenceProblems)
     if (!parsed.ok) throw damaged(path, describe(parsed.problems))
-    const serials = new Map(zones.map(({ apex, serial }) => [apex, serial]))
+    const { monitors, pools, services } = parsed.configuration
     return {
-      ...parsed.configuration,
-      zones: parsed.configuration.zones.map((zone) => ({ ...zone, serial: serials.get(zone.apex)! })),
+      monitors,
+      pools,
+      services,
       revision: status.revision,
+      stamp: status.stamp,
       writtenAt: new Date(status.writtenAt),
       overrides: status.overrides.map(({ since, until, ...rest }) => {
         return { ...rest, since: new Date(since), until: until === null ? null : new Date(until) }
@@ -147,17 +115,6 @@ export class SnapshotFiles {
     if (status?.format !== formatVersion) throw damaged(path, `its format is not ${formatVersion}`)
     return { path, status, configuration }
   }
-
-  async #readZone(apex: string, file: string): Promise<{ apex: string; fragment: object; serial: number }> {
-    const path = join(this.#zones, file)
-    const document = (await readJson(path)) as {
-      zones?: Record<string, { status?: { serial?: number } }>
-    } | null
-    const fragment = document?.zones?.[apex]
-    const serial = fragment?.status?.serial
-    if (fragment === undefined || serial === undefined) throw damaged(path, `zone ${apex} is not in it`)
-    return { apex, fragment, serial }
-  }
 }
 
 function readResolutions({ resolutions = [] }: BaseStatus): Resolution[] {
@@ -166,19 +123,11 @@ function readResolutions({ resolutions = [] }: BaseStatus): Resolution[] {
   })
 }
 
-/** An apex may be longer than a file name and hold any octet. */
-function fileOf(apex: string): string {
-  return `${createHash('sha256').update(apex).digest('hex').slice(0, 40)}.json`
-}
-
-async function writeWhole(
-  path: string,
-  content: Iterable<string> | (() => AsyncIterable<string>),
-): Promise<void> {
+async function writeWhole(path: string, text: string): Promise<void> {
   const beside = `${path}.new`
   const file = await open(beside, 'w', 0o600)
   try {
-    await file.writeFile(typeof content === 'function' ? content() : content)
+    await file.writeFile(text)
     await file.sync()
   } finally {
     await file.close()

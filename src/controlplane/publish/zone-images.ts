@@ -1,48 +1,194 @@
+/**
+ * The images of all zones, as the compile thread keeps them: compiles a zone from its rows, or from its image and the rows
+ * that changed. Images are shared with the DNS workers, so keeping them costs no memory.
+ *
+ * A step is begun with its jobs, takes the rows of those that are compiled whole, and is finished. An image may be of a later
+ * revision than what is served, when a step failed half-way: every owner that changed since is replaced again by the next
+ * step, so nothing is lost by that.
+ */
 import { hostnameToWire, lowerName, parseName } from '../../dataplane/wire/name.ts'
 import { parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import { ZoneCompiler } from '../../dataplane/zone/compile.ts'
-import type { Rrset, Soa } from '../model.ts'
+import { editZone } from '../../dataplane/zone/edit.ts'
+import { ZoneImage } from '../../dataplane/zone/image.ts'
+import type { Soa } from '../model.ts'
 import type { CatalogZone } from './catalog.ts'
 
-/** RRsets fetched and compiled before other work gets a turn. */
-export const rrsetBatch = 1000
+export interface ServiceSlot {
+  readonly name: string
+  /** Of its plan. */
+  readonly slot: number
+}
 
-/**
- * Compiles a zone's image.
- *
- * @param services names of the services that lie in the zone, with their plans' slots
- * @param onBad told of an RRset that can't be compiled, which is left out: its text went around the checks, so a row was
- *   written by hand
- */
-export async function compileZone(
-  zone: CatalogZone,
-  rrsets: AsyncIterable<readonly Rrset[]> | Iterable<readonly Rrset[]>,
-  services: readonly { readonly name: string; readonly slot: number }[],
-  onBad: (message: string) => void,
-): Promise<SharedArrayBuffer> {
-  const apex = hostnameToWire(zone.apex)
-  const compiler = new ZoneCompiler(apex, {
-    rdata: soaRdata(zone.soa, zone.serial, apex),
-    ttlSeconds: zone.ttlSeconds,
-  })
-  for await (const batch of rrsets) {
-    for (const rrset of batch) {
+/** What is to be compiled of a zone. */
+export interface CompileJob {
+  readonly zone: CatalogZone
+  /** That lie in the zone. */
+  readonly services: readonly ServiceSlot[]
+  /** The owners that changed and their rows, packed as the store does; null when the rows of the whole zone follow. */
+  readonly edit: { readonly owners: readonly string[]; readonly text: string } | null
+}
+
+/** Rows of a zone, as the store packs them. */
+export interface ZoneRows {
+  readonly apex: string
+  /** JSON: an array of `Row`. */
+  readonly text: string
+}
+
+type Row = readonly [owner: string, type: string, ttlSeconds: number | null, data: readonly string[]]
+
+/** A zone with the image that was compiled of it. */
+export interface HeldZone {
+  readonly zone: CatalogZone
+  readonly services: readonly ServiceSlot[]
+  /** Of the configuration that the rows were read at. */
+  readonly revision: number
+  readonly image: SharedArrayBuffer
+}
+
+export interface Compiled {
+  readonly images: readonly (readonly [apex: string, image: SharedArrayBuffer])[]
+  /** RRsets that were left out, and why: their text went around the checks, so a row was written by hand. */
+  readonly bad: readonly string[]
+  /** Zones that have no image to edit; they must be compiled whole. */
+  readonly missing: readonly string[]
+}
+
+/** A step that is under way. */
+interface Step {
+  readonly revision: number
+  /** By apex: what has not been begun. */
+  readonly waiting: Map<string, CompileJob>
+  readonly images: [string, SharedArrayBuffer][]
+  readonly bad: string[]
+  readonly missing: string[]
+}
+
+export class ZoneImages {
+  /** By apex. Bounded by the zones. */
+  readonly #held = new Map<string, HeldZone>()
+  /** Zones whose image is not on disk. */
+  readonly #changed = new Set<string>()
+  #step: Step | null = null
+  #current: { readonly job: CompileJob; readonly apex: Uint8Array; readonly compiler: ZoneCompiler } | null =
+    null
+
+  get held(): ReadonlyMap<string, HeldZone> {
+    return this.#held
+  }
+
+  /** Takes over images that were read from disk. */
+  restore(zones: Iterable<HeldZone>): void {
+    for (const held of zones) this.#held.set(held.zone.apex, held)
+  }
+
+  /** Those whose image is not on disk, which is assumed of none of them any more from now on. */
+  takeChanged(): HeldZone[] {
+    const changed = [...this.#changed].flatMap((apex) => this.#held.get(apex) ?? [])
+    this.#changed.clear()
+    return changed
+  }
+
+  /** Takes back that these are on disk. */
+  markChanged(zones: Iterable<HeldZone>): void {
+    for (const { zone } of zones) if (this.#held.has(zone.apex)) this.#changed.add(zone.apex)
+  }
+
+  /**
+   * Begins a step, in the place of one that was not finished. Edits are compiled at once.
+   *
+   * @param gone apexes of zones that are no more
+   */
+  begin(revision: number, jobs: readonly CompileJob[], gone: readonly string[]): void {
+    for (const apex of gone) this.#held.delete(apex)
+    const waiting = new Map(jobs.map((job) => [job.zone.apex, job]))
+    const step: Step = { revision, waiting, images: [], bad: [], missing: [] }
+    this.#step = step
+    this.#current = null
+    for (const job of jobs) {
+      if (job.edit === null) continue
+      waiting.delete(job.zone.apex)
+      const held = this.#held.get(job.zone.apex)
+      if (held === undefined) step.missing.push(job.zone.apex)
+      else this.#edit(job, job.edit, held)
+    }
+  }
+
+  /** Rows of zones that are compiled whole: each zone's one after another. */
+  add(rows: readonly ZoneRows[]): void {
+    for (const { apex, text } of rows) {
+      if (this.#current?.job.zone.apex !== apex) {
+        this.#close()
+        const job = this.#step?.waiting.get(apex)
+        if (job !== undefined) this.#open(job)
+      }
+      if (this.#current !== null) this.#compile(text)
+    }
+  }
+
+  /** Ends the step: what rows have not come for has none. */
+  finish(): Compiled {
+    const step = this.#step
+    if (step === null) throw new Error('no step of compiling was begun')
+    this.#close()
+    for (const job of step.waiting.values()) {
+      this.#open(job)
+      this.#close()
+    }
+    this.#step = null
+    const { images, bad, missing } = step
+    return { images, bad, missing }
+  }
+
+  #edit(job: CompileJob, { owners, text }: NonNullable<CompileJob['edit']>, held: HeldZone): void {
+    const apex = hostnameToWire(job.zone.apex)
+    const names = owners.map((owner) => lowerName(parseName(owner, apex)))
+    const compiler = editZone(new ZoneImage(held.image), apex, soaOf(job.zone, apex), names)
+    this.#current = { job, apex, compiler }
+    this.#compile(text)
+    this.#close()
+  }
+
+  #open(job: CompileJob): void {
+    this.#step!.waiting.delete(job.zone.apex)
+    const apex = hostnameToWire(job.zone.apex)
+    this.#current = { job, apex, compiler: new ZoneCompiler(apex, soaOf(job.zone, apex)) }
+  }
+
+  #compile(text: string): void {
+    const { job, apex, compiler } = this.#current!
+    for (const [owner, type, ttlSeconds, data] of JSON.parse(text) as Row[]) {
       try {
         compiler.add({
-          owner: lowerName(parseName(rrset.owner, apex)),
-          type: parseType(rrset.type),
-          ttlSeconds: rrset.ttlSeconds ?? zone.ttlSeconds,
-          rdata: rrset.data.map((text) => parseRdata(rrset.type, text, apex)),
+          owner: lowerName(parseName(owner, apex)),
+          type: parseType(type),
+          ttlSeconds: ttlSeconds ?? job.zone.ttlSeconds,
+          rdata: data.map((line) => parseRdata(type, line, apex)),
         })
       } catch (error) {
         if (!(error instanceof TextError)) throw error
-        onBad(`zone ${zone.apex}, owner ${rrset.owner}, type ${rrset.type}: ${error.message}`)
+        this.#step!.bad.push(`zone ${job.zone.apex}, owner ${owner}, type ${type}: ${error.message}`)
       }
     }
   }
-  for (const { name, slot } of services) compiler.addService(hostnameToWire(name), slot)
-  return compiler.finish()
+
+  #close(): void {
+    if (this.#current === null) return
+    const { job, compiler } = this.#current
+    const { zone, services } = job
+    for (const { name, slot } of services) compiler.addService(hostnameToWire(name), slot)
+    const image = compiler.finish()
+    this.#held.set(zone.apex, { zone, services, revision: this.#step!.revision, image })
+    this.#changed.add(zone.apex)
+    this.#step!.images.push([zone.apex, image])
+    this.#current = null
+  }
+}
+
+function soaOf({ soa, serial, ttlSeconds }: CatalogZone, apex: Uint8Array) {
+  return { rdata: soaRdata(soa, serial, apex), ttlSeconds }
 }
 
 function soaRdata(soa: Soa, serial: number, apex: Uint8Array): Uint8Array {

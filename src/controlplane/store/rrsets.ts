@@ -49,17 +49,17 @@ export interface PackedRrsets {
 }
 
 /**
- * The RRsets of some zones, or of all, some thousands at a time: a zone's come one after another, zones in the order of
- * their apexes. Packed by the database, so that a million rows cost the thread that fetches them a few hundred strings.
+ * The RRsets of a zone, or of all zones, `batch` at a time: a zone's come one after another, zones in the order of their
+ * apexes. Packed by the database, so that a million rows cost the thread that fetches them a few hundred strings.
  *
- * @param apexes null for all
+ * @param apex null for all
  */
 export async function* streamPacked(
   tx: Tx,
-  apexes: readonly string[] | null,
+  apex: string | null,
   batch: number,
-): AsyncGenerator<PackedRrsets> {
-  const wanted = apexes === null ? sql`true` : sql`zone = any(${sql.param([...apexes])}::text[])`
+): AsyncGenerator<PackedRrsets[]> {
+  const wanted = apex === null ? sql`true` : sql`zone = ${apex}`
   let after: SQL = sql`true`
   for (;;) {
     const { rows } = await tx.execute<PackedRow>(sql`
@@ -72,9 +72,10 @@ export async function* streamPacked(
       select zone as apex, json_agg(json_build_array(owner, type, ttl_seconds, data))::text as text,
         count(*)::int as count, (select owner from last) as last_owner, (select type from last) as last_type
       from page group by zone order by zone`)
-    for (const { apex, text } of rows) yield { apex, text }
     const last = rows.at(-1)
-    if (last === undefined || rows.reduce((sum, { count }) => sum + count, 0) < batch) return
+    if (last === undefined) return
+    yield rows.map((row) => ({ apex: row.apex, text: row.text }))
+    if (rows.reduce((sum, { count }) => sum + count, 0) < batch) return
     after = sql`(zone, owner, type) > (${last.apex}, ${last.last_owner}, ${last.last_type})`
   }
 }

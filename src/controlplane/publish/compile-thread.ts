@@ -1,0 +1,164 @@
+/**
+ * The compile thread as the main thread sees it. Compiling a million RRsets takes seconds, which neither HTTP nor any DNS
+ * worker may wait for, so it has a thread of its own; that keeps the images too, and reads and writes their files.
+ *
+ * The rows come from the main thread, packed by the database, which reads them in the transaction of the step. Rejected: a
+ * connection of the thread's own. Its transaction could not see what the main thread's sees (not every database exports
+ * snapshots), and the embedded database has one connection, which the step holds.
+ *
+ * A thread that dies is started again by the next use, without images: `epoch` tells, and everything is compiled anew.
+ */
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { StoredZone } from './image-files.ts'
+import type { Compiled, CompileJob, ZoneRows } from './zone-images.ts'
+
+/** What the thread is started with. */
+export interface CompileInput {
+  /** Of the images' files. */
+  readonly directory: string
+  /** Of this program. */
+  readonly version: string
+}
+
+export type ToCompiler =
+  | {
+      readonly kind: 'begin'
+      readonly revision: number
+      readonly jobs: readonly CompileJob[]
+      readonly gone: readonly string[]
+    }
+  | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly ZoneRows[] }
+  | { readonly kind: 'finish' | 'load' | 'persist'; readonly id: number }
+  | { readonly kind: 'stop' }
+
+export type FromCompiler =
+  | { readonly kind: 'done'; readonly id: number; readonly result: unknown }
+  | { readonly kind: 'failed'; readonly id: number; readonly message: string }
+
+/** A step from the images of one revision to those of another. */
+export interface CompileStep {
+  readonly revision: number
+  readonly jobs: readonly CompileJob[]
+  /** Apexes of zones that are no more. */
+  readonly gone: readonly string[]
+}
+
+/** What the files of the images hold. */
+export interface LoadedImages {
+  readonly zones: readonly StoredZone[]
+  /** One line for each file that can't be used. */
+  readonly damaged: readonly string[]
+}
+
+/** Batches of rows that were sent and not taken yet: one is compiled while the next is fetched. */
+const batchesAhead = 2
+
+export class CompileThread implements AsyncDisposable {
+  readonly #input: CompileInput
+  #worker: Worker | undefined
+  #epoch = 0
+  #lastId = 0
+  #stopped = false
+  /** Bounded by what is under way: a step's batches, and a load or a persist. */
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>()
+
+  constructor(input: CompileInput) {
+    this.#input = input
+  }
+
+  /** Rises when the thread has lost its images. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /**
+   * Compiles a step; calls must not overlap.
+   *
+   * @param rows of the zones that are compiled whole, each zone's one after another
+   * @throws Error when the thread died
+   */
+  async compile(
+    { revision, jobs, gone }: CompileStep,
+    rows: AsyncIterable<readonly ZoneRows[]>,
+  ): Promise<Compiled> {
+    this.#send({ kind: 'begin', revision, jobs, gone })
+    const ahead: Promise<unknown>[] = []
+    for await (const batch of rows) {
+      const taken = this.#ask((id) => ({ kind: 'rows', id, rows: batch }))
+      // It is waited for below, unless the rows end by an error of their own.
+      taken.catch(() => undefined)
+      ahead.push(taken)
+      if (ahead.length > batchesAhead) await ahead.shift()
+    }
+    await Promise.all(ahead)
+    return (await this.#ask((id) => ({ kind: 'finish', id }))) as Compiled
+  }
+
+  /** Reads the files into the thread. */
+  async load(): Promise<LoadedImages> {
+    return (await this.#ask((id) => ({ kind: 'load', id }))) as LoadedImages
+  }
+
+  /** Writes the images that are not on disk yet, and deletes the files of zones that are no more. */
+  async persist(): Promise<void> {
+    await this.#ask((id) => ({ kind: 'persist', id }))
+  }
+
+  /** Ends the thread after what it was asked. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    const worker = this.#worker
+    if (worker === undefined) return
+    const exited = new Promise((resolve) => worker.once('exit', resolve))
+    worker.postMessage({ kind: 'stop' } satisfies ToCompiler)
+    await exited
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  #ask(message: (id: number) => ToCompiler): Promise<unknown> {
+    const id = ++this.#lastId
+    const answer = Promise.withResolvers<unknown>()
+    this.#waiting.set(id, answer)
+    try {
+      this.#send(message(id))
+    } catch (error) {
+      this.#waiting.delete(id)
+      answer.reject(error)
+    }
+    return answer.promise
+  }
+
+  #send(message: ToCompiler): void {
+    if (this.#stopped) throw new Error('the compile thread is stopped')
+    this.#worker ??= this.#start()
+    this.#worker.postMessage(message)
+  }
+
+  #start(): Worker {
+    const file = `./compile-worker${extname(import.meta.filename)}`
+    const worker = new Worker(new URL(file, import.meta.url), { workerData: this.#input, name: 'compile' })
+    let reason = 'it ended'
+    worker.on('message', (message: FromCompiler) => this.#receive(message))
+    worker.on('error', (error) => {
+      reason = (error as Error).message
+    })
+    worker.on('exit', () => {
+      this.#worker = undefined
+      this.#epoch++
+      for (const { reject } of this.#waiting.values()) reject(new Error(`the compile thread: ${reason}`))
+      this.#waiting.clear()
+    })
+    return worker
+  }
+
+  #receive(message: FromCompiler): void {
+    const answer = this.#waiting.get(message.id)
+    this.#waiting.delete(message.id)
+    if (message.kind === 'done') answer?.resolve(message.result)
+    else answer?.reject(new Error(message.message))
+  }
+}

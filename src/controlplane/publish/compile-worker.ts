@@ -1,0 +1,44 @@
+/** The compile thread: keeps the zones' images, compiles, and reads and writes the files. See `compile-thread.ts`. */
+import { parentPort, workerData } from 'node:worker_threads'
+import type { CompileInput, FromCompiler, ToCompiler } from './compile-thread.ts'
+import { readImages, type StoredZone, writeImages } from './image-files.ts'
+import { ZoneImages } from './zone-images.ts'
+
+const { directory, version } = workerData as CompileInput
+const images = new ZoneImages()
+const say = (message: FromCompiler) => parentPort!.postMessage(message)
+
+parentPort!.on('message', (message: ToCompiler) => {
+  switch (message.kind) {
+    case 'begin':
+      return images.begin(message.revision, message.jobs, message.gone)
+    case 'rows':
+      images.add(message.rows)
+      return say({ kind: 'done', id: message.id, result: undefined })
+    case 'finish':
+      return say({ kind: 'done', id: message.id, result: images.finish() })
+    case 'load':
+      return say({ kind: 'done', id: message.id, result: load() })
+    case 'persist':
+      return void persist(message.id)
+    case 'stop':
+      return parentPort!.close()
+  }
+})
+
+function load(): { zones: StoredZone[]; damaged: string[] } {
+  const read = readImages(directory, version)
+  images.restore(read.zones)
+  return read
+}
+
+async function persist(id: number): Promise<void> {
+  const changed = images.takeChanged()
+  try {
+    await writeImages(directory, version, changed, images.held.keys())
+    say({ kind: 'done', id, result: undefined })
+  } catch (error) {
+    images.markChanged(changed)
+    say({ kind: 'failed', id, message: (error as Error).message })
+  }
+}
