@@ -1,3 +1,5 @@
+import { readdir, writeFile } from 'node:fs/promises'
+import pg from 'pg'
 import t from 'tap'
 import { type DaemonProcess, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
@@ -75,6 +77,97 @@ t.test(
     t.same((await ask(second.dns, 'a.example.test')).answers, ['192.0.2.3'])
   },
 )
+
+t.test(
+  'a start takes the images of the snapshot, and from the database only what changed since',
+  async (t) => {
+    await using postgres = await startPostgres()
+    const env = { DATABASE_URL: await postgres.createDatabase() }
+    await using other = await startDaemonProcess({ env })
+    await using first = await startDaemonProcess({ env })
+    const zone = (address: string) => ({ soa, rrsets: [{ name: 'a', type: 'A', data: [address] }] })
+    await put(first, '/v1/pools/web', { members: { a: { address: '192.0.2.9' } } })
+    await put(first, '/v1/zones/example.test', zone('192.0.2.1'))
+    await put(first, '/v1/zones/same.test', zone('192.0.2.1'))
+    await put(first, '/v1/zones/put.test', zone('192.0.2.1'))
+    await put(first, '/v1/zones/gone.test', zone('192.0.2.1'))
+    await put(first, '/v1/services/alpha.example.test', { pools: ['web'] })
+    await put(first, '/v1/services/www.example.test', { pools: ['web'] })
+    await snapshotAfter(first)
+    t.same(await ended(first), { code: 0, signal: null })
+
+    t.equal((await putA(other, '192.0.2.2')).status, 200)
+    await put(other, '/v1/zones/put.test', zone('192.0.2.3'))
+    await put(other, '/v1/zones/new.test', zone('192.0.2.4'))
+    await put(other, '/v1/services/svc.same.test', { pools: ['web'] })
+    for (const path of ['zones/gone.test', 'services/alpha.example.test']) {
+      t.equal((await other.request(`/v1/${path}`, { method: 'DELETE' })).status, 204, path)
+    }
+    // What no change of the feed tells shows that the image was taken as it was.
+    await using sql = await query(env.DATABASE_URL)
+    await sql.query(`update rrsets set data = array['192.0.2.99'] where zone = 'same.test'`)
+
+    await using second = await startDaemonProcess({ env, dataDir: first.dataDir })
+    const answers = async (name: string) => (await ask(second.dns, name)).answers
+    t.same(await answers('a.example.test'), ['192.0.2.2'])
+    t.same(await answers('www.example.test'), ['192.0.2.9'])
+    t.same(await answers('a.put.test'), ['192.0.2.3'])
+    t.same(await answers('a.new.test'), ['192.0.2.4'])
+    t.same(await answers('a.same.test'), ['192.0.2.1'])
+    t.same(await answers('svc.same.test'), ['192.0.2.9'])
+    t.equal((await ask(second.dns, 'a.gone.test')).rcode, 'REFUSED')
+    t.equal((await ask(second.dns, 'alpha.example.test')).rcode, 'NXDOMAIN')
+    t.same(
+      second.lines.filter(({ level }) => level === 'error'),
+      [],
+    )
+  },
+)
+
+t.test('a snapshot of another history is not believed, and a damaged image is compiled anew', async (t) => {
+  await using postgres = await startPostgres()
+  const env = { DATABASE_URL: await postgres.createDatabase() }
+  await using first = await startDaemonProcess({ env })
+  const zone = { soa, rrsets: [{ name: 'a', type: 'A', data: ['192.0.2.1'] }] }
+  await put(first, '/v1/zones/example.test', zone)
+  await put(first, '/v1/zones/other.test', zone)
+  await put(first, '/v1/pools/web', { members: { a: { address: '192.0.2.9' } } })
+  await put(first, '/v1/services/www.example.test', { pools: ['web'] })
+  await snapshotAfter(first)
+  await ended(first)
+  const folder = `${first.dataDir}/snapshot/zones`
+  const [damaged] = await readdir(folder)
+  await writeFile(`${folder}/${damaged}`, 'nothing of ours')
+
+  await using second = await startDaemonProcess({ env, dataDir: first.dataDir })
+  for (const name of ['a.example.test', 'a.other.test']) {
+    t.same((await ask(second.dns, name)).answers, ['192.0.2.1'], name)
+  }
+  const told = second.lines.filter(({ level }) => level === 'error')
+  t.match(told, [{ msg: 'a part of the snapshot was left out', reason: new RegExp(damaged!) }])
+  await ended(second)
+
+  // As a backup brings it about: the same revision, come to by other writes.
+  await using sql = await query(env.DATABASE_URL)
+  await sql.query(`update rrsets set data = array['192.0.2.99']`)
+  await sql.query(`update changes set stamp = 'another'`)
+  await using third = await startDaemonProcess({ env, dataDir: first.dataDir })
+  for (const name of ['a.example.test', 'a.other.test']) {
+    t.same((await ask(third.dns, name)).answers, ['192.0.2.99'], name)
+  }
+})
+
+/** Stops a daemon in good order; its data directory stays. */
+function ended(daemon: DaemonProcess): DaemonProcess['exited'] {
+  daemon.signal('SIGTERM')
+  return daemon.exited
+}
+
+async function query(url: string): Promise<pg.Client & AsyncDisposable> {
+  const client = new pg.Client(url)
+  await client.connect()
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() })
+}
 
 /** Waits until the daemon's snapshot on disk holds the service that was put last. */
 async function snapshotAfter(daemon: DaemonProcess): Promise<{ mtime: Date }> {
