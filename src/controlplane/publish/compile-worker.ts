@@ -1,11 +1,13 @@
 /** The compile thread: keeps the zones' images, compiles, and reads and writes the files. See `compile-thread.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { CompileInput, FromCompiler, ToCompiler } from './compile-thread.ts'
-import { readImages, type StoredZone, writeImages } from './image-files.ts'
+import { readImages, type StoredZone, sweepImages, writeImages } from './image-files.ts'
 import { ZoneImages } from './zone-images.ts'
 
 const { directory, version } = workerData as CompileInput
 const images = new ZoneImages()
+/** Whether the directory holds nothing but images of ours: looking takes long with many zones, so it is done once. */
+let swept = false
 const say = (message: FromCompiler) => parentPort!.postMessage(message)
 
 parentPort!.on('message', (message: ToCompiler) => {
@@ -33,12 +35,14 @@ function load(): { zones: StoredZone[]; damaged: string[] } {
 }
 
 async function persist(id: number): Promise<void> {
-  const changed = images.takeChanged()
+  const unwritten = images.takeUnwritten()
   try {
-    await writeImages(directory, version, changed, images.held.keys())
+    await writeImages(directory, version, unwritten.changed, unwritten.gone)
+    if (!swept) await sweepImages(directory, images.held.keys())
+    swept = true
     say({ kind: 'done', id, result: undefined })
   } catch (error) {
-    images.markChanged(changed)
+    images.giveBack(unwritten)
     say({ kind: 'failed', id, message: (error as Error).message })
   }
 }

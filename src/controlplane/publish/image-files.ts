@@ -51,16 +51,12 @@ export function readImages(directory: string, version: string): { zones: StoredZ
   return { zones, damaged }
 }
 
-/**
- * Writes images, and deletes the files of zones that `keeps` doesn't name.
- *
- * @param keeps apexes
- */
+/** Writes images, and deletes those of zones that are no more. */
 export async function writeImages(
   directory: string,
   version: string,
   zones: readonly HeldZone[],
-  keeps: Iterable<string>,
+  gone: readonly string[],
 ): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const queue = zones.values()
@@ -68,6 +64,15 @@ export async function writeImages(
     for (const held of queue) await writeImage(directory, version, held)
   }
   await Promise.all(Array.from({ length: writers }, work))
+  for (const apex of gone) await rm(join(directory, fileOf(apex)), { force: true })
+}
+
+/**
+ * Deletes what is in the directory besides the images of these zones: files of a version before, or half-written ones.
+ *
+ * @param keeps apexes
+ */
+export async function sweepImages(directory: string, keeps: Iterable<string>): Promise<void> {
   const wanted = new Set(Array.from(keeps, fileOf))
   for (const file of await readdir(directory)) if (!wanted.has(file)) await rm(join(directory, file))
 }

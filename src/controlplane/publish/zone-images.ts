@@ -56,6 +56,13 @@ export interface Compiled {
   readonly missing: readonly string[]
 }
 
+/** What the disk lacks. */
+export interface Unwritten {
+  readonly changed: readonly HeldZone[]
+  /** Apexes of zones that are no more. */
+  readonly gone: readonly string[]
+}
+
 /** A step that is under way. */
 interface Step {
   readonly revision: number
@@ -69,7 +76,7 @@ interface Step {
 export class ZoneImages {
   /** By apex. Bounded by the zones. */
   readonly #held = new Map<string, HeldZone>()
-  /** Zones whose image is not on disk. */
+  /** Apexes of zones that changed, came or went since they were written. Bounded by the zones. */
   readonly #changed = new Set<string>()
   #step: Step | null = null
   #current: { readonly job: CompileJob; readonly apex: Uint8Array; readonly compiler: ZoneCompiler } | null =
@@ -84,16 +91,22 @@ export class ZoneImages {
     for (const held of zones) this.#held.set(held.zone.apex, held)
   }
 
-  /** Those whose image is not on disk, which is assumed of none of them any more from now on. */
-  takeChanged(): HeldZone[] {
-    const changed = [...this.#changed].flatMap((apex) => this.#held.get(apex) ?? [])
+  /** What the disk lacks. From now on it counts as written, unless it is given back. */
+  takeUnwritten(): Unwritten {
+    const changed: HeldZone[] = []
+    const gone: string[] = []
+    for (const apex of this.#changed) {
+      const held = this.#held.get(apex)
+      if (held === undefined) gone.push(apex)
+      else changed.push(held)
+    }
     this.#changed.clear()
-    return changed
+    return { changed, gone }
   }
 
-  /** Takes back that these are on disk. */
-  markChanged(zones: Iterable<HeldZone>): void {
-    for (const { zone } of zones) if (this.#held.has(zone.apex)) this.#changed.add(zone.apex)
+  giveBack({ changed, gone }: Unwritten): void {
+    for (const { zone } of changed) this.#changed.add(zone.apex)
+    for (const apex of gone) this.#changed.add(apex)
   }
 
   /**
@@ -102,7 +115,7 @@ export class ZoneImages {
    * @param gone apexes of zones that are no more
    */
   begin(revision: number, jobs: readonly CompileJob[], gone: readonly string[]): void {
-    for (const apex of gone) this.#held.delete(apex)
+    for (const apex of gone) if (this.#held.delete(apex)) this.#changed.add(apex)
     const waiting = new Map(jobs.map((job) => [job.zone.apex, job]))
     const step: Step = { revision, waiting, images: [], bad: [], missing: [] }
     this.#step = step

@@ -58,6 +58,9 @@ export function ttlOf(image: ZoneImage, rrset: number): number {
   return u16(image.bytes, at) * 0x1_0000 + u16(image.bytes, at + 2)
 }
 
+/** RDATA while it is put together; filled anew by each call, and as long as the longest so far (65,535 octets at most). */
+const whole = new Octets()
+
 /**
  * RDATA of each RR of a node's RRset, its names whole. What was left out of a name comes back in the letters' case of the
  * place that it pointed to, as in a response.
@@ -67,7 +70,6 @@ export function rdataOf(image: ZoneImage, node: number, rrset: number): Uint8Arr
   const start = image.wire(rrset)
   const count = image.fixupCount(rrset)
   const rdata: Uint8Array[] = []
-  const whole = new Octets()
   let at = 0
   let index = 0
   for (let rr = image.rrCount(rrset); rr > 0; rr--) {

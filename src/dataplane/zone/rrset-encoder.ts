@@ -113,8 +113,10 @@ export class RrsetEncoder {
     const { wire } = this
     const rdata = rrs[index]!
     let from = 0
-    for (const { offset, length, compressible } of names) {
+    for (const [field, { offset, length, compressible }] of names.entries()) {
       if (!compressible) continue
+      // Of the last name nobody will want to know where it is spelled.
+      const last = index === rrs.length - 1 && field === names.length - 1
       wire.append(rdata, from, offset)
       from = offset
       for (let i = 0; i < length; i++) this.#name[i] = lower(rdata[offset + i]!)
@@ -128,7 +130,7 @@ export class RrsetEncoder {
           from = offset + length
           break
         }
-        if (here <= maxFixupOffset) {
+        if (!last && here <= maxFixupOffset) {
           this.#spelled.set(hashName(this.#name, at, length), [index, offset + at, offset + length, here])
         }
         const label = this.#name[at]! + 1

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -52,6 +52,8 @@ t.test('what was compiled and written is what another thread loads', async (t) =
   const { directory, start } = await threadIn(t)
   const first = start()
   t.same(await first.load(), { zones: [], damaged: [] }, 'nothing yet')
+  await mkdir(directory)
+  await writeFile(join(directory, 'left-over.json'), '')
   const apexes = ['one.test', 'two.test', 'three.test']
   const step = { revision: 7, jobs: apexes.map(jobOf), gone: [] }
   const { images, bad } = await first.compile(step, rows(a('one.test'), a('two.test', 'nonsense')))

@@ -133,11 +133,10 @@ t.test('rows of several zones, in batches; a step that was not finished is forgo
   t.same(totals, [1, 2, 0])
   images.begin(3, [], ['one.test'])
   t.same([...images.held.keys()], ['two.test', 'three.test'])
-  t.same(
-    images.takeChanged().map(({ zone }) => zone.apex),
-    ['two.test', 'three.test'],
-  )
-  t.same(images.takeChanged(), [])
-  images.markChanged(images.held.values())
-  t.equal(images.takeChanged().length, 2)
+  const unwritten = images.takeUnwritten()
+  t.match(unwritten, { changed: [{ zone: { apex: 'two.test' } }, { zone: { apex: 'three.test' } }] })
+  t.same(unwritten.gone, ['one.test'])
+  t.same(images.takeUnwritten(), { changed: [], gone: [] })
+  images.giveBack(unwritten)
+  t.match(images.takeUnwritten(), { changed: { length: 2 }, gone: ['one.test'] })
 })
