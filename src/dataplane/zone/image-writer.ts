@@ -107,8 +107,7 @@ class ImageWriter {
     for (let place = 0; place < first.length - 1; place++) {
       const begin = first[place]!
       const end = first[place + 1]!
-      if (end - begin > 1)
-        this.#rrsets.subarray(begin, end).sort((a, b) => this.#type(a) - this.#type(b) || a - b)
+      if (end - begin > 1) this.#rrsets.subarray(begin, end).sort((a, b) => this.#type(a) - this.#type(b))
     }
   }
 

@@ -4,6 +4,7 @@ import { isSubdomain, lowerName, parentName, parseName } from '../../../src/data
 import { NameScan } from '../../../src/dataplane/wire/name-scan.ts'
 import { parseRdata, rrTypes } from '../../../src/dataplane/wire/rdata.ts'
 import { ZoneCompiler } from '../../../src/dataplane/zone/compile.ts'
+import { rdataOf } from '../../../src/dataplane/zone/edit.ts'
 import { ZoneImage } from '../../../src/dataplane/zone/image.ts'
 import { type ZoneText, zoneImage } from '../zone-text.ts'
 
@@ -166,6 +167,23 @@ t.test('names of the same hash are told apart', async (t) => {
   for (const [i, node] of nodes.entries())
     t.match(wireForm(zone, zone.rrset(node, 1)), new RegExp(`c000020${i + 1}$`))
   t.equal(image({ apex: 'test', lines: ['h87031 1 A 192.0.2.1'] }).find(scans[1]!, 0), -1)
+})
+
+t.test('no name points to another one of the same hash', async (t) => {
+  // Found by search: the first two hash to -1015924207, the other two to -861329137.
+  for (const names of [
+    ['gnqagqge.net.', 'xugtdonh.net.'],
+    ['h87031.test.', 'h158066.test.'],
+  ]) {
+    const zone = image({ lines: names.map((name) => `a 1 PTR ${name}`) })
+    const rrset = zone.rrset(nodeOf(zone, 'a.example.test.'), 12)
+    t.same(
+      rdataOf(zone, nodeOf(zone, 'a.example.test.'), rrset),
+      names.map((name) => parseName(name)),
+    )
+    const label = names[1]!.slice(0, names[1]!.indexOf('.'))
+    t.match(Buffer.from(wireForm(zone, rrset), 'hex').toString('latin1'), label)
+  }
 })
 
 t.test('an image of another version is refused', async (t) => {

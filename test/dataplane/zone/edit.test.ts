@@ -135,6 +135,25 @@ t.test('an edited image says what one compiled anew does', async () => {
   )
 })
 
+t.test('an edit of a zone of many names', async (t) => {
+  const lines = Array.from({ length: 1000 }, (_, i) => ({
+    owner: `h${i}`,
+    type: 'TXT',
+    ttlSeconds: 1,
+    data: [`"${'x'.repeat(i % 200)}"`],
+  }))
+  const compiler = editZone(compile(lines, []), apex, soaOf(2), [
+    parseName('h7', apex),
+    parseName('no', apex),
+  ])
+  const wanted = compile(
+    lines.filter(({ owner }) => owner !== 'h7'),
+    [],
+    2,
+  )
+  t.same(contentsOf(new ZoneImage(compiler.finish())), contentsOf(wanted))
+})
+
 t.test('an RRset of malformed octets is left out', async (t) => {
   const compiler = new ZoneCompiler(apex, soaOf(1))
   const rrset = { owner: apex, type: 2, ttlSeconds: 1 }
