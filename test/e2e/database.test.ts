@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import pg from 'pg'
 import t from 'tap'
 import { type DaemonProcess, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
@@ -106,6 +106,13 @@ t.test(
     // What no change of the feed tells shows that the image was taken as it was.
     await using sql = await query(env.DATABASE_URL)
     await sql.query(`update rrsets set data = array['192.0.2.99'] where zone = 'same.test'`)
+    // As when the process was killed between the images and the base.
+    const base = `${first.dataDir}/snapshot/base.json`
+    const document = JSON.parse(await readFile(base, 'utf8'))
+    document.status.revision--
+    const earlier = 'select stamp from changes where revision = $1'
+    document.status.stamp = (await sql.query(earlier, [document.status.revision])).rows[0].stamp
+    await writeFile(base, JSON.stringify(document))
 
     await using second = await startDaemonProcess({ env, dataDir: first.dataDir })
     const answers = async (name: string) => (await ask(second.dns, name)).answers

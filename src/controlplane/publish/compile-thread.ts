@@ -11,7 +11,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { StoredZone } from './image-files.ts'
-import type { Compiled, CompileJob, ZoneRows } from './zone-images.ts'
+import type { Compiled, CompileStep, ZoneRows } from './zone-images.ts'
 
 /** What the thread is started with. */
 export interface CompileInput {
@@ -22,12 +22,7 @@ export interface CompileInput {
 }
 
 export type ToCompiler =
-  | {
-      readonly kind: 'begin'
-      readonly revision: number
-      readonly jobs: readonly CompileJob[]
-      readonly gone: readonly string[]
-    }
+  | { readonly kind: 'begin'; readonly step: CompileStep }
   | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly ZoneRows[] }
   | { readonly kind: 'finish' | 'load' | 'persist'; readonly id: number }
   | { readonly kind: 'stop' }
@@ -35,14 +30,6 @@ export type ToCompiler =
 export type FromCompiler =
   | { readonly kind: 'done'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string }
-
-/** A step from the images of one revision to those of another. */
-export interface CompileStep {
-  readonly revision: number
-  readonly jobs: readonly CompileJob[]
-  /** Apexes of zones that are no more. */
-  readonly gone: readonly string[]
-}
 
 /** What the files of the images hold. */
 export interface LoadedImages {
@@ -78,11 +65,8 @@ export class CompileThread implements AsyncDisposable {
    * @param rows of the zones that are compiled whole, each zone's one after another
    * @throws Error when the thread died
    */
-  async compile(
-    { revision, jobs, gone }: CompileStep,
-    rows: AsyncIterable<readonly ZoneRows[]>,
-  ): Promise<Compiled> {
-    this.#send({ kind: 'begin', revision, jobs, gone })
+  async compile(step: CompileStep, rows: AsyncIterable<readonly ZoneRows[]>): Promise<Compiled> {
+    this.#send({ kind: 'begin', step })
     const ahead: Promise<unknown>[] = []
     for await (const batch of rows) {
       const taken = this.#ask((id) => ({ kind: 'rows', id, rows: batch }))

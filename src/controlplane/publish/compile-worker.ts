@@ -13,7 +13,7 @@ const say = (message: FromCompiler) => parentPort!.postMessage(message)
 parentPort!.on('message', (message: ToCompiler) => {
   switch (message.kind) {
     case 'begin':
-      return images.begin(message.revision, message.jobs, message.gone)
+      return images.begin(message.step)
     case 'rows':
       images.add(message.rows)
       return say({ kind: 'done', id: message.id, result: undefined })

@@ -10,7 +10,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ControlError } from '../errors.ts'
 import type { MemberHealth } from '../model.ts'
-import { type Change, type ChangeBatch, changesSince, stampOf } from '../store/changes.ts'
+import { type Change, type ChangeBatch, changesSince, stampOf, stampsAfter } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
 import { getMonitor, listAllMonitors } from '../store/monitors.ts'
@@ -150,7 +150,9 @@ export class Follower implements AsyncDisposable {
     const { touched, images } =
       known === null || since === null
         ? { touched: new Map(Array.from(catalog.zones.keys(), (apex) => [apex, null])), images: new Map() }
-        : zonesToCompile(catalog, known, since, (service) => publisher.planSlot(service))
+        : zonesToCompile(catalog, known, since, await stampsAfter(tx, known.revision), (service) =>
+            publisher.planSlot(service),
+          )
     const before = [...publisher.catalog.zones.keys(), ...(known?.zones.keys() ?? [])]
     const compiled = await this.#compile(tx, catalog, touched, before)
     return { catalog, zones: new Map([...images, ...compiled]), services: catalog.services.keys(), pools: [] }

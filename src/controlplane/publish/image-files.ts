@@ -115,15 +115,9 @@ function readImage(path: string, version: string): StoredZone {
   }
 }
 
-async function writeImage(
-  directory: string,
-  version: string,
-  { zone, services, revision, image }: HeldZone,
-): Promise<void> {
-  const path = join(directory, fileOf(zone.apex))
-  const description = Buffer.from(
-    JSON.stringify({ zone, services, revision, compiledBy: version } satisfies Description),
-  )
+async function writeImage(directory: string, version: string, { image, ...rest }: HeldZone): Promise<void> {
+  const path = join(directory, fileOf(rest.zone.apex))
+  const description = Buffer.from(JSON.stringify({ ...rest, compiledBy: version } satisfies Description))
   const head = Buffer.alloc(headLength)
   magic.copy(head)
   head.writeUInt32LE(description.length, 12)

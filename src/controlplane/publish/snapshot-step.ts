@@ -1,6 +1,7 @@
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { Catalog, memberKey } from './catalog.ts'
 import type { CompileThread } from './compile-thread.ts'
+import type { StoredZone } from './image-files.ts'
 import type { CatalogStep } from './publisher.ts'
 import type { SnapshotBase } from './snapshot.ts'
 import { type KnownImages, sameSlots, servicesOf } from './zone-step.ts'
@@ -50,13 +51,16 @@ export async function coldStart(
     return sameSlots(held.services, services) ? [] : { held, services }
   })
   // The rows are of the revisions of the images, which may be before and behind the base's.
-  const revision = moved.reduce((most, { held }) => Math.max(most, held.revision), base.revision)
+  const { revision, stamp } = moved.reduce<Pick<StoredZone, 'revision' | 'stamp'>>(
+    (latest, { held }) => (held.revision > latest.revision ? held : latest),
+    base,
+  )
   const jobs = moved.map(({ held, services }) => ({
     zone: held.zone,
     services,
     edit: { owners: [], text: '[]' },
   }))
-  const compiled = await compiler.compile({ revision, jobs, gone: [] }, (async function* () {})())
+  const compiled = await compiler.compile({ revision, stamp, jobs, gone: [] }, (async function* () {})())
   for (const { held, services } of moved) zones.set(held.zone.apex, { ...held, services })
   for (const [apex, image] of compiled.images) zones.set(apex, { ...zones.get(apex)!, image })
   const step = {

@@ -30,6 +30,16 @@ export interface CompileJob {
   readonly edit: { readonly owners: readonly string[]; readonly text: string } | null
 }
 
+/** A step from the images of one revision to those of another. */
+export interface CompileStep {
+  readonly revision: number
+  /** Of that revision. */
+  readonly stamp: string | null
+  readonly jobs: readonly CompileJob[]
+  /** Apexes of zones that are no more. */
+  readonly gone: readonly string[]
+}
+
 /** Rows of a zone, as the store packs them. */
 export interface ZoneRows {
   readonly apex: string
@@ -43,8 +53,9 @@ type Row = readonly [owner: string, type: string, ttlSeconds: number | null, dat
 export interface HeldZone {
   readonly zone: CatalogZone
   readonly services: readonly ServiceSlot[]
-  /** Of the configuration that the rows were read at. */
+  /** Of the configuration that the rows were read at, and its stamp (see `stampOf`). */
   readonly revision: number
+  readonly stamp: string | null
   readonly image: SharedArrayBuffer
 }
 
@@ -66,6 +77,7 @@ export interface Unwritten {
 /** A step that is under way. */
 interface Step {
   readonly revision: number
+  readonly stamp: string | null
   /** By apex: what has not been begun. */
   readonly waiting: Map<string, CompileJob>
   readonly images: [string, SharedArrayBuffer][]
@@ -109,15 +121,11 @@ export class ZoneImages {
     for (const apex of gone) this.#changed.add(apex)
   }
 
-  /**
-   * Begins a step, in the place of one that was not finished. Edits are compiled at once.
-   *
-   * @param gone apexes of zones that are no more
-   */
-  begin(revision: number, jobs: readonly CompileJob[], gone: readonly string[]): void {
+  /** Begins a step, in the place of one that was not finished. Edits are compiled at once. */
+  begin({ revision, stamp, jobs, gone }: CompileStep): void {
     for (const apex of gone) if (this.#held.delete(apex)) this.#changed.add(apex)
     const waiting = new Map(jobs.map((job) => [job.zone.apex, job]))
-    const step: Step = { revision, waiting, images: [], bad: [], missing: [] }
+    const step: Step = { revision, stamp, waiting, images: [], bad: [], missing: [] }
     this.#step = step
     this.#current = null
     for (const job of jobs) {
@@ -193,7 +201,8 @@ export class ZoneImages {
     const { zone, services } = job
     for (const { name, slot } of services) compiler.addService(hostnameToWire(name), slot)
     const image = compiler.finish()
-    this.#held.set(zone.apex, { zone, services, revision: this.#step!.revision, image })
+    const { revision, stamp } = this.#step!
+    this.#held.set(zone.apex, { zone, services, revision, stamp, image })
     this.#changed.add(zone.apex)
     this.#step!.images.push([zone.apex, image])
     this.#current = null

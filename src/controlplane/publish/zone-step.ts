@@ -54,7 +54,7 @@ export async function compileZones(
   gone: readonly string[],
   { compiler, planSlot, onBad }: ZoneStepOptions,
 ): Promise<Map<string, SharedArrayBuffer>> {
-  const { revision, zones } = catalog
+  const { revision, stamp, zones } = catalog
   const jobs: CompileJob[] = []
   const whole: string[] = []
   for (const [apex, owners] of touched) {
@@ -64,7 +64,7 @@ export async function compileZones(
     const edit = owners === null ? null : { owners, text: await packedAt(tx, apex, owners) }
     jobs.push({ zone, services: servicesOf(catalog, apex, planSlot), edit })
   }
-  const compiled = await compiler.compile({ revision, jobs, gone }, rowsOf(tx, whole, zones.size))
+  const compiled = await compiler.compile({ revision, stamp, jobs, gone }, rowsOf(tx, whole, zones.size))
   compiled.bad.forEach(onBad)
   const images = new Map(compiled.images)
   if (compiled.missing.length === 0) return images
@@ -83,11 +83,13 @@ async function* rowsOf(tx: Tx, apexes: readonly string[], all: number): AsyncGen
  * What of the catalog's zones must be compiled when `known` is there: `touched`, and what the images are not good for.
  *
  * @param since what changed after the revision of `known`
+ * @param stamps of the revisions after that
  */
 export function zonesToCompile(
   catalog: Catalog,
   known: KnownImages,
   since: Touched,
+  stamps: ReadonlyMap<number, string | null>,
   planSlot: (service: string) => number,
 ): { touched: Touched; images: Map<string, SharedArrayBuffer> } {
   const touched = new Map<string, readonly string[] | null>()
@@ -95,8 +97,13 @@ export function zonesToCompile(
   for (const apex of catalog.zones.keys()) {
     const stored = known.zones.get(apex)
     const owners = since.get(apex)
-    // A file that is newer than the base may be of a history that the database has forgotten.
-    if (stored === undefined || !stored.current || stored.revision > known.revision || owners === null) {
+    if (stored === undefined || !stored.current || owners === null) {
+      touched.set(apex, null)
+    } else if (
+      stored.revision > known.revision &&
+      (stored.stamp === null || stored.stamp !== stamps.get(stored.revision))
+    ) {
+      // A file that is newer than the base, of a history that the database has forgotten.
       touched.set(apex, null)
     } else if (owners !== undefined || !sameSlots(stored.services, servicesOf(catalog, apex, planSlot))) {
       touched.set(apex, owners ?? [])

@@ -43,6 +43,15 @@ export async function changesSince(tx: Tx, revision: number, limit: number): Pro
   return { revision: cut - 1, stamp: whole.at(-1)!.stamp, changes: found }
 }
 
+/** Stamps of the revisions after one, as far as they are there. Bounded by what is kept of the change feed. */
+export async function stampsAfter(tx: Tx, revision: number): Promise<Map<number, string | null>> {
+  const rows = await tx
+    .selectDistinct({ revision: changes.revision, stamp: changes.stamp })
+    .from(changes)
+    .where(gt(changes.revision, revision))
+  return new Map(rows.map((row) => [row.revision, row.stamp]))
+}
+
 /**
  * What tells a revision from another one of the same number, which a database that was restored from a backup may come to;
  * null when that can't be told any more.

@@ -55,7 +55,7 @@ t.test('what was compiled and written is what another thread loads', async (t) =
   await mkdir(directory)
   await writeFile(join(directory, 'left-over.json'), '')
   const apexes = ['one.test', 'two.test', 'three.test']
-  const step = { revision: 7, jobs: apexes.map(jobOf), gone: [] }
+  const step = { revision: 7, stamp: 's7', jobs: apexes.map(jobOf), gone: [] }
   const { images, bad } = await first.compile(step, rows(a('one.test'), a('two.test', 'nonsense')))
   t.match(bad, [/zone two.test, owner a, type A/])
   await first.persist()
@@ -66,7 +66,13 @@ t.test('what was compiled and written is what another thread loads', async (t) =
   const found = new Map(loaded.zones.map((zone) => [zone.zone.apex, zone]))
   for (const [apex, image] of images) {
     const { image: read, ...rest } = found.get(apex)!
-    t.same(rest, { zone: zoneOf(apex), services: jobOf(apex).services, revision: 7, current: true })
+    t.same(rest, {
+      zone: zoneOf(apex),
+      services: jobOf(apex).services,
+      revision: 7,
+      stamp: 's7',
+      current: true,
+    })
     t.ok(Buffer.from(read).equals(Buffer.from(image)), apex)
   }
   const other = await start('1.0.1').load()
@@ -75,7 +81,10 @@ t.test('what was compiled and written is what another thread loads', async (t) =
     'compiled by another version',
   )
 
-  await first.compile({ revision: 8, jobs: [jobOf('two.test')], gone: ['one.test'] }, rows(a('two.test')))
+  await first.compile(
+    { revision: 8, stamp: 's8', jobs: [jobOf('two.test')], gone: ['one.test'] },
+    rows(a('two.test')),
+  )
   await first.persist()
   const after = await start().load()
   t.same(
@@ -88,7 +97,10 @@ t.test('what was compiled and written is what another thread loads', async (t) =
 t.test('a damaged file is named, and the others are used', async (t) => {
   const { directory, start } = await threadIn(t)
   const thread = start()
-  await thread.compile({ revision: 1, jobs: ['one.test', 'two.test'].map(jobOf), gone: [] }, rows())
+  await thread.compile(
+    { revision: 1, stamp: 's1', jobs: ['one.test', 'two.test'].map(jobOf), gone: [] },
+    rows(),
+  )
   await thread.persist()
   const [file] = await readdir(directory)
   const path = join(directory, file!)
@@ -112,7 +124,7 @@ t.test('a damaged file is named, and the others are used', async (t) => {
 t.test('images that could not be written are written by the next persist', async (t) => {
   const { directory, start } = await threadIn(t)
   const thread = start()
-  await thread.compile({ revision: 1, jobs: [jobOf('one.test')], gone: [] }, rows())
+  await thread.compile({ revision: 1, stamp: 's1', jobs: [jobOf('one.test')], gone: [] }, rows())
   await writeFile(directory, 'no folder')
   await t.rejects(thread.persist(), { message: /EEXIST|ENOTDIR/ })
   await rm(directory)
@@ -123,15 +135,18 @@ t.test('images that could not be written are written by the next persist', async
 t.test('a thread that dies is told of, and started again without images', async (t) => {
   const { start } = await threadIn(t)
   const thread = start()
-  await thread.compile({ revision: 1, jobs: [jobOf('one.test')], gone: [] }, rows())
+  await thread.compile({ revision: 1, stamp: 's1', jobs: [jobOf('one.test')], gone: [] }, rows())
   t.equal(thread.epoch, 0)
   const broken = [{ apex: 'one.test', text: 'no JSON' }]
-  await t.rejects(thread.compile({ revision: 1, jobs: [jobOf('one.test')], gone: [] }, rows(broken)), {
-    message: /^the compile thread: .*JSON/,
-  })
+  await t.rejects(
+    thread.compile({ revision: 1, stamp: 's1', jobs: [jobOf('one.test')], gone: [] }, rows(broken)),
+    {
+      message: /^the compile thread: .*JSON/,
+    },
+  )
   t.equal(thread.epoch, 1)
   const edit = { ...jobOf('one.test'), edit: { owners: [], text: '[]' } }
-  const { missing } = await thread.compile({ revision: 1, jobs: [edit], gone: [] }, rows())
+  const { missing } = await thread.compile({ revision: 1, stamp: 's1', jobs: [edit], gone: [] }, rows())
   t.same(missing, ['one.test'])
   await thread.stop()
   await t.rejects(thread.load(), { message: 'the compile thread is stopped' })
@@ -140,7 +155,7 @@ t.test('a thread that dies is told of, and started again without images', async 
 t.test('rows that break off end the step; the next one is whole', async (t) => {
   const { start } = await threadIn(t)
   const thread = start()
-  const step = { revision: 1, jobs: [jobOf('one.test')], gone: [] }
+  const step = { revision: 1, stamp: 's1', jobs: [jobOf('one.test')], gone: [] }
   async function* failing() {
     yield a('one.test')
     throw new Error('the database went away')

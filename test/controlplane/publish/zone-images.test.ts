@@ -43,7 +43,12 @@ function headOf(): CatalogZone {
 }
 
 function compile(images: ZoneImages, rrsets: readonly Rrset[], job: Partial<CompileJob> = {}) {
-  images.begin(1, [{ zone: headOf(), services: [], edit: null, ...job }], [])
+  images.begin({
+    revision: 1,
+    stamp: 's1',
+    jobs: [{ zone: headOf(), services: [], edit: null, ...job }],
+    gone: [],
+  })
   images.add([{ apex, text: pack(rrsets) }])
   return images.finish()
 }
@@ -87,7 +92,12 @@ t.test('an edit replaces the RRsets of its owners and nothing else', async (t) =
   const images = new ZoneImages()
   compile(images, [a('a', '192.0.2.1'), a('b', '192.0.2.2'), a('c', '192.0.2.3')])
   const edit = { owners: ['b', 'c', 'd'], text: pack([a('b', '192.0.2.9'), a('d', '192.0.2.4')]) }
-  images.begin(2, [{ zone: headOf(), services: [{ name: `svc.${apex}`, slot: 7 }], edit }], [])
+  images.begin({
+    revision: 2,
+    stamp: 's2',
+    jobs: [{ zone: headOf(), services: [{ name: `svc.${apex}`, slot: 7 }], edit }],
+    gone: [],
+  })
   const { images: edited, bad, missing } = images.finish()
   t.same([bad, missing], [[], []])
   const image = edited[0]![1]
@@ -97,15 +107,15 @@ t.test('an edit replaces the RRsets of its owners and nothing else', async (t) =
   )
   const held = images.held.get(apex)!
   t.equal(held.image, image)
-  t.match(held, { revision: 2, services: [{ name: `svc.${apex}`, slot: 7 }] })
+  t.match(held, { revision: 2, stamp: 's2', services: [{ name: `svc.${apex}`, slot: 7 }] })
 })
 
 t.test('an edit without an image is missing; a zone without rows has its SOA', async (t) => {
   const images = new ZoneImages()
   const edit = { owners: [], text: '[]' }
-  images.begin(1, [{ zone: headOf(), services: [], edit }], [])
+  images.begin({ revision: 1, stamp: 's1', jobs: [{ zone: headOf(), services: [], edit }], gone: [] })
   t.same(images.finish(), { images: [], bad: [], missing: [apex] })
-  images.begin(1, [{ zone: headOf(), services: [], edit: null }], [])
+  images.begin({ revision: 1, stamp: 's1', jobs: [{ zone: headOf(), services: [], edit: null }], gone: [] })
   const { images: compiled } = images.finish()
   t.equal(new ZoneImage(compiled[0]![1]).rrset(0, 6), 0)
   t.throws(() => images.finish(), { message: 'no step of compiling was begun' })
@@ -115,9 +125,9 @@ t.test('rows of several zones, in batches; a step that was not finished is forgo
   const images = new ZoneImages()
   const zones = ['one.test', 'two.test', 'three.test'].map((name) => ({ ...headOf(), apex: name }))
   const jobs = zones.map((zone) => ({ zone, services: [], edit: null }))
-  images.begin(1, jobs, [])
+  images.begin({ revision: 1, stamp: 's1', jobs: jobs, gone: [] })
   images.add([{ apex: 'one.test', text: pack([a('x', '192.0.2.1')]) }])
-  images.begin(2, jobs, [])
+  images.begin({ revision: 2, stamp: 's2', jobs: jobs, gone: [] })
   images.add([
     { apex: 'one.test', text: pack([a('y', '192.0.2.2')]) },
     { apex: 'other.test', text: pack([a('y', '192.0.2.2')]) },
@@ -131,7 +141,7 @@ t.test('rows of several zones, in batches; a step that was not finished is forgo
   )
   const totals = compiled.map(([, image]) => new ZoneImage(image).rrsetTotal - 2)
   t.same(totals, [1, 2, 0])
-  images.begin(3, [], ['one.test'])
+  images.begin({ revision: 3, stamp: 's3', jobs: [], gone: ['one.test'] })
   t.same([...images.held.keys()], ['two.test', 'three.test'])
   const unwritten = images.takeUnwritten()
   t.match(unwritten, { changed: [{ zone: { apex: 'two.test' } }, { zone: { apex: 'three.test' } }] })

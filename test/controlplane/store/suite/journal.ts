@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
-import { changesSince, stampOf } from '../../../../src/controlplane/store/changes.ts'
+import { changesSince, stampOf, stampsAfter } from '../../../../src/controlplane/store/changes.ts'
 import { appendEvents } from '../../../../src/controlplane/store/health.ts'
 import { recentLookups, saveLookup } from '../../../../src/controlplane/store/lookups.ts'
 import {
@@ -44,6 +44,7 @@ export const journalSuite: Suite = async (t, database) => {
     t.ok(stamp)
     t.not(await database.read((tx) => stampOf(tx, start + 1)), stamp, 'each revision has its own')
     t.equal(await database.read((tx) => stampOf(tx, start + 3)), null)
+    t.same(await database.read((tx) => stampsAfter(tx, start + 1)), new Map([[start + 2, stamp]]))
     t.same(await feed(start), {
       revision: start + 2,
       stamp,
