@@ -8,6 +8,7 @@ import { type AnswerSettings, defaultAnswerSettings } from './answer-settings.ts
 import { compileDirectory, Directory } from './directory.ts'
 import { ZoneImage } from './image.ts'
 import { PlanImage } from './plan.ts'
+import { collectGarbage, reclaimOctets } from './reclaim.ts'
 
 /** What changes from one generation to the next. Structured-clonable; the images are shared, not copied. */
 export interface ServingUpdate {
@@ -27,15 +28,28 @@ export class ServingState {
   readonly #zones: (ZoneImage | undefined)[] = []
   readonly #plans: (PlanImage | undefined)[] = []
   #directory = new Directory(compileDirectory(new Map()))
+  readonly #collect: () => void
+  /** Octets of images that were replaced since the last collection. */
+  #replaced = 0
+
+  /** @param collect see `reclaim.ts` */
+  constructor(collect = collectGarbage) {
+    this.#collect = collect
+  }
 
   apply(update: ServingUpdate): void {
-    for (const [slot, image] of update.zones)
+    for (const [slot, image] of update.zones) {
+      this.#replaced += this.#zones[slot]?.bytes.length ?? 0
       this.#zones[slot] = image === null ? undefined : new ZoneImage(image)
+    }
     for (const [slot, image] of update.plans)
       this.#plans[slot] = image === null ? undefined : new PlanImage(image)
     if (update.directory !== undefined) this.#directory = new Directory(update.directory)
     this.settings = update.settings ?? this.settings
     this.generation = update.generation
+    if (this.#replaced < reclaimOctets) return
+    this.#replaced = 0
+    this.#collect()
   }
 
   /** Label of the apex of the deepest zone that holds `name`, looking from label `from`; -1 for none. */
