@@ -2,7 +2,7 @@
  * The second pass of compiling: brings what was added to a zone into the order of an image, links it, and writes it.
  * Nodes stand in the order of their label counts, so that an ancestor's links are known before its descendants'.
  */
-import { types } from '../wire/constants.ts'
+import { isServiceBinding, types } from '../wire/constants.ts'
 import { Words } from './columns.ts'
 import { headerAt, headerWords, nodeAt, nodeWords, rrsetAt, rrsetWords, zoneMagic } from './image.ts'
 import type { NodeTable } from './node-table.ts'
@@ -27,6 +27,8 @@ export interface CollectedZone {
 const holdsNs = 1
 const holdsDname = 2
 const holdsAddress = 4
+const holdsSvcb = 8
+const holdsHttps = 16
 
 export function writeImage(zone: CollectedZone): SharedArrayBuffer {
   return new ImageWriter(zone).write()
@@ -129,7 +131,7 @@ class ImageWriter {
     }
   }
 
-  /** Fix-ups, and behind them the targets' nodes, each once, where at least one of them has addresses here. */
+  /** Fix-ups, and behind them the targets' nodes, each once, where at least one of them has something to go along. */
   #linkRrset(index: number): void {
     const { added, encoder } = this.#zone
     const base = this.#rrsets[index]! * addedWords
@@ -139,19 +141,23 @@ class ImageWriter {
     for (let fixup = fixups; fixup < endFixups; fixup++) this.#links.push(encoder.fixups.words[fixup]!)
     const targets = added[base + addedAt.targets]!
     const endTargets = added[base + addedWords + addedAt.targets]!
-    const linked = this.#linkTargets(targets, endTargets)
+    const linked = this.#linkTargets(this.#rrsets[index]!, targets, endTargets)
     this.#linksAt[index] = at
     this.#linkCounts[index] = (endFixups - fixups) | (linked ? (endTargets - targets) << 16 : 0)
   }
 
-  /** @returns whether there is one with addresses; else nothing is written. */
-  #linkTargets(first: number, end: number): boolean {
+  /** @returns whether there is one with something to go along; else nothing is written. */
+  #linkTargets(rrset: number, first: number, end: number): boolean {
+    const type = this.#type(rrset)
+    const own = this.#place[this.#zone.added[rrset * addedWords + addedAt.node]!]!
     const before = this.#links.length
     let linked = false
     for (let target = first; target < end; target++) {
       const node = this.#targetPlace(target)
       const listed = node >= 0 && this.#isListed(node + 1, target, first, before)
-      const shown = node >= 0 && (this.#holds[node]! & holdsAddress) !== 0 && !listed
+      // Another one of SVCB is what a client asks for next (RFC 9460 section 4.2).
+      const wanted = isServiceBinding(type) && node !== own ? holdsAddress | flagOf(type) : holdsAddress
+      const shown = node >= 0 && (this.#holds[node]! & wanted) !== 0 && !listed
       this.#links.push(shown ? node + 1 : 0)
       linked ||= shown
     }
@@ -191,6 +197,7 @@ class ImageWriter {
     const { bytes } = encoder.targets
     const from = this.#targetStart(target)
     const to = this.#targetEnd(target)
+    if (from === to) return -1
     if (!nodes.covers(bytes, from, to)) return -1
     const exact = nodes.find(bytes, from, to)
     if (exact >= 0) return this.#place[exact]!
@@ -292,6 +299,10 @@ function flagOf(type: number): number {
     case types.a:
     case types.aaaa:
       return holdsAddress
+    case types.svcb:
+      return holdsSvcb
+    case types.https:
+      return holdsHttps
     default:
       return 0
   }

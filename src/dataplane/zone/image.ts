@@ -22,7 +22,7 @@
  */
 import type { NameScan } from '../wire/name-scan.ts'
 
-export const zoneMagic = 0x706f_0002
+export const zoneMagic = 0x706f_0003
 export const headerWords = 16
 export const nodeWords = 8
 export const rrsetWords = 6

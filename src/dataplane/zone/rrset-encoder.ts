@@ -5,7 +5,7 @@
  * Compression here is what no message can change: a compressible name's end is left out where the apex, the owner or an
  * RR before in the same RRset spells it.
  */
-import { classes, types } from '../wire/constants.ts'
+import { classes, isServiceBinding, types } from '../wire/constants.ts'
 import { hashName } from '../wire/name-scan.ts'
 import type { NameField } from '../wire/rdata.ts'
 import { Octets, Words } from './columns.ts'
@@ -20,8 +20,14 @@ export interface WireRrset {
   readonly rdata: readonly Uint8Array[]
 }
 
-/** Types whose target's addresses go along in the additional section (RFC 1035 section 3.3, RFC 2782). */
-export const targetTypes: ReadonlySet<number> = new Set([types.ns, types.mx, types.srv])
+/** Types whose target's addresses go along in the additional section (RFC 1035 section 3.3, RFC 2782, RFC 9460 section 4.2). */
+export const targetTypes: ReadonlySet<number> = new Set([
+  types.ns,
+  types.mx,
+  types.srv,
+  types.svcb,
+  types.https,
+])
 /** Of no fix-up: its base would be 3. */
 const nowhere = -1
 const pointerToQuestion = 0xc00c
@@ -63,7 +69,7 @@ export class RrsetEncoder {
     { owner, type, ttlSeconds, rdata: rrs }: WireRrset,
     fields: readonly (readonly NameField[])[],
   ): void {
-    const { wire, targets } = this
+    const { wire } = this
     const start = wire.length
     if (this.#spelled.size > 0) this.#spelled.clear()
     for (const [index, rdata] of rrs.entries()) {
@@ -79,13 +85,18 @@ export class RrsetEncoder {
       const length = wire.length - lengthAt - 2
       wire.bytes[lengthAt] = length >>> 8
       wire.bytes[lengthAt + 1] = length & 0xff
-      const target = names.at(-1)
-      if (targetTypes.has(type) && target !== undefined) {
-        const end = target.offset + target.length
-        for (let at = target.offset; at < end; at++) targets.u8(lower(rdata[at]!))
-        this.targetEnds.push(targets.length)
-      }
+      if (targetTypes.has(type)) this.#appendTarget(owner, type, rdata, names.at(-1)!)
     }
+  }
+
+  /** The name that an RR leads to, in lower case; of no octets when it says that there is none. */
+  #appendTarget(owner: Uint8Array, type: number, rdata: Uint8Array, { offset, length }: NameField): void {
+    const { targets } = this
+    if (isServiceBinding(type) && length === 1) {
+      // The root stands for the owner, or with priority 0 for no service at all (RFC 9460 section 2.5).
+      if ((rdata[0]! | rdata[1]!) !== 0) targets.append(owner, 0, owner.length)
+    } else for (let at = offset; at < offset + length; at++) targets.u8(lower(rdata[at]!))
+    this.targetEnds.push(targets.length)
   }
 
   /** Appends an RRset of an image of the same zone. */
