@@ -8,8 +8,8 @@
  */
 import { parseAddress } from '../wire/address.ts'
 import { sockaddrOctets } from './batch-buffers.ts'
-import { Doorbell, type DoorbellEnd } from './doorbell.ts'
-import { formatListenAddress, type ListenAddress } from './protocol.ts'
+import { Doorbell } from './doorbell.ts'
+import { type BatchEnd, type BatchSocket, formatListenAddress, type ListenAddress } from './protocol.ts'
 import { linux, SyscallError, type Syscalls } from './syscalls.ts'
 
 /** Asked of the kernel for each socket, to ride out bursts; it may grant less. */
@@ -20,19 +20,6 @@ const blockMs = 2
 const scratchOctets = 256
 /** Where the length of a sockaddr is kept, behind it. */
 const lengthAt = 64
-
-/** A bound socket. */
-export interface BatchSocket extends ListenAddress {
-  readonly fd: number
-  /** `::` of both families. */
-  readonly dual: boolean
-}
-
-/** What the worker needs of it; can be sent to it. */
-export interface BatchEnd {
-  readonly sockets: readonly BatchSocket[]
-  readonly doorbell: DoorbellEnd
-}
 
 interface Wanted extends ListenAddress {
   readonly dual: boolean

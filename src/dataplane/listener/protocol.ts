@@ -1,11 +1,24 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ServingUpdate } from '../zone/state.ts'
-import type { BatchEnd } from './batch-sockets.ts'
+import type { DoorbellEnd } from './doorbell.ts'
 
 /** An address to listen on. Port 0 asks for a free one. */
 export interface ListenAddress {
   readonly host: string
   readonly port: number
+}
+
+/** A bound socket of a worker that answers UDP in batches. */
+export interface BatchSocket extends ListenAddress {
+  readonly fd: number
+  /** `::` of both families. */
+  readonly dual: boolean
+}
+
+/** The sockets and the doorbell of such a worker. */
+export interface BatchEnd {
+  readonly sockets: readonly BatchSocket[]
+  readonly doorbell: DoorbellEnd
 }
 
 export const transports = ['udp', 'tcp'] as const

@@ -21,6 +21,7 @@ export interface Syscalls {
   eventfd(initial: number, flags: number): number
   read(fd: number, buffer: number, length: number): number
   close(fd: number): number
+  usleep(microseconds: number): number
   errno(): number
   /** Where the memory of a view is; it must be kept for as long as the address is used. */
   address(view: Uint8Array): number
@@ -116,6 +117,7 @@ export function loadSyscalls(
     eventfd: libc.func('int eventfd(uint32_t, int)'),
     read: libc.func('long read(int, uintptr_t, size_t)'),
     close: libc.func('int close(int)'),
+    usleep: libc.func('int usleep(uint32_t)'),
     errno: () => koffi.errno(),
     address: (view) => Number(koffi.address(view)),
   }

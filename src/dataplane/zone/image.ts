@@ -133,14 +133,9 @@ export class ZoneImage {
     return name.suffixEquals(label, this.bytes, this.apexName, this.apexLength)
   }
 
-  /**
-   * The label of `name` at which its deepest existing ancestor-or-self begins; `name` is at or below the apex.
-   * Labels deeper than the zone's deepest name are skipped, so a long random name costs no more than a short one.
-   */
-  closestLabel(name: NameScan): number {
-    let label = name.count > this.#maxLabels ? name.count - this.#maxLabels : 0
-    while (this.find(name, label) < 0) label++
-    return label
+  /** The first label of `name` whose suffix is no deeper than the zone's deepest name. */
+  deepestLabel(name: NameScan): number {
+    return name.count > this.#maxLabels ? name.count - this.#maxLabels : 0
   }
 
   /** Node of the suffix that begins at `label`, or -1. */

@@ -25,8 +25,10 @@ export class ZoneLookup {
 
   /** @param name at or below the zone's apex */
   find(zone: ZoneImage, name: NameScan, qtype: number): Outcome {
-    const label = zone.closestLabel(name)
-    const encloser = zone.find(name, label)
+    // Labels deeper than the zone's deepest name are skipped, so a long random name costs no more than a short one.
+    let label = zone.deepestLabel(name)
+    let encloser = zone.find(name, label)
+    while (encloser < 0) encloser = zone.find(name, ++label)
     const exact = label === 0
     const cut = zone.cut(encloser)
     // At the cut itself the parent still owns DS; all else there and below is the child's (RFC 4035 section 3.1.4.1).

@@ -206,3 +206,29 @@ t.test('a socket that is gone is given up', async (t) => {
   const { batch } = await openWith(t, { recvmmsg, errno }, 1)
   t.throws(() => batch.turn(0), { code: 'EBADF', message: /^recvmmsg EBADF/ })
 })
+
+t.test('after a batch of a few it gathers for a moment, after one or many it does not', async (t) => {
+  const slept: number[] = []
+  const usleep = (microseconds: number) => {
+    slept.push(microseconds)
+    return real.usleep(microseconds)
+  }
+  const { batch, client } = await openWith(t, { usleep }, 0)
+  for (const [requests, gathers] of [
+    [3, false],
+    [4, true],
+    [31, true],
+    [32, false],
+    [64, false],
+  ] as const) {
+    for (let id = 0; id < requests; id++) client.send(query('www.example.test', 'A', { id }))
+    while (slept.length > 0) slept.pop()
+    batch.turn(0)
+    t.same(slept, [])
+    client.send(www)
+    batch.turn(0)
+    t.equal(slept.length, gathers ? 1 : 0, `${requests} datagrams`)
+    t.ok(slept.every((microseconds) => microseconds <= 100))
+    for (let id = 0; id <= requests; id++) await client.next()
+  }
+})

@@ -116,9 +116,10 @@ t.test('nodes: empty non-terminals, cuts, wildcards, services', async (t) => {
   t.equal(zone.service(node('www')), 3)
   t.equal(zone.service(node('x.y')), 0)
   t.equal(zone.service(node('y')), -1)
-  t.equal(zone.closestLabel(scanOf('q.a.b.c.example.test.')), 1)
-  t.equal(zone.closestLabel(scanOf('q.b.c.example.test.')), 1)
-  t.equal(zone.closestLabel(scanOf(`${'q.'.repeat(100)}example.test.`)), 100)
+  t.equal(zone.deepestLabel(scanOf('q.a.b.c.example.test.')), 1)
+  t.equal(zone.deepestLabel(scanOf('a.b.c.example.test.')), 0)
+  t.equal(zone.deepestLabel(scanOf('example.test.')), 0)
+  t.equal(zone.deepestLabel(scanOf(`${'q.'.repeat(100)}example.test.`)), 97)
 })
 
 t.test('a node has its RRsets in the order of types, whatever the order they came in', async (t) => {
