@@ -26,6 +26,7 @@ export function missingPrograms(...names: string[]): string | false {
 }
 
 export interface Program extends AsyncDisposable {
+  readonly pid: number
   /** All that it wrote so far, to either stream. */
   readonly output: string
   /** Resolves when `pattern` is in its output. Rejects with the output when it ends before, or after 30 s. */
@@ -60,6 +61,7 @@ export function startProgram(name: string, args: readonly string[]): Program {
     process.removeListener('exit', killAtExit)
   }
   return {
+    pid: child.pid ?? -1,
     get output() {
       return output
     },

@@ -1,0 +1,83 @@
+/** The command line of the benchmark. */
+import { parseArgs } from 'node:util'
+import { peers } from './peers.ts'
+import { type ScenarioName, scenarioNames } from './scenarios.ts'
+
+const peerNames = peers.map(({ name }) => name)
+
+export const usage = `npm run bench -- [options]
+  --scenario A,B   only these of ${scenarioNames.join(', ')}
+  --rounds N       how often each server is started and measured (3)
+  --seconds N      of load in each measurement (3)
+  --peers A,B      only these peers, of ${peerNames.join(', ')}
+  --short          hit, miss, lb and mixed with gdnsd alone, within two minutes
+  --out FOLDER     where the tables, the figures as JSON and the chart go (bench-results)
+  --help`
+
+export interface BenchArguments {
+  readonly scenarios: readonly ScenarioName[]
+  readonly rounds: number
+  readonly seconds: number
+  /** Of load before each measurement, which nobody counts. */
+  readonly warmUpSeconds: number
+  /** Only these peers; all without. */
+  readonly peers?: readonly string[]
+  /** After which no further round begins. */
+  readonly budgetSeconds: number
+  readonly out: string
+}
+
+const shortScenarios: readonly ScenarioName[] = ['hit', 'miss', 'lb', 'mixed']
+
+/**
+ * What the arguments ask for; null when that is help.
+ * @throws Error that names the argument
+ */
+export function parseBenchArguments(args: readonly string[]): BenchArguments | null {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      scenario: { type: 'string' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      peers: { type: 'string' },
+      short: { type: 'boolean', default: false },
+      out: { type: 'string', default: 'bench-results' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return null
+  const wanted = parseWords('--peers', values.peers, peerNames) ?? (values.short ? ['gdnsd'] : undefined)
+  return {
+    scenarios:
+      parseWords('--scenario', values.scenario, scenarioNames) ??
+      (values.short ? shortScenarios : scenarioNames),
+    rounds: parseNumber('--rounds', values.rounds ?? (values.short ? '2' : '3'), 1, 100),
+    seconds: parseNumber('--seconds', values.seconds ?? (values.short ? '1.5' : '3'), 0.5, 600),
+    warmUpSeconds: values.short ? 0.5 : 1,
+    ...(wanted === undefined ? {} : { peers: wanted }),
+    budgetSeconds: values.short ? 100 : 3600,
+    out: values.out,
+  }
+}
+
+function parseWords<Word extends string>(
+  argument: string,
+  text: string | undefined,
+  accepted: readonly Word[],
+): Word[] | undefined {
+  return text?.split(',').map((word) => {
+    const found = accepted.find((each) => each === word)
+    if (found === undefined) throw new Error(`${argument} ${word}: not one of ${accepted.join(', ')}`)
+    return found
+  })
+}
+
+/** @throws Error that names the argument */
+export function parseNumber(argument: string, text: string, least: number, most: number): number {
+  const value = Number(text)
+  if (text === '' || !(value >= least && value <= most)) {
+    throw new Error(`${argument} ${text}: not a number from ${least} to ${most}`)
+  }
+  return value
+}
