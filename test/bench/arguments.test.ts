@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parseBenchArguments } from './arguments.ts'
+import { parseBenchArguments, parseSoakArguments } from './arguments.ts'
 import { scenarioNames } from './scenarios.ts'
 
 t.test('what stands when nothing is said', async (t) => {
@@ -39,4 +39,16 @@ t.test('mistakes are named', async (t) => {
   t.throws(() => parseBenchArguments(['--seconds', 'x']), /--seconds x/)
   t.throws(() => parseBenchArguments(['--nonsense']), /--nonsense/)
   t.throws(() => parseBenchArguments(['--peers', 'gdsnd']), /--peers gdsnd: not one of gdnsd, /)
+})
+
+t.test('the soak run', async (t) => {
+  t.same(parseSoakArguments([]), { minutes: 10, rate: 20_000, backend: 'batch' })
+  t.same(parseSoakArguments(['--minutes', '60', '--rate', '5000', '--backend', 'dgram']), {
+    minutes: 60,
+    rate: 5000,
+    backend: 'dgram',
+  })
+  t.equal(parseSoakArguments(['--help']), null)
+  t.throws(() => parseSoakArguments(['--minutes', '0']), /--minutes 0: not a number from 0.1/)
+  t.throws(() => parseSoakArguments(['--backend', 'auto']), /--backend auto: not one of batch, dgram/)
 })

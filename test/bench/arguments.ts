@@ -1,4 +1,4 @@
-/** The command line of the benchmark. */
+/** The command lines of the benchmark and of the soak run. */
 import { parseArgs } from 'node:util'
 import { peers } from './peers.ts'
 import { type ScenarioName, scenarioNames } from './scenarios.ts'
@@ -61,6 +61,40 @@ export function parseBenchArguments(args: readonly string[]): BenchArguments | n
   }
 }
 
+export const soakUsage = `npm run soak -- [options]
+  --minutes N      of load (10)
+  --rate N         queries a second (20000)
+  --backend WORD   batch or dgram (batch)
+  --help`
+
+export interface SoakArguments {
+  readonly minutes: number
+  readonly rate: number
+  readonly backend: 'batch' | 'dgram'
+}
+
+/**
+ * What the arguments ask for; null when that is help.
+ * @throws Error that names the argument
+ */
+export function parseSoakArguments(args: readonly string[]): SoakArguments | null {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      minutes: { type: 'string', default: '10' },
+      rate: { type: 'string', default: '20000' },
+      backend: { type: 'string', default: 'batch' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return null
+  return {
+    minutes: parseNumber('--minutes', values.minutes, 0.1, 24 * 60),
+    rate: parseNumber('--rate', values.rate, 1, 1_000_000),
+    backend: parseWords('--backend', values.backend, ['batch', 'dgram'])![0]!,
+  }
+}
+
 function parseWords<Word extends string>(
   argument: string,
   text: string | undefined,
@@ -74,7 +108,7 @@ function parseWords<Word extends string>(
 }
 
 /** @throws Error that names the argument */
-export function parseNumber(argument: string, text: string, least: number, most: number): number {
+function parseNumber(argument: string, text: string, least: number, most: number): number {
   const value = Number(text)
   if (text === '' || !(value >= least && value <= most)) {
     throw new Error(`${argument} ${text}: not a number from ${least} to ${most}`)

@@ -1,0 +1,84 @@
+/** What a soak run has to show, as a function of what was counted. */
+import type { Tally } from './measure.ts'
+import { median, trend } from './statistics.ts'
+
+export interface MemorySample {
+  readonly atSeconds: number
+  readonly residentMiB: number
+}
+
+export interface SoakCounts {
+  /** In order of time. */
+  readonly memory: readonly MemorySample[]
+  /** What dnsperf counted. */
+  readonly tally: Tally
+  /** Responses over UDP by the server's own counters, in the same time. */
+  readonly answered: number
+  readonly workerRestarts: number
+}
+
+export interface Verdict {
+  readonly passed: boolean
+  /** One a question, each beginning with `ok` or `FAILED`. */
+  readonly lines: readonly string[]
+}
+
+/** Heaps and caches fill up at first: this share of the samples says nothing. */
+const warmUpShare = 0.3
+/** A rise that matters, over the time that was looked at; the larger of the two. */
+const riseMiB = 16
+const riseShare = 0.04
+/** See `Trend`. */
+const certain = 3
+/** Responses that dnsperf missed though they were sent: see the essay in `soak.ts`. */
+const unreadShare = 1e-5
+
+export function judge(counts: SoakCounts): Verdict {
+  const questions = [
+    memoryRises(counts),
+    queriesLost(counts),
+    responsesUnread(counts),
+    workersRestarted(counts),
+  ]
+  return {
+    passed: questions.every(({ failed }) => !failed),
+    lines: questions.map(({ failed, text }) => `${failed ? 'FAILED' : 'ok'}: ${text}`),
+  }
+}
+
+interface Finding {
+  readonly failed: boolean
+  readonly text: string
+}
+
+function memoryRises({ memory }: SoakCounts): Finding {
+  const looked = memory.slice(Math.floor(memory.length * warmUpShare))
+  if (looked.length < 3) return { failed: true, text: 'too short to say anything about memory' }
+  const { slope, z } = trend(looked.map(({ atSeconds, residentMiB }) => ({ x: atSeconds, y: residentMiB })))
+  const rise = slope * (looked.at(-1)!.atSeconds - looked[0]!.atSeconds)
+  const usual = median(looked.map(({ residentMiB }) => residentMiB))
+  const most = Math.max(...memory.map(({ residentMiB }) => residentMiB))
+  return {
+    failed: rise > Math.max(riseMiB, riseShare * usual) && z > certain,
+    text:
+      `resident memory ${usual.toFixed(0)} MiB, at the most ${most.toFixed(0)} MiB, ` +
+      `by ${(slope * 60).toFixed(2)} MiB a minute over the last ${looked.length} samples (z ${z.toFixed(1)})`,
+  }
+}
+
+function queriesLost({ tally, answered }: SoakCounts): Finding {
+  const lost = tally.sent - answered
+  return { failed: lost > 0, text: `${Math.max(0, lost)} of ${tally.sent} queries without an answer` }
+}
+
+function responsesUnread({ tally, answered }: SoakCounts): Finding {
+  const unread = Math.max(0, Math.min(answered, tally.sent) - tally.completed)
+  return {
+    failed: unread > tally.sent * unreadShare,
+    text: `${unread} answers late by more than dnsperf waits, or not read by it`,
+  }
+}
+
+function workersRestarted({ workerRestarts }: SoakCounts): Finding {
+  return { failed: workerRestarts > 0, text: `${workerRestarts} workers started again` }
+}
