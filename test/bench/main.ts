@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { missingPrograms } from '../support/program.ts'
 import { type BenchArguments, parseBenchArguments, usage } from './arguments.ts'
 import { chart } from './chart.ts'
-import { type Entrants, findEntrants } from './contestants.ts'
+import { type Entrant, type Entrants, findEntrants } from './contestants.ts'
 import { untilInterrupted } from './interruption.ts'
 import { describeMachine, machineLine } from './machine.ts'
 import { allowedCores } from './measure.ts'
@@ -102,14 +102,10 @@ async function publish(
     ...scenarios.map((scenario) => loadTable(measurements, scenario, references)),
     ...Object.values(results).flatMap((result) => result.tables),
   ]
-  const shared = entrants.filter((entrant) => entrant.cores.shared).map(({ name }) => name)
-  const rounds = Math.max(0, ...measurements.map(({ round }) => round))
   const notes = [
-    `Measured ${machineLine(machine)}; rounds: ${rounds}, of ${args.seconds} s; medians, with the least and the most of all rounds.`,
+    `Measured ${machineLine(machine)}.`,
+    ...(measurements.length === 0 ? [] : loadNotes(args, entrants, measurements)),
     ...(leftOut.length === 0 ? [] : [`Not installed, so left out: ${leftOut.join('; ')}.`]),
-    ...(shared.length === 0
-      ? []
-      : [`Shared a core with dnsperf, so its queries a second say nothing: ${shared.join('; ')}.`]),
   ]
   const text = [...tables.map(markdown), ...notes, ''].join('\n')
   process.stdout.write(text)
@@ -123,6 +119,21 @@ async function publish(
   report(
     `written to ${args.out}: ${measurements.length > 0 ? 'cpu-per-query.svg, ' : ''}results.json, tables.md`,
   )
+}
+
+function loadNotes(
+  { seconds }: BenchArguments,
+  entrants: readonly Entrant[],
+  measurements: readonly Measurement[],
+): string[] {
+  const rounds = Math.max(...measurements.map(({ round }) => round))
+  const shared = entrants.filter(({ cores }) => cores.shared).map(({ name }) => name)
+  return [
+    `CPU time of all threads: medians of ${rounds} rounds of ${seconds} s, with the least and the most.`,
+    ...(shared.length === 0
+      ? []
+      : [`Shared a core with dnsperf, so its queries a second say nothing: ${shared.join('; ')}.`]),
+  ]
 }
 
 try {
