@@ -23,8 +23,9 @@ export interface Verdict {
   readonly lines: readonly string[]
 }
 
-/** Heaps and caches fill up at first: this share of the samples says nothing. */
-const warmUpShare = 0.3
+/** Heaps and caches fill up at first, for some three minutes: that says nothing. Short runs look at their second half. */
+const warmUpSeconds = 180
+const warmUpShareAtMost = 0.5
 /** A rise that matters, over the time that was looked at; the larger of the two. */
 const riseMiB = 16
 const riseShare = 0.04
@@ -52,7 +53,9 @@ interface Finding {
 }
 
 function memoryRises({ memory }: SoakCounts): Finding {
-  const looked = memory.slice(Math.floor(memory.length * warmUpShare))
+  const lastSeconds = memory.at(-1)?.atSeconds ?? 0
+  const fromSeconds = Math.min(warmUpSeconds, warmUpShareAtMost * lastSeconds)
+  const looked = memory.filter(({ atSeconds }) => atSeconds >= fromSeconds)
   if (looked.length < 3) return { failed: true, text: 'too short to say anything about memory' }
   const { slope, z } = trend(looked.map(({ atSeconds, residentMiB }) => ({ x: atSeconds, y: residentMiB })))
   const rise = slope * (looked.at(-1)!.atSeconds - looked[0]!.atSeconds)
