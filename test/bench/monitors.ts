@@ -17,7 +17,7 @@ const pools = 4
 const membersPerPool = 2500
 const members = pools * membersPerPool
 const intervalSeconds = 10
-/** The first two checks of a member may lie closer or wider: they are over after this. */
+/** The first checks of all members come at once: they are over after this. */
 const settleSeconds = 2.2 * intervalSeconds
 const measureSeconds = 3 * intervalSeconds
 /** Later than this is too late. */

@@ -6,7 +6,10 @@
  * is busy with something else, which on a shared machine happens. So its count is not the verdict. Of the queries that
  * dnsperf has sent, those that the server has not answered by its own counters are lost; that includes what the kernel
  * dropped before the server read it. No burst explains such a loss: dnsperf has at most 100 queries under way, for which
- * there is room in the server's receive buffer. Responses that were sent and that dnsperf counts as lost must be rare.
+ * there is room in the server's receive buffer.
+ *
+ * Responses that were sent and that dnsperf counts as lost came late by five seconds, or dnsperf was held up. To know which,
+ * a witness in this process asks a query every now and then: it would have waited as long.
  */
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -21,6 +24,7 @@ import { untilInterrupted } from './interruption.ts'
 import { allowedCores, ask, type Load } from './measure.ts'
 import { queryFileOctets } from './query-files.ts'
 import { judge, type MemorySample } from './soak-verdict.ts'
+import { startWitness } from './witness.ts'
 
 const disturbance = { editsPerSecond: 5, flapsPerSecond: 2 }
 /** More would make the pairs of the trend many, and say no more. */
@@ -64,6 +68,7 @@ async function underLoad(pooldns: Pooldns, load: Load, signal: AbortSignal): Pro
   const answers = () => pooldns.metric('pooldns_dns_responses_total', 'transport="udp"')
   const answeredBefore = await answers()
   await using disturbing = await startDisturbance(pooldns, disturbance)
+  await using witness = await startWitness(pooldns.port)
   const done = new AbortController()
   const sampling = sampleMemory(
     pooldns.pid,
@@ -77,7 +82,9 @@ async function underLoad(pooldns: Pooldns, load: Load, signal: AbortSignal): Pro
     const verdict = judge({
       memory: await sampling,
       tally,
-      answered: (await answers()) - answeredBefore,
+      // Waits for the answer to the last one, or it would be counted with those of dnsperf.
+      ...(await witness.finish()),
+      answered: (await answers()) - answeredBefore - witness.answers,
       workerRestarts: await pooldns.metric('pooldns_worker_restarts_total'),
     })
     process.stdout.write(
