@@ -24,6 +24,8 @@ export interface BenchArguments {
   readonly peers?: readonly string[]
   /** After which no further round begins. */
   readonly budgetSeconds: number
+  /** After which the run is ended, done or not. */
+  readonly limitSeconds: number
   readonly out: string
 }
 
@@ -57,6 +59,7 @@ export function parseBenchArguments(args: readonly string[]): BenchArguments | n
     warmUpSeconds: values.short ? 0.5 : 1,
     ...(wanted === undefined ? {} : { peers: wanted }),
     budgetSeconds: values.short ? 100 : 3600,
+    limitSeconds: values.short ? 120 : 2 * 3600,
     out: values.out,
   }
 }

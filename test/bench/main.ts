@@ -29,13 +29,10 @@ const programs: Readonly<Record<OtherName, string>> = {
   scale: './scale.ts',
 }
 
-/** Nothing here takes as long unless it hangs. */
-const limitSeconds = 2 * 3600
-
 const report = (line: string) => void process.stderr.write(`${line}\n`)
 
 async function bench(args: BenchArguments): Promise<void> {
-  using interruption = untilInterrupted(limitSeconds)
+  using interruption = untilInterrupted(args.limitSeconds)
   const { signal } = interruption
   const folder = await mkdtemp(join(tmpdir(), 'pooldns-bench-'))
   try {

@@ -25,9 +25,10 @@ export interface Verdict {
   readonly lines: readonly string[]
 }
 
-/** Heaps and caches fill up at first, for some three minutes: that says nothing. Short runs look at their second half. */
+/** Heaps and caches fill up at first, for some three minutes: that says nothing. */
 const warmUpSeconds = 180
-const warmUpShareAtMost = 0.5
+/** Less than this behind it says nothing either. */
+const leastSeconds = 120
 /** A rise that matters, over the time that was looked at; the larger of the two. */
 const riseMiB = 16
 const riseShare = 0.04
@@ -55,10 +56,12 @@ interface Finding {
 }
 
 function memoryRises({ memory }: SoakCounts): Finding {
-  const lastSeconds = memory.at(-1)?.atSeconds ?? 0
-  const fromSeconds = Math.min(warmUpSeconds, warmUpShareAtMost * lastSeconds)
-  const looked = memory.filter(({ atSeconds }) => atSeconds >= fromSeconds)
-  if (looked.length < 3) return { failed: true, text: 'too short to say anything about memory' }
+  const looked = memory.filter(({ atSeconds }) => atSeconds >= warmUpSeconds)
+  const lookedSeconds = (looked.at(-1)?.atSeconds ?? 0) - warmUpSeconds
+  if (looked.length < 3 || lookedSeconds < leastSeconds) {
+    const minutes = Math.ceil((warmUpSeconds + leastSeconds) / 60) + 1
+    return { failed: false, text: `resident memory not judged: that takes a run of ${minutes} minutes` }
+  }
   const { slope, z } = trend(looked.map(({ atSeconds, residentMiB }) => ({ x: atSeconds, y: residentMiB })))
   const rise = slope * (looked.at(-1)!.atSeconds - looked[0]!.atSeconds)
   const usual = median(looked.map(({ residentMiB }) => residentMiB))
