@@ -44,10 +44,10 @@ const passing: ReadonlySet<number> = new Set<number>([
 const hopeless: ReadonlySet<number> = new Set([9, 14, 38, 88, 95])
 
 /** Batches of so many and more, but fewer than the other, are followed by a moment of gathering. */
-const gatherFrom = 4
-const gatherBelow = 32
+const gatherFrom = 3
+const gatherBelow = 48
 /** How long it is; the kernel makes it up to 50 longer. */
-const gatherMicroseconds = 50
+const gatherMicroseconds = 100
 
 /** Octets that one read takes from the doorbell. */
 const ringOctets = 8

@@ -215,10 +215,10 @@ t.test('after a batch of a few it gathers for a moment, after one or many it doe
   }
   const { batch, client } = await openWith(t, { usleep }, 0)
   for (const [requests, gathers] of [
-    [3, false],
-    [4, true],
-    [31, true],
-    [32, false],
+    [2, false],
+    [3, true],
+    [47, true],
+    [48, false],
     [64, false],
   ] as const) {
     for (let id = 0; id < requests; id++) client.send(query('www.example.test', 'A', { id }))
