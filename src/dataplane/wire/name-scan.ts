@@ -63,11 +63,15 @@ export class NameScan {
     }
   }
 
-  /** Whether the suffix that begins at `label` is the `length` octets at `at` of `other` (lower-cased). */
-  suffixEquals(label: number, other: Uint8Array, at: number, length: number): boolean {
+  /**
+   * Whether the suffix that begins at `label` is the `length` octets at `at` of `other` (lower-cased).
+   *
+   * @param known octets at the end of both that are known to be the same
+   */
+  suffixEquals(label: number, other: Uint8Array, at: number, length: number, known = 0): boolean {
     const start = this.offsets[label]!
     if (this.length - start !== length) return false
-    for (let i = 0; i < length; i++) if (this.bytes[start + i] !== other[at + i]) return false
+    for (let i = 0; i < length - known; i++) if (this.bytes[start + i] !== other[at + i]) return false
     return true
   }
 }

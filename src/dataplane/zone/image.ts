@@ -138,9 +138,9 @@ export class ZoneImage {
     return name.count > this.#maxLabels ? name.count - this.#maxLabels : 0
   }
 
-  /** Node of the suffix that begins at `label`, or -1. */
+  /** Node of the suffix that begins at `label`, which is the apex or below it, or -1. */
   find(name: NameScan, label: number): number {
-    const { words } = this
+    const { words, bytes, apexLength } = this
     const mask = this.#mask
     const table = this.#table
     const hash = name.hashes[label]!
@@ -148,8 +148,8 @@ export class ZoneImage {
       if (words[table + 2 * slot] !== hash) continue
       const node = words[table + 2 * slot + 1]! - 1
       const base = this.#nodes + node * nodeWords
-      if (name.suffixEquals(label, this.bytes, words[base + nodeAt.name]!, words[base + nodeAt.size]! & 0xff))
-        return node
+      const length = words[base + nodeAt.size]! & 0xff
+      if (name.suffixEquals(label, bytes, words[base + nodeAt.name]!, length, apexLength)) return node
     }
     return -1
   }

@@ -69,6 +69,8 @@ t.test('what the process says about itself', async (t) => {
       '/v1/pools/{name}/members/{member}/override',
       '/v1/services',
       '/v1/services/{name}',
+      '/v1/tokens',
+      '/v1/tokens/{name}',
       '/v1/tools/lookup',
       '/v1/tools/validate',
       '/v1/zones',

@@ -131,15 +131,21 @@ async function suite(t: Test, harness: Harness): Promise<void> {
     const [reply] = (await once(long, 'response')) as [{ statusCode: number; resume(): void }]
     t.equal(reply.statusCode, 413)
     long.destroy()
-    // One more than may be in progress.
-    for (let count = 0; count < 5; count++) {
+    const cutOff = async (): Promise<number> => {
       const cut = put({ 'transfer-encoding': 'chunked' })
       await new Promise((resolve) => cut.write(top, resolve))
       // The end of the connection, not of the body.
       cut.socket!.end()
       const [refusal] = (await once(cut, 'response')) as [{ statusCode: number; resume(): void }]
       refusal.resume()
-      t.equal(refusal.statusCode, 400)
+      return refusal.statusCode
+    }
+    // One more than may be in progress.
+    for (let count = 0; count < 5; count++) {
+      let status = await cutOff()
+      // The parser may have answered before the transfer of the one before has ended.
+      while (status === 503) status = await cutOff()
+      t.equal(status, 400)
     }
     const deadline = Date.now() + 10_000
     let next = await send(top)
