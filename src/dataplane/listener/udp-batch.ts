@@ -2,9 +2,9 @@
  * The batched UDP listener of Linux: recvmmsg and sendmmsg, up to `batchSize` datagrams a call. The thread that runs it
  * has no event loop; it waits in the kernel, and between two batches its owner may look for messages (`worker.ts`).
  *
- * Waiting. With one socket, the thread that has just answered blocks in recvmmsg itself, which returns with the first datagram
- * and whatever else is there: one call to receive and one to send for each batch. Only when nothing has come for a while does
- * it go to poll, where the doorbell can wake it. With several sockets it always polls.
+ * Waiting. As a rule in poll, where the doorbell wakes it. Under load, with one socket, in recvmmsg itself, which returns with
+ * the first datagram and whatever else is there: one call to receive and one to send for each batch. It doesn't hear the
+ * doorbell there, but some milliseconds without a datagram end that.
  *
  * Gathering. Between a full rate and a low one the thread would be woken for a few datagrams at a time, and the two system
  * calls and the change of threads would cost more than the answers. So after a batch of a few it sleeps for a moment, as a
@@ -43,8 +43,9 @@ const passing: ReadonlySet<number> = new Set<number>([
 /** EBADF, EFAULT, ENOSYS, ENOTSOCK, EOPNOTSUPP: sending fails for every datagram alike. */
 const hopeless: ReadonlySet<number> = new Set([9, 14, 38, 88, 95])
 
-/** Batches of so many and more, but fewer than the other, are followed by a moment of gathering. */
-const gatherFrom = 3
+/** A batch of so many says that the next datagrams are near. */
+const loadedFrom = 3
+/** Batches of so many are large enough; smaller ones under load are followed by a moment of gathering. */
 const gatherBelow = 48
 /** How long it is; the kernel makes it up to 50 longer. */
 const gatherMicroseconds = 100
@@ -94,9 +95,9 @@ export class UdpBatch {
   /** Answers what has come; waits for it up to `waitMs`, or until the doorbell rings. */
   turn(waitMs: number): void {
     const [first] = this.#lanes
-    const before = this.#answered
-    if (before >= gatherFrom && before < gatherBelow) this.#syscalls.usleep(gatherMicroseconds)
-    if (before > 0 && this.#lanes.length === 1) this.#answered = this.#batch(first!, linux.msgWaitforone)
+    const loaded = this.#answered >= loadedFrom
+    if (loaded && this.#answered < gatherBelow) this.#syscalls.usleep(gatherMicroseconds)
+    if (loaded && this.#lanes.length === 1) this.#answered = this.#batch(first!, linux.msgWaitforone)
     else this.#answered = this.#poll(waitMs)
   }
 
