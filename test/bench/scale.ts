@@ -1,46 +1,58 @@
 /**
- * Zones at scale, by hand: `node test/bench/scale.ts [--zones 10000] [--rrsets 1000000] [--large 100000] [--entry FILE]`.
- * On a PostgreSQL server of its own that SQL fills, since a million RRsets through the API would measure the API. Prints
- * what is asked for: start to ready from the database, peak memory, restart to the first answer, edits from the PUT to
- * the answer, and a load of everything while dnsperf asks.
+ * The scenario `scale`: a node with a million RRsets. Started from the database and again with its snapshot, edited in small
+ * zones and in a large one, and made to read everything again while dnsperf asks.
+ *
+ * On a PostgreSQL server of its own that SQL fills, since a million RRsets through the API would measure the API. It takes
+ * some minutes; other sizes are for those who change it.
  */
-import { execFile, execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs, promisify } from 'node:util'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import { ask } from '../e2e/ask.ts'
-import { freePort, node, repository, spawnDaemon } from '../support/daemon.ts'
+import { type DaemonChild, freePort, node, repository, spawnDaemon } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { cpuSeconds } from './measure.ts'
+import { cpuSeconds, parseTally } from './measure.ts'
+import type { ScenarioOptions, ScenarioResult } from './results.ts'
+import { percentile } from './statistics.ts'
+import { significant, thousands } from './table.ts'
 
-const { values } = parseArgs({
-  options: {
-    zones: { type: 'string', default: '10000' },
-    rrsets: { type: 'string', default: '1000000' },
-    /** RRsets of one more zone, `large.test`. */
-    large: { type: 'string', default: '100000' },
-    edits: { type: 'string', default: '100' },
-    entry: { type: 'string', default: join(repository, 'src/main.ts') },
-  },
-})
-const zones = Number(values.zones)
-const rrsets = Number(values.rrsets)
-const large = Number(values.large)
-const edits = Number(values.edits)
-const perZone = Math.round(rrsets / zones)
-const readyWithinMs = 300_000
-const token = 'bench-token-of-no-secret'
+const execute = promisify(execFile)
 
-const say = (what: string, figure: string) => process.stdout.write(`| ${what} | ${figure} |\n`)
-const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`
+export interface ScaleSizes {
+  /** Small zones, `z1.test` and so on. */
+  readonly zones: number
+  /** In all of the small zones. */
+  readonly rrsets: number
+  /** RRsets of one more zone, `large.test`. */
+  readonly large: number
+  /** Of one RRset each, in each series of edits. */
+  readonly edits: number
+  /** While everything is read again. */
+  readonly queriesPerSecond: number
+}
 
-/** One in fifty is an MX, one in ten an AAAA, one in ten a TXT, the others A. */
-const fill = `
-  with z as (select 'z' || i || '.test' as apex, $1::int as n from generate_series(1, $2::int) i)
+const fullSizes: ScaleSizes = {
+  zones: 10_000,
+  rrsets: 1_000_000,
+  large: 100_000,
+  edits: 100,
+  queriesPerSecond: 10_000,
+}
+const largeZone = 'large.test'
+const editedZone = 'z1.test'
+/** Of queries while everything is read again: longer than that takes. */
+const leastSeconds = 20
+/** From here on it is a failure, and not a figure. */
+const waitTimeoutMs = 300_000
+const token = 'bench-admin-token'
+
+/** One in fifty is an MX, one in ten an AAAA, one in ten a TXT, the others A. Apexes are the rows of `apexes`. */
+const fill = (apexes: string) => `
+  with z as (${apexes})
   , head as (
     insert into zones (apex, mname, rname, refresh_seconds, retry_seconds, expire_seconds, minimum_seconds, ttl_seconds, serial, revision)
     select apex, 'ns1.example.net.', 'hostmaster.example.net.', 3600, 600, 1209600, 60, 300, 1, 1 from z returning apex
@@ -52,160 +64,338 @@ const fill = `
     case when k = 0 then array['ns1.example.net.', 'ns2.example.net.'] when k % 50 = 7 then array['10 host-1.' || apex || '.']
       when k % 10 = 3 then array['2001:db8::' || to_hex(k % 65536)] when k % 10 = 5 then array['"v=spf1 -all"']
       else array['192.0.' || (k / 256 % 256) || '.' || k % 256] end, 1
-  from z, generate_series(0, n - 1) k`
+  from z, generate_series(0, $1::int - 1) k`
 
-await using postgres = await startPostgres()
-const url = await postgres.createDatabase()
-const env = {
-  DATABASE_URL: url,
-  POOLDNS_WORKERS: '1',
-  POOLDNS_ADMIN_TOKEN: token,
-  POOLDNS_DNS_LISTEN: `127.0.0.1:${await freePort()}`,
-  POOLDNS_HTTP_LISTEN: `127.0.0.1:${await freePort()}`,
-}
-const dns = { host: '127.0.0.1', port: Number(env.POOLDNS_DNS_LISTEN.split(':')[1]) }
-execFileSync(node, [values.entry, 'migrate'], { env: { ...process.env, DATABASE_URL: url } })
-const sql = new pg.Client(url)
-await sql.connect()
-await sql.query(fill, [perZone, zones])
-if (large > 0) {
-  await sql.query(fill.replace(`'z' || i || '.test'`, `'large.test'`), [large, 1])
-}
-await sql.query(`update config_revision set revision = 1`)
-await sql.query(`insert into changes (revision, kind, key) values (1, 'zone', 'z1.test')`)
-await sql.query('vacuum analyze')
-process.stdout.write(`| ${zones * perZone + large} RRsets in ${zones + 1} zones | |\n| --- | --- |\n`)
+/** A gap in the revisions: the node can't follow the changes, and reads everything again. */
+const gap = `
+  with bumped as (update config_revision set revision = revision + 2 returning revision)
+  insert into changes (revision, kind, key, stamp) select revision, 'zone', '${editedZone}', 'bench' from bumped`
 
-const dataDir = await mkdtemp(join(tmpdir(), 'pooldns-scale-'))
-try {
-  await first()
-  await second()
-} finally {
-  await sql.end()
-  await rm(dataDir, { recursive: true, force: true })
+interface Figure {
+  readonly name: string
+  readonly value: number
+  readonly unit: 's' | 'ms' | 'MB' | 'octets' | 'queries'
 }
 
-async function first(): Promise<void> {
-  const startedAt = performance.now()
-  await using daemon = await spawnDaemon({ env, dataDir, entry: values.entry })
-  await firstAnswer()
-  say('first start, spawned to first answer', seconds(performance.now() - startedAt))
-  await daemon.line(({ msg }) => msg === 'ready', { timeoutMs: readyWithinMs })
-  const { user, system } = cpuSeconds(daemon.pid)
-  say('its CPU, all threads', seconds(1000 * (user + system)))
-  say('its memory: most, now', memory(daemon.pid))
-  const snapshotFrom = performance.now()
-  await snapshotSettled()
-  say('snapshot settled after', seconds(performance.now() - snapshotFrom))
-  say('snapshot, MB; octets an RRset', snapshotSize())
-  await editing('edit in a small zone', 'z5.test')
-  if (large > 0) await editing(`edit in a zone of ${large}`, 'large.test')
-  await reload(daemon.pid)
-  say('memory: most, now', memory(daemon.pid))
-  await snapshotSettled()
+export function run(options: ScenarioOptions): Promise<ScenarioResult> {
+  return runScale(options, fullSizes)
 }
 
-async function second(): Promise<void> {
-  const startedAt = performance.now()
-  await using daemon = await spawnDaemon({ env, dataDir, entry: values.entry })
-  await firstAnswer()
-  say('restart to first answer', seconds(performance.now() - startedAt))
-  await daemon.line(({ msg }) => msg === 'ready', { timeoutMs: readyWithinMs })
-  say('restart to ready', seconds(performance.now() - startedAt))
-  await revisionReached()
-  say('restart to the revision of the database', seconds(performance.now() - startedAt))
-  say('its memory: most, now', memory(daemon.pid))
-  await editing('edit in a small zone', 'z5.test')
-  const failed = daemon.lines.filter(({ level }) => level === 'error')
-  if (failed.length > 0) process.stdout.write(`${JSON.stringify(failed)}\n`)
+export async function runScale(options: ScenarioOptions, sizes: ScaleSizes): Promise<ScenarioResult> {
+  options.signal.throwIfAborted()
+  await using postgres = await startPostgres()
+  // No statement is waited for then. Idempotent, and waited for on the way out.
+  options.signal.addEventListener('abort', () => void postgres.stop(), { once: true })
+  await using scale = await ScaleRun.prepare(await postgres.createDatabase(), options, sizes)
+  await scale.fill()
+  await scale.start()
+  await scale.restart()
+  return scale.result()
 }
 
-/** From the PUT to an answer that shows it, on this node. */
-async function editing(what: string, apex: string): Promise<void> {
-  const times: number[] = []
-  for (let edit = 0; edit < edits; edit++) {
-    const address = `198.51.100.${edit % 250}`
-    const owner = edit % 2 === 0 ? 'host-1' : `new-${edit}`
-    const before = performance.now()
-    const response = await fetch(`http://${env.POOLDNS_HTTP_LISTEN}/v1/zones/${apex}/rrsets/${owner}/A`, {
+/** One database, one data directory and the figures; a daemon runs within `start` and within `restart`. */
+class ScaleRun implements AsyncDisposable {
+  readonly #options: ScenarioOptions
+  readonly #sizes: ScaleSizes
+  readonly #sql: pg.Client
+  readonly #dataDir: string
+  readonly #env: Readonly<Record<string, string>>
+  readonly #dns: { readonly host: string; readonly port: number }
+  readonly #http: string
+  /** A few for each step. */
+  readonly #figures: Figure[] = []
+
+  private constructor(
+    url: string,
+    ports: readonly [number, number],
+    options: ScenarioOptions,
+    sizes: ScaleSizes,
+  ) {
+    const [dns, http] = ports
+    this.#options = options
+    this.#sizes = sizes
+    this.#sql = new pg.Client(url)
+    this.#dataDir = join(options.folder, 'data')
+    this.#dns = { host: '127.0.0.1', port: dns }
+    this.#http = `http://127.0.0.1:${http}`
+    this.#env = {
+      DATABASE_URL: url,
+      POOLDNS_WORKERS: '1',
+      POOLDNS_ADMIN_TOKEN: token,
+      // Known before it is ready: the first answer comes earlier.
+      POOLDNS_DNS_LISTEN: `127.0.0.1:${dns}`,
+      POOLDNS_HTTP_LISTEN: `127.0.0.1:${http}`,
+    }
+  }
+
+  /** @param url of an empty database */
+  static async prepare(url: string, options: ScenarioOptions, sizes: ScaleSizes): Promise<ScaleRun> {
+    const scale = new ScaleRun(url, [await freePort(), await freePort()], options, sizes)
+    // The statement under way fails by it too; without one there is nobody to tell.
+    scale.#sql.on('error', () => undefined)
+    await scale.#sql.connect()
+    return scale
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sql.end()
+  }
+
+  async fill(): Promise<void> {
+    const { signal } = this.#options
+    const env = { ...process.env, DATABASE_URL: this.#env.DATABASE_URL }
+    await execute(node, [join(repository, 'src/main.ts'), 'migrate'], { env, signal })
+    const { zones, large } = this.#sizes
+    await this.#query(fill(`select 'z' || i || '.test' as apex from generate_series(1, ${zones}) i`), [
+      this.#perZone,
+    ])
+    await this.#query(fill(`select '${largeZone}' as apex`), [large])
+    await this.#query('update config_revision set revision = 1')
+    await this.#query(`insert into changes (revision, kind, key) values (1, 'zone', '${editedZone}')`)
+    await this.#query('vacuum analyze')
+  }
+
+  /** With nothing but the database. */
+  async start(): Promise<void> {
+    const startedAt = performance.now()
+    await using daemon = await this.#spawn()
+    await this.#firstAnswer()
+    this.#addSince('first start: to the first answer', startedAt)
+    await this.#ready(daemon)
+    this.#addCpu('its CPU time, all threads', daemon.pid)
+    this.#addMemory(daemon.pid)
+    const readyAt = performance.now()
+    await this.#snapshotWritten()
+    this.#addSince('until the snapshot is written', readyAt)
+    this.#addSnapshot()
+    await this.#edit('edit in a small zone', 'z5.test')
+    await this.#edit(`edit in a zone of ${thousands(this.#sizes.large)}`, largeZone)
+    await this.#readAgain(daemon.pid)
+    this.#addMemory(daemon.pid)
+    await this.#snapshotWritten()
+  }
+
+  /** With the snapshot too. */
+  async restart(): Promise<void> {
+    const startedAt = performance.now()
+    await using daemon = await this.#spawn()
+    await this.#firstAnswer()
+    this.#addSince('restart: to the first answer', startedAt)
+    await this.#ready(daemon)
+    this.#addSince('to ready', startedAt)
+    await this.#revisionReached()
+    this.#addSince('to the revision of the database', startedAt)
+    this.#addMemory(daemon.pid)
+    await this.#edit('edit in a small zone', 'z5.test')
+    const failed = daemon.lines.filter(({ level }) => level === 'error')
+    if (failed.length > 0) throw new Error(`scale: the daemon had errors: ${JSON.stringify(failed)}`)
+  }
+
+  result(): ScenarioResult {
+    const { zones, large } = this.#sizes
+    const table = {
+      title: `scale: ${thousands(this.#rrsets)} RRsets in ${thousands(zones + 1)} zones, one of them with ${thousands(large)}`,
+      columns: ['', 'figure'],
+      rows: this.#figures.map(({ name, value, unit }) => {
+        const text = unit === 'queries' || unit === 'MB' ? thousands(value) : significant(value)
+        return [name, `${text} ${unit}`]
+      }),
+      notes: ['Edits: from the PUT to an answer that shows it.'],
+    }
+    return { tables: [table], data: { sizes: this.#sizes, figures: this.#figures } }
+  }
+
+  get #perZone(): number {
+    return Math.round(this.#sizes.rrsets / this.#sizes.zones)
+  }
+
+  get #rrsets(): number {
+    return this.#sizes.zones * this.#perZone + this.#sizes.large
+  }
+
+  async #query(text: string, values: unknown[] = []): Promise<pg.QueryResult> {
+    const { signal } = this.#options
+    signal.throwIfAborted()
+    try {
+      return await this.#sql.query(text, values)
+    } catch (error) {
+      signal.throwIfAborted()
+      throw error
+    }
+  }
+
+  async #revision(): Promise<number> {
+    const { rows } = await this.#query('select revision from config_revision')
+    return Number(rows[0].revision)
+  }
+
+  #spawn(): Promise<DaemonChild> {
+    this.#options.signal.throwIfAborted()
+    return spawnDaemon({ env: this.#env, dataDir: this.#dataDir })
+  }
+
+  async #ready(daemon: DaemonChild): Promise<void> {
+    const { signal } = this.#options
+    const aborted = Promise.withResolvers<never>()
+    const abort = () => aborted.reject(signal.reason)
+    signal.addEventListener('abort', abort)
+    const line = daemon.line(({ msg }) => msg === 'ready', { timeoutMs: waitTimeoutMs })
+    try {
+      await Promise.race([line, aborted.promise])
+    } finally {
+      signal.removeEventListener('abort', abort)
+      // Nobody waits for it any more when the run is given up.
+      line.catch(() => undefined)
+    }
+  }
+
+  #firstAnswer(): Promise<void> {
+    return this.#until('the first answer', 10, async () => {
+      // Not the two seconds that an answer may take otherwise: what isn't bound yet doesn't answer.
+      const answer = ask(this.#dns, 'host-1.z1.test').catch(() => null)
+      return (await Promise.race([answer, delay(50, null)]))?.answers.length === 1
+    })
+  }
+
+  async #revisionReached(): Promise<void> {
+    const wanted = await this.#revision()
+    await this.#until(`revision ${wanted}`, 20, async () => {
+      const text = await (await fetch(`${this.#http}/metrics`)).text()
+      return Number(/^pooldns_config_revision (\d+)$/m.exec(text)?.[1]) >= wanted
+    })
+  }
+
+  /** Until it holds the revision of the database: its base is written last. */
+  async #snapshotWritten(): Promise<void> {
+    const wanted = await this.#revision()
+    const base = join(this.#dataDir, 'snapshot/base.json')
+    await this.#until(`the snapshot of revision ${wanted}`, 100, async () => {
+      if (!existsSync(base)) return false
+      return JSON.parse(await readFile(base, 'utf8')).status.revision >= wanted
+    })
+  }
+
+  /** Looks every `everyMs` whether it has come. */
+  async #until(what: string, everyMs: number, come: () => Promise<boolean>): Promise<void> {
+    const { signal } = this.#options
+    const deadline = performance.now() + waitTimeoutMs
+    while (!(await come())) {
+      if (performance.now() > deadline) throw new Error(`scale: ${what} did not come in ${waitTimeoutMs} ms`)
+      await delay(everyMs, undefined, { signal })
+    }
+  }
+
+  /** From the PUT to an answer that shows it, on this node. */
+  async #edit(what: string, apex: string): Promise<void> {
+    const tookMs: number[] = []
+    for (let edit = 0; edit < this.#sizes.edits; edit++) {
+      const address = `198.51.100.${edit % 250}`
+      const owner = edit % 2 === 0 ? 'host-1' : `new-${edit}`
+      const before = performance.now()
+      await this.#put(`/v1/zones/${apex}/rrsets/${owner}/A`, { data: [address] })
+      await this.#until('the edit', 1, async () => {
+        return (await ask(this.#dns, `${owner}.${apex}`)).answers[0] === address
+      })
+      tookMs.push(performance.now() - before)
+    }
+    tookMs.sort((a, b) => a - b)
+    for (const [name, percent] of [
+      ['p50', 50],
+      ['p99', 99],
+      ['most', 100],
+    ] as const)
+      this.#add(`${what}: ${name}`, percentile(tookMs, percent), 'ms')
+  }
+
+  async #put(path: string, body: object): Promise<void> {
+    const response = await fetch(this.#http + path, {
       method: 'PUT',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ data: [address] }),
+      body: JSON.stringify(body),
+      signal: this.#options.signal,
     })
-    if (!response.ok) throw new Error(await response.text())
-    while ((await ask(dns, `${owner}.${apex}`)).answers[0] !== address) await delay(1)
-    times.push(performance.now() - before)
+    const text = await response.text()
+    if (!response.ok) throw new Error(`scale: PUT ${path}: ${response.status} ${text}`)
   }
-  times.sort((a, b) => a - b)
-  const at = (share: number) =>
-    `${times[Math.min(times.length - 1, Math.floor(share * times.length))]!.toFixed(1)} ms`
-  say(`${what}: p50, p99, most`, `${at(0.5)}, ${at(0.99)}, ${at(1)}`)
-}
 
-/** A gap in the revisions makes the node read everything again, while dnsperf asks. */
-async function reload(pid: number): Promise<void> {
-  const queryFile = join(dataDir, '..', `pooldns-scale-${process.pid}.txt`)
-  const names = Array.from({ length: 10_000 }, (_, i) => `host-1.z${1 + (i % zones)}.test A\n`)
-  await writeFile(queryFile, names.join(''))
-  const args = ['-s', dns.host, '-p', String(dns.port), '-d', queryFile, '-Q', '10000', '-l', '20']
-  const load = promisify(execFile)('dnsperf', args)
-  await delay(1000)
-  const before = cpuSeconds(pid)
-  const startedAt = performance.now()
-  await sql.query(`
-    with bumped as (update config_revision set revision = revision + 2 returning revision)
-    insert into changes (revision, kind, key, stamp) select revision, 'zone', 'z1.test', 'bench' from bumped`)
-  await revisionReached()
-  const after = cpuSeconds(pid)
-  say('everything again, at 10,000 queries a second', seconds(performance.now() - startedAt))
-  say('its CPU, all threads', seconds(1000 * (after.user + after.system - before.user - before.system)))
-  const { stdout } = await load
-  const line = (name: string) => new RegExp(`${name}:?\\s+(.*)`).exec(stdout)?.[1] ?? '?'
-  say('queries lost; latency', `${line('Queries lost')}; ${line('Average Latency \\(s\\)')}`)
-  await rm(queryFile)
-}
-
-async function revisionReached(): Promise<void> {
-  const { rows } = await sql.query<{ revision: string }>('select revision from config_revision')
-  for (;;) {
-    const text = await (await fetch(`http://${env.POOLDNS_HTTP_LISTEN}/metrics`)).text()
-    if (Number(/^pooldns_config_revision (\d+)$/m.exec(text)?.[1]) >= Number(rows[0]!.revision)) return
-    await delay(20)
-  }
-}
-
-async function firstAnswer(): Promise<void> {
-  const deadline = performance.now() + readyWithinMs
-  while (performance.now() < deadline) {
-    const answered = await Promise.race([ask(dns, 'host-1.z1.test').catch(() => null), delay(50, null)])
-    if (answered?.answers.length === 1) return
-    await delay(10)
-  }
-  throw new Error('no answer')
-}
-
-/** Until the base has been written and nothing in the folder is being written. */
-async function snapshotSettled(): Promise<void> {
-  for (let last = ''; ; ) {
-    await delay(3000)
-    let now = ''
+  /** All zones, while dnsperf asks. */
+  async #readAgain(pid: number): Promise<void> {
+    // Ends dnsperf also when the rest fails.
+    const controller = new AbortController()
+    const signal = AbortSignal.any([this.#options.signal, controller.signal])
+    const load = this.#load(signal)
+    load.catch(() => undefined)
     try {
-      now = `${statSync(join(dataDir, 'snapshot/base.json')).mtimeMs} ${readdirSync(join(dataDir, 'snapshot/zones')).length}`
-    } catch {}
-    if (now !== '' && now === last) return
-    last = now
+      await delay(1000, undefined, { signal })
+      const before = cpuSeconds(pid)
+      const startedAt = performance.now()
+      await this.#query(gap)
+      await this.#revisionReached()
+      this.#addSince(
+        `everything again, at ${thousands(this.#sizes.queriesPerSecond)} queries a second`,
+        startedAt,
+      )
+      this.#addCpu('its CPU time, all threads', pid, before.user + before.system)
+      const output = await load
+      this.#add('queries lost meanwhile', parseTally(output).lost, 'queries')
+      const latency = Number(/Average Latency \(s\):\s+([\d.]+)/.exec(output)?.[1])
+      this.#add('mean time to an answer meanwhile', 1000 * latency, 'ms')
+    } finally {
+      controller.abort()
+      await load.catch(() => undefined)
+    }
   }
-}
 
-function snapshotSize(): string {
-  const folder = join(dataDir, 'snapshot/zones')
-  const size = readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)
-  return `${(size / 1e6).toFixed(1)}; ${(size / (zones * perZone + large)).toFixed(1)}`
-}
+  /** What dnsperf says at its end. */
+  async #load(signal: AbortSignal): Promise<string> {
+    const { folder, seconds, cores } = this.#options
+    const queryFile = join(folder, 'scale.txt')
+    const names = Array.from({ length: 10_000 }, (_, i) => `host-1.z${1 + (i % this.#sizes.zones)}.test A\n`)
+    await writeFile(queryFile, names.join(''))
+    const server = ['-s', this.#dns.host, '-p', String(this.#dns.port)]
+    const duration = ['-l', String(Math.max(leastSeconds, seconds))]
+    const args = [
+      'dnsperf',
+      ...server,
+      '-d',
+      queryFile,
+      '-Q',
+      String(this.#sizes.queriesPerSecond),
+      ...duration,
+    ]
+    const { stdout } = await execute('taskset', ['-c', String(cores.at(-1)), ...args], { signal })
+    return stdout
+  }
 
-function memory(pid: number): string {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  const mb = (name: string) =>
-    `${Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)![1]) / 1024)} MB`
-  return `${mb('VmHWM')}, ${mb('VmRSS')}`
+  #add(name: string, value: number, unit: Figure['unit']): void {
+    this.#figures.push({ name, value, unit })
+    this.#options.report(`scale: ${name}: ${significant(value)} ${unit}`)
+  }
+
+  #addSince(name: string, startedAt: number, lessMs = 0): void {
+    this.#add(name, (performance.now() - startedAt - lessMs) / 1000, 's')
+  }
+
+  #addCpu(name: string, pid: number, lessSeconds = 0): void {
+    const { user, system } = cpuSeconds(pid)
+    this.#add(name, user + system - lessSeconds, 's')
+  }
+
+  #addMemory(pid: number): void {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    const megabytes = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)![1]) / 1024
+    this.#add('memory, the most so far', megabytes('VmHWM'), 'MB')
+    this.#add('memory now', megabytes('VmRSS'), 'MB')
+  }
+
+  #addSnapshot(): void {
+    const octets = this.#imageFiles().reduce((sum, file) => sum + statSync(file).size, 0)
+    this.#add('snapshot', octets / 1e6, 'MB')
+    this.#add('snapshot, an RRset', octets / this.#rrsets, 'octets')
+  }
+
+  #imageFiles(): string[] {
+    const folder = join(this.#dataDir, 'snapshot/zones')
+    return readdirSync(folder).map((file) => join(folder, file))
+  }
 }
