@@ -8,6 +8,8 @@ const { directory, version } = workerData as CompileInput
 const images = new ZoneImages()
 /** Whether the directory holds nothing but images of ours: looking takes long with many zones, so it is done once. */
 let swept = false
+/** Aborted by a stop. */
+const stopping = new AbortController()
 const say = (message: FromCompiler) => parentPort!.postMessage(message)
 
 parentPort!.on('message', (message: ToCompiler) => {
@@ -24,6 +26,7 @@ parentPort!.on('message', (message: ToCompiler) => {
     case 'persist':
       return void persist(message.id)
     case 'stop':
+      stopping.abort(new Error('the compile thread is stopping'))
       return parentPort!.close()
   }
 })
@@ -37,7 +40,7 @@ function load(): { zones: StoredZone[]; damaged: string[] } {
 async function persist(id: number): Promise<void> {
   const unwritten = images.takeUnwritten()
   try {
-    await writeImages(directory, version, unwritten.changed, unwritten.gone)
+    await writeImages(directory, version, unwritten.changed, unwritten.gone, stopping.signal)
     if (!swept) await sweepImages(directory, images.held.keys())
     swept = true
     say({ kind: 'done', id, result: undefined })

@@ -52,7 +52,7 @@ export class Follower implements AsyncDisposable {
   #wake: (() => void) | undefined
   #hinted = false
   #loadedOnce = false
-  /** Of the compile thread that has the images of what was loaded. */
+  /** Of the compile thread that has the images of what is served. */
   #epoch = 0
   #loop: Promise<void> | undefined
   #hints: Disposable | undefined
@@ -66,11 +66,17 @@ export class Follower implements AsyncDisposable {
     return this.#loaded.promise
   }
 
+  /** Whether the compile thread has the images of what is served; false before the first load, and when the thread died. */
+  get complete(): boolean {
+    return this.#loadedOnce && this.#epoch === this.#options.compiler.epoch
+  }
+
   start(): void {
     this.#hints = this.#options.database.listen(() => this.#hint())
     this.#loop = this.#follow()
   }
 
+  /** Gives up what is being compiled. */
   async stop(): Promise<void> {
     this.#abort.abort()
     this.#hints?.[Symbol.dispose]()
@@ -96,7 +102,7 @@ export class Follower implements AsyncDisposable {
         if (more) continue
       } catch (error) {
         const away = error instanceof ControlError && error.code === 'unavailable'
-        if (!away) this.#options.onError(error)
+        if (!away && !signal.aborted) this.#options.onError(error)
       }
       await this.#pause(signal)
     }
@@ -117,9 +123,10 @@ export class Follower implements AsyncDisposable {
   /** Reads and publishes one step. @returns whether there was one. */
   async #look(): Promise<boolean> {
     const { database, publisher, compiler, onStep } = this.#options
-    const complete = this.#loadedOnce && this.#epoch === compiler.epoch
+    const { complete } = this
     const known = this.#loadedOnce ? null : await this.#options.known()
-    this.#epoch = compiler.epoch
+    this.#abort.signal.throwIfAborted()
+    const { epoch } = compiler
     const found = await database.read(async (tx) => {
       const batch = complete ? await changesSince(tx, publisher.catalog.revision, changeLimit) : null
       if (batch?.changes.length === 0) return null
@@ -129,6 +136,7 @@ export class Follower implements AsyncDisposable {
     if (found === null) return false
     onStep(found.step, found.health)
     await publisher.adopt(found.step)
+    this.#epoch = epoch
     this.#loadedOnce = true
     this.#loaded.resolve()
     return true
@@ -205,7 +213,8 @@ export class Follower implements AsyncDisposable {
     const { publisher, compiler, onBad } = this.#options
     const gone = [...before].filter((apex) => !catalog.zones.has(apex))
     const planSlot = (service: string) => publisher.planSlot(service)
-    return compileZones(tx, catalog, touched, gone, { compiler, planSlot, onBad })
+    const { signal } = this.#abort
+    return compileZones(tx, catalog, touched, gone, { compiler, planSlot, onBad, signal })
   }
 }
 

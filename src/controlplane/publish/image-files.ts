@@ -51,19 +51,28 @@ export function readImages(directory: string, version: string): { zones: StoredZ
   return { zones, damaged }
 }
 
-/** Writes images, and deletes those of zones that are no more. */
+/**
+ * Writes images, and deletes those of zones that are no more.
+ *
+ * @throws the reason of `signal` when that aborts, once the files that were begun are whole; the others are as they were
+ */
 export async function writeImages(
   directory: string,
   version: string,
   zones: readonly HeldZone[],
   gone: readonly string[],
+  signal: AbortSignal,
 ): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const queue = zones.values()
   const work = async () => {
-    for (const held of queue) await writeImage(directory, version, held)
+    for (const held of queue) {
+      if (signal.aborted) return
+      await writeImage(directory, version, held)
+    }
   }
   await Promise.all(Array.from({ length: writers }, work))
+  signal.throwIfAborted()
   for (const apex of gone) await rm(join(directory, fileOf(apex)), { force: true })
 }
 

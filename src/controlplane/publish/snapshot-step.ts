@@ -17,14 +17,16 @@ export interface ColdStart {
  * written.
  *
  * @param onBad told of what can't be served
+ * @throws the reason of `signal` when that aborts
  */
 export async function coldStart(
   base: SnapshotBase,
   compiler: CompileThread,
   planSlot: (service: string) => number,
   onBad: (message: string) => void,
+  signal: AbortSignal,
 ): Promise<ColdStart> {
-  const { zones: stored, damaged } = await compiler.load()
+  const { zones: stored, damaged } = await compiler.load(signal)
   damaged.forEach(onBad)
   const zones = new Map(stored.map((held) => [held.zone.apex, held]))
   // In their old order they mostly get their old slots.
@@ -60,7 +62,11 @@ export async function coldStart(
     services,
     edit: { owners: [], text: '[]' },
   }))
-  const compiled = await compiler.compile({ revision, stamp, jobs, gone: [] }, (async function* () {})())
+  const compiled = await compiler.compile(
+    { revision, stamp, jobs, gone: [] },
+    (async function* () {})(),
+    signal,
+  )
   for (const { held, services } of moved) zones.set(held.zone.apex, { ...held, services })
   for (const [apex, image] of compiled.images) zones.set(apex, { ...zones.get(apex)!, image })
   const step = {

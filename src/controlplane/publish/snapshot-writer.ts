@@ -3,6 +3,10 @@
  * and a pass begins a second after the first change that it is to hold, or later where passes take long: a large zone is
  * written whole. Health is written along, and at least every minute. A failure costs nothing but the age of the snapshot,
  * which a metric shows.
+ *
+ * A base is written only when the images of its revision have been, all of them: a pass that is cut short by a stop leaves
+ * the old base with some images newer than it, which the next start tells by their stamps. There is no pass while the
+ * compile thread lacks images, because it died: the base would be newer than what is on disk.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { MemberHealth, Resolution } from '../model.ts'
@@ -13,18 +17,24 @@ import type { CompileThread } from './compile-thread.ts'
 import type { SnapshotFiles } from './snapshot.ts'
 
 export interface SnapshotWriterOptions {
-  readonly database: Database
+  readonly database: Pick<Database, 'up'>
   readonly files: SnapshotFiles
   readonly compiler: CompileThread
   readonly catalog: () => Catalog
+  /** Whether the compile thread has the images of the catalog. */
+  readonly complete: () => boolean
   readonly health: () => readonly MemberHealth[]
   readonly lastKnown: () => ReadonlyMap<string, LastKnown>
   readonly resolutions: () => readonly Resolution[]
   readonly onError: (error: unknown) => void
   readonly settleMs?: number
+  /** How long a stop lets a pass go on; 2 s. */
+  readonly lastPassMs?: number
 }
 
 const defaultSettleMs = 1000
+/** Of the ten seconds that the daemon's stop may take. Enough for what changed in the seconds before, not for every zone. */
+const defaultLastPassMs = 2000
 const longestMs = 60_000
 /** Share of the time that passes may take. */
 const duty = 1 / 10
@@ -32,6 +42,8 @@ const duty = 1 / 10
 export class SnapshotWriter implements AsyncDisposable {
   readonly #options: SnapshotWriterOptions
   readonly #abort = new AbortController()
+  /** Ends a pass before it is done. */
+  readonly #cut = new AbortController()
   #wake = Promise.withResolvers<void>()
   #loop: Promise<void> | undefined
   #writtenAt: Date | null = null
@@ -54,10 +66,14 @@ export class SnapshotWriter implements AsyncDisposable {
     this.#wake.resolve()
   }
 
-  /** Ends after a last pass, if the database is there for it. */
+  /** Ends after a last pass, if the database is there for it, and if it takes no longer than it may. */
   async stop(): Promise<void> {
     this.#abort.abort()
+    const { lastPassMs = defaultLastPassMs } = this.#options
+    const tooLong = new Error(`stopping: the pass was not done after ${lastPassMs} ms`)
+    const timer = setTimeout(() => this.#cut.abort(tooLong), lastPassMs)
     await this.#loop
+    clearTimeout(timer)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -84,9 +100,9 @@ export class SnapshotWriter implements AsyncDisposable {
     const { database, files, compiler, health, lastKnown, resolutions } = this.#options
     // Taken first, so that no image is older than the base.
     const catalog = this.#options.catalog()
-    if (!database.up || catalog.revision < 0) return
+    if (!database.up || catalog.revision < 0 || !this.#options.complete()) return
     try {
-      await compiler.persist()
+      await compiler.persist(this.#cut.signal)
       const base = {
         revision: catalog.revision,
         stamp: catalog.stamp,

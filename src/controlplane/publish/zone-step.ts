@@ -22,6 +22,8 @@ export interface ZoneStepOptions {
   /** Slot of a service's plan. */
   readonly planSlot: (service: string) => number
   readonly onBad: (message: string) => void
+  /** Gives the step up. */
+  readonly signal: AbortSignal
 }
 
 /** RRsets of a batch: some hundred kilobytes. */
@@ -52,8 +54,9 @@ export async function compileZones(
   catalog: Catalog,
   touched: Touched,
   gone: readonly string[],
-  { compiler, planSlot, onBad }: ZoneStepOptions,
+  options: ZoneStepOptions,
 ): Promise<Map<string, SharedArrayBuffer>> {
+  const { compiler, planSlot, onBad, signal } = options
   const { revision, stamp, zones } = catalog
   const jobs: CompileJob[] = []
   const whole: string[] = []
@@ -64,12 +67,13 @@ export async function compileZones(
     const edit = owners === null ? null : { owners, text: await packedAt(tx, apex, owners) }
     jobs.push({ zone, services: servicesOf(catalog, apex, planSlot), edit })
   }
-  const compiled = await compiler.compile({ revision, stamp, jobs, gone }, rowsOf(tx, whole, zones.size))
+  const rows = rowsOf(tx, whole, zones.size)
+  const compiled = await compiler.compile({ revision, stamp, jobs, gone }, rows, signal)
   compiled.bad.forEach(onBad)
   const images = new Map(compiled.images)
   if (compiled.missing.length === 0) return images
   const missing = new Map(compiled.missing.map((apex) => [apex, null]))
-  const others = await compileZones(tx, catalog, missing, [], { compiler, planSlot, onBad })
+  const others = await compileZones(tx, catalog, missing, [], options)
   return new Map([...images, ...others])
 }
 

@@ -40,8 +40,8 @@ async function threadIn(t: Test) {
     for (const thread of threads) await thread.stop()
     await rm(directory, { recursive: true })
   })
-  const start = (version = '1.0.0') => {
-    const thread = new CompileThread({ directory: join(directory, 'zones'), version })
+  const start = (version = '1.0.0', options: { graceMs?: number } = {}) => {
+    const thread = new CompileThread({ directory: join(directory, 'zones'), version, ...options })
     threads.push(thread)
     return thread
   }
@@ -166,4 +166,78 @@ t.test('rows that break off end the step; the next one is whole', async (t) => {
     rows(a('one.test'), a('one.test'), a('one.test'), a('one.test')),
   )
   t.equal(images.length, 1)
+})
+
+/** What keeps a thread busy for seconds, while it hears nothing. */
+const large = (apex: string): ZoneRows[] => {
+  const row = (_: unknown, index: number) => [`host-${index}`, 'A', null, ['192.0.2.1']]
+  return [{ apex, text: JSON.stringify(Array.from({ length: 300_000 }, row)) }]
+}
+
+t.test('a thread that compiles a large zone is stopped all the same', async (t) => {
+  const { directory, start } = await threadIn(t)
+  const thread = start('1.0.0', { graceMs: 0 })
+  await thread.load()
+  const step = { revision: 1, stamp: 's1', jobs: ['small.test', 'large.test'].map(jobOf), gone: [] }
+  const message = /^the compile thread: it was stopped before that was done$/
+  let ending: Promise<unknown> | undefined
+  async function* batches() {
+    yield a('small.test')
+    yield large('large.test')
+    // Asked for again, so it has been sent.
+    const persisting = t.rejects(thread.persist(), { message })
+    ending = Promise.all([persisting, thread.stop(), thread.stop()])
+  }
+  await t.rejects(thread.compile(step, batches()), { message })
+  await ending
+  await t.rejects(readdir(directory), { code: 'ENOENT' }, 'what came behind was not begun')
+  await t.rejects(thread.persist(), { message: 'the compile thread is stopped' })
+})
+
+t.test('who gives a step up is let go at once, and the next step is whole', async (t) => {
+  const { start } = await threadIn(t)
+  const thread = start()
+  const step = { revision: 1, stamp: 's1', jobs: ['one.test', 'large.test'].map(jobOf), gone: [] }
+  const controller = new AbortController()
+  const { signal } = controller
+  let answered = false
+  let behind: Promise<void> | undefined
+  async function* batches() {
+    yield a('one.test')
+    yield large('large.test')
+    // Asked for again, so it has been sent.
+    behind = thread.load().then(() => {
+      answered = true
+    })
+    controller.abort(new Error('enough'))
+    yield a('large.test')
+    t.fail('no more rows are fetched')
+  }
+  await t.rejects(thread.compile(step, batches(), signal), { message: 'enough' })
+  t.notOk(answered, 'the thread is not waited for')
+  await t.rejects(thread.compile(step, rows(), signal), { message: 'enough' })
+  await t.rejects(thread.persist(signal), { message: 'enough' })
+  await behind
+  const { images } = await thread.compile({ ...step, jobs: [jobOf('one.test')] }, rows(a('one.test')))
+  t.equal(images.length, 1)
+})
+
+t.test('a stop ends writing at the next file; every file is whole', async (t) => {
+  const { directory, start } = await threadIn(t)
+  const thread = start('1.0.0', { graceMs: 60_000 })
+  const apexes = Array.from({ length: 500 }, (_, index) => `z${index}.test`)
+  const jobs = apexes.map(jobOf)
+  await thread.compile({ revision: 1, stamp: 's1', jobs, gone: [] }, rows())
+  await thread.persist()
+  await thread.compile({ revision: 2, stamp: 's2', jobs: jobs.slice(1), gone: ['z0.test'] }, rows())
+  const persisting = t.rejects(thread.persist(), { message: /stopped before that was done/ })
+  await Promise.all([thread.stop(), persisting])
+  const { zones, damaged } = await start().load()
+  t.same(damaged, [])
+  t.same(zones.map(({ zone }) => zone.apex).sort(), apexes.toSorted())
+  t.ok(
+    zones.some(({ revision, stamp }) => revision === 1 && stamp === 's1'),
+    'some are as they were',
+  )
+  t.ok((await readdir(directory)).every((file) => file.endsWith('.image')))
 })
