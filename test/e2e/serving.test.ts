@@ -60,7 +60,7 @@ t.test('a member that fails leaves the answers, and comes back', async (t) => {
   t.match(metrics, /pooldns_service_answers_total\{service="www.example.test",pool="web",member="m1"\} [1-9]/)
   t.match(metrics, /pooldns_dns_response_duration_seconds_count [1-9]/)
 
-  // Transitions are stored a second behind.
+  // Transitions are stored a moment behind.
   const down = await eventually(async () => {
     const { items } = (await (await daemon.request('/v1/events')).json()) as {
       items: Record<string, string>[]

@@ -1,5 +1,5 @@
 /**
- * Brings what the checker finds to the store, a second behind: the last state of each member and the transitions. While the database
+ * Brings what the checker finds to the store, a tenth of a second behind: the last state of each member and the transitions. While the database
  * is away both wait here. States are at most one a member; of transitions the oldest give way beyond the bound, and
  * how many were lost is said when the rest is stored.
  */
@@ -16,7 +16,7 @@ export interface HealthRecorderOptions {
   readonly onLost: (count: number) => void
 }
 
-const flushEveryMs = 1000
+const flushEveryMs = 100
 const maxEvents = 10_000
 
 export class HealthRecorder implements AsyncDisposable {
