@@ -173,6 +173,100 @@ export interface CompositeMonitor {
 export type ProbeMonitor = HttpMonitor | TcpMonitor | DnsMonitor | GrpcMonitor
 export type MonitorV2 = ProbeMonitor | PushMonitor | StaticMonitor | CompositeMonitor
 
+/** How many bits of a client's address are its key: clients that share them get the same choice. */
+export interface ClientPrefix {
+  /** 1..32 */
+  readonly ipv4: number
+  /** 1..128 */
+  readonly ipv6: number
+}
+
+/** Degrees: latitude -90..90, longitude -180..180. */
+export interface Location {
+  readonly latitude: number
+  readonly longitude: number
+}
+
+/** Members of one priority, for pools that select by `failover`. */
+export interface Tier {
+  readonly priority: number
+  readonly minUp: number
+}
+
+/** How a member counts that has not been measured: as up, as down, or as what it was when it was measured last (else up). */
+export const unknownCounts = ['up', 'down', 'last-known'] as const
+export type UnknownCounts = (typeof unknownCounts)[number]
+
+/** Whose verdict counts: this node's, or that of most nodes. */
+export const quorums = ['own', 'majority'] as const
+export type Quorum = (typeof quorums)[number]
+
+/** What pools have beside what `Pool` has had; to be merged into it. */
+export interface PoolSettings {
+  readonly unknown: UnknownCounts
+  /**
+   * What the pool itself answers when it is down, and then it counts as up to who names it; null: it counts as down, and
+   * who names it decides.
+   */
+  readonly whenAllDown: AllDownPolicy | null
+  /** Pool that is served whole, unprobed, when `whenAllDown` is `fallback`; null with any other policy. */
+  readonly fallback: string | null
+  /** Of `failover`, in ascending order of priority: tiers whose `minUp` is not the pool's. */
+  readonly tiers: readonly Tier[]
+  /** Of `hash`. */
+  readonly hashPrefix: ClientPrefix
+  /** How long the weight of a member that came back rises from a tenth to all of it; 0 for at once. */
+  readonly slowStartMs: number
+  /** Where the pool is, for services that steer by `nearest`. */
+  readonly location: Location | null
+  readonly quorum: Quorum
+}
+
+/** One of the things that a service chooses among: a pool, or another service. */
+export interface Choice {
+  readonly kind: 'pool' | 'service'
+  /** Of a pool, or of a service as in `Service`. */
+  readonly name: string
+  /** 0..65535, of `weighted` and `hash`; 0 is chosen only when nothing else is up. */
+  readonly weight: number
+  /** -99..99, of `nearest`: above 0 the choice is taken to be nearer than it is, below it farther. */
+  readonly bias: number
+  /** Of `nearest`; null means the pool's. */
+  readonly location: Location | null
+}
+
+/**
+ * Of `geo`: where a client is, to the choices for it in order of preference, by their place in `Service.choices`. What is
+ * more exact goes first: cidr (the longest prefix), asn, subdivision, country, continent; a client of none of them gets
+ * `default`, and when nothing of its list is up, so does every client.
+ */
+export interface GeoRules {
+  /** Prefixes such as `192.0.2.0/24`, in canonical form. */
+  readonly cidr: readonly (readonly [prefix: string, choices: readonly number[]])[]
+  readonly asn: readonly (readonly [asn: number, choices: readonly number[]])[]
+  /** ISO 3166-2, such as `US-CA`. */
+  readonly subdivision: readonly (readonly [code: string, choices: readonly number[]])[]
+  /** ISO 3166-1 alpha-2, such as `CH`. */
+  readonly country: readonly (readonly [code: string, choices: readonly number[]])[]
+  /** AF, AN, AS, EU, NA, OC or SA. */
+  readonly continent: readonly (readonly [code: string, choices: readonly number[]])[]
+  readonly default: readonly number[]
+}
+
+/** What services have beside what `Service` has had; to be merged into it, `choices` in the place of `pools`. */
+export interface ServiceSettings {
+  /** Served while a member is about to change its state or a pool is degraded; null: the TTL does not depend on health. */
+  readonly minTtlSeconds: number | null
+  /** At least one, no two of the same kind and name. In the document: `pools`. */
+  readonly choices: readonly Choice[]
+  /** Not null exactly with `geo`. */
+  readonly geo: GeoRules | null
+  /** Of `hash`. */
+  readonly hashPrefix: ClientPrefix
+  /** Of `latency`: another pool is chosen only when it is faster by this share (0..1) of the time of the one before. */
+  readonly hysteresis: number
+}
+
 /** How to probe a member and how to judge what the probes say. */
 export interface Monitor {
   readonly name: string
