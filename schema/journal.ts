@@ -2,8 +2,9 @@ import { sql } from 'drizzle-orm'
 import { bigint, boolean, check, index, inet, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
 import { instant, isName, key, oneOf, revision } from './column-types.ts'
 
-export const changeKinds = ['zone', 'monitor', 'pool', 'service', 'override'] as const
-export const tokenScopes = ['read', 'write'] as const
+export const changeKinds = ['zone', 'monitor', 'pool', 'service', 'override', 'fail-back'] as const
+/** `report`: reports on members with a push monitor, and nothing else. */
+export const tokenScopes = ['read', 'write', 'report'] as const
 
 /** One row, ever: the lock that puts writers in a line, and the number of the last revision. */
 export const configRevision = pgTable(
@@ -63,7 +64,7 @@ export const tokens = pgTable(
     check('tokens_hash_check', sql`${t.hash} ~ '^[0-9a-f]{64}$'`),
     check(
       'tokens_scopes_check',
-      sql`cardinality(${t.scopes}) >= 1 and ${t.scopes} <@ array['read', 'write']`,
+      sql`cardinality(${t.scopes}) >= 1 and ${t.scopes} <@ array['read', 'write', 'report']`,
     ),
   ],
 )

@@ -431,6 +431,37 @@ export interface MemberHealth {
   readonly reason: string
 }
 
+/** What somebody reports of a member with a push monitor. */
+export interface MemberReport {
+  readonly pool: string
+  readonly member: string
+  readonly state: 'up' | 'down'
+  readonly reason: string
+  /** Share of its weight that the member wants, 0 to 100; null when it does not say. */
+  readonly weightPercent: number | null
+  readonly at: Date
+  readonly until: Date
+}
+
+/** A daemon on this database. */
+export interface NodeRecord {
+  readonly id: string
+  readonly name: string | null
+  readonly version: string
+  readonly startedAt: Date
+  /** By the database's clock. */
+  readonly seenAt: Date
+  /** Of the configuration that it serves. */
+  readonly revision: number
+  /** It doubts its own network. */
+  readonly suspect: boolean
+  /** Seen lately. */
+  readonly live: boolean
+}
+
+/** What a node has measured, by pool and member. */
+export type NodeVerdicts = Readonly<Record<string, Readonly<Record<string, 'up' | 'down'>>>>
+
 export const resolutionStates = ['pending', 'fresh', 'stale', 'failed', 'absent'] as const
 /**
  * - `pending`: not asked yet since the start

@@ -23,7 +23,17 @@ const useResolutionMs = 60_000
 export function requireToken(context: ApiContext): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     const scope: TokenScope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write'
-    request.actor = await authenticate(context, request.headers.authorization, scope)
+    request.actor = await authenticate(context, request.headers.authorization, [scope])
+  }
+}
+
+/** A hook that lets a request pass which carries a token with one of these scopes. */
+export function requireScope(
+  context: ApiContext,
+  ...scopes: readonly [TokenScope, ...TokenScope[]]
+): (request: FastifyRequest) => Promise<void> {
+  return async (request) => {
+    request.actor = await authenticate(context, request.headers.authorization, scopes)
   }
 }
 
@@ -32,9 +42,9 @@ export function requireToken(context: ApiContext): (request: FastifyRequest) => 
  * its own end.
  */
 export function requireAdmin(context: ApiContext): (request: FastifyRequest) => Promise<void> {
-  const requireScope = requireToken(context)
+  const requireAny = requireToken(context)
   return async (request) => {
-    await requireScope(request)
+    await requireAny(request)
     if (request.actor === 'admin') return
     throw new HttpError(403, 'forbidden', 'this needs the admin token', {
       headers: { 'www-authenticate': 'Bearer realm="pooldns", error="insufficient_scope"' },
@@ -45,7 +55,7 @@ export function requireAdmin(context: ApiContext): (request: FastifyRequest) => 
 async function authenticate(
   context: ApiContext,
   header: string | undefined,
-  scope: TokenScope,
+  scopes: readonly [TokenScope, ...TokenScope[]],
 ): Promise<string> {
   const secret = /^bearer +([^\s]+) *$/i.exec(header ?? '')?.[1]
   if (secret === undefined) {
@@ -61,7 +71,8 @@ async function authenticate(
       headers: { 'www-authenticate': 'Bearer realm="pooldns", error="invalid_token"' },
     })
   }
-  if (!token.scopes.includes(scope)) {
+  if (!scopes.some((scope) => token.scopes.includes(scope))) {
+    const [scope] = scopes
     throw new HttpError(403, 'forbidden', `token ${token.name} lacks the scope ${scope}`, {
       headers: { 'www-authenticate': `Bearer realm="pooldns", error="insufficient_scope", scope="${scope}"` },
     })

@@ -2,7 +2,7 @@
 import type { Logger } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Availability } from '../health/availability.ts'
-import type { Resolution } from '../model.ts'
+import type { MemberReport, Resolution } from '../model.ts'
 import type { Database } from '../store/database.ts'
 
 export interface ApiContext {
@@ -17,6 +17,16 @@ export interface ApiContext {
     availability(): Availability
     /** Whether every member has been probed once since the start. */
     firstRoundDone(): boolean
+    /** How long a report on a member is good; null for one that takes none, undefined when there is no such member. */
+    reportTtlMs(pool: string, member: string): number | null | undefined
+    report(report: MemberReport): void
+    /** Whether a member answers again, and waits for an operator to let it come back. */
+    waitsForFailBack(pool: string, member: string): boolean
+  }
+  readonly node: {
+    readonly id: string
+    /** After so long without a word a node is not there any more. */
+    readonly liveForMs: number
   }
   readonly dataplane: {
     /** Whether this process can answer DNS at all. */

@@ -1,6 +1,6 @@
 /**
- * The HTTP server. Four scopes, each with its own rule of access, so that a new route has one by where it stands:
- * what is open to everybody, the tools, what only the admin may, and everything else, which needs a token. A server on a loopback address is
+ * The HTTP server. Five scopes, each with its own rule of access, so that a new route has one by where it stands:
+ * what is open to everybody, the tools, reports of agents, what only the admin may, and everything else, which needs a token. A server on a loopback address is
  * no exception: a web page can be made to talk to it (DNS rebinding).
  *
  * TypeBox schemas describe routes and check parameters and queries. Bodies are checked by the parsers of
@@ -12,9 +12,11 @@ import { type FastifyInstance, type FastifySchemaCompiler, fastify } from 'fasti
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { compileCheck } from '../document/schema-check.ts'
-import { requireAdmin, requireToken } from './access.ts'
+import { requireAdmin, requireScope, requireToken } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { answerBrokenRequest, handleUnknownRoutes, pathOf, replyWithError } from './errors.ts'
+import { failBackRoutes } from './fail-back.ts'
+import { fleetRoutes } from './fleet.ts'
 import { journalRoutes } from './journal.ts'
 import { bodyLimit, parseJsonBodies } from './json-body.ts'
 import { memberRoutes } from './members.ts'
@@ -22,6 +24,7 @@ import { monitorRoutes } from './monitors.ts'
 import { serveOpenapi } from './openapi.ts'
 import { overrideRoutes } from './overrides.ts'
 import { poolRoutes } from './pools.ts'
+import { reportRoutes } from './reports.ts'
 import { invalid } from './resource.ts'
 import { rrsetRoutes } from './rrsets.ts'
 import { serviceRoutes } from './services.ts'
@@ -110,7 +113,13 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
     zoneRoutes(guarded, context)
     rrsetRoutes(guarded, context)
     journalRoutes(guarded, context)
+    failBackRoutes(guarded, context)
+    fleetRoutes(guarded, context)
     await guarded.register(async (files) => zonefileRoutes(files, context))
+  })
+  await app.register(async (ofAgents) => {
+    ofAgents.addHook('onRequest', requireScope(context, 'report', 'write'))
+    reportRoutes(ofAgents, context)
   })
   await app.register(async (ofAdmin) => {
     ofAdmin.addHook('onRequest', requireAdmin(context))

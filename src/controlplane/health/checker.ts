@@ -1,15 +1,12 @@
-import { isDeepStrictEqual } from 'node:util'
-import type { AddressText, HealthEvent, HealthState, MemberHealth, Monitor } from '../model.ts'
-import { type Availability, AvailabilityTable } from './availability.ts'
-import { advance, type Measurement, measured, unmeasured } from './monitor.ts'
-import { probe as httpProbe, type Probe, type ProbeTarget } from './probe.ts'
-import { type ScheduledJob, Scheduler, type SchedulerOptions } from './scheduler.ts'
-import type { ProbeVerdict } from './verdict.ts'
-
 /**
- * The health checker: joins the scheduler (when), the probe (what a member says), the machine (what that means) and the
+ * The health checker: joins the scheduler (when), the probes (what a member says), the machine (what that means) and the
  * availability table (what everybody else sees). It touches no database and no plan: the caller is told of transitions
  * and does with them what it must.
+ *
+ * From what is measured to what is shown, a member goes through three hands, each of which may keep it as it was:
+ * 1. its source (`sources.ts`): what its probes, reports and composites come to on this node;
+ * 2. the guard (`guard.ts`): while this node's own network is suspect, everybody stays what they were;
+ * 3. the quorum (`quorum.ts`): where the pool asks for it, what most nodes say.
  *
  * From verdict to callback: a verdict moves its member's machine at once. Transitions are delivered at the end of the
  * same turn of the event loop (`setImmediate` runs right after the sockets and timers of a turn), so all those of one
@@ -22,8 +19,29 @@ import type { ProbeVerdict } from './verdict.ts'
  * A member that is a host is probed at one of its addresses, which may change while the member stays what it is: its state
  * goes on, and the new address is probed at once. A host without an address can't be probed, and is down for that.
  *
- * Bound: one entry per target; events, what one turn brings, at most one per probe in flight.
+ * Bound: one entry per target; events, what one turn brings, at most one per member.
  */
+import type { HealthEvent, HealthState, MemberHealth, Quorum } from '../model.ts'
+import { type Availability, AvailabilityTable } from './availability.ts'
+import { Checks } from './checks.ts'
+import type { Guard } from './guard.ts'
+import { type Measurement, measured } from './monitor.ts'
+import { probe as defaultProbe, type Probe } from './probe.ts'
+import { agree, type Votes } from './quorum.ts'
+import { type Clock, Scheduler, type SchedulerOptions, systemClock } from './scheduler.ts'
+import {
+  type CheckPlan,
+  machineKey,
+  makeSource,
+  notResolved,
+  type Opinion,
+  planKey,
+  type Report,
+  reportTtlMs,
+  type Source,
+} from './sources.ts'
+import type { ProbeVerdict } from './verdict.ts'
+
 export interface CheckerOptions extends SchedulerOptions {
   /**
    * Transitions of one turn, in the order in which they happened, the table that holds them already, and the pools they
@@ -35,28 +53,54 @@ export interface CheckerOptions extends SchedulerOptions {
     changedPools: ReadonlySet<string>,
   ) => void
   /**
-   * Every verdict that counts, as it comes; `lateMs` is how long after its time the probe began (an overloaded checker
-   * shows there first). May not throw.
+   * Pools in which something else changed that answers may depend on: how near a member is to a change, what weight it
+   * wants, since when it is up. At most once a turn. May not throw.
    */
-  readonly onProbe?: (target: ProbeTarget, verdict: ProbeVerdict, lateMs: number) => void
+  readonly onVitals?: (changedPools: ReadonlySet<string>) => void
+  /**
+   * Every verdict that counts, as it comes, for each member that it is about; `lateMs` is how long after its time the probe
+   * began (an overloaded checker shows there first). May not throw.
+   */
+  readonly onProbe?: (target: MemberKey, verdict: ProbeVerdict, lateMs: number) => void
   readonly probe?: Probe
+  /** Null or left out: no guard. */
+  readonly guard?: Guard | null
+  /** Told when the guard begins to suspect this node's network, or trusts it again. */
+  readonly onSuspicion?: (suspect: boolean, reason: string) => void
+  /** What other nodes say of a member; null while there are none, or none can be asked. */
+  readonly votes?: (pool: string, member: string) => Votes | null
   /** Time of day for `since` and `at`. */
   readonly now?: () => Date
 }
 
-/** Who is watched, and where to probe them. */
-export interface CheckTarget extends Omit<ProbeTarget, 'address'> {
-  /** Null: the member is a host, and has no address. */
-  readonly address: AddressText | null
-  /** What the member is: one with another endpoint is another machine. The address when left out. */
-  readonly endpoint?: string
-  /** Only without an address: whether it has one is not known yet. */
-  readonly pending?: boolean
+export interface MemberKey {
+  readonly pool: string
+  readonly member: string
+}
+
+/** Who is watched, and how. */
+export interface CheckTarget extends MemberKey {
+  readonly quorum: Quorum
+  readonly plan: CheckPlan
+}
+
+/** What is known of a member beside its state. */
+export interface Vitals {
+  /** Verdicts count towards a change. */
+  readonly near: boolean
+  /** Smoothed time of its probes; null without one that succeeded. */
+  readonly latencyMs: number | null
+  /** 0 to 100; null when the member does not say. */
+  readonly weightPercent: number | null
+  /** When it came back from being down; null when it did not, since the start. */
+  readonly backSince: Date | null
+  /** What this node has measured itself, which may not be what is shown. */
+  readonly own: Opinion
 }
 
 export interface Checker extends AsyncDisposable {
   /**
-   * Says who is probed from now on, and is visible in `availability()` when it returns. A member that stays keeps its
+   * Says who is checked from now on, and is visible in `availability()` when it returns. A member that stays keeps its
    * state and its place in the schedule, with changed settings applied; one whose endpoint differs is another machine and
    * starts anew. New members are `unknown` and probed at once. Members that are gone vanish without an event.
    * @param targets pool and member name identify a target and may not occur twice
@@ -67,8 +111,22 @@ export interface Checker extends AsyncDisposable {
    * which it must be called; the rest is forgotten.
    */
   restore(health: readonly MemberHealth[]): void
+  /** What has been reported of a member with a push monitor. @returns false when there is no such member */
+  report(key: MemberKey, report: Report): boolean
+  /** How long a report on a member is good; null for one that takes none, undefined when there is no such member. */
+  reportTtlMs(key: MemberKey): number | null | undefined
+  /** Whether a member answers again, and waits for an operator to let it come back. */
+  waitsForFailBack(key: MemberKey): boolean
+  /** An operator lets it. */
+  failBack(key: MemberKey): void
+  /** Looks again at members whose votes may have changed. */
+  reconsider(keys: Iterable<MemberKey>): void
   /** The table as it was last published. */
   availability(): Availability
+  /** Null for a member that is not checked. */
+  vitals(pool: string, member: string): Vitals | null
+  /** Probes that run, each for one member or more. */
+  readonly probes: number
   /**
    * Resolves when every target of the first `setTargets` has had a verdict (or has been taken away since) and the transitions
    * of those verdicts have been delivered; also when the checker is stopped before that, so that nobody waits for ever.
@@ -85,23 +143,30 @@ export function startChecker(options: CheckerOptions): Checker {
   return new HealthChecker(options)
 }
 
-/** The reason of a member that has no address to be probed at. */
-const notResolved = 'not resolved'
-
 interface Watched {
   target: CheckTarget
-  measurement: Measurement
-  /** What the table says, which is not what was measured while there is no address. */
-  shown: Pick<MemberHealth, 'state' | 'reason'>
-  /** Null while there is no address. */
-  job: ScheduledJob | null
+  key: string
+  planKey: string
+  source: Source
+  /** What the table says. */
+  shown: MemberHealth
+  report: Report | null
+  /** Calls off the look at a report whose time is over. */
+  cancelExpiry: (() => void) | null
+  near: boolean
+  weightPercent: number | null
+  backSince: Date | null
 }
+
+/** Timers take no longer delays. */
+const longestTimerMs = 2 ** 31 - 1
 
 class HealthChecker implements Checker {
   readonly #options: CheckerOptions
-  readonly #probe: Probe
   readonly #now: () => Date
+  readonly #clock: Clock
   readonly #scheduler: Scheduler
+  readonly #checks: Checks
   readonly #table = new AvailabilityTable()
   readonly #watched = new Map<string, Watched>()
   #restored = new Map<string, MemberHealth>()
@@ -110,14 +175,20 @@ class HealthChecker implements Checker {
   readonly #firstRound = Promise.withResolvers<void>()
   #firstRoundDone = false
   #events: HealthEvent[] = []
+  #vitalsChanged = new Set<string>()
   #delivery: NodeJS.Immediate | null = null
   #stopping: Promise<void> | null = null
 
   constructor(options: CheckerOptions) {
     this.#options = options
-    this.#probe = options.probe ?? httpProbe
     this.#now = options.now ?? (() => new Date())
+    this.#clock = options.clock ?? systemClock
     this.#scheduler = new Scheduler(options)
+    this.#checks = new Checks({
+      scheduler: this.#scheduler,
+      probe: options.probe ?? defaultProbe,
+      nowMs: () => this.#now().getTime(),
+    })
   }
 
   get firstRound(): Promise<void> {
@@ -128,8 +199,19 @@ class HealthChecker implements Checker {
     return this.#firstRoundDone
   }
 
+  get probes(): number {
+    return this.#checks.size
+  }
+
   availability(): Availability {
     return this.#table.current
+  }
+
+  vitals(pool: string, member: string): Vitals | null {
+    const watched = this.#watched.get(keyOf({ pool, member }))
+    if (watched === undefined) return null
+    const { near, weightPercent, backSince, source } = watched
+    return { near, weightPercent, backSince, latencyMs: source.latencyMs, own: source.opinion }
   }
 
   restore(health: readonly MemberHealth[]): void {
@@ -141,31 +223,50 @@ class HealthChecker implements Checker {
     const wanted = new Map(targets.map((target) => [keyOf(target), target]))
     for (const [key, watched] of this.#watched) {
       const target = wanted.get(key)
-      if (target === undefined || endpointOf(target) !== endpointOf(watched.target))
+      if (target === undefined || machineKey(target.plan) !== machineKey(watched.target.plan))
         this.#forget(key, watched)
     }
-    const sameMonitor = monitorComparison()
     for (const [key, target] of wanted) {
       const watched = this.#watched.get(key)
       if (watched === undefined) this.#watch(key, target)
-      else if (
-        target.address !== watched.target.address ||
-        (target.pending ?? false) !== (watched.target.pending ?? false)
-      ) {
-        this.#move(key, watched, target)
-      } else if (
-        target.port !== watched.target.port ||
-        !sameMonitor(target.monitor, watched.target.monitor)
-      ) {
-        watched.target = target
-        watched.job?.setInterval(target.monitor.intervalMs)
-        watched.job?.restart()
-      }
+      else this.#change(watched, target)
     }
     this.#restored.clear()
     this.#table.publish()
-    this.#awaited ??= new Set(wanted.keys())
+    this.#awaited ??= new Set([...wanted.keys()].filter((key) => !this.#watched.get(key)!.source.heard))
     this.#deliverSoon()
+  }
+
+  report(key: MemberKey, report: Report): boolean {
+    const watched = this.#watched.get(keyOf(key))
+    if (watched === undefined) return false
+    watched.report = report
+    this.#awaitExpiry(watched, report)
+    this.#settle(watched)
+    return true
+  }
+
+  reportTtlMs(key: MemberKey): number | null | undefined {
+    const watched = this.#watched.get(keyOf(key))
+    return watched === undefined ? undefined : reportTtlMs(watched.target.plan)
+  }
+
+  waitsForFailBack(key: MemberKey): boolean {
+    return this.#watched.get(keyOf(key))?.source.waits ?? false
+  }
+
+  failBack(key: MemberKey): void {
+    const watched = this.#watched.get(keyOf(key))
+    if (watched === undefined) return
+    watched.source.failBack()
+    this.#settle(watched)
+  }
+
+  reconsider(keys: Iterable<MemberKey>): void {
+    for (const key of keys) {
+      const watched = this.#watched.get(keyOf(key))
+      if (watched !== undefined) this.#settle(watched)
+    }
   }
 
   stop(): Promise<void> {
@@ -179,6 +280,7 @@ class HealthChecker implements Checker {
 
   async #stop(): Promise<void> {
     await this.#scheduler.stop()
+    for (const { cancelExpiry } of this.#watched.values()) cancelExpiry?.()
     this.#deliver()
     this.#firstRound.resolve()
   }
@@ -186,7 +288,7 @@ class HealthChecker implements Checker {
   #watch(key: string, target: CheckTarget): void {
     const { pool, member } = target
     const restored = this.#restored.get(key)
-    const shown = restored ?? {
+    const shown: MemberHealth = restored ?? {
       pool,
       member,
       state: 'unknown',
@@ -194,66 +296,112 @@ class HealthChecker implements Checker {
       reason: 'not probed yet',
     }
     this.#table.set(shown)
+    const watched = {
+      target,
+      key,
+      planKey: planKey(target.plan),
+      shown,
+      report: null,
+      cancelExpiry: null,
+      near: false,
+      weightPercent: null,
+      backSince: null,
+    } as unknown as Watched
     const wasMeasured = restored !== undefined && restored.reason !== notResolved
-    const measurement = wasMeasured ? measured(restored.state) : unmeasured
-    const watched: Watched = { target, measurement, shown, job: null }
+    const before = wasMeasured ? new Map([['', measured(restored.state)]]) : new Map()
+    watched.source = this.#makeSource(watched, target.plan, before)
     this.#watched.set(key, watched)
-    this.#begin(key, watched)
+    this.#settle(watched)
   }
 
-  /** Probes from now on, or says why that can't be. */
-  #begin(key: string, watched: Watched): void {
-    const { target } = watched
-    if (target.address !== null) {
-      watched.job = this.#scheduler.schedule(target.monitor.intervalMs, (signal, lateMs) =>
-        this.#check(key, watched, signal, lateMs),
-      )
-    } else if (target.pending !== true) {
-      // What its addresses were worth says nothing of the ones to come.
-      watched.measurement = unmeasured
-      this.#show(watched, 'down', notResolved)
-      this.#awaited?.delete(key)
-    }
-  }
-
-  /** Goes on at another address, at once. */
-  #move(key: string, watched: Watched, target: CheckTarget): void {
-    watched.job?.cancel()
-    watched.job = null
+  /** Goes on under other settings, or at another address, at once. */
+  #change(watched: Watched, target: CheckTarget): void {
+    const key = planKey(target.plan)
     watched.target = target
-    this.#begin(key, watched)
+    if (key !== watched.planKey) {
+      const { source } = watched
+      const before = new Map<string, Measurement>()
+      source.measurements('', before)
+      watched.planKey = key
+      // Made before the old one goes, so that a check that both watch goes on.
+      watched.source = this.#makeSource(watched, target.plan, before)
+      source[Symbol.dispose]()
+    }
+    this.#settle(watched)
   }
 
-  #forget(key: string, { target, job }: Watched): void {
-    job?.cancel()
+  #makeSource(watched: Watched, plan: CheckPlan, before: ReadonlyMap<string, Measurement>): Source {
+    const { pool, member } = watched.target
+    return makeSource(plan, {
+      checks: this.#checks,
+      before,
+      watcher: {
+        pool,
+        member,
+        onVerdict: (verdict, lateMs) => {
+          this.#options.onProbe?.({ pool, member }, verdict, lateMs)
+          this.#settle(watched)
+        },
+      },
+      reports: { current: () => watched.report, now: this.#now },
+    })
+  }
+
+  #forget(key: string, { target, source, cancelExpiry }: Watched): void {
+    source[Symbol.dispose]()
+    cancelExpiry?.()
     this.#watched.delete(key)
     this.#table.remove(target.pool, target.member)
     this.#awaited?.delete(key)
   }
 
-  async #check(key: string, watched: Watched, signal: AbortSignal, lateMs: number): Promise<void> {
-    // A job begins with an address, and ends before the member loses it.
-    const target = watched.target as ProbeTarget
-    const verdict = await this.#probe(target, signal)
-    if (signal.aborted) return
-    this.#options.onProbe?.(target, verdict, lateMs)
-    watched.measurement = advance(watched.measurement, verdict.ok, target.monitor)
-    const { state } = watched.measurement
-    if (state !== watched.shown.state || watched.shown.reason === notResolved) {
-      this.#show(watched, state, verdict.ok ? 'answered as expected' : verdict.reason)
+  /** A report whose time is over says something, too. */
+  #awaitExpiry(watched: Watched, report: Report): void {
+    watched.cancelExpiry?.()
+    const leftMs = report.until.getTime() - this.#now().getTime()
+    watched.cancelExpiry = this.#clock.after(Math.min(Math.max(0, leftMs) + 1, longestTimerMs), () => {
+      if (report.until > this.#now()) this.#awaitExpiry(watched, report)
+      else this.#settle(watched)
+    })
+  }
+
+  /** Brings what is shown of a member in line with what is known of it. */
+  #settle(watched: Watched): void {
+    const { source, target, shown } = watched
+    const own = source.opinion
+    // What was restored stands until there is something to say.
+    if (source.heard || own.state !== 'unknown') {
+      const { state, reason } = this.#judge(target, own, shown)
+      this.#show(watched, state, reason)
     }
-    if (this.#awaited?.delete(key) && this.#awaited.size === 0) this.#deliverSoon()
+    const { near, weightPercent } = source
+    if (near !== watched.near || weightPercent !== watched.weightPercent) {
+      watched.near = near
+      watched.weightPercent = weightPercent
+      this.#vitalsChanged.add(target.pool)
+      this.#deliverSoon()
+    }
+    if (source.heard && this.#awaited?.delete(watched.key) && this.#awaited.size === 0) this.#deliverSoon()
+  }
+
+  #judge({ pool, member, quorum }: CheckTarget, own: Opinion, shown: MemberHealth): Opinion {
+    if (quorum === 'own') return own
+    const votes = this.#options.votes?.(pool, member) ?? null
+    return votes === null ? own : agree(own, votes, shown.state)
   }
 
   /** Puts a state into the table; another one than before is a transition. */
   #show(watched: Watched, state: HealthState, reason: string): void {
     const { pool, member } = watched.target
-    const from = watched.shown.state
-    const at = this.#now()
+    const { state: from, since } = watched.shown
     if (state === from && reason === watched.shown.reason) return
-    watched.shown = { state, reason }
-    this.#table.set({ pool, member, state, since: at, reason })
-    if (state !== from) this.#events.push({ pool, member, from, to: state, reason, at })
+    const at = this.#now()
+    watched.shown = { pool, member, state, since: state === from ? since : at, reason }
+    this.#table.set(watched.shown)
+    if (state !== from) {
+      watched.backSince = from === 'down' && state === 'up' ? at : null
+      this.#events.push({ pool, member, from, to: state, reason, at })
+    }
     this.#deliverSoon()
   }
 
@@ -268,7 +416,14 @@ class HealthChecker implements Checker {
       const events = this.#events
       this.#events = []
       const changedPools = new Set(events.map(({ pool }) => pool))
+      // Their plans are made anew anyway.
+      for (const pool of changedPools) this.#vitalsChanged.delete(pool)
       this.#options.onTransitions(events, this.#table.publish(), changedPools)
+    }
+    if (this.#vitalsChanged.size > 0) {
+      const pools = this.#vitalsChanged
+      this.#vitalsChanged = new Set()
+      this.#options.onVitals?.(pools)
     }
     this.#table.publish()
     if (this.#awaited?.size === 0 && !this.#firstRoundDone) {
@@ -278,27 +433,7 @@ class HealthChecker implements Checker {
   }
 }
 
-function endpointOf({ endpoint, address }: CheckTarget): string | null {
-  return endpoint ?? address
-}
-
 /** Names hold no NUL, so the key is unambiguous. */
-function keyOf({ pool, member }: { readonly pool: string; readonly member: string }): string {
+function keyOf({ pool, member }: MemberKey): string {
   return `${pool}\0${member}`
-}
-
-/**
- * Compares monitors by value. Thousands of targets share a few monitor objects, so the last pair that was found equal is
- * remembered and spares the comparison for nearly all of them.
- */
-function monitorComparison(): (left: Monitor, right: Monitor) => boolean {
-  let equalLeft: Monitor | null = null
-  let equalRight: Monitor | null = null
-  return (left, right) => {
-    if (left === right || (left === equalLeft && right === equalRight)) return true
-    if (!isDeepStrictEqual(left, right)) return false
-    equalLeft = left
-    equalRight = right
-    return true
-  }
 }

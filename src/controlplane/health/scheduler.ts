@@ -17,6 +17,8 @@ import { type Due, DueHeap } from './due-heap.ts'
  *   point, and a probe that takes its whole interval to time out costs no extra one. Points less than half
  *   an interval after the last start are skipped: after a late run, and between the first two, runs may be 0.45 to 1.55
  *   intervals apart.
+ * - A run may ask for the next one to come sooner than the grid has it: a failure is looked at again at once. The grid
+ *   stays as it is meanwhile.
  * - What waits for a free slot waits in the heap, the longest overdue first. There is no second queue.
  * - One timer serves all jobs. It starts at most `startsPerTurn` of them and then lets the event loop
  *   turn, because starting all 512 takes tens of milliseconds and the control plane has an API to answer and
@@ -53,8 +55,9 @@ export interface SchedulerOptions {
  * One run of a job. May not reject: a rejection is a defect and surfaces as an unhandled one.
  * @param signal aborted when the job is cancelled or restarted, or the scheduler stops
  * @param lateMs how long after its time the run began
+ * @returns in how many milliseconds the next run shall begin; null leaves that to the grid
  */
-export type Run = (signal: AbortSignal, lateMs: number) => Promise<void>
+export type Run = (signal: AbortSignal, lateMs: number) => Promise<number | null>
 
 /** What `schedule` returns. */
 export interface ScheduledJob {
@@ -84,6 +87,8 @@ interface Job extends Due {
   cancelled: boolean
   /** Set by `restart`: run again as soon as the run in progress has settled. */
   again: boolean
+  /** What the last run asked for. */
+  soonMs: number | null
 }
 
 export class Scheduler implements AsyncDisposable {
@@ -124,6 +129,7 @@ export class Scheduler implements AsyncDisposable {
       inFlight: null,
       cancelled: false,
       again: false,
+      soonMs: null,
     }
     this.#waiting.put(job)
     this.#arm()
@@ -216,7 +222,7 @@ export class Scheduler implements AsyncDisposable {
     job.inFlight = inFlight
     job.startedMs = nowMs
     try {
-      await job.run(inFlight.signal, nowMs - job.dueMs)
+      job.soonMs = await job.run(inFlight.signal, nowMs - job.dueMs)
     } finally {
       this.#settle(job)
     }
@@ -229,6 +235,7 @@ export class Scheduler implements AsyncDisposable {
     if (!job.cancelled) {
       const nowMs = this.#clock.nowMs()
       if (job.again) job.dueMs = nowMs
+      else if (job.soonMs !== null) job.dueMs = nowMs + job.soonMs
       else this.#setDue(job, nowMs)
       job.again = false
       this.#waiting.put(job)

@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { Database } from '../../../src/controlplane/store/database.ts'
 import { startPostgres } from '../../support/postgres.ts'
+import { fleetSuite } from './suite/fleet.ts'
 import { hostsSuite } from './suite/hosts.ts'
 import { journalSuite } from './suite/journal.ts'
 import { poolsSuite } from './suite/pools.ts'
@@ -19,6 +20,7 @@ const suites = {
   pools: poolsSuite,
   services: servicesSuite,
   hosts: hostsSuite,
+  fleet: fleetSuite,
   journal: journalSuite,
 }
 
@@ -38,7 +40,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
     for (const [name, suite] of Object.entries(suites)) {
       await database.record((tx) =>
         tx.execute(sql`truncate zones, rrsets, monitors, pools, members, services, service_pools, overrides, member_health,
-          health_events, changes, audit_log, tokens, lookups`),
+          health_events, changes, audit_log, tokens, lookups, nodes, reports`),
       )
       await t.test(name, (t) => suite(t, database))
     }

@@ -1,0 +1,33 @@
+/**
+ * What several nodes come to. Each node votes with what it has measured itself; a node that does not know (yet), that nothing
+ * has been heard of for a while, or that suspects its own network, has no vote, and this node is asked like the others.
+ *
+ * - More than half of the votes decide.
+ * - A tie changes nothing: what was agreed before stands, so that of two nodes one alone can neither take a member out nor
+ *   bring it back. Before anything was agreed, a member that somebody can reach is up.
+ * - Without a vote of anybody it is not known.
+ */
+import type { HealthState } from '../model.ts'
+import type { Opinion } from './sources.ts'
+
+/** What the other nodes say of a member. */
+export interface Votes {
+  readonly up: number
+  readonly down: number
+}
+
+/**
+ * @param own what this node says
+ * @param others what the other nodes say
+ * @param before what was agreed
+ */
+export function agree(own: Opinion, others: Votes, before: HealthState): Opinion {
+  const up = others.up + (own.state === 'up' ? 1 : 0)
+  const down = others.down + (own.state === 'down' ? 1 : 0)
+  const voters = up + down
+  // Alone, a node decides as it would without others.
+  if (others.up + others.down === 0) return own
+  const state = up > down ? 'up' : down > up ? 'down' : before === 'unknown' ? 'up' : before
+  const said = state === 'up' ? up : down
+  return { state, reason: `${said} of ${voters} nodes say ${state}; here: ${own.reason}` }
+}

@@ -1,0 +1,308 @@
+/**
+ * What is known of a member from the things that look at it: a tree as its monitor asks for. Leaves are probes (shared by
+ * all members that are probed in the same way, see `checks.ts`), reports that come by themselves, and states that are set;
+ * composites combine what their parts say.
+ *
+ * A source belongs to one member. It is made anew when what the member is checked by changes, and then takes over what the
+ * one before had measured, part by part: other settings do not make another machine.
+ */
+import type { AddressText, CompositeMonitor, HealthState, ProbeMonitor } from '../model.ts'
+import { type Check, type Checks, probeKey, type Watcher } from './checks.ts'
+import { combine } from './composite.ts'
+import type { Measurement } from './monitor.ts'
+
+/** How a member is checked. */
+export type CheckPlan =
+  | ProbePlan
+  | { readonly kind: 'push'; readonly ttlMs: number }
+  | { readonly kind: 'static'; readonly state: 'up' | 'down' }
+  | {
+      readonly kind: 'composite'
+      readonly monitor: CompositeMonitor
+      readonly parts: readonly { readonly name: string; readonly plan: CheckPlan }[]
+    }
+
+export interface ProbePlan {
+  readonly kind: 'probe'
+  readonly monitor: ProbeMonitor
+  readonly port: number
+  /** Null: the member is a host, and has no address. */
+  readonly address: AddressText | null
+  /** What the member is, when that is not its address: a host. */
+  readonly endpoint?: string
+  /** Only without an address: whether it has one is not known yet. */
+  readonly pending?: boolean
+}
+
+/** What a source says now. */
+export interface Opinion {
+  readonly state: HealthState
+  readonly reason: string
+}
+
+export interface Source extends Disposable {
+  readonly opinion: Opinion
+  /** Whether it has had its say since it was made, so that nobody needs to wait for it. */
+  readonly heard: boolean
+  /** Verdicts count towards a change of its state. */
+  readonly near: boolean
+  /** Smoothed time of a probe that succeeds; null without one. */
+  readonly latencyMs: number | null
+  /** What share of its weight the member wants, 0 to 100; null when it does not say. */
+  readonly weightPercent: number | null
+  /** The measurements of its probes, by the names of the parts on the way to them. */
+  measurements(path: string, into: Map<string, Measurement>): void
+  /** It answers again, and waits for an operator to let it come back. */
+  readonly waits: boolean
+  /** An operator lets a member come back. */
+  failBack(): void
+}
+
+/** What a source is made with. */
+export interface SourceOptions {
+  readonly checks: Checks
+  /** What was measured before, as `measurements` gives it. */
+  readonly before: ReadonlyMap<string, Measurement>
+  readonly watcher: Watcher
+  readonly reports: ReportSource
+}
+
+/** What has been reported of a member. */
+export interface Report extends Opinion {
+  readonly state: 'up' | 'down'
+  readonly weightPercent: number | null
+  readonly until: Date
+}
+
+/** Where a push monitor looks for the report on its member. */
+export interface ReportSource {
+  /** The last report, whether its time is over or not; null when there was none. */
+  current(): Report | null
+  now(): Date
+}
+
+/** @returns a text that is the same for plans that need no new source */
+export function planKey(plan: CheckPlan): string {
+  switch (plan.kind) {
+    case 'probe':
+      return `probe ${probeKey(plan)} ${plan.address === null ? (plan.pending ?? false) : ''}`
+    case 'push':
+      return `push ${plan.ttlMs}`
+    case 'static':
+      return `static ${plan.state}`
+    case 'composite': {
+      const { require, invert } = plan.monitor
+      const parts = plan.parts.map(({ name, plan: part }) => `${name}=${planKey(part)}`)
+      return `composite ${require} ${invert} (${parts.join('; ')})`
+    }
+  }
+}
+
+export function makeSource(plan: CheckPlan, options: SourceOptions, path = ''): Source {
+  switch (plan.kind) {
+    case 'probe':
+      return plan.address === null
+        ? fixedSource(
+            plan.pending === true
+              ? { state: 'unknown', reason: 'not probed yet' }
+              : { state: 'down', reason: notResolved },
+            plan.pending !== true,
+          )
+        : new ProbeSource(plan, options, path)
+    case 'push':
+      return new PushSource(options.reports)
+    case 'static':
+      return fixedSource({ state: plan.state, reason: 'by its monitor' }, true)
+    case 'composite':
+      return new CompositeSource(
+        plan.monitor,
+        plan.parts.map(({ name, plan: part }) => ({
+          name,
+          source: makeSource(part, options, `${path}/${name}`),
+        })),
+      )
+  }
+}
+
+/** The reason of a member that has no address to be probed at. */
+export const notResolved = 'not resolved'
+
+function fixedSource(opinion: Opinion, heard: boolean): Source {
+  return {
+    opinion,
+    heard,
+    near: false,
+    latencyMs: null,
+    weightPercent: null,
+    waits: false,
+    measurements: () => undefined,
+    failBack: () => undefined,
+    [Symbol.dispose]: () => undefined,
+  }
+}
+
+class ProbeSource implements Source {
+  readonly #check: Check
+  readonly #release: () => void
+
+  constructor(plan: ProbePlan, { checks, before, watcher }: SourceOptions, path: string) {
+    const { check, release } = checks.watch(plan, before.get(path), watcher)
+    this.#check = check
+    this.#release = release
+  }
+
+  get opinion(): Opinion {
+    return this.#check.opinion
+  }
+
+  get heard(): boolean {
+    return this.#check.heard
+  }
+
+  get near(): boolean {
+    return this.#check.measurement.streak > 0
+  }
+
+  get latencyMs(): number | null {
+    return this.#check.latencyMs
+  }
+
+  get weightPercent(): number | null {
+    return this.#check.weightPercent
+  }
+
+  measurements(path: string, into: Map<string, Measurement>): void {
+    into.set(path, this.#check.measurement)
+  }
+
+  get waits(): boolean {
+    return this.#check.measurement.waiting === 'manual'
+  }
+
+  failBack(): void {
+    this.#check.failBack()
+  }
+
+  [Symbol.dispose](): void {
+    this.#release()
+  }
+}
+
+class PushSource implements Source {
+  readonly near = false
+  readonly waits = false
+  readonly latencyMs = null
+  readonly #reports: ReportSource
+
+  constructor(reports: ReportSource) {
+    this.#reports = reports
+  }
+
+  get opinion(): Opinion {
+    const report = this.#reports.current()
+    if (report === null) return { state: 'unknown', reason: 'no report yet' }
+    if (report.until > this.#reports.now()) return { state: report.state, reason: report.reason }
+    return { state: 'down', reason: `no report since the last one ran out at ${report.until.toISOString()}` }
+  }
+
+  /** Nobody waits for reports: they come when they come. */
+  get heard(): boolean {
+    return true
+  }
+
+  get weightPercent(): number | null {
+    return this.#reports.current()?.weightPercent ?? null
+  }
+
+  measurements(): void {}
+
+  failBack(): void {}
+
+  [Symbol.dispose](): void {}
+}
+
+interface Part {
+  readonly name: string
+  readonly source: Source
+}
+
+class CompositeSource implements Source {
+  readonly #monitor: CompositeMonitor
+  readonly #parts: readonly Part[]
+
+  constructor(monitor: CompositeMonitor, parts: readonly Part[]) {
+    this.#monitor = monitor
+    this.#parts = parts
+  }
+
+  get opinion(): Opinion {
+    return combine(
+      this.#monitor,
+      this.#parts.map(({ name, source }) => ({ name, ...source.opinion })),
+    )
+  }
+
+  get heard(): boolean {
+    return this.#parts.every(({ source }) => source.heard)
+  }
+
+  get near(): boolean {
+    return this.#parts.some(({ source }) => source.near)
+  }
+
+  /** Of the slowest: a client waits for the whole of it. */
+  get latencyMs(): number | null {
+    const known = this.#parts.flatMap(({ source }) => source.latencyMs ?? [])
+    return known.length === 0 ? null : Math.max(...known)
+  }
+
+  /** The least that any part asks for. */
+  get weightPercent(): number | null {
+    const known = this.#parts.flatMap(({ source }) => source.weightPercent ?? [])
+    return known.length === 0 ? null : Math.min(...known)
+  }
+
+  measurements(path: string, into: Map<string, Measurement>): void {
+    for (const { name, source } of this.#parts) source.measurements(`${path}/${name}`, into)
+  }
+
+  get waits(): boolean {
+    return this.#parts.some(({ source }) => source.waits)
+  }
+
+  failBack(): void {
+    for (const { source } of this.#parts) source.failBack()
+  }
+
+  [Symbol.dispose](): void {
+    for (const { source } of this.#parts) source[Symbol.dispose]()
+  }
+}
+
+/** How long a report that a plan takes is good; null when it takes none. */
+export function reportTtlMs(plan: CheckPlan): number | null {
+  switch (plan.kind) {
+    case 'push':
+      return plan.ttlMs
+    case 'composite': {
+      const known = plan.parts.flatMap(({ plan: part }) => reportTtlMs(part) ?? [])
+      return known.length === 0 ? null : Math.min(...known)
+    }
+    case 'probe':
+    case 'static':
+      return null
+  }
+}
+
+/** Of the machine that a plan looks at; another one is another machine, of which nothing is known. */
+export function machineKey(plan: CheckPlan): string {
+  switch (plan.kind) {
+    case 'probe':
+      return plan.endpoint ?? plan.address ?? ''
+    case 'composite':
+      return plan.parts.map(({ plan: part }) => machineKey(part)).join(' ')
+    case 'push':
+    case 'static':
+      return ''
+  }
+}

@@ -1,0 +1,119 @@
+/** What nodes tell each other through the database: that they are there, what they have measured, and reports on members. */
+import { and, asc, eq, inArray, ne, sql } from 'drizzle-orm'
+import { nodes, reports } from '../../../schema/fleet.ts'
+import type { MemberReport, NodeRecord, NodeVerdicts } from '../model.ts'
+import type { Tx } from './transaction.ts'
+
+/** A node that has been silent for so long is forgotten. */
+const forgetAfter = '1 day'
+/**
+ * Reports are read again from so long before the last look: a transaction that began earlier may have committed later.
+ * Longer than any statement here may take.
+ */
+const overlap = '10 seconds'
+
+/** What a node says of itself. */
+export interface Heartbeat extends Omit<NodeRecord, 'seenAt' | 'live'> {
+  /** Null: the same as in the last one. */
+  readonly verdicts: { readonly version: number; readonly byPool: NodeVerdicts } | null
+}
+
+/** Says that a node is there. */
+export async function beat(tx: Tx, heartbeat: Heartbeat): Promise<void> {
+  const { verdicts, ...node } = heartbeat
+  const said = verdicts === null ? {} : { verdicts: verdicts.byPool, verdictsVersion: verdicts.version }
+  await tx
+    .insert(nodes)
+    .values({ verdicts: {}, verdictsVersion: 0, ...node, ...said, seenAt: sql`clock_timestamp()` })
+    .onConflictDoUpdate({ target: nodes.id, set: { ...node, ...said, seenAt: sql`clock_timestamp()` } })
+}
+
+/** A node that stops says so: it has no vote from then on. */
+export async function leave(tx: Tx, id: string): Promise<void> {
+  await tx.delete(nodes).where(eq(nodes.id, id))
+}
+
+/** Every node that has been seen within a day, in the order of ids. */
+export async function listNodes(tx: Tx, liveForMs: number): Promise<NodeRecord[]> {
+  const live = sql<boolean>`${nodes.seenAt} > clock_timestamp() - ${`${liveForMs} milliseconds`}::interval`
+  const { id, name, version, startedAt, seenAt, revision, suspect } = nodes
+  return tx
+    .select({ id, name, version, startedAt, seenAt, revision, suspect, live })
+    .from(nodes)
+    .orderBy(asc(nodes.id))
+}
+
+/** A voter: another node that is there, and trusts its network. */
+export interface Voter {
+  readonly id: string
+  readonly version: number
+}
+
+/** The nodes but `self` whose verdicts count now, with the version of those. */
+export async function listVoters(tx: Tx, self: string, liveForMs: number): Promise<Voter[]> {
+  return tx
+    .select({ id: nodes.id, version: nodes.verdictsVersion })
+    .from(nodes)
+    .where(
+      and(
+        ne(nodes.id, self),
+        eq(nodes.suspect, false),
+        sql`${nodes.seenAt} > clock_timestamp() - ${`${liveForMs} milliseconds`}::interval`,
+      ),
+    )
+}
+
+export async function readVerdicts(
+  tx: Tx,
+  ids: readonly string[],
+): Promise<{ readonly id: string; readonly version: number; readonly byPool: NodeVerdicts }[]> {
+  if (ids.length === 0) return []
+  return tx
+    .select({ id: nodes.id, version: nodes.verdictsVersion, byPool: nodes.verdicts })
+    .from(nodes)
+    .where(inArray(nodes.id, [...ids]))
+}
+
+/** Stores reports, one statement for all; an older one never replaces a newer. */
+export async function saveReports(tx: Tx, latest: readonly MemberReport[]): Promise<void> {
+  if (latest.length === 0) return
+  // In one order for everybody, so that two nodes do not wait for each other.
+  await tx.execute(sql`
+    insert into reports (pool, member, state, reason, weight_percent, at, until, stored_at)
+    select pool, member, state, reason, "weightPercent", at, until, clock_timestamp()
+    from json_to_recordset(${JSON.stringify(latest)}::json) as r(pool text, member text, state text, reason text,
+      "weightPercent" int, at timestamptz, until timestamptz)
+    order by pool, member
+    on conflict (pool, member) do update set state = excluded.state, reason = excluded.reason,
+      weight_percent = excluded.weight_percent, at = excluded.at, until = excluded.until, stored_at = excluded.stored_at
+    where reports.at <= excluded.at`)
+}
+
+/**
+ * Reports that were stored since the last look, some of them again. @param since what the look before gave; null for all
+ * reports. The second value is for the next look.
+ */
+export async function readReports(
+  tx: Tx,
+  since: Date | null,
+): Promise<{ readonly reports: MemberReport[]; readonly since: Date }> {
+  const [clock] = (await tx.execute<{ now: Date | string }>(sql`select clock_timestamp() as now`)).rows
+  const { pool, member, state, reason, weightPercent, at, until } = reports
+  const rows = await tx
+    .select({ pool, member, state, reason, weightPercent, at, until })
+    .from(reports)
+    .where(
+      since === null
+        ? undefined
+        : sql`${reports.storedAt} > ${since.toISOString()}::timestamptz - ${overlap}::interval`,
+    )
+  return { reports: rows as MemberReport[], since: new Date(clock!.now) }
+}
+
+/** Forgets nodes that are long gone, and reports that ran out long ago or whose member is no more. */
+export async function pruneFleet(tx: Tx): Promise<void> {
+  await tx.execute(sql`delete from nodes where seen_at < clock_timestamp() - ${forgetAfter}::interval`)
+  await tx.execute(sql`
+    delete from reports r where until < clock_timestamp() - ${forgetAfter}::interval
+      or not exists (select from members m where m.pool = r.pool and m.name = r.member)`)
+}

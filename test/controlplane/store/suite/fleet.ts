@@ -1,0 +1,126 @@
+import { sql } from 'drizzle-orm'
+import type { MemberReport } from '../../../../src/controlplane/model.ts'
+import {
+  beat,
+  leave,
+  listNodes,
+  listVoters,
+  pruneFleet,
+  readReports,
+  readVerdicts,
+  saveReports,
+} from '../../../../src/controlplane/store/fleet.ts'
+import { putPool } from '../../../../src/controlplane/store/pools.ts'
+import { member, pool, put, type Suite } from './samples.ts'
+
+const startedAt = new Date('2026-11-01T00:00:00Z')
+const node = (id: string) => ({
+  id,
+  name: null,
+  version: '1.0.0',
+  startedAt,
+  revision: 3,
+  suspect: false,
+  verdicts: null,
+})
+
+export const fleetSuite: Suite = async (t, database) => {
+  await t.test('nodes', async (t) => {
+    await database.record((tx) =>
+      beat(tx, { ...node('a'), verdicts: { version: 1, byPool: { web: { m1: 'up' } } } }),
+    )
+    await database.record((tx) => beat(tx, { ...node('b'), name: 'second', suspect: true }))
+    await database.record((tx) => beat(tx, { ...node('c'), revision: 4 }))
+    await database.record((tx) =>
+      tx.execute(sql`update nodes set seen_at = seen_at - interval '1 minute' where id = 'c'`),
+    )
+    const found = await database.read((tx) => listNodes(tx, 10_000))
+    t.same(
+      found.map(({ id, name, version, revision, suspect, live }) => [
+        id,
+        name,
+        version,
+        revision,
+        suspect,
+        live,
+      ]),
+      [
+        ['a', null, '1.0.0', 3, false, true],
+        ['b', 'second', '1.0.0', 3, true, true],
+        ['c', null, '1.0.0', 4, false, false],
+      ],
+    )
+    t.same(found[0]!.startedAt, startedAt)
+    t.ok(found[0]!.seenAt instanceof Date)
+    const voters = await database.read((tx) => listVoters(tx, 'x', 10_000))
+    t.same(voters, [{ id: 'a', version: 1 }], 'who is silent or suspects itself has no vote')
+    t.same(await database.read((tx) => listVoters(tx, 'a', 10_000)), [], 'nor has who asks')
+    t.same(await database.read((tx) => readVerdicts(tx, ['a', 'gone'])), [
+      { id: 'a', version: 1, byPool: { web: { m1: 'up' } } },
+    ])
+    t.same(await database.read((tx) => readVerdicts(tx, [])), [])
+
+    await database.record((tx) => beat(tx, { ...node('a'), revision: 9 }))
+    t.same(await database.read((tx) => readVerdicts(tx, ['a'])), [
+      { id: 'a', version: 1, byPool: { web: { m1: 'up' } } },
+    ])
+    await database.record((tx) => leave(tx, 'a'))
+    t.same(await database.read((tx) => listVoters(tx, 'x', 10_000)), [])
+    await database.record((tx) =>
+      tx.execute(sql`update nodes set seen_at = seen_at - interval '2 days' where id = 'c'`),
+    )
+    await database.record((tx) => pruneFleet(tx))
+    t.same(
+      (await database.read((tx) => listNodes(tx, 1))).map(({ id }) => id),
+      ['b'],
+    )
+  })
+
+  await t.test('reports', async (t) => {
+    const report = (changes: Partial<MemberReport> = {}): MemberReport => ({
+      pool: 'web',
+      member: 'm1',
+      state: 'up',
+      reason: 'said so',
+      weightPercent: null,
+      at: new Date(1_000_000),
+      until: new Date(Date.now() + 60_000),
+      ...changes,
+    })
+    const members = [member('m1', '192.0.2.1'), member('m2', '192.0.2.2')]
+    await put(database, (write) => putPool(write, pool('web', members), {}))
+    const read = (since: Date | null) => database.read((tx) => readReports(tx, since))
+    const { reports: none, since } = await read(null)
+    t.same(none, [])
+    t.ok(Math.abs(since.getTime() - Date.now()) < 60_000)
+    await database.record((tx) => saveReports(tx, []))
+    const first = report()
+    const second = report({ member: 'm2', state: 'down', weightPercent: 40 })
+    await database.record((tx) => saveReports(tx, [second, first]))
+    const byMember = (found: MemberReport[]) => found.sort((a, b) => (a.member < b.member ? -1 : 1))
+    t.same(byMember((await read(since)).reports), [first, second])
+    t.same(
+      byMember((await read(since)).reports),
+      [first, second],
+      'again: a transaction may have been under way',
+    )
+    await database.record((tx) =>
+      tx.execute(sql`update reports set stored_at = stored_at - interval '1 hour'`),
+    )
+    t.same((await read(since)).reports, [], 'not for ever')
+    t.equal((await read(null)).reports.length, 2)
+
+    await database.record((tx) => saveReports(tx, [report({ state: 'down', at: new Date(999_999) })]))
+    t.same((await read(since)).reports, [], 'an older report replaces none')
+    const newer = report({ state: 'down', at: new Date(1_000_001) })
+    await database.record((tx) => saveReports(tx, [newer]))
+    t.same((await read(since)).reports, [newer])
+
+    await database.record((tx) => saveReports(tx, [report({ member: 'gone' })]))
+    await database.record((tx) =>
+      tx.execute(sql`update reports set until = until - interval '3 days' where member = 'm2'`),
+    )
+    await database.record((tx) => pruneFleet(tx))
+    t.same((await read(null)).reports, [newer])
+  })
+}
