@@ -3,6 +3,7 @@
  * value ends the start with one line that names the variable, the value and what is accepted.
  */
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { ListenAddress } from './dataplane/listener/protocol.ts'
 import { canonicalAddress, parseAddress } from './dataplane/wire/address.ts'
@@ -28,6 +29,16 @@ export interface Config {
   /** Answer to `version.bind`; null refuses. */
   readonly chaosVersion: string | null
   readonly rateLimit: RateLimit | null
+  /** Of the addresses that are not probed otherwise (loopback, link-local, metadata services), those that may be. */
+  readonly probeAllow: readonly Prefix[]
+  /** Folder of the client certificates that monitors may name. */
+  readonly certificateDir: string
+  /** Whether this node doubts its own network when most members fail at once. */
+  readonly guard: boolean
+  /** What this node can always reach while its network is well. */
+  readonly canaries: readonly ListenAddress[]
+  /** Files that say where addresses are; empty means the table of countries that came along, if it did. */
+  readonly locationDatabases: readonly string[]
   readonly kubernetes: boolean
   /** Load the demo into an empty database and start its backends. */
   readonly demo: boolean
@@ -51,6 +62,7 @@ interface Setting<T> {
 }
 
 const maxWorkers = 256
+const maxCanaries = 20
 const loopback: readonly Prefix[] = [
   { address: Uint8Array.of(127, 0, 0, 0), length: 8 },
   { address: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), length: 128 },
@@ -131,8 +143,36 @@ const settings = {
   rateLimitExempt: {
     variable: 'POOLDNS_RRL_EXEMPT',
     accepted: 'prefixes such as 192.0.2.0/24, several with commas between, or none',
-    parse: (text) => (text === 'none' ? [] : parseList(text, parsePrefix)),
+    parse: parsePrefixes,
   } as Setting<readonly Prefix[]>,
+  probeAllow: {
+    variable: 'POOLDNS_PROBE_ALLOW',
+    accepted: 'prefixes such as 127.0.0.0/8, several with commas between, or none',
+    parse: parsePrefixes,
+  } as Setting<readonly Prefix[]>,
+  certificateDir: {
+    variable: 'POOLDNS_CERTIFICATE_DIR',
+    accepted: 'a path',
+    parse: (text) => text,
+  } as Setting<string>,
+  guard: {
+    variable: 'POOLDNS_GUARD',
+    accepted: 'on or off',
+    parse: (text) => (text === 'on' ? true : text === 'off' ? false : undefined),
+  } as Setting<boolean>,
+  canaries: {
+    variable: 'POOLDNS_CANARIES',
+    accepted: `address:port, [address]:port, up to ${maxCanaries} with commas between`,
+    parse: (text) => {
+      const found = parseList(text, parseListen)
+      return found !== undefined && found.length <= maxCanaries ? found : undefined
+    },
+  } as Setting<readonly ListenAddress[]>,
+  locationDatabases: {
+    variable: 'POOLDNS_LOCATION_DATABASES',
+    accepted: 'paths of .mmdb files, several with commas between',
+    parse: (text) => parseList(text, (item) => (item === '' ? undefined : item)),
+  } as Setting<readonly string[]>,
 } as const
 
 /** Values that must never be repeated in a message. */
@@ -163,10 +203,11 @@ export function readConfig(args: readonly string[], environment: Environment): C
     const shown = secrets.has(setting.variable) ? '(not shown)' : JSON.stringify(maskPasswords(text))
     throw new UsageError(`${source}: ${shown} is not accepted; it takes ${setting.accepted}`)
   }
+  const dataDir = read(settings.dataDir, 'dataDir') ?? './data'
   const httpListen = read(settings.httpListen, 'httpListen') ?? { host: '127.0.0.1', port: 3000 }
   return Object.freeze({
     databaseUrl: read(settings.databaseUrl, 'databaseUrl'),
-    dataDir: read(settings.dataDir, 'dataDir') ?? './data',
+    dataDir,
     dnsListen: read(settings.dnsListen, 'dnsListen') ?? [
       { host: '0.0.0.0', port: 9999 },
       { host: '::', port: 9999 },
@@ -181,6 +222,12 @@ export function readConfig(args: readonly string[], environment: Environment): C
     identity: read(settings.identity, 'identity'),
     chaosVersion: read(settings.chaosVersion, 'chaosVersion'),
     rateLimit: readRateLimit(read),
+    // The members of the demo are probed on this host.
+    probeAllow: read(settings.probeAllow, 'probeAllow') ?? (given.demo ? loopback : []),
+    certificateDir: read(settings.certificateDir, 'certificateDir') ?? join(dataDir, 'certificates'),
+    guard: read(settings.guard, 'guard') ?? true,
+    canaries: read(settings.canaries, 'canaries') ?? [],
+    locationDatabases: read(settings.locationDatabases, 'locationDatabases') ?? [],
     kubernetes: (environment.KUBERNETES_SERVICE_HOST ?? '') !== '',
     demo: given.demo,
   })
@@ -228,6 +275,10 @@ function parseListen(text: string): ListenAddress | undefined {
   const host = match === null ? null : canonicalAddress(match[1] ?? match[2]!)
   const port = Number(match?.[3])
   return host === null || port > 65535 ? undefined : { host, port }
+}
+
+function parsePrefixes(text: string): readonly Prefix[] | undefined {
+  return text === 'none' ? [] : parseList(text, parsePrefix)
 }
 
 function parsePrefix(text: string): Prefix | undefined {

@@ -77,6 +77,35 @@ t.test('rate limiting', async (t) => {
   t.match(readConfig(['--rrl', 'off', '--identity', 'ns1'], {}), { rateLimit: null, identity: 'ns1' })
 })
 
+t.test('probes', async (t) => {
+  t.match(readConfig([], { POOLDNS_DATA_DIR: '/data' }), {
+    probeAllow: [],
+    certificateDir: '/data/certificates',
+    guard: true,
+    canaries: [],
+    locationDatabases: [],
+  })
+  t.match(readConfig(['--demo'], {}), { probeAllow: [{ length: 8 }, { length: 128 }] })
+  t.same(readConfig(['--demo'], { POOLDNS_PROBE_ALLOW: 'none' }).probeAllow, [])
+  const environment = {
+    POOLDNS_PROBE_ALLOW: '10.0.0.0/8,::1/128',
+    POOLDNS_CERTIFICATE_DIR: '/certificates',
+    POOLDNS_GUARD: 'off',
+    POOLDNS_CANARIES: '192.0.2.1:443,[2001:db8::1]:53',
+    POOLDNS_LOCATION_DATABASES: '/geo/city.mmdb, /geo/asn.mmdb',
+  }
+  t.match(readConfig([], environment), {
+    probeAllow: [{ length: 8 }, { length: 128 }],
+    certificateDir: '/certificates',
+    guard: false,
+    canaries: [
+      { host: '192.0.2.1', port: 443 },
+      { host: '2001:db8::1', port: 53 },
+    ],
+    locationDatabases: ['/geo/city.mmdb', '/geo/asn.mmdb'],
+  })
+})
+
 t.test('a bad value names the variable, the value and what is accepted', async (t) => {
   const rows: [Record<string, string>, RegExp][] = [
     [{ DATABASE_URL: 'mysql://x' }, /^DATABASE_URL: "mysql:\/\/x" is not accepted; it takes a URL postgres:/],
@@ -96,6 +125,11 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_RRL_SLIP: '11' }, /POOLDNS_RRL_SLIP.*0 to 10/],
     [{ POOLDNS_RRL_EXEMPT: '192.0.2.0' }, /POOLDNS_RRL_EXEMPT/],
     [{ POOLDNS_RRL_EXEMPT: '192.0.2.0/33' }, /POOLDNS_RRL_EXEMPT/],
+    [{ POOLDNS_PROBE_ALLOW: 'loopback' }, /POOLDNS_PROBE_ALLOW: "loopback".*none/],
+    [{ POOLDNS_GUARD: 'maybe' }, /POOLDNS_GUARD.*on or off/],
+    [{ POOLDNS_CANARIES: 'example.test:80' }, /POOLDNS_CANARIES/],
+    [{ POOLDNS_CANARIES: Array(21).fill('192.0.2.1:1').join() }, /POOLDNS_CANARIES.*up to 20/],
+    [{ POOLDNS_LOCATION_DATABASES: 'a,,b' }, /POOLDNS_LOCATION_DATABASES/],
     [{ POOLDNS_IDENTITY: 'x'.repeat(65) }, /POOLDNS_IDENTITY/],
     [{ POOLDNS_CHAOS_VERSION: 'caf\u00e9' }, /POOLDNS_CHAOS_VERSION/],
     [{ POOLDNS_LOG_LEVEL: 'loud' }, /POOLDNS_LOG_LEVEL.*fatal, error/],
