@@ -6,7 +6,7 @@ import { query, readResponse, UdpClient } from '../support/dns-client.ts'
 import { startProgram } from '../support/program.ts'
 import { type Cores, divideCores } from './measure.ts'
 import { isInstalled, peers, startPeer } from './peers.ts'
-import { service, serviceAddresses, zone, zoneBody } from './zone-data.ts'
+import { service, serviceAddresses, steered, steeredPools, zone, zoneBody } from './zone-data.ts'
 
 /** A server that runs. */
 export interface Contestant extends AsyncDisposable {
@@ -15,6 +15,8 @@ export interface Contestant extends AsyncDisposable {
   readonly port: number
   /** Whether `www` is a service here, and not just an RRset. */
   readonly hasService: boolean
+  /** Whether the services of `steered` are here. */
+  readonly steers: boolean
   readonly hasTcp: boolean
   /** What it wrote so far, for error messages. */
   said(): string
@@ -86,6 +88,7 @@ async function startEcho(cores: string): Promise<Contestant> {
     pid: running.pid,
     port: Number.parseInt(running.output, 10),
     hasService: true,
+    steers: false,
     hasTcp: false,
     said: () => running.output,
     [Symbol.asyncDispose]: running.stop,
@@ -122,6 +125,7 @@ export async function startPooldns(backend: Backend, workers: number, cores: str
     pid: daemon.pid,
     port: daemon.dns.port,
     hasService: true,
+    steers: true,
     hasTcp: true,
     said: () => daemon.lines.map((line) => JSON.stringify(line)).join('\n') + daemon.stderr,
     request,
@@ -133,6 +137,12 @@ export async function startPooldns(backend: Backend, workers: number, cores: str
     const members = Object.fromEntries(serviceAddresses.map((address, index) => [`m${index}`, { address }]))
     await request('/v1/pools/bench', { method: 'PUT', json: { members } })
     await request(`/v1/services/${service}.${zone}`, { method: 'PUT', json: { pools: ['bench'] } })
+    for (const [name, body] of Object.entries(steeredPools)) {
+      await request(`/v1/pools/${name}`, { method: 'PUT', json: body })
+    }
+    for (const [name, body] of Object.entries(steered)) {
+      await request(`/v1/services/${name}.${zone}`, { method: 'PUT', json: body })
+    }
     await serving(pooldns)
   } catch (error) {
     await daemon.stop()

@@ -190,6 +190,7 @@ export async function startPeer(peer: Peer, folder: string, cores: string): Prom
     pid: running.pid,
     port,
     hasService: peer.form !== 'static',
+    steers: false,
     hasTcp: true,
     said: () => running.output,
     [Symbol.asyncDispose]: running.stop,

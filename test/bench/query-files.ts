@@ -6,7 +6,19 @@
 import { optRecord, type TypeName, typeNumbers } from '../support/dns-client.ts'
 import { deep, hosts, service, texts, zone } from './zone-data.ts'
 
-export const queryFiles = ['hit', 'miss', 'lb', 'mixed', 'flood', 'any', 'large'] as const
+export const queryFiles = [
+  'hit',
+  'miss',
+  'lb',
+  'weighted',
+  'hash',
+  'geo',
+  'subnet',
+  'mixed',
+  'flood',
+  'any',
+  'large',
+] as const
 export type QueryFile = (typeof queryFiles)[number]
 
 /** Random names in a file: at half a million a second no name comes again within half a second, mostly not at all. */
@@ -20,6 +32,8 @@ interface Question {
   readonly type: TypeName
   /** UDP payload that its OPT offers; no OPT without. */
   readonly payload?: number
+  /** The first three octets of the client's subnet, as one number; not told without. */
+  readonly subnet?: number
 }
 
 /** The octets of a file for `dnsperf -B`, to measure with or to warm up. */
@@ -37,7 +51,7 @@ const maxFramedOctets = 128
 const header = Buffer.of(0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)
 
 /** Writes a query as a resolver asks it, without RD, behind its length; returns where it ends. */
-function writeFramed(octets: Buffer, start: number, { name, type, payload }: Question): number {
+function writeFramed(octets: Buffer, start: number, { name, type, payload, subnet }: Question): number {
   let at = start + 2
   at += header.copy(octets, at)
   for (const label of `${name}.${zone}`.split('.')) {
@@ -49,10 +63,16 @@ function writeFramed(octets: Buffer, start: number, { name, type, payload }: Que
   at = octets.writeUInt16BE(1, at)
   if (payload !== undefined) {
     octets[start + 2 + 11] = 1
-    at += optRecord({ payload }).copy(octets, at)
+    const options = subnet === undefined ? {} : { options: subnetOption(subnet) }
+    at += optRecord({ payload, ...options }).copy(octets, at)
   }
   octets.writeUInt16BE(at - start - 2, start)
   return at
+}
+
+/** RFC 7871 section 6: a /24 of IPv4. */
+function subnetOption(subnet: number): Buffer {
+  return Buffer.of(0, 8, 0, 7, 0, 1, 24, 0, subnet >>> 16, (subnet >>> 8) & 0xff, subnet & 0xff)
 }
 
 /** `count` of them where names are random, else one for each name. */
@@ -66,6 +86,12 @@ function questions(file: QueryFile, count: number, random: () => number): Questi
       return each(count, () => ({ name: randomLabel(random), type: 'A' }))
     case 'lb':
       return each(hosts, () => ({ name: service, type: 'A' }))
+    case 'weighted':
+    case 'hash':
+    case 'geo':
+      return each(hosts, () => ({ name: file, type: 'A' }))
+    case 'subnet':
+      return each(count, () => ({ name: 'geo', type: 'A', payload: 1232, subnet: random() >>> 8 }))
     case 'mixed':
       return each(count, (index) => mixedQuestion(index, random))
     case 'flood':

@@ -59,7 +59,7 @@ async function runRound(options: RoundsOptions, round: number): Promise<Measurem
   if (round % 2 === 0) running.reverse()
   for (const scenario of options.scenarios) {
     for (const { entrant, contestant } of running) {
-      if (scenario.needsService && !contestant.hasService) continue
+      if (!hasWhatItNeeds(contestant, scenario)) continue
       if (scenario.transport === 'tcp' && !contestant.hasTcp) continue
       const sample = await measureOne(options, scenario, entrant, contestant)
       measurements.push({ scenario: scenario.name, server: contestant.name, round, ...sample })
@@ -70,6 +70,17 @@ async function runRound(options: RoundsOptions, round: number): Promise<Measurem
     }
   }
   return measurements
+}
+
+function hasWhatItNeeds({ hasService, steers }: Contestant, { needs }: LoadScenario): boolean {
+  switch (needs) {
+    case 'nothing':
+      return true
+    case 'service':
+      return hasService
+    case 'steering':
+      return steers
+  }
 }
 
 async function measureOne(

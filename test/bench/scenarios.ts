@@ -1,7 +1,20 @@
 /** What is measured, by name. The first part are loads that all servers get in turn; the others are programs of their own. */
 import type { QueryFile } from './query-files.ts'
 
-export const loadNames = ['hit', 'miss', 'lb', 'mixed', 'flood', 'any', 'large', 'tcp'] as const
+export const loadNames = [
+  'hit',
+  'miss',
+  'lb',
+  'weighted',
+  'hash',
+  'geo',
+  'subnet',
+  'mixed',
+  'flood',
+  'any',
+  'large',
+  'tcp',
+] as const
 export type LoadName = (typeof loadNames)[number]
 export const otherNames = ['tail', 'monitors', 'scale'] as const
 export type OtherName = (typeof otherNames)[number]
@@ -15,8 +28,8 @@ export interface LoadScenario {
   readonly transport: 'udp' | 'tcp'
   /** Share of the responses that must have this code, or else something else was measured. */
   readonly expected: { readonly rcode: 'NOERROR' | 'NXDOMAIN'; readonly share: number }
-  /** Only for servers that choose among members. */
-  readonly needsService: boolean
+  /** What a server must have to be asked: a service of some kind, or those of `steered`. */
+  readonly needs: 'nothing' | 'service' | 'steering'
 }
 
 const noError = { rcode: 'NOERROR', share: 1 } as const
@@ -25,7 +38,23 @@ const nxDomain = { rcode: 'NXDOMAIN', share: 1 } as const
 export const loads: readonly LoadScenario[] = [
   load('hit', '1,000 names, an RRset of three addresses each', 'hit', noError),
   load('miss', 'random names below the zone: NXDOMAIN', 'miss', nxDomain),
-  { ...load('lb', 'one service name with three members that are up', 'lb', noError), needsService: true },
+  { ...load('lb', 'one service name with three members that are up', 'lb', noError), needs: 'service' },
+  {
+    ...load('weighted', 'a service on a pool that draws one of ten members by weight', 'weighted', noError),
+    needs: 'steering',
+  },
+  {
+    ...load('hash', 'a service on a pool that gives each client one of ten members', 'hash', noError),
+    needs: 'steering',
+  },
+  {
+    ...load('geo', 'a service that chooses one of three pools by where the client is', 'geo', noError),
+    needs: 'steering',
+  },
+  {
+    ...load('subnet', 'the same for random client subnets, with an OPT', 'subnet', noError),
+    needs: 'steering',
+  },
   load('mixed', '80 % hit, 10 % miss, 10 % lb, half of them with an OPT', 'mixed', {
     rcode: 'NOERROR',
     share: 0.9,
@@ -42,5 +71,5 @@ function load(
   file: QueryFile,
   expected: LoadScenario['expected'],
 ): LoadScenario {
-  return { name, title, file, transport: 'udp', expected, needsService: false }
+  return { name, title, file, transport: 'udp', expected, needs: 'nothing' }
 }

@@ -12,6 +12,33 @@ export const texts = 100
 /** The name of the service, below the zone. */
 export const service = 'www'
 export const serviceAddresses = ['10.9.0.1', '10.9.0.2', '10.9.0.3'] as const
+const manyMembers = Object.fromEntries(
+  Array.from({ length: 10 }, (_, index) => [`m${index}`, { address: `10.8.0.${index}`, weight: 10 + index }]),
+)
+const regionOf = (third: number) => ({
+  members: Object.fromEntries([1, 2, 3].map((n) => [`m${n}`, { address: `10.7.${third}.${n}` }])),
+})
+
+/** Pools of `steered`, as bodies of a PUT. */
+export const steeredPools = {
+  weighted: { select: 'weighted', members: manyMembers },
+  hash: { select: 'hash', members: manyMembers },
+  eu: regionOf(1),
+  as: regionOf(2),
+  us: regionOf(3),
+} as const
+
+/** Services that only pooldns has, by their name below the zone, as bodies of a PUT. */
+export const steered = {
+  weighted: { pools: ['weighted'] },
+  hash: { pools: ['hash'] },
+  geo: {
+    steer: 'geo',
+    pools: ['us', 'eu', 'as'],
+    geo: { continent: { EU: ['eu'], AS: ['as', 'us'] }, country: { JP: ['us', 'as'] } },
+  },
+} as const
+
 /** A name that exists, eight labels below the zone; random names below it are what a flood asks for. */
 export const deep = 'a.b.c.d.e.f.g.h'
 /** Changed all the time while latency is measured. */
