@@ -26,6 +26,7 @@ const references: References = { peer: 'gdnsd', echo: 'node:dgram echo' }
 const programs: Readonly<Record<OtherName, string>> = {
   tail: './tail.ts',
   monitors: './monitors.ts',
+  failover: './failover.ts',
   scale: './scale.ts',
 }
 

@@ -16,7 +16,7 @@ export const loadNames = [
   'tcp',
 ] as const
 export type LoadName = (typeof loadNames)[number]
-export const otherNames = ['tail', 'monitors', 'scale'] as const
+export const otherNames = ['tail', 'monitors', 'failover', 'scale'] as const
 export type OtherName = (typeof otherNames)[number]
 export type ScenarioName = LoadName | OtherName
 export const scenarioNames: readonly ScenarioName[] = [...loadNames, ...otherNames]
