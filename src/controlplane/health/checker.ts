@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AddressText, HealthEvent, HealthState, MemberHealth, Monitor } from '../model.ts'
 import { type Availability, AvailabilityTable } from './availability.ts'
-import { advance, type Measurement, measured, unmeasured } from './monitor.ts'
+import { advance, type Measurement, measured, plainJudging, unmeasured } from './monitor.ts'
 import { probe as httpProbe, type Probe, type ProbeTarget } from './probe.ts'
 import { type ScheduledJob, Scheduler, type SchedulerOptions } from './scheduler.ts'
 import type { ProbeVerdict } from './verdict.ts'
@@ -237,7 +237,9 @@ class HealthChecker implements Checker {
     const verdict = await this.#probe(target, signal)
     if (signal.aborted) return
     this.#options.onProbe?.(target, verdict, lateMs)
-    watched.measurement = advance(watched.measurement, verdict.ok, target.monitor)
+    const { rise, fall } = target.monitor
+    const judging = { ...plainJudging, rise, fall }
+    watched.measurement = advance(watched.measurement, verdict.ok, judging, this.#now().getTime())
     const { state } = watched.measurement
     if (state !== watched.shown.state || watched.shown.reason === notResolved) {
       this.#show(watched, state, verdict.ok ? 'answered as expected' : verdict.reason)
