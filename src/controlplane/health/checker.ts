@@ -3,10 +3,9 @@
  * availability table (what everybody else sees). It touches no database and no plan: the caller is told of transitions
  * and does with them what it must.
  *
- * From what is measured to what is shown, a member goes through three hands, each of which may keep it as it was:
- * 1. its source (`sources.ts`): what its probes, reports and composites come to on this node;
- * 2. the guard (`guard.ts`): while this node's own network is suspect, everybody stays what they were;
- * 3. the quorum (`quorum.ts`): where the pool asks for it, what most nodes say.
+ * What is shown of a member is what its source (`sources.ts`: probes, reports, composites of them) comes to on this node or,
+ * where the pool asks for it, what most nodes say (`quorum.ts`). While this node's own network is suspect, failures do not
+ * count (`guard.ts`), so everybody stays what they were.
  *
  * From verdict to callback: a verdict moves its member's machine at once. Transitions are delivered at the end of the
  * same turn of the event loop (`setImmediate` runs right after the sockets and timers of a turn), so all those of one
@@ -24,7 +23,7 @@
 import type { HealthEvent, HealthState, MemberHealth, Quorum } from '../model.ts'
 import { type Availability, AvailabilityTable } from './availability.ts'
 import { Checks } from './checks.ts'
-import type { Guard } from './guard.ts'
+import type { Canary, SelfIsolationGuard, Suspicion } from './guard.ts'
 import { type Measurement, measured } from './monitor.ts'
 import { probe as defaultProbe, type Probe } from './probe.ts'
 import { agree, type Votes } from './quorum.ts'
@@ -64,13 +63,19 @@ export interface CheckerOptions extends SchedulerOptions {
   readonly onProbe?: (target: MemberKey, verdict: ProbeVerdict, lateMs: number) => void
   readonly probe?: Probe
   /** Null or left out: no guard. */
-  readonly guard?: Guard | null
-  /** Told when the guard begins to suspect this node's network, or trusts it again. */
-  readonly onSuspicion?: (suspect: boolean, reason: string) => void
+  readonly guard?: SelfIsolationGuard<Measurement> | null
+  /** Told when the guard begins to suspect this node's network, or (null) trusts it again. */
+  readonly onSuspicion?: (suspicion: Suspicion | null) => void
   /** What other nodes say of a member; null while there are none, or none can be asked. */
   readonly votes?: (pool: string, member: string) => Votes | null
   /** Time of day for `since` and `at`. */
   readonly now?: () => Date
+  /** Time of day in milliseconds that does not go back when clocks are set. */
+  readonly nowMs?: () => number
+}
+
+function monotonicNowMs(): number {
+  return performance.timeOrigin + performance.now()
 }
 
 export interface MemberKey {
@@ -121,6 +126,10 @@ export interface Checker extends AsyncDisposable {
   failBack(key: MemberKey): void
   /** Looks again at members whose votes may have changed. */
   reconsider(keys: Iterable<MemberKey>): void
+  /** Sets what the guard listens to beside the members; see `SelfIsolationGuard`. */
+  setCanaries(canaries: readonly Canary[]): void
+  /** A canary has been asked. */
+  canary(name: string, ok: boolean): void
   /** The table as it was last published. */
   availability(): Availability
   /** Null for a member that is not checked. */
@@ -187,7 +196,9 @@ class HealthChecker implements Checker {
     this.#checks = new Checks({
       scheduler: this.#scheduler,
       probe: options.probe ?? defaultProbe,
-      nowMs: () => this.#now().getTime(),
+      nowMs: options.nowMs ?? monotonicNowMs,
+      guard: options.guard ?? null,
+      onSuspicion: (suspicion) => options.onSuspicion?.(suspicion),
     })
   }
 
@@ -269,6 +280,15 @@ class HealthChecker implements Checker {
     }
   }
 
+  setCanaries(canaries: readonly Canary[]): void {
+    this.#checks.apply(this.#options.guard?.setCanaries(canaries) ?? null)
+  }
+
+  canary(name: string, ok: boolean): void {
+    const nowMs = this.#options.nowMs ?? monotonicNowMs
+    this.#checks.apply(this.#options.guard?.canary(name, ok, nowMs()) ?? null)
+  }
+
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()
     return this.#stopping
@@ -342,6 +362,7 @@ class HealthChecker implements Checker {
           this.#options.onProbe?.({ pool, member }, verdict, lateMs)
           this.#settle(watched)
         },
+        onChange: () => this.#settle(watched),
       },
       reports: { current: () => watched.report, now: this.#now },
     })

@@ -3,13 +3,25 @@
  * monitor's settings but its name) share one check, its measurement included. A check lives as long as somebody
  * watches it.
  *
+ * A verdict goes to the guard first (`guard.ts`), which rules whether it counts, and then to the machine. For the guard a check
+ * is in the pool of the member that has watched it longest.
+ *
  * Bound: one check per member and part of its monitor, at most.
  */
 import { createHash } from 'node:crypto'
 import type { AddressText, ProbeMonitor } from '../model.ts'
-import { advance, explain, failBack, type Measurement, nextProbeMs, unmeasured } from './monitor.ts'
+import type { GuardChange, SelfIsolationGuard, Suspicion } from './guard.ts'
+import {
+  advance,
+  explain,
+  failBack,
+  type Measurement,
+  nearChange,
+  nextProbeMs,
+  unmeasured,
+} from './monitor.ts'
 import type { Probe, ProbeTarget } from './probe.ts'
-import type { ScheduledJob, Scheduler } from './scheduler.ts'
+import { longestGapMs, type ScheduledJob, type Scheduler } from './scheduler.ts'
 import { smooth } from './smoothing.ts'
 import type { ProbeVerdict } from './verdict.ts'
 
@@ -17,26 +29,33 @@ import type { ProbeVerdict } from './verdict.ts'
 export interface Probed {
   readonly monitor: ProbeMonitor
   readonly port: number
-  readonly address: AddressText | null
+  readonly address: AddressText
 }
 
 export interface Watcher {
   /** The probe is made in the name of one of those who watch. */
   readonly pool: string
   readonly member: string
-  /** After each verdict that counts. May not throw. */
+  /** After each verdict. May not throw. */
   readonly onVerdict: (verdict: ProbeVerdict, lateMs: number) => void
+  /** When something else than a verdict changed the measurement. May not throw. */
+  readonly onChange: () => void
 }
 
 export interface ChecksOptions {
   readonly scheduler: Scheduler
   readonly probe: Probe
+  /** Time of day in milliseconds, that does not go back. */
   readonly nowMs: () => number
+  /** Null: every verdict counts. */
+  readonly guard: SelfIsolationGuard<Measurement> | null
+  /** The guard suspects this node's network, or (null) trusts it again. */
+  readonly onSuspicion: (suspicion: Suspicion | null) => void
 }
 
 /** @returns a text that is the same for what is probed in the same way */
 export function probeKey({ monitor, port, address }: Probed): string {
-  return `${address ?? ''} ${port} ${settingsKey(monitor)}`
+  return `${address} ${port} ${settingsKey(monitor)}`
 }
 
 /** Thousands of members share a few monitor objects. */
@@ -74,28 +93,51 @@ export class Checks {
     watcher: Watcher,
   ): { readonly check: Check; readonly release: () => void } {
     const key = probeKey(probed)
-    let check = this.#checks.get(key)
-    if (check === undefined) {
-      check = new Check(this.#options, probed, before ?? unmeasured)
-      this.#checks.set(key, check)
-    }
+    const check = this.#checks.get(key) ?? this.#begin(key, probed, before)
     // One for each call: two parts of a composite may be the same check.
     const own = { ...watcher }
     check.watchers.add(own)
-    const watched = check
-    return {
-      check,
-      release: () => {
-        watched.watchers.delete(own)
-        if (watched.watchers.size > 0) return
-        watched.cancel()
-        this.#checks.delete(key)
-      },
+    if (check.watchers.size === 1) this.#guard(check)
+    return { check, release: () => this.#release(check, own) }
+  }
+
+  /** Does what the guard says. */
+  apply(change: GuardChange<Measurement> | null): void {
+    if (change === null) return
+    if (change.to === 'trusting') {
+      this.#options.onSuspicion(null)
+      return
     }
+    this.#options.onSuspicion(change.suspicion)
+    for (const { member: key, measurement } of change.giveBack) this.#checks.get(key)?.giveBack(measurement)
+  }
+
+  #begin(key: string, probed: Probed, before: Measurement | undefined): Check {
+    const check = new Check(this, this.#options, key, probed, before ?? unmeasured)
+    this.#checks.set(key, check)
+    return check
+  }
+
+  #release(check: Check, watcher: Watcher): void {
+    const first = check.owner
+    check.watchers.delete(watcher)
+    if (watcher === first) this.apply(this.#options.guard?.forget(first.pool, check.key) ?? null)
+    if (check.watchers.size === 0) {
+      check.cancel()
+      this.#checks.delete(check.key)
+    } else if (watcher === first) this.#guard(check)
+  }
+
+  #guard(check: Check): void {
+    const { intervalMs, timeoutMs } = check.probed.monitor
+    this.#options.guard?.watch(check.owner.pool, check.key, longestGapMs(intervalMs) + timeoutMs)
   }
 }
 
 export class Check {
+  readonly key: string
+  readonly probed: Probed
+  /** Not empty while the check runs. */
   readonly watchers = new Set<Watcher>()
   measurement: Measurement
   /** Whether there has been a verdict. */
@@ -103,26 +145,38 @@ export class Check {
   /** Smoothed, of probes that succeeded. */
   latencyMs: number | null = null
   weightPercent: number | null = null
+  readonly #checks: Checks
   readonly #options: ChecksOptions
-  readonly #probed: Probed
   readonly #job: ScheduledJob
-  /** Of the verdict that made the state what it is. */
+  /** Why the state is what it is, from the verdict that made it so. */
   #reason = 'not probed yet'
 
-  constructor(options: ChecksOptions, probed: Probed, before: Measurement) {
+  constructor(checks: Checks, options: ChecksOptions, key: string, probed: Probed, before: Measurement) {
+    this.#checks = checks
     this.#options = options
-    this.#probed = probed
+    this.key = key
+    this.probed = probed
     this.measurement = before
     this.#job = options.scheduler.schedule(probed.monitor.intervalMs, (signal, lateMs) =>
       this.#run(signal, lateMs),
     )
   }
 
-  /** State and reason, as far as there is one: a state that was taken over has the one of before. */
+  /** Who has watched longest. */
+  get owner(): Watcher {
+    return this.watchers.values().next().value!
+  }
+
+  /** State and reason. */
   get opinion() {
     const { state } = this.measurement
-    const why = this.heard ? explain(this.measurement, this.#probed.monitor, this.#options.nowMs()) : null
-    return { state, reason: why ?? this.#reason }
+    const why = this.heard ? explain(this.measurement, this.probed.monitor, this.#options.nowMs()) : null
+    return { state, reason: state === 'down' && why !== null ? `${why}; ${this.#reason}` : this.#reason }
+  }
+
+  /** Whether a few more verdicts would change the state. */
+  get near(): boolean {
+    return nearChange(this.measurement, this.probed.monitor, this.#options.nowMs())
   }
 
   /** An operator lets what waits for it come back. */
@@ -130,35 +184,52 @@ export class Check {
     const before = this.measurement
     this.measurement = failBack(before, this.#options.nowMs())
     if (this.measurement.state !== before.state) this.#reason = 'let come back by an operator'
+    this.#tell()
+  }
+
+  /** What the guard says was not the member's failure is undone. */
+  giveBack(measurement: Measurement): void {
+    this.measurement = measurement
+    if (measurement.state === 'up') this.#reason = 'answered as expected'
+    this.#tell()
   }
 
   cancel(): void {
     this.#job.cancel()
   }
 
+  #tell(): void {
+    for (const { onChange } of this.watchers) onChange()
+  }
+
   async #run(signal: AbortSignal, lateMs: number): Promise<number | null> {
-    const { monitor } = this.#probed
+    const { monitor } = this.probed
     const verdict = await this.#options.probe(this.#target(), signal)
     if (signal.aborted) return null
-    const before = this.measurement
-    this.measurement = advance(before, verdict.ok, monitor, this.#options.nowMs())
-    if (this.measurement.state !== before.state || !this.heard) {
-      this.#reason = verdict.ok ? 'answered as expected' : verdict.reason
-    }
+    this.#take(verdict)
     this.heard = true
-    if (verdict.ok) {
-      this.latencyMs = smooth(this.latencyMs, verdict.durationMs)
-      this.weightPercent = verdict.weightPercent ?? null
-    }
     for (const { onVerdict } of this.watchers) onVerdict(verdict, lateMs)
     const nextMs = nextProbeMs(this.measurement, monitor, monitor.intervalMs)
     return nextMs < monitor.intervalMs ? nextMs : null
   }
 
+  #take(verdict: ProbeVerdict): void {
+    const { guard, nowMs } = this.#options
+    const atMs = nowMs()
+    const ruling = guard?.verdict(this.owner.pool, this.key, verdict.ok, this.measurement, atMs)
+    this.#checks.apply(ruling?.change ?? null)
+    if (ruling?.counts === false) return
+    const before = this.measurement
+    this.measurement = advance(before, verdict.ok, this.probed.monitor, atMs)
+    if (this.measurement.state !== before.state || !this.heard || (!verdict.ok && before.state === 'down')) {
+      this.#reason = verdict.ok ? 'answered as expected' : verdict.reason
+    }
+    this.latencyMs = smooth(this.latencyMs, verdict)
+    if (verdict.ok) this.weightPercent = verdict.weightPercent ?? null
+  }
+
   #target(): ProbeTarget {
-    const { monitor, port, address } = this.#probed
-    // A check that nobody watches has been cancelled.
-    const { pool, member } = this.watchers.values().next().value!
-    return { pool, member, address: address!, port, monitor }
+    const { pool, member } = this.owner
+    return { pool, member, ...this.probed }
   }
 }

@@ -74,6 +74,11 @@ const jitterShare = 0.05
 const shortestGapShare = 0.5
 const startsPerTurn = 32
 
+/** The longest time from one run to the next, when nothing is late. */
+export function longestGapMs(intervalMs: number): number {
+  return intervalMs * (1 + 2 * jitterShare)
+}
+
 interface Job extends Due {
   readonly run: Run
   /** Share of the interval by which this job's grid is shifted. */

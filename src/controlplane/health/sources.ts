@@ -34,6 +34,13 @@ export interface ProbePlan {
   readonly pending?: boolean
 }
 
+/** A plan with an address to probe. */
+type Addressed = ProbePlan & { readonly address: AddressText }
+
+function hasAddress(plan: ProbePlan): plan is Addressed {
+  return plan.address !== null
+}
+
 /** What a source says now. */
 export interface Opinion {
   readonly state: HealthState
@@ -85,7 +92,7 @@ export interface ReportSource {
 export function planKey(plan: CheckPlan): string {
   switch (plan.kind) {
     case 'probe':
-      return `probe ${probeKey(plan)} ${plan.address === null ? (plan.pending ?? false) : ''}`
+      return hasAddress(plan) ? `probe ${probeKey(plan)}` : `unresolved ${plan.pending ?? false}`
     case 'push':
       return `push ${plan.ttlMs}`
     case 'static':
@@ -101,7 +108,7 @@ export function planKey(plan: CheckPlan): string {
 export function makeSource(plan: CheckPlan, options: SourceOptions, path = ''): Source {
   switch (plan.kind) {
     case 'probe':
-      return plan.address === null
+      return !hasAddress(plan)
         ? fixedSource(
             plan.pending === true
               ? { state: 'unknown', reason: 'not probed yet' }
@@ -145,7 +152,7 @@ class ProbeSource implements Source {
   readonly #check: Check
   readonly #release: () => void
 
-  constructor(plan: ProbePlan, { checks, before, watcher }: SourceOptions, path: string) {
+  constructor(plan: Addressed, { checks, before, watcher }: SourceOptions, path: string) {
     const { check, release } = checks.watch(plan, before.get(path), watcher)
     this.#check = check
     this.#release = release
@@ -160,7 +167,7 @@ class ProbeSource implements Source {
   }
 
   get near(): boolean {
-    return this.#check.measurement.streak > 0
+    return this.#check.near
   }
 
   get latencyMs(): number | null {

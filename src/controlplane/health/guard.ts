@@ -1,0 +1,380 @@
+import type { HealthState } from '../model.ts'
+import { AgeingLink, AgeingList } from './ageing-list.ts'
+
+/**
+ * The self-isolation guard: notices that it is this node's own network that fails, and not everybody at once. Then nobody
+ * is taken out of the answers for it: the last states are kept, it is said so, probing goes on, and the first
+ * good news ends it.
+ *
+ * It stands between the probes and the machines of the members. Each verdict goes to the guard first, which rules whether
+ * it counts. There are two states:
+ *
+ *   trusting, suspect
+ *
+ *   state     event                                             then
+ *   trusting  failure, and the members look struck              suspect; it does not count, and what the blow took is given back
+ *   trusting  any other verdict                                 trusting; counts
+ *   suspect   failure of a member that is up or unknown         suspect; does not count
+ *   suspect   failure of a member that is down                  suspect; counts
+ *   suspect   success, and the members look well again          trusting; counts
+ *   suspect   any other success                                 suspect; counts
+ *   trusting  canary fails, and so does every other             suspect; what the blow took is given back
+ *   suspect   canary answers                                    trusting
+ *   suspect   other canaries, or too few members are left       trusting
+ *
+ * With canaries they alone decide, without any the members do.
+ *
+ * What does not count does not reach a member's machine. To let the machines run on and only show something else would
+ * keep the answers too, but when the network is back every member would be down and need `rise` successes, and more
+ * where fail-back is delayed or by hand: the node would recover into the very outage that it had been kept from.
+ * Successes count always: that a member answers is no illusion. A member that really died meanwhile is
+ * taken out `fall` failures after the guard trusts again.
+ *
+ * Given back is the measurement from before the failures, to each member that has failed since then without a break and
+ * began to within the window: the guard can't trip on the first failure, and members with a low `fall` or a quick
+ * re-check are down before most have been asked. So it doesn't have to be faster than they are.
+ *
+ * The members look struck when, of those that said something within the window,
+ * - at least `share` of the witnesses are struck, where struck are those whose failures began within the window while they
+ *   were up, and witnesses those and whoever succeeded;
+ * - and at least `minMembers` are struck, and at least `leastOfAll` of all, those included that had failed before;
+ * - and in at least `share` of the pools that have witnesses, and in at least `minPools`, more than half of them are
+ *   struck.
+ * They look well again when less than half of `share` of the witnesses is struck; whoever was struck stays so, however
+ * long the suspicion lasts, until it succeeds. Both want to see `minMembers` witnesses in `minPools` pools at least.
+ *
+ * The window. Members are probed at different intervals, so that at no moment all have been heard after a blow. A window
+ * makes samples of them: a member that was not heard within it is no witness for now, and of those that were, all
+ * fail. It need not be as long as the longest interval or fall time, only long enough for a fair sample, so it is what half of
+ * the members take at most from one verdict to the next, with `windowMs` as the least and `maxWindowMs` as the most. A longer
+ * one would take failures that creep from member to member for one blow. A blow is noticed after some `share` of the
+ * lesser of interval and window, because until then those who succeeded just before it outnumber the struck.
+ *
+ * At the start nobody is up, so nobody can be struck: members whose first verdict is a failure are down, as ever. Those that
+ * come from the store as up can be. Fewer than `minMembers` members, or than `minPools` pools, are too few to tell, and
+ * the guard is off. Canaries work with any number, once each has been heard.
+ *
+ * Wrongly suspect (dead members stay in the answers until they answer again or the rest does):
+ * - A true outage of nearly everything looks the same from here. Nothing is lost by it when all are dead; when a fifth
+ *   lives in other places it gets a fifth of the answers where it should have all. Canaries tell the two apart: names
+ *   outside that fail only with the network. So does an operator, whose overrides go before measured states.
+ * - Most pools with most of their members in one place that fails. `share` of pools is for this, and more of it helps.
+ * - A node that is too busy, or was suspended, lets all its probes time out at once: that is no isolation, but the same
+ *   blow, and nobody should be taken out for it.
+ * - A single canary that loses a packet, or all of them behind one router that is not ours. Have two, far apart.
+ * Wrongly trusting (what fails is taken out, as if there were no guard):
+ * - Half a blow: an uplink is lost and a third of the members are reached without it, or a network that loses half of all
+ *   packets. Canaries beyond the uplink see the first.
+ * - Members that are all in one pool, or in one pool but for a few: a pool that fails alone is never isolation.
+ * - A canary on this host or in its network.
+ * - A blow to a fleet most of which has been down for long (`leastOfAll`), which is what keeps the last few that fail in a
+ *   slow decay from looking like a blow.
+ * - Intervals of which half are above `maxWindowMs` and so few members that hardly any is heard within it.
+ *
+ * Not to be told of here: members that are not probed by this node's network (push, static).
+ *
+ * Costs and bounds: a verdict costs constant time, the beginning and end of a suspicion, and the first verdict after a change of
+ * members, one pass over the members. One entry per member, per pool and per canary. Pure: times are milliseconds of one
+ * clock that does not go back.
+ */
+export interface GuardSettings {
+  /** Above 0, up to 1: of the witnesses that are struck, and of the pools. */
+  readonly share: number
+  readonly minMembers: number
+  readonly minPools: number
+  /** Share of the members that were heard, also of those that were down already. */
+  readonly leastOfAll: number
+  readonly windowMs: number
+  /** Never below `windowMs`. */
+  readonly maxWindowMs: number
+}
+
+export const guardDefaults: GuardSettings = {
+  share: 0.7,
+  minMembers: 3,
+  minPools: 2,
+  leastOfAll: 1 / 3,
+  windowMs: 10_000,
+  maxWindowMs: 120_000,
+}
+
+export interface Suspicion {
+  readonly sinceMs: number
+  /** Such as `12 of 14 members that were up fail at once, in 4 of 5 pools` or `none of 2 canaries answers`. */
+  readonly reason: string
+}
+
+/** A member that is to have the measurement again that it had before the blow. */
+export interface GivenBack<M> {
+  readonly pool: string
+  readonly member: string
+  readonly measurement: M
+}
+
+export type GuardChange<M> =
+  | { readonly to: 'suspect'; readonly suspicion: Suspicion; readonly giveBack: readonly GivenBack<M>[] }
+  | { readonly to: 'trusting' }
+
+export interface Ruling<M> {
+  /** Whether the verdict is to go to the member's machine. */
+  readonly counts: boolean
+  /** What to do first, if anything. */
+  readonly change: GuardChange<M> | null
+}
+
+/** A name or address outside that answers whenever this node's network works. */
+export interface Canary {
+  readonly name: string
+  /** As for members. */
+  readonly periodMs: number
+}
+
+interface Pool<M> {
+  readonly name: string
+  readonly members: Map<string, Watched<M>>
+  /** Witnesses. */
+  ok: number
+  struck: number
+}
+
+interface Watched<M> {
+  readonly name: string
+  readonly pool: Pool<M>
+  /** What its last verdict counts as; null when that is too old or there was none. */
+  heard: 'ok' | 'struck' | 'failing' | null
+  /** When the failures began that have not been broken since; null when it does not fail. */
+  failingSinceMs: number | null
+  before: M | null
+  periodMs: number
+  /** In the order of last verdicts. */
+  readonly hearing: AgeingLink<Watched<M>>
+  /** In while it can be struck, in the order in which failures began. */
+  readonly blow: AgeingLink<Watched<M>>
+}
+
+const ended = { to: 'trusting' } as const
+const counting = { counts: true, change: null } as const
+const notCounting = { counts: false, change: null } as const
+
+export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
+  readonly #settings: GuardSettings
+  readonly #pools = new Map<string, Pool<M>>()
+  readonly #hearings = new AgeingList<Watched<M>>()
+  readonly #blows = new AgeingList<Watched<M>>()
+  #canaries = new Map<string, { readonly periodMs: number; ok: boolean | null }>()
+  #members = 0
+  /** Members heard, by what they count as, and pools with witnesses and with most of them struck. */
+  readonly #heard = { ok: 0, struck: 0, failing: 0 }
+  #poolsHeard = 0
+  #poolsStruck = 0
+  /** Null: to be worked out, because members have changed. */
+  #windowMs: number | null = null
+  #suspicion: Suspicion | null = null
+
+  constructor(settings: Partial<GuardSettings> = {}) {
+    this.#settings = { ...guardDefaults, ...settings }
+  }
+
+  /** Null while trusting. */
+  get suspicion(): Suspicion | null {
+    return this.#suspicion
+  }
+
+  /**
+   * Watches a member from now on; one that is watched already goes on with another period.
+   * @param member unique in its pool; where several monitors probe a member, each is one
+   * @param periodMs the longest time from one verdict to the next: the interval with its jitter, and the timeout
+   */
+  watch(pool: string, member: string, periodMs: number): void {
+    this.#windowMs = null
+    const into = this.#pools.get(pool) ?? { name: pool, members: new Map(), ok: 0, struck: 0 }
+    this.#pools.set(pool, into)
+    const known = into.members.get(member)
+    if (known === undefined) {
+      into.members.set(member, watched(into, member, periodMs))
+      this.#members++
+    } else known.periodMs = periodMs
+  }
+
+  /** Watches a member no more. */
+  forget(pool: string, member: string): GuardChange<M> | null {
+    const from = this.#pools.get(pool)
+    const one = from?.members.get(member)
+    if (from === undefined || one === undefined) return null
+    this.#silence(one)
+    from.members.delete(member)
+    if (from.members.size === 0) this.#pools.delete(pool)
+    this.#members--
+    this.#windowMs = null
+    const { minMembers, minPools } = this.#settings
+    const tooFew = this.#members < minMembers || this.#pools.size < minPools
+    return tooFew && this.#canaries.size === 0 ? this.#trust() : null
+  }
+
+  /** Sets the canaries, at most a few; none lets the members decide. The same again change nothing. */
+  setCanaries(canaries: readonly Canary[]): GuardChange<M> | null {
+    const same =
+      canaries.length === this.#canaries.size &&
+      canaries.every(({ name, periodMs }) => this.#canaries.get(name)?.periodMs === periodMs)
+    if (same) return null
+    this.#canaries = new Map(canaries.map(({ name, periodMs }) => [name, { periodMs, ok: null }]))
+    return this.#trust()
+  }
+
+  /**
+   * Rules on a verdict, before it goes to the machine.
+   * @param current the member's measurement as it is before this verdict
+   */
+  verdict(pool: string, member: string, ok: boolean, current: M, atMs: number): Ruling<M> {
+    const one = this.#pools.get(pool)?.members.get(member)
+    if (one === undefined) return counting
+    this.#age(atMs)
+    this.#hear(one, ok, current, atMs)
+    if (this.#canaries.size === 0) {
+      if (this.#suspicion === null && !ok && this.#looksStruck()) {
+        return { counts: false, change: this.#suspect(this.#struckReason(), this.#window(), atMs) }
+      }
+      if (this.#suspicion !== null && ok && this.#looksWell()) return { counts: true, change: this.#trust() }
+    }
+    return ok || this.#suspicion === null || current.state === 'down' ? counting : notCounting
+  }
+
+  /** Hears a canary; one that was not set says nothing. */
+  canary(name: string, ok: boolean, atMs: number): GuardChange<M> | null {
+    const heard = this.#canaries.get(name)
+    if (heard === undefined) return null
+    heard.ok = ok
+    if (ok) return this.#trust()
+    const all = [...this.#canaries.values()]
+    if (this.#suspicion !== null || all.some((canary) => canary.ok !== false)) return null
+    this.#age(atMs)
+    const reason = all.length === 1 ? 'the canary does not answer' : `none of ${all.length} canaries answers`
+    const horizonMs = Math.max(this.#window(), ...all.map(({ periodMs }) => periodMs))
+    return this.#suspect(reason, horizonMs, atMs)
+  }
+
+  #looksStruck(): boolean {
+    const { share, minMembers, minPools, leastOfAll } = this.#settings
+    const { ok, struck, failing } = this.#heard
+    return (
+      struck >= minMembers &&
+      struck >= share * (ok + struck) &&
+      struck >= leastOfAll * (ok + struck + failing) &&
+      this.#poolsStruck >= minPools &&
+      this.#poolsStruck >= share * this.#poolsHeard
+    )
+  }
+
+  #looksWell(): boolean {
+    const { share, minMembers, minPools } = this.#settings
+    const { ok, struck } = this.#heard
+    return ok + struck >= minMembers && this.#poolsHeard >= minPools && struck < (share / 2) * (ok + struck)
+  }
+
+  #struckReason(): string {
+    const { ok, struck } = this.#heard
+    const members = `${struck} of ${ok + struck} members that were up fail at once`
+    return `${members}, in ${this.#poolsStruck} of ${this.#poolsHeard} pools`
+  }
+
+  #suspect(reason: string, horizonMs: number, atMs: number): GuardChange<M> {
+    const suspicion = { sinceMs: atMs, reason }
+    this.#suspicion = suspicion
+    const giveBack: GivenBack<M>[] = []
+    for (const { name: pool, members } of this.#pools.values()) {
+      for (const { name: member, failingSinceMs, before } of members.values()) {
+        if (failingSinceMs === null || failingSinceMs < atMs - horizonMs) continue
+        if (before !== null && before.state !== 'down') giveBack.push({ pool, member, measurement: before })
+      }
+    }
+    return { to: 'suspect', suspicion, giveBack }
+  }
+
+  /** Failures that did not count are no beginning of failures that do. */
+  #trust(): GuardChange<M> | null {
+    if (this.#suspicion === null) return null
+    this.#suspicion = null
+    for (const { members } of this.#pools.values()) {
+      for (const one of members.values()) if (one.failingSinceMs !== null) this.#silence(one)
+    }
+    return ended
+  }
+
+  /** Forgets what a member said. */
+  #silence(one: Watched<M>): void {
+    this.#count(one, null)
+    this.#hearings.remove(one.hearing)
+    this.#blows.remove(one.blow)
+    one.failingSinceMs = null
+    one.before = null
+  }
+
+  #hear(one: Watched<M>, ok: boolean, current: M, atMs: number): void {
+    this.#hearings.append(one.hearing, atMs)
+    if (ok) {
+      this.#blows.remove(one.blow)
+      one.failingSinceMs = null
+      one.before = null
+      this.#count(one, 'ok')
+      return
+    }
+    if (one.failingSinceMs === null) {
+      one.failingSinceMs = atMs
+      one.before = current
+      if (current.state === 'up') this.#blows.append(one.blow, atMs)
+    }
+    this.#count(one, one.blow.inside ? 'struck' : 'failing')
+  }
+
+  /** Lets go of what is older than the window. */
+  #age(atMs: number): void {
+    const startMs = atMs - this.#window()
+    for (let one = this.#hearings.takeOlder(startMs); one !== null; one = this.#hearings.takeOlder(startMs)) {
+      this.#count(one, null)
+    }
+    if (this.#suspicion !== null) return
+    for (let one = this.#blows.takeOlder(startMs); one !== null; one = this.#blows.takeOlder(startMs)) {
+      if (one.heard === 'struck') this.#count(one, 'failing')
+    }
+  }
+
+  /** The only place that moves a member from one count to another. */
+  #count(one: Watched<M>, heard: Watched<M>['heard']): void {
+    if (one.heard === heard) return
+    const { pool } = one
+    if (pool.ok + pool.struck > 0) this.#poolsHeard--
+    if (pool.struck > pool.ok) this.#poolsStruck--
+    if (one.heard !== null) this.#tally(pool, one.heard, -1)
+    if (heard !== null) this.#tally(pool, heard, 1)
+    one.heard = heard
+    if (pool.ok + pool.struck > 0) this.#poolsHeard++
+    if (pool.struck > pool.ok) this.#poolsStruck++
+  }
+
+  #tally(pool: Pool<M>, what: NonNullable<Watched<M>['heard']>, by: 1 | -1): void {
+    this.#heard[what] += by
+    if (what !== 'failing') pool[what] += by
+  }
+
+  #window(): number {
+    this.#windowMs ??= this.#workOutWindow()
+    return this.#windowMs
+  }
+
+  #workOutWindow(): number {
+    const { windowMs, maxWindowMs } = this.#settings
+    const periods = new Float64Array(this.#members)
+    let index = 0
+    for (const { members } of this.#pools.values()) {
+      for (const { periodMs } of members.values()) periods[index++] = periodMs
+    }
+    const median = periods.sort()[(periods.length - 1) >> 1] ?? 0
+    return Math.min(maxWindowMs, Math.max(windowMs, median))
+  }
+}
+
+function watched<M>(pool: Pool<M>, name: string, periodMs: number): Watched<M> {
+  // The links need the member and the member its links.
+  const one = { name, pool, heard: null, failingSinceMs: null, before: null, periodMs } as Watched<M>
+  return Object.assign(one, { hearing: new AgeingLink(one), blow: new AgeingLink(one) })
+}

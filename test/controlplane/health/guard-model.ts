@@ -1,0 +1,117 @@
+import type { GuardSettings } from '../../../src/controlplane/health/guard.ts'
+import type { HealthState } from '../../../src/controlplane/model.ts'
+
+interface Said {
+  readonly atMs: number
+  readonly ok: boolean
+  /** Before it was said. */
+  readonly state: HealthState
+}
+
+interface Heard {
+  readonly pool: string
+  readonly said: Said[]
+}
+
+/**
+ * The self-isolation guard without a counter: it remembers every verdict and judges each time by going through all of
+ * them.
+ */
+export class GuardModel {
+  readonly #settings: GuardSettings
+  readonly #windowMs: number
+  readonly #members = new Map<string, Heard>()
+  readonly #canaries: Map<string, boolean | null>
+  readonly #canaryPeriodMs: number
+  suspectSinceMs: number | null = null
+
+  constructor(
+    settings: GuardSettings,
+    periods: readonly number[],
+    canaries: readonly string[],
+    canaryPeriodMs: number,
+  ) {
+    this.#settings = settings
+    this.#canaries = new Map(canaries.map((name) => [name, null]))
+    this.#canaryPeriodMs = canaryPeriodMs
+    const sorted = periods.toSorted((left, right) => left - right)
+    const half = sorted.find((period) => sorted.filter((one) => one <= period).length * 2 >= sorted.length)
+    this.#windowMs = Math.min(settings.maxWindowMs, Math.max(settings.windowMs, half ?? 0))
+  }
+
+  /** @returns whether it counts, and who is given back when it begins a suspicion */
+  verdict(pool: string, member: string, said: Said): { counts: boolean; giveBack: string[] | null } {
+    const heard = this.#members.get(member) ?? { pool, said: [] }
+    this.#members.set(member, heard)
+    heard.said.push(said)
+    if (this.#canaries.size === 0) {
+      if (this.suspectSinceMs === null && !said.ok && this.#struck(said.atMs)) {
+        this.suspectSinceMs = said.atMs
+        return { counts: false, giveBack: this.#lost(said.atMs, this.#windowMs) }
+      }
+      if (this.suspectSinceMs !== null && said.ok && this.#well(said.atMs)) this.#trust()
+    }
+    const spared = this.suspectSinceMs !== null && !said.ok && said.state !== 'down'
+    return { counts: !spared, giveBack: null }
+  }
+
+  canary(name: string, ok: boolean, atMs: number): string[] | null {
+    this.#canaries.set(name, ok)
+    if (ok) this.#trust()
+    else if (this.suspectSinceMs === null && [...this.#canaries.values()].every((one) => one === false)) {
+      this.suspectSinceMs = atMs
+      return this.#lost(atMs, Math.max(this.#windowMs, this.#canaryPeriodMs))
+    }
+    return null
+  }
+
+  /** Whoever fails begins as if it had never said anything. */
+  #trust(): void {
+    if (this.suspectSinceMs === null) return
+    this.suspectSinceMs = null
+    for (const { said } of this.#members.values()) if (said.at(-1)?.ok === false) said.length = 0
+  }
+
+  /** The first failure since the last success. */
+  #firstFailure({ said }: Heard): Said | undefined {
+    return said[said.findLastIndex(({ ok }) => ok) + 1]
+  }
+
+  #lost(atMs: number, horizonMs: number): string[] {
+    return [...this.#members].flatMap(([member, heard]) => {
+      const first = this.#firstFailure(heard)
+      return first === undefined || first.state === 'down' || first.atMs < atMs - horizonMs ? [] : [member]
+    })
+  }
+
+  #counts(atMs: number) {
+    const blowMs = (this.suspectSinceMs ?? atMs) - this.#windowMs
+    const heard = [...this.#members.values()].filter(
+      ({ said }) => said.length > 0 && said.at(-1)!.atMs >= atMs - this.#windowMs,
+    )
+    const kinds = heard.map((one) => {
+      const first = this.#firstFailure(one)
+      const kind =
+        first === undefined ? 'ok' : first.state === 'up' && first.atMs >= blowMs ? 'struck' : 'failing'
+      return { pool: one.pool, kind }
+    })
+    const witnesses = kinds.filter(({ kind }) => kind !== 'failing')
+    const pools = [...Map.groupBy(witnesses, ({ pool }) => pool).values()]
+    const most = pools.filter((pool) => pool.filter(({ kind }) => kind === 'struck').length * 2 > pool.length)
+    const struck = witnesses.filter(({ kind }) => kind === 'struck').length
+    return { all: kinds.length, witnesses: witnesses.length, struck, pools: pools.length, most: most.length }
+  }
+
+  #struck(atMs: number): boolean {
+    const { share, minMembers, minPools, leastOfAll } = this.#settings
+    const { all, witnesses, struck, pools, most } = this.#counts(atMs)
+    const enough = struck >= minMembers && most >= minPools && struck >= leastOfAll * all
+    return enough && struck >= share * witnesses && most >= share * pools
+  }
+
+  #well(atMs: number): boolean {
+    const { share, minMembers, minPools } = this.#settings
+    const { witnesses, struck, pools } = this.#counts(atMs)
+    return witnesses >= minMembers && pools >= minPools && struck < (share / 2) * witnesses
+  }
+}

@@ -1,0 +1,393 @@
+import fc from 'fast-check'
+import t from 'tap'
+import {
+  type GuardSettings,
+  guardDefaults,
+  SelfIsolationGuard,
+} from '../../../src/controlplane/health/guard.ts'
+import { type HealthState, healthStates } from '../../../src/controlplane/model.ts'
+import { GuardModel } from './guard-model.ts'
+import { Simulation, type Specimen } from './guard-simulation.ts'
+
+/** Pools a, b, c and so on of so many members each, a0, a1 and so on. */
+function fleet(
+  pools: readonly number[],
+  settings: (pool: number, index: number) => Partial<Specimen> = () => ({}),
+): Specimen[] {
+  return pools.flatMap((size, number) => {
+    const pool = String.fromCharCode(97 + number)
+    return Array.from({ length: size }, (_, index) => ({
+      pool,
+      member: `${pool}${index}`,
+      intervalMs: 10_000,
+      ...settings(number, index),
+    }))
+  })
+}
+
+const beginning = ({ changes }: Simulation): number => Number(changes[0]?.slice(1))
+
+t.test('a rack fails: a few members of every pool', (t) => {
+  const world = new Simulation({ members: fleet([5, 5, 5, 5]) })
+  world.runTo(100)
+  for (const member of ['a0', 'b0', 'c0', 'd0']) world.dead.add(member)
+  world.runTo(300)
+  t.strictSame(world.changes, [])
+  t.strictSame(world.in('down'), ['a0', 'b0', 'c0', 'd0'])
+  world.dead.clear()
+  world.runTo(400)
+  t.strictSame(world.in('down'), [])
+  t.end()
+})
+
+t.test('one pool of three is gone, however large', (t) => {
+  const world = new Simulation({ members: fleet([200, 5, 5]) })
+  world.runTo(100)
+  for (let index = 0; index < 200; index++) world.dead.add(`a${index}`)
+  world.runTo(300)
+  t.strictSame(world.changes, [])
+  t.equal(world.in('down').length, 200)
+  t.end()
+})
+
+t.test('half of everything is gone', (t) => {
+  const world = new Simulation({ members: fleet([10, 10, 10, 10]) })
+  world.runTo(100)
+  for (const pool of 'abcd') for (let index = 0; index < 5; index++) world.dead.add(`${pool}${index}`)
+  world.runTo(300)
+  t.strictSame(world.changes, [])
+  t.equal(world.in('down').length, 20)
+  t.end()
+})
+
+t.test('all vanish at once: nobody is taken out, before long and for hours', (t) => {
+  for (const size of [2, 20, 700]) {
+    const world = new Simulation({ members: fleet([size, size, size]) })
+    world.runTo(100)
+    world.network = false
+    world.runTo(2 * 3600)
+    t.equal(world.changes.length, 1, 'suspect once, and still')
+    t.ok(beginning(world) > 100 && beginning(world) < 111, `after ${beginning(world) - 100} s`)
+    t.strictSame(world.fell, [], 'before the first was out')
+    world.network = true
+    world.runTo(2 * 3600 + 15)
+    t.equal(world.guard.suspicion, null)
+    t.equal(world.changes.length, 2, 'and it recovers by itself')
+    world.runTo(3 * 3600)
+    t.strictSame(world.fell, [])
+    t.equal(world.changes.length, 2)
+  }
+  t.end()
+})
+
+t.test('all vanish at once, probed at all kinds of intervals and judged as fast as can be', (t) => {
+  const intervals = [1000, 10_000, 60_000]
+  const quick = { fall: 1, recheckMs: 500 }
+  const manual = { failBack: 'manual' as const, failBackDelayMs: 600_000, recheckMs: 500 }
+  const members = fleet([9, 9, 9, 9], (pool, index) => ({
+    intervalMs: intervals[index % 3]!,
+    judging: pool === 0 ? quick : pool === 1 ? manual : {},
+  }))
+  const world = new Simulation({ members })
+  world.runTo(300)
+  world.network = false
+  world.runTo(330)
+  t.ok(beginning(world) < 315, `after ${beginning(world) - 300} s`)
+  t.ok(world.fell.length > 3, `${world.fell.length} were out by then`)
+  t.strictSame(world.givenBack.toSorted(), world.fell.toSorted(), 'and are all given back')
+  const before = world.fell.length
+  world.runTo(3600)
+  t.equal(world.fell.length, before, 'the others never were')
+  t.equal(world.in('up').length, members.length)
+  t.match(world.guard.suspicion?.reason, /^\d+ of \d+ members that were up fail at once, in \d of 4 pools$/)
+  world.network = true
+  world.runTo(4000)
+  t.equal(world.changes.length, 2)
+  t.equal(world.in('up').length, members.length, 'without a hand or a delay')
+  t.end()
+})
+
+t.test('members that die while nobody can see it are taken out once somebody can', (t) => {
+  const world = new Simulation({ members: fleet([10, 10, 10]) })
+  world.runTo(100)
+  world.network = false
+  world.runTo(200)
+  const dead = ['a0', 'a1', 'b0']
+  for (const member of dead) world.dead.add(member)
+  world.network = true
+  world.runTo(300)
+  t.equal(world.changes.length, 2)
+  t.strictSame(world.in('down'), dead)
+  t.end()
+})
+
+t.test('who was down before is not given back, and comes back when it answers', (t) => {
+  const world = new Simulation({ members: fleet([10, 10, 10]) })
+  world.dead.add('a0').add('b0')
+  world.runTo(100)
+  t.strictSame(world.in('down'), ['a0', 'b0'])
+  world.network = false
+  world.runTo(200)
+  t.equal(world.changes.length, 1)
+  t.strictSame(world.in('down'), ['a0', 'b0'])
+  world.dead.clear()
+  world.network = true
+  world.runTo(300)
+  t.strictSame(world.in('down'), [])
+  t.end()
+})
+
+t.test('one after the other, to the last', (t) => {
+  const world = new Simulation({ members: fleet([10, 10, 10]) })
+  for (let index = 0; index < 30; index++) {
+    world.runTo(100 + index * 5)
+    world.dead.add(`${'abc'[index % 3]}${Math.floor(index / 3)}`)
+  }
+  world.runTo(600)
+  t.strictSame(world.changes, [])
+  t.equal(world.in('down').length, 30)
+  t.end()
+})
+
+t.test('most fail, and stay away while a fifth lives: as isolated, as long as it is so', (t) => {
+  const world = new Simulation({ members: fleet([10, 10, 10]) })
+  world.runTo(100)
+  for (const pool of 'abc') for (let index = 0; index < 8; index++) world.dead.add(`${pool}${index}`)
+  world.runTo(1000)
+  t.equal(world.changes.length, 1)
+  t.strictSame(world.in('down'), [])
+  for (const pool of 'abc') for (let index = 0; index < 5; index++) world.dead.delete(`${pool}${index}`)
+  world.runTo(1100)
+  t.equal(world.changes.length, 2, 'less than half of the share')
+  t.equal(world.in('down').length, 9)
+  t.end()
+})
+
+t.test('canaries alone decide', (t) => {
+  const canaries = ['one', 'two']
+  const outage = new Simulation({ members: fleet([10, 10, 10]), canaries })
+  outage.runTo(100)
+  for (const member of outage.in('up')) outage.dead.add(member)
+  outage.deadCanaries.add('one')
+  outage.runTo(200)
+  t.strictSame(outage.changes, [], 'one answers')
+  t.equal(outage.in('down').length, 30)
+
+  const isolation = new Simulation({ members: fleet([1], () => ({ judging: { fall: 1 } })), canaries })
+  isolation.runTo(101)
+  isolation.network = false
+  isolation.runTo(200)
+  t.strictSame(isolation.changes, ['+105.0'], 'both fail')
+  t.equal(isolation.guard.suspicion?.reason, 'none of 2 canaries answers')
+  t.strictSame(isolation.in('up'), ['a0'], 'even a single member is spared')
+  isolation.deadCanaries.add('two')
+  isolation.network = true
+  isolation.runTo(300)
+  t.strictSame(isolation.changes, ['+105.0', '-200.0'], 'one answers again')
+
+  const lost = new Simulation({ members: fleet([10, 10]), canaries: ['one'] })
+  lost.runTo(100)
+  lost.deadCanaries.add('one')
+  lost.runTo(200)
+  t.equal(lost.guard.suspicion?.reason, 'the canary does not answer')
+  t.equal(lost.in('up').length, 20)
+  t.end()
+})
+
+t.test('a restart while isolated', (t) => {
+  const restored = new Simulation({
+    members: fleet([10, 10, 10], (_pool, index) => ({ start: index === 0 ? 'down' : 'up' })),
+  })
+  restored.network = false
+  restored.runTo(600)
+  t.equal(restored.changes.length, 1)
+  t.equal(restored.in('up').length, 27, 'what the store says is kept')
+  t.strictSame(restored.fell, [])
+
+  const empty = new Simulation({ members: fleet([10, 10, 10], () => ({ start: 'unknown' })) })
+  empty.network = false
+  empty.runTo(600)
+  t.strictSame(empty.changes, [], 'without a store there is nothing to keep')
+  t.equal(empty.in('down').length, 30)
+
+  const told = new Simulation({
+    members: fleet([10], () => ({ start: 'unknown' })),
+    canaries: ['one', 'two'],
+  })
+  told.network = false
+  told.runTo(600)
+  t.strictSame(told.changes, ['+0.0'])
+  t.equal(told.in('unknown').length, 10, 'canaries know better')
+  t.end()
+})
+
+t.test('too few to tell', (t) => {
+  for (const pools of [[1, 1], [50]]) {
+    const world = new Simulation({ members: fleet(pools) })
+    world.runTo(100)
+    world.network = false
+    world.runTo(200)
+    t.strictSame(world.changes, [])
+    t.strictSame(world.in('up'), [])
+  }
+  t.end()
+})
+
+t.test('most are down for long already', (t) => {
+  const world = new Simulation({
+    members: fleet([12, 12], (_pool, index) => ({ start: index < 9 ? 'down' : 'up' })),
+  })
+  for (const pool of 'ab') for (let index = 0; index < 9; index++) world.dead.add(`${pool}${index}`)
+  world.runTo(100)
+  for (const pool of 'ab') for (let index = 9; index < 12; index++) world.dead.add(`${pool}${index}`)
+  world.runTo(200)
+  t.strictSame(world.changes, [], 'the last quarter is no blow')
+  t.equal(world.in('down').length, 24)
+  t.end()
+})
+
+t.test('a network that comes and goes', (t) => {
+  const world = new Simulation({ members: fleet([10, 10, 10]) })
+  for (let round = 0; round < 10; round++) {
+    world.network = true
+    world.runTo(100 + round * 120)
+    world.network = false
+    world.runTo(160 + round * 120)
+    t.not(world.guard.suspicion, null, `round ${round}`)
+  }
+  t.strictSame(world.fell, [])
+  t.equal(world.changes.length, 19)
+  t.end()
+})
+
+t.test('members and canaries that change', (t) => {
+  const up = { state: 'up' as HealthState }
+  const guard = new SelfIsolationGuard<{ state: HealthState }>()
+  const watchAll = () => {
+    for (const [pool, member] of ['a1', 'a2', 'b1', 'b2']) guard.watch(pool!, member!, 10_000)
+  }
+  const failAll = (atMs: number) =>
+    [...'12'].flatMap((member) => [...'ab'].map((pool) => guard.verdict(pool, member, false, up, atMs)))
+  watchAll()
+  watchAll()
+  t.strictSame(guard.verdict('a', 'nobody', false, up, 0), { counts: true, change: null })
+  t.equal(guard.forget('a', 'nobody'), null)
+  t.equal(guard.forget('nowhere', '1'), null)
+  const rulings = failAll(1000)
+  t.strictSame(
+    rulings.map(({ counts }) => counts),
+    [true, true, false, false],
+  )
+  t.strictSame(rulings[2]?.change, {
+    to: 'suspect',
+    suspicion: { sinceMs: 1000, reason: '3 of 3 members that were up fail at once, in 2 of 2 pools' },
+    giveBack: [
+      { pool: 'a', member: '1', measurement: up },
+      { pool: 'a', member: '2', measurement: up },
+      { pool: 'b', member: '1', measurement: up },
+    ],
+  })
+  t.strictSame(guard.verdict('a', '1', false, { state: 'down' }, 1001), { counts: true, change: null })
+  t.equal(guard.forget('b', '2'), null)
+  t.strictSame(guard.forget('a', '2'), { to: 'trusting' }, 'too few are left')
+  t.equal(guard.suspicion, null)
+
+  watchAll()
+  t.ok(failAll(2000).some(({ change }) => change?.to === 'suspect'))
+  const canary = { name: 'c', periodMs: 20_000 }
+  t.strictSame(guard.setCanaries([canary]), { to: 'trusting' }, 'others decide from now on')
+  t.equal(guard.setCanaries([canary]), null)
+  t.equal(guard.canary('other', false, 2000), null)
+  t.notOk(failAll(2500).some(({ change }) => change !== null))
+  t.equal(guard.canary('c', true, 22_400), null)
+  const change = guard.canary('c', false, 22_500)
+  t.equal(change?.to === 'suspect' && change.giveBack.length, 4, 'as far back as the canary sees')
+  t.equal(guard.canary('c', false, 22_600), null)
+  for (const member of ['1', '2']) t.equal(guard.forget('a', member), null, 'canaries do for a few')
+  t.strictSame(guard.setCanaries([]), { to: 'trusting' })
+  t.end()
+})
+
+t.test('agrees with a model that counts nothing', (t) => {
+  const settings: fc.Arbitrary<GuardSettings> = fc.record({
+    share: fc.constantFrom(0.5, 0.7, 1),
+    minMembers: fc.integer({ min: 1, max: 4 }),
+    minPools: fc.integer({ min: 1, max: 3 }),
+    leastOfAll: fc.constantFrom(0, 1 / 3, 0.5),
+    windowMs: fc.integer({ min: 5, max: 40 }),
+    maxWindowMs: fc.integer({ min: 40, max: 60 }),
+  })
+  const canary = fc.record({ name: fc.constantFrom('x', 'y'), ok: fc.boolean() })
+  const verdict = fc.record({
+    member: fc.nat({ max: 8 }),
+    ok: fc.boolean(),
+    state: fc.constantFrom(...healthStates, 'up' as const),
+  })
+  /** Mostly good and mostly bad times, or one could wait long for all to fail. */
+  const phase = fc.record({
+    bias: fc.constantFrom(true, false, null),
+    events: fc.array(
+      fc.record({ what: fc.oneof({ weight: 6, arbitrary: verdict }, canary), afterMs: fc.nat({ max: 4 }) }),
+      { maxLength: 40 },
+    ),
+  })
+  const seen = { suspect: 0, trusting: 0, spared: 0, given: 0 }
+  fc.assert(
+    fc.property(
+      settings,
+      fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 9, maxLength: 9 }),
+      fc.constantFrom<string[]>([], [], ['x'], ['x', 'y']),
+      fc.array(phase, { maxLength: 8 }),
+      (settings, periods, canaries, phases) => {
+        const guard = new SelfIsolationGuard<{ state: HealthState }>(settings)
+        const model = new GuardModel(settings, periods, canaries, 30)
+        const poolOf = (member: number) => 'abc'[member % 3]!
+        for (const [member, periodMs] of periods.entries()) guard.watch(poolOf(member), `${member}`, periodMs)
+        guard.setCanaries(canaries.map((name) => ({ name, periodMs: 30 })))
+        let atMs = 0
+        for (const { bias, events } of phases) {
+          for (const [index, { what, afterMs }] of events.entries()) {
+            atMs += afterMs
+            const ok = bias === null || index % 7 === 0 ? what.ok : bias
+            const wasSuspect = guard.suspicion !== null
+            let given: string[] | null
+            if ('name' in what) {
+              if (!canaries.includes(what.name)) continue
+              const change = guard.canary(what.name, ok, atMs)
+              given = change?.to === 'suspect' ? change.giveBack.map(({ member }) => member) : null
+              t.strictSame(given?.toSorted(), model.canary(what.name, ok, atMs)?.toSorted())
+            } else {
+              const { member, state } = what
+              const { counts, change } = guard.verdict(poolOf(member), `${member}`, ok, { state }, atMs)
+              given = change?.to === 'suspect' ? change.giveBack.map((one) => one.member) : null
+              const expected = model.verdict(poolOf(member), `${member}`, { atMs, ok, state })
+              if (counts !== expected.counts) throw new Error(`counts: ${counts}`)
+              if (`${given?.toSorted()}` !== `${expected.giveBack?.toSorted()}`)
+                throw new Error(`gives ${given}`)
+              if (!counts) seen.spared++
+            }
+            const since = guard.suspicion?.sinceMs ?? null
+            if (since !== model.suspectSinceMs) throw new Error(`since ${since}, not ${model.suspectSinceMs}`)
+            if (wasSuspect !== (since !== null)) seen[since === null ? 'trusting' : 'suspect']++
+            seen.given += given?.length ?? 0
+          }
+        }
+      },
+    ),
+    { numRuns: 1500 },
+  )
+  for (const [what, count] of Object.entries(seen)) t.ok(count > 100, `${what}: ${count}`)
+  t.end()
+})
+
+t.test('the defaults are what the text says', (t) => {
+  t.strictSame(guardDefaults, {
+    share: 0.7,
+    minMembers: 3,
+    minPools: 2,
+    leastOfAll: 1 / 3,
+    windowMs: 10_000,
+    maxWindowMs: 120_000,
+  })
+  t.end()
+})
