@@ -5,8 +5,9 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { ListenAddress } from './dataplane/listener/protocol.ts'
-import { canonicalAddress, parseAddress } from './dataplane/wire/address.ts'
-import type { Prefix, RateLimit } from './dataplane/zone/answer-settings.ts'
+import { canonicalAddress } from './dataplane/wire/address.ts'
+import { type Prefix, parsePrefix } from './dataplane/wire/prefix.ts'
+import type { RateLimit } from './dataplane/zone/answer-settings.ts'
 import { type LogLevel, logLevels, maskPasswords } from './telemetry/log.ts'
 
 export interface Config {
@@ -131,7 +132,7 @@ const settings = {
   rateLimitExempt: {
     variable: 'POOLDNS_RRL_EXEMPT',
     accepted: 'prefixes such as 192.0.2.0/24, several with commas between, or none',
-    parse: (text) => (text === 'none' ? [] : parseList(text, parsePrefix)),
+    parse: (text) => (text === 'none' ? [] : parseList(text, (item) => parsePrefix(item) ?? undefined)),
   } as Setting<readonly Prefix[]>,
 } as const
 
@@ -228,13 +229,6 @@ function parseListen(text: string): ListenAddress | undefined {
   const host = match === null ? null : canonicalAddress(match[1] ?? match[2]!)
   const port = Number(match?.[3])
   return host === null || port > 65535 ? undefined : { host, port }
-}
-
-function parsePrefix(text: string): Prefix | undefined {
-  const [addressText = '', lengthText = ''] = text.split('/')
-  const address = parseAddress(addressText)
-  const length = address === null ? undefined : parseWhole(lengthText, 0, address.length * 8)
-  return address === null || length === undefined ? undefined : { address, length }
 }
 
 function parseWhole(text: string, from: number, to: number): number | undefined {
