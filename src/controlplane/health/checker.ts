@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { AddressText, HealthEvent, HealthState, MemberHealth, Monitor } from '../model.ts'
+import type { AddressText, HealthEvent, HealthState, MemberHealth, ProbeMonitor } from '../model.ts'
 import { type Availability, AvailabilityTable } from './availability.ts'
 import { advance, type Measurement, measured, unmeasured } from './monitor.ts'
 import { probe as httpProbe, type Probe, type ProbeTarget } from './probe.ts'
@@ -291,9 +291,9 @@ function keyOf({ pool, member }: { readonly pool: string; readonly member: strin
  * Compares monitors by value. Thousands of targets share a few monitor objects, so the last pair that was found equal is
  * remembered and spares the comparison for nearly all of them.
  */
-function monitorComparison(): (left: Monitor, right: Monitor) => boolean {
-  let equalLeft: Monitor | null = null
-  let equalRight: Monitor | null = null
+function monitorComparison(): (left: ProbeMonitor, right: ProbeMonitor) => boolean {
+  let equalLeft: ProbeMonitor | null = null
+  let equalRight: ProbeMonitor | null = null
   return (left, right) => {
     if (left === right || (left === equalLeft && right === equalRight)) return true
     if (!isDeepStrictEqual(left, right)) return false

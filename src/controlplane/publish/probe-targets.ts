@@ -1,6 +1,6 @@
 /** Where members are probed, joined from the configuration and what their hosts resolve to. */
 import type { CheckTarget } from '../health/checker.ts'
-import type { Member, Monitor, Pool, Resolution } from '../model.ts'
+import type { HttpMonitor, Member, Monitor, Pool, Resolution } from '../model.ts'
 import { needsAddresses } from '../steering/select.ts'
 import type { Catalog } from './catalog.ts'
 
@@ -9,13 +9,19 @@ type ResolutionOf = (host: string) => Resolution
 /** Where the members of pools with a monitor are probed: a host at its first address. */
 export function probeTargets(catalog: Catalog, resolutionOf: ResolutionOf): CheckTarget[] {
   return [...catalog.pools.values()].flatMap((pool) => {
-    const monitor = pool.monitor === null ? undefined : catalog.monitors.get(pool.monitor)
-    if (monitor === undefined) return []
+    const stored = pool.monitor === null ? undefined : catalog.monitors.get(pool.monitor)
+    if (stored === undefined) return []
+    const monitor = asProbeMonitor(stored)
     return pool.members.map((member) => probeTarget(pool, member, monitor, resolutionOf))
   })
 }
 
-function probeTarget(pool: Pool, member: Member, monitor: Monitor, resolutionOf: ResolutionOf): CheckTarget {
+function probeTarget(
+  pool: Pool,
+  member: Member,
+  monitor: HttpMonitor,
+  resolutionOf: ResolutionOf,
+): CheckTarget {
   const port = member.probePort ?? monitor.port
   const names = { pool: pool.name, member: member.name, port }
   if (member.host === null) return { ...names, address: member.probeAddress ?? member.address, monitor }
@@ -29,8 +35,25 @@ function probeTarget(pool: Pool, member: Member, monitor: Monitor, resolutionOf:
 }
 
 /** A host is asked by its name where the monitor has none: its certificate is for that, and so are its virtual hosts. */
-function monitorOfHost(monitor: Monitor, host: string, port: number): Monitor {
+function monitorOfHost(monitor: HttpMonitor, host: string, port: number): HttpMonitor {
   if (monitor.host !== null) return monitor
   const name = host.slice(0, -1)
   return { ...monitor, host: port === (monitor.type === 'https' ? 443 : 80) ? name : `${name}:${port}` }
+}
+
+/** What the probes take, of a monitor as it is stored. */
+export function asProbeMonitor(monitor: Monitor): HttpMonitor {
+  return {
+    ...monitor,
+    headers: [],
+    body: null,
+    expectBody: { contains: monitor.expectBody, matches: null, lacks: null, mismatches: null },
+    weight: null,
+    tls: { serverName: null, ca: null, clientCertificate: null, minDaysLeft: 0 },
+    clear: 1,
+    recheckMs: null,
+    failBack: 'auto',
+    failBackDelayMs: 0,
+    flap: null,
+  }
 }
