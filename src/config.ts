@@ -6,8 +6,9 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { ListenAddress } from './dataplane/listener/protocol.ts'
-import { canonicalAddress, parseAddress } from './dataplane/wire/address.ts'
-import type { Prefix, RateLimit } from './dataplane/zone/answer-settings.ts'
+import { canonicalAddress } from './dataplane/wire/address.ts'
+import { type Prefix, parsePrefix } from './dataplane/wire/prefix.ts'
+import type { RateLimit } from './dataplane/zone/answer-settings.ts'
 import { type LogLevel, logLevels, maskPasswords } from './telemetry/log.ts'
 
 export interface Config {
@@ -278,14 +279,7 @@ function parseListen(text: string): ListenAddress | undefined {
 }
 
 function parsePrefixes(text: string): readonly Prefix[] | undefined {
-  return text === 'none' ? [] : parseList(text, parsePrefix)
-}
-
-function parsePrefix(text: string): Prefix | undefined {
-  const [addressText = '', lengthText = ''] = text.split('/')
-  const address = parseAddress(addressText)
-  const length = address === null ? undefined : parseWhole(lengthText, 0, address.length * 8)
-  return address === null || length === undefined ? undefined : { address, length }
+  return text === 'none' ? [] : parseList(text, (item) => parsePrefix(item) ?? undefined)
 }
 
 function parseWhole(text: string, from: number, to: number): number | undefined {

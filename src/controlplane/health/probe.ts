@@ -1,16 +1,19 @@
-import { isIP } from 'node:net'
-import type { AddressText, Monitor } from '../model.ts'
-import { authority, exchange, type Hop } from './http-exchange.ts'
-import { type Fault, fault, type ProbeVerdict } from './verdict.ts'
+import { ADDRCONFIG } from 'node:dns'
+import { lookup } from 'node:dns/promises'
+import { parsePrefix } from '../../dataplane/wire/prefix.ts'
+import type { AddressText, ProbeMonitor } from '../model.ts'
+import { AddressPolicy } from './address-policy.ts'
+import { ClientCertificates } from './client-certificates.ts'
+import { probeDns } from './dns-probe.ts'
+import { probeGrpc } from './grpc-probe.ts'
+import { probeHttp } from './http-probe.ts'
+import { probeTcp } from './tcp-probe.ts'
+import { TlsClient } from './tls-client.ts'
+import { type Fault, fault, type Outcome, type ProbeVerdict } from './verdict.ts'
 
 /**
  * One probe: one attempt to get the expected answer from one member, within `timeoutMs`, never more than one.
  * Retrying is the business of the rise/fall machine.
- *
- * Redirects are followed only when the monitor says so. Every hop runs under the same rules (fresh connection,
- * verified TLS, the one deadline of the whole probe) and the last response is the one that is judged. A redirect to the
- * host that was asked goes to the member's own address, whatever DNS says of the name: that name is as
- * a rule a service of this very server, and following it would probe some other member.
  */
 
 /** A member with everything that probing it takes. */
@@ -20,18 +23,52 @@ export interface ProbeTarget {
   /** Where to connect. */
   readonly address: AddressText
   readonly port: number
-  readonly monitor: Monitor
+  readonly monitor: ProbeMonitor
 }
 
 /** How members are probed; tests of the scheduling bring their own. */
 export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<ProbeVerdict>
 
+/** All addresses of a host, in any order; rejects when it has none. What it does after `signal` aborts is not heeded. */
+export type ResolveHost = (host: string, signal: AbortSignal) => Promise<readonly AddressText[]>
+
+export interface ProberOptions {
+  readonly policy: AddressPolicy
+  /** Directory of client certificates, pairs of `NAME.crt` and `NAME.key`; null when there is none. */
+  readonly certificates: string | null
+  /** Resolves hosts that redirects name; the system's resolver (getaddrinfo) when left out. */
+  readonly resolve?: ResolveHost
+}
+
+/** What the probes of a node share. */
+export interface ProbeContext {
+  readonly policy: AddressPolicy
+  readonly tls: TlsClient
+  readonly resolve: ResolveHost
+}
+
 /**
- * Probes a member once. Never rejects.
- * @param signal calls the probe off: its connection is closed at once and the verdict is the failure `aborted`
- * @returns the verdict, at the latest `monitor.timeoutMs` (and one turn of the event loop) after the call
+ * Makes a probe. It never rejects, and gives its verdict at the latest `monitor.timeoutMs` (and one turn of the event loop)
+ * after the call. Its signal calls the probe off: the connection is closed at once and the verdict is the failure
+ * `aborted`.
  */
-export const probe: Probe = async (target, signal) => {
+export function createProber({ policy, certificates, resolve = systemResolve }: ProberOptions): Probe {
+  const tls = new TlsClient(certificates === null ? null : new ClientCertificates(certificates))
+  const context = { policy, tls, resolve }
+  return (target, signal) => attempt(target, context, signal)
+}
+
+/** Refuses no address and knows no client certificates: for tests, and whoever probes nothing but its own. */
+export const probe: Probe = createProber({
+  policy: new AddressPolicy([parsePrefix('0.0.0.0/0')!, parsePrefix('::/0')!]),
+  certificates: null,
+})
+
+async function attempt(
+  target: ProbeTarget,
+  context: ProbeContext,
+  signal: AbortSignal,
+): Promise<ProbeVerdict> {
   const startMs = performance.now()
   const { timeoutMs } = target.monitor
   const stop = new AbortController()
@@ -43,9 +80,11 @@ export const probe: Probe = async (target, signal) => {
   }, timeoutMs)
   signal.addEventListener('abort', onAbort)
   if (signal.aborted) onAbort()
-  let outcome: Fault | null
+  let outcome: Outcome
   try {
-    outcome = await walk(target, stop.signal)
+    outcome = stop.signal.aborted
+      ? (stop.signal.reason as Fault)
+      : await dispatch(target, context, stop.signal)
   } catch (error) {
     // Only a request that can't even be written comes here, such as a Host header that is no host.
     outcome = fault('protocol', error instanceof Error ? error.message : String(error))
@@ -54,67 +93,31 @@ export const probe: Probe = async (target, signal) => {
     signal.removeEventListener('abort', onAbort)
   }
   const durationMs = performance.now() - startMs
-  return outcome === null ? { ok: true, durationMs } : { ok: false, ...outcome, durationMs }
+  if ('failure' in outcome) return { ok: false, ...outcome, durationMs }
+  const { weightPercent } = outcome
+  return weightPercent === null ? { ok: true, durationMs } : { ok: true, durationMs, weightPercent }
 }
 
-/** Goes from hop to hop; null when the last one passed. */
-async function walk(target: ProbeTarget, stop: AbortSignal): Promise<Fault | null> {
+async function dispatch(target: ProbeTarget, context: ProbeContext, stop: AbortSignal): Promise<Outcome> {
+  const refusal = context.policy.refusal(target.address)
+  if (refusal !== null) return fault('refused', refusal)
   const { monitor } = target
-  const first = firstHop(target)
-  let hop = first
-  for (let followed = 0; ; followed++) {
-    const outcome = await exchange(hop, monitor, monitor.followRedirects > 0, stop)
-    if (outcome.kind === 'passed') return null
-    if (outcome.kind === 'failed') return outcome.fault
-    if (followed >= monitor.followRedirects) {
-      return fault('redirect', `more than ${monitor.followRedirects} redirects`)
-    }
-    const next = nextHop(outcome.status, outcome.location, hop, first)
-    if ('failure' in next) return next
-    hop = next
+  switch (monitor.type) {
+    case 'http':
+    case 'https':
+      return probeHttp(target, monitor, context, stop)
+    case 'tcp':
+      return probeTcp(target, monitor, context, stop)
+    case 'dns':
+      return probeDns(target, monitor, stop)
+    case 'grpc':
+      return probeGrpc(target, monitor, context, stop)
+    default:
+      return monitor satisfies never
   }
 }
 
-function firstHop({ address, port, monitor }: ProbeTarget): Hop {
-  const secure = monitor.type === 'https'
-  const usual = port === (secure ? 443 : 80)
-  const bare = isIP(address) === 6 ? `[${address}]` : address
-  const hostHeader = monitor.host ?? (usual ? bare : authority(address, port))
-  const hostname = monitor.host === null ? address : hostnameOf(new URL(`http://${monitor.host}`))
-  return { secure, address, port, hostname, hostHeader, method: monitor.method, path: monitor.path }
-}
-
-/** @returns the request that a redirect asks for, or why there is none (RFC 9110 sections 10.2.2 and 15.4) */
-function nextHop(status: number, location: string, from: Hop, first: Hop): Hop | Fault {
-  const base = `${from.secure ? 'https' : 'http'}://${authority(from.hostname, from.port)}`
-  const url = URL.parse(location, base + from.path)
-  if (url === null) return fault('redirect', `redirect to an invalid location "${location}"`)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    return fault('redirect', `redirect to an unsupported scheme "${url.protocol}"`)
-  }
-  const secure = url.protocol === 'https:'
-  const hostname = hostnameOf(url)
-  const known = [from, first].find((hop) => hop.hostname === hostname)
-  return {
-    secure,
-    address: known?.address ?? hostname,
-    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
-    hostname,
-    // The same origin keeps the header as it was: it may name a host without the port that is really used.
-    hostHeader: url.origin === new URL(base).origin ? from.hostHeader : url.host,
-    method: redirectedMethod(status, from.method),
-    path: url.pathname + url.search,
-  }
-}
-
-/** RFC 9110 section 15.4: 303 asks for a GET, 301 and 302 turn a POST into one, 307 and 308 keep the method. */
-function redirectedMethod(status: number, method: Monitor['method']): Monitor['method'] {
-  if (status === 303 && method !== 'HEAD') return 'GET'
-  if ((status === 301 || status === 302) && method === 'POST') return 'GET'
-  return method
-}
-
-/** The host of a URL without the brackets of IPv6. */
-function hostnameOf(url: URL): string {
-  return url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
+/** ADDRCONFIG: no IPv6 address where there is no IPv6. */
+async function systemResolve(host: string): Promise<readonly AddressText[]> {
+  return (await lookup(host, { all: true, hints: ADDRCONFIG })).map(({ address }) => address)
 }

@@ -4,23 +4,43 @@
  * says the same thing for the same fault each time: no addresses, file names or OpenSSL line numbers.
  */
 
-/** `aborted` is no statement about the member: it is what a probe that was called off returns. */
+/**
+ * Kinds of failure; they are labels of metrics, so the list is closed.
+ * - `connect`: no connection came about
+ * - `timeout`: the deadline of the probe was over
+ * - `tls`: handshake, certificates, and settings of it that can't be used
+ * - `status`: the status of HTTP or gRPC, the rcode of DNS
+ * - `body`: of HTTP
+ * - `answer`: what came by TCP or DNS is not what was expected
+ * - `redirect`: it leads nowhere, or there are too many
+ * - `reset`: the connection was lost
+ * - `protocol`: what came breaks the protocol, or the request can't be written
+ * - `refused`: we don't probe such addresses
+ * - `aborted`: no statement about the member: the probe was called off
+ */
 export const probeFailures = [
   'connect',
   'timeout',
   'tls',
   'status',
   'body',
+  'answer',
   'redirect',
   'reset',
   'protocol',
+  'refused',
   'aborted',
 ] as const
 export type ProbeFailure = (typeof probeFailures)[number]
 
 /** The outcome of one probe; `durationMs` is the time from its start to the verdict, fractions included. */
 export type ProbeVerdict =
-  | { readonly ok: true; readonly durationMs: number }
+  | {
+      readonly ok: true
+      readonly durationMs: number
+      /** Share of its weight that the member wants to have, 0 to 100; left out when it says nothing of the kind. */
+      readonly weightPercent?: number
+    }
   | {
       readonly ok: false
       readonly failure: ProbeFailure
@@ -33,6 +53,16 @@ export interface Fault {
   readonly failure: ProbeFailure
   readonly reason: string
 }
+
+/** That a probe succeeded, before its duration is known. */
+export interface Passed {
+  /** Null: the member says nothing of its weight. */
+  readonly weightPercent: number | null
+}
+
+export const passed: Passed = { weightPercent: null }
+
+export type Outcome = Passed | Fault
 
 /** How far a connection had come when it broke: the same ECONNRESET means something else in each phase. */
 export type ConnectionPhase = 'connecting' | 'handshaking' | 'exchanging'
@@ -103,4 +133,21 @@ function describe(error: unknown): ErrorParts {
   }
   const message = error instanceof Error ? error.message : String(error)
   return { name: text('name'), code: text('code'), syscall: text('syscall'), message, reason: text('reason') }
+}
+
+/**
+ * The end of `work`, or of `stop` if that is sooner: for what can't be called off, and goes on unheeded.
+ *
+ * @param stop its reason must be the `Fault` to return
+ */
+export async function orStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T | Fault> {
+  if (stop.aborted) return stop.reason as Fault
+  const stopped = Promise.withResolvers<Fault>()
+  const onStop = (): void => stopped.resolve(stop.reason as Fault)
+  stop.addEventListener('abort', onStop)
+  try {
+    return await Promise.race([work, stopped.promise])
+  } finally {
+    stop.removeEventListener('abort', onStop)
+  }
 }

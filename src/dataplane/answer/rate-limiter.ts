@@ -8,7 +8,8 @@
  * bucket, which a 32-bit check makes rare.
  */
 import { getRandomValues } from 'node:crypto'
-import type { Prefix, RateLimit } from '../zone/answer-settings.ts'
+import { prefixHolds } from '../wire/prefix.ts'
+import type { RateLimit } from '../zone/answer-settings.ts'
 import type { Client } from './client.ts'
 import type { Clock } from './clock.ts'
 
@@ -86,7 +87,8 @@ export class RateLimiter {
 
   #isExempt(client: Client): boolean {
     const { exempt } = this.#settings
-    for (let i = 0; i < exempt.length; i++) if (holds(exempt[i]!, client)) return true
+    for (let i = 0; i < exempt.length; i++)
+      if (prefixHolds(exempt[i]!, client.octets, client.length)) return true
     return false
   }
 }
@@ -97,12 +99,4 @@ function mix(high: number, low: number): number {
   hash = Math.imul(hash ^ (hash >>> 15) ^ low, 0x297a_2d39)
   hash = Math.imul(hash ^ (hash >>> 14), 0x846c_a68b)
   return hash ^ (hash >>> 16)
-}
-
-function holds(prefix: Prefix, client: Client): boolean {
-  if (prefix.address.length !== client.length) return false
-  const whole = prefix.length >> 3
-  for (let i = 0; i < whole; i++) if (prefix.address[i] !== client.octets[i]) return false
-  const rest = prefix.length & 7
-  return rest === 0 || (prefix.address[whole]! ^ client.octets[whole]!) >>> (8 - rest) === 0
 }

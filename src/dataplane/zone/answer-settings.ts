@@ -1,3 +1,5 @@
+import type { Prefix } from '../wire/prefix.ts'
+
 /** What shapes responses besides zones and plans. Part of the serving state, since keys change while we run. */
 export interface AnswerSettings {
   /** Identity of this node for those who ask by NSID (RFC 5001); null answers nobody. */
@@ -19,13 +21,6 @@ export interface RateLimit {
   readonly logOnly: boolean
   /** Clients that are never limited. */
   readonly exempt: readonly Prefix[]
-}
-
-export interface Prefix {
-  /** 4 or 16 octets. */
-  readonly address: Uint8Array
-  /** Bits of it that count. */
-  readonly length: number
 }
 
 export const defaultAnswerSettings: AnswerSettings = {

@@ -3,14 +3,14 @@ import { createServer as createHttpServer, type Server as HttpServer, type Reque
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import type { Probe, ProbeTarget } from '../../../src/controlplane/health/probe.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
-import type { Monitor } from '../../../src/controlplane/model.ts'
+import type { HttpMonitor, Monitor, TextExpectation, TlsSettings } from '../../../src/controlplane/model.ts'
 
 /** What the tests register their clean-up with: a tap test. */
 interface Owner {
   teardown(fn: () => unknown): void
 }
 
-/** A monitor that expects `200-299` of `GET /`, with a deadline that no healthy test comes near. */
+/** A monitor as it is stored: expects `200-299` of `GET /`. */
 export function monitorWith(changes: Partial<Monitor> = {}): Monitor {
   return {
     name: 'web',
@@ -30,14 +30,63 @@ export function monitorWith(changes: Partial<Monitor> = {}): Monitor {
   }
 }
 
+/** Expects nothing. */
+export const anyText: TextExpectation = { contains: null, matches: null, lacks: null, mismatches: null }
+export const containing = (contains: string): TextExpectation => ({ ...anyText, contains })
+
+/** As a browser would have it. */
+export const plainTls: TlsSettings = { serverName: null, ca: null, clientCertificate: null, minDaysLeft: 0 }
+
+/** What all probing monitors have; the deadline is one that no healthy test comes near. */
+export const timing = {
+  intervalMs: 60_000,
+  timeoutMs: 20_000,
+  rise: 2,
+  fall: 3,
+  clear: 1,
+  recheckMs: null,
+  failBack: 'auto',
+  failBackDelayMs: 0,
+  flap: null,
+} as const
+
+/** Expects `200-299` of `GET /`. */
+export function httpMonitorWith(changes: Partial<HttpMonitor> = {}): HttpMonitor {
+  return {
+    ...timing,
+    name: 'web',
+    type: 'http',
+    method: 'GET',
+    port: 80,
+    path: '/',
+    host: null,
+    headers: [],
+    body: null,
+    expectCodes: [{ from: 200, to: 299 }],
+    expectBody: anyText,
+    followRedirects: 0,
+    weight: null,
+    tls: plainTls,
+    ...changes,
+  }
+}
+
+export interface HttpTarget extends ProbeTarget {
+  readonly monitor: HttpMonitor
+}
+
 /** A target on 127.0.0.1. */
-export function targetAt(port: number, changes: Partial<Monitor> = {}, address = '127.0.0.1'): ProbeTarget {
-  return { pool: 'pool', member: 'member', address, port, monitor: monitorWith(changes) }
+export function targetAt(
+  port: number,
+  changes: Partial<HttpMonitor> = {},
+  address = '127.0.0.1',
+): HttpTarget {
+  return { pool: 'pool', member: 'member', address, port, monitor: httpMonitorWith(changes) }
 }
 
 /** A target that is never connected to. */
-export function paperTarget(member: string, changes: Partial<Monitor> = {}, pool = 'pool'): ProbeTarget {
-  return { pool, member, address: '192.0.2.1', port: 80, monitor: monitorWith(changes) }
+export function paperTarget(member: string, changes: Partial<HttpMonitor> = {}, pool = 'pool'): HttpTarget {
+  return { pool, member, address: '192.0.2.1', port: 80, monitor: httpMonitorWith(changes) }
 }
 
 async function listening(owner: Owner, server: Server, host: string): Promise<number> {

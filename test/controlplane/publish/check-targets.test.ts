@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Member, Monitor, Pool, Resolution } from '../../../src/controlplane/model.ts'
+import type { HttpMonitor, Member, Monitor, Pool, Resolution } from '../../../src/controlplane/model.ts'
 import { Catalog } from '../../../src/controlplane/publish/catalog.ts'
 import { probeTargets } from '../../../src/controlplane/publish/probe-targets.ts'
 import { monitorWith } from '../health/fixture.ts'
@@ -86,7 +86,7 @@ t.test('a host without addresses is not probed, wherever that would be', async (
 
 t.test('a host is asked by its name where the monitor has none', async (t) => {
   const hostOf = (member: Member, monitor: Partial<Monitor>) =>
-    probeTargets(catalogOf([member], {}, monitor), resolved)[0]!.monitor.host
+    (probeTargets(catalogOf([member], {}, monitor), resolved)[0]!.monitor as HttpMonitor).host
   t.equal(hostOf(host, {}), 'lb.example')
   t.equal(hostOf(host, { port: 8080 }), 'lb.example:8080')
   t.equal(hostOf(host, { type: 'https', port: 443 }), 'lb.example')
