@@ -3,7 +3,8 @@ import { hostnameToWire, lowerName, parseName } from '../../src/dataplane/wire/n
 import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
 import { ZoneCompiler } from '../../src/dataplane/zone/compile.ts'
 import { compileDirectory } from '../../src/dataplane/zone/directory.ts'
-import { compilePlan, type Plan } from '../../src/dataplane/zone/plan.ts'
+import { compilePlan } from '../../src/dataplane/zone/plan-compiler.ts'
+import type { PlanNode } from '../../src/dataplane/zone/plan-node.ts'
 import type { ServingUpdate } from '../../src/dataplane/zone/state.ts'
 
 export interface ZoneText {
@@ -67,7 +68,7 @@ export function zoneImage(zone: ZoneText): SharedArrayBuffer {
 /** The whole state as one update; slots are the indexes. */
 export function servingUpdate(
   zones: readonly ZoneText[],
-  plans: readonly Plan[] = [],
+  plans: readonly PlanNode[] = [],
   generation = 1,
 ): ServingUpdate {
   return {

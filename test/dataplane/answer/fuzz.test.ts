@@ -2,7 +2,7 @@
 import t from 'tap'
 import { Random } from '../../../src/dataplane/random.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
-import type { Plan } from '../../../src/dataplane/zone/plan.ts'
+import type { AnswerNode } from '../../../src/dataplane/zone/plan-node.ts'
 import { optRecord, query, readResponse, typeNumbers, u16Octets, wireName } from '../../support/dns-client.ts'
 import { Served } from './served.ts'
 
@@ -10,7 +10,8 @@ const packets = 100_000
 const seed = Number(process.env.FUZZ_SEED ?? 20_260_301)
 const random = new Random(seed)
 
-const plan: Plan = {
+const plan: AnswerNode = {
+  kind: 'answer',
   outcome: 'select',
   select: 'weighted',
   answers: 2,
@@ -19,6 +20,7 @@ const plan: Plan = {
     address: parseAddress(text)!,
     weight: i + 1,
     counter: i,
+    key: i,
   })),
 }
 const zones = [

@@ -31,13 +31,14 @@ state.apply(
     ],
     [
       {
+        kind: 'answer',
         outcome: 'select',
         select: 'rotate',
         answers: 4096,
         ttlSeconds: 30,
-        candidates: [{ address: parseAddress('192.0.2.7')!, weight: 1, counter: 0 }],
+        candidates: [{ address: parseAddress('192.0.2.7')!, weight: 1, counter: 0, key: 0 }],
       },
-      { outcome: 'servfail', select: 'rotate', answers: 0, ttlSeconds: 30, candidates: [] },
+      { kind: 'answer', outcome: 'servfail', select: 'rotate', answers: 0, ttlSeconds: 30, candidates: [] },
     ],
   ),
 )

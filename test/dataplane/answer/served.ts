@@ -4,7 +4,7 @@ import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { AnswerReader, allocateCounters, Counters, readCounters } from '../../../src/dataplane/counters.ts'
 import { Random } from '../../../src/dataplane/random.ts'
 import { type AnswerSettings, defaultAnswerSettings } from '../../../src/dataplane/zone/answer-settings.ts'
-import type { Plan } from '../../../src/dataplane/zone/plan.ts'
+import type { PlanNode } from '../../../src/dataplane/zone/plan-node.ts'
 import { ServingState } from '../../../src/dataplane/zone/state.ts'
 import {
   type QueryFields,
@@ -31,7 +31,7 @@ export class Served {
   readonly #client = new Client()
   readonly #out: Uint8Array
 
-  constructor(zones: readonly ZoneText[], plans: readonly Plan[] = [], options: ServeOptions = {}) {
+  constructor(zones: readonly ZoneText[], plans: readonly PlanNode[] = [], options: ServeOptions = {}) {
     const { stream = false, seed = 1 } = options
     const settings = { ...defaultAnswerSettings, ...options.settings }
     this.state.apply({ ...servingUpdate(zones, plans), settings })
