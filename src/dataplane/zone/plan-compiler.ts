@@ -16,8 +16,8 @@ import { maxEntries, rendezvousTable } from './rendezvous.ts'
 
 /** Most different node objects of a tree. */
 export const maxPlanNodes = 16_384
-/** Most candidates of all leaves together, which take up to some 64 octets each. */
-export const maxPlanCandidates = 1_048_576
+/** Most candidates of all leaves together: with up to some 64 octets each they take 8 MB. */
+export const maxPlanCandidates = 131_072
 
 /** Most children of a node that is not `located`. */
 const maxChildren = maxEntries
@@ -48,6 +48,7 @@ class PlanCompiler {
   readonly #writer = new PlanWriter()
   /** Word offsets by number. */
   readonly #leaves: number[] = []
+  #nodes = 0
   #candidates = 0
   #aliases = false
 
@@ -70,7 +71,7 @@ class PlanCompiler {
     if (way.length + (known?.height ?? 1) > maxPlanDepth)
       throw new PlanError(way, `a tree is at most ${maxPlanDepth} nodes deep`)
     if (known !== undefined) return known
-    if (this.#compiled.size === maxPlanNodes)
+    if (this.#nodes++ === maxPlanNodes)
       throw new PlanError(way, `a tree has at most ${maxPlanNodes} nodes`)
     const compiled = this.#compileNode(node, way)
     this.#compiled.set(node, compiled)
