@@ -2,9 +2,11 @@ import t from 'tap'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
 import { NameScan } from '../../../src/dataplane/wire/name-scan.ts'
 import { compileDirectory } from '../../../src/dataplane/zone/directory.ts'
+import { compileLocationMap } from '../../../src/dataplane/zone/location-map.ts'
 import { compilePlan } from '../../../src/dataplane/zone/plan-compiler.ts'
 import type { AnswerNode } from '../../../src/dataplane/zone/plan-node.ts'
 import { ServingState } from '../../../src/dataplane/zone/state.ts'
+import { ranges } from '../trees.ts'
 import { servingUpdate, zoneImage } from '../zone-text.ts'
 
 const scan = new NameScan()
@@ -51,4 +53,15 @@ t.test('takes updates one after another', async (t) => {
   })
   t.equal(state.findZone(scan, 0), -1)
   t.equal(state.plan(1), undefined)
+})
+
+t.test('location maps come and go by slot', async (t) => {
+  const state = new ServingState()
+  t.equal(state.map(1), undefined)
+  const image = compileLocationMap(ranges({ '0.0.0.0': 3 }))
+  state.apply({ generation: 1, zones: [], plans: [], maps: [[1, image]] })
+  state.apply({ generation: 2, zones: [], plans: [] })
+  t.equal(state.map(1)?.length, image.byteLength, 'an update without maps changes none')
+  state.apply({ generation: 3, zones: [], plans: [], maps: [[1, null]] })
+  t.equal(state.map(1), undefined)
 })
