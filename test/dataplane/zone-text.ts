@@ -3,7 +3,10 @@ import { hostnameToWire, lowerName, parseName } from '../../src/dataplane/wire/n
 import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
 import { ZoneCompiler } from '../../src/dataplane/zone/compile.ts'
 import { compileDirectory } from '../../src/dataplane/zone/directory.ts'
-import { compilePlan, type Plan } from '../../src/dataplane/zone/plan.ts'
+import { compileLocationMap } from '../../src/dataplane/zone/location-map.ts'
+import type { LocationRanges } from '../../src/dataplane/zone/location-ranges.ts'
+import { compilePlan } from '../../src/dataplane/zone/plan-compiler.ts'
+import type { PlanNode } from '../../src/dataplane/zone/plan-node.ts'
 import type { ServingUpdate } from '../../src/dataplane/zone/state.ts'
 
 export interface ZoneText {
@@ -67,13 +70,15 @@ export function zoneImage(zone: ZoneText): SharedArrayBuffer {
 /** The whole state as one update; slots are the indexes. */
 export function servingUpdate(
   zones: readonly ZoneText[],
-  plans: readonly Plan[] = [],
+  plans: readonly PlanNode[] = [],
   generation = 1,
+  maps: readonly LocationRanges[] = [],
 ): ServingUpdate {
   return {
     generation,
     directory: compileDirectory(new Map(zones.map(({ apex }, slot) => [slot, hostnameToWire(apex)]))),
     zones: zones.map((zone, slot) => [slot, zoneImage(zone)]),
     plans: plans.map((plan, slot) => [slot, compilePlan(plan)]),
+    ...(maps.length === 0 ? {} : { maps: maps.map((map, slot) => [slot, compileLocationMap(map)] as const) }),
   }
 }

@@ -11,6 +11,7 @@ export class ImagePump {
   readonly #publish: (update: ServingUpdate) => Promise<void>
   readonly #zones = new Map<number, SharedArrayBuffer | null>()
   readonly #plans = new Map<number, SharedArrayBuffer | null>()
+  readonly #maps = new Map<number, SharedArrayBuffer | null>()
   #directory: SharedArrayBuffer | undefined
   #settings: AnswerSettings | undefined
   #generation = 0
@@ -26,6 +27,7 @@ export class ImagePump {
   push(images: Images): Promise<void> {
     for (const [slot, image] of images.zones) this.#zones.set(slot, image)
     for (const [slot, image] of images.plans) this.#plans.set(slot, image)
+    for (const [slot, image] of images.maps ?? []) this.#maps.set(slot, image)
     this.#directory = images.directory ?? this.#directory
     this.#settings = images.settings ?? this.#settings
     if (this.#next === undefined) {
@@ -41,11 +43,13 @@ export class ImagePump {
       generation: ++this.#generation,
       zones: [...this.#zones],
       plans: [...this.#plans],
+      ...(this.#maps.size === 0 ? {} : { maps: [...this.#maps] }),
       ...(this.#directory === undefined ? {} : { directory: this.#directory }),
       ...(this.#settings === undefined ? {} : { settings: this.#settings }),
     }
     this.#zones.clear()
     this.#plans.clear()
+    this.#maps.clear()
     this.#directory = undefined
     this.#settings = undefined
     return this.#publish(update)

@@ -9,7 +9,7 @@
 
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { compileDirectory } from '../../dataplane/zone/directory.ts'
-import { compilePlan } from '../../dataplane/zone/plan.ts'
+import { compilePlan } from '../../dataplane/zone/plan-compiler.ts'
 import type { HealthState, Member, OverrideState, Pool, Resolution } from '../model.ts'
 import { toPlan } from '../steering/plan.ts'
 import { type LastKnown, type Selection, selectMembers } from '../steering/select.ts'

@@ -13,7 +13,9 @@
  */
 import { parseAddress } from '../../dataplane/wire/address.ts'
 import { parseName } from '../../dataplane/wire/name.ts'
-import { maxCandidates, type Plan } from '../../dataplane/zone/plan.ts'
+import { maxCandidates } from '../../dataplane/zone/plan.ts'
+import type { AnswerNode } from '../../dataplane/zone/plan-node.ts'
+import { stableKey } from '../../dataplane/zone/stable-key.ts'
 import type { AddressText, Member, Pool, Resolution, Service } from '../model.ts'
 import type { Selection } from './select.ts'
 
@@ -36,7 +38,7 @@ export function toPlan(
   selection: Selection,
   counterOf: CounterOf,
   resolutionOf: (host: string) => Resolution,
-): Plan {
+): AnswerNode {
   const { pool, members } = selection
   if (pool === null) return emptyPlan(service, selection.outcome === 'servfail' ? 'servfail' : 'select')
   if (pool.hosts === 'cname') return cnamePlan(service, pool, members, counterOf)
@@ -49,6 +51,7 @@ export function toPlan(
     ? wholeWeights(byWeight(targets))
     : targets.map((target) => ({ ...target, weight: 1 }))
   return {
+    kind: 'answer',
     outcome: 'select',
     select: weighted ? 'weighted' : 'rotate',
     answers: pool.answers ?? (weighted ? 1 : maxCandidates),
@@ -57,20 +60,27 @@ export function toPlan(
       address: parseAddress(address)!,
       weight,
       counter: counterOf(pool, member),
+      key: stableKey(member.name),
     })),
   }
 }
 
-function emptyPlan({ ttlSeconds }: Service, outcome: 'select' | 'servfail'): Plan {
-  return { outcome, select: 'rotate', answers: 0, ttlSeconds, candidates: [] }
+function emptyPlan({ ttlSeconds }: Service, outcome: 'select' | 'servfail'): AnswerNode {
+  return { kind: 'answer', outcome, select: 'rotate', answers: 0, ttlSeconds, candidates: [] }
 }
 
-function cnamePlan(service: Service, pool: Pool, members: readonly Member[], counterOf: CounterOf): Plan {
+function cnamePlan(
+  service: Service,
+  pool: Pool,
+  members: readonly Member[],
+  counterOf: CounterOf,
+): AnswerNode {
   const hosts = members.flatMap((member) => (member.host === null ? [] : [{ member, host: member.host }]))
   if (hosts.length === 0) return emptyPlan(service, 'select')
   const weighty = pool.select === 'weighted' ? hosts.filter(({ member }) => member.weight > 0) : []
   const drawn = weighty.length > 0 ? weighty : hosts
   return {
+    kind: 'answer',
     outcome: 'cname',
     select: 'weighted',
     answers: 1,
@@ -80,6 +90,7 @@ function cnamePlan(service: Service, pool: Pool, members: readonly Member[], cou
       cname: parseName(host),
       weight: weighty.length > 0 ? member.weight : 1,
       counter: counterOf(pool, member),
+      key: stableKey(member.name),
     })),
   }
 }
@@ -91,7 +102,7 @@ function isOpen({ state }: Resolution): boolean {
 function lifetime(
   { ttlSeconds }: Service,
   resolutions: readonly Resolution[],
-): Pick<Plan, 'ttlSeconds' | 'expiresAtSeconds'> {
+): Pick<AnswerNode, 'ttlSeconds' | 'expiresAtSeconds'> {
   const stale = resolutions.some(({ state }) => state === 'stale')
   const ends = resolutions.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [expiresAt.getTime()]))
   return {

@@ -94,7 +94,9 @@ export class OptWriter {
     if (options.subnetAt > 0) {
       this.#head(optionCodes.clientSubnet, options.subnetLength)
       this.#copy(request, options.subnetAt, options.subnetLength)
-      out[this.#at - options.subnetLength + 3] = subnetScope
+      // Source prefix 0: the client wants no part in this, whatever the answer depends on (RFC 7871 section 7.1.2).
+      const source = request[options.subnetAt + 2]!
+      out[this.#at - options.subnetLength + 3] = source === 0 ? 0 : subnetScope
     }
     if (this.#sendsCookie(query)) {
       this.#head(optionCodes.cookie, cookieLength)

@@ -25,11 +25,15 @@ import { decodeOther, otherVerdicts } from '../wire/other-query.ts'
 import { Query, verdicts } from '../wire/query.ts'
 import type { AnswerSettings } from '../zone/answer-settings.ts'
 import { type Outcome, outcomes, ZoneLookup } from '../zone/lookup.ts'
-import type { PlanImage } from '../zone/plan.ts'
+import type { Leaf, PlanImage } from '../zone/plan.ts'
+import { Rendezvous } from '../zone/rendezvous.ts'
 import type { ServingState } from '../zone/state.ts'
 import { AliasChain, maxChain } from './alias-chain.ts'
+import type { Choices } from './choices.ts'
+import { Chooser } from './chooser.ts'
 import type { Client } from './client.ts'
 import { Clock } from './clock.ts'
+import { Draw } from './draw.ts'
 import { type ExtendedError, extendedErrorLength, extendedErrors, OptWriter } from './opt-writer.ts'
 import { limits, RateLimiter, type ResponseKind, responseKinds } from './rate-limiter.ts'
 import { ResponseWriter, type Section } from './response-writer.ts'
@@ -50,6 +54,7 @@ export class Responder {
   readonly #query = new Query()
   readonly #target = new NameScan()
   readonly #lookup = new ZoneLookup()
+  readonly #chooser: Chooser
   readonly #writer: ResponseWriter
   readonly #opt: OptWriter
   readonly #chain = new AliasChain()
@@ -64,8 +69,17 @@ export class Responder {
     this.#state = state
     this.#counters = counters
     this.#stream = options.stream
-    this.#writer = new ResponseWriter(counters, options.random ?? new Random(), this.clock)
+    const random = options.random ?? new Random()
+    const rendezvous = new Rendezvous()
+    this.#chooser = new Chooser(state, this.#query, random, rendezvous)
+    const draw = new Draw(random, rendezvous, this.#chooser.network)
+    this.#writer = new ResponseWriter(counters, draw, this.clock)
     this.#opt = new OptWriter(options.stream, options.idleTimeoutMs ?? 0, this.clock)
+  }
+
+  /** Which way the choices of the last query that was answered went. */
+  get choices(): Choices {
+    return this.#chooser.choices
   }
 
   /**
@@ -129,6 +143,7 @@ export class Responder {
 
   #begin(request: Uint8Array, out: Uint8Array): void {
     const query = this.#query
+    this.#chooser.clear()
     const udpLimit = query.edns ? Math.min(query.payload, ednsPayload) : plainPayload
     const end = query.questionEnd === 0 ? headerLength : query.questionEnd
     const limit = this.#stream ? out.length : udpLimit
@@ -147,7 +162,8 @@ export class Responder {
     this.#kind = kindOf(rcode, authoritative, writer.answers)
     if (query.edns) {
       const said = writer.hasRoom(extendedErrorLength) ? error : extendedErrors.none
-      const at = this.#opt.write(request, query, this.#client, rcode, said, 0, writer.out, writer.length)
+      const { scope } = this.#chooser
+      const at = this.#opt.write(request, query, this.#client, rcode, said, scope, writer.out, writer.length)
       writer.endOpt(at)
     }
     return writer.finish(request, rcode, authoritative, query.questionEnd !== 0)
@@ -202,7 +218,12 @@ export class Responder {
     for (let hop = 0; hop < maxChain; hop++) {
       const { zone, zoneSlot } = this.#state
       const found = lookup.find(zone, name, qtype)
-      const alias = this.#aliasPlan(found)
+      const plan = this.#planMet(found)
+      // What the service was an alias of once in this answer it is to the end, even if it is drawn by chance.
+      if (plan !== null && chain.rdataOf(zoneSlot, lookup.rrset, name.hashes[0]!) > 0)
+        return this.#finish(request, rcodes.noerror, true)
+      const leaf = plan === null ? null : this.#chooser.choose(plan, lookup.service, request, this.#client)
+      const alias = leaf?.cnames ?? null
       const outcome: Outcome = alias === null ? found : outcomes.cname
       switch (outcome) {
         case outcomes.answer:
@@ -214,7 +235,7 @@ export class Responder {
           writer.additional(zone, lookup.rrset, apexAt)
           return this.#finish(request, rcodes.noerror, true)
         case outcomes.service:
-          return this.#service(request, nameAt, apexAt)
+          return this.#service(request, leaf!, nameAt, apexAt)
         case outcomes.cname: {
           const owner = name.hashes[0]!
           if (chain.rdataOf(zoneSlot, lookup.rrset, owner) > 0)
@@ -222,7 +243,7 @@ export class Responder {
           const written =
             alias === null
               ? writer.rrset(zone, lookup.rrset, nameAt, apexAt, sections.answer)
-              : writer.cname(alias, alias.cnames!, nameAt)
+              : writer.cname(leaf!, alias, nameAt)
           if (!written) return this.#truncate(request, true)
           const targetAt = writer.rdataAt
           chain.note(zoneSlot, lookup.rrset, owner, owner, targetAt, false)
@@ -284,27 +305,26 @@ export class Responder {
     return this.#finish(request, rcodes.noerror, true)
   }
 
-  /** The members that the plan chooses. */
-  #service(request: Uint8Array, nameAt: number, apexAt: number): number {
+  /** The members that the leaf chooses. */
+  #service(request: Uint8Array, leaf: Leaf, nameAt: number, apexAt: number): number {
     const { qtype } = this.#query
-    const plan = this.#state.plan(this.#lookup.service)
-    if (plan.servfail) return this.#finish(request, rcodes.servfail, true, extendedErrors.other)
-    const wantsIpv6 = qtype === types.aaaa || (qtype === types.any && plan.a.count === 0)
-    const candidates = wantsIpv6 ? plan.aaaa : plan.a
+    if (leaf.servfail) return this.#finish(request, rcodes.servfail, true, extendedErrors.other)
+    const wantsIpv6 = qtype === types.aaaa || (qtype === types.any && leaf.a.count === 0)
+    const candidates = wantsIpv6 ? leaf.aaaa : leaf.a
     if (candidates.count === 0) return this.#negative(request, rcodes.noerror, apexAt)
-    if (!this.#writer.members(plan, candidates, nameAt)) return this.#truncate(request, true)
+    if (!this.#writer.members(leaf, candidates, nameAt)) return this.#truncate(request, true)
     return this.#finish(request, rcodes.noerror, true)
   }
 
   /**
-   * The plan of a service that is an alias, which it is for every type; null for any other outcome. The chain knows its
-   * CNAME by a number that no RRset has.
+   * The plan of the service that was met; null where none was, and for types that the service leaves alone whatever its leaf. A
+   * leaf that makes it an alias is there for every type. The chain knows that CNAME by a number that no RRset has.
    */
-  #aliasPlan(found: Outcome): PlanImage | null {
+  #planMet(found: Outcome): PlanImage | null {
     const lookup = this.#lookup
     if ((found !== outcomes.service && found !== outcomes.nodata) || lookup.service < 0) return null
     const plan = this.#state.plan(lookup.service)
-    if (plan.cnames === null) return null
+    if (found === outcomes.nodata && !plan.aliases) return null
     lookup.rrset = -2 - lookup.service
     return plan
   }

@@ -3,12 +3,12 @@
  * limit. Every write either happens whole or not at all.
  */
 import type { Counters } from '../counters.ts'
-import type { Random } from '../random.ts'
 import { classes, headerLength, isServiceBinding, types } from '../wire/constants.ts'
 import type { NameScan } from '../wire/name-scan.ts'
 import { fixupBases, type ZoneImage } from '../zone/image.ts'
-import { type Candidates, maxCandidates, type PlanImage, planSelects } from '../zone/plan.ts'
+import type { Candidates, Leaf } from '../zone/plan.ts'
 import type { Clock } from './clock.ts'
+import type { Draw } from './draw.ts'
 
 export type Section = 0 | 1 | 2
 
@@ -17,18 +17,12 @@ const rrHeadLength = 12
 const pointerLength = 2
 /** A pointer has 14 bits (RFC 1035 section 4.1.4). */
 const maxPointer = 0x3fff
-/** Draws that may hit a member already in the answer before the exact, slower draw takes over. */
-const maxRedraws = 8
 
 export class ResponseWriter {
   readonly #counters: Counters
-  readonly #random: Random
+  readonly #draw: Draw
   readonly #clock: Clock
   readonly #counts = new Uint16Array(3)
-  /** By candidate, 1 while it is in the answer that is being drawn. */
-  readonly #drawn = new Uint8Array(maxCandidates)
-  /** The candidates drawn, to clear their marks by. */
-  readonly #draws = new Uint16Array(maxCandidates)
   readonly #uncompressed = new Uint8Array(256)
   #out: Uint8Array = new Uint8Array(0)
   #at = 0
@@ -38,9 +32,9 @@ export class ResponseWriter {
   /** Offset in the message of the RDATA of the first RR that `rrset` or `cname` wrote last. */
   rdataAt = 0
 
-  constructor(counters: Counters, random: Random, clock: Clock) {
+  constructor(counters: Counters, draw: Draw, clock: Clock) {
     this.#counters = counters
-    this.#random = random
+    this.#draw = draw
     this.#clock = clock
   }
 
@@ -233,69 +227,29 @@ export class ResponseWriter {
     return rrset < 0 || this.rrset(zone, rrset, owner, apexAt, 2)
   }
 
-  /** Chooses among a plan's candidates of one family. @returns false when the answer doesn't fit. */
-  members(plan: PlanImage, candidates: Candidates, owner: number): boolean {
-    const count = Math.min(plan.answers, candidates.count)
+  /** Chooses among a leaf's candidates of one family. @returns false when the answer doesn't fit. */
+  members(leaf: Leaf, candidates: Candidates, owner: number): boolean {
+    const count = Math.min(leaf.answers, candidates.count)
     if (this.#at + count * candidates.rrLength > this.#limit) return false
-    if (count === candidates.count || plan.select === planSelects.rotate) {
-      this.#rotate(plan, candidates, owner, count)
-    } else {
-      this.#drawMembers(plan, candidates, owner, count)
-    }
+    this.#draw.several(leaf, candidates, count)
+    const { indexes } = this.#draw
+    for (let i = 0; i < count; i++) this.#member(leaf, candidates, indexes[i]!, owner)
     this.#counts[0]! += count
     return true
   }
 
-  #rotate(plan: PlanImage, candidates: Candidates, owner: number, count: number): void {
-    const { cursor } = candidates
-    let index = cursor < 0 ? this.#random.below(candidates.count) : cursor % candidates.count
-    candidates.cursor = index + 1
-    for (let left = count; left > 0; left--) {
-      this.#member(plan, candidates, index, owner)
-      if (++index === candidates.count) index = 0
-    }
-  }
-
-  /** Successive draws by weight, without replacement: a draw that hits a member already drawn is drawn again. */
-  #drawMembers(plan: PlanImage, candidates: Candidates, owner: number, count: number): void {
-    let weightLeft = candidates.totalWeight
-    for (let draw = 0; draw < count; draw++) {
-      const index = this.#drawOne(candidates, weightLeft)
-      this.#drawn[index] = 1
-      this.#draws[draw] = index
-      weightLeft -= candidates.weight(index)
-      this.#member(plan, candidates, index, owner)
-    }
-    for (let draw = 0; draw < count; draw++) this.#drawn[this.#draws[draw]!] = 0
-  }
-
-  #drawOne(candidates: Candidates, weightLeft: number): number {
-    const random = this.#random
-    for (let redraws = 0; redraws < maxRedraws; redraws++) {
-      const index = candidates.pick(random.below(candidates.count), random.next())
-      if (this.#drawn[index] === 0) return index
-    }
-    let height = random.below(weightLeft)
-    let index = 0
-    for (; ; index++) {
-      if (this.#drawn[index] === 1) continue
-      height -= candidates.weight(index)
-      if (height < 0) return index
-    }
-  }
-
-  #member(plan: PlanImage, candidates: Candidates, index: number, owner: number): void {
+  #member(leaf: Leaf, candidates: Candidates, index: number, owner: number): void {
     const at = this.#at
-    this.#copy(plan.bytes, candidates.wire(index), candidates.rrLength)
+    this.#copy(leaf.bytes, candidates.wire(index), candidates.rrLength)
     this.#pointer(at, owner)
-    if (plan.expiresAtSeconds !== 0) this.#setTtl(at, this.#ttlNow(plan))
+    if (leaf.expiresAtSeconds !== 0) this.#setTtl(at, this.#ttlNow(leaf))
     this.#counters.answer(candidates.counter(index))
   }
 
   /** What is left of the TTL of the addresses, if that is less than the service's. */
-  #ttlNow(plan: PlanImage): number {
-    const left = plan.expiresAtSeconds - Math.floor(this.#clock.nowMs / 1000)
-    return Math.min(plan.ttlSeconds, Math.max(1, left))
+  #ttlNow(leaf: Leaf): number {
+    const left = leaf.expiresAtSeconds - Math.floor(this.#clock.nowMs / 1000)
+    return Math.min(leaf.ttlSeconds, Math.max(1, left))
   }
 
   #setTtl(rr: number, ttlSeconds: number): void {
@@ -306,14 +260,15 @@ export class ResponseWriter {
     out[rr + 9] = ttlSeconds
   }
 
-  /** Draws one of the names that a service is an alias of. @returns false when it doesn't fit */
-  cname(plan: PlanImage, cnames: Candidates, owner: number): boolean {
-    const index = cnames.pick(this.#random.below(cnames.count), this.#random.next())
+  /** One of the names that a leaf makes the service an alias of. @returns false when it doesn't fit */
+  cname(leaf: Leaf, cnames: Candidates, owner: number): boolean {
+    const { bytes } = leaf
+    const index = this.#draw.one(leaf, cnames)
     const wire = cnames.wire(index)
-    const length = rrHeadLength + ((plan.bytes[wire + 10]! << 8) | plan.bytes[wire + 11]!)
+    const length = rrHeadLength + ((bytes[wire + 10]! << 8) | bytes[wire + 11]!)
     if (this.#at + length > this.#limit) return false
     const at = this.#at
-    this.#copy(plan.bytes, wire, length)
+    this.#copy(bytes, wire, length)
     this.#pointer(at, owner)
     this.rdataAt = at + rrHeadLength
     this.#counters.answer(cnames.counter(index))

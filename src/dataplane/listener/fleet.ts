@@ -30,6 +30,7 @@ export class Fleet implements AsyncDisposable {
   /** Images by slot, for the workers that start later. */
   readonly #zones = new Map<number, SharedArrayBuffer>()
   readonly #plans = new Map<number, SharedArrayBuffer>()
+  readonly #maps = new Map<number, SharedArrayBuffer>()
   #directory: SharedArrayBuffer | undefined
   #settings: AnswerSettings | undefined
   #generation = 0
@@ -83,6 +84,7 @@ export class Fleet implements AsyncDisposable {
     this.#settings = update.settings ?? this.#settings
     retain(this.#zones, update.zones)
     retain(this.#plans, update.plans)
+    retain(this.#maps, update.maps ?? [])
     await Promise.all(this.#workers.map((worker) => worker.publish(update)))
   }
 
@@ -138,6 +140,7 @@ export class Fleet implements AsyncDisposable {
       generation: this.#generation,
       zones: [...this.#zones],
       plans: [...this.#plans],
+      maps: [...this.#maps],
       ...(this.#directory === undefined ? {} : { directory: this.#directory }),
       ...(this.#settings === undefined ? {} : { settings: this.#settings }),
     }

@@ -57,6 +57,12 @@ function isMapped(words: readonly number[]): boolean {
   return words[5] === 0xffff && words.slice(0, 5).every((word) => word === 0)
 }
 
+/** Whether the sixteen octets are an IPv4 address in the form of IPv6 (RFC 4291 section 2.5.5.2); false for fewer. */
+export function isMappedIpv4(octets: Uint8Array): boolean {
+  for (let i = 0; i < 10; i++) if (octets[i] !== 0) return false
+  return octets.length === 16 && octets[10] === 0xff && octets[11] === 0xff
+}
+
 /** The octets of either family (4 or 16 of them), or null. */
 export function parseAddress(text: string): Uint8Array | null {
   return parseIpv4(text) ?? parseIpv6(text)

@@ -1,184 +1,70 @@
 /**
  * A plan says how a service is answered until health or configuration changes: everything that can be decided then has
- * been decided, so that a query costs a table read and maybe a random number. Steering makes the `Plan`, this file
- * compiles it into a plan image, one SharedArrayBuffer, and reads it in the workers.
+ * been decided, so that a query costs some table reads and maybe a random number or some hashes. Steering makes the tree of nodes
+ * (`plan-node.ts`), `plan-compiler.ts` compiles it into a plan image, one SharedArrayBuffer, and this file reads it in the workers.
  *
- * Layout in words: outcome, select, answers, then for A and for AAAA a block of `familyAt`. Candidates lie in wire form
- * (owner as pointer to the question) behind one another. For `weighted` there is Walker's alias table: one random
- * column and one random height choose a candidate by weight in constant time, however many there are.
+ * Layout in words: the header, the nodes, children before parents, the offsets of the leaves by number, then the RRs of all leaves in
+ * octets. Nodes and tables are at word offsets, RRs at offsets of octets from where those begin. A node that several parents
+ * share is there once. Behind its kind, a node has
+ * - `answer`: the fields of `leafAt`, for A and for AAAA a block of `familyAt`, and the tables that those point to: counters,
+ *   and by `select` either weights and an alias table or a rendezvous table. RRs are in wire form (owner as pointer to the
+ *   question) behind one another;
+ * - `weighted`: the fields of `weightedAt`, the slots of the location maps below, the children, an alias table;
+ * - `hash`: the fields of `hashAt`, the children, a rendezvous table;
+ * - `located`: the fields of `locatedAt`, the children by area.
  *
- * A plan of the outcome `cname` keeps its candidates in the block of A, each in a slot as long as the longest of them, for
+ * A leaf of the outcome `cname` keeps its candidates in the block of A, each in a slot as long as the longest of them, for
  * every RR of that block has the same place: the length of a name is in the RR.
+ *
+ * What a `weighted` node draws must not show in the scope of the answer (RFC 7871 section 7.2.1 forbids scopes that overlap, and an answer
+ * that says it is for everybody would hide the others from a cache). So the node notes what all its children need: the
+ * longest prefixes of hashes and the location maps; every answer through it has the scope of all those.
  */
-import { ByteWriter } from '../wire/bytes.ts'
-import { classes, types } from '../wire/constants.ts'
-
-export const planSelects = { rotate: 0, weighted: 1 } as const
-
-export interface Candidate {
-  /** 4 or 16 octets. */
-  readonly address: Uint8Array
-  /** 1 or more, the sum over all candidates below 2^32; relative to the others. Only `weighted` looks at it. */
-  readonly weight: number
-  /** Where answers that hold this candidate are counted. */
-  readonly counter: number
-}
-
-/** A name that the service is an alias of. */
-export interface CnameCandidate extends Omit<Candidate, 'address'> {
-  /** Wire form. */
-  readonly cname: Uint8Array
-}
-
-export interface Plan {
-  /** `servfail` answers nothing else; no candidates is NODATA; `cname` is one CNAME, whatever the type of the question. */
-  readonly outcome: 'select' | 'servfail' | 'cname'
-  readonly select: keyof typeof planSelects
-  /** Most candidates in one answer. */
-  readonly answers: number
-  readonly ttlSeconds: number
-  /** UNIX time at which the addresses are no longer known to be good: no TTL goes beyond it, but for 1 s. */
-  readonly expiresAtSeconds?: number
-  /** At most `maxCandidates`, of both families. */
-  readonly candidates: readonly Candidate[]
-  /** Of the outcome `cname`, at least one and at most `maxCandidates`; one of them is drawn by weight. */
-  readonly cnames?: readonly CnameCandidate[]
-}
+import { aliasAt } from './alias-table.ts'
 
 /** More than this many members of one family don't fit a message of 65,535 octets anyway. */
 export const maxCandidates = 4096
 
-const headerAt = {
-  magic: 0,
-  outcome: 1,
-  select: 2,
-  answers: 3,
-  a: 4,
-  aaaa: 10,
-  cnameLength: 16,
-  ttl: 17,
-  expires: 18,
+/** Most nodes on the way from the root to a leaf, both counted. Services nest, and so do what their answers depend on. */
+export const maxPlanDepth = 16
+
+export const planMagic = 0x706f_1003
+export const headerAt = { magic: 0, root: 1, aliases: 2, leafCount: 3, leaves: 4, wire: 5 } as const
+export const headerWords = 6
+
+export const nodeKinds = { answer: 0, weighted: 1, hash: 2, located: 3 } as const
+export const planSelects = { rotate: 0, weighted: 1, hash: 2 } as const
+export const leafOutcomes = { select: 0, servfail: 1, cname: 2 } as const
+
+export const leafAt = {
+  number: 1,
+  outcome: 2,
+  select: 3,
+  answers: 4,
+  ttl: 5,
+  expires: 6,
+  ipv4: 7,
+  ipv6: 8,
+  cnameLength: 9,
+  a: 10,
+  aaaa: 16,
 } as const
-const headerWords = 19
-const outcomeWords = { select: 0, servfail: 1, cname: 2 } as const
-const familyAt = { count: 0, wire: 1, counters: 2, weights: 3, alias: 4, totalWeight: 5 } as const
-const planMagic = 0x706f_1002
-/** Octets of an RR with a pointer as owner, before its RDATA. */
-const rrHeadLength = 12
-/** Words of one candidate in the alias table: height below which the column's own candidate is taken, the other one. */
-const aliasWords = 2
-
-export function compilePlan(plan: Plan): SharedArrayBuffer {
-  const cnames = plan.outcome === 'cname' ? plan.cnames! : []
-  const cnameLength = rrHeadLength + Math.max(0, ...cnames.map(({ cname }) => cname.length))
-  const addresses = [4, 16].map((octets) =>
-    plan.candidates.filter((candidate) => candidate.address.length === octets),
-  )
-  const families = plan.outcome === 'cname' ? [cnames, []] : addresses
-  const wires =
-    plan.outcome === 'cname'
-      ? [encodeCnames(cnames, cnameLength, plan.ttlSeconds), new Uint8Array(0)]
-      : addresses.map((candidates) => encodeCandidates(candidates, plan.ttlSeconds))
-  const tableWords = families.map((candidates) => candidates.length * (2 + aliasWords))
-  const wireAt = 4 * (headerWords + tableWords[0]! + tableWords[1]!)
-  const size = wireAt + wires[0]!.length + wires[1]!.length
-  const buffer = new SharedArrayBuffer(Math.ceil(size / 4) * 4)
-  const words = new Uint32Array(buffer)
-  const bytes = new Uint8Array(buffer)
-  words[headerAt.magic] = planMagic
-  words[headerAt.outcome] = outcomeWords[plan.outcome]
-  words[headerAt.select] = planSelects[plan.select]
-  words[headerAt.answers] = plan.answers
-  words[headerAt.cnameLength] = cnameLength
-  words[headerAt.ttl] = plan.ttlSeconds
-  words[headerAt.expires] = plan.expiresAtSeconds ?? 0
-  let tables = headerWords
-  let free = wireAt
-  for (const [index, candidates] of families.entries()) {
-    const block = index === 0 ? headerAt.a : headerAt.aaaa
-    const count = candidates.length
-    const weights = candidates.map((candidate) => candidate.weight)
-    words[block + familyAt.count] = count
-    words[block + familyAt.wire] = free
-    words[block + familyAt.counters] = tables
-    words[block + familyAt.weights] = tables + count
-    words[block + familyAt.alias] = tables + 2 * count
-    words[block + familyAt.totalWeight] = weights.reduce((sum, weight) => sum + weight, 0)
-    words.set(
-      candidates.map((candidate) => candidate.counter),
-      tables,
-    )
-    words.set(weights, tables + count)
-    words.set(aliasTable(weights), tables + 2 * count)
-    bytes.set(wires[index]!, free)
-    tables += tableWords[index]!
-    free += wires[index]!.length
-  }
-  return buffer
-}
-
-function encodeCandidates(candidates: readonly Candidate[], ttlSeconds: number): Uint8Array {
-  const out = new ByteWriter()
-  for (const { address } of candidates) {
-    out.u16(0xc00c)
-    out.u16(address.length === 4 ? types.a : types.aaaa)
-    out.u16(classes.in)
-    out.u32(ttlSeconds)
-    out.u16(address.length)
-    out.append(address)
-  }
-  return out.finish()
-}
-
-function encodeCnames(cnames: readonly CnameCandidate[], slotLength: number, ttlSeconds: number): Uint8Array {
-  const out = new ByteWriter()
-  for (const { cname } of cnames) {
-    out.u16(0xc00c)
-    out.u16(types.cname)
-    out.u16(classes.in)
-    out.u32(ttlSeconds)
-    out.u16(cname.length)
-    out.append(cname)
-    out.append(new Uint8Array(slotLength - rrHeadLength - cname.length))
-  }
-  return out.finish()
-}
-
-/**
- * Vose's construction ("A Linear Algorithm for Generating Random Numbers with a Given Distribution", 1991): pairs a
- * column that is too low with one that is too high, until all are level. Heights are scaled to 2^32 - 1.
- */
-function aliasTable(weights: readonly number[]): Uint32Array {
-  const count = weights.length
-  const table = new Uint32Array(count * aliasWords)
-  const total = weights.reduce((sum, weight) => sum + weight, 0)
-  const heights = weights.map((weight) => (weight * count) / total)
-  const low = heights.flatMap((height, column) => (height < 1 ? [column] : []))
-  const high = heights.flatMap((height, column) => (height < 1 ? [] : [column]))
-  for (;;) {
-    const column = low.pop()
-    const donor = high.at(-1)
-    if (column === undefined || donor === undefined) break
-    table[column * aliasWords] = Math.round(heights[column]! * 0xffff_ffff)
-    table[column * aliasWords + 1] = donor
-    heights[donor]! -= 1 - heights[column]!
-    if (heights[donor]! < 1) low.push(high.pop()!)
-    // What rounding leaves over in either list is a full column, which the loop below writes.
-    heights[column] = -1
-  }
-  for (let column = 0; column < count; column++) {
-    if (heights[column]! < 0) continue
-    table[column * aliasWords] = 0xffff_ffff
-    table[column * aliasWords + 1] = column
-  }
-  return table
-}
+export const leafWords = 22
+/** `table` is that of `select`; `weights` and `totalWeight` are there for `weighted`. */
+export const familyAt = { count: 0, wire: 1, counters: 2, weights: 3, table: 4, totalWeight: 5 } as const
+/** `ipv4` and `ipv6`: longest prefix of a hash below; 0 for none. */
+export const weightedAt = { count: 1, ipv4: 2, ipv6: 3, maps: 4, lists: 5 } as const
+export const hashAt = { count: 1, ipv4: 2, ipv6: 3, children: 4 } as const
+export const locatedAt = { count: 1, map: 2, children: 3 } as const
 
 /** Candidates of one family as a worker sees them. */
 export class Candidates {
   readonly count: number
   readonly rrLength: number
   readonly totalWeight: number
+  /** Where the table of the leaf's `select` begins in `words`; `rotate` has none. */
+  readonly table: number
+  readonly words: Uint32Array
   /**
    * Where the next rotation starts; below 0 before the first, which starts at a random place: a plan is compiled anew with
    * each change of health, and a fixed place would get more than its share then. A worker's own, so that nothing is
@@ -186,21 +72,20 @@ export class Candidates {
    * go on by two for each of them.
    */
   cursor = -1
-  readonly #words: Uint32Array
   readonly #wire: number
   readonly #counters: number
   readonly #weights: number
-  readonly #alias: number
 
+  /** @param block word offset of the family's block */
   constructor(words: Uint32Array, block: number, rrLength: number) {
-    this.#words = words
+    this.words = words
     this.rrLength = rrLength
     this.count = words[block + familyAt.count]!
     this.totalWeight = words[block + familyAt.totalWeight]!
-    this.#wire = words[block + familyAt.wire]!
+    this.table = words[block + familyAt.table]!
+    this.#wire = words[headerAt.wire]! + words[block + familyAt.wire]!
     this.#counters = words[block + familyAt.counters]!
     this.#weights = words[block + familyAt.weights]!
-    this.#alias = words[block + familyAt.alias]!
   }
 
   /** Offset of a candidate's RR in the image's bytes. */
@@ -209,45 +94,81 @@ export class Candidates {
   }
 
   counter(index: number): number {
-    return this.#words[this.#counters + index]!
+    return this.words[this.#counters + index]!
   }
 
+  /** Of a leaf that selects by weight. */
   weight(index: number): number {
-    return this.#words[this.#weights + index]!
+    return this.words[this.#weights + index]!
   }
 
-  /** The candidate in `column` (0..count-1) at `height`, a random 32-bit number. */
+  /** The candidate in `column` (0..count-1) at `height`, a random 32-bit number, of a leaf that selects by weight. */
   pick(column: number, height: number): number {
-    const at = this.#alias + column * aliasWords
-    return height <= this.#words[at]! ? column : this.#words[at + 1]!
+    return aliasAt(this.words, this.table, column, height)
   }
 }
 
-export class PlanImage {
+/** What a service is answered with once the choices of its plan are made. */
+export class Leaf {
+  /** Leaves are numbered from 0 as a walk of the tree, first children first, meets them. */
+  readonly number: number
+  /** Of the image; `Candidates.wire` points into it. */
   readonly bytes: Uint8Array
   readonly servfail: boolean
   /** UNIX seconds; 0 for never. */
   readonly expiresAtSeconds: number
   readonly ttlSeconds: number
+  /** One of `planSelects`. */
   readonly select: number
   readonly answers: number
+  /** Bits of the client's address that the choice depends on; 0 unless it selects by hash. */
+  readonly ipv4: number
+  readonly ipv6: number
   readonly a: Candidates
   readonly aaaa: Candidates
   /** Not null: the service is an alias, and these (at least one) are what it may be an alias of. */
   readonly cnames: Candidates | null
 
+  constructor(words: Uint32Array, bytes: Uint8Array, at: number) {
+    this.bytes = bytes
+    this.number = words[at + leafAt.number]!
+    this.servfail = words[at + leafAt.outcome] === leafOutcomes.servfail
+    this.expiresAtSeconds = words[at + leafAt.expires]!
+    this.ttlSeconds = words[at + leafAt.ttl]!
+    this.select = words[at + leafAt.select]!
+    this.answers = words[at + leafAt.answers]!
+    this.ipv4 = words[at + leafAt.ipv4]!
+    this.ipv6 = words[at + leafAt.ipv6]!
+    const isCname = words[at + leafAt.outcome] === leafOutcomes.cname
+    const rrLength = isCname ? words[at + leafAt.cnameLength]! : 16
+    this.a = new Candidates(words, at + leafAt.a, rrLength)
+    this.aaaa = new Candidates(words, at + leafAt.aaaa, 28)
+    this.cnames = isCname ? this.a : null
+  }
+}
+
+export class PlanImage {
+  readonly words: Uint32Array
+  /** Word offset of the node at which a walk begins. */
+  readonly root: number
+  /** By number. Leaves keep their cursors, so there is one object for each as long as the plan is served. */
+  readonly leaves: readonly Leaf[]
+  /** Not null: the tree is this leaf, and there is nothing to walk. */
+  readonly only: Leaf | null
+  /** Whether any leaf makes the service an alias, which then concerns queries of every type. */
+  readonly aliases: boolean
+
   constructor(buffer: SharedArrayBuffer) {
     const words = new Uint32Array(buffer)
     if (words[headerAt.magic] !== planMagic) throw new Error('not a plan image of this version')
-    this.bytes = new Uint8Array(buffer)
-    this.servfail = words[headerAt.outcome] === outcomeWords.servfail
-    this.expiresAtSeconds = words[headerAt.expires]!
-    this.ttlSeconds = words[headerAt.ttl]!
-    this.select = words[headerAt.select]!
-    this.answers = words[headerAt.answers]!
-    this.a = new Candidates(words, headerAt.a, 16)
-    this.aaaa = new Candidates(words, headerAt.aaaa, 28)
-    const isCname = words[headerAt.outcome] === outcomeWords.cname
-    this.cnames = isCname ? new Candidates(words, headerAt.a, words[headerAt.cnameLength]!) : null
+    const bytes = new Uint8Array(buffer)
+    this.words = words
+    this.root = words[headerAt.root]!
+    this.aliases = words[headerAt.aliases] !== 0
+    this.leaves = Array.from(
+      { length: words[headerAt.leafCount]! },
+      (_, number) => new Leaf(words, bytes, words[words[headerAt.leaves]! + number]!),
+    )
+    this.only = words[this.root] === nodeKinds.answer ? this.leaves[0]! : null
   }
 }

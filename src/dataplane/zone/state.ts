@@ -1,12 +1,13 @@
 /**
- * What a worker serves: the directory, the zone images and the plan images, by slot. Slots are given out by the
- * publisher and stay with a zone or a service as long as it exists, so that an image can name another by number.
+ * What a worker serves: the directory, the zone images, the plan images and the location maps, by slot. Slots are given out by the
+ * publisher and stay with a zone, a service or a map as long as it exists, so that an image can name another by number.
  * A whole update is applied between two queries: a query sees the old state or the new one.
  */
 import type { NameScan } from '../wire/name-scan.ts'
 import { type AnswerSettings, defaultAnswerSettings } from './answer-settings.ts'
 import { compileDirectory, Directory } from './directory.ts'
 import { ZoneImage } from './image.ts'
+import { LocationMap } from './location-map.ts'
 import { PlanImage } from './plan.ts'
 import { collectGarbage, reclaimOctets } from './reclaim.ts'
 
@@ -18,6 +19,8 @@ export interface ServingUpdate {
   /** Slot and image; null empties the slot. */
   readonly zones: readonly (readonly [slot: number, image: SharedArrayBuffer | null])[]
   readonly plans: readonly (readonly [slot: number, image: SharedArrayBuffer | null])[]
+  /** Location maps. Absent when none changed. */
+  readonly maps?: readonly (readonly [slot: number, image: SharedArrayBuffer | null])[]
   /** Present when they changed. */
   readonly settings?: AnswerSettings
 }
@@ -27,6 +30,7 @@ export class ServingState {
   settings: AnswerSettings = defaultAnswerSettings
   readonly #zones: (ZoneImage | undefined)[] = []
   readonly #plans: (PlanImage | undefined)[] = []
+  readonly #maps: (LocationMap | undefined)[] = []
   #directory = new Directory(compileDirectory(new Map()))
   readonly #collect: () => void
   /** Octets of images that were replaced since the last collection. */
@@ -44,6 +48,10 @@ export class ServingState {
     }
     for (const [slot, image] of update.plans)
       this.#plans[slot] = image === null ? undefined : new PlanImage(image)
+    for (const [slot, image] of update.maps ?? []) {
+      this.#replaced += this.#maps[slot]?.length ?? 0
+      this.#maps[slot] = image === null ? undefined : new LocationMap(image)
+    }
     if (update.directory !== undefined) this.#directory = new Directory(update.directory)
     this.settings = update.settings ?? this.settings
     this.generation = update.generation
@@ -69,5 +77,10 @@ export class ServingState {
 
   plan(slot: number): PlanImage {
     return this.#plans[slot]!
+  }
+
+  /** Undefined while no map is in the slot. */
+  map(slot: number): LocationMap | undefined {
+    return this.#maps[slot]
   }
 }

@@ -8,7 +8,7 @@ t.test(
   'one generation at a time; what comes meanwhile is merged, the last image of a slot wins',
   async (t) => {
     const updates: ServingUpdate[] = []
-    const served = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const served = [1, 2, 3].map(() => Promise.withResolvers<void>())
     const pump = new ImagePump((update) => {
       updates.push(update)
       return served[updates.length - 1]!.promise
@@ -18,15 +18,24 @@ t.test(
     await Promise.resolve()
     t.match(updates, [{ generation: 1, zones: [[0, a]], plans: [] }])
     t.notOk('directory' in updates[0]!)
+    t.notOk('maps' in updates[0]!)
     const second = pump.push({
       zones: [
         [0, b],
         [1, b],
       ],
       plans: [[4, null]],
+      maps: [[2, a]],
       directory,
     })
-    const third = pump.push({ zones: [[1, null]], plans: [[4, c]] })
+    const third = pump.push({
+      zones: [[1, null]],
+      plans: [[4, c]],
+      maps: [
+        [2, b],
+        [3, null],
+      ],
+    })
     t.equal(second, third, 'both wait for the same generation')
     await Promise.resolve()
     t.equal(updates.length, 1, 'the second waits until the first is served')
@@ -41,9 +50,18 @@ t.test(
         [1, null],
       ],
       plans: [[4, c]],
+      maps: [
+        [2, b],
+        [3, null],
+      ],
       directory,
     })
     served[1]!.resolve()
     await third
+    const fourth = pump.push({ zones: [], plans: [] })
+    await new Promise(setImmediate)
+    t.notOk('maps' in updates[2]!, 'what was handed over is not handed over again')
+    served[2]!.resolve()
+    await fourth
   },
 )

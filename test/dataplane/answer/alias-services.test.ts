@@ -8,7 +8,8 @@ import { hostnameToWire, parseName } from '../../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../../src/dataplane/wire/rdata.ts'
 import { ZoneCompiler } from '../../../src/dataplane/zone/compile.ts'
 import { compileDirectory } from '../../../src/dataplane/zone/directory.ts'
-import { compilePlan, type Plan } from '../../../src/dataplane/zone/plan.ts'
+import { compilePlan } from '../../../src/dataplane/zone/plan-compiler.ts'
+import type { AnswerNode } from '../../../src/dataplane/zone/plan-node.ts'
 import { ServingState } from '../../../src/dataplane/zone/state.ts'
 import {
   type QueryFields,
@@ -36,7 +37,7 @@ function zone(apex: string, services: Record<string, number>, ...lines: string[]
 }
 
 /** Zones example.test and other.test, whose services www, loop (and deep), wild and target have the plans 0 to 3. */
-function serve(plans: readonly Plan[], options: { stream?: boolean; nowMs?: number } = {}) {
+function serve(plans: readonly AnswerNode[], options: { stream?: boolean; nowMs?: number } = {}) {
   const state = new ServingState()
   const apexes = ['example.test', 'other.test']
   state.apply({
@@ -75,7 +76,8 @@ function serve(plans: readonly Plan[], options: { stream?: boolean; nowMs?: numb
   }
 }
 
-const cnamePlan = (...hosts: (string | [host: string, weight: number])[]): Plan => ({
+const cnamePlan = (...hosts: (string | [host: string, weight: number])[]): AnswerNode => ({
+  kind: 'answer',
   outcome: 'cname',
   select: 'weighted',
   answers: 1,
@@ -83,21 +85,23 @@ const cnamePlan = (...hosts: (string | [host: string, weight: number])[]): Plan 
   candidates: [],
   cnames: hosts.map((entry, index) => {
     const [host, weight] = typeof entry === 'string' ? [entry, 1] : entry
-    return { cname: hostnameToWire(host), weight, counter: index + 1 }
+    return { cname: hostnameToWire(host), weight, counter: index + 1, key: index }
   }),
 })
-const addressPlan = (fields: Partial<Plan> = {}): Plan => ({
+const addressPlan = (fields: Partial<AnswerNode> = {}): AnswerNode => ({
+  kind: 'answer',
   outcome: 'select',
   select: 'rotate',
   answers: 10,
   ttlSeconds: 30,
   candidates: [
-    { address: Uint8Array.of(192, 0, 2, 1), weight: 1, counter: 1 },
-    { address: Uint8Array.of(192, 0, 2, 2), weight: 1, counter: 2 },
+    { address: Uint8Array.of(192, 0, 2, 1), weight: 1, counter: 1, key: 1 },
+    { address: Uint8Array.of(192, 0, 2, 2), weight: 1, counter: 2, key: 2 },
   ],
   ...fields,
 })
-const fill = (plan: Plan, ...others: Plan[]) => [plan, ...others, ...Array(4).fill(addressPlan())].slice(0, 4)
+const fill = (plan: AnswerNode, ...others: AnswerNode[]) =>
+  [plan, ...others, ...Array(4).fill(addressPlan())].slice(0, 4)
 
 t.test('a CNAME for every type', async (t) => {
   const { ask, answers } = serve(fill(cnamePlan('lb.provider.example')))
@@ -184,7 +188,7 @@ t.test('a CNAME that does not fit makes the response truncated', async (t) => {
 
 t.test('the TTL of resolved addresses counts down', async (t) => {
   let nowMs = 1_800_000_000_000
-  const ttls = (fields: Partial<Plan>) => {
+  const ttls = (fields: Partial<AnswerNode>) => {
     const { ask } = serve(fill(addressPlan({ expiresAtSeconds: 1_800_000_060, ...fields })), { nowMs })
     return new Set(ask('www.example.test', 'A').answer.map((line) => Number(line.split(' ')[1])))
   }

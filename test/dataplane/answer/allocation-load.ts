@@ -6,14 +6,54 @@ import { Client } from '../../../src/dataplane/answer/client.ts'
 import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { allocateCounters, Counters } from '../../../src/dataplane/counters.ts'
 import { defaultAnswerSettings } from '../../../src/dataplane/zone/answer-settings.ts'
+import { compileLocationMap } from '../../../src/dataplane/zone/location-map.ts'
+import type { AnswerNode, PlanNode } from '../../../src/dataplane/zone/plan-node.ts'
 import { ServingState } from '../../../src/dataplane/zone/state.ts'
 import { query, u16Octets } from '../../support/dns-client.ts'
 import { servingUpdate } from '../zone-text.ts'
 
 const rounds = Number(process.argv[2] ?? 1)
 const queries = Number(process.argv[3] ?? 10_000_000)
-const candidates = [1, 2, 3].map((n) => ({ address: Uint8Array.of(192, 0, 2, n), weight: n, counter: n }))
-const plan = { outcome: 'select', select: 'weighted', answers: 2, ttlSeconds: 30, candidates } as const
+const candidates = Array.from({ length: 100 }, (_, n) => ({
+  address: Uint8Array.of(192, 0, 2, n),
+  weight: n + 1,
+  counter: n,
+  key: n,
+}))
+const prefix = { ipv4: 24, ipv6: 56 }
+const leaf = (count: number, fields: Partial<AnswerNode> = {}): AnswerNode => ({
+  kind: 'answer',
+  outcome: 'select',
+  select: 'weighted',
+  answers: 2,
+  ttlSeconds: 30,
+  candidates: candidates.slice(0, count),
+  ...fields,
+})
+const hashed = (count: number, answers: number) => leaf(count, { select: 'hash', prefix, answers })
+const tree = (areas: readonly PlanNode[]): PlanNode => ({ kind: 'located', map: 0, areas })
+/** By the names of their services. */
+const plans: Readonly<Record<string, PlanNode>> = {
+  www: leaf(3),
+  hash: hashed(10, 1),
+  hashes: hashed(10, 3),
+  groups: hashed(100, 1),
+  'several-groups': hashed(100, 3),
+  tree: {
+    kind: 'weighted',
+    children: [
+      { weight: 1, node: leaf(3) },
+      { weight: 3, node: { kind: 'hash', prefix, children: [{ weight: 1, key: 1, node: leaf(3) }] } },
+    ],
+  },
+  located: tree([leaf(3), hashed(10, 1), tree([leaf(3)])]),
+}
+const starts = Array.from({ length: 1000 }, (_, i) => i * 4_000_000)
+const areas = Uint16Array.from(starts, (_, i) => i % 4)
+const map = compileLocationMap({
+  ipv4: { starts: Uint32Array.from(starts), areas },
+  ipv6: { starts: BigUint64Array.from(starts, (start) => BigInt(start) << 32n), areas },
+})
 const hosts = Array.from({ length: 100 }, (_, host) => `h${host} 300 A 192.0.2.${host}`)
 const lines = [
   'ns1 300 A 192.0.2.53',
@@ -23,11 +63,13 @@ const lines = [
   ...hosts,
 ]
 const state = new ServingState()
-state.apply(servingUpdate([{ apex: 'example.test', lines, services: { www: 0 } }], [plan]))
+const services = Object.fromEntries(Object.keys(plans).map((name, slot) => [name, slot]))
+state.apply(servingUpdate([{ apex: 'example.test', lines, services }], Object.values(plans)))
 state.apply({
   generation: 2,
   zones: [],
   plans: [],
+  maps: [[0, map]],
   settings: {
     ...defaultAnswerSettings,
     nsid: Buffer.from('node-1'),
@@ -41,6 +83,11 @@ const address = Uint8Array.of(198, 51, 100, 1)
 const out = new Uint8Array(1232)
 
 const options = Buffer.concat([u16Octets(3, 0, 10, 8), Buffer.from('12345678')])
+/** Client subnets of 100 networks, of either family. */
+const subnet = (index: number) =>
+  index % 2 === 0
+    ? Buffer.concat([u16Octets(8, 7, 1), Buffer.of(24, 0, 2 * index, index, 0)])
+    : Buffer.concat([u16Octets(8, 11, 2), Buffer.of(56, 0, 0x20, index, 1, 2, 3, 4, 5)])
 const named = (name: (index: number) => string, fields = {}) =>
   Array.from({ length: 100 }, (_, index) => new Uint8Array(query(`${name(index)}.example.test`, 'A', fields)))
 const kinds: Readonly<Record<string, readonly Uint8Array[]>> = {
@@ -51,6 +98,16 @@ const kinds: Readonly<Record<string, readonly Uint8Array[]>> = {
   alias: named(() => 'alias'),
   referral: named((index) => `a${index}.cut`),
   service: named(() => 'www'),
+  ...Object.fromEntries(
+    Object.keys(plans).map((name) => [
+      `service ${name} by client subnet`,
+      Array.from(
+        { length: 100 },
+        (_, index) =>
+          new Uint8Array(query(`${name}.example.test`, 'A', { edns: { options: subnet(index) } })),
+      ),
+    ]),
+  ),
 }
 
 for (const [kind, requests] of Object.entries(kinds)) {

@@ -62,16 +62,17 @@ const child: ZoneText = {
 }
 const plans = [
   {
+    kind: 'answer',
     outcome: 'select',
     select: 'rotate',
     answers: 2,
     ttlSeconds: 10,
     candidates: [
-      { address: parseAddress('192.0.2.101')!, weight: 1, counter: 1 },
-      { address: parseAddress('192.0.2.102')!, weight: 1, counter: 2 },
+      { address: parseAddress('192.0.2.101')!, weight: 1, counter: 1, key: 1 },
+      { address: parseAddress('192.0.2.102')!, weight: 1, counter: 2, key: 2 },
     ],
   },
-  { outcome: 'servfail', select: 'rotate', answers: 0, ttlSeconds: 10, candidates: [] },
+  { kind: 'answer', outcome: 'servfail', select: 'rotate', answers: 0, ttlSeconds: 10, candidates: [] },
 ] as const
 const ask = (name: string, type: TypeName) =>
   essence(new Served([example, other, child], plans).ask(name, type))

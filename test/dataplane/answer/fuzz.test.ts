@@ -2,15 +2,17 @@
 import t from 'tap'
 import { Random } from '../../../src/dataplane/random.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
-import type { Plan } from '../../../src/dataplane/zone/plan.ts'
+import type { AnswerNode } from '../../../src/dataplane/zone/plan-node.ts'
 import { optRecord, query, readResponse, typeNumbers, u16Octets, wireName } from '../../support/dns-client.ts'
+import { alias, hashed, leaf, located, prefix, ranges, weighted } from '../trees.ts'
 import { Served } from './served.ts'
 
 const packets = 100_000
 const seed = Number(process.env.FUZZ_SEED ?? 20_260_301)
 const random = new Random(seed)
 
-const plan: Plan = {
+const plan: AnswerNode = {
+  kind: 'answer',
   outcome: 'select',
   select: 'weighted',
   answers: 2,
@@ -19,6 +21,7 @@ const plan: Plan = {
     address: parseAddress(text)!,
     weight: i + 1,
     counter: i,
+    key: i,
   })),
 }
 const zones = [
@@ -36,16 +39,29 @@ const zones = [
       'ns.sub 300 A 192.0.2.54',
       `big 300 TXT "${'x'.repeat(250)}" "${'y'.repeat(250)}"`,
     ],
-    services: { www: 0, '*.lb': 0 },
+    services: { www: 0, '*.lb': 0, tree: 1 },
   },
   { apex: 'example.org', lines: ['www 300 CNAME www.example.test.'] },
 ]
-const servers = [new Served(zones, [plan], { seed }), new Served(zones, [plan], { seed, stream: true })]
+const tree = located(
+  0,
+  hashed({ a: plan, b: alias(['www.example.test', 'x.sub.example.test']) }),
+  weighted([1, { ...plan, select: 'hash', prefix }], [1, leaf([], { outcome: 'servfail' })]),
+)
+const maps = [
+  ranges(
+    { '0.0.0.0': 0, '64.0.0.0': 1, '128.0.0.0': 0, '192.0.2.0': 1 },
+    { '::': 0, '4000::': 1, '8000::': 2 },
+  ),
+]
+const servers = [false, true].map((stream) => new Served(zones, [plan, tree], { seed, stream, maps }))
 
 const names = [
   'example.test',
   'www.example.test',
   'a.example.test',
+  'tree.example.test',
+  'tree.example.test',
   'q.wild.example.test',
   'x.sub.example.test',
   'big.example.test',
@@ -58,12 +74,22 @@ const types = Object.values(typeNumbers)
 const pick = <T>(items: readonly T[]): T => items[random.below(items.length)]!
 const octets = (length: number) => Buffer.from(Array.from({ length }, () => random.below(256)))
 
+/** Right but for the bits behind the prefix, which are so one time in a few. */
+function clientSubnet(): Buffer {
+  const family = 1 + random.below(2)
+  const source = random.below(family === 1 ? 33 : 129)
+  const length = Math.ceil(source / 8)
+  return Buffer.concat([u16Octets(8, 4 + length, family), Buffer.of(source, 0), octets(length)])
+}
+
 function validQuery(): Buffer {
   const flags = random.below(2) === 0 ? 0x0100 : random.below(0x10000) & ~0x8000 & ~0x7800
   const options =
     random.below(3) === 0
-      ? Buffer.concat([u16Octets(pick([3, 8, 10, 12, 65001]), 8), octets(8)])
-      : Buffer.alloc(0)
+      ? clientSubnet()
+      : random.below(3) === 0
+        ? Buffer.concat([u16Octets(pick([3, 8, 10, 12, 65001]), 8), octets(8)])
+        : Buffer.alloc(0)
   const edns =
     random.below(2) === 0
       ? {}

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
-import type { Plan } from '../../../src/dataplane/zone/plan.ts'
+import type { AnswerNode } from '../../../src/dataplane/zone/plan-node.ts'
 import { query, readResponse, type TypeName, wireName } from '../../support/dns-client.ts'
 import type { ZoneText } from '../zone-text.ts'
 import {
@@ -55,9 +55,15 @@ const plans: readonly ReferencePlan[] = [
   { servfail: true, a: [], aaaa: [] },
 ]
 
-function compiledPlan({ servfail, a, aaaa }: ReferencePlan): Plan {
-  const candidates = [...a, ...aaaa].map((text) => ({ address: parseAddress(text)!, weight: 1, counter: 0 }))
+function compiledPlan({ servfail, a, aaaa }: ReferencePlan): AnswerNode {
+  const candidates = [...a, ...aaaa].map((text) => ({
+    address: parseAddress(text)!,
+    weight: 1,
+    counter: 0,
+    key: 0,
+  }))
   return {
+    kind: 'answer',
     outcome: servfail ? 'servfail' : 'select',
     select: 'rotate',
     answers: 4,

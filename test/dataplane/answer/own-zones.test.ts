@@ -2,6 +2,7 @@ import t from 'tap'
 import { OwnZones } from '../../../src/dataplane/answer/own-zones.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
 import { ServingState } from '../../../src/dataplane/zone/state.ts'
+import { alias, leaf, located, ranges } from '../trees.ts'
 import { servingUpdate } from '../zone-text.ts'
 
 const state = new ServingState()
@@ -31,13 +32,14 @@ state.apply(
     ],
     [
       {
+        kind: 'answer',
         outcome: 'select',
         select: 'rotate',
         answers: 4096,
         ttlSeconds: 30,
-        candidates: [{ address: parseAddress('192.0.2.7')!, weight: 1, counter: 0 }],
+        candidates: [{ address: parseAddress('192.0.2.7')!, weight: 1, counter: 0, key: 0 }],
       },
-      { outcome: 'servfail', select: 'rotate', answers: 0, ttlSeconds: 30, candidates: [] },
+      { kind: 'answer', outcome: 'servfail', select: 'rotate', answers: 0, ttlSeconds: 30, candidates: [] },
     ],
   ),
 )
@@ -81,4 +83,84 @@ t.test('sees what is published later', async (t) => {
   t.equal(zones.lookupA('www.example.test').inZone, false)
   later.apply(servingUpdate([{ apex: 'example.test', lines: ['www 1 A 192.0.2.9'] }]))
   t.same(zones.lookupA('www.example.test').addresses, ['192.0.2.9'])
+})
+
+t.test('explains what a client is answered, and which way the plans went', async (t) => {
+  const map = ranges({ '0.0.0.0': 0, '10.0.0.0': 1, '11.0.0.0': 0 })
+  const there = new ServingState()
+  there.apply(
+    servingUpdate(
+      [
+        {
+          apex: 'example.test',
+          lines: ['www 300 A 192.0.2.1', 'short 20 CNAME lb', 'sub 300 NS ns.sub'],
+          services: { lb: 0, down: 1 },
+        },
+      ],
+      [
+        located(0, leaf(['192.0.2.7']), alias(['www.example.test'])),
+        leaf([], { outcome: 'servfail', ttlSeconds: 5 }),
+      ],
+      1,
+      [map],
+    ),
+  )
+  const zones = new OwnZones(there)
+  const none = { rcode: 0, authoritative: true, authorities: [], scope: 0, services: [] }
+  const a = (name: string, ttl: number, data: string) => ({ name, type: 'A', ttl, data })
+  const cname = (name: string, ttl: number, data: string) => ({ name, type: 'CNAME', ttl, data })
+  const chose = (child: number, area: number) => [{ plan: 0, leaf: child, way: [{ child, area }] }]
+  t.match(zones.explain('www.example.test', 'A', '10.0.0.1'), {
+    ...none,
+    answers: [a('www.example.test', 300, '192.0.2.1')],
+    ttlSeconds: 300,
+  })
+  t.match(zones.explain('Short.Example.test.', 'a', '192.0.2.1'), {
+    ...none,
+    answers: [cname('short.example.test', 20, 'lb.example.test'), a('lb.example.test', 30, '192.0.2.7')],
+    ttlSeconds: 20,
+    scope: 1,
+    services: chose(0, 0),
+  })
+  for (const client of ['10.1.2.3', '::ffff:10.1.2.3'])
+    t.match(zones.explain('short.example.test', 'AAAA', client), {
+      ...none,
+      answers: [
+        cname('short.example.test', 20, 'lb.example.test'),
+        cname('lb.example.test', 30, 'www.example.test'),
+      ],
+      authorities: [{ type: 'SOA' }],
+      ttlSeconds: 20,
+      scope: 8,
+      services: chose(1, 1),
+    })
+  t.match(zones.explain('lb.example.test', 'ANY', '2001:db8::1'), {
+    ...none,
+    answers: [a('lb.example.test', 30, '192.0.2.7')],
+    services: chose(0, 0),
+  })
+  t.match(zones.explain('nowhere.example.test', 'TYPE65280', '10.0.0.1'), {
+    ...none,
+    rcode: 3,
+    answers: [],
+    authorities: [{ type: 'SOA', ttl: 60 }],
+    ttlSeconds: 60,
+  })
+  t.match(zones.explain('down.example.test', 'A', '10.0.0.1'), {
+    ...none,
+    rcode: 2,
+    answers: [],
+    ttlSeconds: null,
+    services: [{ plan: 1, leaf: 0, way: [] }],
+  })
+  t.match(zones.explain('a.sub.example.test', 'A', '10.0.0.1'), {
+    ...none,
+    authoritative: false,
+    authorities: [{ type: 'NS', data: 'ns.sub.example.test' }],
+    ttlSeconds: 300,
+  })
+  t.match(zones.explain('example.net', 'A', '10.0.0.1'), { ...none, rcode: 5, authoritative: false })
+  t.throws(() => zones.explain('www.example.test', 'A', 'nobody'), { name: 'RangeError', message: /nobody/ })
+  t.throws(() => zones.explain('www.example.test', 'AXFR', '10.0.0.1'), { name: 'TextError' })
+  t.throws(() => zones.explain('a..b', 'A', '10.0.0.1'), { name: 'TextError' })
 })

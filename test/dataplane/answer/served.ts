@@ -1,10 +1,12 @@
 /** Query processing without a socket: zones and plans in, octets to `respond`, text and counters out. */
+import type { ServiceChoice } from '../../../src/dataplane/answer/choices.ts'
 import { Client } from '../../../src/dataplane/answer/client.ts'
 import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { AnswerReader, allocateCounters, Counters, readCounters } from '../../../src/dataplane/counters.ts'
 import { Random } from '../../../src/dataplane/random.ts'
 import { type AnswerSettings, defaultAnswerSettings } from '../../../src/dataplane/zone/answer-settings.ts'
-import type { Plan } from '../../../src/dataplane/zone/plan.ts'
+import type { LocationRanges } from '../../../src/dataplane/zone/location-ranges.ts'
+import type { PlanNode } from '../../../src/dataplane/zone/plan-node.ts'
 import { ServingState } from '../../../src/dataplane/zone/state.ts'
 import {
   type QueryFields,
@@ -19,11 +21,13 @@ export interface ServeOptions {
   readonly stream?: boolean
   readonly seed?: number
   readonly settings?: Partial<AnswerSettings>
+  /** Location maps; slots are the indexes. */
+  readonly maps?: readonly LocationRanges[]
 }
 
 export class Served {
   readonly state = new ServingState()
-  /** Of the IPv4 client that asks. */
+  /** Of the client that asks, but for those who ask by `respond` with `ipv6`. */
   clientAddress = '192.0.2.1'
   readonly #buffer = allocateCounters()
   readonly #answers = new AnswerReader([this.#buffer])
@@ -31,10 +35,10 @@ export class Served {
   readonly #client = new Client()
   readonly #out: Uint8Array
 
-  constructor(zones: readonly ZoneText[], plans: readonly Plan[] = [], options: ServeOptions = {}) {
-    const { stream = false, seed = 1 } = options
+  constructor(zones: readonly ZoneText[], plans: readonly PlanNode[] = [], options: ServeOptions = {}) {
+    const { stream = false, seed = 1, maps = [] } = options
     const settings = { ...defaultAnswerSettings, ...options.settings }
-    this.state.apply({ ...servingUpdate(zones, plans), settings })
+    this.state.apply({ ...servingUpdate(zones, plans, 1, maps), settings })
     this.#out = new Uint8Array(stream ? 65535 : 1232)
     this.#responder = new Responder(this.state, new Counters(this.#buffer), {
       stream,
@@ -45,7 +49,8 @@ export class Served {
 
   /** The octets of the response; null for silence. */
   respond(request: Uint8Array, length = request.length, ipv6 = false): Buffer | null {
-    this.#client.set(ipv6 ? '2001:db8::1' : this.clientAddress, ipv6)
+    const address = ipv6 ? '2001:db8::1' : this.clientAddress
+    this.#client.set(address, address.includes(':'))
     // What an earlier response left in the buffer must not show.
     this.#out.fill(0xee)
     const end = this.#responder.respond(request, length, this.#client, this.#out)
@@ -76,6 +81,11 @@ export class Served {
     return Object.fromEntries(
       readCounters([this.#buffer]).limited.map(({ action, count }) => [action, count]),
     )
+  }
+
+  /** The services that the last query met, and which way their plans went. */
+  services(): ServiceChoice[] {
+    return this.#responder.choices.list()
   }
 
   /** How often the candidate that counts in `slot` has been in an answer. */

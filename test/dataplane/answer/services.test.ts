@@ -1,6 +1,7 @@
 import t from 'tap'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
-import { type Candidate, compilePlan, type Plan } from '../../../src/dataplane/zone/plan.ts'
+import { compilePlan } from '../../../src/dataplane/zone/plan-compiler.ts'
+import type { AnswerNode, Candidate } from '../../../src/dataplane/zone/plan-node.ts'
 import type { Response, TypeName } from '../../support/dns-client.ts'
 import { soaText, type ZoneText } from '../zone-text.ts'
 import { essence, expected, Served, type ServeOptions } from './served.ts'
@@ -16,12 +17,13 @@ const soa = [`example.test 60 SOA ${soaText(zone).replaceAll('. ', ' ')}`]
 function candidates(...members: readonly (string | [address: string, weight: number])[]): Candidate[] {
   return members.map((member, i) => {
     const [address, weight] = typeof member === 'string' ? [member, 1] : member
-    return { address: parseAddress(address)!, weight, counter: i + 1 }
+    return { address: parseAddress(address)!, weight, counter: i + 1, key: i }
   })
 }
 
-function serve(plan: Partial<Plan>, options?: ServeOptions): Served {
-  const whole: Plan = {
+function serve(plan: Partial<AnswerNode>, options?: ServeOptions): Served {
+  const whole: AnswerNode = {
+    kind: 'answer',
     outcome: 'select',
     select: 'rotate',
     answers: 4096,
@@ -136,7 +138,8 @@ t.test('clients that ask for A and AAAA in turn see every member of both familie
   )
 })
 
-const rotating = (...members: readonly string[]): Plan => ({
+const rotating = (...members: readonly string[]): AnswerNode => ({
+  kind: 'answer',
   outcome: 'select',
   select: 'rotate',
   answers: 1,

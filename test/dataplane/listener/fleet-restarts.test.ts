@@ -2,6 +2,9 @@ import { once } from 'node:events'
 import { performance } from 'node:perf_hooks'
 import t from 'tap'
 import { readCounters } from '../../../src/dataplane/counters.ts'
+import { compileLocationMap } from '../../../src/dataplane/zone/location-map.ts'
+import { query } from '../../support/dns-client.ts'
+import { leaf, located, ranges } from '../trees.ts'
 import { servingUpdate } from '../zone-text.ts'
 import { alive, askTcp, askUdp, generation, generationOf, startFleet } from './running-fleet.ts'
 
@@ -61,6 +64,21 @@ t.test('what is published while a worker starts reaches it', async (t) => {
     await noticed
     t.match(await askUdp(fleet), { rcode: 5 })
   })
+})
+
+t.test('location maps reach the workers, and their successors', async (t) => {
+  const zone = { apex: 'one.test', lines: [], services: { lb: 0 } }
+  const plan = located(4, leaf(['192.0.2.1']), leaf(['192.0.2.2']))
+  const { fleet, restarted } = await startFleet(t, {}, servingUpdate([zone], [plan]))
+  const ask = async () => (await askUdp(fleet, query('lb.one.test', 'A'))).answer
+  t.same(await ask(), ['lb.one.test 30 A 192.0.2.1'])
+  const map = compileLocationMap(ranges({ '0.0.0.0': 0, '127.0.0.0': 1 }))
+  await fleet.publish({ generation: 2, zones: [], plans: [], maps: [[4, map]] })
+  t.same(await ask(), ['lb.one.test 30 A 192.0.2.2'])
+  const noticed = restarted()
+  await alive('dns-udp')[0]!.terminate()
+  await noticed
+  t.same(await ask(), ['lb.one.test 30 A 192.0.2.2'])
 })
 
 t.test('an image that the workers can not read: they die, and recover with the next', async (t) => {

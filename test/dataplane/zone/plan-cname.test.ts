@@ -1,8 +1,11 @@
 import t from 'tap'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
-import { compilePlan, type Plan, PlanImage } from '../../../src/dataplane/zone/plan.ts'
+import { PlanImage } from '../../../src/dataplane/zone/plan.ts'
+import { compilePlan } from '../../../src/dataplane/zone/plan-compiler.ts'
+import type { AnswerNode } from '../../../src/dataplane/zone/plan-node.ts'
 
-const plan = (fields: Partial<Plan>): Plan => ({
+const plan = (fields: Partial<AnswerNode>): AnswerNode => ({
+  kind: 'answer',
   outcome: 'cname',
   select: 'weighted',
   answers: 1,
@@ -10,17 +13,17 @@ const plan = (fields: Partial<Plan>): Plan => ({
   candidates: [],
   ...fields,
 })
+const leafOf = (fields: Partial<AnswerNode>) => new PlanImage(compilePlan(plan(fields))).only!
 const cname = (name: string, weight: number, counter: number) => ({
   cname: hostnameToWire(name),
   weight,
   counter,
+  key: counter,
 })
 
 t.test('names of any length, in wire form, by weight', async (t) => {
   const names = ['lb.example', `${'a'.repeat(63)}.${'b'.repeat(63)}.example`, 'x']
-  const image = new PlanImage(
-    compilePlan(plan({ cnames: names.map((name, index) => cname(name, index === 1 ? 3 : 1, 7 + index)) })),
-  )
+  const image = leafOf({ cnames: names.map((name, index) => cname(name, index === 1 ? 3 : 1, 7 + index)) })
   const { cnames } = image
   if (cnames === null) throw new Error('it is an alias')
   t.match({ count: cnames.count, total: cnames.totalWeight }, { count: 3, total: 5 })
@@ -44,13 +47,16 @@ t.test('names of any length, in wire form, by weight', async (t) => {
 })
 
 t.test('any other plan is no alias, and expires when it says so', async (t) => {
-  const candidates = [{ address: Uint8Array.of(192, 0, 2, 1), weight: 1, counter: 0 }]
-  const image = new PlanImage(compilePlan(plan({ outcome: 'select', candidates })))
+  const candidates = [{ address: Uint8Array.of(192, 0, 2, 1), weight: 1, counter: 0, key: 0 }]
+  const image = leafOf({ outcome: 'select', candidates })
   t.equal(image.cnames, null)
   t.equal(image.expiresAtSeconds, 0)
-  const ending = new PlanImage(
-    compilePlan(plan({ outcome: 'select', candidates, expiresAtSeconds: 4_000_000_000, ttlSeconds: 30 })),
-  )
+  const ending = leafOf({
+    outcome: 'select',
+    candidates,
+    expiresAtSeconds: 4_000_000_000,
+    ttlSeconds: 30,
+  })
   t.match(ending, { expiresAtSeconds: 4_000_000_000, ttlSeconds: 30 })
-  t.equal(new PlanImage(compilePlan(plan({ outcome: 'servfail' }))).servfail, true)
+  t.equal(leafOf({ outcome: 'servfail' }).servfail, true)
 })

@@ -1,21 +1,18 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
-import {
-  type Candidate,
-  type Candidates,
-  compilePlan,
-  type Plan,
-  PlanImage,
-  planSelects,
-} from '../../../src/dataplane/zone/plan.ts'
+import { type Candidates, type Leaf, PlanImage, planSelects } from '../../../src/dataplane/zone/plan.ts'
+import { compilePlan } from '../../../src/dataplane/zone/plan-compiler.ts'
+import type { AnswerNode, Candidate } from '../../../src/dataplane/zone/plan-node.ts'
 
 const candidate = (address: string, weight = 1, counter = 0): Candidate => ({
   address: parseAddress(address)!,
   weight,
   counter,
+  key: counter,
 })
-const plan = (fields: Partial<Plan>): Plan => ({
+const plan = (fields: Partial<AnswerNode>): AnswerNode => ({
+  kind: 'answer',
   outcome: 'select',
   select: 'weighted',
   answers: 1,
@@ -24,7 +21,9 @@ const plan = (fields: Partial<Plan>): Plan => ({
   ...fields,
 })
 
-function wireForms(image: PlanImage, family: Candidates): string[] {
+const leafOf = (fields: Partial<AnswerNode>) => new PlanImage(compilePlan(plan(fields))).only!
+
+function wireForms(image: Leaf, family: Candidates): string[] {
   return Array.from({ length: family.count }, (_, index) => {
     const at = family.wire(index)
     return Buffer.from(image.bytes.subarray(at, at + family.rrLength)).toString('hex')
@@ -51,22 +50,19 @@ function shares(family: Candidates): number[] {
 }
 
 t.test('families apart, in wire form, in order', async (t) => {
-  const image = new PlanImage(
-    compilePlan(
-      plan({
-        select: 'rotate',
-        answers: 3,
-        ttlSeconds: 0x01020304,
-        candidates: [
-          candidate('192.0.2.1', 10, 7),
-          candidate('2001:db8::1', 65535, 9),
-          candidate('192.0.2.2', 20, 8),
-        ],
-      }),
-    ),
-  )
+  const image = leafOf({
+    select: 'weighted',
+    answers: 3,
+    ttlSeconds: 0x01020304,
+    candidates: [
+      candidate('192.0.2.1', 10, 7),
+      candidate('2001:db8::1', 65535, 9),
+      candidate('192.0.2.2', 20, 8),
+    ],
+  })
   t.equal(image.servfail, false)
-  t.equal(image.select, planSelects.rotate)
+  t.equal(image.select, planSelects.weighted)
+  t.equal(leafOf({ select: 'rotate' }).select, planSelects.rotate)
   t.equal(image.answers, 3)
   t.same(wireForms(image, image.a), ['c00c00010001010203040004c0000201', 'c00c00010001010203040004c0000202'])
   t.same(wireForms(image, image.aaaa), ['c00c001c000101020304001020010db8000000000000000000000001'])
@@ -76,9 +72,9 @@ t.test('families apart, in wire form, in order', async (t) => {
 })
 
 t.test('no candidates, and servfail', async (t) => {
-  const empty = new PlanImage(compilePlan(plan({})))
+  const empty = leafOf({})
   t.same([empty.servfail, empty.a.count, empty.aaaa.count, empty.a.totalWeight], [false, 0, 0, 0])
-  t.equal(new PlanImage(compilePlan(plan({ outcome: 'servfail' }))).servfail, true)
+  t.equal(leafOf({ outcome: 'servfail' }).servfail, true)
 })
 
 t.test('an image of another version is refused', async (t) => {
@@ -93,7 +89,7 @@ t.test('the alias table gives each candidate its share, for any weights', async 
   fc.assert(
     fc.property(weights, (weights) => {
       const candidates = weights.map((weight, i) => candidate(`192.0.2.${i}`, weight))
-      const { a } = new PlanImage(compilePlan(plan({ candidates })))
+      const { a } = leafOf({ candidates })
       const total = weights.reduce((sum, weight) => sum + weight, 0)
       return shares(a).every((share, i) => Math.abs(share - weights[i]! / total) < 1e-8)
     }),
@@ -102,9 +98,7 @@ t.test('the alias table gives each candidate its share, for any weights', async 
 })
 
 t.test('a member with little weight beside one with much keeps its chance, and no more', async (t) => {
-  const { a } = new PlanImage(
-    compilePlan(plan({ candidates: [candidate('192.0.2.1', 1), candidate('192.0.2.2', 65535)] })),
-  )
+  const { a } = leafOf({ candidates: [candidate('192.0.2.1', 1), candidate('192.0.2.2', 65535)] })
   const [small] = shares(a)
   t.ok(Math.abs(small! - 1 / 65536) < 1e-9, `${small}`)
 })

@@ -2,15 +2,19 @@ import t from 'tap'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
 import { NameScan } from '../../../src/dataplane/wire/name-scan.ts'
 import { compileDirectory } from '../../../src/dataplane/zone/directory.ts'
-import { compilePlan, type Plan } from '../../../src/dataplane/zone/plan.ts'
+import { compileLocationMap } from '../../../src/dataplane/zone/location-map.ts'
+import { compilePlan } from '../../../src/dataplane/zone/plan-compiler.ts'
+import type { AnswerNode } from '../../../src/dataplane/zone/plan-node.ts'
 import { ServingState } from '../../../src/dataplane/zone/state.ts'
+import { ranges } from '../trees.ts'
 import { servingUpdate, zoneImage } from '../zone-text.ts'
 
 const scan = new NameScan()
 const name = hostnameToWire('www.example.test')
 scan.load(name, 0, name.length)
 
-const plan = (answers: number): Plan => ({
+const plan = (answers: number): AnswerNode => ({
+  kind: 'answer',
   outcome: 'select',
   select: 'rotate',
   answers,
@@ -31,15 +35,15 @@ t.test('takes updates one after another', async (t) => {
   t.equal(state.findZone(scan, 0), 1)
   t.equal(state.zoneSlot, 0)
   t.equal(state.zone.rrsetCount(0), 1)
-  t.equal(state.plan(1).answers, 2)
+  t.equal(state.plan(1).only?.answers, 2)
 
   const changed = zoneImage({ apex: 'example.test', lines: ['@ 1 NS a.'] })
   state.apply({ generation: 2, zones: [[0, changed]], plans: [[1, compilePlan(plan(3))]] })
   t.equal(state.generation, 2)
   t.equal(state.findZone(scan, 0), 1, 'the directory stays when no zone came or went')
   t.equal(state.zone.rrsetCount(0), 2)
-  t.equal(state.plan(0).answers, 1)
-  t.equal(state.plan(1).answers, 3)
+  t.equal(state.plan(0).only?.answers, 1)
+  t.equal(state.plan(1).only?.answers, 3)
 
   state.apply({
     generation: 3,
@@ -49,4 +53,15 @@ t.test('takes updates one after another', async (t) => {
   })
   t.equal(state.findZone(scan, 0), -1)
   t.equal(state.plan(1), undefined)
+})
+
+t.test('location maps come and go by slot', async (t) => {
+  const state = new ServingState()
+  t.equal(state.map(1), undefined)
+  const image = compileLocationMap(ranges({ '0.0.0.0': 3 }))
+  state.apply({ generation: 1, zones: [], plans: [], maps: [[1, image]] })
+  state.apply({ generation: 2, zones: [], plans: [] })
+  t.equal(state.map(1)?.length, image.byteLength, 'an update without maps changes none')
+  state.apply({ generation: 3, zones: [], plans: [], maps: [[1, null]] })
+  t.equal(state.map(1), undefined)
 })

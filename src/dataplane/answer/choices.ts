@@ -1,0 +1,64 @@
+/**
+ * Which way the choices of a query went, for whoever explains an answer: for each service that it met, the plan and the way through its
+ * tree. Bounded by the services of one chain and the depth of a plan; one object is filled again for each query.
+ */
+import { maxPlanDepth } from '../zone/plan.ts'
+import { maxChain } from './alias-chain.ts'
+
+export interface Step {
+  /** Index of the child that was taken. */
+  readonly child: number
+  /** The area that the client is in, where the step went by a location map; else null. */
+  readonly area: number | null
+}
+
+export interface ServiceChoice {
+  /** Slot of the plan. */
+  readonly plan: number
+  /** Number of the leaf, from 0 in the order in which a walk of the tree, first children first, meets them. */
+  readonly leaf: number
+  /** From the root to the leaf; empty when the plan is nothing but a leaf. */
+  readonly way: readonly Step[]
+}
+
+export class Choices {
+  /** Services met. */
+  count = 0
+  readonly #plans = new Int32Array(maxChain)
+  readonly #leaves = new Int32Array(maxChain)
+  readonly #lengths = new Uint8Array(maxChain)
+  readonly #children = new Int32Array(maxChain * maxPlanDepth)
+  /** -1 for none. */
+  readonly #areas = new Int32Array(maxChain * maxPlanDepth)
+
+  /** A service was met; at most `maxChain` since `count` was 0. */
+  begin(plan: number): void {
+    this.#plans[this.count] = plan
+    this.#lengths[this.count++] = 0
+  }
+
+  /** @param area -1 for none */
+  step(child: number, area: number): void {
+    const service = this.count - 1
+    const at = service * maxPlanDepth + this.#lengths[service]!++
+    this.#children[at] = child
+    this.#areas[at] = area
+  }
+
+  end(leaf: number): void {
+    this.#leaves[this.count - 1] = leaf
+  }
+
+  /** In the order in which they were met. */
+  list(): ServiceChoice[] {
+    return Array.from({ length: this.count }, (_, service) => ({
+      plan: this.#plans[service]!,
+      leaf: this.#leaves[service]!,
+      way: Array.from({ length: this.#lengths[service]! }, (_, step) => {
+        const at = service * maxPlanDepth + step
+        const area = this.#areas[at]!
+        return { child: this.#children[at]!, area: area < 0 ? null : area }
+      }),
+    }))
+  }
+}

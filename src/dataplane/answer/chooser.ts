@@ -1,0 +1,153 @@
+/**
+ * Goes through the plans of the services that a query meets: from the root of each to the leaf that answers. A query that meets no
+ * service pays for nothing here but a counter that is set back, and the address of a client is looked at only where a
+ * choice depends on it.
+ *
+ * On the way it learns the scope of the answer (RFC 7871 section 7.2.1): how many bits of the client's address the choices depended on. The
+ * scope may be longer than the source prefix, which then was too short for the best choice; the choice goes by the bits that there
+ * are. Over a chain of services the longest counts, for it is one response. A node that draws by chance needs what all its
+ * children need; see `plan.ts`.
+ */
+import type { Random } from '../random.ts'
+import type { Query } from '../wire/query.ts'
+import { drawAlias } from '../zone/alias-table.ts'
+import {
+  hashAt,
+  type Leaf,
+  leafAt,
+  locatedAt,
+  nodeKinds,
+  type PlanImage,
+  planSelects,
+  weightedAt,
+} from '../zone/plan.ts'
+import type { Rendezvous } from '../zone/rendezvous.ts'
+import { mix32 } from '../zone/stable-key.ts'
+import type { ServingState } from '../zone/state.ts'
+import { Choices } from './choices.ts'
+import type { Client } from './client.ts'
+import { ClientNetwork } from './client-network.ts'
+
+/**
+ * Hashes of children and of candidates differ, because a pool may be called what a member is called: with one hash for both, the
+ * clients that come to the pool would be those that prefer the member.
+ */
+const childSalt = 0x6a09_e667
+
+export class Chooser {
+  readonly choices = new Choices()
+  /** Valid where the leaf that was chosen last selects by hash. */
+  readonly network = new ClientNetwork()
+  readonly #state: ServingState
+  readonly #query: Query
+  readonly #random: Random
+  readonly #rendezvous: Rendezvous
+  #scope = 0
+  #loaded = false
+
+  constructor(state: ServingState, query: Query, random: Random, rendezvous: Rendezvous) {
+    this.#state = state
+    this.#query = query
+    this.#random = random
+    this.#rendezvous = rendezvous
+  }
+
+  /** A new query. */
+  clear(): void {
+    this.choices.count = 0
+  }
+
+  /** Bits of the client subnet that the choices since `clear` depended on; 0 when the client wants to be left out. */
+  get scope(): number {
+    return this.choices.count === 0 ? 0 : this.#scope
+  }
+
+  /** The leaf of the plan in a slot that answers the query, whose octets are `request`. */
+  choose(plan: PlanImage, slot: number, request: Uint8Array, client: Client): Leaf {
+    const { choices } = this
+    if (choices.count === 0) {
+      this.#scope = 0
+      this.#loaded = false
+    }
+    choices.begin(slot)
+    const leaf = plan.only ?? this.#walk(plan, request, client)
+    choices.end(leaf.number)
+    if (leaf.select === planSelects.hash) {
+      this.#load(request, client)
+      this.#need(leaf.ipv4, leaf.ipv6)
+    }
+    return leaf
+  }
+
+  #walk(plan: PlanImage, request: Uint8Array, client: Client): Leaf {
+    const { words } = plan
+    const { network, choices } = this
+    let at = plan.root
+    // Ends: children are compiled before their parents.
+    for (;;) {
+      const count = words[at + 1]!
+      switch (words[at]!) {
+        case nodeKinds.weighted: {
+          const maps = words[at + weightedAt.maps]!
+          const children = at + weightedAt.lists + maps
+          this.#needAll(words, at, maps, request, client)
+          const child = drawAlias(words, children + count, count, this.#random)
+          choices.step(child, -1)
+          at = words[children + child]!
+          break
+        }
+        case nodeKinds.hash: {
+          this.#load(request, client)
+          const ipv4 = words[at + hashAt.ipv4]!
+          const ipv6 = words[at + hashAt.ipv6]!
+          this.#need(ipv4, ipv6)
+          const children = at + hashAt.children
+          const hash = mix32(network.hash(network.ipv6 ? ipv6 : ipv4) ^ childSalt)
+          const child = this.#rendezvous.best(words, children + count, hash)
+          choices.step(child, -1)
+          at = words[children + child]!
+          break
+        }
+        case nodeKinds.located: {
+          this.#load(request, client)
+          const area = this.#locate(words[at + locatedAt.map]!)
+          const child = area < count ? area : 0
+          choices.step(child, area)
+          at = words[at + locatedAt.children + child]!
+          break
+        }
+        default:
+          return plan.leaves[words[at + leafAt.number]!]!
+      }
+    }
+  }
+
+  #needAll(words: Uint32Array, at: number, maps: number, request: Uint8Array, client: Client): void {
+    const ipv4 = words[at + weightedAt.ipv4]!
+    if (ipv4 === 0 && maps === 0) return
+    this.#load(request, client)
+    this.#need(ipv4, words[at + weightedAt.ipv6]!)
+    for (let i = 0; i < maps; i++) this.#locate(words[at + weightedAt.lists + i]!)
+  }
+
+  /** The area that the client is in by the map in a slot. */
+  #locate(slot: number): number {
+    const map = this.#state.map(slot)
+    if (map === undefined) return 0
+    const { network } = this
+    if (network.ipv6) map.findIpv6(network.words[0]!, network.words[1]!)
+    else map.findIpv4(network.words[0]!)
+    this.#need(map.scope, map.scope)
+    return map.area
+  }
+
+  #load(request: Uint8Array, client: Client): void {
+    if (this.#loaded) return
+    this.#loaded = true
+    this.network.load(request, this.#query.options, client)
+  }
+
+  #need(ipv4: number, ipv6: number): void {
+    this.#scope = Math.max(this.#scope, this.network.ipv6 ? ipv6 : ipv4)
+  }
+}

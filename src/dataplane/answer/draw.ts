@@ -1,0 +1,101 @@
+/**
+ * Chooses among the candidates of a leaf, as it says: in turn, by weight, or by the client. How many there are costs next to
+ * nothing, but for hashes (see `rendezvous.ts`).
+ */
+import type { Random } from '../random.ts'
+import { type Candidates, type Leaf, maxCandidates, planSelects } from '../zone/plan.ts'
+import type { Rendezvous } from '../zone/rendezvous.ts'
+import type { ClientNetwork } from './client-network.ts'
+
+/** Draws that may hit a member already in the answer before the exact, slower draw takes over. */
+const maxRedraws = 8
+
+export class Draw {
+  /** The candidates that `several` chose, best first where there is a best. */
+  readonly indexes = new Uint16Array(maxCandidates)
+  readonly #random: Random
+  readonly #rendezvous: Rendezvous
+  readonly #network: ClientNetwork
+  /** By candidate, 1 while it is in the answer that is being drawn. */
+  readonly #drawn = new Uint8Array(maxCandidates)
+
+  /** @param network of the client that is being answered */
+  constructor(random: Random, rendezvous: Rendezvous, network: ClientNetwork) {
+    this.#random = random
+    this.#rendezvous = rendezvous
+    this.#network = network
+  }
+
+  /** Chooses `count` different candidates, which are not more than there are. */
+  several(leaf: Leaf, candidates: Candidates, count: number): void {
+    if (leaf.select === planSelects.hash) {
+      const { words, table } = candidates
+      if (count === 1) this.indexes[0] = this.#rendezvous.best(words, table, this.#client(leaf))
+      else this.#rendezvous.draw(words, table, this.#client(leaf), count, this.indexes)
+    } else if (leaf.select === planSelects.rotate || count === candidates.count) {
+      this.#rotate(candidates, count)
+    } else {
+      this.#byWeight(candidates, count)
+    }
+  }
+
+  /** Chooses one candidate; there is at least one. @returns its index */
+  one(leaf: Leaf, candidates: Candidates): number {
+    switch (leaf.select) {
+      case planSelects.hash:
+        return this.#rendezvous.best(candidates.words, candidates.table, this.#client(leaf))
+      case planSelects.weighted:
+        return candidates.pick(this.#random.below(candidates.count), this.#random.next())
+      default:
+        return this.#turn(candidates)
+    }
+  }
+
+  #client(leaf: Leaf): number {
+    return this.#network.hash(this.#network.ipv6 ? leaf.ipv6 : leaf.ipv4)
+  }
+
+  /** The candidate whose turn it is. */
+  #turn(candidates: Candidates): number {
+    const { cursor } = candidates
+    const index = cursor < 0 ? this.#random.below(candidates.count) : cursor % candidates.count
+    candidates.cursor = index + 1
+    return index
+  }
+
+  #rotate(candidates: Candidates, count: number): void {
+    let index = this.#turn(candidates)
+    for (let i = 0; i < count; i++) {
+      this.indexes[i] = index
+      if (++index === candidates.count) index = 0
+    }
+  }
+
+  /** Successive draws by weight, without replacement: a draw that hits a member already drawn is drawn again. */
+  #byWeight(candidates: Candidates, count: number): void {
+    const { indexes } = this
+    let weightLeft = candidates.totalWeight
+    for (let i = 0; i < count; i++) {
+      const index = this.#drawOne(candidates, weightLeft)
+      this.#drawn[index] = 1
+      indexes[i] = index
+      weightLeft -= candidates.weight(index)
+    }
+    for (let i = 0; i < count; i++) this.#drawn[indexes[i]!] = 0
+  }
+
+  #drawOne(candidates: Candidates, weightLeft: number): number {
+    const random = this.#random
+    for (let redraws = 0; redraws < maxRedraws; redraws++) {
+      const index = candidates.pick(random.below(candidates.count), random.next())
+      if (this.#drawn[index] === 0) return index
+    }
+    let height = random.below(weightLeft)
+    let index = 0
+    for (; ; index++) {
+      if (this.#drawn[index] === 1) continue
+      height -= candidates.weight(index)
+      if (height < 0) return index
+    }
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * Compiles a tree of nodes into a plan image, whose layout `plan.ts` describes. A node object that is there several times is
+ * compiled once, so that a service with hundreds of areas costs what its few different leaves cost.
+ *
+ * A tree is made by steering, not by the network, so what is wrong with it is a mistake of ours and an exception. Its bounds hold
+ * what one image may cost: the memory of a plan, and the way that a query goes through it.
+ */
+import { aliasTable } from './alias-table.ts'
+import { compileLeaf } from './leaf-compiler.ts'
+import { maxAreas } from './location-ranges.ts'
+import { headerAt, headerWords, maxPlanDepth, nodeKinds, planMagic } from './plan.ts'
+import { checkCount, checkPrefix, checkWeights, checkWhole, PlanError, type Way } from './plan-error.ts'
+import type { AnswerNode, HashNode, KeyPrefix, LocatedNode, PlanNode, WeightedNode } from './plan-node.ts'
+import { PlanWriter } from './plan-writer.ts'
+import { maxEntries, rendezvousTable } from './rendezvous.ts'
+
+/** Most different node objects of a tree. */
+export const maxPlanNodes = 16_384
+/** Most candidates of all leaves together: with up to some 64 octets each they take 8 MB. */
+export const maxPlanCandidates = 131_072
+
+/** Most children of a node that is not `located`. */
+const maxChildren = maxEntries
+const noPrefix: KeyPrefix = { ipv4: 0, ipv6: 0 }
+
+/**
+ * @returns the plan image
+ * @throws PlanError when the tree is not one by `plan-node.ts` or is beyond a bound
+ */
+export function compilePlan(root: PlanNode): SharedArrayBuffer {
+  return new PlanCompiler().compile(root)
+}
+
+/** What is known of a node that was compiled. */
+interface Compiled {
+  /** Word offset. */
+  readonly at: number
+  /** Nodes from it to the deepest leaf below, both counted. */
+  readonly height: number
+  /** Longest prefixes of hashes at it or below; 0 for none. */
+  readonly prefix: KeyPrefix
+  /** Slots of the location maps at it or below. */
+  readonly maps: ReadonlySet<number>
+}
+
+class PlanCompiler {
+  readonly #compiled = new Map<PlanNode, Compiled>()
+  readonly #writer = new PlanWriter()
+  /** Word offsets by number. */
+  readonly #leaves: number[] = []
+  #nodes = 0
+  #candidates = 0
+  #aliases = false
+
+  compile(root: PlanNode): SharedArrayBuffer {
+    const writer = this.#writer
+    const header = writer.push(new Array<number>(headerWords).fill(0))
+    const { at } = this.#node(root, [])
+    writer.set(header + headerAt.magic, planMagic)
+    writer.set(header + headerAt.root, at)
+    writer.set(header + headerAt.aliases, this.#aliases ? 1 : 0)
+    writer.set(header + headerAt.leafCount, this.#leaves.length)
+    writer.set(header + headerAt.leaves, writer.push(this.#leaves))
+    writer.set(header + headerAt.wire, 4 * writer.length)
+    return writer.finish()
+  }
+
+  #node(node: PlanNode, way: Way): Compiled {
+    const known = this.#compiled.get(node)
+    // One that is inside itself becomes too deep before it is known.
+    if (way.length + (known?.height ?? 1) > maxPlanDepth)
+      throw new PlanError(way, `a tree is at most ${maxPlanDepth} nodes deep`)
+    if (known !== undefined) return known
+    if (this.#nodes++ === maxPlanNodes)
+      throw new PlanError(way, `a tree has at most ${maxPlanNodes} nodes`)
+    const compiled = this.#compileNode(node, way)
+    this.#compiled.set(node, compiled)
+    return compiled
+  }
+
+  #compileNode(node: PlanNode, way: Way): Compiled {
+    switch (node.kind) {
+      case 'answer':
+        return this.#leaf(node, way)
+      case 'weighted':
+        return this.#weighted(node, way)
+      case 'hash':
+        return this.#hash(node, way)
+      case 'located':
+        return this.#located(node, way)
+    }
+  }
+
+  #leaf(node: AnswerNode, way: Way): Compiled {
+    this.#candidates += node.candidates.length + (node.cnames?.length ?? 0)
+    if (this.#candidates > maxPlanCandidates)
+      throw new PlanError(way, `a tree has at most ${maxPlanCandidates} candidates`)
+    this.#aliases ||= node.outcome === 'cname'
+    const at = compileLeaf(node, this.#leaves.length, way, this.#writer)
+    this.#leaves.push(at)
+    return { at, height: 1, prefix: (node.select === 'hash' && node.prefix) || noPrefix, maps: new Set() }
+  }
+
+  #weighted({ children }: WeightedNode, way: Way): Compiled {
+    checkCount(children.length, maxChildren, 'children', way)
+    checkWeights(children, way)
+    const below = this.#below(children, way)
+    const all = joined(below)
+    const { prefix } = all
+    const at = this.#writer.push([
+      nodeKinds.weighted,
+      children.length,
+      prefix.ipv4,
+      prefix.ipv6,
+      all.maps.size,
+    ])
+    this.#writer.push([...all.maps])
+    this.#children(below)
+    this.#writer.push(aliasTable(children.map(({ weight }) => weight)))
+    return { at, ...all }
+  }
+
+  #hash({ prefix, children }: HashNode, way: Way): Compiled {
+    checkCount(children.length, maxChildren, 'children', way)
+    checkWeights(children, way)
+    checkPrefix(prefix, way)
+    const below = this.#below(children, way)
+    const at = this.#writer.push([nodeKinds.hash, children.length, prefix.ipv4, prefix.ipv6])
+    this.#children(below)
+    this.#writer.push(rendezvousTable(children))
+    const all = joined(below)
+    return { at, ...all, prefix: longest(all.prefix, prefix) }
+  }
+
+  #located({ map, areas }: LocatedNode, way: Way): Compiled {
+    checkCount(areas.length, maxAreas, 'areas', way)
+    checkWhole(map, 'the slot of a location map', way)
+    const below = areas.map((node, area) => this.#node(node, [...way, area]))
+    const at = this.#writer.push([nodeKinds.located, areas.length, map])
+    this.#children(below)
+    const all = joined(below)
+    return { at, ...all, maps: new Set([map, ...all.maps]) }
+  }
+
+  #below(children: readonly { readonly node: PlanNode }[], way: Way): Compiled[] {
+    return children.map(({ node }, index) => this.#node(node, [...way, index]))
+  }
+
+  #children(below: readonly Compiled[]): void {
+    this.#writer.push(below.map(({ at }) => at))
+  }
+}
+
+/** What several nodes come to for the one above them. */
+function joined(below: readonly Compiled[]): Omit<Compiled, 'at'> {
+  const different = [...new Set(below)]
+  return {
+    height: 1 + Math.max(...different.map(({ height }) => height)),
+    prefix: different.map(({ prefix }) => prefix).reduce(longest),
+    maps: new Set(different.flatMap(({ maps }) => [...maps])),
+  }
+}
+
+function longest(a: KeyPrefix, b: KeyPrefix): KeyPrefix {
+  return { ipv4: Math.max(a.ipv4, b.ipv4), ipv6: Math.max(a.ipv6, b.ipv6) }
+}

@@ -1,0 +1,33 @@
+import { ByteWriter } from '../wire/bytes.ts'
+
+/** An image that grows: words, and behind them octets. */
+export class PlanWriter {
+  readonly #words: number[] = []
+  /** Offsets within it count from where the words end. */
+  readonly octets = new ByteWriter()
+
+  /** In words. */
+  get length(): number {
+    return this.#words.length
+  }
+
+  /** @returns the offset at which the first of `words` is */
+  push(words: Iterable<number>): number {
+    const at = this.#words.length
+    for (const word of words) this.#words.push(word)
+    return at
+  }
+
+  set(at: number, word: number): void {
+    this.#words[at] = word
+  }
+
+  finish(): SharedArrayBuffer {
+    const octets = this.octets.finish()
+    const octetsAt = 4 * this.#words.length
+    const buffer = new SharedArrayBuffer(octetsAt + Math.ceil(octets.length / 4) * 4)
+    new Uint32Array(buffer).set(this.#words)
+    new Uint8Array(buffer).set(octets, octetsAt)
+    return buffer
+  }
+}
