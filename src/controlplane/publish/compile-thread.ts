@@ -8,13 +8,11 @@
  *
  * A thread that dies is started again by the next use, without images: `epoch` tells, and everything is compiled anew.
  *
- * While it compiles, the thread hears nothing. So whoever asks brings a signal, and is let go when it aborts, whatever the
- * thread does; a step that was given up is replaced by the next. A stop asks the thread to end: writing ends at the next
- * file, compiling at no time at all, so after a grace the thread is terminated. A file that it was writing then lies beside
- * the old one, which is whole.
+ * A step that was given up, because whoever asked did not wait any longer, is replaced by the next. Of a stop, writing takes
+ * notice at the next file, compiling not at all, so after a grace the thread is terminated. A file that it was writing then
+ * lies beside the old one, which is whole.
  */
-import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { CalledThread, type StopMessage } from '../called-thread.ts'
 import type { StoredZone } from './image-files.ts'
 import type { Compiled, CompileStep, ZoneRows } from './zone-images.ts'
 
@@ -30,11 +28,7 @@ export type ToCompiler =
   | { readonly kind: 'begin'; readonly step: CompileStep }
   | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly ZoneRows[] }
   | { readonly kind: 'finish' | 'load' | 'persist'; readonly id: number }
-  | { readonly kind: 'stop' }
-
-export type FromCompiler =
-  | { readonly kind: 'done'; readonly id: number; readonly result: unknown }
-  | { readonly kind: 'failed'; readonly id: number; readonly message: string }
+  | StopMessage
 
 /** What the files of the images hold. */
 export interface LoadedImages {
@@ -55,23 +49,21 @@ export interface CompileThreadOptions extends CompileInput {
 const batchesAhead = 2
 
 export class CompileThread implements AsyncDisposable {
-  readonly #input: CompileInput
-  readonly #graceMs: number
-  #worker: Worker | undefined
-  #epoch = 0
-  #lastId = 0
-  #stopped: Promise<void> | undefined
-  /** Bounded by what is under way: a step's batches, and a load or a persist. */
-  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>()
+  readonly #thread: CalledThread<ToCompiler>
 
   constructor({ graceMs = defaultGraceMs, ...input }: CompileThreadOptions) {
-    this.#input = input
-    this.#graceMs = graceMs
+    this.#thread = new CalledThread({
+      file: './compile-worker',
+      beside: import.meta.url,
+      name: 'compile',
+      workerData: input satisfies CompileInput,
+      graceMs,
+    })
   }
 
   /** Rises when the thread has lost its images. */
   get epoch(): number {
-    return this.#epoch
+    return this.#thread.deaths
   }
 
   /**
@@ -86,23 +78,23 @@ export class CompileThread implements AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<Compiled> {
     signal?.throwIfAborted()
-    this.#send({ kind: 'begin', step })
+    this.#thread.send({ kind: 'begin', step })
     const ahead: Promise<unknown>[] = []
     for await (const batch of rows) {
       signal?.throwIfAborted()
-      const taken = this.#ask((id) => ({ kind: 'rows', id, rows: batch }), signal)
+      const taken = this.#thread.call((id) => ({ kind: 'rows', id, rows: batch }), signal)
       // It is waited for below, unless the rows end by an error of their own.
       taken.catch(() => undefined)
       ahead.push(taken)
       if (ahead.length > batchesAhead) await ahead.shift()
     }
     await Promise.all(ahead)
-    return (await this.#ask((id) => ({ kind: 'finish', id }), signal)) as Compiled
+    return (await this.#thread.call((id) => ({ kind: 'finish', id }), signal)) as Compiled
   }
 
   /** Reads the files into the thread. Throws as `compile` does. */
   async load(signal?: AbortSignal): Promise<LoadedImages> {
-    return (await this.#ask((id) => ({ kind: 'load', id }), signal)) as LoadedImages
+    return (await this.#thread.call((id) => ({ kind: 'load', id }), signal)) as LoadedImages
   }
 
   /**
@@ -110,73 +102,15 @@ export class CompileThread implements AsyncDisposable {
    * what is on disk then is whole, but may be of different revisions.
    */
   async persist(signal?: AbortSignal): Promise<void> {
-    await this.#ask((id) => ({ kind: 'persist', id }), signal)
+    await this.#thread.call((id) => ({ kind: 'persist', id }), signal)
   }
 
   /** Ends the thread, at the latest after the grace; what it did not finish is rejected. Idempotent. */
   async stop(): Promise<void> {
-    this.#stopped ??= this.#end()
-    await this.#stopped
+    await this.#thread.stop()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
-  }
-
-  async #end(): Promise<void> {
-    const worker = this.#worker
-    if (worker === undefined) return
-    const exited = new Promise((resolve) => worker.once('exit', resolve))
-    worker.postMessage({ kind: 'stop' } satisfies ToCompiler)
-    const grace = setTimeout(() => void worker.terminate(), this.#graceMs)
-    await exited
-    clearTimeout(grace)
-  }
-
-  async #ask(message: (id: number) => ToCompiler, signal?: AbortSignal): Promise<unknown> {
-    signal?.throwIfAborted()
-    const id = ++this.#lastId
-    const answer = Promise.withResolvers<unknown>()
-    this.#send(message(id))
-    // Stays until the thread has answered, also when nobody waits any more.
-    this.#waiting.set(id, answer)
-    const giveUp = () => answer.reject(signal!.reason)
-    signal?.addEventListener('abort', giveUp)
-    try {
-      return await answer.promise
-    } finally {
-      signal?.removeEventListener('abort', giveUp)
-    }
-  }
-
-  #send(message: ToCompiler): void {
-    if (this.#stopped !== undefined) throw new Error('the compile thread is stopped')
-    this.#worker ??= this.#start()
-    this.#worker.postMessage(message)
-  }
-
-  #start(): Worker {
-    const file = `./compile-worker${extname(import.meta.filename)}`
-    const worker = new Worker(new URL(file, import.meta.url), { workerData: this.#input, name: 'compile' })
-    let reason: string | undefined
-    worker.on('message', (message: FromCompiler) => this.#receive(message))
-    worker.on('error', (error) => {
-      reason = (error as Error).message
-    })
-    worker.on('exit', () => {
-      this.#worker = undefined
-      this.#epoch++
-      reason ??= this.#stopped === undefined ? 'it ended' : 'it was stopped before that was done'
-      for (const { reject } of this.#waiting.values()) reject(new Error(`the compile thread: ${reason}`))
-      this.#waiting.clear()
-    })
-    return worker
-  }
-
-  #receive(message: FromCompiler): void {
-    const answer = this.#waiting.get(message.id)
-    this.#waiting.delete(message.id)
-    if (message.kind === 'done') answer?.resolve(message.result)
-    else answer?.reject(new Error(message.message))
   }
 }

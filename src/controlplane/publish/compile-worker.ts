@@ -1,6 +1,7 @@
 /** The compile thread: keeps the zones' images, compiles, and reads and writes the files. See `compile-thread.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { CompileInput, FromCompiler, ToCompiler } from './compile-thread.ts'
+import type { CallAnswer } from '../called-thread.ts'
+import type { CompileInput, ToCompiler } from './compile-thread.ts'
 import { readImages, type StoredZone, sweepImages, writeImages } from './image-files.ts'
 import { ZoneImages } from './zone-images.ts'
 
@@ -10,7 +11,7 @@ const images = new ZoneImages()
 let swept = false
 /** Aborted by a stop. */
 const stopping = new AbortController()
-const say = (message: FromCompiler) => parentPort!.postMessage(message)
+const say = (message: CallAnswer) => parentPort!.postMessage(message)
 
 parentPort!.on('message', (message: ToCompiler) => {
   switch (message.kind) {

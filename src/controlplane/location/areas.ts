@@ -1,0 +1,151 @@
+/**
+ * From rules to areas: which choices clients prefer, address by address. An area is an ordered list of choices, by their
+ * place in the service; addresses whose lists are equal are in one area. Pure, and run where a table is (see
+ * `location-thread.ts`).
+ */
+import { type LocationRanges, maxAreas } from '../../dataplane/zone/location-ranges.ts'
+import { ControlError } from '../errors.ts'
+import type { Choice, GeoRules, Location } from '../model.ts'
+import { type CidrRanges, cidrRanges } from './cidr.ts'
+import type { LocationTable } from './location-table.ts'
+import type { Place } from './place.ts'
+import { newIpv4Starts, newIpv6Starts, overlay, type Ranges, type Starts } from './ranges.ts'
+
+export interface AreaMap {
+  readonly ranges: LocationRanges
+  /** Of each area, the choices in order of preference. */
+  readonly areas: readonly (readonly number[])[]
+}
+
+/** What `nearest` asks of a choice. */
+export type NearChoice = Pick<Choice, 'location' | 'bias'>
+
+const earthRadiusKm = 6371
+
+/**
+ * Areas of `geo`. Area 0 is the default.
+ *
+ * @throws ControlError `invalid` when there are more than `maxAreas`, or a prefix is none
+ */
+export function geoAreas(rules: GeoRules, table: LocationTable): AreaMap {
+  const lists = new AreaLists(rules.default)
+  const numbered = <K>(entries: readonly (readonly [K, readonly number[]])[]) =>
+    new Map(entries.map(([key, choices]) => [key, lists.area(choices)]))
+  const byAsn = numbered(rules.asn)
+  const bySubdivision = numbered(rules.subdivision)
+  const byCountry = numbered(rules.country)
+  const byContinent = numbered(rules.continent)
+  const byCidr = cidrRanges(rules.cidr.map(([prefix, choices]) => [prefix, lists.area(choices)]))
+  const areaOf = ({ asn, subdivision, country, continent }: Place): number =>
+    (asn === null ? undefined : byAsn.get(asn)) ??
+    (subdivision === null ? undefined : bySubdivision.get(subdivision)) ??
+    (country === null ? undefined : byCountry.get(country)) ??
+    (continent === null ? undefined : byContinent.get(continent)) ??
+    0
+  return { ranges: locationRanges(table, areaOf, byCidr), areas: lists.areas }
+}
+
+/**
+ * Areas of `nearest`: the choices by great-circle distance from where the client is. A bias b above 0 makes the distance
+ * d * (1 - b / 100), one below 0 makes it d / (1 + b / 100), as with Route 53's geoproximity. Choices without a location
+ * come last, in their order. Area 0 is that order for all, which clients get of whom it is not known where they are.
+ *
+ * Many choices can have more orders than there are areas. Then the nearest few are right for each place, and those after
+ * them are in the order in which they are seen from the nearest: fewer and fewer, until there are areas enough.
+ */
+export function nearestAreas(choices: readonly NearChoice[], table: LocationTable): AreaMap {
+  const inOrder = choices.map((_, index) => index)
+  const points = choices.map(({ location }) => (location === null ? null : pointOf(location)))
+  const farness = choices.map(({ bias }) => (bias > 0 ? 1 - bias / 100 : 1 / (1 + bias / 100)))
+  const distances = new Float64Array(choices.length)
+  const orderFrom = (from: Point): number[] => {
+    points.forEach((point, index) => {
+      distances[index] = point === null ? Number.POSITIVE_INFINITY : distanceKm(from, point) * farness[index]!
+    })
+    return inOrder.toSorted((a, b) =>
+      distances[a]! < distances[b]! ? -1 : distances[a]! > distances[b]! ? 1 : a - b,
+    )
+  }
+  const listFrom = (from: Point, exact: number): number[] => {
+    const order = orderFrom(from)
+    const nearest = points[order[0]!]
+    if (exact >= order.length || nearest == null) return order
+    const head = order.slice(0, exact)
+    return [...head, ...orderFrom(nearest).filter((index) => !head.includes(index))]
+  }
+  for (let exact = choices.length; ; exact = Math.max(1, exact >>> 1)) {
+    const lists = new AreaLists(inOrder)
+    const areaOf = ({ location }: Place) =>
+      location === null ? 0 : lists.area(listFrom(pointOf(location), exact))
+    try {
+      return { ranges: locationRanges(table, areaOf, null), areas: lists.areas }
+    } catch (error) {
+      if (exact <= 1 || !(error instanceof ControlError)) throw error
+    }
+  }
+}
+
+/** The lists of areas by number: equal ones are one area. */
+class AreaLists {
+  readonly areas: (readonly number[])[] = []
+  /** No more than `maxAreas`. */
+  readonly #numbers = new Map<string, number>()
+
+  /** @param first the list of area 0 */
+  constructor(first: readonly number[]) {
+    this.area(first)
+  }
+
+  area(choices: readonly number[]): number {
+    const key = choices.join()
+    let number = this.#numbers.get(key)
+    if (number === undefined) {
+      if (this.areas.length === maxAreas) {
+        throw new ControlError('invalid', `a service can tell no more than ${maxAreas} areas apart`)
+      }
+      number = this.areas.push(choices) - 1
+      this.#numbers.set(key, number)
+    }
+    return number
+  }
+}
+
+/** @param areaOf asked once for each place; a prefix of `byCidr` that holds an address goes before it */
+function locationRanges(
+  { ipv4, ipv6, places }: LocationTable,
+  areaOf: (place: Place) => number,
+  byCidr: CidrRanges | null,
+): LocationRanges {
+  const areas = Uint16Array.from({ length: places.length }, (_, number) => areaOf(places.at(number)))
+  // The values of `byCidr` are areas plus 1.
+  const join = (place: number, cidr: number) => (cidr === 0 ? areas[place]! : cidr - 1)
+  const { ipv4: cidrs4, ipv6: cidrs6 } = byCidr ?? cidrRanges([])
+  return {
+    ipv4: inAreas(overlay(ipv4, cidrs4, newIpv4Starts, join)),
+    ipv6: inAreas(overlay(ipv6, cidrs6, newIpv6Starts, join)),
+  }
+}
+
+const inAreas = <S extends Starts>({ starts, values }: Ranges<S>) => ({
+  starts,
+  areas: Uint16Array.from(values),
+})
+
+/** On the unit sphere. */
+type Point = readonly [x: number, y: number, z: number]
+
+function pointOf({ latitude, longitude }: Location): Point {
+  const radians = Math.PI / 180
+  const circle = Math.cos(latitude * radians)
+  return [
+    circle * Math.cos(longitude * radians),
+    circle * Math.sin(longitude * radians),
+    Math.sin(latitude * radians),
+  ]
+}
+
+/** Along the great circle, from the chord: exact for short distances too. */
+function distanceKm(a: Point, b: Point): number {
+  const chord = Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2])
+  return 2 * earthRadiusKm * Math.asin(Math.min(1, chord / 2))
+}

@@ -1,0 +1,187 @@
+/**
+ * Where location data come from: files that are given, else the country table that is an optional dependency, else nowhere,
+ * and then every client that no prefix of a service names is in area 0.
+ *
+ * Nothing is read, watched or started before the first areas are asked for: most configurations have no use for it.
+ *
+ * Files change under a running daemon. Their directories are watched, not the files, which are replaced by renaming as a
+ * rule; and as not every file system tells (network ones don't), the files are also looked at from time to time. Either way
+ * what counts is whether a file is another one than the one that was read. One that can't be used is reported, once, and
+ * leaves everything as it was.
+ */
+import { type FSWatcher, watch } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { basename, dirname } from 'node:path'
+import type { AddressText } from '../model.ts'
+import type { AreaMap } from './areas.ts'
+import { type AreaRequest, type LoadedDatabase, LocationThread } from './location-thread.ts'
+import type { Place } from './place.ts'
+
+/** Files that one table is joined from. */
+export const maxLocationFiles = 16
+
+const builtInFile = '@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb'
+const defaultLookEveryMs = 60_000
+const defaultSettleMs = 500
+
+export interface LocationSourceOptions {
+  /** At most `maxLocationFiles`, the most trusted first; none: the one that is installed with the program. */
+  readonly paths: readonly string[]
+  /** The table is another one: areas are to be asked for again. Not called for the first. */
+  readonly onChange: () => void
+  /** One line, for the log. */
+  readonly onProblem: (problem: string) => void
+  /** How often the files are looked at, even if nothing is heard of them; 60 s. */
+  readonly lookEveryMs?: number
+  /** How long nothing must have been heard before they are looked at: they may be in the middle of being written; 500 ms. */
+  readonly settleMs?: number
+}
+
+export class LocationSource implements AsyncDisposable {
+  readonly #options: LocationSourceOptions
+  readonly #paths: readonly string[]
+  readonly #thread = new LocationThread()
+  /** One for each directory: at most `maxLocationFiles`. */
+  readonly #watchers: FSWatcher[] = []
+  readonly #stopping = new AbortController()
+  #databases: readonly LoadedDatabase[] = []
+  #started: Promise<void> | undefined
+  /** What the files were when they were read last. */
+  #seen = ''
+  /** Whether areas can have been given, which a change puts out of date. */
+  #ready = false
+  #looking = false
+  #lookAgain = false
+  #settling: NodeJS.Timeout | undefined
+  #ticking: NodeJS.Timeout | undefined
+
+  constructor(options: LocationSourceOptions) {
+    if (options.paths.length > maxLocationFiles) {
+      throw new RangeError(`no more than ${maxLocationFiles} files of location data can be joined`)
+    }
+    this.#options = options
+    this.#paths = options.paths.length > 0 ? options.paths : builtInPaths()
+  }
+
+  /** What the table is joined from, now; empty before the first areas. */
+  get databases(): readonly LoadedDatabase[] {
+    return this.#databases
+  }
+
+  /** See `LocationThread.areas`. The first call reads the files. */
+  async areas(request: AreaRequest, signal?: AbortSignal): Promise<AreaMap> {
+    await this.#start()
+    return await this.#thread.areas(request, signal)
+  }
+
+  /** Where an address is. The first call reads the files. */
+  async placeOf(address: AddressText, signal?: AbortSignal): Promise<Place> {
+    await this.#start()
+    return await this.#thread.placeOf(address, signal)
+  }
+
+  /** Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the location source is stopped'))
+    clearTimeout(this.#settling)
+    clearInterval(this.#ticking)
+    for (const watcher of this.#watchers.splice(0)) watcher.close()
+    await this.#thread.stop()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  #start(): Promise<void> {
+    this.#stopping.signal.throwIfAborted()
+    this.#started ??= this.#begin()
+    return this.#started
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#paths.length > 0) await this.#watchAndLook()
+    this.#ready = true
+  }
+
+  async #watchAndLook(): Promise<void> {
+    for (const directory of new Set(this.#paths.map((path) => dirname(path)))) this.#watch(directory)
+    this.#ticking = setInterval(() => void this.#look(), this.#options.lookEveryMs ?? defaultLookEveryMs)
+    this.#ticking.unref()
+    await this.#look()
+  }
+
+  /** A directory that can't be watched is no problem: its files are looked at all the same. */
+  #watch(directory: string): void {
+    const names = this.#paths.filter((path) => dirname(path) === directory).map((path) => basename(path))
+    try {
+      const watcher = watch(directory, { persistent: false }, (_, name) => {
+        if (name === null || names.includes(name)) this.#settle()
+      })
+      watcher.on('error', () => watcher.close())
+      this.#watchers.push(watcher)
+    } catch {}
+  }
+
+  #settle(): void {
+    if (this.#stopping.signal.aborted) return
+    clearTimeout(this.#settling)
+    this.#settling = setTimeout(() => void this.#look(), this.#options.settleMs ?? defaultSettleMs)
+    this.#settling.unref()
+  }
+
+  /** Reads the files if they have changed: once at a time, and once more when they were to be looked at meanwhile. */
+  async #look(): Promise<void> {
+    if (this.#looking) {
+      this.#lookAgain = true
+      return
+    }
+    this.#looking = true
+    do {
+      this.#lookAgain = false
+      // Taken before the files are read, so that what changes meanwhile is seen the next time.
+      const state = await stateOf(this.#paths)
+      if (state !== this.#seen) await this.#load(state)
+    } while (this.#lookAgain && !this.#stopping.signal.aborted)
+    this.#looking = false
+  }
+
+  async #load(state: string): Promise<void> {
+    if (this.#stopping.signal.aborted) return
+    try {
+      const { databases, damaged, taken } = await this.#thread.load(this.#paths)
+      this.#seen = state
+      for (const problem of damaged) this.#options.onProblem(`location data: ${problem}`)
+      if (!taken) return
+      this.#databases = databases
+      if (this.#ready) this.#options.onChange()
+    } catch (error) {
+      // The thread died, maybe for want of memory: the next look tries again.
+      if (!this.#stopping.signal.aborted)
+        this.#options.onProblem(`location data: ${(error as Error).message}`)
+    }
+  }
+}
+
+/** The file of the optional dependency, if that is installed. */
+export function builtInPaths(): readonly string[] {
+  try {
+    return [createRequire(import.meta.url).resolve(builtInFile)]
+  } catch {
+    return []
+  }
+}
+
+/** Another text when a file is another one, in place or by renaming. */
+async function stateOf(paths: readonly string[]): Promise<string> {
+  const states = paths.map(async (path) => {
+    try {
+      const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
+      return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code
+    }
+  })
+  return (await Promise.all(states)).join('\n')
+}

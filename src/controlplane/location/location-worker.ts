@@ -1,0 +1,84 @@
+/** The location thread: has the table, and makes areas of it. See `location-thread.ts`. */
+import { readFileSync, statSync } from 'node:fs'
+import { parentPort, type Transferable } from 'node:worker_threads'
+import type { CallAnswer } from '../called-thread.ts'
+import { type AreaMap, geoAreas, nearestAreas } from './areas.ts'
+import {
+  emptyTable,
+  joinTables,
+  type LocationTable,
+  placeOf,
+  tableOf,
+  withCentres,
+} from './location-table.ts'
+import type { AreaRequest, LoadedDatabase, LoadResult, ToLocation } from './location-thread.ts'
+import { Mmdb } from './mmdb.ts'
+
+/** The largest databases that are sold have half of that. */
+const maxFileOctets = 1024 ** 3
+
+let table = emptyTable()
+let hasLoaded = false
+const say = (message: CallAnswer, transferred: readonly Transferable[] = []) =>
+  parentPort!.postMessage(message, transferred)
+
+parentPort!.on('message', (message: ToLocation) => {
+  if (message.kind === 'stop') return parentPort!.close()
+  const { id } = message
+  try {
+    switch (message.kind) {
+      case 'load':
+        return say({ kind: 'done', id, result: load(message.paths) })
+      case 'areas': {
+        const map = mapOf(message.request)
+        return say({ kind: 'done', id, result: map }, buffersOf(map))
+      }
+      case 'place':
+        return say({ kind: 'done', id, result: placeOf(table, message.address) })
+    }
+  } catch (error) {
+    say({ kind: 'failed', id, message: (error as Error).message })
+  }
+})
+
+function load(paths: readonly string[]): LoadResult {
+  const tables: LocationTable[] = []
+  const databases: LoadedDatabase[] = []
+  const damaged: string[] = []
+  for (const path of paths) {
+    try {
+      const { metadata, table } = read(path)
+      tables.push(table)
+      databases.push({
+        path,
+        databaseType: metadata.databaseType,
+        builtAt: metadata.builtAt,
+        ranges: table.ipv4.starts.length + table.ipv6.starts.length,
+      })
+    } catch (error) {
+      damaged.push(`${path}: ${(error as Error).message}`)
+    }
+  }
+  const taken = damaged.length === 0 || (!hasLoaded && tables.length > 0)
+  if (taken) {
+    table = withCentres(joinTables(tables))
+    hasLoaded = true
+  }
+  return { databases, damaged, taken }
+}
+
+function read(path: string) {
+  const { size } = statSync(path)
+  if (size > maxFileOctets)
+    throw new Error(`it has ${size} octets, and no more than ${maxFileOctets} are read`)
+  const database = new Mmdb(readFileSync(path))
+  return { metadata: database.metadata, table: tableOf(database) }
+}
+
+function mapOf(request: AreaRequest): AreaMap {
+  return request.steer === 'geo' ? geoAreas(request.rules, table) : nearestAreas(request.choices, table)
+}
+
+function buffersOf({ ranges: { ipv4, ipv6 } }: AreaMap): Transferable[] {
+  return [ipv4.starts, ipv4.areas, ipv6.starts, ipv6.areas].map(({ buffer }) => buffer as ArrayBuffer)
+}
