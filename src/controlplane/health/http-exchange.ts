@@ -1,7 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
 import { Client, type Dispatcher } from 'undici'
-import type { Monitor } from '../model.ts'
+import type { HttpMethod, HttpMonitor } from '../model.ts'
 import { type ConnectionPhase, type Fault, fault, faultOfError, lostConnection } from './verdict.ts'
 
 /**
@@ -35,7 +35,7 @@ export interface Hop {
   readonly hostname: string
   /** Host header as it is sent. */
   readonly hostHeader: string
-  readonly method: Monitor['method']
+  readonly method: HttpMethod
   /** Origin-form request target. */
   readonly path: string
 }
@@ -61,7 +61,7 @@ const nothing = (): void => {}
  */
 export function exchange(
   hop: Hop,
-  monitor: Monitor,
+  monitor: HttpMonitor,
   mayRedirect: boolean,
   stop: AbortSignal,
 ): Promise<HopOutcome> {
@@ -165,7 +165,7 @@ export function authority(address: string, port: number): string {
  * bounded by the expected text and one chunk.
  */
 class Judge {
-  readonly #monitor: Monitor
+  readonly #monitor: HttpMonitor
   readonly #mayRedirect: boolean
   readonly #finish: (outcome: HopOutcome) => void
   readonly #wanted: Buffer | null
@@ -173,11 +173,12 @@ class Judge {
   #found = false
   #tail: Buffer = Buffer.alloc(0)
 
-  constructor(monitor: Monitor, mayRedirect: boolean, finish: (outcome: HopOutcome) => void) {
+  constructor(monitor: HttpMonitor, mayRedirect: boolean, finish: (outcome: HopOutcome) => void) {
     this.#monitor = monitor
     this.#mayRedirect = mayRedirect
     this.#finish = finish
-    this.#wanted = monitor.expectBody === null ? null : Buffer.from(monitor.expectBody)
+    const { contains } = monitor.expectBody
+    this.#wanted = contains === null ? null : Buffer.from(contains)
     this.#found = this.#wanted === null
   }
 
@@ -205,7 +206,7 @@ class Judge {
       this.#finish({ kind: 'passed' })
       return
     }
-    const wanted = this.#monitor.expectBody!
+    const wanted = this.#monitor.expectBody.contains!
     const shown = wanted.length > 60 ? `${wanted.slice(0, 60)}…` : wanted
     this.#finish({ kind: 'failed', fault: fault('body', `body does not contain "${shown}"`) })
   }

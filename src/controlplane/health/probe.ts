@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import type { AddressText, Monitor } from '../model.ts'
+import type { AddressText, HttpMethod, HttpMonitor } from '../model.ts'
 import { authority, exchange, type Hop } from './http-exchange.ts'
 import { type Fault, fault, type ProbeVerdict } from './verdict.ts'
 
@@ -20,7 +20,7 @@ export interface ProbeTarget {
   /** Where to connect. */
   readonly address: AddressText
   readonly port: number
-  readonly monitor: Monitor
+  readonly monitor: HttpMonitor
 }
 
 /** How members are probed; tests of the scheduling bring their own. */
@@ -108,7 +108,7 @@ function nextHop(status: number, location: string, from: Hop, first: Hop): Hop |
 }
 
 /** RFC 9110 section 15.4: 303 asks for a GET, 301 and 302 turn a POST into one, 307 and 308 keep the method. */
-function redirectedMethod(status: number, method: Monitor['method']): Monitor['method'] {
+function redirectedMethod(status: number, method: HttpMethod): HttpMethod {
   if (status === 303 && method !== 'HEAD') return 'GET'
   if ((status === 301 || status === 302) && method === 'POST') return 'GET'
   return method

@@ -1,6 +1,6 @@
 /** Where members are probed, joined from the configuration and what their hosts resolve to. */
 import type { CheckTarget } from '../health/checker.ts'
-import type { Member, Monitor, Pool, Resolution } from '../model.ts'
+import type { HttpMonitor, Member, Pool, Resolution } from '../model.ts'
 import { needsAddresses } from '../steering/select.ts'
 import type { Catalog } from './catalog.ts'
 
@@ -10,12 +10,17 @@ type ResolutionOf = (host: string) => Resolution
 export function probeTargets(catalog: Catalog, resolutionOf: ResolutionOf): CheckTarget[] {
   return [...catalog.pools.values()].flatMap((pool) => {
     const monitor = pool.monitor === null ? undefined : catalog.monitors.get(pool.monitor)
-    if (monitor === undefined) return []
+    if (monitor?.type !== 'http' && monitor?.type !== 'https') return []
     return pool.members.map((member) => probeTarget(pool, member, monitor, resolutionOf))
   })
 }
 
-function probeTarget(pool: Pool, member: Member, monitor: Monitor, resolutionOf: ResolutionOf): CheckTarget {
+function probeTarget(
+  pool: Pool,
+  member: Member,
+  monitor: HttpMonitor,
+  resolutionOf: ResolutionOf,
+): CheckTarget {
   const port = member.probePort ?? monitor.port
   const names = { pool: pool.name, member: member.name, port }
   if (member.host === null) return { ...names, address: member.probeAddress ?? member.address, monitor }
@@ -29,7 +34,7 @@ function probeTarget(pool: Pool, member: Member, monitor: Monitor, resolutionOf:
 }
 
 /** A host is asked by its name where the monitor has none: its certificate is for that, and so are its virtual hosts. */
-function monitorOfHost(monitor: Monitor, host: string, port: number): Monitor {
+function monitorOfHost(monitor: HttpMonitor, host: string, port: number): HttpMonitor {
   if (monitor.host !== null) return monitor
   const name = host.slice(0, -1)
   return { ...monitor, host: port === (monitor.type === 'https' ? 443 : 80) ? name : `${name}:${port}` }
