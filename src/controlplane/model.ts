@@ -8,7 +8,7 @@
 /** An IPv4 or IPv6 address in canonical text form (RFC 5952 for IPv6). */
 export type AddressText = string
 
-export const monitorTypes = ['http', 'https'] as const
+export const monitorTypes = ['http', 'https', 'tcp', 'dns', 'grpc', 'push', 'static', 'composite'] as const
 export type MonitorType = (typeof monitorTypes)[number]
 
 /** An inclusive range of HTTP status codes. */
@@ -92,7 +92,7 @@ export interface HttpMonitor extends ProbeTiming {
   readonly path: string
   /** Host header (and SNI for https); null means the member's host where it has one, else the probed address. */
   readonly host: string | null
-  /** Names in lower case, no `host`, no two the same. */
+  /** Names in lower case and in their order, no `host`, no two the same. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   /** Of the request; null sends none. */
   readonly body: string | null
@@ -171,7 +171,9 @@ export interface CompositeMonitor {
 }
 
 export type ProbeMonitor = HttpMonitor | TcpMonitor | DnsMonitor | GrpcMonitor
-export type MonitorV2 = ProbeMonitor | PushMonitor | StaticMonitor | CompositeMonitor
+
+/** How to know of a member whether it is healthy, and how to judge what probes say. */
+export type Monitor = ProbeMonitor | PushMonitor | StaticMonitor | CompositeMonitor
 
 /** How many bits of a client's address are its key: clients that share them get the same choice. */
 export interface ClientPrefix {
@@ -201,27 +203,6 @@ export type UnknownCounts = (typeof unknownCounts)[number]
 export const quorums = ['own', 'majority'] as const
 export type Quorum = (typeof quorums)[number]
 
-/** What pools have beside what `Pool` has had; to be merged into it. */
-export interface PoolSettings {
-  readonly unknown: UnknownCounts
-  /**
-   * What the pool itself answers when it is down, and then it counts as up to who names it; null: it counts as down, and
-   * who names it decides.
-   */
-  readonly whenAllDown: AllDownPolicy | null
-  /** Pool that is served whole, unprobed, when `whenAllDown` is `fallback`; null with any other policy. */
-  readonly fallback: string | null
-  /** Of `failover`, in ascending order of priority: tiers whose `minUp` is not the pool's. */
-  readonly tiers: readonly Tier[]
-  /** Of `hash`. */
-  readonly hashPrefix: ClientPrefix
-  /** How long the weight of a member that came back rises from a tenth to all of it; 0 for at once. */
-  readonly slowStartMs: number
-  /** Where the pool is, for services that steer by `nearest`. */
-  readonly location: Location | null
-  readonly quorum: Quorum
-}
-
 /** One of the things that a service chooses among: a pool, or another service. */
 export interface Choice {
   readonly kind: 'pool' | 'service'
@@ -241,7 +222,7 @@ export interface Choice {
  * `default`, and when nothing of its list is up, so does every client.
  */
 export interface GeoRules {
-  /** Prefixes such as `192.0.2.0/24`, in canonical form. */
+  /** Prefixes such as `192.0.2.0/24`, in canonical form; the entries of each map stand in the order of their keys. */
   readonly cidr: readonly (readonly [prefix: string, choices: readonly number[]])[]
   readonly asn: readonly (readonly [asn: number, choices: readonly number[]])[]
   /** ISO 3166-2, such as `US-CA`. */
@@ -253,45 +234,7 @@ export interface GeoRules {
   readonly default: readonly number[]
 }
 
-/** What services have beside what `Service` has had; to be merged into it, `choices` in the place of `pools`. */
-export interface ServiceSettings {
-  /** Served while a member is about to change its state or a pool is degraded; null: the TTL does not depend on health. */
-  readonly minTtlSeconds: number | null
-  /** At least one, no two of the same kind and name. In the document: `pools`. */
-  readonly choices: readonly Choice[]
-  /** Not null exactly with `geo`. */
-  readonly geo: GeoRules | null
-  /** Of `hash`. */
-  readonly hashPrefix: ClientPrefix
-  /** Of `latency`: another pool is chosen only when it is faster by this share (0..1) of the time of the one before. */
-  readonly hysteresis: number
-}
-
-/** How to probe a member and how to judge what the probes say. */
-export interface Monitor {
-  readonly name: string
-  readonly type: MonitorType
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'OPTIONS'
-  readonly port: number
-  /** Origin-form request target, begins with `/`. */
-  readonly path: string
-  /** Host header (and SNI for https); null means the member's host where it has one, else the probed address. */
-  readonly host: string | null
-  readonly expectCodes: readonly CodeRange[]
-  /** Substring that the body (its first 64 KiB) must hold; null accepts any body. */
-  readonly expectBody: string | null
-  /** How many redirects a probe follows; 0 judges the redirect itself. */
-  readonly followRedirects: number
-  readonly intervalMs: number
-  /** Never above `intervalMs`. */
-  readonly timeoutMs: number
-  /** Consecutive successes that turn `down` to `up`. */
-  readonly rise: number
-  /** Consecutive failures that turn `up` to `down`. */
-  readonly fall: number
-}
-
-export const poolSelects = ['all', 'weighted'] as const
+export const poolSelects = ['all', 'weighted', 'failover', 'hash'] as const
 export type PoolSelect = (typeof poolSelects)[number]
 
 /**
@@ -305,6 +248,8 @@ interface MemberSettings {
   readonly name: string
   /** 0..65535; relative to the other members of the pool. */
   readonly weight: number
+  /** 1..1000; of `failover`, in which the members of the lowest number that are up go first. */
+  readonly priority: number
   /** Probed instead of the member's own address, when the health endpoint lives elsewhere. */
   readonly probeAddress: AddressText | null
   /** Probed instead of the monitor's port. */
@@ -331,29 +276,57 @@ export interface Pool {
   /** Name of the monitor; null means that members are not probed and count as up. */
   readonly monitor: string | null
   readonly select: PoolSelect
-  /** Most members in one answer; null means every one for `all` and 1 for `weighted`. */
+  /** Most members in one answer; null means every one for `all` and `failover`, and 1 for `weighted` and `hash`. */
   readonly answers: number | null
   /** Share (0..1) of members that must be up for the pool to be up; with 0 a single one suffices. */
   readonly minUp: number
   readonly hosts: PoolHosts
+  readonly unknown: UnknownCounts
+  /**
+   * What the pool itself answers when it is down, and then it counts as up to who names it; null: it counts as down, and
+   * who names it decides.
+   */
+  readonly whenAllDown: AllDownPolicy | null
+  /** Pool that is served whole, unprobed, when `whenAllDown` is `fallback`; null with any other policy. */
+  readonly fallback: string | null
+  /** Of `failover`, in ascending order of priority: tiers whose `minUp` is not the pool's. */
+  readonly tiers: readonly Tier[]
+  /** Of `hash`. */
+  readonly hashPrefix: ClientPrefix
+  /** How long the weight of a member that came back rises from a tenth to all of it; 0 for at once. */
+  readonly slowStartMs: number
+  /** Where the pool is, for services that steer by `nearest`. */
+  readonly location: Location | null
+  readonly quorum: Quorum
   /** In the order of the document; names, addresses and hosts are unique inside the pool. */
   readonly members: readonly Member[]
 }
 
-export const serviceSteers = ['failover'] as const
+export const serviceSteers = ['failover', 'weighted', 'hash', 'geo', 'nearest', 'latency'] as const
 export type ServiceSteer = (typeof serviceSteers)[number]
 
 export const allDownPolicies = ['serve-all', 'last-known', 'fallback', 'nodata', 'servfail'] as const
 export type AllDownPolicy = (typeof allDownPolicies)[number]
 
-/** A name that is answered with the members of a pool. */
+/** A name that is answered with the members of a pool, chosen by the service itself or by one that it names. */
 export interface Service {
   /** Absolute name in lower case with the final dot left out, as in the document. */
   readonly name: string
   readonly ttlSeconds: number
+  /**
+   * Served while a member is about to change its state or a pool is degraded, never above `ttlSeconds`; null: the TTL does
+   * not depend on health.
+   */
+  readonly minTtlSeconds: number | null
   readonly steer: ServiceSteer
-  /** Names of pools in order of preference; at least one. */
-  readonly pools: readonly string[]
+  /** In order of preference; at least one, no two of the same kind and name. In the document: `pools`. */
+  readonly choices: readonly Choice[]
+  /** Not null exactly with `geo`. */
+  readonly geo: GeoRules | null
+  /** Of `hash`. */
+  readonly hashPrefix: ClientPrefix
+  /** Of `latency`: another pool is chosen only when it is faster by this share (0..1) of the time of the one before. */
+  readonly hysteresis: number
   readonly whenAllDown: AllDownPolicy
   /** Pool that is served whole, unprobed, when `whenAllDown` is `fallback`; null with any other policy. */
   readonly fallback: string | null

@@ -1,18 +1,21 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import { formatMonitor, MonitorSchema, parseMonitor } from '../document/monitor.ts'
+import { formatMonitor, parseMonitor } from '../document/monitor.ts'
+import { MonitorSchema, monitorSchemas } from '../document/monitor-schemas.ts'
 import type { Monitor } from '../model.ts'
 import { deleteMonitor, getMonitor, listMonitors, putMonitor } from '../store/monitors.ts'
 import type { ApiContext } from './context.ts'
 import { type Resource, registerListing, registerResource } from './resource.ts'
-import { withStatus } from './schemas.ts'
+import { eachWithStatus } from './schemas.ts'
+
+const bodies = Object.values(monitorSchemas)
 
 const resource: Resource<string, Monitor, Monitor> = {
   kind: 'monitor',
   url: '/v1/monitors/:name',
   params: Type.Object({ name: Type.String() }),
   body: MonitorSchema,
-  view: withStatus(MonitorSchema, null),
+  view: eachWithStatus(bodies, null),
   key: (params) => params.name!,
   describe: (name) => `monitor ${name}`,
   get: getMonitor,
@@ -27,7 +30,7 @@ export function monitorRoutes(app: FastifyInstance, context: ApiContext): void {
   registerResource(app, context, resource)
   registerListing(app, context, resource, {
     url: '/v1/monitors',
-    item: withStatus(MonitorSchema, null, { name: Type.String() }),
+    item: eachWithStatus(bodies, null, { name: Type.String() }),
     list: listMonitors,
     nameOf: (monitor) => monitor.name,
   })

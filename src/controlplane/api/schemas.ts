@@ -81,6 +81,15 @@ export const ConditionHeaders = Type.Object({
 
 export const bearer = [{ token: [] }]
 
+/** Of a resource whose body is one of some, the same as `withStatus`. */
+export function eachWithStatus(
+  bodies: readonly { properties: TProperties }[],
+  status: TSchema | null,
+  extra: TProperties = {},
+) {
+  return Type.Unsafe<object>({ oneOf: bodies.map((body) => withStatus(body, status, extra)) })
+}
+
 /** A resource's schema with what the daemon knows besides under `status`, or without a `status`. */
 export function withStatus(
   body: { properties: TProperties },

@@ -6,11 +6,14 @@ import Type from 'typebox'
 import { enclosingHostnames, hostnameToWire, relativeName } from '../../dataplane/wire/name.ts'
 import { namesAbove } from '../../dataplane/zone/check.ts'
 import { aliasAtApex, aliasBesideData } from '../alias-rules.ts'
+import { answeringPools } from '../answering-pools.ts'
 import type { Problem } from '../errors.ts'
 import type { Configuration, Monitor, Pool, Service, Zone } from '../model.ts'
-import { formatMonitor, MonitorSchema, parseMonitor } from './monitor.ts'
+import { formatMonitor, parseMonitor } from './monitor.ts'
+import { MonitorSchema } from './monitor-schemas.ts'
 import { joinPath } from './path.ts'
 import { formatPool, PoolSchema, parsePool } from './pool.ts'
+import { referenceProblems } from './references.ts'
 import { maxProblems, show } from './schema-check.ts'
 import { formatService, parseService, ServiceSchema } from './service.ts'
 import { formatZone, parseZone, ZoneSchema } from './zone.ts'
@@ -110,39 +113,19 @@ export function crossProblems(configuration: Configuration): Problem[] {
   return problems
 }
 
-/** Names of monitors and pools that the configuration lacks. */
-export function referenceProblems(configuration: Configuration): Problem[] {
-  const problems: Problem[] = []
-  const monitors = new Set(configuration.monitors.map((monitor) => monitor.name))
-  for (const pool of configuration.pools) {
-    if (pool.monitor !== null && !monitors.has(pool.monitor)) {
-      const path = joinPath(joinPath('pools', pool.name), 'monitor')
-      problems.push({ path, message: `there is no monitor ${pool.monitor}` })
-    }
-  }
-  const pools = new Set(configuration.pools.map((pool) => pool.name))
-  for (const service of configuration.services) {
-    const at = joinPath('services', service.name)
-    service.pools.forEach((pool, index) => {
-      if (pools.has(pool)) return
-      problems.push({ path: joinPath(joinPath(at, 'pools'), index), message: `there is no pool ${pool}` })
-    })
-    if (service.fallback !== null && !pools.has(service.fallback)) {
-      problems.push({ path: joinPath(at, 'fallback'), message: `there is no pool ${service.fallback}` })
-    }
-  }
-  return problems
-}
-
 /**
  * Services that may be answered with a CNAME. Nothing else may stand at their names (RFC 1034 section 3.6.2), so not at
  * an apex, which has SOA and NS, either.
  */
 function aliasProblems({ pools, services, zones }: Configuration): Problem[] {
   const aliases = new Set(pools.filter(({ hosts }) => hosts === 'cname').map(({ name }) => name))
+  if (aliases.size === 0) return []
+  const poolsOf = answeringPools(
+    new Map(pools.map((pool) => [pool.name, pool])),
+    new Map(services.map((service) => [service.name, service])),
+  )
   const aliased = services.flatMap((service) => {
-    const named = service.fallback === null ? service.pools : [...service.pools, service.fallback]
-    const pool = named.find((name) => aliases.has(name))
+    const pool = [...poolsOf(service.name)].find((name) => aliases.has(name))
     return pool === undefined ? [] : [{ name: service.name, pool }]
   })
   if (aliased.length === 0) return []

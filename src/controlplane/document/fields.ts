@@ -92,7 +92,7 @@ export function Host() {
 
 const hostLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 
-function isHost(text: string): boolean {
+export function isHost(text: string): boolean {
   const labels = hostText(text).slice(0, -1).split('.')
   // A last label of digits alone is the end of an IPv4 address that was mistyped.
   return text.length <= 254 && labels.every((label) => hostLabel.test(label)) && !/^\d+$/.test(labels.at(-1)!)

@@ -2,16 +2,51 @@ import Type, { type Static } from 'typebox'
 import { maxCandidates } from '../../dataplane/zone/plan.ts'
 import { addressInCnamePool } from '../alias-rules.ts'
 import type { Problem } from '../errors.ts'
-import { type Member, type Pool, type PoolHosts, poolHosts, poolSelects } from '../model.ts'
-import { Address, addressText, checkName, Host, hostText, Name, Port, Whole, Words } from './fields.ts'
+import {
+  allDownPolicies,
+  type Member,
+  type Pool,
+  type PoolHosts,
+  poolHosts,
+  poolSelects,
+  quorums,
+  type Tier,
+  unknownCounts,
+} from '../model.ts'
+import { formatDuration } from './duration.ts'
+import {
+  Address,
+  addressText,
+  checkName,
+  Duration,
+  durationMs,
+  Host,
+  hostText,
+  Name,
+  Port,
+  Whole,
+  Words,
+} from './fields.ts'
 import { joinPath } from './path.ts'
-import { compileCheck } from './schema-check.ts'
+import { compileCheck, show } from './schema-check.ts'
+import {
+  checkFallback,
+  formatHashPrefix,
+  HashPrefix,
+  hashPrefixFrom,
+  LocationSchema,
+  locationFrom,
+  Share,
+} from './steering-fields.ts'
+
+const maxPriority = 1000
 
 export const MemberSchema = Type.Object(
   {
     address: Type.Optional(Address()),
     host: Type.Optional(Host()),
     weight: Type.Optional(Whole(0, 65535)),
+    priority: Type.Optional(Whole(1, maxPriority)),
     probe: Type.Optional(
       Type.Object(
         { address: Type.Optional(Address()), port: Type.Optional(Port()) },
@@ -27,13 +62,32 @@ export const MemberSchema = Type.Object(
 )
 export type MemberBody = Static<typeof MemberSchema>
 
+const Tiers = Type.Record(
+  Type.String(),
+  Type.Object({ minUp: Share() }, { additionalProperties: false, description: 'an object with minUp' }),
+  { maxProperties: maxPriority, description: 'a map from priority to { minUp }' },
+)
+
+/** What pools have beside their members that has no column of its own in the database. */
+const PoolSettingsFields = {
+  unknown: Type.Optional(Words(unknownCounts)),
+  whenAllDown: Type.Optional(Words(allDownPolicies)),
+  tiers: Type.Optional(Tiers),
+  hashPrefix: Type.Optional(HashPrefix),
+  slowStart: Type.Optional(Duration(0, 86_400_000)),
+  location: Type.Optional(LocationSchema),
+  quorum: Type.Optional(Words(quorums)),
+}
+
 export const PoolSchema = Type.Object(
   {
     monitor: Type.Optional(Name()),
-    select: Type.Optional(Words(poolSelects, ['failover', 'hash'])),
+    select: Type.Optional(Words(poolSelects)),
     answers: Type.Optional(Whole(1, 1000)),
-    minUp: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'a number from 0 to 1' })),
+    minUp: Type.Optional(Share()),
     hosts: Type.Optional(Words(poolHosts)),
+    ...PoolSettingsFields,
+    fallback: Type.Optional(Name()),
     members: Type.Optional(Type.Record(Type.String(), MemberSchema, { maxProperties: maxCandidates })),
     status: Type.Optional(Type.Unknown()),
   },
@@ -41,7 +95,20 @@ export const PoolSchema = Type.Object(
 )
 export type PoolBody = Static<typeof PoolSchema>
 
+const PoolSettingsSchema = Type.Object(PoolSettingsFields, {
+  additionalProperties: false,
+  description: 'an object with the settings of a pool',
+})
+export type PoolSettingsBody = Static<typeof PoolSettingsSchema>
+
+/** What `PoolSettingsBody` says. */
+export type PoolSettings = Pick<
+  Pool,
+  'unknown' | 'whenAllDown' | 'tiers' | 'hashPrefix' | 'slowStartMs' | 'location' | 'quorum'
+>
+
 const checkPool = compileCheck(PoolSchema)
+const checkSettings = compileCheck(PoolSettingsSchema)
 const checkMember = compileCheck(MemberSchema)
 
 /** The pool that a fragment describes; null, and every problem reported, when it is not one. */
@@ -58,15 +125,58 @@ export function parsePool(name: string, input: unknown, path: string, problems: 
   const entries = Object.entries(body.members ?? {})
   for (const [member] of entries) checkName(member, joinPath(membersAt, member), problems)
   checkTargets(entries, body.hosts ?? 'resolve', membersAt, bad, problems)
+  if (!bad.has(joinPath(path, 'tiers'))) checkTiers(body, path, problems)
+  checkFallback(body, path, bad, problems)
+  if (body.fallback === name) {
+    problems.push({ path: joinPath(path, 'fallback'), message: 'is the pool itself' })
+  }
   if (problems.length > before) return null
   return {
     name,
     monitor: body.monitor ?? null,
     select: body.select ?? 'all',
     answers: body.answers ?? null,
-    minUp: body.minUp ?? 0,
+    minUp: (body.minUp ?? 0) + 0,
     hosts: body.hosts ?? 'resolve',
+    ...settingsFrom(body),
+    fallback: body.fallback ?? null,
     members: entries.map(([member, fields]) => memberFrom(member, fields)),
+  }
+}
+
+/** Only the settings of a pool, as `formatPoolSettings` gives them; null, and every problem reported, when it is none. */
+export function parsePoolSettings(input: unknown, path: string, problems: Problem[]): PoolSettings | null {
+  const found = checkSettings(input, path)
+  problems.push(...found)
+  if (found.length > 0) return null
+  const before = problems.length
+  checkTiers(input as PoolSettingsBody, path, problems)
+  return problems.length > before ? null : settingsFrom(input as PoolSettingsBody)
+}
+
+function settingsFrom(body: PoolSettingsBody): PoolSettings {
+  return {
+    unknown: body.unknown ?? 'up',
+    whenAllDown: body.whenAllDown ?? null,
+    tiers: tiersFrom(body.tiers ?? {}),
+    hashPrefix: hashPrefixFrom(body.hashPrefix),
+    slowStartMs: body.slowStart === undefined ? 0 : durationMs(body.slowStart),
+    location: locationFrom(body.location),
+    quorum: body.quorum ?? 'own',
+  }
+}
+
+function tiersFrom(tiers: NonNullable<PoolSettingsBody['tiers']>): Tier[] {
+  return Object.entries(tiers)
+    .map(([priority, { minUp }]) => ({ priority: Number(priority), minUp: minUp + 0 }))
+    .sort((a, b) => a.priority - b.priority)
+}
+
+function checkTiers({ tiers = {} }: PoolSettingsBody, path: string, problems: Problem[]): void {
+  for (const key of Object.keys(tiers)) {
+    if (/^[1-9]\d{0,3}$/.test(key) && Number(key) <= maxPriority) continue
+    const message = `must be a priority, a whole number from 1 to ${maxPriority}, not ${show(key)}`
+    problems.push({ path: joinPath(joinPath(path, 'tiers'), key), message })
   }
 }
 
@@ -84,6 +194,7 @@ function memberFrom(name: string, body: MemberBody): Member {
   const settings = {
     name,
     weight: body.weight ?? 100,
+    priority: body.priority ?? 1,
     probeAddress: body.probe?.address === undefined ? null : addressText(body.probe.address),
     probePort: body.probe?.port ?? null,
   }
@@ -136,7 +247,25 @@ export function formatPool(pool: Pool): PoolBody {
     ...(pool.answers === null ? {} : { answers: pool.answers }),
     minUp: pool.minUp,
     ...(pool.hosts === 'resolve' ? {} : { hosts: pool.hosts }),
+    ...formatPoolSettings(pool),
+    ...(pool.fallback === null ? {} : { fallback: pool.fallback }),
     members: Object.fromEntries(pool.members.map((member) => [member.name, formatMember(member)])),
+  }
+}
+
+/** What is not the default of the settings of a pool. */
+export function formatPoolSettings(pool: PoolSettings): PoolSettingsBody {
+  const { unknown, whenAllDown, tiers, slowStartMs, location, quorum } = pool
+  return {
+    ...(unknown === 'up' ? {} : { unknown }),
+    ...(whenAllDown === null ? {} : { whenAllDown }),
+    ...(tiers.length === 0
+      ? {}
+      : { tiers: Object.fromEntries(tiers.map(({ priority, minUp }) => [priority, { minUp }])) }),
+    ...formatHashPrefix(pool.hashPrefix),
+    ...(slowStartMs === 0 ? {} : { slowStart: formatDuration(slowStartMs) }),
+    ...(location === null ? {} : { location: { ...location } }),
+    ...(quorum === 'own' ? {} : { quorum }),
   }
 }
 
@@ -148,6 +277,7 @@ export function formatMember(member: Member): MemberBody {
   return {
     ...(member.host === null ? { address: member.address } : { host: member.host }),
     weight: member.weight,
+    ...(member.priority === 1 ? {} : { priority: member.priority }),
     ...(Object.keys(probe).length === 0 ? {} : { probe }),
   }
 }

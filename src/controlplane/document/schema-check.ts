@@ -3,10 +3,11 @@
  *
  * TypeBox says what failed in terms of JSON Schema; here that becomes words. A schema helps by its `description`,
  * which for every scalar is a phrase that completes "must be ..." (the OpenAPI page shows the same phrase), and by
- * `x-reserved`, words of the format that this version does not have yet. Unions are avoided in our schemas: "matches
- * none of these alternatives" helps nobody; a refinement over the value says it better.
+ * `x-reserved`, words of the format that this version does not have yet. "Matches none of these alternatives" helps
+ * nobody, so the one union in our schemas is `Either`: an object or a scalar, of which the value itself says which one is
+ * meant. Whatever else has alternatives is a refinement over the value, or a schema for each that the parser chooses.
  */
-import type { TSchema } from 'typebox'
+import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Settings } from 'typebox/system'
 import type { Problem } from '../errors.ts'
@@ -18,6 +19,15 @@ export const maxProblems = 1000
 // Process-wide in TypeBox; its own default of 8 would hide most of a bad document.
 Settings.Set({ maxErrors: maxProblems })
 
+/** An object, or a short form of it that is none. The description completes "must be ...". */
+export function Either<Scalar extends TSchema, Long extends TObject>(
+  scalar: Scalar,
+  long: Long,
+  description: string,
+) {
+  return Type.Unsafe<Static<Scalar> | Static<Long>>({ oneOf: [scalar, long], description })
+}
+
 /** The problems of `value`, none when it fits. `path` is where the value stands in the whole input. */
 export type SchemaCheck = (value: unknown, path: string) => Problem[]
 
@@ -26,8 +36,23 @@ export function compileCheck(schema: TSchema): SchemaCheck {
   const validator = Compile(schema)
   return (value, path) => {
     if (validator.Check(value)) return []
-    return validator.Errors(value).flatMap((error) => describe(schema, value, path, error))
+    const errors = validator.Errors(value)
+    // What each alternative has to say is said by the one that is meant.
+    const unions = errors.filter(({ keyword }) => keyword === 'oneOf')
+    const isWithin = (error: SchemaError) =>
+      unions.some((union) => error.schemaPath.startsWith(`${union.schemaPath}/oneOf/`))
+    return errors.filter((error) => !isWithin(error)).flatMap((error) => describe(schema, value, path, error))
   }
+}
+
+/** Of the alternatives of `Either`; as many as our schemas have. */
+const alternativeChecks = new WeakMap<TSchema, SchemaCheck>()
+
+function checkAlternative(schema: TSchema, value: unknown, path: string): Problem[] {
+  const known = alternativeChecks.get(schema)
+  const check = known ?? compileCheck(schema)
+  if (known === undefined) alternativeChecks.set(schema, check)
+  return check(value, path)
 }
 
 type SchemaError = ReturnType<ReturnType<typeof Compile>['Errors']>[number]
@@ -36,6 +61,7 @@ interface SchemaNode {
   readonly type?: string | readonly string[]
   readonly description?: string
   readonly properties?: Record<string, unknown>
+  readonly oneOf?: readonly [scalar: TSchema, long: TSchema]
   readonly 'x-reserved'?: readonly string[]
 }
 
@@ -60,6 +86,14 @@ function describe(schema: TSchema, root: unknown, path: string, error: SchemaErr
       }))
     case 'enum':
       return here(enumMessage(error.params.allowedValues, value, node))
+    case 'oneOf': {
+      const [scalar, long] = node.oneOf!
+      if (isMap(value)) return checkAlternative(long, value, at)
+      const types = [(scalar as SchemaNode).type ?? []].flat()
+      return types.some((type) => isOfType(value, type))
+        ? checkAlternative(scalar, value, at)
+        : here(`must be ${node.description}, not ${show(value)}`)
+    }
     case '~refine':
       return here(error.params.message)
     case 'minItems':
@@ -79,6 +113,14 @@ function enumMessage(allowed: readonly unknown[], value: unknown, node: SchemaNo
     return `"${value}" is not supported by this version, which has: ${words}`
   }
   return `must be one of ${words}, not ${show(value)}`
+}
+
+function isMap(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isOfType(value: unknown, type: string): boolean {
+  return type === 'integer' ? typeof value === 'number' : typeof value === type
 }
 
 function typePhrase(type: SchemaNode['type']): string {

@@ -1,3 +1,4 @@
+import { answeringPools, nestedIn } from '../answering-pools.ts'
 import type { Monitor, Override, Pool, Service, ZoneHead } from '../model.ts'
 import { needsAddresses } from '../steering/select.ts'
 
@@ -50,6 +51,9 @@ export class Catalog implements CatalogParts {
   readonly overrides: ReadonlyMap<string, Override>
   #byZone: Map<string, string[]> | undefined
   #byPool: Map<string, string[]> | undefined
+  #outer: Map<string, string[]> | undefined
+  /** By service. Bounded by the services. */
+  readonly #poolsOf = new Map<string, ReadonlySet<string>>()
   #byHost: Map<string, HostedMember[]> | undefined
 
   static readonly empty = new Catalog({
@@ -77,10 +81,29 @@ export class Catalog implements CatalogParts {
     return this.#byZone.get(apex) ?? []
   }
 
-  /** Names of the services that may be answered from a pool. */
+  /** Names of the services that may be answered from a pool, by whatever service or fallback between them. */
   servicesOf(pool: string): readonly string[] {
-    this.#byPool ??= group(this.services.values(), poolsOf)
+    this.#byPool ??= group(this.services.values(), ({ name }) => this.poolsOf(name))
     return this.#byPool.get(pool) ?? []
+  }
+
+  /** Names of the pools that a service may be answered from; see `answeringPools`. */
+  poolsOf(service: string): ReadonlySet<string> {
+    const known = this.#poolsOf.get(service)
+    if (known !== undefined) return known
+    const found = answeringPools(this.pools, this.services)(service)
+    if (this.services.has(service)) this.#poolsOf.set(service, found)
+    return found
+  }
+
+  /** Names of the services whose answers a service has a part in, because they name it or lead to it by others. */
+  outerServicesOf(service: string): readonly string[] {
+    this.#outer ??= group(this.services.values(), nestedIn)
+    const found = new Set([service])
+    // A set hands out what is added to it while it is walked.
+    for (const inner of found) for (const outer of this.#outer.get(inner) ?? []) found.add(outer)
+    found.delete(service)
+    return [...found]
   }
 
   /** The hosts that have to be resolved, each with the members that it is. */
@@ -100,14 +123,9 @@ function hostedMembers(pools: Iterable<Pool>): HostedMember[] {
   )
 }
 
-/** The pools that a service may be answered from. */
-export function poolsOf({ pools, fallback }: Service): string[] {
-  return fallback === null ? [...pools] : [...new Set([...pools, fallback])]
-}
-
 function group(
   services: Iterable<CatalogService>,
-  keysOf: (service: CatalogService) => string[],
+  keysOf: (service: CatalogService) => Iterable<string>,
 ): Map<string, string[]> {
   const groups = new Map<string, string[]>()
   for (const service of services) {

@@ -14,7 +14,7 @@ import type { HealthState, Member, OverrideState, Pool, Resolution } from '../mo
 import { toPlan } from '../steering/plan.ts'
 import { type LastKnown, type Selection, selectMembers } from '../steering/select.ts'
 import type { AnswerCounters } from './answer-counters.ts'
-import { Catalog, memberKey, poolsOf } from './catalog.ts'
+import { Catalog, memberKey } from './catalog.ts'
 import type { ImagePump } from './image-pump.ts'
 import { Slots } from './slots.ts'
 
@@ -148,10 +148,18 @@ export class Publisher {
     }
   }
 
-  #affected(step: CatalogStep): Set<string> {
-    const names = new Set(step.services)
-    for (const pool of step.pools) for (const service of step.catalog.servicesOf(pool)) names.add(service)
-    return new Set([...names].filter((name) => step.catalog.services.has(name)))
+  /**
+   * Services with a plan to make anew: those that changed, those that they have a part in, and those of changed pools. What a
+   * service or a pool no longer leads to, it led to by a change of its own.
+   */
+  #affected({ catalog, services, pools }: CatalogStep): Set<string> {
+    const names = new Set<string>()
+    for (const service of services) {
+      names.add(service)
+      for (const outer of catalog.outerServicesOf(service)) names.add(outer)
+    }
+    for (const pool of pools) for (const service of catalog.servicesOf(pool)) names.add(service)
+    return new Set([...names].filter((name) => catalog.services.has(name)))
   }
 
   #plan(name: string): readonly [number, SharedArrayBuffer] {
@@ -172,9 +180,10 @@ export class Publisher {
         members: selection.members.map((member) => member.name),
       })
     }
-    const wanted = new Set(poolsOf(service))
+    const wanted = this.#catalog.poolsOf(name)
     answers.retain(name, (pool, member) => {
-      return wanted.has(pool) && pools.get(pool)!.members.some((candidate) => candidate.name === member)
+      const { members } = (wanted.has(pool) ? pools.get(pool) : undefined) ?? { members: [] }
+      return members.some((candidate) => candidate.name === member)
     })
     const counterOf = (pool: Pool, member: Member) => answers.slotOf(name, pool.name, member.name)
     const plan = toPlan(service, selection, counterOf, resolution)

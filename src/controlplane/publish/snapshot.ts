@@ -14,7 +14,8 @@
  */
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { formatConfiguration, parseConfiguration, referenceProblems } from '../document/configuration.ts'
+import { formatConfiguration, parseConfiguration } from '../document/configuration.ts'
+import { choiceProblems } from '../document/references.ts'
 import { ControlError, type Problem } from '../errors.ts'
 import type { MemberHealth, Monitor, Override, Pool, Resolution, Service } from '../model.ts'
 import type { LastKnown } from '../steering/select.ts'
@@ -82,7 +83,7 @@ export class SnapshotFiles {
     const base = await this.#readBase()
     if (base === null) return null
     const { path, status, configuration } = base
-    const parsed = parseConfiguration(configuration, referenceProblems)
+    const parsed = parseConfiguration(configuration, choiceProblems)
     if (!parsed.ok) throw damaged(path, describe(parsed.problems))
     const { monitors, pools, services } = parsed.configuration
     return {

@@ -115,7 +115,10 @@ export function selectMembers(
   conditions: Conditions,
   lastKnown: LastKnown | undefined,
 ): Selection {
-  const judgements = service.pools.map((name) => judgePool(pools.get(name)!, conditions))
+  const judgements = service.choices
+    .filter(({ kind }) => kind === 'pool')
+    .map(({ name }) => judgePool(pools.get(name)!, conditions))
+  if (judgements.length === 0) return { outcome: 'servfail', pool: null, members: [], judgements }
   const chosen = judgements.find(({ up }) => up)
   if (chosen !== undefined)
     return { outcome: 'pool-up', pool: chosen.pool, members: kept(chosen), judgements }
