@@ -34,6 +34,7 @@ import {
   makeSource,
   notResolved,
   type Opinion,
+  type Past,
   planKey,
   type Report,
   reportTtlMs,
@@ -328,7 +329,8 @@ class HealthChecker implements Checker {
       backSince: null,
     } as unknown as Watched
     const wasMeasured = restored !== undefined && restored.reason !== notResolved
-    const before = wasMeasured ? new Map([['', measured(restored.state)]]) : new Map()
+    const past = { measurement: measured(restored?.state ?? 'unknown'), address: null, inFlight: false }
+    const before = new Map<string, Past>(wasMeasured ? [['', past]] : [])
     watched.source = this.#makeSource(watched, target.plan, before)
     this.#watched.set(key, watched)
     this.#settle(watched)
@@ -340,8 +342,8 @@ class HealthChecker implements Checker {
     watched.target = target
     if (key !== watched.planKey) {
       const { source } = watched
-      const before = new Map<string, Measurement>()
-      source.measurements('', before)
+      const before = new Map<string, Past>()
+      source.recall('', before)
       watched.planKey = key
       // Made before the old one goes, so that a check that both watch goes on.
       watched.source = this.#makeSource(watched, target.plan, before)
@@ -350,7 +352,7 @@ class HealthChecker implements Checker {
     this.#settle(watched)
   }
 
-  #makeSource(watched: Watched, plan: CheckPlan, before: ReadonlyMap<string, Measurement>): Source {
+  #makeSource(watched: Watched, plan: CheckPlan, before: ReadonlyMap<string, Past>): Source {
     const { pool, member } = watched.target
     return makeSource(plan, {
       checks: this.#checks,
@@ -391,7 +393,7 @@ class HealthChecker implements Checker {
     const { source, target, shown } = watched
     const own = source.opinion
     // What was restored stands until there is something to say.
-    if (source.heard || own.state !== 'unknown') {
+    if (source.heard) {
       const { state, reason } = this.#judge(target, own, shown)
       this.#show(watched, state, reason)
     }

@@ -84,16 +84,18 @@ export class Checks {
   }
 
   /**
-   * Watches the check of what is to be probed, which begins at once if nobody watched it before.
-   * @param before what was measured of the machine under other settings; counts when the check begins
+   * Watches the check of what is to be probed, which begins if nobody watched it before.
+   * @param beginning counts when it does: what was measured of the machine under other settings, and whether it is
+   *   probed at once or when its turn in the schedule comes
    */
   watch(
     probed: Probed,
-    before: Measurement | undefined,
     watcher: Watcher,
+    beginning: { readonly before: Measurement | undefined; readonly atOnce: boolean },
   ): { readonly check: Check; readonly release: () => void } {
     const key = probeKey(probed)
-    const check = this.#checks.get(key) ?? this.#begin(key, probed, before)
+    const check =
+      this.#checks.get(key) ?? this.#begin(key, probed, beginning.before ?? unmeasured, beginning.atOnce)
     // One for each call: two parts of a composite may be the same check.
     const own = { ...watcher }
     check.watchers.add(own)
@@ -112,8 +114,8 @@ export class Checks {
     for (const { member: key, measurement } of change.giveBack) this.#checks.get(key)?.giveBack(measurement)
   }
 
-  #begin(key: string, probed: Probed, before: Measurement | undefined): Check {
-    const check = new Check(this, this.#options, key, probed, before ?? unmeasured)
+  #begin(key: string, probed: Probed, before: Measurement, atOnce: boolean): Check {
+    const check = new Check(this, this.#options, key, probed, before, atOnce)
     this.#checks.set(key, check)
     return check
   }
@@ -142,6 +144,8 @@ export class Check {
   measurement: Measurement
   /** Whether there has been a verdict. */
   heard = false
+  /** A probe is under way. */
+  inFlight = false
   /** Smoothed, of probes that succeeded. */
   latencyMs: number | null = null
   weightPercent: number | null = null
@@ -151,15 +155,21 @@ export class Check {
   /** Why the state is what it is, from the verdict that made it so. */
   #reason = 'not probed yet'
 
-  constructor(checks: Checks, options: ChecksOptions, key: string, probed: Probed, before: Measurement) {
+  constructor(
+    checks: Checks,
+    options: ChecksOptions,
+    key: string,
+    probed: Probed,
+    before: Measurement,
+    atOnce: boolean,
+  ) {
     this.#checks = checks
     this.#options = options
     this.key = key
     this.probed = probed
     this.measurement = before
-    this.#job = options.scheduler.schedule(probed.monitor.intervalMs, (signal, lateMs) =>
-      this.#run(signal, lateMs),
-    )
+    const { intervalMs } = probed.monitor
+    this.#job = options.scheduler.schedule(intervalMs, (signal, lateMs) => this.#run(signal, lateMs), atOnce)
   }
 
   /** Who has watched longest. */
@@ -204,7 +214,9 @@ export class Check {
 
   async #run(signal: AbortSignal, lateMs: number): Promise<number | null> {
     const { monitor } = this.probed
+    this.inFlight = true
     const verdict = await this.#options.probe(this.#target(), signal)
+    this.inFlight = false
     if (signal.aborted) return null
     this.#take(verdict)
     this.heard = true

@@ -118,8 +118,8 @@ export class Scheduler implements AsyncDisposable {
     return this.#running.size
   }
 
-  /** Runs a job as soon as there is a free slot and then every `intervalMs`. */
-  schedule(intervalMs: number, run: Run): ScheduledJob {
+  /** Runs a job every `intervalMs`; the first time as soon as there is a free slot or, if not `atOnce`, at its grid point. */
+  schedule(intervalMs: number, run: Run, atOnce = true): ScheduledJob {
     if (this.#stopped) throw new Error('the scheduler has been stopped')
     const nowMs = this.#clock.nowMs()
     this.#phase = (this.#phase + goldenRatio) % 1
@@ -128,7 +128,7 @@ export class Scheduler implements AsyncDisposable {
       phase: this.#phase,
       intervalMs,
       gridMs: nowMs + this.#phase * intervalMs,
-      dueMs: nowMs,
+      dueMs: atOnce ? nowMs : nowMs + this.#phase * intervalMs,
       heapIndex: -1,
       startedMs: Number.NEGATIVE_INFINITY,
       inFlight: null,

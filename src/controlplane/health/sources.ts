@@ -9,7 +9,7 @@
 import type { AddressText, CompositeMonitor, HealthState, ProbeMonitor } from '../model.ts'
 import { type Check, type Checks, probeKey, type Watcher } from './checks.ts'
 import { combine } from './composite.ts'
-import type { Measurement } from './monitor.ts'
+import { forget, type Measurement } from './monitor.ts'
 
 /** How a member is checked. */
 export type CheckPlan =
@@ -57,19 +57,28 @@ export interface Source extends Disposable {
   readonly latencyMs: number | null
   /** What share of its weight the member wants, 0 to 100; null when it does not say. */
   readonly weightPercent: number | null
-  /** The measurements of its probes, by the names of the parts on the way to them. */
-  measurements(path: string, into: Map<string, Measurement>): void
+  /** Writes down what its probes have measured, by the names of the parts on the way to them. */
+  recall(path: string, into: Map<string, Past>): void
   /** It answers again, and waits for an operator to let it come back. */
   readonly waits: boolean
   /** An operator lets a member come back. */
   failBack(): void
 }
 
+/** What was measured before a source was made. */
+export interface Past {
+  readonly measurement: Measurement
+  /** Where; null when nobody was asked since the start. */
+  readonly address: AddressText | null
+  /** A probe was under way, and is called off. */
+  readonly inFlight: boolean
+}
+
 /** What a source is made with. */
 export interface SourceOptions {
   readonly checks: Checks
-  /** What was measured before, as `measurements` gives it. */
-  readonly before: ReadonlyMap<string, Measurement>
+  /** As `recall` gives it. */
+  readonly before: ReadonlyMap<string, Past>
   readonly watcher: Watcher
   readonly reports: ReportSource
 }
@@ -108,18 +117,13 @@ export function planKey(plan: CheckPlan): string {
 export function makeSource(plan: CheckPlan, options: SourceOptions, path = ''): Source {
   switch (plan.kind) {
     case 'probe':
-      return !hasAddress(plan)
-        ? fixedSource(
-            plan.pending === true
-              ? { state: 'unknown', reason: 'not probed yet' }
-              : { state: 'down', reason: notResolved },
-            plan.pending !== true,
-          )
-        : new ProbeSource(plan, options, path)
+      return hasAddress(plan)
+        ? new ProbeSource(plan, options, path)
+        : new UnresolvedSource(plan.pending ?? false, options.before.get(path))
     case 'push':
       return new PushSource(options.reports)
     case 'static':
-      return fixedSource({ state: plan.state, reason: 'by its monitor' }, true)
+      return new StaticSource(plan.state)
     case 'composite':
       return new CompositeSource(
         plan.monitor,
@@ -134,17 +138,52 @@ export function makeSource(plan: CheckPlan, options: SourceOptions, path = ''): 
 /** The reason of a member that has no address to be probed at. */
 export const notResolved = 'not resolved'
 
-function fixedSource(opinion: Opinion, heard: boolean): Source {
-  return {
-    opinion,
-    heard,
-    near: false,
-    latencyMs: null,
-    weightPercent: null,
-    waits: false,
-    measurements: () => undefined,
-    failBack: () => undefined,
-    [Symbol.dispose]: () => undefined,
+/** What there is to say of members that nothing measures now. */
+abstract class SilentSource implements Source {
+  abstract readonly opinion: Opinion
+  abstract readonly heard: boolean
+  readonly near = false
+  readonly waits = false
+  readonly latencyMs = null
+
+  get weightPercent(): number | null {
+    return null
+  }
+
+  recall(_path: string, _into: Map<string, Past>): void {}
+
+  failBack(): void {}
+
+  [Symbol.dispose](): void {}
+}
+
+class StaticSource extends SilentSource {
+  readonly opinion: Opinion
+  readonly heard = true
+
+  constructor(state: 'up' | 'down') {
+    super()
+    this.opinion = { state, reason: 'by its monitor' }
+  }
+}
+
+/** A host without an address. What was measured of it waits for one; what its last addresses were worth says nothing of others. */
+class UnresolvedSource extends SilentSource {
+  readonly opinion: Opinion
+  readonly heard: boolean
+  readonly #past: Past | undefined
+
+  constructor(pending: boolean, past: Past | undefined) {
+    super()
+    this.heard = !pending
+    this.opinion = pending
+      ? { state: 'unknown', reason: 'not probed yet' }
+      : { state: 'down', reason: notResolved }
+    this.#past = pending || past === undefined ? past : { ...past, measurement: forget(past.measurement) }
+  }
+
+  override recall(path: string, into: Map<string, Past>): void {
+    if (this.#past !== undefined) into.set(path, { ...this.#past, address: null })
   }
 }
 
@@ -153,7 +192,10 @@ class ProbeSource implements Source {
   readonly #release: () => void
 
   constructor(plan: Addressed, { checks, before, watcher }: SourceOptions, path: string) {
-    const { check, release } = checks.watch(plan, before.get(path), watcher)
+    const past = before.get(path)
+    // Who stays where they are keep their place in the schedule.
+    const atOnce = past === undefined || past.inFlight || past.address !== plan.address
+    const { check, release } = checks.watch(plan, watcher, { before: past?.measurement, atOnce })
     this.#check = check
     this.#release = release
   }
@@ -178,8 +220,9 @@ class ProbeSource implements Source {
     return this.#check.weightPercent
   }
 
-  measurements(path: string, into: Map<string, Measurement>): void {
-    into.set(path, this.#check.measurement)
+  recall(path: string, into: Map<string, Past>): void {
+    const { measurement, inFlight, probed } = this.#check
+    into.set(path, { measurement, inFlight, address: probed.address })
   }
 
   get waits(): boolean {
@@ -195,13 +238,13 @@ class ProbeSource implements Source {
   }
 }
 
-class PushSource implements Source {
-  readonly near = false
-  readonly waits = false
-  readonly latencyMs = null
+class PushSource extends SilentSource {
+  /** Nobody waits for reports: they come when they come. */
+  readonly heard = true
   readonly #reports: ReportSource
 
   constructor(reports: ReportSource) {
+    super()
     this.#reports = reports
   }
 
@@ -212,20 +255,9 @@ class PushSource implements Source {
     return { state: 'down', reason: `no report since the last one ran out at ${report.until.toISOString()}` }
   }
 
-  /** Nobody waits for reports: they come when they come. */
-  get heard(): boolean {
-    return true
-  }
-
-  get weightPercent(): number | null {
+  override get weightPercent(): number | null {
     return this.#reports.current()?.weightPercent ?? null
   }
-
-  measurements(): void {}
-
-  failBack(): void {}
-
-  [Symbol.dispose](): void {}
 }
 
 interface Part {
@@ -269,8 +301,8 @@ class CompositeSource implements Source {
     return known.length === 0 ? null : Math.min(...known)
   }
 
-  measurements(path: string, into: Map<string, Measurement>): void {
-    for (const { name, source } of this.#parts) source.measurements(`${path}/${name}`, into)
+  recall(path: string, into: Map<string, Past>): void {
+    for (const { name, source } of this.#parts) source.recall(`${path}/${name}`, into)
   }
 
   get waits(): boolean {

@@ -1,6 +1,7 @@
 /** Members that are hosts: their address changes, comes and goes, while they stay what they are. */
 import t from 'tap'
 import { type Checker, type CheckTarget, startChecker } from '../../../src/controlplane/health/checker.ts'
+import type { ProbePlan } from '../../../src/controlplane/health/sources.ts'
 import { HandClock, paperTarget, probeByHand, refused, seededRandom, success } from './fixture.ts'
 
 function setUp(t: { teardown(fn: () => unknown): void }) {
@@ -25,12 +26,8 @@ function setUp(t: { teardown(fn: () => unknown): void }) {
   return { checker, clock, settle, said: () => said.splice(0), ...hand }
 }
 
-const host = (address: string | null, changes: Partial<CheckTarget> = {}): CheckTarget => ({
-  ...paperTarget('a', { rise: 2, fall: 2 }),
-  address,
-  endpoint: 'lb.example.',
-  ...changes,
-})
+const host = (address: string | null, changes: Partial<ProbePlan> = {}): CheckTarget =>
+  paperTarget('a', { rise: 2, fall: 2 }, 'pool', { address, endpoint: 'lb.example.', ...changes })
 const shown = (checker: Checker) => {
   const { state, reason } = checker.availability().get('pool')!.get('a')!
   return `${state}: ${reason}`

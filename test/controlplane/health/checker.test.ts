@@ -1,8 +1,12 @@
 import type { Socket } from 'node:net'
 import t from 'tap'
 import type { Availability } from '../../../src/controlplane/health/availability.ts'
-import { type Checker, type CheckerOptions, startChecker } from '../../../src/controlplane/health/checker.ts'
-import type { ProbeTarget } from '../../../src/controlplane/health/probe.ts'
+import {
+  type Checker,
+  type CheckerOptions,
+  type CheckTarget,
+  startChecker,
+} from '../../../src/controlplane/health/checker.ts'
 import type { HealthEvent, HealthState, MemberHealth, ProbeMonitor } from '../../../src/controlplane/model.ts'
 import { startDemoBackends } from '../../../src/demo/backends.ts'
 import {
@@ -162,7 +166,7 @@ t.test('the first round of nobody', async (t) => {
 
 t.test('setTargets: who stays, stays undisturbed', async (t) => {
   const { checker, clock, started, said, open } = setUp(t)
-  const targets = (): ProbeTarget[] => [paperTarget('a'), paperTarget('b')]
+  const targets = (): CheckTarget[] => [paperTarget('a'), paperTarget('b')]
   checker.setTargets(targets())
   await clock.advance(1)
   open.get('a')!.settle(success)
@@ -194,8 +198,7 @@ t.test('setTargets: gone members vanish, and what their probes say is not heard'
 t.test('setTargets: changed settings', async (t) => {
   const seen: string[] = []
   const { checker, clock, said, open, started } = setUp(t, {
-    onProbe: ({ member, port, monitor }, verdict, lateMs) =>
-      seen.push(`${member} ${port} ${pathOf(monitor)} ${verdict.ok} ${lateMs >= 0}`),
+    onProbe: ({ member }, verdict, lateMs) => seen.push(`${member} ${verdict.ok} ${lateMs >= 0}`),
   })
   checker.setTargets([paperTarget('a'), paperTarget('b')])
   await clock.advance(1)
@@ -203,11 +206,8 @@ t.test('setTargets: changed settings', async (t) => {
   await turn()
   said()
   const old = open.get('a')!
-  const changed = httpMonitorWith({ path: '/new' })
-  checker.setTargets([
-    { ...paperTarget('a'), monitor: changed },
-    { ...paperTarget('b'), monitor: { ...changed }, port: 81 },
-  ])
+  const changed = { path: '/new' }
+  checker.setTargets([paperTarget('a', changed), paperTarget('b', changed, 'pool', { port: 81 })])
   t.equal(stateOf(checker, 'b'), 'up', 'the state stays')
   t.ok(old.signal.aborted, 'a probe under the old settings is called off')
   await clock.advance(1)
@@ -217,7 +217,7 @@ t.test('setTargets: changed settings', async (t) => {
   await clock.advance(100_000)
   open.get('b')!.settle(refused)
   await turn()
-  t.same(seen, ['b 80 / true true', 'a 80 /new true true', 'b 81 /new false true'])
+  t.same(seen, ['b true true', 'a true true', 'b false true'])
   checker.setTargets([paperTarget('b', { intervalMs: 1_000 })])
   started.length = 0
   for (let step = 0; step < 50; step++) {
@@ -234,7 +234,7 @@ t.test('setTargets: another address is another machine', async (t) => {
   open.get('a')!.settle(success)
   await turn()
   t.same(said(), ['a unknown>up'])
-  checker.setTargets([{ ...paperTarget('a'), address: '192.0.2.2' }])
+  checker.setTargets([paperTarget('a', {}, 'pool', { address: '192.0.2.2' })])
   t.equal(stateOf(checker, 'a'), 'unknown')
   await clock.advance(1)
   t.equal(open.get('a')?.target.address, '192.0.2.2')
@@ -306,21 +306,11 @@ t.test('end to end: a member fails, and recovers', async (t) => {
     fall: 3,
   })
   const hasty = { ...monitor, timeoutMs: 20 }
-  const at = (member: string, port: number): ProbeTarget => ({
-    pool: 'www',
-    member,
-    address: '127.0.0.1',
-    port,
-    monitor,
-  })
+  const at = (member: string, port: number, how = monitor): CheckTarget =>
+    paperTarget(member, how, 'www', { address: '127.0.0.1', port })
   const mute: Socket[] = []
   const silent = await serveTcp(t, (socket) => mute.push(socket))
-  checker.setTargets([
-    at('one', first),
-    at('two', second),
-    at('dead', dead),
-    { ...at('slow', silent), monitor: hasty },
-  ])
+  checker.setTargets([at('one', first), at('two', second), at('dead', dead), at('slow', silent, hasty)])
   await checker.firstRound
   const opening = events.splice(0).map(({ member, to, reason }) => `${member} ${to} ${reason}`)
   t.same(opening.sort(), [

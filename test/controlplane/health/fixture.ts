@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import type { CheckTarget } from '../../../src/controlplane/health/checker.ts'
 import type { Probe, ProbeTarget } from '../../../src/controlplane/health/probe.ts'
+import type { ProbePlan } from '../../../src/controlplane/health/sources.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type { HttpMonitor, Monitor, TextExpectation, TlsSettings } from '../../../src/controlplane/model.ts'
 
@@ -84,9 +86,17 @@ export function targetAt(
   return { pool: 'pool', member: 'member', address, port, monitor: httpMonitorWith(changes) }
 }
 
-/** A target that is never connected to. */
-export function paperTarget(member: string, changes: Partial<HttpMonitor> = {}, pool = 'pool'): HttpTarget {
-  return { pool, member, address: '192.0.2.1', port: 80, monitor: httpMonitorWith(changes) }
+/** A target that is never connected to, at an address of its own. */
+export function paperTarget(
+  member: string,
+  changes: Partial<HttpMonitor> = {},
+  pool = 'pool',
+  plan: Partial<ProbePlan> = {},
+): CheckTarget {
+  const host = [...`${pool} ${member}`].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 65_521, 7)
+  const address = `198.18.${host >> 8}.${host & 0xff}`
+  const probe = { kind: 'probe', monitor: httpMonitorWith(changes), port: 80, address, ...plan } as const
+  return { pool, member, quorum: 'own', plan: probe }
 }
 
 async function listening(owner: Owner, server: Server, host: string): Promise<number> {

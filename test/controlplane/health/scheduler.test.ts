@@ -17,11 +17,11 @@ function setUp(options: { concurrency?: number; seed?: number } = {}) {
     (name: string, durationMs: number): Run =>
     (signal) => {
       note(name)
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const cancel = clock.after(durationMs, resolve)
+      const { promise, resolve } = Promise.withResolvers<null>()
+      const cancel = clock.after(durationMs, () => resolve(null))
       signal.addEventListener('abort', () => {
         cancel()
-        resolve()
+        resolve(null)
       })
       return promise
     }
@@ -62,6 +62,7 @@ t.test('ten thousand at ten seconds are an even load', async (t) => {
   const run: Run = async () => {
     const second = Math.floor(clock.nowMs() / 1000)
     perSecond.set(second, (perSecond.get(second) ?? 0) + 1)
+    return null
   }
   for (let index = 0; index < 10_000; index++) scheduler.schedule(10_000, run)
   await clock.advance(45_000)
@@ -113,6 +114,7 @@ t.test('one job never overlaps itself, and what it missed does not pile up', asy
     t.equal(running, 1)
     await taking('slow', duration)(signal, 0)
     running--
+    return null
   })
   await clock.advance(34_999)
   t.equal(startsOf('slow').length, 1)
@@ -130,6 +132,21 @@ t.test('a run that takes the whole interval costs no extra one', async (t) => {
   t.ok(startsOf('dead').length >= 57, `${startsOf('dead').length} of 60`)
 })
 
+t.test('a run may ask for the next one to come sooner', async (t) => {
+  const { clock, scheduler } = setUp()
+  const starts: number[] = []
+  let hurried = 3
+  scheduler.schedule(10_000, async () => {
+    starts.push(clock.nowMs())
+    return hurried-- > 0 ? 200 : null
+  })
+  await clock.advance(700)
+  t.same(starts, [0, 200, 400, 600])
+  await clock.advance(100_000)
+  const later = gaps(starts.slice(4))
+  t.ok(later.length >= 8 && Math.min(...later) >= 8_999, `the grid goes on: ${later}`)
+})
+
 t.test('a long stall is made up for once', async (t) => {
   const { scheduler, clock } = setUp()
   let runs = 0
@@ -137,6 +154,7 @@ t.test('a long stall is made up for once', async (t) => {
   scheduler.schedule(1_000, async (_signal, lateMs) => {
     runs++
     late.push(lateMs)
+    return null
   })
   await clock.advance(5_000)
   const before = runs
@@ -208,7 +226,7 @@ t.test('stop', async (t) => {
   t.equal(clock.timers, 0)
   await clock.advance(10_000)
   t.equal(startsOf('job').length, 1)
-  t.throws(() => scheduler.schedule(1_000, async () => {}), /stopped/)
+  t.throws(() => scheduler.schedule(1_000, async () => null), /stopped/)
 })
 
 t.test('any mixture of jobs keeps the rules', async () => {
@@ -231,6 +249,7 @@ t.test('any mixture of jobs keeps the rules', async () => {
           if (busy.size > concurrency) throw new Error('above the limit')
           await taking(name, Math.floor(intervalMs * share))(signal, 0)
           busy.delete(name)
+          return null
         })
       }
       await clock.advance(20_000)
