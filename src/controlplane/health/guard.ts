@@ -3,8 +3,7 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
 
 /**
  * The self-isolation guard: notices that it is this node's own network that fails, and not everybody at once. Then nobody
- * is taken out of the answers for it: the last states are kept, it is said so, probing goes on, and the first
- * good news ends it.
+ * is taken out of the answers for it: the last states are kept, it is said so, probing goes on, and good news ends it.
  *
  * It stands between the probes and the machines of the members. Each verdict goes to the guard first, which rules whether
  * it counts. There are two states:

@@ -70,7 +70,7 @@ export interface Measurement {
   readonly waiting: Waiting | null
   readonly hold: Hold | null
   readonly hand: 'none' | 'needed' | 'given'
-  /** When it fell from `up`, ascending, the latest within the flap limit's time; at most `changes` + 1. */
+  /** When it fell from `up`, ascending: within the flap limit's time before the last fall, and at most `changes` + 1. */
   readonly fallsMs: readonly number[]
   /** How often the next hold is doubled; at most `mostDoublings`. */
   readonly offences: number

@@ -308,6 +308,21 @@ t.test('members and canaries that change', (t) => {
   t.end()
 })
 
+t.test('good news begins no suspicion, and too little of it ends none', (t) => {
+  const up = { state: 'up' as HealthState }
+  const guard = new SelfIsolationGuard<{ state: HealthState }>()
+  const hear = (names: readonly string[], ok: boolean, atMs: number) =>
+    names.map((name) => guard.verdict(name.slice(0, 1), name, ok, up, atMs).change?.to ?? null)
+  for (const name of ['a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'b1', 'b2']) guard.watch(name[0]!, name, 10_000)
+  hear(['a3', 'a4', 'a5', 'a6'], true, 0)
+  t.strictSame(hear(['a1', 'a2', 'b1', 'b2'], false, 5000), [null, null, null, null])
+  t.strictSame(hear(['a3'], true, 10_001), [null], 'the other good ones are old, and four of five are struck')
+  t.strictSame(hear(['a1'], false, 10_002), ['suspect'])
+  t.strictSame(hear(['a1', 'b1'], true, 30_000), [null, null], 'two are too few')
+  t.strictSame(hear(['a2'], true, 30_000), ['trusting'])
+  t.end()
+})
+
 t.test('agrees with a model that counts nothing', (t) => {
   const settings: fc.Arbitrary<GuardSettings> = fc.record({
     share: fc.constantFrom(0.5, 0.7, 1),

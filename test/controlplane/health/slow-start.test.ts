@@ -18,6 +18,10 @@ t.test('the ramp', (t) => {
   t.equal(rampShare(0, 2500, 2100).nextMs, 2500, 'but for the last')
   t.strictSame(rampShare(0, 500, 499), { share: 0.1, nextMs: 500 })
   t.strictSame(rampShare(1000, 60_000, 0), { share: 0.1, nextMs: 4000 }, 'a clock that goes back')
+  const upSinceMs = 170 / 7 // plus 1000, minus itself again, is less than 1000
+  const { share, nextMs } = rampShare(upSinceMs, 10_000, upSinceMs + 1000)
+  t.ok(close(share, 0.19), 'a step that is due has come')
+  t.ok(close(nextMs!, upSinceMs + 2000))
   t.end()
 })
 
