@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { TcpMonitor, TextExpectation } from '../model.ts'
 import { connect } from './connection.ts'
-import type { ProbeContext, ProbeTarget } from './probe.ts'
+import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 import { TextSearch } from './text-expectation.ts'
 import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed } from './verdict.ts'
 

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import t from 'tap'
 import type { Availability } from '../../../src/controlplane/health/availability.ts'
 import { type Checker, type CheckerOptions, startChecker } from '../../../src/controlplane/health/checker.ts'
-import type { ProbeTarget } from '../../../src/controlplane/health/probe.ts'
+import type { ProbeTarget } from '../../../src/controlplane/health/probe-target.ts'
 import type { HealthEvent, HealthState, MemberHealth, ProbeMonitor } from '../../../src/controlplane/model.ts'
 import { startDemoBackends } from '../../../src/demo/backends.ts'
 import {

@@ -168,9 +168,9 @@ t.test('what does not answer the question is passed over', async (t) => {
       `${what}, and then the answer`,
     )
     const only = await serveUdp(t, (query, octets) => [stray(query, octets)])
-    const verdict = await probePort(only, { timeoutMs: 60 })
+    const verdict = await probePort(only, { timeoutMs: 400 })
     t.match(verdict, { failure: 'protocol', reason: `the response ${what}` })
-    t.ok(verdict.durationMs >= 59, 'when nothing better came')
+    t.ok(verdict.durationMs >= 399, 'when nothing better came')
   }
   const elsewhere = createSocket('udp4')
   t.teardown(() => elsewhere.close())

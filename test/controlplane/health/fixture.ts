@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
-import type { Probe, ProbeTarget } from '../../../src/controlplane/health/probe.ts'
+import type { Probe } from '../../../src/controlplane/health/probe.ts'
+import type { ProbeTarget } from '../../../src/controlplane/health/probe-target.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type {
   HttpMonitor,
