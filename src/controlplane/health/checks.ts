@@ -20,7 +20,8 @@ import {
   nextProbeMs,
   unmeasured,
 } from './monitor.ts'
-import type { Probe, ProbeTarget } from './probe.ts'
+import type { Probe } from './probe.ts'
+import type { ProbeTarget } from './probe-target.ts'
 import { longestGapMs, type ScheduledJob, type Scheduler } from './scheduler.ts'
 import { smooth } from './smoothing.ts'
 import type { ProbeVerdict } from './verdict.ts'

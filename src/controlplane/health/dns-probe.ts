@@ -13,7 +13,7 @@ import {
   encodeDnsQuery,
   readDnsAnswer,
 } from './dns-message.ts'
-import type { ProbeTarget } from './probe.ts'
+import type { ProbeTarget } from './probe-target.ts'
 import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed } from './verdict.ts'
 
 /**

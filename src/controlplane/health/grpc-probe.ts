@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import type { GrpcMonitor } from '../model.ts'
 import { authority, connect } from './connection.ts'
 import { decodeHealthResponse, encodeHealthRequest, frameHead } from './grpc-message.ts'
-import type { ProbeContext, ProbeTarget } from './probe.ts'
+import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed } from './verdict.ts'
 
 /**

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import type { AddressText, HttpMethod, HttpMonitor } from '../model.ts'
 import { authority, connect } from './connection.ts'
 import { exchange } from './http-exchange.ts'
-import type { ProbeContext, ProbeTarget } from './probe.ts'
+import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 import { type Fault, fault, type Outcome, orStopped } from './verdict.ts'
 
 /**

@@ -27,8 +27,4 @@ export class LeastRecentMap<K, V> {
     const oldest = this.#entries.keys().next()
     if (oldest.done === false) this.#entries.delete(oldest.value)
   }
-
-  delete(key: K): void {
-    this.#entries.delete(key)
-  }
 }

@@ -1,12 +1,13 @@
 import { ADDRCONFIG } from 'node:dns'
 import { lookup } from 'node:dns/promises'
 import { parsePrefix } from '../../dataplane/wire/prefix.ts'
-import type { AddressText, ProbeMonitor } from '../model.ts'
+import type { AddressText } from '../model.ts'
 import { AddressPolicy } from './address-policy.ts'
 import { ClientCertificates } from './client-certificates.ts'
 import { probeDns } from './dns-probe.ts'
 import { probeGrpc } from './grpc-probe.ts'
 import { probeHttp } from './http-probe.ts'
+import type { ProbeContext, ProbeTarget, ResolveHost } from './probe-target.ts'
 import { probeTcp } from './tcp-probe.ts'
 import { TlsClient } from './tls-client.ts'
 import { type Fault, fault, type Outcome, type ProbeVerdict } from './verdict.ts'
@@ -16,21 +17,8 @@ import { type Fault, fault, type Outcome, type ProbeVerdict } from './verdict.ts
  * Retrying is the business of the rise/fall machine.
  */
 
-/** A member with everything that probing it takes. */
-export interface ProbeTarget {
-  readonly pool: string
-  readonly member: string
-  /** Where to connect. */
-  readonly address: AddressText
-  readonly port: number
-  readonly monitor: ProbeMonitor
-}
-
 /** How members are probed; tests of the scheduling bring their own. */
 export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<ProbeVerdict>
-
-/** All addresses of a host, in any order; rejects when it has none. What it does after `signal` aborts is not heeded. */
-export type ResolveHost = (host: string, signal: AbortSignal) => Promise<readonly AddressText[]>
 
 export interface ProberOptions {
   readonly policy: AddressPolicy
@@ -38,13 +26,6 @@ export interface ProberOptions {
   readonly certificates: string | null
   /** Resolves hosts that redirects name; the system's resolver (getaddrinfo) when left out. */
   readonly resolve?: ResolveHost
-}
-
-/** What the probes of a node share. */
-export interface ProbeContext {
-  readonly policy: AddressPolicy
-  readonly tls: TlsClient
-  readonly resolve: ResolveHost
 }
 
 /**

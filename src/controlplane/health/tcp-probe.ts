@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { TcpMonitor, TextExpectation } from '../model.ts'
 import { connect } from './connection.ts'
-import type { ProbeContext, ProbeTarget } from './probe.ts'
+import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 import { TextSearch } from './text-expectation.ts'
 import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed } from './verdict.ts'
 
@@ -11,14 +11,17 @@ import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed }
  * - Nothing is expected: a connection is enough, with TLS a handshake, and that what there is to send could be sent.
  * - `contains` and `matches` hold as soon as they do. `$` of a pattern is the end of what has come.
  * - `lacks` and `mismatches` can only be told of a text that is whole: at the end of the stream, after 64 KiB, or, for
- *   protocols in which the server speaks and then waits, when the rest holds and the peer has been quiet for half a second (or a
- *   quarter of the deadline, where that is less). A text that is unwanted already fails at once.
+ *   protocols in which the server speaks and then waits, when it has spoken, the rest holds and it has been quiet for half a
+ *   second (or a quarter of the deadline, where that is less). A text that is unwanted already fails at once.
  * - What is still missing at the end of the stream or after 64 KiB has failed; before that, the deadline decides.
  */
 
 const longestQuietMs = 500
 
-/** A look at the text costs time in proportion to it, and a member may send it in as many pieces as it likes: one part in this many of the time that passes. */
+/**
+ * A look at the text costs time in proportion to it, and a member may send it in as many pieces as it likes. So after each
+ * look this many times as long goes by without one.
+ */
 const lookShare = 20
 
 /** Never rejects. */

@@ -141,10 +141,10 @@ function describe(error: unknown): ErrorParts {
  * @param stop its reason must be the `Fault` to return
  */
 export async function orStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T | Fault> {
-  if (stop.aborted) return stop.reason as Fault
   const stopped = Promise.withResolvers<Fault>()
   const onStop = (): void => stopped.resolve(stop.reason as Fault)
   stop.addEventListener('abort', onStop)
+  if (stop.aborted) onStop()
   try {
     return await Promise.race([work, stopped.promise])
   } finally {

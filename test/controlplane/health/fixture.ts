@@ -2,10 +2,17 @@ import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import type { CheckTarget } from '../../../src/controlplane/health/checker.ts'
-import type { Probe, ProbeTarget } from '../../../src/controlplane/health/probe.ts'
+import type { Probe } from '../../../src/controlplane/health/probe.ts'
+import type { ProbeTarget } from '../../../src/controlplane/health/probe-target.ts'
 import type { ProbePlan } from '../../../src/controlplane/health/sources.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
-import type { HttpMonitor, Monitor, TextExpectation, TlsSettings } from '../../../src/controlplane/model.ts'
+import type {
+  HttpMonitor,
+  Monitor,
+  ProbeMonitor,
+  TextExpectation,
+  TlsSettings,
+} from '../../../src/controlplane/model.ts'
 
 /** What the tests register their clean-up with: a tap test. */
 interface Owner {
@@ -119,6 +126,11 @@ async function listening(owner: Owner, server: Server, host: string): Promise<nu
 /** Starts an HTTP server that ends with the test. */
 export function serveHttp(owner: Owner, onRequest: RequestListener, host = '127.0.0.1'): Promise<number> {
   return listening(owner, createHttpServer(onRequest), host)
+}
+
+/** Any other kind of target on 127.0.0.1. */
+export function targetOf(port: number, monitor: ProbeMonitor): ProbeTarget {
+  return { pool: 'pool', member: 'member', address: '127.0.0.1', port, monitor }
 }
 
 /** Starts a TCP server that ends with the test. */

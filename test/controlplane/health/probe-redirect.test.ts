@@ -1,8 +1,12 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import t from 'tap'
-import { probe } from '../../../src/controlplane/health/probe.ts'
+import { AddressPolicy } from '../../../src/controlplane/health/address-policy.ts'
+import { createProber, probe } from '../../../src/controlplane/health/probe.ts'
+import type { ResolveHost } from '../../../src/controlplane/health/probe-target.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type { HttpMonitor } from '../../../src/controlplane/model.ts'
+import { parsePrefix } from '../../../src/dataplane/wire/prefix.ts'
 import { containing, serveHttp, targetAt } from './fixture.ts'
 
 const never = new AbortController().signal
@@ -124,4 +128,148 @@ t.test('methods', async (t) => {
     t.ok(verdict.ok)
     t.equal(seen[1], `${then} 127.0.0.1:${port} /then`, `${status} of ${method}`)
   }
+})
+
+/** Refuses what a node in the open would, except for this host. */
+const guarded = (resolve?: ResolveHost) =>
+  createProber({
+    policy: new AddressPolicy([parsePrefix('127.0.0.1/32')!]),
+    certificates: null,
+    ...(resolve === undefined ? {} : { resolve }),
+  })
+
+const secrets = {
+  method: 'POST',
+  headers: [
+    ['authorization', 'Bearer secret'],
+    ['cookie', 'a=secret'],
+    ['proxy-authorization', 'Basic secret'],
+    ['x-api-key', 'secret'],
+    ['content-type', 'text/secret'],
+  ],
+  body: 'secret body',
+} as const
+
+/** A server that keeps everything that it is sent. */
+async function listener(t: { teardown(fn: () => unknown): void }, host = '127.0.0.1') {
+  const heard: { text: string; path: string }[] = []
+  const port = await serveHttp(
+    t,
+    async (request, response) => {
+      const chunks = await Array.fromAsync(request)
+      heard.push({
+        text: `${request.rawHeaders.join('\n')}\n${Buffer.concat(chunks)}`,
+        path: `${request.method} ${request.url}`,
+      })
+      response.end('ok')
+    },
+    host,
+  )
+  return { heard, port }
+}
+
+t.test('nothing of the monitor is sent to another origin', async (t) => {
+  const { heard, port: other } = await listener(t)
+  const prober = guarded(async () => ['127.0.0.1'])
+  for (const host of ['other.example.test', 'www.example.test']) {
+    const port = await serveHttp(t, (_request, response) =>
+      redirectTo(response, `http://${host}:${other}/taken`, 307),
+    )
+    const monitor = { ...secrets, host: 'www.example.test', followRedirects: 1 }
+    t.match(await prober(targetAt(port, monitor), never), { ok: true })
+  }
+  t.same(
+    heard.map(({ path }) => path),
+    ['POST /taken', 'POST /taken'],
+  )
+  for (const { text } of heard) t.notMatch(text, /secret/i)
+})
+
+t.test('the same origin gets all of it', async (t) => {
+  const seen: string[] = []
+  const port = await serveHttp(t, async (request, response) => {
+    const body = Buffer.concat(await Array.fromAsync(request)).toString()
+    const { authorization, cookie, 'content-type': type } = request.headers
+    seen.push([request.method, authorization, cookie, request.headers['x-api-key'], type, body].join(' '))
+    if (request.url === '/') redirectTo(response, '/then', 307)
+    else if (request.url === '/then') redirectTo(response, '/last', 302)
+    else response.end()
+  })
+  t.match(await probe(targetAt(port, { ...secrets, followRedirects: 2 }), never), { ok: true })
+  const all = 'POST Bearer secret a=secret secret text/secret secret body'
+  t.same(seen, [all, all, 'GET Bearer secret a=secret secret  '], 'a GET has no body to describe')
+})
+
+t.test('what was dropped stays dropped on the way back', async (t) => {
+  const seen: string[] = []
+  const other = await serveHttp(t, (_request, response) =>
+    redirectTo(response, `http://www.example.test:${home}/back`),
+  )
+  const home: number = await serveHttp(t, ({ url, headers }, response) => {
+    seen.push(`${url} ${headers.authorization ?? 'nothing'}`)
+    if (url === '/') redirectTo(response, `http://127.0.0.1:${other}/`)
+    else response.end()
+  })
+  const monitor = {
+    ...secrets,
+    method: 'GET',
+    body: null,
+    host: `www.example.test:${home}`,
+    followRedirects: 2,
+  } as const
+  t.match(await guarded()(targetAt(home, monitor), never), { ok: true })
+  t.same(seen, ['/ Bearer secret', '/back nothing'])
+})
+
+t.test('a redirect to where probes may not go', async (t) => {
+  for (const [location, reason] of [
+    ['http://169.254.169.254/latest/', '169.254.169.254 is link-local and not allowed to be probed'],
+    ['http://2852039166/', '169.254.169.254 is link-local and not allowed to be probed'],
+    ['http://[::ffff:169.254.169.254]/', '::ffff:a9fe:a9fe is link-local and not allowed to be probed'],
+    ['http://127.0.0.2/', '127.0.0.2 is loopback and not allowed to be probed'],
+    ['http://0.0.0.0/', '0.0.0.0 is unspecified and not allowed to be probed'],
+    ['http://inside.example.test/', '::1 is loopback and not allowed to be probed'],
+  ] as const) {
+    const port = await serveHttp(t, (_request, response) => redirectTo(response, location))
+    const prober = guarded(async () => ['127.0.0.1', '::1'])
+    const verdict = await prober(targetAt(port, { followRedirects: 1 }), never)
+    t.match(verdict, { ok: false, failure: 'refused', reason }, location)
+  }
+})
+
+t.test('a name that means something else the second time', async (t) => {
+  const { heard: good, port } = await listener(t)
+  // Where the name would lead after the judgement: the same port of another loopback address.
+  const bad: string[] = []
+  const trap = createServer((request, response) => {
+    bad.push(request.url!)
+    response.end('ok')
+  }).listen(port, '127.0.0.2')
+  await once(trap, 'listening')
+  t.teardown(() => trap.close())
+  let asked = 0
+  const prober = guarded(async () => (++asked === 1 ? ['127.0.0.1'] : ['127.0.0.2']))
+  const from = await serveHttp(t, (_request, response) =>
+    redirectTo(response, `http://rebind.example.test:${port}/`),
+  )
+  t.match(await prober(targetAt(from, { followRedirects: 1 }), never), { ok: true })
+  t.equal(asked, 1, 'a name is resolved once')
+  t.equal(good.length, 1)
+  t.match(await prober(targetAt(from, { followRedirects: 1 }), never), {
+    failure: 'refused',
+    reason: '127.0.0.2 is loopback and not allowed to be probed',
+  })
+  t.same(bad, [])
+})
+
+t.test('a name that takes for ever, or has nothing', async (t) => {
+  const port = await serveHttp(t, (_request, response) => redirectTo(response, 'http://slow.example.test/'))
+  const monitor = { followRedirects: 1, timeoutMs: 100 }
+  const slow = guarded(() => new Promise(() => {}))
+  t.match(await slow(targetAt(port, monitor), never), { failure: 'timeout', reason: 'timeout after 100 ms' })
+  const empty = guarded(async () => [])
+  t.match(await empty(targetAt(port, { followRedirects: 1 }), never), {
+    failure: 'redirect',
+    reason: 'redirect to slow.example.test, which has no address',
+  })
 })

@@ -257,6 +257,16 @@ t.test('responses that break off', async (t) => {
   }
 })
 
+t.test('a reset in the middle of a body', async (t) => {
+  const port = await serveTcp(t, (socket) => {
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\nall is', () => socket.resetAndDestroy())
+    })
+  })
+  const verdict = await probePort(port, { expectBody: containing('all') })
+  t.same(told(verdict), failed('reset', 'connection reset'))
+})
+
 t.test('what is not HTTP', async (t) => {
   for (const [answer, reason] of [
     ['SSH-2.0-OpenSSH_9.2\r\n', /^malformed HTTP response: [A-Z]/],
