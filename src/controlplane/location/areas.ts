@@ -28,7 +28,7 @@ const earthRadiusKm = 6371
  * @throws ControlError `invalid` when there are more than `maxAreas`, or a prefix is none
  */
 export function geoAreas(rules: GeoRules, table: LocationTable): AreaMap {
-  const lists = new AreaLists(rules.default)
+  const lists = new AreaLists(rules.default, maxAreas)
   const numbered = <K>(entries: readonly (readonly [K, readonly number[]])[]) =>
     new Map(entries.map(([key, choices]) => [key, lists.area(choices)]))
   const byAsn = numbered(rules.asn)
@@ -52,29 +52,25 @@ export function geoAreas(rules: GeoRules, table: LocationTable): AreaMap {
  *
  * Many choices can have more orders than there are areas. Then the nearest few are right for each place, and those after
  * them are in the order in which they are seen from the nearest: fewer and fewer, until there are areas enough.
+ *
+ * @param most areas, no fewer than there are choices
  */
-export function nearestAreas(choices: readonly NearChoice[], table: LocationTable): AreaMap {
+export function nearestAreas(
+  choices: readonly NearChoice[],
+  table: LocationTable,
+  most: number = maxAreas,
+): AreaMap {
   const inOrder = choices.map((_, index) => index)
-  const points = choices.map(({ location }) => (location === null ? null : pointOf(location)))
-  const farness = choices.map(({ bias }) => (bias > 0 ? 1 - bias / 100 : 1 / (1 + bias / 100)))
-  const distances = new Float64Array(choices.length)
-  const orderFrom = (from: Point): number[] => {
-    points.forEach((point, index) => {
-      distances[index] = point === null ? Number.POSITIVE_INFINITY : distanceKm(from, point) * farness[index]!
-    })
-    return inOrder.toSorted((a, b) =>
-      distances[a]! < distances[b]! ? -1 : distances[a]! > distances[b]! ? 1 : a - b,
-    )
-  }
+  const distances = new ChoiceDistances(choices)
   const listFrom = (from: Point, exact: number): number[] => {
-    const order = orderFrom(from)
-    const nearest = points[order[0]!]
+    const order = distances.orderFrom(from)
+    const nearest = distances.points[order[0]!]
     if (exact >= order.length || nearest == null) return order
     const head = order.slice(0, exact)
-    return [...head, ...orderFrom(nearest).filter((index) => !head.includes(index))]
+    return [...head, ...distances.orderFrom(nearest).filter((index) => !head.includes(index))]
   }
   for (let exact = choices.length; ; exact = Math.max(1, exact >>> 1)) {
-    const lists = new AreaLists(inOrder)
+    const lists = new AreaLists(inOrder, most)
     const areaOf = ({ location }: Place) =>
       location === null ? 0 : lists.area(listFrom(pointOf(location), exact))
     try {
@@ -85,14 +81,55 @@ export function nearestAreas(choices: readonly NearChoice[], table: LocationTabl
   }
 }
 
+/** Orders choices by their distance, for one point after another. */
+class ChoiceDistances {
+  /** Null for a choice without a location. */
+  readonly points: readonly (Point | null)[]
+  readonly #farness: readonly number[]
+  readonly #distances: Float64Array
+  /** Of the point before: points that follow each other are often near each other, and have about the same order. */
+  readonly #order: number[]
+
+  constructor(choices: readonly NearChoice[]) {
+    this.points = choices.map(({ location }) => (location === null ? null : pointOf(location)))
+    this.#farness = choices.map(({ bias }) => (bias > 0 ? 1 - bias / 100 : 1 / (1 + bias / 100)))
+    this.#distances = new Float64Array(choices.length)
+    this.#order = choices.map((_, index) => index)
+  }
+
+  orderFrom(from: Point): number[] {
+    const distances = this.#distances
+    for (const [index, point] of this.points.entries()) {
+      distances[index] =
+        point === null ? Number.POSITIVE_INFINITY : distanceKm(from, point) * this.#farness[index]!
+    }
+    const order = this.#order
+    for (let sorted = 1; sorted < order.length; sorted++) {
+      const index = order[sorted]!
+      let at = sorted
+      for (; at > 0 && this.#isBefore(index, order[at - 1]!); at--) order[at] = order[at - 1]!
+      order[at] = index
+    }
+    return order.slice()
+  }
+
+  #isBefore(a: number, b: number): boolean {
+    const difference = this.#distances[a]! - this.#distances[b]!
+    // Two that are infinitely far have no difference.
+    return difference < 0 || (!(difference > 0) && a < b)
+  }
+}
+
 /** The lists of areas by number: equal ones are one area. */
 class AreaLists {
   readonly areas: (readonly number[])[] = []
-  /** No more than `maxAreas`. */
+  readonly #most: number
+  /** No more than `#most`. */
   readonly #numbers = new Map<string, number>()
 
   /** @param first the list of area 0 */
-  constructor(first: readonly number[]) {
+  constructor(first: readonly number[], most: number) {
+    this.#most = most
     this.area(first)
   }
 
@@ -100,8 +137,8 @@ class AreaLists {
     const key = choices.join()
     let number = this.#numbers.get(key)
     if (number === undefined) {
-      if (this.areas.length === maxAreas) {
-        throw new ControlError('invalid', `a service can tell no more than ${maxAreas} areas apart`)
+      if (this.areas.length === this.#most) {
+        throw new ControlError('invalid', `a service can tell no more than ${this.#most} areas apart`)
       }
       number = this.areas.push(choices) - 1
       this.#numbers.set(key, number)
@@ -146,6 +183,7 @@ function pointOf({ latitude, longitude }: Location): Point {
 
 /** Along the great circle, from the chord: exact for short distances too. */
 function distanceKm(a: Point, b: Point): number {
-  const chord = Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2])
+  const [x, y, z] = [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+  const chord = Math.sqrt(x * x + y * y + z * z)
   return 2 * earthRadiusKm * Math.asin(Math.min(1, chord / 2))
 }
