@@ -3,40 +3,38 @@ import { createServer as createHttpServer, type Server as HttpServer, type Reque
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import type { Probe, ProbeTarget } from '../../../src/controlplane/health/probe.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
-import type { Monitor } from '../../../src/controlplane/model.ts'
+import type { HttpMonitor } from '../../../src/controlplane/model.ts'
+import { anyText, httpDefaults } from '../model-defaults.ts'
 
 /** What the tests register their clean-up with: a tap test. */
 interface Owner {
   teardown(fn: () => unknown): void
 }
 
+/** Of a monitor; `expectBody` is the text that the body has to hold. */
+export interface MonitorChanges extends Partial<Omit<HttpMonitor, 'expectBody'>> {
+  readonly expectBody?: string
+}
+
 /** A monitor that expects `200-299` of `GET /`, with a deadline that no healthy test comes near. */
-export function monitorWith(changes: Partial<Monitor> = {}): Monitor {
+export function monitorWith({ expectBody, ...changes }: MonitorChanges = {}): HttpMonitor {
   return {
     name: 'web',
-    type: 'http',
-    method: 'GET',
-    port: 80,
-    path: '/',
-    host: null,
-    expectCodes: [{ from: 200, to: 299 }],
-    expectBody: null,
-    followRedirects: 0,
+    ...httpDefaults,
+    expectBody: { ...anyText, contains: expectBody ?? null },
     intervalMs: 60_000,
     timeoutMs: 20_000,
-    rise: 2,
-    fall: 3,
     ...changes,
   }
 }
 
 /** A target on 127.0.0.1. */
-export function targetAt(port: number, changes: Partial<Monitor> = {}, address = '127.0.0.1'): ProbeTarget {
+export function targetAt(port: number, changes: MonitorChanges = {}, address = '127.0.0.1'): ProbeTarget {
   return { pool: 'pool', member: 'member', address, port, monitor: monitorWith(changes) }
 }
 
 /** A target that is never connected to. */
-export function paperTarget(member: string, changes: Partial<Monitor> = {}, pool = 'pool'): ProbeTarget {
+export function paperTarget(member: string, changes: MonitorChanges = {}, pool = 'pool'): ProbeTarget {
   return { pool, member, address: '192.0.2.1', port: 80, monitor: monitorWith(changes) }
 }
 

@@ -2,8 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import t from 'tap'
 import { probe } from '../../../src/controlplane/health/probe.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
-import type { Monitor } from '../../../src/controlplane/model.ts'
-import { serveHttp, targetAt } from './fixture.ts'
+import { type MonitorChanges, serveHttp, targetAt } from './fixture.ts'
 
 const never = new AbortController().signal
 
@@ -14,7 +13,7 @@ const redirectTo = (response: ServerResponse, location: string, status = 302): v
 /** Starts a server that remembers what it was asked and probes it. */
 async function probeWith(
   t: { teardown(fn: () => unknown): void },
-  changes: Partial<Monitor>,
+  changes: MonitorChanges,
   answer: (request: IncomingMessage, response: ServerResponse, port: number) => void,
 ): Promise<{ verdict: ProbeVerdict; seen: string[]; port: number }> {
   const seen: string[] = []

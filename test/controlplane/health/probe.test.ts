@@ -4,11 +4,10 @@ import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { probe } from '../../../src/controlplane/health/probe.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
-import type { Monitor } from '../../../src/controlplane/model.ts'
-import { closedPort, serveBytes, serveHttp, serveTcp, targetAt } from './fixture.ts'
+import { closedPort, type MonitorChanges, serveBytes, serveHttp, serveTcp, targetAt } from './fixture.ts'
 
 const never = new AbortController().signal
-const probePort = (port: number, changes: Partial<Monitor> = {}): Promise<ProbeVerdict> =>
+const probePort = (port: number, changes: MonitorChanges = {}): Promise<ProbeVerdict> =>
   probe(targetAt(port, changes), never)
 
 /** A verdict without its duration, which is checked apart. */

@@ -1,16 +1,15 @@
 import t from 'tap'
-import type { Member, Monitor, Pool, Resolution } from '../../../src/controlplane/model.ts'
+import type { Member, Pool, Resolution } from '../../../src/controlplane/model.ts'
 import { Catalog } from '../../../src/controlplane/publish/catalog.ts'
 import { probeTargets } from '../../../src/controlplane/publish/probe-targets.ts'
-import { monitorWith } from '../health/fixture.ts'
+import { type MonitorChanges, monitorWith } from '../health/fixture.ts'
+import { memberDefaults, poolDefaults } from '../model-defaults.ts'
 
 const address: Member = {
   name: 'address',
   address: '192.0.2.1',
   host: null,
-  weight: 1,
-  probeAddress: null,
-  probePort: null,
+  ...memberDefaults,
 }
 const host: Member = { ...address, name: 'host', address: null, host: 'lb.example.' }
 
@@ -23,14 +22,11 @@ const resolution = (state: Resolution['state'], ...addresses: string[]): Resolut
   error: null,
 })
 
-function catalogOf(members: readonly Member[], changes: Partial<Pool> = {}, monitor: Partial<Monitor> = {}) {
+function catalogOf(members: readonly Member[], changes: Partial<Pool> = {}, monitor: MonitorChanges = {}) {
   const pool: Pool = {
     name: 'web',
+    ...poolDefaults,
     monitor: 'web',
-    select: 'all',
-    answers: null,
-    minUp: 0,
-    hosts: 'resolve',
     members,
     ...changes,
   }
@@ -85,7 +81,7 @@ t.test('a host without addresses is not probed, wherever that would be', async (
 })
 
 t.test('a host is asked by its name where the monitor has none', async (t) => {
-  const hostOf = (member: Member, monitor: Partial<Monitor>) =>
+  const hostOf = (member: Member, monitor: MonitorChanges) =>
     probeTargets(catalogOf([member], {}, monitor), resolved)[0]!.monitor.host
   t.equal(hostOf(host, {}), 'lb.example')
   t.equal(hostOf(host, { port: 8080 }), 'lb.example:8080')
