@@ -31,5 +31,8 @@ export const isHostAddress = (column: AnyPgColumn): SQL =>
 export const isHost = (column: AnyPgColumn): SQL =>
   sql`${column} ~ '^([a-z0-9_-]{1,63}[.])+$' and octet_length(${column}) <= 254`
 
+/** A map of settings, whatever they are. */
+export const isObject = (column: AnyPgColumn): SQL => sql`jsonb_typeof(${column}) = 'object'`
+
 /** The range of a TTL and of the SOA's times, RFC 2181 section 8. */
 export const isTtl = (column: AnyPgColumn): SQL => sql`${column} between 0 and 2147483647`

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import {
+  type AnyPgColumn,
   check,
   doublePrecision,
   index,
@@ -10,50 +11,39 @@ import {
   primaryKey,
   text,
 } from 'drizzle-orm/pg-core'
-import {
-  type CodeRange,
-  type Monitor,
-  monitorTypes,
-  poolHosts,
-  poolSelects,
-} from '../src/controlplane/model.ts'
-import { isHost, isHostAddress, isName, key, oneOf, revision } from './column-types.ts'
+import { monitorTypes, poolHosts, poolSelects } from '../src/controlplane/model.ts'
+import { isHost, isHostAddress, isName, isObject, key, oneOf, revision } from './column-types.ts'
 
-const monitorMethods: readonly Monitor['method'][] = ['GET', 'HEAD', 'POST', 'OPTIONS']
-
+/** What a monitor asks depends on its type, so all but that is the fragment of the document that says it. */
 export const monitors = pgTable(
   'monitors',
   {
     name: key('name').primaryKey(),
     type: text('type').notNull(),
-    method: text('method').notNull(),
-    port: integer('port').notNull(),
-    path: text('path').notNull(),
-    host: text('host'),
-    expectCodes: jsonb('expect_codes').$type<readonly CodeRange[]>().notNull(),
-    expectBody: text('expect_body'),
-    followRedirects: integer('follow_redirects').notNull(),
-    intervalMs: integer('interval_ms').notNull(),
-    timeoutMs: integer('timeout_ms').notNull(),
-    rise: integer('rise').notNull(),
-    fall: integer('fall').notNull(),
+    settings: jsonb('settings').$type<unknown>().notNull().default({}),
     revision: revision(),
   },
   (t) => [
     check('monitors_name_check', isName(t.name)),
     check('monitors_type_check', oneOf(t.type, monitorTypes)),
-    check('monitors_method_check', oneOf(t.method, monitorMethods)),
-    check('monitors_port_check', sql`${t.port} between 1 and 65535`),
-    check('monitors_path_check', sql`left(${t.path}, 1) = '/'`),
-    check(
-      'monitors_expect_codes_check',
-      sql`jsonb_typeof(${t.expectCodes}) = 'array' and jsonb_array_length(${t.expectCodes}) > 0`,
-    ),
-    check('monitors_follow_redirects_check', sql`${t.followRedirects} between 0 and 100`),
-    check('monitors_interval_check', sql`${t.intervalMs} > 0`),
-    check('monitors_timeout_check', sql`${t.timeoutMs} > 0 and ${t.timeoutMs} <= ${t.intervalMs}`),
-    check('monitors_rise_check', sql`${t.rise} >= 1`),
-    check('monitors_fall_check', sql`${t.fall} >= 1`),
+    check('monitors_settings_check', isObject(t.settings)),
+  ],
+)
+
+/** The monitors that a composite one judges by, so that none of them can go. Their order is in its settings. */
+export const monitorParts = pgTable(
+  'monitor_parts',
+  {
+    composite: key('composite')
+      .notNull()
+      .references(() => monitors.name, { onDelete: 'cascade' }),
+    monitor: key('monitor')
+      .notNull()
+      .references(() => monitors.name, { onDelete: 'restrict' }),
+  },
+  (t) => [
+    primaryKey({ name: 'monitor_parts_pkey', columns: [t.composite, t.monitor] }),
+    index('monitor_parts_monitor_index').on(t.monitor),
   ],
 )
 
@@ -67,16 +57,30 @@ export const pools = pgTable(
     answers: integer('answers'),
     minUp: doublePrecision('min_up').notNull(),
     hosts: text('hosts').notNull().default('resolve'),
+    /**
+     * Checked at the end of the transaction, so that two pools may be each other's fallback; drizzle can't express that,
+     * see the migration that adds it.
+     */
+    fallback: key('fallback').references((): AnyPgColumn => pools.name, { onDelete: 'restrict' }),
+    /** The fragment of the document of what has no column. */
+    settings: jsonb('settings').$type<unknown>().notNull().default({}),
     /** Of the last change of the pool or of any member. */
     revision: revision(),
   },
   (t) => [
     index('pools_monitor_index').on(t.monitor),
+    index('pools_fallback_index').on(t.fallback),
     check('pools_name_check', isName(t.name)),
     check('pools_select_check', oneOf(t.select, poolSelects)),
     check('pools_answers_check', sql`${t.answers} >= 1`),
     check('pools_hosts_check', oneOf(t.hosts, poolHosts)),
     check('pools_min_up_check', sql`${t.minUp} between 0 and 1`),
+    check('pools_settings_check', isObject(t.settings)),
+    check('pools_fallback_check', sql`${t.fallback} <> ${t.name}`),
+    check(
+      'pools_when_all_down_check',
+      sql`(${t.settings} ->> 'whenAllDown' is not distinct from 'fallback') = (${t.fallback} is not null)`,
+    ),
   ],
 )
 
@@ -99,6 +103,7 @@ export const members = pgTable(
     /** Absolute, with the final dot; null for a member that is an address. */
     host: key('host'),
     weight: integer('weight').notNull(),
+    priority: integer('priority').notNull().default(1),
     probeAddress: inet('probe_address'),
     probePort: integer('probe_port'),
     revision: revision(),
@@ -110,6 +115,7 @@ export const members = pgTable(
     check('members_host_check', isHost(t.host)),
     check('members_address_or_host_check', sql`(${t.address} is null) <> (${t.host} is null)`),
     check('members_weight_check', sql`${t.weight} between 0 and 65535`),
+    check('members_priority_check', sql`${t.priority} between 1 and 1000`),
     check('members_probe_address_check', isHostAddress(t.probeAddress)),
     check('members_probe_port_check', sql`${t.probePort} between 1 and 65535`),
   ],

@@ -1,7 +1,17 @@
 import { sql } from 'drizzle-orm'
-import { check, index, integer, pgTable, primaryKey, text, unique } from 'drizzle-orm/pg-core'
+import {
+  check,
+  doublePrecision,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+} from 'drizzle-orm/pg-core'
 import { allDownPolicies, serviceSteers } from '../src/controlplane/model.ts'
-import { isName, isTtl, key, oneOf, revision } from './column-types.ts'
+import { isName, isObject, isTtl, key, oneOf, revision } from './column-types.ts'
 import { pools } from './pools.ts'
 import { zones } from './zones.ts'
 
@@ -14,9 +24,13 @@ export const services = pgTable(
       .notNull()
       .references(() => zones.apex, { onDelete: 'restrict' }),
     ttlSeconds: integer('ttl_seconds').notNull(),
+    /** Null: the TTL does not depend on health. */
+    minTtlSeconds: integer('min_ttl_seconds'),
     steer: text('steer').notNull(),
     whenAllDown: text('when_all_down').notNull(),
     fallback: key('fallback').references(() => pools.name, { onDelete: 'restrict' }),
+    /** The fragment of the document of what has no column. */
+    settings: jsonb('settings').$type<unknown>().notNull().default({}),
     revision: revision(),
   },
   (t) => [
@@ -28,13 +42,15 @@ export const services = pgTable(
       sql`${t.zone} = '.' or ${t.name} = ${t.zone} or right(${t.name}, length(${t.zone}) + 1) = '.' || ${t.zone}`,
     ),
     check('services_ttl_check', isTtl(t.ttlSeconds)),
+    check('services_min_ttl_check', sql`${t.minTtlSeconds} between 0 and ${t.ttlSeconds}`),
+    check('services_settings_check', isObject(t.settings)),
     check('services_steer_check', oneOf(t.steer, serviceSteers)),
     check('services_when_all_down_check', oneOf(t.whenAllDown, allDownPolicies)),
     check('services_fallback_check', sql`(${t.whenAllDown} = 'fallback') = (${t.fallback} is not null)`),
   ],
 )
 
-/** The pools of a service in order of preference. */
+/** What a service chooses among, in order of preference: pools, and other services. */
 export const servicePools = pgTable(
   'service_pools',
   {
@@ -42,14 +58,27 @@ export const servicePools = pgTable(
       .notNull()
       .references(() => services.name, { onDelete: 'cascade' }),
     position: integer('position').notNull(),
-    pool: key('pool')
-      .notNull()
-      .references(() => pools.name, { onDelete: 'restrict' }),
+    /** Null for a service. */
+    pool: key('pool').references(() => pools.name, { onDelete: 'restrict' }),
+    /** A service; null for a pool. */
+    nested: key('nested').references(() => services.name, { onDelete: 'restrict' }),
+    weight: integer('weight').notNull().default(100),
+    bias: integer('bias').notNull().default(0),
+    latitude: doublePrecision('latitude'),
+    longitude: doublePrecision('longitude'),
   },
   (t) => [
     primaryKey({ name: 'service_pools_pkey', columns: [t.service, t.position] }),
     unique('service_pools_service_pool_unique').on(t.service, t.pool),
+    unique('service_pools_service_nested_unique').on(t.service, t.nested),
     index('service_pools_pool_index').on(t.pool),
+    index('service_pools_nested_index').on(t.nested),
+    check('service_pools_pool_or_nested_check', sql`(${t.pool} is null) <> (${t.nested} is null)`),
+    check('service_pools_weight_check', sql`${t.weight} between 0 and 65535`),
+    check('service_pools_bias_check', sql`${t.bias} between -99 and 99`),
+    check('service_pools_latitude_check', sql`${t.latitude} between -90 and 90`),
+    check('service_pools_longitude_check', sql`${t.longitude} between -180 and 180`),
+    check('service_pools_location_check', sql`(${t.latitude} is null) = (${t.longitude} is null)`),
     check('service_pools_position_check', sql`${t.position} >= 0`),
   ],
 )

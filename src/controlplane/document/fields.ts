@@ -10,12 +10,11 @@ import { show } from './schema-check.ts'
 /** Milliseconds of the longest time that a zone or a service can ask for: 2^31 - 1 seconds (RFC 2181 section 8). */
 const maxTtlMs = 2_147_483_647_000
 
-/** One of a few words. `reserved` are words of the format that this version refuses with a message of its own. */
-export function Words<const Word extends string>(words: readonly Word[], reserved: readonly string[] = []) {
+/** One of a few words. */
+export function Words<const Word extends string>(words: readonly Word[]) {
   return Type.Unsafe<Word>({
     type: 'string',
     enum: [...words],
-    ...(reserved.length > 0 ? { 'x-reserved': [...reserved] } : {}),
   })
 }
 

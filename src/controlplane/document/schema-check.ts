@@ -2,9 +2,8 @@
  * From a TypeBox schema to a check whose findings a person can use: every problem at once, each with its path.
  *
  * TypeBox says what failed in terms of JSON Schema; here that becomes words. A schema helps by its `description`,
- * which for every scalar is a phrase that completes "must be ..." (the OpenAPI page shows the same phrase), and by
- * `x-reserved`, words of the format that this version does not have yet. "Matches none of these alternatives" helps
- * nobody, so the one union in our schemas is `Either`: an object or a scalar, of which the value itself says which one is
+ * which for every scalar is a phrase that completes "must be ..." (the OpenAPI page shows the same phrase). "Matches none
+ * of these alternatives" helps nobody, so the one union in our schemas is `Either`: an object or a scalar, of which the value itself says which one is
  * meant. Whatever else has alternatives is a refinement over the value, or a schema for each that the parser chooses.
  */
 import Type, { type Static, type TObject, type TSchema } from 'typebox'
@@ -62,7 +61,6 @@ interface SchemaNode {
   readonly description?: string
   readonly properties?: Record<string, unknown>
   readonly oneOf?: readonly [scalar: TSchema, long: TSchema]
-  readonly 'x-reserved'?: readonly string[]
 }
 
 function describe(schema: TSchema, root: unknown, path: string, error: SchemaError): Problem[] {
@@ -85,7 +83,7 @@ function describe(schema: TSchema, root: unknown, path: string, error: SchemaErr
         message: 'is required',
       }))
     case 'enum':
-      return here(enumMessage(error.params.allowedValues, value, node))
+      return here(`must be one of ${error.params.allowedValues.map(String).join(', ')}, not ${show(value)}`)
     case 'oneOf': {
       const [scalar, long] = node.oneOf!
       if (isMap(value)) return checkAlternative(long, value, at)
@@ -105,14 +103,6 @@ function describe(schema: TSchema, root: unknown, path: string, error: SchemaErr
     default:
       return here(`must be ${node.description ?? typePhrase(node.type)}, not ${show(value)}`)
   }
-}
-
-function enumMessage(allowed: readonly unknown[], value: unknown, node: SchemaNode): string {
-  const words = allowed.map(String).join(', ')
-  if (typeof value === 'string' && node['x-reserved']?.includes(value)) {
-    return `"${value}" is not supported by this version, which has: ${words}`
-  }
-  return `must be one of ${words}, not ${show(value)}`
 }
 
 function isMap(value: unknown): boolean {

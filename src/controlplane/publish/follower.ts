@@ -143,14 +143,14 @@ export class Follower implements AsyncDisposable {
   }
 
   async #readAll(tx: Tx, known: KnownImages | null): Promise<CatalogStep> {
-    const { publisher } = this.#options
+    const { publisher, onBad } = this.#options
     const revision = await currentRevision(tx)
     const catalog = new Catalog({
       revision,
       stamp: await stampOf(tx, revision),
-      monitors: byName((await listAllMonitors(tx)).map(({ value }) => value)),
-      pools: byName((await listAllPools(tx)).map(({ value }) => value)),
-      services: byName((await listAllServices(tx)).map(toCatalogService)),
+      monitors: byName((await listAllMonitors(tx, onBad)).map(({ value }) => value)),
+      pools: byName((await listAllPools(tx, onBad)).map(({ value }) => value)),
+      services: byName((await listAllServices(tx, onBad)).map(toCatalogService)),
       zones: new Map((await listAllZones(tx)).map(({ value }) => [value.apex, value])),
       overrides: await readOverrides(tx),
     })
@@ -167,7 +167,8 @@ export class Follower implements AsyncDisposable {
   }
 
   async #readChanges(tx: Tx, { revision, stamp, changes }: ChangeBatch): Promise<CatalogStep> {
-    const before = this.#options.publisher.catalog
+    const { publisher, onBad } = this.#options
+    const before = publisher.catalog
     const keys = (kind: Change['kind']) =>
       new Set(changes.filter((change) => change.kind === kind).map(({ key }) => key))
     const touched = touchedZones(changes)
@@ -179,13 +180,13 @@ export class Follower implements AsyncDisposable {
       stamp,
       zones,
       monitors: await patch(before.monitors, keys('monitor'), async (name) =>
-        value(await getMonitor(tx, name)),
+        value(await getMonitor(tx, name, onBad)),
       ),
-      pools: await patch(before.pools, keys('pool'), async (name) => value(await getPool(tx, name))),
+      pools: await patch(before.pools, keys('pool'), async (name) => value(await getPool(tx, name, onBad))),
       services: moved
-        ? byName((await listAllServices(tx)).map(toCatalogService))
+        ? byName((await listAllServices(tx, onBad)).map(toCatalogService))
         : await patch(before.services, changed, async (name) => {
-            const stored = await getService(tx, name)
+            const stored = await getService(tx, name, onBad)
             return stored === null ? null : toCatalogService(stored)
           }),
       overrides: keys('override').size + keys('pool').size === 0 ? before.overrides : await readOverrides(tx),

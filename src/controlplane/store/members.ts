@@ -90,11 +90,13 @@ export async function removeMembers(write: Write, pool: string, gone: readonly M
 }
 
 /** Postgres writes some IPv6 addresses in another way than RFC 5952, `::102:304` as `::1.2.3.4` for one. */
-export function toMember({ name, address, host, weight, probeAddress, probePort }: MemberRow): Member {
+export function toMember(row: MemberRow): Member {
+  const { name, address, host, weight, priority, probeAddress, probePort } = row
   const canonical = (text: string) => canonicalAddress(text) ?? text
   const settings = {
     name,
     weight,
+    priority,
     probeAddress: probeAddress === null ? null : canonical(probeAddress),
     probePort,
   }
@@ -130,16 +132,16 @@ type NewRow = Member & {
 async function saveRows(tx: Tx, pool: string, rows: readonly NewRow[]): Promise<void> {
   if (rows.length === 0) return
   await tx.execute(sql`
-    insert into members (pool, name, position, address, host, weight, probe_address, probe_port, revision)
+    insert into members (pool, name, position, address, host, weight, priority, probe_address, probe_port, revision)
     select ${pool}::text, r.name,
       coalesce(r.position, (select position from members m where m.pool = ${pool} and m.name = r.name),
         (select max(position) + 1 from members m where m.pool = ${pool}), 0),
-      r.address, r.host, r.weight, r."probeAddress", r."probePort", r.revision
-    from json_to_recordset(${JSON.stringify(rows)}::json) as r(name text, position int, address inet, host text, weight int,
+      r.address, r.host, r.weight, r.priority, r."probeAddress", r."probePort", r.revision
+    from json_to_recordset(${JSON.stringify(rows)}::json) as r(name text, position int, address inet, host text, weight int, priority int,
       "probeAddress" inet, "probePort" int, revision bigint)
     on conflict (pool, name) do update set position = excluded.position, address = excluded.address,
-      host = excluded.host, weight = excluded.weight, probe_address = excluded.probe_address, probe_port = excluded.probe_port,
-      revision = excluded.revision`)
+      host = excluded.host, weight = excluded.weight, priority = excluded.priority,
+      probe_address = excluded.probe_address, probe_port = excluded.probe_port, revision = excluded.revision`)
 }
 
 async function readRow(tx: Tx, pool: string, name: string): Promise<MemberRow | null> {

@@ -1,8 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, gt } from 'drizzle-orm'
-import { monitors, pools } from '../../../schema/pools.ts'
-import { ControlError } from '../errors.ts'
+import { asc, eq, gt, inArray, sql } from 'drizzle-orm'
+import { monitorParts, monitors, pools } from '../../../schema/pools.ts'
+import { formatMonitor, parseMonitor } from '../document/monitor.ts'
+import { partsOf } from '../document/references.ts'
+import { ControlError, type Problem } from '../errors.ts'
 import type { Monitor } from '../model.ts'
+import { nestingProblems } from '../nesting.ts'
+import { edgesAround } from './edges-around.ts'
+import { throwIfAny, throwIfUsed } from './name-conflicts.ts'
 import {
   checkCondition,
   checkExists,
@@ -15,13 +20,15 @@ import {
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
+import { type OnBad, unreadable } from './unreadable.ts'
 
-export async function getMonitor(tx: Tx, name: string): Promise<Stored<Monitor> | null> {
-  const [row] = await tx.select().from(monitors).where(eq(monitors.name, name))
-  return row === undefined ? null : toStored(row)
+/** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and there is no such monitor. */
+export async function getMonitor(tx: Tx, name: string, onBad?: OnBad): Promise<Stored<Monitor> | null> {
+  const row = await readRow(tx, name)
+  return row === null ? null : (readable([row], onBad)[0] ?? null)
 }
 
-/** One page in the order of names. */
+/** One page in the order of names. Throws `invalid` for a row that can't be read. */
 export async function listMonitors(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<Stored<Monitor>>> {
   const after = decodeCursor(cursor, 'string')
   const rows = await tx
@@ -33,51 +40,127 @@ export async function listMonitors(tx: Tx, { limit, cursor }: PageRequest): Prom
   return pageOf(rows, limit, toStored, (row) => [row.name])
 }
 
-/** Every monitor, for the publisher. */
-export async function listAllMonitors(tx: Tx): Promise<Stored<Monitor>[]> {
-  return (await tx.select().from(monitors).orderBy(asc(monitors.name))).map(toStored)
+/** Every monitor, for the publisher. With `onBad`, those that can't be read are left out; else they are `invalid`. */
+export async function listAllMonitors(tx: Tx, onBad?: OnBad): Promise<Stored<Monitor>[]> {
+  return readable(await tx.select().from(monitors).orderBy(asc(monitors.name)), onBad)
 }
 
-/** Creates or replaces a monitor. */
+/**
+ * Creates or replaces a monitor, also one that can't be read. Throws `invalid` when it is composite and names a monitor that
+ * does not exist, `conflict` when its names lead back to it, or too far.
+ */
 export async function putMonitor(write: Write, monitor: Monitor, condition: WriteCondition): Promise<Put> {
   const { tx, revision } = write
-  const current = await getMonitor(tx, monitor.name)
-  checkCondition(condition, current, `monitor ${monitor.name}`)
-  if (current !== null && isDeepStrictEqual(current.value, monitor)) {
-    return { created: false, changed: false, revision: current.revision }
+  const { name, type } = monitor
+  const row = await readRow(tx, name)
+  checkCondition(condition, row, `monitor ${name}`)
+  const current = row === null ? null : parseRow(row, [])
+  if (row !== null && current !== null && isDeepStrictEqual(current, monitor)) {
+    return { created: false, changed: false, revision: row.revision }
   }
-  const row = { ...monitor, revision }
-  await tx.insert(monitors).values(row).onConflictDoUpdate({ target: monitors.name, set: row })
-  write.change('monitor', monitor.name)
-  write.audit('monitor.put', monitor.name, current?.value, monitor)
-  return { created: current === null, changed: true, revision }
+  const { type: _, ...settings } = formatMonitor(monitor)
+  const next = { name, type, settings, revision }
+  // What could not be read again must not be written.
+  toStored(next)
+  await checkParts(tx, monitor)
+  await tx.insert(monitors).values(next).onConflictDoUpdate({ target: monitors.name, set: next })
+  await saveParts(tx, monitor)
+  write.change('monitor', name)
+  write.audit('monitor.put', name, current ?? row?.settings, monitor)
+  return { created: row === null, changed: true, revision }
 }
 
-/** Throws `conflict` with one problem for each pool that uses it. */
+/** Throws `conflict` with one problem for each pool and each composite monitor that uses it. */
 export async function deleteMonitor(write: Write, name: string, condition: WriteCondition): Promise<void> {
   const { tx } = write
-  const current = await getMonitor(tx, name)
-  checkExists(condition, current, `monitor ${name}`)
+  const row = await readRow(tx, name)
+  checkExists(condition, row, `monitor ${name}`)
   const users = await tx
     .select({ name: pools.name })
     .from(pools)
     .where(eq(pools.monitor, name))
     .orderBy(asc(pools.name))
-  if (users.length > 0) {
-    const names = users.map((user) => user.name)
-    throw new ControlError(
-      'conflict',
-      `monitor ${name} is used by ${names.length === 1 ? 'pool' : 'pools'} ${names.join(', ')}`,
-      {
-        problems: names.map((pool) => ({ path: `pools.${pool}.monitor`, message: `uses monitor ${name}` })),
-      },
-    )
-  }
+  const composites = await tx
+    .select({ name: monitorParts.composite })
+    .from(monitorParts)
+    .where(eq(monitorParts.monitor, name))
+    .orderBy(asc(monitorParts.composite))
+  const message = `uses monitor ${name}`
+  throwIfUsed(`monitor ${name}`, [
+    ...users.map((pool) => {
+      return { kind: 'pool', name: pool.name, problem: { path: `pools.${pool.name}.monitor`, message } }
+    }),
+    ...composites.map(({ name: outer }) => {
+      return { kind: 'monitor', name: outer, problem: { path: `monitors.${outer}.monitors`, message } }
+    }),
+  ])
   await tx.delete(monitors).where(eq(monitors.name, name))
   write.change('monitor', name)
-  write.audit('monitor.delete', name, current.value, null)
+  write.audit('monitor.delete', name, parseRow(row, []) ?? row.settings, null)
 }
 
-function toStored({ revision, ...row }: typeof monitors.$inferSelect): Stored<Monitor> {
-  return { value: row as Monitor, revision }
+/** The monitors that a composite names exist, and none of them leads back to it. */
+async function checkParts(tx: Tx, monitor: Monitor): Promise<void> {
+  const { name } = monitor
+  const parts = partsOf(monitor)
+  if (parts.length === 0) return
+  const rows = await tx
+    .select({ name: monitors.name })
+    .from(monitors)
+    .where(inArray(monitors.name, [...parts]))
+  const found = new Set([name, ...rows.map((row) => row.name)])
+  const problems = parts.flatMap((part, index) =>
+    found.has(part) ? [] : [{ path: `monitors[${index}]`, message: `monitor ${part} does not exist` }],
+  )
+  if (problems.length > 0) {
+    throw new ControlError('invalid', `monitor ${name}: ${problems[0]!.message}`, { problems })
+  }
+  const around = await edgesAround(
+    tx,
+    name,
+    sql`select composite as outer_name, monitor as inner_name from monitor_parts`,
+  )
+  const nested = nestingProblems(around.set(name, [...parts]))
+  throwIfAny(
+    nested.map(({ message }) => ({ path: 'monitors', message })),
+    `monitor ${name} is refused`,
+  )
+}
+
+async function saveParts(tx: Tx, monitor: Monitor): Promise<void> {
+  const composite = monitor.name
+  await tx.delete(monitorParts).where(eq(monitorParts.composite, composite))
+  const rows = partsOf(monitor).map((part) => ({ composite, monitor: part }))
+  if (rows.length > 0) await tx.insert(monitorParts).values(rows)
+}
+
+type Row = typeof monitors.$inferSelect
+
+async function readRow(tx: Tx, name: string): Promise<Row | null> {
+  const [row] = await tx.select().from(monitors).where(eq(monitors.name, name))
+  return row ?? null
+}
+
+function readable(rows: readonly Row[], onBad: OnBad | undefined): Stored<Monitor>[] {
+  if (onBad === undefined) return rows.map(toStored)
+  return rows.flatMap((row) => {
+    const problems: Problem[] = []
+    const value = parseRow(row, problems)
+    if (value === null) onBad(unreadable(`monitor ${row.name}`, problems).message)
+    return value === null ? [] : [{ value, revision: row.revision }]
+  })
+}
+
+function toStored(row: Pick<Row, 'name' | 'type' | 'settings' | 'revision'>): Stored<Monitor> {
+  const problems: Problem[] = []
+  const value = parseRow(row, problems)
+  if (value === null) throw unreadable(`monitor ${row.name}`, problems)
+  return { value, revision: row.revision }
+}
+
+function parseRow(
+  { name, type, settings }: Pick<Row, 'name' | 'type' | 'settings'>,
+  problems: Problem[],
+): Monitor | null {
+  return parseMonitor(name, { ...(settings as object), type }, '', problems)
 }

@@ -3,11 +3,10 @@
  * half of a contradiction. Whole zones are checked more closely at the edge (`dataplane/zone`); these are the rules
  * that reach across resources.
  */
-import { and, eq, inArray, sql } from 'drizzle-orm'
+import { and, eq, inArray } from 'drizzle-orm'
 import { services } from '../../../schema/services.ts'
 import { rrsets } from '../../../schema/zones.ts'
 import { standsBesideCname } from '../../dataplane/zone/check.ts'
-import { aliasAtApex, aliasBesideData } from '../alias-rules.ts'
 import { ControlError, type Problem } from '../errors.ts'
 import type { Rrset } from '../model.ts'
 import { absoluteName, relativeOwner } from './names.ts'
@@ -20,7 +19,7 @@ export const takenByService = ['A', 'AAAA', 'CNAME']
 export const pathOfService = (name: string) => `services[${JSON.stringify(name)}]`
 
 /** Problems in one answer; whoever has more starts with these. */
-const mostProblems = 100
+export const mostProblems = 100
 
 /** Throws `conflict` with the problems, the first of them in the message. */
 export function throwIfAny(problems: readonly Problem[], message: string): void {
@@ -28,6 +27,26 @@ export function throwIfAny(problems: readonly Problem[], message: string): void 
   if (first === undefined) return
   throw new ControlError('conflict', `${message}: ${first.message}`, {
     problems: problems.slice(0, mostProblems),
+  })
+}
+
+/** Who names what is to be deleted, and where. */
+export interface User {
+  /** Such as `pool`. */
+  readonly kind: string
+  readonly name: string
+  readonly problem: Problem
+}
+
+/** Throws `conflict` when anybody uses `what`, with the problem of each. Those of a kind stand together. */
+export function throwIfUsed(what: string, users: readonly User[]): void {
+  if (users.length === 0) return
+  const kinds = Map.groupBy(users, ({ kind }) => kind)
+  const lists = Array.from(kinds, ([kind, named]) => {
+    return `${kind}${named.length === 1 ? '' : 's'} ${named.map(({ name }) => name).join(', ')}`
+  })
+  throw new ControlError('conflict', `${what} is used by ${lists.join(' and ')}`, {
+    problems: users.map(({ problem }) => problem),
   })
 }
 
@@ -65,44 +84,6 @@ export async function serviceProblems(
       path: pathOf(index),
       message: `${absoluteName(owner, apex)} is a service, so it can't have ${type}`,
     }))
-}
-
-/** Which services a change may have made to stand where a CNAME can't. */
-export type AliasScope = { readonly zone: string } | { readonly service: string } | { readonly pool: string }
-
-/**
- * Services that may be answered with a CNAME (a pool of theirs has `hosts: cname`) and stand at an apex or beside other
- * data. One look at the rows as they are after a change, whichever side it came from: a zone, an RRset, a service
- * or a pool.
- */
-export async function aliasProblems(tx: Tx, scope: AliasScope): Promise<Problem[]> {
-  const concerned =
-    'zone' in scope
-      ? sql`s.zone = ${scope.zone}`
-      : 'service' in scope
-        ? sql`s.name = ${scope.service}`
-        : sql`(s.fallback = ${scope.pool} or s.name in (select service from service_pools where pool = ${scope.pool}))`
-  const { rows } = await tx.execute<{ name: string; zone: string; pool: string; type: string | null }>(sql`
-    select s.name, s.zone, alias.pool, beside.type
-    from services s
-    cross join lateral (
-      select p.name as pool from pools p
-      where p.hosts = 'cname' and (p.name = s.fallback
-        or exists (select from service_pools sp where sp.service = s.name and sp.pool = p.name))
-      order by p.name limit 1
-    ) alias
-    left join lateral (
-      select r.type from rrsets r
-      where r.zone = s.zone and r.owner = case when s.zone = '.' then s.name
-        else left(s.name, length(s.name) - length(s.zone) - 1) end
-      order by r.type limit 1
-    ) beside on s.name <> s.zone
-    where ${concerned} and (s.name = s.zone or beside.type is not null)
-    order by s.name limit ${mostProblems}`)
-  return rows.map(({ name, zone, pool, type }) => ({
-    path: pathOfService(name),
-    message: `service ${name}: ${type === null ? aliasAtApex(pool, zone) : aliasBesideData(pool, zone, type)}`,
-  }))
 }
 
 /** The view of `serviceProblems` from services that are to lie in a zone: which RRsets are in their way. */

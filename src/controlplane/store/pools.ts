@@ -2,10 +2,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { asc, eq, gt, inArray, or } from 'drizzle-orm'
 import { members, monitors, pools } from '../../../schema/pools.ts'
 import { servicePools, services } from '../../../schema/services.ts'
-import { ControlError } from '../errors.ts'
+import { formatPoolSettings, type PoolSettings, parsePoolSettings } from '../document/pool.ts'
+import { ControlError, type Problem } from '../errors.ts'
 import type { Member, Pool } from '../model.ts'
+import { aliasProblems } from './alias-conflicts.ts'
+import { distanceProblems } from './distance-conflicts.ts'
 import { removeMembers, saveMembers, toMember } from './members.ts'
-import { aliasProblems, pathOfService, throwIfAny } from './name-conflicts.ts'
+import { pathOfService, throwIfAny, throwIfUsed } from './name-conflicts.ts'
 import {
   checkCondition,
   checkExists,
@@ -18,11 +21,13 @@ import {
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
+import { type OnBad, unreadable } from './unreadable.ts'
 
-export async function getPool(tx: Tx, name: string): Promise<Stored<Pool> | null> {
+/** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and its settings are the defaults. */
+export async function getPool(tx: Tx, name: string, onBad?: OnBad): Promise<Stored<Pool> | null> {
   const [row] = await tx.select().from(pools).where(eq(pools.name, name))
   if (row === undefined) return null
-  return (await withMembers(tx, [row]))[0]!
+  return (await withMembers(tx, [row], onBad))[0]!
 }
 
 /** One page in the order of names, members and all. */
@@ -43,63 +48,77 @@ export async function listPools(tx: Tx, { limit, cursor }: PageRequest): Promise
   return { ...page, items: await withMembers(tx, page.items) }
 }
 
-/** Every pool with its members, for the publisher. */
-export async function listAllPools(tx: Tx): Promise<Stored<Pool>[]> {
+/** Every pool with its members, for the publisher; `onBad` as with `getPool`. */
+export async function listAllPools(tx: Tx, onBad?: OnBad): Promise<Stored<Pool>[]> {
   const rows = await tx.select().from(pools).orderBy(asc(pools.name))
   const all = await tx
     .select()
     .from(members)
     .orderBy(asc(members.pool), asc(members.position), asc(members.name))
-  return assemble(rows, all)
+  return assemble(rows, all, onBad)
 }
 
 /**
  * Creates or replaces a pool and its members. A member that is there before and after, by name, keeps its override,
- * and its measured health too unless what is probed changed. Throws `invalid` when the monitor does not exist,
- * `conflict` when two members have one address or host, or a CNAME in the pool's place can't stand where a service of it is.
+ * and its measured health too unless what is probed changed. Throws `invalid` when the monitor or the fallback does not exist,
+ * `conflict` when two members have one address or host, a CNAME in the pool's place can't stand where a service of it is, or
+ * a service chooses the nearest and knows of no place any more.
+ *
+ * @param coming pools that this write is still to put, so that pools may be each other's fallback
  */
-export async function putPool(write: Write, pool: Pool, condition: WriteCondition): Promise<Put> {
+export async function putPool(
+  write: Write,
+  pool: Pool,
+  condition: WriteCondition,
+  coming: ReadonlySet<string> = new Set(),
+): Promise<Put> {
   const { tx, revision } = write
-  const current = await getPool(tx, pool.name)
+  // Whatever can't be read is replaced.
+  let readable = true
+  const current = await getPool(tx, pool.name, () => {
+    readable = false
+  })
   checkCondition(condition, current, `pool ${pool.name}`)
-  if (current !== null && isDeepStrictEqual(current.value, pool)) {
+  if (current !== null && readable && isDeepStrictEqual(current.value, pool)) {
     return { created: false, changed: false, revision: current.revision }
   }
   if (pool.monitor !== null && pool.monitor !== current?.value.monitor) await checkMonitor(tx, pool.monitor)
-  const { members: wanted, ...head } = pool
-  const row = { ...head, revision }
+  if (pool.fallback !== null && !coming.has(pool.fallback)) await checkFallback(tx, pool.fallback)
+  const { name, monitor, select, answers, minUp, hosts, fallback, members: wanted } = pool
+  const settings = formatPoolSettings(pool)
+  const row = { name, monitor, select, answers, minUp, hosts, fallback, settings, revision }
+  // What could not be read again must not be written.
+  settingsOf(row)
   await tx.insert(pools).values(row).onConflictDoUpdate({ target: pools.name, set: row })
   const names = new Set(wanted.map((member) => member.name))
   const gone = current?.value.members.filter((member) => !names.has(member.name)) ?? []
   await removeMembers(write, pool.name, gone)
   await saveMembers(write, pool.name, wanted)
-  if (pool.hosts === 'cname') {
-    throwIfAny(await aliasProblems(tx, { pool: pool.name }), `pool ${pool.name} is refused`)
+  if (hosts === 'cname' || fallback !== null) {
+    throwIfAny(await aliasProblems(tx, { pool: name }), `pool ${name} is refused`)
+  }
+  if (pool.location === null && current !== null) {
+    throwIfAny(await distanceProblems(tx, { pool: name }), `pool ${name} is refused`)
   }
   write.change('pool', pool.name)
   write.audit('pool.put', pool.name, current?.value, pool)
   return { created: current === null, changed: true, revision }
 }
 
-/** Throws `conflict` with one problem for each service that uses it. */
+/** Throws `conflict` with one problem for each service that uses it, and for each pool whose fallback it is. */
 export async function deletePool(write: Write, name: string, condition: WriteCondition): Promise<void> {
   const { tx } = write
-  const current = await getPool(tx, name)
+  const current = await getPool(tx, name, () => {})
   checkExists(condition, current, `pool ${name}`)
-  const users = await usersOf(tx, name)
-  if (users.length > 0) {
-    const list = users.join(', ')
-    throw new ControlError(
-      'conflict',
-      `pool ${name} is used by ${users.length === 1 ? 'service' : 'services'} ${list}`,
-      {
-        problems: users.map((service) => ({
-          path: pathOfService(service),
-          message: `uses pool ${name}`,
-        })),
-      },
-    )
-  }
+  const message = `uses pool ${name}`
+  throwIfUsed(`pool ${name}`, [
+    ...(await usersOf(tx, name)).map((service) => {
+      return { kind: 'service', name: service, problem: { path: pathOfService(service), message } }
+    }),
+    ...(await fallbackOf(tx, name)).map((pool) => {
+      return { kind: 'pool', name: pool, problem: { path: `pools.${pool}.fallback`, message } }
+    }),
+  ])
   await removeMembers(write, name, current.value.members)
   await tx.delete(pools).where(eq(pools.name, name))
   write.change('pool', name)
@@ -116,6 +135,23 @@ async function usersOf(tx: Tx, pool: string): Promise<string[]> {
   return rows.map((row) => row.name)
 }
 
+async function fallbackOf(tx: Tx, pool: string): Promise<string[]> {
+  const rows = await tx
+    .select({ name: pools.name })
+    .from(pools)
+    .where(eq(pools.fallback, pool))
+    .orderBy(asc(pools.name))
+  return rows.map((row) => row.name)
+}
+
+async function checkFallback(tx: Tx, name: string): Promise<void> {
+  const [row] = await tx.select({ name: pools.name }).from(pools).where(eq(pools.name, name))
+  if (row !== undefined) return
+  throw new ControlError('invalid', `pool ${name} does not exist`, {
+    problems: [{ path: 'fallback', message: `pool ${name} does not exist` }],
+  })
+}
+
 async function checkMonitor(tx: Tx, name: string): Promise<void> {
   const [row] = await tx.select({ name: monitors.name }).from(monitors).where(eq(monitors.name, name))
   if (row !== undefined) return
@@ -127,7 +163,7 @@ async function checkMonitor(tx: Tx, name: string): Promise<void> {
 type PoolRow = typeof pools.$inferSelect
 type MemberRow = typeof members.$inferSelect
 
-async function withMembers(tx: Tx, rows: readonly PoolRow[]): Promise<Stored<Pool>[]> {
+async function withMembers(tx: Tx, rows: readonly PoolRow[], onBad?: OnBad): Promise<Stored<Pool>[]> {
   if (rows.length === 0) return []
   const names = rows.map((row) => row.name)
   const found = await tx
@@ -135,22 +171,39 @@ async function withMembers(tx: Tx, rows: readonly PoolRow[]): Promise<Stored<Poo
     .from(members)
     .where(inArray(members.pool, names))
     .orderBy(asc(members.pool), asc(members.position), asc(members.name))
-  return assemble(rows, found)
+  return assemble(rows, found, onBad)
 }
 
-function assemble(rows: readonly PoolRow[], memberRows: readonly MemberRow[]): Stored<Pool>[] {
+function assemble(
+  rows: readonly PoolRow[],
+  memberRows: readonly MemberRow[],
+  onBad: OnBad | undefined,
+): Stored<Pool>[] {
   const byPool = new Map<string, Member[]>(rows.map((row) => [row.name, []]))
   for (const row of memberRows) byPool.get(row.pool)?.push(toMember(row))
-  return rows.map(({ name, monitor, select, answers, minUp, hosts, revision }) => ({
-    value: {
+  return rows.map((row) => {
+    const { name, monitor, select, answers, minUp, hosts, fallback, revision } = row
+    const value = {
       name,
       monitor,
       select: select as Pool['select'],
       answers,
       minUp,
       hosts: hosts as Pool['hosts'],
+      ...settingsOf(row, onBad),
+      fallback,
       members: byPool.get(name)!,
-    },
-    revision,
-  }))
+    }
+    return { value, revision }
+  })
+}
+
+function settingsOf({ name, settings }: Pick<PoolRow, 'name' | 'settings'>, onBad?: OnBad): PoolSettings {
+  const problems: Problem[] = []
+  const read = parsePoolSettings(settings, '', problems)
+  if (read !== null) return read
+  const error = unreadable(`pool ${name}`, problems)
+  if (onBad === undefined) throw error
+  onBad(error.message)
+  return parsePoolSettings({}, '', [])!
 }

@@ -4,10 +4,16 @@ import { pools } from '../../../schema/pools.ts'
 import { servicePools, services } from '../../../schema/services.ts'
 import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
-import { ControlError } from '../errors.ts'
-import type { Service } from '../model.ts'
+import { nestedIn } from '../answering-pools.ts'
+import { formatServiceSettings, parseServiceSettings } from '../document/service.ts'
+import { ControlError, type Problem } from '../errors.ts'
+import type { Choice, Service } from '../model.ts'
+import { nestingProblems } from '../nesting.ts'
+import { aliasProblems } from './alias-conflicts.ts'
+import { distanceProblems } from './distance-conflicts.ts'
 import { servicesBelowDname } from './dname-conflicts.ts'
-import { aliasProblems, rrsetProblems, throwIfAny } from './name-conflicts.ts'
+import { edgesAround } from './edges-around.ts'
+import { pathOfService, rrsetProblems, throwIfAny, throwIfUsed } from './name-conflicts.ts'
 import {
   checkCondition,
   checkExists,
@@ -20,31 +26,45 @@ import {
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
+import { type OnBad, unreadable } from './unreadable.ts'
 
 export interface StoredService extends Stored<Service> {
   /** Apex of the zone that the service lies in. */
   readonly zone: string
 }
 
+interface ChoiceRow {
+  readonly pool: string | null
+  readonly nested: string | null
+  readonly weight: number
+  readonly bias: number
+  readonly latitude: number | null
+  readonly longitude: number | null
+}
+
 const columns = {
   name: services.name,
   zone: services.zone,
   ttlSeconds: services.ttlSeconds,
+  minTtlSeconds: services.minTtlSeconds,
   steer: services.steer,
   whenAllDown: services.whenAllDown,
   fallback: services.fallback,
+  settings: services.settings,
   revision: services.revision,
-  pools: sql<
-    string[]
-  >`array(select sp.pool from service_pools sp where sp.service = services.name order by sp.position)`,
+  choices: sql<ChoiceRow[]>`(
+    select coalesce(json_agg(json_build_object('pool', sp.pool, 'nested', sp.nested, 'weight', sp.weight, 'bias', sp.bias,
+      'latitude', sp.latitude, 'longitude', sp.longitude) order by sp.position), '[]')
+    from service_pools sp where sp.service = services.name)`,
 }
 
-export async function getService(tx: Tx, name: string): Promise<StoredService | null> {
+/** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and its settings are the defaults. */
+export async function getService(tx: Tx, name: string, onBad?: OnBad): Promise<StoredService | null> {
   const [row] = await tx.select(columns).from(services).where(eq(services.name, name))
-  return row === undefined ? null : toStored(row)
+  return row === undefined ? null : toStored(row, onBad)
 }
 
-/** One page in the order of names. */
+/** One page in the order of names. Throws `invalid` for a row that can't be read. */
 export async function listServices(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<StoredService>> {
   const after = decodeCursor(cursor, 'string')
   const rows = await tx
@@ -53,25 +73,36 @@ export async function listServices(tx: Tx, { limit, cursor }: PageRequest): Prom
     .where(after === null ? undefined : gt(services.name, after[0]))
     .orderBy(asc(services.name))
     .limit(limit + 1)
-  return pageOf(rows, limit, toStored, (row) => [row.name])
+  return pageOf(
+    rows,
+    limit,
+    (row) => toStored(row),
+    (row) => [row.name],
+  )
 }
 
-/** Every service, for the publisher. */
-export async function listAllServices(tx: Tx): Promise<StoredService[]> {
-  return (await tx.select(columns).from(services).orderBy(asc(services.name))).map(toStored)
+/** Every service, for the publisher; `onBad` as with `getService`. */
+export async function listAllServices(tx: Tx, onBad?: OnBad): Promise<StoredService[]> {
+  const rows = await tx.select(columns).from(services).orderBy(asc(services.name))
+  return rows.map((row) => toStored(row, onBad))
 }
 
 /**
- * Creates or replaces a service. Throws `invalid` when it lies in no zone or names a pool that does not exist,
+ * Creates or replaces a service. Throws `invalid` when it lies in no zone or names a pool or a service that does not exist,
  * `conflict` when its zone has an A, AAAA or CNAME at its name, or anything at all (such as the SOA of an apex) and a pool
- * answers with a CNAME.
+ * answers with a CNAME, when the services that it names lead back to it or too far, or when it chooses the nearest and
+ * knows of no place.
  */
 export async function putService(write: Write, service: Service, condition: WriteCondition): Promise<Put> {
   const { tx, revision } = write
   const { name } = service
-  const current = await getService(tx, name)
+  // Whatever can't be read is replaced.
+  let readable = true
+  const current = await getService(tx, name, () => {
+    readable = false
+  })
   checkCondition(condition, current, `service ${name}`)
-  if (current !== null && isDeepStrictEqual(current.value, service)) {
+  if (current !== null && readable && isDeepStrictEqual(current.value, service)) {
     return { created: false, changed: false, revision: current.revision }
   }
   const zone = await findZone(tx, name)
@@ -80,24 +111,62 @@ export async function putService(write: Write, service: Service, condition: Writ
       problems: [{ path: 'name', message: `${name} lies in no zone` }],
     })
   }
-  await checkPools(tx, service)
-  throwIfAny(await rrsetProblems(tx, zone, [name]), `service ${name} is refused`)
-  throwIfAny(await servicesBelowDname(tx, zone, [name]), `service ${name} is refused`)
-  const { pools: names, ...head } = service
-  const row = { ...head, zone, revision }
-  await tx.insert(services).values(row).onConflictDoUpdate({ target: services.name, set: row })
-  if (current !== null) await tx.delete(servicePools).where(eq(servicePools.service, name))
-  await tx.insert(servicePools).values(names.map((pool, position) => ({ service: name, position, pool })))
-  throwIfAny(await aliasProblems(tx, { service: name }), `service ${name} is refused`)
+  const refusal = `service ${name} is refused`
+  await checkChoices(tx, service)
+  throwIfAny(await nestingProblemsOf(tx, service), refusal)
+  throwIfAny(await rrsetProblems(tx, zone, [name]), refusal)
+  throwIfAny(await servicesBelowDname(tx, zone, [name]), refusal)
+  await saveRows(write, service, zone)
+  throwIfAny(await aliasProblems(tx, { service: name }), refusal)
+  if (service.steer === 'nearest') throwIfAny(await distanceProblems(tx, { service: name }), refusal)
   write.change('service', name)
   write.audit('service.put', name, current?.value, service)
   return { created: current === null, changed: true, revision }
 }
 
+async function saveRows({ tx, revision }: Write, service: Service, zone: string): Promise<void> {
+  const { name, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, choices } = service
+  const settings = formatServiceSettings(service)
+  // What could not be read again must not be written.
+  const problems: Problem[] = []
+  if (parseServiceSettings(settings, service, '', problems) === null) {
+    throw unreadable(`service ${name}`, problems)
+  }
+  const row = { name, zone, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, settings, revision }
+  await tx.insert(services).values(row).onConflictDoUpdate({ target: services.name, set: row })
+  await tx.delete(servicePools).where(eq(servicePools.service, name))
+  await tx.insert(servicePools).values(
+    choices.map((choice, position) => ({
+      service: name,
+      position,
+      pool: choice.kind === 'pool' ? choice.name : null,
+      nested: choice.kind === 'service' ? choice.name : null,
+      weight: choice.weight,
+      bias: choice.bias,
+      latitude: choice.location?.latitude ?? null,
+      longitude: choice.location?.longitude ?? null,
+    })),
+  )
+}
+
+/** Throws `conflict` with one problem for each service that names it. */
 export async function deleteService(write: Write, name: string, condition: WriteCondition): Promise<void> {
-  const current = await getService(write.tx, name)
+  const { tx } = write
+  const current = await getService(tx, name, () => {})
   checkExists(condition, current, `service ${name}`)
-  await write.tx.delete(services).where(eq(services.name, name))
+  const users = await tx
+    .select({ name: servicePools.service })
+    .from(servicePools)
+    .where(eq(servicePools.nested, name))
+    .orderBy(asc(servicePools.service))
+  throwIfUsed(
+    `service ${name}`,
+    users.map((user) => {
+      const problem = { path: pathOfService(user.name), message: `uses service ${name}` }
+      return { kind: 'service', name: user.name, problem }
+    }),
+  )
+  await tx.delete(services).where(eq(services.name, name))
   write.change('service', name)
   write.audit('service.delete', name, current.value, null)
 }
@@ -110,38 +179,88 @@ export async function findZone(tx: Tx, name: string): Promise<string | null> {
   return candidates.find((apex) => found.has(apex)) ?? null
 }
 
-async function checkPools(tx: Tx, { name, pools: wanted, fallback }: Service): Promise<void> {
-  if (wanted.length === 0) {
+interface Named extends Pick<Choice, 'kind' | 'name'> {
+  readonly path: string
+}
+
+/** Every pool and service that is named exists. */
+async function checkChoices(tx: Tx, { name, choices, fallback }: Service): Promise<void> {
+  if (choices.length === 0) {
     throw new ControlError('invalid', `service ${name} has no pool`, {
       problems: [{ path: 'pools', message: 'must name at least one pool' }],
     })
   }
-  const places = wanted.map((pool, index) => ({ pool, path: `pools[${index}]` }))
-  if (fallback !== null) places.push({ pool: fallback, path: 'fallback' })
-  const rows = await tx
+  const named: Named[] = choices.map((choice, index) => ({ ...choice, path: `pools[${index}]` }))
+  if (fallback !== null) named.push({ kind: 'pool', name: fallback, path: 'fallback' })
+  const namesOf = (kind: Choice['kind']) => named.filter((one) => one.kind === kind).map((one) => one.name)
+  const inner = namesOf('service')
+  const ofPools = await tx
     .select({ name: pools.name })
     .from(pools)
-    .where(
-      inArray(
-        pools.name,
-        places.map(({ pool }) => pool),
-      ),
-    )
-  const found = new Set(rows.map((row) => row.name))
-  const problems = places
-    .filter(({ pool }) => !found.has(pool))
-    .map(({ pool, path }) => ({ path, message: `pool ${pool} does not exist` }))
+    .where(inArray(pools.name, namesOf('pool')))
+  const ofServices =
+    inner.length === 0
+      ? []
+      : await tx.select({ name: services.name }).from(services).where(inArray(services.name, inner))
+  const found = {
+    pool: new Set(ofPools.map((row) => row.name)),
+    // That it names itself is said where circles are looked for.
+    service: new Set([name, ...ofServices.map((row) => row.name)]),
+  }
+  const problems = named
+    .filter((one) => !found[one.kind].has(one.name))
+    .map((one) => ({ path: one.path, message: `${one.kind} ${one.name} does not exist` }))
   if (problems.length > 0)
     throw new ControlError('invalid', `service ${name}: ${problems[0]!.message}`, { problems })
 }
 
-interface Row extends Omit<Service, 'steer' | 'whenAllDown'> {
+/** Who names no service closes no circle and makes no way longer. */
+async function nestingProblemsOf(tx: Tx, service: Service): Promise<Problem[]> {
+  const inner = nestedIn(service)
+  if (inner.length === 0) return []
+  const edges = sql`
+    select service as outer_name, nested as inner_name from service_pools where nested is not null`
+  const around = await edgesAround(tx, service.name, edges)
+  const problems = nestingProblems(around.set(service.name, inner))
+  return problems.map(({ message }) => ({ path: 'pools', message }))
+}
+
+interface Row
+  extends Omit<Service, 'steer' | 'whenAllDown' | 'choices' | 'geo' | 'hashPrefix' | 'hysteresis'> {
   readonly zone: string
   readonly steer: string
   readonly whenAllDown: string
+  readonly choices: readonly ChoiceRow[]
+  readonly settings: unknown
   readonly revision: number
 }
 
-function toStored({ zone, revision, ...value }: Row): StoredService {
-  return { value: value as Service, zone, revision }
+function toStored(row: Row, onBad?: OnBad): StoredService {
+  const { zone, revision, settings, ...fields } = row
+  const head = {
+    ...fields,
+    steer: row.steer as Service['steer'],
+    whenAllDown: row.whenAllDown as Service['whenAllDown'],
+    choices: row.choices.map(toChoice),
+  }
+  const problems: Problem[] = []
+  const read = parseServiceSettings(settings, head, '', problems)
+  if (read !== null) return { value: { ...head, ...read }, zone, revision }
+  const error = unreadable(`service ${row.name}`, problems)
+  if (onBad === undefined) throw error
+  onBad(error.message)
+  // Without its rules `geo` could choose nothing; in order of preference there is always an answer.
+  const plain = { ...head, steer: head.steer === 'geo' ? ('failover' as const) : head.steer }
+  return { value: { ...plain, ...parseServiceSettings({}, plain, '', [])! }, zone, revision }
+}
+
+function toChoice({ pool, nested, weight, bias, latitude, longitude }: ChoiceRow): Choice {
+  return {
+    kind: pool === null ? 'service' : 'pool',
+    // The database sees to it that there is one of the two.
+    name: pool ?? nested!,
+    weight,
+    bias,
+    location: latitude === null || longitude === null ? null : { latitude, longitude },
+  }
 }

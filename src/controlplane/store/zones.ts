@@ -5,15 +5,9 @@ import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { ControlError } from '../errors.ts'
 import type { Soa, Zone, ZoneHead } from '../model.ts'
+import { aliasProblems } from './alias-conflicts.ts'
 import { occludedServices, servicesBelowDname } from './dname-conflicts.ts'
-import {
-  aliasProblems,
-  cnameProblems,
-  pathOfService,
-  rrsetProblems,
-  serviceProblems,
-  throwIfAny,
-} from './name-conflicts.ts'
+import { cnameProblems, pathOfService, rrsetProblems, serviceProblems, throwIfAny } from './name-conflicts.ts'
 import { type Replacement, replaceRrsets } from './rrset-replacement.ts'
 import { nextSerial, serialAhead } from './serial.ts'
 import { findZone } from './services.ts'

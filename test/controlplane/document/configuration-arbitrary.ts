@@ -1,44 +1,43 @@
 /** Random configurations as they may stand in the model: canonical, with every reference in place. */
 import fc from 'fast-check'
-import type { Configuration, Member, Monitor, Pool, Service, Zone } from '../../../src/controlplane/model.ts'
+import {
+  allDownPolicies,
+  type ClientPrefix,
+  type Configuration,
+  type GeoRules,
+  type Location,
+  type Member,
+  type Monitor,
+  type Pool,
+  poolSelects,
+  quorums,
+  type Service,
+  serviceSteers,
+  unknownCounts,
+  type Zone,
+} from '../../../src/controlplane/model.ts'
 import { canonicalAddress } from '../../../src/dataplane/wire/address.ts'
+import { compositeArbitrary, monitorArbitrary, name, orNull, port } from './monitor-arbitrary.ts'
 
-// A letter first: keys that look like array indexes would be reordered by JavaScript.
-const name = fc.stringMatching(/^[a-z](?:[a-z0-9._-]{0,14}[a-z0-9])?$/)
 const label = fc.stringMatching(/^[a-z](?:[a-z0-9-]{0,8}[a-z0-9])?$/)
 const ttl = fc.integer({ min: 0, max: 2_147_483_647 })
-const port = fc.integer({ min: 1, max: 65535 })
-const orNull = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null })
 
 const address = fc
   .oneof(fc.ipV4(), fc.ipV6())
   .map((text) => canonicalAddress(text))
   .filter((text): text is string => text !== null && !text.startsWith('::ffff:'))
 
-const codes = fc
-  .tuple(fc.integer({ min: 100, max: 599 }), fc.integer({ min: 100, max: 599 }))
-  .map(([a, b]) => ({ from: Math.min(a, b), to: Math.max(a, b) }))
+// No negative zero, which JSON does not have.
+const within = (min: number, max: number) => fc.double({ min, max, noNaN: true }).map((number) => number + 0)
 
-export const monitorArbitrary: fc.Arbitrary<Monitor> = fc
-  .record({
-    name,
-    type: fc.constantFrom('http' as const, 'https' as const),
-    method: fc.constantFrom('GET' as const, 'HEAD' as const, 'POST' as const, 'OPTIONS' as const),
-    port,
-    path: fc.stringMatching(/^\/[a-zA-Z0-9?=&%/_.-]{0,20}$/),
-    host: orNull(fc.stringMatching(/^[a-z0-9][a-z0-9.-]{0,20}$/)),
-    expectCodes: fc.array(codes, { minLength: 1, maxLength: 4 }),
-    expectBody: orNull(fc.string({ minLength: 1, maxLength: 30 })),
-    followRedirects: fc.integer({ min: 0, max: 10 }),
-    intervalMs: fc.integer({ min: 100, max: 86_400_000 }),
-    timeoutShare: fc.double({ min: 0, max: 1, noNaN: true }),
-    rise: fc.integer({ min: 1, max: 1000 }),
-    fall: fc.integer({ min: 1, max: 1000 }),
-  })
-  .map(({ timeoutShare, ...monitor }) => ({
-    ...monitor,
-    timeoutMs: Math.max(1, Math.floor(monitor.intervalMs * timeoutShare)),
-  }))
+const location: fc.Arbitrary<Location | null> = orNull(
+  fc.record({ latitude: within(-90, 90), longitude: within(-180, 180) }),
+)
+
+const hashPrefix: fc.Arbitrary<ClientPrefix> = fc.oneof(
+  fc.constant({ ipv4: 24, ipv6: 56 }),
+  fc.record({ ipv4: fc.integer({ min: 1, max: 32 }), ipv6: fc.integer({ min: 1, max: 128 }) }),
+)
 
 const host = fc.tuple(label, label).map(([a, b]) => `${a}.${b}-provider.example.`)
 
@@ -48,6 +47,7 @@ const member = (hostsOnly: boolean): fc.Arbitrary<Member> =>
       name,
       target: hostsOnly ? host : fc.oneof(address, host),
       weight: fc.integer({ min: 0, max: 65535 }),
+      priority: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 1000 })),
       probeAddress: orNull(address),
       probePort: orNull(port),
     })
@@ -67,37 +67,124 @@ function poolArbitrary(monitors: readonly Monitor[]): fc.Arbitrary<Pool> {
     fc.record({
       name,
       monitor: fc.constantFrom(null, ...monitors.map((monitor) => monitor.name)),
-      select: fc.constantFrom('all' as const, 'weighted' as const),
+      select: fc.constantFrom(...poolSelects),
       answers: orNull(fc.integer({ min: 1, max: 1000 })),
-      minUp: fc.double({ min: 0, max: 1, noNaN: true }).map((share) => share + 0), // no negative zero
+      minUp: within(0, 1),
       hosts: fc.constant(hosts),
+      unknown: fc.constantFrom(...unknownCounts),
+      whenAllDown: fc.constantFrom(null, ...allDownPolicies.filter((policy) => policy !== 'fallback')),
+      fallback: fc.constant(null),
+      tiers: fc
+        .dictionary(
+          fc.integer({ min: 1, max: 1000 }).map(String),
+          within(0, 1).map((minUp) => ({ minUp })),
+          { maxKeys: 3 },
+        )
+        .map((tiers) =>
+          Object.entries(tiers).map(([priority, tier]) => ({ priority: Number(priority), ...tier })),
+        ),
+      hashPrefix,
+      slowStartMs: fc.constantFrom(0, 1, 30_000, 86_400_000),
+      location,
+      quorum: fc.constantFrom(...quorums),
       members: members(hosts === 'cname'),
     }),
   )
 }
 
-function serviceArbitrary(pools: readonly string[], apexes: readonly string[]): fc.Arbitrary<Service> {
+/** Gives some pools another one as fallback; two may be each other's. */
+function withFallbacks(pools: readonly Pool[]): fc.Arbitrary<Pool[]> {
+  return fc.array(fc.boolean(), { minLength: pools.length, maxLength: pools.length }).map((wanted) =>
+    pools.map((pool, index): Pool => {
+      const other = pools[(index + 1) % pools.length]!
+      return wanted[index] && other !== pool
+        ? { ...pool, whenAllDown: 'fallback', fallback: other.name }
+        : pool
+    }),
+  )
+}
+
+/** Entries of a map that is kept in the order of its keys, each with some of the choices. */
+function rules<K extends string | number>(
+  keys: readonly K[],
+  choices: number,
+): fc.Arbitrary<[K, number[]][]> {
+  const places = fc.shuffledSubarray([...Array(choices).keys()], { minLength: 1 })
   return fc
-    .record({
-      owner: label,
-      apex: fc.constantFrom(...apexes),
-      ttlSeconds: ttl,
-      steer: fc.constant('failover' as const),
-      pools: fc.shuffledSubarray([...pools], { minLength: 1 }),
-      whenAllDown: fc.constantFrom(
-        'serve-all' as const,
-        'last-known' as const,
-        'fallback' as const,
-        'nodata' as const,
-        'servfail' as const,
+    .subarray([...keys])
+    .chain((found) => fc.tuple(...found.map((key) => fc.tuple(fc.constant(key), places))))
+}
+
+function geoArbitrary(choices: number): fc.Arbitrary<GeoRules> {
+  const every = [...Array(choices).keys()]
+  return fc.record({
+    cidr: rules(
+      ['0.0.0.0/0', '192.0.2.0/24', '192.0.2.0/25', '198.51.100.7/32', '::/0', '2001:db8::/32'],
+      choices,
+    ),
+    asn: rules([1, 64_500, 4_294_967_295], choices),
+    subdivision: rules(['CH-ZH', 'US-CA'], choices),
+    country: rules(['CH', 'NO', 'US'], choices),
+    continent: rules(['AF', 'EU', 'NA'], choices),
+    default: fc.oneof(fc.constant(every), fc.shuffledSubarray(every, { minLength: 1 })),
+  })
+}
+
+/** A service on some of these pools. */
+function serviceArbitrary(pools: readonly string[], apexes: readonly string[]): fc.Arbitrary<Service> {
+  const choices = fc.shuffledSubarray([...pools], { minLength: 1 }).chain((names) =>
+    fc.tuple(
+      ...names.map((pool) =>
+        fc.record({
+          kind: fc.constant('pool' as const),
+          name: fc.constant(pool),
+          weight: fc.oneof(fc.constant(100), fc.integer({ min: 0, max: 65535 })),
+          bias: fc.oneof(fc.constant(0), fc.integer({ min: -99, max: 99 })),
+          location,
+        }),
       ),
-      fallback: fc.constantFrom(...pools),
-    })
-    .map(({ owner, apex, fallback, ...service }) => ({
-      ...service,
-      name: `service-${owner}.${apex}`,
-      fallback: service.whenAllDown === 'fallback' ? fallback : null,
-    }))
+    ),
+  )
+  return choices.chain((found) =>
+    fc
+      .record({
+        owner: label,
+        apex: fc.constantFrom(...apexes),
+        ttlSeconds: ttl,
+        minTtl: orNull(within(0, 1)),
+        steer: fc.constantFrom(...serviceSteers),
+        choices: fc.constant(found),
+        geo: geoArbitrary(found.length),
+        hashPrefix,
+        hysteresis: fc.oneof(fc.constant(0.2), within(0, 1)),
+        whenAllDown: fc.constantFrom(...allDownPolicies),
+        fallback: fc.constantFrom(...pools),
+      })
+      .map(({ owner, apex, minTtl, geo, fallback, ...service }) => ({
+        ...service,
+        name: `service-${owner}.${apex}`,
+        minTtlSeconds: minTtl === null ? null : Math.floor(service.ttlSeconds * minTtl),
+        choices: service.choices.map((choice) =>
+          service.steer === 'nearest'
+            ? { ...choice, location: choice.location ?? { latitude: 0, longitude: 0 } }
+            : choice,
+        ),
+        geo: service.steer === 'geo' ? geo : null,
+        fallback: service.whenAllDown === 'fallback' ? fallback : null,
+      })),
+  )
+}
+
+/** Puts services into one another: each may have the one before it as a choice. */
+function nest(services: readonly Service[], wanted: readonly boolean[]): Service[] {
+  return services.map((service, index) => {
+    const inner = services[index - 1]
+    if (inner === undefined || !wanted[index]) return service
+    const choice = { kind: 'service' as const, name: inner.name, weight: 7, bias: 0, location: null }
+    const { geo, choices } = service
+    // Entries that `geo` does not speak of are fine.
+    return { ...service, choices: [...choices, choice], geo: geo === null ? null : { ...geo } }
+  })
 }
 
 const zoneArbitrary: fc.Arbitrary<Zone> = fc
@@ -131,21 +218,40 @@ const zoneArbitrary: fc.Arbitrary<Zone> = fc
     ],
   }))
 
+const monitorsArbitrary: fc.Arbitrary<Monitor[]> = fc
+  .uniqueArray(monitorArbitrary, { selector: (item) => item.name, maxLength: 3 })
+  .chain((simple) =>
+    simple.length === 0
+      ? fc.constant([])
+      : fc
+          .uniqueArray(compositeArbitrary(simple), { selector: (item) => item.name, maxLength: 1 })
+          .map((composites) => [...composites, ...simple]),
+  )
+
 export const configurationArbitrary: fc.Arbitrary<Configuration> = fc
   .record({
-    monitors: fc.uniqueArray(monitorArbitrary, { selector: (item) => item.name, maxLength: 3 }),
+    monitors: monitorsArbitrary,
     zones: fc.uniqueArray(zoneArbitrary, { selector: (item) => item.apex, maxLength: 3 }),
   })
   .chain(({ monitors, zones }) =>
     fc
       .uniqueArray(poolArbitrary(monitors), { selector: (item) => item.name, maxLength: 4 })
+      .chain(withFallbacks)
       .chain((pools) => {
         const names = pools.map((pool) => pool.name)
         const apexes = zones.map((zone) => zone.apex)
         const services =
           names.length === 0 || apexes.length === 0
             ? fc.constant([])
-            : fc.uniqueArray(serviceArbitrary(names, apexes), { selector: (item) => item.name, maxLength: 3 })
+            : fc
+                .tuple(
+                  fc.uniqueArray(serviceArbitrary(names, apexes), {
+                    selector: (item) => item.name,
+                    maxLength: 3,
+                  }),
+                  fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+                )
+                .map(([found, wanted]) => nest(found, wanted))
         return services.map((found) => ({ monitors, pools, services: found, zones }))
       }),
   )

@@ -6,78 +6,22 @@ import type { Probe } from '../../../src/controlplane/health/probe.ts'
 import type { ProbeTarget } from '../../../src/controlplane/health/probe-target.ts'
 import type { ProbePlan } from '../../../src/controlplane/health/sources.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
-import type {
-  HttpMonitor,
-  Monitor,
-  ProbeMonitor,
-  TextExpectation,
-  TlsSettings,
-} from '../../../src/controlplane/model.ts'
+import type { HttpMonitor, ProbeMonitor, ProbeTiming, TextExpectation } from '../../../src/controlplane/model.ts'
+import { anyText, httpDefaults, timingDefaults } from '../model-defaults.ts'
 
 /** What the tests register their clean-up with: a tap test. */
 interface Owner {
   teardown(fn: () => unknown): void
 }
 
-/** A monitor as it is stored: expects `200-299` of `GET /`. */
-export function monitorWith(changes: Partial<Monitor> = {}): Monitor {
-  return {
-    name: 'web',
-    type: 'http',
-    method: 'GET',
-    port: 80,
-    path: '/',
-    host: null,
-    expectCodes: [{ from: 200, to: 299 }],
-    expectBody: null,
-    followRedirects: 0,
-    intervalMs: 60_000,
-    timeoutMs: 20_000,
-    rise: 2,
-    fall: 3,
-    ...changes,
-  }
-}
-
-/** Expects nothing. */
-export const anyText: TextExpectation = { contains: null, matches: null, lacks: null, mismatches: null }
 export const containing = (contains: string): TextExpectation => ({ ...anyText, contains })
 
-/** As a browser would have it. */
-export const plainTls: TlsSettings = { serverName: null, ca: null, clientCertificate: null, minDaysLeft: 0 }
-
 /** What all probing monitors have; the deadline is one that no healthy test comes near. */
-export const timing = {
-  intervalMs: 60_000,
-  timeoutMs: 20_000,
-  rise: 2,
-  fall: 3,
-  clear: 1,
-  recheckMs: null,
-  failBack: 'auto',
-  failBackDelayMs: 0,
-  flap: null,
-} as const
+export const timing: ProbeTiming = { ...timingDefaults, intervalMs: 60_000, timeoutMs: 20_000 }
 
 /** Expects `200-299` of `GET /`. */
 export function httpMonitorWith(changes: Partial<HttpMonitor> = {}): HttpMonitor {
-  return {
-    ...timing,
-    name: 'web',
-    type: 'http',
-    method: 'GET',
-    port: 80,
-    path: '/',
-    host: null,
-    headers: [],
-    body: null,
-    expectCodes: [{ from: 200, to: 299 }],
-    expectBody: anyText,
-    followRedirects: 0,
-    weight: null,
-    tls: plainTls,
-    ...changes,
-  }
+  return { name: 'web', ...httpDefaults, ...timing, ...changes }
 }
 
 export interface HttpTarget extends ProbeTarget {

@@ -8,7 +8,8 @@ import { probe } from '../../../src/controlplane/health/probe.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type { GrpcMonitor } from '../../../src/controlplane/model.ts'
 import { certificate, certificateFolder, withoutOpenssl } from './certificates.ts'
-import { closedPort, plainTls, serve, serveBytes, serveHttp, serveTcp, targetOf, timing } from './fixture.ts'
+import { tlsDefaults } from '../model-defaults.ts'
+import { closedPort, serve, serveBytes, serveHttp, serveTcp, targetOf, timing } from './fixture.ts'
 
 const never = new AbortController().signal
 
@@ -80,7 +81,7 @@ t.test('TLS', { skip: withoutOpenssl }, async (t) => {
   const { cert, key } = await certificate(await certificateFolder(t), 'api', 'DNS:api.example.test')
   const credentials = ServerCredentials.createSsl(null, [{ cert_chain: cert, private_key: key }])
   const port = await serveGrpc(t, healthyServer().server, credentials)
-  const tls = { ...plainTls, serverName: 'api.example.test', ca: cert.toString() }
+  const tls = { ...tlsDefaults, serverName: 'api.example.test', ca: cert.toString() }
   t.match(await probePort(port, { tls }), { ok: true })
   t.match(await probePort(port, { tls: { ...tls, ca: null } }), {
     failure: 'tls',

@@ -4,7 +4,8 @@ import { AddressPolicy } from '../../../src/controlplane/health/address-policy.t
 import { createProber, probe } from '../../../src/controlplane/health/probe.ts'
 import type { HttpMonitor } from '../../../src/controlplane/model.ts'
 import { parsePrefix } from '../../../src/dataplane/wire/prefix.ts'
-import { anyText, serveHttp, targetAt } from './fixture.ts'
+import { anyText } from '../model-defaults.ts'
+import { serveHttp, targetAt } from './fixture.ts'
 
 const never = new AbortController().signal
 const probePort = (port: number, changes: Partial<HttpMonitor>) => probe(targetAt(port, changes), never)

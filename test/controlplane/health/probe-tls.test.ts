@@ -7,7 +7,8 @@ import { AddressPolicy } from '../../../src/controlplane/health/address-policy.t
 import { createProber, probe } from '../../../src/controlplane/health/probe.ts'
 import { parsePrefix } from '../../../src/dataplane/wire/prefix.ts'
 import { certificate, certificateFolder, opensslTime, withoutOpenssl } from './certificates.ts'
-import { closedPort, containing, plainTls, serve, serveHttp, serveTcp, targetAt } from './fixture.ts'
+import { tlsDefaults } from '../model-defaults.ts'
+import { closedPort, containing, serve, serveHttp, serveTcp, targetAt } from './fixture.ts'
 
 const never = new AbortController().signal
 
@@ -69,7 +70,7 @@ t.test('TLS', { skip: withoutOpenssl }, async (t) => {
   await t.test('a certificate that ends too soon', async (t) => {
     const port = await start(t, ending)
     const wanting = (minDaysLeft: number) =>
-      probe(targetAt(port, { ...https, tls: { ...plainTls, minDaysLeft } }), never)
+      probe(targetAt(port, { ...https, tls: { ...tlsDefaults, minDaysLeft } }), never)
     t.match(await wanting(0), { ok: true })
     t.match(await wanting(3), { ok: true })
     t.match(await wanting(14), { failure: 'tls', reason: 'certificate ends in 3 days, 14 wanted' })
@@ -77,18 +78,18 @@ t.test('TLS', { skip: withoutOpenssl }, async (t) => {
 
   await t.test('a name of its own for SNI and the certificate', async (t) => {
     const port = await start(t, named)
-    const tls = { ...plainTls, serverName: 'www.example.test' }
+    const tls = { ...tlsDefaults, serverName: 'www.example.test' }
     names.length = 0
     t.match(await probe(targetAt(port, { ...https, host: 'other.example.test', tls }), never), { ok: true })
     t.same(names, ['www.example.test'])
-    const wrong = { ...plainTls, serverName: 'api.example.test' }
+    const wrong = { ...tlsDefaults, serverName: 'api.example.test' }
     const verdict = await probe(targetAt(port, { ...https, tls: wrong }), never)
     t.match(verdict, { failure: 'tls', reason: /does not match certificate/ })
   })
 
   await t.test('an authority of its own', async (t) => {
     const port = await start(t, stranger)
-    const tls = { ...plainTls, ca: stranger.cert.toString() }
+    const tls = { ...tlsDefaults, ca: stranger.cert.toString() }
     t.match(await probe(targetAt(port, { ...https, tls }), never), { ok: true })
     const known = await start(t, named)
     t.match(
@@ -96,7 +97,7 @@ t.test('TLS', { skip: withoutOpenssl }, async (t) => {
       { failure: 'tls', reason: 'self-signed certificate' },
       'the system does not count then',
     )
-    const garbage = { ...plainTls, ca: '-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n' }
+    const garbage = { ...tlsDefaults, ca: '-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n' }
     t.match(await probe(targetAt(port, { ...https, tls: garbage }), never), { failure: 'tls' })
   })
 
@@ -106,7 +107,7 @@ t.test('TLS', { skip: withoutOpenssl }, async (t) => {
     const knowing = (directory: string | null) =>
       createProber({ policy: new AddressPolicy([parsePrefix('127.0.0.0/8')!]), certificates: directory })
     const presenting = (name: string, prober = knowing(folder)) =>
-      prober(targetAt(port, { ...https, tls: { ...plainTls, clientCertificate: name } }), never)
+      prober(targetAt(port, { ...https, tls: { ...tlsDefaults, clientCertificate: name } }), never)
     t.match(await presenting('client'), { ok: true })
     const stranger = await presenting('stranger')
     t.ok(!stranger.ok && ['tls', 'reset'].includes(stranger.failure), 'one that the server does not trust')
@@ -141,7 +142,7 @@ t.test('TLS', { skip: withoutOpenssl }, async (t) => {
       const port = await serveHttp(t, (_request, response) => {
         response.writeHead(302, { location: `https://www.example.test:${elsewhere}/` }).end()
       })
-      const tls = { ...plainTls, clientCertificate: 'named' }
+      const tls = { ...tlsDefaults, clientCertificate: 'named' }
       const monitor = { ...https, type: 'http', host, followRedirects: 1, tls } as const
       t.match(await prober(targetAt(port, monitor), never), { ok: true })
     }

@@ -5,7 +5,8 @@ import t from 'tap'
 import { probe } from '../../../src/controlplane/health/probe.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type { HttpMonitor } from '../../../src/controlplane/model.ts'
-import { anyText, closedPort, containing, serveBytes, serveHttp, serveTcp, targetAt } from './fixture.ts'
+import { anyText } from '../model-defaults.ts'
+import { closedPort, containing, serveBytes, serveHttp, serveTcp, targetAt } from './fixture.ts'
 
 const never = new AbortController().signal
 const probePort = (port: number, changes: Partial<HttpMonitor> = {}): Promise<ProbeVerdict> =>

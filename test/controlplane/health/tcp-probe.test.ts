@@ -6,7 +6,8 @@ import { probe } from '../../../src/controlplane/health/probe.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type { TcpMonitor } from '../../../src/controlplane/model.ts'
 import { certificate, certificateFolder, withoutOpenssl } from './certificates.ts'
-import { anyText, closedPort, plainTls, serve, serveTcp, targetOf, timing } from './fixture.ts'
+import { anyText, tlsDefaults } from '../model-defaults.ts'
+import { closedPort, serve, serveTcp, targetOf, timing } from './fixture.ts'
 
 const never = new AbortController().signal
 
@@ -150,7 +151,7 @@ t.test('TLS', { skip: withoutOpenssl }, async (t) => {
       socket.write('220 ready\r\n')
     }),
   )
-  const tls = { ...plainTls, serverName: 'mail.example.test', ca: identity.cert.toString() }
+  const tls = { ...tlsDefaults, serverName: 'mail.example.test', ca: identity.cert.toString() }
   const expect = { ...anyText, contains: '220' }
   t.match(await probePort(port, { tls, expect }), { ok: true })
   t.match(await probePort(port, { tls }), { ok: true }, 'a handshake is enough')

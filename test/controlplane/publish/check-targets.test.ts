@@ -1,16 +1,15 @@
 import t from 'tap'
-import type { HttpMonitor, Member, Monitor, Pool, Resolution } from '../../../src/controlplane/model.ts'
+import type { Member, Pool, Resolution } from '../../../src/controlplane/model.ts'
 import { Catalog } from '../../../src/controlplane/publish/catalog.ts'
-import { probeTargets } from '../../../src/controlplane/publish/probe-targets.ts'
-import { monitorWith } from '../health/fixture.ts'
+import { checkTargets } from '../../../src/controlplane/publish/check-targets.ts'
+import { httpMonitorWith } from '../health/fixture.ts'
+import { memberDefaults, poolDefaults } from '../model-defaults.ts'
 
 const address: Member = {
   name: 'address',
   address: '192.0.2.1',
   host: null,
-  weight: 1,
-  probeAddress: null,
-  probePort: null,
+  ...memberDefaults,
 }
 const host: Member = { ...address, name: 'host', address: null, host: 'lb.example.' }
 
@@ -23,20 +22,17 @@ const resolution = (state: Resolution['state'], ...addresses: string[]): Resolut
   error: null,
 })
 
-function catalogOf(members: readonly Member[], changes: Partial<Pool> = {}, monitor: Partial<Monitor> = {}) {
+function catalogOf(members: readonly Member[], changes: Partial<Pool> = {}, monitor: Partial<HttpMonitor> = {}) {
   const pool: Pool = {
     name: 'web',
+    ...poolDefaults,
     monitor: 'web',
-    select: 'all',
-    answers: null,
-    minUp: 0,
-    hosts: 'resolve',
     members,
     ...changes,
   }
   return new Catalog({
     revision: 1,
-    monitors: new Map([['web', monitorWith(monitor)]]),
+    monitors: new Map([['web', httpMonitorWith(monitor)]]),
     pools: new Map([['web', pool]]),
     services: new Map(),
     zones: new Map(),
@@ -47,7 +43,7 @@ function catalogOf(members: readonly Member[], changes: Partial<Pool> = {}, moni
 const resolved = () => resolution('fresh', '192.0.2.8', '2001:db8::8')
 
 t.test('where members are probed', async (t) => {
-  const targets = probeTargets(
+  const targets = checkTargets(
     catalogOf([
       address,
       { ...address, name: 'elsewhere', address: '192.0.2.2', probeAddress: '192.0.2.3', probePort: 81 },
@@ -57,36 +53,36 @@ t.test('where members are probed', async (t) => {
     resolved,
   )
   t.match(targets, [
-    { pool: 'web', member: 'address', address: '192.0.2.1', port: 80 },
-    { member: 'elsewhere', address: '192.0.2.3', port: 81 },
-    { member: 'host', address: '192.0.2.8', endpoint: 'lb.example.', pending: false },
-    { member: 'hosted-elsewhere', address: '192.0.2.4', endpoint: '192.0.2.4' },
+    { pool: 'web', member: 'address', quorum: 'own', plan: { kind: 'probe', address: '192.0.2.1', port: 80 } },
+    { member: 'elsewhere', plan: { address: '192.0.2.3', port: 81 } },
+    { member: 'host', plan: { address: '192.0.2.8', endpoint: 'lb.example.', pending: false } },
+    { member: 'hosted-elsewhere', plan: { address: '192.0.2.4', endpoint: '192.0.2.4' } },
   ])
-  t.same(probeTargets(catalogOf([host], { monitor: null }), resolved), [])
+  t.same(checkTargets(catalogOf([host], { monitor: null }), resolved), [])
 })
 
 t.test('a host without addresses is not probed, wherever that would be', async (t) => {
   for (const state of ['pending', 'failed', 'absent'] as const) {
-    const targets = probeTargets(catalogOf([host, { ...host, probeAddress: '192.0.2.4' }]), () =>
+    const targets = checkTargets(catalogOf([host, { ...host, probeAddress: '192.0.2.4' }]), () =>
       resolution(state),
     )
     const pending = state === 'pending'
     t.match(targets, [
-      { address: null, pending },
-      { address: null, pending },
+      { plan: { address: null, pending } },
+      { plan: { address: null, pending } },
     ])
   }
   const cname = catalogOf([host, { ...host, probeAddress: '192.0.2.4' }], { hosts: 'cname' })
   t.match(
-    probeTargets(cname, () => resolution('failed')),
-    [{ address: null }, { address: '192.0.2.4' }],
+    checkTargets(cname, () => resolution('failed')),
+    [{ plan: { address: null } }, { plan: { address: '192.0.2.4' } }],
     'unless its answers need none',
   )
 })
 
 t.test('a host is asked by its name where the monitor has none', async (t) => {
-  const hostOf = (member: Member, monitor: Partial<Monitor>) =>
-    (probeTargets(catalogOf([member], {}, monitor), resolved)[0]!.monitor as HttpMonitor).host
+  const hostOf = (member: Member, monitor: Partial<HttpMonitor>) =>
+    checkTargets(catalogOf([member], {}, monitor), resolved)[0]!.monitor.host
   t.equal(hostOf(host, {}), 'lb.example')
   t.equal(hostOf(host, { port: 8080 }), 'lb.example:8080')
   t.equal(hostOf(host, { type: 'https', port: 443 }), 'lb.example')

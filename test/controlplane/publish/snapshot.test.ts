@@ -3,49 +3,61 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { type SnapshotBase, SnapshotFiles } from '../../../src/controlplane/publish/snapshot.ts'
+import {
+  httpDefaults,
+  memberDefaults,
+  poolChoice,
+  poolDefaults,
+  serviceChoice,
+  serviceDefaults,
+} from '../model-defaults.ts'
 
 const base: SnapshotBase = {
   revision: 42,
   stamp: 'b5a0',
   monitors: [
     {
+      ...httpDefaults,
       name: 'web',
-      type: 'http',
-      method: 'GET',
-      port: 80,
-      path: '/',
-      host: null,
-      expectCodes: [{ from: 200, to: 299 }],
-      expectBody: null,
-      followRedirects: 0,
-      intervalMs: 10_000,
-      timeoutMs: 3000,
-      rise: 2,
-      fall: 3,
+      headers: [['authorization', 'Bearer x']],
     },
+    { name: 'agent', type: 'push', ttlMs: 45_000 },
+    { name: 'both', type: 'composite', monitors: ['web', 'agent'], require: 'any', invert: false },
   ],
   pools: [
     {
       name: 'web',
-      monitor: 'web',
-      select: 'all',
-      answers: null,
-      minUp: 0,
-      hosts: 'resolve',
+      ...poolDefaults,
+      monitor: 'both',
+      tiers: [{ priority: 2, minUp: 0.5 }],
+      location: { latitude: 50.1, longitude: 8.7 },
       members: [
-        { name: 'a', address: '192.0.2.1', host: null, weight: 100, probeAddress: null, probePort: null },
-        { name: 'b', address: null, host: 'lb.example.', weight: 1, probeAddress: null, probePort: null },
+        { name: 'a', address: '192.0.2.1', host: null, ...memberDefaults, priority: 2 },
+        { name: 'b', address: null, host: 'lb.example.', ...memberDefaults },
       ],
     },
   ],
   services: [
     {
       name: 'www.example.test',
-      ttlSeconds: 30,
-      steer: 'failover',
-      pools: ['web'],
+      ...serviceDefaults,
+      minTtlSeconds: 5,
+      choices: [poolChoice('web')],
       whenAllDown: 'last-known',
-      fallback: null,
+    },
+    {
+      name: 'outer.example.test',
+      ...serviceDefaults,
+      steer: 'geo',
+      choices: [poolChoice('web'), serviceChoice('www.example.test', { weight: 1 })],
+      geo: {
+        cidr: [['192.0.2.0/24', [1]]],
+        asn: [[64_500, [0, 1]]],
+        subdivision: [],
+        country: [['CH', [1, 0]]],
+        continent: [],
+        default: [1],
+      },
     },
   ],
   overrides: [
@@ -83,6 +95,14 @@ t.test('what was written is read', async (t) => {
   await files.writeBase(base, now)
   t.same(await files.read(), { ...base, writtenAt: now })
   t.same(await files.readResolutions(), base.resolutions)
+})
+
+t.test('a monitor that could not be read when it was written is not missed', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'pooldns-snapshot-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const files = new SnapshotFiles(folder)
+  await files.writeBase({ ...base, monitors: [] }, new Date(0))
+  t.match(await files.read(), { monitors: [], pools: [{ monitor: 'both' }] })
 })
 
 t.test('a damaged base is refused', async (t) => {

@@ -2,14 +2,12 @@ import t from 'tap'
 import type { Member, Pool, Resolution, Service } from '../../../src/controlplane/model.ts'
 import { toPlan } from '../../../src/controlplane/steering/plan.ts'
 import type { Selection } from '../../../src/controlplane/steering/select.ts'
+import { memberDefaults, poolChoice, poolDefaults, serviceDefaults } from '../model-defaults.ts'
 
 const service: Service = {
   name: 'www.example.test',
-  ttlSeconds: 30,
-  steer: 'failover',
-  pools: ['web'],
-  whenAllDown: 'serve-all',
-  fallback: null,
+  ...serviceDefaults,
+  choices: [poolChoice('web')],
 }
 
 function selection(weights: Record<string, number>, changes: Partial<Pool> = {}): Selection {
@@ -17,17 +15,12 @@ function selection(weights: Record<string, number>, changes: Partial<Pool> = {})
     name: `m${index}`,
     address,
     host: null,
+    ...memberDefaults,
     weight,
-    probeAddress: null,
-    probePort: null,
   }))
   const pool: Pool = {
     name: 'web',
-    monitor: null,
-    select: 'all',
-    answers: null,
-    minUp: 0,
-    hosts: 'resolve',
+    ...poolDefaults,
     members,
     ...changes,
   }
@@ -115,7 +108,7 @@ function planOf(
 ) {
   const chosen = selection({}, changes)
   const members = Object.entries(targets).map(([target, weight], index): Member => {
-    const settings = { name: `m${index}`, weight, probeAddress: null, probePort: null }
+    const settings = { ...memberDefaults, name: `m${index}`, weight }
     return target.endsWith('.')
       ? { ...settings, address: null, host: target }
       : { ...settings, address: target, host: null }

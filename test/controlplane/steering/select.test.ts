@@ -13,35 +13,28 @@ import {
   needsAddresses,
   selectMembers,
 } from '../../../src/controlplane/steering/select.ts'
+import { memberDefaults, poolChoice, poolDefaults, serviceDefaults } from '../model-defaults.ts'
 
 const member = (name: string, host: number): Member => ({
   name,
   address: `192.0.2.${host}`,
   host: null,
-  weight: 100,
-  probeAddress: null,
-  probePort: null,
+  ...memberDefaults,
 })
 const members = [member('a', 1), member('b', 2), member('c', 3), member('d', 4)]
 
 const pool = (name: string, changes: Partial<Pool> = {}): Pool => ({
   name,
+  ...poolDefaults,
   monitor: 'web',
-  select: 'all',
-  answers: null,
-  minUp: 0,
-  hosts: 'resolve',
   members,
   ...changes,
 })
 
 const service = (changes: Partial<Service> = {}): Service => ({
   name: 'www.example.test',
-  ttlSeconds: 30,
-  steer: 'failover',
-  pools: ['first', 'second'],
-  whenAllDown: 'serve-all',
-  fallback: null,
+  ...serviceDefaults,
+  choices: [poolChoice('first'), poolChoice('second')],
   ...changes,
 })
 
@@ -149,8 +142,14 @@ t.test('when no pool is up, the policy decides', async (t) => {
     [{ whenAllDown: 'fallback', fallback: 'spare' }, last, 'fallback', 'spare', 'abcd'],
     [{ whenAllDown: 'nodata' }, last, 'nodata', null, ''],
     [{ whenAllDown: 'servfail' }, last, 'servfail', null, ''],
-    [{ whenAllDown: 'serve-all', pools: ['empty', 'second'] }, last, 'serve-all', 'second', 'abcd'],
-    [{ whenAllDown: 'serve-all', pools: ['empty'] }, last, 'serve-all', 'empty', ''],
+    [
+      { whenAllDown: 'serve-all', choices: [poolChoice('empty'), poolChoice('second')] },
+      last,
+      'serve-all',
+      'second',
+      'abcd',
+    ],
+    [{ whenAllDown: 'serve-all', choices: [poolChoice('empty')] }, last, 'serve-all', 'empty', ''],
   ]
   for (const [changes, known, outcome, from, served] of rows) {
     const selection = selectMembers(service(changes), pools, conditions(dark), known)
@@ -226,7 +225,7 @@ t.test('when all is down, what has something to serve is served', async (t) => {
   }
   t.equal(select([]), 'second abcd', 'not a pool of hosts without addresses')
   t.equal(select(['b']), 'first b')
-  t.equal(select([], { pools: ['first'] }), 'first ab', 'which the plan makes a SERVFAIL')
+  t.equal(select([], { choices: [poolChoice('first')] }), 'first ab', 'which the plan makes a SERVFAIL')
   const last = { pool: 'first', members: ['a', 'b'] }
   t.equal(select(['a'], { whenAllDown: 'last-known' }, last), 'first a')
   t.equal(select([], { whenAllDown: 'last-known' }, last), 'second abcd')

@@ -39,7 +39,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
     await database.ready(AbortSignal.timeout(60_000))
     for (const [name, suite] of Object.entries(suites)) {
       await database.record((tx) =>
-        tx.execute(sql`truncate zones, rrsets, monitors, pools, members, services, service_pools, overrides, member_health,
+        tx.execute(sql`truncate zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
           health_events, changes, audit_log, tokens, lookups, nodes, reports`),
       )
       await t.test(name, (t) => suite(t, database))

@@ -29,7 +29,7 @@ export const poolsSuite: Suite = async (t, database) => {
   await t.test('monitors', async (t) => {
     const web = monitor('web', {
       host: 'www.example.test',
-      expectBody: 'ok',
+      expectBody: { contains: 'ok', matches: '^o', lacks: 'ko', mismatches: null },
       expectCodes: [{ from: 200, to: 204 }],
     })
     const { revision } = await put(database, (write) => putMonitor(write, web, { ifNoneMatch: '*' }))

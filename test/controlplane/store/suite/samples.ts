@@ -4,8 +4,8 @@ import { ControlError, type ErrorCode } from '../../../../src/controlplane/error
 import type {
   AddressMember,
   HostMember,
+  HttpMonitor,
   Member,
-  Monitor,
   Pool,
   Rrset,
   Service,
@@ -13,6 +13,13 @@ import type {
   Zone,
 } from '../../../../src/controlplane/model.ts'
 import type { Database, Write } from '../../../../src/controlplane/store/database.ts'
+import {
+  httpDefaults,
+  memberDefaults,
+  poolChoice,
+  poolDefaults,
+  serviceDefaults,
+} from '../../model-defaults.ts'
 
 export type Suite = (t: Test, database: Database) => Promise<void>
 
@@ -35,20 +42,11 @@ export const rrset = (owner: string, type: string, ...data: string[]): Rrset => 
 
 export const zone = (apex: string, ...rrsets: Rrset[]): Zone => ({ apex, soa, ttlSeconds: 300, rrsets })
 
-export const monitor = (name: string, change: Partial<Monitor> = {}): Monitor => ({
+export const monitor = (name: string, change: Partial<HttpMonitor> = {}): HttpMonitor => ({
+  ...httpDefaults,
   name,
-  type: 'http',
-  method: 'GET',
   port: 8080,
   path: '/healthz',
-  host: null,
-  expectCodes: [{ from: 200, to: 299 }],
-  expectBody: null,
-  followRedirects: 0,
-  intervalMs: 10_000,
-  timeoutMs: 3_000,
-  rise: 2,
-  fall: 3,
   ...change,
 })
 
@@ -60,9 +58,7 @@ export const member = (
   name,
   address,
   host: null,
-  weight: 100,
-  probeAddress: null,
-  probePort: null,
+  ...memberDefaults,
   ...change,
 })
 
@@ -75,22 +71,15 @@ export const hostMember = (name: string, host: string, change: Partial<HostMembe
 
 export const pool = (name: string, members: readonly Member[], change: Partial<Pool> = {}): Pool => ({
   name,
-  monitor: null,
-  select: 'all',
-  answers: null,
-  minUp: 0,
-  hosts: 'resolve',
+  ...poolDefaults,
   members,
   ...change,
 })
 
 export const service = (name: string, pools: readonly string[], change: Partial<Service> = {}): Service => ({
   name,
-  ttlSeconds: 30,
-  steer: 'failover',
-  pools,
-  whenAllDown: 'serve-all',
-  fallback: null,
+  ...serviceDefaults,
+  choices: pools.map((pool) => poolChoice(pool)),
   ...change,
 })
 

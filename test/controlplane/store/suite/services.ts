@@ -7,6 +7,7 @@ import {
   putService,
 } from '../../../../src/controlplane/store/services.ts'
 import { putZone } from '../../../../src/controlplane/store/zones.ts'
+import { poolChoice } from '../../model-defaults.ts'
 import { member, pool, put, refused, rrset, type Suite, service, zone } from './samples.ts'
 
 export const servicesSuite: Suite = async (t, database) => {
@@ -28,7 +29,7 @@ export const servicesSuite: Suite = async (t, database) => {
       revision,
     })
     t.match(await put(database, (write) => putService(write, www, {})), { changed: false, revision })
-    const next = { ...www, pools: ['eu'] }
+    const next = { ...www, choices: [poolChoice('eu')] }
     await refused(
       t,
       'stale',
