@@ -10,7 +10,7 @@ import {
   type Resolution,
   resolutionStates,
 } from '../model.ts'
-import { needsAddresses } from '../steering/select.ts'
+import { needsAddresses } from '../steering/conditions.ts'
 import type { ApiContext } from './context.ts'
 
 const Instant = Type.String({ format: 'date-time' })

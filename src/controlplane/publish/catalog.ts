@@ -1,6 +1,6 @@
 import { answeringPools, nestedIn } from '../answering-pools.ts'
 import type { Monitor, Override, Pool, Service, ZoneHead } from '../model.ts'
-import { needsAddresses } from '../steering/select.ts'
+import { needsAddresses } from '../steering/conditions.ts'
 
 /** A zone's head with the serial of its SOA. */
 export interface CatalogZone extends ZoneHead {

@@ -11,8 +11,11 @@ import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { compileDirectory } from '../../dataplane/zone/directory.ts'
 import { compilePlan } from '../../dataplane/zone/plan-compiler.ts'
 import type { HealthState, Member, OverrideState, Pool, Resolution } from '../model.ts'
+import type { Conditions } from '../steering/conditions.ts'
+import { LastKnownAnswers, type LastKnownEntries } from '../steering/last-known.ts'
 import { toPlan } from '../steering/plan.ts'
-import { type LastKnown, type Selection, selectMembers } from '../steering/select.ts'
+import { selectAnswer } from '../steering/select.ts'
+import type { Selection } from '../steering/selection.ts'
 import type { AnswerCounters } from './answer-counters.ts'
 import { Catalog, memberKey } from './catalog.ts'
 import type { ImagePump } from './image-pump.ts'
@@ -50,7 +53,7 @@ export class Publisher {
   readonly #planSlots = new Slots()
   /** By service. Bounded by the services. */
   readonly #selections = new Map<string, Selection>()
-  readonly #lastKnown = new Map<string, LastKnown>()
+  readonly #lastKnown = new LastKnownAnswers()
   /** One entry for each request that waits for its own write; each ends with its request. */
   readonly #waiters = new Set<Waiter>()
   #catalog = Catalog.empty
@@ -80,13 +83,13 @@ export class Publisher {
     return this.#selections.get(service)
   }
 
-  /** What each service was last answered with while a pool of it was up; for the snapshot. */
-  lastKnown(): ReadonlyMap<string, LastKnown> {
-    return this.#lastKnown
+  /** What was last answered while it was up; for the snapshot. */
+  lastKnown(): LastKnownEntries {
+    return this.#lastKnown.entries()
   }
 
-  restoreLastKnown(known: Iterable<readonly [string, LastKnown]>): void {
-    for (const [service, last] of known) this.#lastKnown.set(service, last)
+  restoreLastKnown(known: LastKnownEntries): void {
+    this.#lastKnown.restore(known)
   }
 
   /** Takes over a new catalog. Resolves when the workers serve it. */
@@ -94,6 +97,7 @@ export class Publisher {
     const before = this.#catalog
     const { catalog } = step
     this.#catalog = catalog
+    this.#lastKnown.retain(catalog.pools, catalog.services)
     const removed = [...this.#planSlots.names()].filter((service) => !catalog.services.has(service))
     const plans: (readonly [number, SharedArrayBuffer | null])[] = removed.map((service) =>
       this.#forget(service),
@@ -164,30 +168,40 @@ export class Publisher {
 
   #plan(name: string): readonly [number, SharedArrayBuffer] {
     const { pools, services } = this.#catalog
-    const { answers, measured, resolution } = this.#options
+    const { answers, resolution } = this.#options
     const service = services.get(name)!
-    const now = this.#options.now()
-    const selection = selectMembers(
-      service,
+    const selection = selectAnswer(service, {
       pools,
-      { measured, resolution, forced: (pool, member) => this.#forced(pool, member, now) },
-      this.#lastKnown.get(name),
-    )
+      services,
+      conditions: this.#conditions(),
+      lastKnown: this.#lastKnown,
+      areas: () => null,
+    })
     this.#selections.set(name, selection)
-    if (selection.outcome === 'pool-up') {
-      this.#lastKnown.set(name, {
-        pool: selection.pool!.name,
-        members: selection.members.map((member) => member.name),
-      })
-    }
+    this.#lastKnown.remember(selection.judgement)
     const wanted = this.#catalog.poolsOf(name)
     answers.retain(name, (pool, member) => {
       const { members } = (wanted.has(pool) ? pools.get(pool) : undefined) ?? { members: [] }
       return members.some((candidate) => candidate.name === member)
     })
     const counterOf = (pool: Pool, member: Member) => answers.slotOf(name, pool.name, member.name)
-    const plan = toPlan(service, selection, counterOf, resolution)
+    const plan = toPlan(selection, { counterOf, resolutionOf: resolution })
     return [this.planSlot(name), compilePlan(plan)]
+  }
+
+  #conditions(): Conditions {
+    const { measured, resolution } = this.#options
+    const now = this.#options.now()
+    return {
+      measured,
+      resolution,
+      forced: (pool, member) => this.#forced(pool, member, now),
+      lastKnown: () => null,
+      near: () => false,
+      share: () => 1,
+      weightPercent: () => null,
+      latencyMs: () => null,
+    }
   }
 
   #forced(pool: string, member: string, now: Date): OverrideState | null {
@@ -198,7 +212,6 @@ export class Publisher {
 
   #forget(service: string): readonly [number, null] {
     this.#selections.delete(service)
-    this.#lastKnown.delete(service)
     this.#options.answers.retain(service, () => false)
     return [this.#planSlots.release(service)!, null]
   }

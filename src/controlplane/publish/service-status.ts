@@ -1,21 +1,23 @@
-import type { Selection } from '../steering/select.ts'
+import { leavesOf } from '../steering/branch.ts'
+import type { Selection } from '../steering/selection.ts'
 
 /** A service's state in a few words, for the API. */
 export interface ServiceState {
   readonly state: 'up' | 'down' | 'unknown'
-  /** The pool that is served now; null when none is. */
+  /** The pool that is served now; null when there is none, or several. */
   readonly pool: string | null
   readonly reason: string
 }
 
 export function serviceStatus(selection: Selection | undefined): ServiceState | null {
   if (selection === undefined) return null
-  const pool = selection.pool?.name ?? null
-  if (selection.outcome !== 'pool-up')
-    return { state: 'down', pool, reason: `every pool is down: ${selection.outcome}` }
-  return {
-    state: 'up',
-    pool,
-    reason: `${selection.members.length} of ${selection.pool!.members.length} members answer`,
-  }
+  const { outcome, branch } = selection
+  const leaves = leavesOf(branch).flatMap(({ pool, members }) => (pool === null ? [] : [{ pool, members }]))
+  const pool = leaves.length === 1 ? leaves[0]!.pool.name : null
+  if (outcome !== 'up') return { state: 'down', pool, reason: `every pool is down: ${outcome}` }
+  const parts = leaves.map(({ pool, members }) => {
+    const named = leaves.length === 1 ? '' : `${pool.name}: `
+    return `${named}${members.length} of ${pool.members.length} members answer`
+  })
+  return { state: 'up', pool, reason: parts.join('; ') }
 }

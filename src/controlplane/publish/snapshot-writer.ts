@@ -10,7 +10,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { MemberHealth, Resolution } from '../model.ts'
-import type { LastKnown } from '../steering/select.ts'
+import type { LastKnownEntries } from '../steering/last-known.ts'
 import type { Database } from '../store/database.ts'
 import type { Catalog } from './catalog.ts'
 import type { CompileThread } from './compile-thread.ts'
@@ -24,7 +24,7 @@ export interface SnapshotWriterOptions {
   /** Whether the compile thread has the images of the catalog. */
   readonly complete: () => boolean
   readonly health: () => readonly MemberHealth[]
-  readonly lastKnown: () => ReadonlyMap<string, LastKnown>
+  readonly lastKnown: () => LastKnownEntries
   readonly resolutions: () => readonly Resolution[]
   readonly onError: (error: unknown) => void
   readonly settleMs?: number
@@ -111,7 +111,7 @@ export class SnapshotWriter implements AsyncDisposable {
         services: Array.from(catalog.services.values(), ({ zone: _, ...service }) => service),
         overrides: [...catalog.overrides.values()],
         health: health(),
-        lastKnown: [...lastKnown()],
+        lastKnown: lastKnown(),
         resolutions: resolutions(),
       }
       await files.writeBase(base, new Date())

@@ -18,10 +18,13 @@ import { formatConfiguration, parseConfiguration } from '../document/configurati
 import { choiceProblems } from '../document/references.ts'
 import { ControlError, type Problem } from '../errors.ts'
 import type { MemberHealth, Monitor, Override, Pool, Resolution, Service } from '../model.ts'
-import type { LastKnown } from '../steering/select.ts'
+import type { LastKnownEntries } from '../steering/last-known.ts'
 
 /** Rises when an older reader would misunderstand the files. */
-const formatVersion = 2
+const formatVersion = 3
+
+/** Of 2, which remembered whole answers by service, the rest is read. */
+const readableVersions: readonly number[] = [2, formatVersion]
 
 export interface SnapshotBase {
   readonly revision: number
@@ -32,7 +35,7 @@ export interface SnapshotBase {
   readonly services: readonly Service[]
   readonly overrides: readonly Override[]
   readonly health: readonly MemberHealth[]
-  readonly lastKnown: readonly (readonly [service: string, last: LastKnown])[]
+  readonly lastKnown: LastKnownEntries
   /** Of every host that has addresses. */
   readonly resolutions: readonly Resolution[]
 }
@@ -48,7 +51,7 @@ interface BaseStatus {
   readonly writtenAt: string
   readonly overrides: readonly (Omit<Override, 'since' | 'until'> & { since: string; until: string | null })[]
   readonly health: readonly (Omit<MemberHealth, 'since'> & { since: string })[]
-  readonly lastKnown: SnapshotBase['lastKnown']
+  readonly lastKnown: LastKnownEntries | readonly unknown[]
   /** Absent in files of a version that knew no hosts. */
   readonly resolutions?: readonly (Omit<Resolution, 'since' | 'expiresAt'> & {
     since: string
@@ -97,7 +100,7 @@ export class SnapshotFiles {
         return { ...rest, since: new Date(since), until: until === null ? null : new Date(until) }
       }),
       health: status.health.map(({ since, ...rest }) => ({ ...rest, since: new Date(since) })),
-      lastKnown: status.lastKnown,
+      lastKnown: 'pools' in status.lastKnown ? status.lastKnown : { pools: [], services: [] },
       resolutions: readResolutions(status),
     }
   }
@@ -113,7 +116,9 @@ export class SnapshotFiles {
     const document = await readJson(path)
     if (document === null) return null
     const { status, ...configuration } = document as { status: BaseStatus }
-    if (status?.format !== formatVersion) throw damaged(path, `its format is not ${formatVersion}`)
+    if (!readableVersions.includes(status?.format)) {
+      throw damaged(path, `its format is not ${readableVersions.join(' or ')}`)
+    }
     return { path, status, configuration }
   }
 }

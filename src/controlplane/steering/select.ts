@@ -1,181 +1,210 @@
 /**
- * Which members a service is answered with, and why. Pure: configuration, what was measured and what the operator said
- * go in; a selection comes out that names, member by member, why it was kept or dropped.
+ * How a service is answered, and why. Pure: configuration, what was measured and what the operator said go in; a selection
+ * comes out that holds the answer as a tree, and beside it a judgement of every choice, pool and member, for explaining.
  *
- * Two levels. A pool is judged by its members: each is in or out, and the pool is up when the share of those in reaches
- * `minUp`. A service then takes the first pool that is up (`failover`). When none is, `whenAllDown` decides.
+ * Levels. A pool is judged by its members (`judge.ts`), a service by its choices, which are pools or other services; a
+ * service is up when one of its choices is. Each level is judged by itself, and sees of the one below only up or down:
  *
- * What was measured and what was forced stay two things: an override wins, and the reason says that it did. One thing it
- * can't do: a host without an address has nothing to be answered with, so forcing it up does not keep it.
+ * - A pool that is down and has a `whenAllDown` of its own counts as up, and answers by that. When it has nothing to answer
+ *   with by it, as an empty pool has by `serve-all`, it counts as down after all.
+ * - A service that is down counts as down to the one that names it, which goes on to its next choice: its own `whenAllDown`
+ *   is for those who ask for it by its name. Otherwise no failover would ever get past a nested service, because the policy
+ *   that every service has always gives something.
+ *
+ * When nothing is up, the `whenAllDown` of the service that was asked decides for all: `serve-all` answers with everything
+ * in the first pool that has anything, through nested services in order; what the operator took out stays out as long as
+ * any pool has something else. `last-known` makes the answer that there was. Both give up the distinctions between
+ * clients only where they must: the first has one leaf, the second the whole tree.
+ *
+ * No service leads back to itself; the document and the store see to that.
  */
-import type { HealthState, Member, OverrideState, Pool, Resolution, Service } from '../model.ts'
+import type { Pool, Service } from '../model.ts'
+import { type Branch, type Leaf, leavesOf, type Outcome } from './branch.ts'
+import { choiceKey, compose, type Option, type Options } from './compose.ts'
+import type { Conditions } from './conditions.ts'
+import { isTakenOut, judgePool, type PoolJudgement } from './judge.ts'
+import type { LastKnown } from './last-known.ts'
+import { emptyLeaf, ownAnswer, rememberedLeaf, servingLeaf, wholeLeaf } from './pool-answer.ts'
+import { poolCondition } from './pool-condition.ts'
+import type { PoolChoice, Selection, ServiceAreas, ServiceChoice, ServiceJudgement } from './selection.ts'
 
-/** What is known of members now; the caller's tables stand behind it. */
-export interface Conditions {
-  /** What the probes say; members of pools without a monitor are never asked for. */
-  measured(pool: string, member: string): HealthState
-  /** The operator's word while it lasts, or null. */
-  forced(pool: string, member: string): OverrideState | null
-  /** What resolving a host has come to; asked for those that `needsAddresses` says. */
-  resolution(host: string): Resolution
+/** What a selection is made from. */
+export interface Situation {
+  /** By name: every pool and every service that is named by those selected for. */
+  readonly pools: ReadonlyMap<string, Pool>
+  readonly services: ReadonlyMap<string, Service>
+  readonly conditions: Conditions
+  readonly lastKnown: LastKnown
+  /** Of a service that steers by `geo` or `nearest`; null while there is no map, and every client is in area 0. */
+  areas(service: string): ServiceAreas | null
 }
 
-/** Whether anything depends on the addresses of a member's host: its answers, or where it is probed. */
-export function needsAddresses({ hosts, monitor }: Pool, { host, probeAddress }: Member): boolean {
-  return host !== null && (hosts === 'resolve' || (monitor !== null && probeAddress === null))
-}
-
-/** Members by name as a service was last answered when at least one pool was up. */
-export interface LastKnown {
-  readonly pool: string
-  readonly members: readonly string[]
-}
-
-export const memberReasons = [
-  'up',
-  'unknown, counts as up',
-  'not monitored',
-  'forced up',
-  'down',
-  'forced down',
-  'draining',
-  'not resolved',
-] as const
-export type MemberReason = (typeof memberReasons)[number]
-
-export interface MemberJudgement {
-  readonly member: Member
-  readonly kept: boolean
-  readonly reason: MemberReason
-}
-
-export interface PoolJudgement {
-  readonly pool: Pool
-  readonly up: boolean
-  readonly members: readonly MemberJudgement[]
-}
-
-/** How a service is answered: from a pool that is up, by its all-down policy, or not at all. */
-export interface Selection {
-  readonly outcome: 'pool-up' | 'serve-all' | 'last-known' | 'fallback' | 'nodata' | 'servfail'
-  /** The pool answered from; null for `nodata` and `servfail`. */
-  readonly pool: Pool | null
-  readonly members: readonly Member[]
-  /** Every pool of the service, in its order, for explaining. */
-  readonly judgements: readonly PoolJudgement[]
-}
-
-export function judgePool(pool: Pool, conditions: Conditions): PoolJudgement {
-  const members = pool.members.map((member) => judgeMember(pool, member, conditions))
-  // A drained member is neither healthy nor sick: it has left the count.
-  const counted = members.filter(({ reason }) => reason !== 'draining').length
-  const kept = members.filter((judgement) => judgement.kept).length
-  return { pool, up: kept > 0 && kept >= pool.minUp * counted, members }
-}
-
-function judgeMember(pool: Pool, member: Member, conditions: Conditions): MemberJudgement {
-  switch (conditions.forced(pool.name, member.name)) {
-    case 'up':
-      return canServe(pool, member, conditions)
-        ? { member, kept: true, reason: 'forced up' }
-        : { member, kept: false, reason: 'not resolved' }
-    case 'down':
-      return { member, kept: false, reason: 'forced down' }
-    case 'drain':
-      return { member, kept: false, reason: 'draining' }
-    case null:
-  }
-  if (needsAddresses(pool, member) && !hasAddress(member, conditions)) {
-    return { member, kept: false, reason: 'not resolved' }
-  }
-  if (pool.monitor === null) return { member, kept: true, reason: 'not monitored' }
-  switch (conditions.measured(pool.name, member.name)) {
-    case 'up':
-      return { member, kept: true, reason: 'up' }
-    case 'unknown':
-      return { member, kept: true, reason: 'unknown, counts as up' }
-    case 'down':
-      return { member, kept: false, reason: 'down' }
+export function selectAnswer(service: Service, situation: Situation): Selection {
+  const round = new Round(situation)
+  const { judgement, option } = round.judge(service)
+  if (option !== null) return { judgement, outcome: 'up', branch: option.branch }
+  const { outcome, branch } = round.answerAllDown(service)
+  const served = new Set(leavesOf(branch).flatMap(({ pool }) => (pool === null ? [] : [pool.name])))
+  return {
+    judgement: outcome === 'fallback' ? judgement : markServed(judgement, served, outcome),
+    outcome,
+    branch,
   }
 }
 
-function hasAddress({ host }: Member, conditions: Conditions): boolean {
-  return host === null || conditions.resolution(host).addresses.length > 0
+/** Says of choices that are down that they are answered from all the same. */
+function markServed(
+  judgement: ServiceJudgement,
+  pools: ReadonlySet<string>,
+  outcome: Outcome,
+): ServiceJudgement {
+  const choices = judgement.choices.map((choice) => {
+    const mark = { used: true, why: `${choice.why}; answers by ${outcome}` }
+    if (choice.kind === 'pool') return pools.has(choice.judgement.pool.name) ? { ...choice, ...mark } : choice
+    const inner = markServed(choice.judgement, pools, outcome)
+    if (!inner.choices.some(({ used }) => used)) return choice
+    return { ...choice, ...mark, judgement: inner }
+  })
+  return { ...judgement, choices }
 }
 
-/** Whether there is anything to answer with; the name of a host is enough for a CNAME. */
-function canServe({ hosts }: Pool, member: Member, conditions: Conditions): boolean {
-  return hosts === 'cname' || hasAddress(member, conditions)
+interface Judged<T> {
+  readonly judgement: T
+  /** Null when it is down. */
+  readonly option: Option | null
 }
 
-/** @param pools every pool that the service names, by name */
-export function selectMembers(
-  service: Service,
-  pools: ReadonlyMap<string, Pool>,
-  conditions: Conditions,
-  lastKnown: LastKnown | undefined,
-): Selection {
-  const judgements = service.choices
-    .filter(({ kind }) => kind === 'pool')
-    .map(({ name }) => judgePool(pools.get(name)!, conditions))
-  if (judgements.length === 0) return { outcome: 'servfail', pool: null, members: [], judgements }
-  const chosen = judgements.find(({ up }) => up)
-  if (chosen !== undefined)
-    return { outcome: 'pool-up', pool: chosen.pool, members: kept(chosen), judgements }
-  return { ...selectAllDown(service, pools, judgements, conditions, lastKnown), judgements }
-}
+/** One moment: what several choices name is judged once, so that its leaf is one object. */
+class Round {
+  readonly #situation: Situation
+  readonly #pools = new Map<string, Judged<PoolJudgement> & { readonly outcome: Outcome | null }>()
+  readonly #services = new Map<string, Judged<ServiceJudgement>>()
 
-function selectAllDown(
-  service: Service,
-  pools: ReadonlyMap<string, Pool>,
-  judgements: readonly PoolJudgement[],
-  conditions: Conditions,
-  lastKnown: LastKnown | undefined,
-): Omit<Selection, 'judgements'> {
-  switch (service.whenAllDown) {
-    case 'nodata':
-    case 'servfail':
-      return { outcome: service.whenAllDown, pool: null, members: [] }
-    case 'fallback': {
-      const pool = pools.get(service.fallback!)!
-      return { outcome: 'fallback', pool, members: pool.members }
+  constructor(situation: Situation) {
+    this.#situation = situation
+  }
+
+  judge(service: Service): Judged<ServiceJudgement> {
+    const known = this.#services.get(service.name)
+    if (known !== undefined) return known
+    const located = this.#areasOf(service)
+    const judged = service.choices.map(({ kind, name }) =>
+      kind === 'pool'
+        ? { kind, ...this.#pool(name) }
+        : { kind, ...this.judge(this.#situation.services.get(name)!) },
+    )
+    const options = judged.map(({ option }) => option)
+    const up = options.some((option) => option !== null)
+    const composed = up ? compose(service, options, located, this.#situation.lastKnown) : null
+    const choices = judged.map((one, index): PoolChoice | ServiceChoice => {
+      const state = {
+        key: choiceKey(service.choices[index]!),
+        up: one.option !== null,
+        used: composed?.used.has(index) ?? false,
+        latencyMs: one.option?.latencyMs ?? null,
+      }
+      const why = () => composed!.why(index)
+      if (one.kind === 'service') {
+        const reason = state.up ? why() : 'down: none of its choices is up'
+        return { ...state, kind: one.kind, judgement: one.judgement, why: reason }
+      }
+      const { reason } = poolCondition(one.judgement)
+      const own = one.outcome === 'up' ? '' : `; down (${reason}), answers by its own ${one.outcome}`
+      return {
+        ...state,
+        kind: one.kind,
+        judgement: one.judgement,
+        outcome: one.outcome,
+        why: state.up ? `${why()}${own}` : `down: ${reason}`,
+      }
+    })
+    const option =
+      composed === null ? null : { branch: composed.branch, latencyMs: lowest(options, composed.used) }
+    const result = { judgement: { service, up, choices, areas: located }, option }
+    this.#services.set(service.name, result)
+    return result
+  }
+
+  #pool(name: string): Judged<PoolJudgement> & { readonly outcome: Outcome | null } {
+    const known = this.#pools.get(name)
+    if (known !== undefined) return known
+    const { pools, conditions, lastKnown } = this.#situation
+    const judgement = judgePool(pools.get(name)!, conditions)
+    const leaf =
+      judgement.serving === null ? ownAnswer(judgement, pools, conditions, lastKnown) : servingLeaf(judgement)
+    const option = leaf === null ? null : { branch: leaf, latencyMs: meanLatency(judgement, conditions) }
+    const result = { judgement, option, outcome: leaf?.outcome ?? null }
+    this.#pools.set(name, result)
+    return result
+  }
+
+  answerAllDown(service: Service): { readonly outcome: Outcome; readonly branch: Branch } {
+    const { whenAllDown, fallback } = service
+    switch (whenAllDown) {
+      case 'nodata':
+      case 'servfail':
+        return { outcome: whenAllDown, branch: emptyLeaf(whenAllDown) }
+      case 'fallback':
+        return { outcome: whenAllDown, branch: this.#whole('fallback', [this.#pool(fallback!).judgement]) }
+      case 'last-known':
+      case 'serve-all': {
+        const branch = whenAllDown === 'last-known' ? this.#remembered(service) : null
+        if (branch !== null) return { outcome: whenAllDown, branch }
+        return { outcome: 'serve-all', branch: this.#whole('serve-all', this.#poolsOf(service)) }
+      }
     }
-    case 'last-known': {
-      const pool = lastKnown === undefined ? undefined : pools.get(lastKnown.pool)
-      const members =
-        pool?.members.filter(
-          (member) => lastKnown!.members.includes(member.name) && canServe(pool, member, conditions),
-        ) ?? []
-      if (pool !== undefined && members.length > 0) return { outcome: 'last-known', pool, members }
-      return serveAll(judgements, conditions)
-    }
-    case 'serve-all':
-      return serveAll(judgements, conditions)
+  }
+
+  #areasOf({ name, steer }: Service): ServiceAreas | null {
+    return steer === 'geo' || steer === 'nearest' ? this.#situation.areas(name) : null
+  }
+
+  /** The pools that a service leads to, in order. */
+  #poolsOf({ choices }: Service): PoolJudgement[] {
+    return choices.flatMap(({ kind, name }) =>
+      kind === 'pool' ? [this.#pool(name).judgement] : this.#poolsOf(this.#situation.services.get(name)!),
+    )
+  }
+
+  /** Of the first of these pools that has something to answer with, best something that the operator did not take out. */
+  #whole(outcome: Outcome, judgements: readonly PoolJudgement[]): Leaf {
+    const leaves = judgements.flatMap(
+      (judgement) => wholeLeaf(outcome, judgement, this.#situation.conditions) ?? [],
+    )
+    const wanted = leaves.find(({ members }) => !members.every(isTakenOut))
+    const { pool, members } = judgements.find(({ members }) => members.length > 0) ?? judgements[0]!
+    // Of hosts without addresses, the plan makes a SERVFAIL or NODATA.
+    return wanted ?? leaves[0] ?? { kind: 'leaf', outcome, pool, members, unsettled: true }
+  }
+
+  /** The answer that there was, as far as it can still be given; null when nothing is known of it. */
+  #remembered(service: Service): Branch | null {
+    const { conditions, lastKnown, services } = this.#situation
+    const keys = new Set(lastKnown.services.get(service.name))
+    const options: Options = service.choices.map((choice) => {
+      if (!keys.has(choiceKey(choice))) return null
+      const branch =
+        choice.kind === 'pool'
+          ? rememberedLeaf(this.#pool(choice.name).judgement, conditions, lastKnown)
+          : this.#remembered(services.get(choice.name)!)
+      return branch === null ? null : { branch, latencyMs: null }
+    })
+    if (options.every((option) => option === null)) return null
+    return compose(service, options, this.#areasOf(service), lastKnown).branch
   }
 }
 
-/**
- * The first pool as if nothing had been measured. What the operator took out stays out as long as anything is left. A
- * pool without members has nothing to serve, and neither has one of hosts without addresses, so the first that has some is
- * taken.
- */
-function serveAll(
-  judgements: readonly PoolJudgement[],
-  conditions: Conditions,
-): Omit<Selection, 'judgements'> {
-  const servable = ({ pool, members }: PoolJudgement) =>
-    members.filter(({ member }) => canServe(pool, member, conditions))
-  const judgement =
-    judgements.find((candidate) => servable(candidate).length > 0) ??
-    judgements.find(({ members }) => members.length > 0) ??
-    judgements[0]!
-  const { pool } = judgement
-  const able = servable(judgement)
-  const wanted = able.filter(({ reason }) => reason !== 'forced down' && reason !== 'draining')
-  const served = wanted.length > 0 ? wanted : able.length > 0 ? able : judgement.members
-  return { outcome: 'serve-all', pool, members: served.map(({ member }) => member) }
+/** Of the members that serve and have been timed. */
+function meanLatency({ pool, members }: PoolJudgement, conditions: Conditions): number | null {
+  if (pool.monitor === null) return null
+  const times = members.flatMap(({ member, serves }) =>
+    serves ? (conditions.latencyMs(pool.name, member.name) ?? []) : [],
+  )
+  return times.length === 0 ? null : times.reduce((sum, time) => sum + time, 0) / times.length
 }
 
-function kept(judgement: PoolJudgement): Member[] {
-  return judgement.members.filter((member) => member.kept).map(({ member }) => member)
+/** Of the choices that are used: the others don't say how long anybody waits. */
+function lowest(options: Options, used: ReadonlySet<number>): number | null {
+  const times = [...used].flatMap((index) => options[index]?.latencyMs ?? [])
+  return times.length === 0 ? null : Math.min(...times)
 }

@@ -58,7 +58,7 @@ async function setUp(t: Test) {
       catalog: () => catalogOf(served.revision),
       complete: () => served.complete,
       health: () => [],
-      lastKnown: () => new Map(),
+      lastKnown: () => ({ pools: [], services: [] }),
       resolutions: () => [],
       onError: (error) => served.errors.push(error),
       lastPassMs,

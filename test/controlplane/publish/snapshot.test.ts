@@ -72,7 +72,7 @@ const base: SnapshotBase = {
     },
   ],
   health: [{ pool: 'web', member: 'a', state: 'down', since: new Date(5), reason: 'status 503' }],
-  lastKnown: [['www.example.test', { pool: 'web', members: ['a'] }]],
+  lastKnown: { pools: [['web', ['a']]], services: [['www.example.test', ['pool web']]] },
   resolutions: [
     {
       host: 'lb.example.',
@@ -105,6 +105,19 @@ t.test('a monitor that could not be read when it was written is not missed', asy
   t.match(await files.read(), { monitors: [], pools: [{ monitor: 'both' }] })
 })
 
+t.test('a base of the version before, which remembered answers by service', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'pooldns-snapshot-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const files = new SnapshotFiles(folder)
+  await files.writeBase(base, new Date(0))
+  const path = join(folder, 'snapshot/base.json')
+  const { status, ...document } = JSON.parse(await readFile(path, 'utf8'))
+  const lastKnown = [['www.example.test', { pool: 'web', members: ['a'] }]]
+  await writeFile(path, JSON.stringify({ ...document, status: { ...status, format: 2, lastKnown } }))
+  const none = { pools: [], services: [] }
+  t.same(await files.read(), { ...base, lastKnown: none, writtenAt: new Date(0) })
+})
+
 t.test('a damaged base is refused', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'pooldns-snapshot-'))
   t.teardown(() => rm(folder, { recursive: true }))
@@ -114,7 +127,7 @@ t.test('a damaged base is refused', async (t) => {
   const good = await readFile(path, 'utf8')
   const damages: [string, RegExp][] = [
     [good.slice(0, 100), /base\.json can't be used/],
-    [good.replace('"format":2', '"format":1'), /base\.json.*format is not 2/],
+    [good.replace('"format":3', '"format":1'), /base\.json.*format is not 2 or 3/],
     [good.replace('192.0.2.1', '192.0.2.256'), /base\.json.*address/],
     [good.replace('"pools":["web"]', '"pools":["api"]'), /base\.json.*no pool api/],
   ]

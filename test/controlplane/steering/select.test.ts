@@ -1,232 +1,265 @@
 import t from 'tap'
-import type {
-  HealthState,
-  Member,
-  OverrideState,
-  Pool,
-  Resolution,
-  Service,
-} from '../../../src/controlplane/model.ts'
-import {
-  judgePool,
-  type LastKnown,
-  needsAddresses,
-  selectMembers,
-} from '../../../src/controlplane/steering/select.ts'
-import { memberDefaults, poolChoice, poolDefaults, serviceDefaults } from '../model-defaults.ts'
+import { explainArea } from '../../../src/controlplane/steering/compose.ts'
+import type { ServiceJudgement } from '../../../src/controlplane/steering/selection.ts'
+import { answer, choicesOf, type World } from './world.ts'
 
-const member = (name: string, host: number): Member => ({
-  name,
-  address: `192.0.2.${host}`,
-  host: null,
-  ...memberDefaults,
-})
-const members = [member('a', 1), member('b', 2), member('c', 3), member('d', 4)]
-
-const pool = (name: string, changes: Partial<Pool> = {}): Pool => ({
-  name,
-  ...poolDefaults,
-  monitor: 'web',
-  members,
-  ...changes,
-})
-
-const service = (changes: Partial<Service> = {}): Service => ({
-  name: 'www.example.test',
-  ...serviceDefaults,
-  choices: [poolChoice('first'), poolChoice('second')],
-  ...changes,
-})
-
-const resolution = (host: string, addresses: readonly string[]): Resolution => ({
-  host,
-  state: addresses.length > 0 ? 'fresh' : 'failed',
-  addresses,
-  since: new Date(0),
-  expiresAt: null,
-  error: null,
-})
-
-/** Conditions out of a picture such as `{ first: 'up down unknown forced-up' }`, one word a member. */
-function conditions(picture: Record<string, string>) {
-  const word = (poolName: string, name: string) =>
-    picture[poolName]?.split(' ')[members.findIndex((candidate) => candidate.name === name)] ?? 'up'
-  return {
-    measured: (poolName: string, name: string): HealthState => {
-      const text = word(poolName, name)
-      return text === 'up' || text === 'unknown' ? text : 'down'
-    },
-    forced: (poolName: string, name: string): OverrideState | null => {
-      const text = word(poolName, name)
-      return text.startsWith('forced-') ? (text.slice(7) as OverrideState) : null
-    },
-    resolution: (host: string) => resolution(host, []),
-  }
+/** What is said of each choice: its key, whether it is up and used, and why. */
+function whys({ choices }: ServiceJudgement): string[] {
+  return choices.map(({ key, up, used, why }) => `${key}${up ? ' up' : ''}${used ? ' used' : ''}: ${why}`)
 }
+const explain = (world: World) => whys(answer(world).selection.judgement)
 
-const all = 'down down down down'
-const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name).join('')
+const three = { eu: 'e up', us: 'u up', asia: 'a up' }
+const down = { eu: 'e down', us: 'u down', asia: 'a down' }
+const choices = choicesOf('eu', 'us', 'asia')
 
-t.test('a pool is judged by its members', async (t) => {
-  const rows: [string, number, boolean, string, string][] = [
-    // state of a b c d, minUp, pool is up, kept, why
-    ['up up up up', 0, true, 'abcd', 'all are up'],
-    ['up down down down', 0, true, 'a', 'one is enough for minUp 0'],
-    [all, 0, false, '', 'none is left'],
-    ['up up down down', 0.5, true, 'ab', 'exactly half'],
-    ['up down down down', 0.5, false, 'a', 'below half'],
-    ['up up up down', 1, false, 'abc', 'minUp 1 wants every one'],
-    ['unknown unknown down down', 0.5, true, 'ab', 'unknown counts as up'],
-    ['forced-up down down down', 0, true, 'a', 'forced up though it is down'],
-    ['forced-down up up up', 1, false, 'bcd', 'forced down counts as not healthy'],
-    ['forced-drain up up up', 1, true, 'bcd', 'a drained member leaves the count'],
-    ['forced-drain forced-drain forced-drain forced-drain', 0, false, '', 'all drained'],
-  ]
-  for (const [states, minUp, up, kept, why] of rows) {
-    const judgement = judgePool(pool('first', { minUp }), conditions({ first: states }))
-    t.equal(judgement.up, up, `${states}, minUp ${minUp}: ${why}`)
-    t.equal(names(judgement.members.filter((one) => one.kept).map((one) => one.member)), kept, why)
+t.test('failover says which choice stands before', async (t) => {
+  t.same(explain({ members: { ...three, eu: 'e down' }, services: { www: { choices } } }), [
+    'pool eu: down: 0 of 1 member up, minUp 0',
+    'pool us up used: second choice, the first that is up',
+    'pool asia up: third choice, the second is up',
+  ])
+})
+
+t.test('a pool that answers by its own policy says so', async (t) => {
+  const world: World = {
+    members: { ...three, eu: 'e down' },
+    pools: { eu: { whenAllDown: 'servfail' } },
+    services: { www: { choices } },
+  }
+  t.equal(
+    explain(world)[0],
+    'pool eu up used: first choice, the first that is up; ' +
+      'down (0 of 1 member up, minUp 0), answers by its own servfail',
+  )
+  t.match(answer(world).selection.judgement.choices[0], { outcome: 'servfail' })
+})
+
+t.test('a policy that has nothing to answer with leaves the pool down', async (t) => {
+  for (const eu of [
+    { whenAllDown: 'serve-all' },
+    { whenAllDown: 'last-known' },
+    { whenAllDown: 'fallback', fallback: 'empty' },
+  ] as const) {
+    const members = { ...three, eu: '', empty: '' }
+    const { text, selection } = answer({ members, pools: { eu }, services: { www: { choices } } })
+    t.equal(text, 'us: u', eu.whenAllDown)
+    t.match(selection.judgement.choices[0], { up: false, outcome: null })
   }
 })
 
-t.test('every judgement says why', async (t) => {
-  const states = 'up unknown down forced-up'
-  const { members: judged } = judgePool(pool('first'), conditions({ first: states }))
-  t.same(
-    judged.map(({ reason }) => reason),
-    ['up', 'unknown, counts as up', 'down', 'forced up'],
-  )
-  const forced = judgePool(pool('first'), conditions({ first: 'forced-down forced-drain up up' }))
-  t.same(
-    forced.members.slice(0, 2).map(({ reason }) => reason),
-    ['forced down', 'draining'],
-  )
-  const free = judgePool(pool('first', { monitor: null }), conditions({ first: all }))
-  t.ok(free.up)
-  t.same(new Set(free.members.map(({ reason }) => reason)), new Set(['not monitored']))
-})
-
-const pools = new Map(
-  [pool('first'), pool('second'), pool('spare'), pool('empty', { members: [] })].map((p) => [p.name, p]),
-)
-
-t.test('failover takes the first pool that is up', async (t) => {
-  const up = selectMembers(service(), pools, conditions({}), undefined)
-  t.match(up, { outcome: 'pool-up', pool: { name: 'first' } })
-  const over = selectMembers(
-    service(),
-    pools,
-    conditions({ first: all, second: 'down up down down' }),
-    undefined,
-  )
-  t.match(over, { outcome: 'pool-up', pool: { name: 'second' } })
-  t.equal(names(over.members), 'b')
-  t.same(
-    over.judgements.map((one) => [one.pool.name, one.up]),
-    [
-      ['first', false],
-      ['second', true],
-    ],
+t.test('weights', async (t) => {
+  const world = (members: World['members'], ...texts: string[]): World => ({
+    members,
+    services: { www: { steer: 'weighted', choices: choicesOf(...texts) } },
+  })
+  t.same(explain(world(three, 'eu 70', 'us 30', 'asia 0')), [
+    'pool eu up used: weight 70 of 100',
+    'pool us up used: weight 30 of 100',
+    'pool asia up: weight 0: a last resort, and others are up',
+  ])
+  t.same(explain(world({ ...down, us: 'u up' }, 'eu 70', 'us 30')), [
+    'pool eu: down: 0 of 1 member up, minUp 0',
+    'pool us up used: weight 30, and no other is up',
+  ])
+  t.equal(
+    explain(world({ ...down, asia: 'a up' }, 'eu 70', 'asia 0'))[1],
+    'pool asia up used: weight 0: a last resort, and nothing else is up',
   )
 })
 
-t.test('when no pool is up, the policy decides', async (t) => {
-  const dark = { first: all, second: all, spare: all }
-  const last: LastKnown = { pool: 'second', members: ['b', 'd', 'gone'] }
-  const rows: [Partial<Service>, LastKnown | undefined, string, string | null, string][] = [
-    [{ whenAllDown: 'serve-all' }, last, 'serve-all', 'first', 'abcd'],
-    [{ whenAllDown: 'last-known' }, last, 'last-known', 'second', 'bd'],
-    [{ whenAllDown: 'last-known' }, undefined, 'serve-all', 'first', 'abcd'],
-    [{ whenAllDown: 'last-known' }, { pool: 'gone', members: ['a'] }, 'serve-all', 'first', 'abcd'],
-    [{ whenAllDown: 'last-known' }, { pool: 'second', members: ['gone'] }, 'serve-all', 'first', 'abcd'],
-    [{ whenAllDown: 'fallback', fallback: 'spare' }, last, 'fallback', 'spare', 'abcd'],
-    [{ whenAllDown: 'nodata' }, last, 'nodata', null, ''],
-    [{ whenAllDown: 'servfail' }, last, 'servfail', null, ''],
-    [
-      { whenAllDown: 'serve-all', choices: [poolChoice('empty'), poolChoice('second')] },
-      last,
-      'serve-all',
-      'second',
-      'abcd',
-    ],
-    [{ whenAllDown: 'serve-all', choices: [poolChoice('empty')] }, last, 'serve-all', 'empty', ''],
-  ]
-  for (const [changes, known, outcome, from, served] of rows) {
-    const selection = selectMembers(service(changes), pools, conditions(dark), known)
-    const what = `${changes.whenAllDown}, known ${JSON.stringify(known)}`
-    t.equal(selection.outcome, outcome, what)
-    t.equal(selection.pool?.name ?? null, from, what)
-    t.equal(names(selection.members), served, what)
-  }
-})
-
-t.test('serve-all keeps out what the operator took out, while anything is left', async (t) => {
-  const some = selectMembers(
-    service(),
-    pools,
-    conditions({ first: 'forced-down forced-drain down down', second: all }),
-    undefined,
-  )
-  t.equal(names(some.members), 'cd')
-  const none = 'forced-down forced-down forced-drain forced-drain'
-  const every = selectMembers(service(), pools, conditions({ first: none, second: all }), undefined)
-  t.equal(names(every.members), 'abcd')
-})
-
-const hosted = (name: string, changes: Partial<Member> = {}): Member =>
-  ({ ...member(name, 0), address: null, host: `${name}.example.`, ...changes }) as Member
-
-/** All members measured as up; the hosts in `known` have an address. */
-const hosts = (picture: Record<string, string>, known: readonly string[]) => ({
-  ...conditions(picture),
-  resolution: (host: string) => resolution(host, known.includes(host[0]!) ? ['192.0.2.7'] : []),
-})
-
-t.test('a host without an address is not kept, whatever else is said', async (t) => {
-  const members = ['a', 'b', 'c', 'd'].map((name) => hosted(name))
-  const reasons = (changes: Partial<Pool>, states: string, known: string[] = []) =>
-    judgePool(pool('first', { members, ...changes }), hosts({ first: states }, known)).members.map(
-      ({ reason, kept }) => `${reason}${kept ? ' kept' : ''}`,
+t.test('areas', async (t) => {
+  const located = (members: World['members']): World => ({
+    members,
+    services: { www: { steer: 'geo', choices } },
+    areas: { www: { mapSlot: 5, areas: [[1], [0, 1], [0]] } },
+  })
+  const inArea = (world: World, area: number) =>
+    explainArea(answer(world).selection.judgement, area).map(
+      ({ used, why }) => `${used ? 'used: ' : ''}${why}`,
     )
-  const states = 'up forced-up forced-down forced-drain'
-  t.same(reasons({}, states), ['not resolved', 'not resolved', 'forced down', 'draining'])
-  t.same(reasons({ monitor: null }, states), ['not resolved', 'not resolved', 'forced down', 'draining'])
-  t.same(reasons({}, states, ['a', 'b']), ['up kept', 'forced up kept', 'forced down', 'draining'])
-  t.same(
-    reasons({ hosts: 'cname' }, states),
-    ['not resolved', 'forced up kept', 'forced down', 'draining'],
-    'a CNAME needs no address, but a probe does',
+  const up = located(three)
+  t.same(explain(up), [
+    'pool eu up used: for 2 of 3 areas',
+    'pool us up used: for 1 of 3 areas',
+    'pool asia up: up, but the first that is up in no area',
+  ])
+  t.same(inArea(up, 1), [
+    'used: first choice of this area, the first that is up',
+    'second choice of this area, the first is up',
+    "not in this area's list",
+  ])
+  t.match(inArea(up, 9)[1], /^used: first choice of this area/, 'an area without a list has the default')
+  t.equal(answer(located({ ...three, eu: 'e down' })).text, 'area 0 [us: u], area 1 [us: u], area 2 [us: u]')
+  t.match(inArea(located({ ...three, eu: 'e down' }), 1), [
+    'first choice of this area, and down',
+    /^used: second choice of this area/,
+  ])
+  t.match(inArea(located({ ...three, eu: 'e down' }), 2)[1], /^used: .*of the default list the first that is/)
+  const far = located({ ...down, asia: 'a up' })
+  t.equal(
+    answer(far).text,
+    'area 0 [asia: a], area 1 [asia: a], area 2 [asia: a]',
+    'better than what is down',
   )
-  t.same(reasons({ hosts: 'cname', monitor: null }, 'up up up up'), Array(4).fill('not monitored kept'))
+  t.match(inArea(far, 2)[2], /^used: .*or of the default list is up/)
+  const { plan } = answer(far)
+  t.ok(
+    plan.kind === 'located' && plan.map === 5 && new Set(plan.areas).size === 1,
+    'one node for all that are equal',
+  )
 })
 
-t.test('whose addresses are needed', async (t) => {
-  const host = hosted('a')
-  const elsewhere = hosted('a', { probeAddress: '192.0.2.1' })
-  t.notOk(needsAddresses(pool('p'), member('a', 1)))
-  t.ok(needsAddresses(pool('p', { monitor: null }), host), 'to answer')
-  t.ok(needsAddresses(pool('p', { hosts: 'cname' }), host), 'to probe')
-  t.notOk(needsAddresses(pool('p', { hosts: 'cname', monitor: null }), host))
-  t.notOk(needsAddresses(pool('p', { hosts: 'cname' }), elsewhere))
-  t.ok(needsAddresses(pool('p'), elsewhere))
+t.test('without a map every client is in area 0', async (t) => {
+  const lists = { cidr: [], asn: [], subdivision: [], country: [], continent: [] }
+  const geo = { ...lists, default: [1, 0] }
+  const world: World = { members: three, services: { www: { steer: 'geo', choices, geo } } }
+  t.equal(answer(world).text, 'us: u')
+  t.same(explain(world)[1], 'pool us up used: the first that is up')
+  t.equal(answer({ ...world, services: { www: { steer: 'nearest', choices } } }).text, 'eu: e')
+  const one = { www: { mapSlot: 1, areas: [[2]] } }
+  t.equal(answer({ ...world, areas: one }).text, 'asia: a', 'one area needs no branch')
+  const stale = { www: { mapSlot: 1, areas: [[7, 2]] } }
+  t.equal(answer({ ...world, areas: stale }).text, 'asia: a', 'a list of a configuration before this one')
+})
+
+t.test('latency', async (t) => {
+  const timed = (times: Record<string, number>, before?: string, changes: Partial<World> = {}): World => ({
+    members: three,
+    services: { www: { steer: 'latency', choices, hysteresis: 0.2 } },
+    known: { pools: [], services: before === undefined ? [] : [['www', [before]]] },
+    conditions: { latencyMs: (_, member) => times[member] ?? null },
+    ...changes,
+  })
+  t.same(explain(timed({ e: 23.4, u: 11.2 })), [
+    'pool eu up: latency 23 ms, 12 ms more than pool us',
+    'pool us up used: latency 11 ms, the lowest',
+    'pool asia up: no latency measured',
+  ])
+  t.same(explain(timed({ e: 10, u: 8.5 }, 'pool eu')), [
+    'pool eu up used: latency 10 ms, chosen before, and none is faster by 20 %',
+    'pool us up: latency 8.5 ms, 1.5 ms less than pool eu, which stays until another is faster by 20 %',
+    'pool asia up: no latency measured',
+  ])
+  t.equal(answer(timed({ e: 10, u: 7.9 }, 'pool eu')).text, 'us: u')
+  t.equal(answer(timed({ e: 10, u: 10 }, 'pool us')).text, 'us: u')
+  t.equal(answer(timed({ u: 10 }, 'pool eu')).text, 'us: u', 'the one before is timed no more')
+  t.equal(answer(timed({ e: 1, u: 10 }, 'pool eu', { members: { ...three, eu: 'e down' } })).text, 'us: u')
+  t.same(explain(timed({}, 'pool us')).slice(0, 2), [
+    'pool eu up used: no latency measured; first choice, the first that is up',
+    'pool us up: no latency measured; second choice, the first is up',
+  ])
+  const members = { ...three, eu: 'e up, f up, g down, h up' }
+  const mean = explain(timed({ e: 10, f: 30, g: 1, u: 50 }, undefined, { members }))[0]
+  t.equal(mean, 'pool eu up used: latency 20 ms, the lowest', 'of members that serve and were timed')
+  const free = timed({ e: 10, u: 20 }, undefined, { pools: { eu: { monitor: null } } })
+  t.equal(answer(free).text, 'us: u', 'a pool without a monitor has no latency')
+})
+
+t.test('a nested service', async (t) => {
+  const nested = (members: World['members'], changes = {}): World => ({
+    members,
+    services: {
+      www: { choices: choicesOf('service inner', 'asia'), ...changes },
+      inner: { choices: choicesOf('eu', 'us'), steer: 'weighted', whenAllDown: 'servfail' },
+    },
+    known: {
+      pools: [['us', ['u']]],
+      services: [
+        ['www', ['service inner']],
+        ['inner', ['pool us']],
+      ],
+    },
+  })
+  const up = answer(nested(three))
+  t.equal(up.text, '100 x [eu: e], 100 x [us: u]', 'steers by itself')
+  const [inner] = up.selection.judgement.choices
+  t.ok(inner?.kind === 'service')
+  t.same(inner?.kind === 'service' && whys(inner.judgement), [
+    'pool eu up used: weight 100 of 200',
+    'pool us up used: weight 100 of 200',
+  ])
+  const past = nested({ ...down, asia: 'a up' })
+  t.equal(answer(past).text, 'asia: a', 'its own policy does not stop the failover')
+  t.equal(explain(past)[0], 'service inner: down: none of its choices is up')
+  t.equal(answer(past, 'inner').text, 'SERVFAIL', 'but is that of those who ask for it')
+  t.equal(answer(nested(down)).text, 'eu: e', 'serve-all goes through it')
+  const known = answer(nested(down, { whenAllDown: 'last-known' }))
+  t.equal(known.text, 'us: u', 'and so does last-known')
+  t.same(whys(known.selection.judgement), [
+    'service inner used: down: none of its choices is up; answers by last-known',
+    'pool asia: down: 0 of 1 member up, minUp 0',
+  ])
+  const [served] = known.selection.judgement.choices
+  t.equal(
+    served?.kind === 'service' && whys(served.judgement)[1],
+    'pool us used: down: 0 of 1 member up, minUp 0; answers by last-known',
+  )
+})
+
+t.test('the latency of a nested service is the best of the choices that it uses', async (t) => {
+  const world = (steer: 'failover' | 'weighted'): World => ({
+    members: three,
+    services: {
+      www: { choices: choicesOf('asia', 'service inner'), steer: 'latency' },
+      inner: { choices: choicesOf('eu', 'us'), steer },
+    },
+    conditions: { latencyMs: (pool) => ({ eu: 30, us: 5, asia: 20 })[pool]! },
+  })
+  t.equal(answer(world('failover')).text, 'asia: a', 'nobody is answered from us')
+  t.equal(answer(world('weighted')).text, '100 x [eu: e], 100 x [us: u]')
+})
+
+t.test('last-known makes the whole answer that there was', async (t) => {
+  const steered = (changes: object, used: string[]): World => ({
+    members: { eu: 'e down, f down', us: 'u down', asia: 'a down' },
+    services: { www: { choices, whenAllDown: 'last-known', ...changes } },
+    known: {
+      pools: [
+        ['eu', ['f', 'gone']],
+        ['us', ['u']],
+        ['asia', ['gone']],
+      ],
+      services: [['www', used]],
+    },
+    areas: { www: { mapSlot: 0, areas: [[0, 1], [1, 0], [2]] } },
+  })
+  const eu = 'pool eu'
+  const us = 'pool us'
+  const asia = 'pool asia'
+  t.equal(answer(steered({ steer: 'weighted' }, [eu, us])).text, '100 x [eu: f], 100 x [us: u]')
+  t.equal(answer(steered({ steer: 'weighted' }, [eu, asia])).text, 'eu: f', 'as far as it can be given')
+  t.equal(answer(steered({ steer: 'geo' }, [eu, us])).text, 'area 0 [eu: f], area 1 [us: u], area 2 [eu: f]')
+  t.equal(answer(steered({ steer: 'latency' }, [us])).text, 'us: u')
+  const nothing = answer(steered({}, [asia]))
+  t.equal(nothing.text, 'eu: e f', 'nothing of it is left: serve-all')
+  t.equal(nothing.selection.outcome, 'serve-all')
+  t.same(
+    whys(nothing.selection.judgement)[0],
+    'pool eu used: down: 0 of 2 members up, minUp 0; answers by serve-all',
+  )
 })
 
 t.test('when all is down, what has something to serve is served', async (t) => {
-  const first = pool('first', { members: [hosted('a'), hosted('b')] })
-  const second = pool('second')
-  const both = new Map([
-    ['first', first],
-    ['second', second],
-  ])
-  const down = { first: all, second: all }
-  const select = (known: string[], changes: Partial<Service> = {}, last?: LastKnown) => {
-    const { pool: chosen, members: served } = selectMembers(service(changes), both, hosts(down, known), last)
-    return `${chosen?.name} ${names(served)}`
-  }
-  t.equal(select([]), 'second abcd', 'not a pool of hosts without addresses')
-  t.equal(select(['b']), 'first b')
-  t.equal(select([], { choices: [poolChoice('first')] }), 'first ab', 'which the plan makes a SERVFAIL')
-  const last = { pool: 'first', members: ['a', 'b'] }
-  t.equal(select(['a'], { whenAllDown: 'last-known' }, last), 'first a')
-  t.equal(select([], { whenAllDown: 'last-known' }, last), 'second abcd')
+  const world = (eu: string, us: string): World => ({
+    members: { eu, us },
+    services: { www: { choices: choicesOf('eu', 'us') } },
+  })
+  t.equal(answer(world('', 'u down')).text, 'us: u')
+  t.equal(answer(world('e lost', 'u down')).text, 'us: u', 'a host without addresses is nothing')
+  t.equal(answer(world('', '')).text, 'NODATA')
+  t.equal(
+    answer(world('e drained', 'u down')).text,
+    'us: u',
+    'what was taken out stays out while anything is left',
+  )
+  t.equal(answer(world('e drained', 'u forced-down')).text, 'eu: e', 'and not longer')
+  t.equal(answer(world('e drained, f forced-down, g down', 'u down')).text, 'eu: g')
+})
+
+t.test('every choice has a word for its place', async (t) => {
+  const names = Array.from({ length: 12 }, (_, index) => `p${index}`)
+  const members = Object.fromEntries(names.map((name) => [name, 'm up']))
+  const last = explain({ members, services: { www: { choices: choicesOf(...names) } } }).slice(-2)
+  t.same(last, ['pool p10 up: 11th choice, the first is up', 'pool p11 up: 12th choice, the first is up'])
 })

@@ -1,0 +1,215 @@
+/**
+ * From a leaf to what is answered. Here a member that is a host becomes what it stands for: in a pool with `hosts: resolve`
+ * its addresses, in one with `hosts: cname` a CNAME.
+ *
+ * A host's weight belongs to the host, however many addresses it has at the time: it is shared evenly among its addresses of
+ * one family, and each of them counts its answers for the member. Addresses that two members have in common (two hosts of
+ * one provider, say) are one candidate of both their weights, counted for the first, because no RRset holds the
+ * same RR twice (RFC 2181 section 5).
+ *
+ * For `hash`, the key of a candidate is that of its member, so that a member whose address changes keeps its clients. Only
+ * where a host has several addresses of one family, they need a key each.
+ *
+ * Answers must not outlive what they were made from. A plan with resolved addresses carries the time at which the
+ * first of them expires, and the workers count the TTL down towards it. Stale addresses, kept because resolving fails, have
+ * no such time: they are answered with a short TTL (RFC 8767 section 5), so that clients notice soon when it works again.
+ */
+import { parseAddress } from '../../dataplane/wire/address.ts'
+import { parseName } from '../../dataplane/wire/name.ts'
+import { maxCandidates } from '../../dataplane/zone/plan.ts'
+import type { AnswerNode } from '../../dataplane/zone/plan-node.ts'
+import type { AddressText, Member, Pool, PoolSelect, Resolution } from '../model.ts'
+import type { Leaf } from './branch.ts'
+import type { MemberJudgement } from './judge.ts'
+import { stableKey } from './stable-key.ts'
+
+/** What answers are made of beside the selection. */
+export interface LeafSources {
+  /** Where answers with a member are counted. */
+  counterOf(pool: Pool, member: Member): number
+  /** What resolving a host has come to. */
+  resolutionOf(host: string): Resolution
+}
+
+/** Most that a TTL may be when an answer holds stale addresses, in seconds (RFC 8767 section 5). */
+const staleTtlSeconds = 30
+
+/** Weights are whole numbers; when shares of them are not, they are scaled to about this sum. */
+const scaledTotal = 2 ** 30
+
+/** How members are chosen for an answer: `all` and `failover` answer with those that serve, in turn. */
+const selects: Readonly<Record<PoolSelect, AnswerNode['select']>> = {
+  all: 'rotate',
+  failover: 'rotate',
+  weighted: 'weighted',
+  hash: 'hash',
+}
+
+/** @param ttlSeconds what it is as long as nothing is stale */
+export function answerNode(leaf: Leaf, ttlSeconds: number, sources: LeafSources): AnswerNode {
+  const { pool, members } = leaf
+  if (pool === null) return emptyNode(ttlSeconds, leaf.outcome === 'servfail' ? 'servfail' : 'select')
+  if (pool.hosts === 'cname') return cnameNode(pool, members, ttlSeconds, sources)
+  const { counterOf, resolutionOf } = sources
+  const resolutions = members.flatMap(({ member }) =>
+    member.host === null ? [] : [resolutionOf(member.host)],
+  )
+  const targets = expand(pool, members, resolutionOf)
+  // No address is known, which is not to say that there is none.
+  if (targets.length === 0 && resolutions.some(isOpen)) return emptyNode(ttlSeconds, 'servfail')
+  const select = selects[pool.select]
+  const drawn =
+    select === 'rotate'
+      ? targets.map((target) => ({ ...target, weight: 1 }))
+      : wholeWeights(byWeight(targets))
+  return {
+    kind: 'answer',
+    outcome: 'select',
+    select,
+    ...(select === 'hash' ? { prefix: pool.hashPrefix } : {}),
+    answers: pool.answers ?? (select === 'rotate' ? maxCandidates : 1),
+    ...lifetime(ttlSeconds, resolutions),
+    candidates: drawn.map(({ address, member, key, weight }) => ({
+      address: parseAddress(address)!,
+      weight,
+      counter: counterOf(pool, member),
+      key: stableKey(key),
+    })),
+  }
+}
+
+function emptyNode(ttlSeconds: number, outcome: 'select' | 'servfail'): AnswerNode {
+  return { kind: 'answer', outcome, select: 'rotate', answers: 0, ttlSeconds, candidates: [] }
+}
+
+/** One CNAME, for there can't be two; where a pool would rotate, it is drawn evenly. */
+function cnameNode(
+  pool: Pool,
+  members: readonly MemberJudgement[],
+  ttlSeconds: number,
+  { counterOf }: LeafSources,
+): AnswerNode {
+  const named = members.flatMap((judgement) => {
+    const { member } = judgement
+    if (member.host === null) return []
+    return [{ member, host: member.host, share: 1, weight: weightFor(pool, judgement) }]
+  })
+  const select = selects[pool.select]
+  const drawn = select === 'rotate' ? named.map((one) => ({ ...one, weight: 1 })) : lastResortApart(named)
+  if (drawn.length === 0) return emptyNode(ttlSeconds, 'select')
+  return {
+    kind: 'answer',
+    outcome: 'cname',
+    select: select === 'hash' ? 'hash' : 'weighted',
+    ...(select === 'hash' ? { prefix: pool.hashPrefix } : {}),
+    answers: 1,
+    ttlSeconds,
+    candidates: [],
+    cnames: wholeWeights(drawn.slice(0, maxCandidates)).map(({ member, host, weight }) => ({
+      cname: parseName(host),
+      weight,
+      counter: counterOf(pool, member),
+      key: stableKey(memberKey(pool, member)),
+    })),
+  }
+}
+
+function memberKey(pool: Pool, member: Member): string {
+  return `${pool.name}/${member.name}`
+}
+
+function weightFor(pool: Pool, { weight, steadyWeight }: MemberJudgement): number {
+  return pool.select === 'hash' ? steadyWeight : weight
+}
+
+function isOpen({ state }: Resolution): boolean {
+  return state === 'pending' || state === 'failed'
+}
+
+function lifetime(
+  ttlSeconds: number,
+  resolutions: readonly Resolution[],
+): Pick<AnswerNode, 'ttlSeconds' | 'expiresAtSeconds'> {
+  const stale = resolutions.some(({ state }) => state === 'stale')
+  const ends = resolutions.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [expiresAt.getTime()]))
+  return {
+    ttlSeconds: stale ? Math.min(ttlSeconds, staleTtlSeconds) : ttlSeconds,
+    ...(ends.length === 0 ? {} : { expiresAtSeconds: Math.floor(Math.min(...ends) / 1000) }),
+  }
+}
+
+interface Drawn {
+  /** What part of its member it is: all of an address, a share of a host's addresses of one family. */
+  readonly share: number
+  /** The member's weight times the share, so perhaps a fraction. */
+  readonly weight: number
+}
+
+interface Target extends Drawn {
+  readonly address: AddressText
+  readonly member: Member
+  /** Text of the key for `hash`. */
+  readonly key: string
+}
+
+/** The addresses of all members, each once, at most `maxCandidates`. */
+function expand(
+  pool: Pool,
+  members: readonly MemberJudgement[],
+  resolutionOf: LeafSources['resolutionOf'],
+): Target[] {
+  const targets = new Map<AddressText, Target>()
+  const add = (judgement: MemberJudgement, addresses: readonly AddressText[]) => {
+    const { member } = judgement
+    const name = memberKey(pool, member)
+    for (const address of addresses) {
+      const before = targets.get(address)
+      const share = 1 / addresses.length
+      targets.set(address, {
+        address,
+        member: before?.member ?? member,
+        key: before?.key ?? (addresses.length === 1 ? name : `${name} ${address}`),
+        share: (before?.share ?? 0) + share,
+        weight: (before?.weight ?? 0) + weightFor(pool, judgement) * share,
+      })
+    }
+  }
+  // Far from any real pool: every member keeps some address rather than the first ones all.
+  const most = Math.max(1, Math.floor(maxCandidates / (2 * members.length)))
+  for (const judgement of members) {
+    const { member } = judgement
+    if (member.host === null) add(judgement, [member.address])
+    else {
+      const { addresses } = resolutionOf(member.host)
+      for (const family of families(addresses, (address) => address)) add(judgement, family.slice(0, most))
+    }
+  }
+  return [...targets.values()].slice(0, maxCandidates)
+}
+
+/**
+ * Weight 0 is a last resort, judged for each address family on its own, because a client that asks for AAAA can't be given
+ * the A of a member with more weight.
+ */
+function byWeight(targets: readonly Target[]): Target[] {
+  return families(targets, ({ address }) => address).flatMap(lastResortApart)
+}
+
+/** Those of weight 0 are chosen, evenly by member, only when no other is left. */
+function lastResortApart<T extends Drawn>(all: readonly T[]): T[] {
+  const weighty = all.filter(({ weight }) => weight > 0)
+  return weighty.length > 0 ? weighty : all.map((one) => ({ ...one, weight: one.share }))
+}
+
+/** Scales the weights until fractions of them don't matter; whole ones stay as they are. */
+function wholeWeights<T extends Drawn>(drawn: readonly T[]): T[] {
+  if (drawn.every(({ weight }) => Number.isInteger(weight))) return [...drawn]
+  const scale = scaledTotal / drawn.reduce((sum, { weight }) => sum + weight, 0)
+  return drawn.map((one) => ({ ...one, weight: Math.max(1, Math.round(one.weight * scale)) }))
+}
+
+/** IPv4, then IPv6. */
+function families<T>(items: readonly T[], addressOf: (item: T) => AddressText): [T[], T[]] {
+  const isIpv6 = (item: T) => addressOf(item).includes(':')
+  return [items.filter((item) => !isIpv6(item)), items.filter(isIpv6)]
+}

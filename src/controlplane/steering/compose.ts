@@ -1,0 +1,222 @@
+/**
+ * How a service's choices become one answer, by what it steers by: given the choices that can answer (those that are up, or
+ * those that were, for `last-known`), which of them are used, and why or why not in words.
+ *
+ * What depends on the client or on chance becomes a branch; the rest is decided here. One choice left needs no branch. But
+ * `geo` and `nearest` keep theirs as soon as there are two areas, even when all of them are answered alike for now: the scope
+ * of an answer says what it depends on, and one cached for everybody would outlive the moment in which it was right.
+ *
+ * A client's area has its list of choices. When none of it can answer, the list of area 0 is taken, the default; when none of
+ * that can either, the first choice that can: an answer from far away is better than one from what is down. Only when no
+ * choice is left at all, the service is down.
+ */
+import type { Choice, Service } from '../model.ts'
+import type { Branch } from './branch.ts'
+import type { LastKnown } from './last-known.ts'
+import type { ServiceAreas, ServiceJudgement } from './selection.ts'
+
+/** A choice that can answer. */
+export interface Option {
+  readonly branch: Branch
+  /** Smoothed time of probes; null when there is none. */
+  readonly latencyMs: number | null
+}
+
+/** By place in `Service.choices`; null can't answer. */
+export type Options = readonly (Option | null)[]
+
+export interface Composition {
+  readonly branch: Branch
+  readonly used: ReadonlySet<number>
+  /** Why a choice is used or is not; of those that can answer. */
+  readonly why: (index: number) => string
+}
+
+/** Such as `pool web-eu`; no two choices of a service have the same. */
+export function choiceKey({ kind, name }: Pick<Choice, 'kind' | 'name'>): string {
+  return `${kind} ${name}`
+}
+
+/** @param options at least one can answer */
+export function compose(
+  service: Service,
+  options: Options,
+  areas: ServiceAreas | null,
+  lastKnown: LastKnown,
+): Composition {
+  switch (service.steer) {
+    case 'failover':
+      return failover(options)
+    case 'weighted':
+    case 'hash':
+      return share(service, options)
+    case 'geo':
+    case 'nearest':
+      return locate(options, areas ?? anywhere(service))
+    case 'latency':
+      return fastest(service, options, lastKnown.services.get(service.name)?.[0])
+  }
+}
+
+function failover(options: Options): Composition {
+  const first = options.findIndex((option) => option !== null)
+  return {
+    branch: options[first]!.branch,
+    used: new Set([first]),
+    why: (index) =>
+      index === first
+        ? `${ordinal(index)} choice, the first that is up`
+        : `${ordinal(index)} choice, the ${ordinal(first)} is up`,
+  }
+}
+
+function share({ choices, steer, hashPrefix }: Service, options: Options): Composition {
+  const up = options.flatMap((option, index) =>
+    option === null ? [] : [{ ...option, index, choice: choices[index]! }],
+  )
+  const weighty = up.filter(({ choice }) => choice.weight > 0)
+  const drawn = weighty.length > 0 ? weighty : up
+  const children = drawn.map(({ choice, branch }) => ({
+    weight: weighty.length > 0 ? choice.weight : 1,
+    name: choiceKey(choice),
+    branch,
+  }))
+  const total = children.reduce((sum, { weight }) => sum + weight, 0)
+  const used = new Set(drawn.map(({ index }) => index))
+  const why = (index: number) => {
+    const { weight } = choices[index]!
+    if (weight === 0 && !used.has(index)) return 'weight 0: a last resort, and others are up'
+    if (weight === 0) return `weight 0: a last resort, and nothing else is up`
+    return children.length === 1 ? `weight ${weight}, and no other is up` : `weight ${weight} of ${total}`
+  }
+  if (children.length === 1) return { branch: children[0]!.branch, used, why }
+  const branch: Branch =
+    steer === 'hash'
+      ? { kind: 'hash', prefix: hashPrefix, children }
+      : { kind: 'weighted', children: children.map(({ weight, branch }) => ({ weight, branch })) }
+  return { branch, used, why }
+}
+
+/** While there is no map, every client is in area 0. */
+function anywhere({ choices, geo }: Service): ServiceAreas {
+  return { mapSlot: 0, areas: [geo?.default ?? choices.map((_, index) => index)] }
+}
+
+/** Where a client's choice came from. */
+type Source = 'area' | 'default' | 'any'
+
+/** The choice for clients of an area, when at least one can answer. */
+function chooseInArea(
+  { areas }: ServiceAreas,
+  area: number,
+  canAnswer: readonly boolean[],
+): { readonly index: number; readonly source: Source } {
+  const first = (list: readonly number[]) => list.find((index) => canAnswer[index])
+  const own = first(areas[area] ?? areas[0]!)
+  if (own !== undefined) return { index: own, source: 'area' }
+  const fallback = first(areas[0]!)
+  if (fallback !== undefined) return { index: fallback, source: 'default' }
+  return { index: canAnswer.indexOf(true), source: 'any' }
+}
+
+function locate(options: Options, located: ServiceAreas): Composition {
+  const canAnswer = options.map((option) => option !== null)
+  const chosen = located.areas.map((_, area) => chooseInArea(located, area, canAnswer).index)
+  const counts = new Map<number, number>()
+  for (const index of chosen) counts.set(index, (counts.get(index) ?? 0) + 1)
+  const branches = chosen.map((index) => options[index]!.branch)
+  return {
+    branch:
+      branches.length === 1 ? branches[0]! : { kind: 'located', mapSlot: located.mapSlot, areas: branches },
+    used: new Set(chosen),
+    why: (index) => {
+      const count = counts.get(index) ?? 0
+      if (count === 0) return 'up, but the first that is up in no area'
+      return branches.length === 1 ? 'the first that is up' : `for ${count} of ${branches.length} areas`
+    },
+  }
+}
+
+/**
+ * Why each choice of a service that steers by `geo` or `nearest`, and is up, is used or is not for clients of one area. By
+ * place in the service's choices.
+ */
+export function explainArea(
+  { service, areas, choices }: ServiceJudgement,
+  area: number,
+): { readonly used: boolean; readonly why: string }[] {
+  const located = areas ?? anywhere(service)
+  const canAnswer = choices.map(({ up }) => up)
+  const list = located.areas[area] ?? located.areas[0]!
+  const chosen = chooseInArea(located, area, canAnswer)
+  const sources: Record<Source, string> = {
+    area: `${ordinal(list.indexOf(chosen.index))} choice of this area, the first that is up`,
+    default: "nothing of this area's list is up; of the default list the first that is",
+    any: "nothing of this area's list or of the default list is up; the first that is",
+  }
+  return service.choices.map((_, index) => {
+    if (index === chosen.index) return { used: true, why: sources[chosen.source] }
+    const place = list.indexOf(index)
+    if (place < 0) return { used: false, why: "not in this area's list" }
+    if (!canAnswer[index]) return { used: false, why: `${ordinal(place)} choice of this area, and down` }
+    const other = ordinal(list.indexOf(chosen.index))
+    return { used: false, why: `${ordinal(place)} choice of this area, the ${other} is up` }
+  })
+}
+
+/** Another choice than the one before has to be faster than that by the hysteresis. */
+function fastest(service: Service, options: Options, before: string | undefined): Composition {
+  const { choices, hysteresis } = service
+  const timed = options.flatMap((option, index) =>
+    option === null || option.latencyMs === null ? [] : [{ index, latencyMs: option.latencyMs }],
+  )
+  if (timed.length === 0) return untimed(options)
+  const lowest = timed.reduce((best, one) => (one.latencyMs < best.latencyMs ? one : best))
+  const held = timed.find(({ index }) => choiceKey(choices[index]!) === before)
+  const stays = held !== undefined && lowest.latencyMs >= held.latencyMs * (1 - hysteresis)
+  const chosen = stays ? held : lowest
+  const key = choiceKey(choices[chosen.index]!)
+  return {
+    branch: options[chosen.index]!.branch,
+    used: new Set([chosen.index]),
+    why: (index) => {
+      const latencyMs = options[index]?.latencyMs ?? null
+      if (latencyMs === null) return 'no latency measured'
+      const text = `latency ${milliseconds(latencyMs)}`
+      if (index === chosen.index) {
+        if (latencyMs === lowest.latencyMs) return `${text}, the lowest`
+        return `${text}, chosen before, and none is faster by ${Math.round(hysteresis * 100)} %`
+      }
+      const more = latencyMs - chosen.latencyMs
+      if (more >= 0) return `${text}, ${milliseconds(more)} more than ${key}`
+      const enough = `${Math.round(hysteresis * 100)} %`
+      return `${text}, ${milliseconds(-more)} less than ${key}, which stays until another is faster by ${enough}`
+    },
+  }
+}
+
+function untimed(options: Options): Composition {
+  const { why, ...rest } = failover(options)
+  return { ...rest, why: (index) => `no latency measured; ${why(index)}` }
+}
+
+function milliseconds(time: number): string {
+  return `${time < 10 ? Math.round(time * 10) / 10 : Math.round(time)} ms`
+}
+
+const ordinals = [
+  'first',
+  'second',
+  'third',
+  'fourth',
+  'fifth',
+  'sixth',
+  'seventh',
+  'eighth',
+  'ninth',
+  'tenth',
+]
+
+function ordinal(index: number): string {
+  return ordinals[index] ?? `${index + 1}th`
+}

@@ -1,0 +1,73 @@
+/**
+ * What was answered when things were up, for `last-known`. Kept by pool and by service, not as whole answers: each pool
+ * remembers the members that it was answered with, each service the choices that its answers came from, nested ones too. So
+ * the steering that made an answer can make it again (by area, by weight, by hash), a pool is remembered once however many
+ * services name it, and a change of configuration takes away only what it took away.
+ *
+ * A pool that is up because members were counted as up without having been measured says nothing of what was: it keeps
+ * what it remembered, if it remembers anything.
+ *
+ * For a service that steers by `latency` this is also the choice that it had before, which another one has to beat.
+ */
+import type { PoolJudgement } from './judge.ts'
+import type { ServiceJudgement } from './selection.ts'
+
+export interface LastKnown {
+  /** Names of members by pool. */
+  readonly pools: ReadonlyMap<string, readonly string[]>
+  /** Choices by service, as `choiceKey` writes them. */
+  readonly services: ReadonlyMap<string, readonly string[]>
+}
+
+/** Plain JSON, for the snapshot. */
+export interface LastKnownEntries {
+  readonly pools: readonly (readonly [pool: string, members: readonly string[]])[]
+  readonly services: readonly (readonly [service: string, choices: readonly string[]])[]
+}
+
+/** What is remembered. Bounded by the pools and services of the configuration, as long as `retain` is told of each change. */
+export class LastKnownAnswers implements LastKnown {
+  readonly pools = new Map<string, readonly string[]>()
+  readonly services = new Map<string, readonly string[]>()
+
+  /** Takes note of what is up, all the way down: of a selection's `judgement`. */
+  remember({ service, up, choices }: ServiceJudgement): void {
+    if (up) {
+      const used = choices.filter((choice) => choice.used)
+      this.services.set(
+        service.name,
+        used.map(({ key }) => key),
+      )
+    }
+    for (const choice of choices) {
+      if (choice.kind === 'pool') this.#rememberPool(choice.judgement)
+      else this.remember(choice.judgement)
+    }
+  }
+
+  #rememberPool({ pool, members, serving }: PoolJudgement): void {
+    if (serving === null) return
+    const served = members.filter(({ serves }) => serves)
+    const guessed = served.some(({ reason }) => reason === 'unknown, counts as up')
+    if (guessed && this.pools.has(pool.name)) return
+    this.pools.set(
+      pool.name,
+      served.map(({ member }) => member.name),
+    )
+  }
+
+  /** Forgets the pools and services that are not among these. */
+  retain(pools: { has(name: string): boolean }, services: { has(name: string): boolean }): void {
+    for (const name of this.pools.keys()) if (!pools.has(name)) this.pools.delete(name)
+    for (const name of this.services.keys()) if (!services.has(name)) this.services.delete(name)
+  }
+
+  entries(): LastKnownEntries {
+    return { pools: [...this.pools], services: [...this.services] }
+  }
+
+  restore({ pools, services }: LastKnownEntries): void {
+    for (const [name, members] of pools) this.pools.set(name, members)
+    for (const [name, choices] of services) this.services.set(name, choices)
+  }
+}
