@@ -143,6 +143,9 @@ t.test('latency', async (t) => {
   ])
   t.equal(answer(timed({ e: 10, u: 7.9 }, 'pool eu')).text, 'us: u')
   t.equal(answer(timed({ e: 10, u: 10 }, 'pool us')).text, 'us: u')
+  const eager = { services: { www: { steer: 'latency', choices, hysteresis: 0 } } } as const
+  t.equal(answer(timed({ e: 10, u: 10 }, 'pool us', eager)).text, 'us: u', 'as fast is not faster')
+  t.equal(answer(timed({ e: 9.9, u: 10 }, 'pool us', eager)).text, 'eu: e')
   t.equal(answer(timed({ u: 10 }, 'pool eu')).text, 'us: u', 'the one before is timed no more')
   t.equal(answer(timed({ e: 1, u: 10 }, 'pool eu', { members: { ...three, eu: 'e down' } })).text, 'us: u')
   t.same(explain(timed({}, 'pool us')).slice(0, 2), [
