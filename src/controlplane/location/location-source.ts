@@ -14,8 +14,7 @@ import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname } from 'node:path'
 import type { AddressText } from '../model.ts'
-import type { AreaMap } from './areas.ts'
-import { type AreaRequest, type LoadedDatabase, LocationThread } from './location-thread.ts'
+import { type AreaRequest, type LoadedDatabase, LocationThread, type ServiceMap } from './location-thread.ts'
 import type { Place } from './place.ts'
 
 /** Files that one table is joined from. */
@@ -70,7 +69,7 @@ export class LocationSource implements AsyncDisposable {
   }
 
   /** See `LocationThread.areas`. The first call reads the files. */
-  async areas(request: AreaRequest, signal?: AbortSignal): Promise<AreaMap> {
+  async areas(request: AreaRequest, signal?: AbortSignal): Promise<ServiceMap> {
     await this.#start()
     return await this.#thread.areas(request, signal)
   }

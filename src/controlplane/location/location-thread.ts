@@ -15,6 +15,11 @@ export type AreaRequest =
   | { readonly steer: 'geo'; readonly rules: GeoRules }
   | { readonly steer: 'nearest'; readonly choices: readonly NearChoice[] }
 
+/** A location map for the workers, and what its areas mean. */
+export interface ServiceMap extends Pick<AreaMap, 'areas'> {
+  readonly image: SharedArrayBuffer
+}
+
 export interface LoadedDatabase {
   readonly path: string
   /** As the file calls itself, such as `GeoLite2-City`. */
@@ -52,7 +57,7 @@ export class LocationThread implements AsyncDisposable {
     graceMs,
   })
   /** By the request, least recently used first: at most `maxMaps`. */
-  readonly #maps = new Map<string, Promise<AreaMap>>()
+  readonly #maps = new Map<string, Promise<ServiceMap>>()
   /** Of the table that the thread has, or had before it died. */
   #loaded: { readonly paths: readonly string[]; readonly deaths: number } | undefined
   #reloading: Promise<void> | undefined
@@ -72,11 +77,11 @@ export class LocationThread implements AsyncDisposable {
   }
 
   /**
-   * The areas of a service. What comes is shared with whoever asks the same: not to be changed, nor to be transferred.
+   * The map of a service. What comes is shared with whoever asks the same.
    *
    * @throws Error when there are too many areas, or a thread that has died can't read its databases again; as `load` does
    */
-  async areas(request: AreaRequest, signal?: AbortSignal): Promise<AreaMap> {
+  async areas(request: AreaRequest, signal?: AbortSignal): Promise<ServiceMap> {
     const wanted = withoutRest(request)
     const key = JSON.stringify(wanted)
     const map = this.#maps.get(key) ?? this.#make(wanted)
@@ -105,9 +110,9 @@ export class LocationThread implements AsyncDisposable {
     await this.stop()
   }
 
-  async #make(request: AreaRequest): Promise<AreaMap> {
+  async #make(request: AreaRequest): Promise<ServiceMap> {
     await this.#reloadIfLost()
-    return (await this.#thread.call((id) => ({ kind: 'areas', id, request }))) as AreaMap
+    return (await this.#thread.call((id) => ({ kind: 'areas', id, request }))) as ServiceMap
   }
 
   async #reloadIfLost(): Promise<void> {

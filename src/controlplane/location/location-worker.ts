@@ -1,8 +1,9 @@
 /** The location thread: has the table, and makes areas of it. See `location-thread.ts`. */
 import { readFileSync, statSync } from 'node:fs'
-import { parentPort, type Transferable } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
+import { compileLocationMap } from '../../dataplane/zone/location-map.ts'
 import type { CallAnswer } from '../called-thread.ts'
-import { type AreaMap, geoAreas, nearestAreas } from './areas.ts'
+import { geoAreas, nearestAreas } from './areas.ts'
 import {
   emptyTable,
   joinTables,
@@ -11,7 +12,7 @@ import {
   tableOf,
   withCentres,
 } from './location-table.ts'
-import type { AreaRequest, LoadedDatabase, LoadResult, ToLocation } from './location-thread.ts'
+import type { AreaRequest, LoadedDatabase, LoadResult, ServiceMap, ToLocation } from './location-thread.ts'
 import { Mmdb } from './mmdb.ts'
 
 /** The largest databases that are sold have half of that. */
@@ -19,8 +20,7 @@ const maxFileOctets = 1024 ** 3
 
 let table = emptyTable()
 let hasLoaded = false
-const say = (message: CallAnswer, transferred: readonly Transferable[] = []) =>
-  parentPort!.postMessage(message, transferred)
+const say = (message: CallAnswer) => parentPort!.postMessage(message)
 
 parentPort!.on('message', (message: ToLocation) => {
   if (message.kind === 'stop') return parentPort!.close()
@@ -30,8 +30,7 @@ parentPort!.on('message', (message: ToLocation) => {
       case 'load':
         return say({ kind: 'done', id, result: load(message.paths) })
       case 'areas': {
-        const map = mapOf(message.request)
-        return say({ kind: 'done', id, result: map }, buffersOf(map))
+        return say({ kind: 'done', id, result: mapOf(message.request) })
       }
       case 'place':
         return say({ kind: 'done', id, result: placeOf(table, message.address) })
@@ -75,10 +74,8 @@ function read(path: string) {
   return { metadata: database.metadata, table: tableOf(database) }
 }
 
-function mapOf(request: AreaRequest): AreaMap {
-  return request.steer === 'geo' ? geoAreas(request.rules, table) : nearestAreas(request.choices, table)
-}
-
-function buffersOf({ ranges: { ipv4, ipv6 } }: AreaMap): Transferable[] {
-  return [ipv4.starts, ipv4.areas, ipv6.starts, ipv6.areas].map(({ buffer }) => buffer as ArrayBuffer)
+function mapOf(request: AreaRequest): ServiceMap {
+  const { areas, ranges } =
+    request.steer === 'geo' ? geoAreas(request.rules, table) : nearestAreas(request.choices, table)
+  return { areas, image: compileLocationMap(ranges) }
 }

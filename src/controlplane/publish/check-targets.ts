@@ -2,7 +2,7 @@
 import type { CheckTarget } from '../health/checker.ts'
 import type { CheckPlan, ProbePlan } from '../health/sources.ts'
 import type { Member, Monitor, Pool, ProbeMonitor, Resolution } from '../model.ts'
-import { needsAddresses } from '../steering/select.ts'
+import { needsAddresses } from '../steering/conditions.ts'
 import type { Catalog } from './catalog.ts'
 
 type ResolutionOf = (host: string) => Resolution
@@ -65,7 +65,8 @@ function probePlan(monitor: ProbeMonitor, context: Context, port: number): Probe
   if (member.host === null) {
     return { kind: 'probe', monitor, port, address: member.probeAddress ?? member.address }
   }
-  const asked = member.probeAddress === null ? monitorOfHost(monitor, member.host, port, context.hosts) : monitor
+  const asked =
+    member.probeAddress === null ? monitorOfHost(monitor, member.host, port, context.hosts) : monitor
   const plan = { kind: 'probe', monitor: asked, port, endpoint: member.probeAddress ?? member.host } as const
   if (!needsAddresses(pool, member)) return { ...plan, address: member.probeAddress }
   const { addresses, state } = resolutionOf(member.host)

@@ -10,26 +10,20 @@
  *
  * Bound: one map for each service.
  */
-import { compileLocationMap } from '../../dataplane/zone/location-map.ts'
-import type { AreaMap, NearChoice } from '../location/areas.ts'
-import type { AreaRequest } from '../location/location-thread.ts'
+import type { NearChoice } from '../location/areas.ts'
+import type { AreaRequest, ServiceMap } from '../location/location-thread.ts'
 import type { Service } from '../model.ts'
-import type { ServiceAreas } from '../steering/compose.ts'
+import type { ServiceAreas } from '../steering/selection.ts'
 import type { Catalog } from './catalog.ts'
 import { Slots } from './slots.ts'
 
 export interface LocationMapsOptions {
   /** Makes areas; see `LocationSource.areas`. */
-  readonly areas: (request: AreaRequest, signal: AbortSignal) => Promise<AreaMap>
+  readonly areas: (request: AreaRequest, signal: AbortSignal) => Promise<ServiceMap>
   /** One line: a service has no map, and why. */
   readonly onProblem: (problem: string) => void
   /** How long a step may wait for its maps; 10 s. */
   readonly patienceMs?: number
-}
-
-interface LocationMap {
-  readonly areas: AreaMap['areas']
-  readonly image: SharedArrayBuffer
 }
 
 /** Maps that are made but not taken over. */
@@ -37,7 +31,7 @@ export interface PreparedMaps {
   /** By service, the key of its map. */
   readonly keys: ReadonlyMap<string, string>
   /** By key: those that are new. */
-  readonly made: ReadonlyMap<string, LocationMap>
+  readonly made: ReadonlyMap<string, ServiceMap>
 }
 
 /** What the workers have to be told. */
@@ -49,7 +43,7 @@ export class LocationMaps {
   readonly #options: LocationMapsOptions
   readonly #slots = new Slots()
   /** By key. */
-  readonly #maps = new Map<string, LocationMap>()
+  readonly #maps = new Map<string, ServiceMap>()
   #keys: ReadonlyMap<string, string> = new Map()
 
   constructor(options: LocationMapsOptions) {
@@ -103,15 +97,14 @@ export class LocationMaps {
   async #make(
     requests: ReadonlyMap<string, AreaRequest>,
     signal: AbortSignal,
-  ): Promise<Map<string, LocationMap>> {
+  ): Promise<Map<string, ServiceMap>> {
     if (requests.size === 0) return new Map()
     const patience = AbortSignal.timeout(this.#options.patienceMs ?? defaultPatienceMs)
     const either = AbortSignal.any([signal, patience])
     const made = await Promise.all(
       Array.from(requests, async ([key, request]) => {
         try {
-          const { areas, ranges } = await this.#options.areas(request, either)
-          return [[key, { areas, image: compileLocationMap(ranges) }] as const]
+          return [[key, await this.#options.areas(request, either)] as const]
         } catch (error) {
           signal.throwIfAborted()
           this.#options.onProblem(`a location map was not made: ${(error as Error).message}`)

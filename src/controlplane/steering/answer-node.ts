@@ -18,10 +18,10 @@ import { parseAddress } from '../../dataplane/wire/address.ts'
 import { parseName } from '../../dataplane/wire/name.ts'
 import { maxCandidates } from '../../dataplane/zone/plan.ts'
 import type { AnswerNode } from '../../dataplane/zone/plan-node.ts'
+import { stableKey } from '../../dataplane/zone/stable-key.ts'
 import type { AddressText, Member, Pool, PoolSelect, Resolution } from '../model.ts'
 import type { Leaf } from './branch.ts'
 import type { MemberJudgement } from './judge.ts'
-import { stableKey } from './stable-key.ts'
 
 /** What answers are made of beside the selection. */
 export interface LeafSources {

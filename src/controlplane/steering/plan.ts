@@ -8,11 +8,11 @@
  * is not what it should be, and under every all-down policy.
  */
 import type { PlanNode } from '../../dataplane/zone/plan-node.ts'
+import { stableKey } from '../../dataplane/zone/stable-key.ts'
 import type { Service } from '../model.ts'
 import { answerNode, type LeafSources } from './answer-node.ts'
 import type { Branch, Leaf } from './branch.ts'
 import type { Selection } from './selection.ts'
-import { stableKey } from './stable-key.ts'
 
 /** The plan that a selection comes to. */
 export function toPlan({ judgement, branch }: Selection, sources: LeafSources): PlanNode {

@@ -6,7 +6,12 @@ import type { Probe } from '../../../src/controlplane/health/probe.ts'
 import type { ProbeTarget } from '../../../src/controlplane/health/probe-target.ts'
 import type { ProbePlan } from '../../../src/controlplane/health/sources.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
-import type { HttpMonitor, ProbeMonitor, ProbeTiming, TextExpectation } from '../../../src/controlplane/model.ts'
+import type {
+  HttpMonitor,
+  ProbeMonitor,
+  ProbeTiming,
+  TextExpectation,
+} from '../../../src/controlplane/model.ts'
 import { anyText, httpDefaults, timingDefaults } from '../model-defaults.ts'
 
 /** What the tests register their clean-up with: a tap test. */

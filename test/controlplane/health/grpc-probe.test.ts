@@ -7,8 +7,8 @@ import t from 'tap'
 import { probe } from '../../../src/controlplane/health/probe.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type { GrpcMonitor } from '../../../src/controlplane/model.ts'
-import { certificate, certificateFolder, withoutOpenssl } from './certificates.ts'
 import { tlsDefaults } from '../model-defaults.ts'
+import { certificate, certificateFolder, withoutOpenssl } from './certificates.ts'
 import { closedPort, serve, serveBytes, serveHttp, serveTcp, targetOf, timing } from './fixture.ts'
 
 const never = new AbortController().signal

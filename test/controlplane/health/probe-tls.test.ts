@@ -6,8 +6,8 @@ import t from 'tap'
 import { AddressPolicy } from '../../../src/controlplane/health/address-policy.ts'
 import { createProber, probe } from '../../../src/controlplane/health/probe.ts'
 import { parsePrefix } from '../../../src/dataplane/wire/prefix.ts'
-import { certificate, certificateFolder, opensslTime, withoutOpenssl } from './certificates.ts'
 import { tlsDefaults } from '../model-defaults.ts'
+import { certificate, certificateFolder, opensslTime, withoutOpenssl } from './certificates.ts'
 import { closedPort, containing, serve, serveHttp, serveTcp, targetAt } from './fixture.ts'
 
 const never = new AbortController().signal

@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import t from 'tap'
 import { patternProblem, TextSearch, textLimit } from '../../../src/controlplane/health/text-expectation.ts'
 import { anyText } from '../model-defaults.ts'
-import {  } from './fixture.ts'
 
 t.test('a text that comes in pieces is judged as a whole', async () => {
   const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'ü'), maxLength: 30 })

@@ -42,7 +42,7 @@ t.test('none given: the country table that is installed', async (t) => {
   t.equal(await countryOf('130.59.31.80'), 'CH')
   t.match(source.databases, [{ databaseType: 'country ipvAll' }])
   t.ok(source.databases[0]!.ranges > 100_000)
-  const { areas, ranges } = await source.areas({
+  const { areas, image } = await source.areas({
     steer: 'geo',
     rules: {
       cidr: [],
@@ -54,7 +54,7 @@ t.test('none given: the country table that is installed', async (t) => {
     },
   })
   t.same(areas, [[0], [1]])
-  t.ok(ranges.ipv4.starts.length > 10_000 && ranges.ipv6.starts.length > 10_000)
+  t.ok(image.byteLength > 100_000, 'Europe is in many places')
 })
 
 t.test('a file that is replaced is read again', async (t) => {

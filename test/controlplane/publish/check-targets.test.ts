@@ -1,5 +1,6 @@
 import t from 'tap'
-import type { Member, Pool, Resolution } from '../../../src/controlplane/model.ts'
+import type { CheckTarget } from '../../../src/controlplane/health/checker.ts'
+import type { HttpMonitor, Member, Pool, Resolution } from '../../../src/controlplane/model.ts'
 import { Catalog } from '../../../src/controlplane/publish/catalog.ts'
 import { checkTargets } from '../../../src/controlplane/publish/check-targets.ts'
 import { httpMonitorWith } from '../health/fixture.ts'
@@ -22,7 +23,11 @@ const resolution = (state: Resolution['state'], ...addresses: string[]): Resolut
   error: null,
 })
 
-function catalogOf(members: readonly Member[], changes: Partial<Pool> = {}, monitor: Partial<HttpMonitor> = {}) {
+function catalogOf(
+  members: readonly Member[],
+  changes: Partial<Pool> = {},
+  monitor: Partial<HttpMonitor> = {},
+) {
   const pool: Pool = {
     name: 'web',
     ...poolDefaults,
@@ -53,7 +58,12 @@ t.test('where members are probed', async (t) => {
     resolved,
   )
   t.match(targets, [
-    { pool: 'web', member: 'address', quorum: 'own', plan: { kind: 'probe', address: '192.0.2.1', port: 80 } },
+    {
+      pool: 'web',
+      member: 'address',
+      quorum: 'own',
+      plan: { kind: 'probe', address: '192.0.2.1', port: 80 },
+    },
     { member: 'elsewhere', plan: { address: '192.0.2.3', port: 81 } },
     { member: 'host', plan: { address: '192.0.2.8', endpoint: 'lb.example.', pending: false } },
     { member: 'hosted-elsewhere', plan: { address: '192.0.2.4', endpoint: '192.0.2.4' } },
@@ -67,10 +77,7 @@ t.test('a host without addresses is not probed, wherever that would be', async (
       resolution(state),
     )
     const pending = state === 'pending'
-    t.match(targets, [
-      { plan: { address: null, pending } },
-      { plan: { address: null, pending } },
-    ])
+    t.match(targets, [{ plan: { address: null, pending } }, { plan: { address: null, pending } }])
   }
   const cname = catalogOf([host, { ...host, probeAddress: '192.0.2.4' }], { hosts: 'cname' })
   t.match(
@@ -80,9 +87,14 @@ t.test('a host without addresses is not probed, wherever that would be', async (
   )
 })
 
+const monitorOf = ({ plan }: CheckTarget) =>
+  plan.kind === 'probe' && plan.monitor.type.startsWith('http')
+    ? (plan.monitor as HttpMonitor).host
+    : undefined
+
 t.test('a host is asked by its name where the monitor has none', async (t) => {
   const hostOf = (member: Member, monitor: Partial<HttpMonitor>) =>
-    checkTargets(catalogOf([member], {}, monitor), resolved)[0]!.monitor.host
+    monitorOf(checkTargets(catalogOf([member], {}, monitor), resolved)[0]!)
   t.equal(hostOf(host, {}), 'lb.example')
   t.equal(hostOf(host, { port: 8080 }), 'lb.example:8080')
   t.equal(hostOf(host, { type: 'https', port: 443 }), 'lb.example')

@@ -1,9 +1,10 @@
 import t from 'tap'
-import { type Member, type Pool, plainPool, type Resolution } from '../../../src/controlplane/model.ts'
+import type { Member, Pool, Resolution } from '../../../src/controlplane/model.ts'
 import { answerNode } from '../../../src/controlplane/steering/answer-node.ts'
 import type { Leaf } from '../../../src/controlplane/steering/branch.ts'
-import { stableKey } from '../../../src/controlplane/steering/stable-key.ts'
 import type { AnswerNode } from '../../../src/dataplane/zone/plan-node.ts'
+import { stableKey } from '../../../src/dataplane/zone/stable-key.ts'
+import { poolDefaults } from '../model-defaults.ts'
 
 const expiresAt = new Date(1_800_000_030_500)
 
@@ -40,9 +41,8 @@ function leafOf(targets: Record<string, number>, changes: Partial<Pool> = {}, st
       near: false,
     } as const
   })
-  const settings = { monitor: null, select: 'all', answers: null, minUp: 0, hosts: 'resolve' } as const
   const members = judged.map(({ member }) => member)
-  const pool: Pool = { name: 'web', ...settings, ...plainPool, members, ...changes }
+  const pool: Pool = { name: 'web', ...poolDefaults, members, ...changes }
   return { kind: 'leaf', outcome: 'up', pool, members: judged, unsettled: false }
 }
 

@@ -4,15 +4,13 @@
  * Members are words, one each: `up`, `down`, `unknown`, `was-up` and `was-down` (unknown now, but once measured), `near` (up, with
  * failures counting), `forced-up` (though down), `forced-down` and `drained` (though up), `lost` (a host without addresses).
  */
-import {
-  type HealthState,
-  type Member,
-  type OverrideState,
-  type Pool,
-  plainPool,
-  plainService,
-  type Resolution,
-  type Service,
+import type {
+  HealthState,
+  Member,
+  OverrideState,
+  Pool,
+  Resolution,
+  Service,
 } from '../../../src/controlplane/model.ts'
 import type { Conditions } from '../../../src/controlplane/steering/conditions.ts'
 import type { LastKnownEntries } from '../../../src/controlplane/steering/last-known.ts'
@@ -20,6 +18,7 @@ import { toPlan } from '../../../src/controlplane/steering/plan.ts'
 import { type Situation, selectAnswer } from '../../../src/controlplane/steering/select.ts'
 import type { Selection, ServiceAreas } from '../../../src/controlplane/steering/selection.ts'
 import type { AnswerNode, PlanNode } from '../../../src/dataplane/zone/plan-node.ts'
+import { poolDefaults, serviceDefaults } from '../model-defaults.ts'
 
 export const memberWords = [
   'up',
@@ -99,8 +98,7 @@ export function buildPool(
       ? { ...common, address: null, host: `${member}.test.` }
       : { ...common, address: `192.0.2.${index + 1}`, host: null }
   })
-  const plain = { monitor: 'web', select: 'all', answers: null, minUp: 0, hosts: 'resolve' } as const
-  return { name, ...plain, ...plainPool, members, ...changes }
+  return { name, ...poolDefaults, monitor: 'web', members, ...changes }
 }
 
 export function resolutionOf(host: string): Resolution {
@@ -126,8 +124,7 @@ export function conditionsOf(pictures: Readonly<Record<string, MemberPicture>>):
 }
 
 export function buildService(name: string, changes: Partial<Service>): Service {
-  const plain = { ttlSeconds: 30, steer: 'failover', whenAllDown: 'serve-all', fallback: null } as const
-  return { name, ...plain, ...plainService([]), ...changes }
+  return { name, ...serviceDefaults, choices: [], ...changes }
 }
 
 /** Choices such as `eu`, `us 30` (with a weight) and `service inner`. */
