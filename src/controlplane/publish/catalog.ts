@@ -1,4 +1,6 @@
+import { matchesPattern } from '../glob.ts'
 import type { Monitor, Override, Pool, Service, ZoneHead } from '../model.ts'
+import { effectiveOverride, type MemberPattern, OverrideIndex } from '../override-index.ts'
 import { needsAddresses } from '../steering/select.ts'
 
 /** A zone's head with the serial of its SOA. */
@@ -31,7 +33,7 @@ export interface HostedMember {
   readonly host: string
 }
 
-/** Neither a pool's name nor a member's holds a slash. */
+/** Neither a pool's name nor a member's holds a slash, and neither does a pattern for them. */
 export function memberKey(pool: string, member: string): string {
   return `${pool}/${member}`
 }
@@ -51,6 +53,7 @@ export class Catalog implements CatalogParts {
   #byZone: Map<string, string[]> | undefined
   #byPool: Map<string, string[]> | undefined
   #byHost: Map<string, HostedMember[]> | undefined
+  #overrideIndex: OverrideIndex | undefined
 
   static readonly empty = new Catalog({
     revision: -1,
@@ -81,6 +84,35 @@ export class Catalog implements CatalogParts {
   servicesOf(pool: string): readonly string[] {
     this.#byPool ??= group(this.services.values(), poolsOf)
     return this.#byPool.get(pool) ?? []
+  }
+
+  /** The override that holds a member of a pool that there is; null when none does. */
+  overrideOf(pool: string, member: string, now: Date): Override | null {
+    this.#overrideIndex ??= new OverrideIndex(this.overrides.values())
+    return effectiveOverride(this.#overrideIndex, pool, member, now)
+  }
+
+  /** The pools with members that one of these stands for. */
+  poolsMatching(patterns: Iterable<MemberPattern>): Set<string> {
+    const found = new Set<string>()
+    for (const { pool, member } of patterns) {
+      const exact = this.pools.get(pool)
+      for (const { name, members } of exact === undefined ? this.pools.values() : [exact]) {
+        if (found.has(name) || !matchesPattern(pool, name)) continue
+        if (members.some((candidate) => matchesPattern(member, candidate.name))) found.add(name)
+      }
+    }
+    return found
+  }
+
+  /** The members that overrides drain now. */
+  drained(now: Date): MemberPattern[] {
+    if (![...this.overrides.values()].some(({ state }) => state === 'drain')) return []
+    return [...this.pools.values()].flatMap(({ name: pool, members }) =>
+      members.flatMap(({ name: member }) =>
+        this.overrideOf(pool, member, now)?.state === 'drain' ? [{ pool, member }] : [],
+      ),
+    )
   }
 
   /** The hosts that have to be resolved, each with the members that it is. */

@@ -10,12 +10,13 @@
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { compileDirectory } from '../../dataplane/zone/directory.ts'
 import { compilePlan } from '../../dataplane/zone/plan.ts'
-import type { HealthState, Member, OverrideState, Pool, Resolution } from '../model.ts'
+import type { HealthState, Member, Pool, Resolution } from '../model.ts'
 import { toPlan } from '../steering/plan.ts'
 import { type LastKnown, type Selection, selectMembers } from '../steering/select.ts'
 import type { AnswerCounters } from './answer-counters.ts'
-import { Catalog, memberKey, poolsOf } from './catalog.ts'
-import type { ImagePump } from './image-pump.ts'
+import { Catalog, poolsOf } from './catalog.ts'
+import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
+import type { ImagePump, Images } from './image-pump.ts'
 import { Slots } from './slots.ts'
 
 /** The step from one catalog to the next. */
@@ -32,6 +33,9 @@ export interface CatalogStep {
 export interface PublisherOptions {
   readonly pump: ImagePump
   readonly answers: AnswerCounters
+  readonly handedOut: HandedOut
+  /** What the workers have acknowledged, and with it who is answered, may have changed. */
+  readonly onServed?: () => void
   /** What the probes say of a member of a pool with a monitor. */
   readonly measured: (pool: string, member: string) => HealthState
   /** What resolving the host of a member has come to. */
@@ -44,6 +48,15 @@ interface Waiter {
   readonly resolve: () => void
 }
 
+/** What the pump hands over in one generation. */
+interface HandOver {
+  readonly offer: Offer
+  /** The pump's word that the workers have it. */
+  readonly served: Promise<void>
+  /** Resolves when that has been taken note of. */
+  readonly noted: Promise<void>
+}
+
 export class Publisher {
   readonly #options: PublisherOptions
   readonly #zoneSlots = new Slots()
@@ -51,6 +64,9 @@ export class Publisher {
   /** By service. Bounded by the services. */
   readonly #selections = new Map<string, Selection>()
   readonly #lastKnown = new Map<string, LastKnown>()
+  /** Whom the plans that have been made hold, by service, until they are handed over in the same turn. */
+  readonly #made = new Map<string, readonly AnsweredMember[]>()
+  #handOver: HandOver | undefined
   /** One entry for each request that waits for its own write; each ends with its request. */
   readonly #waiters = new Set<Waiter>()
   #catalog = Catalog.empty
@@ -104,7 +120,8 @@ export class Publisher {
     const emptied = gone.map((apex) => [this.#zoneSlots.release(apex)!, null] as const)
     const came = [...catalog.zones.keys()].some((apex) => !before.zones.has(apex))
     const directory = came || gone.length > 0 ? { directory: this.#directory() } : {}
-    await this.#options.pump.push({ zones: [...emptied, ...zones], plans, ...directory })
+    await this.#push({ zones: [...emptied, ...zones], plans, ...directory })
+    if (catalog.pools !== before.pools) this.#options.handedOut.retain(this.#catalog.pools)
     this.#reach(catalog.revision)
   }
 
@@ -112,7 +129,7 @@ export class Publisher {
   async refresh(pools: Iterable<string>): Promise<void> {
     const services = new Set([...pools].flatMap((pool) => this.#catalog.servicesOf(pool)))
     if (services.size === 0) return
-    await this.#options.pump.push({
+    await this.#push({
       zones: [],
       plans: Array.from(services, (service) => this.#plan(service)),
     })
@@ -139,6 +156,26 @@ export class Publisher {
     })
   }
 
+  /** Resolves when the workers serve the images, and it is known who has left the answers by that. */
+  #push(images: Images): Promise<void> {
+    const { pump, handedOut, onServed } = this.#options
+    const served = pump.push(images)
+    let handOver = this.#handOver
+    // The pump gives one promise to all that it hands over together.
+    if (handOver?.served !== served) {
+      const offer: Offer = new Map()
+      const noted = served.then(() => {
+        handedOut.acknowledge(offer)
+        onServed?.()
+      })
+      handOver = { offer, served, noted }
+      this.#handOver = handOver
+    }
+    for (const [service, members] of this.#made) handedOut.offer(handOver.offer, service, members)
+    this.#made.clear()
+    return handOver.noted
+  }
+
   #reach(revision: number): void {
     this.#served = revision
     for (const waiter of this.#waiters) {
@@ -162,7 +199,11 @@ export class Publisher {
     const selection = selectMembers(
       service,
       pools,
-      { measured, resolution, forced: (pool, member) => this.#forced(pool, member, now) },
+      {
+        measured,
+        resolution,
+        forced: (pool, member) => this.#catalog.overrideOf(pool, member, now)?.state ?? null,
+      },
       this.#lastKnown.get(name),
     )
     this.#selections.set(name, selection)
@@ -176,21 +217,24 @@ export class Publisher {
     answers.retain(name, (pool, member) => {
       return wanted.has(pool) && pools.get(pool)!.members.some((candidate) => candidate.name === member)
     })
-    const counterOf = (pool: Pool, member: Member) => answers.slotOf(name, pool.name, member.name)
+    const counted: { pool: string; member: string }[] = []
+    const counterOf = (pool: Pool, member: Member) => {
+      counted.push({ pool: pool.name, member: member.name })
+      return answers.slotOf(name, pool.name, member.name)
+    }
     const plan = toPlan(service, selection, counterOf, resolution)
+    this.#made.set(
+      name,
+      counted.map((member) => ({ ...member, ttlSeconds: plan.ttlSeconds })),
+    )
     return [this.planSlot(name), compilePlan(plan)]
-  }
-
-  #forced(pool: string, member: string, now: Date): OverrideState | null {
-    const override = this.#catalog.overrides.get(memberKey(pool, member))
-    if (override === undefined || (override.until !== null && override.until <= now)) return null
-    return override.state
   }
 
   #forget(service: string): readonly [number, null] {
     this.#selections.delete(service)
     this.#lastKnown.delete(service)
     this.#options.answers.retain(service, () => false)
+    this.#made.set(service, [])
     return [this.#planSlots.release(service)!, null]
   }
 

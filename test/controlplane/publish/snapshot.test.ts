@@ -58,6 +58,15 @@ const base: SnapshotBase = {
       actor: 'admin',
       since: new Date(0),
     },
+    {
+      pool: 'web-*',
+      member: 'fra-?',
+      state: 'down',
+      until: null,
+      reason: '',
+      actor: 'token:ops',
+      since: new Date(1),
+    },
   ],
   health: [{ pool: 'web', member: 'a', state: 'down', since: new Date(5), reason: 'status 503' }],
   lastKnown: [['www.example.test', { pool: 'web', members: ['a'] }]],
@@ -71,6 +80,10 @@ const base: SnapshotBase = {
       error: null,
     },
   ],
+  handedOut: [
+    { pool: 'web', member: 'a', ttlSeconds: null, safeAt: new Date('2030-01-01T00:00:30Z') },
+    { pool: 'web', member: 'b', ttlSeconds: 30, safeAt: null },
+  ],
 }
 
 t.test('what was written is read', async (t) => {
@@ -83,6 +96,18 @@ t.test('what was written is read', async (t) => {
   await files.writeBase(base, now)
   t.same(await files.read(), { ...base, writtenAt: now })
   t.same(await files.readResolutions(), base.resolutions)
+})
+
+t.test('a base of a version that did not know what was handed out', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'pooldns-snapshot-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const files = new SnapshotFiles(folder)
+  await files.writeBase(base, new Date())
+  const path = join(folder, 'snapshot/base.json')
+  const document = JSON.parse(await readFile(path, 'utf8'))
+  delete document.status.handedOut
+  await writeFile(path, JSON.stringify(document))
+  t.same((await files.read())?.handedOut, [])
 })
 
 t.test('a damaged base is refused', async (t) => {
