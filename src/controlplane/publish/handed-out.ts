@@ -62,7 +62,10 @@ export class HandedOut {
     this.#now = now
   }
 
-  /** Says whom the plan of a service holds that is being handed over; none for a service that goes. Takes the place of one before in this offer. */
+  /**
+   * Says whom the plan of a service holds that is being handed over; nobody for a service that goes. Takes the place of the
+   * service's plan before in this offer, which the workers will not see.
+   */
   offer(offer: Offer, service: string, members: Iterable<AnsweredMember>): void {
     this.#offers.add(offer)
     const plan = new Map<Known, number>()

@@ -8,6 +8,7 @@ import { Database } from '../../../src/controlplane/store/database.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { hostsSuite } from './suite/hosts.ts'
 import { journalSuite } from './suite/journal.ts'
+import { overridesSuite } from './suite/overrides.ts'
 import { poolsSuite } from './suite/pools.ts'
 import { rrsetsSuite } from './suite/rrsets.ts'
 import { servicesSuite } from './suite/services.ts'
@@ -17,6 +18,7 @@ const suites = {
   zones: zonesSuite,
   rrsets: rrsetsSuite,
   pools: poolsSuite,
+  overrides: overridesSuite,
   services: servicesSuite,
   hosts: hostsSuite,
   journal: journalSuite,
