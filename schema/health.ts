@@ -1,9 +1,26 @@
-import { bigint, check, foreignKey, index, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
+import { type SQL, sql } from 'drizzle-orm'
+import {
+  type AnyPgColumn,
+  bigint,
+  check,
+  foreignKey,
+  index,
+  pgTable,
+  primaryKey,
+  text,
+} from 'drizzle-orm/pg-core'
 import { healthStates, overrideStates } from '../src/controlplane/model.ts'
-import { instant, key, oneOf } from './column-types.ts'
+import { instant, isName, key, oneOf } from './column-types.ts'
 import { members } from './pools.ts'
 
-/** What operators say about members. Stands beside `member_health` and never replaces it. */
+/** Whether an override's pool or member is a pattern, in the words of the index on those. */
+export const isPatternRow = (t: { readonly pool: AnyPgColumn; readonly member: AnyPgColumn }): SQL =>
+  sql`(${t.pool} ~ '[*?]' or ${t.member} ~ '[*?]')`
+
+/**
+ * What operators say about members. Stands beside `member_health` and never replaces it. Pool and member may be patterns, so
+ * no foreign key: `store/members.ts` deletes those of one member along with it.
+ */
 export const overrides = pgTable(
   'overrides',
   {
@@ -17,11 +34,9 @@ export const overrides = pgTable(
   },
   (t) => [
     primaryKey({ name: 'overrides_pkey', columns: [t.pool, t.member] }),
-    foreignKey({
-      name: 'overrides_member_fkey',
-      columns: [t.pool, t.member],
-      foreignColumns: [members.pool, members.name],
-    }).onDelete('cascade'),
+    index('overrides_patterns_index').on(t.pool, t.member).where(isPatternRow(t)),
+    check('overrides_pool_check', isName(t.pool)),
+    check('overrides_member_check', isName(t.member)),
     check('overrides_state_check', oneOf(t.state, overrideStates)),
   ],
 )

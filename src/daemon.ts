@@ -24,9 +24,13 @@ import { startChecker } from './controlplane/health/checker.ts'
 import type { HealthEvent, MemberHealth, Override } from './controlplane/model.ts'
 import { AnswerCounters } from './controlplane/publish/answer-counters.ts'
 import { CompileThread } from './controlplane/publish/compile-thread.ts'
+import { type DrainedMember, DrainWatch } from './controlplane/publish/drain-watch.ts'
 import { Follower } from './controlplane/publish/follower.ts'
+import { HandedOut } from './controlplane/publish/handed-out.ts'
+import { handedOutBefore } from './controlplane/publish/handed-out-before.ts'
 import { HealthRecorder } from './controlplane/publish/health-recorder.ts'
 import { ImagePump } from './controlplane/publish/image-pump.ts'
+import { type OverrideEvent, overrideEvents } from './controlplane/publish/override-events.ts'
 import { OverrideExpiry } from './controlplane/publish/override-expiry.ts'
 import { probeTargets } from './controlplane/publish/probe-targets.ts'
 import { type CatalogStep, Publisher } from './controlplane/publish/publisher.ts'
@@ -144,6 +148,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       health: () => [...checker.availability().values()].flatMap((members) => [...members.values()]),
       lastKnown: () => publisher.lastKnown(),
       resolutions: () => resolver.lastGood(),
+      handedOut: () => handedOut.entries(),
       onError: onError('the snapshot was not written'),
     }),
   )
@@ -163,9 +168,15 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     }),
   )
   const resolver = stack.use(new HostResolver({ lookup: lookupBy(config.resolvers), onChanges: onResolved }))
+  const handedOut = new HandedOut(now)
+  const drains = stack.use(
+    new DrainWatch({ state: (pool, member) => handedOut.state(pool, member), onDrained, now }),
+  )
   const publisher = new Publisher({
     pump,
     answers,
+    handedOut,
+    onServed: () => drains.look(),
     resolution: (host) => resolver.resolution(host),
     measured: (pool, member) => checker.availability().get(pool)?.get(member)?.state ?? 'unknown',
     now,
@@ -212,10 +223,20 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
   }
 
   function onOverridesEnded(ended: readonly Override[]): void {
-    void publisher.refresh(new Set(ended.map(({ pool }) => pool)))
+    const { catalog } = publisher
+    void publisher.refresh(catalog.poolsMatching(ended))
+    drains.watch(catalog.drained(now()))
     database
       .write('system', (write) => expireOverrides(write, now()))
       .catch(onError('ended overrides were not deleted'))
+  }
+
+  function onOverrideEvent({ at: _, ...event }: OverrideEvent): void {
+    log.info(event, 'override')
+  }
+
+  function onDrained(members: readonly DrainedMember[]): void {
+    for (const { pool, member, at } of members) log.info({ pool, member, safeAt: at }, 'member drained')
   }
 
   /** Before a step's plans are made: who is probed, what they were when the daemon last ran, which overrides end. */
@@ -234,6 +255,10 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       }
     }
     if (catalog.overrides !== before.overrides) expiry.watch(catalog.overrides.values())
+    if (catalog.overrides !== before.overrides || catalog.pools !== before.pools) {
+      drains.watch(catalog.drained(now()))
+    }
+    overrideEvents(before, catalog, now()).forEach(onOverrideEvent)
     snapshots.mark()
   }
 
@@ -266,6 +291,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       ownZones: new OwnZones(state),
       serviceStatus: (name) => serviceStatus(publisher.selection(name)),
       resolution: (host) => resolver.resolution(host),
+      handedOut: (pool, member) => handedOut.state(pool, member),
       adminTokenHash: tokenHash,
       publicTools: config.publicTools,
       resolvers: config.resolvers,
@@ -306,6 +332,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     try {
       const snapshot = await files.read()
       if (snapshot === null) return null
+      handedOut.restore(handedOutBefore(snapshot, now()))
       const start = await coldStart(
         snapshot,
         compiler,

@@ -3,6 +3,7 @@ import type { Logger } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Availability } from '../health/availability.ts'
 import type { MemberReport, Resolution } from '../model.ts'
+import type { HandedOutState } from '../publish/handed-out.ts'
 import type { Database } from '../store/database.ts'
 
 export interface ApiContext {
@@ -48,6 +49,8 @@ export interface ApiContext {
   readonly serviceStatus?: (name: string) => ServiceStatus | null
   /** What resolving the host of a member has come to; null when it is not resolved. */
   readonly resolution?: (host: string) => Resolution | null
+  /** Whether this node answers with a member, and until when clients may still have it. */
+  readonly handedOut?: (pool: string, member: string) => HandedOutState
   /** SHA-256 of the admin token. */
   readonly adminTokenHash: Uint8Array
   /** Whether lookup, validate and history are open to everybody. */

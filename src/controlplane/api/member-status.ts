@@ -1,27 +1,17 @@
 /** What is known of a member beside its configuration: what the probes, an operator and the resolvers say. */
 import Type, { type Static } from 'typebox'
-import { formatOverride } from '../document/override.ts'
 import {
   healthStates,
   type Member,
   type Override,
-  overrideStates,
   type Pool,
   type Resolution,
   resolutionStates,
 } from '../model.ts'
 import { needsAddresses } from '../steering/conditions.ts'
 import type { ApiContext } from './context.ts'
-
-const Instant = Type.String({ format: 'date-time' })
-const InstantOrNull = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })
-
-export const OverrideView = Type.Object({
-  state: Type.Enum([...overrideStates]),
-  until: InstantOrNull,
-  reason: Type.String(),
-  status: Type.Object({ since: Instant, actor: Type.String() }),
-})
+import { EffectiveOverride, presentEffective } from './override-view.ts'
+import { Instant, InstantOrNull } from './schemas.ts'
 
 const ResolutionView = Type.Object({
   state: Type.Enum([...resolutionStates], {
@@ -44,8 +34,19 @@ export const MemberStatus = Type.Object({
   }),
   since: InstantOrNull,
   reason: Type.String(),
-  override: Type.Unsafe<Static<typeof OverrideView> | null>(
-    Type.Union([OverrideView, Type.Null()], {
+  answered: Type.Optional(
+    Type.Boolean({ description: 'whether this node answers with the member now, for any service' }),
+  ),
+  safeAt: Type.Optional(
+    Type.Unsafe<string | null>({
+      ...InstantOrNull,
+      description:
+        'of a member that is not answered: when the last TTL that this node handed out with it has run out, at the latest. ' +
+        'Null while it is answered, and for one that has not been for long',
+    }),
+  ),
+  override: Type.Unsafe<Static<typeof EffectiveOverride> | null>(
+    Type.Union([EffectiveOverride, Type.Null()], {
       description: "the operator's word, which goes before the state",
     }),
   ),
@@ -57,30 +58,25 @@ export const MemberStatus = Type.Object({
   ),
 })
 
-export function presentOverride(override: Override): Static<typeof OverrideView> {
-  const { state, until, reason } = formatOverride(override)
-  return {
-    state,
-    until: until ?? null,
-    reason: reason ?? '',
-    status: { since: override.since.toISOString(), actor: override.actor },
-  }
-}
-
-/** The measured state and the override, side by side. `override` null when there is none, or it has ended. */
+/** The measured state and the override that holds the member, side by side; `override` null when none does. */
 export function memberStatus(
   context: ApiContext,
   pool: Pool,
   member: Member,
   override: Override | null,
 ): Static<typeof MemberStatus> {
-  const standing = override !== null && (override.until === null || override.until > context.now())
   const resolution = resolutionOf(context, pool, member)
   return {
     ...measured(context, pool, member, resolution),
-    override: standing ? presentOverride(override) : null,
+    ...handedOut(context, pool.name, member.name),
+    override: override === null ? null : presentEffective(override),
     ...(resolution === null ? {} : { resolution: presentResolution(resolution) }),
   }
+}
+
+function handedOut(context: ApiContext, pool: string, member: string) {
+  const state = context.handedOut?.(pool, member)
+  return state === undefined ? {} : { answered: state.answered, safeAt: state.safeAt?.toISOString() ?? null }
 }
 
 function resolutionOf(context: ApiContext, pool: Pool, member: Member): Resolution | null {

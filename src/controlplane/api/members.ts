@@ -2,9 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { formatMember, MemberSchema, parseMember } from '../document/pool.ts'
 import type { Member } from '../model.ts'
+import { effectiveOverride, OverrideIndex } from '../override-index.ts'
 import type { Tx } from '../store/database.ts'
 import { deleteMember, getMember, putMember } from '../store/members.ts'
-import { getOverride } from '../store/overrides.ts'
+import { overridesFor } from '../store/overrides.ts'
 import { getPool } from '../store/pools.ts'
 import type { Stored } from '../store/stored.ts'
 import type { ApiContext } from './context.ts'
@@ -45,7 +46,8 @@ async function present(
   if (key === null) return []
   const pool = await getPool(tx, key.pool)
   if (pool === null) throw notFound(`pool ${key.pool}`)
-  const override = await getOverride(tx, key.pool, key.member)
+  const overrides = new OverrideIndex(await overridesFor(tx, key.pool, key.member))
+  const override = effectiveOverride(overrides, key.pool, key.member, context.now())
   return stored.map(({ value }) => ({
     ...formatMember(value),
     status: memberStatus(context, pool.value, value, override),

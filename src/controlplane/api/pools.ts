@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { formatMember, formatPool, MemberSchema, PoolSchema, parsePool } from '../document/pool.ts'
-import type { Override, Pool } from '../model.ts'
+import type { Pool } from '../model.ts'
+import { effectiveOverride, OverrideIndex } from '../override-index.ts'
 import type { Tx } from '../store/database.ts'
 import { listOverrides } from '../store/overrides.ts'
 import { deletePool, getPool, listPools, putPool } from '../store/pools.ts'
@@ -33,14 +34,13 @@ function poolResource(context: ApiContext): Resource<string, Pool, Pool> {
 }
 
 async function present(context: ApiContext, tx: Tx, stored: readonly Stored<Pool>[]): Promise<object[]> {
-  const overrides = new Map<string, Override>()
-  for (const override of await listOverrides(tx))
-    overrides.set(`${override.pool}/${override.member}`, override)
+  const overrides = new OverrideIndex(await listOverrides(tx))
+  const now = context.now()
   return stored.map(({ value: pool }) => ({
     ...formatPool(pool),
     members: Object.fromEntries(
       pool.members.map((member) => {
-        const override = overrides.get(`${pool.name}/${member.name}`) ?? null
+        const override = effectiveOverride(overrides, pool.name, member.name, now)
         const status = memberStatus(context, pool, member, override)
         return [member.name, { ...formatMember(member), status }]
       }),

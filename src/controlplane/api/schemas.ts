@@ -2,6 +2,9 @@
 import Type, { type TProperties, type TSchema } from 'typebox'
 import { ProblemSchema, problemType } from './errors.ts'
 
+export const Instant = Type.String({ format: 'date-time' })
+export const InstantOrNull = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })
+
 export const maxPageItems = 1000
 
 export const PageQuery = Type.Object(

@@ -127,6 +127,17 @@ export function checkName(name: string, path: string, problems: Problem[]): void
   if (!isName(name)) problems.push({ path, message: `must be ${nameDescription}, not ${show(name)}` })
 }
 
+const patternPattern = /^[a-z0-9._*?-]{1,128}$/
+
+const patternDescription =
+  'a name, or a pattern of 1 to 128 of its characters in which "*" stands for any run of characters and "?" for one'
+
+/** Reports a part of a URL that can't name members or pools, by a name or by a pattern (`glob.ts`). */
+export function checkPattern(pattern: string, path: string, problems: Problem[]): void {
+  if (patternPattern.test(pattern)) return
+  problems.push({ path, message: `must be ${patternDescription}, not ${show(pattern)}` })
+}
+
 /** A domain name of a service or a zone, canonical as in the model; null (and a problem) when it is none. */
 export function readHostname(text: string, path: string, problems: Problem[]): string | null {
   return reading(path, problems, () => {

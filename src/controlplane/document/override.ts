@@ -27,7 +27,7 @@ export type OverrideBody = Static<typeof OverrideSchema>
 const check = compileCheck(OverrideSchema)
 
 /**
- * What an operator asks of a member: `until` null keeps it until it is deleted, a `reason` that is left out is empty.
+ * What an operator asks of members: `until` null keeps it until it is deleted, a `reason` that is left out is empty.
  * The caller adds who and when.
  */
 export function parseOverride(

@@ -1,5 +1,7 @@
 import { answeringPools, nestedIn } from '../answering-pools.ts'
+import { matchesPattern } from '../glob.ts'
 import type { Monitor, Override, Pool, Service, ZoneHead } from '../model.ts'
+import { effectiveOverride, type MemberPattern, OverrideIndex } from '../override-index.ts'
 import { needsAddresses } from '../steering/conditions.ts'
 
 /** A zone's head with the serial of its SOA. */
@@ -32,7 +34,7 @@ export interface HostedMember {
   readonly host: string
 }
 
-/** Neither a pool's name nor a member's holds a slash. */
+/** Neither a pool's name nor a member's holds a slash, and neither does a pattern for them. */
 export function memberKey(pool: string, member: string): string {
   return `${pool}/${member}`
 }
@@ -55,6 +57,7 @@ export class Catalog implements CatalogParts {
   /** By service. Bounded by the services. */
   readonly #poolsOf = new Map<string, ReadonlySet<string>>()
   #byHost: Map<string, HostedMember[]> | undefined
+  #overrideIndex: OverrideIndex | undefined
 
   static readonly empty = new Catalog({
     revision: -1,
@@ -104,6 +107,35 @@ export class Catalog implements CatalogParts {
     for (const inner of found) for (const outer of this.#outer.get(inner) ?? []) found.add(outer)
     found.delete(service)
     return [...found]
+  }
+
+  /** The override that holds a member of a pool that there is; null when none does. */
+  overrideOf(pool: string, member: string, now: Date): Override | null {
+    this.#overrideIndex ??= new OverrideIndex(this.overrides.values())
+    return effectiveOverride(this.#overrideIndex, pool, member, now)
+  }
+
+  /** The pools with members that one of these stands for. */
+  poolsMatching(patterns: Iterable<MemberPattern>): Set<string> {
+    const found = new Set<string>()
+    for (const { pool, member } of patterns) {
+      const exact = this.pools.get(pool)
+      for (const { name, members } of exact === undefined ? this.pools.values() : [exact]) {
+        if (found.has(name) || !matchesPattern(pool, name)) continue
+        if (members.some((candidate) => matchesPattern(member, candidate.name))) found.add(name)
+      }
+    }
+    return found
+  }
+
+  /** The members that overrides drain now. */
+  drained(now: Date): MemberPattern[] {
+    if (![...this.overrides.values()].some(({ state }) => state === 'drain')) return []
+    return [...this.pools.values()].flatMap(({ name: pool, members }) =>
+      members.flatMap(({ name: member }) =>
+        this.overrideOf(pool, member, now)?.state === 'drain' ? [{ pool, member }] : [],
+      ),
+    )
   }
 
   /** The hosts that have to be resolved, each with the members that it is. */

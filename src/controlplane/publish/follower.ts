@@ -10,6 +10,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ControlError } from '../errors.ts'
 import type { MemberHealth } from '../model.ts'
+import type { MemberPattern } from '../override-index.ts'
 import { type Change, type ChangeBatch, changesSince, stampOf, stampsAfter } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
@@ -192,10 +193,10 @@ export class Follower implements AsyncDisposable {
       overrides: keys('override').size + keys('pool').size === 0 ? before.overrides : await readOverrides(tx),
     }
     const catalog = new Catalog(parts)
-    // A pool's change may bring or take overrides with its members, and an override's key begins with its pool.
+    // A pool's change may take overrides along with its members.
     const pools = new Set([
       ...keys('pool'),
-      ...Array.from(keys('override'), (key) => key.slice(0, key.indexOf('/'))),
+      ...catalog.poolsMatching(Array.from(keys('override'), patternOf)),
     ])
     for (const apex of zonesOfMovedServices(before, catalog)) {
       if (!touched.has(apex)) touched.set(apex, [])
@@ -256,6 +257,12 @@ async function readOverrides(tx: Tx): Promise<CatalogParts['overrides']> {
   return new Map(
     (await listOverrides(tx)).map((override) => [memberKey(override.pool, override.member), override]),
   )
+}
+
+/** Of the key that an override's change has. */
+function patternOf(key: string): MemberPattern {
+  const slash = key.indexOf('/')
+  return { pool: key.slice(0, slash), member: key.slice(slash + 1) }
 }
 
 function toCatalogService({ value: service, zone }: StoredService): CatalogService {

@@ -1,24 +1,20 @@
 /**
- * Joins what the store says (catalog), what the probes say (availability), what hosts resolve to and what the operator says
- * (overrides) into what the workers serve. Zone images come compiled from the follower; plans are selected and compiled here, at once,
- * whenever something that they depend on changes, because from a verdict to the answers there are 10 ms.
+ * Hands over to the workers what they serve. Zone images come compiled from the follower; plans are made (`planner.ts`) here and
+ * now, whenever something that they depend on changes, because from a verdict to the answers there are 10 ms.
  *
  * Everything but the hand-over is synchronous, so that two changes can't interleave: a catalog and the plans made from
- * it belong together.
+ * it belong together, and so do location maps and the plans that go by them.
  */
 
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { compileDirectory } from '../../dataplane/zone/directory.ts'
-import { compilePlan } from '../../dataplane/zone/plan-compiler.ts'
-import type { HealthState, Member, OverrideState, Pool, Resolution } from '../model.ts'
-import type { Conditions } from '../steering/conditions.ts'
-import { LastKnownAnswers, type LastKnownEntries } from '../steering/last-known.ts'
-import { toPlan } from '../steering/plan.ts'
-import { selectAnswer } from '../steering/select.ts'
 import type { Selection } from '../steering/selection.ts'
-import type { AnswerCounters } from './answer-counters.ts'
-import { Catalog, memberKey } from './catalog.ts'
-import type { ImagePump } from './image-pump.ts'
+import type { Catalog } from './catalog.ts'
+import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
+import type { ImagePump, Images } from './image-pump.ts'
+import type { LocationMaps, MapImages, PreparedMaps } from './location-maps.ts'
+import type { Planner } from './planner.ts'
+import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Slots } from './slots.ts'
 
 /** The step from one catalog to the next. */
@@ -34,12 +30,14 @@ export interface CatalogStep {
 
 export interface PublisherOptions {
   readonly pump: ImagePump
-  readonly answers: AnswerCounters
-  /** What the probes say of a member of a pool with a monitor. */
-  readonly measured: (pool: string, member: string) => HealthState
-  /** What resolving the host of a member has come to. */
-  readonly resolution: (host: string) => Resolution
-  readonly now: () => Date
+  readonly planner: Planner
+  readonly locations: Pick<LocationMaps, 'take' | 'services'>
+  readonly handedOut: HandedOut
+  readonly pools: PoolWatch
+  /** Pools that changed between healthy, degraded and down. */
+  readonly onPools: (changes: readonly PoolChange[]) => void
+  /** What the workers have acknowledged, and with it who is answered, may have changed. */
+  readonly onServed?: () => void
 }
 
 interface Waiter {
@@ -47,16 +45,26 @@ interface Waiter {
   readonly resolve: () => void
 }
 
+/** What the pump hands over in one generation. */
+interface HandOver {
+  readonly offer: Offer
+  /** The pump's word that the workers have it. */
+  readonly served: Promise<void>
+  /** Resolves when that has been taken note of. */
+  readonly noted: Promise<void>
+}
+
+type PlanImages = (readonly [slot: number, image: SharedArrayBuffer | null])[]
+
 export class Publisher {
   readonly #options: PublisherOptions
   readonly #zoneSlots = new Slots()
   readonly #planSlots = new Slots()
-  /** By service. Bounded by the services. */
-  readonly #selections = new Map<string, Selection>()
-  readonly #lastKnown = new LastKnownAnswers()
+  /** Whom the plans that have been made hold, by service, until they are handed over in the same turn. */
+  readonly #made = new Map<string, readonly AnsweredMember[]>()
+  #handOver: HandOver | undefined
   /** One entry for each request that waits for its own write; each ends with its request. */
   readonly #waiters = new Set<Waiter>()
-  #catalog = Catalog.empty
   #served = -1
 
   constructor(options: PublisherOptions) {
@@ -65,7 +73,7 @@ export class Publisher {
 
   /** The configuration that plans are made from. */
   get catalog(): Catalog {
-    return this.#catalog
+    return this.#options.planner.catalog
   }
 
   /** Revision that every worker serves; -1 before the first. */
@@ -80,46 +88,65 @@ export class Publisher {
 
   /** How a service is answered now, and why. */
   selection(service: string): Selection | undefined {
-    return this.#selections.get(service)
+    return this.#options.planner.selection(service)
   }
 
-  /** What was last answered while it was up; for the snapshot. */
-  lastKnown(): LastKnownEntries {
-    return this.#lastKnown.entries()
+  /** The services and their selections by the slots of their plans, for explaining what a worker would choose. */
+  selectionInSlot(slot: number): Selection | undefined {
+    for (const service of this.#planSlots.names()) {
+      if (this.#planSlots.get(service) === slot) return this.selection(service)
+    }
+    return undefined
   }
 
-  restoreLastKnown(known: LastKnownEntries): void {
-    this.#lastKnown.restore(known)
-  }
-
-  /** Takes over a new catalog. Resolves when the workers serve it. */
-  async adopt(step: CatalogStep): Promise<void> {
-    const before = this.#catalog
+  /**
+   * Takes over a new catalog. Resolves when the workers serve it.
+   * @param maps prepared for the catalog; null when there is nothing that could have changed them
+   */
+  async adopt(step: CatalogStep, maps: PreparedMaps | null): Promise<void> {
+    const { planner, locations, handedOut } = this.#options
+    const before = this.catalog
     const { catalog } = step
-    this.#catalog = catalog
-    this.#lastKnown.retain(catalog.pools, catalog.services)
+    planner.catalog = catalog
+    planner.retain()
+    const moved = maps === null ? [] : locations.take(maps)
     const removed = [...this.#planSlots.names()].filter((service) => !catalog.services.has(service))
-    const plans: (readonly [number, SharedArrayBuffer | null])[] = removed.map((service) =>
-      this.#forget(service),
-    )
-    for (const service of this.#affected(step)) plans.push(this.#plan(service))
+    const plans: PlanImages = removed.map((service) => this.#forget(service))
+    plans.push(...this.#plan(this.#affected(step)))
+    const lost = [...before.pools.keys()].filter((pool) => !catalog.pools.has(pool))
+    this.#lookAt([...lost, ...step.pools])
     const zones = [...step.zones].map(([apex, image]) => [this.#zoneSlots.take(apex)!, image] as const)
     const gone = [...before.zones.keys()].filter((apex) => !catalog.zones.has(apex))
     const emptied = gone.map((apex) => [this.#zoneSlots.release(apex)!, null] as const)
     const came = [...catalog.zones.keys()].some((apex) => !before.zones.has(apex))
     const directory = came || gone.length > 0 ? { directory: this.#directory() } : {}
-    await this.#options.pump.push({ zones: [...emptied, ...zones], plans, ...directory })
+    await this.#push({ zones: [...emptied, ...zones], plans, ...mapsOf(moved), ...directory })
+    if (catalog.pools !== before.pools) handedOut.retain(catalog.pools)
     this.#reach(catalog.revision)
   }
 
   /** Selects again for the services of these pools, after a transition, the end of an override or a lookup of a host. */
   async refresh(pools: Iterable<string>): Promise<void> {
-    const services = new Set([...pools].flatMap((pool) => this.#catalog.servicesOf(pool)))
-    if (services.size === 0) return
-    await this.#options.pump.push({
-      zones: [],
-      plans: Array.from(services, (service) => this.#plan(service)),
-    })
+    const names = [...pools]
+    const plans = this.#plan(new Set(names.flatMap((pool) => this.catalog.servicesOf(pool))))
+    this.#lookAt(names)
+    if (plans.length > 0) await this.#push({ zones: [], plans })
+  }
+
+  /** Takes over location maps that were made anew. */
+  async relocate(maps: PreparedMaps): Promise<void> {
+    const { locations } = this.#options
+    const images = locations.take(maps)
+    const plans = this.#plan(this.#withOuter(locations.services))
+    if (plans.length > 0 || images.length > 0) await this.#push({ zones: [], plans, ...mapsOf(images) })
+  }
+
+  /** Selects again for the services that steer by latency: probe times change all the time, and tell nobody. */
+  async refreshLatencies(): Promise<void> {
+    const { services } = this.catalog
+    const timed = [...services.values()].filter(({ steer }) => steer === 'latency')
+    const plans = this.#plan(this.#withOuter(timed.map(({ name }) => name)))
+    if (plans.length > 0) await this.#push({ zones: [], plans })
   }
 
   /** Resolves when the workers serve the revision, or a later one. Rejects with the signal's reason. */
@@ -143,6 +170,26 @@ export class Publisher {
     })
   }
 
+  /** Resolves when the workers serve the images, and it is known who has left the answers by that. */
+  #push(images: Images): Promise<void> {
+    const { pump, handedOut, onServed } = this.#options
+    const served = pump.push(images)
+    let handOver = this.#handOver
+    // The pump gives one promise to all that it hands over together.
+    if (handOver?.served !== served) {
+      const offer: Offer = new Map()
+      const noted = served.then(() => {
+        handedOut.acknowledge(offer)
+        onServed?.()
+      })
+      handOver = { offer, served, noted }
+      this.#handOver = handOver
+    }
+    for (const [service, members] of this.#made) handedOut.offer(handOver.offer, service, members)
+    this.#made.clear()
+    return handOver.noted
+  }
+
   #reach(revision: number): void {
     this.#served = revision
     for (const waiter of this.#waiters) {
@@ -152,75 +199,58 @@ export class Publisher {
     }
   }
 
-  /**
-   * Services with a plan to make anew: those that changed, those that they have a part in, and those of changed pools. What a
-   * service or a pool no longer leads to, it led to by a change of its own.
-   */
   #affected({ catalog, services, pools }: CatalogStep): Set<string> {
+    const names = this.#withOuter(services)
+    for (const pool of pools) for (const service of catalog.servicesOf(pool)) names.add(service)
+    return names
+  }
+
+  /** Services, and those that lead to them. */
+  #withOuter(services: Iterable<string>): Set<string> {
+    const { catalog } = this
     const names = new Set<string>()
     for (const service of services) {
       names.add(service)
       for (const outer of catalog.outerServicesOf(service)) names.add(outer)
     }
-    for (const pool of pools) for (const service of catalog.servicesOf(pool)) names.add(service)
-    return new Set([...names].filter((name) => catalog.services.has(name)))
+    return names
   }
 
-  #plan(name: string): readonly [number, SharedArrayBuffer] {
-    const { pools, services } = this.#catalog
-    const { answers, resolution } = this.#options
-    const service = services.get(name)!
-    const selection = selectAnswer(service, {
-      pools,
-      services,
-      conditions: this.#conditions(),
-      lastKnown: this.#lastKnown,
-      areas: () => null,
-    })
-    this.#selections.set(name, selection)
-    this.#lastKnown.remember(selection.judgement)
-    const wanted = this.#catalog.poolsOf(name)
-    answers.retain(name, (pool, member) => {
-      const { members } = (wanted.has(pool) ? pools.get(pool) : undefined) ?? { members: [] }
-      return members.some((candidate) => candidate.name === member)
-    })
-    const counterOf = (pool: Pool, member: Member) => answers.slotOf(name, pool.name, member.name)
-    const plan = toPlan(selection, { counterOf, resolutionOf: resolution })
-    return [this.planSlot(name), compilePlan(plan)]
-  }
-
-  #conditions(): Conditions {
-    const { measured, resolution } = this.#options
-    const now = this.#options.now()
-    return {
-      measured,
-      resolution,
-      forced: (pool, member) => this.#forced(pool, member, now),
-      lastKnown: () => null,
-      near: () => false,
-      share: () => 1,
-      weightPercent: () => null,
-      latencyMs: () => null,
+  /** The plans of services that are not what they were. */
+  #plan(services: Iterable<string>): PlanImages {
+    const { planner } = this.#options
+    const plans: PlanImages = []
+    for (const service of services) {
+      if (!this.catalog.services.has(service)) continue
+      const made = planner.plan(service)
+      if (made === null) continue
+      this.#made.set(service, made.members)
+      plans.push([this.planSlot(service), made.image])
     }
+    return plans
   }
 
-  #forced(pool: string, member: string, now: Date): OverrideState | null {
-    const override = this.#catalog.overrides.get(memberKey(pool, member))
-    if (override === undefined || (override.until !== null && override.until <= now)) return null
-    return override.state
+  #lookAt(names: Iterable<string>): void {
+    const { pools, planner, onPools } = this.#options
+    const changes = pools.look(names, this.catalog.pools, planner.conditions())
+    if (changes.length > 0) onPools(changes)
   }
 
   #forget(service: string): readonly [number, null] {
-    this.#selections.delete(service)
-    this.#options.answers.retain(service, () => false)
+    this.#options.planner.forget(service)
+    this.#made.set(service, [])
     return [this.#planSlots.release(service)!, null]
   }
 
   #directory(): SharedArrayBuffer {
     const apexes = Array.from(
-      this.#catalog.zones.keys(),
+      this.catalog.zones.keys(),
       (apex) => [this.#zoneSlots.take(apex)!, hostnameToWire(apex)] as const,
     )
     return compileDirectory(new Map(apexes))
   }
+}
+
+function mapsOf(images: MapImages): { readonly maps?: MapImages } {
+  return images.length === 0 ? {} : { maps: images }
 }

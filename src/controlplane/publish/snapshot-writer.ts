@@ -14,6 +14,7 @@ import type { LastKnownEntries } from '../steering/last-known.ts'
 import type { Database } from '../store/database.ts'
 import type { Catalog } from './catalog.ts'
 import type { CompileThread } from './compile-thread.ts'
+import type { HandedOutEntry } from './handed-out.ts'
 import type { SnapshotFiles } from './snapshot.ts'
 
 export interface SnapshotWriterOptions {
@@ -26,6 +27,7 @@ export interface SnapshotWriterOptions {
   readonly health: () => readonly MemberHealth[]
   readonly lastKnown: () => LastKnownEntries
   readonly resolutions: () => readonly Resolution[]
+  readonly handedOut: () => readonly HandedOutEntry[]
   readonly onError: (error: unknown) => void
   readonly settleMs?: number
   /** How long a stop lets a pass go on; 2 s. */
@@ -97,7 +99,7 @@ export class SnapshotWriter implements AsyncDisposable {
   }
 
   async #write(): Promise<void> {
-    const { database, files, compiler, health, lastKnown, resolutions } = this.#options
+    const { database, files, compiler, health, lastKnown, resolutions, handedOut } = this.#options
     // Taken first, so that no image is older than the base.
     const catalog = this.#options.catalog()
     if (!database.up || catalog.revision < 0 || !this.#options.complete()) return
@@ -113,6 +115,7 @@ export class SnapshotWriter implements AsyncDisposable {
         health: health(),
         lastKnown: lastKnown(),
         resolutions: resolutions(),
+        handedOut: handedOut(),
       }
       await files.writeBase(base, new Date())
       this.#writtenAt = new Date()

@@ -3,7 +3,7 @@
  * Files in the data directory:
  *
  *     snapshot/base.json             a document that `apply` takes too, of monitors, pools and services; status: revision,
- *                                    overrides, health, last-known answers, last good addresses of hosts
+ *                                    overrides, health, last-known answers, last good addresses of hosts, members that caches have
  *     snapshot/zones/<hash>.image    one zone each, compiled (`image-files.ts`)
  *
  * Written behind the answering path, some time after a change, each file whole or not at all (written beside, synced,
@@ -19,6 +19,7 @@ import { choiceProblems } from '../document/references.ts'
 import { ControlError, type Problem } from '../errors.ts'
 import type { MemberHealth, Monitor, Override, Pool, Resolution, Service } from '../model.ts'
 import type { LastKnownEntries } from '../steering/last-known.ts'
+import type { HandedOutEntry } from './handed-out.ts'
 
 /** Rises when an older reader would misunderstand the files. */
 const formatVersion = 3
@@ -38,6 +39,8 @@ export interface SnapshotBase {
   readonly lastKnown: LastKnownEntries
   /** Of every host that has addresses. */
   readonly resolutions: readonly Resolution[]
+  /** Of every member that is answered, or may be in caches. */
+  readonly handedOut: readonly HandedOutEntry[]
 }
 
 export interface Snapshot extends SnapshotBase {
@@ -57,6 +60,8 @@ interface BaseStatus {
     since: string
     expiresAt: string | null
   })[]
+  /** Absent in files of a version that did not know. */
+  readonly handedOut?: readonly (Omit<HandedOutEntry, 'safeAt'> & { safeAt: string | null })[]
 }
 
 export class SnapshotFiles {
@@ -102,6 +107,9 @@ export class SnapshotFiles {
       health: status.health.map(({ since, ...rest }) => ({ ...rest, since: new Date(since) })),
       lastKnown: 'pools' in status.lastKnown ? status.lastKnown : { pools: [], services: [] },
       resolutions: readResolutions(status),
+      handedOut: (status.handedOut ?? []).map(({ safeAt, ...rest }) => {
+        return { ...rest, safeAt: safeAt === null ? null : new Date(safeAt) }
+      }),
     }
   }
 

@@ -17,6 +17,11 @@ export async function getMember(tx: Tx, pool: string, name: string): Promise<Sto
   return row === null ? null : { value: toMember(row), revision: row.revision }
 }
 
+/** Names of every member, pools in order. */
+export async function listMemberNames(tx: Tx): Promise<{ pool: string; member: string }[]> {
+  return tx.select({ pool: members.pool, member: members.name }).from(members).orderBy(asc(members.pool))
+}
+
 /**
  * Creates or replaces one member; a new one comes last. Throws `not-found` when there is no such pool, `invalid` for an
  * address in a pool that is answered with CNAMEs.
@@ -77,7 +82,7 @@ export async function saveMembers(write: Write, pool: string, wanted: readonly M
   await forgetHealth(tx, pool, moved)
 }
 
-/** Deletes members, and says that their overrides, which go with them, changed. */
+/** Deletes members, and their own overrides with them. Those by patterns stay. */
 export async function removeMembers(write: Write, pool: string, gone: readonly Member[]): Promise<void> {
   if (gone.length === 0) return
   const names = gone.map((member) => member.name)

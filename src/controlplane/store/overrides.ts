@@ -1,29 +1,67 @@
-import { and, asc, eq, lte } from 'drizzle-orm'
-import { overrides } from '../../../schema/health.ts'
+import { and, asc, eq, gt, isNull, lte, or } from 'drizzle-orm'
+import { isPatternRow, overrides } from '../../../schema/health.ts'
 import { ControlError } from '../errors.ts'
+import { isPattern } from '../glob.ts'
 import type { Override } from '../model.ts'
 import { getMember } from './members.ts'
+import { decodeCursor, type Page, type PageRequest, pageOf } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
-/** Every override; as many as there are members at most. */
+/** Overrides by patterns, which is what looking for the one that holds a member costs. */
+export const maxPatterns = 1000
+
+/** Every override; as many as there are members, and `maxPatterns`, at most. */
 export async function listOverrides(tx: Tx): Promise<Override[]> {
   return (await tx.select().from(overrides).orderBy(asc(overrides.pool), asc(overrides.member))).map(
     toOverride,
   )
 }
 
+/** One page in the order of pools and members, without those that have ended at `now`. */
+export async function pageOverrides(
+  tx: Tx,
+  { limit, cursor }: PageRequest,
+  now: Date,
+): Promise<Page<Override>> {
+  const after = decodeCursor(cursor, 'string', 'string')
+  const follows = (pool: string, member: string) =>
+    or(gt(overrides.pool, pool), and(eq(overrides.pool, pool), gt(overrides.member, member)))
+  const rows = await tx
+    .select()
+    .from(overrides)
+    .where(and(after === null ? undefined : follows(...after), isStanding(now)))
+    .orderBy(asc(overrides.pool), asc(overrides.member))
+    .limit(limit + 1)
+  return pageOf(rows, limit, toOverride, ({ pool, member }) => [pool, member])
+}
+
+/** Those that may hold a member: its own, and all by patterns. */
+export async function overridesFor(tx: Tx, pool: string, member: string): Promise<Override[]> {
+  const rows = await tx
+    .select()
+    .from(overrides)
+    .where(or(isOf(pool, member), isPatternRow(overrides)))
+  return rows.map(toOverride)
+}
+
+/** The override of exactly these names or patterns. */
 export async function getOverride(tx: Tx, pool: string, member: string): Promise<Override | null> {
   const [row] = await tx.select().from(overrides).where(isOf(pool, member))
   return row === undefined ? null : toOverride(row)
 }
 
-/** Sets or replaces the override of a member. Throws `not-found` when there is no such member. */
+/**
+ * Sets or replaces an override. Throws `not-found` when it is of one member and there is no such member, and `conflict`
+ * when it would be one pattern too many.
+ */
 export async function putOverride(write: Write, override: Override): Promise<void> {
   const { pool, member } = override
-  if ((await getMember(write.tx, pool, member)) === null) {
+  const before = await getOverride(write.tx, pool, member)
+  if (isPattern(pool) || isPattern(member)) {
+    if (before === null) await checkPatterns(write.tx)
+  } else if ((await getMember(write.tx, pool, member)) === null) {
     throw new ControlError('not-found', `member ${member} of pool ${pool} does not exist`)
   }
-  const before = await getOverride(write.tx, pool, member)
   await write.tx
     .insert(overrides)
     .values(override)
@@ -32,11 +70,10 @@ export async function putOverride(write: Write, override: Override): Promise<voi
   write.audit('override.put', `${pool}/${member}`, before, override)
 }
 
-/** Throws `not-found` when the member has none. */
+/** Throws `not-found` when there is none of exactly these names or patterns. */
 export async function deleteOverride(write: Write, pool: string, member: string): Promise<void> {
   const [row] = await write.tx.delete(overrides).where(isOf(pool, member)).returning()
-  if (row === undefined)
-    throw new ControlError('not-found', `member ${member} of pool ${pool} has no override`)
+  if (row === undefined) throw new ControlError('not-found', `there is no override of ${pool}/${member}`)
   write.change('override', `${pool}/${member}`)
   write.audit('override.delete', `${pool}/${member}`, toOverride(row), null)
 }
@@ -52,6 +89,17 @@ export async function expireOverrides(write: Write, now: Date): Promise<Override
   }
   return ended
 }
+
+async function checkPatterns(tx: Tx): Promise<void> {
+  const count = await tx.$count(overrides, isPatternRow(overrides))
+  if (count < maxPatterns) return
+  throw new ControlError(
+    'conflict',
+    `there are ${count} overrides by patterns, and can be no more than ${maxPatterns}: delete one first`,
+  )
+}
+
+const isStanding = (now: Date) => or(isNull(overrides.until), gt(overrides.until, now))
 
 const isOf = (pool: string, member: string) => and(eq(overrides.pool, pool), eq(overrides.member, member))
 

@@ -71,6 +71,10 @@ t.test('every bad field is named by its path, all at once', async (t) => {
     ],
     ['/v1/pools/p/members/a/override', { state: 'up', until: '2020-01-01T00:00:00Z' }, ['until']],
     ['/v1/pools/p/members/a/override', { until: null, when: 'now' }, ['state', 'when']],
+    ['/v1/pools/p/override', { state: 'sleep' }, ['state']],
+    ['/v1/overrides/WEB-*/[a]', { state: 'up' }, ['pool', 'member']],
+    [`/v1/overrides/*/${'a'.repeat(129)}`, { state: 'up' }, ['member']],
+    ['/v1/overrides/web-*/*', { state: 'up', pool: 'web', member: 1 }, ['pool', 'member']],
   ]
   for (const [url, body, paths] of cases) {
     const reply = await call('PUT', url, body)

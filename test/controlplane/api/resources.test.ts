@@ -168,9 +168,12 @@ for (const kind of ['postgres', 'embedded'] as const) {
       const set = await call('PUT', url, { state: 'drain', until, reason: 'kernel update' })
       t.equal(set.status, 201)
       t.match(set.body, { state: 'drain', until, reason: 'kernel update', status: { actor: 'admin' } })
+      const { since, actor } = set.body.status
+      const override = { ...set.body, pattern: 'p/a', status: { since, actor } }
       const { status } = (await call('GET', '/v1/pools/p/members/a')).body
-      t.match(status, { state: 'down', reason: 'status 503', override: set.body })
-      t.match((await call('GET', '/v1/pools/p')).body.members.a.status.override, set.body)
+      t.match(status, { state: 'down', reason: 'status 503' })
+      t.same(status.override, override)
+      t.same((await call('GET', '/v1/pools/p')).body.members.a.status.override, override)
       t.match((await call('GET', '/v1/pools')).body.items.at(-1).members.a.status.override, {
         state: 'drain',
       })

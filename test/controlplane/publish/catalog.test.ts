@@ -1,6 +1,9 @@
 import t from 'tap'
-import { Catalog } from '../../../src/controlplane/publish/catalog.ts'
+import type { Override, OverrideState } from '../../../src/controlplane/model.ts'
+import { Catalog, memberKey } from '../../../src/controlplane/publish/catalog.ts'
+import { overrideEvents } from '../../../src/controlplane/publish/override-events.ts'
 import { buildPool, buildService, choicesOf } from '../steering/world.ts'
+import { member, pool } from '../store/suite/samples.ts'
 
 t.test('which services may be answered from a pool', async (t) => {
   const pools = [
@@ -31,4 +34,120 @@ t.test('which services may be answered from a pool', async (t) => {
   t.same(catalog.servicesOf('sorry'), ['outer'])
   t.same(catalog.servicesOf('us'), [], 'what is served whole falls back to nothing')
   t.same(catalog.servicesOf('nowhere'), [])
+})
+
+const now = new Date('2026-05-01T12:00:00Z')
+const since = new Date('2026-05-01T11:00:00Z')
+
+const override = (key: string, change: Partial<Override> = {}): Override => {
+  const [poolName, memberName] = key.split('/') as [string, string]
+  const word = { state: 'drain' as OverrideState, until: null, reason: 'disk', actor: 'ann', since }
+  return { pool: poolName, member: memberName, ...word, ...change }
+}
+
+function catalogOf(revision: number, ...overrides: Override[]): Catalog {
+  const pools = ['web-eu', 'web-us', 'api'].map((name, index) =>
+    pool(name, [member('fra-1', `192.0.2.${index}`), member('lon-1', `198.51.100.${index}`)]),
+  )
+  return new Catalog({
+    revision,
+    monitors: new Map(),
+    pools: new Map([...pools, pool('empty', [])].map((one) => [one.name, one])),
+    services: new Map(),
+    zones: new Map(),
+    overrides: new Map(overrides.map((one) => [memberKey(one.pool, one.member), one])),
+  })
+}
+
+t.test('the pools that patterns touch', async (t) => {
+  const rows: [string, string[]][] = [
+    ['web-eu/fra-1', ['web-eu']],
+    ['web-eu/gone', []],
+    ['gone/*', []],
+    ['web-eu/*', ['web-eu']],
+    ['web-*/fra-*', ['web-eu', 'web-us']],
+    ['*/lon-?', ['web-eu', 'web-us', 'api']],
+    ['*/nyc-*', []],
+    ['e*/*', []],
+  ]
+  const catalog = catalogOf(1)
+  for (const [key, pools] of rows) t.same([...catalog.poolsMatching([override(key)])], pools, key)
+  t.same([...catalog.poolsMatching([override('api/fra-1'), override('web-u*/*')])].sort(), ['api', 'web-us'])
+})
+
+t.test('the members that are drained', async (t) => {
+  t.same(catalogOf(1).drained(now), [])
+  t.same(catalogOf(1, override('*/*', { state: 'down' })).drained(now), [])
+  const catalog = catalogOf(
+    1,
+    override('web-*/*'),
+    override('web-us/*', { state: 'up' }),
+    override('web-eu/lon-1', { state: 'down' }),
+    override('api/lon-1', { until: now }),
+  )
+  t.same(catalog.drained(now), [{ pool: 'web-eu', member: 'fra-1' }])
+  t.equal(catalog.overrideOf('web-us', 'fra-1', now)?.member, '*')
+  t.equal(catalog.overrideOf('web-us', 'fra-1', now)?.state, 'up')
+  t.equal(catalog.overrideOf('api', 'lon-1', now), null)
+  t.equal(catalog.overrideOf('api', 'lon-1', since)?.state, 'drain')
+})
+
+t.test('what happened to overrides between two catalogs', async (t) => {
+  const kept = override('api/fra-1')
+  const before = catalogOf(
+    1,
+    kept,
+    override('web-*/fra-*', { until: now }),
+    override('web-eu/fra-1'),
+    override('web-us/*'),
+    override('web-us/lon-1', { until: new Date(now.getTime() + 1) }),
+  )
+  const later = new Date(now.getTime() - 5)
+  const after = catalogOf(
+    2,
+    { ...kept },
+    override('web-eu/fra-1', { state: 'down', actor: 'bob', since: later }),
+    override('*/lon-?', { reason: 'window', since: later }),
+  )
+  t.same(overrideEvents(before, after, now), [
+    {
+      pool: '*',
+      member: 'lon-?',
+      what: 'set',
+      state: 'drain',
+      actor: 'ann',
+      reason: 'window',
+      at: later,
+    },
+    {
+      pool: 'web-*',
+      member: 'fra-*',
+      what: 'expired',
+      state: 'drain',
+      actor: 'ann',
+      reason: 'disk',
+      at: now,
+    },
+    {
+      pool: 'web-eu',
+      member: 'fra-1',
+      what: 'changed',
+      state: 'down',
+      actor: 'bob',
+      reason: 'disk',
+      at: later,
+    },
+    { pool: 'web-us', member: '*', what: 'deleted', state: 'drain', actor: null, reason: 'disk', at: now },
+    {
+      pool: 'web-us',
+      member: 'lon-1',
+      what: 'deleted',
+      state: 'drain',
+      actor: null,
+      reason: 'disk',
+      at: now,
+    },
+  ])
+  t.same(overrideEvents(after, after, now), [])
+  t.same(overrideEvents(Catalog.empty, after, now), [], 'a start changes nothing')
 })

@@ -60,6 +60,7 @@ async function setUp(t: Test) {
       health: () => [],
       lastKnown: () => ({ pools: [], services: [] }),
       resolutions: () => [],
+      handedOut: () => [],
       onError: (error) => served.errors.push(error),
       lastPassMs,
     })

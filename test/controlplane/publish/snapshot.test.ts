@@ -70,6 +70,15 @@ const base: SnapshotBase = {
       actor: 'admin',
       since: new Date(0),
     },
+    {
+      pool: 'web-*',
+      member: 'fra-?',
+      state: 'down',
+      until: null,
+      reason: '',
+      actor: 'token:ops',
+      since: new Date(1),
+    },
   ],
   health: [{ pool: 'web', member: 'a', state: 'down', since: new Date(5), reason: 'status 503' }],
   lastKnown: { pools: [['web', ['a']]], services: [['www.example.test', ['pool web']]] },
@@ -82,6 +91,10 @@ const base: SnapshotBase = {
       expiresAt: new Date(60_007),
       error: null,
     },
+  ],
+  handedOut: [
+    { pool: 'web', member: 'a', ttlSeconds: null, safeAt: new Date('2030-01-01T00:00:30Z') },
+    { pool: 'web', member: 'b', ttlSeconds: 30, safeAt: null },
   ],
 }
 
@@ -116,6 +129,18 @@ t.test('a base of the version before, which remembered answers by service', asyn
   await writeFile(path, JSON.stringify({ ...document, status: { ...status, format: 2, lastKnown } }))
   const none = { pools: [], services: [] }
   t.same(await files.read(), { ...base, lastKnown: none, writtenAt: new Date(0) })
+})
+
+t.test('a base of a version that did not know what was handed out', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'pooldns-snapshot-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const files = new SnapshotFiles(folder)
+  await files.writeBase(base, new Date())
+  const path = join(folder, 'snapshot/base.json')
+  const document = JSON.parse(await readFile(path, 'utf8'))
+  delete document.status.handedOut
+  await writeFile(path, JSON.stringify(document))
+  t.same((await files.read())?.handedOut, [])
 })
 
 t.test('a damaged base is refused', async (t) => {

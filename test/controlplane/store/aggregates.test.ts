@@ -9,6 +9,7 @@ import { startPostgres } from '../../support/postgres.ts'
 import { fleetSuite } from './suite/fleet.ts'
 import { hostsSuite } from './suite/hosts.ts'
 import { journalSuite } from './suite/journal.ts'
+import { overridesSuite } from './suite/overrides.ts'
 import { poolsSuite } from './suite/pools.ts'
 import { rrsetsSuite } from './suite/rrsets.ts'
 import { servicesSuite } from './suite/services.ts'
@@ -18,6 +19,7 @@ const suites = {
   zones: zonesSuite,
   rrsets: rrsetsSuite,
   pools: poolsSuite,
+  overrides: overridesSuite,
   services: servicesSuite,
   hosts: hostsSuite,
   fleet: fleetSuite,
