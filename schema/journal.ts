@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { bigint, boolean, check, index, inet, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
 import { instant, isName, key, oneOf, revision } from './column-types.ts'
 
-export const changeKinds = ['zone', 'monitor', 'pool', 'service', 'override'] as const
+export const changeKinds = ['zone', 'monitor', 'pool', 'service', 'override', 'webhook'] as const
 export const tokenScopes = ['read', 'write'] as const
 
 /** One row, ever: the lock that puts writers in a line, and the number of the last revision. */

@@ -1,5 +1,6 @@
 import type { Monitor, Override, Pool, Service, ZoneHead } from '../model.ts'
 import { needsAddresses } from '../steering/select.ts'
+import type { Webhook } from '../webhook.ts'
 
 /** A zone's head with the serial of its SOA. */
 export interface CatalogZone extends ZoneHead {
@@ -22,7 +23,11 @@ export interface CatalogParts {
   readonly services: ReadonlyMap<string, CatalogService>
   readonly zones: ReadonlyMap<string, CatalogZone>
   readonly overrides: ReadonlyMap<string, Override>
+  /** None when left out: a snapshot holds none. */
+  readonly webhooks?: ReadonlyMap<string, Webhook>
 }
+
+const noWebhooks: ReadonlyMap<string, Webhook> = new Map()
 
 /** A member that is a host whose addresses something depends on. */
 export interface HostedMember {
@@ -48,6 +53,7 @@ export class Catalog implements CatalogParts {
   readonly services: ReadonlyMap<string, CatalogService>
   readonly zones: ReadonlyMap<string, CatalogZone>
   readonly overrides: ReadonlyMap<string, Override>
+  readonly webhooks: ReadonlyMap<string, Webhook>
   #byZone: Map<string, string[]> | undefined
   #byPool: Map<string, string[]> | undefined
   #byHost: Map<string, HostedMember[]> | undefined
@@ -69,6 +75,7 @@ export class Catalog implements CatalogParts {
     this.services = parts.services
     this.zones = parts.zones
     this.overrides = parts.overrides
+    this.webhooks = parts.webhooks ?? noWebhooks
   }
 
   /** Names of the services that lie in a zone. */

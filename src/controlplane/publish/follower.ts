@@ -19,6 +19,7 @@ import { getPool, listAllPools } from '../store/pools.ts'
 import { currentRevision } from '../store/revision.ts'
 import { getService, listAllServices, type StoredService } from '../store/services.ts'
 import type { Stored } from '../store/stored.ts'
+import { getWebhook, listAllWebhooks } from '../store/webhooks.ts'
 import { getZoneHead, listAllZones, type ZoneState } from '../store/zones.ts'
 import { Catalog, type CatalogParts, type CatalogService, memberKey } from './catalog.ts'
 import type { CompileThread } from './compile-thread.ts'
@@ -153,6 +154,7 @@ export class Follower implements AsyncDisposable {
       services: byName((await listAllServices(tx)).map(toCatalogService)),
       zones: new Map((await listAllZones(tx)).map(({ value }) => [value.apex, value])),
       overrides: await readOverrides(tx),
+      webhooks: byName((await listAllWebhooks(tx)).map(({ value }) => value)),
     })
     const since = known === null ? null : await changesOf(tx, known, revision)
     const { touched, images } =
@@ -189,6 +191,9 @@ export class Follower implements AsyncDisposable {
             return stored === null ? null : toCatalogService(stored)
           }),
       overrides: keys('override').size + keys('pool').size === 0 ? before.overrides : await readOverrides(tx),
+      webhooks: await patch(before.webhooks, keys('webhook'), async (name) =>
+        value(await getWebhook(tx, name)),
+      ),
     }
     const catalog = new Catalog(parts)
     // A pool's change may bring or take overrides with its members, and an override's key begins with its pool.

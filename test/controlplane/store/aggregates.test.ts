@@ -6,11 +6,13 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { Database } from '../../../src/controlplane/store/database.ts'
 import { startPostgres } from '../../support/postgres.ts'
+import { eventsSuite } from './suite/events.ts'
 import { hostsSuite } from './suite/hosts.ts'
 import { journalSuite } from './suite/journal.ts'
 import { poolsSuite } from './suite/pools.ts'
 import { rrsetsSuite } from './suite/rrsets.ts'
 import { servicesSuite } from './suite/services.ts'
+import { webhooksSuite } from './suite/webhooks.ts'
 import { zonesSuite } from './suite/zones.ts'
 
 const suites = {
@@ -20,6 +22,8 @@ const suites = {
   services: servicesSuite,
   hosts: hostsSuite,
   journal: journalSuite,
+  events: eventsSuite,
+  webhooks: webhooksSuite,
 }
 
 const dataDir = await mkdtemp(join(tmpdir(), 'pooldns-aggregates-'))
@@ -38,7 +42,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
     for (const [name, suite] of Object.entries(suites)) {
       await database.record((tx) =>
         tx.execute(sql`truncate zones, rrsets, monitors, pools, members, services, service_pools, overrides, member_health,
-          health_events, changes, audit_log, tokens, lookups`),
+          events, webhooks, changes, audit_log, tokens, lookups`),
       )
       await t.test(name, (t) => suite(t, database))
     }
