@@ -15,6 +15,7 @@ import { compileCheck } from '../document/schema-check.ts'
 import { requireAdmin, requireToken } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { answerBrokenRequest, handleUnknownRoutes, pathOf, replyWithError } from './errors.ts'
+import { eventRoutes } from './events.ts'
 import { journalRoutes } from './journal.ts'
 import { bodyLimit, parseJsonBodies } from './json-body.ts'
 import { memberRoutes } from './members.ts'
@@ -28,6 +29,7 @@ import { serviceRoutes } from './services.ts'
 import { stateRoutes } from './state.ts'
 import { tokenRoutes } from './tokens.ts'
 import { clientAddress, toolRoutes } from './tools.ts'
+import { webhookRoutes } from './webhooks.ts'
 import { zonefileRoutes } from './zonefile.ts'
 import { zoneRoutes } from './zones.ts'
 
@@ -109,7 +111,9 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
     serviceRoutes(guarded, context)
     zoneRoutes(guarded, context)
     rrsetRoutes(guarded, context)
+    eventRoutes(guarded, context)
     journalRoutes(guarded, context)
+    await guarded.register(async (hooks) => webhookRoutes(hooks, context))
     await guarded.register(async (files) => zonefileRoutes(files, context))
   })
   await app.register(async (ofAdmin) => {

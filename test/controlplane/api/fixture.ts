@@ -10,7 +10,9 @@ import Schema from 'typebox/schema'
 import type { ApiContext, ServiceStatus } from '../../../src/controlplane/api/context.ts'
 import { startApi } from '../../../src/controlplane/api/server.ts'
 import { AvailabilityTable } from '../../../src/controlplane/health/availability.ts'
+import { EventFeed } from '../../../src/controlplane/publish/event-feed.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
+import type { WebhookStatus } from '../../../src/controlplane/webhook.ts'
 import { createLog } from '../../../src/telemetry/log.ts'
 import { Metrics } from '../../../src/telemetry/metrics.ts'
 
@@ -35,6 +37,7 @@ export interface Harness extends AsyncDisposable {
   readonly database: Database
   readonly metrics: Metrics
   readonly health: AvailabilityTable
+  readonly feed: EventFeed
   /** Lines of the log, parsed. */
   readonly lines: Record<string, unknown>[]
   /** What a test may change while it runs. */
@@ -47,6 +50,7 @@ export interface Harness extends AsyncDisposable {
     zones: Map<string, string[]>
     aliases: Map<string, string>
     services: Map<string, ServiceStatus>
+    webhooks: Map<string, WebhookStatus>
     now: Date | null
   }
   /** Calls a route, a body as JSON, and holds the reply against the OpenAPI document. */
@@ -64,6 +68,13 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
   await database.ready(AbortSignal.timeout(60_000))
   const health = new AvailabilityTable()
   const metrics = new Metrics({ version: '1.2.3' })
+  const feed = new EventFeed({
+    database,
+    now: () => new Date(),
+    onError: (error) => {
+      throw error
+    },
+  })
   const log = collectLog()
   const state: Harness['state'] = {
     canAnswer: true,
@@ -74,6 +85,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     zones: new Map(),
     aliases: new Map(),
     services: new Map(),
+    webhooks: new Map(),
     now: null,
   }
   const context: ApiContext = {
@@ -89,6 +101,8 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     },
     health: { availability: () => health.current, firstRoundDone: () => state.firstRoundDone },
     dataplane: { canAnswer: () => state.canAnswer, serving: () => state.missing },
+    events: feed,
+    webhookStatus: (name) => state.webhooks.get(name) ?? null,
     ownZones: {
       lookupA: (name) => {
         const apex = [...state.zones.keys()].find((zone) => name === zone || name.endsWith(`.${zone}`))
@@ -124,6 +138,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     database,
     metrics,
     health,
+    feed,
     lines: log.lines,
     state,
     send,
@@ -136,6 +151,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
       }),
     [Symbol.asyncDispose]: async () => {
       await api.stop()
+      await feed.stop()
       await database.stop()
       await rm(dataDir, { recursive: true, force: true })
     },
