@@ -20,12 +20,12 @@ import { answerSettings, readNodeId } from './answer-settings.ts'
 import type { Config } from './config.ts'
 import { startApi } from './controlplane/api/server.ts'
 import { ControlError } from './controlplane/errors.ts'
+import { memberEvent } from './controlplane/event.ts'
 import { startChecker } from './controlplane/health/checker.ts'
 import type { HealthEvent, MemberHealth, Override } from './controlplane/model.ts'
 import { AnswerCounters } from './controlplane/publish/answer-counters.ts'
 import { CompileThread } from './controlplane/publish/compile-thread.ts'
 import { Follower } from './controlplane/publish/follower.ts'
-import { HealthRecorder } from './controlplane/publish/health-recorder.ts'
 import { ImagePump } from './controlplane/publish/image-pump.ts'
 import { OverrideExpiry } from './controlplane/publish/override-expiry.ts'
 import { probeTargets } from './controlplane/publish/probe-targets.ts'
@@ -40,6 +40,7 @@ import { refreshCookieKeys } from './controlplane/store/cookie-keys.ts'
 import { Database } from './controlplane/store/database.ts'
 import { expireOverrides } from './controlplane/store/overrides.ts'
 import { prune } from './controlplane/store/retention.ts'
+import { refuseLocal } from './controlplane/webhooks/local-addresses.ts'
 import { OwnZones } from './dataplane/answer/own-zones.ts'
 import { AnswerReader } from './dataplane/counters.ts'
 import { Fleet } from './dataplane/listener/fleet.ts'
@@ -47,6 +48,7 @@ import { formatListenAddress, type ListenAddress } from './dataplane/listener/pr
 import { ServingState } from './dataplane/zone/state.ts'
 import { loadDemo } from './demo/demo.ts'
 import { dnsCounters } from './dns-counters.ts'
+import { eventParts } from './event-parts.ts'
 import { createLog, type Logger } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { version } from './version.ts'
@@ -147,14 +149,15 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       onError: onError('the snapshot was not written'),
     }),
   )
-  const recorder = stack.use(
-    new HealthRecorder({
-      database,
-      onError: onError('health was not stored'),
-      onLost: (count) =>
-        log.warn({ count }, 'transitions were not stored: the database was away for too long'),
-    }),
-  )
+  const { recorder, feed, sender, setWebhooks } = eventParts(stack, {
+    database,
+    node: nodeId,
+    policy: refuseLocal,
+    log,
+    metrics,
+    now,
+    onError,
+  })
   const checker = stack.use(
     startChecker({
       onTransitions: (events, _availability, pools) => onTransitions(events, pools),
@@ -184,7 +187,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
   )
 
   function onTransitions(events: HealthEvent[], pools: ReadonlySet<string>): void {
-    recorder.add(events)
+    recorder.add(events.map(memberEvent))
     for (const { pool, member, from, to, reason } of events) {
       metrics.memberTransition({ pool, member }, to)
       metrics.memberState({ pool, member }, to === 'up')
@@ -233,6 +236,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
         }
       }
     }
+    if (catalog.webhooks !== before.webhooks) setWebhooks(catalog.webhooks)
     if (catalog.overrides !== before.overrides) expiry.watch(catalog.overrides.values())
     snapshots.mark()
   }
@@ -263,6 +267,8 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
         firstRoundDone: () => checker.firstRoundDone && resolver.firstRoundDone,
       },
       dataplane: { canAnswer: () => missing === null && fleet.live('udp') > 0, serving: () => missing },
+      events: feed,
+      webhookStatus: (name) => sender.status(name),
       ownZones: new OwnZones(state),
       serviceStatus: (name) => serviceStatus(publisher.selection(name)),
       resolution: (host) => resolver.resolution(host),
