@@ -1,14 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import {
-  type AnyPgColumn,
-  bigint,
-  check,
-  foreignKey,
-  index,
-  pgTable,
-  primaryKey,
-  text,
-} from 'drizzle-orm/pg-core'
+import { type AnyPgColumn, check, foreignKey, index, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
 import { healthStates, overrideStates } from '../src/controlplane/model.ts'
 import { instant, isName, key, oneOf } from './column-types.ts'
 import { members } from './pools.ts'
@@ -59,24 +50,5 @@ export const memberHealth = pgTable(
       foreignColumns: [members.pool, members.name],
     }).onDelete('cascade'),
     check('member_health_state_check', oneOf(t.state, healthStates)),
-  ],
-)
-
-/** Transitions. No foreign key: what happened stays on record when the member is gone. Pruned by `store/retention.ts`. */
-export const healthEvents = pgTable(
-  'health_events',
-  {
-    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
-    pool: key('pool').notNull(),
-    member: key('member').notNull(),
-    from: text('from_state').notNull(),
-    to: text('to_state').notNull(),
-    reason: text('reason').notNull(),
-    at: instant('at').notNull(),
-  },
-  (t) => [
-    index('health_events_member_index').on(t.pool, t.member, t.id),
-    check('health_events_from_check', oneOf(t.from, healthStates)),
-    check('health_events_to_check', oneOf(t.to, healthStates)),
   ],
 )

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { bigint, boolean, check, index, inet, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
 import { instant, isName, key, oneOf, revision } from './column-types.ts'
 
-export const changeKinds = ['zone', 'monitor', 'pool', 'service', 'override', 'fail-back'] as const
+export const changeKinds = ['zone', 'monitor', 'pool', 'service', 'override', 'webhook', 'fail-back'] as const
 /** `report`: reports on members with a push monitor, and nothing else. */
 export const tokenScopes = ['read', 'write', 'report'] as const
 

@@ -20,20 +20,19 @@ import { answerSettings, readNodeId } from './answer-settings.ts'
 import type { Config } from './config.ts'
 import { startApi } from './controlplane/api/server.ts'
 import { ControlError } from './controlplane/errors.ts'
-import { startChecker } from './controlplane/health/checker.ts'
+import { memberEvent, type NewEvent } from './controlplane/event.ts'
+import type { Suspicion } from './controlplane/health/guard.ts'
 import type { HealthEvent, MemberHealth, Override } from './controlplane/model.ts'
 import { AnswerCounters } from './controlplane/publish/answer-counters.ts'
+import { checkTargets } from './controlplane/publish/check-targets.ts'
 import { CompileThread } from './controlplane/publish/compile-thread.ts'
-import { type DrainedMember, DrainWatch } from './controlplane/publish/drain-watch.ts'
 import { Follower } from './controlplane/publish/follower.ts'
-import { HandedOut } from './controlplane/publish/handed-out.ts'
 import { handedOutBefore } from './controlplane/publish/handed-out-before.ts'
-import { HealthRecorder } from './controlplane/publish/health-recorder.ts'
 import { ImagePump } from './controlplane/publish/image-pump.ts'
-import { type OverrideEvent, overrideEvents } from './controlplane/publish/override-events.ts'
+import { LastStates } from './controlplane/publish/last-states.ts'
 import { OverrideExpiry } from './controlplane/publish/override-expiry.ts'
-import { probeTargets } from './controlplane/publish/probe-targets.ts'
-import { type CatalogStep, Publisher } from './controlplane/publish/publisher.ts'
+import { defaultStaleMs } from './controlplane/publish/peers.ts'
+import type { CatalogStep } from './controlplane/publish/publisher.ts'
 import { serviceStatus } from './controlplane/publish/service-status.ts'
 import { type Snapshot, SnapshotFiles } from './controlplane/publish/snapshot.ts'
 import { type ColdStart, coldStart } from './controlplane/publish/snapshot-step.ts'
@@ -42,6 +41,7 @@ import { HostResolver, type ResolutionChange } from './controlplane/resolving/ho
 import { lookupBy } from './controlplane/resolving/lookup.ts'
 import { refreshCookieKeys } from './controlplane/store/cookie-keys.ts'
 import { Database } from './controlplane/store/database.ts'
+import { pruneFleet } from './controlplane/store/fleet.ts'
 import { expireOverrides } from './controlplane/store/overrides.ts'
 import { prune } from './controlplane/store/retention.ts'
 import { OwnZones } from './dataplane/answer/own-zones.ts'
@@ -51,6 +51,9 @@ import { formatListenAddress, type ListenAddress } from './dataplane/listener/pr
 import { ServingState } from './dataplane/zone/state.ts'
 import { loadDemo } from './demo/demo.ts'
 import { dnsCounters } from './dns-counters.ts'
+import { eventParts } from './event-parts.ts'
+import { type HealthParts, healthParts } from './health-parts.ts'
+import { steeringParts } from './steering-parts.ts'
 import { createLog, type Logger } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { version } from './version.ts'
@@ -146,62 +149,101 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       catalog: () => publisher.catalog,
       complete: () => follower.complete,
       health: () => [...checker.availability().values()].flatMap((members) => [...members.values()]),
-      lastKnown: () => publisher.lastKnown(),
+      lastKnown: () => planner.lastKnown(),
       resolutions: () => resolver.lastGood(),
       handedOut: () => handedOut.entries(),
       onError: onError('the snapshot was not written'),
     }),
   )
-  const recorder = stack.use(
-    new HealthRecorder({
-      database,
-      onError: onError('health was not stored'),
-      onLost: (count) =>
-        log.warn({ count }, 'transitions were not stored: the database was away for too long'),
-    }),
-  )
-  const checker = stack.use(
-    startChecker({
-      onTransitions: (events, _availability, pools) => onTransitions(events, pools),
-      onProbe: ({ pool, member }, verdict) =>
-        metrics.probe({ pool, member }, verdict.durationMs, verdict.ok ? null : verdict.failure),
-    }),
-  )
+  // Of webhooks too: whoever may configure one could let this node ask things of itself.
+  const { recorder, feed, sender, setWebhooks } = eventParts(stack, {
+    database,
+    node: nodeId,
+    policy: (address) => health.policy.refusal(address),
+    log,
+    metrics,
+    now,
+    onError,
+  })
+  const health: HealthParts = healthParts(stack, {
+    config,
+    database,
+    nodeId,
+    version,
+    revision: () => publisher.revision,
+    onTransitions: (events, _availability, pools) => onTransitions(events, pools),
+    onVitals: (pools) => void publisher.refresh(pools),
+    onProbe: ({ pool, member }, verdict) =>
+      metrics.probe({ pool, member }, verdict.durationMs, verdict.ok ? null : verdict.failure),
+    onSuspicion,
+    onHold: ({ pool, member }, { untilMs, falls }) => {
+      const until = new Date(untilMs)
+      log.warn({ pool, member, until, falls }, 'member held down: it changes too often')
+      recorder.add([{ kind: 'hold', pool, member, until, reason: `${falls} changes`, at: now() }])
+    },
+    onError,
+  })
+  const { checker } = health
+  const lastStates = new LastStates()
   const resolver = stack.use(new HostResolver({ lookup: lookupBy(config.resolvers), onChanges: onResolved }))
-  const handedOut = new HandedOut(now)
-  const drains = stack.use(
-    new DrainWatch({ state: (pool, member) => handedOut.state(pool, member), onDrained, now }),
-  )
-  const publisher = new Publisher({
+  const steering = steeringParts(stack, {
+    config,
     pump,
     answers,
-    handedOut,
-    onServed: () => drains.look(),
+    facts: {
+      measured: (pool, member) => checker.availability().get(pool)?.get(member)?.state ?? 'unknown',
+      lastKnown: (pool, member) => lastStates.of(pool, member),
+      vitals: (pool, member) => checker.vitals(pool, member),
+    },
     resolution: (host) => resolver.resolution(host),
-    measured: (pool, member) => checker.availability().get(pool)?.get(member)?.state ?? 'unknown',
+    onPools: (changes) => {
+      for (const change of changes) log.info(change, 'pool changed its condition')
+      recorder.add(changes.map((change) => ({ kind: 'pool', ...change, at: now() })))
+    },
+    onDrained: (members) => {
+      for (const { pool, member, at } of members) log.info({ pool, member, safeAt: at }, 'member drained')
+      recorder.add(members.map((member) => ({ kind: 'drained', ...member })))
+    },
+    onProblem: (problem) => log.error({ reason: problem }, 'location data'),
+    onError: onError('location maps were not made anew'),
     now,
   })
+  const { planner, publisher, locations, handedOut, drains } = steering
   const expiry = stack.use(new OverrideExpiry(onOverridesEnded, now))
   const follower = stack.use(
     new Follower({
       database,
       publisher,
       compiler,
+      locations,
       known: async () => (await cold)?.start.known ?? null,
-      onStep: (step, health) => onStep(step, health),
+      onStep: (step, stored) => onStep(step, stored),
+      onFailBack: (members) => members.forEach((member) => checker.failBack(member)),
       onBad: (message) => log.error({ reason: message }, 'a row of the database was left out'),
       onError: onError('following the configuration failed; trying again'),
     }),
   )
 
   function onTransitions(events: HealthEvent[], pools: ReadonlySet<string>): void {
-    recorder.add(events)
+    recorder.add(events.map(memberEvent))
     for (const { pool, member, from, to, reason } of events) {
+      lastStates.note({ pool, member, state: to })
       metrics.memberTransition({ pool, member }, to)
       metrics.memberState({ pool, member }, to === 'up')
       log.info({ pool, member, from, to, reason }, 'member changed state')
     }
     void publisher.refresh(pools)
+    health.peers.hint()
+  }
+
+  function onSuspicion(suspicion: Suspicion | null): void {
+    const [from, to] =
+      suspicion === null ? (['suspect', 'trusted'] as const) : (['trusted', 'suspect'] as const)
+    const reason = suspicion?.reason ?? 'members answer again'
+    if (suspicion === null) log.info({ reason }, "this node's network is trusted again")
+    else log.error({ reason }, "this node's own network is suspect: failures do not count")
+    recorder.add([{ kind: 'isolation', from, to, reason, at: now() }])
+    health.peers.hint()
   }
 
   /** Every round gives plans a new time to count TTLs down to; few change anything else. */
@@ -215,7 +257,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       else log.warn({ host, state, addresses, error }, 'host not resolved as it should be')
     }
     if (news.length > 0) {
-      checker.setTargets(probeTargets(catalog, (host) => resolver.resolution(host)))
+      health.setTargets(checkTargets(catalog, (host) => resolver.resolution(host)))
       snapshots.mark()
     }
     const members = changes.flatMap(({ after }) => catalog.hosts.get(after.host) ?? [])
@@ -228,25 +270,23 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     drains.watch(catalog.drained(now()))
     database
       .write('system', (write) => expireOverrides(write, now()))
+      // Of several nodes one deletes them, and tells of it.
+      .then(({ result }) => recorder.add(result.map(expiredEvent)))
       .catch(onError('ended overrides were not deleted'))
   }
 
-  function onOverrideEvent({ at: _, ...event }: OverrideEvent): void {
-    log.info(event, 'override')
-  }
-
-  function onDrained(members: readonly DrainedMember[]): void {
-    for (const { pool, member, at } of members) log.info({ pool, member, safeAt: at }, 'member drained')
-  }
-
   /** Before a step's plans are made: who is probed, what they were when the daemon last ran, which overrides end. */
-  function onStep({ catalog }: CatalogStep, health: readonly MemberHealth[] | null): void {
+  function onStep({ catalog }: CatalogStep, stored: readonly MemberHealth[] | null): void {
     const before = publisher.catalog
-    if (health !== null) checker.restore(health)
+    if (stored !== null) {
+      checker.restore(stored)
+      lastStates.restore(stored)
+    }
     if (catalog.pools !== before.pools || catalog.monitors !== before.monitors) {
       resolver.setHosts(catalog.hosts.keys())
-      const targets = probeTargets(catalog, (host) => resolver.resolution(host))
-      checker.setTargets(targets)
+      const targets = checkTargets(catalog, (host) => resolver.resolution(host))
+      health.setTargets(targets)
+      lastStates.retain(targets)
       metrics.setMembers(targets)
       for (const [pool, members] of checker.availability()) {
         for (const [member, { state }] of members) {
@@ -258,7 +298,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     if (catalog.overrides !== before.overrides || catalog.pools !== before.pools) {
       drains.watch(catalog.drained(now()))
     }
-    overrideEvents(before, catalog, now()).forEach(onOverrideEvent)
+    if (catalog.webhooks !== before.webhooks) setWebhooks(catalog.webhooks)
     snapshots.mark()
   }
 
@@ -285,9 +325,18 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       },
       health: {
         availability: () => checker.availability(),
+        vitals: (pool, member) => checker.vitals(pool, member),
         firstRoundDone: () => checker.firstRoundDone && resolver.firstRoundDone,
+        suspicion: () => health.suspicion(),
+        reportTtlMs: (pool, member) => checker.reportTtlMs({ pool, member }),
+        report: (report) => health.report(report),
+        waitsForFailBack: (pool, member) => checker.waitsForFailBack({ pool, member }),
       },
       dataplane: { canAnswer: () => missing === null && fleet.live('udp') > 0, serving: () => missing },
+      events: feed,
+      webhookStatus: (name) => sender.status(name),
+      tell: (event) => recorder.add([event]),
+      node: { id: nodeId, liveForMs: defaultStaleMs },
       ownZones: new OwnZones(state),
       serviceStatus: (name) => serviceStatus(publisher.selection(name)),
       resolution: (host) => resolver.resolution(host),
@@ -355,9 +404,9 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     const found = await cold
     if (found === null || publisher.revision >= 0 || abort.signal.aborted) return false
     const { snapshot, start } = found
-    publisher.restoreLastKnown(snapshot.lastKnown)
+    planner.restoreLastKnown(snapshot.lastKnown)
     onStep(start.step, snapshot.health)
-    await publisher.adopt(start.step)
+    await publisher.adopt(start.step, await locations.prepare(start.step.catalog, abort.signal))
     log.warn({ revision: snapshot.revision, writtenAt: snapshot.writtenAt }, 'serving the snapshot')
     return true
   }
@@ -389,11 +438,17 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     missing = null
     snapshots.start()
     recorder.start()
+    health.start()
     await Promise.all([checker.firstRound, resolver.firstRound])
   }
 
   const pruning = setInterval(() => {
-    database.record((tx) => prune(tx)).catch(onError('old rows were not pruned'))
+    database
+      .record(async (tx) => {
+        await prune(tx)
+        await pruneFleet(tx)
+      })
+      .catch(onError('old rows were not pruned'))
   }, pruneEveryMs).unref()
   stack.defer(() => clearInterval(pruning))
   const cookieTimer = setInterval(() => {
@@ -428,6 +483,10 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     stop,
     [Symbol.asyncDispose]: stop,
   }
+}
+
+function expiredEvent({ pool, member, state, actor, reason, until }: Override): NewEvent {
+  return { kind: 'override', pool, member, what: 'expired', state, actor, reason, at: until! }
 }
 
 async function prepareDataDirectory(path: string): Promise<void> {

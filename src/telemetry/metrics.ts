@@ -80,6 +80,7 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #lookups: LookupMetrics
   readonly #members: MemberMetrics
+  readonly #webhooks: WebhookMetrics
   readonly #workerRestarts: Counter
   #sources: MetricsSources | null = null
 
@@ -93,6 +94,7 @@ export class Metrics {
     }
     this.#lookups = new LookupMetrics(registry)
     this.#members = new MemberMetrics(registry)
+    this.#webhooks = new WebhookMetrics(registry)
     const source = () => this.#sources
     registerDnsMetrics(registry, source)
     registerStateMetrics(registry, source, now)
@@ -146,6 +148,16 @@ export class Metrics {
   /** One probe; `failure` is its kind (a word of a fixed list), or null when it succeeded. */
   probe(key: MemberKey, durationMs: number, failure: string | null): void {
     this.#members.probe(key, durationMs, failure)
+  }
+
+  /** The webhooks that there are now; series of all others go away. */
+  setWebhooks(names: Iterable<string>): void {
+    this.#webhooks.keep(names)
+  }
+
+  /** What became of an event, or of an attempt to deliver one (a word of a fixed list). */
+  webhookDelivery(webhook: string, outcome: string): void {
+    this.#webhooks.delivery(webhook, outcome)
   }
 
   workerRestarted(): void {
@@ -207,6 +219,38 @@ class LookupMetrics {
 }
 
 /** Bound: the members of the configuration, times the states and the kinds of failure. */
+class WebhookMetrics {
+  readonly #deliveries: Counter
+  /** Outcomes by webhook, to remove their series. */
+  readonly #seen = new Map<string, Set<string>>()
+
+  constructor(registry: Registry) {
+    this.#deliveries = new Counter({
+      name: 'pooldns_webhook_deliveries_total',
+      help: 'Events that were delivered, failed or dropped, and attempts that were retried.',
+      labelNames: ['webhook', 'outcome'],
+      registers: [registry],
+    })
+  }
+
+  keep(names: Iterable<string>): void {
+    const kept = new Set(names)
+    for (const webhook of kept) if (!this.#seen.has(webhook)) this.#seen.set(webhook, new Set())
+    for (const [webhook, outcomes] of this.#seen) {
+      if (kept.has(webhook)) continue
+      this.#seen.delete(webhook)
+      for (const outcome of outcomes) this.#deliveries.remove({ webhook, outcome })
+    }
+  }
+
+  delivery(webhook: string, outcome: string): void {
+    const outcomes = this.#seen.get(webhook)
+    if (outcomes === undefined) return
+    outcomes.add(outcome)
+    this.#deliveries.inc({ webhook, outcome })
+  }
+}
+
 class MemberMetrics {
   readonly #up: Gauge
   readonly #transitions: Counter

@@ -142,7 +142,7 @@ async function serves(t: Test, url: string): Promise<void> {
   t.same(complaints, [])
   const client = new pg.Client(url)
   await client.connect()
-  t.match((await client.query('select member, to_state from health_events')).rows, [
+  t.match((await client.query('select member, to_state from events')).rows, [
     { member: 'one', to_state: 'down' },
   ])
   await client.end()

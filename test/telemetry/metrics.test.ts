@@ -169,3 +169,16 @@ t.test('a busy name stays listed among many that come once', async (t) => {
   }
   t.ok(new Map(busiest.entries()).get('busy')! > 1000)
 })
+
+t.test('deliveries of webhooks, as long as they are there', async (t) => {
+  const metrics = new Metrics({ version: '1.2.3' })
+  metrics.setWebhooks(['chat'])
+  metrics.webhookDelivery('chat', 'delivered')
+  metrics.webhookDelivery('chat', 'delivered')
+  metrics.webhookDelivery('gone', 'failed')
+  const text = await metrics.text()
+  t.match(text, /^pooldns_webhook_deliveries_total\{webhook="chat",outcome="delivered"\} 2$/m)
+  t.notMatch(text, /webhook="gone"/)
+  metrics.setWebhooks([])
+  t.notMatch(await metrics.text(), /webhook="chat"/)
+})

@@ -1,10 +1,13 @@
 /** What the API is handed by the daemon: the parts that it reads from and writes to, nothing of how they are made. */
 import type { Logger } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import type { NewEvent, StoredEvent } from '../event.ts'
 import type { Availability } from '../health/availability.ts'
+import type { Vitals } from '../health/checker.ts'
 import type { MemberReport, Resolution } from '../model.ts'
 import type { HandedOutState } from '../publish/handed-out.ts'
 import type { Database } from '../store/database.ts'
+import type { WebhookStatus } from '../webhook.ts'
 
 export interface ApiContext {
   readonly database: Database
@@ -18,12 +21,17 @@ export interface ApiContext {
     availability(): Availability
     /** Whether every member has been probed once since the start. */
     firstRoundDone(): boolean
+    /** Why this node doubts its own network; null while it does not. */
+    suspicion(): string | null
+    vitals(pool: string, member: string): Vitals | null
     /** How long a report on a member is good; null for one that takes none, undefined when there is no such member. */
     reportTtlMs(pool: string, member: string): number | null | undefined
     report(report: MemberReport): void
     /** Whether a member answers again, and waits for an operator to let it come back. */
     waitsForFailBack(pool: string, member: string): boolean
   }
+  /** Puts what happened through the API on the record. */
+  readonly tell: (event: NewEvent) => void
   readonly node: {
     readonly id: string
     /** After so long without a word a node is not there any more. */
@@ -35,6 +43,12 @@ export interface ApiContext {
     /** What is still missing before DNS is served; null once it is. */
     serving(): string | null
   }
+  readonly events: {
+    /** Batches of events after `after`, or of those to come alone (null), until the signal aborts. */
+    follow(after: number | null, signal: AbortSignal): AsyncIterable<readonly StoredEvent[]>
+  }
+  /** What this node has delivered to a webhook; null when it does not know it yet. */
+  readonly webhookStatus: (name: string) => WebhookStatus | null
   /** The lookup tool's view of what this daemon itself is authoritative for. */
   readonly ownZones: {
     /** `name` in lower case without a final dot. */
@@ -67,6 +81,8 @@ export interface ApiContext {
   readonly now: () => Date
   /** Most uses of the tools by one client in a minute; 300 when left out. */
   readonly toolsPerMinute?: number
+  /** Others than those of `event-streams.ts`. */
+  readonly streamLimits?: Partial<StreamLimits>
 }
 
 export interface ServiceStatus {
@@ -74,4 +90,15 @@ export interface ServiceStatus {
   /** The pool that is served now; null when none is. */
   readonly pool: string | null
   readonly reason: string
+}
+
+export interface StreamLimits {
+  /** Streams of this node. */
+  readonly most: number
+  /** How long a client may take for what was written to it. */
+  readonly patienceMs: number
+  /** Between comments. */
+  readonly heartbeatMs: number
+  /** Between looks at the client's token. */
+  readonly admissionMs: number
 }

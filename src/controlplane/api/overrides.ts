@@ -7,6 +7,7 @@ import Type, { type TObject } from 'typebox'
 import { checkPattern } from '../document/fields.ts'
 import { OverrideSchema, parseOverride } from '../document/override.ts'
 import { ControlError, type Problem } from '../errors.ts'
+import type { Override } from '../model.ts'
 import { isExact, isStanding, type MemberPattern } from '../override-index.ts'
 import { deleteOverride, getOverride, pageOverrides, putOverride } from '../store/overrides.ts'
 import { getPool } from '../store/pools.ts'
@@ -133,6 +134,13 @@ async function put(
     await putOverride(write, override)
     return { existed: before !== null, held: await heldMembers(write.tx, [override], now) }
   })
+  context.tell({
+    kind: 'override',
+    ...eventFields(override),
+    what: result.existed ? 'changed' : 'set',
+    actor: request.actor,
+    at: now,
+  })
   await awaitPublished(context, revision, reply)
   // What is answered is looked at after the change.
   return reply
@@ -151,9 +159,11 @@ function registerDelete(app: FastifyInstance, context: ApiContext, family: Famil
   }
   app.delete(family.url, { schema }, async (request, reply) => {
     const { pool, member } = family.target(request.params as Params)
-    const { revision } = await context.database.write(request.actor, (write) =>
+    const { revision, result } = await context.database.write(request.actor, (write) =>
       deleteOverride(write, pool, member),
     )
+    const at = context.now()
+    context.tell({ kind: 'override', ...eventFields(result), what: 'deleted', actor: request.actor, at })
     await awaitPublished(context, revision, reply)
     return reply.code(204).send()
   })
@@ -189,6 +199,11 @@ function registerList(app: FastifyInstance, context: ApiContext): void {
       return { items: items.map(present), nextCursor }
     })
   })
+}
+
+/** What an event tells of an override beside what became of it. */
+function eventFields({ pool, member, state, reason }: Override) {
+  return { pool, member, state, reason }
 }
 
 /** Throws `not-found` for what is a pattern where a name is asked for: nothing has such a name. */

@@ -42,7 +42,13 @@ export interface Resource<Key, T, S extends T | object> {
   key(params: Readonly<Record<string, string>>): Key
   describe(key: Key): string
   get(tx: Tx, key: Key): Promise<Stored<S> | null>
-  put(write: Write, key: Key, value: T, condition: WriteCondition): Promise<Put>
+  /** `notice` is for what only this write can tell: it stands under `status` of the reply. */
+  put(
+    write: Write,
+    key: Key,
+    value: T,
+    condition: WriteCondition,
+  ): Promise<Put & { readonly notice?: object }>
   delete(write: Write, key: Key, condition: WriteCondition): Promise<void>
   parse(key: Key, body: unknown, problems: Problem[]): T | null
   /** The fragment of the document, to apply a merge patch to; absent where there is no PATCH. */
@@ -196,8 +202,8 @@ async function write<Key, T, S extends T | object>(
   const { revision, result } = await context.database.write(request.actor, async (unit) => {
     const put = await resource.put(unit, key, await makeValue(unit.tx), condition)
     const { body } = await readOne(resource, unit.tx, key)
-    const notice = await resource.notice?.(unit.tx, key)
-    return { put, body: notice === undefined ? body : withNotice(body, notice) }
+    const notice = { ...(await resource.notice?.(unit.tx, key)), ...put.notice }
+    return { put, body: Object.keys(notice).length === 0 ? body : withNotice(body, notice) }
   })
   await awaitPublished(context, revision, reply)
   reply.header('etag', etagOf(result.put.revision))

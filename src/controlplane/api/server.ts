@@ -15,6 +15,7 @@ import { compileCheck } from '../document/schema-check.ts'
 import { requireAdmin, requireScope, requireToken } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { answerBrokenRequest, handleUnknownRoutes, pathOf, replyWithError } from './errors.ts'
+import { eventRoutes } from './events.ts'
 import { failBackRoutes } from './fail-back.ts'
 import { fleetRoutes } from './fleet.ts'
 import { journalRoutes } from './journal.ts'
@@ -31,6 +32,7 @@ import { serviceRoutes } from './services.ts'
 import { stateRoutes } from './state.ts'
 import { tokenRoutes } from './tokens.ts'
 import { clientAddress, toolRoutes } from './tools.ts'
+import { webhookRoutes } from './webhooks.ts'
 import { zonefileRoutes } from './zonefile.ts'
 import { zoneRoutes } from './zones.ts'
 
@@ -112,9 +114,11 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
     serviceRoutes(guarded, context)
     zoneRoutes(guarded, context)
     rrsetRoutes(guarded, context)
+    eventRoutes(guarded, context)
     journalRoutes(guarded, context)
     failBackRoutes(guarded, context)
     fleetRoutes(guarded, context)
+    await guarded.register(async (hooks) => webhookRoutes(hooks, context))
     await guarded.register(async (files) => zonefileRoutes(files, context))
   })
   await app.register(async (ofAgents) => {

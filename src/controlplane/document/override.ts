@@ -2,10 +2,9 @@ import Type, { type Static } from 'typebox'
 import type { Problem } from '../errors.ts'
 import { type Override, overrideStates } from '../model.ts'
 import { Text, Words } from './fields.ts'
+import { instantDescription, parseInstant } from './instant.ts'
 import { joinPath } from './path.ts'
 import { compileCheck, show } from './schema-check.ts'
-
-const instantDescription = 'an instant such as 2027-01-31T03:00:00Z (RFC 3339, with its offset)'
 
 const Instant = Type.Refine(
   Type.Unsafe<string | null>({ type: ['string', 'null'], description: instantDescription }),
@@ -53,13 +52,4 @@ export function formatOverride(override: Override): OverrideBody {
     until: override.until === null ? null : override.until.toISOString(),
     reason: override.reason,
   }
-}
-
-// RFC 3339 section 5.6. Date.parse alone would take local times and a dozen other spellings.
-const instantPattern = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/
-
-function parseInstant(text: string): Date | null {
-  if (!instantPattern.test(text)) return null
-  const date = new Date(text)
-  return Number.isNaN(date.getTime()) ? null : date
 }

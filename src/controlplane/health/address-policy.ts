@@ -31,6 +31,9 @@ const ranges = guarded.flatMap(([kind, ...prefixes]) =>
 const embedding = [parsePrefix('::ffff:0:0/96')!, parsePrefix('64:ff9b::/96')!]
 
 export class AddressPolicy {
+  /** Refuses no address. */
+  static readonly anywhere = new AddressPolicy([parsePrefix('0.0.0.0/0')!, parsePrefix('::/0')!])
+
   readonly #allowed: readonly Prefix[]
 
   /** @param allowed where probes may go whatever is there; an IPv4 prefix also holds the IPv6 addresses that embed it */

@@ -24,7 +24,7 @@ import type { HealthEvent, HealthState, MemberHealth, Quorum } from '../model.ts
 import { type Availability, AvailabilityTable } from './availability.ts'
 import { Checks } from './checks.ts'
 import type { Canary, SelfIsolationGuard, Suspicion } from './guard.ts'
-import { type Measurement, measured } from './monitor.ts'
+import { type Hold, type Measurement, measured } from './monitor.ts'
 import { probe as defaultProbe, type Probe } from './probe.ts'
 import { agree, type Votes } from './quorum.ts'
 import { type Clock, Scheduler, type SchedulerOptions, systemClock } from './scheduler.ts'
@@ -67,6 +67,8 @@ export interface CheckerOptions extends SchedulerOptions {
   readonly guard?: SelfIsolationGuard<Measurement> | null
   /** Told when the guard begins to suspect this node's network, or (null) trusts it again. */
   readonly onSuspicion?: (suspicion: Suspicion | null) => void
+  /** A member is held down for changing too often. May not throw. */
+  readonly onHold?: (member: MemberKey, hold: Hold) => void
   /** What other nodes say of a member; null while there are none, or none can be asked. */
   readonly votes?: (pool: string, member: string) => Votes | null
   /** Time of day for `since` and `at`. */
@@ -365,6 +367,7 @@ class HealthChecker implements Checker {
           this.#settle(watched)
         },
         onChange: () => this.#settle(watched),
+        onHold: (hold) => this.#options.onHold?.({ pool, member }, hold),
       },
       reports: { current: () => watched.report, now: this.#now },
     })

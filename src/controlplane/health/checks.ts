@@ -15,6 +15,7 @@ import {
   advance,
   explain,
   failBack,
+  type Hold,
   type Measurement,
   nearChange,
   nextProbeMs,
@@ -41,6 +42,8 @@ export interface Watcher {
   readonly onVerdict: (verdict: ProbeVerdict, lateMs: number) => void
   /** When something else than a verdict changed the measurement. May not throw. */
   readonly onChange: () => void
+  /** When it is held down for changing too often. May not throw. */
+  readonly onHold: (hold: Hold) => void
 }
 
 export interface ChecksOptions {
@@ -237,6 +240,8 @@ export class Check {
     if (this.measurement.state !== before.state || !this.heard || (!verdict.ok && before.state === 'down')) {
       this.#reason = verdict.ok ? 'answered as expected' : verdict.reason
     }
+    const { hold } = this.measurement
+    if (hold !== null && hold !== before.hold) for (const { onHold } of this.watchers) onHold(hold)
     this.latencyMs = smooth(this.latencyMs, verdict)
     if (verdict.ok) this.weightPercent = verdict.weightPercent ?? null
   }

@@ -1,6 +1,5 @@
 import { ADDRCONFIG } from 'node:dns'
 import { lookup } from 'node:dns/promises'
-import { parsePrefix } from '../../dataplane/wire/prefix.ts'
 import type { AddressText } from '../model.ts'
 import { AddressPolicy } from './address-policy.ts'
 import { ClientCertificates } from './client-certificates.ts'
@@ -41,7 +40,7 @@ export function createProber({ policy, certificates, resolve = systemResolve }: 
 
 /** Refuses no address and knows no client certificates: for tests, and whoever probes nothing but its own. */
 export const probe: Probe = createProber({
-  policy: new AddressPolicy([parsePrefix('0.0.0.0/0')!, parsePrefix('::/0')!]),
+  policy: AddressPolicy.anywhere,
   certificates: null,
 })
 

@@ -3,6 +3,7 @@ import { matchesPattern } from '../glob.ts'
 import type { Monitor, Override, Pool, Service, ZoneHead } from '../model.ts'
 import { effectiveOverride, type MemberPattern, OverrideIndex } from '../override-index.ts'
 import { needsAddresses } from '../steering/conditions.ts'
+import type { Webhook } from '../webhook.ts'
 
 /** A zone's head with the serial of its SOA. */
 export interface CatalogZone extends ZoneHead {
@@ -25,7 +26,11 @@ export interface CatalogParts {
   readonly services: ReadonlyMap<string, CatalogService>
   readonly zones: ReadonlyMap<string, CatalogZone>
   readonly overrides: ReadonlyMap<string, Override>
+  /** None when left out: a snapshot holds none. */
+  readonly webhooks?: ReadonlyMap<string, Webhook>
 }
+
+const noWebhooks: ReadonlyMap<string, Webhook> = new Map()
 
 /** A member that is a host whose addresses something depends on. */
 export interface HostedMember {
@@ -51,6 +56,7 @@ export class Catalog implements CatalogParts {
   readonly services: ReadonlyMap<string, CatalogService>
   readonly zones: ReadonlyMap<string, CatalogZone>
   readonly overrides: ReadonlyMap<string, Override>
+  readonly webhooks: ReadonlyMap<string, Webhook>
   #byZone: Map<string, string[]> | undefined
   #byPool: Map<string, string[]> | undefined
   #outer: Map<string, string[]> | undefined
@@ -76,6 +82,7 @@ export class Catalog implements CatalogParts {
     this.services = parts.services
     this.zones = parts.zones
     this.overrides = parts.overrides
+    this.webhooks = parts.webhooks ?? noWebhooks
   }
 
   /** Names of the services that lie in a zone. */

@@ -20,9 +20,11 @@ import { getPool, listAllPools } from '../store/pools.ts'
 import { currentRevision } from '../store/revision.ts'
 import { getService, listAllServices, type StoredService } from '../store/services.ts'
 import type { Stored } from '../store/stored.ts'
+import { getWebhook, listAllWebhooks } from '../store/webhooks.ts'
 import { getZoneHead, listAllZones, type ZoneState } from '../store/zones.ts'
 import { Catalog, type CatalogParts, type CatalogService, memberKey } from './catalog.ts'
 import type { CompileThread } from './compile-thread.ts'
+import type { LocationMaps } from './location-maps.ts'
 import type { CatalogStep, Publisher } from './publisher.ts'
 import { compileZones, type KnownImages, type Touched, touchedZones, zonesToCompile } from './zone-step.ts'
 
@@ -34,6 +36,10 @@ export interface FollowerOptions {
   readonly known: () => Promise<KnownImages | null>
   /** A step is about to be published: targets may change, the snapshot is out of date for these zones. */
   readonly onStep: (step: CatalogStep, health: readonly MemberHealth[] | null) => void
+  /** Makes the location maps of a step before it is published. */
+  readonly locations: Pick<LocationMaps, 'prepare'>
+  /** Members that an operator lets come back. Those of before the start are not told: a start forgets what waits. */
+  readonly onFailBack: (members: readonly MemberPattern[]) => void
   /** Something in the database can't be used; the rest goes on. */
   readonly onBad: (message: string) => void
   /** A look failed for another reason than that the database is away. The next one comes all the same. */
@@ -131,12 +137,19 @@ export class Follower implements AsyncDisposable {
     const found = await database.read(async (tx) => {
       const batch = complete ? await changesSince(tx, publisher.catalog.revision, changeLimit) : null
       if (batch?.changes.length === 0) return null
-      if (batch !== null) return { step: await this.#readChanges(tx, batch), health: null }
-      return { step: await this.#readAll(tx, known), health: await loadHealth(tx) }
+      if (batch !== null) {
+        const failBacks = batch.changes.flatMap(({ kind, key }) =>
+          kind === 'fail-back' ? [patternOf(key)] : [],
+        )
+        return { step: await this.#readChanges(tx, batch), health: null, failBacks }
+      }
+      return { step: await this.#readAll(tx, known), health: await loadHealth(tx), failBacks: [] }
     })
     if (found === null) return false
+    const maps = await this.#options.locations.prepare(found.step.catalog, this.#abort.signal)
     onStep(found.step, found.health)
-    await publisher.adopt(found.step)
+    await publisher.adopt(found.step, maps)
+    this.#options.onFailBack(found.failBacks)
     this.#epoch = epoch
     this.#loadedOnce = true
     this.#loaded.resolve()
@@ -154,6 +167,7 @@ export class Follower implements AsyncDisposable {
       services: byName((await listAllServices(tx, onBad)).map(toCatalogService)),
       zones: new Map((await listAllZones(tx)).map(({ value }) => [value.apex, value])),
       overrides: await readOverrides(tx),
+      webhooks: byName((await listAllWebhooks(tx)).map(({ value }) => value)),
     })
     const since = known === null ? null : await changesOf(tx, known, revision)
     const { touched, images } =
@@ -164,7 +178,12 @@ export class Follower implements AsyncDisposable {
           )
     const before = [...publisher.catalog.zones.keys(), ...(known?.zones.keys() ?? [])]
     const compiled = await this.#compile(tx, catalog, touched, before)
-    return { catalog, zones: new Map([...images, ...compiled]), services: catalog.services.keys(), pools: [] }
+    return {
+      catalog,
+      zones: new Map([...images, ...compiled]),
+      services: catalog.services.keys(),
+      pools: catalog.pools.keys(),
+    }
   }
 
   async #readChanges(tx: Tx, { revision, stamp, changes }: ChangeBatch): Promise<CatalogStep> {
@@ -191,6 +210,9 @@ export class Follower implements AsyncDisposable {
             return stored === null ? null : toCatalogService(stored)
           }),
       overrides: keys('override').size + keys('pool').size === 0 ? before.overrides : await readOverrides(tx),
+      webhooks: await patch(before.webhooks, keys('webhook'), async (name) =>
+        value(await getWebhook(tx, name)),
+      ),
     }
     const catalog = new Catalog(parts)
     // A pool's change may take overrides along with its members.

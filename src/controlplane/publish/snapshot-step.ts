@@ -73,7 +73,7 @@ export async function coldStart(
     catalog,
     zones: new Map(Array.from(zones.values(), ({ zone, image }) => [zone.apex, image])),
     services: catalog.services.keys(),
-    pools: [],
+    pools: catalog.pools.keys(),
   }
   return { step, known: { revision: base.revision, stamp: base.stamp, zones } }
 }

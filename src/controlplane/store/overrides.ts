@@ -70,12 +70,14 @@ export async function putOverride(write: Write, override: Override): Promise<voi
   write.audit('override.put', `${pool}/${member}`, before, override)
 }
 
-/** Throws `not-found` when there is none of exactly these names or patterns. */
-export async function deleteOverride(write: Write, pool: string, member: string): Promise<void> {
+/** Deletes one, and returns what it was. Throws `not-found` when there is none of exactly these names or patterns. */
+export async function deleteOverride(write: Write, pool: string, member: string): Promise<Override> {
   const [row] = await write.tx.delete(overrides).where(isOf(pool, member)).returning()
   if (row === undefined) throw new ControlError('not-found', `there is no override of ${pool}/${member}`)
   write.change('override', `${pool}/${member}`)
-  write.audit('override.delete', `${pool}/${member}`, toOverride(row), null)
+  const override = toOverride(row)
+  write.audit('override.delete', `${pool}/${member}`, override, null)
+  return override
 }
 
 /** Deletes the overrides that ended at `now` or before, and returns them. */

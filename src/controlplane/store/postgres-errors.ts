@@ -71,8 +71,8 @@ export function reasonOf(error: unknown): string {
   return String(cause)
 }
 
-// Drizzle wraps what the driver throws in an error whose message is the whole statement.
-function rootOf(error: unknown): unknown {
+/** What the driver threw. Drizzle wraps it in an error whose message is the whole statement, parameters and all. */
+export function rootOf(error: unknown): unknown {
   let root = error
   while (root instanceof Error && root.constructor.name === 'DrizzleQueryError' && root.cause !== undefined) {
     root = root.cause

@@ -25,7 +25,7 @@ export interface Write {
   readonly revision: number
   readonly actor: string
   /**
-   * Says that a resource changed, so that every node reloads it. Keys: the apex, the monitor's, pool's or service's
+   * Says that a resource changed, so that every node reloads it. Keys: the apex, the monitor's, pool's, service's or webhook's
    * name, `pool/member` for an override and for a member that may come back. Saying it twice is once.
    *
    * @param owners for a zone of which nothing but RRsets of these owners (relative to the apex) and the serial changed, so

@@ -34,6 +34,9 @@ t.test('tokens', async (t) => {
     ['GET', '/v1/services'],
     ['PUT', '/v1/services/s.test'],
     ['GET', '/v1/events'],
+    ['GET', '/v1/events/stream'],
+    ['GET', '/v1/webhooks'],
+    ['PUT', '/v1/webhooks/w'],
     ['GET', '/v1/audit'],
   ] as const
   for (const [method, path] of guarded) {

@@ -1,4 +1,5 @@
 /** A listening API on a real store, with parts around it that tests can turn. */
+
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -9,8 +10,12 @@ import { join } from 'node:path'
 import Schema from 'typebox/schema'
 import type { ApiContext, ServiceStatus } from '../../../src/controlplane/api/context.ts'
 import { startApi } from '../../../src/controlplane/api/server.ts'
+import type { NewEvent } from '../../../src/controlplane/event.ts'
 import { AvailabilityTable } from '../../../src/controlplane/health/availability.ts'
+import type { MemberReport } from '../../../src/controlplane/model.ts'
+import { EventFeed } from '../../../src/controlplane/publish/event-feed.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
+import type { WebhookStatus } from '../../../src/controlplane/webhook.ts'
 import { createLog } from '../../../src/telemetry/log.ts'
 import { Metrics } from '../../../src/telemetry/metrics.ts'
 
@@ -35,6 +40,7 @@ export interface Harness extends AsyncDisposable {
   readonly database: Database
   readonly metrics: Metrics
   readonly health: AvailabilityTable
+  readonly feed: EventFeed
   /** Lines of the log, parsed. */
   readonly lines: Record<string, unknown>[]
   /** What a test may change while it runs. */
@@ -47,6 +53,13 @@ export interface Harness extends AsyncDisposable {
     zones: Map<string, string[]>
     aliases: Map<string, string>
     services: Map<string, ServiceStatus>
+    webhooks: Map<string, WebhookStatus>
+    suspicion: string | null
+    /** By `pool/member`. */
+    reportTtls: Map<string, number | null>
+    reports: MemberReport[]
+    waiting: Set<string>
+    told: NewEvent[]
     now: Date | null
   }
   /** Calls a route, a body as JSON, and holds the reply against the OpenAPI document. */
@@ -64,6 +77,13 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
   await database.ready(AbortSignal.timeout(60_000))
   const health = new AvailabilityTable()
   const metrics = new Metrics({ version: '1.2.3' })
+  const feed = new EventFeed({
+    database,
+    now: () => new Date(),
+    onError: (error) => {
+      throw error
+    },
+  })
   const log = collectLog()
   const state: Harness['state'] = {
     canAnswer: true,
@@ -74,6 +94,12 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     zones: new Map(),
     aliases: new Map(),
     services: new Map(),
+    webhooks: new Map(),
+    suspicion: null,
+    reportTtls: new Map(),
+    reports: [],
+    waiting: new Set(),
+    told: [],
     now: null,
   }
   const context: ApiContext = {
@@ -87,8 +113,20 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
         state.published.push(revision)
       },
     },
-    health: { availability: () => health.current, firstRoundDone: () => state.firstRoundDone },
+    health: {
+      availability: () => health.current,
+      vitals: () => null,
+      firstRoundDone: () => state.firstRoundDone,
+      suspicion: () => state.suspicion,
+      reportTtlMs: (pool, member) => state.reportTtls.get(`${pool}/${member}`),
+      report: (report) => void state.reports.push(report),
+      waitsForFailBack: (pool, member) => state.waiting.has(`${pool}/${member}`),
+    },
+    tell: (event) => void state.told.push(event),
+    node: { id: 'node-1', liveForMs: 10_000 },
     dataplane: { canAnswer: () => state.canAnswer, serving: () => state.missing },
+    events: feed,
+    webhookStatus: (name) => state.webhooks.get(name) ?? null,
     ownZones: {
       lookupA: (name) => {
         const apex = [...state.zones.keys()].find((zone) => name === zone || name.endsWith(`.${zone}`))
@@ -124,6 +162,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     database,
     metrics,
     health,
+    feed,
     lines: log.lines,
     state,
     send,
@@ -136,6 +175,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
       }),
     [Symbol.asyncDispose]: async () => {
       await api.stop()
+      await feed.stop()
       await database.stop()
       await rm(dataDir, { recursive: true, force: true })
     },

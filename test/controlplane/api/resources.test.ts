@@ -1,5 +1,5 @@
 import t from 'tap'
-import { appendEvents } from '../../../src/controlplane/store/health.ts'
+import { appendEvents } from '../../../src/controlplane/store/events.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { monitor, startHarness, zone } from './fixture.ts'
 
@@ -332,6 +332,8 @@ for (const kind of ['postgres', 'embedded'] as const) {
     t.test('events and audit', async (t) => {
       const at = new Date('2026-11-01T10:00:00.000Z')
       const event = {
+        kind: 'member' as const,
+        node: 'n1',
         pool: 'p',
         member: 'a',
         from: 'up' as const,
@@ -343,7 +345,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
       const events = await call('GET', '/v1/events')
       t.match(events.body.items, [
         { member: 'b' },
-        { member: 'a', from: 'up', to: 'down', at: at.toISOString() },
+        { id: Number, kind: 'member', node: 'n1', member: 'a', from: 'up', to: 'down', at: at.toISOString() },
       ])
       t.equal((await call('GET', '/v1/events?pool=p&member=a')).body.items.length, 1)
       t.equal((await call('GET', '/v1/events?pool=q')).body.items.length, 0)

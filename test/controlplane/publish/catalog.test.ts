@@ -1,7 +1,6 @@
 import t from 'tap'
 import type { Override, OverrideState } from '../../../src/controlplane/model.ts'
 import { Catalog, memberKey } from '../../../src/controlplane/publish/catalog.ts'
-import { overrideEvents } from '../../../src/controlplane/publish/override-events.ts'
 import { buildPool, buildService, choicesOf } from '../steering/world.ts'
 import { member, pool } from '../store/suite/samples.ts'
 
@@ -90,64 +89,4 @@ t.test('the members that are drained', async (t) => {
   t.equal(catalog.overrideOf('web-us', 'fra-1', now)?.state, 'up')
   t.equal(catalog.overrideOf('api', 'lon-1', now), null)
   t.equal(catalog.overrideOf('api', 'lon-1', since)?.state, 'drain')
-})
-
-t.test('what happened to overrides between two catalogs', async (t) => {
-  const kept = override('api/fra-1')
-  const before = catalogOf(
-    1,
-    kept,
-    override('web-*/fra-*', { until: now }),
-    override('web-eu/fra-1'),
-    override('web-us/*'),
-    override('web-us/lon-1', { until: new Date(now.getTime() + 1) }),
-  )
-  const later = new Date(now.getTime() - 5)
-  const after = catalogOf(
-    2,
-    { ...kept },
-    override('web-eu/fra-1', { state: 'down', actor: 'bob', since: later }),
-    override('*/lon-?', { reason: 'window', since: later }),
-  )
-  t.same(overrideEvents(before, after, now), [
-    {
-      pool: '*',
-      member: 'lon-?',
-      what: 'set',
-      state: 'drain',
-      actor: 'ann',
-      reason: 'window',
-      at: later,
-    },
-    {
-      pool: 'web-*',
-      member: 'fra-*',
-      what: 'expired',
-      state: 'drain',
-      actor: 'ann',
-      reason: 'disk',
-      at: now,
-    },
-    {
-      pool: 'web-eu',
-      member: 'fra-1',
-      what: 'changed',
-      state: 'down',
-      actor: 'bob',
-      reason: 'disk',
-      at: later,
-    },
-    { pool: 'web-us', member: '*', what: 'deleted', state: 'drain', actor: null, reason: 'disk', at: now },
-    {
-      pool: 'web-us',
-      member: 'lon-1',
-      what: 'deleted',
-      state: 'drain',
-      actor: null,
-      reason: 'disk',
-      at: now,
-    },
-  ])
-  t.same(overrideEvents(after, after, now), [])
-  t.same(overrideEvents(Catalog.empty, after, now), [], 'a start changes nothing')
 })

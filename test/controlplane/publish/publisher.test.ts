@@ -5,6 +5,9 @@ import { AnswerCounters } from '../../../src/controlplane/publish/answer-counter
 import { Catalog, memberKey } from '../../../src/controlplane/publish/catalog.ts'
 import { HandedOut } from '../../../src/controlplane/publish/handed-out.ts'
 import { ImagePump } from '../../../src/controlplane/publish/image-pump.ts'
+import { LocationMaps } from '../../../src/controlplane/publish/location-maps.ts'
+import { Planner } from '../../../src/controlplane/publish/planner.ts'
+import { PoolWatch } from '../../../src/controlplane/publish/pool-watch.ts'
 import { Publisher } from '../../../src/controlplane/publish/publisher.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import type { ServingUpdate } from '../../../src/dataplane/zone/state.ts'
@@ -57,14 +60,31 @@ function setUp() {
   const measured = new Map<string, HealthState>()
   const handedOut = new HandedOut(now)
   let noted = 0
+  const locations = new LocationMaps({
+    areas: () => Promise.reject(new Error('there is no location data')),
+    onProblem: (problem) => t.fail(problem),
+  })
+  const planner = new Planner({
+    answers: new AnswerCounters(() => new AnswerReader([])),
+    facts: {
+      measured: (poolName, name) => measured.get(memberKey(poolName, name)) ?? 'up',
+      lastKnown: () => null,
+      vitals: () => null,
+    },
+    resolution: () => t.fail('there is no host') as never,
+    locations,
+    now,
+    onRamp: () => t.fail('nobody comes back'),
+  })
+  const changed: string[] = []
   const publisher = new Publisher({
     pump,
-    answers: new AnswerCounters(() => new AnswerReader([])),
+    planner,
+    locations,
     handedOut,
+    pools: new PoolWatch(),
+    onPools: (changes) => changed.push(...changes.map(({ pool, from, to }) => `${pool} ${from}>${to}`)),
     onServed: () => noted++,
-    measured: (poolName, name) => measured.get(memberKey(poolName, name)) ?? 'up',
-    resolution: () => t.fail('there is no host') as never,
-    now,
   })
   /** The update with this number, from 0, once the workers are handed it. */
   const update = async (number: number) => {
@@ -72,12 +92,12 @@ function setUp() {
     return updates[number]!
   }
   const step = (catalog: Catalog, pools: string[] = [], services = [...catalog.services.keys()]) =>
-    publisher.adopt({ catalog, zones: new Map(), services, pools })
+    publisher.adopt({ catalog, zones: new Map(), services, pools }, null)
   const state = (poolName: string, name: string) => {
     const { answered, safeAt } = handedOut.state(poolName, name)
     return answered ? 'answered' : safeAt === null ? null : (safeAt.getTime() - start) / 1000
   }
-  return { clock, measured, publisher, state, step, update, noted: () => noted }
+  return { clock, measured, publisher, state, step, update, changed, noted: () => noted }
 }
 
 t.test('who is answered, by what the workers have acknowledged', async (t) => {

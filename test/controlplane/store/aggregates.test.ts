@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { Database } from '../../../src/controlplane/store/database.ts'
 import { startPostgres } from '../../support/postgres.ts'
+import { eventsSuite } from './suite/events.ts'
 import { fleetSuite } from './suite/fleet.ts'
 import { hostsSuite } from './suite/hosts.ts'
 import { journalSuite } from './suite/journal.ts'
@@ -13,6 +14,7 @@ import { overridesSuite } from './suite/overrides.ts'
 import { poolsSuite } from './suite/pools.ts'
 import { rrsetsSuite } from './suite/rrsets.ts'
 import { servicesSuite } from './suite/services.ts'
+import { webhooksSuite } from './suite/webhooks.ts'
 import { zonesSuite } from './suite/zones.ts'
 
 const suites = {
@@ -24,6 +26,8 @@ const suites = {
   hosts: hostsSuite,
   fleet: fleetSuite,
   journal: journalSuite,
+  events: eventsSuite,
+  webhooks: webhooksSuite,
 }
 
 const dataDir = await mkdtemp(join(tmpdir(), 'pooldns-aggregates-'))
@@ -42,7 +46,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
     for (const [name, suite] of Object.entries(suites)) {
       await database.record((tx) =>
         tx.execute(sql`truncate zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
-          health_events, changes, audit_log, tokens, lookups, nodes, reports`),
+          events, webhooks, changes, audit_log, tokens, lookups, nodes, reports`),
       )
       await t.test(name, (t) => suite(t, database))
     }

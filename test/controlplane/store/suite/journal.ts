@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
 import { changesSince, stampOf, stampsAfter } from '../../../../src/controlplane/store/changes.ts'
-import { appendEvents } from '../../../../src/controlplane/store/health.ts'
+import { appendEvents } from '../../../../src/controlplane/store/events.ts'
 import { recentLookups, saveLookup } from '../../../../src/controlplane/store/lookups.ts'
 import {
   deleteOverride,
@@ -251,16 +251,16 @@ export const journalSuite: Suite = async (t, database) => {
     await database.record((tx) => saveLookup(tx, { ...lookup(25), clientIp: 'fe80::1%eth0' }))
     t.equal((await database.read((tx) => recentLookups(tx, 1)))[0]?.clientIp, 'fe80::1')
 
-    const event = { pool: 'p', member: 'm', from: 'up', to: 'down', reason: '', at: new Date() } as const
+    const event = { kind: 'drained', node: 'n', pool: 'p', member: 'm', at: new Date() } as const
     await database.record((tx) => appendEvents(tx, Array(10).fill(event)))
     const start = await revisionNow()
     for (const name of ['a', 'b', 'c'])
       await database.write('ann', async (write) => write.change('pool', name))
     await database.record((tx) => prune(tx))
     t.equal((await feed(start))?.changes.length, 3, 'within the bounds nothing goes')
-    await database.record((tx) => prune(tx, { healthEvents: 3, auditLog: 2, changes: 2, lookups: 5 }))
+    await database.record((tx) => prune(tx, { events: 3, auditLog: 2, changes: 2, lookups: 5 }))
     const counts = await database.read((tx) =>
-      tx.execute(sql`select (select count(*) from health_events)::int as events, (select count(*) from audit_log)::int as audit,
+      tx.execute(sql`select (select count(*) from events)::int as events, (select count(*) from audit_log)::int as audit,
         (select count(*) from changes)::int as changes, (select count(*) from lookups)::int as lookups`),
     )
     t.same(counts.rows, [{ events: 3, audit: 2, changes: 2, lookups: 5 }])

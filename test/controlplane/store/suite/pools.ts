@@ -1,10 +1,5 @@
 import { changesSince } from '../../../../src/controlplane/store/changes.ts'
-import {
-  appendEvents,
-  listEvents,
-  loadHealth,
-  saveHealth,
-} from '../../../../src/controlplane/store/health.ts'
+import { loadHealth, saveHealth } from '../../../../src/controlplane/store/health.ts'
 import { deleteMember, getMember, putMember } from '../../../../src/controlplane/store/members.ts'
 import {
   deleteMonitor,
@@ -248,7 +243,7 @@ export const poolsSuite: Suite = async (t, database) => {
     )
   })
 
-  await t.test('health and events', async (t) => {
+  await t.test('health', async (t) => {
     const one = (name: string, state: 'up' | 'down') => ({
       pool: 'web-eu',
       member: name,
@@ -267,32 +262,5 @@ export const poolsSuite: Suite = async (t, database) => {
     await database.record((tx) => saveHealth(tx, [one('fra-2', 'down')]))
     t.same(await database.read(loadHealth), [one('fra-1', 'down'), one('fra-2', 'down')])
     await database.record((tx) => saveHealth(tx, []))
-
-    const event = (name: string, minute: number) =>
-      ({
-        pool: 'p',
-        member: name,
-        from: 'up',
-        to: 'down',
-        reason: 'status 503',
-        at: new Date(Date.UTC(2026, 1, 1, 0, minute)),
-      }) as const
-    const events = [event('a', 1), event('b', 2), event('a', 3)]
-    await database.record((tx) => appendEvents(tx, events))
-    await database.record((tx) => appendEvents(tx, []))
-    const page = await database.read((tx) => listEvents(tx, { limit: 2 }))
-    t.same(page.items, [events[2], events[1]])
-    const rest = await database.read((tx) => listEvents(tx, { limit: 2, cursor: page.nextCursor }))
-    t.same(rest, { items: [events[0]], nextCursor: null })
-    t.same((await database.read((tx) => listEvents(tx, { limit: 9, pool: 'p', member: 'b' }))).items, [
-      events[1],
-    ])
-    t.same((await database.read((tx) => listEvents(tx, { limit: 9, pool: 'q' }))).items, [])
-    const bad = { ...event('a', 1), to: 'sideways' as 'down' }
-    await refused(
-      t,
-      'invalid',
-      database.record((tx) => appendEvents(tx, [bad])),
-    )
   })
 }

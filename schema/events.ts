@@ -1,0 +1,56 @@
+import { type SQL, sql } from 'drizzle-orm'
+import { bigint, check, index, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
+import {
+  type EventKind,
+  eventKinds,
+  overrideActions,
+  poolStates,
+  trustStates,
+} from '../src/controlplane/event.ts'
+import { healthStates, overrideStates } from '../src/controlplane/model.ts'
+import { instant, key, oneOf } from './column-types.ts'
+
+/**
+ * What happened, of every kind. No foreign key: it stays on record when the member is gone. Rows are inserted under a lock
+ * (`store/events.ts`), so that ids become visible in their order. Pruned by `store/retention.ts`.
+ */
+export const events = pgTable(
+  'events',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    kind: text('kind').notNull(),
+    node: key('node').notNull(),
+    pool: key('pool'),
+    member: key('member'),
+    from: text('from_state'),
+    to: text('to_state'),
+    reason: text('reason'),
+    /** What only one kind has. */
+    detail: jsonb('detail').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
+    at: instant('at').notNull(),
+  },
+  (t) => {
+    const named = sql`${t.pool} is not null and ${t.member} is not null`
+    const changed = (words: readonly string[]) =>
+      sql`${t.from} is not null and ${oneOf(t.from, words)} and ${t.to} is not null and ${oneOf(t.to, words)} and ${t.reason} is not null`
+    const word = (name: string, words: readonly string[]) =>
+      sql`coalesce(${t.detail} ->> ${sql.raw(`'${name}'`)}, '') in (${sql.raw(words.map((one) => `'${one}'`).join(', '))})`
+    const shapes: Readonly<Record<EventKind, SQL>> = {
+      member: sql`${named} and ${changed(healthStates)}`,
+      pool: sql`${t.pool} is not null and ${changed(poolStates)}`,
+      override: sql`${named} and ${t.reason} is not null and ${word('what', overrideActions)} and ${word('state', overrideStates)} and ${t.detail} ? 'actor'`,
+      drained: named,
+      isolation: changed(trustStates),
+      hold: sql`${named} and ${t.reason} is not null and ${t.detail} ? 'until'`,
+    }
+    const cases = eventKinds.map((kind) => sql`when ${sql.raw(`'${kind}'`)} then ${shapes[kind]}`)
+    return [
+      index('events_member_index').on(t.pool, t.member, t.id),
+      index('events_kind_index').on(t.kind, t.id),
+      index('events_node_index').on(t.node, t.id),
+      index('events_at_index').on(t.at),
+      // An unknown kind fits no shape.
+      check('events_shape_check', sql`case ${t.kind} ${sql.join(cases, sql` `)} else false end`),
+    ]
+  },
+)

@@ -1,0 +1,59 @@
+/**
+ * Canaries: addresses that answer whenever this node's network works, asked by TCP connections at a pace of their own. What they
+ * say goes to the guard (`guard.ts`).
+ */
+import type { AddressText, TcpMonitor } from '../model.ts'
+import type { Probe } from './probe.ts'
+import { longestGapMs, Scheduler, type SchedulerOptions } from './scheduler.ts'
+
+export interface CanaryAddress {
+  readonly host: AddressText
+  readonly port: number
+}
+
+const intervalMs = 2000
+const timeoutMs = 1000
+/** The longest time from one word of a canary to the next. */
+export const canaryPeriodMs = longestGapMs(intervalMs) + timeoutMs
+
+const monitor: TcpMonitor = {
+  name: 'canary',
+  type: 'tcp',
+  port: 1,
+  send: null,
+  expect: { contains: null, matches: null, lacks: null, mismatches: null },
+  tls: null,
+  intervalMs,
+  timeoutMs,
+  rise: 1,
+  fall: 1,
+  clear: 1,
+  recheckMs: null,
+  failBack: 'auto',
+  failBackDelayMs: 0,
+  flap: null,
+}
+
+export function canaryName({ host, port }: CanaryAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Asks until it is disposed of. @param onWord a canary has answered, or has not */
+export function startCanaries(
+  canaries: readonly CanaryAddress[],
+  probe: Probe,
+  onWord: (name: string, ok: boolean) => void,
+  options: SchedulerOptions = {},
+): AsyncDisposable {
+  const scheduler = new Scheduler(options)
+  for (const canary of canaries) {
+    const name = canaryName(canary)
+    scheduler.schedule(intervalMs, async (signal) => {
+      const target = { pool: '', member: name, address: canary.host, port: canary.port, monitor }
+      const verdict = await probe(target, signal)
+      if (!signal.aborted) onWord(name, verdict.ok)
+      return null
+    })
+  }
+  return scheduler
+}

@@ -1,0 +1,121 @@
+/**
+ * The record of events.
+ *
+ * Ids are drawn when a row is inserted and seen when its transaction commits, so with two transactions open a later id can
+ * be seen before an earlier one, and who follows by the last id that it saw would miss the earlier one for good. So
+ * whoever appends holds a lock from before the first id is drawn until the commit is visible: ids become visible in their
+ * order. Appending is short and a few times a second for each node; the wait is that of one commit.
+ *
+ * Rejected: reading a window of ids again and again. How wide it must be depends on the longest transaction, which
+ * nothing bounds but a timeout, and ids that were drawn by a transaction that failed look just like late ones.
+ */
+import { and, asc, desc, eq, gt, gte, lt, sql } from 'drizzle-orm'
+import { events } from '../../../schema/events.ts'
+import type { Event, EventFilter, StoredEvent } from '../event.ts'
+import { decodeCursor, type Page, type PageRequest, pageOf } from './stored.ts'
+import type { Tx } from './transaction.ts'
+
+/** Of pg_advisory_xact_lock: "plevents" in ASCII, as a number. */
+const lockKey = '8100961388914963571'
+
+/**
+ * Adds events, in their order. Let it be the last thing that a transaction does: from here to its end no other node can
+ * append.
+ */
+export async function appendEvents(tx: Tx, added: readonly Event[]): Promise<void> {
+  if (added.length === 0) return
+  const rows = added.map(toRow)
+  await tx.execute(sql`select pg_advisory_xact_lock(${sql.raw(lockKey)})`)
+  await tx.execute(sql`
+    insert into events (kind, node, pool, member, from_state, to_state, reason, detail, at)
+    select kind, node, pool, member, "from", "to", reason, detail, at
+    from json_to_recordset(${JSON.stringify(rows)}::json)
+      as e(position int, kind text, node text, pool text, member text, "from" text, "to" text, reason text, detail jsonb,
+        at timestamptz)
+    order by position`)
+}
+
+export interface EventQuery extends EventFilter, PageRequest {
+  /** At or after. */
+  readonly since?: Date | undefined
+  /** Before. */
+  readonly until?: Date | undefined
+}
+
+/** Newest first. */
+export async function listEvents(tx: Tx, query: EventQuery): Promise<Page<StoredEvent>> {
+  const { limit, cursor, kind, pool, member, node, since, until } = query
+  const after = decodeCursor(cursor, 'number')
+  const rows = await tx
+    .select()
+    .from(events)
+    .where(
+      and(
+        after === null ? undefined : lt(events.id, after[0]),
+        kind === undefined ? undefined : eq(events.kind, kind),
+        pool === undefined ? undefined : eq(events.pool, pool),
+        member === undefined ? undefined : eq(events.member, member),
+        node === undefined ? undefined : eq(events.node, node),
+        since === undefined ? undefined : gte(events.at, since),
+        until === undefined ? undefined : lt(events.at, until),
+      ),
+    )
+    .orderBy(desc(events.id))
+    .limit(limit + 1)
+  return pageOf(rows, limit, toEvent, (row) => [row.id])
+}
+
+/** The events that follow `id`, oldest first. Whoever goes on after the last of them misses none. */
+export async function eventsAfter(tx: Tx, id: number, limit: number): Promise<StoredEvent[]> {
+  const rows = await tx.select().from(events).where(gt(events.id, id)).orderBy(asc(events.id)).limit(limit)
+  return rows.map(toEvent)
+}
+
+/** 0 when there is none. */
+export async function latestEventId(tx: Tx): Promise<number> {
+  const [row] = await tx.select({ id: events.id }).from(events).orderBy(desc(events.id)).limit(1)
+  return row?.id ?? 0
+}
+
+/** The id after which everything that was seen at `at` or later comes: the latest, when there is nothing such. */
+export async function eventIdBefore(tx: Tx, at: Date): Promise<number> {
+  const [row] = await tx
+    .select({ first: sql<string | null>`min(${events.id})` })
+    .from(events)
+    .where(gte(events.at, at))
+  const first = row?.first ?? null
+  return first === null ? latestEventId(tx) : Number(first) - 1
+}
+
+const columns = ['kind', 'node', 'pool', 'member', 'from', 'to', 'reason', 'at']
+
+function toRow(event: Event, position: number): object {
+  const entries = Object.entries(event)
+  const detail = Object.fromEntries(entries.filter(([name]) => !columns.includes(name)))
+  return { ...Object.fromEntries(entries.filter(([name]) => columns.includes(name))), detail, position }
+}
+
+/** Rows fit their kind: the table checks it. */
+function toEvent({
+  id,
+  kind,
+  node,
+  pool,
+  member,
+  from,
+  to,
+  reason,
+  detail,
+  at,
+}: typeof events.$inferSelect): StoredEvent {
+  const { until, ...rest } = detail
+  const parts = { pool, member, from, to, ...rest, reason }
+  return {
+    id,
+    kind,
+    node,
+    ...Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== null)),
+    ...(typeof until === 'string' ? { until: new Date(until) } : {}),
+    at,
+  } as StoredEvent
+}

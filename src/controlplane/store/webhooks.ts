@@ -1,0 +1,125 @@
+/**
+ * Webhooks. Their secrets leave the store by `getWebhook` and the lists, for the sender; the audit log says only that
+ * one was kept or changed, and an error of the database never brings the statement with its parameters.
+ */
+import { randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { asc, count, eq, gt } from 'drizzle-orm'
+import { webhooks } from '../../../schema/webhooks.ts'
+import { ControlError } from '../errors.ts'
+import type { Webhook, WebhookInput } from '../webhook.ts'
+import { rootOf } from './postgres-errors.ts'
+import {
+  checkCondition,
+  checkExists,
+  decodeCursor,
+  type Page,
+  type PageRequest,
+  type Put,
+  pageOf,
+  type Stored,
+  type WriteCondition,
+} from './stored.ts'
+import type { Tx, Write } from './transaction.ts'
+
+/** Of one installation: each has a queue on every node. */
+export const maxWebhooks = 100
+
+export async function getWebhook(tx: Tx, name: string): Promise<Stored<Webhook> | null> {
+  const [row] = await tx.select().from(webhooks).where(eq(webhooks.name, name))
+  return row === undefined ? null : toStored(row)
+}
+
+/** One page in the order of names. */
+export async function listWebhooks(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<Stored<Webhook>>> {
+  const after = decodeCursor(cursor, 'string')
+  const rows = await tx
+    .select()
+    .from(webhooks)
+    .where(after === null ? undefined : gt(webhooks.name, after[0]))
+    .orderBy(asc(webhooks.name))
+    .limit(limit + 1)
+  return pageOf(rows, limit, toStored, (row) => [row.name])
+}
+
+/** Every webhook, for the follower. */
+export async function listAllWebhooks(tx: Tx): Promise<Stored<Webhook>[]> {
+  return (await tx.select().from(webhooks).orderBy(asc(webhooks.name))).map(toStored)
+}
+
+export interface WebhookPut extends Put {
+  /** The secret that was made because there was none; null when one was given or kept. It can't be had again. */
+  readonly madeSecret: string | null
+}
+
+/** Creates or replaces a webhook. Throws `conflict` when there are 100 already. */
+export async function putWebhook(
+  write: Write,
+  input: WebhookInput,
+  condition: WriteCondition,
+): Promise<WebhookPut> {
+  const { tx, revision } = write
+  const { name } = input
+  const current = await getWebhook(tx, name)
+  checkCondition(condition, current, `webhook ${name}`)
+  const before = current?.value ?? null
+  const kept = input.secret ?? before?.secret
+  const webhook: Webhook = { ...input, secret: kept ?? makeSecret() }
+  if (current !== null && isDeepStrictEqual(before, webhook)) {
+    return { created: false, changed: false, revision: current.revision, madeSecret: null }
+  }
+  if (current === null) await checkRoom(tx)
+  const { kinds, pools } = webhook
+  const row = { ...webhook, kinds: copy(kinds), pools: copy(pools), revision }
+  try {
+    await tx.insert(webhooks).values(row).onConflictDoUpdate({ target: webhooks.name, set: row })
+  } catch (error) {
+    throw rootOf(error)
+  }
+  write.change('webhook', name)
+  const secret = before?.secret === webhook.secret ? 'kept' : 'changed'
+  write.audit(
+    'webhook.put',
+    name,
+    before === null ? null : withoutSecret(before, 'kept'),
+    withoutSecret(webhook, secret),
+  )
+  return {
+    created: current === null,
+    changed: true,
+    revision,
+    madeSecret: kept === undefined ? webhook.secret : null,
+  }
+}
+
+export async function deleteWebhook(write: Write, name: string, condition: WriteCondition): Promise<void> {
+  const current = await getWebhook(write.tx, name)
+  checkExists(condition, current, `webhook ${name}`)
+  await write.tx.delete(webhooks).where(eq(webhooks.name, name))
+  write.change('webhook', name)
+  write.audit('webhook.delete', name, withoutSecret(current.value, 'kept'), null)
+}
+
+async function checkRoom(tx: Tx): Promise<void> {
+  const [row] = await tx.select({ webhooks: count() }).from(webhooks)
+  if (row!.webhooks >= maxWebhooks)
+    throw new ControlError(
+      'conflict',
+      `there are ${maxWebhooks} webhooks already, which is the most that there may be`,
+    )
+}
+
+/** Standard Webhooks 1.0, "Signature scheme": 24 octets at least. */
+function makeSecret(): string {
+  return `whsec_${randomBytes(32).toString('base64')}`
+}
+
+function withoutSecret(webhook: Webhook, secret: 'kept' | 'changed'): object {
+  return { ...webhook, secret }
+}
+
+const copy = (words: readonly string[] | null) => (words === null ? null : [...words])
+
+function toStored({ revision, ...row }: typeof webhooks.$inferSelect): Stored<Webhook> {
+  return { value: row as Webhook, revision }
+}

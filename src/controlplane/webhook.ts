@@ -1,0 +1,44 @@
+import type { EventKind } from './event.ts'
+
+/**
+ * Somebody who is told of events. It is known to the installation that it was written to and belongs to no document: a
+ * document is applied elsewhere too and is kept where people can read it, and a webhook has a secret. So `export`, `apply`
+ * and the snapshot leave webhooks alone.
+ */
+export interface WebhookSettings {
+  readonly name: string
+  /** Absolute, http or https, without user and fragment. May hold a token of the receiver, so it stays out of logs. */
+  readonly url: string
+  /** Null: every kind, those of later versions too. */
+  readonly kinds: readonly EventKind[] | null
+  /** Patterns of names of pools, `*` for any characters; null: every pool. Events of no pool are for everybody. */
+  readonly pools: readonly string[] | null
+  /** Of one attempt. */
+  readonly timeoutMs: number
+}
+
+export interface Webhook extends WebhookSettings {
+  /** `whsec_` and 24 to 64 octets in base64. Goes to the sender and nowhere else. */
+  readonly secret: string
+}
+
+/** What a client writes. */
+export interface WebhookInput extends WebhookSettings {
+  /** Null keeps the one that there is, or has one made. */
+  readonly secret: string | null
+}
+
+/** Of a webhook on this node, since its start. */
+export interface WebhookStatus {
+  /** `stopped` once the receiver has answered 410, until the webhook is changed or the node starts again. */
+  readonly state: 'active' | 'stopped'
+  readonly delivered: number
+  /** Events that were given up after the last attempt, or by a 410. */
+  readonly failed: number
+  /** Events that gave way because too many waited. */
+  readonly dropped: number
+  /** Events that wait now, the one that is being delivered included. */
+  readonly queued: number
+  /** Of the last attempt that failed; null when none has. */
+  readonly lastError: { readonly at: Date; readonly reason: string } | null
+}

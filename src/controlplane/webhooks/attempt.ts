@@ -1,0 +1,137 @@
+/**
+ * One attempt to deliver a message: one POST on a fresh connection. A redirect is not followed: where it leads nobody has
+ * agreed to. The addresses that the receiver's name has are judged before one is connected to, and the one that was judged
+ * is the one that is connected to, so a name can't mean something else in between.
+ *
+ * The status decides; the body of the response is read, so that the receiver can finish it, and thrown away. It is told to
+ * nobody: what an address in our network says is not for everybody who may write webhooks.
+ */
+import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
+import { request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import { isIP, type LookupFunction } from 'node:net'
+
+/** Why an address must not be connected to; null when it may. */
+export type AddressPolicy = (address: string) => string | null
+
+export interface Message {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  readonly timeoutMs: number
+}
+
+export type AttemptOutcome =
+  | { readonly kind: 'delivered' }
+  /** 410: the receiver wants no more. */
+  | { readonly kind: 'gone' }
+  /** `retryAfterMs` is what the receiver asked for, null when it did not. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly retryAfterMs: number | null }
+
+/** Octets of a response's body that are read. */
+const responseLimit = 64 * 1024
+/** Longest wait that a receiver may ask for. */
+const longestRetryAfterMs = 3_600_000
+const longestReason = 160
+
+/**
+ * Never rejects, and ends within the timeout.
+ *
+ * @param signal calls the attempt off
+ */
+export async function attempt(
+  message: Message,
+  policy: AddressPolicy,
+  signal: AbortSignal,
+): Promise<AttemptOutcome> {
+  try {
+    return await post(message, policy, signal)
+  } catch (error) {
+    // Only a request that can't even be written comes here.
+    return failed(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function post(message: Message, policy: AddressPolicy, signal: AbortSignal): Promise<AttemptOutcome> {
+  const { promise, resolve } = Promise.withResolvers<AttemptOutcome>()
+  let outcome: AttemptOutcome | undefined
+  // Whatever happens to a response after its status has come changes nothing.
+  const end = (reason: string) => resolve(outcome ?? failed(reason))
+  const url = new URL(message.url)
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const refused = isIP(host) === 0 ? null : policy(host)
+  if (refused !== null || signal.aborted) {
+    end(refused ?? 'called off')
+    return promise
+  }
+  const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
+    method: 'POST',
+    agent: false,
+    headers: {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(message.body),
+      'user-agent': 'pooldns',
+      ...message.headers,
+    },
+    lookup: judgedLookup(policy),
+    signal,
+  })
+  const timer = setTimeout(() => {
+    request.destroy(new Error(`timeout after ${message.timeoutMs} ms`))
+  }, message.timeoutMs)
+  request.on('response', (response) => {
+    outcome = outcomeOf(response.statusCode!, response.headers['retry-after'])
+    let octets = 0
+    response.on('data', (chunk: Buffer) => {
+      octets += chunk.length
+      if (octets > responseLimit) request.destroy()
+    })
+    response.on('error', () => undefined)
+  })
+  request.on('error', (error: NodeJS.ErrnoException) => end(error.message || error.code || error.name))
+  request.once('close', () => {
+    clearTimeout(timer)
+    end('connection closed before the response')
+  })
+  request.end(message.body)
+  return promise
+}
+
+function failed(reason: string): AttemptOutcome {
+  return { kind: 'failed', reason: shorten(reason), retryAfterMs: null }
+}
+
+function outcomeOf(status: number, retryAfter: string | undefined): AttemptOutcome {
+  if (status >= 200 && status <= 299) return { kind: 'delivered' }
+  if (status === 410) return { kind: 'gone' }
+  const what =
+    status >= 300 && status <= 399 ? `status ${status}: redirects are not followed` : `status ${status}`
+  return { kind: 'failed', reason: what, retryAfterMs: parseRetryAfter(retryAfter) }
+}
+
+/** RFC 9110 section 10.2.3: seconds, or a date. */
+function parseRetryAfter(text: string | undefined): number | null {
+  if (text === undefined) return null
+  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()
+  return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), longestRetryAfterMs)
+}
+
+function judgedLookup(policy: AddressPolicy): LookupFunction {
+  return (hostname, options: LookupOptions, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, found: LookupAddress[]) => {
+      if (error !== null) return callback(error, '', 0)
+      const judged = found.map((entry) => ({ entry, refused: policy(entry.address) }))
+      const allowed = judged.filter(({ refused }) => refused === null).map(({ entry }) => entry)
+      const [first] = allowed
+      if (first === undefined) callback(new Error(judged[0]?.refused ?? `${hostname} has no address`), '', 0)
+      else if (options.all) callback(null, allowed)
+      else callback(null, first.address, first.family)
+    })
+  }
+}
+
+function shorten(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+  const printable = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+  return printable.length > longestReason ? `${printable.slice(0, longestReason - 1)}…` : printable
+}

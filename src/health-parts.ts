@@ -1,0 +1,129 @@
+/**
+ * What judges members on this node: probes, the checker with its guard and canaries, and the exchange of verdicts with other nodes.
+ * Handed to the rest of the daemon as one thing; where what it finds goes is the daemon's matter.
+ */
+import type { Config } from './config.ts'
+import { AddressPolicy } from './controlplane/health/address-policy.ts'
+import { canaryName, canaryPeriodMs, startCanaries } from './controlplane/health/canaries.ts'
+import {
+  type Checker,
+  type CheckerOptions,
+  type CheckTarget,
+  startChecker,
+} from './controlplane/health/checker.ts'
+import { SelfIsolationGuard } from './controlplane/health/guard.ts'
+import type { Measurement } from './controlplane/health/monitor.ts'
+import { createProber } from './controlplane/health/probe.ts'
+import { reportTtlMs } from './controlplane/health/sources.ts'
+import type { MemberReport, NodeVerdicts } from './controlplane/model.ts'
+import { Peers } from './controlplane/publish/peers.ts'
+import type { FamilyAnswer } from './controlplane/resolving/host-state.ts'
+import { lookupBy } from './controlplane/resolving/lookup.ts'
+import type { Database } from './controlplane/store/database.ts'
+
+export interface HealthPartsOptions
+  extends Pick<CheckerOptions, 'onTransitions' | 'onVitals' | 'onProbe' | 'onSuspicion' | 'onHold'> {
+  readonly config: Config
+  readonly database: Database
+  readonly nodeId: string
+  readonly version: string
+  /** Of the configuration that this node serves. */
+  readonly revision: () => number
+  readonly onError: (what: string) => (error: unknown) => void
+}
+
+export interface HealthParts {
+  readonly checker: Checker
+  readonly peers: Peers
+  readonly policy: AddressPolicy
+  /** Says who is checked from now on. */
+  setTargets(targets: readonly CheckTarget[]): void
+  /** Takes a report on a member, for this node and the others. */
+  report(report: MemberReport): void
+  /** Why this node doubts its own network; null while it does not. */
+  suspicion(): string | null
+  /** To be called once the database may be used. */
+  start(): void
+}
+
+export function healthParts(stack: AsyncDisposableStack, options: HealthPartsOptions): HealthParts {
+  const { config, database, nodeId, version, revision, onError } = options
+  const policy = new AddressPolicy(config.probeAllow)
+  const guard = config.guard ? new SelfIsolationGuard<Measurement>() : null
+  const lookup = lookupBy(config.resolvers)
+  const probe = createProber({
+    policy,
+    certificates: config.certificateDir,
+    resolve: async (host, signal) => {
+      const { a, aaaa } = await lookup(host, signal)
+      const addresses = [a, aaaa].flatMap((answer) => (answer.kind === 'found' ? answer.addresses : []))
+      if (addresses.length > 0) return addresses
+      const { reason } = (a.kind === 'found' ? aaaa : a) as Exclude<FamilyAnswer, { kind: 'found' }>
+      throw new Error(reason)
+    },
+  })
+  let targets: readonly CheckTarget[] = []
+  const checker: Checker = stack.use(
+    startChecker({
+      ...options,
+      probe,
+      guard,
+      votes: (pool, member) => peers.votes(pool, member),
+    }),
+  )
+  const applyReport = (report: MemberReport) => void checker.report(report, report)
+  const peers: Peers = stack.use(
+    new Peers({
+      database,
+      node: { id: nodeId, name: config.identity, version },
+      revision,
+      suspect: () => (guard?.suspicion ?? null) !== null,
+      verdicts: () => ownVerdicts(checker, targets),
+      takesReports: () => targets.some(({ plan }) => reportTtlMs(plan) !== null),
+      onVotes: (members) => checker.reconsider(members),
+      onReports: (reports) => reports.forEach(applyReport),
+      onError: onError('verdicts were not exchanged with other nodes'),
+    }),
+  )
+  if (guard !== null && config.canaries.length > 0) {
+    // Not under the policy: they are named by who runs this node, not by who may write its configuration.
+    const named = config.canaries.map((canary) => ({ name: canaryName(canary), periodMs: canaryPeriodMs }))
+    checker.setCanaries(named)
+    stack.use(
+      startCanaries(
+        config.canaries,
+        createProber({ policy: AddressPolicy.anywhere, certificates: null }),
+        checker.canary,
+      ),
+    )
+  }
+  return {
+    checker,
+    peers,
+    policy,
+    setTargets: (next) => {
+      targets = next
+      checker.setTargets(next)
+    },
+    report: (report) => {
+      applyReport(report)
+      peers.add(report)
+    },
+    suspicion: () => guard?.suspicion?.reason ?? null,
+    start: () => peers.start(),
+  }
+}
+
+/** What this node says of the members that nodes agree upon; null when there are none. */
+function ownVerdicts(checker: Checker, targets: readonly CheckTarget[]): NodeVerdicts | null {
+  const agreed = targets.filter(({ quorum }) => quorum === 'majority')
+  if (agreed.length === 0) return null
+  const byPool: Record<string, Record<string, 'up' | 'down'>> = {}
+  for (const { pool, member } of agreed) {
+    const state = checker.vitals(pool, member)?.own.state ?? 'unknown'
+    if (state === 'unknown') continue
+    byPool[pool] ??= {}
+    byPool[pool][member] = state
+  }
+  return byPool
+}

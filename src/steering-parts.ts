@@ -1,0 +1,93 @@
+/**
+ * What decides answers on this node and hands them to the workers: location data, the planner, the publisher, and what is known of
+ * answers that clients still have.
+ */
+import type { Config } from './config.ts'
+import { LocationSource } from './controlplane/location/location-source.ts'
+import type { Resolution } from './controlplane/model.ts'
+import type { AnswerCounters } from './controlplane/publish/answer-counters.ts'
+import { type DrainedMember, DrainWatch } from './controlplane/publish/drain-watch.ts'
+import { HandedOut } from './controlplane/publish/handed-out.ts'
+import type { ImagePump } from './controlplane/publish/image-pump.ts'
+import { LocationMaps } from './controlplane/publish/location-maps.ts'
+import { type MemberFacts, Planner } from './controlplane/publish/planner.ts'
+import { type PoolChange, PoolWatch } from './controlplane/publish/pool-watch.ts'
+import { Publisher } from './controlplane/publish/publisher.ts'
+
+export interface SteeringPartsOptions {
+  readonly config: Config
+  readonly pump: ImagePump
+  readonly answers: AnswerCounters
+  readonly facts: MemberFacts
+  readonly resolution: (host: string) => Resolution
+  readonly onPools: (changes: readonly PoolChange[]) => void
+  readonly onDrained: (members: readonly DrainedMember[]) => void
+  /** One line, for the log. */
+  readonly onProblem: (problem: string) => void
+  readonly onError: (error: unknown) => void
+  readonly now: () => Date
+}
+
+export interface SteeringParts {
+  readonly planner: Planner
+  readonly publisher: Publisher
+  readonly locations: LocationMaps
+  readonly source: LocationSource
+  readonly pools: PoolWatch
+  readonly handedOut: HandedOut
+  readonly drains: DrainWatch
+}
+
+/** How often probe times are looked at for services that steer by them. */
+const latencyEveryMs = 1000
+
+export function steeringParts(stack: AsyncDisposableStack, options: SteeringPartsOptions): SteeringParts {
+  const { config, pump, answers, facts, resolution, onPools, onDrained, onProblem, onError, now } = options
+  const stopping = new AbortController()
+  stack.defer(() => stopping.abort(new Error('the daemon is stopping')))
+  const source: LocationSource = stack.use(
+    new LocationSource({ paths: config.locationDatabases, onChange: relocate, onProblem }),
+  )
+  const locations = new LocationMaps({
+    areas: (request, signal) => source.areas(request, signal),
+    onProblem,
+  })
+  const pools = new PoolWatch()
+  const handedOut = new HandedOut(now)
+  const drains = stack.use(
+    new DrainWatch({ state: (pool, member) => handedOut.state(pool, member), onDrained, now }),
+  )
+  const planner = stack.use(
+    new Planner({
+      answers,
+      facts,
+      resolution,
+      locations,
+      now,
+      onRamp: (names) => void publisher.refresh(names),
+    }),
+  )
+  const publisher = new Publisher({
+    pump,
+    planner,
+    locations,
+    handedOut,
+    pools,
+    onPools,
+    onServed: () => drains.look(),
+  })
+  const timer = setInterval(() => void publisher.refreshLatencies(), latencyEveryMs).unref()
+  stack.defer(() => clearInterval(timer))
+
+  /** Other location data, other areas. */
+  function relocate(): void {
+    locations
+      .renew(publisher.catalog, stopping.signal)
+      .then((maps) => publisher.relocate(maps))
+      .catch((error: unknown) => {
+        if (!stopping.signal.aborted) onError(error)
+      })
+  }
+
+  return { planner, publisher, locations, source, pools, handedOut, drains }
+}
