@@ -218,7 +218,9 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       locations,
       known: async () => (await cold)?.start.known ?? null,
       onStep: (step, stored) => onStep(step, stored),
-      onFailBack: (members) => members.forEach((member) => checker.failBack(member)),
+      onFailBack: (members) => {
+        for (const member of members) checker.failBack(member)
+      },
       onBad: (message) => log.error({ reason: message }, 'a row of the database was left out'),
       onError: onError('following the configuration failed; trying again'),
     }),

@@ -150,6 +150,8 @@ function environment(dataDir: string, given: DaemonOptions['env']): NodeJS.Proce
     POOLDNS_DATA_DIR: dataDir,
     POOLDNS_DNS_LISTEN: '127.0.0.1:0',
     POOLDNS_HTTP_LISTEN: '127.0.0.1:0',
+    // Members and their health endpoints are on this host.
+    POOLDNS_PROBE_ALLOW: '127.0.0.0/8,::1/128',
     ...given,
   }
 }
