@@ -9,6 +9,7 @@ import { startPostgres } from '../../support/postgres.ts'
 import { hostsSuite } from './suite/hosts.ts'
 import { journalSuite } from './suite/journal.ts'
 import { poolsSuite } from './suite/pools.ts'
+import { referencesSuite } from './suite/references.ts'
 import { rrsetsSuite } from './suite/rrsets.ts'
 import { servicesSuite } from './suite/services.ts'
 import { zonesSuite } from './suite/zones.ts'
@@ -18,6 +19,7 @@ const suites = {
   rrsets: rrsetsSuite,
   pools: poolsSuite,
   services: servicesSuite,
+  references: referencesSuite,
   hosts: hostsSuite,
   journal: journalSuite,
 }
