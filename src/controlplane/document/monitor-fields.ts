@@ -199,7 +199,11 @@ export const Tls = Type.Object(
 )
 
 /** For monitors that are without TLS unless they say so. */
-export const TlsOrTrue = Either(Type.Literal(true), Tls, 'true, or an object with the settings of TLS')
+export const TlsOrTrue = Either(
+  Type.Unsafe<true>({ const: true }),
+  Tls,
+  'true, or an object with the settings of TLS',
+)
 
 function pemProblem(text: string): string | null {
   if (text.length > maxPem) return null // its length has been complained about

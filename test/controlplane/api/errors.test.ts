@@ -15,13 +15,13 @@ const json = { 'content-type': 'application/json', authorization: `Bearer ${admi
 t.test('every bad field is named by its path, all at once', async (t) => {
   const cases: [url: string, body: unknown, paths: string[]][] = [
     ['/v1/monitors/m', { ...monitor, colour: 'red', timeout: '9s' }, ['colour', 'timeout']],
-    ['/v1/monitors/M', { type: 'tcp' }, ['', 'type']],
+    ['/v1/monitors/M', { type: 'icmp' }, ['', 'type']],
     ['/v1/monitors/m', [], ['']],
     ['/v1/monitors/m', null, ['']],
     ['/v1/monitors/m', { expect: { body: 'a\0b' } }, ['expect.body']],
     [
       '/v1/pools/p',
-      { select: 'hash', members: { a: { address: 'fra-1' }, 'b c': { address: '192.0.2.1' } } },
+      { select: 'best', members: { a: { address: 'fra-1' }, 'b c': { address: '192.0.2.1' } } },
       ['select', 'members.a.address', 'members["b c"]'],
     ],
     [
@@ -31,7 +31,7 @@ t.test('every bad field is named by its path, all at once', async (t) => {
     ],
     ['/v1/pools/p/members/a', { weight: -1 }, ['address', 'weight']],
     ['/v1/services/s.test', { pools: [] }, ['pools']],
-    ['/v1/services/s.test', { ttl: -1, steer: 'geo' }, ['pools', 'ttl', 'steer']],
+    ['/v1/services/s.test', { ttl: -1, steer: 'luck' }, ['pools', 'ttl', 'steer']],
     ['/v1/services/s..test', { pools: ['p'] }, ['name']],
     [
       '/v1/zones/z.test',

@@ -12,6 +12,7 @@ import { hostsSuite } from './suite/hosts.ts'
 import { journalSuite } from './suite/journal.ts'
 import { overridesSuite } from './suite/overrides.ts'
 import { poolsSuite } from './suite/pools.ts'
+import { referencesSuite } from './suite/references.ts'
 import { rrsetsSuite } from './suite/rrsets.ts'
 import { servicesSuite } from './suite/services.ts'
 import { webhooksSuite } from './suite/webhooks.ts'
@@ -23,6 +24,7 @@ const suites = {
   pools: poolsSuite,
   overrides: overridesSuite,
   services: servicesSuite,
+  references: referencesSuite,
   hosts: hostsSuite,
   fleet: fleetSuite,
   journal: journalSuite,
