@@ -87,11 +87,14 @@ class Round {
   judge(service: Service): Judged<ServiceJudgement> {
     const known = this.#services.get(service.name)
     if (known !== undefined) return known
+    // Should it lead back to itself, which only a row that was written by hand can do, it is down there.
+    this.#services.set(service.name, {
+      judgement: { service, up: false, choices: [], areas: null },
+      option: null,
+    })
     const located = this.#areasOf(service)
     const judged = service.choices.map(({ kind, name }) =>
-      kind === 'pool'
-        ? { kind, ...this.#pool(name) }
-        : { kind, ...this.judge(this.#situation.services.get(name)!) },
+      kind === 'pool' ? { kind, ...this.#pool(name) } : { kind, ...this.judge(this.#service(name)) },
     )
     const options = judged.map(({ option }) => option)
     const up = options.some((option) => option !== null)
@@ -155,15 +158,22 @@ class Round {
     }
   }
 
+  /** A snapshot may lack a service that another one names, because it lacks its zone: then it is down. */
+  #service(name: string): Service {
+    return this.#situation.services.get(name) ?? missingService(name)
+  }
+
   #areasOf({ name, steer }: Service): ServiceAreas | null {
     return steer === 'geo' || steer === 'nearest' ? this.#situation.areas(name) : null
   }
 
   /** The pools that a service leads to, in order. */
-  #poolsOf({ choices }: Service): PoolJudgement[] {
-    return choices.flatMap(({ kind, name }) =>
-      kind === 'pool' ? [this.#pool(name).judgement] : this.#poolsOf(this.#situation.services.get(name)!),
-    )
+  #poolsOf({ name: from, choices }: Service, seen: ReadonlySet<string> = new Set()): PoolJudgement[] {
+    const through = new Set([...seen, from])
+    return choices.flatMap(({ kind, name }) => {
+      if (kind === 'pool') return [this.#pool(name).judgement]
+      return through.has(name) ? [] : this.#poolsOf(this.#service(name), through)
+    })
   }
 
   /** Of the first of these pools that has something to answer with, best something that the operator did not take out. */
@@ -172,25 +182,44 @@ class Round {
       (judgement) => wholeLeaf(outcome, judgement, this.#situation.conditions) ?? [],
     )
     const wanted = leaves.find(({ members }) => !members.every(isTakenOut))
-    const { pool, members } = judgements.find(({ members }) => members.length > 0) ?? judgements[0]!
+    const judgement = judgements.find(({ members }) => members.length > 0) ?? judgements[0]
+    if (judgement === undefined) return emptyLeaf('servfail')
+    const { pool, members } = judgement
     // Of hosts without addresses, the plan makes a SERVFAIL or NODATA.
     return wanted ?? leaves[0] ?? { kind: 'leaf', outcome, pool, members, unsettled: true }
   }
 
   /** The answer that there was, as far as it can still be given; null when nothing is known of it. */
-  #remembered(service: Service): Branch | null {
-    const { conditions, lastKnown, services } = this.#situation
+  #remembered(service: Service, seen: ReadonlySet<string> = new Set()): Branch | null {
+    const { conditions, lastKnown } = this.#situation
+    if (seen.has(service.name)) return null
+    const through = new Set([...seen, service.name])
     const keys = new Set(lastKnown.services.get(service.name))
     const options: Options = service.choices.map((choice) => {
       if (!keys.has(choiceKey(choice))) return null
       const branch =
         choice.kind === 'pool'
           ? rememberedLeaf(this.#pool(choice.name).judgement, conditions, lastKnown)
-          : this.#remembered(services.get(choice.name)!)
+          : this.#remembered(this.#service(choice.name), through)
       return branch === null ? null : { branch, latencyMs: null }
     })
     if (options.every((option) => option === null)) return null
     return compose(service, options, this.#areasOf(service), lastKnown).branch
+  }
+}
+
+function missingService(name: string): Service {
+  return {
+    name,
+    ttlSeconds: 0,
+    minTtlSeconds: null,
+    steer: 'failover',
+    choices: [],
+    geo: null,
+    hashPrefix: { ipv4: 32, ipv6: 128 },
+    hysteresis: 0,
+    whenAllDown: 'servfail',
+    fallback: null,
   }
 }
 

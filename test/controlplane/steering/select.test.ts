@@ -266,3 +266,18 @@ t.test('every choice has a word for its place', async (t) => {
   const last = explain({ members, services: { www: { choices: choicesOf(...names) } } }).slice(-2)
   t.same(last, ['pool p10 up: 11th choice, the first is up', 'pool p11 up: 12th choice, the first is up'])
 })
+
+t.test('services that are not there, and circles, are borne as down', async (t) => {
+  for (const whenAllDown of ['serve-all', 'last-known', 'servfail'] as const) {
+    const missing = { www: { choices: choicesOf('service gone', 'eu'), whenAllDown } }
+    t.equal(answer({ members: three, services: missing }).text, 'eu: e')
+    const alone = { www: { choices: choicesOf('service gone'), whenAllDown } }
+    t.equal(answer({ members: three, services: alone }).text, 'servfail')
+    const circle = {
+      www: { choices: choicesOf('service other', 'eu'), whenAllDown },
+      other: { choices: choicesOf('service www') },
+    }
+    t.equal(answer({ members: three, services: circle }).text, 'eu: e')
+    t.ok(answer({ members: down, services: circle }).text)
+  }
+})
