@@ -71,8 +71,7 @@ class PlanCompiler {
     if (way.length + (known?.height ?? 1) > maxPlanDepth)
       throw new PlanError(way, `a tree is at most ${maxPlanDepth} nodes deep`)
     if (known !== undefined) return known
-    if (this.#nodes++ === maxPlanNodes)
-      throw new PlanError(way, `a tree has at most ${maxPlanNodes} nodes`)
+    if (this.#nodes++ === maxPlanNodes) throw new PlanError(way, `a tree has at most ${maxPlanNodes} nodes`)
     const compiled = this.#compileNode(node, way)
     this.#compiled.set(node, compiled)
     return compiled
