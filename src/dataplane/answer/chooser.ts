@@ -10,7 +10,7 @@
  */
 import type { Random } from '../random.ts'
 import type { Query } from '../wire/query.ts'
-import { drawAlias } from '../zone/alias-table.ts'
+import { aliasAt } from '../zone/alias-table.ts'
 import {
   hashAt,
   type Leaf,
@@ -79,47 +79,58 @@ export class Chooser {
     return leaf
   }
 
+  /** Each kind of node has a function, small enough that V8 inlines what would otherwise allocate numbers. */
   #walk(plan: PlanImage, request: Uint8Array, client: Client): Leaf {
     const { words } = plan
-    const { network, choices } = this
     let at = plan.root
     // Ends: children are compiled before their parents.
     for (;;) {
-      const count = words[at + 1]!
       switch (words[at]!) {
-        case nodeKinds.weighted: {
-          const maps = words[at + weightedAt.maps]!
-          const children = at + weightedAt.lists + maps
-          this.#needAll(words, at, maps, request, client)
-          const child = drawAlias(words, children + count, count, this.#random)
-          choices.step(child, -1)
-          at = words[children + child]!
+        case nodeKinds.weighted:
+          at = this.#draw(words, at, request, client)
           break
-        }
-        case nodeKinds.hash: {
-          this.#load(request, client)
-          const ipv4 = words[at + hashAt.ipv4]!
-          const ipv6 = words[at + hashAt.ipv6]!
-          this.#need(ipv4, ipv6)
-          const children = at + hashAt.children
-          const hash = mix32(network.hash(network.ipv6 ? ipv6 : ipv4) ^ childSalt)
-          const child = this.#rendezvous.best(words, children + count, hash)
-          choices.step(child, -1)
-          at = words[children + child]!
+        case nodeKinds.hash:
+          at = this.#hash(words, at, request, client)
           break
-        }
-        case nodeKinds.located: {
-          this.#load(request, client)
-          const area = this.#locate(words[at + locatedAt.map]!)
-          const child = area < count ? area : 0
-          choices.step(child, area)
-          at = words[at + locatedAt.children + child]!
+        case nodeKinds.located:
+          at = this.#place(words, at, request, client)
           break
-        }
         default:
           return plan.leaves[words[at + leafAt.number]!]!
       }
     }
+  }
+
+  #draw(words: Uint32Array, at: number, request: Uint8Array, client: Client): number {
+    const count = words[at + weightedAt.count]!
+    const maps = words[at + weightedAt.maps]!
+    const children = at + weightedAt.lists + maps
+    this.#needAll(words, at, maps, request, client)
+    const random = this.#random
+    const child = aliasAt(words, children + count, random.below(count), random.next())
+    this.choices.step(child, -1)
+    return words[children + child]!
+  }
+
+  #hash(words: Uint32Array, at: number, request: Uint8Array, client: Client): number {
+    const { network } = this
+    this.#load(request, client)
+    const ipv4 = words[at + hashAt.ipv4]!
+    const ipv6 = words[at + hashAt.ipv6]!
+    this.#need(ipv4, ipv6)
+    const children = at + hashAt.children
+    const hash = mix32(network.hash(network.ipv6 ? ipv6 : ipv4) ^ childSalt)
+    const child = this.#rendezvous.best(words, children + words[at + hashAt.count]!, hash)
+    this.choices.step(child, -1)
+    return words[children + child]!
+  }
+
+  #place(words: Uint32Array, at: number, request: Uint8Array, client: Client): number {
+    this.#load(request, client)
+    const area = this.#locate(words[at + locatedAt.map]!)
+    const child = area < words[at + locatedAt.count]! ? area : 0
+    this.choices.step(child, area)
+    return words[at + locatedAt.children + child]!
   }
 
   #needAll(words: Uint32Array, at: number, maps: number, request: Uint8Array, client: Client): void {

@@ -56,7 +56,7 @@ export class ClientNetwork {
     for (let i = 0; i < count; i++) {
       const kept = bits - 32 * i
       const mask = kept >= 32 ? -1 : kept <= 0 ? 0 : -1 << (32 - kept)
-      hash = mix32((hash ^ (this.words[i]! & mask)) + 0x9e37_79b9)
+      hash = mix32(((hash ^ (this.words[i]! & mask)) + 0x9e37_79b9) | 0)
     }
     return hash
   }

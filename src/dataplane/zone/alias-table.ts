@@ -2,8 +2,6 @@
  * Walker's alias table: one random column and one random height choose an entry by weight in constant time, however many there
  * are. Two words an entry: the height below which the column's own entry is taken, and the other one.
  */
-import type { Random } from '../random.ts'
-
 export const aliasWords = 2
 
 /**
@@ -40,9 +38,4 @@ export function aliasTable(weights: readonly number[]): Uint32Array {
 export function aliasAt(words: Uint32Array, at: number, column: number, height: number): number {
   const entry = at + column * aliasWords
   return height <= words[entry]! ? column : words[entry + 1]!
-}
-
-/** Draws one of `count` entries of the table at `at`. */
-export function drawAlias(words: Uint32Array, at: number, count: number, random: Random): number {
-  return aliasAt(words, at, random.below(count), random.next())
 }

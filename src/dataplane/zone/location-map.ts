@@ -94,8 +94,8 @@ export class LocationMap {
       else high = middle
     }
     this.area = this.#areas[low]!
-    const below = low === 0 ? 0 : apart(address, words[headerWords + low]! - 1)
-    const above = high === this.#ipv4 ? 0 : apart(address, words[headerWords + high]!)
+    const below = low === 0 ? 0 : apart(address ^ (words[headerWords + low]! - 1))
+    const above = high === this.#ipv4 ? 0 : apart(address ^ words[headerWords + high]!)
     this.scope = Math.max(below, above)
   }
 
@@ -121,21 +121,21 @@ export class LocationMap {
       const startLower = words[starts + 2 * low + 1]!
       // One less than the start, which borrows from the upper half when the lower one is 0.
       const lastUpper = words[starts + 2 * low]! - (startLower === 0 ? 1 : 0)
-      below = apart64(upper, lower, lastUpper, startLower - 1)
+      below = apart64(upper ^ lastUpper, lower ^ (startLower - 1))
     }
     const above =
       high === this.#ipv6
         ? 0
-        : apart64(upper, lower, words[starts + 2 * high]!, words[starts + 2 * high + 1]!)
+        : apart64(upper ^ words[starts + 2 * high]!, lower ^ words[starts + 2 * high + 1]!)
     this.scope = Math.max(below, above)
   }
 }
 
-/** Length of the shortest prefix around `a` that leaves out `b`, another number of 32 bits. */
-function apart(a: number, b: number): number {
-  return Math.clz32(a ^ b) + 1
+/** Length of the shortest prefix that two different numbers of 32 bits don't share. @param difference by exclusive or */
+function apart(difference: number): number {
+  return Math.clz32(difference) + 1
 }
 
-function apart64(upper: number, lower: number, otherUpper: number, otherLower: number): number {
-  return upper >>> 0 === otherUpper >>> 0 ? 32 + apart(lower, otherLower) : apart(upper, otherUpper)
+function apart64(upperDifference: number, lowerDifference: number): number {
+  return upperDifference === 0 ? 32 + apart(lowerDifference) : apart(upperDifference)
 }

@@ -76,7 +76,10 @@ export function rendezvousTable(entries: readonly Entry[]): number[] {
   return words
 }
 
-/** Reads tables. One object has the scratch memory for all of them. */
+/**
+ * Reads tables. One object has the scratch memory for all of them. Scores go there and are never returned: a function that V8 does
+ * not inline would allocate every one of them.
+ */
 export class Rendezvous {
   /** Of entries by place, infinite once they are drawn. */
   readonly #scores = new Float64Array(maxEntries)
@@ -89,15 +92,16 @@ export class Rendezvous {
   best(words: Uint32Array, at: number, client: number): number {
     const groups = words[at + 1]!
     const entries = at + headWords + groups * entryWords
-    const differ = words[at + 2]! !== 0
-    if (groups === 0) return numberOf(words, entries, bestOf(words, entries, 0, words[at]!, client, differ))
-    const group = bestOf(words, at + headWords, 0, groups, client, true)
-    const first = firstOf(words, at, group)
-    return numberOf(
-      words,
-      entries,
-      bestOf(words, entries, first, firstOf(words, at, group + 1), client, differ),
-    )
+    let first = 0
+    let end = words[at]!
+    if (groups > 0) {
+      this.#score(words, at + headWords, 0, groups, client, true)
+      const group = least(this.#scores, 0, groups)
+      first = firstOf(words, at, group)
+      end = firstOf(words, at, group + 1)
+    }
+    this.#score(words, entries, first, end, client, words[at + 2]! !== 0)
+    return numberOf(words, entries, least(this.#scores, first, end))
   }
 
   /**
@@ -121,8 +125,9 @@ export class Rendezvous {
     const groups = words[at + 1]!
     const table = at + headWords
     const entries = table + groups * entryWords
+    this.#score(words, table, 0, groups, client, true)
     for (let group = 0; group < groups; group++) {
-      this.#rings[group] = scoreOf(words, table, group, client, true)
+      this.#rings[group] = this.#scores[group]!
       this.#left[group] = words[table + group * entryWords + entryAt.weight]!
       this.#rung[group] = 0
     }
@@ -135,13 +140,17 @@ export class Rendezvous {
       out[i] = numberOf(words, entries, place)
       this.#left[group]! -= words[entries + place * entryWords + entryAt.weight]!
       this.#rung[group]!++
-      const key = words[table + group * entryWords + entryAt.key]!
-      const hash = mix32(mix32(client ^ key) + Math.imul(this.#rung[group]!, salts.next))
-      // Without weight left it rings no more: the time is infinite.
-      this.#rings[group]! += waitOf(hash) / this.#left[group]!
+      this.#wait(group, mix32(client ^ words[table + group * entryWords + entryAt.key]!))
     }
   }
 
+  /** Sets when a group rings next. Without weight left it does no more: the time is infinite. */
+  #wait(group: number, hash: number): void {
+    const next = mix32((hash + Math.imul(this.#rung[group]!, salts.next)) | 0)
+    this.#rings[group]! -= Math.log(((next >>> 0) + 0.5) / 0x1_0000_0000) / this.#left[group]!
+  }
+
+  /** Scores entries of one table, or its groups, from place `first` on, before `end`. */
   #score(
     words: Uint32Array,
     entries: number,
@@ -150,8 +159,14 @@ export class Rendezvous {
     client: number,
     differ: boolean,
   ): void {
-    for (let place = first; place < end; place++)
-      this.#scores[place] = scoreOf(words, entries, place, client, differ)
+    const scores = this.#scores
+    for (let place = first; place < end; place++) {
+      const entry = entries + place * entryWords
+      const hash = mix32(client ^ words[entry + entryAt.key]!) >>> 0
+      scores[place] = differ
+        ? -Math.log((hash + 0.5) / 0x1_0000_0000) / words[entry + entryAt.weight]!
+        : -hash
+    }
   }
 
   /** The place of the least score, which it takes out. */
@@ -160,42 +175,6 @@ export class Rendezvous {
     this.#scores[place] = Number.POSITIVE_INFINITY
     return place
   }
-}
-
-/** An exponentially distributed number of mean 1 from a uniform hash; never 0. */
-function waitOf(hash: number): number {
-  return -Math.log(((hash >>> 0) + 0.5) / 0x1_0000_0000)
-}
-
-function scoreOf(
-  words: Uint32Array,
-  entries: number,
-  place: number,
-  client: number,
-  differ: boolean,
-): number {
-  const entry = entries + place * entryWords
-  const hash = mix32(client ^ words[entry + entryAt.key]!)
-  return differ ? waitOf(hash) / words[entry + entryAt.weight]! : -(hash >>> 0)
-}
-
-function bestOf(
-  words: Uint32Array,
-  entries: number,
-  first: number,
-  end: number,
-  client: number,
-  differ: boolean,
-): number {
-  let best = first
-  let bestScore = scoreOf(words, entries, first, client, differ)
-  for (let place = first + 1; place < end; place++) {
-    const score = scoreOf(words, entries, place, client, differ)
-    if (score >= bestScore) continue
-    best = place
-    bestScore = score
-  }
-  return best
 }
 
 function least(values: Float64Array, first: number, end: number): number {
