@@ -273,8 +273,14 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     database
       .write('system', (write) => expireOverrides(write, now()))
       // Of several nodes one deletes them, and tells of it.
-      .then(({ result }) => recorder.add(result.map(expiredEvent)))
+      .then(({ result }) => result.map(expiredEvent).forEach(tell))
       .catch(onError('ended overrides were not deleted'))
+  }
+
+  function tell(event: NewEvent): void {
+    const { kind, at: _, ...fields } = event
+    log.info(fields, kind)
+    recorder.add([event])
   }
 
   /** Before a step's plans are made: who is probed, what they were when the daemon last ran, which overrides end. */
@@ -337,7 +343,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       dataplane: { canAnswer: () => missing === null && fleet.live('udp') > 0, serving: () => missing },
       events: feed,
       webhookStatus: (name) => sender.status(name),
-      tell: (event) => recorder.add([event]),
+      tell,
       node: { id: nodeId, liveForMs: defaultStaleMs },
       ownZones: new OwnZones(state),
       serviceStatus: (name) => serviceStatus(publisher.selection(name)),

@@ -64,12 +64,15 @@ t.test('what the process says about itself', async (t) => {
       '/v1/history',
       '/v1/monitors',
       '/v1/monitors/{name}',
+      '/v1/nodes',
       '/v1/overrides',
       '/v1/overrides/{pool}/{member}',
       '/v1/pools',
       '/v1/pools/{name}',
       '/v1/pools/{name}/members/{member}',
+      '/v1/pools/{name}/members/{member}/fail-back',
       '/v1/pools/{name}/members/{member}/override',
+      '/v1/pools/{name}/members/{member}/report',
       '/v1/pools/{name}/override',
       '/v1/services',
       '/v1/services/{name}',
@@ -102,9 +105,11 @@ t.test('what the process says about itself', async (t) => {
         t.equal(operation.security === undefined, open, `${name} says whether it needs a token`)
       }
     }
-    const { properties } =
-      body.paths['/v1/monitors/{name}'].put.requestBody.content['application/json'].schema
-    t.same(properties.type.enum, ['http', 'https'])
+    const { oneOf } = body.paths['/v1/monitors/{name}'].put.requestBody.content['application/json'].schema
+    const types = oneOf.flatMap(
+      ({ properties }: { properties: { type: { enum: string[] } } }) => properties.type.enum,
+    )
+    t.same(types.sort(), ['composite', 'dns', 'grpc', 'http', 'https', 'push', 'static', 'tcp'])
     t.notMatch(JSON.stringify(body), /"\$ref":"#\/components\/schemas\/def-/, 'no dangling references')
   })
 
