@@ -95,13 +95,11 @@ export class Rendezvous {
     let first = 0
     let end = words[at]!
     if (groups > 0) {
-      this.#score(words, at + headWords, 0, groups, client, true)
-      const group = least(this.#scores, 0, groups)
+      const group = bestOf(words, at + headWords, 0, groups, client, true)
       first = firstOf(words, at, group)
       end = firstOf(words, at, group + 1)
     }
-    this.#score(words, entries, first, end, client, words[at + 2]! !== 0)
-    return numberOf(words, entries, least(this.#scores, first, end))
+    return numberOf(words, entries, bestOf(words, entries, first, end, client, words[at + 2]! !== 0))
   }
 
   /**
@@ -175,6 +173,39 @@ export class Rendezvous {
     this.#scores[place] = Number.POSITIVE_INFINITY
     return place
   }
+}
+
+/**
+ * The place with the least score, from `first` on, before `end`. Most scores need no logarithm: -ln(u) is at least 1 - u, and
+ * when that alone is too much, the entry is out.
+ */
+function bestOf(
+  words: Uint32Array,
+  entries: number,
+  first: number,
+  end: number,
+  client: number,
+  differ: boolean,
+): number {
+  let best = first
+  let least = Number.POSITIVE_INFINITY
+  for (let place = first; place < end; place++) {
+    const entry = entries + place * entryWords
+    const hash = mix32(client ^ words[entry + entryAt.key]!) >>> 0
+    if (!differ) {
+      if (-hash >= least) continue
+      least = -hash
+    } else {
+      const chance = (hash + 0.5) / 0x1_0000_0000
+      const weight = words[entry + entryAt.weight]!
+      if (1 - chance >= least * weight) continue
+      const score = -Math.log(chance) / weight
+      if (score >= least) continue
+      least = score
+    }
+    best = place
+  }
+  return best
 }
 
 function least(values: Float64Array, first: number, end: number): number {
