@@ -58,14 +58,15 @@ class FailingMember implements AsyncDisposable {
 export async function run({ cores, signal, report }: ScenarioOptions): Promise<ScenarioResult> {
   await using stack = new AsyncDisposableStack()
   const pooldns = stack.use(await startPooldns('batch', 1, divideCores(cores, 1).server))
-  const members = Array.from({ length: trials }, () => stack.use(new FailingMember()))
+  // One stays well: without any, all would be answered again.
+  const members = Array.from({ length: trials + 1 }, () => stack.use(new FailingMember()))
   await putService(pooldns, await Promise.all(members.map((member) => member.listen())))
   const client = stack.use(await UdpClient.open({ host: '127.0.0.1', port: pooldns.port }))
-  await until(client, (addresses) => addresses.length === trials, signal)
+  await until(client, (addresses) => addresses.length === members.length, signal)
   const data: Trial[] = []
-  for (const [index, member] of members.entries()) {
+  for (const [index, member] of members.slice(1).entries()) {
     member.failing = true
-    await until(client, (addresses) => !addresses.includes(addressOf(index)), signal)
+    await until(client, (addresses) => !addresses.includes(addressOf(index + 1)), signal)
     const goneAt = performance.now()
     const [first, verdict] = [member.failedAt[0]!, member.failedAt[fall - 1]!]
     data.push({ fromFirst: goneAt - first, fromVerdict: goneAt - verdict })
