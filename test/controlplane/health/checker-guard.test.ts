@@ -42,10 +42,13 @@ t.test('members that nobody can connect to are a blow', async (t) => {
   t.match(outcome, /^suspect: .* members that were up fail at once, in 2 of 2 pools$/)
 })
 
-t.test('members that this node does not want to probe are none: the network has not been asked', async (t) => {
-  const { outcome, fallen } = await failAtOnce(t, new AddressPolicy([]))
-  t.equal(outcome, 'all down')
-  for (const { reason } of fallen) {
-    t.equal(reason, '127.0.0.1 is loopback and not allowed to be probed')
-  }
-})
+t.test(
+  'members that this node does not want to probe are none: the network has not been asked',
+  async (t) => {
+    const { outcome, fallen } = await failAtOnce(t, new AddressPolicy([]))
+    t.equal(outcome, 'all down')
+    for (const { reason } of fallen) {
+      t.equal(reason, '127.0.0.1 is loopback and not allowed to be probed')
+    }
+  },
+)
