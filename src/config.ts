@@ -64,6 +64,7 @@ interface Setting<T> {
 
 const maxWorkers = 256
 const maxCanaries = 20
+const maxLocationFiles = 16
 const loopback: readonly Prefix[] = [
   { address: Uint8Array.of(127, 0, 0, 0), length: 8 },
   { address: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), length: 128 },
@@ -171,8 +172,11 @@ const settings = {
   } as Setting<readonly ListenAddress[]>,
   locationDatabases: {
     variable: 'POOLDNS_LOCATION_DATABASES',
-    accepted: 'paths of .mmdb files, several with commas between',
-    parse: (text) => parseList(text, (item) => (item === '' ? undefined : item)),
+    accepted: `paths of .mmdb files, up to ${maxLocationFiles} with commas between`,
+    parse: (text) => {
+      const found = parseList(text, (item) => (item === '' ? undefined : item))
+      return found !== undefined && found.length <= maxLocationFiles ? found : undefined
+    },
   } as Setting<readonly string[]>,
 } as const
 

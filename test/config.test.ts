@@ -130,6 +130,7 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_CANARIES: 'example.test:80' }, /POOLDNS_CANARIES/],
     [{ POOLDNS_CANARIES: Array(21).fill('192.0.2.1:1').join() }, /POOLDNS_CANARIES.*up to 20/],
     [{ POOLDNS_LOCATION_DATABASES: 'a,,b' }, /POOLDNS_LOCATION_DATABASES/],
+    [{ POOLDNS_LOCATION_DATABASES: Array(17).fill('a').join() }, /POOLDNS_LOCATION_DATABASES.*up to 16/],
     [{ POOLDNS_IDENTITY: 'x'.repeat(65) }, /POOLDNS_IDENTITY/],
     [{ POOLDNS_CHAOS_VERSION: 'caf\u00e9' }, /POOLDNS_CHAOS_VERSION/],
     [{ POOLDNS_LOG_LEVEL: 'loud' }, /POOLDNS_LOG_LEVEL.*fatal, error/],

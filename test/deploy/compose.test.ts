@@ -63,10 +63,8 @@ t.test('every secret has an example without a value, and goes only where it is n
   const required = new Set([...text.matchAll(/\$\{(\w+):\?[^}]+\}/g)].map(([, name]) => name!))
   t.same([...required].sort(), [...secrets].sort())
   const all = new Set([...text.matchAll(/\$\{(\w+)/g)].map(([, name]) => name!))
-  t.same(
-    [...all].filter((name) => !required.has(name)),
-    ['POOLDNS_LOG_LEVEL'],
-  )
+  const optional = [...example.matchAll(/^#([A-Z_]+)=.+$/gm)].map(([, name]) => name!)
+  t.same([...all].filter((name) => !required.has(name)).sort(), optional.sort())
   const seen = (service: { environment: Record<string, string> }) =>
     secrets.filter((name) => JSON.stringify(service.environment).includes(`{${name}:`))
   t.same(seen(postgres).sort(), ['POOLDNS_DAEMON_PASSWORD', 'POOLDNS_OWNER_PASSWORD', 'POSTGRES_PASSWORD'])
@@ -82,12 +80,23 @@ t.test('the daemon takes its environment', async (t) => {
   ] as const) {
     const filled = Object.entries<string>(service.environment).map(([name, value]) => [
       name,
-      value.replaceAll(/\$\{\w+:\?[^}]+\}/g, 'c0ffee').replaceAll(/\$\{\w+:-(\w+)\}/g, '$1'),
+      value.replaceAll(/\$\{\w+:\?[^}]+\}/g, 'c0ffee').replaceAll(/\$\{\w+:-(\w*)\}/g, '$1'),
     ])
-    const { databaseUrl } = readConfig([], Object.fromEntries(filled))
+    const { databaseUrl, probeAllow, canaries, guard } = readConfig([], Object.fromEntries(filled))
     t.equal(databaseUrl, `postgres://${role}:c0ffee@postgres:5432/${postgres.environment.POSTGRES_DB}`)
+    t.same({ probeAllow, canaries, guard }, { probeAllow: [], canaries: [], guard: true }, 'the defaults')
     t.match(roles, new RegExp(`create role ${role} login`))
   }
+})
+
+t.test('the examples of what may be left out are accepted', async (t) => {
+  const given = [...example.matchAll(/^#([A-Z_]+)=(.+)$/gm)].map(([, name, value]) => [name!, value!])
+  t.match(readConfig([], Object.fromEntries(given)), {
+    probeAllow: [{ length: 24 }],
+    guard: true,
+    canaries: [{ port: 443 }, { port: 53 }],
+    locationDatabases: ['/etc/pooldns/location/city.mmdb'],
+  })
 })
 
 t.test('the workflow runs what .ci/run runs, on the Node of package.json', async (t) => {

@@ -42,6 +42,9 @@ t.test('what the Containerfile says', async (t) => {
   t.same(only('VOLUME'), ['/var/lib/pooldns'])
   t.same(only('CMD'), ['["serve"]'])
   t.match(only('ENV')[0], /NODE_ENV=production/)
+  const installs = stages.flat().filter(({ rest }) => rest.startsWith('npm ci '))
+  t.equal(installs.length, 2)
+  for (const { rest } of installs) t.notMatch(rest, 'optional', 'the optional dependencies are there')
   t.match(only('LABEL')[0], /org\.opencontainers\.image\.licenses="Apache-2\.0"/)
 })
 

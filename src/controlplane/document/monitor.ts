@@ -92,8 +92,7 @@ function withoutForeign(type: MonitorType, input: unknown, path: string, problem
   const entries = Object.entries(input).filter(([field]) => {
     const foreign = !own.has(field) && [...knownFields.values()].some((fields) => fields.has(field))
     if (foreign) {
-      const message = `${field} is not for monitors of type ${type}`
-      problems.push({ path: joinPath(path, field), message })
+      problems.push({ path: joinPath(path, field), message: `is not for monitors of type ${type}` })
     }
     return !foreign
   })

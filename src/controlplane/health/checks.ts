@@ -232,7 +232,11 @@ export class Check {
   #take(verdict: ProbeVerdict): void {
     const { guard, nowMs } = this.#options
     const atMs = nowMs()
-    const ruling = guard?.verdict(this.owner.pool, this.key, verdict.ok, this.measurement, atMs)
+    // A probe that we refuse says nothing of the network: it has not been there.
+    const refused = !verdict.ok && verdict.failure === 'refused'
+    const ruling = refused
+      ? null
+      : guard?.verdict(this.owner.pool, this.key, verdict.ok, this.measurement, atMs)
     this.#checks.apply(ruling?.change ?? null)
     if (ruling?.counts === false) return
     const before = this.measurement

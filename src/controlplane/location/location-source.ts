@@ -151,14 +151,13 @@ export class LocationSource implements AsyncDisposable {
     try {
       const { databases, damaged, taken } = await this.#thread.load(this.#paths)
       this.#seen = state
-      for (const problem of damaged) this.#options.onProblem(`location data: ${problem}`)
+      for (const problem of damaged) this.#options.onProblem(problem)
       if (!taken) return
       this.#databases = databases
       if (this.#ready) this.#options.onChange()
     } catch (error) {
       // The thread died, maybe for want of memory: the next look tries again.
-      if (!this.#stopping.signal.aborted)
-        this.#options.onProblem(`location data: ${(error as Error).message}`)
+      if (!this.#stopping.signal.aborted) this.#options.onProblem((error as Error).message)
     }
   }
 }

@@ -86,7 +86,7 @@ t.test('a file that is replaced is read again', async (t) => {
     const damage = next('problem')
     await replace(countryAt('192.0.2.0/24', 'IT').subarray(0, 100))
     await damage
-    t.match(problems, [/^location data: .*a\.mmdb: it has no metadata/])
+    t.match(problems, [/^.*a\.mmdb: it has no metadata/])
     t.equal(await countryOf('192.0.2.1'), 'FR')
     const loss = next('problem')
     await rm(join(directory, 'a.mmdb'))
