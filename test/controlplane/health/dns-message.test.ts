@@ -1,7 +1,11 @@
 import { encode } from 'dns-packet'
 import fc from 'fast-check'
 import t from 'tap'
-import { encodeDnsQuery, readDnsAnswer, readDnsSections } from '../../../src/controlplane/health/dns-message.ts'
+import {
+  encodeDnsQuery,
+  readDnsAnswer,
+  readDnsSections,
+} from '../../../src/controlplane/health/dns-message.ts'
 import { formatName, parseName } from '../../../src/dataplane/wire/name.ts'
 import { formatRdata } from '../../../src/dataplane/wire/rdata.ts'
 import { query } from '../../support/dns-client.ts'
