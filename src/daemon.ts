@@ -186,10 +186,12 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
   const { checker } = health
   const lastStates = new LastStates()
   const resolver = stack.use(new HostResolver({ lookup: lookupBy(config.resolvers), onChanges: onResolved }))
+  const ownZones = new OwnZones(state)
   const steering = steeringParts(stack, {
     config,
     pump,
     answers,
+    explainAnswer: (name, type, client) => ownZones.explain(name, type, client),
     facts: {
       measured: (pool, member) => checker.availability().get(pool)?.get(member)?.state ?? 'unknown',
       lastKnown: (pool, member) => lastStates.of(pool, member),
@@ -208,7 +210,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     onError: onError('location maps were not made anew'),
     now,
   })
-  const { planner, publisher, locations, handedOut, drains } = steering
+  const { planner, publisher, locations, pools, handedOut, drains } = steering
   const expiry = stack.use(new OverrideExpiry(onOverridesEnded, now))
   const follower = stack.use(
     new Follower({
@@ -345,10 +347,12 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       webhookStatus: (name) => sender.status(name),
       tell,
       node: { id: nodeId, liveForMs: defaultStaleMs },
-      ownZones: new OwnZones(state),
+      ownZones,
       serviceStatus: (name) => serviceStatus(publisher.selection(name)),
       resolution: (host) => resolver.resolution(host),
       handedOut: (pool, member) => handedOut.state(pool, member),
+      poolCondition: (name) => pools.conditionOf(name),
+      explain: steering.explain,
       adminTokenHash: tokenHash,
       publicTools: config.publicTools,
       resolvers: config.resolvers,

@@ -17,7 +17,9 @@ const usage = `pooldns ${version}: an authoritative DNS server that load-balance
   pooldns token create NAME [--scope read|write]... [--json]
   pooldns token list [--json]
   pooldns token revoke NAME
-                                     these five: [--server URL] [--token TOKEN], or POOLDNS_SERVER and
+  pooldns explain NAME [TYPE] [--client ADDR] [--json]
+                                     what a running server answers, and why
+                                     these six: [--server URL] [--token TOKEN], or POOLDNS_SERVER and
                                      POOLDNS_ADMIN_TOKEN, to go by a running server
   pooldns --help | --version
 `
@@ -30,6 +32,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
   'import-zone': async () => (await import('./commands/import-zone.ts')).importZoneCommand,
   'export-zone': async () => (await import('./commands/export-zone.ts')).exportZoneCommand,
+  explain: async () => (await import('./commands/explain.ts')).explainCommand,
   token: async () => (await import('./commands/token.ts')).tokenCommand,
 }
 

@@ -7,17 +7,22 @@ import { LocationSource } from './controlplane/location/location-source.ts'
 import type { Resolution } from './controlplane/model.ts'
 import type { AnswerCounters } from './controlplane/publish/answer-counters.ts'
 import { type DrainedMember, DrainWatch } from './controlplane/publish/drain-watch.ts'
+import { explain } from './controlplane/publish/explain.ts'
+import type { AnswerTrace, ExplainQuestion, Explanation } from './controlplane/publish/explanation.ts'
 import { HandedOut } from './controlplane/publish/handed-out.ts'
 import type { ImagePump } from './controlplane/publish/image-pump.ts'
 import { LocationMaps } from './controlplane/publish/location-maps.ts'
 import { type MemberFacts, Planner } from './controlplane/publish/planner.ts'
 import { type PoolChange, PoolWatch } from './controlplane/publish/pool-watch.ts'
 import { Publisher } from './controlplane/publish/publisher.ts'
+import { judgePool } from './controlplane/steering/judge.ts'
 
 export interface SteeringPartsOptions {
   readonly config: Config
   readonly pump: ImagePump
   readonly answers: AnswerCounters
+  /** What a client is answered, by this thread's own serving state. */
+  readonly explainAnswer: (name: string, type: string, client: string) => AnswerTrace
   readonly facts: MemberFacts
   readonly resolution: (host: string) => Resolution
   readonly onPools: (changes: readonly PoolChange[]) => void
@@ -36,13 +41,27 @@ export interface SteeringParts {
   readonly pools: PoolWatch
   readonly handedOut: HandedOut
   readonly drains: DrainWatch
+  /** What a client is answered, and why. */
+  explain(question: ExplainQuestion): Promise<Explanation>
 }
 
 /** How often probe times are looked at for services that steer by them. */
 const latencyEveryMs = 1000
 
 export function steeringParts(stack: AsyncDisposableStack, options: SteeringPartsOptions): SteeringParts {
-  const { config, pump, answers, facts, resolution, onPools, onDrained, onProblem, onError, now } = options
+  const {
+    config,
+    pump,
+    answers,
+    explainAnswer,
+    facts,
+    resolution,
+    onPools,
+    onDrained,
+    onProblem,
+    onError,
+    now,
+  } = options
   const stopping = new AbortController()
   stack.defer(() => stopping.abort(new Error('the daemon is stopping')))
   const source: LocationSource = stack.use(
@@ -89,5 +108,22 @@ export function steeringParts(stack: AsyncDisposableStack, options: SteeringPart
       })
   }
 
-  return { planner, publisher, locations, source, pools, handedOut, drains }
+  return {
+    planner,
+    publisher,
+    locations,
+    source,
+    pools,
+    handedOut,
+    drains,
+    explain: (question) =>
+      explain(question, {
+        publisher,
+        answer: ({ name, type, client }) => explainAnswer(name, type, client),
+        judge: (pool) => judgePool(pool, planner.conditions()),
+        resolution,
+        placeOf: (address, signal) => source.placeOf(address, signal),
+        now,
+      }),
+  }
 }

@@ -5,7 +5,9 @@ import type { NewEvent, StoredEvent } from '../event.ts'
 import type { Availability } from '../health/availability.ts'
 import type { Vitals } from '../health/checker.ts'
 import type { MemberReport, Resolution } from '../model.ts'
+import type { ExplainQuestion, Explanation } from '../publish/explanation.ts'
 import type { HandedOutState } from '../publish/handed-out.ts'
+import type { ConditionReport } from '../steering/pool-condition.ts'
 import type { Database } from '../store/database.ts'
 import type { WebhookStatus } from '../webhook.ts'
 
@@ -65,6 +67,10 @@ export interface ApiContext {
   readonly resolution?: (host: string) => Resolution | null
   /** Whether this node answers with a member, and until when clients may still have it. */
   readonly handedOut?: (pool: string, member: string) => HandedOutState
+  /** What a pool's members come to; null when it has not been looked at. */
+  readonly poolCondition?: (pool: string) => ConditionReport | null
+  /** What a client is answered by this node, and why. */
+  readonly explain: (question: ExplainQuestion) => Promise<Explanation>
   /** SHA-256 of the admin token. */
   readonly adminTokenHash: Uint8Array
   /** Whether lookup, validate and history are open to everybody. */

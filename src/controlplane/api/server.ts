@@ -16,6 +16,7 @@ import { requireAdmin, requireScope, requireToken } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { answerBrokenRequest, handleUnknownRoutes, pathOf, replyWithError } from './errors.ts'
 import { eventRoutes } from './events.ts'
+import { explainRoutes } from './explain.ts'
 import { failBackRoutes } from './fail-back.ts'
 import { fleetRoutes } from './fleet.ts'
 import { journalRoutes } from './journal.ts'
@@ -117,6 +118,7 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
     eventRoutes(guarded, context)
     journalRoutes(guarded, context)
     failBackRoutes(guarded, context)
+    explainRoutes(guarded, context)
     fleetRoutes(guarded, context)
     await guarded.register(async (hooks) => webhookRoutes(hooks, context))
     await guarded.register(async (files) => zonefileRoutes(files, context))

@@ -29,6 +29,15 @@ export interface DnsAnswer {
   readonly data: readonly Uint8Array[]
 }
 
+/** An RR as it stands in a message, the names in its RDATA written out. */
+export interface DnsRecord {
+  /** In wire form. */
+  readonly owner: Uint8Array
+  readonly type: number
+  readonly ttlSeconds: number
+  readonly rdata: Uint8Array
+}
+
 const flagBits = { response: 0x8000, truncated: 0x0200, recursionDesired: 0x0100 } as const
 
 /** Octets of an RR between its owner and its RDATA. */
@@ -131,6 +140,34 @@ function read(message: Buffer, flags: number, question: DnsQuestion, stream: boo
     if (wanted) data.push(comparableRdata(type, writtenOut(message, type, from, at)))
   }
   return { truncated: false, rcode, data }
+}
+
+/**
+ * The RRs of a response's answer and authority sections, in their order.
+ *
+ * @throws Error on malformed octets
+ */
+export function readDnsSections(octets: Uint8Array): {
+  readonly answers: readonly DnsRecord[]
+  readonly authorities: readonly DnsRecord[]
+} {
+  const message = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)
+  within(message, headerLength)
+  let at = headerLength
+  for (let questions = message.readUInt16BE(4); questions > 0; questions--) at = nameEnd(message, at) + 4
+  const section = (count: number) =>
+    Array.from({ length: count }, (): DnsRecord => {
+      const { name: owner, next } = readName(message, at)
+      const from = next + fixedLength
+      within(message, from)
+      const type = message.readUInt16BE(next)
+      at = from + message.readUInt16BE(next + 8)
+      within(message, at)
+      const rdata = writtenOut(message, type, from, at)
+      return { owner, type, ttlSeconds: message.readUInt32BE(next + 4), rdata }
+    })
+  const answers = section(message.readUInt16BE(6))
+  return { answers, authorities: section(message.readUInt16BE(8)) }
 }
 
 /**

@@ -170,6 +170,19 @@ export class Publisher {
     })
   }
 
+  /**
+   * Resolves when nothing is being handed over, so that what is selected is what the workers answer by; also when the signal
+   * aborts first.
+   */
+  async settled(signal: AbortSignal): Promise<void> {
+    const { promise: aborted, resolve } = Promise.withResolvers<void>()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    for (let seen: HandOver | undefined; seen !== this.#handOver && !signal.aborted; ) {
+      seen = this.#handOver
+      await Promise.race([seen?.noted.catch(() => undefined), aborted])
+    }
+  }
+
   /** Resolves when the workers serve the images, and it is known who has left the answers by that. */
   #push(images: Images): Promise<void> {
     const { pump, handedOut, onServed } = this.#options

@@ -97,6 +97,11 @@ function share({ choices, steer, hashPrefix }: Service, options: Options): Compo
   return { branch, used, why }
 }
 
+/** The areas of a service that steers by `geo` or `nearest`, map or no map. */
+export function areasOf({ service, areas }: ServiceJudgement): ServiceAreas {
+  return areas ?? anywhere(service)
+}
+
 /** While there is no map, every client is in area 0. */
 function anywhere({ choices, geo }: Service): ServiceAreas {
   return { mapSlot: 0, areas: [geo?.default ?? choices.map((_, index) => index)] }
@@ -142,10 +147,11 @@ function locate(options: Options, located: ServiceAreas): Composition {
  * place in the service's choices.
  */
 export function explainArea(
-  { service, areas, choices }: ServiceJudgement,
+  judgement: ServiceJudgement,
   area: number,
 ): { readonly used: boolean; readonly why: string }[] {
-  const located = areas ?? anywhere(service)
+  const { service, choices } = judgement
+  const located = areasOf(judgement)
   const canAnswer = choices.map(({ up }) => up)
   const list = located.areas[area] ?? located.areas[0]!
   const chosen = chooseInArea(located, area, canAnswer)

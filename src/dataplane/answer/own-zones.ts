@@ -20,6 +20,8 @@ export interface OwnAnswer {
 }
 
 export interface ExplainedAnswer {
+  /** The response as octets, for who wants its RRs exactly: dns-packet knows some types only. */
+  readonly message: Uint8Array
   /** The low four bits, which say it all for an answer. */
   readonly rcode: number
   readonly authoritative: boolean
@@ -40,6 +42,8 @@ export class OwnZones {
   readonly #responder: Responder
   readonly #client = new Client()
   readonly #out = new Uint8Array(streamPayload)
+  /** Of the response in `#out`. */
+  #length = 0
 
   constructor(state: ServingState) {
     this.#responder = new Responder(state, new Counters(allocateCounters()), { stream: true })
@@ -76,6 +80,7 @@ export class OwnZones {
     const opt = response.additionals!.find((record) => record.type === 'OPT')!
     const [subnet] = opt.options as unknown as [{ readonly scopePrefixLength: number }]
     return {
+      message: this.#out.slice(0, this.#length),
       rcode: this.#out[3]! & 0x0f,
       authoritative: response.flag_aa,
       answers,
@@ -88,8 +93,9 @@ export class OwnZones {
 
   /** We are authoritative (AA) for what our zones hold, not for what they delegate or what is elsewhere. */
   #ask(query: Uint8Array): DecodedPacket {
-    const length = this.#responder.respond(query, query.length, this.#client, this.#out)
-    return decode(Buffer.from(this.#out.buffer, 0, length))
+    this.#responder.clock.tick()
+    this.#length = this.#responder.respond(query, query.length, this.#client, this.#out)
+    return decode(Buffer.from(this.#out.buffer, 0, this.#length))
   }
 }
 

@@ -136,6 +136,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
       },
     },
     serviceStatus: (name) => state.services.get(name) ?? null,
+    explain: () => Promise.reject(new Error('nothing is served here')),
     adminTokenHash: createHash('sha256').update(adminToken).digest(),
     publicTools: true,
     resolvers: [],

@@ -1,8 +1,13 @@
 import { encode } from 'dns-packet'
 import fc from 'fast-check'
 import t from 'tap'
-import { encodeDnsQuery, readDnsAnswer } from '../../../src/controlplane/health/dns-message.ts'
-import { parseName } from '../../../src/dataplane/wire/name.ts'
+import {
+  encodeDnsQuery,
+  readDnsAnswer,
+  readDnsSections,
+} from '../../../src/controlplane/health/dns-message.ts'
+import { formatName, parseName } from '../../../src/dataplane/wire/name.ts'
+import { formatRdata } from '../../../src/dataplane/wire/rdata.ts'
 import { query } from '../../support/dns-client.ts'
 
 const question = { name: parseName('www.example.test.'), type: 1 }
@@ -71,4 +76,27 @@ t.test('names that do not end', async (t) => {
   t.equal(readDnsAnswer(escaping, 1, mx, false), 'is malformed: a name leaves its RDATA')
   const strange = Buffer.concat([head, Buffer.of(0x80, 0)])
   t.equal(readDnsAnswer(strange, 1, mx, false), 'is malformed: a label is of no known kind')
+})
+
+t.test('the sections of a response, with the names in them written out', async (t) => {
+  const head = encode({ type: 'response', id: 1, questions: [{ name: 'www.example.test', type: 'MX' }] })
+  head.writeUInt16BE(2, 6)
+  head.writeUInt16BE(1, 8)
+  const message = Buffer.concat([
+    head,
+    Buffer.of(0xc0, 12, 0, 15, 0, 1, 0, 0, 1, 0, 0, 6, 0, 10, 1, 0x61, 0xc0, 16),
+    Buffer.of(0xc0, 12, 0xff, 0x00, 0, 1, 0, 0, 0, 5, 0, 2, 0xc0, 12),
+    Buffer.of(0xc0, 16, 0, 2, 0, 1, 0, 0, 0, 60, 0, 2, 0xc0, 12),
+  ])
+  const { answers, authorities } = readDnsSections(message)
+  const text = ({ owner, type, ttlSeconds, rdata }: (typeof answers)[number]) =>
+    `${formatName(owner)} ${ttlSeconds} ${type} ${formatRdata(type, rdata)}`
+  t.same(answers.map(text), [
+    'www.example.test. 256 15 10 a.example.test.',
+    'www.example.test. 5 65280 \\# 2 C00C',
+  ])
+  t.same(authorities.map(text), ['example.test. 60 2 www.example.test.'])
+  for (let length = 0; length < message.length; length++) {
+    t.throws(() => readDnsSections(message.subarray(0, length)), /breaks off/, `${length} octets`)
+  }
 })

@@ -1,3 +1,4 @@
+import { decode } from 'dns-packet'
 import t from 'tap'
 import { OwnZones } from '../../../src/dataplane/answer/own-zones.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
@@ -160,7 +161,26 @@ t.test('explains what a client is answered, and which way the plans went', async
     ttlSeconds: 300,
   })
   t.match(zones.explain('example.net', 'A', '10.0.0.1'), { ...none, rcode: 5, authoritative: false })
+  const { message, answers } = zones.explain('short.example.test', 'A', '192.0.2.1')
+  t.same(decode(Buffer.from(message)).answers, answers)
   t.throws(() => zones.explain('www.example.test', 'A', 'nobody'), { name: 'RangeError', message: /nobody/ })
   t.throws(() => zones.explain('www.example.test', 'AXFR', '10.0.0.1'), { name: 'TextError' })
   t.throws(() => zones.explain('a..b', 'A', '10.0.0.1'), { name: 'TextError' })
+})
+
+t.test('TTLs are counted down to the time of the question, not of the start', async (t) => {
+  const expiring = new ServingState()
+  const zones = new OwnZones(expiring)
+  const start = Date.now()
+  let passedMs = 0
+  t.intercept(Date, 'now', { value: () => start + passedMs })
+  expiring.apply(
+    servingUpdate(
+      [{ apex: 'example.test', lines: [], services: { lb: 0 } }],
+      [leaf(['192.0.2.7'], { ttlSeconds: 300, expiresAtSeconds: Math.floor(start / 1000) + 100 })],
+    ),
+  )
+  t.equal(zones.explain('lb.example.test', 'A', '10.0.0.1').ttlSeconds, 100)
+  passedMs = 40_000
+  t.equal(zones.explain('lb.example.test', 'A', '10.0.0.1').ttlSeconds, 60)
 })

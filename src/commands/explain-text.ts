@@ -1,0 +1,178 @@
+/**
+ * An explanation for people: first what is answered and why, then for each service its choices, and its pools with their
+ * members. What this answer came by is marked with an asterisk. Columns that say nothing are left out.
+ */
+import type { ExplanationReply } from '../controlplane/api/explain-view.ts'
+
+export type ExplainReply = ExplanationReply
+type Service = ExplainReply['services'][number]
+type Level = Service['levels'][number]
+type Pool = Service['pools'][number]
+type Member = Pool['members'][number]
+
+export function explainText(reply: ExplainReply): string {
+  const lines = [...head(reply), ...reply.services.flatMap((service) => ['', ...serviceLines(service)])]
+  return `${lines.join('\n')}\n`
+}
+
+function head(reply: ExplainReply): string[] {
+  const { name, type, client, zone, answer, place, why } = reply
+  const rows = [
+    ['Question', `${name} ${type}, from ${client}`],
+    ...(place === null ? [] : [['Place', placeText(place)]]),
+    ['Zone', zone ?? 'none of ours'],
+    ['Answer', answerText(reply)],
+    ['Why', why],
+  ]
+  const records = [...answer.records, ...answer.authority]
+  return [
+    ...table(rows, 0),
+    ...(records.length === 0 ? [] : ['']),
+    ...table(
+      records.map(({ name, ttl, type, data }) => [name, String(ttl), type, data]),
+      2,
+    ),
+  ]
+}
+
+function placeText({ continent, country, subdivision, asn, location }: NonNullable<ExplainReply['place']>) {
+  const parts = [
+    continent,
+    country,
+    subdivision,
+    asn === null ? null : `AS${asn}`,
+    location === null ? null : `${location.latitude}, ${location.longitude}`,
+  ].filter((part) => part !== null)
+  return parts.length === 0 ? 'unknown' : parts.join(', ')
+}
+
+function answerText({ answer, client }: ExplainReply): string {
+  const { rcode, authoritative, ttl, scope, byChance } = answer
+  const parts = [rcode]
+  if (authoritative) parts.push('authoritative')
+  if (ttl !== null) parts.push(`good for ${ttl} s`)
+  if (scope > 0) parts.push(`for clients that share ${scope} bits with ${client}`)
+  if (byChance) parts.push('another query may get another one')
+  return parts.join(', ')
+}
+
+function serviceLines(service: Service): string[] {
+  const { name, state, ttl, minTtl, unsettled, why, levels, pools } = service
+  const times =
+    minTtl === null
+      ? `${ttl} s`
+      : `${ttl} s, ${minTtl} s while the answer may change soon${unsettled ? ', as now' : ''}`
+  return [
+    `Service ${name}: ${state}`,
+    ...table(
+      [
+        ['TTL', times],
+        ['Why', why],
+      ],
+      2,
+    ),
+    ...levels.flatMap((level) => ['', ...levelLines(level, name)]),
+    ...pools.flatMap((pool) => ['', ...poolLines(pool)]),
+  ]
+}
+
+function levelLines({ service, steer, up, area, choices }: Level, asked: string): string[] {
+  const whose = service === asked ? 'Choices' : `Choices of service ${service}`
+  const areaText = area === null ? '' : `, area ${area.number}: ${area.choices.join(', ')}`
+  const header = ['', 'CHOICE', 'STATE', 'LATENCY', 'WHY']
+  const rows = choices.map((choice) => [
+    choice.taken ? '*' : '',
+    `${choice.kind} ${choice.name}`,
+    choice.up ? 'up' : 'down',
+    milliseconds(choice.latencyMs),
+    choice.why,
+  ])
+  return [`  ${whose}: by ${steer}${up ? '' : ', none is up'}${areaText}`, ...table(rows, 2, header)]
+}
+
+function poolLines({ name, select, answers, monitor, met, condition, reason, members }: Pool): string[] {
+  const how = answers === null ? select : `${select}, at most ${answers} in an answer`
+  const watched = monitor === null ? 'not monitored' : `monitor ${monitor}`
+  const header = [
+    '',
+    'MEMBER',
+    'ADDRESS',
+    'STATE',
+    'SINCE',
+    'WEIGHT',
+    'LATENCY',
+    'WHY',
+    'MEASURED',
+    'OVERRIDE',
+    'CLIENTS',
+  ]
+  return [
+    `  ${met ? '* ' : ''}Pool ${name}: ${condition}, ${reason}; ${how}; ${watched}`,
+    ...table(members.map(memberRow), 2, header),
+  ]
+}
+
+function memberRow(member: Member): string[] {
+  const { name, address, host, given, why, weight, latencyMs, status } = member
+  const { configured, effective } = weight
+  return [
+    given ? '*' : '',
+    name,
+    address ?? host ?? '',
+    stateText(member),
+    status.since === null ? '' : seconds(status.since),
+    configured === effective ? String(configured) : `${effective} of ${configured}`,
+    milliseconds(latencyMs),
+    why,
+    status.reason,
+    overrideText(status.override),
+    clientsText(status),
+  ]
+}
+
+function stateText({ status, near, own }: Member): string {
+  const soon = near ? ', about to change' : ''
+  return own === null
+    ? `${status.state}${soon}`
+    : `${status.state}${soon} (here: ${own.state}, ${own.reason})`
+}
+
+function overrideText(override: Member['status']['override']): string {
+  if (override === null) return ''
+  const { state, until, reason, pattern, status } = override
+  const end = until === null ? '' : ` until ${seconds(until)}`
+  return `${state} by ${status.actor} (${pattern})${end}${reason === '' ? '' : `: ${reason}`}`
+}
+
+/** Whether clients of this node may have it. */
+function clientsText({ answered, safeAt }: Member['status']): string {
+  if (answered === undefined || answered) return ''
+  return safeAt == null ? 'none have it' : `may have it until ${seconds(safeAt)}`
+}
+
+function seconds(instant: string): string {
+  return instant.replace(/\.\d+Z$/, 'Z')
+}
+
+function milliseconds(time: number | null): string {
+  if (time === null) return ''
+  return `${time < 10 ? Math.round(time * 10) / 10 : Math.round(time)} ms`
+}
+
+/** Rows with their columns aligned; without the columns that are empty in every row. */
+function table(rows: readonly (readonly string[])[], indent: number, header?: readonly string[]): string[] {
+  if (rows.length === 0) return []
+  // The mark keeps its place, so that all tables stand alike.
+  const kept = rows[0]!.flatMap((_, column) => {
+    const marks = header !== undefined && column === 0
+    return marks || rows.some((row) => row[column] !== '') ? [column] : []
+  })
+  const all = (header === undefined ? rows : [header, ...rows]).map((row) =>
+    kept.map((column) => row[column]!),
+  )
+  const widths = kept.map((_, column) => Math.max(1, ...all.map((row) => row[column]!.length)))
+  return all.map((row) => {
+    const cells = row.map((cell, column) => cell.padEnd(widths[column]!))
+    return `${' '.repeat(indent)}${cells.join('  ')}`.trimEnd()
+  })
+}

@@ -1,0 +1,97 @@
+/** What an explanation says in plain words: of an answer, of a service, of a member. */
+import { rcodes } from '../../dataplane/wire/constants.ts'
+import { parseHostname } from '../../dataplane/wire/name.ts'
+import type { Leaf } from '../steering/branch.ts'
+import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
+import type { Selection } from '../steering/selection.ts'
+import type { AnswerText, ExplainedService, ExplainQuestion } from './explanation.ts'
+
+interface Answered {
+  readonly question: ExplainQuestion
+  readonly answer: AnswerText
+  readonly services: readonly ExplainedService[]
+  /** Apex of the zone of ours that a name lies in. */
+  readonly zoneOf: (name: string) => string | null
+  readonly isService: (name: string) => boolean
+}
+
+/** Why the answer is what it is. */
+export function describeAnswer(answered: Answered): string {
+  const { question, answer, zoneOf } = answered
+  const { name, type } = question
+  if (answer.rcode === rcodes.refused) {
+    return zoneOf(name) === null ? 'no zone here holds the name' : `queries of type ${type} are refused`
+  }
+  const last = endOfChain(question, answer)
+  const lead = last === name ? '' : `an alias of ${last}: `
+  return lead + describeEnd(answered, last)
+}
+
+/** The name that the aliases of the answer lead to. */
+function endOfChain({ name, type }: ExplainQuestion, { answers }: AnswerText): string {
+  if (type === 'CNAME' || type === 'ANY') return name
+  const target = answers.findLast((record) => record.type === 'CNAME')?.data
+  return target === undefined ? name : parseHostname(target)
+}
+
+function describeEnd({ question, answer, services, zoneOf, isService }: Answered, last: string): string {
+  const { type } = question
+  const { rcode, answers, authorities } = answer
+  const zone = zoneOf(last)
+  const met = services.find(({ selection }) => selection.judgement.service.name === last)
+  const has = (wanted: string) => authorities.some((record) => record.type === wanted)
+  const negative = answers.at(-1)?.type === 'CNAME' && type !== 'CNAME' && type !== 'ANY'
+  if (rcode === rcodes.yxdomain) return 'the name that a DNAME makes of it is too long'
+  if (met !== undefined) {
+    const none = rcode === rcodes.noerror && has('SOA') && met.leaf?.pool != null
+    return none ? `${met.why}, of which nothing answers type ${type}` : met.why
+  }
+  if (rcode === rcodes.servfail) return 'it can not be answered now'
+  if (rcode === rcodes.nxdomain) return `zone ${zone} has no such name`
+  if (has('SOA')) {
+    return isService(last)
+      ? `a service, which answers A and AAAA, and has no RRset of type ${type}`
+      : `the name is in zone ${zone}, and has no RRset of type ${type}`
+  }
+  if (has('NS')) return `zone ${zone} delegates ${parseHostname(authorities[0]!.name)} to other name servers`
+  if (answers.length > 0 && !negative) return `data of zone ${zone}`
+  if (zone === null) return 'no zone here holds that name, so the client asks elsewhere'
+  return 'the aliases do not come to an end'
+}
+
+/** @param leaf what was answered; null when that is not known */
+export function describeService({ judgement, outcome }: Selection, leaf: Leaf | null): string {
+  const { name } = judgement.service
+  const pool = leaf?.pool ?? null
+  const from = pool === null ? '' : ` from pool ${pool.name}`
+  if (outcome !== 'up')
+    return `nothing of service ${name} is up: by ${outcome} it answers${from || ' nothing'}`
+  if (leaf === null) return `service ${name} answers`
+  if (leaf.outcome === 'up') return `service ${name} answers${from}`
+  return `service ${name} answers${from || ' nothing'}, by ${leaf.outcome} of a pool that is down`
+}
+
+/**
+ * Why a member is answered with or is not.
+ *
+ * @param leaf what clients are answered from, when it holds the member
+ */
+export function describeMember(
+  { pool, serving }: PoolJudgement,
+  { member, kept, serves, reason, weight }: MemberJudgement,
+  leaf: Leaf | null,
+): string {
+  if (leaf !== null) {
+    if (leaf.outcome !== 'up')
+      return kept ? `${reason}; answers by ${leaf.outcome}` : `${reason}, but answers by ${leaf.outcome}`
+    const drawn = pool.select === 'weighted' || pool.select === 'hash'
+    const others = leaf.members.some((other) => other.weight > 0)
+    if (drawn && weight === 0)
+      return `${reason}; weight 0: a last resort${others ? ', and others are there' : ''}`
+    return reason
+  }
+  if (!kept) return reason
+  if (serving === null) return `${reason}, but the pool is down`
+  if (!serves) return `${reason}, but tier ${serving.priority} serves, and this is tier ${member.priority}`
+  return `${reason}, but the pool is not used`
+}

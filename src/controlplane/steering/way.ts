@@ -1,0 +1,135 @@
+/**
+ * Which way one query went through a selection: from the steps that the walk of its plan took back to the choices that
+ * they mean. A plan has nodes only where something depends on the client or on chance (`compose.ts`), so most levels take no
+ * step: of these the one choice that is used is the one that was taken.
+ *
+ * When nothing is up, `whenAllDown` answers for all levels at once. Of such an answer it is known which pool it came
+ * from, and the way is the first that leads there.
+ */
+import { type Leaf, leavesOf } from './branch.ts'
+import { areasOf, explainArea } from './compose.ts'
+import type { PoolChoice, Selection, ServiceChoice, ServiceJudgement } from './selection.ts'
+
+/** What the walk of a plan says of a query: see `Choices` of the data plane. */
+export interface PlanWalk {
+  /** Number of the leaf, in the order of `leavesOf`. */
+  readonly leaf: number
+  readonly way: readonly { readonly child: number }[]
+}
+
+/** A service: the one that was asked, or one that it leads to. */
+export interface Level {
+  readonly judgement: ServiceJudgement
+  /** Whether the query came by here. */
+  readonly met: boolean
+  /** Place in its choices of the one that was taken; null when none was, or it was not met. */
+  readonly taken: number | null
+  /** Of `geo` and `nearest`, the area that the client is in; null when that was not asked. */
+  readonly area: number | null
+}
+
+export interface Way {
+  /** What was answered; null when the walk was of another selection's plan. */
+  readonly leaf: Leaf | null
+  /** Every service that the selection knows of, each once, the one that was asked first. */
+  readonly levels: readonly Level[]
+  /** Whether another query of the same client may be answered otherwise: something was drawn, or it is somebody's turn. */
+  readonly byChance: boolean
+}
+
+export function wayOf({ judgement, outcome, branch }: Selection, walk: PlanWalk): Way {
+  const leaf = leavesOf(branch)[walk.leaf] ?? null
+  const turns = outcome === 'up' ? stepsDown(judgement, walk.way) : stepsTo(judgement, leaf?.pool?.name)
+  const levels = levelsOf(judgement).map((level): Level => {
+    const turn = turns.get(level.service.name)
+    return {
+      judgement: level,
+      met: turn !== undefined,
+      taken: turn?.taken ?? null,
+      area: turn?.area ?? null,
+    }
+  })
+  const drawn = levels.some(({ met, judgement: { service, choices } }) => {
+    return met && service.steer === 'weighted' && choices.filter(({ used }) => used).length > 1
+  })
+  return { leaf, levels, byChance: drawn || (leaf !== null && isDrawn(leaf)) }
+}
+
+interface Turn {
+  readonly taken: number
+  readonly area: number | null
+}
+
+/** By service. */
+type Turns = Map<string, Turn>
+
+/** Of a service that is up. */
+function stepsDown(asked: ServiceJudgement, way: PlanWalk['way']): Turns {
+  const turns: Turns = new Map()
+  const steps = [...way]
+  for (let at: ServiceJudgement | null = asked; at !== null; ) {
+    const turn = turnAt(at, () => steps.shift()?.child ?? 0)
+    turns.set(at.service.name, turn)
+    at = innerOf(at.choices[turn.taken])
+  }
+  return turns
+}
+
+function turnAt(judgement: ServiceJudgement, step: () => number): Turn {
+  const used = judgement.choices.flatMap((choice, index) => (choice.used ? [index] : []))
+  switch (judgement.service.steer) {
+    case 'failover':
+    case 'latency':
+      return { taken: used[0]!, area: null }
+    case 'weighted':
+    case 'hash':
+      return { taken: used.length === 1 ? used[0]! : (used[step()] ?? used[0]!), area: null }
+    case 'geo':
+    case 'nearest': {
+      const area = areasOf(judgement).areas.length === 1 ? 0 : step()
+      return { taken: explainArea(judgement, area).findIndex((choice) => choice.used), area }
+    }
+  }
+}
+
+/** The first way by choices that are used to a pool. */
+function stepsTo(asked: ServiceJudgement, pool: string | undefined): Turns {
+  const find = (at: ServiceJudgement): Turns | null => {
+    for (const [taken, choice] of at.choices.entries()) {
+      if (!choice.used) continue
+      const below =
+        choice.kind === 'service'
+          ? find(choice.judgement)
+          : choice.judgement.pool.name === pool
+            ? new Map()
+            : null
+      if (below !== null) return new Map([[at.service.name, { taken, area: null }], ...below])
+    }
+    return null
+  }
+  return find(asked) ?? new Map()
+}
+
+function levelsOf(asked: ServiceJudgement): ServiceJudgement[] {
+  const found = new Map<string, ServiceJudgement>()
+  const walk = (at: ServiceJudgement): void => {
+    if (found.has(at.service.name)) return
+    found.set(at.service.name, at)
+    for (const choice of at.choices) if (choice.kind === 'service') walk(choice.judgement)
+  }
+  walk(asked)
+  return [...found.values()]
+}
+
+function innerOf(choice: PoolChoice | ServiceChoice | undefined): ServiceJudgement | null {
+  return choice?.kind === 'service' ? choice.judgement : null
+}
+
+/** Whether there may be members that wait for their turn, or for chance. */
+function isDrawn({ pool, members }: Leaf): boolean {
+  if (pool === null || pool.select === 'hash') return false
+  const weighty = pool.select === 'weighted' ? members.filter(({ weight }) => weight > 0) : members
+  const { length } = weighty.length > 0 ? weighty : members
+  const most = pool.hosts === 'cname' ? 1 : (pool.answers ?? (pool.select === 'weighted' ? 1 : length))
+  return most < length
+}
