@@ -308,6 +308,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     dns: () => dnsCounters(fleet, answers),
     configRevision: () => publisher.revision,
     databaseUp: () => database.up,
+    networkSuspect: () => health.suspicion() !== null,
     snapshotWrittenAt: () => snapshots.writtenAt,
     hosts: () =>
       [...publisher.catalog.hosts.values()].flat().map(({ pool, member, host }) => ({

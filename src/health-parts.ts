@@ -93,7 +93,7 @@ export function healthParts(stack: AsyncDisposableStack, options: HealthPartsOpt
       startCanaries(
         config.canaries,
         createProber({ policy: AddressPolicy.anywhere, certificates: null }),
-        checker.canary,
+        (name, ok) => checker.canary(name, ok),
       ),
     )
   }
