@@ -5,7 +5,8 @@
  * 1. Data directory and admin token: a start that can't write its state fails before it binds anything.
  * 2. HTTP: from here on `/health`, `/ready` and `/metrics` tell what the rest is waiting for.
  * 3. Configuration, from the database or, when that doesn't come, from the snapshot.
- * 4. The addresses of members that are hosts: those from before the start, or one lookup's time for new ones.
+ * 4. The addresses of members that are hosts: those from before the start, or one lookup's time for new ones. And what other
+ *    nodes say of members, so that none that this node alone can't reach is left out of its first answers.
  * 5. DNS listeners: not before there is something to serve, so that no client is refused a name that we do have.
  * 6. The checker's first round; then the daemon is ready.
  *
@@ -71,7 +72,7 @@ export interface Daemon extends AsyncDisposable {
 
 /** How long a start waits for a database that doesn't answer before it serves the snapshot. */
 const snapshotPatienceMs = 3000
-/** How long DNS waits for the first lookups of hosts of which nothing is known: two attempts at a resolver that is slow. */
+/** How long DNS waits for other nodes, and for the first lookups of hosts: two attempts at a resolver that is slow. */
 const resolvePatienceMs = 3000
 const pruneEveryMs = 3_600_000
 /** Well within the time in which a new cookie secret is accepted but does not sign yet. */
@@ -316,6 +317,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     dns: () => dnsCounters(fleet, answers),
     configRevision: () => publisher.revision,
     databaseUp: () => database.up,
+    networkSuspect: () => health.suspicion() !== null,
     snapshotWrittenAt: () => snapshots.writtenAt,
     hosts: () =>
       [...publisher.catalog.hosts.values()].flat().map(({ pool, member, host }) => ({
@@ -442,15 +444,15 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     fromDatabase.catch((error: unknown) => {
       if (!abort.signal.aborted) log.error({ err: error }, 'the configuration was not loaded')
     })
-    missing = 'the hosts of members are being looked up'
+    missing = 'the hosts of members are being looked up, and other nodes asked'
+    health.start()
     const waited = delay(resolvePatienceMs, undefined, { signal: abort.signal }).catch(() => undefined)
-    await Promise.race([resolver.firstRound, waited])
+    await Promise.race([Promise.all([resolver.firstRound, health.peers.asked]), waited])
     missing = 'the DNS listeners are starting'
     await fleet.start()
     missing = null
     snapshots.start()
     recorder.start()
-    health.start()
     await Promise.all([checker.firstRound, resolver.firstRound])
   }
 

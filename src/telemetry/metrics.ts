@@ -54,6 +54,8 @@ export interface MetricsSources {
   /** Configuration revision that this node serves. */
   configRevision(): number
   databaseUp(): boolean
+  /** Whether this node doubts its own network. */
+  networkSuspect(): boolean
   /** When the cold-start snapshot was last written; null when there is none. */
   snapshotWrittenAt(): Date | null
   /** Members that are hosts. */
@@ -471,6 +473,11 @@ function registerStateMetrics(registry: Registry, source: Source, now: () => num
   )
   gauge('database_up', 'Whether the last use of the database succeeded.', (from) =>
     from.databaseUp() ? 1 : 0,
+  )
+  gauge(
+    'network_suspect',
+    'Whether this node doubts its own network, so that failures of members do not count.',
+    (from) => (from.networkSuspect() ? 1 : 0),
   )
   gauge('snapshot_age_seconds', 'Age of the cold-start snapshot; absent when there is none.', (from) => {
     const writtenAt = from.snapshotWrittenAt()

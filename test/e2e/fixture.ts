@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { DaemonProcess } from '../support/daemon.ts'
 
@@ -14,21 +15,32 @@ export async function put(daemon: DaemonProcess, path: string, json: unknown): P
 export interface Backend extends AsyncDisposable {
   readonly port: number
   healthy: boolean
+  /** Of its responses. */
+  headers: Record<string, string>
+  /** When it last became unhealthy and said so first, in milliseconds of `performance.now()`; null while it is healthy. */
+  readonly failedAt: number | null
   /** Resolves when it has been asked once more. */
   asked(): Promise<void>
 }
 
-/** A member's health endpoint. */
-export async function startBackend(): Promise<Backend> {
-  const server = createServer((_request, response) => {
-    response.writeHead(backend.healthy ? 200 : 503).end('ok\n')
+/** A member's health endpoint; by HTTPS when it is given an identity. */
+export async function startBackend(identity?: { key: Buffer; cert: Buffer }): Promise<Backend> {
+  let failedAt: number | null = null
+  const answer: RequestListener = (_request, response) => {
+    failedAt = backend.healthy ? null : (failedAt ?? performance.now())
+    response.writeHead(backend.healthy ? 200 : 503, backend.headers).end('ok\n')
     server.emit('asked')
-  })
+  }
+  const server = identity === undefined ? createServer(answer) : createHttpsServer(identity, answer)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const backend = {
+  const backend: Backend = {
     port: (server.address() as AddressInfo).port,
     healthy: true,
+    headers: {},
+    get failedAt() {
+      return failedAt
+    },
     asked: async () => {
       await once(server, 'asked')
     },

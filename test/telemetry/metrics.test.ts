@@ -24,6 +24,7 @@ function connected(): Metrics {
     dns: () => dns,
     configRevision: () => 42,
     databaseUp: () => true,
+    networkSuspect: () => true,
     snapshotWrittenAt: () => new Date(90_000),
     hosts: () => [{ pool: 'p', member: 'h', addresses: 3, failures: 2 }],
   })
@@ -50,6 +51,7 @@ t.test('what the data plane counted, at each scrape', async (t) => {
     'pooldns_service_answers_total{service="www.example.test",pool="p",member="a"} 9',
     'pooldns_config_revision 42',
     'pooldns_database_up 1',
+    'pooldns_network_suspect 1',
     'pooldns_snapshot_age_seconds 10',
     'pooldns_resolve_failures_total{pool="p",member="h"} 2',
     'pooldns_resolved_addresses{pool="p",member="h"} 3',
@@ -69,11 +71,13 @@ t.test('before anything is connected, and without a snapshot', async (t) => {
     dns: () => dns,
     configRevision: () => 1,
     databaseUp: () => false,
+    networkSuspect: () => false,
     snapshotWrittenAt: () => null,
     hosts: () => [],
   })
   const later = await metrics.text()
   t.match(later, /^pooldns_database_up 0$/m)
+  t.match(later, /^pooldns_network_suspect 0$/m)
   t.notMatch(later, /^pooldns_snapshot_age_seconds /m)
 })
 

@@ -22,20 +22,28 @@ export function stateRoutes(app: FastifyInstance, context: ApiContext): void {
     }),
   )
 
-  const Up = Type.Object({ status: Type.Literal('up') })
+  const Warnings = Type.Optional(
+    Type.Array(Type.String(), { description: 'what an operator should know, such as a suspect network' }),
+  )
+  const warnings = () => {
+    const suspicion = context.health.suspicion()
+    return suspicion === null ? {} : { warnings: [`this node's own network is suspect: ${suspicion}`] }
+  }
+
+  const Up = Type.Object({ status: Type.Literal('up'), warnings: Warnings })
   const health = {
     tags,
     summary: 'Whether the process can answer DNS',
     response: { 200: json('It can.', Up), ...problemResponses(503) },
   }
   app.get('/health', { schema: health }, async () => {
-    if (context.dataplane.canAnswer()) return { status: 'up' as const }
+    if (context.dataplane.canAnswer()) return { status: 'up' as const, ...warnings() }
     throw new HttpError(503, 'unhealthy', 'the process can not answer DNS', {
       headers: { 'retry-after': '1' },
     })
   })
 
-  const Ready = Type.Object({ status: Type.Literal('ready') })
+  const Ready = Type.Object({ status: Type.Literal('ready'), warnings: Warnings })
   const ready = {
     tags,
     summary: 'Whether the process serves, and knows which members are healthy',
@@ -48,7 +56,7 @@ export function stateRoutes(app: FastifyInstance, context: ApiContext): void {
     if (!context.health.firstRoundDone()) {
       missing.push({ path: 'health', message: 'the first round of checks is not done' })
     }
-    if (missing.length === 0) return { status: 'ready' as const }
+    if (missing.length === 0) return { status: 'ready' as const, ...warnings() }
     throw new HttpError(503, 'not-ready', missing.map(({ message }) => message).join('; '), {
       headers: { 'retry-after': '1' },
       problems: missing,

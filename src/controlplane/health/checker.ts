@@ -201,7 +201,10 @@ class HealthChecker implements Checker {
       probe: options.probe ?? defaultProbe,
       nowMs: options.nowMs ?? monotonicNowMs,
       guard: options.guard ?? null,
-      onSuspicion: (suspicion) => options.onSuspicion?.(suspicion),
+      onSuspicion: (suspicion) => {
+        options.onSuspicion?.(suspicion)
+        this.#reconsiderAgreed()
+      },
     })
   }
 
@@ -393,11 +396,11 @@ class HealthChecker implements Checker {
 
   /** Brings what is shown of a member in line with what is known of it. */
   #settle(watched: Watched): void {
-    const { source, target, shown } = watched
+    const { source, target } = watched
     const own = source.opinion
     // What was restored stands until there is something to say.
     if (source.heard) {
-      const { state, reason } = this.#judge(target, own, shown)
+      const { state, reason } = this.#judge(target, own)
       this.#show(watched, state, reason)
     }
     const { near, weightPercent } = source
@@ -410,10 +413,18 @@ class HealthChecker implements Checker {
     if (source.heard && this.#awaited?.delete(watched.key) && this.#awaited.size === 0) this.#deliverSoon()
   }
 
-  #judge({ pool, member, quorum }: CheckTarget, own: Opinion, shown: MemberHealth): Opinion {
+  #judge({ pool, member, quorum }: CheckTarget, own: Opinion): Opinion {
     if (quorum === 'own') return own
-    const votes = this.#options.votes?.(pool, member) ?? null
-    return votes === null ? own : agree(own, votes, shown.state)
+    const { votes, guard } = this.#options
+    const others = votes?.(pool, member) ?? null
+    return others === null ? own : agree(own, others, (guard?.suspicion ?? null) !== null)
+  }
+
+  /** This node's own word begins or ceases to count. */
+  #reconsiderAgreed(): void {
+    for (const watched of this.#watched.values()) {
+      if (watched.target.quorum === 'majority') this.#settle(watched)
+    }
   }
 
   /** Puts a state into the table; another one than before is a transition. */

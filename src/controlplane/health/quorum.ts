@@ -2,12 +2,13 @@
  * What several nodes come to. Each node votes with what it has measured itself; a node that does not know (yet), that nothing
  * has been heard of for a while, or that suspects its own network, has no vote, and this node is asked like the others.
  *
- * - More than half of the votes decide.
- * - A tie changes nothing: what was agreed before stands, so that of two nodes one alone can neither take a member out nor
- *   bring it back. Before anything was agreed, a member that somebody can reach is up.
- * - Without a vote of anybody it is not known.
+ * - More than half of the votes for down is down; anything else is up. So of two nodes one alone can't take a member out, and
+ *   a member that half of them reach is answered.
+ * - Without a vote of another node this one decides alone.
+ *
+ * Nothing but the votes decides, so that nodes with the same votes come to the same, however long each has been there and
+ * whatever it decided while it was alone. A tie that left a member as it was would leave it up here and down there, for good.
  */
-import type { HealthState } from '../model.ts'
 import type { Opinion } from './sources.ts'
 
 /** What the other nodes say of a member. */
@@ -19,15 +20,13 @@ export interface Votes {
 /**
  * @param own what this node says
  * @param others what the other nodes say
- * @param before what was agreed
+ * @param suspect whether this node suspects its own network, so that its word is not asked for
  */
-export function agree(own: Opinion, others: Votes, before: HealthState): Opinion {
-  const up = others.up + (own.state === 'up' ? 1 : 0)
-  const down = others.down + (own.state === 'down' ? 1 : 0)
-  const voters = up + down
-  // Alone, a node decides as it would without others.
+export function agree(own: Opinion, others: Votes, suspect: boolean): Opinion {
   if (others.up + others.down === 0) return own
-  const state = up > down ? 'up' : down > up ? 'down' : before === 'unknown' ? 'up' : before
-  const said = state === 'up' ? up : down
-  return { state, reason: `${said} of ${voters} nodes say ${state}; here: ${own.reason}` }
+  const vote = suspect ? 'unknown' : own.state
+  const up = others.up + (vote === 'up' ? 1 : 0)
+  const down = others.down + (vote === 'down' ? 1 : 0)
+  const [state, said] = down > up ? (['down', down] as const) : (['up', up] as const)
+  return { state, reason: `${said} of ${up + down} nodes say ${state}; here: ${own.reason}` }
 }

@@ -1,4 +1,5 @@
 /** Who is checked and how, joined from the configuration and what hosts resolve to. */
+import { partsOf } from '../document/references.ts'
 import type { CheckTarget } from '../health/checker.ts'
 import type { CheckPlan, ProbePlan } from '../health/sources.ts'
 import type { Member, Monitor, Pool, ProbeMonitor, Resolution } from '../model.ts'
@@ -100,4 +101,21 @@ function named(monitor: ProbeMonitor, name: string, port: number): ProbeMonitor 
     case 'dns':
       return monitor
   }
+}
+
+/** The pools whose members these monitors judge, be it as parts of others. */
+export function poolsJudgedBy({ monitors, pools }: Catalog, changed: Iterable<string>): string[] {
+  const judging = new Set(changed)
+  if (judging.size === 0) return []
+  const composites = [...monitors.values()].filter(({ type }) => type === 'composite')
+  // Once for each level of composites, of which the last adds nothing.
+  for (let before = -1; before < judging.size; ) {
+    before = judging.size
+    for (const monitor of composites) {
+      if (partsOf(monitor).some((part) => judging.has(part))) judging.add(monitor.name)
+    }
+  }
+  return [...pools.values()].flatMap(({ name, monitor }) =>
+    monitor !== null && judging.has(monitor) ? [name] : [],
+  )
 }

@@ -23,6 +23,7 @@ import type { Stored } from '../store/stored.ts'
 import { getWebhook, listAllWebhooks } from '../store/webhooks.ts'
 import { getZoneHead, listAllZones, type ZoneState } from '../store/zones.ts'
 import { Catalog, type CatalogParts, type CatalogService, memberKey } from './catalog.ts'
+import { poolsJudgedBy } from './check-targets.ts'
 import type { CompileThread } from './compile-thread.ts'
 import type { LocationMaps } from './location-maps.ts'
 import type { CatalogStep, Publisher } from './publisher.ts'
@@ -215,9 +216,10 @@ export class Follower implements AsyncDisposable {
       ),
     }
     const catalog = new Catalog(parts)
-    // A pool's change may take overrides along with its members.
+    // A pool's change may take overrides along with its members; another monitor may know less of them than the one before.
     const pools = new Set([
       ...keys('pool'),
+      ...poolsJudgedBy(catalog, keys('monitor')),
       ...catalog.poolsMatching(Array.from(keys('override'), patternOf)),
     ])
     for (const apex of zonesOfMovedServices(before, catalog)) {

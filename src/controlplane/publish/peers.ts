@@ -57,6 +57,7 @@ export class Peers implements AsyncDisposable {
   #version = 0
   #heardAtMs = Number.NEGATIVE_INFINITY
   #wake = Promise.withResolvers<void>()
+  readonly #asked = Promise.withResolvers<void>()
   #loop: Promise<void> | undefined
 
   constructor(options: PeersOptions) {
@@ -66,6 +67,11 @@ export class Peers implements AsyncDisposable {
 
   start(): void {
     this.#loop = this.#run(this.#abort.signal)
+  }
+
+  /** Resolves when the others have been asked once since the start, or could not be. */
+  get asked(): Promise<void> {
+    return this.#asked.promise
   }
 
   /** What the others say of a member; null when there are none that count. */
@@ -109,6 +115,7 @@ export class Peers implements AsyncDisposable {
     while (!signal.aborted) {
       this.#wake = Promise.withResolvers()
       await this.#exchange()
+      this.#asked.resolve()
       this.#dropStale()
       const busy = this.#options.verdicts() !== null || this.#options.takesReports()
       const timer = new AbortController()

@@ -40,6 +40,15 @@ t.test('what the process says about itself', async (t) => {
     state.firstRoundDone = true
   })
 
+  t.test('a suspect network is a warning, and no more', async (t) => {
+    state.suspicion = '6 of 6 members that were up fail at once, in 2 of 2 pools'
+    const warnings = [`this node's own network is suspect: ${state.suspicion}`]
+    t.match(await call('GET', '/health'), { status: 200, body: { status: 'up', warnings } })
+    t.match(await call('GET', '/ready'), { status: 200, body: { status: 'ready', warnings } })
+    state.suspicion = null
+    t.same((await call('GET', '/health')).body, { status: 'up' })
+  })
+
   t.test('metrics', async (t) => {
     const reply = await call('GET', '/metrics')
     t.match(reply.headers.get('content-type'), /^text\/plain; version=0.0.4/)

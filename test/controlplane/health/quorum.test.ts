@@ -1,0 +1,31 @@
+import t from 'tap'
+import { agree } from '../../../src/controlplane/health/quorum.ts'
+import type { HealthState } from '../../../src/controlplane/model.ts'
+
+const cases: readonly (readonly [
+  own: HealthState,
+  up: number,
+  down: number,
+  suspect: boolean,
+  state: HealthState,
+  reason: string,
+])[] = [
+  ['up', 0, 0, false, 'up', 'here'],
+  ['down', 0, 0, false, 'down', 'here'],
+  ['unknown', 0, 0, false, 'unknown', 'here'],
+  ['down', 0, 0, true, 'down', 'here'],
+  ['down', 2, 0, false, 'up', '2 of 3 nodes say up; here: here'],
+  ['up', 0, 2, false, 'down', '2 of 3 nodes say down; here: here'],
+  ['up', 0, 1, false, 'up', '1 of 2 nodes say up; here: here'],
+  ['down', 1, 0, false, 'up', '1 of 2 nodes say up; here: here'],
+  ['up', 0, 1, true, 'down', '1 of 1 nodes say down; here: here'],
+  ['unknown', 0, 1, false, 'down', '1 of 1 nodes say down; here: here'],
+  ['unknown', 1, 1, false, 'up', '1 of 2 nodes say up; here: here'],
+  ['down', 2, 1, false, 'up', '2 of 4 nodes say up; here: here'],
+]
+
+for (const [own, up, down, suspect, state, reason] of cases) {
+  t.test(`${own}${suspect ? ', suspect' : ''}; others: ${up} up, ${down} down`, async (t) => {
+    t.same(agree({ state: own, reason: 'here' }, { up, down }, suspect), { state, reason })
+  })
+}
