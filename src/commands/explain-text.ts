@@ -41,9 +41,14 @@ function placeText({ continent, country, subdivision, asn, location }: NonNullab
     country,
     subdivision,
     asn === null ? null : `AS${asn}`,
-    location === null ? null : `${location.latitude}, ${location.longitude}`,
+    location === null ? null : `${degrees(location.latitude)}, ${degrees(location.longitude)}`,
   ].filter((part) => part !== null)
   return parts.length === 0 ? 'unknown' : parts.join(', ')
+}
+
+/** A kilometre is as much as any database knows. */
+function degrees(value: number): string {
+  return String(Math.round(value * 100) / 100)
 }
 
 function answerText({ answer, client }: ExplainReply): string {
@@ -112,6 +117,9 @@ function poolLines({ name, select, answers, monitor, met, condition, reason, mem
   ]
 }
 
+/** What the API says of members that nothing measures. */
+const unmonitored = 'the pool has no monitor'
+
 function memberRow(member: Member): string[] {
   const { name, address, host, given, why, weight, latencyMs, status } = member
   const { configured, effective } = weight
@@ -124,7 +132,7 @@ function memberRow(member: Member): string[] {
     configured === effective ? String(configured) : `${effective} of ${configured}`,
     milliseconds(latencyMs),
     why,
-    status.reason,
+    status.reason === unmonitored ? '' : status.reason,
     overrideText(status.override),
     clientsText(status),
   ]
@@ -160,8 +168,10 @@ function milliseconds(time: number | null): string {
 }
 
 /** Rows with their columns aligned; without the columns that are empty in every row. */
-function table(rows: readonly (readonly string[])[], indent: number, header?: readonly string[]): string[] {
-  if (rows.length === 0) return []
+function table(texts: readonly (readonly string[])[], indent: number, header?: readonly string[]): string[] {
+  if (texts.length === 0) return []
+  // Reasons may come from members, and go to a terminal.
+  const rows = texts.map((row) => row.map((cell) => cell.replaceAll(/\p{Cc}/gu, '?')))
   // The mark keeps its place, so that all tables stand alike.
   const kept = rows[0]!.flatMap((_, column) => {
     const marks = header !== undefined && column === 0

@@ -22,16 +22,16 @@ export function describeAnswer(answered: Answered): string {
   if (answer.rcode === rcodes.refused) {
     return zoneOf(name) === null ? 'no zone here holds the name' : `queries of type ${type} are refused`
   }
-  const last = endOfChain(question, answer)
-  const lead = last === name ? '' : `an alias of ${last}: `
-  return lead + describeEnd(answered, last)
+  const target = endOfChain(question, answer)
+  if (target === null) return describeEnd(answered, name)
+  return `an alias of ${target}: ${describeEnd(answered, target)}`
 }
 
-/** The name that the aliases of the answer lead to. */
-function endOfChain({ name, type }: ExplainQuestion, { answers }: AnswerText): string {
-  if (type === 'CNAME' || type === 'ANY') return name
+/** The name that the aliases of the answer lead to; null when there are none. */
+function endOfChain({ type }: ExplainQuestion, { answers }: AnswerText): string | null {
+  if (type === 'CNAME' || type === 'ANY') return null
   const target = answers.findLast((record) => record.type === 'CNAME')?.data
-  return target === undefined ? name : parseHostname(target)
+  return target === undefined ? null : parseHostname(target)
 }
 
 function describeEnd({ question, answer, services, zoneOf, isService }: Answered, last: string): string {
@@ -40,7 +40,7 @@ function describeEnd({ question, answer, services, zoneOf, isService }: Answered
   const zone = zoneOf(last)
   const met = services.find(({ selection }) => selection.judgement.service.name === last)
   const has = (wanted: string) => authorities.some((record) => record.type === wanted)
-  const negative = answers.at(-1)?.type === 'CNAME' && type !== 'CNAME' && type !== 'ANY'
+  const onward = answers.at(-1)?.type === 'CNAME' && type !== 'CNAME' && type !== 'ANY'
   if (rcode === rcodes.yxdomain) return 'the name that a DNAME makes of it is too long'
   if (met !== undefined) {
     const none = rcode === rcodes.noerror && has('SOA') && met.leaf?.pool != null
@@ -54,7 +54,7 @@ function describeEnd({ question, answer, services, zoneOf, isService }: Answered
       : `the name is in zone ${zone}, and has no RRset of type ${type}`
   }
   if (has('NS')) return `zone ${zone} delegates ${parseHostname(authorities[0]!.name)} to other name servers`
-  if (answers.length > 0 && !negative) return `data of zone ${zone}`
+  if (answers.length > 0 && !onward) return `data of zone ${zone}`
   if (zone === null) return 'no zone here holds that name, so the client asks elsewhere'
   return 'the aliases do not come to an end'
 }
@@ -75,20 +75,19 @@ export function describeService({ judgement, outcome }: Selection, leaf: Leaf | 
  * Why a member is answered with or is not.
  *
  * @param leaf what clients are answered from, when it holds the member
+ * @param standsBack whether it is there as a last resort, which is not needed
  */
 export function describeMember(
-  { pool, serving }: PoolJudgement,
+  { serving }: PoolJudgement,
   { member, kept, serves, reason, weight }: MemberJudgement,
   leaf: Leaf | null,
+  standsBack: boolean,
 ): string {
   if (leaf !== null) {
-    if (leaf.outcome !== 'up')
-      return kept ? `${reason}; answers by ${leaf.outcome}` : `${reason}, but answers by ${leaf.outcome}`
-    const drawn = pool.select === 'weighted' || pool.select === 'hash'
-    const others = leaf.members.some((other) => other.weight > 0)
-    if (drawn && weight === 0)
-      return `${reason}; weight 0: a last resort${others ? ', and others are there' : ''}`
-    return reason
+    if (standsBack) return `${reason}, but weight 0: a last resort`
+    const resort = weight === 0 ? `${reason}, of weight 0` : reason
+    if (leaf.outcome === 'up') return resort
+    return `${resort}${kept ? '; answers by' : ', but answers by'} ${leaf.outcome}`
   }
   if (!kept) return reason
   if (serving === null) return `${reason}, but the pool is down`

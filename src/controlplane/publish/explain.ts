@@ -10,10 +10,10 @@ import { enclosingHostnames, formatName } from '../../dataplane/wire/name.ts'
 import { formatRdata, typeName } from '../../dataplane/wire/rdata.ts'
 import { type DnsRecord, readDnsSections } from '../health/dns-message.ts'
 import type { Place } from '../location/place.ts'
-import type { AddressText, Pool, Resolution, Service } from '../model.ts'
+import type { AddressText, Member, Pool, Resolution, Service } from '../model.ts'
 import { type Leaf, leavesOf } from '../steering/branch.ts'
 import { areasOf } from '../steering/compose.ts'
-import type { PoolJudgement } from '../steering/judge.ts'
+import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
 import type { Selection } from '../steering/selection.ts'
 import { type PlanWalk, type Way, wayOf } from '../steering/way.ts'
 import type { Catalog } from './catalog.ts'
@@ -129,7 +129,8 @@ function explainMembers(
   const at = now()
   return pool.members.map((judgement) => {
     const { member } = judgement
-    const answers = answering.has(member.name)
+    const held = answering.has(member.name)
+    const answers = held && !isLastResort(pool.pool, judgement, leaf!)
     const targets =
       member.host === null
         ? [member.address]
@@ -140,9 +141,23 @@ function explainMembers(
       judgement,
       override: publisher.catalog.overrideOf(name, member.name, at),
       answers,
-      given: answers && targets.some((target) => data.has(target)),
-      why: describeMember(pool, judgement, answers ? leaf : null),
+      given: held && targets.some((target) => data.has(target)),
+      why: describeMember(pool, judgement, held ? leaf : null, held && !answers),
     }
+  })
+}
+
+/**
+ * Whether a member of weight 0 stands back for others. They have to be of its address family, for which a host may stand
+ * of either.
+ */
+function isLastResort({ select, hosts }: Pool, { member, weight }: MemberJudgement, leaf: Leaf): boolean {
+  if ((select !== 'weighted' && select !== 'hash') || weight > 0) return false
+  const family = ({ address }: Member) => (address === null ? null : address.includes(':'))
+  const mine = family(member)
+  return leaf.members.some((other) => {
+    const theirs = family(other.member)
+    return other.weight > 0 && (hosts === 'cname' || mine === null || theirs === null || mine === theirs)
   })
 }
 

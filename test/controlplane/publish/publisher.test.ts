@@ -203,3 +203,29 @@ t.test('a service that is deleted leaves its members with what it handed out', a
   await third
   t.same([state('api', 'fra-1'), state('web-eu', 'fra-1')], [null, null], 'forgotten with their pools')
 })
+
+t.test('settled: nothing is being handed over', async (t) => {
+  const { publisher, step, update } = setUp()
+  const never = new AbortController().signal
+  await publisher.settled(never)
+  const first = step(catalogOf(1, []))
+  let settled = false
+  const settling = publisher.settled(never).then(() => {
+    settled = true
+  })
+  const { acknowledge } = await update(0)
+  const drained = catalogOf(2, [drain('*', 'fra-1')])
+  const second = step(drained, [...drained.poolsMatching([drain('*', 'fra-1')])], [])
+  acknowledge()
+  await first
+  const next = await update(1)
+  t.equal(settled, false, 'what came meanwhile is waited for, too')
+  const impatient = new AbortController()
+  const waiting = publisher.settled(impatient.signal)
+  impatient.abort()
+  await waiting
+  await publisher.settled(AbortSignal.abort())
+  t.equal(settled, false)
+  next.acknowledge()
+  await Promise.all([second, settling])
+})

@@ -1,0 +1,236 @@
+/** What the command refuses before it asks anybody, and the text that it makes; it is run against a server in `e2e`. */
+import t from 'tap'
+import { explainCommand } from '../../src/commands/explain.ts'
+import { type ExplainReply, explainText } from '../../src/commands/explain-text.ts'
+
+t.test('what is refused', async (t) => {
+  delete process.env.POOLDNS_SERVER
+  const wrong: readonly (readonly [args: string[], message: RegExp])[] = [
+    [[], /takes a NAME/],
+    [['a', 'A', 'b'], /"b" is one word too many/],
+    [['a..b'], /empty label/],
+    [['a', 'AXFR'], /type AXFR/],
+    [['a', 'NONE'], /type NONE is not known/],
+    [['a', '--client', 'nobody'], /--client: "nobody" is not an IPv4 or IPv6 address/],
+    [['a', '--dance'], /dance/],
+    [['a', '--server', 'nowhere'], /--server: "nowhere" is not accepted/],
+    [['a', 'any', '--client', '2001:db8::1'], /asks a running server.*--server URL or POOLDNS_SERVER/],
+  ]
+  for (const [args, message] of wrong) {
+    await t.rejects(explainCommand(args), { name: 'UsageError', message }, args.join(' '))
+  }
+})
+
+type Member = ExplainReply['services'][number]['pools'][number]['members'][number]
+
+const up: Member = {
+  name: 'fra-1',
+  address: '192.0.2.1',
+  host: null,
+  given: true,
+  answers: true,
+  kept: true,
+  why: 'up',
+  weight: { configured: 100, effective: 100, percent: null },
+  near: false,
+  latencyMs: 3.1234,
+  own: null,
+  status: {
+    state: 'up',
+    since: '2026-05-01T12:00:00.123Z',
+    reason: 'status 200',
+    answered: true,
+    safeAt: null,
+    override: null,
+  },
+}
+
+const reply: ExplainReply = {
+  name: 'www.example.test',
+  type: 'A',
+  client: '198.51.100.7',
+  zone: 'example.test',
+  why: 'service www.example.test answers from pool web',
+  answer: {
+    rcode: 'NOERROR',
+    authoritative: true,
+    ttl: 5,
+    scope: 24,
+    byChance: true,
+    records: [{ name: 'www.example.test.', ttl: 5, type: 'A', data: '192.0.2.1' }],
+    authority: [],
+  },
+  place: {
+    continent: 'EU',
+    country: 'CH',
+    subdivision: null,
+    asn: 64500,
+    location: { latitude: 47.40001, longitude: 8.5 },
+  },
+  services: [
+    {
+      name: 'www.example.test',
+      state: 'up',
+      outcome: 'up',
+      pool: 'web',
+      ttl: 60,
+      minTtl: 5,
+      unsettled: true,
+      why: 'service www.example.test answers from pool web',
+      levels: [
+        {
+          service: 'www.example.test',
+          steer: 'geo',
+          up: true,
+          met: true,
+          area: { number: 1, choices: ['pool web', 'service inner.test'] },
+          choices: [
+            {
+              kind: 'pool',
+              name: 'web',
+              weight: 100,
+              up: true,
+              used: true,
+              taken: true,
+              latencyMs: 12.3,
+              why: 'first',
+            },
+            {
+              kind: 'service',
+              name: 'inner.test',
+              weight: 100,
+              up: false,
+              used: false,
+              taken: false,
+              latencyMs: null,
+              why: 'down',
+            },
+          ],
+        },
+        { service: 'inner.test', steer: 'failover', up: false, met: false, area: null, choices: [] },
+      ],
+      pools: [
+        {
+          name: 'web',
+          select: 'weighted',
+          answers: 1,
+          monitor: 'http',
+          minUp: 0,
+          met: true,
+          condition: 'degraded',
+          reason: '1 of 1 member up, 1 draining, minUp 0',
+          members: [
+            up,
+            {
+              ...up,
+              name: 'fra-2',
+              address: '2001:db8::2',
+              given: false,
+              answers: false,
+              kept: false,
+              why: 'draining',
+              weight: { configured: 100, effective: 12.5, percent: 50 },
+              near: true,
+              latencyMs: null,
+              own: { state: 'down', reason: 'timeout' },
+              status: {
+                ...up.status,
+                reason: 'odd\u001b[31m\ntext',
+                answered: false,
+                safeAt: '2026-05-01T12:01:00.000Z',
+                override: {
+                  state: 'drain',
+                  until: '2026-05-01T13:00:00Z',
+                  reason: 'disks',
+                  pattern: 'web/*',
+                  status: { since: '2026-05-01T12:00:00Z', actor: 'token:ann' },
+                },
+              },
+            },
+          ],
+        },
+      ],
+    },
+  ],
+}
+
+t.test('the text', async (t) => {
+  const lines = explainText(reply).split('\n')
+  t.same(lines.slice(0, 16), [
+    'Question  www.example.test A, from 198.51.100.7',
+    'Place     EU, CH, AS64500, 47.4, 8.5',
+    'Zone      example.test',
+    'Answer    NOERROR, authoritative, good for 5 s, for clients that share 24 bits with 198.51.100.7, another query may get another one',
+    'Why       service www.example.test answers from pool web',
+    '',
+    '  www.example.test.  5  A  192.0.2.1',
+    '',
+    'Service www.example.test: up',
+    '  TTL  60 s, 5 s while the answer may change soon, as now',
+    '  Why  service www.example.test answers from pool web',
+    '',
+    '  Choices: by geo, area 1: pool web, service inner.test',
+    '     CHOICE              STATE  LATENCY  WHY',
+    '  *  pool web            up     12 ms    first',
+    '     service inner.test  down            down',
+  ])
+  t.equal(lines[17], '  Choices of service inner.test: by failover, none is up')
+  t.equal(
+    lines[19],
+    '  * Pool web: degraded, 1 of 1 member up, 1 draining, minUp 0; weighted, at most 1 in an answer; monitor http',
+  )
+  t.match(lines[20], /^ {5}MEMBER +ADDRESS +STATE +SINCE +WEIGHT +LATENCY +WHY +MEASURED +OVERRIDE +CLIENTS$/)
+  t.match(
+    lines[21],
+    /^ {2}\* {2}fra-1 +192\.0\.2\.1 +up +2026-05-01T12:00:00Z +100 +3\.1 ms +up +status 200$/,
+  )
+  t.match(
+    lines[22],
+    /^ {5}fra-2 +2001:db8::2 +up, about to change \(here: down, timeout\) .* 12\.5 of 100 +draining +odd\?\[31m\?text +drain by token:ann \(web\/\*\) until 2026-05-01T13:00:00Z: disks +may have it until 2026-05-01T12:01:00Z$/,
+  )
+})
+
+t.test('what says nothing is left out', async (t) => {
+  const answer = {
+    ...reply.answer,
+    rcode: 'REFUSED',
+    authoritative: false,
+    ttl: null,
+    scope: 0,
+    byChance: false,
+    records: [],
+  }
+  const refused = {
+    ...reply,
+    zone: null,
+    place: null,
+    answer,
+    services: [],
+    why: 'no zone here holds the name',
+  }
+  t.equal(
+    explainText(refused),
+    'Question  www.example.test A, from 198.51.100.7\n' +
+      'Zone      none of ours\n' +
+      'Answer    REFUSED\n' +
+      'Why       no zone here holds the name\n',
+  )
+  const [service] = reply.services
+  const plain = {
+    ...up,
+    latencyMs: null,
+    status: { ...up.status, since: null, reason: 'the pool has no monitor' },
+  }
+  const pools = [{ ...service!.pools[0]!, met: false, monitor: null, answers: null, members: [plain] }]
+  const text = explainText({
+    ...reply,
+    place: { continent: null, country: null, subdivision: null, asn: null, location: null },
+    services: [{ ...service!, minTtl: null, pools }],
+  })
+  t.match(text, /^Place {5}unknown$/m)
+  t.match(text, /^ {2}TTL {2}60 s$/m)
+  t.match(
+    text,
+    /^ {2}Pool web: .*; weighted; not monitored\n {5}MEMBER {2}ADDRESS {4}STATE {2}WEIGHT {2}WHY\n {2}\* {2}fra-1 +192\.0\.2\.1 +up +100 +up$/m,
+  )
+})

@@ -1,0 +1,158 @@
+/** The way of a query, as the walk of the real plan tells it, against where its answer came from. */
+import fc from 'fast-check'
+import t from 'tap'
+import type { Choice, ServiceSteer } from '../../../src/controlplane/model.ts'
+import type { ServiceAreas } from '../../../src/controlplane/steering/selection.ts'
+import { type Way, wayOf } from '../../../src/controlplane/steering/way.ts'
+import { OwnZones } from '../../../src/dataplane/answer/own-zones.ts'
+import { ServingState } from '../../../src/dataplane/zone/state.ts'
+import { ranges } from '../../dataplane/trees.ts'
+import { servingUpdate } from '../../dataplane/zone-text.ts'
+import { answer, choicesOf, type MemberPicture, type World } from './world.ts'
+
+/** Areas 0, 1 and 2 by the first octet; area 9 is one that no service knows. */
+const map = ranges({ '0.0.0.0': 0, '1.0.0.0': 1, '2.0.0.0': 2, '3.0.0.0': 9, '4.0.0.0': 0 })
+
+function wayThrough(world: World, client = '1.2.3.4'): Way {
+  const { selection, plan } = answer(world)
+  const state = new ServingState()
+  state.apply(servingUpdate([{ apex: 'test', lines: [], services: { www: 0 } }], [plan], 1, [map]))
+  const { services } = new OwnZones(state).explain('www.test', 'A', client)
+  return wayOf(selection, services[0]!)
+}
+
+/** Of each level that was met: the choice that was taken, and the area. */
+function taken({ levels }: Way): string[] {
+  return levels.flatMap(({ judgement, met, taken, area }) =>
+    met ? [`${judgement.choices[taken!]!.key}${area === null ? '' : ` in area ${area}`}`] : [],
+  )
+}
+
+const members = { eu: 'e1 up, e2 up', us: 'u1 up', asia: 'a1 up', dead: 'd1 down' }
+const choices = choicesOf('eu', 'us', 'asia')
+const areas = (...lists: number[][]): ServiceAreas => ({ mapSlot: 0, areas: lists })
+
+t.test('through areas, nested', async (t) => {
+  const world: World = {
+    members,
+    services: {
+      www: { choices: choicesOf('dead', 'service inner') },
+      inner: { steer: 'geo', choices, geo: null },
+    },
+    areas: { inner: areas([0], [1, 0], [2]) },
+  }
+  t.same(taken(wayThrough(world, '1.0.0.1')), ['service inner', 'pool us in area 1'])
+  t.same(taken(wayThrough(world, '2.0.0.1')), ['service inner', 'pool asia in area 2'])
+  t.same(taken(wayThrough(world, '3.0.0.1')), ['service inner', 'pool eu in area 0'])
+  const withoutMap = { ...world, areas: { inner: areas([2, 1]) } }
+  t.same(taken(wayThrough(withoutMap)), ['service inner', 'pool asia in area 0'])
+})
+
+t.test('a level that was not met', async (t) => {
+  const { levels } = wayThrough({
+    members,
+    services: { www: { choices: choicesOf('eu', 'service inner') }, inner: { choices } },
+  })
+  t.match(levels, [
+    { met: true, taken: 0 },
+    { met: false, taken: null, area: null },
+  ])
+})
+
+t.test('what depends on chance', async (t) => {
+  const one = (pools: World['pools'], text: MemberPicture = 'e1 up, e2 up'): World => ({
+    members: { eu: text },
+    pools: pools!,
+    services: { www: { choices: choicesOf('eu') } },
+  })
+  const byChance = (world: World) => wayThrough(world).byChance
+  t.equal(byChance(one({})), false)
+  t.equal(byChance(one({ eu: { answers: 1 } })), true)
+  t.equal(byChance(one({ eu: { select: 'weighted' } })), true)
+  t.equal(byChance(one({ eu: { select: 'weighted' } }, 'e1 up, e2 down')), false)
+  t.equal(byChance(one({ eu: { select: 'weighted', answers: 2 } })), false)
+  t.equal(byChance({ ...one({ eu: { select: 'weighted' } }), memberSettings: { e2: { weight: 0 } } }), false)
+  t.equal(byChance(one({ eu: { select: 'hash' } })), false)
+  t.equal(byChance(one({ eu: { hosts: 'cname' } }, 'e1 lost, e2 lost')), true)
+  const weighted = (...texts: string[]): World => ({
+    members,
+    services: { www: { steer: 'weighted', choices: choicesOf(...texts) } },
+  })
+  t.equal(byChance(weighted('us', 'asia')), true)
+  t.equal(byChance(weighted('us', 'dead', 'asia 0')), false)
+  t.equal(byChance({ members, services: { www: { choices, steer: 'hash' } } }), false)
+})
+
+t.test('when nothing is up', async (t) => {
+  const down = { eu: 'e1 down', us: 'u1 down', asia: 'a1 down' }
+  const world = (www: World['services'][string], known?: World['known']): World => ({
+    members: down,
+    services: { www, inner: { choices: choicesOf('us', 'asia') } },
+    ...(known === undefined ? {} : { known }),
+  })
+  const nested = choicesOf('service inner', 'eu')
+  t.same(taken(wayThrough(world({ choices: nested }))), ['service inner', 'pool us'])
+  const lastKnown = {
+    pools: [['asia', ['a1']]] as const,
+    services: [
+      ['www', ['service inner']],
+      ['inner', ['pool asia']],
+    ] as const,
+  }
+  const before = wayThrough(world({ choices: nested, whenAllDown: 'last-known' }, lastKnown))
+  t.same(taken(before), ['service inner', 'pool asia'])
+  t.equal(before.leaf?.outcome, 'last-known')
+  const none = wayThrough(world({ choices: nested, whenAllDown: 'servfail' }))
+  t.same(taken(none), [])
+  t.equal(none.leaf?.outcome, 'servfail')
+  const fallback = wayThrough(world({ choices: choicesOf('eu'), whenAllDown: 'fallback', fallback: 'us' }))
+  t.same(taken(fallback), [])
+  t.equal(fallback.leaf?.pool?.name, 'us')
+})
+
+t.test('a walk of another plan', async (t) => {
+  const { selection } = answer({ members, services: { www: { choices } } })
+  t.equal(wayOf(selection, { leaf: 7, way: [] }).leaf, null)
+})
+
+t.test('the choices that were taken lead to the pool that answered', async () => {
+  const steers: readonly ServiceSteer[] = ['failover', 'weighted', 'hash', 'geo', 'latency']
+  const picture = fc.constantFrom<MemberPicture>('x up', 'x up, y up', 'x down', 'x unknown, y down')
+  const settings = fc.record({
+    steer: fc.constantFrom(...steers),
+    weights: fc.array(fc.nat(2), { minLength: 3, maxLength: 3 }),
+  })
+  const lists = fc.array(fc.uniqueArray(fc.nat(2), { minLength: 1 }), { minLength: 1, maxLength: 3 })
+  const weigh = (all: readonly Choice[], weights: readonly number[]) =>
+    all.map((choice, index) => ({ ...choice, weight: weights[index]! }))
+  fc.assert(
+    fc.property(
+      fc.record({ eu: picture, us: picture, asia: picture, af: picture }),
+      settings,
+      settings,
+      lists,
+      lists,
+      fc.ipV4(),
+      (pools, outer, inner, outerAreas, innerAreas, client) => {
+        const way = wayThrough(
+          {
+            members: pools,
+            services: {
+              www: {
+                steer: outer.steer,
+                choices: weigh(choicesOf('eu', 'service inner', 'us'), outer.weights),
+              },
+              inner: { steer: inner.steer, choices: weigh(choicesOf('asia', 'us', 'af'), inner.weights) },
+            },
+            areas: { www: areas(...outerAreas), inner: areas(...innerAreas) },
+          },
+          client,
+        )
+        const last = way.levels
+          .flatMap(({ judgement, met, taken }) => (met ? [judgement.choices[taken!]!] : []))
+          .at(-1)!
+        return last.used && last.key === `pool ${way.leaf!.pool!.name}`
+      },
+    ),
+  )
+})
