@@ -8,7 +8,7 @@
  * - Without a vote of anybody it is not known.
  */
 import type { HealthState } from '../model.ts'
-import type { Opinion } from './sources.ts'
+import type { Opinion } from './checks.ts'
 
 /** What the other nodes say of a member. */
 export interface Votes {
@@ -20,14 +20,16 @@ export interface Votes {
  * @param own what this node says
  * @param others what the other nodes say
  * @param before what was agreed
+ * @param suspect this node doubts its own network
  */
-export function agree(own: Opinion, others: Votes, before: HealthState): Opinion {
-  const up = others.up + (own.state === 'up' ? 1 : 0)
-  const down = others.down + (own.state === 'down' ? 1 : 0)
-  const voters = up + down
+export function agree(own: Opinion, others: Votes, before: HealthState, suspect = false): Opinion {
   // Alone, a node decides as it would without others.
   if (others.up + others.down === 0) return own
+  const up = others.up + (own.state === 'up' && !suspect ? 1 : 0)
+  const down = others.down + (own.state === 'down' && !suspect ? 1 : 0)
+  const voters = up + down
   const state = up > down ? 'up' : down > up ? 'down' : before === 'unknown' ? 'up' : before
   const said = state === 'up' ? up : down
-  return { state, reason: `${said} of ${voters} nodes say ${state}; here: ${own.reason}` }
+  const here = suspect ? 'here, without a vote while the network is suspect' : 'here'
+  return { state, reason: `${said} of ${voters} nodes say ${state}; ${here}: ${own.reason}` }
 }
