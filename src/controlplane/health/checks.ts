@@ -219,18 +219,7 @@ export class Check {
 
   /** State and reason. */
   get opinion(): Opinion {
-    const { state } = this.measurement
-    switch (state) {
-      case 'unknown':
-        return { state, reason: this.heard ? 'failed, which does not count now' : 'not probed yet' }
-      case 'up':
-        return { state, reason: this.#reason ?? 'up as before' }
-      case 'down': {
-        const why = explain(this.measurement, this.probed.monitor, this.#options.nowMs())
-        const reason = [why, this.#reason].filter((part) => part !== null).join('; ')
-        return { state, reason: reason === '' ? 'down as before' : reason }
-      }
-    }
+    return { state: this.measurement.state, reason: this.#explained() }
   }
 
   /** What another check may go on with. */
@@ -263,6 +252,20 @@ export class Check {
 
   cancel(): void {
     this.#job.cancel()
+  }
+
+  #explained(): string {
+    switch (this.measurement.state) {
+      case 'unknown':
+        return this.heard ? 'failed, which does not count now' : 'not probed yet'
+      case 'up':
+        return this.#reason ?? 'up as before'
+      case 'down': {
+        const why = explain(this.measurement, this.probed.monitor, this.#options.nowMs())
+        const known = [why, this.#reason].filter((part) => part !== null)
+        return known.length === 0 ? 'down as before' : known.join('; ')
+      }
+    }
   }
 
   #tell(undone: boolean): void {
