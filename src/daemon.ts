@@ -234,11 +234,10 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     for (const { pool, member, from, to, reason } of events) {
       lastStates.note({ pool, member, state: to })
       metrics.memberTransition({ pool, member }, to)
-      metrics.memberState({ pool, member }, to === 'up')
+      metrics.memberState({ pool, member }, to === 'unknown' ? null : to === 'up')
       log.info({ pool, member, from, to, reason }, 'member changed state')
     }
     void publisher.refresh(pools)
-    health.peers.hint()
   }
 
   function onSuspicion(suspicion: Suspicion | null): void {

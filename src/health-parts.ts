@@ -15,7 +15,7 @@ import { SelfIsolationGuard } from './controlplane/health/guard.ts'
 import type { Measurement } from './controlplane/health/monitor.ts'
 import { createProber } from './controlplane/health/probe.ts'
 import { reportTtlMs } from './controlplane/health/sources.ts'
-import type { MemberReport, NodeVerdicts } from './controlplane/model.ts'
+import type { MemberReport } from './controlplane/model.ts'
 import { Peers } from './controlplane/publish/peers.ts'
 import type { FamilyAnswer } from './controlplane/resolving/host-state.ts'
 import { lookupBy } from './controlplane/resolving/lookup.ts'
@@ -62,13 +62,19 @@ export function healthParts(stack: AsyncDisposableStack, options: HealthPartsOpt
       throw new Error(reason)
     },
   })
-  let targets: readonly CheckTarget[] = []
+  /** So that nothing is gone through for each exchange, of which there is one a second. */
+  let takesReports = false
+  let verdicts = { ofNow: false, value: null as ReturnType<Checker['ownVerdicts']> }
   const checker: Checker = stack.use(
     startChecker({
       ...options,
       probe,
       guard,
       votes: (pool, member) => peers.votes(pool, member),
+      onVerdicts: () => {
+        verdicts.ofNow = false
+        peers.hint()
+      },
     }),
   )
   const applyReport = (report: MemberReport) => void checker.report(report, report)
@@ -78,8 +84,11 @@ export function healthParts(stack: AsyncDisposableStack, options: HealthPartsOpt
       node: { id: nodeId, name: config.identity, version },
       revision,
       suspect: () => (guard?.suspicion ?? null) !== null,
-      verdicts: () => ownVerdicts(checker, targets),
-      takesReports: () => targets.some(({ plan }) => reportTtlMs(plan) !== null),
+      verdicts: () => {
+        if (!verdicts.ofNow) verdicts = { ofNow: true, value: checker.ownVerdicts() }
+        return verdicts.value
+      },
+      takesReports: () => takesReports,
       onVotes: (members) => checker.reconsider(members),
       onReports: (reports) => reports.forEach(applyReport),
       onError: onError('verdicts were not exchanged with other nodes'),
@@ -101,9 +110,10 @@ export function healthParts(stack: AsyncDisposableStack, options: HealthPartsOpt
     checker,
     peers,
     policy,
-    setTargets: (next) => {
-      targets = next
-      checker.setTargets(next)
+    setTargets: (targets) => {
+      checker.setTargets(targets)
+      takesReports = targets.some(({ plan }) => reportTtlMs(plan) !== null)
+      verdicts.ofNow = false
     },
     report: (report) => {
       applyReport(report)
@@ -112,18 +122,4 @@ export function healthParts(stack: AsyncDisposableStack, options: HealthPartsOpt
     suspicion: () => guard?.suspicion?.reason ?? null,
     start: () => peers.start(),
   }
-}
-
-/** What this node says of the members that nodes agree upon; null when there are none. */
-function ownVerdicts(checker: Checker, targets: readonly CheckTarget[]): NodeVerdicts | null {
-  const agreed = targets.filter(({ quorum }) => quorum === 'majority')
-  if (agreed.length === 0) return null
-  const byPool: Record<string, Record<string, 'up' | 'down'>> = {}
-  for (const { pool, member } of agreed) {
-    const state = checker.vitals(pool, member)?.own.state ?? 'unknown'
-    if (state === 'unknown') continue
-    byPool[pool] ??= {}
-    byPool[pool][member] = state
-  }
-  return byPool
 }

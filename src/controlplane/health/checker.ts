@@ -8,9 +8,7 @@
  * count (`guard.ts`), so everybody stays what they were.
  *
  * From verdict to callback: a verdict moves its member's machine at once. Transitions are delivered at the end of the
- * same turn of the event loop (`setImmediate` runs right after the sockets and timers of a turn), so all those of one
- * turn, such as the 512 timeouts of a rack that went dark, are one callback and one swap of the table. A
- * microtask would be earlier by microseconds and would run after every single one.
+ * same turn of the event loop (`deliveries.ts`).
  *
  * What counts: a verdict of a probe that was called off says nothing and is dropped. So is one that was asked under
  * settings that have changed meanwhile: that probe is aborted and asked again.
@@ -18,23 +16,24 @@
  * A member that is a host is probed at one of its addresses, which may change while the member stays what it is: its state
  * goes on, and the new address is probed at once. A host without an address can't be probed, and is down for that.
  *
- * Bound: one entry per target; events, what one turn brings, at most one per member.
+ * Bound: one entry per target.
  */
-import type { HealthEvent, HealthState, MemberHealth, Quorum } from '../model.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { HealthState, MemberHealth, NodeVerdicts, Quorum } from '../model.ts'
 import { type Availability, AvailabilityTable } from './availability.ts'
-import { Checks } from './checks.ts'
+import { Checks, type Opinion, type Past } from './checks.ts'
+import { Deliveries, type Listeners } from './deliveries.ts'
 import type { Canary, SelfIsolationGuard, Suspicion } from './guard.ts'
-import { type Hold, type Measurement, measured } from './monitor.ts'
+import type { Hold, Measurement } from './monitor.ts'
 import { probe as defaultProbe, type Probe } from './probe.ts'
 import { agree, type Votes } from './quorum.ts'
 import { type Clock, Scheduler, type SchedulerOptions, systemClock } from './scheduler.ts'
 import {
+  assumed,
   type CheckPlan,
-  machineKey,
+  looksElsewhere,
   makeSource,
   notResolved,
-  type Opinion,
-  type Past,
   planKey,
   type Report,
   reportTtlMs,
@@ -42,21 +41,7 @@ import {
 } from './sources.ts'
 import type { ProbeVerdict } from './verdict.ts'
 
-export interface CheckerOptions extends SchedulerOptions {
-  /**
-   * Transitions of one turn, in the order in which they happened, the table that holds them already, and the pools they
-   * are in. May not throw.
-   */
-  readonly onTransitions: (
-    events: HealthEvent[],
-    availability: Availability,
-    changedPools: ReadonlySet<string>,
-  ) => void
-  /**
-   * Pools in which something else changed that answers may depend on: how near a member is to a change, what weight it
-   * wants, since when it is up. At most once a turn. May not throw.
-   */
-  readonly onVitals?: (changedPools: ReadonlySet<string>) => void
+export interface CheckerOptions extends SchedulerOptions, Listeners {
   /**
    * Every verdict that counts, as it comes, for each member that it is about; `lateMs` is how long after its time the probe
    * began (an overloaded checker shows there first). May not throw.
@@ -109,8 +94,9 @@ export interface Vitals {
 export interface Checker extends AsyncDisposable {
   /**
    * Says who is checked from now on, and is visible in `availability()` when it returns. A member that stays keeps its
-   * state and its place in the schedule, with changed settings applied; one whose endpoint differs is another machine and
-   * starts anew. New members are `unknown` and probed at once. Members that are gone vanish without an event.
+   * state and its place in the schedule, with changed settings applied, also those of another type of monitor; one whose
+   * endpoint differs is another machine and starts anew. New members are `unknown` and probed at once. Members that are gone
+   * vanish without an event.
    * @param targets pool and member name identify a target and may not occur twice
    */
   setTargets(targets: readonly CheckTarget[]): void
@@ -119,7 +105,10 @@ export interface Checker extends AsyncDisposable {
    * which it must be called; the rest is forgotten.
    */
   restore(health: readonly MemberHealth[]): void
-  /** What has been reported of a member with a push monitor. @returns false when there is no such member */
+  /**
+   * What has been reported of a member with a push monitor; one that is older than what is known already changes nothing.
+   * @returns false when there is no such member
+   */
   report(key: MemberKey, report: Report): boolean
   /** How long a report on a member is good; null for one that takes none, undefined when there is no such member. */
   reportTtlMs(key: MemberKey): number | null | undefined
@@ -137,6 +126,8 @@ export interface Checker extends AsyncDisposable {
   availability(): Availability
   /** Null for a member that is not checked. */
   vitals(pool: string, member: string): Vitals | null
+  /** This node's own word on the members that nodes agree upon; null when there are none. */
+  ownVerdicts(): NodeVerdicts | null
   /** Probes that run, each for one member or more. */
   readonly probes: number
   /**
@@ -162,6 +153,8 @@ interface Watched {
   source: Source
   /** What the table says. */
   shown: MemberHealth
+  /** What this node alone would say. */
+  own: HealthState
   report: Report | null
   /** Calls off the look at a report whose time is over. */
   cancelExpiry: (() => void) | null
@@ -186,16 +179,16 @@ class HealthChecker implements Checker {
   #awaited: Set<string> | null = null
   readonly #firstRound = Promise.withResolvers<void>()
   #firstRoundDone = false
-  #events: HealthEvent[] = []
-  #vitalsChanged = new Set<string>()
-  #delivery: NodeJS.Immediate | null = null
+  readonly #deliveries: Deliveries
   #stopping: Promise<void> | null = null
+  #stopped = false
 
   constructor(options: CheckerOptions) {
     this.#options = options
     this.#now = options.now ?? (() => new Date())
     this.#clock = options.clock ?? systemClock
     this.#scheduler = new Scheduler(options)
+    this.#deliveries = new Deliveries(options, this.#table, () => this.#noteFirstRound())
     this.#checks = new Checks({
       scheduler: this.#scheduler,
       probe: options.probe ?? defaultProbe,
@@ -231,6 +224,20 @@ class HealthChecker implements Checker {
     return { near, weightPercent, backSince, latencyMs: source.latencyMs, own: source.opinion }
   }
 
+  ownVerdicts(): NodeVerdicts | null {
+    const byPool = new Map<string, Record<string, 'up' | 'down'>>()
+    let any = false
+    for (const { target, own } of this.#watched.values()) {
+      if (target.quorum !== 'majority') continue
+      any = true
+      if (own === 'unknown') continue
+      const members = byPool.get(target.pool) ?? nothingSaid()
+      members[target.member] = own
+      byPool.set(target.pool, members)
+    }
+    return any ? Object.fromEntries(byPool) : null
+  }
+
   restore(health: readonly MemberHealth[]): void {
     for (const one of health) this.#restored.set(keyOf(one), one)
   }
@@ -240,8 +247,7 @@ class HealthChecker implements Checker {
     const wanted = new Map(targets.map((target) => [keyOf(target), target]))
     for (const [key, watched] of this.#watched) {
       const target = wanted.get(key)
-      if (target === undefined || machineKey(target.plan) !== machineKey(watched.target.plan))
-        this.#forget(key, watched)
+      if (target === undefined || looksElsewhere(watched.target.plan, target.plan)) this.#forget(key, watched)
     }
     for (const [key, target] of wanted) {
       const watched = this.#watched.get(key)
@@ -251,14 +257,14 @@ class HealthChecker implements Checker {
     this.#restored.clear()
     this.#table.publish()
     this.#awaited ??= new Set([...wanted.keys()].filter((key) => !this.#watched.get(key)!.source.heard))
-    this.#deliverSoon()
+    this.#deliveries.soon()
   }
 
   report(key: MemberKey, report: Report): boolean {
     const watched = this.#watched.get(keyOf(key))
-    if (watched === undefined) return false
-    watched.report = report
-    this.#awaitExpiry(watched, report)
+    if (watched === undefined || this.#stopping !== null) return false
+    if (watched.report !== null && !isNewer(report, watched.report)) return true
+    this.#takeReport(watched, report)
     this.#settle(watched)
     return true
   }
@@ -307,7 +313,8 @@ class HealthChecker implements Checker {
   async #stop(): Promise<void> {
     await this.#scheduler.stop()
     for (const { cancelExpiry } of this.#watched.values()) cancelExpiry?.()
-    this.#deliver()
+    this.#deliveries.now()
+    this.#stopped = true
     this.#firstRound.resolve()
   }
 
@@ -327,18 +334,32 @@ class HealthChecker implements Checker {
       key,
       planKey: planKey(target.plan),
       shown,
+      own: 'unknown',
       report: null,
       cancelExpiry: null,
       near: false,
       weightPercent: null,
       backSince: null,
     } as unknown as Watched
-    const wasMeasured = restored !== undefined && restored.reason !== notResolved
-    const past = { measurement: measured(restored?.state ?? 'unknown'), address: null, inFlight: false }
-    const before = new Map<string, Past>(wasMeasured ? [['', past]] : [])
-    watched.source = this.#makeSource(watched, target.plan, before)
+    watched.source = this.#makeSource(watched, target.plan, this.#restoreParts(watched, restored))
     this.#watched.set(key, watched)
     this.#settle(watched)
+  }
+
+  /** @returns what the probes of a member begin with */
+  #restoreParts(watched: Watched, restored: MemberHealth | undefined): ReadonlyMap<string, Past> {
+    // That a host had no address, alone or among other parts, was no verdict on anybody.
+    const wasMeasured = restored !== undefined && !restored.reason.includes(notResolved)
+    if (!wasMeasured || restored.state === 'unknown') return new Map()
+    const { plan } = watched.target
+    const { before, reported } = assumed(plan, restored.state)
+    if (reported !== null) {
+      const until = new Date(this.#now().getTime() + reportTtlMs(plan)!)
+      const reason = `${reported} as before`
+      // Older than any that is made.
+      this.#takeReport(watched, { state: reported, reason, weightPercent: null, at: new Date(0), until })
+    }
+    return before
   }
 
   /** Goes on under other settings, or at another address, at once. */
@@ -369,7 +390,7 @@ class HealthChecker implements Checker {
           this.#options.onProbe?.({ pool, member }, verdict, lateMs)
           this.#settle(watched)
         },
-        onChange: () => this.#settle(watched),
+        onChange: (undone) => this.#settle(watched, undone),
         onHold: (hold) => this.#options.onHold?.({ pool, member }, hold),
       },
       reports: { current: () => watched.report, now: this.#now },
@@ -377,11 +398,17 @@ class HealthChecker implements Checker {
   }
 
   #forget(key: string, { target, source, cancelExpiry }: Watched): void {
+    this.#watched.delete(key)
     source[Symbol.dispose]()
     cancelExpiry?.()
-    this.#watched.delete(key)
+    if (target.quorum === 'majority') this.#deliveries.addVerdicts()
     this.#table.remove(target.pool, target.member)
     this.#awaited?.delete(key)
+  }
+
+  #takeReport(watched: Watched, report: Report): void {
+    watched.report = report
+    this.#awaitExpiry(watched, report)
   }
 
   /** A report whose time is over says something, too. */
@@ -394,23 +421,27 @@ class HealthChecker implements Checker {
     })
   }
 
-  /** Brings what is shown of a member in line with what is known of it. */
-  #settle(watched: Watched): void {
+  /**
+   * Brings what is shown of a member in line with what is known of it.
+   * @param undone what it has changed to lately it never was
+   */
+  #settle(watched: Watched, undone = false): void {
+    if (this.#stopped) return
     const { source, target } = watched
-    const own = source.opinion
     // What was restored stands until there is something to say.
     if (source.heard) {
-      const { state, reason } = this.#judge(target, own)
-      this.#show(watched, state, reason)
+      const own = source.opinion
+      this.#show(watched, this.#judge(target, own), undone)
+      this.#noteOwn(watched, target.quorum === 'majority' ? own.state : 'unknown')
     }
     const { near, weightPercent } = source
     if (near !== watched.near || weightPercent !== watched.weightPercent) {
       watched.near = near
       watched.weightPercent = weightPercent
-      this.#vitalsChanged.add(target.pool)
-      this.#deliverSoon()
+      this.#deliveries.addVitals(target.pool)
     }
-    if (source.heard && this.#awaited?.delete(watched.key) && this.#awaited.size === 0) this.#deliverSoon()
+    if (source.heard && this.#awaited?.delete(watched.key) && this.#awaited.size === 0)
+      this.#deliveries.soon()
   }
 
   #judge({ pool, member, quorum }: CheckTarget, own: Opinion): Opinion {
@@ -427,8 +458,15 @@ class HealthChecker implements Checker {
     }
   }
 
+  /** @param own `unknown` for a member that nodes do not agree upon */
+  #noteOwn(watched: Watched, own: HealthState): void {
+    if (own === watched.own) return
+    watched.own = own
+    this.#deliveries.addVerdicts()
+  }
+
   /** Puts a state into the table; another one than before is a transition. */
-  #show(watched: Watched, state: HealthState, reason: string): void {
+  #show(watched: Watched, { state, reason }: Opinion, undone: boolean): void {
     const { pool, member } = watched.target
     const { state: from, since } = watched.shown
     if (state === from && reason === watched.shown.reason) return
@@ -436,38 +474,28 @@ class HealthChecker implements Checker {
     watched.shown = { pool, member, state, since: state === from ? since : at, reason }
     this.#table.set(watched.shown)
     if (state !== from) {
-      watched.backSince = from === 'down' && state === 'up' ? at : null
-      this.#events.push({ pool, member, from, to: state, reason, at })
-    }
-    this.#deliverSoon()
+      watched.backSince = from === 'down' && state === 'up' && !undone ? at : null
+      this.#deliveries.addEvent({ pool, member, from, to: state, reason, at })
+    } else this.#deliveries.soon()
   }
 
-  #deliverSoon(): void {
-    this.#delivery ??= setImmediate(() => this.#deliver())
-  }
-
-  #deliver(): void {
-    if (this.#delivery !== null) clearImmediate(this.#delivery)
-    this.#delivery = null
-    if (this.#events.length > 0) {
-      const events = this.#events
-      this.#events = []
-      const changedPools = new Set(events.map(({ pool }) => pool))
-      // Their plans are made anew anyway.
-      for (const pool of changedPools) this.#vitalsChanged.delete(pool)
-      this.#options.onTransitions(events, this.#table.publish(), changedPools)
-    }
-    if (this.#vitalsChanged.size > 0) {
-      const pools = this.#vitalsChanged
-      this.#vitalsChanged = new Set()
-      this.#options.onVitals?.(pools)
-    }
-    this.#table.publish()
+  #noteFirstRound(): void {
     if (this.#awaited?.size === 0 && !this.#firstRoundDone) {
       this.#firstRoundDone = true
       this.#firstRound.resolve()
     }
   }
+}
+
+function isNewer(report: Report, known: Report): boolean {
+  const [at, knownAt] = [report.at.getTime(), known.at.getTime()]
+  // Of two that were made at the same time the one that was stored last stands, and that comes from the store.
+  return at > knownAt || (at === knownAt && !isDeepStrictEqual(report, known))
+}
+
+/** Names of members are the keys, whatever they are. */
+function nothingSaid(): Record<string, 'up' | 'down'> {
+  return Object.create(null)
 }
 
 /** Names hold no NUL, so the key is unambiguous. */

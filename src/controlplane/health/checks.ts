@@ -1,7 +1,8 @@
 /**
  * The probes that run, each once: members of several pools that are probed in the same way (address, port and all of the
  * monitor's settings but its name) share one check, its measurement included. A check lives as long as somebody
- * watches it.
+ * watches it. One that takes the place of another, because settings or the address of a machine changed, goes on with what
+ * that one had measured (`Past`), at its place in the schedule.
  *
  * A verdict goes to the guard first (`guard.ts`), which rules whether it counts, and then to the machine. For the guard a check
  * is in the pool of the member that has watched it longest.
@@ -9,7 +10,7 @@
  * Bound: one check per member and part of its monitor, at most.
  */
 import { createHash } from 'node:crypto'
-import type { AddressText, ProbeMonitor } from '../model.ts'
+import type { AddressText, HealthState, ProbeMonitor } from '../model.ts'
 import type { GuardChange, SelfIsolationGuard, Suspicion } from './guard.ts'
 import {
   advance,
@@ -17,13 +18,13 @@ import {
   failBack,
   type Hold,
   type Measurement,
+  measured,
   nearChange,
   nextProbeMs,
-  unmeasured,
 } from './monitor.ts'
 import type { Probe } from './probe.ts'
 import type { ProbeTarget } from './probe-target.ts'
-import { longestGapMs, type ScheduledJob, type Scheduler } from './scheduler.ts'
+import { longestGapMs, type Place, type ScheduledJob, type Scheduler } from './scheduler.ts'
 import { smooth } from './smoothing.ts'
 import type { ProbeVerdict } from './verdict.ts'
 
@@ -34,14 +35,53 @@ export interface Probed {
   readonly address: AddressText
 }
 
+/** A state, and why. */
+export interface Opinion {
+  readonly state: HealthState
+  readonly reason: string
+}
+
+/** What was measured of a machine by a check before. */
+export interface Past {
+  readonly measurement: Measurement
+  /** Why the state is what it is; null when nothing more is known than the state. */
+  readonly reason: string | null
+  /** Whether there has been a verdict since the start. */
+  readonly heard: boolean
+  readonly latencyMs: number | null
+  readonly weightPercent: number | null
+  /** Where; null when nobody was asked since the start. */
+  readonly address: AddressText | null
+  /** Null: to be probed at once. */
+  readonly place: Place | null
+}
+
+/** When all that is known is the state. */
+export function pastOf(state: HealthState): Past {
+  const nothing = {
+    reason: null,
+    heard: false,
+    latencyMs: null,
+    weightPercent: null,
+    address: null,
+    place: null,
+  }
+  return { measurement: measured(state), ...nothing }
+}
+
+const beginning = pastOf('unknown')
+
 export interface Watcher {
   /** The probe is made in the name of one of those who watch. */
   readonly pool: string
   readonly member: string
   /** After each verdict. May not throw. */
   readonly onVerdict: (verdict: ProbeVerdict, lateMs: number) => void
-  /** When something else than a verdict changed the measurement. May not throw. */
-  readonly onChange: () => void
+  /**
+   * When something else than a verdict changed the measurement. May not throw.
+   * @param undone what was measured lately does not count after all
+   */
+  readonly onChange: (undone: boolean) => void
   /** When it is held down for changing too often. May not throw. */
   readonly onHold: (hold: Hold) => void
 }
@@ -89,17 +129,15 @@ export class Checks {
 
   /**
    * Watches the check of what is to be probed, which begins if nobody watched it before.
-   * @param beginning counts when it does: what was measured of the machine under other settings, and whether it is
-   *   probed at once or when its turn in the schedule comes
+   * @param past counts when it does; null when nothing is known of the machine
    */
   watch(
     probed: Probed,
     watcher: Watcher,
-    beginning: { readonly before: Measurement | undefined; readonly atOnce: boolean },
+    past: Past | null,
   ): { readonly check: Check; readonly release: () => void } {
     const key = probeKey(probed)
-    const check =
-      this.#checks.get(key) ?? this.#begin(key, probed, beginning.before ?? unmeasured, beginning.atOnce)
+    const check = this.#checks.get(key) ?? this.#begin(key, probed, past ?? beginning)
     // One for each call: two parts of a composite may be the same check.
     const own = { ...watcher }
     check.watchers.add(own)
@@ -118,8 +156,8 @@ export class Checks {
     for (const { member: key, measurement } of change.giveBack) this.#checks.get(key)?.giveBack(measurement)
   }
 
-  #begin(key: string, probed: Probed, before: Measurement, atOnce: boolean): Check {
-    const check = new Check(this, this.#options, key, probed, before, atOnce)
+  #begin(key: string, probed: Probed, past: Past): Check {
+    const check = new Check(this, this.#options, key, probed, past)
     this.#checks.set(key, check)
     return check
   }
@@ -147,33 +185,31 @@ export class Check {
   readonly watchers = new Set<Watcher>()
   measurement: Measurement
   /** Whether there has been a verdict. */
-  heard = false
-  /** A probe is under way. */
-  inFlight = false
+  heard: boolean
   /** Smoothed, of probes that succeeded. */
-  latencyMs: number | null = null
-  weightPercent: number | null = null
+  latencyMs: number | null
+  weightPercent: number | null
   readonly #checks: Checks
   readonly #options: ChecksOptions
   readonly #job: ScheduledJob
-  /** Why the state is what it is, from the verdict that made it so. */
-  #reason = 'not probed yet'
+  /** A probe is under way. */
+  #inFlight = false
+  /** Why the state is what it is, from a verdict that agrees with it; null until there is one. */
+  #reason: string | null
 
-  constructor(
-    checks: Checks,
-    options: ChecksOptions,
-    key: string,
-    probed: Probed,
-    before: Measurement,
-    atOnce: boolean,
-  ) {
+  constructor(checks: Checks, options: ChecksOptions, key: string, probed: Probed, past: Past) {
     this.#checks = checks
     this.#options = options
     this.key = key
     this.probed = probed
-    this.measurement = before
+    this.measurement = past.measurement
+    this.heard = past.heard
+    this.latencyMs = past.latencyMs
+    this.weightPercent = asksForWeight(probed.monitor) ? past.weightPercent : null
+    this.#reason = past.reason
     const { intervalMs } = probed.monitor
-    this.#job = options.scheduler.schedule(intervalMs, (signal, lateMs) => this.#run(signal, lateMs), atOnce)
+    const run = (signal: AbortSignal, lateMs: number) => this.#run(signal, lateMs)
+    this.#job = options.scheduler.schedule(intervalMs, run, past.place)
   }
 
   /** Who has watched longest. */
@@ -182,10 +218,16 @@ export class Check {
   }
 
   /** State and reason. */
-  get opinion() {
-    const { state } = this.measurement
-    const why = this.heard ? explain(this.measurement, this.probed.monitor, this.#options.nowMs()) : null
-    return { state, reason: state === 'down' && why !== null ? `${why}; ${this.#reason}` : this.#reason }
+  get opinion(): Opinion {
+    return { state: this.measurement.state, reason: this.#explained() }
+  }
+
+  /** What another check may go on with. */
+  get past(): Past {
+    const { measurement, heard, latencyMs, weightPercent } = this
+    const place = this.#inFlight ? null : this.#job.place
+    const { address } = this.probed
+    return { measurement, reason: this.#reason, heard, latencyMs, weightPercent, address, place }
   }
 
   /** Whether a few more verdicts would change the state. */
@@ -198,29 +240,43 @@ export class Check {
     const before = this.measurement
     this.measurement = failBack(before, this.#options.nowMs())
     if (this.measurement.state !== before.state) this.#reason = 'let come back by an operator'
-    this.#tell()
+    this.#tell(false)
   }
 
   /** What the guard says was not the member's failure is undone. */
   giveBack(measurement: Measurement): void {
     this.measurement = measurement
-    if (measurement.state === 'up') this.#reason = 'answered as expected'
-    this.#tell()
+    this.#reason = null
+    this.#tell(true)
   }
 
   cancel(): void {
     this.#job.cancel()
   }
 
-  #tell(): void {
-    for (const { onChange } of this.watchers) onChange()
+  #explained(): string {
+    switch (this.measurement.state) {
+      case 'unknown':
+        return this.heard ? 'failed, which does not count now' : 'not probed yet'
+      case 'up':
+        return this.#reason ?? 'up as before'
+      case 'down': {
+        const why = explain(this.measurement, this.probed.monitor, this.#options.nowMs())
+        const known = [why, this.#reason].filter((part) => part !== null)
+        return known.length === 0 ? 'down as before' : known.join('; ')
+      }
+    }
+  }
+
+  #tell(undone: boolean): void {
+    for (const { onChange } of this.watchers) onChange(undone)
   }
 
   async #run(signal: AbortSignal, lateMs: number): Promise<number | null> {
     const { monitor } = this.probed
-    this.inFlight = true
+    this.#inFlight = true
     const verdict = await this.#options.probe(this.#target(), signal)
-    this.inFlight = false
+    this.#inFlight = false
     if (signal.aborted) return null
     this.#take(verdict)
     this.heard = true
@@ -241,8 +297,10 @@ export class Check {
     if (ruling?.counts === false) return
     const before = this.measurement
     this.measurement = advance(before, verdict.ok, this.probed.monitor, atMs)
-    if (this.measurement.state !== before.state || !this.heard || (!verdict.ok && before.state === 'down')) {
-      this.#reason = verdict.ok ? 'answered as expected' : verdict.reason
+    const { state } = this.measurement
+    if (!verdict.ok && state === 'down') this.#reason = verdict.reason
+    if (verdict.ok && state === 'up' && (before.state !== 'up' || this.#reason === null)) {
+      this.#reason = 'answered as expected'
     }
     const { hold } = this.measurement
     if (hold !== null && hold !== before.hold) for (const { onHold } of this.watchers) onHold(hold)
@@ -254,4 +312,9 @@ export class Check {
     const { pool, member } = this.owner
     return { pool, member, ...this.probed }
   }
+}
+
+/** Whether responses may say what share of its weight the member wants. */
+function asksForWeight(monitor: ProbeMonitor): boolean {
+  return (monitor.type === 'http' || monitor.type === 'https') && monitor.weight !== null
 }

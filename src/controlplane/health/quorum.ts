@@ -9,7 +9,7 @@
  * Nothing but the votes decides, so that nodes with the same votes come to the same, however long each has been there and
  * whatever it decided while it was alone. A tie that left a member as it was would leave it up here and down there, for good.
  */
-import type { Opinion } from './sources.ts'
+import type { Opinion } from './checks.ts'
 
 /** What the other nodes say of a member. */
 export interface Votes {
@@ -28,5 +28,6 @@ export function agree(own: Opinion, others: Votes, suspect: boolean): Opinion {
   const up = others.up + (vote === 'up' ? 1 : 0)
   const down = others.down + (vote === 'down' ? 1 : 0)
   const [state, said] = down > up ? (['down', down] as const) : (['up', up] as const)
-  return { state, reason: `${said} of ${up + down} nodes say ${state}; here: ${own.reason}` }
+  const here = suspect ? 'here, without a vote while the network is suspect' : 'here'
+  return { state, reason: `${said} of ${up + down} nodes say ${state}; ${here}: ${own.reason}` }
 }

@@ -53,18 +53,25 @@ export interface SchedulerOptions {
 
 /**
  * One run of a job. May not reject: a rejection is a defect and surfaces as an unhandled one.
- * @param signal aborted when the job is cancelled or restarted, or the scheduler stops
+ * @param signal aborted when the job is cancelled, or the scheduler stops
  * @param lateMs how long after its time the run began
  * @returns in how many milliseconds the next run shall begin; null leaves that to the grid
  */
 export type Run = (signal: AbortSignal, lateMs: number) => Promise<number | null>
 
+/** Where a job stands in the schedule, for another job that is to take its place. */
+export interface Place {
+  readonly phase: number
+  readonly intervalMs: number
+  readonly gridMs: number
+  readonly dueMs: number
+  readonly startedMs: number
+}
+
 /** What `schedule` returns. */
 export interface ScheduledJob {
-  /** Applies from the next run on; moves the job to a grid of the new interval. */
-  setInterval(intervalMs: number): void
-  /** Aborts the run in progress and starts another as soon as it has settled; without one, does nothing. */
-  restart(): void
+  /** Where it stands now. */
+  readonly place: Place
   /** Aborts the run in progress and never starts another. */
   cancel(): void
 }
@@ -83,15 +90,13 @@ interface Job extends Due {
   readonly run: Run
   /** Share of the interval by which this job's grid is shifted. */
   readonly phase: number
-  intervalMs: number
+  readonly intervalMs: number
   /** The grid point that `dueMs` was made from. */
   gridMs: number
   /** When the latest run began; -Infinity before the first. */
   startedMs: number
   inFlight: AbortController | null
   cancelled: boolean
-  /** Set by `restart`: run again as soon as the run in progress has settled. */
-  again: boolean
   /** What the last run asked for. */
   soonMs: number | null
 }
@@ -118,29 +123,29 @@ export class Scheduler implements AsyncDisposable {
     return this.#running.size
   }
 
-  /** Runs a job every `intervalMs`; the first time as soon as there is a free slot or, if not `atOnce`, at its grid point. */
-  schedule(intervalMs: number, run: Run, atOnce = true): ScheduledJob {
+  /**
+   * Runs a job every `intervalMs`; the first time as soon as there is a free slot.
+   * @param place of another job, whose runs this one's follow as if they were its own
+   */
+  schedule(intervalMs: number, run: Run, place: Place | null = null): ScheduledJob {
     if (this.#stopped) throw new Error('the scheduler has been stopped')
-    const nowMs = this.#clock.nowMs()
-    this.#phase = (this.#phase + goldenRatio) % 1
     const job: Job = {
       run,
-      phase: this.#phase,
+      ...(place ?? this.#newPlace(intervalMs)),
       intervalMs,
-      gridMs: nowMs + this.#phase * intervalMs,
-      dueMs: atOnce ? nowMs : nowMs + this.#phase * intervalMs,
       heapIndex: -1,
-      startedMs: Number.NEGATIVE_INFINITY,
       inFlight: null,
       cancelled: false,
-      again: false,
       soonMs: null,
     }
+    if (place !== null && place.intervalMs !== intervalMs) this.#regrid(job)
     this.#waiting.put(job)
     this.#arm()
     return {
-      setInterval: (ms) => this.#setInterval(job, ms),
-      restart: () => this.#restart(job),
+      get place() {
+        const { phase, intervalMs, gridMs, dueMs, startedMs } = job
+        return { phase, intervalMs, gridMs, dueMs, startedMs }
+      },
       cancel: () => this.#cancel(job),
     }
   }
@@ -158,22 +163,20 @@ export class Scheduler implements AsyncDisposable {
     return this.stop()
   }
 
-  #setInterval(job: Job, intervalMs: number): void {
-    if (job.intervalMs === intervalMs) return
+  #newPlace(intervalMs: number): Place {
     const nowMs = this.#clock.nowMs()
-    job.intervalMs = intervalMs
-    job.gridMs = nowMs + job.phase * intervalMs
-    // A job that has not run yet is due already, and one that runs gets its time when it settles.
-    if (job.heapIndex === -1 || job.startedMs === Number.NEGATIVE_INFINITY) return
-    this.#setDue(job, nowMs)
-    this.#waiting.put(job)
-    this.#arm()
+    this.#phase = (this.#phase + goldenRatio) % 1
+    const phase = this.#phase
+    const gridMs = nowMs + phase * intervalMs
+    return { phase, intervalMs, gridMs, dueMs: nowMs, startedMs: Number.NEGATIVE_INFINITY }
   }
 
-  #restart(job: Job): void {
-    if (job.inFlight === null) return
-    job.again = true
-    job.inFlight.abort()
+  /** Moves a job that took the place of another one to a grid of its own interval. */
+  #regrid(job: Job): void {
+    const nowMs = this.#clock.nowMs()
+    job.gridMs = nowMs + job.phase * job.intervalMs
+    // One that has not run yet is due already.
+    if (job.startedMs !== Number.NEGATIVE_INFINITY) this.#setDue(job, nowMs)
   }
 
   #cancel(job: Job): void {
@@ -239,10 +242,8 @@ export class Scheduler implements AsyncDisposable {
     if (this.#stopped) return
     if (!job.cancelled) {
       const nowMs = this.#clock.nowMs()
-      if (job.again) job.dueMs = nowMs
-      else if (job.soonMs !== null) job.dueMs = nowMs + job.soonMs
-      else this.#setDue(job, nowMs)
-      job.again = false
+      if (job.soonMs === null) this.#setDue(job, nowMs)
+      else job.dueMs = nowMs + job.soonMs
       this.#waiting.put(job)
     }
     this.#arm()

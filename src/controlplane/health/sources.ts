@@ -6,10 +6,10 @@
  * A source belongs to one member. It is made anew when what the member is checked by changes, and then takes over what the
  * one before had measured, part by part: other settings do not make another machine.
  */
-import type { AddressText, CompositeMonitor, HealthState, ProbeMonitor } from '../model.ts'
-import { type Check, type Checks, probeKey, type Watcher } from './checks.ts'
+import type { AddressText, CompositeMonitor, ProbeMonitor } from '../model.ts'
+import { type Check, type Checks, type Opinion, type Past, pastOf, probeKey, type Watcher } from './checks.ts'
 import { combine } from './composite.ts'
-import { forget, type Measurement } from './monitor.ts'
+import { forget } from './monitor.ts'
 
 /** How a member is checked. */
 export type CheckPlan =
@@ -41,12 +41,6 @@ function hasAddress(plan: ProbePlan): plan is Addressed {
   return plan.address !== null
 }
 
-/** What a source says now. */
-export interface Opinion {
-  readonly state: HealthState
-  readonly reason: string
-}
-
 export interface Source extends Disposable {
   readonly opinion: Opinion
   /** Whether it has had its say since it was made, so that nobody needs to wait for it. */
@@ -65,15 +59,6 @@ export interface Source extends Disposable {
   failBack(): void
 }
 
-/** What was measured before a source was made. */
-export interface Past {
-  readonly measurement: Measurement
-  /** Where; null when nobody was asked since the start. */
-  readonly address: AddressText | null
-  /** A probe was under way, and is called off. */
-  readonly inFlight: boolean
-}
-
 /** What a source is made with. */
 export interface SourceOptions {
   readonly checks: Checks
@@ -87,6 +72,7 @@ export interface SourceOptions {
 export interface Report extends Opinion {
   readonly state: 'up' | 'down'
   readonly weightPercent: number | null
+  readonly at: Date
   readonly until: Date
 }
 
@@ -179,12 +165,19 @@ class UnresolvedSource extends SilentSource {
     this.opinion = pending
       ? { state: 'unknown', reason: 'not probed yet' }
       : { state: 'down', reason: notResolved }
-    this.#past = pending || past === undefined ? past : { ...past, measurement: forget(past.measurement) }
+    this.#past = past === undefined ? undefined : withoutAddress(past, pending)
   }
 
   override recall(path: string, into: Map<string, Past>): void {
-    if (this.#past !== undefined) into.set(path, { ...this.#past, address: null })
+    if (this.#past !== undefined) into.set(path, this.#past)
   }
+}
+
+function withoutAddress(past: Past, pending: boolean): Past {
+  const nowhere = { ...past, address: null, place: null, heard: false }
+  return pending
+    ? nowhere
+    : { ...nowhere, measurement: forget(past.measurement), reason: null, latencyMs: null }
 }
 
 class ProbeSource implements Source {
@@ -192,10 +185,10 @@ class ProbeSource implements Source {
   readonly #release: () => void
 
   constructor(plan: Addressed, { checks, before, watcher }: SourceOptions, path: string) {
-    const past = before.get(path)
+    const past = before.get(path) ?? null
     // Who stays where they are keep their place in the schedule.
-    const atOnce = past === undefined || past.inFlight || past.address !== plan.address
-    const { check, release } = checks.watch(plan, watcher, { before: past?.measurement, atOnce })
+    const there = past === null || past.address === plan.address ? past : { ...past, place: null }
+    const { check, release } = checks.watch(plan, watcher, there)
     this.#check = check
     this.#release = release
   }
@@ -221,8 +214,7 @@ class ProbeSource implements Source {
   }
 
   recall(path: string, into: Map<string, Past>): void {
-    const { measurement, inFlight, probed } = this.#check
-    into.set(path, { measurement, inFlight, address: probed.address })
+    into.set(path, this.#check.past)
   }
 
   get waits(): boolean {
@@ -252,11 +244,12 @@ class PushSource extends SilentSource {
     const report = this.#reports.current()
     if (report === null) return { state: 'unknown', reason: 'no report yet' }
     if (report.until > this.#reports.now()) return { state: report.state, reason: report.reason }
-    return { state: 'down', reason: `no report since the last one ran out at ${report.until.toISOString()}` }
+    return { state: 'down', reason: `no report by ${report.until.toISOString()}` }
   }
 
   override get weightPercent(): number | null {
-    return this.#reports.current()?.weightPercent ?? null
+    const report = this.#reports.current()
+    return report !== null && report.until > this.#reports.now() ? report.weightPercent : null
   }
 }
 
@@ -333,15 +326,56 @@ export function reportTtlMs(plan: CheckPlan): number | null {
   }
 }
 
-/** Of the machine that a plan looks at; another one is another machine, of which nothing is known. */
-export function machineKey(plan: CheckPlan): string {
+/** Whether two plans look at two machines: nothing that is known of the one says anything of the other. */
+export function looksElsewhere(before: CheckPlan, after: CheckPlan): boolean {
+  const [from, to] = [machineOf(before), machineOf(after)]
+  return from !== null && to !== null && from !== to
+}
+
+/** All parts look at the same machine; null where none looks at any. */
+function machineOf(plan: CheckPlan): string | null {
   switch (plan.kind) {
     case 'probe':
-      return plan.endpoint ?? plan.address ?? ''
-    case 'composite':
-      return plan.parts.map(({ plan: part }) => machineKey(part)).join(' ')
+      return plan.endpoint ?? plan.address
+    case 'composite': {
+      for (const { plan: part } of plan.parts) {
+        const machine = machineOf(part)
+        if (machine !== null) return machine
+      }
+      return null
+    }
     case 'push':
     case 'static':
-      return ''
+      return null
+  }
+}
+
+/**
+ * What a plan's parts are taken to have said when only what came of it is known: each the same, so that it takes as many
+ * verdicts as ever to change that.
+ */
+export interface Assumed {
+  /** Of probes, as `Source.recall` gives it. */
+  readonly before: Map<string, Past>
+  /** Of reports; null when the plan takes none. */
+  readonly reported: 'up' | 'down' | null
+}
+
+export function assumed(plan: CheckPlan, state: 'up' | 'down', path = ''): Assumed {
+  switch (plan.kind) {
+    case 'probe':
+      return { before: new Map([[path, pastOf(state)]]), reported: null }
+    case 'push':
+      return { before: new Map(), reported: state }
+    case 'static':
+      return { before: new Map(), reported: null }
+    case 'composite': {
+      const said = plan.monitor.invert ? (state === 'up' ? 'down' : 'up') : state
+      const parts = plan.parts.map(({ name, plan: part }) => assumed(part, said, `${path}/${name}`))
+      return {
+        before: new Map(parts.flatMap(({ before }) => [...before])),
+        reported: parts.find(({ reported }) => reported !== null)?.reported ?? null,
+      }
+    }
   }
 }

@@ -1,7 +1,8 @@
 /**
  * The other nodes on the database: tells them that this one is there and what it has measured, and hears the same of them,
  * along with the reports on members that came in elsewhere. One exchange is one transaction, once a second while pools want
- * a majority or members are reported on, else every ten seconds, which is for the list of nodes alone.
+ * a majority or members are reported on, else every four seconds, which is for the list of nodes alone. Verdicts are
+ * written, read and gone through when they are others than before.
  *
  * What others say is good for `staleMs`: a node whose row is older has no vote, and when this node has not reached the
  * database for so long, nobody has, and it decides alone. So does a node that is the only one.
@@ -23,7 +24,10 @@ export interface PeersOptions {
   readonly revision: () => number
   /** Whether this node doubts its own network. */
   readonly suspect: () => boolean
-  /** What this node has measured of the members that nodes agree upon; null when there are none. */
+  /**
+   * What this node has measured of the members that nodes agree upon; null when there are none. The same object as long
+   * as nothing has changed.
+   */
   readonly verdicts: () => NodeVerdicts | null
   /** Whether there are members that are reported on. */
   readonly takesReports: () => boolean
@@ -39,8 +43,8 @@ export interface PeersOptions {
 /** How long what a node has said counts, in milliseconds. Several times the time between two exchanges. */
 export const defaultStaleMs = 10_000
 const defaultEveryMs = 1000
-/** When there is nothing to agree upon. */
-const idleFactor = 10
+/** When there is nothing to agree upon. A node must still be heard twice before it counts as gone. */
+const idleFactor = 4
 
 export class Peers implements AsyncDisposable {
   readonly #options: PeersOptions
@@ -52,8 +56,8 @@ export class Peers implements AsyncDisposable {
   /** By pool and member. */
   readonly #reports = new Map<string, MemberReport>()
   #reportsSince: Date | null = null
-  /** The verdicts that the others can read, as JSON. */
-  #sent: string | null = null
+  /** The verdicts that the others can read; undefined before the first exchange. */
+  #sent: NodeVerdicts | null | undefined
   #version = 0
   #heardAtMs = Number.NEGATIVE_INFINITY
   #wake = Promise.withResolvers<void>()
@@ -153,8 +157,7 @@ export class Peers implements AsyncDisposable {
 
   async #talk(tx: Parameters<typeof beat>[0], reports: readonly MemberReport[]) {
     const { node, revision, suspect, takesReports } = this.#options
-    const byPool = this.#options.verdicts() ?? {}
-    const sent = JSON.stringify(byPool)
+    const sent = this.#options.verdicts()
     const news = sent !== this.#sent
     if (news) this.#version++
     // Of a daemon that was started anew they are other ones, too.
@@ -164,7 +167,7 @@ export class Peers implements AsyncDisposable {
       startedAt: this.#startedAt,
       revision: revision(),
       suspect: suspect(),
-      verdicts: news ? { version, byPool } : null,
+      verdicts: news ? { version, byPool: sent ?? {} } : null,
     })
     await saveReports(tx, reports)
     const voters = await listVoters(tx, node.id, this.#staleMs)
@@ -181,18 +184,16 @@ export class Peers implements AsyncDisposable {
     voters: readonly { readonly id: string }[],
     news: readonly { readonly id: string; readonly version: number; readonly byPool: NodeVerdicts }[],
   ): void {
-    const changed: NodeVerdicts[] = []
+    const changed = new Map<string, MemberKey>()
     const live = new Set(voters.map(({ id }) => id))
     for (const [id, { byPool }] of this.#said) {
       if (live.has(id)) continue
       this.#said.delete(id)
-      changed.push(byPool)
+      addDifferences(byPool, {}, changed)
     }
     for (const { id, version, byPool } of news) {
-      const before = this.#said.get(id)
+      addDifferences(this.#said.get(id)?.byPool ?? {}, byPool, changed)
       this.#said.set(id, { version, byPool })
-      if (before !== undefined) changed.push(before.byPool)
-      changed.push(byPool)
     }
     this.#tell(changed)
   }
@@ -200,19 +201,28 @@ export class Peers implements AsyncDisposable {
   /** This node has not reached the database for too long: it is on its own. */
   #dropStale(): void {
     if (this.#said.size === 0 || performance.now() - this.#heardAtMs < this.#staleMs) return
-    const changed = Array.from(this.#said.values(), ({ byPool }) => byPool)
+    const changed = new Map<string, MemberKey>()
+    for (const { byPool } of this.#said.values()) addDifferences(byPool, {}, changed)
     this.#said.clear()
     this.#tell(changed)
   }
 
-  #tell(changed: readonly NodeVerdicts[]): void {
-    if (changed.length === 0) return
-    const keys = new Map<string, MemberKey>()
-    for (const byPool of changed) {
-      for (const [pool, members] of Object.entries(byPool)) {
-        for (const member of Object.keys(members)) keys.set(`${pool}/${member}`, { pool, member })
+  #tell(changed: ReadonlyMap<string, MemberKey>): void {
+    if (changed.size > 0) this.#options.onVotes([...changed.values()])
+  }
+}
+
+/** Adds the members of which one says something else than the other. */
+function addDifferences(before: NodeVerdicts, after: NodeVerdicts, into: Map<string, MemberKey>): void {
+  for (const [one, other] of [
+    [before, after],
+    [after, before],
+  ] as const) {
+    for (const [pool, members] of Object.entries(one)) {
+      const others = Object.hasOwn(other, pool) ? other[pool]! : {}
+      for (const member of Object.keys(members)) {
+        if (members[member] !== others[member]) into.set(`${pool}/${member}`, { pool, member })
       }
     }
-    this.#options.onVotes([...keys.values()])
   }
 }
