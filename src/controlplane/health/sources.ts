@@ -218,7 +218,8 @@ class ProbeSource implements Source {
   }
 
   get waits(): boolean {
-    return this.#check.measurement.waiting === 'manual'
+    const { waiting } = this.#check.measurement
+    return waiting !== null && waiting !== 'rise'
   }
 
   failBack(): void {
