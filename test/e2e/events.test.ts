@@ -1,7 +1,7 @@
 import t from 'tap'
 import { openStream } from '../controlplane/api/event-stream-client.ts'
 import { startReceiver } from '../controlplane/webhooks/receiver.ts'
-import { startDaemonProcess } from '../support/daemon.ts'
+import { type LogLine, startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { eventually, put, putService, startBackend } from './fixture.ts'
 
@@ -13,6 +13,7 @@ t.test('a transition is streamed, listed and sent', async (t) => {
   await using receiver = await startReceiver()
   await using backend = await startBackend()
   await put(daemon, '/v1/webhooks/here', { url: receiver.url })
+  await put(daemon, '/v1/webhooks/metadata', { url: 'http://169.254.169.254/hook' })
   await using stream = await openStream(daemon.http, '/v1/events/stream?kind=member', {
     authorization: `Bearer ${daemon.token}`,
   })
@@ -22,21 +23,78 @@ t.test('a transition is streamed, listed and sent', async (t) => {
   backend.healthy = false
   const down = await stream.next()
   t.match(down, { event: 'member', data: { from: 'up', to: 'down', reason: 'status 503' } })
-  const listed = (await (await daemon.request('/v1/events?pool=web&limit=1')).json()) as { items: object[] }
+  const path = '/v1/events?kind=member&pool=web&limit=1'
+  const listed = (await (await daemon.request(path)).json()) as { items: object[] }
   t.same(listed.items, [down.data])
 
-  // A receiver on the daemon's own host is refused unless it is allowed.
+  // The member comes up and goes down, and so does its pool.
+  await receiver.count(3)
+  const sent = receiver.received.map(({ body }) => JSON.parse(body) as { kind: string; to: string })
+  t.ok(sent.some(({ kind, to }) => kind === 'member' && to === 'up'))
+  t.match(receiver.received[0]?.headers, { 'content-type': /json/ })
+  // What may not be probed may not be sent to either.
   const status = await eventually(async () => {
-    const { status } = (await (await daemon.request('/v1/webhooks/here')).json()) as {
-      status: { queued: number; lastError: { reason: string } | null }
+    const { status } = (await (await daemon.request('/v1/webhooks/metadata')).json()) as {
+      status: { state: string; queued: number; lastError: { reason: string } | null }
     }
     return status.lastError === null ? undefined : status
   })
-  t.match(status, { state: 'active', queued: 2, lastError: { reason: /127.0.0.1/ } })
-  t.equal(receiver.received.length, 0)
+  t.match(status, { state: 'active', lastError: { reason: /169\.254\.169\.254/ } })
   const metrics = await (await fetch(`${daemon.http}/metrics`)).text()
-  t.match(metrics, /pooldns_webhook_deliveries_total\{webhook="here",outcome="retried"\} [1-9]/)
+  t.match(metrics, /pooldns_webhook_deliveries_total\{webhook="here",outcome="delivered"\} [1-9]/)
+  t.match(metrics, /pooldns_webhook_deliveries_total\{webhook="metadata",outcome="retried"\} [1-9]/)
 
   await daemon.stop()
   await stream.ended
+})
+
+t.test('a pool that changes, an override and a drain are streamed in order', async (t) => {
+  await using daemon = await startDaemonProcess({ env: { DATABASE_URL: await postgres.createDatabase() } })
+  await using one = await startBackend()
+  await using two = await startBackend()
+  await putService(daemon, [one, two], { ttl: 1 })
+  const up = ({ pool, member, to }: LogLine) => pool === 'web' && member !== undefined && to === 'up'
+  const first = await daemon.line(up)
+  await daemon.line(up, { from: daemon.lines.indexOf(first) + 1 })
+  const authorization = `Bearer ${daemon.token}`
+  const open = (kind: string) =>
+    openStream(daemon.http, `/v1/events/stream?kind=${kind}&pool=web`, { authorization })
+  await using pools = await open('pool')
+  await using overrides = await open('override')
+  await using drained = await open('drained')
+  await Promise.all([pools, overrides, drained].map((stream) => stream.comment()))
+
+  const changes: object[] = []
+  const next = async () => {
+    const { data } = await pools.next()
+    changes.unshift(data)
+    return data
+  }
+  one.healthy = false
+  t.match(await next(), { from: 'healthy', to: 'degraded', reason: /^1 of 2 members up/ })
+  two.healthy = false
+  t.match(await next(), { from: 'degraded', to: 'down', reason: /^0 of 2 members up/ })
+  one.healthy = true
+  t.match(await next(), { from: 'down', to: 'degraded' })
+  two.healthy = true
+  t.match(await next(), { from: 'degraded', to: 'healthy' })
+  const path = '/v1/events?kind=pool&limit=4'
+  t.same(((await (await daemon.request(path)).json()) as { items: object[] }).items, changes)
+
+  const override = '/v1/pools/web/members/m1/override'
+  await put(daemon, override, { state: 'down', reason: 'broken' })
+  t.match((await overrides.next()).data, {
+    kind: 'override',
+    pool: 'web',
+    member: 'm1',
+    what: 'set',
+    state: 'down',
+    actor: 'admin',
+    reason: 'broken',
+  })
+  await put(daemon, override, { state: 'drain', reason: 'new disks' })
+  t.match((await overrides.next()).data, { what: 'changed', state: 'drain', reason: 'new disks' })
+  t.match(await drained.next(), { event: 'drained', data: { kind: 'drained', pool: 'web', member: 'm1' } })
+  await daemon.request(override, { method: 'DELETE' })
+  t.match((await overrides.next()).data, { what: 'deleted', state: 'drain' })
 })
