@@ -101,8 +101,8 @@ export function steeringParts(stack: AsyncDisposableStack, options: SteeringPart
   /** Other location data, other areas. */
   function relocate(): void {
     locations
-      .renew(publisher.catalog, stopping.signal)
-      .then((maps) => publisher.relocate(maps))
+      .renew(() => publisher.catalog, stopping.signal)
+      .then((maps) => (maps === null ? undefined : publisher.relocate(maps)))
       .catch((error: unknown) => {
         if (!stopping.signal.aborted) onError(error)
       })

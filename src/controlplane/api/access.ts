@@ -1,11 +1,15 @@
 /**
  * Who asks, and whether they may. One admin token comes from the configuration, others from the store; both are
  * compared by their SHA-256, so that neither the comparison nor a leaked table tells a secret. The admin token needs
- * no database, so that an operator is never locked out by an outage.
+ * no database, so that an operator is never locked out by an outage. Nor do agents that report on members: while the database
+ * is away their tokens are good that were good before, or the reports would run out and an outage of the database would take every
+ * such member out of the answers.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import { findToken, noteTokenUse, type TokenScope } from '../store/tokens.ts'
+import { ControlError } from '../errors.ts'
+import { LeastRecentMap } from '../health/least-recent.ts'
+import { findToken, noteTokenUse, type Token, type TokenScope } from '../store/tokens.ts'
 import type { ApiContext } from './context.ts'
 import { HttpError } from './errors.ts'
 
@@ -27,13 +31,27 @@ export function requireToken(context: ApiContext): (request: FastifyRequest) => 
   }
 }
 
-/** A hook that lets a request pass which carries a token with one of these scopes. */
-export function requireScope(
-  context: ApiContext,
-  ...scopes: readonly [TokenScope, ...TokenScope[]]
-): (request: FastifyRequest) => Promise<void> {
+/** Tokens of agents that are remembered for the time when the database is away; the rest has to wait for it. */
+const mostAgents = 10_000
+
+/** A hook that lets a request pass which carries a token that may report on members; see above. */
+export function requireReporter(context: ApiContext): (request: FastifyRequest) => Promise<void> {
+  const known = new LeastRecentMap<string, Token>(mostAgents)
   return async (request) => {
-    request.actor = await authenticate(context, request.headers.authorization, scopes)
+    const find = async (secret: string): Promise<Token | null> => {
+      const hash = createHash('sha256').update(secret).digest('hex')
+      try {
+        const token = await context.database.read((tx) => findToken(tx, secret))
+        if (token === null) known.delete(hash)
+        else known.set(hash, token)
+        return token
+      } catch (error) {
+        const remembered = isUnavailable(error) ? known.get(hash) : undefined
+        if (remembered === undefined) throw error
+        return remembered
+      }
+    }
+    request.actor = await authenticate(context, request.headers.authorization, ['report', 'write'], find)
   }
 }
 
@@ -56,6 +74,7 @@ async function authenticate(
   context: ApiContext,
   header: string | undefined,
   scopes: readonly [TokenScope, ...TokenScope[]],
+  find = (secret: string) => context.database.read((tx) => findToken(tx, secret)),
 ): Promise<string> {
   const secret = /^bearer +([^\s]+) *$/i.exec(header ?? '')?.[1]
   if (secret === undefined) {
@@ -65,7 +84,7 @@ async function authenticate(
   }
   const hash = createHash('sha256').update(secret).digest()
   if (timingSafeEqual(hash, context.adminTokenHash)) return 'admin'
-  const token = await context.database.read((tx) => findToken(tx, secret))
+  const token = await find(secret)
   if (token === null) {
     throw new HttpError(401, 'unauthorized', 'the token is not known', {
       headers: { 'www-authenticate': 'Bearer realm="pooldns", error="invalid_token"' },
@@ -79,7 +98,16 @@ async function authenticate(
   }
   const now = context.now()
   if (token.lastUsedAt === null || now.getTime() - token.lastUsedAt.getTime() >= useResolutionMs) {
-    await context.database.record((tx) => noteTokenUse(tx, token.name, now))
+    // That it was used is not worth a refusal.
+    await context.database
+      .record((tx) => noteTokenUse(tx, token.name, now))
+      .catch((error: unknown) => {
+        if (!isUnavailable(error)) throw error
+      })
   }
   return `token:${token.name}`
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof ControlError && error.code === 'unavailable'
 }

@@ -50,7 +50,7 @@ export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
         body: ReportSchema,
         response: {
           200: json('It counts.', ReportView),
-          ...problemResponses(400, 401, 403, 404, 409, 413, 415),
+          ...problemResponses(400, 401, 403, 404, 409, 413, 415, 503),
         },
       },
     },

@@ -12,7 +12,7 @@ import { type FastifyInstance, type FastifySchemaCompiler, fastify } from 'fasti
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { compileCheck } from '../document/schema-check.ts'
-import { requireAdmin, requireScope, requireToken } from './access.ts'
+import { requireAdmin, requireReporter, requireToken } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { answerBrokenRequest, handleUnknownRoutes, pathOf, replyWithError } from './errors.ts'
 import { eventRoutes } from './events.ts'
@@ -124,7 +124,7 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
     await guarded.register(async (files) => zonefileRoutes(files, context))
   })
   await app.register(async (ofAgents) => {
-    ofAgents.addHook('onRequest', requireScope(context, 'report', 'write'))
+    ofAgents.addHook('onRequest', requireReporter(context))
     reportRoutes(ofAgents, context)
   })
   await app.register(async (ofAdmin) => {

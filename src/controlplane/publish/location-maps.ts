@@ -45,6 +45,8 @@ export class LocationMaps {
   /** By key. */
   readonly #maps = new Map<string, ServiceMap>()
   #keys: ReadonlyMap<string, string> = new Map()
+  /** How often the location data has been another one. */
+  #renewals = 0
 
   constructor(options: LocationMapsOptions) {
     this.#options = options
@@ -65,16 +67,31 @@ export class LocationMaps {
   /** Makes the maps that a catalog needs beside those that there are. */
   async prepare(catalog: Catalog, signal: AbortSignal): Promise<PreparedMaps> {
     const requests = requestsOf(catalog)
-    const fresh = new Map([...requests.values()].map((request) => [keyOf(request), request]))
-    for (const key of this.#maps.keys()) fresh.delete(key)
-    return { keys: keysOf(requests), made: await this.#make(fresh, signal) }
+    for (;;) {
+      const renewals = this.#renewals
+      const fresh = new Map([...requests.values()].map((request) => [keyOf(request), request]))
+      for (const key of this.#maps.keys()) fresh.delete(key)
+      const made = await this.#make(fresh, signal)
+      // Those that were made from data that has been replaced meanwhile would stay.
+      if (renewals === this.#renewals || made.size === 0) return { keys: keysOf(requests), made }
+    }
   }
 
-  /** Makes every map anew, because the location data changed. */
-  async renew(catalog: Catalog, signal: AbortSignal): Promise<PreparedMaps> {
-    const requests = requestsOf(catalog)
-    const all = new Map([...requests.values()].map((request) => [keyOf(request), request]))
-    return { keys: keysOf(requests), made: await this.#make(all, signal) }
+  /**
+   * Makes every map anew, because the location data changed.
+   * @param catalogOf the catalog that is served; when that or the data becomes another one, the maps are made once more
+   * @returns null when there is nothing to take over: it has been left to a later call
+   */
+  async renew(catalogOf: () => Catalog, signal: AbortSignal): Promise<PreparedMaps | null> {
+    const renewals = ++this.#renewals
+    for (;;) {
+      const catalog = catalogOf()
+      const requests = requestsOf(catalog)
+      const all = new Map([...requests.values()].map((request) => [keyOf(request), request]))
+      const made = await this.#make(all, signal)
+      if (renewals !== this.#renewals) return null
+      if (catalog === catalogOf()) return { keys: keysOf(requests), made }
+    }
   }
 
   /** Takes prepared maps over. @returns what changes in the workers by that */

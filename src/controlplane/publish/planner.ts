@@ -14,9 +14,10 @@ import type { Vitals } from '../health/checker.ts'
 import { rampShare } from '../health/slow-start.ts'
 import type { HealthState, Member, Pool, Resolution } from '../model.ts'
 import type { Conditions } from '../steering/conditions.ts'
+import type { PoolJudgement } from '../steering/judge.ts'
 import { LastKnownAnswers, type LastKnownEntries } from '../steering/last-known.ts'
 import { toPlan } from '../steering/plan.ts'
-import { selectAnswer } from '../steering/select.ts'
+import { Round } from '../steering/select.ts'
 import type { Selection } from '../steering/selection.ts'
 import type { AnswerCounters } from './answer-counters.ts'
 import { Catalog } from './catalog.ts'
@@ -49,6 +50,14 @@ export interface MadePlan {
   readonly members: readonly AnsweredMember[]
 }
 
+/** Plans of one moment: what they have in common is judged once. To be used up before anything can change. */
+export interface Planning {
+  /** The plan of a service, null when it is the one that there is. */
+  plan(service: string): MadePlan | null
+  /** Of a pool that there is. */
+  judge(pool: string): PoolJudgement
+}
+
 export class Planner implements Disposable {
   catalog = Catalog.empty
   readonly #options: PlannerOptions
@@ -56,6 +65,8 @@ export class Planner implements Disposable {
   readonly #images = new Map<string, SharedArrayBuffer>()
   readonly #lastKnown = new LastKnownAnswers()
   readonly #ramps: Ramps
+  /** By service, the revision by which its counters have been freed. Bounded by the services. */
+  readonly #counted = new Map<string, number>()
 
   constructor(options: PlannerOptions) {
     this.#options = options
@@ -84,20 +95,26 @@ export class Planner implements Disposable {
   forget(service: string): void {
     this.#selections.delete(service)
     this.#images.delete(service)
+    this.#counted.delete(service)
     this.#options.answers.retain(service, () => false)
   }
 
-  /** The plan of a service, null when it is the one that there is. */
-  plan(name: string): MadePlan | null {
+  begin(): Planning {
     const { pools, services } = this.catalog
-    const { answers, resolution, locations } = this.#options
-    const selection = selectAnswer(services.get(name)!, {
+    const { locations } = this.#options
+    const round = new Round({
       pools,
       services,
-      conditions: this.conditions(),
+      conditions: this.#conditions(),
       lastKnown: this.#lastKnown,
       areas: (service) => locations.of(service),
     })
+    return { plan: (service) => this.#plan(service, round), judge: (pool) => round.judgePool(pool) }
+  }
+
+  #plan(name: string, round: Round): MadePlan | null {
+    const { answers, resolution } = this.#options
+    const selection = round.select(this.catalog.services.get(name)!)
     this.#selections.set(name, selection)
     this.#lastKnown.remember(selection.judgement)
     this.#freeCounters(name)
@@ -116,13 +133,13 @@ export class Planner implements Disposable {
   }
 
   /** What is known of members at this moment. */
-  conditions(): Conditions {
+  #conditions(): Conditions {
     const { facts, resolution } = this.#options
     const now = this.#options.now()
     const nowMs = now.getTime()
     return {
-      measured: facts.measured,
-      lastKnown: facts.lastKnown,
+      measured: (pool, member) => facts.measured(pool, member),
+      lastKnown: (pool, member) => facts.lastKnown(pool, member),
       resolution,
       forced: (pool, member) => this.catalog.overrideOf(pool, member, now)?.state ?? null,
       near: (pool, member) => facts.vitals(pool, member)?.near ?? false,
@@ -145,13 +162,17 @@ export class Planner implements Disposable {
     return share
   }
 
+  /** Those of members that are no more; once for each revision, for only that takes members away. */
   #freeCounters(service: string): void {
-    const { pools } = this.catalog
-    const wanted = this.catalog.poolsOf(service)
-    this.#options.answers.retain(service, (pool, member) => {
-      const { members } = (wanted.has(pool) ? pools.get(pool) : undefined) ?? { members: [] }
-      return members.some((candidate) => candidate.name === member)
-    })
+    const { catalog } = this
+    if (this.#counted.get(service) === catalog.revision) return
+    this.#counted.set(service, catalog.revision)
+    const wanted = new Map(
+      Array.from(catalog.poolsOf(service), (pool) => {
+        return [pool, new Set(catalog.pools.get(pool)?.members.map(({ name }) => name))] as const
+      }),
+    )
+    this.#options.answers.retain(service, (pool, member) => wanted.get(pool)?.has(member) ?? false)
   }
 }
 

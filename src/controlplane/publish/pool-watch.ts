@@ -3,8 +3,7 @@
  * a start, and when it is new. Bounded by the pools of the configuration.
  */
 import type { Pool } from '../model.ts'
-import type { Conditions } from '../steering/conditions.ts'
-import { judgePool } from '../steering/judge.ts'
+import type { PoolJudgement } from '../steering/judge.ts'
 import { type ConditionReport, type PoolCondition, poolCondition } from '../steering/pool-condition.ts'
 
 export interface PoolChange {
@@ -24,14 +23,17 @@ export class PoolWatch {
   }
 
   /** Looks at pools that may have changed; those that are not there any more are forgotten. */
-  look(names: Iterable<string>, pools: ReadonlyMap<string, Pool>, conditions: Conditions): PoolChange[] {
+  look(
+    names: Iterable<string>,
+    pools: ReadonlyMap<string, Pool>,
+    judge: (pool: string) => PoolJudgement,
+  ): PoolChange[] {
     return [...new Set(names)].flatMap((name) => {
-      const pool = pools.get(name)
-      if (pool === undefined) {
+      if (!pools.has(name)) {
         this.#known.delete(name)
         return []
       }
-      const report = poolCondition(judgePool(pool, conditions))
+      const report = poolCondition(judge(name))
       const before = this.#known.get(name)
       this.#known.set(name, report)
       if (before === undefined || before.condition === report.condition) return []

@@ -13,7 +13,7 @@ import type { Catalog } from './catalog.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
 import type { ImagePump, Images } from './image-pump.ts'
 import type { LocationMaps, MapImages, PreparedMaps } from './location-maps.ts'
-import type { Planner } from './planner.ts'
+import type { Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Slots } from './slots.ts'
 
@@ -112,9 +112,10 @@ export class Publisher {
     const moved = maps === null ? [] : locations.take(maps)
     const removed = [...this.#planSlots.names()].filter((service) => !catalog.services.has(service))
     const plans: PlanImages = removed.map((service) => this.#forget(service))
-    plans.push(...this.#plan(this.#affected(step)))
+    const planning = planner.begin()
+    plans.push(...this.#plan(this.#affected(step), planning))
     const lost = [...before.pools.keys()].filter((pool) => !catalog.pools.has(pool))
-    this.#lookAt([...lost, ...step.pools])
+    this.#lookAt([...lost, ...step.pools], planning)
     const zones = [...step.zones].map(([apex, image]) => [this.#zoneSlots.take(apex)!, image] as const)
     const gone = [...before.zones.keys()].filter((apex) => !catalog.zones.has(apex))
     const emptied = gone.map((apex) => [this.#zoneSlots.release(apex)!, null] as const)
@@ -128,16 +129,17 @@ export class Publisher {
   /** Selects again for the services of these pools, after a transition, the end of an override or a lookup of a host. */
   async refresh(pools: Iterable<string>): Promise<void> {
     const names = [...pools]
-    const plans = this.#plan(new Set(names.flatMap((pool) => this.catalog.servicesOf(pool))))
-    this.#lookAt(names)
+    const planning = this.#options.planner.begin()
+    const plans = this.#plan(new Set(names.flatMap((pool) => this.catalog.servicesOf(pool))), planning)
+    this.#lookAt(names, planning)
     if (plans.length > 0) await this.#push({ zones: [], plans })
   }
 
   /** Takes over location maps that were made anew. */
   async relocate(maps: PreparedMaps): Promise<void> {
-    const { locations } = this.#options
+    const { locations, planner } = this.#options
     const images = locations.take(maps)
-    const plans = this.#plan(this.#withOuter(locations.services))
+    const plans = this.#plan(this.#withOuter(locations.services), planner.begin())
     if (plans.length > 0 || images.length > 0) await this.#push({ zones: [], plans, ...mapsOf(images) })
   }
 
@@ -145,7 +147,7 @@ export class Publisher {
   async refreshLatencies(): Promise<void> {
     const { services } = this.catalog
     const timed = [...services.values()].filter(({ steer }) => steer === 'latency')
-    const plans = this.#plan(this.#withOuter(timed.map(({ name }) => name)))
+    const plans = this.#plan(this.#withOuter(timed.map(({ name }) => name)), this.#options.planner.begin())
     if (plans.length > 0) await this.#push({ zones: [], plans })
   }
 
@@ -230,12 +232,11 @@ export class Publisher {
   }
 
   /** The plans of services that are not what they were. */
-  #plan(services: Iterable<string>): PlanImages {
-    const { planner } = this.#options
+  #plan(services: Iterable<string>, planning: Planning): PlanImages {
     const plans: PlanImages = []
     for (const service of services) {
       if (!this.catalog.services.has(service)) continue
-      const made = planner.plan(service)
+      const made = planning.plan(service)
       if (made === null) continue
       this.#made.set(service, made.members)
       plans.push([this.planSlot(service), made.image])
@@ -243,9 +244,9 @@ export class Publisher {
     return plans
   }
 
-  #lookAt(names: Iterable<string>): void {
-    const { pools, planner, onPools } = this.#options
-    const changes = pools.look(names, this.catalog.pools, planner.conditions())
+  #lookAt(names: Iterable<string>, planning: Planning): void {
+    const { pools, onPools } = this.#options
+    const changes = pools.look(names, this.catalog.pools, planning.judge)
     if (changes.length > 0) onPools(changes)
   }
 

@@ -12,6 +12,7 @@ export class Ramps implements Disposable {
   readonly #due = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
   #timerMs = Number.POSITIVE_INFINITY
+  #disposed = false
 
   constructor(onStep: (pools: ReadonlySet<string>) => void, now: () => Date) {
     this.#onStep = onStep
@@ -20,6 +21,7 @@ export class Ramps implements Disposable {
 
   /** Says that a step of a member of a pool is due at a time. */
   note(pool: string, dueMs: number): void {
+    if (this.#disposed) return
     const before = this.#due.get(pool)
     if (before !== undefined && before <= dueMs) return
     this.#due.set(pool, dueMs)
@@ -27,13 +29,15 @@ export class Ramps implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true
     clearTimeout(this.#timer)
     this.#due.clear()
   }
 
   #arm(): void {
     clearTimeout(this.#timer)
-    this.#timerMs = Math.min(...this.#due.values())
+    this.#timerMs = Number.POSITIVE_INFINITY
+    for (const dueMs of this.#due.values()) this.#timerMs = Math.min(this.#timerMs, dueMs)
     if (this.#timerMs === Number.POSITIVE_INFINITY) return
     // A step that is due must have come whatever fractions of a millisecond do.
     const waitMs = Math.max(0, this.#timerMs - this.#now().getTime()) + 1

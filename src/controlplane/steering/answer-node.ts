@@ -19,7 +19,7 @@ import { parseName } from '../../dataplane/wire/name.ts'
 import { maxCandidates } from '../../dataplane/zone/plan.ts'
 import type { AnswerNode } from '../../dataplane/zone/plan-node.ts'
 import { stableKey } from '../../dataplane/zone/stable-key.ts'
-import type { AddressText, Member, Pool, PoolSelect, Resolution } from '../model.ts'
+import type { AddressMember, AddressText, Member, Pool, PoolSelect, Resolution } from '../model.ts'
 import type { Leaf } from './branch.ts'
 import type { MemberJudgement } from './judge.ts'
 
@@ -70,10 +70,10 @@ export function answerNode(leaf: Leaf, ttlSeconds: number, sources: LeafSources)
     answers: pool.answers ?? (select === 'rotate' ? maxCandidates : 1),
     ...lifetime(ttlSeconds, resolutions),
     candidates: drawn.map(({ address, member, key, weight }) => ({
-      address: parseAddress(address)!,
+      address: member.address === address ? addressOf(member) : parseAddress(address)!,
       weight,
       counter: counterOf(pool, member),
-      key: stableKey(key),
+      key: key === null ? keyOf(pool, member) : stableKey(key),
     })),
   }
 }
@@ -109,13 +109,31 @@ function cnameNode(
       cname: parseName(host),
       weight,
       counter: counterOf(pool, member),
-      key: stableKey(memberKey(pool, member)),
+      key: keyOf(pool, member),
     })),
   }
 }
 
 function memberKey(pool: Pool, member: Member): string {
   return `${pool.name}/${member.name}`
+}
+
+/** What the plans of many services say of the same members; their objects never change. */
+const addressesOf = new WeakMap<Member, Uint8Array>()
+const keysOf = new WeakMap<Member, { readonly pool: string; readonly key: number }>()
+
+function addressOf(member: AddressMember): Uint8Array {
+  const octets = addressesOf.get(member) ?? parseAddress(member.address)!
+  addressesOf.set(member, octets)
+  return octets
+}
+
+function keyOf(pool: Pool, member: Member): number {
+  const known = keysOf.get(member)
+  if (known?.pool === pool.name) return known.key
+  const key = stableKey(memberKey(pool, member))
+  keysOf.set(member, { pool: pool.name, key })
+  return key
 }
 
 function weightFor(pool: Pool, { weight, steadyWeight }: MemberJudgement): number {
@@ -148,8 +166,8 @@ interface Drawn {
 interface Target extends Drawn {
   readonly address: AddressText
   readonly member: Member
-  /** Text of the key for `hash`. */
-  readonly key: string
+  /** Text of the key for `hash`; null for the member's own. */
+  readonly key: string | null
 }
 
 /** The addresses of all members, each once, at most `maxCandidates`. */
@@ -168,7 +186,7 @@ function expand(
       targets.set(address, {
         address,
         member: before?.member ?? member,
-        key: before?.key ?? (addresses.length === 1 ? name : `${name} ${address}`),
+        key: before === undefined ? (addresses.length === 1 ? null : `${name} ${address}`) : before.key,
         share: (before?.share ?? 0) + share,
         weight: (before?.weight ?? 0) + weightFor(pool, judgement) * share,
       })

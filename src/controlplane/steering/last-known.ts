@@ -27,6 +27,8 @@ export interface LastKnownEntries {
 
 /** What is remembered. Bounded by the pools and services of the configuration, as long as `retain` is told of each change. */
 export class LastKnownAnswers implements LastKnown {
+  /** What has been taken note of: many services may name one pool. */
+  readonly #noted = new WeakSet<PoolJudgement>()
   readonly pools = new Map<string, readonly string[]>()
   readonly services = new Map<string, readonly string[]>()
 
@@ -45,8 +47,10 @@ export class LastKnownAnswers implements LastKnown {
     }
   }
 
-  #rememberPool({ pool, members, serving }: PoolJudgement): void {
-    if (serving === null) return
+  #rememberPool(judgement: PoolJudgement): void {
+    const { pool, members, serving } = judgement
+    if (serving === null || this.#noted.has(judgement)) return
+    this.#noted.add(judgement)
     const served = members.filter(({ serves }) => serves)
     const guessed = served.some(({ reason }) => reason === 'unknown, counts as up')
     if (guessed && this.pools.has(pool.name)) return

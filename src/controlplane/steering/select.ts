@@ -40,7 +40,10 @@ export interface Situation {
 }
 
 export function selectAnswer(service: Service, situation: Situation): Selection {
-  const round = new Round(situation)
+  return new Round(situation).select(service)
+}
+
+function selectFrom(round: Round, service: Service): Selection {
   const { judgement, option } = round.judge(service)
   if (option !== null) return { judgement, outcome: 'up', branch: option.branch }
   const { outcome, branch } = round.answerAllDown(service)
@@ -74,14 +77,26 @@ interface Judged<T> {
   readonly option: Option | null
 }
 
-/** One moment: what several choices name is judged once, so that its leaf is one object. */
-class Round {
+/**
+ * One moment: what several choices name is judged once, so that its leaf is one object, and so is what several services name
+ * that are selected for in one go. Good as long as nothing in its situation changes.
+ */
+export class Round {
   readonly #situation: Situation
   readonly #pools = new Map<string, Judged<PoolJudgement> & { readonly outcome: Outcome | null }>()
   readonly #services = new Map<string, Judged<ServiceJudgement>>()
 
   constructor(situation: Situation) {
     this.#situation = situation
+  }
+
+  select(service: Service): Selection {
+    return selectFrom(this, service)
+  }
+
+  /** Of a pool that there is. */
+  judgePool(pool: string): PoolJudgement {
+    return this.#pool(pool).judgement
   }
 
   judge(service: Service): Judged<ServiceJudgement> {
