@@ -15,7 +15,6 @@ import { LocationMaps } from './controlplane/publish/location-maps.ts'
 import { type MemberFacts, Planner } from './controlplane/publish/planner.ts'
 import { type PoolChange, PoolWatch } from './controlplane/publish/pool-watch.ts'
 import { Publisher } from './controlplane/publish/publisher.ts'
-import { judgePool } from './controlplane/steering/judge.ts'
 
 export interface SteeringPartsOptions {
   readonly config: Config
@@ -120,7 +119,7 @@ export function steeringParts(stack: AsyncDisposableStack, options: SteeringPart
       explain(question, {
         publisher,
         answer: ({ name, type, client }) => explainAnswer(name, type, client),
-        judge: (pool) => judgePool(pool, planner.conditions()),
+        judge: (pool) => planner.begin().judge(pool),
         resolution,
         placeOf: (address, signal) => source.placeOf(address, signal),
         now,
