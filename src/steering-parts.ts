@@ -119,7 +119,7 @@ export function steeringParts(stack: AsyncDisposableStack, options: SteeringPart
       explain(question, {
         publisher,
         answer: ({ name, type, client }) => explainAnswer(name, type, client),
-        judge: (pool) => planner.begin().judge(pool),
+        judge: (pool) => planner.begin().judge(pool.name),
         resolution,
         placeOf: (address, signal) => source.placeOf(address, signal),
         now,
