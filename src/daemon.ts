@@ -268,6 +268,12 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     void publisher.refresh(new Set(members.map(({ pool }) => pool)))
   }
 
+  /** What operators did goes into the log, too. */
+  function tell(events: readonly NewEvent[]): void {
+    recorder.add(events)
+    for (const { kind, at: _, ...event } of events) log.info(event, kind)
+  }
+
   function onOverridesEnded(ended: readonly Override[]): void {
     const { catalog } = publisher
     void publisher.refresh(catalog.poolsMatching(ended))
@@ -275,7 +281,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     database
       .write('system', (write) => expireOverrides(write, now()))
       // Of several nodes one deletes them, and tells of it.
-      .then(({ result }) => result.map(expiredEvent).forEach(tell))
+      .then(({ result }) => tell(result.map(expiredEvent)))
       .catch(onError('ended overrides were not deleted'))
   }
 
@@ -346,7 +352,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       dataplane: { canAnswer: () => missing === null && fleet.live('udp') > 0, serving: () => missing },
       events: feed,
       webhookStatus: (name) => sender.status(name),
-      tell,
+      tell: (event) => tell([event]),
       node: { id: nodeId, liveForMs: defaultStaleMs },
       ownZones,
       serviceStatus: (name) => serviceStatus(publisher.selection(name)),

@@ -70,6 +70,7 @@ t.test('what the process says about itself', async (t) => {
       '/v1/audit',
       '/v1/events',
       '/v1/events/stream',
+      '/v1/explain',
       '/v1/history',
       '/v1/monitors',
       '/v1/monitors/{name}',

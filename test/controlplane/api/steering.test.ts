@@ -42,7 +42,7 @@ t.test('monitors of every type', async (t) => {
   t.notOk('expect' in patched.body)
   const foreign = await call('PATCH', '/v1/monitors/push', { type: 'static', state: 'up' })
   t.equal(foreign.status, 400)
-  t.match(foreign.body.errors, [{ path: 'ttl', message: 'ttl is not for monitors of type static' }])
+  t.match(foreign.body.errors, [{ path: 'ttl', message: 'is not for monitors of type static' }])
   const inUse = await call('DELETE', '/v1/monitors/tcp')
   t.equal(inUse.status, 409)
   t.match(inUse.body, { detail: /used by monitor both/, errors: [{ path: 'monitors.both.monitors' }] })

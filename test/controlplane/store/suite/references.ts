@@ -132,7 +132,7 @@ export const referencesSuite: Suite = async (t, database) => {
     )
     t.match(
       error.message,
-      /^the settings of monitor smtp in the database can't be read: path path is not for monitors/,
+      /^the settings of monitor smtp in the database can't be read: path is not for monitors/,
     )
     await refused(
       t,
