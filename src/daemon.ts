@@ -285,12 +285,6 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       .catch(onError('ended overrides were not deleted'))
   }
 
-  function tell(event: NewEvent): void {
-    const { kind, at: _, ...fields } = event
-    log.info(fields, kind)
-    recorder.add([event])
-  }
-
   /** Before a step's plans are made: who is probed, what they were when the daemon last ran, which overrides end. */
   function onStep({ catalog }: CatalogStep, stored: readonly MemberHealth[] | null): void {
     const before = publisher.catalog
