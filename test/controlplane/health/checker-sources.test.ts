@@ -55,27 +55,30 @@ t.test('inverted, any, a number', async (t) => {
   }
 })
 
-t.test('a composite that was restored takes as many verdicts to leave its state as a probe does', async (t) => {
-  const parts = { web: probeOf(80), inner: compositeOf({ db: probeOf(81) }, { invert: true }) }
-  const { checker, clock, fail, round, said, shown } = setUp(t)
-  checker.restore([was('up', 'answered as expected')])
-  fail(80)
-  fail(81)
-  checker.setTargets([target(compositeOf(parts))])
-  t.equal(shown(), 'up: answered as expected')
-  await clock.advance(1)
-  t.same(said(), [], 'one lost packet moves nothing')
-  t.match(shown(), /^up: web: up as before, inner: db: connect ECONNREFUSED/)
-  await round()
-  await round(81)
-  t.same(said(), ['web/a up>down'])
+t.test(
+  'a composite that was restored takes as many verdicts to leave its state as a probe does',
+  async (t) => {
+    const parts = { web: probeOf(80), inner: compositeOf({ db: probeOf(81) }, { invert: true }) }
+    const { checker, clock, fail, round, said, shown } = setUp(t)
+    checker.restore([was('up', 'answered as expected')])
+    fail(80)
+    fail(81)
+    checker.setTargets([target(compositeOf(parts))])
+    t.equal(shown(), 'up: answered as expected')
+    await clock.advance(1)
+    t.same(said(), [], 'one lost packet moves nothing')
+    t.match(shown(), /^up: web: up as before, inner: db: connect ECONNREFUSED/)
+    await round()
+    await round(81)
+    t.same(said(), ['web/a up>down'])
 
-  const other = setUp(t)
-  other.checker.restore([was('down', 'web: not resolved; 0 of 1 up, 1 needed')])
-  other.checker.setTargets([target(compositeOf({ web: probeOf(80) }))])
-  await other.clock.advance(1)
-  t.same(other.said(), ['web/a down>up'], 'that there was no address was no verdict')
-})
+    const other = setUp(t)
+    other.checker.restore([was('down', 'web: not resolved; 0 of 1 up, 1 needed')])
+    other.checker.setTargets([target(compositeOf({ web: probeOf(80) }))])
+    await other.clock.advance(1)
+    t.same(other.said(), ['web/a down>up'], 'that there was no address was no verdict')
+  },
+)
 
 t.test('a part that changes its settings does not silence the others', async (t) => {
   const { checker, clock, fail, round, said, probed } = setUp(t)
@@ -227,24 +230,27 @@ t.test('reasons are those of verdicts that agree with the state', async (t) => {
   t.equal(down.shown(), 'down: 1 of 2 successes')
 })
 
-t.test('what a member says of itself outlives a change of settings, if the new ones ask for it', async (t) => {
-  const { checker, clock, fail, round, vitals } = setUp(t)
-  const weight = { kind: 'header', name: 'x-weight' } as const
-  fail(80, { ok: true, durationMs: 7, weightPercent: 10 })
-  checker.setTargets([target(probeOf(80, { weight }))])
-  await clock.advance(1)
-  t.match(checker.vitals('web', 'a'), { weightPercent: 10, latencyMs: 7 })
-  checker.setTargets([target(probeOf(80, { weight, path: '/other' }))])
-  t.match(checker.vitals('web', 'a'), { weightPercent: 10, latencyMs: 7 })
-  vitals()
-  checker.setTargets([target(probeOf(80, { path: '/other' }))])
-  await turn()
-  t.match(checker.vitals('web', 'a'), { weightPercent: null, latencyMs: 7 })
-  t.same(vitals(), ['web'])
-  fail(80, success)
-  await round()
-  t.equal(checker.vitals('web', 'a')?.weightPercent, null)
-})
+t.test(
+  'what a member says of itself outlives a change of settings, if the new ones ask for it',
+  async (t) => {
+    const { checker, clock, fail, round, vitals } = setUp(t)
+    const weight = { kind: 'header', name: 'x-weight' } as const
+    fail(80, { ok: true, durationMs: 7, weightPercent: 10 })
+    checker.setTargets([target(probeOf(80, { weight }))])
+    await clock.advance(1)
+    t.match(checker.vitals('web', 'a'), { weightPercent: 10, latencyMs: 7 })
+    checker.setTargets([target(probeOf(80, { weight, path: '/other' }))])
+    t.match(checker.vitals('web', 'a'), { weightPercent: 10, latencyMs: 7 })
+    vitals()
+    checker.setTargets([target(probeOf(80, { path: '/other' }))])
+    await turn()
+    t.match(checker.vitals('web', 'a'), { weightPercent: null, latencyMs: 7 })
+    t.same(vitals(), ['web'])
+    fail(80, success)
+    await round()
+    t.equal(checker.vitals('web', 'a')?.weightPercent, null)
+  },
+)
 
 t.test('settings that change all the time do not keep a member from being probed', async (t) => {
   const { checker, clock, probed } = setUp(t)
