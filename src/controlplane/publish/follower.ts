@@ -182,8 +182,8 @@ export class Follower implements AsyncDisposable {
     return {
       catalog,
       zones: new Map([...images, ...compiled]),
-      services: catalog.services.keys(),
-      pools: catalog.pools.keys(),
+      services: [...catalog.services.keys()],
+      pools: [...catalog.pools.keys()],
     }
   }
 

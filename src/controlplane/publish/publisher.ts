@@ -17,15 +17,18 @@ import type { Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Slots } from './slots.ts'
 
+/** Can be gone through more than once, which iterators can't. */
+type Names = readonly string[] | ReadonlySet<string>
+
 /** The step from one catalog to the next. */
 export interface CatalogStep {
   readonly catalog: Catalog
   /** New images by apex; the zones that `catalog` lacks are taken away by themselves. */
   readonly zones: ReadonlyMap<string, SharedArrayBuffer>
   /** Services whose own configuration changed. */
-  readonly services: Iterable<string>
+  readonly services: Names
   /** Pools that changed, or whose members' overrides did. */
-  readonly pools: Iterable<string>
+  readonly pools: Names
 }
 
 export interface PublisherOptions {
@@ -113,7 +116,9 @@ export class Publisher {
     const removed = [...this.#planSlots.names()].filter((service) => !catalog.services.has(service))
     const plans: PlanImages = removed.map((service) => this.#forget(service))
     const planning = planner.begin()
-    plans.push(...this.#plan(this.#affected(step), planning))
+    // A map may have come late, or be gone, for reasons that no change of its service tells.
+    const located = moved.length === 0 ? [] : this.#withOuter(locations.services)
+    plans.push(...this.#plan(new Set([...this.#affected(step), ...located]), planning))
     const lost = [...before.pools.keys()].filter((pool) => !catalog.pools.has(pool))
     this.#lookAt([...lost, ...step.pools], planning)
     const zones = [...step.zones].map(([apex, image]) => [this.#zoneSlots.take(apex)!, image] as const)

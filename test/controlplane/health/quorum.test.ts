@@ -1,6 +1,7 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { agree } from '../../../src/controlplane/health/quorum.ts'
-import type { HealthState } from '../../../src/controlplane/model.ts'
+import { type HealthState, healthStates } from '../../../src/controlplane/model.ts'
 
 const cases: readonly (readonly [
   own: HealthState,
@@ -36,3 +37,18 @@ for (const [own, up, down, suspect, state, reason] of cases) {
     t.same(agree({ state: own, reason: 'here' }, { up, down }, suspect), { state, reason })
   })
 }
+
+t.test('nodes that hear each other agree, whoever is asked and in whatever order', async () => {
+  const states = fc.array(fc.constantFrom(...healthStates), { minLength: 2, maxLength: 7 })
+  fc.assert(
+    fc.property(states, (nodes) => {
+      const results = nodes.map((state, index) => {
+        const others = nodes.filter((_, other) => other !== index)
+        const count = (wanted: HealthState) => others.filter((one) => one === wanted).length
+        const votes = { up: count('up'), down: count('down') }
+        return votes.up + votes.down === 0 ? null : agree({ state, reason: '' }, votes, false).state
+      })
+      return new Set(results.filter((state) => state !== null)).size <= 1
+    }),
+  )
+})

@@ -1,0 +1,90 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import t from 'tap'
+import { canaryName, canaryPeriodMs, startCanaries } from '../../../src/controlplane/health/canaries.ts'
+import { startChecker } from '../../../src/controlplane/health/checker.ts'
+import { SelfIsolationGuard } from '../../../src/controlplane/health/guard.ts'
+import type { Measurement } from '../../../src/controlplane/health/monitor.ts'
+import { probe } from '../../../src/controlplane/health/probe.ts'
+import { HandClock, refused, success } from './fixture.ts'
+
+t.test('names of canaries', async (t) => {
+  t.equal(canaryName({ host: '192.0.2.1', port: 53 }), '192.0.2.1:53')
+  t.equal(canaryName({ host: '2001:db8::1', port: 53 }), '[2001:db8::1]:53')
+})
+
+t.test('each is asked again within its period, until the end', async (t) => {
+  const clock = new HandClock()
+  const words: [string, boolean, number][] = []
+  const canaries = [
+    { host: '192.0.2.1', port: 53 },
+    { host: '192.0.2.2', port: 853 },
+  ]
+  const asked = startCanaries(
+    canaries,
+    async ({ address }) => (address === '192.0.2.1' ? success : refused),
+    (name, ok) => words.push([name, ok, clock.nowMs()]),
+    { clock, random: () => 0.3 },
+  )
+  await clock.advance(60_000)
+  for (const [name, ok] of [
+    ['192.0.2.1:53', true],
+    ['192.0.2.2:853', false],
+  ] as const) {
+    const times = words.filter((word) => word[0] === name && word[1] === ok).map(([, , atMs]) => atMs)
+    t.ok(times.length >= 28, `${times.length} words of ${name}`)
+    const gaps = times.slice(2).map((atMs, index) => atMs - times[index + 1]!)
+    t.ok(Math.max(...gaps) <= canaryPeriodMs)
+  }
+  t.ok(words.every(([name, ok]) => ok === (name === '192.0.2.1:53')))
+  await asked[Symbol.asyncDispose]()
+  t.equal(clock.timers, 0)
+})
+
+t.test('one that is asked at the end says nothing', async (t) => {
+  const words: string[] = []
+  const asking = Promise.withResolvers<void>()
+  const asked = startCanaries(
+    [{ host: '192.0.2.1', port: 53 }],
+    (_target, signal) => {
+      asking.resolve()
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve(refused)))
+    },
+    (name) => words.push(name),
+  )
+  await asking.promise
+  await asked[Symbol.asyncDispose]()
+  t.same(words, [])
+})
+
+t.test('end to end: a canary that can be connected to, and one that can not, tell the checker', async (t) => {
+  const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const canary = { host: '127.0.0.1', port }
+  const guard = new SelfIsolationGuard<Measurement>()
+  const suspicions: (string | null)[] = []
+  let heard = Promise.withResolvers<void>()
+  const checker = startChecker({
+    onTransitions: () => t.fail('there are no members'),
+    guard,
+    onSuspicion: (suspicion) => {
+      suspicions.push(suspicion?.reason ?? null)
+      heard.resolve()
+    },
+  })
+  t.teardown(() => checker.stop())
+  checker.setCanaries([{ name: canaryName(canary), periodMs: canaryPeriodMs }])
+  server.close()
+  await once(server, 'close')
+  const asked = startCanaries([canary], probe, (name, ok) => checker.canary(name, ok))
+  t.teardown(() => asked[Symbol.asyncDispose]())
+  await heard.promise
+  t.same(suspicions, ['the canary does not answer'])
+  heard = Promise.withResolvers()
+  const again = createServer((socket) => socket.end()).listen(port, '127.0.0.1')
+  t.teardown(() => again.close())
+  await heard.promise
+  t.same(suspicions, ['the canary does not answer', null])
+})
