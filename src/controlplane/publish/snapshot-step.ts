@@ -72,8 +72,8 @@ export async function coldStart(
   const step = {
     catalog,
     zones: new Map(Array.from(zones.values(), ({ zone, image }) => [zone.apex, image])),
-    services: catalog.services.keys(),
-    pools: catalog.pools.keys(),
+    services: [...catalog.services.keys()],
+    pools: [...catalog.pools.keys()],
   }
   return { step, known: { revision: base.revision, stamp: base.stamp, zones } }
 }

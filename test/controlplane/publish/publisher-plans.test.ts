@@ -98,7 +98,22 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
   const handed = () => updates.splice(0).flatMap(({ plans }) => plans.map(([slot]) => slot))
   const slot = (name: string) => publisher.planSlot(name)
   const status = (name: string) => serviceStatus(publisher.selection(name))
-  return { clock, publisher, planner, locations, answers, measured, vitals, changed, updates, problems, adopt, handed, slot, status }
+  return {
+    clock,
+    publisher,
+    planner,
+    locations,
+    answers,
+    measured,
+    vitals,
+    changed,
+    updates,
+    problems,
+    adopt,
+    handed,
+    slot,
+    status,
+  }
 }
 
 const pools = [
@@ -181,7 +196,10 @@ t.test('counters are freed when members leave the answers for good', async (t) =
   measured.set('eu/fra-1', 'down').set('eu/fra-2', 'down')
   await publisher.refresh(['eu'])
   t.same(names(), ['www.test eu/fra-1', 'www.test eu/fra-2', 'www.test us/nyc-1'])
-  await adopt([{ ...pools[0]!, members: pools[0]!.members.slice(1) }, pools[1]!], [service('www.test', ['eu', 'us'])])
+  await adopt(
+    [{ ...pools[0]!, members: pools[0]!.members.slice(1) }, pools[1]!],
+    [service('www.test', ['eu', 'us'])],
+  )
   t.same(names(), ['www.test eu/fra-2', 'www.test us/nyc-1'])
   await adopt(pools, [service('www.test', ['us'])])
   t.same(names(), ['www.test us/nyc-1'])
@@ -197,7 +215,10 @@ t.test('probe times are looked at for the services that go by them', async (t) =
     service('slow.test', ['eu', 'us']),
   ])
   handed()
-  vitals.set('eu/fra-1', { latencyMs: 40 }).set('eu/fra-2', { latencyMs: 40 }).set('us/nyc-1', { latencyMs: 36 })
+  vitals
+    .set('eu/fra-1', { latencyMs: 40 })
+    .set('eu/fra-2', { latencyMs: 40 })
+    .set('us/nyc-1', { latencyMs: 36 })
   await publisher.refreshLatencies()
   t.equal(status('fast.test')?.pool, 'eu', 'as good as as fast: no reason to move')
   vitals.set('us/nyc-1', { latencyMs: 10 })
