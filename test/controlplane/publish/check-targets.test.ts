@@ -4,7 +4,7 @@ import type { HttpMonitor, Member, Monitor, Pool, Resolution } from '../../../sr
 import { Catalog } from '../../../src/controlplane/publish/catalog.ts'
 import { checkTargets, poolsJudgedBy } from '../../../src/controlplane/publish/check-targets.ts'
 import { httpMonitorWith } from '../health/fixture.ts'
-import { memberDefaults, poolDefaults } from '../model-defaults.ts'
+import { anyText, memberDefaults, poolDefaults, timingDefaults, tlsDefaults } from '../model-defaults.ts'
 
 const address: Member = {
   name: 'address',
@@ -143,4 +143,84 @@ t.test('pools that a monitor judges, be it as a part of a part', async (t) => {
   t.same(poolsJudgedBy(catalog, ['web']), ['by-web', 'by-outer'])
   t.same(poolsJudgedBy(catalog, ['outer', 'other']), ['by-outer', 'by-other'])
   t.same(poolsJudgedBy(catalog, []), [])
+})
+
+t.test('every type of monitor', async (t) => {
+  const tls = { ...tlsDefaults }
+  const text = { send: null, expect: anyText }
+  const monitors: Monitor[] = [
+    { ...timingDefaults, ...text, name: 'plain', type: 'tcp', port: 5432, tls: null },
+    { ...timingDefaults, ...text, name: 'safe', type: 'tcp', port: 5433, tls },
+    {
+      ...timingDefaults,
+      ...text,
+      name: 'named',
+      type: 'tcp',
+      port: 5433,
+      tls: { ...tls, serverName: 'db.test' },
+    },
+    { ...timingDefaults, name: 'grpc', type: 'grpc', port: 50_051, service: '', tls },
+    {
+      ...timingDefaults,
+      name: 'dns',
+      type: 'dns',
+      port: 53,
+      transport: 'udp',
+      qname: 'example.test.',
+      qtype: 'A',
+      expectRcodes: ['NOERROR'],
+      expectData: [],
+    },
+    { name: 'push', type: 'push', ttlMs: 30_000 },
+    { name: 'static', type: 'static', state: 'down' },
+    {
+      name: 'both',
+      type: 'composite',
+      monitors: ['safe', 'push', 'gone', 'dns'],
+      require: 'any',
+      invert: false,
+    },
+    { name: 'outer', type: 'composite', monitors: ['both', 'plain'], require: 'all', invert: true },
+  ]
+  const planOf = (name: string, member: Member) => {
+    const catalog = catalogOf([member], { monitor: name, quorum: 'majority' })
+    const [target] = checkTargets(
+      new Catalog({ ...catalog, monitors: new Map(monitors.map((one) => [one.name, one])) }),
+      resolved,
+    )
+    t.equal(target!.quorum, 'majority')
+    return target!.plan
+  }
+  t.match(planOf('plain', address), { kind: 'probe', port: 5432, monitor: { tls: null } })
+  t.match(planOf('plain', host), { address: '192.0.2.8', monitor: { tls: null } })
+  t.match(planOf('safe', address), { monitor: { tls: { serverName: null } } })
+  t.match(planOf('safe', host), { monitor: { tls: { serverName: 'lb.example' } } })
+  t.match(planOf('named', host), { monitor: { tls: { serverName: 'db.test' } } })
+  t.match(planOf('grpc', { ...host, probePort: 8443 }), {
+    port: 8443,
+    monitor: { type: 'grpc', tls: { serverName: 'lb.example' } },
+  })
+  t.match(planOf('dns', { ...host, probePort: 5353 }), { port: 5353, monitor: { qname: 'example.test.' } })
+  t.same(planOf('push', host), { kind: 'push', ttlMs: 30_000 })
+  t.same(planOf('static', address), { kind: 'static', state: 'down' })
+  const outer = planOf('outer', { ...host, probePort: 9999 })
+  t.match(outer, {
+    kind: 'composite',
+    monitor: { require: 'all', invert: true },
+    parts: [
+      {
+        name: 'both',
+        plan: {
+          kind: 'composite',
+          parts: [
+            { name: 'safe', plan: { port: 5433, monitor: { tls: { serverName: 'lb.example' } } } },
+            { name: 'push', plan: { kind: 'push' } },
+            { name: 'dns', plan: { port: 53 } },
+          ],
+        },
+      },
+      { name: 'plain', plan: { port: 5432 } },
+    ],
+  })
+  t.equal(JSON.stringify(outer).includes('9999'), false, 'parts ask at ports of their own')
 })
