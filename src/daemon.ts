@@ -108,7 +108,10 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     await Database.open({
       url: config.databaseUrl,
       dataDir,
-      onAvailable: () => log.info('the database is available'),
+      onAvailable: () => {
+        log.info('the database is available')
+        deleteEnded()
+      },
       onUnavailable: (reason) => {
         log.warn({ reason }, 'waiting for the database')
         if (missing !== null) missing = `the database is not available: ${reason}`
@@ -208,7 +211,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       recorder.add(members.map((member) => ({ kind: 'drained', ...member })))
     },
     onProblem: (problem) => log.error({ reason: problem }, 'location data'),
-    onError: onError('location maps were not made anew'),
+    onError,
     now,
   })
   const { planner, publisher, locations, pools, handedOut, drains } = steering
@@ -278,6 +281,12 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     const { catalog } = publisher
     void publisher.refresh(catalog.poolsMatching(ended))
     drains.watch(catalog.drained(now()))
+    deleteEnded()
+  }
+
+  /** Also when the database comes back: it may have been away when their time came. */
+  function deleteEnded(): void {
+    if (publisher.revision < 0) return
     database
       .write('system', (write) => expireOverrides(write, now()))
       // Of several nodes one deletes them, and tells of it.
@@ -417,9 +426,12 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     const found = await cold
     if (found === null || publisher.revision >= 0 || abort.signal.aborted) return false
     const { snapshot, start } = found
+    const maps = await locations.prepare(start.step.catalog, abort.signal)
+    // The database may have come meanwhile, and what it says is newer.
+    if (publisher.revision >= 0 || publisher.catalog.revision >= 0 || abort.signal.aborted) return false
     planner.restoreLastKnown(snapshot.lastKnown)
     onStep(start.step, snapshot.health)
-    await publisher.adopt(start.step, await locations.prepare(start.step.catalog, abort.signal))
+    await publisher.adopt(start.step, maps)
     log.warn({ revision: snapshot.revision, writtenAt: snapshot.writtenAt }, 'serving the snapshot')
     return true
   }
@@ -448,7 +460,10 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     const waited = delay(resolvePatienceMs, undefined, { signal: abort.signal }).catch(() => undefined)
     await Promise.race([Promise.all([resolver.firstRound, health.peers.asked]), waited])
     missing = 'the DNS listeners are starting'
+    // Nobody would stop what a stop has gone by.
+    if (abort.signal.aborted) return
     await fleet.start()
+    if (abort.signal.aborted) return
     missing = null
     snapshots.start()
     recorder.start()

@@ -28,7 +28,7 @@ export interface SteeringPartsOptions {
   readonly onDrained: (members: readonly DrainedMember[]) => void
   /** One line, for the log. */
   readonly onProblem: (problem: string) => void
-  readonly onError: (error: unknown) => void
+  readonly onError: (what: string) => (error: unknown) => void
   readonly now: () => Date
 }
 
@@ -93,6 +93,7 @@ export function steeringParts(stack: AsyncDisposableStack, options: SteeringPart
     pools,
     onPools,
     onServed: () => drains.look(),
+    onError: (what, error) => onError(what)(error),
   })
   const timer = setInterval(() => void publisher.refreshLatencies(), latencyEveryMs).unref()
   stack.defer(() => clearInterval(timer))
@@ -103,7 +104,7 @@ export function steeringParts(stack: AsyncDisposableStack, options: SteeringPart
       .renew(() => publisher.catalog, stopping.signal)
       .then((maps) => (maps === null ? undefined : publisher.relocate(maps)))
       .catch((error: unknown) => {
-        if (!stopping.signal.aborted) onError(error)
+        if (!stopping.signal.aborted) onError('location maps were not made anew')(error)
       })
   }
 

@@ -25,6 +25,32 @@ export function nestingProblems(graph: ReadonlyMap<string, readonly string[]>): 
   return [...circles(graph, left), ...tooDeep(graph, heights)]
 }
 
+/** Things that may be looked at for one name, when all that it names is followed to its end, again at each mention. */
+export const maxExpanded = 256
+
+/**
+ * @param graph as for `nestingProblems`, and without a problem by that
+ * @returns one problem for each name that leads to too many, again and again
+ */
+export function expansionProblems(graph: ReadonlyMap<string, readonly string[]>): NestingProblem[] {
+  const sizes = new Map<string, number>()
+  const sizeOf = (name: string): number => {
+    const known = sizes.get(name)
+    if (known !== undefined) return known
+    // For a circle, of which others speak.
+    sizes.set(name, 1)
+    const inner = graph.get(name) ?? []
+    const size = inner.length === 0 ? 1 : inner.reduce((sum, one) => sum + sizeOf(one), 0)
+    sizes.set(name, size)
+    return size
+  }
+  return [...graph.keys()].flatMap((name) =>
+    sizeOf(name) <= maxExpanded
+      ? []
+      : [{ name, message: `comes to ${sizeOf(name)} parts, more than ${maxExpanded}` }],
+  )
+}
+
 /** How many names the longest way from each name has, for those that lead into no circle; `left` are the others. */
 function peel(graph: ReadonlyMap<string, readonly string[]>) {
   const heights = new Map<string, number>()

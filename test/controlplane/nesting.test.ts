@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { maxNesting, nestingProblems } from '../../src/controlplane/nesting.ts'
+import { expansionProblems, maxNesting, nestingProblems } from '../../src/controlplane/nesting.ts'
 
 const graphOf = (ways: Record<string, string>) =>
   new Map(Object.entries(ways).map(([name, named]) => [name, named.split(' ').filter((one) => one !== '')]))
@@ -72,4 +72,15 @@ t.test('property: the same as going all the ways', async () => {
     ),
     { numRuns: 500 },
   )
+})
+
+t.test('what comes to too much when it is followed at each mention', async (t) => {
+  const parts = Array.from({ length: 16 }, (_, index) => `part-${index}`)
+  const graph = new Map([
+    ['small', parts],
+    ['medium', Array(16).fill('small')],
+    ['large', ['medium', 'part-0']],
+    ['round', ['round', 'small']],
+  ])
+  t.same(expansionProblems(graph), [{ name: 'large', message: 'comes to 257 parts, more than 256' }])
 })

@@ -2,7 +2,7 @@
 import { nestedIn } from '../answering-pools.ts'
 import type { Problem } from '../errors.ts'
 import type { Choice, Configuration, Monitor, Pool, Service } from '../model.ts'
-import { nestingProblems } from '../nesting.ts'
+import { expansionProblems, nestingProblems } from '../nesting.ts'
 import { joinPath } from './path.ts'
 
 /** All that is wrong with names. */
@@ -25,7 +25,7 @@ function monitorProblems({ monitors, pools }: Configuration): Problem[] {
     return [{ path: joinPath(joinPath('pools', name), 'monitor'), message: `there is no monitor ${monitor}` }]
   })
   const graph = new Map(composites.map((monitor) => [monitor.name, partsOf(monitor)]))
-  const nested = nestingProblems(graph).map(({ name, message }) => ({
+  const nested = [...nestingProblems(graph), ...expansionProblems(graph)].map(({ name, message }) => ({
     path: joinPath(joinPath('monitors', name), 'monitors'),
     message,
   }))

@@ -57,7 +57,8 @@ export class EventRecorder implements AsyncDisposable {
       const { pool, member, to, at, reason } = event
       this.#health.set(`${pool}/${member}`, { pool, member, state: to, since: at, reason })
     }
-    this.#queue([...this.#events, ...events])
+    this.#events.push(...events)
+    this.#trim()
     for (const tell of this.#subscribers) tell(events)
   }
 
@@ -78,9 +79,10 @@ export class EventRecorder implements AsyncDisposable {
     await this.stop()
   }
 
-  #queue(events: Event[]): void {
-    const excess = Math.max(0, events.length - maxEvents)
-    this.#events = excess === 0 ? events : events.slice(excess)
+  #trim(): void {
+    const excess = this.#events.length - maxEvents
+    if (excess <= 0) return
+    this.#events.splice(0, excess)
     this.#lost += excess
   }
 
@@ -104,7 +106,8 @@ export class EventRecorder implements AsyncDisposable {
       this.#lost = 0
     } catch (error) {
       this.#health = new Map([...health, ...this.#health])
-      this.#queue([...events, ...this.#events])
+      this.#events = [...events, ...this.#events]
+      this.#trim()
       if (!(error instanceof ControlError && error.code === 'unavailable')) this.#options.onError(error)
     }
   }

@@ -148,6 +148,8 @@ export class Follower implements AsyncDisposable {
     })
     if (found === null) return false
     const maps = await this.#options.locations.prepare(found.step.catalog, this.#abort.signal)
+    // Until it is served whole: should that fail, everything is read again, for this step's changes won't come a second time.
+    this.#epoch = Number.NaN
     onStep(found.step, found.health)
     await publisher.adopt(found.step, maps)
     this.#options.onFailBack(found.failBacks)

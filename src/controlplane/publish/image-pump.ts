@@ -32,7 +32,8 @@ export class ImagePump {
     this.#settings = images.settings ?? this.#settings
     if (this.#next === undefined) {
       this.#next = this.#running.then(() => this.#flush())
-      this.#running = this.#next
+      // One that fails is whose images it had; the next ones go out all the same.
+      this.#running = this.#next.catch(() => undefined)
     }
     return this.#next
   }

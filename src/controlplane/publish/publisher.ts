@@ -13,7 +13,7 @@ import type { Catalog } from './catalog.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
 import type { ImagePump, Images } from './image-pump.ts'
 import type { LocationMaps, MapImages, PreparedMaps } from './location-maps.ts'
-import type { Planner, Planning } from './planner.ts'
+import type { MadePlan, Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Slots } from './slots.ts'
 
@@ -41,6 +41,8 @@ export interface PublisherOptions {
   readonly onPools: (changes: readonly PoolChange[]) => void
   /** What the workers have acknowledged, and with it who is answered, may have changed. */
   readonly onServed?: () => void
+  /** The plan of a service could not be made, and it is answered as before; or a change did not reach the workers. */
+  readonly onError: (what: string, error: unknown) => void
 }
 
 interface Waiter {
@@ -66,6 +68,8 @@ export class Publisher {
   /** Whom the plans that have been made hold, by service, until they are handed over in the same turn. */
   readonly #made = new Map<string, readonly AnsweredMember[]>()
   #handOver: HandOver | undefined
+  /** Services whose last plan could not be made. Bounded by the services. */
+  readonly #unplanned = new Set<string>()
   /** One entry for each request that waits for its own write; each ends with its request. */
   readonly #waiters = new Set<Waiter>()
   #served = -1
@@ -137,7 +141,7 @@ export class Publisher {
     const planning = this.#options.planner.begin()
     const plans = this.#plan(new Set(names.flatMap((pool) => this.catalog.servicesOf(pool))), planning)
     this.#lookAt(names, planning)
-    if (plans.length > 0) await this.#push({ zones: [], plans })
+    await this.#pushAlone({ zones: [], plans })
   }
 
   /** Takes over location maps that were made anew. */
@@ -145,7 +149,7 @@ export class Publisher {
     const { locations, planner } = this.#options
     const images = locations.take(maps)
     const plans = this.#plan(this.#withOuter(locations.services), planner.begin())
-    if (plans.length > 0 || images.length > 0) await this.#push({ zones: [], plans, ...mapsOf(images) })
+    await this.#pushAlone({ zones: [], plans, ...mapsOf(images) })
   }
 
   /** Selects again for the services that steer by latency: probe times change all the time, and tell nobody. */
@@ -153,7 +157,17 @@ export class Publisher {
     const { services } = this.catalog
     const timed = [...services.values()].filter(({ steer }) => steer === 'latency')
     const plans = this.#plan(this.#withOuter(timed.map(({ name }) => name)), this.#options.planner.begin())
-    if (plans.length > 0) await this.#push({ zones: [], plans })
+    await this.#pushAlone({ zones: [], plans })
+  }
+
+  /** Pushes what nobody waits for: a failure is told, and the next change comes all the same. */
+  async #pushAlone(images: Images): Promise<void> {
+    if (images.plans.length === 0 && images.maps === undefined) return
+    try {
+      await this.#push(images)
+    } catch (error) {
+      this.#options.onError('a change did not reach the DNS workers', error)
+    }
   }
 
   /** Resolves when the workers serve the revision, or a later one. Rejects with the signal's reason. */
@@ -236,17 +250,35 @@ export class Publisher {
     return names
   }
 
-  /** The plans of services that are not what they were. */
+  /**
+   * The plans of services that are not what they were. A service whose plan can't be made (it has more members than a plan
+   * holds) is answered as before, and no other one suffers for it.
+   */
   #plan(services: Iterable<string>, planning: Planning): PlanImages {
     const plans: PlanImages = []
     for (const service of services) {
       if (!this.catalog.services.has(service)) continue
-      const made = planning.plan(service)
+      const made = this.#make(service, planning)
       if (made === null) continue
       this.#made.set(service, made.members)
       plans.push([this.planSlot(service), made.image])
     }
     return plans
+  }
+
+  #make(service: string, planning: Planning): MadePlan | null {
+    try {
+      const made = planning.plan(service)
+      this.#unplanned.delete(service)
+      return made
+    } catch (error) {
+      // Said once, not with each change of a member.
+      if (!this.#unplanned.has(service)) {
+        this.#options.onError(`service ${service} has no plan and is answered as before`, error)
+      }
+      this.#unplanned.add(service)
+      return null
+    }
   }
 
   #lookAt(names: Iterable<string>, planning: Planning): void {
@@ -257,6 +289,7 @@ export class Publisher {
 
   #forget(service: string): readonly [number, null] {
     this.#options.planner.forget(service)
+    this.#unplanned.delete(service)
     this.#made.set(service, [])
     return [this.#planSlots.release(service)!, null]
   }

@@ -27,13 +27,16 @@ export interface LastKnownEntries {
 
 /** What is remembered. Bounded by the pools and services of the configuration, as long as `retain` is told of each change. */
 export class LastKnownAnswers implements LastKnown {
-  /** What has been taken note of: many services may name one pool. */
-  readonly #noted = new WeakSet<PoolJudgement>()
+  /** What has been taken note of: many services may name one pool, or one service. */
+  readonly #noted = new WeakSet<PoolJudgement | ServiceJudgement>()
   readonly pools = new Map<string, readonly string[]>()
   readonly services = new Map<string, readonly string[]>()
 
   /** Takes note of what is up, all the way down: of a selection's `judgement`. */
-  remember({ service, up, choices }: ServiceJudgement): void {
+  remember(judgement: ServiceJudgement): void {
+    if (this.#noted.has(judgement)) return
+    this.#noted.add(judgement)
+    const { service, up, choices } = judgement
     if (up) {
       const used = choices.filter((choice) => choice.used)
       this.services.set(

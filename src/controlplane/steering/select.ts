@@ -60,15 +60,21 @@ function markServed(
   judgement: ServiceJudgement,
   pools: ReadonlySet<string>,
   outcome: Outcome,
+  marked = new Map<ServiceJudgement, ServiceJudgement>(),
 ): ServiceJudgement {
+  // Several choices may lead to one service.
+  const known = marked.get(judgement)
+  if (known !== undefined) return known
   const choices = judgement.choices.map((choice) => {
     const mark = { used: true, why: `${choice.why}; answers by ${outcome}` }
     if (choice.kind === 'pool') return pools.has(choice.judgement.pool.name) ? { ...choice, ...mark } : choice
-    const inner = markServed(choice.judgement, pools, outcome)
+    const inner = markServed(choice.judgement, pools, outcome, marked)
     if (!inner.choices.some(({ used }) => used)) return choice
     return { ...choice, ...mark, judgement: inner }
   })
-  return { ...judgement, choices }
+  const result = { ...judgement, choices }
+  marked.set(judgement, result)
+  return result
 }
 
 interface Judged<T> {
@@ -85,6 +91,9 @@ export class Round {
   readonly #situation: Situation
   readonly #pools = new Map<string, Judged<PoolJudgement> & { readonly outcome: Outcome | null }>()
   readonly #services = new Map<string, Judged<ServiceJudgement>>()
+  /** By service and by pool: the answers that there were. */
+  readonly #memories = new Map<string, Branch | null>()
+  readonly #memoryLeaves = new Map<string, Leaf | null>()
 
   constructor(situation: Situation) {
     this.#situation = situation
@@ -182,13 +191,20 @@ export class Round {
     return steer === 'geo' || steer === 'nearest' ? this.#situation.areas(name) : null
   }
 
-  /** The pools that a service leads to, in order. */
-  #poolsOf({ name: from, choices }: Service, seen: ReadonlySet<string> = new Set()): PoolJudgement[] {
-    const through = new Set([...seen, from])
-    return choices.flatMap(({ kind, name }) => {
-      if (kind === 'pool') return [this.#pool(name).judgement]
-      return through.has(name) ? [] : this.#poolsOf(this.#service(name), through)
-    })
+  /** The pools that a service leads to, in the order in which they are met; those of a service once. */
+  #poolsOf(service: Service): PoolJudgement[] {
+    const found: PoolJudgement[] = []
+    const seen = new Set<string>()
+    const walk = ({ name: from, choices }: Service): void => {
+      if (seen.has(from)) return
+      seen.add(from)
+      for (const { kind, name } of choices) {
+        if (kind === 'pool') found.push(this.#pool(name).judgement)
+        else walk(this.#service(name))
+      }
+    }
+    walk(service)
+    return found
   }
 
   /** Of the first of these pools that has something to answer with, best something that the operator did not take out. */
@@ -205,17 +221,34 @@ export class Round {
   }
 
   /** The answer that there was, as far as it can still be given; null when nothing is known of it. */
-  #remembered(service: Service, seen: ReadonlySet<string> = new Set()): Branch | null {
+  #remembered(service: Service): Branch | null {
+    const known = this.#memories.get(service.name)
+    if (known !== undefined) return known
+    // Until it is made: for a service that leads back to itself.
+    this.#memories.set(service.name, null)
+    const made = this.#recall(service)
+    this.#memories.set(service.name, made)
+    return made
+  }
+
+  #rememberedPool(name: string): Leaf | null {
     const { conditions, lastKnown } = this.#situation
-    if (seen.has(service.name)) return null
-    const through = new Set([...seen, service.name])
+    const known = this.#memoryLeaves.get(name)
+    const leaf =
+      known === undefined ? rememberedLeaf(this.#pool(name).judgement, conditions, lastKnown) : known
+    this.#memoryLeaves.set(name, leaf)
+    return leaf
+  }
+
+  #recall(service: Service): Branch | null {
+    const { lastKnown } = this.#situation
     const keys = new Set(lastKnown.services.get(service.name))
     const options: Options = service.choices.map((choice) => {
       if (!keys.has(choiceKey(choice))) return null
       const branch =
         choice.kind === 'pool'
-          ? rememberedLeaf(this.#pool(choice.name).judgement, conditions, lastKnown)
-          : this.#remembered(this.#service(choice.name), through)
+          ? this.#rememberedPool(choice.name)
+          : this.#remembered(this.#service(choice.name))
       return branch === null ? null : { branch, latencyMs: null }
     })
     if (options.every((option) => option === null)) return null

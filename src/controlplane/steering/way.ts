@@ -94,7 +94,10 @@ function turnAt(judgement: ServiceJudgement, step: () => number): Turn {
 
 /** The first way by choices that are used to a pool. */
 function stepsTo(asked: ServiceJudgement, pool: string | undefined): Turns {
+  const seen = new Set<ServiceJudgement>()
   const find = (at: ServiceJudgement): Turns | null => {
+    if (seen.has(at)) return null
+    seen.add(at)
     for (const [taken, choice] of at.choices.entries()) {
       if (!choice.used) continue
       const below =

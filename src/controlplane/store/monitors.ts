@@ -5,7 +5,7 @@ import { formatMonitor, parseMonitor } from '../document/monitor.ts'
 import { partsOf } from '../document/references.ts'
 import { ControlError, type Problem } from '../errors.ts'
 import type { Monitor } from '../model.ts'
-import { nestingProblems } from '../nesting.ts'
+import { expansionProblems, nestingProblems } from '../nesting.ts'
 import { edgesAround } from './edges-around.ts'
 import { throwIfAny, throwIfUsed } from './name-conflicts.ts'
 import {
@@ -120,7 +120,8 @@ async function checkParts(tx: Tx, monitor: Monitor): Promise<void> {
     name,
     sql`select composite as outer_name, monitor as inner_name from monitor_parts`,
   )
-  const nested = nestingProblems(around.set(name, [...parts]))
+  const graph = around.set(name, [...parts])
+  const nested = [...nestingProblems(graph), ...expansionProblems(graph)]
   throwIfAny(
     nested.map(({ message }) => ({ path: 'monitors', message })),
     `monitor ${name} is refused`,

@@ -26,7 +26,7 @@ import { aliasAt } from './alias-table.ts'
 export const maxCandidates = 4096
 
 /** Most nodes on the way from the root to a leaf, both counted. Services nest, and so do what their answers depend on. */
-export const maxPlanDepth = 16
+export const maxPlanDepth = 24
 
 export const planMagic = 0x706f_1003
 export const headerAt = { magic: 0, root: 1, aliases: 2, leafCount: 3, leaves: 4, wire: 5 } as const

@@ -71,6 +71,7 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
     onRamp: () => {},
   })
   const changed: string[] = []
+  const failures: string[] = []
   const publisher = new Publisher({
     pump: new ImagePump(async (update) => void updates.push(update)),
     planner,
@@ -78,6 +79,7 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
     handedOut: new HandedOut(now),
     pools: new PoolWatch(),
     onPools: (changes) => changed.push(...changes.map(({ pool, from, to }) => `${pool} ${from}>${to}`)),
+    onError: (what, error) => failures.push(`${what}: ${(error as Error).message}`),
   })
   const { signal } = new AbortController()
   let last: Catalog | null = null
@@ -107,6 +109,7 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
     measured,
     vitals,
     changed,
+    failures,
     updates,
     problems,
     adopt,
@@ -296,4 +299,22 @@ t.test('a map that could be made only later', async (t) => {
   t.equal(updates[0]?.maps?.length, 1)
   t.same(handed(), [0], 'its plan is made anew with it')
   t.equal(publisher.selection('www.test')?.branch.kind, 'located')
+})
+
+t.test('a service whose plan can not be made takes nobody along', async (t) => {
+  const { adopt, publisher, handed, slot, failures } = setUp()
+  const members = Array.from({ length: 3000 }, (_, index) =>
+    member(`m${index}`, `10.${index >> 8}.${index & 0xff}.1`),
+  )
+  // More candidates than a plan holds, in pools of which none has too many.
+  const pools = Array.from({ length: 50 }, (_, index) => pool(`p${index}`, members))
+  const names = pools.map(({ name }) => name)
+  const wide = service('wide.test', names, { steer: 'weighted' })
+  const other = service('other.test', ['p0'])
+  await adopt(pools, [wide, other])
+  t.same(handed(), [slot('other.test')])
+  t.match(failures.splice(0), [/^service wide\.test has no plan and is answered as before: /])
+  t.equal(publisher.revision, 1, 'the step is served')
+  await publisher.refresh(['p0'])
+  t.same(failures, [], 'it is said once')
 })

@@ -85,6 +85,7 @@ function setUp() {
     pools: new PoolWatch(),
     onPools: (changes) => changed.push(...changes.map(({ pool, from, to }) => `${pool} ${from}>${to}`)),
     onServed: () => noted++,
+    onError: (what) => t.fail(what),
   })
   /** The update with this number, from 0, once the workers are handed it. */
   const update = async (number: number) => {

@@ -52,18 +52,18 @@ t.test('a tree may be as deep as the bound, also by shared parts', async (t) => 
   t.ok(compilePlan(tower(maxPlanDepth)))
   t.throws(() => compilePlan(tower(maxPlanDepth + 1)), {
     name: 'PlanError',
-    message: 'plan, node 0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0: a tree is at most 16 nodes deep',
+    message: 'plan, node 0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0: a tree is at most 24 nodes deep',
   })
   const shared = tower(maxPlanDepth - 2)
   t.ok(compilePlan(weighted([1, shared], [1, weighted([1, shared])])))
   const below = weighted([1, shared])
   t.throws(() => compilePlan(weighted([1, shared], [1, weighted([1, below])])), {
-    message: 'plan, node 1.0.0: a tree is at most 16 nodes deep',
+    message: 'plan, node 1.0.0: a tree is at most 24 nodes deep',
   })
   const children: { weight: number; node: PlanNode }[] = []
   const inItself: PlanNode = { kind: 'weighted', children }
   children.push({ weight: 1, node: inItself })
-  t.throws(() => compilePlan(inItself), { message: /16 nodes deep/ })
+  t.throws(() => compilePlan(inItself), { message: /24 nodes deep/ })
 })
 
 t.test('bounds of a whole tree', async (t) => {
