@@ -95,12 +95,24 @@ t.test('tokens by the command line', async (t) => {
   t.match((await pooldns(['token', 'list'], env)).stdout, /^ci\tread\t/)
   t.equal((await pooldns(['token', 'create', 'ci'], env)).code, 1, 'a name is taken once')
   t.equal((await pooldns(['token', 'create', 'x', '--scope', 'all'], env)).code, 2)
+  const agent = (await pooldns(['token', 'create', 'agent', '--scope', 'report'], env)).stdout.trim()
   {
     await using daemon = await startDaemonProcess({ dataDir: folder })
     const headers = { authorization: `Bearer ${secret}` }
     t.equal((await daemon.request('/v1/zones', { headers })).status, 200)
     const write = await daemon.request('/v1/zones/example.test', { method: 'PUT', headers, json: { soa } })
     t.equal(write.status, 403)
+    const reporting = { method: 'PUT', headers: { authorization: `Bearer ${agent}` }, json: { state: 'up' } }
+    t.equal(
+      (await daemon.request('/v1/pools/web/members/none/report', reporting)).status,
+      404,
+      'it may report',
+    )
+    t.equal(
+      (await daemon.request('/v1/zones', { headers: reporting.headers })).status,
+      403,
+      'and do nothing else',
+    )
 
     const locked = await pooldns(['token', 'list'], env)
     t.match(locked, { code: 1, stderr: /in use by process \d+ .*--server URL/ }, 'its database is taken')

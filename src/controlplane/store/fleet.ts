@@ -40,6 +40,7 @@ export async function listNodes(tx: Tx, liveForMs: number): Promise<NodeRecord[]
   return tx
     .select({ id, name, version, startedAt, seenAt, revision, suspect, live })
     .from(nodes)
+    .where(sql`${nodes.seenAt} > clock_timestamp() - ${forgetAfter}::interval`)
     .orderBy(asc(nodes.id))
 }
 

@@ -153,6 +153,39 @@ t.test('when a drained member is safe', async (t) => {
   t.notOk('safeAt' in down || 'answered' in down)
 })
 
+t.test('what becomes of overrides is told', async (t) => {
+  state.told.length = 0
+  const at = new Date('2027-01-31T03:00:00Z')
+  state.now = at
+  t.teardown(() => {
+    state.now = null
+  })
+  const told = () => state.told.splice(0)
+  const path = '/v1/overrides/web-*/lon-*'
+  await call('PUT', path, { state: 'drain', reason: 'new disks' })
+  const event = { kind: 'override', pool: 'web-*', member: 'lon-*', actor: 'admin', at }
+  t.same(told(), [{ ...event, what: 'set', state: 'drain', reason: 'new disks' }])
+  await call('PUT', path, { state: 'down', reason: '' })
+  t.same(told(), [{ ...event, what: 'changed', state: 'down', reason: '' }])
+  await call('PUT', path, { state: 'sideways' })
+  await call('DELETE', '/v1/overrides/nobody/*')
+  t.same(told(), [], 'what was refused never happened')
+  const made = await call('POST', '/v1/tokens', { name: 'oncall', scopes: ['write'] })
+  await call('DELETE', path, undefined, { token: made.body.secret })
+  t.same(told(), [{ ...event, what: 'deleted', state: 'down', reason: '', actor: 'token:oncall' }])
+
+  await call('PUT', '/v1/pools/api/override', { state: 'up', reason: '' })
+  await call('DELETE', '/v1/pools/api/override')
+  await call('PUT', '/v1/pools/api/members/fra-1/override', { state: 'up', reason: '' })
+  await call('DELETE', '/v1/pools/api/members/fra-1/override')
+  t.match(told(), [
+    { pool: 'api', member: '*', what: 'set' },
+    { pool: 'api', member: '*', what: 'deleted' },
+    { pool: 'api', member: 'fra-1', what: 'set' },
+    { pool: 'api', member: 'fra-1', what: 'deleted' },
+  ])
+})
+
 t.test('one pattern too many', async (t) => {
   await harness.database.record(async (tx) => {
     await tx.execute(`insert into overrides (pool, member, state, until, reason, actor, since)
