@@ -123,8 +123,12 @@ t.test('tokens by the command line', async (t) => {
     const zone = { soa, rrsets: [] }
     const written = await daemon.request('/v1/zones/a.test', { method: 'PUT', headers, json: zone })
     t.equal(written.status, 201)
-    t.match((await pooldns(['token', 'list'], by)).stdout, /^cd\tread,write\t\S+Z\nci\tread\t\S+Z\n$/)
+    t.match(
+      (await pooldns(['token', 'list'], by)).stdout,
+      /^agent\treport\t\S+Z\ncd\tread,write\t\S+Z\nci\tread\t\S+Z\n$/,
+    )
     t.match(JSON.parse((await pooldns(['token', 'list', '--json'], by)).stdout), [
+      { name: 'agent' },
       { name: 'cd' },
       { name: 'ci' },
     ])

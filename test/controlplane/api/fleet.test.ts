@@ -33,8 +33,9 @@ t.test('the nodes on the database', async (t) => {
     await tx.execute(
       sql`update nodes set seen_at = clock_timestamp() - interval '25 hours' where id = 'node-3'`,
     )
-    await pruneFleet(tx)
   })
+  t.equal((await call('GET', '/v1/nodes')).body.items.length, 2, 'of the last day')
+  await database.record(pruneFleet)
   t.equal((await call('GET', '/v1/nodes')).body.items.length, 2)
   t.equal((await call('GET', '/v1/nodes?limit=1')).status, 400)
   t.equal((await call('GET', '/v1/nodes', undefined, { token: null })).status, 401)

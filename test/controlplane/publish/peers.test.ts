@@ -131,3 +131,41 @@ t.test('a report reaches the other node', async (t) => {
   await heard
   t.same(a.reports[0], report)
 })
+
+t.test('of many members only those are told that a node says something else of', async (t) => {
+  const url = await server.createDatabase()
+  await using a = await startNode(url, 'a')
+  await using b = await startNode(url, 'b')
+  b.verdicts = { web: { m1: 'up', m2: 'up' }, constructor: { constructor: 'up' as never } }
+  b.peers.hint()
+  await a.until(() => a.peers.votes('web', 'm1')?.up === 1)
+  t.same(a.told.splice(0).sort(), ['constructor/constructor', 'web/m1', 'web/m2'])
+  t.same(a.peers.votes('constructor', 'constructor'), { up: 1, down: 0 })
+  b.verdicts = { web: { m1: 'up', m2: 'down' }, constructor: { constructor: 'up' as never } }
+  b.peers.hint()
+  await a.until(() => a.peers.votes('web', 'm2')?.down === 1)
+  t.same(a.told, ['web/m2'])
+})
+
+t.test('verdicts are asked for at each exchange, and written when they are others', async (t) => {
+  const url = await server.createDatabase()
+  await using a = await startNode(url, 'a')
+  const verdicts = { web: { m1: 'up' } } as const
+  let exchanges = 0
+  const twice = Promise.withResolvers<void>()
+  await using b = await startNode(url, 'b', {
+    verdicts: () => {
+      if (++exchanges === 6) twice.resolve()
+      return verdicts
+    },
+  })
+  await a.until(() => a.peers.votes('web', 'm1')?.up === 1)
+  const versionOf = () =>
+    b.database.read(
+      async (tx) =>
+        (await tx.execute<{ v: string }>(`select verdicts_version v from nodes where id = 'b'`)).rows[0]!.v,
+    )
+  const before = await versionOf()
+  await twice.promise
+  t.equal(await versionOf(), before)
+})
