@@ -210,6 +210,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       for (const { pool, member, at } of members) log.info({ pool, member, safeAt: at }, 'member drained')
       recorder.add(members.map((member) => ({ kind: 'drained', ...member })))
     },
+    onLocations: (databases) => log.info({ databases }, 'location data read'),
     onProblem: (problem) => log.error({ reason: problem }, 'location data'),
     onError,
     now,

@@ -4,6 +4,7 @@
  */
 import type { Config } from './config.ts'
 import { LocationSource } from './controlplane/location/location-source.ts'
+import type { LoadedDatabase } from './controlplane/location/location-thread.ts'
 import type { Resolution } from './controlplane/model.ts'
 import type { AnswerCounters } from './controlplane/publish/answer-counters.ts'
 import { type DrainedMember, DrainWatch } from './controlplane/publish/drain-watch.ts'
@@ -28,6 +29,8 @@ export interface SteeringPartsOptions {
   readonly onDrained: (members: readonly DrainedMember[]) => void
   /** One line, for the log. */
   readonly onProblem: (problem: string) => void
+  /** The databases that say where clients are have been read. */
+  readonly onLocations: (databases: readonly LoadedDatabase[]) => void
   readonly onError: (what: string) => (error: unknown) => void
   readonly now: () => Date
 }
@@ -57,6 +60,7 @@ export function steeringParts(stack: AsyncDisposableStack, options: SteeringPart
     resolution,
     onPools,
     onDrained,
+    onLocations,
     onProblem,
     onError,
     now,
@@ -64,7 +68,12 @@ export function steeringParts(stack: AsyncDisposableStack, options: SteeringPart
   const stopping = new AbortController()
   stack.defer(() => stopping.abort(new Error('the daemon is stopping')))
   const source: LocationSource = stack.use(
-    new LocationSource({ paths: config.locationDatabases, onChange: relocate, onProblem }),
+    new LocationSource({
+      paths: config.locationDatabases,
+      onChange: relocate,
+      onLoaded: onLocations,
+      onProblem,
+    }),
   )
   const locations = new LocationMaps({
     areas: (request, signal) => source.areas(request, signal),

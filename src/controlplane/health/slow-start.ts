@@ -34,15 +34,3 @@ export function rampShare(upSinceMs: number | null, slowStartMs: number, nowMs: 
     nextMs: upSinceMs + Math.min((steps + 1) * stepMs, slowStartMs),
   }
 }
-
-/**
- * The weight that a member is chosen by: never rounded down to 0, which would mean that it is a last resort.
- * @param weight as configured, 0..65535
- * @param share of `rampShare`
- * @param weightPercent what the member itself asks for, 0..100; null when it asks for nothing
- * @returns a whole number, 0 exactly when the weight or the percentage is
- */
-export function effectiveWeight(weight: number, share: number, weightPercent: number | null): number {
-  if (weight === 0 || weightPercent === 0) return 0
-  return Math.max(1, Math.round((weight * share * (weightPercent ?? 100)) / 100))
-}

@@ -29,6 +29,8 @@ export interface LocationSourceOptions {
   readonly paths: readonly string[]
   /** The table is another one: areas are to be asked for again. Not called for the first. */
   readonly onChange: () => void
+  /** What the table is joined from now. */
+  readonly onLoaded?: (databases: readonly LoadedDatabase[]) => void
   /** One line, for the log. */
   readonly onProblem: (problem: string) => void
   /** How often the files are looked at, even if nothing is heard of them; 60 s. */
@@ -154,6 +156,7 @@ export class LocationSource implements AsyncDisposable {
       for (const problem of damaged) this.#options.onProblem(problem)
       if (!taken) return
       this.#databases = databases
+      this.#options.onLoaded?.(databases)
       if (this.#ready) this.#options.onChange()
     } catch (error) {
       // The thread died, maybe for want of memory: the next look tries again.

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { effectiveWeight, rampShare } from '../../../src/controlplane/health/slow-start.ts'
+import { rampShare } from '../../../src/controlplane/health/slow-start.ts'
 
 const whole = { share: 1, nextMs: null }
 const close = (left: number, right: number) => Math.abs(left - right) < 1e-9
@@ -67,36 +67,6 @@ t.test('between steps nothing changes, and never above the line', (t) => {
         if (nextMs === null) return
         t.ok(nextMs > elapsedMs)
         t.equal(rampShare(0, slowStartMs, nextMs - 1).share, share)
-      },
-    ),
-  )
-  t.end()
-})
-
-t.test('effective weight', (t) => {
-  const cases: readonly [number, number, number | null, number][] = [
-    [100, 1, null, 100],
-    [100, 0.146, null, 15],
-    [100, 0.144, null, 14],
-    [100, 1, 50, 50],
-    [100, 0.5, 50, 25],
-    [1, 0.1, 1, 1],
-    [65_535, 1, 100, 65_535],
-    [0, 1, 100, 0],
-    [100, 1, 0, 0],
-    [0, 0.1, null, 0],
-  ]
-  for (const [weight, share, percent, expected] of cases)
-    t.equal(effectiveWeight(weight, share, percent), expected, `${weight} x ${share} x ${percent}`)
-  fc.assert(
-    fc.property(
-      fc.integer({ min: 0, max: 65_535 }),
-      fc.double({ min: 0.1, max: 1, noNaN: true }),
-      fc.option(fc.double({ min: 0, max: 100, noNaN: true })),
-      (weight, share, percent) => {
-        const effective = effectiveWeight(weight, share, percent)
-        t.ok(Number.isInteger(effective) && effective >= 0 && effective <= weight)
-        t.equal(effective === 0, weight === 0 || percent === 0)
       },
     ),
   )
