@@ -22,6 +22,7 @@ import type { Config } from './config.ts'
 import { startApi } from './controlplane/api/server.ts'
 import { ControlError } from './controlplane/errors.ts'
 import { memberEvent, type NewEvent } from './controlplane/event.ts'
+import { canaryName } from './controlplane/health/canaries.ts'
 import type { Suspicion } from './controlplane/health/guard.ts'
 import type { HealthEvent, MemberHealth, Override } from './controlplane/model.ts'
 import { AnswerCounters } from './controlplane/publish/answer-counters.ts'
@@ -185,6 +186,11 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       log.warn({ pool, member, until, falls }, 'member held down: it changes too often')
       recorder.add([{ kind: 'hold', pool, member, until, reason: `${falls} changes`, at: now() }])
     },
+    onSilentCanaries: () =>
+      log.warn(
+        { canaries: config.canaries.map(canaryName) },
+        'no canary has answered yet: they do not count',
+      ),
     onError,
   })
   const { checker } = health

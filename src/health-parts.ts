@@ -29,6 +29,8 @@ export interface HealthPartsOptions
   readonly version: string
   /** Of the configuration that this node serves. */
   readonly revision: () => number
+  /** No canary has answered since the start. */
+  readonly onSilentCanaries: () => void
   readonly onError: (what: string) => (error: unknown) => void
 }
 
@@ -103,6 +105,7 @@ export function healthParts(stack: AsyncDisposableStack, options: HealthPartsOpt
         config.canaries,
         createProber({ policy: AddressPolicy.anywhere, certificates: null }),
         (name, ok) => checker.canary(name, ok),
+        { onSilence: options.onSilentCanaries },
       ),
     )
   }

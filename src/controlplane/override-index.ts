@@ -17,10 +17,6 @@ export function isExact({ pool, member }: MemberPattern): boolean {
   return !isPattern(pool) && !isPattern(member)
 }
 
-export function holdsMember(pattern: MemberPattern, pool: string, member: string): boolean {
-  return matchesPattern(pattern.pool, pool) && matchesPattern(pattern.member, member)
-}
-
 /** Whether an override is still good; one that ends at `now` is not. */
 export function isStanding({ until }: Override, now: Date): boolean {
   return until === null || until > now

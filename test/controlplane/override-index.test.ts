@@ -1,12 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { matchesPattern } from '../../src/controlplane/glob.ts'
 import type { Override } from '../../src/controlplane/model.ts'
-import {
-  effectiveOverride,
-  holdsMember,
-  isExact,
-  OverrideIndex,
-} from '../../src/controlplane/override-index.ts'
+import { effectiveOverride, isExact, OverrideIndex } from '../../src/controlplane/override-index.ts'
 
 const now = new Date('2026-05-01T12:00:00Z')
 const at = (seconds: number) => new Date(now.getTime() + seconds * 1000)
@@ -127,7 +123,10 @@ t.test('no other goes before the one that is found', async () => {
         )
         const found = effectiveOverride(new OverrideIndex(byKey.values()), pool, member, now)
         const able = [...byKey.values()].filter(
-          (one) => holdsMember(one, pool, member) && (one.until === null || one.until > now),
+          (one) =>
+            matchesPattern(one.pool, pool) &&
+            matchesPattern(one.member, member) &&
+            (one.until === null || one.until > now),
         )
         if (found === null) return able.length === 0
         const exact = able.find(isExact)

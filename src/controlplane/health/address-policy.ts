@@ -27,8 +27,30 @@ const ranges = guarded.flatMap(([kind, ...prefixes]) =>
   prefixes.map((text) => ({ kind, prefix: parsePrefix(text)! })),
 )
 
-/** IPv6 addresses that reach an IPv4 one: mapped (RFC 4291 section 2.5.5.2), and by NAT64 (RFC 6052 section 2.1). */
-const embedding = [parsePrefix('::ffff:0:0/96')!, parsePrefix('64:ff9b::/96')!]
+/** IPv6 addresses that reach an IPv4 one, and where in them its four octets begin. In order: the first that holds counts. */
+const embedding = (
+  [
+    // These two are IPv6's own, though the range of the compatible ones holds them.
+    ['::/128', null],
+    ['::1/128', null],
+    // RFC 4291 section 2.5.5: compatible and mapped.
+    ['::/96', 12],
+    ['::ffff:0:0/96', 12],
+    // SIIT's translated ones (RFC 2765 section 2.1).
+    ['::ffff:0:0:0/96', 12],
+    // NAT64: the well-known prefix (RFC 6052 section 2.1), and the local ones (RFC 8215), taken to be /96 themselves.
+    ['64:ff9b::/96', 12],
+    ['64:ff9b:1::/48', 12],
+    // 6to4 (RFC 3056 section 2).
+    ['2002::/16', 2],
+  ] as const
+).map(([text, start]) => ({ prefix: parsePrefix(text)!, start }))
+
+/** The IPv4 address that an IPv6 one reaches; any other as it is. */
+function reached(octets: Uint8Array): Uint8Array {
+  const start = embedding.find(({ prefix }) => prefixHolds(prefix, octets, octets.length))?.start ?? null
+  return start === null ? octets : octets.subarray(start, start + 4)
+}
 
 export class AddressPolicy {
   /** Refuses no address. */
@@ -46,9 +68,7 @@ export class AddressPolicy {
     // A zone index says by which interface, not where to.
     const octets = parseAddress(address.replace(/%.*$/, ''))
     if (octets === null) return `"${address}" is no address`
-    const judged = embedding.some((prefix) => prefixHolds(prefix, octets, octets.length))
-      ? octets.subarray(12)
-      : octets
+    const judged = reached(octets)
     const holds = (prefix: Prefix): boolean => prefixHolds(prefix, judged, judged.length)
     const found = ranges.find(({ prefix }) => holds(prefix))
     if (found === undefined || this.#allowed.some(holds)) return null

@@ -11,6 +11,7 @@ export interface CanaryAddress {
   readonly port: number
 }
 
+const silentRounds = 5
 const intervalMs = 2000
 const timeoutMs = 1000
 /** The longest time from one word of a canary to the next. */
@@ -38,20 +39,30 @@ export function canaryName({ host, port }: CanaryAddress): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+export interface CanaryOptions extends SchedulerOptions {
+  /** Called once, when no canary has answered in the first `silentRounds` rounds: the guard does without them then. */
+  readonly onSilence?: () => void
+}
+
 /** Asks until it is disposed of. @param onWord a canary has answered, or has not */
 export function startCanaries(
   canaries: readonly CanaryAddress[],
   probe: Probe,
   onWord: (name: string, ok: boolean) => void,
-  options: SchedulerOptions = {},
+  options: CanaryOptions = {},
 ): AsyncDisposable {
   const scheduler = new Scheduler(options)
+  /** Words until it is said that all are silent; below 1 once that is settled. */
+  let patience = silentRounds * canaries.length
   for (const canary of canaries) {
     const name = canaryName(canary)
     scheduler.schedule(intervalMs, async (signal) => {
       const target = { pool: '', member: name, address: canary.host, port: canary.port, monitor }
       const verdict = await probe(target, signal)
-      if (!signal.aborted) onWord(name, verdict.ok)
+      if (signal.aborted) return null
+      onWord(name, verdict.ok)
+      if (verdict.ok) patience = 0
+      else if (--patience === 0) options.onSilence?.()
       return null
     })
   }

@@ -93,16 +93,18 @@ function askByUdp(
     )
   }
   stop.addEventListener('abort', onStop)
-  socket.on('error', (error: NodeJS.ErrnoException) =>
-    finish(fault('connect', `udp ${error.code ?? error.message}`)),
-  )
+  const onError = (error: NodeJS.ErrnoException): void =>
+    finish(fault('connect', `udp ${error.code ?? error.message}`))
+  socket.on('error', onError)
   socket.on('message', (message) => {
     const answer = readDnsAnswer(message, id, question, false)
     if (typeof answer === 'string') astray = answer
     else finish(answer.truncated ? 'truncated' : answer)
   })
-  socket.connect(port, address, () => {
-    if (!over) socket.send(encodeDnsQuery(id, question))
+  // The types leave it out, but an address that there is no way to is an error for the callback, and not an event.
+  socket.connect(port, address, (error?: Error) => {
+    if (error) onError(error)
+    else if (!over) socket.send(encodeDnsQuery(id, question))
   })
   if (stop.aborted) onStop()
   return promise

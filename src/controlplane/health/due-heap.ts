@@ -3,7 +3,7 @@
  * taken out or moved in O(log n). Leaving dead entries in place and skipping them later would be shorter, but then
  * a configuration that changes every second would grow the heap by all members each time.
  *
- * Bound: one entry per scheduled job, which is one per member.
+ * Bound: one entry per scheduled job, which is one per check.
  */
 export interface Due {
   dueMs: number

@@ -1,4 +1,4 @@
-import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
+import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { GrpcMonitor } from '../model.ts'
@@ -87,28 +87,38 @@ export async function probeGrpc(
 function call(socket: Socket, origin: string, service: string, stop: AbortSignal): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<Outcome>()
   let over = false
+  let session: ClientHttp2Session | null = null
   const finish = (outcome: Outcome): void => {
     if (over) return
     over = true
     stop.removeEventListener('abort', onStop)
-    session.destroy()
+    session?.destroy()
     socket.destroy()
     resolve(outcome)
   }
   const onStop = (): void => finish(stop.reason as Fault)
-  const onError = (error: unknown): void => finish(faultOfHttp2(error))
-  const session = connectHttp2(origin, {
-    createConnection: () => socket,
-    maxSessionMemory,
-    settings: { enablePush: false },
-  })
-  session.on('error', onError)
-  session.once('close', () => finish(lostConnection))
   stop.addEventListener('abort', onStop)
   if (stop.aborted) {
     onStop()
     return promise
   }
+  try {
+    session = connectHttp2(origin, {
+      createConnection: () => socket,
+      maxSessionMemory,
+      settings: { enablePush: false },
+    })
+    session.on('error', (error) => finish(faultOfHttp2(error)))
+    session.once('close', () => finish(lostConnection))
+    check(session, service, finish)
+  } catch (error) {
+    // An origin that is no URL, or a session that ended before it was asked anything.
+    finish(faultOfHttp2(error))
+  }
+  return promise
+}
+
+function check(session: ClientHttp2Session, service: string, finish: (outcome: Outcome) => void): void {
   const stream = session.request({
     ':method': 'POST',
     ':path': '/grpc.health.v1.Health/Check',
@@ -132,13 +142,12 @@ function call(socket: Socket, origin: string, service: string, stop: AbortSignal
   stream.once('trailers', (trailers) => {
     callStatus = fieldOf(trailers, 'grpc-status') ?? callStatus
   })
-  stream.on('error', onError)
+  stream.on('error', (error) => finish(faultOfHttp2(error)))
   stream.once('close', () => {
     const broken = brokenOff(stream.rstCode, responded)
     finish(broken ?? judge(callStatus, message))
   })
   stream.end(encodeHealthRequest(service))
-  return promise
 }
 
 function faultOfHeaders(headers: IncomingHttpHeaders): Fault | null {

@@ -21,7 +21,9 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
  *   suspect   canary answers                                    trusting
  *   suspect   other canaries, or too few members are left       trusting
  *
- * With canaries they alone decide, without any the members do.
+ * With canaries they alone decide, from the first answer of one of them on. Until then, and without any, the members do, and
+ * the failures of canaries mean nothing: those that never answered may be misspelt or behind a firewall, and would make
+ * the node suspect for ever.
  *
  * What does not count does not reach a member's machine. To let the machines run on and only show something else would
  * keep the answers too, but when the network is back every member would be down and need `rise` successes, and more
@@ -51,7 +53,7 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
  *
  * At the start nobody is up, so nobody can be struck: members whose first verdict is a failure are down, as ever. Those that
  * come from the store as up can be. Fewer than `minMembers` members, or than `minPools` pools, are too few to tell, and
- * the guard is off. Canaries work with any number, once each has been heard.
+ * the guard is off. Canaries work with any number, once each has been heard and one has answered.
  *
  * Wrongly suspect (dead members stay in the answers until they answer again or the rest does):
  * - A true outage of nearly everything looks the same from here. Nothing is lost by it when all are dead; when a fifth
@@ -66,6 +68,7 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
  *   packets. Canaries beyond the uplink see the first.
  * - Members that are all in one pool, or in one pool but for a few: a pool that fails alone is never isolation.
  * - A canary on this host or in its network.
+ * - A node that starts while it is isolated: no canary has answered yet, and members that it knows nothing of can't be struck.
  * - A blow to a fleet most of which has been down for long (`leastOfAll`), which is what keeps the last few that fail in a
  *   slow decay from looking like a blow.
  * - Intervals of which half are above `maxWindowMs` and so few members that hardly any is heard within it.
@@ -73,8 +76,8 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
  * Not to be told of here: members that are not probed by this node's network (push, static).
  *
  * Costs and bounds: a verdict costs constant time, the beginning and end of a suspicion, and the first verdict after a change of
- * members, one pass over the members. One entry per member, per pool and per canary. Pure: times are milliseconds of one
- * clock that does not go back.
+ * members, one pass over the members. One entry per check (of a member, each monitor is one), per pool and per canary. Pure:
+ * times are milliseconds of one clock that does not go back.
  */
 export interface GuardSettings {
   /** Above 0, up to 1: of the witnesses that are struck, and of the pools. */
@@ -161,6 +164,8 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   readonly #hearings = new AgeingList<Watched<M>>()
   readonly #blows = new AgeingList<Watched<M>>()
   #canaries = new Map<string, { readonly periodMs: number; ok: boolean | null }>()
+  /** Whether one of them has answered since they were set. */
+  #canariesDecide = false
   #members = 0
   /** Members heard, by what they count as, and pools with witnesses and with most of them struck. */
   readonly #heard = { ok: 0, struck: 0, failing: 0 }
@@ -207,16 +212,17 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     this.#windowMs = null
     const { minMembers, minPools } = this.#settings
     const tooFew = this.#members < minMembers || this.#pools.size < minPools
-    return tooFew && this.#canaries.size === 0 ? this.#trust() : null
+    return tooFew && !this.#canariesDecide ? this.#trust() : null
   }
 
-  /** Sets the canaries, at most a few; none lets the members decide. The same again change nothing. */
+  /** Sets the canaries, at most a few; the members decide until one has answered. The same again change nothing. */
   setCanaries(canaries: readonly Canary[]): GuardChange<M> | null {
     const same =
       canaries.length === this.#canaries.size &&
       canaries.every(({ name, periodMs }) => this.#canaries.get(name)?.periodMs === periodMs)
     if (same) return null
     this.#canaries = new Map(canaries.map(({ name, periodMs }) => [name, { periodMs, ok: null }]))
+    this.#canariesDecide = false
     return this.#trust()
   }
 
@@ -229,7 +235,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     if (one === undefined) return counting
     this.#age(atMs)
     this.#hear(one, ok, current, atMs)
-    if (this.#canaries.size === 0) {
+    if (!this.#canariesDecide) {
       if (this.#suspicion === null && !ok && this.#looksStruck()) {
         return { counts: false, change: this.#suspect(this.#struckReason(), this.#window(), atMs) }
       }
@@ -243,7 +249,11 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     const heard = this.#canaries.get(name)
     if (heard === undefined) return null
     heard.ok = ok
-    if (ok) return this.#trust()
+    if (ok) {
+      this.#canariesDecide = true
+      return this.#trust()
+    }
+    if (!this.#canariesDecide) return null
     const all = [...this.#canaries.values()]
     if (this.#suspicion !== null || all.some((canary) => canary.ok !== false)) return null
     this.#age(atMs)

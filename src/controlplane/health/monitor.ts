@@ -105,15 +105,6 @@ export const unmeasured: Measurement = {
 const steadyUp: Measurement = { ...unmeasured, state: 'up' }
 const steadyDown: Measurement = { ...unmeasured, state: 'down', hand: 'needed' }
 
-/** Judging by `rise` and `fall` alone. */
-export const plainJudging: Omit<Judging, 'rise' | 'fall'> = {
-  clear: 1,
-  recheckMs: null,
-  failBack: 'auto',
-  failBackDelayMs: 0,
-  flap: null,
-}
-
 /** @returns the measurement of a state without a streak, such as one from the store */
 export function measured(state: HealthState): Measurement {
   switch (state) {

@@ -2,7 +2,7 @@ import { type Due, DueHeap } from './due-heap.ts'
 
 /**
  * Runs jobs again and again, each at its own interval, spread over time. It knows nothing of probes: the checker
- * gives it one job per member.
+ * gives it one job per check, which is one monitor of one member.
  *
  * - A new job runs at once, ahead of nothing and together with every other that is due, up to `concurrency`.
  * - From then on it follows a grid of its own: points one interval apart, whose phase comes from the golden-ratio

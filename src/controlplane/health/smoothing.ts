@@ -1,16 +1,12 @@
 import type { ProbeVerdict } from './verdict.ts'
 
 /**
- * How long members and pools take to answer, smoothed, and the choice of the fastest pool that is made of it.
+ * How long members take to answer, smoothed, and the choice of the fastest of several.
  *
  * A member's time is an exponentially weighted mean with the weight of TCP's smoothed round-trip time (RFC 6298 section
  * 2): each new sample counts for an eighth, so that a change shows after some ten probes and a single slow one hardly. A
  * failure is no sample: how long a connection took to be refused says nothing of how long an answer takes, and a
  * timeout would be its own setting; that a member fails is the business of its state.
- *
- * A pool's time is the mean of its members that are up. Clients get any of them, so this is what they wait for on
- * average. The best member's would send everybody to a pool for the sake of one that few of them get, the
- * median's would be blind for the slow half.
  */
 const sampleShare = 1 / 8
 
@@ -24,12 +20,6 @@ export function smooth(
 ): number | null {
   if (!ok) return beforeMs
   return beforeMs === null ? durationMs : beforeMs + (durationMs - beforeMs) * sampleShare
-}
-
-/** @param timesMs smoothed times of the members that are up, null for one without a sample; the pool's is null without any */
-export function poolTime(timesMs: readonly (number | null)[]): number | null {
-  const samples = timesMs.filter((timeMs) => timeMs !== null)
-  return samples.length === 0 ? null : samples.reduce((sum, timeMs) => sum + timeMs, 0) / samples.length
 }
 
 /** One of the things to choose among, and how long it takes; null when that is not known. */

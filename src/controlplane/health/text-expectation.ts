@@ -7,15 +7,12 @@ import { LeastRecentMap } from './least-recent.ts'
  *
  * Only the first 64 KiB count. Substrings are looked for while octets come and cost a few of them; patterns need the whole
  * text, and are matched by RE2, which takes time in proportion to it whatever the pattern: JavaScript's own expressions
- * could be made to run for ever, by a member or by whoever writes the pattern. Text is matched as it came, as octets of
- * UTF-8.
+ * could be made to run for ever, by a member or by whoever writes the pattern. It grows with the pattern, too, whose size the
+ * document bounds. Text is matched as it came, as octets of UTF-8.
  */
 
 /** Octets of a text that are read and searched. */
 export const textLimit = 64 * 1024
-
-/** The time of a match grows with the pattern, too: 64 KiB against one of this size can take half a second. */
-const largestPattern = 200
 
 /** At most 256 patterns; each may use 8 MiB while it is matched, and a few KiB as a rule. */
 const patterns = new LeastRecentMap<string, RE2JS>(256)
@@ -27,16 +24,6 @@ function compiled(pattern: string): RE2JS {
   const made = RE2JS.compile(pattern)
   patterns.set(pattern, made)
   return made
-}
-
-/** What is wrong with a pattern, for whoever takes one from a person; null when nothing is. */
-export function patternProblem(pattern: string): string | null {
-  try {
-    const size = RE2JS.compile(pattern).programSize()
-    return size > largestPattern ? `compiles to ${size} steps, and ${largestPattern} are the limit` : null
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
 }
 
 /** Looks for a substring in what comes piece by piece. Keeps no more octets than could begin a match. */

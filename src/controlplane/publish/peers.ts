@@ -5,7 +5,8 @@
  * written, read and gone through when they are others than before.
  *
  * What others say is good for `staleMs`: a node whose row is older has no vote, and when this node has not reached the
- * database for so long, nobody has, and it decides alone. So does a node that is the only one.
+ * database for so long, nobody has, and it decides alone. So does a node that is the only one. An exchange is as old as its
+ * beginning, and a timer of its own sees to it, for an exchange may hang longer than that.
  *
  * Bounds: a vote for each member of pools that want a majority, of each live node; reports that wait to be stored, one a member.
  */
@@ -51,15 +52,16 @@ export class Peers implements AsyncDisposable {
   readonly #staleMs: number
   readonly #abort = new AbortController()
   readonly #startedAt = new Date()
-  /** By node. */
-  readonly #said = new Map<string, { readonly version: number; readonly byPool: NodeVerdicts }>()
+  /** By node. Another map once what was said has run out. */
+  #said = new Map<string, { readonly version: number; readonly byPool: NodeVerdicts }>()
   /** By pool and member. */
   readonly #reports = new Map<string, MemberReport>()
   #reportsSince: Date | null = null
   /** The verdicts that the others can read; undefined before the first exchange. */
   #sent: NodeVerdicts | null | undefined
   #version = 0
-  #heardAtMs = Number.NEGATIVE_INFINITY
+  /** Runs out with what the others have said. */
+  #stale: NodeJS.Timeout | undefined
   #wake = Promise.withResolvers<void>()
   readonly #asked = Promise.withResolvers<void>()
   #loop: Promise<void> | undefined
@@ -106,6 +108,7 @@ export class Peers implements AsyncDisposable {
   async stop(): Promise<void> {
     this.#abort.abort()
     await this.#loop
+    clearTimeout(this.#stale)
     if (this.#loop === undefined || !this.#options.database.up) return
     await this.#options.database.record((tx) => leave(tx, this.#options.node.id)).catch(() => undefined)
   }
@@ -120,7 +123,6 @@ export class Peers implements AsyncDisposable {
       this.#wake = Promise.withResolvers()
       await this.#exchange()
       this.#asked.resolve()
-      this.#dropStale()
       const busy = this.#options.verdicts() !== null || this.#options.takesReports()
       const timer = new AbortController()
       const waited = delay(busy ? everyMs : everyMs * idleFactor, undefined, {
@@ -138,12 +140,17 @@ export class Peers implements AsyncDisposable {
     if (!database.up) return
     const reports = [...this.#reports.values()]
     this.#reports.clear()
+    const beganMs = performance.now()
     try {
       const heard = await database.record((tx) => this.#talk(tx, reports))
-      this.#heardAtMs = performance.now()
       this.#sent = heard.sent
       this.#reportsSince = heard.since
       if (heard.reports.length > 0) this.#options.onReports(heard.reports)
+      const leftMs = beganMs + this.#staleMs - performance.now()
+      // When all ran out meanwhile, the next exchange reads it anew; this one left out what was known then.
+      if (leftMs <= 0 || heard.said !== this.#said) return
+      clearTimeout(this.#stale)
+      this.#stale = setTimeout(() => this.#dropStale(), leftMs)
       this.#take(heard.voters, heard.verdicts)
     } catch (error) {
       // Those that came meanwhile are newer.
@@ -171,13 +178,14 @@ export class Peers implements AsyncDisposable {
     })
     await saveReports(tx, reports)
     const voters = await listVoters(tx, node.id, this.#staleMs)
-    const changed = voters.filter((voter) => this.#said.get(voter.id)?.version !== voter.version)
+    const said = this.#said
+    const changed = voters.filter((voter) => said.get(voter.id)?.version !== voter.version)
     const verdicts = await readVerdicts(
       tx,
       changed.map(({ id }) => id),
     )
-    if (!takesReports()) return { sent, voters, verdicts, reports: [], since: null }
-    return { sent, voters, verdicts, ...(await readReports(tx, this.#reportsSince)) }
+    if (!takesReports()) return { sent, said, voters, verdicts, reports: [], since: null }
+    return { sent, said, voters, verdicts, ...(await readReports(tx, this.#reportsSince)) }
   }
 
   #take(
@@ -200,10 +208,9 @@ export class Peers implements AsyncDisposable {
 
   /** This node has not reached the database for too long: it is on its own. */
   #dropStale(): void {
-    if (this.#said.size === 0 || performance.now() - this.#heardAtMs < this.#staleMs) return
     const changed = new Map<string, MemberKey>()
     for (const { byPool } of this.#said.values()) addDifferences(byPool, {}, changed)
-    this.#said.clear()
+    this.#said = new Map()
     this.#tell(changed)
   }
 

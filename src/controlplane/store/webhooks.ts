@@ -1,6 +1,7 @@
 /**
  * Webhooks. Their secrets leave the store by `getWebhook` and the lists, for the sender; the audit log says only that
- * one was kept or changed, and an error of the database never brings the statement with its parameters.
+ * one was kept or changed, and an error of the database never brings the statement with its parameters. Nor does the audit
+ * log keep the query of a URL, where receivers like to have a token.
  */
 import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
@@ -115,7 +116,7 @@ function makeSecret(): string {
 }
 
 function withoutSecret(webhook: Webhook, secret: 'kept' | 'changed'): object {
-  return { ...webhook, secret }
+  return { ...webhook, url: webhook.url.replace(/\?.*$/s, ''), secret }
 }
 
 const copy = (words: readonly string[] | null) => (words === null ? null : [...words])

@@ -252,6 +252,10 @@ t.test('what is wrong is named', async (t) => {
     [{ expect: { pattern: '(a)\\1' } }, /^expect\.pattern: .*no back-references: invalid escape sequence/],
     [{ expect: { pattern: '((a{100}){100}){100}' } }, /^expect\.pattern: .*invalid repeat count/],
     [
+      { expect: { pattern: '(a{30}){30}' } },
+      /^expect\.pattern: must be .* of at most 100 steps, and this one compiles to \d{3}$/,
+    ],
+    [
       { expect: { pattern: '' } },
       /^expect\.pattern: must be a regular expression of RE2 of 1 to 1024 characters/,
     ],

@@ -30,6 +30,13 @@ t.test('what is refused, and as what', async (t) => {
     ['::ffff:127.0.0.1', 'loopback'],
     ['::ffff:a9fe:a9fe', 'link-local'],
     ['64:ff9b::169.254.169.254', 'link-local'],
+    ['::127.0.0.1', 'loopback'],
+    ['::a9fe:a9fe', 'link-local'],
+    ['::ffff:0:127.0.0.1', 'loopback'],
+    ['64:ff9b:1::a9fe:a9fe', 'link-local'],
+    ['64:ff9b:1:2:3:4:127.0.0.1', 'loopback'],
+    ['2002:7f00:1::', 'loopback'],
+    ['2002:a9fe:a9fe:1::5', 'link-local'],
   ] as const) {
     t.equal(strict.refusal(address), `${address} is ${kind} and not allowed to be probed`)
   }
@@ -50,13 +57,19 @@ t.test('where members live', async (t) => {
     '100.100.100.199',
     '223.255.255.255',
     '240.0.0.1',
-    '::2',
     '2001:db8::1',
     'fd00::1',
     'fe7f::1',
     'fec0::1',
     '::ffff:192.0.2.1',
     '64:ff9b::192.0.2.1',
+    '64:ff9b:1::192.0.2.1',
+    '64:ff9b:2::127.0.0.1',
+    '::192.0.2.1',
+    '::ffff:0:192.0.2.1',
+    '::1:0:127.0.0.1',
+    '2002:c000:201::7f00:1',
+    '2003:7f00:1::',
   ]) {
     t.equal(strict.refusal(address), null, address)
   }
@@ -75,7 +88,7 @@ t.test('an IPv4 address is judged alike however it is embedded', async () => {
   fc.assert(
     fc.property(fc.ipV4(), (address) => {
       const refused = policy.refusal(address) !== null
-      return ['::ffff:', '64:ff9b::'].every(
+      return ['::ffff:', '64:ff9b::', '64:ff9b:1::', '::ffff:0:'].every(
         (before) => (policy.refusal(before + address) !== null) === refused,
       )
     }),

@@ -58,6 +58,28 @@ t.test('one that is asked at the end says nothing', async (t) => {
   t.same(words, [])
 })
 
+t.test('it is said once when none has ever answered', async (t) => {
+  const clock = new HandClock()
+  const canaries = [53, 853].map((port) => ({ host: '192.0.2.1', port }))
+  let words = 0
+  const silences: number[] = []
+  const start = (answering: (port: number) => boolean) =>
+    startCanaries(
+      canaries,
+      async ({ port }) => (answering(port) ? success : refused),
+      () => words++,
+      { clock, random: () => 0.3, onSilence: () => silences.push(words) },
+    )
+  const silent = start(() => false)
+  await clock.advance(60_000)
+  await silent[Symbol.asyncDispose]()
+  t.same(silences, [10], 'after five rounds of two')
+  const one = start((port) => port === 53)
+  await clock.advance(60_000)
+  await one[Symbol.asyncDispose]()
+  t.same(silences, [10])
+})
+
 t.test('end to end: a canary that can be connected to, and one that can not, tell the checker', async (t) => {
   const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -76,10 +98,14 @@ t.test('end to end: a canary that can be connected to, and one that can not, tel
   })
   t.teardown(() => checker.stop())
   checker.setCanaries([{ name: canaryName(canary), periodMs: canaryPeriodMs }])
-  server.close()
-  await once(server, 'close')
-  const asked = startCanaries([canary], probe, (name, ok) => checker.canary(name, ok))
+  const answered = Promise.withResolvers<void>()
+  const asked = startCanaries([canary], probe, (name, ok) => {
+    checker.canary(name, ok)
+    answered.resolve()
+  })
   t.teardown(() => asked[Symbol.asyncDispose]())
+  await answered.promise
+  server.close()
   await heard.promise
   t.same(suspicions, ['the canary does not answer'])
   heard = Promise.withResolvers()

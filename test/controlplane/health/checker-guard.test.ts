@@ -60,6 +60,7 @@ t.test('a blow takes nobody out, and what it took before it was noticed is given
 t.test('members that are new under suspicion do not keep the first round from ending', async (t) => {
   const { checker, clock, guard, failAll, heal, said, shown, targets } = fleet(t)
   checker.setCanaries([{ name: 'canary', periodMs: 2000 }])
+  checker.canary('canary', true)
   checker.canary('canary', false)
   t.ok(guard.suspicion)
   failAll()
@@ -81,6 +82,7 @@ t.test('members that are new under suspicion do not keep the first round from en
 t.test('a restored state under suspicion is not overwritten by what does not count', async (t) => {
   const { checker, clock, failAll, heal, said, shown, targets, round } = fleet(t)
   checker.setCanaries([{ name: 'canary', periodMs: 2000 }])
+  checker.canary('canary', true)
   checker.canary('canary', false)
   failAll()
   checker.restore([
@@ -213,6 +215,7 @@ t.test('a node that doubts its network goes with the others', async (t) => {
   const votes: Votes = { up: 0, down: 1 }
   const { checker, clock, said, shown } = fleet(t, { votes: () => votes })
   checker.setCanaries([{ name: 'canary', periodMs: 2000 }])
+  checker.canary('canary', true)
   checker.setTargets([target(probeOf(80), 'a', 'web', 'majority'), target(push(), 'p', 'web', 'majority')])
   await clock.advance(1)
   t.same(said(), ['web/p unknown>down', 'web/a unknown>up'], 'a tie')

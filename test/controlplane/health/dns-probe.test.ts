@@ -45,6 +45,11 @@ async function serveUdp(t: { teardown(fn: () => unknown): void }, reply: Reply, 
 const address: Answer = { type: 'A', name: 'www.example.test', ttl: 30, data: '192.0.2.1' }
 const other: Answer = { type: 'A', name: 'www.example.test', ttl: 30, data: '192.0.2.2' }
 
+t.test('an address that no socket may go to', async (t) => {
+  const failure = await probe({ ...targetOf(53, monitorWith({})), address: '255.255.255.255' }, never)
+  t.match(failure, { ok: false, failure: 'connect', reason: /^udp E[A-Z]+$/ })
+})
+
 t.test('a query, and the data that must be in its answer', async (t) => {
   const seen: Packet[] = []
   const port = await serveUdp(t, (query) => {

@@ -1,10 +1,14 @@
+import { getEventListeners, once } from 'node:events'
 import { createSecureServer, createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2'
-import type { Socket } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
 import t from 'tap'
+import { AddressPolicy } from '../../../src/controlplane/health/address-policy.ts'
+import { probeGrpc } from '../../../src/controlplane/health/grpc-probe.ts'
 import { probe } from '../../../src/controlplane/health/probe.ts'
+import { TlsClient } from '../../../src/controlplane/health/tls-client.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type { GrpcMonitor } from '../../../src/controlplane/model.ts'
 import { tlsDefaults } from '../model-defaults.ts'
@@ -49,6 +53,21 @@ function healthyServer() {
   health.addToServer(server)
   return { server, health }
 }
+
+t.test('what can not be called at all leaves nothing behind', async (t) => {
+  const server = createTcpServer().listen(0, '::1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const closed = once(server, 'connection').then(([socket]: Socket[]) => once(socket!.resume(), 'close'))
+  // No URL has a zone in it.
+  const stop = new AbortController()
+  const context = { policy: AddressPolicy.anywhere, tls: new TlsClient(null), resolve: async () => [] }
+  const target = { ...targetOf(port, monitorWith({})), address: '::1%lo' }
+  t.match(await probeGrpc(target, monitorWith({}), context, stop.signal), { failure: 'protocol' })
+  await closed
+  t.equal(getEventListeners(stop.signal, 'abort').length, 0)
+})
 
 t.test('a real gRPC server', async (t) => {
   const { server, health } = healthyServer()

@@ -22,6 +22,7 @@ export class GuardModel {
   readonly #windowMs: number
   readonly #members = new Map<string, Heard>()
   readonly #canaries: Map<string, boolean | null>
+  #canariesDecide = false
   readonly #canaryPeriodMs: number
   suspectSinceMs: number | null = null
 
@@ -44,7 +45,7 @@ export class GuardModel {
     const heard = this.#members.get(member) ?? { pool, said: [] }
     this.#members.set(member, heard)
     heard.said.push(said)
-    if (this.#canaries.size === 0) {
+    if (!this.#canariesDecide) {
       if (this.suspectSinceMs === null && !said.ok && this.#struck(said.atMs)) {
         this.suspectSinceMs = said.atMs
         return { counts: false, giveBack: this.#lost(said.atMs, this.#windowMs) }
@@ -57,8 +58,14 @@ export class GuardModel {
 
   canary(name: string, ok: boolean, atMs: number): string[] | null {
     this.#canaries.set(name, ok)
-    if (ok) this.#trust()
-    else if (this.suspectSinceMs === null && [...this.#canaries.values()].every((one) => one === false)) {
+    if (ok) {
+      this.#canariesDecide = true
+      this.#trust()
+    } else if (
+      this.#canariesDecide &&
+      this.suspectSinceMs === null &&
+      [...this.#canaries.values()].every((one) => one === false)
+    ) {
       this.suspectSinceMs = atMs
       return this.#lost(atMs, Math.max(this.#windowMs, this.#canaryPeriodMs))
     }

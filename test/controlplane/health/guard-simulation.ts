@@ -4,14 +4,9 @@ import {
   type GuardSettings,
   SelfIsolationGuard,
 } from '../../../src/controlplane/health/guard.ts'
-import {
-  advance,
-  type Measurement,
-  measured,
-  nextProbeMs,
-  plainJudging,
-} from '../../../src/controlplane/health/monitor.ts'
+import { advance, type Measurement, measured, nextProbeMs } from '../../../src/controlplane/health/monitor.ts'
 import type { HealthState, Judging } from '../../../src/controlplane/model.ts'
+import { timingDefaults } from '../model-defaults.ts'
 import { seededRandom } from './fixture.ts'
 
 export interface Specimen {
@@ -98,7 +93,7 @@ export class Simulation {
 
   /** Verdicts are heard at the time at which they come; what is probed is the world at that time, near enough. */
   #probe(one: Running): void {
-    const judging: Judging = { ...plainJudging, rise: 2, fall: 3, ...one.judging }
+    const judging: Judging = { ...timingDefaults, rise: 2, fall: 3, ...one.judging }
     const ok = this.network && !this.dead.has(one.member)
     const atMs = this.#nowMs
     const before = one.measurement

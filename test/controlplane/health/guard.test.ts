@@ -194,6 +194,27 @@ t.test('canaries alone decide', (t) => {
   t.end()
 })
 
+t.test('canaries that never answer mean nothing, and the members decide', (t) => {
+  const world = new Simulation({ members: fleet([10, 10, 10]), canaries: ['typo', 'walled'] })
+  world.deadCanaries.add('typo').add('walled')
+  world.dead.add('a0')
+  world.runTo(100)
+  t.strictSame(world.changes, [])
+  t.strictSame(world.in('down'), ['a0'])
+  world.network = false
+  world.runTo(200)
+  t.match(world.guard.suspicion?.reason, /members that were up fail at once/)
+  world.network = true
+  world.runTo(300)
+  t.equal(world.guard.suspicion, null, 'and end it')
+  world.deadCanaries.delete('walled')
+  world.runTo(310)
+  world.deadCanaries.add('walled')
+  world.runTo(320)
+  t.equal(world.guard.suspicion?.reason, 'none of 2 canaries answers', 'once one has answered')
+  t.end()
+})
+
 t.test('a restart while isolated', (t) => {
   const restored = new Simulation({
     members: fleet([10, 10, 10], (_pool, index) => ({ start: index === 0 ? 'down' : 'up' })),
@@ -216,8 +237,8 @@ t.test('a restart while isolated', (t) => {
   })
   told.network = false
   told.runTo(600)
-  t.strictSame(told.changes, ['+0.0'])
-  t.equal(told.in('unknown').length, 10, 'canaries know better')
+  t.strictSame(told.changes, [], 'nor do canaries help that never answered')
+  t.equal(told.in('down').length, 10)
   t.end()
 })
 
@@ -298,6 +319,7 @@ t.test('members and canaries that change', (t) => {
   t.strictSame(guard.setCanaries([canary]), { to: 'trusting' }, 'others decide from now on')
   t.equal(guard.setCanaries([canary]), null)
   t.equal(guard.canary('other', false, 2000), null)
+  t.equal(guard.canary('c', true, 2400), null)
   t.notOk(failAll(2500).some(({ change }) => change !== null))
   t.equal(guard.canary('c', true, 22_400), null)
   const change = guard.canary('c', false, 22_500)

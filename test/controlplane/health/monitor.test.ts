@@ -9,14 +9,14 @@ import {
   measured,
   nearChange,
   nextProbeMs,
-  plainJudging,
   unmeasured,
 } from '../../../src/controlplane/health/monitor.ts'
 import { type HealthState, healthStates, type Judging } from '../../../src/controlplane/model.ts'
+import { timingDefaults } from '../model-defaults.ts'
 import { HistoryModel } from './monitor-model.ts'
 
 const judgingWith = (changes: Partial<Judging> = {}): Judging => ({
-  ...plainJudging,
+  ...timingDefaults,
   rise: 2,
   fall: 3,
   ...changes,

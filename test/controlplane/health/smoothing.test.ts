@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { poolTime, prefer, smooth, type Timed } from '../../../src/controlplane/health/smoothing.ts'
+import { prefer, smooth, type Timed } from '../../../src/controlplane/health/smoothing.ts'
 
 const took = (durationMs: number) => ({ ok: true, durationMs }) as const
 const failed = (durationMs: number) => ({ ok: false, durationMs }) as const
@@ -32,13 +32,6 @@ t.test('smoothing is the sum of all samples, each with its weight', (t) => {
       else t.ok(Math.abs(smoothed - expected) < 1e-6, `${smoothed} and ${expected}`)
     }),
   )
-  t.end()
-})
-
-t.test('the time of a pool', (t) => {
-  t.equal(poolTime([]), null)
-  t.equal(poolTime([null]), null)
-  t.equal(poolTime([10, null, 30]), 20)
   t.end()
 })
 

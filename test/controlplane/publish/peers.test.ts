@@ -1,5 +1,6 @@
 /** Two nodes on one PostgreSQL, without the daemons around them. */
 import { EventEmitter, once } from 'node:events'
+import { sql } from 'drizzle-orm'
 import t from 'tap'
 import type { MemberReport, NodeVerdicts } from '../../../src/controlplane/model.ts'
 import { Peers, type PeersOptions } from '../../../src/controlplane/publish/peers.ts'
@@ -111,6 +112,28 @@ t.test('a node that lost the database decides alone', async (t) => {
   await a.database[Symbol.asyncDispose]()
   await a.until(() => a.peers.votes('web', 'm1') === null)
   t.ok(a.told.includes('web/m1'))
+})
+
+t.test('a node whose exchange hangs decides alone, and hears the others again afterwards', async (t) => {
+  const url = await server.createDatabase()
+  await using a = await startNode(url, 'a', { staleMs: 300 })
+  await using b = await startNode(url, 'b', { staleMs: 300 })
+  b.verdicts = { web: { m1: 'down' } }
+  b.peers.hint()
+  await a.until(() => a.peers.votes('web', 'm1')?.down === 1)
+  // The beat of either node waits for the table, whatever else goes on.
+  const release = Promise.withResolvers<void>()
+  await using other = await Database.open({ url, dataDir: '/nonexistent' })
+  await other.ready(AbortSignal.timeout(60_000))
+  const lock = other.record(async (tx) => {
+    await tx.execute(sql`lock table nodes in access exclusive mode`)
+    await release.promise
+  })
+  await a.until(() => a.peers.votes('web', 'm1') === null)
+  t.ok(a.database.up, 'nothing has failed')
+  release.resolve()
+  await lock
+  await a.until(() => a.peers.votes('web', 'm1')?.down === 1)
 })
 
 t.test('a report reaches the other node', async (t) => {

@@ -16,7 +16,7 @@ const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
 const input = (name: string, change: Partial<WebhookInput> = {}): WebhookInput => ({
   name,
-  url: 'https://hooks.example.test/a',
+  url: 'https://hooks.example.test/a?token=s3cr3t',
   secret: null,
   kinds: null,
   pools: null,
@@ -68,6 +68,8 @@ export const webhooksSuite: Suite = async (t, database) => {
       { action: 'webhook.put', before: null, after: { secret: 'changed', timeoutMs: 15_000 } },
     ])
     t.notMatch(JSON.stringify(audit), /whsec_/, 'no secret in the audit log')
+    t.match(audit[3], { after: { url: 'https://hooks.example.test/a' } })
+    t.notMatch(JSON.stringify(audit), /s3cr3t/, 'and no token of the receiver')
   })
 
   await t.test('what the database refuses, without the secret', async (t) => {
