@@ -22,6 +22,8 @@ export interface Syscalls {
   read(fd: number, buffer: number, length: number): number
   close(fd: number): number
   usleep(microseconds: number): number
+  /** Of the calling thread. */
+  schedSetattr(attributes: number): number
   errno(): number
   /** Where the memory of a view is; it must be kept for as long as the address is used. */
   address(view: Uint8Array): number
@@ -82,7 +84,14 @@ export const errnos = {
   hostunreach: 113,
 } as const
 
-const platforms: readonly string[] = ['linux x64', 'linux arm64', 'linux riscv64', 'linux loong64']
+/** By platform, the number of sched_setattr(2), which older C libraries have no function for. */
+const schedSetattrNumbers: Readonly<Record<string, number>> = {
+  'linux x64': 314,
+  'linux arm64': 274,
+  'linux riscv64': 274,
+  'linux loong64': 274,
+}
+const platforms = Object.keys(schedSetattrNumbers)
 
 type Koffi = typeof import('koffi')
 
@@ -105,6 +114,7 @@ export function loadSyscalls(
   }
   // What the process has loaded already, which is libc whatever its file is called.
   const libc = koffi.load(null)
+  const syscall = libc.func('long syscall(long, int, uintptr_t, uint32_t)')
   return {
     socket: libc.func('int socket(int, int, int)'),
     bind: libc.func('int bind(int, uintptr_t, uint32_t)'),
@@ -118,6 +128,7 @@ export function loadSyscalls(
     read: libc.func('long read(int, uintptr_t, size_t)'),
     close: libc.func('int close(int)'),
     usleep: libc.func('int usleep(uint32_t)'),
+    schedSetattr: (attributes) => syscall(schedSetattrNumbers[platform]!, 0, attributes, 0),
     errno: () => koffi.errno(),
     address: (view) => Number(koffi.address(view)),
   }

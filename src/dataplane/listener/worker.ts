@@ -11,6 +11,7 @@ import { Responder } from '../answer/responder.ts'
 import { Counters } from '../counters.ts'
 import { ServingState, type ServingUpdate } from '../zone/state.ts'
 import type { BatchEnd, FromWorker, Listener, ToWorker, WorkerInput } from './protocol.ts'
+import { askForShortTurns } from './short-turns.ts'
 import { loadSyscalls, SyscallError } from './syscalls.ts'
 import { startTcp, tcpLimitsOfProcess } from './tcp.ts'
 import { UdpBatch } from './udp-batch.ts'
@@ -54,7 +55,9 @@ async function listenByEvents(): Promise<void> {
 }
 
 async function serveInBatches(end: BatchEnd): Promise<void> {
-  const listener = new UdpBatch(loadSyscalls(), end, responder, counters)
+  const syscalls = loadSyscalls()
+  askForShortTurns(syscalls)
+  const listener = new UdpBatch(syscalls, end, responder, counters)
   say({ kind: 'listening', bound: listen, skipped: [] })
   try {
     runBatches(listener, new Int32Array(end.doorbell.rings))
