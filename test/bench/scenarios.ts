@@ -1,20 +1,7 @@
 /** What is measured, by name. The first part are loads that all servers get in turn; the others are programs of their own. */
-import type { QueryFile } from './query-files.ts'
+import { type QueryFile, queryFiles } from './query-files.ts'
 
-export const loadNames = [
-  'hit',
-  'miss',
-  'lb',
-  'weighted',
-  'hash',
-  'geo',
-  'subnet',
-  'mixed',
-  'flood',
-  'any',
-  'large',
-  'tcp',
-] as const
+export const loadNames = [...queryFiles, 'tcp'] as const
 export type LoadName = (typeof loadNames)[number]
 export const otherNames = ['tail', 'monitors', 'failover', 'scale'] as const
 export type OtherName = (typeof otherNames)[number]
