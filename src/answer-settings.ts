@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from './config.ts'
+import type { AnswerSettings } from './dataplane/image/answer-settings.ts'
 import { parseName } from './dataplane/wire/name.ts'
-import type { AnswerSettings } from './dataplane/zone/answer-settings.ts'
 
 /**
  * What the configuration says of responses.

@@ -5,10 +5,10 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import type { RateLimit } from './dataplane/image/answer-settings.ts'
 import type { ListenAddress } from './dataplane/listener/protocol.ts'
 import { canonicalAddress } from './dataplane/wire/address.ts'
 import { type Prefix, parsePrefix } from './dataplane/wire/prefix.ts'
-import type { RateLimit } from './dataplane/zone/answer-settings.ts'
 import { type LogLevel, logLevels, maskPasswords } from './telemetry/log.ts'
 
 export interface Config {

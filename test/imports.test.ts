@@ -23,9 +23,9 @@ const dataplane: Readonly<Record<string, readonly string[]>> = {
   'dataplane/counters.ts': [],
   'dataplane/random.ts': [],
   'dataplane/wire': [],
-  'dataplane/zone': ['dataplane/wire'],
-  'dataplane/answer': ['dataplane/wire', 'dataplane/zone', 'dataplane/counters.ts', 'dataplane/random.ts'],
-  'dataplane/listener': ['dataplane/wire', 'dataplane/zone', 'dataplane/answer', 'dataplane/counters.ts'],
+  'dataplane/image': ['dataplane/wire'],
+  'dataplane/answer': ['dataplane/wire', 'dataplane/image', 'dataplane/counters.ts', 'dataplane/random.ts'],
+  'dataplane/listener': ['dataplane/wire', 'dataplane/image', 'dataplane/answer', 'dataplane/counters.ts'],
 }
 
 /** Packages that one file alone may import. */
@@ -47,14 +47,20 @@ const rules: readonly Rule[] = [
     if (layer === undefined) return 'this part of the data plane has no layer'
     return isIn(inside(to), layer, ...dataplane[layer]!)
       ? null
-      : 'inside the data plane: wire <- zone <- answer <- listener'
+      : 'inside the data plane: wire <- image <- answer <- listener'
   },
   ({ from, to }) => {
     if (!isIn(from, 'controlplane') || !isFile(to)) return null
-    const allowed = ['controlplane', 'telemetry', 'dataplane/wire', 'dataplane/zone', 'dataplane/counters.ts']
+    const allowed = [
+      'controlplane',
+      'telemetry',
+      'dataplane/wire',
+      'dataplane/image',
+      'dataplane/counters.ts',
+    ]
     return to.startsWith('schema/') || isIn(inside(to), ...allowed)
       ? null
-      : 'the control plane imports wire, zone and counters of the data plane, and nothing that composes it'
+      : 'the control plane imports wire, image and counters of the data plane, and nothing that composes it'
   },
   ({ from, to }) => {
     const home = apart.find((place) => isIn(from, place))
@@ -148,9 +154,9 @@ t.test('the environment is read in one place', async (t) => {
 t.test('the rules find what is wrong', async (t) => {
   const wrong: [string, string][] = [
     ['dataplane/wire/name.ts', 'pg'],
-    ['dataplane/wire/name.ts', 'src/dataplane/zone/image.ts'],
-    ['dataplane/zone/image.ts', 'src/dataplane/counters.ts'],
-    ['dataplane/zone/image.ts', 'src/dataplane/answer/responder.ts'],
+    ['dataplane/wire/name.ts', 'src/dataplane/image/image.ts'],
+    ['dataplane/image/image.ts', 'src/dataplane/counters.ts'],
+    ['dataplane/image/image.ts', 'src/dataplane/answer/responder.ts'],
     ['dataplane/answer/responder.ts', 'src/dataplane/listener/fleet.ts'],
     ['dataplane/listener/fleet.ts', 'src/controlplane/model.ts'],
     ['dataplane/listener/fleet.ts', 'src/telemetry/log.ts'],

@@ -1,12 +1,12 @@
 /** The real listener with one zone on free ports of 127.0.0.1 and ::1, and a client for each way to ask it. */
 import { createSocket } from 'node:dgram'
 import { decode, type OptAnswer } from 'dns-packet'
+import type { AnswerSettings } from '../../src/dataplane/image/answer-settings.ts'
+import { ZoneCompiler } from '../../src/dataplane/image/compile.ts'
+import { compileDirectory } from '../../src/dataplane/image/directory.ts'
 import { Fleet } from '../../src/dataplane/listener/fleet.ts'
 import { lowerName, parseName } from '../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
-import type { AnswerSettings } from '../../src/dataplane/zone/answer-settings.ts'
-import { ZoneCompiler } from '../../src/dataplane/zone/compile.ts'
-import { compileDirectory } from '../../src/dataplane/zone/directory.ts'
 import { type Endpoint, TcpClient, UdpClient } from '../support/dns-client.ts'
 
 export const apex = 'example.test'

@@ -1,7 +1,6 @@
 /** Trees of plan nodes for tests, from addresses and names. */
-import { parseAddress } from '../../src/dataplane/wire/address.ts'
-import { hostnameToWire } from '../../src/dataplane/wire/name.ts'
-import type { LocationRanges } from '../../src/dataplane/zone/location-ranges.ts'
+
+import type { LocationRanges } from '../../src/dataplane/image/location-ranges.ts'
 import type {
   AnswerNode,
   HashNode,
@@ -9,10 +8,12 @@ import type {
   LocatedNode,
   PlanNode,
   WeightedNode,
-} from '../../src/dataplane/zone/plan-node.ts'
+} from '../../src/dataplane/image/plan-node.ts'
+import { parseAddress } from '../../src/dataplane/wire/address.ts'
+import { hostnameToWire } from '../../src/dataplane/wire/name.ts'
 // It has types alone; loading it tells the coverage that nothing in it was missed.
-import '../../src/dataplane/zone/plan-node.ts'
-import { stableKey } from '../../src/dataplane/zone/stable-key.ts'
+import '../../src/dataplane/image/plan-node.ts'
+import { stableKey } from '../../src/dataplane/image/stable-key.ts'
 
 export const prefix: KeyPrefix = { ipv4: 24, ipv6: 56 }
 

@@ -1,13 +1,14 @@
 /** Zones and serving states for tests, from lines of text such as `www 300 A 192.0.2.1`. */
+
+import { ZoneCompiler } from '../../src/dataplane/image/compile.ts'
+import { compileDirectory } from '../../src/dataplane/image/directory.ts'
+import { compileLocationMap } from '../../src/dataplane/image/location-map.ts'
+import type { LocationRanges } from '../../src/dataplane/image/location-ranges.ts'
+import { compilePlan } from '../../src/dataplane/image/plan-compiler.ts'
+import type { PlanNode } from '../../src/dataplane/image/plan-node.ts'
+import type { ServingUpdate } from '../../src/dataplane/image/state.ts'
 import { hostnameToWire, lowerName, parseName } from '../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
-import { ZoneCompiler } from '../../src/dataplane/zone/compile.ts'
-import { compileDirectory } from '../../src/dataplane/zone/directory.ts'
-import { compileLocationMap } from '../../src/dataplane/zone/location-map.ts'
-import type { LocationRanges } from '../../src/dataplane/zone/location-ranges.ts'
-import { compilePlan } from '../../src/dataplane/zone/plan-compiler.ts'
-import type { PlanNode } from '../../src/dataplane/zone/plan-node.ts'
-import type { ServingUpdate } from '../../src/dataplane/zone/state.ts'
 
 export interface ZoneText {
   readonly apex: string

@@ -3,8 +3,8 @@
  * `crossProblems` stands alone because whoever applies a part of a configuration has to check the merged whole.
  */
 import Type from 'typebox'
+import { namesAbove } from '../../dataplane/image/check.ts'
 import { enclosingHostnames, hostnameToWire, relativeName } from '../../dataplane/wire/name.ts'
-import { namesAbove } from '../../dataplane/zone/check.ts'
 import { aliasAtApex, aliasBesideData } from '../alias-rules.ts'
 import { answeringPools } from '../answering-pools.ts'
 import type { Problem } from '../errors.ts'

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { maxCandidates } from '../../dataplane/zone/plan.ts'
+import { maxCandidates } from '../../dataplane/image/plan.ts'
 import { addressInCnamePool } from '../alias-rules.ts'
 import type { Problem } from '../errors.ts'
 import {

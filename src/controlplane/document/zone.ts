@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import { checkRrset, checkZone } from '../../dataplane/image/check.ts'
 import {
   formatName,
   hostnameToWire,
@@ -9,7 +10,6 @@ import {
 } from '../../dataplane/wire/name.ts'
 import { formatRdata, parseRdata, parseType, rdataDoubt, typeName } from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
-import { checkRrset, checkZone } from '../../dataplane/zone/check.ts'
 import type { Problem } from '../errors.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model.ts'
 import { formatSeconds } from './duration.ts'

@@ -3,7 +3,7 @@
  * place in the service; addresses whose lists are equal are in one area. Pure, and run where a table is (see
  * `location-thread.ts`).
  */
-import { type LocationRanges, maxAreas } from '../../dataplane/zone/location-ranges.ts'
+import { type LocationRanges, maxAreas } from '../../dataplane/image/location-ranges.ts'
 import { ControlError } from '../errors.ts'
 import type { Choice, GeoRules, Location } from '../model.ts'
 import { type CidrRanges, cidrRanges } from './cidr.ts'

@@ -1,7 +1,7 @@
 /** The location thread: has the table, and makes areas of it. See `location-thread.ts`. */
 import { readFileSync, statSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
-import { compileLocationMap } from '../../dataplane/zone/location-map.ts'
+import { compileLocationMap } from '../../dataplane/image/location-map.ts'
 import type { CallAnswer } from '../called-thread.ts'
 import { geoAreas, nearestAreas } from './areas.ts'
 import {

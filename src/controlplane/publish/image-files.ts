@@ -15,7 +15,7 @@ import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { ZoneImage } from '../../dataplane/zone/image.ts'
+import { ZoneImage } from '../../dataplane/image/image.ts'
 import type { HeldZone } from './zone-images.ts'
 
 const magic = Buffer.from('pooldns\x01', 'latin1')

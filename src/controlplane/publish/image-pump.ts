@@ -2,8 +2,8 @@
  * Hands updates to the workers one generation at a time. While one is under way, what comes is merged into the next, so
  * a burst of changes costs the workers one swap and nothing waits in a queue: pending is at most one image a slot.
  */
-import type { AnswerSettings } from '../../dataplane/zone/answer-settings.ts'
-import type { ServingUpdate } from '../../dataplane/zone/state.ts'
+import type { AnswerSettings } from '../../dataplane/image/answer-settings.ts'
+import type { ServingUpdate } from '../../dataplane/image/state.ts'
 
 export type Images = Omit<ServingUpdate, 'generation'>
 

@@ -8,8 +8,8 @@
  *
  * Bounded by the services and pools of the configuration.
  */
-import { compilePlan } from '../../dataplane/zone/plan-compiler.ts'
-import type { AnswerNode, PlanNode } from '../../dataplane/zone/plan-node.ts'
+import { compilePlan } from '../../dataplane/image/plan-compiler.ts'
+import type { AnswerNode, PlanNode } from '../../dataplane/image/plan-node.ts'
 import type { Vitals } from '../health/checker.ts'
 import { rampShare } from '../health/slow-start.ts'
 import type { HealthState, Member, Pool, Resolution } from '../model.ts'

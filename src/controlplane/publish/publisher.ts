@@ -6,8 +6,8 @@
  * it belong together, and so do location maps and the plans that go by them.
  */
 
+import { compileDirectory } from '../../dataplane/image/directory.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
-import { compileDirectory } from '../../dataplane/zone/directory.ts'
 import type { Selection } from '../steering/selection.ts'
 import type { Catalog } from './catalog.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'

@@ -6,12 +6,13 @@
  * revision than what is served, when a step failed half-way: every owner that changed since is replaced again by the next
  * step, so nothing is lost by that.
  */
+
+import { ZoneCompiler } from '../../dataplane/image/compile.ts'
+import { editZone } from '../../dataplane/image/edit.ts'
+import { ZoneImage } from '../../dataplane/image/image.ts'
 import { hostnameToWire, lowerName, parseName } from '../../dataplane/wire/name.ts'
 import { parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
-import { ZoneCompiler } from '../../dataplane/zone/compile.ts'
-import { editZone } from '../../dataplane/zone/edit.ts'
-import { ZoneImage } from '../../dataplane/zone/image.ts'
 import type { Soa } from '../model.ts'
 import type { CatalogZone } from './catalog.ts'
 

@@ -14,11 +14,12 @@
  * first of them expires, and the workers count the TTL down towards it. Stale addresses, kept because resolving fails, have
  * no such time: they are answered with a short TTL (RFC 8767 section 5), so that clients notice soon when it works again.
  */
+
+import { maxCandidates } from '../../dataplane/image/plan.ts'
+import type { AnswerNode } from '../../dataplane/image/plan-node.ts'
+import { stableKey } from '../../dataplane/image/stable-key.ts'
 import { parseAddress } from '../../dataplane/wire/address.ts'
 import { parseName } from '../../dataplane/wire/name.ts'
-import { maxCandidates } from '../../dataplane/zone/plan.ts'
-import type { AnswerNode } from '../../dataplane/zone/plan-node.ts'
-import { stableKey } from '../../dataplane/zone/stable-key.ts'
 import type { AddressMember, AddressText, Member, Pool, PoolSelect, Resolution } from '../model.ts'
 import type { Leaf } from './branch.ts'
 import type { MemberJudgement } from './judge.ts'

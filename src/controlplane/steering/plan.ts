@@ -7,8 +7,8 @@
  * answer that may be another one soon gets that: while a member of its pool is about to change its state, while the pool
  * is not what it should be, and under every all-down policy.
  */
-import type { PlanNode } from '../../dataplane/zone/plan-node.ts'
-import { stableKey } from '../../dataplane/zone/stable-key.ts'
+import type { PlanNode } from '../../dataplane/image/plan-node.ts'
+import { stableKey } from '../../dataplane/image/stable-key.ts'
 import type { Service } from '../model.ts'
 import { answerNode, type LeafSources } from './answer-node.ts'
 import type { Branch, Leaf } from './branch.ts'

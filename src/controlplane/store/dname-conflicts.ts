@@ -1,13 +1,13 @@
 /**
  * Nothing may be below a DNAME (RFC 6672 section 2.3): no data, and no service. Checked in the transaction that writes,
- * like `name-conflicts.ts`. A whole zone's own data has been checked at the edge (`dataplane/zone/check.ts`), so here one
+ * like `name-conflicts.ts`. A whole zone's own data has been checked at the edge (`dataplane/image/check.ts`), so here one
  * RRset is looked at, and what reaches across to services. A write that has no DNAME in it costs a look at the names
  * above; only one that has looks at the whole zone.
  */
 import { and, eq, inArray, ne, type SQL, sql } from 'drizzle-orm'
 import { services } from '../../../schema/services.ts'
 import { rrsets } from '../../../schema/zones.ts'
-import { dnameAtCut, namesAbove } from '../../dataplane/zone/check.ts'
+import { dnameAtCut, namesAbove } from '../../dataplane/image/check.ts'
 import type { Problem } from '../errors.ts'
 import type { Rrset } from '../model.ts'
 import { pathOfService } from './name-conflicts.ts'

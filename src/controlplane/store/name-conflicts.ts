@@ -1,12 +1,12 @@
 /**
  * What may stand at one name of a zone, checked in the transaction that writes, so that two writers can't each put
- * half of a contradiction. Whole zones are checked more closely at the edge (`dataplane/zone`); these are the rules
+ * half of a contradiction. Whole zones are checked more closely at the edge (`dataplane/image`); these are the rules
  * that reach across resources.
  */
 import { and, eq, inArray } from 'drizzle-orm'
 import { services } from '../../../schema/services.ts'
 import { rrsets } from '../../../schema/zones.ts'
-import { standsBesideCname } from '../../dataplane/zone/check.ts'
+import { standsBesideCname } from '../../dataplane/image/check.ts'
 import { ControlError, type Problem } from '../errors.ts'
 import type { Rrset } from '../model.ts'
 import { absoluteName, relativeOwner } from './names.ts'

@@ -14,7 +14,7 @@
  * joins a million rows with a million in a nested loop, so the transaction forbids that where there is another way.
  */
 import { type SQL, sql } from 'drizzle-orm'
-import { dnameAtCut } from '../../dataplane/zone/check.ts'
+import { dnameAtCut } from '../../dataplane/image/check.ts'
 import type { Soa } from '../model.ts'
 import { ancestorsOf } from './ancestors.ts'
 import { takenByService, throwIfAny } from './name-conflicts.ts'
@@ -56,7 +56,7 @@ export interface StagedZone {
   readonly ttlSeconds: number
 }
 
-/** An RRset must fit a message, as in `dataplane/zone/check.ts`. */
+/** An RRset must fit a message, as in `dataplane/image/check.ts`. */
 const maxRrsetOctets = 65_000
 
 /** For statements that join staged rows; the others want the index of their table. */

@@ -2,7 +2,7 @@
  * Which way the choices of a query went, for whoever explains an answer: for each service that it met, the plan and the way through its
  * tree. Bounded by the services of one chain and the depth of a plan; one object is filled again for each query.
  */
-import { maxPlanDepth } from '../zone/plan.ts'
+import { maxPlanDepth } from '../image/plan.ts'
 import { maxChain } from './alias-chain.ts'
 
 export interface Step {

@@ -8,9 +8,8 @@
  * are. Over a chain of services the longest counts, for it is one response. A node that draws by chance needs what all its
  * children need; see `plan.ts`.
  */
-import type { Random } from '../random.ts'
-import type { Query } from '../wire/query.ts'
-import { aliasAt } from '../zone/alias-table.ts'
+
+import { aliasAt } from '../image/alias-table.ts'
 import {
   hashAt,
   type Leaf,
@@ -20,10 +19,12 @@ import {
   type PlanImage,
   planSelects,
   weightedAt,
-} from '../zone/plan.ts'
-import type { Rendezvous } from '../zone/rendezvous.ts'
-import { mix32 } from '../zone/stable-key.ts'
-import type { ServingState } from '../zone/state.ts'
+} from '../image/plan.ts'
+import type { Rendezvous } from '../image/rendezvous.ts'
+import { mix32 } from '../image/stable-key.ts'
+import type { ServingState } from '../image/state.ts'
+import type { Random } from '../random.ts'
+import type { Query } from '../wire/query.ts'
 import { Choices } from './choices.ts'
 import type { Client } from './client.ts'
 import { ClientNetwork } from './client-network.ts'

@@ -6,10 +6,11 @@
  * An IPv4 client of an IPv6 socket comes as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2) and counts as IPv4, as it does where its query
  * comes by an IPv4 socket.
  */
+
+import { mix32 } from '../image/stable-key.ts'
 import { isMappedIpv4 } from '../wire/address.ts'
 import { u16 } from '../wire/bytes.ts'
 import type { EdnsOptions } from '../wire/edns-options.ts'
-import { mix32 } from '../zone/stable-key.ts'
 import type { Client } from './client.ts'
 
 /** Octets of a client subnet before its address: family, source prefix, scope. */

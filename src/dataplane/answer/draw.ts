@@ -2,9 +2,10 @@
  * Chooses among the candidates of a leaf, as it says: in turn, by weight, or by the client. How many there are costs next to
  * nothing, but for hashes (see `rendezvous.ts`).
  */
+
+import { type Candidates, type Leaf, maxCandidates, planSelects } from '../image/plan.ts'
+import type { Rendezvous } from '../image/rendezvous.ts'
 import type { Random } from '../random.ts'
-import { type Candidates, type Leaf, maxCandidates, planSelects } from '../zone/plan.ts'
-import type { Rendezvous } from '../zone/rendezvous.ts'
 import type { ClientNetwork } from './client-network.ts'
 
 /** Draws that may hit a member already in the answer before the exact, slower draw takes over. */

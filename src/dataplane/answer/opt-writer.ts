@@ -2,10 +2,11 @@
  * The OPT of a response (RFC 6891) with the options that answer those of the query. How long it will be is known
  * before the sections are written, so that it always fits.
  */
+
+import type { AnswerSettings } from '../image/answer-settings.ts'
 import { ednsPayload, optLength, types } from '../wire/constants.ts'
 import { optionCodes } from '../wire/edns-options.ts'
 import type { Query } from '../wire/query.ts'
-import type { AnswerSettings } from '../zone/answer-settings.ts'
 import type { Client } from './client.ts'
 import type { Clock } from './clock.ts'
 import { Cookies, cookieLength } from './cookies.ts'

@@ -8,8 +8,8 @@
  * bucket, which a 32-bit check makes rare.
  */
 import { getRandomValues } from 'node:crypto'
+import type { RateLimit } from '../image/answer-settings.ts'
 import { prefixHolds } from '../wire/prefix.ts'
-import type { RateLimit } from '../zone/answer-settings.ts'
 import type { Client } from './client.ts'
 import type { Clock } from './clock.ts'
 

@@ -9,6 +9,11 @@
  * question, or the last alias's target) and its zone's apex, a suffix of it. See `zone/image.ts` for the other half.
  */
 import type { Counters } from '../counters.ts'
+import type { AnswerSettings } from '../image/answer-settings.ts'
+import { type Outcome, outcomes, ZoneLookup } from '../image/lookup.ts'
+import type { Leaf, PlanImage } from '../image/plan.ts'
+import { Rendezvous } from '../image/rendezvous.ts'
+import type { ServingState } from '../image/state.ts'
 import { Random } from '../random.ts'
 import {
   classes,
@@ -23,11 +28,6 @@ import { maxNameLength } from '../wire/name.ts'
 import { NameScan } from '../wire/name-scan.ts'
 import { decodeOther, otherVerdicts } from '../wire/other-query.ts'
 import { Query, verdicts } from '../wire/query.ts'
-import type { AnswerSettings } from '../zone/answer-settings.ts'
-import { type Outcome, outcomes, ZoneLookup } from '../zone/lookup.ts'
-import type { Leaf, PlanImage } from '../zone/plan.ts'
-import { Rendezvous } from '../zone/rendezvous.ts'
-import type { ServingState } from '../zone/state.ts'
 import { AliasChain, maxChain } from './alias-chain.ts'
 import type { Choices } from './choices.ts'
 import { Chooser } from './chooser.ts'

@@ -3,10 +3,10 @@
  * limit. Every write either happens whole or not at all.
  */
 import type { Counters } from '../counters.ts'
+import { fixupBases, type ZoneImage } from '../image/image.ts'
+import type { Candidates, Leaf } from '../image/plan.ts'
 import { classes, headerLength, isServiceBinding, types } from '../wire/constants.ts'
 import type { NameScan } from '../wire/name-scan.ts'
-import { fixupBases, type ZoneImage } from '../zone/image.ts'
-import type { Candidates, Leaf } from '../zone/plan.ts'
 import type { Clock } from './clock.ts'
 import type { Draw } from './draw.ts'
 

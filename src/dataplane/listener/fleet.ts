@@ -6,8 +6,8 @@
  * the current images). TCP binds first: unlike the UDP sockets its port is not shared, so a port that somebody else
  * holds is found at once, and a port of 0 becomes a number that UDP then takes too.
  */
-import type { AnswerSettings } from '../zone/answer-settings.ts'
-import type { ServingUpdate } from '../zone/state.ts'
+import type { AnswerSettings } from '../image/answer-settings.ts'
+import type { ServingUpdate } from '../image/state.ts'
 import type { ListenAddress, Transport, UdpBackend } from './protocol.ts'
 import { loadSyscalls, type Syscalls } from './syscalls.ts'
 import { ListenError, type WorkerEvents, WorkerThread } from './worker-thread.ts'

@@ -9,7 +9,7 @@
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { Responder } from '../answer/responder.ts'
 import { Counters } from '../counters.ts'
-import { ServingState, type ServingUpdate } from '../zone/state.ts'
+import { ServingState, type ServingUpdate } from '../image/state.ts'
 import type { BatchEnd, FromWorker, Listener, ToWorker, WorkerInput } from './protocol.ts'
 import { askForShortTurns } from './short-turns.ts'
 import { loadSyscalls, SyscallError } from './syscalls.ts'

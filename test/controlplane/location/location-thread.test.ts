@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import type { ServiceMap } from '../../../src/controlplane/location/location-thread.ts'
 import { LocationThread } from '../../../src/controlplane/location/location-thread.ts'
 import type { GeoRules } from '../../../src/controlplane/model.ts'
-import { LocationMap } from '../../../src/dataplane/zone/location-map.ts'
+import { LocationMap } from '../../../src/dataplane/image/location-map.ts'
 import { mmdbFile } from '../../support/mmdb-writer.ts'
 
 const rules: GeoRules = {

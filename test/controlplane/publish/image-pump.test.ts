@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ImagePump } from '../../../src/controlplane/publish/image-pump.ts'
-import type { ServingUpdate } from '../../../src/dataplane/zone/state.ts'
+import type { ServingUpdate } from '../../../src/dataplane/image/state.ts'
 
 const image = () => new SharedArrayBuffer(8)
 

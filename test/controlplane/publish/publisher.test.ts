@@ -10,7 +10,7 @@ import { Planner } from '../../../src/controlplane/publish/planner.ts'
 import { PoolWatch } from '../../../src/controlplane/publish/pool-watch.ts'
 import { Publisher } from '../../../src/controlplane/publish/publisher.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
-import type { ServingUpdate } from '../../../src/dataplane/zone/state.ts'
+import type { ServingUpdate } from '../../../src/dataplane/image/state.ts'
 import { member, pool, service } from '../store/suite/samples.ts'
 
 const start = Date.parse('2026-05-01T12:00:00Z')

@@ -1,6 +1,6 @@
 import t from 'tap'
-import type { AnswerNode, PlanNode } from '../../../src/dataplane/zone/plan-node.ts'
-import { stableKey } from '../../../src/dataplane/zone/stable-key.ts'
+import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import { stableKey } from '../../../src/dataplane/image/stable-key.ts'
 import { answer, choicesOf, type World } from './world.ts'
 
 /** The leaves in order, those of shared nodes again and again. */

@@ -11,7 +11,7 @@ import {
 import { type Branch, leavesOf } from '../../../src/controlplane/steering/branch.ts'
 import { judgePool } from '../../../src/controlplane/steering/judge.ts'
 import type { Selection } from '../../../src/controlplane/steering/selection.ts'
-import type { AnswerNode, PlanNode } from '../../../src/dataplane/zone/plan-node.ts'
+import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-node.ts'
 import { answer, choicesOf, type MemberWord, memberWords, situationOf, type World } from './world.ts'
 
 const poolNames = ['p', 'q', 'r']

@@ -17,7 +17,7 @@ import type { LastKnownEntries } from '../../../src/controlplane/steering/last-k
 import { toPlan } from '../../../src/controlplane/steering/plan.ts'
 import { type Situation, selectAnswer } from '../../../src/controlplane/steering/select.ts'
 import type { Selection, ServiceAreas } from '../../../src/controlplane/steering/selection.ts'
-import type { AnswerNode, PlanNode } from '../../../src/dataplane/zone/plan-node.ts'
+import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-node.ts'
 import { poolDefaults, serviceDefaults } from '../model-defaults.ts'
 
 export const memberWords = [

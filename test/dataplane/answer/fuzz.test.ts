@@ -1,8 +1,8 @@
 /** Random and mangled packets through `respond`: reproducible from a seed, which `FUZZ_SEED` overrides. */
 import t from 'tap'
+import type { AnswerNode } from '../../../src/dataplane/image/plan-node.ts'
 import { Random } from '../../../src/dataplane/random.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
-import type { AnswerNode } from '../../../src/dataplane/zone/plan-node.ts'
 import { optRecord, query, readResponse, typeNumbers, u16Octets, wireName } from '../../support/dns-client.ts'
 import { alias, hashed, leaf, located, prefix, ranges, weighted } from '../trees.ts'
 import { Served } from './served.ts'

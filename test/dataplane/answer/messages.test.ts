@@ -1,6 +1,6 @@
 import t from 'tap'
-import { ZoneCompiler } from '../../../src/dataplane/zone/compile.ts'
-import { compileDirectory } from '../../../src/dataplane/zone/directory.ts'
+import { ZoneCompiler } from '../../../src/dataplane/image/compile.ts'
+import { compileDirectory } from '../../../src/dataplane/image/directory.ts'
 import {
   type EdnsFields,
   flagBits,

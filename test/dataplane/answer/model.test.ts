@@ -1,8 +1,8 @@
 /** `respond` against the reference resolver, on random zones and random questions. */
 import fc from 'fast-check'
 import t from 'tap'
+import type { AnswerNode } from '../../../src/dataplane/image/plan-node.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
-import type { AnswerNode } from '../../../src/dataplane/zone/plan-node.ts'
 import { query, readResponse, type TypeName, wireName } from '../../support/dns-client.ts'
 import type { ZoneText } from '../zone-text.ts'
 import {

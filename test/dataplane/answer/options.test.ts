@@ -1,7 +1,7 @@
 import { decode } from 'dns-packet'
 import t from 'tap'
+import type { AnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
 import { parseName } from '../../../src/dataplane/wire/name.ts'
-import type { AnswerSettings } from '../../../src/dataplane/zone/answer-settings.ts'
 import { optRecord, query, u16Octets, wireName } from '../../support/dns-client.ts'
 import { Served, type ServeOptions } from './served.ts'
 

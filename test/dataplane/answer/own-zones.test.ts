@@ -1,8 +1,8 @@
 import { decode } from 'dns-packet'
 import t from 'tap'
 import { OwnZones } from '../../../src/dataplane/answer/own-zones.ts'
+import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
-import { ServingState } from '../../../src/dataplane/zone/state.ts'
 import { alias, leaf, located, ranges } from '../trees.ts'
 import { servingUpdate } from '../zone-text.ts'
 

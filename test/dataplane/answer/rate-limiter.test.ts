@@ -2,8 +2,8 @@ import t from 'tap'
 import { Client } from '../../../src/dataplane/answer/client.ts'
 import { Clock } from '../../../src/dataplane/answer/clock.ts'
 import { limits, RateLimiter, responseKinds } from '../../../src/dataplane/answer/rate-limiter.ts'
+import type { RateLimit } from '../../../src/dataplane/image/answer-settings.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
-import type { RateLimit } from '../../../src/dataplane/zone/answer-settings.ts'
 
 const { answer, nxdomain } = responseKinds
 const start = 1_000_000

@@ -1,8 +1,8 @@
 /** Places and clients: which way a tree goes, and the scope that the client subnet of the response says (RFC 7871). */
 import fc from 'fast-check'
 import t from 'tap'
-import { compileLocationMap } from '../../../src/dataplane/zone/location-map.ts'
-import type { PlanNode } from '../../../src/dataplane/zone/plan-node.ts'
+import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
+import type { PlanNode } from '../../../src/dataplane/image/plan-node.ts'
 import { query, readResponse, type TypeName } from '../../support/dns-client.ts'
 import { alias, hashed, leaf, located, prefix, ranges, weighted } from '../trees.ts'
 import { scopeOf, subnetQuery } from './client-subnet.ts'

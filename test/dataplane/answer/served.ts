@@ -3,11 +3,11 @@ import type { ServiceChoice } from '../../../src/dataplane/answer/choices.ts'
 import { Client } from '../../../src/dataplane/answer/client.ts'
 import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { AnswerReader, allocateCounters, Counters, readCounters } from '../../../src/dataplane/counters.ts'
+import { type AnswerSettings, defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
+import type { LocationRanges } from '../../../src/dataplane/image/location-ranges.ts'
+import type { PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { Random } from '../../../src/dataplane/random.ts'
-import { type AnswerSettings, defaultAnswerSettings } from '../../../src/dataplane/zone/answer-settings.ts'
-import type { LocationRanges } from '../../../src/dataplane/zone/location-ranges.ts'
-import type { PlanNode } from '../../../src/dataplane/zone/plan-node.ts'
-import { ServingState } from '../../../src/dataplane/zone/state.ts'
 import {
   type QueryFields,
   query,

@@ -2,11 +2,11 @@
 import { Client } from '../../../src/dataplane/answer/client.ts'
 import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { allocateCounters, Counters } from '../../../src/dataplane/counters.ts'
+import { ZoneCompiler } from '../../../src/dataplane/image/compile.ts'
+import { compileDirectory } from '../../../src/dataplane/image/directory.ts'
+import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { lowerName, parseName } from '../../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../../src/dataplane/wire/rdata.ts'
-import { ZoneCompiler } from '../../../src/dataplane/zone/compile.ts'
-import { compileDirectory } from '../../../src/dataplane/zone/directory.ts'
-import { ServingState } from '../../../src/dataplane/zone/state.ts'
 
 /** By apex: lines such as `www 300 A 192.0.2.1`, owners relative to the apex, which has an SOA of TTL 300, MINIMUM 60. */
 export type ZoneLines = Readonly<Record<string, readonly string[]>>

@@ -6,7 +6,7 @@ import {
   type CounterTotals,
   readCounters,
 } from '../../../src/dataplane/counters.ts'
-import { ServingState } from '../../../src/dataplane/zone/state.ts'
+import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { servingUpdate } from '../zone-text.ts'
 
 export const zone = {

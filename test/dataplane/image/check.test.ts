@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type CheckedRrset, checkRrset, checkZone } from '../../../src/dataplane/zone/check.ts'
+import { type CheckedRrset, checkRrset, checkZone } from '../../../src/dataplane/image/check.ts'
 
 const rrset = (owner: string, type: string, ...data: string[]): CheckedRrset => ({ owner, type, data })
 

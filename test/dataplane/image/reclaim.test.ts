@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { collectGarbage, reclaimOctets } from '../../../src/dataplane/zone/reclaim.ts'
-import { ServingState } from '../../../src/dataplane/zone/state.ts'
+import { collectGarbage, reclaimOctets } from '../../../src/dataplane/image/reclaim.ts'
+import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { zoneImage } from '../zone-text.ts'
 
 t.test('what nobody holds is collected', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { checkRrset, checkZone, namesAbove } from '../../../src/dataplane/zone/check.ts'
+import { checkRrset, checkZone, namesAbove } from '../../../src/dataplane/image/check.ts'
 
 const rrset = (owner: string, type: string, ...data: string[]) => ({ owner, type, data })
 const check = (...rrsets: ReturnType<typeof rrset>[]) =>

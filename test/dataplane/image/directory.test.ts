@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { compileDirectory, Directory } from '../../../src/dataplane/image/directory.ts'
+import { ZoneImage } from '../../../src/dataplane/image/image.ts'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
 import { NameScan } from '../../../src/dataplane/wire/name-scan.ts'
-import { compileDirectory, Directory } from '../../../src/dataplane/zone/directory.ts'
-import { ZoneImage } from '../../../src/dataplane/zone/image.ts'
 import { zoneImage } from '../zone-text.ts'
 
 function scanOf(name: string): NameScan {

@@ -6,8 +6,8 @@ import {
   maxEntries,
   Rendezvous,
   rendezvousTable,
-} from '../../../src/dataplane/zone/rendezvous.ts'
-import { mix32, stableKey } from '../../../src/dataplane/zone/stable-key.ts'
+} from '../../../src/dataplane/image/rendezvous.ts'
+import { mix32, stableKey } from '../../../src/dataplane/image/stable-key.ts'
 import { chiSquared } from '../chi-squared.ts'
 
 const rendezvous = new Rendezvous()

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { type Candidates, type Leaf, PlanImage, planSelects } from '../../../src/dataplane/image/plan.ts'
+import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
+import type { AnswerNode, Candidate } from '../../../src/dataplane/image/plan-node.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
-import { type Candidates, type Leaf, PlanImage, planSelects } from '../../../src/dataplane/zone/plan.ts'
-import { compilePlan } from '../../../src/dataplane/zone/plan-compiler.ts'
-import type { AnswerNode, Candidate } from '../../../src/dataplane/zone/plan-node.ts'
 
 const candidate = (address: string, weight = 1, counter = 0): Candidate => ({
   address: parseAddress(address)!,

@@ -1,8 +1,8 @@
 import t from 'tap'
+import { ZoneImage } from '../../../src/dataplane/image/image.ts'
+import { outcomes, ZoneLookup } from '../../../src/dataplane/image/lookup.ts'
 import { parseName } from '../../../src/dataplane/wire/name.ts'
 import { NameScan } from '../../../src/dataplane/wire/name-scan.ts'
-import { ZoneImage } from '../../../src/dataplane/zone/image.ts'
-import { outcomes, ZoneLookup } from '../../../src/dataplane/zone/lookup.ts'
 import { typeNumbers } from '../../support/dns-client.ts'
 import { zoneImage } from '../zone-text.ts'
 

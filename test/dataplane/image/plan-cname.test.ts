@@ -1,8 +1,8 @@
 import t from 'tap'
+import { PlanImage } from '../../../src/dataplane/image/plan.ts'
+import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
+import type { AnswerNode } from '../../../src/dataplane/image/plan-node.ts'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
-import { PlanImage } from '../../../src/dataplane/zone/plan.ts'
-import { compilePlan } from '../../../src/dataplane/zone/plan-compiler.ts'
-import type { AnswerNode } from '../../../src/dataplane/zone/plan-node.ts'
 
 const plan = (fields: Partial<AnswerNode>): AnswerNode => ({
   kind: 'answer',

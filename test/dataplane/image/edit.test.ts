@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { ZoneCompiler } from '../../../src/dataplane/image/compile.ts'
+import { editZone, nameOf, rdataOf, ttlOf } from '../../../src/dataplane/image/edit.ts'
+import { ZoneImage } from '../../../src/dataplane/image/image.ts'
+import type { WireRrset } from '../../../src/dataplane/image/rrset-encoder.ts'
 import { lowerName, parseName } from '../../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../../src/dataplane/wire/rdata.ts'
 import { TextError } from '../../../src/dataplane/wire/text-error.ts'
-import { ZoneCompiler } from '../../../src/dataplane/zone/compile.ts'
-import { editZone, nameOf, rdataOf, ttlOf } from '../../../src/dataplane/zone/edit.ts'
-import { ZoneImage } from '../../../src/dataplane/zone/image.ts'
-import type { WireRrset } from '../../../src/dataplane/zone/rrset-encoder.ts'
 
 const text = (octets: Uint8Array) => Buffer.from(octets).toString('latin1')
 const apex = parseName('example.test.')

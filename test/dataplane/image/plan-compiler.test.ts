@@ -1,8 +1,8 @@
 import t from 'tap'
-import { maxAreas } from '../../../src/dataplane/zone/location-ranges.ts'
-import { maxCandidates, maxPlanDepth, PlanImage } from '../../../src/dataplane/zone/plan.ts'
-import { compilePlan, maxPlanNodes } from '../../../src/dataplane/zone/plan-compiler.ts'
-import type { AnswerNode, PlanNode } from '../../../src/dataplane/zone/plan-node.ts'
+import { maxAreas } from '../../../src/dataplane/image/location-ranges.ts'
+import { maxCandidates, maxPlanDepth, PlanImage } from '../../../src/dataplane/image/plan.ts'
+import { compilePlan, maxPlanNodes } from '../../../src/dataplane/image/plan-compiler.ts'
+import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-node.ts'
 import { alias, hashed, leaf, located, prefix, weighted } from '../trees.ts'
 
 const one = leaf(['192.0.2.1'])

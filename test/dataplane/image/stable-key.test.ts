@@ -1,5 +1,5 @@
 import t from 'tap'
-import { mix32, stableKey } from '../../../src/dataplane/zone/stable-key.ts'
+import { mix32, stableKey } from '../../../src/dataplane/image/stable-key.ts'
 
 const hex = (word: number) => (word >>> 0).toString(16).padStart(8, '0')
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { ZoneCompiler } from '../../../src/dataplane/image/compile.ts'
+import { rdataOf } from '../../../src/dataplane/image/edit.ts'
+import { ZoneImage } from '../../../src/dataplane/image/image.ts'
 import { isSubdomain, lowerName, parentName, parseName } from '../../../src/dataplane/wire/name.ts'
 import { NameScan } from '../../../src/dataplane/wire/name-scan.ts'
 import { parseRdata, rrTypes } from '../../../src/dataplane/wire/rdata.ts'
-import { ZoneCompiler } from '../../../src/dataplane/zone/compile.ts'
-import { rdataOf } from '../../../src/dataplane/zone/edit.ts'
-import { ZoneImage } from '../../../src/dataplane/zone/image.ts'
 import { type ZoneText, zoneImage } from '../zone-text.ts'
 
 function scanOf(name: string | Uint8Array): NameScan {
