@@ -6,8 +6,9 @@ import {
   overrideActions,
   poolStates,
   trustStates,
-} from '../src/controlplane/event.ts'
-import { healthStates, overrideStates } from '../src/controlplane/model.ts'
+} from '../src/controlplane/model/event.ts'
+import { healthStates } from '../src/controlplane/model/observation.ts'
+import { overrideStates } from '../src/controlplane/model/override.ts'
 import { instant, key, oneOf } from './column-types.ts'
 
 /**

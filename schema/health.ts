@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { type AnyPgColumn, check, foreignKey, index, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
-import { healthStates, overrideStates } from '../src/controlplane/model.ts'
+import { healthStates } from '../src/controlplane/model/observation.ts'
+import { overrideStates } from '../src/controlplane/model/override.ts'
 import { instant, isName, key, oneOf } from './column-types.ts'
 import { members } from './pools.ts'
 

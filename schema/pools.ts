@@ -11,7 +11,8 @@ import {
   primaryKey,
   text,
 } from 'drizzle-orm/pg-core'
-import { monitorTypes, poolHosts, poolSelects } from '../src/controlplane/model.ts'
+import { monitorTypes } from '../src/controlplane/model/monitor.ts'
+import { poolHosts, poolSelects } from '../src/controlplane/model/pool.ts'
 import { isHost, isHostAddress, isName, isObject, key, oneOf, revision } from './column-types.ts'
 
 /** What a monitor asks depends on its type, so all but that is the fragment of the document that says it. */

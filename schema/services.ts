@@ -10,7 +10,8 @@ import {
   text,
   unique,
 } from 'drizzle-orm/pg-core'
-import { allDownPolicies, serviceSteers } from '../src/controlplane/model.ts'
+import { allDownPolicies } from '../src/controlplane/model/pool.ts'
+import { serviceSteers } from '../src/controlplane/model/service.ts'
 import { isName, isObject, isTtl, key, oneOf, revision } from './column-types.ts'
 import { pools } from './pools.ts'
 import { zones } from './zones.ts'

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { check, integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { eventKinds } from '../src/controlplane/event.ts'
+import { eventKinds } from '../src/controlplane/model/event.ts'
 import { isName, key, revision } from './column-types.ts'
 
 /** Who is told of events. Secrets are kept as they are, because every delivery is signed with them. */

@@ -9,8 +9,10 @@ import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { parse } from 'yaml'
 import { kinds, parseConfiguration } from '../src/controlplane/document/configuration.ts'
-import { monitorTypes, poolSelects, serviceSteers } from '../src/controlplane/model.ts'
-import { signatureHeaders } from '../src/controlplane/webhooks/signature.ts'
+import { signatureHeaders } from '../src/controlplane/events/webhooks/signature.ts'
+import { monitorTypes } from '../src/controlplane/model/monitor.ts'
+import { poolSelects } from '../src/controlplane/model/pool.ts'
+import { serviceSteers } from '../src/controlplane/model/service.ts'
 import { readme, readmeBlocks } from './support/readme.ts'
 
 const blocks = readmeBlocks()

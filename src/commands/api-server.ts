@@ -1,6 +1,6 @@
 /** The HTTP API of a running daemon, for the commands that can't, or shouldn't, open its database. */
 import { UsageError } from '../config.ts'
-import { ControlError, type Problem } from '../controlplane/errors.ts'
+import { ControlError, type Problem } from '../controlplane/model/errors.ts'
 
 export interface ApiServer {
   readonly origin: string

@@ -2,7 +2,7 @@
  * An explanation for people: first what is answered and why, then for each service its choices, and its pools with their
  * members. What this answer came by is marked with an asterisk. Columns that say nothing are left out.
  */
-import type { ExplanationReply } from '../controlplane/api/explain-view.ts'
+import type { ExplanationReply } from '../controlplane/api/operations/explain-view.ts'
 
 export type ExplainReply = ExplanationReply
 type Service = ExplainReply['services'][number]

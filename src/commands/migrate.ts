@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { readConfig, UsageError } from '../config.ts'
-import { ControlError } from '../controlplane/errors.ts'
+import { ControlError } from '../controlplane/model/errors.ts'
 import { Database } from '../controlplane/store/database.ts'
 
 /** How long `migrate` waits for a database that is still starting. */

@@ -1,6 +1,6 @@
 import { readConfig } from '../config.ts'
-import { type Daemon, startDaemon } from '../daemon.ts'
-import { startDemoBackends } from '../demo/backends.ts'
+import { startDemoBackends } from '../daemon/demo/backends.ts'
+import { type Daemon, startDaemon } from '../daemon/start.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
 
 /** A stop that takes longer is cut off. */

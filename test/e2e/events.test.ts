@@ -1,6 +1,6 @@
 import t from 'tap'
-import { openStream } from '../controlplane/api/event-stream-client.ts'
-import { startReceiver } from '../controlplane/webhooks/receiver.ts'
+import { openStream } from '../controlplane/api/operations/event-stream-client.ts'
+import { startReceiver } from '../controlplane/events/webhooks/receiver.ts'
 import { type LogLine, startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { eventually, put, putService, startBackend } from './fixture.ts'

@@ -7,8 +7,8 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import { ControlError } from '../errors.ts'
-import { LeastRecentMap } from '../health/least-recent.ts'
+import { LeastRecentMap } from '../health/probes/least-recent.ts'
+import { ControlError } from '../model/errors.ts'
 import { findToken, noteTokenUse, type Token, type TokenScope } from '../store/tokens.ts'
 import type { ApiContext } from './context.ts'
 import { HttpError } from './errors.ts'

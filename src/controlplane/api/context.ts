@@ -1,15 +1,15 @@
 /** What the API is handed by the daemon: the parts that it reads from and writes to, nothing of how they are made. */
 import type { Logger } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
-import type { NewEvent, StoredEvent } from '../event.ts'
+import type { ExplainQuestion, Explanation } from '../explain/explanation.ts'
 import type { Availability } from '../health/availability.ts'
 import type { Vitals } from '../health/checker.ts'
-import type { MemberReport, Resolution } from '../model.ts'
-import type { ExplainQuestion, Explanation } from '../publish/explanation.ts'
-import type { HandedOutState } from '../publish/handed-out.ts'
+import type { NewEvent, StoredEvent } from '../model/event.ts'
+import type { MemberReport, Resolution } from '../model/observation.ts'
+import type { WebhookStatus } from '../model/webhook.ts'
+import type { HandedOutState } from '../serve/handed-out.ts'
 import type { ConditionReport } from '../steering/pool-condition.ts'
 import type { Database } from '../store/database.ts'
-import type { WebhookStatus } from '../webhook.ts'
 
 export interface ApiContext {
   readonly database: Database

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { Logger } from '../../telemetry/log.ts'
-import { ControlError, type ErrorCode, type Problem } from '../errors.ts'
+import { ControlError, type ErrorCode, type Problem } from '../model/errors.ts'
 
 export const problemType = 'application/problem+json'
 

@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance } from 'fastify'
 import { joinPath } from '../document/path.ts'
-import { ControlError, type Problem } from '../errors.ts'
+import { ControlError, type Problem } from '../model/errors.ts'
 
 /** Octets of a body, unless a route says otherwise. */
 export const bodyLimit = 1024 * 1024

@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { canonicalAddress } from '../../dataplane/wire/address.ts'
 import { hostnameToWire, lowerName, parseHostname, parseName } from '../../dataplane/wire/name.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
-import type { Problem } from '../errors.ts'
+import type { Problem } from '../model/errors.ts'
 import { formatDuration, parseDuration } from './duration.ts'
 import { show } from './schema-check.ts'
 

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { RE2JS, RE2JSException } from 're2js'
 import Type, { type Static } from 'typebox'
-import type { CodeRange, TextExpectation, TlsSettings } from '../model.ts'
+import type { CodeRange, TextExpectation, TlsSettings } from '../model/monitor.ts'
 import { hostText, isHost, Name, Text, Whole } from './fields.ts'
 import { Either, show } from './schema-check.ts'
 

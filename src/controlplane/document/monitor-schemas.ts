@@ -3,7 +3,7 @@
  * OpenAPI page shows them side by side.
  */
 import Type, { type Static, type TProperties } from 'typebox'
-import { httpMethods, type MonitorType } from '../model.ts'
+import { httpMethods, type MonitorType } from '../model/monitor.ts'
 import { Duration, Name, Port, Text, Whole, Words } from './fields.ts'
 import {
   bodyExpectation,

@@ -1,6 +1,6 @@
 /** How often monitors ask members, and how they judge: the fields that all that ask have in common. */
-import type { Problem } from '../errors.ts'
-import type { FlapLimit, ProbeTiming } from '../model.ts'
+import type { Problem } from '../model/errors.ts'
+import type { FlapLimit, ProbeTiming } from '../model/monitor.ts'
 import { formatDuration } from './duration.ts'
 import { durationMs } from './fields.ts'
 import type { ProbeBody } from './monitor-schemas.ts'

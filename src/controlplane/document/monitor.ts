@@ -6,7 +6,7 @@ import type { TSchema } from 'typebox'
 import { formatName, lowerName, parseHostname, parseName, rootName } from '../../dataplane/wire/name.ts'
 import { formatRdata, parseRdata, parseType, typeName } from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
-import type { Problem } from '../errors.ts'
+import type { Problem } from '../model/errors.ts'
 import {
   type CodeRange,
   type CompositeMonitor,
@@ -19,7 +19,7 @@ import {
   type PushMonitor,
   type StaticMonitor,
   type TcpMonitor,
-} from '../model.ts'
+} from '../model/monitor.ts'
 import { formatDuration } from './duration.ts'
 import { checkName, durationMs, reading } from './fields.ts'
 import {

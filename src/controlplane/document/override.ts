@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox'
-import type { Problem } from '../errors.ts'
-import { type Override, overrideStates } from '../model.ts'
+import type { Problem } from '../model/errors.ts'
+import { type Override, overrideStates } from '../model/override.ts'
 import { Text, Words } from './fields.ts'
 import { instantDescription, parseInstant } from './instant.ts'
 import { joinPath } from './path.ts'

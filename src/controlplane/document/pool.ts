@@ -1,7 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { maxCandidates } from '../../dataplane/image/plan.ts'
-import { addressInCnamePool } from '../alias-rules.ts'
-import type { Problem } from '../errors.ts'
+import type { Problem } from '../model/errors.ts'
 import {
   allDownPolicies,
   type Member,
@@ -12,7 +11,8 @@ import {
   quorums,
   type Tier,
   unknownCounts,
-} from '../model.ts'
+} from '../model/pool.ts'
+import { addressInCnamePool } from '../rules/alias-rules.ts'
 import { formatDuration } from './duration.ts'
 import {
   Address,

@@ -1,8 +1,12 @@
 /** The names in a configuration that name something else in it: that it is there, and that no way leads in a circle. */
-import { nestedIn } from '../answering-pools.ts'
-import type { Problem } from '../errors.ts'
-import type { Choice, Configuration, Monitor, Pool, Service } from '../model.ts'
-import { expansionProblems, nestingProblems } from '../nesting.ts'
+
+import type { Configuration } from '../model/configuration.ts'
+import type { Problem } from '../model/errors.ts'
+import type { Monitor } from '../model/monitor.ts'
+import type { Pool } from '../model/pool.ts'
+import type { Choice, Service } from '../model/service.ts'
+import { nestedIn } from '../rules/answering-pools.ts'
+import { expansionProblems, nestingProblems } from '../rules/nesting.ts'
 import { joinPath } from './path.ts'
 
 /** All that is wrong with names. */

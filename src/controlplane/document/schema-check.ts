@@ -9,7 +9,7 @@
 import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Settings } from 'typebox/system'
-import type { Problem } from '../errors.ts'
+import type { Problem } from '../model/errors.ts'
 import { joinPath } from './path.ts'
 
 /** Bounds the problems that are reported of one input; the rest would help nobody. */

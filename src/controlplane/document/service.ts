@@ -1,13 +1,7 @@
 import Type, { type Static } from 'typebox'
-import type { Problem } from '../errors.ts'
-import {
-  allDownPolicies,
-  type Choice,
-  type ClientPrefix,
-  type GeoRules,
-  type Service,
-  serviceSteers,
-} from '../model.ts'
+import type { Problem } from '../model/errors.ts'
+import { allDownPolicies, type ClientPrefix } from '../model/pool.ts'
+import { type Choice, type GeoRules, type Service, serviceSteers } from '../model/service.ts'
 import { formatSeconds } from './duration.ts'
 import { durationSeconds, Name, readHostname, Seconds, Whole, Words } from './fields.ts'
 import { formatGeo, Geo, readGeo } from './geo.ts'

@@ -1,7 +1,7 @@
 /** What pools and services have in common: where they are, whose client is whose, and what they do when all is down. */
 import Type, { type Static } from 'typebox'
-import type { Problem } from '../errors.ts'
-import type { ClientPrefix, Location } from '../model.ts'
+import type { Problem } from '../model/errors.ts'
+import type { ClientPrefix, Location } from '../model/pool.ts'
 import { Whole } from './fields.ts'
 import { joinPath } from './path.ts'
 

@@ -1,8 +1,8 @@
 /** The body of a webhook. It is written like a fragment of the document, and belongs to none: see `webhook.ts`. */
 import Type, { type Static } from 'typebox'
-import type { Problem } from '../errors.ts'
-import { eventKinds } from '../event.ts'
-import type { WebhookInput, WebhookSettings } from '../webhook.ts'
+import type { Problem } from '../model/errors.ts'
+import { eventKinds } from '../model/event.ts'
+import type { WebhookInput, WebhookSettings } from '../model/webhook.ts'
 import { formatDuration } from './duration.ts'
 import { checkName, Duration, durationMs, Text, Words } from './fields.ts'
 import { compileCheck } from './schema-check.ts'

@@ -3,8 +3,8 @@
  * pipeline or a person, and a few bytes of aliases must not become gigabytes of objects.
  */
 import { parseDocument as parseYaml, stringify, type YAMLParseError, type YAMLWarning } from 'yaml'
-import type { Problem } from '../errors.ts'
-import type { Configuration } from '../model.ts'
+import type { Configuration } from '../model/configuration.ts'
+import type { Problem } from '../model/errors.ts'
 import { type ConfigurationResult, formatConfiguration, parseConfiguration } from './configuration.ts'
 
 /** Most times that aliases may be resolved, counted with those inside of them. */

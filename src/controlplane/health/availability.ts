@@ -1,4 +1,4 @@
-import type { MemberHealth } from '../model.ts'
+import type { MemberHealth } from '../model/observation.ts'
 
 /**
  * The measured state of every probed member, by pool and by member name. Pools without a monitor, and members that

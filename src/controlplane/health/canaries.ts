@@ -2,8 +2,10 @@
  * Canaries: addresses that answer whenever this node's network works, asked by TCP connections at a pace of their own. What they
  * say goes to the guard (`guard.ts`).
  */
-import type { AddressText, TcpMonitor } from '../model.ts'
-import type { Probe } from './probe.ts'
+
+import type { TcpMonitor } from '../model/monitor.ts'
+import type { AddressText } from '../model/pool.ts'
+import type { Probe } from './probes/probe.ts'
 import { longestGapMs, Scheduler, type SchedulerOptions } from './scheduler.ts'
 
 export interface CanaryAddress {

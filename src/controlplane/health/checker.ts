@@ -19,13 +19,14 @@
  * Bound: one entry per target.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { HealthState, MemberHealth, NodeVerdicts, Quorum } from '../model.ts'
+import type { HealthState, MemberHealth, NodeVerdicts } from '../model/observation.ts'
+import type { Quorum } from '../model/pool.ts'
 import { type Availability, AvailabilityTable } from './availability.ts'
 import { Checks, type Opinion, type Past } from './checks.ts'
 import { Deliveries, type Listeners } from './deliveries.ts'
 import type { Canary, SelfIsolationGuard, Suspicion } from './guard.ts'
 import type { Hold, Measurement } from './monitor.ts'
-import { probe as defaultProbe, type Probe } from './probe.ts'
+import { probe as defaultProbe, type Probe } from './probes/probe.ts'
 import { agree, type Votes } from './quorum.ts'
 import { type Clock, Scheduler, type SchedulerOptions, systemClock } from './scheduler.ts'
 import {

@@ -10,7 +10,9 @@
  * Bound: one check per member and part of its monitor, at most.
  */
 import { createHash } from 'node:crypto'
-import type { AddressText, HealthState, ProbeMonitor } from '../model.ts'
+import type { ProbeMonitor } from '../model/monitor.ts'
+import type { HealthState } from '../model/observation.ts'
+import type { AddressText } from '../model/pool.ts'
 import type { GuardChange, SelfIsolationGuard, Suspicion } from './guard.ts'
 import {
   advance,
@@ -22,8 +24,8 @@ import {
   nearChange,
   nextProbeMs,
 } from './monitor.ts'
-import type { Probe } from './probe.ts'
-import type { ProbeTarget } from './probe-target.ts'
+import type { Probe } from './probes/probe.ts'
+import type { ProbeTarget } from './probes/probe-target.ts'
 import { longestGapMs, type Place, type ScheduledJob, type Scheduler } from './scheduler.ts'
 import { smooth } from './smoothing.ts'
 import type { ProbeVerdict } from './verdict.ts'

@@ -1,4 +1,5 @@
-import type { CompositeMonitor, HealthState } from '../model.ts'
+import type { CompositeMonitor } from '../model/monitor.ts'
+import type { HealthState } from '../model/observation.ts'
 
 /**
  * Composite monitors: what several monitors say of one member, made into one state.

@@ -5,7 +5,7 @@
  *
  * Bound: what one turn brings, at most one event per member.
  */
-import type { HealthEvent } from '../model.ts'
+import type { HealthEvent } from '../model/observation.ts'
 import type { Availability, AvailabilityTable } from './availability.ts'
 
 /** Whom it is told. None of these may throw. */

@@ -1,4 +1,4 @@
-import type { HealthState } from '../model.ts'
+import type { HealthState } from '../model/observation.ts'
 import { AgeingLink, AgeingList } from './ageing-list.ts'
 
 /**

@@ -1,5 +1,6 @@
 import { formatDuration } from '../document/duration.ts'
-import type { FlapLimit, HealthState, Judging } from '../model.ts'
+import type { FlapLimit, Judging } from '../model/monitor.ts'
+import type { HealthState } from '../model/observation.ts'
 
 /**
  * The machine that turns the verdicts of one member's probes into its measured state. It has three states, `unknown`,

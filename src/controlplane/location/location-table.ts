@@ -4,7 +4,7 @@
  * not asked for a subdivision or a location there, which would belong to neither.
  */
 import { parseAddress } from '../../dataplane/wire/address.ts'
-import type { AddressText } from '../model.ts'
+import type { AddressText } from '../model/pool.ts'
 import { centreOf } from './countries.ts'
 import type { Mmdb, RecordId } from './mmdb.ts'
 import { nowhere, type Place, PlaceList, placeKeys, readPlace } from './place.ts'

@@ -5,8 +5,10 @@
  * Services with the same rules share one map. A load that changes the table empties the cache; who asked before it gets
  * areas of the table that there was.
  */
-import { CalledThread, orAborted, type StopMessage } from '../called-thread.ts'
-import type { AddressText, GeoRules } from '../model.ts'
+
+import type { AddressText } from '../model/pool.ts'
+import type { GeoRules } from '../model/service.ts'
+import { CalledThread, orAborted, type StopMessage } from '../threads/called-thread.ts'
 import type { AreaMap, NearChoice } from './areas.ts'
 import type { Place } from './place.ts'
 

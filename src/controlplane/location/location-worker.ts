@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { compileLocationMap } from '../../dataplane/image/location-map.ts'
-import type { CallAnswer } from '../called-thread.ts'
+import type { CallAnswer } from '../threads/called-thread.ts'
 import { geoAreas, nearestAreas } from './areas.ts'
 import {
   emptyTable,

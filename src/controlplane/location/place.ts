@@ -2,7 +2,7 @@
  * Places: what a database says of an address, whatever its schema, and the list of the distinct ones. There may be hundreds
  * of thousands, so a list is columns, not objects.
  */
-import type { Location } from '../model.ts'
+import type { Location } from '../model/pool.ts'
 import { continentOf, continents } from './countries.ts'
 import type { Fields, Scalar, Wanted } from './mmdb-values.ts'
 

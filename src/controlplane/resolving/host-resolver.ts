@@ -11,7 +11,7 @@
  *
  * Bounds: one entry and one timer a host; the queue holds a host once; `concurrency` lookups, two queries each.
  */
-import type { Resolution } from '../model.ts'
+import type { Resolution } from '../model/observation.ts'
 import { advance, type HostState, initialState } from './host-state.ts'
 import type { Lookup } from './lookup.ts'
 

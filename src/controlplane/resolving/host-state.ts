@@ -29,7 +29,8 @@
  * old address is more likely right than none. Whether it works is for the probes to say.
  */
 import { parseAddress } from '../../dataplane/wire/address.ts'
-import type { AddressText, Resolution, ResolutionState } from '../model.ts'
+import type { Resolution, ResolutionState } from '../model/observation.ts'
+import type { AddressText } from '../model/pool.ts'
 
 /** What a lookup said about one family. */
 export type FamilyAnswer =

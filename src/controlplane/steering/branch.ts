@@ -2,7 +2,7 @@
  * What a selection comes to: a tree like that of a plan, whose leaves are still members, not yet addresses. Branches are
  * shared where they are the same, and stay shared in the plan.
  */
-import type { AllDownPolicy, ClientPrefix, Pool } from '../model.ts'
+import type { AllDownPolicy, ClientPrefix, Pool } from '../model/pool.ts'
 import type { MemberJudgement } from './judge.ts'
 
 /** `up`, or the policy that had to answer. */

@@ -10,7 +10,7 @@
  * that can either, the first choice that can: an answer from far away is better than one from what is down. Only when no
  * choice is left at all, the service is down.
  */
-import type { Choice, Service } from '../model.ts'
+import type { Choice, Service } from '../model/service.ts'
 import type { Branch } from './branch.ts'
 import type { LastKnown } from './last-known.ts'
 import type { ServiceAreas, ServiceJudgement } from './selection.ts'

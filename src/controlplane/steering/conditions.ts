@@ -1,4 +1,6 @@
-import type { HealthState, Member, OverrideState, Pool, Resolution } from '../model.ts'
+import type { HealthState, Resolution } from '../model/observation.ts'
+import type { OverrideState } from '../model/override.ts'
+import type { Member, Pool } from '../model/pool.ts'
 
 /**
  * What is known of members now; the caller's tables stand behind it. Of a pool without a monitor nothing but `forced` and

@@ -12,7 +12,7 @@
  * bear. It stays a fraction here, to the thousandth, so that a ramp of a member of weight 1 is a ramp; the plan makes whole
  * numbers of it. Only who wanted it has weight 0: an operator, or the member.
  */
-import type { Member, Pool } from '../model.ts'
+import type { Member, Pool } from '../model/pool.ts'
 import { type Conditions, canServe, hasAddress, needsAddresses } from './conditions.ts'
 
 export const memberReasons = [

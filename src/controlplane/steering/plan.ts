@@ -9,7 +9,7 @@
  */
 import type { PlanNode } from '../../dataplane/image/plan-node.ts'
 import { stableKey } from '../../dataplane/image/stable-key.ts'
-import type { Service } from '../model.ts'
+import type { Service } from '../model/service.ts'
 import { answerNode, type LeafSources } from './answer-node.ts'
 import type { Branch, Leaf } from './branch.ts'
 import type { Selection } from './selection.ts'

@@ -2,7 +2,7 @@
  * What a pool answers: its members that serve, or, when it is down, what is left by one of the policies. Under each of these
  * the operator's word still stands: a member that was forced down or drained is answered with only when nothing else is left.
  */
-import type { Pool } from '../model.ts'
+import type { Pool } from '../model/pool.ts'
 import type { Leaf, Outcome } from './branch.ts'
 import { type Conditions, canServe } from './conditions.ts'
 import { isDrained, isTakenOut, judgePool, type MemberJudgement, type PoolJudgement } from './judge.ts'

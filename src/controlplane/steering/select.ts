@@ -18,7 +18,8 @@
  *
  * No service leads back to itself; the document and the store see to that.
  */
-import type { Pool, Service } from '../model.ts'
+import type { Pool } from '../model/pool.ts'
+import type { Service } from '../model/service.ts'
 import { type Branch, type Leaf, leavesOf, type Outcome } from './branch.ts'
 import { choiceKey, compose, type Option, type Options } from './compose.ts'
 import type { Conditions } from './conditions.ts'

@@ -1,5 +1,5 @@
 /** What selecting comes to: the answer, and a judgement of every choice, pool and member, for explaining. */
-import type { Service } from '../model.ts'
+import type { Service } from '../model/service.ts'
 import type { Branch, Outcome } from './branch.ts'
 import type { PoolJudgement } from './judge.ts'
 

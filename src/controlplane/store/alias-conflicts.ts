@@ -4,8 +4,8 @@
  * the same over rows.
  */
 import { type SQL, sql } from 'drizzle-orm'
-import { aliasAtApex, aliasBesideData } from '../alias-rules.ts'
-import type { Problem } from '../errors.ts'
+import type { Problem } from '../model/errors.ts'
+import { aliasAtApex, aliasBesideData } from '../rules/alias-rules.ts'
 import { mostProblems, pathOfService } from './name-conflicts.ts'
 import type { Tx } from './transaction.ts'
 

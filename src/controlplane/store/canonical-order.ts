@@ -7,7 +7,7 @@
  * inside a label become 2 and the octet plus 1, which keeps their order and never looks like a divider.
  */
 import { type SQL, sql } from 'drizzle-orm'
-import type { Rrset } from '../model.ts'
+import type { Rrset } from '../model/zone.ts'
 import { fetchRows } from './cursor.ts'
 import type { Tx } from './transaction.ts'
 

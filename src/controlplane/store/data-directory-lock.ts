@@ -10,7 +10,7 @@
  * can't see each other.
  */
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { ControlError } from '../errors.ts'
+import { ControlError } from '../model/errors.ts'
 
 interface Holder {
   readonly pid: number

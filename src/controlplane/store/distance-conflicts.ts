@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { noLocation } from '../document/references.ts'
-import type { Problem } from '../errors.ts'
+import type { Problem } from '../model/errors.ts'
 import { mostProblems, pathOfService } from './name-conflicts.ts'
 import type { Tx } from './transaction.ts'
 

@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os'
 import { extname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { ControlError } from '../errors.ts'
+import { ControlError } from '../model/errors.ts'
 import { lockDataDirectory } from './data-directory-lock.ts'
 import type { EmbeddedWorkerData, EmbeddedWorkerMessage } from './embedded-database-worker.ts'
 

@@ -11,7 +11,7 @@
  */
 import { and, asc, desc, eq, gt, gte, lt, sql } from 'drizzle-orm'
 import { events } from '../../../schema/events.ts'
-import type { Event, EventFilter, StoredEvent } from '../event.ts'
+import type { Event, EventFilter, StoredEvent } from '../model/event.ts'
 import { decodeCursor, type Page, type PageRequest, pageOf } from './stored.ts'
 import type { Tx } from './transaction.ts'
 

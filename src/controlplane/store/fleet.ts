@@ -1,7 +1,7 @@
 /** What nodes tell each other through the database: that they are there, what they have measured, and reports on members. */
 import { and, asc, eq, inArray, ne, sql } from 'drizzle-orm'
 import { nodes, reports } from '../../../schema/fleet.ts'
-import type { MemberReport, NodeRecord, NodeVerdicts } from '../model.ts'
+import type { MemberReport, NodeRecord, NodeVerdicts } from '../model/observation.ts'
 import type { Tx } from './transaction.ts'
 
 /** A node that has been silent for so long is forgotten. */

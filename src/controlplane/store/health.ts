@@ -1,6 +1,6 @@
 import { asc, sql } from 'drizzle-orm'
 import { memberHealth } from '../../../schema/health.ts'
-import type { MemberHealth } from '../model.ts'
+import type { MemberHealth } from '../model/observation.ts'
 import type { Tx } from './transaction.ts'
 
 /** The last measured state of every member that has one. */

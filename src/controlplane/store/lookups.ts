@@ -1,6 +1,6 @@
 import { desc } from 'drizzle-orm'
 import { lookups } from '../../../schema/journal.ts'
-import type { Lookup } from '../model.ts'
+import type { Lookup } from '../model/observation.ts'
 import type { Tx } from './transaction.ts'
 
 /** Adds a lookup to the history. */

@@ -13,7 +13,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { ControlError } from '../errors.ts'
+import { ControlError } from '../model/errors.ts'
 
 interface Migration {
   readonly tag: string

@@ -1,4 +1,4 @@
-/** Names as the store keys them: lower case, no final dot, the root is `.`. See `model.ts`. */
+/** Names as the store keys them: lower case, no final dot, the root is `.`. See `model/zone.ts`. */
 
 /** The absolute name of an owner that is relative to an apex. */
 export function absoluteName(owner: string, apex: string): string {

@@ -4,7 +4,7 @@
  * unchanged.
  */
 import pg from 'pg'
-import { ControlError } from '../errors.ts'
+import { ControlError } from '../model/errors.ts'
 
 /** Codes of Node's network errors that mean "no connection now". */
 const networkCodes = new Set([

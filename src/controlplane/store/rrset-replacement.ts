@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { sql } from 'drizzle-orm'
-import { ControlError } from '../errors.ts'
-import type { Rrset } from '../model.ts'
+import { ControlError } from '../model/errors.ts'
+import type { Rrset } from '../model/zone.ts'
 import { streamRrsets } from './rrsets.ts'
 import type { Tx, Write } from './transaction.ts'
 

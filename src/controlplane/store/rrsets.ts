@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { and, asc, count, eq, type SQL, sql } from 'drizzle-orm'
 import { rrsets } from '../../../schema/zones.ts'
-import type { Rrset } from '../model.ts'
+import type { Rrset } from '../model/zone.ts'
 import { aliasProblems } from './alias-conflicts.ts'
 import { fetchRows } from './cursor.ts'
 import { dnameProblems } from './dname-conflicts.ts'

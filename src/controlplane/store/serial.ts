@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import { zones } from '../../../schema/zones.ts'
-import { ControlError } from '../errors.ts'
+import { ControlError } from '../model/errors.ts'
 import type { Tx, Write } from './transaction.ts'
 
 /**

@@ -1,5 +1,5 @@
 /** Shapes that all aggregates of the store share: stored values, conditions on a write, pages. */
-import { ControlError } from '../errors.ts'
+import { ControlError } from '../model/errors.ts'
 
 /** A value and the configuration revision of its last change; the ETag is that revision in quotes. */
 export interface Stored<T> {

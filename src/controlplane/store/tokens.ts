@@ -9,7 +9,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { and, asc, eq, gt, isNull, lt, or } from 'drizzle-orm'
 import { type tokenScopes, tokens } from '../../../schema/journal.ts'
-import { ControlError } from '../errors.ts'
+import { ControlError } from '../model/errors.ts'
 import { decodeCursor, type Page, type PageRequest, pageOf } from './stored.ts'
 import type { Tx } from './transaction.ts'
 

@@ -2,7 +2,7 @@
  * Rows hold fragments of the document, which the document's own parsers read. One that somebody edited by hand may not be a
  * fragment any more: a read by name says so, and those who read everything are told and go on with the rest.
  */
-import { ControlError, type Problem } from '../errors.ts'
+import { ControlError, type Problem } from '../model/errors.ts'
 
 /** Told of what can't be read; whatever was to be read is then left out, or has its defaults. */
 export type OnBad = (message: string) => void

@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { asc, count, eq, gt } from 'drizzle-orm'
 import { webhooks } from '../../../schema/webhooks.ts'
-import { ControlError } from '../errors.ts'
-import type { Webhook, WebhookInput } from '../webhook.ts'
+import { ControlError } from '../model/errors.ts'
+import type { Webhook, WebhookInput } from '../model/webhook.ts'
 import { rootOf } from './postgres-errors.ts'
 import {
   checkCondition,

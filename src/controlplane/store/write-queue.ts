@@ -1,4 +1,4 @@
-import { ControlError } from '../errors.ts'
+import { ControlError } from '../model/errors.ts'
 
 /** Writes that may wait in one process. More are refused at once: their clients would time out anyway. */
 const maxWaiting = 1_000

@@ -15,7 +15,7 @@
  */
 import { type SQL, sql } from 'drizzle-orm'
 import { dnameAtCut } from '../../dataplane/image/check.ts'
-import type { Soa } from '../model.ts'
+import type { Soa } from '../model/zone.ts'
 import { ancestorsOf } from './ancestors.ts'
 import { takenByService, throwIfAny } from './name-conflicts.ts'
 import { auditedNames, type Replacement } from './rrset-replacement.ts'

@@ -6,8 +6,8 @@
  */
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { parseRdata } from '../../dataplane/wire/rdata.ts'
-import { ControlError } from '../errors.ts'
-import type { Rrset } from '../model.ts'
+import { ControlError } from '../model/errors.ts'
+import type { Rrset } from '../model/zone.ts'
 import { streamCanonically } from '../store/canonical-order.ts'
 import type { Database } from '../store/database.ts'
 import { getZoneHead, type ZoneState } from '../store/zones.ts'

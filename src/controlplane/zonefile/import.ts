@@ -6,7 +6,7 @@
  * than one RR: whoever mends a file wants the whole list.
  */
 import { maxProblems } from '../document/schema-check.ts'
-import { ControlError } from '../errors.ts'
+import { ControlError } from '../model/errors.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { countRrsets } from '../store/rrsets.ts'
 import type { WriteCondition } from '../store/stored.ts'

@@ -1,6 +1,6 @@
 /** What is wrong with a master file, and where. Lines and columns count from 1; a column counts octets. */
 import { maxProblems } from '../document/schema-check.ts'
-import type { Problem } from '../errors.ts'
+import type { Problem } from '../model/errors.ts'
 
 export interface FilePlace {
   readonly line: number

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { mergePatch } from '../../../src/controlplane/api/configuration/merge-patch.ts'
 import { parseJson } from '../../../src/controlplane/api/json-body.ts'
-import { mergePatch } from '../../../src/controlplane/api/merge-patch.ts'
-import { ControlError } from '../../../src/controlplane/errors.ts'
+import { ControlError } from '../../../src/controlplane/model/errors.ts'
 
 function problemsOf(text: string): readonly { path: string; message: string }[] {
   try {

@@ -1,21 +1,19 @@
 /** Random configurations as they may stand in the model: canonical, with every reference in place. */
 import fc from 'fast-check'
+import type { Configuration } from '../../../src/controlplane/model/configuration.ts'
+import type { Monitor } from '../../../src/controlplane/model/monitor.ts'
 import {
   allDownPolicies,
   type ClientPrefix,
-  type Configuration,
-  type GeoRules,
   type Location,
   type Member,
-  type Monitor,
   type Pool,
   poolSelects,
   quorums,
-  type Service,
-  serviceSteers,
   unknownCounts,
-  type Zone,
-} from '../../../src/controlplane/model.ts'
+} from '../../../src/controlplane/model/pool.ts'
+import { type GeoRules, type Service, serviceSteers } from '../../../src/controlplane/model/service.ts'
+import type { Zone } from '../../../src/controlplane/model/zone.ts'
 import { canonicalAddress } from '../../../src/dataplane/wire/address.ts'
 import { compositeArbitrary, monitorArbitrary, name, orNull, port } from './monitor-arbitrary.ts'
 

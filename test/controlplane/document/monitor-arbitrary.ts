@@ -8,7 +8,7 @@ import type {
   ProbeTiming,
   TextExpectation,
   TlsSettings,
-} from '../../../src/controlplane/model.ts'
+} from '../../../src/controlplane/model/monitor.ts'
 
 /** A certificate that signs itself. */
 export const certificate = `

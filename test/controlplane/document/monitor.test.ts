@@ -1,8 +1,8 @@
 /** Monitors of every type in the document: what is read, what is written, and what is said of what is wrong. */
 import t from 'tap'
 import { formatMonitor, parseMonitor } from '../../../src/controlplane/document/monitor.ts'
-import type { Problem } from '../../../src/controlplane/errors.ts'
-import { anyText, httpDefaults, timingDefaults, tlsDefaults } from '../model-defaults.ts'
+import type { Problem } from '../../../src/controlplane/model/errors.ts'
+import { anyText, httpDefaults, timingDefaults, tlsDefaults } from '../model/defaults.ts'
 import { certificate } from './monitor-arbitrary.ts'
 
 function read(body: object) {

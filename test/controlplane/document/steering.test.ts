@@ -3,9 +3,10 @@ import t from 'tap'
 import { formatPool, parsePool } from '../../../src/controlplane/document/pool.ts'
 import { formatService, parseService } from '../../../src/controlplane/document/service.ts'
 import { parseDocument } from '../../../src/controlplane/document/yaml-text.ts'
-import type { Problem } from '../../../src/controlplane/errors.ts'
-import type { Pool, Service } from '../../../src/controlplane/model.ts'
-import { poolChoice, poolDefaults, serviceChoice, serviceDefaults } from '../model-defaults.ts'
+import type { Problem } from '../../../src/controlplane/model/errors.ts'
+import type { Pool } from '../../../src/controlplane/model/pool.ts'
+import type { Service } from '../../../src/controlplane/model/service.ts'
+import { poolChoice, poolDefaults, serviceChoice, serviceDefaults } from '../model/defaults.ts'
 
 const lines = (problems: readonly Problem[]) => problems.map(({ path, message }) => `${path}: ${message}`)
 

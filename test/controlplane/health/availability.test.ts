@@ -1,6 +1,6 @@
 import t from 'tap'
 import { AvailabilityTable } from '../../../src/controlplane/health/availability.ts'
-import type { HealthState, MemberHealth } from '../../../src/controlplane/model.ts'
+import type { HealthState, MemberHealth } from '../../../src/controlplane/model/observation.ts'
 
 const since = new Date(0)
 const health = (pool: string, member: string, state: HealthState): MemberHealth => ({

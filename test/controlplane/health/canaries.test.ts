@@ -6,7 +6,7 @@ import { canaryName, canaryPeriodMs, startCanaries } from '../../../src/controlp
 import { startChecker } from '../../../src/controlplane/health/checker.ts'
 import { SelfIsolationGuard } from '../../../src/controlplane/health/guard.ts'
 import type { Measurement } from '../../../src/controlplane/health/monitor.ts'
-import { probe } from '../../../src/controlplane/health/probe.ts'
+import { probe } from '../../../src/controlplane/health/probes/probe.ts'
 import { HandClock, refused, success } from './fixture.ts'
 
 t.test('names of canaries', async (t) => {

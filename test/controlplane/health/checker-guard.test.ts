@@ -3,7 +3,7 @@ import t from 'tap'
 import { SelfIsolationGuard } from '../../../src/controlplane/health/guard.ts'
 import type { Measurement } from '../../../src/controlplane/health/monitor.ts'
 import type { Votes } from '../../../src/controlplane/health/quorum.ts'
-import type { NodeVerdicts } from '../../../src/controlplane/model.ts'
+import type { NodeVerdicts } from '../../../src/controlplane/model/observation.ts'
 import { compositeOf, probeOf, push, setUp, target } from './checker-harness.ts'
 import { turn } from './fixture.ts'
 

@@ -5,10 +5,11 @@ import {
   type CheckTarget,
   startChecker,
 } from '../../../src/controlplane/health/checker.ts'
-import type { ProbeTarget } from '../../../src/controlplane/health/probe-target.ts'
+import type { ProbeTarget } from '../../../src/controlplane/health/probes/probe-target.ts'
 import type { CheckPlan } from '../../../src/controlplane/health/sources.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
-import type { CompositeMonitor, HttpMonitor, Quorum } from '../../../src/controlplane/model.ts'
+import type { CompositeMonitor, HttpMonitor } from '../../../src/controlplane/model/monitor.ts'
+import type { Quorum } from '../../../src/controlplane/model/pool.ts'
 import { HandClock, httpMonitorWith, refused, seededRandom, success } from './fixture.ts'
 
 interface Owner {

@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
-import { AddressPolicy } from '../../../src/controlplane/health/address-policy.ts'
 import { type CheckTarget, startChecker } from '../../../src/controlplane/health/checker.ts'
 import { SelfIsolationGuard } from '../../../src/controlplane/health/guard.ts'
-import { createProber } from '../../../src/controlplane/health/probe.ts'
-import type { HealthEvent, MemberHealth } from '../../../src/controlplane/model.ts'
+import { AddressPolicy } from '../../../src/controlplane/health/probes/address-policy.ts'
+import { createProber } from '../../../src/controlplane/health/probes/probe.ts'
+import type { HealthEvent, MemberHealth } from '../../../src/controlplane/model/observation.ts'
 import { closedPort, httpMonitorWith, paperTarget } from './fixture.ts'
 
 /** Four members of two pools that the store says are up, and that all fail, in one way or another. */

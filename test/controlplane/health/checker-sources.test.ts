@@ -1,7 +1,7 @@
 /** Members that are not judged by one probe alone: composites, reports and states that are set. */
 import t from 'tap'
 import type { Report } from '../../../src/controlplane/health/sources.ts'
-import type { MemberHealth } from '../../../src/controlplane/model.ts'
+import type { MemberHealth } from '../../../src/controlplane/model/observation.ts'
 import { compositeOf, intervalMs, probeOf, push, setUp, target } from './checker-harness.ts'
 import { success, turn } from './fixture.ts'
 

@@ -7,8 +7,9 @@ import {
   type CheckTarget,
   startChecker,
 } from '../../../src/controlplane/health/checker.ts'
-import type { HealthEvent, HealthState, MemberHealth, ProbeMonitor } from '../../../src/controlplane/model.ts'
-import { startDemoBackends } from '../../../src/demo/backends.ts'
+import type { ProbeMonitor } from '../../../src/controlplane/model/monitor.ts'
+import type { HealthEvent, HealthState, MemberHealth } from '../../../src/controlplane/model/observation.ts'
+import { startDemoBackends } from '../../../src/daemon/demo/backends.ts'
 import {
   closedPort,
   containing,

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type CompositePart, combine } from '../../../src/controlplane/health/composite.ts'
-import { type CompositeMonitor, type HealthState, healthStates } from '../../../src/controlplane/model.ts'
+import type { CompositeMonitor } from '../../../src/controlplane/model/monitor.ts'
+import { type HealthState, healthStates } from '../../../src/controlplane/model/observation.ts'
 
 type Rule = Pick<CompositeMonitor, 'require' | 'invert'>
 

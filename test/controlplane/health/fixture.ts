@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import type { CheckTarget } from '../../../src/controlplane/health/checker.ts'
-import type { Probe } from '../../../src/controlplane/health/probe.ts'
-import type { ProbeTarget } from '../../../src/controlplane/health/probe-target.ts'
+import type { Probe } from '../../../src/controlplane/health/probes/probe.ts'
+import type { ProbeTarget } from '../../../src/controlplane/health/probes/probe-target.ts'
 import type { ProbePlan } from '../../../src/controlplane/health/sources.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type {
@@ -11,8 +11,8 @@ import type {
   ProbeMonitor,
   ProbeTiming,
   TextExpectation,
-} from '../../../src/controlplane/model.ts'
-import { anyText, httpDefaults, timingDefaults } from '../model-defaults.ts'
+} from '../../../src/controlplane/model/monitor.ts'
+import { anyText, httpDefaults, timingDefaults } from '../model/defaults.ts'
 
 /** What the tests register their clean-up with: a tap test. */
 interface Owner {

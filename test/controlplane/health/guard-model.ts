@@ -1,5 +1,5 @@
 import type { GuardSettings } from '../../../src/controlplane/health/guard.ts'
-import type { HealthState } from '../../../src/controlplane/model.ts'
+import type { HealthState } from '../../../src/controlplane/model/observation.ts'
 
 interface Said {
   readonly atMs: number

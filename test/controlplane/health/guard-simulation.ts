@@ -5,8 +5,9 @@ import {
   SelfIsolationGuard,
 } from '../../../src/controlplane/health/guard.ts'
 import { advance, type Measurement, measured, nextProbeMs } from '../../../src/controlplane/health/monitor.ts'
-import type { HealthState, Judging } from '../../../src/controlplane/model.ts'
-import { timingDefaults } from '../model-defaults.ts'
+import type { Judging } from '../../../src/controlplane/model/monitor.ts'
+import type { HealthState } from '../../../src/controlplane/model/observation.ts'
+import { timingDefaults } from '../model/defaults.ts'
 import { seededRandom } from './fixture.ts'
 
 export interface Specimen {

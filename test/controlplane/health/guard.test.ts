@@ -5,7 +5,7 @@ import {
   guardDefaults,
   SelfIsolationGuard,
 } from '../../../src/controlplane/health/guard.ts'
-import { type HealthState, healthStates } from '../../../src/controlplane/model.ts'
+import { type HealthState, healthStates } from '../../../src/controlplane/model/observation.ts'
 import { GuardModel } from './guard-model.ts'
 import { Simulation, type Specimen } from './guard-simulation.ts'
 

@@ -1,5 +1,6 @@
 import type { Waiting } from '../../../src/controlplane/health/monitor.ts'
-import type { HealthState, Judging } from '../../../src/controlplane/model.ts'
+import type { Judging } from '../../../src/controlplane/model/monitor.ts'
+import type { HealthState } from '../../../src/controlplane/model/observation.ts'
 
 interface Fall {
   readonly atMs: number

@@ -11,8 +11,9 @@ import {
   nextProbeMs,
   unmeasured,
 } from '../../../src/controlplane/health/monitor.ts'
-import { type HealthState, healthStates, type Judging } from '../../../src/controlplane/model.ts'
-import { timingDefaults } from '../model-defaults.ts'
+import type { Judging } from '../../../src/controlplane/model/monitor.ts'
+import { type HealthState, healthStates } from '../../../src/controlplane/model/observation.ts'
+import { timingDefaults } from '../model/defaults.ts'
 import { HistoryModel } from './monitor-model.ts'
 
 const judgingWith = (changes: Partial<Judging> = {}): Judging => ({

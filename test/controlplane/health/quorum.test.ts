@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { agree } from '../../../src/controlplane/health/quorum.ts'
-import { type HealthState, healthStates } from '../../../src/controlplane/model.ts'
+import { type HealthState, healthStates } from '../../../src/controlplane/model/observation.ts'
 
 const cases: readonly (readonly [
   own: HealthState,

@@ -10,7 +10,8 @@ import {
   newIpv6Starts,
   RangeWriter,
 } from '../../../src/controlplane/location/ranges.ts'
-import type { GeoRules, Location } from '../../../src/controlplane/model.ts'
+import type { Location } from '../../../src/controlplane/model/pool.ts'
+import type { GeoRules } from '../../../src/controlplane/model/service.ts'
 import { formatIpv4, formatIpv6, parseAddress } from '../../../src/dataplane/wire/address.ts'
 
 const noRules: GeoRules = { cidr: [], asn: [], subdivision: [], country: [], continent: [], default: [] }

@@ -6,7 +6,7 @@ import type { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import type { ServiceMap } from '../../../src/controlplane/location/location-thread.ts'
 import { LocationThread } from '../../../src/controlplane/location/location-thread.ts'
-import type { GeoRules } from '../../../src/controlplane/model.ts'
+import type { GeoRules } from '../../../src/controlplane/model/service.ts'
 import { LocationMap } from '../../../src/dataplane/image/location-map.ts'
 import { mmdbFile } from '../../support/mmdb-writer.ts'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Resolution } from '../../../src/controlplane/model.ts'
+import type { Resolution } from '../../../src/controlplane/model/observation.ts'
 import { HostResolver, type HostResolverOptions } from '../../../src/controlplane/resolving/host-resolver.ts'
 import type { HostAnswer } from '../../../src/controlplane/resolving/host-state.ts'
 import { lookupBy } from '../../../src/controlplane/resolving/lookup.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Resolution } from '../../../src/controlplane/model.ts'
+import type { Resolution } from '../../../src/controlplane/model/observation.ts'
 import {
   absentGraceMs,
   advance,

@@ -1,10 +1,11 @@
 import t from 'tap'
-import type { Member, Pool, Resolution } from '../../../src/controlplane/model.ts'
+import type { Resolution } from '../../../src/controlplane/model/observation.ts'
+import type { Member, Pool } from '../../../src/controlplane/model/pool.ts'
 import { answerNode } from '../../../src/controlplane/steering/answer-node.ts'
 import type { Leaf } from '../../../src/controlplane/steering/branch.ts'
 import type { AnswerNode } from '../../../src/dataplane/image/plan-node.ts'
 import { stableKey } from '../../../src/dataplane/image/stable-key.ts'
-import { poolDefaults } from '../model-defaults.ts'
+import { poolDefaults } from '../model/defaults.ts'
 
 const expiresAt = new Date(1_800_000_030_500)
 

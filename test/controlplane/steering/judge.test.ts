@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Member, Pool } from '../../../src/controlplane/model.ts'
+import type { Member, Pool } from '../../../src/controlplane/model/pool.ts'
 import { needsAddresses } from '../../../src/controlplane/steering/conditions.ts'
 import { judgePool, memberReasons } from '../../../src/controlplane/steering/judge.ts'
 import { poolCondition } from '../../../src/controlplane/steering/pool-condition.ts'

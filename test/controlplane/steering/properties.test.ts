@@ -1,13 +1,8 @@
 /** What holds for every configuration and every state of health, on random ones. */
 import fc from 'fast-check'
 import t from 'tap'
-import {
-  allDownPolicies,
-  type Pool,
-  poolSelects,
-  type Service,
-  serviceSteers,
-} from '../../../src/controlplane/model.ts'
+import { allDownPolicies, type Pool, poolSelects } from '../../../src/controlplane/model/pool.ts'
+import { type Service, serviceSteers } from '../../../src/controlplane/model/service.ts'
 import { type Branch, leavesOf } from '../../../src/controlplane/steering/branch.ts'
 import { judgePool } from '../../../src/controlplane/steering/judge.ts'
 import type { Selection } from '../../../src/controlplane/steering/selection.ts'

@@ -2,7 +2,8 @@
  * What is answered under each policy in each situation, as a table: the rows are policies, the columns situations, the cells
  * are written as `describeNode` writes them. The types see to it that no cell is missing.
  */
-import type { Pool, Service } from '../../../src/controlplane/model.ts'
+import type { Pool } from '../../../src/controlplane/model/pool.ts'
+import type { Service } from '../../../src/controlplane/model/service.ts'
 import type { LastKnownEntries } from '../../../src/controlplane/steering/last-known.ts'
 import { choicesOf, type MemberPicture, type World } from './world.ts'
 

@@ -1,7 +1,7 @@
 /** The way of a query, as the walk of the real plan tells it, against where its answer came from. */
 import fc from 'fast-check'
 import t from 'tap'
-import type { Choice, ServiceSteer } from '../../../src/controlplane/model.ts'
+import type { Choice, ServiceSteer } from '../../../src/controlplane/model/service.ts'
 import type { ServiceAreas } from '../../../src/controlplane/steering/selection.ts'
 import { type Way, wayOf } from '../../../src/controlplane/steering/way.ts'
 import { OwnZones } from '../../../src/dataplane/answer/own-zones.ts'

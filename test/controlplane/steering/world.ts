@@ -4,21 +4,17 @@
  * Members are words, one each: `up`, `down`, `unknown`, `was-up` and `was-down` (unknown now, but once measured), `near` (up, with
  * failures counting), `forced-up` (though down), `forced-down` and `drained` (though up), `lost` (a host without addresses).
  */
-import type {
-  HealthState,
-  Member,
-  OverrideState,
-  Pool,
-  Resolution,
-  Service,
-} from '../../../src/controlplane/model.ts'
+import type { HealthState, Resolution } from '../../../src/controlplane/model/observation.ts'
+import type { OverrideState } from '../../../src/controlplane/model/override.ts'
+import type { Member, Pool } from '../../../src/controlplane/model/pool.ts'
+import type { Service } from '../../../src/controlplane/model/service.ts'
 import type { Conditions } from '../../../src/controlplane/steering/conditions.ts'
 import type { LastKnownEntries } from '../../../src/controlplane/steering/last-known.ts'
 import { toPlan } from '../../../src/controlplane/steering/plan.ts'
 import { type Situation, selectAnswer } from '../../../src/controlplane/steering/select.ts'
 import type { Selection, ServiceAreas } from '../../../src/controlplane/steering/selection.ts'
 import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-node.ts'
-import { poolDefaults, serviceDefaults } from '../model-defaults.ts'
+import { poolDefaults, serviceDefaults } from '../model/defaults.ts'
 
 export const memberWords = [
   'up',

@@ -15,7 +15,7 @@ import {
   poolChoice,
   poolDefaults,
   serviceDefaults,
-} from '../model-defaults.ts'
+} from '../model/defaults.ts'
 
 const folder = new URL('../../../drizzle/', import.meta.url)
 

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import t from 'tap'
-import { ControlError } from '../../../src/controlplane/errors.ts'
+import { ControlError } from '../../../src/controlplane/model/errors.ts'
 import {
   breaksConnection,
   meansDown,

@@ -1,4 +1,4 @@
-import type { Event, StoredEvent } from '../../../../src/controlplane/event.ts'
+import type { Event, StoredEvent } from '../../../../src/controlplane/model/event.ts'
 import {
   appendEvents,
   type EventQuery,

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import type { MemberReport } from '../../../../src/controlplane/model.ts'
+import type { MemberReport } from '../../../../src/controlplane/model/observation.ts'
 import {
   beat,
   leave,

@@ -1,4 +1,4 @@
-import type { Member } from '../../../../src/controlplane/model.ts'
+import type { Member } from '../../../../src/controlplane/model/pool.ts'
 import type { Write } from '../../../../src/controlplane/store/database.ts'
 import { loadHealth, saveHealth } from '../../../../src/controlplane/store/health.ts'
 import { getMember, putMember } from '../../../../src/controlplane/store/members.ts'

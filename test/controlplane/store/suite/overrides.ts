@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import type { Override } from '../../../../src/controlplane/model.ts'
+import type { Override } from '../../../../src/controlplane/model/override.ts'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
 import { changesSince } from '../../../../src/controlplane/store/changes.ts'
 import { deleteMember, listMemberNames } from '../../../../src/controlplane/store/members.ts'

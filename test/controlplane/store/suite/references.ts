@@ -1,7 +1,8 @@
 /** Who names whom: composite monitors, fallbacks of pools, services in services; and rows that somebody edited by hand. */
 import { sql } from 'drizzle-orm'
-import type { CompositeMonitor, Monitor, Service } from '../../../../src/controlplane/model.ts'
-import { applyConfiguration } from '../../../../src/controlplane/publish/apply.ts'
+import { applyConfiguration } from '../../../../src/controlplane/apply/apply.ts'
+import type { CompositeMonitor, Monitor } from '../../../../src/controlplane/model/monitor.ts'
+import type { Service } from '../../../../src/controlplane/model/service.ts'
 import type { Database, Write } from '../../../../src/controlplane/store/database.ts'
 import {
   deleteMonitor,
@@ -18,7 +19,7 @@ import {
   putService,
 } from '../../../../src/controlplane/store/services.ts'
 import { putZone } from '../../../../src/controlplane/store/zones.ts'
-import { poolChoice, serviceChoice, timingDefaults, tlsDefaults } from '../../model-defaults.ts'
+import { poolChoice, serviceChoice, timingDefaults, tlsDefaults } from '../../model/defaults.ts'
 import {
   hostMember,
   member,

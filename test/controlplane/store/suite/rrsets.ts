@@ -1,4 +1,4 @@
-import type { Rrset } from '../../../../src/controlplane/model.ts'
+import type { Rrset } from '../../../../src/controlplane/model/zone.ts'
 import { putPool } from '../../../../src/controlplane/store/pools.ts'
 import {
   deleteRrset,

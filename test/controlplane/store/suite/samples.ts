@@ -1,17 +1,10 @@
 /** Values that the suites start from, and what they do again and again. */
 import type { Test } from 'tap'
-import { ControlError, type ErrorCode } from '../../../../src/controlplane/errors.ts'
-import type {
-  AddressMember,
-  HostMember,
-  HttpMonitor,
-  Member,
-  Pool,
-  Rrset,
-  Service,
-  Soa,
-  Zone,
-} from '../../../../src/controlplane/model.ts'
+import { ControlError, type ErrorCode } from '../../../../src/controlplane/model/errors.ts'
+import type { HttpMonitor } from '../../../../src/controlplane/model/monitor.ts'
+import type { AddressMember, HostMember, Member, Pool } from '../../../../src/controlplane/model/pool.ts'
+import type { Service } from '../../../../src/controlplane/model/service.ts'
+import type { Rrset, Soa, Zone } from '../../../../src/controlplane/model/zone.ts'
 import type { Database, Write } from '../../../../src/controlplane/store/database.ts'
 import {
   httpDefaults,
@@ -19,7 +12,7 @@ import {
   poolChoice,
   poolDefaults,
   serviceDefaults,
-} from '../../model-defaults.ts'
+} from '../../model/defaults.ts'
 
 export type Suite = (t: Test, database: Database) => Promise<void>
 

@@ -7,7 +7,7 @@ import {
   putService,
 } from '../../../../src/controlplane/store/services.ts'
 import { putZone } from '../../../../src/controlplane/store/zones.ts'
-import { poolChoice } from '../../model-defaults.ts'
+import { poolChoice } from '../../model/defaults.ts'
 import { member, pool, put, refused, rrset, type Suite, service, zone } from './samples.ts'
 
 export const servicesSuite: Suite = async (t, database) => {

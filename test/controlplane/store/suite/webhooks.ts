@@ -1,3 +1,4 @@
+import type { WebhookInput } from '../../../../src/controlplane/model/webhook.ts'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
 import { changesSince } from '../../../../src/controlplane/store/changes.ts'
 import { currentRevision } from '../../../../src/controlplane/store/revision.ts'
@@ -9,7 +10,6 @@ import {
   maxWebhooks,
   putWebhook,
 } from '../../../../src/controlplane/store/webhooks.ts'
-import type { WebhookInput } from '../../../../src/controlplane/webhook.ts'
 import { put, refused, type Suite } from './samples.ts'
 
 const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`

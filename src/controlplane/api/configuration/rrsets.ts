@@ -1,0 +1,79 @@
+import type { FastifyInstance } from 'fastify'
+import Type from 'typebox'
+import {
+  formatRrset,
+  formatZoneRrset,
+  parseRrset,
+  parseRrsetKey,
+  RrsetSchema,
+  ZoneRrsetSchema,
+} from '../../document/zone.ts'
+import type { Problem } from '../../model/errors.ts'
+import type { Rrset } from '../../model/zone.ts'
+import { deleteRrset, getRrset, listRrsets, putRrset } from '../../store/rrsets.ts'
+import { getZoneHead } from '../../store/zones.ts'
+import type { ApiContext } from '../context.ts'
+import { bearer, json, PageQuery, pageOf, problems as problemResponses, withStatus } from '../schemas.ts'
+import { invalid, notFound, type Resource, registerResource } from './resource.ts'
+import { hostname } from './services.ts'
+
+interface Key {
+  readonly apex: string
+  /** Relative to the apex, `@` for the apex. */
+  readonly owner: string
+  readonly type: string
+}
+
+const resource: Resource<Key, Rrset, Rrset> = {
+  kind: 'RRset',
+  url: '/v1/zones/:apex/rrsets/:owner/:type',
+  params: Type.Object({
+    apex: Type.String(),
+    owner: Type.String({ description: 'relative to the apex, @ for the apex, or absolute with a final dot' }),
+    type: Type.String({ description: 'mnemonic such as A or MX' }),
+  }),
+  body: RrsetSchema,
+  view: withStatus(RrsetSchema, null),
+  key: (params) => {
+    const apex = hostname(params.apex!, 'zone', 'apex')
+    const problems: Problem[] = []
+    const key = parseRrsetKey(apex, { owner: params.owner!, type: params.type! }, problems)
+    if (key === null) throw invalid('the name of the RRset', problems)
+    return { apex, ...key }
+  },
+  describe: ({ apex, owner, type }) => `RRset ${owner} ${type} of zone ${apex}`,
+  get: (tx, { apex, owner, type }) => getRrset(tx, apex, owner, type),
+  put: (write, { apex }, rrset, condition) => putRrset(write, apex, rrset, condition),
+  delete: (write, { apex, owner, type }, condition) => deleteRrset(write, apex, owner, type, condition),
+  parse: ({ apex, owner, type }, body, problems) => parseRrset(apex, { owner, type }, body, '', problems),
+  present: async (_tx, stored) => stored.map(({ value }) => formatRrset(value)),
+}
+
+export function rrsetRoutes(app: FastifyInstance, context: ApiContext): void {
+  registerResource(app, context, resource)
+  app.get(
+    '/v1/zones/:apex/rrsets',
+    {
+      schema: {
+        tags: ['RRset'],
+        summary: 'Lists the RRsets of a zone',
+        params: Type.Object({ apex: Type.String() }),
+        querystring: PageQuery,
+        security: bearer,
+        response: {
+          200: json('One page, in the order of owner and type.', pageOf(ZoneRrsetSchema)),
+          ...problemResponses(400, 401, 403, 404, 503),
+        },
+      },
+    },
+    async (request) => {
+      const apex = hostname((request.params as { apex: string }).apex, 'zone', 'apex')
+      const { limit, cursor } = request.query as { limit?: number; cursor?: string }
+      return context.database.read(async (tx) => {
+        if ((await getZoneHead(tx, apex)) === null) throw notFound(`zone ${apex}`)
+        const page = await listRrsets(tx, apex, { limit: limit ?? 100, cursor: cursor ?? null })
+        return { items: page.items.map(({ value }) => formatZoneRrset(value)), nextCursor: page.nextCursor }
+      })
+    },
+  )
+}

@@ -1,0 +1,211 @@
+/**
+ * A zone as a master file. Bodies of this size are received into a spool before a transaction begins, and written into
+ * one before the reply begins, so that a slow client costs a file and nothing else; a few may do so at a time.
+ */
+import { tmpdir } from 'node:os'
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import { formatZoneHead, ZoneSchema } from '../../document/zone.ts'
+import { ControlError } from '../../model/errors.ts'
+import { exportZone } from '../../zonefile/export.ts'
+import { importZone, type ZoneImport } from '../../zonefile/import.ts'
+import { Spool, SpoolOverflow } from '../../zonefile/spool.ts'
+import type { ApiContext } from '../context.ts'
+import { HttpError } from '../errors.ts'
+import { awaitPublished } from '../publish.ts'
+import {
+  bearer,
+  ConditionHeaders,
+  etagHeader,
+  json,
+  problems as problemResponses,
+  withStatus,
+  writeHeaders,
+} from '../schemas.ts'
+import { conditionOf, etagOf } from './conditions.ts'
+import { hostname } from './services.ts'
+import { WarningSchema } from './zones.ts'
+
+/** Octets of a master file; some ten million RRs. */
+export const zonefileLimit = 512 * 1024 * 1024
+
+/** At a time; each may hold a file of `zonefileLimit` and a connection to the database. */
+const maxTransfers = 4
+
+const mediaTypes = ['text/dns', 'text/plain', 'application/octet-stream']
+const url = '/v1/zones/:apex/zonefile'
+const params = Type.Object({ apex: Type.String() })
+const { rrsets: _, ...headFields } = ZoneSchema.properties
+
+const View = withStatus(
+  { properties: headFields },
+  Type.Object({
+    serial: Type.Integer({ description: 'the serial of the SOA' }),
+    rrsets: Type.Integer({ description: 'how many RRsets the zone has' }),
+    dryRun: Type.Boolean(),
+    changed: Type.Boolean({ description: 'whether the zone is another one than before' }),
+    warnings: Type.Array(WarningSchema),
+  }),
+)
+
+export async function zonefileRoutes(app: FastifyInstance, context: ApiContext): Promise<void> {
+  let transfers = 0
+  const transferring = async <T>(work: (spool: Spool) => Promise<T>): Promise<T> => {
+    if (transfers === maxTransfers) {
+      throw new ControlError('unavailable', `${maxTransfers} zone files are being transferred already`)
+    }
+    transfers++
+    const spool = await Spool.create(context.spoolDirectory ?? tmpdir()).catch((error: unknown) => {
+      transfers--
+      throw error
+    })
+    let handedOver = false
+    const end = async () => {
+      transfers--
+      await spool[Symbol.asyncDispose]()
+    }
+    try {
+      const result = await work(spool)
+      handedOver = result instanceof Readable
+      // `close` comes however the reply ends, also when the client goes away.
+      if (result instanceof Readable) result.once('close', () => void end().catch(() => {}))
+      return result
+    } finally {
+      if (!handedOver) await end()
+    }
+  }
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(mediaTypes, async (_request: unknown, body: Readable) => body)
+  app.addContentTypeParser('*', async () => {
+    throw new HttpError(
+      415,
+      'unsupported-media-type',
+      'the body must be a master file: Content-Type: text/dns',
+    )
+  })
+  registerGet(app, context, transferring)
+  registerPut(app, context, transferring)
+}
+
+type Transfer = <T>(work: (spool: Spool) => Promise<T>) => Promise<T>
+
+function registerGet(app: FastifyInstance, context: ApiContext, transferring: Transfer): void {
+  const schema = {
+    tags: ['zone'],
+    summary: 'Exports a zone as a master file',
+    params,
+    querystring: Type.Object({}, { additionalProperties: false }),
+    security: bearer,
+    response: {
+      200: {
+        description: 'The master file, canonical: the same zone gives the same text.',
+        headers: { etag: { schema: { type: 'string' }, description: etagHeader.etag } },
+        content: { 'text/dns': { schema: Type.String() } },
+      },
+      ...problemResponses(400, 401, 403, 404, 503),
+    },
+  }
+  app.get(url, { schema, exposeHeadRoute: false }, async (request, reply) => {
+    const apex = apexOf(request)
+    const body = await transferring(async (spool) => {
+      const revision = await exportZone(context.database, apex, (text) => spool.fill(text))
+      reply.header('etag', etagOf(revision)).header('content-length', spool.octets)
+      return spool.read()
+    })
+    return reply.type('text/dns').send(body)
+  })
+}
+
+function registerPut(app: FastifyInstance, context: ApiContext, transferring: Transfer): void {
+  const schema = {
+    tags: ['zone'],
+    summary: 'Creates or replaces a zone by a master file (RFC 1035 section 5)',
+    description:
+      'The SOA, the TTL and all RRsets come from the file. A problem has the path `line 12, column 5`; with any, ' +
+      'nothing changes. A serial that is fixed becomes that of the file; otherwise the serial rises, and is never ' +
+      'behind that of the file.',
+    params,
+    querystring: Type.Object(
+      {
+        dryRun: Type.Optional(
+          Type.Boolean({ description: 'true or false: checks everything, and changes nothing' }),
+        ),
+      },
+      { additionalProperties: false },
+    ),
+    headers: ConditionHeaders,
+    consumes: mediaTypes,
+    body: Type.String(),
+    security: bearer,
+    response: {
+      200: json('Replaced, or the same already; or what a dry run would do.', View, writeHeaders),
+      201: json('Created.', View, writeHeaders),
+      ...problemResponses(400, 401, 403, 409, 412, 413, 415, 503),
+    },
+  }
+  app.put(url, { schema }, async (request, reply) => {
+    const { dryRun = false } = request.query as { dryRun?: boolean }
+    const condition = conditionOf(request)
+    const apex = apexOf(request)
+    const { body } = request
+    if (!(body instanceof Readable)) {
+      throw new HttpError(400, 'invalid', 'the body is missing: a master file, Content-Type: text/dns')
+    }
+    if (Number(request.headers['content-length'] ?? 0) > zonefileLimit) throw tooLarge()
+    const done = await transferring(async (spool) => {
+      await receive(spool, body)
+      return importZone(context.database, {
+        apex,
+        source: spool.read(),
+        actor: request.actor,
+        condition,
+        dryRun,
+      })
+    })
+    return replyWithImport(context, reply, apex, done, dryRun)
+  })
+}
+
+async function receive(spool: Spool, body: Readable): Promise<void> {
+  try {
+    await spool.fill(body, zonefileLimit)
+  } catch (error) {
+    // The client went away; the reply is for the log.
+    if (body.destroyed && !(error instanceof SpoolOverflow)) {
+      throw new HttpError(400, 'bad-request', 'the body did not arrive whole')
+    }
+    if (!(error instanceof SpoolOverflow)) throw error
+    throw tooLarge()
+  }
+}
+
+/** Closes the connection: nobody is going to read the rest of the body. */
+function tooLarge(): HttpError {
+  return new HttpError(413, 'too-large', `a zone file of more than ${zonefileLimit} octets is not taken`, {
+    headers: { connection: 'close' },
+  })
+}
+
+async function replyWithImport(
+  context: ApiContext,
+  reply: FastifyReply,
+  apex: string,
+  done: ZoneImport,
+  dryRun: boolean,
+): Promise<object> {
+  if (!dryRun) {
+    await awaitPublished(context, done.revision, reply)
+    reply.header('etag', etagOf(done.zoneRevision))
+    if (done.created) reply.code(201).header('location', `/v1/zones/${encodeURIComponent(apex)}`)
+  }
+  const { changed, rrsets, warnings, zone } = done
+  return {
+    ...formatZoneHead(zone),
+    status: { serial: zone.serial, rrsets, dryRun, changed, warnings },
+  }
+}
+
+function apexOf(request: FastifyRequest): string {
+  return hostname((request.params as { apex: string }).apex, 'zone', 'apex')
+}

@@ -1,0 +1,88 @@
+import type { FastifyInstance } from 'fastify'
+import Type from 'typebox'
+import { formatZoneHead, formatZoneRrset, parseZone, ZoneSchema } from '../../document/zone.ts'
+import type { Zone } from '../../model/zone.ts'
+import type { Tx } from '../../store/database.ts'
+import { countRrsets, listRrsets } from '../../store/rrsets.ts'
+import type { Stored } from '../../store/stored.ts'
+import { zoneWarnings } from '../../store/zone-warnings.ts'
+import { deleteZone, getZoneHead, listZones, putZone, type ZoneState } from '../../store/zones.ts'
+import type { ApiContext } from '../context.ts'
+import { withStatus } from '../schemas.ts'
+import { type Resource, registerListing, registerResource } from './resource.ts'
+import { hostname } from './services.ts'
+
+/** Octets of a zone's body. */
+const zoneBodyLimit = 16 * 1024 * 1024
+
+/** Most RRsets that GET of a zone shows; beyond, they are read page by page under `/rrsets`. */
+const shownRrsets = 10_000
+
+/** Most warnings in a reply. */
+const maxWarnings = 100
+
+export const WarningSchema = Type.Object({
+  owner: Type.String(),
+  type: Type.String(),
+  message: Type.String(),
+  line: Type.Optional(Type.Integer({ description: 'in the master file that was put' })),
+  column: Type.Optional(Type.Integer()),
+})
+
+const { rrsets: _, ...headFields } = ZoneSchema.properties
+const serial = { serial: Type.Integer({ description: 'the serial of the SOA' }) }
+const Status = Type.Object({
+  ...serial,
+  rrsets: Type.Integer({ description: 'how many RRsets the zone has' }),
+  warnings: Type.Optional(
+    Type.Array(WarningSchema, {
+      description: 'in the reply to a PUT: what is allowed and yet most likely a mistake',
+    }),
+  ),
+})
+
+const resource: Resource<string, Zone, ZoneState> = {
+  kind: 'zone',
+  url: '/v1/zones/:apex',
+  params: Type.Object({ apex: Type.String() }),
+  body: ZoneSchema,
+  view: withStatus(ZoneSchema, Status),
+  bodyLimit: zoneBodyLimit,
+  key: (params) => hostname(params.apex!, 'zone', 'apex'),
+  describe: (apex) => `zone ${apex}`,
+  get: getZoneHead,
+  put: (write, _apex, zone, condition) => putZone(write, zone, condition),
+  delete: deleteZone,
+  parse: (apex, body, problems) => parseZone(apex, body, '', problems),
+  present: (tx, stored, apex) => present(tx, stored, apex !== null),
+  notice: async (tx, apex) => ({
+    warnings: (await zoneWarnings(tx, apex, maxWarnings)).map(({ data: _, ...warning }) => warning),
+  }),
+}
+
+async function present(tx: Tx, stored: readonly Stored<ZoneState>[], single: boolean): Promise<object[]> {
+  if (!single) {
+    return stored.map(({ value }) => ({ ...formatZoneHead(value), status: { serial: value.serial } }))
+  }
+  const bodies: object[] = []
+  for (const { value } of stored) {
+    const rrsets = await countRrsets(tx, value.apex)
+    const shown = rrsets <= shownRrsets ? await listRrsets(tx, value.apex, { limit: shownRrsets }) : null
+    bodies.push({
+      ...formatZoneHead(value),
+      ...(shown === null ? {} : { rrsets: shown.items.map((item) => formatZoneRrset(item.value)) }),
+      status: { serial: value.serial, rrsets },
+    })
+  }
+  return bodies
+}
+
+export function zoneRoutes(app: FastifyInstance, context: ApiContext): void {
+  registerResource(app, context, resource)
+  registerListing(app, context, resource, {
+    url: '/v1/zones',
+    item: withStatus({ properties: headFields }, Type.Object(serial), { name: Type.String() }),
+    list: listZones,
+    nameOf: (zone) => zone.apex,
+  })
+}

@@ -1,0 +1,122 @@
+/** What happened: a list of it, newest first, and a stream of what is happening. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import { Text, Words } from '../../document/fields.ts'
+import { instantDescription, parseInstant } from '../../document/instant.ts'
+import { type EventFilter, eventKinds } from '../../model/event.ts'
+import { listEvents } from '../../store/events.ts'
+import { requireToken } from '../access.ts'
+import type { ApiContext } from '../context.ts'
+import { HttpError } from '../errors.ts'
+import { bearer, json, PageQuery, pageOf, problems as problemResponses } from '../schemas.ts'
+import { clientAddress } from '../tools/tools.ts'
+import { EventStreams } from './event-streams.ts'
+import { EventView } from './event-views.ts'
+
+const Named = (what: string) => Text(what, (text) => text.length <= 255)
+const Instant = () => Text(instantDescription, (text) => parseInstant(text) !== null)
+
+const filters = {
+  kind: Type.Optional(Words(eventKinds)),
+  pool: Type.Optional(Named('the name of a pool')),
+  member: Type.Optional(Named('the name of a member')),
+  node: Type.Optional(Named('the id of a node')),
+}
+
+const ListQuery = Type.Object(
+  {
+    ...PageQuery.properties,
+    ...filters,
+    since: Type.Optional(Instant()),
+    until: Type.Optional(Instant()),
+  },
+  { additionalProperties: false },
+)
+
+const StreamQuery = Type.Object(
+  {
+    ...filters,
+    after: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'the id of an event: the stream begins with what came after it',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const StreamHeaders = Type.Object({
+  'last-event-id': Type.Optional(Type.String({ description: 'as `after`, and goes before it' })),
+})
+
+interface ListRequest extends EventFilter {
+  readonly limit?: number
+  readonly cursor?: string
+  readonly since?: string
+  readonly until?: string
+}
+
+export function eventRoutes(app: FastifyInstance, context: ApiContext): void {
+  registerList(app, context)
+  registerStream(app, context)
+}
+
+function registerList(app: FastifyInstance, context: ApiContext): void {
+  const schema = {
+    tags: ['journal'],
+    summary: 'What happened, newest first',
+    description: '`since` is the first instant that counts, `until` the first that does not any more.',
+    security: bearer,
+    querystring: ListQuery,
+    response: { 200: json('One page.', pageOf(EventView)), ...problemResponses(400, 401, 403, 503) },
+  }
+  app.get('/v1/events', { schema }, async (request) => {
+    const { limit = 100, cursor = null, since, until, ...filter } = request.query as ListRequest
+    const query = { ...filter, limit, cursor, since: instant(since), until: instant(until) }
+    return context.database.read((tx) => listEvents(tx, query))
+  })
+}
+
+function registerStream(app: FastifyInstance, context: ApiContext): void {
+  const streams = new EventStreams(context)
+  // Before the server waits for its connections, or it would wait for those of the streams.
+  app.addHook('preClose', async () => streams.stop())
+  const schema = {
+    tags: ['journal'],
+    summary: 'What is happening, as Server-Sent Events',
+    description:
+      'Each event has its number as `id`, its kind as `event` and itself as JSON, as in the list, as `data`. Without ' +
+      '`Last-Event-ID` or `after` the stream is of what is stored after its first comment. A client that does not read is ' +
+      'disconnected; with the last id that it has it misses nothing.',
+    security: bearer,
+    querystring: StreamQuery,
+    headers: StreamHeaders,
+    response: {
+      200: { description: 'A stream.', content: { 'text/event-stream': { schema: Type.String() } } },
+      ...problemResponses(400, 401, 403, 503),
+    },
+  }
+  // Without HEAD: it would have to end, and a stream does not.
+  app.get('/v1/events/stream', { schema, exposeHeadRoute: false }, async (request, reply) => {
+    const { after = null, ...filter } = request.query as EventFilter & { after?: number }
+    streams.open(reply, {
+      after: lastEventId(request) ?? after,
+      filter,
+      client: clientAddress(request),
+      admitted: () => requireToken(context)(request),
+    })
+  })
+}
+
+/** What an `EventSource` sends when it connects again. */
+function lastEventId(request: FastifyRequest): number | null {
+  const text = [request.headers['last-event-id'] ?? ''].flat().join()
+  if (text === '') return null
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new HttpError(400, 'invalid', 'Last-Event-ID is not the id of an event', {
+    problems: [{ path: 'Last-Event-ID', message: 'must be the id of an event' }],
+  })
+}
+
+const instant = (text: string | undefined) => (text === undefined ? undefined : parseInstant(text)!)

@@ -1,0 +1,264 @@
+/** Explanations as the API shows them. */
+import Type, { type Static } from 'typebox'
+import { rcodes } from '../../../dataplane/wire/constants.ts'
+import { preferenceOf } from '../../explain/explain.ts'
+import type {
+  ExplainedMember,
+  ExplainedPool,
+  ExplainedService,
+  Explanation,
+} from '../../explain/explanation.ts'
+import { healthStates } from '../../model/observation.ts'
+import { allDownPolicies, type Pool, poolSelects } from '../../model/pool.ts'
+import { serviceSteers } from '../../model/service.ts'
+import { choiceKey, explainArea } from '../../steering/compose.ts'
+import { poolCondition, poolConditions } from '../../steering/pool-condition.ts'
+import type { Level } from '../../steering/way.ts'
+import type { ApiContext } from '../context.ts'
+import { MemberStatus, memberStatus } from './member-status.ts'
+
+const TextOrNull = (description: string) =>
+  Type.Unsafe<string | null>({ type: ['string', 'null'], description })
+const NumberOrNull = (description: string) =>
+  Type.Unsafe<number | null>({ type: ['number', 'null'], description })
+const Outcome = Type.Enum(['up', ...allDownPolicies], {
+  description: '`up`, or the policy that answers because nothing is',
+})
+
+const Record = Type.Object({
+  name: Type.String(),
+  ttl: Type.Integer(),
+  type: Type.String(),
+  data: Type.String({ description: 'in presentation form' }),
+})
+
+const Answer = Type.Object({
+  rcode: Type.String({ description: 'such as NOERROR or NXDOMAIN' }),
+  authoritative: Type.Boolean(),
+  ttl: NumberOrNull('how long it may be cached, in seconds; null for an answer without a TTL'),
+  scope: Type.Integer({ description: "bits of the client's address that it depends on (RFC 7871)" }),
+  byChance: Type.Boolean({ description: 'whether the same client may get another one the next time' }),
+  records: Type.Array(Record),
+  authority: Type.Array(Record),
+})
+
+const PlaceView = Type.Object({
+  continent: TextOrNull('AF, AN, AS, EU, NA, OC or SA'),
+  country: TextOrNull('ISO 3166-1 alpha-2'),
+  subdivision: TextOrNull('ISO 3166-2'),
+  asn: NumberOrNull('AS number'),
+  location: Type.Unsafe<{ latitude: number; longitude: number } | null>({
+    type: ['object', 'null'],
+    properties: { latitude: { type: 'number' }, longitude: { type: 'number' } },
+  }),
+})
+
+const ChoiceView = Type.Object({
+  kind: Type.Enum(['pool', 'service']),
+  name: Type.String(),
+  weight: Type.Integer(),
+  up: Type.Boolean({ description: 'whether it counts as up to the service' }),
+  used: Type.Boolean({ description: 'whether some client is answered from it' }),
+  taken: Type.Boolean({ description: 'whether this answer came by it' }),
+  latencyMs: NumberOrNull('smoothed time of its probes'),
+  why: Type.String(),
+})
+
+const LevelView = Type.Object({
+  service: Type.String(),
+  steer: Type.Enum([...serviceSteers]),
+  up: Type.Boolean({ description: 'whether one of its choices is' }),
+  met: Type.Boolean({ description: 'whether this answer came by it' }),
+  area: Type.Unsafe<{ number: number; choices: string[] } | null>({
+    type: ['object', 'null'],
+    properties: {
+      number: { type: 'integer' },
+      choices: { type: 'array', items: { type: 'string' }, description: 'in order of preference' },
+    },
+    description: 'of `geo` and `nearest`: the area that the client is in, 0 for the default',
+  }),
+  choices: Type.Array(ChoiceView),
+})
+
+const MemberView = Type.Object({
+  name: Type.String(),
+  address: TextOrNull('null for a host'),
+  host: TextOrNull('null for an address'),
+  given: Type.Boolean({ description: 'whether this answer holds it' }),
+  answers: Type.Boolean({ description: 'whether the service answers with it' }),
+  kept: Type.Boolean({ description: 'whether it counts as one that is up' }),
+  why: Type.String(),
+  weight: Type.Object({
+    configured: Type.Integer(),
+    effective: Type.Number({ description: 'by slow start, and by what the member says' }),
+    percent: NumberOrNull('what the member says that it can bear; null when it says nothing'),
+  }),
+  near: Type.Boolean({ description: 'verdicts count towards a change of its state' }),
+  latencyMs: NumberOrNull('smoothed time of its probes'),
+  own: Type.Unsafe<{ state: string; reason: string } | null>({
+    type: ['object', 'null'],
+    properties: { state: { type: 'string', enum: [...healthStates] }, reason: { type: 'string' } },
+    description: 'what this node has measured itself, where the state is another one',
+  }),
+  status: MemberStatus,
+})
+
+const PoolView = Type.Object({
+  name: Type.String(),
+  select: Type.Enum([...poolSelects]),
+  answers: NumberOrNull('most members in one answer; null: by its `select`'),
+  monitor: TextOrNull('null: it is not monitored'),
+  minUp: Type.Number(),
+  met: Type.Boolean({ description: 'whether this answer came from it' }),
+  condition: Type.Enum([...poolConditions]),
+  reason: Type.String(),
+  members: Type.Array(MemberView),
+})
+
+const ServiceView = Type.Object({
+  name: Type.String(),
+  state: Type.Enum(['up', 'down']),
+  outcome: Outcome,
+  pool: TextOrNull('the one that this answer came from'),
+  ttl: Type.Integer({ description: 'in seconds, as configured' }),
+  minTtl: NumberOrNull(
+    'of an answer that may be another one soon; null when the TTL does not depend on health',
+  ),
+  unsettled: Type.Boolean({ description: 'whether this answer may be another one soon' }),
+  why: Type.String(),
+  levels: Type.Array(LevelView, { description: 'the service itself, then those that it leads to' }),
+  pools: Type.Array(PoolView),
+})
+
+export const ExplanationView = Type.Object({
+  name: Type.String(),
+  type: Type.String(),
+  client: Type.String(),
+  zone: TextOrNull('null when no zone here holds the name'),
+  why: Type.String(),
+  answer: Answer,
+  place: Type.Unsafe<Static<typeof PlaceView> | null>(
+    Type.Union([PlaceView, Type.Null()], {
+      description: 'where the client is; null when no service asks for it, or it can not be told',
+    }),
+  ),
+  services: Type.Array(ServiceView, { description: 'those that the query met, in the order of aliases' }),
+})
+export type ExplanationReply = Static<typeof ExplanationView>
+
+export function presentExplanation(context: ApiContext, explanation: Explanation): ExplanationReply {
+  const { question, zone, why, answer, place, services } = explanation
+  return {
+    ...question,
+    zone,
+    why,
+    answer: {
+      rcode: rcodeName(answer.rcode),
+      authoritative: answer.authoritative,
+      ttl: answer.ttlSeconds,
+      scope: answer.scope,
+      byChance: answer.byChance,
+      records: answer.answers.map(presentRecord),
+      authority: answer.authorities.map(presentRecord),
+    },
+    place,
+    services: services.map((service) => presentService(context, service)),
+  }
+}
+
+function rcodeName(rcode: number): string {
+  const name = Object.entries(rcodes).find(([, number]) => number === rcode)?.[0]
+  return name?.toUpperCase() ?? `RCODE${rcode}`
+}
+
+function presentRecord({ name, ttlSeconds, type, data }: Explanation['answer']['answers'][number]) {
+  return { name, ttl: ttlSeconds, type, data }
+}
+
+function presentService(context: ApiContext, service: ExplainedService): Static<typeof ServiceView> {
+  const { selection, leaf, levels, pools, why } = service
+  const { judgement, outcome } = selection
+  const { name, ttlSeconds, minTtlSeconds } = judgement.service
+  return {
+    name,
+    state: judgement.up ? 'up' : 'down',
+    outcome: leaf?.outcome ?? outcome,
+    pool: leaf?.pool?.name ?? null,
+    ttl: ttlSeconds,
+    minTtl: minTtlSeconds,
+    unsettled: leaf?.unsettled ?? false,
+    why,
+    levels: levels.map(presentLevel),
+    pools: pools.map((pool) => presentPool(context, pool)),
+  }
+}
+
+function presentLevel(level: Level): Static<typeof LevelView> {
+  const { judgement, met, taken, area } = level
+  const { service, up, choices } = judgement
+  const here = area === null ? null : explainArea(judgement, area)
+  return {
+    service: service.name,
+    steer: service.steer,
+    up,
+    met,
+    area: area === null ? null : { number: area, choices: preferenceOf(level)!.map(choiceKey) },
+    choices: choices.map((choice, index) => {
+      const { kind, name, weight } = service.choices[index]!
+      return {
+        kind,
+        name,
+        weight,
+        up: choice.up,
+        used: choice.used,
+        taken: taken === index,
+        latencyMs: choice.latencyMs,
+        why: here?.[index]?.why ?? choice.why,
+      }
+    }),
+  }
+}
+
+function presentPool(context: ApiContext, explained: ExplainedPool): Static<typeof PoolView> {
+  const { judgement, met, members } = explained
+  const { name, select, answers, monitor, minUp } = judgement.pool
+  return {
+    name,
+    select,
+    answers,
+    monitor,
+    minUp,
+    met,
+    ...poolCondition(judgement),
+    members: members.map((member) => presentMember(context, judgement.pool, member)),
+  }
+}
+
+function presentMember(
+  context: ApiContext,
+  pool: Pool,
+  { judgement, override, answers, given, why }: ExplainedMember,
+): Static<typeof MemberView> {
+  const { member, kept, weight, steadyWeight } = judgement
+  const vitals = context.health.vitals(pool.name, member.name)
+  const status = memberStatus(context, pool, member, override)
+  const own = vitals === null || vitals.own.state === status.state ? null : vitals.own
+  return {
+    name: member.name,
+    address: member.address,
+    host: member.host,
+    given,
+    answers,
+    kept,
+    why,
+    weight: {
+      configured: member.weight,
+      effective: pool.select === 'hash' ? steadyWeight : weight,
+      percent: vitals?.weightPercent ?? null,
+    },
+    near: vitals?.near ?? false,
+    latencyMs: vitals?.latencyMs ?? null,
+    own: own === null ? null : { state: own.state, reason: own.reason },
+    status,
+  }
+}

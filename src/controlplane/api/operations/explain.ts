@@ -1,0 +1,71 @@
+/**
+ * Explain: what a client is answered, and why. Nothing of it comes from the database, so it tells of this node, also while that is
+ * away (to the admin token, which needs no look into it).
+ */
+import type { FastifyInstance } from 'fastify'
+import Type, { type Static } from 'typebox'
+import { canonicalAddress } from '../../../dataplane/wire/address.ts'
+import { parseType, typeName } from '../../../dataplane/wire/rdata.ts'
+import { readHostname, reading } from '../../document/fields.ts'
+import type { ExplainQuestion } from '../../explain/explanation.ts'
+import type { Problem } from '../../model/errors.ts'
+import { invalid } from '../configuration/resource.ts'
+import type { ApiContext } from '../context.ts'
+import { bearer, json, problems as problemResponses } from '../schemas.ts'
+import { clientAddress } from '../tools/tools.ts'
+import { ExplanationView, presentExplanation } from './explain-view.ts'
+
+const ExplainQuery = Type.Object(
+  {
+    name: Type.String({ description: 'a domain name, with or without the final dot' }),
+    type: Type.Optional(Type.String({ default: 'A', description: 'such as AAAA, TYPE65280 or ANY' })),
+    client: Type.Optional(
+      Type.String({ description: 'the IPv4 or IPv6 address that asks; yours when left out' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export function explainRoutes(app: FastifyInstance, context: ApiContext): void {
+  app.get(
+    '/v1/explain',
+    {
+      schema: {
+        tags: ['explain'],
+        summary: 'What a client is answered by this node, and why',
+        description:
+          'The answer is made by the code that answers DNS. Beside it stands every service, choice, pool and member that had a ' +
+          'part in it. What depends on chance or on turns is drawn anew each time, as it is for each query.',
+        security: bearer,
+        querystring: ExplainQuery,
+        response: {
+          200: json('The answer and its reasons.', ExplanationView),
+          ...problemResponses(400, 401, 403, 503),
+        },
+      },
+    },
+    async (request) => {
+      const question = readQuestion(request.query as Static<typeof ExplainQuery>, clientAddress(request))
+      return presentExplanation(context, await context.explain(question))
+    },
+  )
+}
+
+function readQuestion(query: Static<typeof ExplainQuery>, asker: string): ExplainQuestion {
+  const problems: Problem[] = []
+  const name = readHostname(query.name, 'name', problems)
+  const type = reading('type', problems, () => canonicalType(query.type ?? 'A'))
+  const client = canonicalAddress(query.client ?? asker)
+  if (client === null) {
+    const message = `must be an IPv4 or IPv6 address, not ${JSON.stringify(query.client ?? asker)}`
+    problems.push({ path: 'client', message })
+  }
+  if (name === null || type === null || client === null) throw invalid('the query', problems)
+  return { name, type, client: client.replace(/^::ffff:(?=\d+\.)/, '') }
+}
+
+/** @throws TextError */
+function canonicalType(text: string): string {
+  const upper = text.toUpperCase()
+  return upper === 'ANY' ? upper : typeName(parseType(upper))
+}

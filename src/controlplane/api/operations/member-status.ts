@@ -1,0 +1,106 @@
+/** What is known of a member beside its configuration: what the probes, an operator and the resolvers say. */
+import Type, { type Static } from 'typebox'
+import { healthStates, type Resolution, resolutionStates } from '../../model/observation.ts'
+import type { Override } from '../../model/override.ts'
+import type { Member, Pool } from '../../model/pool.ts'
+import { needsAddresses } from '../../steering/conditions.ts'
+import type { ApiContext } from '../context.ts'
+import { Instant, InstantOrNull } from '../schemas.ts'
+import { EffectiveOverride, presentEffective } from './override-view.ts'
+
+const ResolutionView = Type.Object({
+  state: Type.Enum([...resolutionStates], {
+    description:
+      '`fresh`: the last lookup gave the addresses; `stale`: it did not, and the last good ones are kept; ' +
+      '`absent`: there are none; `failed`: nothing is known; `pending`: not looked up yet',
+  }),
+  addresses: Type.Array(Type.String()),
+  since: Instant,
+  expires: InstantOrNull,
+  error: Type.Unsafe<string | null>({
+    type: ['string', 'null'],
+    description: 'why the last lookup gave less than it should',
+  }),
+})
+
+export const MemberStatus = Type.Object({
+  state: Type.Enum([...healthStates], {
+    description: 'what the probes say; in a pool without a monitor `up`, but for a host without addresses',
+  }),
+  since: InstantOrNull,
+  reason: Type.String(),
+  answered: Type.Optional(
+    Type.Boolean({ description: 'whether this node answers with the member now, for any service' }),
+  ),
+  safeAt: Type.Optional(
+    Type.Unsafe<string | null>({
+      ...InstantOrNull,
+      description:
+        'of a member that is not answered: when the last TTL that this node handed out with it has run out, at the latest. ' +
+        'Null while it is answered, and for one that has not been for long',
+    }),
+  ),
+  override: Type.Unsafe<Static<typeof EffectiveOverride> | null>(
+    Type.Union([EffectiveOverride, Type.Null()], {
+      description: "the operator's word, which goes before the state",
+    }),
+  ),
+  resolution: Type.Optional(
+    Type.Unsafe<Static<typeof ResolutionView>>({
+      ...ResolutionView,
+      description: 'of a member that is a host; left out where its addresses are not needed',
+    }),
+  ),
+})
+
+/** The measured state and the override that holds the member, side by side; `override` null when none does. */
+export function memberStatus(
+  context: ApiContext,
+  pool: Pool,
+  member: Member,
+  override: Override | null,
+): Static<typeof MemberStatus> {
+  const resolution = resolutionOf(context, pool, member)
+  return {
+    ...measured(context, pool, member, resolution),
+    ...handedOut(context, pool.name, member.name),
+    override: override === null ? null : presentEffective(override),
+    ...(resolution === null ? {} : { resolution: presentResolution(resolution) }),
+  }
+}
+
+function handedOut(context: ApiContext, pool: string, member: string) {
+  const state = context.handedOut?.(pool, member)
+  return state === undefined ? {} : { answered: state.answered, safeAt: state.safeAt?.toISOString() ?? null }
+}
+
+function resolutionOf(context: ApiContext, pool: Pool, member: Member): Resolution | null {
+  if (member.host === null || !needsAddresses(pool, member)) return null
+  return context.resolution?.(member.host) ?? null
+}
+
+function presentResolution({ state, addresses, since, expiresAt, error }: Resolution) {
+  return {
+    state,
+    addresses: [...addresses],
+    since: since.toISOString(),
+    expires: expiresAt?.toISOString() ?? null,
+    error,
+  }
+}
+
+function measured(
+  context: ApiContext,
+  pool: Pool,
+  member: Member,
+  resolution: Resolution | null,
+): Pick<Static<typeof MemberStatus>, 'state' | 'since' | 'reason'> {
+  if (pool.monitor === null && resolution?.addresses.length === 0) {
+    const state = resolution.state === 'pending' ? 'unknown' : 'down'
+    return { state, since: resolution.since.toISOString(), reason: 'not resolved' }
+  }
+  if (pool.monitor === null) return { state: 'up', since: null, reason: 'the pool has no monitor' }
+  const health = context.health.availability().get(pool.name)?.get(member.name)
+  if (health === undefined) return { state: 'unknown', since: null, reason: 'not probed yet' }
+  return { state: health.state, since: health.since.toISOString(), reason: health.reason }
+}

@@ -1,0 +1,106 @@
+/** Overrides as the API shows them: each by itself, and the one that holds a member. */
+import Type, { type Static } from 'typebox'
+import { formatOverride } from '../../document/override.ts'
+import { type Override, overrideStates } from '../../model/override.ts'
+import { effectiveOverride, isExact, type MemberPattern, OverrideIndex } from '../../model/override-index.ts'
+import { listMemberNames } from '../../store/members.ts'
+import { listOverrides } from '../../store/overrides.ts'
+import type { Tx } from '../../store/transaction.ts'
+import type { ApiContext } from '../context.ts'
+import { Instant, InstantOrNull } from '../schemas.ts'
+
+const word = {
+  state: Type.Enum([...overrideStates]),
+  until: InstantOrNull,
+  reason: Type.String(),
+}
+const origin = { since: Instant, actor: Type.String() }
+
+/** The one that holds a member. */
+export const EffectiveOverride = Type.Object({
+  ...word,
+  pattern: Type.String({ description: 'pool and member, by name or by patterns, that it was set for' }),
+  status: Type.Object(origin),
+})
+
+export const OverrideView = Type.Object({
+  ...word,
+  status: Type.Object({
+    ...origin,
+    matches: Type.Integer({
+      description: 'members that it holds now: it matches them, and no other override goes before it',
+    }),
+    answered: Type.Optional(
+      Type.Boolean({ description: 'of a drain: whether this node still answers with any of them' }),
+    ),
+    safeAt: Type.Optional(
+      Type.Unsafe<string | null>({
+        ...InstantOrNull,
+        description:
+          'of a drain: when the last TTL that this node handed out with any of them has run out, at the latest. Null while ' +
+          'any is answered, and when none has been for long',
+      }),
+    ),
+  }),
+})
+
+export function presentEffective(override: Override): Static<typeof EffectiveOverride> {
+  const pattern = `${override.pool}/${override.member}`
+  return { ...wordOf(override), pattern, status: originOf(override) }
+}
+
+/** @param held the members that it holds */
+export function presentOverride(
+  context: ApiContext,
+  override: Override,
+  held: readonly MemberPattern[],
+): Static<typeof OverrideView> {
+  return {
+    ...wordOf(override),
+    status: {
+      ...originOf(override),
+      matches: held.length,
+      ...(override.state === 'drain' ? drainOf(context, held) : {}),
+    },
+  }
+}
+
+/** The members that each of these overrides holds, by the override. Reads the names of all members if any is a pattern's. */
+export async function heldMembers(
+  tx: Tx,
+  overrides: readonly Override[],
+  now: Date,
+): Promise<(override: Override) => readonly MemberPattern[]> {
+  const held = new Map<string, MemberPattern[]>()
+  if (!overrides.every(isExact)) {
+    const index = new OverrideIndex(await listOverrides(tx))
+    for (const name of await listMemberNames(tx)) {
+      const override = effectiveOverride(index, name.pool, name.member, now)
+      if (override === null) continue
+      const key = `${override.pool}/${override.member}`
+      const names = held.get(key)
+      if (names === undefined) held.set(key, [name])
+      else names.push(name)
+    }
+  }
+  // One of a member by name goes before all others, and is gone with its member.
+  return (override) =>
+    isExact(override) ? [override] : (held.get(`${override.pool}/${override.member}`) ?? [])
+}
+
+function wordOf(override: Override) {
+  const { state, until, reason } = formatOverride(override)
+  return { state, until: until ?? null, reason: reason ?? '' }
+}
+
+function originOf({ since, actor }: Override) {
+  return { since: since.toISOString(), actor }
+}
+
+function drainOf({ handedOut }: ApiContext, held: readonly MemberPattern[]) {
+  if (handedOut === undefined) return {}
+  const states = held.map(({ pool, member }) => handedOut(pool, member))
+  const answered = states.some((state) => state.answered)
+  const latest = Math.max(0, ...states.map(({ safeAt }) => safeAt?.getTime() ?? 0))
+  return { answered, safeAt: answered || latest === 0 ? null : new Date(latest).toISOString() }
+}

@@ -1,0 +1,228 @@
+/**
+ * Overrides: an operator's word on one member, on a pool, or on all members that a pattern stands for. They have no ETag:
+ * the last word counts, and the audit log keeps them all.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import Type, { type TObject } from 'typebox'
+import { checkPattern } from '../../document/fields.ts'
+import { OverrideSchema, parseOverride } from '../../document/override.ts'
+import { ControlError, type Problem } from '../../model/errors.ts'
+import type { Override } from '../../model/override.ts'
+import { isExact, isStanding, type MemberPattern } from '../../model/override-index.ts'
+import { deleteOverride, getOverride, pageOverrides, putOverride } from '../../store/overrides.ts'
+import { getPool } from '../../store/pools.ts'
+import type { Tx } from '../../store/transaction.ts'
+import { invalid, notFound } from '../configuration/resource.ts'
+import type { ApiContext } from '../context.ts'
+import { awaitPublished } from '../publish.ts'
+import { bearer, json, NoQuery, PageQuery, pageOf, problems as problemResponses } from '../schemas.ts'
+import { heldMembers, OverrideView, presentOverride } from './override-view.ts'
+
+type Params = Readonly<Record<string, string>>
+
+/** The routes of one way to say what is overridden. */
+interface Family {
+  readonly url: string
+  readonly params: TObject
+  readonly tag: string
+  /** Completes "Overrides the measured state of ...". */
+  readonly whom: string
+  /** Throws `invalid` or `not-found` for parameters that can name nothing. */
+  target(params: Params): MemberPattern
+  /** Throws `not-found` when there is nothing to override. */
+  check?(tx: Tx, target: MemberPattern): Promise<void>
+}
+
+const families: readonly Family[] = [
+  {
+    url: '/v1/pools/:name/members/:member/override',
+    params: Type.Object({ name: Type.String(), member: Type.String() }),
+    tag: 'member',
+    whom: 'a member',
+    target: ({ name: pool, member }) =>
+      named({ pool: pool!, member: member! }, `member ${member} of pool ${pool}`),
+  },
+  {
+    url: '/v1/pools/:name/override',
+    params: Type.Object({ name: Type.String() }),
+    tag: 'pool',
+    whom: 'every member of a pool',
+    target: ({ name: pool }) => ({ ...named({ pool: pool!, member: '' }, `pool ${pool}`), member: '*' }),
+    check: async (tx, { pool }) => {
+      if ((await getPool(tx, pool)) === null) throw notFound(`pool ${pool}`)
+    },
+  },
+  {
+    url: '/v1/overrides/:pool/:member',
+    params: Type.Object({ pool: Type.String(), member: Type.String() }),
+    tag: 'override',
+    whom: 'the members that a pattern stands for, such as `web-*` and `fra-*`, or of one',
+    target: ({ pool, member }) => {
+      const problems: Problem[] = []
+      checkPattern(pool!, 'pool', problems)
+      checkPattern(member!, 'member', problems)
+      if (problems.length > 0) throw invalid('the pattern', problems)
+      return { pool: pool!, member: member! }
+    },
+  },
+]
+
+const published = { 'pooldns-published': '`yes` once this node answers by the change, `pending` after 5 s.' }
+
+export function overrideRoutes(app: FastifyInstance, context: ApiContext): void {
+  for (const family of families) {
+    registerGet(app, context, family)
+    registerPut(app, context, family)
+    registerDelete(app, context, family)
+  }
+  registerList(app, context)
+}
+
+function documentation({ tag, params }: Family) {
+  return { tags: [tag], params, querystring: NoQuery, security: bearer }
+}
+
+function registerGet(app: FastifyInstance, context: ApiContext, family: Family): void {
+  const schema = {
+    ...documentation(family),
+    summary: `Reads the override of ${family.whom}`,
+    response: { 200: json('The override.', OverrideView), ...problemResponses(400, 401, 403, 404, 503) },
+  }
+  app.get(family.url, { schema }, async (request) => {
+    const { pool, member } = family.target(request.params as Params)
+    const now = context.now()
+    return context.database.read(async (tx) => {
+      const override = await getOverride(tx, pool, member)
+      if (override === null || !isStanding(override, now)) {
+        throw new ControlError('not-found', `there is no override of ${pool}/${member}`)
+      }
+      const held = await heldMembers(tx, [override], now)
+      return presentOverride(context, override, held(override))
+    })
+  })
+}
+
+function registerPut(app: FastifyInstance, context: ApiContext, family: Family): void {
+  const schema = {
+    ...documentation(family),
+    summary: `Overrides the measured state of ${family.whom}`,
+    body: OverrideSchema,
+    response: {
+      200: json('Replaced.', OverrideView, published),
+      201: json('Set.', OverrideView, published),
+      ...problemResponses(400, 401, 403, 404, 409, 413, 415, 503),
+    },
+  }
+  app.put(family.url, { schema }, (request, reply) => put(context, family, request, reply))
+}
+
+async function put(
+  context: ApiContext,
+  family: Family,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const target = family.target(request.params as Params)
+  const now = context.now()
+  const problems: Problem[] = []
+  const wanted = parseOverride(withoutNames(request.body, target, problems), now, '', problems)
+  if (wanted === null || problems.length > 0) throw invalid('the override', problems)
+  const override = { ...target, ...wanted, actor: request.actor, since: now }
+  const { revision, result } = await context.database.write(request.actor, async (write) => {
+    await family.check?.(write.tx, target)
+    const before = await getOverride(write.tx, target.pool, target.member)
+    await putOverride(write, override)
+    return { existed: before !== null, held: await heldMembers(write.tx, [override], now) }
+  })
+  context.tell({
+    kind: 'override',
+    ...eventFields(override),
+    what: result.existed ? 'changed' : 'set',
+    actor: request.actor,
+    at: now,
+  })
+  await awaitPublished(context, revision, reply)
+  // What is answered is looked at after the change.
+  return reply
+    .code(result.existed ? 200 : 201)
+    .send(presentOverride(context, override, result.held(override)))
+}
+
+function registerDelete(app: FastifyInstance, context: ApiContext, family: Family): void {
+  const schema = {
+    ...documentation(family),
+    summary: `Ends the override of ${family.whom}`,
+    response: {
+      204: { description: 'Ended.', type: 'null' },
+      ...problemResponses(400, 401, 403, 404, 503),
+    },
+  }
+  app.delete(family.url, { schema }, async (request, reply) => {
+    const { pool, member } = family.target(request.params as Params)
+    const { revision, result } = await context.database.write(request.actor, (write) =>
+      deleteOverride(write, pool, member),
+    )
+    const at = context.now()
+    context.tell({ kind: 'override', ...eventFields(result), what: 'deleted', actor: request.actor, at })
+    await awaitPublished(context, revision, reply)
+    return reply.code(204).send()
+  })
+}
+
+function registerList(app: FastifyInstance, context: ApiContext): void {
+  const Item = Type.Object({ pool: Type.String(), member: Type.String(), ...OverrideView.properties })
+  const schema = {
+    tags: ['override'],
+    summary: 'Lists every override',
+    security: bearer,
+    querystring: PageQuery,
+    response: {
+      200: json('One page, in the order of pools and members.', pageOf(Item)),
+      ...problemResponses(400, 401, 403, 503),
+    },
+  }
+  app.get('/v1/overrides', { schema }, async (request) => {
+    const { limit, cursor } = request.query as { limit?: number; cursor?: string }
+    const now = context.now()
+    return context.database.read(async (tx) => {
+      const { items, nextCursor } = await pageOverrides(
+        tx,
+        { limit: limit ?? 100, cursor: cursor ?? null },
+        now,
+      )
+      const held = await heldMembers(tx, items, now)
+      const present = (override: (typeof items)[number]) => ({
+        pool: override.pool,
+        member: override.member,
+        ...presentOverride(context, override, held(override)),
+      })
+      return { items: items.map(present), nextCursor }
+    })
+  })
+}
+
+/** What an event tells of an override beside what became of it. */
+function eventFields({ pool, member, state, reason }: Override) {
+  return { pool, member, state, reason }
+}
+
+/** Throws `not-found` for what is a pattern where a name is asked for: nothing has such a name. */
+function named(target: MemberPattern, what: string): MemberPattern {
+  if (!isExact(target)) throw notFound(what)
+  return target
+}
+
+/** Items of the list carry their `pool` and `member`: taken when they agree with the URL. */
+function withoutNames(input: unknown, target: MemberPattern, problems: Problem[]): unknown {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input
+  const rest: Record<string, unknown> = { ...input }
+  for (const part of ['pool', 'member'] as const) {
+    if (!Object.hasOwn(rest, part)) continue
+    if (rest[part] !== target[part]) {
+      const message = `must be ${JSON.stringify(target[part])}, as in the URL, or left out`
+      problems.push({ path: part, message })
+    }
+    delete rest[part]
+  }
+  return rest
+}

@@ -1,0 +1,77 @@
+/** What the process says about itself: version, health, readiness, metrics. Open to everybody. */
+import type { FastifyInstance } from 'fastify'
+import Type from 'typebox'
+import type { ApiContext } from '../context.ts'
+import { HttpError } from '../errors.ts'
+import { json, problems as problemResponses } from '../schemas.ts'
+
+export function stateRoutes(app: FastifyInstance, context: ApiContext): void {
+  const tags = ['state']
+  const About = Type.Object({
+    version: Type.String(),
+    date: Type.Integer({ description: 'UNIX time in seconds' }),
+    kubernetes: Type.Boolean(),
+  })
+  app.get(
+    '/',
+    { schema: { tags, summary: 'Version and time', response: { 200: json('As it is.', About) } } },
+    async () => ({
+      version: context.version,
+      date: Math.floor(context.now().getTime() / 1000),
+      kubernetes: context.kubernetes,
+    }),
+  )
+
+  const Warnings = Type.Optional(
+    Type.Array(Type.String(), { description: 'what an operator should know, such as a suspect network' }),
+  )
+  const warnings = () => {
+    const suspicion = context.health.suspicion()
+    return suspicion === null ? {} : { warnings: [`this node's own network is suspect: ${suspicion}`] }
+  }
+
+  const Up = Type.Object({ status: Type.Literal('up'), warnings: Warnings })
+  const health = {
+    tags,
+    summary: 'Whether the process can answer DNS',
+    response: { 200: json('It can.', Up), ...problemResponses(503) },
+  }
+  app.get('/health', { schema: health }, async () => {
+    if (context.dataplane.canAnswer()) return { status: 'up' as const, ...warnings() }
+    throw new HttpError(503, 'unhealthy', 'the process can not answer DNS', {
+      headers: { 'retry-after': '1' },
+    })
+  })
+
+  const Ready = Type.Object({ status: Type.Literal('ready'), warnings: Warnings })
+  const ready = {
+    tags,
+    summary: 'Whether the process serves, and knows which members are healthy',
+    response: { 200: json('It does.', Ready), ...problemResponses(503) },
+  }
+  app.get('/ready', { schema: ready }, async () => {
+    const missing: { path: string; message: string }[] = []
+    const serving = context.dataplane.serving()
+    if (serving !== null) missing.push({ path: 'serving', message: serving })
+    if (!context.health.firstRoundDone()) {
+      missing.push({ path: 'health', message: 'the first round of checks is not done' })
+    }
+    if (missing.length === 0) return { status: 'ready' as const, ...warnings() }
+    throw new HttpError(503, 'not-ready', missing.map(({ message }) => message).join('; '), {
+      headers: { 'retry-after': '1' },
+      problems: missing,
+    })
+  })
+
+  const metrics = {
+    tags,
+    summary: 'Metrics for Prometheus',
+    response: {
+      200: { description: 'Text.', content: { 'text/plain': { schema: Type.String() } } },
+    },
+  }
+  app.get('/metrics', { schema: metrics }, async (_request, reply) => {
+    const text = await context.metrics.text()
+    return reply.type(context.metrics.contentType).send(text)
+  })
+}

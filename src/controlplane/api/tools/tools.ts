@@ -1,0 +1,168 @@
+/**
+ * Lookup, validate and history, each under `/v1` and, for older clients, without it. They are limited by client, and
+ * open to everybody or behind a token, as the configuration says.
+ */
+
+import { isIPv4 } from 'node:net'
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import { compileCheck } from '../../document/schema-check.ts'
+import { ControlError } from '../../model/errors.ts'
+import type { Lookup } from '../../model/observation.ts'
+import { recentLookups, saveLookup } from '../../store/lookups.ts'
+import { requireToken } from '../access.ts'
+import { invalid } from '../configuration/resource.ts'
+import type { ApiContext } from '../context.ts'
+import { HttpError } from '../errors.ts'
+import { bearer, json, problems as problemResponses } from '../schemas.ts'
+import { lookupAddresses, parseLookupName } from './lookup.ts'
+
+const defaultPerMinute = 300
+
+/** Clients whose requests are counted at once; the least recent one is forgotten. */
+const countedClients = 10_000
+
+const historyLength = 20
+
+const LookupView = Type.Object({
+  domain: Type.String(),
+  client_ip: Type.String(),
+  created_at: Type.Integer({ description: 'UNIX time in seconds' }),
+  addresses: Type.Array(Type.Object({ ip: Type.String() })),
+})
+
+export async function toolRoutes(app: FastifyInstance, context: ApiContext): Promise<void> {
+  await app.register(rateLimit, {
+    global: false,
+    max: context.toolsPerMinute ?? defaultPerMinute,
+    timeWindow: 60_000,
+    cache: countedClients,
+    errorResponseBuilder: (_request, { after }) =>
+      new HttpError(429, 'too-many-requests', `too many requests, come back in ${after}`),
+  })
+  // One count for all tools. It comes before the token, so that tokens can't be guessed here without end either.
+  app.addHook('onRequest', app.rateLimit())
+  if (!context.publicTools) app.addHook('onRequest', requireToken(context))
+  for (const prefix of ['/v1/tools', '/tools']) {
+    lookupRoutes(app, context, `${prefix}/lookup`)
+    validateRoutes(app, context, `${prefix}/validate`)
+  }
+  for (const prefix of ['/v1', '']) historyRoute(app, context, `${prefix}/history`)
+}
+
+function documentation(context: ApiContext) {
+  return { tags: ['tool'], ...(context.publicTools ? {} : { security: bearer }) }
+}
+
+/** One parameter of a tool: in the query of a GET, in the body (or the query) of a POST. */
+function registerTool(
+  app: FastifyInstance,
+  context: ApiContext,
+  tool: {
+    readonly url: string
+    readonly summary: string
+    readonly parameter: string
+    readonly description: string
+    readonly response: Record<number, object>
+    readonly handle: (value: unknown, request: FastifyRequest, reply: FastifyReply) => Promise<object>
+  },
+): void {
+  const { url, parameter, handle } = tool
+  const fields = { [parameter]: Type.Optional(Type.String({ description: tool.description })) }
+  const Parameters = Type.Object(fields, {
+    additionalProperties: false,
+    description: `an object with ${parameter}`,
+  })
+  const checkBody = compileCheck(Parameters)
+  const read = (request: FastifyRequest): unknown => {
+    if (request.body !== undefined) {
+      const problems = checkBody(request.body, '')
+      if (problems.length > 0) throw invalid('the body', problems)
+    }
+    const fromBody = (request.body as Record<string, unknown> | undefined)?.[parameter]
+    return fromBody ?? (request.query as Record<string, unknown>)[parameter]
+  }
+  const schema = {
+    ...documentation(context),
+    summary: tool.summary,
+    querystring: Parameters,
+    response: { ...tool.response, ...problemResponses(400, 401, 403, 429) },
+  }
+  const handler = (request: FastifyRequest, reply: FastifyReply) => handle(read(request), request, reply)
+  app.get(url, { schema }, handler)
+  app.post(url, { schema: { ...schema, body: Parameters } }, handler)
+}
+
+function lookupRoutes(app: FastifyInstance, context: ApiContext, url: string): void {
+  registerTool(app, context, {
+    url,
+    summary: 'The IPv4 addresses of a name',
+    parameter: 'domain',
+    description: 'a host name',
+    response: { 200: json('Found, and added to the history.', LookupView), ...problemResponses(404) },
+    handle: (domain, request) => lookup(context, domain, request),
+  })
+}
+
+async function lookup(context: ApiContext, domain: unknown, request: FastifyRequest): Promise<object> {
+  const name = parseLookupName(domain)
+  const started = performance.now()
+  const outcome = await lookupAddresses(context, name)
+  context.metrics.lookup(name, outcome.found, (performance.now() - started) / 1000)
+  if (!outcome.found) throw new ControlError('not-found', outcome.reason)
+  const done: Lookup = {
+    domain: name,
+    clientIp: clientAddress(request),
+    createdAt: context.now(),
+    addresses: outcome.addresses,
+  }
+  // The answer is worth more than its place in the history.
+  await context.database
+    .record((tx) => saveLookup(tx, done))
+    .catch((error: unknown) => context.log.warn({ err: error }, 'lookup not added to the history'))
+  return presentLookup(done)
+}
+
+function presentLookup({ domain, clientIp, createdAt, addresses }: Lookup): object {
+  return {
+    domain,
+    client_ip: clientIp,
+    created_at: Math.floor(createdAt.getTime() / 1000),
+    addresses: addresses.map((ip) => ({ ip })),
+  }
+}
+
+function validateRoutes(app: FastifyInstance, context: ApiContext, url: string): void {
+  registerTool(app, context, {
+    url,
+    summary: 'Whether a text is an IPv4 address: a dotted quad without leading zeros',
+    parameter: 'ip',
+    description: 'any text',
+    response: { 200: json('The verdict.', Type.Object({ status: Type.Boolean() })) },
+    handle: async (ip) => {
+      if (ip !== undefined) return { status: isIPv4(String(ip)) }
+      throw invalid('the request', [{ path: 'ip', message: 'is required' }])
+    },
+  })
+}
+
+function historyRoute(app: FastifyInstance, context: ApiContext, url: string): void {
+  const schema = {
+    ...documentation(context),
+    summary: `The last ${historyLength} lookups, newest first`,
+    response: {
+      200: json('As lookup returned them.', Type.Array(LookupView)),
+      ...problemResponses(401, 403, 429, 503),
+    },
+  }
+  app.get(url, { schema }, async () => {
+    const found = await context.database.read((tx) => recentLookups(tx, historyLength))
+    return found.map(presentLookup)
+  })
+}
+
+/** The client's address; an IPv4 client of a socket for both families as plain IPv4. */
+export function clientAddress(request: FastifyRequest): string {
+  return request.ip.replace(/^::ffff:(?=\d+\.)/i, '')
+}

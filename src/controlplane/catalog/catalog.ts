@@ -1,0 +1,182 @@
+import { matchesPattern } from '../model/glob.ts'
+import type { Monitor } from '../model/monitor.ts'
+import type { Override } from '../model/override.ts'
+import { effectiveOverride, type MemberPattern, OverrideIndex } from '../model/override-index.ts'
+import type { Pool } from '../model/pool.ts'
+import type { Service } from '../model/service.ts'
+import type { Webhook } from '../model/webhook.ts'
+import type { ZoneHead } from '../model/zone.ts'
+import { answeringPools, nestedIn } from '../rules/answering-pools.ts'
+import { needsAddresses } from '../steering/conditions.ts'
+
+/** A zone's head with the serial of its SOA. */
+export interface CatalogZone extends ZoneHead {
+  readonly serial: number
+}
+
+/** A service and the apex of the zone that it lies in. */
+export interface CatalogService extends Service {
+  readonly zone: string
+}
+
+/** What a catalog is made of. Maps are by name; overrides by `memberKey`. */
+export interface CatalogParts {
+  /** Revision of the configuration. */
+  readonly revision: number
+  /** Tells that revision from another one of its number (see `stampOf`); null or left out when that is not known. */
+  readonly stamp?: string | null
+  readonly monitors: ReadonlyMap<string, Monitor>
+  readonly pools: ReadonlyMap<string, Pool>
+  readonly services: ReadonlyMap<string, CatalogService>
+  readonly zones: ReadonlyMap<string, CatalogZone>
+  readonly overrides: ReadonlyMap<string, Override>
+  /** None when left out: a snapshot holds none. */
+  readonly webhooks?: ReadonlyMap<string, Webhook>
+}
+
+const noWebhooks: ReadonlyMap<string, Webhook> = new Map()
+
+/** A member that is a host whose addresses something depends on. */
+export interface HostedMember {
+  readonly pool: string
+  readonly member: string
+  readonly host: string
+}
+
+/** Neither a pool's name nor a member's holds a slash, and neither does a pattern for them. */
+export function memberKey(pool: string, member: string): string {
+  return `${pool}/${member}`
+}
+
+/**
+ * The configuration of one revision in memory, apart from the zones' RRsets, which only the images hold. Immutable: a
+ * change makes a new catalog that shares what stayed.
+ */
+export class Catalog implements CatalogParts {
+  readonly revision: number
+  readonly stamp: string | null
+  readonly monitors: ReadonlyMap<string, Monitor>
+  readonly pools: ReadonlyMap<string, Pool>
+  readonly services: ReadonlyMap<string, CatalogService>
+  readonly zones: ReadonlyMap<string, CatalogZone>
+  readonly overrides: ReadonlyMap<string, Override>
+  readonly webhooks: ReadonlyMap<string, Webhook>
+  #byZone: Map<string, string[]> | undefined
+  #byPool: Map<string, string[]> | undefined
+  #outer: Map<string, string[]> | undefined
+  /** By service. Bounded by the services. */
+  readonly #poolsOf = new Map<string, ReadonlySet<string>>()
+  #byHost: Map<string, HostedMember[]> | undefined
+  #overrideIndex: OverrideIndex | undefined
+
+  static readonly empty = new Catalog({
+    revision: -1,
+    monitors: new Map(),
+    pools: new Map(),
+    services: new Map(),
+    zones: new Map(),
+    overrides: new Map(),
+  })
+
+  constructor(parts: CatalogParts) {
+    this.revision = parts.revision
+    this.stamp = parts.stamp ?? null
+    this.monitors = parts.monitors
+    this.pools = parts.pools
+    this.services = parts.services
+    this.zones = parts.zones
+    this.overrides = parts.overrides
+    this.webhooks = parts.webhooks ?? noWebhooks
+  }
+
+  /** Names of the services that lie in a zone. */
+  servicesIn(apex: string): readonly string[] {
+    this.#byZone ??= group(this.services.values(), (service) => [service.zone])
+    return this.#byZone.get(apex) ?? []
+  }
+
+  /** Names of the services that may be answered from a pool, by whatever service or fallback between them. */
+  servicesOf(pool: string): readonly string[] {
+    this.#byPool ??= group(this.services.values(), ({ name }) => this.poolsOf(name))
+    return this.#byPool.get(pool) ?? []
+  }
+
+  /** Names of the pools that a service may be answered from; see `answeringPools`. */
+  poolsOf(service: string): ReadonlySet<string> {
+    const known = this.#poolsOf.get(service)
+    if (known !== undefined) return known
+    const found = answeringPools(this.pools, this.services)(service)
+    if (this.services.has(service)) this.#poolsOf.set(service, found)
+    return found
+  }
+
+  /** Names of the services whose answers a service has a part in, because they name it or lead to it by others. */
+  outerServicesOf(service: string): readonly string[] {
+    this.#outer ??= group(this.services.values(), nestedIn)
+    const found = new Set([service])
+    // A set hands out what is added to it while it is walked.
+    for (const inner of found) for (const outer of this.#outer.get(inner) ?? []) found.add(outer)
+    found.delete(service)
+    return [...found]
+  }
+
+  /** The override that holds a member of a pool that there is; null when none does. */
+  overrideOf(pool: string, member: string, now: Date): Override | null {
+    this.#overrideIndex ??= new OverrideIndex(this.overrides.values())
+    return effectiveOverride(this.#overrideIndex, pool, member, now)
+  }
+
+  /** The pools with members that one of these stands for. */
+  poolsMatching(patterns: Iterable<MemberPattern>): Set<string> {
+    const found = new Set<string>()
+    for (const { pool, member } of patterns) {
+      const exact = this.pools.get(pool)
+      for (const { name, members } of exact === undefined ? this.pools.values() : [exact]) {
+        if (found.has(name) || !matchesPattern(pool, name)) continue
+        if (members.some((candidate) => matchesPattern(member, candidate.name))) found.add(name)
+      }
+    }
+    return found
+  }
+
+  /** The members that overrides drain now. */
+  drained(now: Date): MemberPattern[] {
+    if (![...this.overrides.values()].some(({ state }) => state === 'drain')) return []
+    return [...this.pools.values()].flatMap(({ name: pool, members }) =>
+      members.flatMap(({ name: member }) =>
+        this.overrideOf(pool, member, now)?.state === 'drain' ? [{ pool, member }] : [],
+      ),
+    )
+  }
+
+  /** The hosts that have to be resolved, each with the members that it is. */
+  get hosts(): ReadonlyMap<string, readonly HostedMember[]> {
+    this.#byHost ??= Map.groupBy(hostedMembers(this.pools.values()), ({ host }) => host)
+    return this.#byHost
+  }
+}
+
+function hostedMembers(pools: Iterable<Pool>): HostedMember[] {
+  return [...pools].flatMap((pool) =>
+    pool.members.flatMap((member) =>
+      member.host !== null && needsAddresses(pool, member)
+        ? [{ pool: pool.name, member: member.name, host: member.host }]
+        : [],
+    ),
+  )
+}
+
+function group(
+  services: Iterable<CatalogService>,
+  keysOf: (service: CatalogService) => Iterable<string>,
+): Map<string, string[]> {
+  const groups = new Map<string, string[]>()
+  for (const service of services) {
+    for (const key of keysOf(service)) {
+      const names = groups.get(key)
+      if (names === undefined) groups.set(key, [service.name])
+      else names.push(service.name)
+    }
+  }
+  return groups
+}

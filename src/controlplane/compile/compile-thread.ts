@@ -1,0 +1,116 @@
+/**
+ * The compile thread as the main thread sees it. Compiling a million RRsets takes seconds, which neither HTTP nor any DNS
+ * worker may wait for, so it has a thread of its own; that keeps the images too, and reads and writes their files.
+ *
+ * The rows come from the main thread, packed by the database, which reads them in the transaction of the step. Rejected: a
+ * connection of the thread's own. Its transaction could not see what the main thread's sees (not every database exports
+ * snapshots), and the embedded database has one connection, which the step holds.
+ *
+ * A thread that dies is started again by the next use, without images: `epoch` tells, and everything is compiled anew.
+ *
+ * A step that was given up, because whoever asked did not wait any longer, is replaced by the next. Of a stop, writing takes
+ * notice at the next file, compiling not at all, so after a grace the thread is terminated. A file that it was writing then
+ * lies beside the old one, which is whole.
+ */
+import { CalledThread, type StopMessage } from '../threads/called-thread.ts'
+import type { StoredZone } from './image-files.ts'
+import type { Compiled, CompileStep, ZoneRows } from './zone-images.ts'
+
+/** What the thread is started with. */
+export interface CompileInput {
+  /** Of the images' files. */
+  readonly directory: string
+  /** Of this program. */
+  readonly version: string
+}
+
+export type ToCompiler =
+  | { readonly kind: 'begin'; readonly step: CompileStep }
+  | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly ZoneRows[] }
+  | { readonly kind: 'finish' | 'load' | 'persist'; readonly id: number }
+  | StopMessage
+
+/** What the files of the images hold. */
+export interface LoadedImages {
+  readonly zones: readonly StoredZone[]
+  /** One line for each file that can't be used. */
+  readonly damaged: readonly string[]
+}
+
+/** How long a stop waits for the thread to end by itself. It is a part of the ten seconds that the daemon's stop may take. */
+const defaultGraceMs = 1000
+
+export interface CompileThreadOptions extends CompileInput {
+  /** Before a stop terminates the thread; 1 s. */
+  readonly graceMs?: number
+}
+
+/** Batches of rows that were sent and not taken yet: one is compiled while the next is fetched. */
+const batchesAhead = 2
+
+export class CompileThread implements AsyncDisposable {
+  readonly #thread: CalledThread<ToCompiler>
+
+  constructor({ graceMs = defaultGraceMs, ...input }: CompileThreadOptions) {
+    this.#thread = new CalledThread({
+      file: './compile-worker',
+      beside: import.meta.url,
+      name: 'compile',
+      workerData: input satisfies CompileInput,
+      graceMs,
+    })
+  }
+
+  /** Rises when the thread has lost its images. */
+  get epoch(): number {
+    return this.#thread.deaths
+  }
+
+  /**
+   * Compiles a step; calls must not overlap.
+   *
+   * @param rows of the zones that are compiled whole, each zone's one after another
+   * @throws Error when the thread died or was stopped; the reason of `signal` when that aborts
+   */
+  async compile(
+    step: CompileStep,
+    rows: AsyncIterable<readonly ZoneRows[]>,
+    signal?: AbortSignal,
+  ): Promise<Compiled> {
+    signal?.throwIfAborted()
+    this.#thread.send({ kind: 'begin', step })
+    const ahead: Promise<unknown>[] = []
+    for await (const batch of rows) {
+      signal?.throwIfAborted()
+      const taken = this.#thread.call((id) => ({ kind: 'rows', id, rows: batch }), signal)
+      // It is waited for below, unless the rows end by an error of their own.
+      taken.catch(() => undefined)
+      ahead.push(taken)
+      if (ahead.length > batchesAhead) await ahead.shift()
+    }
+    await Promise.all(ahead)
+    return (await this.#thread.call((id) => ({ kind: 'finish', id }), signal)) as Compiled
+  }
+
+  /** Reads the files into the thread. Throws as `compile` does. */
+  async load(signal?: AbortSignal): Promise<LoadedImages> {
+    return (await this.#thread.call((id) => ({ kind: 'load', id }), signal)) as LoadedImages
+  }
+
+  /**
+   * Writes the images that are not on disk yet, and deletes the files of zones that are no more. Throws as `compile` does;
+   * what is on disk then is whole, but may be of different revisions.
+   */
+  async persist(signal?: AbortSignal): Promise<void> {
+    await this.#thread.call((id) => ({ kind: 'persist', id }), signal)
+  }
+
+  /** Ends the thread, at the latest after the grace; what it did not finish is rejected. Idempotent. */
+  async stop(): Promise<void> {
+    await this.#thread.stop()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+}

@@ -1,0 +1,52 @@
+/** The compile thread: keeps the zones' images, compiles, and reads and writes the files. See `compile-thread.ts`. */
+import { parentPort, workerData } from 'node:worker_threads'
+import type { CallAnswer } from '../threads/called-thread.ts'
+import type { CompileInput, ToCompiler } from './compile-thread.ts'
+import { readImages, type StoredZone, sweepImages, writeImages } from './image-files.ts'
+import { ZoneImages } from './zone-images.ts'
+
+const { directory, version } = workerData as CompileInput
+const images = new ZoneImages()
+/** Whether the directory holds nothing but images of ours: looking takes long with many zones, so it is done once. */
+let swept = false
+/** Aborted by a stop. */
+const stopping = new AbortController()
+const say = (message: CallAnswer) => parentPort!.postMessage(message)
+
+parentPort!.on('message', (message: ToCompiler) => {
+  switch (message.kind) {
+    case 'begin':
+      return images.begin(message.step)
+    case 'rows':
+      images.add(message.rows)
+      return say({ kind: 'done', id: message.id, result: undefined })
+    case 'finish':
+      return say({ kind: 'done', id: message.id, result: images.finish() })
+    case 'load':
+      return say({ kind: 'done', id: message.id, result: load() })
+    case 'persist':
+      return void persist(message.id)
+    case 'stop':
+      stopping.abort(new Error('the compile thread is stopping'))
+      return parentPort!.close()
+  }
+})
+
+function load(): { zones: StoredZone[]; damaged: string[] } {
+  const read = readImages(directory, version)
+  images.restore(read.zones)
+  return read
+}
+
+async function persist(id: number): Promise<void> {
+  const unwritten = images.takeUnwritten()
+  try {
+    await writeImages(directory, version, unwritten.changed, unwritten.gone, stopping.signal)
+    if (!swept) await sweepImages(directory, images.held.keys())
+    swept = true
+    say({ kind: 'done', id, result: undefined })
+  } catch (error) {
+    images.giveBack(unwritten)
+    say({ kind: 'failed', id, message: (error as Error).message })
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Brings what this node sees to those who want to know: to subscribers in this process at once, and to the store a tenth of
+ * a second behind, with the last state of each member. While the database is away both wait here. States are at most one a
+ * member; of events the oldest give way beyond the bound, and how many were lost is said when the rest is stored.
+ *
+ * Stored at least once: when the connection broke while it committed, nobody can say whether it did, and what was sent is
+ * sent again. What the database refuses (a text that it can't keep) is left out and told, and holds up nothing else.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { ControlError } from '../model/errors.ts'
+import type { Event, NewEvent } from '../model/event.ts'
+import type { MemberHealth } from '../model/observation.ts'
+import type { Database } from '../store/database.ts'
+import { appendEvents } from '../store/events.ts'
+import { saveHealth } from '../store/health.ts'
+
+export interface EventRecorderOptions {
+  readonly database: Database
+  /** Id of this node; every event gets it. */
+  readonly node: string
+  readonly onError: (error: unknown) => void
+  /** Events that were not stored, because too many waited. */
+  readonly onLost: (count: number) => void
+  /** Events have been stored. */
+  readonly onStored?: () => void
+}
+
+const flushEveryMs = 100
+const maxEvents = 10_000
+
+export class EventRecorder implements AsyncDisposable {
+  readonly #options: EventRecorderOptions
+  readonly #abort = new AbortController()
+  /** Bound: the parts of the daemon that subscribe. */
+  readonly #subscribers = new Set<(events: readonly Event[]) => void>()
+  #health = new Map<string, MemberHealth>()
+  #events: Event[] = []
+  #lost = 0
+  #loop: Promise<void> | undefined
+
+  constructor(options: EventRecorderOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#loop = this.#run(this.#abort.signal)
+  }
+
+  /** Takes what this node saw, in order. Subscribers have it when this returns. */
+  add(seen: readonly NewEvent[]): void {
+    if (seen.length === 0) return
+    const events = seen.map(
+      ({ kind, ...rest }): Event => ({ kind, node: this.#options.node, ...rest }) as Event,
+    )
+    for (const event of events) {
+      if (event.kind !== 'member') continue
+      const { pool, member, to, at, reason } = event
+      this.#health.set(`${pool}/${member}`, { pool, member, state: to, since: at, reason })
+    }
+    this.#events.push(...events)
+    this.#trim()
+    for (const tell of this.#subscribers) tell(events)
+  }
+
+  /** Calls `onEvents` with what is added from now on, before it is stored. It may not throw. */
+  subscribe(onEvents: (events: readonly Event[]) => void): Disposable {
+    const tell = (events: readonly Event[]) => onEvents(events)
+    this.#subscribers.add(tell)
+    return { [Symbol.dispose]: () => this.#subscribers.delete(tell) }
+  }
+
+  /** Ends after a last flush, if the database is there for it. */
+  async stop(): Promise<void> {
+    this.#abort.abort()
+    await this.#loop
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  #trim(): void {
+    const excess = this.#events.length - maxEvents
+    if (excess <= 0) return
+    this.#events.splice(0, excess)
+    this.#lost += excess
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await delay(flushEveryMs, undefined, { signal }).catch(() => undefined)
+      await this.#flush()
+    }
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#events.length === 0 || !this.#options.database.up) return
+    const events = this.#events
+    const health = this.#health
+    this.#events = []
+    this.#health = new Map()
+    try {
+      await this.#store(events, [...health.values()])
+      this.#options.onStored?.()
+      if (this.#lost > 0) this.#options.onLost(this.#lost)
+      this.#lost = 0
+    } catch (error) {
+      this.#health = new Map([...health, ...this.#health])
+      this.#events = [...events, ...this.#events]
+      this.#trim()
+      if (!(error instanceof ControlError && error.code === 'unavailable')) this.#options.onError(error)
+    }
+  }
+
+  /** All at once; when the database refuses something, halves of halves until that one is found. */
+  async #store(events: readonly Event[], health: readonly MemberHealth[]): Promise<void> {
+    try {
+      await this.#options.database.record(async (tx) => {
+        await saveHealth(tx, health)
+        await appendEvents(tx, events)
+      })
+    } catch (error) {
+      if (!(error instanceof ControlError) || error.code !== 'invalid') throw error
+      if (events.length + health.length <= 1) {
+        this.#options.onError(error)
+        return
+      }
+      const ofEvents = Math.ceil(events.length / 2)
+      const ofHealth = Math.floor(health.length / 2)
+      await this.#store(events.slice(0, ofEvents), health.slice(0, ofHealth))
+      await this.#store(events.slice(ofEvents), health.slice(ofHealth))
+    }
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Explains an answer: what a client gets for a name, by the code that answers, and beside it every service, choice, pool and
+ * member that had a part in it, with what is known of each.
+ *
+ * What is answered comes from this thread's own serving state, which is that of the workers; what decided it, from the
+ * selections that the plans were made of. The two are of one moment only while nothing is being handed over, so that is
+ * waited for first. Nothing here looks into the database: an explanation is about what this node does now.
+ */
+import { enclosingHostnames, formatName } from '../../dataplane/wire/name.ts'
+import { formatRdata, typeName } from '../../dataplane/wire/rdata.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import { type DnsRecord, readDnsSections } from '../health/probes/dns-message.ts'
+import type { Place } from '../location/place.ts'
+import type { Resolution } from '../model/observation.ts'
+import type { AddressText, Member, Pool } from '../model/pool.ts'
+import type { Service } from '../model/service.ts'
+import { type Leaf, leavesOf } from '../steering/branch.ts'
+import { areasOf } from '../steering/compose.ts'
+import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
+import type { Selection } from '../steering/selection.ts'
+import { type PlanWalk, type Way, wayOf } from '../steering/way.ts'
+import { describeAnswer, describeMember, describeService } from './explain-words.ts'
+import type {
+  AnswerTrace,
+  ExplainedMember,
+  ExplainedPool,
+  ExplainedService,
+  ExplainQuestion,
+  Explanation,
+  RecordText,
+} from './explanation.ts'
+
+export interface ExplainSources {
+  readonly publisher: {
+    readonly catalog: Catalog
+    selectionInSlot(slot: number): Selection | undefined
+    settled(signal: AbortSignal): Promise<void>
+  }
+  answer(question: ExplainQuestion): AnswerTrace
+  /** Of a pool that no choice names, by which a policy answers. */
+  judge(pool: Pool): PoolJudgement
+  resolution(host: string): Resolution
+  placeOf(address: AddressText, signal: AbortSignal): Promise<Place>
+  now(): Date
+}
+
+/** How long is waited for a hand-over to end, and for the place of the client. */
+const patienceMs = 2000
+
+export async function explain(question: ExplainQuestion, sources: ExplainSources): Promise<Explanation> {
+  const signal = AbortSignal.timeout(patienceMs)
+  const { publisher } = sources
+  await publisher.settled(signal)
+  const { catalog } = publisher
+  const trace = sources.answer(question)
+  const sections = readDnsSections(trace.message)
+  const answers = sections.answers.map(recordText)
+  const authorities = sections.authorities.map(recordText)
+  const services = trace.services.flatMap((walk) => {
+    const selection = publisher.selectionInSlot(walk.plan)
+    return selection === undefined ? [] : [explainService(selection, walk, answers, sources)]
+  })
+  const { rcode, authoritative, ttlSeconds, scope } = trace
+  const byChance = services.some((service) => service.byChance)
+  const answer = { rcode, authoritative, ttlSeconds, scope, byChance, answers, authorities }
+  const zoneOf = (name: string) => zoneFor(catalog, name, question.type)
+  const why = describeAnswer({
+    question,
+    answer,
+    services,
+    zoneOf,
+    isService: (name) => catalog.services.has(name),
+  })
+  const located = services.some(({ levels }) => levels.some(({ judgement }) => isLocated(judgement.service)))
+  const place = located ? await sources.placeOf(question.client, signal).catch(() => null) : null
+  return { question, zone: zoneOf(question.name), why, answer, place, services }
+}
+
+function isLocated({ steer }: Service): boolean {
+  return steer === 'geo' || steer === 'nearest'
+}
+
+/** DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1). */
+function zoneFor({ zones }: Catalog, name: string, type: string): string | null {
+  const apexes = enclosingHostnames(name).filter((candidate) => zones.has(candidate))
+  const above = type === 'DS' ? apexes.find((apex) => apex !== name) : undefined
+  return above ?? apexes[0] ?? null
+}
+
+function recordText({ owner, type, ttlSeconds, rdata }: DnsRecord): RecordText {
+  return { name: formatName(owner), ttlSeconds, type: typeName(type), data: formatRdata(type, rdata) }
+}
+
+function explainService(
+  selection: Selection,
+  walk: PlanWalk,
+  answers: readonly RecordText[],
+  sources: ExplainSources,
+): ExplainedService {
+  const way = wayOf(selection, walk)
+  const leaves = leavesOf(selection.branch)
+  const named = way.levels.flatMap(({ judgement: { choices } }) =>
+    choices.flatMap((choice) => (choice.kind === 'pool' ? [choice.judgement] : [])),
+  )
+  const judgements = new Map(named.map((judgement) => [judgement.pool.name, judgement]))
+  for (const { pool } of leaves) {
+    if (pool !== null && !judgements.has(pool.name)) judgements.set(pool.name, sources.judge(pool))
+  }
+  const owner = `${selection.judgement.service.name}.`
+  const data = new Set(
+    answers.flatMap((record) => (record.name.toLowerCase() === owner ? [record.data] : [])),
+  )
+  const pools = Array.from(judgements.values(), (judgement): ExplainedPool => {
+    const { name } = judgement.pool
+    const met = way.leaf?.pool?.name === name
+    const leaf = met ? way.leaf : (leaves.find(({ pool }) => pool?.name === name) ?? null)
+    return { judgement, met, members: explainMembers(judgement, leaf, met ? data : new Set(), sources) }
+  })
+  return { ...way, selection, why: describeService(selection, way.leaf), pools }
+}
+
+/** @param data of the records that the answer has for the service */
+function explainMembers(
+  pool: PoolJudgement,
+  leaf: Leaf | null,
+  data: ReadonlySet<string>,
+  { publisher, resolution, now }: ExplainSources,
+): ExplainedMember[] {
+  const { name, hosts } = pool.pool
+  const answering = new Set(leaf?.members.map(({ member }) => member.name))
+  const at = now()
+  return pool.members.map((judgement) => {
+    const { member } = judgement
+    const held = answering.has(member.name)
+    const answers = held && !isLastResort(pool.pool, judgement, leaf!)
+    const targets =
+      member.host === null
+        ? [member.address]
+        : hosts === 'cname'
+          ? [member.host]
+          : resolution(member.host).addresses
+    return {
+      judgement,
+      override: publisher.catalog.overrideOf(name, member.name, at),
+      answers,
+      given: held && targets.some((target) => data.has(target)),
+      why: describeMember(pool, judgement, held ? leaf : null, held && !answers),
+    }
+  })
+}
+
+/**
+ * Whether a member of weight 0 stands back for others. They have to be of its address family, for which a host may stand
+ * of either.
+ */
+function isLastResort({ select, hosts }: Pool, { member, weight }: MemberJudgement, leaf: Leaf): boolean {
+  if ((select !== 'weighted' && select !== 'hash') || weight > 0) return false
+  const family = ({ address }: Member) => (address === null ? null : address.includes(':'))
+  const mine = family(member)
+  return leaf.members.some((other) => {
+    const theirs = family(other.member)
+    return other.weight > 0 && (hosts === 'cname' || mine === null || theirs === null || mine === theirs)
+  })
+}
+
+/** The choices of a client's area, in order of preference, as `Choice`s of the service. */
+export function preferenceOf({ judgement, area }: Way['levels'][number]) {
+  if (area === null) return null
+  const { areas } = areasOf(judgement)
+  return (areas[area] ?? areas[0]!).map((index) => judgement.service.choices[index]!)
+}

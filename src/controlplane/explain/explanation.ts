@@ -1,0 +1,78 @@
+/** What an explanation holds. See `explain.ts`. */
+import type { Place } from '../location/place.ts'
+import type { Override } from '../model/override.ts'
+import type { AddressText } from '../model/pool.ts'
+import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
+import type { Selection } from '../steering/selection.ts'
+import type { PlanWalk, Way } from '../steering/way.ts'
+
+export interface ExplainQuestion {
+  /** As `parseHostname` gives it. */
+  readonly name: string
+  /** Mnemonic in upper case, `TYPE123` or `ANY`. */
+  readonly type: string
+  /** Canonical, IPv4 as such. */
+  readonly client: AddressText
+}
+
+/** What the data plane answers, and which way its plans went. */
+export interface AnswerTrace {
+  readonly message: Uint8Array
+  readonly rcode: number
+  readonly authoritative: boolean
+  readonly ttlSeconds: number | null
+  readonly scope: number
+  readonly services: readonly (PlanWalk & { readonly plan: number })[]
+}
+
+export interface RecordText {
+  /** Absolute, with the final dot. */
+  readonly name: string
+  readonly ttlSeconds: number
+  readonly type: string
+  /** In presentation form. */
+  readonly data: string
+}
+
+export interface AnswerText extends Pick<AnswerTrace, 'rcode' | 'authoritative' | 'ttlSeconds' | 'scope'> {
+  /** Whether the same client may get another answer the next time: something was drawn, or it is somebody's turn. */
+  readonly byChance: boolean
+  readonly answers: readonly RecordText[]
+  readonly authorities: readonly RecordText[]
+}
+
+export interface ExplainedMember {
+  readonly judgement: MemberJudgement
+  readonly override: Override | null
+  /** Whether clients may be answered with it. */
+  readonly answers: boolean
+  /** Whether this answer holds it. */
+  readonly given: boolean
+  readonly why: string
+}
+
+export interface ExplainedPool {
+  readonly judgement: PoolJudgement
+  /** Whether the answer came from it. */
+  readonly met: boolean
+  readonly members: readonly ExplainedMember[]
+}
+
+export interface ExplainedService extends Way {
+  readonly selection: Selection
+  readonly why: string
+  /** Every pool that it leads to, and those that a policy answers from. */
+  readonly pools: readonly ExplainedPool[]
+}
+
+export interface Explanation {
+  readonly question: ExplainQuestion
+  /** Apex of the zone that the name lies in; null when none is ours. */
+  readonly zone: string | null
+  readonly why: string
+  readonly answer: AnswerText
+  /** Where the client is; null when nothing asks for it, or it can't be told. */
+  readonly place: Place | null
+  /** Those that the query met, in the order of the chain of aliases. */
+  readonly services: readonly ExplainedService[]
+}

@@ -1,0 +1,235 @@
+/**
+ * The other nodes on the database: tells them that this one is there and what it has measured, and hears the same of them,
+ * along with the reports on members that came in elsewhere. One exchange is one transaction, once a second while pools want
+ * a majority or members are reported on, else every four seconds, which is for the list of nodes alone. Verdicts are
+ * written, read and gone through when they are others than before.
+ *
+ * What others say is good for `staleMs`: a node whose row is older has no vote, and when this node has not reached the
+ * database for so long, nobody has, and it decides alone. So does a node that is the only one. An exchange is as old as its
+ * beginning, and a timer of its own sees to it, for an exchange may hang longer than that.
+ *
+ * Bounds: a vote for each member of pools that want a majority, of each live node; reports that wait to be stored, one a member.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { MemberKey } from '../health/checker.ts'
+import type { Votes } from '../health/quorum.ts'
+import { ControlError } from '../model/errors.ts'
+import type { MemberReport, NodeVerdicts } from '../model/observation.ts'
+import type { Database } from '../store/database.ts'
+import { beat, leave, listVoters, readReports, readVerdicts, saveReports } from '../store/fleet.ts'
+
+export interface PeersOptions {
+  readonly database: Database
+  /** Who this node is, but for what changes. */
+  readonly node: { readonly id: string; readonly name: string | null; readonly version: string }
+  readonly revision: () => number
+  /** Whether this node doubts its own network. */
+  readonly suspect: () => boolean
+  /**
+   * What this node has measured of the members that nodes agree upon; null when there are none. The same object as long
+   * as nothing has changed.
+   */
+  readonly verdicts: () => NodeVerdicts | null
+  /** Whether there are members that are reported on. */
+  readonly takesReports: () => boolean
+  /** Members of which others say something else than before. */
+  readonly onVotes: (members: readonly MemberKey[]) => void
+  /** Reports from the database; some of them come again. */
+  readonly onReports: (reports: readonly MemberReport[]) => void
+  readonly onError: (error: unknown) => void
+  readonly staleMs?: number
+  readonly everyMs?: number
+}
+
+/** How long what a node has said counts, in milliseconds. Several times the time between two exchanges. */
+export const defaultStaleMs = 10_000
+const defaultEveryMs = 1000
+/** When there is nothing to agree upon. A node must still be heard twice before it counts as gone. */
+const idleFactor = 4
+
+export class Peers implements AsyncDisposable {
+  readonly #options: PeersOptions
+  readonly #staleMs: number
+  readonly #abort = new AbortController()
+  readonly #startedAt = new Date()
+  /** By node. Another map once what was said has run out. */
+  #said = new Map<string, { readonly version: number; readonly byPool: NodeVerdicts }>()
+  /** By pool and member. */
+  readonly #reports = new Map<string, MemberReport>()
+  #reportsSince: Date | null = null
+  /** The verdicts that the others can read; undefined before the first exchange. */
+  #sent: NodeVerdicts | null | undefined
+  #version = 0
+  /** Runs out with what the others have said. */
+  #stale: NodeJS.Timeout | undefined
+  #wake = Promise.withResolvers<void>()
+  readonly #asked = Promise.withResolvers<void>()
+  #loop: Promise<void> | undefined
+
+  constructor(options: PeersOptions) {
+    this.#options = options
+    this.#staleMs = options.staleMs ?? defaultStaleMs
+  }
+
+  start(): void {
+    this.#loop = this.#run(this.#abort.signal)
+  }
+
+  /** Resolves when the others have been asked once since the start, or could not be. */
+  get asked(): Promise<void> {
+    return this.#asked.promise
+  }
+
+  /** What the others say of a member; null when there are none that count. */
+  votes(pool: string, member: string): Votes | null {
+    if (this.#said.size === 0) return null
+    let up = 0
+    let down = 0
+    for (const { byPool } of this.#said.values()) {
+      const verdict = byPool[pool]?.[member]
+      if (verdict === 'up') up++
+      else if (verdict === 'down') down++
+    }
+    return { up, down }
+  }
+
+  /** Says that this node has measured something new: others need not wait for the next exchange. */
+  hint(): void {
+    this.#wake.resolve()
+  }
+
+  /** Takes a report for the other nodes. */
+  add(report: MemberReport): void {
+    this.#reports.set(`${report.pool}/${report.member}`, report)
+    this.#wake.resolve()
+  }
+
+  /** Ends after having said good-bye, if the database is there for it. */
+  async stop(): Promise<void> {
+    this.#abort.abort()
+    await this.#loop
+    clearTimeout(this.#stale)
+    if (this.#loop === undefined || !this.#options.database.up) return
+    await this.#options.database.record((tx) => leave(tx, this.#options.node.id)).catch(() => undefined)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { everyMs = defaultEveryMs } = this.#options
+    while (!signal.aborted) {
+      this.#wake = Promise.withResolvers()
+      await this.#exchange()
+      this.#asked.resolve()
+      const busy = this.#options.verdicts() !== null || this.#options.takesReports()
+      const timer = new AbortController()
+      const waited = delay(busy ? everyMs : everyMs * idleFactor, undefined, {
+        signal: AbortSignal.any([signal, timer.signal]),
+      }).catch(() => undefined)
+      await Promise.race([waited, this.#wake.promise])
+      timer.abort()
+      // However much there is to say: not more often than ten times in `everyMs`.
+      if (!signal.aborted) await delay(everyMs / 10, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  async #exchange(): Promise<void> {
+    const { database, onError } = this.#options
+    if (!database.up) return
+    const reports = [...this.#reports.values()]
+    this.#reports.clear()
+    const beganMs = performance.now()
+    try {
+      const heard = await database.record((tx) => this.#talk(tx, reports))
+      this.#sent = heard.sent
+      this.#reportsSince = heard.since
+      if (heard.reports.length > 0) this.#options.onReports(heard.reports)
+      const leftMs = beganMs + this.#staleMs - performance.now()
+      // When all ran out meanwhile, the next exchange reads it anew; this one left out what was known then.
+      if (leftMs <= 0 || heard.said !== this.#said) return
+      clearTimeout(this.#stale)
+      this.#stale = setTimeout(() => this.#dropStale(), leftMs)
+      this.#take(heard.voters, heard.verdicts)
+    } catch (error) {
+      // Those that came meanwhile are newer.
+      for (const report of reports) {
+        const key = `${report.pool}/${report.member}`
+        if (!this.#reports.has(key)) this.#reports.set(key, report)
+      }
+      if (!(error instanceof ControlError && error.code === 'unavailable')) onError(error)
+    }
+  }
+
+  async #talk(tx: Parameters<typeof beat>[0], reports: readonly MemberReport[]) {
+    const { node, revision, suspect, takesReports } = this.#options
+    const sent = this.#options.verdicts()
+    const news = sent !== this.#sent
+    if (news) this.#version++
+    // Of a daemon that was started anew they are other ones, too.
+    const version = this.#startedAt.getTime() + this.#version
+    await beat(tx, {
+      ...node,
+      startedAt: this.#startedAt,
+      revision: revision(),
+      suspect: suspect(),
+      verdicts: news ? { version, byPool: sent ?? {} } : null,
+    })
+    await saveReports(tx, reports)
+    const voters = await listVoters(tx, node.id, this.#staleMs)
+    const said = this.#said
+    const changed = voters.filter((voter) => said.get(voter.id)?.version !== voter.version)
+    const verdicts = await readVerdicts(
+      tx,
+      changed.map(({ id }) => id),
+    )
+    if (!takesReports()) return { sent, said, voters, verdicts, reports: [], since: null }
+    return { sent, said, voters, verdicts, ...(await readReports(tx, this.#reportsSince)) }
+  }
+
+  #take(
+    voters: readonly { readonly id: string }[],
+    news: readonly { readonly id: string; readonly version: number; readonly byPool: NodeVerdicts }[],
+  ): void {
+    const changed = new Map<string, MemberKey>()
+    const live = new Set(voters.map(({ id }) => id))
+    for (const [id, { byPool }] of this.#said) {
+      if (live.has(id)) continue
+      this.#said.delete(id)
+      addDifferences(byPool, {}, changed)
+    }
+    for (const { id, version, byPool } of news) {
+      addDifferences(this.#said.get(id)?.byPool ?? {}, byPool, changed)
+      this.#said.set(id, { version, byPool })
+    }
+    this.#tell(changed)
+  }
+
+  /** This node has not reached the database for too long: it is on its own. */
+  #dropStale(): void {
+    const changed = new Map<string, MemberKey>()
+    for (const { byPool } of this.#said.values()) addDifferences(byPool, {}, changed)
+    this.#said = new Map()
+    this.#tell(changed)
+  }
+
+  #tell(changed: ReadonlyMap<string, MemberKey>): void {
+    if (changed.size > 0) this.#options.onVotes([...changed.values()])
+  }
+}
+
+/** Adds the members of which one says something else than the other. */
+function addDifferences(before: NodeVerdicts, after: NodeVerdicts, into: Map<string, MemberKey>): void {
+  for (const [one, other] of [
+    [before, after],
+    [after, before],
+  ] as const) {
+    for (const [pool, members] of Object.entries(one)) {
+      const others = Object.hasOwn(other, pool) ? other[pool]! : {}
+      for (const member of Object.keys(members)) {
+        if (members[member] !== others[member]) into.set(`${pool}/${member}`, { pool, member })
+      }
+    }
+  }
+}

@@ -1,0 +1,176 @@
+import { isIP } from 'node:net'
+import type { HttpMethod, HttpMonitor } from '../../model/monitor.ts'
+import type { AddressText } from '../../model/pool.ts'
+import { type Fault, fault, type Outcome, orStopped } from '../verdict.ts'
+import { authority, connect } from './connection.ts'
+import { exchange } from './http-exchange.ts'
+import type { ProbeContext, ProbeTarget } from './probe-target.ts'
+
+/**
+ * The HTTP probe. Redirects are followed only when the monitor says so. Every hop runs under the same rules (an address
+ * that is allowed, a fresh connection, verified TLS, the one deadline of the whole probe) and the last response is the
+ * one that is judged.
+ *
+ * A redirect to the host that was asked goes to the member's own address, whatever DNS says of the name: that name is as
+ * a rule a service of this very server, and following it would probe some other member. Any other name is resolved here,
+ * and what was resolved is judged and connected to, so that a name can't mean one thing to the judge and another to the
+ * connection.
+ *
+ * What the monitor sends of its own, its header fields and its body, goes to the origin (scheme, host and port) that the
+ * monitor names, and to nobody whom a response names; its client certificate, to the host. Once dropped they stay dropped,
+ * also on the way back: whoever redirects would choose the path that they are sent to.
+ */
+
+/** Where one request goes and what it says. */
+interface Hop {
+  readonly secure: boolean
+  readonly address: AddressText
+  readonly port: number
+  /** Name or IP address, without port and brackets: the TLS identity, and who redirects refer to. */
+  readonly hostname: string
+  /** Host header as it is sent. */
+  readonly hostHeader: string
+  readonly method: HttpMethod
+  /** Origin-form request target. */
+  readonly path: string
+  readonly headers: HttpMonitor['headers']
+  readonly body: string | null
+}
+
+const protocols = ['http/1.1']
+
+/** Never rejects, except for a request that can't even be written, such as one whose Host header is no host. */
+export async function probeHttp(
+  target: ProbeTarget,
+  monitor: HttpMonitor,
+  context: ProbeContext,
+  stop: AbortSignal,
+): Promise<Outcome> {
+  const first = firstHop(target, monitor)
+  let hop = first
+  for (let followed = 0; ; followed++) {
+    const outcome = await visit(hop, monitor, hop.hostname === first.hostname, context, stop)
+    if (!('location' in outcome)) return outcome
+    if (followed >= monitor.followRedirects) {
+      return fault('redirect', `more than ${monitor.followRedirects} redirects`)
+    }
+    const next = await nextHop(outcome.status, outcome.location, hop, first, context, stop)
+    if ('failure' in next) return next
+    hop = next
+  }
+}
+
+/** @param home whether this is the host that the monitor names; a client certificate is for nobody else */
+async function visit(
+  hop: Hop,
+  monitor: HttpMonitor,
+  home: boolean,
+  context: ProbeContext,
+  stop: AbortSignal,
+) {
+  const { secure, address, port, hostname, method, path, body } = hop
+  const settings = home ? monitor.tls : { ...monitor.tls, serverName: null, clientCertificate: null }
+  const tls = secure ? await context.tls.handshake(settings, hostname, protocols, stop) : null
+  if (tls !== null && 'failure' in tls) return tls
+  const connection = await connect({ address, port, tls }, stop)
+  if ('failure' in connection) return connection
+  const request = {
+    origin: `${secure ? 'https' : 'http'}://${authority(address, port)}`,
+    method,
+    path,
+    headers: {
+      'user-agent': 'pooldns',
+      accept: '*/*',
+      ...Object.fromEntries(hop.headers),
+      host: hop.hostHeader,
+    },
+    body,
+  }
+  return exchange(connection.socket, request, monitor, monitor.followRedirects > 0, stop)
+}
+
+function firstHop({ address, port }: ProbeTarget, monitor: HttpMonitor): Hop {
+  const { host, method, path, headers, body } = monitor
+  const secure = monitor.type === 'https'
+  const usual = port === (secure ? 443 : 80)
+  const bare = isIP(address) === 6 ? `[${address}]` : address
+  const hostHeader = host ?? (usual ? bare : authority(address, port))
+  const hostname = host === null ? address : hostnameOf(new URL(`http://${host}`))
+  return { secure, address, port, hostname, hostHeader, method, path, headers, body }
+}
+
+/** @returns the request that a redirect asks for, or why there is none (RFC 9110 sections 10.2.2 and 15.4) */
+async function nextHop(
+  status: number,
+  location: string,
+  from: Hop,
+  first: Hop,
+  context: ProbeContext,
+  stop: AbortSignal,
+): Promise<Hop | Fault> {
+  const base = new URL(`${from.secure ? 'https' : 'http'}://${authority(from.hostname, from.port)}`)
+  const url = URL.parse(location, base.origin + from.path)
+  if (url === null) return fault('redirect', `redirect to an invalid location "${location}"`)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    return fault('redirect', `redirect to an unsupported scheme "${url.protocol}"`)
+  }
+  const secure = url.protocol === 'https:'
+  const hostname = hostnameOf(url)
+  const known = [from, first].find((hop) => hop.hostname === hostname)
+  const address = known?.address ?? (await addressOf(hostname, from.address, context, stop))
+  if (typeof address !== 'string') return address
+  const sameOrigin = url.origin === base.origin
+  const method = redirectedMethod(status, from.method)
+  const bodiless = !sameOrigin || method !== from.method
+  return {
+    secure,
+    address,
+    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+    hostname,
+    // The same origin keeps the header as it was: it may name a host without the port that is really used.
+    hostHeader: sameOrigin ? from.hostHeader : url.host,
+    method,
+    path: url.pathname + url.search,
+    // Section 15.4: what describes the body goes when the body goes.
+    headers: sameOrigin ? from.headers.filter(([name]) => !bodiless || !name.startsWith('content-')) : [],
+    body: bodiless ? null : from.body,
+  }
+}
+
+/** An address of a host that a redirect names: allowed, and of the family that the redirect came by if there is one. */
+async function addressOf(
+  hostname: string,
+  nearby: AddressText,
+  { policy, resolve }: ProbeContext,
+  stop: AbortSignal,
+): Promise<AddressText | Fault> {
+  let addresses: readonly AddressText[] | Fault = [hostname]
+  if (isIP(hostname) === 0) {
+    try {
+      addresses = await orStopped(resolve(hostname, stop), stop)
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
+      return fault('redirect', `redirect to ${hostname}, which does not resolve: ${reason}`)
+    }
+    if ('failure' in addresses) return addresses
+  }
+  // One that is refused spoils the name: what else it has is there to get past us.
+  for (const address of addresses) {
+    const refusal = policy.refusal(address)
+    if (refusal !== null) return fault('refused', refusal)
+  }
+  const address = addresses.find((one) => isIP(one) === isIP(nearby)) ?? addresses[0]
+  return address ?? fault('redirect', `redirect to ${hostname}, which has no address`)
+}
+
+/** RFC 9110 section 15.4: 303 asks for a GET, 301 and 302 turn a POST into one, 307 and 308 keep the method. */
+function redirectedMethod(status: number, method: HttpMethod): HttpMethod {
+  if (status === 303 && method !== 'HEAD') return 'GET'
+  if ((status === 301 || status === 302) && method === 'POST') return 'GET'
+  return method
+}
+
+/** The host of a URL without the brackets of IPv6. */
+function hostnameOf(url: URL): string {
+  return url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
+}

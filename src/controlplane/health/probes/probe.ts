@@ -1,0 +1,103 @@
+import { ADDRCONFIG } from 'node:dns'
+import { lookup } from 'node:dns/promises'
+import type { AddressText } from '../../model/pool.ts'
+import { type Fault, fault, type Outcome, type ProbeVerdict } from '../verdict.ts'
+import { AddressPolicy } from './address-policy.ts'
+import { ClientCertificates } from './client-certificates.ts'
+import { probeDns } from './dns-probe.ts'
+import { probeGrpc } from './grpc-probe.ts'
+import { probeHttp } from './http-probe.ts'
+import type { ProbeContext, ProbeTarget, ResolveHost } from './probe-target.ts'
+import { probeTcp } from './tcp-probe.ts'
+import { TlsClient } from './tls-client.ts'
+
+/**
+ * One probe: one attempt to get the expected answer from one member, within `timeoutMs`, never more than one.
+ * Retrying is the business of the rise/fall machine.
+ */
+
+/** How members are probed; tests of the scheduling bring their own. */
+export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<ProbeVerdict>
+
+export interface ProberOptions {
+  readonly policy: AddressPolicy
+  /** Directory of client certificates, pairs of `NAME.crt` and `NAME.key`; null when there is none. */
+  readonly certificates: string | null
+  /** Resolves hosts that redirects name; the system's resolver (getaddrinfo) when left out. */
+  readonly resolve?: ResolveHost
+}
+
+/**
+ * Makes a probe. It never rejects, and gives its verdict at the latest `monitor.timeoutMs` (and one turn of the event loop)
+ * after the call. Its signal calls the probe off: the connection is closed at once and the verdict is the failure
+ * `aborted`.
+ */
+export function createProber({ policy, certificates, resolve = systemResolve }: ProberOptions): Probe {
+  const tls = new TlsClient(certificates === null ? null : new ClientCertificates(certificates))
+  const context = { policy, tls, resolve }
+  return (target, signal) => attempt(target, context, signal)
+}
+
+/** Refuses no address and knows no client certificates: for tests, and whoever probes nothing but its own. */
+export const probe: Probe = createProber({
+  policy: AddressPolicy.anywhere,
+  certificates: null,
+})
+
+async function attempt(
+  target: ProbeTarget,
+  context: ProbeContext,
+  signal: AbortSignal,
+): Promise<ProbeVerdict> {
+  const startMs = performance.now()
+  const { timeoutMs } = target.monitor
+  const stop = new AbortController()
+  const onAbort = (): void => stop.abort(fault('aborted', 'probe aborted'))
+  const timer = setTimeout(() => {
+    // One more turn: after a stall of this process its sockets are read only after its timers ran, and an answer
+    // that came in time must not count as late because we were.
+    setImmediate(() => stop.abort(fault('timeout', `timeout after ${timeoutMs} ms`)))
+  }, timeoutMs)
+  signal.addEventListener('abort', onAbort)
+  if (signal.aborted) onAbort()
+  let outcome: Outcome
+  try {
+    outcome = stop.signal.aborted
+      ? (stop.signal.reason as Fault)
+      : await dispatch(target, context, stop.signal)
+  } catch (error) {
+    // Only a request that can't even be written comes here, such as a Host header that is no host.
+    outcome = fault('protocol', error instanceof Error ? error.message : String(error))
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', onAbort)
+  }
+  const durationMs = performance.now() - startMs
+  if ('failure' in outcome) return { ok: false, ...outcome, durationMs }
+  const { weightPercent } = outcome
+  return weightPercent === null ? { ok: true, durationMs } : { ok: true, durationMs, weightPercent }
+}
+
+async function dispatch(target: ProbeTarget, context: ProbeContext, stop: AbortSignal): Promise<Outcome> {
+  const refusal = context.policy.refusal(target.address)
+  if (refusal !== null) return fault('refused', refusal)
+  const { monitor } = target
+  switch (monitor.type) {
+    case 'http':
+    case 'https':
+      return probeHttp(target, monitor, context, stop)
+    case 'tcp':
+      return probeTcp(target, monitor, context, stop)
+    case 'dns':
+      return probeDns(target, monitor, stop)
+    case 'grpc':
+      return probeGrpc(target, monitor, context, stop)
+    default:
+      return monitor satisfies never
+  }
+}
+
+/** ADDRCONFIG: no IPv6 address where there is no IPv6. */
+async function systemResolve(host: string): Promise<readonly AddressText[]> {
+  return (await lookup(host, { all: true, hints: ADDRCONFIG })).map(({ address }) => address)
+}

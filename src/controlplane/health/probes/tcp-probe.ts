@@ -1,0 +1,121 @@
+import type { Socket } from 'node:net'
+import type { TcpMonitor, TextExpectation } from '../../model/monitor.ts'
+import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed } from '../verdict.ts'
+import { connect } from './connection.ts'
+import type { ProbeContext, ProbeTarget } from './probe-target.ts'
+import { TextSearch } from './text-expectation.ts'
+
+/**
+ * The TCP probe: connects, sends what there is to send, and reads until what has come is decided.
+ *
+ * - Nothing is expected: a connection is enough, with TLS a handshake, and that what there is to send could be sent.
+ * - `contains` and `matches` hold as soon as they do. `$` of a pattern is the end of what has come.
+ * - `lacks` and `mismatches` can only be told of a text that is whole: at the end of the stream, after 64 KiB, or, for
+ *   protocols in which the server speaks and then waits, when it has spoken, the rest holds and it has been quiet for half a
+ *   second (or a quarter of the deadline, where that is less). A text that is unwanted already fails at once.
+ * - What is still missing at the end of the stream or after 64 KiB has failed; before that, the deadline decides.
+ */
+
+const longestQuietMs = 500
+
+/**
+ * A look at the text costs time in proportion to it, and a member may send it in as many pieces as it likes. So after each
+ * look this many times as long goes by without one.
+ */
+const lookShare = 20
+
+/** Never rejects. */
+export async function probeTcp(
+  { address, port }: ProbeTarget,
+  monitor: TcpMonitor,
+  context: ProbeContext,
+  stop: AbortSignal,
+): Promise<Outcome> {
+  const tls = monitor.tls === null ? null : await context.tls.handshake(monitor.tls, address, [], stop)
+  if (tls !== null && 'failure' in tls) return tls
+  const connection = await connect({ address, port, tls }, stop)
+  if ('failure' in connection) return connection
+  return converse(connection.socket, monitor, stop)
+}
+
+function converse(socket: Socket, monitor: TcpMonitor, stop: AbortSignal): Promise<Outcome> {
+  const { promise, resolve } = Promise.withResolvers<Outcome>()
+  const finish = (outcome: Outcome): void => {
+    stop.removeEventListener('abort', onStop)
+    reader?.close()
+    socket.destroy()
+    resolve(outcome)
+  }
+  const onStop = (): void => finish(stop.reason as Fault)
+  const reader = expectsNothing(monitor.expect) ? null : new Reader(monitor, finish)
+  stop.addEventListener('abort', onStop)
+  socket.on('error', (error) => finish(faultOfError(error, 'exchanging')))
+  socket.once('close', () => finish(lostConnection))
+  if (stop.aborted) onStop()
+  else if (reader !== null) {
+    socket.on('data', (chunk) => reader.take(chunk))
+    socket.once('end', () => reader.end())
+    if (monitor.send !== null) socket.write(monitor.send)
+  } else if (monitor.send !== null) socket.write(monitor.send, (error) => !error && finish(passed))
+  else finish(passed)
+  return promise
+}
+
+function expectsNothing({ contains, matches, lacks, mismatches }: TextExpectation): boolean {
+  return contains === null && matches === null && lacks === null && mismatches === null
+}
+
+/** Decides on what comes; says so once. */
+class Reader {
+  readonly #finish: (outcome: Outcome) => void
+  readonly #text: TextSearch
+  /** Whether only a whole text can pass. */
+  readonly #whole: boolean
+  readonly #quietMs: number
+  #quiet: NodeJS.Timeout | undefined
+  #look: NodeJS.Timeout | undefined
+  #nextLookMs = 0
+
+  constructor({ expect, timeoutMs }: TcpMonitor, finish: (outcome: Outcome) => void) {
+    this.#finish = finish
+    this.#text = new TextSearch(expect)
+    this.#whole = expect.lacks !== null || expect.mismatches !== null
+    this.#quietMs = Math.min(longestQuietMs, timeoutMs / 4)
+  }
+
+  take(chunk: Buffer): void {
+    this.#text.take(chunk)
+    if (this.#text.full) {
+      this.end()
+      return
+    }
+    if (this.#whole) {
+      clearTimeout(this.#quiet)
+      this.#quiet = setTimeout(() => this.#decide(true), this.#quietMs)
+    }
+    const waitMs = this.#nextLookMs - performance.now()
+    if (waitMs <= 0) this.#decide(false)
+    else this.#look ??= setTimeout(() => this.#decide(false), waitMs)
+  }
+
+  end(): void {
+    const complaint = this.#text.missing() ?? this.#text.unwanted()
+    this.#finish(complaint === null ? passed : fault('answer', `answer ${complaint}`))
+  }
+
+  close(): void {
+    clearTimeout(this.#quiet)
+    clearTimeout(this.#look)
+  }
+
+  #decide(quiet: boolean): void {
+    clearTimeout(this.#look)
+    this.#look = undefined
+    const startMs = performance.now()
+    const unwanted = this.#text.unwanted()
+    if (unwanted !== null) this.#finish(fault('answer', `answer ${unwanted}`))
+    else if ((quiet || !this.#whole) && this.#text.missing() === null) this.#finish(passed)
+    const endMs = performance.now()
+    this.#nextLookMs = endMs + (endMs - startMs) * lookShare
+  }
+}

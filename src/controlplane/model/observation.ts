@@ -1,0 +1,88 @@
+import type { AddressText } from './pool.ts'
+
+export const healthStates = ['up', 'down', 'unknown'] as const
+export type HealthState = (typeof healthStates)[number]
+
+/** What the probes of one member have said, as it is kept in the store. */
+export interface MemberHealth {
+  readonly pool: string
+  readonly member: string
+  readonly state: HealthState
+  readonly since: Date
+  /** Such as `status 503`, `timeout after 3000 ms`, `connect ECONNREFUSED`. */
+  readonly reason: string
+}
+
+/** What somebody reports of a member with a push monitor. */
+export interface MemberReport {
+  readonly pool: string
+  readonly member: string
+  readonly state: 'up' | 'down'
+  readonly reason: string
+  /** Share of its weight that the member wants, 0 to 100; null when it does not say. */
+  readonly weightPercent: number | null
+  readonly at: Date
+  readonly until: Date
+}
+
+/** A daemon on this database. */
+export interface NodeRecord {
+  readonly id: string
+  readonly name: string | null
+  readonly version: string
+  readonly startedAt: Date
+  /** By the database's clock. */
+  readonly seenAt: Date
+  /** Of the configuration that it serves. */
+  readonly revision: number
+  /** It doubts its own network. */
+  readonly suspect: boolean
+  /** Seen lately. */
+  readonly live: boolean
+}
+
+/** What a node has measured, by pool and member. */
+export type NodeVerdicts = Readonly<Record<string, Readonly<Record<string, 'up' | 'down'>>>>
+
+export const resolutionStates = ['pending', 'fresh', 'stale', 'failed', 'absent'] as const
+
+/**
+ * - `pending`: not asked yet since the start
+ * - `fresh`: the last lookup gave the addresses
+ * - `stale`: the last lookup did not, and the addresses are those of the last good one
+ * - `failed`: no lookup has ever given an answer
+ * - `absent`: the host has no address
+ */
+export type ResolutionState = (typeof resolutionStates)[number]
+
+/** What resolving a host has come to. */
+export interface Resolution {
+  readonly host: string
+  readonly state: ResolutionState
+  /** IPv4 first, each family in numerical order, so that resolvers that rotate their answers change nothing. */
+  readonly addresses: readonly AddressText[]
+  /** When the addresses became what they are. */
+  readonly since: Date
+  /** End of the TTL that a `fresh` resolution came with; null with any other state. */
+  readonly expiresAt: Date | null
+  /** Why the last lookup gave no address, or none of one family although it had some; null when all is well. */
+  readonly error: string | null
+}
+
+/** A transition of a member's measured state. */
+export interface HealthEvent {
+  readonly pool: string
+  readonly member: string
+  readonly from: HealthState
+  readonly to: HealthState
+  readonly reason: string
+  readonly at: Date
+}
+
+/** A lookup that the lookup tool answered with at least one address. */
+export interface Lookup {
+  readonly domain: string
+  readonly clientIp: string
+  readonly createdAt: Date
+  readonly addresses: readonly string[]
+}

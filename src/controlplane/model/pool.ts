@@ -1,0 +1,101 @@
+/** An IPv4 or IPv6 address in canonical text form (RFC 5952 for IPv6). */
+export type AddressText = string
+
+/** How many bits of a client's address are its key: clients that share them get the same choice. */
+export interface ClientPrefix {
+  /** 1..32 */
+  readonly ipv4: number
+  /** 1..128 */
+  readonly ipv6: number
+}
+
+/** Degrees: latitude -90..90, longitude -180..180. */
+export interface Location {
+  readonly latitude: number
+  readonly longitude: number
+}
+
+/** Members of one priority, for pools that select by `failover`. */
+export interface Tier {
+  readonly priority: number
+  readonly minUp: number
+}
+
+/** How a member counts that has not been measured: as up, as down, or as what it was when it was measured last (else up). */
+export const unknownCounts = ['up', 'down', 'last-known'] as const
+export type UnknownCounts = (typeof unknownCounts)[number]
+
+/** Whose verdict counts: this node's, or that of most nodes. */
+export const quorums = ['own', 'majority'] as const
+export type Quorum = (typeof quorums)[number]
+
+export const poolSelects = ['all', 'weighted', 'failover', 'hash'] as const
+export type PoolSelect = (typeof poolSelects)[number]
+
+/**
+ * How the members of a pool that are host names are answered: with the addresses that resolving them gives, or with a
+ * CNAME to one of them. Every member of a `cname` pool is a host.
+ */
+export const poolHosts = ['resolve', 'cname'] as const
+export type PoolHosts = (typeof poolHosts)[number]
+
+interface MemberSettings {
+  readonly name: string
+  /** 0..65535; relative to the other members of the pool. */
+  readonly weight: number
+  /** 1..1000; of `failover`, in which the members of the lowest number that are up go first. */
+  readonly priority: number
+  /** Probed instead of the member's own address, when the health endpoint lives elsewhere. */
+  readonly probeAddress: AddressText | null
+  /** Probed instead of the monitor's port. */
+  readonly probePort: number | null
+}
+
+/** One address of a pool. */
+export interface AddressMember extends MemberSettings {
+  readonly address: AddressText
+  readonly host: null
+}
+
+/** A host name in the place of an address: whatever addresses it has at the time. */
+export interface HostMember extends MemberSettings {
+  readonly address: null
+  /** Absolute, in lower case, with the final dot. */
+  readonly host: string
+}
+
+export type Member = AddressMember | HostMember
+
+export interface Pool {
+  readonly name: string
+  /** Name of the monitor; null means that members are not probed and count as up. */
+  readonly monitor: string | null
+  readonly select: PoolSelect
+  /** Most members in one answer; null means every one for `all` and `failover`, and 1 for `weighted` and `hash`. */
+  readonly answers: number | null
+  /** Share (0..1) of members that must be up for the pool to be up; with 0 a single one suffices. */
+  readonly minUp: number
+  readonly hosts: PoolHosts
+  readonly unknown: UnknownCounts
+  /**
+   * What the pool itself answers when it is down, and then it counts as up to who names it; null: it counts as down, and
+   * who names it decides.
+   */
+  readonly whenAllDown: AllDownPolicy | null
+  /** Pool that is served whole, unprobed, when `whenAllDown` is `fallback`; null with any other policy. */
+  readonly fallback: string | null
+  /** Of `failover`, in ascending order of priority: tiers whose `minUp` is not the pool's. */
+  readonly tiers: readonly Tier[]
+  /** Of `hash`. */
+  readonly hashPrefix: ClientPrefix
+  /** How long the weight of a member that came back rises from a tenth to all of it; 0 for at once. */
+  readonly slowStartMs: number
+  /** Where the pool is, for services that steer by `nearest`. */
+  readonly location: Location | null
+  readonly quorum: Quorum
+  /** In the order of the document; names, addresses and hosts are unique inside the pool. */
+  readonly members: readonly Member[]
+}
+
+export const allDownPolicies = ['serve-all', 'last-known', 'fallback', 'nodata', 'servfail'] as const
+export type AllDownPolicy = (typeof allDownPolicies)[number]

@@ -1,0 +1,59 @@
+import type { AllDownPolicy, ClientPrefix, Location } from './pool.ts'
+
+/** One of the things that a service chooses among: a pool, or another service. */
+export interface Choice {
+  readonly kind: 'pool' | 'service'
+  /** Of a pool, or of a service as in `Service`. */
+  readonly name: string
+  /** 0..65535, of `weighted` and `hash`; 0 is chosen only when nothing else is up. */
+  readonly weight: number
+  /** -99..99, of `nearest`: above 0 the choice is taken to be nearer than it is, below it farther. */
+  readonly bias: number
+  /** Of `nearest`; null means the pool's. */
+  readonly location: Location | null
+}
+
+/**
+ * Of `geo`: where a client is, to the choices for it in order of preference, by their place in `Service.choices`. What is
+ * more exact goes first: cidr (the longest prefix), asn, subdivision, country, continent; a client of none of them gets
+ * `default`, and when nothing of its list is up, so does every client.
+ */
+export interface GeoRules {
+  /** Prefixes such as `192.0.2.0/24`, in canonical form; the entries of each map stand in the order of their keys. */
+  readonly cidr: readonly (readonly [prefix: string, choices: readonly number[]])[]
+  readonly asn: readonly (readonly [asn: number, choices: readonly number[]])[]
+  /** ISO 3166-2, such as `US-CA`. */
+  readonly subdivision: readonly (readonly [code: string, choices: readonly number[]])[]
+  /** ISO 3166-1 alpha-2, such as `CH`. */
+  readonly country: readonly (readonly [code: string, choices: readonly number[]])[]
+  /** AF, AN, AS, EU, NA, OC or SA. */
+  readonly continent: readonly (readonly [code: string, choices: readonly number[]])[]
+  readonly default: readonly number[]
+}
+
+export const serviceSteers = ['failover', 'weighted', 'hash', 'geo', 'nearest', 'latency'] as const
+export type ServiceSteer = (typeof serviceSteers)[number]
+
+/** A name that is answered with the members of a pool, chosen by the service itself or by one that it names. */
+export interface Service {
+  /** Absolute name in lower case with the final dot left out, as in the document. */
+  readonly name: string
+  readonly ttlSeconds: number
+  /**
+   * Served while a member is about to change its state or a pool is degraded, never above `ttlSeconds`; null: the TTL does
+   * not depend on health.
+   */
+  readonly minTtlSeconds: number | null
+  readonly steer: ServiceSteer
+  /** In order of preference; at least one, no two of the same kind and name. In the document: `pools`. */
+  readonly choices: readonly Choice[]
+  /** Not null exactly with `geo`. */
+  readonly geo: GeoRules | null
+  /** Of `hash`. */
+  readonly hashPrefix: ClientPrefix
+  /** Of `latency`: another pool is chosen only when it is faster by this share (0..1) of the time of the one before. */
+  readonly hysteresis: number
+  readonly whenAllDown: AllDownPolicy
+  /** Pool that is served whole, unprobed, when `whenAllDown` is `fallback`; null with any other policy. */
+  readonly fallback: string | null
+}

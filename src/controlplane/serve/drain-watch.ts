@@ -1,0 +1,86 @@
+/**
+ * Tells when drained members are safe to work on: an operator drains them, the answers stop, and then the last TTL that was
+ * handed out with them runs out. Each drain is told once. A member that is answered again although it is drained (everything
+ * else is down) is told again once it has left.
+ *
+ * What was told before a restart is told no more, unless it was in the minute before and the snapshot does not know of it.
+ */
+import type { MemberPattern } from '../model/override-index.ts'
+import type { HandedOutState } from './handed-out.ts'
+
+/** setTimeout takes at most this; a later time is looked at again then. */
+const longestMs = 2 ** 31 - 1
+
+export interface DrainedMember {
+  readonly pool: string
+  readonly member: string
+  /** When the last TTL had run out; the time at which it was drained for one that was safe already. */
+  readonly at: Date
+}
+
+export interface DrainWatchOptions {
+  readonly state: (pool: string, member: string) => HandedOutState
+  /** Drained members that have become safe. */
+  readonly onDrained: (members: readonly DrainedMember[]) => void
+  readonly now: () => Date
+}
+
+interface Drain extends MemberPattern {
+  told: boolean
+}
+
+export class DrainWatch implements Disposable {
+  readonly #options: DrainWatchOptions
+  /** Bounded by the members that are drained. */
+  #drains: ReadonlyMap<string, Drain> | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: DrainWatchOptions) {
+    this.#options = options
+  }
+
+  /** Says which members are drained now, by name. What is drained at the first call was so before the start. */
+  watch(drained: Iterable<MemberPattern>): void {
+    const before = this.#drains
+    const drains = new Map<string, Drain>()
+    for (const { pool, member } of drained) {
+      const key = `${pool}/${member}`
+      const told = before === undefined ? this.#wasSafe(pool, member) : false
+      drains.set(key, before?.get(key) ?? { pool, member, told })
+    }
+    this.#drains = drains
+    this.look()
+  }
+
+  /** Says that answers may have changed. */
+  look(): void {
+    clearTimeout(this.#timer)
+    const now = this.#options.now()
+    const safe: DrainedMember[] = []
+    let next = Number.POSITIVE_INFINITY
+    for (const drain of this.#drains?.values() ?? []) {
+      const { answered, safeAt } = this.#options.state(drain.pool, drain.member)
+      if (answered) drain.told = false
+      else if (drain.told) continue
+      else if (safeAt !== null && safeAt > now) next = Math.min(next, safeAt.getTime())
+      else {
+        drain.told = true
+        safe.push({ pool: drain.pool, member: drain.member, at: safeAt ?? now })
+      }
+    }
+    if (next < Number.POSITIVE_INFINITY) {
+      this.#timer = setTimeout(() => this.look(), Math.min(next - now.getTime(), longestMs))
+    }
+    if (safe.length > 0) this.#options.onDrained(safe)
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer)
+    this.#drains = undefined
+  }
+
+  #wasSafe(pool: string, member: string): boolean {
+    const { answered, safeAt } = this.#options.state(pool, member)
+    return !answered && safeAt === null
+  }
+}

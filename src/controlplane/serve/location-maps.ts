@@ -1,0 +1,162 @@
+/**
+ * The location maps that services have which steer by where their clients are: of each, the slot in the workers and what its
+ * areas mean. Services with the same rules share one.
+ *
+ * Making a map takes a thread and a while, and answers must not be by the plan of one moment and the map of another. So maps are
+ * prepared first (`prepare`, `renew`), and taken over (`take`) in the very turn in which the plans are made that go with them;
+ * both reach the workers in one update.
+ *
+ * A map that can't be made (too many areas, no time) is left out: every client is in area 0 then, the default.
+ *
+ * Bound: one map for each service.
+ */
+
+import type { Catalog } from '../catalog/catalog.ts'
+import type { NearChoice } from '../location/areas.ts'
+import type { AreaRequest, ServiceMap } from '../location/location-thread.ts'
+import type { Service } from '../model/service.ts'
+import type { ServiceAreas } from '../steering/selection.ts'
+import { Slots } from './slots.ts'
+
+export interface LocationMapsOptions {
+  /** Makes areas; see `LocationSource.areas`. */
+  readonly areas: (request: AreaRequest, signal: AbortSignal) => Promise<ServiceMap>
+  /** One line: a service has no map, and why. */
+  readonly onProblem: (problem: string) => void
+  /** How long a step may wait for its maps; 10 s. */
+  readonly patienceMs?: number
+}
+
+/** Maps that are made but not taken over. */
+export interface PreparedMaps {
+  /** By service, the key of its map. */
+  readonly keys: ReadonlyMap<string, string>
+  /** By key: those that are new. */
+  readonly made: ReadonlyMap<string, ServiceMap>
+}
+
+/** What the workers have to be told. */
+export type MapImages = (readonly [slot: number, image: SharedArrayBuffer | null])[]
+
+const defaultPatienceMs = 10_000
+
+export class LocationMaps {
+  readonly #options: LocationMapsOptions
+  readonly #slots = new Slots()
+  /** By key. */
+  readonly #maps = new Map<string, ServiceMap>()
+  #keys: ReadonlyMap<string, string> = new Map()
+  /** How often the location data has been another one. */
+  #renewals = 0
+
+  constructor(options: LocationMapsOptions) {
+    this.#options = options
+  }
+
+  /** The areas of a service; null when it has no map. */
+  of(service: string): ServiceAreas | null {
+    const key = this.#keys.get(service)
+    const map = key === undefined ? undefined : this.#maps.get(key)
+    return map === undefined ? null : { mapSlot: this.#slots.take(key!)!, areas: map.areas }
+  }
+
+  /** Services that have a map. */
+  get services(): Iterable<string> {
+    return this.#keys.keys()
+  }
+
+  /** Makes the maps that a catalog needs beside those that there are. */
+  async prepare(catalog: Catalog, signal: AbortSignal): Promise<PreparedMaps> {
+    const requests = requestsOf(catalog)
+    for (;;) {
+      const renewals = this.#renewals
+      const fresh = new Map([...requests.values()].map((request) => [keyOf(request), request]))
+      for (const key of this.#maps.keys()) fresh.delete(key)
+      const made = await this.#make(fresh, signal)
+      // Those that were made from data that has been replaced meanwhile would stay.
+      if (renewals === this.#renewals || made.size === 0) return { keys: keysOf(requests), made }
+    }
+  }
+
+  /**
+   * Makes every map anew, because the location data changed.
+   * @param catalogOf the catalog that is served; when that or the data becomes another one, the maps are made once more
+   * @returns null when there is nothing to take over: it has been left to a later call
+   */
+  async renew(catalogOf: () => Catalog, signal: AbortSignal): Promise<PreparedMaps | null> {
+    const renewals = ++this.#renewals
+    for (;;) {
+      const catalog = catalogOf()
+      const requests = requestsOf(catalog)
+      const all = new Map([...requests.values()].map((request) => [keyOf(request), request]))
+      const made = await this.#make(all, signal)
+      if (renewals !== this.#renewals) return null
+      if (catalog === catalogOf()) return { keys: keysOf(requests), made }
+    }
+  }
+
+  /** Takes prepared maps over. @returns what changes in the workers by that */
+  take({ keys, made }: PreparedMaps): MapImages {
+    this.#keys = keys
+    const images: MapImages = []
+    for (const [key, map] of made) {
+      this.#maps.set(key, map)
+      images.push([this.#slots.take(key)!, map.image])
+    }
+    const used = new Set(keys.values())
+    for (const key of this.#maps.keys()) {
+      if (used.has(key)) continue
+      this.#maps.delete(key)
+      images.push([this.#slots.release(key)!, null])
+    }
+    return images
+  }
+
+  async #make(
+    requests: ReadonlyMap<string, AreaRequest>,
+    signal: AbortSignal,
+  ): Promise<Map<string, ServiceMap>> {
+    if (requests.size === 0) return new Map()
+    const patience = AbortSignal.timeout(this.#options.patienceMs ?? defaultPatienceMs)
+    const either = AbortSignal.any([signal, patience])
+    const made = await Promise.all(
+      Array.from(requests, async ([key, request]) => {
+        try {
+          return [[key, await this.#options.areas(request, either)] as const]
+        } catch (error) {
+          signal.throwIfAborted()
+          this.#options.onProblem(`a location map was not made: ${(error as Error).message}`)
+          return []
+        }
+      }),
+    )
+    return new Map(made.flat())
+  }
+}
+
+/** What is to be asked for each service that steers by where its clients are. */
+function requestsOf({ services, pools }: Catalog): Map<string, AreaRequest> {
+  const requests = new Map<string, AreaRequest>()
+  for (const service of services.values()) {
+    if (service.steer === 'geo') requests.set(service.name, { steer: 'geo', rules: service.geo! })
+    if (service.steer === 'nearest') {
+      requests.set(service.name, { steer: 'nearest', choices: nearChoices(service, pools) })
+    }
+  }
+  return requests
+}
+
+function nearChoices({ choices }: Service, pools: Catalog['pools']): NearChoice[] {
+  return choices.map(({ kind, name, bias, location }) => ({
+    bias,
+    location: location ?? (kind === 'pool' ? (pools.get(name)?.location ?? null) : null),
+  }))
+}
+
+function keyOf(request: AreaRequest): string {
+  return JSON.stringify(request)
+}
+
+function keysOf(requests: ReadonlyMap<string, AreaRequest>): Map<string, string> {
+  return new Map(Array.from(requests, ([service, request]) => [service, keyOf(request)]))
+}

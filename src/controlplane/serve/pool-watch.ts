@@ -1,0 +1,43 @@
+/**
+ * Tells when a pool changes between healthy, degraded and down. What a pool is when it is looked at first is no change: after
+ * a start, and when it is new. Bounded by the pools of the configuration.
+ */
+import type { Pool } from '../model/pool.ts'
+import type { PoolJudgement } from '../steering/judge.ts'
+import { type ConditionReport, type PoolCondition, poolCondition } from '../steering/pool-condition.ts'
+
+export interface PoolChange {
+  readonly pool: string
+  readonly from: PoolCondition
+  readonly to: PoolCondition
+  /** Such as `2 of 5 members up, minUp 0.5`. */
+  readonly reason: string
+}
+
+export class PoolWatch {
+  readonly #known = new Map<string, ConditionReport>()
+
+  /** What a pool was when it was looked at last; null for one that never was. */
+  conditionOf(pool: string): ConditionReport | null {
+    return this.#known.get(pool) ?? null
+  }
+
+  /** Looks at pools that may have changed; those that are not there any more are forgotten. */
+  look(
+    names: Iterable<string>,
+    pools: ReadonlyMap<string, Pool>,
+    judge: (pool: string) => PoolJudgement,
+  ): PoolChange[] {
+    return [...new Set(names)].flatMap((name) => {
+      if (!pools.has(name)) {
+        this.#known.delete(name)
+        return []
+      }
+      const report = poolCondition(judge(name))
+      const before = this.#known.get(name)
+      this.#known.set(name, report)
+      if (before === undefined || before.condition === report.condition) return []
+      return [{ pool: name, from: before.condition, to: report.condition, reason: report.reason }]
+    })
+  }
+}

@@ -1,0 +1,79 @@
+import { enclosingHostnames } from '../../dataplane/wire/name.ts'
+import { Catalog, memberKey } from '../catalog/catalog.ts'
+import type { CompileThread } from '../compile/compile-thread.ts'
+import type { StoredZone } from '../compile/image-files.ts'
+import { type KnownImages, sameSlots, servicesOf } from '../follow/zone-step.ts'
+import type { CatalogStep } from '../serve/publisher.ts'
+import type { SnapshotBase } from './snapshot.ts'
+
+/** What a start has before the database: the step from nothing to the snapshot, and the images for the first look. */
+export interface ColdStart {
+  readonly step: CatalogStep
+  readonly known: KnownImages
+}
+
+/**
+ * Makes the step to what a snapshot holds. Compiles only the zones in which services have other slots than when they were
+ * written.
+ *
+ * @param onBad told of what can't be served
+ * @throws the reason of `signal` when that aborts
+ */
+export async function coldStart(
+  base: SnapshotBase,
+  compiler: CompileThread,
+  planSlot: (service: string) => number,
+  onBad: (message: string) => void,
+  signal: AbortSignal,
+): Promise<ColdStart> {
+  const { zones: stored, damaged } = await compiler.load(signal)
+  damaged.forEach(onBad)
+  const zones = new Map(stored.map((held) => [held.zone.apex, held]))
+  // In their old order they mostly get their old slots.
+  const slots = stored.flatMap(({ services }) => services).sort((a, b) => a.slot - b.slot)
+  for (const { name } of slots) planSlot(name)
+  const placed = base.services.map((service) => {
+    const zone = enclosingHostnames(service.name).find((name) => zones.has(name))
+    if (zone === undefined) onBad(`service ${service.name}: its zone is not in the snapshot`)
+    return zone === undefined ? [] : { ...service, zone }
+  })
+  const catalog = new Catalog({
+    revision: base.revision,
+    stamp: base.stamp,
+    monitors: new Map(base.monitors.map((monitor) => [monitor.name, monitor])),
+    pools: new Map(base.pools.map((pool) => [pool.name, pool])),
+    services: new Map(placed.flat().map((service) => [service.name, service])),
+    zones: new Map(stored.map(({ zone }) => [zone.apex, zone])),
+    overrides: new Map(
+      base.overrides.map((override) => [memberKey(override.pool, override.member), override]),
+    ),
+  })
+  const moved = stored.flatMap((held) => {
+    const services = servicesOf(catalog, held.zone.apex, planSlot)
+    return sameSlots(held.services, services) ? [] : { held, services }
+  })
+  // The rows are of the revisions of the images, which may be before and behind the base's.
+  const { revision, stamp } = moved.reduce<Pick<StoredZone, 'revision' | 'stamp'>>(
+    (latest, { held }) => (held.revision > latest.revision ? held : latest),
+    base,
+  )
+  const jobs = moved.map(({ held, services }) => ({
+    zone: held.zone,
+    services,
+    edit: { owners: [], text: '[]' },
+  }))
+  const compiled = await compiler.compile(
+    { revision, stamp, jobs, gone: [] },
+    (async function* () {})(),
+    signal,
+  )
+  for (const { held, services } of moved) zones.set(held.zone.apex, { ...held, services })
+  for (const [apex, image] of compiled.images) zones.set(apex, { ...zones.get(apex)!, image })
+  const step = {
+    catalog,
+    zones: new Map(Array.from(zones.values(), ({ zone, image }) => [zone.apex, image])),
+    services: new Set(catalog.services.keys()),
+    pools: new Set(catalog.pools.keys()),
+  }
+  return { step, known: { revision: base.revision, stamp: base.stamp, zones } }
+}

@@ -1,0 +1,180 @@
+/**
+ * The cold-start snapshot: what this node needs to answer when it starts and the database is away, or has much to read.
+ * Files in the data directory:
+ *
+ *     snapshot/base.json             a document that `apply` takes too, of monitors, pools and services; status: revision,
+ *                                    overrides, health, last-known answers, last good addresses of hosts, members that caches have
+ *     snapshot/zones/<hash>.image    one zone each, compiled (`image-files.ts`)
+ *
+ * Written behind the answering path, some time after a change, each file whole or not at all (written beside, synced,
+ * renamed), the base last: an image is of the base's revision or of a later one. The base says of which history its revision
+ * is, so that a start knows whether a database has changes to tell, or is another one.
+ *
+ * Rejected: zones as documents. A million RRsets as text took half a minute to read.
+ */
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { formatConfiguration, parseConfiguration } from '../document/configuration.ts'
+import { choiceProblems } from '../document/references.ts'
+import { ControlError, type Problem } from '../model/errors.ts'
+import type { Monitor } from '../model/monitor.ts'
+import type { MemberHealth, Resolution } from '../model/observation.ts'
+import type { Override } from '../model/override.ts'
+import type { Pool } from '../model/pool.ts'
+import type { Service } from '../model/service.ts'
+import type { HandedOutEntry } from '../serve/handed-out.ts'
+import type { LastKnownEntries } from '../steering/last-known.ts'
+
+/** Rises when an older reader would misunderstand the files. */
+const formatVersion = 3
+
+/** Of 2, which remembered whole answers by service, the rest is read. */
+const readableVersions: readonly number[] = [2, formatVersion]
+
+export interface SnapshotBase {
+  readonly revision: number
+  /** See `stampOf`. */
+  readonly stamp: string | null
+  readonly monitors: readonly Monitor[]
+  readonly pools: readonly Pool[]
+  readonly services: readonly Service[]
+  readonly overrides: readonly Override[]
+  readonly health: readonly MemberHealth[]
+  readonly lastKnown: LastKnownEntries
+  /** Of every host that has addresses. */
+  readonly resolutions: readonly Resolution[]
+  /** Of every member that is answered, or may be in caches. */
+  readonly handedOut: readonly HandedOutEntry[]
+}
+
+export interface Snapshot extends SnapshotBase {
+  readonly writtenAt: Date
+}
+
+interface BaseStatus {
+  readonly format: number
+  readonly revision: number
+  readonly stamp: string | null
+  readonly writtenAt: string
+  readonly overrides: readonly (Omit<Override, 'since' | 'until'> & { since: string; until: string | null })[]
+  readonly health: readonly (Omit<MemberHealth, 'since'> & { since: string })[]
+  readonly lastKnown: LastKnownEntries | readonly unknown[]
+  /** Absent in files of a version that knew no hosts. */
+  readonly resolutions?: readonly (Omit<Resolution, 'since' | 'expiresAt'> & {
+    since: string
+    expiresAt: string | null
+  })[]
+  /** Absent in files of a version that did not know. */
+  readonly handedOut?: readonly (Omit<HandedOutEntry, 'safeAt'> & { safeAt: string | null })[]
+}
+
+export class SnapshotFiles {
+  /** Of the images. */
+  readonly images: string
+  readonly #directory: string
+
+  constructor(dataDir: string) {
+    this.#directory = join(dataDir, 'snapshot')
+    this.images = join(this.#directory, 'zones')
+  }
+
+  async writeBase(base: SnapshotBase, now: Date): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    const { monitors, pools, services, ...rest } = base
+    const status = { format: formatVersion, writtenAt: now, ...rest }
+    const document = { ...formatConfiguration({ monitors, pools, services, zones: [] }), status }
+    await writeWhole(join(this.#directory, 'base.json'), `${JSON.stringify(document)}\n`)
+  }
+
+  /**
+   * The base that was written last, or null when there is none.
+   *
+   * @throws ControlError `invalid` when it is damaged or of another version; the message names the file.
+   */
+  async read(): Promise<Snapshot | null> {
+    const base = await this.#readBase()
+    if (base === null) return null
+    const { path, status, configuration } = base
+    const parsed = parseConfiguration(configuration, choiceProblems)
+    if (!parsed.ok) throw damaged(path, describe(parsed.problems))
+    const { monitors, pools, services } = parsed.configuration
+    return {
+      monitors,
+      pools,
+      services,
+      revision: status.revision,
+      stamp: status.stamp,
+      writtenAt: new Date(status.writtenAt),
+      overrides: status.overrides.map(({ since, until, ...rest }) => {
+        return { ...rest, since: new Date(since), until: until === null ? null : new Date(until) }
+      }),
+      health: status.health.map(({ since, ...rest }) => ({ ...rest, since: new Date(since) })),
+      lastKnown: 'pools' in status.lastKnown ? status.lastKnown : { pools: [], services: [] },
+      resolutions: readResolutions(status),
+      handedOut: (status.handedOut ?? []).map(({ safeAt, ...rest }) => {
+        return { ...rest, safeAt: safeAt === null ? null : new Date(safeAt) }
+      }),
+    }
+  }
+
+  /** Only the last good addresses of hosts, which a start needs even when it has its configuration from the database. */
+  async readResolutions(): Promise<readonly Resolution[]> {
+    const base = await this.#readBase()
+    return base === null ? [] : readResolutions(base.status)
+  }
+
+  async #readBase(): Promise<{ path: string; status: BaseStatus; configuration: object } | null> {
+    const path = join(this.#directory, 'base.json')
+    const document = await readJson(path)
+    if (document === null) return null
+    const { status, ...configuration } = document as { status: BaseStatus }
+    if (!readableVersions.includes(status?.format)) {
+      throw damaged(path, `its format is not ${readableVersions.join(' or ')}`)
+    }
+    return { path, status, configuration }
+  }
+}
+
+function readResolutions({ resolutions = [] }: BaseStatus): Resolution[] {
+  return resolutions.map(({ since, expiresAt, ...rest }) => {
+    return { ...rest, since: new Date(since), expiresAt: expiresAt === null ? null : new Date(expiresAt) }
+  })
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  const beside = `${path}.new`
+  const file = await open(beside, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(beside, path)
+}
+
+async function readJson(path: string): Promise<object | null> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw damaged(path, (error as Error).message)
+  }
+}
+
+function damaged(path: string, why: string): ControlError {
+  return new ControlError('invalid', `snapshot ${path} can't be used: ${why}`)
+}
+
+function describe(problems: readonly Problem[]): string {
+  return problems
+    .slice(0, 3)
+    .map(({ path, message }) => `${path}: ${message}`)
+    .join('; ')
+}

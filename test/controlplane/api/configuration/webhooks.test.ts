@@ -1,0 +1,115 @@
+import { readFile } from 'node:fs/promises'
+import t from 'tap'
+import { getWebhook } from '../../../../src/controlplane/store/webhooks.ts'
+import { startPostgres } from '../../../support/postgres.ts'
+import { startHarness } from '../fixture.ts'
+
+const postgres = await startPostgres()
+t.teardown(() => postgres.stop())
+
+const secret = `whsec_${Buffer.alloc(24, 1).toString('base64')}`
+const other = `whsec_${Buffer.alloc(64, 2).toString('base64')}`
+const url = 'https://hooks.example.test/a?b=c'
+
+t.test('a webhook and its secret', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase())
+  const { call, database, state } = harness
+  const stored = async () => (await database.read((tx) => getWebhook(tx, 'chat')))!.value.secret
+
+  const created = await call('PUT', '/v1/webhooks/chat', { url })
+  t.equal(created.status, 201)
+  t.match(created.body, { url, timeout: '15s', status: { secret: /^whsec_/, state: 'active', queued: 0 } })
+  t.equal(created.headers.get('cache-control'), 'no-store')
+  const made = created.body.status.secret
+  t.equal(await stored(), made)
+  const told = [made]
+
+  const read = await call('GET', '/v1/webhooks/chat')
+  t.match(read.body.status, { secret: 'set', delivered: 0, lastError: null })
+  t.notOk('secret' in read.body)
+  const back = await call('PUT', '/v1/webhooks/chat', { ...read.body, kinds: ['pool'] })
+  t.match(
+    back,
+    { status: 200, body: { kinds: ['pool'], status: { secret: 'set' } } },
+    'what was read can be written',
+  )
+  t.equal(await stored(), made, 'without a secret the one that there is stays')
+
+  t.match(await call('PUT', '/v1/webhooks/chat', { url, secret }), {
+    status: 200,
+    body: { status: { secret: 'set' } },
+  })
+  t.equal(await stored(), secret)
+  const patched = await call('PATCH', '/v1/webhooks/chat', { pools: ['web-*', 'api'], timeout: '2s' })
+  t.match(patched.body, { pools: ['web-*', 'api'], timeout: '2s', status: { secret: 'set' } })
+  t.equal(await stored(), secret)
+  await call('PATCH', '/v1/webhooks/chat', { secret: other })
+  t.equal(await stored(), other)
+  told.push(secret, other)
+
+  state.webhooks.set('chat', {
+    state: 'stopped',
+    delivered: 3,
+    failed: 2,
+    dropped: 1,
+    queued: 4,
+    lastError: { at: new Date('2026-01-01T00:00:00Z'), reason: 'status 410' },
+  })
+  t.match((await call('GET', '/v1/webhooks/chat')).body.status, {
+    secret: 'set',
+    state: 'stopped',
+    delivered: 3,
+    failed: 2,
+    dropped: 1,
+    queued: 4,
+    lastError: { at: '2026-01-01T00:00:00.000Z', reason: 'status 410' },
+  })
+  const given = await call('PUT', '/v1/webhooks/given', { url, secret: other })
+  t.match(given, { status: 201, body: { status: { secret: 'set' } } }, 'one that was given is not told')
+  const list = await call('GET', '/v1/webhooks')
+  t.match(list.body.items, [{ name: 'chat' }, { name: 'given', url, status: { secret: 'set' } }])
+  t.equal((await call('DELETE', '/v1/webhooks/given')).status, 204)
+  t.equal((await call('GET', '/v1/webhooks/given')).status, 404)
+
+  const audit = await call('GET', '/v1/audit')
+  const shown = JSON.stringify([read, back, patched, list, given, audit, harness.lines])
+  for (const one of told) t.notOk(shown.includes(one), 'no secret is shown again')
+})
+
+t.test('what is refused', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase())
+  const { call } = harness
+  for (const [body, path] of [
+    [{}, 'url'],
+    [{ url: 'ftp://x.test/' }, 'url'],
+    [{ url: 'https://user:pass@x.test/' }, 'url'],
+    [{ url: 'https://x.test/#part' }, 'url'],
+    [{ url: '/relative' }, 'url'],
+    [{ url: `https://x.test/${'a'.repeat(2048)}` }, 'url'],
+    [{ url, kinds: [] }, 'kinds'],
+    [{ url, kinds: ['pool', 'pool'] }, 'kinds'],
+    [{ url, kinds: ['soaked'] }, 'kinds[0]'],
+    [{ url, pools: ['Web'] }, 'pools[0]'],
+    [{ url, timeout: '2m' }, 'timeout'],
+    [{ url, colour: 'red' }, 'colour'],
+  ] as const) {
+    const reply = await call('PUT', '/v1/webhooks/w', body)
+    t.match(reply, { status: 400, body: { errors: [{ path }] } }, JSON.stringify(body))
+  }
+  for (const bad of [
+    'hush-hush',
+    `whsec_${Buffer.alloc(23).toString('base64')}`,
+    `${secret}=`,
+    'whsec_!!!',
+  ]) {
+    const reply = await call('PUT', '/v1/webhooks/w', { url, secret: bad })
+    t.match(reply, { status: 400, body: { errors: [{ path: 'secret' }] } })
+    t.notOk(JSON.stringify(reply.body).includes(bad), 'and is not repeated')
+  }
+  t.equal((await call('PUT', '/v1/webhooks/Wrong', { url })).status, 400)
+})
+
+t.test('webhooks are no part of the document', async (t) => {
+  const format = new URL('../../../../src/controlplane/document/configuration.ts', import.meta.url)
+  t.notMatch(await readFile(format, 'utf8'), /webhook/i)
+})

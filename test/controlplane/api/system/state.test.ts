@@ -1,0 +1,146 @@
+import t from 'tap'
+import type { ApiContext } from '../../../../src/controlplane/api/context.ts'
+import { startApi } from '../../../../src/controlplane/api/server.ts'
+import { startPostgres } from '../../../support/postgres.ts'
+import { startHarness } from '../fixture.ts'
+
+const postgres = await startPostgres()
+t.teardown(() => postgres.stop())
+
+t.test('what the process says about itself', async (t) => {
+  const harness = await startHarness(await postgres.createDatabase(), { kubernetes: true })
+  t.teardown(() => harness[Symbol.asyncDispose]())
+  const { call, state, lines } = harness
+
+  t.test('version and time', async (t) => {
+    const { body } = await call('GET', '/')
+    t.same(Object.keys(body), ['version', 'date', 'kubernetes'])
+    t.equal(body.version, '1.2.3')
+    t.equal(body.kubernetes, true)
+    t.ok(Number.isInteger(body.date) && Math.abs(body.date - Date.now() / 1000) < 5)
+  })
+
+  t.test('health', async (t) => {
+    t.same((await call('GET', '/health')).body, { status: 'up' })
+    state.canAnswer = false
+    t.equal((await call('GET', '/health')).status, 503)
+    state.canAnswer = true
+  })
+
+  t.test('readiness says what is missing', async (t) => {
+    t.same((await call('GET', '/ready')).body, { status: 'ready' })
+    state.missing = 'waiting for the database'
+    state.firstRoundDone = false
+    const waiting = await call('GET', '/ready')
+    t.equal(waiting.status, 503)
+    t.ok(waiting.headers.get('retry-after'))
+    t.match(waiting.body, { detail: /waiting for the database; the first round/, errors: [{}, {}] })
+    state.missing = null
+    t.match((await call('GET', '/ready')).body.errors, [{ path: 'health' }])
+    state.firstRoundDone = true
+  })
+
+  t.test('a suspect network is a warning, and no more', async (t) => {
+    state.suspicion = '6 of 6 members that were up fail at once, in 2 of 2 pools'
+    const warnings = [`this node's own network is suspect: ${state.suspicion}`]
+    t.match(await call('GET', '/health'), { status: 200, body: { status: 'up', warnings } })
+    t.match(await call('GET', '/ready'), { status: 200, body: { status: 'ready', warnings } })
+    state.suspicion = null
+    t.same((await call('GET', '/health')).body, { status: 'up' })
+  })
+
+  t.test('metrics', async (t) => {
+    const reply = await call('GET', '/metrics')
+    t.match(reply.headers.get('content-type'), /^text\/plain; version=0.0.4/)
+    t.match(reply.body, /^pooldns_build_info\{version="1.2.3"\} 1$/m)
+  })
+
+  t.test('an OpenAPI document that knows every route', async (t) => {
+    const { body } = await call('GET', '/openapi.json')
+    t.equal(body.openapi, '3.1.0')
+    t.same(Object.keys(body.paths).sort(), [
+      '/',
+      '/health',
+      '/history',
+      '/metrics',
+      '/openapi.json',
+      '/ready',
+      '/tools/lookup',
+      '/tools/validate',
+      '/v1/audit',
+      '/v1/events',
+      '/v1/events/stream',
+      '/v1/explain',
+      '/v1/history',
+      '/v1/monitors',
+      '/v1/monitors/{name}',
+      '/v1/nodes',
+      '/v1/overrides',
+      '/v1/overrides/{pool}/{member}',
+      '/v1/pools',
+      '/v1/pools/{name}',
+      '/v1/pools/{name}/members/{member}',
+      '/v1/pools/{name}/members/{member}/fail-back',
+      '/v1/pools/{name}/members/{member}/override',
+      '/v1/pools/{name}/members/{member}/report',
+      '/v1/pools/{name}/override',
+      '/v1/services',
+      '/v1/services/{name}',
+      '/v1/tokens',
+      '/v1/tokens/{name}',
+      '/v1/tools/lookup',
+      '/v1/tools/validate',
+      '/v1/webhooks',
+      '/v1/webhooks/{name}',
+      '/v1/zones',
+      '/v1/zones/{apex}',
+      '/v1/zones/{apex}/rrsets',
+      '/v1/zones/{apex}/rrsets/{owner}/{type}',
+      '/v1/zones/{apex}/zonefile',
+    ])
+    for (const [path, operations] of Object.entries<Record<string, Record<string, unknown>>>(body.paths)) {
+      for (const [method, operation] of Object.entries(operations)) {
+        const name = `${method} ${path}`
+        t.type(operation.summary, 'string', name)
+        t.ok(Object.keys(operation.responses as object).length > 0, name)
+        const params = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1])
+        const described = (operation.parameters as { in: string; name: string }[] | undefined) ?? []
+        t.same(
+          described.filter((item) => item.in === 'path').map((item) => item.name),
+          params,
+          name,
+        )
+        if (method === 'put' || method === 'patch') t.ok(operation.requestBody, name)
+        const open = !path.startsWith('/v1') || /tools|history/.test(path)
+        t.equal(operation.security === undefined, open, `${name} says whether it needs a token`)
+      }
+    }
+    const { oneOf } = body.paths['/v1/monitors/{name}'].put.requestBody.content['application/json'].schema
+    const types = oneOf.flatMap(
+      ({ properties }: { properties: { type: { enum: string[] } } }) => properties.type.enum,
+    )
+    t.same(types.sort(), ['composite', 'dns', 'grpc', 'http', 'https', 'push', 'static', 'tcp'])
+    t.notMatch(JSON.stringify(body), /"\$ref":"#\/components\/schemas\/def-/, 'no dangling references')
+  })
+
+  t.test('a page for it', async (t) => {
+    const page = await call('GET', '/docs/')
+    t.match(page.headers.get('content-type'), /text\/html/)
+    t.equal((await call('GET', '/docs/json')).body.openapi, '3.1.0')
+  })
+
+  t.test('one line of log a request', async (t) => {
+    await call('GET', '/v1/zones/nothing.test?secret=hush')
+    const line = await harness.logged((entry) => entry.path === '/v1/zones/nothing.test')
+    t.match(line, { level: 'info', msg: 'request', method: 'GET', status: 400, client: '127.0.0.1' })
+    t.type(line.durationMs, 'number')
+    t.notOk(lines.some((entry) => JSON.stringify(entry).includes('hush')))
+  })
+})
+
+t.test('a port in use is an error of the start', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase())
+  const port = Number(new URL(harness.origin).port)
+  const context = { database: harness.database, metrics: harness.metrics, log: null } as unknown as ApiContext
+  await t.rejects(startApi(context, { host: '127.0.0.1', port }), { code: 'EADDRINUSE' })
+})

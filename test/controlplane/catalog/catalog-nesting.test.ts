@@ -1,0 +1,89 @@
+/** What leads to what in a catalog, and which plans a change concerns. */
+import t from 'tap'
+import { Catalog, type CatalogService } from '../../../src/controlplane/catalog/catalog.ts'
+import type { Pool } from '../../../src/controlplane/model/pool.ts'
+import type { Service } from '../../../src/controlplane/model/service.ts'
+import { poolChoice, poolDefaults, serviceChoice, serviceDefaults } from '../model/defaults.ts'
+
+const pool = (name: string, fallback: string | null = null): Pool => ({
+  ...poolDefaults,
+  name,
+  whenAllDown: fallback === null ? null : 'fallback',
+  fallback,
+  members: [],
+})
+
+const service = (
+  name: string,
+  choices: Service['choices'],
+  fallback: string | null = null,
+): CatalogService => ({
+  ...serviceDefaults,
+  name,
+  zone: 'test',
+  choices,
+  whenAllDown: fallback === null ? 'serve-all' : 'fallback',
+  fallback,
+})
+
+function catalogOf(pools: readonly Pool[], services: readonly CatalogService[]): Catalog {
+  return new Catalog({
+    revision: 1,
+    monitors: new Map(),
+    pools: new Map(pools.map((item) => [item.name, item])),
+    services: new Map(services.map((item) => [item.name, item])),
+    zones: new Map(),
+    overrides: new Map(),
+  })
+}
+
+const catalog = catalogOf(
+  [pool('eu', 'spare'), pool('us'), pool('spare', 'last'), pool('last'), pool('sorry', 'last'), pool('idle')],
+  [
+    service('inner.test', [poolChoice('eu')]),
+    service('middle.test', [serviceChoice('inner.test'), poolChoice('us')]),
+    service('outer.test', [serviceChoice('middle.test')], 'sorry'),
+    service('side.test', [poolChoice('us'), serviceChoice('inner.test')]),
+    service('plain.test', [poolChoice('us')]),
+  ],
+)
+
+t.test('pools that a service may be answered from', async (t) => {
+  const poolsOf = (name: string) => [...catalog.poolsOf(name)].sort()
+  t.same(poolsOf('inner.test'), ['eu', 'spare'], "a fallback's own fallback has no say")
+  t.same(poolsOf('middle.test'), ['eu', 'spare', 'us'])
+  t.same(poolsOf('outer.test'), ['eu', 'sorry', 'spare', 'us'])
+  t.same(poolsOf('plain.test'), ['us'])
+  t.same(poolsOf('nowhere.test'), [])
+})
+
+t.test('services that may be answered from a pool', async (t) => {
+  const servicesOf = (name: string) => [...catalog.servicesOf(name)].sort()
+  t.same(servicesOf('eu'), ['inner.test', 'middle.test', 'outer.test', 'side.test'])
+  t.same(servicesOf('spare'), ['inner.test', 'middle.test', 'outer.test', 'side.test'])
+  t.same(servicesOf('us'), ['middle.test', 'outer.test', 'plain.test', 'side.test'])
+  t.same(servicesOf('sorry'), ['outer.test'])
+  t.same(servicesOf('last'), [])
+  t.same(servicesOf('idle'), [])
+})
+
+t.test('services that a service has a part in', async (t) => {
+  const outerOf = (name: string) => [...catalog.outerServicesOf(name)].sort()
+  t.same(outerOf('inner.test'), ['middle.test', 'outer.test', 'side.test'])
+  t.same(outerOf('middle.test'), ['outer.test'])
+  t.same(outerOf('outer.test'), [])
+  t.same(outerOf('nowhere.test'), [])
+})
+
+t.test('what is left out, and circles, are borne', async (t) => {
+  const broken = catalogOf(
+    [],
+    [
+      service('a.test', [serviceChoice('b.test'), poolChoice('gone')]),
+      service('b.test', [serviceChoice('a.test'), serviceChoice('gone.test')]),
+    ],
+  )
+  t.same([...broken.poolsOf('b.test')], ['gone'])
+  t.same(broken.outerServicesOf('a.test'), ['b.test'])
+  t.same(broken.outerServicesOf('gone.test'), ['b.test', 'a.test'])
+})

@@ -1,0 +1,152 @@
+import t from 'tap'
+import type { CatalogZone } from '../../../src/controlplane/catalog/catalog.ts'
+import { type CompileJob, ZoneImages } from '../../../src/controlplane/compile/zone-images.ts'
+import { parseZone } from '../../../src/controlplane/document/zone.ts'
+import type { Problem } from '../../../src/controlplane/model/errors.ts'
+import type { Rrset } from '../../../src/controlplane/model/zone.ts'
+import { Client } from '../../../src/dataplane/answer/client.ts'
+import { Responder } from '../../../src/dataplane/answer/responder.ts'
+import { allocateCounters, Counters } from '../../../src/dataplane/counters.ts'
+import { compileDirectory } from '../../../src/dataplane/image/directory.ts'
+import { ZoneImage } from '../../../src/dataplane/image/image.ts'
+import { ServingState } from '../../../src/dataplane/image/state.ts'
+import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
+import { parseType } from '../../../src/dataplane/wire/rdata.ts'
+import { rdataExamples } from '../../dataplane/wire/rdata-examples.ts'
+import { query } from '../../support/dns-client.ts'
+import { readRrs } from '../../support/rr-reader.ts'
+
+const apex = 'example.test'
+const soa = { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' }
+
+/** Of the first RR of that owner and type in the response of a zone's image. */
+function ask(image: SharedArrayBuffer, owner: string, type: number): string | undefined {
+  const state = new ServingState()
+  const directory = compileDirectory(new Map([[0, hostnameToWire(apex)]]))
+  state.apply({ generation: 1, directory, zones: [[0, image]], plans: [] })
+  const responder = new Responder(state, new Counters(allocateCounters()), { stream: true })
+  const out = Buffer.alloc(65535)
+  const request = query(`${owner}.${apex}`, type)
+  const length = responder.respond(request, request.length, new Client(), out)
+  const found = readRrs(out.subarray(0, length)).find((rr) => rr.type === type)
+  return found?.rdata.toString('hex')
+}
+
+/** Rows as the store packs them. */
+const pack = (rrsets: readonly Rrset[]) =>
+  JSON.stringify(rrsets.map(({ owner, type, ttlSeconds, data }) => [owner, type, ttlSeconds, data]))
+
+function headOf(): CatalogZone {
+  const head = parseZone(apex, { soa }, '', [])
+  if (head === null) throw new Error('no zone')
+  return { ...head, serial: 1 }
+}
+
+function compile(images: ZoneImages, rrsets: readonly Rrset[], job: Partial<CompileJob> = {}) {
+  images.begin({
+    revision: 1,
+    stamp: 's1',
+    jobs: [{ zone: headOf(), services: [], edit: null, ...job }],
+    gone: [],
+  })
+  images.add([{ apex, text: pack(rrsets) }])
+  return images.finish()
+}
+
+const a = (owner: string, address: string): Rrset => ({ owner, type: 'A', ttlSeconds: null, data: [address] })
+
+t.test('every type goes from the document to a response', async (t) => {
+  const examples = rdataExamples.filter(({ type }) => type !== 'SOA')
+  const rrsets = examples.map(({ type, text }, index) => ({ name: `o${index}`, type, data: [text] }))
+  const problems: Problem[] = []
+  const zone = parseZone(apex, { soa, rrsets }, '', problems)
+  t.same(problems, [])
+  if (zone === null) return
+  t.equal(zone.rrsets.at(-1)?.type, 'A', 'TYPE1 is a spelling of A')
+  const { images, bad } = compile(new ZoneImages(), zone.rrsets)
+  t.same(bad, [])
+  const image = images[0]![1]
+  for (const [index, { type, text, octets }] of examples.entries()) {
+    t.equal(ask(image, `o${index}`, parseType(type)), octets, `${type} ${text}`)
+  }
+})
+
+t.test('a row whose type or data is none of ours is left out and told', async (t) => {
+  const rrset = (type: string, data: string) => ({ owner: 'a', type, ttlSeconds: null, data: [data] })
+  const rows = [
+    rrset('NOPE', 'x'),
+    rrset('OPT', '\\# 0'),
+    rrset('HTTPS', '1 . port=x'),
+    rrset('A', '192.0.2.1'),
+  ]
+  const { images, bad } = compile(new ZoneImages(), rows)
+  t.same(bad, [
+    'zone example.test, owner a, type NOPE: type NOPE is not known; one without a name here is written TYPE123',
+    'zone example.test, owner a, type OPT: type OPT stands for no data, so no RRset has it',
+    'zone example.test, owner a, type HTTPS: HTTPS params: port: "x" is not a number from 0 to 65535',
+  ])
+  t.equal(ask(images[0]![1], 'a', 1), 'c0000201')
+})
+
+t.test('an edit replaces the RRsets of its owners and nothing else', async (t) => {
+  const images = new ZoneImages()
+  compile(images, [a('a', '192.0.2.1'), a('b', '192.0.2.2'), a('c', '192.0.2.3')])
+  const edit = { owners: ['b', 'c', 'd'], text: pack([a('b', '192.0.2.9'), a('d', '192.0.2.4')]) }
+  images.begin({
+    revision: 2,
+    stamp: 's2',
+    jobs: [{ zone: headOf(), services: [{ name: `svc.${apex}`, slot: 7 }], edit }],
+    gone: [],
+  })
+  const { images: edited, bad, missing } = images.finish()
+  t.same([bad, missing], [[], []])
+  const image = edited[0]![1]
+  t.same(
+    ['a', 'b', 'c', 'd'].map((owner) => ask(image, owner, 1)),
+    ['c0000201', 'c0000209', undefined, 'c0000204'],
+  )
+  const held = images.held.get(apex)!
+  t.equal(held.image, image)
+  t.match(held, { revision: 2, stamp: 's2', services: [{ name: `svc.${apex}`, slot: 7 }] })
+})
+
+t.test('an edit without an image is missing; a zone without rows has its SOA', async (t) => {
+  const images = new ZoneImages()
+  const edit = { owners: [], text: '[]' }
+  images.begin({ revision: 1, stamp: 's1', jobs: [{ zone: headOf(), services: [], edit }], gone: [] })
+  t.same(images.finish(), { images: [], bad: [], missing: [apex] })
+  images.begin({ revision: 1, stamp: 's1', jobs: [{ zone: headOf(), services: [], edit: null }], gone: [] })
+  const { images: compiled } = images.finish()
+  t.equal(new ZoneImage(compiled[0]![1]).rrset(0, 6), 0)
+  t.throws(() => images.finish(), { message: 'no step of compiling was begun' })
+})
+
+t.test('rows of several zones, in batches; a step that was not finished is forgotten', async (t) => {
+  const images = new ZoneImages()
+  const zones = ['one.test', 'two.test', 'three.test'].map((name) => ({ ...headOf(), apex: name }))
+  const jobs = zones.map((zone) => ({ zone, services: [], edit: null }))
+  images.begin({ revision: 1, stamp: 's1', jobs: jobs, gone: [] })
+  images.add([{ apex: 'one.test', text: pack([a('x', '192.0.2.1')]) }])
+  images.begin({ revision: 2, stamp: 's2', jobs: jobs, gone: [] })
+  images.add([
+    { apex: 'one.test', text: pack([a('y', '192.0.2.2')]) },
+    { apex: 'other.test', text: pack([a('y', '192.0.2.2')]) },
+    { apex: 'two.test', text: pack([a('a', '192.0.2.3')]) },
+  ])
+  images.add([{ apex: 'two.test', text: pack([a('b', '192.0.2.4')]) }])
+  const { images: compiled } = images.finish()
+  t.same(
+    compiled.map(([name]) => name),
+    ['one.test', 'two.test', 'three.test'],
+  )
+  const totals = compiled.map(([, image]) => new ZoneImage(image).rrsetTotal - 2)
+  t.same(totals, [1, 2, 0])
+  images.begin({ revision: 3, stamp: 's3', jobs: [], gone: ['one.test'] })
+  t.same([...images.held.keys()], ['two.test', 'three.test'])
+  const unwritten = images.takeUnwritten()
+  t.match(unwritten, { changed: [{ zone: { apex: 'two.test' } }, { zone: { apex: 'three.test' } }] })
+  t.same(unwritten.gone, ['one.test'])
+  t.same(images.takeUnwritten(), { changed: [], gone: [] })
+  images.giveBack(unwritten)
+  t.match(images.takeUnwritten(), { changed: { length: 2 }, gone: ['one.test'] })
+})

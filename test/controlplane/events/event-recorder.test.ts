@@ -1,0 +1,123 @@
+import t, { type Test } from 'tap'
+import { EventRecorder, type EventRecorderOptions } from '../../../src/controlplane/events/event-recorder.ts'
+import type { Event, NewEvent } from '../../../src/controlplane/model/event.ts'
+import { Database } from '../../../src/controlplane/store/database.ts'
+import { eventsAfter } from '../../../src/controlplane/store/events.ts'
+import { loadHealth } from '../../../src/controlplane/store/health.ts'
+import { putPool } from '../../../src/controlplane/store/pools.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { member, pool } from '../store/suite/samples.ts'
+
+const at = new Date('2026-02-01T00:00:00Z')
+const transition = (name: string, to: 'up' | 'down', reason = ''): NewEvent => {
+  return { kind: 'member', pool: 'p', member: name, from: 'unknown', to, reason, at }
+}
+
+async function start(t: Test, url: string, options: Partial<EventRecorderOptions> = {}) {
+  const database = await Database.open({ url, dataDir: '/nowhere' })
+  t.teardown(() => database.stop())
+  await database.ready(AbortSignal.timeout(30_000))
+  const errors: unknown[] = []
+  let stores = 0
+  let stored = Promise.withResolvers<void>()
+  const recorder = new EventRecorder({
+    database,
+    node: 'n1',
+    onError: (error) => errors.push(error),
+    onLost: (count) => t.fail(`${count} were lost`),
+    onStored: () => {
+      stores++
+      stored.resolve()
+      stored = Promise.withResolvers()
+    },
+    ...options,
+  })
+  t.teardown(() => recorder.stop())
+  const after = (id: number) => database.read((tx) => eventsAfter(tx, id, 20_000))
+  return {
+    recorder,
+    database,
+    errors,
+    after,
+    storing: async () => {
+      const before = stores
+      while (stores === before) await stored.promise
+    },
+  }
+}
+
+const postgres = await startPostgres()
+t.teardown(() => postgres.stop())
+
+t.test('subscribers have events at once, the store soon', async (t) => {
+  const { recorder, database, after, storing } = await start(t, await postgres.createDatabase())
+  await database.write('tester', (write) => putPool(write, pool('p', [member('a', '192.0.2.1')]), {}))
+  const told: Event[] = []
+  const subscription = recorder.subscribe((events) => told.push(...events))
+  recorder.start()
+  recorder.add([])
+  const stored = storing()
+  recorder.add([transition('a', 'up'), transition('a', 'down', 'status 503')])
+  recorder.add([{ kind: 'isolation', from: 'trusted', to: 'suspect', reason: 'all at once', at }])
+  t.match(told, [
+    { kind: 'member', node: 'n1', to: 'up' },
+    { kind: 'member', node: 'n1', to: 'down' },
+    { kind: 'isolation', node: 'n1' },
+  ])
+  t.notOk(told.some((event) => 'id' in event))
+  await stored
+  const events = await after(0)
+  t.same(
+    events.map(({ id: _, ...event }) => event),
+    told,
+  )
+  t.match(await database.read(loadHealth), [{ member: 'a', state: 'down', since: at, reason: 'status 503' }])
+  subscription[Symbol.dispose]()
+  recorder.add([transition('a', 'up')])
+  t.equal(told.length, 3)
+  await recorder.stop()
+  t.equal((await after(0)).length, 4, 'a stop stores what waits')
+})
+
+t.test('what the database refuses holds up nothing else', async (t) => {
+  const { recorder, database, after, errors, storing } = await start(t, await postgres.createDatabase())
+  await database.write('tester', (write) => {
+    return putPool(write, pool('p', [member('a', '192.0.2.1'), member('b', '192.0.2.2')]), {})
+  })
+  recorder.start()
+  const stored = storing()
+  recorder.add([transition('a', 'down'), transition('b', 'down', 'a\0b'), transition('c', 'up')])
+  await stored
+  t.match(await after(0), [{ member: 'a' }, { member: 'c' }])
+  t.match(await database.read(loadHealth), [{ member: 'a', state: 'down' }])
+  t.equal(errors.length, 2, 'the event and the state')
+})
+
+t.test('a database that is away for too long', async (t) => {
+  await using server = await startPostgres()
+  const lost = Promise.withResolvers<number>()
+  const { recorder, database, after, errors } = await start(t, await server.createDatabase(), {
+    onLost: lost.resolve,
+  })
+  await database.write('tester', (write) => putPool(write, pool('p', [member('first', '192.0.2.1')]), {}))
+  await server.kill()
+  await t.rejects(after(0))
+  recorder.add([transition('first', 'down')])
+  recorder.start()
+  let told = 0
+  recorder.subscribe((events) => {
+    told += events.length
+  })
+  for (let i = 0; i < 10; i++) {
+    recorder.add(Array.from({ length: 1000 }, (_, n) => transition(`m${i * 1000 + n}`, 'up')))
+  }
+  t.equal(told, 10_000)
+  await server.restart()
+  t.equal((await after(0)).length, 0)
+  t.equal(await lost.promise, 1)
+  const stored = await after(0)
+  t.equal(stored.length, 10_000)
+  t.match([stored[0], stored.at(-1)], [{ member: 'm0' }, { member: 'm9999' }], 'the oldest gave way')
+  t.match(await database.read(loadHealth), [{ member: 'first', state: 'down' }], 'its state did not')
+  t.same(errors, [])
+})

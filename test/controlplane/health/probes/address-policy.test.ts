@@ -1,0 +1,96 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { AddressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
+import { parsePrefix } from '../../../../src/dataplane/wire/prefix.ts'
+
+const strict = new AddressPolicy([])
+const allowing = (...prefixes: readonly string[]) =>
+  new AddressPolicy(prefixes.map((text) => parsePrefix(text)!))
+
+t.test('what is refused, and as what', async (t) => {
+  for (const [address, kind] of [
+    ['0.0.0.0', 'unspecified'],
+    ['0.1.2.3', 'unspecified'],
+    ['::', 'unspecified'],
+    ['127.0.0.1', 'loopback'],
+    ['127.255.255.255', 'loopback'],
+    ['::1', 'loopback'],
+    ['169.254.0.1', 'link-local'],
+    ['169.254.169.254', 'link-local'],
+    ['fe80::1', 'link-local'],
+    ['fe80::1%eth0', 'link-local'],
+    ['febf::1', 'link-local'],
+    ['fd00:ec2::254', 'a metadata service'],
+    ['100.100.100.200', 'a metadata service'],
+    ['192.0.0.192', 'a metadata service'],
+    ['224.0.0.1', 'multicast'],
+    ['239.255.255.255', 'multicast'],
+    ['ff02::1', 'multicast'],
+    ['255.255.255.255', 'broadcast'],
+    ['::ffff:127.0.0.1', 'loopback'],
+    ['::ffff:a9fe:a9fe', 'link-local'],
+    ['64:ff9b::169.254.169.254', 'link-local'],
+    ['::127.0.0.1', 'loopback'],
+    ['::a9fe:a9fe', 'link-local'],
+    ['::ffff:0:127.0.0.1', 'loopback'],
+    ['64:ff9b:1::a9fe:a9fe', 'link-local'],
+    ['64:ff9b:1:2:3:4:127.0.0.1', 'loopback'],
+    ['2002:7f00:1::', 'loopback'],
+    ['2002:a9fe:a9fe:1::5', 'link-local'],
+  ] as const) {
+    t.equal(strict.refusal(address), `${address} is ${kind} and not allowed to be probed`)
+  }
+  for (const text of ['', 'localhost', '127.1']) t.equal(strict.refusal(text), `"${text}" is no address`)
+})
+
+t.test('where members live', async (t) => {
+  for (const address of [
+    '1.0.0.0',
+    '10.0.0.1',
+    '126.255.255.255',
+    '128.0.0.0',
+    '169.253.255.255',
+    '169.255.0.0',
+    '172.16.0.1',
+    '192.0.2.1',
+    '192.168.0.1',
+    '100.100.100.199',
+    '223.255.255.255',
+    '240.0.0.1',
+    '2001:db8::1',
+    'fd00::1',
+    'fe7f::1',
+    'fec0::1',
+    '::ffff:192.0.2.1',
+    '64:ff9b::192.0.2.1',
+    '64:ff9b:1::192.0.2.1',
+    '64:ff9b:2::127.0.0.1',
+    '::192.0.2.1',
+    '::ffff:0:192.0.2.1',
+    '::1:0:127.0.0.1',
+    '2002:c000:201::7f00:1',
+    '2003:7f00:1::',
+  ]) {
+    t.equal(strict.refusal(address), null, address)
+  }
+})
+
+t.test('a list allows', async (t) => {
+  const policy = allowing('127.0.0.0/8', 'fe80::/64')
+  for (const address of ['127.0.0.1', '::ffff:127.0.0.1', 'fe80::1'])
+    t.equal(policy.refusal(address), null, address)
+  for (const address of ['::1', '169.254.169.254', 'fe80:0:0:1::1'])
+    t.type(policy.refusal(address), 'string', address)
+})
+
+t.test('an IPv4 address is judged alike however it is embedded', async () => {
+  const policy = allowing('127.0.0.0/9', '224.0.0.0/5')
+  fc.assert(
+    fc.property(fc.ipV4(), (address) => {
+      const refused = policy.refusal(address) !== null
+      return ['::ffff:', '64:ff9b::', '64:ff9b:1::', '::ffff:0:'].every(
+        (before) => (policy.refusal(before + address) !== null) === refused,
+      )
+    }),
+  )
+})

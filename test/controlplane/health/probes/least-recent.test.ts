@@ -1,0 +1,17 @@
+import t from 'tap'
+import { LeastRecentMap } from '../../../../src/controlplane/health/probes/least-recent.ts'
+
+t.test('the one that was used longest ago makes room', async (t) => {
+  const map = new LeastRecentMap<string, number>(2)
+  map.set('a', 1)
+  map.set('b', 2)
+  t.equal(map.get('a'), 1)
+  map.set('c', 3)
+  t.equal(map.get('b'), undefined)
+  t.equal(map.get('a'), 1)
+  map.set('c', 4)
+  t.equal(map.size, 2)
+  map.set('d', 5)
+  t.equal(map.get('a'), undefined, 'writing is use')
+  t.equal(map.get('c'), 4)
+})

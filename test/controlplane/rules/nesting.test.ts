@@ -1,0 +1,86 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { expansionProblems, maxNesting, nestingProblems } from '../../../src/controlplane/rules/nesting.ts'
+
+const graphOf = (ways: Record<string, string>) =>
+  new Map(Object.entries(ways).map(([name, named]) => [name, named.split(' ').filter((one) => one !== '')]))
+
+t.test('circles, each once', async (t) => {
+  t.same(nestingProblems(graphOf({})), [])
+  t.same(nestingProblems(graphOf({ a: 'b c', b: 'c nowhere', c: '' })), [])
+  t.same(nestingProblems(graphOf({ a: 'a' })), [{ name: 'a', message: 'leads back to itself: a -> a' }])
+  t.same(
+    nestingProblems(graphOf({ x: 'a', a: 'leaf b', b: 'c', c: 'a', d: 'e', e: 'd', leaf: '' })).map(
+      ({ message }) => message,
+    ),
+    ['leads back to itself: a -> b -> c -> a', 'leads back to itself: d -> e -> d'],
+  )
+})
+
+t.test('ways that are too long', async (t) => {
+  const chain = (length: number) =>
+    new Map(Array.from({ length }, (_, i) => [`n${i}`, i + 1 < length ? [`n${i + 1}`] : []]))
+  t.same(nestingProblems(chain(maxNesting)), [])
+  t.match(nestingProblems(chain(maxNesting + 1)), [{ name: 'n0', message: /n0 -> n1 -> .* -> n16$/ }])
+  t.match(
+    nestingProblems(chain(100_000)),
+    [{ name: `n${100_000 - maxNesting - 1}` }],
+    'and it takes no stack',
+  )
+  const last = chain(maxNesting)
+  last.set('n15', ['unknown'])
+  t.match(nestingProblems(last), [{ message: / -> unknown$/ }], 'who is not in the graph is a name too')
+})
+
+t.test('many ways to the same names take no time', async (t) => {
+  const layers = 14
+  const names = (layer: number) => Array.from({ length: 20 }, (_, i) => `${layer}-${i}`)
+  const graph = new Map<string, string[]>()
+  for (let layer = 0; layer < layers; layer++) {
+    for (const name of names(layer)) graph.set(name, layer + 1 < layers ? names(layer + 1) : [])
+  }
+  t.same(nestingProblems(graph), [])
+})
+
+/** Names in the longest way from each name, or infinity, by going all the ways. */
+function longest(
+  graph: ReadonlyMap<string, readonly string[]>,
+  name: string,
+  way: readonly string[],
+): number {
+  if (way.includes(name)) return Infinity
+  const inner = (graph.get(name) ?? []).map((one) => longest(graph, one, [...way, name]))
+  return 1 + Math.max(0, ...inner)
+}
+
+t.test('property: the same as going all the ways', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f']
+  fc.assert(
+    fc.property(
+      fc.tuple(...names.map((name) => fc.tuple(fc.constant(name), fc.subarray(names, { maxLength: 2 })))),
+      (entries) => {
+        const graph = new Map(entries)
+        const circular = names.some((name) => longest(graph, name, []) === Infinity)
+        const problems = nestingProblems(graph)
+        if (circular !== problems.length > 0) return false
+        // Every circle that is told is one.
+        return problems.every(({ message }) => {
+          const way = message.replace('leads back to itself: ', '').split(' -> ')
+          return way[0] === way.at(-1) && way.slice(1).every((to, i) => graph.get(way[i]!)!.includes(to))
+        })
+      },
+    ),
+    { numRuns: 500 },
+  )
+})
+
+t.test('what comes to too much when it is followed at each mention', async (t) => {
+  const parts = Array.from({ length: 16 }, (_, index) => `part-${index}`)
+  const graph = new Map([
+    ['small', parts],
+    ['medium', Array(16).fill('small')],
+    ['large', ['medium', 'part-0']],
+    ['round', ['round', 'small']],
+  ])
+  t.same(expansionProblems(graph), [{ name: 'large', message: 'comes to 257 parts, more than 256' }])
+})

@@ -1,0 +1,24 @@
+import t from 'tap'
+import { serviceStatus } from '../../../src/controlplane/serve/service-status.ts'
+import { answer, choicesOf, type World } from '../steering/world.ts'
+
+const status = (eu: string, us: string, www: World['services'][string] = {}) => {
+  const services = { www: { choices: choicesOf('eu', 'us'), ...www } }
+  return serviceStatus(answer({ members: { eu, us }, services }).selection)
+}
+
+t.test('the state of a service in a few words', async (t) => {
+  t.equal(serviceStatus(undefined), null)
+  t.same(status('e up, f down', 'u up'), { state: 'up', pool: 'eu', reason: '1 of 2 members answer' })
+  t.same(
+    status('e up, f down', 'u up', { steer: 'weighted' }),
+    { state: 'up', pool: null, reason: 'eu: 1 of 2 members answer; us: 1 of 1 members answer' },
+    'of several pools',
+  )
+  t.same(status('e down', 'u down'), { state: 'down', pool: 'eu', reason: 'every pool is down: serve-all' })
+  t.same(status('e down', 'u down', { whenAllDown: 'nodata' }), {
+    state: 'down',
+    pool: null,
+    reason: 'every pool is down: nodata',
+  })
+})
