@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
-import type { ServingUpdate } from '../image/state.ts'
+import type { ServingUpdate } from '../image/serving-set.ts'
 import type { DoorbellEnd } from './doorbell.ts'
 
 /** An address to listen on. Port 0 asks for a free one. */

@@ -3,7 +3,7 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { allocateCounters } from '../counters.ts'
-import type { ServingUpdate } from '../image/state.ts'
+import type { ServingUpdate } from '../image/serving-set.ts'
 import { BatchSockets } from './batch-sockets.ts'
 import {
   type FromWorker,
