@@ -7,11 +7,14 @@
  * holds is found at once, and a port of 0 becomes a number that UDP then takes too.
  */
 import { ServingSet, type ServingUpdate } from '../image/serving-set.ts'
-import type { ListenAddress, Transport, UdpBackend } from './protocol.ts'
+import type { ListenAddress } from './listener.ts'
 import { loadSyscalls, type Syscalls } from './syscalls.ts'
-import { ListenError, type WorkerEvents, WorkerThread } from './worker-thread.ts'
+import { type Transport, transports } from './transports.ts'
+import { ListenError, type WorkerEvents, WorkerThread, type WorkerThreadOptions } from './worker-thread.ts'
 
-export interface FleetOptions extends WorkerEvents {
+export type UdpBackend = 'batch' | 'dgram'
+
+export interface FleetOptions extends WorkerEvents, Pick<WorkerThreadOptions, 'entry'> {
   readonly listen: readonly ListenAddress[]
   readonly udpWorkers: number
   /** `auto` is `batch` where that is to be had. */
@@ -120,14 +123,16 @@ export class Fleet implements AsyncDisposable {
   }
 
   #add(transport: Transport, listen: readonly ListenAddress[]): WorkerThread {
-    const syscalls = transport === 'udp' ? this.#syscalls : null
-    const worker = new WorkerThread(transport, listen, this.#options, syscalls, () => this.#current())
+    const worker = new WorkerThread({
+      transport,
+      listen,
+      events: this.#options,
+      syscalls: transports[transport].batches ? this.#syscalls : null,
+      current: () => ({ ...this.#served.changes(), generation: this.#generation }),
+      ...(this.#options.entry === undefined ? {} : { entry: this.#options.entry }),
+    })
     this.#workers.push(worker)
     return worker
-  }
-
-  #current(): ServingUpdate {
-    return { ...this.#served.changes(), generation: this.#generation }
   }
 }
 

@@ -1,18 +1,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
-import type { ListenAddress, Listener } from '../../../src/dataplane/listener/protocol.ts'
-import {
-  defaultTcpLimits,
-  startTcp,
-  type TcpLimits,
-  tcpLimitsOfProcess,
-} from '../../../src/dataplane/listener/tcp.ts'
+import type { ListenAddress, Listener } from '../../../src/dataplane/listener/listener.ts'
+import type { StreamLimits } from '../../../src/dataplane/listener/stream-limits.ts'
+import { startTcp } from '../../../src/dataplane/listener/tcp.ts'
 import { flagBits, query, readResponse, TcpClient } from '../../support/dns-client.ts'
 import { type Answering, answering } from './listening.ts'
 
@@ -22,11 +16,10 @@ interface Started extends Answering {
   open(localAddress?: string): Promise<TcpClient>
 }
 
-async function start(t: Test, limits: Partial<TcpLimits> = {}, host = '127.0.0.1'): Promise<Started> {
-  const parts = answering(true)
-  const { responder, counters, onError } = parts
-  const all = { ...defaultTcpLimits, ...limits }
-  const listener = await startTcp([{ host, port: 0 }], responder, counters, onError, all)
+async function start(t: Test, limits: Partial<StreamLimits> = {}, host = '127.0.0.1'): Promise<Started> {
+  const answers = answering(true)
+  const parts = { ...answers, limits: { ...answers.limits, ...limits } }
+  const listener = await startTcp([{ host, port: 0 }], parts)
   const clients: TcpClient[] = []
   t.teardown(async () => {
     for (const client of clients) client[Symbol.dispose]()
@@ -361,7 +354,7 @@ t.test('an address in use: an error, and nothing stays bound', async (t) => {
   await once(other, 'listening')
   t.teardown(() => other.close())
   const taken = other.address() as { port: number }
-  const { responder, counters, onError } = answering(true)
+  const parts = answering(true)
   const probe = createServer()
   probe.listen(0, '127.0.0.1')
   await once(probe, 'listening')
@@ -369,28 +362,9 @@ t.test('an address in use: an error, and nothing stays bound', async (t) => {
   probe.close()
   await once(probe, 'close')
   const listen = [port, taken.port].map((port) => ({ host: '127.0.0.1', port }))
-  await t.rejects(startTcp(listen, responder, counters, onError), { code: 'EADDRINUSE' })
-  const again = await startTcp(listen.slice(0, 1), responder, counters, onError)
+  await t.rejects(startTcp(listen, parts), { code: 'EADDRINUSE' })
+  const again = await startTcp(listen.slice(0, 1), parts)
   t.same(again.bound, listen.slice(0, 1))
   t.same(again.skipped, [])
   await again.stop()
-})
-
-t.test('connections leave files for the rest of the process', async (t) => {
-  const path = join(t.testdir(), 'limits')
-  const limits = (files: string) =>
-    `Limit                     Soft Limit           Hard Limit           Units\n` +
-    `Max processes             95                   95                   processes\n` +
-    `Max open files            ${files.padEnd(20)} 1048576              files\n`
-  for (const [files, connections] of [
-    ['64', 16],
-    ['1024', 624],
-    ['4096', 3072],
-    ['1048576', defaultTcpLimits.connections],
-    ['unlimited', defaultTcpLimits.connections],
-  ] as const) {
-    await writeFile(path, limits(files))
-    t.same(tcpLimitsOfProcess(path), { ...defaultTcpLimits, connections }, files)
-  }
-  t.same(tcpLimitsOfProcess(`${path}-missing`), defaultTcpLimits, 'no such file')
 })

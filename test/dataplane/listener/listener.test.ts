@@ -1,6 +1,10 @@
 import t from 'tap'
-import { type Bound, bindAll } from '../../../src/dataplane/listener/bind-all.ts'
-import { formatListenAddress, type ListenAddress } from '../../../src/dataplane/listener/protocol.ts'
+import {
+  type Bound,
+  bindAll,
+  formatListenAddress,
+  type ListenAddress,
+} from '../../../src/dataplane/listener/listener.ts'
 
 /** Binds to anything but the hosts of `broken`, which fail with its codes; a "socket" is its host. */
 function binder(broken: Record<string, string>) {
