@@ -38,8 +38,9 @@ export class Upcalls {
     const id = ++this.#lastId
     const timer = setTimeout(() => this.settle(id, null), timeoutMs).unref()
     this.#underWay.set(id, { deadlineMs: performance.now() + timeoutMs, timer, done })
-    // Copies, since what is cloned is the whole buffer that an array is a part of.
-    this.#say({ kind: 'upcall', id, request: request.slice(), client: client.octets.slice(0, client.length) })
+    // Copies, since what is cloned is the whole buffer that an array is a part of; `slice` of a Buffer makes none.
+    const address = client.octets.slice(0, client.length)
+    this.#say({ kind: 'upcall', id, request: new Uint8Array(request), client: address })
   }
 
   /** An answer to a call that is over is ignored. */
