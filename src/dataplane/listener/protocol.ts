@@ -53,6 +53,13 @@ export interface Upcall {
   readonly client: Uint8Array
 }
 
+export const upcallLimits = {
+  /** Calls of a worker under way at once; beyond it they come to nothing at once. */
+  underWay: 64,
+  /** An answer that takes longer is heard by nobody. */
+  timeoutMs: 3000,
+} as const
+
 export type FromWorker =
   | {
       readonly kind: 'listening'

@@ -7,11 +7,7 @@
  * the same reason such a worker has no timers, and looks at the time between batches instead (`expire`).
  */
 import type { Client } from '../answer/client.ts'
-import type { FromWorker } from './protocol.ts'
-
-/** Calls of a worker under way at once; beyond it they come to nothing at once. */
-export const maxUpcalls = 64
-const timeoutMs = 3000
+import { type FromWorker, upcallLimits } from './protocol.ts'
 
 interface Call {
   readonly deadlineMs: number
@@ -21,7 +17,7 @@ interface Call {
 
 export class Upcalls {
   readonly #say: (message: FromWorker) => void
-  /** By id, the oldest first; bounded by `maxUpcalls`. */
+  /** By id, the oldest first; bounded by `upcallLimits.underWay`. */
   readonly #underWay = new Map<number, Call>()
   #lastId = 0
 
@@ -31,10 +27,11 @@ export class Upcalls {
 
   /** @param done called once, with null when nothing comes of it; maybe at once */
   ask(request: Uint8Array, client: Client, done: (response: Uint8Array | null) => void): void {
-    if (this.#underWay.size >= maxUpcalls) {
+    if (this.#underWay.size >= upcallLimits.underWay) {
       done(null)
       return
     }
+    const { timeoutMs } = upcallLimits
     const id = ++this.#lastId
     const timer = setTimeout(() => this.settle(id, null), timeoutMs).unref()
     this.#underWay.set(id, { deadlineMs: performance.now() + timeoutMs, timer, done })

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import t from 'tap'
 import { Client } from '../../../src/dataplane/answer/client.ts'
-import type { FromWorker, Upcall } from '../../../src/dataplane/listener/protocol.ts'
-import { maxUpcalls, Upcalls } from '../../../src/dataplane/listener/upcalls.ts'
+import { type FromWorker, type Upcall, upcallLimits } from '../../../src/dataplane/listener/protocol.ts'
+import { Upcalls } from '../../../src/dataplane/listener/upcalls.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
 import { alive, askTcp, askUdp, generation, generationOf, startFleet } from './running-fleet.ts'
 
@@ -46,12 +46,13 @@ t.test('a call has copies of the request and of the address, and is answered by 
 })
 
 t.test('calls beyond the bound come to nothing at once, until one is over', async (t) => {
+  const { underWay } = upcallLimits
   const { said, outcomes, upcalls, ask } = calls()
-  for (let i = 0; i <= maxUpcalls; i++) ask(Buffer.from('a'))
-  t.same([said.length, outcomes], [maxUpcalls, [null]])
+  for (let i = 0; i <= underWay; i++) ask(Buffer.from('a'))
+  t.same([said.length, outcomes], [underWay, [null]])
   upcalls.settle(7, null)
   ask(Buffer.from('b'))
-  t.match(said.at(-1), { id: maxUpcalls + 1, request: Uint8Array.of(98) })
+  t.match(said.at(-1), { id: underWay + 1, request: Uint8Array.of(98) })
 })
 
 t.test('calls end when their time is up: by a timer, or when somebody looks', async (t) => {
