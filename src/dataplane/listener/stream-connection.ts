@@ -99,7 +99,7 @@ export class StreamConnection {
   /** Answers the whole messages among what is pending, until the client has enough to read. */
   #answer(): void {
     const stream = this.#stream
-    if (stream.writableEnded) return
+    if (!stream.writable) return
     const data = this.#pending
     let at = 0
     while (!this.#busy) {
