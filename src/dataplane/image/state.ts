@@ -13,39 +13,40 @@ import { type KindName, kindNames, type Opened, type ServingUpdate, servingKinds
 
 export class ServingState {
   generation = 0
-  readonly #opened: Opened
+  settings: AnswerSettings = defaultAnswerSettings
+  /** What queries read of `#opened` stands beside it, to be found in one step. */
+  readonly #opened = Object.fromEntries(kindNames.map((kind) => [kind, []])) as unknown as Opened
+  readonly #zones = this.#opened.zones
+  readonly #plans = this.#opened.plans
+  readonly #maps = this.#opened.maps
+  #directory = new Directory(compileDirectory(new Map()))
   readonly #collect: () => void
   /** Octets of images that were replaced since the last collection. */
   #replaced = 0
 
   /** @param collect see `reclaim.ts` */
   constructor(collect = collectGarbage) {
-    this.#opened = Object.fromEntries(kindNames.map((kind) => [kind, []])) as unknown as Opened
-    this.#opened.directory[0] = new Directory(compileDirectory(new Map()))
-    this.#opened.settings[0] = defaultAnswerSettings
     this.#collect = collect
   }
 
   apply(update: ServingUpdate): void {
     for (const kind of kindNames) this.#replaced += this.#apply(kind, update)
+    this.#directory = this.#opened.directory[0] ?? this.#directory
+    this.settings = this.#opened.settings[0] ?? this.settings
     this.generation = update.generation
     if (this.#replaced < reclaimOctets) return
     this.#replaced = 0
     this.#collect()
   }
 
-  get settings(): AnswerSettings {
-    return this.#opened.settings[0]!
-  }
-
   /** Label of the apex of the deepest zone that holds `name`, looking from label `from`; -1 for none. */
   findZone(name: NameScan, from: number): number {
-    return this.#directory.find(name, from, this.#opened.zones)
+    return this.#directory.find(name, from, this.#zones)
   }
 
   /** The zone that the last successful `findZone` found. */
   get zone(): ZoneImage {
-    return this.#opened.zones[this.#directory.slot]!
+    return this.#zones[this.#directory.slot]!
   }
 
   /** Its slot. */
@@ -54,16 +55,12 @@ export class ServingState {
   }
 
   plan(slot: number): PlanImage {
-    return this.#opened.plans[slot]!
+    return this.#plans[slot]!
   }
 
   /** Undefined while no map is in the slot. */
   map(slot: number): LocationMap | undefined {
-    return this.#opened.maps[slot]
-  }
-
-  get #directory(): Directory {
-    return this.#opened.directory[0]!
+    return this.#maps[slot]
   }
 
   /** @returns octets of what it let go of */
