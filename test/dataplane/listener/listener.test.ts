@@ -72,7 +72,7 @@ t.test('anything else fails the whole, and what was bound is closed', async (t) 
   }
 })
 
-t.test('addresses as text', async (t) => {
+t.test('an address of IPv6 stands in brackets before its port', async (t) => {
   t.equal(formatListenAddress({ host: '127.0.0.1', port: 53 }), '127.0.0.1:53')
   t.equal(formatListenAddress({ host: '::1', port: 0 }), '[::1]:0')
 })

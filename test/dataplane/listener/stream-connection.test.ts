@@ -121,7 +121,7 @@ t.test('an answer that comes later holds back what is behind it, on its connecti
   await client.ended
 })
 
-t.test('the same over TLS', async (t) => {
+t.test('a connection over TLS is answered as one over TCP is', async (t) => {
   const parts = answering(true)
   const transferring = new Transferring(parts.responder, 20)
   const table = new ConnectionTable({ ...parts, responder: transferring })

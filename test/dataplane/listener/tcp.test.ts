@@ -32,7 +32,7 @@ t.test('an answer, and the next on the same connection', async (t) => {
   )
 })
 
-t.test('IPv6', async (t) => {
+t.test('an answer over IPv6 is counted as such', async (t) => {
   const { open, totals, endpoint } = await start(t, { host: '::1' })
   t.equal(endpoint.host, '::1')
   const client = await open()
@@ -184,7 +184,7 @@ t.test('an address has a share of its own', async (t) => {
     t.match(readResponse((await client.exchange(ask(2)))!), { id: 2 })
 })
 
-t.test('a limit of one', async (t) => {
+t.test('with room for one, the second connection takes the place of the first', async (t) => {
   for (const limits of [{ connectionsPerAddress: 1 }, { connections: 1 }]) {
     const { open } = await start(t, { limits })
     const first = await open()
