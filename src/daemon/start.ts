@@ -47,9 +47,11 @@ import { expireOverrides } from '../controlplane/store/overrides.ts'
 import { prune } from '../controlplane/store/retention.ts'
 import { OwnZones } from '../dataplane/answer/own-zones.ts'
 import { AnswerReader } from '../dataplane/counters.ts'
+import { only } from '../dataplane/image/serving-set.ts'
 import { ServingState } from '../dataplane/image/state.ts'
 import { Fleet } from '../dataplane/listener/fleet.ts'
-import { formatListenAddress, type ListenAddress } from '../dataplane/listener/protocol.ts'
+import type { ListenAddress } from '../dataplane/listener/listener.ts'
+import { formatListenAddress } from '../dataplane/listener/listener.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { version } from '../version.ts'
@@ -395,7 +397,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
     const seen = keys.map((key) => Buffer.from(key).toString('hex')).join()
     if (seen === cookieKeys) return
     cookieKeys = seen
-    await pump.push({ zones: [], plans: [], settings: answerSettings(config, nodeId, keys) })
+    await pump.push({ settings: only(answerSettings(config, nodeId, keys)) })
   }
 
   async function loadFromDatabase(): Promise<void> {
@@ -454,7 +456,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
   }
 
   async function start(): Promise<void> {
-    void pump.push({ zones: [], plans: [], settings: answerSettings(config, nodeId, []) })
+    void pump.push({ settings: only(answerSettings(config, nodeId, [])) })
     await restoreHosts()
     const fromDatabase = loadFromDatabase()
     const fromSnapshot = loadFromSnapshot()

@@ -58,9 +58,9 @@ export type DropReason = (typeof dropReasons)[number]
 /** What the rate limiter did: nothing but count, drop, or send a truncated response. */
 export const limitActions = ['drop', 'slip', 'log'] as const
 
-/** What happens to TCP connections. `evicted`: it was the quietest when there was no room for another one. */
-export const tcpEvents = ['accepted', 'closed', 'idle', 'slow', 'evicted', 'refused'] as const
-export type TcpEvent = (typeof tcpEvents)[number]
+/** What happens to connections. `evicted`: it was the quietest when there was no room for another one. */
+export const connectionEvents = ['accepted', 'closed', 'idle', 'slow', 'evicted', 'refused'] as const
+export type ConnectionEvent = (typeof connectionEvents)[number]
 
 const rcodeNames: Readonly<Record<number, string>> = {
   0: 'NOERROR',
@@ -84,7 +84,7 @@ const typeSlots = countedTypes.length + 1
 const rcodeSlots = 32
 const durationsAt = 2 * typeSlots + rcodeSlots + dropReasons.length
 const limitedAt = durationsAt + durationBounds.length + 2
-const tcpAt = limitedAt + limitActions.length
+const connectionsAt = limitedAt + limitActions.length
 const at = {
   /** IPv4, then IPv6: one slot a type. */
   queries: 0,
@@ -93,8 +93,8 @@ const at = {
   durations: durationsAt,
   durationSum: limitedAt - 1,
   limited: limitedAt,
-  tcp: tcpAt,
-  answers: tcpAt + tcpEvents.length,
+  connections: connectionsAt,
+  answers: connectionsAt + connectionEvents.length,
 } as const
 
 /** Slot by type for the types below 512; what is above is `other` as well. */
@@ -132,8 +132,8 @@ export class Counters {
     this.#cells[at.limited + limit - 1]!++
   }
 
-  tcp(event: TcpEvent): void {
-    this.#cells[at.tcp + tcpEvents.indexOf(event)]!++
+  connection(event: ConnectionEvent): void {
+    this.#cells[at.connections + connectionEvents.indexOf(event)]!++
   }
 
   /** @param count responses that took as long */
@@ -159,7 +159,7 @@ export interface CounterTotals {
   readonly responses: readonly { readonly rcode: string; readonly count: number }[]
   readonly dropped: readonly { readonly reason: DropReason; readonly count: number }[]
   readonly limited: readonly { readonly action: (typeof limitActions)[number]; readonly count: number }[]
-  readonly tcp: readonly { readonly event: TcpEvent; readonly count: number }[]
+  readonly connections: readonly { readonly event: ConnectionEvent; readonly count: number }[]
   /** Not cumulative; one more entry than `durationBounds`. */
   readonly durations: readonly number[]
   readonly durationSumSeconds: number
@@ -183,7 +183,7 @@ export function readCounters(buffers: readonly SharedArrayBuffer[]): CounterTota
     })),
     dropped: dropReasons.map((reason, slot) => ({ reason, count: total(at.dropped + slot) })),
     limited: limitActions.map((action, slot) => ({ action, count: total(at.limited + slot) })),
-    tcp: tcpEvents.map((event, slot) => ({ event, count: total(at.tcp + slot) })),
+    connections: connectionEvents.map((event, slot) => ({ event, count: total(at.connections + slot) })),
     durations: Array.from({ length: durationBounds.length + 1 }, (_, bucket) => total(at.durations + bucket)),
     durationSumSeconds: total(at.durationSum),
   }

@@ -1,9 +1,11 @@
 /** The real listener with one zone on free ports of 127.0.0.1 and ::1, and a client for each way to ask it. */
+
 import { createSocket } from 'node:dgram'
 import { decode, type OptAnswer } from 'dns-packet'
 import type { AnswerSettings } from '../../src/dataplane/image/answer-settings.ts'
 import { ZoneCompiler } from '../../src/dataplane/image/compile.ts'
 import { compileDirectory } from '../../src/dataplane/image/directory.ts'
+import { only } from '../../src/dataplane/image/serving-set.ts'
 import { Fleet } from '../../src/dataplane/listener/fleet.ts'
 import { lowerName, parseName } from '../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
@@ -69,10 +71,9 @@ export async function serve(
   await fleet.start()
   await fleet.publish({
     generation: 1,
-    directory: compileDirectory(new Map([[0, parseName(`${apex}.`)]])),
+    directory: only(compileDirectory(new Map([[0, parseName(`${apex}.`)]]))),
     zones: [[0, compileZone([...lines, ...more])]],
-    plans: [],
-    settings: { ...settings, ...changes },
+    settings: only({ ...settings, ...changes }),
   })
   const ways = fleet.bound.flatMap((endpoint) =>
     (['udp', 'tcp'] as const).map((transport) => ({

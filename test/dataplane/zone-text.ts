@@ -6,7 +6,7 @@ import { compileLocationMap } from '../../src/dataplane/image/location-map.ts'
 import type { LocationRanges } from '../../src/dataplane/image/location-ranges.ts'
 import { compilePlan } from '../../src/dataplane/image/plan-compiler.ts'
 import type { PlanNode } from '../../src/dataplane/image/plan-node.ts'
-import type { ServingUpdate } from '../../src/dataplane/image/state.ts'
+import { only, type ServingUpdate } from '../../src/dataplane/image/serving-set.ts'
 import { hostnameToWire, lowerName, parseName } from '../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
 
@@ -77,9 +77,9 @@ export function servingUpdate(
 ): ServingUpdate {
   return {
     generation,
-    directory: compileDirectory(new Map(zones.map(({ apex }, slot) => [slot, hostnameToWire(apex)]))),
+    directory: only(compileDirectory(new Map(zones.map(({ apex }, slot) => [slot, hostnameToWire(apex)])))),
     zones: zones.map((zone, slot) => [slot, zoneImage(zone)]),
     plans: plans.map((plan, slot) => [slot, compilePlan(plan)]),
-    ...(maps.length === 0 ? {} : { maps: maps.map((map, slot) => [slot, compileLocationMap(map)] as const) }),
+    maps: maps.map((map, slot) => [slot, compileLocationMap(map)]),
   }
 }

@@ -1,4 +1,5 @@
 /** The three servers, each with the same zones on a free port of 127.0.0.1: NSD and Knot as Debian ships them, and ours. */
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -8,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ZoneCompiler } from '../../src/dataplane/image/compile.ts'
 import { compileDirectory } from '../../src/dataplane/image/directory.ts'
+import { only } from '../../src/dataplane/image/serving-set.ts'
 import { Fleet } from '../../src/dataplane/listener/fleet.ts'
 import { lowerName, parseName } from '../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
@@ -48,11 +50,10 @@ export async function startPooldns(zones: readonly TestZone[]): Promise<RunningS
   await fleet.start()
   await fleet.publish({
     generation: 1,
-    directory: compileDirectory(
-      new Map(zones.map(({ apex }, slot) => [slot, lowerName(parseName(toText(apex)))])),
+    directory: only(
+      compileDirectory(new Map(zones.map(({ apex }, slot) => [slot, lowerName(parseName(toText(apex)))]))),
     ),
     zones: zones.map((zone, slot) => [slot, compileTestZone(zone)]),
-    plans: [],
   })
   return {
     name: 'pooldns',

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { defaultTcpLimits } from '../../src/dataplane/listener/tcp.ts'
+import { defaultStreamLimits } from '../../src/dataplane/listener/stream-limits.ts'
 import { type DaemonOptions, type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { type Endpoint, query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
 import { missingPrograms } from '../support/program.ts'
@@ -104,8 +104,8 @@ t.test('10,000 idle connections do not keep others from being answered', { skip:
     t.match(readResponse((await other.exchange(ask))!), answered)
     const seen = await connections(daemon)
     t.equal(seen.accepted, fromOneAddress + 1)
-    t.equal(seen.evicted! + seen.idle!, fromOneAddress - defaultTcpLimits.connectionsPerAddress)
-    t.equal(seen.open, defaultTcpLimits.connectionsPerAddress + 1)
+    t.equal(seen.evicted! + seen.idle!, fromOneAddress - defaultStreamLimits.connectionsPerAddress)
+    t.equal(seen.open, defaultStreamLimits.connectionsPerAddress + 1)
   }
 
   // A client that came before the crowd and goes on asking keeps its connection.
@@ -121,8 +121,8 @@ t.test('10,000 idle connections do not keep others from being answered', { skip:
   const seen = await connections(daemon)
   t.comment(JSON.stringify(seen))
   t.equal(seen.accepted, wanted + 3)
-  t.ok(seen.open! <= defaultTcpLimits.connections, `${seen.open} are open`)
-  const tooMany = seen.accepted! - defaultTcpLimits.connections
+  t.ok(seen.open! <= defaultStreamLimits.connections, `${seen.open} are open`)
+  const tooMany = seen.accepted! - defaultStreamLimits.connections
   t.ok(seen.evicted! <= tooMany, `${seen.evicted} were evicted, none while there was room`)
   const ended = seen.evicted! + seen.idle!
   t.ok(ended + seen.closed! >= tooMany, `${ended} had to go`)

@@ -271,6 +271,11 @@ export class TcpClient implements Disposable {
     return new TcpClient(socket)
   }
 
+  /** Takes over a connection that has been made, over TLS maybe. */
+  static over(socket: Socket): TcpClient {
+    return new TcpClient(socket)
+  }
+
   /** The message with its two octets of length. */
   static frame(message: Uint8Array): Buffer {
     return Buffer.concat([u16Octets(message.length), message])

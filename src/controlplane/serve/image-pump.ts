@@ -2,18 +2,11 @@
  * Hands updates to the workers one generation at a time. While one is under way, what comes is merged into the next, so
  * a burst of changes costs the workers one swap and nothing waits in a queue: pending is at most one image a slot.
  */
-import type { AnswerSettings } from '../../dataplane/image/answer-settings.ts'
-import type { ServingUpdate } from '../../dataplane/image/state.ts'
-
-export type Images = Omit<ServingUpdate, 'generation'>
+import { type ServingChanges, ServingSet, type ServingUpdate } from '../../dataplane/image/serving-set.ts'
 
 export class ImagePump {
   readonly #publish: (update: ServingUpdate) => Promise<void>
-  readonly #zones = new Map<number, SharedArrayBuffer | null>()
-  readonly #plans = new Map<number, SharedArrayBuffer | null>()
-  readonly #maps = new Map<number, SharedArrayBuffer | null>()
-  #directory: SharedArrayBuffer | undefined
-  #settings: AnswerSettings | undefined
+  readonly #pending = new ServingSet()
   #generation = 0
   #next: Promise<void> | undefined
   #running: Promise<void> = Promise.resolve()
@@ -24,12 +17,8 @@ export class ImagePump {
   }
 
   /** Resolves when what was pushed is served. */
-  push(images: Images): Promise<void> {
-    for (const [slot, image] of images.zones) this.#zones.set(slot, image)
-    for (const [slot, image] of images.plans) this.#plans.set(slot, image)
-    for (const [slot, image] of images.maps ?? []) this.#maps.set(slot, image)
-    this.#directory = images.directory ?? this.#directory
-    this.#settings = images.settings ?? this.#settings
+  push(changes: ServingChanges): Promise<void> {
+    this.#pending.add(changes)
     if (this.#next === undefined) {
       this.#next = this.#running.then(() => this.#flush())
       // One that fails is whose images it had; the next ones go out all the same.
@@ -40,19 +29,8 @@ export class ImagePump {
 
   #flush(): Promise<void> {
     this.#next = undefined
-    const update: ServingUpdate = {
-      generation: ++this.#generation,
-      zones: [...this.#zones],
-      plans: [...this.#plans],
-      ...(this.#maps.size === 0 ? {} : { maps: [...this.#maps] }),
-      ...(this.#directory === undefined ? {} : { directory: this.#directory }),
-      ...(this.#settings === undefined ? {} : { settings: this.#settings }),
-    }
-    this.#zones.clear()
-    this.#plans.clear()
-    this.#maps.clear()
-    this.#directory = undefined
-    this.#settings = undefined
+    const update = { ...this.#pending.changes(), generation: ++this.#generation }
+    this.#pending.clear()
     return this.#publish(update)
   }
 }

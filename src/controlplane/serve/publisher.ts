@@ -7,12 +7,13 @@
  */
 
 import { compileDirectory } from '../../dataplane/image/directory.ts'
+import { isEmpty, only, type ServingChanges } from '../../dataplane/image/serving-set.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Selection } from '../steering/selection.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
-import type { ImagePump, Images } from './image-pump.ts'
-import type { LocationMaps, MapImages, PreparedMaps } from './location-maps.ts'
+import type { ImagePump } from './image-pump.ts'
+import type { LocationMaps, PreparedMaps } from './location-maps.ts'
 import type { MadePlan, Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Slots } from './slots.ts'
@@ -129,8 +130,8 @@ export class Publisher {
     const gone = [...before.zones.keys()].filter((apex) => !catalog.zones.has(apex))
     const emptied = gone.map((apex) => [this.#zoneSlots.release(apex)!, null] as const)
     const came = [...catalog.zones.keys()].some((apex) => !before.zones.has(apex))
-    const directory = came || gone.length > 0 ? { directory: this.#directory() } : {}
-    await this.#push({ zones: [...emptied, ...zones], plans, ...mapsOf(moved), ...directory })
+    const directory = came || gone.length > 0 ? { directory: only(this.#directory()) } : {}
+    await this.#push({ zones: [...emptied, ...zones], plans, maps: moved, ...directory })
     if (catalog.pools !== before.pools) handedOut.retain(catalog.pools)
     this.#reach(catalog.revision)
   }
@@ -141,7 +142,7 @@ export class Publisher {
     const planning = this.#options.planner.begin()
     const plans = this.#plan(new Set(names.flatMap((pool) => this.catalog.servicesOf(pool))), planning)
     this.#lookAt(names, planning)
-    await this.#pushAlone({ zones: [], plans })
+    await this.#pushAlone({ plans })
   }
 
   /** Takes over location maps that were made anew. */
@@ -149,7 +150,7 @@ export class Publisher {
     const { locations, planner } = this.#options
     const images = locations.take(maps)
     const plans = this.#plan(this.#withOuter(locations.services), planner.begin())
-    await this.#pushAlone({ zones: [], plans, ...mapsOf(images) })
+    await this.#pushAlone({ plans, maps: images })
   }
 
   /** Selects again for the services that steer by latency: probe times change all the time, and tell nobody. */
@@ -157,14 +158,14 @@ export class Publisher {
     const { services } = this.catalog
     const timed = [...services.values()].filter(({ steer }) => steer === 'latency')
     const plans = this.#plan(this.#withOuter(timed.map(({ name }) => name)), this.#options.planner.begin())
-    await this.#pushAlone({ zones: [], plans })
+    await this.#pushAlone({ plans })
   }
 
   /** Pushes what nobody waits for: a failure is told, and the next change comes all the same. */
-  async #pushAlone(images: Images): Promise<void> {
-    if (images.plans.length === 0 && images.maps === undefined) return
+  async #pushAlone(changes: ServingChanges): Promise<void> {
+    if (isEmpty(changes)) return
     try {
-      await this.#push(images)
+      await this.#push(changes)
     } catch (error) {
       this.#options.onError('a change did not reach the DNS workers', error)
     }
@@ -205,9 +206,9 @@ export class Publisher {
   }
 
   /** Resolves when the workers serve the images, and it is known who has left the answers by that. */
-  #push(images: Images): Promise<void> {
+  #push(changes: ServingChanges): Promise<void> {
     const { pump, handedOut, onServed } = this.#options
-    const served = pump.push(images)
+    const served = pump.push(changes)
     let handOver = this.#handOver
     // The pump gives one promise to all that it hands over together.
     if (handOver?.served !== served) {
@@ -301,8 +302,4 @@ export class Publisher {
     )
     return compileDirectory(new Map(apexes))
   }
-}
-
-function mapsOf(images: MapImages): { readonly maps?: MapImages } {
-  return images.length === 0 ? {} : { maps: images }
 }

@@ -1,36 +1,24 @@
 /**
- * What a worker serves: the directory, the zone images, the plan images and the location maps, by slot. Slots are given out by the
- * publisher and stay with a zone, a service or a map as long as it exists, so that an image can name another by number.
- * A whole update is applied between two queries: a query sees the old state or the new one.
+ * What a worker answers by: everything that was published, opened for reading, by kind and slot (`serving-set.ts`). A whole update is
+ * applied between two queries: a query sees the old state or the new one.
  */
 import type { NameScan } from '../wire/name-scan.ts'
 import { type AnswerSettings, defaultAnswerSettings } from './answer-settings.ts'
 import { compileDirectory, Directory } from './directory.ts'
-import { ZoneImage } from './image.ts'
-import { LocationMap } from './location-map.ts'
-import { PlanImage } from './plan.ts'
+import type { ZoneImage } from './image.ts'
+import type { LocationMap } from './location-map.ts'
+import type { PlanImage } from './plan.ts'
 import { collectGarbage, reclaimOctets } from './reclaim.ts'
-
-/** What changes from one generation to the next. Structured-clonable; the images are shared, not copied. */
-export interface ServingUpdate {
-  readonly generation: number
-  /** Present when zones came or went. */
-  readonly directory?: SharedArrayBuffer
-  /** Slot and image; null empties the slot. */
-  readonly zones: readonly (readonly [slot: number, image: SharedArrayBuffer | null])[]
-  readonly plans: readonly (readonly [slot: number, image: SharedArrayBuffer | null])[]
-  /** Location maps. Absent when none changed. */
-  readonly maps?: readonly (readonly [slot: number, image: SharedArrayBuffer | null])[]
-  /** Present when they changed. */
-  readonly settings?: AnswerSettings
-}
+import { type KindName, kindNames, type Opened, type ServingUpdate, servingKinds } from './serving-set.ts'
 
 export class ServingState {
   generation = 0
   settings: AnswerSettings = defaultAnswerSettings
-  readonly #zones: (ZoneImage | undefined)[] = []
-  readonly #plans: (PlanImage | undefined)[] = []
-  readonly #maps: (LocationMap | undefined)[] = []
+  /** What queries read of `#opened` stands beside it, to be found in one step. */
+  readonly #opened = Object.fromEntries(kindNames.map((kind) => [kind, []])) as unknown as Opened
+  readonly #zones = this.#opened.zones
+  readonly #plans = this.#opened.plans
+  readonly #maps = this.#opened.maps
   #directory = new Directory(compileDirectory(new Map()))
   readonly #collect: () => void
   /** Octets of images that were replaced since the last collection. */
@@ -42,18 +30,9 @@ export class ServingState {
   }
 
   apply(update: ServingUpdate): void {
-    for (const [slot, image] of update.zones) {
-      this.#replaced += this.#zones[slot]?.bytes.length ?? 0
-      this.#zones[slot] = image === null ? undefined : new ZoneImage(image)
-    }
-    for (const [slot, image] of update.plans)
-      this.#plans[slot] = image === null ? undefined : new PlanImage(image)
-    for (const [slot, image] of update.maps ?? []) {
-      this.#replaced += this.#maps[slot]?.length ?? 0
-      this.#maps[slot] = image === null ? undefined : new LocationMap(image)
-    }
-    if (update.directory !== undefined) this.#directory = new Directory(update.directory)
-    this.settings = update.settings ?? this.settings
+    for (const kind of kindNames) this.#replaced += this.#apply(kind, update)
+    this.#directory = this.#opened.directory[0] ?? this.#directory
+    this.settings = this.#opened.settings[0] ?? this.settings
     this.generation = update.generation
     if (this.#replaced < reclaimOctets) return
     this.#replaced = 0
@@ -82,5 +61,18 @@ export class ServingState {
   /** Undefined while no map is in the slot. */
   map(slot: number): LocationMap | undefined {
     return this.#maps[slot]
+  }
+
+  /** @returns octets of what it let go of */
+  #apply<K extends KindName>(kind: K, update: ServingUpdate): number {
+    const { open, octets } = servingKinds[kind]
+    const opened = this.#opened[kind]
+    let replaced = 0
+    for (const [slot, data] of update[kind] ?? []) {
+      const before = opened[slot]
+      if (before !== undefined) replaced += octets(before)
+      opened[slot] = data === null ? undefined : open(data)
+    }
+    return replaced
   }
 }

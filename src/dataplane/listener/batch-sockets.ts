@@ -9,7 +9,8 @@
 import { parseAddress } from '../wire/address.ts'
 import { sockaddrOctets } from './batch-buffers.ts'
 import { Doorbell } from './doorbell.ts'
-import { type BatchEnd, type BatchSocket, formatListenAddress, type ListenAddress } from './protocol.ts'
+import { formatListenAddress, type ListenAddress } from './listener.ts'
+import type { BatchEnd, BatchSocket } from './protocol.ts'
 import { linux, SyscallError, type Syscalls } from './syscalls.ts'
 
 /** Asked of the kernel for each socket, to ride out bursts; it may grant less. */

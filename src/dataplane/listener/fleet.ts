@@ -6,13 +6,15 @@
  * the current images). TCP binds first: unlike the UDP sockets its port is not shared, so a port that somebody else
  * holds is found at once, and a port of 0 becomes a number that UDP then takes too.
  */
-import type { AnswerSettings } from '../image/answer-settings.ts'
-import type { ServingUpdate } from '../image/state.ts'
-import type { ListenAddress, Transport, UdpBackend } from './protocol.ts'
+import { ServingSet, type ServingUpdate } from '../image/serving-set.ts'
+import type { ListenAddress } from './listener.ts'
 import { loadSyscalls, type Syscalls } from './syscalls.ts'
-import { ListenError, type WorkerEvents, WorkerThread } from './worker-thread.ts'
+import { type Transport, transports } from './transports.ts'
+import { ListenError, type WorkerEvents, WorkerThread, type WorkerThreadOptions } from './worker-thread.ts'
 
-export interface FleetOptions extends WorkerEvents {
+export type UdpBackend = 'batch' | 'dgram'
+
+export interface FleetOptions extends WorkerEvents, Pick<WorkerThreadOptions, 'entry'> {
   readonly listen: readonly ListenAddress[]
   readonly udpWorkers: number
   /** `auto` is `batch` where that is to be had. */
@@ -27,12 +29,8 @@ const portAttempts = 16
 export class Fleet implements AsyncDisposable {
   readonly #options: FleetOptions
   readonly #workers: WorkerThread[] = []
-  /** Images by slot, for the workers that start later. */
-  readonly #zones = new Map<number, SharedArrayBuffer>()
-  readonly #plans = new Map<number, SharedArrayBuffer>()
-  readonly #maps = new Map<number, SharedArrayBuffer>()
-  #directory: SharedArrayBuffer | undefined
-  #settings: AnswerSettings | undefined
+  /** All that was published, for the workers that start later. */
+  readonly #served = new ServingSet()
   #generation = 0
   #bound: readonly ListenAddress[] = []
   #syscalls: Syscalls | null = null
@@ -80,11 +78,7 @@ export class Fleet implements AsyncDisposable {
   /** Makes the workers serve the update. Resolves when all that run do; calls must not overlap. */
   async publish(update: ServingUpdate): Promise<void> {
     this.#generation = update.generation
-    this.#directory = update.directory ?? this.#directory
-    this.#settings = update.settings ?? this.#settings
-    retain(this.#zones, update.zones)
-    retain(this.#plans, update.plans)
-    retain(this.#maps, update.maps ?? [])
+    this.#served.add(update)
     await Promise.all(this.#workers.map((worker) => worker.publish(update)))
   }
 
@@ -129,32 +123,20 @@ export class Fleet implements AsyncDisposable {
   }
 
   #add(transport: Transport, listen: readonly ListenAddress[]): WorkerThread {
-    const syscalls = transport === 'udp' ? this.#syscalls : null
-    const worker = new WorkerThread(transport, listen, this.#options, syscalls, () => this.#current())
+    const worker = new WorkerThread({
+      transport,
+      listen,
+      events: this.#options,
+      syscalls: transports[transport].batches ? this.#syscalls : null,
+      current: () => ({ ...this.#served.changes(), generation: this.#generation }),
+      ...(this.#options.entry === undefined ? {} : { entry: this.#options.entry }),
+    })
     this.#workers.push(worker)
     return worker
-  }
-
-  #current(): ServingUpdate {
-    return {
-      generation: this.#generation,
-      zones: [...this.#zones],
-      plans: [...this.#plans],
-      maps: [...this.#maps],
-      ...(this.#directory === undefined ? {} : { directory: this.#directory }),
-      ...(this.#settings === undefined ? {} : { settings: this.#settings }),
-    }
   }
 }
 
 export interface ChosenBackend {
   readonly name: UdpBackend
   readonly reason: string
-}
-
-function retain(images: Map<number, SharedArrayBuffer>, changes: ServingUpdate['zones']): void {
-  for (const [slot, image] of changes) {
-    if (image === null) images.delete(slot)
-    else images.set(slot, image)
-  }
 }

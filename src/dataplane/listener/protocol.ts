@@ -1,12 +1,15 @@
+/**
+ * Everything that passes between the main thread and a worker: what the thread is started with, and the messages of its control port
+ * in both directions. They are plain data that can be cloned, so that they could as well cross a pipe; what is shared instead
+ * says so by its type (SharedArrayBuffer) or is a descriptor.
+ *
+ * A message to a worker that answers in batches is followed by the doorbell (`doorbell.ts`), since it blocks in the kernel.
+ */
 import type { MessagePort } from 'node:worker_threads'
-import type { ServingUpdate } from '../image/state.ts'
+import type { ServingUpdate } from '../image/serving-set.ts'
 import type { DoorbellEnd } from './doorbell.ts'
-
-/** An address to listen on. Port 0 asks for a free one. */
-export interface ListenAddress {
-  readonly host: string
-  readonly port: number
-}
+import type { ListenAddress } from './listener.ts'
+import type { Transport } from './transports.ts'
 
 /** A bound socket of a worker that answers UDP in batches. */
 export interface BatchSocket extends ListenAddress {
@@ -21,12 +24,6 @@ export interface BatchEnd {
   readonly doorbell: DoorbellEnd
 }
 
-export const transports = ['udp', 'tcp'] as const
-export type Transport = (typeof transports)[number]
-
-export const udpBackends = ['batch', 'dgram'] as const
-export type UdpBackend = (typeof udpBackends)[number]
-
 /** What a worker thread is started with. */
 export interface WorkerInput {
   readonly transport: Transport
@@ -36,13 +33,32 @@ export interface WorkerInput {
   /** The whole state of the generation that is current when the worker starts. */
   readonly initial: ServingUpdate
   readonly control: MessagePort
-  /** What a worker that answers UDP in batches does so with; the doorbell is rung with every message. Null for all others. */
+  /** What a worker that answers UDP in batches does so with. Null for all others. */
   readonly batch: BatchEnd | null
 }
 
 export type ToWorker =
   | { readonly kind: 'publish'; readonly update: ServingUpdate }
+  /** What came of an upcall; null for nothing. */
+  | { readonly kind: 'answer'; readonly id: number; readonly response: Uint8Array | null }
   | { readonly kind: 'stop' }
+
+/** A request that only the main thread can answer (`upcalls.ts`). */
+export interface Upcall {
+  readonly kind: 'upcall'
+  /** Of this worker's calls. */
+  readonly id: number
+  readonly request: Uint8Array
+  /** The client's address, 4 or 16 octets. */
+  readonly client: Uint8Array
+}
+
+export const upcallLimits = {
+  /** Calls of a worker under way at once; beyond it they come to nothing at once. */
+  underWay: 64,
+  /** An answer that takes longer is heard by nobody. */
+  timeoutMs: 3000,
+} as const
 
 export type FromWorker =
   | {
@@ -54,17 +70,5 @@ export type FromWorker =
   /** The batched listener failed for good, and node:dgram has taken its place. */
   | { readonly kind: 'fell-back'; readonly reason: string }
   | { readonly kind: 'serving'; readonly generation: number }
+  | Upcall
   | { readonly kind: 'stopped' }
-
-/** A listener of one transport on all its addresses. */
-export interface Listener {
-  readonly bound: readonly ListenAddress[]
-  /** Addresses left out because the host has no such family, with the reason. */
-  readonly skipped: readonly string[]
-  /** Takes no new work, answers what was received, closes. Idempotent. */
-  stop(): Promise<void>
-}
-
-export function formatListenAddress({ host, port }: ListenAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}

@@ -1,6 +1,6 @@
 /**
  * The batched UDP listener of Linux: recvmmsg and sendmmsg, up to `batchSize` datagrams a call. The thread that runs it
- * has no event loop; it waits in the kernel, and between two batches its owner may look for messages (`worker.ts`).
+ * has no event loop; it waits in the kernel, and between two batches its owner may look for messages (`dns-worker.ts`).
  *
  * Waiting. As a rule in poll, where the doorbell wakes it. Under load, with one socket, in recvmmsg itself, which returns with
  * the first datagram and whatever else is there: one call to receive and one to send for each batch. It doesn't hear the
@@ -15,11 +15,11 @@
  * sandbox forbids, is thrown as a SyscallError; the owner then listens with node:dgram instead.
  */
 import { Client } from '../answer/client.ts'
-import type { Responder } from '../answer/responder.ts'
 import type { Counters } from '../counters.ts'
 import { BatchBuffers, batchSize, headerOctets } from './batch-buffers.ts'
 import { isWildcard } from './batch-sockets.ts'
-import { type BatchEnd, type BatchSocket, formatListenAddress } from './protocol.ts'
+import { type Answerer, formatListenAddress } from './listener.ts'
+import type { BatchEnd, BatchSocket } from './protocol.ts'
 import { errnos, linux, SyscallError, type Syscalls } from './syscalls.ts'
 
 /** How long a send waits for room in the socket's queue before what is left of the batch is dropped. */
@@ -66,7 +66,7 @@ interface Lane {
 export class UdpBatch {
   readonly #lanes: readonly Lane[]
   readonly #syscalls: Syscalls
-  readonly #responder: Responder
+  readonly #responder: Answerer
   readonly #counters: Counters
   readonly #client = new Client()
   /** struct pollfd by lane, then that of the doorbell, one to wait for room to send, and what is read from the doorbell. */
@@ -77,7 +77,7 @@ export class UdpBatch {
   #answered = 0
   #failures = 0
 
-  constructor(syscalls: Syscalls, { sockets, doorbell }: BatchEnd, responder: Responder, counters: Counters) {
+  constructor(syscalls: Syscalls, { sockets, doorbell }: BatchEnd, responder: Answerer, counters: Counters) {
     this.#syscalls = syscalls
     this.#lanes = sockets.map((socket) => {
       const options = { ipv6: socket.host.includes(':'), pktinfo: isWildcard(socket) }

@@ -5,12 +5,9 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Client } from '../answer/client.ts'
-import type { Responder } from '../answer/responder.ts'
-import type { Counters } from '../counters.ts'
 import { ednsPayload } from '../wire/constants.ts'
 import { maxRequestOctets } from './batch-buffers.ts'
-import { type Bound, bindAll } from './bind-all.ts'
-import type { ListenAddress, Listener } from './protocol.ts'
+import { type Bound, bindAll, type ListenAddress, type Listener, type ListenerParts } from './listener.ts'
 
 /** Asked of the kernel for each socket, to ride out bursts; it may grant less. */
 const receiveBufferOctets = 4 << 20
@@ -26,17 +23,12 @@ interface Traffic {
   received: number
 }
 
-export async function startUdp(
-  listen: readonly ListenAddress[],
-  responder: Responder,
-  counters: Counters,
-  onError: (error: Error) => void,
-): Promise<Listener> {
+export async function startUdp(listen: readonly ListenAddress[], parts: ListenerParts): Promise<Listener> {
   const traffic: Traffic = { received: 0 }
   const start = async (address: ListenAddress) => {
     const started = await bind(address)
-    serve(started.socket, responder, counters, traffic)
-    started.socket.on('error', onError)
+    serve(started.socket, parts, traffic)
+    started.socket.on('error', parts.onError)
     return started
   }
   const { sockets, bound, skipped } = await bindAll(listen, start, close)
@@ -81,7 +73,7 @@ function close(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.close(() => resolve()))
 }
 
-function serve(socket: Socket, responder: Responder, counters: Counters, traffic: Traffic): void {
+function serve(socket: Socket, { responder, counters }: ListenerParts, traffic: Traffic): void {
   const client = new Client()
   let out = new Uint8Array(ednsPayload)
   let untimed = 0

@@ -3,17 +3,12 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { allocateCounters } from '../counters.ts'
-import type { ServingUpdate } from '../image/state.ts'
+import type { ServingUpdate } from '../image/serving-set.ts'
 import { BatchSockets } from './batch-sockets.ts'
-import {
-  type FromWorker,
-  formatListenAddress,
-  type ListenAddress,
-  type ToWorker,
-  type Transport,
-  type WorkerInput,
-} from './protocol.ts'
+import { formatListenAddress, type ListenAddress } from './listener.ts'
+import type { FromWorker, ToWorker, Upcall, WorkerInput } from './protocol.ts'
 import type { SyscallError, Syscalls } from './syscalls.ts'
+import type { Transport } from './transports.ts'
 
 export interface WorkerEvents {
   /** A worker ended without being told to; another is being started. */
@@ -22,6 +17,23 @@ export interface WorkerEvents {
   readonly onFallback: (reason: string) => void
   /** An address of a family that the host lacks was left out. */
   readonly onSkipped: (message: string) => void
+  /**
+   * Answers what a worker can't (`upcalls.ts`), for a client at an address of 4 or 16 octets. Null, a rejection or nobody to ask is
+   * silence.
+   */
+  readonly onUpcall?: (request: Uint8Array, client: Uint8Array) => Promise<Uint8Array | null>
+}
+
+export interface WorkerThreadOptions {
+  readonly transport: Transport
+  readonly listen: readonly ListenAddress[]
+  readonly events: WorkerEvents
+  /** Not null: the thread answers in batches. */
+  readonly syscalls: Syscalls | null
+  /** All that is served now. */
+  readonly current: () => ServingUpdate
+  /** The module that the thread runs; the DNS worker by default. */
+  readonly entry?: URL
 }
 
 /** The workers could not listen. `code` is the system's, such as EADDRINUSE. */
@@ -41,104 +53,66 @@ const restartDelaysMs = [0, 100, 500, 1000, 5000]
 const provenAfterMs = 10_000
 const stopTimeoutMs = 5000
 
+const dnsWorker = new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url)
+
+/** A thread from its start until it has ended and all that it said was heard. */
+interface Life {
+  readonly worker: Worker
+  readonly control: MessagePort
+  readonly startedAtMs: number
+  /** Settles with what it bound, or why it could not. */
+  readonly listening: PromiseWithResolvers<readonly ListenAddress[]>
+  readonly gone: PromiseWithResolvers<void>
+  /** Why it ended, as far as it is known. */
+  reason: string
+}
+
 export class WorkerThread {
   readonly transport: Transport
   readonly counters = allocateCounters()
   listening = false
+  readonly #options: WorkerThreadOptions
   /** With the real ports once they are known, since a successor must have the same. */
   #listen: readonly ListenAddress[]
-  readonly #events: WorkerEvents
-  /** Not null: the thread answers UDP in batches. */
   #syscalls: Syscalls | null
-  /** While the thread is there and does so. */
+  /** While the thread is there and answers in batches. */
   #batch: BatchSockets | null = null
-  readonly #current: () => ServingUpdate
-  #worker: Worker | undefined
-  /** Kept when the thread has ended and all that it said was heard. */
-  #gone = Promise.withResolvers<void>()
   /** While the thread is there; what is sent before it listens waits in the channel. */
-  #control: MessagePort | undefined
+  #life: Life | null = null
   #publishing: { readonly generation: number; readonly done: () => void } | undefined
   #restartTimer: NodeJS.Timeout | undefined
   #stopping = false
   #failures = 0
 
-  constructor(
-    transport: Transport,
-    listen: readonly ListenAddress[],
-    events: WorkerEvents,
-    syscalls: Syscalls | null,
-    current: () => ServingUpdate,
-  ) {
-    this.transport = transport
-    this.#listen = listen
-    this.#events = events
-    this.#syscalls = syscalls
-    this.#current = current
+  constructor(options: WorkerThreadOptions) {
+    this.#options = options
+    this.transport = options.transport
+    this.#listen = options.listen
+    this.#syscalls = options.syscalls
   }
 
   /** Starts the thread. @returns what it bound. */
-  start(): Promise<readonly ListenAddress[]> {
-    const { port1, port2 } = new MessageChannel()
-    const { transport, counters } = this
-    const startedAt = performance.now()
+  async start(): Promise<readonly ListenAddress[]> {
     try {
       this.#openBatch()
     } catch (error) {
       const { code, message } = error as SyscallError
-      return Promise.reject(new ListenError(code, `${transport} ${this.#where()}: ${message}`))
+      throw this.#failure(code, message)
     }
-    const worker = new Worker(new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url), {
-      workerData: {
-        transport,
-        counters,
-        listen: this.#listen,
-        initial: this.#current(),
-        control: port2,
-        batch: this.#batch?.end ?? null,
-      } satisfies WorkerInput,
-      transferList: [port2],
-      name: `dns-${transport}`,
+    const life = this.#spawn()
+    this.#life = life
+    life.worker.on('error', (error) => {
+      life.reason = (error as Error).message
     })
-    this.#worker = worker
-    this.#control = port1
-    const gone = Promise.withResolvers<void>()
-    this.#gone = gone
-    let reason = 'it ended'
-    worker.on('error', (error) => {
-      reason = (error as Error).message
-    })
-    return new Promise((resolve, reject) => {
-      const hear = (message: FromWorker) => {
-        if (message.kind === 'failed') reason = `${message.code}: ${message.message}`
-        if (message.kind === 'listening') {
-          this.listening = true
-          this.#listen = message.bound
-          for (const skipped of message.skipped) this.#events.onSkipped(`${transport} ${skipped}`)
-          resolve(message.bound)
-        } else if (message.kind === 'failed') {
-          reject(new ListenError(message.code, `${transport} ${this.#where()}: ${message.message}`))
-        } else if (message.kind === 'fell-back') this.#fellBack(message.reason)
-        else if (message.kind === 'serving') this.#served(message.generation)
-      }
-      port1.on('message', hear)
-      const ended = () => {
-        if (--toEnd > 0) return
-        gone.resolve()
-        this.#control = undefined
-        this.#closeBatch()
-        const wasListening = this.listening
-        this.listening = false
-        this.#served(Number.POSITIVE_INFINITY)
-        reject(new ListenError('EWORKER', `${transport} worker: ${reason}`))
-        if (performance.now() - startedAt > provenAfterMs) this.#failures = 0
-        if (wasListening && !this.#stopping) this.#restart(reason)
-      }
-      // The port closes once the thread's last words have been heard, which may be after its end.
-      let toEnd = 2
-      worker.once('exit', ended)
-      port1.once('close', ended)
-    })
+    life.control.on('message', (message: FromWorker) => this.#hear(message, life))
+    // The port closes once the thread's last words have been heard, which may be after its end.
+    let toEnd = 2
+    const ended = () => {
+      if (--toEnd === 0) this.#ended(life)
+    }
+    life.worker.once('exit', ended)
+    life.control.once('close', ended)
+    return life.listening.promise
   }
 
   /**
@@ -146,24 +120,89 @@ export class WorkerThread {
    * the generation before.
    */
   publish(update: ServingUpdate): Promise<void> {
-    const control = this.#control
-    if (control === undefined) return Promise.resolve()
+    const life = this.#life
+    if (life === null) return Promise.resolve()
     return new Promise((resolve) => {
       this.#publishing = { generation: update.generation, done: resolve }
-      this.#say({ kind: 'publish', update })
+      this.#say({ kind: 'publish', update }, life)
     })
   }
 
   async stop(): Promise<void> {
     this.#stopping = true
     clearTimeout(this.#restartTimer)
-    const worker = this.#worker
-    if (worker === undefined || this.#control === undefined) return
-    const timer = setTimeout(() => void worker.terminate(), stopTimeoutMs)
-    if (this.listening) this.#say({ kind: 'stop' })
-    else void worker.terminate()
-    await this.#gone.promise
+    const life = this.#life
+    if (life === null) return
+    const timer = setTimeout(() => void life.worker.terminate(), stopTimeoutMs)
+    if (this.listening) this.#say({ kind: 'stop' }, life)
+    else void life.worker.terminate()
+    await life.gone.promise
     clearTimeout(timer)
+  }
+
+  #spawn(): Life {
+    const { port1, port2 } = new MessageChannel()
+    const { transport, counters } = this
+    const { entry = dnsWorker, current } = this.#options
+    const worker = new Worker(entry, {
+      workerData: {
+        transport,
+        counters,
+        listen: this.#listen,
+        initial: current(),
+        control: port2,
+        batch: this.#batch?.end ?? null,
+      } satisfies WorkerInput,
+      transferList: [port2],
+      name: `dns-${transport}`,
+    })
+    return {
+      worker,
+      control: port1,
+      startedAtMs: performance.now(),
+      listening: Promise.withResolvers(),
+      gone: Promise.withResolvers(),
+      reason: 'it ended',
+    }
+  }
+
+  #hear(message: FromWorker, life: Life): void {
+    switch (message.kind) {
+      case 'listening':
+        this.listening = true
+        this.#listen = message.bound
+        for (const skipped of message.skipped) this.#options.events.onSkipped(`${this.transport} ${skipped}`)
+        life.listening.resolve(message.bound)
+        break
+      case 'failed':
+        life.reason = `${message.code}: ${message.message}`
+        life.listening.reject(this.#failure(message.code, message.message))
+        break
+      case 'fell-back':
+        this.#fellBack(message.reason)
+        break
+      case 'serving':
+        this.#served(message.generation)
+        break
+      case 'upcall':
+        void this.#answer(message, life)
+        break
+      case 'stopped':
+        // Its end follows.
+        break
+    }
+  }
+
+  #ended(life: Life): void {
+    life.gone.resolve()
+    this.#life = null
+    this.#closeBatch()
+    const wasListening = this.listening
+    this.listening = false
+    this.#served(Number.POSITIVE_INFINITY)
+    life.listening.reject(new ListenError('EWORKER', `${this.transport} worker: ${life.reason}`))
+    if (performance.now() - life.startedAtMs > provenAfterMs) this.#failures = 0
+    if (wasListening && !this.#stopping) this.#restart(life.reason)
   }
 
   #openBatch(): void {
@@ -181,11 +220,17 @@ export class WorkerThread {
   #fellBack(reason: string): void {
     this.#syscalls = null
     this.#closeBatch()
-    this.#events.onFallback(reason)
+    this.#options.events.onFallback(reason)
   }
 
-  #say(message: ToWorker): void {
-    this.#control!.postMessage(message)
+  /** The thread that asked may be gone when the answer comes; then nobody hears it. */
+  async #answer({ id, request, client }: Upcall, life: Life): Promise<void> {
+    const response = await this.#options.events.onUpcall?.(request, client).catch(() => null)
+    this.#say({ kind: 'answer', id, response: response ?? null }, life)
+  }
+
+  #say(message: ToWorker, { control }: Life): void {
+    control.postMessage(message)
     this.#batch?.ring()
   }
 
@@ -196,7 +241,7 @@ export class WorkerThread {
   }
 
   #restart(reason: string): void {
-    this.#events.onRestart(this.transport, reason)
+    this.#options.events.onRestart(this.transport, reason)
     const delayMs = restartDelaysMs[Math.min(this.#failures++, restartDelaysMs.length - 1)]!
     this.#restartTimer = setTimeout(() => {
       this.start().catch((error: Error) => {
@@ -205,7 +250,8 @@ export class WorkerThread {
     }, delayMs)
   }
 
-  #where(): string {
-    return this.#listen.map(formatListenAddress).join(', ')
+  #failure(code: string, message: string): ListenError {
+    const where = this.#listen.map(formatListenAddress).join(', ')
+    return new ListenError(code, `${this.transport} ${where}: ${message}`)
   }
 }

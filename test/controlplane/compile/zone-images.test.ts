@@ -9,6 +9,7 @@ import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { allocateCounters, Counters } from '../../../src/dataplane/counters.ts'
 import { compileDirectory } from '../../../src/dataplane/image/directory.ts'
 import { ZoneImage } from '../../../src/dataplane/image/image.ts'
+import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
 import { parseType } from '../../../src/dataplane/wire/rdata.ts'
@@ -22,8 +23,8 @@ const soa = { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' }
 /** Of the first RR of that owner and type in the response of a zone's image. */
 function ask(image: SharedArrayBuffer, owner: string, type: number): string | undefined {
   const state = new ServingState()
-  const directory = compileDirectory(new Map([[0, hostnameToWire(apex)]]))
-  state.apply({ generation: 1, directory, zones: [[0, image]], plans: [] })
+  const directory = only(compileDirectory(new Map([[0, hostnameToWire(apex)]])))
+  state.apply({ generation: 1, directory, zones: [[0, image]] })
   const responder = new Responder(state, new Counters(allocateCounters()), { stream: true })
   const out = Buffer.alloc(65535)
   const request = query(`${owner}.${apex}`, type)

@@ -16,7 +16,7 @@ import { Publisher } from '../../../src/controlplane/serve/publisher.ts'
 import { serviceStatus } from '../../../src/controlplane/serve/service-status.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
-import type { ServingUpdate } from '../../../src/dataplane/image/state.ts'
+import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
 import { poolChoice, serviceChoice } from '../model/defaults.ts'
 import { member, pool, service } from '../store/suite/samples.ts'
 
@@ -99,7 +99,7 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
     )
   }
   /** Slots of the plans that the workers have been handed since the last look. */
-  const handed = () => updates.splice(0).flatMap(({ plans }) => plans.map(([slot]) => slot))
+  const handed = () => updates.splice(0).flatMap(({ plans = [] }) => plans.map(([slot]) => slot))
   const slot = (name: string) => publisher.planSlot(name)
   const status = (name: string) => serviceStatus(publisher.selection(name))
   return {
@@ -277,10 +277,10 @@ t.test('other location data: new maps and the plans that go by them, in one upda
   areas = [[0], [1], [1, 0]]
   await publisher.relocate((await locations.renew(() => publisher.catalog, signal))!)
   t.equal(updates.length, 1)
-  t.same(new Set(updates[0]!.plans.map(([at]) => at)), new Set([slot('www.test'), slot('outer.test')]))
+  t.same(new Set(updates[0]!.plans!.map(([at]) => at)), new Set([slot('www.test'), slot('outer.test')]))
   t.equal(updates.splice(0)[0]?.maps?.length, 1)
   await publisher.relocate((await locations.renew(() => publisher.catalog, signal))!)
-  t.same(updates.splice(0)[0]?.plans, [], 'the same areas elsewhere: the maps alone')
+  t.equal(updates.splice(0)[0]?.plans, undefined, 'the same areas elsewhere: the maps alone')
 })
 
 t.test('a map that could be made only later', async (t) => {

@@ -11,7 +11,7 @@ import { Planner } from '../../../src/controlplane/serve/planner.ts'
 import { PoolWatch } from '../../../src/controlplane/serve/pool-watch.ts'
 import { Publisher } from '../../../src/controlplane/serve/publisher.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
-import type { ServingUpdate } from '../../../src/dataplane/image/state.ts'
+import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
 import { member, pool, service } from '../store/suite/samples.ts'
 
 const start = Date.parse('2026-05-01T12:00:00Z')
@@ -119,7 +119,7 @@ t.test('who is answered, by what the workers have acknowledged', async (t) => {
   const drained = catalogOf(2, [drain('*', 'fra-1')])
   const second = step(drained, [...drained.poolsMatching([drain('*', 'fra-1')])], [])
   const published = await update(1)
-  t.equal(published.update.plans.length, 2)
+  t.equal(published.update.plans?.length, 2)
   clock.ms += 1000
   t.equal(state('api', 'fra-1'), 'answered', 'a worker may still have the old plan')
   published.acknowledge()
@@ -138,7 +138,7 @@ t.test('only the services of pools that a pattern holds are made again', async (
   void step(catalog, [...catalog.poolsMatching([drain('web-*', 'fra-?')])], [])
   const { update: published } = await update(1)
   t.same(
-    published.plans.map(([slot]) => slot),
+    published.plans!.map(([slot]) => slot),
     [0],
     'of eu.test',
   )

@@ -1,4 +1,5 @@
 /** Services that are answered with a CNAME, and TTLs that count down: query processing without a socket. */
+
 import t from 'tap'
 import { Client } from '../../../src/dataplane/answer/client.ts'
 import { Responder } from '../../../src/dataplane/answer/responder.ts'
@@ -7,6 +8,7 @@ import { ZoneCompiler } from '../../../src/dataplane/image/compile.ts'
 import { compileDirectory } from '../../../src/dataplane/image/directory.ts'
 import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
 import type { AnswerNode } from '../../../src/dataplane/image/plan-node.ts'
+import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { Random } from '../../../src/dataplane/random.ts'
 import { hostnameToWire, parseName } from '../../../src/dataplane/wire/name.ts'
@@ -42,7 +44,7 @@ function serve(plans: readonly AnswerNode[], options: { stream?: boolean; nowMs?
   const apexes = ['example.test', 'other.test']
   state.apply({
     generation: 1,
-    directory: compileDirectory(new Map(apexes.map((apex, slot) => [slot, hostnameToWire(apex)]))),
+    directory: only(compileDirectory(new Map(apexes.map((apex, slot) => [slot, hostnameToWire(apex)])))),
     zones: [
       [
         0,

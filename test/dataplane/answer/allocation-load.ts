@@ -2,12 +2,14 @@
  * Answers queries of several kinds, in rounds, and prints a line before and a line behind each round: with `--trace-gc`, what stands
  * between them are the collections that it cost. `node --trace-gc allocation-load.ts [rounds] [queries of each]`
  */
+
 import { Client } from '../../../src/dataplane/answer/client.ts'
 import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { allocateCounters, Counters } from '../../../src/dataplane/counters.ts'
 import { defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
 import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
 import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { query, u16Octets } from '../../support/dns-client.ts'
 import { servingUpdate } from '../zone-text.ts'
@@ -67,15 +69,13 @@ const services = Object.fromEntries(Object.keys(plans).map((name, slot) => [name
 state.apply(servingUpdate([{ apex: 'example.test', lines, services }], Object.values(plans)))
 state.apply({
   generation: 2,
-  zones: [],
-  plans: [],
   maps: [[0, map]],
-  settings: {
+  settings: only({
     ...defaultAnswerSettings,
     nsid: Buffer.from('node-1'),
     cookieKeys: [new Uint8Array(16).fill(7)],
     rateLimit: { perSecond: 200, slip: 2, logOnly: false, exempt: [] },
-  },
+  }),
 })
 const responder = new Responder(state, new Counters(allocateCounters()), { stream: false })
 const client = new Client()

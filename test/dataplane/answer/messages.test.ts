@@ -1,6 +1,7 @@
 import t from 'tap'
 import { ZoneCompiler } from '../../../src/dataplane/image/compile.ts'
 import { compileDirectory } from '../../../src/dataplane/image/directory.ts'
+import { only } from '../../../src/dataplane/image/serving-set.ts'
 import {
   type EdnsFields,
   flagBits,
@@ -310,9 +311,8 @@ t.test('a negative answer whose SOA does not fit', async (t) => {
   const server = new Served([])
   server.state.apply({
     generation: 2,
-    directory: compileDirectory(new Map([[0, apex]])),
+    directory: only(compileDirectory(new Map([[0, apex]]))),
     zones: [[0, compiler.finish()]],
-    plans: [],
   })
   const name = `${'x'.repeat(63)}.${'y'.repeat(63)}.example.test`
   t.same(essence(server.ask(name, 'A')), expected({ flags: 'qr aa tc rd', rcode: 3 }))

@@ -1,4 +1,5 @@
 /** Query processing without a socket: zones and plans in, octets to `respond`, text and counters out. */
+
 import type { ServiceChoice } from '../../../src/dataplane/answer/choices.ts'
 import { Client } from '../../../src/dataplane/answer/client.ts'
 import { Responder } from '../../../src/dataplane/answer/responder.ts'
@@ -6,6 +7,7 @@ import { AnswerReader, allocateCounters, Counters, readCounters } from '../../..
 import { type AnswerSettings, defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
 import type { LocationRanges } from '../../../src/dataplane/image/location-ranges.ts'
 import type { PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { Random } from '../../../src/dataplane/random.ts'
 import {
@@ -37,7 +39,7 @@ export class Served {
 
   constructor(zones: readonly ZoneText[], plans: readonly PlanNode[] = [], options: ServeOptions = {}) {
     const { stream = false, seed = 1, maps = [] } = options
-    const settings = { ...defaultAnswerSettings, ...options.settings }
+    const settings = only({ ...defaultAnswerSettings, ...options.settings })
     this.state.apply({ ...servingUpdate(zones, plans, 1, maps), settings })
     this.#out = new Uint8Array(stream ? 65535 : 1232)
     this.#responder = new Responder(this.state, new Counters(this.#buffer), {

@@ -1,9 +1,11 @@
 /** A responder over zones written as lines, for tests that need types whose text the codec may not know. */
+
 import { Client } from '../../../src/dataplane/answer/client.ts'
 import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { allocateCounters, Counters } from '../../../src/dataplane/counters.ts'
 import { ZoneCompiler } from '../../../src/dataplane/image/compile.ts'
 import { compileDirectory } from '../../../src/dataplane/image/directory.ts'
+import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { lowerName, parseName } from '../../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../../src/dataplane/wire/rdata.ts'
@@ -20,9 +22,8 @@ export function serveLines(zones: ZoneLines, stream = false): Respond {
   const state = new ServingState()
   state.apply({
     generation: 1,
-    directory: compileDirectory(new Map(apexes.entries())),
+    directory: only(compileDirectory(new Map(apexes.entries()))),
     zones: Object.values(zones).map((lines, slot) => [slot, compileLines(apexes[slot]!, lines)]),
-    plans: [],
   })
   const responder = new Responder(state, new Counters(allocateCounters()), { stream })
   const client = new Client()

@@ -23,7 +23,7 @@ t.test('a state that has let go of many images collects, and begins to count ane
   const enough = Math.ceil(reclaimOctets / image.byteLength)
   const replace = (times: number) => {
     const zones = Array.from({ length: times }, () => [0, image] as const)
-    state.apply({ generation: 1, zones, plans: [] })
+    state.apply({ generation: 1, zones })
   }
   replace(1)
   replace(enough - 1)
@@ -32,6 +32,6 @@ t.test('a state that has let go of many images collects, and begins to count ane
   t.equal(collections, 1)
   replace(enough - 1)
   t.equal(collections, 1)
-  state.apply({ generation: 2, zones: [[0, null]], plans: [] })
+  state.apply({ generation: 2, zones: [[0, null]] })
   t.equal(collections, 2)
 })

@@ -3,6 +3,7 @@ import { compileDirectory } from '../../../src/dataplane/image/directory.ts'
 import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
 import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
 import type { AnswerNode } from '../../../src/dataplane/image/plan-node.ts'
+import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
 import { NameScan } from '../../../src/dataplane/wire/name-scan.ts'
@@ -47,7 +48,7 @@ t.test('takes updates one after another', async (t) => {
 
   state.apply({
     generation: 3,
-    directory: compileDirectory(new Map()),
+    directory: only(compileDirectory(new Map())),
     zones: [[0, null]],
     plans: [[1, null]],
   })
@@ -59,9 +60,9 @@ t.test('location maps come and go by slot', async (t) => {
   const state = new ServingState()
   t.equal(state.map(1), undefined)
   const image = compileLocationMap(ranges({ '0.0.0.0': 3 }))
-  state.apply({ generation: 1, zones: [], plans: [], maps: [[1, image]] })
-  state.apply({ generation: 2, zones: [], plans: [] })
+  state.apply({ generation: 1, maps: [[1, image]] })
+  state.apply({ generation: 2 })
   t.equal(state.map(1)?.length, image.byteLength, 'an update without maps changes none')
-  state.apply({ generation: 3, zones: [], plans: [], maps: [[1, null]] })
+  state.apply({ generation: 3, maps: [[1, null]] })
   t.equal(state.map(1), undefined)
 })

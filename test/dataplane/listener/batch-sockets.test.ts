@@ -54,7 +54,7 @@ t.test('where a call is forbidden, opening says so', async (t) => {
   }
 })
 
-t.test('closed once', async (t) => {
+t.test('closing twice closes each descriptor once', async (t) => {
   const { counted, open } = counting({})
   const sockets = new BatchSockets(counted, [{ host: '127.0.0.1', port: 0 }])
   t.equal(open.size, 1)

@@ -46,8 +46,8 @@ t.test('what is published while a worker starts reaches it', async (t) => {
   await successor
   // It has been handed generation 1 and is not listening yet. An update says only what has changed.
   t.equal(fleet.live('udp'), 0)
-  const { zones } = generation(2)
-  await fleet.publish({ generation: 2, zones, plans: [] })
+  const { zones = [] } = generation(2)
+  await fleet.publish({ generation: 2, zones })
   t.equal(fleet.live('udp'), 1)
   t.equal(generationOf(await askUdp(fleet)), 2)
 
@@ -73,7 +73,7 @@ t.test('location maps reach the workers, and their successors', async (t) => {
   const ask = async () => (await askUdp(fleet, query('lb.one.test', 'A'))).answer
   t.same(await ask(), ['lb.one.test 30 A 192.0.2.1'])
   const map = compileLocationMap(ranges({ '0.0.0.0': 0, '127.0.0.0': 1 }))
-  await fleet.publish({ generation: 2, zones: [], plans: [], maps: [[4, map]] })
+  await fleet.publish({ generation: 2, maps: [[4, map]] })
   t.same(await ask(), ['lb.one.test 30 A 192.0.2.2'])
   const noticed = restarted()
   await alive('dns-udp')[0]!.terminate()
@@ -83,7 +83,7 @@ t.test('location maps reach the workers, and their successors', async (t) => {
 
 t.test('an image that the workers can not read: they die, and recover with the next', async (t) => {
   const { fleet, restarts, restarted } = await startFleet(t, {}, generation(1))
-  await fleet.publish({ generation: 2, zones: [[1, new SharedArrayBuffer(64)]], plans: [] })
+  await fleet.publish({ generation: 2, zones: [[1, new SharedArrayBuffer(64)]] })
   // Publish was done with the death of the last worker; the successors die of the same image.
   while (restarts.length < 4) await restarted()
   t.same([...new Set(restarts)].sort(), [

@@ -5,7 +5,7 @@ import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'no
 import koffi from 'koffi'
 import type { Test } from 'tap'
 import { BatchSockets } from '../../../src/dataplane/listener/batch-sockets.ts'
-import type { ListenAddress, Listener } from '../../../src/dataplane/listener/protocol.ts'
+import type { ListenAddress, Listener } from '../../../src/dataplane/listener/listener.ts'
 import { loadSyscalls, type Syscalls } from '../../../src/dataplane/listener/syscalls.ts'
 import { UdpBatch } from '../../../src/dataplane/listener/udp-batch.ts'
 import { startUdp } from '../../../src/dataplane/listener/udp-dgram.ts'
@@ -76,7 +76,7 @@ export type StartListener = (listen: readonly ListenAddress[], parts: Answering)
 
 export const backends: Readonly<Record<'batch' | 'dgram', StartListener>> = {
   batch: startBatch,
-  dgram: (listen, { responder, counters, onError }) => startUdp(listen, responder, counters, onError),
+  dgram: startUdp,
 }
 
 /** Starts a listener on one address, and a client of it. */

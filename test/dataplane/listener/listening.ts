@@ -7,6 +7,8 @@ import {
   readCounters,
 } from '../../../src/dataplane/counters.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
+import type { ListenerParts } from '../../../src/dataplane/listener/listener.ts'
+import { defaultStreamLimits } from '../../../src/dataplane/listener/stream-limits.ts'
 import { servingUpdate } from '../zone-text.ts'
 
 export const zone = {
@@ -19,11 +21,8 @@ export const zone = {
   ],
 }
 
-export interface Answering {
-  readonly responder: Responder
-  readonly counters: Counters
+export interface Answering extends ListenerParts {
   readonly errors: Error[]
-  readonly onError: (error: Error) => void
   totals(): CounterTotals
   /** Responses of any rcode so far. */
   responses(): number
@@ -40,6 +39,7 @@ export function answering(stream: boolean): Answering {
   return {
     responder: new Responder(state, counters, { stream }),
     counters,
+    limits: defaultStreamLimits,
     errors,
     onError: (error) => errors.push(error),
     totals,

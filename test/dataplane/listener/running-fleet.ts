@@ -1,7 +1,7 @@
 /** Fleets for tests, what they serve, and how to ask them. */
 import type { Worker } from 'node:worker_threads'
 import type { Test } from 'tap'
-import type { ServingUpdate } from '../../../src/dataplane/image/state.ts'
+import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
 import { Fleet, type FleetOptions } from '../../../src/dataplane/listener/fleet.ts'
 import { query, type Response, readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
 import { servingUpdate } from '../zone-text.ts'

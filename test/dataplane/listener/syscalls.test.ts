@@ -3,8 +3,8 @@ import { loadSyscalls, SyscallError } from '../../../src/dataplane/listener/sysc
 
 t.test('the calls are those of the C library', async (t) => {
   const syscalls = loadSyscalls()
-  t.equal(syscalls.close(-1), -1)
-  t.equal(syscalls.errno(), 9)
+  // Whatever comes between, writing down what the test found too, may make calls of its own.
+  t.same([syscalls.close(-1), syscalls.errno()], [-1, 9])
   t.ok(syscalls.address(new Uint8Array(4096)) > 0)
 })
 

@@ -1,45 +1,13 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import t, { type Test } from 'tap'
-import type { ListenAddress, Listener } from '../../../src/dataplane/listener/protocol.ts'
-import {
-  defaultTcpLimits,
-  startTcp,
-  type TcpLimits,
-  tcpLimitsOfProcess,
-} from '../../../src/dataplane/listener/tcp.ts'
+import t from 'tap'
+import { startTcp } from '../../../src/dataplane/listener/tcp.ts'
 import { flagBits, query, readResponse, TcpClient } from '../../support/dns-client.ts'
-import { type Answering, answering } from './listening.ts'
-
-interface Started extends Answering {
-  readonly listener: Listener
-  readonly endpoint: ListenAddress
-  open(localAddress?: string): Promise<TcpClient>
-}
-
-async function start(t: Test, limits: Partial<TcpLimits> = {}, host = '127.0.0.1'): Promise<Started> {
-  const parts = answering(true)
-  const { responder, counters, onError } = parts
-  const all = { ...defaultTcpLimits, ...limits }
-  const listener = await startTcp([{ host, port: 0 }], responder, counters, onError, all)
-  const clients: TcpClient[] = []
-  t.teardown(async () => {
-    for (const client of clients) client[Symbol.dispose]()
-    await listener.stop()
-  })
-  const endpoint = listener.bound[0]!
-  const open = async (localAddress?: string) => {
-    const client = await TcpClient.open(endpoint, localAddress)
-    clients.push(client)
-    return client
-  }
-  return { ...parts, listener, endpoint, open }
-}
+import { answering } from './listening.ts'
+import { startListening as start } from './listening-tcp.ts'
 
 const ask = (id: number, name = 'www.example.test') =>
   query(name, name.startsWith('big') ? 'TXT' : 'A', { id })
@@ -64,8 +32,8 @@ t.test('an answer, and the next on the same connection', async (t) => {
   )
 })
 
-t.test('IPv6', async (t) => {
-  const { open, totals, endpoint } = await start(t, {}, '::1')
+t.test('an answer over IPv6 is counted as such', async (t) => {
+  const { open, totals, endpoint } = await start(t, { host: '::1' })
   t.equal(endpoint.host, '::1')
   const client = await open()
   t.match(readResponse((await client.exchange(ask(1)))!), { id: 1, rcode: 0 })
@@ -150,7 +118,7 @@ t.test('a message that has begun must be whole in time', async (t) => {
     ['half a message', TcpClient.frame(ask(1)).subarray(0, 20)],
     ['a whole message and one octet', Buffer.concat([TcpClient.frame(ask(1)), Buffer.of(0)])],
   ] as const) {
-    const { open } = await start(t, limits)
+    const { open } = await start(t, { limits })
     const client = await open()
     await client.write(octets)
     await client.ended
@@ -159,7 +127,7 @@ t.test('a message that has begun must be whole in time', async (t) => {
 })
 
 t.test('octets that trickle in buy no more time', async (t) => {
-  const { open } = await start(t, { messageTimeoutMs: 100 })
+  const { open } = await start(t, { limits: { messageTimeoutMs: 100 } })
   const client = await open()
   const message = TcpClient.frame(Buffer.alloc(65535))
   let sent = 0
@@ -170,7 +138,7 @@ t.test('octets that trickle in buy no more time', async (t) => {
 })
 
 t.test('each message has its own time', async (t) => {
-  const { open } = await start(t, { messageTimeoutMs: 150 })
+  const { open } = await start(t, { limits: { messageTimeoutMs: 150 } })
   const client = await open()
   const message = TcpClient.frame(ask(1))
   // Every segment ends one message and begins the next; together they take longer than one may.
@@ -184,7 +152,7 @@ t.test('each message has its own time', async (t) => {
 })
 
 t.test('an idle connection is closed, before and after a message', async (t) => {
-  const { open, responses } = await start(t, { idleTimeoutMs: 60 })
+  const { open, responses } = await start(t, { limits: { idleTimeoutMs: 60 } })
   const silent = await open()
   const client = await open()
   await client.exchange(ask(1))
@@ -193,7 +161,7 @@ t.test('an idle connection is closed, before and after a message', async (t) => 
 })
 
 t.test('when there is no room, the quietest connection makes it', async (t) => {
-  const { open } = await start(t, { connections: 3 })
+  const { open } = await start(t, { limits: { connections: 3 } })
   const [first, second, third] = [await open(), await open(), await open()]
   for (const client of [first, second, third]) await client.exchange(ask(1))
   await first.exchange(ask(2))
@@ -205,7 +173,7 @@ t.test('when there is no room, the quietest connection makes it', async (t) => {
 })
 
 t.test('an address has a share of its own', async (t) => {
-  const { open } = await start(t, { connections: 3, connectionsPerAddress: 2 })
+  const { open } = await start(t, { limits: { connections: 3, connectionsPerAddress: 2 } })
   const other = await open('127.0.0.2')
   const [first, second] = [await open(), await open()]
   for (const client of [first, second]) await client.exchange(ask(1))
@@ -216,9 +184,9 @@ t.test('an address has a share of its own', async (t) => {
     t.match(readResponse((await client.exchange(ask(2)))!), { id: 2 })
 })
 
-t.test('a limit of one', async (t) => {
+t.test('with room for one, the second connection takes the place of the first', async (t) => {
   for (const limits of [{ connectionsPerAddress: 1 }, { connections: 1 }]) {
-    const { open } = await start(t, limits)
+    const { open } = await start(t, { limits })
     const first = await open()
     await first.exchange(ask(1))
     const second = await open()
@@ -245,7 +213,7 @@ t.test('a client that closes in the middle of a message', async (t) => {
 })
 
 t.test('a client that does not read stops being read from, and loses nothing', async (t) => {
-  const { open, responses } = await start(t, { unreadOctets: 64 << 10 })
+  const { open, responses } = await start(t, { limits: { unreadOctets: 64 << 10 } })
   const client = await open()
   client.socket.pause()
   const count = 400 // 20 MB of answers, more than the kernel takes
@@ -282,7 +250,9 @@ function nextAccepted(): Promise<Socket> {
 }
 
 t.test('a client that never reads is idle, and is closed', async (t) => {
-  const { open, responses } = await start(t, { unreadOctets: 1000, idleTimeoutMs: 100, messageTimeoutMs: 20 })
+  const { open, responses } = await start(t, {
+    limits: { unreadOctets: 1000, idleTimeoutMs: 100, messageTimeoutMs: 20 },
+  })
   const accepted = nextAccepted()
   const client = await open()
   client.socket.pause()
@@ -292,7 +262,7 @@ t.test('a client that never reads is idle, and is closed', async (t) => {
 })
 
 t.test('after stop nothing more is answered, also to a client that has yet to read', async (t) => {
-  const { open, listener, responses } = await start(t, { unreadOctets: 1000 })
+  const { open, listener, responses } = await start(t, { limits: { unreadOctets: 1000 } })
   const accepted = nextAccepted()
   const client = await open()
   const socket = await accepted
@@ -361,7 +331,7 @@ t.test('an address in use: an error, and nothing stays bound', async (t) => {
   await once(other, 'listening')
   t.teardown(() => other.close())
   const taken = other.address() as { port: number }
-  const { responder, counters, onError } = answering(true)
+  const parts = answering(true)
   const probe = createServer()
   probe.listen(0, '127.0.0.1')
   await once(probe, 'listening')
@@ -369,28 +339,9 @@ t.test('an address in use: an error, and nothing stays bound', async (t) => {
   probe.close()
   await once(probe, 'close')
   const listen = [port, taken.port].map((port) => ({ host: '127.0.0.1', port }))
-  await t.rejects(startTcp(listen, responder, counters, onError), { code: 'EADDRINUSE' })
-  const again = await startTcp(listen.slice(0, 1), responder, counters, onError)
+  await t.rejects(startTcp(listen, parts), { code: 'EADDRINUSE' })
+  const again = await startTcp(listen.slice(0, 1), parts)
   t.same(again.bound, listen.slice(0, 1))
   t.same(again.skipped, [])
   await again.stop()
-})
-
-t.test('connections leave files for the rest of the process', async (t) => {
-  const path = join(t.testdir(), 'limits')
-  const limits = (files: string) =>
-    `Limit                     Soft Limit           Hard Limit           Units\n` +
-    `Max processes             95                   95                   processes\n` +
-    `Max open files            ${files.padEnd(20)} 1048576              files\n`
-  for (const [files, connections] of [
-    ['64', 16],
-    ['1024', 624],
-    ['4096', 3072],
-    ['1048576', defaultTcpLimits.connections],
-    ['unlimited', defaultTcpLimits.connections],
-  ] as const) {
-    await writeFile(path, limits(files))
-    t.same(tcpLimitsOfProcess(path), { ...defaultTcpLimits, connections }, files)
-  }
-  t.same(tcpLimitsOfProcess(`${path}-missing`), defaultTcpLimits, 'no such file')
 })

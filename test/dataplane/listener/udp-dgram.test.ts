@@ -12,12 +12,7 @@ async function start(t: Test) {
   const sockets: Socket[] = []
   const onSocket = (message: unknown) => sockets.push((message as { socket: Socket }).socket)
   subscribe('udp.socket', onSocket)
-  const listener = await startUdp(
-    [{ host: '127.0.0.1', port: 0 }],
-    parts.responder,
-    parts.counters,
-    parts.onError,
-  )
+  const listener = await startUdp([{ host: '127.0.0.1', port: 0 }], parts)
   unsubscribe('udp.socket', onSocket)
   const endpoint = listener.bound[0]!
   const client = await UdpClient.open(endpoint)

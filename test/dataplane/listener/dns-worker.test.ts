@@ -38,7 +38,7 @@ t.test('listens, serves what it is told, stops', async (t) => {
   for (const transport of ['udp', 'tcp'] as const) {
     const { worker, say, next } = startWorker({ transport })
     t.match(await next(), { kind: 'listening', bound: [{ host: '127.0.0.1', port: Number }], skipped: [] })
-    say({ kind: 'publish', update: { generation: 7, zones: [], plans: [] } })
+    say({ kind: 'publish', update: { generation: 7 } })
     t.same(await next(), { kind: 'serving', generation: 7 })
     const ended = once(worker, 'exit')
     say({ kind: 'stop' })
@@ -81,7 +81,7 @@ t.test('in batches: listens, serves what it is told when the doorbell rings, sto
   if (listening.kind !== 'listening') throw new Error(listening.kind)
   await using client = await UdpClient.open(listening.bound[0]!)
   t.match(readResponse(await client.exchange(query('www.example.test', 'A'))), { rcode: 0 })
-  say({ kind: 'publish', update: { generation: 7, zones: [], plans: [] } }, sockets)
+  say({ kind: 'publish', update: { generation: 7 } }, sockets)
   t.same(await next(), { kind: 'serving', generation: 7 })
   for (let id = 0; id < 50; id++) client.send(query('www.example.test', 'A', { id }))
   const ended = once(worker, 'exit')
@@ -102,7 +102,7 @@ t.test('in batches: when the system calls fail for good, it goes on with events'
   t.match(await next(), { kind: 'fell-back', reason: /^recvmmsg ENOTSOCK: .* 127\.0\.0\.1:\d+$/ })
   await using client = await UdpClient.open(listening.bound[0]!)
   t.match(readResponse(await client.exchange(query('www.example.test', 'A'))), { rcode: 0 })
-  say({ kind: 'publish', update: { generation: 8, zones: [], plans: [] } })
+  say({ kind: 'publish', update: { generation: 8 } })
   t.same(await next(), { kind: 'serving', generation: 8 })
   const ended = once(worker, 'exit')
   say({ kind: 'stop' })
@@ -117,7 +117,7 @@ t.test('in batches: a fault of ours ends the thread with its error', async (t) =
   t.match(await next(), { kind: 'listening' })
   const broken: ToWorker = {
     kind: 'publish',
-    update: { generation: 2, zones: [[0, new SharedArrayBuffer(64)]], plans: [] },
+    update: { generation: 2, zones: [[0, new SharedArrayBuffer(64)]] },
   }
   const failed = once(worker, 'error')
   say(broken, sockets)

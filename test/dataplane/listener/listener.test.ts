@@ -1,6 +1,10 @@
 import t from 'tap'
-import { type Bound, bindAll } from '../../../src/dataplane/listener/bind-all.ts'
-import { formatListenAddress, type ListenAddress } from '../../../src/dataplane/listener/protocol.ts'
+import {
+  type Bound,
+  bindAll,
+  formatListenAddress,
+  type ListenAddress,
+} from '../../../src/dataplane/listener/listener.ts'
 
 /** Binds to anything but the hosts of `broken`, which fail with its codes; a "socket" is its host. */
 function binder(broken: Record<string, string>) {
@@ -68,7 +72,7 @@ t.test('anything else fails the whole, and what was bound is closed', async (t) 
   }
 })
 
-t.test('addresses as text', async (t) => {
+t.test('an address of IPv6 stands in brackets before its port', async (t) => {
   t.equal(formatListenAddress({ host: '127.0.0.1', port: 53 }), '127.0.0.1:53')
   t.equal(formatListenAddress({ host: '::1', port: 0 }), '[::1]:0')
 })

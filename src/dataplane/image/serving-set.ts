@@ -1,0 +1,89 @@
+/**
+ * What is served, as data: images and settings by kind and slot. Slots are given out by the publisher and stay with a zone, a
+ * service or a map as long as it exists, so that an image can name another by number. A kind of which there is but one has it in
+ * slot 0.
+ *
+ * Changes go from the publisher to the workers as plain messages that can be cloned. Only here is it said which kinds there are; who
+ * merges changes (the pump), keeps them for workers that start later (the fleet) or serves by them (`ServingState`)
+ * treats all kinds alike.
+ */
+import type { AnswerSettings } from './answer-settings.ts'
+import { Directory } from './directory.ts'
+import { ZoneImage } from './image.ts'
+import { LocationMap } from './location-map.ts'
+import { PlanImage } from './plan.ts'
+
+/** How an image travels: shared by those who read it, copied by nobody. */
+type Shared = SharedArrayBuffer
+
+interface Kind<Data, Opened> {
+  /** Makes of what was published what a worker answers by. Throws when it is nothing of this version. */
+  readonly open: (data: Data) => Opened
+  /** Octets that are worth reclaiming (`reclaim.ts`) when it is served no more. */
+  readonly octets: (opened: Opened) => number
+}
+
+const small = () => 0
+
+/** The kinds of what is served. A new one is a line here. */
+const kinds = {
+  zones: { open: (image: Shared) => new ZoneImage(image), octets: (zone: ZoneImage) => zone.bytes.length },
+  plans: { open: (image: Shared) => new PlanImage(image), octets: small },
+  maps: { open: (image: Shared) => new LocationMap(image), octets: (map: LocationMap) => map.length },
+  directory: { open: (image: Shared) => new Directory(image), octets: small },
+  settings: { open: (settings: AnswerSettings) => settings, octets: small },
+}
+
+export type KindName = keyof typeof kinds
+type DataOf<K extends KindName> = Parameters<(typeof kinds)[K]['open']>[0]
+type OpenedOf<K extends KindName> = ReturnType<(typeof kinds)[K]['open']>
+export type Kinds = { readonly [K in KindName]: Kind<DataOf<K>, OpenedOf<K>> }
+
+export const servingKinds: Kinds = kinds
+export const kindNames = Object.keys(kinds) as readonly KindName[]
+
+/** Slots and what they hold from now on; null empties a slot. */
+export type SlotChanges<Data> = readonly (readonly [slot: number, data: Data | null])[]
+
+/** A kind that is left out stays as it is. */
+export type ServingChanges = { readonly [K in KindName]?: SlotChanges<DataOf<K>> }
+
+/** What changes from one generation to the next. */
+export type ServingUpdate = ServingChanges & { readonly generation: number }
+
+/** What a worker answers by, by slot. */
+export type Opened = { readonly [K in KindName]: (OpenedOf<K> | undefined)[] }
+
+/** The one thing of its kind. */
+export function only<Data>(data: Data): SlotChanges<Data> {
+  return [[0, data]]
+}
+
+export function isEmpty(changes: ServingChanges): boolean {
+  return kindNames.every((kind) => (changes[kind] ?? []).length === 0)
+}
+
+/**
+ * Changes upon changes, the last one of a slot counting. It remembers of emptied slots that they are empty: the publisher uses slots
+ * again, so there are never more than were held at once.
+ */
+export class ServingSet {
+  readonly #slots = new Map<KindName, Map<number, unknown>>()
+
+  add(changes: ServingChanges): void {
+    for (const kind of kindNames) {
+      const slots = this.#slots.get(kind) ?? new Map<number, unknown>()
+      for (const [slot, data] of changes[kind] ?? []) slots.set(slot, data)
+      if (slots.size > 0) this.#slots.set(kind, slots)
+    }
+  }
+
+  /** All of it as one change. */
+  changes(): ServingChanges {
+    return Object.fromEntries(Array.from(this.#slots, ([kind, slots]) => [kind, [...slots]]))
+  }
+
+  clear(): void {
+    this.#slots.clear()
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * What runs in a DNS worker thread: one transport, the serving state, and the control port that brings new generations. It knows nothing
+ * but what it is started with and told there.
+ *
+ * Over TCP and node:dgram the thread lives in its event loop. A worker that was given sockets answers in batches: it blocks
+ * in the kernel, and takes its messages from the port when the doorbell has rung. When the system calls fail for good it goes on
+ * in the event loop.
+ */
+import { receiveMessageOnPort } from 'node:worker_threads'
+import type { ResponderOptions } from '../answer/responder.ts'
+import { Counters } from '../counters.ts'
+import { ServingState } from '../image/state.ts'
+import type { Answerer, Listener, ListenerParts } from './listener.ts'
+import type { BatchEnd, FromWorker, ToWorker, WorkerInput } from './protocol.ts'
+import { askForShortTurns } from './short-turns.ts'
+import { streamLimitsOfProcess } from './stream-limits.ts'
+import { loadSyscalls, SyscallError } from './syscalls.ts'
+import { transports } from './transports.ts'
+import { UdpBatch } from './udp-batch.ts'
+import { Upcalls } from './upcalls.ts'
+
+/** How long the batched listener waits in one go. The doorbell ends it; the thread's termination has to wait for it. */
+const waitMs = 250
+
+/** What a responder is made of. */
+export interface ResponderParts {
+  readonly state: ServingState
+  readonly counters: Counters
+  readonly options: ResponderOptions
+  readonly upcalls: Upcalls
+}
+
+export class DnsWorker {
+  readonly #input: WorkerInput
+  readonly #state = new ServingState()
+  readonly #upcalls = new Upcalls((message) => this.#say(message))
+  readonly #parts: ListenerParts
+
+  constructor(input: WorkerInput, makeResponder: (parts: ResponderParts) => Answerer) {
+    this.#input = input
+    this.#state.apply(input.initial)
+    const counters = new Counters(input.counters)
+    const limits = streamLimitsOfProcess()
+    const { stream } = transports[input.transport]
+    const options = { stream, idleTimeoutMs: limits.idleTimeoutMs }
+    const responder = makeResponder({ state: this.#state, counters, options, upcalls: this.#upcalls })
+    // A socket that fails for good ends the thread; the fleet starts another one with the current images.
+    const onError = (error: Error) => {
+      throw error
+    }
+    this.#parts = { responder, counters, limits, onError }
+  }
+
+  async run(): Promise<void> {
+    const { batch } = this.#input
+    if (batch === null) await this.#listenByEvents()
+    else await this.#serveInBatches(batch)
+  }
+
+  async #listenByEvents(): Promise<void> {
+    try {
+      const listener = await this.#listen()
+      this.#say({ kind: 'listening', bound: listener.bound, skipped: listener.skipped })
+    } catch (error) {
+      const { code = 'EUNKNOWN', message } = error as NodeJS.ErrnoException
+      this.#say({ kind: 'failed', code, message })
+      this.#input.control.close()
+    }
+  }
+
+  async #serveInBatches(end: BatchEnd): Promise<void> {
+    const { responder, counters } = this.#parts
+    const syscalls = loadSyscalls()
+    askForShortTurns(syscalls)
+    const listener = new UdpBatch(syscalls, end, responder, counters)
+    this.#say({ kind: 'listening', bound: this.#input.listen, skipped: [] })
+    try {
+      this.#runBatches(listener, new Int32Array(end.doorbell.rings))
+    } catch (error) {
+      // Anything else is a fault of ours, and ends the thread as it does elsewhere.
+      if (!(error instanceof SyscallError)) throw error
+      // The old sockets are there until the main thread hears of it, so that the ports are never without an owner.
+      await this.#listen()
+      this.#say({ kind: 'fell-back', reason: error.message })
+    }
+  }
+
+  /** Listens in the event loop, and takes messages as events from here on. */
+  async #listen(): Promise<Listener> {
+    const { transport, listen, control } = this.#input
+    const listener = await transports[transport].start(listen, this.#parts)
+    control.on('message', (message: ToWorker) => {
+      // One turn of the event loop first: what has arrived is read in it.
+      if (!this.#take(message)) setImmediate(() => void listener.stop().then(() => this.#stopped()))
+    })
+    return listener
+  }
+
+  /** Answers until it is told to stop. */
+  #runBatches(listener: UdpBatch, rings: Int32Array): void {
+    let heard = 0
+    for (;;) {
+      const rung = Atomics.load(rings, 0)
+      if (rung !== heard && !this.#takeAll(listener)) return
+      heard = rung
+      this.#upcalls.expire()
+      listener.turn(waitMs)
+    }
+  }
+
+  /** @returns false when one of the messages said stop */
+  #takeAll(listener: UdpBatch): boolean {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#input.control) as { message: ToWorker } | undefined
+      if (received === undefined) return true
+      if (this.#take(received.message)) continue
+      listener.drain()
+      this.#stopped()
+      return false
+    }
+  }
+
+  /** @returns false when the message says stop */
+  #take(message: ToWorker): boolean {
+    switch (message.kind) {
+      case 'publish':
+        this.#state.apply(message.update)
+        this.#say({ kind: 'serving', generation: this.#state.generation })
+        return true
+      case 'answer':
+        this.#upcalls.settle(message.id, message.response)
+        return true
+      case 'stop':
+        return false
+    }
+  }
+
+  #stopped(): void {
+    this.#say({ kind: 'stopped' })
+    this.#input.control.close()
+  }
+
+  #say(message: FromWorker): void {
+    this.#input.control.postMessage(message)
+  }
+}

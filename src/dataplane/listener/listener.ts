@@ -1,0 +1,93 @@
+/** What every listener is: addresses that it is bound to, something that answers the messages that come, and an end. */
+import type { Client } from '../answer/client.ts'
+import type { Counters } from '../counters.ts'
+import type { StreamLimits } from './stream-limits.ts'
+
+/** An address to listen on. Port 0 asks for a free one. */
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export function formatListenAddress({ host, port }: ListenAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** What listeners ask for responses: the responder, as they see it. */
+export interface Answerer {
+  /** Ticked before each query, or once for a batch. */
+  readonly clock: { tick(): void }
+  /** Answers one request by one response in `out`. @returns its length, 0 for silence */
+  respond(request: Uint8Array, length: number, client: Client, out: Uint8Array): number
+  /**
+   * Answers by any number of messages, such as a zone transfer, or later than at once. Asked first, and by streams alone.
+   * A message is written before the next one is asked for, when the client has room for it.
+   *
+   * @returns null when it is for `respond` to answer
+   */
+  answers?(request: Uint8Array, client: Client): AsyncIterable<Uint8Array> | null
+}
+
+export interface ListenerParts {
+  readonly responder: Answerer
+  readonly counters: Counters
+  /** Of transports that have connections. */
+  readonly limits: StreamLimits
+  /** A socket failed for good. */
+  readonly onError: (error: Error) => void
+}
+
+/** A listener of one transport on all its addresses. */
+export interface Listener {
+  readonly bound: readonly ListenAddress[]
+  /** Addresses left out because the host has no such family, with the reason. */
+  readonly skipped: readonly string[]
+  /** Takes no new work, answers what was received, closes. Idempotent. */
+  stop(): Promise<void>
+}
+
+export type StartListener = (listen: readonly ListenAddress[], parts: ListenerParts) => Promise<Listener>
+
+export interface Bound<T> {
+  readonly socket: T
+  readonly port: number
+}
+
+export interface BoundAll<T> {
+  readonly sockets: readonly T[]
+  readonly bound: readonly ListenAddress[]
+  readonly skipped: readonly string[]
+}
+
+/**
+ * Binds a socket to each address. An address that can't be bound fails the whole, with nothing left bound; but hosts
+ * without IPv6 (or IPv4) still serve on the wildcard of the other family.
+ */
+export async function bindAll<T>(
+  listen: readonly ListenAddress[],
+  bind: (address: ListenAddress) => Promise<Bound<T>>,
+  close: (socket: T) => Promise<void>,
+): Promise<BoundAll<T>> {
+  const sockets: T[] = []
+  const bound: ListenAddress[] = []
+  const skipped: string[] = []
+  for (const address of listen) {
+    try {
+      const { socket, port } = await bind(address)
+      sockets.push(socket)
+      bound.push({ host: address.host, port })
+    } catch (error) {
+      if (!isMissingFamily(address, error as NodeJS.ErrnoException)) {
+        await Promise.all(sockets.map(close))
+        throw error
+      }
+      skipped.push(`${formatListenAddress(address)}: ${(error as Error).message}`)
+    }
+  }
+  return { sockets, bound, skipped }
+}
+
+function isMissingFamily({ host }: ListenAddress, { code }: NodeJS.ErrnoException): boolean {
+  const wildcard = host === '::' || host === '0.0.0.0'
+  return wildcard && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')
+}

@@ -1,0 +1,55 @@
+import t from 'tap'
+import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
+import { isEmpty, kindNames, only, ServingSet } from '../../../src/dataplane/image/serving-set.ts'
+import { ServingState } from '../../../src/dataplane/image/state.ts'
+import { leaf, located, ranges } from '../trees.ts'
+import { servingUpdate } from '../zone-text.ts'
+
+const image = () => new SharedArrayBuffer(8)
+
+t.test(
+  'of the changes of a slot the last one counts, and an emptied slot stays known as empty',
+  async (t) => {
+    const set = new ServingSet()
+    t.same(set.changes(), {})
+    const [a, b] = [image(), image()]
+    set.add({
+      zones: [
+        [0, a],
+        [1, a],
+      ],
+      plans: [],
+    })
+    set.add({ zones: [[1, b]], maps: [[7, a]] })
+    set.add({ zones: [[0, null]], directory: only(b) })
+    t.same(set.changes(), {
+      zones: [
+        [0, null],
+        [1, b],
+      ],
+      maps: [[7, a]],
+      directory: [[0, b]],
+    })
+    set.clear()
+    t.same(set.changes(), {})
+  },
+)
+
+t.test('changes are empty when no kind has any', async (t) => {
+  t.ok(isEmpty({}))
+  t.ok(isEmpty({ zones: [], plans: [] }))
+  for (const kind of kindNames) t.notOk(isEmpty({ [kind]: [[0, null]] }), kind)
+})
+
+t.test(
+  'an update is a plain message: what has been cloned on its way serves as the original does',
+  async (t) => {
+    const plan = located(0, leaf(['192.0.2.1']), leaf(['192.0.2.2']))
+    const update = servingUpdate([{ apex: 'example.test', lines: [] }], [plan], 5, [ranges({ '0.0.0.0': 3 })])
+    const state = new ServingState()
+    state.apply(structuredClone(update))
+    t.equal(state.generation, 5)
+    t.equal(state.map(0)?.length, compileLocationMap(ranges({ '0.0.0.0': 3 })).byteLength)
+    t.equal(state.plan(0).leaves.length, 2)
+  },
+)
