@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { expansionProblems, maxNesting, nestingProblems } from '../../../src/controlplane/rules/nesting.ts'
+import { expansionProblems, maxNesting, nestingProblems } from '../../../src/controlplane/rules/graph.ts'
 
 const graphOf = (ways: Record<string, string>) =>
   new Map(Object.entries(ways).map(([name, named]) => [name, named.split(' ').filter((one) => one !== '')]))
