@@ -2,20 +2,19 @@
  * An explanation for people: first what is answered and why, then for each service its choices, and its pools with their
  * members. What this answer came by is marked with an asterisk. Columns that say nothing are left out.
  */
-import type { ExplanationReply } from '../controlplane/api/operations/explain-view.ts'
+import type { ExplanationReply } from '../controlplane/api/operations/explain.ts'
 
-export type ExplainReply = ExplanationReply
-type Service = ExplainReply['services'][number]
+type Service = ExplanationReply['services'][number]
 type Level = Service['levels'][number]
 type Pool = Service['pools'][number]
 type Member = Pool['members'][number]
 
-export function explainText(reply: ExplainReply): string {
+export function explainText(reply: ExplanationReply): string {
   const lines = [...head(reply), ...reply.services.flatMap((service) => ['', ...serviceLines(service)])]
   return `${lines.join('\n')}\n`
 }
 
-function head(reply: ExplainReply): string[] {
+function head(reply: ExplanationReply): string[] {
   const { name, type, client, zone, answer, place, why } = reply
   const rows = [
     ['Question', `${name} ${type}, from ${client}`],
@@ -35,7 +34,13 @@ function head(reply: ExplainReply): string[] {
   ]
 }
 
-function placeText({ continent, country, subdivision, asn, location }: NonNullable<ExplainReply['place']>) {
+function placeText({
+  continent,
+  country,
+  subdivision,
+  asn,
+  location,
+}: NonNullable<ExplanationReply['place']>) {
   const parts = [
     continent,
     country,
@@ -51,7 +56,7 @@ function degrees(value: number): string {
   return String(Math.round(value * 100) / 100)
 }
 
-function answerText({ answer, client }: ExplainReply): string {
+function answerText({ answer, client }: ExplanationReply): string {
   const { rcode, authoritative, ttl, scope, byChance } = answer
   const parts = [rcode]
   if (authoritative) parts.push('authoritative')

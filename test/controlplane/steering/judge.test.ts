@@ -1,8 +1,6 @@
 import t from 'tap'
-import type { Member, Pool } from '../../../src/controlplane/model/pool.ts'
-import { needsAddresses } from '../../../src/controlplane/steering/conditions.ts'
-import { judgePool, memberReasons } from '../../../src/controlplane/steering/judge.ts'
-import { poolCondition } from '../../../src/controlplane/steering/pool-condition.ts'
+import { type Member, needsAddresses, type Pool } from '../../../src/controlplane/model/pool.ts'
+import { judgePool, memberReasons, poolCondition } from '../../../src/controlplane/steering/judge.ts'
 import { buildPool, conditionsOf, type MemberPicture, resolutionOf } from './world.ts'
 
 function judge(picture: MemberPicture, changes: Partial<Pool> = {}, settings = {}, conditions = {}) {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { stableKey } from '../../../src/dataplane/image/stable-key.ts'
 import { answer, choicesOf, type World } from './world.ts'
 
@@ -90,7 +90,7 @@ t.test('what is one branch is one node', async (t) => {
     },
     areas: { www: { mapSlot: 3, areas: [[0], [1], [2], [0], [2]] } },
   })
-  t.ok(plan.kind === 'located' && plan.map === 3)
+  t.ok(plan.kind === 'located' && plan.mapSlot === 3)
   if (plan.kind !== 'located') return
   const [eu, us, both] = plan.areas
   t.equal(plan.areas[3], eu)

@@ -32,7 +32,7 @@ t.test('a pool that answers by its own policy says so', async (t) => {
     'pool eu up used: first choice, the first that is up; ' +
       'down (0 of 1 member up, minUp 0), answers by its own servfail',
   )
-  t.match(answer(world).selection.judgement.choices[0], { outcome: 'servfail' })
+  t.match(answer(world).selection, { by: 'up', tree: { by: 'servfail' } })
 })
 
 t.test('a policy that has nothing to answer with leaves the pool down', async (t) => {
@@ -44,7 +44,7 @@ t.test('a policy that has nothing to answer with leaves the pool down', async (t
     const members = { ...three, eu: '', empty: '' }
     const { text, selection } = answer({ members, pools: { eu }, services: { www: { choices } } })
     t.equal(text, 'us: u', eu.whenAllDown)
-    t.match(selection.judgement.choices[0], { up: false, outcome: null })
+    t.match(selection.judgement.choices[0], { up: false, used: false })
   }
 })
 
@@ -105,7 +105,7 @@ t.test('areas', async (t) => {
   t.match(inArea(far, 2)[2], /^used: .*or of the default list is up/)
   const { plan } = answer(far)
   t.ok(
-    plan.kind === 'located' && plan.map === 5 && new Set(plan.areas).size === 1,
+    plan.kind === 'located' && plan.mapSlot === 5 && new Set(plan.areas).size === 1,
     'one node for all that are equal',
   )
 })
@@ -236,7 +236,7 @@ t.test('last-known makes the whole answer that there was', async (t) => {
   t.equal(answer(steered({ steer: 'latency' }, [us])).text, 'us: u')
   const nothing = answer(steered({}, [asia]))
   t.equal(nothing.text, 'eu: e f', 'nothing of it is left: serve-all')
-  t.equal(nothing.selection.outcome, 'serve-all')
+  t.equal(nothing.selection.by, 'serve-all')
   t.same(
     whys(nothing.selection.judgement)[0],
     'pool eu used: down: 0 of 2 members up, minUp 0; answers by serve-all',

@@ -5,7 +5,7 @@ import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { AnswerReader, allocateCounters, Counters, readCounters } from '../../../src/dataplane/counters.ts'
 import { type AnswerSettings, defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
 import type { LocationRanges } from '../../../src/dataplane/image/location-ranges.ts'
-import type { PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { Random } from '../../../src/dataplane/random.ts'
 import {
