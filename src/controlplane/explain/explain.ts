@@ -37,7 +37,7 @@ export interface ExplainSources {
     settled(signal: AbortSignal): Promise<void>
   }
   answer(question: ExplainQuestion): AnswerTrace
-  /** Of a pool that no choice names, by which a policy answers. */
+  /** Judges a pool that no choice names, by which a policy answers. */
   judge(pool: Pool): PoolJudgement
   resolution(host: string): Resolution
   placeOf(address: AddressText, signal: AbortSignal): Promise<Place>

@@ -25,7 +25,7 @@ export interface Level {
   readonly met: boolean
   /** Position in its choices of the one that was taken; null when none was, or it was not met. */
   readonly taken: number | null
-  /** Of `geo` and `nearest`, the area that the client is in; null when that was not asked. */
+  /** The area that the client is in, for `geo` and `nearest`; null when that was not asked. */
   readonly area: number | null
 }
 
@@ -69,7 +69,7 @@ interface Turn {
 /** By service. */
 type Turns = Map<string, Turn>
 
-/** Of a service that is up. */
+/** The turns from a service that is up down to the pool. */
 function stepsDown(asked: ServiceJudgement, way: PlanWalk['way']): Turns {
   const turns: Turns = new Map()
   const steps = [...way]

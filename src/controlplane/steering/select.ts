@@ -44,7 +44,7 @@ export interface Situation {
   readonly services: ReadonlyMap<string, Service>
   readonly conditions: Conditions
   readonly lastKnown: LastKnown
-  /** Of a service that steers by `geo` or `nearest`; null while there is no map, and every client is in area 0. */
+  /** What a service that steers by `geo` or `nearest` goes by; null while there is no map, and every client is in area 0. */
   areas(service: string): ServiceAreas | null
 }
 
@@ -69,9 +69,12 @@ interface JudgedService {
 export class Round {
   readonly #situation: Situation
   readonly #pool = once((name) => this.#judgePool(name))
-  readonly #service = once(
+  readonly #service = once<JudgedService>(
     (name) => this.#judgeService(this.#find(name)),
-    (name) => downService(this.#find(name)),
+    (name) => {
+      const judgement = { service: this.#find(name), up: false, choices: [], areas: null }
+      return { kind: 'service', judgement, option: null }
+    },
   )
   /** The answers that there were. */
   readonly #rememberedPool = once((name) => this.#recallPool(name))
@@ -94,7 +97,7 @@ export class Round {
     return { judgement: markServed(judgement, served, by), by, tree }
   }
 
-  /** Of a pool that there is. */
+  /** Judges a pool that there is. */
   judgePool(pool: string): PoolJudgement {
     return this.#pool(pool).judgement
   }
@@ -116,16 +119,15 @@ export class Round {
       kind === 'pool' ? this.#pool(name) : this.#service(name),
     )
     const options = judged.map(({ option }) => option)
-    if (options.every((option) => option === null)) return downService(service, judged, areas)
-    const { tree, used, why } = compose(service, options, areas, this.#situation.lastKnown)
-    const choices = judged.map((one, index) =>
-      judgeChoice(service.choices[index]!, one, used.has(index), () => why(index)),
-    )
-    return {
-      kind: 'service',
-      judgement: { service, up: true, choices, areas },
-      option: { tree, latencyMs: lowest(options, used) },
-    }
+    const up = options.some((option) => option !== null)
+    const composed = up ? compose(service, options, areas, this.#situation.lastKnown) : null
+    const choices = judged.map((one, index) => {
+      const why = one.option === null ? '' : composed!.why(index)
+      return judgeChoice(service.choices[index]!, one, composed?.used.has(index) ?? false, why)
+    })
+    const option =
+      composed === null ? null : { tree: composed.tree, latencyMs: lowest(options, composed.used) }
+    return { kind: 'service', judgement: { service, up, choices, areas }, option }
   }
 
   #answerAllDown(service: Service): { readonly by: AnsweredBy; readonly tree: AnswerTree } {
@@ -165,7 +167,7 @@ export class Round {
     return met.flatMap(({ kind, name }) => (kind === 'pool' ? [this.judgePool(name)] : []))
   }
 
-  /** Of the first of these pools that has something to answer with, best something that the operator did not take out. */
+  /** The first of these pools that has something to answer with, best something that the operator did not take out. */
   #whole(by: AnsweredBy, judgements: readonly PoolJudgement[]): PoolAnswer {
     const { conditions } = this.#situation
     const answers = judgements.flatMap((judgement) => wholeAnswer(by, judgement, conditions) ?? [])
@@ -197,34 +199,26 @@ export class Round {
   }
 }
 
-function downService(
-  service: Service,
-  judged: readonly (JudgedPool | JudgedService)[] = [],
-  areas: ServiceAreas | null = null,
-): JudgedService {
-  const choices = judged.map((one, index) => judgeChoice(service.choices[index]!, one, false, () => ''))
-  return { kind: 'service', judgement: { service, up: false, choices, areas }, option: null }
-}
-
-/** @param why it is used or is not; asked for a choice that is up */
+/** @param why it is used or is not, if it is up */
 function judgeChoice(
   choice: Choice,
   judged: JudgedPool | JudgedService,
   used: boolean,
-  why: () => string,
+  why: string,
 ): ChoiceJudgement {
   const { option } = judged
   const up = option !== null
   const state = { key: choiceKey(choice), up, used, latencyMs: option?.latencyMs ?? null }
   if (judged.kind === 'service') {
     const { kind, judgement } = judged
-    return { ...state, kind, judgement, why: up ? why() : 'down: none of its choices is up' }
+    return { ...state, kind, judgement, why: up ? why : 'down: none of its choices is up' }
   }
   const { kind, judgement } = judged
   const { reason } = poolCondition(judgement)
-  const by = judged.option?.tree.by ?? 'up'
+  if (judged.option === null) return { ...state, kind, judgement, why: `down: ${reason}` }
+  const { by } = judged.option.tree
   const own = by === 'up' ? '' : `; down (${reason}), answers by its own ${by}`
-  return { ...state, kind, judgement, why: up ? `${why()}${own}` : `down: ${reason}` }
+  return { ...state, kind, judgement, why: `${why}${own}` }
 }
 
 /** Says of choices that are down that they are answered from all the same. */
@@ -261,7 +255,7 @@ function missingService(name: string): Service {
   }
 }
 
-/** Of the members that serve and have been timed. */
+/** The mean of the members that serve and have been timed. */
 function meanLatency({ pool, members }: PoolJudgement, conditions: Conditions): number | null {
   if (pool.monitor === null) return null
   const times = members.flatMap(({ member, serves }) =>
@@ -270,7 +264,7 @@ function meanLatency({ pool, members }: PoolJudgement, conditions: Conditions): 
   return times.length === 0 ? null : times.reduce((sum, time) => sum + time, 0) / times.length
 }
 
-/** Of the choices that are used: the others don't say how long anybody waits. */
+/** The lowest latency of the choices that are used: the others don't say how long anybody waits. */
 function lowest(options: Options, used: ReadonlySet<number>): number | null {
   const times = [...used].flatMap((index) => options[index]?.latencyMs ?? [])
   return times.length === 0 ? null : Math.min(...times)

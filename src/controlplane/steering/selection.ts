@@ -59,7 +59,7 @@ export interface ServiceJudgement {
   readonly up: boolean
   /** In the order of the service. */
   readonly choices: readonly ChoiceJudgement[]
-  /** Of `geo` and `nearest`; null while there is no map. See `explainArea`. */
+  /** What `geo` and `nearest` go by; null while there is no map. See `explainArea`. */
   readonly areas: ServiceAreas | null
 }
 

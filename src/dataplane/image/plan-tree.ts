@@ -125,7 +125,7 @@ export interface AnswerNode {
   /** `servfail` answers nothing else; no `addresses` is NODATA; `cname` is one CNAME, whatever the type of the question. */
   readonly gives: 'addresses' | 'servfail' | 'cname'
   readonly select: 'rotate' | 'weighted' | 'hash'
-  /** Of `hash`. */
+  /** Given for `hash`. */
   readonly prefix?: KeyPrefix
   /** Most candidates in one answer. */
   readonly answers: number
@@ -134,7 +134,7 @@ export interface AnswerNode {
   readonly expiresAtSeconds?: number
   /** At most `maxCandidates`, of both families. */
   readonly candidates: readonly Candidate[]
-  /** Of one that gives `cname`, at least one and at most `maxCandidates`; one of them is chosen by `select`. */
+  /** Given for `cname`: at least one and at most `maxCandidates`, of which one is chosen by `select`. */
   readonly cnames?: readonly CnameCandidate[]
 }
 

@@ -97,7 +97,7 @@ export class Candidates {
     return this.words[this.#counters + index]!
   }
 
-  /** Of a leaf that selects by weight. */
+  /** Asked for a leaf that selects by weight. */
   weight(index: number): number {
     return this.words[this.#weights + index]!
   }
@@ -112,7 +112,7 @@ export class Candidates {
 export class Leaf {
   /** Leaves are numbered from 0 as a walk of the tree, first children first, meets them. */
   readonly number: number
-  /** Of the image; `Candidates.wire` points into it. */
+  /** The image; `Candidates.wire` points into it. */
   readonly bytes: Uint8Array
   readonly servfail: boolean
   /** UNIX seconds; 0 for never. */
