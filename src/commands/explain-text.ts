@@ -2,19 +2,21 @@
  * An explanation for people: first what is answered and why, then for each service its choices, and its pools with their
  * members. What this answer came by is marked with an asterisk. Columns that say nothing are left out.
  */
-import type { ExplanationReply } from '../controlplane/api/operations/explain.ts'
+import type { ExplainReply } from '../controlplane/api/operations/explain.ts'
 
-type Service = ExplanationReply['services'][number]
+export type { ExplainReply }
+
+type Service = ExplainReply['services'][number]
 type Level = Service['levels'][number]
 type Pool = Service['pools'][number]
 type Member = Pool['members'][number]
 
-export function explainText(reply: ExplanationReply): string {
+export function explainText(reply: ExplainReply): string {
   const lines = [...head(reply), ...reply.services.flatMap((service) => ['', ...serviceLines(service)])]
   return `${lines.join('\n')}\n`
 }
 
-function head(reply: ExplanationReply): string[] {
+function head(reply: ExplainReply): string[] {
   const { name, type, client, zone, answer, place, why } = reply
   const rows = [
     ['Question', `${name} ${type}, from ${client}`],
@@ -34,13 +36,7 @@ function head(reply: ExplanationReply): string[] {
   ]
 }
 
-function placeText({
-  continent,
-  country,
-  subdivision,
-  asn,
-  location,
-}: NonNullable<ExplanationReply['place']>) {
+function placeText({ continent, country, subdivision, asn, location }: NonNullable<ExplainReply['place']>) {
   const parts = [
     continent,
     country,
@@ -56,7 +52,7 @@ function degrees(value: number): string {
   return String(Math.round(value * 100) / 100)
 }
 
-function answerText({ answer, client }: ExplanationReply): string {
+function answerText({ answer, client }: ExplainReply): string {
   const { rcode, authoritative, ttl, scope, byChance } = answer
   const parts = [rcode]
   if (authoritative) parts.push('authoritative')

@@ -1,12 +1,11 @@
 import { parseArgs } from 'node:util'
 import { UsageError } from '../config.ts'
-import type { ExplanationReply } from '../controlplane/api/operations/explain.ts'
 import { parseAddress } from '../dataplane/wire/address.ts'
 import { parseHostname } from '../dataplane/wire/name.ts'
 import { parseType } from '../dataplane/wire/rdata.ts'
 import { TextError } from '../dataplane/wire/text-error.ts'
 import { askApi, readApiServer } from './api-server.ts'
-import { explainText } from './explain-text.ts'
+import { type ExplainReply, explainText } from './explain-text.ts'
 
 /** `pooldns explain NAME [TYPE]`: what a running server answers, and why, on standard output. */
 export async function explainCommand(args: readonly string[]): Promise<void> {
@@ -21,7 +20,7 @@ export async function explainCommand(args: readonly string[]): Promise<void> {
   if (flags.client !== undefined) query.set('client', flags.client)
   const response = await askApi(server, `/v1/explain?${query}`, {})
   if (flags.json === true) process.stdout.write(`${await response.text()}\n`)
-  else process.stdout.write(explainText((await response.json()) as ExplanationReply))
+  else process.stdout.write(explainText((await response.json()) as ExplainReply))
 }
 
 function parse(args: readonly string[]) {

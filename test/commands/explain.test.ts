@@ -1,8 +1,7 @@
 /** What the command refuses before it asks anybody, and the text that it makes; it is run against a server in `e2e`. */
 import t from 'tap'
 import { explainCommand } from '../../src/commands/explain.ts'
-import { explainText } from '../../src/commands/explain-text.ts'
-import type { ExplanationReply } from '../../src/controlplane/api/operations/explain.ts'
+import { type ExplainReply, explainText } from '../../src/commands/explain-text.ts'
 
 t.test('what is refused', async (t) => {
   delete process.env.POOLDNS_SERVER
@@ -22,7 +21,7 @@ t.test('what is refused', async (t) => {
   }
 })
 
-type Member = ExplanationReply['services'][number]['pools'][number]['members'][number]
+type Member = ExplainReply['services'][number]['pools'][number]['members'][number]
 
 const up: Member = {
   name: 'fra-1',
@@ -46,7 +45,7 @@ const up: Member = {
   },
 }
 
-const reply: ExplanationReply = {
+const reply: ExplainReply = {
   name: 'www.example.test',
   type: 'A',
   client: '198.51.100.7',

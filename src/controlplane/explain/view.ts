@@ -1,7 +1,6 @@
 /** Explanations as JSON. What is known of a member beside them the API says everywhere alike, so it hands that in. */
 import Type, { type TSchema } from 'typebox'
-import { rcodes } from '../../dataplane/wire/constants.ts'
-import type { Vitals } from '../health/checker.ts'
+import { rcodeName } from '../../dataplane/wire/constants.ts'
 import { type HealthState, healthStates } from '../model/observation.ts'
 import type { Override } from '../model/override.ts'
 import { allDownPolicies, type Member, type Pool, poolSelects } from '../model/pool.ts'
@@ -145,8 +144,19 @@ export function explanationView<Status extends TSchema>(status: Status) {
   return Type.Object({ ...explanationFields, services: Type.Array(ServiceView, { description }) })
 }
 
+/** What the checks of a member come to. */
+interface Vitals {
+  /** Whether verdicts count towards a change of its state. */
+  readonly near: boolean
+  readonly weightPercent: number | null
+  readonly latencyMs: number | null
+  /** What this node has measured itself. */
+  readonly own: { readonly state: HealthState; readonly reason: string }
+}
+
 /** What is known of members now. */
 export interface MemberViews<Status> {
+  /** Null for one that is not checked. */
   vitals(pool: string, member: string): Vitals | null
   status(pool: Pool, member: Member, override: Override | null): Status
 }
@@ -172,11 +182,6 @@ export function presentExplanation<Status extends { readonly state: HealthState 
     place,
     services: services.map((service) => presentService(service, members)),
   }
-}
-
-function rcodeName(rcode: number): string {
-  const name = Object.entries(rcodes).find(([, number]) => number === rcode)?.[0]
-  return name?.toUpperCase() ?? `RCODE${rcode}`
 }
 
 function presentRecord({ name, ttlSeconds, type, data }: Explanation['answer']['answers'][number]) {

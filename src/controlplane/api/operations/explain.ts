@@ -28,7 +28,7 @@ const ExplainQuery = Type.Object(
 )
 
 export const ExplanationView = explanationView(MemberStatus)
-export type ExplanationReply = Static<typeof ExplanationView>
+export type ExplainReply = Static<typeof ExplanationView>
 
 export function explainRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get(
@@ -48,7 +48,7 @@ export function explainRoutes(app: FastifyInstance, context: ApiContext): void {
         },
       },
     },
-    async (request): Promise<ExplanationReply> => {
+    async (request): Promise<ExplainReply> => {
       const question = readQuestion(request.query as Static<typeof ExplainQuery>, clientAddress(request))
       return presentExplanation(await context.explain(question), {
         vitals: context.health.vitals,
