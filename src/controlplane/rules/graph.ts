@@ -38,8 +38,9 @@ export function reach<T>(
   const open = [...from].reverse()
   while (open.length > 0) {
     const thing = open.pop()!
-    if (found.has(keyOf(thing))) continue
-    found.set(keyOf(thing), thing)
+    const key = keyOf(thing)
+    if (found.has(key)) continue
+    found.set(key, thing)
     for (const inner of next(thing).toReversed()) open.push(inner)
   }
   return [...found.values()]
