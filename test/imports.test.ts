@@ -203,6 +203,8 @@ t.test('the rules find what is wrong', async (t) => {
     ['controlplane/model/pool.ts', 'src/controlplane/rules/graph.ts'],
     ['controlplane/health/checker.ts', 'src/controlplane/steering/plan.ts'],
     ['controlplane/steering/select.ts', 'src/controlplane/serve/publisher.ts'],
+    ['controlplane/catalog/catalog.ts', 'src/controlplane/health/checker.ts'],
+    ['controlplane/explain/view.ts', 'src/controlplane/api/context.ts'],
     ['controlplane/api/server.ts', 'prom-client'],
     ['controlplane/serve/publisher.ts', 'pino'],
     ['telemetry/log.ts', 'src/controlplane/model/pool.ts'],

@@ -8,19 +8,10 @@ import { putZone } from '../store/zones.ts'
 
 /** Creates or replaces what a configuration holds, what is named before what names it. Leaves everything else alone. */
 export async function applyConfiguration(write: Write, configuration: Configuration): Promise<void> {
-  for (const monitor of ordered(configuration.monitors, partsOf)) await putMonitor(write, monitor, {})
+  for (const monitor of namedFirst(configuration.monitors, partsOf)) await putMonitor(write, monitor, {})
   // Two pools may be each other's fallback, so no order would do.
   const coming = new Set(configuration.pools.map(({ name }) => name))
   for (const pool of configuration.pools) await putPool(write, pool, {}, coming)
   for (const zone of configuration.zones) await putZone(write, zone, {})
-  for (const service of ordered(configuration.services, nestedIn)) await putService(write, service, {})
-}
-
-/** The items, each behind those that it names. */
-function ordered<T extends { readonly name: string }>(
-  items: readonly T[],
-  namedBy: (item: T) => readonly string[],
-): T[] {
-  const byName = new Map(items.map((item) => [item.name, item]))
-  return namedFirst(new Map(items.map((item) => [item.name, namedBy(item)]))).map((name) => byName.get(name)!)
+  for (const service of namedFirst(configuration.services, nestedIn)) await putService(write, service, {})
 }

@@ -43,13 +43,8 @@ export function routeOf({ judgement, by, tree }: Selection, walk: PlanWalk): Rou
   const turns = by === 'up' ? stepsDown(judgement, walk.way) : stepsTo(judgement, answer?.pool?.name)
   const judgements = reach([judgement], servicesBelow, ({ service }) => service.name)
   const levels = judgements.map((level): Level => {
-    const turn = turns.get(level.service.name)
-    return {
-      judgement: level,
-      met: turn !== undefined,
-      taken: turn?.taken ?? null,
-      area: turn?.area ?? null,
-    }
+    const { taken, area } = turns.get(level.service.name) ?? { taken: null, area: null }
+    return { judgement: level, met: taken !== null, taken, area }
   })
   const drawn = levels.some(({ met, judgement: { service, choices } }) => {
     return met && service.steer === 'weighted' && choices.filter(({ used }) => used).length > 1

@@ -144,20 +144,18 @@ export function explanationView<Status extends TSchema>(status: Status) {
   return Type.Object({ ...explanationFields, services: Type.Array(ServiceView, { description }) })
 }
 
-/** What the checks of a member come to. */
-interface Vitals {
-  /** Whether verdicts count towards a change of its state. */
-  readonly near: boolean
-  readonly weightPercent: number | null
-  readonly latencyMs: number | null
-  /** What this node has measured itself. */
-  readonly own: { readonly state: HealthState; readonly reason: string }
-}
-
 /** What is known of members now. */
 export interface MemberViews<Status> {
-  /** Null for one that is not checked. */
-  vitals(pool: string, member: string): Vitals | null
+  /** What checking it comes to, and what this node has measured itself (`own`); null for one that is not checked. */
+  vitals(
+    pool: string,
+    member: string,
+  ): {
+    readonly near: boolean
+    readonly weightPercent: number | null
+    readonly latencyMs: number | null
+    readonly own: { readonly state: HealthState; readonly reason: string }
+  } | null
   status(pool: Pool, member: Member, override: Override | null): Status
 }
 

@@ -61,9 +61,14 @@ export function namersOf(
   return namers
 }
 
-/** The names, each behind those that it names; what leads into a circle comes last. */
-export function namedFirst(graph: Graph): string[] {
-  return [...new Set([...heightsOf(graph).keys(), ...graph.keys()])]
+/** Things, each behind those that it names; what leads into a circle comes last. */
+export function namedFirst<T extends { readonly name: string }>(
+  things: readonly T[],
+  namesOf: (thing: T) => readonly string[],
+): T[] {
+  const byName = new Map(things.map((thing) => [thing.name, thing]))
+  const graph = new Map(things.map((thing) => [thing.name, namesOf(thing)]))
+  return inOrder(graph).map((name) => byName.get(name)!)
 }
 
 /**
@@ -133,7 +138,7 @@ export function nestingProblems(graph: Graph): NestingProblem[] {
 /** One problem for each name that leads to too many, again and again; of circles others speak. */
 export function expansionProblems(graph: Graph): NestingProblem[] {
   const sizes = new Map<string, number>()
-  for (const name of namedFirst(graph)) {
+  for (const name of inOrder(graph)) {
     const size = graph.get(name)!.reduce((sum, one) => sum + (sizes.get(one) ?? 1), 0)
     sizes.set(name, Math.max(1, size))
   }
@@ -141,6 +146,10 @@ export function expansionProblems(graph: Graph): NestingProblem[] {
     const size = sizes.get(name)!
     return size <= maxExpanded ? [] : [{ name, message: `comes to ${size} parts, more than ${maxExpanded}` }]
   })
+}
+
+function inOrder(graph: Graph): string[] {
+  return [...new Set([...heightsOf(graph).keys(), ...graph.keys()])]
 }
 
 /**

@@ -52,7 +52,7 @@ export function compose(
       return share(service, options)
     case 'geo':
     case 'nearest':
-      return locate(options, areas ?? anywhere(service))
+      return locate(options, areasOf({ service, areas }))
     case 'latency':
       return fastest(service, options, lastKnown.services.get(service.name)?.[0])
   }
@@ -101,14 +101,10 @@ function share({ choices, steer, hashPrefix }: Service, options: Options): Compo
   return { tree, used, why }
 }
 
-/** The areas of a service that steers by `geo` or `nearest`, map or no map. */
-export function areasOf({ service, areas }: ServiceJudgement): ServiceAreas {
-  return areas ?? anywhere(service)
-}
-
-/** While there is no map, every client is in area 0. */
-function anywhere({ choices, geo }: Service): ServiceAreas {
-  return { mapSlot: 0, areas: [geo?.default ?? choices.map((_, index) => index)] }
+/** The areas of a service that steers by `geo` or `nearest`. While there is no map, every client is in area 0. */
+export function areasOf({ service, areas }: Pick<ServiceJudgement, 'service' | 'areas'>): ServiceAreas {
+  const { choices, geo } = service
+  return areas ?? { mapSlot: 0, areas: [geo?.default ?? choices.map((_, index) => index)] }
 }
 
 /** The list that a client's choice came from: its area's, the default one, or simply all of them. */
@@ -213,18 +209,7 @@ function milliseconds(time: number): string {
   return `${time < 10 ? Math.round(time * 10) / 10 : Math.round(time)} ms`
 }
 
-const ordinals = [
-  'first',
-  'second',
-  'third',
-  'fourth',
-  'fifth',
-  'sixth',
-  'seventh',
-  'eighth',
-  'ninth',
-  'tenth',
-]
+const ordinals = 'first second third fourth fifth sixth seventh eighth ninth tenth'.split(' ')
 
 function ordinal(index: number): string {
   return ordinals[index] ?? `${index + 1}th`

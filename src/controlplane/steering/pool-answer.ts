@@ -9,7 +9,6 @@ import {
   isDrained,
   isTakenOut,
   judgePool,
-  type MemberJudgement,
   type PoolJudgement,
   poolCondition,
 } from './judge.ts'
@@ -28,13 +27,16 @@ export function emptyAnswer(by: 'nodata' | 'servfail'): PoolAnswer {
   return { kind: 'answer', by, pool: null, members: [], unsettled: true }
 }
 
-/** A pool as if nothing had been measured; null when it has nothing to answer with. */
+/** Members of a pool as if nothing had been measured; null when they have nothing to answer with. */
 export function wholeAnswer(
   by: AnsweredBy,
-  { pool, members }: PoolJudgement,
+  { pool, members }: Pick<PoolJudgement, 'pool' | 'members'>,
   conditions: Conditions,
 ): PoolAnswer | null {
-  return answerOf(by, pool, members, conditions)
+  const able = members.filter(({ member }) => canServe(pool, member, conditions))
+  if (able.length === 0) return null
+  const wanted = able.filter((judgement) => !isTakenOut(judgement))
+  return { kind: 'answer', by, pool, members: wanted.length > 0 ? wanted : able, unsettled: true }
 }
 
 /** The members that a pool was answered with when it was up; null when they are not known, or gone. */
@@ -45,19 +47,7 @@ export function rememberedAnswer(
 ): PoolAnswer | null {
   const names = new Set(lastKnown.pools.get(pool.name))
   const remembered = members.filter(({ member }) => names.has(member.name))
-  return answerOf('last-known', pool, remembered, conditions)
-}
-
-function answerOf(
-  by: AnsweredBy,
-  pool: Pool,
-  members: readonly MemberJudgement[],
-  conditions: Conditions,
-): PoolAnswer | null {
-  const able = members.filter(({ member }) => canServe(pool, member, conditions))
-  if (able.length === 0) return null
-  const wanted = able.filter((judgement) => !isTakenOut(judgement))
-  return { kind: 'answer', by, pool, members: wanted.length > 0 ? wanted : able, unsettled: true }
+  return wholeAnswer('last-known', { pool, members: remembered }, conditions)
 }
 
 /**

@@ -48,19 +48,14 @@ export interface Situation {
   areas(service: string): ServiceAreas | null
 }
 
-interface JudgedPool {
-  readonly kind: 'pool'
-  readonly judgement: PoolJudgement
+interface Judged<Kind, Judgement, Answer extends AnswerTree> {
+  readonly kind: Kind
+  readonly judgement: Judgement
   /** Null when it is down. */
-  readonly option: (Option & { readonly tree: PoolAnswer }) | null
+  readonly option: (Option & { readonly tree: Answer }) | null
 }
-
-interface JudgedService {
-  readonly kind: 'service'
-  readonly judgement: ServiceJudgement
-  /** Null when it is down. */
-  readonly option: Option | null
-}
+type JudgedPool = Judged<'pool', PoolJudgement, PoolAnswer>
+type JudgedService = Judged<'service', ServiceJudgement, AnswerTree>
 
 /**
  * One moment: what several choices name is judged once, so that its answer is one object, and so is what several services
