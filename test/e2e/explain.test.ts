@@ -287,7 +287,7 @@ async function pooldns(...args: readonly string[]) {
   return { stdout, stderr, code: await code }
 }
 
-t.test('the command', async (t) => {
+t.test('the command prints what the API says, as text and as JSON', async (t) => {
   const asJson = await pooldns('explain', 'near.example.test', '--client', fromZurich, '--json')
   t.match(asJson, { code: 0, stderr: '' })
   t.same(JSON.parse(asJson.stdout), await explain('near.example.test', 'A', fromZurich))

@@ -32,7 +32,7 @@ const members = { eu: 'e1 up, e2 up', us: 'u1 up', asia: 'a1 up', dead: 'd1 down
 const choices = choicesOf('eu', 'us', 'asia')
 const areas = (...lists: number[][]): ServiceAreas => ({ mapSlot: 0, areas: lists })
 
-t.test('through areas, nested', async (t) => {
+t.test('a query goes through the areas of nested services', async (t) => {
   const world: World = {
     members,
     services: {
@@ -48,7 +48,7 @@ t.test('through areas, nested', async (t) => {
   t.same(taken(routeThrough(withoutMap)), ['service inner', 'pool asia in area 0'])
 })
 
-t.test('a level that was not met', async (t) => {
+t.test('a level that was not met took no choice', async (t) => {
   const { levels } = routeThrough({
     members,
     services: { www: { choices: choicesOf('eu', 'service inner') }, inner: { choices } },
@@ -59,7 +59,7 @@ t.test('a level that was not met', async (t) => {
   ])
 })
 
-t.test('what depends on chance', async (t) => {
+t.test('what is drawn or takes turns depends on chance, what is hashed does not', async (t) => {
   const one = (pools: World['pools'], text: MemberPicture = 'e1 up, e2 up'): World => ({
     members: { eu: text },
     pools: pools!,
@@ -83,7 +83,7 @@ t.test('what depends on chance', async (t) => {
   t.equal(byChance({ members, services: { www: { choices, steer: 'hash' } } }), false)
 })
 
-t.test('when nothing is up', async (t) => {
+t.test('when nothing is up, the route leads to the pool that the policy answers with', async (t) => {
   const down = { eu: 'e1 down', us: 'u1 down', asia: 'a1 down' }
   const world = (www: World['services'][string], known?: World['known']): World => ({
     members: down,
@@ -110,7 +110,7 @@ t.test('when nothing is up', async (t) => {
   t.equal(fallback.answer?.pool?.name, 'us')
 })
 
-t.test('a walk of another plan', async (t) => {
+t.test('a walk of another plan says nothing of the answer', async (t) => {
   const { selection } = answer({ members, services: { www: { choices } } })
   t.equal(routeOf(selection, { leaf: 7, way: [] }).answer, null)
 })

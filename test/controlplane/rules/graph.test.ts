@@ -13,7 +13,7 @@ import {
 const graphOf = (ways: Record<string, string>) =>
   new Map(Object.entries(ways).map(([name, named]) => [name, named.split(' ').filter((one) => one !== '')]))
 
-t.test('circles, each once', async (t) => {
+t.test('each circle is told once', async (t) => {
   t.same(nestingProblems(graphOf({})), [])
   t.same(nestingProblems(graphOf({ a: 'b c', b: 'c nowhere', c: '' })), [])
   t.same(nestingProblems(graphOf({ a: 'a' })), [{ name: 'a', message: 'leads back to itself: a -> a' }])
@@ -25,7 +25,7 @@ t.test('circles, each once', async (t) => {
   )
 })
 
-t.test('ways that are too long', async (t) => {
+t.test('ways that are too long are told once, of any length', async (t) => {
   const chain = (length: number) =>
     new Map(Array.from({ length }, (_, i) => [`n${i}`, i + 1 < length ? [`n${i + 1}`] : []]))
   t.same(nestingProblems(chain(maxNesting)), [])

@@ -65,7 +65,7 @@ const describe = ({ candidates }: AnswerNode) =>
 const weighted = { select: 'weighted' } as const
 const hash = { select: 'hash' } as const
 
-t.test('all members, rotating', async (t) => {
+t.test('all members take turns', async (t) => {
   for (const select of ['all', 'failover'] as const) {
     const node = nodeOf(answerOf({ '192.0.2.1': 5, '192.0.2.2': 0.5, '2001:db8::1': 0 }, { select }))
     t.match(node, { kind: 'answer', gives: 'addresses', select: 'rotate', ttlSeconds: 30 })
@@ -75,7 +75,7 @@ t.test('all members, rotating', async (t) => {
   }
 })
 
-t.test('weighted members', async (t) => {
+t.test('members are drawn by weight, those of weight 0 only when no other is left', async (t) => {
   t.match(nodeOf(answerOf({ '192.0.2.1': 1 }, weighted)), { select: 'weighted', answers: 1 })
   t.equal(nodeOf(answerOf({ '192.0.2.1': 1 }, { ...weighted, answers: 4 })).answers, 4)
   t.same(describe(nodeOf(answerOf({ '192.0.2.1': 7, '192.0.2.2': 0, '192.0.2.3': 3 }, weighted))), [
@@ -91,7 +91,7 @@ t.test('weighted members', async (t) => {
   t.equal(mixed.length, 2, 'weight 0 is the last resort of its own family')
 })
 
-t.test('members by hash', async (t) => {
+t.test('a hash goes by the weights without slow start', async (t) => {
   const prefix = { ipv4: 20, ipv6: 48 }
   const node = nodeOf(answerOf({ '192.0.2.1': 7, '192.0.2.2': 0 }, { ...hash, hashPrefix: prefix }, 10))
   t.match(node, { select: 'hash', answers: 1, prefix })
@@ -118,7 +118,7 @@ t.test('a stable key is 32 bits of a text', async (t) => {
   t.same([stableKey(''), stableKey('web/m0')], [stableKey(''), stableKey('web/m0')])
 })
 
-t.test('nothing to answer with', async (t) => {
+t.test('nothing to answer with is NODATA or SERVFAIL', async (t) => {
   const nothing = (by: 'nodata' | 'servfail'): PoolAnswer => {
     return { kind: 'answer', by, pool: null, members: [], unsettled: true }
   }
@@ -172,7 +172,7 @@ t.test('an address that several members have is one candidate', async (t) => {
   )
 })
 
-t.test('more addresses than a plan takes', async (t) => {
+t.test('of more addresses than a plan takes every member keeps some', async (t) => {
   const many = Array.from({ length: 1500 }, (_, i) =>
     resolved(`h${i}.`, [`10.0.${i >> 8}.${i & 255}`, `10.1.${i >> 8}.${i & 255}`, `2001:db8::${i}`]),
   )
@@ -180,7 +180,7 @@ t.test('more addresses than a plan takes', async (t) => {
   t.equal(candidates.length, 3000, 'each host keeps one of each family')
 })
 
-t.test('the TTL of resolved addresses', async (t) => {
+t.test('resolved addresses are good no longer than their resolution', async (t) => {
   const later = { ...resolved('b.', ['192.0.2.2']), expiresAt: new Date(1_900_000_000_000) }
   const fresh = nodeOf(answerOf({ 'a.': 1, 'b.': 1 }), [resolved('a.', ['192.0.2.1']), later])
   t.match(fresh, { ttlSeconds: 30, expiresAtSeconds: 1_800_000_030 }, 'the first that ends, rounded down')
@@ -195,7 +195,7 @@ t.test('the TTL of resolved addresses', async (t) => {
   t.equal(nodeOf(answerOf({ 'a.': 1 }), old, 5).ttlSeconds, 5)
 })
 
-t.test('a host without addresses', async (t) => {
+t.test('a host without addresses is NODATA when it has none, SERVFAIL when that is not known', async (t) => {
   t.match(nodeOf(answerOf({ 'a.': 1 }), [resolved('a.', [], 'absent')]), {
     gives: 'addresses',
     candidates: [],
@@ -208,7 +208,7 @@ t.test('a host without addresses', async (t) => {
   }
 })
 
-t.test('a pool that is answered with a CNAME', async (t) => {
+t.test('a pool that is answered with a CNAME gives one of its hosts', async (t) => {
   const cname = (targets: Record<string, number>, changes: Partial<Pool> = {}) =>
     nodeOf(answerOf(targets, { hosts: 'cname', ...changes }))
   const names = ({ cnames = [] }: AnswerNode) =>

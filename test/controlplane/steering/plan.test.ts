@@ -18,7 +18,7 @@ function leaves(node: PlanNode): AnswerNode[] {
 const ttls = (world: World, asked?: string) =>
   leaves(answer(world, asked).plan).map(({ ttlSeconds }) => ttlSeconds)
 
-t.test('a TTL tied to health', async (t) => {
+t.test('a TTL that is tied to health is short while the answer may change soon', async (t) => {
   const rows: [string, number, string][] = [
     ['a up, b up', 300, 'all is well'],
     ['a unknown, b up', 300, 'unknown counts as up'],
@@ -81,7 +81,7 @@ t.test('a failover pool that a later tier serves', async (t) => {
   t.same(ttls(world('a drained, b up')), [10])
 })
 
-t.test('what is one branch is one node', async (t) => {
+t.test('what is one node of the selection is one node of the plan', async (t) => {
   const { plan } = answer({
     members: { eu: 'e up', us: 'u up' },
     services: {

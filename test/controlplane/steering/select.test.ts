@@ -48,7 +48,7 @@ t.test('a policy that has nothing to answer with leaves the pool down', async (t
   }
 })
 
-t.test('weights', async (t) => {
+t.test('weights say the share of each choice, and which are a last resort', async (t) => {
   const world = (members: World['members'], ...texts: string[]): World => ({
     members,
     services: { www: { steer: 'weighted', choices: choicesOf(...texts) } },
@@ -68,7 +68,7 @@ t.test('weights', async (t) => {
   )
 })
 
-t.test('areas', async (t) => {
+t.test('each area has its first choice that is up, else that of the default list, else any', async (t) => {
   const located = (members: World['members']): World => ({
     members,
     services: { www: { steer: 'geo', choices } },
@@ -123,7 +123,7 @@ t.test('without a map every client is in area 0', async (t) => {
   t.equal(answer({ ...world, areas: stale }).text, 'asia: a', 'a list of a configuration before this one')
 })
 
-t.test('latency', async (t) => {
+t.test('the fastest choice is used, the one before until another is faster by the hysteresis', async (t) => {
   const timed = (times: Record<string, number>, before?: string, changes: Partial<World> = {}): World => ({
     members: three,
     services: { www: { steer: 'latency', choices, hysteresis: 0.2 } },
@@ -159,7 +159,7 @@ t.test('latency', async (t) => {
   t.equal(answer(free).text, 'us: u', 'a pool without a monitor has no latency')
 })
 
-t.test('a nested service', async (t) => {
+t.test('a nested service is judged by itself, and is up or down to the one that names it', async (t) => {
   const nested = (members: World['members'], changes = {}): World => ({
     members,
     services: {

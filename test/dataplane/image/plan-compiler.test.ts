@@ -78,7 +78,7 @@ t.test('bounds of a whole tree', async (t) => {
   })
 })
 
-t.test('malformed trees', async (t) => {
+t.test('malformed trees are refused by the node that is wrong', async (t) => {
   const candidate = one.candidates[0]!
   const of = (weights: readonly number[]) => weights.map((weight) => ({ ...candidate, weight }))
   const half = 2 ** 31
