@@ -6,7 +6,6 @@
  * a write touches. Everything here comes to an end all the same where there is a circle, for rows that were written by hand
  * may have one.
  */
-import type { Monitor } from '../model/monitor.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 
@@ -18,9 +17,14 @@ export function nestedIn({ choices }: Pick<Service, 'choices'>): string[] {
   return choices.flatMap(({ kind, name }) => (kind === 'service' ? [name] : []))
 }
 
-/** Names of the monitors that a monitor judges by. */
-export function partsOf(monitor: Monitor): readonly string[] {
-  return monitor.type === 'composite' ? monitor.monitors : []
+/** Names of the monitors that a monitor judges by: those of a composite one. */
+export function partsOf({ type, monitors = [] }: Judging): readonly string[] {
+  return type === 'composite' ? monitors : []
+}
+
+interface Judging {
+  readonly type: string
+  readonly monitors?: readonly string[]
 }
 
 /**
