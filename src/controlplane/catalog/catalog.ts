@@ -6,7 +6,7 @@ import { needsAddresses, type Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { Webhook } from '../model/webhook.ts'
 import type { ZoneHead } from '../model/zone.ts'
-import { answeringPools, namersOf, nestedIn, partsOf, reach } from '../rules/graph.ts'
+import { answeringPools, namersOf, nestedIn, once, partsOf, reach } from '../rules/graph.ts'
 
 /** A zone's head with the serial of its SOA. */
 export interface CatalogZone extends ZoneHead {
@@ -63,8 +63,8 @@ export class Catalog implements CatalogParts {
   #byZone: Map<string, string[]> | undefined
   #byPool: Map<string, string[]> | undefined
   #outer: Map<string, string[]> | undefined
-  /** By service. Bounded by the services. */
-  readonly #poolsOf = new Map<string, ReadonlySet<string>>()
+  /** Bounded by the services, for nobody asks for others. */
+  readonly #poolsOf: (service: string) => ReadonlySet<string>
   #byHost: Map<string, HostedMember[]> | undefined
   #overrideIndex: OverrideIndex | undefined
 
@@ -86,6 +86,7 @@ export class Catalog implements CatalogParts {
     this.zones = parts.zones
     this.overrides = parts.overrides
     this.webhooks = parts.webhooks ?? noWebhooks
+    this.#poolsOf = once(answeringPools(this.pools, this.services))
   }
 
   /** Names of the services that lie in a zone. */
@@ -102,11 +103,7 @@ export class Catalog implements CatalogParts {
 
   /** Names of the pools that a service may be answered from; see `answeringPools`. */
   poolsOf(service: string): ReadonlySet<string> {
-    const known = this.#poolsOf.get(service)
-    if (known !== undefined) return known
-    const found = answeringPools(this.pools, this.services)(service)
-    if (this.services.has(service)) this.#poolsOf.set(service, found)
-    return found
+    return this.#poolsOf(service)
   }
 
   /** Names of the services whose answers a service has a part in, because they name it or lead to it by others. */

@@ -76,7 +76,7 @@ export function namedFirst<T extends { readonly name: string }>(
 }
 
 /**
- * Makes something of each name, once. What is made of a name may need what is made of those that it names; of one that
+ * Makes something of each name, once; bounded by the names that are asked for. What is made of a name may need what is made of those that it names; of one that
  * leads back to itself it gets `inCircle`.
  */
 export function once<T extends object | null>(
