@@ -2,9 +2,10 @@
  * An explanation for people: first what is answered and why, then for each service its choices, and its pools with their
  * members. What this answer came by is marked with an asterisk. Columns that say nothing are left out.
  */
-import type { ExplanationReply } from '../controlplane/api/operations/explain-view.ts'
+import type { ExplainReply } from '../controlplane/api/operations/explain.ts'
 
-export type ExplainReply = ExplanationReply
+export type { ExplainReply }
+
 type Service = ExplainReply['services'][number]
 type Level = Service['levels'][number]
 type Pool = Service['pools'][number]

@@ -1,19 +1,10 @@
 /** Trees of plan nodes for tests, from addresses and names. */
 
 import type { LocationRanges } from '../../src/dataplane/image/location-ranges.ts'
-import type {
-  AnswerNode,
-  HashNode,
-  KeyPrefix,
-  LocatedNode,
-  PlanNode,
-  WeightedNode,
-} from '../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode, HashNode, KeyPrefix, PlanNode } from '../../src/dataplane/image/plan-tree.ts'
+import { stableKey } from '../../src/dataplane/image/stable-key.ts'
 import { parseAddress } from '../../src/dataplane/wire/address.ts'
 import { hostnameToWire } from '../../src/dataplane/wire/name.ts'
-// It has types alone; loading it tells the coverage that nothing in it was missed.
-import '../../src/dataplane/image/plan-node.ts'
-import { stableKey } from '../../src/dataplane/image/stable-key.ts'
 
 export const prefix: KeyPrefix = { ipv4: 24, ipv6: 56 }
 
@@ -33,7 +24,7 @@ export function leaf(
 ): AnswerNode {
   return {
     kind: 'answer',
-    outcome: 'select',
+    gives: 'addresses',
     select: 'rotate',
     answers: 1,
     ttlSeconds: 30,
@@ -55,18 +46,18 @@ export function alias(
     ...rest,
     cname: hostnameToWire(target),
   }))
-  return leaf([], { outcome: 'cname', cnames, ...fields })
+  return leaf([], { gives: 'cname', cnames, ...fields })
 }
 
-export function weighted(...children: readonly (readonly [weight: number, node: PlanNode])[]): WeightedNode {
+export function weighted(...children: readonly (readonly [weight: number, node: PlanNode])[]): PlanNode {
   return { kind: 'weighted', children: children.map(([weight, node]) => ({ weight, node })) }
 }
 
 /** Children with the keys of the names that are given. */
 export function hashed(
   children: Readonly<Record<string, PlanNode>>,
-  fields: Partial<HashNode> = {},
-): HashNode {
+  fields: Partial<HashNode<AnswerNode>> = {},
+): HashNode<AnswerNode> {
   const entries = Object.entries(children)
   return {
     kind: 'hash',
@@ -76,8 +67,8 @@ export function hashed(
   }
 }
 
-export function located(map: number, ...areas: readonly PlanNode[]): LocatedNode {
-  return { kind: 'located', map, areas }
+export function located(mapSlot: number, ...areas: readonly PlanNode[]): PlanNode {
+  return { kind: 'located', mapSlot, areas }
 }
 
 /** Ranges of a map, by the addresses at which they begin. */

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import Schema from 'typebox/schema'
-import { type ExplanationReply, ExplanationView } from '../../src/controlplane/api/operations/explain-view.ts'
+import { type ExplainReply, ExplanationView } from '../../src/controlplane/api/operations/explain.ts'
 import { scopeOf, subnetQuery } from '../dataplane/answer/client-subnet.ts'
 import { node, repository, startDaemonProcess } from '../support/daemon.ts'
 import { readResponse, type TypeName, UdpClient } from '../support/dns-client.ts'
@@ -42,12 +42,12 @@ async function report(member: string, state: 'up' | 'down', weight?: number): Pr
 
 const view = Schema.Compile(ExplanationView)
 
-async function explain(name: string, type: string, client: string): Promise<ExplanationReply> {
+async function explain(name: string, type: string, client: string): Promise<ExplainReply> {
   const response = await daemon.request(`/v1/explain?${new URLSearchParams({ name, type, client })}`)
   const reply = await response.json()
   if (!response.ok) throw new Error(JSON.stringify(reply))
   if (!view.Check(reply)) throw new Error(`${JSON.stringify(reply)} does not fit its schema`)
-  return reply as ExplanationReply
+  return reply as ExplainReply
 }
 
 const rcodeNumbers: Record<string, number> = { NOERROR: 0, SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 }
@@ -55,7 +55,7 @@ const plain = (record: { name: string; ttl: number; type: string; data: string }
   [record.name, record.ttl, record.type, record.data].join(' ').replaceAll(/\.(?= |$)/g, '')
 
 /** Explains, and holds what it says of the answer against one. */
-async function agreed(t: Test, name: string, type: TypeName, client: string): Promise<ExplanationReply> {
+async function agreed(t: Test, name: string, type: TypeName, client: string): Promise<ExplainReply> {
   const reply = await explain(name, type, client)
   const octets = await dns.exchange(subnetQuery(name, type, client, client.includes(':') ? 128 : 32))
   const response = readResponse(octets)
@@ -97,7 +97,7 @@ t.test('what is said is what is answered', async (t) => {
 })
 
 /** What is said of the members of one pool, by name. */
-function membersOf(reply: ExplanationReply, pool: string) {
+function membersOf(reply: ExplainReply, pool: string) {
   const found = reply.services[0]!.pools.find(({ name }) => name === pool)!
   return Object.fromEntries(found.members.map((member) => [member.name, member]))
 }
@@ -287,7 +287,7 @@ async function pooldns(...args: readonly string[]) {
   return { stdout, stderr, code: await code }
 }
 
-t.test('the command', async (t) => {
+t.test('the command prints what the API says, as text and as JSON', async (t) => {
   const asJson = await pooldns('explain', 'near.example.test', '--client', fromZurich, '--json')
   t.match(asJson, { code: 0, stderr: '' })
   t.same(JSON.parse(asJson.stdout), await explain('near.example.test', 'A', fromZurich))

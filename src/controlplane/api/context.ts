@@ -8,7 +8,7 @@ import type { NewEvent, StoredEvent } from '../model/event.ts'
 import type { MemberReport, Resolution } from '../model/observation.ts'
 import type { WebhookStatus } from '../model/webhook.ts'
 import type { HandedOutState } from '../serve/handed-out.ts'
-import type { ConditionReport } from '../steering/pool-condition.ts'
+import type { ConditionReport } from '../steering/judge.ts'
 import type { Database } from '../store/database.ts'
 
 export interface ApiContext {

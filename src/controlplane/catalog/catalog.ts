@@ -2,12 +2,11 @@ import { matchesPattern } from '../model/glob.ts'
 import type { Monitor } from '../model/monitor.ts'
 import type { Override } from '../model/override.ts'
 import { effectiveOverride, type MemberPattern, OverrideIndex } from '../model/override-index.ts'
-import type { Pool } from '../model/pool.ts'
+import { needsAddresses, type Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { Webhook } from '../model/webhook.ts'
 import type { ZoneHead } from '../model/zone.ts'
-import { answeringPools, nestedIn } from '../rules/answering-pools.ts'
-import { needsAddresses } from '../steering/conditions.ts'
+import { answeringPools, namersOf, nestedIn, once, partsOf, reach } from '../rules/graph.ts'
 
 /** A zone's head with the serial of its SOA. */
 export interface CatalogZone extends ZoneHead {
@@ -64,8 +63,8 @@ export class Catalog implements CatalogParts {
   #byZone: Map<string, string[]> | undefined
   #byPool: Map<string, string[]> | undefined
   #outer: Map<string, string[]> | undefined
-  /** By service. Bounded by the services. */
-  readonly #poolsOf = new Map<string, ReadonlySet<string>>()
+  /** Bounded by the services, for nobody asks for others. */
+  readonly #poolsOf: (service: string) => ReadonlySet<string>
   #byHost: Map<string, HostedMember[]> | undefined
   #overrideIndex: OverrideIndex | undefined
 
@@ -87,37 +86,42 @@ export class Catalog implements CatalogParts {
     this.zones = parts.zones
     this.overrides = parts.overrides
     this.webhooks = parts.webhooks ?? noWebhooks
+    this.#poolsOf = once(answeringPools(this.pools, this.services))
   }
 
   /** Names of the services that lie in a zone. */
   servicesIn(apex: string): readonly string[] {
-    this.#byZone ??= group(this.services.values(), (service) => [service.zone])
+    this.#byZone ??= this.#services(({ zone }) => [zone])
     return this.#byZone.get(apex) ?? []
   }
 
   /** Names of the services that may be answered from a pool, by whatever service or fallback between them. */
   servicesOf(pool: string): readonly string[] {
-    this.#byPool ??= group(this.services.values(), ({ name }) => this.poolsOf(name))
+    this.#byPool ??= this.#services(({ name }) => this.poolsOf(name))
     return this.#byPool.get(pool) ?? []
   }
 
   /** Names of the pools that a service may be answered from; see `answeringPools`. */
   poolsOf(service: string): ReadonlySet<string> {
-    const known = this.#poolsOf.get(service)
-    if (known !== undefined) return known
-    const found = answeringPools(this.pools, this.services)(service)
-    if (this.services.has(service)) this.#poolsOf.set(service, found)
-    return found
+    return this.#poolsOf(service)
   }
 
   /** Names of the services whose answers a service has a part in, because they name it or lead to it by others. */
   outerServicesOf(service: string): readonly string[] {
-    this.#outer ??= group(this.services.values(), nestedIn)
-    const found = new Set([service])
-    // A set hands out what is added to it while it is walked.
-    for (const inner of found) for (const outer of this.#outer.get(inner) ?? []) found.add(outer)
-    found.delete(service)
-    return [...found]
+    this.#outer ??= this.#services(nestedIn)
+    const outer = this.#outer
+    return reach([service], (inner) => outer.get(inner) ?? []).slice(1)
+  }
+
+  /** Names of the pools whose members these monitors judge, be it as parts of others. */
+  poolsJudgedBy(monitors: Iterable<string>): readonly string[] {
+    const changed = [...monitors]
+    if (changed.length === 0) return []
+    const composites = namersOf(Array.from(this.monitors, ([name, monitor]) => [name, partsOf(monitor)]))
+    const judging = new Set(reach(changed, (part) => composites.get(part) ?? []))
+    return Array.from(this.pools.values()).flatMap(({ name, monitor }) =>
+      monitor !== null && judging.has(monitor) ? [name] : [],
+    )
   }
 
   /** The override that holds a member of a pool that there is; null when none does. */
@@ -154,6 +158,11 @@ export class Catalog implements CatalogParts {
     this.#byHost ??= Map.groupBy(hostedMembers(this.pools.values()), ({ host }) => host)
     return this.#byHost
   }
+
+  /** The names of the services by what each of them names. */
+  #services(namesOf: (service: CatalogService) => Iterable<string>): Map<string, string[]> {
+    return namersOf(Array.from(this.services, ([name, service]) => [name, namesOf(service)]))
+  }
 }
 
 function hostedMembers(pools: Iterable<Pool>): HostedMember[] {
@@ -164,19 +173,4 @@ function hostedMembers(pools: Iterable<Pool>): HostedMember[] {
         : [],
     ),
   )
-}
-
-function group(
-  services: Iterable<CatalogService>,
-  keysOf: (service: CatalogService) => Iterable<string>,
-): Map<string, string[]> {
-  const groups = new Map<string, string[]>()
-  for (const service of services) {
-    for (const key of keysOf(service)) {
-      const names = groups.get(key)
-      if (names === undefined) groups.set(key, [service.name])
-      else names.push(service.name)
-    }
-  }
-  return groups
 }

@@ -2,11 +2,9 @@
 
 import type { Configuration } from '../model/configuration.ts'
 import type { Problem } from '../model/errors.ts'
-import type { Monitor } from '../model/monitor.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Choice, Service } from '../model/service.ts'
-import { nestedIn } from '../rules/answering-pools.ts'
-import { expansionProblems, nestingProblems } from '../rules/nesting.ts'
+import { expansionProblems, nestedIn, nestingProblems, partsOf } from '../rules/graph.ts'
 import { joinPath } from './path.ts'
 
 /** All that is wrong with names. */
@@ -34,11 +32,6 @@ function monitorProblems({ monitors, pools }: Configuration): Problem[] {
     message,
   }))
   return [...missing, ...nested, ...ofPools]
-}
-
-/** Monitors that a monitor judges by. */
-export function partsOf(monitor: Monitor): readonly string[] {
-  return monitor.type === 'composite' ? monitor.monitors : []
 }
 
 /**

@@ -6,6 +6,7 @@
  * selections that the plans were made of. The two are of one moment only while nothing is being handed over, so that is
  * waited for first. Nothing here looks into the database: an explanation is about what this node does now.
  */
+import { leavesOf } from '../../dataplane/image/plan-tree.ts'
 import { enclosingHostnames, formatName } from '../../dataplane/wire/name.ts'
 import { formatRdata, typeName } from '../../dataplane/wire/rdata.ts'
 import type { Catalog } from '../catalog/catalog.ts'
@@ -14,13 +15,10 @@ import type { Place } from '../location/place.ts'
 import type { Resolution } from '../model/observation.ts'
 import type { AddressText, Member, Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
-import { type Leaf, leavesOf } from '../steering/branch.ts'
-import { areasOf } from '../steering/compose.ts'
 import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
-import type { Selection } from '../steering/selection.ts'
-import { type PlanWalk, type Way, wayOf } from '../steering/way.ts'
-import { describeAnswer, describeMember, describeService } from './explain-words.ts'
+import type { PoolAnswer, Selection } from '../steering/selection.ts'
 import type {
+  AnswerText,
   AnswerTrace,
   ExplainedMember,
   ExplainedPool,
@@ -29,6 +27,8 @@ import type {
   Explanation,
   RecordText,
 } from './explanation.ts'
+import { type PlanWalk, routeOf } from './route.ts'
+import { describeAnswer, describeMember, describeService } from './words.ts'
 
 export interface ExplainSources {
   readonly publisher: {
@@ -37,7 +37,7 @@ export interface ExplainSources {
     settled(signal: AbortSignal): Promise<void>
   }
   answer(question: ExplainQuestion): AnswerTrace
-  /** Of a pool that no choice names, by which a policy answers. */
+  /** Judges a pool that no choice names, by which a policy answers. */
   judge(pool: Pool): PoolJudgement
   resolution(host: string): Resolution
   placeOf(address: AddressText, signal: AbortSignal): Promise<Place>
@@ -53,16 +53,12 @@ export async function explain(question: ExplainQuestion, sources: ExplainSources
   await publisher.settled(signal)
   const { catalog } = publisher
   const trace = sources.answer(question)
-  const sections = readDnsSections(trace.message)
-  const answers = sections.answers.map(recordText)
-  const authorities = sections.authorities.map(recordText)
+  const read = readAnswer(trace)
   const services = trace.services.flatMap((walk) => {
     const selection = publisher.selectionInSlot(walk.plan)
-    return selection === undefined ? [] : [explainService(selection, walk, answers, sources)]
+    return selection === undefined ? [] : [explainService(selection, walk, read.answers, sources)]
   })
-  const { rcode, authoritative, ttlSeconds, scope } = trace
-  const byChance = services.some((service) => service.byChance)
-  const answer = { rcode, authoritative, ttlSeconds, scope, byChance, answers, authorities }
+  const answer = { ...read, byChance: services.some(({ byChance }) => byChance) }
   const zoneOf = (name: string) => zoneFor(catalog, name, question.type)
   const why = describeAnswer({
     question,
@@ -87,6 +83,22 @@ function zoneFor({ zones }: Catalog, name: string, type: string): string | null 
   return above ?? apexes[0] ?? null
 }
 
+function readAnswer({ message, scope }: AnswerTrace): Omit<AnswerText, 'byChance'> {
+  const sections = readDnsSections(message)
+  const answers = sections.answers.map(recordText)
+  const authorities = sections.authorities.map(recordText)
+  const ttls = (answers.length > 0 ? answers : authorities).map(({ ttlSeconds }) => ttlSeconds)
+  return {
+    // The low four bits say it all for an answer.
+    rcode: message[3]! & 0x0f,
+    authoritative: (message[2]! & 0x04) !== 0,
+    ttlSeconds: ttls.length === 0 ? null : Math.min(...ttls),
+    scope,
+    answers,
+    authorities,
+  }
+}
+
 function recordText({ owner, type, ttlSeconds, rdata }: DnsRecord): RecordText {
   return { name: formatName(owner), ttlSeconds, type: typeName(type), data: formatRdata(type, rdata) }
 }
@@ -97,9 +109,9 @@ function explainService(
   answers: readonly RecordText[],
   sources: ExplainSources,
 ): ExplainedService {
-  const way = wayOf(selection, walk)
-  const leaves = leavesOf(selection.branch)
-  const named = way.levels.flatMap(({ judgement: { choices } }) =>
+  const route = routeOf(selection, walk)
+  const leaves = leavesOf(selection.tree)
+  const named = route.levels.flatMap(({ judgement: { choices } }) =>
     choices.flatMap((choice) => (choice.kind === 'pool' ? [choice.judgement] : [])),
   )
   const judgements = new Map(named.map((judgement) => [judgement.pool.name, judgement]))
@@ -112,27 +124,27 @@ function explainService(
   )
   const pools = Array.from(judgements.values(), (judgement): ExplainedPool => {
     const { name } = judgement.pool
-    const met = way.leaf?.pool?.name === name
-    const leaf = met ? way.leaf : (leaves.find(({ pool }) => pool?.name === name) ?? null)
-    return { judgement, met, members: explainMembers(judgement, leaf, met ? data : new Set(), sources) }
+    const met = route.answer?.pool?.name === name
+    const answer = met ? route.answer : (leaves.find(({ pool }) => pool?.name === name) ?? null)
+    return { judgement, met, members: explainMembers(judgement, answer, met ? data : new Set(), sources) }
   })
-  return { ...way, selection, why: describeService(selection, way.leaf), pools }
+  return { ...route, selection, why: describeService(selection, route.answer), pools }
 }
 
 /** @param data of the records that the answer has for the service */
 function explainMembers(
   pool: PoolJudgement,
-  leaf: Leaf | null,
+  answer: PoolAnswer | null,
   data: ReadonlySet<string>,
   { publisher, resolution, now }: ExplainSources,
 ): ExplainedMember[] {
   const { name, hosts } = pool.pool
-  const answering = new Set(leaf?.members.map(({ member }) => member.name))
+  const answering = new Set(answer?.members.map(({ member }) => member.name))
   const at = now()
   return pool.members.map((judgement) => {
     const { member } = judgement
     const held = answering.has(member.name)
-    const answers = held && !isLastResort(pool.pool, judgement, leaf!)
+    const answers = held && !isLastResort(pool.pool, judgement, answer!)
     const targets =
       member.host === null
         ? [member.address]
@@ -144,7 +156,7 @@ function explainMembers(
       override: publisher.catalog.overrideOf(name, member.name, at),
       answers,
       given: held && targets.some((target) => data.has(target)),
-      why: describeMember(pool, judgement, held ? leaf : null, held && !answers),
+      why: describeMember(pool, judgement, held ? answer : null, held && !answers),
     }
   })
 }
@@ -153,19 +165,16 @@ function explainMembers(
  * Whether a member of weight 0 stands back for others. They have to be of its address family, for which a host may stand
  * of either.
  */
-function isLastResort({ select, hosts }: Pool, { member, weight }: MemberJudgement, leaf: Leaf): boolean {
+function isLastResort(
+  { select, hosts }: Pool,
+  { member, weight }: MemberJudgement,
+  answer: PoolAnswer,
+): boolean {
   if ((select !== 'weighted' && select !== 'hash') || weight > 0) return false
   const family = ({ address }: Member) => (address === null ? null : address.includes(':'))
   const mine = family(member)
-  return leaf.members.some((other) => {
+  return answer.members.some((other) => {
     const theirs = family(other.member)
     return other.weight > 0 && (hosts === 'cname' || mine === null || theirs === null || mine === theirs)
   })
-}
-
-/** The choices of a client's area, in order of preference, as `Choice`s of the service. */
-export function preferenceOf({ judgement, area }: Way['levels'][number]) {
-  if (area === null) return null
-  const { areas } = areasOf(judgement)
-  return (areas[area] ?? areas[0]!).map((index) => judgement.service.choices[index]!)
 }

@@ -4,7 +4,7 @@ import type { Override } from '../model/override.ts'
 import type { AddressText } from '../model/pool.ts'
 import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
 import type { Selection } from '../steering/selection.ts'
-import type { PlanWalk, Way } from '../steering/way.ts'
+import type { PlanWalk, Route } from './route.ts'
 
 export interface ExplainQuestion {
   /** As `parseHostname` gives it. */
@@ -17,10 +17,9 @@ export interface ExplainQuestion {
 
 /** What the data plane answers, and which way its plans went. */
 export interface AnswerTrace {
+  /** The response. */
   readonly message: Uint8Array
-  readonly rcode: number
-  readonly authoritative: boolean
-  readonly ttlSeconds: number | null
+  /** Bits of the client's address that the answer depends on (RFC 7871 section 7.2.1). */
   readonly scope: number
   readonly services: readonly (PlanWalk & { readonly plan: number })[]
 }
@@ -34,7 +33,12 @@ export interface RecordText {
   readonly data: string
 }
 
-export interface AnswerText extends Pick<AnswerTrace, 'rcode' | 'authoritative' | 'ttlSeconds' | 'scope'> {
+export interface AnswerText {
+  readonly rcode: number
+  readonly authoritative: boolean
+  /** How long it may be cached, in seconds: the least TTL of the answers or, without any, of the authorities; null without both. */
+  readonly ttlSeconds: number | null
+  readonly scope: number
   /** Whether the same client may get another answer the next time: something was drawn, or it is somebody's turn. */
   readonly byChance: boolean
   readonly answers: readonly RecordText[]
@@ -58,7 +62,7 @@ export interface ExplainedPool {
   readonly members: readonly ExplainedMember[]
 }
 
-export interface ExplainedService extends Way {
+export interface ExplainedService extends Route {
   readonly selection: Selection
   readonly why: string
   /** Every pool that it leads to, and those that a policy answers from. */

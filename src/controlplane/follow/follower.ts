@@ -9,7 +9,6 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Catalog, type CatalogParts, type CatalogService, memberKey } from '../catalog/catalog.ts'
-import { poolsJudgedBy } from '../catalog/check-targets.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
 import { ControlError } from '../model/errors.ts'
 import type { MemberHealth } from '../model/observation.ts'
@@ -221,7 +220,7 @@ export class Follower implements AsyncDisposable {
     // A pool's change may take overrides along with its members; another monitor may know less of them than the one before.
     const pools = new Set([
       ...keys('pool'),
-      ...poolsJudgedBy(catalog, keys('monitor')),
+      ...catalog.poolsJudgedBy(keys('monitor')),
       ...catalog.poolsMatching(Array.from(keys('override'), patternOf)),
     ])
     for (const apex of zonesOfMovedServices(before, catalog)) {

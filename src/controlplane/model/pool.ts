@@ -97,5 +97,10 @@ export interface Pool {
   readonly members: readonly Member[]
 }
 
+/** Whether anything depends on the addresses of a member's host: its answers, or where it is probed. */
+export function needsAddresses({ hosts, monitor }: Pool, { host, probeAddress }: Member): boolean {
+  return host !== null && (hosts === 'resolve' || (monitor !== null && probeAddress === null))
+}
+
 export const allDownPolicies = ['serve-all', 'last-known', 'fallback', 'nodata', 'servfail'] as const
 export type AllDownPolicy = (typeof allDownPolicies)[number]

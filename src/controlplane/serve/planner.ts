@@ -9,14 +9,13 @@
  * Bounded by the services and pools of the configuration.
  */
 import { compilePlan } from '../../dataplane/image/plan-compiler.ts'
-import type { AnswerNode, PlanNode } from '../../dataplane/image/plan-node.ts'
+import { leavesOf, type PlanNode } from '../../dataplane/image/plan-tree.ts'
 import { Catalog } from '../catalog/catalog.ts'
 import type { Vitals } from '../health/checker.ts'
 import { rampShare } from '../health/slow-start.ts'
 import type { HealthState, Resolution } from '../model/observation.ts'
 import type { Member, Pool } from '../model/pool.ts'
-import type { Conditions } from '../steering/conditions.ts'
-import type { PoolJudgement } from '../steering/judge.ts'
+import type { Conditions, PoolJudgement } from '../steering/judge.ts'
 import { LastKnownAnswers, type LastKnownEntries } from '../steering/last-known.ts'
 import { toPlan } from '../steering/plan.ts'
 import { Round } from '../steering/select.ts'
@@ -115,7 +114,7 @@ export class Planner implements Disposable {
 
   #plan(name: string, round: Round): MadePlan | null {
     const { answers, resolution } = this.#options
-    const selection = round.select(this.catalog.services.get(name)!)
+    const selection = round.select(name)
     this.#selections.set(name, selection)
     this.#lastKnown.remember(selection.judgement)
     this.#freeCounters(name)
@@ -190,22 +189,4 @@ function answered(
     const slots = new Set([...candidates, ...cnames].map(({ counter }) => counter))
     return [...slots].map((slot) => ({ ...members.get(slot)!, ttlSeconds }))
   })
-}
-
-function leavesOf(root: PlanNode): AnswerNode[] {
-  const seen = new Set<PlanNode>()
-  const walk = (node: PlanNode): AnswerNode[] => {
-    if (seen.has(node)) return []
-    seen.add(node)
-    switch (node.kind) {
-      case 'answer':
-        return [node]
-      case 'weighted':
-      case 'hash':
-        return node.children.flatMap((child) => walk(child.node))
-      case 'located':
-        return node.areas.flatMap(walk)
-    }
-  }
-  return walk(root)
 }

@@ -3,8 +3,12 @@
  * a start, and when it is new. Bounded by the pools of the configuration.
  */
 import type { Pool } from '../model/pool.ts'
-import type { PoolJudgement } from '../steering/judge.ts'
-import { type ConditionReport, type PoolCondition, poolCondition } from '../steering/pool-condition.ts'
+import {
+  type ConditionReport,
+  type PoolCondition,
+  type PoolJudgement,
+  poolCondition,
+} from '../steering/judge.ts'
 
 export interface PoolChange {
   readonly pool: string

@@ -1,4 +1,4 @@
-import { leavesOf } from '../steering/branch.ts'
+import { leavesOf } from '../../dataplane/image/plan-tree.ts'
 import type { Selection } from '../steering/selection.ts'
 
 /** A service's state in a few words, for the API. */
@@ -11,10 +11,10 @@ export interface ServiceState {
 
 export function serviceStatus(selection: Selection | undefined): ServiceState | null {
   if (selection === undefined) return null
-  const { outcome, branch } = selection
-  const leaves = leavesOf(branch).flatMap(({ pool, members }) => (pool === null ? [] : [{ pool, members }]))
+  const { by, tree } = selection
+  const leaves = leavesOf(tree).flatMap(({ pool, members }) => (pool === null ? [] : [{ pool, members }]))
   const pool = leaves.length === 1 ? leaves[0]!.pool.name : null
-  if (outcome !== 'up') return { state: 'down', pool, reason: `every pool is down: ${outcome}` }
+  if (by !== 'up') return { state: 'down', pool, reason: `every pool is down: ${by}` }
   const parts = leaves.map(({ pool, members }) => {
     const named = leaves.length === 1 ? '' : `${pool.name}: `
     return `${named}${members.length} of ${pool.members.length} members answer`

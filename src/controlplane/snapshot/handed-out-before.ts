@@ -1,5 +1,5 @@
 import { effectiveOverride, OverrideIndex } from '../model/override-index.ts'
-import { answeringPools } from '../rules/answering-pools.ts'
+import { answeringPools } from '../rules/graph.ts'
 import type { SnapshotBase } from './snapshot.ts'
 
 /** A member, and when the last TTL that was handed out with it will have run out at the latest. */

@@ -2,31 +2,31 @@
  * How a service's choices become one answer, by what it steers by: given the choices that can answer (those that are up, or
  * those that were, for `last-known`), which of them are used, and why or why not in words.
  *
- * What depends on the client or on chance becomes a branch; the rest is decided here. One choice left needs no branch. But
- * `geo` and `nearest` keep theirs as soon as there are two areas, even when all of them are answered alike for now: the scope
+ * What depends on the client or on chance becomes a node of the tree; the rest is decided here. One choice left needs no node.
+ * But `geo` and `nearest` keep theirs as soon as there are two areas, even when all of them are answered alike for now: the scope
  * of an answer says what it depends on, and one cached for everybody would outlive the moment in which it was right.
  *
  * A client's area has its list of choices. When none of it can answer, the list of area 0 is taken, the default; when none of
  * that can either, the first choice that can: an answer from far away is better than one from what is down. Only when no
  * choice is left at all, the service is down.
  */
+import { stableKey } from '../../dataplane/image/stable-key.ts'
 import type { Choice, Service } from '../model/service.ts'
-import type { Branch } from './branch.ts'
 import type { LastKnown } from './last-known.ts'
-import type { ServiceAreas, ServiceJudgement } from './selection.ts'
+import type { AnswerTree, ServiceAreas, ServiceJudgement } from './selection.ts'
 
 /** A choice that can answer. */
 export interface Option {
-  readonly branch: Branch
+  readonly tree: AnswerTree
   /** Smoothed time of probes; null when there is none. */
   readonly latencyMs: number | null
 }
 
-/** By place in `Service.choices`; null can't answer. */
+/** By position in `Service.choices`; null can't answer. */
 export type Options = readonly (Option | null)[]
 
 export interface Composition {
-  readonly branch: Branch
+  readonly tree: AnswerTree
   readonly used: ReadonlySet<number>
   /** Why a choice is used or is not; of those that can answer. */
   readonly why: (index: number) => string
@@ -52,7 +52,7 @@ export function compose(
       return share(service, options)
     case 'geo':
     case 'nearest':
-      return locate(options, areas ?? anywhere(service))
+      return locate(options, areasOf({ service, areas }))
     case 'latency':
       return fastest(service, options, lastKnown.services.get(service.name)?.[0])
   }
@@ -61,7 +61,7 @@ export function compose(
 function failover(options: Options): Composition {
   const first = options.findIndex((option) => option !== null)
   return {
-    branch: options[first]!.branch,
+    tree: options[first]!.tree,
     used: new Set([first]),
     why: (index) =>
       index === first
@@ -76,11 +76,9 @@ function share({ choices, steer, hashPrefix }: Service, options: Options): Compo
   )
   const weighty = up.filter(({ choice }) => choice.weight > 0)
   const drawn = weighty.length > 0 ? weighty : up
-  const children = drawn.map(({ choice, branch }) => ({
-    weight: weighty.length > 0 ? choice.weight : 1,
-    name: choiceKey(choice),
-    branch,
-  }))
+  const children = drawn.map(({ choice, tree }) => {
+    return { weight: weighty.length > 0 ? choice.weight : 1, choice, node: tree }
+  })
   const total = children.reduce((sum, { weight }) => sum + weight, 0)
   const used = new Set(drawn.map(({ index }) => index))
   const why = (index: number) => {
@@ -89,39 +87,41 @@ function share({ choices, steer, hashPrefix }: Service, options: Options): Compo
     if (weight === 0) return `weight 0: a last resort, and nothing else is up`
     return children.length === 1 ? `weight ${weight}, and no other is up` : `weight ${weight} of ${total}`
   }
-  if (children.length === 1) return { branch: children[0]!.branch, used, why }
-  const branch: Branch =
+  if (children.length === 1) return { tree: children[0]!.node, used, why }
+  const tree: AnswerTree =
     steer === 'hash'
-      ? { kind: 'hash', prefix: hashPrefix, children }
-      : { kind: 'weighted', children: children.map(({ weight, branch }) => ({ weight, branch })) }
-  return { branch, used, why }
+      ? {
+          kind: 'hash',
+          prefix: hashPrefix,
+          children: children.map(({ weight, choice, node }) => {
+            return { weight, key: stableKey(choiceKey(choice)), node }
+          }),
+        }
+      : { kind: 'weighted', children: children.map(({ weight, node }) => ({ weight, node })) }
+  return { tree, used, why }
 }
 
-/** The areas of a service that steers by `geo` or `nearest`, map or no map. */
-export function areasOf({ service, areas }: ServiceJudgement): ServiceAreas {
-  return areas ?? anywhere(service)
+/** The areas of a service that steers by `geo` or `nearest`. While there is no map, every client is in area 0. */
+export function areasOf({ service, areas }: Pick<ServiceJudgement, 'service' | 'areas'>): ServiceAreas {
+  const { choices, geo } = service
+  return areas ?? { mapSlot: 0, areas: [geo?.default ?? choices.map((_, index) => index)] }
 }
 
-/** While there is no map, every client is in area 0. */
-function anywhere({ choices, geo }: Service): ServiceAreas {
-  return { mapSlot: 0, areas: [geo?.default ?? choices.map((_, index) => index)] }
-}
-
-/** Where a client's choice came from. */
-type Source = 'area' | 'default' | 'any'
+/** The list that a client's choice came from: its area's, the default one, or simply all of them. */
+type ChosenFrom = 'area' | 'default' | 'any'
 
 /** The choice for clients of an area, when at least one can answer. */
 function chooseInArea(
   { areas }: ServiceAreas,
   area: number,
   canAnswer: readonly boolean[],
-): { readonly index: number; readonly source: Source } {
+): { readonly index: number; readonly from: ChosenFrom } {
   const first = (list: readonly number[]) => list.find((index) => canAnswer[index])
   const own = first(areas[area] ?? areas[0]!)
-  if (own !== undefined) return { index: own, source: 'area' }
+  if (own !== undefined) return { index: own, from: 'area' }
   const fallback = first(areas[0]!)
-  if (fallback !== undefined) return { index: fallback, source: 'default' }
-  return { index: canAnswer.indexOf(true), source: 'any' }
+  if (fallback !== undefined) return { index: fallback, from: 'default' }
+  return { index: canAnswer.indexOf(true), from: 'any' }
 }
 
 function locate(options: Options, located: ServiceAreas): Composition {
@@ -129,22 +129,21 @@ function locate(options: Options, located: ServiceAreas): Composition {
   const chosen = located.areas.map((_, area) => chooseInArea(located, area, canAnswer).index)
   const counts = new Map<number, number>()
   for (const index of chosen) counts.set(index, (counts.get(index) ?? 0) + 1)
-  const branches = chosen.map((index) => options[index]!.branch)
+  const trees = chosen.map((index) => options[index]!.tree)
   return {
-    branch:
-      branches.length === 1 ? branches[0]! : { kind: 'located', mapSlot: located.mapSlot, areas: branches },
+    tree: trees.length === 1 ? trees[0]! : { kind: 'located', mapSlot: located.mapSlot, areas: trees },
     used: new Set(chosen),
     why: (index) => {
       const count = counts.get(index) ?? 0
       if (count === 0) return 'up, but the first that is up in no area'
-      return branches.length === 1 ? 'the first that is up' : `for ${count} of ${branches.length} areas`
+      return trees.length === 1 ? 'the first that is up' : `for ${count} of ${trees.length} areas`
     },
   }
 }
 
 /**
  * Why each choice of a service that steers by `geo` or `nearest`, and is up, is used or is not for clients of one area. By
- * place in the service's choices.
+ * position in the service's choices.
  */
 export function explainArea(
   judgement: ServiceJudgement,
@@ -155,18 +154,18 @@ export function explainArea(
   const canAnswer = choices.map(({ up }) => up)
   const list = located.areas[area] ?? located.areas[0]!
   const chosen = chooseInArea(located, area, canAnswer)
-  const sources: Record<Source, string> = {
+  const reasons: Record<ChosenFrom, string> = {
     area: `${ordinal(list.indexOf(chosen.index))} choice of this area, the first that is up`,
     default: "nothing of this area's list is up; of the default list the first that is",
     any: "nothing of this area's list or of the default list is up; the first that is",
   }
   return service.choices.map((_, index) => {
-    if (index === chosen.index) return { used: true, why: sources[chosen.source] }
-    const place = list.indexOf(index)
-    if (place < 0) return { used: false, why: "not in this area's list" }
-    if (!canAnswer[index]) return { used: false, why: `${ordinal(place)} choice of this area, and down` }
+    if (index === chosen.index) return { used: true, why: reasons[chosen.from] }
+    const position = list.indexOf(index)
+    if (position < 0) return { used: false, why: "not in this area's list" }
+    if (!canAnswer[index]) return { used: false, why: `${ordinal(position)} choice of this area, and down` }
     const other = ordinal(list.indexOf(chosen.index))
-    return { used: false, why: `${ordinal(place)} choice of this area, the ${other} is up` }
+    return { used: false, why: `${ordinal(position)} choice of this area, the ${other} is up` }
   })
 }
 
@@ -183,7 +182,7 @@ function fastest(service: Service, options: Options, before: string | undefined)
   const chosen = stays ? held : lowest
   const key = choiceKey(choices[chosen.index]!)
   return {
-    branch: options[chosen.index]!.branch,
+    tree: options[chosen.index]!.tree,
     used: new Set([chosen.index]),
     why: (index) => {
       const latencyMs = options[index]?.latencyMs ?? null
@@ -210,18 +209,7 @@ function milliseconds(time: number): string {
   return `${time < 10 ? Math.round(time * 10) / 10 : Math.round(time)} ms`
 }
 
-const ordinals = [
-  'first',
-  'second',
-  'third',
-  'fourth',
-  'fifth',
-  'sixth',
-  'seventh',
-  'eighth',
-  'ninth',
-  'tenth',
-]
+const ordinals = 'first second third fourth fifth sixth seventh eighth ninth tenth'.split(' ')
 
 function ordinal(index: number): string {
   return ordinals[index] ?? `${index + 1}th`

@@ -12,8 +12,32 @@
  * bear. It stays a fraction here, to the thousandth, so that a ramp of a member of weight 1 is a ramp; the plan makes whole
  * numbers of it. Only who wanted it has weight 0: an operator, or the member.
  */
-import type { Member, Pool } from '../model/pool.ts'
-import { type Conditions, canServe, hasAddress, needsAddresses } from './conditions.ts'
+import type { HealthState, Resolution } from '../model/observation.ts'
+import type { OverrideState } from '../model/override.ts'
+import { type Member, needsAddresses, type Pool } from '../model/pool.ts'
+
+/**
+ * What is known of members now; the caller's tables stand behind it. Of a pool without a monitor nothing but `forced` and
+ * `resolution` is asked for.
+ */
+export interface Conditions {
+  /** What the probes say. */
+  measured(pool: string, member: string): HealthState
+  /** The last state that was not `unknown`, whenever that was; null when there has been none. */
+  lastKnown(pool: string, member: string): 'up' | 'down' | null
+  /** Whether failures or successes are counting towards a change of state. */
+  near(pool: string, member: string): boolean
+  /** 0..1: how much of its weight a member that came back has by now. */
+  share(pool: string, member: string): number
+  /** What a member says of itself: how much of its weight it can bear; null when it says nothing. */
+  weightPercent(pool: string, member: string): number | null
+  /** Smoothed time of its probes in milliseconds; null without samples. */
+  latencyMs(pool: string, member: string): number | null
+  /** The operator's word while it lasts, or null. */
+  forced(pool: string, member: string): OverrideState | null
+  /** What resolving a host has come to; asked for those that `needsAddresses` says, and those to be answered with. */
+  resolution(host: string): Resolution
+}
 
 export const memberReasons = [
   'up',
@@ -66,6 +90,20 @@ export interface PoolJudgement {
   readonly tiers: readonly TierJudgement[]
   /** The tier that serves; null: by its members the pool is down. */
   readonly serving: TierJudgement | null
+}
+
+export const poolConditions = ['healthy', 'degraded', 'down'] as const
+/**
+ * - `healthy`: every counted member is kept, and the first tier serves
+ * - `degraded`: up, but a counted member is not kept, or a later tier serves
+ * - `down`: not up by its members, whatever the pool answers then
+ */
+export type PoolCondition = (typeof poolConditions)[number]
+
+export interface ConditionReport {
+  readonly condition: PoolCondition
+  /** Such as `2 of 5 members up, minUp 0.5`. */
+  readonly reason: string
 }
 
 export function judgePool(pool: Pool, conditions: Conditions): PoolJudgement {
@@ -175,4 +213,29 @@ function keepUnknown(pool: Pool, member: Member, conditions: Conditions): Keepin
     case null:
       return [true, 'unknown, counts as up']
   }
+}
+
+function hasAddress({ host }: Member, conditions: Conditions): boolean {
+  return host === null || conditions.resolution(host).addresses.length > 0
+}
+
+/** Whether there is anything to answer with; the name of a host is enough for a CNAME. */
+export function canServe({ hosts }: Pool, member: Member, conditions: Conditions): boolean {
+  return hosts === 'cname' || hasAddress(member, conditions)
+}
+
+/** What a pool's members come to, for its events and for the TTL of its answers. */
+export function poolCondition({ pool, tiers, serving }: PoolJudgement): ConditionReport {
+  const whole = serving === tiers[0] && tiers.every(({ kept, counted }) => kept === counted)
+  const condition = serving === null ? 'down' : whole ? 'healthy' : 'degraded'
+  const [only] = tiers
+  if (pool.select !== 'failover' || tiers.length === 1) return { condition, reason: describe(only!) }
+  const what = serving === null ? 'no tier is up' : `tier ${serving.priority} serves`
+  const each = tiers.map((tier) => `tier ${tier.priority}: ${describe(tier)}`)
+  return { condition, reason: [what, ...each].join('; ') }
+}
+
+function describe({ kept, counted, drained, minUp }: TierJudgement): string {
+  const apart = drained === 0 ? '' : `, ${drained} draining`
+  return `${kept} of ${counted} ${counted === 1 ? 'member' : 'members'} up${apart}, minUp ${minUp}`
 }

@@ -9,6 +9,7 @@
  *
  * For a service that steers by `latency` this is also the choice that it had before, which another one has to beat.
  */
+import { reach } from '../rules/graph.ts'
 import type { PoolJudgement } from './judge.ts'
 import type { ServiceJudgement } from './selection.ts'
 
@@ -33,27 +34,31 @@ export class LastKnownAnswers implements LastKnown {
   readonly services = new Map<string, readonly string[]>()
 
   /** Takes note of what is up, all the way down: of a selection's `judgement`. */
-  remember(judgement: ServiceJudgement): void {
-    if (this.#noted.has(judgement)) return
-    this.#noted.add(judgement)
-    const { service, up, choices } = judgement
-    if (up) {
-      const used = choices.filter((choice) => choice.used)
-      this.services.set(
-        service.name,
-        used.map(({ key }) => key),
-      )
-    }
-    for (const choice of choices) {
-      if (choice.kind === 'pool') this.#rememberPool(choice.judgement)
-      else this.remember(choice.judgement)
+  remember(asked: ServiceJudgement): void {
+    const news = reach<ServiceJudgement | PoolJudgement>([asked], (judgement) =>
+      'pool' in judgement || this.#noted.has(judgement)
+        ? []
+        : judgement.choices.map((choice) => choice.judgement),
+    )
+    for (const judgement of news) {
+      if (this.#noted.has(judgement)) continue
+      this.#noted.add(judgement)
+      if ('pool' in judgement) this.#rememberPool(judgement)
+      else this.#rememberService(judgement)
     }
   }
 
-  #rememberPool(judgement: PoolJudgement): void {
-    const { pool, members, serving } = judgement
-    if (serving === null || this.#noted.has(judgement)) return
-    this.#noted.add(judgement)
+  #rememberService({ service, up, choices }: ServiceJudgement): void {
+    if (!up) return
+    const used = choices.filter((choice) => choice.used)
+    this.services.set(
+      service.name,
+      used.map(({ key }) => key),
+    )
+  }
+
+  #rememberPool({ pool, members, serving }: PoolJudgement): void {
+    if (serving === null) return
     const served = members.filter(({ serves }) => serves)
     const guessed = served.some(({ reason }) => reason === 'unknown, counts as up')
     if (guessed && this.pools.has(pool.name)) return

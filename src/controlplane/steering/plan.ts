@@ -1,51 +1,254 @@
 /**
- * From a selection to the plan that the workers answer by: the same tree, with its leaves turned into answers
- * (`answer-node.ts`). What was one branch stays one node.
+ * From a selection to the plan that the workers answer by: the same tree, with members turned into what is answered.
  *
+ * ## Hosts
+ * A member that is a host becomes what it stands for: in a pool with `hosts: resolve` its addresses, in one with
+ * `hosts: cname` a CNAME.
+ *
+ * A host's weight belongs to the host, however many addresses it has at the time: it is shared evenly among its addresses of
+ * one family, and each of them counts its answers for the member. Addresses that two members have in common (two hosts of
+ * one provider, say) are one candidate of both their weights, counted for the first, because no RRset holds the
+ * same RR twice (RFC 2181 section 5).
+ *
+ * For `hash`, the key of a candidate is that of its member, so that a member whose address changes keeps its clients. Only
+ * where a host has several addresses of one family, they need a key each.
+ *
+ * ## Times
  * TTLs are those of the service that was asked, also for answers that come by way of a nested one: a TTL says how long the
  * answer to this name is good, and whoever set it for this name knew which pools are behind it. With `minTtlSeconds` an
  * answer that may be another one soon gets that: while a member of its pool is about to change its state, while the pool
  * is not what it should be, and under every all-down policy.
+ *
+ * Answers must not outlive what they were made from. A plan with resolved addresses carries the time at which the
+ * first of them expires, and the workers count the TTL down towards it. Stale addresses, kept because resolving fails, have
+ * no such time: they are answered with a short TTL (RFC 8767 section 5), so that clients notice soon when it works again.
  */
-import type { PlanNode } from '../../dataplane/image/plan-node.ts'
-import { stableKey } from '../../dataplane/image/stable-key.ts'
-import type { Service } from '../model/service.ts'
-import { answerNode, type LeafSources } from './answer-node.ts'
-import type { Branch, Leaf } from './branch.ts'
-import type { Selection } from './selection.ts'
 
-/** The plan that a selection comes to. */
-export function toPlan({ judgement, branch }: Selection, sources: LeafSources): PlanNode {
-  const made = new Map<Branch, PlanNode>()
-  const nodeOf = (at: Branch): PlanNode => {
-    const node = made.get(at) ?? make(at)
-    made.set(at, node)
-    return node
-  }
-  const make = (at: Branch): PlanNode => {
-    switch (at.kind) {
-      case 'leaf':
-        return answerNode(at, ttlOf(judgement.service, at), sources)
-      case 'weighted':
-        return {
-          kind: 'weighted',
-          children: at.children.map(({ weight, branch }) => ({ weight, node: nodeOf(branch) })),
-        }
-      case 'hash':
-        return {
-          kind: 'hash',
-          prefix: at.prefix,
-          children: at.children.map(({ weight, name, branch }) => {
-            return { weight, key: stableKey(name), node: nodeOf(branch) }
-          }),
-        }
-      case 'located':
-        return { kind: 'located', map: at.mapSlot, areas: at.areas.map(nodeOf) }
-    }
-  }
-  return nodeOf(branch)
+import { maxCandidates } from '../../dataplane/image/plan.ts'
+import { type AnswerNode, mapTree, type PlanNode } from '../../dataplane/image/plan-tree.ts'
+import { stableKey } from '../../dataplane/image/stable-key.ts'
+import { parseAddress } from '../../dataplane/wire/address.ts'
+import { parseName } from '../../dataplane/wire/name.ts'
+import type { Resolution } from '../model/observation.ts'
+import type { AddressMember, AddressText, Member, Pool, PoolSelect } from '../model/pool.ts'
+import type { Service } from '../model/service.ts'
+import type { MemberJudgement } from './judge.ts'
+import type { PoolAnswer, Selection } from './selection.ts'
+
+/** What answers are made of beside the selection. */
+export interface PlanSources {
+  /** Where answers with a member are counted. */
+  counterOf(pool: Pool, member: Member): number
+  /** What resolving a host has come to. */
+  resolutionOf(host: string): Resolution
 }
 
-function ttlOf({ ttlSeconds, minTtlSeconds }: Service, { unsettled }: Leaf): number {
+/** Most that a TTL may be when an answer holds stale addresses, in seconds (RFC 8767 section 5). */
+const staleTtlSeconds = 30
+
+/** Weights are whole numbers; when shares of them are not, they are scaled to about this sum. */
+const scaledTotal = 2 ** 30
+
+/** How members are chosen for an answer: `all` and `failover` answer with those that serve, in turn. */
+const selects: Readonly<Record<PoolSelect, AnswerNode['select']>> = {
+  all: 'rotate',
+  failover: 'rotate',
+  weighted: 'weighted',
+  hash: 'hash',
+}
+
+/** The plan that a selection comes to. */
+export function toPlan({ judgement: { service }, tree }: Selection, sources: PlanSources): PlanNode {
+  return mapTree(tree, (answer) => answerNode(answer, ttlOf(service, answer), sources))
+}
+
+function ttlOf({ ttlSeconds, minTtlSeconds }: Service, { unsettled }: PoolAnswer): number {
   return unsettled && minTtlSeconds !== null ? Math.min(ttlSeconds, minTtlSeconds) : ttlSeconds
+}
+
+/** @param ttlSeconds what it is as long as nothing is stale */
+export function answerNode(answer: PoolAnswer, ttlSeconds: number, sources: PlanSources): AnswerNode {
+  const { pool, members, by } = answer
+  if (pool === null) return emptyNode(ttlSeconds, by === 'servfail' ? 'servfail' : 'addresses')
+  if (pool.hosts === 'cname') return cnameNode(pool, members, ttlSeconds, sources)
+  const { counterOf, resolutionOf } = sources
+  const resolutions = members.flatMap(({ member }) =>
+    member.host === null ? [] : [resolutionOf(member.host)],
+  )
+  const targets = expand(pool, members, resolutionOf)
+  // No address is known, which is not to say that there is none.
+  if (targets.length === 0 && resolutions.some(isOpen)) return emptyNode(ttlSeconds, 'servfail')
+  const select = selects[pool.select]
+  const drawn =
+    select === 'rotate'
+      ? targets.map((target) => ({ ...target, weight: 1 }))
+      : wholeWeights(byWeight(targets))
+  return {
+    kind: 'answer',
+    gives: 'addresses',
+    select,
+    ...(select === 'hash' ? { prefix: pool.hashPrefix } : {}),
+    answers: pool.answers ?? (select === 'rotate' ? maxCandidates : 1),
+    ...lifetime(ttlSeconds, resolutions),
+    candidates: drawn.map(({ address, member, key, weight }) => ({
+      address: member.address === address ? addressOf(member) : parseAddress(address)!,
+      weight,
+      counter: counterOf(pool, member),
+      key: key === null ? keyOf(pool, member) : stableKey(key),
+    })),
+  }
+}
+
+function emptyNode(ttlSeconds: number, gives: 'addresses' | 'servfail'): AnswerNode {
+  return { kind: 'answer', gives, select: 'rotate', answers: 0, ttlSeconds, candidates: [] }
+}
+
+/** One CNAME, for there can't be two; where a pool would rotate, it is drawn evenly. */
+function cnameNode(
+  pool: Pool,
+  members: readonly MemberJudgement[],
+  ttlSeconds: number,
+  { counterOf }: PlanSources,
+): AnswerNode {
+  const named = members.flatMap((judgement) => {
+    const { member } = judgement
+    if (member.host === null) return []
+    return [{ member, host: member.host, share: 1, weight: weightFor(pool, judgement) }]
+  })
+  const select = selects[pool.select]
+  const drawn = select === 'rotate' ? named.map((one) => ({ ...one, weight: 1 })) : lastResortApart(named)
+  if (drawn.length === 0) return emptyNode(ttlSeconds, 'addresses')
+  return {
+    kind: 'answer',
+    gives: 'cname',
+    select: select === 'hash' ? 'hash' : 'weighted',
+    ...(select === 'hash' ? { prefix: pool.hashPrefix } : {}),
+    answers: 1,
+    ttlSeconds,
+    candidates: [],
+    cnames: wholeWeights(drawn.slice(0, maxCandidates)).map(({ member, host, weight }) => ({
+      cname: parseName(host),
+      weight,
+      counter: counterOf(pool, member),
+      key: keyOf(pool, member),
+    })),
+  }
+}
+
+function memberKey(pool: Pool, member: Member): string {
+  return `${pool.name}/${member.name}`
+}
+
+/** What the plans of many services say of the same members; their objects never change. */
+const addressesOf = new WeakMap<Member, Uint8Array>()
+const keysOf = new WeakMap<Member, { readonly pool: string; readonly key: number }>()
+
+function addressOf(member: AddressMember): Uint8Array {
+  const octets = addressesOf.get(member) ?? parseAddress(member.address)!
+  addressesOf.set(member, octets)
+  return octets
+}
+
+function keyOf(pool: Pool, member: Member): number {
+  const known = keysOf.get(member)
+  if (known?.pool === pool.name) return known.key
+  const key = stableKey(memberKey(pool, member))
+  keysOf.set(member, { pool: pool.name, key })
+  return key
+}
+
+function weightFor(pool: Pool, { weight, steadyWeight }: MemberJudgement): number {
+  return pool.select === 'hash' ? steadyWeight : weight
+}
+
+function isOpen({ state }: Resolution): boolean {
+  return state === 'pending' || state === 'failed'
+}
+
+function lifetime(
+  ttlSeconds: number,
+  resolutions: readonly Resolution[],
+): Pick<AnswerNode, 'ttlSeconds' | 'expiresAtSeconds'> {
+  const stale = resolutions.some(({ state }) => state === 'stale')
+  const ends = resolutions.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [expiresAt.getTime()]))
+  return {
+    ttlSeconds: stale ? Math.min(ttlSeconds, staleTtlSeconds) : ttlSeconds,
+    ...(ends.length === 0 ? {} : { expiresAtSeconds: Math.floor(Math.min(...ends) / 1000) }),
+  }
+}
+
+interface Drawn {
+  /** What part of its member it is: all of an address, a share of a host's addresses of one family. */
+  readonly share: number
+  /** The member's weight times the share, so perhaps a fraction. */
+  readonly weight: number
+}
+
+interface Target extends Drawn {
+  readonly address: AddressText
+  readonly member: Member
+  /** Text of the key for `hash`; null for the member's own. */
+  readonly key: string | null
+}
+
+/** The addresses of all members, each once, at most `maxCandidates`. */
+function expand(
+  pool: Pool,
+  members: readonly MemberJudgement[],
+  resolutionOf: PlanSources['resolutionOf'],
+): Target[] {
+  const targets = new Map<AddressText, Target>()
+  const add = (judgement: MemberJudgement, addresses: readonly AddressText[]) => {
+    const { member } = judgement
+    const name = memberKey(pool, member)
+    for (const address of addresses) {
+      const before = targets.get(address)
+      const share = 1 / addresses.length
+      targets.set(address, {
+        address,
+        member: before?.member ?? member,
+        key: before === undefined ? (addresses.length === 1 ? null : `${name} ${address}`) : before.key,
+        share: (before?.share ?? 0) + share,
+        weight: (before?.weight ?? 0) + weightFor(pool, judgement) * share,
+      })
+    }
+  }
+  // Far from any real pool: every member keeps some address rather than the first ones all.
+  const most = Math.max(1, Math.floor(maxCandidates / (2 * members.length)))
+  for (const judgement of members) {
+    const { member } = judgement
+    if (member.host === null) add(judgement, [member.address])
+    else {
+      const { addresses } = resolutionOf(member.host)
+      for (const family of families(addresses, (address) => address)) add(judgement, family.slice(0, most))
+    }
+  }
+  return [...targets.values()].slice(0, maxCandidates)
+}
+
+/**
+ * Weight 0 is a last resort, judged for each address family on its own, because a client that asks for AAAA can't be given
+ * the A of a member with more weight.
+ */
+function byWeight(targets: readonly Target[]): Target[] {
+  return families(targets, ({ address }) => address).flatMap(lastResortApart)
+}
+
+/** Those of weight 0 are chosen, evenly by member, only when no other is left. */
+function lastResortApart<T extends Drawn>(all: readonly T[]): T[] {
+  const weighty = all.filter(({ weight }) => weight > 0)
+  return weighty.length > 0 ? weighty : all.map((one) => ({ ...one, weight: one.share }))
+}
+
+/** Scales the weights until fractions of them don't matter; whole ones stay as they are. */
+function wholeWeights<T extends Drawn>(drawn: readonly T[]): T[] {
+  if (drawn.every(({ weight }) => Number.isInteger(weight))) return [...drawn]
+  const scale = scaledTotal / drawn.reduce((sum, { weight }) => sum + weight, 0)
+  return drawn.map((one) => ({ ...one, weight: Math.max(1, Math.round(one.weight * scale)) }))
+}
+
+/** IPv4, then IPv6. */
+function families<T>(items: readonly T[], addressOf: (item: T) => AddressText): [T[], T[]] {
+  const isIpv6 = (item: T) => addressOf(item).includes(':')
+  return [items.filter((item) => !isIpv6(item)), items.filter(isIpv6)]
 }

@@ -1,12 +1,30 @@
 /** What selecting comes to: the answer, and a judgement of every choice, pool and member, for explaining. */
+import type { Tree } from '../../dataplane/image/plan-tree.ts'
+import type { AllDownPolicy, Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
-import type { Branch, Outcome } from './branch.ts'
-import type { PoolJudgement } from './judge.ts'
+import type { MemberJudgement, PoolJudgement } from './judge.ts'
+
+/** By what an answer came about: `up`, or the policy that had to answer. */
+export type AnsweredBy = 'up' | AllDownPolicy
+
+/** Members of one pool, or nobody. */
+export interface PoolAnswer {
+  readonly kind: 'answer'
+  readonly by: AnsweredBy
+  /** Null for `nodata` and `servfail`. */
+  readonly pool: Pool | null
+  readonly members: readonly MemberJudgement[]
+  /** Whether the answer is likely to be another one soon: a member is about to change, or the pool is not what it should be. */
+  readonly unsettled: boolean
+}
+
+/** How a service is answered: a tree like that of its plan, whose leaves are still members, not yet addresses. */
+export type AnswerTree = Tree<PoolAnswer>
 
 /** What the areas of a service's location map mean. */
 export interface ServiceAreas {
   readonly mapSlot: number
-  /** By area, at least area 0: places in `Service.choices`, in order of preference. */
+  /** By area, at least area 0: positions in `Service.choices`, in order of preference. */
   readonly areas: readonly (readonly number[])[]
 }
 
@@ -23,31 +41,30 @@ interface ChoiceState {
   readonly latencyMs: number | null
 }
 
-export interface PoolChoice extends ChoiceState {
+interface PoolChoiceJudgement extends ChoiceState {
   readonly kind: 'pool'
   readonly judgement: PoolJudgement
-  /** What it is answered with: `up`, or by which policy of its own; null when it is down. */
-  readonly outcome: Outcome | null
 }
 
-export interface ServiceChoice extends ChoiceState {
+interface ServiceChoiceJudgement extends ChoiceState {
   readonly kind: 'service'
   readonly judgement: ServiceJudgement
 }
+
+export type ChoiceJudgement = PoolChoiceJudgement | ServiceChoiceJudgement
 
 export interface ServiceJudgement {
   readonly service: Service
   /** Whether one of its choices is. */
   readonly up: boolean
   /** In the order of the service. */
-  readonly choices: readonly (PoolChoice | ServiceChoice)[]
-  /** Of `geo` and `nearest`; null while there is no map. See `explainArea`. */
+  readonly choices: readonly ChoiceJudgement[]
+  /** What `geo` and `nearest` go by; null while there is no map. See `explainArea`. */
   readonly areas: ServiceAreas | null
 }
 
 export interface Selection {
   readonly judgement: ServiceJudgement
-  /** `up`, or the policy that answers. */
-  readonly outcome: Outcome
-  readonly branch: Branch
+  readonly by: AnsweredBy
+  readonly tree: AnswerTree
 }

@@ -1,17 +1,19 @@
 /** Compiles an answer of a plan; `plan.ts` describes the layout. */
 import type { ByteWriter } from '../wire/bytes.ts'
-import { classes, types } from '../wire/constants.ts'
+import { classes, questionPointer, rrHeadLength, types } from '../wire/constants.ts'
 import { aliasTable } from './alias-table.ts'
-import { familyAt, leafAt, leafOutcomes, leafWords, maxCandidates, nodeKinds, planSelects } from './plan.ts'
+import { familyAt, leafAt, leafGives, leafWords, maxCandidates, nodeKinds, planSelects } from './plan.ts'
 import { checkCount, checkPrefix, checkWeights, checkWhole, PlanError, type Way } from './plan-error.ts'
-import type { AnswerNode, Candidate, CnameCandidate } from './plan-node.ts'
+import type { AnswerNode, Candidate } from './plan-tree.ts'
 import type { PlanWriter } from './plan-writer.ts'
 import { rendezvousTable } from './rendezvous.ts'
 
-/** Octets of an RR with a pointer as owner, before its RDATA. */
-const rrHeadLength = 12
-
 type Weighted = Omit<Candidate, 'address'>
+
+const families = [
+  { length: 4, type: types.a, block: leafAt.a },
+  { length: 16, type: types.aaaa, block: leafAt.aaaa },
+] as const
 
 /**
  * @param way to it, for errors
@@ -24,7 +26,7 @@ export function compileLeaf(node: AnswerNode, number: number, way: Way, writer: 
   const prefix = node.select === 'hash' ? checkPrefix(node.prefix, way) : { ipv4: 0, ipv6: 0 }
   writer.set(at, nodeKinds.answer)
   writer.set(at + leafAt.number, number)
-  writer.set(at + leafAt.outcome, leafOutcomes[node.outcome])
+  writer.set(at + leafAt.gives, leafGives[node.gives])
   writer.set(at + leafAt.select, planSelects[node.select])
   writer.set(at + leafAt.answers, node.answers)
   writer.set(at + leafAt.ttl, node.ttlSeconds)
@@ -32,18 +34,21 @@ export function compileLeaf(node: AnswerNode, number: number, way: Way, writer: 
   writer.set(at + leafAt.ipv4, prefix.ipv4)
   writer.set(at + leafAt.ipv6, prefix.ipv6)
   const { octets } = writer
-  if (node.outcome === 'cname') {
+  if (node.gives === 'cname') {
     const cnames = node.cnames!
     const slotLength = rrHeadLength + Math.max(...cnames.map(({ cname }) => cname.length))
     writer.set(at + leafAt.cnameLength, slotLength)
     compileFamily(at + leafAt.a, node, cnames, way, writer)
-    encodeCnames(cnames, slotLength, node.ttlSeconds, octets)
+    for (const { cname } of cnames) {
+      encodeRr(types.cname, node.ttlSeconds, cname, octets)
+      octets.append(new Uint8Array(slotLength - rrHeadLength - cname.length))
+    }
     return at
   }
-  for (const length of [4, 16]) {
+  for (const { length, type, block } of families) {
     const family = node.candidates.filter(({ address }) => address.length === length)
-    compileFamily(at + (length === 4 ? leafAt.a : leafAt.aaaa), node, family, way, writer)
-    encodeCandidates(family, node.ttlSeconds, octets)
+    compileFamily(at + block, node, family, way, writer)
+    for (const { address } of family) encodeRr(type, node.ttlSeconds, address, octets)
   }
   return at
 }
@@ -53,7 +58,7 @@ function check(node: AnswerNode, way: Way): void {
   checkWhole(node.answers, 'the number of answers', way)
   checkWhole(node.ttlSeconds, 'the TTL', way)
   checkWhole(node.expiresAtSeconds ?? 0, 'the time of expiry', way)
-  if (node.outcome === 'cname') checkCount(node.cnames?.length ?? 0, maxCandidates, 'cnames', way)
+  if (node.gives === 'cname') checkCount(node.cnames?.length ?? 0, maxCandidates, 'cnames', way)
   if (candidates.length > 0) checkCount(candidates.length, maxCandidates, 'candidates', way)
   for (const { address } of candidates) {
     if (address.length !== 4 && address.length !== 16)
@@ -87,30 +92,11 @@ function compileFamily(
   )
 }
 
-function encodeCandidates(candidates: readonly Candidate[], ttlSeconds: number, out: ByteWriter): void {
-  for (const { address } of candidates) {
-    out.u16(0xc00c)
-    out.u16(address.length === 4 ? types.a : types.aaaa)
-    out.u16(classes.in)
-    out.u32(ttlSeconds)
-    out.u16(address.length)
-    out.append(address)
-  }
-}
-
-function encodeCnames(
-  cnames: readonly CnameCandidate[],
-  slotLength: number,
-  ttlSeconds: number,
-  out: ByteWriter,
-): void {
-  for (const { cname } of cnames) {
-    out.u16(0xc00c)
-    out.u16(types.cname)
-    out.u16(classes.in)
-    out.u32(ttlSeconds)
-    out.u16(cname.length)
-    out.append(cname)
-    out.append(new Uint8Array(slotLength - rrHeadLength - cname.length))
-  }
+function encodeRr(type: number, ttlSeconds: number, rdata: Uint8Array, out: ByteWriter): void {
+  out.u16(questionPointer)
+  out.u16(type)
+  out.u16(classes.in)
+  out.u32(ttlSeconds)
+  out.u16(rdata.length)
+  out.append(rdata)
 }

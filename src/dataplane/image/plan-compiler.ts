@@ -10,7 +10,15 @@ import { compileLeaf } from './leaf-compiler.ts'
 import { maxAreas } from './location-ranges.ts'
 import { headerAt, headerWords, maxPlanDepth, nodeKinds, planMagic } from './plan.ts'
 import { checkCount, checkPrefix, checkWeights, checkWhole, PlanError, type Way } from './plan-error.ts'
-import type { AnswerNode, HashNode, KeyPrefix, LocatedNode, PlanNode, WeightedNode } from './plan-node.ts'
+import {
+  type AnswerNode,
+  childrenOf,
+  type HashNode,
+  type KeyPrefix,
+  type LocatedNode,
+  type PlanNode,
+  type WeightedNode,
+} from './plan-tree.ts'
 import { PlanWriter } from './plan-writer.ts'
 import { maxEntries, rendezvousTable } from './rendezvous.ts'
 
@@ -25,7 +33,7 @@ const noPrefix: KeyPrefix = { ipv4: 0, ipv6: 0 }
 
 /**
  * @returns the plan image
- * @throws PlanError when the tree is not one by `plan-node.ts` or is beyond a bound
+ * @throws PlanError when the tree is not one by `plan-tree.ts` or is beyond a bound
  */
 export function compilePlan(root: PlanNode): SharedArrayBuffer {
   return new PlanCompiler().compile(root)
@@ -94,16 +102,17 @@ class PlanCompiler {
     this.#candidates += node.candidates.length + (node.cnames?.length ?? 0)
     if (this.#candidates > maxPlanCandidates)
       throw new PlanError(way, `a tree has at most ${maxPlanCandidates} candidates`)
-    this.#aliases ||= node.outcome === 'cname'
+    this.#aliases ||= node.gives === 'cname'
     const at = compileLeaf(node, this.#leaves.length, way, this.#writer)
     this.#leaves.push(at)
     return { at, height: 1, prefix: (node.select === 'hash' && node.prefix) || noPrefix, maps: new Set() }
   }
 
-  #weighted({ children }: WeightedNode, way: Way): Compiled {
+  #weighted(node: WeightedNode<AnswerNode>, way: Way): Compiled {
+    const { children } = node
     checkCount(children.length, maxChildren, 'children', way)
     checkWeights(children, way)
-    const below = this.#below(children, way)
+    const below = this.#below(node, way)
     const all = joined(below)
     const { prefix } = all
     const at = this.#writer.push([
@@ -119,11 +128,12 @@ class PlanCompiler {
     return { at, ...all }
   }
 
-  #hash({ prefix, children }: HashNode, way: Way): Compiled {
+  #hash(node: HashNode<AnswerNode>, way: Way): Compiled {
+    const { prefix, children } = node
     checkCount(children.length, maxChildren, 'children', way)
     checkWeights(children, way)
     checkPrefix(prefix, way)
-    const below = this.#below(children, way)
+    const below = this.#below(node, way)
     const at = this.#writer.push([nodeKinds.hash, children.length, prefix.ipv4, prefix.ipv6])
     this.#children(below)
     this.#writer.push(rendezvousTable(children))
@@ -131,18 +141,19 @@ class PlanCompiler {
     return { at, ...all, prefix: longest(all.prefix, prefix) }
   }
 
-  #located({ map, areas }: LocatedNode, way: Way): Compiled {
+  #located(node: LocatedNode<AnswerNode>, way: Way): Compiled {
+    const { mapSlot, areas } = node
     checkCount(areas.length, maxAreas, 'areas', way)
-    checkWhole(map, 'the slot of a location map', way)
-    const below = areas.map((node, area) => this.#node(node, [...way, area]))
-    const at = this.#writer.push([nodeKinds.located, areas.length, map])
+    checkWhole(mapSlot, 'the slot of a location map', way)
+    const below = this.#below(node, way)
+    const at = this.#writer.push([nodeKinds.located, areas.length, mapSlot])
     this.#children(below)
     const all = joined(below)
-    return { at, ...all, maps: new Set([map, ...all.maps]) }
+    return { at, ...all, maps: new Set([mapSlot, ...all.maps]) }
   }
 
-  #below(children: readonly { readonly node: PlanNode }[], way: Way): Compiled[] {
-    return children.map(({ node }, index) => this.#node(node, [...way, index]))
+  #below(node: PlanNode, way: Way): Compiled[] {
+    return childrenOf(node).map((child, index) => this.#node(child, [...way, index]))
   }
 
   #children(below: readonly Compiled[]): void {

@@ -1,4 +1,4 @@
-import type { KeyPrefix } from './plan-node.ts'
+import type { KeyPrefix } from './plan-tree.ts'
 
 /** The indexes of the children on the way from the root to a node. */
 export type Way = readonly number[]

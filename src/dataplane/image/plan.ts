@@ -1,7 +1,7 @@
 /**
  * A plan says how a service is answered until health or configuration changes: everything that can be decided then has
  * been decided, so that a query costs some table reads and maybe a random number or some hashes. Steering makes the tree of nodes
- * (`plan-node.ts`), `plan-compiler.ts` compiles it into a plan image, one SharedArrayBuffer, and this file reads it in the workers.
+ * (`plan-tree.ts`), `plan-compiler.ts` compiles it into a plan image, one SharedArrayBuffer, and this file reads it in the workers.
  *
  * Layout in words: the header, the nodes, children before parents, the offsets of the leaves by number, then the RRs of all leaves in
  * octets. Nodes and tables are at word offsets, RRs at offsets of octets from where those begin. A node that several parents
@@ -13,7 +13,7 @@
  * - `hash`: the fields of `hashAt`, the children, a rendezvous table;
  * - `located`: the fields of `locatedAt`, the children by area.
  *
- * A leaf of the outcome `cname` keeps its candidates in the block of A, each in a slot as long as the longest of them, for
+ * A leaf that gives `cname` keeps its candidates in the block of A, each in a slot as long as the longest of them, for
  * every RR of that block has the same place: the length of a name is in the RR.
  *
  * What a `weighted` node draws must not show in the scope of the answer (RFC 7871 section 7.2.1 forbids scopes that overlap, and an answer
@@ -34,11 +34,11 @@ export const headerWords = 6
 
 export const nodeKinds = { answer: 0, weighted: 1, hash: 2, located: 3 } as const
 export const planSelects = { rotate: 0, weighted: 1, hash: 2 } as const
-export const leafOutcomes = { select: 0, servfail: 1, cname: 2 } as const
+export const leafGives = { addresses: 0, servfail: 1, cname: 2 } as const
 
 export const leafAt = {
   number: 1,
-  outcome: 2,
+  gives: 2,
   select: 3,
   answers: 4,
   ttl: 5,
@@ -97,7 +97,7 @@ export class Candidates {
     return this.words[this.#counters + index]!
   }
 
-  /** Of a leaf that selects by weight. */
+  /** Asked for a leaf that selects by weight. */
   weight(index: number): number {
     return this.words[this.#weights + index]!
   }
@@ -112,7 +112,7 @@ export class Candidates {
 export class Leaf {
   /** Leaves are numbered from 0 as a walk of the tree, first children first, meets them. */
   readonly number: number
-  /** Of the image; `Candidates.wire` points into it. */
+  /** The image; `Candidates.wire` points into it. */
   readonly bytes: Uint8Array
   readonly servfail: boolean
   /** UNIX seconds; 0 for never. */
@@ -132,14 +132,14 @@ export class Leaf {
   constructor(words: Uint32Array, bytes: Uint8Array, at: number) {
     this.bytes = bytes
     this.number = words[at + leafAt.number]!
-    this.servfail = words[at + leafAt.outcome] === leafOutcomes.servfail
+    this.servfail = words[at + leafAt.gives] === leafGives.servfail
     this.expiresAtSeconds = words[at + leafAt.expires]!
     this.ttlSeconds = words[at + leafAt.ttl]!
     this.select = words[at + leafAt.select]!
     this.answers = words[at + leafAt.answers]!
     this.ipv4 = words[at + leafAt.ipv4]!
     this.ipv6 = words[at + leafAt.ipv6]!
-    const isCname = words[at + leafAt.outcome] === leafOutcomes.cname
+    const isCname = words[at + leafAt.gives] === leafGives.cname
     const rrLength = isCname ? words[at + leafAt.cnameLength]! : 16
     this.a = new Candidates(words, at + leafAt.a, rrLength)
     this.aaaa = new Candidates(words, at + leafAt.aaaa, 28)

@@ -1,6 +1,13 @@
 /** Numbers of the DNS protocol that code speaks of by name (IANA "Domain Name System (DNS) Parameters"). */
 
 export const headerLength = 12
+/** A name that is spelled elsewhere: two octets, of which 14 bits are the offset (RFC 1035 section 4.1.4). */
+export const pointerLength = 2
+export const maxPointer = 0x3fff
+/** The pointer to the name of the question, which stands behind the header. */
+export const questionPointer = 0xc000 | headerLength
+/** Octets of an RR before its RDATA when the owner is a pointer. */
+export const rrHeadLength = 12
 
 export const opcodes = { query: 0, notify: 4 } as const
 
@@ -17,6 +24,28 @@ export const rcodes = {
   /** Extended: its upper bits travel in the OPT (RFC 6891 section 6.1.3). */
   badvers: 16,
 } as const
+
+const rcodeNames: Readonly<Record<number, string>> = {
+  0: 'NOERROR',
+  1: 'FORMERR',
+  2: 'SERVFAIL',
+  3: 'NXDOMAIN',
+  4: 'NOTIMP',
+  5: 'REFUSED',
+  6: 'YXDOMAIN',
+  7: 'YXRRSET',
+  8: 'NXRRSET',
+  9: 'NOTAUTH',
+  10: 'NOTZONE',
+  11: 'DSOTYPENI',
+  16: 'BADVERS',
+  23: 'BADCOOKIE',
+}
+
+/** Mnemonic of an rcode, or `RCODE12` for one that has none (RFC 6895 section 2.3). */
+export function rcodeName(rcode: number): string {
+  return rcodeNames[rcode] ?? `RCODE${rcode}`
+}
 
 export const classes = { in: 1, ch: 3 } as const
 

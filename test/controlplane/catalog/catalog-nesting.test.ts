@@ -1,6 +1,7 @@
 /** What leads to what in a catalog, and which plans a change concerns. */
 import t from 'tap'
 import { Catalog, type CatalogService } from '../../../src/controlplane/catalog/catalog.ts'
+import type { Monitor } from '../../../src/controlplane/model/monitor.ts'
 import type { Pool } from '../../../src/controlplane/model/pool.ts'
 import type { Service } from '../../../src/controlplane/model/service.ts'
 import { poolChoice, poolDefaults, serviceChoice, serviceDefaults } from '../model/defaults.ts'
@@ -86,4 +87,27 @@ t.test('what is left out, and circles, are borne', async (t) => {
   t.same([...broken.poolsOf('b.test')], ['gone'])
   t.same(broken.outerServicesOf('a.test'), ['b.test'])
   t.same(broken.outerServicesOf('gone.test'), ['b.test', 'a.test'])
+})
+
+t.test('pools that a monitor judges, be it as a part of a part', async (t) => {
+  const composite = (name: string, ...monitors: string[]) =>
+    ({ name, type: 'composite', monitors, require: 'all', invert: false }) as const
+  const judged = new Catalog({
+    ...Catalog.empty,
+    monitors: new Map<string, Monitor>([
+      ['web', { name: 'web', type: 'static', state: 'up' }],
+      ['outer', composite('outer', 'inner')],
+      ['inner', composite('inner', 'web')],
+      ['other', composite('other')],
+    ]),
+    pools: new Map(
+      ['web', 'outer', 'other', null].map((monitor) => {
+        const name = `by-${monitor}`
+        return [name, { ...pool(name), monitor }]
+      }),
+    ),
+  })
+  t.same(judged.poolsJudgedBy(['web']), ['by-web', 'by-outer'])
+  t.same(judged.poolsJudgedBy(['outer', 'other']), ['by-outer', 'by-other'])
+  t.same(judged.poolsJudgedBy([]), [])
 })

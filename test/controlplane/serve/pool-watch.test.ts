@@ -2,7 +2,7 @@ import t from 'tap'
 import type { HealthState } from '../../../src/controlplane/model/observation.ts'
 import type { Pool } from '../../../src/controlplane/model/pool.ts'
 import { PoolWatch } from '../../../src/controlplane/serve/pool-watch.ts'
-import type { Conditions } from '../../../src/controlplane/steering/conditions.ts'
+import type { Conditions } from '../../../src/controlplane/steering/judge.ts'
 import { judgePool } from '../../../src/controlplane/steering/judge.ts'
 import { member, pool } from '../store/suite/samples.ts'
 

@@ -184,7 +184,7 @@ t.test('services of services go with the pools below them', async (t) => {
   t.same(new Set(handed()), new Set(['top.test'].map(slot)), 'the others answer with everything: serve-all')
   t.match(status('top.test'), { state: 'up', pool: 'us' })
   t.match(status('middle.test'), { state: 'down', pool: 'eu' })
-  t.match(publisher.selectionInSlot(slot('middle.test')), { outcome: 'serve-all' })
+  t.match(publisher.selectionInSlot(slot('middle.test')), { by: 'serve-all' })
   t.equal(publisher.selectionInSlot(99), undefined)
 
   const moved = services.map((one) => (one.name === 'bottom.test' ? service('bottom.test', ['us']) : one))
@@ -246,8 +246,8 @@ t.test('slow start: the weight rises by steps, and is whole at the end', async (
   for (let second = 0; second <= 20; second++) {
     clock.ms = start + second * 1000
     await publisher.refresh(['eu'])
-    const { branch } = publisher.selection('www.test')!
-    weights.push(branch.kind === 'leaf' ? branch.members[0]!.weight : Number.NaN)
+    const { tree } = publisher.selection('www.test')!
+    weights.push(tree.kind === 'answer' ? tree.members[0]!.weight : Number.NaN)
   }
   t.equal(weights[0], 10)
   t.equal(weights[10], 55)
@@ -294,13 +294,13 @@ t.test('a map that could be made only later', async (t) => {
   const services = [service('www.test', ['eu', 'us'], { steer: 'geo', geo }), service('other.test', ['us'])]
   await adopt(pools, services)
   t.same(problems, ['a location map was not made: out of time'])
-  t.equal(publisher.selection('www.test')?.branch.kind, 'leaf', 'everybody gets the default')
+  t.equal(publisher.selection('www.test')?.tree.kind, 'answer', 'everybody gets the default')
   handed()
   broken = false
   await adopt(pools, services, ['other.test'])
   t.equal(updates[0]?.maps?.length, 1)
   t.same(handed(), [0], 'its plan is made anew with it')
-  t.equal(publisher.selection('www.test')?.branch.kind, 'located')
+  t.equal(publisher.selection('www.test')?.tree.kind, 'located')
 })
 
 t.test('a service whose plan can not be made takes nobody along', async (t) => {

@@ -1,8 +1,6 @@
 import t from 'tap'
 import type { Member, Pool } from '../../../src/controlplane/model/pool.ts'
-import { needsAddresses } from '../../../src/controlplane/steering/conditions.ts'
-import { judgePool, memberReasons } from '../../../src/controlplane/steering/judge.ts'
-import { poolCondition } from '../../../src/controlplane/steering/pool-condition.ts'
+import { judgePool, memberReasons, poolCondition } from '../../../src/controlplane/steering/judge.ts'
 import { buildPool, conditionsOf, type MemberPicture, resolutionOf } from './world.ts'
 
 function judge(picture: MemberPicture, changes: Partial<Pool> = {}, settings = {}, conditions = {}) {
@@ -78,19 +76,6 @@ t.test('a host without an address is not kept, whatever else is said', async (t)
   ])
 })
 
-t.test('whose addresses are needed', async (t) => {
-  const [host] = buildPool('web', 'a lost').members
-  const [address] = buildPool('web', 'a up').members
-  const elsewhere = { ...host!, probeAddress: '192.0.2.1' }
-  const pool = (changes: Partial<Pool>) => buildPool('p', '', changes)
-  t.notOk(needsAddresses(pool({}), address!))
-  t.ok(needsAddresses(pool({ monitor: null }), host!), 'to answer')
-  t.ok(needsAddresses(pool({ hosts: 'cname' }), host!), 'to probe')
-  t.notOk(needsAddresses(pool({ hosts: 'cname', monitor: null }), host!))
-  t.notOk(needsAddresses(pool({ hosts: 'cname' }), elsewhere))
-  t.ok(needsAddresses(pool({}), elsewhere))
-})
-
 t.test('the share of members that must be up', async (t) => {
   const hundred = (up: number) =>
     Array.from({ length: 100 }, (_, index) => `m${index} ${index < up ? 'up' : 'down'}`).join(', ')
@@ -134,7 +119,7 @@ t.test('the condition of a pool, and its reason', async (t) => {
   }
 })
 
-t.test('tiers', async (t) => {
+t.test('the first tier that is up serves, each judged by its own minUp', async (t) => {
   const settings = { a: { priority: 10 }, b: { priority: 10 }, c: { priority: 2 } }
   const tiers = { select: 'failover', minUp: 0.5, tiers: [{ priority: 10, minUp: 1 }] } as const
   const rows: [MemberPicture, string, string, string][] = [

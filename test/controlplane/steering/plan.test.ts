@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { stableKey } from '../../../src/dataplane/image/stable-key.ts'
 import { answer, choicesOf, type World } from './world.ts'
 
@@ -18,7 +18,7 @@ function leaves(node: PlanNode): AnswerNode[] {
 const ttls = (world: World, asked?: string) =>
   leaves(answer(world, asked).plan).map(({ ttlSeconds }) => ttlSeconds)
 
-t.test('a TTL tied to health', async (t) => {
+t.test('a TTL that is tied to health is short while the answer may change soon', async (t) => {
   const rows: [string, number, string][] = [
     ['a up, b up', 300, 'all is well'],
     ['a unknown, b up', 300, 'unknown counts as up'],
@@ -81,7 +81,7 @@ t.test('a failover pool that a later tier serves', async (t) => {
   t.same(ttls(world('a drained, b up')), [10])
 })
 
-t.test('what is one branch is one node', async (t) => {
+t.test('what is one node of the selection is one node of the plan', async (t) => {
   const { plan } = answer({
     members: { eu: 'e up', us: 'u up' },
     services: {
@@ -90,7 +90,7 @@ t.test('what is one branch is one node', async (t) => {
     },
     areas: { www: { mapSlot: 3, areas: [[0], [1], [2], [0], [2]] } },
   })
-  t.ok(plan.kind === 'located' && plan.map === 3)
+  t.ok(plan.kind === 'located' && plan.mapSlot === 3)
   if (plan.kind !== 'located') return
   const [eu, us, both] = plan.areas
   t.equal(plan.areas[3], eu)

@@ -3,10 +3,14 @@ import fc from 'fast-check'
 import t from 'tap'
 import { allDownPolicies, type Pool, poolSelects } from '../../../src/controlplane/model/pool.ts'
 import { type Service, serviceSteers } from '../../../src/controlplane/model/service.ts'
-import { type Branch, leavesOf } from '../../../src/controlplane/steering/branch.ts'
 import { judgePool } from '../../../src/controlplane/steering/judge.ts'
-import type { Selection } from '../../../src/controlplane/steering/selection.ts'
-import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerTree, Selection } from '../../../src/controlplane/steering/selection.ts'
+import {
+  type AnswerNode,
+  childrenOf,
+  leavesOf,
+  type PlanNode,
+} from '../../../src/dataplane/image/plan-tree.ts'
 import { answer, choicesOf, type MemberWord, memberWords, situationOf, type World } from './world.ts'
 
 const poolNames = ['p', 'q', 'r']
@@ -87,35 +91,27 @@ const world: fc.Arbitrary<World> = fc
     conditions: { latencyMs: (pool) => latencies[poolNames.indexOf(pool)]! },
   }))
 
-/** Both trees side by side: each leaf with the answers that it became. */
-function pairs({ branch }: Selection, plan: PlanNode): [Branch, PlanNode][] {
-  const walk = (at: Branch, node: PlanNode): [Branch, PlanNode][] => {
-    const children = (): [Branch, PlanNode][] => {
-      if (at.kind === 'located' && node.kind === 'located')
-        return at.areas.map((area, index) => [area, node.areas[index]!])
-      if (at.kind === 'weighted' && node.kind === 'weighted')
-        return at.children.map((child, index) => [child.branch, node.children[index]!.node])
-      if (at.kind === 'hash' && node.kind === 'hash')
-        return at.children.map((child, index) => [child.branch, node.children[index]!.node])
-      return []
-    }
-    return [[at, node], ...children().flatMap(([child, made]) => walk(child, made))]
-  }
-  return walk(branch, plan)
+/** Both trees side by side: each answer with what it became. */
+function pairs({ tree }: Selection, plan: PlanNode): [AnswerTree, PlanNode][] {
+  const walk = (at: AnswerTree, node: PlanNode): [AnswerTree, PlanNode][] => [
+    [at, node],
+    ...childrenOf(at).flatMap((child, index) => walk(child, childrenOf(node)[index]!)),
+  ]
+  return walk(tree, plan)
 }
 
 const check = (name: string, property: (world: World) => boolean) =>
   t.test(name, async () => fc.assert(fc.property(world, property), { numRuns: 2000 }))
 
 check('no answer holds a dropped member while another of its pool is kept and the pool is up', (given) => {
-  return leavesOf(answer(given).selection.branch).every(
-    ({ outcome, members }) => outcome !== 'up' || (members.length > 0 && members.every(({ kept }) => kept)),
+  return leavesOf(answer(given).selection.tree).every(
+    ({ by, members }) => by !== 'up' || (members.length > 0 && members.every(({ kept }) => kept)),
   )
 })
 
 check('no answer holds what the operator took out, where something else is left', (given) => {
   const taken = (reason: string) => reason === 'draining' || reason === 'forced down'
-  return leavesOf(answer(given).selection.branch).every(({ members }) => {
+  return leavesOf(answer(given).selection.tree).every(({ members }) => {
     return members.every(({ reason }) => taken(reason)) || members.every(({ reason }) => !taken(reason))
   })
 })
@@ -125,7 +121,7 @@ check(
   (given) => {
     const { selection } = answer(given)
     const { up, choices } = selection.judgement
-    if (up !== choices.some((choice) => choice.up) || up !== (selection.outcome === 'up')) return false
+    if (up !== choices.some((choice) => choice.up) || up !== (selection.by === 'up')) return false
     return !up || choices.every((choice) => choice.up || !choice.used)
   },
 )
@@ -138,14 +134,14 @@ check('the same goes in, the same comes out', (given) => {
 
 check('the candidates of a plan are the members of its selection', (given) => {
   const { selection, plan } = answer(given)
-  return pairs(selection, plan).every(([branch, node]) => {
-    if (branch.kind !== 'leaf') return branch.kind === node.kind
-    const addresses = branch.members.flatMap(({ member }) => member.address ?? [])
+  return pairs(selection, plan).every(([at, node]) => {
+    if (at.kind !== 'answer') return at.kind === node.kind
+    const addresses = at.members.flatMap(({ member }) => member.address ?? [])
     const answered = (node as AnswerNode).candidates.map(({ address }) => address.join('.'))
-    const weighty = branch.members
+    const weighty = at.members
       .filter(({ weight }) => weight > 0)
       .flatMap(({ member }) => member.address ?? [])
-    const select = branch.pool?.select
+    const select = at.pool?.select
     const byWeight = (select === 'weighted' || select === 'hash') && weighty.length > 0
     return (byWeight ? weighty : addresses).join() === answered.join()
   })
@@ -171,7 +167,7 @@ check('a plan keeps what its nodes promise', (given) => {
 
 check('every choice that answers says so, and only that', (given) => {
   const { selection } = answer(given)
-  const leaves = new Set(leavesOf(selection.branch).flatMap(({ pool }) => pool?.name ?? []))
+  const leaves = new Set(leavesOf(selection.tree).flatMap(({ pool }) => pool?.name ?? []))
   const named = selection.judgement.choices
     .filter((choice) => choice.used)
     .flatMap((choice) =>

@@ -12,7 +12,7 @@ import {
 } from './table.ts'
 import { answer } from './world.ts'
 
-t.test('pools', async (t) => {
+t.test('every policy of a pool answers in every situation as the table says', async (t) => {
   for (const row of poolTable) {
     for (const situation of Object.keys(poolSituations) as PoolSituation[]) {
       t.equal(answer(poolWorld(row, situation)).text, row.answers[situation], `${row.policy}: ${situation}`)
@@ -20,7 +20,7 @@ t.test('pools', async (t) => {
   }
 })
 
-t.test('services', async (t) => {
+t.test('every policy of a service answers in every situation as the table says', async (t) => {
   for (const row of serviceTable) {
     for (const situation of Object.keys(serviceSituations) as ServiceSituation[]) {
       t.equal(

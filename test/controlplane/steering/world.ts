@@ -8,12 +8,12 @@ import type { HealthState, Resolution } from '../../../src/controlplane/model/ob
 import type { OverrideState } from '../../../src/controlplane/model/override.ts'
 import type { Member, Pool } from '../../../src/controlplane/model/pool.ts'
 import type { Service } from '../../../src/controlplane/model/service.ts'
-import type { Conditions } from '../../../src/controlplane/steering/conditions.ts'
+import type { Conditions } from '../../../src/controlplane/steering/judge.ts'
 import type { LastKnownEntries } from '../../../src/controlplane/steering/last-known.ts'
 import { toPlan } from '../../../src/controlplane/steering/plan.ts'
-import { type Situation, selectAnswer } from '../../../src/controlplane/steering/select.ts'
+import { Round, type Situation } from '../../../src/controlplane/steering/select.ts'
 import type { Selection, ServiceAreas } from '../../../src/controlplane/steering/selection.ts'
-import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { poolDefaults, serviceDefaults } from '../model/defaults.ts'
 
 export const memberWords = [
@@ -159,7 +159,7 @@ export interface Answered {
 
 export function answer(world: World, asked = 'www'): Answered {
   const situation = situationOf(world)
-  const selection = selectAnswer(situation.services.get(asked)!, situation)
+  const selection = new Round(situation).select(asked)
   const names: string[] = []
   const counterOf = (pool: Pool, member: Member) => names.push(`${pool.name}/${member.name}`) - 1
   const plan = toPlan(selection, { counterOf, resolutionOf: situation.conditions.resolution })
@@ -187,8 +187,8 @@ export function describeNode(node: PlanNode, names: readonly string[]): string {
   }
 }
 
-function describeLeaf({ outcome, select, candidates }: AnswerNode, names: readonly string[]): string {
-  if (outcome === 'servfail') return 'SERVFAIL'
+function describeLeaf({ gives, select, candidates }: AnswerNode, names: readonly string[]): string {
+  if (gives === 'servfail') return 'SERVFAIL'
   if (candidates.length === 0) return 'NODATA'
   const pool = names[candidates[0]!.counter]!.split('/')[0]
   const members = candidates.map(({ counter, weight }) => {

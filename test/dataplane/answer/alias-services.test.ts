@@ -7,7 +7,7 @@ import { AnswerReader, allocateCounters, Counters } from '../../../src/dataplane
 import { ZoneCompiler } from '../../../src/dataplane/image/compile.ts'
 import { compileDirectory } from '../../../src/dataplane/image/directory.ts'
 import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
-import type { AnswerNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { Random } from '../../../src/dataplane/random.ts'
@@ -80,7 +80,7 @@ function serve(plans: readonly AnswerNode[], options: { stream?: boolean; nowMs?
 
 const cnamePlan = (...hosts: (string | [host: string, weight: number])[]): AnswerNode => ({
   kind: 'answer',
-  outcome: 'cname',
+  gives: 'cname',
   select: 'weighted',
   answers: 1,
   ttlSeconds: 30,
@@ -92,7 +92,7 @@ const cnamePlan = (...hosts: (string | [host: string, weight: number])[]): Answe
 })
 const addressPlan = (fields: Partial<AnswerNode> = {}): AnswerNode => ({
   kind: 'answer',
-  outcome: 'select',
+  gives: 'addresses',
   select: 'rotate',
   answers: 10,
   ttlSeconds: 30,
@@ -170,7 +170,7 @@ t.test('other services are what they were', async (t) => {
   const { ask } = serve(fill(addressPlan()))
   t.same(ask('www.example.test', 'TXT').answer, [])
   t.same(ask('www.example.test', 'A').answer.length, 2)
-  const broken = serve(fill(addressPlan({ outcome: 'servfail', candidates: [] })))
+  const broken = serve(fill(addressPlan({ gives: 'servfail', candidates: [] })))
   t.equal(broken.ask('www.example.test', 'A').rcode, 2)
 })
 

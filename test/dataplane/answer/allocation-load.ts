@@ -8,7 +8,7 @@ import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { allocateCounters, Counters } from '../../../src/dataplane/counters.ts'
 import { defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
 import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
-import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { query, u16Octets } from '../../support/dns-client.ts'
@@ -25,7 +25,7 @@ const candidates = Array.from({ length: 100 }, (_, n) => ({
 const prefix = { ipv4: 24, ipv6: 56 }
 const leaf = (count: number, fields: Partial<AnswerNode> = {}): AnswerNode => ({
   kind: 'answer',
-  outcome: 'select',
+  gives: 'addresses',
   select: 'weighted',
   answers: 2,
   ttlSeconds: 30,
@@ -33,7 +33,7 @@ const leaf = (count: number, fields: Partial<AnswerNode> = {}): AnswerNode => ({
   ...fields,
 })
 const hashed = (count: number, answers: number) => leaf(count, { select: 'hash', prefix, answers })
-const tree = (areas: readonly PlanNode[]): PlanNode => ({ kind: 'located', map: 0, areas })
+const tree = (areas: readonly PlanNode[]): PlanNode => ({ kind: 'located', mapSlot: 0, areas })
 /** By the names of their services. */
 const plans: Readonly<Record<string, PlanNode>> = {
   www: leaf(3),

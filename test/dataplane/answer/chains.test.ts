@@ -63,7 +63,7 @@ const child: ZoneText = {
 const plans = [
   {
     kind: 'answer',
-    outcome: 'select',
+    gives: 'addresses',
     select: 'rotate',
     answers: 2,
     ttlSeconds: 10,
@@ -72,7 +72,7 @@ const plans = [
       { address: parseAddress('192.0.2.102')!, weight: 1, counter: 2, key: 2 },
     ],
   },
-  { kind: 'answer', outcome: 'servfail', select: 'rotate', answers: 0, ttlSeconds: 10, candidates: [] },
+  { kind: 'answer', gives: 'servfail', select: 'rotate', answers: 0, ttlSeconds: 10, candidates: [] },
 ] as const
 const ask = (name: string, type: TypeName) =>
   essence(new Served([example, other, child], plans).ask(name, type))

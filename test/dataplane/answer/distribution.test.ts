@@ -1,6 +1,6 @@
 /** Who gets what, over 100,000 queries of each policy, through the code that answers the network. */
 import t from 'tap'
-import type { PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { query } from '../../support/dns-client.ts'
 import { chiSquared } from '../chi-squared.ts'
 import { alias, hashed, leaf, type Member, prefix, weighted } from '../trees.ts'

@@ -1,6 +1,6 @@
 /** Random and mangled packets through `respond`: reproducible from a seed, which `FUZZ_SEED` overrides. */
 import t from 'tap'
-import type { AnswerNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { Random } from '../../../src/dataplane/random.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
 import { optRecord, query, readResponse, typeNumbers, u16Octets, wireName } from '../../support/dns-client.ts'
@@ -13,7 +13,7 @@ const random = new Random(seed)
 
 const plan: AnswerNode = {
   kind: 'answer',
-  outcome: 'select',
+  gives: 'addresses',
   select: 'weighted',
   answers: 2,
   ttlSeconds: 30,
@@ -46,7 +46,7 @@ const zones = [
 const tree = located(
   0,
   hashed({ a: plan, b: alias(['www.example.test', 'x.sub.example.test']) }),
-  weighted([1, { ...plan, select: 'hash', prefix }], [1, leaf([], { outcome: 'servfail' })]),
+  weighted([1, { ...plan, select: 'hash', prefix }], [1, leaf([], { gives: 'servfail' })]),
 )
 const maps = [
   ranges(

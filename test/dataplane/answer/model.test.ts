@@ -1,7 +1,7 @@
 /** `respond` against the reference resolver, on random zones and random questions. */
 import fc from 'fast-check'
 import t from 'tap'
-import type { AnswerNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
 import { query, readResponse, type TypeName, wireName } from '../../support/dns-client.ts'
 import type { ZoneText } from '../zone-text.ts'
@@ -64,7 +64,7 @@ function compiledPlan({ servfail, a, aaaa }: ReferencePlan): AnswerNode {
   }))
   return {
     kind: 'answer',
-    outcome: servfail ? 'servfail' : 'select',
+    gives: servfail ? 'servfail' : 'addresses',
     select: 'rotate',
     answers: 4,
     ttlSeconds: memberTtl,

@@ -34,13 +34,13 @@ state.apply(
     [
       {
         kind: 'answer',
-        outcome: 'select',
+        gives: 'addresses',
         select: 'rotate',
         answers: 4096,
         ttlSeconds: 30,
         candidates: [{ address: parseAddress('192.0.2.7')!, weight: 1, counter: 0, key: 0 }],
       },
-      { kind: 'answer', outcome: 'servfail', select: 'rotate', answers: 0, ttlSeconds: 30, candidates: [] },
+      { kind: 'answer', gives: 'servfail', select: 'rotate', answers: 0, ttlSeconds: 30, candidates: [] },
     ],
   ),
 )
@@ -100,7 +100,7 @@ t.test('explains what a client is answered, and which way the plans went', async
       ],
       [
         located(0, leaf(['192.0.2.7']), alias(['www.example.test'])),
-        leaf([], { outcome: 'servfail', ttlSeconds: 5 }),
+        leaf([], { gives: 'servfail', ttlSeconds: 5 }),
       ],
       1,
       [map],

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
-import type { PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { query, readResponse, type TypeName } from '../../support/dns-client.ts'
 import { alias, hashed, leaf, located, prefix, ranges, weighted } from '../trees.ts'
 import { scopeOf, subnetQuery } from './client-subnet.ts'
@@ -164,7 +164,7 @@ t.test('what is the same for all says so', async (t) => {
 })
 
 t.test('NODATA and SERVFAIL of a service depend on the client too', async (t) => {
-  const { ask } = serve(located(0, none, leaf(['192.0.2.11']), leaf([], { outcome: 'servfail' })))
+  const { ask } = serve(located(0, none, leaf(['192.0.2.11']), leaf([], { gives: 'servfail' })))
   t.match(ask('10.0.0.0', 24, 'www', 'AAAA'), { answer: [], rcode: 0, scope: 16, authority: [/SOA/] })
   t.match(ask('10.1.0.0', 24), { answer: [], rcode: 2, scope: 17 })
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
-import type { AnswerNode, Candidate } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode, Candidate } from '../../../src/dataplane/image/plan-tree.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
 import type { Response, TypeName } from '../../support/dns-client.ts'
 import { soaText, type ZoneText } from '../zone-text.ts'
@@ -24,7 +24,7 @@ function candidates(...members: readonly (string | [address: string, weight: num
 function serve(plan: Partial<AnswerNode>, options?: ServeOptions): Served {
   const whole: AnswerNode = {
     kind: 'answer',
-    outcome: 'select',
+    gives: 'addresses',
     select: 'rotate',
     answers: 4096,
     ttlSeconds: 30,
@@ -86,7 +86,7 @@ t.test('a family without candidates is NODATA', async (t) => {
 })
 
 t.test('servfail', async (t) => {
-  const served = serve({ outcome: 'servfail', candidates: candidates('192.0.2.1') })
+  const served = serve({ gives: 'servfail', candidates: candidates('192.0.2.1') })
   for (const type of ['A', 'AAAA'] as const)
     t.same(essence(served.ask('www.example.test', type)), expected({ rcode: 2 }))
   t.match(served.counted(), { SERVFAIL: 2 })
@@ -140,7 +140,7 @@ t.test('clients that ask for A and AAAA in turn see every member of both familie
 
 const rotating = (...members: readonly string[]): AnswerNode => ({
   kind: 'answer',
-  outcome: 'select',
+  gives: 'addresses',
   select: 'rotate',
   answers: 1,
   ttlSeconds: 30,

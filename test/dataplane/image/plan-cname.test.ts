@@ -1,12 +1,12 @@
 import t from 'tap'
 import { PlanImage } from '../../../src/dataplane/image/plan.ts'
 import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
-import type { AnswerNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
 
 const plan = (fields: Partial<AnswerNode>): AnswerNode => ({
   kind: 'answer',
-  outcome: 'cname',
+  gives: 'cname',
   select: 'weighted',
   answers: 1,
   ttlSeconds: 0x01020304,
@@ -48,15 +48,15 @@ t.test('names of any length, in wire form, by weight', async (t) => {
 
 t.test('any other plan is no alias, and expires when it says so', async (t) => {
   const candidates = [{ address: Uint8Array.of(192, 0, 2, 1), weight: 1, counter: 0, key: 0 }]
-  const image = leafOf({ outcome: 'select', candidates })
+  const image = leafOf({ gives: 'addresses', candidates })
   t.equal(image.cnames, null)
   t.equal(image.expiresAtSeconds, 0)
   const ending = leafOf({
-    outcome: 'select',
+    gives: 'addresses',
     candidates,
     expiresAtSeconds: 4_000_000_000,
     ttlSeconds: 30,
   })
   t.match(ending, { expiresAtSeconds: 4_000_000_000, ttlSeconds: 30 })
-  t.equal(leafOf({ outcome: 'servfail' }).servfail, true)
+  t.equal(leafOf({ gives: 'servfail' }).servfail, true)
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { maxAreas } from '../../../src/dataplane/image/location-ranges.ts'
 import { maxCandidates, maxPlanDepth, PlanImage } from '../../../src/dataplane/image/plan.ts'
 import { compilePlan, maxPlanNodes } from '../../../src/dataplane/image/plan-compiler.ts'
-import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { alias, hashed, leaf, located, prefix, weighted } from '../trees.ts'
 
 const one = leaf(['192.0.2.1'])
@@ -32,7 +32,7 @@ t.test('every leaf has its own RRs, counters and choices', async (t) => {
   const leaves = [
     leaf(['192.0.2.1', '2001:db8::1'], { select: 'weighted' }, 10),
     leaf(['192.0.2.3', '192.0.2.4'], { select: 'hash', prefix: { ipv4: 20, ipv6: 44 } }, 20),
-    leaf([], { outcome: 'servfail' }),
+    leaf([], { gives: 'servfail' }),
   ]
   const image = new PlanImage(compilePlan(hashed({ a: leaves[0]!, b: leaves[1]!, c: leaves[2]! })))
   const [first, second, third] = image.leaves
@@ -78,7 +78,7 @@ t.test('bounds of a whole tree', async (t) => {
   })
 })
 
-t.test('malformed trees', async (t) => {
+t.test('malformed trees are refused by the node that is wrong', async (t) => {
   const candidate = one.candidates[0]!
   const of = (weights: readonly number[]) => weights.map((weight) => ({ ...candidate, weight }))
   const half = 2 ** 31
@@ -101,8 +101,8 @@ t.test('malformed trees', async (t) => {
     [hashed({ a: one }, { prefix: { ipv4: 23.5, ipv6: 56 } }), /\/23.5/],
     [leaf(['192.0.2.1'], { select: 'hash' }), 'root: a hash without prefix'],
     [leaf(['192.0.2.1'], { select: 'hash', prefix: { ipv4: 99, ipv6: 1 } }), /prefix \/99/],
-    [leaf([], { outcome: 'cname' }), 'root: 0 cnames, not 1 to 4096'],
-    [leaf([], { outcome: 'cname', cnames: [] }), /0 cnames/],
+    [leaf([], { gives: 'cname' }), 'root: 0 cnames, not 1 to 4096'],
+    [leaf([], { gives: 'cname', cnames: [] }), /0 cnames/],
     [leaf(new Array<string>(4097).fill('192.0.2.1')), /4097 candidates/],
     [
       leaf([], { candidates: [{ ...candidate, address: new Uint8Array(5) }] }),

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { type Candidates, type Leaf, PlanImage, planSelects } from '../../../src/dataplane/image/plan.ts'
 import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
-import type { AnswerNode, Candidate } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode, Candidate } from '../../../src/dataplane/image/plan-tree.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
 
 const candidate = (address: string, weight = 1, counter = 0): Candidate => ({
@@ -13,7 +13,7 @@ const candidate = (address: string, weight = 1, counter = 0): Candidate => ({
 })
 const plan = (fields: Partial<AnswerNode>): AnswerNode => ({
   kind: 'answer',
-  outcome: 'select',
+  gives: 'addresses',
   select: 'weighted',
   answers: 1,
   ttlSeconds: 30,
@@ -74,7 +74,7 @@ t.test('families apart, in wire form, in order', async (t) => {
 t.test('no candidates, and servfail', async (t) => {
   const empty = leafOf({})
   t.same([empty.servfail, empty.a.count, empty.aaaa.count, empty.a.totalWeight], [false, 0, 0, 0])
-  t.equal(leafOf({ outcome: 'servfail' }).servfail, true)
+  t.equal(leafOf({ gives: 'servfail' }).servfail, true)
 })
 
 t.test('an image of another version is refused', async (t) => {

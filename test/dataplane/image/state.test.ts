@@ -2,7 +2,7 @@ import t from 'tap'
 import { compileDirectory } from '../../../src/dataplane/image/directory.ts'
 import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
 import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
-import type { AnswerNode } from '../../../src/dataplane/image/plan-node.ts'
+import type { AnswerNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
@@ -16,7 +16,7 @@ scan.load(name, 0, name.length)
 
 const plan = (answers: number): AnswerNode => ({
   kind: 'answer',
-  outcome: 'select',
+  gives: 'addresses',
   select: 'rotate',
   answers,
   ttlSeconds: 30,

@@ -8,12 +8,13 @@ import { canonicalAddress } from '../../../dataplane/wire/address.ts'
 import { parseType, typeName } from '../../../dataplane/wire/rdata.ts'
 import { readHostname, reading } from '../../document/fields.ts'
 import type { ExplainQuestion } from '../../explain/explanation.ts'
+import { explanationView, presentExplanation } from '../../explain/view.ts'
 import type { Problem } from '../../model/errors.ts'
 import { invalid } from '../configuration/resource.ts'
 import type { ApiContext } from '../context.ts'
 import { bearer, json, problems as problemResponses } from '../schemas.ts'
 import { clientAddress } from '../tools/tools.ts'
-import { ExplanationView, presentExplanation } from './explain-view.ts'
+import { MemberStatus, memberStatus } from './member-status.ts'
 
 const ExplainQuery = Type.Object(
   {
@@ -25,6 +26,9 @@ const ExplainQuery = Type.Object(
   },
   { additionalProperties: false },
 )
+
+export const ExplanationView = explanationView(MemberStatus)
+export type ExplainReply = Static<typeof ExplanationView>
 
 export function explainRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get(
@@ -44,9 +48,12 @@ export function explainRoutes(app: FastifyInstance, context: ApiContext): void {
         },
       },
     },
-    async (request) => {
+    async (request): Promise<ExplainReply> => {
       const question = readQuestion(request.query as Static<typeof ExplainQuery>, clientAddress(request))
-      return presentExplanation(context, await context.explain(question))
+      return presentExplanation(await context.explain(question), {
+        vitals: context.health.vitals,
+        status: (pool, member, override) => memberStatus(context, pool, member, override),
+      })
     },
   )
 }

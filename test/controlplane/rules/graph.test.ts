@@ -1,11 +1,19 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { expansionProblems, maxNesting, nestingProblems } from '../../../src/controlplane/rules/nesting.ts'
+import {
+  expansionProblems,
+  maxNesting,
+  namedFirst,
+  namersOf,
+  nestingProblems,
+  once,
+  reach,
+} from '../../../src/controlplane/rules/graph.ts'
 
 const graphOf = (ways: Record<string, string>) =>
   new Map(Object.entries(ways).map(([name, named]) => [name, named.split(' ').filter((one) => one !== '')]))
 
-t.test('circles, each once', async (t) => {
+t.test('each circle is told once', async (t) => {
   t.same(nestingProblems(graphOf({})), [])
   t.same(nestingProblems(graphOf({ a: 'b c', b: 'c nowhere', c: '' })), [])
   t.same(nestingProblems(graphOf({ a: 'a' })), [{ name: 'a', message: 'leads back to itself: a -> a' }])
@@ -17,7 +25,7 @@ t.test('circles, each once', async (t) => {
   )
 })
 
-t.test('ways that are too long', async (t) => {
+t.test('ways that are too long are told once, of any length', async (t) => {
   const chain = (length: number) =>
     new Map(Array.from({ length }, (_, i) => [`n${i}`, i + 1 < length ? [`n${i + 1}`] : []]))
   t.same(nestingProblems(chain(maxNesting)), [])
@@ -83,4 +91,59 @@ t.test('what comes to too much when it is followed at each mention', async (t) =
     ['round', ['round', 'small']],
   ])
   t.same(expansionProblems(graph), [{ name: 'large', message: 'comes to 257 parts, more than 256' }])
+})
+
+t.test('what a name leads to, each once, and before what it leads to in turn', async (t) => {
+  const graph = graphOf({ a: 'b c', b: 'd', c: 'd e', d: 'a' })
+  const named = (name: string) => graph.get(name) ?? []
+  t.same(reach(['a'], named), ['a', 'b', 'd', 'c', 'e'])
+  t.same(reach(['c', 'b'], named), ['c', 'd', 'a', 'b', 'e'])
+  t.same(reach([], named), [])
+  const namers = namersOf(graph)
+  t.same(
+    reach(['e'], (name) => namers.get(name) ?? []),
+    ['e', 'c', 'a', 'd', 'b'],
+    'and with the names turned round, what leads to it',
+  )
+  const things = [{ name: 'x' }, { name: 'y' }, { name: 'x' }]
+  t.same(
+    reach(
+      things,
+      () => things,
+      ({ name }) => name,
+    ),
+    [{ name: 'x' }, { name: 'y' }],
+    'things are the same that have the same key',
+  )
+})
+
+t.test('what is named comes first, what leads into a circle last', async (t) => {
+  const ordered = (ways: Record<string, string>) => {
+    const things = Array.from(graphOf(ways), ([name, named]) => ({ name, named }))
+    return namedFirst(things, ({ named }) => named).map(({ name }) => name)
+  }
+  t.same(ordered({ a: 'b c', b: 'c nowhere', c: '', d: '' }), ['c', 'd', 'b', 'a'])
+  t.same(ordered({ x: 'y', y: 'z', z: 'y', a: '' }), ['a', 'x', 'y', 'z'])
+  t.same(ordered({ twice: 'a a', a: '' }), ['a', 'twice'])
+})
+
+t.test('something is made of each name once', async (t) => {
+  const graph = graphOf({ a: 'b c', b: 'c', c: '', round: 'round a' })
+  const made: string[] = []
+  const textOf = once(
+    (name): { readonly text: string } => {
+      made.push(name)
+      return { text: `${name}(${(graph.get(name) ?? []).map((inner) => textOf(inner).text).join()})` }
+    },
+    (name) => ({ text: `${name}...` }),
+  )
+  t.equal(textOf('a').text, 'a(b(c()),c())')
+  t.equal(textOf('round').text, 'round(round...,a(b(c()),c()))')
+  t.same(made, ['a', 'b', 'c', 'round'])
+  const nothing = once((name) => {
+    made.push(name)
+    return null
+  })
+  t.same([nothing('x'), nothing('x')], [null, null])
+  t.equal(made.filter((name) => name === 'x').length, 1, 'nothing is something')
 })

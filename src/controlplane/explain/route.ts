@@ -4,11 +4,12 @@
  * step: of these the one choice that is used is the one that was taken.
  *
  * When nothing is up, `whenAllDown` answers for all levels at once. Of such an answer it is known which pool it came
- * from, and the way is the first that leads there.
+ * from, and the route is the first that leads there.
  */
-import { type Leaf, leavesOf } from './branch.ts'
-import { areasOf, explainArea } from './compose.ts'
-import type { PoolChoice, Selection, ServiceChoice, ServiceJudgement } from './selection.ts'
+import { leavesOf } from '../../dataplane/image/plan-tree.ts'
+import { reach } from '../rules/graph.ts'
+import { areasOf, explainArea } from '../steering/compose.ts'
+import type { ChoiceJudgement, PoolAnswer, Selection, ServiceJudgement } from '../steering/selection.ts'
 
 /** What the walk of a plan says of a query: see `Choices` of the data plane. */
 export interface PlanWalk {
@@ -22,37 +23,37 @@ export interface Level {
   readonly judgement: ServiceJudgement
   /** Whether the query came by here. */
   readonly met: boolean
-  /** Place in its choices of the one that was taken; null when none was, or it was not met. */
+  /** Position in its choices of the one that was taken; null when none was, or it was not met. */
   readonly taken: number | null
-  /** Of `geo` and `nearest`, the area that the client is in; null when that was not asked. */
+  /** The area that the client is in, for `geo` and `nearest`; null when that was not asked. */
   readonly area: number | null
 }
 
-export interface Way {
+export interface Route {
   /** What was answered; null when the walk was of another selection's plan. */
-  readonly leaf: Leaf | null
+  readonly answer: PoolAnswer | null
   /** Every service that the selection knows of, each once, the one that was asked first. */
   readonly levels: readonly Level[]
   /** Whether another query of the same client may be answered otherwise: something was drawn, or it is somebody's turn. */
   readonly byChance: boolean
 }
 
-export function wayOf({ judgement, outcome, branch }: Selection, walk: PlanWalk): Way {
-  const leaf = leavesOf(branch)[walk.leaf] ?? null
-  const turns = outcome === 'up' ? stepsDown(judgement, walk.way) : stepsTo(judgement, leaf?.pool?.name)
-  const levels = levelsOf(judgement).map((level): Level => {
-    const turn = turns.get(level.service.name)
-    return {
-      judgement: level,
-      met: turn !== undefined,
-      taken: turn?.taken ?? null,
-      area: turn?.area ?? null,
-    }
+export function routeOf({ judgement, by, tree }: Selection, walk: PlanWalk): Route {
+  const answer = leavesOf(tree)[walk.leaf] ?? null
+  const turns = by === 'up' ? stepsDown(judgement, walk.way) : stepsTo(judgement, answer?.pool?.name)
+  const judgements = reach([judgement], servicesBelow, ({ service }) => service.name)
+  const levels = judgements.map((level): Level => {
+    const { taken, area } = turns.get(level.service.name) ?? { taken: null, area: null }
+    return { judgement: level, met: taken !== null, taken, area }
   })
   const drawn = levels.some(({ met, judgement: { service, choices } }) => {
     return met && service.steer === 'weighted' && choices.filter(({ used }) => used).length > 1
   })
-  return { leaf, levels, byChance: drawn || (leaf !== null && isDrawn(leaf)) }
+  return { answer, levels, byChance: drawn || (answer !== null && isDrawn(answer)) }
+}
+
+function servicesBelow({ choices }: ServiceJudgement): ServiceJudgement[] {
+  return choices.flatMap((choice) => (choice.kind === 'service' ? [choice.judgement] : []))
 }
 
 interface Turn {
@@ -63,14 +64,15 @@ interface Turn {
 /** By service. */
 type Turns = Map<string, Turn>
 
-/** Of a service that is up. */
+/** The turns from a service that is up down to the pool. */
 function stepsDown(asked: ServiceJudgement, way: PlanWalk['way']): Turns {
   const turns: Turns = new Map()
   const steps = [...way]
   for (let at: ServiceJudgement | null = asked; at !== null; ) {
     const turn = turnAt(at, () => steps.shift()?.child ?? 0)
     turns.set(at.service.name, turn)
-    at = innerOf(at.choices[turn.taken])
+    const choice: ChoiceJudgement | undefined = at.choices[turn.taken]
+    at = choice?.kind === 'service' ? choice.judgement : null
   }
   return turns
 }
@@ -113,23 +115,8 @@ function stepsTo(asked: ServiceJudgement, pool: string | undefined): Turns {
   return find(asked) ?? new Map()
 }
 
-function levelsOf(asked: ServiceJudgement): ServiceJudgement[] {
-  const found = new Map<string, ServiceJudgement>()
-  const walk = (at: ServiceJudgement): void => {
-    if (found.has(at.service.name)) return
-    found.set(at.service.name, at)
-    for (const choice of at.choices) if (choice.kind === 'service') walk(choice.judgement)
-  }
-  walk(asked)
-  return [...found.values()]
-}
-
-function innerOf(choice: PoolChoice | ServiceChoice | undefined): ServiceJudgement | null {
-  return choice?.kind === 'service' ? choice.judgement : null
-}
-
 /** Whether there may be members that wait for their turn, or for chance. */
-function isDrawn({ pool, members }: Leaf): boolean {
+function isDrawn({ pool, members }: PoolAnswer): boolean {
   if (pool === null || pool.select === 'hash') return false
   const weighty = pool.select === 'weighted' ? members.filter(({ weight }) => weight > 0) : members
   const { length } = weighty.length > 0 ? weighty : members

@@ -1,9 +1,8 @@
 /** What an explanation says in plain words: of an answer, of a service, of a member. */
 import { rcodes } from '../../dataplane/wire/constants.ts'
 import { parseHostname } from '../../dataplane/wire/name.ts'
-import type { Leaf } from '../steering/branch.ts'
 import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
-import type { Selection } from '../steering/selection.ts'
+import type { PoolAnswer, Selection } from '../steering/selection.ts'
 import type { AnswerText, ExplainedService, ExplainQuestion } from './explanation.ts'
 
 interface Answered {
@@ -43,7 +42,7 @@ function describeEnd({ question, answer, services, zoneOf, isService }: Answered
   const onward = answers.at(-1)?.type === 'CNAME' && type !== 'CNAME' && type !== 'ANY'
   if (rcode === rcodes.yxdomain) return 'the name that a DNAME makes of it is too long'
   if (met !== undefined) {
-    const none = rcode === rcodes.noerror && has('SOA') && met.leaf?.pool != null
+    const none = rcode === rcodes.noerror && has('SOA') && met.answer?.pool != null
     return none ? `${met.why}, of which nothing answers type ${type}` : met.why
   }
   if (rcode === rcodes.servfail) return 'it can not be answered now'
@@ -59,35 +58,34 @@ function describeEnd({ question, answer, services, zoneOf, isService }: Answered
   return 'the aliases do not come to an end'
 }
 
-/** @param leaf what was answered; null when that is not known */
-export function describeService({ judgement, outcome }: Selection, leaf: Leaf | null): string {
+/** @param answer what was answered; null when that is not known */
+export function describeService({ judgement, by }: Selection, answer: PoolAnswer | null): string {
   const { name } = judgement.service
-  const pool = leaf?.pool ?? null
+  const pool = answer?.pool ?? null
   const from = pool === null ? '' : ` from pool ${pool.name}`
-  if (outcome !== 'up')
-    return `nothing of service ${name} is up: by ${outcome} it answers${from || ' nothing'}`
-  if (leaf === null) return `service ${name} answers`
-  if (leaf.outcome === 'up') return `service ${name} answers${from}`
-  return `service ${name} answers${from || ' nothing'}, by ${leaf.outcome} of a pool that is down`
+  if (by !== 'up') return `nothing of service ${name} is up: by ${by} it answers${from || ' nothing'}`
+  if (answer === null) return `service ${name} answers`
+  if (answer.by === 'up') return `service ${name} answers${from}`
+  return `service ${name} answers${from || ' nothing'}, by ${answer.by} of a pool that is down`
 }
 
 /**
  * Why a member is answered with or is not.
  *
- * @param leaf what clients are answered from, when it holds the member
+ * @param answer what clients are answered from, when it holds the member
  * @param standsBack whether it is there as a last resort, which is not needed
  */
 export function describeMember(
   { serving }: PoolJudgement,
   { member, kept, serves, reason, weight }: MemberJudgement,
-  leaf: Leaf | null,
+  answer: PoolAnswer | null,
   standsBack: boolean,
 ): string {
-  if (leaf !== null) {
+  if (answer !== null) {
     if (standsBack) return `${reason}, but weight 0: a last resort`
     const resort = weight === 0 ? `${reason}, of weight 0` : reason
-    if (leaf.outcome === 'up') return resort
-    return `${resort}${kept ? '; answers by' : ', but answers by'} ${leaf.outcome}`
+    if (answer.by === 'up') return resort
+    return `${resort}${kept ? '; answers by' : ', but answers by'} ${answer.by}`
   }
   if (!kept) return reason
   if (serving === null) return `${reason}, but the pool is down`

@@ -1,28 +1,28 @@
-/** The way of a query, as the walk of the real plan tells it, against where its answer came from. */
+/** The route of a query, as the walk of the real plan tells it, against where its answer came from. */
 import fc from 'fast-check'
 import t from 'tap'
+import { type Route, routeOf } from '../../../src/controlplane/explain/route.ts'
 import type { Choice, ServiceSteer } from '../../../src/controlplane/model/service.ts'
 import type { ServiceAreas } from '../../../src/controlplane/steering/selection.ts'
-import { type Way, wayOf } from '../../../src/controlplane/steering/way.ts'
 import { OwnZones } from '../../../src/dataplane/answer/own-zones.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { ranges } from '../../dataplane/trees.ts'
 import { servingUpdate } from '../../dataplane/zone-text.ts'
-import { answer, choicesOf, type MemberPicture, type World } from './world.ts'
+import { answer, choicesOf, type MemberPicture, type World } from '../steering/world.ts'
 
 /** Areas 0, 1 and 2 by the first octet; area 9 is one that no service knows. */
 const map = ranges({ '0.0.0.0': 0, '1.0.0.0': 1, '2.0.0.0': 2, '3.0.0.0': 9, '4.0.0.0': 0 })
 
-function wayThrough(world: World, client = '1.2.3.4'): Way {
+function routeThrough(world: World, client = '1.2.3.4'): Route {
   const { selection, plan } = answer(world)
   const state = new ServingState()
   state.apply(servingUpdate([{ apex: 'test', lines: [], services: { www: 0 } }], [plan], 1, [map]))
   const { services } = new OwnZones(state).explain('www.test', 'A', client)
-  return wayOf(selection, services[0]!)
+  return routeOf(selection, services[0]!)
 }
 
 /** Of each level that was met: the choice that was taken, and the area. */
-function taken({ levels }: Way): string[] {
+function taken({ levels }: Route): string[] {
   return levels.flatMap(({ judgement, met, taken, area }) =>
     met ? [`${judgement.choices[taken!]!.key}${area === null ? '' : ` in area ${area}`}`] : [],
   )
@@ -32,7 +32,7 @@ const members = { eu: 'e1 up, e2 up', us: 'u1 up', asia: 'a1 up', dead: 'd1 down
 const choices = choicesOf('eu', 'us', 'asia')
 const areas = (...lists: number[][]): ServiceAreas => ({ mapSlot: 0, areas: lists })
 
-t.test('through areas, nested', async (t) => {
+t.test('a query goes through the areas of nested services', async (t) => {
   const world: World = {
     members,
     services: {
@@ -41,15 +41,15 @@ t.test('through areas, nested', async (t) => {
     },
     areas: { inner: areas([0], [1, 0], [2]) },
   }
-  t.same(taken(wayThrough(world, '1.0.0.1')), ['service inner', 'pool us in area 1'])
-  t.same(taken(wayThrough(world, '2.0.0.1')), ['service inner', 'pool asia in area 2'])
-  t.same(taken(wayThrough(world, '3.0.0.1')), ['service inner', 'pool eu in area 0'])
+  t.same(taken(routeThrough(world, '1.0.0.1')), ['service inner', 'pool us in area 1'])
+  t.same(taken(routeThrough(world, '2.0.0.1')), ['service inner', 'pool asia in area 2'])
+  t.same(taken(routeThrough(world, '3.0.0.1')), ['service inner', 'pool eu in area 0'])
   const withoutMap = { ...world, areas: { inner: areas([2, 1]) } }
-  t.same(taken(wayThrough(withoutMap)), ['service inner', 'pool asia in area 0'])
+  t.same(taken(routeThrough(withoutMap)), ['service inner', 'pool asia in area 0'])
 })
 
-t.test('a level that was not met', async (t) => {
-  const { levels } = wayThrough({
+t.test('a level that was not met took no choice', async (t) => {
+  const { levels } = routeThrough({
     members,
     services: { www: { choices: choicesOf('eu', 'service inner') }, inner: { choices } },
   })
@@ -59,13 +59,13 @@ t.test('a level that was not met', async (t) => {
   ])
 })
 
-t.test('what depends on chance', async (t) => {
+t.test('what is drawn or takes turns depends on chance, what is hashed does not', async (t) => {
   const one = (pools: World['pools'], text: MemberPicture = 'e1 up, e2 up'): World => ({
     members: { eu: text },
     pools: pools!,
     services: { www: { choices: choicesOf('eu') } },
   })
-  const byChance = (world: World) => wayThrough(world).byChance
+  const byChance = (world: World) => routeThrough(world).byChance
   t.equal(byChance(one({})), false)
   t.equal(byChance(one({ eu: { answers: 1 } })), true)
   t.equal(byChance(one({ eu: { select: 'weighted' } })), true)
@@ -83,7 +83,7 @@ t.test('what depends on chance', async (t) => {
   t.equal(byChance({ members, services: { www: { choices, steer: 'hash' } } }), false)
 })
 
-t.test('when nothing is up', async (t) => {
+t.test('when nothing is up, the route leads to the pool that the policy answers with', async (t) => {
   const down = { eu: 'e1 down', us: 'u1 down', asia: 'a1 down' }
   const world = (www: World['services'][string], known?: World['known']): World => ({
     members: down,
@@ -91,7 +91,7 @@ t.test('when nothing is up', async (t) => {
     ...(known === undefined ? {} : { known }),
   })
   const nested = choicesOf('service inner', 'eu')
-  t.same(taken(wayThrough(world({ choices: nested }))), ['service inner', 'pool us'])
+  t.same(taken(routeThrough(world({ choices: nested }))), ['service inner', 'pool us'])
   const lastKnown = {
     pools: [['asia', ['a1']]] as const,
     services: [
@@ -99,20 +99,20 @@ t.test('when nothing is up', async (t) => {
       ['inner', ['pool asia']],
     ] as const,
   }
-  const before = wayThrough(world({ choices: nested, whenAllDown: 'last-known' }, lastKnown))
+  const before = routeThrough(world({ choices: nested, whenAllDown: 'last-known' }, lastKnown))
   t.same(taken(before), ['service inner', 'pool asia'])
-  t.equal(before.leaf?.outcome, 'last-known')
-  const none = wayThrough(world({ choices: nested, whenAllDown: 'servfail' }))
+  t.equal(before.answer?.by, 'last-known')
+  const none = routeThrough(world({ choices: nested, whenAllDown: 'servfail' }))
   t.same(taken(none), [])
-  t.equal(none.leaf?.outcome, 'servfail')
-  const fallback = wayThrough(world({ choices: choicesOf('eu'), whenAllDown: 'fallback', fallback: 'us' }))
+  t.equal(none.answer?.by, 'servfail')
+  const fallback = routeThrough(world({ choices: choicesOf('eu'), whenAllDown: 'fallback', fallback: 'us' }))
   t.same(taken(fallback), [])
-  t.equal(fallback.leaf?.pool?.name, 'us')
+  t.equal(fallback.answer?.pool?.name, 'us')
 })
 
-t.test('a walk of another plan', async (t) => {
+t.test('a walk of another plan says nothing of the answer', async (t) => {
   const { selection } = answer({ members, services: { www: { choices } } })
-  t.equal(wayOf(selection, { leaf: 7, way: [] }).leaf, null)
+  t.equal(routeOf(selection, { leaf: 7, way: [] }).answer, null)
 })
 
 t.test('the choices that were taken lead to the pool that answered', async () => {
@@ -134,7 +134,7 @@ t.test('the choices that were taken lead to the pool that answered', async () =>
       lists,
       fc.ipV4(),
       (pools, outer, inner, outerAreas, innerAreas, client) => {
-        const way = wayThrough(
+        const route = routeThrough(
           {
             members: pools,
             services: {
@@ -148,10 +148,10 @@ t.test('the choices that were taken lead to the pool that answered', async () =>
           },
           client,
         )
-        const last = way.levels
+        const last = route.levels
           .flatMap(({ judgement, met, taken }) => (met ? [judgement.choices[taken!]!] : []))
           .at(-1)!
-        return last.used && last.key === `pool ${way.leaf!.pool!.name}`
+        return last.used && last.key === `pool ${route.answer!.pool!.name}`
       },
     ),
   )

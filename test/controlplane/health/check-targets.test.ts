@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Catalog } from '../../../src/controlplane/catalog/catalog.ts'
-import { checkTargets, poolsJudgedBy } from '../../../src/controlplane/catalog/check-targets.ts'
+import { checkTargets } from '../../../src/controlplane/health/check-targets.ts'
 import type { CheckTarget } from '../../../src/controlplane/health/checker.ts'
 import type { HttpMonitor, Monitor } from '../../../src/controlplane/model/monitor.ts'
 import type { Resolution } from '../../../src/controlplane/model/observation.ts'
@@ -121,30 +121,6 @@ t.test('the hosts of a catalog', async (t) => {
     ]),
   )
   t.same(catalogOf([host], { hosts: 'cname', monitor: null }).hosts, new Map(), 'nobody needs its addresses')
-})
-
-t.test('pools that a monitor judges, be it as a part of a part', async (t) => {
-  const composite = (name: string, ...monitors: string[]) =>
-    ({ name, type: 'composite', monitors, require: 'all', invert: false }) as const
-  const { monitors } = catalogOf([address])
-  const catalog = new Catalog({
-    ...Catalog.empty,
-    monitors: new Map<string, Monitor>([
-      ...monitors,
-      ['outer', composite('outer', 'inner')],
-      ['inner', composite('inner', 'web')],
-      ['other', composite('other')],
-    ]),
-    pools: new Map(
-      ['web', 'outer', 'other', null].map((monitor) => {
-        const name = `by-${monitor}`
-        return [name, { name, ...poolDefaults, monitor, members: [] }]
-      }),
-    ),
-  })
-  t.same(poolsJudgedBy(catalog, ['web']), ['by-web', 'by-outer'])
-  t.same(poolsJudgedBy(catalog, ['outer', 'other']), ['by-outer', 'by-other'])
-  t.same(poolsJudgedBy(catalog, []), [])
 })
 
 t.test('every type of monitor', async (t) => {

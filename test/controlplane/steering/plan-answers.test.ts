@@ -1,9 +1,9 @@
 import t from 'tap'
 import type { Resolution } from '../../../src/controlplane/model/observation.ts'
 import type { Member, Pool } from '../../../src/controlplane/model/pool.ts'
-import { answerNode } from '../../../src/controlplane/steering/answer-node.ts'
-import type { Leaf } from '../../../src/controlplane/steering/branch.ts'
-import type { AnswerNode } from '../../../src/dataplane/image/plan-node.ts'
+import { answerNode } from '../../../src/controlplane/steering/plan.ts'
+import type { PoolAnswer } from '../../../src/controlplane/steering/selection.ts'
+import type { AnswerNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { stableKey } from '../../../src/dataplane/image/stable-key.ts'
 import { poolDefaults } from '../model/defaults.ts'
 
@@ -25,8 +25,8 @@ function resolved(
   }
 }
 
-/** A leaf of members m0, m1 and on with their weights: hosts (a trailing dot) or addresses. */
-function leafOf(targets: Record<string, number>, changes: Partial<Pool> = {}, steady = 1): Leaf {
+/** The answer of members m0, m1 and on with their weights: hosts (a trailing dot) or addresses. */
+function answerOf(targets: Record<string, number>, changes: Partial<Pool> = {}, steady = 1): PoolAnswer {
   const judged = Object.entries(targets).map(([target, weight], index) => {
     const common = { name: `m${index}`, weight, priority: 1, probeAddress: null, probePort: null }
     const member: Member = target.endsWith('.')
@@ -44,12 +44,12 @@ function leafOf(targets: Record<string, number>, changes: Partial<Pool> = {}, st
   })
   const members = judged.map(({ member }) => member)
   const pool: Pool = { name: 'web', ...poolDefaults, members, ...changes }
-  return { kind: 'leaf', outcome: 'up', pool, members: judged, unsettled: false }
+  return { kind: 'answer', by: 'up', pool, members: judged, unsettled: false }
 }
 
-function nodeOf(leaf: Leaf, resolutions: readonly Resolution[] = [], ttlSeconds = 30): AnswerNode {
+function nodeOf(answer: PoolAnswer, resolutions: readonly Resolution[] = [], ttlSeconds = 30): AnswerNode {
   const byHost = new Map(resolutions.map((resolution) => [resolution.host, resolution]))
-  return answerNode(leaf, ttlSeconds, {
+  return answerNode(answer, ttlSeconds, {
     counterOf: (_pool, member) => Number(member.name.slice(1)) + 10,
     resolutionOf: (host) => {
       const found = byHost.get(host)
@@ -65,49 +65,49 @@ const describe = ({ candidates }: AnswerNode) =>
 const weighted = { select: 'weighted' } as const
 const hash = { select: 'hash' } as const
 
-t.test('all members, rotating', async (t) => {
+t.test('all members take turns', async (t) => {
   for (const select of ['all', 'failover'] as const) {
-    const node = nodeOf(leafOf({ '192.0.2.1': 5, '192.0.2.2': 0.5, '2001:db8::1': 0 }, { select }))
-    t.match(node, { kind: 'answer', outcome: 'select', select: 'rotate', ttlSeconds: 30 })
+    const node = nodeOf(answerOf({ '192.0.2.1': 5, '192.0.2.2': 0.5, '2001:db8::1': 0 }, { select }))
+    t.match(node, { kind: 'answer', gives: 'addresses', select: 'rotate', ttlSeconds: 30 })
     t.ok(node.answers >= 3)
     t.match(describe(node), ['192.0.2.1=1 10', '192.0.2.2=1 11', /^32\.1\..*=1 12$/])
-    t.equal(nodeOf(leafOf({ '192.0.2.1': 1 }, { select, answers: 3 })).answers, 3)
+    t.equal(nodeOf(answerOf({ '192.0.2.1': 1 }, { select, answers: 3 })).answers, 3)
   }
 })
 
-t.test('weighted members', async (t) => {
-  t.match(nodeOf(leafOf({ '192.0.2.1': 1 }, weighted)), { select: 'weighted', answers: 1 })
-  t.equal(nodeOf(leafOf({ '192.0.2.1': 1 }, { ...weighted, answers: 4 })).answers, 4)
-  t.same(describe(nodeOf(leafOf({ '192.0.2.1': 7, '192.0.2.2': 0, '192.0.2.3': 3 }, weighted))), [
+t.test('members are drawn by weight, those of weight 0 only when no other is left', async (t) => {
+  t.match(nodeOf(answerOf({ '192.0.2.1': 1 }, weighted)), { select: 'weighted', answers: 1 })
+  t.equal(nodeOf(answerOf({ '192.0.2.1': 1 }, { ...weighted, answers: 4 })).answers, 4)
+  t.same(describe(nodeOf(answerOf({ '192.0.2.1': 7, '192.0.2.2': 0, '192.0.2.3': 3 }, weighted))), [
     '192.0.2.1=7 10',
     '192.0.2.3=3 12',
   ])
   t.same(
-    describe(nodeOf(leafOf({ '192.0.2.1': 0, '192.0.2.2': 0 }, weighted))),
+    describe(nodeOf(answerOf({ '192.0.2.1': 0, '192.0.2.2': 0 }, weighted))),
     ['192.0.2.1=1 10', '192.0.2.2=1 11'],
     'a last resort',
   )
-  const mixed = nodeOf(leafOf({ '192.0.2.1': 9, '2001:db8::1': 0 }, weighted)).candidates
+  const mixed = nodeOf(answerOf({ '192.0.2.1': 9, '2001:db8::1': 0 }, weighted)).candidates
   t.equal(mixed.length, 2, 'weight 0 is the last resort of its own family')
 })
 
-t.test('members by hash', async (t) => {
+t.test('a hash goes by the weights without slow start', async (t) => {
   const prefix = { ipv4: 20, ipv6: 48 }
-  const node = nodeOf(leafOf({ '192.0.2.1': 7, '192.0.2.2': 0 }, { ...hash, hashPrefix: prefix }, 10))
+  const node = nodeOf(answerOf({ '192.0.2.1': 7, '192.0.2.2': 0 }, { ...hash, hashPrefix: prefix }, 10))
   t.match(node, { select: 'hash', answers: 1, prefix })
   t.same(describe(node), ['192.0.2.1=70 10'], 'by the weight without slow start')
-  t.notOk('prefix' in nodeOf(leafOf({ '192.0.2.1': 1 }, weighted)))
+  t.notOk('prefix' in nodeOf(answerOf({ '192.0.2.1': 1 }, weighted)))
 })
 
 t.test('keys stay with members', async (t) => {
   const lb = resolved('lb.', ['192.0.2.1', '192.0.2.2', '2001:db8::1'])
-  const keys = nodeOf(leafOf({ '192.0.2.9': 1, 'lb.': 1 }, hash), [lb]).candidates.map(({ key }) => key)
+  const keys = nodeOf(answerOf({ '192.0.2.9': 1, 'lb.': 1 }, hash), [lb]).candidates.map(({ key }) => key)
   t.same(
     keys,
     ['web/m0', 'web/m1 192.0.2.1', 'web/m1 192.0.2.2', 'web/m1'].map(stableKey),
     'of one address of a family the name is enough',
   )
-  const moved = nodeOf(leafOf({ '192.0.2.77': 1 }, hash)).candidates
+  const moved = nodeOf(answerOf({ '192.0.2.77': 1 }, hash)).candidates
   t.equal(moved[0]!.key, keys[0], 'the address does not matter')
 })
 
@@ -118,19 +118,19 @@ t.test('a stable key is 32 bits of a text', async (t) => {
   t.same([stableKey(''), stableKey('web/m0')], [stableKey(''), stableKey('web/m0')])
 })
 
-t.test('nothing to answer with', async (t) => {
-  const nothing = (outcome: 'nodata' | 'servfail'): Leaf => {
-    return { kind: 'leaf', outcome, pool: null, members: [], unsettled: true }
+t.test('nothing to answer with is NODATA or SERVFAIL', async (t) => {
+  const nothing = (by: 'nodata' | 'servfail'): PoolAnswer => {
+    return { kind: 'answer', by, pool: null, members: [], unsettled: true }
   }
-  t.match(nodeOf(nothing('nodata')), { outcome: 'select', candidates: [] })
-  t.match(nodeOf(nothing('servfail')), { outcome: 'servfail', candidates: [] })
+  t.match(nodeOf(nothing('nodata')), { gives: 'addresses', candidates: [] })
+  t.match(nodeOf(nothing('servfail')), { gives: 'servfail', candidates: [] })
 })
 
 t.test('a host stands for its addresses', async (t) => {
   const lb = resolved('lb.', ['192.0.2.1', '192.0.2.2', '2001:db8::1'])
-  const all = nodeOf(leafOf({ 'lb.': 100, '192.0.2.9': 100 }), [lb])
+  const all = nodeOf(answerOf({ 'lb.': 100, '192.0.2.9': 100 }), [lb])
   t.match(describe(all), ['192.0.2.1=1 10', '192.0.2.2=1 10', /^32\.1.*=1 10$/, '192.0.2.9=1 11'])
-  const even = nodeOf(leafOf({ 'lb.': 100, '192.0.2.9': 100 }, weighted), [lb])
+  const even = nodeOf(answerOf({ 'lb.': 100, '192.0.2.9': 100 }, weighted), [lb])
   t.match(
     describe(even),
     ['192.0.2.1=50 10', '192.0.2.2=50 10', '192.0.2.9=100 11', /=100 10$/],
@@ -140,8 +140,8 @@ t.test('a host stands for its addresses', async (t) => {
 
 t.test('weights that are no whole numbers are scaled, and keep their proportions', async (t) => {
   const lb = resolved('lb.', ['192.0.2.1', '192.0.2.2', '192.0.2.3'])
-  const thirds = nodeOf(leafOf({ 'lb.': 100, '192.0.2.9': 200, '192.0.2.10': 1 }, weighted), [lb])
-  const ramp = nodeOf(leafOf({ '192.0.2.1': 0.1, '192.0.2.2': 1 }, weighted))
+  const thirds = nodeOf(answerOf({ 'lb.': 100, '192.0.2.9': 200, '192.0.2.10': 1 }, weighted), [lb])
+  const ramp = nodeOf(answerOf({ '192.0.2.1': 0.1, '192.0.2.2': 1 }, weighted))
   const totals = [thirds, ramp].map(({ candidates }) => {
     t.ok(candidates.every(({ weight }) => Number.isInteger(weight) && weight >= 1))
     return candidates.reduce((sum, { weight }) => sum + weight, 0)
@@ -156,8 +156,8 @@ t.test('weights that are no whole numbers are scaled, and keep their proportions
 
 t.test('a host of weight 0 is a last resort, even by member', async (t) => {
   const lb = resolved('lb.', ['192.0.2.1', '192.0.2.2'])
-  t.same(describe(nodeOf(leafOf({ 'lb.': 0, '192.0.2.9': 1 }, weighted), [lb])), ['192.0.2.9=1 11'])
-  const { candidates } = nodeOf(leafOf({ 'lb.': 0, '192.0.2.9': 0 }, weighted), [lb])
+  t.same(describe(nodeOf(answerOf({ 'lb.': 0, '192.0.2.9': 1 }, weighted), [lb])), ['192.0.2.9=1 11'])
+  const { candidates } = nodeOf(answerOf({ 'lb.': 0, '192.0.2.9': 0 }, weighted), [lb])
   const [one, two, other] = candidates.map(({ weight }) => weight)
   t.equal(one, two)
   t.equal(one! + two!, other)
@@ -166,48 +166,51 @@ t.test('a host of weight 0 is a last resort, even by member', async (t) => {
 t.test('an address that several members have is one candidate', async (t) => {
   const hosts = [resolved('a.', ['192.0.2.1', '192.0.2.2']), resolved('b.', ['192.0.2.2'])]
   t.same(
-    describe(nodeOf(leafOf({ 'a.': 100, 'b.': 30, '192.0.2.1': 7 }, weighted), hosts)),
+    describe(nodeOf(answerOf({ 'a.': 100, 'b.': 30, '192.0.2.1': 7 }, weighted), hosts)),
     ['192.0.2.1=57 10', '192.0.2.2=80 10'],
     'of both their weights, counted for the first',
   )
 })
 
-t.test('more addresses than a plan takes', async (t) => {
+t.test('of more addresses than a plan takes every member keeps some', async (t) => {
   const many = Array.from({ length: 1500 }, (_, i) =>
     resolved(`h${i}.`, [`10.0.${i >> 8}.${i & 255}`, `10.1.${i >> 8}.${i & 255}`, `2001:db8::${i}`]),
   )
-  const { candidates } = nodeOf(leafOf(Object.fromEntries(many.map(({ host }) => [host, 1]))), many)
+  const { candidates } = nodeOf(answerOf(Object.fromEntries(many.map(({ host }) => [host, 1]))), many)
   t.equal(candidates.length, 3000, 'each host keeps one of each family')
 })
 
-t.test('the TTL of resolved addresses', async (t) => {
+t.test('resolved addresses are good no longer than their resolution', async (t) => {
   const later = { ...resolved('b.', ['192.0.2.2']), expiresAt: new Date(1_900_000_000_000) }
-  const fresh = nodeOf(leafOf({ 'a.': 1, 'b.': 1 }), [resolved('a.', ['192.0.2.1']), later])
+  const fresh = nodeOf(answerOf({ 'a.': 1, 'b.': 1 }), [resolved('a.', ['192.0.2.1']), later])
   t.match(fresh, { ttlSeconds: 30, expiresAtSeconds: 1_800_000_030 }, 'the first that ends, rounded down')
   t.notOk(
-    'expiresAtSeconds' in nodeOf(leafOf({ '192.0.2.1': 1 })),
+    'expiresAtSeconds' in nodeOf(answerOf({ '192.0.2.1': 1 })),
     'addresses of the configuration never end',
   )
   const old = [resolved('a.', ['192.0.2.1'], 'stale')]
-  const stale = nodeOf(leafOf({ 'a.': 1 }), old, 3600)
+  const stale = nodeOf(answerOf({ 'a.': 1 }), old, 3600)
   t.equal(stale.ttlSeconds, 30, 'stale ones are asked for again soon')
   t.notOk('expiresAtSeconds' in stale)
-  t.equal(nodeOf(leafOf({ 'a.': 1 }), old, 5).ttlSeconds, 5)
+  t.equal(nodeOf(answerOf({ 'a.': 1 }), old, 5).ttlSeconds, 5)
 })
 
-t.test('a host without addresses', async (t) => {
-  t.match(nodeOf(leafOf({ 'a.': 1 }), [resolved('a.', [], 'absent')]), { outcome: 'select', candidates: [] })
+t.test('a host without addresses is NODATA when it has none, SERVFAIL when that is not known', async (t) => {
+  t.match(nodeOf(answerOf({ 'a.': 1 }), [resolved('a.', [], 'absent')]), {
+    gives: 'addresses',
+    candidates: [],
+  })
   for (const state of ['pending', 'failed'] as const) {
     const lost = [resolved('a.', [], state)]
-    t.match(nodeOf(leafOf({ 'a.': 1 }), lost), { outcome: 'servfail', candidates: [] }, state)
-    const some = nodeOf(leafOf({ 'a.': 1, '192.0.2.9': 1 }), lost)
-    t.match(some, { outcome: 'select', candidates: [{ counter: 11 }] }, 'others answer in its place')
+    t.match(nodeOf(answerOf({ 'a.': 1 }), lost), { gives: 'servfail', candidates: [] }, state)
+    const some = nodeOf(answerOf({ 'a.': 1, '192.0.2.9': 1 }), lost)
+    t.match(some, { gives: 'addresses', candidates: [{ counter: 11 }] }, 'others answer in its place')
   }
 })
 
-t.test('a pool that is answered with a CNAME', async (t) => {
+t.test('a pool that is answered with a CNAME gives one of its hosts', async (t) => {
   const cname = (targets: Record<string, number>, changes: Partial<Pool> = {}) =>
-    nodeOf(leafOf(targets, { hosts: 'cname', ...changes }))
+    nodeOf(answerOf(targets, { hosts: 'cname', ...changes }))
   const names = ({ cnames = [] }: AnswerNode) =>
     cnames.map(({ cname, weight, counter, key }) => {
       const name = Buffer.from(cname).toString('latin1')
@@ -215,14 +218,14 @@ t.test('a pool that is answered with a CNAME', async (t) => {
     })
   for (const select of ['all', 'failover'] as const) {
     const even = cname({ 'a.': 7, 'b.': 0 }, { select })
-    t.match(even, { outcome: 'cname', select: 'weighted', answers: 1, ttlSeconds: 30, candidates: [] })
+    t.match(even, { gives: 'cname', select: 'weighted', answers: 1, ttlSeconds: 30, candidates: [] })
     t.same(names(even), ['\x01a\0 1 10', '\x01b\0 1 11'])
   }
   t.same(names(cname({ 'a.': 7, 'b.': 0, 'c.': 3 }, weighted)), ['\x01a\0 7 10', '\x01c\0 3 12'])
   t.same(names(cname({ 'a.': 0, 'b.': 0 }, weighted)), ['\x01a\0 1 10', '\x01b\0 1 11'], 'a last resort')
   const [half, whole] = cname({ 'a.': 0.5, 'b.': 1 }, weighted).cnames!
   t.ok(half!.weight > 1 && Math.abs(whole!.weight - 2 * half!.weight) <= 2, 'in whole numbers')
-  t.match(cname({ 'a.': 7, 'b.': 0 }, hash), { outcome: 'cname', select: 'hash', prefix: { ipv4: 24 } })
+  t.match(cname({ 'a.': 7, 'b.': 0 }, hash), { gives: 'cname', select: 'hash', prefix: { ipv4: 24 } })
   t.same(names(cname({ 'a.': 7, 'b.': 0 }, hash)), ['\x01a\0 7 10'])
-  t.match(cname({}), { outcome: 'select', candidates: [] })
+  t.match(cname({}), { gives: 'addresses', candidates: [] })
 })

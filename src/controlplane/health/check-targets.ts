@@ -1,26 +1,29 @@
 /** Who is checked and how, joined from the configuration and what hosts resolve to. */
-import { partsOf } from '../document/references.ts'
-import type { CheckTarget } from '../health/checker.ts'
-import type { CheckPlan, ProbePlan } from '../health/sources.ts'
 import type { Monitor, ProbeMonitor } from '../model/monitor.ts'
 import type { Resolution } from '../model/observation.ts'
-import type { Member, Pool } from '../model/pool.ts'
-import { needsAddresses } from '../steering/conditions.ts'
-import type { Catalog } from './catalog.ts'
+import { type Member, needsAddresses, type Pool } from '../model/pool.ts'
+import type { CheckTarget } from './checker.ts'
+import type { CheckPlan, ProbePlan } from './sources.ts'
+
+/** What of the configuration says who is checked; by name. */
+interface Checked {
+  readonly pools: ReadonlyMap<string, Pool>
+  readonly monitors: ReadonlyMap<string, Monitor>
+}
 
 type ResolutionOf = (host: string) => Resolution
 
 /** The members of pools with a monitor: a host is probed at its first address. */
-export function checkTargets(catalog: Catalog, resolutionOf: ResolutionOf): CheckTarget[] {
-  return [...catalog.pools.values()].flatMap((pool) => {
-    const monitor = pool.monitor === null ? undefined : catalog.monitors.get(pool.monitor)
+export function checkTargets({ pools, monitors }: Checked, resolutionOf: ResolutionOf): CheckTarget[] {
+  return [...pools.values()].flatMap((pool) => {
+    const monitor = pool.monitor === null ? undefined : monitors.get(pool.monitor)
     if (monitor === undefined) return []
     const hosts = new Map<string, ProbeMonitor>()
     return pool.members.map((member) => ({
       pool: pool.name,
       member: member.name,
       quorum: pool.quorum,
-      plan: checkPlan(monitor, { pool, member, catalog, resolutionOf, hosts }, member.probePort),
+      plan: checkPlan(monitor, { pool, member, monitors, resolutionOf, hosts }, member.probePort),
     }))
   })
 }
@@ -28,7 +31,7 @@ export function checkTargets(catalog: Catalog, resolutionOf: ResolutionOf): Chec
 interface Context {
   readonly pool: Pool
   readonly member: Member
-  readonly catalog: Catalog
+  readonly monitors: Checked['monitors']
   readonly resolutionOf: ResolutionOf
   /** Monitors as they are for a host, by monitor and host, so that members of one host share one. */
   readonly hosts: Map<string, ProbeMonitor>
@@ -61,7 +64,7 @@ function checkPlan(
         monitor,
         // The store refuses composites of monitors that are not there, or that lead back; rows that were written by hand may.
         parts: monitor.monitors.flatMap((name) => {
-          const part = context.catalog.monitors.get(name)
+          const part = context.monitors.get(name)
           if (part === undefined || through.includes(name)) return []
           return [{ name, plan: checkPlan(part, context, null, [...through, name]) }]
         }),
@@ -109,21 +112,4 @@ function named(monitor: ProbeMonitor, name: string, port: number): ProbeMonitor 
     case 'dns':
       return monitor
   }
-}
-
-/** The pools whose members these monitors judge, be it as parts of others. */
-export function poolsJudgedBy({ monitors, pools }: Catalog, changed: Iterable<string>): string[] {
-  const judging = new Set(changed)
-  if (judging.size === 0) return []
-  const composites = [...monitors.values()].filter(({ type }) => type === 'composite')
-  // Once for each level of composites, of which the last adds nothing.
-  for (let before = -1; before < judging.size; ) {
-    before = judging.size
-    for (const monitor of composites) {
-      if (partsOf(monitor).some((part) => judging.has(part))) judging.add(monitor.name)
-    }
-  }
-  return [...pools.values()].flatMap(({ name, monitor }) =>
-    monitor !== null && judging.has(monitor) ? [name] : [],
-  )
 }

@@ -1,27 +1,21 @@
-/** Explanations as the API shows them. */
-import Type, { type Static } from 'typebox'
-import { rcodes } from '../../../dataplane/wire/constants.ts'
-import { preferenceOf } from '../../explain/explain.ts'
-import type {
-  ExplainedMember,
-  ExplainedPool,
-  ExplainedService,
-  Explanation,
-} from '../../explain/explanation.ts'
-import { healthStates } from '../../model/observation.ts'
-import { allDownPolicies, type Pool, poolSelects } from '../../model/pool.ts'
-import { serviceSteers } from '../../model/service.ts'
-import { choiceKey, explainArea } from '../../steering/compose.ts'
-import { poolCondition, poolConditions } from '../../steering/pool-condition.ts'
-import type { Level } from '../../steering/way.ts'
-import type { ApiContext } from '../context.ts'
-import { MemberStatus, memberStatus } from './member-status.ts'
+/** Explanations as JSON. What is known of a member beside them the API says everywhere alike, so it hands that in. */
+import Type, { type TSchema } from 'typebox'
+import { rcodeName } from '../../dataplane/wire/constants.ts'
+import { type HealthState, healthStates } from '../model/observation.ts'
+import type { Override } from '../model/override.ts'
+import { allDownPolicies, type Member, type Pool, poolSelects } from '../model/pool.ts'
+import { serviceSteers } from '../model/service.ts'
+import { areasOf, choiceKey, explainArea } from '../steering/compose.ts'
+import { poolCondition, poolConditions } from '../steering/judge.ts'
+import type { ServiceJudgement } from '../steering/selection.ts'
+import type { ExplainedMember, ExplainedPool, ExplainedService, Explanation } from './explanation.ts'
+import type { Level } from './route.ts'
 
 const TextOrNull = (description: string) =>
   Type.Unsafe<string | null>({ type: ['string', 'null'], description })
 const NumberOrNull = (description: string) =>
   Type.Unsafe<number | null>({ type: ['number', 'null'], description })
-const Outcome = Type.Enum(['up', ...allDownPolicies], {
+const AnsweredBy = Type.Enum(['up', ...allDownPolicies], {
   description: '`up`, or the policy that answers because nothing is',
 })
 
@@ -80,7 +74,7 @@ const LevelView = Type.Object({
   choices: Type.Array(ChoiceView),
 })
 
-const MemberView = Type.Object({
+const memberFields = {
   name: Type.String(),
   address: TextOrNull('null for a host'),
   host: TextOrNull('null for an address'),
@@ -100,10 +94,9 @@ const MemberView = Type.Object({
     properties: { state: { type: 'string', enum: [...healthStates] }, reason: { type: 'string' } },
     description: 'what this node has measured itself, where the state is another one',
   }),
-  status: MemberStatus,
-})
+}
 
-const PoolView = Type.Object({
+const poolFields = {
   name: Type.String(),
   select: Type.Enum([...poolSelects]),
   answers: NumberOrNull('most members in one answer; null: by its `select`'),
@@ -112,13 +105,12 @@ const PoolView = Type.Object({
   met: Type.Boolean({ description: 'whether this answer came from it' }),
   condition: Type.Enum([...poolConditions]),
   reason: Type.String(),
-  members: Type.Array(MemberView),
-})
+}
 
-const ServiceView = Type.Object({
+const serviceFields = {
   name: Type.String(),
   state: Type.Enum(['up', 'down']),
-  outcome: Outcome,
+  outcome: AnsweredBy,
   pool: TextOrNull('the one that this answer came from'),
   ttl: Type.Integer({ description: 'in seconds, as configured' }),
   minTtl: NumberOrNull(
@@ -127,26 +119,50 @@ const ServiceView = Type.Object({
   unsettled: Type.Boolean({ description: 'whether this answer may be another one soon' }),
   why: Type.String(),
   levels: Type.Array(LevelView, { description: 'the service itself, then those that it leads to' }),
-  pools: Type.Array(PoolView),
-})
+}
 
-export const ExplanationView = Type.Object({
+const explanationFields = {
   name: Type.String(),
   type: Type.String(),
   client: Type.String(),
   zone: TextOrNull('null when no zone here holds the name'),
   why: Type.String(),
   answer: Answer,
-  place: Type.Unsafe<Static<typeof PlaceView> | null>(
+  place: Type.Unsafe<Type.Static<typeof PlaceView> | null>(
     Type.Union([PlaceView, Type.Null()], {
       description: 'where the client is; null when no service asks for it, or it can not be told',
     }),
   ),
-  services: Type.Array(ServiceView, { description: 'those that the query met, in the order of aliases' }),
-})
-export type ExplanationReply = Static<typeof ExplanationView>
+}
 
-export function presentExplanation(context: ApiContext, explanation: Explanation): ExplanationReply {
+/** @param status what is known of a member */
+export function explanationView<Status extends TSchema>(status: Status) {
+  const MemberView = Type.Object({ ...memberFields, status })
+  const PoolView = Type.Object({ ...poolFields, members: Type.Array(MemberView) })
+  const ServiceView = Type.Object({ ...serviceFields, pools: Type.Array(PoolView) })
+  const description = 'those that the query met, in the order of aliases'
+  return Type.Object({ ...explanationFields, services: Type.Array(ServiceView, { description }) })
+}
+
+/** What is known of members now. */
+export interface MemberViews<Status> {
+  /** What checking it comes to, and what this node has measured itself (`own`); null for one that is not checked. */
+  vitals(
+    pool: string,
+    member: string,
+  ): {
+    readonly near: boolean
+    readonly weightPercent: number | null
+    readonly latencyMs: number | null
+    readonly own: { readonly state: HealthState; readonly reason: string }
+  } | null
+  status(pool: Pool, member: Member, override: Override | null): Status
+}
+
+export function presentExplanation<Status extends { readonly state: HealthState }>(
+  explanation: Explanation,
+  members: MemberViews<Status>,
+) {
   const { question, zone, why, answer, place, services } = explanation
   return {
     ...question,
@@ -162,39 +178,36 @@ export function presentExplanation(context: ApiContext, explanation: Explanation
       authority: answer.authorities.map(presentRecord),
     },
     place,
-    services: services.map((service) => presentService(context, service)),
+    services: services.map((service) => presentService(service, members)),
   }
-}
-
-function rcodeName(rcode: number): string {
-  const name = Object.entries(rcodes).find(([, number]) => number === rcode)?.[0]
-  return name?.toUpperCase() ?? `RCODE${rcode}`
 }
 
 function presentRecord({ name, ttlSeconds, type, data }: Explanation['answer']['answers'][number]) {
   return { name, ttl: ttlSeconds, type, data }
 }
 
-function presentService(context: ApiContext, service: ExplainedService): Static<typeof ServiceView> {
-  const { selection, leaf, levels, pools, why } = service
-  const { judgement, outcome } = selection
+function presentService<Status extends { readonly state: HealthState }>(
+  service: ExplainedService,
+  members: MemberViews<Status>,
+) {
+  const { selection, answer, levels, pools, why } = service
+  const { judgement, by } = selection
   const { name, ttlSeconds, minTtlSeconds } = judgement.service
   return {
     name,
-    state: judgement.up ? 'up' : 'down',
-    outcome: leaf?.outcome ?? outcome,
-    pool: leaf?.pool?.name ?? null,
+    state: judgement.up ? ('up' as const) : ('down' as const),
+    outcome: answer?.by ?? by,
+    pool: answer?.pool?.name ?? null,
     ttl: ttlSeconds,
     minTtl: minTtlSeconds,
-    unsettled: leaf?.unsettled ?? false,
+    unsettled: answer?.unsettled ?? false,
     why,
     levels: levels.map(presentLevel),
-    pools: pools.map((pool) => presentPool(context, pool)),
+    pools: pools.map((pool) => presentPool(pool, members)),
   }
 }
 
-function presentLevel(level: Level): Static<typeof LevelView> {
-  const { judgement, met, taken, area } = level
+function presentLevel({ judgement, met, taken, area }: Level) {
   const { service, up, choices } = judgement
   const here = area === null ? null : explainArea(judgement, area)
   return {
@@ -202,7 +215,7 @@ function presentLevel(level: Level): Static<typeof LevelView> {
     steer: service.steer,
     up,
     met,
-    area: area === null ? null : { number: area, choices: preferenceOf(level)!.map(choiceKey) },
+    area: area === null ? null : { number: area, choices: preference(judgement, area) },
     choices: choices.map((choice, index) => {
       const { kind, name, weight } = service.choices[index]!
       return {
@@ -219,7 +232,16 @@ function presentLevel(level: Level): Static<typeof LevelView> {
   }
 }
 
-function presentPool(context: ApiContext, explained: ExplainedPool): Static<typeof PoolView> {
+/** The choices of an area, in order of preference. */
+function preference(judgement: ServiceJudgement, area: number): string[] {
+  const { areas } = areasOf(judgement)
+  return (areas[area] ?? areas[0]!).map((index) => choiceKey(judgement.service.choices[index]!))
+}
+
+function presentPool<Status extends { readonly state: HealthState }>(
+  explained: ExplainedPool,
+  views: MemberViews<Status>,
+) {
   const { judgement, met, members } = explained
   const { name, select, answers, monitor, minUp } = judgement.pool
   return {
@@ -230,18 +252,18 @@ function presentPool(context: ApiContext, explained: ExplainedPool): Static<type
     minUp,
     met,
     ...poolCondition(judgement),
-    members: members.map((member) => presentMember(context, judgement.pool, member)),
+    members: members.map((member) => presentMember(judgement.pool, member, views)),
   }
 }
 
-function presentMember(
-  context: ApiContext,
+function presentMember<Status extends { readonly state: HealthState }>(
   pool: Pool,
   { judgement, override, answers, given, why }: ExplainedMember,
-): Static<typeof MemberView> {
+  views: MemberViews<Status>,
+) {
   const { member, kept, weight, steadyWeight } = judgement
-  const vitals = context.health.vitals(pool.name, member.name)
-  const status = memberStatus(context, pool, member, override)
+  const vitals = views.vitals(pool.name, member.name)
+  const status = views.status(pool, member, override)
   const own = vitals === null || vitals.own.state === status.state ? null : vitals.own
   return {
     name: member.name,
