@@ -5,18 +5,21 @@
 import type { Counters } from '../counters.ts'
 import { fixupBases, type ZoneImage } from '../image/image.ts'
 import type { Candidates, Leaf } from '../image/plan.ts'
-import { classes, headerLength, isServiceBinding, types } from '../wire/constants.ts'
+import {
+  classes,
+  headerLength,
+  isServiceBinding,
+  maxPointer,
+  pointerLength,
+  questionPointer,
+  rrHeadLength,
+  types,
+} from '../wire/constants.ts'
 import type { NameScan } from '../wire/name-scan.ts'
 import type { Clock } from './clock.ts'
 import type { Draw } from './draw.ts'
 
 export type Section = 0 | 1 | 2
-
-/** Octets of an RR with a pointer as owner, before its RDATA. */
-const rrHeadLength = 12
-const pointerLength = 2
-/** A pointer has 14 bits (RFC 1035 section 4.1.4). */
-const maxPointer = 0x3fff
 
 export class ResponseWriter {
   readonly #counters: Counters
@@ -140,8 +143,8 @@ export class ResponseWriter {
   chaosText(text: string): void {
     const octets = Buffer.from(text).subarray(0, 255)
     const head = [
-      0xc0,
-      headerLength,
+      questionPointer >>> 8,
+      questionPointer & 0xff,
       0,
       types.txt,
       0,

@@ -4,12 +4,12 @@
  * targets are taken apart, because only their names tell which nodes they link to.
  */
 import { u16 } from '../wire/bytes.ts'
-import { types } from '../wire/constants.ts'
+import { rrHeadLength, types } from '../wire/constants.ts'
 import { NameScan } from '../wire/name-scan.ts'
 import { Octets } from './columns.ts'
 import { ZoneCompiler } from './compile.ts'
 import { fixupBases, maxFixupOffset, type ZoneImage } from './image.ts'
-import { rrHeadLength, targetTypes } from './rrset-encoder.ts'
+import { targetTypes } from './rrset-encoder.ts'
 
 /**
  * A compiler that holds what the image holds, without the services, the SOA, and the RRsets of some owners.

@@ -1,15 +1,12 @@
 /** Compiles an answer of a plan; `plan.ts` describes the layout. */
 import type { ByteWriter } from '../wire/bytes.ts'
-import { classes, types } from '../wire/constants.ts'
+import { classes, questionPointer, rrHeadLength, types } from '../wire/constants.ts'
 import { aliasTable } from './alias-table.ts'
 import { familyAt, leafAt, leafOutcomes, leafWords, maxCandidates, nodeKinds, planSelects } from './plan.ts'
 import { checkCount, checkPrefix, checkWeights, checkWhole, PlanError, type Way } from './plan-error.ts'
 import type { AnswerNode, Candidate, CnameCandidate } from './plan-node.ts'
 import type { PlanWriter } from './plan-writer.ts'
 import { rendezvousTable } from './rendezvous.ts'
-
-/** Octets of an RR with a pointer as owner, before its RDATA. */
-const rrHeadLength = 12
 
 type Weighted = Omit<Candidate, 'address'>
 
@@ -89,7 +86,7 @@ function compileFamily(
 
 function encodeCandidates(candidates: readonly Candidate[], ttlSeconds: number, out: ByteWriter): void {
   for (const { address } of candidates) {
-    out.u16(0xc00c)
+    out.u16(questionPointer)
     out.u16(address.length === 4 ? types.a : types.aaaa)
     out.u16(classes.in)
     out.u32(ttlSeconds)
@@ -105,7 +102,7 @@ function encodeCnames(
   out: ByteWriter,
 ): void {
   for (const { cname } of cnames) {
-    out.u16(0xc00c)
+    out.u16(questionPointer)
     out.u16(types.cname)
     out.u16(classes.in)
     out.u32(ttlSeconds)

@@ -5,7 +5,7 @@
  * Compression here is what no message can change: a compressible name's end is left out where the apex, the owner or an
  * RR before in the same RRset spells it.
  */
-import { classes, isServiceBinding, types } from '../wire/constants.ts'
+import { classes, isServiceBinding, questionPointer, types } from '../wire/constants.ts'
 import { hashName } from '../wire/name-scan.ts'
 import type { NameField } from '../wire/rdata.ts'
 import { Octets, Words } from './columns.ts'
@@ -30,9 +30,6 @@ export const targetTypes: ReadonlySet<number> = new Set([
 ])
 /** Of no fix-up: its base would be 3. */
 const nowhere = -1
-const pointerToQuestion = 0xc00c
-/** Octets of an RR before its RDATA when the owner is a pointer. */
-export const rrHeadLength = 12
 
 export class RrsetEncoder {
   /** Wire forms. */
@@ -74,7 +71,7 @@ export class RrsetEncoder {
     if (this.#spelled.size > 0) this.#spelled.clear()
     for (const [index, rdata] of rrs.entries()) {
       const names = fields[index]!
-      wire.u16(pointerToQuestion)
+      wire.u16(questionPointer)
       wire.u16(type)
       wire.u16(classes.in)
       wire.u32(ttlSeconds)

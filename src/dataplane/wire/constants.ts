@@ -1,6 +1,13 @@
 /** Numbers of the DNS protocol that code speaks of by name (IANA "Domain Name System (DNS) Parameters"). */
 
 export const headerLength = 12
+/** A name that is spelled elsewhere: two octets, of which 14 bits are the offset (RFC 1035 section 4.1.4). */
+export const pointerLength = 2
+export const maxPointer = 0x3fff
+/** The pointer to the name of the question, which stands behind the header. */
+export const questionPointer = 0xc000 | headerLength
+/** Octets of an RR before its RDATA when the owner is a pointer. */
+export const rrHeadLength = 12
 
 export const opcodes = { query: 0, notify: 4 } as const
 
