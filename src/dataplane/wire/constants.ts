@@ -25,6 +25,28 @@ export const rcodes = {
   badvers: 16,
 } as const
 
+/** Mnemonics of the rcodes that need no OPT, by number (RFC 6895 section 2.3). */
+export const rcodeNames = [
+  'NOERROR',
+  'FORMERR',
+  'SERVFAIL',
+  'NXDOMAIN',
+  'NOTIMP',
+  'REFUSED',
+  'YXDOMAIN',
+  'YXRRSET',
+  'NXRRSET',
+  'NOTAUTH',
+  'NOTZONE',
+] as const
+
+const otherRcodeNames: Readonly<Record<number, string>> = { 11: 'DSOTYPENI', 16: 'BADVERS', 23: 'BADCOOKIE' }
+
+/** Mnemonic of an rcode, or `RCODE12` for one that has none. */
+export function rcodeName(rcode: number): string {
+  return rcodeNames[rcode] ?? otherRcodeNames[rcode] ?? `RCODE${rcode}`
+}
+
 export const classes = { in: 1, ch: 3 } as const
 
 export const types = {
