@@ -148,7 +148,7 @@ export class Chooser {
   }
 
   #need(ipv4: number, ipv6: number): void {
-    const walk = this.#walk
-    walk.scope = Math.max(walk.scope, this.network.ipv6 ? ipv6 : ipv4)
+    const bits = this.network.ipv6 ? ipv6 : ipv4
+    if (bits > this.#walk.scope) this.#walk.scope = bits
   }
 }

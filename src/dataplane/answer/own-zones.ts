@@ -41,7 +41,7 @@ export class OwnZones {
   readonly #responder: Responder
   readonly #client = new Client()
   readonly #out = new Uint8Array(streamPayload)
-  /** Of the response in `#out`. */
+  /** Octets of the response in `#out`. */
   #length = 0
 
   constructor(state: ServingState) {

@@ -51,18 +51,18 @@ export class Link implements Found {
   /** RRset in the zone, or the number below 0 that stands for what a service is an alias of. */
   rrset = -1
   service = -1
-  /** Of an `alias`: which of the candidates. */
+  /** Which of the candidates an `alias` has chosen. */
   candidate = 0
-  /** Of a `dname`: whether it leads to its owner or below. */
+  /** Whether a `dname` leads to its owner or below. */
   inward = false
-  /** Of a `dname`: the link before that shows the DNAME; null where this one does. */
+  /** The link before that shows the DNAME of a `dname`; null where this one does. */
   shown: Link | null = null
 
   /** Offset in the message at which `name` is spelled. This and what follows is known once the link is written. */
   nameAt = 0
   /** Offset in the message at which the zone's apex is spelled. */
   apexAt = 0
-  /** Offset in the message of what was written of the link; for a DNAME, of the CNAME that it makes. */
+  /** Offset in the message of the RRs that the link wrote; for a DNAME, of the CNAME that it makes. */
   rrAt = 0
   /** Offset in the message of the DNAME. */
   dnameAt = 0

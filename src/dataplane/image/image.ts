@@ -101,7 +101,7 @@ export function packFixup({ at, base, offset }: Fixup): number {
 export class ZoneImage {
   readonly words: Int32Array
   readonly bytes: Uint8Array
-  /** The same octets. */
+  /** The same octets, to be copied. */
   readonly view: DataView
   /** Offset in `bytes`. */
   readonly apexName: number

@@ -38,7 +38,7 @@ export interface AnswerNode {
   /** `servfail` answers nothing else; no candidates is NODATA; `cname` is one CNAME, whatever the type of the question. */
   readonly outcome: 'select' | 'servfail' | 'cname'
   readonly select: 'rotate' | 'weighted' | 'hash'
-  /** Of `hash`. */
+  /** What `hash` goes by. */
   readonly prefix?: KeyPrefix
   /** Most candidates in one answer. */
   readonly answers: number
@@ -47,7 +47,7 @@ export interface AnswerNode {
   readonly expiresAtSeconds?: number
   /** At most `maxCandidates`, of both families. */
   readonly candidates: readonly Candidate[]
-  /** Of the outcome `cname`, at least one and at most `maxCandidates`; one of them is chosen by `select`. */
+  /** The names of the outcome `cname`, at least one and at most `maxCandidates`; one of them is chosen by `select`. */
   readonly cnames?: readonly CnameCandidate[]
 }
 

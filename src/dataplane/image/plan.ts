@@ -97,7 +97,7 @@ export class Candidates {
     return this.words[this.#counters + index]!
   }
 
-  /** Of a leaf that selects by weight. */
+  /** A candidate's weight, where the leaf selects by weight. */
   weight(index: number): number {
     return this.words[this.#weights + index]!
   }
@@ -112,9 +112,9 @@ export class Candidates {
 export class PlanLeaf {
   /** Leaves are numbered from 0 as a walk of the tree, first children first, meets them. */
   readonly number: number
-  /** Of the image; `Candidates.wire` points into it. */
+  /** The octets of the image, which `Candidates.wire` points into. */
   readonly bytes: Uint8Array
-  /** The same octets. */
+  /** The same octets, to be copied. */
   readonly view: DataView
   readonly servfail: boolean
   /** UNIX seconds; 0 for never. */
@@ -131,8 +131,8 @@ export class PlanLeaf {
   /** Not null: the service is an alias, and these (at least one) are what it may be an alias of. */
   readonly cnames: Candidates | null
 
-  constructor(words: Uint32Array, view: DataView, at: number) {
-    this.bytes = new Uint8Array(view.buffer)
+  constructor(words: Uint32Array, bytes: Uint8Array, view: DataView, at: number) {
+    this.bytes = bytes
     this.view = view
     this.number = words[at + leafAt.number]!
     this.servfail = words[at + leafAt.outcome] === leafOutcomes.servfail
@@ -164,13 +164,14 @@ export class PlanImage {
   constructor(buffer: SharedArrayBuffer) {
     const words = new Uint32Array(buffer)
     if (words[headerAt.magic] !== planMagic) throw new Error('not a plan image of this version')
+    const bytes = new Uint8Array(buffer)
     const view = new DataView(buffer)
     this.words = words
     this.root = words[headerAt.root]!
     this.aliases = words[headerAt.aliases] !== 0
     this.leaves = Array.from(
       { length: words[headerAt.leafCount]! },
-      (_, number) => new PlanLeaf(words, view, words[words[headerAt.leaves]! + number]!),
+      (_, number) => new PlanLeaf(words, bytes, view, words[words[headerAt.leaves]! + number]!),
     )
     this.only = words[this.root] === nodeKinds.answer ? this.leaves[0]! : null
   }
