@@ -2,6 +2,7 @@
  * What a worker counts, in a SharedArrayBuffer that it alone writes and anybody may read. Doubles, because they are
  * exact to 2^53 and an aligned one is written whole on every platform that Node runs on: a reader needs no lock.
  */
+import { rcodeName, rcodes } from './wire/constants.ts'
 
 /** Types that are counted by name; every other one is `other`, so that a label never comes from the network. */
 const countedTypes: readonly (readonly [number, string])[] = [
@@ -61,18 +62,6 @@ export const limitActions = ['drop', 'slip', 'log'] as const
 /** What happens to connections. `evicted`: it was the quietest when there was no room for another one. */
 export const connectionEvents = ['accepted', 'closed', 'idle', 'slow', 'evicted', 'refused'] as const
 export type ConnectionEvent = (typeof connectionEvents)[number]
-
-const rcodeNames: Readonly<Record<number, string>> = {
-  0: 'NOERROR',
-  1: 'FORMERR',
-  2: 'SERVFAIL',
-  3: 'NXDOMAIN',
-  4: 'NOTIMP',
-  5: 'REFUSED',
-  6: 'YXDOMAIN',
-  9: 'NOTAUTH',
-  16: 'BADVERS',
-}
 
 /** Upper bounds of the response time histogram, in seconds. */
 export const durationBounds = [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2] as const
@@ -177,9 +166,9 @@ export function readCounters(buffers: readonly SharedArrayBuffer[]): CounterTota
         count: total(at.queries + block * typeSlots + slot),
       })),
     ),
-    responses: Object.entries(rcodeNames).map(([rcode, name]) => ({
-      rcode: name,
-      count: total(at.responses + Number(rcode)),
+    responses: Object.values(rcodes).map((rcode) => ({
+      rcode: rcodeName(rcode),
+      count: total(at.responses + rcode),
     })),
     dropped: dropReasons.map((reason, slot) => ({ reason, count: total(at.dropped + slot) })),
     limited: limitActions.map((action, slot) => ({ action, count: total(at.limited + slot) })),

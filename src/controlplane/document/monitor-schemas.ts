@@ -3,7 +3,9 @@
  * OpenAPI page shows them side by side.
  */
 import Type, { type Static, type TProperties } from 'typebox'
-import { httpMethods, type MonitorType } from '../model/monitor.ts'
+import { rcodeNames } from '../../dataplane/wire/constants.ts'
+import type { MonitorType } from '../model/monitor.ts'
+import { httpMethods } from '../model/monitor.ts'
 import { Duration, Name, Port, Text, Whole, Words } from './fields.ts'
 import {
   bodyExpectation,
@@ -70,21 +72,6 @@ const tcp = {
   tls: Type.Optional(TlsOrTrue),
   ...probed,
 }
-
-/** RFC 6895 section 2.3, those that a response to a query may have without an OPT. */
-const rcodeNames = [
-  'NOERROR',
-  'FORMERR',
-  'SERVFAIL',
-  'NXDOMAIN',
-  'NOTIMP',
-  'REFUSED',
-  'YXDOMAIN',
-  'YXRRSET',
-  'NXRRSET',
-  'NOTAUTH',
-  'NOTZONE',
-] as const
 
 const dns = {
   port: Type.Optional(Port()),

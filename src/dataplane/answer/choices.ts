@@ -3,7 +3,6 @@
  * tree. Bounded by the services of one chain and the depth of a plan; one object is filled again for each query.
  */
 import { maxPlanDepth } from '../image/plan.ts'
-import { maxChain } from './alias-chain.ts'
 
 export interface Step {
   /** Index of the child that was taken. */
@@ -24,14 +23,23 @@ export interface ServiceChoice {
 export class Choices {
   /** Services met. */
   count = 0
-  readonly #plans = new Int32Array(maxChain)
-  readonly #leaves = new Int32Array(maxChain)
-  readonly #lengths = new Uint8Array(maxChain)
-  readonly #children = new Int32Array(maxChain * maxPlanDepth)
+  readonly #plans: Int32Array
+  readonly #leaves: Int32Array
+  readonly #lengths: Uint8Array
+  readonly #children: Int32Array
   /** -1 for none. */
-  readonly #areas = new Int32Array(maxChain * maxPlanDepth)
+  readonly #areas: Int32Array
 
-  /** A service was met; at most `maxChain` since `count` was 0. */
+  /** @param services that one query can meet */
+  constructor(services: number) {
+    this.#plans = new Int32Array(services)
+    this.#leaves = new Int32Array(services)
+    this.#lengths = new Uint8Array(services)
+    this.#children = new Int32Array(services * maxPlanDepth)
+    this.#areas = new Int32Array(services * maxPlanDepth)
+  }
+
+  /** Begins with a service that was met. */
   begin(plan: number): void {
     this.#plans[this.count] = plan
     this.#lengths[this.count++] = 0

@@ -12,11 +12,11 @@
 import { aliasAt } from '../image/alias-table.ts'
 import {
   hashAt,
-  type Leaf,
   leafAt,
   locatedAt,
   nodeKinds,
   type PlanImage,
+  type PlanLeaf,
   planSelects,
   weightedAt,
 } from '../image/plan.ts'
@@ -25,9 +25,9 @@ import { mix32 } from '../image/stable-key.ts'
 import type { ServingState } from '../image/state.ts'
 import type { Random } from '../random.ts'
 import type { Query } from '../wire/query.ts'
-import { Choices } from './choices.ts'
 import type { Client } from './client.ts'
 import { ClientNetwork } from './client-network.ts'
+import type { Walk } from './walk.ts'
 
 /**
  * Hashes of children and of candidates differ, because a pool may be called what a member is called: with one hash for both, the
@@ -36,42 +36,30 @@ import { ClientNetwork } from './client-network.ts'
 const childSalt = 0x6a09_e667
 
 export class Chooser {
-  readonly choices = new Choices()
   /** Valid where the leaf that was chosen last selects by hash. */
   readonly network = new ClientNetwork()
   readonly #state: ServingState
   readonly #query: Query
   readonly #random: Random
   readonly #rendezvous: Rendezvous
-  #scope = 0
+  readonly #walk: Walk
   #loaded = false
 
-  constructor(state: ServingState, query: Query, random: Random, rendezvous: Rendezvous) {
+  /** @param walk where the choices and the scope are noted */
+  constructor(state: ServingState, query: Query, random: Random, rendezvous: Rendezvous, walk: Walk) {
     this.#state = state
     this.#query = query
     this.#random = random
     this.#rendezvous = rendezvous
-  }
-
-  /** A new query. */
-  clear(): void {
-    this.choices.count = 0
-  }
-
-  /** Bits of the client subnet that the choices since `clear` depended on; 0 when the client wants to be left out. */
-  get scope(): number {
-    return this.choices.count === 0 ? 0 : this.#scope
+    this.#walk = walk
   }
 
   /** The leaf of the plan in a slot that answers the query, whose octets are `request`. */
-  choose(plan: PlanImage, slot: number, request: Uint8Array, client: Client): Leaf {
-    const { choices } = this
-    if (choices.count === 0) {
-      this.#scope = 0
-      this.#loaded = false
-    }
+  choose(plan: PlanImage, slot: number, request: Uint8Array, client: Client): PlanLeaf {
+    const { choices } = this.#walk
+    if (choices.count === 0) this.#loaded = false
     choices.begin(slot)
-    const leaf = plan.only ?? this.#walk(plan, request, client)
+    const leaf = plan.only ?? this.#descend(plan, request, client)
     choices.end(leaf.number)
     if (leaf.select === planSelects.hash) {
       this.#load(request, client)
@@ -81,7 +69,7 @@ export class Chooser {
   }
 
   /** Each kind of node has a function, small enough that V8 inlines what would otherwise allocate numbers. */
-  #walk(plan: PlanImage, request: Uint8Array, client: Client): Leaf {
+  #descend(plan: PlanImage, request: Uint8Array, client: Client): PlanLeaf {
     const { words } = plan
     let at = plan.root
     // Ends: children are compiled before their parents.
@@ -109,7 +97,7 @@ export class Chooser {
     this.#needAll(words, at, maps, request, client)
     const random = this.#random
     const child = aliasAt(words, children + count, random.below(count), random.next())
-    this.choices.step(child, -1)
+    this.#walk.choices.step(child, -1)
     return words[children + child]!
   }
 
@@ -122,7 +110,7 @@ export class Chooser {
     const children = at + hashAt.children
     const hash = mix32(network.hash(network.ipv6 ? ipv6 : ipv4) ^ childSalt)
     const child = this.#rendezvous.best(words, children + words[at + hashAt.count]!, hash)
-    this.choices.step(child, -1)
+    this.#walk.choices.step(child, -1)
     return words[children + child]!
   }
 
@@ -130,7 +118,7 @@ export class Chooser {
     this.#load(request, client)
     const area = this.#locate(words[at + locatedAt.map]!)
     const child = area < words[at + locatedAt.count]! ? area : 0
-    this.choices.step(child, area)
+    this.#walk.choices.step(child, area)
     return words[at + locatedAt.children + child]!
   }
 
@@ -160,6 +148,7 @@ export class Chooser {
   }
 
   #need(ipv4: number, ipv6: number): void {
-    this.#scope = Math.max(this.#scope, this.network.ipv6 ? ipv6 : ipv4)
+    const bits = this.network.ipv6 ? ipv6 : ipv4
+    if (bits > this.#walk.scope) this.#walk.scope = bits
   }
 }

@@ -15,7 +15,7 @@ import type { Client } from './client.ts'
 
 /** Octets of a client subnet before its address: family, source prefix, scope. */
 const subnetHead = 4
-/** Of the families, so that equal words of both hash apart. */
+/** What the hash of each family begins with, so that equal words of both hash apart. */
 const seeds = { ipv4: 0x5be0_cd19, ipv6: 0x510e_527f } as const
 
 export class ClientNetwork {

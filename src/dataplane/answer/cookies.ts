@@ -5,8 +5,8 @@
  */
 import { clientCookieLength } from '../wire/edns-options.ts'
 import { sipHash24 } from '../wire/siphash.ts'
+import type { BatchClock } from './batch-clock.ts'
 import type { Client } from './client.ts'
-import type { Clock } from './clock.ts'
 
 /** Client's and server's together, as we send them. */
 export const cookieLength = 24
@@ -21,9 +21,9 @@ export class Cookies {
   keys: readonly Uint8Array[] = []
   readonly #input = new Uint8Array(clientCookieLength + stampLength + 16)
   readonly #hash = new Uint8Array(8)
-  readonly #clock: Clock
+  readonly #clock: BatchClock
 
-  constructor(clock: Clock) {
+  constructor(clock: BatchClock) {
     this.#clock = clock
   }
 

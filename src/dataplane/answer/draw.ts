@@ -3,7 +3,7 @@
  * nothing, but for hashes (see `rendezvous.ts`).
  */
 
-import { type Candidates, type Leaf, maxCandidates, planSelects } from '../image/plan.ts'
+import { type Candidates, maxCandidates, type PlanLeaf, planSelects } from '../image/plan.ts'
 import type { Rendezvous } from '../image/rendezvous.ts'
 import type { Random } from '../random.ts'
 import type { ClientNetwork } from './client-network.ts'
@@ -28,7 +28,7 @@ export class Draw {
   }
 
   /** Chooses `count` different candidates, which are not more than there are. */
-  several(leaf: Leaf, candidates: Candidates, count: number): void {
+  several(leaf: PlanLeaf, candidates: Candidates, count: number): void {
     if (leaf.select === planSelects.hash) {
       const { words, table } = candidates
       if (count === 1) this.indexes[0] = this.#rendezvous.best(words, table, this.#client(leaf))
@@ -41,7 +41,7 @@ export class Draw {
   }
 
   /** Chooses one candidate; there is at least one. @returns its index */
-  one(leaf: Leaf, candidates: Candidates): number {
+  one(leaf: PlanLeaf, candidates: Candidates): number {
     switch (leaf.select) {
       case planSelects.hash:
         return this.#rendezvous.best(candidates.words, candidates.table, this.#client(leaf))
@@ -52,7 +52,7 @@ export class Draw {
     }
   }
 
-  #client(leaf: Leaf): number {
+  #client(leaf: PlanLeaf): number {
     return this.#network.hash(this.#network.ipv6 ? leaf.ipv6 : leaf.ipv4)
   }
 

@@ -7,8 +7,8 @@ import type { AnswerSettings } from '../image/answer-settings.ts'
 import { ednsPayload, optLength, types } from '../wire/constants.ts'
 import { optionCodes } from '../wire/edns-options.ts'
 import type { Query } from '../wire/query.ts'
+import type { BatchClock } from './batch-clock.ts'
 import type { Client } from './client.ts'
-import type { Clock } from './clock.ts'
 import { Cookies, cookieLength } from './cookies.ts'
 
 /** Why, beside the rcode (RFC 8914 section 4); `none` adds nothing. */
@@ -35,7 +35,7 @@ export class OptWriter {
   #at = 0
 
   /** @param idleTimeoutMs what a stream's clients are told (RFC 7828) */
-  constructor(stream: boolean, idleTimeoutMs: number, clock: Clock) {
+  constructor(stream: boolean, idleTimeoutMs: number, clock: BatchClock) {
     this.cookies = new Cookies(clock)
     this.#stream = stream
     this.#idleTimeoutMs = idleTimeoutMs

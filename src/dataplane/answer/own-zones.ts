@@ -22,7 +22,6 @@ export interface OwnAnswer {
 export interface ExplainedAnswer {
   /** The response as octets, for who wants its RRs exactly: dns-packet knows some types only. */
   readonly message: Uint8Array
-  /** The low four bits, which say it all for an answer. */
   readonly rcode: number
   readonly authoritative: boolean
   /** As dns-packet decodes them. */
@@ -42,7 +41,7 @@ export class OwnZones {
   readonly #responder: Responder
   readonly #client = new Client()
   readonly #out = new Uint8Array(streamPayload)
-  /** Of the response in `#out`. */
+  /** Octets of the response in `#out`. */
   #length = 0
 
   constructor(state: ServingState) {
@@ -75,19 +74,18 @@ export class OwnZones {
     const number = type.toUpperCase() === 'ANY' ? types.any : parseType(type)
     const query = subnetQuery(hostnameToWire(parseHostname(name)), number, address)
     const response = this.#ask(query)
+    const { rcode, authoritative, scope, choices } = this.#responder.walk
     const [answers, authorities] = [response.answers!, response.authorities!]
     const ttls = (answers.length > 0 ? answers : authorities).map((record) => (record as { ttl: number }).ttl)
-    const opt = response.additionals!.find((record) => record.type === 'OPT')!
-    const [subnet] = opt.options as unknown as [{ readonly scopePrefixLength: number }]
     return {
       message: this.#out.slice(0, this.#length),
-      rcode: this.#out[3]! & 0x0f,
-      authoritative: response.flag_aa,
+      rcode,
+      authoritative,
       answers,
       authorities,
       ttlSeconds: ttls.length === 0 ? null : Math.min(...ttls),
-      scope: subnet.scopePrefixLength,
-      services: this.#responder.choices.list(),
+      scope,
+      services: choices.list(),
     }
   }
 

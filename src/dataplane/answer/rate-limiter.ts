@@ -10,8 +10,8 @@
 import { getRandomValues } from 'node:crypto'
 import type { RateLimit } from '../image/answer-settings.ts'
 import { prefixHolds } from '../wire/prefix.ts'
+import type { BatchClock } from './batch-clock.ts'
 import type { Client } from './client.ts'
-import type { Clock } from './clock.ts'
 
 export const responseKinds = { answer: 0, nodata: 1, nxdomain: 2, referral: 3, error: 4 } as const
 export type ResponseKind = (typeof responseKinds)[keyof typeof responseKinds]
@@ -28,7 +28,7 @@ const ipv6Mark = 16
 
 export class RateLimiter {
   readonly #settings: RateLimit
-  readonly #clock: Clock
+  readonly #clock: BatchClock
   readonly #checks = new Int32Array(sets * ways)
   readonly #tokens = new Float32Array(sets * ways)
   readonly #usedMs = new Float64Array(sets * ways)
@@ -36,7 +36,7 @@ export class RateLimiter {
   /** Unknown to others, so that nobody can aim at a bucket. */
   readonly #salt = getRandomValues(new Int32Array(2))
 
-  constructor(settings: RateLimit, clock: Clock) {
+  constructor(settings: RateLimit, clock: BatchClock) {
     this.#settings = settings
     this.#clock = clock
   }

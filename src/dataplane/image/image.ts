@@ -20,6 +20,8 @@
  * Rejected: one table for all zones (an edit would touch what all zones share); objects in each worker (a copy each,
  * and garbage collection in the query path).
  */
+import { u16 } from '../wire/bytes.ts'
+import { maxPointer, pointerLength, rrHeadLength } from '../wire/constants.ts'
 import type { NameScan } from '../wire/name-scan.ts'
 
 export const zoneMagic = 0x706f_0003
@@ -99,6 +101,8 @@ export function packFixup({ at, base, offset }: Fixup): number {
 export class ZoneImage {
   readonly words: Int32Array
   readonly bytes: Uint8Array
+  /** The same octets, to be copied. */
+  readonly view: DataView
   /** Offset in `bytes`. */
   readonly apexName: number
   readonly apexLength: number
@@ -116,6 +120,7 @@ export class ZoneImage {
     if (words[headerAt.magic] !== zoneMagic) throw new Error('not a zone image of this version')
     this.words = words
     this.bytes = new Uint8Array(buffer)
+    this.view = new DataView(buffer)
     this.apexName = words[headerAt.apexName]!
     this.apexLength = words[headerAt.apexLength]!
     this.apexLabels = words[headerAt.apexLabels]!
@@ -242,6 +247,25 @@ export class ZoneImage {
   /** See `packFixup`. */
   fixup(rrset: number, index: number): number {
     return this.words[this.links(rrset) + index]!
+  }
+
+  /** Reads the name that a node's CNAME leads to into `target`. */
+  loadTarget(node: number, rrset: number, target: NameScan): void {
+    const { bytes } = this
+    const from = this.wire(rrset) + rrHeadLength
+    const end = from + u16(bytes, from - 2)
+    let rest = from
+    while (bytes[rest] !== 0) rest += bytes[rest]! + 1
+    if (end - rest !== pointerLength) {
+      target.load(bytes, from, end)
+      return
+    }
+    const fixup = this.fixup(rrset, 0)
+    const offset = (fixup >>> 16) & maxPointer
+    const apex = fixup >>> 30 === fixupBases.apex
+    const at = apex ? this.apexName : this.name(node)
+    const length = apex ? this.apexLength : this.nameLength(node)
+    target.loadJoined(bytes, from, rest - from, bytes, at + offset, length - offset)
   }
 
   /** Whether the RRset's names have nodes in this zone that hold addresses. */

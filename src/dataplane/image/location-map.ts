@@ -56,9 +56,9 @@ function check(family: string, starts: Uint32Array | BigUint64Array, areas: Uint
 }
 
 export class LocationMap {
-  /** Of the last lookup. */
+  /** What the last lookup found. */
   area = 0
-  /** Of the last lookup: how many bits of the address it depends on, 0..32 or 0..64. */
+  /** How many bits of the address the last lookup depended on, 0..32 or 0..64. */
   scope = 0
   readonly #words: Uint32Array
   readonly #areas: Uint16Array

@@ -97,7 +97,7 @@ export class Candidates {
     return this.words[this.#counters + index]!
   }
 
-  /** Asked for a leaf that selects by weight. */
+  /** A candidate's weight, where the leaf selects by weight. */
   weight(index: number): number {
     return this.words[this.#weights + index]!
   }
@@ -109,11 +109,13 @@ export class Candidates {
 }
 
 /** What a service is answered with once the choices of its plan are made. */
-export class Leaf {
+export class PlanLeaf {
   /** Leaves are numbered from 0 as a walk of the tree, first children first, meets them. */
   readonly number: number
-  /** The image; `Candidates.wire` points into it. */
+  /** The octets of the image, which `Candidates.wire` points into. */
   readonly bytes: Uint8Array
+  /** The same octets, to be copied. */
+  readonly view: DataView
   readonly servfail: boolean
   /** UNIX seconds; 0 for never. */
   readonly expiresAtSeconds: number
@@ -129,8 +131,9 @@ export class Leaf {
   /** Not null: the service is an alias, and these (at least one) are what it may be an alias of. */
   readonly cnames: Candidates | null
 
-  constructor(words: Uint32Array, bytes: Uint8Array, at: number) {
+  constructor(words: Uint32Array, bytes: Uint8Array, view: DataView, at: number) {
     this.bytes = bytes
+    this.view = view
     this.number = words[at + leafAt.number]!
     this.servfail = words[at + leafAt.gives] === leafGives.servfail
     this.expiresAtSeconds = words[at + leafAt.expires]!
@@ -152,9 +155,9 @@ export class PlanImage {
   /** Word offset of the node at which a walk begins. */
   readonly root: number
   /** By number. Leaves keep their cursors, so there is one object for each as long as the plan is served. */
-  readonly leaves: readonly Leaf[]
+  readonly leaves: readonly PlanLeaf[]
   /** Not null: the tree is this leaf, and there is nothing to walk. */
-  readonly only: Leaf | null
+  readonly only: PlanLeaf | null
   /** Whether any leaf makes the service an alias, which then concerns queries of every type. */
   readonly aliases: boolean
 
@@ -162,12 +165,13 @@ export class PlanImage {
     const words = new Uint32Array(buffer)
     if (words[headerAt.magic] !== planMagic) throw new Error('not a plan image of this version')
     const bytes = new Uint8Array(buffer)
+    const view = new DataView(buffer)
     this.words = words
     this.root = words[headerAt.root]!
     this.aliases = words[headerAt.aliases] !== 0
     this.leaves = Array.from(
       { length: words[headerAt.leafCount]! },
-      (_, number) => new Leaf(words, bytes, words[words[headerAt.leaves]! + number]!),
+      (_, number) => new PlanLeaf(words, bytes, view, words[words[headerAt.leaves]! + number]!),
     )
     this.only = words[this.root] === nodeKinds.answer ? this.leaves[0]! : null
   }

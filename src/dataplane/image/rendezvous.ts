@@ -34,7 +34,7 @@ export const maxEntries = 4096
 
 const headWords = 3
 const entryWords = 3
-/** Of a group and of an entry. */
+/** Words of a group and of an entry. */
 const entryAt = { key: 0, weight: 1, number: 2 } as const
 /** Of the keys of groups and of entries, so that equal numbers score apart. */
 const salts = { entry: 0x3c6e_f372, group: 0x1bf5_e3c9 | 0, next: 0x9e37_79b9 | 0 } as const
@@ -81,7 +81,7 @@ export function rendezvousTable(entries: readonly Entry[]): number[] {
  * not inline would allocate every one of them.
  */
 export class Rendezvous {
-  /** Of entries by place, infinite once they are drawn. */
+  /** Scores of entries by place, infinite once they are drawn. */
   readonly #scores = new Float64Array(maxEntries)
   /** Of groups: when they ring next, what weight they have left, how often they have rung. */
   readonly #rings = new Float64Array(groupCount)

@@ -28,7 +28,7 @@ export const targetTypes: ReadonlySet<number> = new Set([
   types.svcb,
   types.https,
 ])
-/** Of no fix-up: its base would be 3. */
+/** What no fix-up is: its base would be 3. */
 const nowhere = -1
 
 export class RrsetEncoder {

@@ -25,26 +25,26 @@ export const rcodes = {
   badvers: 16,
 } as const
 
-const rcodeNames: Readonly<Record<number, string>> = {
-  0: 'NOERROR',
-  1: 'FORMERR',
-  2: 'SERVFAIL',
-  3: 'NXDOMAIN',
-  4: 'NOTIMP',
-  5: 'REFUSED',
-  6: 'YXDOMAIN',
-  7: 'YXRRSET',
-  8: 'NXRRSET',
-  9: 'NOTAUTH',
-  10: 'NOTZONE',
-  11: 'DSOTYPENI',
-  16: 'BADVERS',
-  23: 'BADCOOKIE',
-}
+/** Mnemonics of the rcodes that need no OPT, by number (RFC 6895 section 2.3). */
+export const rcodeNames = [
+  'NOERROR',
+  'FORMERR',
+  'SERVFAIL',
+  'NXDOMAIN',
+  'NOTIMP',
+  'REFUSED',
+  'YXDOMAIN',
+  'YXRRSET',
+  'NXRRSET',
+  'NOTAUTH',
+  'NOTZONE',
+] as const
 
-/** Mnemonic of an rcode, or `RCODE12` for one that has none (RFC 6895 section 2.3). */
+const otherRcodeNames: Readonly<Record<number, string>> = { 11: 'DSOTYPENI', 16: 'BADVERS', 23: 'BADCOOKIE' }
+
+/** Mnemonic of an rcode, or `RCODE12` for one that has none. */
 export function rcodeName(rcode: number): string {
-  return rcodeNames[rcode] ?? `RCODE${rcode}`
+  return rcodeNames[rcode] ?? otherRcodeNames[rcode] ?? `RCODE${rcode}`
 }
 
 export const classes = { in: 1, ch: 3 } as const

@@ -53,6 +53,22 @@ export class NameScan {
     return at
   }
 
+  /** Reads a name that stands in two pieces: whole labels, then the rest of it. Together they are a name. */
+  loadJoined(
+    front: Uint8Array,
+    frontAt: number,
+    frontLength: number,
+    rest: Uint8Array,
+    restAt: number,
+    restLength: number,
+  ): void {
+    const { bytes } = this
+    for (let i = 0; i < frontLength; i++) bytes[i] = front[frontAt + i]!
+    for (let i = 0; i < restLength; i++) bytes[frontLength + i] = rest[restAt + i]!
+    // In its own place, octet by octet.
+    this.load(bytes, 0, frontLength + restLength)
+  }
+
   #hash(): void {
     const { bytes, offsets, hashes } = this
     let hash = fnvBasis

@@ -1,6 +1,6 @@
 import t from 'tap'
+import { BatchClock } from '../../../src/dataplane/answer/batch-clock.ts'
 import { Client } from '../../../src/dataplane/answer/client.ts'
-import { Clock } from '../../../src/dataplane/answer/clock.ts'
 import { Cookies } from '../../../src/dataplane/answer/cookies.ts'
 
 const hex = (text: string) => Uint8Array.from(Buffer.from(text, 'hex'))
@@ -40,7 +40,7 @@ const vectors = [
 function setUp(address: string, secrets: readonly string[], seconds: number) {
   const client = new Client()
   client.set(address, address.includes(':'))
-  const clock = new Clock()
+  const clock = new BatchClock()
   const at = (seconds: number) => {
     clock.nowMs = 1000 * seconds
   }

@@ -135,6 +135,14 @@ t.test('class CH answers what the operator has set (RFC 4892)', async (t) => {
   t.equal(serve().ask('version.bind', 'TXT', ch).rcode, 5, 'by default nothing is said')
 })
 
+t.test('a text of class CH that does not fit makes the response truncated', async (t) => {
+  const name = `${'n'.repeat(60)}.`.repeat(4)
+  const chaos = [{ name: parseName(name), text: 'x'.repeat(255) }]
+  const ask = (fields = {}) => serve({ chaos }).ask(name, 'TXT', { class: 3, ...fields })
+  t.match(ask(), { rcode: 0, flags: 'qr aa tc rd', answer: [] })
+  t.match(ask({ edns: {} }).answer, [/ TXT "?x{255}"?$/], 'as long as a text may be')
+})
+
 t.test(
   'rate limiting: what is above the limit is dropped or truncated, and a cookie proves the client',
   async (t) => {

@@ -1,6 +1,6 @@
 import t from 'tap'
+import { BatchClock } from '../../../src/dataplane/answer/batch-clock.ts'
 import { Client } from '../../../src/dataplane/answer/client.ts'
-import { Clock } from '../../../src/dataplane/answer/clock.ts'
 import { limits, RateLimiter, responseKinds } from '../../../src/dataplane/answer/rate-limiter.ts'
 import type { RateLimit } from '../../../src/dataplane/image/answer-settings.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
@@ -9,7 +9,7 @@ const { answer, nxdomain } = responseKinds
 const start = 1_000_000
 
 function limiter(changes: Partial<RateLimit> = {}) {
-  const clock = new Clock()
+  const clock = new BatchClock()
   const settings = { perSecond: 10, slip: 2, logOnly: false, exempt: [], ...changes }
   const rateLimiter = new RateLimiter(settings, clock)
   const client = new Client()

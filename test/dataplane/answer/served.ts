@@ -87,7 +87,7 @@ export class Served {
 
   /** The services that the last query met, and which way their plans went. */
   services(): ServiceChoice[] {
-    return this.#responder.choices.list()
+    return this.#responder.walk.choices.list()
   }
 
   /** How often the candidate that counts in `slot` has been in an answer. */

@@ -3,7 +3,13 @@ import t from 'tap'
 import { ZoneCompiler } from '../../../src/dataplane/image/compile.ts'
 import { rdataOf } from '../../../src/dataplane/image/edit.ts'
 import { ZoneImage } from '../../../src/dataplane/image/image.ts'
-import { isSubdomain, lowerName, parentName, parseName } from '../../../src/dataplane/wire/name.ts'
+import {
+  formatName,
+  isSubdomain,
+  lowerName,
+  parentName,
+  parseName,
+} from '../../../src/dataplane/wire/name.ts'
 import { NameScan } from '../../../src/dataplane/wire/name-scan.ts'
 import { parseRdata, rrTypes } from '../../../src/dataplane/wire/rdata.ts'
 import { type ZoneText, zoneImage } from '../zone-text.ts'
@@ -55,6 +61,33 @@ t.test('an RRset in wire form, with pointers to the question and room for one to
   t.equal(zone.fixupCount(mx), 2)
   t.same([zone.fixup(mx, 0), zone.fixup(mx, 1)], [12 + 7, 21 + 32 + 12 + 2])
   t.equal(zone.hasTargets(mx), false)
+})
+
+t.test('the name that a CNAME leads to, however much of it is left out in the wire form', async (t) => {
+  const lines = [
+    'whole 300 CNAME www.example.net.',
+    'apex 300 CNAME @',
+    'below 300 CNAME A.B',
+    'owner 300 CNAME Owner',
+    'suffix.of.owner 300 CNAME x.of.owner',
+    'root 300 CNAME .',
+    '*.wild 300 CNAME q.*.wild',
+  ]
+  const zone = image({ lines })
+  const target = new NameScan()
+  for (const [owner, expected] of [
+    ['whole', 'www.example.net.'],
+    ['apex', 'example.test.'],
+    ['below', 'a.b.example.test.'],
+    ['owner', 'owner.example.test.'],
+    ['suffix.of.owner', 'x.of.owner.example.test.'],
+    ['root', '.'],
+    ['*.wild', 'q.*.wild.example.test.'],
+  ] as const) {
+    const node = nodeOf(zone, `${owner}.example.test.`)
+    zone.loadTarget(node, zone.rrset(node, 5), target)
+    t.equal(formatName(target.bytes.subarray(0, target.length)), expected, owner)
+  }
 })
 
 t.test('names that RFC 3597 forbids to compress stay whole, and so do those of the root zone', async (t) => {

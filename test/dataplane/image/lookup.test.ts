@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ZoneImage } from '../../../src/dataplane/image/image.ts'
-import { outcomes, ZoneLookup } from '../../../src/dataplane/image/lookup.ts'
+import { lookUp } from '../../../src/dataplane/image/lookup.ts'
 import { parseName } from '../../../src/dataplane/wire/name.ts'
 import { NameScan } from '../../../src/dataplane/wire/name-scan.ts'
 import { typeNumbers } from '../../support/dns-client.ts'
@@ -33,18 +33,17 @@ const zone = new ZoneImage(
 )
 
 function find(name: string, type: keyof typeof typeNumbers): string {
-  const lookup = new ZoneLookup()
+  const found = { node: -1, rrset: -1, service: -1 }
   const scan = new NameScan()
   const wire = parseName(name, parseName('example.test.'))
   scan.load(wire, 0, wire.length)
-  const outcome = lookup.find(zone, scan, typeNumbers[type])
-  const outcomeName = Object.entries(outcomes).find(([, value]) => value === outcome)![0]
-  if (outcome === outcomes.service) return `${outcomeName} ${lookup.service}`
-  if (outcome === outcomes.nodata || outcome === outcomes.nxdomain) return outcomeName
-  return `${outcomeName} ${zone.type(lookup.rrset)}`
+  const finding = lookUp(zone, scan, typeNumbers[type], found)
+  if (finding === 'service') return `${finding} ${found.service}`
+  if (finding === 'nodata' || finding === 'nxdomain') return finding
+  return `${finding} ${zone.type(found.rrset)}`
 }
 
-t.test('outcome of each kind of question', async (t) => {
+t.test('what is found for each kind of question', async (t) => {
   const table: [string, keyof typeof typeNumbers, string][] = [
     ['@', 'SOA', 'answer 6'],
     ['@', 'NS', 'answer 2'],

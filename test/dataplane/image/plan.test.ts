@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type Candidates, type Leaf, PlanImage, planSelects } from '../../../src/dataplane/image/plan.ts'
+import { type Candidates, PlanImage, type PlanLeaf, planSelects } from '../../../src/dataplane/image/plan.ts'
 import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
 import type { AnswerNode, Candidate } from '../../../src/dataplane/image/plan-tree.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
@@ -23,7 +23,7 @@ const plan = (fields: Partial<AnswerNode>): AnswerNode => ({
 
 const leafOf = (fields: Partial<AnswerNode>) => new PlanImage(compilePlan(plan(fields))).only!
 
-function wireForms(image: Leaf, family: Candidates): string[] {
+function wireForms(image: PlanLeaf, family: Candidates): string[] {
   return Array.from({ length: family.count }, (_, index) => {
     const at = family.wire(index)
     return Buffer.from(image.bytes.subarray(at, at + family.rrLength)).toString('hex')

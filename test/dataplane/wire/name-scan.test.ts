@@ -29,6 +29,18 @@ t.test('reads what is a name and ends inside the message', async (t) => {
   }
 })
 
+t.test('a name in two pieces is the name', async (t) => {
+  const whole = wire('\x03wWw\x04Test\0')
+  const [scan, joined] = [new NameScan(), new NameScan()]
+  scan.load(whole, 0, whole.length)
+  for (const front of [0, 4, 9]) {
+    joined.loadJoined(wire(`xx${'\x03wWw\x04Test\0'.slice(0, front)}`), 2, front, whole, front, 10 - front)
+    t.same([joined.count, joined.length], [2, 10])
+    t.same(joined.bytes.subarray(0, 10), scan.bytes.subarray(0, 10))
+    t.same(joined.hashes.subarray(0, 3), scan.hashes.subarray(0, 3))
+  }
+})
+
 t.test('lower case, offsets, and the hash of each suffix', async () => {
   const scan = new NameScan()
   fc.assert(

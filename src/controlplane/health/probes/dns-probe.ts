@@ -2,10 +2,12 @@ import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { sameBytes } from '../../../dataplane/wire/bytes.ts'
+import { rcodeName } from '../../../dataplane/wire/constants.ts'
 import { parseName, rootName } from '../../../dataplane/wire/name.ts'
 import { parseRdata, parseType } from '../../../dataplane/wire/rdata.ts'
 import type { DnsMonitor } from '../../model/monitor.ts'
-import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed } from '../verdict.ts'
+import type { Fault, Outcome } from '../verdict.ts'
+import { fault, faultOfError, lostConnection, passed } from '../verdict.ts'
 import { connect } from './connection.ts'
 import {
   comparableRdata,
@@ -24,28 +26,6 @@ import type { ProbeTarget } from './probe-target.ts'
  * id are drawn anew for each probe, and what does not answer the question is passed over (RFC 5452 section 4). When nothing
  * better comes until the deadline, the reason says what came.
  */
-
-const rcodeNames: Readonly<Record<number, string>> = {
-  0: 'NOERROR',
-  1: 'FORMERR',
-  2: 'SERVFAIL',
-  3: 'NXDOMAIN',
-  4: 'NOTIMP',
-  5: 'REFUSED',
-  6: 'YXDOMAIN',
-  7: 'YXRRSET',
-  8: 'NXRRSET',
-  9: 'NOTAUTH',
-  10: 'NOTZONE',
-  11: 'DSOTYPENI',
-  16: 'BADVERS',
-  23: 'BADCOOKIE',
-}
-
-/** Mnemonic of an rcode, or `RCODE12` for one that has none. */
-export function rcodeName(rcode: number): string {
-  return rcodeNames[rcode] ?? `RCODE${rcode}`
-}
 
 /** Rejects only when the monitor asks for what can't be asked. */
 export async function probeDns(

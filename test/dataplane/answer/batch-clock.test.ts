@@ -1,8 +1,8 @@
 import t from 'tap'
-import { Clock } from '../../../src/dataplane/answer/clock.ts'
+import { BatchClock } from '../../../src/dataplane/answer/batch-clock.ts'
 
 t.test('the time stands between two ticks', async (t) => {
-  const clock = new Clock()
+  const clock = new BatchClock()
   const before = Date.now()
   clock.nowMs = 0
   t.equal(clock.nowMs, 0)

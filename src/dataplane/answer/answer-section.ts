@@ -1,0 +1,113 @@
+/**
+ * The answer section: what the links of a walk put into it, one behind the other. Names in it are compressed against two
+ * places that are always there: the name that is being answered (the question, or the last alias's target) and its zone's
+ * apex, a suffix of it. Where those are is noted in the link, for the sections behind.
+ */
+import type { Counters } from '../counters.ts'
+import type { PlanLeaf } from '../image/plan.ts'
+import { u16 } from '../wire/bytes.ts'
+import { headerLength, rrHeadLength } from '../wire/constants.ts'
+import type { BatchClock } from './batch-clock.ts'
+import type { Draw } from './draw.ts'
+import { type Fit, type ResponseWriter, sections } from './response-writer.ts'
+import type { Link, Walk } from './walk.ts'
+
+export class AnswerSection {
+  readonly #writer: ResponseWriter
+  readonly #draw: Draw
+  readonly #counters: Counters
+  readonly #clock: BatchClock
+
+  constructor(writer: ResponseWriter, draw: Draw, counters: Counters, clock: BatchClock) {
+    this.#writer = writer
+    this.#draw = draw
+    this.#counters = counters
+    this.#clock = clock
+  }
+
+  write(walk: Walk): Fit {
+    for (let i = 0; i < walk.count; i++) {
+      const link = walk.links[i]!
+      if (i === 0) this.#placeFirst(link)
+      else this.#place(link, walk.links[i - 1]!)
+      switch (link.kind) {
+        case 'none':
+          continue
+        case 'rrset':
+          link.rrAt = this.#rrset(link)
+          break
+        case 'alias':
+          link.rrAt = this.#alias(link)
+          break
+        case 'dname':
+          link.rrAt = this.#dname(link)
+          break
+        default:
+          link.kind satisfies 'members'
+          link.rrAt = this.#members(link)
+      }
+      if (link.rrAt < 0) return 'truncated'
+    }
+    return 'fits'
+  }
+
+  #placeFirst(link: Link): void {
+    link.nameAt = headerLength
+    link.apexAt = headerLength + link.name.offsets[link.apexLabel]!
+  }
+
+  /** A name behind the first stands in the RDATA of the alias that led to it. */
+  #place(link: Link, before: Link): void {
+    const writer = this.#writer
+    link.nameAt = writer.suffixAt(before.rrAt + rrHeadLength, 0)
+    // In the same zone the apex stays where it was.
+    link.apexAt =
+      link.zone === before.zone
+        ? before.apexAt
+        : writer.suffixAt(link.nameAt, link.name.offsets[link.apexLabel]!)
+  }
+
+  #rrset({ zone, rrset, name, ownerLabel, nameAt, apexAt }: Link): number {
+    const writer = this.#writer
+    const owner = ownerLabel === 0 ? nameAt : writer.suffixAt(nameAt, name.offsets[ownerLabel]!)
+    return writer.rrset(zone, rrset, owner, apexAt, sections.answer)
+  }
+
+  #dname(link: Link): number {
+    const { nameAt, name, ownerLabel, shown } = link
+    link.dnameAt = shown === null ? this.#rrset(link) : shown.dnameAt
+    if (link.dnameAt < 0) return -1
+    return this.#writer.synthesizeCname(nameAt, name, name.offsets[ownerLabel]!, link.dnameAt)
+  }
+
+  #alias({ leaf, candidates, candidate, nameAt }: Link): number {
+    const from = candidates.wire(candidate)
+    const length = rrHeadLength + u16(leaf.bytes, from + rrHeadLength - 2)
+    const at = this.#writer.rr(leaf.view, from, length, nameAt)
+    if (at >= 0) this.#counters.answer(candidates.counter(candidate))
+    return at
+  }
+
+  /** Chooses among the candidates of one family. */
+  #members({ leaf, candidates, nameAt }: Link): number {
+    const writer = this.#writer
+    const count = Math.min(leaf.answers, candidates.count)
+    if (!writer.hasRoom(count * candidates.rrLength)) return -1
+    this.#draw.several(leaf, candidates, count)
+    const { indexes } = this.#draw
+    const start = writer.length
+    for (let i = 0; i < count; i++) {
+      const index = indexes[i]!
+      const at = writer.rr(leaf.view, candidates.wire(index), candidates.rrLength, nameAt)
+      if (leaf.expiresAtSeconds !== 0) writer.setTtl(at, this.#ttlNow(leaf))
+      this.#counters.answer(candidates.counter(index))
+    }
+    return start
+  }
+
+  /** What is left of the TTL of the addresses, if that is less than the service's. */
+  #ttlNow(leaf: PlanLeaf): number {
+    const left = leaf.expiresAtSeconds - Math.floor(this.#clock.nowMs / 1000)
+    return Math.min(leaf.ttlSeconds, Math.max(1, left))
+  }
+}
