@@ -9,7 +9,7 @@
  * Nothing is read while nobody follows. While the database is away streams wait.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { ControlError } from '../model/errors.ts'
+import { isUnavailable } from '../model/errors.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { Database } from '../store/database.ts'
 import { eventIdBefore, eventsAfter, latestEventId } from '../store/events.ts'
@@ -124,7 +124,7 @@ export class EventFeed implements AsyncDisposable {
       try {
         return await work()
       } catch (error) {
-        if (!isAway(error)) throw error
+        if (!isUnavailable(error)) throw error
       }
       await delay(pollMs, undefined, { signal }).catch(() => undefined)
     }
@@ -155,7 +155,7 @@ export class EventFeed implements AsyncDisposable {
       try {
         if (await this.#look()) continue
       } catch (error) {
-        if (!isAway(error)) this.#options.onError(error)
+        if (!isUnavailable(error)) this.#options.onError(error)
       }
       const timer = new AbortController()
       const onAbort = () => timer.abort()
@@ -191,8 +191,4 @@ interface Page {
   /** Where to go on when there are no events. */
   readonly cursor: number
   readonly events: readonly StoredEvent[]
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof ControlError && error.code === 'unavailable'
 }

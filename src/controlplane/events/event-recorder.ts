@@ -7,8 +7,9 @@
  * sent again. What the database refuses (a text that it can't keep) is left out and told, and holds up nothing else.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { ControlError } from '../model/errors.ts'
+import { ControlError, isUnavailable } from '../model/errors.ts'
 import type { Event, NewEvent } from '../model/event.ts'
+import { formatMemberKey } from '../model/member-key.ts'
 import type { MemberHealth } from '../model/observation.ts'
 import type { Database } from '../store/database.ts'
 import { appendEvents } from '../store/events.ts'
@@ -55,7 +56,7 @@ export class EventRecorder implements AsyncDisposable {
     for (const event of events) {
       if (event.kind !== 'member') continue
       const { pool, member, to, at, reason } = event
-      this.#health.set(`${pool}/${member}`, { pool, member, state: to, since: at, reason })
+      this.#health.set(formatMemberKey(event), { pool, member, state: to, since: at, reason })
     }
     this.#events.push(...events)
     this.#trim()
@@ -108,7 +109,7 @@ export class EventRecorder implements AsyncDisposable {
       this.#health = new Map([...health, ...this.#health])
       this.#events = [...events, ...this.#events]
       this.#trim()
-      if (!(error instanceof ControlError && error.code === 'unavailable')) this.#options.onError(error)
+      if (!isUnavailable(error)) this.#options.onError(error)
     }
   }
 

@@ -11,9 +11,9 @@
  * Bounds: a vote for each member of pools that want a majority, of each live node; reports that wait to be stored, one a member.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { MemberKey } from '../health/checker.ts'
 import type { Votes } from '../health/quorum.ts'
-import { ControlError } from '../model/errors.ts'
+import { isUnavailable } from '../model/errors.ts'
+import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { MemberReport, NodeVerdicts } from '../model/observation.ts'
 import type { Database } from '../store/database.ts'
 import { beat, leave, listVoters, readReports, readVerdicts, saveReports } from '../store/fleet.ts'
@@ -100,7 +100,7 @@ export class Peers implements AsyncDisposable {
 
   /** Takes a report for the other nodes. */
   add(report: MemberReport): void {
-    this.#reports.set(`${report.pool}/${report.member}`, report)
+    this.#reports.set(formatMemberKey(report), report)
     this.#wake.resolve()
   }
 
@@ -155,10 +155,10 @@ export class Peers implements AsyncDisposable {
     } catch (error) {
       // Those that came meanwhile are newer.
       for (const report of reports) {
-        const key = `${report.pool}/${report.member}`
+        const key = formatMemberKey(report)
         if (!this.#reports.has(key)) this.#reports.set(key, report)
       }
-      if (!(error instanceof ControlError && error.code === 'unavailable')) onError(error)
+      if (!isUnavailable(error)) onError(error)
     }
   }
 
@@ -228,7 +228,9 @@ function addDifferences(before: NodeVerdicts, after: NodeVerdicts, into: Map<str
     for (const [pool, members] of Object.entries(one)) {
       const others = Object.hasOwn(other, pool) ? other[pool]! : {}
       for (const member of Object.keys(members)) {
-        if (members[member] !== others[member]) into.set(`${pool}/${member}`, { pool, member })
+        if (members[member] === others[member]) continue
+        const key = { pool, member }
+        into.set(formatMemberKey(key), key)
       }
     }
   }

@@ -19,6 +19,7 @@
  * Bound: one entry per target.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { HealthState, MemberHealth, NodeVerdicts } from '../model/observation.ts'
 import type { Quorum } from '../model/pool.ts'
 import { type Availability, AvailabilityTable } from './availability.ts'
@@ -65,11 +66,6 @@ export interface CheckerOptions extends SchedulerOptions, Listeners {
 
 function monotonicNowMs(): number {
   return performance.timeOrigin + performance.now()
-}
-
-export interface MemberKey {
-  readonly pool: string
-  readonly member: string
 }
 
 /** Who is watched, and how. */
@@ -219,7 +215,7 @@ class HealthChecker implements Checker {
   }
 
   vitals(pool: string, member: string): Vitals | null {
-    const watched = this.#watched.get(keyOf({ pool, member }))
+    const watched = this.#watched.get(formatMemberKey({ pool, member }))
     if (watched === undefined) return null
     const { near, weightPercent, backSince, source } = watched
     return { near, weightPercent, backSince, latencyMs: source.latencyMs, own: source.opinion }
@@ -240,12 +236,12 @@ class HealthChecker implements Checker {
   }
 
   restore(health: readonly MemberHealth[]): void {
-    for (const one of health) this.#restored.set(keyOf(one), one)
+    for (const one of health) this.#restored.set(formatMemberKey(one), one)
   }
 
   setTargets(targets: readonly CheckTarget[]): void {
     if (this.#stopping !== null) return
-    const wanted = new Map(targets.map((target) => [keyOf(target), target]))
+    const wanted = new Map(targets.map((target) => [formatMemberKey(target), target]))
     for (const [key, watched] of this.#watched) {
       const target = wanted.get(key)
       if (target === undefined || looksElsewhere(watched.target.plan, target.plan)) this.#forget(key, watched)
@@ -262,7 +258,7 @@ class HealthChecker implements Checker {
   }
 
   report(key: MemberKey, report: Report): boolean {
-    const watched = this.#watched.get(keyOf(key))
+    const watched = this.#watched.get(formatMemberKey(key))
     if (watched === undefined || this.#stopping !== null) return false
     if (watched.report !== null && !isNewer(report, watched.report)) return true
     this.#takeReport(watched, report)
@@ -271,16 +267,16 @@ class HealthChecker implements Checker {
   }
 
   reportTtlMs(key: MemberKey): number | null | undefined {
-    const watched = this.#watched.get(keyOf(key))
+    const watched = this.#watched.get(formatMemberKey(key))
     return watched === undefined ? undefined : reportTtlMs(watched.target.plan)
   }
 
   waitsForFailBack(key: MemberKey): boolean {
-    return this.#watched.get(keyOf(key))?.source.waits ?? false
+    return this.#watched.get(formatMemberKey(key))?.source.waits ?? false
   }
 
   failBack(key: MemberKey): void {
-    const watched = this.#watched.get(keyOf(key))
+    const watched = this.#watched.get(formatMemberKey(key))
     if (watched === undefined) return
     watched.source.failBack()
     this.#settle(watched)
@@ -288,7 +284,7 @@ class HealthChecker implements Checker {
 
   reconsider(keys: Iterable<MemberKey>): void {
     for (const key of keys) {
-      const watched = this.#watched.get(keyOf(key))
+      const watched = this.#watched.get(formatMemberKey(key))
       if (watched !== undefined) this.#settle(watched)
     }
   }
@@ -497,9 +493,4 @@ function isNewer(report: Report, known: Report): boolean {
 /** Names of members are the keys, whatever they are. */
 function nothingSaid(): Record<string, 'up' | 'down'> {
   return Object.create(null)
-}
-
-/** Names hold no NUL, so the key is unambiguous. */
-function keyOf({ pool, member }: MemberKey): string {
-  return `${pool}\0${member}`
 }

@@ -5,15 +5,13 @@
  *
  * What was told before a restart is told no more, unless it was in the minute before and the snapshot does not know of it.
  */
-import type { MemberPattern } from '../model/override-index.ts'
+import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { HandedOutState } from './handed-out.ts'
 
 /** setTimeout takes at most this; a later time is looked at again then. */
 const longestMs = 2 ** 31 - 1
 
-export interface DrainedMember {
-  readonly pool: string
-  readonly member: string
+export interface DrainedMember extends MemberKey {
   /** When the last TTL had run out; the time at which it was drained for one that was safe already. */
   readonly at: Date
 }
@@ -25,7 +23,7 @@ export interface DrainWatchOptions {
   readonly now: () => Date
 }
 
-interface Drain extends MemberPattern {
+interface Drain extends MemberKey {
   told: boolean
 }
 
@@ -40,11 +38,11 @@ export class DrainWatch implements Disposable {
   }
 
   /** Says which members are drained now, by name. What is drained at the first call was so before the start. */
-  watch(drained: Iterable<MemberPattern>): void {
+  watch(drained: Iterable<MemberKey>): void {
     const before = this.#drains
     const drains = new Map<string, Drain>()
     for (const { pool, member } of drained) {
-      const key = `${pool}/${member}`
+      const key = formatMemberKey({ pool, member })
       const told = before === undefined ? this.#wasSafe(pool, member) : false
       drains.set(key, before?.get(key) ?? { pool, member, told })
     }
