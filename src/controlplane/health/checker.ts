@@ -22,6 +22,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { HealthState, MemberHealth, NodeVerdicts } from '../model/observation.ts'
 import type { Quorum } from '../model/pool.ts'
+import { Alarm } from '../timing/alarm.ts'
+import { type Clock, monotonicClock } from '../timing/clock.ts'
 import { type Availability, AvailabilityTable } from './availability.ts'
 import { Checks, type Opinion, type Past } from './checks.ts'
 import { Deliveries, type Listeners } from './deliveries.ts'
@@ -29,7 +31,7 @@ import type { Canary, SelfIsolationGuard, Suspicion } from './guard.ts'
 import type { Hold, Measurement } from './monitor.ts'
 import { probe as defaultProbe, type Probe } from './probes/probe.ts'
 import { agree, type Votes } from './quorum.ts'
-import { type Clock, Scheduler, type SchedulerOptions, systemClock } from './scheduler.ts'
+import { Scheduler, type SchedulerOptions } from './scheduler.ts'
 import {
   assumed,
   type CheckPlan,
@@ -153,19 +155,17 @@ interface Watched {
   /** What this node alone would say. */
   own: HealthState
   report: Report | null
-  /** Calls off the look at a report whose time is over. */
-  cancelExpiry: (() => void) | null
+  /** Rings when the time of the report is over, which says something, too. */
+  expiry: Alarm
   near: boolean
   weightPercent: number | null
   backSince: Date | null
 }
 
-/** Timers take no longer delays. */
-const longestTimerMs = 2 ** 31 - 1
-
 class HealthChecker implements Checker {
   readonly #options: CheckerOptions
   readonly #now: () => Date
+  /** Of the time of day. */
   readonly #clock: Clock
   readonly #scheduler: Scheduler
   readonly #checks: Checks
@@ -183,7 +183,11 @@ class HealthChecker implements Checker {
   constructor(options: CheckerOptions) {
     this.#options = options
     this.#now = options.now ?? (() => new Date())
-    this.#clock = options.clock ?? systemClock
+    const timers = options.clock ?? monotonicClock
+    this.#clock = {
+      nowMs: () => this.#now().getTime(),
+      after: (delayMs, run) => timers.after(delayMs, run),
+    }
     this.#scheduler = new Scheduler(options)
     this.#deliveries = new Deliveries(options, this.#table, () => this.#noteFirstRound())
     this.#checks = new Checks({
@@ -309,7 +313,7 @@ class HealthChecker implements Checker {
 
   async #stop(): Promise<void> {
     await this.#scheduler.stop()
-    for (const { cancelExpiry } of this.#watched.values()) cancelExpiry?.()
+    for (const { expiry } of this.#watched.values()) expiry[Symbol.dispose]()
     this.#deliveries.now()
     this.#stopped = true
     this.#firstRound.resolve()
@@ -333,11 +337,11 @@ class HealthChecker implements Checker {
       shown,
       own: 'unknown',
       report: null,
-      cancelExpiry: null,
       near: false,
       weightPercent: null,
       backSince: null,
     } as unknown as Watched
+    watched.expiry = new Alarm(this.#clock, () => this.#settle(watched))
     watched.source = this.#makeSource(watched, target.plan, this.#restoreParts(watched, restored))
     this.#watched.set(key, watched)
     this.#settle(watched)
@@ -394,10 +398,10 @@ class HealthChecker implements Checker {
     })
   }
 
-  #forget(key: string, { target, source, cancelExpiry }: Watched): void {
+  #forget(key: string, { target, source, expiry }: Watched): void {
     this.#watched.delete(key)
     source[Symbol.dispose]()
-    cancelExpiry?.()
+    expiry[Symbol.dispose]()
     if (target.quorum === 'majority') this.#deliveries.addVerdicts()
     this.#table.remove(target.pool, target.member)
     this.#awaited?.delete(key)
@@ -405,17 +409,7 @@ class HealthChecker implements Checker {
 
   #takeReport(watched: Watched, report: Report): void {
     watched.report = report
-    this.#awaitExpiry(watched, report)
-  }
-
-  /** A report whose time is over says something, too. */
-  #awaitExpiry(watched: Watched, report: Report): void {
-    watched.cancelExpiry?.()
-    const leftMs = report.until.getTime() - this.#now().getTime()
-    watched.cancelExpiry = this.#clock.after(Math.min(Math.max(0, leftMs) + 1, longestTimerMs), () => {
-      if (report.until > this.#now()) this.#awaitExpiry(watched, report)
-      else this.#settle(watched)
-    })
+    watched.expiry.set(report.until.getTime())
   }
 
   /**

@@ -1,3 +1,5 @@
+import { Alarm } from '../timing/alarm.ts'
+import { type Clock, monotonicClock } from '../timing/clock.ts'
 import { type Due, DueHeap } from './due-heap.ts'
 
 /**
@@ -27,25 +29,10 @@ import { type Due, DueHeap } from './due-heap.ts'
  * Bounds: the heap has one entry a job, `running` at most `concurrency`.
  */
 
-/** Monotonic time and timers; the tests bring one that they turn by hand. */
-export interface Clock {
-  /** Milliseconds from an arbitrary origin; never goes back. */
-  nowMs(): number
-  /** Calls back once, `delayMs` later or soon after. The returned function calls it off. */
-  after(delayMs: number, run: () => void): () => void
-}
-
-export const systemClock: Clock = {
-  nowMs: () => performance.now(),
-  after: (delayMs, run) => {
-    const timer = setTimeout(run, delayMs)
-    return () => clearTimeout(timer)
-  },
-}
-
 export interface SchedulerOptions {
   /** Most runs at the same time; at least 1. Default 512. */
   readonly concurrency?: number
+  /** One that never goes back. */
   readonly clock?: Clock
   /** Uniform in [0, 1). */
   readonly random?: () => number
@@ -108,14 +95,15 @@ export class Scheduler implements AsyncDisposable {
   readonly #waiting = new DueHeap<Job>()
   readonly #running = new Map<Job, Promise<void>>()
   #phase: number
-  #timer: { readonly atMs: number; readonly cancel: () => void } | null = null
+  readonly #alarm: Alarm
   #stopped = false
 
-  constructor({ concurrency = 512, clock = systemClock, random = Math.random }: SchedulerOptions = {}) {
+  constructor({ concurrency = 512, clock = monotonicClock, random = Math.random }: SchedulerOptions = {}) {
     this.#concurrency = concurrency
     this.#clock = clock
     this.#random = random
     this.#phase = random()
+    this.#alarm = new Alarm(clock, () => this.#startDue())
   }
 
   /** Runs in progress, at most the concurrency limit. */
@@ -153,7 +141,7 @@ export class Scheduler implements AsyncDisposable {
   /** Aborts what runs and waits until it has settled. May be called more than once. */
   async stop(): Promise<void> {
     this.#stopped = true
-    this.#disarm()
+    this.#alarm[Symbol.dispose]()
     const settled = [...this.#running.values()]
     for (const job of this.#running.keys()) job.inFlight?.abort()
     await Promise.allSettled(settled)
@@ -195,26 +183,13 @@ export class Scheduler implements AsyncDisposable {
     job.dueMs = job.gridMs + (this.#random() * 2 - 1) * jitterShare * intervalMs
   }
 
-  #disarm(): void {
-    this.#timer?.cancel()
-    this.#timer = null
-  }
-
   /** Sets the timer to the first job that is due, unless a slot has to become free first. */
   #arm(): void {
-    const first = this.#waiting.peek()
-    if (this.#stopped || first === undefined || this.#running.size >= this.#concurrency) {
-      this.#disarm()
-      return
-    }
-    if (this.#timer !== null && this.#timer.atMs === first.dueMs) return
-    this.#disarm()
-    const delayMs = Math.max(0, Math.ceil(first.dueMs - this.#clock.nowMs()))
-    this.#timer = { atMs: first.dueMs, cancel: this.#clock.after(delayMs, () => this.#startDue()) }
+    const free = this.#running.size < this.#concurrency
+    this.#alarm.set((free ? this.#waiting.peek()?.dueMs : undefined) ?? Number.POSITIVE_INFINITY)
   }
 
   #startDue(): void {
-    this.#timer = null
     const nowMs = this.#clock.nowMs()
     for (let started = 0; started < startsPerTurn && this.#running.size < this.#concurrency; started++) {
       const job = this.#waiting.peek()

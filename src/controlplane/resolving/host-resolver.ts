@@ -12,23 +12,9 @@
  * Bounds: one entry and one timer a host; the queue holds a host once; `concurrency` lookups, two queries each.
  */
 import type { Resolution } from '../model/observation.ts'
+import { type Clock, wallClock } from '../timing/clock.ts'
 import { advance, type HostState, initialState } from './host-state.ts'
 import type { Lookup } from './lookup.ts'
-
-/** UNIX time and timers; tests bring their own. */
-export interface ResolverClock {
-  nowMs(): number
-  /** Calls back once, `delayMs` later. The returned function calls it off. */
-  after(delayMs: number, run: () => void): () => void
-}
-
-const systemClock: ResolverClock = {
-  nowMs: Date.now,
-  after: (delayMs, run) => {
-    const timer = setTimeout(run, delayMs)
-    return () => clearTimeout(timer)
-  },
-}
 
 /** What one round changed; at the least the time until which the addresses are good. */
 export interface ResolutionChange {
@@ -42,7 +28,8 @@ export interface HostResolverOptions {
   readonly onChanges: (changes: readonly ResolutionChange[]) => void
   /** Most lookups at a time; 32 when left out. */
   readonly concurrency?: number
-  readonly clock?: ResolverClock
+  /** Of the time of day. */
+  readonly clock?: Clock
   /** Uniform in [0, 1). */
   readonly random?: () => number
 }
@@ -59,7 +46,7 @@ interface Entry {
 
 export class HostResolver implements AsyncDisposable {
   readonly #options: HostResolverOptions
-  readonly #clock: ResolverClock
+  readonly #clock: Clock
   readonly #random: () => number
   readonly #concurrency: number
   readonly #entries = new Map<string, Entry>()
@@ -75,7 +62,7 @@ export class HostResolver implements AsyncDisposable {
 
   constructor(options: HostResolverOptions) {
     this.#options = options
-    this.#clock = options.clock ?? systemClock
+    this.#clock = options.clock ?? wallClock()
     this.#random = options.random ?? Math.random
     this.#concurrency = options.concurrency ?? 32
   }

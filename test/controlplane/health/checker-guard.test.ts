@@ -4,8 +4,8 @@ import { SelfIsolationGuard } from '../../../src/controlplane/health/guard.ts'
 import type { Measurement } from '../../../src/controlplane/health/monitor.ts'
 import type { Votes } from '../../../src/controlplane/health/quorum.ts'
 import type { NodeVerdicts } from '../../../src/controlplane/model/observation.ts'
+import { turn } from '../timing/hand-clock.ts'
 import { compositeOf, probeOf, push, setUp, target } from './checker-harness.ts'
-import { turn } from './fixture.ts'
 
 const ports = [80, 81, 82, 83, 84, 85]
 const pools = ['web', 'api', 'db']

@@ -10,7 +10,8 @@ import type { CheckPlan } from '../../../src/controlplane/health/sources.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type { CompositeMonitor, HttpMonitor } from '../../../src/controlplane/model/monitor.ts'
 import type { Quorum } from '../../../src/controlplane/model/pool.ts'
-import { HandClock, httpMonitorWith, refused, seededRandom, success } from './fixture.ts'
+import { HandClock } from '../timing/hand-clock.ts'
+import { httpMonitorWith, refused, seededRandom, success } from './fixture.ts'
 
 interface Owner {
   teardown(fn: () => unknown): void

@@ -2,7 +2,8 @@
 import t from 'tap'
 import { type Checker, type CheckTarget, startChecker } from '../../../src/controlplane/health/checker.ts'
 import type { ProbePlan } from '../../../src/controlplane/health/sources.ts'
-import { HandClock, paperTarget, probeByHand, refused, seededRandom, success } from './fixture.ts'
+import { HandClock } from '../timing/hand-clock.ts'
+import { paperTarget, probeByHand, refused, seededRandom, success } from './fixture.ts'
 
 function setUp(t: { teardown(fn: () => unknown): void }) {
   const clock = new HandClock()

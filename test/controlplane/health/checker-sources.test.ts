@@ -2,8 +2,9 @@
 import t from 'tap'
 import type { Report } from '../../../src/controlplane/health/sources.ts'
 import type { MemberHealth } from '../../../src/controlplane/model/observation.ts'
+import { turn } from '../timing/hand-clock.ts'
 import { compositeOf, intervalMs, probeOf, push, setUp, target } from './checker-harness.ts'
-import { success, turn } from './fixture.ts'
+import { success } from './fixture.ts'
 
 const key = { pool: 'web', member: 'a' }
 const was = (state: MemberHealth['state'], reason = 'status 503'): MemberHealth => ({

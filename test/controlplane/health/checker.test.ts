@@ -10,10 +10,10 @@ import {
 import type { ProbeMonitor } from '../../../src/controlplane/model/monitor.ts'
 import type { HealthEvent, HealthState, MemberHealth } from '../../../src/controlplane/model/observation.ts'
 import { startDemoBackends } from '../../../src/daemon/demo/backends.ts'
+import { HandClock, turn } from '../timing/hand-clock.ts'
 import {
   closedPort,
   containing,
-  HandClock,
   httpMonitorWith,
   paperTarget,
   probeByHand,
@@ -21,7 +21,6 @@ import {
   seededRandom,
   serveTcp,
   success,
-  turn,
 } from './fixture.ts'
 
 const pathOf = (monitor: ProbeMonitor): string | null => (monitor.type === 'http' ? monitor.path : null)

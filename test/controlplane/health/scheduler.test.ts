@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type Run, Scheduler } from '../../../src/controlplane/health/scheduler.ts'
-import { HandClock, seededRandom, turn } from './fixture.ts'
+import { HandClock, turn } from '../timing/hand-clock.ts'
+import { seededRandom } from './fixture.ts'
 
 /** A scheduler on a clock that is turned by hand, and a job that notes when it was started. */
 function setUp(options: { concurrency?: number; seed?: number } = {}) {

@@ -4,7 +4,7 @@ import { HostResolver, type HostResolverOptions } from '../../../src/controlplan
 import type { HostAnswer } from '../../../src/controlplane/resolving/host-state.ts'
 import { lookupBy } from '../../../src/controlplane/resolving/lookup.ts'
 import { startUpstream } from '../../support/upstream.ts'
-import { HandClock, turn } from '../health/fixture.ts'
+import { HandClock, turn } from '../timing/hand-clock.ts'
 
 const answer = (ttlSeconds: number, ...addresses: string[]): HostAnswer => ({
   a: { kind: 'found', addresses, ttlSeconds },

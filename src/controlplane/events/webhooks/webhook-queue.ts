@@ -12,8 +12,8 @@
  * what was. In memory alone: what waits when the node stops is lost to the webhook, and stays in the record of events.
  */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Webhook, WebhookStatus } from '../../model/webhook.ts'
+import { pause } from '../../timing/clock.ts'
 import { type AddressPolicy, attempt } from './attempt.ts'
 import { signatureHeaders } from './signature.ts'
 
@@ -175,12 +175,9 @@ export class WebhookQueue {
   }
 
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
-    const timer = new AbortController()
-    const end = () => timer.abort()
-    this.#endWait = end
-    signal.addEventListener('abort', end)
-    await delay(ms, undefined, { signal: timer.signal }).catch(() => undefined)
-    signal.removeEventListener('abort', end)
+    const changed = new AbortController()
+    this.#endWait = () => changed.abort()
+    await pause(ms, AbortSignal.any([signal, changed.signal]))
     this.#endWait = undefined
   }
 }
