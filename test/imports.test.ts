@@ -40,7 +40,8 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   rules: ['model'],
   document: ['model', 'rules'],
   store: ['model', 'rules', 'document'],
-  health: ['model', 'document', 'timing'],
+  'dns-client': [],
+  health: ['model', 'document', 'dns-client', 'timing'],
   steering: ['model', 'rules'],
   resolving: ['model', 'timing'],
   threads: [],
@@ -54,7 +55,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   apply: ['model', 'rules', 'document', 'store'],
   events: ['model', 'store', 'timing'],
   fleet: ['model', 'health', 'store', 'timing'],
-  explain: ['model', 'rules', 'catalog', 'health', 'location', 'steering'],
+  explain: ['model', 'rules', 'catalog', 'dns-client', 'location', 'steering'],
   zonefile: ['model', 'document', 'store'],
   api: [
     'model',

@@ -9,7 +9,7 @@
 import { enclosingHostnames, formatName } from '../../dataplane/wire/name.ts'
 import { formatRdata, typeName } from '../../dataplane/wire/rdata.ts'
 import type { Catalog } from '../catalog/catalog.ts'
-import { type DnsRecord, readDnsSections } from '../health/probes/dns-message.ts'
+import { type DnsRecord, decodeSections } from '../dns-client/message.ts'
 import type { Place } from '../location/place.ts'
 import type { Resolution } from '../model/observation.ts'
 import type { AddressText, Member, Pool } from '../model/pool.ts'
@@ -53,7 +53,7 @@ export async function explain(question: ExplainQuestion, sources: ExplainSources
   await publisher.settled(signal)
   const { catalog } = publisher
   const trace = sources.answer(question)
-  const sections = readDnsSections(trace.message)
+  const sections = decodeSections(trace.message)
   const answers = sections.answers.map(recordText)
   const authorities = sections.authorities.map(recordText)
   const services = trace.services.flatMap((walk) => {

@@ -18,6 +18,28 @@ export const rcodes = {
   badvers: 16,
 } as const
 
+const rcodeNames: Readonly<Record<number, string>> = {
+  0: 'NOERROR',
+  1: 'FORMERR',
+  2: 'SERVFAIL',
+  3: 'NXDOMAIN',
+  4: 'NOTIMP',
+  5: 'REFUSED',
+  6: 'YXDOMAIN',
+  7: 'YXRRSET',
+  8: 'NXRRSET',
+  9: 'NOTAUTH',
+  10: 'NOTZONE',
+  11: 'DSOTYPENI',
+  16: 'BADVERS',
+  23: 'BADCOOKIE',
+}
+
+/** Mnemonic of an rcode, or `RCODE12` for one that has none (RFC 6895 section 2.3). */
+export function rcodeName(rcode: number): string {
+  return rcodeNames[rcode] ?? `RCODE${rcode}`
+}
+
 export const classes = { in: 1, ch: 3 } as const
 
 export const types = {

@@ -1,6 +1,6 @@
 /** Explanations as the API shows them. */
 import Type, { type Static } from 'typebox'
-import { rcodes } from '../../../dataplane/wire/constants.ts'
+import { rcodeName } from '../../../dataplane/wire/constants.ts'
 import { preferenceOf } from '../../explain/explain.ts'
 import type {
   ExplainedMember,
@@ -164,11 +164,6 @@ export function presentExplanation(context: ApiContext, explanation: Explanation
     place,
     services: services.map((service) => presentService(context, service)),
   }
-}
-
-function rcodeName(rcode: number): string {
-  const name = Object.entries(rcodes).find(([, number]) => number === rcode)?.[0]
-  return name?.toUpperCase() ?? `RCODE${rcode}`
 }
 
 function presentRecord({ name, ttlSeconds, type, data }: Explanation['answer']['answers'][number]) {

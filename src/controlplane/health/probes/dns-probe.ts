@@ -2,18 +2,19 @@ import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { sameBytes } from '../../../dataplane/wire/bytes.ts'
+import { rcodeName } from '../../../dataplane/wire/constants.ts'
 import { parseName, rootName } from '../../../dataplane/wire/name.ts'
 import { parseRdata, parseType } from '../../../dataplane/wire/rdata.ts'
-import type { DnsMonitor } from '../../model/monitor.ts'
-import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed } from '../verdict.ts'
-import { connect } from './connection.ts'
 import {
   comparableRdata,
   type DnsAnswer,
   type DnsQuestion,
-  encodeDnsQuery,
-  readDnsAnswer,
-} from './dns-message.ts'
+  decodeAnswer,
+  encodeQuery,
+} from '../../dns-client/message.ts'
+import type { DnsMonitor } from '../../model/monitor.ts'
+import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed } from '../verdict.ts'
+import { connect } from './connection.ts'
 import type { ProbeTarget } from './probe-target.ts'
 
 /**
@@ -24,28 +25,6 @@ import type { ProbeTarget } from './probe-target.ts'
  * id are drawn anew for each probe, and what does not answer the question is passed over (RFC 5452 section 4). When nothing
  * better comes until the deadline, the reason says what came.
  */
-
-const rcodeNames: Readonly<Record<number, string>> = {
-  0: 'NOERROR',
-  1: 'FORMERR',
-  2: 'SERVFAIL',
-  3: 'NXDOMAIN',
-  4: 'NOTIMP',
-  5: 'REFUSED',
-  6: 'YXDOMAIN',
-  7: 'YXRRSET',
-  8: 'NXRRSET',
-  9: 'NOTAUTH',
-  10: 'NOTZONE',
-  11: 'DSOTYPENI',
-  16: 'BADVERS',
-  23: 'BADCOOKIE',
-}
-
-/** Mnemonic of an rcode, or `RCODE12` for one that has none. */
-export function rcodeName(rcode: number): string {
-  return rcodeNames[rcode] ?? `RCODE${rcode}`
-}
 
 /** Rejects only when the monitor asks for what can't be asked. */
 export async function probeDns(
@@ -97,14 +76,14 @@ function askByUdp(
     finish(fault('connect', `udp ${error.code ?? error.message}`))
   socket.on('error', onError)
   socket.on('message', (message) => {
-    const answer = readDnsAnswer(message, id, question, false)
+    const answer = decodeAnswer(message, id, question, false)
     if (typeof answer === 'string') astray = answer
     else finish(answer.truncated ? 'truncated' : answer)
   })
   // The types leave it out, but an address that there is no way to is an error for the callback, and not an event.
   socket.connect(port, address, (error?: Error) => {
     if (error) onError(error)
-    else if (!over) socket.send(encodeDnsQuery(id, question))
+    else if (!over) socket.send(encodeQuery(id, question))
   })
   if (stop.aborted) onStop()
   return promise
@@ -148,14 +127,14 @@ async function askByTcp(
         missing = head.readUInt16BE(0)
         if (missing > 0) continue
       }
-      const answer = readDnsAnswer(whole, id, question, true)
+      const answer = decodeAnswer(whole, id, question, true)
       finish(typeof answer === 'string' ? fault('protocol', `the response ${answer}`) : answer)
       return
     }
   })
   if (stop.aborted) onStop()
   else {
-    const query = encodeDnsQuery(id, question)
+    const query = encodeQuery(id, question)
     const length = Buffer.alloc(2)
     length.writeUInt16BE(query.length)
     socket.write(Buffer.concat([length, query]))
