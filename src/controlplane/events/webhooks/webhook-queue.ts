@@ -11,18 +11,17 @@
  * Bound: 1,000 events; of those that have not been tried yet the oldest give way, since what is true now matters more than
  * what was. In memory alone: what waits when the node stops is lost to the webhook, and stays in the record of events.
  */
-import { randomUUID } from 'node:crypto'
+import { createHmac, randomUUID } from 'node:crypto'
 import type { Webhook, WebhookStatus } from '../../model/webhook.ts'
 import { pause } from '../../timing/clock.ts'
 import { type AddressPolicy, attempt } from './attempt.ts'
-import { signatureHeaders } from './signature.ts'
 
-export type DeliveryOutcome = 'delivered' | 'retried' | 'failed' | 'dropped'
+export type DeliveryResult = 'delivered' | 'retried' | 'failed' | 'dropped'
 
 export interface DeliveryOptions {
   readonly policy: AddressPolicy
   /** For metrics: every event ends as delivered, failed or dropped; retried is an attempt that failed and is not the last. */
-  readonly onDelivery: (webhook: string, outcome: DeliveryOutcome) => void
+  readonly onDelivery: (webhook: string, result: DeliveryResult) => void
   /** For the log. `detail` holds no secret and no URL. */
   readonly onProblem: (webhook: string, problem: string, detail: object) => void
   readonly now: () => Date
@@ -113,9 +112,9 @@ export class WebhookQueue {
     const webhook = this.#webhook
     const { name, url, secret, timeoutMs } = webhook
     const headers = signatureHeaders(secret, id, now(), body)
-    const outcome = await attempt({ url, headers, body, timeoutMs }, policy, signal)
+    const result = await attempt({ url, headers, body, timeoutMs }, policy, signal)
     if (signal.aborted) return
-    if (outcome.kind === 'delivered') {
+    if (result.kind === 'delivered') {
       this.#counts.delivered++
       this.#failing = false
       this.#next()
@@ -124,7 +123,7 @@ export class WebhookQueue {
     }
     // What was said of other settings says nothing of these.
     if (webhook !== this.#webhook) return
-    if (outcome.kind === 'gone') {
+    if (result.kind === 'gone') {
       this.#stopped = true
       this.#giveUp(this.#queue.length, 'status 410: the receiver wants no more')
       this.#queue.length = 0
@@ -132,7 +131,7 @@ export class WebhookQueue {
       this.#overflow = 0
       return
     }
-    const { reason, retryAfterMs } = outcome
+    const { reason, retryAfterMs } = result
     const delayMs = retryDelaysMs[this.#attempts++]
     if (delayMs === undefined) {
       this.#giveUp(1, reason)
@@ -180,4 +179,18 @@ export class WebhookQueue {
     await pause(ms, AbortSignal.any([signal, changed.signal]))
     this.#endWait = undefined
   }
+}
+
+/**
+ * The headers that say who sent a message (Standard Webhooks 1.0, "Webhook headers" and "Signature scheme"): HMAC-SHA256 over
+ * id, time of the attempt and body, joined by dots, with the octets that the secret stands for.
+ *
+ * @param secret `whsec_` and base64
+ * @param id of the message, the same for each attempt; without a dot
+ */
+export function signatureHeaders(secret: string, id: string, at: Date, body: string): Record<string, string> {
+  const timestamp = String(Math.floor(at.getTime() / 1000))
+  const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
+  const digest = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
+  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${digest}` }
 }

@@ -287,7 +287,33 @@ t.test('a full queue drops the oldest that was not tried yet', async (t) => {
   t.match(sending.problems[1], { problem: 'events were dropped', detail: { count: 3 } })
 })
 
-t.test('who wants what', async (t) => {
+t.test('an override by a pattern is told to webhooks of the pools that it may stand for', async (t) => {
+  await using receiver = await startReceiver()
+  const sending = startSending(t)
+  sending.set(webhook(receiver.url, { pools: ['web-eu'] }))
+  const [at, node, member] = [new Date(), 'n', '*']
+  const set = {
+    kind: 'override',
+    node,
+    member,
+    at,
+    actor: 'ann',
+    reason: '',
+    state: 'drain',
+    what: 'set',
+  } as const
+  sending.sender.send([
+    { ...set, pool: 'web-??' },
+    { ...set, pool: 'api-??' },
+  ])
+  await sending.outcome(1)
+  t.same(
+    receiver.received.map(({ body }) => JSON.parse(body).pool),
+    ['web-??'],
+  )
+})
+
+t.test('a webhook is told of the pools and the kinds that it names', async (t) => {
   await using receiver = await startReceiver()
   const sending = startSending(t)
   sending.set(
