@@ -1,3 +1,4 @@
+import type { MemberKey } from '../model/member-key.ts'
 import type { HealthState } from '../model/observation.ts'
 import { AgeingLink, AgeingList } from './ageing-list.ts'
 
@@ -107,9 +108,7 @@ export interface Suspicion {
 }
 
 /** A member that is to have the measurement again that it had before the blow. */
-export interface GivenBack<M> {
-  readonly pool: string
-  readonly member: string
+export interface GivenBack<M> extends MemberKey {
   readonly measurement: M
 }
 
@@ -131,17 +130,17 @@ export interface Canary {
   readonly periodMs: number
 }
 
-interface Pool<M> {
+interface GuardedPool<M> {
   readonly name: string
-  readonly members: Map<string, Watched<M>>
+  readonly members: Map<string, GuardedMember<M>>
   /** Witnesses. */
   ok: number
   struck: number
 }
 
-interface Watched<M> {
+interface GuardedMember<M> {
   readonly name: string
-  readonly pool: Pool<M>
+  readonly pool: GuardedPool<M>
   /** What its last verdict counts as; null when that is too old or there was none. */
   heard: 'ok' | 'struck' | 'failing' | null
   /** When the failures began that have not been broken since; null when it does not fail. */
@@ -149,9 +148,9 @@ interface Watched<M> {
   before: M | null
   periodMs: number
   /** In the order of last verdicts. */
-  readonly hearing: AgeingLink<Watched<M>>
+  readonly hearing: AgeingLink<GuardedMember<M>>
   /** In while it can be struck, in the order in which failures began. */
-  readonly blow: AgeingLink<Watched<M>>
+  readonly blow: AgeingLink<GuardedMember<M>>
 }
 
 const ended = { to: 'trusting' } as const
@@ -160,9 +159,9 @@ const notCounting = { counts: false, change: null } as const
 
 export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   readonly #settings: GuardSettings
-  readonly #pools = new Map<string, Pool<M>>()
-  readonly #hearings = new AgeingList<Watched<M>>()
-  readonly #blows = new AgeingList<Watched<M>>()
+  readonly #pools = new Map<string, GuardedPool<M>>()
+  readonly #hearings = new AgeingList<GuardedMember<M>>()
+  readonly #blows = new AgeingList<GuardedMember<M>>()
   #canaries = new Map<string, { readonly periodMs: number; ok: boolean | null }>()
   /** Whether one of them has answered since they were set. */
   #canariesDecide = false
@@ -195,7 +194,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     this.#pools.set(pool, into)
     const known = into.members.get(member)
     if (known === undefined) {
-      into.members.set(member, watched(into, member, periodMs))
+      into.members.set(member, guarded(into, member, periodMs))
       this.#members++
     } else known.periodMs = periodMs
   }
@@ -310,7 +309,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   }
 
   /** Forgets what a member said. */
-  #silence(one: Watched<M>): void {
+  #silence(one: GuardedMember<M>): void {
     this.#count(one, null)
     this.#hearings.remove(one.hearing)
     this.#blows.remove(one.blow)
@@ -318,7 +317,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     one.before = null
   }
 
-  #hear(one: Watched<M>, ok: boolean, current: M, atMs: number): void {
+  #hear(one: GuardedMember<M>, ok: boolean, current: M, atMs: number): void {
     this.#hearings.append(one.hearing, atMs)
     if (ok) {
       this.#blows.remove(one.blow)
@@ -348,7 +347,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   }
 
   /** The only place that moves a member from one count to another. */
-  #count(one: Watched<M>, heard: Watched<M>['heard']): void {
+  #count(one: GuardedMember<M>, heard: GuardedMember<M>['heard']): void {
     if (one.heard === heard) return
     const { pool } = one
     if (pool.ok + pool.struck > 0) this.#poolsHeard--
@@ -360,7 +359,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     if (pool.struck > pool.ok) this.#poolsStruck++
   }
 
-  #tally(pool: Pool<M>, what: NonNullable<Watched<M>['heard']>, by: 1 | -1): void {
+  #tally(pool: GuardedPool<M>, what: NonNullable<GuardedMember<M>['heard']>, by: 1 | -1): void {
     this.#heard[what] += by
     if (what !== 'failing') pool[what] += by
   }
@@ -382,8 +381,8 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   }
 }
 
-function watched<M>(pool: Pool<M>, name: string, periodMs: number): Watched<M> {
+function guarded<M>(pool: GuardedPool<M>, name: string, periodMs: number): GuardedMember<M> {
   // The links need the member and the member its links.
-  const one = { name, pool, heard: null, failingSinceMs: null, before: null, periodMs } as Watched<M>
+  const one = { name, pool, heard: null, failingSinceMs: null, before: null, periodMs } as GuardedMember<M>
   return Object.assign(one, { hearing: new AgeingLink(one), blow: new AgeingLink(one) })
 }

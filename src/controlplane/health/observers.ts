@@ -1,49 +1,18 @@
 /**
- * What is known of a member from the things that look at it: a tree as its monitor asks for. Leaves are probes (shared by
- * all members that are probed in the same way, see `checks.ts`), reports that come by themselves, and states that are set;
- * composites combine what their parts say.
+ * Those who look at a member, each with an opinion of it: one for each node of the tree that its method is (`check-method.ts`).
  *
- * A source belongs to one member. It is made anew when what the member is checked by changes, and then takes over what the
- * one before had measured, part by part: other settings do not make another machine.
+ * An observer belongs to one member. It is made anew when what the member is checked by changes, and then takes over what the
+ * one before had measured, part by part: other settings do not make another machine. What a probe finds is shared, though, by
+ * all members that are probed in the same way (`check-registry.ts`).
  */
-
-import type { CompositeMonitor, ProbeMonitor } from '../model/monitor.ts'
-import type { AddressText } from '../model/pool.ts'
-import { type Check, type Checks, type Opinion, type Past, pastOf, probeKey, type Watcher } from './checks.ts'
+import type { CompositeMonitor } from '../model/monitor.ts'
+import type { Check, Opinion, Past, Watcher } from './check.ts'
+import { type AddressedProbe, type CheckMethod, hasAddress } from './check-method.ts'
+import type { CheckRegistry } from './check-registry.ts'
 import { combine } from './composite.ts'
 import { forget } from './monitor.ts'
 
-/** How a member is checked. */
-export type CheckPlan =
-  | ProbePlan
-  | { readonly kind: 'push'; readonly ttlMs: number }
-  | { readonly kind: 'static'; readonly state: 'up' | 'down' }
-  | {
-      readonly kind: 'composite'
-      readonly monitor: CompositeMonitor
-      readonly parts: readonly { readonly name: string; readonly plan: CheckPlan }[]
-    }
-
-export interface ProbePlan {
-  readonly kind: 'probe'
-  readonly monitor: ProbeMonitor
-  readonly port: number
-  /** Null: the member is a host, and has no address. */
-  readonly address: AddressText | null
-  /** What the member is, when that is not its address: a host. */
-  readonly endpoint?: string
-  /** Only without an address: whether it has one is not known yet. */
-  readonly pending?: boolean
-}
-
-/** A plan with an address to probe. */
-type Addressed = ProbePlan & { readonly address: AddressText }
-
-function hasAddress(plan: ProbePlan): plan is Addressed {
-  return plan.address !== null
-}
-
-export interface Source extends Disposable {
+export interface Observer extends Disposable {
   readonly opinion: Opinion
   /** Whether it has had its say since it was made, so that nobody needs to wait for it. */
   readonly heard: boolean
@@ -61,13 +30,13 @@ export interface Source extends Disposable {
   failBack(): void
 }
 
-/** What a source is made with. */
-export interface SourceOptions {
-  readonly checks: Checks
+/** What an observer is made with. */
+export interface ObserverOptions {
+  readonly checks: CheckRegistry
   /** As `recall` gives it. */
   readonly before: ReadonlyMap<string, Past>
   readonly watcher: Watcher
-  readonly reports: ReportSource
+  readonly reports: ReportsOnMember
 }
 
 /** What has been reported of a member. */
@@ -79,45 +48,28 @@ export interface Report extends Opinion {
 }
 
 /** Where a push monitor looks for the report on its member. */
-export interface ReportSource {
+export interface ReportsOnMember {
   /** The last report, whether its time is over or not; null when there was none. */
   current(): Report | null
   now(): Date
 }
 
-/** @returns a text that is the same for plans that need no new source */
-export function planKey(plan: CheckPlan): string {
-  switch (plan.kind) {
+export function makeObserver(method: CheckMethod, options: ObserverOptions, path = ''): Observer {
+  switch (method.kind) {
     case 'probe':
-      return hasAddress(plan) ? `probe ${probeKey(plan)}` : `unresolved ${plan.pending ?? false}`
+      return hasAddress(method)
+        ? new ProbeObserver(method, options, path)
+        : new UnresolvedObserver(method.pending ?? false, options.before.get(path))
     case 'push':
-      return `push ${plan.ttlMs}`
+      return new PushObserver(options.reports)
     case 'static':
-      return `static ${plan.state}`
-    case 'composite': {
-      const { require, invert } = plan.monitor
-      const parts = plan.parts.map(({ name, plan: part }) => `${name}=${planKey(part)}`)
-      return `composite ${require} ${invert} (${parts.join('; ')})`
-    }
-  }
-}
-
-export function makeSource(plan: CheckPlan, options: SourceOptions, path = ''): Source {
-  switch (plan.kind) {
-    case 'probe':
-      return hasAddress(plan)
-        ? new ProbeSource(plan, options, path)
-        : new UnresolvedSource(plan.pending ?? false, options.before.get(path))
-    case 'push':
-      return new PushSource(options.reports)
-    case 'static':
-      return new StaticSource(plan.state)
+      return new StaticObserver(method.state)
     case 'composite':
-      return new CompositeSource(
-        plan.monitor,
-        plan.parts.map(({ name, plan: part }) => ({
+      return new CompositeObserver(
+        method.monitor,
+        method.parts.map(({ name, method: part }) => ({
           name,
-          source: makeSource(part, options, `${path}/${name}`),
+          observer: makeObserver(part, options, `${path}/${name}`),
         })),
       )
   }
@@ -127,7 +79,7 @@ export function makeSource(plan: CheckPlan, options: SourceOptions, path = ''): 
 export const notResolved = 'not resolved'
 
 /** What there is to say of members that nothing measures now. */
-abstract class SilentSource implements Source {
+abstract class SilentObserver implements Observer {
   abstract readonly opinion: Opinion
   abstract readonly heard: boolean
   readonly near = false
@@ -145,7 +97,7 @@ abstract class SilentSource implements Source {
   [Symbol.dispose](): void {}
 }
 
-class StaticSource extends SilentSource {
+class StaticObserver extends SilentObserver {
   readonly opinion: Opinion
   readonly heard = true
 
@@ -156,7 +108,7 @@ class StaticSource extends SilentSource {
 }
 
 /** A host without an address. What was measured of it waits for one; what its last addresses were worth says nothing of others. */
-class UnresolvedSource extends SilentSource {
+class UnresolvedObserver extends SilentObserver {
   readonly opinion: Opinion
   readonly heard: boolean
   readonly #past: Past | undefined
@@ -176,21 +128,21 @@ class UnresolvedSource extends SilentSource {
 }
 
 function withoutAddress(past: Past, pending: boolean): Past {
-  const nowhere = { ...past, address: null, place: null, heard: false }
+  const nowhere = { ...past, address: null, position: null, heard: false }
   return pending
     ? nowhere
     : { ...nowhere, measurement: forget(past.measurement), reason: null, latencyMs: null }
 }
 
-class ProbeSource implements Source {
+class ProbeObserver implements Observer {
   readonly #check: Check
   readonly #release: () => void
 
-  constructor(plan: Addressed, { checks, before, watcher }: SourceOptions, path: string) {
+  constructor(method: AddressedProbe, { checks, before, watcher }: ObserverOptions, path: string) {
     const past = before.get(path) ?? null
-    // Who stays where they are keep their place in the schedule.
-    const there = past === null || past.address === plan.address ? past : { ...past, place: null }
-    const { check, release } = checks.watch(plan, watcher, there)
+    // Who stays where they are keep their position in the schedule.
+    const there = past === null || past.address === method.address ? past : { ...past, position: null }
+    const { check, release } = checks.watch(method, watcher, there)
     this.#check = check
     this.#release = release
   }
@@ -233,12 +185,12 @@ class ProbeSource implements Source {
   }
 }
 
-class PushSource extends SilentSource {
+class PushObserver extends SilentObserver {
   /** Nobody waits for reports: they come when they come. */
   readonly heard = true
-  readonly #reports: ReportSource
+  readonly #reports: ReportsOnMember
 
-  constructor(reports: ReportSource) {
+  constructor(reports: ReportsOnMember) {
     super()
     this.#reports = reports
   }
@@ -258,10 +210,10 @@ class PushSource extends SilentSource {
 
 interface Part {
   readonly name: string
-  readonly source: Source
+  readonly observer: Observer
 }
 
-class CompositeSource implements Source {
+class CompositeObserver implements Observer {
   readonly #monitor: CompositeMonitor
   readonly #parts: readonly Part[]
 
@@ -273,112 +225,43 @@ class CompositeSource implements Source {
   get opinion(): Opinion {
     return combine(
       this.#monitor,
-      this.#parts.map(({ name, source }) => ({ name, ...source.opinion })),
+      this.#parts.map(({ name, observer }) => ({ name, ...observer.opinion })),
     )
   }
 
   get heard(): boolean {
-    return this.#parts.every(({ source }) => source.heard)
+    return this.#parts.every(({ observer }) => observer.heard)
   }
 
   get near(): boolean {
-    return this.#parts.some(({ source }) => source.near)
+    return this.#parts.some(({ observer }) => observer.near)
   }
 
   /** Of the slowest: a client waits for the whole of it. */
   get latencyMs(): number | null {
-    const known = this.#parts.flatMap(({ source }) => source.latencyMs ?? [])
+    const known = this.#parts.flatMap(({ observer }) => observer.latencyMs ?? [])
     return known.length === 0 ? null : Math.max(...known)
   }
 
   /** The least that any part asks for. */
   get weightPercent(): number | null {
-    const known = this.#parts.flatMap(({ source }) => source.weightPercent ?? [])
+    const known = this.#parts.flatMap(({ observer }) => observer.weightPercent ?? [])
     return known.length === 0 ? null : Math.min(...known)
   }
 
   recall(path: string, into: Map<string, Past>): void {
-    for (const { name, source } of this.#parts) source.recall(`${path}/${name}`, into)
+    for (const { name, observer } of this.#parts) observer.recall(`${path}/${name}`, into)
   }
 
   get waits(): boolean {
-    return this.#parts.some(({ source }) => source.waits)
+    return this.#parts.some(({ observer }) => observer.waits)
   }
 
   failBack(): void {
-    for (const { source } of this.#parts) source.failBack()
+    for (const { observer } of this.#parts) observer.failBack()
   }
 
   [Symbol.dispose](): void {
-    for (const { source } of this.#parts) source[Symbol.dispose]()
-  }
-}
-
-/** How long a report that a plan takes is good; null when it takes none. */
-export function reportTtlMs(plan: CheckPlan): number | null {
-  switch (plan.kind) {
-    case 'push':
-      return plan.ttlMs
-    case 'composite': {
-      const known = plan.parts.flatMap(({ plan: part }) => reportTtlMs(part) ?? [])
-      return known.length === 0 ? null : Math.min(...known)
-    }
-    case 'probe':
-    case 'static':
-      return null
-  }
-}
-
-/** Whether two plans look at two machines: nothing that is known of the one says anything of the other. */
-export function looksElsewhere(before: CheckPlan, after: CheckPlan): boolean {
-  const [from, to] = [machineOf(before), machineOf(after)]
-  return from !== null && to !== null && from !== to
-}
-
-/** All parts look at the same machine; null where none looks at any. */
-function machineOf(plan: CheckPlan): string | null {
-  switch (plan.kind) {
-    case 'probe':
-      return plan.endpoint ?? plan.address
-    case 'composite': {
-      for (const { plan: part } of plan.parts) {
-        const machine = machineOf(part)
-        if (machine !== null) return machine
-      }
-      return null
-    }
-    case 'push':
-    case 'static':
-      return null
-  }
-}
-
-/**
- * What a plan's parts are taken to have said when only what came of it is known: each the same, so that it takes as many
- * verdicts as ever to change that.
- */
-export interface Assumed {
-  /** Of probes, as `Source.recall` gives it. */
-  readonly before: Map<string, Past>
-  /** Of reports; null when the plan takes none. */
-  readonly reported: 'up' | 'down' | null
-}
-
-export function assumed(plan: CheckPlan, state: 'up' | 'down', path = ''): Assumed {
-  switch (plan.kind) {
-    case 'probe':
-      return { before: new Map([[path, pastOf(state)]]), reported: null }
-    case 'push':
-      return { before: new Map(), reported: state }
-    case 'static':
-      return { before: new Map(), reported: null }
-    case 'composite': {
-      const said = plan.monitor.invert ? (state === 'up' ? 'down' : 'up') : state
-      const parts = plan.parts.map(({ name, plan: part }) => assumed(part, said, `${path}/${name}`))
-      return {
-        before: new Map(parts.flatMap(({ before }) => [...before])),
-        reported: parts.find(({ reported }) => reported !== null)?.reported ?? null,
-      }
-    }
+    for (const { observer } of this.#parts) observer[Symbol.dispose]()
   }
 }

@@ -46,8 +46,8 @@ export interface SchedulerOptions {
  */
 export type Run = (signal: AbortSignal, lateMs: number) => Promise<number | null>
 
-/** Where a job stands in the schedule, for another job that is to take its place. */
-export interface Place {
+/** Where a job stands in the schedule, for another job that is to go on from there. */
+export interface JobPosition {
   readonly phase: number
   readonly intervalMs: number
   readonly gridMs: number
@@ -58,7 +58,7 @@ export interface Place {
 /** What `schedule` returns. */
 export interface ScheduledJob {
   /** Where it stands now. */
-  readonly place: Place
+  readonly position: JobPosition
   /** Aborts the run in progress and never starts another. */
   cancel(): void
 }
@@ -113,24 +113,24 @@ export class Scheduler implements AsyncDisposable {
 
   /**
    * Runs a job every `intervalMs`; the first time as soon as there is a free slot.
-   * @param place of another job, whose runs this one's follow as if they were its own
+   * @param position of another job, whose runs this one's follow as if they were its own
    */
-  schedule(intervalMs: number, run: Run, place: Place | null = null): ScheduledJob {
+  schedule(intervalMs: number, run: Run, position: JobPosition | null = null): ScheduledJob {
     if (this.#stopped) throw new Error('the scheduler has been stopped')
     const job: Job = {
       run,
-      ...(place ?? this.#newPlace(intervalMs)),
+      ...(position ?? this.#newPosition(intervalMs)),
       intervalMs,
       heapIndex: -1,
       inFlight: null,
       cancelled: false,
       soonMs: null,
     }
-    if (place !== null && place.intervalMs !== intervalMs) this.#regrid(job)
+    if (position !== null && position.intervalMs !== intervalMs) this.#regrid(job)
     this.#waiting.put(job)
     this.#arm()
     return {
-      get place() {
+      get position() {
         const { phase, intervalMs, gridMs, dueMs, startedMs } = job
         return { phase, intervalMs, gridMs, dueMs, startedMs }
       },
@@ -151,7 +151,7 @@ export class Scheduler implements AsyncDisposable {
     return this.stop()
   }
 
-  #newPlace(intervalMs: number): Place {
+  #newPosition(intervalMs: number): JobPosition {
     const nowMs = this.#clock.nowMs()
     this.#phase = (this.#phase + goldenRatio) % 1
     const phase = this.#phase
@@ -159,7 +159,7 @@ export class Scheduler implements AsyncDisposable {
     return { phase, intervalMs, gridMs, dueMs: nowMs, startedMs: Number.NEGATIVE_INFINITY }
   }
 
-  /** Moves a job that took the place of another one to a grid of its own interval. */
+  /** Moves a job that goes on from another one's position to a grid of its own interval. */
   #regrid(job: Job): void {
     const nowMs = this.#clock.nowMs()
     job.gridMs = nowMs + job.phase * job.intervalMs

@@ -151,8 +151,8 @@ t.test('held members are told of, for each that shares the probe', async (t) => 
     onHold: ({ pool, member }, { falls }) => held.push(`${pool}/${member} ${falls}`),
   })
   const flap = { changes: 1, withinMs: 3_600_000, holdMs: 600_000, maxHoldMs: 600_000 }
-  const plan = probeOf(80, { rise: 1, fall: 1, flap })
-  checker.setTargets([target(plan), target(plan, 'b', 'api')])
+  const method = probeOf(80, { rise: 1, fall: 1, flap })
+  checker.setTargets([target(method), target(method, 'b', 'api')])
   await clock.advance(1)
   for (let fallen = 0; fallen < 2; fallen++) {
     fail(80)

@@ -1,12 +1,8 @@
 import type { Socket } from 'node:net'
 import t from 'tap'
 import type { Availability } from '../../../src/controlplane/health/availability.ts'
-import {
-  type Checker,
-  type CheckerOptions,
-  type CheckTarget,
-  startChecker,
-} from '../../../src/controlplane/health/checker.ts'
+import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
+import { type Checker, type CheckerOptions, startChecker } from '../../../src/controlplane/health/checker.ts'
 import type { ProbeMonitor } from '../../../src/controlplane/model/monitor.ts'
 import type { HealthEvent, HealthState, MemberHealth } from '../../../src/controlplane/model/observation.ts'
 import { startDemoBackends } from '../../../src/daemon/demo/backends.ts'

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
-import type { CheckTarget } from '../../../src/controlplane/health/checker.ts'
+import type { ProbeMethod } from '../../../src/controlplane/health/check-method.ts'
+import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
 import type { Probe } from '../../../src/controlplane/health/probes/probe.ts'
 import type { ProbeTarget } from '../../../src/controlplane/health/probes/probe-target.ts'
-import type { ProbePlan } from '../../../src/controlplane/health/sources.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type {
   HttpMonitor,
@@ -47,12 +47,12 @@ export function paperTarget(
   member: string,
   changes: Partial<HttpMonitor> = {},
   pool = 'pool',
-  plan: Partial<ProbePlan> = {},
+  method: Partial<ProbeMethod> = {},
 ): CheckTarget {
   const host = [...`${pool} ${member}`].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 65_521, 7)
   const address = `198.18.${host >> 8}.${host & 0xff}`
-  const probe = { kind: 'probe', monitor: httpMonitorWith(changes), port: 80, address, ...plan } as const
-  return { pool, member, quorum: 'own', plan: probe }
+  const probe = { kind: 'probe', monitor: httpMonitorWith(changes), port: 80, address, ...method } as const
+  return { pool, member, quorum: 'own', method: probe }
 }
 
 async function listening(owner: Owner, server: Server, host: string): Promise<number> {

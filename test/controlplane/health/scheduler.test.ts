@@ -177,14 +177,14 @@ t.test('jobs that come later run at once and join the spread', async (t) => {
   t.equal(startsOf('old').length, 1)
 })
 
-t.test('a job that takes the place of another keeps its times', async (t) => {
+t.test('a job that goes on from the position of another keeps its times', async (t) => {
   const { clock, scheduler, taking, startsOf } = setUp()
   let job = scheduler.schedule(10_000, taking('job', 0))
   /** As when its settings change. */
   const replace = (intervalMs: number) => {
-    const { place } = job
+    const { position } = job
     job.cancel()
-    job = scheduler.schedule(intervalMs, taking('job', 0), place)
+    job = scheduler.schedule(intervalMs, taking('job', 0), position)
   }
   await clock.advance(100)
   for (let step = 0; step < 1_000; step++) {
@@ -201,9 +201,9 @@ t.test('another interval', async (t) => {
   const { clock, scheduler, taking, startsOf } = setUp()
   let job = scheduler.schedule(3_600_000, taking('job', 10))
   const replace = (intervalMs: number) => {
-    const { place } = job
+    const { position } = job
     job.cancel()
-    job = scheduler.schedule(intervalMs, taking('job', 10), place)
+    job = scheduler.schedule(intervalMs, taking('job', 10), position)
   }
   replace(1_800_000)
   await clock.advance(5_000)

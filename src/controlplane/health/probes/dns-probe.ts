@@ -13,7 +13,7 @@ import {
   encodeQuery,
 } from '../../dns-client/message.ts'
 import type { DnsMonitor } from '../../model/monitor.ts'
-import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed } from '../verdict.ts'
+import { type Fault, fault, faultOfError, lostConnection, type ProbeResult, passed } from '../verdict.ts'
 import { connect } from './connection.ts'
 import type { ProbeTarget } from './probe-target.ts'
 
@@ -31,7 +31,7 @@ export async function probeDns(
   { address, port }: ProbeTarget,
   monitor: DnsMonitor,
   stop: AbortSignal,
-): Promise<Outcome> {
+): Promise<ProbeResult> {
   const question = { name: parseName(monitor.qname), type: parseType(monitor.qtype) }
   const wanted = monitor.expectData.map((text) => ({
     text,
@@ -58,12 +58,12 @@ function askByUdp(
   let astray: string | null = null
   let over = false
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
-  const finish = (outcome: DnsAnswer | Fault | 'truncated'): void => {
+  const finish = (result: DnsAnswer | Fault | 'truncated'): void => {
     if (over) return
     over = true
     stop.removeEventListener('abort', onStop)
     socket.close()
-    resolve(outcome)
+    resolve(result)
   }
   const onStop = (): void => {
     const cause = stop.reason as Fault
@@ -101,10 +101,10 @@ async function askByTcp(
   const { socket } = connection
   const { promise, resolve } = Promise.withResolvers<DnsAnswer | Fault>()
   const id = randomInt(0x10000)
-  const finish = (outcome: DnsAnswer | Fault): void => {
+  const finish = (result: DnsAnswer | Fault): void => {
     stop.removeEventListener('abort', onStop)
     socket.destroy()
-    resolve(outcome)
+    resolve(result)
   }
   const onStop = (): void => finish(stop.reason as Fault)
   stop.addEventListener('abort', onStop)

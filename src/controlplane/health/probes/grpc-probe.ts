@@ -2,7 +2,7 @@ import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHead
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { GrpcMonitor } from '../../model/monitor.ts'
-import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed } from '../verdict.ts'
+import { type Fault, fault, faultOfError, lostConnection, type ProbeResult, passed } from '../verdict.ts'
 import { authority, connect } from './connection.ts'
 import { decodeHealthResponse, encodeHealthRequest, frameHead } from './grpc-message.ts'
 import type { ProbeContext, ProbeTarget } from './probe-target.ts'
@@ -70,7 +70,7 @@ export async function probeGrpc(
   monitor: GrpcMonitor,
   context: ProbeContext,
   stop: AbortSignal,
-): Promise<Outcome> {
+): Promise<ProbeResult> {
   const tls = monitor.tls === null ? null : await context.tls.handshake(monitor.tls, address, ['h2'], stop)
   if (tls !== null && 'failure' in tls) return tls
   const connection = await connect({ address, port, tls }, stop)
@@ -84,17 +84,17 @@ export async function probeGrpc(
   return call(socket, `${tls === null ? 'http' : 'https'}://${authority(host, port)}`, monitor.service, stop)
 }
 
-function call(socket: Socket, origin: string, service: string, stop: AbortSignal): Promise<Outcome> {
-  const { promise, resolve } = Promise.withResolvers<Outcome>()
+function call(socket: Socket, origin: string, service: string, stop: AbortSignal): Promise<ProbeResult> {
+  const { promise, resolve } = Promise.withResolvers<ProbeResult>()
   let over = false
   let session: ClientHttp2Session | null = null
-  const finish = (outcome: Outcome): void => {
+  const finish = (result: ProbeResult): void => {
     if (over) return
     over = true
     stop.removeEventListener('abort', onStop)
     session?.destroy()
     socket.destroy()
-    resolve(outcome)
+    resolve(result)
   }
   const onStop = (): void => finish(stop.reason as Fault)
   stop.addEventListener('abort', onStop)
@@ -118,7 +118,7 @@ function call(socket: Socket, origin: string, service: string, stop: AbortSignal
   return promise
 }
 
-function check(session: ClientHttp2Session, service: string, finish: (outcome: Outcome) => void): void {
+function check(session: ClientHttp2Session, service: string, finish: (result: ProbeResult) => void): void {
   const stream = session.request({
     ':method': 'POST',
     ':path': '/grpc.health.v1.Health/Check',
@@ -162,7 +162,7 @@ function fieldOf(headers: IncomingHttpHeaders, name: string): string | undefined
   return typeof value === 'string' ? value : undefined
 }
 
-function judge(callStatus: string | undefined, message: Buffer): Outcome {
+function judge(callStatus: string | undefined, message: Buffer): ProbeResult {
   if (callStatus === undefined) return fault('protocol', 'the response has no grpc-status')
   if (callStatus !== '0') {
     const name = /^\d{1,2}$/.test(callStatus) ? callStatuses[Number(callStatus)] : undefined

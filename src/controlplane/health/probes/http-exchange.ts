@@ -52,13 +52,13 @@ export function exchange(
 ): Promise<Passed | Fault | Redirection> {
   const { promise, resolve } = Promise.withResolvers<Passed | Fault | Redirection>()
   let over = false
-  const finish = (outcome: Passed | Fault | Redirection): void => {
+  const finish = (result: Passed | Fault | Redirection): void => {
     if (over) return
     over = true
     stop.removeEventListener('abort', onStop)
     client.destroy(finished, nothing)
     socket.destroy()
-    resolve(outcome)
+    resolve(result)
   }
   const onStop = (): void => finish(stop.reason as Fault)
   let handedOver = false

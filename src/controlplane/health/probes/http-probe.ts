@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import type { HttpMethod, HttpMonitor } from '../../model/monitor.ts'
 import type { AddressText } from '../../model/pool.ts'
-import { type Fault, fault, type Outcome, orStopped } from '../verdict.ts'
+import { type Fault, fault, orStopped, type ProbeResult } from '../verdict.ts'
 import { authority, connect } from './connection.ts'
 import { exchange } from './http-exchange.ts'
 import type { ProbeContext, ProbeTarget } from './probe-target.ts'
@@ -45,16 +45,16 @@ export async function probeHttp(
   monitor: HttpMonitor,
   context: ProbeContext,
   stop: AbortSignal,
-): Promise<Outcome> {
+): Promise<ProbeResult> {
   const first = firstHop(target, monitor)
   let hop = first
   for (let followed = 0; ; followed++) {
-    const outcome = await visit(hop, monitor, hop.hostname === first.hostname, context, stop)
-    if (!('location' in outcome)) return outcome
+    const result = await visit(hop, monitor, hop.hostname === first.hostname, context, stop)
+    if (!('location' in result)) return result
     if (followed >= monitor.followRedirects) {
       return fault('redirect', `more than ${monitor.followRedirects} redirects`)
     }
-    const next = await nextHop(outcome.status, outcome.location, hop, first, context, stop)
+    const next = await nextHop(result.status, result.location, hop, first, context, stop)
     if ('failure' in next) return next
     hop = next
   }
