@@ -5,11 +5,13 @@
  *   question = name type class
  *   rr       = name type class ttl (4 octets) rdlength rdata
  *
+ * ## How a message is read
  * A message is laid out first: where each RR stands, without a look at its names but for where they end. Then only the RRs
  * that are wanted are read, so what is wrong with the others harms nobody. RDATA is read as octets with its names written out:
  * dns-packet knows some types only, and gives their content back in forms of its own.
  *
- * Bounds, for what comes may be hostile: laying out takes one step an RR or label, and there are no more of them than octets,
+ * ## Bounds
+ * What comes may be hostile. Laying out takes one step an RR or label, and there are no more of them than octets,
  * whatever the counts say. A name has 255 octets and 127 pointers at the most.
  */
 import { sameBytes } from '../../dataplane/wire/bytes.ts'

@@ -3,11 +3,13 @@
  * availability table (what everybody else sees). It touches no database and no plan: the caller is told of transitions
  * and does with them what it must.
  *
+ * ## What is shown
  * What is shown of a member is what its observers say (`observers.ts`: probes, reports, composites of them) or, where the
  * pool asks for it, what most nodes say (`checked-member.ts`). While this node's own network is suspect, failures do not
  * count (`guard.ts`), so everybody stays what they were.
  *
- * From verdict to callback: a verdict moves its member's machine at once. Transitions are delivered at the end of the
+ * ## From verdict to callback
+ * A verdict moves its member's machine at once. Transitions are delivered at the end of the
  * same turn of the event loop (`deliveries.ts`).
  *
  * What counts: a verdict of a probe that was called off says nothing and is dropped. So is one that was asked under
@@ -16,7 +18,8 @@
  * A member that is a host is probed at one of its addresses, which may change while the member stays what it is: its state
  * goes on, and the new address is probed at once. A host without an address can't be probed, and is down for that.
  *
- * Bound: one entry per target.
+ * ## Bound
+ * One entry per target.
  */
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { MemberHealth, NodeVerdicts } from '../model/observation.ts'

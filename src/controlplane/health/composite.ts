@@ -1,7 +1,3 @@
-import type { CompositeMonitor } from '../model/monitor.ts'
-import { longestReason } from '../model/reason.ts'
-import type { Opinion } from './check.ts'
-
 /**
  * Composite monitors: what several monitors say of one member, made into one state.
  *
@@ -14,6 +10,9 @@ import type { Opinion } from './check.ts'
  *
  * `invert` swaps up and down at the end; unknown stays unknown.
  */
+import type { CompositeMonitor } from '../model/monitor.ts'
+import { longestReason } from '../model/reason.ts'
+import type { Opinion } from './check.ts'
 
 /** One of the monitors, and what it says. */
 export interface CompositePart extends Opinion {

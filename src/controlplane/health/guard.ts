@@ -1,11 +1,8 @@
-import type { MemberKey } from '../model/member-key.ts'
-import type { HealthState } from '../model/observation.ts'
-import { AgeingLink, AgeingList } from './ageing-list.ts'
-
 /**
  * The self-isolation guard: notices that it is this node's own network that fails, and not everybody at once. Then nobody
  * is taken out of the answers for it: the last states are kept, it is said so, probing goes on, and good news ends it.
  *
+ * ## States
  * It stands between the probes and the machines of the members. Each verdict goes to the guard first, which rules whether
  * it counts. There are two states:
  *
@@ -26,6 +23,7 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
  * the failures of canaries mean nothing: those that never answered may be misspelt or behind a firewall, and would make
  * the node suspect for ever.
  *
+ * ## What does not count, and what is given back
  * What does not count does not reach a member's machine. To let the machines run on and only show something else would
  * keep the answers too, but when the network is back every member would be down and need `rise` successes, and more
  * where fail-back is delayed or by hand: the node would recover into the very outage that it had been kept from.
@@ -36,6 +34,7 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
  * began to within the window: the guard can't trip on the first failure, and members with a low `fall` or a quick
  * re-check are down before most have been asked. So it doesn't have to be faster than they are.
  *
+ * ## When members look struck
  * The members look struck when, of those that said something within the window,
  * - at least `share` of the witnesses are struck, where struck are those whose failures began within the window while they
  *   were up, and witnesses those and whoever succeeded;
@@ -52,10 +51,12 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
  * one would take failures that creep from member to member for one blow. A blow is noticed after some `share` of the
  * lesser of interval and window, because until then those who succeeded just before it outnumber the struck.
  *
+ * ## At the start, and with few members
  * At the start nobody is up, so nobody can be struck: members whose first verdict is a failure are down, as ever. Those that
  * come from the store as up can be. Fewer than `minMembers` members, or than `minPools` pools, are too few to tell, and
  * the guard is off. Canaries work with any number, once each has been heard and one has answered.
  *
+ * ## Where it errs
  * Wrongly suspect (dead members stay in the answers until they answer again or the rest does):
  * - A true outage of nearly everything looks the same from here. Nothing is lost by it when all are dead; when a fifth
  *   lives in other places it gets a fifth of the answers where it should have all. Canaries tell the two apart: names
@@ -74,12 +75,18 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
  *   slow decay from looking like a blow.
  * - Intervals of which half are above `maxWindowMs` and so few members that hardly any is heard within it.
  *
+ * ## Limits
  * Not to be told of here: members that are not probed by this node's network (push, static).
  *
  * Costs and bounds: a verdict costs constant time, the beginning and end of a suspicion, and the first verdict after a change of
  * members, one pass over the members. One entry per check (of a member, each monitor is one), per pool and per canary. Pure:
  * times are milliseconds of one clock that does not go back.
  */
+import type { MemberKey } from '../model/member-key.ts'
+import type { HealthState } from '../model/observation.ts'
+import { AgeingLink, AgeingList } from './ageing-list.ts'
+
+/** When members look struck, as above. */
 export interface GuardSettings {
   /** Above 0, up to 1: of the witnesses that are struck, and of the pools. */
   readonly share: number

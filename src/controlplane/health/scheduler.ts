@@ -1,11 +1,8 @@
-import { Alarm } from '../timing/alarm.ts'
-import { type Clock, monotonicClock } from '../timing/clock.ts'
-import { type Due, DueHeap } from './due-heap.ts'
-
 /**
  * Runs jobs again and again, each at its own interval, spread over time. It knows nothing of probes: the checker
  * gives it one job per check, which is one monitor of one member.
  *
+ * ## When a job runs
  * - A new job runs at once, ahead of nothing and together with every other that is due, up to `concurrency`.
  * - From then on it follows a grid of its own: points one interval apart, whose phase comes from the golden-ratio
  *   sequence. That sequence fills the interval evenly for any number of jobs, and stays even while jobs come and go,
@@ -26,8 +23,12 @@ import { type Due, DueHeap } from './due-heap.ts'
  *   turn, because starting all 512 takes tens of milliseconds and the control plane has an API to answer and
  *   transitions to publish.
  *
- * Bounds: the heap has one entry a job, `running` at most `concurrency`.
+ * ## Bounds
+ * The heap has one entry a job, `running` at most `concurrency`.
  */
+import { Alarm } from '../timing/alarm.ts'
+import { type Clock, monotonicClock } from '../timing/clock.ts'
+import { type Due, DueHeap } from './due-heap.ts'
 
 export interface SchedulerOptions {
   /** Most runs at the same time; at least 1. Default 512. */

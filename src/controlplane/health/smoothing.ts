@@ -1,5 +1,3 @@
-import type { ProbeVerdict } from './verdict.ts'
-
 /**
  * How long members take to answer, smoothed.
  *
@@ -8,6 +6,8 @@ import type { ProbeVerdict } from './verdict.ts'
  * failure is no sample: how long a connection took to be refused says nothing of how long an answer takes, and a
  * timeout would be its own setting; that a member fails is the business of its state.
  */
+import type { ProbeVerdict } from './verdict.ts'
+
 const sampleShare = 1 / 8
 
 /**

@@ -1,3 +1,11 @@
+/**
+ * The DNS probe: one query, over UDP or TCP, and what answers it. A truncated answer over UDP is asked for again over TCP
+ * (RFC 7766 section 5), under the same deadline.
+ *
+ * Over UDP anybody may send us something, so the socket is connected (the kernel takes datagrams of the member alone), port and
+ * id are drawn anew for each probe, and what does not answer the question is passed over (RFC 5452 section 4). When nothing
+ * better comes until the deadline, the reason says what came.
+ */
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
@@ -16,15 +24,6 @@ import type { DnsMonitor } from '../../model/monitor.ts'
 import { type Fault, fault, faultOfError, lostConnection, type ProbeResult, passed } from '../verdict.ts'
 import { connect } from './connection.ts'
 import type { ProbeTarget } from './probe-target.ts'
-
-/**
- * The DNS probe: one query, over UDP or TCP, and what answers it. A truncated answer over UDP is asked for again over TCP
- * (RFC 7766 section 5), under the same deadline.
- *
- * Over UDP anybody may send us something, so the socket is connected (the kernel takes datagrams of the member alone), port and
- * id are drawn anew for each probe, and what does not answer the question is passed over (RFC 5452 section 4). When nothing
- * better comes until the deadline, the reason says what came.
- */
 
 /** Rejects only when the monitor asks for what can't be asked. */
 export async function probeDns(

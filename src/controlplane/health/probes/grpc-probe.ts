@@ -1,3 +1,10 @@
+/**
+ * The gRPC probe: one call of grpc.health.v1.Health/Check (github.com/grpc/grpc, doc/health-checking.md) on a fresh
+ * connection, HTTP/2 with TLS or with prior knowledge (RFC 9113 section 3.3). The member passes when it says SERVING.
+ *
+ * A call has two ends: the status of HTTP/2, which must be 200, and `grpc-status` in the trailers (or in the headers, when
+ * there is no message), which must be 0 (doc/PROTOCOL-HTTP2.md).
+ */
 import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -6,14 +13,6 @@ import { type Fault, fault, faultOfError, lostConnection, type ProbeResult, pass
 import { authority, connect } from './connection.ts'
 import { decodeHealthResponse, encodeHealthRequest, frameHead } from './grpc-message.ts'
 import type { ProbeContext, ProbeTarget } from './probe-target.ts'
-
-/**
- * The gRPC probe: one call of grpc.health.v1.Health/Check (github.com/grpc/grpc, doc/health-checking.md) on a fresh
- * connection, HTTP/2 with TLS or with prior knowledge (RFC 9113 section 3.3). The member passes when it says SERVING.
- *
- * A call has two ends: the status of HTTP/2, which must be 200, and `grpc-status` in the trailers (or in the headers, when
- * there is no message), which must be 0 (doc/PROTOCOL-HTTP2.md).
- */
 
 const servingStatuses = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'] as const
 const serving = 1

@@ -1,11 +1,3 @@
-import { isIP } from 'node:net'
-import type { HttpMethod, HttpMonitor } from '../../model/monitor.ts'
-import type { AddressText } from '../../model/pool.ts'
-import { type Fault, fault, orStopped, type ProbeResult } from '../verdict.ts'
-import { authority, connect } from './connection.ts'
-import { exchange } from './http-exchange.ts'
-import type { ProbeContext, ProbeTarget } from './probe-target.ts'
-
 /**
  * The HTTP probe. Redirects are followed only when the monitor says so. Every hop runs under the same rules (an address
  * that is allowed, a fresh connection, verified TLS, the one deadline of the whole probe) and the last response is the
@@ -20,6 +12,13 @@ import type { ProbeContext, ProbeTarget } from './probe-target.ts'
  * monitor names, and to nobody whom a response names; its client certificate, to the host. Once dropped they stay dropped,
  * also on the way back: whoever redirects would choose the path that they are sent to.
  */
+import { isIP } from 'node:net'
+import type { HttpMethod, HttpMonitor } from '../../model/monitor.ts'
+import type { AddressText } from '../../model/pool.ts'
+import { type Fault, fault, orStopped, type ProbeResult } from '../verdict.ts'
+import { authority, connect } from './connection.ts'
+import { exchange } from './http-exchange.ts'
+import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 
 /** Where one request goes and what it says. */
 interface Hop {

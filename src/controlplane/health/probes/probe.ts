@@ -1,3 +1,7 @@
+/**
+ * One probe: one attempt to get the expected answer from one member, within `timeoutMs`, never more than one.
+ * Retrying is the business of the rise/fall machine.
+ */
 import { ADDRCONFIG } from 'node:dns'
 import { lookup } from 'node:dns/promises'
 import type { AddressText } from '../../model/pool.ts'
@@ -10,11 +14,6 @@ import { probeHttp } from './http-probe.ts'
 import type { ProbeContext, ProbeTarget, ResolveHost } from './probe-target.ts'
 import { probeTcp } from './tcp-probe.ts'
 import { TlsClient } from './tls-client.ts'
-
-/**
- * One probe: one attempt to get the expected answer from one member, within `timeoutMs`, never more than one.
- * Retrying is the business of the rise/fall machine.
- */
 
 /** How members are probed; tests of the scheduling bring their own. */
 export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<ProbeVerdict>

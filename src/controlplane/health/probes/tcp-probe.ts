@@ -1,10 +1,3 @@
-import type { Socket } from 'node:net'
-import type { TcpMonitor, TextExpectation } from '../../model/monitor.ts'
-import { type Fault, fault, faultOfError, lostConnection, type ProbeResult, passed } from '../verdict.ts'
-import { connect } from './connection.ts'
-import type { ProbeContext, ProbeTarget } from './probe-target.ts'
-import { TextSearch } from './text-expectation.ts'
-
 /**
  * The TCP probe: connects, sends what there is to send, and reads until what has come is decided.
  *
@@ -15,6 +8,12 @@ import { TextSearch } from './text-expectation.ts'
  *   second (or a quarter of the deadline, where that is less). A text that is unwanted already fails at once.
  * - What is still missing at the end of the stream or after 64 KiB has failed; before that, the deadline decides.
  */
+import type { Socket } from 'node:net'
+import type { TcpMonitor, TextExpectation } from '../../model/monitor.ts'
+import { type Fault, fault, faultOfError, lostConnection, type ProbeResult, passed } from '../verdict.ts'
+import { connect } from './connection.ts'
+import type { ProbeContext, ProbeTarget } from './probe-target.ts'
+import { TextSearch } from './text-expectation.ts'
 
 const longestQuietMs = 500
 
