@@ -94,9 +94,9 @@ function machineOf(method: CheckMethod): string | null {
 
 /** What the parts of a method are taken to have said when only what came of it is known. */
 export interface Assumed {
-  /** Of probes, as `Observer.recall` gives it. */
+  /** What its probes have measured, as `Observer.recall` gives it. */
   readonly before: Map<string, Past>
-  /** Of reports; null when the method takes none. */
+  /** What has been reported; null when the method takes no reports. */
   readonly reported: 'up' | 'down' | null
 }
 

@@ -53,7 +53,7 @@ export interface MemberContext extends MemberListeners {
   readonly checks: CheckRegistry
   readonly table: AvailabilityTable
   readonly deliveries: Deliveries
-  /** Of the time of day. */
+  /** Tells the time of day. */
   readonly clock: Clock
   /** What other nodes say of a member; null while there are none, or none can be asked. */
   readonly votes: (pool: string, member: string) => Votes | null

@@ -237,7 +237,7 @@ class CompositeObserver implements Observer {
     return this.#parts.some(({ observer }) => observer.near)
   }
 
-  /** Of the slowest: a client waits for the whole of it. */
+  /** The time of the slowest: a client waits for the whole of it. */
   get latencyMs(): number | null {
     const known = this.#parts.flatMap(({ observer }) => observer.latencyMs ?? [])
     return known.length === 0 ? null : Math.max(...known)

@@ -28,7 +28,7 @@ export interface HostResolverOptions {
   readonly onChanges: (changes: readonly ResolutionChange[]) => void
   /** Most lookups at a time; 32 when left out. */
   readonly concurrency?: number
-  /** Of the time of day. */
+  /** Tells the time of day. */
   readonly clock?: Clock
   /** Uniform in [0, 1). */
   readonly random?: () => number

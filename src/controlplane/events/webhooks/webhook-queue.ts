@@ -45,7 +45,7 @@ export class WebhookQueue {
   #webhook: Webhook
   /** The first one is being delivered. Bound: `maxQueued`. */
   readonly #queue: Delivery[] = []
-  /** Of the first one, with the webhook as it is. */
+  /** Attempts at the first one, with the webhook as it is. */
   #attempts = 0
   #stopped = false
   #failing = false
