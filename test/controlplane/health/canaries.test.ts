@@ -10,7 +10,7 @@ import { probe } from '../../../src/controlplane/health/probes/probe.ts'
 import { HandClock } from '../timing/hand-clock.ts'
 import { refused, success } from './fixture.ts'
 
-t.test('names of canaries', async (t) => {
+t.test('the name of a canary is its address and port', async (t) => {
   t.equal(canaryName({ host: '192.0.2.1', port: 53 }), '192.0.2.1:53')
   t.equal(canaryName({ host: '2001:db8::1', port: 53 }), '[2001:db8::1]:53')
 })

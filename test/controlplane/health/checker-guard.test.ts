@@ -164,7 +164,7 @@ t.test('held members are told of, for each that shares the probe', async (t) => 
   t.match(shown(), /^down: held down until \S+ UTC after 2 changes within 1h; connect ECONNREFUSED$/)
 })
 
-t.test('nodes that agree', async (t) => {
+t.test('what most nodes say is shown', async (t) => {
   let votes: Votes | null = null
   let told = 0
   const { checker, clock, fail, round, said, shown } = setUp(t, {

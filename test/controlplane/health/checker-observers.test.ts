@@ -40,7 +40,7 @@ t.test('a composite says nothing before all its parts have, and then goes with t
   t.ok(checker.vitals('web', 'a')?.backSince)
 })
 
-t.test('inverted, any, a number', async (t) => {
+t.test('a composite asks for all, any or a number of its parts, and may be inverted', async (t) => {
   const parts = { web: probeOf(80), db: probeOf(81) }
   for (const [change, first] of [
     [{ require: 'any' }, 'up'],

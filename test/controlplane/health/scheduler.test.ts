@@ -197,7 +197,7 @@ t.test('a job that goes on from the position of another keeps its times', async 
   t.ok(gaps.every((gapMs) => gapMs >= 8_900 && gapMs <= 11_100))
 })
 
-t.test('another interval', async (t) => {
+t.test('another interval takes effect at once, and what has not run yet runs at once still', async (t) => {
   const { clock, scheduler, taking, startsOf } = setUp()
   let job = scheduler.schedule(3_600_000, taking('job', 10))
   const replace = (intervalMs: number) => {
@@ -219,7 +219,7 @@ t.test('another interval', async (t) => {
   t.ok(Math.abs(startsOf('job').length - before - 10) <= 1)
 })
 
-t.test('cancel', async (t) => {
+t.test('a job that is cancelled is aborted and never runs again', async (t) => {
   const { clock, scheduler, taking, startsOf } = setUp()
   const idle = scheduler.schedule(10_000, taking('idle', 10))
   const busy = scheduler.schedule(10_000, taking('busy', 5_000))
@@ -235,7 +235,7 @@ t.test('cancel', async (t) => {
   t.equal(startsOf('busy').length, 1)
 })
 
-t.test('stop', async (t) => {
+t.test('a stop aborts what runs and starts nothing more', async (t) => {
   const { clock, scheduler, taking, startsOf } = setUp()
   scheduler.schedule(1_000, taking('job', 500))
   await clock.advance(100)
