@@ -26,8 +26,14 @@ export type AttemptResult =
   | { readonly kind: 'delivered' }
   /** 410: the receiver wants no more. */
   | { readonly kind: 'gone' }
-  /** `retryAfterMs` is what the receiver asked for, null when it did not. */
-  | { readonly kind: 'failed'; readonly reason: string; readonly retryAfterMs: number | null }
+  | FailedAttempt
+
+export interface FailedAttempt {
+  readonly kind: 'failed'
+  readonly reason: string
+  /** What the receiver asked for; null when it did not. */
+  readonly retryAfterMs: number | null
+}
 
 /** Octets of a response's body that are read. */
 const responseLimit = 64 * 1024

@@ -14,7 +14,7 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import type { Webhook, WebhookStatus } from '../../model/webhook.ts'
 import { pause } from '../../timing/clock.ts'
-import { type AddressPolicy, attempt } from './attempt.ts'
+import { type AddressPolicy, attempt, type FailedAttempt } from './attempt.ts'
 
 export type DeliveryResult = 'delivered' | 'retried' | 'failed' | 'dropped'
 
@@ -108,30 +108,38 @@ export class WebhookQueue {
 
   /** One attempt, and the wait after it. */
   async #try({ id, body }: Delivery, signal: AbortSignal): Promise<void> {
-    const { policy, now, onDelivery, retryDelaysMs = defaultRetryDelaysMs } = this.#options
+    const { policy, now } = this.#options
     const webhook = this.#webhook
-    const { name, url, secret, timeoutMs } = webhook
+    const { url, secret, timeoutMs } = webhook
     const headers = signatureHeaders(secret, id, now(), body)
     const result = await attempt({ url, headers, body, timeoutMs }, policy, signal)
     if (signal.aborted) return
-    if (result.kind === 'delivered') {
-      this.#counts.delivered++
-      this.#failing = false
-      this.#next()
-      onDelivery(name, 'delivered')
-      return
-    }
+    if (result.kind === 'delivered') this.#delivered(webhook.name)
     // What was said of other settings says nothing of these.
-    if (webhook !== this.#webhook) return
-    if (result.kind === 'gone') {
-      this.#stopped = true
-      this.#giveUp(this.#queue.length, 'status 410: the receiver wants no more')
-      this.#queue.length = 0
-      this.#attempts = 0
-      this.#overflow = 0
-      return
-    }
-    const { reason, retryAfterMs } = result
+    else if (webhook !== this.#webhook) return
+    else if (result.kind === 'gone') this.#stopForGood()
+    else await this.#retry(result, signal)
+  }
+
+  #delivered(name: string): void {
+    this.#counts.delivered++
+    this.#failing = false
+    this.#next()
+    this.#options.onDelivery(name, 'delivered')
+  }
+
+  #stopForGood(): void {
+    this.#stopped = true
+    this.#giveUp(this.#queue.length, 'status 410: the receiver wants no more')
+    this.#queue.length = 0
+    this.#attempts = 0
+    this.#overflow = 0
+  }
+
+  /** Waits for the next attempt; gives the event up after the last. */
+  async #retry({ reason, retryAfterMs }: FailedAttempt, signal: AbortSignal): Promise<void> {
+    const { onDelivery, onProblem, retryDelaysMs = defaultRetryDelaysMs } = this.#options
+    const { name } = this.#webhook
     const delayMs = retryDelaysMs[this.#attempts++]
     if (delayMs === undefined) {
       this.#giveUp(1, reason)
@@ -139,7 +147,7 @@ export class WebhookQueue {
       return
     }
     this.#fault(reason)
-    if (!this.#failing) this.#options.onProblem(name, 'a delivery failed and is tried again', { reason })
+    if (!this.#failing) onProblem(name, 'a delivery failed and is tried again', { reason })
     this.#failing = true
     onDelivery(name, 'retried')
     await this.#wait(Math.max(delayMs * (0.8 + 0.4 * Math.random()), retryAfterMs ?? 0), signal)
