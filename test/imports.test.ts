@@ -204,6 +204,8 @@ t.test('the rules find what is wrong', async (t) => {
     ['controlplane/rules/nesting.ts', 'src/controlplane/store/pools.ts'],
     ['controlplane/model/pool.ts', 'src/controlplane/rules/nesting.ts'],
     ['controlplane/health/checker.ts', 'src/controlplane/steering/plan.ts'],
+    ['controlplane/timing/alarm.ts', 'src/controlplane/health/scheduler.ts'],
+    ['controlplane/dns-client/message.ts', 'src/controlplane/health/verdict.ts'],
     ['controlplane/steering/select.ts', 'src/controlplane/serve/publisher.ts'],
     ['controlplane/api/server.ts', 'prom-client'],
     ['controlplane/serve/publisher.ts', 'pino'],

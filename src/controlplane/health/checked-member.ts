@@ -49,7 +49,8 @@ export interface MemberListeners {
 }
 
 /** What the members of a checker share. */
-export interface MemberContext extends MemberListeners {
+export interface MemberContext {
+  readonly listeners: MemberListeners
   readonly checks: CheckRegistry
   readonly table: AvailabilityTable
   readonly deliveries: Deliveries
@@ -203,7 +204,7 @@ export class CheckedMember implements Disposable {
   }
 
   #observe(method: CheckMethod, before: ReadonlyMap<string, Past>): Observer {
-    const { checks, onProbe, onHold } = this.#context
+    const { checks, listeners } = this.#context
     const { pool, member } = this.#target
     return makeObserver(method, {
       checks,
@@ -212,11 +213,11 @@ export class CheckedMember implements Disposable {
         pool,
         member,
         onVerdict: (verdict, lateMs) => {
-          onProbe?.({ pool, member }, verdict, lateMs)
+          listeners.onProbe?.({ pool, member }, verdict, lateMs)
           this.settle()
         },
         onChange: (undone) => this.settle(undone),
-        onHold: (hold) => onHold?.({ pool, member }, hold),
+        onHold: (hold) => listeners.onHold?.({ pool, member }, hold),
       },
       reports: { current: () => this.#report, now: () => this.#now() },
     })

@@ -150,8 +150,10 @@ class HealthChecker implements Checker {
     this.#context = this.#makeContext(options)
   }
 
-  #makeContext({ votes, onProbe, onHold, now, clock = monotonicClock }: CheckerOptions): MemberContext {
+  #makeContext(options: CheckerOptions): MemberContext {
+    const { votes, now, clock = monotonicClock } = options
     return {
+      listeners: options,
       checks: this.#checks,
       table: this.#table,
       deliveries: this.#deliveries,
@@ -164,8 +166,6 @@ class HealthChecker implements Checker {
       onHeard: (key) => {
         if (this.#awaited?.delete(key) && this.#awaited.size === 0) this.#deliveries.soon()
       },
-      ...(onProbe === undefined ? {} : { onProbe }),
-      ...(onHold === undefined ? {} : { onHold }),
     }
   }
 
