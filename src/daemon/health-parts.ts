@@ -5,17 +5,13 @@
 import type { Config } from '../config.ts'
 import { Peers } from '../controlplane/fleet/peers.ts'
 import { canaryName, canaryPeriodMs, startCanaries } from '../controlplane/health/canaries.ts'
-import {
-  type Checker,
-  type CheckerOptions,
-  type CheckTarget,
-  startChecker,
-} from '../controlplane/health/checker.ts'
+import { reportTtlMs } from '../controlplane/health/check-method.ts'
+import type { CheckTarget } from '../controlplane/health/checked-member.ts'
+import { type Checker, type CheckerOptions, startChecker } from '../controlplane/health/checker.ts'
 import { SelfIsolationGuard } from '../controlplane/health/guard.ts'
 import type { Measurement } from '../controlplane/health/monitor.ts'
 import { AddressPolicy } from '../controlplane/health/probes/address-policy.ts'
 import { createProber } from '../controlplane/health/probes/probe.ts'
-import { reportTtlMs } from '../controlplane/health/sources.ts'
 import type { MemberReport } from '../controlplane/model/observation.ts'
 import type { FamilyAnswer } from '../controlplane/resolving/host-state.ts'
 import { lookupBy } from '../controlplane/resolving/lookup.ts'
@@ -115,7 +111,7 @@ export function healthParts(stack: AsyncDisposableStack, options: HealthPartsOpt
     policy,
     setTargets: (targets) => {
       checker.setTargets(targets)
-      takesReports = targets.some(({ plan }) => reportTtlMs(plan) !== null)
+      takesReports = targets.some(({ method }) => reportTtlMs(method) !== null)
       verdicts.ofNow = false
     },
     report: (report) => {

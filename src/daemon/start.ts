@@ -25,7 +25,7 @@ import { OverrideExpiry } from '../controlplane/follow/override-expiry.ts'
 import { canaryName } from '../controlplane/health/canaries.ts'
 import { checkTargets } from '../controlplane/health/check-targets.ts'
 import type { Suspicion } from '../controlplane/health/guard.ts'
-import { ControlError } from '../controlplane/model/errors.ts'
+import { isUnavailable } from '../controlplane/model/errors.ts'
 import { memberEvent, type NewEvent } from '../controlplane/model/event.ts'
 import type { HealthEvent, MemberHealth } from '../controlplane/model/observation.ts'
 import type { Override } from '../controlplane/model/override.ts'
@@ -144,8 +144,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
   })
 
   const onError = (what: string) => (error: unknown) => {
-    const away = error instanceof ControlError && error.code === 'unavailable'
-    if (!away) log.error({ err: error }, what)
+    if (!isUnavailable(error)) log.error({ err: error }, what)
   }
   const files = new SnapshotFiles(dataDir)
   const compiler = stack.use(new CompileThread({ directory: files.images, version }))

@@ -8,7 +8,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { LeastRecentMap } from '../health/probes/least-recent.ts'
-import { ControlError } from '../model/errors.ts'
+import { isUnavailable } from '../model/errors.ts'
 import { findToken, noteTokenUse, type Token, type TokenScope } from '../store/tokens.ts'
 import type { ApiContext } from './context.ts'
 import { HttpError } from './errors.ts'
@@ -106,8 +106,4 @@ async function authenticate(
       })
   }
   return `token:${token.name}`
-}
-
-function isUnavailable(error: unknown): boolean {
-  return error instanceof ControlError && error.code === 'unavailable'
 }

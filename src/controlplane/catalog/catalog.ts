@@ -1,4 +1,5 @@
 import { matchesPattern } from '../model/glob.ts'
+import type { MemberKey } from '../model/member-key.ts'
 import type { Monitor } from '../model/monitor.ts'
 import type { Override } from '../model/override.ts'
 import { effectiveOverride, type MemberPattern, OverrideIndex } from '../model/override-index.ts'
@@ -18,7 +19,7 @@ export interface CatalogService extends Service {
   readonly zone: string
 }
 
-/** What a catalog is made of. Maps are by name; overrides by `memberKey`. */
+/** What a catalog is made of. Maps are by name; overrides by `formatMemberKey`. */
 export interface CatalogParts {
   /** Revision of the configuration. */
   readonly revision: number
@@ -36,15 +37,8 @@ export interface CatalogParts {
 const noWebhooks: ReadonlyMap<string, Webhook> = new Map()
 
 /** A member that is a host whose addresses something depends on. */
-export interface HostedMember {
-  readonly pool: string
-  readonly member: string
+export interface HostedMember extends MemberKey {
   readonly host: string
-}
-
-/** Neither a pool's name nor a member's holds a slash, and neither does a pattern for them. */
-export function memberKey(pool: string, member: string): string {
-  return `${pool}/${member}`
 }
 
 /**

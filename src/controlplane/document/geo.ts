@@ -7,7 +7,7 @@ import { formatIpv4, formatIpv6, parseAddress } from '../../dataplane/wire/addre
 import { parseHostname } from '../../dataplane/wire/name.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Problem } from '../model/errors.ts'
-import type { Choice, GeoRules } from '../model/service.ts'
+import { type Choice, continents, type GeoRules } from '../model/service.ts'
 import { joinPath } from './path.ts'
 import { show } from './schema-check.ts'
 
@@ -23,8 +23,6 @@ const Names = Type.Array(Type.String({ maxLength: 1024, description: 'the name o
 
 const rules = (what: string) =>
   Type.Record(Type.String(), Names, { maxProperties: maxRules, description: `a map from ${what} to names` })
-
-const continents = ['AF', 'AN', 'AS', 'EU', 'NA', 'OC', 'SA']
 
 export const Geo = Type.Object(
   {

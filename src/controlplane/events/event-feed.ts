@@ -8,11 +8,12 @@
  *
  * Nothing is read while nobody follows. While the database is away streams wait.
  */
-import { setTimeout as delay } from 'node:timers/promises'
-import { ControlError } from '../model/errors.ts'
+import { isUnavailable } from '../model/errors.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { Database } from '../store/database.ts'
 import { eventIdBefore, eventsAfter, latestEventId } from '../store/events.ts'
+import { pause } from '../timing/clock.ts'
+import { PollLoop } from '../timing/poll-loop.ts'
 
 export interface EventFeedOptions {
   readonly database: Database
@@ -29,12 +30,10 @@ const keptEvents = 1000
 
 export class EventFeed implements AsyncDisposable {
   readonly #options: EventFeedOptions
-  readonly #abort = new AbortController()
+  readonly #loop: PollLoop
   /** What was looked at: the events after `from` up to `to`. Null while nobody follows. Bound: `keptEvents`. */
   #kept: { from: number; to: number; events: StoredEvent[] } | null = null
   #followers = 0
-  #loop: Promise<void> | undefined
-  #wake = Promise.withResolvers<void>()
   /** Looks that brought something. */
   #finds = 0
   /** Followers that wait for the next of them. Bound: one a follower. */
@@ -42,11 +41,16 @@ export class EventFeed implements AsyncDisposable {
 
   constructor(options: EventFeedOptions) {
     this.#options = options
+    this.#loop = new PollLoop({
+      look: () => this.#look(),
+      everyMs: () => (this.#followers > 0 ? pollMs : Number.POSITIVE_INFINITY),
+      onError: options.onError,
+    })
   }
 
   /** Makes the next look come at once. */
   wake(): void {
-    this.#wake.resolve()
+    this.#loop.hint()
   }
 
   /**
@@ -54,7 +58,7 @@ export class EventFeed implements AsyncDisposable {
    * signal aborts or the feed stops. The first batch is empty and says that what is stored from now on will come. An id that the record does not have yet means the latest.
    */
   async *follow(after: number | null, signal: AbortSignal): AsyncGenerator<readonly StoredEvent[], void> {
-    const ends = AbortSignal.any([signal, this.#abort.signal])
+    const ends = AbortSignal.any([signal, this.#loop.signal])
     this.#followers++
     try {
       let cursor = await this.#start(after, ends)
@@ -75,8 +79,7 @@ export class EventFeed implements AsyncDisposable {
   }
 
   async stop(): Promise<void> {
-    this.#abort.abort()
-    await this.#loop
+    await this.#loop.stop()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -124,9 +127,9 @@ export class EventFeed implements AsyncDisposable {
       try {
         return await work()
       } catch (error) {
-        if (!isAway(error)) throw error
+        if (!isUnavailable(error)) throw error
       }
-      await delay(pollMs, undefined, { signal }).catch(() => undefined)
+      await pause(pollMs, signal)
     }
     return undefined
   }
@@ -136,7 +139,8 @@ export class EventFeed implements AsyncDisposable {
     if (signal.aborted || this.#finds > finds) return
     if (this.#kept === null) {
       this.#kept = { from: cursor, to: cursor, events: [] }
-      this.#loop = this.#run(this.#loop)
+      this.#loop.start()
+      this.wake()
     }
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#waiting.add(resolve)
@@ -147,32 +151,13 @@ export class EventFeed implements AsyncDisposable {
     this.#waiting.delete(resolve)
   }
 
-  async #run(before: Promise<void> | undefined): Promise<void> {
-    await before
-    const { signal } = this.#abort
-    while (!signal.aborted && this.#followers > 0) {
-      this.#wake = Promise.withResolvers()
-      try {
-        if (await this.#look()) continue
-      } catch (error) {
-        if (!isAway(error)) this.#options.onError(error)
-      }
-      const timer = new AbortController()
-      const onAbort = () => timer.abort()
-      signal.addEventListener('abort', onAbort)
-      await Promise.race([
-        this.#wake.promise,
-        delay(pollMs, undefined, { signal: timer.signal }).catch(() => undefined),
-      ])
-      signal.removeEventListener('abort', onAbort)
-      timer.abort()
-    }
-    this.#kept = null
-  }
-
   /** @returns whether there may be more */
   async #look(): Promise<boolean> {
-    const kept = this.#kept!
+    const kept = this.#kept
+    if (kept === null || this.#followers === 0) {
+      this.#kept = null
+      return false
+    }
     const { cursor, events } = await this.#page(kept.to)
     if (cursor < kept.to) this.#kept = { from: cursor, to: cursor, events: [] }
     else if (events.length > 0) {
@@ -191,8 +176,4 @@ interface Page {
   /** Where to go on when there are no events. */
   readonly cursor: number
   readonly events: readonly StoredEvent[]
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof ControlError && error.code === 'unavailable'
 }

@@ -6,13 +6,14 @@
  * Stored at least once: when the connection broke while it committed, nobody can say whether it did, and what was sent is
  * sent again. What the database refuses (a text that it can't keep) is left out and told, and holds up nothing else.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { ControlError } from '../model/errors.ts'
 import type { Event, NewEvent } from '../model/event.ts'
+import { formatMemberKey } from '../model/member-key.ts'
 import type { MemberHealth } from '../model/observation.ts'
 import type { Database } from '../store/database.ts'
 import { appendEvents } from '../store/events.ts'
 import { saveHealth } from '../store/health.ts'
+import { PollLoop } from '../timing/poll-loop.ts'
 
 export interface EventRecorderOptions {
   readonly database: Database
@@ -30,20 +31,25 @@ const maxEvents = 10_000
 
 export class EventRecorder implements AsyncDisposable {
   readonly #options: EventRecorderOptions
-  readonly #abort = new AbortController()
+  readonly #loop: PollLoop
   /** Bound: the parts of the daemon that subscribe. */
   readonly #subscribers = new Set<(events: readonly Event[]) => void>()
   #health = new Map<string, MemberHealth>()
   #events: Event[] = []
   #lost = 0
-  #loop: Promise<void> | undefined
 
   constructor(options: EventRecorderOptions) {
     this.#options = options
+    this.#loop = new PollLoop({
+      look: () => this.#flush(),
+      everyMs: () => flushEveryMs,
+      lastLook: true,
+      onError: options.onError,
+    })
   }
 
   start(): void {
-    this.#loop = this.#run(this.#abort.signal)
+    this.#loop.start()
   }
 
   /** Takes what this node saw, in order. Subscribers have it when this returns. */
@@ -55,7 +61,7 @@ export class EventRecorder implements AsyncDisposable {
     for (const event of events) {
       if (event.kind !== 'member') continue
       const { pool, member, to, at, reason } = event
-      this.#health.set(`${pool}/${member}`, { pool, member, state: to, since: at, reason })
+      this.#health.set(formatMemberKey(event), { pool, member, state: to, since: at, reason })
     }
     this.#events.push(...events)
     this.#trim()
@@ -71,8 +77,7 @@ export class EventRecorder implements AsyncDisposable {
 
   /** Ends after a last flush, if the database is there for it. */
   async stop(): Promise<void> {
-    this.#abort.abort()
-    await this.#loop
+    await this.#loop.stop()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -86,15 +91,8 @@ export class EventRecorder implements AsyncDisposable {
     this.#lost += excess
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await delay(flushEveryMs, undefined, { signal }).catch(() => undefined)
-      await this.#flush()
-    }
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#events.length === 0 || !this.#options.database.up) return
+  async #flush(): Promise<boolean> {
+    if (this.#events.length === 0 || !this.#options.database.up) return false
     const events = this.#events
     const health = this.#health
     this.#events = []
@@ -104,11 +102,12 @@ export class EventRecorder implements AsyncDisposable {
       this.#options.onStored?.()
       if (this.#lost > 0) this.#options.onLost(this.#lost)
       this.#lost = 0
+      return false
     } catch (error) {
       this.#health = new Map([...health, ...this.#health])
       this.#events = [...events, ...this.#events]
       this.#trim()
-      if (!(error instanceof ControlError && error.code === 'unavailable')) this.#options.onError(error)
+      throw error
     }
   }
 

@@ -10,7 +10,7 @@ import { leavesOf } from '../../dataplane/image/plan-tree.ts'
 import { enclosingHostnames, formatName } from '../../dataplane/wire/name.ts'
 import { formatRdata, typeName } from '../../dataplane/wire/rdata.ts'
 import type { Catalog } from '../catalog/catalog.ts'
-import { type DnsRecord, readDnsSections } from '../health/probes/dns-message.ts'
+import { type DnsRecord, decodeSections } from '../dns-client/message.ts'
 import type { Place } from '../location/place.ts'
 import type { Resolution } from '../model/observation.ts'
 import type { AddressText, Member, Pool } from '../model/pool.ts'
@@ -84,7 +84,7 @@ function zoneFor({ zones }: Catalog, name: string, type: string): string | null 
 }
 
 function readAnswer({ message, scope }: AnswerTrace): Omit<AnswerText, 'byChance'> {
-  const sections = readDnsSections(message)
+  const sections = decodeSections(message)
   const answers = sections.answers.map(recordText)
   const authorities = sections.authorities.map(recordText)
   const ttls = (answers.length > 0 ? answers : authorities).map(({ ttlSeconds }) => ttlSeconds)

@@ -10,13 +10,14 @@
  *
  * Bounds: a vote for each member of pools that want a majority, of each live node; reports that wait to be stored, one a member.
  */
-import { setTimeout as delay } from 'node:timers/promises'
-import type { MemberKey } from '../health/checker.ts'
 import type { Votes } from '../health/quorum.ts'
-import { ControlError } from '../model/errors.ts'
+import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { MemberReport, NodeVerdicts } from '../model/observation.ts'
 import type { Database } from '../store/database.ts'
 import { beat, leave, listVoters, readReports, readVerdicts, saveReports } from '../store/fleet.ts'
+import { Alarm } from '../timing/alarm.ts'
+import { monotonicClock } from '../timing/clock.ts'
+import { PollLoop } from '../timing/poll-loop.ts'
 
 export interface PeersOptions {
   readonly database: Database
@@ -50,7 +51,6 @@ const idleFactor = 4
 export class Peers implements AsyncDisposable {
   readonly #options: PeersOptions
   readonly #staleMs: number
-  readonly #abort = new AbortController()
   readonly #startedAt = new Date()
   /** By node. Another map once what was said has run out. */
   #said = new Map<string, { readonly version: number; readonly byPool: NodeVerdicts }>()
@@ -61,18 +61,26 @@ export class Peers implements AsyncDisposable {
   #sent: NodeVerdicts | null | undefined
   #version = 0
   /** Runs out with what the others have said. */
-  #stale: NodeJS.Timeout | undefined
-  #wake = Promise.withResolvers<void>()
+  readonly #stale = new Alarm(monotonicClock, () => this.#dropStale())
+  readonly #loop: PollLoop
   readonly #asked = Promise.withResolvers<void>()
-  #loop: Promise<void> | undefined
 
   constructor(options: PeersOptions) {
     this.#options = options
     this.#staleMs = options.staleMs ?? defaultStaleMs
+    const everyMs = options.everyMs ?? defaultEveryMs
+    const isBusy = () => options.verdicts() !== null || options.takesReports()
+    this.#loop = new PollLoop({
+      look: () => this.#exchange(),
+      everyMs: () => (isBusy() ? everyMs : everyMs * idleFactor),
+      // However much there is to say: not more often than ten times in `everyMs`.
+      settleMs: () => everyMs / 10,
+      onError: options.onError,
+    })
   }
 
   start(): void {
-    this.#loop = this.#run(this.#abort.signal)
+    this.#loop.start()
   }
 
   /** Resolves when the others have been asked once since the start, or could not be. */
@@ -95,21 +103,20 @@ export class Peers implements AsyncDisposable {
 
   /** Says that this node has measured something new: others need not wait for the next exchange. */
   hint(): void {
-    this.#wake.resolve()
+    this.#loop.hint()
   }
 
   /** Takes a report for the other nodes. */
   add(report: MemberReport): void {
-    this.#reports.set(`${report.pool}/${report.member}`, report)
-    this.#wake.resolve()
+    this.#reports.set(formatMemberKey(report), report)
+    this.#loop.hint()
   }
 
   /** Ends after having said good-bye, if the database is there for it. */
   async stop(): Promise<void> {
-    this.#abort.abort()
-    await this.#loop
-    clearTimeout(this.#stale)
-    if (this.#loop === undefined || !this.#options.database.up) return
+    await this.#loop.stop()
+    this.#stale[Symbol.dispose]()
+    if (!this.#loop.started || !this.#options.database.up) return
     await this.#options.database.record((tx) => leave(tx, this.#options.node.id)).catch(() => undefined)
   }
 
@@ -117,52 +124,39 @@ export class Peers implements AsyncDisposable {
     await this.stop()
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    const { everyMs = defaultEveryMs } = this.#options
-    while (!signal.aborted) {
-      this.#wake = Promise.withResolvers()
-      await this.#exchange()
+  async #exchange(): Promise<boolean> {
+    try {
+      if (this.#options.database.up) await this.#talk()
+    } finally {
       this.#asked.resolve()
-      const busy = this.#options.verdicts() !== null || this.#options.takesReports()
-      const timer = new AbortController()
-      const waited = delay(busy ? everyMs : everyMs * idleFactor, undefined, {
-        signal: AbortSignal.any([signal, timer.signal]),
-      }).catch(() => undefined)
-      await Promise.race([waited, this.#wake.promise])
-      timer.abort()
-      // However much there is to say: not more often than ten times in `everyMs`.
-      if (!signal.aborted) await delay(everyMs / 10, undefined, { signal }).catch(() => undefined)
     }
+    return false
   }
 
-  async #exchange(): Promise<void> {
-    const { database, onError } = this.#options
-    if (!database.up) return
+  async #talk(): Promise<void> {
     const reports = [...this.#reports.values()]
     this.#reports.clear()
     const beganMs = performance.now()
     try {
-      const heard = await database.record((tx) => this.#talk(tx, reports))
+      const heard = await this.#options.database.record((tx) => this.#say(tx, reports))
       this.#sent = heard.sent
       this.#reportsSince = heard.since
       if (heard.reports.length > 0) this.#options.onReports(heard.reports)
-      const leftMs = beganMs + this.#staleMs - performance.now()
       // When all ran out meanwhile, the next exchange reads it anew; this one left out what was known then.
-      if (leftMs <= 0 || heard.said !== this.#said) return
-      clearTimeout(this.#stale)
-      this.#stale = setTimeout(() => this.#dropStale(), leftMs)
+      if (performance.now() >= beganMs + this.#staleMs || heard.said !== this.#said) return
+      this.#stale.set(beganMs + this.#staleMs)
       this.#take(heard.voters, heard.verdicts)
     } catch (error) {
       // Those that came meanwhile are newer.
       for (const report of reports) {
-        const key = `${report.pool}/${report.member}`
+        const key = formatMemberKey(report)
         if (!this.#reports.has(key)) this.#reports.set(key, report)
       }
-      if (!(error instanceof ControlError && error.code === 'unavailable')) onError(error)
+      throw error
     }
   }
 
-  async #talk(tx: Parameters<typeof beat>[0], reports: readonly MemberReport[]) {
+  async #say(tx: Parameters<typeof beat>[0], reports: readonly MemberReport[]) {
     const { node, revision, suspect, takesReports } = this.#options
     const sent = this.#options.verdicts()
     const news = sent !== this.#sent
@@ -228,7 +222,9 @@ function addDifferences(before: NodeVerdicts, after: NodeVerdicts, into: Map<str
     for (const [pool, members] of Object.entries(one)) {
       const others = Object.hasOwn(other, pool) ? other[pool]! : {}
       for (const member of Object.keys(members)) {
-        if (members[member] !== others[member]) into.set(`${pool}/${member}`, { pool, member })
+        if (members[member] === others[member]) continue
+        const key = { pool, member }
+        into.set(formatMemberKey(key), key)
       }
     }
   }

@@ -8,9 +8,11 @@
  * one revision.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Catalog, type CatalogParts, type CatalogService, memberKey } from '../catalog/catalog.ts'
+import type { CatalogParts, CatalogService } from '../catalog/catalog.ts'
+import { Catalog } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
-import { ControlError } from '../model/errors.ts'
+import { isUnavailable } from '../model/errors.ts'
+import { formatMemberKey, parseMemberKey } from '../model/member-key.ts'
 import type { MemberHealth } from '../model/observation.ts'
 import type { MemberPattern } from '../model/override-index.ts'
 import type { LocationMaps } from '../serve/location-maps.ts'
@@ -108,8 +110,7 @@ export class Follower implements AsyncDisposable {
         const more = await this.#look()
         if (more) continue
       } catch (error) {
-        const away = error instanceof ControlError && error.code === 'unavailable'
-        if (!away && !signal.aborted) this.#options.onError(error)
+        if (!isUnavailable(error) && !signal.aborted) this.#options.onError(error)
       }
       await this.#pause(signal)
     }
@@ -139,7 +140,7 @@ export class Follower implements AsyncDisposable {
       if (batch?.changes.length === 0) return null
       if (batch !== null) {
         const failBacks = batch.changes.flatMap(({ kind, key }) =>
-          kind === 'fail-back' ? [patternOf(key)] : [],
+          kind === 'fail-back' ? [parseMemberKey(key)] : [],
         )
         return { step: await this.#readChanges(tx, batch), health: null, failBacks }
       }
@@ -221,7 +222,7 @@ export class Follower implements AsyncDisposable {
     const pools = new Set([
       ...keys('pool'),
       ...catalog.poolsJudgedBy(keys('monitor')),
-      ...catalog.poolsMatching(Array.from(keys('override'), patternOf)),
+      ...catalog.poolsMatching(Array.from(keys('override'), parseMemberKey)),
     ])
     for (const apex of zonesOfMovedServices(before, catalog)) {
       if (!touched.has(apex)) touched.set(apex, [])
@@ -279,15 +280,7 @@ async function patch<T>(
 }
 
 async function readOverrides(tx: Tx): Promise<CatalogParts['overrides']> {
-  return new Map(
-    (await listOverrides(tx)).map((override) => [memberKey(override.pool, override.member), override]),
-  )
-}
-
-/** Of the key that an override's change has. */
-function patternOf(key: string): MemberPattern {
-  const slash = key.indexOf('/')
-  return { pool: key.slice(0, slash), member: key.slice(slash + 1) }
+  return new Map((await listOverrides(tx)).map((override) => [formatMemberKey(override), override]))
 }
 
 function toCatalogService({ value: service, zone }: StoredService): CatalogService {

@@ -1,19 +1,19 @@
 import type { Override } from '../model/override.ts'
-
-/** setTimeout takes at most this; a later end is looked at again then. */
-const longestMs = 2 ** 31 - 1
+import { Alarm } from '../timing/alarm.ts'
+import { wallClock } from '../timing/clock.ts'
 
 /** Calls back when overrides end by themselves. One timer, for the one that ends next. */
 export class OverrideExpiry implements Disposable {
   readonly #onEnded: (overrides: readonly Override[]) => void
   readonly #now: () => Date
   #pending: readonly Override[] = []
-  #timer: NodeJS.Timeout | undefined
+  readonly #alarm: Alarm
 
   /** @param onEnded told of the overrides whose time has come, once each */
   constructor(onEnded: (overrides: readonly Override[]) => void, now: () => Date) {
     this.#onEnded = onEnded
     this.#now = now
+    this.#alarm = new Alarm(wallClock(now), () => this.#fire())
   }
 
   /** Says which overrides there are now. */
@@ -23,19 +23,16 @@ export class OverrideExpiry implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer)
-    this.#pending = []
+    this.#alarm[Symbol.dispose]()
   }
 
   #arm(): void {
-    clearTimeout(this.#timer)
-    const next = this.#pending.reduce(
-      (soonest, { until }) => Math.min(soonest, until!.getTime()),
-      Number.POSITIVE_INFINITY,
+    this.#alarm.set(
+      this.#pending.reduce(
+        (soonest, { until }) => Math.min(soonest, until!.getTime()),
+        Number.POSITIVE_INFINITY,
+      ),
     )
-    if (next === Number.POSITIVE_INFINITY) return
-    const waitMs = Math.max(0, next - this.#now().getTime())
-    this.#timer = setTimeout(() => this.#fire(), Math.min(waitMs, longestMs))
   }
 
   #fire(): void {

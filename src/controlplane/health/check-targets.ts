@@ -1,9 +1,9 @@
 /** Who is checked and how, joined from the configuration and what hosts resolve to. */
+import type { CheckMethod, ProbeMethod } from '../health/check-method.ts'
 import type { Monitor, ProbeMonitor } from '../model/monitor.ts'
 import type { Resolution } from '../model/observation.ts'
 import { type Member, needsAddresses, type Pool } from '../model/pool.ts'
-import type { CheckTarget } from './checker.ts'
-import type { CheckPlan, ProbePlan } from './sources.ts'
+import type { CheckTarget } from './checked-member.ts'
 
 /** What of the configuration says who is checked; by name. */
 interface Checked {
@@ -23,7 +23,7 @@ export function checkTargets({ pools, monitors }: Checked, resolutionOf: Resolut
       pool: pool.name,
       member: member.name,
       quorum: pool.quorum,
-      plan: checkPlan(monitor, { pool, member, monitors, resolutionOf, hosts }, member.probePort),
+      method: checkMethod(monitor, { pool, member, monitors, resolutionOf, hosts }, member.probePort),
     }))
   })
 }
@@ -41,19 +41,19 @@ interface Context {
  * @param port in the place of the monitor's own; that a member has such a port says nothing to the parts of a composite, each
  *   of which asks for another thing
  */
-function checkPlan(
+function checkMethod(
   monitor: Monitor,
   context: Context,
   port: number | null,
   through: readonly string[] = [monitor.name],
-): CheckPlan {
+): CheckMethod {
   switch (monitor.type) {
     case 'http':
     case 'https':
     case 'tcp':
     case 'dns':
     case 'grpc':
-      return probePlan(monitor, context, port ?? monitor.port)
+      return probeMethod(monitor, context, port ?? monitor.port)
     case 'push':
       return { kind: 'push', ttlMs: monitor.ttlMs }
     case 'static':
@@ -66,24 +66,29 @@ function checkPlan(
         parts: monitor.monitors.flatMap((name) => {
           const part = context.monitors.get(name)
           if (part === undefined || through.includes(name)) return []
-          return [{ name, plan: checkPlan(part, context, null, [...through, name]) }]
+          return [{ name, method: checkMethod(part, context, null, [...through, name]) }]
         }),
       }
   }
 }
 
-function probePlan(monitor: ProbeMonitor, context: Context, port: number): ProbePlan {
+function probeMethod(monitor: ProbeMonitor, context: Context, port: number): ProbeMethod {
   const { pool, member, resolutionOf } = context
   if (member.host === null) {
     return { kind: 'probe', monitor, port, address: member.probeAddress ?? member.address }
   }
   const asked =
     member.probeAddress === null ? monitorOfHost(monitor, member.host, port, context.hosts) : monitor
-  const plan = { kind: 'probe', monitor: asked, port, endpoint: member.probeAddress ?? member.host } as const
-  if (!needsAddresses(pool, member)) return { ...plan, address: member.probeAddress }
+  const method = {
+    kind: 'probe',
+    monitor: asked,
+    port,
+    endpoint: member.probeAddress ?? member.host,
+  } as const
+  if (!needsAddresses(pool, member)) return { ...method, address: member.probeAddress }
   const { addresses, state } = resolutionOf(member.host)
   const address = addresses.length === 0 ? null : (member.probeAddress ?? addresses[0]!)
-  return { ...plan, address, pending: state === 'pending' }
+  return { ...method, address, pending: state === 'pending' }
 }
 
 /** A host is asked by its name where the monitor has none: its certificate is for that, and so are its virtual hosts. */

@@ -3,11 +3,13 @@
  * availability table (what everybody else sees). It touches no database and no plan: the caller is told of transitions
  * and does with them what it must.
  *
- * What is shown of a member is what its source (`sources.ts`: probes, reports, composites of them) comes to on this node or,
- * where the pool asks for it, what most nodes say (`quorum.ts`). While this node's own network is suspect, failures do not
+ * ## What is shown
+ * What is shown of a member is what its observers say (`observers.ts`: probes, reports, composites of them) or, where the
+ * pool asks for it, what most nodes say (`checked-member.ts`). While this node's own network is suspect, failures do not
  * count (`guard.ts`), so everybody stays what they were.
  *
- * From verdict to callback: a verdict moves its member's machine at once. Transitions are delivered at the end of the
+ * ## From verdict to callback
+ * A verdict moves its member's machine at once. Transitions are delivered at the end of the
  * same turn of the event loop (`deliveries.ts`).
  *
  * What counts: a verdict of a probe that was called off says nothing and is dropped. So is one that was asked under
@@ -16,45 +18,36 @@
  * A member that is a host is probed at one of its addresses, which may change while the member stays what it is: its state
  * goes on, and the new address is probed at once. A host without an address can't be probed, and is down for that.
  *
- * Bound: one entry per target.
+ * ## Bound
+ * One entry per target.
  */
-import { isDeepStrictEqual } from 'node:util'
-import type { HealthState, MemberHealth, NodeVerdicts } from '../model/observation.ts'
-import type { Quorum } from '../model/pool.ts'
+import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
+import type { MemberHealth, NodeVerdicts } from '../model/observation.ts'
+import { monotonicClock } from '../timing/clock.ts'
 import { type Availability, AvailabilityTable } from './availability.ts'
-import { Checks, type Opinion, type Past } from './checks.ts'
-import { Deliveries, type Listeners } from './deliveries.ts'
-import type { Canary, SelfIsolationGuard, Suspicion } from './guard.ts'
-import type { Hold, Measurement } from './monitor.ts'
-import { probe as defaultProbe, type Probe } from './probes/probe.ts'
-import { agree, type Votes } from './quorum.ts'
-import { type Clock, Scheduler, type SchedulerOptions, systemClock } from './scheduler.ts'
+import { reportTtlMs } from './check-method.ts'
+import { CheckRegistry } from './check-registry.ts'
 import {
-  assumed,
-  type CheckPlan,
-  looksElsewhere,
-  makeSource,
-  notResolved,
-  planKey,
-  type Report,
-  reportTtlMs,
-  type Source,
-} from './sources.ts'
-import type { ProbeVerdict } from './verdict.ts'
+  CheckedMember,
+  type CheckTarget,
+  type MemberContext,
+  type MemberListeners,
+  type Vitals,
+} from './checked-member.ts'
+import { Deliveries, type DeliveryListeners } from './deliveries.ts'
+import type { Canary, SelfIsolationGuard, Suspicion } from './guard.ts'
+import type { Measurement } from './monitor.ts'
+import type { Report } from './observers.ts'
+import { probe as defaultProbe, type Probe } from './probes/probe.ts'
+import type { Votes } from './quorum.ts'
+import { Scheduler, type SchedulerOptions } from './scheduler.ts'
 
-export interface CheckerOptions extends SchedulerOptions, Listeners {
-  /**
-   * Every verdict that counts, as it comes, for each member that it is about; `lateMs` is how long after its time the probe
-   * began (an overloaded checker shows there first). May not throw.
-   */
-  readonly onProbe?: (target: MemberKey, verdict: ProbeVerdict, lateMs: number) => void
+export interface CheckerOptions extends SchedulerOptions, DeliveryListeners, MemberListeners {
   readonly probe?: Probe
   /** Null or left out: no guard. */
   readonly guard?: SelfIsolationGuard<Measurement> | null
   /** Told when the guard begins to suspect this node's network, or (null) trusts it again. */
   readonly onSuspicion?: (suspicion: Suspicion | null) => void
-  /** A member is held down for changing too often. May not throw. */
-  readonly onHold?: (member: MemberKey, hold: Hold) => void
   /** What other nodes say of a member; null while there are none, or none can be asked. */
   readonly votes?: (pool: string, member: string) => Votes | null
   /** Time of day for `since` and `at`. */
@@ -65,31 +58,6 @@ export interface CheckerOptions extends SchedulerOptions, Listeners {
 
 function monotonicNowMs(): number {
   return performance.timeOrigin + performance.now()
-}
-
-export interface MemberKey {
-  readonly pool: string
-  readonly member: string
-}
-
-/** Who is watched, and how. */
-export interface CheckTarget extends MemberKey {
-  readonly quorum: Quorum
-  readonly plan: CheckPlan
-}
-
-/** What is known of a member beside its state. */
-export interface Vitals {
-  /** Verdicts count towards a change. */
-  readonly near: boolean
-  /** Smoothed time of its probes; null without one that succeeded. */
-  readonly latencyMs: number | null
-  /** 0 to 100; null when the member does not say. */
-  readonly weightPercent: number | null
-  /** When it came back from being down; null when it did not, since the start. */
-  readonly backSince: Date | null
-  /** What this node has measured itself, which may not be what is shown. */
-  readonly own: Opinion
 }
 
 export interface Checker extends AsyncDisposable {
@@ -147,59 +115,58 @@ export function startChecker(options: CheckerOptions): Checker {
   return new HealthChecker(options)
 }
 
-interface Watched {
-  target: CheckTarget
-  key: string
-  planKey: string
-  source: Source
-  /** What the table says. */
-  shown: MemberHealth
-  /** What this node alone would say. */
-  own: HealthState
-  report: Report | null
-  /** Calls off the look at a report whose time is over. */
-  cancelExpiry: (() => void) | null
-  near: boolean
-  weightPercent: number | null
-  backSince: Date | null
-}
-
-/** Timers take no longer delays. */
-const longestTimerMs = 2 ** 31 - 1
-
 class HealthChecker implements Checker {
-  readonly #options: CheckerOptions
-  readonly #now: () => Date
-  readonly #clock: Clock
+  readonly #guard: SelfIsolationGuard<Measurement> | null
+  readonly #nowMs: () => number
   readonly #scheduler: Scheduler
-  readonly #checks: Checks
+  readonly #checks: CheckRegistry
+  readonly #context: MemberContext
   readonly #table = new AvailabilityTable()
-  readonly #watched = new Map<string, Watched>()
-  #restored = new Map<string, MemberHealth>()
+  readonly #members = new Map<string, CheckedMember>()
+  readonly #restored = new Map<string, MemberHealth>()
   /** Targets of the first `setTargets` that have no verdict yet; null before that call. */
   #awaited: Set<string> | null = null
   readonly #firstRound = Promise.withResolvers<void>()
   #firstRoundDone = false
   readonly #deliveries: Deliveries
   #stopping: Promise<void> | null = null
-  #stopped = false
 
   constructor(options: CheckerOptions) {
-    this.#options = options
-    this.#now = options.now ?? (() => new Date())
-    this.#clock = options.clock ?? systemClock
+    const { probe = defaultProbe, guard = null, nowMs = monotonicNowMs } = options
+    this.#guard = guard
+    this.#nowMs = nowMs
     this.#scheduler = new Scheduler(options)
     this.#deliveries = new Deliveries(options, this.#table, () => this.#noteFirstRound())
-    this.#checks = new Checks({
+    this.#checks = new CheckRegistry({
       scheduler: this.#scheduler,
-      probe: options.probe ?? defaultProbe,
-      nowMs: options.nowMs ?? monotonicNowMs,
-      guard: options.guard ?? null,
+      probe,
+      nowMs,
+      guard,
       onSuspicion: (suspicion) => {
         options.onSuspicion?.(suspicion)
         this.#reconsiderAgreed()
       },
     })
+    this.#context = this.#makeContext(options)
+  }
+
+  #makeContext(options: CheckerOptions): MemberContext {
+    const { votes, now, clock = monotonicClock } = options
+    return {
+      listeners: options,
+      checks: this.#checks,
+      table: this.#table,
+      deliveries: this.#deliveries,
+      clock: {
+        nowMs: now === undefined ? Date.now : () => now().getTime(),
+        after: (delayMs, run) => clock.after(delayMs, run),
+      },
+      votes: votes ?? (() => null),
+      suspect: () => (this.#guard?.suspicion ?? null) !== null,
+      onHeard: (key) => {
+        if (this.#awaited?.delete(key) && this.#awaited.size === 0) this.#deliveries.soon()
+      },
+    }
   }
 
   get firstRound(): Promise<void> {
@@ -219,87 +186,75 @@ class HealthChecker implements Checker {
   }
 
   vitals(pool: string, member: string): Vitals | null {
-    const watched = this.#watched.get(keyOf({ pool, member }))
-    if (watched === undefined) return null
-    const { near, weightPercent, backSince, source } = watched
-    return { near, weightPercent, backSince, latencyMs: source.latencyMs, own: source.opinion }
+    return this.#find({ pool, member })?.vitals ?? null
   }
 
   ownVerdicts(): NodeVerdicts | null {
     const byPool = new Map<string, Record<string, 'up' | 'down'>>()
     let any = false
-    for (const { target, own } of this.#watched.values()) {
+    for (const { target, word } of this.#members.values()) {
       if (target.quorum !== 'majority') continue
       any = true
-      if (own === 'unknown') continue
+      if (word === 'unknown') continue
       const members = byPool.get(target.pool) ?? nothingSaid()
-      members[target.member] = own
+      members[target.member] = word
       byPool.set(target.pool, members)
     }
     return any ? Object.fromEntries(byPool) : null
   }
 
   restore(health: readonly MemberHealth[]): void {
-    for (const one of health) this.#restored.set(keyOf(one), one)
+    for (const one of health) this.#restored.set(formatMemberKey(one), one)
   }
 
   setTargets(targets: readonly CheckTarget[]): void {
     if (this.#stopping !== null) return
-    const wanted = new Map(targets.map((target) => [keyOf(target), target]))
-    for (const [key, watched] of this.#watched) {
-      const target = wanted.get(key)
-      if (target === undefined || looksElsewhere(watched.target.plan, target.plan)) this.#forget(key, watched)
+    const wanted = new Map(targets.map((target) => [formatMemberKey(target), target]))
+    for (const member of this.#members.values()) {
+      const target = wanted.get(member.key)
+      if (target === undefined || member.isElsewhere(target)) this.#forget(member)
     }
     for (const [key, target] of wanted) {
-      const watched = this.#watched.get(key)
-      if (watched === undefined) this.#watch(key, target)
-      else this.#change(watched, target)
+      const member = this.#members.get(key)
+      if (member !== undefined) member.change(target)
+      else this.#members.set(key, new CheckedMember(target, this.#restored.get(key), this.#context))
     }
     this.#restored.clear()
     this.#table.publish()
-    this.#awaited ??= new Set([...wanted.keys()].filter((key) => !this.#watched.get(key)!.source.heard))
+    this.#awaited ??= new Set([...wanted.keys()].filter((key) => !this.#members.get(key)!.heard))
     this.#deliveries.soon()
   }
 
   report(key: MemberKey, report: Report): boolean {
-    const watched = this.#watched.get(keyOf(key))
-    if (watched === undefined || this.#stopping !== null) return false
-    if (watched.report !== null && !isNewer(report, watched.report)) return true
-    this.#takeReport(watched, report)
-    this.#settle(watched)
+    const member = this.#find(key)
+    if (member === undefined || this.#stopping !== null) return false
+    member.report(report)
     return true
   }
 
   reportTtlMs(key: MemberKey): number | null | undefined {
-    const watched = this.#watched.get(keyOf(key))
-    return watched === undefined ? undefined : reportTtlMs(watched.target.plan)
+    const member = this.#find(key)
+    return member === undefined ? undefined : reportTtlMs(member.target.method)
   }
 
   waitsForFailBack(key: MemberKey): boolean {
-    return this.#watched.get(keyOf(key))?.source.waits ?? false
+    return this.#find(key)?.waits ?? false
   }
 
   failBack(key: MemberKey): void {
-    const watched = this.#watched.get(keyOf(key))
-    if (watched === undefined) return
-    watched.source.failBack()
-    this.#settle(watched)
+    this.#find(key)?.failBack()
   }
 
   reconsider(keys: Iterable<MemberKey>): void {
-    for (const key of keys) {
-      const watched = this.#watched.get(keyOf(key))
-      if (watched !== undefined) this.#settle(watched)
-    }
+    for (const key of keys) this.#find(key)?.settle()
   }
 
   setCanaries(canaries: readonly Canary[]): void {
-    this.#checks.apply(this.#options.guard?.setCanaries(canaries) ?? null)
+    this.#checks.apply(this.#guard?.setCanaries(canaries) ?? null)
   }
 
   canary(name: string, ok: boolean): void {
-    const nowMs = this.#options.nowMs ?? monotonicNowMs
-    this.#checks.apply(this.#options.guard?.canary(name, ok, nowMs()) ?? null)
+    this.#checks.apply(this.#guard?.canary(name, ok, this.#nowMs()) ?? null)
   }
 
   stop(): Promise<void> {
@@ -313,171 +268,26 @@ class HealthChecker implements Checker {
 
   async #stop(): Promise<void> {
     await this.#scheduler.stop()
-    for (const { cancelExpiry } of this.#watched.values()) cancelExpiry?.()
+    for (const member of this.#members.values()) member.end()
     this.#deliveries.now()
-    this.#stopped = true
     this.#firstRound.resolve()
   }
 
-  #watch(key: string, target: CheckTarget): void {
-    const { pool, member } = target
-    const restored = this.#restored.get(key)
-    const shown: MemberHealth = restored ?? {
-      pool,
-      member,
-      state: 'unknown',
-      since: this.#now(),
-      reason: 'not probed yet',
-    }
-    this.#table.set(shown)
-    const watched = {
-      target,
-      key,
-      planKey: planKey(target.plan),
-      shown,
-      own: 'unknown',
-      report: null,
-      cancelExpiry: null,
-      near: false,
-      weightPercent: null,
-      backSince: null,
-    } as unknown as Watched
-    watched.source = this.#makeSource(watched, target.plan, this.#restoreParts(watched, restored))
-    this.#watched.set(key, watched)
-    this.#settle(watched)
+  #find(key: MemberKey): CheckedMember | undefined {
+    return this.#members.get(formatMemberKey(key))
   }
 
-  /** @returns what the probes of a member begin with */
-  #restoreParts(watched: Watched, restored: MemberHealth | undefined): ReadonlyMap<string, Past> {
-    // That a host had no address, alone or among other parts, was no verdict on anybody.
-    const wasMeasured = restored !== undefined && !restored.reason.includes(notResolved)
-    if (!wasMeasured || restored.state === 'unknown') return new Map()
-    const { plan } = watched.target
-    const { before, reported } = assumed(plan, restored.state)
-    if (reported !== null) {
-      const until = new Date(this.#now().getTime() + reportTtlMs(plan)!)
-      const reason = `${reported} as before`
-      // Older than any that is made.
-      this.#takeReport(watched, { state: reported, reason, weightPercent: null, at: new Date(0), until })
-    }
-    return before
-  }
-
-  /** Goes on under other settings, or at another address, at once. */
-  #change(watched: Watched, target: CheckTarget): void {
-    const key = planKey(target.plan)
-    watched.target = target
-    if (key !== watched.planKey) {
-      const { source } = watched
-      const before = new Map<string, Past>()
-      source.recall('', before)
-      watched.planKey = key
-      // Made before the old one goes, so that a check that both watch goes on.
-      watched.source = this.#makeSource(watched, target.plan, before)
-      source[Symbol.dispose]()
-    }
-    this.#settle(watched)
-  }
-
-  #makeSource(watched: Watched, plan: CheckPlan, before: ReadonlyMap<string, Past>): Source {
-    const { pool, member } = watched.target
-    return makeSource(plan, {
-      checks: this.#checks,
-      before,
-      watcher: {
-        pool,
-        member,
-        onVerdict: (verdict, lateMs) => {
-          this.#options.onProbe?.({ pool, member }, verdict, lateMs)
-          this.#settle(watched)
-        },
-        onChange: (undone) => this.#settle(watched, undone),
-        onHold: (hold) => this.#options.onHold?.({ pool, member }, hold),
-      },
-      reports: { current: () => watched.report, now: this.#now },
-    })
-  }
-
-  #forget(key: string, { target, source, cancelExpiry }: Watched): void {
-    this.#watched.delete(key)
-    source[Symbol.dispose]()
-    cancelExpiry?.()
-    if (target.quorum === 'majority') this.#deliveries.addVerdicts()
-    this.#table.remove(target.pool, target.member)
-    this.#awaited?.delete(key)
-  }
-
-  #takeReport(watched: Watched, report: Report): void {
-    watched.report = report
-    this.#awaitExpiry(watched, report)
-  }
-
-  /** A report whose time is over says something, too. */
-  #awaitExpiry(watched: Watched, report: Report): void {
-    watched.cancelExpiry?.()
-    const leftMs = report.until.getTime() - this.#now().getTime()
-    watched.cancelExpiry = this.#clock.after(Math.min(Math.max(0, leftMs) + 1, longestTimerMs), () => {
-      if (report.until > this.#now()) this.#awaitExpiry(watched, report)
-      else this.#settle(watched)
-    })
-  }
-
-  /**
-   * Brings what is shown of a member in line with what is known of it.
-   * @param undone what it has changed to lately it never was
-   */
-  #settle(watched: Watched, undone = false): void {
-    if (this.#stopped) return
-    const { source, target } = watched
-    // What was restored stands until there is something to say.
-    if (source.heard) {
-      const own = source.opinion
-      this.#show(watched, this.#judge(target, own), undone)
-      this.#noteOwn(watched, target.quorum === 'majority' ? own.state : 'unknown')
-    }
-    const { near, weightPercent } = source
-    if (near !== watched.near || weightPercent !== watched.weightPercent) {
-      watched.near = near
-      watched.weightPercent = weightPercent
-      this.#deliveries.addVitals(target.pool)
-    }
-    if (source.heard && this.#awaited?.delete(watched.key) && this.#awaited.size === 0)
-      this.#deliveries.soon()
-  }
-
-  #judge({ pool, member, quorum }: CheckTarget, own: Opinion): Opinion {
-    if (quorum === 'own') return own
-    const { votes, guard } = this.#options
-    const others = votes?.(pool, member) ?? null
-    return others === null ? own : agree(own, others, (guard?.suspicion ?? null) !== null)
+  #forget(member: CheckedMember): void {
+    this.#members.delete(member.key)
+    this.#awaited?.delete(member.key)
+    member[Symbol.dispose]()
   }
 
   /** This node's own word begins or ceases to count. */
   #reconsiderAgreed(): void {
-    for (const watched of this.#watched.values()) {
-      if (watched.target.quorum === 'majority') this.#settle(watched)
+    for (const member of this.#members.values()) {
+      if (member.target.quorum === 'majority') member.settle()
     }
-  }
-
-  /** @param own `unknown` for a member that nodes do not agree upon */
-  #noteOwn(watched: Watched, own: HealthState): void {
-    if (own === watched.own) return
-    watched.own = own
-    this.#deliveries.addVerdicts()
-  }
-
-  /** Puts a state into the table; another one than before is a transition. */
-  #show(watched: Watched, { state, reason }: Opinion, undone: boolean): void {
-    const { pool, member } = watched.target
-    const { state: from, since } = watched.shown
-    if (state === from && reason === watched.shown.reason) return
-    const at = this.#now()
-    watched.shown = { pool, member, state, since: state === from ? since : at, reason }
-    this.#table.set(watched.shown)
-    if (state !== from) {
-      watched.backSince = from === 'down' && state === 'up' && !undone ? at : null
-      this.#deliveries.addEvent({ pool, member, from, to: state, reason, at })
-    } else this.#deliveries.soon()
   }
 
   #noteFirstRound(): void {
@@ -488,18 +298,7 @@ class HealthChecker implements Checker {
   }
 }
 
-function isNewer(report: Report, known: Report): boolean {
-  const [at, knownAt] = [report.at.getTime(), known.at.getTime()]
-  // Of two that were made at the same time the one that was stored last stands, and that comes from the store.
-  return at > knownAt || (at === knownAt && !isDeepStrictEqual(report, known))
-}
-
 /** Names of members are the keys, whatever they are. */
 function nothingSaid(): Record<string, 'up' | 'down'> {
   return Object.create(null)
-}
-
-/** Names hold no NUL, so the key is unambiguous. */
-function keyOf({ pool, member }: MemberKey): string {
-  return `${pool}\0${member}`
 }

@@ -1,6 +1,3 @@
-import type { CompositeMonitor } from '../model/monitor.ts'
-import type { HealthState } from '../model/observation.ts'
-
 /**
  * Composite monitors: what several monitors say of one member, made into one state.
  *
@@ -13,31 +10,25 @@ import type { HealthState } from '../model/observation.ts'
  *
  * `invert` swaps up and down at the end; unknown stays unknown.
  */
+import type { CompositeMonitor } from '../model/monitor.ts'
+import { longestReason } from '../model/reason.ts'
+import type { Opinion } from './check.ts'
 
-/** One of the monitors, and what it says. Its reason is short and printable already, like those of probes. */
-export interface CompositePart {
+/** One of the monitors, and what it says. */
+export interface CompositePart extends Opinion {
   readonly name: string
-  readonly state: HealthState
-  readonly reason: string
 }
 
-export interface Combined {
-  readonly state: HealthState
-  /** Such as `db: status 503; 1 of 2 up, 2 needed`; at most `longestReason` characters. */
-  readonly reason: string
-}
-
-/** As much as a reason of a probe holds. */
-const longestReason = 160
 /** More would be a list and not a reason. */
 const mostNamed = 3
 
 const inverted = { up: 'down', down: 'up', unknown: 'unknown' } as const
 
+/** @returns what the whole says, such as `db: status 503; 1 of 2 up, 2 needed` */
 export function combine(
   { require, invert }: Pick<CompositeMonitor, 'require' | 'invert'>,
   parts: readonly CompositePart[],
-): Combined {
+): Opinion {
   const needed = require === 'all' ? parts.length : require === 'any' ? 1 : require
   const up = parts.filter(({ state }) => state === 'up').length
   const unknown = parts.filter(({ state }) => state === 'unknown').length

@@ -9,7 +9,7 @@ import type { HealthEvent } from '../model/observation.ts'
 import type { Availability, AvailabilityTable } from './availability.ts'
 
 /** Whom it is told. None of these may throw. */
-export interface Listeners {
+export interface DeliveryListeners {
   /**
    * Transitions of one turn, in the order in which they happened, the table that holds them already, and the pools they
    * are in.
@@ -29,7 +29,7 @@ export interface Listeners {
 }
 
 export class Deliveries {
-  readonly #listeners: Listeners
+  readonly #listeners: DeliveryListeners
   readonly #table: AvailabilityTable
   /** After everything else. */
   readonly #onDelivered: () => void
@@ -38,7 +38,7 @@ export class Deliveries {
   #verdicts = false
   #next: NodeJS.Immediate | null = null
 
-  constructor(listeners: Listeners, table: AvailabilityTable, onDelivered: () => void) {
+  constructor(listeners: DeliveryListeners, table: AvailabilityTable, onDelivered: () => void) {
     this.#listeners = listeners
     this.#table = table
     this.#onDelivered = onDelivered

@@ -1,10 +1,8 @@
-import type { HealthState } from '../model/observation.ts'
-import { AgeingLink, AgeingList } from './ageing-list.ts'
-
 /**
  * The self-isolation guard: notices that it is this node's own network that fails, and not everybody at once. Then nobody
  * is taken out of the answers for it: the last states are kept, it is said so, probing goes on, and good news ends it.
  *
+ * ## States
  * It stands between the probes and the machines of the members. Each verdict goes to the guard first, which rules whether
  * it counts. There are two states:
  *
@@ -25,6 +23,7 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
  * the failures of canaries mean nothing: those that never answered may be misspelt or behind a firewall, and would make
  * the node suspect for ever.
  *
+ * ## What does not count, and what is given back
  * What does not count does not reach a member's machine. To let the machines run on and only show something else would
  * keep the answers too, but when the network is back every member would be down and need `rise` successes, and more
  * where fail-back is delayed or by hand: the node would recover into the very outage that it had been kept from.
@@ -35,6 +34,7 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
  * began to within the window: the guard can't trip on the first failure, and members with a low `fall` or a quick
  * re-check are down before most have been asked. So it doesn't have to be faster than they are.
  *
+ * ## When members look struck
  * The members look struck when, of those that said something within the window,
  * - at least `share` of the witnesses are struck, where struck are those whose failures began within the window while they
  *   were up, and witnesses those and whoever succeeded;
@@ -51,10 +51,12 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
  * one would take failures that creep from member to member for one blow. A blow is noticed after some `share` of the
  * lesser of interval and window, because until then those who succeeded just before it outnumber the struck.
  *
+ * ## At the start, and with few members
  * At the start nobody is up, so nobody can be struck: members whose first verdict is a failure are down, as ever. Those that
  * come from the store as up can be. Fewer than `minMembers` members, or than `minPools` pools, are too few to tell, and
  * the guard is off. Canaries work with any number, once each has been heard and one has answered.
  *
+ * ## Where it errs
  * Wrongly suspect (dead members stay in the answers until they answer again or the rest does):
  * - A true outage of nearly everything looks the same from here. Nothing is lost by it when all are dead; when a fifth
  *   lives in other places it gets a fifth of the answers where it should have all. Canaries tell the two apart: names
@@ -73,12 +75,18 @@ import { AgeingLink, AgeingList } from './ageing-list.ts'
  *   slow decay from looking like a blow.
  * - Intervals of which half are above `maxWindowMs` and so few members that hardly any is heard within it.
  *
+ * ## Limits
  * Not to be told of here: members that are not probed by this node's network (push, static).
  *
  * Costs and bounds: a verdict costs constant time, the beginning and end of a suspicion, and the first verdict after a change of
  * members, one pass over the members. One entry per check (of a member, each monitor is one), per pool and per canary. Pure:
  * times are milliseconds of one clock that does not go back.
  */
+import type { MemberKey } from '../model/member-key.ts'
+import type { HealthState } from '../model/observation.ts'
+import { AgeingLink, AgeingList } from './ageing-list.ts'
+
+/** When members look struck, as above. */
 export interface GuardSettings {
   /** Above 0, up to 1: of the witnesses that are struck, and of the pools. */
   readonly share: number
@@ -107,9 +115,7 @@ export interface Suspicion {
 }
 
 /** A member that is to have the measurement again that it had before the blow. */
-export interface GivenBack<M> {
-  readonly pool: string
-  readonly member: string
+export interface GivenBack<M> extends MemberKey {
   readonly measurement: M
 }
 
@@ -131,17 +137,17 @@ export interface Canary {
   readonly periodMs: number
 }
 
-interface Pool<M> {
+interface GuardedPool<M> {
   readonly name: string
-  readonly members: Map<string, Watched<M>>
+  readonly members: Map<string, GuardedMember<M>>
   /** Witnesses. */
   ok: number
   struck: number
 }
 
-interface Watched<M> {
+interface GuardedMember<M> {
   readonly name: string
-  readonly pool: Pool<M>
+  readonly pool: GuardedPool<M>
   /** What its last verdict counts as; null when that is too old or there was none. */
   heard: 'ok' | 'struck' | 'failing' | null
   /** When the failures began that have not been broken since; null when it does not fail. */
@@ -149,9 +155,9 @@ interface Watched<M> {
   before: M | null
   periodMs: number
   /** In the order of last verdicts. */
-  readonly hearing: AgeingLink<Watched<M>>
+  readonly hearing: AgeingLink<GuardedMember<M>>
   /** In while it can be struck, in the order in which failures began. */
-  readonly blow: AgeingLink<Watched<M>>
+  readonly blow: AgeingLink<GuardedMember<M>>
 }
 
 const ended = { to: 'trusting' } as const
@@ -160,9 +166,9 @@ const notCounting = { counts: false, change: null } as const
 
 export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   readonly #settings: GuardSettings
-  readonly #pools = new Map<string, Pool<M>>()
-  readonly #hearings = new AgeingList<Watched<M>>()
-  readonly #blows = new AgeingList<Watched<M>>()
+  readonly #pools = new Map<string, GuardedPool<M>>()
+  readonly #hearings = new AgeingList<GuardedMember<M>>()
+  readonly #blows = new AgeingList<GuardedMember<M>>()
   #canaries = new Map<string, { readonly periodMs: number; ok: boolean | null }>()
   /** Whether one of them has answered since they were set. */
   #canariesDecide = false
@@ -195,7 +201,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     this.#pools.set(pool, into)
     const known = into.members.get(member)
     if (known === undefined) {
-      into.members.set(member, watched(into, member, periodMs))
+      into.members.set(member, guarded(into, member, periodMs))
       this.#members++
     } else known.periodMs = periodMs
   }
@@ -310,7 +316,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   }
 
   /** Forgets what a member said. */
-  #silence(one: Watched<M>): void {
+  #silence(one: GuardedMember<M>): void {
     this.#count(one, null)
     this.#hearings.remove(one.hearing)
     this.#blows.remove(one.blow)
@@ -318,7 +324,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     one.before = null
   }
 
-  #hear(one: Watched<M>, ok: boolean, current: M, atMs: number): void {
+  #hear(one: GuardedMember<M>, ok: boolean, current: M, atMs: number): void {
     this.#hearings.append(one.hearing, atMs)
     if (ok) {
       this.#blows.remove(one.blow)
@@ -348,7 +354,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   }
 
   /** The only place that moves a member from one count to another. */
-  #count(one: Watched<M>, heard: Watched<M>['heard']): void {
+  #count(one: GuardedMember<M>, heard: GuardedMember<M>['heard']): void {
     if (one.heard === heard) return
     const { pool } = one
     if (pool.ok + pool.struck > 0) this.#poolsHeard--
@@ -360,7 +366,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     if (pool.struck > pool.ok) this.#poolsStruck++
   }
 
-  #tally(pool: Pool<M>, what: NonNullable<Watched<M>['heard']>, by: 1 | -1): void {
+  #tally(pool: GuardedPool<M>, what: NonNullable<GuardedMember<M>['heard']>, by: 1 | -1): void {
     this.#heard[what] += by
     if (what !== 'failing') pool[what] += by
   }
@@ -382,8 +388,8 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   }
 }
 
-function watched<M>(pool: Pool<M>, name: string, periodMs: number): Watched<M> {
+function guarded<M>(pool: GuardedPool<M>, name: string, periodMs: number): GuardedMember<M> {
   // The links need the member and the member its links.
-  const one = { name, pool, heard: null, failingSinceMs: null, before: null, periodMs } as Watched<M>
+  const one = { name, pool, heard: null, failingSinceMs: null, before: null, periodMs } as GuardedMember<M>
   return Object.assign(one, { hearing: new AgeingLink(one), blow: new AgeingLink(one) })
 }

@@ -1,12 +1,9 @@
-import { formatDuration } from '../document/duration.ts'
-import type { FlapLimit, Judging } from '../model/monitor.ts'
-import type { HealthState } from '../model/observation.ts'
-
 /**
  * The machine that turns the verdicts of one member's probes into its measured state. It has three states, `unknown`,
  * `up` and `down`, and is changed by verdicts (`advance`) and by an operator who lets a member come back (`failBack`);
  * time alone changes nothing.
  *
+ * ## Table
  *   state    event     when                                        then
  *   unknown  success   held, or a hand is needed                   down, and then as `down` with this success
  *   unknown  success   otherwise                                   up
@@ -29,6 +26,7 @@ import type { HealthState } from '../model/observation.ts'
  *   down     failBack  otherwise                                   down, a hand was given, not held
  *   unknown  failBack  -                                           unknown, a hand was given, not held
  *
+ * ## Reasons
  * Rows of one state and event hold from the first to the last. Counts include the verdict that comes.
  *
  * - The first verdict decides alone: a new member, or a new daemon, must not serve (or withhold) blindly for
@@ -53,10 +51,16 @@ import type { HealthState } from '../model/observation.ts'
  *   threshold has overtaken, and a hold or delay that has run out, show at the next verdict.
  * - Verdicts don't lead back to `unknown`; `forget` does, for a member that answers at another place from now on.
  *
+ * ## Form
  * The machine is a pure function over immutable values; reasons and events are the checker's. Times are milliseconds of
  * one clock that does not go back, and for `explain` to be right the time of day: `performance.timeOrigin` +
  * `performance.now()`.
  */
+import { formatDuration } from '../document/duration.ts'
+import type { FlapLimit, Judging } from '../model/monitor.ts'
+import type { HealthState } from '../model/observation.ts'
+
+/** What the machine knows of one member. */
 export interface Measurement {
   readonly state: HealthState
   /** When the state was entered; null when that was before the machine began. */

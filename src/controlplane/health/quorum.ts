@@ -9,7 +9,7 @@
  * Nothing but the votes decides, so that nodes with the same votes come to the same, however long each has been there and
  * whatever it decided while it was alone. A tie that left a member as it was would leave it up here and down there, for good.
  */
-import type { Opinion } from './checks.ts'
+import type { Opinion } from './check.ts'
 
 /** What the other nodes say of a member. */
 export interface Votes {

@@ -1,9 +1,8 @@
-import { type Due, DueHeap } from './due-heap.ts'
-
 /**
  * Runs jobs again and again, each at its own interval, spread over time. It knows nothing of probes: the checker
  * gives it one job per check, which is one monitor of one member.
  *
+ * ## When a job runs
  * - A new job runs at once, ahead of nothing and together with every other that is due, up to `concurrency`.
  * - From then on it follows a grid of its own: points one interval apart, whose phase comes from the golden-ratio
  *   sequence. That sequence fills the interval evenly for any number of jobs, and stays even while jobs come and go,
@@ -24,28 +23,17 @@ import { type Due, DueHeap } from './due-heap.ts'
  *   turn, because starting all 512 takes tens of milliseconds and the control plane has an API to answer and
  *   transitions to publish.
  *
- * Bounds: the heap has one entry a job, `running` at most `concurrency`.
+ * ## Bounds
+ * The heap has one entry a job, `running` at most `concurrency`.
  */
-
-/** Monotonic time and timers; the tests bring one that they turn by hand. */
-export interface Clock {
-  /** Milliseconds from an arbitrary origin; never goes back. */
-  nowMs(): number
-  /** Calls back once, `delayMs` later or soon after. The returned function calls it off. */
-  after(delayMs: number, run: () => void): () => void
-}
-
-export const systemClock: Clock = {
-  nowMs: () => performance.now(),
-  after: (delayMs, run) => {
-    const timer = setTimeout(run, delayMs)
-    return () => clearTimeout(timer)
-  },
-}
+import { Alarm } from '../timing/alarm.ts'
+import { type Clock, monotonicClock } from '../timing/clock.ts'
+import { type Due, DueHeap } from './due-heap.ts'
 
 export interface SchedulerOptions {
   /** Most runs at the same time; at least 1. Default 512. */
   readonly concurrency?: number
+  /** One that never goes back. */
   readonly clock?: Clock
   /** Uniform in [0, 1). */
   readonly random?: () => number
@@ -59,8 +47,8 @@ export interface SchedulerOptions {
  */
 export type Run = (signal: AbortSignal, lateMs: number) => Promise<number | null>
 
-/** Where a job stands in the schedule, for another job that is to take its place. */
-export interface Place {
+/** Where a job stands in the schedule, for another job that is to go on from there. */
+export interface JobPosition {
   readonly phase: number
   readonly intervalMs: number
   readonly gridMs: number
@@ -71,7 +59,7 @@ export interface Place {
 /** What `schedule` returns. */
 export interface ScheduledJob {
   /** Where it stands now. */
-  readonly place: Place
+  readonly position: JobPosition
   /** Aborts the run in progress and never starts another. */
   cancel(): void
 }
@@ -108,14 +96,15 @@ export class Scheduler implements AsyncDisposable {
   readonly #waiting = new DueHeap<Job>()
   readonly #running = new Map<Job, Promise<void>>()
   #phase: number
-  #timer: { readonly atMs: number; readonly cancel: () => void } | null = null
+  readonly #alarm: Alarm
   #stopped = false
 
-  constructor({ concurrency = 512, clock = systemClock, random = Math.random }: SchedulerOptions = {}) {
+  constructor({ concurrency = 512, clock = monotonicClock, random = Math.random }: SchedulerOptions = {}) {
     this.#concurrency = concurrency
     this.#clock = clock
     this.#random = random
     this.#phase = random()
+    this.#alarm = new Alarm(clock, () => this.#startDue())
   }
 
   /** Runs in progress, at most the concurrency limit. */
@@ -125,24 +114,24 @@ export class Scheduler implements AsyncDisposable {
 
   /**
    * Runs a job every `intervalMs`; the first time as soon as there is a free slot.
-   * @param place of another job, whose runs this one's follow as if they were its own
+   * @param position of another job, whose runs this one's follow as if they were its own
    */
-  schedule(intervalMs: number, run: Run, place: Place | null = null): ScheduledJob {
+  schedule(intervalMs: number, run: Run, position: JobPosition | null = null): ScheduledJob {
     if (this.#stopped) throw new Error('the scheduler has been stopped')
     const job: Job = {
       run,
-      ...(place ?? this.#newPlace(intervalMs)),
+      ...(position ?? this.#newPosition(intervalMs)),
       intervalMs,
       heapIndex: -1,
       inFlight: null,
       cancelled: false,
       soonMs: null,
     }
-    if (place !== null && place.intervalMs !== intervalMs) this.#regrid(job)
+    if (position !== null && position.intervalMs !== intervalMs) this.#regrid(job)
     this.#waiting.put(job)
     this.#arm()
     return {
-      get place() {
+      get position() {
         const { phase, intervalMs, gridMs, dueMs, startedMs } = job
         return { phase, intervalMs, gridMs, dueMs, startedMs }
       },
@@ -153,7 +142,7 @@ export class Scheduler implements AsyncDisposable {
   /** Aborts what runs and waits until it has settled. May be called more than once. */
   async stop(): Promise<void> {
     this.#stopped = true
-    this.#disarm()
+    this.#alarm[Symbol.dispose]()
     const settled = [...this.#running.values()]
     for (const job of this.#running.keys()) job.inFlight?.abort()
     await Promise.allSettled(settled)
@@ -163,7 +152,7 @@ export class Scheduler implements AsyncDisposable {
     return this.stop()
   }
 
-  #newPlace(intervalMs: number): Place {
+  #newPosition(intervalMs: number): JobPosition {
     const nowMs = this.#clock.nowMs()
     this.#phase = (this.#phase + goldenRatio) % 1
     const phase = this.#phase
@@ -171,7 +160,7 @@ export class Scheduler implements AsyncDisposable {
     return { phase, intervalMs, gridMs, dueMs: nowMs, startedMs: Number.NEGATIVE_INFINITY }
   }
 
-  /** Moves a job that took the place of another one to a grid of its own interval. */
+  /** Moves a job that goes on from another one's position to a grid of its own interval. */
   #regrid(job: Job): void {
     const nowMs = this.#clock.nowMs()
     job.gridMs = nowMs + job.phase * job.intervalMs
@@ -195,26 +184,13 @@ export class Scheduler implements AsyncDisposable {
     job.dueMs = job.gridMs + (this.#random() * 2 - 1) * jitterShare * intervalMs
   }
 
-  #disarm(): void {
-    this.#timer?.cancel()
-    this.#timer = null
-  }
-
   /** Sets the timer to the first job that is due, unless a slot has to become free first. */
   #arm(): void {
-    const first = this.#waiting.peek()
-    if (this.#stopped || first === undefined || this.#running.size >= this.#concurrency) {
-      this.#disarm()
-      return
-    }
-    if (this.#timer !== null && this.#timer.atMs === first.dueMs) return
-    this.#disarm()
-    const delayMs = Math.max(0, Math.ceil(first.dueMs - this.#clock.nowMs()))
-    this.#timer = { atMs: first.dueMs, cancel: this.#clock.after(delayMs, () => this.#startDue()) }
+    const free = this.#running.size < this.#concurrency
+    this.#alarm.set((free ? this.#waiting.peek()?.dueMs : undefined) ?? Number.POSITIVE_INFINITY)
   }
 
   #startDue(): void {
-    this.#timer = null
     const nowMs = this.#clock.nowMs()
     for (let started = 0; started < startsPerTurn && this.#running.size < this.#concurrency; started++) {
       const job = this.#waiting.peek()

@@ -9,7 +9,7 @@ const mostSteps = 20
 const shortestStepMs = 1000
 
 export interface Ramp {
-  /** Of the weight, 0.1..1. */
+  /** Share of the weight, 0.1..1. */
   readonly share: number
   /** When the next step is due; null when the share is whole and stays so. */
   readonly nextMs: number | null

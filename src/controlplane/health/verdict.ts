@@ -3,6 +3,7 @@
  * operator at night and kept in the store, so it is short, of bounded length, without control characters, and
  * says the same thing for the same fault each time: no addresses, file names or OpenSSL line numbers.
  */
+import { toReason } from '../model/reason.ts'
 
 /**
  * Kinds of failure; they are labels of metrics, so the list is closed.
@@ -33,7 +34,7 @@ export const probeFailures = [
 ] as const
 export type ProbeFailure = (typeof probeFailures)[number]
 
-/** The outcome of one probe; `durationMs` is the time from its start to the verdict, fractions included. */
+/** What one probe says; `durationMs` is the time from its start to the verdict, fractions included. */
 export type ProbeVerdict =
   | {
       readonly ok: true
@@ -48,13 +49,13 @@ export type ProbeVerdict =
       readonly durationMs: number
     }
 
-/** Why a probe failed, before its duration is known. */
+/** Why a probe failed. */
 export interface Fault {
   readonly failure: ProbeFailure
   readonly reason: string
 }
 
-/** That a probe succeeded, before its duration is known. */
+/** That a probe succeeded. */
 export interface Passed {
   /** Null: the member says nothing of its weight. */
   readonly weightPercent: number | null
@@ -62,20 +63,15 @@ export interface Passed {
 
 export const passed: Passed = { weightPercent: null }
 
-export type Outcome = Passed | Fault
+/** What a probe comes to, before its duration is known. */
+export type ProbeResult = Passed | Fault
 
 /** How far a connection had come when it broke: the same ECONNRESET means something else in each phase. */
 export type ConnectionPhase = 'connecting' | 'handshaking' | 'exchanging'
 
-/** Parts of certificates and of responses may end up in a reason; this is as much as it will hold. */
-const longestReason = 160
-
 /** @returns a fault whose reason is safe to store and to print, whatever the peer put into it */
 export function fault(failure: ProbeFailure, reason: string): Fault {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-  const printable = reason.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim()
-  const short = printable.length > longestReason ? `${printable.slice(0, longestReason - 1)}…` : printable
-  return { failure, reason: short }
+  return { failure, reason: toReason(reason) }
 }
 
 const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])

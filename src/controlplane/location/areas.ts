@@ -14,7 +14,7 @@ import { newIpv4Starts, newIpv6Starts, overlay, type Ranges, type Starts } from 
 
 export interface AreaMap {
   readonly ranges: LocationRanges
-  /** Of each area, the choices in order of preference. */
+  /** The choices of each area, in order of preference. */
   readonly areas: readonly (readonly number[])[]
 }
 
@@ -88,7 +88,7 @@ class ChoiceDistances {
   readonly points: readonly (Point | null)[]
   readonly #farness: readonly number[]
   readonly #distances: Float64Array
-  /** Of the point before: points that follow each other are often near each other, and have about the same order. */
+  /** The order of the point before: points that follow each other are often near each other, and have about the same order. */
   readonly #order: number[]
 
   constructor(choices: readonly NearChoice[]) {
@@ -169,7 +169,7 @@ const inAreas = <S extends Starts>({ starts, values }: Ranges<S>) => ({
   areas: Uint16Array.from(values),
 })
 
-/** On the unit sphere. */
+/** A point on the unit sphere. */
 type Point = readonly [x: number, y: number, z: number]
 
 function pointOf({ latitude, longitude }: Location): Point {

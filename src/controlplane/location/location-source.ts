@@ -17,15 +17,12 @@ import type { AddressText } from '../model/pool.ts'
 import { type AreaRequest, type LoadedDatabase, LocationThread, type ServiceMap } from './location-thread.ts'
 import type { Place } from './place.ts'
 
-/** Files that one table is joined from. */
-export const maxLocationFiles = 16
-
 const builtInFile = '@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb'
 const defaultLookEveryMs = 60_000
 const defaultSettleMs = 500
 
 export interface LocationSourceOptions {
-  /** At most `maxLocationFiles`, the most trusted first; none: the one that is installed with the program. */
+  /** The most trusted first, a few, as `config.ts` sees to; none: the one that is installed with the program. */
   readonly paths: readonly string[]
   /** The table is another one: areas are to be asked for again. Not called for the first. */
   readonly onChange: () => void
@@ -43,7 +40,7 @@ export class LocationSource implements AsyncDisposable {
   readonly #options: LocationSourceOptions
   readonly #paths: readonly string[]
   readonly #thread = new LocationThread()
-  /** One for each directory: at most `maxLocationFiles`. */
+  /** One for each directory. */
   readonly #watchers: FSWatcher[] = []
   readonly #stopping = new AbortController()
   #databases: readonly LoadedDatabase[] = []
@@ -58,9 +55,6 @@ export class LocationSource implements AsyncDisposable {
   #ticking: NodeJS.Timeout | undefined
 
   constructor(options: LocationSourceOptions) {
-    if (options.paths.length > maxLocationFiles) {
-      throw new RangeError(`no more than ${maxLocationFiles} files of location data can be joined`)
-    }
     this.#options = options
     this.#paths = options.paths.length > 0 ? options.paths : builtInPaths()
   }

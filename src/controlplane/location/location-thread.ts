@@ -60,7 +60,7 @@ export class LocationThread implements AsyncDisposable {
   })
   /** By the request, least recently used first: at most `maxMaps`. */
   readonly #maps = new Map<string, Promise<ServiceMap>>()
-  /** Of the table that the thread has, or had before it died. */
+  /** What the table was read from that the thread has, or had before it died. */
   #loaded: { readonly paths: readonly string[]; readonly deaths: number } | undefined
   #reloading: Promise<void> | undefined
 

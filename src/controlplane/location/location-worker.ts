@@ -29,9 +29,8 @@ parentPort!.on('message', (message: ToLocation) => {
     switch (message.kind) {
       case 'load':
         return say({ kind: 'done', id, result: load(message.paths) })
-      case 'areas': {
+      case 'areas':
         return say({ kind: 'done', id, result: mapOf(message.request) })
-      }
       case 'place':
         return say({ kind: 'done', id, result: placeOf(table, message.address) })
     }

@@ -3,12 +3,13 @@
  * of thousands, so a list is columns, not objects.
  */
 import type { Location } from '../model/pool.ts'
-import { continentOf, continents } from './countries.ts'
+import { continents } from '../model/service.ts'
+import { continentOf } from './countries.ts'
 import type { Fields, Scalar, Wanted } from './mmdb-values.ts'
 
 /** Null is what is not known. */
 export interface Place {
-  /** AF, AN, AS, EU, NA, OC or SA. */
+  /** One of `continents`. */
   readonly continent: string | null
   /** ISO 3166-1 alpha-2. */
   readonly country: string | null

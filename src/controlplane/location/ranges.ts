@@ -11,7 +11,7 @@ export interface Ranges<S extends Starts> {
   readonly values: Uint32Array
 }
 
-/** Of IPv4, by the address; of IPv6, by its first 64 bits: no allocation is finer than that. */
+/** Ranges of IPv4 by the address, of IPv6 by its first 64 bits: no allocation is finer than that. */
 export interface RangesOfBoth {
   readonly ipv4: Ranges<Uint32Array>
   readonly ipv6: Ranges<BigUint64Array>

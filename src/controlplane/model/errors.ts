@@ -26,3 +26,8 @@ export class ControlError extends Error {
     this.problems = options.problems ?? []
   }
 }
+
+/** Whether the database, or whatever else was asked, can't be had now; waiting may help, which it does for no other error. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof ControlError && error.code === 'unavailable'
+}

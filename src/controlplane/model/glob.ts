@@ -44,3 +44,24 @@ export function matchesPattern(pattern: string, name: string): boolean {
   while (pattern[at] === '*') at++
   return at === pattern.length
 }
+
+/** Whether there is a name that two patterns both stand for; either may be a plain name. */
+export function patternsMeet(one: string, other: string): boolean {
+  // meets[j]: the rest of `one` from i on and the rest of `other` from j on. From the ends to the beginnings.
+  let below = new Array<boolean>(other.length + 1)
+  for (let i = one.length; i >= 0; i--) {
+    const meets = new Array<boolean>(other.length + 1)
+    for (let j = other.length; j >= 0; j--) {
+      if (i === one.length && j === other.length) meets[j] = true
+      else if (one[i] === '*') meets[j] = below[j]! || (j < other.length && meets[j + 1]!)
+      else if (other[j] === '*') meets[j] = meets[j + 1]! || (i < one.length && below[j]!)
+      else meets[j] = i < one.length && j < other.length && mayBeSame(one[i]!, other[j]!) && below[j + 1]!
+    }
+    below = meets
+  }
+  return below[0]!
+}
+
+function mayBeSame(one: string, other: string): boolean {
+  return one === other || one === '?' || other === '?'
+}

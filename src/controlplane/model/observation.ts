@@ -1,12 +1,11 @@
+import type { MemberKey } from './member-key.ts'
 import type { AddressText } from './pool.ts'
 
 export const healthStates = ['up', 'down', 'unknown'] as const
 export type HealthState = (typeof healthStates)[number]
 
 /** What the probes of one member have said, as it is kept in the store. */
-export interface MemberHealth {
-  readonly pool: string
-  readonly member: string
+export interface MemberHealth extends MemberKey {
   readonly state: HealthState
   readonly since: Date
   /** Such as `status 503`, `timeout after 3000 ms`, `connect ECONNREFUSED`. */
@@ -14,9 +13,7 @@ export interface MemberHealth {
 }
 
 /** What somebody reports of a member with a push monitor. */
-export interface MemberReport {
-  readonly pool: string
-  readonly member: string
+export interface MemberReport extends MemberKey {
   readonly state: 'up' | 'down'
   readonly reason: string
   /** Share of its weight that the member wants, 0 to 100; null when it does not say. */
@@ -70,9 +67,7 @@ export interface Resolution {
 }
 
 /** A transition of a member's measured state. */
-export interface HealthEvent {
-  readonly pool: string
-  readonly member: string
+export interface HealthEvent extends MemberKey {
   readonly from: HealthState
   readonly to: HealthState
   readonly reason: string

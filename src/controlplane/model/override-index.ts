@@ -4,13 +4,11 @@
  * that was set last. What has ended holds nothing, whether or not it has been deleted yet.
  */
 import { isPattern, literalCharacters, matchesPattern } from './glob.ts'
+import { formatMemberKey, type MemberKey } from './member-key.ts'
 import type { Override } from './override.ts'
 
-/** Names of a member, or patterns for such names. */
-export interface MemberPattern {
-  readonly pool: string
-  readonly member: string
-}
+/** A member, or members by patterns for their names. */
+export type MemberPattern = MemberKey
 
 /** Whether it stands for one member, by name. */
 export function isExact({ pool, member }: MemberPattern): boolean {
@@ -24,8 +22,7 @@ export function isStanding({ until }: Override, now: Date): boolean {
 
 /** Overrides in the order in which they are asked for. Never changes. */
 export class OverrideIndex {
-  /** By pool, then by member. */
-  readonly #exact = new Map<string, Map<string, Override>>()
+  readonly #exact = new Map<string, Override>()
   readonly #patterns: readonly Override[]
   /** Patterns by the pools that they match. Bounded by the pools that there are: nobody asks for others. */
   readonly #byPool = new Map<string, readonly Override[]>()
@@ -33,14 +30,14 @@ export class OverrideIndex {
   constructor(overrides: Iterable<Override>) {
     const patterns: Override[] = []
     for (const override of overrides) {
-      if (isExact(override)) this.#add(override)
+      if (isExact(override)) this.#exact.set(formatMemberKey(override), override)
       else patterns.push(override)
     }
     this.#patterns = patterns.sort(byPrecedence)
   }
 
   exact(pool: string, member: string): Override | null {
-    return this.#exact.get(pool)?.get(member) ?? null
+    return this.#exact.get(formatMemberKey({ pool, member })) ?? null
   }
 
   /** Overrides by patterns of which the pool's matches, those that go before others first. */
@@ -50,12 +47,6 @@ export class OverrideIndex {
     const found = this.#patterns.filter((override) => matchesPattern(override.pool, pool))
     this.#byPool.set(pool, found)
     return found
-  }
-
-  #add(override: Override): void {
-    const members = this.#exact.get(override.pool)
-    if (members === undefined) this.#exact.set(override.pool, new Map([[override.member, override]]))
-    else members.set(override.member, override)
   }
 }
 
@@ -78,7 +69,7 @@ function byPrecedence(a: Override, b: Override): number {
   const age = b.since.getTime() - a.since.getTime()
   if (age !== 0) return age
   // Set at the same time: any order will do, if it is the same on every node.
-  return `${a.pool}/${a.member}` < `${b.pool}/${b.member}` ? -1 : 1
+  return formatMemberKey(a) < formatMemberKey(b) ? -1 : 1
 }
 
 function literalsOf({ pool, member }: MemberPattern): number {

@@ -26,10 +26,12 @@ export interface GeoRules {
   readonly subdivision: readonly (readonly [code: string, choices: readonly number[]])[]
   /** ISO 3166-1 alpha-2, such as `CH`. */
   readonly country: readonly (readonly [code: string, choices: readonly number[]])[]
-  /** AF, AN, AS, EU, NA, OC or SA. */
+  /** One of `continents`. */
   readonly continent: readonly (readonly [code: string, choices: readonly number[]])[]
   readonly default: readonly number[]
 }
+
+export const continents = ['AF', 'AN', 'AS', 'EU', 'NA', 'OC', 'SA'] as const
 
 export const serviceSteers = ['failover', 'weighted', 'hash', 'geo', 'nearest', 'latency'] as const
 export type ServiceSteer = (typeof serviceSteers)[number]

@@ -12,23 +12,9 @@
  * Bounds: one entry and one timer a host; the queue holds a host once; `concurrency` lookups, two queries each.
  */
 import type { Resolution } from '../model/observation.ts'
+import { type Clock, wallClock } from '../timing/clock.ts'
 import { advance, type HostState, initialState } from './host-state.ts'
 import type { Lookup } from './lookup.ts'
-
-/** UNIX time and timers; tests bring their own. */
-export interface ResolverClock {
-  nowMs(): number
-  /** Calls back once, `delayMs` later. The returned function calls it off. */
-  after(delayMs: number, run: () => void): () => void
-}
-
-const systemClock: ResolverClock = {
-  nowMs: Date.now,
-  after: (delayMs, run) => {
-    const timer = setTimeout(run, delayMs)
-    return () => clearTimeout(timer)
-  },
-}
 
 /** What one round changed; at the least the time until which the addresses are good. */
 export interface ResolutionChange {
@@ -42,7 +28,8 @@ export interface HostResolverOptions {
   readonly onChanges: (changes: readonly ResolutionChange[]) => void
   /** Most lookups at a time; 32 when left out. */
   readonly concurrency?: number
-  readonly clock?: ResolverClock
+  /** Tells the time of day. */
+  readonly clock?: Clock
   /** Uniform in [0, 1). */
   readonly random?: () => number
 }
@@ -50,7 +37,7 @@ export interface HostResolverOptions {
 const jitterShare = 0.1
 const longestJitterMs = 1_000
 
-interface Entry {
+interface KnownHost {
   state: HostState
   failures: number
   cancelTimer: (() => void) | null
@@ -59,10 +46,10 @@ interface Entry {
 
 export class HostResolver implements AsyncDisposable {
   readonly #options: HostResolverOptions
-  readonly #clock: ResolverClock
+  readonly #clock: Clock
   readonly #random: () => number
   readonly #concurrency: number
-  readonly #entries = new Map<string, Entry>()
+  readonly #hosts = new Map<string, KnownHost>()
   readonly #due = new Set<string>()
   readonly #running = new Set<Promise<void>>()
   #restored = new Map<string, Resolution>()
@@ -75,7 +62,7 @@ export class HostResolver implements AsyncDisposable {
 
   constructor(options: HostResolverOptions) {
     this.#options = options
-    this.#clock = options.clock ?? systemClock
+    this.#clock = options.clock ?? wallClock()
     this.#random = options.random ?? Math.random
     this.#concurrency = options.concurrency ?? 32
   }
@@ -102,15 +89,15 @@ export class HostResolver implements AsyncDisposable {
   setHosts(hosts: Iterable<string>): void {
     if (this.#stopped) return
     const wanted = new Set(hosts)
-    for (const [host, entry] of this.#entries) if (!wanted.has(host)) this.#forget(host, entry)
+    for (const [host, known] of this.#hosts) if (!wanted.has(host)) this.#forget(host, known)
     for (const host of wanted) {
-      if (this.#entries.has(host)) continue
+      if (this.#hosts.has(host)) continue
       const state = initialState(host, this.#now(), this.#restored.get(host))
-      this.#entries.set(host, { state, failures: 0, cancelTimer: null, inFlight: null })
+      this.#hosts.set(host, { state, failures: 0, cancelTimer: null, inFlight: null })
       this.#due.add(host)
     }
     if (this.#awaited === null) {
-      const bare = [...this.#entries].filter(([, { state }]) => state.resolution.state === 'pending')
+      const bare = [...this.#hosts].filter(([, { state }]) => state.resolution.state === 'pending')
       this.#awaited = new Set(bare.map(([host]) => host))
       this.#restored.clear()
     }
@@ -120,25 +107,25 @@ export class HostResolver implements AsyncDisposable {
 
   /** What is known of a host; `pending` for one that nobody asked for. */
   resolution(host: string): Resolution {
-    return this.#entries.get(host)?.state.resolution ?? initialState(host, this.#now()).resolution
+    return this.#hosts.get(host)?.state.resolution ?? initialState(host, this.#now()).resolution
   }
 
   /** Every host that has addresses, to be restored from after a restart. */
   lastGood(): Resolution[] {
-    const all = Array.from(this.#entries.values(), ({ state }) => state.resolution)
+    const all = Array.from(this.#hosts.values(), ({ state }) => state.resolution)
     return all.filter(({ addresses }) => addresses.length > 0)
   }
 
   /** Rounds of a host that had something wrong, since it came. */
   failures(host: string): number {
-    return this.#entries.get(host)?.failures ?? 0
+    return this.#hosts.get(host)?.failures ?? 0
   }
 
   /** Ends the lookups in flight and starts no more; what is known stays. Idempotent. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#due.clear()
-    for (const entry of this.#entries.values()) halt(entry)
+    for (const known of this.#hosts.values()) halt(known)
     if (this.#delivery !== null) clearImmediate(this.#delivery)
     await Promise.all(this.#running)
     this.#firstRound.resolve()
@@ -152,18 +139,18 @@ export class HostResolver implements AsyncDisposable {
     return new Date(this.#clock.nowMs())
   }
 
-  #forget(host: string, entry: Entry): void {
-    this.#entries.delete(host)
+  #forget(host: string, known: KnownHost): void {
+    this.#hosts.delete(host)
     this.#due.delete(host)
     this.#awaited?.delete(host)
-    halt(entry)
+    halt(known)
   }
 
   #startDue(): void {
     for (const host of this.#due) {
       if (this.#running.size >= this.#concurrency) return
       this.#due.delete(host)
-      const round = this.#round(host, this.#entries.get(host)!).finally(() => {
+      const round = this.#round(host, this.#hosts.get(host)!).finally(() => {
         this.#running.delete(round)
         this.#startDue()
       })
@@ -171,19 +158,19 @@ export class HostResolver implements AsyncDisposable {
     }
   }
 
-  async #round(host: string, entry: Entry): Promise<void> {
+  async #round(host: string, known: KnownHost): Promise<void> {
     const inFlight = new AbortController()
-    entry.inFlight = inFlight
+    known.inFlight = inFlight
     const answer = await this.#options.lookup(host, inFlight.signal)
-    entry.inFlight = null
+    known.inFlight = null
     if (inFlight.signal.aborted) return
-    const before = entry.state.resolution
-    const { state, waitMs } = advance(entry.state, answer, this.#now())
-    entry.state = state
-    if (state.resolution.error !== null) entry.failures++
+    const before = known.state.resolution
+    const { state, waitMs } = advance(known.state, answer, this.#now())
+    known.state = state
+    if (state.resolution.error !== null) known.failures++
     const jitterMs = this.#random() * Math.min(longestJitterMs, waitMs * jitterShare)
-    entry.cancelTimer = this.#clock.after(waitMs + jitterMs, () => {
-      entry.cancelTimer = null
+    known.cancelTimer = this.#clock.after(waitMs + jitterMs, () => {
+      known.cancelTimer = null
       this.#due.add(host)
       this.#startDue()
     })
@@ -205,7 +192,7 @@ export class HostResolver implements AsyncDisposable {
   }
 }
 
-function halt(entry: Entry): void {
-  entry.cancelTimer?.()
-  entry.inFlight?.abort()
+function halt(known: KnownHost): void {
+  known.cancelTimer?.()
+  known.inFlight?.abort()
 }

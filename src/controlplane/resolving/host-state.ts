@@ -2,6 +2,7 @@
  * What is known of one host: the machine that turns the answers of lookups into a `Resolution`. Pure; time comes in, and the
  * time until the next lookup goes out.
  *
+ * ## One family
  * A and AAAA are asked for together, and each family keeps its own last good answer:
  *
  *   answer   addresses before   then
@@ -13,6 +14,7 @@
  * The grace is for NXDOMAIN and NODATA that are a provider's mistake in passing. It is short, because a name that is
  * really gone may have left its addresses to somebody else.
  *
+ * ## The host
  * The state of the host follows from both families:
  *
  *   addresses   and                                                    state
@@ -23,6 +25,7 @@
  *
  * `pending` is the state before the first round. There is no way back to it.
  *
+ * ## The next round
  * The next round comes when the shortest TTL found ends, bounded to 5 s..1 h. A round in which a family failed, or
  * was absent where it had addresses, or that left the host without any, is repeated sooner: after 2 s, then twice as long
  * each time, up to 60 s. A last good answer never grows too old while lookups fail: the operator asked for the host, and an

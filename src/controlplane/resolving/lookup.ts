@@ -10,7 +10,7 @@ import { Resolver } from 'node:dns/promises'
 import { canonicalAddress } from '../../dataplane/wire/address.ts'
 import type { FamilyAnswer, HostAnswer } from './host-state.ts'
 
-/** Of one attempt at one server. */
+/** Bounds one attempt at one server. */
 const tryTimeoutMs = 2_000
 const tries = 2
 /** Bounds a lookup whatever the number of servers: c-ares tries each of them, and waits longer each time. */

@@ -3,21 +3,18 @@
  * when members go, so each holder remembers what the slot had counted before it.
  */
 import { type AnswerReader, answerSlots } from '../../dataplane/counters.ts'
+import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import { Slots } from './slots.ts'
 
-export interface AnswerCount {
+export interface AnswerCount extends MemberKey {
   readonly service: string
-  readonly pool: string
-  readonly member: string
   readonly count: number
 }
 
 /** Taken by members that find every slot taken; not reported. */
 const overflowSlot = 0
 
-interface Holder {
-  readonly pool: string
-  readonly member: string
+interface Holder extends MemberKey {
   readonly slot: number
   /** Count of the slot when this holder took it. */
   readonly base: number
@@ -38,7 +35,7 @@ export class AnswerCounters {
   slotOf(service: string, pool: string, member: string): number {
     const holders = this.#holders.get(service) ?? new Map<string, Holder>()
     this.#holders.set(service, holders)
-    const key = `${pool}/${member}`
+    const key = formatMemberKey({ pool, member })
     const held = holders.get(key)
     if (held !== undefined) return held.slot
     const slot = this.#slots.take(`${service} ${key}`)

@@ -5,15 +5,12 @@
  *
  * What was told before a restart is told no more, unless it was in the minute before and the snapshot does not know of it.
  */
-import type { MemberPattern } from '../model/override-index.ts'
+import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
+import { Alarm } from '../timing/alarm.ts'
+import { wallClock } from '../timing/clock.ts'
 import type { HandedOutState } from './handed-out.ts'
 
-/** setTimeout takes at most this; a later time is looked at again then. */
-const longestMs = 2 ** 31 - 1
-
-export interface DrainedMember {
-  readonly pool: string
-  readonly member: string
+export interface DrainedMember extends MemberKey {
   /** When the last TTL had run out; the time at which it was drained for one that was safe already. */
   readonly at: Date
 }
@@ -25,7 +22,7 @@ export interface DrainWatchOptions {
   readonly now: () => Date
 }
 
-interface Drain extends MemberPattern {
+interface Drain extends MemberKey {
   told: boolean
 }
 
@@ -33,18 +30,19 @@ export class DrainWatch implements Disposable {
   readonly #options: DrainWatchOptions
   /** Bounded by the members that are drained. */
   #drains: ReadonlyMap<string, Drain> | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #alarm: Alarm
 
   constructor(options: DrainWatchOptions) {
     this.#options = options
+    this.#alarm = new Alarm(wallClock(options.now), () => this.look())
   }
 
   /** Says which members are drained now, by name. What is drained at the first call was so before the start. */
-  watch(drained: Iterable<MemberPattern>): void {
+  watch(drained: Iterable<MemberKey>): void {
     const before = this.#drains
     const drains = new Map<string, Drain>()
     for (const { pool, member } of drained) {
-      const key = `${pool}/${member}`
+      const key = formatMemberKey({ pool, member })
       const told = before === undefined ? this.#wasSafe(pool, member) : false
       drains.set(key, before?.get(key) ?? { pool, member, told })
     }
@@ -54,7 +52,6 @@ export class DrainWatch implements Disposable {
 
   /** Says that answers may have changed. */
   look(): void {
-    clearTimeout(this.#timer)
     const now = this.#options.now()
     const safe: DrainedMember[] = []
     let next = Number.POSITIVE_INFINITY
@@ -68,14 +65,12 @@ export class DrainWatch implements Disposable {
         safe.push({ pool: drain.pool, member: drain.member, at: safeAt ?? now })
       }
     }
-    if (next < Number.POSITIVE_INFINITY) {
-      this.#timer = setTimeout(() => this.look(), Math.min(next - now.getTime(), longestMs))
-    }
+    this.#alarm.set(next)
     if (safe.length > 0) this.#options.onDrained(safe)
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer)
+    this.#alarm[Symbol.dispose]()
     this.#drains = undefined
   }
 

@@ -10,10 +10,10 @@
  * Bounded by the members of the configuration (`retain` forgets others), and for each service by the members of its plan.
  */
 
+import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
+
 /** A member in the plan of a service, with the largest TTL that it can be answered with. */
-export interface AnsweredMember {
-  readonly pool: string
-  readonly member: string
+export interface AnsweredMember extends MemberKey {
   readonly ttlSeconds: number
 }
 
@@ -25,18 +25,14 @@ export interface HandedOutState {
 }
 
 /** What is to be remembered of a member beyond a restart. */
-export interface HandedOutEntry {
-  readonly pool: string
-  readonly member: string
+export interface HandedOutEntry extends MemberKey {
   /** The largest TTL that it is answered with; null when it is not. */
   readonly ttlSeconds: number | null
   /** Of what it was answered with before; null when that has run out. */
   readonly safeAt: Date | null
 }
 
-interface Known {
-  readonly pool: string
-  readonly member: string
+interface Known extends MemberKey {
   /** Plans, served or handed over, that hold it. */
   plans: number
   /** UNIX time; 0 when it has not left any plan. */
@@ -51,8 +47,7 @@ export type Offer = Map<string, Plan>
 
 export class HandedOut {
   readonly #now: () => Date
-  /** By pool, then by member. */
-  readonly #known = new Map<string, Map<string, Known>>()
+  readonly #known = new Map<string, Known>()
   /** What every worker has acknowledged, by service. */
   readonly #served = new Map<string, Plan>()
   /** Handed over and not acknowledged yet. Bound: the offer that is under way, and the next. */
@@ -96,7 +91,7 @@ export class HandedOut {
   }
 
   state(pool: string, member: string): HandedOutState {
-    const known = this.#known.get(pool)?.get(member)
+    const known = this.#known.get(formatMemberKey({ pool, member }))
     if (known === undefined) return { answered: false, safeAt: null }
     if (known.plans > 0) return { answered: true, safeAt: null }
     return { answered: false, safeAt: known.safeAtMs === 0 ? null : new Date(known.safeAtMs) }
@@ -105,12 +100,10 @@ export class HandedOut {
   /** Forgets who is safe, and members that are not there any more. */
   retain(pools: ReadonlyMap<string, { readonly members: readonly { readonly name: string }[] }>): void {
     const nowMs = this.#now().getTime()
-    for (const [pool, members] of this.#known) {
-      const names = new Set(pools.get(pool)?.members.map(({ name }) => name))
-      for (const [member, { plans, safeAtMs }] of members) {
-        if (plans === 0 && (safeAtMs <= nowMs || !names.has(member))) members.delete(member)
-      }
-      if (members.size === 0) this.#known.delete(pool)
+    for (const [key, { pool, member, plans, safeAtMs }] of this.#known) {
+      if (plans > 0) continue
+      const isThere = () => pools.get(pool)?.members.some(({ name }) => name === member)
+      if (safeAtMs <= nowMs || !isThere()) this.#known.delete(key)
     }
   }
 
@@ -122,8 +115,7 @@ export class HandedOut {
     for (const plan of plans) {
       for (const [known, ttl] of plan) ttls.set(known, Math.max(ttl, ttls.get(known) ?? 0))
     }
-    const all = [...this.#known.values()].flatMap((members) => [...members.values()])
-    return all.flatMap((known) => {
+    return [...this.#known.values()].flatMap((known) => {
       const ttlSeconds = ttls.get(known) ?? null
       const safeAt = known.safeAtMs > nowMs ? new Date(known.safeAtMs) : null
       return ttlSeconds === null && safeAt === null
@@ -133,9 +125,7 @@ export class HandedOut {
   }
 
   /** Takes over what is known of the time before the start. */
-  restore(
-    entries: Iterable<{ readonly pool: string; readonly member: string; readonly safeAt: Date }>,
-  ): void {
+  restore(entries: Iterable<MemberKey & { readonly safeAt: Date }>): void {
     for (const { pool, member, safeAt } of entries) {
       const known = this.#find(pool, member)
       known.safeAtMs = Math.max(known.safeAtMs, safeAt.getTime())
@@ -143,10 +133,9 @@ export class HandedOut {
   }
 
   #find(pool: string, member: string): Known {
-    const members = this.#known.get(pool) ?? new Map<string, Known>()
-    this.#known.set(pool, members)
-    const known = members.get(member) ?? { pool, member, plans: 0, safeAtMs: 0 }
-    members.set(member, known)
+    const key = formatMemberKey({ pool, member })
+    const known = this.#known.get(key) ?? { pool, member, plans: 0, safeAtMs: 0 }
+    this.#known.set(key, known)
     return known
   }
 }

@@ -11,7 +11,7 @@
 import { compilePlan } from '../../dataplane/image/plan-compiler.ts'
 import { leavesOf, type PlanNode } from '../../dataplane/image/plan-tree.ts'
 import { Catalog } from '../catalog/catalog.ts'
-import type { Vitals } from '../health/checker.ts'
+import type { Vitals } from '../health/checked-member.ts'
 import { rampShare } from '../health/slow-start.ts'
 import type { HealthState, Resolution } from '../model/observation.ts'
 import type { Member, Pool } from '../model/pool.ts'

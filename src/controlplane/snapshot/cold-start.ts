@@ -1,8 +1,9 @@
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
-import { Catalog, memberKey } from '../catalog/catalog.ts'
+import { Catalog } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
 import type { StoredZone } from '../compile/image-files.ts'
 import { type KnownImages, sameSlots, servicesOf } from '../follow/zone-step.ts'
+import { formatMemberKey } from '../model/member-key.ts'
 import type { CatalogStep } from '../serve/publisher.ts'
 import type { SnapshotBase } from './snapshot.ts'
 
@@ -44,9 +45,7 @@ export async function coldStart(
     pools: new Map(base.pools.map((pool) => [pool.name, pool])),
     services: new Map(placed.flat().map((service) => [service.name, service])),
     zones: new Map(stored.map(({ zone }) => [zone.apex, zone])),
-    overrides: new Map(
-      base.overrides.map((override) => [memberKey(override.pool, override.member), override]),
-    ),
+    overrides: new Map(base.overrides.map((override) => [formatMemberKey(override), override])),
   })
   const moved = stored.flatMap((held) => {
     const services = servicesOf(catalog, held.zone.apex, planSlot)

@@ -29,6 +29,7 @@ import { type AnswerNode, mapTree, type PlanNode } from '../../dataplane/image/p
 import { stableKey } from '../../dataplane/image/stable-key.ts'
 import { parseAddress } from '../../dataplane/wire/address.ts'
 import { parseName } from '../../dataplane/wire/name.ts'
+import { formatMemberKey } from '../model/member-key.ts'
 import type { Resolution } from '../model/observation.ts'
 import type { AddressMember, AddressText, Member, Pool, PoolSelect } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
@@ -135,10 +136,6 @@ function cnameNode(
   }
 }
 
-function memberKey(pool: Pool, member: Member): string {
-  return `${pool.name}/${member.name}`
-}
-
 /** What the plans of many services say of the same members; their objects never change. */
 const addressesOf = new WeakMap<Member, Uint8Array>()
 const keysOf = new WeakMap<Member, { readonly pool: string; readonly key: number }>()
@@ -152,7 +149,7 @@ function addressOf(member: AddressMember): Uint8Array {
 function keyOf(pool: Pool, member: Member): number {
   const known = keysOf.get(member)
   if (known?.pool === pool.name) return known.key
-  const key = stableKey(memberKey(pool, member))
+  const key = stableKey(formatMemberKey({ pool: pool.name, member: member.name }))
   keysOf.set(member, { pool: pool.name, key })
   return key
 }
@@ -200,7 +197,7 @@ function expand(
   const targets = new Map<AddressText, Target>()
   const add = (judgement: MemberJudgement, addresses: readonly AddressText[]) => {
     const { member } = judgement
-    const name = memberKey(pool, member)
+    const name = formatMemberKey({ pool: pool.name, member: member.name })
     for (const address of addresses) {
       const before = targets.get(address)
       const share = 1 / addresses.length

@@ -13,9 +13,6 @@ export interface EmbeddedWorkerData {
   readonly socketPath: string
 }
 
-/** Sent once the socket is served, and once the database is closed. */
-export type EmbeddedWorkerMessage = 'running' | 'stopped'
-
 /** Connections at a time: the pool's one, one that is about to close, and a person with psql. */
 const maxConnections = 8
 
@@ -29,10 +26,10 @@ async function serve({ directory, socketPath }: EmbeddedWorkerData): Promise<voi
   parentPort?.once('message', async () => {
     await server.stop()
     await database.close() // Writes a checkpoint.
-    post('stopped')
     process.exit(0)
   })
-  post('running')
+  // The only message there is.
+  parentPort?.postMessage('running')
 }
 
 /**
@@ -64,10 +61,6 @@ function dieWithTheDatabase(database: PGlite): void {
       throw error
     }
   }
-}
-
-function post(message: EmbeddedWorkerMessage): void {
-  parentPort?.postMessage(message)
 }
 
 await serve(workerData as EmbeddedWorkerData)

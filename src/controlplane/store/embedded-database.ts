@@ -21,7 +21,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { ControlError } from '../model/errors.ts'
 import { lockDataDirectory } from './data-directory-lock.ts'
-import type { EmbeddedWorkerData, EmbeddedWorkerMessage } from './embedded-database-worker.ts'
+import type { EmbeddedWorkerData } from './embedded-database-worker.ts'
 
 const restartPauseMs = 1_000
 
@@ -124,8 +124,8 @@ export class EmbeddedDatabase {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#reject = reject
-    worker.on('message', (message: EmbeddedWorkerMessage) => {
-      if (message !== 'running' || this.#worker !== worker || this.#state !== 'starting') return
+    worker.on('message', () => {
+      if (this.#worker !== worker || this.#state !== 'starting') return
       this.#state = 'running'
       resolve()
     })

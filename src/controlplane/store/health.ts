@@ -1,5 +1,6 @@
 import { asc, sql } from 'drizzle-orm'
 import { memberHealth } from '../../../schema/health.ts'
+import { formatMemberKey } from '../model/member-key.ts'
 import type { MemberHealth } from '../model/observation.ts'
 import type { Tx } from './transaction.ts'
 
@@ -13,7 +14,7 @@ export async function loadHealth(tx: Tx): Promise<MemberHealth[]> {
 export async function saveHealth(tx: Tx, health: readonly MemberHealth[]): Promise<void> {
   if (health.length === 0) return
   // The last word on a member counts: a statement can't touch a row twice.
-  const latest = new Map(health.map((one) => [`${one.pool}/${one.member}`, one]))
+  const latest = new Map(health.map((one) => [formatMemberKey(one), one]))
   // Locking the members, in one order for everybody, keeps them from going away before the rows that refer to them
   // are in, and two nodes from waiting for each other.
   await tx.execute(sql`

@@ -4,6 +4,7 @@ import { memberHealth, overrides } from '../../../schema/health.ts'
 import { members, pools } from '../../../schema/pools.ts'
 import { canonicalAddress } from '../../dataplane/wire/address.ts'
 import { ControlError } from '../model/errors.ts'
+import { formatMemberKey } from '../model/member-key.ts'
 import type { Member } from '../model/pool.ts'
 import { addressInCnamePool } from '../rules/alias-rules.ts'
 import { checkCondition, checkExists, type Put, type Stored, type WriteCondition } from './stored.ts'
@@ -47,7 +48,7 @@ export async function putMember(
   await saveRows(tx, pool, [{ ...member, revision }])
   if (current !== null && probesElsewhere(current.value, member)) await forgetHealth(tx, pool, [member.name])
   await touchPool(write, pool)
-  write.audit('member.put', `${pool}/${member.name}`, current?.value, member)
+  write.audit('member.put', formatMemberKey({ pool, member: member.name }), current?.value, member)
   return { created: current === null, changed: true, revision }
 }
 
@@ -61,7 +62,7 @@ export async function deleteMember(
   checkExists(condition, current, `member ${name} of pool ${pool}`)
   await removeMembers(write, pool, [current.value])
   await touchPool(write, pool)
-  write.audit('member.delete', `${pool}/${name}`, current.value, null)
+  write.audit('member.delete', formatMemberKey({ pool, member: name }), current.value, null)
 }
 
 /** Writes the members that differ from what is stored, and the order of all. None is removed. */
@@ -90,7 +91,7 @@ export async function removeMembers(write: Write, pool: string, gone: readonly M
     .delete(overrides)
     .where(and(eq(overrides.pool, pool), inArray(overrides.member, names)))
     .returning({ member: overrides.member })
-  for (const { member } of freed) write.change('override', `${pool}/${member}`)
+  for (const { member } of freed) write.change('override', formatMemberKey({ pool, member }))
   await write.tx.delete(members).where(and(eq(members.pool, pool), inArray(members.name, names)))
 }
 

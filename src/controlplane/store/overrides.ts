@@ -2,6 +2,7 @@ import { and, asc, eq, gt, isNull, lte, or } from 'drizzle-orm'
 import { isPatternRow, overrides } from '../../../schema/health.ts'
 import { ControlError } from '../model/errors.ts'
 import { isPattern } from '../model/glob.ts'
+import { formatMemberKey } from '../model/member-key.ts'
 import type { Override } from '../model/override.ts'
 import { getMember } from './members.ts'
 import { decodeCursor, type Page, type PageRequest, pageOf } from './stored.ts'
@@ -66,17 +67,18 @@ export async function putOverride(write: Write, override: Override): Promise<voi
     .insert(overrides)
     .values(override)
     .onConflictDoUpdate({ target: [overrides.pool, overrides.member], set: override })
-  write.change('override', `${pool}/${member}`)
-  write.audit('override.put', `${pool}/${member}`, before, override)
+  write.change('override', formatMemberKey(override))
+  write.audit('override.put', formatMemberKey(override), before, override)
 }
 
 /** Deletes one, and returns what it was. Throws `not-found` when there is none of exactly these names or patterns. */
 export async function deleteOverride(write: Write, pool: string, member: string): Promise<Override> {
   const [row] = await write.tx.delete(overrides).where(isOf(pool, member)).returning()
-  if (row === undefined) throw new ControlError('not-found', `there is no override of ${pool}/${member}`)
-  write.change('override', `${pool}/${member}`)
+  const key = formatMemberKey({ pool, member })
+  if (row === undefined) throw new ControlError('not-found', `there is no override of ${key}`)
+  write.change('override', key)
   const override = toOverride(row)
-  write.audit('override.delete', `${pool}/${member}`, override, null)
+  write.audit('override.delete', key, override, null)
   return override
 }
 
@@ -85,7 +87,7 @@ export async function expireOverrides(write: Write, now: Date): Promise<Override
   const rows = await write.tx.delete(overrides).where(lte(overrides.until, now)).returning()
   const ended = rows.map(toOverride)
   for (const override of ended) {
-    const key = `${override.pool}/${override.member}`
+    const key = formatMemberKey(override)
     write.change('override', key)
     write.audit('override.expire', key, override, null)
   }

@@ -4,7 +4,7 @@
  * unchanged.
  */
 import pg from 'pg'
-import { ControlError } from '../model/errors.ts'
+import { ControlError, isUnavailable } from '../model/errors.ts'
 
 /** Codes of Node's network errors that mean "no connection now". */
 const networkCodes = new Set([
@@ -47,8 +47,8 @@ export function breaksConnection(error: unknown): boolean {
 /** True when the error says that the database as a whole can't be used, not only this attempt. */
 export function meansDown(error: unknown): boolean {
   const cause = rootOf(error)
-  if (cause instanceof ControlError) return cause.code === 'unavailable'
-  if (cause instanceof pg.DatabaseError) return isUnavailable(cause) && !busyStates.has(cause.code ?? '')
+  if (cause instanceof ControlError) return isUnavailable(cause)
+  if (cause instanceof pg.DatabaseError) return saysUnavailable(cause) && !busyStates.has(cause.code ?? '')
   return isConnectionFailure(cause)
 }
 
@@ -88,13 +88,13 @@ function isConnectionFailure(error: unknown): boolean {
   return (code !== undefined && networkCodes.has(code)) || connectionMessages.test(error.message)
 }
 
-function isUnavailable(error: pg.DatabaseError): boolean {
+function saysUnavailable(error: pg.DatabaseError): boolean {
   return unavailableStates.test(error.code ?? '')
 }
 
 function fromServer(error: pg.DatabaseError): unknown {
   const { code = '' } = error
-  if (isUnavailable(error)) {
+  if (saysUnavailable(error)) {
     return new ControlError('unavailable', `the database is not available: ${error.message}`, {
       cause: error,
     })

@@ -23,7 +23,7 @@ export interface StopMessage {
 }
 
 export interface CalledThreadOptions {
-  /** Of the worker's file beside the module `beside`, without its extension: that is the module's, `.ts` or `.js`. */
+  /** Path of the worker's file from the module `beside`, without its extension: that is the module's, `.ts` or `.js`. */
   readonly file: string
   /** URL of a module. */
   readonly beside: string

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { Catalog, memberKey } from '../../../src/controlplane/catalog/catalog.ts'
+import { Catalog } from '../../../src/controlplane/catalog/catalog.ts'
+import { formatMemberKey } from '../../../src/controlplane/model/member-key.ts'
 import type { Override, OverrideState } from '../../../src/controlplane/model/override.ts'
 import { buildPool, buildService, choicesOf } from '../steering/world.ts'
 import { member, pool } from '../store/suite/samples.ts'
@@ -54,7 +55,7 @@ function catalogOf(revision: number, ...overrides: Override[]): Catalog {
     pools: new Map([...pools, pool('empty', [])].map((one) => [one.name, one])),
     services: new Map(),
     zones: new Map(),
-    overrides: new Map(overrides.map((one) => [memberKey(one.pool, one.member), one])),
+    overrides: new Map(overrides.map((one) => [formatMemberKey(one), one])),
   })
 }
 

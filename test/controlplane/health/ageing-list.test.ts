@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { AgeingLink, AgeingList } from '../../../src/controlplane/health/ageing-list.ts'
 
-t.test('agrees with an array', (t) => {
+t.test('an ageing list agrees with a sorted array', (t) => {
   const operation = fc.tuple(
     fc.constantFrom('append', 'append', 'remove', 'take'),
     fc.nat({ max: 9 }),

@@ -33,7 +33,7 @@ t.test('changes show when they are published, and together', (t) => {
   t.end()
 })
 
-t.test('members and pools end', (t) => {
+t.test('a member that is removed is gone, and a pool with its last one', (t) => {
   const table = new AvailabilityTable()
   table.set(health('a', '1', 'up'))
   table.set(health('a', '2', 'up'))

@@ -7,9 +7,10 @@ import { startChecker } from '../../../src/controlplane/health/checker.ts'
 import { SelfIsolationGuard } from '../../../src/controlplane/health/guard.ts'
 import type { Measurement } from '../../../src/controlplane/health/monitor.ts'
 import { probe } from '../../../src/controlplane/health/probes/probe.ts'
-import { HandClock, refused, success } from './fixture.ts'
+import { HandClock } from '../timing/hand-clock.ts'
+import { refused, success } from './fixture.ts'
 
-t.test('names of canaries', async (t) => {
+t.test('the name of a canary is its address and port', async (t) => {
   t.equal(canaryName({ host: '192.0.2.1', port: 53 }), '192.0.2.1:53')
   t.equal(canaryName({ host: '2001:db8::1', port: 53 }), '[2001:db8::1]:53')
 })

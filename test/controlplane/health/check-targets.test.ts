@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Catalog } from '../../../src/controlplane/catalog/catalog.ts'
 import { checkTargets } from '../../../src/controlplane/health/check-targets.ts'
-import type { CheckTarget } from '../../../src/controlplane/health/checker.ts'
+import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
 import type { HttpMonitor, Monitor } from '../../../src/controlplane/model/monitor.ts'
 import type { Resolution } from '../../../src/controlplane/model/observation.ts'
 import type { Member, Pool } from '../../../src/controlplane/model/pool.ts'
@@ -64,11 +64,11 @@ t.test('where members are probed', async (t) => {
       pool: 'web',
       member: 'address',
       quorum: 'own',
-      plan: { kind: 'probe', address: '192.0.2.1', port: 80 },
+      method: { kind: 'probe', address: '192.0.2.1', port: 80 },
     },
-    { member: 'elsewhere', plan: { address: '192.0.2.3', port: 81 } },
-    { member: 'host', plan: { address: '192.0.2.8', endpoint: 'lb.example.', pending: false } },
-    { member: 'hosted-elsewhere', plan: { address: '192.0.2.4', endpoint: '192.0.2.4' } },
+    { member: 'elsewhere', method: { address: '192.0.2.3', port: 81 } },
+    { member: 'host', method: { address: '192.0.2.8', endpoint: 'lb.example.', pending: false } },
+    { member: 'hosted-elsewhere', method: { address: '192.0.2.4', endpoint: '192.0.2.4' } },
   ])
   t.same(checkTargets(catalogOf([host], { monitor: null }), resolved), [])
 })
@@ -79,19 +79,19 @@ t.test('a host without addresses is not probed, wherever that would be', async (
       resolution(state),
     )
     const pending = state === 'pending'
-    t.match(targets, [{ plan: { address: null, pending } }, { plan: { address: null, pending } }])
+    t.match(targets, [{ method: { address: null, pending } }, { method: { address: null, pending } }])
   }
   const cname = catalogOf([host, { ...host, probeAddress: '192.0.2.4' }], { hosts: 'cname' })
   t.match(
     checkTargets(cname, () => resolution('failed')),
-    [{ plan: { address: null } }, { plan: { address: '192.0.2.4' } }],
+    [{ method: { address: null } }, { method: { address: '192.0.2.4' } }],
     'unless its answers need none',
   )
 })
 
-const monitorOf = ({ plan }: CheckTarget) =>
-  plan.kind === 'probe' && plan.monitor.type.startsWith('http')
-    ? (plan.monitor as HttpMonitor).host
+const monitorOf = ({ method }: CheckTarget) =>
+  method.kind === 'probe' && method.monitor.type.startsWith('http')
+    ? (method.monitor as HttpMonitor).host
     : undefined
 
 t.test('a host is asked by its name where the monitor has none', async (t) => {
@@ -167,7 +167,7 @@ t.test('every type of monitor', async (t) => {
       resolved,
     )
     t.equal(target!.quorum, 'majority')
-    return target!.plan
+    return target!.method
   }
   t.match(planOf('plain', address), { kind: 'probe', port: 5432, monitor: { tls: null } })
   t.match(planOf('plain', host), { address: '192.0.2.8', monitor: { tls: null } })
@@ -188,16 +188,16 @@ t.test('every type of monitor', async (t) => {
     parts: [
       {
         name: 'both',
-        plan: {
+        method: {
           kind: 'composite',
           parts: [
-            { name: 'safe', plan: { port: 5433, monitor: { tls: { serverName: 'lb.example' } } } },
-            { name: 'push', plan: { kind: 'push' } },
-            { name: 'dns', plan: { port: 53 } },
+            { name: 'safe', method: { port: 5433, monitor: { tls: { serverName: 'lb.example' } } } },
+            { name: 'push', method: { kind: 'push' } },
+            { name: 'dns', method: { port: 53 } },
           ],
         },
       },
-      { name: 'plain', plan: { port: 5432 } },
+      { name: 'plain', method: { port: 5432 } },
     ],
   })
   t.equal(JSON.stringify(outer).includes('9999'), false, 'parts ask at ports of their own')

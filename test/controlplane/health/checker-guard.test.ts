@@ -4,8 +4,8 @@ import { SelfIsolationGuard } from '../../../src/controlplane/health/guard.ts'
 import type { Measurement } from '../../../src/controlplane/health/monitor.ts'
 import type { Votes } from '../../../src/controlplane/health/quorum.ts'
 import type { NodeVerdicts } from '../../../src/controlplane/model/observation.ts'
+import { turn } from '../timing/hand-clock.ts'
 import { compositeOf, probeOf, push, setUp, target } from './checker-harness.ts'
-import { turn } from './fixture.ts'
 
 const ports = [80, 81, 82, 83, 84, 85]
 const pools = ['web', 'api', 'db']
@@ -151,8 +151,8 @@ t.test('held members are told of, for each that shares the probe', async (t) => 
     onHold: ({ pool, member }, { falls }) => held.push(`${pool}/${member} ${falls}`),
   })
   const flap = { changes: 1, withinMs: 3_600_000, holdMs: 600_000, maxHoldMs: 600_000 }
-  const plan = probeOf(80, { rise: 1, fall: 1, flap })
-  checker.setTargets([target(plan), target(plan, 'b', 'api')])
+  const method = probeOf(80, { rise: 1, fall: 1, flap })
+  checker.setTargets([target(method), target(method, 'b', 'api')])
   await clock.advance(1)
   for (let fallen = 0; fallen < 2; fallen++) {
     fail(80)
@@ -164,7 +164,7 @@ t.test('held members are told of, for each that shares the probe', async (t) => 
   t.match(shown(), /^down: held down until \S+ UTC after 2 changes within 1h; connect ECONNREFUSED$/)
 })
 
-t.test('nodes that agree', async (t) => {
+t.test('what most nodes say is shown', async (t) => {
   let votes: Votes | null = null
   let told = 0
   const { checker, clock, fail, round, said, shown } = setUp(t, {

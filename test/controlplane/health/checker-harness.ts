@@ -1,16 +1,14 @@
 /** A checker on a clock that is turned by hand, whose probes are answered at once by what the test says of them. */
 import type { Availability } from '../../../src/controlplane/health/availability.ts'
-import {
-  type CheckerOptions,
-  type CheckTarget,
-  startChecker,
-} from '../../../src/controlplane/health/checker.ts'
+import type { CheckMethod } from '../../../src/controlplane/health/check-method.ts'
+import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
+import { type CheckerOptions, startChecker } from '../../../src/controlplane/health/checker.ts'
 import type { ProbeTarget } from '../../../src/controlplane/health/probes/probe-target.ts'
-import type { CheckPlan } from '../../../src/controlplane/health/sources.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type { CompositeMonitor, HttpMonitor } from '../../../src/controlplane/model/monitor.ts'
 import type { Quorum } from '../../../src/controlplane/model/pool.ts'
-import { HandClock, httpMonitorWith, refused, seededRandom, success } from './fixture.ts'
+import { HandClock } from '../timing/hand-clock.ts'
+import { httpMonitorWith, refused, seededRandom, success } from './fixture.ts'
 
 interface Owner {
   teardown(fn: () => unknown): void
@@ -67,25 +65,29 @@ export function setUp(t: Owner, options: Partial<CheckerOptions> = {}) {
 }
 
 /** Probes of one address, told apart by their ports. */
-export function probeOf(port: number, changes: Partial<HttpMonitor> = {}, address = '192.0.2.1'): CheckPlan {
+export function probeOf(
+  port: number,
+  changes: Partial<HttpMonitor> = {},
+  address = '192.0.2.1',
+): CheckMethod {
   const monitor = httpMonitorWith({ intervalMs, timeoutMs: 1000, rise: 2, fall: 2, ...changes })
   return { kind: 'probe', monitor, port, address }
 }
 
-export const push = (ttlMs = 30_000): CheckPlan => ({ kind: 'push', ttlMs })
+export const push = (ttlMs = 30_000): CheckMethod => ({ kind: 'push', ttlMs })
 
 export function compositeOf(
-  parts: Record<string, CheckPlan>,
+  parts: Record<string, CheckMethod>,
   changes: Partial<CompositeMonitor> = {},
-): CheckPlan {
+): CheckMethod {
   const monitors = Object.keys(parts)
   return {
     kind: 'composite',
     monitor: { name: 'both', type: 'composite', monitors, require: 'all', invert: false, ...changes },
-    parts: Object.entries(parts).map(([name, plan]) => ({ name, plan })),
+    parts: Object.entries(parts).map(([name, method]) => ({ name, method })),
   }
 }
 
-export function target(plan: CheckPlan, member = 'a', pool = 'web', quorum: Quorum = 'own'): CheckTarget {
-  return { pool, member, quorum, plan }
+export function target(method: CheckMethod, member = 'a', pool = 'web', quorum: Quorum = 'own'): CheckTarget {
+  return { pool, member, quorum, method }
 }

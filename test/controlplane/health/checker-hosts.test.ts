@@ -1,8 +1,10 @@
 /** Members that are hosts: their address changes, comes and goes, while they stay what they are. */
 import t from 'tap'
-import { type Checker, type CheckTarget, startChecker } from '../../../src/controlplane/health/checker.ts'
-import type { ProbePlan } from '../../../src/controlplane/health/sources.ts'
-import { HandClock, paperTarget, probeByHand, refused, seededRandom, success } from './fixture.ts'
+import type { ProbeMethod } from '../../../src/controlplane/health/check-method.ts'
+import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
+import { type Checker, startChecker } from '../../../src/controlplane/health/checker.ts'
+import { HandClock } from '../timing/hand-clock.ts'
+import { paperTarget, probeByHand, refused, seededRandom, success } from './fixture.ts'
 
 function setUp(t: { teardown(fn: () => unknown): void }) {
   const clock = new HandClock()
@@ -26,7 +28,7 @@ function setUp(t: { teardown(fn: () => unknown): void }) {
   return { checker, clock, settle, said: () => said.splice(0), ...hand }
 }
 
-const host = (address: string | null, changes: Partial<ProbePlan> = {}): CheckTarget =>
+const host = (address: string | null, changes: Partial<ProbeMethod> = {}): CheckTarget =>
   paperTarget('a', { rise: 2, fall: 2 }, 'pool', { address, endpoint: 'lb.example.', ...changes })
 const shown = (checker: Checker) => {
   const { state, reason } = checker.availability().get('pool')!.get('a')!

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
-import { type CheckTarget, startChecker } from '../../../src/controlplane/health/checker.ts'
+import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
+import { startChecker } from '../../../src/controlplane/health/checker.ts'
 import { SelfIsolationGuard } from '../../../src/controlplane/health/guard.ts'
 import { AddressPolicy } from '../../../src/controlplane/health/probes/address-policy.ts'
 import { createProber } from '../../../src/controlplane/health/probes/probe.ts'

@@ -1,19 +1,15 @@
 import type { Socket } from 'node:net'
 import t from 'tap'
 import type { Availability } from '../../../src/controlplane/health/availability.ts'
-import {
-  type Checker,
-  type CheckerOptions,
-  type CheckTarget,
-  startChecker,
-} from '../../../src/controlplane/health/checker.ts'
+import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
+import { type Checker, type CheckerOptions, startChecker } from '../../../src/controlplane/health/checker.ts'
 import type { ProbeMonitor } from '../../../src/controlplane/model/monitor.ts'
 import type { HealthEvent, HealthState, MemberHealth } from '../../../src/controlplane/model/observation.ts'
 import { startDemoBackends } from '../../../src/daemon/demo/backends.ts'
+import { HandClock, turn } from '../timing/hand-clock.ts'
 import {
   closedPort,
   containing,
-  HandClock,
   httpMonitorWith,
   paperTarget,
   probeByHand,
@@ -21,7 +17,6 @@ import {
   seededRandom,
   serveTcp,
   success,
-  turn,
 } from './fixture.ts'
 
 const pathOf = (monitor: ProbeMonitor): string | null => (monitor.type === 'http' ? monitor.path : null)
@@ -87,7 +82,7 @@ t.test('members are unknown, probed at once, and then what their first verdict s
   t.equal(availability.get('other'), before.get('other'), 'a pool without a change is the same map')
 })
 
-t.test('rise and fall', async (t) => {
+t.test('a member falls and rises by as many verdicts as its monitor says', async (t) => {
   const { checker, clock, said, open } = setUp(t)
   const round = async (verdict: typeof success): Promise<void> => {
     while (!open.has('a')) await clock.advance(1_000)
@@ -109,7 +104,7 @@ t.test('rise and fall', async (t) => {
   t.same(said(), ['a down>up'])
 })
 
-t.test('restored states', async (t) => {
+t.test('restored states stand until verdicts change them', async (t) => {
   const { checker, clock, deliveries, said, open } = setUp(t)
   const since = new Date(5)
   const was = (member: string, state: HealthState): MemberHealth => ({
@@ -136,7 +131,7 @@ t.test('restored states', async (t) => {
   t.equal(deliveries.length, 0)
 })
 
-t.test('the first round', async (t) => {
+t.test('the first round is over when each target has had a verdict', async (t) => {
   const { checker, clock, deliveries, open } = setUp(t)
   let done = false
   checker.firstRound.then(() => {
@@ -196,7 +191,7 @@ t.test('setTargets: gone members vanish, and what their probes say is not heard'
   t.notOk(open.has('b'))
 })
 
-t.test('setTargets: changed settings', async (t) => {
+t.test('changed settings apply to a member that stays what it is', async (t) => {
   const seen: string[] = []
   const { checker, clock, said, open, started } = setUp(t, {
     onProbe: ({ member }, verdict, lateMs) => seen.push(`${member} ${verdict.ok} ${lateMs >= 0}`),
@@ -257,7 +252,7 @@ t.test('transitions that wait for delivery survive a change of targets', async (
   t.same(said(), ['a unknown>up'])
 })
 
-t.test('stop', async (t) => {
+t.test('a stop delivers what was said and lets nobody wait for ever', async (t) => {
   const { checker, clock, said, open } = setUp(t)
   checker.setTargets([paperTarget('a'), paperTarget('b')])
   await clock.advance(1)

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
-import type { CheckTarget } from '../../../src/controlplane/health/checker.ts'
+import type { ProbeMethod } from '../../../src/controlplane/health/check-method.ts'
+import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
 import type { Probe } from '../../../src/controlplane/health/probes/probe.ts'
 import type { ProbeTarget } from '../../../src/controlplane/health/probes/probe-target.ts'
-import type { ProbePlan } from '../../../src/controlplane/health/sources.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type {
   HttpMonitor,
@@ -47,12 +47,12 @@ export function paperTarget(
   member: string,
   changes: Partial<HttpMonitor> = {},
   pool = 'pool',
-  plan: Partial<ProbePlan> = {},
+  method: Partial<ProbeMethod> = {},
 ): CheckTarget {
   const host = [...`${pool} ${member}`].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 65_521, 7)
   const address = `198.18.${host >> 8}.${host & 0xff}`
-  const probe = { kind: 'probe', monitor: httpMonitorWith(changes), port: 80, address, ...plan } as const
-  return { pool, member, quorum: 'own', plan: probe }
+  const probe = { kind: 'probe', monitor: httpMonitorWith(changes), port: 80, address, ...method } as const
+  return { pool, member, quorum: 'own', method: probe }
 }
 
 async function listening(owner: Owner, server: Server, host: string): Promise<number> {
@@ -153,60 +153,6 @@ export function probeByHand(): {
     return promise
   }
   return { probe, open, started }
-}
-
-interface HandTimer {
-  readonly atMs: number
-  readonly run: () => void
-}
-
-/** A clock that stands still until it is turned; timers run in order of their time, as they would. */
-export class HandClock {
-  #nowMs = 0
-  #timers: HandTimer[] = []
-
-  nowMs(): number {
-    return this.#nowMs
-  }
-
-  after(delayMs: number, run: () => void): () => void {
-    const timer = { atMs: this.#nowMs + delayMs, run }
-    this.#timers.push(timer)
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer)
-    }
-  }
-
-  get timers(): number {
-    return this.#timers.length
-  }
-
-  /** Lets time go by without running any timer, as when the process is suspended. */
-  stall(durationMs: number): void {
-    this.#nowMs += durationMs
-  }
-
-  /** Turns the clock on by `durationMs`, with everything that promises have to do after each timer. */
-  async advance(durationMs: number): Promise<void> {
-    await turn()
-    const untilMs = this.#nowMs + durationMs
-    for (;;) {
-      let next: HandTimer | undefined
-      for (const timer of this.#timers) if (next === undefined || timer.atMs < next.atMs) next = timer
-      if (next === undefined || next.atMs > untilMs) break
-      this.#timers = this.#timers.filter((other) => other !== next)
-      this.#nowMs = Math.max(this.#nowMs, next.atMs)
-      next.run()
-      await turn()
-    }
-    this.#nowMs = untilMs
-    await turn()
-  }
-}
-
-/** Lets the event loop turn: what promises, and the immediates that they ask for, have to do is done afterwards. */
-export async function turn(): Promise<void> {
-  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
 }
 
 /** A reproducible source of numbers in [0, 1) (a linear congruential generator of 32 bits). */

@@ -163,7 +163,7 @@ t.test('most fail, and stay away while a fifth lives: as isolated, as long as it
   t.end()
 })
 
-t.test('canaries alone decide', (t) => {
+t.test('canaries that answer decide alone', (t) => {
   const canaries = ['one', 'two']
   const outage = new Simulation({ members: fleet([10, 10, 10]), canaries })
   outage.runTo(100)
@@ -215,7 +215,7 @@ t.test('canaries that never answer mean nothing, and the members decide', (t) =>
   t.end()
 })
 
-t.test('a restart while isolated', (t) => {
+t.test('a node that starts while it is isolated keeps whom the store has as up', (t) => {
   const restored = new Simulation({
     members: fleet([10, 10, 10], (_pool, index) => ({ start: index === 0 ? 'down' : 'up' })),
   })
@@ -242,7 +242,7 @@ t.test('a restart while isolated', (t) => {
   t.end()
 })
 
-t.test('too few to tell', (t) => {
+t.test('with too few members or pools there is no suspicion', (t) => {
   for (const pools of [[1, 1], [50]]) {
     const world = new Simulation({ members: fleet(pools) })
     world.runTo(100)

@@ -262,7 +262,7 @@ t.test('properties, with parameters that change at every event', (t) => {
   t.end()
 })
 
-t.test('by hand', (t) => {
+t.test('sequences of verdicts that were worked out by hand lead where they should', (t) => {
   const plain = judgingWith()
   t.equal(states(unmeasured, '+', judgingWith({ rise: 5, fall: 5 })), 'u', 'the first verdict decides')
   t.equal(states(unmeasured, '-', judgingWith({ rise: 5, fall: 5 })), 'd')
@@ -281,7 +281,7 @@ t.test('by hand', (t) => {
   t.end()
 })
 
-t.test('the leaky counter', (t) => {
+t.test('failures count until enough successes in a row forget them', (t) => {
   const leaky = judgingWith({ fall: 3, clear: 3 })
   t.equal(states(measured('up'), '-+-++-', leaky), 'uuuuud', 'isolated failures add up')
   t.equal(states(measured('up'), '-+-+++--+-', leaky), 'uuuuuuuuud', 'until enough successes come in a row')
@@ -309,7 +309,7 @@ t.test('fail-back delay and fail-back by hand', (t) => {
   t.end()
 })
 
-t.test('flaps', (t) => {
+t.test('a member that falls too often is held down, twice as long each time, up to the longest', (t) => {
   const flap = { changes: 2, withinMs: 60_000, holdMs: 5000, maxHoldMs: 15_000 }
   const judging = judgingWith({ rise: 1, fall: 1, flap })
   const [said, third] = run(measured('up'), '-+-+-+++++', judging)
@@ -336,7 +336,7 @@ t.test('flaps', (t) => {
   t.end()
 })
 
-t.test('when to probe next', (t) => {
+t.test('a failure that counts against up brings the next probe sooner', (t) => {
   const judging = judgingWith({ recheckMs: 1000, clear: 2 })
   const next = (said: string, start: HealthState = 'up') =>
     nextProbeMs(run(measured(start), said, judging)[1], judging, 10_000)
@@ -353,7 +353,7 @@ t.test('when to probe next', (t) => {
   t.end()
 })
 
-t.test('near a change', (t) => {
+t.test('a member is near a change while verdicts count and nothing is in their way', (t) => {
   const judging = judgingWith({ failBack: 'manual' })
   t.notOk(nearChange(unmeasured, judging, 0))
   t.notOk(nearChange(measured('up'), judging, 0))
@@ -370,7 +370,7 @@ t.test('near a change', (t) => {
   t.end()
 })
 
-t.test('explanations', (t) => {
+t.test('an explanation says what counts against a state and what is waited for', (t) => {
   const noon = Date.parse('2026-11-24T12:00:00Z')
   const flap = { changes: 1, withinMs: 600_000, holdMs: 190_000, maxHoldMs: 86_400_000 }
   const manual = { failBack: 'manual' } as const

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type Run, Scheduler } from '../../../src/controlplane/health/scheduler.ts'
-import { HandClock, seededRandom, turn } from './fixture.ts'
+import { HandClock, turn } from '../timing/hand-clock.ts'
+import { seededRandom } from './fixture.ts'
 
 /** A scheduler on a clock that is turned by hand, and a job that notes when it was started. */
 function setUp(options: { concurrency?: number; seed?: number } = {}) {
@@ -176,14 +177,14 @@ t.test('jobs that come later run at once and join the spread', async (t) => {
   t.equal(startsOf('old').length, 1)
 })
 
-t.test('a job that takes the place of another keeps its times', async (t) => {
+t.test('a job that goes on from the position of another keeps its times', async (t) => {
   const { clock, scheduler, taking, startsOf } = setUp()
   let job = scheduler.schedule(10_000, taking('job', 0))
   /** As when its settings change. */
   const replace = (intervalMs: number) => {
-    const { place } = job
+    const { position } = job
     job.cancel()
-    job = scheduler.schedule(intervalMs, taking('job', 0), place)
+    job = scheduler.schedule(intervalMs, taking('job', 0), position)
   }
   await clock.advance(100)
   for (let step = 0; step < 1_000; step++) {
@@ -196,13 +197,13 @@ t.test('a job that takes the place of another keeps its times', async (t) => {
   t.ok(gaps.every((gapMs) => gapMs >= 8_900 && gapMs <= 11_100))
 })
 
-t.test('another interval', async (t) => {
+t.test('another interval takes effect at once, and what has not run yet runs at once still', async (t) => {
   const { clock, scheduler, taking, startsOf } = setUp()
   let job = scheduler.schedule(3_600_000, taking('job', 10))
   const replace = (intervalMs: number) => {
-    const { place } = job
+    const { position } = job
     job.cancel()
-    job = scheduler.schedule(intervalMs, taking('job', 10), place)
+    job = scheduler.schedule(intervalMs, taking('job', 10), position)
   }
   replace(1_800_000)
   await clock.advance(5_000)
@@ -218,7 +219,7 @@ t.test('another interval', async (t) => {
   t.ok(Math.abs(startsOf('job').length - before - 10) <= 1)
 })
 
-t.test('cancel', async (t) => {
+t.test('a job that is cancelled is aborted and never runs again', async (t) => {
   const { clock, scheduler, taking, startsOf } = setUp()
   const idle = scheduler.schedule(10_000, taking('idle', 10))
   const busy = scheduler.schedule(10_000, taking('busy', 5_000))
@@ -234,7 +235,7 @@ t.test('cancel', async (t) => {
   t.equal(startsOf('busy').length, 1)
 })
 
-t.test('stop', async (t) => {
+t.test('a stop aborts what runs and starts nothing more', async (t) => {
   const { clock, scheduler, taking, startsOf } = setUp()
   scheduler.schedule(1_000, taking('job', 500))
   await clock.advance(100)

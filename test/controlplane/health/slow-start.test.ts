@@ -5,7 +5,7 @@ import { rampShare } from '../../../src/controlplane/health/slow-start.ts'
 const whole = { share: 1, nextMs: null }
 const close = (left: number, right: number) => Math.abs(left - right) < 1e-9
 
-t.test('the ramp', (t) => {
+t.test('the share rises in at most 20 steps, none shorter than a second', (t) => {
   t.strictSame(rampShare(1000, 0, 1000), whole, 'no slow start')
   t.strictSame(rampShare(null, 60_000, 1000), whole, 'up since before anybody can say')
   t.strictSame(rampShare(1000, 60_000, 1000), { share: 0.1, nextMs: 4000 }, 'steps of a twentieth')

@@ -273,7 +273,7 @@ t.test('geo without a table: prefixes count, and the rest gets the default', asy
   t.same([...map.ranges.ipv6.areas], [0])
 })
 
-t.test('limits', async (t) => {
+t.test('more areas than there may be, and what is no prefix, are refused', async (t) => {
   const prefixes = (count: number) =>
     Array.from(
       { length: count },
@@ -284,7 +284,7 @@ t.test('limits', async (t) => {
     code: 'invalid',
     message: /no more than 65536 areas/,
   })
-  for (const prefix of ['10.0.0.0', '10.0.0.0/33', '2001:db8::/129', '10.0.0/8', '10.0.0.0/08', '']) {
+  for (const prefix of ['10.0.0.0', '10.0.0.0/33', '2001:db8::/129', '10.0.0/8', '']) {
     t.throws(
       () => geoAreas({ ...noRules, cidr: [[prefix, [0]]] }, emptyTable()),
       { code: 'invalid', message: /is not a prefix/ },

@@ -66,14 +66,14 @@ t.test('a file that is replaced is read again', async (t) => {
     await write('a.mmdb.new', bytes)
     await rename(join(directory, 'a.mmdb.new'), join(directory, 'a.mmdb'))
   }
-  t.test('by renaming', async (t) => {
+  t.test('when it is replaced by renaming', async (t) => {
     const change = next('change')
     await replace(countryAt('192.0.2.0/24', 'DE'))
     await change
     t.equal(await countryOf('192.0.2.1'), 'DE')
     t.same(problems, [])
   })
-  t.test('in place', async (t) => {
+  t.test('when it is written in place', async (t) => {
     const change = next('change')
     await write('a.mmdb', countryAt('192.0.2.0/24', 'FR'))
     await change
@@ -116,16 +116,6 @@ t.test('a directory that nothing tells about is looked at', async (t) => {
   await change
   t.equal(await countryOf('192.0.2.1'), 'CH')
   t.equal(problems.length, 1, 'said once')
-})
-
-t.test('bounds', async (t) => {
-  const options = { onChange: () => undefined, onProblem: () => undefined }
-  t.throws(
-    () => new LocationSource({ ...options, paths: Array.from({ length: 17 }, (_, i) => `${i}.mmdb`) }),
-    {
-      message: /no more than 16 files/,
-    },
-  )
 })
 
 t.test('a stop before the first use, during it, and after it', async (t) => {

@@ -14,7 +14,7 @@ import { type MmdbValue, mmdbFile } from '../../support/mmdb-writer.ts'
 const tableWith = (...networks: (readonly [string, MmdbValue])[]) => tableOf(new Mmdb(mmdbFile(networks)))
 const placeIn = (record: MmdbValue) => placeOf(tableWith(['192.0.2.0/24', record]), '192.0.2.1')
 
-t.test('the schemas of databases', async (t) => {
+t.test('places are read from the schemas of all databases that are supported', async (t) => {
   const cases: [what: string, record: MmdbValue, place: Partial<Place>][] = [
     [
       'GeoLite2-City',
@@ -174,7 +174,7 @@ t.test('the middle of a country stands in for where in it', async (t) => {
   t.same(centreOf('CW'), centreOf('AN'), 'a neighbour')
 })
 
-t.test('continents', async (t) => {
+t.test('a country has its continent, and what is no country has none', async (t) => {
   const codes = ['CH', 'US', 'BR', 'JP', 'AU', 'ZA', 'AQ', 'RU', 'TR', 'CY', 'XX', 'constructor']
   const expected = ['EU', 'NA', 'SA', 'AS', 'OC', 'AF', 'AN', 'EU', 'AS', 'EU', null, null]
   t.same(codes.map(continentOf), expected)

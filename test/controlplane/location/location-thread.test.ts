@@ -115,7 +115,7 @@ t.test('what can not be made is said, and asked for again next time', async (t) 
   t.same(areasAt(await thread.areas(request), 0, 0xc0000200), [0, 0], 'without a table')
 })
 
-t.test('keeps few maps', async (t) => {
+t.test('the thread keeps no more maps than its bound', async (t) => {
   const { thread } = await threadIn(t)
   const numbered = (i: number) => ({ ...request, rules: { ...rules, default: [i] } })
   const [first, second] = await Promise.all([thread.areas(numbered(0)), thread.areas(numbered(1))])

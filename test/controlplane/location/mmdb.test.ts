@@ -94,14 +94,14 @@ t.test('every size of records, IPv4 and IPv6: as mmdb-lib reads them', async () 
 
 t.test('where a database of IPv6 has IPv4', async (t) => {
   const rest: [string, MmdbValue][] = [['2a00::/12', of('DE')]]
-  t.test('at ::/96', async (t) => {
+  t.test('it is found at ::/96', async (t) => {
     const country = countryOf(mmdbFile([['192.0.2.0/24', of('CH')], ...rest]))
     t.equal(country('192.0.2.77'), 'CH')
     t.equal(country('192.0.3.0'), null)
     t.equal(country('::1'), null)
     t.equal(country('2a01::1'), 'DE')
   })
-  t.test('at ::ffff:0:0/96', async (t) => {
+  t.test('it is found at ::ffff:0:0/96 where ::/96 has nothing', async (t) => {
     const country = countryOf(mmdbFile([['::ffff:192.0.2.0/120', of('CH')], ...rest]))
     t.equal(country('192.0.2.77'), 'CH')
     t.equal(country('192.0.3.0'), null)
@@ -122,7 +122,9 @@ t.test('where a database of IPv6 has IPv4', async (t) => {
     t.equal(country('2001:0:c000:201::'), null)
     t.equal(country('2a01::1'), 'DE')
   })
-  t.test('nowhere', async (t) => t.equal(countryOf(mmdbFile(rest))('192.0.2.77'), null))
+  t.test('a database without it knows nothing of IPv4', async (t) =>
+    t.equal(countryOf(mmdbFile(rest))('192.0.2.77'), null),
+  )
   t.test('a database of IPv4 has no IPv6', async (t) => {
     const country = countryOf(mmdbFile([['192.0.2.0/24', of('CH')]], { ipVersion: 4 }))
     t.equal(country('192.0.2.255'), 'CH')
@@ -157,7 +159,7 @@ const good = mmdbFile([
 ])
 const treeOctets = good.indexOf(Buffer.alloc(16))
 
-t.test('damage is named', async (t) => {
+t.test('a damaged file is refused, and the reason names the damage', async (t) => {
   const circle = Buffer.from(good)
   circle.fill(0, 0, 6)
   const forOneNode = { node_count: 1 }

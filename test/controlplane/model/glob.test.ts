@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { isPattern, literalCharacters, matchesPattern } from '../../../src/controlplane/model/glob.ts'
+import {
+  isPattern,
+  literalCharacters,
+  matchesPattern,
+  patternsMeet,
+} from '../../../src/controlplane/model/glob.ts'
 
 t.test('what a pattern stands for', async (t) => {
   const rows: [string, string, boolean][] = [
@@ -67,4 +72,43 @@ t.test('as the reference says, for any pattern and name', async () => {
 t.test('no pattern takes more than pattern times name', async (t) => {
   // Two to the power of 32 steps for a matcher that tries every way.
   t.equal(matchesPattern(`${'*a'.repeat(32)}*b`, 'a'.repeat(63)), false)
+})
+
+t.test('patterns meet where one name fits both', (t) => {
+  const cases: [string, string, boolean][] = [
+    ['web', 'web', true],
+    ['web', 'web-eu', false],
+    ['*', 'web', true],
+    ['web-*', 'web-eu', true],
+    ['web-*', 'web-', true],
+    ['web-*', 'web', false],
+    ['*-eu', 'web-*', true],
+    ['*-eu', '*-us', false],
+    ['a*', 'b*', false],
+    ['a*b*c', 'abc', true],
+    ['a*b*c', 'acb', false],
+    ['*a*', '*b*', true],
+    ['web-??', 'web-eu', true],
+    ['web-??', 'web-*', true],
+    ['web-??', 'web-e', false],
+    ['?', '*', true],
+    ['?', '', false],
+  ]
+  for (const [one, other, meets] of cases) t.equal(patternsMeet(one, other), meets, `${one} ${other}`)
+  t.end()
+})
+
+t.test('that patterns meet agrees with regular expressions, either way round', (t) => {
+  const pattern = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), maxLength: 8 })
+  const name = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 8 })
+  fc.assert(
+    fc.property(pattern, pattern, name, (one, other, text) => {
+      const fits = (glob: string) =>
+        new RegExp(`^${glob.replaceAll('*', '.*').replaceAll('?', '.')}$`).test(text)
+      if (patternsMeet(one, text) !== fits(one)) return false
+      if (fits(one) && fits(other) && !patternsMeet(one, other)) return false
+      return patternsMeet(one, other) === patternsMeet(other, one)
+    }),
+  )
+  t.end()
 })

@@ -4,7 +4,7 @@ import { HostResolver, type HostResolverOptions } from '../../../src/controlplan
 import type { HostAnswer } from '../../../src/controlplane/resolving/host-state.ts'
 import { lookupBy } from '../../../src/controlplane/resolving/lookup.ts'
 import { startUpstream } from '../../support/upstream.ts'
-import { HandClock, turn } from '../health/fixture.ts'
+import { HandClock, turn } from '../timing/hand-clock.ts'
 
 const answer = (ttlSeconds: number, ...addresses: string[]): HostAnswer => ({
   a: { kind: 'found', addresses, ttlSeconds },
@@ -171,7 +171,7 @@ t.test('a stop ends what runs, keeps what is known, and is done once', async (t)
   t.same(started, ['a.', 'b.'])
 })
 
-t.test('on real DNS', async (t) => {
+t.test('a host is resolved by a resolver on the network', async (t) => {
   await using upstream = await startUpstream()
   upstream.says.set('lb.example A', { ttl: 5, data: ['192.0.2.1'] })
   const changes: Resolution[] = []

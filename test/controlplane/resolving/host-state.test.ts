@@ -37,7 +37,7 @@ class Host {
   }
 }
 
-t.test('good answers', async (t) => {
+t.test('good answers give the addresses of both families, until the shorter TTL ends', async (t) => {
   const host = new Host()
   t.match(host.state.resolution, { host: 'lb.example.', state: 'pending', addresses: [], error: null })
   const first = host.round(found(60, '192.0.2.10', '192.0.2.9', '192.0.2.9'), found(90, '2001:db8::1'))
@@ -99,7 +99,7 @@ t.test('the last good answer stays while lookups fail, and retries slow down', a
   t.equal(host.waitMs, 2_000, 'and begin anew')
 })
 
-t.test('one family fails', async (t) => {
+t.test('a family that fails keeps its addresses, and leaves the other as it is', async (t) => {
   const host = new Host()
   t.match(host.round(found(60, '192.0.2.1'), failed), {
     state: 'fresh',
@@ -159,7 +159,7 @@ t.test('a failure in the grace neither ends it nor begins it anew', async (t) =>
   t.match(back.round(gone, gone), { state: 'stale' }, 'but an answer does')
 })
 
-t.test('nothing was ever found', async (t) => {
+t.test('a host of which nothing was ever found is failed or absent', async (t) => {
   t.match(new Host().round(gone, gone), { state: 'absent', addresses: [], error: 'NXDOMAIN' })
   t.match(new Host().round(absent, failed), { state: 'failed', error: 'A: no address; AAAA: SERVFAIL' })
   const host = new Host()

@@ -4,7 +4,7 @@ import { type Saying, startUpstream } from '../../support/upstream.ts'
 
 const never = new AbortController().signal
 
-t.test('what a resolver says', async (t) => {
+t.test('what a resolver says is found, absent or failed', async (t) => {
   await using upstream = await startUpstream()
   const lookup = lookupBy([upstream.address])
   const host = 'lb.provider.example'
@@ -63,7 +63,7 @@ t.test('the first resolver that answers counts', async (t) => {
   t.match(gone.a, { kind: 'absent' }, 'which is an answer too')
 })
 
-t.test('nobody answers', async (t) => {
+t.test('silence ends as a timeout, and an abort ends it at once', async (t) => {
   await using upstream = await startUpstream()
   upstream.says.set('lb.example A', 'silence')
   upstream.says.set('lb.example AAAA', 'silence')

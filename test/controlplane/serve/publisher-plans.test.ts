@@ -1,7 +1,7 @@
 /** When plans are made, and when they are handed over: by whatever they depend on, and not twice. */
 import t from 'tap'
 import { Catalog } from '../../../src/controlplane/catalog/catalog.ts'
-import type { Vitals } from '../../../src/controlplane/health/checker.ts'
+import type { Vitals } from '../../../src/controlplane/health/checked-member.ts'
 import type { AreaRequest, ServiceMap } from '../../../src/controlplane/location/location-thread.ts'
 import type { HealthState } from '../../../src/controlplane/model/observation.ts'
 import type { Pool } from '../../../src/controlplane/model/pool.ts'

@@ -1,6 +1,7 @@
 /** What the publisher takes note of beside the images: who is answered, and until when clients may have who was. */
 import t from 'tap'
-import { Catalog, memberKey } from '../../../src/controlplane/catalog/catalog.ts'
+import { Catalog } from '../../../src/controlplane/catalog/catalog.ts'
+import { formatMemberKey } from '../../../src/controlplane/model/member-key.ts'
 import type { HealthState } from '../../../src/controlplane/model/observation.ts'
 import type { Override } from '../../../src/controlplane/model/override.ts'
 import { AnswerCounters } from '../../../src/controlplane/serve/answer-counters.ts'
@@ -41,7 +42,7 @@ function catalogOf(revision: number, overrides: Override[], changes: Partial<Cat
     pools: new Map(pools.map((one) => [one.name, one])),
     services: new Map(services.map((one) => [one.name, { ...one, zone: 'test' }])),
     zones: new Map(),
-    overrides: new Map(overrides.map((one) => [memberKey(one.pool, one.member), one])),
+    overrides: new Map(overrides.map((one) => [formatMemberKey(one), one])),
     ...changes,
   })
 }
@@ -68,7 +69,7 @@ function setUp() {
   const planner = new Planner({
     answers: new AnswerCounters(() => new AnswerReader([])),
     facts: {
-      measured: (poolName, name) => measured.get(memberKey(poolName, name)) ?? 'up',
+      measured: (poolName, name) => measured.get(formatMemberKey({ pool: poolName, member: name })) ?? 'up',
       lastKnown: () => null,
       vitals: () => null,
     },

@@ -2,9 +2,11 @@
  * Lets a member come back whose monitor says `failBack: manual`. Every node has its own measurement of a member, so
  * the word goes through the change feed, which reaches them all and is on record.
  */
+
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { ControlError } from '../../model/errors.ts'
+import { formatMemberKey } from '../../model/member-key.ts'
 import { getMember } from '../../store/members.ts'
 import { notFound } from '../configuration/resource.ts'
 import type { ApiContext } from '../context.ts'
@@ -35,8 +37,9 @@ export function failBackRoutes(app: FastifyInstance, context: ApiContext): void 
         if (!context.health.waitsForFailBack(pool, member)) {
           throw new ControlError('conflict', `member ${member} of pool ${pool} does not wait for a fail-back`)
         }
-        write.change('fail-back', `${pool}/${member}`)
-        write.audit('member.fail-back', `${pool}/${member}`, null, {})
+        const key = formatMemberKey({ pool, member })
+        write.change('fail-back', key)
+        write.audit('member.fail-back', key, null, {})
       })
       await awaitPublished(context, revision, reply)
       return reply.code(204).send()

@@ -1,6 +1,7 @@
 /** Overrides as the API shows them: each by itself, and the one that holds a member. */
 import Type, { type Static } from 'typebox'
 import { formatOverride } from '../../document/override.ts'
+import { formatMemberKey } from '../../model/member-key.ts'
 import { type Override, overrideStates } from '../../model/override.ts'
 import { effectiveOverride, isExact, type MemberPattern, OverrideIndex } from '../../model/override-index.ts'
 import { listMemberNames } from '../../store/members.ts'
@@ -45,7 +46,7 @@ export const OverrideView = Type.Object({
 })
 
 export function presentEffective(override: Override): Static<typeof EffectiveOverride> {
-  const pattern = `${override.pool}/${override.member}`
+  const pattern = formatMemberKey(override)
   return { ...wordOf(override), pattern, status: originOf(override) }
 }
 
@@ -77,15 +78,14 @@ export async function heldMembers(
     for (const name of await listMemberNames(tx)) {
       const override = effectiveOverride(index, name.pool, name.member, now)
       if (override === null) continue
-      const key = `${override.pool}/${override.member}`
+      const key = formatMemberKey(override)
       const names = held.get(key)
       if (names === undefined) held.set(key, [name])
       else names.push(name)
     }
   }
   // One of a member by name goes before all others, and is gone with its member.
-  return (override) =>
-    isExact(override) ? [override] : (held.get(`${override.pool}/${override.member}`) ?? [])
+  return (override) => (isExact(override) ? [override] : (held.get(formatMemberKey(override)) ?? []))
 }
 
 function wordOf(override: Override) {

@@ -10,6 +10,7 @@ import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
+import { toReason } from '../../model/reason.ts'
 
 /** Why an address must not be connected to; null when it may. */
 export type AddressPolicy = (address: string) => string | null
@@ -21,18 +22,23 @@ export interface Message {
   readonly timeoutMs: number
 }
 
-export type AttemptOutcome =
+export type AttemptResult =
   | { readonly kind: 'delivered' }
   /** 410: the receiver wants no more. */
   | { readonly kind: 'gone' }
-  /** `retryAfterMs` is what the receiver asked for, null when it did not. */
-  | { readonly kind: 'failed'; readonly reason: string; readonly retryAfterMs: number | null }
+  | FailedAttempt
+
+export interface FailedAttempt {
+  readonly kind: 'failed'
+  readonly reason: string
+  /** What the receiver asked for; null when it did not. */
+  readonly retryAfterMs: number | null
+}
 
 /** Octets of a response's body that are read. */
 const responseLimit = 64 * 1024
 /** Longest wait that a receiver may ask for. */
 const longestRetryAfterMs = 3_600_000
-const longestReason = 160
 
 /**
  * Never rejects, and ends within the timeout.
@@ -43,7 +49,7 @@ export async function attempt(
   message: Message,
   policy: AddressPolicy,
   signal: AbortSignal,
-): Promise<AttemptOutcome> {
+): Promise<AttemptResult> {
   try {
     return await post(message, policy, signal)
   } catch (error) {
@@ -52,11 +58,11 @@ export async function attempt(
   }
 }
 
-function post(message: Message, policy: AddressPolicy, signal: AbortSignal): Promise<AttemptOutcome> {
-  const { promise, resolve } = Promise.withResolvers<AttemptOutcome>()
-  let outcome: AttemptOutcome | undefined
+function post(message: Message, policy: AddressPolicy, signal: AbortSignal): Promise<AttemptResult> {
+  const { promise, resolve } = Promise.withResolvers<AttemptResult>()
+  let result: AttemptResult | undefined
   // Whatever happens to a response after its status has come changes nothing.
-  const end = (reason: string) => resolve(outcome ?? failed(reason))
+  const end = (reason: string) => resolve(result ?? failed(reason))
   const url = new URL(message.url)
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const refused = isIP(host) === 0 ? null : policy(host)
@@ -80,7 +86,7 @@ function post(message: Message, policy: AddressPolicy, signal: AbortSignal): Pro
     request.destroy(new Error(`timeout after ${message.timeoutMs} ms`))
   }, message.timeoutMs)
   request.on('response', (response) => {
-    outcome = outcomeOf(response.statusCode!, response.headers['retry-after'])
+    result = resultOf(response.statusCode!, response.headers['retry-after'])
     let octets = 0
     response.on('data', (chunk: Buffer) => {
       octets += chunk.length
@@ -97,11 +103,11 @@ function post(message: Message, policy: AddressPolicy, signal: AbortSignal): Pro
   return promise
 }
 
-function failed(reason: string): AttemptOutcome {
-  return { kind: 'failed', reason: shorten(reason), retryAfterMs: null }
+function failed(reason: string): AttemptResult {
+  return { kind: 'failed', reason: toReason(reason), retryAfterMs: null }
 }
 
-function outcomeOf(status: number, retryAfter: string | undefined): AttemptOutcome {
+function resultOf(status: number, retryAfter: string | undefined): AttemptResult {
   if (status >= 200 && status <= 299) return { kind: 'delivered' }
   if (status === 410) return { kind: 'gone' }
   const what =
@@ -128,10 +134,4 @@ function judgedLookup(policy: AddressPolicy): LookupFunction {
       else callback(null, first.address, first.family)
     })
   }
-}
-
-function shorten(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-  const printable = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
-  return printable.length > longestReason ? `${printable.slice(0, longestReason - 1)}…` : printable
 }

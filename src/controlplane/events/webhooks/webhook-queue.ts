@@ -11,18 +11,17 @@
  * Bound: 1,000 events; of those that have not been tried yet the oldest give way, since what is true now matters more than
  * what was. In memory alone: what waits when the node stops is lost to the webhook, and stays in the record of events.
  */
-import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
+import { createHmac, randomUUID } from 'node:crypto'
 import type { Webhook, WebhookStatus } from '../../model/webhook.ts'
-import { type AddressPolicy, attempt } from './attempt.ts'
-import { signatureHeaders } from './signature.ts'
+import { pause } from '../../timing/clock.ts'
+import { type AddressPolicy, attempt, type FailedAttempt } from './attempt.ts'
 
-export type DeliveryOutcome = 'delivered' | 'retried' | 'failed' | 'dropped'
+export type DeliveryResult = 'delivered' | 'retried' | 'failed' | 'dropped'
 
 export interface DeliveryOptions {
   readonly policy: AddressPolicy
   /** For metrics: every event ends as delivered, failed or dropped; retried is an attempt that failed and is not the last. */
-  readonly onDelivery: (webhook: string, outcome: DeliveryOutcome) => void
+  readonly onDelivery: (webhook: string, result: DeliveryResult) => void
   /** For the log. `detail` holds no secret and no URL. */
   readonly onProblem: (webhook: string, problem: string, detail: object) => void
   readonly now: () => Date
@@ -46,7 +45,7 @@ export class WebhookQueue {
   #webhook: Webhook
   /** The first one is being delivered. Bound: `maxQueued`. */
   readonly #queue: Delivery[] = []
-  /** Of the first one, with the webhook as it is. */
+  /** Attempts at the first one, with the webhook as it is. */
   #attempts = 0
   #stopped = false
   #failing = false
@@ -109,30 +108,38 @@ export class WebhookQueue {
 
   /** One attempt, and the wait after it. */
   async #try({ id, body }: Delivery, signal: AbortSignal): Promise<void> {
-    const { policy, now, onDelivery, retryDelaysMs = defaultRetryDelaysMs } = this.#options
+    const { policy, now } = this.#options
     const webhook = this.#webhook
-    const { name, url, secret, timeoutMs } = webhook
+    const { url, secret, timeoutMs } = webhook
     const headers = signatureHeaders(secret, id, now(), body)
-    const outcome = await attempt({ url, headers, body, timeoutMs }, policy, signal)
+    const result = await attempt({ url, headers, body, timeoutMs }, policy, signal)
     if (signal.aborted) return
-    if (outcome.kind === 'delivered') {
-      this.#counts.delivered++
-      this.#failing = false
-      this.#next()
-      onDelivery(name, 'delivered')
-      return
-    }
+    if (result.kind === 'delivered') this.#delivered(webhook.name)
     // What was said of other settings says nothing of these.
-    if (webhook !== this.#webhook) return
-    if (outcome.kind === 'gone') {
-      this.#stopped = true
-      this.#giveUp(this.#queue.length, 'status 410: the receiver wants no more')
-      this.#queue.length = 0
-      this.#attempts = 0
-      this.#overflow = 0
-      return
-    }
-    const { reason, retryAfterMs } = outcome
+    else if (webhook !== this.#webhook) return
+    else if (result.kind === 'gone') this.#stopForGood()
+    else await this.#retry(result, signal)
+  }
+
+  #delivered(name: string): void {
+    this.#counts.delivered++
+    this.#failing = false
+    this.#next()
+    this.#options.onDelivery(name, 'delivered')
+  }
+
+  #stopForGood(): void {
+    this.#stopped = true
+    this.#giveUp(this.#queue.length, 'status 410: the receiver wants no more')
+    this.#queue.length = 0
+    this.#attempts = 0
+    this.#overflow = 0
+  }
+
+  /** Waits for the next attempt; gives the event up after the last. */
+  async #retry({ reason, retryAfterMs }: FailedAttempt, signal: AbortSignal): Promise<void> {
+    const { onDelivery, onProblem, retryDelaysMs = defaultRetryDelaysMs } = this.#options
+    const { name } = this.#webhook
     const delayMs = retryDelaysMs[this.#attempts++]
     if (delayMs === undefined) {
       this.#giveUp(1, reason)
@@ -140,7 +147,7 @@ export class WebhookQueue {
       return
     }
     this.#fault(reason)
-    if (!this.#failing) this.#options.onProblem(name, 'a delivery failed and is tried again', { reason })
+    if (!this.#failing) onProblem(name, 'a delivery failed and is tried again', { reason })
     this.#failing = true
     onDelivery(name, 'retried')
     await this.#wait(Math.max(delayMs * (0.8 + 0.4 * Math.random()), retryAfterMs ?? 0), signal)
@@ -175,12 +182,23 @@ export class WebhookQueue {
   }
 
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
-    const timer = new AbortController()
-    const end = () => timer.abort()
-    this.#endWait = end
-    signal.addEventListener('abort', end)
-    await delay(ms, undefined, { signal: timer.signal }).catch(() => undefined)
-    signal.removeEventListener('abort', end)
+    const changed = new AbortController()
+    this.#endWait = () => changed.abort()
+    await pause(ms, AbortSignal.any([signal, changed.signal]))
     this.#endWait = undefined
   }
+}
+
+/**
+ * The headers that say who sent a message (Standard Webhooks 1.0, "Webhook headers" and "Signature scheme"): HMAC-SHA256 over
+ * id, time of the attempt and body, joined by dots, with the octets that the secret stands for.
+ *
+ * @param secret `whsec_` and base64
+ * @param id of the message, the same for each attempt; without a dot
+ */
+export function signatureHeaders(secret: string, id: string, at: Date, body: string): Record<string, string> {
+  const timestamp = String(Math.floor(at.getTime() / 1000))
+  const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
+  const digest = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
+  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${digest}` }
 }

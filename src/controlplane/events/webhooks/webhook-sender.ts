@@ -4,8 +4,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Event } from '../../model/event.ts'
-import type { Webhook, WebhookStatus } from '../../model/webhook.ts'
-import { wants } from './selection.ts'
+import { patternsMeet } from '../../model/glob.ts'
+import type { Webhook, WebhookSettings, WebhookStatus } from '../../model/webhook.ts'
 import { type DeliveryOptions, WebhookQueue } from './webhook-queue.ts'
 
 export class WebhookSender implements AsyncDisposable {
@@ -58,4 +58,14 @@ export class WebhookSender implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
+}
+
+/**
+ * Whether a webhook is told of an event. An event of no pool (this node's own network) concerns every pool, so it passes
+ * whatever pools are named. An override may name pools by a pattern, too, and concerns a webhook when there could be a pool of
+ * both.
+ */
+function wants({ kinds, pools }: WebhookSettings, event: Event): boolean {
+  if (kinds !== null && !kinds.includes(event.kind)) return false
+  return pools === null || !('pool' in event) || pools.some((pattern) => patternsMeet(pattern, event.pool))
 }

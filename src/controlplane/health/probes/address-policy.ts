@@ -1,13 +1,12 @@
-import { parseAddress } from '../../../dataplane/wire/address.ts'
-import { type Prefix, parsePrefix, prefixHolds } from '../../../dataplane/wire/prefix.ts'
-import type { AddressText } from '../../model/pool.ts'
-
 /**
  * Where probes may go. Whoever may configure a pool, or answer a probe with a redirect, could otherwise let this node ask
  * things of itself, of its link or of the cloud that it runs in, which take the place of the asker for leave enough.
  *
  * An address is judged, never a name: the caller resolves, has each address judged and connects to one that was judged.
  */
+import { parseAddress } from '../../../dataplane/wire/address.ts'
+import { type Prefix, parsePrefix, prefixHolds } from '../../../dataplane/wire/prefix.ts'
+import type { AddressText } from '../../model/pool.ts'
 
 /** In order: the first that holds an address names it. Private networks (RFC 1918) are where members live. */
 const guarded: readonly (readonly [kind: string, ...prefixes: readonly string[]])[] = [

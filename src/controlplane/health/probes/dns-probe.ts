@@ -1,23 +1,3 @@
-import { randomInt } from 'node:crypto'
-import { createSocket } from 'node:dgram'
-import { isIPv6 } from 'node:net'
-import { sameBytes } from '../../../dataplane/wire/bytes.ts'
-import { rcodeName } from '../../../dataplane/wire/constants.ts'
-import { parseName, rootName } from '../../../dataplane/wire/name.ts'
-import { parseRdata, parseType } from '../../../dataplane/wire/rdata.ts'
-import type { DnsMonitor } from '../../model/monitor.ts'
-import type { Fault, Outcome } from '../verdict.ts'
-import { fault, faultOfError, lostConnection, passed } from '../verdict.ts'
-import { connect } from './connection.ts'
-import {
-  comparableRdata,
-  type DnsAnswer,
-  type DnsQuestion,
-  encodeDnsQuery,
-  readDnsAnswer,
-} from './dns-message.ts'
-import type { ProbeTarget } from './probe-target.ts'
-
 /**
  * The DNS probe: one query, over UDP or TCP, and what answers it. A truncated answer over UDP is asked for again over TCP
  * (RFC 7766 section 5), under the same deadline.
@@ -26,13 +6,27 @@ import type { ProbeTarget } from './probe-target.ts'
  * id are drawn anew for each probe, and what does not answer the question is passed over (RFC 5452 section 4). When nothing
  * better comes until the deadline, the reason says what came.
  */
+import { randomInt } from 'node:crypto'
+import { createSocket } from 'node:dgram'
+import { isIPv6 } from 'node:net'
+import { sameBytes } from '../../../dataplane/wire/bytes.ts'
+import { rcodeName } from '../../../dataplane/wire/constants.ts'
+import { parseName, rootName } from '../../../dataplane/wire/name.ts'
+import { parseRdata, parseType } from '../../../dataplane/wire/rdata.ts'
+import type { DnsAnswer, DnsQuestion } from '../../dns-client/message.ts'
+import { comparableRdata, decodeAnswer, encodeQuery } from '../../dns-client/message.ts'
+import type { DnsMonitor } from '../../model/monitor.ts'
+import type { Fault, ProbeResult } from '../verdict.ts'
+import { fault, faultOfError, lostConnection, passed } from '../verdict.ts'
+import { connect } from './connection.ts'
+import type { ProbeTarget } from './probe-target.ts'
 
 /** Rejects only when the monitor asks for what can't be asked. */
 export async function probeDns(
   { address, port }: ProbeTarget,
   monitor: DnsMonitor,
   stop: AbortSignal,
-): Promise<Outcome> {
+): Promise<ProbeResult> {
   const question = { name: parseName(monitor.qname), type: parseType(monitor.qtype) }
   const wanted = monitor.expectData.map((text) => ({
     text,
@@ -59,12 +53,12 @@ function askByUdp(
   let astray: string | null = null
   let over = false
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
-  const finish = (outcome: DnsAnswer | Fault | 'truncated'): void => {
+  const finish = (result: DnsAnswer | Fault | 'truncated'): void => {
     if (over) return
     over = true
     stop.removeEventListener('abort', onStop)
     socket.close()
-    resolve(outcome)
+    resolve(result)
   }
   const onStop = (): void => {
     const cause = stop.reason as Fault
@@ -77,14 +71,14 @@ function askByUdp(
     finish(fault('connect', `udp ${error.code ?? error.message}`))
   socket.on('error', onError)
   socket.on('message', (message) => {
-    const answer = readDnsAnswer(message, id, question, false)
+    const answer = decodeAnswer(message, id, question, false)
     if (typeof answer === 'string') astray = answer
     else finish(answer.truncated ? 'truncated' : answer)
   })
   // The types leave it out, but an address that there is no way to is an error for the callback, and not an event.
   socket.connect(port, address, (error?: Error) => {
     if (error) onError(error)
-    else if (!over) socket.send(encodeDnsQuery(id, question))
+    else if (!over) socket.send(encodeQuery(id, question))
   })
   if (stop.aborted) onStop()
   return promise
@@ -102,10 +96,10 @@ async function askByTcp(
   const { socket } = connection
   const { promise, resolve } = Promise.withResolvers<DnsAnswer | Fault>()
   const id = randomInt(0x10000)
-  const finish = (outcome: DnsAnswer | Fault): void => {
+  const finish = (result: DnsAnswer | Fault): void => {
     stop.removeEventListener('abort', onStop)
     socket.destroy()
-    resolve(outcome)
+    resolve(result)
   }
   const onStop = (): void => finish(stop.reason as Fault)
   stop.addEventListener('abort', onStop)
@@ -128,14 +122,14 @@ async function askByTcp(
         missing = head.readUInt16BE(0)
         if (missing > 0) continue
       }
-      const answer = readDnsAnswer(whole, id, question, true)
+      const answer = decodeAnswer(whole, id, question, true)
       finish(typeof answer === 'string' ? fault('protocol', `the response ${answer}`) : answer)
       return
     }
   })
   if (stop.aborted) onStop()
   else {
-    const query = encodeDnsQuery(id, question)
+    const query = encodeQuery(id, question)
     const length = Buffer.alloc(2)
     length.writeUInt16BE(query.length)
     socket.write(Buffer.concat([length, query]))

@@ -1,12 +1,3 @@
-import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
-import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
-import type { GrpcMonitor } from '../../model/monitor.ts'
-import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed } from '../verdict.ts'
-import { authority, connect } from './connection.ts'
-import { decodeHealthResponse, encodeHealthRequest, frameHead } from './grpc-message.ts'
-import type { ProbeContext, ProbeTarget } from './probe-target.ts'
-
 /**
  * The gRPC probe: one call of grpc.health.v1.Health/Check (github.com/grpc/grpc, doc/health-checking.md) on a fresh
  * connection, HTTP/2 with TLS or with prior knowledge (RFC 9113 section 3.3). The member passes when it says SERVING.
@@ -14,6 +5,14 @@ import type { ProbeContext, ProbeTarget } from './probe-target.ts'
  * A call has two ends: the status of HTTP/2, which must be 200, and `grpc-status` in the trailers (or in the headers, when
  * there is no message), which must be 0 (doc/PROTOCOL-HTTP2.md).
  */
+import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { GrpcMonitor } from '../../model/monitor.ts'
+import { type Fault, fault, faultOfError, lostConnection, type ProbeResult, passed } from '../verdict.ts'
+import { authority, connect } from './connection.ts'
+import { decodeHealthResponse, encodeHealthRequest, frameHead } from './grpc-message.ts'
+import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 
 const servingStatuses = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'] as const
 const serving = 1
@@ -70,7 +69,7 @@ export async function probeGrpc(
   monitor: GrpcMonitor,
   context: ProbeContext,
   stop: AbortSignal,
-): Promise<Outcome> {
+): Promise<ProbeResult> {
   const tls = monitor.tls === null ? null : await context.tls.handshake(monitor.tls, address, ['h2'], stop)
   if (tls !== null && 'failure' in tls) return tls
   const connection = await connect({ address, port, tls }, stop)
@@ -84,17 +83,17 @@ export async function probeGrpc(
   return call(socket, `${tls === null ? 'http' : 'https'}://${authority(host, port)}`, monitor.service, stop)
 }
 
-function call(socket: Socket, origin: string, service: string, stop: AbortSignal): Promise<Outcome> {
-  const { promise, resolve } = Promise.withResolvers<Outcome>()
+function call(socket: Socket, origin: string, service: string, stop: AbortSignal): Promise<ProbeResult> {
+  const { promise, resolve } = Promise.withResolvers<ProbeResult>()
   let over = false
   let session: ClientHttp2Session | null = null
-  const finish = (outcome: Outcome): void => {
+  const finish = (result: ProbeResult): void => {
     if (over) return
     over = true
     stop.removeEventListener('abort', onStop)
     session?.destroy()
     socket.destroy()
-    resolve(outcome)
+    resolve(result)
   }
   const onStop = (): void => finish(stop.reason as Fault)
   stop.addEventListener('abort', onStop)
@@ -118,7 +117,7 @@ function call(socket: Socket, origin: string, service: string, stop: AbortSignal
   return promise
 }
 
-function check(session: ClientHttp2Session, service: string, finish: (outcome: Outcome) => void): void {
+function check(session: ClientHttp2Session, service: string, finish: (result: ProbeResult) => void): void {
   const stream = session.request({
     ':method': 'POST',
     ':path': '/grpc.health.v1.Health/Check',
@@ -162,7 +161,7 @@ function fieldOf(headers: IncomingHttpHeaders, name: string): string | undefined
   return typeof value === 'string' ? value : undefined
 }
 
-function judge(callStatus: string | undefined, message: Buffer): Outcome {
+function judge(callStatus: string | undefined, message: Buffer): ProbeResult {
   if (callStatus === undefined) return fault('protocol', 'the response has no grpc-status')
   if (callStatus !== '0') {
     const name = /^\d{1,2}$/.test(callStatus) ? callStatuses[Number(callStatus)] : undefined

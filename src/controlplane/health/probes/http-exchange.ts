@@ -1,13 +1,8 @@
-import type { Socket } from 'node:net'
-import { Client } from 'undici'
-import type { HttpMethod, HttpMonitor } from '../../model/monitor.ts'
-import { type Fault, faultOfError, lostConnection, type Passed } from '../verdict.ts'
-import { HttpJudge, type Redirection } from './http-judge.ts'
-
 /**
  * One HTTP request on one fresh connection, judged by a monitor's expectations: the unit that a probe is made
  * of (one, and one more for each redirect that it follows).
  *
+ * ## Connections
  * The connection is never reused. A kept-alive one would go on working while the member's accept queue is full
  * or its listener is gone, which is just what a probe has to notice.
  *
@@ -20,6 +15,11 @@ import { HttpJudge, type Redirection } from './http-judge.ts'
  * Of a body only as much is read as the judge wants: then the connection is closed, so a large body costs one socket
  * buffer.
  */
+import type { Socket } from 'node:net'
+import { Client } from 'undici'
+import type { HttpMethod, HttpMonitor } from '../../model/monitor.ts'
+import { type Fault, faultOfError, lostConnection, type Passed } from '../verdict.ts'
+import { HttpJudge, type Redirection } from './http-judge.ts'
 
 /** What one request says. */
 export interface HttpRequest {
@@ -52,13 +52,13 @@ export function exchange(
 ): Promise<Passed | Fault | Redirection> {
   const { promise, resolve } = Promise.withResolvers<Passed | Fault | Redirection>()
   let over = false
-  const finish = (outcome: Passed | Fault | Redirection): void => {
+  const finish = (result: Passed | Fault | Redirection): void => {
     if (over) return
     over = true
     stop.removeEventListener('abort', onStop)
     client.destroy(finished, nothing)
     socket.destroy()
-    resolve(outcome)
+    resolve(result)
   }
   const onStop = (): void => finish(stop.reason as Fault)
   let handedOver = false

@@ -23,15 +23,15 @@ const redirectCodes: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 export class HttpJudge {
   readonly #monitor: HttpMonitor
   readonly #mayRedirect: boolean
-  readonly #finish: (outcome: Passed | Fault | Redirection) => void
+  readonly #finish: (result: Passed | Fault | Redirection) => void
   readonly #body: TextSearch
   #weight: unknown
 
-  /** @param mayRedirect when true, a redirect with a Location is an outcome of its own and is not judged */
+  /** @param mayRedirect when true, a redirect with a Location is a result of its own and is not judged */
   constructor(
     monitor: HttpMonitor,
     mayRedirect: boolean,
-    finish: (outcome: Passed | Fault | Redirection) => void,
+    finish: (result: Passed | Fault | Redirection) => void,
   ) {
     this.#monitor = monitor
     this.#mayRedirect = mayRedirect

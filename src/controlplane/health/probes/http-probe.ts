@@ -1,11 +1,3 @@
-import { isIP } from 'node:net'
-import type { HttpMethod, HttpMonitor } from '../../model/monitor.ts'
-import type { AddressText } from '../../model/pool.ts'
-import { type Fault, fault, type Outcome, orStopped } from '../verdict.ts'
-import { authority, connect } from './connection.ts'
-import { exchange } from './http-exchange.ts'
-import type { ProbeContext, ProbeTarget } from './probe-target.ts'
-
 /**
  * The HTTP probe. Redirects are followed only when the monitor says so. Every hop runs under the same rules (an address
  * that is allowed, a fresh connection, verified TLS, the one deadline of the whole probe) and the last response is the
@@ -20,6 +12,13 @@ import type { ProbeContext, ProbeTarget } from './probe-target.ts'
  * monitor names, and to nobody whom a response names; its client certificate, to the host. Once dropped they stay dropped,
  * also on the way back: whoever redirects would choose the path that they are sent to.
  */
+import { isIP } from 'node:net'
+import type { HttpMethod, HttpMonitor } from '../../model/monitor.ts'
+import type { AddressText } from '../../model/pool.ts'
+import { type Fault, fault, orStopped, type ProbeResult } from '../verdict.ts'
+import { authority, connect } from './connection.ts'
+import { exchange } from './http-exchange.ts'
+import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 
 /** Where one request goes and what it says. */
 interface Hop {
@@ -45,16 +44,16 @@ export async function probeHttp(
   monitor: HttpMonitor,
   context: ProbeContext,
   stop: AbortSignal,
-): Promise<Outcome> {
+): Promise<ProbeResult> {
   const first = firstHop(target, monitor)
   let hop = first
   for (let followed = 0; ; followed++) {
-    const outcome = await visit(hop, monitor, hop.hostname === first.hostname, context, stop)
-    if (!('location' in outcome)) return outcome
+    const result = await visit(hop, monitor, hop.hostname === first.hostname, context, stop)
+    if (!('location' in result)) return result
     if (followed >= monitor.followRedirects) {
       return fault('redirect', `more than ${monitor.followRedirects} redirects`)
     }
-    const next = await nextHop(outcome.status, outcome.location, hop, first, context, stop)
+    const next = await nextHop(result.status, result.location, hop, first, context, stop)
     if ('failure' in next) return next
     hop = next
   }

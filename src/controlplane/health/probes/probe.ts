@@ -1,7 +1,11 @@
+/**
+ * One probe: one attempt to get the expected answer from one member, within `timeoutMs`, never more than one.
+ * Retrying is the business of the rise/fall machine.
+ */
 import { ADDRCONFIG } from 'node:dns'
 import { lookup } from 'node:dns/promises'
 import type { AddressText } from '../../model/pool.ts'
-import { type Fault, fault, type Outcome, type ProbeVerdict } from '../verdict.ts'
+import { type Fault, fault, type ProbeResult, type ProbeVerdict } from '../verdict.ts'
 import { AddressPolicy } from './address-policy.ts'
 import { ClientCertificates } from './client-certificates.ts'
 import { probeDns } from './dns-probe.ts'
@@ -10,11 +14,6 @@ import { probeHttp } from './http-probe.ts'
 import type { ProbeContext, ProbeTarget, ResolveHost } from './probe-target.ts'
 import { probeTcp } from './tcp-probe.ts'
 import { TlsClient } from './tls-client.ts'
-
-/**
- * One probe: one attempt to get the expected answer from one member, within `timeoutMs`, never more than one.
- * Retrying is the business of the rise/fall machine.
- */
 
 /** How members are probed; tests of the scheduling bring their own. */
 export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<ProbeVerdict>
@@ -60,25 +59,25 @@ async function attempt(
   }, timeoutMs)
   signal.addEventListener('abort', onAbort)
   if (signal.aborted) onAbort()
-  let outcome: Outcome
+  let result: ProbeResult
   try {
-    outcome = stop.signal.aborted
+    result = stop.signal.aborted
       ? (stop.signal.reason as Fault)
       : await dispatch(target, context, stop.signal)
   } catch (error) {
     // Only a request that can't even be written comes here, such as a Host header that is no host.
-    outcome = fault('protocol', error instanceof Error ? error.message : String(error))
+    result = fault('protocol', error instanceof Error ? error.message : String(error))
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', onAbort)
   }
   const durationMs = performance.now() - startMs
-  if ('failure' in outcome) return { ok: false, ...outcome, durationMs }
-  const { weightPercent } = outcome
+  if ('failure' in result) return { ok: false, ...result, durationMs }
+  const { weightPercent } = result
   return weightPercent === null ? { ok: true, durationMs } : { ok: true, durationMs, weightPercent }
 }
 
-async function dispatch(target: ProbeTarget, context: ProbeContext, stop: AbortSignal): Promise<Outcome> {
+async function dispatch(target: ProbeTarget, context: ProbeContext, stop: AbortSignal): Promise<ProbeResult> {
   const refusal = context.policy.refusal(target.address)
   if (refusal !== null) return fault('refused', refusal)
   const { monitor } = target

@@ -1,10 +1,3 @@
-import type { Socket } from 'node:net'
-import type { TcpMonitor, TextExpectation } from '../../model/monitor.ts'
-import { type Fault, fault, faultOfError, lostConnection, type Outcome, passed } from '../verdict.ts'
-import { connect } from './connection.ts'
-import type { ProbeContext, ProbeTarget } from './probe-target.ts'
-import { TextSearch } from './text-expectation.ts'
-
 /**
  * The TCP probe: connects, sends what there is to send, and reads until what has come is decided.
  *
@@ -15,6 +8,12 @@ import { TextSearch } from './text-expectation.ts'
  *   second (or a quarter of the deadline, where that is less). A text that is unwanted already fails at once.
  * - What is still missing at the end of the stream or after 64 KiB has failed; before that, the deadline decides.
  */
+import type { Socket } from 'node:net'
+import type { TcpMonitor, TextExpectation } from '../../model/monitor.ts'
+import { type Fault, fault, faultOfError, lostConnection, type ProbeResult, passed } from '../verdict.ts'
+import { connect } from './connection.ts'
+import type { ProbeContext, ProbeTarget } from './probe-target.ts'
+import { TextSearch } from './text-expectation.ts'
 
 const longestQuietMs = 500
 
@@ -30,7 +29,7 @@ export async function probeTcp(
   monitor: TcpMonitor,
   context: ProbeContext,
   stop: AbortSignal,
-): Promise<Outcome> {
+): Promise<ProbeResult> {
   const tls = monitor.tls === null ? null : await context.tls.handshake(monitor.tls, address, [], stop)
   if (tls !== null && 'failure' in tls) return tls
   const connection = await connect({ address, port, tls }, stop)
@@ -38,13 +37,13 @@ export async function probeTcp(
   return converse(connection.socket, monitor, stop)
 }
 
-function converse(socket: Socket, monitor: TcpMonitor, stop: AbortSignal): Promise<Outcome> {
-  const { promise, resolve } = Promise.withResolvers<Outcome>()
-  const finish = (outcome: Outcome): void => {
+function converse(socket: Socket, monitor: TcpMonitor, stop: AbortSignal): Promise<ProbeResult> {
+  const { promise, resolve } = Promise.withResolvers<ProbeResult>()
+  const finish = (result: ProbeResult): void => {
     stop.removeEventListener('abort', onStop)
     reader?.close()
     socket.destroy()
-    resolve(outcome)
+    resolve(result)
   }
   const onStop = (): void => finish(stop.reason as Fault)
   const reader = expectsNothing(monitor.expect) ? null : new Reader(monitor, finish)
@@ -67,7 +66,7 @@ function expectsNothing({ contains, matches, lacks, mismatches }: TextExpectatio
 
 /** Decides on what comes; says so once. */
 class Reader {
-  readonly #finish: (outcome: Outcome) => void
+  readonly #finish: (result: ProbeResult) => void
   readonly #text: TextSearch
   /** Whether only a whole text can pass. */
   readonly #whole: boolean
@@ -76,7 +75,7 @@ class Reader {
   #look: NodeJS.Timeout | undefined
   #nextLookMs = 0
 
-  constructor({ expect, timeoutMs }: TcpMonitor, finish: (outcome: Outcome) => void) {
+  constructor({ expect, timeoutMs }: TcpMonitor, finish: (result: ProbeResult) => void) {
     this.#finish = finish
     this.#text = new TextSearch(expect)
     this.#whole = expect.lacks !== null || expect.mismatches !== null

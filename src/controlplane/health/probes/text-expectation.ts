@@ -1,7 +1,3 @@
-import { RE2JS } from 're2js'
-import type { TextExpectation } from '../../model/monitor.ts'
-import { LeastRecentMap } from './least-recent.ts'
-
 /**
  * Holds text that comes from a member against what a monitor expects of it.
  *
@@ -10,6 +6,9 @@ import { LeastRecentMap } from './least-recent.ts'
  * could be made to run for ever, by a member or by whoever writes the pattern. It grows with the pattern, too, whose size the
  * document bounds. Text is matched as it came, as octets of UTF-8.
  */
+import { RE2JS } from 're2js'
+import type { TextExpectation } from '../../model/monitor.ts'
+import { LeastRecentMap } from './least-recent.ts'
 
 /** Octets of a text that are read and searched. */
 export const textLimit = 64 * 1024

@@ -78,7 +78,7 @@ function startSending(t: Test, options: Partial<DeliveryOptions> = {}): Sending 
 
 const members = (received: readonly { body: string }[]) => received.map(({ body }) => JSON.parse(body).member)
 
-t.test('events as JSON, signed', async (t) => {
+t.test('a webhook gets events as JSON, signed', async (t) => {
   await using receiver = await startReceiver()
   const sending = startSending(t, { now: () => new Date(1_700_000_000_999) })
   sending.set(webhook(`${receiver.url}?token=x`))
@@ -140,7 +140,7 @@ t.test('an event is given up after the last attempt, and the next has its turn',
   t.match(sending.status(), { delivered: 1, failed: 1, queued: 0 })
 })
 
-t.test('Retry-After', async (t) => {
+t.test('a receiver that asks for time is given it', async (t) => {
   await using receiver = await startReceiver((response, nth) => {
     response.writeHead(nth === 0 ? 429 : 200, { 'retry-after': '1' }).end()
   })
@@ -187,7 +187,7 @@ t.test('a redirect is not followed', async (t) => {
   t.equal(target.received.length, 0)
 })
 
-t.test('one that hangs', async (t) => {
+t.test('a receiver that hangs is given up at the timeout', async (t) => {
   await using receiver = await startReceiver((response, nth) => {
     if (nth === 1) response.writeHead(200).write('begins')
     if (nth === 2) response.writeHead(200).end('x'.repeat(1_000_000))
@@ -227,7 +227,7 @@ t.test('one that is not there, or does not speak HTTP', async (t) => {
   t.match(sending.status(), { failed: 3, lastError: { reason: /no-such-host.invalid/ } })
 })
 
-t.test('addresses are judged', async (t) => {
+t.test('each address of a receiver is judged before it is connected to', async (t) => {
   await using receiver = await startReceiver()
   const { port } = new URL(receiver.url)
   const policy = new AddressPolicy([])
@@ -287,7 +287,33 @@ t.test('a full queue drops the oldest that was not tried yet', async (t) => {
   t.match(sending.problems[1], { problem: 'events were dropped', detail: { count: 3 } })
 })
 
-t.test('who wants what', async (t) => {
+t.test('an override by a pattern is told to webhooks of the pools that it may stand for', async (t) => {
+  await using receiver = await startReceiver()
+  const sending = startSending(t)
+  sending.set(webhook(receiver.url, { pools: ['web-eu'] }))
+  const [at, node, member] = [new Date(), 'n', '*']
+  const set = {
+    kind: 'override',
+    node,
+    member,
+    at,
+    actor: 'ann',
+    reason: '',
+    state: 'drain',
+    what: 'set',
+  } as const
+  sending.sender.send([
+    { ...set, pool: 'web-??' },
+    { ...set, pool: 'api-??' },
+  ])
+  await sending.outcome(1)
+  t.same(
+    receiver.received.map(({ body }) => JSON.parse(body).pool),
+    ['web-??'],
+  )
+})
+
+t.test('a webhook is told of the pools and the kinds that it names', async (t) => {
   await using receiver = await startReceiver()
   const sending = startSending(t)
   sending.set(

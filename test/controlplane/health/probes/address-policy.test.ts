@@ -43,7 +43,7 @@ t.test('what is refused, and as what', async (t) => {
   for (const text of ['', 'localhost', '127.1']) t.equal(strict.refusal(text), `"${text}" is no address`)
 })
 
-t.test('where members live', async (t) => {
+t.test('addresses where members live may be probed', async (t) => {
   for (const address of [
     '1.0.0.0',
     '10.0.0.1',
@@ -75,7 +75,7 @@ t.test('where members live', async (t) => {
   }
 })
 
-t.test('a list allows', async (t) => {
+t.test('what the list allows may be probed, and no more', async (t) => {
   const policy = allowing('127.0.0.0/8', 'fe80::/64')
   for (const address of ['127.0.0.1', '::ffff:127.0.0.1', 'fe80::1'])
     t.equal(policy.refusal(address), null, address)

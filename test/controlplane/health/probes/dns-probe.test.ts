@@ -119,7 +119,7 @@ t.test('data is compared as data and not as text', async (t) => {
   }
 })
 
-t.test('rcodes', async (t) => {
+t.test('the rcode that is expected passes, the upper bits of an OPT included', async (t) => {
   const port = await serveUdp(t, (query) => {
     const rcode = query.questions![0]!.name.split('.')[0]
     if (rcode === 'bare') return [encode({ type: 'response', id: query.id!, flags: 5 })]
@@ -196,7 +196,7 @@ const serveStream = (t: { teardown(fn: () => unknown): void }, reply: (query: Pa
     socket.once('data', (octets) => socket.write(reply(decode(octets.subarray(2)))))
   })
 
-t.test('TCP', async (t) => {
+t.test('over TCP what does not answer the question fails', async (t) => {
   const port = await serveStream(t, (query) =>
     streamEncode({ type: 'response', id: query.id!, questions: query.questions!, answers: [address] }),
   )

@@ -7,14 +7,14 @@ import {
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
-t.test('requests', async (t) => {
+t.test('a request names its service, and leaves out the empty one', async (t) => {
   t.same(encodeHealthRequest(''), hex('00 00000000'))
   t.same(encodeHealthRequest('a.B'), hex('00 00000005 0a 03 612e42'))
   t.same(encodeHealthRequest('x'.repeat(200)).subarray(0, 8), hex('00 000000cb 0a c801'))
   t.same(encodeHealthRequest('ü'), hex('00 00000004 0a 02 c3bc'))
 })
 
-t.test('responses', async (t) => {
+t.test('the status of a response is read by the grammar, and nothing else is', async (t) => {
   for (const [octets, status, what] of [
     ['00 00000000', 0, 'an absent field is 0'],
     ['00 00000002 0801', 1, 'SERVING'],

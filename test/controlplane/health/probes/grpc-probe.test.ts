@@ -69,7 +69,7 @@ t.test('what can not be called at all leaves nothing behind', async (t) => {
   t.equal(getEventListeners(stop.signal, 'abort').length, 0)
 })
 
-t.test('a real gRPC server', async (t) => {
+t.test('a gRPC server passes when it says that it, or the service, is serving', async (t) => {
   const { server, health } = healthyServer()
   const port = await serveGrpc(t, server)
   t.match(await probePort(port), { ok: true })
@@ -96,35 +96,39 @@ t.test('a gRPC server without health', async (t) => {
   t.match(await probePort(port), { failure: 'status', reason: 'gRPC status 12 UNIMPLEMENTED' })
 })
 
-t.test('TLS', { skip: withoutOpenssl }, async (t) => {
-  const { cert, key } = await certificate(await certificateFolder(t), 'api', 'DNS:api.example.test')
-  const credentials = ServerCredentials.createSsl(null, [{ cert_chain: cert, private_key: key }])
-  const port = await serveGrpc(t, healthyServer().server, credentials)
-  const tls = { ...tlsDefaults, serverName: 'api.example.test', ca: cert.toString() }
-  t.match(await probePort(port, { tls }), { ok: true })
-  t.match(await probePort(port, { tls: { ...tls, ca: null } }), {
-    failure: 'tls',
-    reason: 'self-signed certificate',
-  })
-  t.match(await probePort(port, { tls: { ...tls, serverName: null } }), {
-    failure: 'tls',
-    reason: /does not match/,
-  })
-  t.match(await probePort(port, { tls: { ...tls, clientCertificate: 'none' } }), { failure: 'tls' })
-  const plain = await probePort(port)
-  t.ok(!plain.ok && ['reset', 'protocol'].includes(plain.failure), 'asked without TLS')
+t.test(
+  'over TLS the certificate must be of a known authority and of the name that is expected',
+  { skip: withoutOpenssl },
+  async (t) => {
+    const { cert, key } = await certificate(await certificateFolder(t), 'api', 'DNS:api.example.test')
+    const credentials = ServerCredentials.createSsl(null, [{ cert_chain: cert, private_key: key }])
+    const port = await serveGrpc(t, healthyServer().server, credentials)
+    const tls = { ...tlsDefaults, serverName: 'api.example.test', ca: cert.toString() }
+    t.match(await probePort(port, { tls }), { ok: true })
+    t.match(await probePort(port, { tls: { ...tls, ca: null } }), {
+      failure: 'tls',
+      reason: 'self-signed certificate',
+    })
+    t.match(await probePort(port, { tls: { ...tls, serverName: null } }), {
+      failure: 'tls',
+      reason: /does not match/,
+    })
+    t.match(await probePort(port, { tls: { ...tls, clientCertificate: 'none' } }), { failure: 'tls' })
+    const plain = await probePort(port)
+    t.ok(!plain.ok && ['reset', 'protocol'].includes(plain.failure), 'asked without TLS')
 
-  const noAlpn = await serve(
-    t,
-    createTlsServer({ cert, key }, (socket) => socket.on('error', () => undefined)),
-  )
-  t.match(await probePort(noAlpn, { tls }), {
-    failure: 'protocol',
-    reason: 'the server does not take up HTTP/2 (ALPN)',
-  })
-  const web = createSecureServer({ cert, key }, (_request, response) => response.writeHead(404).end())
-  t.match(await probePort(await serve(t, web), { tls }), { failure: 'status', reason: 'status 404' })
-})
+    const noAlpn = await serve(
+      t,
+      createTlsServer({ cert, key }, (socket) => socket.on('error', () => undefined)),
+    )
+    t.match(await probePort(noAlpn, { tls }), {
+      failure: 'protocol',
+      reason: 'the server does not take up HTTP/2 (ALPN)',
+    })
+    const web = createSecureServer({ cert, key }, (_request, response) => response.writeHead(404).end())
+    t.match(await probePort(await serve(t, web), { tls }), { failure: 'status', reason: 'status 404' })
+  },
+)
 
 /** An HTTP/2 server that answers each call by hand. */
 const serveCalls = (t: Owner, answer: (stream: ServerHttp2Stream) => void): Promise<number> => {
@@ -148,7 +152,7 @@ const saying = (message: Buffer, trailers: Record<string, string>) => (stream: S
 
 const isServing = Buffer.of(0, 0, 0, 0, 2, 8, 1)
 
-t.test('answers that are none', async (t) => {
+t.test('a response that says nothing of health is a failure', async (t) => {
   for (const [what, answer, failure, reason] of [
     ['ok', saying(isServing, { 'grpc-status': '0' }), null, ''],
     ['no trailers', saying(isServing, {}), 'protocol', 'the response has no grpc-status'],
@@ -197,7 +201,7 @@ t.test('answers that are none', async (t) => {
   }
 })
 
-t.test('a response without end', async (t) => {
+t.test('a response without an end is cut off', async (t) => {
   const gone = Promise.withResolvers<number>()
   const port = await serveCalls(t, (stream) => {
     let sent = 0
@@ -217,7 +221,7 @@ t.test('a response without end', async (t) => {
   t.ok(sent <= 1024 * 1024, `${sent} octets`)
 })
 
-t.test('what is not gRPC', async (t) => {
+t.test('a server that speaks no gRPC fails, with a reason', async (t) => {
   const web = await serveHttp(t, (_request, response) => response.end('hello'))
   t.match(await probePort(web), { failure: 'protocol', reason: /^malformed HTTP\/2: / })
   const ssh = await serveBytes(t, 'SSH-2.0-OpenSSH_9.2\r\n', () => {})

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { valueAt, weightPercent } from '../../../../src/controlplane/health/probes/member-weight.ts'
 
-t.test('what is a weight', async (t) => {
+t.test('a weight is a number from 0 to 100, and anything else says nothing', async (t) => {
   for (const [value, percent] of [
     [0, 0],
     [100, 100],

@@ -87,7 +87,7 @@ t.test('the last response is judged', async (t) => {
   t.match(bare, { ok: false, failure: 'status', reason: 'status 302' }, 'a redirect to nowhere is a response')
 })
 
-t.test('too many', async (t) => {
+t.test('more redirects than the monitor allows fail', async (t) => {
   const { verdict, seen } = await probeWith(t, { followRedirects: 3 }, (_request, response) =>
     redirectTo(response, '/'),
   )
@@ -95,7 +95,7 @@ t.test('too many', async (t) => {
   t.equal(seen.length, 4)
 })
 
-t.test('locations that lead nowhere', async (t) => {
+t.test('a redirect to no location that can be asked fails', async (t) => {
   for (const [location, reason] of [
     ['ftp://example.test/', 'redirect to an unsupported scheme "ftp:"'],
     ['http://[', 'redirect to an invalid location "http://["'],
@@ -111,7 +111,7 @@ t.test('locations that lead nowhere', async (t) => {
   t.ok(!long.ok && long.reason.length <= 160, 'a reason has an end')
 })
 
-t.test('methods', async (t) => {
+t.test('a redirect keeps the method or makes it GET, as RFC 9110 has it', async (t) => {
   for (const [status, method, then] of [
     [301, 'POST', 'GET'],
     [302, 'POST', 'GET'],

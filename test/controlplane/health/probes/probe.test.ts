@@ -54,7 +54,7 @@ t.test('every probe opens a connection of its own', async (t) => {
   t.equal(connections, 3)
 })
 
-t.test('IPv6', async (t) => {
+t.test('a member at an IPv6 address is probed, with brackets in its Host', async (t) => {
   let host: string | undefined
   const port = await serveHttp(
     t,
@@ -72,7 +72,7 @@ t.test('IPv6', async (t) => {
   t.equal(host, `[::1]:${port}`)
 })
 
-t.test('status codes', async (t) => {
+t.test('a status in one of the ranges that are expected passes, any other fails', async (t) => {
   const port = await serveHttp(t, ({ url }, response) => {
     response.writeHead(Number(url?.slice(1))).end()
   })
@@ -105,7 +105,7 @@ t.test('an interim response is not the answer', async (t) => {
   t.same(told(await probePort(port)), failed('status', 'status 503'))
 })
 
-t.test('expected body', async (t) => {
+t.test('a text is found in the first 64 KiB of a body, in however many pieces they come', async (t) => {
   const port = await serveHttp(t, ({ url }, response) => {
     if (url === '/split') {
       response.writeHead(200)
@@ -174,7 +174,7 @@ t.test('a huge body is cut, not read', async (t) => {
   }
 })
 
-t.test('timeouts', async (t) => {
+t.test('a probe ends with its deadline, however slowly a member answers', async (t) => {
   await t.test('no answer at all', async (t) => {
     const closed = Promise.withResolvers<void>()
     const port = await serveTcp(t, (socket) => {
@@ -225,7 +225,7 @@ t.test('timeouts', async (t) => {
   })
 })
 
-t.test('connections that fail', async (t) => {
+t.test('a connection that fails is told by its cause', async (t) => {
   t.same(told(await probePort(await closedPort())), failed('connect', 'connect ECONNREFUSED'))
 
   const reset = await serveTcp(t, (socket) => socket.once('data', () => socket.resetAndDestroy()))
@@ -244,7 +244,7 @@ t.test('connections that fail', async (t) => {
   t.equal(accepted, 1, 'no second attempt')
 })
 
-t.test('responses that break off', async (t) => {
+t.test('a response that breaks off is a lost connection or a breach, never a pass', async (t) => {
   const head = 'HTTP/1.1 200 OK\r\n'
   for (const answer of [
     'HTTP/1.1 200',
@@ -268,7 +268,7 @@ t.test('a reset in the middle of a body', async (t) => {
   t.same(told(verdict), failed('reset', 'connection reset'))
 })
 
-t.test('what is not HTTP', async (t) => {
+t.test('what comes and is no HTTP is a breach of the protocol', async (t) => {
   for (const [answer, reason] of [
     ['SSH-2.0-OpenSSH_9.2\r\n', /^malformed HTTP response: [A-Z]/],
     ['HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n', /^malformed HTTP response: [A-Z]/],

@@ -80,7 +80,7 @@ t.test('the end of the stream decides what is left', async (t) => {
   t.match(nothing, { failure: 'answer', reason: 'answer does not contain "220"' })
 })
 
-t.test('a connection that breaks', async (t) => {
+t.test('a connection that breaks is a failure, whatever came before', async (t) => {
   const port = await serveTcp(t, (socket) => {
     socket.write('22')
     socket.once('data', () => socket.resetAndDestroy())
@@ -142,29 +142,33 @@ t.test('a probe that is called off', async (t) => {
   await closed.promise
 })
 
-t.test('TLS', { skip: withoutOpenssl }, async (t) => {
-  const identity = await certificate(await certificateFolder(t), 'mail', 'DNS:mail.example.test')
-  const port = await serve(
-    t,
-    createTlsServer(identity, (socket) => {
-      socket.on('error', () => undefined)
-      socket.write('220 ready\r\n')
-    }),
-  )
-  const tls = { ...tlsDefaults, serverName: 'mail.example.test', ca: identity.cert.toString() }
-  const expect = { ...anyText, contains: '220' }
-  t.match(await probePort(port, { tls, expect }), { ok: true })
-  t.match(await probePort(port, { tls }), { ok: true }, 'a handshake is enough')
-  t.match(await probePort(port, { tls: { ...tls, serverName: null } }), {
-    failure: 'tls',
-    reason: /does not match certificate/,
-  })
-  t.match(await probePort(port, { tls: { ...tls, minDaysLeft: 400 } }), {
-    failure: 'tls',
-    reason: 'certificate ends in 364 days, 400 wanted',
-  })
-  t.match(await probePort(port, { tls: { ...tls, clientCertificate: 'none' } }), { failure: 'tls' })
-  const plain = await serveTcp(t, (socket) => socket.write('220 ready\r\n'))
-  t.match(await probePort(plain, { tls, expect }), { failure: 'tls', reason: 'wrong version number' })
-  t.match(await probePort(port, { expect, timeoutMs: 100 }), { failure: 'timeout' }, 'asked without TLS')
-})
+t.test(
+  'over TLS a handshake is enough, and has to be with whom is expected',
+  { skip: withoutOpenssl },
+  async (t) => {
+    const identity = await certificate(await certificateFolder(t), 'mail', 'DNS:mail.example.test')
+    const port = await serve(
+      t,
+      createTlsServer(identity, (socket) => {
+        socket.on('error', () => undefined)
+        socket.write('220 ready\r\n')
+      }),
+    )
+    const tls = { ...tlsDefaults, serverName: 'mail.example.test', ca: identity.cert.toString() }
+    const expect = { ...anyText, contains: '220' }
+    t.match(await probePort(port, { tls, expect }), { ok: true })
+    t.match(await probePort(port, { tls }), { ok: true }, 'a handshake is enough')
+    t.match(await probePort(port, { tls: { ...tls, serverName: null } }), {
+      failure: 'tls',
+      reason: /does not match certificate/,
+    })
+    t.match(await probePort(port, { tls: { ...tls, minDaysLeft: 400 } }), {
+      failure: 'tls',
+      reason: 'certificate ends in 364 days, 400 wanted',
+    })
+    t.match(await probePort(port, { tls: { ...tls, clientCertificate: 'none' } }), { failure: 'tls' })
+    const plain = await serveTcp(t, (socket) => socket.write('220 ready\r\n'))
+    t.match(await probePort(plain, { tls, expect }), { failure: 'tls', reason: 'wrong version number' })
+    t.match(await probePort(port, { expect, timeoutMs: 100 }), { failure: 'timeout' }, 'asked without TLS')
+  },
+)

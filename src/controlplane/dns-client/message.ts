@@ -1,8 +1,3 @@
-import { sameBytes } from '../../../dataplane/wire/bytes.ts'
-import { classes, ednsPayload, headerLength, types } from '../../../dataplane/wire/constants.ts'
-import { lowerName, maxLabelLength, maxNameLength } from '../../../dataplane/wire/name.ts'
-import { nameFields } from '../../../dataplane/wire/rdata.ts'
-
 /**
  * DNS from the client's side: writes a query, reads what answers it (RFC 1035 section 4.1, RFC 6891).
  *
@@ -10,9 +5,19 @@ import { nameFields } from '../../../dataplane/wire/rdata.ts'
  *   question = name type class
  *   rr       = name type class ttl (4 octets) rdlength rdata
  *
- * RDATA is read as octets with its names written out and in lower case, for comparison by octets: dns-packet knows some
- * types only, and gives their content back in forms of its own.
+ * ## How a message is read
+ * A message is laid out first: where each RR stands, without a look at its names but for where they end. Then only the RRs
+ * that are wanted are read, so what is wrong with the others harms nobody. RDATA is read as octets with its names written out:
+ * dns-packet knows some types only, and gives their content back in forms of its own.
+ *
+ * ## Bounds
+ * What comes may be hostile. Laying out takes one step an RR or label, and there are no more of them than octets,
+ * whatever the counts say. A name has 255 octets and 127 pointers at the most.
  */
+import { sameBytes } from '../../dataplane/wire/bytes.ts'
+import { classes, ednsPayload, headerLength, types } from '../../dataplane/wire/constants.ts'
+import { lowerName, maxLabelLength, maxNameLength } from '../../dataplane/wire/name.ts'
+import { nameFields } from '../../dataplane/wire/rdata.ts'
 
 export interface DnsQuestion {
   /** In wire form. */
@@ -36,6 +41,17 @@ export interface DnsRecord {
   readonly type: number
   readonly ttlSeconds: number
   readonly rdata: Uint8Array
+}
+
+/** Where an RR stands in its message. */
+interface Placed {
+  readonly ownerAt: number
+  readonly type: number
+  readonly class: number
+  readonly ttlSeconds: number
+  /** Its RDATA, from and to. */
+  readonly from: number
+  readonly to: number
 }
 
 const flagBits = { response: 0x8000, truncated: 0x0200, recursionDesired: 0x0100 } as const
@@ -66,8 +82,8 @@ const compressed: Readonly<Record<number, readonly [before: number, names: numbe
   39: [0, 1], // DNAME
 }
 
-/** A query as dig sends it: recursion desired, an OPT. */
-export function encodeDnsQuery(id: number, { name, type }: DnsQuestion): Buffer {
+/** Writes a query as dig sends it: recursion desired, an OPT. */
+export function encodeQuery(id: number, { name, type }: DnsQuestion): Buffer {
   const head = Buffer.alloc(headerLength)
   head.writeUInt16BE(id, 0)
   head.writeUInt16BE(flagBits.recursionDesired, 2)
@@ -87,87 +103,104 @@ export function encodeDnsQuery(id: number, { name, type }: DnsQuestion): Buffer 
  * @param stream the message came whole: its TC bit means nothing
  * @returns the answer, or why the message is none, such as `answers another question`
  */
-export function readDnsAnswer(
+export function decodeAnswer(
   octets: Uint8Array,
   id: number,
   question: DnsQuestion,
   stream: boolean,
 ): DnsAnswer | string {
-  const message = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)
+  const message = bufferOf(octets)
   if (message.length < headerLength) return 'is no DNS message'
   if (message.readUInt16BE(0) !== id) return 'has another id'
   const flags = message.readUInt16BE(2)
   if ((flags & flagBits.response) === 0) return 'is a query'
   try {
-    return read(message, flags, question, stream)
+    const complaint = mismatch(message, flags & 0xf, question)
+    if (complaint !== null) return complaint
+    const truncated = !stream && (flags & flagBits.truncated) !== 0
+    return truncated ? { truncated, rcode: flags & 0xf, data: [] } : answerIn(message, flags & 0xf, question)
   } catch (error) {
     // Beside ours, TextError of RDATA that is none.
     return error instanceof Error ? `is malformed: ${error.message}` : 'is malformed'
   }
 }
 
-/** @throws Error on malformed octets */
-function read(message: Buffer, flags: number, question: DnsQuestion, stream: boolean): DnsAnswer | string {
-  let rcode = flags & 0xf
+/** Why a message does not speak of a question; null when it does. */
+function mismatch(message: Buffer, rcode: number, question: DnsQuestion): string | null {
   const questions = message.readUInt16BE(4)
-  const answers = message.readUInt16BE(6)
   // A server that could not read the question says so without it.
-  if (questions === 0 && rcode === 0) return 'has no question'
+  if (questions === 0) return rcode === 0 ? 'has no question' : null
   if (questions > 1) return 'has several questions'
-  let at = headerLength
-  if (questions === 1) {
-    const name = readName(message, at)
-    within(message, name.next + 4)
-    const same =
-      sameBytes(lowerName(name.name), lowerName(question.name)) &&
-      message.readUInt16BE(name.next) === question.type &&
-      message.readUInt16BE(name.next + 2) === classes.in
-    if (!same) return 'answers another question'
-    at = name.next + 4
+  const { name, next } = readName(message, headerLength)
+  within(message, next + 4)
+  const same =
+    sameBytes(lowerName(name), lowerName(question.name)) &&
+    message.readUInt16BE(next) === question.type &&
+    message.readUInt16BE(next + 2) === classes.in
+  return same ? null : 'answers another question'
+}
+
+function answerIn(message: Buffer, headerRcode: number, { type }: DnsQuestion): DnsAnswer {
+  const { answers, authorities, additionals } = layOut(message)
+  const opt = [...answers, ...authorities, ...additionals].find((record) => record.type === types.opt)
+  // The upper bits of the rcode are the first octet where other RRs have their TTL (RFC 6891 section 6.1.3).
+  const rcode = headerRcode | ((opt === undefined ? 0 : opt.ttlSeconds >>> 24) << 4)
+  const wanted = answers.filter((record) => record.type === type && record.class === classes.in)
+  return {
+    truncated: false,
+    rcode,
+    data: wanted.map((record) => comparableRdata(type, writtenOut(message, record))),
   }
-  if (!stream && (flags & flagBits.truncated) !== 0) return { truncated: true, rcode, data: [] }
-  const count = answers + message.readUInt16BE(8) + message.readUInt16BE(10)
-  const data: Uint8Array[] = []
-  for (let index = 0; index < count; index++) {
-    const fixed = nameEnd(message, at)
-    within(message, fixed + fixedLength)
-    const type = message.readUInt16BE(fixed)
-    const from = fixed + fixedLength
-    at = from + message.readUInt16BE(fixed + 8)
-    within(message, at)
-    if (type === types.opt) rcode |= message[fixed + 4]! << 4
-    const wanted = index < answers && type === question.type && message.readUInt16BE(fixed + 2) === classes.in
-    if (wanted) data.push(comparableRdata(type, writtenOut(message, type, from, at)))
-  }
-  return { truncated: false, rcode, data }
 }
 
 /**
- * The RRs of a response's answer and authority sections, in their order.
+ * Reads the RRs of a response's answer and authority sections, in their order.
  *
  * @throws Error on malformed octets
  */
-export function readDnsSections(octets: Uint8Array): {
+export function decodeSections(octets: Uint8Array): {
   readonly answers: readonly DnsRecord[]
   readonly authorities: readonly DnsRecord[]
 } {
-  const message = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)
+  const message = bufferOf(octets)
   within(message, headerLength)
+  const { answers, authorities } = layOut(message)
+  const read = (placed: Placed): DnsRecord => ({
+    owner: readName(message, placed.ownerAt).name,
+    type: placed.type,
+    ttlSeconds: placed.ttlSeconds,
+    rdata: writtenOut(message, placed),
+  })
+  return { answers: answers.map(read), authorities: authorities.map(read) }
+}
+
+/** Where the RRs of each section are. @throws Error on malformed octets */
+function layOut(message: Buffer): Readonly<Record<'answers' | 'authorities' | 'additionals', Placed[]>> {
   let at = headerLength
-  for (let questions = message.readUInt16BE(4); questions > 0; questions--) at = nameEnd(message, at) + 4
-  const section = (count: number) =>
-    Array.from({ length: count }, (): DnsRecord => {
-      const { name: owner, next } = readName(message, at)
-      const from = next + fixedLength
+  for (let left = message.readUInt16BE(4); left > 0; left--) at = nameEnd(message, at) + 4
+  const section = (count: number): Placed[] => {
+    const records: Placed[] = []
+    for (let left = count; left > 0; left--) {
+      const ownerAt = at
+      const fixed = nameEnd(message, ownerAt)
+      const from = fixed + fixedLength
       within(message, from)
-      const type = message.readUInt16BE(next)
-      at = from + message.readUInt16BE(next + 8)
+      at = from + message.readUInt16BE(fixed + 8)
       within(message, at)
-      const rdata = writtenOut(message, type, from, at)
-      return { owner, type, ttlSeconds: message.readUInt32BE(next + 4), rdata }
-    })
+      records.push({
+        ownerAt,
+        type: message.readUInt16BE(fixed),
+        class: message.readUInt16BE(fixed + 2),
+        ttlSeconds: message.readUInt32BE(fixed + 4),
+        from,
+        to: at,
+      })
+    }
+    return records
+  }
   const answers = section(message.readUInt16BE(6))
-  return { answers, authorities: section(message.readUInt16BE(8)) }
+  const authorities = section(message.readUInt16BE(8))
+  return { answers, authorities, additionals: section(message.readUInt16BE(10)) }
 }
 
 /**
@@ -183,7 +216,8 @@ export function comparableRdata(type: number, rdata: Uint8Array): Uint8Array {
   return lowered
 }
 
-function writtenOut(message: Buffer, type: number, from: number, to: number): Uint8Array {
+/** RDATA with its names written out. */
+function writtenOut(message: Buffer, { type, from, to }: Placed): Uint8Array {
   const [before, names] = compressed[type] ?? [0, 0]
   within(message, from + before)
   const parts: Uint8Array[] = [message.subarray(from, from + before)]
@@ -199,10 +233,11 @@ function writtenOut(message: Buffer, type: number, from: number, to: number): Ui
 
 /** Bounds the time of a message full of names; a name of so many labels could not use more. */
 const mostPointers = 127
+/** The name that is being read. One at a time, so that a message full of long names costs a copy each and no more. */
+const scratch = new Uint8Array(maxNameLength)
 
 /** The name at an offset, with its pointers followed. */
 function readName(message: Buffer, from: number): { readonly name: Uint8Array; readonly next: number } {
-  const labels: Uint8Array[] = []
   let length = 0
   let at = from
   let next = -1
@@ -217,13 +252,12 @@ function readName(message: Buffer, from: number): { readonly name: Uint8Array; r
       at = message.readUInt16BE(at) & 0x3fff
       continue
     }
+    const end = at + 1 + label
     if (label > maxLabelLength) throw new Error('a label is of no known kind')
-    within(message, at + 1 + label)
-    length += label + 1
-    if (length > maxNameLength) throw new Error('a name is too long')
-    labels.push(message.subarray(at, at + 1 + label))
-    at += 1 + label
-    if (label === 0) return { name: Buffer.concat(labels), next: next < 0 ? at : next }
+    within(message, end)
+    if (length + 1 + label > maxNameLength) throw new Error('a name is too long')
+    while (at < end) scratch[length++] = message[at++]!
+    if (label === 0) return { name: scratch.slice(0, length), next: next < 0 ? at : next }
   }
 }
 
@@ -234,6 +268,10 @@ function nameEnd(message: Buffer, from: number): number {
     if (message[at]! > maxLabelLength) throw new Error('a label is of no known kind')
     if (message[at] === 0) return at + 1
   }
+}
+
+function bufferOf(octets: Uint8Array): Buffer {
+  return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)
 }
 
 function within(message: Buffer, end: number): void {

@@ -1,9 +1,10 @@
 /** Members that are not judged by one probe alone: composites, reports and states that are set. */
 import t from 'tap'
-import type { Report } from '../../../src/controlplane/health/sources.ts'
+import type { Report } from '../../../src/controlplane/health/observers.ts'
 import type { MemberHealth } from '../../../src/controlplane/model/observation.ts'
+import { turn } from '../timing/hand-clock.ts'
 import { compositeOf, intervalMs, probeOf, push, setUp, target } from './checker-harness.ts'
-import { success, turn } from './fixture.ts'
+import { success } from './fixture.ts'
 
 const key = { pool: 'web', member: 'a' }
 const was = (state: MemberHealth['state'], reason = 'status 503'): MemberHealth => ({
@@ -39,7 +40,7 @@ t.test('a composite says nothing before all its parts have, and then goes with t
   t.ok(checker.vitals('web', 'a')?.backSince)
 })
 
-t.test('inverted, any, a number', async (t) => {
+t.test('a composite asks for all, any or a number of its parts, and may be inverted', async (t) => {
   const parts = { web: probeOf(80), db: probeOf(81) }
   for (const [change, first] of [
     [{ require: 'any' }, 'up'],
@@ -83,11 +84,11 @@ t.test(
 t.test('a part that changes its settings does not silence the others', async (t) => {
   const { checker, clock, fail, round, said, probed } = setUp(t)
   const slow = { intervalMs: 3_600_000 }
-  const plan = (path: string) => compositeOf({ web: probeOf(80), db: probeOf(81, { ...slow, path }) })
-  checker.setTargets([target(plan('/'))])
+  const method = (path: string) => compositeOf({ web: probeOf(80), db: probeOf(81, { ...slow, path }) })
+  checker.setTargets([target(method('/'))])
   await clock.advance(1)
   said()
-  checker.setTargets([target(plan('/other'))])
+  checker.setTargets([target(method('/other'))])
   const before = probed.filter(({ port }) => port === 81).length
   fail(80)
   await round()

@@ -1,19 +1,15 @@
 /**
- * The probes that run, each once: members of several pools that are probed in the same way (address, port and all of the
- * monitor's settings but its name) share one check, its measurement included. A check lives as long as somebody
- * watches it. One that takes the place of another, because settings or the address of a machine changed, goes on with what
- * that one had measured (`Past`), at its place in the schedule.
+ * One probing that runs: a probe that is made again and again, what its verdicts have come to (`monitor.ts`), and why. It
+ * belongs to all members that are probed in the same way, and is in nobody else's hands than those of the registry.
  *
- * A verdict goes to the guard first (`guard.ts`), which rules whether it counts, and then to the machine. For the guard a check
- * is in the pool of the member that has watched it longest.
- *
- * Bound: one check per member and part of its monitor, at most.
+ * A verdict goes to the guard first (`guard.ts`), which rules whether it counts, and then to the machine. A verdict of a probe
+ * that was called off says nothing and is dropped.
  */
 import { createHash } from 'node:crypto'
+import type { MemberKey } from '../model/member-key.ts'
 import type { ProbeMonitor } from '../model/monitor.ts'
 import type { HealthState } from '../model/observation.ts'
 import type { AddressText } from '../model/pool.ts'
-import type { GuardChange, SelfIsolationGuard, Suspicion } from './guard.ts'
 import {
   advance,
   explain,
@@ -25,17 +21,10 @@ import {
   nextProbeMs,
 } from './monitor.ts'
 import type { Probe } from './probes/probe.ts'
-import type { ProbeTarget } from './probes/probe-target.ts'
-import { longestGapMs, type Place, type ScheduledJob, type Scheduler } from './scheduler.ts'
+import type { Probed, ProbeTarget } from './probes/probe-target.ts'
+import type { JobPosition, ScheduledJob, Scheduler } from './scheduler.ts'
 import { smooth } from './smoothing.ts'
 import type { ProbeVerdict } from './verdict.ts'
-
-/** Where and how to probe. */
-export interface Probed {
-  readonly monitor: ProbeMonitor
-  readonly port: number
-  readonly address: AddressText
-}
 
 /** A state, and why. */
 export interface Opinion {
@@ -54,8 +43,8 @@ export interface Past {
   readonly weightPercent: number | null
   /** Where; null when nobody was asked since the start. */
   readonly address: AddressText | null
-  /** Null: to be probed at once. */
-  readonly place: Place | null
+  /** In the schedule; null: to be probed at once. */
+  readonly position: JobPosition | null
 }
 
 /** When all that is known is the state. */
@@ -66,17 +55,13 @@ export function pastOf(state: HealthState): Past {
     latencyMs: null,
     weightPercent: null,
     address: null,
-    place: null,
+    position: null,
   }
   return { measurement: measured(state), ...nothing }
 }
 
-const beginning = pastOf('unknown')
-
-export interface Watcher {
-  /** The probe is made in the name of one of those who watch. */
-  readonly pool: string
-  readonly member: string
+/** A member that a check is for. The probe is made in the name of one of those who watch. */
+export interface Watcher extends MemberKey {
   /** After each verdict. May not throw. */
   readonly onVerdict: (verdict: ProbeVerdict, lateMs: number) => void
   /**
@@ -86,17 +71,6 @@ export interface Watcher {
   readonly onChange: (undone: boolean) => void
   /** When it is held down for changing too often. May not throw. */
   readonly onHold: (hold: Hold) => void
-}
-
-export interface ChecksOptions {
-  readonly scheduler: Scheduler
-  readonly probe: Probe
-  /** Time of day in milliseconds, that does not go back. */
-  readonly nowMs: () => number
-  /** Null: every verdict counts. */
-  readonly guard: SelfIsolationGuard<Measurement> | null
-  /** The guard suspects this node's network, or (null) trusts it again. */
-  readonly onSuspicion: (suspicion: Suspicion | null) => void
 }
 
 /** @returns a text that is the same for what is probed in the same way */
@@ -116,68 +90,13 @@ function settingsKey(monitor: ProbeMonitor): string {
   return key
 }
 
-export class Checks {
-  readonly #options: ChecksOptions
-  readonly #checks = new Map<string, Check>()
-
-  constructor(options: ChecksOptions) {
-    this.#options = options
-  }
-
-  /** How many probes there are. */
-  get size(): number {
-    return this.#checks.size
-  }
-
-  /**
-   * Watches the check of what is to be probed, which begins if nobody watched it before.
-   * @param past counts when it does; null when nothing is known of the machine
-   */
-  watch(
-    probed: Probed,
-    watcher: Watcher,
-    past: Past | null,
-  ): { readonly check: Check; readonly release: () => void } {
-    const key = probeKey(probed)
-    const check = this.#checks.get(key) ?? this.#begin(key, probed, past ?? beginning)
-    // One for each call: two parts of a composite may be the same check.
-    const own = { ...watcher }
-    check.watchers.add(own)
-    if (check.watchers.size === 1) this.#guard(check)
-    return { check, release: () => this.#release(check, own) }
-  }
-
-  /** Does what the guard says. */
-  apply(change: GuardChange<Measurement> | null): void {
-    if (change === null) return
-    if (change.to === 'trusting') {
-      this.#options.onSuspicion(null)
-      return
-    }
-    this.#options.onSuspicion(change.suspicion)
-    for (const { member: key, measurement } of change.giveBack) this.#checks.get(key)?.giveBack(measurement)
-  }
-
-  #begin(key: string, probed: Probed, past: Past): Check {
-    const check = new Check(this, this.#options, key, probed, past)
-    this.#checks.set(key, check)
-    return check
-  }
-
-  #release(check: Check, watcher: Watcher): void {
-    const first = check.owner
-    check.watchers.delete(watcher)
-    if (watcher === first) this.apply(this.#options.guard?.forget(first.pool, check.key) ?? null)
-    if (check.watchers.size === 0) {
-      check.cancel()
-      this.#checks.delete(check.key)
-    } else if (watcher === first) this.#guard(check)
-  }
-
-  #guard(check: Check): void {
-    const { intervalMs, timeoutMs } = check.probed.monitor
-    this.#options.guard?.watch(check.owner.pool, check.key, longestGapMs(intervalMs) + timeoutMs)
-  }
+export interface CheckContext {
+  readonly scheduler: Scheduler
+  readonly probe: Probe
+  /** Time of day in milliseconds, that does not go back. */
+  readonly nowMs: () => number
+  /** Whether a verdict is to go to the machine; may give measurements back before it says so. */
+  readonly counts: (check: Check, ok: boolean, atMs: number) => boolean
 }
 
 export class Check {
@@ -191,17 +110,15 @@ export class Check {
   /** Smoothed, of probes that succeeded. */
   latencyMs: number | null
   weightPercent: number | null
-  readonly #checks: Checks
-  readonly #options: ChecksOptions
+  readonly #context: CheckContext
   readonly #job: ScheduledJob
   /** A probe is under way. */
   #inFlight = false
   /** Why the state is what it is, from a verdict that agrees with it; null until there is one. */
   #reason: string | null
 
-  constructor(checks: Checks, options: ChecksOptions, key: string, probed: Probed, past: Past) {
-    this.#checks = checks
-    this.#options = options
+  constructor(context: CheckContext, key: string, probed: Probed, past: Past) {
+    this.#context = context
     this.key = key
     this.probed = probed
     this.measurement = past.measurement
@@ -211,7 +128,7 @@ export class Check {
     this.#reason = past.reason
     const { intervalMs } = probed.monitor
     const run = (signal: AbortSignal, lateMs: number) => this.#run(signal, lateMs)
-    this.#job = options.scheduler.schedule(intervalMs, run, past.place)
+    this.#job = context.scheduler.schedule(intervalMs, run, past.position)
   }
 
   /** Who has watched longest. */
@@ -227,20 +144,20 @@ export class Check {
   /** What another check may go on with. */
   get past(): Past {
     const { measurement, heard, latencyMs, weightPercent } = this
-    const place = this.#inFlight ? null : this.#job.place
+    const position = this.#inFlight ? null : this.#job.position
     const { address } = this.probed
-    return { measurement, reason: this.#reason, heard, latencyMs, weightPercent, address, place }
+    return { measurement, reason: this.#reason, heard, latencyMs, weightPercent, address, position }
   }
 
   /** Whether a few more verdicts would change the state. */
   get near(): boolean {
-    return nearChange(this.measurement, this.probed.monitor, this.#options.nowMs())
+    return nearChange(this.measurement, this.probed.monitor, this.#context.nowMs())
   }
 
   /** An operator lets what waits for it come back. */
   failBack(): void {
     const before = this.measurement
-    this.measurement = failBack(before, this.#options.nowMs())
+    this.measurement = failBack(before, this.#context.nowMs())
     if (this.measurement.state !== before.state) this.#reason = 'let come back by an operator'
     this.#tell(false)
   }
@@ -263,7 +180,7 @@ export class Check {
       case 'up':
         return this.#reason ?? 'up as before'
       case 'down': {
-        const why = explain(this.measurement, this.probed.monitor, this.#options.nowMs())
+        const why = explain(this.measurement, this.probed.monitor, this.#context.nowMs())
         const known = [why, this.#reason].filter((part) => part !== null)
         return known.length === 0 ? 'down as before' : known.join('; ')
       }
@@ -277,7 +194,7 @@ export class Check {
   async #run(signal: AbortSignal, lateMs: number): Promise<number | null> {
     const { monitor } = this.probed
     this.#inFlight = true
-    const verdict = await this.#options.probe(this.#target(), signal)
+    const verdict = await this.#context.probe(this.#target(), signal)
     this.#inFlight = false
     if (signal.aborted) return null
     this.#take(verdict)
@@ -288,15 +205,10 @@ export class Check {
   }
 
   #take(verdict: ProbeVerdict): void {
-    const { guard, nowMs } = this.#options
-    const atMs = nowMs()
+    const atMs = this.#context.nowMs()
     // A probe that we refuse says nothing of the network: it has not been there.
     const refused = !verdict.ok && verdict.failure === 'refused'
-    const ruling = refused
-      ? null
-      : guard?.verdict(this.owner.pool, this.key, verdict.ok, this.measurement, atMs)
-    this.#checks.apply(ruling?.change ?? null)
-    if (ruling?.counts === false) return
+    if (!refused && !this.#context.counts(this, verdict.ok, atMs)) return
     const before = this.measurement
     this.measurement = advance(before, verdict.ok, this.probed.monitor, atMs)
     const { state } = this.measurement

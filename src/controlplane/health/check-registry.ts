@@ -1,0 +1,96 @@
+/**
+ * The checks that run, each once: members of several pools that are probed in the same way (address, port and all of the
+ * monitor's settings but its name) share one check, its measurement included. A check lives as long as somebody
+ * watches it. One that takes the place of another, because settings or the address of a machine changed, goes on with what
+ * that one had measured (`Past`), at its position in the schedule.
+ *
+ * For the guard a check is in the pool of the member that has watched it longest.
+ *
+ * Bound: one check per member and part of its monitor, at most.
+ */
+import { Check, type CheckContext, type Past, pastOf, probeKey, type Watcher } from './check.ts'
+import type { GuardChange, SelfIsolationGuard, Suspicion } from './guard.ts'
+import type { Measurement } from './monitor.ts'
+import type { Probed } from './probes/probe-target.ts'
+import { longestGapMs } from './scheduler.ts'
+
+export interface CheckRegistryOptions extends Omit<CheckContext, 'counts'> {
+  /** Null: every verdict counts. */
+  readonly guard: SelfIsolationGuard<Measurement> | null
+  /** The guard suspects this node's network, or (null) trusts it again. */
+  readonly onSuspicion: (suspicion: Suspicion | null) => void
+}
+
+const beginning = pastOf('unknown')
+
+export class CheckRegistry {
+  readonly #options: CheckRegistryOptions
+  readonly #context: CheckContext
+  readonly #checks = new Map<string, Check>()
+
+  constructor(options: CheckRegistryOptions) {
+    this.#options = options
+    this.#context = { ...options, counts: (check, ok, atMs) => this.#counts(check, ok, atMs) }
+  }
+
+  /** How many probes there are. */
+  get size(): number {
+    return this.#checks.size
+  }
+
+  /**
+   * Watches the check of what is to be probed, which begins if nobody watched it before.
+   * @param past counts when it does; null when nothing is known of the machine
+   */
+  watch(
+    probed: Probed,
+    watcher: Watcher,
+    past: Past | null,
+  ): { readonly check: Check; readonly release: () => void } {
+    const key = probeKey(probed)
+    const check = this.#checks.get(key) ?? this.#begin(key, probed, past ?? beginning)
+    // One for each call: two parts of a composite may be the same check.
+    const own = { ...watcher }
+    check.watchers.add(own)
+    if (check.watchers.size === 1) this.#guard(check)
+    return { check, release: () => this.#release(check, own) }
+  }
+
+  /** Does what the guard says. */
+  apply(change: GuardChange<Measurement> | null): void {
+    if (change === null) return
+    if (change.to === 'trusting') {
+      this.#options.onSuspicion(null)
+      return
+    }
+    this.#options.onSuspicion(change.suspicion)
+    for (const { member: key, measurement } of change.giveBack) this.#checks.get(key)?.giveBack(measurement)
+  }
+
+  #counts({ owner, key, measurement }: Check, ok: boolean, atMs: number): boolean {
+    const ruling = this.#options.guard?.verdict(owner.pool, key, ok, measurement, atMs)
+    this.apply(ruling?.change ?? null)
+    return ruling?.counts ?? true
+  }
+
+  #begin(key: string, probed: Probed, past: Past): Check {
+    const check = new Check(this.#context, key, probed, past)
+    this.#checks.set(key, check)
+    return check
+  }
+
+  #release(check: Check, watcher: Watcher): void {
+    const first = check.owner
+    check.watchers.delete(watcher)
+    if (watcher === first) this.apply(this.#options.guard?.forget(first.pool, check.key) ?? null)
+    if (check.watchers.size === 0) {
+      check.cancel()
+      this.#checks.delete(check.key)
+    } else if (watcher === first) this.#guard(check)
+  }
+
+  #guard(check: Check): void {
+    const { intervalMs, timeoutMs } = check.probed.monitor
+    this.#options.guard?.watch(check.owner.pool, check.key, longestGapMs(intervalMs) + timeoutMs)
+  }
+}

@@ -1,0 +1,279 @@
+/**
+ * One member that is checked: how, what its observers say of it, and what is shown of it, which is what they say or, where the
+ * pool asks for it, what most nodes say (`quorum.ts`). Whatever may have changed, `settle` brings the rest in line with it.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
+import type { HealthState, MemberHealth } from '../model/observation.ts'
+import type { Quorum } from '../model/pool.ts'
+import { Alarm } from '../timing/alarm.ts'
+import type { Clock } from '../timing/clock.ts'
+import type { AvailabilityTable } from './availability.ts'
+import type { Opinion, Past } from './check.ts'
+import { assume, type CheckMethod, looksElsewhere, methodKey, reportTtlMs } from './check-method.ts'
+import type { CheckRegistry } from './check-registry.ts'
+import type { Deliveries } from './deliveries.ts'
+import type { Hold } from './monitor.ts'
+import { makeObserver, notResolved, type Observer, type Report } from './observers.ts'
+import { agree, type Votes } from './quorum.ts'
+import type { ProbeVerdict } from './verdict.ts'
+
+/** Who is checked, and how. */
+export interface CheckTarget extends MemberKey {
+  readonly quorum: Quorum
+  readonly method: CheckMethod
+}
+
+/** What is known of a member beside its state. */
+export interface Vitals {
+  /** Verdicts count towards a change. */
+  readonly near: boolean
+  /** Smoothed time of its probes; null without one that succeeded. */
+  readonly latencyMs: number | null
+  /** 0 to 100; null when the member does not say. */
+  readonly weightPercent: number | null
+  /** When it came back from being down; null when it did not, since the start. */
+  readonly backSince: Date | null
+  /** What this node has measured itself, which may not be what is shown. */
+  readonly own: Opinion
+}
+
+export interface MemberListeners {
+  /**
+   * Every verdict that counts, as it comes, for each member that it is about; `lateMs` is how long after its time the probe
+   * began (an overloaded checker shows there first). May not throw.
+   */
+  readonly onProbe?: (target: MemberKey, verdict: ProbeVerdict, lateMs: number) => void
+  /** A member is held down for changing too often. May not throw. */
+  readonly onHold?: (member: MemberKey, hold: Hold) => void
+}
+
+/** What the members of a checker share. */
+export interface MemberContext {
+  readonly listeners: MemberListeners
+  readonly checks: CheckRegistry
+  readonly table: AvailabilityTable
+  readonly deliveries: Deliveries
+  /** Tells the time of day. */
+  readonly clock: Clock
+  /** What other nodes say of a member; null while there are none, or none can be asked. */
+  readonly votes: (pool: string, member: string) => Votes | null
+  /** Whether this node suspects its own network. */
+  readonly suspect: () => boolean
+  /** A member has had its say. Called again and again. */
+  readonly onHeard: (key: string) => void
+}
+
+export class CheckedMember implements Disposable {
+  /** As `formatMemberKey` gives it. */
+  readonly key: string
+  readonly #context: MemberContext
+  #target: CheckTarget
+  #methodKey: string
+  #observer: Observer
+  /** What the table says. */
+  #shown: MemberHealth
+  /** What this node alone says, of a member that nodes agree upon. */
+  #word: HealthState = 'unknown'
+  #report: Report | null = null
+  /** Rings when the time of the report is over, which says something, too. */
+  readonly #expiry: Alarm
+  #near = false
+  #weightPercent: number | null = null
+  #backSince: Date | null = null
+  #ended = false
+
+  /** @param restored what it was when the daemon last ran, which stands until there is something to say */
+  constructor(target: CheckTarget, restored: MemberHealth | undefined, context: MemberContext) {
+    const { pool, member, method } = target
+    this.key = formatMemberKey(target)
+    this.#context = context
+    this.#target = target
+    this.#methodKey = methodKey(method)
+    this.#shown = restored ?? { pool, member, state: 'unknown', since: this.#now(), reason: 'not probed yet' }
+    this.#expiry = new Alarm(context.clock, () => this.settle())
+    context.table.set(this.#shown)
+    this.#observer = this.#observe(method, this.#restoreParts(restored))
+    this.settle()
+  }
+
+  get target(): CheckTarget {
+    return this.#target
+  }
+
+  /** Whether it has had its say since the start. */
+  get heard(): boolean {
+    return this.#observer.heard
+  }
+
+  get vitals(): Vitals {
+    const { latencyMs, opinion } = this.#observer
+    return {
+      near: this.#near,
+      weightPercent: this.#weightPercent,
+      backSince: this.#backSince,
+      latencyMs,
+      own: opinion,
+    }
+  }
+
+  /** What this node tells the others of it; `unknown` also for a member that nodes do not agree upon. */
+  get word(): HealthState {
+    return this.#word
+  }
+
+  /** Whether it answers again, and waits for an operator to let it come back. */
+  get waits(): boolean {
+    return this.#observer.waits
+  }
+
+  /** Whether a target is another machine of the same name. */
+  isElsewhere(target: CheckTarget): boolean {
+    return looksElsewhere(this.#target.method, target.method)
+  }
+
+  /** Goes on under other settings, or at another address, at once. */
+  change(target: CheckTarget): void {
+    const key = methodKey(target.method)
+    this.#target = target
+    if (key !== this.#methodKey) {
+      const before = new Map<string, Past>()
+      const old = this.#observer
+      old.recall('', before)
+      this.#methodKey = key
+      // Made before the old one goes, so that a check that both watch goes on.
+      this.#observer = this.#observe(target.method, before)
+      old[Symbol.dispose]()
+    }
+    this.settle()
+  }
+
+  /** Takes a report; one that is older than the last changes nothing. */
+  report(report: Report): void {
+    if (this.#report !== null && !isNewer(report, this.#report)) return
+    this.#takeReport(report)
+    this.settle()
+  }
+
+  /** An operator lets it come back. */
+  failBack(): void {
+    this.#observer.failBack()
+    this.settle()
+  }
+
+  /**
+   * Brings what is shown of the member in line with what is known of it.
+   * @param undone what it has changed to lately it never was
+   */
+  settle(undone = false): void {
+    if (this.#ended) return
+    const { deliveries, onHeard } = this.#context
+    const { pool, quorum } = this.#target
+    const { heard, near, weightPercent } = this.#observer
+    // What was restored stands until there is something to say.
+    if (heard) {
+      const own = this.#observer.opinion
+      this.#show(this.#judge(own), undone)
+      this.#setWord(quorum === 'majority' ? own.state : 'unknown')
+    }
+    if (near !== this.#near || weightPercent !== this.#weightPercent) {
+      this.#near = near
+      this.#weightPercent = weightPercent
+      deliveries.addVitals(pool)
+    }
+    if (heard) onHeard(this.key)
+  }
+
+  /** Settles no more. */
+  end(): void {
+    this.#ended = true
+    this.#expiry[Symbol.dispose]()
+  }
+
+  /** Ends, and lets go of its checks. */
+  [Symbol.dispose](): void {
+    this.end()
+    this.#observer[Symbol.dispose]()
+    const { pool, member, quorum } = this.#target
+    if (quorum === 'majority') this.#context.deliveries.addVerdicts()
+    this.#context.table.remove(pool, member)
+  }
+
+  #now(): Date {
+    return new Date(this.#context.clock.nowMs())
+  }
+
+  #observe(method: CheckMethod, before: ReadonlyMap<string, Past>): Observer {
+    const { checks, listeners } = this.#context
+    const { pool, member } = this.#target
+    return makeObserver(method, {
+      checks,
+      before,
+      watcher: {
+        pool,
+        member,
+        onVerdict: (verdict, lateMs) => {
+          listeners.onProbe?.({ pool, member }, verdict, lateMs)
+          this.settle()
+        },
+        onChange: (undone) => this.settle(undone),
+        onHold: (hold) => listeners.onHold?.({ pool, member }, hold),
+      },
+      reports: { current: () => this.#report, now: () => this.#now() },
+    })
+  }
+
+  /** @returns what the probes of the member begin with */
+  #restoreParts(restored: MemberHealth | undefined): ReadonlyMap<string, Past> {
+    // That a host had no address, alone or among other parts, was no verdict on anybody.
+    const wasMeasured = restored !== undefined && !restored.reason.includes(notResolved)
+    if (!wasMeasured || restored.state === 'unknown') return new Map()
+    const { method } = this.#target
+    const { before, reported } = assume(method, restored.state)
+    if (reported !== null) {
+      const until = new Date(this.#now().getTime() + reportTtlMs(method)!)
+      const reason = `${reported} as before`
+      // Older than any that is made.
+      this.#takeReport({ state: reported, reason, weightPercent: null, at: new Date(0), until })
+    }
+    return before
+  }
+
+  #takeReport(report: Report): void {
+    this.#report = report
+    this.#expiry.set(report.until.getTime())
+  }
+
+  #judge(own: Opinion): Opinion {
+    const { pool, member, quorum } = this.#target
+    const others = quorum === 'own' ? null : this.#context.votes(pool, member)
+    return others === null ? own : agree(own, others, this.#context.suspect())
+  }
+
+  #setWord(word: HealthState): void {
+    if (word === this.#word) return
+    this.#word = word
+    this.#context.deliveries.addVerdicts()
+  }
+
+  /** Puts a state into the table; another one than before is a transition. */
+  #show({ state, reason }: Opinion, undone: boolean): void {
+    const { table, deliveries } = this.#context
+    const { pool, member } = this.#target
+    const { state: from, since, reason: shownReason } = this.#shown
+    if (state === from && reason === shownReason) return
+    const at = this.#now()
+    this.#shown = { pool, member, state, since: state === from ? since : at, reason }
+    table.set(this.#shown)
+    if (state !== from) {
+      this.#backSince = from === 'down' && state === 'up' && !undone ? at : null
+      deliveries.addEvent({ pool, member, from, to: state, reason, at })
+    } else deliveries.soon()
+  }
+}
+
+function isNewer(report: Report, known: Report): boolean {
+  const [at, knownAt] = [report.at.getTime(), known.at.getTime()]
+  // Of two that were made at the same time the one that was stored last stands, and that comes from the store.
+  return at > knownAt || (at === knownAt && !isDeepStrictEqual(report, known))
+}

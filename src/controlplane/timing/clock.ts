@@ -1,0 +1,31 @@
+/** Time in milliseconds and timers, for everything that waits. Tests bring a clock that they turn by hand. */
+export interface Clock {
+  nowMs(): number
+  /** Calls back once, `delayMs` later or soon after. The returned function calls it off. */
+  after(delayMs: number, run: () => void): () => void
+}
+
+function after(delayMs: number, run: () => void): () => void {
+  const timer = setTimeout(run, delayMs)
+  return () => clearTimeout(timer)
+}
+
+/** Counts from an arbitrary origin and never goes back. */
+export const monotonicClock: Clock = { nowMs: () => performance.now(), after }
+
+/** @returns a clock that tells the time of day (UNIX time) as `now` does */
+export function wallClock(now: () => Date = () => new Date()): Clock {
+  return { nowMs: () => now().getTime(), after }
+}
+
+/** Waits for so long, or until the signal aborts. Never rejects. */
+export async function pause(ms: number, signal: AbortSignal, clock: Clock = monotonicClock): Promise<void> {
+  if (signal.aborted) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel = clock.after(ms, resolve)
+  const onAbort = () => resolve()
+  signal.addEventListener('abort', onAbort)
+  await promise
+  cancel()
+  signal.removeEventListener('abort', onAbort)
+}
