@@ -54,7 +54,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   events: ['model', 'store'],
   fleet: ['model', 'health', 'store'],
   explain: ['model', 'rules', 'catalog', 'health', 'location', 'steering'],
-  zonefile: ['model', 'document', 'store'],
+  zonefile: ['model', 'rules', 'document', 'store'],
   api: [
     'model',
     'rules',

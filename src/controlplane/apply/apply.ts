@@ -1,6 +1,6 @@
-import { partsOf } from '../document/references.ts'
 import type { Configuration } from '../model/configuration.ts'
 import { nestedIn } from '../rules/answering-pools.ts'
+import { partsOf } from '../rules/view.ts'
 import { putMonitor } from '../store/monitors.ts'
 import { putPool } from '../store/pools.ts'
 import { putService } from '../store/services.ts'

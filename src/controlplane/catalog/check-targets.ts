@@ -1,10 +1,11 @@
 /** Who is checked and how, joined from the configuration and what hosts resolve to. */
-import { partsOf } from '../document/references.ts'
+
 import type { CheckTarget } from '../health/checker.ts'
 import type { CheckPlan, ProbePlan } from '../health/sources.ts'
 import type { Monitor, ProbeMonitor } from '../model/monitor.ts'
 import type { Resolution } from '../model/observation.ts'
 import type { Member, Pool } from '../model/pool.ts'
+import { partsOf } from '../rules/view.ts'
 import { needsAddresses } from '../steering/conditions.ts'
 import type { Catalog } from './catalog.ts'
 

@@ -1,13 +1,15 @@
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 
+type Naming = Pick<Service, 'choices' | 'fallback'>
+
 /**
  * The pools that a service may be answered from: those that it names, their fallbacks, its own fallback, and all of these of
  * the services that it names, however far down. Names of nothing lead nowhere.
  */
 export function answeringPools(
   pools: ReadonlyMap<string, Pick<Pool, 'fallback'>>,
-  services: ReadonlyMap<string, Service>,
+  services: ReadonlyMap<string, Naming>,
 ): (service: string) => ReadonlySet<string> {
   return (name) => {
     const found = new Set<string>()
@@ -26,12 +28,12 @@ export function answeringPools(
 }
 
 /** Names of the services that a service names. */
-export function nestedIn({ choices }: Service): string[] {
+export function nestedIn({ choices }: Pick<Service, 'choices'>): string[] {
   return choices.flatMap(({ kind, name }) => (kind === 'service' ? [name] : []))
 }
 
 /** A service and every one that it names, directly or by others; each once, whatever circles there are. */
-function reachableServices(name: string, services: ReadonlyMap<string, Service>): Service[] {
+function reachableServices(name: string, services: ReadonlyMap<string, Naming>): Naming[] {
   const reached = new Set([name])
   // A set hands out what is added to it while it is walked.
   for (const at of reached) {

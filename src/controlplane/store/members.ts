@@ -5,7 +5,7 @@ import { members, pools } from '../../../schema/pools.ts'
 import { canonicalAddress } from '../../dataplane/wire/address.ts'
 import { ControlError } from '../model/errors.ts'
 import type { Member } from '../model/pool.ts'
-import { addressInCnamePool } from '../rules/alias-rules.ts'
+import { addressInCnamePool } from '../rules/places.ts'
 import { checkCondition, checkExists, type Put, type Stored, type WriteCondition } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 

@@ -7,9 +7,8 @@
  * statistics of it, and what Postgres then chooses took minutes.
  */
 import { sql } from 'drizzle-orm'
-import { namesAbove } from '../../dataplane/image/check.ts'
 import { doubtedTypes, rdataDoubt } from '../../dataplane/wire/rdata.ts'
-import { absoluteName, relativeOwner } from './names.ts'
+import { absoluteName, namesAbove, relativeOwner } from '../rules/owners.ts'
 import type { Tx } from './transaction.ts'
 
 export interface ZoneWarning {
