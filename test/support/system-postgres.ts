@@ -41,6 +41,8 @@ export function withoutSystemPostgres(): string | false {
 export interface SystemPostgres extends AsyncDisposable {
   /** Such as `15.18`. */
   readonly version: string
+  /** All that it wrote to its log so far. */
+  readonly log: string
   /** Creates an empty database and returns its URL. `settings` hold for whoever connects to it. */
   createDatabase(settings?: Readonly<Record<string, string>>): Promise<string>
 }
@@ -77,6 +79,9 @@ export async function startSystemPostgres(...flags: readonly string[]): Promise<
   let databases = 0
   return {
     version: version!.split(' ')[0]!,
+    get log() {
+      return server.output
+    },
     async createDatabase(settings = {}) {
       const name = `test_${++databases}`
       await query(urlOf('postgres'), `create database ${name}`)

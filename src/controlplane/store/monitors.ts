@@ -12,15 +12,16 @@ import {
   checkCondition,
   checkExists,
   decodeCursor,
+  type OnBad,
   type Page,
   type PageRequest,
   type Put,
   pageOf,
   type Stored,
+  unreadable,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
-import { type OnBad, unreadable } from './unreadable.ts'
 
 /** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and there is no such monitor. */
 export async function getMonitor(tx: Tx, name: string, onBad?: OnBad): Promise<Stored<Monitor> | null> {

@@ -12,15 +12,16 @@ import {
   checkCondition,
   checkExists,
   decodeCursor,
+  type OnBad,
   type Page,
   type PageRequest,
   type Put,
   pageOf,
   type Stored,
+  unreadable,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
-import { type OnBad, unreadable } from './unreadable.ts'
 
 /** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and its settings are the defaults. */
 export async function getPool(tx: Tx, name: string, onBad?: OnBad): Promise<Stored<Pool> | null> {
@@ -91,7 +92,7 @@ export async function putPool(
   const names = new Set(wanted.map((member) => member.name))
   const gone = current?.value.members.filter((member) => !names.has(member.name)) ?? []
   await removeMembers(write, pool.name, gone)
-  await saveMembers(write, pool.name, wanted)
+  await saveMembers(write, pool.name, wanted, current === null)
   write.change('pool', pool.name)
   write.audit('pool.put', pool.name, current?.value, pool)
   return { created: current === null, changed: true, revision }

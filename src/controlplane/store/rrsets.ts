@@ -11,7 +11,7 @@ import { checkKeys, type RrsetKey } from '../rules/zone-data.ts'
 import { fetchRows } from './cursor.ts'
 import { aliasBreachesOf, jsonRows, texts } from './neighbourhood.ts'
 import { throwIfAny, throwIfBroken } from './refusals.ts'
-import { raiseSerial, readSerial, type SerialState } from './serial.ts'
+import { raiseSerial, type SerialState } from './serial.ts'
 import {
   checkCondition,
   checkExists,
@@ -125,10 +125,10 @@ export async function putRrset(
   const { tx, revision } = write
   const { owner, type } = rrset
   const what = describe(apex, owner, type)
-  const around = await loadAround(tx, apex, rrset)
-  const current = around.here.find((each) => each.type === type) ?? null
+  const around = await loadAround(tx, apex, owner, type === 'DNAME')
+  const current = around.here.find(({ value }) => value.type === type) ?? null
   checkCondition(condition, current, what)
-  if (current !== null && isDeepStrictEqual(toStored(current).value, rrset)) {
+  if (current !== null && isDeepStrictEqual(current.value, rrset)) {
     return { created: false, changed: false, revision: current.revision }
   }
   checkRrset(apex, rrset, around)
@@ -142,12 +142,7 @@ export async function putRrset(
     throwIfBroken(what, await aliasBreachesOf(tx, [name]), insideRrset(apex, rrset))
   }
   await raiseSerial(write, apex, around.serial, [owner])
-  write.audit(
-    'rrset.put',
-    `${apex}/${owner}/${type}`,
-    current === null ? null : toStored(current).value,
-    rrset,
-  )
+  write.audit('rrset.put', `${apex}/${owner}/${type}`, current?.value, rrset)
   return { created: current === null, changed: true, revision }
 }
 
@@ -158,34 +153,34 @@ export async function deleteRrset(
   type: string,
   condition: WriteCondition,
 ): Promise<void> {
-  const serial = await readSerial(write.tx, apex)
-  const current = await getRrset(write.tx, apex, owner, type)
+  const { serial, here } = await loadAround(write.tx, apex, owner, false)
+  const current = here.find(({ value }) => value.type === type) ?? null
   checkExists(condition, current, describe(apex, owner, type))
   await write.tx.delete(rrsets).where(and(atOwner(apex, owner), eq(rrsets.type, type)))
   await raiseSerial(write, apex, serial, [owner])
   write.audit('rrset.delete', `${apex}/${owner}/${type}`, current.value, null)
 }
 
-type Here = Pick<Row, 'owner' | 'type' | 'ttlSeconds' | 'data' | 'revision'>
-
-/** What is around an RRset that is to be put. */
+/** What is around an RRset that is to be changed. */
 interface Around {
   readonly serial: SerialState
   /** At its owner. */
-  readonly here: readonly Here[]
-  /** DNAMEs above it and, when it is one, the first RRset below it. */
+  readonly here: readonly Stored<Rrset>[]
+  /** DNAMEs above it and, when it is to be one, the first RRset below it. */
   readonly apart: readonly RrsetKey[]
-  /** The service at its name and, when it is a DNAME, every one of the zone. */
+  /** The service at its name and, when it is to be a DNAME, every one of the zone. */
   readonly services: readonly string[]
 }
 
+interface AroundRow extends Record<string, unknown>, Pick<Around, 'apart' | 'services'> {
+  readonly serial: SerialState | null
+  readonly here: readonly Omit<Row, 'zone'>[]
+}
+
 /** Throws `not-found` without the zone. */
-async function loadAround(tx: Tx, apex: string, { owner, type }: Rrset): Promise<Around> {
-  const isDname = type === 'DNAME'
+async function loadAround(tx: Tx, apex: string, owner: string, isDname: boolean): Promise<Around> {
   const name = absoluteName(owner, apex)
-  const { rows } = await tx.execute<
-    Record<string, unknown> & Omit<Around, 'serial'> & { serial: SerialState | null }
-  >(sql`
+  const { rows } = await tx.execute<AroundRow>(sql`
     select
       (select json_build_object('serial', serial, 'fixed', fixed_serial is not null) from zones where apex = ${apex}) as serial,
       ${jsonRows(sql`
@@ -199,7 +194,7 @@ async function loadAround(tx: Tx, apex: string, { owner, type }: Rrset): Promise
       (select coalesce(json_agg(name), '[]') from services where zone = ${apex} and (${isDname} or name = ${name})) as services`)
   const { serial, here, apart, services } = rows[0]!
   if (serial === null) throw new ControlError('not-found', `zone ${apex} does not exist`)
-  return { serial, here, apart, services }
+  return { serial, here: here.map(toStored), apart, services }
 }
 
 /** Rows of owners below `owner`: its text behind a dot at the end, and that dot not an escaped one. */
@@ -213,7 +208,7 @@ function liesBelow(owner: string): SQL {
 /** Throws when an RRset can't stand beside what is around it. */
 function checkRrset(apex: string, rrset: Rrset, { here, apart, services }: Around): void {
   const what = describe(apex, rrset.owner, rrset.type)
-  const others = here.filter(({ type }) => type !== rrset.type)
+  const others = here.map(({ value }) => value).filter(({ type }) => type !== rrset.type)
   const together = [rrset, ...others, ...apart]
   throwIfAny(
     what,
@@ -258,6 +253,6 @@ async function readAfter(
 
 type Row = typeof rrsets.$inferSelect
 
-function toStored({ owner, type, ttlSeconds, data, revision }: Here): Stored<Rrset> {
+function toStored({ owner, type, ttlSeconds, data, revision }: Omit<Row, 'zone'>): Stored<Rrset> {
   return { value: { owner, type, ttlSeconds, data }, revision }
 }

@@ -13,15 +13,16 @@ import {
   checkCondition,
   checkExists,
   decodeCursor,
+  type OnBad,
   type Page,
   type PageRequest,
   type Put,
   pageOf,
   type Stored,
+  unreadable,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
-import { type OnBad, unreadable } from './unreadable.ts'
 
 export interface StoredService extends Stored<Service> {
   /** Apex of the zone that the service lies in. */

@@ -3,8 +3,6 @@ import { and, asc, eq, gt, inArray } from 'drizzle-orm'
 import { services } from '../../../schema/services.ts'
 import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
-import { pathOf } from '../document/references.ts'
-import { ControlError } from '../model/errors.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
 import { absoluteName } from '../rules/owners.ts'
 import { aliasBreaches, aliasedServices, placeBreaches } from '../rules/places.ts'
@@ -168,7 +166,8 @@ export async function deleteZone(write: Write, apex: string, condition: WriteCon
 
 async function adoptServices(write: Write, apex: string): Promise<void> {
   const { tx } = write
-  const parent = await zoneAround(tx, apex)
+  const [, above] = enclosingHostnames(apex)
+  const parent = above === undefined ? null : await findZone(tx, above)
   if (parent === null) return
   const below = (await servicesOf(tx, parent)).filter((name) => enclosingHostnames(name).includes(apex))
   await moveServices(write, below, parent, apex)
@@ -178,19 +177,6 @@ async function handOverServices(write: Write, apex: string): Promise<void> {
   const { tx } = write
   const names = await servicesOf(tx, apex)
   if (names.length === 0) return
-  const parent = await zoneAround(tx, apex)
-  if (parent === null) {
-    throw new ControlError(
-      'conflict',
-      `zone ${apex} has the ${names.length === 1 ? 'service' : 'services'} ${names.join(', ')}`,
-      {
-        problems: names.map((name) => ({
-          path: pathOf({ kind: 'services', name, at: [] }),
-          message: `would lie in no zone without ${apex}`,
-        })),
-      },
-    )
-  }
   const around = await loadNeighbourhood(tx, { inward: names, places: names })
   const zones = around.zones.filter((zone) => zone.apex !== apex)
   const view = viewAfter({ ...around, zones }, {}, names)
@@ -198,8 +184,12 @@ async function handOverServices(write: Write, apex: string): Promise<void> {
     ...names.flatMap((name) => placeBreaches(view, name)),
     ...aliasBreaches(view, aliasedServices(view, names)),
   ]
-  throwIfBroken(`deleting zone ${apex}`, breaches, () => null)
-  await moveServices(write, names, apex, parent)
+  throwIfBroken(
+    `deleting zone ${apex}`,
+    breaches.map((breach) => ({ ...breach, code: 'conflict' })),
+    () => null,
+  )
+  await moveServices(write, names, apex, view.zoneOf(names[0]!)!)
 }
 
 /** Names of the services that lie in a zone. */
@@ -231,12 +221,6 @@ export async function findZone(tx: Tx, name: string): Promise<string | null> {
   const rows = await tx.select({ apex: zones.apex }).from(zones).where(inArray(zones.apex, candidates))
   const found = new Set(rows.map((row) => row.apex))
   return candidates.find((apex) => found.has(apex)) ?? null
-}
-
-/** The zone that the names of a zone would lie in if it were not there. */
-async function zoneAround(tx: Tx, apex: string): Promise<string | null> {
-  const [, parent] = enclosingHostnames(apex)
-  return apex === '.' || parent === undefined ? null : findZone(tx, parent)
 }
 
 function headOf({ apex, soa, ttlSeconds }: ZoneState): ZoneHead {
