@@ -103,7 +103,7 @@ function checkTogether(rrsets: readonly RrsetKey[]): ZoneProblem[] {
     const messages: string[] = []
     const here = types.get(owner)!
     const others = type === 'CNAME' ? here.filter((other) => !standsBesideCname(other)) : []
-    if (others.length > 0) messages.push(because.besideCname([...new Set(others)]))
+    if (others.length > 0) messages.push(because.besideCname([...new Set(others)].sort()))
     if (type === 'DNAME' && owner !== '@' && here.includes('NS')) messages.push(because.dnameAtCut)
     const above = hasDname.size === 0 ? undefined : namesAbove(owner).find((name) => hasDname.has(name))
     if (above !== undefined) messages.push(because.belowDname(above))

@@ -5,7 +5,10 @@
  * Services name services, so ways are followed by recursive parts, each from a few names and over one index. What Postgres
  * guesses about a recursive part multiplies when another one builds on it, and a guess above 100,000 makes a server compile
  * the statement (JIT), for seconds where it takes a millisecond. So none builds on another here, and a test watches the
- * guesses about every statement of a write.
+ * guesses about every statement of the store.
+ *
+ * Rejected: turning JIT off for the daemon's connections. A start-up option does not pass every connection pooler, a SET
+ * fails on engines that don't know the setting, and what a server wastes time on would stay hidden.
  */
 import { type SQL, sql } from 'drizzle-orm'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
