@@ -126,9 +126,7 @@ export async function gatherRrsets(tx: Tx, most: number): Promise<StagedFinding[
   const ttls = await findings<readonly [number, number]>(
     tx,
     sql`
-    select line, "column", r.owner, r.type,
-      format('TTL %s is not taken: an RRset has one TTL, and that of its first RR is %s (RFC 2181 section 5.2)',
-        r.ttl_seconds, s.ttl_seconds) as message
+    select line, "column", r.owner, r.type, array[r.ttl_seconds, s.ttl_seconds] as about
     from staged_rrs r join staged_rrsets s using (owner, type)
     where cardinality(s.data) > 1 and r.ttl_seconds <> s.ttl_seconds`,
     most,
