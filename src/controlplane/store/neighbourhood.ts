@@ -1,11 +1,10 @@
 /**
- * What the rules need to know about a change: the part of the configuration around it, loaded by one statement of plain
- * look-ups by index, and then judged in memory by `rules/`.
+ * What the rules need to know about a change: the part of the configuration around it, loaded by plain look-ups by
+ * index, most often in one statement, and then judged in memory by `rules/`.
  *
- * Services name services, so ways are followed by recursive parts, each from a few names and over one index. What Postgres
- * guesses about a recursive part multiplies when another one builds on it, and a guess above 100,000 makes a server compile
- * the statement (JIT), for seconds where it takes a millisecond. So none builds on another here, and a test watches the
- * guesses about every statement of the store.
+ * What Postgres guesses about a statement must stay small: above 100,000 it compiles it (JIT), for seconds where it takes a
+ * millisecond. Guesses about recursive parts multiply, most of all in tables without statistics, so ways from service to
+ * service are followed step by step, which are few. A test watches the guesses about every statement of the store.
  *
  * Rejected: turning JIT off for the daemon's connections. A start-up option does not pass every connection pooler, a SET
  * fails on engines that don't know the setting, and what a server wastes time on would stay hidden.
@@ -13,6 +12,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import type { Choice } from '../model/service.ts'
+import { nestedIn } from '../rules/answering-pools.ts'
 import type { Breach } from '../rules/breach.ts'
 import { namesAbove, relativeOwner } from '../rules/owners.ts'
 import { aliasBreaches, aliasedServices } from '../rules/places.ts'
@@ -31,7 +31,7 @@ import type { Tx } from './transaction.ts'
 export interface Concern {
   /** Services whose ways are followed to their ends, they themselves included. */
   readonly inward?: readonly string[]
-  /** Services that lead to this one, directly or by others, and it itself. */
+  /** Services that lead to this one, directly or by others. */
   readonly outward?: string
   /** Services that a pool may answer, directly, as a fallback or by other services. */
   readonly answeredBy?: string
@@ -53,19 +53,61 @@ export interface Neighbourhood {
   readonly zones: readonly ZoneView[]
 }
 
+/** One round trip, and one more for each further service on the longest way and for pools that only such services name. */
 export async function loadNeighbourhood(tx: Tx, concern: Concern): Promise<Neighbourhood> {
-  const { rows } = await tx.execute<Loaded>(sql`
-    select ${monitorsAround(concern)} as monitors, ${servicesAround(concern)} as around,
-      ${zonesAround(concern.places ?? [])} as places`)
-  const { monitors, around, places } = rows[0]!
-  const choices = Map.groupBy(around.choices, ({ service }) => service)
+  const { inward = [], outward, answeredBy, pools: named = [], places: names = [] } = concern
+  const outer = outward === undefined ? [] : [outward]
+  const { monitors, step, pools, places } = await readRow<Loaded>(
+    tx,
+    sql`${monitorsAround(concern)} as monitors, ${stepOf(inward, outer, answeredBy)} as step,
+      ${poolsNamed(named)} as pools, ${zonesAround(names)} as places`,
+  )
+  const services = await followServices(tx, step, inward, outer)
+  const known = new Set([...named, ...pools.map(({ name }) => name)])
+  const missing = services
+    .flatMap(({ choices, fallback }) => [
+      ...choices.flatMap(({ kind, name }) => (kind === 'pool' ? [name] : [])),
+      ...(fallback === null ? [] : [fallback]),
+    ])
+    .filter((name) => !known.has(name))
+  const more =
+    missing.length === 0
+      ? []
+      : (await readRow<Pick<Loaded, 'pools'>>(tx, sql`${poolsNamed(missing)} as pools`)).pools
   const rrsets = Map.groupBy(places.rrsets, ({ zone }) => zone)
   return {
     monitors,
-    pools: around.pools,
-    services: around.services.map((service) => ({ ...service, choices: choices.get(service.name) ?? [] })),
+    pools: [...pools, ...more],
+    services,
     zones: places.zones.map((apex) => ({ apex, rrsets: rrsets.get(apex) ?? [] })),
   }
+}
+
+/** Ways from services inward to their ends, and outward to whoever leads to them, a step at a time from the first one on. */
+async function followServices(
+  tx: Tx,
+  first: Step,
+  inward: readonly string[],
+  outward: readonly string[],
+): Promise<ServiceView[]> {
+  const found = new Map<string, ServiceView>()
+  const [inner, outer] = [new Set(inward), new Set(outward)]
+  for (let step = first; ; ) {
+    const choices = Map.groupBy(step.choices, ({ service }) => service)
+    for (const head of step.services) found.set(head.name, { ...head, choices: choices.get(head.name) ?? [] })
+    const within = step.services.flatMap(({ name }) => (inner.has(name) ? nestedIn(found.get(name)!) : []))
+    const below = [...new Set(within)].filter((name) => !inner.has(name))
+    const above = step.namers.filter((name) => !outer.has(name))
+    if (below.length === 0 && above.length === 0) return [...found.values()]
+    for (const name of below) inner.add(name)
+    for (const name of above) outer.add(name)
+    step = (await readRow<{ step: Step }>(tx, sql`${stepOf([...below, ...above], above)} as step`)).step
+  }
+}
+
+async function readRow<R>(tx: Tx, columns: SQL): Promise<R> {
+  const { rows } = await tx.execute(sql`select ${columns}`)
+  return rows[0] as R
 }
 
 /** What the rules see once services and pools are what a change makes them. */
@@ -122,13 +164,17 @@ export async function aliasBreachesOf(tx: Tx, names: readonly string[]): Promise
   return aliasBreachesAfter(tx, viewAfter(await loadNeighbourhood(tx, { inward: names }), {}), names)
 }
 
-interface Loaded extends Record<string, unknown> {
+/** Some services, and who names some. */
+interface Step {
+  readonly services: readonly Omit<ServiceView, 'choices'>[]
+  readonly choices: readonly (Choice & { readonly service: string })[]
+  readonly namers: readonly string[]
+}
+
+interface Loaded {
   readonly monitors: readonly MonitorView[]
-  readonly around: {
-    readonly pools: readonly PoolView[]
-    readonly services: readonly Omit<ServiceView, 'choices'>[]
-    readonly choices: readonly (Choice & { readonly service: string })[]
-  }
+  readonly step: Step
+  readonly pools: readonly PoolView[]
   readonly places: {
     readonly zones: readonly string[]
     readonly rrsets: readonly { readonly zone: string; readonly owner: string; readonly type: string }[]
@@ -160,53 +206,36 @@ function monitorsAround({ monitors = [], judgedBy }: Concern): SQL {
   )`
 }
 
-function servicesAround({ inward = [], outward, answeredBy, pools = [] }: Concern): SQL {
-  const outermost =
-    answeredBy === undefined
-      ? sql`select name from unnest(${texts(outward === undefined ? [] : [outward])}) as start(name)`
-      : sql`
-        select sp.service from service_pools sp where sp.pool = ${answeredBy}
-        union select sp.service from pools p join service_pools sp on sp.pool = p.name where p.fallback = ${answeredBy}
-        union select s.name from services s where s.fallback = ${answeredBy}`
+/** @param answeredBy a pool, of which those that name it are meant too */
+function stepOf(names: readonly string[], named: readonly string[], answeredBy?: string): SQL {
+  const byPool = sql`
+    union select service from service_pools where pool = ${answeredBy}
+    union select sp.service from pools p join service_pools sp on sp.pool = p.name where p.fallback = ${answeredBy}
+    union select name from services where fallback = ${answeredBy}`
+  return sql`json_build_object(
+    'services', ${jsonRows(sql`select name, steer, fallback from services where name = any(${texts(names)})`)},
+    'choices', ${jsonRows(sql`
+      select service, case when pool is null then 'service' else 'pool' end as kind, coalesce(pool, nested) as name,
+        weight, bias, case when latitude is null then null else
+          json_build_object('latitude', latitude, 'longitude', longitude) end as location
+      from service_pools where service = any(${texts(names)}) order by service, position`)},
+    'namers', (select coalesce(json_agg(service), '[]') from (
+      select service from service_pools where nested = any(${texts(named)}) ${answeredBy === undefined ? sql`` : byPool}
+    ) as n)
+  )`
+}
+
+/** Pools, and what they fall back to. */
+function poolsNamed(names: readonly string[]): SQL {
+  const columns = sql`name, monitor, hosts, fallback, settings -> 'location' as location`
   return sql`(
-    with recursive inner_ones(name) as (
-      select name collate "C" from unnest(${texts(inward)}) as start(name)
-      union
-      select sp.nested from inner_ones i join service_pools sp on sp.service = i.name where sp.nested is not null
-    ),
-    outer_ones(name) as (
-      select name collate "C" from (${outermost}) as start(name)
-      union
-      select sp.service from outer_ones o join service_pools sp on sp.nested = o.name
-    ),
-    found as (
-      select s.name, s.steer, s.fallback from services s
-      where s.name in (select name from inner_ones union all select name from outer_ones)
-    ),
-    choices as (select sp.* from service_pools sp where sp.service in (select name from found)),
-    named(name) as (
-      select pool from choices where pool is not null
-      union select fallback from found where fallback is not null
-      union select name collate "C" from unnest(${texts(pools)}) as more(name)
-    ),
-    directly as (
-      select p.name, p.monitor, p.hosts, p.fallback, p.settings -> 'location' as location
-      from pools p where p.name in (select name from named)
-    ),
-    instead as (
-      select p.name, p.monitor, p.hosts, p.fallback, p.settings -> 'location' as location
-      from pools p where p.name in (select fallback from directly)
-    )
-    select json_build_object(
-      'services', ${jsonRows(sql`select * from found`)},
-      'choices', ${jsonRows(sql`
-        select service, case when pool is null then 'service' else 'pool' end as kind, coalesce(pool, nested) as name,
-          weight, bias, case when latitude is null then null else
-            json_build_object('latitude', latitude, 'longitude', longitude) end as location
-        from choices order by service, position`)},
-      'pools', ${jsonRows(sql`
-        select * from directly union all select * from instead where name not in (select name from directly)`)}
-    ))`
+    with directly as (select ${columns} from pools where name = any(${texts(names)}))
+    select ${jsonRows(sql`
+      select * from directly
+      union all
+      select ${columns} from pools
+      where name in (select fallback from directly) and name not in (select name from directly)`)}
+  )`
 }
 
 /** The zones that lie around names, and what stands there; where a name lies in several, the rules take the innermost. */

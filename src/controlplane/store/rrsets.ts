@@ -168,7 +168,7 @@ interface Around {
   readonly here: readonly Stored<Rrset>[]
   /** DNAMEs above it and, when it is to be one, the first RRset below it. */
   readonly apart: readonly RrsetKey[]
-  /** The service at its name and, when it is to be a DNAME, every one of the zone. */
+  /** The service at its name and, when it is to be a DNAME, those below it. */
   readonly services: readonly string[]
 }
 
@@ -180,6 +180,7 @@ interface AroundRow extends Record<string, unknown>, Pick<Around, 'apart' | 'ser
 /** Throws `not-found` without the zone. */
 async function loadAround(tx: Tx, apex: string, owner: string, isDname: boolean): Promise<Around> {
   const name = absoluteName(owner, apex)
+  const below = name === '.' ? '' : `.${name}`
   const { rows } = await tx.execute<AroundRow>(sql`
     select
       (select json_build_object('serial', serial, 'fixed', fixed_serial is not null) from zones where apex = ${apex}) as serial,
@@ -191,7 +192,10 @@ async function loadAround(tx: Tx, apex: string, owner: string, isDname: boolean)
         union all (
           select owner, type from rrsets where ${isDname} and zone = ${apex} and ${liesBelow(owner)} order by owner, type limit 1
         )`)} as apart,
-      (select coalesce(json_agg(name), '[]') from services where zone = ${apex} and (${isDname} or name = ${name})) as services`)
+      (
+        select coalesce(json_agg(name), '[]') from services
+        where zone = ${apex} and (name = ${name} or (${isDname} and right(name, ${below.length}::int) = ${below}))
+      ) as services`)
   const { serial, here, apart, services } = rows[0]!
   if (serial === null) throw new ControlError('not-found', `zone ${apex} does not exist`)
   return { serial, here: here.map(toStored), apart, services }
