@@ -63,7 +63,8 @@ export async function loadNeighbourhood(tx: Tx, concern: Concern): Promise<Neigh
       ${poolsNamed(named)} as pools, ${zonesAround(names)} as places`,
   )
   const services = await followServices(tx, step, inward, outer)
-  const known = new Set([...named, ...pools.map(({ name }) => name)])
+  // Of those that others fall back to alone, their own fallbacks are not here yet.
+  const known = new Set(named)
   const missing = services
     .flatMap(({ choices, fallback }) => [
       ...choices.flatMap(({ kind, name }) => (kind === 'pool' ? [name] : [])),

@@ -419,6 +419,18 @@ export const referencesSuite: Suite = async (t, database) => {
       doing(database, (write) => putService(write, nesting('txt.example.test', 'middle.example.test'), {})),
     )
     t.match(beside.problems, [{ path: '', message: /stand beside the TXT/ }])
+    // One pool in two parts: the service falls back to it through another, and leads to it by name.
+    await doing(database, (write) =>
+      putPool(write, pool('first', [], { whenAllDown: 'fallback', fallback: 'via' }), {}),
+    )
+    await doing(database, (write) => putService(write, service('deep.example.test', ['via']), {}))
+    const choices = [poolChoice('first'), serviceChoice('deep.example.test')]
+    const twice = await refused(
+      t,
+      'conflict',
+      doing(database, (write) => putService(write, { ...service('example.test', []), choices }, {})),
+    )
+    t.match(twice.problems, [{ path: '', message: /pool alias answers with a CNAME/ }])
   })
 
   await t.test('the nearest of places that somebody knows', async (t) => {
