@@ -56,7 +56,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   events: ['model', 'store', 'timing'],
   fleet: ['model', 'health', 'store', 'timing'],
   explain: ['model', 'rules', 'catalog', 'dns-client', 'location', 'steering'],
-  zonefile: ['model', 'document', 'store'],
+  zonefile: ['model', 'rules', 'document', 'store'],
   api: [
     'model',
     'rules',

@@ -28,6 +28,7 @@ const programs: Readonly<Record<OtherName, string>> = {
   monitors: './monitors.ts',
   failover: './failover.ts',
   scale: './scale.ts',
+  writes: './writes.ts',
 }
 
 const report = (line: string) => void process.stderr.write(`${line}\n`)

@@ -34,9 +34,22 @@ export interface Program extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-/** Starts a program that runs until it is stopped. */
-export function startProgram(name: string, args: readonly string[]): Program {
-  const child = spawn(findProgram(name) ?? name, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+export interface ProgramOptions {
+  readonly cwd?: string
+  /** Who it runs as; by default whoever starts it. */
+  readonly uid?: number
+  readonly gid?: number
+  /** Default SIGTERM. */
+  readonly stopSignal?: NodeJS.Signals
+}
+
+/** Starts a program, by its name or its path, that runs until it is stopped. */
+export function startProgram(
+  name: string,
+  args: readonly string[],
+  { stopSignal = 'SIGTERM', ...options }: ProgramOptions = {},
+): Program {
+  const child = spawn(findProgram(name) ?? name, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   let ended = false
   const closed = once(child, 'close')
@@ -54,7 +67,7 @@ export function startProgram(name: string, args: readonly string[]): Program {
   const killAtExit = () => child.kill('SIGKILL')
   process.once('exit', killAtExit)
   const stop = async () => {
-    child.kill('SIGTERM')
+    child.kill(stopSignal)
     const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
     await closed
     clearTimeout(timer)

@@ -12,7 +12,7 @@ import {
   type Tier,
   unknownCounts,
 } from '../model/pool.ts'
-import { addressInCnamePool } from '../rules/alias-rules.ts'
+import { addressInCnamePool } from '../rules/places.ts'
 import { formatDuration } from './duration.ts'
 import {
   Address,

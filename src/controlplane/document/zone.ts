@@ -1,5 +1,4 @@
 import Type, { type Static } from 'typebox'
-import { checkRrset, checkZone } from '../../dataplane/image/check.ts'
 import {
   formatName,
   hostnameToWire,
@@ -12,6 +11,7 @@ import { formatRdata, parseRdata, parseType, rdataDoubt, typeName } from '../../
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
+import { checkRrset, checkZone } from '../rules/zone-data.ts'
 import { formatSeconds } from './duration.ts'
 import { AbsoluteName, durationSeconds, readHostname, reading, Seconds, Whole } from './fields.ts'
 import { joinPath } from './path.ts'
@@ -91,10 +91,7 @@ export function parseZone(apexText: string, input: unknown, path: string, proble
   }
   const broken = checkZone(zone)
   problems.push(
-    ...broken.map((problem) => ({
-      path: path === '' ? problem.path : `${path}.${problem.path}`,
-      message: problem.message,
-    })),
+    ...broken.map(({ index, message }) => ({ path: joinPath(joinPath(path, 'rrsets'), index), message })),
   )
   return broken.length > 0 ? null : zone
 }

@@ -6,7 +6,7 @@ import { canonicalAddress } from '../../dataplane/wire/address.ts'
 import { ControlError } from '../model/errors.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import type { Member } from '../model/pool.ts'
-import { addressInCnamePool } from '../rules/alias-rules.ts'
+import { addressInCnamePool } from '../rules/places.ts'
 import { checkCondition, checkExists, type Put, type Stored, type WriteCondition } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
@@ -14,9 +14,14 @@ type MemberRow = typeof members.$inferSelect
 
 /** Null when the pool or the member does not exist. */
 export async function getMember(tx: Tx, pool: string, name: string): Promise<Stored<Member> | null> {
-  const row = await readRow(tx, pool, name)
-  return row === null ? null : { value: toMember(row), revision: row.revision }
+  const [row] = await tx
+    .select()
+    .from(members)
+    .where(and(eq(members.pool, pool), eq(members.name, name)))
+  return row === undefined ? null : toStored(row)
 }
+
+const toStored = (row: MemberRow): Stored<Member> => ({ value: toMember(row), revision: row.revision })
 
 /** Names of every member, pools in order. */
 export async function listMemberNames(tx: Tx): Promise<{ pool: string; member: string }[]> {
@@ -34,13 +39,18 @@ export async function putMember(
   condition: WriteCondition,
 ): Promise<Put> {
   const { tx, revision } = write
-  const { hosts } = await readHead(tx, pool)
-  if (hosts === 'cname' && member.host === null) {
+  const [head] = await tx
+    .select({ hosts: pools.hosts, row: members })
+    .from(pools)
+    .leftJoin(members, and(eq(members.pool, pools.name), eq(members.name, member.name)))
+    .where(eq(pools.name, pool))
+  if (head === undefined) throw new ControlError('not-found', `pool ${pool} does not exist`)
+  if (head.hosts === 'cname' && member.host === null) {
     throw new ControlError('invalid', `member ${member.name} ${addressInCnamePool}`, {
       problems: [{ path: 'address', message: addressInCnamePool }],
     })
   }
-  const current = await getMember(tx, pool, member.name)
+  const current = head.row === null ? null : toStored(head.row)
   checkCondition(condition, current, `member ${member.name} of pool ${pool}`)
   if (current !== null && isDeepStrictEqual(current.value, member)) {
     return { created: false, changed: false, revision: current.revision }
@@ -65,10 +75,20 @@ export async function deleteMember(
   write.audit('member.delete', formatMemberKey({ pool, member: name }), current.value, null)
 }
 
-/** Writes the members that differ from what is stored, and the order of all. None is removed. */
-export async function saveMembers(write: Write, pool: string, wanted: readonly Member[]): Promise<void> {
-  const { tx, revision } = write
-  const stored = await tx.select().from(members).where(eq(members.pool, pool)).orderBy(asc(members.name))
+/**
+ * Writes the members that differ from what is stored, and the order of all. None is removed.
+ *
+ * @param isNew whether the pool is, so that nothing is stored
+ */
+export async function saveMembers(
+  { tx, revision }: Write,
+  pool: string,
+  wanted: readonly Member[],
+  isNew: boolean,
+): Promise<void> {
+  const stored = isNew
+    ? []
+    : await tx.select().from(members).where(eq(members.pool, pool)).orderBy(asc(members.name))
   const byName = new Map(stored.map((row) => [row.name, row]))
   const rows = []
   const moved = []
@@ -148,20 +168,6 @@ async function saveRows(tx: Tx, pool: string, rows: readonly NewRow[]): Promise<
     on conflict (pool, name) do update set position = excluded.position, address = excluded.address,
       host = excluded.host, weight = excluded.weight, priority = excluded.priority,
       probe_address = excluded.probe_address, probe_port = excluded.probe_port, revision = excluded.revision`)
-}
-
-async function readRow(tx: Tx, pool: string, name: string): Promise<MemberRow | null> {
-  const [row] = await tx
-    .select()
-    .from(members)
-    .where(and(eq(members.pool, pool), eq(members.name, name)))
-  return row ?? null
-}
-
-async function readHead(tx: Tx, pool: string): Promise<{ readonly hosts: string }> {
-  const [row] = await tx.select({ hosts: pools.hosts }).from(pools).where(eq(pools.name, pool))
-  if (row === undefined) throw new ControlError('not-found', `pool ${pool} does not exist`)
-  return row
 }
 
 async function touchPool(write: Write, pool: string): Promise<void> {

@@ -1,25 +1,27 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, gt, inArray, sql } from 'drizzle-orm'
-import { monitorParts, monitors, pools } from '../../../schema/pools.ts'
+import { asc, eq, gt } from 'drizzle-orm'
+import { monitorParts, monitors } from '../../../schema/pools.ts'
 import { formatMonitor, parseMonitor } from '../document/monitor.ts'
-import { ControlError, type Problem } from '../model/errors.ts'
+import type { Problem } from '../model/errors.ts'
 import type { Monitor } from '../model/monitor.ts'
-import { expansionProblems, nestingProblems, partsOf } from '../rules/graph.ts'
-import { edgesAround } from './edges-around.ts'
-import { throwIfAny, throwIfUsed } from './name-conflicts.ts'
+import { partsOf } from '../rules/graph.ts'
+import { monitorNestingBreaches, partBreaches } from '../rules/references.ts'
+import { loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import { insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
   decodeCursor,
+  type OnBad,
   type Page,
   type PageRequest,
   type Put,
   pageOf,
   type Stored,
+  unreadable,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
-import { type OnBad, unreadable } from './unreadable.ts'
 
 /** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and there is no such monitor. */
 export async function getMonitor(tx: Tx, name: string, onBad?: OnBad): Promise<Stored<Monitor> | null> {
@@ -74,56 +76,28 @@ export async function deleteMonitor(write: Write, name: string, condition: Write
   const { tx } = write
   const row = await readRow(tx, name)
   checkExists(condition, row, `monitor ${name}`)
-  const users = await tx
-    .select({ name: pools.name })
-    .from(pools)
-    .where(eq(pools.monitor, name))
-    .orderBy(asc(pools.name))
-  const composites = await tx
-    .select({ name: monitorParts.composite })
-    .from(monitorParts)
-    .where(eq(monitorParts.monitor, name))
-    .orderBy(asc(monitorParts.composite))
-  const message = `uses monitor ${name}`
-  throwIfUsed(`monitor ${name}`, [
-    ...users.map((pool) => {
-      return { kind: 'pool', name: pool.name, problem: { path: `pools.${pool.name}.monitor`, message } }
-    }),
-    ...composites.map(({ name: outer }) => {
-      return { kind: 'monitor', name: outer, problem: { path: `monitors.${outer}.monitors`, message } }
-    }),
-  ])
+  await throwIfUsed(tx, 'monitor', name)
   await tx.delete(monitors).where(eq(monitors.name, name))
   write.change('monitor', name)
   write.audit('monitor.delete', name, parseRow(row, []) ?? row.settings, null)
 }
 
-/** The monitors that a composite names exist, and none of them leads back to it. */
+/** Throws when a rule is broken by what a composite monitor names. */
 async function checkParts(tx: Tx, monitor: Monitor): Promise<void> {
   const { name } = monitor
   const parts = partsOf(monitor)
   if (parts.length === 0) return
-  const rows = await tx
-    .select({ name: monitors.name })
-    .from(monitors)
-    .where(inArray(monitors.name, [...parts]))
-  const found = new Set([name, ...rows.map((row) => row.name)])
-  const problems = parts.flatMap((part, index) =>
-    found.has(part) ? [] : [{ path: `monitors[${index}]`, message: `monitor ${part} does not exist` }],
-  )
-  if (problems.length > 0) {
-    throw new ControlError('invalid', `monitor ${name}: ${problems[0]!.message}`, { problems })
+  let around = await loadNeighbourhood(tx, { monitors: parts, judgedBy: name })
+  // Those that judge by it count all of their parts.
+  if (around.monitors.some((each) => each.monitors?.includes(name))) {
+    const names = around.monitors.map((each) => each.name)
+    around = await loadNeighbourhood(tx, { monitors: [...parts, ...names] })
   }
-  const around = await edgesAround(
-    tx,
-    name,
-    sql`select composite as outer_name, monitor as inner_name from monitor_parts`,
-  )
-  const graph = around.set(name, [...parts])
-  const nested = [...nestingProblems(graph), ...expansionProblems(graph)]
-  throwIfAny(
-    nested.map(({ message }) => ({ path: 'monitors', message })),
-    `monitor ${name} is refused`,
+  const view = viewAfter(around, { monitor })
+  throwIfBroken(
+    `monitor ${name}`,
+    [...partBreaches(view, name), ...monitorNestingBreaches(view)],
+    insideOf('monitors', name),
   )
 }
 

@@ -1,27 +1,27 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, gt, inArray, or } from 'drizzle-orm'
-import { members, monitors, pools } from '../../../schema/pools.ts'
-import { servicePools, services } from '../../../schema/services.ts'
+import { asc, eq, gt, inArray } from 'drizzle-orm'
+import { members, pools } from '../../../schema/pools.ts'
 import { formatPoolSettings, type PoolSettings, parsePoolSettings } from '../document/pool.ts'
-import { ControlError, type Problem } from '../model/errors.ts'
+import type { Problem } from '../model/errors.ts'
 import type { Member, Pool } from '../model/pool.ts'
-import { aliasProblems } from './alias-conflicts.ts'
-import { distanceProblems } from './distance-conflicts.ts'
+import { distanceBreaches, fallbackOfPoolBreaches, monitorOfPoolBreaches } from '../rules/references.ts'
 import { removeMembers, saveMembers, toMember } from './members.ts'
-import { pathOfService, throwIfAny, throwIfUsed } from './name-conflicts.ts'
+import { aliasBreachesAfter, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import { insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
   decodeCursor,
+  type OnBad,
   type Page,
   type PageRequest,
   type Put,
   pageOf,
   type Stored,
+  unreadable,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
-import { type OnBad, unreadable } from './unreadable.ts'
 
 /** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and its settings are the defaults. */
 export async function getPool(tx: Tx, name: string, onBad?: OnBad): Promise<Stored<Pool> | null> {
@@ -82,8 +82,7 @@ export async function putPool(
   if (current !== null && readable && isDeepStrictEqual(current.value, pool)) {
     return { created: false, changed: false, revision: current.revision }
   }
-  if (pool.monitor !== null && pool.monitor !== current?.value.monitor) await checkMonitor(tx, pool.monitor)
-  if (pool.fallback !== null && !coming.has(pool.fallback)) await checkFallback(tx, pool.fallback)
+  await checkPool(tx, pool, readable ? (current?.value ?? null) : null, coming)
   const { name, monitor, select, answers, minUp, hosts, fallback, members: wanted } = pool
   const settings = formatPoolSettings(pool)
   const row = { name, monitor, select, answers, minUp, hosts, fallback, settings, revision }
@@ -93,16 +92,46 @@ export async function putPool(
   const names = new Set(wanted.map((member) => member.name))
   const gone = current?.value.members.filter((member) => !names.has(member.name)) ?? []
   await removeMembers(write, pool.name, gone)
-  await saveMembers(write, pool.name, wanted)
-  if (hosts === 'cname' || fallback !== null) {
-    throwIfAny(await aliasProblems(tx, { pool: name }), `pool ${name} is refused`)
-  }
-  if (pool.location === null && current !== null) {
-    throwIfAny(await distanceProblems(tx, { pool: name }), `pool ${name} is refused`)
-  }
+  await saveMembers(write, pool.name, wanted, current === null)
   write.change('pool', pool.name)
   write.audit('pool.put', pool.name, current?.value, pool)
   return { created: current === null, changed: true, revision }
+}
+
+/**
+ * Throws when a rule is broken by the pool.
+ *
+ * @param before null when it is not there, or was not to be read
+ */
+async function checkPool(
+  tx: Tx,
+  pool: Pool,
+  before: Pool | null,
+  coming: ReadonlySet<string>,
+): Promise<void> {
+  const { name, monitor, hosts, fallback, location } = pool
+  // Of services that it answers, nothing else of a pool can break a rule; there may be many.
+  const matters =
+    (hosts === 'cname' && before?.hosts !== 'cname') ||
+    (fallback !== null && before?.fallback !== fallback) ||
+    (location === null && before?.location !== null)
+  const around = await loadNeighbourhood(tx, {
+    ...(matters ? { answeredBy: name } : {}),
+    pools: fallback === null ? [] : [fallback],
+    monitors: monitor === null ? [] : [monitor],
+  })
+  const view = viewAfter(around, { pool })
+  const breaches = [
+    ...monitorOfPoolBreaches(view, pool),
+    ...(fallback !== null && coming.has(fallback) ? [] : fallbackOfPoolBreaches(view, pool)),
+    ...[...view.services.values()].flatMap((service) =>
+      service.choices.some((choice) => choice.kind === 'pool' && choice.name === name)
+        ? distanceBreaches(view, service)
+        : [],
+    ),
+  ]
+  throwIfBroken(`pool ${name}`, breaches, insideOf('pools', name))
+  throwIfBroken(`pool ${name}`, await aliasBreachesAfter(tx, view), insideOf('pools', name))
 }
 
 /** Throws `conflict` with one problem for each service that uses it, and for each pool whose fallback it is. */
@@ -110,54 +139,11 @@ export async function deletePool(write: Write, name: string, condition: WriteCon
   const { tx } = write
   const current = await getPool(tx, name, () => {})
   checkExists(condition, current, `pool ${name}`)
-  const message = `uses pool ${name}`
-  throwIfUsed(`pool ${name}`, [
-    ...(await usersOf(tx, name)).map((service) => {
-      return { kind: 'service', name: service, problem: { path: pathOfService(service), message } }
-    }),
-    ...(await fallbackOf(tx, name)).map((pool) => {
-      return { kind: 'pool', name: pool, problem: { path: `pools.${pool}.fallback`, message } }
-    }),
-  ])
+  await throwIfUsed(tx, 'pool', name)
   await removeMembers(write, name, current.value.members)
   await tx.delete(pools).where(eq(pools.name, name))
   write.change('pool', name)
   write.audit('pool.delete', name, current.value, null)
-}
-
-async function usersOf(tx: Tx, pool: string): Promise<string[]> {
-  const rows = await tx
-    .selectDistinct({ name: services.name })
-    .from(services)
-    .leftJoin(servicePools, eq(servicePools.service, services.name))
-    .where(or(eq(servicePools.pool, pool), eq(services.fallback, pool)))
-    .orderBy(asc(services.name))
-  return rows.map((row) => row.name)
-}
-
-async function fallbackOf(tx: Tx, pool: string): Promise<string[]> {
-  const rows = await tx
-    .select({ name: pools.name })
-    .from(pools)
-    .where(eq(pools.fallback, pool))
-    .orderBy(asc(pools.name))
-  return rows.map((row) => row.name)
-}
-
-async function checkFallback(tx: Tx, name: string): Promise<void> {
-  const [row] = await tx.select({ name: pools.name }).from(pools).where(eq(pools.name, name))
-  if (row !== undefined) return
-  throw new ControlError('invalid', `pool ${name} does not exist`, {
-    problems: [{ path: 'fallback', message: `pool ${name} does not exist` }],
-  })
-}
-
-async function checkMonitor(tx: Tx, name: string): Promise<void> {
-  const [row] = await tx.select({ name: monitors.name }).from(monitors).where(eq(monitors.name, name))
-  if (row !== undefined) return
-  throw new ControlError('invalid', `monitor ${name} does not exist`, {
-    problems: [{ path: 'monitor', message: `${name} does not exist` }],
-  })
 }
 
 type PoolRow = typeof pools.$inferSelect

@@ -1,13 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
 import { and, asc, count, eq, type SQL, sql } from 'drizzle-orm'
 import { rrsets } from '../../../schema/zones.ts'
+import { ControlError } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'
-import { aliasProblems } from './alias-conflicts.ts'
+import type { Breach } from '../rules/breach.ts'
+import { absoluteName, namesAbove } from '../rules/owners.ts'
+import { placeBreaches } from '../rules/places.ts'
+import { placesOf } from '../rules/view.ts'
+import { checkKeys, type RrsetKey } from '../rules/zone-data.ts'
 import { fetchRows } from './cursor.ts'
-import { dnameProblems } from './dname-conflicts.ts'
-import { cnameProblems, serviceProblems, throwIfAny } from './name-conflicts.ts'
-import { absoluteName } from './names.ts'
-import { raiseSerial, readSerial } from './serial.ts'
+import { aliasBreachesOf, jsonRows, texts } from './neighbourhood.ts'
+import { throwIfAny, throwIfBroken } from './refusals.ts'
+import { raiseSerial, type SerialState } from './serial.ts'
 import {
   checkCondition,
   checkExists,
@@ -120,30 +124,24 @@ export async function putRrset(
 ): Promise<Put> {
   const { tx, revision } = write
   const { owner, type } = rrset
-  const serial = await readSerial(tx, apex)
-  const neighbours = (await tx.select().from(rrsets).where(atOwner(apex, owner))).map(toStored)
-  const current = neighbours.find(({ value }) => value.type === type) ?? null
-  checkCondition(condition, current, describe(apex, owner, type))
+  const what = describe(apex, owner, type)
+  const around = await loadAround(tx, apex, owner, type === 'DNAME')
+  const current = around.here.find(({ value }) => value.type === type) ?? null
+  checkCondition(condition, current, what)
   if (current !== null && isDeepStrictEqual(current.value, rrset)) {
     return { created: false, changed: false, revision: current.revision }
   }
-  const others = neighbours.map(({ value }) => value).filter((value) => value.type !== type)
-  const problems = [
-    ...cnameProblems([...others, rrset], itself),
-    ...(await dnameProblems(tx, apex, rrset, others)),
-    ...(await serviceProblems(tx, apex, [rrset], itself)),
-  ]
-  throwIfAny(problems, `${describe(apex, owner, type)} is refused`)
+  checkRrset(apex, rrset, around)
   const row = { ...rrset, data: [...rrset.data], zone: apex, revision }
   await tx
     .insert(rrsets)
     .values(row)
     .onConflictDoUpdate({ target: [rrsets.zone, rrsets.owner, rrsets.type], set: row })
-  throwIfAny(
-    await aliasProblems(tx, { service: absoluteName(owner, apex) }),
-    `${describe(apex, owner, type)} is refused`,
-  )
-  await raiseSerial(write, apex, serial, [owner])
+  const name = absoluteName(owner, apex)
+  if (around.services.includes(name)) {
+    throwIfBroken(what, await aliasBreachesOf(tx, [name]), insideRrset(apex, rrset))
+  }
+  await raiseSerial(write, apex, around.serial, [owner])
   write.audit('rrset.put', `${apex}/${owner}/${type}`, current?.value, rrset)
   return { created: current === null, changed: true, revision }
 }
@@ -155,16 +153,83 @@ export async function deleteRrset(
   type: string,
   condition: WriteCondition,
 ): Promise<void> {
-  const serial = await readSerial(write.tx, apex)
-  const current = await getRrset(write.tx, apex, owner, type)
+  const { serial, here } = await loadAround(write.tx, apex, owner, false)
+  const current = here.find(({ value }) => value.type === type) ?? null
   checkExists(condition, current, describe(apex, owner, type))
   await write.tx.delete(rrsets).where(and(atOwner(apex, owner), eq(rrsets.type, type)))
   await raiseSerial(write, apex, serial, [owner])
   write.audit('rrset.delete', `${apex}/${owner}/${type}`, current.value, null)
 }
 
-/** The path of a problem with the RRset that the request is about. */
-const itself = () => ''
+/** What is around an RRset that is to be changed. */
+interface Around {
+  readonly serial: SerialState
+  /** At its owner. */
+  readonly here: readonly Stored<Rrset>[]
+  /** DNAMEs above it and, when it is to be one, the first RRset below it. */
+  readonly apart: readonly RrsetKey[]
+  /** The service at its name and, when it is to be a DNAME, those below it. */
+  readonly services: readonly string[]
+}
+
+interface AroundRow extends Record<string, unknown>, Pick<Around, 'apart' | 'services'> {
+  readonly serial: SerialState | null
+  readonly here: readonly Omit<Row, 'zone'>[]
+}
+
+/** Throws `not-found` without the zone. */
+async function loadAround(tx: Tx, apex: string, owner: string, isDname: boolean): Promise<Around> {
+  const name = absoluteName(owner, apex)
+  const below = name === '.' ? '' : `.${name}`
+  const { rows } = await tx.execute<AroundRow>(sql`
+    select
+      (select json_build_object('serial', serial, 'fixed', fixed_serial is not null) from zones where apex = ${apex}) as serial,
+      ${jsonRows(sql`
+        select owner, type, ttl_seconds as "ttlSeconds", data, revision from rrsets where zone = ${apex} and owner = ${owner}`)} as here,
+      ${jsonRows(sql`
+        select owner, type from rrsets
+        where zone = ${apex} and owner = any(${texts(namesAbove(owner))}) and type = 'DNAME'
+        union all (
+          select owner, type from rrsets where ${isDname} and zone = ${apex} and ${liesBelow(owner)} order by owner, type limit 1
+        )`)} as apart,
+      (
+        select coalesce(json_agg(name), '[]') from services
+        where zone = ${apex} and (name = ${name} or (${isDname} and right(name, ${below.length}::int) = ${below}))
+      ) as services`)
+  const { serial, here, apart, services } = rows[0]!
+  if (serial === null) throw new ControlError('not-found', `zone ${apex} does not exist`)
+  return { serial, here: here.map(toStored), apart, services }
+}
+
+/** Rows of owners below `owner`: its text behind a dot at the end, and that dot not an escaped one. */
+function liesBelow(owner: string): SQL {
+  if (owner === '@') return sql`owner <> '@'`
+  const suffix = `.${owner}`
+  return sql`right(owner, ${suffix.length}::int) = ${suffix}
+    and left(owner, -${suffix.length}::int) ~ ${'^([^\\\\]|\\\\.)+$'}`
+}
+
+/** Throws when an RRset can't stand beside what is around it. */
+function checkRrset(apex: string, rrset: Rrset, { here, apart, services }: Around): void {
+  const what = describe(apex, rrset.owner, rrset.type)
+  const others = here.map(({ value }) => value).filter(({ type }) => type !== rrset.type)
+  const together = [rrset, ...others, ...apart]
+  throwIfAny(
+    what,
+    checkKeys(together).map(({ message }) => ({ path: '', message })),
+  )
+  const places = placesOf([{ apex, rrsets: together }], services)
+  throwIfBroken(
+    what,
+    services.flatMap((name) => placeBreaches(places, name)),
+    insideRrset(apex, rrset),
+  )
+}
+
+const insideRrset = (apex: string, { owner, type }: Rrset) => {
+  const name = absoluteName(owner, apex)
+  return ({ rrset }: Breach) => (rrset?.name === name && rrset.type === type ? '' : null)
+}
 
 const describe = (apex: string, owner: string, type: string) => `RRset ${owner} ${type} of zone ${apex}`
 
@@ -192,6 +257,6 @@ async function readAfter(
 
 type Row = typeof rrsets.$inferSelect
 
-function toStored({ owner, type, ttlSeconds, data, revision }: Row): Stored<Rrset> {
+function toStored({ owner, type, ttlSeconds, data, revision }: Omit<Row, 'zone'>): Stored<Rrset> {
   return { value: { owner, type, ttlSeconds, data }, revision }
 }

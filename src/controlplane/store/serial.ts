@@ -1,7 +1,6 @@
 import { eq } from 'drizzle-orm'
 import { zones } from '../../../schema/zones.ts'
-import { ControlError } from '../model/errors.ts'
-import type { Tx, Write } from './transaction.ts'
+import type { Write } from './transaction.ts'
 
 /**
  * The next serial of a zone: greater than `serial` by RFC 1982, and the time in seconds unless the serial is ahead of
@@ -31,14 +30,6 @@ export function serialAhead(a: number, b: number): boolean {
 export interface SerialState {
   readonly serial: number
   readonly fixed: boolean
-}
-
-/** The serial of a zone; throws `not-found` without the zone. */
-export async function readSerial(tx: Tx, apex: string): Promise<SerialState> {
-  const columns = { serial: zones.serial, fixedSerial: zones.fixedSerial }
-  const [row] = await tx.select(columns).from(zones).where(eq(zones.apex, apex))
-  if (row === undefined) throw new ControlError('not-found', `zone ${apex} does not exist`)
-  return { serial: row.serial, fixed: row.fixedSerial !== null }
 }
 
 /**

@@ -1,31 +1,28 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, gt, inArray, sql } from 'drizzle-orm'
-import { pools } from '../../../schema/pools.ts'
+import { asc, eq, gt, sql } from 'drizzle-orm'
 import { servicePools, services } from '../../../schema/services.ts'
-import { zones } from '../../../schema/zones.ts'
-import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { formatServiceSettings, parseServiceSettings } from '../document/service.ts'
-import { ControlError, type Problem } from '../model/errors.ts'
+import type { Problem } from '../model/errors.ts'
 import type { Choice, Service } from '../model/service.ts'
-import { nestedIn, nestingProblems } from '../rules/graph.ts'
-import { aliasProblems } from './alias-conflicts.ts'
-import { distanceProblems } from './distance-conflicts.ts'
-import { servicesBelowDname } from './dname-conflicts.ts'
-import { edgesAround } from './edges-around.ts'
-import { pathOfService, rrsetProblems, throwIfAny, throwIfUsed } from './name-conflicts.ts'
+import { nestedIn } from '../rules/graph.ts'
+import { placeBreaches } from '../rules/places.ts'
+import { choiceBreaches, serviceNestingBreaches } from '../rules/references.ts'
+import { aliasBreachesAfter, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import { insideOf, throwIfAny, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
   decodeCursor,
+  type OnBad,
   type Page,
   type PageRequest,
   type Put,
   pageOf,
   type Stored,
+  unreadable,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
-import { type OnBad, unreadable } from './unreadable.ts'
 
 export interface StoredService extends Stored<Service> {
   /** Apex of the zone that the service lies in. */
@@ -104,26 +101,44 @@ export async function putService(write: Write, service: Service, condition: Writ
   if (current !== null && readable && isDeepStrictEqual(current.value, service)) {
     return { created: false, changed: false, revision: current.revision }
   }
-  const zone = await findZone(tx, name)
-  if (zone === null) {
-    throw new ControlError('invalid', `service ${name} lies in no zone`, {
-      problems: [{ path: 'name', message: `${name} lies in no zone` }],
-    })
-  }
-  const refusal = `service ${name} is refused`
-  await checkChoices(tx, service)
-  throwIfAny(await nestingProblemsOf(tx, service), refusal)
-  throwIfAny(await rrsetProblems(tx, zone, [name]), refusal)
-  throwIfAny(await servicesBelowDname(tx, zone, [name]), refusal)
-  await saveRows(write, service, zone)
-  throwIfAny(await aliasProblems(tx, { service: name }), refusal)
-  if (service.steer === 'nearest') throwIfAny(await distanceProblems(tx, { service: name }), refusal)
+  const zone = await checkService(tx, service)
+  await saveRows(write, service, zone, current === null)
   write.change('service', name)
   write.audit('service.put', name, current?.value, service)
   return { created: current === null, changed: true, revision }
 }
 
-async function saveRows({ tx, revision }: Write, service: Service, zone: string): Promise<void> {
+/** The zone that the service lies in, once no rule is broken by it. */
+async function checkService(tx: Tx, service: Service): Promise<string> {
+  const { name, fallback, choices } = service
+  const what = `service ${name}`
+  if (choices.length === 0)
+    throwIfAny(what, [{ path: 'pools', message: 'must name at least one pool' }], 'invalid')
+  const pools = choices.flatMap((choice) => (choice.kind === 'pool' ? [choice.name] : []))
+  const around = await loadNeighbourhood(tx, {
+    inward: nestedIn(service),
+    outward: name,
+    pools: fallback === null ? pools : [...pools, fallback],
+    places: [name],
+  })
+  const view = viewAfter(around, { service }, [name])
+  const breaches = [
+    ...choiceBreaches(view, service),
+    // Who names no service closes no circle and makes no way longer.
+    ...(nestedIn(service).length === 0 ? [] : serviceNestingBreaches(view)),
+    ...placeBreaches(view, name),
+  ]
+  throwIfBroken(what, breaches, insideOf('services', name))
+  throwIfBroken(what, await aliasBreachesAfter(tx, view), insideOf('services', name))
+  return view.zoneOf(name)!
+}
+
+async function saveRows(
+  { tx, revision }: Write,
+  service: Service,
+  zone: string,
+  isNew: boolean,
+): Promise<void> {
   const { name, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, choices } = service
   const settings = formatServiceSettings(service)
   // What could not be read again must not be written.
@@ -133,7 +148,7 @@ async function saveRows({ tx, revision }: Write, service: Service, zone: string)
   }
   const row = { name, zone, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, settings, revision }
   await tx.insert(services).values(row).onConflictDoUpdate({ target: services.name, set: row })
-  await tx.delete(servicePools).where(eq(servicePools.service, name))
+  if (!isNew) await tx.delete(servicePools).where(eq(servicePools.service, name))
   await tx.insert(servicePools).values(
     choices.map((choice, position) => ({
       service: name,
@@ -153,75 +168,10 @@ export async function deleteService(write: Write, name: string, condition: Write
   const { tx } = write
   const current = await getService(tx, name, () => {})
   checkExists(condition, current, `service ${name}`)
-  const users = await tx
-    .select({ name: servicePools.service })
-    .from(servicePools)
-    .where(eq(servicePools.nested, name))
-    .orderBy(asc(servicePools.service))
-  throwIfUsed(
-    `service ${name}`,
-    users.map((user) => {
-      const problem = { path: pathOfService(user.name), message: `uses service ${name}` }
-      return { kind: 'service', name: user.name, problem }
-    }),
-  )
+  await throwIfUsed(tx, 'service', name)
   await tx.delete(services).where(eq(services.name, name))
   write.change('service', name)
   write.audit('service.delete', name, current.value, null)
-}
-
-/** Apex of the zone that a name lies in, by the longest match; null when there is none. */
-export async function findZone(tx: Tx, name: string): Promise<string | null> {
-  const candidates = enclosingHostnames(name)
-  const rows = await tx.select({ apex: zones.apex }).from(zones).where(inArray(zones.apex, candidates))
-  const found = new Set(rows.map((row) => row.apex))
-  return candidates.find((apex) => found.has(apex)) ?? null
-}
-
-interface Named extends Pick<Choice, 'kind' | 'name'> {
-  readonly path: string
-}
-
-/** Every pool and service that is named exists. */
-async function checkChoices(tx: Tx, { name, choices, fallback }: Service): Promise<void> {
-  if (choices.length === 0) {
-    throw new ControlError('invalid', `service ${name} has no pool`, {
-      problems: [{ path: 'pools', message: 'must name at least one pool' }],
-    })
-  }
-  const named: Named[] = choices.map((choice, index) => ({ ...choice, path: `pools[${index}]` }))
-  if (fallback !== null) named.push({ kind: 'pool', name: fallback, path: 'fallback' })
-  const namesOf = (kind: Choice['kind']) => named.filter((one) => one.kind === kind).map((one) => one.name)
-  const inner = namesOf('service')
-  const ofPools = await tx
-    .select({ name: pools.name })
-    .from(pools)
-    .where(inArray(pools.name, namesOf('pool')))
-  const ofServices =
-    inner.length === 0
-      ? []
-      : await tx.select({ name: services.name }).from(services).where(inArray(services.name, inner))
-  const found = {
-    pool: new Set(ofPools.map((row) => row.name)),
-    // That it names itself is said where circles are looked for.
-    service: new Set([name, ...ofServices.map((row) => row.name)]),
-  }
-  const problems = named
-    .filter((one) => !found[one.kind].has(one.name))
-    .map((one) => ({ path: one.path, message: `${one.kind} ${one.name} does not exist` }))
-  if (problems.length > 0)
-    throw new ControlError('invalid', `service ${name}: ${problems[0]!.message}`, { problems })
-}
-
-/** Who names no service closes no circle and makes no way longer. */
-async function nestingProblemsOf(tx: Tx, service: Service): Promise<Problem[]> {
-  const inner = nestedIn(service)
-  if (inner.length === 0) return []
-  const edges = sql`
-    select service as outer_name, nested as inner_name from service_pools where nested is not null`
-  const around = await edgesAround(tx, service.name, edges)
-  const problems = nestingProblems(around.set(service.name, inner))
-  return problems.map(({ message }) => ({ path: 'pools', message }))
 }
 
 interface Row

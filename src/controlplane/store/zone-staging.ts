@@ -14,16 +14,16 @@
  * joins a million rows with a million in a nested loop, so the transaction forbids that where there is another way.
  */
 import { type SQL, sql } from 'drizzle-orm'
-import { dnameAtCut } from '../../dataplane/image/check.ts'
 import type { Soa } from '../model/zone.ts'
-import { ancestorsOf } from './ancestors.ts'
-import { takenByService, throwIfAny } from './name-conflicts.ts'
+import { absoluteName } from '../rules/owners.ts'
+import { because as placeRefused, typesOfServices } from '../rules/places.ts'
+import { maxRrsetOctets, because as rrsetRefused, singleTypes, typesBesideCname } from '../rules/zone-data.ts'
+import { throwIfAny } from './refusals.ts'
 import { auditedNames, type Replacement } from './rrset-replacement.ts'
-import { findZone } from './services.ts'
 import type { Put, WriteCondition } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 import type { ZoneWarning } from './zone-warnings.ts'
-import { replaceZone } from './zones.ts'
+import { findZone, replaceZone } from './zones.ts'
 
 /** One RR, and where it stands in its file. */
 export interface StagedRr {
@@ -55,9 +55,6 @@ export interface StagedZone {
   readonly serial: number
   readonly ttlSeconds: number
 }
-
-/** An RRset must fit a message, as in `dataplane/image/check.ts`. */
-const maxRrsetOctets = 65_000
 
 /** For statements that join staged rows; the others want the index of their table. */
 const joinsBySet = sql`set local enable_nestloop = off`
@@ -100,16 +97,16 @@ export async function gatherRrsets(tx: Tx, most: number): Promise<StagedFinding[
     insert into staged_rrsets (owner, type, first_id, ttl_seconds, data, octets)
     select owner, type, min(id), (array_agg(ttl_seconds order by id))[1], array_agg(data order by id), sum(octets + 12)
     from staged_rrs group by owner, type`)
-  const twice = await findings(
+  const twice = await findings<number>(
     tx,
     sql`
-    select line, "column", owner, type, 'the same RR stands there already, in line ' || first_line as message
-    from (
+    select line, "column", owner, type, first_line as about from (
       select r.*, row_number() over same as nth, first_value(r.line) over same as first_line
       from staged_rrs r join staged_rrsets s using (owner, type) where cardinality(s.data) > 1
       window same as (partition by r.owner, r.type, r.data order by r.id)
     ) as numbered where nth > 1`,
     most,
+    ({ about }) => `the same RR stands there already, in line ${about}`,
   )
   if (twice.length > 0) {
     await tx.execute(sql`
@@ -126,15 +123,15 @@ export async function gatherRrsets(tx: Tx, most: number): Promise<StagedFinding[
         )
       where cardinality(data) > (select count(distinct text) from unnest(data) as u(text))`)
   }
-  const ttls = await findings(
+  const ttls = await findings<readonly [number, number]>(
     tx,
     sql`
-    select line, "column", r.owner, r.type,
-      format('TTL %s is not taken: an RRset has one TTL, and that of its first RR is %s (RFC 2181 section 5.2)',
-        r.ttl_seconds, s.ttl_seconds) as message
+    select line, "column", r.owner, r.type, array[r.ttl_seconds, s.ttl_seconds] as about
     from staged_rrs r join staged_rrsets s using (owner, type)
     where cardinality(s.data) > 1 and r.ttl_seconds <> s.ttl_seconds`,
     most,
+    ({ about: [ttl, first] }) =>
+      `TTL ${ttl} is not taken: an RRset has one TTL, and that of its first RR is ${first} (RFC 2181 section 5.2)`,
   )
   return [...twice, ...ttls]
 }
@@ -142,37 +139,37 @@ export async function gatherRrsets(tx: Tx, most: number): Promise<StagedFinding[
 /** Every rule that is broken by RRs together, at most `most` of each rule. Services are told by `serviceFindings`. */
 export async function stagedProblems(tx: Tx, most: number): Promise<StagedFinding[]> {
   const single = sql`
-    select r.line, r."column", r.owner, r.type, format('a name has one %s at the most', r.type) as message
-    from staged_rrs r join staged_rrsets s using (owner, type)
-    where s.type in ('CNAME', 'DNAME') and cardinality(s.data) > 1 and r.data <> s.data[1]`
+    select r.line, r."column", r.owner, r.type from staged_rrs r join staged_rrsets s using (owner, type)
+    where s.type in ${singleTypes} and cardinality(s.data) > 1 and r.data <> s.data[1]`
   const alone = sql`
-    select r.line, r."column", r.owner, r.type,
-      format('the name also has %s, and a CNAME stands alone (RFC 1034 section 3.6.2)', string_agg(o.type, ', ' order by o.type))
-        as message
+    select r.line, r."column", r.owner, r.type, array_agg(o.type order by o.type) as about
     from staged_rrsets s
-    join staged_rrsets o on o.owner = s.owner and o.type not in ('CNAME', 'RRSIG', 'NSEC')
+    join staged_rrsets o on o.owner = s.owner and o.type not in ${typesBesideCname}
     join staged_rrs r on r.id = s.first_id
     where s.type = 'CNAME' group by r.line, r."column", r.owner, r.type`
   const size = sql`
-    select r.line, r."column", r.owner, r.type,
-      format('%s octets don''t fit a message, the most is %s', s.octets, ${maxRrsetOctets}::int) as message
+    select r.line, r."column", r.owner, r.type, s.octets::int as about
     from staged_rrsets s join staged_rrs r on r.id = s.first_id where s.octets > ${maxRrsetOctets}::int`
   const atCut = sql`
-    select r.line, r."column", r.owner, r.type, ${dnameAtCut}::text as message
+    select r.line, r."column", r.owner, r.type
     from staged_rrsets s
     join staged_rrsets o on o.owner = s.owner and o.type = 'NS'
     join staged_rrs r on r.id = s.first_id
     where s.type = 'DNAME' and s.owner <> '@'`
-  const found: StagedFinding[] = []
-  for (const query of [single, alone, size, atCut]) found.push(...(await findings(tx, query, most)))
+  const found = [
+    ...(await findings(tx, single, most, ({ type }) => rrsetRefused.single(type))),
+    ...(await findings<readonly string[]>(tx, alone, most, ({ about }) => rrsetRefused.besideCname(about))),
+    ...(await findings<number>(tx, size, most, ({ about }) => rrsetRefused.tooLarge(about))),
+    ...(await findings(tx, atCut, most, () => rrsetRefused.dnameAtCut)),
+  ]
   const hasDname = await tx.execute(sql`select 1 from staged_rrsets where type = 'DNAME' limit 1`)
-  if (hasDname.rows.length > 0) found.push(...(await findings(tx, belowDname, most)))
-  return found
+  if (hasDname.rows.length === 0) return found
+  const below = await findings<string>(tx, belowDname, most, ({ about }) => rrsetRefused.belowDname(about))
+  return [...found, ...below]
 }
 
 const belowDname = sql`
-  select r.line, r."column", r.owner, r.type,
-    format('%s has a DNAME, below which nothing can be (RFC 6672 section 2.3)', d.owner) as message
+  select r.line, r."column", r.owner, r.type, d.owner as about
   from staged_rrsets s
   join lateral ${ancestorsOf(sql`s.owner`)} as a on true
   join staged_rrsets d on d.owner = a.name and d.type = 'DNAME'
@@ -190,18 +187,38 @@ export async function serviceFindings(tx: Tx, apex: string, most: number): Promi
     where zone = ${zone} and (name = ${apex} or right(name, ${suffix.length}::int) = ${suffix})
   )`
   const taken = sql`
-    select r.line, r."column", r.owner, r.type, format('%s is a service, so it can''t have %s', v.name, r.type) as message
+    select r.line, r."column", r.owner, r.type, v.name as about
     from ${inside} as v
-    join staged_rrsets s on s.owner = v.owner and s.type in ${takenByService}
+    join staged_rrsets s on s.owner = v.owner and s.type in ${typesOfServices}
     join staged_rrs r on r.id = s.first_id`
   const below = sql`
-    select r.line, r."column", r.owner, r.type,
-      format('%s is a service, and nothing can be below a DNAME', v.name) as message
+    select r.line, r."column", r.owner, r.type, v.name as about
     from ${inside} as v
     join lateral ${ancestorsOf(sql`v.owner`)} as a on true
     join staged_rrsets s on s.owner = a.name and s.type = 'DNAME'
     join staged_rrs r on r.id = s.first_id`
-  return [...(await findings(tx, taken, most)), ...(await findings(tx, below, most))]
+  return [
+    ...(await findings<string>(tx, taken, most, ({ about, type }) => placeRefused.taken(about, type))),
+    ...(await findings<string>(tx, below, most, ({ about, owner }) =>
+      placeRefused.belowDname(about, absoluteName(owner, apex)),
+    )),
+  ]
+}
+
+/**
+ * A subquery of one column, `name`: the names that an owner lies below, the apex included, as owners. The owner and what
+ * comes out are relative to the apex, `@` for the apex itself, which lies below nothing. `namesAbove`, by set.
+ */
+function ancestorsOf(owner: SQL): SQL {
+  // A label that ends with a backslash of its own is no label: the dot behind it is escaped.
+  const escapesDot = String.raw`(^|[^\\])(\\\\)*\\$`
+  return sql`(
+    select array_to_string(labels[i:], '.') as name
+    from (select string_to_array(${owner}, '.') as labels) as split, generate_series(2, cardinality(labels)) as i
+    where labels[i - 1] !~ ${escapesDot}
+    union all
+    select '@' where ${owner} <> '@'
+  )`
 }
 
 /**
@@ -223,7 +240,7 @@ export async function putStagedZone(write: Write, zone: StagedZone, condition: W
         path: `line ${line}, column ${column}`,
         message: `${owner} ${type}: ${message}`,
       }))
-      throwIfAny(problems, `zone ${apex} is refused`)
+      throwIfAny(`zone ${apex}`, problems)
       const replaced = await replaceByStaged(write, apex, ttlSeconds)
       await write.tx.execute(joinsByIndex)
       return replaced
@@ -290,9 +307,15 @@ async function affected(tx: Tx, statement: SQL): Promise<{ count: number; names:
   return { count: Number(row!.count), names: row!.names ?? [] }
 }
 
-async function findings(tx: Tx, query: SQL, most: number): Promise<StagedFinding[]> {
-  const { rows } = await tx.execute<StagedFinding & Record<string, unknown>>(
-    sql`select * from (${query}) as found order by line, "column" limit ${most}::int`,
-  )
-  return rows
+/** The first RRs that a query finds, and what is to be said of each. */
+async function findings<About>(
+  tx: Tx,
+  query: SQL,
+  most: number,
+  messageOf: (found: Omit<StagedFinding, 'message'> & { readonly about: About }) => string,
+): Promise<StagedFinding[]> {
+  const { rows } = await tx.execute<
+    Omit<StagedFinding, 'message'> & { about: About } & Record<string, unknown>
+  >(sql`select * from (${query}) as found order by line, "column" limit ${most}::int`)
+  return rows.map(({ about, ...place }) => ({ ...place, message: messageOf({ ...place, about }) }))
 }

@@ -7,9 +7,9 @@
  * statistics of it, and what Postgres then chooses took minutes.
  */
 import { sql } from 'drizzle-orm'
-import { namesAbove } from '../../dataplane/image/check.ts'
 import { doubtedTypes, rdataDoubt } from '../../dataplane/wire/rdata.ts'
-import { absoluteName, relativeOwner } from './names.ts'
+import { absoluteName, namesAbove, relativeOwner } from '../rules/owners.ts'
+import { fetchRows } from './cursor.ts'
 import type { Tx } from './transaction.ts'
 
 export interface ZoneWarning {
@@ -77,21 +77,15 @@ export async function zoneWarnings(tx: Tx, apex: string, most: number): Promise<
 }
 
 async function* streamRrs(tx: Tx, apex: string): AsyncGenerator<Rr[]> {
-  await tx.execute(sql`
-    declare rrs no scroll cursor for
+  const rows = fetchRows<{ owner: string; type: string; data: string[] }>(
+    tx,
+    sql`
     select owner, type, data from rrsets
-    where zone = ${apex} and type in ${[...leadingTypes, ...doubtedTypes]} order by owner, type`)
-  try {
-    for (;;) {
-      const { rows } = await tx.execute<{ owner: string; type: string; data: string[] }>(
-        sql.raw(`fetch ${batchSize} from rrs`),
-      )
-      yield rows.flatMap(({ owner, type, data }) => data.map((text) => ({ owner, type, data: text })))
-      if (rows.length < batchSize) return
-    }
-  } finally {
-    // After an error there is nothing to close, and the error is what counts.
-    await tx.execute(sql`close rrs`).catch(() => {})
+    where zone = ${apex} and type in ${[...leadingTypes, ...doubtedTypes]} order by owner, type`,
+    batchSize,
+  )
+  for await (const batch of rows) {
+    yield batch.flatMap(({ owner, type, data }) => data.map((text) => ({ owner, type, data: text })))
   }
 }
 

@@ -1,16 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, asc, eq, gt } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray } from 'drizzle-orm'
 import { services } from '../../../schema/services.ts'
 import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
-import { ControlError } from '../model/errors.ts'
-import type { Soa, Zone, ZoneHead } from '../model/zone.ts'
-import { aliasProblems } from './alias-conflicts.ts'
-import { occludedServices, servicesBelowDname } from './dname-conflicts.ts'
-import { cnameProblems, pathOfService, rrsetProblems, serviceProblems, throwIfAny } from './name-conflicts.ts'
+import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
+import { absoluteName } from '../rules/owners.ts'
+import { aliasBreaches, aliasedServices, placeBreaches } from '../rules/places.ts'
+import { placesOf } from '../rules/view.ts'
+import { checkKeys } from '../rules/zone-data.ts'
+import { aliasBreachesOfZone, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import { throwIfAny, throwIfBroken } from './refusals.ts'
 import { type Replacement, replaceRrsets } from './rrset-replacement.ts'
 import { nextSerial, serialAhead } from './serial.ts'
-import { findZone } from './services.ts'
 import {
   checkCondition,
   checkExists,
@@ -68,13 +69,33 @@ export async function putZone(write: Write, zone: Zone, condition: WriteConditio
     head: () => head,
     serialFloor: null,
     replaceRrsets: async () => {
-      const inZone = (index: number) => `rrsets[${index}]`
-      throwIfAny(cnameProblems(rrsets, inZone), `zone ${apex} is refused`)
-      throwIfAny(await serviceProblems(write.tx, apex, rrsets, inZone), `zone ${apex} is refused`)
-      throwIfAny(await occludedServices(write.tx, apex, rrsets, inZone), `zone ${apex} is refused`)
+      await checkRrsets(write.tx, apex, rrsets)
       return replaceRrsets(write, apex, rrsets)
     },
   })
+}
+
+/** Throws when RRsets can't stand together, or where the services of their zone are. */
+async function checkRrsets(tx: Tx, apex: string, rrsets: readonly Rrset[]): Promise<void> {
+  const what = `zone ${apex}`
+  const pathOfRrset = (index: number) => `rrsets[${index}]`
+  const broken = checkKeys(rrsets)
+  throwIfAny(
+    what,
+    broken.map(({ index, message }) => ({ path: pathOfRrset(index), message })),
+  )
+  const names = await servicesOf(tx, apex)
+  const places = placesOf([{ apex, rrsets }], names)
+  throwIfBroken(
+    what,
+    names.flatMap((name) => placeBreaches(places, name)),
+    ({ rrset }) => {
+      const index = rrsets.findIndex(
+        ({ owner, type }) => type === rrset?.type && absoluteName(owner, apex) === rrset.name,
+      )
+      return index < 0 ? null : pathOfRrset(index)
+    },
+  )
 }
 
 /** What a zone is to become. */
@@ -107,7 +128,7 @@ export async function replaceZone(
     await adoptServices(write, apex)
   }
   const replaced = await contents.replaceRrsets(head)
-  throwIfAny(await aliasProblems(tx, { zone: apex }), `zone ${apex} is refused`)
+  throwIfBroken(`zone ${apex}`, await aliasBreachesOfZone(tx, apex), () => null)
   const behind = last !== null && contents.serialFloor !== null && serialAhead(contents.serialFloor, last)
   if (current !== null && replaced.changed === 0 && !behind && isDeepStrictEqual(before, head)) {
     return { created: false, changed: false, revision: current.revision }
@@ -145,39 +166,40 @@ export async function deleteZone(write: Write, apex: string, condition: WriteCon
 
 async function adoptServices(write: Write, apex: string): Promise<void> {
   const { tx } = write
-  const parent = await zoneAround(tx, apex)
+  const [, above] = enclosingHostnames(apex)
+  const parent = above === undefined ? null : await findZone(tx, above)
   if (parent === null) return
-  const candidates = await tx.select({ name: services.name }).from(services).where(eq(services.zone, parent))
-  const below = candidates.map(({ name }) => name).filter((name) => enclosingHostnames(name).includes(apex))
+  const below = (await servicesOf(tx, parent)).filter((name) => enclosingHostnames(name).includes(apex))
   await moveServices(write, below, parent, apex)
 }
 
 async function handOverServices(write: Write, apex: string): Promise<void> {
   const { tx } = write
+  const names = await servicesOf(tx, apex)
+  if (names.length === 0) return
+  const around = await loadNeighbourhood(tx, { inward: names, places: names })
+  const zones = around.zones.filter((zone) => zone.apex !== apex)
+  const view = viewAfter({ ...around, zones }, {}, names)
+  const breaches = [
+    ...names.flatMap((name) => placeBreaches(view, name)),
+    ...aliasBreaches(view, aliasedServices(view, names)),
+  ]
+  throwIfBroken(
+    `deleting zone ${apex}`,
+    breaches.map((breach) => ({ ...breach, code: 'conflict' })),
+    () => null,
+  )
+  await moveServices(write, names, apex, view.zoneOf(names[0]!)!)
+}
+
+/** Names of the services that lie in a zone. */
+async function servicesOf(tx: Tx, apex: string): Promise<string[]> {
   const rows = await tx
     .select({ name: services.name })
     .from(services)
     .where(eq(services.zone, apex))
     .orderBy(asc(services.name))
-  const names = rows.map(({ name }) => name)
-  if (names.length === 0) return
-  const parent = await zoneAround(tx, apex)
-  if (parent === null) {
-    throw new ControlError(
-      'conflict',
-      `zone ${apex} has the ${names.length === 1 ? 'service' : 'services'} ${names.join(', ')}`,
-      {
-        problems: names.map((name) => ({
-          path: pathOfService(name),
-          message: `would lie in no zone without ${apex}`,
-        })),
-      },
-    )
-  }
-  throwIfAny(await rrsetProblems(tx, parent, names), `zone ${apex} can't be deleted`)
-  throwIfAny(await servicesBelowDname(tx, parent, names), `zone ${apex} can't be deleted`)
-  await moveServices(write, names, apex, parent)
-  throwIfAny(await aliasProblems(tx, { zone: parent }), `zone ${apex} can't be deleted`)
+  return rows.map(({ name }) => name)
 }
 
 async function moveServices(write: Write, names: readonly string[], from: string, to: string): Promise<void> {
@@ -193,10 +215,12 @@ async function moveServices(write: Write, names: readonly string[], from: string
   write.change('zone', to)
 }
 
-/** The zone that the names of a zone would lie in if it were not there. */
-async function zoneAround(tx: Tx, apex: string): Promise<string | null> {
-  const [, parent] = enclosingHostnames(apex)
-  return apex === '.' || parent === undefined ? null : findZone(tx, parent)
+/** Apex of the zone that a name lies in, by the longest match; null when there is none. */
+export async function findZone(tx: Tx, name: string): Promise<string | null> {
+  const candidates = enclosingHostnames(name)
+  const rows = await tx.select({ apex: zones.apex }).from(zones).where(inArray(zones.apex, candidates))
+  const found = new Set(rows.map((row) => row.apex))
+  return candidates.find((apex) => found.has(apex)) ?? null
 }
 
 function headOf({ apex, soa, ttlSeconds }: ZoneState): ZoneHead {

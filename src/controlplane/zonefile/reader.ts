@@ -9,12 +9,12 @@
  * Rules that need one RR are checked here; those that need more, by the store, over all of them at once.
  */
 
-import { checkRrset } from '../../dataplane/image/check.ts'
 import { sameBytes } from '../../dataplane/wire/bytes.ts'
 import { formatName, hostnameToWire, lowerName, parseName } from '../../dataplane/wire/name.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import { show } from '../document/schema-check.ts'
 import type { Soa } from '../model/zone.ts'
+import { checkRrset } from '../rules/zone-data.ts'
 import { readGenerate } from './generate.ts'
 import { type FileSource, octetText } from './octets.ts'
 import { type Owner, readOwner } from './owner.ts'

@@ -1,10 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import {
-  crossProblems,
-  formatConfiguration,
-  parseConfiguration,
-} from '../../../src/controlplane/document/configuration.ts'
+import { formatConfiguration, parseConfiguration } from '../../../src/controlplane/document/configuration.ts'
+import { crossProblems } from '../../../src/controlplane/document/references.ts'
 import { formatDocument, parseDocument } from '../../../src/controlplane/document/yaml-text.ts'
 import { configurationArbitrary } from './configuration-arbitrary.ts'
 
@@ -241,9 +238,9 @@ zones:
       'pools.p.monitor: there is no monitor nowhere',
       'services["a.z.test"].pools[1]: there is no pool q',
       'services["b.z.test"].fallback: there is no pool r',
-      'services["c.other.test"]: no zone of the document holds c.other.test',
-      'services["d.z.test"]: zone z.test has an RRset CNAME at the same name',
-      'services["h.g.f.z.test"]: zone z.test has a DNAME at f, and nothing can be below it',
+      'services["c.other.test"]: service c.other.test lies in no zone',
+      'services["d.z.test"]: d.z.test is a service, which gives the addresses of its name itself, so its zone can\'t have CNAME there',
+      'services["h.g.f.z.test"]: h.g.f.z.test is a service below the DNAME at f.z.test, and nothing can be there (RFC 6672 section 2.3)',
     ],
   )
   t.same(crossProblems({ monitors: [], pools: [], services: [], zones: [] }), [])
@@ -535,9 +532,11 @@ t.test('members that are hosts', async (t) => {
 
 t.test('a CNAME in the place of a pool stands alone', async (t) => {
   const apex = [
-    'services["example.test"]: pool p answers with a CNAME .* apex of zone example\\.test .* hosts: resolve',
+    'services["example.test"]: example.test is a service that pool p answers with a CNAME .* apex of zone example\\.test .* hosts: resolve',
   ]
-  const beside = ['services["www.example.test"]: pool p answers with a CNAME .* beside the TXT .*']
+  const beside = [
+    'services["www.example.test"]: www.example.test is a service that pool p answers with a CNAME .* beside the TXT .*',
+  ]
   const txt = '{ name: www, type: TXT, data: [x] }'
   const fallback = 'pools: [q], whenAllDown: fallback, fallback: p'
   for (const [text, expected] of [

@@ -386,7 +386,7 @@ t.test('the nearest wants to know where something is', async (t) => {
   const service = (pools: string) => `services: { a.z.test: { steer: nearest, pools: [${pools}] } }`
   const here = 'location: { latitude: 1, longitude: 2 }'
   t.match(problemsOf(`pools: { p: {}, q: {} }\n${service('p, q')}`), [
-    /^services\["a\.z\.test"\]\.pools: has no entry with a location, of its own or of its pool/,
+    /^services\["a\.z\.test"\]\.pools: service a\.z\.test has no entry with a location, of its own or of its pool/,
   ])
   t.same(problemsOf(`pools: { p: {}, q: { ${here} } }\n${service('p, q')}`), [])
   t.same(problemsOf(`pools: { p: {} }\n${service(`{ pool: p, ${here} }`)}`), [])
@@ -403,7 +403,7 @@ services:
   c.z.test: { pools: [{ service: b.z.test }] }
   z.test: { ${settings} }
 `
-  const refused = [/^services\["z\.test"\]: pool p answers with a CNAME/]
+  const refused = [/^services\["z\.test"\]: z\.test is a service that pool p answers with a CNAME/]
   t.match(problemsOf(apex('pools: [q, { service: c.z.test }]')), refused)
   t.match(problemsOf(apex('pools: [r]')), refused)
   t.match(problemsOf(apex('pools: [q], whenAllDown: fallback, fallback: p')), refused)

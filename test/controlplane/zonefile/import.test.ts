@@ -211,7 +211,7 @@ y A ( 192.0.2.1
         'line 11, column 1: $INCLUDE is refused: a zone is imported from one file, so put what it includes in its place',
         'line 12, column 7: a quote is not closed',
         'line 13, column 6: m MX: preference: "ten" is not a number from 0 to 65535',
-        'line 15, column 1: two CNAME: a name has one CNAME at the most',
+        'line 15, column 1: two CNAME: a name has one CNAME at the most (RFC 2181 section 10.1)',
         'line 16, column 5: a parenthesis is not closed',
       ],
     )
@@ -227,9 +227,9 @@ y A ( 192.0.2.1
         'invalid',
       ),
       [
-        'line 6, column 1: d DNAME: a name has one DNAME at the most',
+        'line 6, column 1: d DNAME: a name has one DNAME at the most (RFC 6672 section 2.4)',
         'line 7, column 1: sub.d A: d has a DNAME, below which nothing can be (RFC 6672 section 2.3)',
-        'line 10, column 1: cut DNAME: the name has NS too, and a DNAME belongs to the zone below such a cut',
+        'line 10, column 1: cut DNAME: the name has NS too, and a DNAME belongs to the zone below such a cut (RFC 6672 section 2.3)',
       ],
     )
     t.same((await refused(`${top(5)}@ DNAME x.\n`, 'invalid')).length, 1, 'below a DNAME of the apex')
@@ -249,8 +249,8 @@ y A ( 192.0.2.1
       await putService(write, service('deep.sub.example.test', ['web']), {})
     })
     t.same(await refused(`${top(5)}www TXT x\nwww A 192.0.2.1\nsub DNAME x.\n`, 'conflict'), [
-      "line 6, column 1: www A: www.example.test is a service, so it can't have A",
-      'line 7, column 1: sub DNAME: deep.sub.example.test is a service, and nothing can be below a DNAME',
+      "line 6, column 1: www A: www.example.test is a service, which gives the addresses of its name itself, so its zone can't have A there",
+      'line 7, column 1: sub DNAME: deep.sub.example.test is a service below the DNAME at sub.example.test, and nothing can be there (RFC 6672 section 2.3)',
     ])
     t.same(
       (await refused(`${top(5)}www CNAME x\nbad\n`, 'invalid')).map((line) => line.slice(0, 6)),

@@ -48,7 +48,7 @@ t.test('monitors of every type', async (t) => {
   t.match(inUse.body, { detail: /used by monitor both/, errors: [{ path: 'monitors.both.monitors' }] })
   const missing = await call('PATCH', '/v1/monitors/both', { monitors: ['tcp', 'nope'] })
   t.equal(missing.status, 400)
-  t.match(missing.body.errors, [{ path: 'monitors[1]', message: 'monitor nope does not exist' }])
+  t.match(missing.body.errors, [{ path: 'monitors[1]', message: 'there is no monitor nope' }])
   t.equal((await call('PATCH', '/v1/monitors/both', { monitors: ['both'] })).status, 409)
 })
 

@@ -114,7 +114,7 @@ export const poolsSuite: Suite = async (t, database) => {
           put(database, (write) => putPool(write, missing, {})),
         )
       ).problems,
-      [{ path: 'monitor', message: 'nope does not exist' }],
+      [{ path: 'monitor', message: 'there is no monitor nope' }],
     )
     for (const bad of [
       pool('bad', [], { minUp: 1.1 }),

@@ -100,7 +100,7 @@ export const referencesSuite: Suite = async (t, database) => {
       'invalid',
       doing(database, (write) => putMonitor(write, composite('c', 'web', 'nope'), {})),
     )
-    t.match(missing.problems, [{ path: 'monitors[1]', message: 'monitor nope does not exist' }])
+    t.match(missing.problems, [{ path: 'monitors[1]', message: 'there is no monitor nope' }])
     await doing(database, (write) => putMonitor(write, composite('outer', 'all', 'grpc'), {}))
     const circle = await refused(
       t,
@@ -181,7 +181,7 @@ export const referencesSuite: Suite = async (t, database) => {
       'invalid',
       doing(database, (write) => putPool(write, eu, {})),
     )
-    t.match(missing.problems, [{ path: 'fallback', message: 'pool sorry does not exist' }])
+    t.match(missing.problems, [{ path: 'fallback', message: 'there is no pool sorry' }])
     await doing(database, async (write) => {
       await putPool(write, eu, {}, new Set(['sorry']))
       await putPool(write, { ...sorry, whenAllDown: 'fallback', fallback: 'eu' }, {})
@@ -277,7 +277,7 @@ export const referencesSuite: Suite = async (t, database) => {
       'invalid',
       doing(database, (write) => putService(write, outer, {})),
     )
-    t.match(missing.problems, [{ path: 'pools[1]', message: 'service inner.example.test does not exist' }])
+    t.match(missing.problems, [{ path: 'pools[1]', message: 'there is no service inner.example.test' }])
     await doing(database, (write) => putService(write, inner, {}))
     const { revision } = await put(database, (write) => putService(write, outer, {}))
     t.same(await database.read((tx) => getService(tx, outer.name)), {
@@ -418,7 +418,19 @@ export const referencesSuite: Suite = async (t, database) => {
       'conflict',
       doing(database, (write) => putService(write, nesting('txt.example.test', 'middle.example.test'), {})),
     )
-    t.match(beside.problems, [{ path: 'services["txt.example.test"]', message: /stand beside the TXT/ }])
+    t.match(beside.problems, [{ path: '', message: /stand beside the TXT/ }])
+    // One pool in two parts: the service falls back to it through another, and leads to it by name.
+    await doing(database, (write) =>
+      putPool(write, pool('first', [], { whenAllDown: 'fallback', fallback: 'via' }), {}),
+    )
+    await doing(database, (write) => putService(write, service('deep.example.test', ['via']), {}))
+    const choices = [poolChoice('first'), serviceChoice('deep.example.test')]
+    const twice = await refused(
+      t,
+      'conflict',
+      doing(database, (write) => putService(write, { ...service('example.test', []), choices }, {})),
+    )
+    t.match(twice.problems, [{ path: '', message: /pool alias answers with a CNAME/ }])
   })
 
   await t.test('the nearest of places that somebody knows', async (t) => {
@@ -430,9 +442,7 @@ export const referencesSuite: Suite = async (t, database) => {
       'conflict',
       doing(database, (write) => putService(write, nearest, {})),
     )
-    t.match(nowhere.problems, [
-      { path: 'services["near.example.test"]', message: /has no entry with a location/ },
-    ])
+    t.match(nowhere.problems, [{ path: 'pools', message: /has no entry with a location/ }])
     await doing(database, (write) => putPool(write, pool('near', [], { location: here }), {}))
     await doing(database, (write) => putService(write, nearest, {}))
     await refused(

@@ -105,9 +105,9 @@ export const rrsetsSuite: Suite = async (t, database) => {
       t.match(error.problems?.[0], { message }, `${owner} ${type}`)
     }
     await tryPut('a.b.moved', 'TXT', '"x"')
-    await refusedFor('moved', 'DNAME', 'x.test.', /a.b.moved has TXT/)
-    await refusedFor('b.moved', 'DNAME', 'x.test.', /a.b.moved has TXT/)
-    await refusedFor('@', 'DNAME', 'x.test.', /nothing can be below a DNAME/)
+    await refusedFor('moved', 'DNAME', 'x.test.', /a.b.moved TXT: (b.)?moved has a DNAME/)
+    await refusedFor('b.moved', 'DNAME', 'x.test.', /a.b.moved TXT: (b.)?moved has a DNAME/)
+    await refusedFor('@', 'DNAME', 'x.test.', /@ has a DNAME, below which nothing can be/)
     await put(database, (write) => deleteRrset(write, apex, 'a.b.moved', 'TXT', {}))
     // One label that ends in ".moved", and another name that ends in the same letters.
     await tryPut('a\\.moved', 'TXT', '"x"')
@@ -138,8 +138,8 @@ export const rrsetsSuite: Suite = async (t, database) => {
     await tryZone('below.test', ns, dname)
     const late = await refused(t, 'conflict', tryService('a.b.moved.below.test'))
     t.match(late.problems?.[0], {
-      path: 'services["a.b.moved.below.test"]',
-      message: /below.test has a DNAME at moved.below.test/,
+      path: '',
+      message: /^a.b.moved.below.test is a service below the DNAME at moved.below.test/,
     })
     await tryService('moved.below.test')
     await tryZone('below.test', ns)
@@ -241,10 +241,11 @@ export const rrsetsSuite: Suite = async (t, database) => {
     ])
     const at = async (owners: readonly string[]) =>
       JSON.parse(await database.read((tx) => packedAt(tx, apex, owners)))
-    t.same(
-      (await at(['@', 'svc', 'none'])).map(([owner, type]: string[]) => `${owner} ${type}`),
-      ['@ MX', '@ NS', 'svc TXT'],
-    )
+    t.same((await at(['@', 'svc', 'none'])).map(([owner, type]: string[]) => `${owner} ${type}`).sort(), [
+      '@ MX',
+      '@ NS',
+      'svc TXT',
+    ])
     t.same(await at(['none']), [])
   })
 }

@@ -64,8 +64,8 @@ export const servicesSuite: Suite = async (t, database) => {
         code,
         put(database, (write) => putService(write, value, {})),
       )
-    t.match((await refuse('invalid', service('www.elsewhere.test', ['eu']))).problems, [{ path: 'name' }])
-    t.match((await refuse('invalid', service('notexample.test', ['eu']))).problems, [{ path: 'name' }])
+    t.match((await refuse('invalid', service('www.elsewhere.test', ['eu']))).problems, [{ path: '' }])
+    t.match((await refuse('invalid', service('notexample.test', ['eu']))).problems, [{ path: '' }])
     t.match((await refuse('invalid', service('a.example.test', ['eu', 'nope']))).problems, [
       { path: 'pools[1]' },
     ])
@@ -73,7 +73,7 @@ export const servicesSuite: Suite = async (t, database) => {
     const noSuch = service('a.example.test', ['eu'], { whenAllDown: 'fallback', fallback: 'nope' })
     t.match((await refuse('invalid', noSuch)).problems, [{ path: 'fallback' }])
     t.match((await refuse('conflict', service('host.example.test', ['eu']))).problems, [
-      { message: /zone example.test has A at host.example.test/ },
+      { message: /^host.example.test is a service, .* can't have A there/ },
     ])
     await refuse('conflict', service('a.example.test', ['eu', 'eu']))
     await refuse('invalid', service('a.example.test', ['eu'], { fallback: 'us' }))

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { absoluteName, relativeOwner } from '../../../src/controlplane/store/names.ts'
+import { absoluteName, namesAbove, relativeOwner } from '../../../src/controlplane/rules/owners.ts'
 
 t.test('owners and absolute names', async (t) => {
   for (const [owner, apex, name] of [
@@ -12,4 +12,10 @@ t.test('owners and absolute names', async (t) => {
     t.equal(absoluteName(owner, apex), name)
     t.equal(relativeOwner(name, apex), owner)
   }
+})
+
+t.test('the names that an owner lies below', async (t) => {
+  t.same(namesAbove('@'), [])
+  t.same(namesAbove('a'), ['@'])
+  t.same(namesAbove('a.b\\.c.d'), ['b\\.c.d', 'd', '@'])
 })

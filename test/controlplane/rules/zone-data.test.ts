@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type CheckedRrset, checkRrset, checkZone } from '../../../src/dataplane/image/check.ts'
+import { type CheckedRrset, checkRrset, checkZone } from '../../../src/controlplane/rules/zone-data.ts'
 
 const rrset = (owner: string, type: string, ...data: string[]): CheckedRrset => ({ owner, type, data })
 
@@ -59,10 +59,10 @@ t.test('a whole zone', async (t) => {
     rrset('*', 'NS', 'a.'),
   ]
   t.same(checkZone({ apex: 'example.test', rrsets: broken }), [
-    { path: 'rrsets[6]', message: 'ns1 A: this RRset stands there twice' },
-    { path: 'rrsets[7]', message: "* NS: a wildcard can't be a zone cut" },
+    { index: 6, message: 'ns1 A: this RRset stands there twice' },
+    { index: 7, message: "* NS: a wildcard can't be a zone cut" },
     {
-      path: 'rrsets[3]',
+      index: 3,
       message: 'www CNAME: the name also has A, TXT, and a CNAME stands alone (RFC 1034 section 3.6.2)',
     },
   ])

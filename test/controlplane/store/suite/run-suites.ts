@@ -1,0 +1,43 @@
+/** All suites, one after the other on one database. */
+import { sql } from 'drizzle-orm'
+import type { Test } from 'tap'
+import { Database } from '../../../../src/controlplane/store/database.ts'
+import { eventsSuite } from './events.ts'
+import { fleetSuite } from './fleet.ts'
+import { hostsSuite } from './hosts.ts'
+import { journalSuite } from './journal.ts'
+import { overridesSuite } from './overrides.ts'
+import { poolsSuite } from './pools.ts'
+import { referencesSuite } from './references.ts'
+import { rrsetsSuite } from './rrsets.ts'
+import { servicesSuite } from './services.ts'
+import { webhooksSuite } from './webhooks.ts'
+import { zonesSuite } from './zones.ts'
+
+const suites = {
+  zones: zonesSuite,
+  rrsets: rrsetsSuite,
+  pools: poolsSuite,
+  overrides: overridesSuite,
+  services: servicesSuite,
+  references: referencesSuite,
+  hosts: hostsSuite,
+  fleet: fleetSuite,
+  journal: journalSuite,
+  events: eventsSuite,
+  webhooks: webhooksSuite,
+}
+
+/** @param url null for the embedded database in `dataDir` */
+export async function runSuites(t: Test, url: string | null, dataDir: string): Promise<void> {
+  await using database = await Database.open({ url, dataDir })
+  t.equal(database.kind, url === null ? 'embedded' : 'postgres')
+  await database.ready(AbortSignal.timeout(60_000))
+  for (const [name, suite] of Object.entries(suites)) {
+    await database.record((tx) =>
+      tx.execute(sql`truncate zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
+        events, webhooks, changes, audit_log, tokens, lookups, nodes, reports`),
+    )
+    await t.test(name, (t) => suite(t, database))
+  }
+}
