@@ -2,7 +2,6 @@
  * The whole document: its kinds, each a map from name to fragment, and the checks that need more than one fragment.
  * `crossProblems` stands alone because whoever applies a part of a configuration has to check the merged whole.
  */
-import Type from 'typebox'
 import { namesAbove } from '../../dataplane/image/check.ts'
 import { enclosingHostnames, hostnameToWire, relativeName } from '../../dataplane/wire/name.ts'
 import type { Configuration } from '../model/configuration.ts'
@@ -13,28 +12,19 @@ import type { Service } from '../model/service.ts'
 import type { Zone } from '../model/zone.ts'
 import { aliasAtApex, aliasBesideData } from '../rules/alias-rules.ts'
 import { answeringPools } from '../rules/answering-pools.ts'
+import type { Body } from './forms.ts'
 import { formatMonitor, parseMonitor } from './monitor.ts'
-import { MonitorSchema } from './monitor-schemas.ts'
 import { joinPath } from './path.ts'
-import { formatPool, PoolSchema, parsePool } from './pool.ts'
+import { formatPool, parsePool } from './pool.ts'
 import { referenceProblems } from './references.ts'
 import { maxProblems, show } from './schema-check.ts'
-import { formatService, parseService, ServiceSchema } from './service.ts'
-import { formatZone, parseZone, ZoneSchema } from './zone.ts'
+import { formatService, parseService } from './service.ts'
+import { formatZone, parseZone } from './zone.ts'
 
 export const kinds = ['monitors', 'pools', 'services', 'zones'] as const
 
-/** The document as JSON. */
-export const ConfigurationSchema = Type.Object(
-  {
-    monitors: Type.Optional(Type.Record(Type.String(), MonitorSchema)),
-    pools: Type.Optional(Type.Record(Type.String(), PoolSchema)),
-    services: Type.Optional(Type.Record(Type.String(), ServiceSchema)),
-    zones: Type.Optional(Type.Record(Type.String(), ZoneSchema)),
-  },
-  { additionalProperties: false },
-)
-export type ConfigurationBody = Type.Static<typeof ConfigurationSchema>
+/** The document, ready for YAML or JSON. */
+export type ConfigurationBody = Partial<Record<(typeof kinds)[number], Readonly<Record<string, Body>>>>
 
 export type ConfigurationResult =
   | { readonly ok: true; readonly configuration: Configuration }

@@ -13,11 +13,11 @@ import { clientAddress } from '../tools/tools.ts'
 import { EventStreams } from './event-streams.ts'
 import { EventView } from './event-views.ts'
 
-const Named = (what: string) => Text(what, (text) => text.length <= 255)
-const Instant = () => Text(instantDescription, (text) => parseInstant(text) !== null)
+const Named = (what: string) => Text(what, (text) => text.length <= 255).schema
+const Instant = () => Text(instantDescription, (text) => parseInstant(text) !== null).schema
 
 const filters = {
-  kind: Type.Optional(Words(eventKinds)),
+  kind: Type.Optional(Words(eventKinds).schema),
   pool: Type.Optional(Named('the name of a pool')),
   member: Type.Optional(Named('the name of a member')),
   node: Type.Optional(Named('the id of a node')),
