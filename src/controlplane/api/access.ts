@@ -8,8 +8,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { LeastRecentMap } from '../health/probes/least-recent.ts'
-import { ControlError } from '../model/errors.ts'
-import { findToken, noteTokenUse, type Token, type TokenScope } from '../store/tokens.ts'
+import { isUnavailable } from '../model/errors.ts'
+import { findToken, noteTokenUse, type Token, type TokenScope, useResolutionMs } from '../store/tokens.ts'
 import type { ApiContext } from './context.ts'
 import { HttpError } from './errors.ts'
 
@@ -19,9 +19,6 @@ declare module 'fastify' {
     actor: string
   }
 }
-
-/** Uses of a token are written down once in this time. */
-const useResolutionMs = 60_000
 
 /** A hook that lets a request pass which carries a token with the scope of its method: `read` to GET, else `write`. */
 export function requireToken(context: ApiContext): (request: FastifyRequest) => Promise<void> {
@@ -106,8 +103,4 @@ async function authenticate(
       })
   }
   return `token:${token.name}`
-}
-
-function isUnavailable(error: unknown): boolean {
-  return error instanceof ControlError && error.code === 'unavailable'
 }

@@ -171,7 +171,7 @@ function indexDnames(zones: readonly Zone[]): ReadonlySet<string> {
 
 const addressTypes: ReadonlySet<string> = new Set(['A', 'AAAA', 'CNAME'])
 
-/** By apex, the owners that no service may have, with the type that takes them. */
+/** The owners that no service may have, with the type that takes them, by apex. */
 type ZoneIndex = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 function indexZones(zones: readonly Zone[]): ZoneIndex {

@@ -120,6 +120,20 @@ export function Checked(
   return Plain(Type.Refine(Type.String(schema), accept, (text) => problem(text) ?? ''))
 }
 
+// RFC 3339 section 5.6. Date.parse alone would take local times and a dozen other spellings.
+const instantPattern = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/
+
+/** An instant. */
+export const InstantText = Scalar<string, Date>(
+  { type: 'string' },
+  'an instant such as 2027-01-31T03:00:00Z (RFC 3339, with its offset)',
+  (text) => {
+    const date = instantPattern.test(text) ? new Date(text) : null
+    return date === null || Number.isNaN(date.getTime()) ? null : date
+  },
+  (instant) => instant.toISOString(),
+)
+
 /** An address of a member: what an A or AAAA RRset can carry. */
 export const Address = TextAs('an IPv4 or IPv6 address (not IPv4-mapped, no zone index)', (text) => {
   const canonical = canonicalAddress(text)

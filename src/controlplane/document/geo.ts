@@ -53,7 +53,7 @@ interface KeyKind {
   readonly description: string
   /** The key as the model has it, or null. */
   readonly canonical: (key: string) => string | number | null
-  /** Of keys in canonical form. */
+  /** The order of keys in canonical form. */
   readonly order: (a: never, b: never) => number
 }
 
@@ -93,7 +93,7 @@ const keyKinds: Readonly<Record<Kind, KeyKind>> = {
   },
 }
 
-/** Null for what is no prefix, or has bits beyond its length. */
+/** The prefix in canonical form; null for what is none, or has bits beyond its length. */
 function canonicalPrefix(key: string): string | null {
   const prefix = /\/0\d/.test(key) ? null : parsePrefix(key)
   if (prefix === null) return null

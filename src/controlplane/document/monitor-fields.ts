@@ -230,7 +230,7 @@ export const Tls: RecordForm<TlsSettings> = record(
   { description: 'an object with the settings of TLS' },
 )
 
-/** For monitors that are without TLS unless they say so. */
+/** The field `tls` of monitors that are without TLS unless they say so. */
 export const TlsOrTrue: Form<TlsSettings> = either(
   converted(
     Plain<true>(Type.Unsafe<true>({ const: true })),

@@ -321,7 +321,7 @@ const forms = {
 /** The schemas of monitors, one for each type. */
 export const monitorSchemas: readonly TObject[] = monitorTypes.map((type) => forms[type].schema)
 
-/** For the OpenAPI page: one of the types. A body is read by the form of its own. */
+/** A monitor of any type, for the OpenAPI page. A body is read by the form of its own. */
 export const MonitorSchema = Type.Unsafe({ oneOf: monitorSchemas, description })
 
 /** The monitor that a fragment describes; null, and every problem reported, when it is not one. */

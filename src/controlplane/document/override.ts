@@ -1,24 +1,18 @@
 /** The body of an override. */
+import Type from 'typebox'
 import type { Problem } from '../model/errors.ts'
 import { type Override, overrideStates } from '../model/override.ts'
-import { Scalar, Text, Words } from './fields.ts'
+import { InstantText, Text, Words } from './fields.ts'
 import { type Form, fieldsOf, ignored, type RecordForm, record } from './forms.ts'
-import { instantDescription, parseInstant } from './instant.ts'
 import { joinPath } from './path.ts'
 
 /** What an operator asks of members. */
 type Wish = Pick<Override, 'state' | 'until' | 'reason'>
 
-const Instant = Scalar<string, Date>(
-  { type: ['string', 'null'] },
-  instantDescription,
-  parseInstant,
-  (instant) => instant.toISOString(),
-)
-
 const Until: Form<Date | null> = {
-  ...Instant,
-  parse: (input, path, problems) => (input === null ? null : Instant.parse(input, path, problems)),
+  ...InstantText,
+  schema: Type.Unsafe({ ...InstantText.schema, type: ['string', 'null'] }),
+  parse: (input, path, problems) => (input === null ? null : InstantText.parse(input, path, problems)),
 }
 
 const wish = fieldsOf<Wish>()

@@ -26,3 +26,8 @@ export class ControlError extends Error {
     this.problems = options.problems ?? []
   }
 }
+
+/** Whether something failed because the database is away: what comes back by itself. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof ControlError && error.code === 'unavailable'
+}

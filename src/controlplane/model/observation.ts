@@ -1,3 +1,8 @@
+/**
+ * Observations: what nodes have measured, been told and looked up. None of it is configuration, so it changes no revision; it
+ * stands beside what an operator wants and never overwrites it.
+ */
+
 import type { AddressText } from './pool.ts'
 
 export const healthStates = ['up', 'down', 'unknown'] as const
@@ -9,7 +14,7 @@ export interface MemberHealth {
   readonly member: string
   readonly state: HealthState
   readonly since: Date
-  /** Such as `status 503`, `timeout after 3000 ms`, `connect ECONNREFUSED`. */
+  /** Why, such as `status 503`, `timeout after 3000 ms`, `connect ECONNREFUSED`. */
   readonly reason: string
 }
 
@@ -31,9 +36,9 @@ export interface NodeRecord {
   readonly name: string | null
   readonly version: string
   readonly startedAt: Date
-  /** By the database's clock. */
+  /** When it was heard of last, by the database's clock. */
   readonly seenAt: Date
-  /** Of the configuration that it serves. */
+  /** The revision of the configuration that it serves. */
   readonly revision: number
   /** It doubts its own network. */
   readonly suspect: boolean

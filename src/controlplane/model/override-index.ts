@@ -24,7 +24,7 @@ export function isStanding({ until }: Override, now: Date): boolean {
 
 /** Overrides in the order in which they are asked for. Never changes. */
 export class OverrideIndex {
-  /** By pool, then by member. */
+  /** Overrides of one member each, by pool, then by member. */
   readonly #exact = new Map<string, Map<string, Override>>()
   readonly #patterns: readonly Override[]
   /** Patterns by the pools that they match. Bounded by the pools that there are: nobody asks for others. */

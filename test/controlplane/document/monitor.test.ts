@@ -19,7 +19,7 @@ function monitorOf(body: object) {
   return { monitor, again: again.monitor, body: formatMonitor(monitor) }
 }
 
-t.test('http, with everything', async (t) => {
+t.test('every field of an http monitor is read and written back', async (t) => {
   const body = {
     type: 'https',
     method: 'POST',

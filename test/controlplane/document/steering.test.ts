@@ -336,7 +336,7 @@ function problemsOf(text: string): string[] {
   return result.ok ? [] : lines(result.problems)
 }
 
-t.test('names of nothing', async (t) => {
+t.test('a name of something that is not there is a problem at its path', async (t) => {
   t.same(
     problemsOf(`
 monitors: { c: { type: composite, monitors: [a, c] } }

@@ -11,7 +11,16 @@ import type { Problem } from '../../model/errors.ts'
 import { createToken, pageTokens, revokeToken, type Token } from '../../store/tokens.ts'
 import { invalid } from '../configuration/resource.ts'
 import type { ApiContext } from '../context.ts'
-import { bearer, json, NoQuery, PageQuery, pageOf, problems as problemResponses } from '../schemas.ts'
+import {
+  bearer,
+  Instant,
+  json,
+  NoQuery,
+  PageQuery,
+  pageOf,
+  pageRequest,
+  problems as problemResponses,
+} from '../schemas.ts'
 
 const Scopes = list(Words(tokenScopes), {
   minItems: 1,
@@ -34,7 +43,7 @@ const CreatedToken = Type.Object({
 const TokenView = Type.Object({
   name: Type.String(),
   scopes: Scopes.schema,
-  createdAt: Type.String({ format: 'date-time' }),
+  createdAt: Instant,
   lastUsedAt: Type.Unsafe<string | null>({
     type: ['string', 'null'],
     description: 'to the minute; null when it has never been used',
@@ -60,8 +69,7 @@ function registerList(app: FastifyInstance, context: ApiContext): void {
     },
   }
   app.get('/v1/tokens', { schema }, async (request) => {
-    const { limit, cursor } = request.query as { limit?: number; cursor?: string }
-    return context.database.read((tx) => pageTokens(tx, { limit: limit ?? 100, cursor: cursor ?? null }))
+    return context.database.read((tx) => pageTokens(tx, pageRequest(request.query)))
   })
 }
 
