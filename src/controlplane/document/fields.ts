@@ -148,14 +148,14 @@ export const Host = TextAs('a host name, such as lb.provider.example.', hostText
 
 const hostLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 
-/** The name of a host in lower case with its final dot; null for what is none. */
+/** The name of a host in lower case with its final dot, at most 255 octets on the wire; null for what is none. */
 export function hostText(text: string): string | null {
-  const lower = text.toLowerCase()
-  const labels = lower.replace(/\.$/, '').split('.')
+  const host = text.endsWith('.') ? text.toLowerCase() : `${text.toLowerCase()}.`
+  const labels = host.slice(0, -1).split('.')
   // A last label of digits alone is the end of an IPv4 address that was mistyped.
   const isHost =
-    text.length <= 254 && labels.every((label) => hostLabel.test(label)) && !/^\d+$/.test(labels.at(-1)!)
-  return isHost ? `${labels.join('.')}.` : null
+    host.length <= 254 && labels.every((label) => hostLabel.test(label)) && !/^\d+$/.test(labels.at(-1)!)
+  return isHost ? host : null
 }
 
 const namePattern = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/

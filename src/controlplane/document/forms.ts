@@ -67,40 +67,33 @@ interface Absence<Value> {
   readonly shown: boolean
 }
 
-/** Where a field's value is in the model. */
-interface Place<Part, Value> {
+/** How a field's value is had from the part of the model that the field is, and the part from the value. */
+interface Access<Part, Value> {
   take(model: Part): Value
   put(value: Value): Part
 }
 
 /** How the fields of one model are declared: each by its name there and its form. */
 export function fieldsOf<Model extends object>() {
-  const keyed = <K extends keyof Model & string>(
-    key: K,
-    form: Form<Model[K]>,
-    absence?: Absence<Model[K]>,
-  ) => {
+  type Key = keyof Model & string
+  const keyed = <K extends Key>(key: K, form: Form<Model[K]>, absence?: Absence<Model[K]>) => {
     const put = (value: Model[K]) => ({ [key]: value }) as unknown as Pick<Model, K>
     return fieldOf<Pick<Model, K>, Model[K]>(form, { take: (model) => model[key], put }, absence)
   }
-  const absent = <V>(otherwise: Otherwise<Model, V>, shown: boolean): Absence<V> => ({
-    otherwise: (others) => (otherwise instanceof Function ? otherwise(others as Partial<Model>) : otherwise),
-    shown,
-  })
+  const absent =
+    (shown: boolean) =>
+    <K extends Key>(key: K, form: Form<Model[K]>, otherwise: Otherwise<Model, Model[K]>) =>
+      keyed(key, form, {
+        otherwise: (others) =>
+          otherwise instanceof Function ? otherwise(others as Partial<Model>) : otherwise,
+        shown,
+      })
   return {
-    required: <K extends keyof Model & string>(key: K, form: Form<Model[K]>) => keyed(key, form),
+    required: <K extends Key>(key: K, form: Form<Model[K]>) => keyed(key, form),
     /** May be left out, and is when it is `otherwise`. */
-    optional: <K extends keyof Model & string>(
-      key: K,
-      form: Form<Model[K]>,
-      otherwise: Otherwise<Model, Model[K]>,
-    ) => keyed(key, form, absent(otherwise, false)),
+    optional: absent(false),
     /** May be left out by who writes a document, and is always there when we do. */
-    shown: <K extends keyof Model & string>(
-      key: K,
-      form: Form<Model[K]>,
-      otherwise: Otherwise<Model, Model[K]>,
-    ) => keyed(key, form, absent(otherwise, true)),
+    shown: absent(true),
   }
 }
 
@@ -124,7 +117,7 @@ export const ignored = apart(Type.Unknown())
 
 function fieldOf<Part extends object, Value>(
   form: Form<Value>,
-  { take, put }: Place<Part, Value>,
+  { take, put }: Access<Part, Value>,
   absence?: Absence<Value>,
 ): Field<Part> {
   const isSame = (a: Value, b: Value) =>
@@ -158,7 +151,7 @@ type Together<Union> = (Union extends unknown ? (part: Union) => void : never) e
   ? All
   : never
 /** The value of a record: the parts of all its fields together. */
-export type ValueOf<F extends Fields> = Together<PartsOf<F>>
+type ValueOf<F extends Fields> = Together<PartsOf<F>>
 
 interface RecordOptions<Value> {
   readonly description?: string

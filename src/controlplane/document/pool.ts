@@ -27,7 +27,7 @@ import {
 } from './forms.ts'
 import { joinPath } from './path.ts'
 import { show } from './schema-check.ts'
-import { checkFallback, defaultPrefix, HashPrefix, Place } from './steering-fields.ts'
+import { checkFallback, defaultPrefix, HashPrefix, LocationForm } from './steering-fields.ts'
 
 const maxPriority = 1000
 
@@ -101,7 +101,7 @@ const settings = {
   tiers: setting.optional('tiers', Tiers, []),
   hashPrefix: setting.optional('hashPrefix', HashPrefix, defaultPrefix),
   slowStart: setting.optional('slowStartMs', Duration(0, 86_400_000), 0),
-  location: setting.optional('location', Place, null),
+  location: setting.optional('location', LocationForm, null),
   quorum: setting.optional('quorum', Words(quorums), 'own'),
 }
 const settingsForm = record(settings, { description: 'an object with the settings of a pool' })

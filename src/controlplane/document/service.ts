@@ -19,7 +19,7 @@ import {
 } from './forms.ts'
 import { Geo, type GeoNames, namesOf, placesOf } from './geo.ts'
 import { joinPath } from './path.ts'
-import { checkFallback, defaultPrefix, HashPrefix, Place } from './steering-fields.ts'
+import { checkFallback, defaultPrefix, HashPrefix, LocationForm } from './steering-fields.ts'
 
 type Times = Pick<Service, 'ttlSeconds' | 'minTtlSeconds'>
 
@@ -71,7 +71,7 @@ const choiceForm: Form<ChoiceFields> = either<ChoiceFields>(
     ),
     weight: choice.optional('weight', Whole(0, 65535), plain.weight),
     bias: choice.optional('bias', Whole(-99, 99), plain.bias),
-    location: choice.optional('location', Place, plain.location),
+    location: choice.optional('location', LocationForm, plain.location),
   }),
   {
     description: 'the name of a pool, or an object with pool or service, and others',

@@ -8,7 +8,7 @@ import { joinPath } from './path.ts'
 const degrees = (most: number) => Fraction(-most, most, `a number of degrees from -${most} to ${most}`)
 
 const location = fieldsOf<Location>()
-export const Place: Form<Location> = record(
+export const LocationForm: Form<Location> = record(
   {
     latitude: location.required('latitude', degrees(90)),
     longitude: location.required('longitude', degrees(180)),

@@ -273,6 +273,11 @@ t.test('every bad input names its path', async (t) => {
       /a host name/,
     ],
     [
+      `pools: { p: { members: { a: { host: ${`${'a'.repeat(63)}.`.repeat(3)}${'a'.repeat(62)} } } } }`,
+      'pools.p.members.a.host',
+      /a host name/,
+    ],
+    [
       'pools: { p: { members: { a: { host: lb.example. }, b: { host: LB.example } } } }',
       'pools.p.members.b.host',
       /already the host of member a/,
