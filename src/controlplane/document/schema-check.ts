@@ -19,7 +19,7 @@ export const maxProblems = 1000
 Settings.Set({ maxErrors: maxProblems })
 
 /** The problems of `value`, none when it fits. `path` is where the value stands in the whole input. */
-export type SchemaCheck = (value: unknown, path: string) => Problem[]
+type SchemaCheck = (value: unknown, path: string) => Problem[]
 
 /** Compiles the check of one schema; do it once, when the module loads. */
 export function compileCheck(schema: TSchema): SchemaCheck {

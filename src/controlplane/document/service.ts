@@ -114,7 +114,7 @@ function checkChoices(choices: readonly (Choice | undefined)[], path: string, pr
 }
 
 /** The settings of a service that have no column of their own in the database. */
-export type ServiceSettings = Pick<Service, 'geo' | 'hashPrefix' | 'hysteresis'>
+type ServiceSettings = Pick<Service, 'geo' | 'hashPrefix' | 'hysteresis'>
 
 /** A service in whose rules choices are still called by their names. */
 type ServiceFields = Omit<Service, 'name' | 'geo'> & { readonly geo: GeoNames | null }

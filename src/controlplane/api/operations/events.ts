@@ -16,7 +16,15 @@ import { listEvents } from '../../store/events.ts'
 import { requireToken } from '../access.ts'
 import type { ApiContext } from '../context.ts'
 import { HttpError } from '../errors.ts'
-import { bearer, Instant, json, PageQuery, pageOf, problems as problemResponses } from '../schemas.ts'
+import {
+  bearer,
+  Instant,
+  json,
+  PageQuery,
+  pageOf,
+  pageRequest,
+  problems as problemResponses,
+} from '../schemas.ts'
 import { clientAddress } from '../tools/tools.ts'
 import { EventStreams } from './event-streams.ts'
 
@@ -75,7 +83,7 @@ const changed = (words: readonly string[]) => ({
   reason,
 })
 
-export const EventView = Type.Union([
+const EventView = Type.Union([
   View('member', "A member's measured state changed.", { pool, member, ...changed(healthStates) }),
   View('pool', 'A pool became healthy, degraded or down.', { pool, ...changed(poolStates) }),
   View('override', 'What an operator says of members changed; names may be patterns.', {
@@ -92,8 +100,6 @@ export const EventView = Type.Union([
 ])
 
 interface ListRequest extends EventFilter {
-  readonly limit?: number
-  readonly cursor?: string
   readonly since?: string
   readonly until?: string
 }
@@ -113,8 +119,9 @@ function registerList(app: FastifyInstance, context: ApiContext): void {
     response: { 200: json('One page.', pageOf(EventView)), ...problemResponses(400, 401, 403, 503) },
   }
   app.get('/v1/events', { schema }, async (request) => {
-    const { limit = 100, cursor = null, since, until, ...filter } = request.query as ListRequest
-    const query = { ...filter, limit, cursor, since: instant(since), until: instant(until) }
+    const { since, until, ...filter } = request.query as ListRequest
+    const page = pageRequest(request.query)
+    const query = { ...filter, ...page, since: instant(since), until: instant(until) }
     return context.database.read((tx) => listEvents(tx, query))
   })
 }
