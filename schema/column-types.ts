@@ -17,7 +17,13 @@ export const revision = () => bigint('revision', { mode: 'number' }).notNull()
 
 /** `column in ('a', 'b')` with the words of a model constant, which never hold a quote. */
 export const oneOf = (column: AnyPgColumn, words: readonly string[]): SQL =>
-  sql`${column} in (${sql.raw(words.map((word) => `'${word}'`).join(', '))})`
+  sql`${column} in (${quoted(words)})`
+
+/** The same of every element of a column that is an array. */
+export const someOf = (column: AnyPgColumn, words: readonly string[]): SQL =>
+  sql`${column} <@ array[${quoted(words)}]`
+
+const quoted = (words: readonly string[]): SQL => sql.raw(words.map((word) => `'${word}'`).join(', '))
 
 /** Lower-case, no blanks, no slash (paths and change keys join names by it), 1 to 255 bytes. */
 export const isName = (column: AnyPgColumn): SQL =>

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { bigint, boolean, check, index, inet, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
-import { instant, isName, key, oneOf, revision } from './column-types.ts'
+import { instant, isName, key, oneOf, revision, someOf } from './column-types.ts'
 
 export const changeKinds = ['zone', 'monitor', 'pool', 'service', 'override', 'webhook', 'fail-back'] as const
 /** `report`: reports on members with a push monitor, and nothing else. */
@@ -62,10 +62,7 @@ export const tokens = pgTable(
   (t) => [
     check('tokens_name_check', isName(t.name)),
     check('tokens_hash_check', sql`${t.hash} ~ '^[0-9a-f]{64}$'`),
-    check(
-      'tokens_scopes_check',
-      sql`cardinality(${t.scopes}) >= 1 and ${t.scopes} <@ array['read', 'write', 'report']`,
-    ),
+    check('tokens_scopes_check', sql`cardinality(${t.scopes}) >= 1 and ${someOf(t.scopes, tokenScopes)}`),
   ],
 )
 

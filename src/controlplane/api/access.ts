@@ -9,7 +9,8 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { LeastRecentMap } from '../health/probes/least-recent.ts'
 import { isUnavailable } from '../model/errors.ts'
-import { findToken, noteTokenUse, type Token, type TokenScope } from '../store/tokens.ts'
+import type { Token, TokenScope } from '../store/tokens.ts'
+import { findToken, noteTokenUse, useResolutionMs } from '../store/tokens.ts'
 import type { ApiContext } from './context.ts'
 import { HttpError } from './errors.ts'
 
@@ -19,9 +20,6 @@ declare module 'fastify' {
     actor: string
   }
 }
-
-/** Uses of a token are written down once in this time. */
-const useResolutionMs = 60_000
 
 /** A hook that lets a request pass which carries a token with the scope of its method: `read` to GET, else `write`. */
 export function requireToken(context: ApiContext): (request: FastifyRequest) => Promise<void> {

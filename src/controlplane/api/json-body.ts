@@ -44,7 +44,7 @@ interface Level {
   readonly path: string
   /** Names so far; null in an array. */
   readonly names: Set<string> | null
-  /** Of the member or item that comes next or is being read. */
+  /** The path of the member or item that comes next or is being read. */
   next: string
   index: number
   expectsName: boolean

@@ -1,11 +1,13 @@
 /** Schemas that many routes share, and how a route's part of the OpenAPI document is put together. */
 import Type, { type TProperties, type TSchema } from 'typebox'
+import type { PageRequest } from '../store/stored.ts'
 import { ProblemSchema, problemType } from './errors.ts'
 
 export const Instant = Type.String({ format: 'date-time' })
 export const InstantOrNull = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })
 
 export const maxPageItems = 1000
+const defaultPageItems = 100
 
 export const PageQuery = Type.Object(
   {
@@ -13,7 +15,7 @@ export const PageQuery = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: maxPageItems,
-        default: 100,
+        default: defaultPageItems,
         description: `a whole number from 1 to ${maxPageItems}`,
       }),
     ),
@@ -22,7 +24,13 @@ export const PageQuery = Type.Object(
   { additionalProperties: false },
 )
 
-/** For routes without parameters in the query: one that is ignored, such as a `dryRun`, would be a trap. */
+/** The page that a query with the fields of `PageQuery` asks for. */
+export function pageRequest(query: unknown): PageRequest {
+  const { limit = defaultPageItems, cursor = null } = query as { limit?: number; cursor?: string }
+  return { limit, cursor }
+}
+
+/** The query of routes without parameters: one that is ignored, such as a `dryRun`, would be a trap. */
 export const NoQuery = Type.Object({}, { additionalProperties: false })
 
 export function pageOf(item: TSchema) {
@@ -76,7 +84,7 @@ export const writeHeaders = {
   'pooldns-published': '`yes` once this node answers by the change, `pending` when that took more than 5 s.',
 }
 
-/** Request headers of a write. Described for clients; `conditions.ts` reads them. */
+/** Request headers of a write. Described for clients; `writes.ts` reads them. */
 export const ConditionHeaders = Type.Object({
   'if-match': Type.Optional(Type.String({ description: 'the ETag of what was read, or *' })),
   'if-none-match': Type.Optional(Type.String({ description: '* creates, and never replaces' })),
@@ -84,7 +92,7 @@ export const ConditionHeaders = Type.Object({
 
 export const bearer = [{ token: [] }]
 
-/** Of a resource whose body is one of some, the same as `withStatus`. */
+/** `withStatus` of each body that a resource can have. */
 export function eachWithStatus(
   bodies: readonly { properties: TProperties }[],
   status: TSchema | null,

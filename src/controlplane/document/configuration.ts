@@ -2,36 +2,25 @@
  * The whole document: its kinds, each a map from name to fragment. What is wrong between fragments is told by
  * `references.ts`.
  */
-import Type from 'typebox'
 import type { Configuration } from '../model/configuration.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Monitor } from '../model/monitor.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { Zone } from '../model/zone.ts'
-
+import type { Body } from './forms.ts'
 import { formatMonitor, parseMonitor } from './monitor.ts'
-import { MonitorSchema } from './monitor-schemas.ts'
 import { joinPath } from './path.ts'
-import { formatPool, PoolSchema, parsePool } from './pool.ts'
+import { formatPool, parsePool } from './pool.ts'
 import { crossProblems } from './references.ts'
 import { maxProblems, show } from './schema-check.ts'
-import { formatService, parseService, ServiceSchema } from './service.ts'
-import { formatZone, parseZone, ZoneSchema } from './zone.ts'
+import { formatService, parseService } from './service.ts'
+import { formatZone, parseZone } from './zone.ts'
 
 export const kinds = ['monitors', 'pools', 'services', 'zones'] as const
 
-/** The document as JSON. */
-export const ConfigurationSchema = Type.Object(
-  {
-    monitors: Type.Optional(Type.Record(Type.String(), MonitorSchema)),
-    pools: Type.Optional(Type.Record(Type.String(), PoolSchema)),
-    services: Type.Optional(Type.Record(Type.String(), ServiceSchema)),
-    zones: Type.Optional(Type.Record(Type.String(), ZoneSchema)),
-  },
-  { additionalProperties: false },
-)
-export type ConfigurationBody = Type.Static<typeof ConfigurationSchema>
+/** The document, ready for YAML or JSON. */
+export type ConfigurationBody = Partial<Record<(typeof kinds)[number], Readonly<Record<string, Body>>>>
 
 export type ConfigurationResult =
   | { readonly ok: true; readonly configuration: Configuration }

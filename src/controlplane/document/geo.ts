@@ -1,13 +1,18 @@
 /**
- * Of services that steer by `geo`: which of their choices clients of a place get. The document calls choices by their
- * names; the model, by their places in the list.
+ * The rules of services that steer by `geo`: which of their choices clients of a place get. The document calls choices by
+ * their names; the model, by their places in the list.
  */
-import Type, { type Static } from 'typebox'
+import Type from 'typebox'
 import { formatIpv4, formatIpv6, parseAddress } from '../../dataplane/wire/address.ts'
 import { parseHostname } from '../../dataplane/wire/name.ts'
+import { parsePrefix } from '../../dataplane/wire/prefix.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Problem } from '../model/errors.ts'
-import { type Choice, continents, type GeoRules } from '../model/service.ts'
+import type { Choice, GeoRules } from '../model/service.ts'
+import { continents } from '../model/service.ts'
+import { Plain } from './fields.ts'
+import type { Entries, Form } from './forms.ts'
+import { fieldsOf, list, map, record } from './forms.ts'
 import { joinPath } from './path.ts'
 import { show } from './schema-check.ts'
 
@@ -15,38 +20,40 @@ const maxChoices = 100
 /** Entries of one map. */
 const maxRules = 10_000
 
-const Names = Type.Array(Type.String({ maxLength: 1024, description: 'the name of an entry of pools' }), {
-  minItems: 1,
-  maxItems: maxChoices,
-  description: 'a list of names of entries of pools',
-})
+const Names = list(
+  Plain<string>(Type.String({ maxLength: 1024, description: 'the name of an entry of pools' })),
+  { minItems: 1, maxItems: maxChoices, description: 'a list of names of entries of pools' },
+)
 
 const rules = (what: string) =>
-  Type.Record(Type.String(), Names, { maxProperties: maxRules, description: `a map from ${what} to names` })
-
-export const Geo = Type.Object(
-  {
-    cidr: Type.Optional(rules('prefix')),
-    asn: Type.Optional(rules('AS number')),
-    subdivision: Type.Optional(rules('code of ISO 3166-2')),
-    country: Type.Optional(rules('code of ISO 3166-1')),
-    continent: Type.Optional(rules('code of a continent')),
-    default: Type.Optional(Names),
-  },
-  {
-    additionalProperties: false,
-    description: 'an object with cidr, asn, subdivision, country, continent and default',
-  },
-)
-export type GeoBody = Static<typeof Geo>
+  map(Names, { maxProperties: maxRules, description: `a map from ${what} to names` })
 
 type Kind = Exclude<keyof GeoRules, 'default'>
+
+/** Rules as they are written: from places in the writer's spelling to names. */
+export type GeoNames = Readonly<Record<Kind, Entries<readonly string[]>>> & {
+  /** Null: every choice, in order. */
+  readonly default: readonly string[] | null
+}
+
+const rule = fieldsOf<GeoNames>()
+export const Geo: Form<GeoNames> = record(
+  {
+    cidr: rule.optional('cidr', rules('prefix'), []),
+    asn: rule.optional('asn', rules('AS number'), []),
+    subdivision: rule.optional('subdivision', rules('code of ISO 3166-2'), []),
+    country: rule.optional('country', rules('code of ISO 3166-1'), []),
+    continent: rule.optional('continent', rules('code of a continent'), []),
+    default: rule.optional('default', Names, null),
+  },
+  { description: 'an object with cidr, asn, subdivision, country, continent and default' },
+)
 
 interface KeyKind {
   readonly description: string
   /** The key as the model has it, or null. */
   readonly canonical: (key: string) => string | number | null
-  /** Of keys in canonical form. */
+  /** The order of keys in canonical form. */
   readonly order: (a: never, b: never) => number
 }
 
@@ -86,19 +93,15 @@ const keyKinds: Readonly<Record<Kind, KeyKind>> = {
   },
 }
 
-export const geoKinds = Object.keys(keyKinds) as Kind[]
-
-/** Null for what is no prefix, or has bits beyond its length. */
+/** The prefix in canonical form; null for what is none, or has bits beyond its length. */
 function canonicalPrefix(key: string): string | null {
-  const [address = '', digits = ''] = key.split('/', 2)
-  const octets = key.split('/').length === 2 ? parseAddress(address) : null
-  if (octets === null || !/^(?:0|[1-9]\d{0,2})$/.test(digits)) return null
-  const length = Number(digits)
-  if (length > octets.length * 8) return null
+  const prefix = /\/0\d/.test(key) ? null : parsePrefix(key)
+  if (prefix === null) return null
+  const { address, length } = prefix
   const beyond = (octet: number, index: number) =>
     octet & (0xff >> Math.min(8, Math.max(0, length - index * 8)))
-  if (octets.some((octet, index) => beyond(octet, index) !== 0)) return null
-  const text = octets.length === 4 ? formatIpv4(octets) : formatIpv6(octets)
+  if (address.some((octet, index) => beyond(octet, index) !== 0)) return null
+  const text = address.length === 4 ? formatIpv4(address) : formatIpv6(address)
   // What comes as IPv4 never comes as that.
   return text.startsWith('::ffff:') ? null : `${text}/${length}`
 }
@@ -112,49 +115,41 @@ function byPrefix(a: string, b: string): number {
   return left.compare(right)
 }
 
-/**
- * The rules of a checked body; what is wrong with their keys and names is reported.
- *
- * @param choices of the service
- */
-export function readGeo(
-  body: GeoBody,
+/** The rules with the places of choices for their names; what is wrong with names and keys is reported. */
+export function placesOf(
+  geo: GeoNames,
   choices: readonly Choice[],
   path: string,
   problems: Problem[],
 ): GeoRules {
   const places = new Map<string, number>()
   for (const [index, { name }] of choices.entries()) {
-    if (places.has(name)) {
-      problems.push({
-        path,
-        message: `${name} is a pool and a service in pools, so the name does not tell which`,
-      })
-    }
+    const message = `${name} is a pool and a service in pools, so the name does not tell which`
+    if (places.has(name)) problems.push({ path, message })
     places.set(name, index)
   }
   const read = (names: readonly string[], at: string) => readNames(names, places, at, problems)
-  const readKind = (kind: Kind) => readRules(kind, body[kind] ?? {}, joinPath(path, kind), read, problems)
+  const readKind = (kind: Kind) => readRules(kind, geo[kind], joinPath(path, kind), read, problems)
   return {
     cidr: readKind('cidr') as GeoRules['cidr'],
     asn: readKind('asn') as GeoRules['asn'],
     subdivision: readKind('subdivision') as GeoRules['subdivision'],
     country: readKind('country') as GeoRules['country'],
     continent: readKind('continent') as GeoRules['continent'],
-    default: body.default === undefined ? [...choices.keys()] : read(body.default, joinPath(path, 'default')),
+    default: geo.default === null ? [...choices.keys()] : read(geo.default, joinPath(path, 'default')),
   }
 }
 
 function readRules(
   kind: Kind,
-  body: Readonly<Record<string, readonly string[]>>,
+  entries: Entries<readonly string[]>,
   path: string,
   read: (names: readonly string[], at: string) => number[],
   problems: Problem[],
 ): [string | number, number[]][] {
   const { canonical, description, order } = keyKinds[kind]
   const found = new Map<string | number, number[]>()
-  for (const [key, names] of Object.entries(body)) {
+  for (const [key, names] of entries) {
     const at = joinPath(path, key)
     const value = canonical(key)
     if (value === null) problems.push({ path: at, message: `must be ${description}, not ${show(key)}` })
@@ -196,13 +191,18 @@ function hostnameOf(name: string): string {
   }
 }
 
-export function formatGeo(geo: GeoRules, choices: readonly Choice[]): GeoBody {
+/** The rules with the names of choices for their places. */
+export function namesOf(geo: GeoRules, choices: readonly Choice[]): GeoNames {
   const names = (places: readonly number[]) => places.map((place) => choices[place]!.name)
-  const maps = geoKinds.flatMap((kind) =>
-    geo[kind].length === 0
-      ? []
-      : [[kind, Object.fromEntries(geo[kind].map(([key, places]) => [String(key), names(places)]))] as const],
-  )
-  const whole = geo.default.length === choices.length && geo.default.every((place, index) => place === index)
-  return { ...Object.fromEntries(maps), ...(whole ? {} : { default: names(geo.default) }) }
+  const entries = (kind: Kind) => geo[kind].map(([key, places]) => [String(key), names(places)] as const)
+  const isWhole =
+    geo.default.length === choices.length && geo.default.every((place, index) => place === index)
+  return {
+    cidr: entries('cidr'),
+    asn: entries('asn'),
+    subdivision: entries('subdivision'),
+    country: entries('country'),
+    continent: entries('continent'),
+    default: isWhole ? null : names(geo.default),
+  }
 }

@@ -1,10 +1,23 @@
 /** The kinds of field that only monitors have. Descriptions complete "must be ...", as in `fields.ts`. */
 import { X509Certificate } from 'node:crypto'
 import { RE2JS, RE2JSException } from 're2js'
-import Type, { type Static } from 'typebox'
-import type { CodeRange, TextExpectation, TlsSettings } from '../model/monitor.ts'
-import { hostText, isHost, Name, Text, Whole } from './fields.ts'
-import { Either, show } from './schema-check.ts'
+import Type from 'typebox'
+import type { Problem } from '../model/errors.ts'
+import type { CodeRange, HttpMonitor, TextExpectation, TlsSettings, WeightSource } from '../model/monitor.ts'
+import { Checked, hostText, Name, Plain, Scalar, Text, TextAs, Whole } from './fields.ts'
+import {
+  converted,
+  type Entries,
+  either,
+  type Form,
+  fieldsOf,
+  list,
+  map,
+  type RecordForm,
+  record,
+} from './forms.ts'
+import { joinPath } from './path.ts'
+import { show } from './schema-check.ts'
 
 /** Characters of what is looked for in a response. */
 const maxExpectation = 1024
@@ -20,27 +33,22 @@ const maxHeaderValue = 4096
 /** Some sixteen certificates. */
 const maxPem = 32_768
 
-const codesDescription = 'a status code or a range of them from 100 to 599, such as 200 or 200-299'
-
-export const Codes = Type.Array(
-  Type.Refine(
-    Type.Unsafe<string | number>({ type: ['integer', 'string'], description: codesDescription }),
-    (value) => parseCodes(value) !== null,
-    (value) => `must be ${codesDescription}, not ${show(value)}`,
+export const Codes = list(
+  Scalar<string | number, CodeRange>(
+    { type: ['integer', 'string'] },
+    'a status code or a range of them from 100 to 599, such as 200 or 200-299',
+    parseCodes,
+    ({ from, to }) => (from === to ? from : `${from}-${to}`),
   ),
   { minItems: 1, maxItems: 100 },
 )
 
-export function parseCodes(value: string | number): CodeRange | null {
-  const match = /^(\d{3})(?:-(\d{3}))?$/.exec(String(value))
+function parseCodes(written: string | number): CodeRange | null {
+  const match = /^(\d{3})(?:-(\d{3}))?$/.exec(String(written))
   if (!match) return null
   const from = Number(match[1])
   const to = Number(match[2] ?? match[1])
   return from >= 100 && to <= 599 && from <= to ? { from, to } : null
-}
-
-export function formatCodes({ from, to }: CodeRange): string | number {
-  return from === to ? from : `${from}-${to}`
 }
 
 // RFC 9112 section 3.2.1: origin-form; a fragment never goes over the wire.
@@ -61,16 +69,6 @@ function boundedText(most: number) {
   return Text(`a text of 1 to ${most} characters`, (text) => text.length >= 1 && text.length <= most)
 }
 
-/** Name and value of header fields (RFC 9110 section 5); names are checked by `headerProblem`. */
-export const Headers = Type.Record(
-  Type.String(),
-  Text(
-    `a header's value: at most ${maxHeaderValue} visible ASCII characters, with blanks only between them`,
-    (text) => text.length <= maxHeaderValue && /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/.test(text),
-  ),
-  { maxProperties: maxHeaders },
-)
-
 const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,255}$/
 
 /** Names that a probe sets itself, or that would break its framing. */
@@ -81,36 +79,86 @@ const refusedHeaders: ReadonlyMap<string, string> = new Map([
   ['connection', 'is always close, since every probe has a connection of its own'],
 ])
 
-/** What is wrong with the name of a header that a probe is to send; null when nothing is. */
-export function headerProblem(name: string): string | null {
-  if (!tokenPattern.test(name)) return `must be the name of an HTTP header, not ${show(name)}`
-  const why = refusedHeaders.get(name.toLowerCase())
-  return why === undefined ? null : `can't be set: it ${why}`
+const HeaderValue = Text(
+  `a header's value: at most ${maxHeaderValue} visible ASCII characters, with blanks only between them`,
+  (text) => text.length <= maxHeaderValue && /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/.test(text),
+)
+
+/**
+ * Header fields (RFC 9110 section 5), in the order of names, which says nothing (section 5.3), so that it is the same wherever
+ * they are kept.
+ */
+export const Headers: Form<HttpMonitor['headers']> = converted(
+  map(HeaderValue, { maxProperties: maxHeaders }, { checkKey: checkHeaderName, checkAll: checkHeaders }),
+  (entries) =>
+    entries.map(([key, value]) => [key.toLowerCase(), value] as const).sort(([a], [b]) => (a < b ? -1 : 1)),
+  (headers) => headers,
+)
+
+/** No name is there in two spellings. */
+function checkHeaders(entries: Entries<string>, path: string, problems: Problem[]): void {
+  const seen = new Set<string>()
+  for (const [key] of entries) {
+    const name = key.toLowerCase()
+    if (seen.has(name)) problems.push({ path: joinPath(path, key), message: `${name} is there twice` })
+    seen.add(name)
+  }
 }
 
-const HeaderName = Text('the name of an HTTP header', (text) => tokenPattern.test(text))
+function checkHeaderName(name: string, path: string, problems: Problem[]): void {
+  const why = refusedHeaders.get(name.toLowerCase())
+  if (!tokenPattern.test(name)) {
+    problems.push({ path, message: `must be the name of an HTTP header, not ${show(name)}` })
+  } else if (why !== undefined) {
+    problems.push({ path, message: `can't be set: it ${why}` })
+  }
+}
 
-const jsonPointerDescription = 'a JSON pointer (RFC 6901) of at most 255 characters, such as /load/0/weight'
+interface WeightFields {
+  readonly header: string | null
+  readonly json: string | null
+}
 
-/** Where a response says its member's weight; the parser sees to it that there is one of the two. */
-export const Weight = Type.Object(
-  {
-    header: Type.Optional(HeaderName),
-    json: Type.Optional(
-      Text(jsonPointerDescription, (text) => text.length <= 255 && /^(?:\/(?:[^~/]|~[01])*)*$/.test(text)),
-    ),
+const weight = fieldsOf<WeightFields>()
+/** Where a response says its member's weight. */
+export const Weight: Form<WeightSource> = converted(
+  record(
+    {
+      header: weight.optional(
+        'header',
+        Text('the name of an HTTP header', (text) => tokenPattern.test(text)),
+        null,
+      ),
+      json: weight.optional(
+        'json',
+        Text(
+          'a JSON pointer (RFC 6901) of at most 255 characters, such as /load/0/weight',
+          (text) => text.length <= 255 && /^(?:\/(?:[^~/]|~[01])*)*$/.test(text),
+        ),
+        null,
+      ),
+    },
+    { description: 'an object with header or json' },
+  ),
+  ({ header, json }, path, problems): WeightSource | undefined => {
+    if (header !== null && json === null) return { kind: 'header', name: header.toLowerCase() }
+    if (json !== null && header === null) return { kind: 'json', pointer: json }
+    problems.push({ path, message: 'must have one of header and json' })
+    return undefined
   },
-  { additionalProperties: false, description: 'an object with header or json' },
+  (source) => ({
+    header: source.kind === 'header' ? source.name : null,
+    json: source.kind === 'json' ? source.pointer : null,
+  }),
 )
 
 /** Checked by compiling it. RE2 refuses what it could not run in linear time, and counts repetitions against their product. */
-export const Pattern = Type.Refine(
-  Type.String({
+const Pattern = Checked(
+  {
     maxLength: maxExpectation,
     description: `a regular expression of RE2 of 1 to ${maxExpectation} characters`,
-  }),
-  (value) => patternProblem(value) === null,
-  (value) => patternProblem(value) ?? '',
+  },
+  patternProblem,
 )
 
 function patternProblem(pattern: string): string | null {
@@ -132,84 +180,68 @@ function patternProblem(pattern: string): string | null {
 
 const ExpectedText = boundedText(maxExpectation)
 
+export const nothingExpected: TextExpectation = {
+  contains: null,
+  matches: null,
+  lacks: null,
+  mismatches: null,
+}
+
+const expected = fieldsOf<TextExpectation>()
 /** What the body of a response must and must not hold. */
 export const bodyExpectation = {
-  body: Type.Optional(ExpectedText),
-  pattern: Type.Optional(Pattern),
-  notBody: Type.Optional(ExpectedText),
-  notPattern: Type.Optional(Pattern),
+  body: expected.optional('contains', ExpectedText, null),
+  pattern: expected.optional('matches', Pattern, null),
+  notBody: expected.optional('lacks', ExpectedText, null),
+  notPattern: expected.optional('mismatches', Pattern, null),
 }
 
 /** The same of what comes over a plain connection. */
-export const textExpectation = {
-  text: Type.Optional(ExpectedText),
-  pattern: Type.Optional(Pattern),
-  notText: Type.Optional(ExpectedText),
-  notPattern: Type.Optional(Pattern),
-}
-
-interface ExpectationBody {
-  readonly body?: string
-  readonly text?: string
-  readonly pattern?: string
-  readonly notBody?: string
-  readonly notText?: string
-  readonly notPattern?: string
-}
-
-export function expectationFrom(body: ExpectationBody | undefined): TextExpectation {
-  return {
-    contains: body?.body ?? body?.text ?? null,
-    matches: body?.pattern ?? null,
-    lacks: body?.notBody ?? body?.notText ?? null,
-    mismatches: body?.notPattern ?? null,
-  }
-}
-
-/** @param what how the two fields for substrings are called: `body` and `notBody`, or `text` and `notText` */
-export function formatExpectation(
-  { contains, matches, lacks, mismatches }: TextExpectation,
-  what: 'body' | 'text',
-): ExpectationBody {
-  const not = what === 'body' ? 'notBody' : 'notText'
-  return {
-    ...(contains === null ? {} : { [what]: contains }),
-    ...(matches === null ? {} : { pattern: matches }),
-    ...(lacks === null ? {} : { [not]: lacks }),
-    ...(mismatches === null ? {} : { notPattern: mismatches }),
-  }
-}
+export const ExpectedStream: Form<TextExpectation> = record({
+  text: expected.optional('contains', ExpectedText, null),
+  pattern: expected.optional('matches', Pattern, null),
+  notText: expected.optional('lacks', ExpectedText, null),
+  notPattern: expected.optional('mismatches', Pattern, null),
+})
 
 // RFC 6066 section 3: no address, no final dot.
-const ServerName = Text(
-  'a host name, such as www.example.test',
-  (text) => !text.endsWith('.') && isHost(text),
+const ServerName = TextAs('a host name, such as www.example.test', (text) =>
+  text.endsWith('.') ? null : (hostText(text)?.slice(0, -1) ?? null),
 )
 
-export const Tls = Type.Object(
+const Certificates = Checked(
   {
-    serverName: Type.Optional(ServerName),
-    ca: Type.Optional(
-      Type.Refine(
-        Type.String({
-          maxLength: maxPem,
-          description: `certificates in PEM, of at most ${maxPem} characters together`,
-        }),
-        (value) => pemProblem(value) === null,
-        (value) => pemProblem(value) ?? '',
-      ),
-    ),
-    clientCertificate: Type.Optional(Name()),
-    minDaysLeft: Type.Optional(Whole(0, 3650)),
+    maxLength: maxPem,
+    description: `certificates in PEM, of at most ${maxPem} characters together`,
   },
-  { additionalProperties: false, description: 'an object with the settings of TLS' },
+  pemProblem,
 )
 
-/** For monitors that are without TLS unless they say so. */
-export const TlsOrTrue = Either(
-  Type.Unsafe<true>({ const: true }),
+export const plainTls: TlsSettings = { serverName: null, ca: null, clientCertificate: null, minDaysLeft: 0 }
+
+const tls = fieldsOf<TlsSettings>()
+export const Tls: RecordForm<TlsSettings> = record(
+  {
+    serverName: tls.optional('serverName', ServerName, plainTls.serverName),
+    ca: tls.optional('ca', Certificates, plainTls.ca),
+    clientCertificate: tls.optional('clientCertificate', Name, plainTls.clientCertificate),
+    minDaysLeft: tls.optional('minDaysLeft', Whole(0, 3650), plainTls.minDaysLeft),
+  },
+  { description: 'an object with the settings of TLS' },
+)
+
+/** The field `tls` of monitors that are without TLS unless they say so. */
+export const TlsOrTrue: Form<TlsSettings> = either(
+  converted(
+    Plain<true>(Type.Unsafe<true>({ const: true })),
+    () => plainTls,
+    (): true => true,
+  ),
   Tls,
-  'true, or an object with the settings of TLS',
+  {
+    description: 'true, or an object with the settings of TLS',
+    isShort: (settings) => Object.keys(Tls.format(settings)).length === 0,
+  },
 )
 
 function pemProblem(text: string): string | null {
@@ -230,25 +262,5 @@ function isCertificate(pem: string): boolean {
     return new X509Certificate(pem).raw.length > 0
   } catch {
     return false
-  }
-}
-
-export function tlsFrom(body: Static<typeof Tls> | true): TlsSettings {
-  const { serverName, ca, clientCertificate, minDaysLeft } = body === true ? {} : body
-  return {
-    serverName: serverName === undefined ? null : hostText(serverName).slice(0, -1),
-    ca: ca ?? null,
-    clientCertificate: clientCertificate ?? null,
-    minDaysLeft: minDaysLeft ?? 0,
-  }
-}
-
-/** Only what is not the default, so perhaps nothing. */
-export function formatTls(tls: TlsSettings): Static<typeof Tls> {
-  return {
-    ...(tls.serverName === null ? {} : { serverName: tls.serverName }),
-    ...(tls.ca === null ? {} : { ca: tls.ca }),
-    ...(tls.clientCertificate === null ? {} : { clientCertificate: tls.clientCertificate }),
-    ...(tls.minDaysLeft === 0 ? {} : { minDaysLeft: tls.minDaysLeft }),
   }
 }

@@ -2,104 +2,63 @@
 import type { Problem } from '../model/errors.ts'
 import type { FlapLimit, ProbeTiming } from '../model/monitor.ts'
 import { formatDuration } from './duration.ts'
-import { durationMs } from './fields.ts'
-import type { ProbeBody } from './monitor-schemas.ts'
+import { Duration, Whole, Words } from './fields.ts'
+import { type Form, fieldsOf, record } from './forms.ts'
 import { joinPath } from './path.ts'
 
+const dayMs = 86_400_000
+const defaultHoldMs = 60_000
 const defaultIntervalMs = 10_000
-const defaultTimeoutMs = 3_000
-const defaultFlap = { changes: 3, withinMs: 600_000, holdMs: 60_000, maxHoldMs: 3_600_000 }
 
-type Time = string | number | undefined
+const limit = fieldsOf<FlapLimit>()
+const Flap: Form<FlapLimit> = record(
+  {
+    changes: limit.optional('changes', Whole(1, 1000), 3),
+    within: limit.optional('withinMs', Duration(1000, 7 * dayMs), 600_000),
+    hold: limit.optional('holdMs', Duration(1000, 7 * dayMs), defaultHoldMs),
+    maxHold: limit.optional('maxHoldMs', Duration(1000, 7 * dayMs), ({ holdMs = defaultHoldMs }) =>
+      Math.max(3_600_000, holdMs),
+    ),
+  },
+  {
+    description: 'an object with changes, within, hold and maxHold',
+    check({ holdMs, maxHoldMs }, path, problems) {
+      if (holdMs === undefined || maxHoldMs === undefined || holdMs <= maxHoldMs) return
+      const message = `must not be shorter than hold (${formatDuration(maxHoldMs)} < ${formatDuration(holdMs)})`
+      problems.push({ path: joinPath(path, 'maxHold'), message })
+    },
+  },
+)
 
-const timeOf = (value: Time, otherwise: number) => (value === undefined ? otherwise : durationMs(value))
-
-/** The settings of a body whose fields are checked. */
-export function timingFrom(body: ProbeBody): ProbeTiming {
-  const intervalMs = timeOf(body.interval, defaultIntervalMs)
-  return {
-    intervalMs,
-    timeoutMs: timeOf(body.timeout, Math.min(defaultTimeoutMs, intervalMs)),
-    rise: body.rise ?? 2,
-    fall: body.fall ?? 3,
-    clear: body.clear ?? 1,
-    recheckMs: body.recheck === undefined ? null : durationMs(body.recheck),
-    failBack: body.failBack ?? 'auto',
-    failBackDelayMs: timeOf(body.failBackDelay, 0),
-    flap: flapFrom(body.flap),
-  }
-}
-
-function flapFrom(body: ProbeBody['flap']): FlapLimit | null {
-  if (body === undefined) return null
-  const holdMs = timeOf(body.hold, defaultFlap.holdMs)
-  return {
-    changes: body.changes ?? defaultFlap.changes,
-    withinMs: timeOf(body.within, defaultFlap.withinMs),
-    holdMs,
-    maxHoldMs: timeOf(body.maxHold, longestHold(holdMs)),
-  }
-}
-
-function longestHold(holdMs: number): number {
-  return Math.max(defaultFlap.maxHoldMs, holdMs)
+const timing = fieldsOf<ProbeTiming>()
+/** What every monitor has that asks members. */
+export const timingFields = {
+  interval: timing.shown('intervalMs', Duration(100, dayMs), defaultIntervalMs),
+  timeout: timing.shown('timeoutMs', Duration(1, dayMs), ({ intervalMs = defaultIntervalMs }) =>
+    Math.min(3_000, intervalMs),
+  ),
+  rise: timing.shown('rise', Whole(1, 1000), 2),
+  fall: timing.shown('fall', Whole(1, 1000), 3),
+  clear: timing.optional('clear', Whole(1, 1000), 1),
+  recheck: timing.optional('recheckMs', Duration(1, dayMs), null),
+  failBack: timing.optional('failBack', Words(['auto', 'manual']), 'auto'),
+  failBackDelay: timing.optional('failBackDelayMs', Duration(0, 7 * dayMs), 0),
+  flap: timing.optional('flap', Flap, null),
 }
 
 /** Reports times that don't go together, as far as they can be read. */
 export function checkTiming(
-  body: ProbeBody,
-  place: { readonly path: string; readonly bad: ReadonlySet<string>; readonly problems: Problem[] },
+  { intervalMs, timeoutMs, recheckMs }: Partial<ProbeTiming>,
+  path: string,
+  problems: Problem[],
 ): void {
-  const { path, bad, problems } = place
-  const intervalAt = joinPath(path, 'interval')
-  const readable = (at: string, value: Time) => value !== undefined && !bad.has(at)
-  const atMost = (at: string, ms: number, most: number, what: string) => {
-    if (ms <= most) return
-    const message = `must not be ${what} (${formatDuration(ms)} > ${formatDuration(most)})`
-    problems.push({ path: at, message })
-  }
-  if (!bad.has(intervalAt)) {
-    const intervalMs = timeOf(body.interval, defaultIntervalMs)
-    for (const field of ['timeout', 'recheck'] as const) {
-      const at = joinPath(path, field)
-      if (readable(at, body[field])) {
-        atMost(at, durationMs(body[field]!), intervalMs, 'longer than the interval')
-      }
-    }
-  }
-  const flapAt = joinPath(path, 'flap')
-  const holdAt = joinPath(flapAt, 'hold')
-  const maxHoldAt = joinPath(flapAt, 'maxHold')
-  if (bad.has(flapAt) || bad.has(holdAt) || !readable(maxHoldAt, body.flap?.maxHold)) return
-  const holdMs = timeOf(body.flap!.hold, defaultFlap.holdMs)
-  const maxHoldMs = durationMs(body.flap!.maxHold!)
-  if (holdMs > maxHoldMs) {
-    const message = `must not be shorter than hold (${formatDuration(maxHoldMs)} < ${formatDuration(holdMs)})`
-    problems.push({ path: maxHoldAt, message })
-  }
-}
-
-/** Interval, timeout, rise and fall always; the rest when it is not the default. */
-export function formatTiming(timing: ProbeTiming) {
-  const { recheckMs, failBack, failBackDelayMs, clear, flap } = timing
-  return {
-    interval: formatDuration(timing.intervalMs),
-    timeout: formatDuration(timing.timeoutMs),
-    rise: timing.rise,
-    fall: timing.fall,
-    ...(clear === 1 ? {} : { clear }),
-    ...(recheckMs === null ? {} : { recheck: formatDuration(recheckMs) }),
-    ...(failBack === 'auto' ? {} : { failBack }),
-    ...(failBackDelayMs === 0 ? {} : { failBackDelay: formatDuration(failBackDelayMs) }),
-    ...(flap === null ? {} : { flap: formatFlap(flap) }),
-  }
-}
-
-function formatFlap({ changes, withinMs, holdMs, maxHoldMs }: FlapLimit) {
-  return {
-    ...(changes === defaultFlap.changes ? {} : { changes }),
-    ...(withinMs === defaultFlap.withinMs ? {} : { within: formatDuration(withinMs) }),
-    ...(holdMs === defaultFlap.holdMs ? {} : { hold: formatDuration(holdMs) }),
-    ...(maxHoldMs === longestHold(holdMs) ? {} : { maxHold: formatDuration(maxHoldMs) }),
+  if (intervalMs === undefined) return
+  for (const [field, ms] of [
+    ['timeout', timeoutMs],
+    ['recheck', recheckMs],
+  ] as const) {
+    if ((ms ?? 0) <= intervalMs) continue
+    const message = `must not be longer than the interval (${formatDuration(ms!)} > ${formatDuration(intervalMs)})`
+    problems.push({ path: joinPath(path, field), message })
   }
 }

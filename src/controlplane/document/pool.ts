@@ -1,11 +1,10 @@
-import Type, { type Static } from 'typebox'
+/** Pools and their members in the document. */
 import { maxCandidates } from '../../dataplane/image/plan.ts'
 import type { Problem } from '../model/errors.ts'
 import {
   allDownPolicies,
   type Member,
   type Pool,
-  type PoolHosts,
   poolHosts,
   poolSelects,
   quorums,
@@ -13,271 +12,192 @@ import {
   unknownCounts,
 } from '../model/pool.ts'
 import { addressInCnamePool } from '../rules/places.ts'
-import { formatDuration } from './duration.ts'
+import { Address, checkName, Duration, Host, Name, Port, Share, Whole, Words } from './fields.ts'
 import {
-  Address,
-  addressText,
-  checkName,
-  Duration,
-  durationMs,
-  Host,
-  hostText,
-  Name,
-  Port,
-  Whole,
-  Words,
-} from './fields.ts'
+  type Body,
+  converted,
+  type Entries,
+  type Form,
+  fieldsOf,
+  ignored,
+  map,
+  type RecordForm,
+  record,
+  spread,
+} from './forms.ts'
 import { joinPath } from './path.ts'
-import { compileCheck, show } from './schema-check.ts'
-import {
-  checkFallback,
-  formatHashPrefix,
-  HashPrefix,
-  hashPrefixFrom,
-  LocationSchema,
-  locationFrom,
-  Share,
-} from './steering-fields.ts'
+import { show } from './schema-check.ts'
+import { checkFallback, defaultPrefix, HashPrefix, LocationForm } from './steering-fields.ts'
 
 const maxPriority = 1000
 
-export const MemberSchema = Type.Object(
-  {
-    address: Type.Optional(Address()),
-    host: Type.Optional(Host()),
-    weight: Type.Optional(Whole(0, 65535)),
-    priority: Type.Optional(Whole(1, maxPriority)),
-    probe: Type.Optional(
-      Type.Object(
-        { address: Type.Optional(Address()), port: Type.Optional(Port()) },
-        { additionalProperties: false },
-      ),
-    ),
-    status: Type.Optional(Type.Unknown()),
-  },
-  {
-    additionalProperties: false,
-    description: 'an object with the fields of a member: address or host, and others',
-  },
-)
-export type MemberBody = Static<typeof MemberSchema>
-
-const Tiers = Type.Record(
-  Type.String(),
-  Type.Object({ minUp: Share() }, { additionalProperties: false, description: 'an object with minUp' }),
-  { maxProperties: maxPriority, description: 'a map from priority to { minUp }' },
-)
-
-/** What pools have beside their members that has no column of its own in the database. */
-const PoolSettingsFields = {
-  unknown: Type.Optional(Words(unknownCounts)),
-  whenAllDown: Type.Optional(Words(allDownPolicies)),
-  tiers: Type.Optional(Tiers),
-  hashPrefix: Type.Optional(HashPrefix),
-  slowStart: Type.Optional(Duration(0, 86_400_000)),
-  location: Type.Optional(LocationSchema),
-  quorum: Type.Optional(Words(quorums)),
+/** A member without its name, and before it is known that it has one of address and host. */
+type MemberFields = Omit<Member, 'name' | 'address' | 'host'> & {
+  readonly address: string | null
+  readonly host: string | null
 }
 
-export const PoolSchema = Type.Object(
+const member = fieldsOf<MemberFields>()
+const memberForm = record(
   {
-    monitor: Type.Optional(Name()),
-    select: Type.Optional(Words(poolSelects)),
-    answers: Type.Optional(Whole(1, 1000)),
-    minUp: Type.Optional(Share()),
-    hosts: Type.Optional(Words(poolHosts)),
-    ...PoolSettingsFields,
-    fallback: Type.Optional(Name()),
-    members: Type.Optional(Type.Record(Type.String(), MemberSchema, { maxProperties: maxCandidates })),
-    status: Type.Optional(Type.Unknown()),
+    address: member.optional('address', Address, null),
+    host: member.optional('host', Host, null),
+    weight: member.shown('weight', Whole(0, 65535), 100),
+    priority: member.optional('priority', Whole(1, maxPriority), 1),
+    probe: spread(
+      record({
+        address: member.optional('probeAddress', Address, null),
+        port: member.optional('probePort', Port, null),
+      }),
+      { probeAddress: null, probePort: null },
+    ),
+    status: ignored,
   },
-  { additionalProperties: false, description: 'an object with the fields of a pool' },
+  {
+    description: 'an object with the fields of a member: address or host, and others',
+    check({ address, host }, path, problems) {
+      if (address === undefined || host === undefined) return
+      const addressAt = joinPath(path, 'address')
+      if (address === null && host === null) {
+        problems.push({ path: addressAt, message: 'is required, or host in its place' })
+      } else if (address !== null && host !== null) {
+        problems.push({ path: addressAt, message: 'stands beside host: a member has one of the two' })
+      }
+    },
+  },
 )
-export type PoolBody = Static<typeof PoolSchema>
+export const MemberSchema = memberForm.schema
 
-const PoolSettingsSchema = Type.Object(PoolSettingsFields, {
-  additionalProperties: false,
-  description: 'an object with the settings of a pool',
-})
-export type PoolSettingsBody = Static<typeof PoolSettingsSchema>
+const tier = fieldsOf<Tier>()
+const Tiers: Form<readonly Tier[]> = converted(
+  map(
+    record({ minUp: tier.required('minUp', Share) }, { description: 'an object with minUp' }),
+    { maxProperties: maxPriority, description: 'a map from priority to { minUp }' },
+    { checkKey: checkPriority },
+  ),
+  (entries) =>
+    entries
+      .map(([priority, { minUp }]) => ({ priority: Number(priority), minUp }))
+      .sort((a, b) => a.priority - b.priority),
+  (tiers) => tiers.map(({ priority, minUp }) => [String(priority), { minUp }] as const),
+)
 
-/** What `PoolSettingsBody` says. */
+function checkPriority(key: string, path: string, problems: Problem[]): void {
+  if (/^[1-9]\d{0,3}$/.test(key) && Number(key) <= maxPriority) return
+  const message = `must be a priority, a whole number from 1 to ${maxPriority}, not ${show(key)}`
+  problems.push({ path, message })
+}
+
+/** The settings of a pool that have no column of their own in the database. */
 export type PoolSettings = Pick<
   Pool,
   'unknown' | 'whenAllDown' | 'tiers' | 'hashPrefix' | 'slowStartMs' | 'location' | 'quorum'
 >
 
-const checkPool = compileCheck(PoolSchema)
-const checkSettings = compileCheck(PoolSettingsSchema)
-const checkMember = compileCheck(MemberSchema)
+const setting = fieldsOf<PoolSettings>()
+const settings = {
+  unknown: setting.optional('unknown', Words(unknownCounts), 'up'),
+  whenAllDown: setting.optional('whenAllDown', Words(allDownPolicies), null),
+  tiers: setting.optional('tiers', Tiers, []),
+  hashPrefix: setting.optional('hashPrefix', HashPrefix, defaultPrefix),
+  slowStart: setting.optional('slowStartMs', Duration(0, 86_400_000), 0),
+  location: setting.optional('location', LocationForm, null),
+  quorum: setting.optional('quorum', Words(quorums), 'own'),
+}
+const settingsForm = record(settings, { description: 'an object with the settings of a pool' })
 
-/** The pool that a fragment describes; null, and every problem reported, when it is not one. */
+const Members: Form<Pool['members']> = converted(
+  map(memberForm, { maxProperties: maxCandidates }, { checkKey: checkName, checkAll: checkTargets }),
+  (entries) => entries.map(([name, fields]) => named(name, fields)),
+  (members) => members.map((one) => [one.name, one] as const),
+)
+
+/** `check` has seen to it that there is one of address and host. */
+function named(name: string, fields: MemberFields): Member {
+  return { name, ...fields } as Member
+}
+
+/** No two members have the same address or host. */
+function checkTargets(entries: Entries<MemberFields>, path: string, problems: Problem[]): void {
+  const owners = new Map<string, string>()
+  for (const [name, { address, host }] of entries) {
+    const target = (address ?? host)!
+    const what = address === null ? 'host' : 'address'
+    const other = owners.get(target)
+    const message = `${target} is already the ${what} of member ${other}`
+    if (other === undefined) owners.set(target, name)
+    else problems.push({ path: joinPath(joinPath(path, name), what), message })
+  }
+}
+
+const pool = fieldsOf<Pool>()
+const poolForm: RecordForm<Omit<Pool, 'name'>> = record(
+  {
+    monitor: pool.optional('monitor', Name, null),
+    select: pool.shown('select', Words(poolSelects), 'all'),
+    answers: pool.optional('answers', Whole(1, 1000), null),
+    minUp: pool.shown('minUp', Share, 0),
+    hosts: pool.optional('hosts', Words(poolHosts), 'resolve'),
+    ...settings,
+    fallback: pool.optional('fallback', Name, null),
+    members: pool.shown('members', Members, []),
+    status: ignored,
+  },
+  {
+    description: 'an object with the fields of a pool',
+    check(values, path, problems) {
+      checkFallback(values, path, problems)
+      checkHosts(values, joinPath(path, 'members'), problems)
+    },
+  },
+)
+export const PoolSchema = poolForm.schema
+
+/** A pool that is answered with CNAMEs has hosts alone. */
+function checkHosts({ hosts, members = [] }: Partial<Pool>, path: string, problems: Problem[]): void {
+  if (hosts !== 'cname') return
+  for (const { name, address } of members) {
+    const at = joinPath(joinPath(path, name), 'address')
+    if (address !== null) problems.push({ path: at, message: addressInCnamePool })
+  }
+}
+
+/**
+ * The pool that a fragment describes; null, and every problem reported, when it is not one. A JavaScript object yields keys
+ * that look like array indexes first: members named 2 and 10 come before the others.
+ */
 export function parsePool(name: string, input: unknown, path: string, problems: Problem[]): Pool | null {
   const before = problems.length
   checkName(name, path, problems)
-  const found = checkPool(input, path)
-  problems.push(...found)
-  const bad = new Set(found.map((problem) => problem.path))
-  const membersAt = joinPath(path, 'members')
-  if (bad.has(path) || bad.has(membersAt)) return null
-  const body = input as PoolBody
-  // A JavaScript object yields keys that look like array indexes first: members named 2 and 10 come before the others.
-  const entries = Object.entries(body.members ?? {})
-  for (const [member] of entries) checkName(member, joinPath(membersAt, member), problems)
-  checkTargets(entries, body.hosts ?? 'resolve', membersAt, bad, problems)
-  if (!bad.has(joinPath(path, 'tiers'))) checkTiers(body, path, problems)
-  checkFallback(body, path, bad, problems)
-  if (body.fallback === name) {
+  const fields = poolForm.parse(input, path, problems)
+  if (fields?.fallback === name) {
     problems.push({ path: joinPath(path, 'fallback'), message: 'is the pool itself' })
   }
-  if (problems.length > before) return null
-  return {
-    name,
-    monitor: body.monitor ?? null,
-    select: body.select ?? 'all',
-    answers: body.answers ?? null,
-    minUp: (body.minUp ?? 0) + 0,
-    hosts: body.hosts ?? 'resolve',
-    ...settingsFrom(body),
-    fallback: body.fallback ?? null,
-    members: entries.map(([member, fields]) => memberFrom(member, fields)),
-  }
+  return fields === undefined || problems.length > before ? null : { name, ...fields }
+}
+
+export function formatPool(pool: Pool): Body {
+  return poolForm.format(pool)
 }
 
 /** Only the settings of a pool, as `formatPoolSettings` gives them; null, and every problem reported, when it is none. */
 export function parsePoolSettings(input: unknown, path: string, problems: Problem[]): PoolSettings | null {
-  const found = checkSettings(input, path)
-  problems.push(...found)
-  if (found.length > 0) return null
-  const before = problems.length
-  checkTiers(input as PoolSettingsBody, path, problems)
-  return problems.length > before ? null : settingsFrom(input as PoolSettingsBody)
+  return settingsForm.parse(input, path, problems) ?? null
 }
 
-function settingsFrom(body: PoolSettingsBody): PoolSettings {
-  return {
-    unknown: body.unknown ?? 'up',
-    whenAllDown: body.whenAllDown ?? null,
-    tiers: tiersFrom(body.tiers ?? {}),
-    hashPrefix: hashPrefixFrom(body.hashPrefix),
-    slowStartMs: body.slowStart === undefined ? 0 : durationMs(body.slowStart),
-    location: locationFrom(body.location),
-    quorum: body.quorum ?? 'own',
-  }
-}
-
-function tiersFrom(tiers: NonNullable<PoolSettingsBody['tiers']>): Tier[] {
-  return Object.entries(tiers)
-    .map(([priority, { minUp }]) => ({ priority: Number(priority), minUp: minUp + 0 }))
-    .sort((a, b) => a.priority - b.priority)
-}
-
-function checkTiers({ tiers = {} }: PoolSettingsBody, path: string, problems: Problem[]): void {
-  for (const key of Object.keys(tiers)) {
-    if (/^[1-9]\d{0,3}$/.test(key) && Number(key) <= maxPriority) continue
-    const message = `must be a priority, a whole number from 1 to ${maxPriority}, not ${show(key)}`
-    problems.push({ path: joinPath(joinPath(path, 'tiers'), key), message })
-  }
+/** What is not the default of the settings of a pool. */
+export function formatPoolSettings(pool: PoolSettings): Body {
+  return settingsForm.format(pool)
 }
 
 /** The member that a fragment describes; null, and every problem reported, when it is not one. */
 export function parseMember(name: string, input: unknown, path: string, problems: Problem[]): Member | null {
   const before = problems.length
   checkName(name, path, problems)
-  const found = checkMember(input, path)
-  problems.push(...found)
-  if (found.every((problem) => problem.path !== path)) checkTarget(input as MemberBody, path, problems)
-  return problems.length > before ? null : memberFrom(name, input as MemberBody)
+  const fields = memberForm.parse(input, path, problems)
+  return fields === undefined || problems.length > before ? null : named(name, fields)
 }
 
-function memberFrom(name: string, body: MemberBody): Member {
-  const settings = {
-    name,
-    weight: body.weight ?? 100,
-    priority: body.priority ?? 1,
-    probeAddress: body.probe?.address === undefined ? null : addressText(body.probe.address),
-    probePort: body.probe?.port ?? null,
-  }
-  return body.host === undefined
-    ? { ...settings, address: addressText(body.address!), host: null }
-    : { ...settings, address: null, host: hostText(body.host) }
-}
-
-/** A member is an address or a host. */
-function checkTarget(body: MemberBody, path: string, problems: Problem[]): void {
-  const addressAt = joinPath(path, 'address')
-  if (body.address === undefined && body.host === undefined) {
-    problems.push({ path: addressAt, message: 'is required, or host in its place' })
-  } else if (body.address !== undefined && body.host !== undefined) {
-    problems.push({ path: addressAt, message: 'stands beside host: a member has one of the two' })
-  }
-}
-
-/** One address or host a member, no two the same, and only hosts in a pool that is answered with CNAMEs. */
-function checkTargets(
-  entries: readonly [string, MemberBody][],
-  hosts: PoolHosts,
-  membersAt: string,
-  bad: ReadonlySet<string>,
-  problems: Problem[],
-): void {
-  const owners = new Map<string, string>()
-  for (const [name, body] of entries) {
-    const memberAt = joinPath(membersAt, name)
-    const addressAt = joinPath(memberAt, 'address')
-    const hostAt = joinPath(memberAt, 'host')
-    if (bad.has(memberAt) || bad.has(addressAt) || bad.has(hostAt)) continue
-    checkTarget(body, memberAt, problems)
-    if (hosts === 'cname' && body.address !== undefined) {
-      problems.push({ path: addressAt, message: addressInCnamePool })
-    }
-    const target = body.address === undefined ? body.host && hostText(body.host) : addressText(body.address)
-    if (target === undefined) continue
-    const other = owners.get(target)
-    const [path, what] = body.address === undefined ? [hostAt, 'host'] : [addressAt, 'address']
-    if (other === undefined) owners.set(target, name)
-    else problems.push({ path, message: `${target} is already the ${what} of member ${other}` })
-  }
-}
-
-export function formatPool(pool: Pool): PoolBody {
-  return {
-    ...(pool.monitor === null ? {} : { monitor: pool.monitor }),
-    select: pool.select,
-    ...(pool.answers === null ? {} : { answers: pool.answers }),
-    minUp: pool.minUp,
-    ...(pool.hosts === 'resolve' ? {} : { hosts: pool.hosts }),
-    ...formatPoolSettings(pool),
-    ...(pool.fallback === null ? {} : { fallback: pool.fallback }),
-    members: Object.fromEntries(pool.members.map((member) => [member.name, formatMember(member)])),
-  }
-}
-
-/** What is not the default of the settings of a pool. */
-export function formatPoolSettings(pool: PoolSettings): PoolSettingsBody {
-  const { unknown, whenAllDown, tiers, slowStartMs, location, quorum } = pool
-  return {
-    ...(unknown === 'up' ? {} : { unknown }),
-    ...(whenAllDown === null ? {} : { whenAllDown }),
-    ...(tiers.length === 0
-      ? {}
-      : { tiers: Object.fromEntries(tiers.map(({ priority, minUp }) => [priority, { minUp }])) }),
-    ...formatHashPrefix(pool.hashPrefix),
-    ...(slowStartMs === 0 ? {} : { slowStart: formatDuration(slowStartMs) }),
-    ...(location === null ? {} : { location: { ...location } }),
-    ...(quorum === 'own' ? {} : { quorum }),
-  }
-}
-
-export function formatMember(member: Member): MemberBody {
-  const probe = {
-    ...(member.probeAddress === null ? {} : { address: member.probeAddress }),
-    ...(member.probePort === null ? {} : { port: member.probePort }),
-  }
-  return {
-    ...(member.host === null ? { address: member.address } : { host: member.host }),
-    weight: member.weight,
-    ...(member.priority === 1 ? {} : { priority: member.priority }),
-    ...(Object.keys(probe).length === 0 ? {} : { probe }),
-  }
+export function formatMember(member: Member): Body {
+  return memberForm.format(member)
 }

@@ -2,11 +2,11 @@
  * From a TypeBox schema to a check whose findings a person can use: every problem at once, each with its path.
  *
  * TypeBox says what failed in terms of JSON Schema; here that becomes words. A schema helps by its `description`,
- * which for every scalar is a phrase that completes "must be ..." (the OpenAPI page shows the same phrase). "Matches none
- * of these alternatives" helps nobody, so the one union in our schemas is `Either`: an object or a scalar, of which the value itself says which one is
- * meant. Whatever else has alternatives is a refinement over the value, or a schema for each that the parser chooses.
+ * which for every scalar is a phrase that completes "must be ..." (the OpenAPI page shows the same phrase). Bodies are read by
+ * forms (`forms.ts`), which ask for one scalar at a time; parameters and queries of the API are flat objects. Neither has
+ * alternatives: "matches none of these" helps nobody.
  */
-import Type, { type Static, type TObject, type TSchema } from 'typebox'
+import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Settings } from 'typebox/system'
 import type { Problem } from '../model/errors.ts'
@@ -18,40 +18,18 @@ export const maxProblems = 1000
 // Process-wide in TypeBox; its own default of 8 would hide most of a bad document.
 Settings.Set({ maxErrors: maxProblems })
 
-/** An object, or a short form of it that is none. The description completes "must be ...". */
-export function Either<Scalar extends TSchema, Long extends TObject>(
-  scalar: Scalar,
-  long: Long,
-  description: string,
-) {
-  return Type.Unsafe<Static<Scalar> | Static<Long>>({ oneOf: [scalar, long], description })
-}
-
 /** The problems of `value`, none when it fits. `path` is where the value stands in the whole input. */
-export type SchemaCheck = (value: unknown, path: string) => Problem[]
+type SchemaCheck = (value: unknown, path: string) => Problem[]
 
 /** Compiles the check of one schema; do it once, when the module loads. */
 export function compileCheck(schema: TSchema): SchemaCheck {
   const validator = Compile(schema)
   return (value, path) => {
     if (validator.Check(value)) return []
-    const errors = validator.Errors(value)
-    // What each alternative has to say is said by the one that is meant.
-    const unions = errors.filter(({ keyword }) => keyword === 'oneOf')
-    const isWithin = (error: SchemaError) =>
-      unions.some((union) => error.schemaPath.startsWith(`${union.schemaPath}/oneOf/`))
-    return errors.filter((error) => !isWithin(error)).flatMap((error) => describe(schema, value, path, error))
+    const problems = validator.Errors(value).flatMap((error) => describe(schema, value, path, error))
+    // What was refused never comes out as fitting, whatever is not told of it.
+    return problems.length > 0 ? problems : [{ path, message: 'is not acceptable' }]
   }
-}
-
-/** Of the alternatives of `Either`; as many as our schemas have. */
-const alternativeChecks = new WeakMap<TSchema, SchemaCheck>()
-
-function checkAlternative(schema: TSchema, value: unknown, path: string): Problem[] {
-  const known = alternativeChecks.get(schema)
-  const check = known ?? compileCheck(schema)
-  if (known === undefined) alternativeChecks.set(schema, check)
-  return check(value, path)
 }
 
 type SchemaError = ReturnType<ReturnType<typeof Compile>['Errors']>[number]
@@ -60,7 +38,6 @@ interface SchemaNode {
   readonly type?: string | readonly string[]
   readonly description?: string
   readonly properties?: Record<string, unknown>
-  readonly oneOf?: readonly [scalar: TSchema, long: TSchema]
 }
 
 function describe(schema: TSchema, root: unknown, path: string, error: SchemaError): Problem[] {
@@ -68,14 +45,12 @@ function describe(schema: TSchema, root: unknown, path: string, error: SchemaErr
   const node = schemaAt(schema, error.schemaPath)
   const here = (message: string) => [{ path: at, message }]
   switch (error.keyword) {
-    case 'boolean':
-      return [] // the shadow of an additionalProperties error
-    case 'additionalProperties': {
-      const known = Object.keys(node.properties ?? {}).join(', ')
-      return error.params.additionalProperties.map((name) => ({
-        path: joinPath(at, name),
-        message: `unknown field ${JSON.stringify(shorten(name))}, known here: ${known}`,
-      }))
+    case 'additionalProperties':
+      return [] // each of them has been told of under the keyword `boolean`, of which a thousand fit
+    case 'boolean': {
+      const parent = schemaAt(schema, error.schemaPath.replace(/\/additionalProperties$/, ''))
+      const [name = ''] = pointerSteps(error.instancePath).slice(-1)
+      return here(unknownField(name, Object.keys(parent.properties ?? {})))
     }
     case 'required':
       return error.params.requiredProperties.map((name) => ({
@@ -84,14 +59,6 @@ function describe(schema: TSchema, root: unknown, path: string, error: SchemaErr
       }))
     case 'enum':
       return here(`must be one of ${error.params.allowedValues.map(String).join(', ')}, not ${show(value)}`)
-    case 'oneOf': {
-      const [scalar, long] = node.oneOf!
-      if (isMap(value)) return checkAlternative(long, value, at)
-      const types = [(scalar as SchemaNode).type ?? []].flat()
-      return types.some((type) => isOfType(value, type))
-        ? checkAlternative(scalar, value, at)
-        : here(`must be ${node.description}, not ${show(value)}`)
-    }
     case '~refine':
       return here(error.params.message)
     case 'minItems':
@@ -105,12 +72,13 @@ function describe(schema: TSchema, root: unknown, path: string, error: SchemaErr
   }
 }
 
-function isMap(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** What is said of a field that an object can't have. */
+export function unknownField(name: string, known: readonly string[]): string {
+  return `unknown field ${show(name)}, known here: ${known.join(', ')}`
 }
 
-function isOfType(value: unknown, type: string): boolean {
-  return type === 'integer' ? typeof value === 'number' : typeof value === type
+export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function typePhrase(type: SchemaNode['type']): string {

@@ -1,11 +1,9 @@
 /** The body of a webhook. It is written like a fragment of the document, and belongs to none: see `webhook.ts`. */
-import Type, { type Static } from 'typebox'
 import type { Problem } from '../model/errors.ts'
 import { eventKinds } from '../model/event.ts'
 import type { WebhookInput, WebhookSettings } from '../model/webhook.ts'
-import { formatDuration } from './duration.ts'
-import { checkName, Duration, durationMs, Text, Words } from './fields.ts'
-import { compileCheck } from './schema-check.ts'
+import { Checked, checkName, Duration, Text, Words } from './fields.ts'
+import { type Body, fieldsOf, ignored, list, type RecordForm, record } from './forms.ts'
 
 const Url = Text(
   'an http or https URL of at most 2048 characters, without user, password and fragment',
@@ -20,10 +18,8 @@ function isUrl(text: string): boolean {
 const secretDescription = 'whsec_ and then 24 to 64 octets in base64, as Standard Webhooks writes secrets'
 
 // The message does not show what was sent: a secret that is almost right is a secret too.
-const Secret = Type.Refine(
-  Type.String({ description: secretDescription, writeOnly: true }),
-  (value) => isSecret(value),
-  () => `must be ${secretDescription}`,
+const Secret = Checked({ description: secretDescription, writeOnly: true }, (text) =>
+  isSecret(text) ? null : `must be ${secretDescription}`,
 )
 
 function isSecret(text: string): boolean {
@@ -36,35 +32,36 @@ const PoolPattern = Text(
   (text) => /^[a-z0-9._*-]{1,63}$/.test(text),
 )
 
-export const WebhookSchema = Type.Object(
+const webhook = fieldsOf<WebhookInput>()
+const form: RecordForm<Omit<WebhookInput, 'name'>> = record(
   {
-    url: Url,
-    secret: Type.Optional(Secret),
-    kinds: Type.Optional(
-      Type.Array(Words(eventKinds), {
+    url: webhook.required('url', Url),
+    secret: webhook.optional('secret', Secret, null),
+    kinds: webhook.optional(
+      'kinds',
+      list(Words(eventKinds), {
         minItems: 1,
         maxItems: eventKinds.length,
         uniqueItems: true,
         description: 'kinds of events, none of them twice; all when left out',
       }),
+      null,
     ),
-    pools: Type.Optional(
-      Type.Array(PoolPattern, {
+    pools: webhook.optional(
+      'pools',
+      list(PoolPattern, {
         minItems: 1,
         maxItems: 100,
         description: 'which pools the events are of, all when left out; events of no pool come in any case',
       }),
+      null,
     ),
-    timeout: Type.Optional(Duration(100, 60_000)),
-    status: Type.Optional(Type.Unknown()),
+    timeout: webhook.shown('timeoutMs', Duration(100, 60_000), 15_000),
+    status: ignored,
   },
-  { additionalProperties: false, description: 'an object with the fields of a webhook' },
+  { description: 'an object with the fields of a webhook' },
 )
-export type WebhookBody = Static<typeof WebhookSchema>
-
-const check = compileCheck(WebhookSchema)
-
-const defaultTimeoutMs = 15_000
+export const WebhookSchema = form.schema
 
 /** The webhook that a body describes; null, and every problem reported, when it is not one. */
 export function parseWebhook(
@@ -75,30 +72,11 @@ export function parseWebhook(
 ): WebhookInput | null {
   const before = problems.length
   checkName(name, path, problems)
-  problems.push(...check(input, path))
-  if (problems.length > before) return null
-  const { url, secret = null, kinds = null, pools = null, timeout } = input as WebhookBody
-  return {
-    name,
-    url,
-    secret,
-    kinds,
-    pools,
-    timeoutMs: timeout === undefined ? defaultTimeoutMs : durationMs(timeout),
-  }
+  const body = form.parse(input, path, problems)
+  return body === undefined || problems.length > before ? null : { name, ...body }
 }
 
 /** Never with the secret. */
-export function formatWebhook({
-  url,
-  kinds,
-  pools,
-  timeoutMs,
-}: WebhookSettings): Omit<WebhookBody, 'secret'> {
-  return {
-    url,
-    ...(kinds === null ? {} : { kinds: [...kinds] }),
-    ...(pools === null ? {} : { pools: [...pools] }),
-    timeout: formatDuration(timeoutMs),
-  }
+export function formatWebhook(webhook: WebhookSettings): Body {
+  return form.format({ ...webhook, secret: null })
 }

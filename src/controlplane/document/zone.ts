@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox'
+/** Zones and their RRsets in the document. */
+import Type from 'typebox'
 import {
   formatName,
   hostnameToWire,
@@ -12,83 +13,69 @@ import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
 import { checkRrset, checkZone } from '../rules/zone-data.ts'
-import { formatSeconds } from './duration.ts'
-import { AbsoluteName, durationSeconds, readHostname, reading, Seconds, Whole } from './fields.ts'
+import { AbsoluteName, Plain, readHostname, reading, Seconds, Whole } from './fields.ts'
+import type { Body, Form, RecordForm } from './forms.ts'
+import { apart, fieldsOf, ignored, list, record } from './forms.ts'
 import { joinPath } from './path.ts'
-import { compileCheck, maxProblems, show } from './schema-check.ts'
+import { isMap, maxProblems, show } from './schema-check.ts'
 
-export const SoaSchema = Type.Object(
+const soa = fieldsOf<Soa>()
+const SoaForm: Form<Soa> = record(
   {
-    mname: AbsoluteName(),
-    rname: AbsoluteName(),
-    serial: Type.Optional(Whole(0, 4_294_967_295)),
-    refresh: Type.Optional(Seconds()),
-    retry: Type.Optional(Seconds()),
-    expire: Type.Optional(Seconds()),
-    minimum: Type.Optional(Seconds()),
+    mname: soa.required('mname', AbsoluteName),
+    rname: soa.required('rname', AbsoluteName),
+    serial: soa.optional('fixedSerial', Whole(0, 4_294_967_295), null),
+    refresh: soa.shown('refreshSeconds', Seconds, 3600),
+    retry: soa.shown('retrySeconds', Seconds, 600),
+    expire: soa.shown('expireSeconds', Seconds, 14 * 86_400),
+    minimum: soa.shown('minimumSeconds', Seconds, 60),
   },
-  {
-    additionalProperties: false,
-    description: 'an object with mname, rname, the times of the SOA and, to fix it, the serial',
-  },
+  { description: 'an object with mname, rname, the times of the SOA and, to fix it, the serial' },
 )
 
-// More RDATA than this never fits a message of 65,535 octets.
-const Data = Type.Array(Type.String({ description: 'RDATA as text' }), { minItems: 1, maxItems: 4096 })
-
-export const RrsetSchema = Type.Object(
-  { ttl: Type.Optional(Seconds()), data: Data, status: Type.Optional(Type.Unknown()) },
-  { additionalProperties: false, description: 'an object with the fields of an RRset' },
-)
-export type RrsetBody = Static<typeof RrsetSchema>
-
-export const ZoneRrsetSchema = Type.Object(
-  { name: Type.String(), type: Type.String(), ttl: Type.Optional(Seconds()), data: Data },
-  { additionalProperties: false, description: 'an object with name, type, ttl and data' },
-)
-export type ZoneRrsetBody = Static<typeof ZoneRrsetSchema>
-
-export const ZoneHeadFields = { soa: SoaSchema, ttl: Type.Optional(Seconds()) }
-
-export const ZoneSchema = Type.Object(
-  {
-    ...ZoneHeadFields,
-    rrsets: Type.Optional(Type.Array(ZoneRrsetSchema)),
-    status: Type.Optional(Type.Unknown()),
-  },
-  { additionalProperties: false, description: 'an object with the fields of a zone' },
-)
-export type ZoneBody = Static<typeof ZoneSchema>
-
-const checkZoneBody = compileCheck(ZoneSchema)
-const checkRrsetBody = compileCheck(RrsetSchema)
-
-const defaultTtlSeconds = 300
-const soaDefaults = {
-  refreshSeconds: 3600,
-  retrySeconds: 600,
-  expireSeconds: 14 * 86_400,
-  minimumSeconds: 60,
+const rrset = fieldsOf<Rrset>()
+const AnyText = Plain<string>(Type.String())
+const contents = {
+  ttl: rrset.optional('ttlSeconds', Seconds, null),
+  // More RDATA than this never fits a message of 65,535 octets.
+  data: rrset.required(
+    'data',
+    list(Plain<string>(Type.String({ description: 'RDATA as text' })), { minItems: 1, maxItems: 4096 }),
+  ),
 }
+const rrsetForm: RecordForm<Omit<Rrset, 'owner' | 'type'>> = record(
+  { ...contents, status: ignored },
+  { description: 'an object with the fields of an RRset' },
+)
+const zoneRrsetForm: RecordForm<Rrset> = record(
+  { name: rrset.required('owner', AnyText), type: rrset.required('type', AnyText), ...contents },
+  { description: 'an object with name, type, ttl and data' },
+)
+export const RrsetSchema = rrsetForm.schema
+export const ZoneRrsetSchema = zoneRrsetForm.schema
+
+const zone = fieldsOf<Zone>()
+const headForm: RecordForm<Omit<ZoneHead, 'apex'>> = record(
+  {
+    soa: zone.required('soa', SoaForm),
+    ttl: zone.shown('ttlSeconds', Seconds, 300),
+    // They are relative to the apex: `parseRrsets`.
+    rrsets: apart(Type.Array(ZoneRrsetSchema)),
+    status: ignored,
+  },
+  { description: 'an object with the fields of a zone' },
+)
+export const ZoneSchema = headForm.schema
 
 /** The zone that a fragment describes; null, and every problem reported, when it is not one. */
 export function parseZone(apexText: string, input: unknown, path: string, problems: Problem[]): Zone | null {
   const before = problems.length
   const apex = readHostname(apexText, path, problems)
-  const found = checkZoneBody(input, path)
-  problems.push(...found)
-  const bad = new Set(found.map((problem) => problem.path))
-  const rrsetsAt = joinPath(path, 'rrsets')
-  if (apex === null || bad.has(path) || bad.has(rrsetsAt)) return null
-  const body = input as ZoneBody
-  const rrsets = parseRrsets(hostnameToWire(apex), body.rrsets ?? [], rrsetsAt, found, problems)
-  if (problems.length > before) return null
-  const zone: Zone = {
-    apex,
-    soa: soaFrom(body.soa),
-    ttlSeconds: body.ttl === undefined ? defaultTtlSeconds : durationSeconds(body.ttl),
-    rrsets,
-  }
+  const head = headForm.parse(input, path, problems)
+  if (apex === null || !isMap(input)) return null
+  const rrsets = parseRrsets(hostnameToWire(apex), input.rrsets ?? [], joinPath(path, 'rrsets'), problems)
+  if (head === undefined || problems.length > before) return null
+  const zone = { apex, ...head, rrsets }
   const broken = checkZone(zone)
   problems.push(
     ...broken.map(({ index, message }) => ({ path: joinPath(joinPath(path, 'rrsets'), index), message })),
@@ -102,23 +89,19 @@ export function parseZone(apexText: string, input: unknown, path: string, proble
  */
 export function parseRrset(
   apex: string,
-  key: { owner: string; type: string },
+  key: RrsetKey,
   input: unknown,
   path: string,
   problems: Problem[],
 ): Rrset | null {
   const before = problems.length
-  const found = checkRrsetBody(input, path)
-  problems.push(...found)
-  const origin = hostnameToWire(apex)
-  const identity = readKey(origin, key, { owner: 'owner', type: 'type' }, problems)
-  const bad = new Set(found.map((problem) => problem.path))
+  const fields = rrsetForm.parse(input, path, problems)
+  const identity = parseRrsetKey(apex, key, problems)
+  if (identity === null || fields === undefined) return null
   const dataAt = joinPath(path, 'data')
-  if (identity === null || bad.has(path) || bad.has(dataAt)) return null
-  const body = input as RrsetBody
-  const data = readData(origin, identity.type, body.data, dataAt, bad, problems)
+  const data = readData(hostnameToWire(apex), identity.type, fields.data, dataAt, problems)
   if (problems.length > before) return null
-  const rrset = { ...identity, ttlSeconds: ttlOf(body), data }
+  const rrset = { ...identity, ...fields, data }
   // A reply about a single RRset has no place for a warning, and whoever writes one has its source at hand.
   const doubts = data.flatMap((text) => rdataDoubt(rrset.type, text) ?? [])
   const broken = [...checkRrset(apex, rrset), ...doubts]
@@ -126,52 +109,44 @@ export function parseRrset(
   return broken.length > 0 ? null : rrset
 }
 
+type RrsetKey = Pick<Rrset, 'owner' | 'type'>
+
 /** Owner and type as the model has them; null and problems otherwise. */
-export function parseRrsetKey(
-  apex: string,
-  key: { owner: string; type: string },
-  problems: Problem[],
-): { owner: string; type: string } | null {
+export function parseRrsetKey(apex: string, key: RrsetKey, problems: Problem[]): RrsetKey | null {
   return readKey(hostnameToWire(apex), key, { owner: 'owner', type: 'type' }, problems)
 }
 
-function parseRrsets(
-  origin: Uint8Array,
-  bodies: readonly ZoneRrsetBody[],
-  path: string,
-  found: readonly Problem[],
-  problems: Problem[],
-): Rrset[] {
-  const bad = new Set(found.map((problem) => problem.path))
+function parseRrsets(origin: Uint8Array, input: unknown, path: string, problems: Problem[]): Rrset[] {
+  if (!Array.isArray(input)) {
+    problems.push({ path, message: `must be a list, not ${show(input)}` })
+    return []
+  }
   const seen = new Map<string, number>()
   const rrsets: Rrset[] = []
-  for (const [index, body] of bodies.entries()) {
+  for (const [index, body] of input.entries()) {
     if (problems.length >= maxProblems) break
     const at = joinPath(path, index)
-    const field = (name: string) => joinPath(at, name)
-    if (bad.has(at) || ['name', 'type', 'data'].some((name) => bad.has(field(name)))) continue
-    const paths = { owner: field('name'), type: field('type') }
-    const identity = readKey(origin, { owner: body.name, type: body.type }, paths, problems)
+    const fields = zoneRrsetForm.parse(body, at, problems)
+    if (fields === undefined) continue
+    const paths = { owner: joinPath(at, 'name'), type: joinPath(at, 'type') }
+    const identity = readKey(origin, fields, paths, problems)
     if (identity === null) continue
-    const { owner, type } = identity
-    const first = seen.get(`${owner} ${type}`)
-    if (first !== undefined) {
-      problems.push({ path: at, message: `${owner} ${type} is already in ${joinPath(path, first)}` })
-    } else {
-      seen.set(`${owner} ${type}`, index)
-    }
-    const data = readData(origin, type, body.data, field('data'), bad, problems)
-    rrsets.push({ owner, type, ttlSeconds: bad.has(field('ttl')) ? null : ttlOf(body), data })
+    const key = `${identity.owner} ${identity.type}`
+    const first = seen.get(key)
+    if (first === undefined) seen.set(key, index)
+    else problems.push({ path: at, message: `${key} is already in ${joinPath(path, first)}` })
+    const data = readData(origin, identity.type, fields.data, joinPath(at, 'data'), problems)
+    rrsets.push({ ...fields, ...identity, data })
   }
   return rrsets
 }
 
 function readKey(
   origin: Uint8Array,
-  key: { owner: string; type: string },
-  paths: { owner: string; type: string },
+  key: RrsetKey,
+  paths: { readonly owner: string; readonly type: string },
   problems: Problem[],
-): { owner: string; type: string } | null {
+): RrsetKey | null {
   const type = readType(key.type, paths.type, problems)
   const owner = reading(paths.owner, problems, () => {
     const wire = lowerName(parseName(key.owner, origin))
@@ -197,13 +172,11 @@ function readData(
   type: string,
   texts: readonly string[],
   path: string,
-  bad: ReadonlySet<string>,
   problems: Problem[],
 ): string[] {
   const seen = new Map<string, number>()
   for (const [index, text] of texts.entries()) {
     const at = joinPath(path, index)
-    if (bad.has(at)) continue
     const canonical = reading(at, problems, () =>
       formatRdata(parseType(type), parseRdata(type, text, origin)),
     )
@@ -215,52 +188,18 @@ function readData(
   return [...seen.keys()]
 }
 
-function ttlOf(body: { ttl?: string | number }): number | null {
-  return body.ttl === undefined ? null : durationSeconds(body.ttl)
+export function formatZoneHead(head: ZoneHead): Body {
+  return headForm.format(head)
 }
 
-function soaFrom(body: Static<typeof SoaSchema>): Soa {
-  const seconds = (value: string | number | undefined, otherwise: number) =>
-    value === undefined ? otherwise : durationSeconds(value)
-  return {
-    mname: formatName(lowerName(parseName(body.mname))),
-    rname: formatName(lowerName(parseName(body.rname))),
-    fixedSerial: body.serial ?? null,
-    refreshSeconds: seconds(body.refresh, soaDefaults.refreshSeconds),
-    retrySeconds: seconds(body.retry, soaDefaults.retrySeconds),
-    expireSeconds: seconds(body.expire, soaDefaults.expireSeconds),
-    minimumSeconds: seconds(body.minimum, soaDefaults.minimumSeconds),
-  }
-}
-
-export function formatZoneHead(head: ZoneHead): ZoneBody {
-  const { soa } = head
-  return {
-    soa: {
-      mname: soa.mname,
-      rname: soa.rname,
-      ...(soa.fixedSerial === null ? {} : { serial: soa.fixedSerial }),
-      refresh: formatSeconds(soa.refreshSeconds),
-      retry: formatSeconds(soa.retrySeconds),
-      expire: formatSeconds(soa.expireSeconds),
-      minimum: formatSeconds(soa.minimumSeconds),
-    },
-    ttl: formatSeconds(head.ttlSeconds),
-  }
-}
-
-export function formatZone(zone: Zone): ZoneBody {
+export function formatZone(zone: Zone): Body {
   return { ...formatZoneHead(zone), rrsets: zone.rrsets.map(formatZoneRrset) }
 }
 
-export function formatRrset(rrset: Rrset): RrsetBody {
-  return {
-    ...(rrset.ttlSeconds === null ? {} : { ttl: formatSeconds(rrset.ttlSeconds) }),
-    data: [...rrset.data],
-  }
+export function formatRrset(rrset: Rrset): Body {
+  return rrsetForm.format(rrset)
 }
 
-export function formatZoneRrset(rrset: Rrset): ZoneRrsetBody {
-  const { data, ...ttl } = formatRrset(rrset)
-  return { name: rrset.owner, type: rrset.type, ...ttl, data }
+export function formatZoneRrset(rrset: Rrset): Body {
+  return zoneRrsetForm.format(rrset)
 }

@@ -45,7 +45,7 @@ export interface PoolEvent extends Seen {
   readonly pool: string
   readonly from: PoolState
   readonly to: PoolState
-  /** Such as `2 of 5 members up, minUp 0.5`. */
+  /** Why, such as `2 of 5 members up, minUp 0.5`. */
   readonly reason: string
 }
 
@@ -88,10 +88,10 @@ export interface HoldEvent extends Seen {
 export type Event = MemberEvent | PoolEvent | OverrideEvent | DrainedEvent | IsolationEvent | HoldEvent
 
 type WithoutNode<E> = E extends Event ? Omit<E, 'node'> : never
-/** As whoever sees it tells it; the recorder knows which node this is. */
+/** An event as whoever sees it tells it; the recorder knows which node this is. */
 export type NewEvent = WithoutNode<Event>
 
-/** In the record: numbered in the order in which events became visible there. */
+/** An event in the record, numbered in the order in which events became visible there. */
 export type StoredEvent = Event & { readonly id: number }
 
 /** What to pick; left out or undefined takes any. An event without a pool or member fits none that is named. */

@@ -1,3 +1,8 @@
+/**
+ * Monitors: how to know of a member whether it is healthy. Each type has its own settings. Those that probe members share a
+ * timing and the parameters of the machine that turns verdicts into a state; `push`, `static` and `composite` ask nobody.
+ */
+
 export const monitorTypes = ['http', 'https', 'tcp', 'dns', 'grpc', 'push', 'static', 'composite'] as const
 export type MonitorType = (typeof monitorTypes)[number]
 
@@ -54,7 +59,7 @@ export interface TextExpectation {
 }
 
 export interface TlsSettings {
-  /** For SNI and for the certificate; null means the host that is asked, or no SNI for an address. */
+  /** The name for SNI and in the certificate; null means the host that is asked, or no SNI for an address. */
   readonly serverName: string | null
   /** Certificates in PEM that are trusted instead of the system's; null for those. */
   readonly ca: string | null
@@ -84,10 +89,10 @@ export interface HttpMonitor extends ProbeTiming {
   readonly host: string | null
   /** Names in lower case and in their order, no `host`, no two the same. */
   readonly headers: readonly (readonly [name: string, value: string])[]
-  /** Of the request; null sends none. */
+  /** What the request carries; null for nothing. */
   readonly body: string | null
   readonly expectCodes: readonly CodeRange[]
-  /** Of the first 64 KiB of the body. */
+  /** What the first 64 KiB of the body must hold. */
   readonly expectBody: TextExpectation
   /** How many redirects a probe follows; 0 judges the redirect itself. */
   readonly followRedirects: number
@@ -102,7 +107,7 @@ export interface TcpMonitor extends ProbeTiming {
   readonly type: 'tcp'
   readonly port: number
   readonly send: string | null
-  /** Of the first 64 KiB. */
+  /** What the first 64 KiB must hold. */
   readonly expect: TextExpectation
   /** Null: without TLS. */
   readonly tls: TlsSettings | null

@@ -1,3 +1,7 @@
+/**
+ * Observations: what nodes have measured, been told and looked up. None of it is configuration, so it changes no revision; it
+ * stands beside what an operator wants and never overwrites it.
+ */
 import type { MemberKey } from './member-key.ts'
 import type { AddressText } from './pool.ts'
 
@@ -8,7 +12,7 @@ export type HealthState = (typeof healthStates)[number]
 export interface MemberHealth extends MemberKey {
   readonly state: HealthState
   readonly since: Date
-  /** Such as `status 503`, `timeout after 3000 ms`, `connect ECONNREFUSED`. */
+  /** Why, such as `status 503`, `timeout after 3000 ms`, `connect ECONNREFUSED`. */
   readonly reason: string
 }
 
@@ -28,9 +32,9 @@ export interface NodeRecord {
   readonly name: string | null
   readonly version: string
   readonly startedAt: Date
-  /** By the database's clock. */
+  /** When it was heard of last, by the database's clock. */
   readonly seenAt: Date
-  /** Of the configuration that it serves. */
+  /** The revision of the configuration that it serves. */
   readonly revision: number
   /** It doubts its own network. */
   readonly suspect: boolean

@@ -1,3 +1,5 @@
+/** Overrides: what an operator says of members, whatever their probes say. Which one holds is in `override-index.ts`. */
+
 export const overrideStates = ['up', 'down', 'drain'] as const
 export type OverrideState = (typeof overrideStates)[number]
 

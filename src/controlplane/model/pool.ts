@@ -1,3 +1,8 @@
+/**
+ * Pools: members that stand for each other, and how a pool chooses among those that are up. What pools and services share, such
+ * as locations and what to do when all is down, is here too.
+ */
+
 /** An IPv4 or IPv6 address in canonical text form (RFC 5952 for IPv6). */
 export type AddressText = string
 
@@ -43,7 +48,7 @@ interface MemberSettings {
   readonly name: string
   /** 0..65535; relative to the other members of the pool. */
   readonly weight: number
-  /** 1..1000; of `failover`, in which the members of the lowest number that are up go first. */
+  /** 1..1000, for `failover`: the members of the lowest number that are up go first. */
   readonly priority: number
   /** Probed instead of the member's own address, when the health endpoint lives elsewhere. */
   readonly probeAddress: AddressText | null
@@ -84,9 +89,9 @@ export interface Pool {
   readonly whenAllDown: AllDownPolicy | null
   /** Pool that is served whole, unprobed, when `whenAllDown` is `fallback`; null with any other policy. */
   readonly fallback: string | null
-  /** Of `failover`, in ascending order of priority: tiers whose `minUp` is not the pool's. */
+  /** Tiers of `failover` whose `minUp` is not the pool's, in ascending order of priority. */
   readonly tiers: readonly Tier[]
-  /** Of `hash`. */
+  /** What is hashed of a client's address, for `hash`. */
   readonly hashPrefix: ClientPrefix
   /** How long the weight of a member that came back rises from a tenth to all of it; 0 for at once. */
   readonly slowStartMs: number

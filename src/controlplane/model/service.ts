@@ -1,21 +1,23 @@
+/** Services: names that are answered with the members of pools, and how a service chooses among its pools. */
+
 import type { AllDownPolicy, ClientPrefix, Location } from './pool.ts'
 
 /** One of the things that a service chooses among: a pool, or another service. */
 export interface Choice {
   readonly kind: 'pool' | 'service'
-  /** Of a pool, or of a service as in `Service`. */
+  /** The pool's, or the service's as in `Service`. */
   readonly name: string
-  /** 0..65535, of `weighted` and `hash`; 0 is chosen only when nothing else is up. */
+  /** 0..65535, for `weighted` and `hash`; 0 is chosen only when nothing else is up. */
   readonly weight: number
-  /** -99..99, of `nearest`: above 0 the choice is taken to be nearer than it is, below it farther. */
+  /** -99..99, for `nearest`: above 0 the choice is taken to be nearer than it is, below it farther. */
   readonly bias: number
-  /** Of `nearest`; null means the pool's. */
+  /** Where it is, for `nearest`; null means the pool's. */
   readonly location: Location | null
 }
 
 /**
- * Of `geo`: where a client is, to the choices for it in order of preference, by their place in `Service.choices`. What is
- * more exact goes first: cidr (the longest prefix), asn, subdivision, country, continent; a client of none of them gets
+ * Rules for `geo`: from where a client is to its choices in order of preference, each by its index in `Service.choices`. What
+ * is more exact goes first: cidr (the longest prefix), asn, subdivision, country, continent; a client of none of them gets
  * `default`, and when nothing of its list is up, so does every client.
  */
 export interface GeoRules {
@@ -47,13 +49,13 @@ export interface Service {
    */
   readonly minTtlSeconds: number | null
   readonly steer: ServiceSteer
-  /** In order of preference; at least one, no two of the same kind and name. In the document: `pools`. */
+  /** At least one, in order of preference, no two of the same kind and name. The document calls them `pools`. */
   readonly choices: readonly Choice[]
   /** Not null exactly with `geo`. */
   readonly geo: GeoRules | null
-  /** Of `hash`. */
+  /** What is hashed of a client's address, for `hash`. */
   readonly hashPrefix: ClientPrefix
-  /** Of `latency`: another pool is chosen only when it is faster by this share (0..1) of the time of the one before. */
+  /** How much faster another pool must be, for `latency`, as a share (0..1) of the time of the one before. */
   readonly hysteresis: number
   readonly whenAllDown: AllDownPolicy
   /** Pool that is served whole, unprobed, when `whenAllDown` is `fallback`; null with any other policy. */

@@ -13,7 +13,7 @@ export interface WebhookSettings {
   readonly kinds: readonly EventKind[] | null
   /** Patterns of names of pools, `*` for any characters; null: every pool. Events of no pool are for everybody. */
   readonly pools: readonly string[] | null
-  /** Of one attempt. */
+  /** How long one attempt may take. */
   readonly timeoutMs: number
 }
 
@@ -28,7 +28,7 @@ export interface WebhookInput extends WebhookSettings {
   readonly secret: string | null
 }
 
-/** Of a webhook on this node, since its start. */
+/** What this node has done for a webhook since its start. */
 export interface WebhookStatus {
   /** `stopped` once the receiver has answered 410, until the webhook is changed or the node starts again. */
   readonly state: 'active' | 'stopped'
@@ -39,6 +39,6 @@ export interface WebhookStatus {
   readonly dropped: number
   /** Events that wait now, the one that is being delivered included. */
   readonly queued: number
-  /** Of the last attempt that failed; null when none has. */
+  /** The last attempt that failed; null when none has. */
   readonly lastError: { readonly at: Date; readonly reason: string } | null
 }

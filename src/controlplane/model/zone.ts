@@ -1,3 +1,5 @@
+/** Zones and their RRsets. Names are in presentation form; the data plane has them in wire form. */
+
 export interface Soa {
   /** Absolute names with the final dot. */
   readonly mname: string

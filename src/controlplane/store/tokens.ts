@@ -25,7 +25,7 @@ export interface Token {
 }
 
 /** Uses are written down at most once in this time, so that a busy client doesn't cost a write for each request. */
-const useResolutionMs = 60_000
+export const useResolutionMs = 60_000
 
 /** Creates a token and returns its secret, which can't be had again. Throws `conflict` when the name is taken. */
 export async function createToken(tx: Tx, name: string, scopes: readonly TokenScope[]): Promise<string> {

@@ -6,7 +6,7 @@ import { monitor, rawRequest, startHarness } from './fixture.ts'
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
 
-t.test('tokens', async (t) => {
+t.test('a token opens the routes of its scopes and no others', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase())
   const { call, database } = harness
   const reader = await database.record((tx) => createToken(tx, 'reader', ['read']))

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { mergePatch } from '../../../src/controlplane/api/configuration/merge-patch.ts'
 import { parseJson } from '../../../src/controlplane/api/json-body.ts'
+import { mergePatch } from '../../../src/controlplane/api/writes.ts'
 import { ControlError } from '../../../src/controlplane/model/errors.ts'
 
 function problemsOf(text: string): readonly { path: string; message: string }[] {
@@ -34,7 +34,7 @@ t.test('names that stand there twice are found, wherever they are', async (t) =>
   t.equal(problemsOf(many).length, 100)
 })
 
-t.test('nesting is bounded', async (t) => {
+t.test('a body that nests too deeply is refused', async (t) => {
   t.same(problemsOf(`${'['.repeat(64)}${']'.repeat(64)}`), [])
   t.match(problemsOf(`${'['.repeat(65)}${']'.repeat(65)}`), [{ message: /64 levels/ }])
 })

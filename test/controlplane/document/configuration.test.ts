@@ -89,7 +89,7 @@ t.test('the same document as JSON', async (t) => {
   t.same(parseDocument(json), yaml)
 })
 
-t.test('defaults', async (t) => {
+t.test('what a document leaves out has its default', async (t) => {
   const result = parseDocument(`
 monitors: { plain: {}, secure: { type: https, interval: 2s } }
 pools: { p: {} }
@@ -196,7 +196,7 @@ t.test('syntax errors name line and column', async (t) => {
   t.match(problemsOf('[1, 2]')[0], /not a list/)
 })
 
-t.test('bombs are refused', async (t) => {
+t.test('a document that grows or nests without end is refused', async (t) => {
   const names = 'abcdefghij'
   const lines = ['a: &a [x, x, x, x, x, x, x, x, x, x]']
   for (let i = 1; i < names.length; i++) {
@@ -266,6 +266,11 @@ t.test('every bad input names its path', async (t) => {
     ['pools: { p: { members: { a: { host: "." } } } }', 'pools.p.members.a.host', /a host name/],
     [
       `pools: { p: { members: { a: { host: ${'a.'.repeat(128)} } } } }`,
+      'pools.p.members.a.host',
+      /a host name/,
+    ],
+    [
+      `pools: { p: { members: { a: { host: ${`${'a'.repeat(63)}.`.repeat(3)}${'a'.repeat(62)} } } } }`,
       'pools.p.members.a.host',
       /a host name/,
     ],

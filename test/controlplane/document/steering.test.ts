@@ -228,7 +228,7 @@ t.test('geo in canonical form, whatever the spelling and the order', async (t) =
   t.same(keys(service!.geo!.country), ['CH', 'US'])
   t.same(keys(service!.geo!.continent), ['AF', 'NA'])
   t.same(service!.geo!.default, [0, 1], 'every choice in order')
-  t.notOk('default' in formatService(service!).geo!)
+  t.notOk('default' in (formatService(service!).geo as object))
 })
 
 t.test('what is wrong with a service', async (t) => {
@@ -336,7 +336,7 @@ function problemsOf(text: string): string[] {
   return result.ok ? [] : lines(result.problems)
 }
 
-t.test('names of nothing', async (t) => {
+t.test('a name of something that is not there is a problem at its path', async (t) => {
   t.same(
     problemsOf(`
 monitors: { c: { type: composite, monitors: [a, c] } }

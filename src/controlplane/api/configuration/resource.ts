@@ -7,11 +7,11 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { TObject, TSchema } from 'typebox'
+import { readHostname } from '../../document/fields.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
 import type { Tx, Write } from '../../store/database.ts'
 import type { Page, PageRequest, Put, Stored, WriteCondition } from '../../store/stored.ts'
 import type { ApiContext } from '../context.ts'
-import { awaitPublished } from '../publish.ts'
 import {
   bearer,
   ConditionHeaders,
@@ -20,15 +20,15 @@ import {
   NoQuery,
   PageQuery,
   pageOf,
+  pageRequest,
   problems as problemResponses,
   writeHeaders,
 } from '../schemas.ts'
-import { conditionOf, etagOf } from './conditions.ts'
-import { mergePatch } from './merge-patch.ts'
+import { awaitPublished, conditionOf, etagOf, mergePatch } from '../writes.ts'
 
 /** `Key` is what names one in the URL, `T` the model's type, `S` what the store gives back. */
 export interface Resource<Key, T, S extends T | object> {
-  /** Such as `monitor`: in messages, and the tag in the OpenAPI document. */
+  /** What it is called in messages and in the tags of the OpenAPI document, such as `monitor`. */
   readonly kind: string
   /** Path of one, with parameters. */
   readonly url: string
@@ -237,9 +237,8 @@ export function registerListing<Key, T, S extends T | object>(
       },
     },
     async (request) => {
-      const { limit, cursor } = request.query as { limit?: number; cursor?: string }
       return context.database.read(async (tx) => {
-        const page = await listing.list(tx, { limit: limit ?? 100, cursor: cursor ?? null })
+        const page = await listing.list(tx, pageRequest(request.query))
         const bodies = await resource.present(tx, page.items, null)
         return {
           items: bodies.map((body, index) => ({ name: listing.nameOf(page.items[index]!.value), ...body })),
@@ -273,6 +272,14 @@ export function invalid(what: string, problems: readonly Problem[]): ControlErro
   const first = problems[0]
   const where = first === undefined ? '' : `: ${first.path === '' ? '' : `${first.path} `}${first.message}`
   return new ControlError('invalid', `${what} is not valid${where}`, { problems })
+}
+
+/** The canonical form of a domain name in a URL. Throws `invalid`. */
+export function hostname(text: string, what: string, path: string): string {
+  const problems: Problem[] = []
+  const name = readHostname(text, path, problems)
+  if (name === null) throw invalid(`the name of the ${what}`, problems)
+  return name
 }
 
 /**

@@ -13,9 +13,16 @@ import type { Rrset } from '../../model/zone.ts'
 import { deleteRrset, getRrset, listRrsets, putRrset } from '../../store/rrsets.ts'
 import { getZoneHead } from '../../store/zones.ts'
 import type { ApiContext } from '../context.ts'
-import { bearer, json, PageQuery, pageOf, problems as problemResponses, withStatus } from '../schemas.ts'
-import { invalid, notFound, type Resource, registerResource } from './resource.ts'
-import { hostname } from './services.ts'
+import {
+  bearer,
+  json,
+  PageQuery,
+  pageOf,
+  pageRequest,
+  problems as problemResponses,
+  withStatus,
+} from '../schemas.ts'
+import { hostname, invalid, notFound, type Resource, registerResource } from './resource.ts'
 
 interface Key {
   readonly apex: string
@@ -68,10 +75,9 @@ export function rrsetRoutes(app: FastifyInstance, context: ApiContext): void {
     },
     async (request) => {
       const apex = hostname((request.params as { apex: string }).apex, 'zone', 'apex')
-      const { limit, cursor } = request.query as { limit?: number; cursor?: string }
       return context.database.read(async (tx) => {
         if ((await getZoneHead(tx, apex)) === null) throw notFound(`zone ${apex}`)
-        const page = await listRrsets(tx, apex, { limit: limit ?? 100, cursor: cursor ?? null })
+        const page = await listRrsets(tx, apex, pageRequest(request.query))
         return { items: page.items.map(({ value }) => formatZoneRrset(value)), nextCursor: page.nextCursor }
       })
     },

@@ -1,14 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import { readHostname } from '../../document/fields.ts'
 import { formatService, parseService, ServiceSchema } from '../../document/service.ts'
-import type { Problem } from '../../model/errors.ts'
 import { healthStates } from '../../model/observation.ts'
 import type { Service } from '../../model/service.ts'
 import { deleteService, getService, listServices, putService } from '../../store/services.ts'
 import type { ApiContext } from '../context.ts'
 import { withStatus } from '../schemas.ts'
-import { invalid, type Resource, registerListing, registerResource } from './resource.ts'
+import { hostname, type Resource, registerListing, registerResource } from './resource.ts'
 
 const Status = Type.Object({
   state: Type.Enum([...healthStates]),
@@ -43,12 +41,4 @@ export function serviceRoutes(app: FastifyInstance, context: ApiContext): void {
     list: listServices,
     nameOf: (service) => service.name,
   })
-}
-
-/** The canonical form of a domain name in a URL. Throws `invalid`. */
-export function hostname(text: string, what: string, path: string): string {
-  const problems: Problem[] = []
-  const name = readHostname(text, path, problems)
-  if (name === null) throw invalid(`the name of the ${what}`, problems)
-  return name
 }

@@ -8,7 +8,7 @@ import { formatWebhook, parseWebhook, WebhookSchema } from '../../document/webho
 import type { Webhook, WebhookInput } from '../../model/webhook.ts'
 import { deleteWebhook, getWebhook, listWebhooks, putWebhook } from '../../store/webhooks.ts'
 import type { ApiContext } from '../context.ts'
-import { withStatus } from '../schemas.ts'
+import { Instant, withStatus } from '../schemas.ts'
 import { type Resource, registerListing, registerResource } from './resource.ts'
 
 const counted = (description: string) =>
@@ -28,10 +28,7 @@ const Status = Type.Object({
   dropped: counted('events that gave way because too many waited'),
   queued: Type.Integer({ description: 'events that wait on this node' }),
   lastError: Type.Unsafe<{ at: Date; reason: string } | null>(
-    Type.Union([
-      Type.Object({ at: Type.String({ format: 'date-time' }), reason: Type.String() }),
-      Type.Null(),
-    ]),
+    Type.Union([Type.Object({ at: Instant, reason: Type.String() }), Type.Null()]),
   ),
 })
 

@@ -13,7 +13,6 @@ import { importZone, type ZoneImport } from '../../zonefile/import.ts'
 import { Spool, SpoolOverflow } from '../../zonefile/spool.ts'
 import type { ApiContext } from '../context.ts'
 import { HttpError } from '../errors.ts'
-import { awaitPublished } from '../publish.ts'
 import {
   bearer,
   ConditionHeaders,
@@ -23,8 +22,8 @@ import {
   withStatus,
   writeHeaders,
 } from '../schemas.ts'
-import { conditionOf, etagOf } from './conditions.ts'
-import { hostname } from './services.ts'
+import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
+import { hostname } from './resource.ts'
 import { WarningSchema } from './zones.ts'
 
 /** Octets of a master file; some ten million RRs. */

@@ -9,8 +9,7 @@ import { zoneWarnings } from '../../store/zone-warnings.ts'
 import { deleteZone, getZoneHead, listZones, putZone, type ZoneState } from '../../store/zones.ts'
 import type { ApiContext } from '../context.ts'
 import { withStatus } from '../schemas.ts'
-import { type Resource, registerListing, registerResource } from './resource.ts'
-import { hostname } from './services.ts'
+import { hostname, type Resource, registerListing, registerResource } from './resource.ts'
 
 /** Octets of a zone's body. */
 const zoneBodyLimit = 16 * 1024 * 1024

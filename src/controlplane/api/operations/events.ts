@@ -1,23 +1,37 @@
 /** What happened: a list of it, newest first, and a stream of what is happening. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import Type from 'typebox'
-import { Text, Words } from '../../document/fields.ts'
-import { instantDescription, parseInstant } from '../../document/instant.ts'
-import { type EventFilter, eventKinds } from '../../model/event.ts'
+import Type, { type TProperties } from 'typebox'
+import { InstantText, Text, Words } from '../../document/fields.ts'
+import {
+  type EventFilter,
+  type EventKind,
+  eventKinds,
+  overrideActions,
+  poolStates,
+  trustStates,
+} from '../../model/event.ts'
+import { healthStates } from '../../model/observation.ts'
+import { overrideStates } from '../../model/override.ts'
 import { listEvents } from '../../store/events.ts'
 import { requireToken } from '../access.ts'
 import type { ApiContext } from '../context.ts'
 import { HttpError } from '../errors.ts'
-import { bearer, json, PageQuery, pageOf, problems as problemResponses } from '../schemas.ts'
+import {
+  bearer,
+  Instant,
+  json,
+  PageQuery,
+  pageOf,
+  pageRequest,
+  problems as problemResponses,
+} from '../schemas.ts'
 import { clientAddress } from '../tools/tools.ts'
 import { EventStreams } from './event-streams.ts'
-import { EventView } from './event-views.ts'
 
-const Named = (what: string) => Text(what, (text) => text.length <= 255)
-const Instant = () => Text(instantDescription, (text) => parseInstant(text) !== null)
+const Named = (what: string) => Text(what, (text) => text.length <= 255).schema
 
 const filters = {
-  kind: Type.Optional(Words(eventKinds)),
+  kind: Type.Optional(Words(eventKinds).schema),
   pool: Type.Optional(Named('the name of a pool')),
   member: Type.Optional(Named('the name of a member')),
   node: Type.Optional(Named('the id of a node')),
@@ -27,8 +41,8 @@ const ListQuery = Type.Object(
   {
     ...PageQuery.properties,
     ...filters,
-    since: Type.Optional(Instant()),
-    until: Type.Optional(Instant()),
+    since: Type.Optional(InstantText.schema),
+    until: Type.Optional(InstantText.schema),
   },
   { additionalProperties: false },
 )
@@ -50,9 +64,42 @@ const StreamHeaders = Type.Object({
   'last-event-id': Type.Optional(Type.String({ description: 'as `after`, and goes before it' })),
 })
 
+const pool = Type.String()
+const member = Type.String()
+const reason = Type.String()
+
+function View(kind: EventKind, description: string, properties: TProperties) {
+  const head = {
+    id: Type.Integer(),
+    kind: Type.Literal(kind),
+    node: Type.String({ description: 'who saw it' }),
+  }
+  return Type.Object({ ...head, ...properties, at: Instant }, { description })
+}
+
+const changed = (words: readonly string[]) => ({
+  from: Type.Enum([...words]),
+  to: Type.Enum([...words]),
+  reason,
+})
+
+const EventView = Type.Union([
+  View('member', "A member's measured state changed.", { pool, member, ...changed(healthStates) }),
+  View('pool', 'A pool became healthy, degraded or down.', { pool, ...changed(poolStates) }),
+  View('override', 'What an operator says of members changed; names may be patterns.', {
+    pool,
+    member,
+    what: Type.Enum([...overrideActions]),
+    state: Type.Enum([...overrideStates]),
+    actor: Type.String(),
+    reason,
+  }),
+  View('drained', 'The last TTL that was handed out with a drained member has run out.', { pool, member }),
+  View('isolation', "The node's own network became suspect, or is trusted again.", changed(trustStates)),
+  View('hold', 'A member that changes too often is held down.', { pool, member, reason, until: Instant }),
+])
+
 interface ListRequest extends EventFilter {
-  readonly limit?: number
-  readonly cursor?: string
   readonly since?: string
   readonly until?: string
 }
@@ -72,8 +119,9 @@ function registerList(app: FastifyInstance, context: ApiContext): void {
     response: { 200: json('One page.', pageOf(EventView)), ...problemResponses(400, 401, 403, 503) },
   }
   app.get('/v1/events', { schema }, async (request) => {
-    const { limit = 100, cursor = null, since, until, ...filter } = request.query as ListRequest
-    const query = { ...filter, limit, cursor, since: instant(since), until: instant(until) }
+    const { since, until, ...filter } = request.query as ListRequest
+    const page = pageRequest(request.query)
+    const query = { ...filter, ...page, since: instant(since), until: instant(until) }
     return context.database.read((tx) => listEvents(tx, query))
   })
 }
@@ -119,4 +167,6 @@ function lastEventId(request: FastifyRequest): number | null {
   })
 }
 
-const instant = (text: string | undefined) => (text === undefined ? undefined : parseInstant(text)!)
+/** The query has been checked. */
+const instant = (text: string | undefined) =>
+  text === undefined ? undefined : InstantText.parse(text, '', [])

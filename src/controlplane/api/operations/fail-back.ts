@@ -10,8 +10,8 @@ import { formatMemberKey } from '../../model/member-key.ts'
 import { getMember } from '../../store/members.ts'
 import { notFound } from '../configuration/resource.ts'
 import type { ApiContext } from '../context.ts'
-import { awaitPublished } from '../publish.ts'
 import { bearer, NoQuery, problems as problemResponses } from '../schemas.ts'
+import { awaitPublished } from '../writes.ts'
 
 export function failBackRoutes(app: FastifyInstance, context: ApiContext): void {
   app.post(

@@ -1,6 +1,5 @@
 /** Overrides as the API shows them: each by itself, and the one that holds a member. */
 import Type, { type Static } from 'typebox'
-import { formatOverride } from '../../document/override.ts'
 import { formatMemberKey } from '../../model/member-key.ts'
 import { type Override, overrideStates } from '../../model/override.ts'
 import { effectiveOverride, isExact, type MemberPattern, OverrideIndex } from '../../model/override-index.ts'
@@ -88,9 +87,8 @@ export async function heldMembers(
   return (override) => (isExact(override) ? [override] : (held.get(formatMemberKey(override)) ?? []))
 }
 
-function wordOf(override: Override) {
-  const { state, until, reason } = formatOverride(override)
-  return { state, until: until ?? null, reason: reason ?? '' }
+function wordOf({ state, until, reason }: Override) {
+  return { state, until: until?.toISOString() ?? null, reason }
 }
 
 function originOf({ since, actor }: Override) {

@@ -14,8 +14,16 @@ import { getPool } from '../../store/pools.ts'
 import type { Tx } from '../../store/transaction.ts'
 import { invalid, notFound } from '../configuration/resource.ts'
 import type { ApiContext } from '../context.ts'
-import { awaitPublished } from '../publish.ts'
-import { bearer, json, NoQuery, PageQuery, pageOf, problems as problemResponses } from '../schemas.ts'
+import {
+  bearer,
+  json,
+  NoQuery,
+  PageQuery,
+  pageOf,
+  pageRequest,
+  problems as problemResponses,
+} from '../schemas.ts'
+import { awaitPublished } from '../writes.ts'
 import { heldMembers, OverrideView, presentOverride } from './override-view.ts'
 
 type Params = Readonly<Record<string, string>>
@@ -182,14 +190,9 @@ function registerList(app: FastifyInstance, context: ApiContext): void {
     },
   }
   app.get('/v1/overrides', { schema }, async (request) => {
-    const { limit, cursor } = request.query as { limit?: number; cursor?: string }
     const now = context.now()
     return context.database.read(async (tx) => {
-      const { items, nextCursor } = await pageOverrides(
-        tx,
-        { limit: limit ?? 100, cursor: cursor ?? null },
-        now,
-      )
+      const { items, nextCursor } = await pageOverrides(tx, pageRequest(request.query), now)
       const held = await heldMembers(tx, items, now)
       const present = (override: (typeof items)[number]) => ({
         pool: override.pool,

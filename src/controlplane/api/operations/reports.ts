@@ -4,36 +4,45 @@
  * So that an agent's token can't do more than report, there is a scope for this alone.
  */
 import type { FastifyInstance } from 'fastify'
-import Type, { type Static } from 'typebox'
-import { Duration, durationMs, Text, Whole, Words } from '../../document/fields.ts'
-import { compileCheck } from '../../document/schema-check.ts'
-import { ControlError } from '../../model/errors.ts'
+import Type from 'typebox'
+import { Duration, Text, Whole, Words } from '../../document/fields.ts'
+import { fieldsOf, ignored, type RecordForm, record } from '../../document/forms.ts'
+import { ControlError, type Problem } from '../../model/errors.ts'
 import type { MemberReport } from '../../model/observation.ts'
 import { invalid, notFound } from '../configuration/resource.ts'
 import type { ApiContext } from '../context.ts'
-import { bearer, json, NoQuery, problems as problemResponses } from '../schemas.ts'
+import { bearer, Instant, json, NoQuery, problems as problemResponses } from '../schemas.ts'
 
-const ReportSchema = Type.Object(
+interface Report {
+  readonly state: 'up' | 'down'
+  readonly reason: string
+  readonly weightPercent: number | null
+  readonly ttlMs: number | null
+}
+
+const State = Words(['up', 'down'])
+
+const field = fieldsOf<Report>()
+const form: RecordForm<Report> = record(
   {
-    state: Words(['up', 'down']),
-    reason: Type.Optional(Text('a text of at most 160 characters', (text) => text.length <= 160)),
-    weight: Type.Optional(Whole(0, 100)),
-    ttl: Type.Optional(Duration(1000, 86_400_000)),
-    status: Type.Optional(Type.Unknown()),
+    state: field.required('state', State),
+    reason: field.optional(
+      'reason',
+      Text('a text of at most 160 characters', (text) => text.length <= 160),
+      ({ state }) => `reported ${state}`,
+    ),
+    weight: field.optional('weightPercent', Whole(0, 100), null),
+    ttl: field.optional('ttlMs', Duration(1000, 86_400_000), null),
+    status: ignored,
   },
-  { additionalProperties: false, description: 'an object with state, reason, weight (percent) and ttl' },
+  { description: 'an object with state, reason, weight (percent) and ttl' },
 )
 
-const check = compileCheck(ReportSchema)
-
 const ReportView = Type.Object({
-  state: Words(['up', 'down']),
+  state: State.schema,
   reason: Type.String(),
   weight: Type.Unsafe<number | null>({ type: ['integer', 'null'] }),
-  status: Type.Object({
-    at: Type.String({ format: 'date-time' }),
-    until: Type.String({ format: 'date-time' }),
-  }),
+  status: Type.Object({ at: Instant, until: Instant }),
 })
 
 export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
@@ -47,7 +56,7 @@ export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
         params: Type.Object({ name: Type.String(), member: Type.String() }),
         querystring: NoQuery,
         security: bearer,
-        body: ReportSchema,
+        body: form.schema,
         response: {
           200: json('It counts.', ReportView),
           ...problemResponses(400, 401, 403, 404, 409, 413, 415, 503),
@@ -56,9 +65,10 @@ export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
     },
     async (request) => {
       const { name: pool, member } = request.params as { name: string; member: string }
-      const problems = check(request.body, '')
-      if (problems.length > 0) throw invalid('the report', problems)
-      const report = toReport(context, pool, member, request.body as Static<typeof ReportSchema>)
+      const problems: Problem[] = []
+      const body = form.parse(request.body, '', problems)
+      if (body === undefined) throw invalid('the report', problems)
+      const report = toReport(context, pool, member, body)
       context.health.report(report)
       const { state, reason, weightPercent: weight, at, until } = report
       return { state, reason, weight, status: { at: at.toISOString(), until: until.toISOString() } }
@@ -70,19 +80,11 @@ function toReport(
   context: ApiContext,
   pool: string,
   member: string,
-  body: Static<typeof ReportSchema>,
+  { ttlMs, ...said }: Report,
 ): MemberReport {
-  const ttlMs = context.health.reportTtlMs(pool, member)
-  if (ttlMs === undefined) throw notFound(`member ${member} of pool ${pool}`)
-  if (ttlMs === null) throw new ControlError('conflict', `the monitor of pool ${pool} takes no reports`)
+  const usualTtlMs = context.health.reportTtlMs(pool, member)
+  if (usualTtlMs === undefined) throw notFound(`member ${member} of pool ${pool}`)
+  if (usualTtlMs === null) throw new ControlError('conflict', `the monitor of pool ${pool} takes no reports`)
   const at = context.now()
-  return {
-    pool,
-    member,
-    state: body.state,
-    reason: body.reason ?? `reported ${body.state}`,
-    weightPercent: body.weight ?? null,
-    at,
-    until: new Date(at.getTime() + (body.ttl === undefined ? ttlMs : durationMs(body.ttl))),
-  }
+  return { pool, member, ...said, at, until: new Date(at.getTime() + (ttlMs ?? usualTtlMs)) }
 }

@@ -2,9 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { listNodes } from '../../store/fleet.ts'
 import type { ApiContext } from '../context.ts'
-import { bearer, json, NoQuery, problems as problemResponses } from '../schemas.ts'
-
-const Instant = Type.String({ format: 'date-time' })
+import { bearer, Instant, json, NoQuery, problems as problemResponses } from '../schemas.ts'
 
 const Node = Type.Object({
   id: Type.String(),

@@ -3,11 +3,17 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { listAudit } from '../../store/audit.ts'
 import type { ApiContext } from '../context.ts'
-import { bearer, json, PageQuery, pageOf, problems as problemResponses } from '../schemas.ts'
+import {
+  bearer,
+  Instant,
+  json,
+  PageQuery,
+  pageOf,
+  pageRequest,
+  problems as problemResponses,
+} from '../schemas.ts'
 
-const Instant = Type.String({ format: 'date-time' })
-
-const Entry = Type.Object({
+const AuditEntry = Type.Object({
   at: Instant,
   actor: Type.String({ description: '`admin`, `token:<name>`, or the part of the daemon that wrote' }),
   action: Type.String({ description: 'such as `pool.put`' }),
@@ -16,11 +22,6 @@ const Entry = Type.Object({
   after: Type.Unknown(),
   revision: Type.Integer(),
 })
-
-interface Query {
-  readonly limit?: number
-  readonly cursor?: string
-}
 
 export function journalRoutes(app: FastifyInstance, context: ApiContext): void {
   const failures = problemResponses(400, 401, 403, 503)
@@ -32,12 +33,9 @@ export function journalRoutes(app: FastifyInstance, context: ApiContext): void {
         summary: 'Who changed what, newest first',
         security: bearer,
         querystring: PageQuery,
-        response: { 200: json('One page.', pageOf(Entry)), ...failures },
+        response: { 200: json('One page.', pageOf(AuditEntry)), ...failures },
       },
     },
-    async (request) => {
-      const { limit, cursor } = request.query as Query
-      return context.database.read((tx) => listAudit(tx, { limit: limit ?? 100, cursor: cursor ?? null }))
-    },
+    async (request) => context.database.read((tx) => listAudit(tx, pageRequest(request.query))),
   )
 }

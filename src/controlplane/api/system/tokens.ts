@@ -6,38 +6,50 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { tokenScopes } from '../../../../schema/journal.ts'
 import { Name, Words } from '../../document/fields.ts'
-import { compileCheck } from '../../document/schema-check.ts'
-import { createToken, pageTokens, revokeToken, type TokenScope } from '../../store/tokens.ts'
+import { fieldsOf, list, record } from '../../document/forms.ts'
+import type { Problem } from '../../model/errors.ts'
+import { createToken, pageTokens, revokeToken, type Token } from '../../store/tokens.ts'
 import { invalid } from '../configuration/resource.ts'
 import type { ApiContext } from '../context.ts'
-import { bearer, json, NoQuery, PageQuery, pageOf, problems as problemResponses } from '../schemas.ts'
+import {
+  bearer,
+  Instant,
+  json,
+  NoQuery,
+  PageQuery,
+  pageOf,
+  pageRequest,
+  problems as problemResponses,
+} from '../schemas.ts'
 
-const Scopes = Type.Array(Words(tokenScopes), {
+const Scopes = list(Words(tokenScopes), {
   minItems: 1,
   maxItems: tokenScopes.length,
   uniqueItems: true,
   description: `at least one of ${tokenScopes.join(', ')}, none of them twice`,
 })
-const NewToken = Type.Object(
-  { name: Name(), scopes: Type.Optional(Scopes) },
-  { additionalProperties: false, description: 'an object with name and scopes' },
+
+const field = fieldsOf<Pick<Token, 'name' | 'scopes'>>()
+const form = record(
+  { name: field.required('name', Name), scopes: field.optional('scopes', Scopes, [tokenScopes[0]]) },
+  { description: 'an object with name and scopes' },
 )
+
 const CreatedToken = Type.Object({
   name: Type.String(),
-  scopes: Scopes,
+  scopes: Scopes.schema,
   secret: Type.String({ description: 'what clients send; it is never told again' }),
 })
 const TokenView = Type.Object({
   name: Type.String(),
-  scopes: Scopes,
-  createdAt: Type.String({ format: 'date-time' }),
+  scopes: Scopes.schema,
+  createdAt: Instant,
   lastUsedAt: Type.Unsafe<string | null>({
     type: ['string', 'null'],
     description: 'to the minute; null when it has never been used',
   }),
 })
 
-const checkNewToken = compileCheck(NewToken)
 const doc = { tags: ['token'], security: bearer }
 
 export function tokenRoutes(app: FastifyInstance, context: ApiContext): void {
@@ -57,8 +69,7 @@ function registerList(app: FastifyInstance, context: ApiContext): void {
     },
   }
   app.get('/v1/tokens', { schema }, async (request) => {
-    const { limit, cursor } = request.query as { limit?: number; cursor?: string }
-    return context.database.read((tx) => pageTokens(tx, { limit: limit ?? 100, cursor: cursor ?? null }))
+    return context.database.read((tx) => pageTokens(tx, pageRequest(request.query)))
   })
 }
 
@@ -68,17 +79,17 @@ function registerCreate(app: FastifyInstance, context: ApiContext): void {
     summary: 'Creates a token, for the admin',
     description: `Without scopes it may ${tokenScopes[0]}.`,
     querystring: NoQuery,
-    body: NewToken,
+    body: form.schema,
     response: {
       201: json('Created.', CreatedToken),
       ...problemResponses(400, 401, 403, 409, 413, 415, 503),
     },
   }
   app.post('/v1/tokens', { schema }, async (request, reply) => {
-    const problems = checkNewToken(request.body, '')
-    if (problems.length > 0) throw invalid('the token', problems)
-    const body = request.body as { name: string; scopes?: TokenScope[] }
-    const { name, scopes = [tokenScopes[0]] } = body
+    const problems: Problem[] = []
+    const body = form.parse(request.body, '', problems)
+    if (body === undefined) throw invalid('the token', problems)
+    const { name, scopes } = body
     const { result: secret } = await context.database.write(request.actor, async (write) => {
       write.audit('token.create', name, null, { scopes })
       return createToken(write.tx, name, scopes)

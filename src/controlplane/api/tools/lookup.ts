@@ -4,11 +4,10 @@
  */
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
+import { hostText } from '../../document/fields.ts'
 import { ControlError } from '../../model/errors.ts'
 import { askResolvers } from '../../resolving/lookup.ts'
 import type { ApiContext } from '../context.ts'
-
-const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 
 /**
  * The name to look up: lower case, without the final dot, letters beyond ASCII as A-labels (RFC 5891). Throws
@@ -25,11 +24,7 @@ export function parseLookupName(text: unknown): string {
   if (isIP(bare) !== 0) return refuse('must be a name, not an address')
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it tests for ASCII
   const name = /^[\x00-\x7f]*$/.test(bare) ? bare : domainToASCII(bare)
-  const labels = name.split('.')
-  if (name.length > 253 || !labels.every((part) => label.test(part)) || /^\d+$/.test(labels.at(-1) ?? '')) {
-    return refuse('must be a host name, such as www.example.test')
-  }
-  return name
+  return hostText(`${name}.`) === null ? refuse('must be a host name, such as www.example.test') : name
 }
 
 export type LookupOutcome =

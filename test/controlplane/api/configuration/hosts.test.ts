@@ -55,7 +55,7 @@ t.test('members that are hosts', async (t) => {
     t.same((await call('GET', '/v1/pools')).body.items[0].members.lb, lb)
   })
 
-  await t.test('without addresses', async (t) => {
+  await t.test('a host without addresses is down, or unknown until it is resolved', async (t) => {
     const error = 'NXDOMAIN'
     await call('PUT', '/v1/pools/free', { members: { lb: { host: 'lb.provider.example.' } } })
     const status = async () => (await call('GET', '/v1/pools/free/members/lb')).body.status
@@ -87,7 +87,7 @@ t.test('members that are hosts', async (t) => {
     t.match((await call('PUT', '/v1/pools/p/members/b', {})).body, { errors: [{ path: 'address' }] })
   })
 
-  await t.test('hosts: cname', async (t) => {
+  await t.test('a pool that is answered with CNAMEs takes hosts alone, and resolves none', async (t) => {
     const mixed = await call('PATCH', '/v1/pools/p', { hosts: 'cname' })
     t.match(mixed.body, {
       status: 400,

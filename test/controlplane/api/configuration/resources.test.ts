@@ -59,7 +59,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.equal((await call('PATCH', '/v1/monitors/web', {})).status, 404)
     })
 
-    t.test('conditions', async (t) => {
+    t.test('a write happens only if what it was based on is still there', async (t) => {
       const first = await call('PUT', '/v1/monitors/c', monitor, { headers: { 'if-none-match': '*' } })
       t.equal(first.status, 201)
       const etag = first.headers.get('etag')!
@@ -189,7 +189,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.equal((await call('PUT', '/v1/pools/p/members/nobody/override', { state: 'up' })).status, 404)
     })
 
-    t.test('zones and RRsets', async (t) => {
+    t.test('a zone and its RRsets are written and read together and apart', async (t) => {
       const created = await call('PUT', '/v1/zones/Example.test.', zone)
       t.equal(created.status, 201)
       t.match(created.body, { ttl: '5m', soa: { refresh: '1h' }, status: { rrsets: 2 } })
@@ -252,7 +252,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.equal((await call('DELETE', '/v1/zones/big.test')).status, 204)
     })
 
-    t.test('services', async (t) => {
+    t.test('a service is read with its state, and by any spelling of its name', async (t) => {
       await call('PUT', '/v1/pools/p', { members: { a: { address: '192.0.2.1' } } })
       const created = await call('PUT', '/v1/services/WWW.example.test', { pools: ['p'] })
       t.equal(created.status, 201)
@@ -329,7 +329,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
       }
     })
 
-    t.test('events and audit', async (t) => {
+    t.test('events and the audit log are read page by page, newest first', async (t) => {
       const at = new Date('2026-11-01T10:00:00.000Z')
       const event = {
         kind: 'member' as const,

@@ -98,7 +98,7 @@ t.test('a pool and its members', async (t) => {
   t.equal((await call('PATCH', '/v1/pools/eu', { fallback: 'nope' })).status, 400)
 })
 
-t.test('services', async (t) => {
+t.test('a service that steers by geo is read back as it was written', async (t) => {
   await call('PUT', '/v1/zones/example.test', zone)
   await call('PUT', '/v1/services/inner.example.test', { pools: ['eu'] })
   const body = {

@@ -76,7 +76,7 @@ t.test('a webhook and its secret', async (t) => {
   for (const one of told) t.notOk(shown.includes(one), 'no secret is shown again')
 })
 
-t.test('what is refused', async (t) => {
+t.test('a webhook that can be none is refused, with the path of what is wrong', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase())
   const { call } = harness
   for (const [body, path] of [

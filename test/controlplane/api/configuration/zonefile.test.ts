@@ -69,7 +69,7 @@ async function suite(t: Test, harness: Harness): Promise<void> {
     t.equal((await send(top, { 'if-none-match': '*' })).status, 412)
   })
 
-  await t.test('a dry run', async (t) => {
+  await t.test('a dry run tells what would change and changes nothing', async (t) => {
     const before = await harness.call('GET', url)
     const dry = await send(`${top}x TXT y\n`, {}, `${url}?dryRun=true`)
     t.match(dry, { status: 200, body: { status: { dryRun: true, changed: true, rrsets: 3 } } })

@@ -33,7 +33,7 @@ const drained = (member: string): Event => ({
   at: new Date(),
 })
 
-t.test('the list', async (t) => {
+t.test('the list has every kind of event, newest first, and can be filtered', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase())
   const { call } = harness
   await store(harness, ...everyKind)
@@ -121,7 +121,7 @@ t.test('an id beyond the record means its end', async (t) => {
   t.match(data.member, /^[bc]$/)
 })
 
-t.test('bad requests', async (t) => {
+t.test('a stream that can not be had is refused before it begins', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase(), {
     streamLimits: { most: 2 },
   })

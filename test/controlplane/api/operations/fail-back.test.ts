@@ -32,7 +32,7 @@ t.test('a member that waits is let come back, by a word that reaches every node'
   t.match(audit.body.items[0], { actor: 'admin', action: 'member.fail-back', key: 'web/fra-1' })
 })
 
-t.test('who may', async (t) => {
+t.test('only a token that may write lets a member come back', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase())
   const { call, state } = harness
   await call('PUT', '/v1/pools/web', { members: { 'fra-1': { address: '192.0.2.1' } } })

@@ -24,7 +24,7 @@ await call('PUT', '/v1/pools/api', pool('fra-1'))
 
 const overrideOf = async (path: string) => (await call('GET', `/v1/pools/${path}`)).body.status.override
 
-t.test('by a pattern', async (t) => {
+t.test('an override by a pattern holds every member that it stands for', async (t) => {
   const set = await call('PUT', '/v1/overrides/web-*/fra-*', { state: 'drain', reason: 'new disks' })
   t.equal(set.status, 201)
   t.equal(set.headers.get('pooldns-published'), 'yes')

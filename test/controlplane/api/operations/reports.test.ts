@@ -46,7 +46,7 @@ t.test('a report, with the least that it can be and all that it can say', async 
   t.same(audit, [], 'a report is no change of the configuration')
 })
 
-t.test('what is refused', async (t) => {
+t.test('a report that can be none, or that nobody waits for, is refused', async (t) => {
   const { harness, call, state } = await agents()
   await using _ = harness
   for (const [body, at] of [

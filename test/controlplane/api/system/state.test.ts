@@ -12,7 +12,7 @@ t.test('what the process says about itself', async (t) => {
   t.teardown(() => harness[Symbol.asyncDispose]())
   const { call, state, lines } = harness
 
-  t.test('version and time', async (t) => {
+  t.test('the root tells version and time', async (t) => {
     const { body } = await call('GET', '/')
     t.same(Object.keys(body), ['version', 'date', 'kubernetes'])
     t.equal(body.version, '1.2.3')
@@ -20,7 +20,7 @@ t.test('what the process says about itself', async (t) => {
     t.ok(Number.isInteger(body.date) && Math.abs(body.date - Date.now() / 1000) < 5)
   })
 
-  t.test('health', async (t) => {
+  t.test('health is up while the process can answer DNS', async (t) => {
     t.same((await call('GET', '/health')).body, { status: 'up' })
     state.canAnswer = false
     t.equal((await call('GET', '/health')).status, 503)
@@ -49,7 +49,7 @@ t.test('what the process says about itself', async (t) => {
     t.same((await call('GET', '/health')).body, { status: 'up' })
   })
 
-  t.test('metrics', async (t) => {
+  t.test('metrics are text for Prometheus', async (t) => {
     const reply = await call('GET', '/metrics')
     t.match(reply.headers.get('content-type'), /^text\/plain; version=0.0.4/)
     t.match(reply.body, /^pooldns_build_info\{version="1.2.3"\} 1$/m)

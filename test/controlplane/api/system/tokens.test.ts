@@ -32,7 +32,7 @@ t.test('a token from its creation to its end', async (t) => {
   t.notOk(JSON.stringify([audit.body, harness.lines]).includes(secret), 'the secret is told once')
 })
 
-t.test('what is refused', async (t) => {
+t.test('a token that can be none is refused, with the path of what is wrong', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase())
   const { call } = harness
   t.match((await call('POST', '/v1/tokens', { name: 'reader' })).body, { scopes: ['read'] }, 'the least')
@@ -70,7 +70,7 @@ t.test('nobody but the admin', async (t) => {
   t.equal((await call('GET', '/v1/tokens')).body.items.length, 1)
 })
 
-t.test('page by page', async (t) => {
+t.test('tokens are listed page by page, in the order of names', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase())
   const { call } = harness
   for (const name of ['c', 'a', 'b']) await call('POST', '/v1/tokens', { name })

@@ -34,7 +34,7 @@ async function startResolver() {
   return { asked, address: `127.0.0.1:${socket.address().port}`, [Symbol.dispose]: () => socket.close() }
 }
 
-t.test('lookup and history', async (t) => {
+t.test('a lookup that found addresses is answered and stands in the history', async (t) => {
   using resolver = await startResolver()
   await using harness = await startHarness(await postgres.createDatabase(), { resolvers: [resolver.address] })
   const { call, state, metrics } = harness
@@ -152,14 +152,14 @@ t.test('bad names are 400 and count for nothing', async (t) => {
   t.equal(silent.status, 404, 'no resolver there')
 })
 
-t.test('names', async (t) => {
+t.test('a name to look up is taken in any spelling', async (t) => {
   t.equal(parseLookupName('WWW.Example.Test.'), 'www.example.test')
   t.equal(parseLookupName('bücher.example'), 'xn--bcher-kva.example')
   t.equal(parseLookupName('_dmarc.example.test'), '_dmarc.example.test')
   t.equal(parseLookupName('localhost'), 'localhost')
 })
 
-t.test('validate', async (t) => {
+t.test('validate takes dotted quads without leading zeros and nothing else', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase())
   const { call } = harness
   for (const [ip, status] of [

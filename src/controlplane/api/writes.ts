@@ -1,0 +1,87 @@
+/**
+ * What all writes have in common: on what condition they happen, what a merge patch makes of what is there, and the wait until
+ * this node answers by them.
+ *
+ * A resource's entity tag is the configuration revision of its last change. What stands under `status` changes without it, so
+ * a tag guards writes and never answers 304.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isMap } from '../document/schema-check.ts'
+import type { WriteCondition } from '../store/stored.ts'
+import type { ApiContext } from './context.ts'
+import { HttpError } from './errors.ts'
+
+export function etagOf(revision: number): string {
+  return `"${revision}"`
+}
+
+/** A revision that no resource has: a tag that is not one of ours matches nothing. */
+const noRevision = -1
+
+/**
+ * What the headers of a write demand (RFC 9110 section 13.1). `If-Match` takes `*` or one tag; `If-None-Match` only
+ * `*`, which creates and never replaces.
+ */
+export function conditionOf(request: FastifyRequest): WriteCondition {
+  const ifMatch = request.headers['if-match']?.trim()
+  const ifNoneMatch = request.headers['if-none-match']?.trim()
+  if (ifNoneMatch !== undefined && ifNoneMatch !== '*') {
+    throw new HttpError(400, 'invalid', 'If-None-Match of a write can only be *', {
+      problems: [{ path: 'If-None-Match', message: 'must be *' }],
+    })
+  }
+  return {
+    ...(ifMatch === undefined ? {} : { ifMatch: parseTag(ifMatch) }),
+    ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: '*' }),
+  }
+}
+
+function parseTag(text: string): number | '*' {
+  if (text === '*') return '*'
+  if (!/^(?:W\/)?"[^"]*"$/.test(text)) {
+    throw new HttpError(400, 'invalid', 'If-Match must be * or one entity tag, in its quotes', {
+      problems: [{ path: 'If-Match', message: 'must be * or one entity tag such as "12"' }],
+    })
+  }
+  // Weak tags never match here (RFC 9110 section 8.8.3.2: strong comparison).
+  const revision = /^"(\d{1,15})"$/.exec(text)?.[1]
+  return revision === undefined ? noRevision : Number(revision)
+}
+
+/** A JSON merge patch (RFC 7396) applied to a value; neither is changed. A null takes a member away. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isMap(patch)) return patch
+  const merged = new Map<string, unknown>(isMap(target) ? Object.entries(target) : [])
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(name)
+    else merged.set(name, mergePatch(merged.get(name), value))
+  }
+  return Object.fromEntries(merged)
+}
+
+/** Longest time that a write waits for the workers. */
+const publishTimeoutMs = 5_000
+
+/** Says whether this node answers DNS by the write that was just made. */
+const publishedHeader = 'pooldns-published'
+
+/**
+ * Waits until this node's workers serve `revision`, so that a client that has its reply can dig at once. What is
+ * written stays written: when the workers are late, the reply is a success all the same, with the header
+ * `pooldns-published: pending` in the place of `yes`.
+ */
+export async function awaitPublished(
+  context: ApiContext,
+  revision: number,
+  reply: FastifyReply,
+): Promise<void> {
+  const signal = AbortSignal.timeout(publishTimeoutMs)
+  try {
+    await context.publisher.reached(revision, signal)
+    reply.header(publishedHeader, 'yes')
+  } catch (error) {
+    const level = signal.aborted ? 'warn' : 'error'
+    context.log[level]({ err: error, revision }, 'written, but not published yet')
+    reply.header(publishedHeader, 'pending')
+  }
+}
