@@ -8,7 +8,8 @@
  * webhooks, and which zones there are) is handed to the publisher at once: that is the first lane, and a drain takes no
  * other. Zones whose images are to follow wait in the second one (`zone-lane.ts`). When that has a turn to give, the look's
  * transaction stays open, the rows of the turn are read out of it, and the next look opens another one. So a turn and
- * its settings are of one revision, and yet no settings wait for rows.
+ * its settings are of one revision, and yet no settings wait for rows. (The embedded database has one connection: there
+ * they wait until the rows are read, though not until they are compiled to their end.)
  *
  * What holds:
  *
@@ -223,19 +224,17 @@ export class Follower implements AsyncDisposable {
     const batch = this.#lost ? null : await changesSince(tx, before.revision, changeLimit)
     const { epoch } = compiler
     if (batch === null) return await this.#openAll(tx, known, epoch)
-    const failBacks = failBacksOf(batch.changes)
     let step: FoundStep | null = null
-    let { catalog } = publisher
     if (batch.changes.length > 0) {
       const { touched, touchedBy, ...changed } = await readChangedSettings(tx, before, batch, onBad)
-      step = { ...changed, health: null, failBacks }
-      catalog = changed.catalog
+      step = { ...changed, health: null, failBacks: failBacksOf(batch.changes) }
       for (const [apex, revisions] of touchedBy) {
         for (const revision of revisions)
           this.#fallBehind(apex, { from: revision, to: revision, lost: false })
       }
-      this.#lane.touch(touched, catalog)
+      this.#lane.touch(touched, step.catalog)
     }
+    const { catalog } = step ?? publisher
     if (epoch !== this.#epoch) this.#compileAnew(catalog, epoch)
     // Rows of later revisions would come without their services.
     const isLast = step === null || (await currentRevision(tx)) === catalog.revision
