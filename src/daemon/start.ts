@@ -154,7 +154,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       files,
       compiler,
       catalog: () => publisher.catalog,
-      complete: () => follower.complete,
+      compiled: () => follower.compiled,
       health: () => [...checker.availability().values()].flatMap((members) => [...members.values()]),
       lastKnown: () => planner.lastKnown(),
       resolutions: () => resolver.lastGood(),
@@ -233,6 +233,7 @@ async function compose(config: Config, log: Logger, stack: AsyncDisposableStack)
       locations,
       known: async () => (await cold)?.start.known ?? null,
       onStep: (step, stored) => onStep(step, stored),
+      onZones: () => snapshots.mark(),
       onFailBack: (members) => {
         for (const member of members) checker.failBack(member)
       },

@@ -27,6 +27,7 @@ const programs: Readonly<Record<OtherName, string>> = {
   tail: './tail.ts',
   monitors: './monitors.ts',
   failover: './failover.ts',
+  drain: './drain.ts',
   scale: './scale.ts',
   writes: './writes.ts',
 }

@@ -2,19 +2,21 @@
  * The compile thread as the main thread sees it. Compiling a million RRsets takes seconds, which neither HTTP nor any DNS
  * worker may wait for, so it has a thread of its own; that keeps the images too, and reads and writes their files.
  *
- * The rows come from the main thread, packed by the database, which reads them in the transaction of the step. Rejected: a
- * connection of the thread's own. Its transaction could not see what the main thread's sees (not every database exports
- * snapshots), and the embedded database has one connection, which the step holds.
+ * The rows come from the main thread, packed by the database, which reads them in the transaction of the order's revision.
+ * Rejected: a connection of the thread's own. Its transaction could not see what the main thread's sees (not every database
+ * exports snapshots), and the embedded database has one connection.
+ *
+ * It takes one thing after the other, but large zones come in batches of rows, so an edit waits for a batch, not for a zone.
  *
  * A thread that dies is started again by the next use, without images: `epoch` tells, and everything is compiled anew.
  *
- * A step that was given up, because whoever asked did not wait any longer, is replaced by the next. Of a stop, writing takes
+ * An order that was given up, because whoever asked did not wait any longer, is replaced by the next. Of a stop, writing takes
  * notice at the next file, compiling not at all, so after a grace the thread is terminated. A file that it was writing then
  * lies beside the old one, which is whole.
  */
 import { CalledThread, type StopMessage } from '../threads/called-thread.ts'
 import type { StoredZone } from './image-files.ts'
-import type { Compiled, CompileStep, ZoneRows } from './zone-images.ts'
+import type { Compiled, CompileOrder, ZoneRows } from './zone-images.ts'
 
 /** What the thread is started with. */
 export interface CompileInput {
@@ -25,7 +27,8 @@ export interface CompileInput {
 }
 
 export type ToCompiler =
-  | { readonly kind: 'begin'; readonly step: CompileStep }
+  | { readonly kind: 'begin'; readonly order: CompileOrder }
+  | { readonly kind: 'edit'; readonly id: number; readonly order: CompileOrder }
   | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly ZoneRows[] }
   | { readonly kind: 'finish' | 'load' | 'persist'; readonly id: number }
   | StopMessage
@@ -67,29 +70,52 @@ export class CompileThread implements AsyncDisposable {
   }
 
   /**
-   * Compiles a step; calls must not overlap.
+   * Compiles. The thread is asked for what there is to do, and for nothing where there is nothing.
    *
    * @param rows of the zones that are compiled whole, each zone's one after another
    * @throws Error when the thread died or was stopped; the reason of `signal` when that aborts
    */
   async compile(
-    step: CompileStep,
+    order: CompileOrder,
     rows: AsyncIterable<readonly ZoneRows[]>,
     signal?: AbortSignal,
   ): Promise<Compiled> {
+    const finish = await this.take(order, rows, signal)
+    return await finish()
+  }
+
+  /**
+   * The first part of `compile`: takes the rows, so that the transaction that they come from can end. Orders of whole zones
+   * must not overlap; edits may come at any time.
+   *
+   * @returns the rest
+   */
+  async take(
+    { jobs, ...order }: CompileOrder,
+    rows: AsyncIterable<readonly ZoneRows[]>,
+    signal?: AbortSignal,
+  ): Promise<() => Promise<Compiled>> {
     signal?.throwIfAborted()
-    this.#thread.send({ kind: 'begin', step })
-    const ahead: Promise<unknown>[] = []
-    for await (const batch of rows) {
-      signal?.throwIfAborted()
-      const taken = this.#thread.call((id) => ({ kind: 'rows', id, rows: batch }), signal)
-      // It is waited for below, unless the rows end by an error of their own.
-      taken.catch(() => undefined)
-      ahead.push(taken)
-      if (ahead.length > batchesAhead) await ahead.shift()
+    const { whole = [], edits = [] } = Object.groupBy(jobs, ({ edit }) => (edit === null ? 'whole' : 'edits'))
+    if (whole.length > 0) {
+      this.#thread.send({ kind: 'begin', order: { ...order, jobs: whole } })
+      await this.#send(rows, signal)
     }
-    await Promise.all(ahead)
-    return (await this.#thread.call((id) => ({ kind: 'finish', id }), signal)) as Compiled
+    return async () => {
+      const parts: Compiled[] = []
+      if (edits.length + order.gone.length > 0) {
+        const edit = { kind: 'edit', order: { ...order, jobs: edits } } as const
+        parts.push((await this.#thread.call((id) => ({ ...edit, id }), signal)) as Compiled)
+      }
+      if (whole.length > 0) {
+        parts.push((await this.#thread.call((id) => ({ kind: 'finish', id }), signal)) as Compiled)
+      }
+      return {
+        images: parts.flatMap(({ images }) => images),
+        bad: parts.flatMap(({ bad }) => bad),
+        missing: parts.flatMap(({ missing }) => missing),
+      }
+    }
   }
 
   /** Reads the files into the thread. Throws as `compile` does. */
@@ -103,6 +129,20 @@ export class CompileThread implements AsyncDisposable {
    */
   async persist(signal?: AbortSignal): Promise<void> {
     await this.#thread.call((id) => ({ kind: 'persist', id }), signal)
+  }
+
+  /** Resolves when the thread has taken them all. */
+  async #send(rows: AsyncIterable<readonly ZoneRows[]>, signal: AbortSignal | undefined): Promise<void> {
+    const ahead: Promise<unknown>[] = []
+    for await (const batch of rows) {
+      signal?.throwIfAborted()
+      const taken = this.#thread.call((id) => ({ kind: 'rows', id, rows: batch }), signal)
+      // It is waited for below, unless the rows end by an error of their own.
+      taken.catch(() => undefined)
+      ahead.push(taken)
+      if (ahead.length > batchesAhead) await ahead.shift()
+    }
+    await Promise.all(ahead)
   }
 
   /** Ends the thread, at the latest after the grace; what it did not finish is rejected. Idempotent. */

@@ -16,7 +16,9 @@ const say = (message: CallAnswer) => parentPort!.postMessage(message)
 parentPort!.on('message', (message: ToCompiler) => {
   switch (message.kind) {
     case 'begin':
-      return images.begin(message.step)
+      return images.begin(message.order)
+    case 'edit':
+      return say({ kind: 'done', id: message.id, result: images.edit(message.order) })
     case 'rows':
       images.add(message.rows)
       return say({ kind: 'done', id: message.id, result: undefined })

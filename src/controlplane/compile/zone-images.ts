@@ -2,9 +2,9 @@
  * The images of all zones, as the compile thread keeps them: compiles a zone from its rows, or from its image and the rows
  * that changed. Images are shared with the DNS workers, so keeping them costs no memory.
  *
- * A step is begun with its jobs, takes the rows of those that are compiled whole, and is finished. An image may be of a later
- * revision than what is served, when a step failed half-way: every owner that changed since is replaced again by the next
- * step, so nothing is lost by that.
+ * An order to compile is begun with its jobs, takes the rows of those that are compiled whole, and is finished; edits are one
+ * call, also while rows of other zones come. An image may be of a later revision than what is served, when an order failed
+ * half-way: every owner that changed since is replaced again by the next order, so nothing is lost by that.
  */
 
 import { ZoneCompiler } from '../../dataplane/image/compile.ts'
@@ -31,8 +31,8 @@ export interface CompileJob {
   readonly edit: { readonly owners: readonly string[]; readonly text: string } | null
 }
 
-/** A step from the images of one revision to those of another. */
-export interface CompileStep {
+/** What is to be compiled out of one revision. */
+export interface CompileOrder {
   readonly revision: number
   /** Of that revision. */
   readonly stamp: string | null
@@ -75,15 +75,22 @@ export interface Unwritten {
   readonly gone: readonly string[]
 }
 
-/** A step that is under way. */
-interface Step {
+/** An order that is under way. */
+interface Work extends Compiled {
   readonly revision: number
   readonly stamp: string | null
   /** By apex: what has not been begun. */
   readonly waiting: Map<string, CompileJob>
-  readonly images: [string, SharedArrayBuffer][]
+  readonly images: (readonly [string, SharedArrayBuffer])[]
   readonly bad: string[]
   readonly missing: string[]
+}
+
+/** A zone that is being compiled. */
+interface Current {
+  readonly job: CompileJob
+  readonly apex: Uint8Array
+  readonly compiler: ZoneCompiler
 }
 
 export class ZoneImages {
@@ -91,9 +98,9 @@ export class ZoneImages {
   readonly #held = new Map<string, HeldZone>()
   /** Apexes of zones that changed, came or went since they were written. Bounded by the zones. */
   readonly #changed = new Set<string>()
-  #step: Step | null = null
-  #current: { readonly job: CompileJob; readonly apex: Uint8Array; readonly compiler: ZoneCompiler } | null =
-    null
+  /** Whole zones. */
+  #work: Work | null = null
+  #current: Current | null = null
 
   get held(): ReadonlyMap<string, HeldZone> {
     return this.#held
@@ -122,91 +129,111 @@ export class ZoneImages {
     for (const apex of gone) this.#changed.add(apex)
   }
 
-  /** Begins a step, in the place of one that was not finished. Edits are compiled at once. */
-  begin({ revision, stamp, jobs, gone }: CompileStep): void {
-    for (const apex of gone) if (this.#held.delete(apex)) this.#changed.add(apex)
-    const waiting = new Map(jobs.map((job) => [job.zone.apex, job]))
-    const step: Step = { revision, stamp, waiting, images: [], bad: [], missing: [] }
-    this.#step = step
-    this.#current = null
-    for (const job of jobs) {
+  /** Compiles the edits of an order, and forgets the zones that are gone. */
+  edit({ gone, ...order }: CompileOrder): Compiled {
+    for (const apex of gone) this.#forget(apex)
+    const work = workOf(order)
+    for (const job of order.jobs) {
       if (job.edit === null) continue
-      waiting.delete(job.zone.apex)
       const held = this.#held.get(job.zone.apex)
-      if (held === undefined) step.missing.push(job.zone.apex)
-      else this.#edit(job, job.edit, held)
+      if (held === undefined) work.missing.push(job.zone.apex)
+      else this.#edit(work, job, job.edit, held)
     }
+    return compiledOf(work)
+  }
+
+  /** Begins an order of zones that are compiled whole, in the place of one that was not finished. */
+  begin(order: CompileOrder): void {
+    this.#work = workOf(order)
+    this.#current = null
   }
 
   /** Rows of zones that are compiled whole: each zone's one after another. */
   add(rows: readonly ZoneRows[]): void {
     for (const { apex, text } of rows) {
       if (this.#current?.job.zone.apex !== apex) {
-        this.#close()
-        const job = this.#step?.waiting.get(apex)
-        if (job !== undefined) this.#open(job)
+        this.#closeCurrent()
+        const job = this.#work?.waiting.get(apex)
+        if (job !== undefined) this.#current = this.#open(job)
       }
-      if (this.#current !== null) this.#compile(text)
+      if (this.#current !== null) compileRows(this.#work!, this.#current, text)
     }
   }
 
-  /** Ends the step: what rows have not come for has none. */
+  /** Ends the order: what rows have not come for has none. */
   finish(): Compiled {
-    const step = this.#step
-    if (step === null) throw new Error('no step of compiling was begun')
-    this.#close()
-    for (const job of step.waiting.values()) {
-      this.#open(job)
-      this.#close()
-    }
-    this.#step = null
-    const { images, bad, missing } = step
-    return { images, bad, missing }
+    const work = this.#work
+    if (work === null) throw new Error('nothing was begun to be compiled')
+    this.#closeCurrent()
+    for (const job of work.waiting.values()) this.#close(work, this.#open(job))
+    this.#work = null
+    return compiledOf(work)
   }
 
-  #edit(job: CompileJob, { owners, text }: NonNullable<CompileJob['edit']>, held: HeldZone): void {
+  #edit(
+    work: Work,
+    job: CompileJob,
+    { owners, text }: NonNullable<CompileJob['edit']>,
+    held: HeldZone,
+  ): void {
     const apex = hostnameToWire(job.zone.apex)
     const names = owners.map((owner) => lowerName(parseName(owner, apex)))
     const compiler = editZone(new ZoneImage(held.image), apex, soaOf(job.zone, apex), names)
-    this.#current = { job, apex, compiler }
-    this.#compile(text)
-    this.#close()
+    const current = { job, apex, compiler }
+    compileRows(work, current, text)
+    this.#close(work, current)
   }
 
-  #open(job: CompileJob): void {
-    this.#step!.waiting.delete(job.zone.apex)
+  #open(job: CompileJob): Current {
+    this.#work!.waiting.delete(job.zone.apex)
     const apex = hostnameToWire(job.zone.apex)
-    this.#current = { job, apex, compiler: new ZoneCompiler(apex, soaOf(job.zone, apex)) }
+    return { job, apex, compiler: new ZoneCompiler(apex, soaOf(job.zone, apex)) }
   }
 
-  #compile(text: string): void {
-    const { job, apex, compiler } = this.#current!
-    for (const [owner, type, ttlSeconds, data] of JSON.parse(text) as Row[]) {
-      try {
-        compiler.add({
-          owner: lowerName(parseName(owner, apex)),
-          type: parseType(type),
-          ttlSeconds: ttlSeconds ?? job.zone.ttlSeconds,
-          rdata: data.map((line) => parseRdata(type, line, apex)),
-        })
-      } catch (error) {
-        if (!(error instanceof TextError)) throw error
-        this.#step!.bad.push(`zone ${job.zone.apex}, owner ${owner}, type ${type}: ${error.message}`)
-      }
-    }
+  #closeCurrent(): void {
+    if (this.#current !== null) this.#close(this.#work!, this.#current)
+    this.#current = null
   }
 
-  #close(): void {
-    if (this.#current === null) return
-    const { job, compiler } = this.#current
-    const { zone, services } = job
+  #close({ revision, stamp, images }: Work, { job: { zone, services }, compiler }: Current): void {
     for (const { name, slot } of services) compiler.addService(hostnameToWire(name), slot)
     const image = compiler.finish()
-    const { revision, stamp } = this.#step!
     this.#held.set(zone.apex, { zone, services, revision, stamp, image })
     this.#changed.add(zone.apex)
-    this.#step!.images.push([zone.apex, image])
-    this.#current = null
+    images.push([zone.apex, image])
+  }
+
+  /** Also where it is being compiled: what comes of that is not kept. */
+  #forget(apex: string): void {
+    if (this.#held.delete(apex)) this.#changed.add(apex)
+    this.#work?.waiting.delete(apex)
+    if (this.#current?.job.zone.apex === apex) this.#current = null
+  }
+}
+
+function workOf({ revision, stamp, jobs }: Omit<CompileOrder, 'gone'>): Work {
+  const whole = jobs.filter(({ edit }) => edit === null)
+  const waiting = new Map(whole.map((job) => [job.zone.apex, job]))
+  return { revision, stamp, waiting, images: [], bad: [], missing: [] }
+}
+
+function compiledOf({ images, bad, missing }: Work): Compiled {
+  return { images, bad, missing }
+}
+
+function compileRows({ bad }: Work, { job, apex, compiler }: Current, text: string): void {
+  for (const [owner, type, ttlSeconds, data] of JSON.parse(text) as Row[]) {
+    try {
+      compiler.add({
+        owner: lowerName(parseName(owner, apex)),
+        type: parseType(type),
+        ttlSeconds: ttlSeconds ?? job.zone.ttlSeconds,
+        rdata: data.map((line) => parseRdata(type, line, apex)),
+      })
+    } catch (error) {
+      if (!(error instanceof TextError)) throw error
+      bad.push(`zone ${job.zone.apex}, owner ${owner}, type ${type}: ${error.message}`)
+    }
   }
 }
 

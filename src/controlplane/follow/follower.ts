@@ -1,43 +1,68 @@
 /**
- * Follows the store: reads what changed after the revision that this node serves, has the zones concerned compiled, and
- * hands the step to the publisher. Polling is the truth; a hint only makes the next look come at once.
+ * Follows the store: reads what changed after the revision that this node serves, and has it served. Polling is the truth;
+ * a hint only makes the next look come at once.
  *
- * The first look at a database reads everything but RRsets that the images of the snapshot hold, and takes those only when
- * the database has the snapshot's revision in its history: its stamp tells. A gap in the changes, or the death of the
- * compile thread, makes everything be read again. Rows and changes of one step are read in one transaction, so a step is
- * one revision.
+ * # Two lanes
+ *
+ * A look is a transaction that reads the changes. What they made of settings (pools, members, services, overrides, monitors,
+ * webhooks, and which zones there are) is handed to the publisher at once: that is the first lane, and a drain takes no
+ * other. Zones whose images are to follow wait in the second one (`zone-lane.ts`). When that has a turn to give, the look's
+ * transaction stays open, the rows of the turn are read out of it, and the next look opens another one. So a turn and
+ * its settings are of one revision, and yet no settings wait for rows. (The embedded database has one connection: there
+ * they wait until the rows are read, though not until they are compiled to their end.)
+ *
+ * What holds:
+ *
+ * 1. A zone image is handed over behind the settings of its revision, never before: every service that it names has a plan.
+ *    It may be older than the settings. A plan that an older image names stays, and so does its slot (`plan-slots.ts`).
+ * 2. A write is served when its settings are and every zone that it touched (`progress.ts`): that of a service also when
+ *    it comes or goes, since the image of its zone holds its slot.
+ * 3. Zones that changed together are handed over together.
+ * 4. Nothing is lost by a turn that fails: its zones go back into the lane.
+ *
+ * # When everything is read
+ *
+ * The first look at a database reads all settings, and all RRsets but those that the images of the snapshot hold; it takes these
+ * only when the database has the snapshot's revision in its history: its stamp tells. While nothing is served its
+ * settings wait for its zones, since there is nobody to serve half of it to. A gap in the changes makes everything be read
+ * again, settings first; the death of the compile thread all zones, which are served as they are meanwhile.
+ *
+ * # Rejected
+ *
+ * - The rows of a turn in a transaction of their own, apart from its settings: services and rows would be of two revisions, and
+ *   a name whose RRset became a service in one write would be neither for a moment.
+ * - Each zone by itself as it is ready: see 3.
+ * - Giving up the compilation of a zone that is touched again: a zone that is touched often enough would never be served.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CatalogParts, CatalogService } from '../catalog/catalog.ts'
-import { Catalog } from '../catalog/catalog.ts'
+import type { Catalog } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
+import type { Compiled, ServiceSlot } from '../compile/zone-images.ts'
 import { isUnavailable } from '../model/errors.ts'
-import { formatMemberKey, parseMemberKey } from '../model/member-key.ts'
 import type { MemberHealth } from '../model/observation.ts'
 import type { MemberPattern } from '../model/override-index.ts'
 import type { LocationMaps } from '../serve/location-maps.ts'
-import type { CatalogStep, Publisher } from '../serve/publisher.ts'
-import { type Change, type ChangeBatch, changesSince, stampOf, stampsAfter } from '../store/changes.ts'
+import type { Mark } from '../serve/progress.ts'
+import type { CatalogStep, Publisher, ZoneToServe } from '../serve/publisher.ts'
+import { changesSince } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
-import { getMonitor, listAllMonitors } from '../store/monitors.ts'
-import { listOverrides } from '../store/overrides.ts'
-import { getPool, listAllPools } from '../store/pools.ts'
 import { currentRevision } from '../store/revision.ts'
-import { getService, listAllServices, type StoredService } from '../store/services.ts'
-import type { Stored } from '../store/stored.ts'
-import { getWebhook, listAllWebhooks } from '../store/webhooks.ts'
-import { getZoneHead, listAllZones, type ZoneState } from '../store/zones.ts'
-import { compileZones, type KnownImages, type Touched, touchedZones, zonesToCompile } from './zone-step.ts'
+import { type KnownImages, servicesOf, sortZones } from './known-images.ts'
+import { failBacksOf, readAllSettings, readChangedSettings } from './settings.ts'
+import { type Turn, ZoneLane } from './zone-lane.ts'
+import { readTurn } from './zone-turn.ts'
 
 export interface FollowerOptions {
   readonly database: Database
   readonly publisher: Publisher
   readonly compiler: CompileThread
-  /** The images that this node has from before its start; null when there are none. Asked once. */
+  /** The images that this node has from before its start; null when there are none. */
   readonly known: () => Promise<KnownImages | null>
-  /** A step is about to be published: targets may change, the snapshot is out of date for these zones. */
+  /** A step is about to be published: targets may change, the snapshot is out of date. */
   readonly onStep: (step: CatalogStep, health: readonly MemberHealth[] | null) => void
+  /** Images of zones are served: the snapshot is out of date. */
+  readonly onZones: () => void
   /** Makes the location maps of a step before it is published. */
   readonly locations: Pick<LocationMaps, 'prepare'>
   /** Members that an operator lets come back. Those of before the start are not told: a start forgets what waits. */
@@ -51,17 +76,42 @@ export interface FollowerOptions {
 const pollMs = 1000
 /** Changes of one step; what is beyond is the next step's. */
 const changeLimit = 1000
-/** Changes since the snapshot; with more, everything is read. */
-const knownChangeLimit = 20_000
+
+/** The settings that a look found. */
+interface FoundStep extends CatalogStep {
+  readonly health: readonly MemberHealth[] | null
+  readonly failBacks: readonly MemberPattern[]
+}
+
+/** What a look came to before any rows of zones were read. */
+interface Look {
+  readonly step: FoundStep | null
+  readonly turn: FollowedTurn | null
+}
+
+/** A turn, and what its images are made with. */
+interface FollowedTurn {
+  readonly turn: Turn
+  /** By apex. Held until the turn is over, so that their slots stay theirs. */
+  readonly services: ReadonlyMap<string, readonly ServiceSlot[]>
+}
+
+/** The rest of a look's transaction: reads the rows of its turn, and comes to what compiles them. */
+type Reading = Promise<(() => Promise<Compiled>) | null>
 
 export class Follower implements AsyncDisposable {
   readonly #options: FollowerOptions
   readonly #abort = new AbortController()
   readonly #loaded = Promise.withResolvers<void>()
+  readonly #lane = new ZoneLane()
+  /** Bound: a light one and a heavy one. */
+  readonly #turns = new Set<Promise<void>>()
   #wake: (() => void) | undefined
   #hinted = false
   #loadedOnce = false
-  /** Of the compile thread that has the images of what is served. */
+  /** Settings may not be what was read: they are read from the start. */
+  #lost = true
+  /** Of the compile thread that has, or is to get, the images of what is served. */
   #epoch = 0
   #loop: Promise<void> | undefined
   #hints: Disposable | undefined
@@ -75,9 +125,13 @@ export class Follower implements AsyncDisposable {
     return this.#loaded.promise
   }
 
-  /** Whether the compile thread has the images of what is served; false before the first load, and when the thread died. */
-  get complete(): boolean {
-    return this.#loadedOnce && this.#epoch === this.#options.compiler.epoch
+  /**
+   * The last revision of which the compile thread has every image, or a later one; null before the first load, and when images
+   * were lost with the thread.
+   */
+  get compiled(): Mark | null {
+    const whole = this.#loadedOnce && this.#epoch === this.#options.compiler.epoch
+    return whole ? this.#options.publisher.progress.whole : null
   }
 
   start(): void {
@@ -91,6 +145,7 @@ export class Follower implements AsyncDisposable {
     this.#hints?.[Symbol.dispose]()
     this.#hint()
     await this.#loop
+    await Promise.all(this.#turns)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -110,10 +165,14 @@ export class Follower implements AsyncDisposable {
         const more = await this.#look()
         if (more) continue
       } catch (error) {
-        if (!isUnavailable(error) && !signal.aborted) this.#options.onError(error)
+        this.#failed(error)
       }
       await this.#pause(signal)
     }
+  }
+
+  #failed(error: unknown): void {
+    if (!isUnavailable(error) && !this.#abort.signal.aborted) this.#options.onError(error)
   }
 
   /** Until a hint or the next poll. */
@@ -128,169 +187,188 @@ export class Follower implements AsyncDisposable {
     this.#wake = undefined
   }
 
-  /** Reads and publishes one step. @returns whether there was one. */
+  /** @returns whether there may be more at once */
   async #look(): Promise<boolean> {
-    const { database, publisher, compiler, onStep } = this.#options
-    const { complete } = this
-    const known = this.#loadedOnce ? null : await this.#options.known()
-    this.#abort.signal.throwIfAborted()
-    const { epoch } = compiler
-    const found = await database.read(async (tx) => {
-      const batch = complete ? await changesSince(tx, publisher.catalog.revision, changeLimit) : null
-      if (batch?.changes.length === 0) return null
-      if (batch !== null) {
-        const failBacks = batch.changes.flatMap(({ kind, key }) =>
-          kind === 'fail-back' ? [parseMemberKey(key)] : [],
-        )
-        return { step: await this.#readChanges(tx, batch), health: null, failBacks }
-      }
-      return { step: await this.#readAll(tx, known), health: await loadHealth(tx), failBacks: [] }
+    const { database, compiler, known } = this.#options
+    const { signal } = this.#abort
+    const images = this.#loadedOnce || compiler.epoch > 0 ? null : await known()
+    signal.throwIfAborted()
+    const opening = Promise.withResolvers<Look>()
+    const reading: Reading = database.read(async (tx) => {
+      const look = await this.#open(tx, images)
+      opening.resolve(look)
+      return look.turn === null ? null : readTurn(tx, look.turn, compiler, signal)
     })
-    if (found === null) return false
-    const maps = await this.#options.locations.prepare(found.step.catalog, this.#abort.signal)
-    // Until it is served whole: should that fail, everything is read again, for this step's changes won't come a second time.
-    this.#epoch = Number.NaN
-    onStep(found.step, found.health)
-    await publisher.adopt(found.step, maps)
-    this.#options.onFailBack(found.failBacks)
-    this.#epoch = epoch
-    this.#loadedOnce = true
-    this.#loaded.resolve()
-    return true
-  }
-
-  async #readAll(tx: Tx, known: KnownImages | null): Promise<CatalogStep> {
-    const { publisher, onBad } = this.#options
-    const revision = await currentRevision(tx)
-    const catalog = new Catalog({
-      revision,
-      stamp: await stampOf(tx, revision),
-      monitors: byName((await listAllMonitors(tx, onBad)).map(({ value }) => value)),
-      pools: byName((await listAllPools(tx, onBad)).map(({ value }) => value)),
-      services: byName((await listAllServices(tx, onBad)).map(toCatalogService)),
-      zones: new Map((await listAllZones(tx)).map(({ value }) => [value.apex, value])),
-      overrides: await readOverrides(tx),
-      webhooks: byName((await listAllWebhooks(tx)).map(({ value }) => value)),
-    })
-    const since = known === null ? null : await changesOf(tx, known, revision)
-    const { touched, images } =
-      known === null || since === null
-        ? { touched: new Map(Array.from(catalog.zones.keys(), (apex) => [apex, null])), images: new Map() }
-        : zonesToCompile(catalog, known, since, await stampsAfter(tx, known.revision), (service) =>
-            publisher.planSlot(service),
-          )
-    const before = [...publisher.catalog.zones.keys(), ...(known?.zones.keys() ?? [])]
-    const compiled = await this.#compile(tx, catalog, touched, before)
-    return {
-      catalog,
-      zones: new Map([...images, ...compiled]),
-      services: [...catalog.services.keys()],
-      pools: [...catalog.pools.keys()],
+    reading.catch(opening.reject)
+    const { step, turn } = await opening.promise
+    if (step?.zones !== undefined) {
+      await this.#load(step, step.zones, turn!, reading)
+      return true
     }
+    const adopted = step === null ? Promise.resolve() : this.#adopt(step)
+    if (turn !== null) {
+      const run = this.#run(turn, reading, adopted).finally(() => this.#turns.delete(run))
+      this.#turns.add(run)
+    }
+    await adopted
+    if (turn === null) await reading
+    this.#noteLoaded()
+    return step !== null || turn !== null
   }
 
-  async #readChanges(tx: Tx, { revision, stamp, changes }: ChangeBatch): Promise<CatalogStep> {
+  /** Reads the settings, tells the lane what they touch, and takes its next turn. */
+  async #open(tx: Tx, known: KnownImages | null): Promise<Look> {
+    const { publisher, compiler, onBad } = this.#options
+    const before = publisher.catalog
+    const batch = this.#lost ? null : await changesSince(tx, before.revision, changeLimit)
+    const { epoch } = compiler
+    if (batch === null) return await this.#openAll(tx, known, epoch)
+    let step: FoundStep | null = null
+    if (batch.changes.length > 0) {
+      const { touched, touchedBy, ...changed } = await readChangedSettings(tx, before, batch, onBad)
+      step = { ...changed, health: null, failBacks: failBacksOf(batch.changes) }
+      for (const [apex, revisions] of touchedBy) {
+        for (const revision of revisions)
+          this.#fallBehind(apex, { from: revision, to: revision, lost: false })
+      }
+      this.#lane.touch(touched, step.catalog)
+    }
+    const { catalog } = step ?? publisher
+    if (epoch !== this.#epoch) this.#compileAnew(catalog, epoch)
+    // Rows of later revisions would come without their services.
+    const isLast = step === null || (await currentRevision(tx)) === catalog.revision
+    return { step, turn: isLast ? this.#take(catalog) : null }
+  }
+
+  async #openAll(tx: Tx, known: KnownImages | null, epoch: number): Promise<Look> {
     const { publisher, onBad } = this.#options
     const before = publisher.catalog
-    const keys = (kind: Change['kind']) =>
-      new Set(changes.filter((change) => change.kind === kind).map(({ key }) => key))
-    const touched = touchedZones(changes)
-    const zones = await patch(before.zones, keys('zone'), async (apex) => value(await getZoneHead(tx, apex)))
-    const moved = [...zones.keys()].some((apex) => !before.zones.has(apex)) || zones.size < before.zones.size
-    const changed = keys('service')
-    const parts: CatalogParts = {
-      revision,
-      stamp,
-      zones,
-      monitors: await patch(before.monitors, keys('monitor'), async (name) =>
-        value(await getMonitor(tx, name, onBad)),
-      ),
-      pools: await patch(before.pools, keys('pool'), async (name) => value(await getPool(tx, name, onBad))),
-      services: moved
-        ? byName((await listAllServices(tx, onBad)).map(toCatalogService))
-        : await patch(before.services, changed, async (name) => {
-            const stored = await getService(tx, name, onBad)
-            return stored === null ? null : toCatalogService(stored)
-          }),
-      overrides: keys('override').size + keys('pool').size === 0 ? before.overrides : await readOverrides(tx),
-      webhooks: await patch(before.webhooks, keys('webhook'), async (name) =>
-        value(await getWebhook(tx, name)),
-      ),
+    const catalog = await readAllSettings(tx, onBad)
+    const { touched, usable } = await sortZones(tx, catalog, known, (service) => publisher.planSlot(service))
+    const gone = [...publisher.zones, ...(known?.zones.keys() ?? [])].filter(
+      (apex) => !catalog.zones.has(apex),
+    )
+    const all = new Map([...touched, ...gone.map((apex) => [apex, null] as const)])
+    this.#epoch = epoch
+    const step = {
+      catalog,
+      services: [...catalog.services.keys()],
+      pools: [...catalog.pools.keys()],
+      health: await loadHealth(tx),
+      failBacks: [],
     }
-    const catalog = new Catalog(parts)
-    // A pool's change may take overrides along with its members; another monitor may know less of them than the one before.
-    const pools = new Set([
-      ...keys('pool'),
-      ...catalog.poolsJudgedBy(keys('monitor')),
-      ...catalog.poolsMatching(Array.from(keys('override'), parseMemberKey)),
-    ])
-    for (const apex of zonesOfMovedServices(before, catalog)) {
-      if (!touched.has(apex)) touched.set(apex, [])
+    if (before.revision < 0) {
+      const turn = this.#hold({ heavy: true, catalog, touched: all, dropped: new Set() })
+      return { step: { ...step, zones: usable }, turn }
     }
-    const images = await this.#compile(tx, catalog, touched, keys('zone'))
-    return { catalog, zones: images, services: changed, pools }
+    for (const apex of all.keys()) this.#fallBehind(apex, { from: 0, to: catalog.revision, lost: true })
+    this.#lane.touch(all, catalog)
+    return { step, turn: this.#take(catalog) }
   }
 
-  /** @param before apexes of zones that there may have been before */
-  #compile(
-    tx: Tx,
-    catalog: Catalog,
-    touched: Touched,
-    before: Iterable<string>,
-  ): Promise<Map<string, SharedArrayBuffer>> {
-    const { publisher, compiler, onBad } = this.#options
-    const gone = [...before].filter((apex) => !catalog.zones.has(apex))
-    const planSlot = (service: string) => publisher.planSlot(service)
-    const { signal } = this.#abort
-    return compileZones(tx, catalog, touched, gone, { compiler, planSlot, onBad, signal })
+  /** Has every zone compiled, though none changed. */
+  #compileAnew(catalog: Catalog, epoch: number): void {
+    this.#epoch = epoch
+    const all = new Map(Array.from(catalog.zones.keys(), (apex) => [apex, null]))
+    for (const apex of all.keys()) {
+      this.#fallBehind(apex, { from: catalog.revision + 1, to: catalog.revision, lost: true })
+    }
+    this.#lane.touch(all, catalog)
   }
-}
 
-/** What changed since known images were compiled; null when they are of another history, or it can't be told any more. */
-async function changesOf(tx: Tx, known: KnownImages, revision: number): Promise<Touched | null> {
-  if (known.stamp === null || (await stampOf(tx, known.revision)) !== known.stamp) return null
-  const batch = await changesSince(tx, known.revision, knownChangeLimit)
-  return batch?.revision === revision ? touchedZones(batch.changes) : null
-}
-
-/** Zones that gained or lost a service: their images name them. */
-function zonesOfMovedServices(before: Catalog, after: Catalog): string[] {
-  const apexes: string[] = []
-  for (const [name, { zone }] of after.services)
-    if (before.services.get(name)?.zone !== zone) apexes.push(zone)
-  for (const [name, { zone }] of before.services)
-    if (after.services.get(name)?.zone !== zone) apexes.push(zone)
-  return apexes
-}
-
-/** A copy of `before` with the entries of `keys` read anew; null takes one out. */
-async function patch<T>(
-  before: ReadonlyMap<string, T>,
-  keys: ReadonlySet<string>,
-  read: (key: string) => Promise<T | null>,
-): Promise<ReadonlyMap<string, T>> {
-  if (keys.size === 0) return before
-  const after = new Map(before)
-  for (const key of keys) {
-    const found = await read(key)
-    if (found === null) after.delete(key)
-    else after.set(key, found)
+  #fallBehind(apex: string, change: { from: number; to: number; lost: boolean }): void {
+    const { progress } = this.#options.publisher
+    progress.fallBehind(apex, { ...change, before: progress.settings })
   }
-  return after
-}
 
-async function readOverrides(tx: Tx): Promise<CatalogParts['overrides']> {
-  return new Map((await listOverrides(tx)).map((override) => [formatMemberKey(override), override]))
-}
+  #take(catalog: Catalog): FollowedTurn | null {
+    const turn = this.#lane.take(catalog)
+    return turn === null ? null : this.#hold(turn)
+  }
 
-function toCatalogService({ value: service, zone }: StoredService): CatalogService {
-  return { ...service, zone }
-}
+  #hold(turn: Turn): FollowedTurn {
+    const { publisher } = this.#options
+    const services = new Map(
+      Array.from(turn.touched.keys(), (apex) => {
+        return [apex, servicesOf(turn.catalog, apex, (service) => publisher.planSlot(service))] as const
+      }),
+    )
+    for (const named of services.values()) publisher.planSlots.hold(named)
+    return { turn, services }
+  }
 
-function byName<T extends { readonly name: string }>(items: readonly T[]): Map<string, T> {
-  return new Map(items.map((item) => [item.name, item]))
-}
+  #letGo({ services }: FollowedTurn): void {
+    for (const named of services.values()) this.#options.publisher.planSlots.letGo(named)
+  }
 
-function value<T extends ZoneState | object>(stored: Stored<T> | null): T | null {
-  return stored === null ? null : stored.value
+  /** Has everything served from one moment. */
+  async #load(
+    step: FoundStep,
+    usable: ReadonlyMap<string, ZoneToServe>,
+    followed: FollowedTurn,
+    reading: Reading,
+  ): Promise<void> {
+    try {
+      const { zones, missing } = await this.#compile(followed, reading)
+      if (missing.length > 0) throw new Error(`there are no images of ${missing.join(', ')}`)
+      await this.#adopt({ ...step, zones: new Map([...usable, ...zones]) })
+    } finally {
+      this.#letGo(followed)
+    }
+    this.#noteLoaded()
+  }
+
+  /** Takes a turn to its end: has its images served, behind the settings of its look. */
+  async #run(followed: FollowedTurn, reading: Reading, adopted: Promise<void>): Promise<void> {
+    const { publisher, onZones } = this.#options
+    const { turn } = followed
+    let left = turn.touched
+    try {
+      const { zones, missing } = await this.#compile(followed, reading)
+      // The loop tells why, and reads everything again.
+      if (!(await adopted.then(() => true).catch(() => false))) return
+      const gone = [...turn.touched.keys()].filter((apex) => !turn.catalog.zones.has(apex))
+      for (const apex of turn.dropped) zones.delete(apex)
+      await publisher.serve(new Map([...zones, ...gone.map((apex) => [apex, null] as const)]))
+      left = new Map(missing.map((apex) => [apex, null]))
+      publisher.progress.catchUp([...zones.keys(), ...gone], turn.catalog.revision)
+      onZones()
+    } catch (error) {
+      this.#failed(error)
+    } finally {
+      this.#letGo(followed)
+      this.#lane.end(turn, left)
+    }
+    this.#noteLoaded()
+    // After a failure it is the poll that tries again.
+    if (left !== turn.touched && this.#lane.hasNext) this.#hint()
+  }
+
+  async #compile(
+    { services }: FollowedTurn,
+    reading: Reading,
+  ): Promise<{ zones: Map<string, ZoneToServe>; missing: readonly string[] }> {
+    const compile = await reading
+    const { images, bad, missing } = await compile!()
+    bad.forEach(this.#options.onBad)
+    const zones = images.map(([apex, image]) => [apex, { image, services: services.get(apex)! }] as const)
+    return { zones: new Map(zones), missing }
+  }
+
+  #noteLoaded(): void {
+    if (this.#loadedOnce || this.#lost || this.#options.publisher.progress.whole === null) return
+    this.#loadedOnce = true
+    this.#loaded.resolve()
+  }
+
+  /** Has settings served. Until they are, everything is to be read again: these changes won't come a second time. */
+  async #adopt(step: FoundStep): Promise<void> {
+    const { publisher, locations, onStep, onFailBack } = this.#options
+    const maps = await locations.prepare(step.catalog, this.#abort.signal)
+    this.#lost = true
+    onStep(step, step.health)
+    await publisher.adopt(step, maps)
+    onFailBack(step.failBacks)
+    this.#lost = false
+  }
 }

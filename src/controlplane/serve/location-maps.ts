@@ -95,8 +95,17 @@ export class LocationMaps {
     }
   }
 
-  /** Takes prepared maps over. @returns what changes in the workers by that */
-  take({ keys, made }: PreparedMaps): MapImages {
+  /**
+   * Takes prepared maps over.
+   * @param leaving services that keep their maps, since they are still answered though nothing was prepared for them
+   * @returns what changes in the workers by that
+   */
+  take({ keys: prepared, made }: PreparedMaps, leaving: Iterable<string> = []): MapImages {
+    const kept = [...leaving].flatMap((service) => {
+      const key = this.#keys.get(service)
+      return key === undefined ? [] : [[service, key] as const]
+    })
+    const keys = new Map([...prepared, ...kept])
     this.#keys = keys
     const images: MapImages = []
     for (const [key, map] of made) {

@@ -1,9 +1,13 @@
 /**
- * Hands over to the workers what they serve. Zone images come compiled from the follower; plans are made (`planner.ts`) here and
- * now, whenever something that they depend on changes, because from a verdict to the answers there are 10 ms.
+ * Hands over to the workers what they serve. Zone images come compiled from the follower, when they are (`serve`); plans are
+ * made (`planner.ts`) here and now, whenever something that they depend on changes, because from a verdict to the answers
+ * there are 10 ms.
  *
  * Everything but the hand-over is synchronous, so that two changes can't interleave: a catalog and the plans made from
  * it belong together, and so do location maps and the plans that go by them.
+ *
+ * A zone image may be older than the catalog, never newer: the follower hands it over behind the settings of its revision.
+ * So every service that it names has a plan, and keeps it until no image names it (`plan-slots.ts`), answered as before.
  */
 
 import { compileDirectory } from '../../dataplane/image/directory.ts'
@@ -14,18 +18,29 @@ import type { Selection } from '../steering/selection.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
 import type { ImagePump } from './image-pump.ts'
 import type { LocationMaps, PreparedMaps } from './location-maps.ts'
+import { PlanSlots } from './plan-slots.ts'
 import type { MadePlan, Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
+import { Progress } from './progress.ts'
 import { Slots } from './slots.ts'
 
 /** Can be gone through more than once, which iterators can't. */
 type Names = readonly string[] | ReadonlySet<string>
 
+/** An image of a zone, and the services that it names. */
+export interface ZoneToServe {
+  readonly image: SharedArrayBuffer
+  readonly services: readonly { readonly name: string }[]
+}
+
+/** By apex; null for a zone that is no more. */
+export type ZonesToServe = ReadonlyMap<string, ZoneToServe | null>
+
 /** The step from one catalog to the next. */
 export interface CatalogStep {
   readonly catalog: Catalog
-  /** New images by apex; the zones that `catalog` lacks are taken away by themselves. */
-  readonly zones: ReadonlyMap<string, SharedArrayBuffer>
+  /** Every zone that there is, to be served from the same moment; left out when zones follow by themselves. */
+  readonly zones?: ReadonlyMap<string, ZoneToServe>
   /** Services whose own configuration changed. */
   readonly services: Names
   /** Pools that changed, or whose members' overrides did. */
@@ -46,11 +61,6 @@ export interface PublisherOptions {
   readonly onError: (what: string, error: unknown) => void
 }
 
-interface Waiter {
-  readonly revision: number
-  readonly resolve: () => void
-}
-
 /** What the pump hands over in one generation. */
 interface HandOver {
   readonly offer: Offer
@@ -64,16 +74,17 @@ type PlanImages = (readonly [slot: number, image: SharedArrayBuffer | null])[]
 
 export class Publisher {
   readonly #options: PublisherOptions
+  /** Of what is served, or being handed over. */
+  readonly progress = new Progress()
+  readonly planSlots = new PlanSlots()
   readonly #zoneSlots = new Slots()
-  readonly #planSlots = new Slots()
+  /** By apex, what has been handed over. Bounded by the zones. */
+  readonly #zones = new Map<string, ZoneToServe>()
   /** Whom the plans that have been made hold, by service, until they are handed over in the same turn. */
   readonly #made = new Map<string, readonly AnsweredMember[]>()
   #handOver: HandOver | undefined
   /** Services whose last plan could not be made. Bounded by the services. */
   readonly #unplanned = new Set<string>()
-  /** One entry for each request that waits for its own write; each ends with its request. */
-  readonly #waiters = new Set<Waiter>()
-  #served = -1
 
   constructor(options: PublisherOptions) {
     this.#options = options
@@ -84,14 +95,19 @@ export class Publisher {
     return this.#options.planner.catalog
   }
 
-  /** Revision that every worker serves; -1 before the first. */
+  /** Revision that every worker serves whole, settings and zones; -1 before the first. */
   get revision(): number {
-    return this.#served
+    return this.progress.revision
+  }
+
+  /** Apexes of the zones that have been handed over. */
+  get zones(): Iterable<string> {
+    return this.#zones.keys()
   }
 
   /** Slot of a service's plan, for compiling the zone that it lies in. */
   planSlot(service: string): number {
-    return this.#planSlots.take(service)!
+    return this.planSlots.take(service)
   }
 
   /** How a service is answered now, and why. */
@@ -101,10 +117,8 @@ export class Publisher {
 
   /** The services and their selections by the slots of their plans, for explaining what a worker would choose. */
   selectionInSlot(slot: number): Selection | undefined {
-    for (const service of this.#planSlots.names()) {
-      if (this.#planSlots.get(service) === slot) return this.selection(service)
-    }
-    return undefined
+    const service = this.planSlots.serviceIn(slot)
+    return service === undefined ? undefined : this.selection(service)
   }
 
   /**
@@ -117,23 +131,23 @@ export class Publisher {
     const { catalog } = step
     planner.catalog = catalog
     planner.retain()
-    const moved = maps === null ? [] : locations.take(maps)
-    const removed = [...this.#planSlots.names()].filter((service) => !catalog.services.has(service))
-    const plans: PlanImages = removed.map((service) => this.#forget(service))
+    const zones = this.#handZonesOver(step.zones === undefined ? new Map() : this.#allZones(step.zones))
+    const moved = maps === null ? [] : locations.take(maps, this.planSlots.leaving(catalog.services))
+    const plans = this.#freePlans()
     const planning = planner.begin()
     // A map may have come late, or be gone, for reasons that no change of its service tells.
     const located = moved.length === 0 ? [] : this.#withOuter(locations.services)
     plans.push(...this.#plan(new Set([...this.#affected(step), ...located]), planning))
     const lost = [...before.pools.keys()].filter((pool) => !catalog.pools.has(pool))
     this.#lookAt([...lost, ...step.pools], planning)
-    const zones = [...step.zones].map(([apex, image]) => [this.#zoneSlots.take(apex)!, image] as const)
-    const gone = [...before.zones.keys()].filter((apex) => !catalog.zones.has(apex))
-    const emptied = gone.map((apex) => [this.#zoneSlots.release(apex)!, null] as const)
-    const came = [...catalog.zones.keys()].some((apex) => !before.zones.has(apex))
-    const directory = came || gone.length > 0 ? { directory: only(this.#directory()) } : {}
-    await this.#push({ zones: [...emptied, ...zones], plans, maps: moved, ...directory })
+    await this.#push({ ...zones, plans, maps: moved })
     if (catalog.pools !== before.pools) handedOut.retain(catalog.pools)
-    this.#reach(catalog.revision)
+    this.progress.reachSettings(catalog)
+  }
+
+  /** Takes over images of zones, all of them at once, behind the catalog that they go with. Resolves when the workers serve them. */
+  async serve(zones: ZonesToServe): Promise<void> {
+    await this.#push({ ...this.#handZonesOver(zones), plans: this.#freePlans() })
   }
 
   /** Selects again for the services of these pools, after a transition, the end of an override or a lookup of a host. */
@@ -148,7 +162,7 @@ export class Publisher {
   /** Takes over location maps that were made anew. */
   async relocate(maps: PreparedMaps): Promise<void> {
     const { locations, planner } = this.#options
-    const images = locations.take(maps)
+    const images = locations.take(maps, this.planSlots.leaving(this.catalog.services))
     const plans = this.#plan(this.#withOuter(locations.services), planner.begin())
     await this.#pushAlone({ plans, maps: images })
   }
@@ -171,25 +185,9 @@ export class Publisher {
     }
   }
 
-  /** Resolves when the workers serve the revision, or a later one. Rejects with the signal's reason. */
+  /** Resolves when the workers serve what a revision changed, or something later. Rejects with the signal's reason. */
   reached(revision: number, signal: AbortSignal): Promise<void> {
-    if (this.#served >= revision) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      const abort = () => {
-        this.#waiters.delete(waiter)
-        reject(signal.reason)
-      }
-      const waiter = {
-        revision,
-        resolve: () => {
-          signal.removeEventListener('abort', abort)
-          resolve()
-        },
-      }
-      if (signal.aborted) return abort()
-      signal.addEventListener('abort', abort, { once: true })
-      this.#waiters.add(waiter)
-    })
+    return this.progress.reached(revision, signal)
   }
 
   /**
@@ -225,13 +223,40 @@ export class Publisher {
     return handOver.noted
   }
 
-  #reach(revision: number): void {
-    this.#served = revision
-    for (const waiter of this.#waiters) {
-      if (waiter.revision > revision) continue
-      this.#waiters.delete(waiter)
-      waiter.resolve()
+  /** Every zone that there is now, and null for those that there were before. */
+  #allZones(zones: ReadonlyMap<string, ZoneToServe>): ZonesToServe {
+    return new Map([...Array.from(this.#zones.keys(), (apex) => [apex, null] as const), ...zones])
+  }
+
+  /** What the workers have to be told of zones. */
+  #handZonesOver(zones: ZonesToServe): Pick<ServingChanges, 'zones' | 'directory'> {
+    const images: [slot: number, image: SharedArrayBuffer | null][] = []
+    let moved = false
+    for (const [apex, zone] of zones) {
+      const before = this.#zones.get(apex)
+      // First, so that a service that both name is named throughout.
+      if (zone !== null) this.planSlots.hold(zone.services)
+      if (before !== undefined) this.planSlots.letGo(before.services)
+      if (zone !== null) {
+        moved ||= before === undefined
+        this.#zones.set(apex, zone)
+        images.push([this.#zoneSlots.take(apex)!, zone.image])
+      } else if (this.#zones.delete(apex)) {
+        moved = true
+        images.push([this.#zoneSlots.release(apex)!, null])
+      }
     }
+    return { zones: images, ...(moved ? { directory: only(this.#directory()) } : {}) }
+  }
+
+  /** Takes away the plans of services that are gone and that no image names. */
+  #freePlans(): PlanImages {
+    return this.planSlots.free(this.catalog.services).map(({ name, slot }) => {
+      this.#options.planner.forget(name)
+      this.#unplanned.delete(name)
+      this.#made.set(name, [])
+      return [slot, null]
+    })
   }
 
   #affected({ catalog, services, pools }: CatalogStep): Set<string> {
@@ -288,16 +313,9 @@ export class Publisher {
     if (changes.length > 0) onPools(changes)
   }
 
-  #forget(service: string): readonly [number, null] {
-    this.#options.planner.forget(service)
-    this.#unplanned.delete(service)
-    this.#made.set(service, [])
-    return [this.#planSlots.release(service)!, null]
-  }
-
   #directory(): SharedArrayBuffer {
     const apexes = Array.from(
-      this.catalog.zones.keys(),
+      this.#zones.keys(),
       (apex) => [this.#zoneSlots.take(apex)!, hostnameToWire(apex)] as const,
     )
     return compileDirectory(new Map(apexes))

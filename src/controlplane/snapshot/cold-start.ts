@@ -2,7 +2,8 @@ import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { Catalog } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
 import type { StoredZone } from '../compile/image-files.ts'
-import { type KnownImages, sameSlots, servicesOf } from '../follow/zone-step.ts'
+import type { KnownImages } from '../follow/known-images.ts'
+import { sameSlots, servicesOf } from '../follow/known-images.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import type { CatalogStep } from '../serve/publisher.ts'
 import type { SnapshotBase } from './snapshot.ts'
@@ -70,7 +71,7 @@ export async function coldStart(
   for (const [apex, image] of compiled.images) zones.set(apex, { ...zones.get(apex)!, image })
   const step = {
     catalog,
-    zones: new Map(Array.from(zones.values(), ({ zone, image }) => [zone.apex, image])),
+    zones,
     services: new Set(catalog.services.keys()),
     pools: new Set(catalog.pools.keys()),
   }

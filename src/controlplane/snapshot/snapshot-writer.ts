@@ -4,15 +4,18 @@
  * written whole. Health is written along, and at least every minute. A failure costs nothing but the age of the snapshot,
  * which a metric shows.
  *
- * A base is written only when the images of its revision have been, all of them: a pass that is cut short by a stop leaves
- * the old base with some images newer than it, which the next start tells by their stamps. There is no pass while the
- * compile thread lacks images, because it died: the base would be newer than what is on disk.
+ * Settings are written as they are, however far behind them an image is. The revision that the base tells is the last one of which
+ * every image is on disk, or a later one: what changed after it is read again by the next start. So a base is written when
+ * the images have been, all of them: a pass that is cut short by a stop leaves the old base with some images newer than
+ * it, which the next start tells by their stamps. There is no pass while the compile thread lacks images, because it
+ * died: no revision could be told.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
 import type { MemberHealth, Resolution } from '../model/observation.ts'
 import type { HandedOutEntry } from '../serve/handed-out.ts'
+import type { Mark } from '../serve/progress.ts'
 import type { LastKnownEntries } from '../steering/last-known.ts'
 import type { Database } from '../store/database.ts'
 import type { SnapshotFiles } from './snapshot.ts'
@@ -22,8 +25,8 @@ export interface SnapshotWriterOptions {
   readonly files: SnapshotFiles
   readonly compiler: CompileThread
   readonly catalog: () => Catalog
-  /** Whether the compile thread has the images of the catalog. */
-  readonly complete: () => boolean
+  /** The last revision of which the compile thread has every image, or a later one; null while that can't be told. */
+  readonly compiled: () => Mark | null
   readonly health: () => readonly MemberHealth[]
   readonly lastKnown: () => LastKnownEntries
   readonly resolutions: () => readonly Resolution[]
@@ -100,14 +103,14 @@ export class SnapshotWriter implements AsyncDisposable {
 
   async #write(): Promise<void> {
     const { database, files, compiler, health, lastKnown, resolutions, handedOut } = this.#options
-    // Taken first, so that no image is older than the base.
+    // Taken first, so that no image is older than that.
+    const compiled = this.#options.compiled()
     const catalog = this.#options.catalog()
-    if (!database.up || catalog.revision < 0 || !this.#options.complete()) return
+    if (!database.up || catalog.revision < 0 || compiled === null) return
     try {
       await compiler.persist(this.#cut.signal)
       const base = {
-        revision: catalog.revision,
-        stamp: catalog.stamp,
+        ...compiled,
         monitors: [...catalog.monitors.values()],
         pools: [...catalog.pools.values()],
         services: Array.from(catalog.services.values(), ({ zone: _, ...service }) => service),

@@ -7,8 +7,8 @@
  *     snapshot/zones/<hash>.image    one zone each, compiled (`image-files.ts`)
  *
  * Written behind the answering path, some time after a change, each file whole or not at all (written beside, synced,
- * renamed), the base last: an image is of the base's revision or of a later one. The base says of which history its revision
- * is, so that a start knows whether a database has changes to tell, or is another one.
+ * renamed), the base last: an image is of the base's revision or of a later one, and so are the settings in the base. The base says
+ * of which history its revision is, so that a start knows whether a database has changes to tell, or is another one.
  *
  * Rejected: zones as documents. A million RRsets as text took half a minute to read.
  */

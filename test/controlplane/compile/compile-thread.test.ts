@@ -152,7 +152,17 @@ t.test('a thread that dies is told of, and started again without images', async 
   await t.rejects(thread.load(), { message: 'the compile thread is stopped' })
 })
 
-t.test('rows that break off end the step; the next one is whole', async (t) => {
+t.test('where there is nothing to do the thread is not asked', async (t) => {
+  const { start } = await threadIn(t)
+  const thread = start()
+  // Whatever is said to it fails from now on.
+  await thread.stop()
+  const nothing = { revision: 1, stamp: 's1', jobs: [], gone: [] }
+  t.same(await thread.compile(nothing, rows()), { images: [], bad: [], missing: [] })
+  await t.rejects(thread.compile({ ...nothing, gone: ['one.test'] }, rows()), { message: /stopped/ })
+})
+
+t.test('rows that break off end the order; the next one is whole', async (t) => {
   const { start } = await threadIn(t)
   const thread = start()
   const step = { revision: 1, stamp: 's1', jobs: [jobOf('one.test')], gone: [] }
@@ -194,7 +204,7 @@ t.test('a thread that compiles a large zone is stopped all the same', async (t) 
   await t.rejects(thread.persist(), { message: 'the compile thread is stopped' })
 })
 
-t.test('who gives a step up is let go at once, and the next step is whole', async (t) => {
+t.test('who gives an order up is let go at once, and the next one is whole', async (t) => {
   const { start } = await threadIn(t)
   const thread = start()
   const step = { revision: 1, stamp: 's1', jobs: ['one.test', 'large.test'].map(jobOf), gone: [] }

@@ -93,13 +93,16 @@ t.test('an edit replaces the RRsets of its owners and nothing else', async (t) =
   const images = new ZoneImages()
   compile(images, [a('a', '192.0.2.1'), a('b', '192.0.2.2'), a('c', '192.0.2.3')])
   const edit = { owners: ['b', 'c', 'd'], text: pack([a('b', '192.0.2.9'), a('d', '192.0.2.4')]) }
-  images.begin({
+  const {
+    images: edited,
+    bad,
+    missing,
+  } = images.edit({
     revision: 2,
     stamp: 's2',
     jobs: [{ zone: headOf(), services: [{ name: `svc.${apex}`, slot: 7 }], edit }],
     gone: [],
   })
-  const { images: edited, bad, missing } = images.finish()
   t.same([bad, missing], [[], []])
   const image = edited[0]![1]
   t.same(
@@ -114,15 +117,15 @@ t.test('an edit replaces the RRsets of its owners and nothing else', async (t) =
 t.test('an edit without an image is missing; a zone without rows has its SOA', async (t) => {
   const images = new ZoneImages()
   const edit = { owners: [], text: '[]' }
-  images.begin({ revision: 1, stamp: 's1', jobs: [{ zone: headOf(), services: [], edit }], gone: [] })
-  t.same(images.finish(), { images: [], bad: [], missing: [apex] })
+  const editOf = { revision: 1, stamp: 's1', jobs: [{ zone: headOf(), services: [], edit }], gone: [] }
+  t.same(images.edit(editOf), { images: [], bad: [], missing: [apex] })
   images.begin({ revision: 1, stamp: 's1', jobs: [{ zone: headOf(), services: [], edit: null }], gone: [] })
   const { images: compiled } = images.finish()
   t.equal(new ZoneImage(compiled[0]![1]).rrset(0, 6), 0)
-  t.throws(() => images.finish(), { message: 'no step of compiling was begun' })
+  t.throws(() => images.finish(), { message: 'nothing was begun to be compiled' })
 })
 
-t.test('rows of several zones, in batches; a step that was not finished is forgotten', async (t) => {
+t.test('rows of several zones, in batches; an order that was not finished is forgotten', async (t) => {
   const images = new ZoneImages()
   const zones = ['one.test', 'two.test', 'three.test'].map((name) => ({ ...headOf(), apex: name }))
   const jobs = zones.map((zone) => ({ zone, services: [], edit: null }))
@@ -142,7 +145,7 @@ t.test('rows of several zones, in batches; a step that was not finished is forgo
   )
   const totals = compiled.map(([, image]) => new ZoneImage(image).rrsetTotal - 2)
   t.same(totals, [1, 2, 0])
-  images.begin({ revision: 3, stamp: 's3', jobs: [], gone: ['one.test'] })
+  images.edit({ revision: 3, stamp: 's3', jobs: [], gone: ['one.test'] })
   t.same([...images.held.keys()], ['two.test', 'three.test'])
   const unwritten = images.takeUnwritten()
   t.match(unwritten, { changed: [{ zone: { apex: 'two.test' } }, { zone: { apex: 'three.test' } }] })
@@ -150,4 +153,45 @@ t.test('rows of several zones, in batches; a step that was not finished is forgo
   t.same(images.takeUnwritten(), { changed: [], gone: [] })
   images.giveBack(unwritten)
   t.match(images.takeUnwritten(), { changed: { length: 2 }, gone: ['one.test'] })
+})
+
+t.test('an edit between the rows of another zone disturbs neither', async (t) => {
+  const images = new ZoneImages()
+  compile(images, [a('a', '192.0.2.1')])
+  const large = { ...headOf(), apex: 'large.test' }
+  images.begin({ revision: 2, stamp: 's2', jobs: [{ zone: large, services: [], edit: null }], gone: [] })
+  images.add([{ apex: 'large.test', text: pack([a('x', '192.0.2.1')]) }])
+  const edit = { owners: ['a'], text: pack([a('a', '192.0.2.9')]) }
+  const edited = images.edit({
+    revision: 3,
+    stamp: 's3',
+    jobs: [{ zone: headOf(), services: [], edit }],
+    gone: [],
+  })
+  t.equal(ask(edited.images[0]![1], 'a', 1), 'c0000209')
+  images.add([{ apex: 'large.test', text: pack([a('y', '192.0.2.2')]) }])
+  const { images: compiled } = images.finish()
+  t.same(
+    compiled.map(([name, image]) => [name, new ZoneImage(image).rrsetTotal - 2]),
+    [['large.test', 2]],
+  )
+  t.equal(images.held.get('large.test')?.revision, 2)
+  t.equal(images.held.get(apex)?.revision, 3)
+})
+
+t.test('a zone that goes while it is compiled leaves no image', async (t) => {
+  const images = new ZoneImages()
+  const jobs = ['one.test', 'two.test', 'three.test'].map((name) => {
+    return { zone: { ...headOf(), apex: name }, services: [], edit: null }
+  })
+  images.begin({ revision: 1, stamp: 's1', jobs, gone: [] })
+  images.add([{ apex: 'one.test', text: pack([a('x', '192.0.2.1')]) }])
+  images.edit({ revision: 2, stamp: 's2', jobs: [], gone: ['one.test', 'two.test'] })
+  images.add([{ apex: 'one.test', text: pack([a('y', '192.0.2.1')]) }])
+  const { images: compiled } = images.finish()
+  t.same(
+    compiled.map(([name]) => name),
+    ['three.test'],
+  )
+  t.same([...images.held.keys()], ['three.test'])
 })

@@ -220,3 +220,22 @@ t.test('of two renewals the later one counts, whichever ends first', async (t) =
   t.equal(await first, null)
   t.same(maps.of('a.test')?.areas, [[2]])
 })
+
+t.test('a service that leaves keeps its map until it is gone', async (t) => {
+  const maps = new LocationMaps({
+    areas: async () => ({ areas: [[0], [1]], image: new SharedArrayBuffer(8) }),
+    onProblem: (text) => t.fail(text),
+  })
+  const take = async (services: Service[], leaving: string[]) => {
+    const images = maps.take(await maps.prepare(catalogOf(services), never), leaving)
+    return images.map(([slot, image]) => [slot, image !== null])
+  }
+  t.same(await take([geo('old.test', 'CH')], []), [[0, true]])
+  t.same(
+    await take([geo('new.test', 'DE')], ['old.test', 'plain.test']),
+    [[1, true]],
+    'the slot is not given away',
+  )
+  t.same(await take([geo('new.test', 'DE')], []), [[0, false]])
+  t.same([...maps.services], ['new.test'])
+})

@@ -91,7 +91,6 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
     await publisher.adopt(
       {
         catalog,
-        zones: new Map(),
         services: only ?? [...catalog.services.keys()],
         pools: only === undefined ? [...catalog.pools.keys()] : [],
       },

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { Catalog } from '../../../src/controlplane/catalog/catalog.ts'
 import { CompileThread } from '../../../src/controlplane/compile/compile-thread.ts'
 import type { CompileJob, ZoneRows } from '../../../src/controlplane/compile/zone-images.ts'
+import type { Mark } from '../../../src/controlplane/serve/progress.ts'
 import { SnapshotFiles } from '../../../src/controlplane/snapshot/snapshot.ts'
 import { SnapshotWriter } from '../../../src/controlplane/snapshot/snapshot-writer.ts'
 
@@ -49,14 +50,18 @@ async function setUp(t: Test) {
     await compiler.stop()
     await rm(folder, { recursive: true })
   })
-  const served = { revision: 1, complete: true, errors: [] as unknown[] }
+  const served = {
+    revision: 1,
+    compiled: { revision: 1, stamp: 's1' } as Mark | null,
+    errors: [] as unknown[],
+  }
   const writer = (lastPassMs: number) => {
     const writer = new SnapshotWriter({
       database: { up: true },
       files,
       compiler,
       catalog: () => catalogOf(served.revision),
-      complete: () => served.complete,
+      compiled: () => served.compiled,
       health: () => [],
       lastKnown: () => ({ pools: [], services: [] }),
       resolutions: () => [],
@@ -95,7 +100,7 @@ t.test('a stop while a large zone is compiled leaves the snapshot as it was', as
     giveUp.abort(new Error('stopping'))
   }
   await t.rejects(compiler.compile(stepTo(2), large(), giveUp.signal), { message: 'stopping' })
-  served.revision = 2
+  Object.assign(served, { revision: 2, compiled: { revision: 2, stamp: 's2' } })
   await last.stop()
   t.match(served.errors, [{ message: 'stopping: the pass was not done after 1 ms' }])
   await compiler.stop()
@@ -110,9 +115,17 @@ t.test('while the compile thread lacks images, nothing is written', async (t) =>
     yield [{ apex: job.zone.apex, text: 'no JSON' }]
   }
   await t.rejects(compiler.compile(stepTo(2), broken()), { message: /^the compile thread: .*JSON/ })
-  Object.assign(served, { revision: 2, complete: false })
+  Object.assign(served, { revision: 2, compiled: null })
   await writer(60_000).stop()
   t.same(served.errors, [])
   t.match(await files.read(), { revision: 1 })
   t.match(await loaded(), { zones: [{ revision: 1 }] }, 'a pass would have swept its file')
+})
+
+t.test('settings that are ahead of an image are written with the revision of the images', async (t) => {
+  const { files, served, writer } = await setUp(t)
+  Object.assign(served, { revision: 5 })
+  await writer(60_000).stop()
+  t.same(served.errors, [])
+  t.match(await files.read(), { revision: 1, stamp: 's1' }, 'what changed after it is read again')
 })

@@ -1,0 +1,162 @@
+/** Reads the settings of a revision: everything of the configuration but the zones' RRsets. */
+import { Catalog, type CatalogParts, type CatalogService } from '../catalog/catalog.ts'
+import { formatMemberKey, parseMemberKey } from '../model/member-key.ts'
+import type { MemberPattern } from '../model/override-index.ts'
+import { type Change, type ChangeBatch, stampOf } from '../store/changes.ts'
+import type { Tx } from '../store/database.ts'
+import { getMonitor, listAllMonitors } from '../store/monitors.ts'
+import { listOverrides } from '../store/overrides.ts'
+import { getPool, listAllPools } from '../store/pools.ts'
+import { currentRevision } from '../store/revision.ts'
+import { getService, listAllServices, type StoredService } from '../store/services.ts'
+import type { Stored } from '../store/stored.ts'
+import { getWebhook, listAllWebhooks } from '../store/webhooks.ts'
+import { getZoneHead, listAllZones } from '../store/zones.ts'
+
+/** Told of a row that can't be used; the rest goes on. */
+type OnBad = (message: string) => void
+
+/** Zones by apex, each with the owners that changed; null says that anything may have. */
+export type Touched = ReadonlyMap<string, readonly string[] | null>
+
+/** What some changes made of the settings. */
+export interface ChangedSettings {
+  readonly catalog: Catalog
+  readonly services: ReadonlySet<string>
+  readonly pools: ReadonlySet<string>
+  /** The zones whose images are to follow. */
+  readonly touched: Touched
+  /** By apex, the revisions that touched it. */
+  readonly touchedBy: ReadonlyMap<string, readonly number[]>
+}
+
+export async function readAllSettings(tx: Tx, onBad: OnBad): Promise<Catalog> {
+  const revision = await currentRevision(tx)
+  return new Catalog({
+    revision,
+    stamp: await stampOf(tx, revision),
+    monitors: byName((await listAllMonitors(tx, onBad)).map(({ value }) => value)),
+    pools: byName((await listAllPools(tx, onBad)).map(({ value }) => value)),
+    services: byName((await listAllServices(tx, onBad)).map(toCatalogService)),
+    zones: new Map((await listAllZones(tx)).map(({ value }) => [value.apex, value])),
+    overrides: await readOverrides(tx),
+    webhooks: byName((await listAllWebhooks(tx)).map(({ value }) => value)),
+  })
+}
+
+export async function readChangedSettings(
+  tx: Tx,
+  before: Catalog,
+  { revision, stamp, changes }: ChangeBatch,
+  onBad: OnBad,
+): Promise<ChangedSettings> {
+  const keys = (kind: Change['kind']) =>
+    new Set(changes.filter((change) => change.kind === kind).map(({ key }) => key))
+  const zones = await patch(before.zones, keys('zone'), async (apex) => value(await getZoneHead(tx, apex)))
+  const moved = [...zones.keys()].some((apex) => !before.zones.has(apex)) || zones.size < before.zones.size
+  const changed = keys('service')
+  const catalog = new Catalog({
+    revision,
+    stamp,
+    zones,
+    monitors: await patch(before.monitors, keys('monitor'), async (name) =>
+      value(await getMonitor(tx, name, onBad)),
+    ),
+    pools: await patch(before.pools, keys('pool'), async (name) => value(await getPool(tx, name, onBad))),
+    services: moved
+      ? byName((await listAllServices(tx, onBad)).map(toCatalogService))
+      : await patch(before.services, changed, async (name) => {
+          const stored = await getService(tx, name, onBad)
+          return stored === null ? null : toCatalogService(stored)
+        }),
+    overrides: keys('override').size + keys('pool').size === 0 ? before.overrides : await readOverrides(tx),
+    webhooks: await patch(before.webhooks, keys('webhook'), async (name) =>
+      value(await getWebhook(tx, name)),
+    ),
+  })
+  // A pool's change may take overrides along with its members; another monitor may know less of them than the one before.
+  const pools = new Set([
+    ...keys('pool'),
+    ...catalog.poolsJudgedBy(keys('monitor')),
+    ...catalog.poolsMatching(Array.from(keys('override'), parseMemberKey)),
+  ])
+  return { catalog, services: changed, pools, ...zonesToFollow(before, catalog, changes) }
+}
+
+/** The members that changes let come back. */
+export function failBacksOf(changes: readonly Change[]): MemberPattern[] {
+  return changes.flatMap(({ kind, key }) => (kind === 'fail-back' ? [parseMemberKey(key)] : []))
+}
+
+export function touchedZones(changes: readonly Change[]): Map<string, readonly string[] | null> {
+  const touched = new Map<string, readonly string[] | null>()
+  for (const { kind, key, owners } of changes) {
+    if (kind === 'zone') touched.set(key, joinOwners(touched.get(key), owners))
+  }
+  return touched
+}
+
+/** Owners that changed at either time. @param before undefined for none */
+export function joinOwners(
+  before: readonly string[] | null | undefined,
+  owners: readonly string[] | null,
+): readonly string[] | null {
+  return owners === null || before === null ? null : [...new Set([...(before ?? []), ...owners])]
+}
+
+/** Zones that changed, and those that gained or lost a service: their images name them. */
+function zonesToFollow(
+  before: Catalog,
+  after: Catalog,
+  changes: readonly Change[],
+): Pick<ChangedSettings, 'touched' | 'touchedBy'> {
+  const touched = touchedZones(changes)
+  const touchedBy = new Map<string, number[]>()
+  const note = (apex: string, revisions: readonly number[]) => {
+    touchedBy.set(apex, [...(touchedBy.get(apex) ?? []), ...revisions])
+    if (!touched.has(apex)) touched.set(apex, [])
+  }
+  for (const { kind, key, revision } of changes) if (kind === 'zone') note(key, [revision])
+  for (const name of new Set([...before.services.keys(), ...after.services.keys()])) {
+    const [from, to] = [before.services.get(name)?.zone, after.services.get(name)?.zone]
+    if (from === to) continue
+    const by = changes.filter(({ kind, key }) => kind === 'service' && key === name)
+    // A service that was read along with others may be ahead of its change.
+    const revisions = by.length === 0 ? [after.revision] : by.map(({ revision }) => revision)
+    if (from !== undefined) note(from, revisions)
+    if (to !== undefined) note(to, revisions)
+  }
+  return { touched, touchedBy }
+}
+
+/** A copy of `before` with the entries of `keys` read anew; null takes one out. */
+async function patch<T>(
+  before: ReadonlyMap<string, T>,
+  keys: ReadonlySet<string>,
+  read: (key: string) => Promise<T | null>,
+): Promise<ReadonlyMap<string, T>> {
+  if (keys.size === 0) return before
+  const after = new Map(before)
+  for (const key of keys) {
+    const found = await read(key)
+    if (found === null) after.delete(key)
+    else after.set(key, found)
+  }
+  return after
+}
+
+async function readOverrides(tx: Tx): Promise<CatalogParts['overrides']> {
+  return new Map((await listOverrides(tx)).map((override) => [formatMemberKey(override), override]))
+}
+
+function toCatalogService({ value: service, zone }: StoredService): CatalogService {
+  return { ...service, zone }
+}
+
+function byName<T extends { readonly name: string }>(items: readonly T[]): Map<string, T> {
+  return new Map(items.map((item) => [item.name, item]))
+}
+
+function value<T extends object>(stored: Stored<T> | null): T | null {
+  return stored === null ? null : stored.value
+}

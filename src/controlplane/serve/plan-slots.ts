@@ -1,0 +1,52 @@
+/**
+ * The slots of services' plans, by which zone images name them. A service that leaves the configuration is still named by
+ * the image of its zone until another one is served, and by those under way; queries meet it there. So its slot, and with
+ * that its plan, stays until nothing names it: no other service may be answered in its place.
+ */
+import { Slots } from './slots.ts'
+
+/** A service that an image names. */
+interface Named {
+  readonly name: string
+}
+
+export class PlanSlots {
+  readonly #slots = new Slots()
+  /** By service, how many images name it, served or under way. Bounded by the services that have a slot. */
+  readonly #named = new Map<string, number>()
+
+  /** The slot of a service, a new one if it has none. */
+  take(service: string): number {
+    return this.#slots.take(service)!
+  }
+
+  /** The service that has a slot. */
+  serviceIn(slot: number): string | undefined {
+    return [...this.#slots.names()].find((name) => this.#slots.get(name) === slot)
+  }
+
+  /** Says that one image more names these. */
+  hold(services: readonly Named[]): void {
+    for (const { name } of services) this.#named.set(name, (this.#named.get(name) ?? 0) + 1)
+  }
+
+  /** Says that an image that named these is gone. */
+  letGo(services: readonly Named[]): void {
+    for (const { name } of services) {
+      const left = this.#named.get(name)! - 1
+      if (left === 0) this.#named.delete(name)
+      else this.#named.set(name, left)
+    }
+  }
+
+  /** Services that have left the configuration, but are named. */
+  leaving(services: ReadonlyMap<string, unknown>): Set<string> {
+    return new Set([...this.#named.keys()].filter((name) => !services.has(name)))
+  }
+
+  /** Frees the slots of services that are neither of the configuration nor named. */
+  free(services: ReadonlyMap<string, unknown>): { readonly name: string; readonly slot: number }[] {
+    const left = [...this.#slots.names()].filter((name) => !services.has(name) && !this.#named.has(name))
+    return left.map((name) => ({ name, slot: this.#slots.release(name)! }))
+  }
+}

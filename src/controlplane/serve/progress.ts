@@ -1,0 +1,122 @@
+/**
+ * How much of the configuration the workers serve. Settings are served as a whole, up to a revision; each zone follows when
+ * its image has been compiled. So there are two answers:
+ *
+ * - The revision that is served whole: settings and every zone. It is what the node says of itself (metric, table of
+ *   nodes), and what a snapshot may be written of. A zone that takes long to compile holds it back.
+ * - Whether what one revision changed is served: a write waits for that, and for nothing else.
+ */
+
+/** A revision of the configuration, and what tells it from another one of its number (see `stampOf`). */
+export interface Mark {
+  readonly revision: number
+  readonly stamp: string | null
+}
+
+/** Something about a zone that its served image does not show yet. */
+export interface ZoneChange {
+  /** The revisions, from the first to the last, that changed it. None, as `from` is above `to`, for a zone that is compiled anew. */
+  readonly from: number
+  readonly to: number
+  /** What was served of settings when it came. */
+  readonly before: Mark
+  /** The compile thread may lack the image that is served: nothing on disk is known to be of `before`. */
+  readonly lost: boolean
+}
+
+interface Waiter {
+  readonly revision: number
+  readonly resolve: () => void
+}
+
+export class Progress {
+  #settings: Mark = { revision: -1, stamp: null }
+  /** By apex. Bounded by the zones, and for each by the writes that come while it is compiled. */
+  readonly #behind = new Map<string, ZoneChange[]>()
+  /** One entry for each request that waits for its own write; each ends with its request. */
+  readonly #waiters = new Set<Waiter>()
+
+  /** What is served of settings; revision -1 before the first. */
+  get settings(): Mark {
+    return this.#settings
+  }
+
+  /** The last revision that is served whole; -1 before the first. */
+  get revision(): number {
+    return this.#oldest().revision
+  }
+
+  /** The same; null while the compile thread may lack an image of it. */
+  get whole(): Mark | null {
+    const lost = [...this.#behind.values()].some((changes) => changes.some((change) => change.lost))
+    return lost ? null : this.#oldest()
+  }
+
+  /** Says that a zone is to be compiled. Before the settings of that revision are reached. */
+  fallBehind(apex: string, change: ZoneChange): void {
+    const changes = this.#behind.get(apex)
+    if (changes === undefined) this.#behind.set(apex, [change])
+    else changes.push(change)
+  }
+
+  /** Says that the workers serve these zones as they are at a revision, or that they are no more. */
+  catchUp(apexes: Iterable<string>, revision: number): void {
+    for (const apex of apexes) {
+      const left = (this.#behind.get(apex) ?? []).filter(({ to }) => to > revision)
+      if (left.length === 0) this.#behind.delete(apex)
+      else this.#behind.set(apex, left)
+    }
+    this.#wake()
+  }
+
+  /** Says that the workers serve the settings of a revision. */
+  reachSettings({ revision, stamp }: Mark): void {
+    this.#settings = { revision, stamp }
+    this.#wake()
+  }
+
+  /** Resolves when the workers serve what a revision changed, or something later. Rejects with the signal's reason. */
+  reached(revision: number, signal: AbortSignal): Promise<void> {
+    if (this.#serves(revision)) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        this.#waiters.delete(waiter)
+        reject(signal.reason)
+      }
+      const waiter = {
+        revision,
+        resolve: () => {
+          signal.removeEventListener('abort', abort)
+          resolve()
+        },
+      }
+      if (signal.aborted) return abort()
+      signal.addEventListener('abort', abort, { once: true })
+      this.#waiters.add(waiter)
+    })
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters) {
+      if (!this.#serves(waiter.revision)) continue
+      this.#waiters.delete(waiter)
+      waiter.resolve()
+    }
+  }
+
+  #serves(revision: number): boolean {
+    if (this.#settings.revision < revision) return false
+    for (const changes of this.#behind.values()) {
+      if (changes.some(({ from, to }) => from <= revision && revision <= to)) return false
+    }
+    return true
+  }
+
+  #oldest(): Mark {
+    let oldest = this.#settings
+    for (const changes of this.#behind.values()) {
+      for (const { before } of changes) if (before.revision < oldest.revision) oldest = before
+    }
+    return oldest
+  }
+}

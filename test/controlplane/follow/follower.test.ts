@@ -1,0 +1,361 @@
+/**
+ * The two lanes from a real PostgreSQL to answers. The compile thread is a real one behind a gate, which a test closes for as
+ * long as a zone is to take; answers come from the serving state that the workers would have.
+ */
+import { sql } from 'drizzle-orm'
+import t, { type Test } from 'tap'
+import { CompileThread } from '../../../src/controlplane/compile/compile-thread.ts'
+import type { CompileOrder } from '../../../src/controlplane/compile/zone-images.ts'
+import { Follower } from '../../../src/controlplane/follow/follower.ts'
+import type { Override } from '../../../src/controlplane/model/override.ts'
+import { AnswerCounters } from '../../../src/controlplane/serve/answer-counters.ts'
+import { HandedOut } from '../../../src/controlplane/serve/handed-out.ts'
+import { ImagePump } from '../../../src/controlplane/serve/image-pump.ts'
+import { LocationMaps } from '../../../src/controlplane/serve/location-maps.ts'
+import { Planner } from '../../../src/controlplane/serve/planner.ts'
+import { PoolWatch } from '../../../src/controlplane/serve/pool-watch.ts'
+import { Publisher } from '../../../src/controlplane/serve/publisher.ts'
+import { Database, type Write } from '../../../src/controlplane/store/database.ts'
+import { putOverride } from '../../../src/controlplane/store/overrides.ts'
+import { deletePool, putPool } from '../../../src/controlplane/store/pools.ts'
+import { deleteRrset, putRrset } from '../../../src/controlplane/store/rrsets.ts'
+import { deleteService, putService } from '../../../src/controlplane/store/services.ts'
+import { deleteZone, putZone } from '../../../src/controlplane/store/zones.ts'
+import { orAborted } from '../../../src/controlplane/threads/called-thread.ts'
+import { OwnZones } from '../../../src/dataplane/answer/own-zones.ts'
+import { AnswerReader } from '../../../src/dataplane/counters.ts'
+import { ServingState } from '../../../src/dataplane/image/state.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { member, pool, rrset, service, zone } from '../store/suite/samples.ts'
+
+const server = await startPostgres()
+t.teardown(() => server.stop())
+
+const patience = () => AbortSignal.timeout(30_000)
+
+/** A compile thread that waits at a gate before it is asked. */
+class GatedCompiler extends CompileThread {
+  /** What it was asked for: `apex` for a whole zone, `apex:owner,...` for an edit, `-apex` for one that is gone. */
+  readonly asked: string[] = []
+  #gate: { readonly apex: string; readonly opened: Promise<void>; readonly reached: () => void } | null = null
+
+  /** Lets nothing of a zone by until it is opened. */
+  close(apex: string): { readonly reached: Promise<void>; readonly open: () => void } {
+    const [opened, reached] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    this.#gate = { apex, opened: opened.promise, reached: reached.resolve }
+    const open = () => {
+      this.#gate = null
+      opened.resolve()
+    }
+    return { reached: reached.promise, open }
+  }
+
+  override async take(...[order, rows, signal]: Parameters<CompileThread['take']>) {
+    this.asked.push(...askedFor(order))
+    const gate = this.#gate
+    if (gate !== null && order.jobs.some(({ zone: { apex } }) => apex === gate.apex)) {
+      gate.reached()
+      await orAborted(gate.opened, signal)
+    }
+    return super.take(order, rows, signal)
+  }
+}
+
+function askedFor({ jobs, gone }: CompileOrder): string[] {
+  const text = ({ zone: { apex }, edit }: CompileOrder['jobs'][number]) =>
+    edit === null ? apex : `${apex}:${edit.owners}`
+  return [...jobs.map(text), ...gone.map((apex) => `-${apex}`)]
+}
+
+const drain = (poolName: string, memberName: string): Override => ({
+  pool: poolName,
+  member: memberName,
+  state: 'drain',
+  until: null,
+  reason: '',
+  actor: 'ann',
+  since: new Date(),
+})
+
+/** A node on a database of its own that serves `large.test`, and `small.test` with a service on two members. */
+async function setUp(t: Test) {
+  const url = await server.createDatabase()
+  const database = await Database.open({ url, dataDir: '/nowhere' })
+  t.teardown(() => database.stop())
+  await database.ready(patience())
+  const compiler = new GatedCompiler({ directory: t.testdir({}), version: '1.0.0', graceMs: 0 })
+  t.teardown(() => compiler.stop())
+  const state = new ServingState()
+  const own = new OwnZones(state)
+  const looks: (() => void)[] = []
+  const pump = new ImagePump(async (update) => {
+    state.apply(update)
+    for (const look of looks) look()
+  })
+  const locations = new LocationMaps({
+    areas: () => Promise.reject(new Error('there is no location data')),
+    onProblem: (problem) => t.fail(problem),
+  })
+  const now = () => new Date()
+  const planner = new Planner({
+    answers: new AnswerCounters(() => new AnswerReader([])),
+    facts: { measured: () => 'up', lastKnown: () => null, vitals: () => null },
+    resolution: () => t.fail('there is no host') as never,
+    locations,
+    now,
+    onRamp: () => {},
+  })
+  const publisher = new Publisher({
+    pump,
+    planner,
+    locations,
+    handedOut: new HandedOut(now),
+    pools: new PoolWatch(),
+    onPools: () => {},
+    onError: (what) => t.fail(what),
+  })
+  const errors: unknown[] = []
+  const follower = new Follower({
+    database,
+    publisher,
+    compiler,
+    locations,
+    known: async () => null,
+    onStep: () => {},
+    onZones: () => {},
+    onFailBack: () => {},
+    onBad: (message) => t.fail(message),
+    onError: (error) => errors.push(error),
+  })
+  t.teardown(() => follower.stop())
+  const write = async (work: (write: Write) => Promise<unknown>) => {
+    return (await database.write('tester', work)).revision
+  }
+  const served = (revision: number) => publisher.reached(revision, patience())
+  await write(async (unit) => {
+    await putZone(unit, zone('large.test', rrset('a', 'A', '192.0.2.7')), {})
+    await putZone(unit, zone('small.test', rrset('a', 'A', '192.0.2.8')), {})
+    await putPool(unit, pool('web', [member('m1', '192.0.2.1'), member('m2', '192.0.2.2')]), {})
+    await putService(unit, service('www.small.test', ['web']), {})
+  })
+  follower.start()
+  await follower.loaded
+  compiler.asked.length = 0
+  const ask = (name: string) => [...own.lookupA(name).addresses].sort()
+  return { ask, compiler, database, errors, follower, looks, publisher, served, write }
+}
+
+/** A write that replaces a zone, so that it is read whole. */
+const replace =
+  (apex: string, address: string, ...more: string[]) =>
+  (write: Write) =>
+    putZone(
+      write,
+      zone(apex, rrset('a', 'A', address), ...more.map((owner) => rrset(owner, 'A', address))),
+      {},
+    )
+
+t.test('an override is served while a zone is compiled, and so is an edit of another one', async (t) => {
+  const { ask, compiler, follower, publisher, served, write } = await setUp(t)
+  t.same(ask('www.small.test'), ['192.0.2.1', '192.0.2.2'])
+  const gate = compiler.close('large.test')
+  const imported = await write(replace('large.test', '192.0.2.99'))
+  let isServed = false
+  const zoneServed = served(imported).then(() => {
+    isServed = true
+  })
+  await gate.reached
+  t.same(compiler.asked.splice(0), ['large.test'])
+
+  await served(await write((unit) => putOverride(unit, drain('web', 'm1'))))
+  t.same(ask('www.small.test'), ['192.0.2.2'])
+  t.same(compiler.asked, [], 'nothing is asked of the compile thread for it')
+  await served(await write((unit) => putRrset(unit, 'small.test', rrset('a', 'A', '192.0.2.9'), {})))
+  t.same(ask('a.small.test'), ['192.0.2.9'])
+  t.same(compiler.asked, ['small.test:a'])
+
+  t.notOk(isServed)
+  t.same(ask('a.large.test'), ['192.0.2.7'])
+  t.equal(publisher.revision, imported - 1, 'what is served whole')
+  t.match(follower.compiled, { revision: imported - 1, stamp: String })
+  gate.open()
+  await zoneServed
+  t.same(ask('a.large.test'), ['192.0.2.99'])
+  t.equal(publisher.revision, imported + 2)
+})
+
+t.test(
+  'a zone that is written while it is compiled is compiled next, for all that was written',
+  async (t) => {
+    const { ask, compiler, served, write } = await setUp(t)
+    const gate = compiler.close('large.test')
+    const first = served(await write(replace('large.test', '192.0.2.99')))
+    await gate.reached
+    let last = 0
+    for (const number of [1, 2, 3, 4, 5]) {
+      last = await write((unit) => putRrset(unit, 'large.test', rrset(`n${number}`, 'A', '192.0.2.5'), {}))
+    }
+    const rest = served(last)
+    await served(await write((unit) => putOverride(unit, drain('web', 'm1'))))
+    gate.open()
+    await first
+    await rest
+    t.same(ask('n5.large.test'), ['192.0.2.5'])
+    t.same(compiler.asked, ['large.test', 'large.test:n1,n2,n3,n4,n5'])
+  },
+)
+
+t.test('a service that is written with its zone is served with it', async (t) => {
+  const { ask, compiler, served, write } = await setUp(t)
+  const gate = compiler.close('new.test')
+  const revision = await write(async (unit) => {
+    await putZone(unit, zone('new.test'), {})
+    await putService(unit, service('www.new.test', ['web']), {})
+  })
+  let isServed = false
+  const both = served(revision).then(() => {
+    isServed = true
+  })
+  await gate.reached
+  await served(await write((unit) => putOverride(unit, drain('web', 'm1'))))
+  t.notOk(isServed)
+  gate.open()
+  await both
+  t.same(ask('www.new.test'), ['192.0.2.2'])
+})
+
+t.test('a service that comes into a zone that is compiled waits for its image', async (t) => {
+  const { ask, compiler, served, write } = await setUp(t)
+  const gate = compiler.close('large.test')
+  await write(replace('large.test', '192.0.2.99'))
+  await gate.reached
+  const created = served(await write((unit) => putService(unit, service('www.large.test', ['web']), {})))
+  await served(await write((unit) => putOverride(unit, drain('web', 'm1'))))
+  t.same(ask('www.large.test'), [])
+  gate.open()
+  await created
+  t.same(ask('www.large.test'), ['192.0.2.2'])
+})
+
+t.test('the slot of a service that is gone stays its own while an image names it', async (t) => {
+  const { ask, compiler, publisher, served, write } = await setUp(t)
+  await served(
+    await write(async (unit) => {
+      await putPool(unit, pool('old', [member('m1', '192.0.2.50')]), {})
+      await putService(unit, service('old.large.test', ['old']), {})
+    }),
+  )
+  t.same(ask('old.large.test'), ['192.0.2.50'])
+  const slot = publisher.planSlot('old.large.test')
+  const gate = compiler.close('large.test')
+  await write(replace('large.test', '192.0.2.99'))
+  await gate.reached
+  const gone = served(
+    await write(async (unit) => {
+      await deleteService(unit, 'old.large.test', {})
+      await deletePool(unit, 'old', {})
+    }),
+  )
+  await served(await write((unit) => putService(unit, service('new.small.test', ['web']), {})))
+  t.not(publisher.planSlot('new.small.test'), slot)
+  t.same(ask('new.small.test'), ['192.0.2.1', '192.0.2.2'])
+  t.same(ask('old.large.test'), ['192.0.2.50'], 'answered as before, though its pool is gone too')
+  gate.open()
+  await gone
+  t.same(ask('old.large.test'), [])
+  await served(await write((unit) => putService(unit, service('next.small.test', ['web']), {})))
+  t.equal(publisher.planSlot('next.small.test'), slot, 'free again')
+})
+
+t.test('a zone that is deleted while it is compiled goes at once, and stays away', async (t) => {
+  const { ask, compiler, follower, publisher, served, write } = await setUp(t)
+  const gate = compiler.close('large.test')
+  await write(replace('large.test', '192.0.2.99'))
+  await gate.reached
+  const deleted = await write((unit) => deleteZone(unit, 'large.test', {}))
+  await served(deleted)
+  t.same(ask('a.large.test'), [])
+  gate.open()
+  const recreated = await write(replace('large.test', '192.0.2.100'))
+  await served(recreated)
+  t.same(ask('a.large.test'), ['192.0.2.100'])
+  t.equal(publisher.revision, recreated)
+  t.match(follower.compiled, { revision: recreated })
+})
+
+t.test('a service that changes its zone is in one of them at any time', async (t) => {
+  const { ask, looks, served, write } = await setUp(t)
+  const seen: number[] = []
+  looks.push(() => seen.push(ask('www.small.test').length))
+  await served(await write((unit) => putZone(unit, zone('www.small.test'), {})))
+  await served(await write((unit) => deleteZone(unit, 'www.small.test', {})))
+  t.ok(seen.length >= 2)
+  t.ok(
+    seen.every((count) => count === 2),
+    seen.join(),
+  )
+})
+
+t.test('an RRset that becomes a service in one write is one of them at any time', async (t) => {
+  const { ask, looks, served, write } = await setUp(t)
+  const seen: string[] = []
+  looks.push(() => seen.push(ask('a.small.test').join()))
+  const revision = await write(async (unit) => {
+    await deleteRrset(unit, 'small.test', 'a', 'A', {})
+    await putService(unit, service('a.small.test', ['web']), {})
+  })
+  await served(revision)
+  t.same([...new Set(seen)], ['192.0.2.8', '192.0.2.1,192.0.2.2'].slice(seen[0] === '192.0.2.8' ? 0 : 1))
+})
+
+t.test(
+  'after the death of the compile thread everything is compiled anew, and served as it is',
+  async (t) => {
+    const { ask, compiler, errors, follower, served, write } = await setUp(t)
+    const gate = compiler.close('large.test')
+    const imported = served(await write(replace('large.test', '192.0.2.99')))
+    await gate.reached
+    const job = { zone: { ...zone('x.test'), serial: 1 }, services: [], edit: null }
+    async function* broken() {
+      yield [{ apex: 'x.test', text: 'no JSON' }]
+    }
+    const order = { revision: 1, stamp: null, jobs: [job], gone: [] }
+    await t.rejects(compiler.compile(order, broken()), { message: /JSON/ })
+    t.equal(compiler.epoch, 1)
+    t.equal(follower.compiled, null)
+    await served(await write((unit) => putOverride(unit, drain('web', 'm1'))))
+    t.same(ask('www.small.test'), ['192.0.2.2'])
+    gate.open()
+    const edited = await write((unit) => putRrset(unit, 'small.test', rrset('a', 'A', '192.0.2.9'), {}))
+    await served(edited)
+    await imported
+    t.same([ask('a.large.test'), ask('a.small.test')], [['192.0.2.99'], ['192.0.2.9']])
+    t.match(follower.compiled, { revision: edited })
+    t.same(errors, [])
+  },
+)
+
+t.test('a gap in the changes: settings first, then the zones', async (t) => {
+  const { ask, compiler, database, follower, publisher, served, write } = await setUp(t)
+  const gate = compiler.close('large.test')
+  await database.record((tx) => tx.execute(sql`update config_revision set revision = revision + 5`))
+  const revision = await write((unit) => putOverride(unit, drain('web', 'm1')))
+  await gate.reached
+  // Settings are handed over before the zones are compiled; the next look finds them served.
+  await served(await write((unit) => putPool(unit, pool('other', []), {})))
+  t.same(ask('www.small.test'), ['192.0.2.2'])
+  t.equal(follower.compiled, null)
+  t.ok(publisher.revision < revision)
+  gate.open()
+  await served(revision)
+  t.match(follower.compiled, { revision: publisher.progress.settings.revision })
+})
+
+t.test('a stop does not wait for what is compiled', async (t) => {
+  const { compiler, errors, follower, write } = await setUp(t)
+  const gate = compiler.close('large.test')
+  await write(replace('large.test', '192.0.2.99'))
+  await gate.reached
+  await follower.stop()
+  t.same(errors, [])
+})
