@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
 import type { ListenAddress } from './dataplane/listener/protocol.ts'
 import { canonicalAddress } from './dataplane/wire/address.ts'
@@ -50,6 +50,33 @@ export class UsageError extends Error {
   constructor(message: string) {
     super(message)
     this.name = 'UsageError'
+  }
+}
+
+/**
+ * Parses what stands behind a command: flags, and `most` words at most.
+ *
+ * @throws UsageError
+ */
+export function parseWords<Flags extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: Flags,
+  most: number,
+) {
+  const { values, positionals } = parseStrictly(args, options, most > 0)
+  if (positionals.length > most) throw new UsageError(`"${positionals[most]}" is one word too many`)
+  return { values, words: positionals }
+}
+
+function parseStrictly<Flags extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: Flags,
+  allowPositionals: boolean,
+) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals, strict: true })
+  } catch (error) {
+    throw new UsageError((error as Error).message)
   }
 }
 
@@ -254,19 +281,10 @@ function readRateLimit(read: Read): RateLimit | null {
 
 function parseFlags(args: readonly string[]): { values: ReadonlyMap<string, string>; demo: boolean } {
   const options = Object.fromEntries(Object.keys(flags).map((flag) => [flag, { type: 'string' as const }]))
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { ...options, demo: { type: 'boolean' } },
-      strict: true,
-    })
-    const { demo = false, ...rest } = values as Record<string, string | boolean>
-    return {
-      demo: demo === true,
-      values: new Map(Object.entries(rest).map(([flag, text]) => [flags[flag]!, String(text)])),
-    }
-  } catch (error) {
-    throw new UsageError((error as Error).message)
+  const { demo = false, ...given } = parseWords(args, { ...options, demo: { type: 'boolean' } }, 0).values
+  return {
+    demo: demo === true,
+    values: new Map(Object.entries(given).map(([flag, text]) => [flags[flag]!, String(text)])),
   }
 }
 
