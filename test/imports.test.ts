@@ -28,9 +28,9 @@ const dataplane: Readonly<Record<string, readonly string[]>> = {
   'dataplane/listener': ['dataplane/wire', 'dataplane/image', 'dataplane/answer', 'dataplane/counters.ts'],
 }
 
-/** Packages that one file alone may import. */
+/** Packages that one file or folder alone may import. */
 const packageHomes: Readonly<Record<string, string>> = {
-  'prom-client': 'telemetry/metrics.ts',
+  'prom-client': 'telemetry/metrics',
   pino: 'telemetry/log.ts',
 }
 
@@ -116,7 +116,9 @@ const rules: readonly Rule[] = [
       ? 'the daemon is composed for commands'
       : null,
   ({ from, to }) =>
-    to in packageHomes && packageHomes[to] !== from ? `${to} belongs to ${packageHomes[to]} alone` : null,
+    to in packageHomes && !isIn(from, packageHomes[to]!)
+      ? `${to} belongs to ${packageHomes[to]} alone`
+      : null,
 ]
 
 const judge = (edge: Import) => rules.flatMap((rule) => rule(edge) ?? [])
@@ -204,6 +206,7 @@ t.test('the rules find what is wrong', async (t) => {
     ['controlplane/health/checker.ts', 'src/controlplane/steering/plan.ts'],
     ['controlplane/steering/select.ts', 'src/controlplane/serve/publisher.ts'],
     ['controlplane/api/server.ts', 'prom-client'],
+    ['telemetry/log.ts', 'prom-client'],
     ['controlplane/serve/publisher.ts', 'pino'],
     ['telemetry/log.ts', 'src/controlplane/model/pool.ts'],
     ['commands/serve.ts', 'src/main.ts'],

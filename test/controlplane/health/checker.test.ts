@@ -9,7 +9,7 @@ import {
 } from '../../../src/controlplane/health/checker.ts'
 import type { ProbeMonitor } from '../../../src/controlplane/model/monitor.ts'
 import type { HealthEvent, HealthState, MemberHealth } from '../../../src/controlplane/model/observation.ts'
-import { startDemoBackends } from '../../../src/daemon/demo/backends.ts'
+import { startDemoBackends } from '../../../src/daemon/demo.ts'
 import {
   closedPort,
   containing,

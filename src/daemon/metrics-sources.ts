@@ -1,12 +1,36 @@
+/** What a scrape reads, of the parts that know it. */
 import type { AnswerCounters } from '../controlplane/serve/answer-counters.ts'
 import { durationBounds, readCounters } from '../dataplane/counters.ts'
-import type { Fleet } from '../dataplane/listener/fleet.ts'
 import { transports } from '../dataplane/listener/protocol.ts'
-import type { DnsCounters } from '../telemetry/metrics.ts'
+import type { DnsCounters } from '../telemetry/metrics/dns.ts'
+import type { MetricsSources } from '../telemetry/metrics/metrics.ts'
+import type { DataPlane } from './data-plane.ts'
+import type { Parts } from './parts.ts'
 
-/** What the workers have counted, as the metrics show it. Series that never counted are left out. */
-export function dnsCounters(fleet: Fleet, answers: AnswerCounters): DnsCounters {
-  const totals = transports.map((transport) => ({ transport, ...readCounters(fleet.counters(transport)) }))
+export function metricsSources(parts: Parts): MetricsSources {
+  const { configuration, database, dataPlane, health, hosts, serving } = parts
+  return {
+    dns: () => dnsCounters(dataPlane, serving.counters),
+    configRevision: () => configuration.publisher.revision,
+    databaseUp: () => database.up,
+    networkSuspect: () => health.suspicion !== null,
+    snapshotWrittenAt: () => configuration.snapshots.writtenAt,
+    hosts: () =>
+      [...configuration.publisher.catalog.hosts.values()].flat().map(({ pool, member, host }) => ({
+        pool,
+        member,
+        addresses: hosts.resolution(host).addresses.length,
+        failures: hosts.failures(host),
+      })),
+  }
+}
+
+/** What the workers have counted. Series that never counted are left out. */
+function dnsCounters(dataPlane: DataPlane, answers: AnswerCounters): DnsCounters {
+  const totals = transports.map((transport) => ({
+    transport,
+    ...readCounters(dataPlane.counters(transport)),
+  }))
   const { tcp } = totals.find(({ transport }) => transport === 'tcp')!
   const counted = ({ count }: { readonly count: number }) => count > 0
   return {
