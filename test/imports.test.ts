@@ -116,6 +116,10 @@ const rules: readonly Rule[] = [
       ? 'the daemon is composed for commands'
       : null,
   ({ from, to }) =>
+    inside(to) === 'dataplane/listener/fleet.ts' && !isIn(from, 'dataplane', 'daemon/data-plane.ts')
+      ? 'the seam to the data plane is daemon/data-plane.ts'
+      : null,
+  ({ from, to }) =>
     to in packageHomes && !isIn(from, packageHomes[to]!)
       ? `${to} belongs to ${packageHomes[to]} alone`
       : null,
@@ -212,6 +216,7 @@ t.test('the rules find what is wrong', async (t) => {
     ['commands/serve.ts', 'src/main.ts'],
     ['daemon/start.ts', 'src/commands/serve.ts'],
     ['config.ts', 'src/daemon/start.ts'],
+    ['daemon/start.ts', 'src/dataplane/listener/fleet.ts'],
   ]
   for (const [from, to] of wrong) t.ok(judge({ from, to }).length > 0, `${from} -> ${to}`)
   t.same(

@@ -53,7 +53,8 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   const { nodeId, adminTokenHash } = await openDataDirectory(config.dataDir, config.adminToken)
   const announce = announceTo(() => listeners)
 
-  // The stop goes through this list from its end. A start that fails in it ends what it has begun.
+  // The stop goes through this list from its end, and each comment says what a part does then. A start that fails ends what it
+  // has begun.
   await using begun = new AsyncDisposableStack()
   // Closes last: the others store in it what they have.
   const database = begun.use(await openDatabase(config, announce))
@@ -65,10 +66,11 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   begun.use(configuration.compiler)
   // Writes the last snapshot, when all that it holds has come to rest.
   begun.use(configuration.snapshots)
-  // Stores what members have become, and ends the streams of events.
+  // Stores what members have become, and gives up what webhooks have not been told yet.
   begun.use(events)
-  // Ends the probes, whose last verdicts are told; leaves the fleet.
+  // Ends the probes, whose last verdicts are still told, and leaves the fleet.
   begun.use(health)
+  // End what goes by time: lookups, weights that rise, drains, overrides. Nothing changes an answer any more.
   begun.use(hosts)
   begun.use(answers)
   begun.use(overrides)
@@ -77,7 +79,7 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   // Finishes the requests in progress, some of which wait for what they wrote to be served.
   const context = apiContext(parts, { log, metrics, adminTokenHash })
   const http = begun.use(await startApi(context, config.httpListen, stopBudget.requestsMs))
-  // Answers what it has received, before anything that it could answer by changes.
+  // Answers what it has received, while all that it is answered by still stands.
   begun.use(dataPlane)
   begun.use(upkeep(parts))
 

@@ -1,7 +1,7 @@
 /**
- * The HTTP server. Five scopes, each with its own rule of access, so that a new route has one by where it stands:
- * what is open to everybody, the tools, reports of agents, what only the admin may, and everything else, which needs a token. A server on a loopback address is
- * no exception: a web page can be made to talk to it (DNS rebinding).
+ * The HTTP server. Five scopes, each with its own rule of access, so that a new route has one by where it stands: what is
+ * open to everybody, the tools, reports of agents, what only the admin may, and everything else, which needs a token. A
+ * server on a loopback address is no exception: a web page can be made to talk to it (DNS rebinding).
  *
  * TypeBox schemas describe routes and check parameters and queries. Bodies are checked by the parsers of
  * `document/`, which report all that is wrong with one at once and give the model's types; replies are plain JSON,
