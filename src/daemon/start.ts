@@ -15,6 +15,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { startApi } from '../controlplane/api/server.ts'
 import { Database } from '../controlplane/store/database.ts'
+import { pruneFleet } from '../controlplane/store/fleet.ts'
+import { prune } from '../controlplane/store/retention.ts'
 import { formatListenAddress, type ListenAddress } from '../dataplane/listener/protocol.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics/metrics.ts'
@@ -26,7 +28,6 @@ import { loadDemo } from './demo.ts'
 import { metricsSources } from './metrics-sources.ts'
 import { joinParts, listenersAmong, type Parts } from './parts.ts'
 import { stopBudget } from './stop-budget.ts'
-import { upkeep } from './upkeep.ts'
 
 export interface Daemon extends AsyncDisposable {
   /** Bound HTTP address. */
@@ -41,6 +42,11 @@ export interface Daemon extends AsyncDisposable {
 
 /** How long DNS waits for other nodes, and for the first lookups of hosts: two attempts at a resolver that is slow. */
 const gatherPatienceMs = 3000
+const pruneEveryMs = 3_600_000
+/** Well within the time in which a new cookie secret is accepted but does not sign yet. */
+const cookieKeysEveryMs = 60_000
+/** How often probe times are looked at for services that steer by them. */
+const latencyEveryMs = 1000
 
 /**
  * Starts the daemon. Resolves once HTTP is bound; `ready` tells of the rest.
@@ -154,4 +160,27 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
 async function prepareDatabase({ announce, config, database, settings }: Parts): Promise<void> {
   await settings.follow(database).catch(failing(announce, 'the cookie secrets were not read'))
   if (config.demo && (await loadDemo(database))) announce({ kind: 'demo-loaded' })
+}
+
+/** What is done again and again, whatever happens, until it is disposed of. */
+function upkeep({ announce, configuration, database, settings }: Parts): Disposable {
+  const timers = [
+    every(pruneEveryMs, () => {
+      database
+        .record(async (tx) => {
+          await prune(tx)
+          await pruneFleet(tx)
+        })
+        .catch(failing(announce, 'old rows were not pruned'))
+    }),
+    every(cookieKeysEveryMs, () => {
+      settings.follow(database).catch(failing(announce, 'the cookie secrets were not read'))
+    }),
+    every(latencyEveryMs, () => void configuration.publisher.refreshLatencies()),
+  ]
+  return { [Symbol.dispose]: () => timers.forEach(clearInterval) }
+}
+
+function every(ms: number, run: () => void): NodeJS.Timeout {
+  return setInterval(run, ms).unref()
 }

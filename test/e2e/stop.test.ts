@@ -1,13 +1,23 @@
 /** SIGTERM at each step of a start, which `/ready` tells: whatever the daemon waits for, it stops in order and in time. */
 import { once } from 'node:events'
+import { readdir, watch } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { type DaemonOptions, freePort, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
+import {
+  type DaemonChild,
+  type DaemonOptions,
+  freePort,
+  spawnDaemon,
+  startDaemonProcess,
+} from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { startUpstream } from '../support/upstream.ts'
-import { eventually, put } from './fixture.ts'
+import { put } from './fixture.ts'
 import { lb, zone } from './host-fixture.ts'
+
+/** For a machine that has much else to do. */
+const patienceMs = 60_000
 
 /** A server that takes connections and says nothing. */
 async function startSilence(): Promise<{ readonly port: number } & AsyncDisposable> {
@@ -24,15 +34,31 @@ async function startSilence(): Promise<{ readonly port: number } & AsyncDisposab
   }
 }
 
+/** Resolves when a start has got as far as its data directory, which is just before HTTP is there. */
+async function begun({ dataDir }: DaemonChild): Promise<void> {
+  const changes = watch(dataDir, { signal: AbortSignal.timeout(patienceMs) })
+  const entries = await readdir(dataDir)
+  if (entries.includes('node-id')) return
+  for await (const { filename } of changes) if (filename === 'node-id') return
+}
+
+/** What `/ready` says as soon as it fits. */
+async function told(http: string, missing: RegExp): Promise<string> {
+  const deadline = AbortSignal.timeout(patienceMs)
+  for (;;) {
+    const reply = await fetch(`http://${http}/ready`).catch(() => null)
+    const text = (await reply?.text()) ?? ''
+    if (missing.test(text)) return (JSON.parse(text) as { detail: string }).detail
+    deadline.throwIfAborted()
+  }
+}
+
 /** Starts the daemon, ends it by SIGTERM as soon as `/ready` says what is missing, and holds the end against what it should be. */
 async function stopAt(t: Test, missing: RegExp, env: DaemonOptions['env']): Promise<void> {
   const http = `127.0.0.1:${await freePort()}`
   await using daemon = await spawnDaemon({ env: { ...env, POOLDNS_HTTP_LISTEN: http } })
-  const detail = await eventually(async () => {
-    const reply = await fetch(`http://${http}/ready`).catch(() => null)
-    const text = (await reply?.text()) ?? ''
-    return missing.test(text) ? (JSON.parse(text) as { detail: string }).detail : undefined
-  })
+  await begun(daemon)
+  const detail = await told(http, missing)
   const startedAt = performance.now()
   daemon.signal('SIGTERM')
   t.same(await daemon.exited, { code: 0, signal: null }, detail)

@@ -12,9 +12,8 @@
  */
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { type DnsCounters, registerDnsMetrics, WorkerMetrics } from './dns.ts'
-import { type HostCounts, registerHostMetrics } from './hosts.ts'
 import { LookupMetrics } from './lookups.ts'
-import { MemberMetrics } from './members.ts'
+import { type HostCounts, MemberMetrics, registerHostMetrics } from './members.ts'
 import { type NodeState, registerNodeMetrics } from './node.ts'
 import { WebhookMetrics } from './webhooks.ts'
 
