@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
 import type { ListenAddress } from './dataplane/listener/listener.ts'
 import { canonicalAddress } from './dataplane/wire/address.ts'
@@ -53,6 +53,33 @@ export class UsageError extends Error {
   }
 }
 
+/**
+ * Parses what stands behind a command: flags, and `most` words at most.
+ *
+ * @throws UsageError
+ */
+export function parseWords<Flags extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: Flags,
+  most: number,
+) {
+  const { values, positionals } = parseStrictly(args, options, most > 0)
+  if (positionals.length > most) throw new UsageError(`"${positionals[most]}" is one word too many`)
+  return { values, words: positionals }
+}
+
+function parseStrictly<Flags extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: Flags,
+  allowPositionals: boolean,
+) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals, strict: true })
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+}
+
 type Environment = Readonly<Record<string, string | undefined>>
 
 interface Setting<T> {
@@ -60,6 +87,15 @@ interface Setting<T> {
   readonly accepted: string
   /** undefined for text that is not accepted. */
   readonly parse: (text: string) => T | undefined
+}
+
+function setting<T>(variable: string, accepted: string, parse: Setting<T>['parse']): Setting<T> {
+  return { variable, accepted, parse }
+}
+
+/** One of a few words. */
+function word<const T extends string>(variable: string, accepted: string, words: readonly T[]): Setting<T> {
+  return setting(variable, accepted, (text) => words.find((known) => known === text))
 }
 
 const maxWorkers = 256
@@ -70,126 +106,67 @@ const loopback: readonly Prefix[] = [
   { address: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), length: 128 },
 ]
 
+const addresses = 'address:port, [address]:port'
+const severalAddresses = `${addresses}, several with commas between`
+const prefixes = 'prefixes such as %, several with commas between, or none'
+const printable = 'up to 64 printable ASCII characters'
+
 const settings = {
-  databaseUrl: {
-    variable: 'DATABASE_URL',
-    accepted: 'a URL postgres://user:password@host:port/database',
-    parse: (text) => (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text) ? text : undefined),
-  } as Setting<string>,
-  dataDir: { variable: 'POOLDNS_DATA_DIR', accepted: 'a path', parse: (text) => text } as Setting<string>,
-  dnsListen: {
-    variable: 'POOLDNS_DNS_LISTEN',
-    accepted: 'address:port, [address]:port, several with commas between',
-    parse: (text) => parseList(text, parseListen),
-  } as Setting<readonly ListenAddress[]>,
-  httpListen: {
-    variable: 'POOLDNS_HTTP_LISTEN',
-    accepted: 'address:port or [address]:port',
-    parse: parseListen,
-  } as Setting<ListenAddress>,
-  workers: {
-    variable: 'POOLDNS_WORKERS',
-    accepted: `a number from 1 to ${maxWorkers}`,
-    parse: (text) => parseWhole(text, 1, maxWorkers),
-  } as Setting<number>,
-  udpBackend: {
-    variable: 'POOLDNS_UDP_BACKEND',
-    accepted: 'auto, batch or dgram',
-    parse: (text) => (text === 'auto' || text === 'batch' || text === 'dgram' ? text : undefined),
-  } as Setting<Config['udpBackend']>,
-  adminToken: {
-    variable: 'POOLDNS_ADMIN_TOKEN',
-    accepted: 'printable ASCII without white space',
-    parse: (text) => (/^[\x21-\x7e]+$/.test(text) ? text : undefined),
-  } as Setting<string>,
-  publicTools: {
-    variable: 'POOLDNS_PUBLIC_TOOLS',
-    accepted: 'true or false',
-    parse: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
-  } as Setting<boolean>,
-  resolvers: {
-    variable: 'POOLDNS_RESOLVERS',
-    accepted: 'address:port, [address]:port, several with commas between',
-    parse: (text) => parseList(text, parseListen)?.map(formatHostPort),
-  } as Setting<readonly string[]>,
-  logLevel: {
-    variable: 'POOLDNS_LOG_LEVEL',
-    accepted: `one of ${logLevels.join(', ')}`,
-    parse: (text) => logLevels.find((level) => level === text),
-  } as Setting<LogLevel>,
-  identity: {
-    variable: 'POOLDNS_IDENTITY',
-    accepted: 'up to 64 printable ASCII characters',
-    parse: parseLabelText,
-  } as Setting<string>,
-  chaosVersion: {
-    variable: 'POOLDNS_CHAOS_VERSION',
-    accepted: 'up to 64 printable ASCII characters',
-    parse: parseLabelText,
-  } as Setting<string>,
-  rateLimit: {
-    variable: 'POOLDNS_RRL',
-    accepted: 'on, off or log',
-    parse: (text) => (['on', 'off', 'log'] as const).find((mode) => mode === text),
-  } as Setting<'on' | 'off' | 'log'>,
-  rateLimitPerSecond: {
-    variable: 'POOLDNS_RRL_RATE',
-    accepted: 'a number of responses a second from 1 to 1000000',
-    parse: (text) => parseWhole(text, 1, 1_000_000),
-  } as Setting<number>,
-  rateLimitSlip: {
-    variable: 'POOLDNS_RRL_SLIP',
-    accepted: 'a number from 0 to 10',
-    parse: (text) => parseWhole(text, 0, 10),
-  } as Setting<number>,
-  rateLimitExempt: {
-    variable: 'POOLDNS_RRL_EXEMPT',
-    accepted: 'prefixes such as 192.0.2.0/24, several with commas between, or none',
-    parse: parsePrefixes,
-  } as Setting<readonly Prefix[]>,
-  probeAllow: {
-    variable: 'POOLDNS_PROBE_ALLOW',
-    accepted: 'prefixes such as 127.0.0.0/8, several with commas between, or none',
-    parse: parsePrefixes,
-  } as Setting<readonly Prefix[]>,
-  certificateDir: {
-    variable: 'POOLDNS_CERTIFICATE_DIR',
-    accepted: 'a path',
-    parse: (text) => text,
-  } as Setting<string>,
-  guard: {
-    variable: 'POOLDNS_GUARD',
-    accepted: 'on or off',
-    parse: (text) => (text === 'on' ? true : text === 'off' ? false : undefined),
-  } as Setting<boolean>,
-  canaries: {
-    variable: 'POOLDNS_CANARIES',
-    accepted: `address:port, [address]:port, up to ${maxCanaries} with commas between`,
-    parse: (text) => {
-      const found = parseList(text, parseListen)
-      return found !== undefined && found.length <= maxCanaries ? found : undefined
-    },
-  } as Setting<readonly ListenAddress[]>,
-  locationDatabases: {
-    variable: 'POOLDNS_LOCATION_DATABASES',
-    accepted: `paths of .mmdb files, up to ${maxLocationFiles} with commas between`,
-    parse: (text) => {
-      const found = parseList(text, (item) => (item === '' ? undefined : item))
-      return found !== undefined && found.length <= maxLocationFiles ? found : undefined
-    },
-  } as Setting<readonly string[]>,
+  databaseUrl: setting('DATABASE_URL', 'a URL postgres://user:password@host:port/database', (text) =>
+    /^postgres(ql)?:\/\//.test(text) && URL.canParse(text) ? text : undefined,
+  ),
+  dataDir: setting('POOLDNS_DATA_DIR', 'a path', (text) => text),
+  dnsListen: setting('POOLDNS_DNS_LISTEN', severalAddresses, (text) => parseList(text, parseListen)),
+  httpListen: setting('POOLDNS_HTTP_LISTEN', 'address:port or [address]:port', parseListen),
+  workers: setting('POOLDNS_WORKERS', `a number from 1 to ${maxWorkers}`, (text) =>
+    parseWhole(text, 1, maxWorkers),
+  ),
+  udpBackend: word('POOLDNS_UDP_BACKEND', 'auto, batch or dgram', ['auto', 'batch', 'dgram']),
+  adminToken: setting('POOLDNS_ADMIN_TOKEN', 'printable ASCII without white space', (text) =>
+    /^[\x21-\x7e]+$/.test(text) ? text : undefined,
+  ),
+  publicTools: setting('POOLDNS_PUBLIC_TOOLS', 'true or false', (text) => parseEither(text, 'true', 'false')),
+  resolvers: setting('POOLDNS_RESOLVERS', severalAddresses, (text) =>
+    parseList(text, parseListen)?.map(formatHostPort),
+  ),
+  logLevel: word('POOLDNS_LOG_LEVEL', `one of ${logLevels.join(', ')}`, logLevels),
+  identity: setting('POOLDNS_IDENTITY', printable, parseLabelText),
+  chaosVersion: setting('POOLDNS_CHAOS_VERSION', printable, parseLabelText),
+  rateLimit: word('POOLDNS_RRL', 'on, off or log', ['on', 'off', 'log']),
+  rateLimitPerSecond: setting(
+    'POOLDNS_RRL_RATE',
+    'a number of responses a second from 1 to 1000000',
+    (text) => parseWhole(text, 1, 1_000_000),
+  ),
+  rateLimitSlip: setting('POOLDNS_RRL_SLIP', 'a number from 0 to 10', (text) => parseWhole(text, 0, 10)),
+  rateLimitExempt: setting('POOLDNS_RRL_EXEMPT', prefixes.replace('%', '192.0.2.0/24'), parsePrefixes),
+  probeAllow: setting('POOLDNS_PROBE_ALLOW', prefixes.replace('%', '127.0.0.0/8'), parsePrefixes),
+  certificateDir: setting('POOLDNS_CERTIFICATE_DIR', 'a path', (text) => text),
+  guard: setting('POOLDNS_GUARD', 'on or off', (text) => parseEither(text, 'on', 'off')),
+  canaries: setting('POOLDNS_CANARIES', `${addresses}, up to ${maxCanaries} with commas between`, (text) =>
+    atMost(maxCanaries, parseList(text, parseListen)),
+  ),
+  locationDatabases: setting(
+    'POOLDNS_LOCATION_DATABASES',
+    `paths of .mmdb files, up to ${maxLocationFiles} with commas between`,
+    (text) =>
+      atMost(
+        maxLocationFiles,
+        parseList(text, (item) => item || undefined),
+      ),
+  ),
 } as const
 
 /** Values that must never be repeated in a message. */
 const secrets: ReadonlySet<string> = new Set([settings.adminToken.variable])
 
-/** Flags of `serve` by the field that they set. */
-const flags = Object.fromEntries(
-  Object.entries(settings).map(([field, { variable }]) => [
-    variable.replace('POOLDNS_', '').toLowerCase().replaceAll('_', '-'),
-    field,
-  ]),
-)
+type Field = keyof typeof settings
+const fields = Object.keys(settings) as Field[]
+
+/** The flag of `serve` that sets a field. */
+function flagOf(field: Field): string {
+  return settings[field].variable.replace('POOLDNS_', '').toLowerCase().replaceAll('_', '-')
+}
 
 /**
  * @param args what stands behind `serve`
@@ -197,77 +174,69 @@ const flags = Object.fromEntries(
  */
 export function readConfig(args: readonly string[], environment: Environment): Config {
   const given = parseFlags(args)
-  const read = <T>(setting: Setting<T>, field: string): T | null => {
+  const read: Read = (field) => {
     const flag = given.values.get(field)
-    const text = flag ?? environment[setting.variable]
+    // Each setting parses to the type of its field, which is lost where any of them is picked.
+    const { variable, accepted, parse } = settings[field] as Setting<never>
+    const text = flag ?? environment[variable]
     if (text === undefined || text === '') return null
-    const value = setting.parse(text)
+    const value = parse(text)
     if (value !== undefined) return value
-    const source =
-      flag === undefined ? setting.variable : `--${Object.keys(flags).find((key) => flags[key] === field)}`
-    const shown = secrets.has(setting.variable) ? '(not shown)' : JSON.stringify(maskPasswords(text))
-    throw new UsageError(`${source}: ${shown} is not accepted; it takes ${setting.accepted}`)
+    const source = flag === undefined ? variable : `--${flagOf(field)}`
+    const shown = secrets.has(variable) ? '(not shown)' : JSON.stringify(maskPasswords(text))
+    throw new UsageError(`${source}: ${shown} is not accepted; it takes ${accepted}`)
   }
-  const dataDir = read(settings.dataDir, 'dataDir') ?? './data'
-  const httpListen = read(settings.httpListen, 'httpListen') ?? { host: '127.0.0.1', port: 3000 }
+  const dataDir = read('dataDir') ?? './data'
+  const httpListen = read('httpListen') ?? { host: '127.0.0.1', port: 3000 }
   return Object.freeze({
-    databaseUrl: read(settings.databaseUrl, 'databaseUrl'),
+    databaseUrl: read('databaseUrl'),
     dataDir,
-    dnsListen: read(settings.dnsListen, 'dnsListen') ?? [
+    dnsListen: read('dnsListen') ?? [
       { host: '0.0.0.0', port: 9999 },
       { host: '::', port: 9999 },
     ],
     httpListen,
-    workers: read(settings.workers, 'workers') ?? Math.min(availableParallelism(), maxWorkers),
-    udpBackend: read(settings.udpBackend, 'udpBackend') ?? 'auto',
-    adminToken: read(settings.adminToken, 'adminToken'),
-    publicTools: read(settings.publicTools, 'publicTools') ?? isLoopback(httpListen.host),
-    resolvers: read(settings.resolvers, 'resolvers') ?? [],
-    logLevel: read(settings.logLevel, 'logLevel') ?? 'info',
-    identity: read(settings.identity, 'identity'),
-    chaosVersion: read(settings.chaosVersion, 'chaosVersion'),
+    workers: read('workers') ?? Math.min(availableParallelism(), maxWorkers),
+    udpBackend: read('udpBackend') ?? 'auto',
+    adminToken: read('adminToken'),
+    publicTools: read('publicTools') ?? isLoopback(httpListen.host),
+    resolvers: read('resolvers') ?? [],
+    logLevel: read('logLevel') ?? 'info',
+    identity: read('identity'),
+    chaosVersion: read('chaosVersion'),
     rateLimit: readRateLimit(read),
     // The members of the demo are probed on this host.
-    probeAllow: read(settings.probeAllow, 'probeAllow') ?? (given.demo ? loopback : []),
-    certificateDir: read(settings.certificateDir, 'certificateDir') ?? join(dataDir, 'certificates'),
-    guard: read(settings.guard, 'guard') ?? true,
-    canaries: read(settings.canaries, 'canaries') ?? [],
-    locationDatabases: read(settings.locationDatabases, 'locationDatabases') ?? [],
+    probeAllow: read('probeAllow') ?? (given.demo ? loopback : []),
+    certificateDir: read('certificateDir') ?? join(dataDir, 'certificates'),
+    guard: read('guard') ?? true,
+    canaries: read('canaries') ?? [],
+    locationDatabases: read('locationDatabases') ?? [],
     kubernetes: (environment.KUBERNETES_SERVICE_HOST ?? '') !== '',
     demo: given.demo,
   })
 }
 
-type Read = <T>(setting: Setting<T>, field: string) => T | null
+/** What a field is set to; null when it is not. */
+type Read = <F extends Field>(field: F) => (ReturnType<(typeof settings)[F]['parse']> & {}) | null
 
 /** On by default. Loopback clients are exempt by default: whoever sends from there needs no amplifier. */
 function readRateLimit(read: Read): RateLimit | null {
-  const mode = read(settings.rateLimit, 'rateLimit') ?? 'on'
+  const mode = read('rateLimit') ?? 'on'
   const limit: RateLimit = {
-    perSecond: read(settings.rateLimitPerSecond, 'rateLimitPerSecond') ?? 200,
-    slip: read(settings.rateLimitSlip, 'rateLimitSlip') ?? 2,
-    exempt: read(settings.rateLimitExempt, 'rateLimitExempt') ?? loopback,
+    perSecond: read('rateLimitPerSecond') ?? 200,
+    slip: read('rateLimitSlip') ?? 2,
+    exempt: read('rateLimitExempt') ?? loopback,
     logOnly: mode === 'log',
   }
   return mode === 'off' ? null : limit
 }
 
-function parseFlags(args: readonly string[]): { values: ReadonlyMap<string, string>; demo: boolean } {
-  const options = Object.fromEntries(Object.keys(flags).map((flag) => [flag, { type: 'string' as const }]))
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { ...options, demo: { type: 'boolean' } },
-      strict: true,
-    })
-    const { demo = false, ...rest } = values as Record<string, string | boolean>
-    return {
-      demo: demo === true,
-      values: new Map(Object.entries(rest).map(([flag, text]) => [flags[flag]!, String(text)])),
-    }
-  } catch (error) {
-    throw new UsageError((error as Error).message)
-  }
+function parseFlags(args: readonly string[]): { values: ReadonlyMap<Field, string>; demo: boolean } {
+  const byFlag = new Map(fields.map((field) => [flagOf(field), field]))
+  const options = Object.fromEntries(Array.from(byFlag.keys(), (flag) => [flag, { type: 'string' as const }]))
+  const { demo = false, ...given } = parseWords(args, { ...options, demo: { type: 'boolean' } }, 0).values
+  const values = Object.entries(given).map(([flag, text]) => [byFlag.get(flag)!, String(text)] as const)
+  return { demo: demo === true, values: new Map(values) }
 }
 
 function parseList<T>(text: string, parse: (item: string) => T | undefined): T[] | undefined {
@@ -284,6 +253,14 @@ function parseListen(text: string): ListenAddress | undefined {
 
 function parsePrefixes(text: string): readonly Prefix[] | undefined {
   return text === 'none' ? [] : parseList(text, (item) => parsePrefix(item) ?? undefined)
+}
+
+function parseEither(text: string, yes: string, no: string): boolean | undefined {
+  return text === yes ? true : text === no ? false : undefined
+}
+
+function atMost<T>(most: number, items: T[] | undefined): T[] | undefined {
+  return items !== undefined && items.length <= most ? items : undefined
 }
 
 function parseWhole(text: string, from: number, to: number): number | undefined {

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 /** The command line: words in, exit codes out (0, 1 failed, 2 usage); what the commands do is elsewhere. */
 import { enableCompileCache } from 'node:module'
-import { parseArgs } from 'node:util'
-import { UsageError } from './config.ts'
+import { parseWords, UsageError } from './config.ts'
 import { maskPasswords } from './telemetry/log.ts'
 import { version } from './version.ts'
 
@@ -40,7 +39,8 @@ async function main(argv: readonly string[]): Promise<void> {
   const [word, ...args] = argv
   if (word === undefined) throw new UsageError('a command is missing')
   if (word.startsWith('-')) {
-    const { values } = parseOptions(argv)
+    const flags = { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } } as const
+    const { values } = parseWords(argv, flags, 0)
     process.stdout.write(values.version === true ? `${version}\n` : usage)
     return
   }
@@ -49,17 +49,6 @@ async function main(argv: readonly string[]): Promise<void> {
   enableCompileCache()
   const command = await load()
   await command(args)
-}
-
-function parseOptions(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } },
-    })
-  } catch (error) {
-    throw new UsageError((error as Error).message)
-  }
 }
 
 try {

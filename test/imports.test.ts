@@ -28,9 +28,9 @@ const dataplane: Readonly<Record<string, readonly string[]>> = {
   'dataplane/listener': ['dataplane/wire', 'dataplane/image', 'dataplane/answer', 'dataplane/counters.ts'],
 }
 
-/** Packages that one file alone may import. */
+/** Packages that one file or folder alone may import. */
 const packageHomes: Readonly<Record<string, string>> = {
-  'prom-client': 'telemetry/metrics.ts',
+  'prom-client': 'telemetry/metrics',
   pino: 'telemetry/log.ts',
 }
 
@@ -118,7 +118,13 @@ const rules: readonly Rule[] = [
       ? 'the daemon is composed for commands'
       : null,
   ({ from, to }) =>
-    to in packageHomes && packageHomes[to] !== from ? `${to} belongs to ${packageHomes[to]} alone` : null,
+    inside(to) === 'dataplane/listener/fleet.ts' && !isIn(from, 'dataplane', 'daemon/data-plane.ts')
+      ? 'the seam to the data plane is daemon/data-plane.ts'
+      : null,
+  ({ from, to }) =>
+    to in packageHomes && !isIn(from, packageHomes[to]!)
+      ? `${to} belongs to ${packageHomes[to]} alone`
+      : null,
 ]
 
 const judge = (edge: Import) => rules.flatMap((rule) => rule(edge) ?? [])
@@ -210,11 +216,13 @@ t.test('the rules find what is wrong', async (t) => {
     ['controlplane/catalog/catalog.ts', 'src/controlplane/health/checker.ts'],
     ['controlplane/explain/view.ts', 'src/controlplane/api/context.ts'],
     ['controlplane/api/server.ts', 'prom-client'],
+    ['telemetry/log.ts', 'prom-client'],
     ['controlplane/serve/publisher.ts', 'pino'],
     ['telemetry/log.ts', 'src/controlplane/model/pool.ts'],
     ['commands/serve.ts', 'src/main.ts'],
     ['daemon/start.ts', 'src/commands/serve.ts'],
     ['config.ts', 'src/daemon/start.ts'],
+    ['daemon/start.ts', 'src/dataplane/listener/fleet.ts'],
   ]
   for (const [from, to] of wrong) t.ok(judge({ from, to }).length > 0, `${from} -> ${to}`)
   t.same(

@@ -1,26 +1,37 @@
 import { createWriteStream } from 'node:fs'
 import { tmpdir } from 'node:os'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { parseArgs } from 'node:util'
-import { UsageError } from '../config.ts'
+import type { ReadableStream } from 'node:stream/web'
+import { parseWords, UsageError } from '../config.ts'
 import { exportZone } from '../controlplane/zonefile/export.ts'
 import { Spool } from '../controlplane/zonefile/spool.ts'
-import { readApiServer } from './api-server.ts'
-import { parseApex } from './import-zone.ts'
-import { withOwnDatabase } from './migrate.ts'
-import { getZonefile } from './zone-server.ts'
+import { type ApiClient, namedServer, serverFlags } from './api-client.ts'
+import { withOwnDatabase } from './own-database.ts'
+import { parseApex, zonefilePath } from './zone-files.ts'
+
+const flags = { ...serverFlags, output: { type: 'string', short: 'o' } } as const
 
 /** `pooldns export-zone APEX`: from the database, or from a running server, to standard output or a file. */
 export async function exportZoneCommand(args: readonly string[]): Promise<void> {
-  const { zone, output, flags } = parse(args)
-  const server = readApiServer(flags, process.env)
+  const { values, words } = parseWords(args, flags, 1)
+  const [apex] = words
+  if (apex === undefined) throw new UsageError('export-zone takes the APEX of a zone')
+  const zone = parseApex(apex)
+  const output = values.output ?? '-'
+  const server = namedServer(values, process.env)
   if (server !== null) return send(await getZonefile(server, zone), output)
   await using spool = await Spool.create(tmpdir())
   await withOwnDatabase(async (database) => {
     await exportZone(database, zone, (text) => spool.fill(text))
   })
   await send(spool.read(), output)
+}
+
+/** The text of a zone, as it comes. */
+async function getZonefile(server: ApiClient, apex: string): Promise<Readable> {
+  const { body } = await server.ask(zonefilePath(apex))
+  return body === null ? Readable.from([]) : Readable.fromWeb(body as ReadableStream)
 }
 
 async function send(text: Readable, output: string): Promise<void> {
@@ -30,28 +41,5 @@ async function send(text: Readable, output: string): Promise<void> {
   } catch (error) {
     // Whoever reads it has seen enough.
     if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
-  }
-}
-
-function parse(args: readonly string[]) {
-  const options = {
-    output: { type: 'string', short: 'o' },
-    server: { type: 'string' },
-    token: { type: 'string' },
-  } as const
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options,
-      allowPositionals: true,
-      strict: true,
-    })
-    const [zone, ...more] = positionals
-    if (zone === undefined) throw new UsageError('export-zone takes the APEX of a zone')
-    if (more.length > 0) throw new UsageError(`"${more[0]}" is one word too many`)
-    return { zone: parseApex(zone), output: values.output ?? '-', flags: values }
-  } catch (error) {
-    if (error instanceof UsageError) throw error
-    throw new UsageError((error as Error).message)
   }
 }

@@ -1,27 +1,27 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { parseArgs } from 'node:util'
-import { UsageError } from '../config.ts'
+import { Readable } from 'node:stream'
+import { parseWords, UsageError } from '../config.ts'
 import { ControlError } from '../controlplane/model/errors.ts'
 import { importZone } from '../controlplane/zonefile/import.ts'
 import { Spool } from '../controlplane/zonefile/spool.ts'
-import { parseHostname } from '../dataplane/wire/name.ts'
-import { TextError } from '../dataplane/wire/text-error.ts'
-import { readApiServer } from './api-server.ts'
-import { withOwnDatabase } from './migrate.ts'
-import { type PlacedWarning, putZonefile } from './zone-server.ts'
+import { type ApiClient, namedServer, serverFlags } from './api-client.ts'
+import { Progress, problemLine, summary, warningLine, type ZoneImport } from './import-zone-text.ts'
+import { actor, withOwnDatabase } from './own-database.ts'
+import { parseApex, zonefilePath } from './zone-files.ts'
 
-/** Who the audit log says it was: whoever may open the database. */
-const actor = 'command line'
+const flags = {
+  ...serverFlags,
+  zone: { type: 'string' },
+  'dry-run': { type: 'boolean' },
+  progress: { type: 'boolean' },
+} as const
 
-const progressEveryMs = 1000
-
-interface Outcome {
-  readonly changed: boolean
-  readonly serial: number
-  readonly rrsets: number
-  readonly warnings: readonly PlacedWarning[]
+interface Order {
+  readonly file: string
+  readonly zone: string
+  readonly dryRun: boolean
 }
 
 /**
@@ -29,61 +29,70 @@ interface Outcome {
  * line, and end it with 1; so do warnings, which don't.
  */
 export async function importZoneCommand(args: readonly string[]): Promise<void> {
-  const { file, zone, dryRun, progress, flags } = parse(args)
-  const server = readApiServer(flags, process.env)
-  const name = file === '-' ? 'standard input' : file
-  const shown = new Progress(name, progress ?? process.stderr.isTTY === true)
+  const { values, words } = parseWords(args, flags, 1)
+  const order = toOrder(words, values)
+  const server = namedServer(values, process.env)
+  const { file } = order
+  using progress = new Progress(
+    file === '-' ? 'standard input' : file,
+    values.progress ?? process.stderr.isTTY === true,
+  )
+  const say = (lines: readonly string[]) => lines.forEach((line) => void process.stderr.write(`${line}\n`))
   try {
-    const { source, regular } = await openFile(file, shown)
-    let outcome: Outcome | undefined
-    if (server !== null) {
-      outcome = (await putZonefile(server, zone, source, dryRun)).status
-    } else {
-      await withOwnDatabase(async (database) => {
-        // A transaction doesn't wait for whoever writes to a pipe.
-        await using spool = regular ? null : await Spool.create(tmpdir())
-        await spool?.fill(source)
-        const done = await importZone(database, {
-          apex: zone,
-          source: spool?.read() ?? source,
-          actor,
-          condition: {},
-          dryRun,
-          onProgress: (rrs) => shown.stored(rrs),
-        })
-        outcome = { ...done, serial: done.zone.serial }
-      })
-    }
-    shown.end()
-    for (const line of outcome!.warnings.map((warning) => warningLine(file, warning))) {
-      process.stderr.write(`${line}\n`)
-    }
-    process.stdout.write(`${summary(zone, outcome!, dryRun)}\n`)
+    const done = await (server === null
+      ? importHere(order, progress)
+      : importBy(server, order, (await openFile(file, progress)).source))
+    progress[Symbol.dispose]()
+    say(done.warnings.map((warning) => warningLine(file, warning)))
+    process.stdout.write(`${summary(order.zone, done, order.dryRun)}\n`)
   } catch (error) {
-    shown.end()
     if (!(error instanceof ControlError) || error.problems.length === 0) throw error
-    for (const { path, message } of error.problems) {
-      process.stderr.write(`${problemLine(file, path, message)}\n`)
-    }
+    progress[Symbol.dispose]()
+    say(error.problems.map(({ path, message }) => problemLine(file, path, message)))
     process.exitCode = 1
   }
 }
 
-function summary(zone: string, { changed, serial, rrsets }: Outcome, dryRun: boolean): string {
-  const state = `${rrsets} RRsets, serial ${serial}`
-  if (dryRun) return `zone ${zone} ${changed ? 'would change' : 'would stay as it is'}: ${state}`
-  return `zone ${zone} ${changed ? 'is imported' : 'is the same already'}: ${state}`
+function toOrder(
+  [file]: readonly string[],
+  { zone, 'dry-run': dryRun = false }: { readonly zone?: string; readonly 'dry-run'?: boolean },
+): Order {
+  if (file === undefined) throw new UsageError('import-zone takes a FILE, - for standard input')
+  if (zone === undefined) throw new UsageError('import-zone needs --zone APEX')
+  return { file, zone: parseApex(zone), dryRun }
 }
 
-/** `FILE:LINE:COLUMN: owner TYPE: message`, as editors know it. */
-function problemLine(file: string, path: string, message: string): string {
-  const place = /^line (\d+), column (\d+)$/.exec(path)
-  if (place !== null) return `${file}:${place[1]}:${place[2]}: ${message}`
-  return `${file}: ${path === '' ? '' : `${path}: `}${message}`
+async function importHere({ file, zone, dryRun }: Order, progress: Progress): Promise<ZoneImport> {
+  const { source, regular } = await openFile(file, progress)
+  return withOwnDatabase(async (database) => {
+    // A transaction doesn't wait for whoever writes to a pipe.
+    await using spool = regular ? null : await Spool.create(tmpdir())
+    await spool?.fill(source)
+    const done = await importZone(database, {
+      apex: zone,
+      source: spool?.read() ?? source,
+      actor,
+      condition: {},
+      dryRun,
+      onProgress: (rrs) => progress.stored(rrs),
+    })
+    return { ...done, serial: done.zone.serial }
+  })
 }
 
-function warningLine(file: string, { line, column, owner, type, message }: PlacedWarning): string {
-  return `${file}:${line ?? 1}:${column ?? 1}: warning: ${owner} ${type}: ${message}`
+/** @throws ControlError with the problems that the server tells */
+async function importBy(
+  server: ApiClient,
+  { zone, dryRun }: Order,
+  body: AsyncIterable<Uint8Array>,
+): Promise<ZoneImport> {
+  const response = await server.ask(`${zonefilePath(zone)}${dryRun ? '?dryRun=true' : ''}`, {
+    method: 'PUT',
+    headers: { 'content-type': 'text/dns' },
+    body: Readable.toWeb(Readable.from(body, { objectMode: false })) as unknown as RequestInit['body'],
+    duplex: 'half',
+  } as RequestInit)
+  return ((await response.json()) as { readonly status: ZoneImport }).status
 }
 
 async function openFile(file: string, progress: Progress) {
@@ -91,84 +100,4 @@ async function openFile(file: string, progress: Progress) {
   const found = await stat(file)
   const regular = found.isFile()
   return { source: progress.watch(createReadStream(file), regular ? found.size : null), regular }
-}
-
-/** One line on standard error, each second. */
-class Progress {
-  readonly #name: string
-  readonly #timer: NodeJS.Timeout | undefined
-  #octets = 0
-  #size: number | null = null
-  #rrs = 0
-
-  constructor(name: string, enabled: boolean) {
-    this.#name = name
-    if (enabled) this.#timer = setInterval(() => this.#print(), progressEveryMs)
-  }
-
-  async *watch(source: AsyncIterable<Uint8Array>, size: number | null): AsyncGenerator<Uint8Array> {
-    this.#size = size
-    for await (const chunk of source) {
-      this.#octets += chunk.length
-      yield chunk
-    }
-  }
-
-  stored(rrs: number): void {
-    this.#rrs = rrs
-  }
-
-  end(): void {
-    clearInterval(this.#timer)
-  }
-
-  #print(): void {
-    const size = this.#size
-    const part = size === null || size === 0 ? '' : `, ${Math.floor((100 * this.#octets) / size)} %`
-    const rrs = this.#rrs === 0 ? '' : `, ${this.#rrs} RRs`
-    const megabytes = (this.#octets / 1e6).toFixed(1)
-    process.stderr.write(`${this.#name}: ${megabytes} MB read${part}${rrs}\n`)
-  }
-}
-
-function parse(args: readonly string[]) {
-  const options = {
-    zone: { type: 'string' },
-    'dry-run': { type: 'boolean' },
-    progress: { type: 'boolean' },
-    server: { type: 'string' },
-    token: { type: 'string' },
-  } as const
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options,
-      allowPositionals: true,
-      strict: true,
-    })
-    const [file, ...more] = positionals
-    if (file === undefined) throw new UsageError('import-zone takes a FILE, - for standard input')
-    if (more.length > 0) throw new UsageError(`"${more[0]}" is one word too many`)
-    if (values.zone === undefined) throw new UsageError('import-zone needs --zone APEX')
-    return {
-      file,
-      zone: parseApex(values.zone),
-      dryRun: values['dry-run'] ?? false,
-      progress: values.progress,
-      flags: values,
-    }
-  } catch (error) {
-    if (error instanceof UsageError) throw error
-    throw new UsageError((error as Error).message)
-  }
-}
-
-/** @throws UsageError */
-export function parseApex(text: string): string {
-  try {
-    return parseHostname(text)
-  } catch (error) {
-    if (error instanceof TextError) throw new UsageError(`the zone: ${error.message}`)
-    throw error
-  }
 }

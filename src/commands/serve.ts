@@ -1,10 +1,8 @@
 import { readConfig } from '../config.ts'
-import { startDemoBackends } from '../daemon/demo/backends.ts'
+import { startDemoBackends } from '../daemon/demo.ts'
 import { type Daemon, startDaemon } from '../daemon/start.ts'
+import { stopBudget } from '../daemon/stop-budget.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
-
-/** A stop that takes longer is cut off. */
-const stopTimeoutMs = 10_000
 
 /** `pooldns serve`: runs until a signal or a failure ends it. */
 export async function serveCommand(args: readonly string[]): Promise<void> {
@@ -50,7 +48,7 @@ async function stopInTime(daemon: Daemon, log: Logger): Promise<void> {
   const timer = setTimeout(() => {
     log.error('stopping took too long')
     process.exit(1)
-  }, stopTimeoutMs)
+  }, stopBudget.totalMs)
   await daemon.stop()
   clearTimeout(timer)
 }

@@ -1,45 +1,51 @@
-import { randomBytes } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+/** What the workers are told of how to answer, beside what they answer: from the configuration, and the secrets of cookies. */
+
 import type { Config } from '../config.ts'
+import type { ImagePump } from '../controlplane/serve/image-pump.ts'
+import { refreshCookieKeys } from '../controlplane/store/cookie-keys.ts'
+import type { Database } from '../controlplane/store/database.ts'
 import type { AnswerSettings } from '../dataplane/image/answer-settings.ts'
+import { only } from '../dataplane/image/serving-set.ts'
 import { parseName } from '../dataplane/wire/name.ts'
 
-/**
- * What the configuration says of responses.
- *
- * @param nodeId told by NSID where the operator has set no identity
- * @param cookieKeys the one that signs first
- */
-export function answerSettings(
-  config: Config,
-  nodeId: string,
-  cookieKeys: readonly Uint8Array[],
-): AnswerSettings {
-  const { identity, chaosVersion, rateLimit } = config
-  const chaos = [
-    ...(chaosVersion === null
-      ? []
-      : ['version.bind.', 'version.server.'].map((name) => ({ name, text: chaosVersion }))),
-    ...(identity === null ? [] : ['hostname.bind.', 'id.server.'].map((name) => ({ name, text: identity }))),
-  ]
-  return {
-    nsid: Buffer.from(identity ?? nodeId),
-    chaos: chaos.map(({ name, text }) => ({ name: parseName(name), text })),
-    cookieKeys,
-    rateLimit,
+export class AnswerSettingsSource {
+  readonly #settings: Omit<AnswerSettings, 'cookieKeys'>
+  readonly #pump: ImagePump
+  #sent: string | undefined
+
+  /** @param nodeId told by NSID where the operator has set no identity */
+  constructor(config: Config, nodeId: string, pump: ImagePump) {
+    const { identity, rateLimit } = config
+    this.#settings = { nsid: Buffer.from(identity ?? nodeId), chaos: chaosTexts(config), rateLimit }
+    this.#pump = pump
+  }
+
+  /** Hands over what the configuration says. There are no cookies before the database has been read: it holds their secrets. */
+  async begin(): Promise<void> {
+    await this.#send([])
+  }
+
+  /** Takes the secrets of the database, if it is there and they are others than those that the workers have. */
+  async follow(database: Database): Promise<void> {
+    if (database.up) await this.#send(await database.record((tx) => refreshCookieKeys(tx, new Date())))
+  }
+
+  async #send(cookieKeys: readonly Uint8Array[]): Promise<void> {
+    const seen = cookieKeys.map((key) => Buffer.from(key).toString('hex')).join()
+    if (seen === this.#sent) return
+    this.#sent = seen
+    await this.#pump.push({ settings: only({ ...this.#settings, cookieKeys }) })
   }
 }
 
-/** The id of the node that this data directory belongs to: made up once, and says nothing of the machine. */
-export async function readNodeId(dataDir: string): Promise<string> {
-  const path = join(dataDir, 'node-id')
-  try {
-    const id = randomBytes(6).toString('hex')
-    await writeFile(path, `${id}\n`, { flag: 'wx', mode: 0o600 })
-    return id
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+function chaosTexts({ identity, chaosVersion }: Config): AnswerSettings['chaos'] {
+  const texts = {
+    'version.bind.': chaosVersion,
+    'version.server.': chaosVersion,
+    'hostname.bind.': identity,
+    'id.server.': identity,
   }
-  return (await readFile(path, 'utf8')).trim()
+  return Object.entries(texts).flatMap(([name, text]) =>
+    text === null ? [] : [{ name: parseName(name), text }],
+  )
 }

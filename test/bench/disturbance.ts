@@ -3,7 +3,7 @@
  * members of the service fail their checks and pass them again, one after the other, by small HTTP servers of ours.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { startDemoBackends } from '../../src/daemon/demo/backends.ts'
+import { startDemoBackends } from '../../src/daemon/demo.ts'
 import type { Pooldns } from './contestants.ts'
 import { edited, serviceAddresses, zone } from './zone-data.ts'
 

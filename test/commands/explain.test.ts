@@ -3,7 +3,7 @@ import t from 'tap'
 import { explainCommand } from '../../src/commands/explain.ts'
 import { type ExplainReply, explainText } from '../../src/commands/explain-text.ts'
 
-t.test('what is refused', async (t) => {
+t.test('explain refuses what is wrong before it asks anybody', async (t) => {
   delete process.env.POOLDNS_SERVER
   const wrong: readonly (readonly [args: string[], message: RegExp])[] = [
     [[], /takes a NAME/],
@@ -154,7 +154,7 @@ const reply: ExplainReply = {
   ],
 }
 
-t.test('the text', async (t) => {
+t.test('the text marks what the answer came by and aligns its columns', async (t) => {
   const lines = explainText(reply).split('\n')
   t.same(lines.slice(0, 16), [
     'Question  www.example.test A, from 198.51.100.7',
@@ -190,7 +190,7 @@ t.test('the text', async (t) => {
   )
 })
 
-t.test('what says nothing is left out', async (t) => {
+t.test('the text leaves out what says nothing', async (t) => {
   const answer = {
     ...reply.answer,
     rcode: 'REFUSED',

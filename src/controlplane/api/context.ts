@@ -1,9 +1,13 @@
-/** What the API is handed by the daemon: the parts that it reads from and writes to, nothing of how they are made. */
+/**
+ * What the API is handed by the daemon: the parts that it reads from and writes to, nothing of how they are made; by the
+ * rooms of the API that use them.
+ */
 import type { Logger } from '../../telemetry/log.ts'
-import type { Metrics } from '../../telemetry/metrics.ts'
+import type { Metrics } from '../../telemetry/metrics/metrics.ts'
 import type { ExplainQuestion, Explanation } from '../explain/explanation.ts'
 import type { Availability } from '../health/availability.ts'
 import type { Vitals } from '../health/checked-member.ts'
+import type { Problem } from '../model/errors.ts'
 import type { NewEvent, StoredEvent } from '../model/event.ts'
 import type { MemberReport, Resolution } from '../model/observation.ts'
 import type { WebhookStatus } from '../model/webhook.ts'
@@ -11,18 +15,41 @@ import type { HandedOutState } from '../serve/handed-out.ts'
 import type { ConditionReport } from '../steering/judge.ts'
 import type { Database } from '../store/database.ts'
 
-export interface ApiContext {
+export interface ApiContext extends Ground, Observations, Operations, System, Tools {}
+
+/** What every room stands on. */
+interface Ground {
   readonly database: Database
+  readonly log: Logger
+  readonly now: () => Date
+  /** SHA-256 of the admin token. */
+  readonly adminTokenHash: Uint8Array
   readonly publisher: {
-    /** The configuration revision that this node's workers serve. */
-    revision(): number
-    /** Resolves once they serve `revision` or a later one; rejects when the signal aborts. */
+    /** Resolves once this node's workers serve `revision` or a later one; rejects when the signal aborts. */
     reached(revision: number, signal: AbortSignal): Promise<void>
   }
+}
+
+/** What is known of resources beside their configuration. */
+interface Observations {
+  /** Null when nothing is known of the service. */
+  readonly serviceStatus?: (name: string) => ServiceStatus | null
+  /** What a pool's members come to; null when it has not been looked at. */
+  readonly poolCondition?: (pool: string) => ConditionReport | null
+  /** What resolving the host of a member has come to; null when it is not resolved. */
+  readonly resolution?: (host: string) => Resolution | null
+  /** Whether this node answers with a member, and until when clients may still have it. */
+  readonly handedOut?: (pool: string, member: string) => HandedOutState
+  /** What this node has delivered to a webhook; null when it does not know it yet. */
+  readonly webhookStatus: (name: string) => WebhookStatus | null
+  /** Folder for zone files on their way in or out; the system's temporary one when left out. */
+  readonly spoolDirectory?: string
+}
+
+/** What operators look at and act on. */
+interface Operations {
   readonly health: {
     availability(): Availability
-    /** Whether every member has been probed once since the start. */
-    firstRoundDone(): boolean
     /** Why this node doubts its own network; null while it does not. */
     suspicion(): string | null
     vitals(pool: string, member: string): Vitals | null
@@ -34,23 +61,37 @@ export interface ApiContext {
   }
   /** Puts what happened through the API on the record. */
   readonly tell: (event: NewEvent) => void
+  readonly events: {
+    /** Batches of events after `after`, or of those to come alone (null), until the signal aborts. */
+    follow(after: number | null, signal: AbortSignal): AsyncIterable<readonly StoredEvent[]>
+  }
+  /** Others than those of `event-streams.ts`. */
+  readonly streamLimits?: Partial<StreamLimits>
+  /** What a client is answered by this node, and why. */
+  readonly explain: (question: ExplainQuestion) => Promise<Explanation>
+}
+
+/** What the process says of itself. */
+interface System {
+  readonly version: string
+  /** Whether the process runs in Kubernetes. */
+  readonly kubernetes: boolean
   readonly node: {
     readonly id: string
     /** After so long without a word a node is not there any more. */
     readonly liveForMs: number
   }
-  readonly dataplane: {
+  readonly readiness: {
     /** Whether this process can answer DNS at all. */
     canAnswer(): boolean
-    /** What is still missing before DNS is served; null once it is. */
-    serving(): string | null
+    /** What is missing before it serves and knows which members are healthy; empty once it does. */
+    missing(): readonly Problem[]
   }
-  readonly events: {
-    /** Batches of events after `after`, or of those to come alone (null), until the signal aborts. */
-    follow(after: number | null, signal: AbortSignal): AsyncIterable<readonly StoredEvent[]>
-  }
-  /** What this node has delivered to a webhook; null when it does not know it yet. */
-  readonly webhookStatus: (name: string) => WebhookStatus | null
+  readonly metrics: Metrics
+}
+
+/** What the tools look things up by. */
+interface Tools {
   /** The lookup tool's view of what this daemon itself is authoritative for. */
   readonly ownZones: {
     /** `name` in lower case without a final dot. */
@@ -61,34 +102,12 @@ export interface ApiContext {
       readonly leadsTo: string | null
     }
   }
-  /** What is known of a service beside its configuration; null when nothing is. */
-  readonly serviceStatus?: (name: string) => ServiceStatus | null
-  /** What resolving the host of a member has come to; null when it is not resolved. */
-  readonly resolution?: (host: string) => Resolution | null
-  /** Whether this node answers with a member, and until when clients may still have it. */
-  readonly handedOut?: (pool: string, member: string) => HandedOutState
-  /** What a pool's members come to; null when it has not been looked at. */
-  readonly poolCondition?: (pool: string) => ConditionReport | null
-  /** What a client is answered by this node, and why. */
-  readonly explain: (question: ExplainQuestion) => Promise<Explanation>
-  /** SHA-256 of the admin token. */
-  readonly adminTokenHash: Uint8Array
   /** Whether lookup, validate and history are open to everybody. */
   readonly publicTools: boolean
   /** Resolvers of the lookup tool and of members' hosts as `address`, `address:port` or `[address]:port`; empty means the system's. */
   readonly resolvers: readonly string[]
-  /** Folder for zone files on their way in or out; the system's temporary one when left out. */
-  readonly spoolDirectory?: string
-  readonly version: string
-  /** Whether the process runs in Kubernetes. */
-  readonly kubernetes: boolean
-  readonly log: Logger
-  readonly metrics: Metrics
-  readonly now: () => Date
   /** Most uses of the tools by one client in a minute; 300 when left out. */
   readonly toolsPerMinute?: number
-  /** Others than those of `event-streams.ts`. */
-  readonly streamLimits?: Partial<StreamLimits>
 }
 
 export interface ServiceStatus {

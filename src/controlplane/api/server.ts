@@ -1,7 +1,7 @@
 /**
- * The HTTP server. Five scopes, each with its own rule of access, so that a new route has one by where it stands:
- * what is open to everybody, the tools, reports of agents, what only the admin may, and everything else, which needs a token. A server on a loopback address is
- * no exception: a web page can be made to talk to it (DNS rebinding).
+ * The HTTP server. Five scopes, each with its own rule of access, so that a new route has one by where it stands: what is
+ * open to everybody, the tools, reports of agents, what only the admin may, and everything else, which needs a token. A
+ * server on a loopback address is no exception: a web page can be made to talk to it (DNS rebinding).
  *
  * TypeBox schemas describe routes and check parameters and queries. Bodies are checked by the parsers of
  * `document/`, which report all that is wrong with one at once and give the model's types; replies are plain JSON,
@@ -46,23 +46,29 @@ export interface ListenAddress {
 export interface ApiHandle extends AsyncDisposable {
   readonly address: string
   readonly port: number
-  /** Takes no more requests, waits for those in progress (5 s at most) and closes. Idempotent. */
+  /** Takes no more requests, waits for those in progress, for as long as it may, and closes. Idempotent. */
   stop(): Promise<void>
 }
 
 /** Time in which a request must have arrived whole. */
 const requestTimeoutMs = 60_000
 
-const stopTimeoutMs = 5_000
-
 /** Characters of one part of a path: an owner of 255 octets, every one of them escaped. */
 const maxParamLength = 2048
 
-/** Starts the API. Rejects when the address can't be listened on. */
-export async function startApi(context: ApiContext, listen: ListenAddress): Promise<ApiHandle> {
+/**
+ * Starts the API. Rejects when the address can't be listened on.
+ *
+ * @param graceMs how long a stop waits for requests in progress
+ */
+export async function startApi(
+  context: ApiContext,
+  listen: ListenAddress,
+  graceMs: number,
+): Promise<ApiHandle> {
   const app = await buildApi(context)
   try {
-    await app.listen({ host: listen.host, port: listen.port })
+    await app.listen({ ...listen })
   } catch (error) {
     await app.close()
     throw error
@@ -71,14 +77,14 @@ export async function startApi(context: ApiContext, listen: ListenAddress): Prom
   const { address, port } = app.server.address() as AddressInfo
   let stopped: Promise<void> | undefined
   const stop = () => {
-    stopped ??= close(app)
+    stopped ??= close(app, graceMs)
     return stopped
   }
   return { address, port, stop, [Symbol.asyncDispose]: stop }
 }
 
-async function close(app: FastifyInstance): Promise<void> {
-  const timer = setTimeout(() => app.server.closeAllConnections(), stopTimeoutMs)
+async function close(app: FastifyInstance, graceMs: number): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), graceMs)
   try {
     await app.close()
   } finally {

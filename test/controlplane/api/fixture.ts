@@ -12,12 +12,14 @@ import type { ApiContext, ServiceStatus } from '../../../src/controlplane/api/co
 import { startApi } from '../../../src/controlplane/api/server.ts'
 import { EventFeed } from '../../../src/controlplane/events/event-feed.ts'
 import { AvailabilityTable } from '../../../src/controlplane/health/availability.ts'
+import type { Problem } from '../../../src/controlplane/model/errors.ts'
 import type { NewEvent } from '../../../src/controlplane/model/event.ts'
 import type { MemberReport } from '../../../src/controlplane/model/observation.ts'
 import type { WebhookStatus } from '../../../src/controlplane/model/webhook.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
 import { createLog } from '../../../src/telemetry/log.ts'
-import { Metrics } from '../../../src/telemetry/metrics.ts'
+import { Metrics } from '../../../src/telemetry/metrics/metrics.ts'
+import { quietSources } from '../../telemetry/metrics/sources.ts'
 
 export const adminToken = 'admin-token-of-the-tests'
 
@@ -46,8 +48,7 @@ export interface Harness extends AsyncDisposable {
   /** What a test may change while it runs. */
   readonly state: {
     canAnswer: boolean
-    missing: string | null
-    firstRoundDone: boolean
+    missing: Problem[]
     publisher: 'prompt' | 'late' | 'broken'
     published: number[]
     zones: Map<string, string[]>
@@ -76,7 +77,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
   const database = await Database.open({ url, dataDir })
   await database.ready(AbortSignal.timeout(60_000))
   const health = new AvailabilityTable()
-  const metrics = new Metrics({ version: '1.2.3' })
+  const metrics = new Metrics('1.2.3', quietSources)
   const feed = new EventFeed({
     database,
     now: () => new Date(),
@@ -87,8 +88,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
   const log = collectLog()
   const state: Harness['state'] = {
     canAnswer: true,
-    missing: null,
-    firstRoundDone: true,
+    missing: [],
     publisher: 'prompt',
     published: [],
     zones: new Map(),
@@ -105,7 +105,6 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
   const context: ApiContext = {
     database,
     publisher: {
-      revision: () => state.published.at(-1) ?? 0,
       reached: async (revision, signal) => {
         if (state.publisher === 'broken') throw new Error('the publisher is broken')
         if (state.publisher === 'late' && !signal.aborted) await once(signal, 'abort')
@@ -116,7 +115,6 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     health: {
       availability: () => health.current,
       vitals: () => null,
-      firstRoundDone: () => state.firstRoundDone,
       suspicion: () => state.suspicion,
       reportTtlMs: (pool, member) => state.reportTtls.get(`${pool}/${member}`),
       report: (report) => void state.reports.push(report),
@@ -124,7 +122,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     },
     tell: (event) => void state.told.push(event),
     node: { id: 'node-1', liveForMs: 10_000 },
-    dataplane: { canAnswer: () => state.canAnswer, serving: () => state.missing },
+    readiness: { canAnswer: () => state.canAnswer, missing: () => state.missing },
     events: feed,
     webhookStatus: (name) => state.webhooks.get(name) ?? null,
     ownZones: {
@@ -148,7 +146,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     toolsPerMinute: 10_000,
     ...options,
   }
-  const api = await startApi(context, { host: '127.0.0.1', port: 0 })
+  const api = await startApi(context, { host: '127.0.0.1', port: 0 }, 5000)
   const origin = `http://127.0.0.1:${api.port}`
   const conforms = await openapiOracle(origin)
   const send: Harness['send'] = async (method, path, text, headers) => {

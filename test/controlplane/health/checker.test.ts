@@ -5,7 +5,7 @@ import type { CheckTarget } from '../../../src/controlplane/health/checked-membe
 import { type Checker, type CheckerOptions, startChecker } from '../../../src/controlplane/health/checker.ts'
 import type { ProbeMonitor } from '../../../src/controlplane/model/monitor.ts'
 import type { HealthEvent, HealthState, MemberHealth } from '../../../src/controlplane/model/observation.ts'
-import { startDemoBackends } from '../../../src/daemon/demo/backends.ts'
+import { startDemoBackends } from '../../../src/daemon/demo.ts'
 import { HandClock, turn } from '../timing/hand-clock.ts'
 import {
   closedPort,

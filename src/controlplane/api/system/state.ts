@@ -37,7 +37,7 @@ export function stateRoutes(app: FastifyInstance, context: ApiContext): void {
     response: { 200: json('It can.', Up), ...problemResponses(503) },
   }
   app.get('/health', { schema: health }, async () => {
-    if (context.dataplane.canAnswer()) return { status: 'up' as const, ...warnings() }
+    if (context.readiness.canAnswer()) return { status: 'up' as const, ...warnings() }
     throw new HttpError(503, 'unhealthy', 'the process can not answer DNS', {
       headers: { 'retry-after': '1' },
     })
@@ -50,12 +50,7 @@ export function stateRoutes(app: FastifyInstance, context: ApiContext): void {
     response: { 200: json('It does.', Ready), ...problemResponses(503) },
   }
   app.get('/ready', { schema: ready }, async () => {
-    const missing: { path: string; message: string }[] = []
-    const serving = context.dataplane.serving()
-    if (serving !== null) missing.push({ path: 'serving', message: serving })
-    if (!context.health.firstRoundDone()) {
-      missing.push({ path: 'health', message: 'the first round of checks is not done' })
-    }
+    const missing = context.readiness.missing()
     if (missing.length === 0) return { status: 'ready' as const, ...warnings() }
     throw new HttpError(503, 'not-ready', missing.map(({ message }) => message).join('; '), {
       headers: { 'retry-after': '1' },

@@ -109,7 +109,7 @@ async function lookup(context: ApiContext, domain: unknown, request: FastifyRequ
   const name = parseLookupName(domain)
   const started = performance.now()
   const outcome = await lookupAddresses(context, name)
-  context.metrics.lookup(name, outcome.found, (performance.now() - started) / 1000)
+  context.metrics.lookups.used(name, outcome.found, (performance.now() - started) / 1000)
   if (!outcome.found) throw new ControlError('not-found', outcome.reason)
   const done: Lookup = {
     domain: name,

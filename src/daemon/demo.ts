@@ -1,6 +1,31 @@
+/**
+ * The demo: a document for a database that has never held anything, and the members that it names.
+ */
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { applyConfiguration } from '../controlplane/apply/apply.ts'
+import { parseDocument } from '../controlplane/document/yaml-text.ts'
+import type { Database } from '../controlplane/store/database.ts'
+import { currentRevision } from '../controlplane/store/revision.ts'
+
+/** `deploy/` lies beside the sources' folder, one level further up from a build of them. */
+const documents = ['../../deploy/demo.yaml', '../../../deploy/demo.yaml']
+
+/** Loads the demo's document into a database that has never held anything. @returns whether it was one */
+export async function loadDemo(database: Database): Promise<boolean> {
+  if ((await database.read(currentRevision)) > 0) return false
+  const parsed = parseDocument(await readDocument())
+  if (!parsed.ok) throw new Error(`the demo's document: ${JSON.stringify(parsed.problems)}`)
+  await database.write('demo', (write) => applyConfiguration(write, parsed.configuration))
+  return true
+}
+
+async function readDocument(): Promise<string> {
+  const [here, built] = documents.map((path) => new URL(path, import.meta.url))
+  return readFile(here!, 'utf8').catch(() => readFile(built!, 'utf8'))
+}
 
 /**
  * The members of the demo: small HTTP servers on 127.0.0.1 that can be told to fail, so that failover can be watched

@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
-import { BusiestNames } from '../../src/telemetry/busiest-names.ts'
-import { type DnsCounters, Metrics } from '../../src/telemetry/metrics.ts'
+import { BusiestNames } from '../../../src/telemetry/metrics/busiest-names.ts'
+import type { DnsCounters } from '../../../src/telemetry/metrics/dns.ts'
+import { Metrics } from '../../../src/telemetry/metrics/metrics.ts'
+import { quietSources } from './sources.ts'
 
 const dns: DnsCounters = {
   queries: [
@@ -18,21 +20,20 @@ const dns: DnsCounters = {
   serviceAnswers: [{ service: 'www.example.test', pool: 'p', member: 'a', count: 9 }],
 }
 
-function connected(): Metrics {
-  const metrics = new Metrics({ version: '1.2.3', now: () => 100_000 })
-  metrics.connect({
+function busyMetrics(): Metrics {
+  const sources = {
     dns: () => dns,
     configRevision: () => 42,
     databaseUp: () => true,
     networkSuspect: () => true,
     snapshotWrittenAt: () => new Date(90_000),
     hosts: () => [{ pool: 'p', member: 'h', addresses: 3, failures: 2 }],
-  })
-  return metrics
+  }
+  return new Metrics('1.2.3', sources, () => 100_000)
 }
 
-t.test('what the data plane counted, at each scrape', async (t) => {
-  const metrics = connected()
+t.test('a scrape shows what the data plane has counted, once however often it is made', async (t) => {
+  const metrics = busyMetrics()
   await metrics.text()
   const text = await metrics.text()
   for (const line of [
@@ -63,35 +64,23 @@ t.test('what the data plane counted, at each scrape', async (t) => {
   t.match(text, /^process_cpu_seconds_total /m)
 })
 
-t.test('before anything is connected, and without a snapshot', async (t) => {
-  const metrics = new Metrics({ version: 'x' })
-  const text = await metrics.text()
-  t.notMatch(text, /^pooldns_config_revision /m)
-  metrics.connect({
-    dns: () => dns,
-    configRevision: () => 1,
-    databaseUp: () => false,
-    networkSuspect: () => false,
-    snapshotWrittenAt: () => null,
-    hosts: () => [],
-  })
-  const later = await metrics.text()
-  t.match(later, /^pooldns_database_up 0$/m)
-  t.match(later, /^pooldns_network_suspect 0$/m)
-  t.notMatch(later, /^pooldns_snapshot_age_seconds /m)
+t.test('a snapshot that was never written has no age', async (t) => {
+  const text = await new Metrics('x', quietSources).text()
+  t.match(text, /^pooldns_database_up 0$/m)
+  t.match(text, /^pooldns_network_suspect 0$/m)
+  t.notMatch(text, /^pooldns_snapshot_age_seconds /m)
 })
 
 t.test('members come and go with the configuration', async (t) => {
-  const metrics = connected()
+  const metrics = busyMetrics()
   const a = { pool: 'p', member: 'a' }
   const b = { pool: 'p', member: 'b' }
-  metrics.setMembers([a, b])
+  metrics.members.retain([a, b])
   for (const key of [a, b]) {
-    metrics.memberState(key, true)
-    metrics.probe(key, 12, null)
-    metrics.probe(key, 3000, 'timeout')
-    metrics.memberTransition(key, 'down')
-    metrics.memberState(key, false)
+    metrics.members.state(key, 'up')
+    metrics.members.probe(key, 12, null)
+    metrics.members.probe(key, 3000, 'timeout')
+    metrics.members.transition(key, 'down')
   }
   const text = await metrics.text()
   for (const line of [
@@ -102,25 +91,25 @@ t.test('members come and go with the configuration', async (t) => {
   ]) {
     t.ok(text.split('\n').includes(line), line)
   }
-  metrics.memberState(b, null)
+  metrics.members.state(b, 'unknown')
   t.notMatch(await metrics.text(), /pooldns_member_up\{pool="p",member="b"\}/)
-  metrics.setMembers([b])
-  metrics.probe(a, 5, 'status')
-  metrics.memberTransition(a, 'up')
-  metrics.memberState(a, true)
+  metrics.members.retain([b])
+  metrics.members.probe(a, 5, 'status')
+  metrics.members.transition(a, 'up')
+  metrics.members.state(a, 'up')
   t.notMatch(
     await metrics.text(),
     /pooldns_(?:member|probe)\w*\{pool="p",member="a"/,
     'also when a late probe comes in',
   )
-  metrics.workerRestarted()
+  metrics.workers.restarted()
   t.match(await metrics.text(), /^pooldns_worker_restarts_total 1$/m)
 })
 
-t.test('two registries in one process', async (t) => {
-  const one = connected()
-  const other = connected()
-  one.lookup('a.test', true, 0.1)
+t.test('two daemons in one process count apart', async (t) => {
+  const one = busyMetrics()
+  const other = busyMetrics()
+  one.lookups.used('a.test', true, 0.1)
   t.match(await one.text(), /^dns_lookup_success 1$/m)
   t.match(await other.text(), /^dns_lookup_success 0$/m)
 })
@@ -130,12 +119,12 @@ t.test('promtool finds nothing to complain about', async (t) => {
     t.pass('skipped: promtool is not installed')
     return
   }
-  const metrics = connected()
-  metrics.setMembers([{ pool: 'p', member: 'a' }])
-  metrics.memberState({ pool: 'p', member: 'a' }, true)
-  metrics.probe({ pool: 'p', member: 'a' }, 5, 'timeout')
-  metrics.memberTransition({ pool: 'p', member: 'a' }, 'up')
-  metrics.lookup('a.test', false, 0.2)
+  const metrics = busyMetrics()
+  metrics.members.retain([{ pool: 'p', member: 'a' }])
+  metrics.members.state({ pool: 'p', member: 'a' }, 'up')
+  metrics.members.probe({ pool: 'p', member: 'a' }, 5, 'timeout')
+  metrics.members.transition({ pool: 'p', member: 'a' }, 'up')
+  metrics.lookups.used('a.test', false, 0.2)
   const verdict = spawnSync('promtool', ['check', 'metrics'], {
     input: await metrics.text(),
     encoding: 'utf8',
@@ -174,15 +163,15 @@ t.test('a busy name stays listed among many that come once', async (t) => {
   t.ok(new Map(busiest.entries()).get('busy')! > 1000)
 })
 
-t.test('deliveries of webhooks, as long as they are there', async (t) => {
-  const metrics = new Metrics({ version: '1.2.3' })
-  metrics.setWebhooks(['chat'])
-  metrics.webhookDelivery('chat', 'delivered')
-  metrics.webhookDelivery('chat', 'delivered')
-  metrics.webhookDelivery('gone', 'failed')
+t.test('deliveries of a webhook are shown as long as it is there', async (t) => {
+  const metrics = busyMetrics()
+  metrics.webhooks.retain(['chat'])
+  metrics.webhooks.delivery('chat', 'delivered')
+  metrics.webhooks.delivery('chat', 'delivered')
+  metrics.webhooks.delivery('gone', 'failed')
   const text = await metrics.text()
   t.match(text, /^pooldns_webhook_deliveries_total\{webhook="chat",outcome="delivered"\} 2$/m)
   t.notMatch(text, /webhook="gone"/)
-  metrics.setWebhooks([])
+  metrics.webhooks.retain([])
   t.notMatch(await metrics.text(), /webhook="chat"/)
 })

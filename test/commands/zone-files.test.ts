@@ -1,6 +1,6 @@
 /** What the commands refuse before they open anything; what they do is tested as processes, in `e2e`. */
 import t from 'tap'
-import { readApiServer } from '../../src/commands/api-server.ts'
+import { ApiClient, namedServer } from '../../src/commands/api-client.ts'
 import { exportZoneCommand } from '../../src/commands/export-zone.ts'
 import { importZoneCommand } from '../../src/commands/import-zone.ts'
 
@@ -14,29 +14,29 @@ const wrongImports: readonly (readonly [args: string[], message: RegExp])[] = [
   [['x', '--zone', 'a', '--server', 'nowhere'], /--server: "nowhere" is not accepted/],
 ]
 
-t.test('import-zone', async (t) => {
+t.test('import-zone refuses what is wrong before it opens anything', async (t) => {
   for (const [args, message] of wrongImports) {
     await t.rejects(importZoneCommand(args), { name: 'UsageError', message }, args.join(' '))
   }
 })
 
-t.test('export-zone', async (t) => {
+t.test('export-zone refuses what is wrong before it opens anything', async (t) => {
   for (const args of [[], ['a', 'b'], ['a..b'], ['a', '--dance'], ['a', '--server', 'ftp://a']]) {
     await t.rejects(exportZoneCommand(args), { name: 'UsageError' }, args.join(' '))
   }
 })
 
-t.test('which server', async (t) => {
-  t.equal(readApiServer({}, {}), null)
-  t.equal(readApiServer({}, { POOLDNS_SERVER: '', POOLDNS_ADMIN_TOKEN: 'x' }), null)
+t.test('flags name the server before the environment does, and a server needs a token', async (t) => {
+  t.equal(namedServer({}, {}), null)
+  t.equal(namedServer({}, { POOLDNS_SERVER: '', POOLDNS_ADMIN_TOKEN: 'x' }), null)
   const environment = { POOLDNS_SERVER: 'http://[::1]:3000/', POOLDNS_ADMIN_TOKEN: 'x' }
-  t.same(readApiServer({}, environment), { origin: 'http://[::1]:3000', token: 'x' })
-  t.same(readApiServer({ server: 'https://dns.example', token: 'y' }, environment), {
+  t.same(namedServer({}, environment), new ApiClient('http://[::1]:3000', 'x'))
+  t.same(namedServer({ server: 'https://dns.example', token: 'y' }, environment), {
     origin: 'https://dns.example',
     token: 'y',
   })
-  t.throws(() => readApiServer({}, { POOLDNS_SERVER: 'x' }), {
+  t.throws(() => namedServer({}, { POOLDNS_SERVER: 'x' }), {
     message: /^POOLDNS_SERVER: "x" is not accepted/,
   })
-  t.throws(() => readApiServer({ server: 'http://a' }, {}), { message: /--server needs a token/ })
+  t.throws(() => namedServer({ server: 'http://a' }, {}), { message: /--server needs a token/ })
 })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
-import { startDemoBackends } from '../../../src/daemon/demo/backends.ts'
+import { startDemoBackends } from '../../src/daemon/demo.ts'
 
 const ask = async (port: number, path: string, method = 'GET'): Promise<[number, string]> => {
   const response = await fetch(`http://127.0.0.1:${port}${path}`, { method })

@@ -1,0 +1,67 @@
+/** The HTTP API of a running daemon, for the commands that can't, or shouldn't, open its database. */
+import { UsageError } from '../config.ts'
+import { ControlError, type Problem } from '../controlplane/model/errors.ts'
+
+/** The flags of the commands that may go by a running server. */
+export const serverFlags = { server: { type: 'string' }, token: { type: 'string' } } as const
+
+export class ApiClient {
+  readonly origin: string
+  readonly token: string
+
+  constructor(origin: string, token: string) {
+    this.origin = origin.replace(/\/+$/, '')
+    this.token = token
+  }
+
+  /**
+   * One request.
+   *
+   * @throws ControlError with the problems that the server tells
+   */
+  async ask(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers)
+    headers.set('authorization', `Bearer ${this.token}`)
+    const response = await fetch(this.origin + path, { ...init, headers, redirect: 'error' }).catch(
+      (error: unknown) => {
+        throw new Error(`${this.origin}: ${causeOf(error)}`)
+      },
+    )
+    if (response.ok) return response
+    const { detail, errors } = parseProblem(await response.text())
+    const message = `${this.origin}: ${response.status} ${detail ?? response.statusText}`
+    throw new ControlError('invalid', message, { problems: errors ?? [] })
+  }
+}
+
+/** The server that flags or the environment name; null when none is named. @throws UsageError */
+export function namedServer(
+  flags: { readonly server?: string | undefined; readonly token?: string | undefined },
+  environment: Readonly<Record<string, string | undefined>>,
+): ApiClient | null {
+  const origin = flags.server ?? environment.POOLDNS_SERVER ?? ''
+  if (origin === '') return null
+  const source = flags.server === undefined ? 'POOLDNS_SERVER' : '--server'
+  if (!/^https?:\/\//.test(origin) || !URL.canParse(origin)) {
+    throw new UsageError(
+      `${source}: ${JSON.stringify(origin)} is not accepted; it takes a URL http://host:port`,
+    )
+  }
+  const token = flags.token ?? environment.POOLDNS_ADMIN_TOKEN ?? ''
+  if (token === '') throw new UsageError(`${source} needs a token: --token or POOLDNS_ADMIN_TOKEN`)
+  return new ApiClient(origin, token)
+}
+
+/** `fetch` says no more than that it failed; why stands in its cause. */
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return cause instanceof Error ? cause.message || cause.name : String(cause)
+}
+
+function parseProblem(text: string): { detail?: string; errors?: Problem[] } {
+  try {
+    return JSON.parse(text) as { detail?: string; errors?: Problem[] }
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,46 @@
+/** The database that the environment names, for the commands that work on it without a running server. */
+import { readConfig } from '../config.ts'
+import { ControlError } from '../controlplane/model/errors.ts'
+import { Database } from '../controlplane/store/database.ts'
+
+/** Who the audit log says it was: whoever may open the database. */
+export const actor = 'command line'
+
+/** How long a command waits for a database that is still starting. */
+const patienceMs = 30_000
+
+/** Opens the database, migrated, for the length of `work`. */
+export async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+  const config = readConfig([], process.env)
+  let last = 'no answer'
+  await using database = await Database.open({
+    url: config.databaseUrl,
+    dataDir: config.dataDir,
+    onUnavailable: (reason) => {
+      last = reason
+    },
+  })
+  const signal = AbortSignal.timeout(patienceMs)
+  await database.ready(signal).catch((error: unknown) => {
+    if (signal.aborted) throw new Error(`the database is not available: ${last}`)
+    throw error
+  })
+  return await work(database)
+}
+
+/** As `withDatabase`, for the commands that can go by a running server instead. */
+export async function withOwnDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+  let opened = false
+  try {
+    return await withDatabase((database) => {
+      opened = true
+      return work(database)
+    })
+  } catch (error) {
+    // The embedded database has one user at a time, which is as a rule the server.
+    if (opened || !(error instanceof ControlError) || error.code !== 'conflict') throw error
+    throw new Error(`${error.message}; if that is a running server, go by it with --server URL`, {
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * What decides answers on this node, before they are handed to the workers: location data, the planner, and what is known of
+ * answers that clients still have.
+ */
+import { LocationSource } from '../controlplane/location/location-source.ts'
+import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
+import type { AnswerCounters } from '../controlplane/serve/answer-counters.ts'
+import { DrainWatch } from '../controlplane/serve/drain-watch.ts'
+import { HandedOut } from '../controlplane/serve/handed-out.ts'
+import { LocationMaps } from '../controlplane/serve/location-maps.ts'
+import { type MemberFacts, Planner } from '../controlplane/serve/planner.ts'
+import { PoolWatch } from '../controlplane/serve/pool-watch.ts'
+import type { Hearing } from './announce.ts'
+import type { Ground } from './ground.ts'
+
+const now = () => new Date()
+
+export class Answers implements AsyncDisposable {
+  readonly source: LocationSource
+  readonly locations: LocationMaps
+  readonly pools = new PoolWatch()
+  readonly handedOut = new HandedOut(now)
+  readonly drains: DrainWatch
+  readonly planner: Planner
+
+  constructor(
+    { config, announce }: Ground,
+    counters: AnswerCounters,
+    facts: MemberFacts,
+    hosts: HostResolver,
+  ) {
+    const onProblem = (reason: string) => announce({ kind: 'location-problem', reason })
+    this.source = new LocationSource({
+      paths: config.locationDatabases,
+      onChange: () => announce({ kind: 'locations-changed' }),
+      onLoaded: (databases) => announce({ kind: 'locations-loaded', databases }),
+      onProblem,
+    })
+    this.locations = new LocationMaps({
+      areas: (request, signal) => this.source.areas(request, signal),
+      onProblem,
+    })
+    this.drains = new DrainWatch({
+      state: (pool, member) => this.handedOut.state(pool, member),
+      onDrained: (members) => announce({ kind: 'drained', members }),
+      now,
+    })
+    this.planner = new Planner({
+      answers: counters,
+      facts,
+      resolution: (host) => hosts.resolution(host),
+      locations: this.locations,
+      now,
+      onRamp: (pools) => announce({ kind: 'weights-risen', pools }),
+    })
+  }
+
+  readonly hears: Hearing<'answers'> = {
+    catalog: ({ before, catalog }) => {
+      if (catalog.overrides === before.overrides && catalog.pools === before.pools) return
+      this.drains.watch(catalog.drained(now()))
+    },
+    'overrides-ended': () => this.drains.watch(this.planner.catalog.drained(now())),
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.planner[Symbol.dispose]()
+    this.drains[Symbol.dispose]()
+    await this.source.stop()
+  }
+}

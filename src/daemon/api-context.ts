@@ -1,0 +1,67 @@
+import type { ApiContext } from '../controlplane/api/context.ts'
+import { explain } from '../controlplane/explain/explain.ts'
+import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
+import { serviceStatus } from '../controlplane/serve/service-status.ts'
+import { version } from '../version.ts'
+import type { Parts } from './parts.ts'
+
+const now = () => new Date()
+
+/** What the API is handed of the parts. */
+export function apiContext(
+  parts: Parts,
+  { log, metrics, adminTokenHash }: Pick<ApiContext, 'log' | 'metrics' | 'adminTokenHash'>,
+): ApiContext {
+  const { config, nodeId, database, announce } = parts
+  const { answers, configuration, dataPlane, events, health, hosts, readiness, serving } = parts
+  const { publisher } = configuration
+  const { checker } = health
+  const resolution = (host: string) => hosts.resolution(host)
+  return {
+    database,
+    log,
+    now,
+    adminTokenHash,
+    publisher,
+
+    spoolDirectory: config.dataDir,
+    serviceStatus: (name) => serviceStatus(publisher.selection(name)),
+    poolCondition: (name) => answers.pools.conditionOf(name),
+    resolution,
+    handedOut: (pool, member) => answers.handedOut.state(pool, member),
+    webhookStatus: (name) => events.sender.status(name),
+
+    health: {
+      availability: () => checker.availability(),
+      vitals: (pool, member) => checker.vitals(pool, member),
+      suspicion: () => health.suspicion,
+      reportTtlMs: (pool, member) => checker.reportTtlMs({ pool, member }),
+      report: (report) => health.report(report),
+      waitsForFailBack: (pool, member) => checker.waitsForFailBack({ pool, member }),
+    },
+    tell: (event) => announce({ kind: 'operated', events: [event] }),
+    events: events.feed,
+    explain: (question) =>
+      explain(question, {
+        publisher,
+        answer: ({ name, type, client }) => serving.ownZones.explain(name, type, client),
+        judge: (pool) => answers.planner.begin().judge(pool.name),
+        resolution,
+        placeOf: (address, signal) => answers.source.placeOf(address, signal),
+        now,
+      }),
+
+    version,
+    kubernetes: config.kubernetes,
+    node: { id: nodeId, liveForMs: defaultStaleMs },
+    readiness: {
+      canAnswer: () => readiness.serving && dataPlane.live('udp') > 0,
+      missing: () => readiness.missing,
+    },
+    metrics,
+
+    ownZones: serving.ownZones,
+    publicTools: config.publicTools,
+    resolvers: config.resolvers,
+  }
+}

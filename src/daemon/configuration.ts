@@ -1,0 +1,225 @@
+/**
+ * From a revision in the database to images in the workers: the follower reads what changed, the compile thread makes zone
+ * images, the publisher hands them over with the plans. Beside that, the snapshot: written behind what is served, and read at
+ * a start, when the database keeps us waiting.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Catalog } from '../controlplane/catalog/catalog.ts'
+import { CompileThread } from '../controlplane/compile/compile-thread.ts'
+import { Follower } from '../controlplane/follow/follower.ts'
+import type { MemberHealth } from '../controlplane/model/observation.ts'
+import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
+import { type CatalogStep, Publisher } from '../controlplane/serve/publisher.ts'
+import { type ColdStart, coldStart } from '../controlplane/snapshot/cold-start.ts'
+import { handedOutBefore } from '../controlplane/snapshot/handed-out-before.ts'
+import { type Snapshot, SnapshotFiles } from '../controlplane/snapshot/snapshot.ts'
+import { SnapshotWriter } from '../controlplane/snapshot/snapshot-writer.ts'
+import { version } from '../version.ts'
+import { failing, type Hearing } from './announce.ts'
+import type { Answers } from './answers.ts'
+import type { Serving } from './data-plane.ts'
+import type { Ground } from './ground.ts'
+import type { Health } from './health.ts'
+import { stopBudget } from './stop-budget.ts'
+
+/** What a configuration is served with. */
+interface Neighbours {
+  readonly serving: Serving
+  readonly hosts: HostResolver
+  readonly health: Health
+  readonly answers: Answers
+}
+
+/** How long a start waits for a database that doesn't answer before it serves the snapshot. */
+const snapshotPatienceMs = 3000
+
+interface Cold {
+  readonly snapshot: Snapshot
+  readonly start: ColdStart
+}
+
+export class Configuration {
+  readonly compiler: CompileThread
+  readonly snapshots: SnapshotWriter
+  readonly publisher: Publisher
+  readonly follower: Follower
+  readonly #ground: Ground
+  readonly #neighbours: Neighbours
+  readonly #files: SnapshotFiles
+  /** Null when there is no snapshot that can be used. */
+  #cold: Promise<Cold | null> = Promise.resolve(null)
+  readonly #away = Promise.withResolvers<void>()
+
+  constructor(ground: Ground, neighbours: Neighbours) {
+    this.#ground = ground
+    this.#neighbours = neighbours
+    this.#files = new SnapshotFiles(ground.config.dataDir)
+    this.compiler = new CompileThread({
+      directory: this.#files.images,
+      version,
+      graceMs: stopBudget.compilerMs,
+    })
+    this.publisher = this.#makePublisher()
+    this.follower = this.#makeFollower()
+    this.snapshots = this.#makeSnapshots()
+  }
+
+  readonly hears: Hearing<'configuration'> = {
+    'database-away': () => this.#away.resolve(),
+    catalog: () => this.snapshots.mark(),
+    transitions: ({ pools }) => void this.publisher.refresh(pools),
+    vitals: ({ pools }) => void this.publisher.refresh(pools),
+    'weights-risen': ({ pools }) => void this.publisher.refresh(pools),
+    'overrides-ended': ({ overrides }) =>
+      void this.publisher.refresh(this.publisher.catalog.poolsMatching(overrides)),
+    // Every round gives plans a new time to count TTLs down to; few change anything else.
+    resolved: ({ changes, news }) => {
+      if (news.length > 0) this.snapshots.mark()
+      const { hosts } = this.publisher.catalog
+      const members = changes.flatMap(({ after }) => hosts.get(after.host) ?? [])
+      void this.publisher.refresh(new Set(members.map(({ pool }) => pool)))
+    },
+    'locations-changed': () => void this.#relocate(),
+  }
+
+  /** Gives hosts their last good addresses, in any case: resolving may fail while the database is there. */
+  async restoreHosts(): Promise<void> {
+    try {
+      this.#neighbours.hosts.restore(await this.#files.readResolutions())
+    } catch (error) {
+      this.#ground.announce({ kind: 'addresses-not-read', error })
+    }
+  }
+
+  /**
+   * Resolves when the workers have a configuration, of the database or, when that keeps us waiting, of the snapshot.
+   *
+   * @param prepare what the database is needed for before the first look at the configuration
+   */
+  async load(prepare: () => Promise<void>): Promise<void> {
+    const { announce, signal } = this.#ground
+    this.#cold = this.#readSnapshot()
+    const fromDatabase = this.#loadFromDatabase(prepare)
+    const fromSnapshot = this.#loadFromSnapshot()
+    // Without a snapshot the database is all there is.
+    await Promise.race([fromDatabase, fromSnapshot.then((served) => (served ? undefined : fromDatabase))])
+    fromDatabase.catch((error: unknown) => {
+      if (!signal.aborted) failing(announce, 'the configuration was not loaded')(error)
+    })
+  }
+
+  async #loadFromDatabase(prepare: () => Promise<void>): Promise<void> {
+    await this.#ground.database.ready(this.#ground.signal)
+    await prepare()
+    this.follower.start()
+    await this.follower.loaded
+  }
+
+  async #readSnapshot(): Promise<Cold | null> {
+    const { announce, signal } = this.#ground
+    const { answers } = this.#neighbours
+    try {
+      const snapshot = await this.#files.read()
+      if (snapshot === null) return null
+      answers.handedOut.restore(handedOutBefore(snapshot, new Date()))
+      const start = await coldStart(
+        snapshot,
+        this.compiler,
+        (service) => this.publisher.planSlot(service),
+        (reason) => announce({ kind: 'snapshot-part-left-out', reason }),
+        signal,
+      )
+      return { snapshot, start }
+    } catch (error) {
+      if (!signal.aborted) failing(announce, 'the snapshot was not used')(error)
+      return null
+    }
+  }
+
+  /** @returns false when there is no snapshot to serve, or the database has come first. */
+  async #loadFromSnapshot(): Promise<boolean> {
+    const { announce, signal } = this.#ground
+    const { answers } = this.#neighbours
+    const { publisher } = this
+    const waited = delay(snapshotPatienceMs, undefined, { signal }).catch(() => undefined)
+    await Promise.race([this.#away.promise, waited])
+    const found = await this.#cold
+    // The database may come while we wait, and what it says is newer.
+    const late = () => publisher.revision >= 0 || publisher.catalog.revision >= 0 || signal.aborted
+    if (found === null || late()) return false
+    const { snapshot, start } = found
+    const maps = await answers.locations.prepare(start.step.catalog, signal)
+    if (late()) return false
+    answers.planner.restoreLastKnown(snapshot.lastKnown)
+    this.#announceStep(start.step, snapshot.health)
+    await publisher.adopt(start.step, maps)
+    announce({ kind: 'snapshot-served', revision: snapshot.revision, writtenAt: snapshot.writtenAt })
+    return true
+  }
+
+  #announceStep({ catalog }: { readonly catalog: Catalog }, stored: readonly MemberHealth[] | null): void {
+    this.#ground.announce({ kind: 'catalog', before: this.publisher.catalog, catalog, stored })
+  }
+
+  /** Other location data, other areas. */
+  async #relocate(): Promise<void> {
+    const { announce, signal } = this.#ground
+    const { answers } = this.#neighbours
+    try {
+      const maps = await answers.locations.renew(() => this.publisher.catalog, signal)
+      if (maps !== null) await this.publisher.relocate(maps)
+    } catch (error) {
+      if (!signal.aborted) failing(announce, 'location maps were not made anew')(error)
+    }
+  }
+
+  #makePublisher(): Publisher {
+    const { announce } = this.#ground
+    const { serving, answers } = this.#neighbours
+    const { planner, locations, handedOut, pools, drains } = answers
+    return new Publisher({
+      pump: serving.pump,
+      planner,
+      locations,
+      handedOut,
+      pools,
+      onPools: (changes) => announce({ kind: 'pools', changes }),
+      onServed: () => drains.look(),
+      onError: (what, error) => failing(announce, what)(error),
+    })
+  }
+
+  #makeFollower(): Follower {
+    const { announce, database } = this.#ground
+    return new Follower({
+      database,
+      publisher: this.publisher,
+      compiler: this.compiler,
+      locations: this.#neighbours.answers.locations,
+      known: async () => (await this.#cold)?.start.known ?? null,
+      onStep: (step: CatalogStep, stored) => this.#announceStep(step, stored),
+      onZones: () => this.snapshots.mark(),
+      onFailBack: (members) => announce({ kind: 'fail-back', members }),
+      onBad: (reason) => announce({ kind: 'row-left-out', reason }),
+      onError: failing(announce, 'following the configuration failed; trying again'),
+    })
+  }
+
+  #makeSnapshots(): SnapshotWriter {
+    const { announce, database } = this.#ground
+    const { answers, health, hosts } = this.#neighbours
+    return new SnapshotWriter({
+      database,
+      files: this.#files,
+      compiler: this.compiler,
+      catalog: () => this.publisher.catalog,
+      compiled: () => this.follower.compiled,
+      health: () => [...health.checker.availability().values()].flatMap((members) => [...members.values()]),
+      lastKnown: () => answers.planner.lastKnown(),
+      resolutions: () => hosts.lastGood(),
+      handedOut: () => answers.handedOut.entries(),
+      onError: failing(announce, 'the snapshot was not written'),
+      lastPassMs: stopBudget.snapshotMs,
+    })
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The seam between the data plane and the rest, drawn as if it were a wire: images go in, counts and what happened come
+ * out, and nothing on either side calls into the other. `Fleet` is one end of it; a process of its own can be another.
+ */
+import type { Config } from '../config.ts'
+import { AnswerCounters } from '../controlplane/serve/answer-counters.ts'
+import { ImagePump } from '../controlplane/serve/image-pump.ts'
+import { OwnZones } from '../dataplane/answer/own-zones.ts'
+import { AnswerReader } from '../dataplane/counters.ts'
+import type { ServingUpdate } from '../dataplane/image/serving-set.ts'
+import { ServingState } from '../dataplane/image/state.ts'
+import { type ChosenBackend, Fleet } from '../dataplane/listener/fleet.ts'
+import type { ListenAddress } from '../dataplane/listener/listener.ts'
+import { type Transport, transportNames } from '../dataplane/listener/transports.ts'
+import type { Announce } from './announce.ts'
+
+export interface DataPlane extends AsyncDisposable {
+  /** Binds the addresses and answers by what has been published. Rejects when one can't be bound. */
+  start(): Promise<void>
+  /** Resolves when every worker serves the update; calls must not overlap. */
+  publish(update: ServingUpdate): Promise<void>
+  /** Empty until it has started. */
+  readonly bound: readonly ListenAddress[]
+  readonly backend: ChosenBackend
+  /** Workers of a transport that answer now. */
+  live(transport: Transport): number
+  /** What the workers of a transport count, in shared memory. */
+  counters(transport: Transport): readonly SharedArrayBuffer[]
+}
+
+/** Made, not started. What happens in it is announced. */
+export function makeDataPlane(config: Config, announce: Announce): DataPlane {
+  return new Fleet({
+    listen: config.dnsListen,
+    udpWorkers: config.workers,
+    udpBackend: config.udpBackend,
+    onRestart: (transport, reason) => announce({ kind: 'worker-restarted', transport, reason }),
+    onFallback: (reason) => announce({ kind: 'udp-fell-back', reason }),
+    onSkipped: (address) => announce({ kind: 'address-skipped', address }),
+  })
+}
+
+/** What is served, on this side of the seam. */
+export interface Serving {
+  /** Hands images over. */
+  readonly pump: ImagePump
+  /** Answers in this thread by what the workers serve. */
+  readonly ownZones: OwnZones
+  /** Which member is counted where. */
+  readonly counters: AnswerCounters
+}
+
+export function serveBy(dataPlane: DataPlane): Serving {
+  const state = new ServingState()
+  const reader = () => new AnswerReader(transportNames.flatMap((transport) => dataPlane.counters(transport)))
+  return {
+    pump: new ImagePump(async (update) => {
+      state.apply(update)
+      await dataPlane.publish(update)
+    }),
+    ownZones: new OwnZones(state),
+    counters: new AnswerCounters(reader),
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * What judges members on this node: probes, the checker with its guard and canaries, and the exchange of verdicts with other
+ * nodes. Handed to the rest of the daemon as one thing; what it finds it announces.
+ */
+import type { Config } from '../config.ts'
+import { Catalog } from '../controlplane/catalog/catalog.ts'
+import { Peers } from '../controlplane/fleet/peers.ts'
+import { canaryName, canaryPeriodMs, startCanaries } from '../controlplane/health/canaries.ts'
+import { reportTtlMs } from '../controlplane/health/check-method.ts'
+import { checkTargets } from '../controlplane/health/check-targets.ts'
+import type { CheckTarget } from '../controlplane/health/checked-member.ts'
+import { type Checker, startChecker } from '../controlplane/health/checker.ts'
+import { SelfIsolationGuard } from '../controlplane/health/guard.ts'
+import type { Measurement } from '../controlplane/health/monitor.ts'
+import { AddressPolicy } from '../controlplane/health/probes/address-policy.ts'
+import { createProber, type Probe } from '../controlplane/health/probes/probe.ts'
+import type { MemberReport } from '../controlplane/model/observation.ts'
+import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
+import type { FamilyAnswer } from '../controlplane/resolving/host-state.ts'
+import { lookupBy } from '../controlplane/resolving/lookup.ts'
+import { LastStates } from '../controlplane/serve/last-states.ts'
+import type { MemberFacts } from '../controlplane/serve/planner.ts'
+import { version } from '../version.ts'
+import { failing, type Hearing } from './announce.ts'
+import type { Ground } from './ground.ts'
+
+export class Health implements AsyncDisposable {
+  readonly checker: Checker
+  readonly peers: Peers
+  readonly policy: AddressPolicy
+  readonly #hosts: HostResolver
+  readonly #guard: SelfIsolationGuard<Measurement> | null
+  readonly #canaries: AsyncDisposable | null
+  readonly #lastStates = new LastStates()
+  #catalog = Catalog.empty
+  /** So that nothing is gone through for each exchange, of which there is one a second. */
+  #takesReports = false
+  #verdicts = { ofNow: false, value: null as ReturnType<Checker['ownVerdicts']> }
+
+  /** @param revision of the configuration that this node serves */
+  constructor(ground: Ground, hosts: HostResolver, revision: () => number) {
+    const { config } = ground
+    this.#hosts = hosts
+    this.policy = new AddressPolicy(config.probeAllow)
+    this.#guard = config.guard ? new SelfIsolationGuard<Measurement>() : null
+    this.checker = this.#startChecker(ground)
+    this.peers = this.#makePeers(ground, revision)
+    this.#canaries = this.#startCanaries(ground)
+  }
+
+  /** Begins to talk to other nodes, once the database may be used. */
+  start(): void {
+    this.peers.start()
+  }
+
+  /** What plans go by. */
+  readonly facts: MemberFacts = {
+    measured: (pool, member) => this.checker.availability().get(pool)?.get(member)?.state ?? 'unknown',
+    lastKnown: (pool, member) => this.#lastStates.of(pool, member),
+    vitals: (pool, member) => this.checker.vitals(pool, member),
+  }
+
+  /** Why this node doubts its own network; null while it does not. */
+  get suspicion(): string | null {
+    return this.#guard?.suspicion?.reason ?? null
+  }
+
+  /** Takes a report on a member, for this node and the others. */
+  report(report: MemberReport): void {
+    this.checker.report(report, report)
+    this.peers.add(report)
+  }
+
+  readonly hears: Hearing<'health'> = {
+    catalog: ({ before, catalog, stored }) => {
+      if (stored !== null) {
+        this.checker.restore(stored)
+        this.#lastStates.restore(stored)
+      }
+      this.#catalog = catalog
+      if (catalog.pools === before.pools && catalog.monitors === before.monitors) return
+      this.#lastStates.retain(this.#watch())
+    },
+    resolved: ({ news }) => {
+      if (news.length > 0) this.#watch()
+    },
+    transitions: ({ transitions }) => {
+      for (const { pool, member, to } of transitions) this.#lastStates.note({ pool, member, state: to })
+    },
+    suspicion: () => this.peers.hint(),
+    'fail-back': ({ members }) => {
+      for (const member of members) this.checker.failBack(member)
+    },
+  }
+
+  /** Ends what asks before what judges. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#canaries?.[Symbol.asyncDispose]()
+    await this.peers.stop()
+    await this.checker.stop()
+  }
+
+  /** Says who is checked from now on. */
+  #watch(): readonly CheckTarget[] {
+    const targets = checkTargets(this.#catalog, (host) => this.#hosts.resolution(host))
+    this.checker.setTargets(targets)
+    this.#takesReports = targets.some(({ method }) => reportTtlMs(method) !== null)
+    this.#verdicts.ofNow = false
+    return targets
+  }
+
+  #startChecker({ config, announce }: Ground): Checker {
+    return startChecker({
+      probe: this.#prober(config),
+      guard: this.#guard,
+      votes: (pool, member) => this.peers.votes(pool, member),
+      onVerdicts: () => {
+        this.#verdicts.ofNow = false
+        this.peers.hint()
+      },
+      onTransitions: (transitions, _, pools) => announce({ kind: 'transitions', transitions, pools }),
+      onVitals: (pools) => announce({ kind: 'vitals', pools }),
+      onProbe: (key, verdict) => announce({ kind: 'probed', key, verdict }),
+      onSuspicion: (suspicion) => announce({ kind: 'suspicion', suspicion }),
+      onHold: (key, hold) => announce({ kind: 'held', key, hold }),
+    })
+  }
+
+  #prober({ resolvers, certificateDir }: Config): Probe {
+    const lookup = lookupBy(resolvers)
+    return createProber({
+      policy: this.policy,
+      certificates: certificateDir,
+      resolve: async (host, signal) => {
+        const { a, aaaa } = await lookup(host, signal)
+        const addresses = [a, aaaa].flatMap((answer) => (answer.kind === 'found' ? answer.addresses : []))
+        if (addresses.length > 0) return addresses
+        const { reason } = (a.kind === 'found' ? aaaa : a) as Exclude<FamilyAnswer, { kind: 'found' }>
+        throw new Error(reason)
+      },
+    })
+  }
+
+  #makePeers({ config, database, nodeId, announce }: Ground, revision: () => number): Peers {
+    return new Peers({
+      database,
+      node: { id: nodeId, name: config.identity, version },
+      revision,
+      suspect: () => this.suspicion !== null,
+      verdicts: () => {
+        if (!this.#verdicts.ofNow) this.#verdicts = { ofNow: true, value: this.checker.ownVerdicts() }
+        return this.#verdicts.value
+      },
+      takesReports: () => this.#takesReports,
+      onVotes: (members) => this.checker.reconsider(members),
+      onReports: (reports) => {
+        for (const report of reports) this.checker.report(report, report)
+      },
+      onError: failing(announce, 'verdicts were not exchanged with other nodes'),
+    })
+  }
+
+  #startCanaries({ config, announce }: Ground): AsyncDisposable | null {
+    if (this.#guard === null || config.canaries.length === 0) return null
+    const canaries = config.canaries.map(canaryName)
+    this.checker.setCanaries(canaries.map((name) => ({ name, periodMs: canaryPeriodMs })))
+    return startCanaries(
+      config.canaries,
+      // Not under the policy: they are named by who runs this node, not by who may write its configuration.
+      createProber({ policy: AddressPolicy.anywhere, certificates: null }),
+      (name, ok) => this.checker.canary(name, ok),
+      { onSilence: () => announce({ kind: 'canaries-silent', canaries }) },
+    )
+  }
+}

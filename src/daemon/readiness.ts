@@ -1,0 +1,90 @@
+/**
+ * How far a start has come, and what is still missing. A machine with one setter; `/ready` and `/health` read what it says.
+ * The events that lead on are those of the table in `announce.ts`; one that a step does not name changes nothing. Once the
+ * configuration is there the database may come and go: what is missing then is something else.
+ */
+import type { Hearing } from './announce.ts'
+
+type Cause = keyof Hearing<'readiness'>
+
+export type Step =
+  | 'waiting'
+  | 'away'
+  | 'reading'
+  | 'gathering'
+  | 'binding'
+  | 'checking'
+  | 'ready'
+  | 'stopping'
+
+interface Rule {
+  /** What DNS is not served for; null when it is. */
+  readonly missing: string | null
+  readonly next: Readonly<Partial<Record<Cause, Step>>>
+}
+
+export const rules: Readonly<Record<Step, Rule>> = {
+  waiting: {
+    missing: 'the database has not answered yet',
+    // `loaded` without a word of the database: the snapshot is served.
+    next: { 'database-away': 'away', 'database-available': 'reading', loaded: 'gathering' },
+  },
+  away: {
+    missing: 'the database is not available',
+    next: { 'database-away': 'away', 'database-available': 'reading', loaded: 'gathering' },
+  },
+  reading: {
+    missing: 'the configuration is being read',
+    next: { 'database-away': 'away', loaded: 'gathering' },
+  },
+  gathering: {
+    missing: 'the hosts of members are being looked up, and other nodes asked',
+    next: { gathered: 'binding' },
+  },
+  binding: { missing: 'the DNS listeners are starting', next: { bound: 'checking' } },
+  /** DNS is served; the first round of checks is not done. */
+  checking: { missing: null, next: { checked: 'ready' } },
+  ready: { missing: null, next: {} },
+  /** The end, from every step. */
+  stopping: { missing: 'the daemon is stopping', next: {} },
+}
+
+export class Readiness {
+  #step: Step = 'waiting'
+  /** Why the database can't be reached; empty in every other step. */
+  #reason = ''
+
+  get step(): Step {
+    return this.#step
+  }
+
+  /** Whether DNS is served. */
+  get serving(): boolean {
+    return rules[this.#step].missing === null
+  }
+
+  /** Empty once it is ready. */
+  get missing(): readonly { readonly path: 'serving' | 'health'; readonly message: string }[] {
+    if (this.#step === 'ready') return []
+    const health = { path: 'health', message: 'the first round of checks is not done' } as const
+    const { missing } = rules[this.#step]
+    return missing === null ? [health] : [{ path: 'serving', message: missing + this.#reason }, health]
+  }
+
+  readonly hears: Hearing<'readiness'> = {
+    'database-away': ({ kind, reason }) => this.#go(kind, `: ${reason}`),
+    'database-available': ({ kind }) => this.#go(kind),
+    loaded: ({ kind }) => this.#go(kind),
+    gathered: ({ kind }) => this.#go(kind),
+    bound: ({ kind }) => this.#go(kind),
+    checked: ({ kind }) => this.#go(kind),
+    stopping: ({ kind }) => this.#go(kind),
+  }
+
+  #go(cause: Cause, reason = ''): void {
+    const step = cause === 'stopping' ? 'stopping' : rules[this.#step].next[cause]
+    if (step === undefined) return
+    this.#step = step
+    this.#reason = reason
+  }
+}

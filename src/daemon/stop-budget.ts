@@ -1,0 +1,16 @@
+/**
+ * How long a stop may take, and who gets how much of it. A stop that takes longer is cut off.
+ *
+ * What has no share takes no time worth one: the DNS workers answer what they have received, a compilation is given up at
+ * once, probes are called off, and events and the last snapshot are stored only while the database answers. A database that
+ * hangs gets three seconds to close its connections, which are those of the snapshot that is not written then.
+ */
+export const stopBudget = {
+  totalMs: 10_000,
+  /** HTTP requests in progress. */
+  requestsMs: 5_000,
+  /** The last pass of the snapshot: enough for what changed in the seconds before, not for every zone. */
+  snapshotMs: 2_000,
+  /** The compile thread, which may be in the middle of a zone. */
+  compilerMs: 1_000,
+} as const

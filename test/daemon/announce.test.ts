@@ -1,0 +1,64 @@
+import t from 'tap'
+import { announceTo, type DaemonEvent, events, failing, type Listeners } from '../../src/daemon/announce.ts'
+
+type Kind = keyof typeof events
+const kinds = Object.keys(events) as Kind[]
+const names = [...new Set(kinds.flatMap((kind) => events[kind].heardBy as readonly string[]))]
+
+/** Every listener has a handler for every event, so that one that the table doesn't name would be found. */
+function listening(heard: string[]): Listeners {
+  const handlers = (name: string) =>
+    Object.fromEntries(
+      kinds.map((kind) => [kind, (event: DaemonEvent) => heard.push(`${name} ${event.kind}`)]),
+    )
+  return Object.fromEntries(names.map((name) => [name, handlers(name)])) as unknown as Listeners
+}
+
+t.test('each event reaches exactly the listeners of its row, in their order', async (t) => {
+  for (const kind of kinds) {
+    const heard: string[] = []
+    announceTo(() => listening(heard))({ kind } as DaemonEvent)
+    t.same(
+      heard,
+      events[kind].heardBy.map((name) => `${name} ${kind}`),
+      kind,
+    )
+  }
+})
+
+t.test(
+  'what a listener does is done when the announcement returns, also what it announces itself',
+  async (t) => {
+    const heard: string[] = []
+    const listeners = listening(heard)
+    const announce = announceTo(() => ({
+      ...listeners,
+      overrides: {
+        ...listeners.overrides,
+        'database-available': () => announce({ kind: 'operated', events: [] }),
+      },
+    }))
+    announce({ kind: 'database-available' })
+    t.same(heard, [
+      'log database-available',
+      'readiness database-available',
+      'record operated',
+      'log operated',
+    ])
+  },
+)
+
+t.test('no row names a listener twice, and every event is heard by somebody', async (t) => {
+  for (const kind of kinds) {
+    const heardBy: readonly string[] = events[kind].heardBy
+    t.equal(new Set(heardBy).size, heardBy.length, kind)
+    t.ok(heardBy.length > 0, kind)
+  }
+})
+
+t.test('an error is announced with what it kept from being done', async (t) => {
+  const told: DaemonEvent[] = []
+  const error = new Error('disk full')
+  failing((event) => told.push(event), 'the snapshot was not written')(error)
+  t.same(told, [{ kind: 'failed', what: 'the snapshot was not written', error }])
+})

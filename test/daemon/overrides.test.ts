@@ -1,0 +1,74 @@
+import { EventEmitter, once } from 'node:events'
+import t from 'tap'
+import { Catalog } from '../../src/controlplane/catalog/catalog.ts'
+import { ControlError } from '../../src/controlplane/model/errors.ts'
+import type { Override } from '../../src/controlplane/model/override.ts'
+import type { DaemonEvent } from '../../src/daemon/announce.ts'
+import type { Ground } from '../../src/daemon/ground.ts'
+import { EndingOverrides } from '../../src/daemon/overrides.ts'
+
+const override: Override = {
+  pool: 'web',
+  member: 'fra-1',
+  state: 'drain',
+  until: new Date(1000),
+  reason: 'disks',
+  actor: 'ann',
+  since: new Date(0),
+}
+
+/** A database in which one override has ended. */
+function fakeGround(database: { up: boolean; fails?: Error }) {
+  const told = new EventEmitter()
+  let writes = 0
+  const write = async () => {
+    writes++
+    if (database.fails !== undefined) throw database.fails
+    return { revision: 1, result: [override] }
+  }
+  const ground = {
+    database: Object.assign(database, { write }),
+    announce: (event: DaemonEvent) => void told.emit('told', event),
+  } as unknown as Ground
+  return { ground, told, writes: () => writes }
+}
+
+t.test(
+  'what ended while the daemon was down is deleted, and told, when the configuration is there',
+  async (t) => {
+    const { ground, told, writes } = fakeGround({ up: true })
+    using overrides = new EndingOverrides(ground)
+    overrides.hears['database-available']({ kind: 'database-available' })
+    t.equal(writes(), 0, 'not from a database that may not have been migrated')
+    const next = once(told, 'told')
+    overrides.hears.loaded({ kind: 'loaded' })
+    const event = { kind: 'override', pool: 'web', member: 'fra-1', what: 'expired', state: 'drain' }
+    t.match(await next, [{ kind: 'operated', events: [{ ...event, at: override.until }] }])
+  },
+)
+
+t.test('what ends while the database is away is deleted when it comes back', async (t) => {
+  const database = { up: false }
+  const { ground, told, writes } = fakeGround(database)
+  using overrides = new EndingOverrides(ground)
+  overrides.hears.loaded({ kind: 'loaded' })
+  overrides.hears['overrides-ended']({ kind: 'overrides-ended', overrides: [override] })
+  t.equal(writes(), 0)
+  database.up = true
+  const next = once(told, 'told')
+  overrides.hears['database-available']({ kind: 'database-available' })
+  t.match(await next, [{ kind: 'operated' }])
+})
+
+t.test('the end of an override is told at its time, and a deletion that fails is, too', async (t) => {
+  const fails = new ControlError('conflict', 'the row is locked')
+  const { ground, told } = fakeGround({ up: true, fails })
+  using overrides = new EndingOverrides(ground)
+  const ended = once(told, 'told')
+  const catalog = { overrides: new Map([['web/fra-1', override]]) } as unknown as Catalog
+  overrides.hears.catalog({ kind: 'catalog', before: Catalog.empty, catalog, stored: null })
+  t.same(await ended, [{ kind: 'overrides-ended', overrides: [override] }])
+  const failed = once(told, 'told')
+  overrides.hears.loaded({ kind: 'loaded' })
+  t.same(await failed, [{ kind: 'failed', what: 'ended overrides were not deleted', error: fails }])
+})

@@ -1,0 +1,20 @@
+import type { MetricsSources } from '../../../src/telemetry/metrics/metrics.ts'
+
+/** A node on which nothing has happened. */
+export const quietSources: MetricsSources = {
+  dns: () => ({
+    queries: [],
+    responses: [],
+    dropped: [],
+    limited: [],
+    tcpConnections: [],
+    tcpOpen: 0,
+    duration: { boundsSeconds: [], counts: [], sumSeconds: 0 },
+    serviceAnswers: [],
+  }),
+  configRevision: () => 0,
+  databaseUp: () => false,
+  networkSuspect: () => false,
+  snapshotWrittenAt: () => null,
+  hosts: () => [],
+}
