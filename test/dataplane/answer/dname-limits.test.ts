@@ -46,4 +46,18 @@ t.test('what does not fit is left out whole', async (t) => {
   const question = nameOf(255, 'example.test')
   t.match(narrow.ask(question, 'A'), { flags: 'qr aa tc rd', rcode: 0, answer: [] }, 'its CNAME')
   t.match(narrow.ask(question, 'A', { edns: {} }), { flags: 'qr aa rd', rcode: 0 })
+
+  const before = nameOf(230, 'example.test').replace('.example.test', '')
+  const second = new Served([
+    {
+      apex: 'example.test',
+      lines: [`alias 60 CNAME x.${before}`, `${before} 60 DNAME ${nameOf(250, 'other.test')}.`],
+    },
+  ])
+  t.match(
+    second.ask('alias.example.test', 'A'),
+    { flags: 'qr aa tc rd', rcode: 0, answer: [] },
+    'behind an alias',
+  )
+  t.equal(second.ask('alias.example.test', 'A', { edns: {} }).answer.length, 3)
 })
