@@ -57,10 +57,11 @@ export const dropReasons = [
 export type DropReason = (typeof dropReasons)[number]
 
 /** What the rate limiter did: nothing but count, drop, or send a truncated response. */
-export const limitActions = ['drop', 'slip', 'log'] as const
+const limitActions = ['drop', 'slip', 'log'] as const
+export type LimitAction = (typeof limitActions)[number]
 
 /** What happens to connections. `evicted`: it was the quietest when there was no room for another one. */
-export const connectionEvents = ['accepted', 'closed', 'idle', 'slow', 'evicted', 'refused'] as const
+const connectionEvents = ['accepted', 'closed', 'idle', 'slow', 'evicted', 'refused'] as const
 export type ConnectionEvent = (typeof connectionEvents)[number]
 
 /** Upper bounds of the response time histogram, in seconds. */
@@ -116,9 +117,8 @@ export class Counters {
     this.#cells[at.dropped + dropReasons.indexOf(reason)]! += count
   }
 
-  /** @param limit one above the index of the action */
-  rateLimited(limit: number): void {
-    this.#cells[at.limited + limit - 1]!++
+  rateLimited(action: LimitAction): void {
+    this.#cells[at.limited + limitActions.indexOf(action)]!++
   }
 
   connection(event: ConnectionEvent): void {
@@ -147,7 +147,7 @@ export interface CounterTotals {
   }[]
   readonly responses: readonly { readonly rcode: string; readonly count: number }[]
   readonly dropped: readonly { readonly reason: DropReason; readonly count: number }[]
-  readonly limited: readonly { readonly action: (typeof limitActions)[number]; readonly count: number }[]
+  readonly limited: readonly { readonly action: LimitAction; readonly count: number }[]
   readonly connections: readonly { readonly event: ConnectionEvent; readonly count: number }[]
   /** Not cumulative; one more entry than `durationBounds`. */
   readonly durations: readonly number[]

@@ -15,7 +15,7 @@ import type { ChoiceJudgement, PoolAnswer, Selection, ServiceJudgement } from '.
 export interface PlanWalk {
   /** Number of the leaf, in the order of `leavesOf`. */
   readonly leaf: number
-  readonly way: readonly { readonly child: number }[]
+  readonly way: readonly number[]
 }
 
 /** A service: the one that was asked, or one that it leads to. */
@@ -69,7 +69,7 @@ function stepsDown(asked: ServiceJudgement, way: PlanWalk['way']): Turns {
   const turns: Turns = new Map()
   const steps = [...way]
   for (let at: ServiceJudgement | null = asked; at !== null; ) {
-    const turn = turnAt(at, () => steps.shift()?.child ?? 0)
+    const turn = turnAt(at, () => steps.shift() ?? 0)
     turns.set(at.service.name, turn)
     const choice: ChoiceJudgement | undefined = at.choices[turn.taken]
     at = choice?.kind === 'service' ? choice.judgement : null
