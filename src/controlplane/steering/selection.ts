@@ -41,17 +41,11 @@ interface ChoiceState {
   readonly latencyMs: number | null
 }
 
-interface PoolChoiceJudgement extends ChoiceState {
-  readonly kind: 'pool'
-  readonly judgement: PoolJudgement
-}
-
-interface ServiceChoiceJudgement extends ChoiceState {
-  readonly kind: 'service'
-  readonly judgement: ServiceJudgement
-}
-
-export type ChoiceJudgement = PoolChoiceJudgement | ServiceChoiceJudgement
+export type ChoiceJudgement = ChoiceState &
+  (
+    | { readonly kind: 'pool'; readonly judgement: PoolJudgement }
+    | { readonly kind: 'service'; readonly judgement: ServiceJudgement }
+  )
 
 export interface ServiceJudgement {
   readonly service: Service

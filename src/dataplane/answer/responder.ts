@@ -209,8 +209,7 @@ export class Responder {
     if (query.edns) {
       const said = writer.hasRoom(extendedErrorLength) ? error : extendedErrors.none
       const { scope } = this.#walk
-      const at = this.#opt.write(request, query, this.#client, rcode, said, scope, writer.out, writer.length)
-      writer.endOpt(at)
+      this.#opt.write(request, query, this.#client, rcode, said, scope, writer)
     }
     return writer.finish(request, rcode, authoritative, query.questionEnd !== 0)
   }

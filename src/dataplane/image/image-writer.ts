@@ -27,8 +27,14 @@ export interface CollectedZone {
 const holdsNs = 1
 const holdsDname = 2
 const holdsAddress = 4
-const holdsSvcb = 8
-const holdsHttps = 16
+const flags: Readonly<Record<number, number>> = {
+  [types.ns]: holdsNs,
+  [types.dname]: holdsDname,
+  [types.a]: holdsAddress,
+  [types.aaaa]: holdsAddress,
+  [types.svcb]: 8,
+  [types.https]: 16,
+}
 
 export function writeImage(zone: CollectedZone): SharedArrayBuffer {
   return new ImageWriter(zone).write()
@@ -291,21 +297,7 @@ class ImageWriter {
 }
 
 function flagOf(type: number): number {
-  switch (type) {
-    case types.ns:
-      return holdsNs
-    case types.dname:
-      return holdsDname
-    case types.a:
-    case types.aaaa:
-      return holdsAddress
-    case types.svcb:
-      return holdsSvcb
-    case types.https:
-      return holdsHttps
-    default:
-      return 0
-  }
+  return flags[type] ?? 0
 }
 
 /** Puts (hash, value) into an open-addressing table of pairs; shared with the directory. */

@@ -7,7 +7,7 @@
  */
 import { aliasTable } from './alias-table.ts'
 import { compileLeaf } from './leaf-compiler.ts'
-import { maxAreas } from './location-ranges.ts'
+import { maxAreas } from './location-map.ts'
 import { headerAt, headerWords, maxPlanDepth, nodeKinds, planMagic } from './plan.ts'
 import { checkCount, checkPrefix, checkWeights, checkWhole, PlanError, type Way } from './plan-error.ts'
 import {
