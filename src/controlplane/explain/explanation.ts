@@ -7,7 +7,7 @@ import type { Selection } from '../steering/selection.ts'
 import type { PlanWalk, Route } from './route.ts'
 
 export interface ExplainQuestion {
-  /** As `parseHostname` gives it. */
+  /** A name as `parseHostname` gives it. */
   readonly name: string
   /** Mnemonic in upper case, `TYPE123` or `ANY`. */
   readonly type: string
@@ -29,7 +29,7 @@ export interface RecordText {
   readonly name: string
   readonly ttlSeconds: number
   readonly type: string
-  /** In presentation form. */
+  /** RDATA in presentation form. */
   readonly data: string
 }
 

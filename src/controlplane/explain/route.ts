@@ -61,7 +61,7 @@ interface Turn {
   readonly area: number | null
 }
 
-/** By service. */
+/** Turns by service. */
 type Turns = Map<string, Turn>
 
 /** The turns from a service that is up down to the pool. */

@@ -22,7 +22,7 @@ export interface Option {
   readonly latencyMs: number | null
 }
 
-/** By position in `Service.choices`; null can't answer. */
+/** Options by position in `Service.choices`; null can't answer. */
 export type Options = readonly (Option | null)[]
 
 export interface Composition {

@@ -39,7 +39,7 @@ import type {
 
 /** What a selection is made from. */
 export interface Situation {
-  /** By name: every pool and every service that is named by those selected for. */
+  /** Every pool and every service that is named by those selected for. */
   readonly pools: ReadonlyMap<string, Pool>
   readonly services: ReadonlyMap<string, Service>
   readonly conditions: Conditions

@@ -44,7 +44,7 @@ export class Choices {
     this.#leaves[this.count - 1] = leaf
   }
 
-  /** In the order in which they were met. */
+  /** The choices in the order in which their services were met. */
   list(): ServiceChoice[] {
     return Array.from({ length: this.count }, (_, service) => ({
       plan: this.#plans[service]!,

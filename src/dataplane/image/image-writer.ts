@@ -45,17 +45,17 @@ class ImageWriter {
   /** Nodes of the table by their place in the image, and the other way round. */
   readonly #order: Int32Array
   readonly #place: Int32Array
-  /** By place: the first of the node's RRsets in `#rrsets`; one more entry ends the last node's. */
+  /** The first of the node's RRsets in `#rrsets`, by place; one more entry ends the last node's. */
   readonly #first: Int32Array
   /** RRsets as they were added, in the order of the image. */
   readonly #rrsets: Int32Array
-  /** By place: flags. */
+  /** Flags by place. */
   readonly #holds: Uint8Array
-  /** By place: 0, or the place of another node + 1. */
+  /** 0, or the place of another node + 1, by place. */
   readonly #cut: Int32Array
   readonly #dname: Int32Array
   readonly #wildcard: Int32Array
-  /** By place of the RRset in the image: where its links begin, and their counts as the image has them. */
+  /** Where the links of an RRset begin, and their counts as the image has them, by its place in the image. */
   readonly #linksAt: Int32Array
   readonly #linkCounts: Int32Array
   readonly #links = new Words()
@@ -83,7 +83,7 @@ class ImageWriter {
     return this.#layOut()
   }
 
-  /** By label count; those of the same in the order in which they came. */
+  /** Sorts by label count; those of the same stay in the order in which they came. */
   #orderNodes(): void {
     const { nodes } = this.#zone
     const next = new Int32Array(130)
@@ -96,7 +96,7 @@ class ImageWriter {
     }
   }
 
-  /** By node, then by type. */
+  /** Sorts by node, then by type. */
   #orderRrsets(): void {
     const { added, count } = this.#zone
     const first = this.#first

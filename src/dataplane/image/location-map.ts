@@ -23,7 +23,7 @@ export const maxAreas = 65_536
  */
 export interface LocationRanges {
   readonly ipv4: { readonly starts: Uint32Array; readonly areas: Uint16Array }
-  /** By the first 64 bits of an address: no allocation is finer than that. */
+  /** Ranges of the first 64 bits of an address: no allocation is finer than that. */
   readonly ipv6: { readonly starts: BigUint64Array; readonly areas: Uint16Array }
 }
 
@@ -89,7 +89,7 @@ export class LocationMap {
     this.#areas = new Uint16Array(buffer, 4 * (this.#ipv6At + 2 * this.#ipv6))
   }
 
-  /** In octets. */
+  /** Octets that it takes. */
   get length(): number {
     return this.#words.byteLength
   }

@@ -109,7 +109,7 @@ export interface Candidate {
   readonly weight: number
   /** Where answers that hold this candidate are counted. */
   readonly counter: number
-  /** For `hash`: 32 bits that stay with the candidate whatever else changes, such as `stableKey` of its name. */
+  /** What `hash` goes by: 32 bits that stay with the candidate whatever else changes, such as `stableKey` of its name. */
   readonly key: number
 }
 

@@ -154,7 +154,7 @@ export class PlanImage {
   readonly words: Uint32Array
   /** Word offset of the node at which a walk begins. */
   readonly root: number
-  /** By number. Leaves keep their cursors, so there is one object for each as long as the plan is served. */
+  /** Leaves by number. They keep their cursors, so there is one object for each as long as the plan is served. */
   readonly leaves: readonly PlanLeaf[]
   /** Not null: the tree is this leaf, and there is nothing to walk. */
   readonly only: PlanLeaf | null

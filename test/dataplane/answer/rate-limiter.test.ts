@@ -63,7 +63,7 @@ t.test('slip 1 truncates every one; log only lets all pass and says so', async (
   )
 })
 
-t.test('exempt prefixes', async (t) => {
+t.test('clients of exempt prefixes are never limited', async (t) => {
   const prefixes: [string, number][] = [
     ['127.0.0.0', 8],
     ['192.0.2.128', 25],
