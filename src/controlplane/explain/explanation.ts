@@ -1,4 +1,5 @@
 /** What an explanation holds. See `explain.ts`. */
+import Type, { type Static } from 'typebox'
 import type { Place } from '../location/place.ts'
 import type { Override } from '../model/override.ts'
 import type { AddressText } from '../model/pool.ts'
@@ -24,26 +25,27 @@ export interface AnswerTrace {
   readonly services: readonly (PlanWalk & { readonly plan: number })[]
 }
 
-export interface RecordText {
-  /** Absolute, with the final dot. */
-  readonly name: string
-  readonly ttlSeconds: number
-  readonly type: string
-  /** RDATA in presentation form. */
-  readonly data: string
-}
+const RecordView = Type.Object({
+  name: Type.String(),
+  ttl: Type.Integer(),
+  type: Type.String(),
+  data: Type.String({ description: 'in presentation form' }),
+})
+export type RecordText = Static<typeof RecordView>
 
-export interface AnswerText {
-  readonly rcode: number
-  readonly authoritative: boolean
-  /** How long it may be cached, in seconds: the least TTL of the answers or, without any, of the authorities; null without both. */
-  readonly ttlSeconds: number | null
-  readonly scope: number
-  /** Whether the same client may get another answer the next time: something was drawn, or it is somebody's turn. */
-  readonly byChance: boolean
-  readonly answers: readonly RecordText[]
-  readonly authorities: readonly RecordText[]
-}
+export const AnswerView = Type.Object({
+  rcode: Type.String({ description: 'such as NOERROR or NXDOMAIN' }),
+  authoritative: Type.Boolean(),
+  ttl: Type.Unsafe<number | null>({
+    type: ['number', 'null'],
+    description: 'how long it may be cached, in seconds; null for an answer without a TTL',
+  }),
+  scope: Type.Integer({ description: "bits of the client's address that it depends on (RFC 7871)" }),
+  byChance: Type.Boolean({ description: 'whether the same client may get another one the next time' }),
+  records: Type.Array(RecordView),
+  authority: Type.Array(RecordView),
+})
+export type AnswerText = Static<typeof AnswerView>
 
 export interface ExplainedMember {
   readonly judgement: MemberJudgement

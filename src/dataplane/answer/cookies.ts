@@ -46,7 +46,9 @@ export class Cookies {
     const nowSeconds = this.#clock.nowMs / 1000
     for (let i = 0; i < clientCookieLength; i++) input[i] = packet[from + i]!
     input[8] = cookieVersion
-    input.fill(0, 9, 12)
+    input[9] = 0
+    input[10] = 0
+    input[11] = 0
     for (let i = 0; i < 4; i++) input[12 + i] = nowSeconds >>> (24 - 8 * i)
     for (let i = 0; i < clientCookieLength + stampLength; i++) out[i] = input[i]!
     sipHash24(this.keys[0]!, input, this.#addAddress(client), out, clientCookieLength + stampLength)

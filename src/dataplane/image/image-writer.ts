@@ -203,15 +203,14 @@ class ImageWriter {
     const { bytes } = encoder.targets
     const from = this.#targetStart(target)
     const to = this.#targetEnd(target)
-    if (from === to) return -1
-    if (!nodes.covers(bytes, from, to)) return -1
-    const exact = nodes.find(bytes, from, to)
-    if (exact >= 0) return this.#place[exact]!
-    return this.#wildcard[this.#place[nodes.closest(bytes, from, to)]!]! - 1
+    if (from === to || !nodes.covers(bytes, from, to)) return -1
+    const closest = nodes.closest(bytes, from, to)
+    const place = this.#place[closest]!
+    return nodes.length(closest) === to - from ? place : this.#wildcard[place]! - 1
   }
 
   #layOut(): SharedArrayBuffer {
-    const { nodes, added, count, encoder } = this.#zone
+    const { nodes, count, encoder } = this.#zone
     let slots = 4
     while (slots < 2 * nodes.count) slots *= 2
     const nodesAt = headerWords + 2 * slots
@@ -236,7 +235,7 @@ class ImageWriter {
     words[headerAt.maxLabels] = nodes.labels(this.#order.at(-1)!)
     words[headerAt.negativeSoa] = count - 1
     const wireAt = this.#writeNodes(words, bytes, nodesAt, bytesAt, slots - 1)
-    this.#writeRrsets(words, bytes, rrsetsAt, wireAt, added)
+    this.#writeRrsets(words, bytes, rrsetsAt, wireAt)
     words.set(this.#links.words.subarray(0, this.#links.length), linksAt)
     return buffer
   }
@@ -266,14 +265,9 @@ class ImageWriter {
     return free
   }
 
-  #writeRrsets(
-    words: Int32Array,
-    bytes: Uint8Array,
-    rrsetsAt: number,
-    wireAt: number,
-    added: Int32Array,
-  ): void {
-    const { wire } = this.#zone.encoder
+  #writeRrsets(words: Int32Array, bytes: Uint8Array, rrsetsAt: number, wireAt: number): void {
+    const { added, encoder } = this.#zone
+    const { wire } = encoder
     let free = wireAt
     for (let index = 0; index < this.#rrsets.length; index++) {
       const from = this.#rrsets[index]! * addedWords

@@ -114,15 +114,9 @@ class PlanCompiler {
     checkWeights(children, way)
     const below = this.#below(node, way)
     const all = joined(below)
-    const { prefix } = all
-    const at = this.#writer.push([
-      nodeKinds.weighted,
-      children.length,
-      prefix.ipv4,
-      prefix.ipv6,
-      all.maps.size,
-    ])
-    this.#writer.push([...all.maps])
+    const { ipv4, ipv6 } = all.prefix
+    const at = this.#writer.push([nodeKinds.weighted, children.length, ipv4, ipv6, all.maps.size])
+    this.#writer.push(all.maps)
     this.#children(below)
     this.#writer.push(aliasTable(children.map(({ weight }) => weight)))
     return { at, ...all }
