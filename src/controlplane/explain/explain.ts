@@ -6,6 +6,7 @@
  * selections that the plans were made of. The two are of one moment only while nothing is being handed over, so that is
  * waited for first. Nothing here looks into the database: an explanation is about what this node does now.
  */
+import type { PlanWalk } from '../../dataplane/image/plan.ts'
 import { leavesOf } from '../../dataplane/image/plan-tree.ts'
 import { rcodeName } from '../../dataplane/wire/constants.ts'
 import { enclosingHostnames, formatName } from '../../dataplane/wire/name.ts'
@@ -28,7 +29,7 @@ import type {
   Explanation,
   RecordText,
 } from './explanation.ts'
-import { type PlanWalk, routeOf } from './route.ts'
+import { routeOf } from './route.ts'
 import { describeAnswer, describeMember, describeService } from './words.ts'
 
 export interface ExplainSources {

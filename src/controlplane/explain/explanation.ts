@@ -1,11 +1,12 @@
 /** What an explanation holds. See `explain.ts`. */
 import Type, { type Static } from 'typebox'
+import type { PlanWalk } from '../../dataplane/image/plan.ts'
 import type { Place } from '../location/place.ts'
 import type { Override } from '../model/override.ts'
 import type { AddressText } from '../model/pool.ts'
 import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
 import type { Selection } from '../steering/selection.ts'
-import type { PlanWalk, Route } from './route.ts'
+import type { Route } from './route.ts'
 
 export interface ExplainQuestion {
   /** A name as `parseHostname` gives it. */
@@ -22,7 +23,7 @@ export interface AnswerTrace {
   readonly message: Uint8Array
   /** Bits of the client's address that the answer depends on (RFC 7871 section 7.2.1). */
   readonly scope: number
-  readonly services: readonly (PlanWalk & { readonly plan: number })[]
+  readonly services: readonly PlanWalk[]
 }
 
 const RecordView = Type.Object({

@@ -6,17 +6,11 @@
  * When nothing is up, `whenAllDown` answers for all levels at once. Of such an answer it is known which pool it came
  * from, and the route is the first that leads there.
  */
+import type { PlanWalk } from '../../dataplane/image/plan.ts'
 import { leavesOf } from '../../dataplane/image/plan-tree.ts'
 import { reach } from '../rules/graph.ts'
 import { areasOf, explainArea } from '../steering/compose.ts'
 import type { ChoiceJudgement, PoolAnswer, Selection, ServiceJudgement } from '../steering/selection.ts'
-
-/** What the walk of a plan says of a query: see `Choices` of the data plane. */
-export interface PlanWalk {
-  /** Number of the leaf, in the order of `leavesOf`. */
-  readonly leaf: number
-  readonly way: readonly number[]
-}
 
 /** A service: the one that was asked, or one that it leads to. */
 export interface Level {

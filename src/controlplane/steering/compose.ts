@@ -77,7 +77,8 @@ function share({ choices, steer, hashPrefix }: Service, options: Options): Compo
   const weighty = up.filter(({ choice }) => choice.weight > 0)
   const drawn = weighty.length > 0 ? weighty : up
   const children = drawn.map(({ choice, tree }) => {
-    return { weight: weighty.length > 0 ? choice.weight : 1, choice, node: tree }
+    const weight = weighty.length > 0 ? choice.weight : 1
+    return { weight, key: stableKey(choiceKey(choice)), node: tree }
   })
   const total = children.reduce((sum, { weight }) => sum + weight, 0)
   const used = new Set(drawn.map(({ index }) => index))
@@ -89,15 +90,7 @@ function share({ choices, steer, hashPrefix }: Service, options: Options): Compo
   }
   if (children.length === 1) return { tree: children[0]!.node, used, why }
   const tree: AnswerTree =
-    steer === 'hash'
-      ? {
-          kind: 'hash',
-          prefix: hashPrefix,
-          children: children.map(({ weight, choice, node }) => {
-            return { weight, key: stableKey(choiceKey(choice)), node }
-          }),
-        }
-      : { kind: 'weighted', children: children.map(({ weight, node }) => ({ weight, node })) }
+    steer === 'hash' ? { kind: 'hash', prefix: hashPrefix, children } : { kind: 'weighted', children }
   return { tree, used, why }
 }
 

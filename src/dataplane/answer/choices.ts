@@ -2,16 +2,7 @@
  * Which way the choices of a query went, for whoever explains an answer: for each service that it met, the plan and the way
  * through its tree. Bounded by the services of one chain and the depth of a plan; one object is filled again for each query.
  */
-import { maxPlanDepth } from '../image/plan.ts'
-
-export interface ServiceChoice {
-  /** Slot of the plan. */
-  readonly plan: number
-  /** Number of the leaf, from 0 in the order in which a walk of the tree, first children first, meets them. */
-  readonly leaf: number
-  /** Indexes of the children that were taken, from the root to the leaf; empty when the plan is nothing but a leaf. */
-  readonly way: readonly number[]
-}
+import { maxPlanDepth, type PlanWalk } from '../image/plan.ts'
 
 export class Choices {
   /** Services met. */
@@ -45,7 +36,7 @@ export class Choices {
   }
 
   /** The choices in the order in which their services were met. */
-  list(): ServiceChoice[] {
+  list(): PlanWalk[] {
     return Array.from({ length: this.count }, (_, service) => ({
       plan: this.#plans[service]!,
       leaf: this.#leaves[service]!,

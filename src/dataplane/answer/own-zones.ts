@@ -1,12 +1,12 @@
 import { type Answer, type DecodedPacket, decode, encode } from 'dns-packet'
 import { allocateCounters, Counters } from '../counters.ts'
+import type { PlanWalk } from '../image/plan.ts'
 import type { ServingState } from '../image/state.ts'
 import { isMappedIpv4, parseAddress } from '../wire/address.ts'
 import { classes, streamPayload, types } from '../wire/constants.ts'
 import { optionCodes } from '../wire/edns-options.ts'
 import { hostnameToWire, parseHostname } from '../wire/name.ts'
 import { parseType } from '../wire/rdata.ts'
-import type { ServiceChoice } from './choices.ts'
 import { Client } from './client.ts'
 import { Responder } from './responder.ts'
 
@@ -25,7 +25,7 @@ interface TracedAnswer {
   /** Bits of the client's address that the answer depends on (RFC 7871 section 7.2.1). */
   readonly scope: number
   /** The services that the query met, in the order of the chain, and which way their plans went. */
-  readonly services: readonly ServiceChoice[]
+  readonly services: readonly PlanWalk[]
 }
 
 /** Asks the data plane in this thread, by the code that answers the network, apart from its counters. */
