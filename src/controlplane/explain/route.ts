@@ -35,7 +35,9 @@ export interface Route {
 export function routeOf({ judgement, by, tree }: Selection, walk: PlanWalk): Route {
   const answer = leavesOf(tree)[walk.leaf] ?? null
   const turns = by === 'up' ? stepsDown(judgement, walk.way) : stepsTo(judgement, answer?.pool?.name)
-  const judgements = reach([judgement], servicesBelow, ({ service }) => service.name)
+  const below = ({ choices }: ServiceJudgement) =>
+    choices.flatMap((choice) => (choice.kind === 'service' ? [choice.judgement] : []))
+  const judgements = reach([judgement], below, ({ service }) => service.name)
   const levels = judgements.map((level): Level => {
     const { taken, area } = turns.get(level.service.name) ?? { taken: null, area: null }
     return { judgement: level, met: taken !== null, taken, area }
@@ -44,10 +46,6 @@ export function routeOf({ judgement, by, tree }: Selection, walk: PlanWalk): Rou
     return met && service.steer === 'weighted' && choices.filter(({ used }) => used).length > 1
   })
   return { answer, levels, byChance: drawn || (answer !== null && isDrawn(answer)) }
-}
-
-function servicesBelow({ choices }: ServiceJudgement): ServiceJudgement[] {
-  return choices.flatMap((choice) => (choice.kind === 'service' ? [choice.judgement] : []))
 }
 
 interface Turn {

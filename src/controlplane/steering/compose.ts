@@ -168,7 +168,10 @@ function fastest(service: Service, options: Options, before: string | undefined)
   const timed = options.flatMap((option, index) =>
     option === null || option.latencyMs === null ? [] : [{ index, latencyMs: option.latencyMs }],
   )
-  if (timed.length === 0) return untimed(options)
+  if (timed.length === 0) {
+    const { why, ...rest } = failover(options)
+    return { ...rest, why: (index) => `no latency measured; ${why(index)}` }
+  }
   const lowest = timed.reduce((best, one) => (one.latencyMs < best.latencyMs ? one : best))
   const held = timed.find(({ index }) => choiceKey(choices[index]!) === before)
   const stays = held !== undefined && lowest.latencyMs >= held.latencyMs * (1 - hysteresis)
@@ -191,11 +194,6 @@ function fastest(service: Service, options: Options, before: string | undefined)
       return `${text}, ${milliseconds(-more)} less than ${key}, which stays until another is faster by ${enough}`
     },
   }
-}
-
-function untimed(options: Options): Composition {
-  const { why, ...rest } = failover(options)
-  return { ...rest, why: (index) => `no latency measured; ${why(index)}` }
 }
 
 function milliseconds(time: number): string {
