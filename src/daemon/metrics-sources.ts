@@ -1,6 +1,7 @@
 /** What a scrape reads, of the parts that know it. */
 import type { AnswerCounters } from '../controlplane/serve/answer-counters.ts'
-import { durationBounds, readCounters } from '../dataplane/counters.ts'
+import { readCounters } from '../dataplane/counter-totals.ts'
+import { durationBounds } from '../dataplane/counters.ts'
 import { transportNames } from '../dataplane/listener/transports.ts'
 import type { DnsCounters } from '../telemetry/metrics/dns.ts'
 import type { MetricsSources } from '../telemetry/metrics/metrics.ts'

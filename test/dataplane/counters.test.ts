@@ -1,4 +1,5 @@
 import t from 'tap'
+import { readCounters } from '../../src/dataplane/counter-totals.ts'
 import {
   AnswerReader,
   allocateCounters,
@@ -6,7 +7,6 @@ import {
   Counters,
   dropReasons,
   durationBounds,
-  readCounters,
 } from '../../src/dataplane/counters.ts'
 
 t.test('a fresh buffer is all zero, with every label there', async (t) => {

@@ -1,6 +1,6 @@
 /** Trees of plan nodes for tests, from addresses and names. */
 
-import type { LocationRanges } from '../../src/dataplane/image/location-ranges.ts'
+import type { LocationRanges } from '../../src/dataplane/image/location-map.ts'
 import type { AnswerNode, HashNode, KeyPrefix, PlanNode } from '../../src/dataplane/image/plan-tree.ts'
 import { stableKey } from '../../src/dataplane/image/stable-key.ts'
 import { parseAddress } from '../../src/dataplane/wire/address.ts'

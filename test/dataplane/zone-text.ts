@@ -2,8 +2,7 @@
 
 import { ZoneCompiler } from '../../src/dataplane/image/compile.ts'
 import { compileDirectory } from '../../src/dataplane/image/directory.ts'
-import { compileLocationMap } from '../../src/dataplane/image/location-map.ts'
-import type { LocationRanges } from '../../src/dataplane/image/location-ranges.ts'
+import { compileLocationMap, type LocationRanges } from '../../src/dataplane/image/location-map.ts'
 import { compilePlan } from '../../src/dataplane/image/plan-compiler.ts'
 import type { PlanNode } from '../../src/dataplane/image/plan-tree.ts'
 import type { ServingUpdate } from '../../src/dataplane/image/serving-set.ts'

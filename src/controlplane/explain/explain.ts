@@ -6,7 +6,9 @@
  * selections that the plans were made of. The two are of one moment only while nothing is being handed over, so that is
  * waited for first. Nothing here looks into the database: an explanation is about what this node does now.
  */
+import type { PlanWalk } from '../../dataplane/image/plan.ts'
 import { leavesOf } from '../../dataplane/image/plan-tree.ts'
+import { rcodeName } from '../../dataplane/wire/constants.ts'
 import { enclosingHostnames, formatName } from '../../dataplane/wire/name.ts'
 import { formatRdata, typeName } from '../../dataplane/wire/rdata.ts'
 import type { Catalog } from '../catalog/catalog.ts'
@@ -27,7 +29,7 @@ import type {
   Explanation,
   RecordText,
 } from './explanation.ts'
-import { type PlanWalk, routeOf } from './route.ts'
+import { routeOf } from './route.ts'
 import { describeAnswer, describeMember, describeService } from './words.ts'
 
 export interface ExplainSources {
@@ -56,7 +58,7 @@ export async function explain(question: ExplainQuestion, sources: ExplainSources
   const read = readAnswer(trace)
   const services = trace.services.flatMap((walk) => {
     const selection = publisher.selectionInSlot(walk.plan)
-    return selection === undefined ? [] : [explainService(selection, walk, read.answers, sources)]
+    return selection === undefined ? [] : [explainService(selection, walk, read.records, sources)]
   })
   const answer = { ...read, byChance: services.some(({ byChance }) => byChance) }
   const zoneOf = (name: string) => zoneFor(catalog, name, question.type)
@@ -84,23 +86,21 @@ function zoneFor({ zones }: Catalog, name: string, type: string): string | null 
 }
 
 function readAnswer({ message, scope }: AnswerTrace): Omit<AnswerText, 'byChance'> {
-  const sections = decodeSections(message)
-  const answers = sections.answers.map(recordText)
-  const authorities = sections.authorities.map(recordText)
+  const { answers, authorities } = decodeSections(message)
   const ttls = (answers.length > 0 ? answers : authorities).map(({ ttlSeconds }) => ttlSeconds)
   return {
     // The low four bits say it all for an answer.
-    rcode: message[3]! & 0x0f,
+    rcode: rcodeName(message[3]! & 0x0f),
     authoritative: (message[2]! & 0x04) !== 0,
-    ttlSeconds: ttls.length === 0 ? null : Math.min(...ttls),
+    ttl: ttls.length === 0 ? null : Math.min(...ttls),
     scope,
-    answers,
-    authorities,
+    records: answers.map(recordText),
+    authority: authorities.map(recordText),
   }
 }
 
 function recordText({ owner, type, ttlSeconds, rdata }: DnsRecord): RecordText {
-  return { name: formatName(owner), ttlSeconds, type: typeName(type), data: formatRdata(type, rdata) }
+  return { name: formatName(owner), ttl: ttlSeconds, type: typeName(type), data: formatRdata(type, rdata) }
 }
 
 function explainService(

@@ -1,13 +1,15 @@
 /** What an explanation holds. See `explain.ts`. */
+import Type, { type Static } from 'typebox'
+import type { PlanWalk } from '../../dataplane/image/plan.ts'
 import type { Place } from '../location/place.ts'
 import type { Override } from '../model/override.ts'
 import type { AddressText } from '../model/pool.ts'
 import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
 import type { Selection } from '../steering/selection.ts'
-import type { PlanWalk, Route } from './route.ts'
+import type { Route } from './route.ts'
 
 export interface ExplainQuestion {
-  /** As `parseHostname` gives it. */
+  /** A name as `parseHostname` gives it. */
   readonly name: string
   /** Mnemonic in upper case, `TYPE123` or `ANY`. */
   readonly type: string
@@ -21,29 +23,30 @@ export interface AnswerTrace {
   readonly message: Uint8Array
   /** Bits of the client's address that the answer depends on (RFC 7871 section 7.2.1). */
   readonly scope: number
-  readonly services: readonly (PlanWalk & { readonly plan: number })[]
+  readonly services: readonly PlanWalk[]
 }
 
-export interface RecordText {
-  /** Absolute, with the final dot. */
-  readonly name: string
-  readonly ttlSeconds: number
-  readonly type: string
-  /** In presentation form. */
-  readonly data: string
-}
+const RecordView = Type.Object({
+  name: Type.String(),
+  ttl: Type.Integer(),
+  type: Type.String(),
+  data: Type.String({ description: 'in presentation form' }),
+})
+export type RecordText = Static<typeof RecordView>
 
-export interface AnswerText {
-  readonly rcode: number
-  readonly authoritative: boolean
-  /** How long it may be cached, in seconds: the least TTL of the answers or, without any, of the authorities; null without both. */
-  readonly ttlSeconds: number | null
-  readonly scope: number
-  /** Whether the same client may get another answer the next time: something was drawn, or it is somebody's turn. */
-  readonly byChance: boolean
-  readonly answers: readonly RecordText[]
-  readonly authorities: readonly RecordText[]
-}
+export const AnswerView = Type.Object({
+  rcode: Type.String({ description: 'such as NOERROR or NXDOMAIN' }),
+  authoritative: Type.Boolean(),
+  ttl: Type.Unsafe<number | null>({
+    type: ['number', 'null'],
+    description: 'how long it may be cached, in seconds; null for an answer without a TTL',
+  }),
+  scope: Type.Integer({ description: "bits of the client's address that it depends on (RFC 7871)" }),
+  byChance: Type.Boolean({ description: 'whether the same client may get another one the next time' }),
+  records: Type.Array(RecordView),
+  authority: Type.Array(RecordView),
+})
+export type AnswerText = Static<typeof AnswerView>
 
 export interface ExplainedMember {
   readonly judgement: MemberJudgement

@@ -6,17 +6,11 @@
  * When nothing is up, `whenAllDown` answers for all levels at once. Of such an answer it is known which pool it came
  * from, and the route is the first that leads there.
  */
+import type { PlanWalk } from '../../dataplane/image/plan.ts'
 import { leavesOf } from '../../dataplane/image/plan-tree.ts'
 import { reach } from '../rules/graph.ts'
 import { areasOf, explainArea } from '../steering/compose.ts'
 import type { ChoiceJudgement, PoolAnswer, Selection, ServiceJudgement } from '../steering/selection.ts'
-
-/** What the walk of a plan says of a query: see `Choices` of the data plane. */
-export interface PlanWalk {
-  /** Number of the leaf, in the order of `leavesOf`. */
-  readonly leaf: number
-  readonly way: readonly { readonly child: number }[]
-}
 
 /** A service: the one that was asked, or one that it leads to. */
 export interface Level {
@@ -41,7 +35,9 @@ export interface Route {
 export function routeOf({ judgement, by, tree }: Selection, walk: PlanWalk): Route {
   const answer = leavesOf(tree)[walk.leaf] ?? null
   const turns = by === 'up' ? stepsDown(judgement, walk.way) : stepsTo(judgement, answer?.pool?.name)
-  const judgements = reach([judgement], servicesBelow, ({ service }) => service.name)
+  const below = ({ choices }: ServiceJudgement) =>
+    choices.flatMap((choice) => (choice.kind === 'service' ? [choice.judgement] : []))
+  const judgements = reach([judgement], below, ({ service }) => service.name)
   const levels = judgements.map((level): Level => {
     const { taken, area } = turns.get(level.service.name) ?? { taken: null, area: null }
     return { judgement: level, met: taken !== null, taken, area }
@@ -52,16 +48,12 @@ export function routeOf({ judgement, by, tree }: Selection, walk: PlanWalk): Rou
   return { answer, levels, byChance: drawn || (answer !== null && isDrawn(answer)) }
 }
 
-function servicesBelow({ choices }: ServiceJudgement): ServiceJudgement[] {
-  return choices.flatMap((choice) => (choice.kind === 'service' ? [choice.judgement] : []))
-}
-
 interface Turn {
   readonly taken: number
   readonly area: number | null
 }
 
-/** By service. */
+/** Turns by service. */
 type Turns = Map<string, Turn>
 
 /** The turns from a service that is up down to the pool. */
@@ -69,7 +61,7 @@ function stepsDown(asked: ServiceJudgement, way: PlanWalk['way']): Turns {
   const turns: Turns = new Map()
   const steps = [...way]
   for (let at: ServiceJudgement | null = asked; at !== null; ) {
-    const turn = turnAt(at, () => steps.shift()?.child ?? 0)
+    const turn = turnAt(at, () => steps.shift() ?? 0)
     turns.set(at.service.name, turn)
     const choice: ChoiceJudgement | undefined = at.choices[turn.taken]
     at = choice?.kind === 'service' ? choice.judgement : null

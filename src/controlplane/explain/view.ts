@@ -1,6 +1,5 @@
 /** Explanations as JSON. What is known of a member beside them the API says everywhere alike, so it hands that in. */
 import Type, { type TSchema } from 'typebox'
-import { rcodeName } from '../../dataplane/wire/constants.ts'
 import { type HealthState, healthStates } from '../model/observation.ts'
 import type { Override } from '../model/override.ts'
 import { allDownPolicies, type Member, type Pool, poolSelects } from '../model/pool.ts'
@@ -8,7 +7,13 @@ import { serviceSteers } from '../model/service.ts'
 import { areasOf, choiceKey, explainArea } from '../steering/compose.ts'
 import { poolCondition, poolConditions } from '../steering/judge.ts'
 import type { ServiceJudgement } from '../steering/selection.ts'
-import type { ExplainedMember, ExplainedPool, ExplainedService, Explanation } from './explanation.ts'
+import {
+  AnswerView,
+  type ExplainedMember,
+  type ExplainedPool,
+  type ExplainedService,
+  type Explanation,
+} from './explanation.ts'
 import type { Level } from './route.ts'
 
 const TextOrNull = (description: string) =>
@@ -17,23 +22,6 @@ const NumberOrNull = (description: string) =>
   Type.Unsafe<number | null>({ type: ['number', 'null'], description })
 const AnsweredBy = Type.Enum(['up', ...allDownPolicies], {
   description: '`up`, or the policy that answers because nothing is',
-})
-
-const Record = Type.Object({
-  name: Type.String(),
-  ttl: Type.Integer(),
-  type: Type.String(),
-  data: Type.String({ description: 'in presentation form' }),
-})
-
-const Answer = Type.Object({
-  rcode: Type.String({ description: 'such as NOERROR or NXDOMAIN' }),
-  authoritative: Type.Boolean(),
-  ttl: NumberOrNull('how long it may be cached, in seconds; null for an answer without a TTL'),
-  scope: Type.Integer({ description: "bits of the client's address that it depends on (RFC 7871)" }),
-  byChance: Type.Boolean({ description: 'whether the same client may get another one the next time' }),
-  records: Type.Array(Record),
-  authority: Type.Array(Record),
 })
 
 const PlaceView = Type.Object({
@@ -127,7 +115,7 @@ const explanationFields = {
   client: Type.String(),
   zone: TextOrNull('null when no zone here holds the name'),
   why: Type.String(),
-  answer: Answer,
+  answer: AnswerView,
   place: Type.Unsafe<Type.Static<typeof PlaceView> | null>(
     Type.Union([PlaceView, Type.Null()], {
       description: 'where the client is; null when no service asks for it, or it can not be told',
@@ -142,6 +130,10 @@ export function explanationView<Status extends TSchema>(status: Status) {
   const ServiceView = Type.Object({ ...serviceFields, pools: Type.Array(PoolView) })
   const description = 'those that the query met, in the order of aliases'
   return Type.Object({ ...explanationFields, services: Type.Array(ServiceView, { description }) })
+}
+
+interface Measured {
+  readonly state: HealthState
 }
 
 /** What is known of members now. */
@@ -159,37 +151,15 @@ export interface MemberViews<Status> {
   status(pool: Pool, member: Member, override: Override | null): Status
 }
 
-export function presentExplanation<Status extends { readonly state: HealthState }>(
+export function presentExplanation<Status extends Measured>(
   explanation: Explanation,
   members: MemberViews<Status>,
 ) {
-  const { question, zone, why, answer, place, services } = explanation
-  return {
-    ...question,
-    zone,
-    why,
-    answer: {
-      rcode: rcodeName(answer.rcode),
-      authoritative: answer.authoritative,
-      ttl: answer.ttlSeconds,
-      scope: answer.scope,
-      byChance: answer.byChance,
-      records: answer.answers.map(presentRecord),
-      authority: answer.authorities.map(presentRecord),
-    },
-    place,
-    services: services.map((service) => presentService(service, members)),
-  }
+  const { question, services, ...rest } = explanation
+  return { ...question, ...rest, services: services.map((service) => presentService(service, members)) }
 }
 
-function presentRecord({ name, ttlSeconds, type, data }: Explanation['answer']['answers'][number]) {
-  return { name, ttl: ttlSeconds, type, data }
-}
-
-function presentService<Status extends { readonly state: HealthState }>(
-  service: ExplainedService,
-  members: MemberViews<Status>,
-) {
+function presentService<Status extends Measured>(service: ExplainedService, members: MemberViews<Status>) {
   const { selection, answer, levels, pools, why } = service
   const { judgement, by } = selection
   const { name, ttlSeconds, minTtlSeconds } = judgement.service
@@ -238,10 +208,7 @@ function preference(judgement: ServiceJudgement, area: number): string[] {
   return (areas[area] ?? areas[0]!).map((index) => choiceKey(judgement.service.choices[index]!))
 }
 
-function presentPool<Status extends { readonly state: HealthState }>(
-  explained: ExplainedPool,
-  views: MemberViews<Status>,
-) {
+function presentPool<Status extends Measured>(explained: ExplainedPool, views: MemberViews<Status>) {
   const { judgement, met, members } = explained
   const { name, select, answers, monitor, minUp } = judgement.pool
   return {
@@ -256,7 +223,7 @@ function presentPool<Status extends { readonly state: HealthState }>(
   }
 }
 
-function presentMember<Status extends { readonly state: HealthState }>(
+function presentMember<Status extends Measured>(
   pool: Pool,
   { judgement, override, answers, given, why }: ExplainedMember,
   views: MemberViews<Status>,

@@ -1,5 +1,4 @@
 /** What an explanation says in plain words: of an answer, of a service, of a member. */
-import { rcodes } from '../../dataplane/wire/constants.ts'
 import { parseHostname } from '../../dataplane/wire/name.ts'
 import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
 import type { PoolAnswer, Selection } from '../steering/selection.ts'
@@ -18,7 +17,7 @@ interface Answered {
 export function describeAnswer(answered: Answered): string {
   const { question, answer, zoneOf } = answered
   const { name, type } = question
-  if (answer.rcode === rcodes.refused) {
+  if (answer.rcode === 'REFUSED') {
     return zoneOf(name) === null ? 'no zone here holds the name' : `queries of type ${type} are refused`
   }
   const target = endOfChain(question, answer)
@@ -27,33 +26,33 @@ export function describeAnswer(answered: Answered): string {
 }
 
 /** The name that the aliases of the answer lead to; null when there are none. */
-function endOfChain({ type }: ExplainQuestion, { answers }: AnswerText): string | null {
+function endOfChain({ type }: ExplainQuestion, { records }: AnswerText): string | null {
   if (type === 'CNAME' || type === 'ANY') return null
-  const target = answers.findLast((record) => record.type === 'CNAME')?.data
+  const target = records.findLast((record) => record.type === 'CNAME')?.data
   return target === undefined ? null : parseHostname(target)
 }
 
 function describeEnd({ question, answer, services, zoneOf, isService }: Answered, last: string): string {
   const { type } = question
-  const { rcode, answers, authorities } = answer
+  const { rcode, records, authority } = answer
   const zone = zoneOf(last)
   const met = services.find(({ selection }) => selection.judgement.service.name === last)
-  const has = (wanted: string) => authorities.some((record) => record.type === wanted)
-  const onward = answers.at(-1)?.type === 'CNAME' && type !== 'CNAME' && type !== 'ANY'
-  if (rcode === rcodes.yxdomain) return 'the name that a DNAME makes of it is too long'
+  const has = (wanted: string) => authority.some((record) => record.type === wanted)
+  const onward = records.at(-1)?.type === 'CNAME' && type !== 'CNAME' && type !== 'ANY'
+  if (rcode === 'YXDOMAIN') return 'the name that a DNAME makes of it is too long'
   if (met !== undefined) {
-    const none = rcode === rcodes.noerror && has('SOA') && met.answer?.pool != null
+    const none = rcode === 'NOERROR' && has('SOA') && met.answer?.pool != null
     return none ? `${met.why}, of which nothing answers type ${type}` : met.why
   }
-  if (rcode === rcodes.servfail) return 'it can not be answered now'
-  if (rcode === rcodes.nxdomain) return `zone ${zone} has no such name`
+  if (rcode === 'SERVFAIL') return 'it can not be answered now'
+  if (rcode === 'NXDOMAIN') return `zone ${zone} has no such name`
   if (has('SOA')) {
     return isService(last)
       ? `a service, which answers A and AAAA, and has no RRset of type ${type}`
       : `the name is in zone ${zone}, and has no RRset of type ${type}`
   }
-  if (has('NS')) return `zone ${zone} delegates ${parseHostname(authorities[0]!.name)} to other name servers`
-  if (answers.length > 0 && !onward) return `data of zone ${zone}`
+  if (has('NS')) return `zone ${zone} delegates ${parseHostname(authority[0]!.name)} to other name servers`
+  if (records.length > 0 && !onward) return `data of zone ${zone}`
   if (zone === null) return 'no zone here holds that name, so the client asks elsewhere'
   return 'the aliases do not come to an end'
 }

@@ -3,7 +3,7 @@
  * place in the service; addresses whose lists are equal are in one area. Pure, and run where a table is (see
  * `location-thread.ts`).
  */
-import { type LocationRanges, maxAreas } from '../../dataplane/image/location-ranges.ts'
+import { type LocationRanges, maxAreas } from '../../dataplane/image/location-map.ts'
 import { ControlError } from '../model/errors.ts'
 import type { Location } from '../model/pool.ts'
 import type { Choice, GeoRules } from '../model/service.ts'

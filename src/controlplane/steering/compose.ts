@@ -22,7 +22,7 @@ export interface Option {
   readonly latencyMs: number | null
 }
 
-/** By position in `Service.choices`; null can't answer. */
+/** Options by position in `Service.choices`; null can't answer. */
 export type Options = readonly (Option | null)[]
 
 export interface Composition {
@@ -77,7 +77,8 @@ function share({ choices, steer, hashPrefix }: Service, options: Options): Compo
   const weighty = up.filter(({ choice }) => choice.weight > 0)
   const drawn = weighty.length > 0 ? weighty : up
   const children = drawn.map(({ choice, tree }) => {
-    return { weight: weighty.length > 0 ? choice.weight : 1, choice, node: tree }
+    const weight = weighty.length > 0 ? choice.weight : 1
+    return { weight, key: stableKey(choiceKey(choice)), node: tree }
   })
   const total = children.reduce((sum, { weight }) => sum + weight, 0)
   const used = new Set(drawn.map(({ index }) => index))
@@ -89,15 +90,7 @@ function share({ choices, steer, hashPrefix }: Service, options: Options): Compo
   }
   if (children.length === 1) return { tree: children[0]!.node, used, why }
   const tree: AnswerTree =
-    steer === 'hash'
-      ? {
-          kind: 'hash',
-          prefix: hashPrefix,
-          children: children.map(({ weight, choice, node }) => {
-            return { weight, key: stableKey(choiceKey(choice)), node }
-          }),
-        }
-      : { kind: 'weighted', children: children.map(({ weight, node }) => ({ weight, node })) }
+    steer === 'hash' ? { kind: 'hash', prefix: hashPrefix, children } : { kind: 'weighted', children }
   return { tree, used, why }
 }
 
@@ -175,7 +168,10 @@ function fastest(service: Service, options: Options, before: string | undefined)
   const timed = options.flatMap((option, index) =>
     option === null || option.latencyMs === null ? [] : [{ index, latencyMs: option.latencyMs }],
   )
-  if (timed.length === 0) return untimed(options)
+  if (timed.length === 0) {
+    const { why, ...rest } = failover(options)
+    return { ...rest, why: (index) => `no latency measured; ${why(index)}` }
+  }
   const lowest = timed.reduce((best, one) => (one.latencyMs < best.latencyMs ? one : best))
   const held = timed.find(({ index }) => choiceKey(choices[index]!) === before)
   const stays = held !== undefined && lowest.latencyMs >= held.latencyMs * (1 - hysteresis)
@@ -198,11 +194,6 @@ function fastest(service: Service, options: Options, before: string | undefined)
       return `${text}, ${milliseconds(-more)} less than ${key}, which stays until another is faster by ${enough}`
     },
   }
-}
-
-function untimed(options: Options): Composition {
-  const { why, ...rest } = failover(options)
-  return { ...rest, why: (index) => `no latency measured; ${why(index)}` }
 }
 
 function milliseconds(time: number): string {

@@ -84,7 +84,7 @@ export interface TierJudgement {
 
 export interface PoolJudgement {
   readonly pool: Pool
-  /** In the order of the pool. */
+  /** Members in the order of the pool. */
   readonly members: readonly MemberJudgement[]
   /** At least one, in order of priority. */
   readonly tiers: readonly TierJudgement[]
@@ -167,7 +167,7 @@ function judgeMember(pool: Pool, member: Member, conditions: Conditions): Omit<M
   }
 }
 
-/** To the thousandth, and no less than one unless something makes it 0 on purpose. */
+/** The weight to the thousandth, and no less than one unless something makes it 0 on purpose. */
 function effectiveWeight(weight: number, percent: number, share: number): number {
   if (weight === 0 || percent === 0) return 0
   return Math.max(1, Math.round(weight * percent * share * 10)) / 1000

@@ -78,12 +78,14 @@ export function answerNode(answer: PoolAnswer, ttlSeconds: number, sources: Plan
   )
   const targets = expand(pool, members, resolutionOf)
   // No address is known, which is not to say that there is none.
-  if (targets.length === 0 && resolutions.some(isOpen)) return emptyNode(ttlSeconds, 'servfail')
+  const open = resolutions.some(({ state }) => state === 'pending' || state === 'failed')
+  if (targets.length === 0 && open) return emptyNode(ttlSeconds, 'servfail')
   const select = selects[pool.select]
+  // Of each address family on its own: a client that asks for AAAA can't be given the A of a member with more weight.
   const drawn =
     select === 'rotate'
       ? targets.map((target) => ({ ...target, weight: 1 }))
-      : wholeWeights(byWeight(targets))
+      : wholeWeights(families(targets, ({ address }) => address).flatMap(lastResortApart))
   return {
     kind: 'answer',
     gives: 'addresses',
@@ -158,10 +160,6 @@ function weightFor(pool: Pool, { weight, steadyWeight }: MemberJudgement): numbe
   return pool.select === 'hash' ? steadyWeight : weight
 }
 
-function isOpen({ state }: Resolution): boolean {
-  return state === 'pending' || state === 'failed'
-}
-
 function lifetime(
   ttlSeconds: number,
   resolutions: readonly Resolution[],
@@ -223,15 +221,7 @@ function expand(
   return [...targets.values()].slice(0, maxCandidates)
 }
 
-/**
- * Weight 0 is a last resort, judged for each address family on its own, because a client that asks for AAAA can't be given
- * the A of a member with more weight.
- */
-function byWeight(targets: readonly Target[]): Target[] {
-  return families(targets, ({ address }) => address).flatMap(lastResortApart)
-}
-
-/** Those of weight 0 are chosen, evenly by member, only when no other is left. */
+/** Weight 0 is a last resort: those of it are chosen, evenly by member, only when no other is left. */
 function lastResortApart<T extends Drawn>(all: readonly T[]): T[] {
   const weighty = all.filter(({ weight }) => weight > 0)
   return weighty.length > 0 ? weighty : all.map((one) => ({ ...one, weight: one.share }))

@@ -39,7 +39,7 @@ import type {
 
 /** What a selection is made from. */
 export interface Situation {
-  /** By name: every pool and every service that is named by those selected for. */
+  /** Every pool and every service that is named by those selected for. */
   readonly pools: ReadonlyMap<string, Pool>
   readonly services: ReadonlyMap<string, Service>
   readonly conditions: Conditions
@@ -72,7 +72,10 @@ export class Round {
     },
   )
   /** The answers that there were. */
-  readonly #rememberedPool = once((name) => this.#recallPool(name))
+  readonly #rememberedPool = once((name) => {
+    const { conditions, lastKnown } = this.#situation
+    return rememberedAnswer(this.judgePool(name), conditions, lastKnown)
+  })
   readonly #rememberedService = once(
     (name): AnswerTree | null => this.#recallService(this.#find(name)),
     () => null,
@@ -172,11 +175,6 @@ export class Round {
     const { pool, members } = judgement
     // Of hosts without addresses, the plan makes a SERVFAIL or NODATA.
     return wanted ?? answers[0] ?? { kind: 'answer', by, pool, members, unsettled: true }
-  }
-
-  #recallPool(name: string): PoolAnswer | null {
-    const { conditions, lastKnown } = this.#situation
-    return rememberedAnswer(this.judgePool(name), conditions, lastKnown)
   }
 
   /** The answer that there was, as far as it can still be given; null when nothing is known of it. */

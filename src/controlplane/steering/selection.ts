@@ -4,7 +4,7 @@ import type { AllDownPolicy, Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { MemberJudgement, PoolJudgement } from './judge.ts'
 
-/** By what an answer came about: `up`, or the policy that had to answer. */
+/** What made an answer: `up`, or the policy that had to answer. */
 export type AnsweredBy = 'up' | AllDownPolicy
 
 /** Members of one pool, or nobody. */
@@ -24,7 +24,7 @@ export type AnswerTree = Tree<PoolAnswer>
 /** What the areas of a service's location map mean. */
 export interface ServiceAreas {
   readonly mapSlot: number
-  /** By area, at least area 0: positions in `Service.choices`, in order of preference. */
+  /** Positions in `Service.choices` in order of preference, by area, at least of area 0. */
   readonly areas: readonly (readonly number[])[]
 }
 
@@ -41,23 +41,17 @@ interface ChoiceState {
   readonly latencyMs: number | null
 }
 
-interface PoolChoiceJudgement extends ChoiceState {
-  readonly kind: 'pool'
-  readonly judgement: PoolJudgement
-}
-
-interface ServiceChoiceJudgement extends ChoiceState {
-  readonly kind: 'service'
-  readonly judgement: ServiceJudgement
-}
-
-export type ChoiceJudgement = PoolChoiceJudgement | ServiceChoiceJudgement
+export type ChoiceJudgement = ChoiceState &
+  (
+    | { readonly kind: 'pool'; readonly judgement: PoolJudgement }
+    | { readonly kind: 'service'; readonly judgement: ServiceJudgement }
+  )
 
 export interface ServiceJudgement {
   readonly service: Service
   /** Whether one of its choices is. */
   readonly up: boolean
-  /** In the order of the service. */
+  /** Choices in the order of the service. */
   readonly choices: readonly ChoiceJudgement[]
   /** What `geo` and `nearest` go by; null while there is no map. See `explainArea`. */
   readonly areas: ServiceAreas | null

@@ -1,24 +1,8 @@
 /**
- * Which way the choices of a query went, for whoever explains an answer: for each service that it met, the plan and the way through its
- * tree. Bounded by the services of one chain and the depth of a plan; one object is filled again for each query.
+ * Which way the choices of a query went, for whoever explains an answer: for each service that it met, the plan and the way
+ * through its tree. Bounded by the services of one chain and the depth of a plan; one object is filled again for each query.
  */
-import { maxPlanDepth } from '../image/plan.ts'
-
-export interface Step {
-  /** Index of the child that was taken. */
-  readonly child: number
-  /** The area that the client is in, where the step went by a location map; else null. */
-  readonly area: number | null
-}
-
-export interface ServiceChoice {
-  /** Slot of the plan. */
-  readonly plan: number
-  /** Number of the leaf, from 0 in the order in which a walk of the tree, first children first, meets them. */
-  readonly leaf: number
-  /** From the root to the leaf; empty when the plan is nothing but a leaf. */
-  readonly way: readonly Step[]
-}
+import { maxPlanDepth, type PlanWalk } from '../image/plan.ts'
 
 export class Choices {
   /** Services met. */
@@ -27,8 +11,6 @@ export class Choices {
   readonly #leaves: Int32Array
   readonly #lengths: Uint8Array
   readonly #children: Int32Array
-  /** -1 for none. */
-  readonly #areas: Int32Array
 
   /** @param services that one query can meet */
   constructor(services: number) {
@@ -36,7 +18,6 @@ export class Choices {
     this.#leaves = new Int32Array(services)
     this.#lengths = new Uint8Array(services)
     this.#children = new Int32Array(services * maxPlanDepth)
-    this.#areas = new Int32Array(services * maxPlanDepth)
   }
 
   /** Begins with a service that was met. */
@@ -45,28 +26,21 @@ export class Choices {
     this.#lengths[this.count++] = 0
   }
 
-  /** @param area -1 for none */
-  step(child: number, area: number): void {
+  step(child: number): void {
     const service = this.count - 1
-    const at = service * maxPlanDepth + this.#lengths[service]!++
-    this.#children[at] = child
-    this.#areas[at] = area
+    this.#children[service * maxPlanDepth + this.#lengths[service]!++] = child
   }
 
   end(leaf: number): void {
     this.#leaves[this.count - 1] = leaf
   }
 
-  /** In the order in which they were met. */
-  list(): ServiceChoice[] {
+  /** The choices in the order in which their services were met. */
+  list(): PlanWalk[] {
     return Array.from({ length: this.count }, (_, service) => ({
       plan: this.#plans[service]!,
       leaf: this.#leaves[service]!,
-      way: Array.from({ length: this.#lengths[service]! }, (_, step) => {
-        const at = service * maxPlanDepth + step
-        const area = this.#areas[at]!
-        return { child: this.#children[at]!, area: area < 0 ? null : area }
-      }),
+      way: Array.from(this.#children.subarray(service * maxPlanDepth).subarray(0, this.#lengths[service])),
     }))
   }
 }

@@ -97,7 +97,7 @@ export class Chooser {
     this.#needAll(words, at, maps, request, client)
     const random = this.#random
     const child = aliasAt(words, children + count, random.below(count), random.next())
-    this.#walk.choices.step(child, -1)
+    this.#walk.choices.step(child)
     return words[children + child]!
   }
 
@@ -110,7 +110,7 @@ export class Chooser {
     const children = at + hashAt.children
     const hash = mix32(network.hash(network.ipv6 ? ipv6 : ipv4) ^ childSalt)
     const child = this.#rendezvous.best(words, children + words[at + hashAt.count]!, hash)
-    this.#walk.choices.step(child, -1)
+    this.#walk.choices.step(child)
     return words[children + child]!
   }
 
@@ -118,7 +118,7 @@ export class Chooser {
     this.#load(request, client)
     const area = this.#locate(words[at + locatedAt.map]!)
     const child = area < words[at + locatedAt.count]! ? area : 0
-    this.#walk.choices.step(child, area)
+    this.#walk.choices.step(child)
     return words[at + locatedAt.children + child]!
   }
 

@@ -10,11 +10,9 @@
 import { mix32 } from '../image/stable-key.ts'
 import { isMappedIpv4 } from '../wire/address.ts'
 import { u16 } from '../wire/bytes.ts'
-import type { EdnsOptions } from '../wire/edns-options.ts'
+import { type EdnsOptions, subnetHead } from '../wire/edns-options.ts'
 import type { Client } from './client.ts'
 
-/** Octets of a client subnet before its address: family, source prefix, scope. */
-const subnetHead = 4
 /** What the hash of each family begins with, so that equal words of both hash apart. */
 const seeds = { ipv4: 0x5be0_cd19, ipv6: 0x510e_527f } as const
 

@@ -3,7 +3,8 @@ import { readPeerAddress } from '../wire/address.ts'
 /** Where a query came from. One object is filled again for each query; the octets are read only if they are asked for. */
 export class Client {
   ipv6 = false
-  readonly #octets = new Uint8Array(16)
+  /** The address; the first `length` octets count. */
+  readonly octets = new Uint8Array(16)
   #text = ''
   #length: 0 | 4 | 16 = 0
 
@@ -18,17 +19,12 @@ export class Client {
   setOctets(source: Uint8Array, at: number, length: 4 | 16): void {
     this.ipv6 = length === 16
     this.#length = length
-    for (let i = 0; i < length; i++) this.#octets[i] = source[at + i]!
+    for (let i = 0; i < length; i++) this.octets[i] = source[at + i]!
   }
 
   /** How many octets the address has; they are valid after this. */
   get length(): 4 | 16 {
-    if (this.#length === 0) this.#length = readPeerAddress(this.#text, this.ipv6, this.#octets)
+    if (this.#length === 0) this.#length = readPeerAddress(this.#text, this.ipv6, this.octets)
     return this.#length
-  }
-
-  /** The address; the first `length` octets count. */
-  get octets(): Uint8Array {
-    return this.#octets
   }
 }

@@ -3,6 +3,7 @@
  * client's cookie, those eight octets and the client's address. A client that sends ours back has the address that it
  * says it has.
  */
+import { u16 } from '../wire/bytes.ts'
 import { clientCookieLength } from '../wire/edns-options.ts'
 import { sipHash24 } from '../wire/siphash.ts'
 import type { BatchClock } from './batch-clock.ts'
@@ -31,8 +32,7 @@ export class Cookies {
   accepts(packet: Uint8Array, at: number, length: number, client: Client): boolean {
     if (length !== cookieLength || packet[at + clientCookieLength] !== cookieVersion) return false
     const stamp = at + clientCookieLength + 4
-    const made =
-      (packet[stamp]! << 24) | (packet[stamp + 1]! << 16) | (packet[stamp + 2]! << 8) | packet[stamp + 3]!
+    const made = (u16(packet, stamp) << 16) | u16(packet, stamp + 2)
     // Serial arithmetic: the timestamp wraps in 2106.
     const age = (this.#clock.nowMs / 1000 - made) | 0
     if (age > oldestSeconds || age < -newestSeconds) return false
@@ -40,8 +40,8 @@ export class Cookies {
     return this.keys.some((key) => this.#matches(key, packet, at + clientCookieLength + stampLength, client))
   }
 
-  /** Writes the client's cookie and a fresh one of ours, `cookieLength` octets. Only with a key. */
-  write(packet: Uint8Array, from: number, client: Client, out: Uint8Array, at: number): void {
+  /** Writes the client's cookie and a fresh one of ours into `out`, `cookieLength` octets. Only with a key. */
+  write(packet: Uint8Array, from: number, client: Client, out: Uint8Array): void {
     const input = this.#input
     const nowSeconds = this.#clock.nowMs / 1000
     for (let i = 0; i < clientCookieLength; i++) input[i] = packet[from + i]!
@@ -50,8 +50,8 @@ export class Cookies {
     input[10] = 0
     input[11] = 0
     for (let i = 0; i < 4; i++) input[12 + i] = nowSeconds >>> (24 - 8 * i)
-    for (let i = 0; i < clientCookieLength + stampLength; i++) out[at + i] = input[i]!
-    sipHash24(this.keys[0]!, input, this.#addAddress(client), out, at + clientCookieLength + stampLength)
+    for (let i = 0; i < clientCookieLength + stampLength; i++) out[i] = input[i]!
+    sipHash24(this.keys[0]!, input, this.#addAddress(client), out, clientCookieLength + stampLength)
   }
 
   #matches(key: Uint8Array, packet: Uint8Array, at: number, client: Client): boolean {

@@ -17,7 +17,7 @@ export class Draw {
   readonly #random: Random
   readonly #rendezvous: Rendezvous
   readonly #network: ClientNetwork
-  /** By candidate, 1 while it is in the answer that is being drawn. */
+  /** 1 for each candidate in the answer that is being drawn. */
   readonly #drawn = new Uint8Array(maxCandidates)
 
   /** @param network of the client that is being answered */

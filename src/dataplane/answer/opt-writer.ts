@@ -5,11 +5,12 @@
 
 import type { AnswerSettings } from '../image/answer-settings.ts'
 import { ednsPayload, optLength, types } from '../wire/constants.ts'
-import { optionCodes } from '../wire/edns-options.ts'
+import { optionCodes, subnetHead } from '../wire/edns-options.ts'
 import type { Query } from '../wire/query.ts'
 import type { BatchClock } from './batch-clock.ts'
 import type { Client } from './client.ts'
 import { Cookies, cookieLength } from './cookies.ts'
+import type { ResponseWriter } from './response-writer.ts'
 
 /** Why, beside the rcode (RFC 8914 section 4); `none` adds nothing. */
 export const extendedErrors = {
@@ -30,9 +31,8 @@ export class OptWriter {
   readonly cookies: Cookies
   readonly #stream: boolean
   readonly #idleTimeoutMs: number
+  readonly #cookie = new Uint8Array(cookieLength)
   #nsid: Uint8Array | null = null
-  #out: Uint8Array = new Uint8Array(0)
-  #at = 0
 
   /** @param idleTimeoutMs what a stream's clients are told (RFC 7828) */
   constructor(stream: boolean, idleTimeoutMs: number, clock: BatchClock) {
@@ -62,10 +62,9 @@ export class OptWriter {
   }
 
   /**
-   * Writes the OPT at `at`.
+   * Writes the OPT.
    *
    * @param subnetScope bits of the client subnet that the answer depends on (RFC 7871 section 7.2.1)
-   * @returns the offset behind it
    */
   write(
     request: Uint8Array,
@@ -74,69 +73,51 @@ export class OptWriter {
     rcode: number,
     error: ExtendedError,
     subnetScope: number,
-    out: Uint8Array,
-    at: number,
-  ): number {
+    writer: ResponseWriter,
+  ): void {
     const { options } = query
-    this.#out = out
-    this.#at = at
-    this.#u8(0)
-    this.#u16(types.opt)
-    this.#u16(ednsPayload)
-    this.#u8(rcode >>> 4)
-    this.#u8(0)
-    this.#u16(query.dnssecOk ? 0x8000 : 0)
-    const lengthAt = this.#at
-    this.#u16(0)
+    writer.u8(0)
+    writer.u16(types.opt)
+    writer.u16(ednsPayload)
+    writer.u8(rcode >>> 4)
+    writer.u8(0)
+    writer.u16(query.dnssecOk ? 0x8000 : 0)
+    writer.u16(0)
+    const start = writer.length
     if (this.#nsid !== null && options.nsid) {
-      this.#head(optionCodes.nsid, this.#nsid.length)
-      this.#copy(this.#nsid, 0, this.#nsid.length)
+      writer.u16(optionCodes.nsid)
+      writer.u16(this.#nsid.length)
+      writer.copy(this.#nsid, 0, this.#nsid.length)
     }
     if (options.subnetAt > 0) {
-      this.#head(optionCodes.clientSubnet, options.subnetLength)
-      this.#copy(request, options.subnetAt, options.subnetLength)
+      writer.u16(optionCodes.clientSubnet)
+      writer.u16(options.subnetLength)
       // Source prefix 0: the client wants no part in this, whatever the answer depends on (RFC 7871 section 7.1.2).
-      const source = request[options.subnetAt + 2]!
-      out[this.#at - options.subnetLength + 3] = source === 0 ? 0 : subnetScope
+      const scope = request[options.subnetAt + 2] === 0 ? 0 : subnetScope
+      writer.copy(request, options.subnetAt, subnetHead - 1)
+      writer.u8(scope)
+      writer.copy(request, options.subnetAt + subnetHead, options.subnetLength - subnetHead)
     }
     if (this.#sendsCookie(query)) {
-      this.#head(optionCodes.cookie, cookieLength)
-      this.cookies.write(request, options.cookieAt, client, out, this.#at)
-      this.#at += cookieLength
+      writer.u16(optionCodes.cookie)
+      writer.u16(cookieLength)
+      this.cookies.write(request, options.cookieAt, client, this.#cookie)
+      writer.copy(this.#cookie, 0, cookieLength)
     }
     if (this.#stream && options.keepalive) {
-      this.#head(optionCodes.keepalive, 2)
-      this.#u16(Math.floor(this.#idleTimeoutMs / 100))
+      writer.u16(optionCodes.keepalive)
+      writer.u16(2)
+      writer.u16(Math.floor(this.#idleTimeoutMs / 100))
     }
     if (error !== extendedErrors.none) {
-      this.#head(optionCodes.extendedError, 2)
-      this.#u16(error)
+      writer.u16(optionCodes.extendedError)
+      writer.u16(2)
+      writer.u16(error)
     }
-    const length = this.#at - lengthAt - 2
-    out[lengthAt] = length >>> 8
-    out[lengthAt + 1] = length & 0xff
-    return this.#at
+    writer.endOpt(start)
   }
 
   #sendsCookie({ options }: Query): boolean {
     return options.cookieAt > 0 && this.cookies.keys.length > 0
-  }
-
-  #head(code: number, length: number): void {
-    this.#u16(code)
-    this.#u16(length)
-  }
-
-  #u8(value: number): void {
-    this.#out[this.#at++] = value
-  }
-
-  #u16(value: number): void {
-    this.#u8(value >>> 8)
-    this.#u8(value & 0xff)
-  }
-
-  #copy(source: Uint8Array, from: number, length: number): void {
-    for (let i = 0; i < length; i++) this.#out[this.#at++] = source[from + i]!
   }
 }

@@ -8,16 +8,15 @@
  * bucket, which a 32-bit check makes rare.
  */
 import { getRandomValues } from 'node:crypto'
+import type { LimitAction } from '../counters.ts'
 import type { RateLimit } from '../image/answer-settings.ts'
+import { mix32 } from '../image/stable-key.ts'
 import { prefixHolds } from '../wire/prefix.ts'
 import type { BatchClock } from './batch-clock.ts'
 import type { Client } from './client.ts'
 
 export const responseKinds = { answer: 0, nodata: 1, nxdomain: 2, referral: 3, error: 4 } as const
 export type ResponseKind = (typeof responseKinds)[keyof typeof responseKinds]
-
-export const limits = { pass: 0, drop: 1, slip: 2, log: 3 } as const
-export type Limit = (typeof limits)[keyof typeof limits]
 
 /** 1.5 MiB a worker. */
 const sets = 1 << 14
@@ -42,7 +41,7 @@ export class RateLimiter {
   }
 
   /** What becomes of a response that is about to go out. */
-  judge(client: Client, kind: ResponseKind): Limit {
+  judge(client: Client, kind: ResponseKind): LimitAction | 'pass' {
     const bucket = this.#find(client, kind)
     const { nowMs } = this.#clock
     const { perSecond, slip, logOnly } = this.#settings
@@ -51,14 +50,14 @@ export class RateLimiter {
     this.#usedMs[bucket] = nowMs
     if (tokens >= 1) {
       this.#tokens[bucket] = tokens - 1
-      return limits.pass
+      return 'pass'
     }
     this.#tokens[bucket] = tokens
-    if (this.#isExempt(client)) return limits.pass
-    if (logOnly) return limits.log
-    if (slip === 0) return limits.drop
+    if (this.#isExempt(client)) return 'pass'
+    if (logOnly) return 'log'
+    if (slip === 0) return 'drop'
     this.#slips[bucket] = (this.#slips[bucket]! + 1) % slip
-    return this.#slips[bucket] === 0 ? limits.slip : limits.drop
+    return this.#slips[bucket] === 0 ? 'slip' : 'drop'
   }
 
   /** The bucket of a prefix and kind, taken over and filled when it was somebody else's. */
@@ -70,9 +69,9 @@ export class RateLimiter {
     const low = ipv4
       ? ipv4Mark
       : (octets[4]! << 24) | (octets[5]! << 16) | (octets[6]! << 8) | ipv6Mark | kind
-    const first = (mix(high ^ this.#salt[0]!, low) & (sets - 1)) * ways
+    const first = (mix32(mix32(high ^ this.#salt[0]!) ^ low) & (sets - 1)) * ways
     // 0 marks a bucket that nobody has used.
-    const check = mix(high ^ this.#salt[1]!, low) | 1
+    const check = mix32(mix32(high ^ this.#salt[1]!) ^ low) | 1
     let oldest = first
     for (let bucket = first; bucket < first + ways; bucket++) {
       if (this.#checks[bucket] === check) return bucket
@@ -91,12 +90,4 @@ export class RateLimiter {
       if (prefixHolds(exempt[i]!, client.octets, client.length)) return true
     return false
   }
-}
-
-/** Multiplications by odd constants and shifts, so that every bit of both words reaches every bit of the result. */
-function mix(high: number, low: number): number {
-  let hash = Math.imul(high, 0x2c1b_3c6d)
-  hash = Math.imul(hash ^ (hash >>> 15) ^ low, 0x297a_2d39)
-  hash = Math.imul(hash ^ (hash >>> 14), 0x846c_a68b)
-  return hash ^ (hash >>> 16)
 }

@@ -40,7 +40,7 @@ import { Chooser } from './chooser.ts'
 import type { Client } from './client.ts'
 import { Draw } from './draw.ts'
 import { type ExtendedError, extendedErrorLength, extendedErrors, OptWriter } from './opt-writer.ts'
-import { limits, RateLimiter, type ResponseKind, responseKinds } from './rate-limiter.ts'
+import { RateLimiter, type ResponseKind, responseKinds } from './rate-limiter.ts'
 import { Resolver } from './resolver.ts'
 import { ResponseWriter } from './response-writer.ts'
 import { Walk, type WalkOutcome } from './walk.ts'
@@ -209,8 +209,7 @@ export class Responder {
     if (query.edns) {
       const said = writer.hasRoom(extendedErrorLength) ? error : extendedErrors.none
       const { scope } = this.#walk
-      const at = this.#opt.write(request, query, this.#client, rcode, said, scope, writer.out, writer.length)
-      writer.endOpt(at)
+      this.#opt.write(request, query, this.#client, rcode, said, scope, writer)
     }
     return writer.finish(request, rcode, authoritative, query.questionEnd !== 0)
   }
@@ -219,18 +218,18 @@ export class Responder {
   #limit(request: Uint8Array, out: Uint8Array, length: number): number {
     const { cookieAt, cookieLength } = this.#query.options
     const limit = this.#limiter!.judge(this.#client, this.#kind)
-    if (limit === limits.pass) return length
+    if (limit === 'pass') return length
     // A client that has proved its address is nobody's victim.
     const proved = cookieAt > 0 && this.#opt.cookies.accepts(request, cookieAt, cookieLength, this.#client)
     if (proved) return length
     this.#counters.rateLimited(limit)
     switch (limit) {
-      case limits.log:
+      case 'log':
         return length
-      case limits.slip:
+      case 'slip':
         this.#begin(request, out)
         return this.#truncate(request, false)
-      case limits.drop:
+      case 'drop':
         this.#counters.drop('rate-limit')
         return 0
     }

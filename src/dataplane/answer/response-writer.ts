@@ -123,11 +123,8 @@ export class ResponseWriter {
   }
 
   setTtl(rr: number, ttlSeconds: number): void {
-    const out = this.#out
-    out[rr + 6] = ttlSeconds >>> 24
-    out[rr + 7] = ttlSeconds >>> 16
-    out[rr + 8] = ttlSeconds >>> 8
-    out[rr + 9] = ttlSeconds
+    this.#setU16(rr + 6, ttlSeconds >>> 16)
+    this.#setU16(rr + 8, ttlSeconds)
   }
 
   /**
@@ -144,14 +141,12 @@ export class ResponseWriter {
     const length = prefix + pointerLength
     if (start + rrHeadLength + length > this.#limit) return -1
     // Type, class and TTL of the DNAME; then the type is put right.
-    this.#copy(out, dname, rrHeadLength)
+    this.copy(out, dname, rrHeadLength)
     this.#pointer(start, owner)
     out[start + 3] = types.cname
-    out[start + 10] = length >>> 8
-    out[start + 11] = length & 0xff
-    this.#copy(name.bytes, 0, prefix)
-    this.#pointer(this.#at, dname + rrHeadLength)
-    this.#at += pointerLength
+    this.#setU16(start + 10, length)
+    this.copy(name.bytes, 0, prefix)
+    this.u16(0xc000 | (dname + rrHeadLength))
     this.#counts[sections.answer]!++
     return start
   }
@@ -186,9 +181,9 @@ export class ResponseWriter {
     return u16(this.#out, at) & maxPointer
   }
 
-  /** Says that an OPT was written, which ends at `at`. */
-  endOpt(at: number): void {
-    this.#at = at
+  /** Ends an OPT, whose options begin at `start`. It was written without a look at the limit: its room was kept free. */
+  endOpt(start: number): void {
+    this.#setU16(start - 2, this.#at - start)
     this.#counts[sections.additional]!++
   }
 
@@ -200,17 +195,26 @@ export class ResponseWriter {
     out[3] = rcode & 0x0f
     out[4] = 0
     out[5] = question ? 1 : 0
-    for (let section = 0; section < 3; section++) {
-      const count = this.#counts[section]!
-      out[6 + 2 * section] = count >>> 8
-      out[7 + 2 * section] = count & 0xff
-    }
+    for (let section = 0; section < 3; section++) this.#setU16(6 + 2 * section, this.#counts[section]!)
     return this.#at
   }
 
   #pointer(at: number, to: number): void {
-    this.#out[at] = 0xc0 | (to >>> 8)
-    this.#out[at + 1] = to & 0xff
+    this.#setU16(at, 0xc000 | to)
+  }
+
+  #setU16(at: number, value: number): void {
+    this.#out[at] = value >>> 8
+    this.#out[at + 1] = value
+  }
+
+  u8(value: number): void {
+    this.#out[this.#at++] = value
+  }
+
+  u16(value: number): void {
+    this.u8(value >>> 8)
+    this.u8(value)
   }
 
   /** Copies four octets a step, which views do several times faster than arrays one by one, and without the garbage of `set`. */
@@ -223,7 +227,7 @@ export class ResponseWriter {
     this.#at = end
   }
 
-  #copy(source: Uint8Array, from: number, length: number): void {
+  copy(source: Uint8Array, from: number, length: number): void {
     const out = this.#out
     const at = this.#at
     for (let i = 0; i < length; i++) out[at + i] = source[from + i]!

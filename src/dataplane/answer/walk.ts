@@ -189,29 +189,14 @@ export class Walk {
   }
 
   get rcode(): number {
-    return rcodeOf(this.outcome)
+    const { outcome } = this
+    const found = outcome === 'answer' || outcome === 'nodata' || outcome === 'referral'
+    return found ? rcodes.noerror : rcodes[outcome]
   }
 
   /** AA: whether a zone of ours speaks for the name that was asked for. A cut that only an alias led to doesn't change it. */
   get authoritative(): boolean {
     const { outcome } = this
     return outcome !== 'refused' && (outcome !== 'referral' || this.count > 1)
-  }
-}
-
-function rcodeOf(outcome: WalkOutcome): number {
-  switch (outcome) {
-    case 'answer':
-    case 'nodata':
-    case 'referral':
-      return rcodes.noerror
-    case 'nxdomain':
-      return rcodes.nxdomain
-    case 'yxdomain':
-      return rcodes.yxdomain
-    case 'servfail':
-      return rcodes.servfail
-    case 'refused':
-      return rcodes.refused
   }
 }

@@ -15,7 +15,7 @@ export interface AnswerSettings {
 /** Response rate limiting of UDP, by client prefix (/24 or /56) and kind of response. */
 export interface RateLimit {
   readonly perSecond: number
-  /** Of the responses above the limit, one in this many goes out truncated; 0 sends none. */
+  /** One in this many of the responses above the limit goes out truncated; 0 sends none. */
   readonly slip: number
   /** Counts, but lets everything pass. */
   readonly logOnly: boolean

@@ -17,7 +17,7 @@ import { RrsetEncoder, type WireRrset } from './rrset-encoder.ts'
 export class ZoneCompiler {
   readonly #nodes: NodeTable
   readonly #encoder: RrsetEncoder
-  /** By node: plan slot + 1. */
+  /** Plan slot + 1 by node. */
   readonly #services = new Map<number, number>()
   /** See `addedAt`. */
   readonly #added: Words

@@ -4,8 +4,7 @@
  */
 
 import { labelCount } from '../wire/name.ts'
-import type { NameScan } from '../wire/name-scan.ts'
-import { hashName } from '../wire/name-scan.ts'
+import { hashName, type NameScan } from '../wire/name-scan.ts'
 import type { ZoneImage } from './image.ts'
 import { insert } from './image-writer.ts'
 

@@ -3,10 +3,9 @@
  * one RRset in a large zone needs neither its rows nor their text again. Most RRsets are copied as they stand; those with
  * targets are taken apart, because only their names tell which nodes they link to.
  */
-import { u16 } from '../wire/bytes.ts'
+import { ByteWriter, u16 } from '../wire/bytes.ts'
 import { rrHeadLength, types } from '../wire/constants.ts'
 import { NameScan } from '../wire/name-scan.ts'
-import { Octets } from './columns.ts'
 import { ZoneCompiler } from './compile.ts'
 import { fixupBases, maxFixupOffset, type ZoneImage } from './image.ts'
 import { targetTypes } from './rrset-encoder.ts'
@@ -59,7 +58,7 @@ export function ttlOf(image: ZoneImage, rrset: number): number {
 }
 
 /** RDATA while it is put together; filled anew by each call, and as long as the longest so far (65,535 octets at most). */
-const whole = new Octets()
+const whole = new ByteWriter()
 
 /**
  * RDATA of each RR of a node's RRset, its names whole. What was left out of a name comes back in the letters' case of the
@@ -83,7 +82,7 @@ export function rdataOf(image: ZoneImage, node: number, rrset: number): Uint8Arr
       at = placeOf(fixup) + 2
     }
     whole.append(bytes, start + at, start + end)
-    rdata.push(whole.bytes.slice(0, whole.length))
+    rdata.push(whole.finish())
     at = end
   }
   return rdata
@@ -95,7 +94,7 @@ function placeOf(fixup: number): number {
 }
 
 /** Appends the name that a fix-up points to. */
-function appendTarget(image: ZoneImage, node: number, rrset: number, fixup: number, out: Octets): void {
+function appendTarget(image: ZoneImage, node: number, rrset: number, fixup: number, out: ByteWriter): void {
   const { bytes, apexName, apexLength } = image
   const base = fixup >>> 30
   const offset = (fixup >>> 16) & maxFixupOffset

@@ -2,6 +2,7 @@
  * The second pass of compiling: brings what was added to a zone into the order of an image, links it, and writes it.
  * Nodes stand in the order of their label counts, so that an ancestor's links are known before its descendants'.
  */
+import { sameBytes } from '../wire/bytes.ts'
 import { isServiceBinding, types } from '../wire/constants.ts'
 import { Words } from './columns.ts'
 import { headerAt, headerWords, nodeAt, nodeWords, rrsetAt, rrsetWords, zoneMagic } from './image.ts'
@@ -27,8 +28,14 @@ export interface CollectedZone {
 const holdsNs = 1
 const holdsDname = 2
 const holdsAddress = 4
-const holdsSvcb = 8
-const holdsHttps = 16
+const flags: Readonly<Record<number, number>> = {
+  [types.ns]: holdsNs,
+  [types.dname]: holdsDname,
+  [types.a]: holdsAddress,
+  [types.aaaa]: holdsAddress,
+  [types.svcb]: 8,
+  [types.https]: 16,
+}
 
 export function writeImage(zone: CollectedZone): SharedArrayBuffer {
   return new ImageWriter(zone).write()
@@ -39,17 +46,17 @@ class ImageWriter {
   /** Nodes of the table by their place in the image, and the other way round. */
   readonly #order: Int32Array
   readonly #place: Int32Array
-  /** By place: the first of the node's RRsets in `#rrsets`; one more entry ends the last node's. */
+  /** The first of the node's RRsets in `#rrsets`, by place; one more entry ends the last node's. */
   readonly #first: Int32Array
   /** RRsets as they were added, in the order of the image. */
   readonly #rrsets: Int32Array
-  /** By place: flags. */
+  /** Flags by place. */
   readonly #holds: Uint8Array
-  /** By place: 0, or the place of another node + 1. */
+  /** 0, or the place of another node + 1, by place. */
   readonly #cut: Int32Array
   readonly #dname: Int32Array
   readonly #wildcard: Int32Array
-  /** By place of the RRset in the image: where its links begin, and their counts as the image has them. */
+  /** Where the links of an RRset begin, and their counts as the image has them, by its place in the image. */
   readonly #linksAt: Int32Array
   readonly #linkCounts: Int32Array
   readonly #links = new Words()
@@ -77,7 +84,7 @@ class ImageWriter {
     return this.#layOut()
   }
 
-  /** By label count; those of the same in the order in which they came. */
+  /** Sorts by label count; those of the same stay in the order in which they came. */
   #orderNodes(): void {
     const { nodes } = this.#zone
     const next = new Int32Array(130)
@@ -90,7 +97,7 @@ class ImageWriter {
     }
   }
 
-  /** By node, then by type. */
+  /** Sorts by node, then by type. */
   #orderRrsets(): void {
     const { added, count } = this.#zone
     const first = this.#first
@@ -174,13 +181,9 @@ class ImageWriter {
   }
 
   #sameTarget(a: number, b: number): boolean {
-    const { targets } = this.#zone.encoder
-    return (
-      Buffer.compare(
-        targets.bytes.subarray(this.#targetStart(a), this.#targetEnd(a)),
-        targets.bytes.subarray(this.#targetStart(b), this.#targetEnd(b)),
-      ) === 0
-    )
+    const { bytes } = this.#zone.encoder.targets
+    const name = (target: number) => bytes.subarray(this.#targetStart(target), this.#targetEnd(target))
+    return sameBytes(name(a), name(b))
   }
 
   #targetStart(target: number): number {
@@ -197,15 +200,14 @@ class ImageWriter {
     const { bytes } = encoder.targets
     const from = this.#targetStart(target)
     const to = this.#targetEnd(target)
-    if (from === to) return -1
-    if (!nodes.covers(bytes, from, to)) return -1
-    const exact = nodes.find(bytes, from, to)
-    if (exact >= 0) return this.#place[exact]!
-    return this.#wildcard[this.#place[nodes.closest(bytes, from, to)]!]! - 1
+    if (from === to || !nodes.covers(bytes, from, to)) return -1
+    const closest = nodes.closest(bytes, from, to)
+    const place = this.#place[closest]!
+    return nodes.length(closest) === to - from ? place : this.#wildcard[place]! - 1
   }
 
   #layOut(): SharedArrayBuffer {
-    const { nodes, added, count, encoder } = this.#zone
+    const { nodes, count, encoder } = this.#zone
     let slots = 4
     while (slots < 2 * nodes.count) slots *= 2
     const nodesAt = headerWords + 2 * slots
@@ -230,7 +232,7 @@ class ImageWriter {
     words[headerAt.maxLabels] = nodes.labels(this.#order.at(-1)!)
     words[headerAt.negativeSoa] = count - 1
     const wireAt = this.#writeNodes(words, bytes, nodesAt, bytesAt, slots - 1)
-    this.#writeRrsets(words, bytes, rrsetsAt, wireAt, added)
+    this.#writeRrsets(words, bytes, rrsetsAt, wireAt)
     words.set(this.#links.words.subarray(0, this.#links.length), linksAt)
     return buffer
   }
@@ -260,14 +262,9 @@ class ImageWriter {
     return free
   }
 
-  #writeRrsets(
-    words: Int32Array,
-    bytes: Uint8Array,
-    rrsetsAt: number,
-    wireAt: number,
-    added: Int32Array,
-  ): void {
-    const { wire } = this.#zone.encoder
+  #writeRrsets(words: Int32Array, bytes: Uint8Array, rrsetsAt: number, wireAt: number): void {
+    const { added, encoder } = this.#zone
+    const { wire } = encoder
     let free = wireAt
     for (let index = 0; index < this.#rrsets.length; index++) {
       const from = this.#rrsets[index]! * addedWords
@@ -291,21 +288,7 @@ class ImageWriter {
 }
 
 function flagOf(type: number): number {
-  switch (type) {
-    case types.ns:
-      return holdsNs
-    case types.dname:
-      return holdsDname
-    case types.a:
-    case types.aaaa:
-      return holdsAddress
-    case types.svcb:
-      return holdsSvcb
-    case types.https:
-      return holdsHttps
-    default:
-      return 0
-  }
+  return flags[type] ?? 0
 }
 
 /** Puts (hash, value) into an open-addressing table of pairs; shared with the directory. */

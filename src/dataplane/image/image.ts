@@ -78,23 +78,18 @@ export const rrsetAt = {
 /** What a fix-up's pointer is relative to: the name of the apex, that of the RRset's owner, or the RRset's wire form. */
 export const fixupBases = { apex: 0, owner: 1, rrset: 2 } as const
 
-export interface Fixup {
-  /** Offset in the wire form of the two octets. */
-  readonly at: number
-  readonly base: (typeof fixupBases)[keyof typeof fixupBases]
-  /** Octets from the base to what is pointed to; at most `maxFixupOffset`. */
-  readonly offset: number
-}
-
 /**
  * So that a pointer, which has 14 bits, reaches it wherever the RRset stands: behind the question and the few aliases that may
  * come before it.
  */
 export const maxFixupOffset = 0x1fff
 
-/** A fix-up as a word: base, 14 bits of offset, 16 bits of `at`. */
-export function packFixup({ at, base, offset }: Fixup): number {
-  return (base << 30) | (offset << 16) | at
+/**
+ * A fix-up as a word: its base, in 14 bits how many octets behind it is what is pointed to, and 16 bits for where in the wire
+ * form the pointer is, still 0.
+ */
+export function packFixup(base: number, offset: number): number {
+  return (base << 30) | (offset << 16)
 }
 
 /** Reader of a zone image. The index of a node or an RRset is a plain number; -1 and 0 as the methods say. */
@@ -235,18 +230,13 @@ export class ZoneImage {
     return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.wireLength]!
   }
 
-  /** Offset in `words` of the RRset's links: its fix-ups, then its targets. */
-  links(rrset: number): number {
-    return this.#links + this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.links]!
-  }
-
   fixupCount(rrset: number): number {
     return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.linkCounts]! & 0xffff
   }
 
   /** See `packFixup`. */
   fixup(rrset: number, index: number): number {
-    return this.words[this.links(rrset) + index]!
+    return this.words[this.#links + this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.links]! + index]!
   }
 
   /** Reads the name that a node's CNAME leads to into `target`. */

@@ -4,11 +4,9 @@ import { classes, questionPointer, rrHeadLength, types } from '../wire/constants
 import { aliasTable } from './alias-table.ts'
 import { familyAt, leafAt, leafGives, leafWords, maxCandidates, nodeKinds, planSelects } from './plan.ts'
 import { checkCount, checkPrefix, checkWeights, checkWhole, PlanError, type Way } from './plan-error.ts'
-import type { AnswerNode, Candidate } from './plan-tree.ts'
+import type { AnswerNode, Weighted } from './plan-tree.ts'
 import type { PlanWriter } from './plan-writer.ts'
 import { rendezvousTable } from './rendezvous.ts'
-
-type Weighted = Omit<Candidate, 'address'>
 
 const families = [
   { length: 4, type: types.a, block: leafAt.a },

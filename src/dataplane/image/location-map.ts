@@ -1,6 +1,6 @@
 /**
  * A location map image: which area an address is in, found by a binary search without allocation. Control plane compiles it from
- * ranges (`location-ranges.ts`), workers read it, and many plans may go by the same one.
+ * ranges, workers read it, and many plans may go by the same one.
  *
  * Layout in words: magic, ranges of IPv4, ranges of IPv6, the starts of IPv4, the starts of IPv6 as upper and lower half of their 64
  * bits, then in half words the areas of IPv4 and those of IPv6.
@@ -9,10 +9,23 @@
  * its range. Prefixes so found never overlap, for each is a block of the one partition of its range into the largest blocks,
  * which is what the scopes of answers must be (RFC 7871 section 7.2.1).
  */
-import type { LocationRanges } from './location-ranges.ts'
 
 /** Most ranges of a family; the whole routing tables of the Internet have a quarter of this. */
 export const maxRanges = 4_194_304
+
+/** Most areas: as many as 16 bits number. */
+export const maxAreas = 65_536
+
+/**
+ * Ranges of addresses: an area begins at an address and goes on to where the next one begins. What areas mean is a matter of
+ * whoever made the ranges; 0 is that of addresses about which nothing is known. The first start is 0, starts ascend,
+ * and no two neighbours have the same area.
+ */
+export interface LocationRanges {
+  readonly ipv4: { readonly starts: Uint32Array; readonly areas: Uint16Array }
+  /** Ranges of the first 64 bits of an address: no allocation is finer than that. */
+  readonly ipv6: { readonly starts: BigUint64Array; readonly areas: Uint16Array }
+}
 
 const headerAt = { magic: 0, ipv4: 1, ipv6: 2 } as const
 const headerWords = 3
@@ -76,7 +89,7 @@ export class LocationMap {
     this.#areas = new Uint16Array(buffer, 4 * (this.#ipv6At + 2 * this.#ipv6))
   }
 
-  /** In octets. */
+  /** Octets that it takes. */
   get length(): number {
     return this.#words.byteLength
   }

@@ -2,15 +2,16 @@
  * The names of a zone while it is compiled: every owner and every ancestor of one up to the apex, each once, found by
  * its hash. Node 0 is the apex; a parent's index may be above its child's.
  */
+import { ByteWriter } from '../wire/bytes.ts'
 import { labelCount } from '../wire/name.ts'
 import { hashName } from '../wire/name-scan.ts'
-import { Octets, Words } from './columns.ts'
+import { Words } from './columns.ts'
 
 export class NodeTable {
   /** Names in lower-cased wire form, at `nameAt`. */
-  readonly names: Octets
+  readonly names: ByteWriter
   readonly nameAt: Words
-  /** Octets of the name | labels << 8. */
+  /** ByteWriter of the name | labels << 8. */
   readonly size: Words
   readonly hash: Words
   readonly parent: Words
@@ -23,7 +24,7 @@ export class NodeTable {
    */
   constructor(apex: Uint8Array, expected: { readonly nodes: number; readonly octets: number }) {
     const { nodes, octets } = expected
-    this.names = new Octets(octets)
+    this.names = new ByteWriter(octets)
     this.nameAt = new Words(nodes)
     this.size = new Words(nodes)
     this.hash = new Words(nodes)

@@ -7,7 +7,7 @@
  */
 import { aliasTable } from './alias-table.ts'
 import { compileLeaf } from './leaf-compiler.ts'
-import { maxAreas } from './location-ranges.ts'
+import { maxAreas } from './location-map.ts'
 import { headerAt, headerWords, maxPlanDepth, nodeKinds, planMagic } from './plan.ts'
 import { checkCount, checkPrefix, checkWeights, checkWhole, PlanError, type Way } from './plan-error.ts'
 import {
@@ -114,15 +114,9 @@ class PlanCompiler {
     checkWeights(children, way)
     const below = this.#below(node, way)
     const all = joined(below)
-    const { prefix } = all
-    const at = this.#writer.push([
-      nodeKinds.weighted,
-      children.length,
-      prefix.ipv4,
-      prefix.ipv6,
-      all.maps.size,
-    ])
-    this.#writer.push([...all.maps])
+    const { ipv4, ipv6 } = all.prefix
+    const at = this.#writer.push([nodeKinds.weighted, children.length, ipv4, ipv6, all.maps.size])
+    this.#writer.push(all.maps)
     this.#children(below)
     this.#writer.push(aliasTable(children.map(({ weight }) => weight)))
     return { at, ...all }

@@ -102,19 +102,23 @@ export interface KeyPrefix {
   readonly ipv6: number
 }
 
-export interface Candidate {
-  /** 4 or 16 octets. */
-  readonly address: Uint8Array
+/** What is chosen among. */
+export interface Weighted {
   /** 1 or more, the sum over all candidates below 2^32; relative to the others. `rotate` does not look at it. */
   readonly weight: number
   /** Where answers that hold this candidate are counted. */
   readonly counter: number
-  /** For `hash`: 32 bits that stay with the candidate whatever else changes, such as `stableKey` of its name. */
+  /** What `hash` goes by: 32 bits that stay with the candidate whatever else changes, such as `stableKey` of its name. */
   readonly key: number
 }
 
+export interface Candidate extends Weighted {
+  /** 4 or 16 octets. */
+  readonly address: Uint8Array
+}
+
 /** A name that the service is an alias of. */
-export interface CnameCandidate extends Omit<Candidate, 'address'> {
+interface CnameCandidate extends Weighted {
   /** Wire form. */
   readonly cname: Uint8Array
 }

@@ -6,7 +6,7 @@ export class PlanWriter {
   /** Offsets within it count from where the words end. */
   readonly octets = new ByteWriter()
 
-  /** In words. */
+  /** Words so far. */
   get length(): number {
     return this.#words.length
   }

@@ -150,11 +150,21 @@ export class PlanLeaf {
   }
 }
 
+/** Which way a query went through a plan. */
+export interface PlanWalk {
+  /** Slot of the plan. */
+  readonly plan: number
+  /** Number of the leaf, from 0 in the order in which a walk of the tree, first children first, meets them. */
+  readonly leaf: number
+  /** Indexes of the children that were taken, from the root to the leaf; empty when the plan is nothing but a leaf. */
+  readonly way: readonly number[]
+}
+
 export class PlanImage {
   readonly words: Uint32Array
   /** Word offset of the node at which a walk begins. */
   readonly root: number
-  /** By number. Leaves keep their cursors, so there is one object for each as long as the plan is served. */
+  /** Leaves by number. They keep their cursors, so there is one object for each as long as the plan is served. */
   readonly leaves: readonly PlanLeaf[]
   /** Not null: the tree is this leaf, and there is nothing to walk. */
   readonly only: PlanLeaf | null

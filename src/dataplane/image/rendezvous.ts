@@ -36,7 +36,7 @@ const headWords = 3
 const entryWords = 3
 /** Words of a group and of an entry. */
 const entryAt = { key: 0, weight: 1, number: 2 } as const
-/** Of the keys of groups and of entries, so that equal numbers score apart. */
+/** What the keys of groups and of entries are mixed with, so that equal numbers score apart. */
 const salts = { entry: 0x3c6e_f372, group: 0x1bf5_e3c9 | 0, next: 0x9e37_79b9 | 0 } as const
 
 export interface Entry {
@@ -83,7 +83,7 @@ export function rendezvousTable(entries: readonly Entry[]): number[] {
 export class Rendezvous {
   /** Scores of entries by place, infinite once they are drawn. */
   readonly #scores = new Float64Array(maxEntries)
-  /** Of groups: when they ring next, what weight they have left, how often they have rung. */
+  /** When groups ring next, what weight they have left, how often they have rung. */
   readonly #rings = new Float64Array(groupCount)
   readonly #left = new Float64Array(groupCount)
   readonly #rung = new Uint16Array(groupCount)

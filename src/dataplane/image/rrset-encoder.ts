@@ -5,10 +5,11 @@
  * Compression here is what no message can change: a compressible name's end is left out where the apex, the owner or an
  * RR before in the same RRset spells it.
  */
+import { ByteWriter } from '../wire/bytes.ts'
 import { classes, isServiceBinding, questionPointer, types } from '../wire/constants.ts'
 import { hashName } from '../wire/name-scan.ts'
 import type { NameField } from '../wire/rdata.ts'
-import { Octets, Words } from './columns.ts'
+import { Words } from './columns.ts'
 import { fixupBases, maxFixupOffset, packFixup, type ZoneImage } from './image.ts'
 
 /** One RRset in wire terms. */
@@ -33,11 +34,11 @@ const nowhere = -1
 
 export class RrsetEncoder {
   /** Wire forms. */
-  readonly wire: Octets
+  readonly wire: ByteWriter
   /** Fix-ups, each `at` counted from the beginning of its RRset. */
   readonly fixups = new Words()
   /** Lower-cased names of targets, and where each ends; one for each RR of the types that have one. */
-  readonly targets = new Octets()
+  readonly targets = new ByteWriter()
   readonly targetEnds = new Words()
   readonly #apex: Uint8Array
   /** The name being written, in lower case. */
@@ -54,7 +55,7 @@ export class RrsetEncoder {
    */
   constructor(apex: Uint8Array, octets: number) {
     this.#apex = apex
-    this.wire = new Octets(octets)
+    this.wire = new ByteWriter(octets)
   }
 
   /**
@@ -98,11 +99,9 @@ export class RrsetEncoder {
 
   /** Appends an RRset of an image of the same zone. */
   copy(image: ZoneImage, rrset: number): void {
-    const { bytes, words } = image
     const wire = image.wire(rrset)
-    this.wire.append(bytes, wire, wire + image.wireLength(rrset))
-    const fixup = image.links(rrset)
-    for (let at = fixup; at < fixup + image.fixupCount(rrset); at++) this.fixups.push(words[at]!)
+    this.wire.append(image.bytes, wire, wire + image.wireLength(rrset))
+    for (let i = 0; i < image.fixupCount(rrset); i++) this.fixups.push(image.fixup(rrset, i))
   }
 
   /**
@@ -157,11 +156,11 @@ export class RrsetEncoder {
     const name = this.#name
     const apex = this.#apex
     if (endsWith(apex, name, from, to)) {
-      return packFixup({ at: 0, base: fixupBases.apex, offset: apex.length - (to - from) })
+      return packFixup(fixupBases.apex, apex.length - (to - from))
     }
     // A wildcard is not spelled where it stands in for another name, which may have more labels.
     if (!isWildcard(owner, 0) && endsWith(owner, name, from, to)) {
-      return packFixup({ at: 0, base: fixupBases.owner, offset: owner.length - (to - from) })
+      return packFixup(fixupBases.owner, owner.length - (to - from))
     }
     if (this.#spelled.size === 0) return nowhere
     const spelled = this.#spelled.get(hashName(name, from, to))
@@ -169,7 +168,7 @@ export class RrsetEncoder {
     const [rr, start, end, at] = spelled
     if (end - start !== to - from) return nowhere
     for (let i = 0; i < to - from; i++) if (lower(rrs[rr]![start + i]!) !== name[from + i]) return nowhere
-    return packFixup({ at: 0, base: fixupBases.rrset, offset: at })
+    return packFixup(fixupBases.rrset, at)
   }
 }
 

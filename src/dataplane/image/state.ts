@@ -49,11 +49,6 @@ export class ServingState {
     return this.#zones[this.#directory.slot]!
   }
 
-  /** Its slot. */
-  get zoneSlot(): number {
-    return this.#directory.slot
-  }
-
   plan(slot: number): PlanImage {
     return this.#plans[slot]!
   }

@@ -1,15 +1,18 @@
-/** Growing byte buffer for the control plane's side of the codec. The hot path never uses it. */
+/** Octets that grow, one run behind the other. The hot path never uses it. */
 export class ByteWriter {
-  #bytes = new Uint8Array(64)
-  #length = 0
+  /** The first `length` are written. */
+  bytes: Uint8Array
+  /** Set back to 0, it begins anew in the same memory. */
+  length = 0
 
-  get length(): number {
-    return this.#length
+  /** @param capacity octets that are expected */
+  constructor(capacity = 0) {
+    this.bytes = new Uint8Array(Math.max(capacity, 64))
   }
 
   u8(value: number): void {
-    this.#reserve(1)
-    this.#bytes[this.#length++] = value
+    if (this.length === this.bytes.length) this.#grow(1)
+    this.bytes[this.length++] = value
   }
 
   u16(value: number): void {
@@ -22,23 +25,26 @@ export class ByteWriter {
     this.u16(value & 0xffff)
   }
 
-  append(bytes: Uint8Array): void {
-    this.#reserve(bytes.length)
-    this.#bytes.set(bytes, this.#length)
-    this.#length += bytes.length
+  /** Appends the octets of `source` from `from` to before `to`. */
+  append(source: Uint8Array, from = 0, to = source.length): void {
+    const count = to - from
+    if (this.length + count > this.bytes.length) this.#grow(count)
+    const { bytes, length } = this
+    // Most runs are shorter than what a view of the source would cost.
+    if (count <= 64) for (let i = 0; i < count; i++) bytes[length + i] = source[from + i]!
+    else bytes.set(source.subarray(from, to), length)
+    this.length = length + count
   }
 
   /** A copy of what was written. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length)
+    return this.bytes.slice(0, this.length)
   }
 
-  #reserve(count: number): void {
-    const needed = this.#length + count
-    if (needed <= this.#bytes.length) return
-    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2))
-    grown.set(this.#bytes)
-    this.#bytes = grown
+  #grow(count: number): void {
+    const grown = new Uint8Array(Math.max(2 * this.bytes.length, this.length + count))
+    grown.set(this.bytes)
+    this.bytes = grown
   }
 }
 

@@ -14,6 +14,8 @@ export const optionCodes = {
 
 /** A client cookie has 8 octets, a server cookie 8 to 32 more (RFC 7873 section 4). */
 export const clientCookieLength = 8
+/** Octets of a client subnet before its address: family, source prefix, scope (RFC 7871 section 6). */
+export const subnetHead = 4
 
 export class EdnsOptions {
   nsid = false
@@ -76,13 +78,13 @@ export class EdnsOptions {
 
 /** RFC 7871 section 6: as many octets of address as the source prefix needs, the rest of the last one zero, scope 0. */
 function isSubnet(packet: Uint8Array, at: number, length: number): boolean {
-  if (length < 4) return false
+  if (length < subnetHead) return false
   const family = u16(packet, at)
   const source = packet[at + 2]!
   const scope = packet[at + 3]!
   // Family 0 with nothing in it is how a client says that it wants to be left out of this.
   const most = family === 1 ? 32 : family === 2 ? 128 : family === 0 ? 0 : -1
-  if (source > most || scope !== 0 || length !== 4 + ((source + 7) >> 3)) return false
+  if (source > most || scope !== 0 || length !== subnetHead + ((source + 7) >> 3)) return false
   const spare = (8 - (source & 7)) & 7
-  return length === 4 || (packet[at + length - 1]! & ((1 << spare) - 1)) === 0
+  return length === subnetHead || (packet[at + length - 1]! & ((1 << spare) - 1)) === 0
 }

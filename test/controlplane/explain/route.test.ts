@@ -112,7 +112,7 @@ t.test('when nothing is up, the route leads to the pool that the policy answers 
 
 t.test('a walk of another plan says nothing of the answer', async (t) => {
   const { selection } = answer({ members, services: { www: { choices } } })
-  t.equal(routeOf(selection, { leaf: 7, way: [] }).answer, null)
+  t.equal(routeOf(selection, { plan: 0, leaf: 7, way: [] }).answer, null)
 })
 
 t.test('the choices that were taken lead to the pool that answered', async () => {

@@ -151,7 +151,7 @@ t.test('the chain goes on in our zones', async (t) => {
   t.match(elsewhere.authority, [/^other\.test 60 SOA ns1\.other\.test /], 'the SOA of the last zone')
 })
 
-t.test('loops end', async (t) => {
+t.test('a chain of aliases that leads in a circle comes to an end', async (t) => {
   const self = serve(fill(cnamePlan('www.example.test'))).ask('www.example.test', 'A')
   t.same([self.rcode, self.answer], [0, ['www.example.test 30 CNAME www.example.test']])
   const two = serve(fill(cnamePlan('loop.example.test'), cnamePlan('www.example.test')))

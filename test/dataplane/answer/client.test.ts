@@ -21,7 +21,7 @@ t.test('reads what the parser of addresses reads', async (t) => {
   )
 })
 
-t.test('spellings', async (t) => {
+t.test('every spelling of an address that a system gives is read', async (t) => {
   for (const text of [
     '::',
     '::1',

@@ -45,7 +45,7 @@ function firsts(served: Served, count = queries): number[] {
   })
 }
 
-t.test('in turn', async (t) => {
+t.test('candidates of a leaf that rotates take turns, each as often as the others', async (t) => {
   const served = serve(leaf(members([1, 1, 1, 1, 1, 1, 1])))
   askOften(served)
   const found = counts(served, 7)

@@ -175,7 +175,7 @@ t.test('a query with other records is answered', async (t) => {
   )
 })
 
-t.test('EDNS', async (t) => {
+t.test('an OPT of a query is answered with one of ours (RFC 6891)', async (t) => {
   const ask = (edns: EdnsFields) => essence(served().ask('www.example.test', 'A', { edns }))
   const opt = { payload: 1232, version: 0, flags: 0 }
   const options = Buffer.concat([u16Octets(65001, 3), Buffer.from('abc')])

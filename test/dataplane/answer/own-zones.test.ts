@@ -107,62 +107,60 @@ t.test('explains what a client is answered, and which way the plans went', async
     ),
   )
   const zones = new OwnZones(there)
+  const explain = (name: string, type: string, client: string) => {
+    const { message, scope, services } = zones.explain(name, type, client)
+    const { flag_aa, answers, authorities } = decode(Buffer.from(message))
+    const rcode = message[3]! & 0x0f
+    return { rcode, authoritative: flag_aa, answers, authorities, scope, services }
+  }
   const none = { rcode: 0, authoritative: true, authorities: [], scope: 0, services: [] }
   const a = (name: string, ttl: number, data: string) => ({ name, type: 'A', ttl, data })
   const cname = (name: string, ttl: number, data: string) => ({ name, type: 'CNAME', ttl, data })
-  const chose = (child: number, area: number) => [{ plan: 0, leaf: child, way: [{ child, area }] }]
-  t.match(zones.explain('www.example.test', 'A', '10.0.0.1'), {
+  const chose = (child: number) => [{ plan: 0, leaf: child, way: [child] }]
+  t.match(explain('www.example.test', 'A', '10.0.0.1'), {
     ...none,
     answers: [a('www.example.test', 300, '192.0.2.1')],
-    ttlSeconds: 300,
   })
-  t.match(zones.explain('Short.Example.test.', 'a', '192.0.2.1'), {
+  t.match(explain('Short.Example.test.', 'a', '192.0.2.1'), {
     ...none,
     answers: [cname('short.example.test', 20, 'lb.example.test'), a('lb.example.test', 30, '192.0.2.7')],
-    ttlSeconds: 20,
     scope: 1,
-    services: chose(0, 0),
+    services: chose(0),
   })
   for (const client of ['10.1.2.3', '::ffff:10.1.2.3'])
-    t.match(zones.explain('short.example.test', 'AAAA', client), {
+    t.match(explain('short.example.test', 'AAAA', client), {
       ...none,
       answers: [
         cname('short.example.test', 20, 'lb.example.test'),
         cname('lb.example.test', 30, 'www.example.test'),
       ],
       authorities: [{ type: 'SOA' }],
-      ttlSeconds: 20,
       scope: 8,
-      services: chose(1, 1),
+      services: chose(1),
     })
-  t.match(zones.explain('lb.example.test', 'ANY', '2001:db8::1'), {
+  t.match(explain('lb.example.test', 'ANY', '2001:db8::1'), {
     ...none,
     answers: [a('lb.example.test', 30, '192.0.2.7')],
-    services: chose(0, 0),
+    services: chose(0),
   })
-  t.match(zones.explain('nowhere.example.test', 'TYPE65280', '10.0.0.1'), {
+  t.match(explain('nowhere.example.test', 'TYPE65280', '10.0.0.1'), {
     ...none,
     rcode: 3,
     answers: [],
     authorities: [{ type: 'SOA', ttl: 60 }],
-    ttlSeconds: 60,
   })
-  t.match(zones.explain('down.example.test', 'A', '10.0.0.1'), {
+  t.match(explain('down.example.test', 'A', '10.0.0.1'), {
     ...none,
     rcode: 2,
     answers: [],
-    ttlSeconds: null,
     services: [{ plan: 1, leaf: 0, way: [] }],
   })
-  t.match(zones.explain('a.sub.example.test', 'A', '10.0.0.1'), {
+  t.match(explain('a.sub.example.test', 'A', '10.0.0.1'), {
     ...none,
     authoritative: false,
     authorities: [{ type: 'NS', data: 'ns.sub.example.test' }],
-    ttlSeconds: 300,
   })
-  t.match(zones.explain('example.net', 'A', '10.0.0.1'), { ...none, rcode: 5, authoritative: false })
-  const { message, answers } = zones.explain('short.example.test', 'A', '192.0.2.1')
-  t.same(decode(Buffer.from(message)).answers, answers)
+  t.match(explain('example.net', 'A', '10.0.0.1'), { ...none, rcode: 5, authoritative: false })
   t.throws(() => zones.explain('www.example.test', 'A', 'nobody'), { name: 'RangeError', message: /nobody/ })
   t.throws(() => zones.explain('www.example.test', 'AXFR', '10.0.0.1'), { name: 'TextError' })
   t.throws(() => zones.explain('a..b', 'A', '10.0.0.1'), { name: 'TextError' })
@@ -180,7 +178,11 @@ t.test('TTLs are counted down to the time of the question, not of the start', as
       [leaf(['192.0.2.7'], { ttlSeconds: 300, expiresAtSeconds: Math.floor(start / 1000) + 100 })],
     ),
   )
-  t.equal(zones.explain('lb.example.test', 'A', '10.0.0.1').ttlSeconds, 100)
+  const answers = () => {
+    const { message } = zones.explain('lb.example.test', 'A', '10.0.0.1')
+    return decode(Buffer.from(message)).answers
+  }
+  t.match(answers(), [{ ttl: 100 }])
   passedMs = 40_000
-  t.equal(zones.explain('lb.example.test', 'A', '10.0.0.1').ttlSeconds, 60)
+  t.match(answers(), [{ ttl: 60 }])
 })

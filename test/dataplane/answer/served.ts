@@ -1,11 +1,12 @@
 /** Query processing without a socket: zones and plans in, octets to `respond`, text and counters out. */
 
-import type { ServiceChoice } from '../../../src/dataplane/answer/choices.ts'
 import { Client } from '../../../src/dataplane/answer/client.ts'
 import { Responder } from '../../../src/dataplane/answer/responder.ts'
-import { AnswerReader, allocateCounters, Counters, readCounters } from '../../../src/dataplane/counters.ts'
+import { readCounters } from '../../../src/dataplane/counter-totals.ts'
+import { AnswerReader, allocateCounters, Counters } from '../../../src/dataplane/counters.ts'
 import { type AnswerSettings, defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
-import type { LocationRanges } from '../../../src/dataplane/image/location-ranges.ts'
+import type { LocationRanges } from '../../../src/dataplane/image/location-map.ts'
+import type { PlanWalk } from '../../../src/dataplane/image/plan.ts'
 import type { PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
@@ -86,7 +87,7 @@ export class Served {
   }
 
   /** The services that the last query met, and which way their plans went. */
-  services(): ServiceChoice[] {
+  services(): PlanWalk[] {
     return this.#responder.walk.choices.list()
   }
 

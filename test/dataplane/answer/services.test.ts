@@ -85,7 +85,7 @@ t.test('a family without candidates is NODATA', async (t) => {
   t.same(essence(serve({}).ask('www.example.test', 'A')), expected({ authority: soa }))
 })
 
-t.test('servfail', async (t) => {
+t.test('a leaf that gives SERVFAIL answers A and AAAA so, and no other type', async (t) => {
   const served = serve({ gives: 'servfail', candidates: candidates('192.0.2.1') })
   for (const type of ['A', 'AAAA'] as const)
     t.same(essence(served.ask('www.example.test', type)), expected({ rcode: 2 }))

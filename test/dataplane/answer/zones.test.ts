@@ -197,7 +197,7 @@ t.test("DS at a cut is the parent zone's", async (t) => {
   t.same(ask(root, '.', 'DS'), expected({ authority: ['. 60 SOA ns1 hostmaster 7 3600 600 86400 60'] }))
 })
 
-t.test('wildcards', async (t) => {
+t.test('a wildcard stands in for names that do not exist, and for no others', async (t) => {
   const ask = (name: string, type: TypeName) => essence(new Served([zone]).ask(name, type))
   t.same(ask('q.wild.example.test', 'A'), expected({ answer: ['q.wild.example.test 300 A 192.0.2.7'] }))
   t.same(

@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { compileLocationMap, LocationMap, maxRanges } from '../../../src/dataplane/image/location-map.ts'
-import type { LocationRanges } from '../../../src/dataplane/image/location-ranges.ts'
+import {
+  compileLocationMap,
+  LocationMap,
+  type LocationRanges,
+  maxRanges,
+} from '../../../src/dataplane/image/location-map.ts'
 import { ranges } from '../trees.ts'
 
 /** A range from each start to the next, as numbers. */

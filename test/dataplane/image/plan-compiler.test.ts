@@ -1,5 +1,5 @@
 import t from 'tap'
-import { maxAreas } from '../../../src/dataplane/image/location-ranges.ts'
+import { maxAreas } from '../../../src/dataplane/image/location-map.ts'
 import { maxCandidates, maxPlanDepth, PlanImage } from '../../../src/dataplane/image/plan.ts'
 import { compilePlan, maxPlanNodes } from '../../../src/dataplane/image/plan-compiler.ts'
 import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-tree.ts'

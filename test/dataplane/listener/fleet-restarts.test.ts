@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { performance } from 'node:perf_hooks'
 import t from 'tap'
-import { readCounters } from '../../../src/dataplane/counters.ts'
+import { readCounters } from '../../../src/dataplane/counter-totals.ts'
 import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
 import { query } from '../../support/dns-client.ts'
 import { leaf, located, ranges } from '../trees.ts'

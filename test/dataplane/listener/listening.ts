@@ -1,11 +1,7 @@
 /** Listeners in this thread, for tests: a serving state of one small zone, its responder and its counters. */
 import { Responder } from '../../../src/dataplane/answer/responder.ts'
-import {
-  allocateCounters,
-  Counters,
-  type CounterTotals,
-  readCounters,
-} from '../../../src/dataplane/counters.ts'
+import { type CounterTotals, readCounters } from '../../../src/dataplane/counter-totals.ts'
+import { allocateCounters, Counters } from '../../../src/dataplane/counters.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import type { ListenerParts } from '../../../src/dataplane/listener/listener.ts'
 import { defaultStreamLimits } from '../../../src/dataplane/listener/stream-limits.ts'

@@ -1,0 +1,58 @@
+/** What workers have counted, by names. Apart from the counting, so that a worker need not load the names of all types. */
+import {
+  countersAt as at,
+  type ConnectionEvent,
+  connectionEvents,
+  countedTypes,
+  type DropReason,
+  dropReasons,
+  durationBounds,
+  type LimitAction,
+  limitActions,
+  typeSlots,
+} from './counters.ts'
+import { rcodeName, rcodes } from './wire/constants.ts'
+import { typeName } from './wire/rdata.ts'
+
+/** Types that only a question has. */
+const questionTypes: Readonly<Record<number, string>> = { 251: 'IXFR', 252: 'AXFR', 255: 'ANY' }
+
+/** Sums over the buffers of the workers of one transport. */
+export interface CounterTotals {
+  readonly queries: readonly {
+    readonly family: 'ipv4' | 'ipv6'
+    readonly qtype: string
+    readonly count: number
+  }[]
+  readonly responses: readonly { readonly rcode: string; readonly count: number }[]
+  readonly dropped: readonly { readonly reason: DropReason; readonly count: number }[]
+  readonly limited: readonly { readonly action: LimitAction; readonly count: number }[]
+  readonly connections: readonly { readonly event: ConnectionEvent; readonly count: number }[]
+  /** Not cumulative; one more entry than `durationBounds`. */
+  readonly durations: readonly number[]
+  readonly durationSumSeconds: number
+}
+
+export function readCounters(buffers: readonly SharedArrayBuffer[]): CounterTotals {
+  const cells = buffers.map((buffer) => new Float64Array(buffer))
+  const total = (index: number) => cells.reduce((sum, array) => sum + array[index]!, 0)
+  const typeLabels = [...countedTypes.map((type) => questionTypes[type] ?? typeName(type)), 'other']
+  return {
+    queries: (['ipv4', 'ipv6'] as const).flatMap((family, block) =>
+      typeLabels.map((qtype, slot) => ({
+        family,
+        qtype,
+        count: total(at.queries + block * typeSlots + slot),
+      })),
+    ),
+    responses: Object.values(rcodes).map((rcode) => ({
+      rcode: rcodeName(rcode),
+      count: total(at.responses + rcode),
+    })),
+    dropped: dropReasons.map((reason, slot) => ({ reason, count: total(at.dropped + slot) })),
+    limited: limitActions.map((action, slot) => ({ action, count: total(at.limited + slot) })),
+    connections: connectionEvents.map((event, slot) => ({ event, count: total(at.connections + slot) })),
+    durations: Array.from({ length: durationBounds.length + 1 }, (_, bucket) => total(at.durations + bucket)),
+    durationSumSeconds: total(at.durationSum),
+  }
+}
