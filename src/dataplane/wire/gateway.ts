@@ -4,7 +4,7 @@
  */
 import { type FieldKind, ipv4, ipv6, plainName, u8 } from './rdata-fields.ts'
 import { TextError } from './text-error.ts'
-import type { TokenReader } from './token-reader.ts'
+import type { TokenReader } from './tokens.ts'
 
 const nothing: FieldKind = {
   parse(tokens) {
