@@ -13,7 +13,7 @@ export class ConnectionTable implements ConnectionOwner {
   readonly #parts: ListenerParts
   /** The quietest first; bounded by `limits.connections`. */
   readonly #open = new Set<StreamConnection>()
-  /** By client address; the sets share the connections of `#open` and go when they are empty. */
+  /** The same connections by client address; the sets share the connections of `#open` and go when they are empty. */
   readonly #byAddress = new Map<string, Set<StreamConnection>>()
   readonly #out = new Uint8Array(streamPayload)
 

@@ -74,7 +74,7 @@ t.test('while one client reads a transfer without end, the others are answered',
 })
 
 t.test('a client that goes without having read gives up its transfer', async (t) => {
-  const { open, transferring, errors } = await start(t, Number.POSITIVE_INFINITY, {
+  const { open, transferring } = await start(t, Number.POSITIVE_INFINITY, {
     limits: { unreadOctets: 1000 },
   })
   const client = await open()
@@ -86,7 +86,6 @@ t.test('a client that goes without having read gives up its transfer', async (t)
   }
   client.socket.resetAndDestroy()
   await transferring.over
-  t.same(errors, [])
 })
 
 t.test('stop does not wait for the end of a transfer', async (t) => {
