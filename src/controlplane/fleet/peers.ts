@@ -52,9 +52,9 @@ export class Peers implements AsyncDisposable {
   readonly #options: PeersOptions
   readonly #staleMs: number
   readonly #startedAt = new Date()
-  /** By node. Another map once what was said has run out. */
+  /** What was said, by node. Another map once what was said has run out. */
   #said = new Map<string, { readonly version: number; readonly byPool: NodeVerdicts }>()
-  /** By pool and member. */
+  /** Reports by pool and member. */
   readonly #reports = new Map<string, MemberReport>()
   #reportsSince: Date | null = null
   /** The verdicts that the others can read; undefined before the first exchange. */

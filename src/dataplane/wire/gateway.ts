@@ -15,7 +15,7 @@ const nothing: FieldKind = {
   format: () => '.',
 }
 
-/** By the type of the gateway. */
+/** Gateways by their type. */
 const gateways: readonly FieldKind[] = [nothing, ipv4, ipv6, plainName]
 
 /** Precedence, gateway type, algorithm and gateway of IPSECKEY, which it begins with. */
