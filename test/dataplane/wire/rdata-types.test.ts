@@ -89,7 +89,7 @@ t.test('types by name and number', async (t) => {
   }
 })
 
-t.test('RFC 3597', async (t) => {
+t.test('RDATA in the form of RFC 3597 is refused where its length or its octets are wrong', async (t) => {
   const table: [string, string, string][] = [
     ['TYPE65280', '10', 'TYPE65280: must be written \\# length hexadecimal'],
     ['TYPE65280', '', 'TYPE65280: must be written \\# length hexadecimal'],
@@ -345,7 +345,7 @@ function takesBack(type: string, text: string): boolean {
   }
 }
 
-t.test('damaged text', async () => {
+t.test('damaged text is refused with a TextError, or taken back as it is written', async () => {
   const damage = fc.constantFrom(
     '',
     ' ',
@@ -373,7 +373,7 @@ t.test('damaged text', async () => {
   )
 })
 
-t.test('damaged octets', async () => {
+t.test('damaged octets are refused with a TextError, or taken back as they are written', async () => {
   const example = fc.constantFrom(...rdataExamples)
   const few = fc.uint8Array({ maxLength: 2 })
   fc.assert(
