@@ -1,7 +1,6 @@
 /** DNS over TCP: binds the addresses, and hands each connection to the table. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
-import { ConnectionTable } from './connection-table.ts'
 import {
   type Bound,
   bindAll,
@@ -10,6 +9,7 @@ import {
   type Listener,
   type ListenerParts,
 } from './listener.ts'
+import { ConnectionTable } from './stream-connection.ts'
 
 export async function startTcp(listen: readonly ListenAddress[], parts: ListenerParts): Promise<Listener> {
   const table = new ConnectionTable(parts)

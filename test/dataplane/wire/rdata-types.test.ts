@@ -89,7 +89,7 @@ t.test('types by name and number', async (t) => {
   }
 })
 
-t.test('RDATA in the form of RFC 3597 is refused where its length or its octets are wrong', async (t) => {
+t.test('RDATA in the form of RFC 3597 is refused unless its length and its octets fit', async (t) => {
   const table: [string, string, string][] = [
     ['TYPE65280', '10', 'TYPE65280: must be written \\# length hexadecimal'],
     ['TYPE65280', '', 'TYPE65280: must be written \\# length hexadecimal'],
