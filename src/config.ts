@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
 import type { ListenAddress } from './dataplane/listener/listener.ts'
-import { canonicalAddress, type Prefix, parsePrefix } from './dataplane/wire/address.ts'
+import { canonicalAddress } from './dataplane/wire/address.ts'
+import { type Prefix, parsePrefix } from './dataplane/wire/prefix.ts'
 import { type LogLevel, logLevels, maskPasswords } from './telemetry/log.ts'
 
 export interface Config {

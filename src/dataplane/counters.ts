@@ -2,19 +2,48 @@
  * What a worker counts, in a SharedArrayBuffer that it alone writes and anybody may read. Doubles, because they are
  * exact to 2^53 and an aligned one is written whole on every platform that Node runs on: a reader needs no lock.
  */
-import { rcodeName, rcodes, types } from './wire/constants.ts'
-import { typeName } from './wire/rdata.ts'
+import { rcodeName, rcodes } from './wire/constants.ts'
 
 /** Types that are counted by name; every other one is `other`, so that a label never comes from the network. */
-const countedTypes = [
-  1, 2, 5, 6, 12, 13, 15, 16, 17, 28, 29, 33, 35, 37, 39, 43, 44, 46, 47, 48, 50, 51, 52, 53, 59, 60, 61, 62,
-  63, 64, 65, 99, 251, 252, 255, 256, 257,
+const countedTypes: readonly (readonly [number, string])[] = [
+  [1, 'A'],
+  [2, 'NS'],
+  [5, 'CNAME'],
+  [6, 'SOA'],
+  [12, 'PTR'],
+  [13, 'HINFO'],
+  [15, 'MX'],
+  [16, 'TXT'],
+  [17, 'RP'],
+  [28, 'AAAA'],
+  [29, 'LOC'],
+  [33, 'SRV'],
+  [35, 'NAPTR'],
+  [37, 'CERT'],
+  [39, 'DNAME'],
+  [43, 'DS'],
+  [44, 'SSHFP'],
+  [46, 'RRSIG'],
+  [47, 'NSEC'],
+  [48, 'DNSKEY'],
+  [50, 'NSEC3'],
+  [51, 'NSEC3PARAM'],
+  [52, 'TLSA'],
+  [53, 'SMIMEA'],
+  [59, 'CDS'],
+  [60, 'CDNSKEY'],
+  [61, 'OPENPGPKEY'],
+  [62, 'CSYNC'],
+  [63, 'ZONEMD'],
+  [64, 'SVCB'],
+  [65, 'HTTPS'],
+  [99, 'SPF'],
+  [251, 'IXFR'],
+  [252, 'AXFR'],
+  [255, 'ANY'],
+  [256, 'URI'],
+  [257, 'CAA'],
 ]
-const queryTypeNames: Readonly<Record<number, string>> = {
-  [types.ixfr]: 'IXFR',
-  [types.axfr]: 'AXFR',
-  [types.any]: 'ANY',
-}
 
 /** `receive-queue`: by the kernel, for want of room. */
 export const dropReasons = [
@@ -59,7 +88,7 @@ const at = {
 
 /** Slot by type for the types below 512; what is above is `other` as well. */
 const slotOfType = new Uint8Array(512).fill(countedTypes.length)
-for (const [slot, type] of countedTypes.entries()) slotOfType[type] = slot
+for (const [slot, [type]] of countedTypes.entries()) slotOfType[type] = slot
 
 export function allocateCounters(): SharedArrayBuffer {
   return new SharedArrayBuffer(8 * (at.answers + answerSlots))
@@ -128,7 +157,7 @@ export interface CounterTotals {
 export function readCounters(buffers: readonly SharedArrayBuffer[]): CounterTotals {
   const cells = buffers.map((buffer) => new Float64Array(buffer))
   const total = (index: number) => cells.reduce((sum, array) => sum + array[index]!, 0)
-  const typeLabels = [...countedTypes.map((type) => queryTypeNames[type] ?? typeName(type)), 'other']
+  const typeLabels = [...countedTypes.map(([, name]) => name), 'other']
   return {
     queries: (['ipv4', 'ipv6'] as const).flatMap((family, block) =>
       typeLabels.map((qtype, slot) => ({

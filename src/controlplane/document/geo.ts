@@ -3,8 +3,9 @@
  * their names; the model, by their places in the list.
  */
 import Type from 'typebox'
-import { formatIpv4, formatIpv6, parseAddress, parsePrefix } from '../../dataplane/wire/address.ts'
+import { formatIpv4, formatIpv6, parseAddress } from '../../dataplane/wire/address.ts'
 import { parseHostname } from '../../dataplane/wire/name.ts'
+import { parsePrefix } from '../../dataplane/wire/prefix.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Choice, GeoRules } from '../model/service.ts'

@@ -1,5 +1,5 @@
 /** Prefixes as ranges: where prefixes are inside each other, the longest counts. */
-import { parsePrefix } from '../../dataplane/wire/address.ts'
+import { parsePrefix } from '../../dataplane/wire/prefix.ts'
 import { ControlError } from '../model/errors.ts'
 import {
   ipv4Start,

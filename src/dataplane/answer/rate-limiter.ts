@@ -9,7 +9,7 @@
  */
 import { getRandomValues } from 'node:crypto'
 import type { RateLimit } from '../image/answer-settings.ts'
-import { prefixHolds } from '../wire/address.ts'
+import { prefixHolds } from '../wire/prefix.ts'
 import type { BatchClock } from './batch-clock.ts'
 import type { Client } from './client.ts'
 

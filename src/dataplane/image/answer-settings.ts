@@ -1,4 +1,4 @@
-import type { Prefix } from '../wire/address.ts'
+import type { Prefix } from '../wire/prefix.ts'
 
 /** What shapes responses besides zones and plans. Part of the serving state, since keys change while we run. */
 export interface AnswerSettings {

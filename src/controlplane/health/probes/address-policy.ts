@@ -4,7 +4,8 @@
  *
  * An address is judged, never a name: the caller resolves, has each address judged and connects to one that was judged.
  */
-import { type Prefix, parseAddress, parsePrefix, prefixHolds } from '../../../dataplane/wire/address.ts'
+import { parseAddress } from '../../../dataplane/wire/address.ts'
+import { type Prefix, parsePrefix, prefixHolds } from '../../../dataplane/wire/prefix.ts'
 import type { AddressText } from '../../model/pool.ts'
 
 /** In order: the first that holds an address names it. Private networks (RFC 1918) are where members live. */

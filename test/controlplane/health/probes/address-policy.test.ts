@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { AddressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
-import { parsePrefix } from '../../../../src/dataplane/wire/address.ts'
+import { parsePrefix } from '../../../../src/dataplane/wire/prefix.ts'
 
 const strict = new AddressPolicy([])
 const allowing = (...prefixes: readonly string[]) =>

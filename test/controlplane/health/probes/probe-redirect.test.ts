@@ -6,7 +6,7 @@ import { createProber, probe } from '../../../../src/controlplane/health/probes/
 import type { ResolveHost } from '../../../../src/controlplane/health/probes/probe-target.ts'
 import type { ProbeVerdict } from '../../../../src/controlplane/health/verdict.ts'
 import type { HttpMonitor } from '../../../../src/controlplane/model/monitor.ts'
-import { parsePrefix } from '../../../../src/dataplane/wire/address.ts'
+import { parsePrefix } from '../../../../src/dataplane/wire/prefix.ts'
 import { containing, serveHttp, targetAt } from '../fixture.ts'
 
 const never = new AbortController().signal

@@ -3,7 +3,7 @@ import t from 'tap'
 import { AddressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
 import { createProber, probe } from '../../../../src/controlplane/health/probes/probe.ts'
 import type { HttpMonitor } from '../../../../src/controlplane/model/monitor.ts'
-import { parsePrefix } from '../../../../src/dataplane/wire/address.ts'
+import { parsePrefix } from '../../../../src/dataplane/wire/prefix.ts'
 import { anyText } from '../../model/defaults.ts'
 import { serveHttp, targetAt } from '../fixture.ts'
 

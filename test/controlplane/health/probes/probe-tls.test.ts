@@ -5,7 +5,7 @@ import { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'nod
 import t from 'tap'
 import { AddressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
 import { createProber, probe } from '../../../../src/controlplane/health/probes/probe.ts'
-import { parsePrefix } from '../../../../src/dataplane/wire/address.ts'
+import { parsePrefix } from '../../../../src/dataplane/wire/prefix.ts'
 import { tlsDefaults } from '../../model/defaults.ts'
 import { certificate, certificateFolder, opensslTime, withoutOpenssl } from '../certificates.ts'
 import { closedPort, containing, serve, serveHttp, serveTcp, targetAt } from '../fixture.ts'
