@@ -104,19 +104,15 @@ t.test('behind unbound with subnetcache', { skip: missingPrograms('unbound') }, 
   t.same(await get(daemon, port, '127.1.9.1'), { answers: [eu], cached: true })
 })
 
-t.test(
-  'dnsdist caches answers by the network of the client',
-  { skip: missingPrograms('dnsdist') },
-  async (t) => {
-    const daemon = await startServing(t)
-    const port = await freePort()
-    const file = await configFile(t, dnsdist(port, daemon.dns.port))
-    await using program = startProgram('dnsdist', ['--supervised', '--disable-syslog', '-C', file])
-    await program.said(/Marking downstream .* as 'up'/)
-    t.same(await get(daemon, port, '127.1.7.1'), { answers: [eu], cached: false })
-    t.same(await get(daemon, port, '127.1.7.9'), { answers: [eu], cached: true }, 'the same network')
-    t.same(await get(daemon, port, '127.2.7.1'), { answers: [us], cached: false }, 'another network')
-    t.same(await get(daemon, port, '127.2.7.9'), { answers: [us], cached: true })
-    t.same(await get(daemon, port, '127.1.7.5'), { answers: [eu], cached: true })
-  },
-)
+t.test('dnsdist caches answers for one network', { skip: missingPrograms('dnsdist') }, async (t) => {
+  const daemon = await startServing(t)
+  const port = await freePort()
+  const file = await configFile(t, dnsdist(port, daemon.dns.port))
+  await using program = startProgram('dnsdist', ['--supervised', '--disable-syslog', '-C', file])
+  await program.said(/Marking downstream .* as 'up'/)
+  t.same(await get(daemon, port, '127.1.7.1'), { answers: [eu], cached: false })
+  t.same(await get(daemon, port, '127.1.7.9'), { answers: [eu], cached: true }, 'the same network')
+  t.same(await get(daemon, port, '127.2.7.1'), { answers: [us], cached: false }, 'another network')
+  t.same(await get(daemon, port, '127.2.7.9'), { answers: [us], cached: true })
+  t.same(await get(daemon, port, '127.1.7.5'), { answers: [eu], cached: true })
+})

@@ -13,44 +13,40 @@ const snippets = readmeBlocks().filter(({ language }) => language === 'unbound')
 
 t.equal(snippets.length, 2, 'a stub and a forward')
 
-t.test(
-  'unbound resolves our zones as the README configures it',
-  { skip: missingPrograms('unbound', 'unbound-checkconf') },
-  async (t) => {
-    const daemon = await startDaemonProcess()
-    t.teardown(() => daemon.stop())
-    await configure(daemon)
-    for (const snippet of snippets) {
-      t.test(`as at line ${snippet.line} of the README`, async (t) => {
-        const folder = await mkdtemp(join(tmpdir(), 'pooldns-unbound-'))
-        t.teardown(() => rm(folder, { recursive: true, force: true }))
-        const port = await freePort()
-        const file = join(folder, 'unbound.conf')
-        await writeFile(
-          file,
-          `${surroundings(folder, port)}\n${onPorts(snippet.text, daemon.dns.port, daemon.http)}`,
-        )
+t.test('unbound resolves our zones', { skip: missingPrograms('unbound', 'unbound-checkconf') }, async (t) => {
+  const daemon = await startDaemonProcess()
+  t.teardown(() => daemon.stop())
+  await configure(daemon)
+  for (const snippet of snippets) {
+    t.test(`as at line ${snippet.line} of the README`, async (t) => {
+      const folder = await mkdtemp(join(tmpdir(), 'pooldns-unbound-'))
+      t.teardown(() => rm(folder, { recursive: true, force: true }))
+      const port = await freePort()
+      const file = join(folder, 'unbound.conf')
+      await writeFile(
+        file,
+        `${surroundings(folder, port)}\n${onPorts(snippet.text, daemon.dns.port, daemon.http)}`,
+      )
 
-        // Debian's start script runs it; with an address of this host it warns unless the snippet allows that.
-        const check = startProgram('unbound-checkconf', [file])
-        await check.said(/no errors/)
-        t.notMatch(check.output, /warning/)
-        await check.stop()
+      // Debian's start script runs it; with an address of this host it warns unless the snippet allows that.
+      const check = startProgram('unbound-checkconf', [file])
+      await check.said(/no errors/)
+      t.notMatch(check.output, /warning/)
+      await check.stop()
 
-        await using unbound = startProgram('unbound', ['-d', '-c', file])
-        await unbound.said(/start of service/)
-        const resolver = new Resolver({ timeout: 5000, tries: 2 })
-        resolver.setServers([`127.0.0.1:${port}`])
-        t.same((await resolver.resolve4('www.example.test')).sort(), ['192.0.2.1', '192.0.2.2'])
-        t.match(await resolver.resolveMx('example.test'), [{ exchange: 'mail.example.test', priority: 10 }])
-        t.same((await resolver.resolve4('alias.example.test')).sort(), ['192.0.2.1', '192.0.2.2'])
-        await t.rejects(resolver.resolve4('none.example.test'), { code: 'ENOTFOUND' })
-        // More than fits a datagram: unbound asks again over TCP.
-        t.equal((await resolver.resolveTxt('long.example.test')).length, 30)
-      })
-    }
-  },
-)
+      await using unbound = startProgram('unbound', ['-d', '-c', file])
+      await unbound.said(/start of service/)
+      const resolver = new Resolver({ timeout: 5000, tries: 2 })
+      resolver.setServers([`127.0.0.1:${port}`])
+      t.same((await resolver.resolve4('www.example.test')).sort(), ['192.0.2.1', '192.0.2.2'])
+      t.match(await resolver.resolveMx('example.test'), [{ exchange: 'mail.example.test', priority: 10 }])
+      t.same((await resolver.resolve4('alias.example.test')).sort(), ['192.0.2.1', '192.0.2.2'])
+      await t.rejects(resolver.resolve4('none.example.test'), { code: 'ENOTFOUND' })
+      // More than fits a datagram: unbound asks again over TCP.
+      t.equal((await resolver.resolveTxt('long.example.test')).length, 30)
+    })
+  }
+})
 
 /** What a Debian machine has around the snippet: above all the validator, which trusts the key of the root. */
 function surroundings(folder: string, port: number): string {
