@@ -48,7 +48,7 @@ const defaultEveryMs = 1000
 /** When there is nothing to agree upon. A node must still be heard twice before it counts as gone. */
 const idleFactor = 4
 
-export class Peers implements AsyncDisposable {
+export class Peers {
   readonly #options: PeersOptions
   readonly #staleMs: number
   readonly #startedAt = new Date()
@@ -118,10 +118,6 @@ export class Peers implements AsyncDisposable {
     this.#stale[Symbol.dispose]()
     if (!this.#loop.started || !this.#options.database.up) return
     await this.#options.database.record((tx) => leave(tx, this.#options.node.id)).catch(() => undefined)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop()
   }
 
   async #exchange(): Promise<boolean> {

@@ -36,7 +36,7 @@ export interface Answerer {
 export interface ListenerParts {
   readonly responder: Answerer
   readonly counters: Counters
-  /** For transports that have connections. */
+  /** What connections may cost, for transports that have some. */
   readonly limits: StreamLimits
 }
 
