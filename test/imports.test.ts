@@ -47,7 +47,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   resolving: ['model', 'timing'],
   threads: [],
   timing: ['model'],
-  location: ['model', 'threads'],
+  location: ['model', 'threads', 'timing'],
   catalog: ['model', 'rules'],
   compile: ['model', 'catalog', 'threads'],
   serve: ['model', 'rules', 'catalog', 'health', 'location', 'steering', 'timing'],

@@ -18,7 +18,7 @@ t.test('the short run', async (t) => {
   t.same(parseBenchArguments(['--short', '--scenario', 'tcp', '--rounds', '1'])!.scenarios, ['tcp'])
 })
 
-t.test('choices', async (t) => {
+t.test('every choice on the command line is taken', async (t) => {
   const args = parseBenchArguments([
     '--scenario',
     'lb,tail',

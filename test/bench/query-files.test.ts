@@ -44,7 +44,7 @@ t.test('random names do not repeat, and are others while warming up', async (t) 
   t.notOk(first(queryFileOctets('miss')).equals(first(queryFileOctets('miss', 'warmUp'))))
 })
 
-t.test('the mix', async (t) => {
+t.test('the mix has its shares of names and of OPT records', async (t) => {
   const list = files.get('mixed')!
   const kind = ({ questions }: Packet) => questions![0]!.name.slice(0, 1)
   const share = (pick: (message: Packet) => boolean) => list.filter(pick).length / list.length

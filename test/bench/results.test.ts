@@ -43,7 +43,7 @@ t.test('ratios are made within a round', async (t) => {
   t.equal(ratioOf(measurements, { ...side, server: 'echo' }, { scenario: 'lb', server: 'echo' }), null)
 })
 
-t.test('tables', async (t) => {
+t.test('a table has a row for each server, with what it is compared to', async (t) => {
   t.equal(
     markdown(loadTable(measurements, { name: 'flood', title: 'random names' }, references)),
     `**flood: random names**
@@ -61,7 +61,7 @@ t.test('tables', async (t) => {
   ])
 })
 
-t.test('the chart', async (t) => {
+t.test('the chart shows the scenarios that were measured, with their titles escaped', async (t) => {
   const scenarios = [
     { name: 'hit', title: 'names & <addresses>' },
     { name: 'flood', title: 'random names' },
@@ -99,7 +99,7 @@ t.test('what dnsperf says', async (t) => {
   t.throws(() => parseTally('Error: unable to bind'), /no figures[\s\S]*unable to bind/)
 })
 
-t.test('versions', async (t) => {
+t.test('the version of a server is found in what it says', async (t) => {
   t.equal(versionIn('gdnsd version 3.8.1\nUsage: /usr/sbin/gdnsd'), '3.8.1')
   t.equal(versionIn('knotd (Knot DNS), version 3.2.6'), '3.2.6')
   t.equal(versionIn('BIND 9.18.49-1~deb12u3-Debian (Extended Support Version) <id:>'), '9.18.49')
@@ -107,7 +107,7 @@ t.test('versions', async (t) => {
   t.equal(versionIn('none'), 'of an unknown version')
 })
 
-t.test('cores', async (t) => {
+t.test('cores are parsed, and divided between server and generator', async (t) => {
   t.same(parseCoreList('0-2,5,7-8'), [0, 1, 2, 5, 7, 8])
   t.same(divideCores([0, 1], 1), { server: '0', generator: '1', shared: false })
   t.same(divideCores([0, 1], 2), { server: '0,1', generator: '1', shared: true })

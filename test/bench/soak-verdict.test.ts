@@ -27,7 +27,7 @@ t.test('a good run', async (t) => {
   t.ok(lines.every((line) => line.startsWith('ok: ')))
 })
 
-t.test('memory', async (t) => {
+t.test('memory that rises to the end fails the run, a peak does not', async (t) => {
   t.match(failures({ memory: memory((at) => at / 10) }), [/resident memory .* by 6\.\d\d MiB a minute/])
   t.same(failures({ memory: memory((at) => Math.min(340, at * 2)) }), [], 'rises at first and then no more')
   t.same(failures({ memory: memory((at) => at / 200) }), [], 'less than matters')
@@ -40,7 +40,7 @@ t.test('memory', async (t) => {
   )
 })
 
-t.test('queries', async (t) => {
+t.test('an unanswered query fails the run, unless the client was held up', async (t) => {
   t.match(failures({ answered: 999_999, tally: { ...tally, completed: 999_999, lost: 1 } }), [
     /1 of 1000000 queries without an answer/,
   ])
@@ -51,7 +51,7 @@ t.test('queries', async (t) => {
   t.same(failures({ answered: 1_000_003 }), [], 'others may ask, too')
 })
 
-t.test('workers', async (t) => {
+t.test('a worker that was started again fails the run', async (t) => {
   t.match(failures({ workerRestarts: 1 }), [/1 workers started again/])
   t.notOk(judge({ ...good, workerRestarts: 1 }).passed)
 })

@@ -18,7 +18,7 @@ t.test('percentiles lie between values', async (t) => {
   t.equal(percentile([1, 2], 25), 1.25)
 })
 
-t.test('a trend', async (t) => {
+t.test('a trend is told from noise and from a saw tooth', async (t) => {
   const samples = (y: (x: number) => number) => Array.from({ length: 100 }, (_, x) => ({ x, y: y(x) }))
   const sawTooth = (x: number) => (x % 7) * 10
 

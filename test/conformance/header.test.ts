@@ -31,7 +31,7 @@ const question = Buffer.concat([wireName(`www.${apex}`), u16Octets(1, 1)])
 const opt = optRecord({})
 const good = query(`www.${apex}`, 'A', { id: 0x7777 })
 
-t.test('never answered', async (t) => {
+t.test('responses and messages without a whole header are never answered', async (t) => {
   const silent: readonly (readonly [string, Buffer])[] = [
     ['a response (QR=1)', query(`www.${apex}`, 'A', { flags: flagBits.qr })],
     ['a response to an unknown opcode', header(0, 0, 0, 0, flagBits.qr | (15 << 11))],
@@ -149,7 +149,7 @@ const headers: readonly (readonly [title: string, message: Buffer, flags: string
   ]),
 ]
 
-t.test('the header', async (t) => {
+t.test('flags, rcode, id and opcode of a response are those that the query asks for', async (t) => {
   for (const way of serving.ways) {
     for (const [title, message, flags, rcode] of headers) {
       const response = readResponse(await exchange(way, message))

@@ -104,7 +104,7 @@ t.test('behind unbound with subnetcache', { skip: missingPrograms('unbound') }, 
   t.same(await get(daemon, port, '127.1.9.1'), { answers: [eu], cached: true })
 })
 
-t.test('behind dnsdist', { skip: missingPrograms('dnsdist') }, async (t) => {
+t.test('dnsdist caches answers for one network', { skip: missingPrograms('dnsdist') }, async (t) => {
   const daemon = await startServing(t)
   const port = await freePort()
   const file = await configFile(t, dnsdist(port, daemon.dns.port))

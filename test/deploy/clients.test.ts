@@ -131,7 +131,7 @@ t.test('options that kdig understands', { skip: missingPrograms('kdig') }, async
   t.match(stdout, /COOKIE: [0-9A-F]{48}/i)
 })
 
-t.test('unbound', { skip: missingPrograms('unbound') }, async (t) => {
+t.test('unbound gets answers by every transport', { skip: missingPrograms('unbound') }, async (t) => {
   for (const way of ways) {
     await t.test(`${way.transport} over ${way.family}`, async (t) => {
       const folder = await mkdtemp(join(tmpdir(), 'pooldns-unbound-'))

@@ -13,7 +13,7 @@ const snippets = readmeBlocks().filter(({ language }) => language === 'unbound')
 
 t.equal(snippets.length, 2, 'a stub and a forward')
 
-t.test('behind unbound', { skip: missingPrograms('unbound', 'unbound-checkconf') }, async (t) => {
+t.test('unbound resolves our zones', { skip: missingPrograms('unbound', 'unbound-checkconf') }, async (t) => {
   const daemon = await startDaemonProcess()
   t.teardown(() => daemon.stop())
   await configure(daemon)

@@ -55,7 +55,7 @@ t.test('hosts are probed at their addresses', async (t) => {
   t.equal(hosts[0], `${lb}:${backend.port}`, 'asked by its name')
 })
 
-t.test('hosts: cname', async (t) => {
+t.test('a pool with hosts: cname answers with the name of its member', async (t) => {
   await using upstream = await startUpstream()
   await using daemon = await startResolving(upstream, await postgres.createDatabase())
   const { dns } = daemon

@@ -14,7 +14,6 @@
  * What comes may be hostile. Laying out takes one step an RR or label, and there are no more of them than octets,
  * whatever the counts say. A name has 255 octets and 127 pointers at the most.
  */
-import { sameBytes } from '../../dataplane/wire/bytes.ts'
 import { classes, ednsPayload, headerLength, types } from '../../dataplane/wire/constants.ts'
 import { lowerName, maxLabelLength, maxNameLength } from '../../dataplane/wire/name.ts'
 import { nameFields } from '../../dataplane/wire/rdata.ts'
@@ -134,7 +133,7 @@ function mismatch(message: Buffer, rcode: number, question: DnsQuestion): string
   const { name, next } = readName(message, headerLength)
   within(message, next + 4)
   const same =
-    sameBytes(lowerName(name), lowerName(question.name)) &&
+    Buffer.compare(lowerName(name), lowerName(question.name)) === 0 &&
     message.readUInt16BE(next) === question.type &&
     message.readUInt16BE(next + 2) === classes.in
   return same ? null : 'answers another question'

@@ -28,7 +28,7 @@ const pageSize = 200
 /** Events that are kept for streams that are close behind. */
 const keptEvents = 1000
 
-export class EventFeed implements AsyncDisposable {
+export class EventFeed {
   readonly #options: EventFeedOptions
   readonly #loop: PollLoop
   /** What was looked at: the events after `from` up to `to`. Null while nobody follows. Bound: `keptEvents`. */
@@ -80,10 +80,6 @@ export class EventFeed implements AsyncDisposable {
 
   async stop(): Promise<void> {
     await this.#loop.stop()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop()
   }
 
   /** The id to begin after. */

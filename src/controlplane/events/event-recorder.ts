@@ -29,7 +29,7 @@ export interface EventRecorderOptions {
 const flushEveryMs = 100
 const maxEvents = 10_000
 
-export class EventRecorder implements AsyncDisposable {
+export class EventRecorder {
   readonly #options: EventRecorderOptions
   readonly #loop: PollLoop
   /** Bound: the parts of the daemon that subscribe. */
@@ -78,10 +78,6 @@ export class EventRecorder implements AsyncDisposable {
   /** Ends after a last flush, if the database is there for it. */
   async stop(): Promise<void> {
     await this.#loop.stop()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop()
   }
 
   #trim(): void {

@@ -48,13 +48,13 @@ const defaultEveryMs = 1000
 /** When there is nothing to agree upon. A node must still be heard twice before it counts as gone. */
 const idleFactor = 4
 
-export class Peers implements AsyncDisposable {
+export class Peers {
   readonly #options: PeersOptions
   readonly #staleMs: number
   readonly #startedAt = new Date()
-  /** By node. Another map once what was said has run out. */
+  /** What was said, by node. Another map once what was said has run out. */
   #said = new Map<string, { readonly version: number; readonly byPool: NodeVerdicts }>()
-  /** By pool and member. */
+  /** Reports by pool and member. */
   readonly #reports = new Map<string, MemberReport>()
   #reportsSince: Date | null = null
   /** The verdicts that the others can read; undefined before the first exchange. */
@@ -118,10 +118,6 @@ export class Peers implements AsyncDisposable {
     this.#stale[Symbol.dispose]()
     if (!this.#loop.started || !this.#options.database.up) return
     await this.#options.database.record((tx) => leave(tx, this.#options.node.id)).catch(() => undefined)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop()
   }
 
   async #exchange(): Promise<boolean> {

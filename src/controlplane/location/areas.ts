@@ -7,10 +7,10 @@ import { type LocationRanges, maxAreas } from '../../dataplane/image/location-ma
 import { ControlError } from '../model/errors.ts'
 import type { Location } from '../model/pool.ts'
 import type { Choice, GeoRules } from '../model/service.ts'
-import { type CidrRanges, cidrRanges } from './cidr.ts'
+import { cidrRanges } from './cidr.ts'
 import type { LocationTable } from './location-table.ts'
 import type { Place } from './place.ts'
-import { newIpv4Starts, newIpv6Starts, overlay, type Ranges, type Starts } from './ranges.ts'
+import { emptyRanges, overlay, type Ranges, type RangesOfBoth, type Starts } from './ranges.ts'
 
 export interface AreaMap {
   readonly ranges: LocationRanges
@@ -75,7 +75,7 @@ export function nearestAreas(
     const areaOf = ({ location }: Place) =>
       location === null ? 0 : lists.area(listFrom(pointOf(location), exact))
     try {
-      return { ranges: locationRanges(table, areaOf, null), areas: lists.areas }
+      return { ranges: locationRanges(table, areaOf, emptyRanges), areas: lists.areas }
     } catch (error) {
       if (exact <= 1 || !(error instanceof ControlError)) throw error
     }
@@ -150,18 +150,15 @@ class AreaLists {
 
 /** @param areaOf asked once for each place; a prefix of `byCidr` that holds an address goes before it */
 function locationRanges(
-  { ipv4, ipv6, places }: LocationTable,
+  table: LocationTable,
   areaOf: (place: Place) => number,
-  byCidr: CidrRanges | null,
+  byCidr: RangesOfBoth,
 ): LocationRanges {
+  const { places } = table
   const areas = Uint16Array.from({ length: places.length }, (_, number) => areaOf(places.at(number)))
   // The values of `byCidr` are areas plus 1.
-  const join = (place: number, cidr: number) => (cidr === 0 ? areas[place]! : cidr - 1)
-  const { ipv4: cidrs4, ipv6: cidrs6 } = byCidr ?? cidrRanges([])
-  return {
-    ipv4: inAreas(overlay(ipv4, cidrs4, newIpv4Starts, join)),
-    ipv6: inAreas(overlay(ipv6, cidrs6, newIpv6Starts, join)),
-  }
+  const { ipv4, ipv6 } = overlay(table, byCidr, (place, cidr) => (cidr === 0 ? areas[place]! : cidr - 1))
+  return { ipv4: inAreas(ipv4), ipv6: inAreas(ipv6) }
 }
 
 const inAreas = <S extends Starts>({ starts, values }: Ranges<S>) => ({

@@ -10,9 +10,6 @@ import {
   RangeWriter,
 } from './ranges.ts'
 
-/** The values are 0 outside every prefix, else 1 more than the prefix's number. */
-export type CidrRanges = RangesOfBoth
-
 interface Span {
   readonly start: bigint
   readonly end: bigint
@@ -24,10 +21,11 @@ interface Span {
  * A prefix of IPv6 that is longer than 64 bits stands for its first 64: see `Ranges`. Where prefixes are the same then, the
  * longest counts, and of equal ones the first.
  *
+ * @returns ranges with the value 0 outside every prefix, else 1 more than the prefix's number
  * @param entries prefixes, such as `192.0.2.0/24`, with a number
  * @throws ControlError `invalid` for a text that is no prefix
  */
-export function cidrRanges(entries: readonly (readonly [prefix: string, number: number])[]): CidrRanges {
+export function cidrRanges(entries: readonly (readonly [prefix: string, number: number])[]): RangesOfBoth {
   const spans: Record<4 | 6, Span[]> = { 4: [], 6: [] }
   for (const [prefix, number] of entries) {
     const { family, span } = spanOf(prefix, number + 1)

@@ -14,6 +14,9 @@ import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname } from 'node:path'
 import type { AddressText } from '../model/pool.ts'
+import { Alarm } from '../timing/alarm.ts'
+import { monotonicClock } from '../timing/clock.ts'
+import { PollLoop } from '../timing/poll-loop.ts'
 import { type AreaRequest, type LoadedDatabase, LocationThread, type ServiceMap } from './location-thread.ts'
 import type { Place } from './place.ts'
 
@@ -36,27 +39,31 @@ export interface LocationSourceOptions {
   readonly settleMs?: number
 }
 
-export class LocationSource implements AsyncDisposable {
+export class LocationSource {
   readonly #options: LocationSourceOptions
   readonly #paths: readonly string[]
   readonly #thread = new LocationThread()
   /** One for each directory. */
   readonly #watchers: FSWatcher[] = []
-  readonly #stopping = new AbortController()
+  readonly #loop: PollLoop
+  /** Rings when the directories have been quiet for long enough. */
+  readonly #settled = new Alarm(monotonicClock, () => this.#loop.hint())
+  readonly #firstLook = Promise.withResolvers<void>()
   #databases: readonly LoadedDatabase[] = []
-  #started: Promise<void> | undefined
   /** What the files were when they were read last. */
   #seen = ''
   /** Whether areas can have been given, which a change puts out of date. */
   #ready = false
-  #looking = false
-  #lookAgain = false
-  #settling: NodeJS.Timeout | undefined
-  #ticking: NodeJS.Timeout | undefined
 
   constructor(options: LocationSourceOptions) {
     this.#options = options
     this.#paths = options.paths.length > 0 ? options.paths : builtInPaths()
+    this.#loop = new PollLoop({
+      look: () => this.#look(),
+      everyMs: () => options.lookEveryMs ?? defaultLookEveryMs,
+      // The thread died, maybe for want of memory: the next look tries again.
+      onError: (error) => options.onProblem((error as Error).message),
+    })
   }
 
   /** What the table is joined from, now; empty before the first areas. */
@@ -78,84 +85,55 @@ export class LocationSource implements AsyncDisposable {
 
   /** Idempotent. */
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error('the location source is stopped'))
-    clearTimeout(this.#settling)
-    clearInterval(this.#ticking)
     for (const watcher of this.#watchers.splice(0)) watcher.close()
-    await this.#thread.stop()
+    this.#settled[Symbol.dispose]()
+    await Promise.all([this.#loop.stop(), this.#thread.stop()])
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop()
-  }
-
-  #start(): Promise<void> {
-    this.#stopping.signal.throwIfAborted()
-    this.#started ??= this.#begin()
-    return this.#started
-  }
-
-  async #begin(): Promise<void> {
-    if (this.#paths.length > 0) await this.#watchAndLook()
+  async #start(): Promise<void> {
+    if (this.#loop.signal.aborted) throw new Error('the location source is stopped')
+    if (this.#paths.length === 0) return
+    if (!this.#loop.started) {
+      for (const directory of new Set(this.#paths.map((path) => dirname(path)))) this.#watch(directory)
+      this.#loop.start()
+    }
+    await this.#firstLook.promise
     this.#ready = true
-  }
-
-  async #watchAndLook(): Promise<void> {
-    for (const directory of new Set(this.#paths.map((path) => dirname(path)))) this.#watch(directory)
-    this.#ticking = setInterval(() => void this.#look(), this.#options.lookEveryMs ?? defaultLookEveryMs)
-    this.#ticking.unref()
-    await this.#look()
   }
 
   /** A directory that can't be watched is no problem: its files are looked at all the same. */
   #watch(directory: string): void {
+    const { settleMs = defaultSettleMs } = this.#options
     const names = this.#paths.filter((path) => dirname(path) === directory).map((path) => basename(path))
     try {
       const watcher = watch(directory, { persistent: false }, (_, name) => {
-        if (name === null || names.includes(name)) this.#settle()
+        if (name === null || names.includes(name)) this.#settled.set(performance.now() + settleMs)
       })
       watcher.on('error', () => watcher.close())
       this.#watchers.push(watcher)
     } catch {}
   }
 
-  #settle(): void {
-    if (this.#stopping.signal.aborted) return
-    clearTimeout(this.#settling)
-    this.#settling = setTimeout(() => void this.#look(), this.#options.settleMs ?? defaultSettleMs)
-    this.#settling.unref()
-  }
-
-  /** Reads the files if they have changed: once at a time, and once more when they were to be looked at meanwhile. */
-  async #look(): Promise<void> {
-    if (this.#looking) {
-      this.#lookAgain = true
-      return
-    }
-    this.#looking = true
-    do {
-      this.#lookAgain = false
+  /** Reads the files if they have changed. */
+  async #look(): Promise<boolean> {
+    try {
       // Taken before the files are read, so that what changes meanwhile is seen the next time.
       const state = await stateOf(this.#paths)
       if (state !== this.#seen) await this.#load(state)
-    } while (this.#lookAgain && !this.#stopping.signal.aborted)
-    this.#looking = false
+    } finally {
+      this.#firstLook.resolve()
+    }
+    return false
   }
 
   async #load(state: string): Promise<void> {
-    if (this.#stopping.signal.aborted) return
-    try {
-      const { databases, damaged, taken } = await this.#thread.load(this.#paths)
-      this.#seen = state
-      for (const problem of damaged) this.#options.onProblem(problem)
-      if (!taken) return
-      this.#databases = databases
-      this.#options.onLoaded?.(databases)
-      if (this.#ready) this.#options.onChange()
-    } catch (error) {
-      // The thread died, maybe for want of memory: the next look tries again.
-      if (!this.#stopping.signal.aborted) this.#options.onProblem((error as Error).message)
-    }
+    const { databases, damaged, taken } = await this.#thread.load(this.#paths)
+    this.#seen = state
+    for (const problem of damaged) this.#options.onProblem(problem)
+    if (!taken) return
+    this.#databases = databases
+    this.#options.onLoaded?.(databases)
+    if (this.#ready) this.#options.onChange()
   }
 }
 

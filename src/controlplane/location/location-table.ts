@@ -9,6 +9,7 @@ import { centreOf } from './countries.ts'
 import type { Mmdb, RecordId } from './mmdb.ts'
 import { nowhere, type Place, PlaceList, placeKeys, readPlace } from './place.ts'
 import {
+  emptyRanges,
   ipv4Start,
   ipv6Start,
   newIpv4Starts,
@@ -16,7 +17,6 @@ import {
   overlay,
   type RangesOfBoth,
   RangeWriter,
-  renumber,
   valueAt,
 } from './ranges.ts'
 
@@ -27,11 +27,7 @@ export interface LocationTable extends RangesOfBoth {
 
 /** Nothing is known of any address. */
 export function emptyTable(): LocationTable {
-  return {
-    ipv4: { starts: newIpv4Starts(1), values: new Uint32Array(1) },
-    ipv6: { starts: newIpv6Starts(1), values: new Uint32Array(1) },
-    places: new PlaceList().finish(),
-  }
+  return { ...emptyRanges, places: new PlaceList().finish() }
 }
 
 /**
@@ -67,7 +63,7 @@ export function joinTables(tables: readonly LocationTable[]): LocationTable {
 
 function joinTwo(a: LocationTable, b: LocationTable): LocationTable {
   const places = new PlaceList()
-  /** By the pair of places; there are no more than ranges. */
+  /** Numbers by the pair of places; there are no more than ranges. */
   const numbers = new Map<number, number>()
   const join = (inA: number, inB: number): number => {
     const pair = inA * b.places.length + inB
@@ -78,11 +74,7 @@ function joinTwo(a: LocationTable, b: LocationTable): LocationTable {
     }
     return number
   }
-  return {
-    ipv4: overlay(a.ipv4, b.ipv4, newIpv4Starts, join),
-    ipv6: overlay(a.ipv6, b.ipv6, newIpv6Starts, join),
-    places: places.finish(),
-  }
+  return { ...overlay(a, b, join), places: places.finish() }
 }
 
 function joinPlaces(a: Place, b: Place): Place {
@@ -107,12 +99,7 @@ export function withCentres(table: LocationTable): LocationTable {
       place.location === null && place.country !== null ? centreOf(place.country) : place.location
     numbers[number] = places.add({ ...place, location: centre })
   }
-  const numberOf = (number: number) => numbers[number]!
-  return {
-    ipv4: renumber(table.ipv4, newIpv4Starts, numberOf),
-    ipv6: renumber(table.ipv6, newIpv6Starts, numberOf),
-    places: places.finish(),
-  }
+  return { ...overlay(table, emptyRanges, (number) => numbers[number]!), places: places.finish() }
 }
 
 /** Where an address is; `nowhere` also for what is no address. */

@@ -24,7 +24,7 @@ export interface ServiceMap extends Pick<AreaMap, 'areas'> {
 
 export interface LoadedDatabase {
   readonly path: string
-  /** As the file calls itself, such as `GeoLite2-City`. */
+  /** What the file calls itself, such as `GeoLite2-City`. */
   readonly databaseType: string
   readonly builtAt: Date | null
   /** Ranges of addresses, of both families, that are told apart. */
@@ -51,14 +51,14 @@ const maxMaps = 32
 /** It is a part of the ten seconds that the daemon's stop may take; nothing is written that would have to be whole. */
 const graceMs = 500
 
-export class LocationThread implements AsyncDisposable {
+export class LocationThread {
   readonly #thread = new CalledThread<ToLocation>({
     file: './location-worker',
     beside: import.meta.url,
     name: 'location',
     graceMs,
   })
-  /** By the request, least recently used first: at most `maxMaps`. */
+  /** Maps by their request, least recently used first: at most `maxMaps`. */
   readonly #maps = new Map<string, Promise<ServiceMap>>()
   /** What the table was read from that the thread has, or had before it died. */
   #loaded: { readonly paths: readonly string[]; readonly deaths: number } | undefined
@@ -68,10 +68,10 @@ export class LocationThread implements AsyncDisposable {
    * Reads databases, and joins them to the table (see `location-table.ts`). When one can't be used the table stays as it is;
    * only if nothing was loaded before, the others make it.
    *
-   * @throws Error when the thread died or was stopped; the reason of `signal` when that aborts
+   * @throws Error when the thread died or was stopped
    */
-  async load(paths: readonly string[], signal?: AbortSignal): Promise<LoadResult> {
-    const result = (await this.#thread.call((id) => ({ kind: 'load', id, paths }), signal)) as LoadResult
+  async load(paths: readonly string[]): Promise<LoadResult> {
+    const result = (await this.#thread.call((id) => ({ kind: 'load', id, paths }))) as LoadResult
     if (!result.taken) return result
     this.#loaded = { paths: result.databases.map(({ path }) => path), deaths: this.#thread.deaths }
     this.#maps.clear()
@@ -81,7 +81,8 @@ export class LocationThread implements AsyncDisposable {
   /**
    * The map of a service. What comes is shared with whoever asks the same.
    *
-   * @throws Error when there are too many areas, or a thread that has died can't read its databases again; as `load` does
+   * @throws Error when there are too many areas, or a thread that has died can't read its databases again; the reason of
+   *   `signal` when that aborts; as `load` does
    */
   async areas(request: AreaRequest, signal?: AbortSignal): Promise<ServiceMap> {
     const wanted = withoutRest(request)
@@ -106,10 +107,6 @@ export class LocationThread implements AsyncDisposable {
   /** Ends the thread; what it did not finish is rejected. Idempotent. */
   async stop(): Promise<void> {
     await this.#thread.stop()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop()
   }
 
   async #make(request: AreaRequest): Promise<ServiceMap> {

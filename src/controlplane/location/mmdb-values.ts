@@ -44,6 +44,7 @@ const typeOf = {
   boolean: 14,
   float: 15,
 } as const
+const knownTypes: ReadonlySet<number> = new Set(Object.values(typeOf))
 
 const pointerBases = [0, 2048, 526_336, 0]
 /** Keys are pointers to the same few texts; those of more are decoded again. */
@@ -199,19 +200,12 @@ export class MmdbValues {
         return this.#size
       case typeOf.boolean:
         return 0
-      case typeOf.text:
-      case typeOf.double:
-      case typeOf.bytes:
-      case typeOf.uint16:
-      case typeOf.uint32:
-      case typeOf.int32:
-      case typeOf.uint64:
-      case typeOf.uint128:
-      case typeOf.float:
+      default:
+        if (!knownTypes.has(type)) {
+          throw new DamagedDatabase(`a value of the unknown type ${type}, before octet ${this.#at}`)
+        }
         this.#take(this.#size)
         return 0
-      default:
-        throw new DamagedDatabase(`a value of the unknown type ${type}, before octet ${this.#at}`)
     }
   }
 

@@ -176,18 +176,16 @@ export class Mmdb {
 
   #left(node: number): number {
     const at = node * this.#nodeOctets
-    const bytes = this.#bytes
-    if (this.#nodeOctets === 8) return bytes.readUInt32BE(at)
-    const low = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!
-    return this.#nodeOctets === 6 ? low : ((bytes[at + 3]! & 0xf0) << 20) | low
+    if (this.#nodeOctets === 8) return this.#bytes.readUInt32BE(at)
+    const low = this.#bytes.readUIntBE(at, 3)
+    return this.#nodeOctets === 6 ? low : ((this.#bytes[at + 3]! & 0xf0) << 20) | low
   }
 
   #right(node: number): number {
-    const bytes = this.#bytes
-    if (this.#nodeOctets === 8) return bytes.readUInt32BE(node * 8 + 4)
+    if (this.#nodeOctets === 8) return this.#bytes.readUInt32BE(node * 8 + 4)
     const at = node * this.#nodeOctets + this.#nodeOctets - 3
-    const low = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!
-    return this.#nodeOctets === 6 ? low : ((bytes[at - 1]! & 0x0f) << 24) | low
+    const low = this.#bytes.readUIntBE(at, 3)
+    return this.#nodeOctets === 6 ? low : ((this.#bytes[at - 1]! & 0x0f) << 24) | low
   }
 }
 

@@ -116,7 +116,7 @@ export class PlaceList {
   readonly #codes: string[] = ['']
   readonly #codeNumbers = new Map<string, number>()
   #columns = columnsOf(64)
-  /** By everything that a place has; dropped by `finish`. */
+  /** Numbers by everything that a place has; dropped by `finish`. */
   #numbers = new Map<string, number>()
 
   constructor() {
@@ -186,7 +186,7 @@ const columnsOf = (length: number) => ({
   country: new Uint32Array(length),
   subdivision: new Uint32Array(length),
   asn: new Uint32Array(length),
-  /** In single precision, which is a metre or two; NaN without a location. */
+  /** Degrees in single precision, which is a metre or two; NaN without a location. */
   latitude: new Float32Array(length),
   longitude: new Float32Array(length),
 })

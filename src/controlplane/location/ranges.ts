@@ -4,7 +4,7 @@
  */
 
 export type Starts = Uint32Array | BigUint64Array
-export type StartOf<S extends Starts> = S extends Uint32Array ? number : bigint
+type StartOf<S extends Starts> = S extends Uint32Array ? number : bigint
 
 export interface Ranges<S extends Starts> {
   readonly starts: S
@@ -59,8 +59,25 @@ export class RangeWriter<S extends Starts> {
   }
 }
 
+/** The value 0 for every address. */
+export const emptyRanges: RangesOfBoth = {
+  ipv4: { starts: new Uint32Array(1), values: new Uint32Array(1) },
+  ipv6: { starts: new BigUint64Array(1), values: new Uint32Array(1) },
+}
+
 /** The ranges of two at once; `join` gives the value for a value of each. */
-export function overlay<S extends Starts>(
+export function overlay(
+  a: RangesOfBoth,
+  b: RangesOfBoth,
+  join: (a: number, b: number) => number,
+): RangesOfBoth {
+  return {
+    ipv4: overlayFamily(a.ipv4, b.ipv4, newIpv4Starts, join),
+    ipv6: overlayFamily(a.ipv6, b.ipv6, newIpv6Starts, join),
+  }
+}
+
+function overlayFamily<S extends Starts>(
   a: Ranges<S>,
   b: Ranges<S>,
   newStarts: (length: number) => S,
@@ -78,17 +95,6 @@ export function overlay<S extends Starts>(
     if (nextB === start) inB++
     writer.add(start as StartOf<S>, join(a.values[inA]!, b.values[inB]!))
   }
-  return writer.finish()
-}
-
-/** The same ranges with other values. */
-export function renumber<S extends Starts>(
-  { starts, values }: Ranges<S>,
-  newStarts: (length: number) => S,
-  numberOf: (value: number) => number,
-): Ranges<S> {
-  const writer = new RangeWriter(newStarts)
-  for (let i = 0; i < starts.length; i++) writer.add(starts[i] as StartOf<S>, numberOf(values[i]!))
   return writer.finish()
 }
 

@@ -122,17 +122,13 @@ export class HostResolver implements AsyncDisposable {
   }
 
   /** Ends the lookups in flight and starts no more; what is known stays. Idempotent. */
-  async stop(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true
     this.#due.clear()
     for (const known of this.#hosts.values()) halt(known)
     if (this.#delivery !== null) clearImmediate(this.#delivery)
     await Promise.all(this.#running)
     this.#firstRound.resolve()
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop()
   }
 
   #now(): Date {

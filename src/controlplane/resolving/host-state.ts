@@ -103,7 +103,7 @@ export function advance(
   const a = advanceFamily(before.a, answer.a, nowMs)
   const aaaa = advanceFamily(before.aaaa, answer.aaaa, nowMs)
   const addresses = [...a.addresses, ...aaaa.addresses]
-  const pairs: readonly (readonly [Family, FamilyAnswer, string])[] = [
+  const pairs: Pairs = [
     [a, answer.a, 'A'],
     [aaaa, answer.aaaa, 'AAAA'],
   ]

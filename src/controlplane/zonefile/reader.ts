@@ -9,7 +9,6 @@
  * Rules that need one RR are checked here; those that need more, by the store, over all of them at once.
  */
 
-import { sameBytes } from '../../dataplane/wire/bytes.ts'
 import { formatName, hostnameToWire, lowerName, parseName } from '../../dataplane/wire/name.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import { show } from '../document/schema-check.ts'
@@ -147,7 +146,7 @@ export class MasterFile {
       case '$ORIGIN':
         this.#attempt(subject, () => {
           const origin = lowerName(parseName(only(name, words).text, this.#origin))
-          this.#origin = sameBytes(origin, this.#apexWire) ? this.#apexWire : origin
+          this.#origin = Buffer.compare(origin, this.#apexWire) === 0 ? this.#apexWire : origin
         })
         return
       case '$TTL':

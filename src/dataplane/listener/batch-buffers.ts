@@ -24,7 +24,7 @@ export const batchSize = 64
 /** Octets of a request that are looked at. */
 export const maxRequestOctets = 4096
 
-/** Of a mmsghdr. */
+/** Size of a mmsghdr. */
 export const headerOctets = 64
 const iovecOctets = 16
 const nameOctets = 32
@@ -58,9 +58,9 @@ export interface BatchBuffersOptions {
 }
 
 export class BatchBuffers {
-  /** By slot. */
+  /** The requests by slot. */
   readonly requests: readonly Uint8Array[]
-  /** By place in the batch that is staged. */
+  /** The responses by place in the batch that is staged. */
   readonly responses: readonly Uint8Array[]
   /** Addresses to give to recvmmsg and sendmmsg. */
   readonly receiveVector: number

@@ -9,7 +9,7 @@
 import { parseAddress } from '../wire/address.ts'
 import { sockaddrOctets } from './batch-buffers.ts'
 import { Doorbell } from './doorbell.ts'
-import { formatListenAddress, type ListenAddress } from './listener.ts'
+import { formatListenAddress, isWildcard, type ListenAddress } from './listener.ts'
 import type { BatchEnd, BatchSocket } from './protocol.ts'
 import { linux, SyscallError, type Syscalls } from './syscalls.ts'
 
@@ -17,7 +17,7 @@ import { linux, SyscallError, type Syscalls } from './syscalls.ts'
 const bufferOctets = 4 << 20
 /** How long a receive blocks; a clock tick of the kernel makes it longer. */
 const blockMs = 2
-/** Of sockaddrs and option values; large enough to lie outside the heap, where nothing moves it. */
+/** Room for sockaddrs and option values; large enough to lie outside the heap, where nothing moves it. */
 const scratchOctets = 256
 /** Where the length of a sockaddr is kept, behind it. */
 const lengthAt = 64
@@ -70,11 +70,6 @@ function listensOn({ host, port, dual }: BatchSocket): ListenAddress[] {
         { host, port },
       ]
     : [{ host, port }]
-}
-
-/** Bound to every address: answers must be told which of them to leave from. */
-export function isWildcard({ host }: ListenAddress): boolean {
-  return host === '::' || host === '0.0.0.0'
 }
 
 function mergeWildcards(listen: readonly ListenAddress[]): Wanted[] {

@@ -12,9 +12,8 @@ import { Counters } from '../counters.ts'
 import { ServingState } from '../image/state.ts'
 import type { Answerer, Listener, ListenerParts } from './listener.ts'
 import type { BatchEnd, FromWorker, ToWorker, WorkerInput } from './protocol.ts'
-import { askForShortTurns } from './short-turns.ts'
 import { streamLimitsOfProcess } from './stream-limits.ts'
-import { loadSyscalls, SyscallError } from './syscalls.ts'
+import { askForShortTurns, loadSyscalls, SyscallError } from './syscalls.ts'
 import { transports } from './transports.ts'
 import { UdpBatch } from './udp-batch.ts'
 import { Upcalls } from './upcalls.ts'
@@ -44,11 +43,7 @@ export class DnsWorker {
     const { stream } = transports[input.transport]
     const options = { stream, idleTimeoutMs: limits.idleTimeoutMs }
     const responder = makeResponder({ state: this.#state, counters, options, upcalls: this.#upcalls })
-    // A socket that fails for good ends the thread; the fleet starts another one with the current images.
-    const onError = (error: Error) => {
-      throw error
-    }
-    this.#parts = { responder, counters, limits, onError }
+    this.#parts = { responder, counters, limits }
   }
 
   async run(): Promise<void> {
@@ -91,7 +86,7 @@ export class DnsWorker {
     const listener = await transports[transport].start(listen, this.#parts)
     control.on('message', (message: ToWorker) => {
       // One turn of the event loop first: what has arrived is read in it.
-      if (!this.#take(message)) setImmediate(() => void listener.stop().then(() => this.#stopped()))
+      if (!this.#take(message)) setImmediate(() => void listener.stop().then(() => control.close()))
     })
     return listener
   }
@@ -115,7 +110,7 @@ export class DnsWorker {
       if (received === undefined) return true
       if (this.#take(received.message)) continue
       listener.drain()
-      this.#stopped()
+      this.#input.control.close()
       return false
     }
   }
@@ -133,11 +128,6 @@ export class DnsWorker {
       case 'stop':
         return false
     }
-  }
-
-  #stopped(): void {
-    this.#say({ kind: 'stopped' })
-    this.#input.control.close()
   }
 
   #say(message: FromWorker): void {

@@ -13,6 +13,11 @@ export function formatListenAddress({ host, port }: ListenAddress): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** Bound to every address: answers must be told which of them to leave from. */
+export function isWildcard({ host }: ListenAddress): boolean {
+  return host === '::' || host === '0.0.0.0'
+}
+
 /** What listeners ask for responses: the responder, as they see it. */
 export interface Answerer {
   /** Ticked before each query, or once for a batch. */
@@ -31,13 +36,11 @@ export interface Answerer {
 export interface ListenerParts {
   readonly responder: Answerer
   readonly counters: Counters
-  /** Of transports that have connections. */
+  /** What connections may cost, for transports that have some. */
   readonly limits: StreamLimits
-  /** A socket failed for good. */
-  readonly onError: (error: Error) => void
 }
 
-/** A listener of one transport on all its addresses. */
+/** A listener of one transport on all its addresses. A socket that fails for good ends the thread: nobody hears its error. */
 export interface Listener {
   readonly bound: readonly ListenAddress[]
   /** Addresses left out because the host has no such family, with the reason. */
@@ -53,21 +56,14 @@ export interface Bound<T> {
   readonly port: number
 }
 
-export interface BoundAll<T> {
-  readonly sockets: readonly T[]
-  readonly bound: readonly ListenAddress[]
-  readonly skipped: readonly string[]
-}
-
 /**
  * Binds a socket to each address. An address that can't be bound fails the whole, with nothing left bound; but hosts
  * without IPv6 (or IPv4) still serve on the wildcard of the other family.
  */
-export async function bindAll<T>(
+export async function bindAll<T extends AsyncDisposable>(
   listen: readonly ListenAddress[],
   bind: (address: ListenAddress) => Promise<Bound<T>>,
-  close: (socket: T) => Promise<void>,
-): Promise<BoundAll<T>> {
+): Promise<Omit<Listener, 'stop'> & { readonly sockets: readonly T[] }> {
   const sockets: T[] = []
   const bound: ListenAddress[] = []
   const skipped: string[] = []
@@ -78,7 +74,7 @@ export async function bindAll<T>(
       bound.push({ host: address.host, port })
     } catch (error) {
       if (!isMissingFamily(address, error as NodeJS.ErrnoException)) {
-        await Promise.all(sockets.map(close))
+        await closeAll(sockets)
         throw error
       }
       skipped.push(`${formatListenAddress(address)}: ${(error as Error).message}`)
@@ -87,7 +83,11 @@ export async function bindAll<T>(
   return { sockets, bound, skipped }
 }
 
-function isMissingFamily({ host }: ListenAddress, { code }: NodeJS.ErrnoException): boolean {
-  const wildcard = host === '::' || host === '0.0.0.0'
-  return wildcard && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')
+/** Resolves when no connection is left either; at once when they were closed before. */
+export async function closeAll(sockets: readonly AsyncDisposable[]): Promise<void> {
+  await Promise.all(sockets.map((socket) => socket[Symbol.asyncDispose]()))
+}
+
+function isMissingFamily(address: ListenAddress, { code }: NodeJS.ErrnoException): boolean {
+  return isWildcard(address) && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')
 }

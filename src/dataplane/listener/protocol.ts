@@ -46,7 +46,7 @@ export type ToWorker =
 /** A request that only the main thread can answer (`upcalls.ts`). */
 export interface Upcall {
   readonly kind: 'upcall'
-  /** Of this worker's calls. */
+  /** Numbers this worker's calls. */
   readonly id: number
   readonly request: Uint8Array
   /** The client's address, 4 or 16 octets. */
@@ -71,4 +71,3 @@ export type FromWorker =
   | { readonly kind: 'fell-back'; readonly reason: string }
   | { readonly kind: 'serving'; readonly generation: number }
   | Upcall
-  | { readonly kind: 'stopped' }

@@ -10,6 +10,8 @@ import type { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Client } from '../answer/client.ts'
 import type { ConnectionEvent } from '../counters.ts'
+import { streamPayload } from '../wire/constants.ts'
+import type { ListenerParts } from './listener.ts'
 import type { StreamLimits } from './stream-limits.ts'
 
 /** What the platform's streams of a network have in common. */
@@ -18,26 +20,84 @@ export interface NetworkStream extends Duplex {
   setTimeout(ms: number, onIdle: () => void): unknown
 }
 
-/** What a connection is one of. */
-export interface ConnectionOwner {
-  readonly limits: StreamLimits
-  /** @returns the response, or null for silence; its octets are good until the next one */
-  respond(request: Uint8Array, client: Client): Uint8Array | null
-  /** @returns null when `respond` answers */
-  answers(request: Uint8Array, client: Client): AsyncIterable<Uint8Array> | null
-  /** It has been heard of. */
-  touch(connection: StreamConnection): void
-  /** @param event what its end is counted as, the first time */
-  remove(connection: StreamConnection, event: ConnectionEvent): void
-}
-
 const lengthOctets = 2
 
+/**
+ * The open connections of a transport. A client costs what the limits say and no more; when there is no room for a new
+ * connection, the one that has been quiet longest makes room, so that idle connections can't shut others out.
+ */
+export class ConnectionTable {
+  readonly #parts: ListenerParts
+  /** The quietest first; bounded by `limits.connections`. */
+  readonly #open = new Set<StreamConnection>()
+  /** The same connections by client address; the sets share the connections of `#open` and go when they are empty. */
+  readonly #byAddress = new Map<string, Set<StreamConnection>>()
+  readonly #out = new Uint8Array(streamPayload)
+
+  constructor(parts: ListenerParts) {
+    this.#parts = parts
+  }
+
+  get limits(): StreamLimits {
+    return this.#parts.limits
+  }
+
+  accept(stream: NetworkStream, address: string): void {
+    const { limits, counters } = this.#parts
+    const connection = new StreamConnection(stream, address, this)
+    const siblings = this.#byAddress.get(address) ?? new Set()
+    if (siblings.size >= limits.connectionsPerAddress) first(siblings).destroy('evicted')
+    else if (this.#open.size >= limits.connections) first(this.#open).destroy('evicted')
+    counters.connection('accepted')
+    this.#byAddress.set(address, siblings)
+    siblings.add(connection)
+    this.#open.add(connection)
+    connection.start()
+  }
+
+  /** Moves a connection behind the quieter ones. */
+  touch(connection: StreamConnection): void {
+    for (const set of [this.#open, this.#byAddress.get(connection.address)!]) {
+      set.delete(connection)
+      set.add(connection)
+    }
+  }
+
+  /** @param event what its end is counted as, the first time */
+  remove(connection: StreamConnection, event: ConnectionEvent): void {
+    if (!this.#open.delete(connection)) return
+    this.#parts.counters.connection(event)
+    const siblings = this.#byAddress.get(connection.address)
+    siblings?.delete(connection)
+    if (siblings?.size === 0) this.#byAddress.delete(connection.address)
+  }
+
+  /** @returns the response, or null for silence; its octets are good until the next one */
+  respond(request: Uint8Array, client: Client): Uint8Array | null {
+    const { responder, counters } = this.#parts
+    const startMs = performance.now()
+    responder.clock.tick()
+    const length = responder.respond(request, request.length, client, this.#out)
+    counters.duration((performance.now() - startMs) / 1000)
+    return length === 0 ? null : this.#out.subarray(0, length)
+  }
+
+  /** @returns null when `respond` answers */
+  answers(request: Uint8Array, client: Client): AsyncIterable<Uint8Array> | null {
+    return this.#parts.responder.answers?.(request, client) ?? null
+  }
+
+  /** Ends the connections when what has been answered is sent. */
+  stop(): void {
+    for (const connection of this.#open) connection.finish()
+  }
+}
+
 /** One client. */
-export class StreamConnection {
+class StreamConnection {
   readonly address: string
   readonly #stream: NetworkStream
-  readonly #owner: ConnectionOwner
+  readonly #owner: ConnectionTable
   readonly #client = new Client()
   #pending: Buffer = Buffer.alloc(0)
   #messageTimer: NodeJS.Timeout | undefined
@@ -48,7 +108,7 @@ export class StreamConnection {
   /** Lets it go on. */
   #wake: () => void = () => undefined
 
-  constructor(stream: NetworkStream, address: string, owner: ConnectionOwner) {
+  constructor(stream: NetworkStream, address: string, owner: ConnectionTable) {
     this.#stream = stream
     this.#owner = owner
     this.address = address
@@ -184,4 +244,8 @@ function messageEnd(data: Buffer, at: number): number {
   if (data.length - at < lengthOctets) return -1
   const end = at + lengthOctets + data.readUInt16BE(at)
   return end > data.length ? -1 : end
+}
+
+function first(connections: ReadonlySet<StreamConnection>): StreamConnection {
+  return connections.values().next().value!
 }

@@ -11,7 +11,7 @@ interface TransportTraits extends Pick<ResponderOptions, 'stream'> {
   readonly start: StartListener
 }
 
-/** By the name that counters and logs have for it. */
+/** The transports by the names that counters and logs have for them. */
 export const transports = {
   udp: { stream: false, batches: true, start: startUdp },
   tcp: { stream: true, batches: false, start: startTcp },

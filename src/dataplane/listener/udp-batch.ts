@@ -17,8 +17,7 @@
 import { Client } from '../answer/client.ts'
 import type { Counters } from '../counters.ts'
 import { BatchBuffers, batchSize, headerOctets } from './batch-buffers.ts'
-import { isWildcard } from './batch-sockets.ts'
-import { type Answerer, formatListenAddress } from './listener.ts'
+import { type Answerer, formatListenAddress, isWildcard } from './listener.ts'
 import type { BatchEnd, BatchSocket } from './protocol.ts'
 import { errnos, linux, SyscallError, type Syscalls } from './syscalls.ts'
 
@@ -52,7 +51,7 @@ const gatherMicroseconds = 100
 
 /** Octets that one read takes from the doorbell. */
 const ringOctets = 8
-/** Of a struct pollfd. */
+/** Size of a struct pollfd. */
 const pollOctets = 8
 
 /** A socket and the memory of its batches. */

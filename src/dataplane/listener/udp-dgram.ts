@@ -3,11 +3,19 @@
  * the kernel spreads the clients over them.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Client } from '../answer/client.ts'
 import { ednsPayload } from '../wire/constants.ts'
 import { maxRequestOctets } from './batch-buffers.ts'
-import { type Bound, bindAll, type ListenAddress, type Listener, type ListenerParts } from './listener.ts'
+import {
+  type Bound,
+  bindAll,
+  closeAll,
+  type ListenAddress,
+  type Listener,
+  type ListenerParts,
+} from './listener.ts'
 
 /** Asked of the kernel for each socket, to ride out bursts; it may grant less. */
 const receiveBufferOctets = 4 << 20
@@ -25,19 +33,14 @@ interface Traffic {
 
 export async function startUdp(listen: readonly ListenAddress[], parts: ListenerParts): Promise<Listener> {
   const traffic: Traffic = { received: 0 }
-  const start = async (address: ListenAddress) => {
+  const { sockets, bound, skipped } = await bindAll(listen, async (address) => {
     const started = await bind(address)
     serve(started.socket, parts, traffic)
-    started.socket.on('error', parts.onError)
     return started
-  }
-  const { sockets, bound, skipped } = await bindAll(listen, start, close)
-  const open = new Set(sockets)
+  })
   const stop = async () => {
     await drain(traffic)
-    const closed = [...open].map(close)
-    open.clear()
-    await Promise.all(closed)
+    await closeAll(sockets)
   }
   return { bound, skipped, stop }
 }
@@ -50,27 +53,21 @@ async function drain(traffic: Traffic): Promise<void> {
   }
 }
 
-function bind({ host, port }: ListenAddress): Promise<Bound<Socket>> {
+async function bind({ host, port }: ListenAddress): Promise<Bound<Socket>> {
   const ipv6 = host.includes(':')
-  return new Promise((resolve, reject) => {
-    const socket = createSocket({
-      type: ipv6 ? 'udp6' : 'udp4',
-      ipv6Only: ipv6,
-      reusePort: true,
-      recvBufferSize: receiveBufferOctets,
-      // Only addresses come here; the default would take each through the resolver's queue.
-      lookup: (hostname, _options, callback) => callback(null, hostname, ipv6 ? 6 : 4),
-    })
-    socket.once('error', reject)
-    socket.bind({ address: host, port }, () => {
-      socket.off('error', reject)
-      resolve({ socket, port: socket.address().port })
-    })
+  const socket = createSocket({
+    type: ipv6 ? 'udp6' : 'udp4',
+    ipv6Only: ipv6,
+    reusePort: true,
+    recvBufferSize: receiveBufferOctets,
+    // Only addresses come here; the default would take each through the resolver's queue.
+    lookup: (hostname, _options, callback) => callback(null, hostname, ipv6 ? 6 : 4),
   })
-}
-
-function close(socket: Socket): Promise<void> {
-  return new Promise((resolve) => socket.close(() => resolve()))
+  // With that lookup it may be bound before `bind` returns.
+  const listening = once(socket, 'listening')
+  socket.bind({ address: host, port })
+  await listening
+  return { socket, port: socket.address().port }
 }
 
 function serve(socket: Socket, { responder, counters }: ListenerParts, traffic: Traffic): void {

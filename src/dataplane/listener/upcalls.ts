@@ -17,7 +17,7 @@ interface Call {
 
 export class Upcalls {
   readonly #say: (message: FromWorker) => void
-  /** By id, the oldest first; bounded by `upcallLimits.underWay`. */
+  /** Calls by id, the oldest first; bounded by `upcallLimits.underWay`. */
   readonly #underWay = new Map<number, Call>()
   #lastId = 0
 

@@ -72,7 +72,7 @@ export class WorkerThread {
   readonly counters = allocateCounters()
   listening = false
   readonly #options: WorkerThreadOptions
-  /** With the real ports once they are known, since a successor must have the same. */
+  /** The addresses, with the real ports once they are known, since a successor must have the same. */
   #listen: readonly ListenAddress[]
   #syscalls: Syscalls | null
   /** While the thread is there and answers in batches. */
@@ -187,9 +187,6 @@ export class WorkerThread {
       case 'upcall':
         void this.#answer(message, life)
         break
-      case 'stopped':
-        // Its end follows.
-        break
     }
   }
 
@@ -216,7 +213,7 @@ export class WorkerThread {
     this.#batch = null
   }
 
-  /** For good: its successors would fail as it did. */
+  /** It stays so: successors would fail as it did. */
   #fellBack(reason: string): void {
     this.#syscalls = null
     this.#closeBatch()

@@ -12,7 +12,7 @@ interface Family {
   readonly format: (octets: Uint8Array) => string
 }
 
-/** By the IANA number of the address family; the others have no text form. */
+/** Families by their IANA number; the others have no text form. */
 const families: ReadonlyMap<number, Family> = new Map([
   [1, { octets: 4, read: parseIpv4, format: formatIpv4 }],
   [2, { octets: 16, read: parseIpv6, format: formatIpv6 }],

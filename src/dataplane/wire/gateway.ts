@@ -4,7 +4,7 @@
  */
 import { type FieldKind, ipv4, ipv6, plainName, u8 } from './rdata-fields.ts'
 import { TextError } from './text-error.ts'
-import type { TokenReader } from './token-reader.ts'
+import type { TokenReader } from './tokens.ts'
 
 const nothing: FieldKind = {
   parse(tokens) {
@@ -15,7 +15,7 @@ const nothing: FieldKind = {
   format: () => '.',
 }
 
-/** By the type of the gateway. */
+/** Gateways by their type. */
 const gateways: readonly FieldKind[] = [nothing, ipv4, ipv6, plainName]
 
 /** Precedence, gateway type, algorithm and gateway of IPSECKEY, which it begins with. */

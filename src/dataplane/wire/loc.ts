@@ -6,7 +6,7 @@
  */
 import type { FieldKind } from './rdata-fields.ts'
 import { TextError } from './text-error.ts'
-import type { TokenReader } from './token-reader.ts'
+import type { TokenReader } from './tokens.ts'
 
 const locLength = 16
 const equator = 2 ** 31

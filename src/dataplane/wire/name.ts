@@ -4,7 +4,6 @@
  *
  * This is the control plane's side: it allocates and throws. The query path has its own decoder in `query.ts`.
  */
-import { ByteWriter } from './bytes.ts'
 import { TextError } from './text-error.ts'
 
 /** RFC 1035 section 3.1. */
@@ -65,16 +64,12 @@ function parseEscapedName(text: string, origin: Uint8Array | undefined): Uint8Ar
   const labels = parseLabels(text)
   const absolute = labels.at(-1)!.length === 0
   if (!absolute && origin === undefined) throw new TextError(`name "${text}" lacks its final dot`)
-  const writer = new ByteWriter()
-  for (const label of labels) {
-    if (label.length === 0) break
-    writer.u8(label.length)
-    writer.append(Uint8Array.from(label))
-  }
-  writer.append(absolute ? rootName : origin!)
-  if (writer.length > maxNameLength)
+  // An empty last label is the root.
+  const octets = labels.flatMap((label) => [label.length, ...label])
+  const name = Uint8Array.from(absolute ? octets : [...octets, ...origin!])
+  if (name.length > maxNameLength)
     throw new TextError(`name "${text}" is longer than ${maxNameLength} octets`)
-  return writer.finish()
+  return name
 }
 
 /** Labels as octets; a final dot shows as an empty last label. */

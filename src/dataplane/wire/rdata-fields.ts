@@ -9,7 +9,7 @@ import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from './address.ts'
 import type { ByteWriter } from './bytes.ts'
 import { formatName, formatOctet, parseName, parseOctet } from './name.ts'
 import { TextError } from './text-error.ts'
-import type { TokenReader } from './token-reader.ts'
+import type { TokenReader } from './tokens.ts'
 
 export interface FieldKind {
   /** Reads as many tokens as the field takes and appends its wire form. */
@@ -131,23 +131,32 @@ export function measureName(rdata: Uint8Array, at: number): number {
   }
 }
 
-/** One <character-string> of RFC 1035 section 3.3: a length octet and up to 255 octets. */
-export const string: FieldKind = {
-  parse(tokens, out) {
-    const octets = stringOctets(tokens.next().text)
-    if (octets.length > 255) throw new TextError('is a string longer than 255 octets')
-    out.u8(octets.length)
-    out.append(octets)
-  },
-  measure: measureCounted,
-  format: (field) => formatString(field.subarray(1)),
+/** A field of one token and up to 255 octets behind a length octet. `read` and `isSound` refuse what does not fit. */
+export function counted(
+  read: (text: string) => Uint8Array,
+  format: (octets: Uint8Array) => string,
+  isSound: (octets: Uint8Array) => boolean = () => true,
+): FieldKind {
+  return {
+    parse(tokens, out) {
+      const octets = read(tokens.next().text)
+      out.u8(octets.length)
+      out.append(octets)
+    },
+    measure(rdata, at) {
+      const end = at + 1 + (rdata[at] ?? rdata.length)
+      return end <= rdata.length && isSound(rdata.subarray(at + 1, end)) ? end - at : -1
+    },
+    format: (field) => format(field.subarray(1)),
+  }
 }
 
-/** Length of a field that a length octet stands before. */
-export function measureCounted(rdata: Uint8Array, at: number): number {
-  const length = rdata[at]
-  return length === undefined || at + 1 + length > rdata.length ? -1 : 1 + length
-}
+/** One <character-string> of RFC 1035 section 3.3. */
+export const string = counted((text) => {
+  const octets = stringOctets(text)
+  if (octets.length > 255) throw new TextError('is a string longer than 255 octets')
+  return octets
+}, formatString)
 
 /** One or more <character-string>s to the end of the RDATA. */
 export const strings: FieldKind = {
@@ -158,7 +167,7 @@ export const strings: FieldKind = {
   measure(rdata, at) {
     let end = at
     do {
-      const length = measureCounted(rdata, end)
+      const length = string.measure(rdata, end)
       if (length < 0) return -1
       end += length
     } while (end < rdata.length)
@@ -173,20 +182,15 @@ export const strings: FieldKind = {
   },
 }
 
-/** Property tag of CAA: letters and digits behind a length octet (RFC 8659 section 4.1). */
-export const tag: FieldKind = {
-  parse(tokens, out) {
-    const { text } = tokens.next()
+/** Property tag of CAA: letters and digits (RFC 8659 section 4.1). */
+export const tag = counted(
+  (text) => {
     if (!isTag(text)) throw new TextError(`"${text}" is not letters and digits`)
-    out.u8(text.length)
-    out.append(Buffer.from(text.toLowerCase(), 'latin1'))
+    return Buffer.from(text.toLowerCase(), 'latin1')
   },
-  measure(rdata, at) {
-    const length = measureCounted(rdata, at)
-    return length > 0 && isTag(encoded(rdata.subarray(at + 1, at + length), 'latin1')) ? length : -1
-  },
-  format: (field) => encoded(field.subarray(1), 'latin1'),
-}
+  (octets) => encoded(octets, 'latin1'),
+  (octets) => isTag(encoded(octets, 'latin1')),
+)
 
 function isTag(text: string): boolean {
   return /^[a-z0-9]{1,255}$/i.test(text)

@@ -15,6 +15,7 @@ import { ByteWriter } from './bytes.ts'
 import { isMetaType, types } from './constants.ts'
 import { amtRelay, ipsecGateway } from './gateway.ts'
 import { location } from './loc.ts'
+import { rootName } from './name.ts'
 import { hashedOwner, salt } from './nsec3.ts'
 import {
   base64,
@@ -49,8 +50,7 @@ import {
 } from './security-fields.ts'
 import { svcParams } from './svcparams.ts'
 import { naming, TextError } from './text-error.ts'
-import { TokenReader } from './token-reader.ts'
-import { splitTokens, type Token } from './tokens.ts'
+import { TokenReader } from './tokens.ts'
 import { typeBitmap, typeField } from './type-bitmap.ts'
 
 /** Where a name stands in RDATA, for those who must know. */
@@ -62,34 +62,30 @@ export interface NameField {
 
 interface Grammar {
   readonly type: number
-  readonly fields: readonly { readonly label: string; readonly kind: FieldKind }[]
+  readonly fields: readonly (readonly [label: string, kind: FieldKind])[]
   /** Whether a field is a name. */
   readonly named: boolean
   /** Says what is wrong with RDATA whose fields are each sound; applied to what is written, not to what is shown. */
-  readonly check: Judgement
+  readonly check?: Judgement
   /** The same of what is allowed, and yet can hardly be meant. */
-  readonly doubt: Judgement
+  readonly doubt?: Judgement
 }
 
 type Judgement = (rdata: Uint8Array) => string | null
-const nothing: Judgement = () => null
 
 function grammar(
   type: number,
   fields: Readonly<Record<string, FieldKind>>,
-  { check = nothing, doubt = nothing }: { readonly check?: Judgement; readonly doubt?: Judgement } = {},
+  judgements: Pick<Grammar, 'check' | 'doubt'> = {},
 ): Grammar {
   return {
     type,
-    fields: Object.entries(fields).map(([label, kind]) => ({ label, kind })),
+    fields: Object.entries(fields),
     named: Object.values(fields).some((kind) => kind.name !== undefined),
-    check,
-    doubt,
+    ...judgements,
   }
 }
 
-/** In wire form. Canonical text has no relative names, so that any origin does. */
-const root = Uint8Array.of(0)
 const typeNames = { read: readType, format: typeName }
 const bitmap = typeBitmap(typeNames)
 
@@ -200,8 +196,7 @@ const grammars: Readonly<Record<string, Grammar>> = {
   DLV: grammar(32769, ds, { doubt: dsDigest }),
 }
 
-const byType = new Map<number, Grammar>(Object.values(grammars).map((entry) => [entry.type, entry]))
-const mnemonics = new Map<number, string>(Object.entries(grammars).map(([name, entry]) => [entry.type, name]))
+const byType = new Map(Object.entries(grammars).map(([name, entry]) => [entry.type, { name, ...entry }]))
 
 /** Number of every type that we know, by its mnemonic. */
 export const rrTypes: ReadonlyMap<string, number> = new Map(
@@ -224,7 +219,7 @@ const pseudoTypes: ReadonlyMap<string, number> = new Map([
 
 /** Mnemonic of a type, or `TYPE123` (RFC 3597 section 5) for one that we don't know. */
 export function typeName(type: number): string {
-  return mnemonics.get(type) ?? `TYPE${type}`
+  return byType.get(type)?.name ?? `TYPE${type}`
 }
 
 /**
@@ -256,19 +251,11 @@ function readType(source: string): number | null {
 /**
  * Wire form of RDATA in presentation form; relative names in it take `origin`.
  *
- * @param type as `parseType` takes it
+ * @param typeText as `parseType` takes it
  * @throws TextError that names the type and the field.
  */
-export function parseRdata(type: string, source: string, origin: Uint8Array): Uint8Array {
-  return parseTokens(parseType(type), splitTokens(source), origin)
-}
-
-/** Like `parseRdata`, of text that has been split already: a master file splits its lines itself. */
-export function parseRdataTokens(type: string, tokens: readonly Token[], origin: Uint8Array): Uint8Array {
-  return parseTokens(parseType(type), tokens, origin)
-}
-
-function parseTokens(type: number, source: readonly Token[], origin: Uint8Array): Uint8Array {
+export function parseRdata(typeText: string, source: string, origin: Uint8Array): Uint8Array {
+  const type = parseType(typeText)
   const name = typeName(type)
   const tokens = new TokenReader(source, origin)
   const first = tokens.peek()
@@ -278,14 +265,14 @@ function parseTokens(type: number, source: readonly Token[], origin: Uint8Array)
   const rdata = opaque ? parseOpaque(type, tokens) : parseFields(type, tokens)
   if (!tokens.done) throw new TextError(`${name}: "${tokens.nextParameter().text}" is one field too many`)
   if (rdata.length > 65535) throw new TextError(`${name}: RDATA is longer than 65535 octets`)
-  const problem = byType.get(type)?.check(rdata) ?? null
-  if (problem !== null) throw new TextError(`${name}: ${problem}`)
+  const problem = byType.get(type)?.check?.(rdata)
+  if (problem != null) throw new TextError(`${name}: ${problem}`)
   return rdata
 }
 
 function parseFields(type: number, tokens: TokenReader): Uint8Array {
   const out = new ByteWriter()
-  for (const { label, kind } of byType.get(type)!.fields) {
+  for (const [label, kind] of byType.get(type)!.fields) {
     naming(`${typeName(type)} ${label}`, () => kind.parse(tokens, out))
   }
   return out.finish()
@@ -304,7 +291,7 @@ function parseOpaque(type: number, tokens: TokenReader): Uint8Array {
     return octets
   })
   if (!byType.has(type)) return rdata
-  return parseFields(type, new TokenReader(splitTokens(formatFields(type, rdata)), tokens.origin))
+  return parseFields(type, new TokenReader(formatFields(type, rdata), tokens.origin))
 }
 
 /**
@@ -328,7 +315,7 @@ function formatFields(type: number, rdata: Uint8Array): string {
 
 /** Mnemonics of the types of which `rdataDoubt` may have something to say. */
 export const doubtedTypes: readonly string[] = Object.entries(grammars)
-  .filter(([, { doubt }]) => doubt !== nothing)
+  .filter(([, { doubt }]) => doubt !== undefined)
   .map(([name]) => name)
 
 /**
@@ -341,18 +328,16 @@ export const doubtedTypes: readonly string[] = Object.entries(grammars)
  * @param canonical text, as `formatRdata` writes it
  */
 export function rdataDoubt(type: string, canonical: string): string | null {
-  const doubt = grammars[type]?.doubt ?? nothing
-  return doubt === nothing ? null : doubt(parseRdata(type, canonical, root))
+  // Canonical text has no relative names, so that any origin does.
+  return grammars[type]?.doubt?.(parseRdata(type, canonical, rootName)) ?? null
 }
-
-const nameless: readonly NameField[] = []
 
 /**
  * The names that are fields of RDATA; none for a type that we don't know (RFC 3597 section 4: its octets are opaque),
  * and not the names inside a larger field, which are never compressed.
  */
 export function nameFields(type: number, rdata: Uint8Array): readonly NameField[] {
-  if (byType.get(type)?.named !== true) return nameless
+  if (byType.get(type)?.named !== true) return []
   return walk(type, rdata)
     .filter(({ kind }) => kind.name !== undefined)
     .map(({ kind, offset, length }) => ({ offset, length, compressible: kind.name === 'compressible' }))
@@ -360,7 +345,7 @@ export function nameFields(type: number, rdata: Uint8Array): readonly NameField[
 
 function walk(type: number, rdata: Uint8Array): { kind: FieldKind; offset: number; length: number }[] {
   let offset = 0
-  const found = byType.get(type)!.fields.map(({ label, kind }) => {
+  const found = byType.get(type)!.fields.map(([label, kind]) => {
     const length = kind.measure(rdata, offset)
     if (length < 0) throw new TextError(`${typeName(type)} ${label}: the octets are malformed`)
     const field = { kind, offset, length }

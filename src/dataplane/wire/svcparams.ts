@@ -23,8 +23,8 @@ interface ParamKind {
   /** Octets of the value that the text (as octets) stands for. @throws TextError */
   parse(value: Uint8Array): Uint8Array
   valid(octets: Uint8Array): boolean
-  /** What stands behind `=`; null when the parameter has no value. */
-  format(octets: Uint8Array): string | null
+  /** What stands behind `=`, which is left out when there are no octets. */
+  format(octets: Uint8Array): string
 }
 
 /** Reserved as "invalid key" (RFC 9460 section 14.3.2). */
@@ -91,7 +91,7 @@ const kinds: readonly ParamKind[] = [
 ]
 
 function withoutValue(name: string): ParamKind {
-  return { name, parse: (value) => value, valid: (octets) => octets.length === 0, format: () => null }
+  return { name, parse: (value) => value, valid: (octets) => octets.length === 0, format: formatString }
 }
 
 function addresses(
@@ -143,14 +143,10 @@ export const svcParams: FieldKind = {
   format: (field) =>
     [...decode(field)!]
       .map(([key, octets]) => {
-        const value = kinds[key] === undefined ? formatUnknown(octets) : kinds[key].format(octets)
-        return value === null ? keyName(key) : `${keyName(key)}=${value}`
+        if (octets.length === 0) return keyName(key)
+        return `${keyName(key)}=${kinds[key]?.format(octets) ?? formatString(octets)}`
       })
       .join(' '),
-}
-
-function formatUnknown(octets: Uint8Array): string | null {
-  return octets.length === 0 ? null : formatString(octets)
 }
 
 function readParam({ text, quoted, valueAt }: Token): [number, Uint8Array] {

@@ -40,7 +40,7 @@ function setUp(t: { teardown(fn: () => unknown): void }, options: Partial<HostRe
     },
     ...options,
   })
-  t.teardown(() => resolver.stop())
+  t.teardown(() => resolver[Symbol.asyncDispose]())
   const settle = async (host: string, given: HostAnswer) => {
     open.get(host)!.settle(given)
     await turn()
@@ -160,8 +160,8 @@ t.test('a stop ends what runs, keeps what is known, and is done once', async (t)
   resolver.setHosts(['a.', 'b.'])
   await settle('a.', answer(5, '192.0.2.1'))
   const { signal } = open.get('b.')!
-  await resolver.stop()
-  await resolver.stop()
+  await resolver[Symbol.asyncDispose]()
+  await resolver[Symbol.asyncDispose]()
   t.ok(signal.aborted)
   await resolver.firstRound
   t.equal(resolver.firstRoundDone, false)

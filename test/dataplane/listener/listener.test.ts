@@ -6,19 +6,19 @@ import {
   type ListenAddress,
 } from '../../../src/dataplane/listener/listener.ts'
 
-/** Binds to anything but the hosts of `broken`, which fail with its codes; a "socket" is its host. */
+/** Binds to anything but the hosts of `broken`, which fail with its codes. */
 function binder(broken: Record<string, string>) {
   const open: string[] = []
-  const bind = async ({ host, port }: ListenAddress): Promise<Bound<string>> => {
+  const bind = async ({ host, port }: ListenAddress): Promise<Bound<AsyncDisposable & { host: string }>> => {
     const code = broken[host]
     if (code !== undefined) throw Object.assign(new Error(`bind ${code} ${host}`), { code })
     open.push(host)
-    return { socket: host, port: port === 0 ? 4711 : port }
+    const close = async () => {
+      open.splice(open.indexOf(host), 1)
+    }
+    return { socket: { host, [Symbol.asyncDispose]: close }, port: port === 0 ? 4711 : port }
   }
-  const close = async (socket: string) => {
-    open.splice(open.indexOf(socket), 1)
-  }
-  return { open, bind, close }
+  return { open, bind }
 }
 
 const wildcards = [
@@ -27,9 +27,9 @@ const wildcards = [
 ]
 
 t.test('binds to all, with the ports that the system gave', async (t) => {
-  const { open, bind, close } = binder({})
-  t.same(await bindAll(wildcards, bind, close), {
-    sockets: ['0.0.0.0', '::'],
+  const { open, bind } = binder({})
+  t.match(await bindAll(wildcards, bind), {
+    sockets: [{ host: '0.0.0.0' }, { host: '::' }],
     bound: [
       { host: '0.0.0.0', port: 4711 },
       { host: '::', port: 53 },
@@ -42,14 +42,14 @@ t.test('binds to all, with the ports that the system gave', async (t) => {
 t.test('a wildcard of a family that the host lacks is left out', async (t) => {
   for (const code of ['EAFNOSUPPORT', 'EADDRNOTAVAIL']) {
     const six = binder({ '::': code })
-    t.match(await bindAll(wildcards, six.bind, six.close), {
-      sockets: ['0.0.0.0'],
+    t.match(await bindAll(wildcards, six.bind), {
+      sockets: [{ host: '0.0.0.0' }],
       bound: [{ host: '0.0.0.0', port: 4711 }],
       skipped: [`[::]:53: bind ${code} ::`],
     })
     const four = binder({ '0.0.0.0': code })
-    t.match(await bindAll(wildcards, four.bind, four.close), {
-      sockets: ['::'],
+    t.match(await bindAll(wildcards, four.bind), {
+      sockets: [{ host: '::' }],
       skipped: [`0.0.0.0:0: bind ${code} 0.0.0.0`],
     })
   }
@@ -62,12 +62,12 @@ t.test('anything else fails the whole, and what was bound is closed', async (t) 
     ['::1', 'EADDRNOTAVAIL'],
     ['192.0.2.1', 'EADDRNOTAVAIL'],
   ] as const) {
-    const { open, bind, close } = binder({ [host]: code })
+    const { open, bind } = binder({ [host]: code })
     const listen = [
       { host: '0.0.0.0', port: 0 },
       { host, port: 53 },
     ]
-    await t.rejects(bindAll(listen, bind, close), { code, message: `bind ${code} ${host}` })
+    await t.rejects(bindAll(listen, bind), { code, message: `bind ${code} ${host}` })
     t.same(open, [])
   }
 })

@@ -18,7 +18,6 @@ export const zone = {
 }
 
 export interface Answering extends ListenerParts {
-  readonly errors: Error[]
   totals(): CounterTotals
   /** Responses of any rcode so far. */
   responses(): number
@@ -30,14 +29,11 @@ export function answering(stream: boolean): Answering {
   const counters = new Counters(buffer)
   const state = new ServingState()
   state.apply(servingUpdate([zone]))
-  const errors: Error[] = []
   const totals = () => readCounters([buffer])
   return {
     responder: new Responder(state, counters, { stream }),
     counters,
     limits: defaultStreamLimits,
-    errors,
-    onError: (error) => errors.push(error),
     totals,
     responses: () => totals().responses.reduce((sum, { count }) => sum + count, 0),
     drops: () =>

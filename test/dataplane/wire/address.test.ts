@@ -10,7 +10,7 @@ import {
   parseIpv6,
 } from '../../../src/dataplane/wire/address.ts'
 
-t.test('dotted quads', async (t) => {
+t.test('an IPv4 address is four numbers without leading zeros', async (t) => {
   t.same(parseIpv4('192.0.2.255'), [192, 0, 2, 255])
   t.same(parseIpv4('0.0.0.0'), [0, 0, 0, 0])
   for (const text of [

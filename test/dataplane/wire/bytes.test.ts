@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { ByteWriter, sameBytes } from '../../../src/dataplane/wire/bytes.ts'
+import { ByteWriter } from '../../../src/dataplane/wire/bytes.ts'
 
 t.test('numbers are written in network order', async (t) => {
   const out = new ByteWriter()
@@ -21,12 +21,4 @@ t.test('grows to hold whatever is appended, and hands out copies', async () => {
       return Buffer.concat(parts).equals(first) && out.length === first.length + 1
     }),
   )
-})
-
-t.test('sameBytes', async (t) => {
-  const bytes = (...octets: number[]) => Uint8Array.from(octets)
-  t.ok(sameBytes(bytes(), bytes()))
-  t.ok(sameBytes(bytes(1, 2), bytes(1, 2)))
-  t.notOk(sameBytes(bytes(1, 2), bytes(1, 3)))
-  t.notOk(sameBytes(bytes(1, 2), bytes(1)))
 })

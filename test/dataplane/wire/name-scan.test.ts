@@ -70,7 +70,7 @@ t.test('a name cut anywhere is refused', async () => {
   )
 })
 
-t.test('compares suffixes', async (t) => {
+t.test('a suffix equals octets elsewhere when every label does', async (t) => {
   const scan = new NameScan()
   const source = wire('\x03WWW\x04test\0')
   scan.load(source, 0, source.length)

@@ -1,6 +1,5 @@
 import t from 'tap'
-import { TokenReader } from '../../../src/dataplane/wire/token-reader.ts'
-import { splitTokens } from '../../../src/dataplane/wire/tokens.ts'
+import { splitTokens, TokenReader } from '../../../src/dataplane/wire/tokens.ts'
 
 t.test('a quoted value behind "=" is one word with its key', async (t) => {
   t.same(splitTokens('1 alpn="h2,h3" port=1'), [
@@ -29,7 +28,7 @@ t.test('quotes elsewhere in a word are refused', async (t) => {
 })
 
 t.test('a reader gives words one by one', async (t) => {
-  const tokens = new TokenReader(splitTokens('a b="c" d e'), Uint8Array.of(0))
+  const tokens = new TokenReader('a b="c" d e', Uint8Array.of(0))
   t.equal(tokens.peek()?.text, 'a')
   t.equal(tokens.next().text, 'a')
   t.throws(() => tokens.next(), { message: 'a quote stands inside a word' })

@@ -241,7 +241,7 @@ t.test('a query with an OPT cut anywhere is malformed', async () => {
   )
 })
 
-t.test('meta types', async (t) => {
+t.test('OPT and 128 to 254 are meta types, ANY is not', async (t) => {
   for (const type of [41, 128, 249, 250, 251, 252, 253, 254]) t.ok(isMetaType(type), `${type}`)
   for (const type of [0, 1, 40, 42, 127, 255, 256, 65535]) t.notOk(isMetaType(type), `${type}`)
 })

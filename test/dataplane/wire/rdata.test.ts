@@ -53,7 +53,7 @@ t.test('wire form is what dns-packet makes of the same data', async (t) => {
   }
 })
 
-t.test('canonical text', async (t) => {
+t.test('text comes out in canonical form', async (t) => {
   const table: [string, string, string][] = [
     ['A', ' 192.0.2.1\t', '192.0.2.1'],
     ['AAAA', '2001:DB8:0:0:0:0:0:1', '2001:db8::1'],

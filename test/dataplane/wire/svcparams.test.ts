@@ -44,7 +44,7 @@ t.test('vectors of RFC 9460 appendix D', async (t) => {
   for (const [type, text, octets] of table) t.equal(hex(parseRdata(type, text, origin)), octets, text)
 })
 
-t.test('canonical text', async (t) => {
+t.test('parameters come out by rising key, with their names and quotes', async (t) => {
   const table: [string, string][] = [
     ['key65280 ohttp port=1 alpn=a', 'alpn="a" port=1 ohttp key65280'],
     ['key3="\\000\\053"', 'port=53'],

@@ -20,9 +20,9 @@ export type DeliveryResult = 'delivered' | 'retried' | 'failed' | 'dropped'
 
 export interface DeliveryOptions {
   readonly policy: AddressPolicy
-  /** For metrics: every event ends as delivered, failed or dropped; retried is an attempt that failed and is not the last. */
+  /** Counts for metrics: every event ends as delivered, failed or dropped; retried is an attempt that failed and is not the last. */
   readonly onDelivery: (webhook: string, result: DeliveryResult) => void
-  /** For the log. `detail` holds no secret and no URL. */
+  /** Tells the log. `detail` holds no secret and no URL. */
   readonly onProblem: (webhook: string, problem: string, detail: object) => void
   readonly now: () => Date
   /** Waits before the second attempt, the third, ...; a fifth more or less of each, by chance. */

@@ -8,7 +8,7 @@ import { patternsMeet } from '../../model/glob.ts'
 import type { Webhook, WebhookSettings, WebhookStatus } from '../../model/webhook.ts'
 import { type DeliveryOptions, WebhookQueue } from './webhook-queue.ts'
 
-export class WebhookSender implements AsyncDisposable {
+export class WebhookSender {
   readonly #options: DeliveryOptions
   /** Bound: the webhooks that the store takes. */
   readonly #queues = new Map<string, WebhookQueue>()
@@ -53,10 +53,6 @@ export class WebhookSender implements AsyncDisposable {
     const queues = [...this.#queues.values()]
     this.#queues.clear()
     await Promise.all(queues.map((queue) => queue.stop()))
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop()
   }
 }
 

@@ -9,7 +9,6 @@
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
-import { sameBytes } from '../../../dataplane/wire/bytes.ts'
 import { rcodeName } from '../../../dataplane/wire/constants.ts'
 import { parseName, rootName } from '../../../dataplane/wire/name.ts'
 import { parseRdata, parseType } from '../../../dataplane/wire/rdata.ts'
@@ -38,7 +37,7 @@ export async function probeDns(
   if ('failure' in answer) return answer
   const rcode = rcodeName(answer.rcode)
   if (!monitor.expectRcodes.includes(rcode)) return fault('status', `rcode ${rcode}`)
-  const missing = wanted.find(({ rdata }) => !answer.data.some((one) => sameBytes(one, rdata)))
+  const missing = wanted.find(({ rdata }) => answer.data.every((one) => Buffer.compare(one, rdata) !== 0))
   return missing === undefined ? passed : fault('answer', `answer lacks ${monitor.qtype} ${missing.text}`)
 }
 
