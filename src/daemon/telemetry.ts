@@ -76,7 +76,7 @@ function loggedOfMembers(log: Logger) {
 }
 
 export function counted(metrics: Metrics, checker: Checker): Hearing<'metrics'> {
-  const { members, webhooks, workers } = metrics
+  const { members, webhooks } = metrics
   return {
     catalog: ({ before, catalog }) => {
       if (catalog.webhooks !== before.webhooks) webhooks.retain(catalog.webhooks.keys())
@@ -92,6 +92,6 @@ export function counted(metrics: Metrics, checker: Checker): Hearing<'metrics'> 
     },
     probed: ({ key, verdict }) => members.probe(key, verdict.durationMs, verdict.ok ? null : verdict.failure),
     delivered: ({ webhook, outcome }) => webhooks.delivery(webhook, outcome),
-    'worker-restarted': () => workers.restarted(),
+    'worker-restarted': () => metrics.workerRestarted(),
   }
 }

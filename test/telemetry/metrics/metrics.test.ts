@@ -102,7 +102,7 @@ t.test('members come and go with the configuration', async (t) => {
     /pooldns_(?:member|probe)\w*\{pool="p",member="a"/,
     'also when a late probe comes in',
   )
-  metrics.workers.restarted()
+  metrics.workerRestarted()
   t.match(await metrics.text(), /^pooldns_worker_restarts_total 1$/m)
 })
 
