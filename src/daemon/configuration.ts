@@ -15,10 +15,9 @@ import { handedOutBefore } from '../controlplane/snapshot/handed-out-before.ts'
 import { type Snapshot, SnapshotFiles } from '../controlplane/snapshot/snapshot.ts'
 import { SnapshotWriter } from '../controlplane/snapshot/snapshot-writer.ts'
 import { version } from '../version.ts'
-import { failing, type Hearing } from './announce.ts'
+import { failing, type Ground, type Hearing } from './announce.ts'
 import type { Answers } from './answers.ts'
 import type { Serving } from './data-plane.ts'
-import type { Ground } from './ground.ts'
 import type { Health } from './health.ts'
 import { stopBudget } from './stop-budget.ts'
 
@@ -68,8 +67,7 @@ export class Configuration {
     'database-away': () => this.#away.resolve(),
     catalog: () => this.snapshots.mark(),
     transitions: ({ pools }) => void this.publisher.refresh(pools),
-    vitals: ({ pools }) => void this.publisher.refresh(pools),
-    'weights-risen': ({ pools }) => void this.publisher.refresh(pools),
+    'weights-changed': ({ pools }) => void this.publisher.refresh(pools),
     'overrides-ended': ({ overrides }) =>
       void this.publisher.refresh(this.publisher.catalog.poolsMatching(overrides)),
     // Every round gives plans a new time to count TTLs down to; few change anything else.
@@ -87,7 +85,7 @@ export class Configuration {
     try {
       this.#neighbours.hosts.restore(await this.#files.readResolutions())
     } catch (error) {
-      this.#ground.announce({ kind: 'addresses-not-read', error })
+      this.#ground.log.warn({ err: error }, 'the last good addresses of hosts were not read')
     }
   }
 
@@ -97,14 +95,14 @@ export class Configuration {
    * @param prepare what the database is needed for before the first look at the configuration
    */
   async load(prepare: () => Promise<void>): Promise<void> {
-    const { announce, signal } = this.#ground
+    const { log, signal } = this.#ground
     this.#cold = this.#readSnapshot()
     const fromDatabase = this.#loadFromDatabase(prepare)
     const fromSnapshot = this.#loadFromSnapshot()
     // Without a snapshot the database is all there is.
     await Promise.race([fromDatabase, fromSnapshot.then((served) => (served ? undefined : fromDatabase))])
     fromDatabase.catch((error: unknown) => {
-      if (!signal.aborted) failing(announce, 'the configuration was not loaded')(error)
+      if (!signal.aborted) failing(log, 'the configuration was not loaded')(error)
     })
   }
 
@@ -116,7 +114,7 @@ export class Configuration {
   }
 
   async #readSnapshot(): Promise<Cold | null> {
-    const { announce, signal } = this.#ground
+    const { log, signal } = this.#ground
     const { answers } = this.#neighbours
     try {
       const snapshot = await this.#files.read()
@@ -126,19 +124,19 @@ export class Configuration {
         snapshot,
         this.compiler,
         (service) => this.publisher.planSlot(service),
-        (reason) => announce({ kind: 'snapshot-part-left-out', reason }),
+        (reason) => log.error({ reason }, 'a part of the snapshot was left out'),
         signal,
       )
       return { snapshot, start }
     } catch (error) {
-      if (!signal.aborted) failing(announce, 'the snapshot was not used')(error)
+      if (!signal.aborted) failing(log, 'the snapshot was not used')(error)
       return null
     }
   }
 
   /** @returns false when there is no snapshot to serve, or the database has come first. */
   async #loadFromSnapshot(): Promise<boolean> {
-    const { announce, signal } = this.#ground
+    const { log, signal } = this.#ground
     const { answers } = this.#neighbours
     const { publisher } = this
     const waited = delay(snapshotPatienceMs, undefined, { signal }).catch(() => undefined)
@@ -153,7 +151,8 @@ export class Configuration {
     answers.planner.restoreLastKnown(snapshot.lastKnown)
     this.#announceStep(start.step, snapshot.health)
     await publisher.adopt(start.step, maps)
-    announce({ kind: 'snapshot-served', revision: snapshot.revision, writtenAt: snapshot.writtenAt })
+    const { revision, writtenAt } = snapshot
+    log.warn({ revision, writtenAt }, 'serving the snapshot')
     return true
   }
 
@@ -163,18 +162,18 @@ export class Configuration {
 
   /** Other location data, other areas. */
   async #relocate(): Promise<void> {
-    const { announce, signal } = this.#ground
+    const { log, signal } = this.#ground
     const { answers } = this.#neighbours
     try {
       const maps = await answers.locations.renew(() => this.publisher.catalog, signal)
       if (maps !== null) await this.publisher.relocate(maps)
     } catch (error) {
-      if (!signal.aborted) failing(announce, 'location maps were not made anew')(error)
+      if (!signal.aborted) failing(log, 'location maps were not made anew')(error)
     }
   }
 
   #makePublisher(): Publisher {
-    const { announce } = this.#ground
+    const { log, announce } = this.#ground
     const { serving, answers } = this.#neighbours
     const { planner, locations, handedOut, pools, drains } = answers
     return new Publisher({
@@ -185,12 +184,13 @@ export class Configuration {
       pools,
       onPools: (changes) => announce({ kind: 'pools', changes }),
       onServed: () => drains.look(),
-      onError: (what, error) => failing(announce, what)(error),
+      onError: (what, error) => failing(log, what)(error),
     })
   }
 
   #makeFollower(): Follower {
-    const { announce, database } = this.#ground
+    const { log, database } = this.#ground
+    const { checker } = this.#neighbours.health
     return new Follower({
       database,
       publisher: this.publisher,
@@ -199,14 +199,14 @@ export class Configuration {
       known: async () => (await this.#cold)?.start.known ?? null,
       onStep: (step: CatalogStep, stored) => this.#announceStep(step, stored),
       onZones: () => this.snapshots.mark(),
-      onFailBack: (members) => announce({ kind: 'fail-back', members }),
-      onBad: (reason) => announce({ kind: 'row-left-out', reason }),
-      onError: failing(announce, 'following the configuration failed; trying again'),
+      onFailBack: (members) => members.forEach((member) => void checker.failBack(member)),
+      onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
+      onError: failing(log, 'following the configuration failed; trying again'),
     })
   }
 
   #makeSnapshots(): SnapshotWriter {
-    const { announce, database } = this.#ground
+    const { log, database } = this.#ground
     const { answers, health, hosts } = this.#neighbours
     return new SnapshotWriter({
       database,
@@ -218,7 +218,7 @@ export class Configuration {
       lastKnown: () => answers.planner.lastKnown(),
       resolutions: () => hosts.lastGood(),
       handedOut: () => answers.handedOut.entries(),
-      onError: failing(announce, 'the snapshot was not written'),
+      onError: failing(log, 'the snapshot was not written'),
       lastPassMs: stopBudget.snapshotMs,
     })
   }

@@ -4,8 +4,7 @@ import { EventRecorder } from '../controlplane/events/event-recorder.ts'
 import type { AddressPolicy } from '../controlplane/events/webhooks/attempt.ts'
 import { WebhookSender } from '../controlplane/events/webhooks/webhook-sender.ts'
 import { memberEvent } from '../controlplane/model/event.ts'
-import { failing, type Hearing } from './announce.ts'
-import type { Ground } from './ground.ts'
+import { failing, type Ground, type Hearing } from './announce.ts'
 
 const now = () => new Date()
 
@@ -16,20 +15,19 @@ export class Events implements AsyncDisposable {
   readonly #sending: Disposable
 
   /** @param policy of the addresses that webhooks are sent to */
-  constructor({ database, nodeId, announce }: Ground, policy: AddressPolicy) {
+  constructor({ database, nodeId, log, announce }: Ground, policy: AddressPolicy) {
     this.sender = new WebhookSender({
       policy,
       onDelivery: (webhook, outcome) => announce({ kind: 'delivered', webhook, outcome }),
-      onProblem: (webhook, problem, detail) =>
-        announce({ kind: 'webhook-problem', webhook, problem, detail }),
+      onProblem: (webhook, problem, detail) => log.warn({ webhook, ...detail }, `webhook: ${problem}`),
       now,
     })
-    this.feed = new EventFeed({ database, onError: failing(announce, 'events were not read'), now })
+    this.feed = new EventFeed({ database, onError: failing(log, 'events were not read'), now })
     this.#recorder = new EventRecorder({
       database,
       node: nodeId,
-      onError: failing(announce, 'events were not stored'),
-      onLost: (count) => announce({ kind: 'events-lost', count }),
+      onError: failing(log, 'events were not stored'),
+      onLost: (count) => log.warn({ count }, 'events were not stored: the database was away for too long'),
       onStored: () => this.feed.wake(),
     })
     this.#sending = this.#recorder.subscribe((events) => this.sender.send(events))
@@ -40,7 +38,10 @@ export class Events implements AsyncDisposable {
     this.#recorder.start()
   }
 
-  readonly records: Hearing<'record'> = {
+  readonly hears: Hearing<'events'> = {
+    catalog: ({ before, catalog: { webhooks } }) => {
+      if (webhooks !== before.webhooks) this.sender.setWebhooks(webhooks)
+    },
     transitions: ({ transitions }) => this.#recorder.add(transitions.map(memberEvent)),
     operated: ({ events }) => this.#recorder.add(events),
     held: ({ key: { pool, member }, hold: { untilMs, falls } }) => {
@@ -57,12 +58,6 @@ export class Events implements AsyncDisposable {
     pools: ({ changes }) =>
       this.#recorder.add(changes.map((change) => ({ kind: 'pool', ...change, at: now() }))),
     drained: ({ members }) => this.#recorder.add(members.map((member) => ({ kind: 'drained', ...member }))),
-  }
-
-  readonly sends: Hearing<'webhooks'> = {
-    catalog: ({ before, catalog: { webhooks } }) => {
-      if (webhooks !== before.webhooks) this.sender.setWebhooks(webhooks)
-    },
   }
 
   /** Ends the recorder first, which stores what it has, and the sender last. */

@@ -5,15 +5,13 @@
 import type { Config } from '../config.ts'
 import { HostResolver } from '../controlplane/resolving/host-resolver.ts'
 import { lookupBy } from '../controlplane/resolving/lookup.ts'
-import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
-import type { Announce, Hearing, Listeners } from './announce.ts'
+import type { Announce, Ground, Hearing, Listeners } from './announce.ts'
 import { AnswerSettingsSource } from './answer-settings.ts'
 import { Answers } from './answers.ts'
 import { Configuration } from './configuration.ts'
 import { makeDataPlane, serveBy } from './data-plane.ts'
 import { Events } from './events.ts'
-import type { Ground } from './ground.ts'
 import { Health } from './health.ts'
 import { EndingOverrides } from './overrides.ts'
 import { Readiness } from './readiness.ts'
@@ -23,7 +21,7 @@ export type Parts = ReturnType<typeof joinParts>
 
 export function joinParts(ground: Ground) {
   const { config, announce } = ground
-  const dataPlane = makeDataPlane(config, announce)
+  const dataPlane = makeDataPlane(ground)
   const serving = serveBy(dataPlane)
   const settings = new AnswerSettingsSource(config, ground.nodeId, serving.pump)
   const hosts = makeHosts(config, announce)
@@ -49,14 +47,16 @@ export function joinParts(ground: Ground) {
   }
 }
 
-export function listenersAmong(parts: Parts, log: Logger, metrics: Metrics): Listeners {
-  const { readiness, hosts, health, events, answers, configuration, overrides } = parts
+export function listenersAmong(parts: Parts, metrics: Metrics): Listeners {
+  const { log, readiness, hosts, health, events, answers, configuration, overrides } = parts
   return {
     log: logged(log),
     metrics: counted(metrics, health.checker),
-    record: events.records,
-    webhooks: events.sends,
-    readiness: readiness.hears,
+    events: events.hears,
+    readiness: {
+      'database-available': ({ kind }) => readiness.go(kind),
+      'database-away': ({ kind, reason }) => readiness.go(kind, reason),
+    },
     hosts: resolving(hosts),
     health: health.hears,
     answers: answers.hears,
