@@ -4,8 +4,6 @@
  */
 import type { ExplainReply } from '../controlplane/api/operations/explain.ts'
 
-export type { ExplainReply }
-
 type Service = ExplainReply['services'][number]
 type Level = Service['levels'][number]
 type Pool = Service['pools'][number]
