@@ -2,13 +2,12 @@
  * What happens in the daemon and concerns several of its parts, and who hears of it: one closed table. Whoever sees something
  * announces it and knows nobody who listens; a part that listens has a `Hearing`, which the compiler holds against the table. An
  * event is heard at once, by one listener after another in the order of its row, and none of them may throw. What concerns the
- * log alone goes there without an event.
+ * log or the metrics alone goes there without an event.
  */
 import type { Config } from '../config.ts'
 import type { Catalog } from '../controlplane/catalog/catalog.ts'
 import type { Suspicion } from '../controlplane/health/guard.ts'
 import type { Hold } from '../controlplane/health/monitor.ts'
-import type { ProbeVerdict } from '../controlplane/health/verdict.ts'
 import { isUnavailable } from '../controlplane/model/errors.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
 import type { MemberKey } from '../controlplane/model/member-key.ts'
@@ -19,6 +18,7 @@ import type { DrainedMember } from '../controlplane/serve/drain-watch.ts'
 import type { PoolChange } from '../controlplane/serve/pool-watch.ts'
 import type { Database } from '../controlplane/store/database.ts'
 import type { Logger } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics/metrics.ts'
 
 /** What every part stands on. */
 export interface Ground {
@@ -27,6 +27,7 @@ export interface Ground {
   /** Id of this node. */
   readonly nodeId: string
   readonly log: Logger
+  readonly metrics: Metrics
   readonly announce: Announce
   /** Aborts when the stop begins. */
   readonly signal: AbortSignal
@@ -63,7 +64,6 @@ export const events = {
   },
   operated: { says: {} as { events: readonly NewEvent[] }, heardBy: ['events', 'log'] },
   // Members; the record of events comes before answers, since who is answered may look there
-  probed: { says: {} as { key: MemberKey; verdict: ProbeVerdict }, heardBy: ['metrics'] },
   transitions: {
     says: {} as Pools & { transitions: readonly HealthEvent[] },
     heardBy: ['events', 'health', 'metrics', 'log', 'configuration'],
@@ -76,7 +76,6 @@ export const events = {
   pools: { says: {} as { changes: readonly PoolChange[] }, heardBy: ['log', 'events'] },
   drained: { says: {} as { members: readonly DrainedMember[] }, heardBy: ['log', 'events'] },
   'locations-changed': { says: {}, heardBy: ['configuration'] },
-  delivered: { says: {} as { webhook: string; outcome: string }, heardBy: ['metrics'] },
   'worker-restarted': { says: {} as { transport: string; reason: string }, heardBy: ['metrics', 'log'] },
 } as const
 

@@ -2,15 +2,14 @@ import type { ApiContext } from '../controlplane/api/context.ts'
 import { explain } from '../controlplane/explain/explain.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
 import { serviceStatus } from '../controlplane/serve/service-status.ts'
-import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import { version } from '../version.ts'
 import type { Parts } from './parts.ts'
 
 const now = () => new Date()
 
 /** What the API is handed of the parts. */
-export function apiContext(parts: Parts, metrics: Metrics, adminTokenHash: Uint8Array): ApiContext {
-  const { config, nodeId, database, log, announce } = parts
+export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext {
+  const { config, nodeId, database, log, metrics, announce } = parts
   const { answers, configuration, dataPlane, events, health, hosts, readiness, serving } = parts
   const { publisher } = configuration
   const { checker } = health

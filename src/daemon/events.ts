@@ -15,10 +15,10 @@ export class Events implements AsyncDisposable {
   readonly #sending: Disposable
 
   /** @param policy of the addresses that webhooks are sent to */
-  constructor({ database, nodeId, log, announce }: Ground, policy: AddressPolicy) {
+  constructor({ database, nodeId, log, metrics }: Ground, policy: AddressPolicy) {
     this.sender = new WebhookSender({
       policy,
-      onDelivery: (webhook, outcome) => announce({ kind: 'delivered', webhook, outcome }),
+      onDelivery: (webhook, outcome) => metrics.webhooks.delivery(webhook, outcome),
       onProblem: (webhook, problem, detail) => log.warn({ webhook, ...detail }, `webhook: ${problem}`),
       now,
     })

@@ -100,7 +100,7 @@ export class Health implements AsyncDisposable {
     return targets
   }
 
-  #startChecker({ config, announce }: Ground): Checker {
+  #startChecker({ config, announce, metrics }: Ground): Checker {
     return startChecker({
       probe: this.#prober(config),
       guard: this.#guard,
@@ -111,7 +111,8 @@ export class Health implements AsyncDisposable {
       },
       onTransitions: (transitions, _, pools) => announce({ kind: 'transitions', transitions, pools }),
       onVitals: (pools) => announce({ kind: 'weights-changed', pools }),
-      onProbe: (key, verdict) => announce({ kind: 'probed', key, verdict }),
+      onProbe: (key, verdict) =>
+        metrics.members.probe(key, verdict.durationMs, verdict.ok ? null : verdict.failure),
       onSuspicion: (suspicion) => announce({ kind: 'suspicion', suspicion }),
       onHold: (key, hold) => announce({ kind: 'held', key, hold }),
     })

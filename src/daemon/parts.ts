@@ -5,7 +5,6 @@
 import type { Config } from '../config.ts'
 import { HostResolver } from '../controlplane/resolving/host-resolver.ts'
 import { lookupBy } from '../controlplane/resolving/lookup.ts'
-import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import type { Announce, Ground, Hearing, Listeners } from './announce.ts'
 import { AnswerSettingsSource } from './answer-settings.ts'
 import { Answers } from './answers.ts'
@@ -47,8 +46,8 @@ export function joinParts(ground: Ground) {
   }
 }
 
-export function listenersAmong(parts: Parts, metrics: Metrics): Listeners {
-  const { log, readiness, hosts, health, events, answers, configuration, overrides } = parts
+export function listenersAmong(parts: Parts): Listeners {
+  const { log, metrics, readiness, hosts, health, events, answers, configuration, overrides } = parts
   return {
     log: logged(log),
     metrics: counted(metrics, health.checker),

@@ -22,7 +22,7 @@ import { formatListenAddress } from '../dataplane/listener/listener.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics/metrics.ts'
 import { version } from '../version.ts'
-import { announceTo, failing, type Listeners } from './announce.ts'
+import { announceTo, failing } from './announce.ts'
 import { apiContext } from './api-context.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { loadDemo } from './demo.ts'
@@ -72,9 +72,12 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
       onUnavailable: (reason) => announce({ kind: 'database-away', reason }),
     }),
   )
-  const parts = joinParts({ config, database, nodeId, log, announce, signal })
-  const metrics = new Metrics(version, metricsSources(parts))
-  const listeners: Listeners = listenersAmong(parts, metrics)
+  const metrics = new Metrics(
+    version,
+    metricsSources(() => parts),
+  )
+  const parts: Parts = joinParts({ config, database, nodeId, log, metrics, announce, signal })
+  const listeners = listenersAmong(parts)
   const { answers, configuration, dataPlane, events, health, hosts, overrides, readiness } = parts
   // Writes the images that the snapshot lacks.
   begun.use(configuration.compiler)
@@ -91,7 +94,7 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   // Gives up what is being compiled.
   begun.use(configuration.follower)
   // Finishes the requests in progress, some of which wait for what they wrote to be served.
-  const context = apiContext(parts, metrics, adminTokenHash)
+  const context = apiContext(parts, adminTokenHash)
   const http = begun.use(await startApi(context, config.httpListen, stopBudget.requestsMs))
   // Answers what it has received, while all that it is answered by still stands.
   begun.use(dataPlane)

@@ -53,8 +53,6 @@ export function counted(metrics: Metrics, checker: Checker): Hearing<'metrics'> 
     transitions: ({ transitions }) => {
       for (const transition of transitions) members.transition(transition, transition.to)
     },
-    probed: ({ key, verdict }) => members.probe(key, verdict.durationMs, verdict.ok ? null : verdict.failure),
-    delivered: ({ webhook, outcome }) => webhooks.delivery(webhook, outcome),
     'worker-restarted': () => metrics.workerRestarted(),
   }
 }

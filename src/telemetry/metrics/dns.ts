@@ -9,18 +9,13 @@ export interface DnsCounters {
   readonly dropped: readonly Count[]
   readonly limited: readonly Count[]
   /** How many TCP connections were accepted, and closed for each reason. */
-  readonly tcpConnections: readonly Count[]
-  readonly tcpOpen: number
-  readonly duration: DurationCounts
+  readonly connections: readonly Count[]
+  /** Upper bounds of the buckets of response times, ascending, without infinity. */
+  readonly durationBoundsSeconds: readonly number[]
+  /** Responses of each bucket alone (not cumulative); one more than bounds, the last for everything above. */
+  readonly durations: readonly number[]
+  readonly durationSumSeconds: number
   readonly serviceAnswers: readonly Count[]
-}
-
-interface DurationCounts {
-  /** Upper bounds of the buckets, ascending, without infinity. */
-  readonly boundsSeconds: readonly number[]
-  /** Observations of each bucket alone (not cumulative); one more than bounds, the last for everything above. */
-  readonly counts: readonly number[]
-  readonly sumSeconds: number
 }
 
 export function registerDnsMetrics(registry: Registry, dns: () => DnsCounters): void {
@@ -32,25 +27,33 @@ export function registerDnsMetrics(registry: Registry, dns: () => DnsCounters): 
   const limited = 'Responses above the rate limit, by what became of them.'
   counts('dns_rate_limited_total', limited, (dns) => dns.limited)
   const connections = 'TCP connections, by what happened to them.'
-  counts('tcp_connections_total', connections, ({ tcpConnections }) => tcpConnections)
+  counts('tcp_connections_total', connections, (dns) => dns.connections)
   const open = 'TCP connections that are open.'
-  exposeValue(registry, 'gauge', 'pooldns_tcp_connections_open', open, () => dns().tcpOpen)
+  exposeValue(registry, 'gauge', 'pooldns_tcp_connections_open', open, () => openConnections(dns()))
   counts('service_answers_total', 'Times that a member was in an answer.', (dns) => dns.serviceAnswers)
   const duration = 'pooldns_dns_response_duration_seconds'
   expose(registry, 'histogram', duration, 'Time from a received query to its response.', () =>
-    histogramSeries(duration, dns().duration),
+    histogramSeries(duration, dns()),
   )
 }
 
-function histogramSeries(name: string, { boundsSeconds, counts, sumSeconds }: DurationCounts): Series[] {
+/** Every connection that was accepted ends in exactly one of the other events. */
+function openConnections({ connections }: DnsCounters): number {
+  return connections.reduce(
+    (open, { event, count }) => (event === 'accepted' ? open + count : open - count),
+    0,
+  )
+}
+
+function histogramSeries(name: string, dns: DnsCounters): Series[] {
   let total = 0
-  const buckets = [...boundsSeconds, '+Inf'].map((le, index) => {
-    total += counts[index] ?? 0
+  const buckets = [...dns.durationBoundsSeconds, '+Inf'].map((le, index) => {
+    total += dns.durations[index] ?? 0
     return { metricName: `${name}_bucket`, labels: { le }, value: total }
   })
   return [
     ...buckets,
-    { metricName: `${name}_sum`, labels: {}, value: sumSeconds },
+    { metricName: `${name}_sum`, labels: {}, value: dns.durationSumSeconds },
     { metricName: `${name}_count`, labels: {}, value: total },
   ]
 }
