@@ -9,7 +9,7 @@ import { CompileThread } from '../controlplane/compile/compile-thread.ts'
 import { Follower } from '../controlplane/follow/follower.ts'
 import type { MemberHealth } from '../controlplane/model/observation.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
-import { type CatalogStep, Publisher } from '../controlplane/serve/publisher.ts'
+import { Publisher } from '../controlplane/serve/publisher.ts'
 import { type ColdStart, coldStart } from '../controlplane/snapshot/cold-start.ts'
 import { handedOutBefore } from '../controlplane/snapshot/handed-out-before.ts'
 import { type Snapshot, SnapshotFiles } from '../controlplane/snapshot/snapshot.ts'
@@ -22,7 +22,7 @@ import type { Health } from './health.ts'
 import { stopBudget } from './stop-budget.ts'
 
 /** What a configuration is served with. */
-interface Neighbours {
+interface Surroundings extends Ground {
   readonly serving: Serving
   readonly hosts: HostResolver
   readonly health: Health
@@ -42,22 +42,17 @@ export class Configuration {
   readonly snapshots: SnapshotWriter
   readonly publisher: Publisher
   readonly follower: Follower
-  readonly #ground: Ground
-  readonly #neighbours: Neighbours
+  readonly #around: Surroundings
   readonly #files: SnapshotFiles
   /** Null when there is no snapshot that can be used. */
   #cold: Promise<Cold | null> = Promise.resolve(null)
   readonly #away = Promise.withResolvers<void>()
 
-  constructor(ground: Ground, neighbours: Neighbours) {
-    this.#ground = ground
-    this.#neighbours = neighbours
-    this.#files = new SnapshotFiles(ground.config.dataDir)
-    this.compiler = new CompileThread({
-      directory: this.#files.images,
-      version,
-      graceMs: stopBudget.compilerMs,
-    })
+  constructor(around: Surroundings) {
+    this.#around = around
+    this.#files = new SnapshotFiles(around.config.dataDir)
+    const { images: directory } = this.#files
+    this.compiler = new CompileThread({ directory, version, graceMs: stopBudget.compilerMs })
     this.publisher = this.#makePublisher()
     this.follower = this.#makeFollower()
     this.snapshots = this.#makeSnapshots()
@@ -83,9 +78,9 @@ export class Configuration {
   /** Gives hosts their last good addresses, in any case: resolving may fail while the database is there. */
   async restoreHosts(): Promise<void> {
     try {
-      this.#neighbours.hosts.restore(await this.#files.readResolutions())
+      this.#around.hosts.restore(await this.#files.readResolutions())
     } catch (error) {
-      this.#ground.log.warn({ err: error }, 'the last good addresses of hosts were not read')
+      this.#around.log.warn({ err: error }, 'the last good addresses of hosts were not read')
     }
   }
 
@@ -95,7 +90,7 @@ export class Configuration {
    * @param prepare what the database is needed for before the first look at the configuration
    */
   async load(prepare: () => Promise<void>): Promise<void> {
-    const { log, signal } = this.#ground
+    const { log, signal } = this.#around
     this.#cold = this.#readSnapshot()
     const fromDatabase = this.#loadFromDatabase(prepare)
     const fromSnapshot = this.#loadFromSnapshot()
@@ -107,15 +102,14 @@ export class Configuration {
   }
 
   async #loadFromDatabase(prepare: () => Promise<void>): Promise<void> {
-    await this.#ground.database.ready(this.#ground.signal)
+    await this.#around.database.ready(this.#around.signal)
     await prepare()
     this.follower.start()
     await this.follower.loaded
   }
 
   async #readSnapshot(): Promise<Cold | null> {
-    const { log, signal } = this.#ground
-    const { answers } = this.#neighbours
+    const { answers, log, signal } = this.#around
     try {
       const snapshot = await this.#files.read()
       if (snapshot === null) return null
@@ -136,8 +130,7 @@ export class Configuration {
 
   /** @returns false when there is no snapshot to serve, or the database has come first. */
   async #loadFromSnapshot(): Promise<boolean> {
-    const { log, signal } = this.#ground
-    const { answers } = this.#neighbours
+    const { answers, log, signal } = this.#around
     const { publisher } = this
     const waited = delay(snapshotPatienceMs, undefined, { signal }).catch(() => undefined)
     await Promise.race([this.#away.promise, waited])
@@ -149,21 +142,20 @@ export class Configuration {
     const maps = await answers.locations.prepare(start.step.catalog, signal)
     if (late()) return false
     answers.planner.restoreLastKnown(snapshot.lastKnown)
-    this.#announceStep(start.step, snapshot.health)
+    this.#announceCatalog(start.step.catalog, snapshot.health)
     await publisher.adopt(start.step, maps)
     const { revision, writtenAt } = snapshot
     log.warn({ revision, writtenAt }, 'serving the snapshot')
     return true
   }
 
-  #announceStep({ catalog }: { readonly catalog: Catalog }, stored: readonly MemberHealth[] | null): void {
-    this.#ground.announce({ kind: 'catalog', before: this.publisher.catalog, catalog, stored })
+  #announceCatalog(catalog: Catalog, stored: readonly MemberHealth[] | null): void {
+    this.#around.announce({ kind: 'catalog', before: this.publisher.catalog, catalog, stored })
   }
 
   /** Other location data, other areas. */
   async #relocate(): Promise<void> {
-    const { log, signal } = this.#ground
-    const { answers } = this.#neighbours
+    const { answers, log, signal } = this.#around
     try {
       const maps = await answers.locations.renew(() => this.publisher.catalog, signal)
       if (maps !== null) await this.publisher.relocate(maps)
@@ -173,8 +165,7 @@ export class Configuration {
   }
 
   #makePublisher(): Publisher {
-    const { log, announce } = this.#ground
-    const { serving, answers } = this.#neighbours
+    const { log, announce, serving, answers } = this.#around
     const { planner, locations, handedOut, pools, drains } = answers
     return new Publisher({
       pump: serving.pump,
@@ -189,25 +180,23 @@ export class Configuration {
   }
 
   #makeFollower(): Follower {
-    const { log, database } = this.#ground
-    const { checker } = this.#neighbours.health
+    const { answers, database, health, log } = this.#around
     return new Follower({
       database,
       publisher: this.publisher,
       compiler: this.compiler,
-      locations: this.#neighbours.answers.locations,
+      locations: answers.locations,
       known: async () => (await this.#cold)?.start.known ?? null,
-      onStep: (step: CatalogStep, stored) => this.#announceStep(step, stored),
+      onStep: ({ catalog }, stored) => this.#announceCatalog(catalog, stored),
       onZones: () => this.snapshots.mark(),
-      onFailBack: (members) => members.forEach((member) => void checker.failBack(member)),
+      onFailBack: (members) => members.forEach((member) => void health.checker.failBack(member)),
       onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
       onError: failing(log, 'following the configuration failed; trying again'),
     })
   }
 
   #makeSnapshots(): SnapshotWriter {
-    const { log, database } = this.#ground
-    const { answers, health, hosts } = this.#neighbours
+    const { answers, database, health, hosts, log } = this.#around
     return new SnapshotWriter({
       database,
       files: this.#files,
