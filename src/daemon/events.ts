@@ -3,7 +3,7 @@ import { EventFeed } from '../controlplane/events/event-feed.ts'
 import { EventRecorder } from '../controlplane/events/event-recorder.ts'
 import type { AddressPolicy } from '../controlplane/events/webhooks/attempt.ts'
 import { WebhookSender } from '../controlplane/events/webhooks/webhook-sender.ts'
-import { memberEvent } from '../controlplane/model/event.ts'
+import { memberEvent, type NewEvent } from '../controlplane/model/event.ts'
 import { failing, type Ground, type Hearing } from './announce.ts'
 
 const now = () => new Date()
@@ -12,7 +12,6 @@ export class Events implements AsyncDisposable {
   readonly feed: EventFeed
   readonly sender: WebhookSender
   readonly #recorder: EventRecorder
-  readonly #sending: Disposable
 
   /** @param policy of the addresses that webhooks are sent to */
   constructor({ database, nodeId, log, metrics }: Ground, policy: AddressPolicy) {
@@ -30,7 +29,6 @@ export class Events implements AsyncDisposable {
       onLost: (count) => log.warn({ count }, 'events were not stored: the database was away for too long'),
       onStored: () => this.feed.wake(),
     })
-    this.#sending = this.#recorder.subscribe((events) => this.sender.send(events))
   }
 
   /** Begins to store what was seen, which needs a database that has been read. */
@@ -42,27 +40,29 @@ export class Events implements AsyncDisposable {
     catalog: ({ before, catalog: { webhooks } }) => {
       if (webhooks !== before.webhooks) this.sender.setWebhooks(webhooks)
     },
-    transitions: ({ transitions }) => this.#recorder.add(transitions.map(memberEvent)),
-    operated: ({ events }) => this.#recorder.add(events),
+    transitions: ({ transitions }) => this.#record(transitions.map(memberEvent)),
+    operated: ({ events }) => this.#record(events),
     held: ({ key: { pool, member }, hold: { untilMs, falls } }) => {
       const event = { pool, member, until: new Date(untilMs), reason: `${falls} changes` }
-      this.#recorder.add([{ kind: 'hold', ...event, at: now() }])
+      this.#record([{ kind: 'hold', ...event, at: now() }])
     },
     suspicion: ({ suspicion }) => {
       const event =
         suspicion === null
           ? ({ from: 'suspect', to: 'trusted', reason: 'members answer again' } as const)
           : ({ from: 'trusted', to: 'suspect', reason: suspicion.reason } as const)
-      this.#recorder.add([{ kind: 'isolation', ...event, at: now() }])
+      this.#record([{ kind: 'isolation', ...event, at: now() }])
     },
-    pools: ({ changes }) =>
-      this.#recorder.add(changes.map((change) => ({ kind: 'pool', ...change, at: now() }))),
-    drained: ({ members }) => this.#recorder.add(members.map((member) => ({ kind: 'drained', ...member }))),
+    pools: ({ changes }) => this.#record(changes.map((change) => ({ kind: 'pool', ...change, at: now() }))),
+    drained: ({ members }) => this.#record(members.map((member) => ({ kind: 'drained', ...member }))),
+  }
+
+  #record(seen: readonly NewEvent[]): void {
+    this.sender.send(this.#recorder.add(seen))
   }
 
   /** Ends the recorder first, which stores what it has, and the sender last. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#sending[Symbol.dispose]()
     await this.#recorder.stop()
     await this.feed.stop()
     await this.sender.stop()
