@@ -104,7 +104,7 @@ const settings = {
   databaseUrl: setting('DATABASE_URL', 'a URL postgres://user:password@host:port/database', null, (text) =>
     /^postgres(ql)?:\/\//.test(text) && URL.canParse(text) ? text : undefined,
   ),
-  dataDir: setting('POOLDNS_DATA_DIR', 'a path', './data', (text) => text),
+  dataDir: setting('POOLDNS_DATA_DIR', 'a path', './data', parsePath),
   dnsListen: setting('POOLDNS_DNS_LISTEN', severalAddresses, anyAddress, parseListens),
   httpListen: setting(
     'POOLDNS_HTTP_LISTEN',
@@ -143,7 +143,7 @@ const settings = {
   /** Addresses that may be probed although they are of a kind that is not (loopback, link-local, metadata services). */
   probeAllow: setting('POOLDNS_PROBE_ALLOW', prefixes.replace('%', '127.0.0.0/8'), null, parsePrefixes),
   /** Folder of the client certificates that monitors may name. */
-  certificateDir: setting('POOLDNS_CERTIFICATE_DIR', 'a path', null, (text) => text),
+  certificateDir: setting('POOLDNS_CERTIFICATE_DIR', 'a path', null, parsePath),
   /** Whether this node doubts its own network when most members fail at once. */
   guard: setting('POOLDNS_GUARD', 'on or off', true, (text) => parseEither(text, 'on', 'off')),
   /** What this node can always reach while its network is well. */
@@ -158,11 +158,7 @@ const settings = {
     'POOLDNS_LOCATION_DATABASES',
     `paths of .mmdb files, up to ${maxLocationFiles} with commas between`,
     [],
-    (text) =>
-      atMost(
-        maxLocationFiles,
-        parseList(text, (item) => item || undefined),
-      ),
+    (text) => atMost(maxLocationFiles, parseList(text, parsePath)),
   ),
 } as const
 
@@ -244,6 +240,10 @@ function parseListen(text: string): ListenAddress | undefined {
 
 function parseListens(text: string): readonly ListenAddress[] | undefined {
   return parseList(text, parseListen)
+}
+
+function parsePath(text: string): string | undefined {
+  return text || undefined
 }
 
 function parsePrefixes(text: string): readonly Prefix[] | undefined {

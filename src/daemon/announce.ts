@@ -50,7 +50,7 @@ interface Resolved {
 
 type Pools = { readonly pools: ReadonlySet<string> }
 
-/** By kind of event: what it says, and who hears it. */
+/** What each kind of event says, and who hears it. */
 export const events = {
   'database-available': { says: {}, heardBy: ['log', 'readiness', 'overrides'] },
   'database-away': { says: {} as { reason: string }, heardBy: ['log', 'readiness', 'configuration'] },

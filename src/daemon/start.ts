@@ -36,7 +36,7 @@ export interface Daemon extends AsyncDisposable {
   readonly dns: readonly ListenAddress[]
   /** Resolves once DNS is served and every member has been probed; rejects when the start fails for good. */
   readonly ready: Promise<void>
-  /** In order, within 10 s. Idempotent. */
+  /** Ends everything in order, within 10 s. Idempotent. */
   stop(): Promise<void>
 }
 
@@ -124,7 +124,7 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   }
 }
 
-/** From HTTP alone to DNS. Resolves when the daemon is ready, or has been told to stop. */
+/** Goes from HTTP alone to DNS. Resolves when the daemon is ready, or has been told to stop. */
 async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   const { config, configuration, dataPlane, events, health, hosts, log } = parts
   const { overrides, readiness, settings, signal } = parts
