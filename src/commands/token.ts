@@ -37,8 +37,10 @@ export async function tokenCommand(args: readonly string[]): Promise<void> {
       const found = await tokens().list()
       return print(found, found.map(line).join(''))
     }
-    case 'revoke':
-      return tokens().revoke(nameIn(words))
+    case 'revoke': {
+      const name = nameIn(words)
+      return tokens().revoke(name)
+    }
     default:
       throw new UsageError('token takes create NAME, list or revoke NAME')
   }

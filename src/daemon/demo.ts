@@ -79,12 +79,10 @@ function backend(): (request: IncomingMessage, response: ServerResponse) => void
   return (request, response) => {
     request.resume() // a body that nobody reads would hold the connection
     const [path] = (request.url ?? '/').split('?')
-    const command = request.method === 'POST' ? path : undefined
-    if (command === '/fail') failing = true
-    if (command === '/recover') failing = false
-    if (command !== undefined) {
-      if (command === '/fail' || command === '/recover') answer(response, 200, failing ? 'failing' : 'ok')
-      else answer(response, 404, 'POST /fail or /recover')
+    if (request.method === 'POST') {
+      if (path !== '/fail' && path !== '/recover') return answer(response, 404, 'POST /fail or /recover')
+      failing = path === '/fail'
+      answer(response, 200, failing ? 'failing' : 'ok')
     } else if (request.method === 'GET' || request.method === 'HEAD') {
       answer(response, failing ? 503 : 200, failing ? 'failing' : 'ok')
     } else {
