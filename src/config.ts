@@ -6,51 +6,14 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
-import type { ListenAddress } from './dataplane/listener/listener.ts'
+import { formatListenAddress, type ListenAddress } from './dataplane/listener/listener.ts'
 import { canonicalAddress } from './dataplane/wire/address.ts'
 import { type Prefix, parsePrefix } from './dataplane/wire/prefix.ts'
-import { type LogLevel, logLevels, maskPasswords } from './telemetry/log.ts'
-
-export interface Config {
-  /** null: the embedded database in the data directory. */
-  readonly databaseUrl: string | null
-  readonly dataDir: string
-  readonly dnsListen: readonly ListenAddress[]
-  readonly httpListen: ListenAddress
-  readonly workers: number
-  readonly udpBackend: 'auto' | 'batch' | 'dgram'
-  /** null: generated at the first start, kept in the data directory. */
-  readonly adminToken: string | null
-  readonly publicTools: boolean
-  /** `address:port` each; empty means the system's. */
-  readonly resolvers: readonly string[]
-  readonly logLevel: LogLevel
-  /** What this node calls itself by NSID and in class CH; null: an id of its own by NSID, nothing in CH. */
-  readonly identity: string | null
-  /** Answer to `version.bind`; null refuses. */
-  readonly chaosVersion: string | null
-  readonly rateLimit: RateLimit | null
-  /** Of the addresses that are not probed otherwise (loopback, link-local, metadata services), those that may be. */
-  readonly probeAllow: readonly Prefix[]
-  /** Folder of the client certificates that monitors may name. */
-  readonly certificateDir: string
-  /** Whether this node doubts its own network when most members fail at once. */
-  readonly guard: boolean
-  /** What this node can always reach while its network is well. */
-  readonly canaries: readonly ListenAddress[]
-  /** Files that say where addresses are; empty means the table of countries that came along, if it did. */
-  readonly locationDatabases: readonly string[]
-  readonly kubernetes: boolean
-  /** Load the demo into an empty database and start its backends. */
-  readonly demo: boolean
-}
+import { logLevels, maskPasswords } from './telemetry/log.ts'
 
 /** A value that can't be used, or a word on the command line that nobody knows. Exit code 2. */
 export class UsageError extends Error {
-  constructor(message: string) {
-    super(message)
-    this.name = 'UsageError'
-  }
+  override readonly name = 'UsageError'
 }
 
 /**
@@ -87,15 +50,35 @@ interface Setting<T> {
   readonly accepted: string
   /** undefined for text that is not accepted. */
   readonly parse: (text: string) => T | undefined
+  /** When it is not set; null where that depends on others, or is something else than a value. */
+  readonly otherwise: T
 }
 
-function setting<T>(variable: string, accepted: string, parse: Setting<T>['parse']): Setting<T> {
-  return { variable, accepted, parse }
+function setting<T, D extends T | null>(
+  variable: string,
+  accepted: string,
+  otherwise: D,
+  parse: (text: string) => T | undefined,
+): Setting<T | D> {
+  return { variable, accepted, parse, otherwise }
 }
 
 /** One of a few words. */
-function word<const T extends string>(variable: string, accepted: string, words: readonly T[]): Setting<T> {
-  return setting(variable, accepted, (text) => words.find((known) => known === text))
+function word<const T extends string>(
+  variable: string,
+  accepted: string,
+  otherwise: NoInfer<T>,
+  words: readonly T[],
+): Setting<T> {
+  return setting(variable, accepted, otherwise, (text) => words.find((known) => known === text))
+}
+
+/** @param of what there is so many of, behind "a number" */
+function wholeNumber(variable: string, of: string, from: number, to: number, otherwise: number) {
+  return setting(variable, `a number${of} from ${from} to ${to}`, otherwise, (text) => {
+    const value = Number(text)
+    return /^\d{1,7}$/.test(text) && value >= from && value <= to ? value : undefined
+  })
 }
 
 const maxWorkers = 256
@@ -106,61 +89,96 @@ const loopback: readonly Prefix[] = [
   { address: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), length: 128 },
 ]
 
+const anyAddress: readonly ListenAddress[] = [
+  { host: '0.0.0.0', port: 9999 },
+  { host: '::', port: 9999 },
+]
+
 const addresses = 'address:port, [address]:port'
 const severalAddresses = `${addresses}, several with commas between`
 const prefixes = 'prefixes such as %, several with commas between, or none'
 const printable = 'up to 64 printable ASCII characters'
 
 const settings = {
-  databaseUrl: setting('DATABASE_URL', 'a URL postgres://user:password@host:port/database', (text) =>
+  /** null: the embedded database in the data directory. */
+  databaseUrl: setting('DATABASE_URL', 'a URL postgres://user:password@host:port/database', null, (text) =>
     /^postgres(ql)?:\/\//.test(text) && URL.canParse(text) ? text : undefined,
   ),
-  dataDir: setting('POOLDNS_DATA_DIR', 'a path', (text) => text),
-  dnsListen: setting('POOLDNS_DNS_LISTEN', severalAddresses, (text) => parseList(text, parseListen)),
-  httpListen: setting('POOLDNS_HTTP_LISTEN', 'address:port or [address]:port', parseListen),
-  workers: setting('POOLDNS_WORKERS', `a number from 1 to ${maxWorkers}`, (text) =>
-    parseWhole(text, 1, maxWorkers),
+  dataDir: setting('POOLDNS_DATA_DIR', 'a path', './data', parsePath),
+  dnsListen: setting('POOLDNS_DNS_LISTEN', severalAddresses, anyAddress, parseListens),
+  httpListen: setting(
+    'POOLDNS_HTTP_LISTEN',
+    'address:port or [address]:port',
+    { host: '127.0.0.1', port: 3000 },
+    parseListen,
   ),
-  udpBackend: word('POOLDNS_UDP_BACKEND', 'auto, batch or dgram', ['auto', 'batch', 'dgram']),
-  adminToken: setting('POOLDNS_ADMIN_TOKEN', 'printable ASCII without white space', (text) =>
+  workers: wholeNumber('POOLDNS_WORKERS', '', 1, maxWorkers, Math.min(availableParallelism(), maxWorkers)),
+  udpBackend: word('POOLDNS_UDP_BACKEND', 'auto, batch or dgram', 'auto', ['auto', 'batch', 'dgram']),
+  /** null: generated at the first start, kept in the data directory. */
+  adminToken: setting('POOLDNS_ADMIN_TOKEN', 'printable ASCII without white space', null, (text) =>
     /^[\x21-\x7e]+$/.test(text) ? text : undefined,
   ),
-  publicTools: setting('POOLDNS_PUBLIC_TOOLS', 'true or false', (text) => parseEither(text, 'true', 'false')),
-  resolvers: setting('POOLDNS_RESOLVERS', severalAddresses, (text) =>
-    parseList(text, parseListen)?.map(formatHostPort),
+  publicTools: setting('POOLDNS_PUBLIC_TOOLS', 'true or false', null, (text) =>
+    parseEither(text, 'true', 'false'),
   ),
-  logLevel: word('POOLDNS_LOG_LEVEL', `one of ${logLevels.join(', ')}`, logLevels),
-  identity: setting('POOLDNS_IDENTITY', printable, parseLabelText),
-  chaosVersion: setting('POOLDNS_CHAOS_VERSION', printable, parseLabelText),
-  rateLimit: word('POOLDNS_RRL', 'on, off or log', ['on', 'off', 'log']),
-  rateLimitPerSecond: setting(
-    'POOLDNS_RRL_RATE',
-    'a number of responses a second from 1 to 1000000',
-    (text) => parseWhole(text, 1, 1_000_000),
+  /** `address:port` each; empty means the system's. */
+  resolvers: setting('POOLDNS_RESOLVERS', severalAddresses, [], (text) =>
+    parseListens(text)?.map(formatListenAddress),
   ),
-  rateLimitSlip: setting('POOLDNS_RRL_SLIP', 'a number from 0 to 10', (text) => parseWhole(text, 0, 10)),
-  rateLimitExempt: setting('POOLDNS_RRL_EXEMPT', prefixes.replace('%', '192.0.2.0/24'), parsePrefixes),
-  probeAllow: setting('POOLDNS_PROBE_ALLOW', prefixes.replace('%', '127.0.0.0/8'), parsePrefixes),
-  certificateDir: setting('POOLDNS_CERTIFICATE_DIR', 'a path', (text) => text),
-  guard: setting('POOLDNS_GUARD', 'on or off', (text) => parseEither(text, 'on', 'off')),
-  canaries: setting('POOLDNS_CANARIES', `${addresses}, up to ${maxCanaries} with commas between`, (text) =>
-    atMost(maxCanaries, parseList(text, parseListen)),
+  logLevel: word('POOLDNS_LOG_LEVEL', `one of ${logLevels.join(', ')}`, 'info', logLevels),
+  /** What this node calls itself by NSID and in class CH; null: an id of its own by NSID, nothing in CH. */
+  identity: setting('POOLDNS_IDENTITY', printable, null, parseLabelText),
+  /** Answer to `version.bind`; null refuses. */
+  chaosVersion: setting('POOLDNS_CHAOS_VERSION', printable, null, parseLabelText),
+  rateLimit: word('POOLDNS_RRL', 'on, off or log', 'on', ['on', 'off', 'log']),
+  rateLimitPerSecond: wholeNumber('POOLDNS_RRL_RATE', ' of responses a second', 1, 1_000_000, 200),
+  rateLimitSlip: wholeNumber('POOLDNS_RRL_SLIP', '', 0, 10, 2),
+  /** Whoever sends from a loopback address needs no amplifier. */
+  rateLimitExempt: setting(
+    'POOLDNS_RRL_EXEMPT',
+    prefixes.replace('%', '192.0.2.0/24'),
+    loopback,
+    parsePrefixes,
   ),
+  /** Addresses that may be probed although they are of a kind that is not (loopback, link-local, metadata services). */
+  probeAllow: setting('POOLDNS_PROBE_ALLOW', prefixes.replace('%', '127.0.0.0/8'), null, parsePrefixes),
+  /** Folder of the client certificates that monitors may name. */
+  certificateDir: setting('POOLDNS_CERTIFICATE_DIR', 'a path', null, parsePath),
+  /** Whether this node doubts its own network when most members fail at once. */
+  guard: setting('POOLDNS_GUARD', 'on or off', true, (text) => parseEither(text, 'on', 'off')),
+  /** What this node can always reach while its network is well. */
+  canaries: setting(
+    'POOLDNS_CANARIES',
+    `${addresses}, up to ${maxCanaries} with commas between`,
+    [],
+    (text) => atMost(maxCanaries, parseListens(text)),
+  ),
+  /** Files that say where addresses are; empty means the table of countries that came along, if it did. */
   locationDatabases: setting(
     'POOLDNS_LOCATION_DATABASES',
     `paths of .mmdb files, up to ${maxLocationFiles} with commas between`,
-    (text) =>
-      atMost(
-        maxLocationFiles,
-        parseList(text, (item) => item || undefined),
-      ),
+    [],
+    (text) => atMost(maxLocationFiles, parseList(text, parsePath)),
   ),
 } as const
+
+type Field = keyof typeof settings
+type Values = { readonly [F in Field]: (typeof settings)[F]['otherwise'] }
+type RateLimitField = Extract<Field, `rateLimit${string}`>
+
+export interface Config extends Omit<Values, RateLimitField> {
+  readonly publicTools: boolean
+  readonly probeAllow: readonly Prefix[]
+  readonly certificateDir: string
+  readonly rateLimit: RateLimit | null
+  readonly kubernetes: boolean
+  /** Load the demo into an empty database and start its backends. */
+  readonly demo: boolean
+}
 
 /** Values that must never be repeated in a message. */
 const secrets: ReadonlySet<string> = new Set([settings.adminToken.variable])
 
-type Field = keyof typeof settings
 const fields = Object.keys(settings) as Field[]
 
 /** The flag of `serve` that sets a field. */
@@ -173,73 +191,42 @@ function flagOf(field: Field): string {
  * @throws UsageError
  */
 export function readConfig(args: readonly string[], environment: Environment): Config {
-  const given = parseFlags(args)
-  const read: Read = (field) => {
-    const flag = given.values.get(field)
-    // Each setting parses to the type of its field, which is lost where any of them is picked.
-    const { variable, accepted, parse } = settings[field] as Setting<never>
-    const text = flag ?? environment[variable]
-    if (text === undefined || text === '') return null
-    const value = parse(text)
-    if (value !== undefined) return value
-    const source = flag === undefined ? variable : `--${flagOf(field)}`
-    const shown = secrets.has(variable) ? '(not shown)' : JSON.stringify(maskPasswords(text))
-    throw new UsageError(`${source}: ${shown} is not accepted; it takes ${accepted}`)
-  }
-  const dataDir = read('dataDir') ?? './data'
-  const httpListen = read('httpListen') ?? { host: '127.0.0.1', port: 3000 }
+  const flags = Object.fromEntries(fields.map((field) => [flagOf(field), { type: 'string' as const }]))
+  const { demo = false, ...texts } = parseWords(
+    args,
+    { ...flags, demo: { type: 'boolean' as const } },
+    0,
+  ).values
+  const given: Readonly<Record<string, string | undefined>> = texts
+  const values = Object.fromEntries(
+    fields.map((field) => [field, readField(field, given[flagOf(field)], environment)]),
+  ) as Values
+  const { rateLimit, rateLimitPerSecond, rateLimitSlip, rateLimitExempt, ...config } = values
+  const limit = { perSecond: rateLimitPerSecond, slip: rateLimitSlip, exempt: rateLimitExempt }
   return Object.freeze({
-    databaseUrl: read('databaseUrl'),
-    dataDir,
-    dnsListen: read('dnsListen') ?? [
-      { host: '0.0.0.0', port: 9999 },
-      { host: '::', port: 9999 },
-    ],
-    httpListen,
-    workers: read('workers') ?? Math.min(availableParallelism(), maxWorkers),
-    udpBackend: read('udpBackend') ?? 'auto',
-    adminToken: read('adminToken'),
-    publicTools: read('publicTools') ?? isLoopback(httpListen.host),
-    resolvers: read('resolvers') ?? [],
-    logLevel: read('logLevel') ?? 'info',
-    identity: read('identity'),
-    chaosVersion: read('chaosVersion'),
-    rateLimit: readRateLimit(read),
+    ...config,
+    publicTools: config.publicTools ?? isLoopback(config.httpListen.host),
     // The members of the demo are probed on this host.
-    probeAllow: read('probeAllow') ?? (given.demo ? loopback : []),
-    certificateDir: read('certificateDir') ?? join(dataDir, 'certificates'),
-    guard: read('guard') ?? true,
-    canaries: read('canaries') ?? [],
-    locationDatabases: read('locationDatabases') ?? [],
+    probeAllow: config.probeAllow ?? (demo ? loopback : []),
+    certificateDir: config.certificateDir ?? join(config.dataDir, 'certificates'),
+    rateLimit: rateLimit === 'off' ? null : { ...limit, logOnly: rateLimit === 'log' },
     kubernetes: (environment.KUBERNETES_SERVICE_HOST ?? '') !== '',
-    demo: given.demo,
+    demo,
   })
 }
 
-/** What a field is set to; null when it is not. */
-type Read = <F extends Field>(field: F) => (ReturnType<(typeof settings)[F]['parse']> & {}) | null
-
-/** On by default. Loopback clients are exempt by default: whoever sends from there needs no amplifier. */
-function readRateLimit(read: Read): RateLimit | null {
-  const mode = read('rateLimit') ?? 'on'
-  const limit: RateLimit = {
-    perSecond: read('rateLimitPerSecond') ?? 200,
-    slip: read('rateLimitSlip') ?? 2,
-    exempt: read('rateLimitExempt') ?? loopback,
-    logOnly: mode === 'log',
-  }
-  return mode === 'off' ? null : limit
+function readField(field: Field, flag: string | undefined, environment: Environment): unknown {
+  const { variable, accepted, parse, otherwise } = settings[field]
+  const text = flag ?? environment[variable]
+  if (text === undefined || text === '') return otherwise
+  const value = parse(text)
+  if (value !== undefined) return value
+  const source = flag === undefined ? variable : `--${flagOf(field)}`
+  const shown = secrets.has(variable) ? '(not shown)' : JSON.stringify(maskPasswords(text))
+  throw new UsageError(`${source}: ${shown} is not accepted; it takes ${accepted}`)
 }
 
-function parseFlags(args: readonly string[]): { values: ReadonlyMap<Field, string>; demo: boolean } {
-  const byFlag = new Map(fields.map((field) => [flagOf(field), field]))
-  const options = Object.fromEntries(Array.from(byFlag.keys(), (flag) => [flag, { type: 'string' as const }]))
-  const { demo = false, ...given } = parseWords(args, { ...options, demo: { type: 'boolean' } }, 0).values
-  const values = Object.entries(given).map(([flag, text]) => [byFlag.get(flag)!, String(text)] as const)
-  return { demo: demo === true, values: new Map(values) }
-}
-
-function parseList<T>(text: string, parse: (item: string) => T | undefined): T[] | undefined {
+function parseList<T>(text: string, parse: (item: string) => T | undefined): readonly T[] | undefined {
   const items = text.split(',').map((item) => parse(item.trim()))
   return items.every((item) => item !== undefined) ? (items as T[]) : undefined
 }
@@ -251,6 +238,14 @@ function parseListen(text: string): ListenAddress | undefined {
   return host === null || port > 65535 ? undefined : { host, port }
 }
 
+function parseListens(text: string): readonly ListenAddress[] | undefined {
+  return parseList(text, parseListen)
+}
+
+function parsePath(text: string): string | undefined {
+  return text || undefined
+}
+
 function parsePrefixes(text: string): readonly Prefix[] | undefined {
   return text === 'none' ? [] : parseList(text, (item) => parsePrefix(item) ?? undefined)
 }
@@ -259,21 +254,12 @@ function parseEither(text: string, yes: string, no: string): boolean | undefined
   return text === yes ? true : text === no ? false : undefined
 }
 
-function atMost<T>(most: number, items: T[] | undefined): T[] | undefined {
+function atMost<T>(most: number, items: readonly T[] | undefined): readonly T[] | undefined {
   return items !== undefined && items.length <= most ? items : undefined
-}
-
-function parseWhole(text: string, from: number, to: number): number | undefined {
-  const value = Number(text)
-  return /^\d{1,7}$/.test(text) && value >= from && value <= to ? value : undefined
 }
 
 function parseLabelText(text: string): string | undefined {
   return /^[\x20-\x7e]{1,64}$/.test(text) ? text : undefined
-}
-
-function formatHostPort({ host, port }: ListenAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 function isLoopback(host: string): boolean {

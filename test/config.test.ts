@@ -1,7 +1,7 @@
 import t from 'tap'
 import { readConfig } from '../src/config.ts'
 
-t.test('defaults', async (t) => {
+t.test('what is not set has its default', async (t) => {
   const config = readConfig([], {})
   t.match(config, {
     databaseUrl: null,
@@ -57,7 +57,7 @@ t.test('variables, and flags above them', async (t) => {
   t.equal(readConfig([], { DATABASE_URL: '' }).databaseUrl, null, 'an empty variable is none')
 })
 
-t.test('rate limiting', async (t) => {
+t.test('the rate limit is put together of four settings, and may be off', async (t) => {
   const of = (environment: Record<string, string>) => readConfig([], environment).rateLimit
   t.match(of({}), { perSecond: 200, slip: 2, logOnly: false, exempt: [{ length: 8 }, { length: 128 }] })
   t.equal(of({ POOLDNS_RRL: 'off' }), null)
@@ -77,7 +77,7 @@ t.test('rate limiting', async (t) => {
   t.match(readConfig(['--rrl', 'off', '--identity', 'ns1'], {}), { rateLimit: null, identity: 'ns1' })
 })
 
-t.test('probes', async (t) => {
+t.test('what may be probed, and from which files, is read from lists', async (t) => {
   t.match(readConfig([], { POOLDNS_DATA_DIR: '/data' }), {
     probeAllow: [],
     certificateDir: '/data/certificates',

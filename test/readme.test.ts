@@ -41,7 +41,9 @@ t.test('the tour', { skip }, async (t) => {
 
 t.test('the table of variables is that of the code', async (t) => {
   const source = readFileSync(join(repository, 'src/config.ts'), 'utf8')
-  const inCode = [...source.matchAll(/(?:setting|word)\(\s*'([A-Z_]+)'/g)].map(([, name]) => name!)
+  const inCode = [...source.matchAll(/(?:setting|word|wholeNumber)\(\s*'([A-Z_]+)'/g)].map(
+    ([, name]) => name!,
+  )
   t.ok(inCode.length >= 10)
   t.same([...readme.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name).sort(), inCode.sort())
 })

@@ -4,8 +4,6 @@
  */
 import type { ExplainReply } from '../controlplane/api/operations/explain.ts'
 
-export type { ExplainReply }
-
 type Service = ExplainReply['services'][number]
 type Level = Service['levels'][number]
 type Pool = Service['pools'][number]
@@ -85,58 +83,44 @@ function serviceLines(service: Service): string[] {
 function levelLines({ service, steer, up, area, choices }: Level, asked: string): string[] {
   const whose = service === asked ? 'Choices' : `Choices of service ${service}`
   const areaText = area === null ? '' : `, area ${area.number}: ${area.choices.join(', ')}`
-  const header = ['', 'CHOICE', 'STATE', 'LATENCY', 'WHY']
-  const rows = choices.map((choice) => [
-    choice.taken ? '*' : '',
-    `${choice.kind} ${choice.name}`,
-    choice.up ? 'up' : 'down',
-    milliseconds(choice.latencyMs),
-    choice.why,
-  ])
-  return [`  ${whose}: by ${steer}${up ? '' : ', none is up'}${areaText}`, ...table(rows, 2, header)]
+  const rows = choices.map(({ taken, kind, name, up, latencyMs, why }) => ({
+    '': taken ? '*' : '',
+    CHOICE: `${kind} ${name}`,
+    STATE: up ? 'up' : 'down',
+    LATENCY: milliseconds(latencyMs),
+    WHY: why,
+  }))
+  return [`  ${whose}: by ${steer}${up ? '' : ', none is up'}${areaText}`, ...table(rows, 2)]
 }
 
 function poolLines({ name, select, answers, monitor, met, condition, reason, members }: Pool): string[] {
   const how = answers === null ? select : `${select}, at most ${answers} in an answer`
   const watched = monitor === null ? 'not monitored' : `monitor ${monitor}`
-  const header = [
-    '',
-    'MEMBER',
-    'ADDRESS',
-    'STATE',
-    'SINCE',
-    'WEIGHT',
-    'LATENCY',
-    'WHY',
-    'MEASURED',
-    'OVERRIDE',
-    'CLIENTS',
-  ]
   return [
     `  ${met ? '* ' : ''}Pool ${name}: ${condition}, ${reason}; ${how}; ${watched}`,
-    ...table(members.map(memberRow), 2, header),
+    ...table(members.map(memberRow), 2),
   ]
 }
 
 /** What the API says of members that nothing measures. */
 const unmonitored = 'the pool has no monitor'
 
-function memberRow(member: Member): string[] {
+function memberRow(member: Member) {
   const { name, address, host, given, why, weight, latencyMs, status } = member
   const { configured, effective } = weight
-  return [
-    given ? '*' : '',
-    name,
-    address ?? host ?? '',
-    stateText(member),
-    status.since === null ? '' : seconds(status.since),
-    configured === effective ? String(configured) : `${effective} of ${configured}`,
-    milliseconds(latencyMs),
-    why,
-    status.reason === unmonitored ? '' : status.reason,
-    overrideText(status.override),
-    clientsText(status),
-  ]
+  return {
+    '': given ? '*' : '',
+    MEMBER: name,
+    ADDRESS: address ?? host ?? '',
+    STATE: stateText(member),
+    SINCE: status.since === null ? '' : seconds(status.since),
+    WEIGHT: configured === effective ? String(configured) : `${effective} of ${configured}`,
+    LATENCY: milliseconds(latencyMs),
+    WHY: why,
+    MEASURED: status.reason === unmonitored ? '' : status.reason,
+    OVERRIDE: overrideText(status.override),
+    CLIENTS: clientsText(status),
+  }
 }
 
 function stateText({ status, near, own }: Member): string {
@@ -168,20 +152,22 @@ function milliseconds(time: number | null): string {
   return `${time < 10 ? Math.round(time * 10) / 10 : Math.round(time)} ms`
 }
 
+/** Cells, or cells by the names of their columns, which are shown then. */
+type Row = readonly string[] | Readonly<Record<string, string>>
+
 /** Rows with their columns aligned; without the columns that are empty in every row. */
-function table(texts: readonly (readonly string[])[], indent: number, header?: readonly string[]): string[] {
-  if (texts.length === 0) return []
+function table(rows: readonly Row[], indent: number): string[] {
+  const [first] = rows
+  if (first === undefined) return []
+  const header = Array.isArray(first) ? [] : [Object.keys(first)]
   // Reasons may come from members, and go to a terminal.
-  const rows = texts.map((row) => row.map((cell) => cell.replaceAll(/\p{Cc}/gu, '?')))
+  const texts = rows.map((row) => Object.values<string>(row).map((cell) => cell.replaceAll(/\p{Cc}/gu, '?')))
   // The mark keeps its place, so that all tables stand alike.
-  const kept = rows[0]!.flatMap((_, column) => {
-    const marks = header !== undefined && column === 0
-    return marks || rows.some((row) => row[column] !== '') ? [column] : []
-  })
-  const all = (header === undefined ? rows : [header, ...rows]).map((row) =>
-    kept.map((column) => row[column]!),
+  const kept = texts[0]!.map(
+    (_, column) => (header.length > 0 && column === 0) || texts.some((row) => row[column] !== ''),
   )
-  const widths = kept.map((_, column) => Math.max(1, ...all.map((row) => row[column]!.length)))
+  const all = [...header, ...texts].map((row) => row.filter((_, column) => kept[column]))
+  const widths = all[0]!.map((_, column) => Math.max(1, ...all.map((row) => row[column]!.length)))
   return all.map((row) => {
     const cells = row.map((cell, column) => cell.padEnd(widths[column]!))
     return `${' '.repeat(indent)}${cells.join('  ')}`.trimEnd()

@@ -1,10 +1,11 @@
 import { parseWords, UsageError } from '../config.ts'
+import type { ExplainReply } from '../controlplane/api/operations/explain.ts'
 import { parseAddress } from '../dataplane/wire/address.ts'
 import { parseHostname } from '../dataplane/wire/name.ts'
 import { parseType } from '../dataplane/wire/rdata.ts'
 import { TextError } from '../dataplane/wire/text-error.ts'
 import { namedServer, serverFlags } from './api-client.ts'
-import { type ExplainReply, explainText } from './explain-text.ts'
+import { explainText } from './explain-text.ts'
 
 const flags = { ...serverFlags, client: { type: 'string' }, json: { type: 'boolean' } } as const
 

@@ -1,22 +1,10 @@
 /** What an import says: its progress, what it found, and what it came to. */
+import type { ZoneImport } from '../controlplane/zonefile/import.ts'
 
 /** What an import came to; the `status` that a PUT of a zone file replies. */
-export interface ZoneImport {
-  readonly changed: boolean
-  readonly serial: number
-  readonly rrsets: number
-  readonly warnings: readonly PlacedWarning[]
-}
+export type ImportStatus = Pick<ZoneImport, 'changed' | 'rrsets' | 'warnings'> & { readonly serial: number }
 
-interface PlacedWarning {
-  readonly line?: number
-  readonly column?: number
-  readonly owner: string
-  readonly type: string
-  readonly message: string
-}
-
-export function summary(zone: string, { changed, serial, rrsets }: ZoneImport, dryRun: boolean): string {
+export function summary(zone: string, { changed, serial, rrsets }: ImportStatus, dryRun: boolean): string {
   const state = `${rrsets} RRsets, serial ${serial}`
   if (dryRun) return `zone ${zone} ${changed ? 'would change' : 'would stay as it is'}: ${state}`
   return `zone ${zone} ${changed ? 'is imported' : 'is the same already'}: ${state}`
@@ -29,8 +17,11 @@ export function problemLine(file: string, path: string, message: string): string
   return `${file}: ${path === '' ? '' : `${path}: `}${message}`
 }
 
-export function warningLine(file: string, { line, column, owner, type, message }: PlacedWarning): string {
-  return `${file}:${line ?? 1}:${column ?? 1}: warning: ${owner} ${type}: ${message}`
+export function warningLine(
+  file: string,
+  { line, column, owner, type, message }: ImportStatus['warnings'][number],
+): string {
+  return `${file}:${line}:${column}: warning: ${owner} ${type}: ${message}`
 }
 
 const progressEveryMs = 1000

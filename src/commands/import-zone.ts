@@ -7,7 +7,7 @@ import { ControlError } from '../controlplane/model/errors.ts'
 import { importZone } from '../controlplane/zonefile/import.ts'
 import { Spool } from '../controlplane/zonefile/spool.ts'
 import { type ApiClient, namedServer, serverFlags } from './api-client.ts'
-import { Progress, problemLine, summary, warningLine, type ZoneImport } from './import-zone-text.ts'
+import { type ImportStatus, Progress, problemLine, summary, warningLine } from './import-zone-text.ts'
 import { actor, withOwnDatabase } from './own-database.ts'
 import { parseApex, zonefilePath } from './zone-files.ts'
 
@@ -62,7 +62,7 @@ function toOrder(
   return { file, zone: parseApex(zone), dryRun }
 }
 
-async function importHere({ file, zone, dryRun }: Order, progress: Progress): Promise<ZoneImport> {
+async function importHere({ file, zone, dryRun }: Order, progress: Progress): Promise<ImportStatus> {
   const { source, regular } = await openFile(file, progress)
   return withOwnDatabase(async (database) => {
     // A transaction doesn't wait for whoever writes to a pipe.
@@ -85,14 +85,14 @@ async function importBy(
   server: ApiClient,
   { zone, dryRun }: Order,
   body: AsyncIterable<Uint8Array>,
-): Promise<ZoneImport> {
+): Promise<ImportStatus> {
   const response = await server.ask(`${zonefilePath(zone)}${dryRun ? '?dryRun=true' : ''}`, {
     method: 'PUT',
     headers: { 'content-type': 'text/dns' },
     body: Readable.toWeb(Readable.from(body, { objectMode: false })) as unknown as RequestInit['body'],
     duplex: 'half',
   } as RequestInit)
-  return ((await response.json()) as { readonly status: ZoneImport }).status
+  return ((await response.json()) as { readonly status: ImportStatus }).status
 }
 
 async function openFile(file: string, progress: Progress) {

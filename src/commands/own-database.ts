@@ -28,7 +28,7 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
   return await work(database)
 }
 
-/** As `withDatabase`, for the commands that can go by a running server instead. */
+/** Does what `withDatabase` does, for the commands that can go by a running server instead. */
 export async function withOwnDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
   let opened = false
   try {

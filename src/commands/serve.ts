@@ -17,8 +17,8 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
       process.exit(1)
     })
   }
-  const backends = config.demo ? await startDemoBackends() : undefined
-  try {
+  {
+    await using _backends = config.demo ? await startDemoBackends() : null
     const daemon = await startDaemon(config, log)
     daemon.ready.catch(end.reject)
     try {
@@ -26,8 +26,6 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
     } finally {
       await stopInTime(daemon, log)
     }
-  } finally {
-    await backends?.stop()
   }
   log.info('stopped')
 }

@@ -10,8 +10,7 @@ import { HandedOut } from '../controlplane/serve/handed-out.ts'
 import { LocationMaps } from '../controlplane/serve/location-maps.ts'
 import { type MemberFacts, Planner } from '../controlplane/serve/planner.ts'
 import { PoolWatch } from '../controlplane/serve/pool-watch.ts'
-import type { Hearing } from './announce.ts'
-import type { Ground } from './ground.ts'
+import type { Ground, Hearing } from './announce.ts'
 
 const now = () => new Date()
 
@@ -24,16 +23,16 @@ export class Answers implements AsyncDisposable {
   readonly planner: Planner
 
   constructor(
-    { config, announce }: Ground,
+    { config, log, announce }: Ground,
     counters: AnswerCounters,
     facts: MemberFacts,
     hosts: HostResolver,
   ) {
-    const onProblem = (reason: string) => announce({ kind: 'location-problem', reason })
+    const onProblem = (reason: string) => log.error({ reason }, 'location data')
     this.source = new LocationSource({
       paths: config.locationDatabases,
       onChange: () => announce({ kind: 'locations-changed' }),
-      onLoaded: (databases) => announce({ kind: 'locations-loaded', databases }),
+      onLoaded: (databases) => log.info({ databases }, 'location data read'),
       onProblem,
     })
     this.locations = new LocationMaps({
@@ -51,7 +50,7 @@ export class Answers implements AsyncDisposable {
       resolution: (host) => hosts.resolution(host),
       locations: this.locations,
       now,
-      onRamp: (pools) => announce({ kind: 'weights-risen', pools }),
+      onRamp: (pools) => announce({ kind: 'weights-changed', pools }),
     })
   }
 

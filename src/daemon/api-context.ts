@@ -8,11 +8,8 @@ import type { Parts } from './parts.ts'
 const now = () => new Date()
 
 /** What the API is handed of the parts. */
-export function apiContext(
-  parts: Parts,
-  { log, metrics, adminTokenHash }: Pick<ApiContext, 'log' | 'metrics' | 'adminTokenHash'>,
-): ApiContext {
-  const { config, nodeId, database, announce } = parts
+export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext {
+  const { config, nodeId, database, log, metrics, announce } = parts
   const { answers, configuration, dataPlane, events, health, hosts, readiness, serving } = parts
   const { publisher } = configuration
   const { checker } = health

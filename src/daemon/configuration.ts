@@ -9,21 +9,20 @@ import { CompileThread } from '../controlplane/compile/compile-thread.ts'
 import { Follower } from '../controlplane/follow/follower.ts'
 import type { MemberHealth } from '../controlplane/model/observation.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
-import { type CatalogStep, Publisher } from '../controlplane/serve/publisher.ts'
+import { Publisher } from '../controlplane/serve/publisher.ts'
 import { type ColdStart, coldStart } from '../controlplane/snapshot/cold-start.ts'
 import { handedOutBefore } from '../controlplane/snapshot/handed-out-before.ts'
 import { type Snapshot, SnapshotFiles } from '../controlplane/snapshot/snapshot.ts'
 import { SnapshotWriter } from '../controlplane/snapshot/snapshot-writer.ts'
 import { version } from '../version.ts'
-import { failing, type Hearing } from './announce.ts'
+import { failing, type Ground, type Hearing } from './announce.ts'
 import type { Answers } from './answers.ts'
 import type { Serving } from './data-plane.ts'
-import type { Ground } from './ground.ts'
 import type { Health } from './health.ts'
 import { stopBudget } from './stop-budget.ts'
 
 /** What a configuration is served with. */
-interface Neighbours {
+interface Surroundings extends Ground {
   readonly serving: Serving
   readonly hosts: HostResolver
   readonly health: Health
@@ -43,22 +42,17 @@ export class Configuration {
   readonly snapshots: SnapshotWriter
   readonly publisher: Publisher
   readonly follower: Follower
-  readonly #ground: Ground
-  readonly #neighbours: Neighbours
+  readonly #around: Surroundings
   readonly #files: SnapshotFiles
   /** Null when there is no snapshot that can be used. */
   #cold: Promise<Cold | null> = Promise.resolve(null)
   readonly #away = Promise.withResolvers<void>()
 
-  constructor(ground: Ground, neighbours: Neighbours) {
-    this.#ground = ground
-    this.#neighbours = neighbours
-    this.#files = new SnapshotFiles(ground.config.dataDir)
-    this.compiler = new CompileThread({
-      directory: this.#files.images,
-      version,
-      graceMs: stopBudget.compilerMs,
-    })
+  constructor(around: Surroundings) {
+    this.#around = around
+    this.#files = new SnapshotFiles(around.config.dataDir)
+    const { images: directory } = this.#files
+    this.compiler = new CompileThread({ directory, version, graceMs: stopBudget.compilerMs })
     this.publisher = this.#makePublisher()
     this.follower = this.#makeFollower()
     this.snapshots = this.#makeSnapshots()
@@ -68,8 +62,7 @@ export class Configuration {
     'database-away': () => this.#away.resolve(),
     catalog: () => this.snapshots.mark(),
     transitions: ({ pools }) => void this.publisher.refresh(pools),
-    vitals: ({ pools }) => void this.publisher.refresh(pools),
-    'weights-risen': ({ pools }) => void this.publisher.refresh(pools),
+    'weights-changed': ({ pools }) => void this.publisher.refresh(pools),
     'overrides-ended': ({ overrides }) =>
       void this.publisher.refresh(this.publisher.catalog.poolsMatching(overrides)),
     // Every round gives plans a new time to count TTLs down to; few change anything else.
@@ -85,9 +78,9 @@ export class Configuration {
   /** Gives hosts their last good addresses, in any case: resolving may fail while the database is there. */
   async restoreHosts(): Promise<void> {
     try {
-      this.#neighbours.hosts.restore(await this.#files.readResolutions())
+      this.#around.hosts.restore(await this.#files.readResolutions())
     } catch (error) {
-      this.#ground.announce({ kind: 'addresses-not-read', error })
+      this.#around.log.warn({ err: error }, 'the last good addresses of hosts were not read')
     }
   }
 
@@ -97,27 +90,26 @@ export class Configuration {
    * @param prepare what the database is needed for before the first look at the configuration
    */
   async load(prepare: () => Promise<void>): Promise<void> {
-    const { announce, signal } = this.#ground
+    const { log, signal } = this.#around
     this.#cold = this.#readSnapshot()
     const fromDatabase = this.#loadFromDatabase(prepare)
     const fromSnapshot = this.#loadFromSnapshot()
     // Without a snapshot the database is all there is.
     await Promise.race([fromDatabase, fromSnapshot.then((served) => (served ? undefined : fromDatabase))])
     fromDatabase.catch((error: unknown) => {
-      if (!signal.aborted) failing(announce, 'the configuration was not loaded')(error)
+      if (!signal.aborted) failing(log, 'the configuration was not loaded')(error)
     })
   }
 
   async #loadFromDatabase(prepare: () => Promise<void>): Promise<void> {
-    await this.#ground.database.ready(this.#ground.signal)
+    await this.#around.database.ready(this.#around.signal)
     await prepare()
     this.follower.start()
     await this.follower.loaded
   }
 
   async #readSnapshot(): Promise<Cold | null> {
-    const { announce, signal } = this.#ground
-    const { answers } = this.#neighbours
+    const { answers, log, signal } = this.#around
     try {
       const snapshot = await this.#files.read()
       if (snapshot === null) return null
@@ -126,20 +118,19 @@ export class Configuration {
         snapshot,
         this.compiler,
         (service) => this.publisher.planSlot(service),
-        (reason) => announce({ kind: 'snapshot-part-left-out', reason }),
+        (reason) => log.error({ reason }, 'a part of the snapshot was left out'),
         signal,
       )
       return { snapshot, start }
     } catch (error) {
-      if (!signal.aborted) failing(announce, 'the snapshot was not used')(error)
+      if (!signal.aborted) failing(log, 'the snapshot was not used')(error)
       return null
     }
   }
 
   /** @returns false when there is no snapshot to serve, or the database has come first. */
   async #loadFromSnapshot(): Promise<boolean> {
-    const { announce, signal } = this.#ground
-    const { answers } = this.#neighbours
+    const { answers, log, signal } = this.#around
     const { publisher } = this
     const waited = delay(snapshotPatienceMs, undefined, { signal }).catch(() => undefined)
     await Promise.race([this.#away.promise, waited])
@@ -151,31 +142,30 @@ export class Configuration {
     const maps = await answers.locations.prepare(start.step.catalog, signal)
     if (late()) return false
     answers.planner.restoreLastKnown(snapshot.lastKnown)
-    this.#announceStep(start.step, snapshot.health)
+    this.#announceCatalog(start.step.catalog, snapshot.health)
     await publisher.adopt(start.step, maps)
-    announce({ kind: 'snapshot-served', revision: snapshot.revision, writtenAt: snapshot.writtenAt })
+    const { revision, writtenAt } = snapshot
+    log.warn({ revision, writtenAt }, 'serving the snapshot')
     return true
   }
 
-  #announceStep({ catalog }: { readonly catalog: Catalog }, stored: readonly MemberHealth[] | null): void {
-    this.#ground.announce({ kind: 'catalog', before: this.publisher.catalog, catalog, stored })
+  #announceCatalog(catalog: Catalog, stored: readonly MemberHealth[] | null): void {
+    this.#around.announce({ kind: 'catalog', before: this.publisher.catalog, catalog, stored })
   }
 
   /** Other location data, other areas. */
   async #relocate(): Promise<void> {
-    const { announce, signal } = this.#ground
-    const { answers } = this.#neighbours
+    const { answers, log, signal } = this.#around
     try {
       const maps = await answers.locations.renew(() => this.publisher.catalog, signal)
       if (maps !== null) await this.publisher.relocate(maps)
     } catch (error) {
-      if (!signal.aborted) failing(announce, 'location maps were not made anew')(error)
+      if (!signal.aborted) failing(log, 'location maps were not made anew')(error)
     }
   }
 
   #makePublisher(): Publisher {
-    const { announce } = this.#ground
-    const { serving, answers } = this.#neighbours
+    const { log, announce, serving, answers } = this.#around
     const { planner, locations, handedOut, pools, drains } = answers
     return new Publisher({
       pump: serving.pump,
@@ -185,29 +175,28 @@ export class Configuration {
       pools,
       onPools: (changes) => announce({ kind: 'pools', changes }),
       onServed: () => drains.look(),
-      onError: (what, error) => failing(announce, what)(error),
+      onError: (what, error) => failing(log, what)(error),
     })
   }
 
   #makeFollower(): Follower {
-    const { announce, database } = this.#ground
+    const { answers, database, health, log } = this.#around
     return new Follower({
       database,
       publisher: this.publisher,
       compiler: this.compiler,
-      locations: this.#neighbours.answers.locations,
+      locations: answers.locations,
       known: async () => (await this.#cold)?.start.known ?? null,
-      onStep: (step: CatalogStep, stored) => this.#announceStep(step, stored),
+      onStep: ({ catalog }, stored) => this.#announceCatalog(catalog, stored),
       onZones: () => this.snapshots.mark(),
-      onFailBack: (members) => announce({ kind: 'fail-back', members }),
-      onBad: (reason) => announce({ kind: 'row-left-out', reason }),
-      onError: failing(announce, 'following the configuration failed; trying again'),
+      onFailBack: (members) => members.forEach((member) => void health.checker.failBack(member)),
+      onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
+      onError: failing(log, 'following the configuration failed; trying again'),
     })
   }
 
   #makeSnapshots(): SnapshotWriter {
-    const { announce, database } = this.#ground
-    const { answers, health, hosts } = this.#neighbours
+    const { answers, database, health, hosts, log } = this.#around
     return new SnapshotWriter({
       database,
       files: this.#files,
@@ -218,7 +207,7 @@ export class Configuration {
       lastKnown: () => answers.planner.lastKnown(),
       resolutions: () => hosts.lastGood(),
       handedOut: () => answers.handedOut.entries(),
-      onError: failing(announce, 'the snapshot was not written'),
+      onError: failing(log, 'the snapshot was not written'),
       lastPassMs: stopBudget.snapshotMs,
     })
   }

@@ -2,7 +2,6 @@
  * The seam between the data plane and the rest, drawn as if it were a wire: images go in, counts and what happened come
  * out, and nothing on either side calls into the other. `Fleet` is one end of it; a process of its own can be another.
  */
-import type { Config } from '../config.ts'
 import { AnswerCounters } from '../controlplane/serve/answer-counters.ts'
 import { ImagePump } from '../controlplane/serve/image-pump.ts'
 import { OwnZones } from '../dataplane/answer/own-zones.ts'
@@ -12,7 +11,7 @@ import { ServingState } from '../dataplane/image/state.ts'
 import { type ChosenBackend, Fleet } from '../dataplane/listener/fleet.ts'
 import type { ListenAddress } from '../dataplane/listener/listener.ts'
 import { type Transport, transportNames } from '../dataplane/listener/transports.ts'
-import type { Announce } from './announce.ts'
+import type { Ground } from './announce.ts'
 
 export interface DataPlane extends AsyncDisposable {
   /** Binds the addresses and answers by what has been published. Rejects when one can't be bound. */
@@ -28,37 +27,33 @@ export interface DataPlane extends AsyncDisposable {
   counters(transport: Transport): readonly SharedArrayBuffer[]
 }
 
-/** Made, not started. What happens in it is announced. */
-export function makeDataPlane(config: Config, announce: Announce): DataPlane {
+/** Made, not started. */
+export function makeDataPlane({ config, log, announce }: Ground): DataPlane {
   return new Fleet({
     listen: config.dnsListen,
     udpWorkers: config.workers,
     udpBackend: config.udpBackend,
     onRestart: (transport, reason) => announce({ kind: 'worker-restarted', transport, reason }),
-    onFallback: (reason) => announce({ kind: 'udp-fell-back', reason }),
-    onSkipped: (address) => announce({ kind: 'address-skipped', address }),
+    onFallback: (reason) => log.error({ reason }, 'batched UDP failed; listening with node:dgram instead'),
+    onSkipped: (address) => log.warn({ address }, 'address left out: the host has no such family'),
   })
 }
 
-/** What is served, on this side of the seam. */
-export interface Serving {
-  /** Hands images over. */
-  readonly pump: ImagePump
-  /** Answers in this thread by what the workers serve. */
-  readonly ownZones: OwnZones
-  /** Which member is counted where. */
-  readonly counters: AnswerCounters
-}
+export type Serving = ReturnType<typeof serveBy>
 
-export function serveBy(dataPlane: DataPlane): Serving {
+/** What is served, on this side of the seam. */
+export function serveBy(dataPlane: DataPlane) {
   const state = new ServingState()
   const reader = () => new AnswerReader(transportNames.flatMap((transport) => dataPlane.counters(transport)))
   return {
+    /** Hands images over. */
     pump: new ImagePump(async (update) => {
       state.apply(update)
       await dataPlane.publish(update)
     }),
+    /** Answers in this thread by what the workers serve. */
     ownZones: new OwnZones(state),
+    /** Which member is counted where. */
     counters: new AnswerCounters(reader),
   }
 }

@@ -29,13 +29,11 @@ async function readDocument(): Promise<string> {
 
 /**
  * The members of the demo: small HTTP servers on 127.0.0.1 that can be told to fail, so that failover can be watched
- * with nothing but dig and curl. Each one fails and recovers on its own. Not part of the daemon proper.
+ * with nothing but dig and curl. Each one fails and recovers on its own. Their disposal closes connections too.
  */
 export interface DemoBackends extends AsyncDisposable {
   /** The ports that are listened on, in the order in which they were asked for; a 0 has become a real one. */
   readonly ports: readonly number[]
-  /** Closes every server and its connections. May be called more than once. */
-  stop(): Promise<void>
 }
 
 /**
@@ -46,18 +44,15 @@ export interface DemoBackends extends AsyncDisposable {
 export async function startDemoBackends(
   ports: readonly number[] = [8081, 8082, 8083],
 ): Promise<DemoBackends> {
-  const servers: Server[] = []
-  const stop = async (): Promise<void> => {
-    await Promise.all(servers.splice(0).map(close))
+  await using servers = new AsyncDisposableStack()
+  const bound: number[] = []
+  for (const port of ports) {
+    const server = await listen(port)
+    servers.defer(() => close(server))
+    bound.push((server.address() as AddressInfo).port)
   }
-  try {
-    for (const port of ports) servers.push(await listen(port))
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  const bound = servers.map((server) => (server.address() as AddressInfo).port)
-  return { ports: bound, stop, [Symbol.asyncDispose]: stop }
+  const running = servers.move()
+  return { ports: bound, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
 async function listen(port: number): Promise<Server> {
@@ -84,12 +79,10 @@ function backend(): (request: IncomingMessage, response: ServerResponse) => void
   return (request, response) => {
     request.resume() // a body that nobody reads would hold the connection
     const [path] = (request.url ?? '/').split('?')
-    const command = request.method === 'POST' ? path : undefined
-    if (command === '/fail') failing = true
-    if (command === '/recover') failing = false
-    if (command !== undefined) {
-      if (command === '/fail' || command === '/recover') answer(response, 200, failing ? 'failing' : 'ok')
-      else answer(response, 404, 'POST /fail or /recover')
+    if (request.method === 'POST') {
+      if (path !== '/fail' && path !== '/recover') return answer(response, 404, 'POST /fail or /recover')
+      failing = path === '/fail'
+      answer(response, 200, failing ? 'failing' : 'ok')
     } else if (request.method === 'GET' || request.method === 'HEAD') {
       answer(response, failing ? 503 : 200, failing ? 'failing' : 'ok')
     } else {

@@ -21,8 +21,7 @@ import { lookupBy } from '../controlplane/resolving/lookup.ts'
 import { LastStates } from '../controlplane/serve/last-states.ts'
 import type { MemberFacts } from '../controlplane/serve/planner.ts'
 import { version } from '../version.ts'
-import { failing, type Hearing } from './announce.ts'
-import type { Ground } from './ground.ts'
+import { failing, type Ground, type Hearing } from './announce.ts'
 
 export class Health implements AsyncDisposable {
   readonly checker: Checker
@@ -46,11 +45,6 @@ export class Health implements AsyncDisposable {
     this.checker = this.#startChecker(ground)
     this.peers = this.#makePeers(ground, revision)
     this.#canaries = this.#startCanaries(ground)
-  }
-
-  /** Begins to talk to other nodes, once the database may be used. */
-  start(): void {
-    this.peers.start()
   }
 
   /** What plans go by. */
@@ -88,9 +82,6 @@ export class Health implements AsyncDisposable {
       for (const { pool, member, to } of transitions) this.#lastStates.note({ pool, member, state: to })
     },
     suspicion: () => this.peers.hint(),
-    'fail-back': ({ members }) => {
-      for (const member of members) this.checker.failBack(member)
-    },
   }
 
   /** Ends what asks before what judges. */
@@ -109,7 +100,7 @@ export class Health implements AsyncDisposable {
     return targets
   }
 
-  #startChecker({ config, announce }: Ground): Checker {
+  #startChecker({ config, announce, metrics }: Ground): Checker {
     return startChecker({
       probe: this.#prober(config),
       guard: this.#guard,
@@ -119,8 +110,9 @@ export class Health implements AsyncDisposable {
         this.peers.hint()
       },
       onTransitions: (transitions, _, pools) => announce({ kind: 'transitions', transitions, pools }),
-      onVitals: (pools) => announce({ kind: 'vitals', pools }),
-      onProbe: (key, verdict) => announce({ kind: 'probed', key, verdict }),
+      onVitals: (pools) => announce({ kind: 'weights-changed', pools }),
+      onProbe: (key, verdict) =>
+        metrics.members.probe(key, verdict.durationMs, verdict.ok ? null : verdict.failure),
       onSuspicion: (suspicion) => announce({ kind: 'suspicion', suspicion }),
       onHold: (key, hold) => announce({ kind: 'held', key, hold }),
     })
@@ -141,7 +133,7 @@ export class Health implements AsyncDisposable {
     })
   }
 
-  #makePeers({ config, database, nodeId, announce }: Ground, revision: () => number): Peers {
+  #makePeers({ config, database, nodeId, log }: Ground, revision: () => number): Peers {
     return new Peers({
       database,
       node: { id: nodeId, name: config.identity, version },
@@ -153,14 +145,12 @@ export class Health implements AsyncDisposable {
       },
       takesReports: () => this.#takesReports,
       onVotes: (members) => this.checker.reconsider(members),
-      onReports: (reports) => {
-        for (const report of reports) this.checker.report(report, report)
-      },
-      onError: failing(announce, 'verdicts were not exchanged with other nodes'),
+      onReports: (reports) => reports.forEach((report) => void this.checker.report(report, report)),
+      onError: failing(log, 'verdicts were not exchanged with other nodes'),
     })
   }
 
-  #startCanaries({ config, announce }: Ground): AsyncDisposable | null {
+  #startCanaries({ config, log }: Ground): AsyncDisposable | null {
     if (this.#guard === null || config.canaries.length === 0) return null
     const canaries = config.canaries.map(canaryName)
     this.checker.setCanaries(canaries.map((name) => ({ name, periodMs: canaryPeriodMs })))
@@ -169,7 +159,7 @@ export class Health implements AsyncDisposable {
       // Not under the policy: they are named by who runs this node, not by who may write its configuration.
       createProber({ policy: AddressPolicy.anywhere, certificates: null }),
       (name, ok) => this.checker.canary(name, ok),
-      { onSilence: () => announce({ kind: 'canaries-silent', canaries }) },
+      { onSilence: () => log.warn({ canaries }, 'no canary has answered yet: they do not count') },
     )
   }
 }

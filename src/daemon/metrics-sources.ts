@@ -8,52 +8,37 @@ import type { MetricsSources } from '../telemetry/metrics/metrics.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { Parts } from './parts.ts'
 
-export function metricsSources(parts: Parts): MetricsSources {
-  const { configuration, database, dataPlane, health, hosts, serving } = parts
+/** @param parts asked at each scrape, since they are made of what is counted in */
+export function metricsSources(parts: () => Parts): MetricsSources {
   return {
-    dns: () => dnsCounters(dataPlane, serving.counters),
-    configRevision: () => configuration.publisher.revision,
-    databaseUp: () => database.up,
-    networkSuspect: () => health.suspicion !== null,
-    snapshotWrittenAt: () => configuration.snapshots.writtenAt,
+    dns: () => dnsCounters(parts().dataPlane, parts().serving.counters),
+    configRevision: () => parts().configuration.publisher.revision,
+    databaseUp: () => parts().database.up,
+    networkSuspect: () => parts().health.suspicion !== null,
+    snapshotWrittenAt: () => parts().configuration.snapshots.writtenAt,
     hosts: () =>
-      [...configuration.publisher.catalog.hosts.values()].flat().map(({ pool, member, host }) => ({
+      [...parts().configuration.publisher.catalog.hosts.values()].flat().map(({ pool, member, host }) => ({
         pool,
         member,
-        addresses: hosts.resolution(host).addresses.length,
-        failures: hosts.failures(host),
+        addresses: parts().hosts.resolution(host).addresses.length,
+        failures: parts().hosts.failures(host),
       })),
   }
 }
 
 /** What the workers have counted. Series that never counted are left out. */
 function dnsCounters(dataPlane: DataPlane, answers: AnswerCounters): DnsCounters {
-  const each = transportNames.map((transport) => ({
-    transport,
-    ...readCounters(dataPlane.counters(transport)),
-  }))
-  const all = readCounters(transportNames.flatMap((transport) => dataPlane.counters(transport)))
-  const counted = ({ count }: { readonly count: number }) => count > 0
+  const each = transportNames.flatMap((transport) => {
+    const { queries, responses } = readCounters(dataPlane.counters(transport))
+    const counted = <Row extends { readonly count: number }>(rows: readonly Row[]) =>
+      rows.filter(({ count }) => count > 0).map((row) => ({ transport, ...row }))
+    return { queries: counted(queries), responses: counted(responses) }
+  })
   return {
-    queries: each.flatMap(({ transport, queries }) =>
-      queries.filter(counted).map((query) => ({ transport, ...query })),
-    ),
-    responses: each.flatMap(({ transport, responses }) =>
-      responses.filter(counted).map((response) => ({ transport, ...response })),
-    ),
-    dropped: all.dropped,
-    limited: all.limited,
-    tcpConnections: all.connections,
-    // Every connection that was accepted ends in exactly one of the other events.
-    tcpOpen: all.connections.reduce(
-      (open, { event, count }) => (event === 'accepted' ? open + count : open - count),
-      0,
-    ),
-    duration: {
-      boundsSeconds: durationBounds,
-      counts: all.durations,
-      sumSeconds: all.durationSumSeconds,
-    },
+    ...readCounters(transportNames.flatMap((transport) => dataPlane.counters(transport))),
+    queries: each.flatMap(({ queries }) => queries),
+    responses: each.flatMap(({ responses }) => responses),
+    durationBoundsSeconds: durationBounds,
     serviceAnswers: answers.read(),
   }
 }

@@ -1,51 +1,70 @@
 /** Overrides that end by themselves: answers change on every node at the time, and one node deletes the row and tells of it. */
-import { OverrideExpiry } from '../controlplane/follow/override-expiry.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
 import type { Override } from '../controlplane/model/override.ts'
 import { expireOverrides } from '../controlplane/store/overrides.ts'
-import { failing, type Hearing } from './announce.ts'
-import type { Ground } from './ground.ts'
-
-const now = () => new Date()
+import { Alarm } from '../controlplane/timing/alarm.ts'
+import { wallClock } from '../controlplane/timing/clock.ts'
+import { failing, type Ground, type Hearing } from './announce.ts'
 
 export class EndingOverrides implements Disposable {
   readonly #ground: Ground
-  readonly #expiry: OverrideExpiry
+  /** Rings for the one that ends next. */
+  readonly #alarm: Alarm
+  readonly #now: () => Date
+  #pending: readonly Override[] = []
   /** Before the first configuration the database may be one that has not been migrated. */
   #loaded = false
 
-  constructor(ground: Ground) {
+  constructor(ground: Ground, now = () => new Date()) {
     this.#ground = ground
-    this.#expiry = new OverrideExpiry(
-      (overrides) => ground.announce({ kind: 'overrides-ended', overrides }),
-      now,
-    )
+    this.#now = now
+    this.#alarm = new Alarm(wallClock(now), () => this.#end())
   }
 
   readonly hears: Hearing<'overrides'> = {
-    loaded: () => {
-      this.#loaded = true
-      this.#delete()
-    },
     catalog: ({ before, catalog: { overrides } }) => {
-      if (overrides !== before.overrides) this.#expiry.watch(overrides.values())
+      if (overrides === before.overrides) return
+      this.#pending = [...overrides.values()].filter(({ until }) => until !== null)
+      this.#arm()
     },
     'overrides-ended': () => this.#delete(),
     // It may have been away when their time came, and so may we.
     'database-available': () => this.#delete(),
   }
 
-  #delete(): void {
-    const { announce, database } = this.#ground
-    if (!this.#loaded || !database.up) return
-    database
-      .write('system', (write) => expireOverrides(write, now()))
-      .then(({ result }) => announce({ kind: 'operated', events: result.map(expired) }))
-      .catch(failing(announce, 'ended overrides were not deleted'))
+  /** From now on, rows are deleted, those first that ended while the daemon was down. */
+  start(): void {
+    this.#loaded = true
+    this.#delete()
   }
 
   [Symbol.dispose](): void {
-    this.#expiry[Symbol.dispose]()
+    this.#alarm[Symbol.dispose]()
+  }
+
+  #arm(): void {
+    const ends = this.#pending.map(({ until }) => until!.getTime())
+    this.#alarm.set(ends.reduce((soonest, end) => Math.min(soonest, end), Number.POSITIVE_INFINITY))
+  }
+
+  /** Tells of those whose time has come, once each. */
+  #end(): void {
+    const now = this.#now()
+    const { ended: overrides = [], pending = [] } = Object.groupBy(this.#pending, ({ until }) =>
+      until! <= now ? 'ended' : 'pending',
+    )
+    this.#pending = pending
+    this.#arm()
+    if (overrides.length > 0) this.#ground.announce({ kind: 'overrides-ended', overrides })
+  }
+
+  #delete(): void {
+    const { announce, database, log } = this.#ground
+    if (!this.#loaded || !database.up) return
+    database
+      .write('system', (write) => expireOverrides(write, this.#now()))
+      .then(({ result }) => announce({ kind: 'operated', events: result.map(expired) }))
+      .catch(failing(log, 'ended overrides were not deleted'))
   }
 }
 

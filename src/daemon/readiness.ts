@@ -1,11 +1,20 @@
 /**
  * How far a start has come, and what is still missing. A machine with one setter; `/ready` and `/health` read what it says.
- * The events that lead on are those of the table in `announce.ts`; one that a step does not name changes nothing. Once the
- * configuration is there the database may come and go: what is missing then is something else.
+ * A cause that a step does not name changes nothing. Once the configuration is there the database may come and go: what is
+ * missing then is something else.
  */
-import type { Hearing } from './announce.ts'
-
-type Cause = keyof Hearing<'readiness'>
+export type Cause =
+  | 'database-available'
+  | 'database-away'
+  /** The workers have a configuration. */
+  | 'loaded'
+  /** Hosts have been looked up, and other nodes asked. */
+  | 'gathered'
+  /** DNS is served. */
+  | 'bound'
+  /** Every member has been probed. */
+  | 'checked'
+  | 'stopping'
 
 export type Step =
   | 'waiting'
@@ -30,7 +39,8 @@ export const rules: Readonly<Record<Step, Rule>> = {
     next: { 'database-away': 'away', 'database-available': 'reading', loaded: 'gathering' },
   },
   away: {
-    missing: 'the database is not available',
+    // Why is told behind it.
+    missing: 'the database is not available: ',
     next: { 'database-away': 'away', 'database-available': 'reading', loaded: 'gathering' },
   },
   reading: {
@@ -71,17 +81,8 @@ export class Readiness {
     return missing === null ? [health] : [{ path: 'serving', message: missing + this.#reason }, health]
   }
 
-  readonly hears: Hearing<'readiness'> = {
-    'database-away': ({ kind, reason }) => this.#go(kind, `: ${reason}`),
-    'database-available': ({ kind }) => this.#go(kind),
-    loaded: ({ kind }) => this.#go(kind),
-    gathered: ({ kind }) => this.#go(kind),
-    bound: ({ kind }) => this.#go(kind),
-    checked: ({ kind }) => this.#go(kind),
-    stopping: ({ kind }) => this.#go(kind),
-  }
-
-  #go(cause: Cause, reason = ''): void {
+  /** @param reason why the database can't be reached */
+  go(cause: Cause, reason = ''): void {
     const step = cause === 'stopping' ? 'stopping' : rules[this.#step].next[cause]
     if (step === undefined) return
     this.#step = step

@@ -17,12 +17,11 @@ import { startApi } from '../controlplane/api/server.ts'
 import { Database } from '../controlplane/store/database.ts'
 import { pruneFleet } from '../controlplane/store/fleet.ts'
 import { prune } from '../controlplane/store/retention.ts'
-import type { ListenAddress } from '../dataplane/listener/listener.ts'
-import { formatListenAddress } from '../dataplane/listener/listener.ts'
+import { formatListenAddress, type ListenAddress } from '../dataplane/listener/listener.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics/metrics.ts'
 import { version } from '../version.ts'
-import { type Announce, announceTo, failing, type Listeners } from './announce.ts'
+import { announceTo, failing } from './announce.ts'
 import { apiContext } from './api-context.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { loadDemo } from './demo.ts'
@@ -37,7 +36,7 @@ export interface Daemon extends AsyncDisposable {
   readonly dns: readonly ListenAddress[]
   /** Resolves once DNS is served and every member has been probed; rejects when the start fails for good. */
   readonly ready: Promise<void>
-  /** In order, within 10 s. Idempotent. */
+  /** Ends everything in order, within 10 s. Idempotent. */
   stop(): Promise<void>
 }
 
@@ -64,11 +63,21 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   // has begun.
   await using begun = new AsyncDisposableStack()
   // Closes last: the others store in it what they have.
-  const database = begun.use(await openDatabase(config, announce))
-  const parts = joinParts({ config, database, nodeId, announce, signal })
-  const metrics = new Metrics(version, metricsSources(parts))
-  const listeners: Listeners = listenersAmong(parts, log, metrics)
-  const { answers, configuration, dataPlane, events, health, hosts, overrides } = parts
+  const database = begun.use(
+    await Database.open({
+      url: config.databaseUrl,
+      dataDir: config.dataDir,
+      onAvailable: () => announce({ kind: 'database-available' }),
+      onUnavailable: (reason) => announce({ kind: 'database-away', reason }),
+    }),
+  )
+  const metrics = new Metrics(
+    version,
+    metricsSources(() => parts),
+  )
+  const parts: Parts = joinParts({ config, database, nodeId, log, metrics, announce, signal })
+  const listeners = listenersAmong(parts)
+  const { answers, configuration, dataPlane, events, health, hosts, overrides, readiness } = parts
   // Writes the images that the snapshot lacks.
   begun.use(configuration.compiler)
   // Writes the last snapshot, when all that it holds has come to rest.
@@ -84,7 +93,7 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   // Gives up what is being compiled.
   begun.use(configuration.follower)
   // Finishes the requests in progress, some of which wait for what they wrote to be served.
-  const context = apiContext(parts, { log, metrics, adminTokenHash })
+  const context = apiContext(parts, adminTokenHash)
   const http = begun.use(await startApi(context, config.httpListen, stopBudget.requestsMs))
   // Answers what it has received, while all that it is answered by still stands.
   begun.use(dataPlane)
@@ -98,7 +107,7 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   let stopped: Promise<void> | undefined
   const stop = () => {
     if (stopped === undefined) {
-      announce({ kind: 'stopping' })
+      readiness.go('stopping')
       stopping.abort(new Error('the daemon is stopping'))
       stopped = started.disposeAsync()
     }
@@ -115,56 +124,47 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   }
 }
 
-async function openDatabase({ databaseUrl, dataDir }: Config, announce: Announce): Promise<Database> {
-  return Database.open({
-    url: databaseUrl,
-    dataDir,
-    onAvailable: () => announce({ kind: 'database-available' }),
-    onUnavailable: (reason) => announce({ kind: 'database-away', reason }),
-  })
-}
-
-/** From HTTP alone to DNS. Resolves when the daemon is ready, or has been told to stop. */
+/** Goes from HTTP alone to DNS. Resolves when the daemon is ready, or has been told to stop. */
 async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
-  const { announce, config, configuration, dataPlane, events, health, hosts, settings, signal } = parts
+  const { config, configuration, dataPlane, events, health, hosts, log } = parts
+  const { overrides, readiness, settings, signal } = parts
   void settings.begin()
   await configuration.restoreHosts()
   await configuration.load(() => prepareDatabase(parts))
-  announce({ kind: 'loaded' })
+  readiness.go('loaded')
+  overrides.start()
   // What hosts resolve to, and what other nodes say, so that no member is left out of the first answers that this node alone
   // can't reach.
-  health.start()
+  health.peers.start()
   const patience = delay(gatherPatienceMs, undefined, { signal }).catch(() => undefined)
   await Promise.race([Promise.all([hosts.firstRound, health.peers.asked]), patience])
-  announce({ kind: 'gathered' })
+  readiness.go('gathered')
   // DNS, not before there is something to serve: no client is refused a name that we do have. Nobody would stop what a stop
   // has gone by.
   if (signal.aborted) return
   await dataPlane.start()
   if (signal.aborted) return
-  announce({ kind: 'bound' })
+  readiness.go('bound')
   configuration.snapshots.start()
   events.start()
   await Promise.all([health.checker.firstRound, hosts.firstRound])
   if (signal.aborted) return
+  readiness.go('checked')
   const { name: udpBackend, reason } = dataPlane.backend
-  announce({
-    kind: 'checked',
-    backend: { udpBackend, reason, workers: config.workers },
-    dns: dataPlane.bound.map(formatListenAddress),
-    http: formatListenAddress(http),
-    revision: configuration.publisher.revision,
-  })
+  log.info({ udpBackend, reason, workers: config.workers }, 'UDP backend')
+  const dns = dataPlane.bound.map(formatListenAddress)
+  const { revision } = configuration.publisher
+  log.info({ dns, http: formatListenAddress(http), version, revision }, 'ready')
 }
 
 /** What the first look at the configuration comes after. */
-async function prepareDatabase({ announce, config, database, settings }: Parts): Promise<void> {
-  await settings.follow(database).catch(failing(announce, 'the cookie secrets were not read'))
-  if (config.demo && (await loadDemo(database))) announce({ kind: 'demo-loaded' })
+async function prepareDatabase({ config, database, log, settings }: Parts): Promise<void> {
+  await settings.follow(database).catch(failing(log, 'the cookie secrets were not read'))
+  if (config.demo && (await loadDemo(database))) log.info('the demo was loaded into the empty database')
 }
 
 /** What is done again and again, whatever happens, until it is disposed of. */
-function upkeep({ announce, configuration, database, settings }: Parts): Disposable {
+function upkeep({ configuration, database, log, settings }: Parts): Disposable {
   const timers = [
     every(pruneEveryMs, () => {
       database
@@ -172,10 +172,10 @@ function upkeep({ announce, configuration, database, settings }: Parts): Disposa
           await prune(tx)
           await pruneFleet(tx)
         })
-        .catch(failing(announce, 'old rows were not pruned'))
+        .catch(failing(log, 'old rows were not pruned'))
     }),
     every(cookieKeysEveryMs, () => {
-      settings.follow(database).catch(failing(announce, 'the cookie secrets were not read'))
+      settings.follow(database).catch(failing(log, 'the cookie secrets were not read'))
     }),
     every(latencyEveryMs, () => void configuration.publisher.refreshLatencies()),
   ]

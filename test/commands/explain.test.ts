@@ -1,7 +1,8 @@
 /** What the command refuses before it asks anybody, and the text that it makes; it is run against a server in `e2e`. */
 import t from 'tap'
 import { explainCommand } from '../../src/commands/explain.ts'
-import { type ExplainReply, explainText } from '../../src/commands/explain-text.ts'
+import { explainText } from '../../src/commands/explain-text.ts'
+import type { ExplainReply } from '../../src/controlplane/api/operations/explain.ts'
 
 t.test('explain refuses what is wrong before it asks anybody', async (t) => {
   delete process.env.POOLDNS_SERVER

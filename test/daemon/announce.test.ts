@@ -1,5 +1,7 @@
 import t from 'tap'
+import { ControlError } from '../../src/controlplane/model/errors.ts'
 import { announceTo, type DaemonEvent, events, failing, type Listeners } from '../../src/daemon/announce.ts'
+import { createLog } from '../../src/telemetry/log.ts'
 
 type Kind = keyof typeof events
 const kinds = Object.keys(events) as Kind[]
@@ -42,7 +44,7 @@ t.test(
     t.same(heard, [
       'log database-available',
       'readiness database-available',
-      'record operated',
+      'events operated',
       'log operated',
     ])
   },
@@ -56,9 +58,15 @@ t.test('no row names a listener twice, and every event is heard by somebody', as
   }
 })
 
-t.test('an error is announced with what it kept from being done', async (t) => {
-  const told: DaemonEvent[] = []
-  const error = new Error('disk full')
-  failing((event) => told.push(event), 'the snapshot was not written')(error)
-  t.same(told, [{ kind: 'failed', what: 'the snapshot was not written', error }])
-})
+t.test(
+  'an error is logged with what it kept from being done, but not that the database is away',
+  async (t) => {
+    const lines: unknown[] = []
+    const log = createLog('info', { write: (text: string) => void lines.push(JSON.parse(text)) })
+    const fail = failing(log, 'the snapshot was not written')
+    fail(new ControlError('unavailable', 'the database is not available'))
+    fail(new Error('disk full'))
+    t.match(lines, [{ level: 'error', msg: 'the snapshot was not written', err: { message: 'disk full' } }])
+    t.equal(lines.length, 1)
+  },
+)

@@ -22,7 +22,7 @@ t.test('each answers, fails and recovers on its own', async (t) => {
   t.same(await ask(one, '/healthz'), [200, 'ok\n'])
 })
 
-t.test('what they do not do', async (t) => {
+t.test('other paths and methods are refused, and a GET changes nothing', async (t) => {
   await using backends = await startDemoBackends([0])
   const [port] = backends.ports as [number]
   t.equal((await ask(port, '/other', 'POST'))[0], 404)
@@ -35,7 +35,7 @@ t.test('a port in use is named, and nothing stays behind', async (t) => {
   const [taken] = other.ports as [number]
   const free = await startDemoBackends([0])
   const [port] = free.ports as [number]
-  await free.stop()
+  await free[Symbol.asyncDispose]()
   await t.rejects(startDemoBackends([port, taken]), {
     message: `demo backend on 127.0.0.1:${taken} can't start: the port is already in use`,
   })
@@ -43,13 +43,13 @@ t.test('a port in use is named, and nothing stays behind', async (t) => {
   await t.rejects(startDemoBackends([-1]), { message: /127\.0\.0\.1:-1 can't start: .*port/ })
 })
 
-t.test('stop ends open connections and may be repeated', async (t) => {
+t.test('a disposal ends open connections and may be repeated', async (t) => {
   const backends = await startDemoBackends([0])
   const socket = connect(backends.ports[0]!, '127.0.0.1')
   socket.on('error', () => {})
   await once(socket, 'connect')
   const closed = once(socket, 'close')
-  await Promise.all([backends.stop(), backends.stop()])
+  await backends[Symbol.asyncDispose]()
   await closed
-  await t.resolves(backends.stop())
+  await t.resolves(async () => backends[Symbol.asyncDispose]())
 })

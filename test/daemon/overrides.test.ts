@@ -3,8 +3,7 @@ import t from 'tap'
 import { Catalog } from '../../src/controlplane/catalog/catalog.ts'
 import { ControlError } from '../../src/controlplane/model/errors.ts'
 import type { Override } from '../../src/controlplane/model/override.ts'
-import type { DaemonEvent } from '../../src/daemon/announce.ts'
-import type { Ground } from '../../src/daemon/ground.ts'
+import type { DaemonEvent, Ground } from '../../src/daemon/announce.ts'
 import { EndingOverrides } from '../../src/daemon/overrides.ts'
 
 const override: Override = {
@@ -29,6 +28,7 @@ function fakeGround(database: { up: boolean; fails?: Error }) {
   const ground = {
     database: Object.assign(database, { write }),
     announce: (event: DaemonEvent) => void told.emit('told', event),
+    log: { error: (...said: readonly unknown[]) => void told.emit('logged', ...said) },
   } as unknown as Ground
   return { ground, told, writes: () => writes }
 }
@@ -41,7 +41,7 @@ t.test(
     overrides.hears['database-available']({ kind: 'database-available' })
     t.equal(writes(), 0, 'not from a database that may not have been migrated')
     const next = once(told, 'told')
-    overrides.hears.loaded({ kind: 'loaded' })
+    overrides.start()
     const event = { kind: 'override', pool: 'web', member: 'fra-1', what: 'expired', state: 'drain' }
     t.match(await next, [{ kind: 'operated', events: [{ ...event, at: override.until }] }])
   },
@@ -51,7 +51,7 @@ t.test('what ends while the database is away is deleted when it comes back', asy
   const database = { up: false }
   const { ground, told, writes } = fakeGround(database)
   using overrides = new EndingOverrides(ground)
-  overrides.hears.loaded({ kind: 'loaded' })
+  overrides.start()
   overrides.hears['overrides-ended']({ kind: 'overrides-ended', overrides: [override] })
   t.equal(writes(), 0)
   database.up = true
@@ -60,15 +60,44 @@ t.test('what ends while the database is away is deleted when it comes back', asy
   t.match(await next, [{ kind: 'operated' }])
 })
 
-t.test('the end of an override is told at its time, and a deletion that fails is, too', async (t) => {
+/** Says which overrides there are. */
+function tellOf(overrides: EndingOverrides, ...among: readonly Override[]): void {
+  const catalog = { overrides: new Map(among.map((one) => [one.member, one])) } as unknown as Catalog
+  overrides.hears.catalog({ kind: 'catalog', before: Catalog.empty, catalog, stored: null })
+}
+
+t.test('the end of an override is told at its time, and a deletion that fails is logged', async (t) => {
   const fails = new ControlError('conflict', 'the row is locked')
   const { ground, told } = fakeGround({ up: true, fails })
   using overrides = new EndingOverrides(ground)
   const ended = once(told, 'told')
-  const catalog = { overrides: new Map([['web/fra-1', override]]) } as unknown as Catalog
-  overrides.hears.catalog({ kind: 'catalog', before: Catalog.empty, catalog, stored: null })
+  tellOf(overrides, override)
   t.same(await ended, [{ kind: 'overrides-ended', overrides: [override] }])
-  const failed = once(told, 'told')
-  overrides.hears.loaded({ kind: 'loaded' })
-  t.same(await failed, [{ kind: 'failed', what: 'ended overrides were not deleted', error: fails }])
+  const failed = once(told, 'logged')
+  overrides.start()
+  t.same(await failed, [{ err: fails }, 'ended overrides were not deleted'])
+})
+
+t.test('each override that has an end is told at it, the soonest first', async (t) => {
+  const { ground, told } = fakeGround({ up: true })
+  using overrides = new EndingOverrides(ground)
+  const inMs = (ms: number) => new Date(Date.now() + ms)
+  const [late, never, soon] = [inMs(60), null, inMs(20)].map((until, index) => ({
+    ...override,
+    member: `fra-${index}`,
+    until,
+  }))
+  tellOf(overrides, late!, never!, soon!)
+  t.same(await once(told, 'told'), [{ kind: 'overrides-ended', overrides: [soon] }])
+  t.same(await once(told, 'told'), [{ kind: 'overrides-ended', overrides: [late] }])
+})
+
+t.test('an override beyond the reach of a timer does not end at once', async (t) => {
+  const { ground, told } = fakeGround({ up: true })
+  told.on('told', () => t.fail('it has not ended'))
+  let now = 0
+  using overrides = new EndingOverrides(ground, () => new Date(now))
+  tellOf(overrides, { ...override, until: new Date(2 ** 40) })
+  now = 1000
+  await new Promise(setImmediate)
 })

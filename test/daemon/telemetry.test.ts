@@ -1,5 +1,4 @@
 import t from 'tap'
-import { ControlError } from '../../src/controlplane/model/errors.ts'
 import { logged } from '../../src/daemon/telemetry.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
@@ -8,19 +7,6 @@ function collect() {
   const log = createLog('info', { write: (text: string) => void lines.push(JSON.parse(text)) })
   return { lines, hears: logged(log) }
 }
-
-t.test('that the database is away is said once, not by everybody who finds it so', async (t) => {
-  const { lines, hears } = collect()
-  const failed = (error: unknown) => hears.failed({ kind: 'failed', what: 'events were not stored', error })
-  hears['database-away']({ kind: 'database-away', reason: 'timeout' })
-  failed(new ControlError('unavailable', 'the database is not available'))
-  failed(new Error('disk full'))
-  t.match(lines, [
-    { level: 'warn', msg: 'waiting for the database', reason: 'timeout' },
-    { level: 'error', msg: 'events were not stored', err: { message: 'disk full' } },
-  ])
-  t.equal(lines.length, 2)
-})
 
 t.test('what operators did is told by its kind, without the time, which the line has', async (t) => {
   const { lines, hears } = collect()

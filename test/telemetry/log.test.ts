@@ -18,7 +18,7 @@ t.test('JSON lines with level, time and message', async (t) => {
   t.same(quiet.lines, [])
 })
 
-t.test('secrets stay out', async (t) => {
+t.test('secrets stay out of every line', async (t) => {
   const { lines, log } = collect()
   log.info(
     { token: 'hush', headers: { authorization: 'Bearer hush' }, config: { db: { password: 'hush' } } },
@@ -41,7 +41,7 @@ t.test('errors keep type, code and causes', async (t) => {
   t.match(lines[1], { err: { odd: true } })
 })
 
-t.test('masking', async (t) => {
+t.test('passwords in URLs are masked, wherever in a line they stand', async (t) => {
   t.equal(maskPasswords('a://u:p@h b://u@h c://h'), 'a://u:[secret]@h b://u@h c://h')
   t.equal(maskPasswords('postgres://u:p%40ss:x@h/db'), 'postgres://u:[secret]@h/db')
   const line = JSON.stringify({ url: 'http://h:1', mail: 'a@b' })

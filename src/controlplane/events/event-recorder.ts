@@ -1,7 +1,7 @@
 /**
- * Brings what this node sees to those who want to know: to subscribers in this process at once, and to the store a tenth of
- * a second behind, with the last state of each member. While the database is away both wait here. States are at most one a
- * member; of events the oldest give way beyond the bound, and how many were lost is said when the rest is stored.
+ * Brings what this node sees to the store, a tenth of a second behind, with the last state of each member. While the database
+ * is away both wait here. States are at most one a member; of events the oldest give way beyond the bound, and how many were
+ * lost is said when the rest is stored.
  *
  * Stored at least once: when the connection broke while it committed, nobody can say whether it did, and what was sent is
  * sent again. What the database refuses (a text that it can't keep) is left out and told, and holds up nothing else.
@@ -32,8 +32,6 @@ const maxEvents = 10_000
 export class EventRecorder {
   readonly #options: EventRecorderOptions
   readonly #loop: PollLoop
-  /** Bound: the parts of the daemon that subscribe. */
-  readonly #subscribers = new Set<(events: readonly Event[]) => void>()
   #health = new Map<string, MemberHealth>()
   #events: Event[] = []
   #lost = 0
@@ -52,9 +50,8 @@ export class EventRecorder {
     this.#loop.start()
   }
 
-  /** Takes what this node saw, in order. Subscribers have it when this returns. */
-  add(seen: readonly NewEvent[]): void {
-    if (seen.length === 0) return
+  /** Takes what this node saw, in order. @returns it as it will be stored */
+  add(seen: readonly NewEvent[]): readonly Event[] {
     const events = seen.map(
       ({ kind, ...rest }): Event => ({ kind, node: this.#options.node, ...rest }) as Event,
     )
@@ -65,14 +62,7 @@ export class EventRecorder {
     }
     this.#events.push(...events)
     this.#trim()
-    for (const tell of this.#subscribers) tell(events)
-  }
-
-  /** Calls `onEvents` with what is added from now on, before it is stored. It may not throw. */
-  subscribe(onEvents: (events: readonly Event[]) => void): Disposable {
-    const tell = (events: readonly Event[]) => onEvents(events)
-    this.#subscribers.add(tell)
-    return { [Symbol.dispose]: () => this.#subscribers.delete(tell) }
+    return events
   }
 
   /** Ends after a last flush, if the database is there for it. */

@@ -6,11 +6,6 @@ import { type AnswerReader, answerSlots } from '../../dataplane/counters.ts'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import { Slots } from './slots.ts'
 
-export interface AnswerCount extends MemberKey {
-  readonly service: string
-  readonly count: number
-}
-
 /** Taken by members that find every slot taken; not reported. */
 const overflowSlot = 0
 
@@ -56,7 +51,7 @@ export class AnswerCounters {
     if (holders.size === 0) this.#holders.delete(service)
   }
 
-  read(): AnswerCount[] {
+  read() {
     const reader = this.#reader()
     return [...this.#holders].flatMap(([service, holders]) =>
       Array.from(holders.values(), ({ pool, member, slot, base }) => ({

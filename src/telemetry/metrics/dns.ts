@@ -1,139 +1,59 @@
 /** What the DNS workers count. Bound: the words of the protocol that are counted, and the slots for members in answers. */
-import { Counter, Gauge, type Histogram, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
+import { type Count, expose, exposeCounts, exposeValue, type Series } from './series.ts'
 
-/** What the DNS workers have counted since they started, summed over them. */
+/** What the DNS workers have counted since they started, summed over them. Each count has the labels of its series. */
 export interface DnsCounters {
-  readonly queries: readonly {
-    readonly transport: string
-    readonly family: string
-    readonly qtype: string
-    readonly count: number
-  }[]
-  readonly responses: readonly {
-    readonly transport: string
-    readonly rcode: string
-    readonly count: number
-  }[]
-  readonly dropped: readonly { readonly reason: string; readonly count: number }[]
-  readonly limited: readonly { readonly action: string; readonly count: number }[]
-  /** Of TCP connections: how many were accepted, and closed for each reason. */
-  readonly tcpConnections: readonly { readonly event: string; readonly count: number }[]
-  readonly tcpOpen: number
-  readonly duration: DurationCounts
-  readonly serviceAnswers: readonly {
-    readonly service: string
-    readonly pool: string
-    readonly member: string
-    readonly count: number
-  }[]
-}
-
-export interface DurationCounts {
-  /** Upper bounds of the buckets, ascending, without infinity. */
-  readonly boundsSeconds: readonly number[]
-  /** Observations of each bucket alone (not cumulative); one more than bounds, the last for everything above. */
-  readonly counts: readonly number[]
-  readonly sumSeconds: number
+  readonly queries: readonly Count[]
+  readonly responses: readonly Count[]
+  readonly dropped: readonly Count[]
+  readonly limited: readonly Count[]
+  /** How many TCP connections were accepted, and closed for each reason. */
+  readonly connections: readonly Count[]
+  /** Upper bounds of the buckets of response times, ascending, without infinity. */
+  readonly durationBoundsSeconds: readonly number[]
+  /** Responses of each bucket alone (not cumulative); one more than bounds, the last for everything above. */
+  readonly durations: readonly number[]
+  readonly durationSumSeconds: number
+  readonly serviceAnswers: readonly Count[]
 }
 
 export function registerDnsMetrics(registry: Registry, dns: () => DnsCounters): void {
-  const counts = <Label extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
-    read: (dns: DnsCounters) => readonly (Record<Label, string> & { readonly count: number })[],
-  ) =>
-    new Counter({
-      name: `pooldns_${name}`,
-      help,
-      labelNames,
-      registers: [registry],
-      collect() {
-        this.reset()
-        for (const row of read(dns())) {
-          const picked: Partial<Record<Label, string>> = {}
-          for (const label of labelNames) picked[label] = row[label]
-          this.inc(picked, row.count)
-        }
-      },
-    })
-  counts('dns_queries_total', 'Queries received.', ['transport', 'family', 'qtype'], (dns) => dns.queries)
-  counts('dns_responses_total', 'Responses sent.', ['transport', 'rcode'], (dns) => dns.responses)
-  counts('dns_dropped_total', 'Messages that got no response.', ['reason'], (dns) => dns.dropped)
-  counts(
-    'dns_rate_limited_total',
-    'Responses above the rate limit, by what became of them.',
-    ['action'],
-    (dns) => dns.limited,
+  const counts = (name: string, help: string, read: (dns: DnsCounters) => readonly Count[]) =>
+    exposeCounts(registry, `pooldns_${name}`, help, () => read(dns()))
+  counts('dns_queries_total', 'Queries received.', ({ queries }) => queries)
+  counts('dns_responses_total', 'Responses sent.', ({ responses }) => responses)
+  counts('dns_dropped_total', 'Messages that got no response.', ({ dropped }) => dropped)
+  const limited = 'Responses above the rate limit, by what became of them.'
+  counts('dns_rate_limited_total', limited, (dns) => dns.limited)
+  const connections = 'TCP connections, by what happened to them.'
+  counts('tcp_connections_total', connections, (dns) => dns.connections)
+  const open = 'TCP connections that are open.'
+  exposeValue(registry, 'gauge', 'pooldns_tcp_connections_open', open, () => openConnections(dns()))
+  counts('service_answers_total', 'Times that a member was in an answer.', (dns) => dns.serviceAnswers)
+  const duration = 'pooldns_dns_response_duration_seconds'
+  expose(registry, 'histogram', duration, 'Time from a received query to its response.', () =>
+    histogramSeries(duration, dns()),
   )
-  counts(
-    'tcp_connections_total',
-    'TCP connections, by what happened to them.',
-    ['event'],
-    (dns) => dns.tcpConnections,
-  )
-  new Gauge({
-    name: 'pooldns_tcp_connections_open',
-    help: 'TCP connections that are open.',
-    registers: [registry],
-    collect() {
-      this.set(dns().tcpOpen)
-    },
-  })
-  counts(
-    'service_answers_total',
-    'Times that a member was in an answer.',
-    ['service', 'pool', 'member'],
-    (dns) => dns.serviceAnswers,
-  )
-  registerDurationHistogram(registry, () => dns().duration)
 }
 
-/**
- * A histogram whose counts are kept elsewhere. prom-client's own can only observe one value at a time, so this is the
- * part of a metric that its registry calls, and no more.
- */
-function registerDurationHistogram(registry: Registry, read: () => DurationCounts): void {
-  const head = {
-    name: 'pooldns_dns_response_duration_seconds',
-    help: 'Time from a received query to its response.',
-    type: 'histogram',
-    aggregator: 'sum',
-  }
-  const metric = {
-    ...head,
-    reset: () => {},
-    get: async () => ({ ...head, values: histogramValues(head.name, read()) }),
-  }
-  registry.registerMetric(metric as unknown as Histogram)
+/** Every connection that was accepted ends in exactly one of the other events. */
+function openConnections({ connections }: DnsCounters): number {
+  return connections.reduce(
+    (open, { event, count }) => (event === 'accepted' ? open + count : open - count),
+    0,
+  )
 }
 
-function histogramValues(name: string, { boundsSeconds, counts, sumSeconds }: DurationCounts) {
+function histogramSeries(name: string, dns: DnsCounters): Series[] {
   let total = 0
-  const buckets = [...boundsSeconds, '+Inf'].map((le, index) => {
-    total += counts[index] ?? 0
+  const buckets = [...dns.durationBoundsSeconds, '+Inf'].map((le, index) => {
+    total += dns.durations[index] ?? 0
     return { metricName: `${name}_bucket`, labels: { le }, value: total }
   })
   return [
     ...buckets,
-    { metricName: `${name}_sum`, labels: {}, value: sumSeconds },
+    { metricName: `${name}_sum`, labels: {}, value: dns.durationSumSeconds },
     { metricName: `${name}_count`, labels: {}, value: total },
   ]
-}
-
-/** The deaths of the threads that answer DNS. */
-export class WorkerMetrics {
-  readonly #restarts: Counter
-
-  constructor(registry: Registry) {
-    this.#restarts = new Counter({
-      name: 'pooldns_worker_restarts_total',
-      help: 'DNS workers that died and were started again.',
-      registers: [registry],
-    })
-  }
-
-  restarted(): void {
-    this.#restarts.inc()
-  }
 }

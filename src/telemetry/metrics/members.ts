@@ -1,95 +1,81 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
+import { expose, exposeCounts, type Series, tally } from './series.ts'
 
 export interface MemberKey {
   readonly pool: string
   readonly member: string
 }
 
+interface Seen {
+  readonly labels: { readonly pool: string; readonly member: string }
+  state: 'up' | 'down' | 'unknown'
+  /** Null before the first probe. A histogram a member would be a dozen series for each of ten thousand. */
+  durationMs: number | null
+  readonly transitions: Map<string, number>
+  readonly failures: Map<string, number>
+}
+
 /** The health of members. Bound: the members of the configuration, times the states and the kinds of failure. */
 export class MemberMetrics {
-  readonly #up: Gauge
-  readonly #transitions: Counter
-  readonly #duration: Gauge
-  readonly #failures: Counter
-  /** What a member's series with a third label were called, to remove them. */
-  readonly #seen = new Map<string, { key: MemberKey; to: Set<string>; reasons: Set<string> }>()
+  readonly #seen = new Map<string, Seen>()
 
   constructor(registry: Registry) {
-    const registers = [registry]
-    const labelNames = ['pool', 'member'] as const
-    this.#up = new Gauge({
-      name: 'pooldns_member_up',
-      help: 'Measured state of a member: 1 up, 0 down, absent until its first probe.',
-      labelNames,
-      registers,
-    })
-    this.#transitions = new Counter({
-      name: 'pooldns_member_transitions_total',
-      help: 'Changes of a member between up and down.',
-      labelNames: [...labelNames, 'to'],
-      registers,
-    })
-    // A histogram a member would be a dozen series for each of ten thousand.
-    this.#duration = new Gauge({
-      name: 'pooldns_probe_duration_seconds',
-      help: 'Time that the last probe of a member took.',
-      labelNames,
-      registers,
-    })
-    this.#failures = new Counter({
-      name: 'pooldns_probe_failures_total',
-      help: 'Probes that failed, by the kind of failure.',
-      labelNames: [...labelNames, 'reason'],
-      registers,
-    })
+    const each = (read: (seen: Seen) => readonly Series[]) => () => [...this.#seen.values()].flatMap(read)
+    const up = 'Measured state of a member: 1 up, 0 down, absent until its first probe.'
+    const states = each(({ labels, state }) =>
+      state === 'unknown' ? [] : [{ labels, value: Number(state === 'up') }],
+    )
+    expose(registry, 'gauge', 'pooldns_member_up', up, states)
+    const transitions = each(({ labels, transitions }) =>
+      Array.from(transitions, ([to, value]) => ({ labels: { ...labels, to }, value })),
+    )
+    const changes = 'Changes of a member between up and down.'
+    expose(registry, 'counter', 'pooldns_member_transitions_total', changes, transitions)
+    const durations = each(({ labels, durationMs }) =>
+      durationMs === null ? [] : [{ labels, value: durationMs / 1000 }],
+    )
+    const took = 'Time that the last probe of a member took.'
+    expose(registry, 'gauge', 'pooldns_probe_duration_seconds', took, durations)
+    const failures = each(({ labels, failures }) =>
+      Array.from(failures, ([reason, value]) => ({ labels: { ...labels, reason }, value })),
+    )
+    const failed = 'Probes that failed, by the kind of failure.'
+    expose(registry, 'counter', 'pooldns_probe_failures_total', failed, failures)
   }
 
   /** The members that are probed now; series of all others go away. */
   retain(members: Iterable<MemberKey>): void {
     const kept = new Set<string>()
-    for (const key of members) {
-      const id = idOf(key)
+    for (const { pool, member } of members) {
+      const id = idOf({ pool, member })
       kept.add(id)
-      if (!this.#seen.has(id)) this.#seen.set(id, { key: labels(key), to: new Set(), reasons: new Set() })
+      if (this.#seen.has(id)) continue
+      const counts = { transitions: new Map(), failures: new Map() }
+      this.#seen.set(id, { labels: { pool, member }, state: 'unknown', durationMs: null, ...counts })
     }
-    for (const [id, { key, to, reasons }] of this.#seen) {
-      if (kept.has(id)) continue
-      this.#seen.delete(id)
-      this.#up.remove({ ...key })
-      this.#duration.remove({ ...key })
-      for (const state of to) this.#transitions.remove({ ...key, to: state })
-      for (const reason of reasons) this.#failures.remove({ ...key, reason })
-    }
+    for (const id of this.#seen.keys()) if (!kept.has(id)) this.#seen.delete(id)
   }
 
   /** The measured state of a member. Ignores members that are not set. */
-  state(key: MemberKey, state: 'up' | 'down' | 'unknown'): void {
-    if (!this.#seen.has(idOf(key))) return
-    if (state === 'unknown') this.#up.remove(labels(key))
-    else this.#up.set(labels(key), Number(state === 'up'))
+  state(key: MemberKey, state: Seen['state']): void {
+    const seen = this.#seen.get(idOf(key))
+    if (seen !== undefined) seen.state = state
   }
 
-  transition(key: MemberKey, to: 'up' | 'down' | 'unknown'): void {
+  transition(key: MemberKey, to: Seen['state']): void {
     const seen = this.#seen.get(idOf(key))
     if (seen === undefined) return
-    seen.to.add(to)
-    this.#transitions.inc({ ...labels(key), to })
-    this.state(key, to)
+    tally(seen.transitions, to)
+    seen.state = to
   }
 
   /** One probe; `failure` is its kind (a word of a fixed list), or null when it succeeded. */
   probe(key: MemberKey, durationMs: number, failure: string | null): void {
     const seen = this.#seen.get(idOf(key))
     if (seen === undefined) return
-    this.#duration.set(labels(key), durationMs / 1000)
-    if (failure === null) return
-    seen.reasons.add(failure)
-    this.#failures.inc({ ...labels(key), reason: failure })
+    seen.durationMs = durationMs
+    if (failure !== null) tally(seen.failures, failure)
   }
-}
-
-function labels({ pool, member }: MemberKey): { pool: string; member: string } {
-  return { pool, member }
 }
 
 /** Names of pools and members hold no space. */
@@ -107,23 +93,12 @@ export interface HostCounts extends MemberKey {
 
 /** Bound: the members that are hosts. */
 export function registerHostMetrics(registry: Registry, hosts: () => readonly HostCounts[]): void {
-  const common = { labelNames: ['pool', 'member'] as const, registers: [registry] }
-  new Counter({
-    ...common,
-    name: 'pooldns_resolve_failures_total',
-    help: "Lookups of a member's host that failed, or found nothing where there was something.",
-    collect() {
-      this.reset()
-      for (const host of hosts()) this.inc(labels(host), host.failures)
-    },
-  })
-  new Gauge({
-    ...common,
-    name: 'pooldns_resolved_addresses',
-    help: "Addresses that a member's host has, the last good ones while lookups fail.",
-    collect() {
-      this.reset()
-      for (const host of hosts()) this.set(labels(host), host.addresses)
-    },
-  })
+  const failed = "Lookups of a member's host that failed, or found nothing where there was something."
+  exposeCounts(registry, 'pooldns_resolve_failures_total', failed, () =>
+    hosts().map(({ pool, member, failures }) => ({ pool, member, count: failures })),
+  )
+  const addresses = "Addresses that a member's host has, the last good ones while lookups fail."
+  expose(registry, 'gauge', 'pooldns_resolved_addresses', addresses, () =>
+    hosts().map(({ pool, member, addresses }) => ({ labels: { pool, member }, value: addresses })),
+  )
 }

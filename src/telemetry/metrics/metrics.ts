@@ -11,17 +11,24 @@
  * of prom-client that end in `_total` are left out: a linter of metrics takes offence at both.
  */
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import { type DnsCounters, registerDnsMetrics, WorkerMetrics } from './dns.ts'
+import { type DnsCounters, registerDnsMetrics } from './dns.ts'
 import { LookupMetrics } from './lookups.ts'
 import { type HostCounts, MemberMetrics, registerHostMetrics } from './members.ts'
-import { type NodeState, registerNodeMetrics } from './node.ts'
+import { expose, exposeValue } from './series.ts'
 import { WebhookMetrics } from './webhooks.ts'
 
 /** What a scrape reads. Called at every scrape: must be cheap and never throw. */
-export interface MetricsSources extends NodeState {
+export interface MetricsSources {
   dns(): DnsCounters
   /** Members that are hosts. */
   hosts(): readonly HostCounts[]
+  /** Configuration revision that this node serves. */
+  configRevision(): number
+  databaseUp(): boolean
+  /** Whether this node doubts its own network. */
+  networkSuspect(): boolean
+  /** When the cold-start snapshot was last written; null when there is none. */
+  snapshotWrittenAt(): Date | null
 }
 
 export class Metrics {
@@ -29,7 +36,7 @@ export class Metrics {
   readonly lookups: LookupMetrics
   readonly members: MemberMetrics
   readonly webhooks: WebhookMetrics
-  readonly workers: WorkerMetrics
+  #workerRestarts = 0
 
   constructor(version: string, sources: MetricsSources, now: () => number = Date.now) {
     const registry = this.#registry
@@ -37,10 +44,16 @@ export class Metrics {
     this.lookups = new LookupMetrics(registry)
     this.members = new MemberMetrics(registry)
     this.webhooks = new WebhookMetrics(registry)
-    this.workers = new WorkerMetrics(registry)
+    const restarts = 'DNS workers that died and were started again.'
+    exposeValue(registry, 'counter', 'pooldns_worker_restarts_total', restarts, () => this.#workerRestarts)
     registerDnsMetrics(registry, () => sources.dns())
     registerNodeMetrics(registry, sources, now)
     registerHostMetrics(registry, () => sources.hosts())
+  }
+
+  /** A thread that answers DNS died. */
+  workerRestarted(): void {
+    this.#workerRestarts++
   }
 
   get contentType(): string {
@@ -60,10 +73,21 @@ function registerProcessMetrics(registry: Registry, version: string): void {
     const { name } = metric as unknown as { readonly name: string }
     if (metric instanceof Gauge && name.endsWith('_total')) registry.removeSingleMetric(name)
   }
-  new Gauge({
-    name: 'pooldns_build_info',
-    help: 'Always 1; the label says which version runs.',
-    labelNames: ['version'],
-    registers: [registry],
-  }).set({ version }, 1)
+  const help = 'Always 1; the label says which version runs.'
+  expose(registry, 'gauge', 'pooldns_build_info', help, () => [{ labels: { version }, value: 1 }])
+}
+
+/** What this node is at. */
+function registerNodeMetrics(registry: Registry, state: MetricsSources, now: () => number): void {
+  const gauge = (name: string, help: string, read: () => number | null) =>
+    exposeValue(registry, 'gauge', `pooldns_${name}`, help, read)
+  const revision = 'Revision of the configuration that this node serves.'
+  gauge('config_revision', revision, () => state.configRevision())
+  gauge('database_up', 'Whether the last use of the database succeeded.', () => Number(state.databaseUp()))
+  const suspect = 'Whether this node doubts its own network, so that failures of members do not count.'
+  gauge('network_suspect', suspect, () => Number(state.networkSuspect()))
+  gauge('snapshot_age_seconds', 'Age of the cold-start snapshot; absent when there is none.', () => {
+    const writtenAt = state.snapshotWrittenAt()
+    return writtenAt === null ? null : Math.max(0, (now() - writtenAt.getTime()) / 1000)
+  })
 }

@@ -272,7 +272,7 @@ t.test('a stop delivers what was said and lets nobody wait for ever', async (t) 
 
 t.test('end to end: a member fails, and recovers', async (t) => {
   const backends = await startDemoBackends([0, 0])
-  t.teardown(() => backends.stop())
+  t.teardown(() => backends[Symbol.asyncDispose]())
   const [first, second] = backends.ports as [number, number]
   const dead = await closedPort()
   const events: HealthEvent[] = []
@@ -326,7 +326,7 @@ t.test('end to end: a member fails, and recovers', async (t) => {
   await fetch(`http://127.0.0.1:${second}/recover`, { method: 'POST' })
   t.match(await next(), { member: 'two', from: 'down', to: 'up', reason: 'answered as expected' })
 
-  await backends.stop()
+  await backends[Symbol.asyncDispose]()
   const lost = [await next(), await next()]
   t.same(lost.map(({ member, to }) => `${member} ${to}`).sort(), ['one down', 'two down'])
   await checker.stop()

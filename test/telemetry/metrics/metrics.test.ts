@@ -14,9 +14,14 @@ const dns: DnsCounters = {
   responses: [{ transport: 'udp', rcode: 'NOERROR', count: 6 }],
   dropped: [{ reason: 'short', count: 3 }],
   limited: [{ action: 'slip', count: 4 }],
-  tcpConnections: [{ event: 'accepted', count: 5 }],
-  tcpOpen: 2,
-  duration: { boundsSeconds: [0.0001, 0.001], counts: [4, 1, 2], sumSeconds: 0.5 },
+  connections: [
+    { event: 'accepted', count: 5 },
+    { event: 'closed', count: 2 },
+    { event: 'idle', count: 1 },
+  ],
+  durationBoundsSeconds: [0.0001, 0.001],
+  durations: [4, 1, 2],
+  durationSumSeconds: 0.5,
   serviceAnswers: [{ service: 'www.example.test', pool: 'p', member: 'a', count: 9 }],
 }
 
@@ -102,7 +107,7 @@ t.test('members come and go with the configuration', async (t) => {
     /pooldns_(?:member|probe)\w*\{pool="p",member="a"/,
     'also when a late probe comes in',
   )
-  metrics.workers.restarted()
+  metrics.workerRestarted()
   t.match(await metrics.text(), /^pooldns_worker_restarts_total 1$/m)
 })
 
