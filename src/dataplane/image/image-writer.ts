@@ -2,7 +2,6 @@
  * The second pass of compiling: brings what was added to a zone into the order of an image, links it, and writes it.
  * Nodes stand in the order of their label counts, so that an ancestor's links are known before its descendants'.
  */
-import { sameBytes } from '../wire/bytes.ts'
 import { isServiceBinding, types } from '../wire/constants.ts'
 import { Words } from './columns.ts'
 import { headerAt, headerWords, nodeAt, nodeWords, rrsetAt, rrsetWords, zoneMagic } from './image.ts'
@@ -183,7 +182,7 @@ class ImageWriter {
   #sameTarget(a: number, b: number): boolean {
     const { bytes } = this.#zone.encoder.targets
     const name = (target: number) => bytes.subarray(this.#targetStart(target), this.#targetEnd(target))
-    return sameBytes(name(a), name(b))
+    return Buffer.compare(name(a), name(b)) === 0
   }
 
   #targetStart(target: number): number {
