@@ -46,7 +46,7 @@ interface WebhookProblem {
   readonly detail: object
 }
 
-type Pools = { readonly pools: ReadonlySet<string> }
+type Pools = { readonly pools: Iterable<string> }
 type Reason = { readonly reason: string }
 
 /** By kind of event: what it says, and who hears it. */

@@ -1,24 +1,22 @@
 /** Overrides that end by themselves: answers change on every node at the time, and one node deletes the row and tells of it. */
-import { OverrideExpiry } from '../controlplane/follow/override-expiry.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
 import type { Override } from '../controlplane/model/override.ts'
 import { expireOverrides } from '../controlplane/store/overrides.ts'
+import { wallClock } from '../controlplane/timing/clock.ts'
+import { DueTimes } from '../controlplane/timing/due-times.ts'
 import { failing, type Hearing } from './announce.ts'
 import type { Ground } from './ground.ts'
 
-const now = () => new Date()
-
 export class EndingOverrides implements Disposable {
   readonly #ground: Ground
-  readonly #expiry: OverrideExpiry
+  readonly #ends: DueTimes<Override>
   /** Before the first configuration the database may be one that has not been migrated. */
   #loaded = false
 
   constructor(ground: Ground) {
     this.#ground = ground
-    this.#expiry = new OverrideExpiry(
-      (overrides) => ground.announce({ kind: 'overrides-ended', overrides }),
-      now,
+    this.#ends = new DueTimes(wallClock(), (overrides) =>
+      ground.announce({ kind: 'overrides-ended', overrides }),
     )
   }
 
@@ -28,7 +26,11 @@ export class EndingOverrides implements Disposable {
       this.#delete()
     },
     catalog: ({ before, catalog: { overrides } }) => {
-      if (overrides !== before.overrides) this.#expiry.watch(overrides.values())
+      if (overrides === before.overrides) return
+      this.#ends.clear()
+      for (const override of overrides.values()) {
+        if (override.until !== null) this.#ends.note(override, override.until.getTime())
+      }
     },
     'overrides-ended': () => this.#delete(),
     // It may have been away when their time came, and so may we.
@@ -39,13 +41,13 @@ export class EndingOverrides implements Disposable {
     const { announce, database } = this.#ground
     if (!this.#loaded || !database.up) return
     database
-      .write('system', (write) => expireOverrides(write, now()))
+      .write('system', (write) => expireOverrides(write, new Date()))
       .then(({ result }) => announce({ kind: 'operated', events: result.map(expired) }))
       .catch(failing(announce, 'ended overrides were not deleted'))
   }
 
   [Symbol.dispose](): void {
-    this.#expiry[Symbol.dispose]()
+    this.#ends[Symbol.dispose]()
   }
 }
 

@@ -20,10 +20,11 @@ import { LastKnownAnswers, type LastKnownEntries } from '../steering/last-known.
 import { toPlan } from '../steering/plan.ts'
 import { Round } from '../steering/select.ts'
 import type { Selection } from '../steering/selection.ts'
+import { wallClock } from '../timing/clock.ts'
+import { DueTimes } from '../timing/due-times.ts'
 import type { AnswerCounters } from './answer-counters.ts'
 import type { AnsweredMember } from './handed-out.ts'
 import type { LocationMaps } from './location-maps.ts'
-import { Ramps } from './ramps.ts'
 
 /** What is known of the members of pools with a monitor. */
 export interface MemberFacts {
@@ -42,7 +43,7 @@ export interface PlannerOptions {
   readonly locations: Pick<LocationMaps, 'of'>
   readonly now: () => Date
   /** The weights of members of these pools that come back have risen a step. */
-  readonly onRamp: (pools: ReadonlySet<string>) => void
+  readonly onRamp: (pools: readonly string[]) => void
 }
 
 export interface MadePlan {
@@ -64,13 +65,14 @@ export class Planner implements Disposable {
   readonly #selections = new Map<string, Selection>()
   readonly #images = new Map<string, SharedArrayBuffer>()
   readonly #lastKnown = new LastKnownAnswers()
-  readonly #ramps: Ramps
+  /** When weights of members that come back rise a step, by pool. Bounded by the pools. */
+  readonly #ramps: DueTimes<string>
   /** By service, the revision by which its counters have been freed. Bounded by the services. */
   readonly #counted = new Map<string, number>()
 
   constructor(options: PlannerOptions) {
     this.#options = options
-    this.#ramps = new Ramps(options.onRamp, options.now)
+    this.#ramps = new DueTimes(wallClock(options.now), options.onRamp)
   }
 
   /** How a service is answered now, and why. */
