@@ -34,7 +34,6 @@
  * - Each zone by itself as it is ready: see 3.
  * - Giving up the compilation of a zone that is touched again: a zone that is touched often enough would never be served.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
 import type { Compiled, ServiceSlot } from '../compile/zone-images.ts'
@@ -48,6 +47,7 @@ import { changesSince } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
 import { currentRevision } from '../store/revision.ts'
+import { PollLoop } from '../timing/poll-loop.ts'
 import { type KnownImages, servicesOf, sortZones } from './known-images.ts'
 import { failBacksOf, readAllSettings, readChangedSettings } from './settings.ts'
 import { type Turn, ZoneLane } from './zone-lane.ts'
@@ -101,23 +101,25 @@ type Reading = Promise<(() => Promise<Compiled>) | null>
 
 export class Follower implements AsyncDisposable {
   readonly #options: FollowerOptions
-  readonly #abort = new AbortController()
+  readonly #loop: PollLoop
   readonly #loaded = Promise.withResolvers<void>()
   readonly #lane = new ZoneLane()
   /** Bound: a light one and a heavy one. */
   readonly #turns = new Set<Promise<void>>()
-  #wake: (() => void) | undefined
-  #hinted = false
   #loadedOnce = false
   /** Settings may not be what was read: they are read from the start. */
   #lost = true
   /** Of the compile thread that has, or is to get, the images of what is served. */
   #epoch = 0
-  #loop: Promise<void> | undefined
   #hints: Disposable | undefined
 
   constructor(options: FollowerOptions) {
     this.#options = options
+    this.#loop = new PollLoop({
+      look: () => this.#look(),
+      everyMs: () => pollMs,
+      onError: options.onError,
+    })
   }
 
   /** Resolves when the configuration has been loaded from the database once and is served. */
@@ -135,16 +137,14 @@ export class Follower implements AsyncDisposable {
   }
 
   start(): void {
-    this.#hints = this.#options.database.listen(() => this.#hint())
-    this.#loop = this.#follow()
+    this.#hints = this.#options.database.listen(() => this.#loop.hint())
+    this.#loop.start()
   }
 
   /** Gives up what is being compiled. */
   async stop(): Promise<void> {
-    this.#abort.abort()
     this.#hints?.[Symbol.dispose]()
-    this.#hint()
-    await this.#loop
+    await this.#loop.stop()
     await Promise.all(this.#turns)
   }
 
@@ -152,45 +152,10 @@ export class Follower implements AsyncDisposable {
     await this.stop()
   }
 
-  #hint(): void {
-    this.#hinted = true
-    this.#wake?.()
-  }
-
-  async #follow(): Promise<void> {
-    const { signal } = this.#abort
-    while (!signal.aborted) {
-      this.#hinted = false
-      try {
-        const more = await this.#look()
-        if (more) continue
-      } catch (error) {
-        this.#failed(error)
-      }
-      await this.#pause(signal)
-    }
-  }
-
-  #failed(error: unknown): void {
-    if (!isUnavailable(error) && !this.#abort.signal.aborted) this.#options.onError(error)
-  }
-
-  /** Until a hint or the next poll. */
-  async #pause(signal: AbortSignal): Promise<void> {
-    if (this.#hinted || signal.aborted) return
-    const timer = new AbortController()
-    const hint = new Promise<void>((resolve) => {
-      this.#wake = resolve
-    })
-    await Promise.race([hint, delay(pollMs, undefined, { signal: timer.signal }).catch(() => undefined)])
-    timer.abort()
-    this.#wake = undefined
-  }
-
   /** @returns whether there may be more at once */
   async #look(): Promise<boolean> {
     const { database, compiler, known } = this.#options
-    const { signal } = this.#abort
+    const { signal } = this.#loop
     const images = this.#loadedOnce || compiler.epoch > 0 ? null : await known()
     signal.throwIfAborted()
     const opening = Promise.withResolvers<Look>()
@@ -320,7 +285,7 @@ export class Follower implements AsyncDisposable {
 
   /** Takes a turn to its end: has its images served, behind the settings of its look. */
   async #run(followed: FollowedTurn, reading: Reading, adopted: Promise<void>): Promise<void> {
-    const { publisher, onZones } = this.#options
+    const { publisher, onZones, onError } = this.#options
     const { turn } = followed
     let left = turn.touched
     try {
@@ -334,14 +299,14 @@ export class Follower implements AsyncDisposable {
       publisher.progress.catchUp([...zones.keys(), ...gone], turn.catalog.revision)
       onZones()
     } catch (error) {
-      this.#failed(error)
+      if (!isUnavailable(error) && !this.#loop.signal.aborted) onError(error)
     } finally {
       this.#letGo(followed)
       this.#lane.end(turn, left)
     }
     this.#noteLoaded()
     // After a failure it is the poll that tries again.
-    if (left !== turn.touched && this.#lane.hasNext) this.#hint()
+    if (left !== turn.touched && this.#lane.hasNext) this.#loop.hint()
   }
 
   async #compile(
@@ -364,7 +329,7 @@ export class Follower implements AsyncDisposable {
   /** Has settings served. Until they are, everything is to be read again: these changes won't come a second time. */
   async #adopt(step: FoundStep): Promise<void> {
     const { publisher, locations, onStep, onFailBack } = this.#options
-    const maps = await locations.prepare(step.catalog, this.#abort.signal)
+    const maps = await locations.prepare(step.catalog, this.#loop.signal)
     this.#lost = true
     onStep(step, step.health)
     await publisher.adopt(step, maps)

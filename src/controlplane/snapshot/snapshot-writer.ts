@@ -10,7 +10,6 @@
  * it, which the next start tells by their stamps. There is no pass while the compile thread lacks images, because it
  * died: no revision could be told.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
 import type { MemberHealth, Resolution } from '../model/observation.ts'
@@ -18,6 +17,7 @@ import type { HandedOutEntry } from '../serve/handed-out.ts'
 import type { Mark } from '../serve/progress.ts'
 import type { LastKnownEntries } from '../steering/last-known.ts'
 import type { Database } from '../store/database.ts'
+import { PollLoop } from '../timing/poll-loop.ts'
 import type { SnapshotFiles } from './snapshot.ts'
 
 export interface SnapshotWriterOptions {
@@ -32,29 +32,33 @@ export interface SnapshotWriterOptions {
   readonly resolutions: () => readonly Resolution[]
   readonly handedOut: () => readonly HandedOutEntry[]
   readonly onError: (error: unknown) => void
-  readonly settleMs?: number
-  /** How long a stop lets a pass go on; 2 s. */
-  readonly lastPassMs?: number
+  /** How long a stop lets a pass go on. */
+  readonly lastPassMs: number
 }
 
-const defaultSettleMs = 1000
-/** Of the ten seconds that the daemon's stop may take. Enough for what changed in the seconds before, not for every zone. */
-const defaultLastPassMs = 2000
+const settleMs = 1000
 const longestMs = 60_000
 /** Share of the time that passes may take. */
 const duty = 1 / 10
 
 export class SnapshotWriter implements AsyncDisposable {
   readonly #options: SnapshotWriterOptions
-  readonly #abort = new AbortController()
+  readonly #loop: PollLoop
   /** Ends a pass before it is done. */
   readonly #cut = new AbortController()
-  #wake = Promise.withResolvers<void>()
-  #loop: Promise<void> | undefined
+  /** How long the last pass lets the disk and the compile thread rest. */
+  #restMs = 0
   #writtenAt: Date | null = null
 
   constructor(options: SnapshotWriterOptions) {
     this.#options = options
+    this.#loop = new PollLoop({
+      look: () => this.#pass(),
+      everyMs: () => longestMs,
+      settleMs: () => Math.max(settleMs, this.#restMs),
+      lastLook: true,
+      onError: options.onError,
+    })
   }
 
   /** When the files were last known to be what the database says; null before that. */
@@ -63,21 +67,20 @@ export class SnapshotWriter implements AsyncDisposable {
   }
 
   start(): void {
-    this.#loop = this.#run(this.#abort.signal)
+    this.#loop.start()
   }
 
   /** Says that something changed. */
   mark(): void {
-    this.#wake.resolve()
+    this.#loop.hint()
   }
 
   /** Ends after a last pass, if the database is there for it, and if it takes no longer than it may. */
   async stop(): Promise<void> {
-    this.#abort.abort()
-    const { lastPassMs = defaultLastPassMs } = this.#options
+    const { lastPassMs } = this.#options
     const tooLong = new Error(`stopping: the pass was not done after ${lastPassMs} ms`)
     const timer = setTimeout(() => this.#cut.abort(tooLong), lastPassMs)
-    await this.#loop
+    await this.#loop.stop()
     clearTimeout(timer)
   }
 
@@ -85,20 +88,14 @@ export class SnapshotWriter implements AsyncDisposable {
     await this.stop()
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    const pause = (ms: number) => delay(ms, undefined, { signal }).catch(() => undefined)
-    let restMs = 0
-    while (!signal.aborted) {
-      const longest = new AbortController()
-      const timer = delay(longestMs, undefined, { signal: AbortSignal.any([signal, longest.signal]) })
-      await Promise.race([this.#wake.promise, timer.catch(() => undefined)])
-      longest.abort()
-      await pause(Math.max(this.#options.settleMs ?? defaultSettleMs, restMs))
-      this.#wake = Promise.withResolvers()
-      const startedAt = performance.now()
+  async #pass(): Promise<boolean> {
+    const startedAt = performance.now()
+    try {
       await this.#write()
-      restMs = Math.min((performance.now() - startedAt) / duty, longestMs)
+    } finally {
+      this.#restMs = Math.min((performance.now() - startedAt) / duty, longestMs)
     }
+    return false
   }
 
   async #write(): Promise<void> {
@@ -107,24 +104,19 @@ export class SnapshotWriter implements AsyncDisposable {
     const compiled = this.#options.compiled()
     const catalog = this.#options.catalog()
     if (!database.up || catalog.revision < 0 || compiled === null) return
-    try {
-      await compiler.persist(this.#cut.signal)
-      const base = {
-        ...compiled,
-        monitors: [...catalog.monitors.values()],
-        pools: [...catalog.pools.values()],
-        services: Array.from(catalog.services.values(), ({ zone: _, ...service }) => service),
-        overrides: [...catalog.overrides.values()],
-        health: health(),
-        lastKnown: lastKnown(),
-        resolutions: resolutions(),
-        handedOut: handedOut(),
-      }
-      await files.writeBase(base, new Date())
-      this.#writtenAt = new Date()
-    } catch (error) {
-      // The next pass tries again, in a minute at the latest.
-      this.#options.onError(error)
+    await compiler.persist(this.#cut.signal)
+    const base = {
+      ...compiled,
+      monitors: [...catalog.monitors.values()],
+      pools: [...catalog.pools.values()],
+      services: Array.from(catalog.services.values(), ({ zone: _, ...service }) => service),
+      overrides: [...catalog.overrides.values()],
+      health: health(),
+      lastKnown: lastKnown(),
+      resolutions: resolutions(),
+      handedOut: handedOut(),
     }
+    await files.writeBase(base, new Date())
+    this.#writtenAt = new Date()
   }
 }
