@@ -125,17 +125,22 @@ function readImage(path: string, version: string): StoredZone {
 }
 
 async function writeImage(directory: string, version: string, { image, ...rest }: HeldZone): Promise<void> {
-  const path = join(directory, fileOf(rest.zone.apex))
   const description = Buffer.from(JSON.stringify({ ...rest, compiledBy: version } satisfies Description))
   const head = Buffer.alloc(headLength)
   magic.copy(head)
   head.writeUInt32LE(description.length, 12)
   const octets = new Uint8Array(image)
   head.writeUInt32LE(checksum(head, description, octets), 8)
+  await writeWhole(join(directory, fileOf(rest.zone.apex)), Buffer.concat([head, description]), octets)
+}
+
+/** Writes a file of these parts that is whole or not there: beside its place, synced, then renamed. */
+export async function writeWhole(path: string, ...parts: readonly Uint8Array[]): Promise<void> {
   const file = await open(`${path}.new`, 'w', 0o600)
   try {
-    await file.writev([head, description])
-    for (let at = 0; at < octets.length; ) at += (await file.write(octets, at)).bytesWritten
+    for (const part of parts) {
+      for (let at = 0; at < part.length; ) at += (await file.write(part, at)).bytesWritten
+    }
     await file.sync()
   } finally {
     await file.close()
