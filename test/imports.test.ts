@@ -49,7 +49,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   location: ['model', 'threads'],
   catalog: ['model', 'rules'],
   compile: ['model', 'catalog', 'threads'],
-  serve: ['model', 'rules', 'catalog', 'health', 'location', 'steering', 'timing'],
+  serve: ['model', 'catalog', 'health', 'location', 'steering', 'threads', 'timing'],
   follow: ['model', 'catalog', 'compile', 'serve', 'store', 'timing'],
   snapshot: [
     'model',

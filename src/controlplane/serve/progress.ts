@@ -6,6 +6,7 @@
  *   nodes), and what a snapshot may be written of. A zone that takes long to compile holds it back.
  * - Whether what one revision changed is served: a write waits for that, and for nothing else.
  */
+import { orAborted } from '../threads/called-thread.ts'
 
 /** A revision of the configuration, and what tells it from another one of its number (see `stampOf`). */
 export interface Mark {
@@ -24,17 +25,12 @@ export interface ZoneChange {
   readonly lost: boolean
 }
 
-interface Waiter {
-  readonly revision: number
-  readonly resolve: () => void
-}
-
 export class Progress {
   #settings: Mark = { revision: -1, stamp: null }
   /** By apex. Bounded by the zones, and for each by the writes that come while it is compiled. */
   readonly #behind = new Map<string, ZoneChange[]>()
   /** One entry for each request that waits for its own write; each ends with its request. */
-  readonly #waiters = new Set<Waiter>()
+  readonly #waiters = new Set<{ readonly revision: number; readonly resolve: () => void }>()
 
   /** What is served of settings; revision -1 before the first. */
   get settings(): Mark {
@@ -76,31 +72,20 @@ export class Progress {
   }
 
   /** Resolves when the workers serve what a revision changed, or something later. Rejects with the signal's reason. */
-  reached(revision: number, signal: AbortSignal): Promise<void> {
-    if (this.#serves(revision)) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      const abort = () => {
-        this.#waiters.delete(waiter)
-        reject(signal.reason)
-      }
-      const waiter = {
-        revision,
-        resolve: () => {
-          signal.removeEventListener('abort', abort)
-          resolve()
-        },
-      }
-      if (signal.aborted) return abort()
-      signal.addEventListener('abort', abort, { once: true })
-      this.#waiters.add(waiter)
-    })
+  async reached(revision: number, signal: AbortSignal): Promise<void> {
+    if (this.#serves(revision)) return
+    const waiter = { revision, ...Promise.withResolvers<void>() }
+    this.#waiters.add(waiter)
+    try {
+      await orAborted(waiter.promise, signal)
+    } finally {
+      this.#waiters.delete(waiter)
+    }
   }
 
   #wake(): void {
     for (const waiter of this.#waiters) {
-      if (!this.#serves(waiter.revision)) continue
-      this.#waiters.delete(waiter)
-      waiter.resolve()
+      if (this.#serves(waiter.revision)) waiter.resolve()
     }
   }
 

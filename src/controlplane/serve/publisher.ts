@@ -15,6 +15,7 @@ import { isEmpty, only, type ServingChanges } from '../../dataplane/image/servin
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Selection } from '../steering/selection.ts'
+import { orAborted } from '../threads/called-thread.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
 import type { ImagePump } from './image-pump.ts'
 import type { LocationMaps, PreparedMaps } from './location-maps.ts'
@@ -22,7 +23,7 @@ import { PlanSlots } from './plan-slots.ts'
 import type { MadePlan, Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Progress } from './progress.ts'
-import { Slots } from './slots.ts'
+import { type SlotImages, Slots } from './slots.ts'
 
 /** Can be gone through more than once, which iterators can't. */
 type Names = readonly string[] | ReadonlySet<string>
@@ -69,8 +70,6 @@ interface HandOver {
   /** Resolves when that has been taken note of. */
   readonly noted: Promise<void>
 }
-
-type PlanImages = (readonly [slot: number, image: SharedArrayBuffer | null])[]
 
 export class Publisher {
   readonly #options: PublisherOptions
@@ -195,11 +194,9 @@ export class Publisher {
    * aborts first.
    */
   async settled(signal: AbortSignal): Promise<void> {
-    const { promise: aborted, resolve } = Promise.withResolvers<void>()
-    signal.addEventListener('abort', () => resolve(), { once: true })
     for (let seen: HandOver | undefined; seen !== this.#handOver && !signal.aborted; ) {
-      seen = this.#handOver
-      await Promise.race([seen?.noted.catch(() => undefined), aborted])
+      seen = this.#handOver!
+      await orAborted(seen.noted, signal).catch(() => undefined)
     }
   }
 
@@ -230,7 +227,7 @@ export class Publisher {
 
   /** What the workers have to be told of zones. */
   #handZonesOver(zones: ZonesToServe): Pick<ServingChanges, 'zones' | 'directory'> {
-    const images: [slot: number, image: SharedArrayBuffer | null][] = []
+    const images: SlotImages = []
     let moved = false
     for (const [apex, zone] of zones) {
       const before = this.#zones.get(apex)
@@ -250,7 +247,7 @@ export class Publisher {
   }
 
   /** Takes away the plans of services that are gone and that no image names. */
-  #freePlans(): PlanImages {
+  #freePlans(): SlotImages {
     return this.planSlots.free(this.catalog.services).map(({ name, slot }) => {
       this.#options.planner.forget(name)
       this.#unplanned.delete(name)
@@ -280,8 +277,8 @@ export class Publisher {
    * The plans of services that are not what they were. A service whose plan can't be made (it has more members than a plan
    * holds) is answered as before, and no other one suffers for it.
    */
-  #plan(services: Iterable<string>, planning: Planning): PlanImages {
-    const plans: PlanImages = []
+  #plan(services: Iterable<string>, planning: Planning): SlotImages {
+    const plans: SlotImages = []
     for (const service of services) {
       if (!this.catalog.services.has(service)) continue
       const made = this.#make(service, planning)

@@ -1,3 +1,6 @@
+/** What the workers have to be told of slots; null empties one. */
+export type SlotImages = (readonly [slot: number, image: SharedArrayBuffer | null])[]
+
 /**
  * Gives names small numbers and takes them back. A name keeps its slot as long as it holds it, so that one image can
  * point to another by number. What was freed longest ago is used first. Bounded by the names that hold a slot at once.
