@@ -125,7 +125,7 @@ export class Configuration {
       const start = await coldStart(
         snapshot,
         this.compiler,
-        (service) => this.publisher.planSlot(service),
+        this.publisher.planSlots,
         (reason) => announce({ kind: 'snapshot-part-left-out', reason }),
         signal,
       )
@@ -150,7 +150,7 @@ export class Configuration {
     const { snapshot, start } = found
     const maps = await answers.locations.prepare(start.step.catalog, signal)
     if (late()) return false
-    answers.planner.restoreLastKnown(snapshot.lastKnown)
+    answers.planner.lastKnown.restore(snapshot.lastKnown)
     this.#announceStep(start.step, snapshot.health)
     await publisher.adopt(start.step, maps)
     announce({ kind: 'snapshot-served', revision: snapshot.revision, writtenAt: snapshot.writtenAt })
@@ -215,7 +215,7 @@ export class Configuration {
       catalog: () => this.publisher.catalog,
       compiled: () => this.follower.compiled,
       health: () => [...health.checker.availability().values()].flatMap((members) => [...members.values()]),
-      lastKnown: () => answers.planner.lastKnown(),
+      lastKnown: () => answers.planner.lastKnown.entries(),
       resolutions: () => hosts.lastGood(),
       handedOut: () => answers.handedOut.entries(),
       onError: failing(announce, 'the snapshot was not written'),

@@ -15,15 +15,17 @@
  * lies beside the old one, which is whole.
  */
 import { CalledThread, type StopMessage } from '../threads/called-thread.ts'
-import type { StoredZone } from './image-files.ts'
+import type { LoadedImages } from './image-files.ts'
 import type { Compiled, CompileOrder, ZoneRows } from './zone-images.ts'
 
 /** What the thread is started with. */
-export interface CompileInput {
-  /** Of the images' files. */
+export interface CompileThreadOptions {
+  /** The directory of the images' files. */
   readonly directory: string
-  /** Of this program. */
+  /** The version of this program. */
   readonly version: string
+  /** How long a stop waits for the thread to end by itself before it is terminated. */
+  readonly graceMs: number
 }
 
 export type ToCompiler =
@@ -33,34 +35,19 @@ export type ToCompiler =
   | { readonly kind: 'finish' | 'load' | 'persist'; readonly id: number }
   | StopMessage
 
-/** What the files of the images hold. */
-export interface LoadedImages {
-  readonly zones: readonly StoredZone[]
-  /** One line for each file that can't be used. */
-  readonly damaged: readonly string[]
-}
-
-/** How long a stop waits for the thread to end by itself. It is a part of the ten seconds that the daemon's stop may take. */
-const defaultGraceMs = 1000
-
-export interface CompileThreadOptions extends CompileInput {
-  /** Before a stop terminates the thread; 1 s. */
-  readonly graceMs?: number
-}
-
 /** Batches of rows that were sent and not taken yet: one is compiled while the next is fetched. */
 const batchesAhead = 2
 
 export class CompileThread implements AsyncDisposable {
   readonly #thread: CalledThread<ToCompiler>
 
-  constructor({ graceMs = defaultGraceMs, ...input }: CompileThreadOptions) {
+  constructor(options: CompileThreadOptions) {
     this.#thread = new CalledThread({
       file: './compile-worker',
       beside: import.meta.url,
       name: 'compile',
-      workerData: input satisfies CompileInput,
-      graceMs,
+      workerData: options,
+      graceMs: options.graceMs,
     })
   }
 

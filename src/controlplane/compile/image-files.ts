@@ -32,12 +32,15 @@ export interface StoredZone extends HeldZone {
 
 type Description = Omit<HeldZone, 'image'> & { readonly compiledBy: string }
 
-/**
- * Every image in a directory that can be used, and what is wrong with the others. Blocks its thread while it reads.
- *
- * @param version of this program
- */
-export function readImages(directory: string, version: string): { zones: StoredZone[]; damaged: string[] } {
+/** What the files of the images hold. */
+export interface LoadedImages {
+  readonly zones: readonly StoredZone[]
+  /** One line for each file that can't be used. */
+  readonly damaged: readonly string[]
+}
+
+/** Reads every image in a directory. Blocks its thread meanwhile. @param version of this program */
+export function readImages(directory: string, version: string): LoadedImages {
   const zones: StoredZone[] = []
   const damaged: string[] = []
   for (const file of filesIn(directory)) {

@@ -34,24 +34,23 @@
  * - Each zone by itself as it is ready: see 3.
  * - Giving up the compilation of a zone that is touched again: a zone that is touched often enough would never be served.
  */
-import type { Catalog } from '../catalog/catalog.ts'
+import type { Catalog, Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
-import type { Compiled, ServiceSlot } from '../compile/zone-images.ts'
+import type { Compiled } from '../compile/zone-images.ts'
 import { isUnavailable } from '../model/errors.ts'
 import type { MemberHealth } from '../model/observation.ts'
 import type { MemberPattern } from '../model/override-index.ts'
 import type { LocationMaps } from '../serve/location-maps.ts'
-import type { Mark } from '../serve/progress.ts'
 import type { CatalogStep, Publisher, ZoneToServe } from '../serve/publisher.ts'
 import { changesSince } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
 import { currentRevision } from '../store/revision.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
-import { type KnownImages, servicesOf, sortZones } from './known-images.ts'
-import { failBacksOf, readAllSettings, readChangedSettings } from './settings.ts'
+import { type KnownImages, servicesOf, sortZones, wholeZones } from './known-images.ts'
+import { failBacksOf, readAllSettings, readChangedSettings, type Touched } from './settings.ts'
 import { type Turn, ZoneLane } from './zone-lane.ts'
-import { readTurn } from './zone-turn.ts'
+import { type FollowedTurn, readTurn } from './zone-turn.ts'
 
 export interface FollowerOptions {
   readonly database: Database
@@ -87,13 +86,6 @@ interface FoundStep extends CatalogStep {
 interface Look {
   readonly step: FoundStep | null
   readonly turn: FollowedTurn | null
-}
-
-/** A turn, and what its images are made with. */
-interface FollowedTurn {
-  readonly turn: Turn
-  /** By apex. Held until the turn is over, so that their slots stay theirs. */
-  readonly services: ReadonlyMap<string, readonly ServiceSlot[]>
 }
 
 /** The rest of a look's transaction: reads the rows of its turn, and comes to what compiles them. */
@@ -194,12 +186,13 @@ export class Follower implements AsyncDisposable {
       step = { ...changed, health: null, failBacks: failBacksOf(batch.changes) }
       for (const [apex, revisions] of touchedBy) {
         for (const revision of revisions)
-          this.#fallBehind(apex, { from: revision, to: revision, lost: false })
+          publisher.progress.fallBehind(apex, { from: revision, to: revision, lost: false })
       }
       this.#lane.touch(touched, step.catalog)
     }
     const { catalog } = step ?? publisher
-    if (epoch !== this.#epoch) this.#compileAnew(catalog, epoch)
+    if (epoch !== this.#epoch) this.#compileAnew(wholeZones(catalog), catalog, catalog.revision + 1)
+    this.#epoch = epoch
     // Rows of later revisions would come without their services.
     const isLast = step === null || (await currentRevision(tx)) === catalog.revision
     return { step, turn: isLast ? this.#take(catalog) : null }
@@ -209,7 +202,7 @@ export class Follower implements AsyncDisposable {
     const { publisher, onBad } = this.#options
     const before = publisher.catalog
     const catalog = await readAllSettings(tx, onBad)
-    const { touched, usable } = await sortZones(tx, catalog, known, (service) => publisher.planSlot(service))
+    const { touched, usable } = await sortZones(tx, catalog, known, publisher.planSlots)
     const gone = [...publisher.zones, ...(known?.zones.keys() ?? [])].filter(
       (apex) => !catalog.zones.has(apex),
     )
@@ -226,24 +219,16 @@ export class Follower implements AsyncDisposable {
       const turn = this.#hold({ heavy: true, catalog, touched: all, dropped: new Set() })
       return { step: { ...step, zones: usable }, turn }
     }
-    for (const apex of all.keys()) this.#fallBehind(apex, { from: 0, to: catalog.revision, lost: true })
-    this.#lane.touch(all, catalog)
+    this.#compileAnew(all, catalog, 0)
     return { step, turn: this.#take(catalog) }
   }
 
-  /** Has every zone compiled, though none changed. */
-  #compileAnew(catalog: Catalog, epoch: number): void {
-    this.#epoch = epoch
-    const all = new Map(Array.from(catalog.zones.keys(), (apex) => [apex, null]))
-    for (const apex of all.keys()) {
-      this.#fallBehind(apex, { from: catalog.revision + 1, to: catalog.revision, lost: true })
+  /** Has zones compiled that the compile thread may lack. @param from the first revision that may have changed them */
+  #compileAnew(touched: Touched, catalog: Catalog, from: number): void {
+    for (const apex of touched.keys()) {
+      this.#options.publisher.progress.fallBehind(apex, { from, to: catalog.revision, lost: true })
     }
-    this.#lane.touch(all, catalog)
-  }
-
-  #fallBehind(apex: string, change: { from: number; to: number; lost: boolean }): void {
-    const { progress } = this.#options.publisher
-    progress.fallBehind(apex, { ...change, before: progress.settings })
+    this.#lane.touch(touched, catalog)
   }
 
   #take(catalog: Catalog): FollowedTurn | null {
@@ -252,13 +237,11 @@ export class Follower implements AsyncDisposable {
   }
 
   #hold(turn: Turn): FollowedTurn {
-    const { publisher } = this.#options
+    const { planSlots } = this.#options.publisher
     const services = new Map(
-      Array.from(turn.touched.keys(), (apex) => {
-        return [apex, servicesOf(turn.catalog, apex, (service) => publisher.planSlot(service))] as const
-      }),
+      Array.from(turn.touched.keys(), (apex) => [apex, servicesOf(turn.catalog, apex, planSlots)]),
     )
-    for (const named of services.values()) publisher.planSlots.hold(named)
+    for (const named of services.values()) planSlots.hold(named)
     return { turn, services }
   }
 

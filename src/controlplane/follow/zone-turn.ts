@@ -5,8 +5,12 @@ import type { Tx } from '../store/database.ts'
 import { packedAt, streamPacked } from '../store/rrsets.ts'
 import type { Turn } from './zone-lane.ts'
 
-/** By apex. */
-export type ServicesByZone = ReadonlyMap<string, readonly ServiceSlot[]>
+/** A turn, and what its images are made with. */
+export interface FollowedTurn {
+  readonly turn: Turn
+  /** The services that the images name, by apex. Held until the turn is over, so that their slots stay theirs. */
+  readonly services: ReadonlyMap<string, readonly ServiceSlot[]>
+}
 
 /** RRsets of a batch: some hundred kilobytes. */
 const rowsBatch = 5000
@@ -14,13 +18,12 @@ const rowsBatch = 5000
 /**
  * Reads the rows of a turn, in the transaction in which its catalog was read, and has them compiled.
  *
- * @param services by apex, those that the images name
  * @param signal gives the turn up
  * @returns the rest, which needs the transaction no more
  */
 export async function readTurn(
   tx: Tx,
-  { turn: { catalog, touched }, services }: { turn: Turn; services: ServicesByZone },
+  { turn: { catalog, touched }, services }: FollowedTurn,
   compiler: CompileThread,
   signal: AbortSignal,
 ): Promise<() => Promise<Compiled>> {

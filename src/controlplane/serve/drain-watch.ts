@@ -40,13 +40,13 @@ export class DrainWatch implements Disposable {
   /** Says which members are drained now, by name. What is drained at the first call was so before the start. */
   watch(drained: Iterable<MemberKey>): void {
     const before = this.#drains
-    const drains = new Map<string, Drain>()
-    for (const { pool, member } of drained) {
-      const key = formatMemberKey({ pool, member })
-      const told = before === undefined ? this.#wasSafe(pool, member) : false
-      drains.set(key, before?.get(key) ?? { pool, member, told })
-    }
-    this.#drains = drains
+    this.#drains = new Map(
+      Array.from(drained, ({ pool, member }) => {
+        const key = formatMemberKey({ pool, member })
+        const told = before === undefined && this.#wasSafe(pool, member)
+        return [key, before?.get(key) ?? { pool, member, told }]
+      }),
+    )
     this.look()
   }
 

@@ -32,6 +32,11 @@ export interface HandedOutEntry extends MemberKey {
   readonly safeAt: Date | null
 }
 
+/** A member, and when the last TTL that was handed out with it will have run out at the latest. */
+export interface SafeTime extends MemberKey {
+  readonly safeAt: Date
+}
+
 interface Known extends MemberKey {
   /** Plans, served or handed over, that hold it. */
   plans: number
@@ -125,7 +130,7 @@ export class HandedOut {
   }
 
   /** Takes over what is known of the time before the start. */
-  restore(entries: Iterable<MemberKey & { readonly safeAt: Date }>): void {
+  restore(entries: Iterable<SafeTime>): void {
     for (const { pool, member, safeAt } of entries) {
       const known = this.#find(pool, member)
       known.safeAtMs = Math.max(known.safeAtMs, safeAt.getTime())

@@ -13,10 +13,11 @@ import { leavesOf, type PlanNode } from '../../dataplane/image/plan-tree.ts'
 import { Catalog } from '../catalog/catalog.ts'
 import type { Vitals } from '../health/checked-member.ts'
 import { rampShare } from '../health/slow-start.ts'
+import type { MemberKey } from '../model/member-key.ts'
 import type { HealthState, Resolution } from '../model/observation.ts'
 import type { Member, Pool } from '../model/pool.ts'
 import type { Conditions, PoolJudgement } from '../steering/judge.ts'
-import { LastKnownAnswers, type LastKnownEntries } from '../steering/last-known.ts'
+import { LastKnownAnswers } from '../steering/last-known.ts'
 import { toPlan } from '../steering/plan.ts'
 import { Round } from '../steering/select.ts'
 import type { Selection } from '../steering/selection.ts'
@@ -64,7 +65,8 @@ export class Planner implements Disposable {
   readonly #options: PlannerOptions
   readonly #selections = new Map<string, Selection>()
   readonly #images = new Map<string, SharedArrayBuffer>()
-  readonly #lastKnown = new LastKnownAnswers()
+  /** What was last answered while it was up. */
+  readonly lastKnown = new LastKnownAnswers()
   /** When weights of members that come back rise a step, by pool. Bounded by the pools. */
   readonly #ramps: DueTimes<string>
   /** By service, the revision by which its counters have been freed. Bounded by the services. */
@@ -78,20 +80,6 @@ export class Planner implements Disposable {
   /** How a service is answered now, and why. */
   selection(service: string): Selection | undefined {
     return this.#selections.get(service)
-  }
-
-  /** What was last answered while it was up; for the snapshot. */
-  lastKnown(): LastKnownEntries {
-    return this.#lastKnown.entries()
-  }
-
-  restoreLastKnown(known: LastKnownEntries): void {
-    this.#lastKnown.restore(known)
-  }
-
-  /** Forgets what the catalog does not have. */
-  retain(): void {
-    this.#lastKnown.retain(this.catalog.pools, this.catalog.services)
   }
 
   forget(service: string): void {
@@ -108,7 +96,7 @@ export class Planner implements Disposable {
       pools,
       services,
       conditions: this.#conditions(),
-      lastKnown: this.#lastKnown,
+      lastKnown: this.lastKnown,
       areas: (service) => locations.of(service),
     })
     return { plan: (service) => this.#plan(service, round), judge: (pool) => round.judgePool(pool) }
@@ -118,9 +106,9 @@ export class Planner implements Disposable {
     const { answers, resolution } = this.#options
     const selection = round.select(name)
     this.#selections.set(name, selection)
-    this.#lastKnown.remember(selection.judgement)
+    this.lastKnown.remember(selection.judgement)
     this.#freeCounters(name)
-    const members = new Map<number, { readonly pool: string; readonly member: string }>()
+    const members = new Map<number, MemberKey>()
     const counterOf = (pool: Pool, member: Member) => {
       const slot = answers.slotOf(name, pool.name, member.name)
       members.set(slot, { pool: pool.name, member: member.name })
@@ -183,10 +171,7 @@ function same(left: SharedArrayBuffer, right: SharedArrayBuffer): boolean {
 }
 
 /** Whom a plan may answer with, and for how long they are kept. */
-function answered(
-  root: PlanNode,
-  members: ReadonlyMap<number, { readonly pool: string; readonly member: string }>,
-): AnsweredMember[] {
+function answered(root: PlanNode, members: ReadonlyMap<number, MemberKey>): AnsweredMember[] {
   return leavesOf(root).flatMap(({ candidates, cnames = [], ttlSeconds }) => {
     const slots = new Set([...candidates, ...cnames].map(({ counter }) => counter))
     return [...slots].map((slot) => ({ ...members.get(slot)!, ttlSeconds }))

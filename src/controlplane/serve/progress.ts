@@ -6,29 +6,27 @@
  *   nodes), and what a snapshot may be written of. A zone that takes long to compile holds it back.
  * - Whether what one revision changed is served: a write waits for that, and for nothing else.
  */
+import type { Mark } from '../catalog/catalog.ts'
 import { orAborted } from '../threads/called-thread.ts'
-
-/** A revision of the configuration, and what tells it from another one of its number (see `stampOf`). */
-export interface Mark {
-  readonly revision: number
-  readonly stamp: string | null
-}
 
 /** Something about a zone that its served image does not show yet. */
 export interface ZoneChange {
   /** The revisions, from the first to the last, that changed it. None, as `from` is above `to`, for a zone that is compiled anew. */
   readonly from: number
   readonly to: number
-  /** What was served of settings when it came. */
-  readonly before: Mark
-  /** The compile thread may lack the image that is served: nothing on disk is known to be of `before`. */
+  /** The compile thread may lack the image that is served: nothing on disk is known to be of a revision before. */
   readonly lost: boolean
+}
+
+interface Behind extends ZoneChange {
+  /** What was served of settings when the change came. */
+  readonly before: Mark
 }
 
 export class Progress {
   #settings: Mark = { revision: -1, stamp: null }
   /** By apex. Bounded by the zones, and for each by the writes that come while it is compiled. */
-  readonly #behind = new Map<string, ZoneChange[]>()
+  readonly #behind = new Map<string, Behind[]>()
   /** One entry for each request that waits for its own write; each ends with its request. */
   readonly #waiters = new Set<{ readonly revision: number; readonly resolve: () => void }>()
 
@@ -50,9 +48,9 @@ export class Progress {
 
   /** Says that a zone is to be compiled. Before the settings of that revision are reached. */
   fallBehind(apex: string, change: ZoneChange): void {
-    const changes = this.#behind.get(apex)
-    if (changes === undefined) this.#behind.set(apex, [change])
-    else changes.push(change)
+    const changes = this.#behind.get(apex) ?? []
+    changes.push({ ...change, before: this.#settings })
+    this.#behind.set(apex, changes)
   }
 
   /** Says that the workers serve these zones as they are at a revision, or that they are no more. */

@@ -104,11 +104,6 @@ export class Publisher {
     return this.#zones.keys()
   }
 
-  /** Slot of a service's plan, for compiling the zone that it lies in. */
-  planSlot(service: string): number {
-    return this.planSlots.take(service)
-  }
-
   /** How a service is answered now, and why. */
   selection(service: string): Selection | undefined {
     return this.#options.planner.selection(service)
@@ -129,7 +124,7 @@ export class Publisher {
     const before = this.catalog
     const { catalog } = step
     planner.catalog = catalog
-    planner.retain()
+    planner.lastKnown.retain(catalog.pools, catalog.services)
     const zones = this.#handZonesOver(step.zones === undefined ? new Map() : this.#allZones(step.zones))
     const moved = maps === null ? [] : locations.take(maps, this.planSlots.leaving(catalog.services))
     const plans = this.#freePlans()
@@ -284,7 +279,7 @@ export class Publisher {
       const made = this.#make(service, planning)
       if (made === null) continue
       this.#made.set(service, made.members)
-      plans.push([this.planSlot(service), made.image])
+      plans.push([this.planSlots.take(service), made.image])
     }
     return plans
   }

@@ -1,10 +1,9 @@
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
-import { Catalog } from '../catalog/catalog.ts'
+import { Catalog, type Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
-import type { StoredZone } from '../compile/image-files.ts'
-import type { KnownImages } from '../follow/known-images.ts'
-import { sameSlots, servicesOf } from '../follow/known-images.ts'
+import { type KnownImages, sameSlots, servicesOf } from '../follow/known-images.ts'
 import { formatMemberKey } from '../model/member-key.ts'
+import type { PlanSlots } from '../serve/plan-slots.ts'
 import type { CatalogStep } from '../serve/publisher.ts'
 import type { SnapshotBase } from './snapshot.ts'
 
@@ -24,7 +23,7 @@ export interface ColdStart {
 export async function coldStart(
   base: SnapshotBase,
   compiler: CompileThread,
-  planSlot: (service: string) => number,
+  slots: PlanSlots,
   onBad: (message: string) => void,
   signal: AbortSignal,
 ): Promise<ColdStart> {
@@ -32,8 +31,8 @@ export async function coldStart(
   damaged.forEach(onBad)
   const zones = new Map(stored.map((held) => [held.zone.apex, held]))
   // In their old order they mostly get their old slots.
-  const slots = stored.flatMap(({ services }) => services).sort((a, b) => a.slot - b.slot)
-  for (const { name } of slots) planSlot(name)
+  const named = stored.flatMap(({ services }) => services).sort((a, b) => a.slot - b.slot)
+  for (const { name } of named) slots.take(name)
   const placed = base.services.map((service) => {
     const zone = enclosingHostnames(service.name).find((name) => zones.has(name))
     if (zone === undefined) onBad(`service ${service.name}: its zone is not in the snapshot`)
@@ -49,11 +48,11 @@ export async function coldStart(
     overrides: new Map(base.overrides.map((override) => [formatMemberKey(override), override])),
   })
   const moved = stored.flatMap((held) => {
-    const services = servicesOf(catalog, held.zone.apex, planSlot)
+    const services = servicesOf(catalog, held.zone.apex, slots)
     return sameSlots(held.services, services) ? [] : { held, services }
   })
   // The rows are of the revisions of the images, which may be before and behind the base's.
-  const { revision, stamp } = moved.reduce<Pick<StoredZone, 'revision' | 'stamp'>>(
+  const { revision, stamp } = moved.reduce<Mark>(
     (latest, { held }) => (held.revision > latest.revision ? held : latest),
     base,
   )

@@ -1,13 +1,7 @@
 import { effectiveOverride, OverrideIndex } from '../model/override-index.ts'
 import { answeringPools } from '../rules/graph.ts'
+import type { SafeTime } from '../serve/handed-out.ts'
 import type { SnapshotBase } from './snapshot.ts'
-
-/** A member, and when the last TTL that was handed out with it will have run out at the latest. */
-export interface SafeTime {
-  readonly pool: string
-  readonly member: string
-  readonly safeAt: Date
-}
 
 /**
  * What a node that starts has to assume that clients still have, by the snapshot. When it ended is not known, only that it

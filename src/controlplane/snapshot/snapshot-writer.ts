@@ -10,11 +10,10 @@
  * it, which the next start tells by their stamps. There is no pass while the compile thread lacks images, because it
  * died: no revision could be told.
  */
-import type { Catalog } from '../catalog/catalog.ts'
+import type { Catalog, Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
 import type { MemberHealth, Resolution } from '../model/observation.ts'
 import type { HandedOutEntry } from '../serve/handed-out.ts'
-import type { Mark } from '../serve/progress.ts'
 import type { LastKnownEntries } from '../steering/last-known.ts'
 import type { Database } from '../store/database.ts'
 import { PollLoop } from '../timing/poll-loop.ts'

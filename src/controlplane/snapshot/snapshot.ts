@@ -14,6 +14,7 @@
  */
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Mark } from '../catalog/catalog.ts'
 import { writeWhole } from '../compile/image-files.ts'
 import { formatConfiguration, parseConfiguration } from '../document/configuration.ts'
 import { choiceProblems } from '../document/references.ts'
@@ -32,10 +33,7 @@ const formatVersion = 3
 /** Of 2, which remembered whole answers by service, the rest is read. */
 const readableVersions: readonly number[] = [2, formatVersion]
 
-export interface SnapshotBase {
-  readonly revision: number
-  /** See `stampOf`. */
-  readonly stamp: string | null
+export interface SnapshotBase extends Mark {
   readonly monitors: readonly Monitor[]
   readonly pools: readonly Pool[]
   readonly services: readonly Service[]
@@ -57,10 +55,8 @@ type Written<T> = {
   readonly [K in keyof T]: T[K] extends Date ? string : T[K] extends Date | null ? string | null : T[K]
 }
 
-interface BaseStatus {
+interface BaseStatus extends Mark {
   readonly format: number
-  readonly revision: number
-  readonly stamp: string | null
   readonly writtenAt: string
   readonly overrides: readonly Written<Override>[]
   readonly health: readonly Written<MemberHealth>[]
