@@ -9,7 +9,7 @@ import { CompileThread } from '../controlplane/compile/compile-thread.ts'
 import { Follower } from '../controlplane/follow/follower.ts'
 import type { MemberHealth } from '../controlplane/model/observation.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
-import { type CatalogStep, Publisher } from '../controlplane/serve/publisher.ts'
+import { Publisher } from '../controlplane/serve/publisher.ts'
 import { type ColdStart, coldStart } from '../controlplane/snapshot/cold-start.ts'
 import { handedOutBefore } from '../controlplane/snapshot/handed-out-before.ts'
 import { type Snapshot, SnapshotFiles } from '../controlplane/snapshot/snapshot.ts'
@@ -151,13 +151,13 @@ export class Configuration {
     const maps = await answers.locations.prepare(start.step.catalog, signal)
     if (late()) return false
     answers.planner.lastKnown.restore(snapshot.lastKnown)
-    this.#announceStep(start.step, snapshot.health)
+    this.#announce(start.step.catalog, snapshot.health)
     await publisher.adopt(start.step, maps)
     announce({ kind: 'snapshot-served', revision: snapshot.revision, writtenAt: snapshot.writtenAt })
     return true
   }
 
-  #announceStep({ catalog }: { readonly catalog: Catalog }, stored: readonly MemberHealth[] | null): void {
+  #announce(catalog: Catalog, stored: readonly MemberHealth[] | null): void {
     this.#ground.announce({ kind: 'catalog', before: this.publisher.catalog, catalog, stored })
   }
 
@@ -197,7 +197,7 @@ export class Configuration {
       compiler: this.compiler,
       locations: this.#neighbours.answers.locations,
       known: async () => (await this.#cold)?.start.known ?? null,
-      onStep: (step: CatalogStep, stored) => this.#announceStep(step, stored),
+      onCatalog: (catalog, stored) => this.#announce(catalog, stored),
       onZones: () => this.snapshots.mark(),
       onFailBack: (members) => announce({ kind: 'fail-back', members }),
       onBad: (reason) => announce({ kind: 'row-left-out', reason }),

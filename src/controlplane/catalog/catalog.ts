@@ -97,11 +97,11 @@ export class Catalog implements Mark {
     return this.#poolsOf(service)
   }
 
-  /** Names of the services whose answers a service has a part in, because they name it or lead to it by others. */
-  outerServicesOf(service: string): readonly string[] {
+  /** Names of services, and of those whose answers they have a part in, because these name them or lead to them by others. */
+  withOuterServices(services: Iterable<string>): readonly string[] {
     this.#outer ??= this.#services(nestedIn)
     const outer = this.#outer
-    return reach([service], (inner) => outer.get(inner) ?? []).slice(1)
+    return reach(services, (inner) => outer.get(inner) ?? [])
   }
 
   /** Names of the pools whose members these monitors judge, be it as parts of others. */

@@ -11,7 +11,7 @@
  * Each file is whole or not there (written beside, synced, renamed). One that is damaged all the same is named and ignored.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -43,7 +43,8 @@ export interface LoadedImages {
 export function readImages(directory: string, version: string): LoadedImages {
   const zones: StoredZone[] = []
   const damaged: string[] = []
-  for (const file of filesIn(directory)) {
+  const files = existsSync(directory) ? readdirSync(directory) : []
+  for (const file of files.filter((name) => name.endsWith('.image'))) {
     const path = join(directory, file)
     try {
       zones.push(readImage(path, version))
@@ -87,15 +88,6 @@ export async function writeImages(
 export async function sweepImages(directory: string, keeps: Iterable<string>): Promise<void> {
   const wanted = new Set(Array.from(keeps, fileOf))
   for (const file of await readdir(directory)) if (!wanted.has(file)) await rm(join(directory, file))
-}
-
-function filesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).filter((file) => file.endsWith('.image'))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
 }
 
 function readImage(path: string, version: string): StoredZone {

@@ -58,8 +58,8 @@ export interface FollowerOptions {
   readonly compiler: CompileThread
   /** The images that this node has from before its start; null when there are none. */
   readonly known: () => Promise<KnownImages | null>
-  /** A step is about to be published: targets may change, the snapshot is out of date. */
-  readonly onStep: (step: CatalogStep, health: readonly MemberHealth[] | null) => void
+  /** A catalog is about to be published: targets may change, the snapshot is out of date. With the first comes what is stored of health. */
+  readonly onCatalog: (catalog: Catalog, stored: readonly MemberHealth[] | null) => void
   /** Images of zones are served: the snapshot is out of date. */
   readonly onZones: () => void
   /** Makes the location maps of a step before it is published. */
@@ -311,10 +311,10 @@ export class Follower implements AsyncDisposable {
 
   /** Has settings served. Until they are, everything is to be read again: these changes won't come a second time. */
   async #adopt(step: FoundStep): Promise<void> {
-    const { publisher, locations, onStep, onFailBack } = this.#options
+    const { publisher, locations, onCatalog, onFailBack } = this.#options
     const maps = await locations.prepare(step.catalog, this.#loop.signal)
     this.#lost = true
-    onStep(step, step.health)
+    onCatalog(step.catalog, step.health)
     await publisher.adopt(step, maps)
     onFailBack(step.failBacks)
     this.#lost = false

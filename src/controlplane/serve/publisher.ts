@@ -130,8 +130,10 @@ export class Publisher {
     const plans = this.#freePlans()
     const planning = planner.begin()
     // A map may have come late, or be gone, for reasons that no change of its service tells.
-    const located = moved.length === 0 ? [] : this.#withOuter(locations.services)
-    plans.push(...this.#plan(new Set([...this.#affected(step), ...located]), planning))
+    const located = moved.length === 0 ? [] : locations.services
+    const changed = [...step.services, ...located]
+    const served = [...step.pools].flatMap((pool) => catalog.servicesOf(pool))
+    plans.push(...this.#plan(new Set([...catalog.withOuterServices(changed), ...served]), planning))
     const lost = [...before.pools.keys()].filter((pool) => !catalog.pools.has(pool))
     this.#lookAt([...lost, ...step.pools], planning)
     await this.#push({ ...zones, plans, maps: moved })
@@ -157,15 +159,16 @@ export class Publisher {
   async relocate(maps: PreparedMaps): Promise<void> {
     const { locations, planner } = this.#options
     const images = locations.take(maps, this.planSlots.leaving(this.catalog.services))
-    const plans = this.#plan(this.#withOuter(locations.services), planner.begin())
+    const plans = this.#plan(this.catalog.withOuterServices(locations.services), planner.begin())
     await this.#pushAlone({ plans, maps: images })
   }
 
   /** Selects again for the services that steer by latency: probe times change all the time, and tell nobody. */
   async refreshLatencies(): Promise<void> {
-    const { services } = this.catalog
-    const timed = [...services.values()].filter(({ steer }) => steer === 'latency')
-    const plans = this.#plan(this.#withOuter(timed.map(({ name }) => name)), this.#options.planner.begin())
+    const { catalog } = this
+    const timed = [...catalog.services.values()].filter(({ steer }) => steer === 'latency')
+    const affected = catalog.withOuterServices(timed.map(({ name }) => name))
+    const plans = this.#plan(affected, this.#options.planner.begin())
     await this.#pushAlone({ plans })
   }
 
@@ -238,7 +241,11 @@ export class Publisher {
         images.push([this.#zoneSlots.release(apex)!, null])
       }
     }
-    return { zones: images, ...(moved ? { directory: only(this.#directory()) } : {}) }
+    if (!moved) return { zones: images }
+    const apexes = Array.from(this.#zones.keys(), (apex) => {
+      return [this.#zoneSlots.take(apex)!, hostnameToWire(apex)] as const
+    })
+    return { zones: images, directory: only(compileDirectory(new Map(apexes))) }
   }
 
   /** Takes away the plans of services that are gone and that no image names. */
@@ -249,23 +256,6 @@ export class Publisher {
       this.#made.set(name, [])
       return [slot, null]
     })
-  }
-
-  #affected({ catalog, services, pools }: CatalogStep): Set<string> {
-    const names = this.#withOuter(services)
-    for (const pool of pools) for (const service of catalog.servicesOf(pool)) names.add(service)
-    return names
-  }
-
-  /** Services, and those that lead to them. */
-  #withOuter(services: Iterable<string>): Set<string> {
-    const { catalog } = this
-    const names = new Set<string>()
-    for (const service of services) {
-      names.add(service)
-      for (const outer of catalog.outerServicesOf(service)) names.add(outer)
-    }
-    return names
   }
 
   /**
@@ -303,13 +293,5 @@ export class Publisher {
     const { pools, onPools } = this.#options
     const changes = pools.look(names, this.catalog.pools, planning.judge)
     if (changes.length > 0) onPools(changes)
-  }
-
-  #directory(): SharedArrayBuffer {
-    const apexes = Array.from(
-      this.#zones.keys(),
-      (apex) => [this.#zoneSlots.take(apex)!, hostnameToWire(apex)] as const,
-    )
-    return compileDirectory(new Map(apexes))
   }
 }

@@ -123,9 +123,18 @@ export class SnapshotFiles {
 
   async #readBase(): Promise<{ path: string; status: BaseStatus; configuration: object } | null> {
     const path = join(this.#directory, 'base.json')
-    const document = await readJson(path)
-    if (document === null) return null
-    const { status, ...configuration } = document as { status: BaseStatus }
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null
+      throw error
+    })
+    if (text === null) return null
+    let document: { status: BaseStatus }
+    try {
+      document = JSON.parse(text)
+    } catch (error) {
+      throw damaged(path, (error as Error).message)
+    }
+    const { status, ...configuration } = document
     if (!readableVersions.includes(status?.format)) {
       throw damaged(path, `its format is not ${readableVersions.join(' or ')}`)
     }
@@ -140,21 +149,6 @@ function withTimes<T>(written: readonly Written<T>[] = []): T[] {
     })
     return Object.fromEntries(fields) as T
   })
-}
-
-async function readJson(path: string): Promise<object | null> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw error
-  }
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw damaged(path, (error as Error).message)
-  }
 }
 
 function damaged(path: string, why: string): ControlError {

@@ -121,7 +121,7 @@ async function setUp(t: Test) {
     compiler,
     locations,
     known: async () => null,
-    onStep: () => {},
+    onCatalog: () => {},
     onZones: () => {},
     onFailBack: () => {},
     onBad: (message) => t.fail(message),
