@@ -214,10 +214,12 @@ export class Configuration {
       compiler: this.compiler,
       catalog: () => this.publisher.catalog,
       compiled: () => this.follower.compiled,
-      health: () => [...health.checker.availability().values()].flatMap((members) => [...members.values()]),
-      lastKnown: () => answers.planner.lastKnown.entries(),
-      resolutions: () => hosts.lastGood(),
-      handedOut: () => answers.handedOut.entries(),
+      observed: () => ({
+        health: [...health.checker.availability().values()].flatMap((members) => [...members.values()]),
+        lastKnown: answers.planner.lastKnown.entries(),
+        resolutions: hosts.lastGood(),
+        handedOut: answers.handedOut.entries(),
+      }),
       onError: failing(announce, 'the snapshot was not written'),
       lastPassMs: stopBudget.snapshotMs,
     })

@@ -1,18 +1,15 @@
 /**
- * The compile thread as the main thread sees it. Compiling a million RRsets takes seconds, which neither HTTP nor any DNS
- * worker may wait for, so it has a thread of its own; that keeps the images too, and reads and writes their files.
+ * The compile thread as the main thread sees it. Compiling a million RRsets takes seconds, for which neither HTTP nor a DNS
+ * worker may wait. The thread keeps the images too, and reads and writes their files.
  *
- * The rows come from the main thread, packed by the database, which reads them in the transaction of the order's revision.
- * Rejected: a connection of the thread's own. Its transaction could not see what the main thread's sees (not every database
- * exports snapshots), and the embedded database has one connection.
+ * The rows come from the main thread, which reads them in the transaction of the order's revision. Rejected: a connection of the
+ * thread's own. It could not see what that transaction sees, and the embedded database has one connection.
  *
- * It takes one thing after the other, but large zones come in batches of rows, so an edit waits for a batch, not for a zone.
+ * Large zones come in batches of rows, so an edit waits for a batch, not for a zone. A thread that dies is started again by
+ * the next use, without images: `epoch` tells, and everything is compiled anew. An order that is given up is replaced by the next.
  *
- * A thread that dies is started again by the next use, without images: `epoch` tells, and everything is compiled anew.
- *
- * An order that was given up, because whoever asked did not wait any longer, is replaced by the next. Of a stop, writing takes
- * notice at the next file, compiling not at all, so after a grace the thread is terminated. A file that it was writing then
- * lies beside the old one, which is whole.
+ * At a stop, writing ends at the next file; compiling goes on until the thread is terminated after a grace. A file that it
+ * was writing then lies beside the old one, which is whole.
  */
 import { CalledThread, type StopMessage } from '../threads/called-thread.ts'
 import type { LoadedImages } from './image-files.ts'
@@ -34,6 +31,9 @@ export type ToCompiler =
   | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly ZoneRows[] }
   | { readonly kind: 'finish' | 'load' | 'persist'; readonly id: number }
   | StopMessage
+
+/** Batches of rows. */
+type Rows = AsyncIterable<readonly ZoneRows[]> | Iterable<readonly ZoneRows[]>
 
 /** Batches of rows that were sent and not taken yet: one is compiled while the next is fetched. */
 const batchesAhead = 2
@@ -62,11 +62,7 @@ export class CompileThread implements AsyncDisposable {
    * @param rows of the zones that are compiled whole, each zone's one after another
    * @throws Error when the thread died or was stopped; the reason of `signal` when that aborts
    */
-  async compile(
-    order: CompileOrder,
-    rows: AsyncIterable<readonly ZoneRows[]>,
-    signal?: AbortSignal,
-  ): Promise<Compiled> {
+  async compile(order: CompileOrder, rows: Rows, signal?: AbortSignal): Promise<Compiled> {
     const finish = await this.take(order, rows, signal)
     return await finish()
   }
@@ -79,7 +75,7 @@ export class CompileThread implements AsyncDisposable {
    */
   async take(
     { jobs, ...order }: CompileOrder,
-    rows: AsyncIterable<readonly ZoneRows[]>,
+    rows: Rows,
     signal?: AbortSignal,
   ): Promise<() => Promise<Compiled>> {
     signal?.throwIfAborted()
@@ -119,7 +115,7 @@ export class CompileThread implements AsyncDisposable {
   }
 
   /** Resolves when the thread has taken them all. */
-  async #send(rows: AsyncIterable<readonly ZoneRows[]>, signal: AbortSignal | undefined): Promise<void> {
+  async #send(rows: Rows, signal: AbortSignal | undefined): Promise<void> {
     const ahead: Promise<unknown>[] = []
     for await (const batch of rows) {
       signal?.throwIfAborted()

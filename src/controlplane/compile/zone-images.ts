@@ -2,11 +2,9 @@
  * The images of all zones, as the compile thread keeps them: compiles a zone from its rows, or from its image and the rows
  * that changed. Images are shared with the DNS workers, so keeping them costs no memory.
  *
- * An order to compile is begun with its jobs, takes the rows of those that are compiled whole, and is finished; edits are one
- * call, also while rows of other zones come. An image may be of a later revision than what is served, when an order failed
- * half-way: every owner that changed since is replaced again by the next order, so nothing is lost by that.
+ * An order of whole zones is begun, takes their rows, and is finished; edits are one call, at any time. An image may be of a
+ * later revision than what is served, when an order failed half-way: the next order replaces every owner that changed since.
  */
-
 import { ZoneCompiler } from '../../dataplane/image/compile.ts'
 import { editZone } from '../../dataplane/image/edit.ts'
 import { ZoneImage } from '../../dataplane/image/image.ts'
@@ -17,7 +15,7 @@ import type { CatalogZone, Mark } from '../catalog/catalog.ts'
 
 export interface ServiceSlot {
   readonly name: string
-  /** Of its plan. */
+  /** Slot of its plan. */
   readonly slot: number
 }
 
@@ -70,7 +68,7 @@ export interface Unwritten {
 
 /** An order that is under way. */
 interface Work extends Mark {
-  /** By apex: what has not been begun. */
+  /** What has not been begun, by apex. */
   readonly waiting: Map<string, CompileJob>
   readonly compiled: Compiled
 }
@@ -83,7 +81,7 @@ interface Current {
 }
 
 export class ZoneImages {
-  /** By apex. Bounded by the zones. */
+  /** Images by apex. Bounded by the zones. */
   readonly #held = new Map<string, HeldZone>()
   /** Apexes of zones that changed, came or went since they were written. Bounded by the zones. */
   readonly #changed = new Set<string>()
@@ -187,7 +185,7 @@ export class ZoneImages {
     compiled.images.push([zone.apex, image])
   }
 
-  /** Also where it is being compiled: what comes of that is not kept. */
+  /** Forgets a zone; where it is being compiled, what comes of that is not kept. */
   #forget(apex: string): void {
     if (this.#held.delete(apex)) this.#changed.add(apex)
     this.#work?.waiting.delete(apex)

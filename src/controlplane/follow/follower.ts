@@ -1,38 +1,33 @@
 /**
- * Follows the store: reads what changed after the revision that this node serves, and has it served. Polling is the truth;
- * a hint only makes the next look come at once.
+ * Follows the store: reads what changed after the revision that this node serves, and has it served.
  *
  * # Two lanes
  *
- * A look is a transaction that reads the changes. What they made of settings (pools, members, services, overrides, monitors,
- * webhooks, and which zones there are) is handed to the publisher at once: that is the first lane, and a drain takes no
- * other. Zones whose images are to follow wait in the second one (`zone-lane.ts`). When that has a turn to give, the look's
- * transaction stays open, the rows of the turn are read out of it, and the next look opens another one. So a turn and
- * its settings are of one revision, and yet no settings wait for rows. (The embedded database has one connection: there
- * they wait until the rows are read, though not until they are compiled to their end.)
+ * A look is a transaction that reads the changes. Settings (pools, members, services, overrides, monitors, webhooks, and which
+ * zones there are) go to the publisher at once: a drain takes no other lane. Zones wait in the second one (`zone-lane.ts`).
+ * When that has a turn to give, the look's transaction stays open and the rows of the turn are read out of it, while the
+ * next look opens another one: a turn and its settings are of one revision, and no settings wait for rows. (The embedded
+ * database has one connection: there they wait until the rows are read, though not until they are compiled.)
  *
  * What holds:
  *
- * 1. A zone image is handed over behind the settings of its revision, never before: every service that it names has a plan.
- *    It may be older than the settings. A plan that an older image names stays, and so does its slot (`plan-slots.ts`).
- * 2. A write is served when its settings are and every zone that it touched (`progress.ts`): that of a service also when
- *    it comes or goes, since the image of its zone holds its slot.
+ * 1. A zone image is handed over behind the settings of its revision, never before: every service that it names has a plan,
+ *    which stays while an older image names it (`plan-slots.ts`).
+ * 2. A write is served when its settings are and every zone that it touched (`progress.ts`), also by a service that came or went.
  * 3. Zones that changed together are handed over together.
  * 4. Nothing is lost by a turn that fails: its zones go back into the lane.
  *
  * # When everything is read
  *
- * The first look at a database reads all settings, and all RRsets but those that the images of the snapshot hold; it takes these
- * only when the database has the snapshot's revision in its history: its stamp tells. While nothing is served its
- * settings wait for its zones, since there is nobody to serve half of it to. A gap in the changes makes everything be read
- * again, settings first; the death of the compile thread all zones, which are served as they are meanwhile.
+ * The first look at a database reads all settings, and all RRsets but those that the images of the snapshot hold, which it
+ * takes only when the database has the snapshot's revision in its history. While nothing is served, its settings wait for
+ * its zones. After a gap in the changes everything is read again, settings first; after the death of the compile thread all zones.
  *
  * # Rejected
  *
- * - The rows of a turn in a transaction of their own, apart from its settings: services and rows would be of two revisions, and
- *   a name whose RRset became a service in one write would be neither for a moment.
- * - Each zone by itself as it is ready: see 3.
- * - Giving up the compilation of a zone that is touched again: a zone that is touched often enough would never be served.
+ * - A transaction of its own for the rows of a turn: a name whose RRset became a service in one write would be neither for a
+ *   moment.
+ * - Giving up the compilation of a zone that is touched again: one that is touched often enough would never be served.
  */
 import type { Catalog, Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
@@ -101,7 +96,7 @@ export class Follower implements AsyncDisposable {
   #loadedOnce = false
   /** Settings may not be what was read: they are read from the start. */
   #lost = true
-  /** Of the compile thread that has, or is to get, the images of what is served. */
+  /** Epoch of the compile thread that has, or is to get, the images of what is served. */
   #epoch = 0
   #hints: Disposable | undefined
 

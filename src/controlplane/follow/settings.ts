@@ -25,7 +25,7 @@ export interface ChangedSettings {
   readonly pools: ReadonlySet<string>
   /** The zones whose images are to follow. */
   readonly touched: Touched
-  /** By apex, the revisions that touched it. */
+  /** The revisions that touched a zone, by apex. */
   readonly touchedBy: ReadonlyMap<string, readonly number[]>
 }
 

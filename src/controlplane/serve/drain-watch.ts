@@ -1,7 +1,7 @@
 /**
- * Tells when drained members are safe to work on: an operator drains them, the answers stop, and then the last TTL that was
- * handed out with them runs out. Each drain is told once. A member that is answered again although it is drained (everything
- * else is down) is told again once it has left.
+ * Tells when drained members are safe to work on: the answers with them stop, and then the last TTL that was handed out runs
+ * out. Each drain is told once; a member that is answered again although it is drained (everything else is down) is told again
+ * once it has left.
  *
  * What was told before a restart is told no more, unless it was in the minute before and the snapshot does not know of it.
  */

@@ -1,16 +1,14 @@
 /**
- * The location maps that services have which steer by where their clients are: of each, the slot in the workers and what its
- * areas mean. Services with the same rules share one.
+ * The location maps of services that steer by where their clients are: the slot of each in the workers, and what its areas mean.
+ * Services with the same rules share one.
  *
- * Making a map takes a thread and a while, and answers must not be by the plan of one moment and the map of another. So maps are
+ * Making a map takes a while, and answers must not be by the plan of one moment and the map of another. So maps are
  * prepared first (`prepare`, `renew`), and taken over (`take`) in the very turn in which the plans are made that go with them;
- * both reach the workers in one update.
+ * both reach the workers in one update. A map that can't be made (too many areas, no time) is left out: every client is in
+ * area 0 then, the default.
  *
- * A map that can't be made (too many areas, no time) is left out: every client is in area 0 then, the default.
- *
- * Bound: one map for each service.
+ * Bounded by the services.
  */
-
 import type { Catalog } from '../catalog/catalog.ts'
 import type { NearChoice } from '../location/areas.ts'
 import type { AreaRequest, ServiceMap } from '../location/location-thread.ts'
@@ -29,9 +27,9 @@ export interface LocationMapsOptions {
 
 /** Maps that are made but not taken over. */
 export interface PreparedMaps {
-  /** By service, the key of its map. */
+  /** Keys of maps by service. */
   readonly keys: ReadonlyMap<string, string>
-  /** By key: those that are new. */
+  /** New maps by key. */
   readonly made: ReadonlyMap<string, ServiceMap>
 }
 
@@ -40,7 +38,7 @@ const defaultPatienceMs = 10_000
 export class LocationMaps {
   readonly #options: LocationMapsOptions
   readonly #slots = new Slots()
-  /** By key. */
+  /** Maps by key. */
   readonly #maps = new Map<string, ServiceMap>()
   #keys: ReadonlyMap<string, string> = new Map()
   /** How often the location data has been another one. */

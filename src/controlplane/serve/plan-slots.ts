@@ -5,14 +5,12 @@
  */
 import { Slots } from './slots.ts'
 
-/** A service that an image names. */
-interface Named {
-  readonly name: string
-}
+/** The services that an image names. */
+export type Named = readonly { readonly name: string }[]
 
 export class PlanSlots {
   readonly #slots = new Slots()
-  /** By service, how many images name it, served or under way. Bounded by the services that have a slot. */
+  /** How many images, served or under way, name a service. Bounded by the services that have a slot. */
   readonly #named = new Map<string, number>()
 
   /** The slot of a service, a new one if it has none. */
@@ -26,12 +24,12 @@ export class PlanSlots {
   }
 
   /** Says that one image more names these. */
-  hold(services: readonly Named[]): void {
+  hold(services: Named): void {
     for (const { name } of services) this.#named.set(name, (this.#named.get(name) ?? 0) + 1)
   }
 
   /** Says that an image that named these is gone. */
-  letGo(services: readonly Named[]): void {
+  letGo(services: Named): void {
     for (const { name } of services) {
       const left = this.#named.get(name)! - 1
       if (left === 0) this.#named.delete(name)

@@ -1,10 +1,9 @@
 /**
- * Makes the plans of services: joins the configuration (catalog), what is known of members (availability, vitals, resolutions),
- * the operator's word and where clients are (location maps) into a selection, and that into an image. Remembers of each service
- * how it is answered now, for explaining, and what it was answered with last while it was up.
+ * Makes the plans of services: joins the catalog, what is known of members (availability, vitals, resolutions), overrides and
+ * location maps into a selection, and that into an image. Remembers how each service is answered now, for explaining, and what it
+ * was answered with last while it was up.
  *
- * A plan that comes out as the one that is served already is not handed over again: most of what may change an answer
- * changes none.
+ * A plan that comes out as the one that is served is not handed over again: most of what may change an answer changes none.
  *
  * Bounded by the services and pools of the configuration.
  */
@@ -56,7 +55,7 @@ export interface MadePlan {
 export interface Planning {
   /** The plan of a service, null when it is the one that there is. */
   plan(service: string): MadePlan | null
-  /** Of a pool that there is. */
+  /** The judgement of a pool that there is. */
   judge(pool: string): PoolJudgement
 }
 
@@ -69,7 +68,7 @@ export class Planner implements Disposable {
   readonly lastKnown = new LastKnownAnswers()
   /** When weights of members that come back rise a step, by pool. Bounded by the pools. */
   readonly #ramps: DueTimes<string>
-  /** By service, the revision by which its counters have been freed. Bounded by the services. */
+  /** Revisions by which counters have been freed, by service. Bounded by the services. */
   readonly #counted = new Map<string, number>()
 
   constructor(options: PlannerOptions) {
@@ -152,7 +151,7 @@ export class Planner implements Disposable {
     return share
   }
 
-  /** Those of members that are no more; once for each revision, for only that takes members away. */
+  /** Frees counters of members that are no more; once for each revision, for only that takes members away. */
   #freeCounters(service: string): void {
     const { catalog } = this
     if (this.#counted.get(service) === catalog.revision) return
@@ -170,7 +169,7 @@ function same(left: SharedArrayBuffer, right: SharedArrayBuffer): boolean {
   return left.byteLength === right.byteLength && Buffer.from(left).equals(Buffer.from(right))
 }
 
-/** Whom a plan may answer with, and for how long they are kept. */
+/** Members that a plan may answer with, and for how long they are kept. */
 function answered(root: PlanNode, members: ReadonlyMap<number, MemberKey>): AnsweredMember[] {
   return leavesOf(root).flatMap(({ candidates, cnames = [], ttlSeconds }) => {
     const slots = new Set([...candidates, ...cnames].map(({ counter }) => counter))

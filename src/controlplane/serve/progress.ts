@@ -2,9 +2,9 @@
  * How much of the configuration the workers serve. Settings are served as a whole, up to a revision; each zone follows when
  * its image has been compiled. So there are two answers:
  *
- * - The revision that is served whole: settings and every zone. It is what the node says of itself (metric, table of
- *   nodes), and what a snapshot may be written of. A zone that takes long to compile holds it back.
- * - Whether what one revision changed is served: a write waits for that, and for nothing else.
+ * - The revision that is served whole: what the node says of itself, and what a snapshot may be written of. A zone that takes
+ *   long to compile holds it back.
+ * - Whether what one revision changed is served: a write waits for that alone.
  */
 import type { Mark } from '../catalog/catalog.ts'
 import { orAborted } from '../threads/called-thread.ts'
@@ -25,7 +25,7 @@ interface Behind extends ZoneChange {
 
 export class Progress {
   #settings: Mark = { revision: -1, stamp: null }
-  /** By apex. Bounded by the zones, and for each by the writes that come while it is compiled. */
+  /** Changes by apex. Bounded by the zones, and for each by the writes that come while it is compiled. */
   readonly #behind = new Map<string, Behind[]>()
   /** One entry for each request that waits for its own write; each ends with its request. */
   readonly #waiters = new Set<{ readonly revision: number; readonly resolve: () => void }>()

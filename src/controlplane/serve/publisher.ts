@@ -1,15 +1,13 @@
 /**
- * Hands over to the workers what they serve. Zone images come compiled from the follower, when they are (`serve`); plans are
- * made (`planner.ts`) here and now, whenever something that they depend on changes, because from a verdict to the answers
- * there are 10 ms.
+ * Hands over to the workers what they serve: zone images as they come compiled from the follower (`serve`), and plans, which are
+ * made (`planner.ts`) whenever something that they depend on changes: from a verdict to the answers there are 10 ms.
  *
- * Everything but the hand-over is synchronous, so that two changes can't interleave: a catalog and the plans made from
- * it belong together, and so do location maps and the plans that go by them.
+ * Everything but the hand-over is synchronous, so that two changes can't interleave: a catalog and the plans made from it
+ * belong together, and so do location maps and the plans that go by them.
  *
- * A zone image may be older than the catalog, never newer: the follower hands it over behind the settings of its revision.
- * So every service that it names has a plan, and keeps it until no image names it (`plan-slots.ts`), answered as before.
+ * A zone image may be older than the catalog, never newer. A service that it names keeps its plan until no image names it
+ * (`plan-slots.ts`), and is answered as before.
  */
-
 import { compileDirectory } from '../../dataplane/image/directory.ts'
 import { isEmpty, only, type ServingChanges } from '../../dataplane/image/serving-set.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
@@ -19,7 +17,7 @@ import { orAborted } from '../threads/called-thread.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
 import type { ImagePump } from './image-pump.ts'
 import type { LocationMaps, PreparedMaps } from './location-maps.ts'
-import { PlanSlots } from './plan-slots.ts'
+import { type Named, PlanSlots } from './plan-slots.ts'
 import type { MadePlan, Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Progress } from './progress.ts'
@@ -28,13 +26,12 @@ import { type SlotImages, Slots } from './slots.ts'
 /** Can be gone through more than once, which iterators can't. */
 type Names = readonly string[] | ReadonlySet<string>
 
-/** An image of a zone, and the services that it names. */
 export interface ZoneToServe {
   readonly image: SharedArrayBuffer
-  readonly services: readonly { readonly name: string }[]
+  readonly services: Named
 }
 
-/** By apex; null for a zone that is no more. */
+/** Zones by apex; null for one that is no more. */
 export type ZonesToServe = ReadonlyMap<string, ZoneToServe | null>
 
 /** The step from one catalog to the next. */
@@ -73,13 +70,12 @@ interface HandOver {
 
 export class Publisher {
   readonly #options: PublisherOptions
-  /** Of what is served, or being handed over. */
   readonly progress = new Progress()
   readonly planSlots = new PlanSlots()
   readonly #zoneSlots = new Slots()
-  /** By apex, what has been handed over. Bounded by the zones. */
+  /** What has been handed over, by apex. Bounded by the zones. */
   readonly #zones = new Map<string, ZoneToServe>()
-  /** Whom the plans that have been made hold, by service, until they are handed over in the same turn. */
+  /** The members of plans that have been made, by service, until they are handed over in the same turn. */
   readonly #made = new Map<string, readonly AnsweredMember[]>()
   #handOver: HandOver | undefined
   /** Services whose last plan could not be made. Bounded by the services. */

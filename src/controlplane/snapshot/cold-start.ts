@@ -49,30 +49,18 @@ export async function coldStart(
   })
   const moved = stored.flatMap((held) => {
     const services = servicesOf(catalog, held.zone.apex, slots)
-    return sameSlots(held.services, services) ? [] : { held, services }
+    return sameSlots(held.services, services) ? [] : { ...held, services }
   })
   // The rows are of the revisions of the images, which may be before and behind the base's.
   const { revision, stamp } = moved.reduce<Mark>(
-    (latest, { held }) => (held.revision > latest.revision ? held : latest),
+    (latest, held) => (held.revision > latest.revision ? held : latest),
     base,
   )
-  const jobs = moved.map(({ held, services }) => ({
-    zone: held.zone,
-    services,
-    edit: { owners: [], text: '[]' },
-  }))
-  const compiled = await compiler.compile(
-    { revision, stamp, jobs, gone: [] },
-    (async function* () {})(),
-    signal,
-  )
-  for (const { held, services } of moved) zones.set(held.zone.apex, { ...held, services })
-  for (const [apex, image] of compiled.images) zones.set(apex, { ...zones.get(apex)!, image })
-  const step = {
-    catalog,
-    zones,
-    services: new Set(catalog.services.keys()),
-    pools: new Set(catalog.pools.keys()),
-  }
+  const edit = { owners: [], text: '[]' }
+  const jobs = moved.map(({ zone, services }) => ({ zone, services, edit }))
+  const { images } = await compiler.compile({ revision, stamp, jobs, gone: [] }, [], signal)
+  for (const held of moved) zones.set(held.zone.apex, held)
+  for (const [apex, image] of images) zones.set(apex, { ...zones.get(apex)!, image })
+  const step = { catalog, zones, services: [...catalog.services.keys()], pools: [...catalog.pools.keys()] }
   return { step, known: { revision: base.revision, stamp: base.stamp, zones } }
 }

@@ -3,6 +3,8 @@ import { answeringPools } from '../rules/graph.ts'
 import type { SafeTime } from '../serve/handed-out.ts'
 import type { SnapshotBase } from './snapshot.ts'
 
+type Base = Pick<SnapshotBase, 'pools' | 'services' | 'overrides' | 'handedOut'>
+
 /**
  * What a node that starts has to assume that clients still have, by the snapshot. When it ended is not known, only that it
  * was before `startedAt`, and a killed node answered to the last. So a member that was answered when the snapshot was written
@@ -10,10 +12,7 @@ import type { SnapshotBase } from './snapshot.ts'
  * after that, as snapshots are up to a minute behind health. An operator's word is a change of the configuration, which is written
  * at once; a member that one kept out, and that was safe, is so still.
  */
-export function handedOutBefore(
-  base: Pick<SnapshotBase, 'pools' | 'services' | 'overrides' | 'handedOut'>,
-  startedAt: Date,
-): SafeTime[] {
+export function handedOutBefore(base: Base, startedAt: Date): SafeTime[] {
   const after = (ttlSeconds: number) => new Date(startedAt.getTime() + ttlSeconds * 1000)
   const written = base.handedOut.flatMap(({ pool, member, ttlSeconds, safeAt }) => [
     ...(safeAt === null ? [] : [{ pool, member, safeAt }]),
@@ -23,7 +22,7 @@ export function handedOutBefore(
 }
 
 function mayHaveComeBack(
-  { pools, services, overrides }: Pick<SnapshotBase, 'pools' | 'services' | 'overrides'>,
+  { pools, services, overrides }: Base,
   startedAt: Date,
   after: (ttlSeconds: number) => Date,
 ): SafeTime[] {

@@ -1,23 +1,18 @@
 /**
- * Keeps the snapshot on disk close to what is served. Coalesces: however many changes come, there is one pass at a time,
- * and a pass begins a second after the first change that it is to hold, or later where passes take long: a large zone is
- * written whole. Health is written along, and at least every minute. A failure costs nothing but the age of the snapshot,
- * which a metric shows.
+ * Keeps the snapshot on disk close to what is served. However many changes come, there is one pass at a time, a second after the
+ * first change that it is to hold, or later where passes take long, and at least every minute, for health. A failure costs
+ * nothing but the age of the snapshot, which a metric shows.
  *
- * Settings are written as they are, however far behind them an image is. The revision that the base tells is the last one of which
- * every image is on disk, or a later one: what changed after it is read again by the next start. So a base is written when
- * the images have been, all of them: a pass that is cut short by a stop leaves the old base with some images newer than
- * it, which the next start tells by their stamps. There is no pass while the compile thread lacks images, because it
- * died: no revision could be told.
+ * Settings are written as they are. Every image on disk is of the base's revision or of a later one, and what changed after
+ * the base's is read again by the next start. So the base is written behind all images; a pass that is cut short
+ * leaves the old base with some newer images, which the next start tells by their stamps. While the compile thread lacks images
+ * there is no pass, for no revision could be told.
  */
 import type { Catalog, Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
-import type { MemberHealth, Resolution } from '../model/observation.ts'
-import type { HandedOutEntry } from '../serve/handed-out.ts'
-import type { LastKnownEntries } from '../steering/last-known.ts'
 import type { Database } from '../store/database.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
-import type { SnapshotFiles } from './snapshot.ts'
+import type { SnapshotBase, SnapshotFiles } from './snapshot.ts'
 
 export interface SnapshotWriterOptions {
   readonly database: Pick<Database, 'up'>
@@ -26,10 +21,8 @@ export interface SnapshotWriterOptions {
   readonly catalog: () => Catalog
   /** The last revision of which the compile thread has every image, or a later one; null while that can't be told. */
   readonly compiled: () => Mark | null
-  readonly health: () => readonly MemberHealth[]
-  readonly lastKnown: () => LastKnownEntries
-  readonly resolutions: () => readonly Resolution[]
-  readonly handedOut: () => readonly HandedOutEntry[]
+  /** What this node knows beside its configuration. */
+  readonly observed: () => Pick<SnapshotBase, 'health' | 'lastKnown' | 'resolutions' | 'handedOut'>
   readonly onError: (error: unknown) => void
   /** How long a stop lets a pass go on. */
   readonly lastPassMs: number
@@ -98,7 +91,7 @@ export class SnapshotWriter implements AsyncDisposable {
   }
 
   async #write(): Promise<void> {
-    const { database, files, compiler, health, lastKnown, resolutions, handedOut } = this.#options
+    const { database, files, compiler, observed } = this.#options
     // Taken first, so that no image is older than that.
     const compiled = this.#options.compiled()
     const catalog = this.#options.catalog()
@@ -110,10 +103,7 @@ export class SnapshotWriter implements AsyncDisposable {
       pools: [...catalog.pools.values()],
       services: Array.from(catalog.services.values(), ({ zone: _, ...service }) => service),
       overrides: [...catalog.overrides.values()],
-      health: health(),
-      lastKnown: lastKnown(),
-      resolutions: resolutions(),
-      handedOut: handedOut(),
+      ...observed(),
     }
     await files.writeBase(base, new Date())
     this.#writtenAt = new Date()

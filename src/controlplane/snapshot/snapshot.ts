@@ -30,7 +30,7 @@ import type { LastKnownEntries } from '../steering/last-known.ts'
 /** Rises when an older reader would misunderstand the files. */
 const formatVersion = 3
 
-/** Of 2, which remembered whole answers by service, the rest is read. */
+/** Version 2 remembered whole answers by service: they are dropped. */
 const readableVersions: readonly number[] = [2, formatVersion]
 
 export interface SnapshotBase extends Mark {
@@ -40,9 +40,9 @@ export interface SnapshotBase extends Mark {
   readonly overrides: readonly Override[]
   readonly health: readonly MemberHealth[]
   readonly lastKnown: LastKnownEntries
-  /** Of every host that has addresses. */
+  /** What every host that has addresses resolved to. */
   readonly resolutions: readonly Resolution[]
-  /** Of every member that is answered, or may be in caches. */
+  /** Members that are answered, or may be in caches. */
   readonly handedOut: readonly HandedOutEntry[]
 }
 
@@ -71,7 +71,7 @@ interface BaseStatus extends Mark {
 const timeFields: readonly string[] = ['since', 'until', 'expiresAt', 'safeAt']
 
 export class SnapshotFiles {
-  /** Of the images. */
+  /** Directory of the images. */
   readonly images: string
   readonly #directory: string
 

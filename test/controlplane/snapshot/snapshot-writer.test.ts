@@ -61,10 +61,12 @@ async function setUp(t: Test) {
       compiler,
       catalog: () => catalogOf(served.revision),
       compiled: () => served.compiled,
-      health: () => [],
-      lastKnown: () => ({ pools: [], services: [] }),
-      resolutions: () => [],
-      handedOut: () => [],
+      observed: () => ({
+        health: [],
+        lastKnown: { pools: [], services: [] },
+        resolutions: [],
+        handedOut: [],
+      }),
       onError: (error) => served.errors.push(error),
       lastPassMs,
     })
