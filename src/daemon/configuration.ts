@@ -148,11 +148,11 @@ export class Configuration {
     const late = () => publisher.revision >= 0 || publisher.catalog.revision >= 0 || signal.aborted
     if (found === null || late()) return false
     const { snapshot, start } = found
-    const maps = await answers.locations.prepare(start.step.catalog, signal)
+    const maps = await answers.locations.prepare(start.catalog, signal)
     if (late()) return false
     answers.planner.lastKnown.restore(snapshot.lastKnown)
-    this.#announce(start.step.catalog, snapshot.health)
-    await publisher.adopt(start.step, maps)
+    this.#announce(start.catalog, snapshot.health)
+    await publisher.adopt(start, maps)
     announce({ kind: 'snapshot-served', revision: snapshot.revision, writtenAt: snapshot.writtenAt })
     return true
   }
@@ -196,7 +196,7 @@ export class Configuration {
       publisher: this.publisher,
       compiler: this.compiler,
       locations: this.#neighbours.answers.locations,
-      known: async () => (await this.#cold)?.start.known ?? null,
+      known: async () => (await this.#cold)?.start ?? null,
       onCatalog: (catalog, stored) => this.#announce(catalog, stored),
       onZones: () => this.snapshots.mark(),
       onFailBack: (members) => announce({ kind: 'fail-back', members }),

@@ -7,8 +7,9 @@ import { changesSince, stampOf, stampsAfter } from '../store/changes.ts'
 import type { Tx } from '../store/database.ts'
 import { type Touched, touchedZones } from './settings.ts'
 
-/** Images of zones, each of this revision or a later one. */
-export interface KnownImages extends Mark {
+/** Images of zones, each of the catalog's revision or a later one. */
+export interface KnownImages {
+  readonly catalog: Mark
   readonly zones: ReadonlyMap<string, StoredZone>
 }
 
@@ -43,9 +44,9 @@ export async function sortZones(
   known: KnownImages | null,
   slots: PlanSlots,
 ): Promise<Sorted> {
-  const since = known === null ? null : await changesOf(tx, known, catalog.revision)
+  const since = known === null ? null : await changesOf(tx, known.catalog, catalog.revision)
   if (known === null || since === null) return { touched: wholeZones(catalog), usable: new Map() }
-  const stamps = await stampsAfter(tx, known.revision)
+  const stamps = await stampsAfter(tx, known.catalog.revision)
   const touched = new Map<string, readonly string[] | null>()
   const usable = new Map<string, StoredZone>()
   for (const apex of catalog.zones.keys()) {
@@ -53,7 +54,7 @@ export async function sortZones(
     const owners = since.get(apex)
     // A file that is newer than the base may be of a history that the database has forgotten.
     const isForeign = ({ revision, stamp }: Mark) =>
-      revision > known.revision && (stamp === null || stamp !== stamps.get(revision))
+      revision > known.catalog.revision && (stamp === null || stamp !== stamps.get(revision))
     if (stored === undefined || !stored.current || owners === null || isForeign(stored)) {
       touched.set(apex, null)
     } else if (owners !== undefined || !sameSlots(stored.services, servicesOf(catalog, apex, slots))) {
@@ -64,7 +65,7 @@ export async function sortZones(
 }
 
 /** What changed since known images were compiled; null when they are of another history, or it can't be told any more. */
-async function changesOf(tx: Tx, known: KnownImages, revision: number): Promise<Touched | null> {
+async function changesOf(tx: Tx, known: Mark, revision: number): Promise<Touched | null> {
   if (known.stamp === null || (await stampOf(tx, known.revision)) !== known.stamp) return null
   const batch = await changesSince(tx, known.revision, knownChangeLimit)
   return batch?.revision === revision ? touchedZones(batch.changes) : null

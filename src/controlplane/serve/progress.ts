@@ -42,8 +42,7 @@ export class Progress {
 
   /** The same; null while the compile thread may lack an image of it. */
   get whole(): Mark | null {
-    const lost = [...this.#behind.values()].some((changes) => changes.some((change) => change.lost))
-    return lost ? null : this.#oldest()
+    return this.#changes.some(({ lost }) => lost) ? null : this.#oldest()
   }
 
   /** Says that a zone is to be compiled. Before the settings of that revision are reached. */
@@ -87,19 +86,17 @@ export class Progress {
     }
   }
 
+  get #changes(): Behind[] {
+    return [...this.#behind.values()].flat()
+  }
+
   #serves(revision: number): boolean {
     if (this.#settings.revision < revision) return false
-    for (const changes of this.#behind.values()) {
-      if (changes.some(({ from, to }) => from <= revision && revision <= to)) return false
-    }
-    return true
+    return !this.#changes.some(({ from, to }) => from <= revision && revision <= to)
   }
 
   #oldest(): Mark {
-    let oldest = this.#settings
-    for (const changes of this.#behind.values()) {
-      for (const { before } of changes) if (before.revision < oldest.revision) oldest = before
-    }
-    return oldest
+    const marks = this.#changes.map(({ before }) => before)
+    return marks.reduce((oldest, mark) => (mark.revision < oldest.revision ? mark : oldest), this.#settings)
   }
 }

@@ -54,7 +54,7 @@ export interface PublisherOptions {
   /** Pools that changed between healthy, degraded and down. */
   readonly onPools: (changes: readonly PoolChange[]) => void
   /** What the workers have acknowledged, and with it who is answered, may have changed. */
-  readonly onServed?: () => void
+  readonly onServed: () => void
   /** The plan of a service could not be made, and it is answered as before; or a change did not reach the workers. */
   readonly onError: (what: string, error: unknown) => void
 }
@@ -111,18 +111,15 @@ export class Publisher {
     return service === undefined ? undefined : this.selection(service)
   }
 
-  /**
-   * Takes over a new catalog. Resolves when the workers serve it.
-   * @param maps prepared for the catalog; null when there is nothing that could have changed them
-   */
-  async adopt(step: CatalogStep, maps: PreparedMaps | null): Promise<void> {
+  /** Takes over a new catalog, with the maps that were prepared for it. Resolves when the workers serve it. */
+  async adopt(step: CatalogStep, maps: PreparedMaps): Promise<void> {
     const { planner, locations, handedOut } = this.#options
     const before = this.catalog
     const { catalog } = step
     planner.catalog = catalog
     planner.lastKnown.retain(catalog.pools, catalog.services)
     const zones = this.#handZonesOver(step.zones === undefined ? new Map() : this.#allZones(step.zones))
-    const moved = maps === null ? [] : locations.take(maps, this.planSlots.leaving(catalog.services))
+    const moved = locations.take(maps, this.planSlots.leaving(catalog.services))
     const plans = this.#freePlans()
     const planning = planner.begin()
     // A map may have come late, or be gone, for reasons that no change of its service tells.
@@ -204,7 +201,7 @@ export class Publisher {
       const offer: Offer = new Map()
       const noted = served.then(() => {
         handedOut.acknowledge(offer)
-        onServed?.()
+        onServed()
       })
       handOver = { offer, served, noted }
       this.#handOver = handOver

@@ -7,11 +7,8 @@ import type { PlanSlots } from '../serve/plan-slots.ts'
 import type { CatalogStep } from '../serve/publisher.ts'
 import type { SnapshotBase } from './snapshot.ts'
 
-/** What a start has before the database: the step from nothing to the snapshot, and the images for the first look. */
-export interface ColdStart {
-  readonly step: CatalogStep
-  readonly known: KnownImages
-}
+/** What a start has before the database: the step from nothing to the snapshot, with images for the first look. */
+export type ColdStart = CatalogStep & KnownImages
 
 /**
  * Makes the step to what a snapshot holds. Compiles only the zones in which services have other slots than when they were
@@ -61,6 +58,5 @@ export async function coldStart(
   const { images } = await compiler.compile({ revision, stamp, jobs, gone: [] }, [], signal)
   for (const held of moved) zones.set(held.zone.apex, held)
   for (const [apex, image] of images) zones.set(apex, { ...zones.get(apex)!, image })
-  const step = { catalog, zones, services: [...catalog.services.keys()], pools: [...catalog.pools.keys()] }
-  return { step, known: { revision: base.revision, stamp: base.stamp, zones } }
+  return { catalog, zones, services: [...catalog.services.keys()], pools: [...catalog.pools.keys()] }
 }

@@ -34,14 +34,9 @@ export class DueTimes<Thing> implements Disposable {
 
   #tell(): void {
     const nowMs = this.#clock.nowMs()
-    const due: Thing[] = []
-    let nextMs = Number.POSITIVE_INFINITY
-    for (const [thing, dueMs] of this.#dueMs) {
-      if (dueMs > nowMs) nextMs = Math.min(nextMs, dueMs)
-      else due.push(thing)
-    }
+    const due = [...this.#dueMs].flatMap(([thing, dueMs]) => (dueMs <= nowMs ? [thing] : []))
     for (const thing of due) this.#dueMs.delete(thing)
-    this.#alarm.set(nextMs)
+    for (const dueMs of this.#dueMs.values()) if (dueMs < this.#alarm.atMs) this.#alarm.set(dueMs)
     if (due.length > 0) this.#onDue(due)
   }
 }

@@ -112,6 +112,7 @@ async function setUp(t: Test) {
     handedOut: new HandedOut(now),
     pools: new PoolWatch(),
     onPools: () => {},
+    onServed: () => {},
     onError: (what) => t.fail(what),
   })
   const errors: unknown[] = []

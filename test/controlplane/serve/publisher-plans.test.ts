@@ -81,6 +81,7 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
     handedOut: new HandedOut(now),
     pools: new PoolWatch(),
     onPools: (changes) => changed.push(...changes.map(({ pool, from, to }) => `${pool} ${from}>${to}`)),
+    onServed: () => {},
     onError: (what, error) => failures.push(`${what}: ${(error as Error).message}`),
   })
   const { signal } = new AbortController()
