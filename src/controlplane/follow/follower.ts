@@ -188,9 +188,8 @@ export class Follower implements AsyncDisposable {
     if (batch.changes.length > 0) {
       const { touched, touchedBy, ...changed } = await readChangedSettings(tx, before, batch, onBad)
       step = { ...changed, health: null, failBacks: failBacksOf(batch.changes) }
-      for (const [apex, revisions] of touchedBy) {
-        for (const revision of revisions)
-          publisher.progress.fallBehind(apex, { from: revision, to: revision, lost: false })
+      for (const [apex, revision] of touchedBy) {
+        publisher.progress.fallBehind(apex, { from: revision, to: revision, lost: false })
       }
       this.#lane.touch(touched, step.catalog)
     }

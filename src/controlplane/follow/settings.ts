@@ -25,8 +25,8 @@ export interface ChangedSettings {
   readonly pools: ReadonlySet<string>
   /** The zones whose images are to follow. */
   readonly touched: Touched
-  /** The revisions that touched a zone, by apex. */
-  readonly touchedBy: ReadonlyMap<string, readonly number[]>
+  /** The revisions that touched them. */
+  readonly touchedBy: readonly (readonly [apex: string, revision: number])[]
 }
 
 export async function readAllSettings(tx: Tx, onBad: OnBad): Promise<Catalog> {
@@ -105,20 +105,20 @@ function zonesToFollow(
   changes: readonly Change[],
 ): Pick<ChangedSettings, 'touched' | 'touchedBy'> {
   const touched = touchedZones(changes)
-  const touchedBy = new Map<string, number[]>()
-  const note = (apex: string, revisions: readonly number[]) => {
-    touchedBy.set(apex, [...(touchedBy.get(apex) ?? []), ...revisions])
-    if (!touched.has(apex)) touched.set(apex, [])
-  }
-  for (const { kind, key, revision } of changes) if (kind === 'zone') note(key, [revision])
+  const touchedBy = changes.flatMap(({ kind, key, revision }) =>
+    kind === 'zone' ? [[key, revision] as const] : [],
+  )
   for (const name of new Set([...before.services.keys(), ...after.services.keys()])) {
     const [from, to] = [before.services.get(name)?.zone, after.services.get(name)?.zone]
     if (from === to) continue
     const by = changes.filter(({ kind, key }) => kind === 'service' && key === name)
     // A service that was read along with others may be ahead of its change.
     const revisions = by.length === 0 ? [after.revision] : by.map(({ revision }) => revision)
-    if (from !== undefined) note(from, revisions)
-    if (to !== undefined) note(to, revisions)
+    for (const apex of [from, to]) {
+      if (apex === undefined) continue
+      if (!touched.has(apex)) touched.set(apex, [])
+      for (const revision of revisions) touchedBy.push([apex, revision])
+    }
   }
   return { touched, touchedBy }
 }

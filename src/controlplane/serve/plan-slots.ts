@@ -20,7 +20,7 @@ export class PlanSlots {
 
   /** The service that has a slot. */
   serviceIn(slot: number): string | undefined {
-    return [...this.#slots.names()].find((name) => this.#slots.get(name) === slot)
+    return [...this.#slots].find(([, held]) => held === slot)?.[0]
   }
 
   /** Says that one image more names these. */
@@ -43,8 +43,9 @@ export class PlanSlots {
   }
 
   /** Frees the slots of services that are neither of the configuration nor named. */
-  free(services: ReadonlyMap<string, unknown>): { readonly name: string; readonly slot: number }[] {
-    const left = [...this.#slots.names()].filter((name) => !services.has(name) && !this.#named.has(name))
-    return left.map((name) => ({ name, slot: this.#slots.release(name)! }))
+  free(services: ReadonlyMap<string, unknown>): [name: string, slot: number][] {
+    const left = [...this.#slots].filter(([name]) => !services.has(name) && !this.#named.has(name))
+    for (const [name] of left) this.#slots.release(name)
+    return left
   }
 }

@@ -28,11 +28,11 @@ import type { LocationMaps } from './location-maps.ts'
 
 /** What is known of the members of pools with a monitor. */
 export interface MemberFacts {
-  measured(pool: string, member: string): HealthState
+  readonly measured: (pool: string, member: string) => HealthState
   /** The last state that was not `unknown`; null when there has been none. */
-  lastKnown(pool: string, member: string): 'up' | 'down' | null
+  readonly lastKnown: (pool: string, member: string) => 'up' | 'down' | null
   /** Null for a member that is not checked. */
-  vitals(pool: string, member: string): Vitals | null
+  readonly vitals: (pool: string, member: string) => Vitals | null
 }
 
 export interface PlannerOptions {
@@ -127,8 +127,7 @@ export class Planner implements Disposable {
     const now = this.#options.now()
     const nowMs = now.getTime()
     return {
-      measured: (pool, member) => facts.measured(pool, member),
-      lastKnown: (pool, member) => facts.lastKnown(pool, member),
+      ...facts,
       resolution,
       forced: (pool, member) => this.catalog.overrideOf(pool, member, now)?.state ?? null,
       near: (pool, member) => facts.vitals(pool, member)?.near ?? false,

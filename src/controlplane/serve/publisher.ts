@@ -243,7 +243,7 @@ export class Publisher {
 
   /** Takes away the plans of services that are gone and that no image names. */
   #freePlans(): SlotImages {
-    return this.planSlots.free(this.catalog.services).map(({ name, slot }) => {
+    return this.planSlots.free(this.catalog.services).map(([name, slot]) => {
       this.#options.planner.forget(name)
       this.#unplanned.delete(name)
       this.#made.set(name, [])

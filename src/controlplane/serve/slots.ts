@@ -26,10 +26,6 @@ export class Slots {
     return slot
   }
 
-  get(name: string): number | undefined {
-    return this.#byName.get(name)
-  }
-
   /** Frees a name's slot. @returns the slot, or undefined when it had none. */
   release(name: string): number | undefined {
     const slot = this.#byName.get(name)
@@ -39,7 +35,7 @@ export class Slots {
     return slot
   }
 
-  names(): IterableIterator<string> {
-    return this.#byName.keys()
+  [Symbol.iterator](): IterableIterator<[name: string, slot: number]> {
+    return this.#byName.entries()
   }
 }
