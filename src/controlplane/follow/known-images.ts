@@ -31,19 +31,13 @@ export function sameSlots(a: readonly ServiceSlot[], b: readonly ServiceSlot[]):
   return a.length === b.length && b.every(({ name, slot }) => slots.get(name) === slot)
 }
 
-/** Zones that must be compiled, and those whose images can be served as they are. */
-export interface Sorted {
-  readonly touched: Touched
-  readonly usable: ReadonlyMap<string, StoredZone>
-}
-
-/** Sorts the zones of a catalog. @param known null when there are no images */
+/** Sorts the zones of a catalog: those that must be compiled, and those whose known images can be served as they are. */
 export async function sortZones(
   tx: Tx,
   catalog: Catalog,
   known: KnownImages | null,
   slots: PlanSlots,
-): Promise<Sorted> {
+): Promise<{ readonly touched: Touched; readonly usable: ReadonlyMap<string, StoredZone> }> {
   const since = known === null ? null : await changesOf(tx, known.catalog, catalog.revision)
   if (known === null || since === null) return { touched: wholeZones(catalog), usable: new Map() }
   const stamps = await stampsAfter(tx, known.catalog.revision)
