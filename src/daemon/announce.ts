@@ -48,7 +48,7 @@ interface Resolved {
   readonly news: readonly ResolutionChange[]
 }
 
-type Pools = { readonly pools: ReadonlySet<string> }
+type Pools = { readonly pools: Iterable<string> }
 
 /** What each kind of event says, and who hears it. */
 export const events = {

@@ -117,7 +117,7 @@ export class Configuration {
       const start = await coldStart(
         snapshot,
         this.compiler,
-        (service) => this.publisher.planSlot(service),
+        this.publisher.planSlots,
         (reason) => log.error({ reason }, 'a part of the snapshot was left out'),
         signal,
       )
@@ -139,11 +139,11 @@ export class Configuration {
     const late = () => publisher.revision >= 0 || publisher.catalog.revision >= 0 || signal.aborted
     if (found === null || late()) return false
     const { snapshot, start } = found
-    const maps = await answers.locations.prepare(start.step.catalog, signal)
+    const maps = await answers.locations.prepare(start.catalog, signal)
     if (late()) return false
-    answers.planner.restoreLastKnown(snapshot.lastKnown)
-    this.#announceCatalog(start.step.catalog, snapshot.health)
-    await publisher.adopt(start.step, maps)
+    answers.planner.lastKnown.restore(snapshot.lastKnown)
+    this.#announceCatalog(start.catalog, snapshot.health)
+    await publisher.adopt(start, maps)
     const { revision, writtenAt } = snapshot
     log.warn({ revision, writtenAt }, 'serving the snapshot')
     return true
@@ -186,8 +186,8 @@ export class Configuration {
       publisher: this.publisher,
       compiler: this.compiler,
       locations: answers.locations,
-      known: async () => (await this.#cold)?.start.known ?? null,
-      onStep: ({ catalog }, stored) => this.#announceCatalog(catalog, stored),
+      known: async () => (await this.#cold)?.start ?? null,
+      onCatalog: (catalog, stored) => this.#announceCatalog(catalog, stored),
       onZones: () => this.snapshots.mark(),
       onFailBack: (members) => members.forEach((member) => void health.checker.failBack(member)),
       onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
@@ -203,10 +203,12 @@ export class Configuration {
       compiler: this.compiler,
       catalog: () => this.publisher.catalog,
       compiled: () => this.follower.compiled,
-      health: () => [...health.checker.availability().values()].flatMap((members) => [...members.values()]),
-      lastKnown: () => answers.planner.lastKnown(),
-      resolutions: () => hosts.lastGood(),
-      handedOut: () => answers.handedOut.entries(),
+      observed: () => ({
+        health: [...health.checker.availability().values()].flatMap((members) => [...members.values()]),
+        lastKnown: answers.planner.lastKnown.entries(),
+        resolutions: hosts.lastGood(),
+        handedOut: answers.handedOut.entries(),
+      }),
       onError: failing(log, 'the snapshot was not written'),
       lastPassMs: stopBudget.snapshotMs,
     })

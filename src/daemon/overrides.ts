@@ -2,30 +2,32 @@
 import type { NewEvent } from '../controlplane/model/event.ts'
 import type { Override } from '../controlplane/model/override.ts'
 import { expireOverrides } from '../controlplane/store/overrides.ts'
-import { Alarm } from '../controlplane/timing/alarm.ts'
 import { wallClock } from '../controlplane/timing/clock.ts'
+import { DueTimes } from '../controlplane/timing/due-times.ts'
 import { failing, type Ground, type Hearing } from './announce.ts'
 
 export class EndingOverrides implements Disposable {
   readonly #ground: Ground
-  /** Rings for the one that ends next. */
-  readonly #alarm: Alarm
   readonly #now: () => Date
-  #pending: readonly Override[] = []
+  readonly #ends: DueTimes<Override>
   /** Before the first configuration the database may be one that has not been migrated. */
   #loaded = false
 
   constructor(ground: Ground, now = () => new Date()) {
     this.#ground = ground
     this.#now = now
-    this.#alarm = new Alarm(wallClock(now), () => this.#end())
+    this.#ends = new DueTimes(wallClock(now), (overrides) =>
+      ground.announce({ kind: 'overrides-ended', overrides }),
+    )
   }
 
   readonly hears: Hearing<'overrides'> = {
     catalog: ({ before, catalog: { overrides } }) => {
       if (overrides === before.overrides) return
-      this.#pending = [...overrides.values()].filter(({ until }) => until !== null)
-      this.#arm()
+      this.#ends.clear()
+      for (const override of overrides.values()) {
+        if (override.until !== null) this.#ends.note(override, override.until.getTime())
+      }
     },
     'overrides-ended': () => this.#delete(),
     // It may have been away when their time came, and so may we.
@@ -39,23 +41,7 @@ export class EndingOverrides implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#alarm[Symbol.dispose]()
-  }
-
-  #arm(): void {
-    const ends = this.#pending.map(({ until }) => until!.getTime())
-    this.#alarm.set(ends.reduce((soonest, end) => Math.min(soonest, end), Number.POSITIVE_INFINITY))
-  }
-
-  /** Tells of those whose time has come, once each. */
-  #end(): void {
-    const now = this.#now()
-    const { ended: overrides = [], pending = [] } = Object.groupBy(this.#pending, ({ until }) =>
-      until! <= now ? 'ended' : 'pending',
-    )
-    this.#pending = pending
-    this.#arm()
-    if (overrides.length > 0) this.#ground.announce({ kind: 'overrides-ended', overrides })
+    this.#ends[Symbol.dispose]()
   }
 
   #delete(): void {

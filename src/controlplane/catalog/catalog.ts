@@ -19,22 +19,18 @@ export interface CatalogService extends Service {
   readonly zone: string
 }
 
-/** What a catalog is made of. Maps are by name; overrides by `formatMemberKey`. */
-export interface CatalogParts {
-  /** Revision of the configuration. */
+/** A revision of the configuration, and what tells it from another one of its number (see `stampOf`); null when that is not known. */
+export interface Mark {
   readonly revision: number
-  /** Tells that revision from another one of its number (see `stampOf`); null or left out when that is not known. */
-  readonly stamp?: string | null
-  readonly monitors: ReadonlyMap<string, Monitor>
-  readonly pools: ReadonlyMap<string, Pool>
-  readonly services: ReadonlyMap<string, CatalogService>
-  readonly zones: ReadonlyMap<string, CatalogZone>
-  readonly overrides: ReadonlyMap<string, Override>
-  /** None when left out: a snapshot holds none. */
-  readonly webhooks?: ReadonlyMap<string, Webhook>
+  readonly stamp: string | null
 }
 
-const noWebhooks: ReadonlyMap<string, Webhook> = new Map()
+/** What a catalog is made of. A snapshot holds no webhooks. */
+export type CatalogParts = Pick<
+  Catalog,
+  'revision' | 'monitors' | 'pools' | 'services' | 'zones' | 'overrides'
+> &
+  Partial<Pick<Catalog, 'stamp' | 'webhooks'>>
 
 /** A member that is a host whose addresses something depends on. */
 export interface HostedMember extends MemberKey {
@@ -45,9 +41,10 @@ export interface HostedMember extends MemberKey {
  * The configuration of one revision in memory, apart from the zones' RRsets, which only the images hold. Immutable: a
  * change makes a new catalog that shares what stayed.
  */
-export class Catalog implements CatalogParts {
+export class Catalog implements Mark {
   readonly revision: number
   readonly stamp: string | null
+  // By name; overrides by `formatMemberKey`
   readonly monitors: ReadonlyMap<string, Monitor>
   readonly pools: ReadonlyMap<string, Pool>
   readonly services: ReadonlyMap<string, CatalogService>
@@ -79,7 +76,7 @@ export class Catalog implements CatalogParts {
     this.services = parts.services
     this.zones = parts.zones
     this.overrides = parts.overrides
-    this.webhooks = parts.webhooks ?? noWebhooks
+    this.webhooks = parts.webhooks ?? new Map()
     this.#poolsOf = once(answeringPools(this.pools, this.services))
   }
 
@@ -100,11 +97,11 @@ export class Catalog implements CatalogParts {
     return this.#poolsOf(service)
   }
 
-  /** Names of the services whose answers a service has a part in, because they name it or lead to it by others. */
-  outerServicesOf(service: string): readonly string[] {
+  /** Names of services, and of those whose answers they have a part in, because these name them or lead to them by others. */
+  withOuterServices(services: Iterable<string>): readonly string[] {
     this.#outer ??= this.#services(nestedIn)
     const outer = this.#outer
-    return reach([service], (inner) => outer.get(inner) ?? []).slice(1)
+    return reach(services, (inner) => outer.get(inner) ?? [])
   }
 
   /** Names of the pools whose members these monitors judge, be it as parts of others. */
@@ -113,7 +110,7 @@ export class Catalog implements CatalogParts {
     if (changed.length === 0) return []
     const composites = namersOf(Array.from(this.monitors, ([name, monitor]) => [name, partsOf(monitor)]))
     const judging = new Set(reach(changed, (part) => composites.get(part) ?? []))
-    return Array.from(this.pools.values()).flatMap(({ name, monitor }) =>
+    return [...this.pools.values()].flatMap(({ name, monitor }) =>
       monitor !== null && judging.has(monitor) ? [name] : [],
     )
   }

@@ -1,29 +1,28 @@
 /**
- * The compile thread as the main thread sees it. Compiling a million RRsets takes seconds, which neither HTTP nor any DNS
- * worker may wait for, so it has a thread of its own; that keeps the images too, and reads and writes their files.
+ * The compile thread as the main thread sees it. Compiling a million RRsets takes seconds, for which neither HTTP nor a DNS
+ * worker may wait. The thread keeps the images too, and reads and writes their files.
  *
- * The rows come from the main thread, packed by the database, which reads them in the transaction of the order's revision.
- * Rejected: a connection of the thread's own. Its transaction could not see what the main thread's sees (not every database
- * exports snapshots), and the embedded database has one connection.
+ * The rows come from the main thread, which reads them in the transaction of the order's revision. Rejected: a connection of the
+ * thread's own. It could not see what that transaction sees, and the embedded database has one connection.
  *
- * It takes one thing after the other, but large zones come in batches of rows, so an edit waits for a batch, not for a zone.
+ * Large zones come in batches of rows, so an edit waits for a batch, not for a zone. A thread that dies is started again by
+ * the next use, without images: `epoch` tells, and everything is compiled anew. An order that is given up is replaced by the next.
  *
- * A thread that dies is started again by the next use, without images: `epoch` tells, and everything is compiled anew.
- *
- * An order that was given up, because whoever asked did not wait any longer, is replaced by the next. Of a stop, writing takes
- * notice at the next file, compiling not at all, so after a grace the thread is terminated. A file that it was writing then
- * lies beside the old one, which is whole.
+ * At a stop, writing ends at the next file; compiling goes on until the thread is terminated after a grace. A file that it
+ * was writing then lies beside the old one, which is whole.
  */
 import { CalledThread, type StopMessage } from '../threads/called-thread.ts'
-import type { StoredZone } from './image-files.ts'
+import type { LoadedImages } from './image-files.ts'
 import type { Compiled, CompileOrder, ZoneRows } from './zone-images.ts'
 
 /** What the thread is started with. */
-export interface CompileInput {
-  /** Of the images' files. */
+export interface CompileThreadOptions {
+  /** The directory of the images' files. */
   readonly directory: string
-  /** Of this program. */
+  /** The version of this program. */
   readonly version: string
+  /** How long a stop waits for the thread to end by itself before it is terminated. */
+  readonly graceMs: number
 }
 
 export type ToCompiler =
@@ -33,20 +32,8 @@ export type ToCompiler =
   | { readonly kind: 'finish' | 'load' | 'persist'; readonly id: number }
   | StopMessage
 
-/** What the files of the images hold. */
-export interface LoadedImages {
-  readonly zones: readonly StoredZone[]
-  /** One line for each file that can't be used. */
-  readonly damaged: readonly string[]
-}
-
-/** How long a stop waits for the thread to end by itself. It is a part of the ten seconds that the daemon's stop may take. */
-const defaultGraceMs = 1000
-
-export interface CompileThreadOptions extends CompileInput {
-  /** Before a stop terminates the thread; 1 s. */
-  readonly graceMs?: number
-}
+/** Batches of rows. */
+type Rows = AsyncIterable<readonly ZoneRows[]> | Iterable<readonly ZoneRows[]>
 
 /** Batches of rows that were sent and not taken yet: one is compiled while the next is fetched. */
 const batchesAhead = 2
@@ -54,13 +41,13 @@ const batchesAhead = 2
 export class CompileThread implements AsyncDisposable {
   readonly #thread: CalledThread<ToCompiler>
 
-  constructor({ graceMs = defaultGraceMs, ...input }: CompileThreadOptions) {
+  constructor(options: CompileThreadOptions) {
     this.#thread = new CalledThread({
       file: './compile-worker',
       beside: import.meta.url,
       name: 'compile',
-      workerData: input satisfies CompileInput,
-      graceMs,
+      workerData: options,
+      graceMs: options.graceMs,
     })
   }
 
@@ -75,11 +62,7 @@ export class CompileThread implements AsyncDisposable {
    * @param rows of the zones that are compiled whole, each zone's one after another
    * @throws Error when the thread died or was stopped; the reason of `signal` when that aborts
    */
-  async compile(
-    order: CompileOrder,
-    rows: AsyncIterable<readonly ZoneRows[]>,
-    signal?: AbortSignal,
-  ): Promise<Compiled> {
+  async compile(order: CompileOrder, rows: Rows, signal?: AbortSignal): Promise<Compiled> {
     const finish = await this.take(order, rows, signal)
     return await finish()
   }
@@ -92,7 +75,7 @@ export class CompileThread implements AsyncDisposable {
    */
   async take(
     { jobs, ...order }: CompileOrder,
-    rows: AsyncIterable<readonly ZoneRows[]>,
+    rows: Rows,
     signal?: AbortSignal,
   ): Promise<() => Promise<Compiled>> {
     signal?.throwIfAborted()
@@ -132,7 +115,7 @@ export class CompileThread implements AsyncDisposable {
   }
 
   /** Resolves when the thread has taken them all. */
-  async #send(rows: AsyncIterable<readonly ZoneRows[]>, signal: AbortSignal | undefined): Promise<void> {
+  async #send(rows: Rows, signal: AbortSignal | undefined): Promise<void> {
     const ahead: Promise<unknown>[] = []
     for await (const batch of rows) {
       signal?.throwIfAborted()

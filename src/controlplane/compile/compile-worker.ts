@@ -1,11 +1,11 @@
 /** The compile thread: keeps the zones' images, compiles, and reads and writes the files. See `compile-thread.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { CallAnswer } from '../threads/called-thread.ts'
-import type { CompileInput, ToCompiler } from './compile-thread.ts'
-import { readImages, type StoredZone, sweepImages, writeImages } from './image-files.ts'
+import type { CompileThreadOptions, ToCompiler } from './compile-thread.ts'
+import { type LoadedImages, readImages, sweepImages, writeImages } from './image-files.ts'
 import { ZoneImages } from './zone-images.ts'
 
-const { directory, version } = workerData as CompileInput
+const { directory, version } = workerData as CompileThreadOptions
 const images = new ZoneImages()
 /** Whether the directory holds nothing but images of ours: looking takes long with many zones, so it is done once. */
 let swept = false
@@ -34,7 +34,7 @@ parentPort!.on('message', (message: ToCompiler) => {
   }
 })
 
-function load(): { zones: StoredZone[]; damaged: string[] } {
+function load(): LoadedImages {
   const read = readImages(directory, version)
   images.restore(read.zones)
   return read

@@ -11,7 +11,7 @@
  * Each file is whole or not there (written beside, synced, renamed). One that is damaged all the same is named and ignored.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -32,15 +32,19 @@ export interface StoredZone extends HeldZone {
 
 type Description = Omit<HeldZone, 'image'> & { readonly compiledBy: string }
 
-/**
- * Every image in a directory that can be used, and what is wrong with the others. Blocks its thread while it reads.
- *
- * @param version of this program
- */
-export function readImages(directory: string, version: string): { zones: StoredZone[]; damaged: string[] } {
+/** What the files of the images hold. */
+export interface LoadedImages {
+  readonly zones: readonly StoredZone[]
+  /** One line for each file that can't be used. */
+  readonly damaged: readonly string[]
+}
+
+/** Reads every image in a directory. Blocks its thread meanwhile. @param version of this program */
+export function readImages(directory: string, version: string): LoadedImages {
   const zones: StoredZone[] = []
   const damaged: string[] = []
-  for (const file of filesIn(directory)) {
+  const files = existsSync(directory) ? readdirSync(directory) : []
+  for (const file of files.filter((name) => name.endsWith('.image'))) {
     const path = join(directory, file)
     try {
       zones.push(readImage(path, version))
@@ -86,15 +90,6 @@ export async function sweepImages(directory: string, keeps: Iterable<string>): P
   for (const file of await readdir(directory)) if (!wanted.has(file)) await rm(join(directory, file))
 }
 
-function filesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).filter((file) => file.endsWith('.image'))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
-}
-
 function readImage(path: string, version: string): StoredZone {
   const file = openSync(path, 'r')
   try {
@@ -125,17 +120,22 @@ function readImage(path: string, version: string): StoredZone {
 }
 
 async function writeImage(directory: string, version: string, { image, ...rest }: HeldZone): Promise<void> {
-  const path = join(directory, fileOf(rest.zone.apex))
   const description = Buffer.from(JSON.stringify({ ...rest, compiledBy: version } satisfies Description))
   const head = Buffer.alloc(headLength)
   magic.copy(head)
   head.writeUInt32LE(description.length, 12)
   const octets = new Uint8Array(image)
   head.writeUInt32LE(checksum(head, description, octets), 8)
+  await writeWhole(join(directory, fileOf(rest.zone.apex)), Buffer.concat([head, description]), octets)
+}
+
+/** Writes a file of these parts that is whole or not there: beside its place, synced, then renamed. */
+export async function writeWhole(path: string, ...parts: readonly Uint8Array[]): Promise<void> {
   const file = await open(`${path}.new`, 'w', 0o600)
   try {
-    await file.writev([head, description])
-    for (let at = 0; at < octets.length; ) at += (await file.write(octets, at)).bytesWritten
+    for (const part of parts) {
+      for (let at = 0; at < part.length; ) at += (await file.write(part, at)).bytesWritten
+    }
     await file.sync()
   } finally {
     await file.close()

@@ -2,23 +2,20 @@
  * The images of all zones, as the compile thread keeps them: compiles a zone from its rows, or from its image and the rows
  * that changed. Images are shared with the DNS workers, so keeping them costs no memory.
  *
- * An order to compile is begun with its jobs, takes the rows of those that are compiled whole, and is finished; edits are one
- * call, also while rows of other zones come. An image may be of a later revision than what is served, when an order failed
- * half-way: every owner that changed since is replaced again by the next order, so nothing is lost by that.
+ * An order of whole zones is begun, takes their rows, and is finished; edits are one call, at any time. An image may be of a
+ * later revision than what is served, when an order failed half-way: the next order replaces every owner that changed since.
  */
-
 import { ZoneCompiler } from '../../dataplane/image/compile.ts'
 import { editZone } from '../../dataplane/image/edit.ts'
 import { ZoneImage } from '../../dataplane/image/image.ts'
 import { hostnameToWire, lowerName, parseName } from '../../dataplane/wire/name.ts'
 import { parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
-import type { CatalogZone } from '../catalog/catalog.ts'
-import type { Soa } from '../model/zone.ts'
+import type { CatalogZone, Mark } from '../catalog/catalog.ts'
 
 export interface ServiceSlot {
   readonly name: string
-  /** Of its plan. */
+  /** Slot of its plan. */
   readonly slot: number
 }
 
@@ -32,10 +29,7 @@ export interface CompileJob {
 }
 
 /** What is to be compiled out of one revision. */
-export interface CompileOrder {
-  readonly revision: number
-  /** Of that revision. */
-  readonly stamp: string | null
+export interface CompileOrder extends Mark {
   readonly jobs: readonly CompileJob[]
   /** Apexes of zones that are no more. */
   readonly gone: readonly string[]
@@ -50,22 +44,19 @@ export interface ZoneRows {
 
 type Row = readonly [owner: string, type: string, ttlSeconds: number | null, data: readonly string[]]
 
-/** A zone with the image that was compiled of it. */
-export interface HeldZone {
+/** A zone with the image that was compiled of it, out of rows of that revision. */
+export interface HeldZone extends Mark {
   readonly zone: CatalogZone
   readonly services: readonly ServiceSlot[]
-  /** Of the configuration that the rows were read at, and its stamp (see `stampOf`). */
-  readonly revision: number
-  readonly stamp: string | null
   readonly image: SharedArrayBuffer
 }
 
 export interface Compiled {
-  readonly images: readonly (readonly [apex: string, image: SharedArrayBuffer])[]
+  readonly images: (readonly [apex: string, image: SharedArrayBuffer])[]
   /** RRsets that were left out, and why: their text went around the checks, so a row was written by hand. */
-  readonly bad: readonly string[]
+  readonly bad: string[]
   /** Zones that have no image to edit; they must be compiled whole. */
-  readonly missing: readonly string[]
+  readonly missing: string[]
 }
 
 /** What the disk lacks. */
@@ -76,14 +67,10 @@ export interface Unwritten {
 }
 
 /** An order that is under way. */
-interface Work extends Compiled {
-  readonly revision: number
-  readonly stamp: string | null
-  /** By apex: what has not been begun. */
+interface Work extends Mark {
+  /** What has not been begun, by apex. */
   readonly waiting: Map<string, CompileJob>
-  readonly images: (readonly [string, SharedArrayBuffer])[]
-  readonly bad: string[]
-  readonly missing: string[]
+  readonly compiled: Compiled
 }
 
 /** A zone that is being compiled. */
@@ -94,7 +81,7 @@ interface Current {
 }
 
 export class ZoneImages {
-  /** By apex. Bounded by the zones. */
+  /** Images by apex. Bounded by the zones. */
   readonly #held = new Map<string, HeldZone>()
   /** Apexes of zones that changed, came or went since they were written. Bounded by the zones. */
   readonly #changed = new Set<string>()
@@ -113,13 +100,8 @@ export class ZoneImages {
 
   /** What the disk lacks. From now on it counts as written, unless it is given back. */
   takeUnwritten(): Unwritten {
-    const changed: HeldZone[] = []
-    const gone: string[] = []
-    for (const apex of this.#changed) {
-      const held = this.#held.get(apex)
-      if (held === undefined) gone.push(apex)
-      else changed.push(held)
-    }
+    const changed = [...this.#changed].flatMap((apex) => this.#held.get(apex) ?? [])
+    const gone = [...this.#changed].filter((apex) => !this.#held.has(apex))
     this.#changed.clear()
     return { changed, gone }
   }
@@ -136,10 +118,10 @@ export class ZoneImages {
     for (const job of order.jobs) {
       if (job.edit === null) continue
       const held = this.#held.get(job.zone.apex)
-      if (held === undefined) work.missing.push(job.zone.apex)
+      if (held === undefined) work.compiled.missing.push(job.zone.apex)
       else this.#edit(work, job, job.edit, held)
     }
-    return compiledOf(work)
+    return work.compiled
   }
 
   /** Begins an order of zones that are compiled whole, in the place of one that was not finished. */
@@ -167,7 +149,7 @@ export class ZoneImages {
     this.#closeCurrent()
     for (const job of work.waiting.values()) this.#close(work, this.#open(job))
     this.#work = null
-    return compiledOf(work)
+    return work.compiled
   }
 
   #edit(
@@ -195,15 +177,15 @@ export class ZoneImages {
     this.#current = null
   }
 
-  #close({ revision, stamp, images }: Work, { job: { zone, services }, compiler }: Current): void {
+  #close({ revision, stamp, compiled }: Work, { job: { zone, services }, compiler }: Current): void {
     for (const { name, slot } of services) compiler.addService(hostnameToWire(name), slot)
     const image = compiler.finish()
     this.#held.set(zone.apex, { zone, services, revision, stamp, image })
     this.#changed.add(zone.apex)
-    images.push([zone.apex, image])
+    compiled.images.push([zone.apex, image])
   }
 
-  /** Also where it is being compiled: what comes of that is not kept. */
+  /** Forgets a zone; where it is being compiled, what comes of that is not kept. */
   #forget(apex: string): void {
     if (this.#held.delete(apex)) this.#changed.add(apex)
     this.#work?.waiting.delete(apex)
@@ -214,14 +196,10 @@ export class ZoneImages {
 function workOf({ revision, stamp, jobs }: Omit<CompileOrder, 'gone'>): Work {
   const whole = jobs.filter(({ edit }) => edit === null)
   const waiting = new Map(whole.map((job) => [job.zone.apex, job]))
-  return { revision, stamp, waiting, images: [], bad: [], missing: [] }
+  return { revision, stamp, waiting, compiled: { images: [], bad: [], missing: [] } }
 }
 
-function compiledOf({ images, bad, missing }: Work): Compiled {
-  return { images, bad, missing }
-}
-
-function compileRows({ bad }: Work, { job, apex, compiler }: Current, text: string): void {
+function compileRows({ compiled }: Work, { job, apex, compiler }: Current, text: string): void {
   for (const [owner, type, ttlSeconds, data] of JSON.parse(text) as Row[]) {
     try {
       compiler.add({
@@ -232,17 +210,13 @@ function compileRows({ bad }: Work, { job, apex, compiler }: Current, text: stri
       })
     } catch (error) {
       if (!(error instanceof TextError)) throw error
-      bad.push(`zone ${job.zone.apex}, owner ${owner}, type ${type}: ${error.message}`)
+      compiled.bad.push(`zone ${job.zone.apex}, owner ${owner}, type ${type}: ${error.message}`)
     }
   }
 }
 
 function soaOf({ soa, serial, ttlSeconds }: CatalogZone, apex: Uint8Array) {
-  return { rdata: soaRdata(soa, serial, apex), ttlSeconds }
-}
-
-function soaRdata(soa: Soa, serial: number, apex: Uint8Array): Uint8Array {
   const { mname, rname, refreshSeconds, retrySeconds, expireSeconds, minimumSeconds } = soa
   const times = [refreshSeconds, retrySeconds, expireSeconds, minimumSeconds].join(' ')
-  return parseRdata('SOA', `${mname} ${rname} ${serial} ${times}`, apex)
+  return { rdata: parseRdata('SOA', `${mname} ${rname} ${serial} ${times}`, apex), ttlSeconds }
 }

@@ -1,57 +1,51 @@
 /**
- * Follows the store: reads what changed after the revision that this node serves, and has it served. Polling is the truth;
- * a hint only makes the next look come at once.
+ * Follows the store: reads what changed after the revision that this node serves, and has it served.
  *
  * # Two lanes
  *
- * A look is a transaction that reads the changes. What they made of settings (pools, members, services, overrides, monitors,
- * webhooks, and which zones there are) is handed to the publisher at once: that is the first lane, and a drain takes no
- * other. Zones whose images are to follow wait in the second one (`zone-lane.ts`). When that has a turn to give, the look's
- * transaction stays open, the rows of the turn are read out of it, and the next look opens another one. So a turn and
- * its settings are of one revision, and yet no settings wait for rows. (The embedded database has one connection: there
- * they wait until the rows are read, though not until they are compiled to their end.)
+ * A look is a transaction that reads the changes. Settings (pools, members, services, overrides, monitors, webhooks, and which
+ * zones there are) go to the publisher at once: a drain takes no other lane. Zones wait in the second one (`zone-lane.ts`).
+ * When that has a turn to give, the look's transaction stays open and the rows of the turn are read out of it, while the
+ * next look opens another one: a turn and its settings are of one revision, and no settings wait for rows. (The embedded
+ * database has one connection: there they wait until the rows are read, though not until they are compiled.)
  *
  * What holds:
  *
- * 1. A zone image is handed over behind the settings of its revision, never before: every service that it names has a plan.
- *    It may be older than the settings. A plan that an older image names stays, and so does its slot (`plan-slots.ts`).
- * 2. A write is served when its settings are and every zone that it touched (`progress.ts`): that of a service also when
- *    it comes or goes, since the image of its zone holds its slot.
+ * 1. A zone image is handed over behind the settings of its revision, never before: every service that it names has a plan,
+ *    which stays while an older image names it (`plan-slots.ts`).
+ * 2. A write is served when its settings are and every zone that it touched (`progress.ts`), also by a service that came or went.
  * 3. Zones that changed together are handed over together.
  * 4. Nothing is lost by a turn that fails: its zones go back into the lane.
  *
  * # When everything is read
  *
- * The first look at a database reads all settings, and all RRsets but those that the images of the snapshot hold; it takes these
- * only when the database has the snapshot's revision in its history: its stamp tells. While nothing is served its
- * settings wait for its zones, since there is nobody to serve half of it to. A gap in the changes makes everything be read
- * again, settings first; the death of the compile thread all zones, which are served as they are meanwhile.
+ * The first look at a database reads all settings, and all RRsets but those that the images of the snapshot hold, which it
+ * takes only when the database has the snapshot's revision in its history. While nothing is served, its settings wait for
+ * its zones. After a gap in the changes everything is read again, settings first; after the death of the compile thread all zones.
  *
  * # Rejected
  *
- * - The rows of a turn in a transaction of their own, apart from its settings: services and rows would be of two revisions, and
- *   a name whose RRset became a service in one write would be neither for a moment.
- * - Each zone by itself as it is ready: see 3.
- * - Giving up the compilation of a zone that is touched again: a zone that is touched often enough would never be served.
+ * - A transaction of its own for the rows of a turn: a name whose RRset became a service in one write would be neither for a
+ *   moment.
+ * - Giving up the compilation of a zone that is touched again: one that is touched often enough would never be served.
  */
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Catalog } from '../catalog/catalog.ts'
+import type { Catalog, Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
-import type { Compiled, ServiceSlot } from '../compile/zone-images.ts'
+import type { Compiled, CompileJob, ServiceSlot, ZoneRows } from '../compile/zone-images.ts'
 import { isUnavailable } from '../model/errors.ts'
 import type { MemberHealth } from '../model/observation.ts'
 import type { MemberPattern } from '../model/override-index.ts'
 import type { LocationMaps } from '../serve/location-maps.ts'
-import type { Mark } from '../serve/progress.ts'
 import type { CatalogStep, Publisher, ZoneToServe } from '../serve/publisher.ts'
 import { changesSince } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
 import { currentRevision } from '../store/revision.ts'
-import { type KnownImages, servicesOf, sortZones } from './known-images.ts'
-import { failBacksOf, readAllSettings, readChangedSettings } from './settings.ts'
+import { packedAt, streamPacked } from '../store/rrsets.ts'
+import { PollLoop } from '../timing/poll-loop.ts'
+import { type KnownImages, servicesOf, sortZones, wholeZones } from './known-images.ts'
+import { failBacksOf, readAllSettings, readChangedSettings, type Touched } from './settings.ts'
 import { type Turn, ZoneLane } from './zone-lane.ts'
-import { readTurn } from './zone-turn.ts'
 
 export interface FollowerOptions {
   readonly database: Database
@@ -59,8 +53,8 @@ export interface FollowerOptions {
   readonly compiler: CompileThread
   /** The images that this node has from before its start; null when there are none. */
   readonly known: () => Promise<KnownImages | null>
-  /** A step is about to be published: targets may change, the snapshot is out of date. */
-  readonly onStep: (step: CatalogStep, health: readonly MemberHealth[] | null) => void
+  /** A catalog is about to be published: targets may change, the snapshot is out of date. With the first comes what is stored of health. */
+  readonly onCatalog: (catalog: Catalog, stored: readonly MemberHealth[] | null) => void
   /** Images of zones are served: the snapshot is out of date. */
   readonly onZones: () => void
   /** Makes the location maps of a step before it is published. */
@@ -76,6 +70,8 @@ export interface FollowerOptions {
 const pollMs = 1000
 /** Changes of one step; what is beyond is the next step's. */
 const changeLimit = 1000
+/** RRsets of a batch: some hundred kilobytes. */
+const rowsBatch = 5000
 
 /** The settings that a look found. */
 interface FoundStep extends CatalogStep {
@@ -92,7 +88,7 @@ interface Look {
 /** A turn, and what its images are made with. */
 interface FollowedTurn {
   readonly turn: Turn
-  /** By apex. Held until the turn is over, so that their slots stay theirs. */
+  /** The services that the images name, by apex. Held until the turn is over, so that their slots stay theirs. */
   readonly services: ReadonlyMap<string, readonly ServiceSlot[]>
 }
 
@@ -101,23 +97,25 @@ type Reading = Promise<(() => Promise<Compiled>) | null>
 
 export class Follower implements AsyncDisposable {
   readonly #options: FollowerOptions
-  readonly #abort = new AbortController()
+  readonly #loop: PollLoop
   readonly #loaded = Promise.withResolvers<void>()
   readonly #lane = new ZoneLane()
   /** Bound: a light one and a heavy one. */
   readonly #turns = new Set<Promise<void>>()
-  #wake: (() => void) | undefined
-  #hinted = false
   #loadedOnce = false
   /** Settings may not be what was read: they are read from the start. */
   #lost = true
-  /** Of the compile thread that has, or is to get, the images of what is served. */
+  /** Epoch of the compile thread that has, or is to get, the images of what is served. */
   #epoch = 0
-  #loop: Promise<void> | undefined
   #hints: Disposable | undefined
 
   constructor(options: FollowerOptions) {
     this.#options = options
+    this.#loop = new PollLoop({
+      look: () => this.#look(),
+      everyMs: () => pollMs,
+      onError: options.onError,
+    })
   }
 
   /** Resolves when the configuration has been loaded from the database once and is served. */
@@ -135,16 +133,14 @@ export class Follower implements AsyncDisposable {
   }
 
   start(): void {
-    this.#hints = this.#options.database.listen(() => this.#hint())
-    this.#loop = this.#follow()
+    this.#hints = this.#options.database.listen(() => this.#loop.hint())
+    this.#loop.start()
   }
 
   /** Gives up what is being compiled. */
   async stop(): Promise<void> {
-    this.#abort.abort()
     this.#hints?.[Symbol.dispose]()
-    this.#hint()
-    await this.#loop
+    await this.#loop.stop()
     await Promise.all(this.#turns)
   }
 
@@ -152,45 +148,10 @@ export class Follower implements AsyncDisposable {
     await this.stop()
   }
 
-  #hint(): void {
-    this.#hinted = true
-    this.#wake?.()
-  }
-
-  async #follow(): Promise<void> {
-    const { signal } = this.#abort
-    while (!signal.aborted) {
-      this.#hinted = false
-      try {
-        const more = await this.#look()
-        if (more) continue
-      } catch (error) {
-        this.#failed(error)
-      }
-      await this.#pause(signal)
-    }
-  }
-
-  #failed(error: unknown): void {
-    if (!isUnavailable(error) && !this.#abort.signal.aborted) this.#options.onError(error)
-  }
-
-  /** Until a hint or the next poll. */
-  async #pause(signal: AbortSignal): Promise<void> {
-    if (this.#hinted || signal.aborted) return
-    const timer = new AbortController()
-    const hint = new Promise<void>((resolve) => {
-      this.#wake = resolve
-    })
-    await Promise.race([hint, delay(pollMs, undefined, { signal: timer.signal }).catch(() => undefined)])
-    timer.abort()
-    this.#wake = undefined
-  }
-
   /** @returns whether there may be more at once */
   async #look(): Promise<boolean> {
     const { database, compiler, known } = this.#options
-    const { signal } = this.#abort
+    const { signal } = this.#loop
     const images = this.#loadedOnce || compiler.epoch > 0 ? null : await known()
     signal.throwIfAborted()
     const opening = Promise.withResolvers<Look>()
@@ -227,14 +188,14 @@ export class Follower implements AsyncDisposable {
     if (batch.changes.length > 0) {
       const { touched, touchedBy, ...changed } = await readChangedSettings(tx, before, batch, onBad)
       step = { ...changed, health: null, failBacks: failBacksOf(batch.changes) }
-      for (const [apex, revisions] of touchedBy) {
-        for (const revision of revisions)
-          this.#fallBehind(apex, { from: revision, to: revision, lost: false })
+      for (const [apex, revision] of touchedBy) {
+        publisher.progress.fallBehind(apex, { from: revision, to: revision, lost: false })
       }
       this.#lane.touch(touched, step.catalog)
     }
     const { catalog } = step ?? publisher
-    if (epoch !== this.#epoch) this.#compileAnew(catalog, epoch)
+    if (epoch !== this.#epoch) this.#compileAnew(wholeZones(catalog), catalog, catalog.revision + 1)
+    this.#epoch = epoch
     // Rows of later revisions would come without their services.
     const isLast = step === null || (await currentRevision(tx)) === catalog.revision
     return { step, turn: isLast ? this.#take(catalog) : null }
@@ -244,7 +205,7 @@ export class Follower implements AsyncDisposable {
     const { publisher, onBad } = this.#options
     const before = publisher.catalog
     const catalog = await readAllSettings(tx, onBad)
-    const { touched, usable } = await sortZones(tx, catalog, known, (service) => publisher.planSlot(service))
+    const { touched, usable } = await sortZones(tx, catalog, known, publisher.planSlots)
     const gone = [...publisher.zones, ...(known?.zones.keys() ?? [])].filter(
       (apex) => !catalog.zones.has(apex),
     )
@@ -261,24 +222,16 @@ export class Follower implements AsyncDisposable {
       const turn = this.#hold({ heavy: true, catalog, touched: all, dropped: new Set() })
       return { step: { ...step, zones: usable }, turn }
     }
-    for (const apex of all.keys()) this.#fallBehind(apex, { from: 0, to: catalog.revision, lost: true })
-    this.#lane.touch(all, catalog)
+    this.#compileAnew(all, catalog, 0)
     return { step, turn: this.#take(catalog) }
   }
 
-  /** Has every zone compiled, though none changed. */
-  #compileAnew(catalog: Catalog, epoch: number): void {
-    this.#epoch = epoch
-    const all = new Map(Array.from(catalog.zones.keys(), (apex) => [apex, null]))
-    for (const apex of all.keys()) {
-      this.#fallBehind(apex, { from: catalog.revision + 1, to: catalog.revision, lost: true })
+  /** Has zones compiled that the compile thread may lack. @param from the first revision that may have changed them */
+  #compileAnew(touched: Touched, catalog: Catalog, from: number): void {
+    for (const apex of touched.keys()) {
+      this.#options.publisher.progress.fallBehind(apex, { from, to: catalog.revision, lost: true })
     }
-    this.#lane.touch(all, catalog)
-  }
-
-  #fallBehind(apex: string, change: { from: number; to: number; lost: boolean }): void {
-    const { progress } = this.#options.publisher
-    progress.fallBehind(apex, { ...change, before: progress.settings })
+    this.#lane.touch(touched, catalog)
   }
 
   #take(catalog: Catalog): FollowedTurn | null {
@@ -287,13 +240,11 @@ export class Follower implements AsyncDisposable {
   }
 
   #hold(turn: Turn): FollowedTurn {
-    const { publisher } = this.#options
+    const { planSlots } = this.#options.publisher
     const services = new Map(
-      Array.from(turn.touched.keys(), (apex) => {
-        return [apex, servicesOf(turn.catalog, apex, (service) => publisher.planSlot(service))] as const
-      }),
+      Array.from(turn.touched.keys(), (apex) => [apex, servicesOf(turn.catalog, apex, planSlots)]),
     )
-    for (const named of services.values()) publisher.planSlots.hold(named)
+    for (const named of services.values()) planSlots.hold(named)
     return { turn, services }
   }
 
@@ -320,7 +271,7 @@ export class Follower implements AsyncDisposable {
 
   /** Takes a turn to its end: has its images served, behind the settings of its look. */
   async #run(followed: FollowedTurn, reading: Reading, adopted: Promise<void>): Promise<void> {
-    const { publisher, onZones } = this.#options
+    const { publisher, onZones, onError } = this.#options
     const { turn } = followed
     let left = turn.touched
     try {
@@ -334,14 +285,14 @@ export class Follower implements AsyncDisposable {
       publisher.progress.catchUp([...zones.keys(), ...gone], turn.catalog.revision)
       onZones()
     } catch (error) {
-      this.#failed(error)
+      if (!isUnavailable(error) && !this.#loop.signal.aborted) onError(error)
     } finally {
       this.#letGo(followed)
       this.#lane.end(turn, left)
     }
     this.#noteLoaded()
     // After a failure it is the poll that tries again.
-    if (left !== turn.touched && this.#lane.hasNext) this.#hint()
+    if (left !== turn.touched && this.#lane.hasNext) this.#loop.hint()
   }
 
   async #compile(
@@ -363,12 +314,43 @@ export class Follower implements AsyncDisposable {
 
   /** Has settings served. Until they are, everything is to be read again: these changes won't come a second time. */
   async #adopt(step: FoundStep): Promise<void> {
-    const { publisher, locations, onStep, onFailBack } = this.#options
-    const maps = await locations.prepare(step.catalog, this.#abort.signal)
+    const { publisher, locations, onCatalog, onFailBack } = this.#options
+    const maps = await locations.prepare(step.catalog, this.#loop.signal)
     this.#lost = true
-    onStep(step, step.health)
+    onCatalog(step.catalog, step.health)
     await publisher.adopt(step, maps)
     onFailBack(step.failBacks)
     this.#lost = false
   }
+}
+
+/**
+ * Reads the rows of a turn, in the transaction in which its catalog was read, and has them compiled.
+ *
+ * @param signal gives the turn up
+ * @returns the rest, which needs the transaction no more
+ */
+async function readTurn(
+  tx: Tx,
+  { turn: { catalog, touched }, services }: FollowedTurn,
+  compiler: CompileThread,
+  signal: AbortSignal,
+): Promise<() => Promise<Compiled>> {
+  const { revision, stamp, zones } = catalog
+  const jobs: CompileJob[] = []
+  for (const [apex, owners] of touched) {
+    const zone = zones.get(apex)
+    if (zone === undefined) continue
+    const edit = owners === null ? null : { owners, text: await packedAt(tx, apex, owners) }
+    jobs.push({ zone, services: services.get(apex) ?? [], edit })
+  }
+  const gone = [...touched.keys()].filter((apex) => !zones.has(apex))
+  const whole = jobs.flatMap(({ zone, edit }) => (edit === null ? [zone.apex] : []))
+  return compiler.take({ revision, stamp, jobs, gone }, rowsOf(tx, whole, zones.size), signal)
+}
+
+/** Reading all zones is one scan; reading some of them is a query each, which is faster while they are few. */
+async function* rowsOf(tx: Tx, apexes: readonly string[], all: number): AsyncGenerator<readonly ZoneRows[]> {
+  if (apexes.length > 1 && apexes.length > all / 4) yield* streamPacked(tx, null, rowsBatch)
+  else for (const apex of apexes) yield* streamPacked(tx, apex, rowsBatch)
 }

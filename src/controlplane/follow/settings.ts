@@ -9,7 +9,6 @@ import { listOverrides } from '../store/overrides.ts'
 import { getPool, listAllPools } from '../store/pools.ts'
 import { currentRevision } from '../store/revision.ts'
 import { getService, listAllServices, type StoredService } from '../store/services.ts'
-import type { Stored } from '../store/stored.ts'
 import { getWebhook, listAllWebhooks } from '../store/webhooks.ts'
 import { getZoneHead, listAllZones } from '../store/zones.ts'
 
@@ -26,8 +25,8 @@ export interface ChangedSettings {
   readonly pools: ReadonlySet<string>
   /** The zones whose images are to follow. */
   readonly touched: Touched
-  /** By apex, the revisions that touched it. */
-  readonly touchedBy: ReadonlyMap<string, readonly number[]>
+  /** The revisions that touched them. */
+  readonly touchedBy: readonly (readonly [apex: string, revision: number])[]
 }
 
 export async function readAllSettings(tx: Tx, onBad: OnBad): Promise<Catalog> {
@@ -35,12 +34,12 @@ export async function readAllSettings(tx: Tx, onBad: OnBad): Promise<Catalog> {
   return new Catalog({
     revision,
     stamp: await stampOf(tx, revision),
-    monitors: byName((await listAllMonitors(tx, onBad)).map(({ value }) => value)),
-    pools: byName((await listAllPools(tx, onBad)).map(({ value }) => value)),
-    services: byName((await listAllServices(tx, onBad)).map(toCatalogService)),
+    monitors: byName(await listAllMonitors(tx, onBad)),
+    pools: byName(await listAllPools(tx, onBad)),
+    services: byName((await listAllServices(tx, onBad)).map(placed)),
     zones: new Map((await listAllZones(tx)).map(({ value }) => [value.apex, value])),
     overrides: await readOverrides(tx),
-    webhooks: byName((await listAllWebhooks(tx)).map(({ value }) => value)),
+    webhooks: byName(await listAllWebhooks(tx)),
   })
 }
 
@@ -52,27 +51,22 @@ export async function readChangedSettings(
 ): Promise<ChangedSettings> {
   const keys = (kind: Change['kind']) =>
     new Set(changes.filter((change) => change.kind === kind).map(({ key }) => key))
-  const zones = await patch(before.zones, keys('zone'), async (apex) => value(await getZoneHead(tx, apex)))
+  const zones = await patch(before.zones, keys('zone'), (apex) => getZoneHead(tx, apex))
   const moved = [...zones.keys()].some((apex) => !before.zones.has(apex)) || zones.size < before.zones.size
   const changed = keys('service')
   const catalog = new Catalog({
     revision,
     stamp,
     zones,
-    monitors: await patch(before.monitors, keys('monitor'), async (name) =>
-      value(await getMonitor(tx, name, onBad)),
-    ),
-    pools: await patch(before.pools, keys('pool'), async (name) => value(await getPool(tx, name, onBad))),
+    monitors: await patch(before.monitors, keys('monitor'), (name) => getMonitor(tx, name, onBad)),
+    pools: await patch(before.pools, keys('pool'), (name) => getPool(tx, name, onBad)),
     services: moved
-      ? byName((await listAllServices(tx, onBad)).map(toCatalogService))
-      : await patch(before.services, changed, async (name) => {
-          const stored = await getService(tx, name, onBad)
-          return stored === null ? null : toCatalogService(stored)
-        }),
+      ? byName((await listAllServices(tx, onBad)).map(placed))
+      : await patch(before.services, changed, (name) =>
+          getService(tx, name, onBad).then((stored) => stored && placed(stored)),
+        ),
     overrides: keys('override').size + keys('pool').size === 0 ? before.overrides : await readOverrides(tx),
-    webhooks: await patch(before.webhooks, keys('webhook'), async (name) =>
-      value(await getWebhook(tx, name)),
-    ),
+    webhooks: await patch(before.webhooks, keys('webhook'), (name) => getWebhook(tx, name)),
   })
   // A pool's change may take overrides along with its members; another monitor may know less of them than the one before.
   const pools = new Set([
@@ -111,20 +105,20 @@ function zonesToFollow(
   changes: readonly Change[],
 ): Pick<ChangedSettings, 'touched' | 'touchedBy'> {
   const touched = touchedZones(changes)
-  const touchedBy = new Map<string, number[]>()
-  const note = (apex: string, revisions: readonly number[]) => {
-    touchedBy.set(apex, [...(touchedBy.get(apex) ?? []), ...revisions])
-    if (!touched.has(apex)) touched.set(apex, [])
-  }
-  for (const { kind, key, revision } of changes) if (kind === 'zone') note(key, [revision])
+  const touchedBy = changes.flatMap(({ kind, key, revision }) =>
+    kind === 'zone' ? [[key, revision] as const] : [],
+  )
   for (const name of new Set([...before.services.keys(), ...after.services.keys()])) {
     const [from, to] = [before.services.get(name)?.zone, after.services.get(name)?.zone]
     if (from === to) continue
     const by = changes.filter(({ kind, key }) => kind === 'service' && key === name)
     // A service that was read along with others may be ahead of its change.
     const revisions = by.length === 0 ? [after.revision] : by.map(({ revision }) => revision)
-    if (from !== undefined) note(from, revisions)
-    if (to !== undefined) note(to, revisions)
+    for (const apex of [from, to]) {
+      if (apex === undefined) continue
+      if (!touched.has(apex)) touched.set(apex, [])
+      for (const revision of revisions) touchedBy.push([apex, revision])
+    }
   }
   return { touched, touchedBy }
 }
@@ -133,14 +127,14 @@ function zonesToFollow(
 async function patch<T>(
   before: ReadonlyMap<string, T>,
   keys: ReadonlySet<string>,
-  read: (key: string) => Promise<T | null>,
+  read: (key: string) => Promise<{ readonly value: T } | null>,
 ): Promise<ReadonlyMap<string, T>> {
   if (keys.size === 0) return before
   const after = new Map(before)
   for (const key of keys) {
     const found = await read(key)
     if (found === null) after.delete(key)
-    else after.set(key, found)
+    else after.set(key, found.value)
   }
   return after
 }
@@ -149,14 +143,13 @@ async function readOverrides(tx: Tx): Promise<CatalogParts['overrides']> {
   return new Map((await listOverrides(tx)).map((override) => [formatMemberKey(override), override]))
 }
 
-function toCatalogService({ value: service, zone }: StoredService): CatalogService {
-  return { ...service, zone }
+/** A stored service as the catalog has it, with its zone. */
+function placed({ value, zone }: StoredService): { readonly value: CatalogService } {
+  return { value: { ...value, zone } }
 }
 
-function byName<T extends { readonly name: string }>(items: readonly T[]): Map<string, T> {
-  return new Map(items.map((item) => [item.name, item]))
-}
-
-function value<T extends object>(stored: Stored<T> | null): T | null {
-  return stored === null ? null : stored.value
+function byName<T extends { readonly name: string }>(
+  stored: readonly { readonly value: T }[],
+): Map<string, T> {
+  return new Map(stored.map(({ value }) => [value.name, value]))
 }

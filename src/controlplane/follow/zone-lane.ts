@@ -1,18 +1,13 @@
 /**
- * The lane of zone images: which zones wait to be compiled, and which are compiled next. It only keeps the book; the follower
- * compiles and hands over.
+ * The lane of zone images: which zones wait to be compiled, and which are next. It only keeps the book, for the follower.
  *
- * Zones are compiled in turns. What a turn takes is read in one transaction, so it is of one revision, and is handed over at
- * once. There are two kinds, and of each at most one runs:
+ * Zones are compiled in turns, each read in one transaction and handed over at once. Of each kind at most one runs:
  *
  * - A light turn takes edits (of zones whose changed owners are known) and zones that are gone: milliseconds.
- * - A heavy turn takes zones that are read whole, and what changed together with them: up to minutes. Light turns go on
- *   beside it, so an edit doesn't wait for an import of another zone.
+ * - A heavy turn takes zones that are read whole, and what changed together with them: up to minutes.
  *
- * Zones that change together stay together: a service that moves from one zone to the other is in one of them at any
- * time. So an edit is heavy when any zone of its step is, or can't be taken by the next light turn.
- *
- * A zone in the lane:
+ * Zones that change together stay together, since a service that moves from one to the other is in one of them at any time.
+ * So an edit is heavy when any zone of its step is, or can't be taken by the next light turn.
  *
  *     state        touched       taken by a turn   its turn served   its turn failed
  *     level        -> waiting
@@ -20,8 +15,8 @@
  *     compiling    -> again                        -> level          -> waiting
  *     again        (joined)      (not yet)         -> waiting        -> waiting (joined)
  *
- * `again` is to be compiled once more, next: however often it is touched, its image is replaced after each turn. A zone that
- * goes while it is compiled is taken by a light turn all the same, and what the heavy one makes of it is dropped.
+ * `again` is compiled once more, next: however often a zone is touched, its image is replaced after each turn. A zone that goes
+ * while it is compiled is taken by a light turn all the same, and what the heavy one makes of it is dropped.
  *
  * Bounded by the zones.
  */

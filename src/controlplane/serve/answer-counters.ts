@@ -17,7 +17,7 @@ interface Holder extends MemberKey {
 
 export class AnswerCounters {
   readonly #slots = new Slots(overflowSlot + 1, answerSlots)
-  /** By service, then by pool and member. Bounded by `answerSlots`. */
+  /** Holders by service, then by pool and member. Bounded by `answerSlots`. */
   readonly #holders = new Map<string, Map<string, Holder>>()
   readonly #reader: () => AnswerReader
 

@@ -1,7 +1,7 @@
 /**
- * Tells when drained members are safe to work on: an operator drains them, the answers stop, and then the last TTL that was
- * handed out with them runs out. Each drain is told once. A member that is answered again although it is drained (everything
- * else is down) is told again once it has left.
+ * Tells when drained members are safe to work on: the answers with them stop, and then the last TTL that was handed out runs
+ * out. Each drain is told once; a member that is answered again although it is drained (everything else is down) is told again
+ * once it has left.
  *
  * What was told before a restart is told no more, unless it was in the minute before and the snapshot does not know of it.
  */
@@ -40,13 +40,13 @@ export class DrainWatch implements Disposable {
   /** Says which members are drained now, by name. What is drained at the first call was so before the start. */
   watch(drained: Iterable<MemberKey>): void {
     const before = this.#drains
-    const drains = new Map<string, Drain>()
-    for (const { pool, member } of drained) {
-      const key = formatMemberKey({ pool, member })
-      const told = before === undefined ? this.#wasSafe(pool, member) : false
-      drains.set(key, before?.get(key) ?? { pool, member, told })
-    }
-    this.#drains = drains
+    this.#drains = new Map(
+      Array.from(drained, ({ pool, member }) => {
+        const key = formatMemberKey({ pool, member })
+        const told = before === undefined && this.#wasSafe(pool, member)
+        return [key, before?.get(key) ?? { pool, member, told }]
+      }),
+    )
     this.look()
   }
 

@@ -1,15 +1,14 @@
 /**
- * Until when clients may still have a member: a member that has left the answers is in caches until the TTL of the last
- * answer with it has run out.
+ * Until when clients may still have a member: one that has left the answers is in caches until the TTL of the last answer with
+ * it has run out.
  *
  * A member counts as answered from the moment when a plan that holds it is handed over until every worker has acknowledged a
- * plan without it. Nothing can have been answered with it after that, so it is safe when the largest TTL that it was answered
- * with has passed since. That is a bound, not a measurement: perhaps nobody asked. It is one for this node's own answers;
- * a cache that serves what has expired (RFC 8767), or that keeps a minimum of its own, goes beyond it.
+ * plan without it; it is safe when the largest TTL that it was answered with has passed since. That is a bound for this
+ * node's own answers, not a measurement: perhaps nobody asked, and a cache that serves what has expired (RFC 8767) or keeps a
+ * minimum of its own goes beyond it.
  *
  * Bounded by the members of the configuration (`retain` forgets others), and for each service by the members of its plan.
  */
-
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 
 /** A member in the plan of a service, with the largest TTL that it can be answered with. */
@@ -28,8 +27,13 @@ export interface HandedOutState {
 export interface HandedOutEntry extends MemberKey {
   /** The largest TTL that it is answered with; null when it is not. */
   readonly ttlSeconds: number | null
-  /** Of what it was answered with before; null when that has run out. */
+  /** When what it was answered with before has run out; null when it has. */
   readonly safeAt: Date | null
+}
+
+/** A member, and when the last TTL that was handed out with it will have run out at the latest. */
+export interface SafeTime extends MemberKey {
+  readonly safeAt: Date
 }
 
 interface Known extends MemberKey {
@@ -125,7 +129,7 @@ export class HandedOut {
   }
 
   /** Takes over what is known of the time before the start. */
-  restore(entries: Iterable<MemberKey & { readonly safeAt: Date }>): void {
+  restore(entries: Iterable<SafeTime>): void {
     for (const { pool, member, safeAt } of entries) {
       const known = this.#find(pool, member)
       known.safeAtMs = Math.max(known.safeAtMs, safeAt.getTime())

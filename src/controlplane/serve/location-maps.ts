@@ -1,22 +1,20 @@
 /**
- * The location maps that services have which steer by where their clients are: of each, the slot in the workers and what its
- * areas mean. Services with the same rules share one.
+ * The location maps of services that steer by where their clients are: the slot of each in the workers, and what its areas mean.
+ * Services with the same rules share one.
  *
- * Making a map takes a thread and a while, and answers must not be by the plan of one moment and the map of another. So maps are
+ * Making a map takes a while, and answers must not be by the plan of one moment and the map of another. So maps are
  * prepared first (`prepare`, `renew`), and taken over (`take`) in the very turn in which the plans are made that go with them;
- * both reach the workers in one update.
+ * both reach the workers in one update. A map that can't be made (too many areas, no time) is left out: every client is in
+ * area 0 then, the default.
  *
- * A map that can't be made (too many areas, no time) is left out: every client is in area 0 then, the default.
- *
- * Bound: one map for each service.
+ * Bounded by the services.
  */
-
 import type { Catalog } from '../catalog/catalog.ts'
 import type { NearChoice } from '../location/areas.ts'
 import type { AreaRequest, ServiceMap } from '../location/location-thread.ts'
 import type { Service } from '../model/service.ts'
 import type { ServiceAreas } from '../steering/selection.ts'
-import { Slots } from './slots.ts'
+import { type SlotImages, Slots } from './slots.ts'
 
 export interface LocationMapsOptions {
   /** Makes areas; see `LocationSource.areas`. */
@@ -29,21 +27,18 @@ export interface LocationMapsOptions {
 
 /** Maps that are made but not taken over. */
 export interface PreparedMaps {
-  /** By service, the key of its map. */
+  /** Keys of maps by service. */
   readonly keys: ReadonlyMap<string, string>
-  /** By key: those that are new. */
+  /** New maps by key. */
   readonly made: ReadonlyMap<string, ServiceMap>
 }
-
-/** What the workers have to be told. */
-export type MapImages = (readonly [slot: number, image: SharedArrayBuffer | null])[]
 
 const defaultPatienceMs = 10_000
 
 export class LocationMaps {
   readonly #options: LocationMapsOptions
   readonly #slots = new Slots()
-  /** By key. */
+  /** Maps by key. */
   readonly #maps = new Map<string, ServiceMap>()
   #keys: ReadonlyMap<string, string> = new Map()
   /** How often the location data has been another one. */
@@ -67,14 +62,13 @@ export class LocationMaps {
 
   /** Makes the maps that a catalog needs beside those that there are. */
   async prepare(catalog: Catalog, signal: AbortSignal): Promise<PreparedMaps> {
-    const requests = requestsOf(catalog)
+    const { keys, requests } = requestsOf(catalog)
     for (;;) {
       const renewals = this.#renewals
-      const fresh = new Map([...requests.values()].map((request) => [keyOf(request), request]))
-      for (const key of this.#maps.keys()) fresh.delete(key)
+      const fresh = new Map([...requests].filter(([key]) => !this.#maps.has(key)))
       const made = await this.#make(fresh, signal)
       // Those that were made from data that has been replaced meanwhile would stay.
-      if (renewals === this.#renewals || made.size === 0) return { keys: keysOf(requests), made }
+      if (renewals === this.#renewals || made.size === 0) return { keys, made }
     }
   }
 
@@ -87,11 +81,10 @@ export class LocationMaps {
     const renewals = ++this.#renewals
     for (;;) {
       const catalog = catalogOf()
-      const requests = requestsOf(catalog)
-      const all = new Map([...requests.values()].map((request) => [keyOf(request), request]))
-      const made = await this.#make(all, signal)
+      const { keys, requests } = requestsOf(catalog)
+      const made = await this.#make(requests, signal)
       if (renewals !== this.#renewals) return null
-      if (catalog === catalogOf()) return { keys: keysOf(requests), made }
+      if (catalog === catalogOf()) return { keys, made }
     }
   }
 
@@ -100,19 +93,15 @@ export class LocationMaps {
    * @param leaving services that keep their maps, since they are still answered though nothing was prepared for them
    * @returns what changes in the workers by that
    */
-  take({ keys: prepared, made }: PreparedMaps, leaving: Iterable<string> = []): MapImages {
-    const kept = [...leaving].flatMap((service) => {
-      const key = this.#keys.get(service)
-      return key === undefined ? [] : [[service, key] as const]
-    })
-    const keys = new Map([...prepared, ...kept])
-    this.#keys = keys
-    const images: MapImages = []
+  take({ keys: prepared, made }: PreparedMaps, leaving: ReadonlySet<string>): SlotImages {
+    const kept = [...this.#keys].filter(([service]) => leaving.has(service))
+    this.#keys = new Map([...prepared, ...kept])
+    const images: SlotImages = []
     for (const [key, map] of made) {
       this.#maps.set(key, map)
       images.push([this.#slots.take(key)!, map.image])
     }
-    const used = new Set(keys.values())
+    const used = new Set(this.#keys.values())
     for (const key of this.#maps.keys()) {
       if (used.has(key)) continue
       this.#maps.delete(key)
@@ -143,16 +132,21 @@ export class LocationMaps {
   }
 }
 
-/** What is to be asked for each service that steers by where its clients are. */
-function requestsOf({ services, pools }: Catalog): Map<string, AreaRequest> {
+/** What is to be asked for: by key, and for each service that steers by where its clients are the key of its request. */
+function requestsOf({ services, pools }: Catalog) {
+  const keys = new Map<string, string>()
   const requests = new Map<string, AreaRequest>()
   for (const service of services.values()) {
-    if (service.steer === 'geo') requests.set(service.name, { steer: 'geo', rules: service.geo! })
-    if (service.steer === 'nearest') {
-      requests.set(service.name, { steer: 'nearest', choices: nearChoices(service, pools) })
-    }
+    if (service.steer !== 'geo' && service.steer !== 'nearest') continue
+    const request: AreaRequest =
+      service.steer === 'geo'
+        ? { steer: 'geo', rules: service.geo! }
+        : { steer: 'nearest', choices: nearChoices(service, pools) }
+    const key = JSON.stringify(request)
+    keys.set(service.name, key)
+    requests.set(key, request)
   }
-  return requests
+  return { keys, requests }
 }
 
 function nearChoices({ choices }: Service, pools: Catalog['pools']): NearChoice[] {
@@ -160,12 +154,4 @@ function nearChoices({ choices }: Service, pools: Catalog['pools']): NearChoice[
     bias,
     location: location ?? (kind === 'pool' ? (pools.get(name)?.location ?? null) : null),
   }))
-}
-
-function keyOf(request: AreaRequest): string {
-  return JSON.stringify(request)
-}
-
-function keysOf(requests: ReadonlyMap<string, AreaRequest>): Map<string, string> {
-  return new Map(Array.from(requests, ([service, request]) => [service, keyOf(request)]))
 }

@@ -5,14 +5,12 @@
  */
 import { Slots } from './slots.ts'
 
-/** A service that an image names. */
-interface Named {
-  readonly name: string
-}
+/** The services that an image names. */
+export type Named = readonly { readonly name: string }[]
 
 export class PlanSlots {
   readonly #slots = new Slots()
-  /** By service, how many images name it, served or under way. Bounded by the services that have a slot. */
+  /** How many images, served or under way, name a service. Bounded by the services that have a slot. */
   readonly #named = new Map<string, number>()
 
   /** The slot of a service, a new one if it has none. */
@@ -22,16 +20,16 @@ export class PlanSlots {
 
   /** The service that has a slot. */
   serviceIn(slot: number): string | undefined {
-    return [...this.#slots.names()].find((name) => this.#slots.get(name) === slot)
+    return [...this.#slots].find(([, held]) => held === slot)?.[0]
   }
 
   /** Says that one image more names these. */
-  hold(services: readonly Named[]): void {
+  hold(services: Named): void {
     for (const { name } of services) this.#named.set(name, (this.#named.get(name) ?? 0) + 1)
   }
 
   /** Says that an image that named these is gone. */
-  letGo(services: readonly Named[]): void {
+  letGo(services: Named): void {
     for (const { name } of services) {
       const left = this.#named.get(name)! - 1
       if (left === 0) this.#named.delete(name)
@@ -45,8 +43,9 @@ export class PlanSlots {
   }
 
   /** Frees the slots of services that are neither of the configuration nor named. */
-  free(services: ReadonlyMap<string, unknown>): { readonly name: string; readonly slot: number }[] {
-    const left = [...this.#slots.names()].filter((name) => !services.has(name) && !this.#named.has(name))
-    return left.map((name) => ({ name, slot: this.#slots.release(name)! }))
+  free(services: ReadonlyMap<string, unknown>): [name: string, slot: number][] {
+    const left = [...this.#slots].filter(([name]) => !services.has(name) && !this.#named.has(name))
+    for (const [name] of left) this.#slots.release(name)
+    return left
   }
 }

@@ -1,10 +1,9 @@
 /**
- * Makes the plans of services: joins the configuration (catalog), what is known of members (availability, vitals, resolutions),
- * the operator's word and where clients are (location maps) into a selection, and that into an image. Remembers of each service
- * how it is answered now, for explaining, and what it was answered with last while it was up.
+ * Makes the plans of services: joins the catalog, what is known of members (availability, vitals, resolutions), overrides and
+ * location maps into a selection, and that into an image. Remembers how each service is answered now, for explaining, and what it
+ * was answered with last while it was up.
  *
- * A plan that comes out as the one that is served already is not handed over again: most of what may change an answer
- * changes none.
+ * A plan that comes out as the one that is served is not handed over again: most of what may change an answer changes none.
  *
  * Bounded by the services and pools of the configuration.
  */
@@ -13,25 +12,27 @@ import { leavesOf, type PlanNode } from '../../dataplane/image/plan-tree.ts'
 import { Catalog } from '../catalog/catalog.ts'
 import type { Vitals } from '../health/checked-member.ts'
 import { rampShare } from '../health/slow-start.ts'
+import type { MemberKey } from '../model/member-key.ts'
 import type { HealthState, Resolution } from '../model/observation.ts'
 import type { Member, Pool } from '../model/pool.ts'
 import type { Conditions, PoolJudgement } from '../steering/judge.ts'
-import { LastKnownAnswers, type LastKnownEntries } from '../steering/last-known.ts'
+import { LastKnownAnswers } from '../steering/last-known.ts'
 import { toPlan } from '../steering/plan.ts'
 import { Round } from '../steering/select.ts'
 import type { Selection } from '../steering/selection.ts'
+import { wallClock } from '../timing/clock.ts'
+import { DueTimes } from '../timing/due-times.ts'
 import type { AnswerCounters } from './answer-counters.ts'
 import type { AnsweredMember } from './handed-out.ts'
 import type { LocationMaps } from './location-maps.ts'
-import { Ramps } from './ramps.ts'
 
 /** What is known of the members of pools with a monitor. */
 export interface MemberFacts {
-  measured(pool: string, member: string): HealthState
+  readonly measured: (pool: string, member: string) => HealthState
   /** The last state that was not `unknown`; null when there has been none. */
-  lastKnown(pool: string, member: string): 'up' | 'down' | null
+  readonly lastKnown: (pool: string, member: string) => 'up' | 'down' | null
   /** Null for a member that is not checked. */
-  vitals(pool: string, member: string): Vitals | null
+  readonly vitals: (pool: string, member: string) => Vitals | null
 }
 
 export interface PlannerOptions {
@@ -42,7 +43,7 @@ export interface PlannerOptions {
   readonly locations: Pick<LocationMaps, 'of'>
   readonly now: () => Date
   /** The weights of members of these pools that come back have risen a step. */
-  readonly onRamp: (pools: ReadonlySet<string>) => void
+  readonly onRamp: (pools: readonly string[]) => void
 }
 
 export interface MadePlan {
@@ -54,7 +55,7 @@ export interface MadePlan {
 export interface Planning {
   /** The plan of a service, null when it is the one that there is. */
   plan(service: string): MadePlan | null
-  /** Of a pool that there is. */
+  /** The judgement of a pool that there is. */
   judge(pool: string): PoolJudgement
 }
 
@@ -63,33 +64,21 @@ export class Planner implements Disposable {
   readonly #options: PlannerOptions
   readonly #selections = new Map<string, Selection>()
   readonly #images = new Map<string, SharedArrayBuffer>()
-  readonly #lastKnown = new LastKnownAnswers()
-  readonly #ramps: Ramps
-  /** By service, the revision by which its counters have been freed. Bounded by the services. */
+  /** What was last answered while it was up. */
+  readonly lastKnown = new LastKnownAnswers()
+  /** When weights of members that come back rise a step, by pool. Bounded by the pools. */
+  readonly #ramps: DueTimes<string>
+  /** Revisions by which counters have been freed, by service. Bounded by the services. */
   readonly #counted = new Map<string, number>()
 
   constructor(options: PlannerOptions) {
     this.#options = options
-    this.#ramps = new Ramps(options.onRamp, options.now)
+    this.#ramps = new DueTimes(wallClock(options.now), options.onRamp)
   }
 
   /** How a service is answered now, and why. */
   selection(service: string): Selection | undefined {
     return this.#selections.get(service)
-  }
-
-  /** What was last answered while it was up; for the snapshot. */
-  lastKnown(): LastKnownEntries {
-    return this.#lastKnown.entries()
-  }
-
-  restoreLastKnown(known: LastKnownEntries): void {
-    this.#lastKnown.restore(known)
-  }
-
-  /** Forgets what the catalog does not have. */
-  retain(): void {
-    this.#lastKnown.retain(this.catalog.pools, this.catalog.services)
   }
 
   forget(service: string): void {
@@ -106,7 +95,7 @@ export class Planner implements Disposable {
       pools,
       services,
       conditions: this.#conditions(),
-      lastKnown: this.#lastKnown,
+      lastKnown: this.lastKnown,
       areas: (service) => locations.of(service),
     })
     return { plan: (service) => this.#plan(service, round), judge: (pool) => round.judgePool(pool) }
@@ -116,9 +105,9 @@ export class Planner implements Disposable {
     const { answers, resolution } = this.#options
     const selection = round.select(name)
     this.#selections.set(name, selection)
-    this.#lastKnown.remember(selection.judgement)
+    this.lastKnown.remember(selection.judgement)
     this.#freeCounters(name)
-    const members = new Map<number, { readonly pool: string; readonly member: string }>()
+    const members = new Map<number, MemberKey>()
     const counterOf = (pool: Pool, member: Member) => {
       const slot = answers.slotOf(name, pool.name, member.name)
       members.set(slot, { pool: pool.name, member: member.name })
@@ -138,8 +127,7 @@ export class Planner implements Disposable {
     const now = this.#options.now()
     const nowMs = now.getTime()
     return {
-      measured: (pool, member) => facts.measured(pool, member),
-      lastKnown: (pool, member) => facts.lastKnown(pool, member),
+      ...facts,
       resolution,
       forced: (pool, member) => this.catalog.overrideOf(pool, member, now)?.state ?? null,
       near: (pool, member) => facts.vitals(pool, member)?.near ?? false,
@@ -162,7 +150,7 @@ export class Planner implements Disposable {
     return share
   }
 
-  /** Those of members that are no more; once for each revision, for only that takes members away. */
+  /** Frees counters of members that are no more; once for each revision, for only that takes members away. */
   #freeCounters(service: string): void {
     const { catalog } = this
     if (this.#counted.get(service) === catalog.revision) return
@@ -180,11 +168,8 @@ function same(left: SharedArrayBuffer, right: SharedArrayBuffer): boolean {
   return left.byteLength === right.byteLength && Buffer.from(left).equals(Buffer.from(right))
 }
 
-/** Whom a plan may answer with, and for how long they are kept. */
-function answered(
-  root: PlanNode,
-  members: ReadonlyMap<number, { readonly pool: string; readonly member: string }>,
-): AnsweredMember[] {
+/** Members that a plan may answer with, and for how long they are kept. */
+function answered(root: PlanNode, members: ReadonlyMap<number, MemberKey>): AnsweredMember[] {
   return leavesOf(root).flatMap(({ candidates, cnames = [], ttlSeconds }) => {
     const slots = new Set([...candidates, ...cnames].map(({ counter }) => counter))
     return [...slots].map((slot) => ({ ...members.get(slot)!, ttlSeconds }))

@@ -2,39 +2,33 @@
  * How much of the configuration the workers serve. Settings are served as a whole, up to a revision; each zone follows when
  * its image has been compiled. So there are two answers:
  *
- * - The revision that is served whole: settings and every zone. It is what the node says of itself (metric, table of
- *   nodes), and what a snapshot may be written of. A zone that takes long to compile holds it back.
- * - Whether what one revision changed is served: a write waits for that, and for nothing else.
+ * - The revision that is served whole: what the node says of itself, and what a snapshot may be written of. A zone that takes
+ *   long to compile holds it back.
+ * - Whether what one revision changed is served: a write waits for that alone.
  */
-
-/** A revision of the configuration, and what tells it from another one of its number (see `stampOf`). */
-export interface Mark {
-  readonly revision: number
-  readonly stamp: string | null
-}
+import type { Mark } from '../catalog/catalog.ts'
+import { orAborted } from '../threads/called-thread.ts'
 
 /** Something about a zone that its served image does not show yet. */
 export interface ZoneChange {
   /** The revisions, from the first to the last, that changed it. None, as `from` is above `to`, for a zone that is compiled anew. */
   readonly from: number
   readonly to: number
-  /** What was served of settings when it came. */
-  readonly before: Mark
-  /** The compile thread may lack the image that is served: nothing on disk is known to be of `before`. */
+  /** The compile thread may lack the image that is served: nothing on disk is known to be of a revision before. */
   readonly lost: boolean
 }
 
-interface Waiter {
-  readonly revision: number
-  readonly resolve: () => void
+interface Behind extends ZoneChange {
+  /** What was served of settings when the change came. */
+  readonly before: Mark
 }
 
 export class Progress {
   #settings: Mark = { revision: -1, stamp: null }
-  /** By apex. Bounded by the zones, and for each by the writes that come while it is compiled. */
-  readonly #behind = new Map<string, ZoneChange[]>()
+  /** Changes by apex. Bounded by the zones, and for each by the writes that come while it is compiled. */
+  readonly #behind = new Map<string, Behind[]>()
   /** One entry for each request that waits for its own write; each ends with its request. */
-  readonly #waiters = new Set<Waiter>()
+  readonly #waiters = new Set<{ readonly revision: number; readonly resolve: () => void }>()
 
   /** What is served of settings; revision -1 before the first. */
   get settings(): Mark {
@@ -48,15 +42,14 @@ export class Progress {
 
   /** The same; null while the compile thread may lack an image of it. */
   get whole(): Mark | null {
-    const lost = [...this.#behind.values()].some((changes) => changes.some((change) => change.lost))
-    return lost ? null : this.#oldest()
+    return this.#changes.some(({ lost }) => lost) ? null : this.#oldest()
   }
 
   /** Says that a zone is to be compiled. Before the settings of that revision are reached. */
   fallBehind(apex: string, change: ZoneChange): void {
-    const changes = this.#behind.get(apex)
-    if (changes === undefined) this.#behind.set(apex, [change])
-    else changes.push(change)
+    const changes = this.#behind.get(apex) ?? []
+    changes.push({ ...change, before: this.#settings })
+    this.#behind.set(apex, changes)
   }
 
   /** Says that the workers serve these zones as they are at a revision, or that they are no more. */
@@ -76,47 +69,34 @@ export class Progress {
   }
 
   /** Resolves when the workers serve what a revision changed, or something later. Rejects with the signal's reason. */
-  reached(revision: number, signal: AbortSignal): Promise<void> {
-    if (this.#serves(revision)) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      const abort = () => {
-        this.#waiters.delete(waiter)
-        reject(signal.reason)
-      }
-      const waiter = {
-        revision,
-        resolve: () => {
-          signal.removeEventListener('abort', abort)
-          resolve()
-        },
-      }
-      if (signal.aborted) return abort()
-      signal.addEventListener('abort', abort, { once: true })
-      this.#waiters.add(waiter)
-    })
+  async reached(revision: number, signal: AbortSignal): Promise<void> {
+    if (this.#serves(revision)) return
+    const waiter = { revision, ...Promise.withResolvers<void>() }
+    this.#waiters.add(waiter)
+    try {
+      await orAborted(waiter.promise, signal)
+    } finally {
+      this.#waiters.delete(waiter)
+    }
   }
 
   #wake(): void {
     for (const waiter of this.#waiters) {
-      if (!this.#serves(waiter.revision)) continue
-      this.#waiters.delete(waiter)
-      waiter.resolve()
+      if (this.#serves(waiter.revision)) waiter.resolve()
     }
+  }
+
+  get #changes(): Behind[] {
+    return [...this.#behind.values()].flat()
   }
 
   #serves(revision: number): boolean {
     if (this.#settings.revision < revision) return false
-    for (const changes of this.#behind.values()) {
-      if (changes.some(({ from, to }) => from <= revision && revision <= to)) return false
-    }
-    return true
+    return !this.#changes.some(({ from, to }) => from <= revision && revision <= to)
   }
 
   #oldest(): Mark {
-    let oldest = this.#settings
-    for (const changes of this.#behind.values()) {
-      for (const { before } of changes) if (before.revision < oldest.revision) oldest = before
-    }
-    return oldest
+    const marks = this.#changes.map(({ before }) => before)
+    return marks.reduce((oldest, mark) => (mark.revision < oldest.revision ? mark : oldest), this.#settings)
   }
 }

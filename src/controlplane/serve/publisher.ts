@@ -1,39 +1,37 @@
 /**
- * Hands over to the workers what they serve. Zone images come compiled from the follower, when they are (`serve`); plans are
- * made (`planner.ts`) here and now, whenever something that they depend on changes, because from a verdict to the answers
- * there are 10 ms.
+ * Hands over to the workers what they serve: zone images as they come compiled from the follower (`serve`), and plans, which are
+ * made (`planner.ts`) whenever something that they depend on changes: from a verdict to the answers there are 10 ms.
  *
- * Everything but the hand-over is synchronous, so that two changes can't interleave: a catalog and the plans made from
- * it belong together, and so do location maps and the plans that go by them.
+ * Everything but the hand-over is synchronous, so that two changes can't interleave: a catalog and the plans made from it
+ * belong together, and so do location maps and the plans that go by them.
  *
- * A zone image may be older than the catalog, never newer: the follower hands it over behind the settings of its revision.
- * So every service that it names has a plan, and keeps it until no image names it (`plan-slots.ts`), answered as before.
+ * A zone image may be older than the catalog, never newer. A service that it names keeps its plan until no image names it
+ * (`plan-slots.ts`), and is answered as before.
  */
-
 import { compileDirectory } from '../../dataplane/image/directory.ts'
 import { isEmpty, only, type ServingChanges } from '../../dataplane/image/serving-set.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Selection } from '../steering/selection.ts'
+import { orAborted } from '../threads/called-thread.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
 import type { ImagePump } from './image-pump.ts'
 import type { LocationMaps, PreparedMaps } from './location-maps.ts'
-import { PlanSlots } from './plan-slots.ts'
+import { type Named, PlanSlots } from './plan-slots.ts'
 import type { MadePlan, Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Progress } from './progress.ts'
-import { Slots } from './slots.ts'
+import { type SlotImages, Slots } from './slots.ts'
 
 /** Can be gone through more than once, which iterators can't. */
 type Names = readonly string[] | ReadonlySet<string>
 
-/** An image of a zone, and the services that it names. */
 export interface ZoneToServe {
   readonly image: SharedArrayBuffer
-  readonly services: readonly { readonly name: string }[]
+  readonly services: Named
 }
 
-/** By apex; null for a zone that is no more. */
+/** Zones by apex; null for one that is no more. */
 export type ZonesToServe = ReadonlyMap<string, ZoneToServe | null>
 
 /** The step from one catalog to the next. */
@@ -56,7 +54,7 @@ export interface PublisherOptions {
   /** Pools that changed between healthy, degraded and down. */
   readonly onPools: (changes: readonly PoolChange[]) => void
   /** What the workers have acknowledged, and with it who is answered, may have changed. */
-  readonly onServed?: () => void
+  readonly onServed: () => void
   /** The plan of a service could not be made, and it is answered as before; or a change did not reach the workers. */
   readonly onError: (what: string, error: unknown) => void
 }
@@ -70,17 +68,14 @@ interface HandOver {
   readonly noted: Promise<void>
 }
 
-type PlanImages = (readonly [slot: number, image: SharedArrayBuffer | null])[]
-
 export class Publisher {
   readonly #options: PublisherOptions
-  /** Of what is served, or being handed over. */
   readonly progress = new Progress()
   readonly planSlots = new PlanSlots()
   readonly #zoneSlots = new Slots()
-  /** By apex, what has been handed over. Bounded by the zones. */
+  /** What has been handed over, by apex. Bounded by the zones. */
   readonly #zones = new Map<string, ZoneToServe>()
-  /** Whom the plans that have been made hold, by service, until they are handed over in the same turn. */
+  /** The members of plans that have been made, by service, until they are handed over in the same turn. */
   readonly #made = new Map<string, readonly AnsweredMember[]>()
   #handOver: HandOver | undefined
   /** Services whose last plan could not be made. Bounded by the services. */
@@ -105,11 +100,6 @@ export class Publisher {
     return this.#zones.keys()
   }
 
-  /** Slot of a service's plan, for compiling the zone that it lies in. */
-  planSlot(service: string): number {
-    return this.planSlots.take(service)
-  }
-
   /** How a service is answered now, and why. */
   selection(service: string): Selection | undefined {
     return this.#options.planner.selection(service)
@@ -121,23 +111,22 @@ export class Publisher {
     return service === undefined ? undefined : this.selection(service)
   }
 
-  /**
-   * Takes over a new catalog. Resolves when the workers serve it.
-   * @param maps prepared for the catalog; null when there is nothing that could have changed them
-   */
-  async adopt(step: CatalogStep, maps: PreparedMaps | null): Promise<void> {
+  /** Takes over a new catalog, with the maps that were prepared for it. Resolves when the workers serve it. */
+  async adopt(step: CatalogStep, maps: PreparedMaps): Promise<void> {
     const { planner, locations, handedOut } = this.#options
     const before = this.catalog
     const { catalog } = step
     planner.catalog = catalog
-    planner.retain()
+    planner.lastKnown.retain(catalog.pools, catalog.services)
     const zones = this.#handZonesOver(step.zones === undefined ? new Map() : this.#allZones(step.zones))
-    const moved = maps === null ? [] : locations.take(maps, this.planSlots.leaving(catalog.services))
+    const moved = locations.take(maps, this.planSlots.leaving(catalog.services))
     const plans = this.#freePlans()
     const planning = planner.begin()
     // A map may have come late, or be gone, for reasons that no change of its service tells.
-    const located = moved.length === 0 ? [] : this.#withOuter(locations.services)
-    plans.push(...this.#plan(new Set([...this.#affected(step), ...located]), planning))
+    const located = moved.length === 0 ? [] : locations.services
+    const changed = [...step.services, ...located]
+    const served = [...step.pools].flatMap((pool) => catalog.servicesOf(pool))
+    plans.push(...this.#plan(new Set([...catalog.withOuterServices(changed), ...served]), planning))
     const lost = [...before.pools.keys()].filter((pool) => !catalog.pools.has(pool))
     this.#lookAt([...lost, ...step.pools], planning)
     await this.#push({ ...zones, plans, maps: moved })
@@ -163,15 +152,16 @@ export class Publisher {
   async relocate(maps: PreparedMaps): Promise<void> {
     const { locations, planner } = this.#options
     const images = locations.take(maps, this.planSlots.leaving(this.catalog.services))
-    const plans = this.#plan(this.#withOuter(locations.services), planner.begin())
+    const plans = this.#plan(this.catalog.withOuterServices(locations.services), planner.begin())
     await this.#pushAlone({ plans, maps: images })
   }
 
   /** Selects again for the services that steer by latency: probe times change all the time, and tell nobody. */
   async refreshLatencies(): Promise<void> {
-    const { services } = this.catalog
-    const timed = [...services.values()].filter(({ steer }) => steer === 'latency')
-    const plans = this.#plan(this.#withOuter(timed.map(({ name }) => name)), this.#options.planner.begin())
+    const { catalog } = this
+    const timed = [...catalog.services.values()].filter(({ steer }) => steer === 'latency')
+    const affected = catalog.withOuterServices(timed.map(({ name }) => name))
+    const plans = this.#plan(affected, this.#options.planner.begin())
     await this.#pushAlone({ plans })
   }
 
@@ -195,11 +185,9 @@ export class Publisher {
    * aborts first.
    */
   async settled(signal: AbortSignal): Promise<void> {
-    const { promise: aborted, resolve } = Promise.withResolvers<void>()
-    signal.addEventListener('abort', () => resolve(), { once: true })
     for (let seen: HandOver | undefined; seen !== this.#handOver && !signal.aborted; ) {
-      seen = this.#handOver
-      await Promise.race([seen?.noted.catch(() => undefined), aborted])
+      seen = this.#handOver!
+      await orAborted(seen.noted, signal).catch(() => undefined)
     }
   }
 
@@ -213,7 +201,7 @@ export class Publisher {
       const offer: Offer = new Map()
       const noted = served.then(() => {
         handedOut.acknowledge(offer)
-        onServed?.()
+        onServed()
       })
       handOver = { offer, served, noted }
       this.#handOver = handOver
@@ -230,7 +218,7 @@ export class Publisher {
 
   /** What the workers have to be told of zones. */
   #handZonesOver(zones: ZonesToServe): Pick<ServingChanges, 'zones' | 'directory'> {
-    const images: [slot: number, image: SharedArrayBuffer | null][] = []
+    const images: SlotImages = []
     let moved = false
     for (const [apex, zone] of zones) {
       const before = this.#zones.get(apex)
@@ -246,12 +234,16 @@ export class Publisher {
         images.push([this.#zoneSlots.release(apex)!, null])
       }
     }
-    return { zones: images, ...(moved ? { directory: only(this.#directory()) } : {}) }
+    if (!moved) return { zones: images }
+    const apexes = Array.from(this.#zones.keys(), (apex) => {
+      return [this.#zoneSlots.take(apex)!, hostnameToWire(apex)] as const
+    })
+    return { zones: images, directory: only(compileDirectory(new Map(apexes))) }
   }
 
   /** Takes away the plans of services that are gone and that no image names. */
-  #freePlans(): PlanImages {
-    return this.planSlots.free(this.catalog.services).map(({ name, slot }) => {
+  #freePlans(): SlotImages {
+    return this.planSlots.free(this.catalog.services).map(([name, slot]) => {
       this.#options.planner.forget(name)
       this.#unplanned.delete(name)
       this.#made.set(name, [])
@@ -259,35 +251,18 @@ export class Publisher {
     })
   }
 
-  #affected({ catalog, services, pools }: CatalogStep): Set<string> {
-    const names = this.#withOuter(services)
-    for (const pool of pools) for (const service of catalog.servicesOf(pool)) names.add(service)
-    return names
-  }
-
-  /** Services, and those that lead to them. */
-  #withOuter(services: Iterable<string>): Set<string> {
-    const { catalog } = this
-    const names = new Set<string>()
-    for (const service of services) {
-      names.add(service)
-      for (const outer of catalog.outerServicesOf(service)) names.add(outer)
-    }
-    return names
-  }
-
   /**
    * The plans of services that are not what they were. A service whose plan can't be made (it has more members than a plan
    * holds) is answered as before, and no other one suffers for it.
    */
-  #plan(services: Iterable<string>, planning: Planning): PlanImages {
-    const plans: PlanImages = []
+  #plan(services: Iterable<string>, planning: Planning): SlotImages {
+    const plans: SlotImages = []
     for (const service of services) {
       if (!this.catalog.services.has(service)) continue
       const made = this.#make(service, planning)
       if (made === null) continue
       this.#made.set(service, made.members)
-      plans.push([this.planSlot(service), made.image])
+      plans.push([this.planSlots.take(service), made.image])
     }
     return plans
   }
@@ -311,13 +286,5 @@ export class Publisher {
     const { pools, onPools } = this.#options
     const changes = pools.look(names, this.catalog.pools, planning.judge)
     if (changes.length > 0) onPools(changes)
-  }
-
-  #directory(): SharedArrayBuffer {
-    const apexes = Array.from(
-      this.#zones.keys(),
-      (apex) => [this.#zoneSlots.take(apex)!, hostnameToWire(apex)] as const,
-    )
-    return compileDirectory(new Map(apexes))
   }
 }

@@ -1,3 +1,6 @@
+/** What the workers have to be told of slots; null empties one. */
+export type SlotImages = (readonly [slot: number, image: SharedArrayBuffer | null])[]
+
 /**
  * Gives names small numbers and takes them back. A name keeps its slot as long as it holds it, so that one image can
  * point to another by number. What was freed longest ago is used first. Bounded by the names that hold a slot at once.
@@ -23,10 +26,6 @@ export class Slots {
     return slot
   }
 
-  get(name: string): number | undefined {
-    return this.#byName.get(name)
-  }
-
   /** Frees a name's slot. @returns the slot, or undefined when it had none. */
   release(name: string): number | undefined {
     const slot = this.#byName.get(name)
@@ -36,7 +35,7 @@ export class Slots {
     return slot
   }
 
-  names(): IterableIterator<string> {
-    return this.#byName.keys()
+  [Symbol.iterator](): IterableIterator<[name: string, slot: number]> {
+    return this.#byName.entries()
   }
 }

@@ -1,18 +1,14 @@
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
-import { Catalog } from '../catalog/catalog.ts'
+import { Catalog, type Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
-import type { StoredZone } from '../compile/image-files.ts'
-import type { KnownImages } from '../follow/known-images.ts'
-import { sameSlots, servicesOf } from '../follow/known-images.ts'
+import { type KnownImages, sameSlots, servicesOf } from '../follow/known-images.ts'
 import { formatMemberKey } from '../model/member-key.ts'
+import type { PlanSlots } from '../serve/plan-slots.ts'
 import type { CatalogStep } from '../serve/publisher.ts'
 import type { SnapshotBase } from './snapshot.ts'
 
-/** What a start has before the database: the step from nothing to the snapshot, and the images for the first look. */
-export interface ColdStart {
-  readonly step: CatalogStep
-  readonly known: KnownImages
-}
+/** What a start has before the database: the step from nothing to the snapshot, with images for the first look. */
+export type ColdStart = CatalogStep & KnownImages
 
 /**
  * Makes the step to what a snapshot holds. Compiles only the zones in which services have other slots than when they were
@@ -24,7 +20,7 @@ export interface ColdStart {
 export async function coldStart(
   base: SnapshotBase,
   compiler: CompileThread,
-  planSlot: (service: string) => number,
+  slots: PlanSlots,
   onBad: (message: string) => void,
   signal: AbortSignal,
 ): Promise<ColdStart> {
@@ -32,8 +28,8 @@ export async function coldStart(
   damaged.forEach(onBad)
   const zones = new Map(stored.map((held) => [held.zone.apex, held]))
   // In their old order they mostly get their old slots.
-  const slots = stored.flatMap(({ services }) => services).sort((a, b) => a.slot - b.slot)
-  for (const { name } of slots) planSlot(name)
+  const named = stored.flatMap(({ services }) => services).sort((a, b) => a.slot - b.slot)
+  for (const { name } of named) slots.take(name)
   const placed = base.services.map((service) => {
     const zone = enclosingHostnames(service.name).find((name) => zones.has(name))
     if (zone === undefined) onBad(`service ${service.name}: its zone is not in the snapshot`)
@@ -49,31 +45,18 @@ export async function coldStart(
     overrides: new Map(base.overrides.map((override) => [formatMemberKey(override), override])),
   })
   const moved = stored.flatMap((held) => {
-    const services = servicesOf(catalog, held.zone.apex, planSlot)
-    return sameSlots(held.services, services) ? [] : { held, services }
+    const services = servicesOf(catalog, held.zone.apex, slots)
+    return sameSlots(held.services, services) ? [] : { ...held, services }
   })
   // The rows are of the revisions of the images, which may be before and behind the base's.
-  const { revision, stamp } = moved.reduce<Pick<StoredZone, 'revision' | 'stamp'>>(
-    (latest, { held }) => (held.revision > latest.revision ? held : latest),
+  const { revision, stamp } = moved.reduce<Mark>(
+    (latest, held) => (held.revision > latest.revision ? held : latest),
     base,
   )
-  const jobs = moved.map(({ held, services }) => ({
-    zone: held.zone,
-    services,
-    edit: { owners: [], text: '[]' },
-  }))
-  const compiled = await compiler.compile(
-    { revision, stamp, jobs, gone: [] },
-    (async function* () {})(),
-    signal,
-  )
-  for (const { held, services } of moved) zones.set(held.zone.apex, { ...held, services })
-  for (const [apex, image] of compiled.images) zones.set(apex, { ...zones.get(apex)!, image })
-  const step = {
-    catalog,
-    zones,
-    services: new Set(catalog.services.keys()),
-    pools: new Set(catalog.pools.keys()),
-  }
-  return { step, known: { revision: base.revision, stamp: base.stamp, zones } }
+  const edit = { owners: [], text: '[]' }
+  const jobs = moved.map(({ zone, services }) => ({ zone, services, edit }))
+  const { images } = await compiler.compile({ revision, stamp, jobs, gone: [] }, [], signal)
+  for (const held of moved) zones.set(held.zone.apex, held)
+  for (const [apex, image] of images) zones.set(apex, { ...zones.get(apex)!, image })
+  return { catalog, zones, services: [...catalog.services.keys()], pools: [...catalog.pools.keys()] }
 }

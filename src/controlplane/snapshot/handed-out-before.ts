@@ -1,13 +1,9 @@
 import { effectiveOverride, OverrideIndex } from '../model/override-index.ts'
 import { answeringPools } from '../rules/graph.ts'
+import type { SafeTime } from '../serve/handed-out.ts'
 import type { SnapshotBase } from './snapshot.ts'
 
-/** A member, and when the last TTL that was handed out with it will have run out at the latest. */
-export interface SafeTime {
-  readonly pool: string
-  readonly member: string
-  readonly safeAt: Date
-}
+type Base = Pick<SnapshotBase, 'pools' | 'services' | 'overrides' | 'handedOut'>
 
 /**
  * What a node that starts has to assume that clients still have, by the snapshot. When it ended is not known, only that it
@@ -16,10 +12,7 @@ export interface SafeTime {
  * after that, as snapshots are up to a minute behind health. An operator's word is a change of the configuration, which is written
  * at once; a member that one kept out, and that was safe, is so still.
  */
-export function handedOutBefore(
-  base: Pick<SnapshotBase, 'pools' | 'services' | 'overrides' | 'handedOut'>,
-  startedAt: Date,
-): SafeTime[] {
+export function handedOutBefore(base: Base, startedAt: Date): SafeTime[] {
   const after = (ttlSeconds: number) => new Date(startedAt.getTime() + ttlSeconds * 1000)
   const written = base.handedOut.flatMap(({ pool, member, ttlSeconds, safeAt }) => [
     ...(safeAt === null ? [] : [{ pool, member, safeAt }]),
@@ -29,7 +22,7 @@ export function handedOutBefore(
 }
 
 function mayHaveComeBack(
-  { pools, services, overrides }: Pick<SnapshotBase, 'pools' | 'services' | 'overrides'>,
+  { pools, services, overrides }: Base,
   startedAt: Date,
   after: (ttlSeconds: number) => Date,
 ): SafeTime[] {

@@ -12,8 +12,10 @@
  *
  * Rejected: zones as documents. A million RRsets as text took half a minute to read.
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Mark } from '../catalog/catalog.ts'
+import { writeWhole } from '../compile/image-files.ts'
 import { formatConfiguration, parseConfiguration } from '../document/configuration.ts'
 import { choiceProblems } from '../document/references.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
@@ -28,22 +30,19 @@ import type { LastKnownEntries } from '../steering/last-known.ts'
 /** Rises when an older reader would misunderstand the files. */
 const formatVersion = 3
 
-/** Of 2, which remembered whole answers by service, the rest is read. */
+/** Version 2 remembered whole answers by service: they are dropped. */
 const readableVersions: readonly number[] = [2, formatVersion]
 
-export interface SnapshotBase {
-  readonly revision: number
-  /** See `stampOf`. */
-  readonly stamp: string | null
+export interface SnapshotBase extends Mark {
   readonly monitors: readonly Monitor[]
   readonly pools: readonly Pool[]
   readonly services: readonly Service[]
   readonly overrides: readonly Override[]
   readonly health: readonly MemberHealth[]
   readonly lastKnown: LastKnownEntries
-  /** Of every host that has addresses. */
+  /** What every host that has addresses resolved to. */
   readonly resolutions: readonly Resolution[]
-  /** Of every member that is answered, or may be in caches. */
+  /** Members that are answered, or may be in caches. */
   readonly handedOut: readonly HandedOutEntry[]
 }
 
@@ -51,25 +50,28 @@ export interface Snapshot extends SnapshotBase {
   readonly writtenAt: Date
 }
 
-interface BaseStatus {
-  readonly format: number
-  readonly revision: number
-  readonly stamp: string | null
-  readonly writtenAt: string
-  readonly overrides: readonly (Omit<Override, 'since' | 'until'> & { since: string; until: string | null })[]
-  readonly health: readonly (Omit<MemberHealth, 'since'> & { since: string })[]
-  readonly lastKnown: LastKnownEntries | readonly unknown[]
-  /** Absent in files of a version that knew no hosts. */
-  readonly resolutions?: readonly (Omit<Resolution, 'since' | 'expiresAt'> & {
-    since: string
-    expiresAt: string | null
-  })[]
-  /** Absent in files of a version that did not know. */
-  readonly handedOut?: readonly (Omit<HandedOutEntry, 'safeAt'> & { safeAt: string | null })[]
+/** Something as JSON holds it, times as text. */
+type Written<T> = {
+  readonly [K in keyof T]: T[K] extends Date ? string : T[K] extends Date | null ? string | null : T[K]
 }
 
+interface BaseStatus extends Mark {
+  readonly format: number
+  readonly writtenAt: string
+  readonly overrides: readonly Written<Override>[]
+  readonly health: readonly Written<MemberHealth>[]
+  readonly lastKnown: LastKnownEntries | readonly unknown[]
+  /** Absent in files of a version that knew no hosts. */
+  readonly resolutions?: readonly Written<Resolution>[]
+  /** Absent in files of a version that did not know. */
+  readonly handedOut?: readonly Written<HandedOutEntry>[]
+}
+
+/** The fields of a status that hold times, or null. */
+const timeFields: readonly string[] = ['since', 'until', 'expiresAt', 'safeAt']
+
 export class SnapshotFiles {
-  /** Of the images. */
+  /** Directory of the images. */
   readonly images: string
   readonly #directory: string
 
@@ -83,7 +85,7 @@ export class SnapshotFiles {
     const { monitors, pools, services, ...rest } = base
     const status = { format: formatVersion, writtenAt: now, ...rest }
     const document = { ...formatConfiguration({ monitors, pools, services, zones: [] }), status }
-    await writeWhole(join(this.#directory, 'base.json'), `${JSON.stringify(document)}\n`)
+    await writeWhole(join(this.#directory, 'base.json'), Buffer.from(`${JSON.stringify(document)}\n`))
   }
 
   /**
@@ -105,29 +107,34 @@ export class SnapshotFiles {
       revision: status.revision,
       stamp: status.stamp,
       writtenAt: new Date(status.writtenAt),
-      overrides: status.overrides.map(({ since, until, ...rest }) => {
-        return { ...rest, since: new Date(since), until: until === null ? null : new Date(until) }
-      }),
-      health: status.health.map(({ since, ...rest }) => ({ ...rest, since: new Date(since) })),
+      overrides: withTimes<Override>(status.overrides),
+      health: withTimes<MemberHealth>(status.health),
       lastKnown: 'pools' in status.lastKnown ? status.lastKnown : { pools: [], services: [] },
-      resolutions: readResolutions(status),
-      handedOut: (status.handedOut ?? []).map(({ safeAt, ...rest }) => {
-        return { ...rest, safeAt: safeAt === null ? null : new Date(safeAt) }
-      }),
+      resolutions: withTimes<Resolution>(status.resolutions),
+      handedOut: withTimes<HandedOutEntry>(status.handedOut),
     }
   }
 
   /** Only the last good addresses of hosts, which a start needs even when it has its configuration from the database. */
   async readResolutions(): Promise<readonly Resolution[]> {
     const base = await this.#readBase()
-    return base === null ? [] : readResolutions(base.status)
+    return withTimes<Resolution>(base?.status.resolutions)
   }
 
   async #readBase(): Promise<{ path: string; status: BaseStatus; configuration: object } | null> {
     const path = join(this.#directory, 'base.json')
-    const document = await readJson(path)
-    if (document === null) return null
-    const { status, ...configuration } = document as { status: BaseStatus }
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null
+      throw error
+    })
+    if (text === null) return null
+    let document: { status: BaseStatus }
+    try {
+      document = JSON.parse(text)
+    } catch (error) {
+      throw damaged(path, (error as Error).message)
+    }
+    const { status, ...configuration } = document
     if (!readableVersions.includes(status?.format)) {
       throw damaged(path, `its format is not ${readableVersions.join(' or ')}`)
     }
@@ -135,37 +142,13 @@ export class SnapshotFiles {
   }
 }
 
-function readResolutions({ resolutions = [] }: BaseStatus): Resolution[] {
-  return resolutions.map(({ since, expiresAt, ...rest }) => {
-    return { ...rest, since: new Date(since), expiresAt: expiresAt === null ? null : new Date(expiresAt) }
+function withTimes<T>(written: readonly Written<T>[] = []): T[] {
+  return written.map((one) => {
+    const fields = Object.entries(one).map(([name, value]) => {
+      return [name, timeFields.includes(name) && value !== null ? new Date(value as string) : value]
+    })
+    return Object.fromEntries(fields) as T
   })
-}
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  const beside = `${path}.new`
-  const file = await open(beside, 'w', 0o600)
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(beside, path)
-}
-
-async function readJson(path: string): Promise<object | null> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw error
-  }
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw damaged(path, (error as Error).message)
-  }
 }
 
 function damaged(path: string, why: string): ControlError {

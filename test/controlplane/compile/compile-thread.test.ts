@@ -40,8 +40,8 @@ async function threadIn(t: Test) {
     for (const thread of threads) await thread.stop()
     await rm(directory, { recursive: true })
   })
-  const start = (version = '1.0.0', options: { graceMs?: number } = {}) => {
-    const thread = new CompileThread({ directory: join(directory, 'zones'), version, ...options })
+  const start = (version = '1.0.0', graceMs = 1000) => {
+    const thread = new CompileThread({ directory: join(directory, 'zones'), version, graceMs })
     threads.push(thread)
     return thread
   }
@@ -186,7 +186,7 @@ const large = (apex: string): ZoneRows[] => {
 
 t.test('a thread that compiles a large zone is stopped all the same', async (t) => {
   const { directory, start } = await threadIn(t)
-  const thread = start('1.0.0', { graceMs: 0 })
+  const thread = start('1.0.0', 0)
   await thread.load()
   const step = { revision: 1, stamp: 's1', jobs: ['small.test', 'large.test'].map(jobOf), gone: [] }
   const message = /^the compile thread: it was stopped before that was done$/
@@ -234,7 +234,7 @@ t.test('who gives an order up is let go at once, and the next one is whole', asy
 
 t.test('a stop ends writing at the next file; every file is whole', async (t) => {
   const { directory, start } = await threadIn(t)
-  const thread = start('1.0.0', { graceMs: 60_000 })
+  const thread = start('1.0.0', 60_000)
   const apexes = Array.from({ length: 500 }, (_, index) => `z${index}.test`)
   const jobs = apexes.map(jobOf)
   await thread.compile({ revision: 1, stamp: 's1', jobs, gone: [] }, rows())

@@ -112,6 +112,7 @@ async function setUp(t: Test) {
     handedOut: new HandedOut(now),
     pools: new PoolWatch(),
     onPools: () => {},
+    onServed: () => {},
     onError: (what) => t.fail(what),
   })
   const errors: unknown[] = []
@@ -121,7 +122,7 @@ async function setUp(t: Test) {
     compiler,
     locations,
     known: async () => null,
-    onStep: () => {},
+    onCatalog: () => {},
     onZones: () => {},
     onFailBack: () => {},
     onBad: (message) => t.fail(message),
@@ -246,7 +247,7 @@ t.test('the slot of a service that is gone stays its own while an image names it
     }),
   )
   t.same(ask('old.large.test'), ['192.0.2.50'])
-  const slot = publisher.planSlot('old.large.test')
+  const slot = publisher.planSlots.take('old.large.test')
   const gate = compiler.close('large.test')
   await write(replace('large.test', '192.0.2.99'))
   await gate.reached
@@ -257,14 +258,14 @@ t.test('the slot of a service that is gone stays its own while an image names it
     }),
   )
   await served(await write((unit) => putService(unit, service('new.small.test', ['web']), {})))
-  t.not(publisher.planSlot('new.small.test'), slot)
+  t.not(publisher.planSlots.take('new.small.test'), slot)
   t.same(ask('new.small.test'), ['192.0.2.1', '192.0.2.2'])
   t.same(ask('old.large.test'), ['192.0.2.50'], 'answered as before, though its pool is gone too')
   gate.open()
   await gone
   t.same(ask('old.large.test'), [])
   await served(await write((unit) => putService(unit, service('next.small.test', ['web']), {})))
-  t.equal(publisher.planSlot('next.small.test'), slot, 'free again')
+  t.equal(publisher.planSlots.take('next.small.test'), slot, 'free again')
 })
 
 t.test('a zone that is deleted while it is compiled goes at once, and stays away', async (t) => {

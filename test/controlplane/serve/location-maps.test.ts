@@ -24,6 +24,7 @@ const rules = (code: string): GeoRules => ({
 const geo = (name: string, code: string): Service =>
   service(name, ['eu', 'us'], { steer: 'geo', geo: rules(code) })
 const never = new AbortController().signal
+const nobody = new Set<string>()
 
 let revision = 0
 function catalogOf(services: readonly Service[], pools: readonly Pool[] = []): Catalog {
@@ -62,7 +63,7 @@ t.test(
       onProblem: (text) => t.fail(text),
     })
     const take = async (...services: Service[]) => {
-      const images = maps.take(await maps.prepare(catalogOf(services), never))
+      const images = maps.take(await maps.prepare(catalogOf(services), never), nobody)
       return images.map(([slot, image]) => [slot, image !== null])
     }
     t.same(await take(geo('a.test', 'CH'), geo('b.test', 'CH'), service('plain.test', ['eu'])), [[0, true]])
@@ -139,11 +140,11 @@ t.test('what can not be made is left out, and tried again with the next step', a
     patienceMs: 20,
   })
   const catalog = catalogOf([geo('a.test', 'CH')])
-  t.same(maps.take(await maps.prepare(catalog, never)), [])
+  t.same(maps.take(await maps.prepare(catalog, never), nobody), [])
   t.match(problems, [/^a location map was not made: .*timeout/])
   t.equal(maps.of('a.test'), null)
   patient = true
-  t.equal(maps.take(await maps.prepare(catalog, never)).length, 1)
+  t.equal(maps.take(await maps.prepare(catalog, never), nobody).length, 1)
   const stopping = new AbortController()
   stopping.abort(new Error('the daemon is stopping'))
   patient = false
@@ -190,7 +191,7 @@ t.test('maps that were made from data that has been replaced meanwhile are made 
   const [a2, b2] = [await next(), await next()]
   a2.make('xxx')
   b2.make('xxx')
-  maps.take(await prepared)
+  maps.take(await prepared, nobody)
   t.same(maps.of('b.test')?.areas, [[3]])
   again.make('xxx')
   t.ok(await renewed)
@@ -215,7 +216,7 @@ t.test('of two renewals the later one counts, whichever ends first', async (t) =
   const second = maps.renew(() => catalog, never)
   const two = await next()
   two.make('xx')
-  maps.take((await second)!)
+  maps.take((await second)!, nobody)
   one.make('x')
   t.equal(await first, null)
   t.same(maps.of('a.test')?.areas, [[2]])
@@ -227,7 +228,7 @@ t.test('a service that leaves keeps its map until it is gone', async (t) => {
     onProblem: (text) => t.fail(text),
   })
   const take = async (services: Service[], leaving: string[]) => {
-    const images = maps.take(await maps.prepare(catalogOf(services), never), leaving)
+    const images = maps.take(await maps.prepare(catalogOf(services), never), new Set(leaving))
     return images.map(([slot, image]) => [slot, image !== null])
   }
   t.same(await take([geo('old.test', 'CH')], []), [[0, true]])

@@ -16,7 +16,7 @@ t.test('a slot is not given to another service while an image names it', async (
   t.same(slots.free(configured('b.test')), [], 'another image names it')
   slots.letGo(named('a.test'))
   t.same([...slots.leaving(configured())], [])
-  t.same(slots.free(configured('b.test')), [{ name: 'a.test', slot: 0 }])
+  t.same(slots.free(configured('b.test')), [['a.test', 0]])
   t.equal(slots.take('c.test'), 0)
   t.equal(slots.serviceIn(0), 'c.test')
   t.equal(slots.serviceIn(7), undefined)

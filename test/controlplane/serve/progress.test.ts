@@ -2,12 +2,7 @@ import t from 'tap'
 import { Progress } from '../../../src/controlplane/serve/progress.ts'
 
 const mark = (revision: number) => ({ revision, stamp: `s${revision}` })
-const changed = (revision: number, before = revision - 1) => ({
-  from: revision,
-  to: revision,
-  before: mark(before),
-  lost: false,
-})
+const changed = (revision: number) => ({ from: revision, to: revision, lost: false })
 const patience = () => AbortSignal.timeout(5000)
 
 /** Says when a write is served. */
@@ -63,7 +58,7 @@ t.test('a zone that changes while it is compiled is behind until its next image'
 t.test('what was read from the start may have changed by any revision before', async (t) => {
   const progress = new Progress()
   progress.reachSettings(mark(1))
-  progress.fallBehind('example.test', { from: 0, to: 9, before: mark(1), lost: true })
+  progress.fallBehind('example.test', { from: 0, to: 9, lost: true })
   progress.reachSettings(mark(9))
   const write = follow(progress, 5)
   t.equal(progress.revision, 1)
@@ -77,7 +72,7 @@ t.test('what was read from the start may have changed by any revision before', a
 t.test('a zone that is compiled anew keeps no write waiting', async (t) => {
   const progress = new Progress()
   progress.reachSettings(mark(7))
-  progress.fallBehind('example.test', { from: 8, to: 7, before: mark(7), lost: true })
+  progress.fallBehind('example.test', { from: 8, to: 7, lost: true })
   await progress.reached(7, patience())
   t.equal(progress.revision, 7)
   t.equal(progress.whole, null)

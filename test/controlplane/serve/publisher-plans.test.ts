@@ -81,6 +81,7 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
     handedOut: new HandedOut(now),
     pools: new PoolWatch(),
     onPools: (changes) => changed.push(...changes.map(({ pool, from, to }) => `${pool} ${from}>${to}`)),
+    onServed: () => {},
     onError: (what, error) => failures.push(`${what}: ${(error as Error).message}`),
   })
   const { signal } = new AbortController()
@@ -99,7 +100,7 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
   }
   /** Slots of the plans that the workers have been handed since the last look. */
   const handed = () => updates.splice(0).flatMap(({ plans = [] }) => plans.map(([slot]) => slot))
-  const slot = (name: string) => publisher.planSlot(name)
+  const slot = (name: string) => publisher.planSlots.take(name)
   const status = (name: string) => serviceStatus(publisher.selection(name))
   return {
     clock,

@@ -95,7 +95,7 @@ function setUp() {
     return updates[number]!
   }
   const step = (catalog: Catalog, pools: string[] = [], services = [...catalog.services.keys()]) =>
-    publisher.adopt({ catalog, services, pools }, null)
+    publisher.adopt({ catalog, services, pools }, { keys: new Map(), made: new Map() })
   const state = (poolName: string, name: string) => {
     const { answered, safeAt } = handedOut.state(poolName, name)
     return answered ? 'answered' : safeAt === null ? null : (safeAt.getTime() - start) / 1000

@@ -2,10 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { Catalog } from '../../../src/controlplane/catalog/catalog.ts'
+import { Catalog, type Mark } from '../../../src/controlplane/catalog/catalog.ts'
 import { CompileThread } from '../../../src/controlplane/compile/compile-thread.ts'
 import type { CompileJob, ZoneRows } from '../../../src/controlplane/compile/zone-images.ts'
-import type { Mark } from '../../../src/controlplane/serve/progress.ts'
 import { SnapshotFiles } from '../../../src/controlplane/snapshot/snapshot.ts'
 import { SnapshotWriter } from '../../../src/controlplane/snapshot/snapshot-writer.ts'
 
@@ -62,10 +61,12 @@ async function setUp(t: Test) {
       compiler,
       catalog: () => catalogOf(served.revision),
       compiled: () => served.compiled,
-      health: () => [],
-      lastKnown: () => ({ pools: [], services: [] }),
-      resolutions: () => [],
-      handedOut: () => [],
+      observed: () => ({
+        health: [],
+        lastKnown: { pools: [], services: [] },
+        resolutions: [],
+        handedOut: [],
+      }),
       onError: (error) => served.errors.push(error),
       lastPassMs,
     })
