@@ -15,6 +15,7 @@ import {
   explain,
   failBack,
   type Hold,
+  isHeldBack,
   type Measurement,
   measured,
   nearChange,
@@ -49,7 +50,8 @@ export interface Past {
 
 /** When all that is known is the state. */
 export function pastOf(state: HealthState): Past {
-  const nothing = {
+  return {
+    measurement: measured(state),
     reason: null,
     heard: false,
     latencyMs: null,
@@ -57,7 +59,6 @@ export function pastOf(state: HealthState): Past {
     address: null,
     position: null,
   }
-  return { measurement: measured(state), ...nothing }
 }
 
 /** A member that a check is for. The probe is made in the name of one of those who watch. */
@@ -152,6 +153,11 @@ export class Check {
   /** Whether a few more verdicts would change the state. */
   get near(): boolean {
     return nearChange(this.measurement, this.probed.monitor, this.#context.nowMs())
+  }
+
+  /** Whether it answers again, and waits for an operator to let it come back. */
+  get waits(): boolean {
+    return isHeldBack(this.measurement)
   }
 
   /** An operator lets what waits for it come back. */

@@ -4,7 +4,7 @@
  * and does with them what it must.
  *
  * ## What is shown
- * What is shown of a member is what its observers say (`observers.ts`: probes, reports, composites of them) or, where the
+ * What is shown of a member is what its observers say (`observer.ts`: probes, reports, composites of them) or, where the
  * pool asks for it, what most nodes say (`checked-member.ts`). While this node's own network is suspect, failures do not
  * count (`guard.ts`), so everybody stays what they were.
  *
@@ -37,7 +37,7 @@ import {
 import { Deliveries, type DeliveryListeners } from './deliveries.ts'
 import type { Canary, SelfIsolationGuard, Suspicion } from './guard.ts'
 import type { Measurement } from './monitor.ts'
-import type { Report } from './observers.ts'
+import type { Report } from './observer.ts'
 import { probe as defaultProbe, type Probe } from './probes/probe.ts'
 import type { Votes } from './quorum.ts'
 import { Scheduler, type SchedulerOptions } from './scheduler.ts'

@@ -1,6 +1,6 @@
 /** Members that are not judged by one probe alone: composites, reports and states that are set. */
 import t from 'tap'
-import type { Report } from '../../../src/controlplane/health/observers.ts'
+import type { Report } from '../../../src/controlplane/health/observer.ts'
 import type { MemberHealth } from '../../../src/controlplane/model/observation.ts'
 import { turn } from '../timing/hand-clock.ts'
 import { compositeOf, intervalMs, probeOf, push, setUp, target } from './checker-harness.ts'
