@@ -9,7 +9,7 @@ import { canaryName, canaryPeriodMs, startCanaries } from '../controlplane/healt
 import { reportTtlMs } from '../controlplane/health/check-method.ts'
 import { checkTargets } from '../controlplane/health/check-targets.ts'
 import type { CheckTarget } from '../controlplane/health/checked-member.ts'
-import { type Checker, startChecker } from '../controlplane/health/checker.ts'
+import { Checker } from '../controlplane/health/checker.ts'
 import { SelfIsolationGuard } from '../controlplane/health/guard.ts'
 import type { Measurement } from '../controlplane/health/monitor.ts'
 import { AddressPolicy } from '../controlplane/health/probes/address-policy.ts'
@@ -110,7 +110,7 @@ export class Health implements AsyncDisposable {
   }
 
   #startChecker({ config, announce }: Ground): Checker {
-    return startChecker({
+    return new Checker({
       probe: this.#prober(config),
       guard: this.#guard,
       votes: (pool, member) => this.peers.votes(pool, member),

@@ -60,62 +60,8 @@ function monotonicNowMs(): number {
   return performance.timeOrigin + performance.now()
 }
 
-export interface Checker extends AsyncDisposable {
-  /**
-   * Says who is checked from now on, and is visible in `availability()` when it returns. A member that stays keeps its
-   * state and its place in the schedule, with changed settings applied, also those of another type of monitor; one whose
-   * endpoint differs is another machine and starts anew. New members are `unknown` and probed at once. Members that are gone
-   * vanish without an event.
-   * @param targets pool and member name identify a target and may not occur twice
-   */
-  setTargets(targets: readonly CheckTarget[]): void
-  /**
-   * Gives members the state that they had when the daemon last ran. Counts for those of the first `setTargets`, before
-   * which it must be called; the rest is forgotten.
-   */
-  restore(health: readonly MemberHealth[]): void
-  /**
-   * What has been reported of a member with a push monitor; one that is older than what is known already changes nothing.
-   * @returns false when there is no such member
-   */
-  report(key: MemberKey, report: Report): boolean
-  /** How long a report on a member is good; null for one that takes none, undefined when there is no such member. */
-  reportTtlMs(key: MemberKey): number | null | undefined
-  /** Whether a member answers again, and waits for an operator to let it come back. */
-  waitsForFailBack(key: MemberKey): boolean
-  /** An operator lets it. */
-  failBack(key: MemberKey): void
-  /** Looks again at members whose votes may have changed. */
-  reconsider(keys: Iterable<MemberKey>): void
-  /** Sets what the guard listens to beside the members; see `SelfIsolationGuard`. */
-  setCanaries(canaries: readonly Canary[]): void
-  /** A canary has been asked. */
-  canary(name: string, ok: boolean): void
-  /** The table as it was last published. */
-  availability(): Availability
-  /** Null for a member that is not checked. */
-  vitals(pool: string, member: string): Vitals | null
-  /** This node's own word on the members that nodes agree upon; null when there are none. */
-  ownVerdicts(): NodeVerdicts | null
-  /** Probes that run, each for one member or more. */
-  readonly probes: number
-  /**
-   * Resolves when every target of the first `setTargets` has had a verdict (or has been taken away since) and the transitions
-   * of those verdicts have been delivered; also when the checker is stopped before that, so that nobody waits for ever.
-   */
-  readonly firstRound: Promise<void>
-  /** True once the first round is complete; a stop doesn't make it so. */
-  readonly firstRoundDone: boolean
-  /** Aborts the probes in flight, delivers what they had already said, and starts no more. May be called more than once. */
-  stop(): Promise<void>
-}
-
-/** Starts a checker without targets. */
-export function startChecker(options: CheckerOptions): Checker {
-  return new HealthChecker(options)
-}
-
-class HealthChecker implements Checker {
+/** Checks nobody until it has targets. */
+export class Checker implements AsyncDisposable {
   readonly #guard: SelfIsolationGuard<Measurement> | null
   readonly #nowMs: () => number
   readonly #scheduler: Scheduler
@@ -169,26 +115,35 @@ class HealthChecker implements Checker {
     }
   }
 
+  /**
+   * Resolves when every target of the first `setTargets` has had a verdict (or has been taken away since) and the transitions
+   * of those verdicts have been delivered; also when the checker is stopped before that, so that nobody waits for ever.
+   */
   get firstRound(): Promise<void> {
     return this.#firstRound.promise
   }
 
+  /** True once the first round is complete; a stop doesn't make it so. */
   get firstRoundDone(): boolean {
     return this.#firstRoundDone
   }
 
+  /** Probes that run, each for one member or more. */
   get probes(): number {
     return this.#checks.size
   }
 
+  /** The table as it was last published. */
   availability(): Availability {
     return this.#table.current
   }
 
+  /** Null for a member that is not checked. */
   vitals(pool: string, member: string): Vitals | null {
     return this.#find({ pool, member })?.vitals ?? null
   }
 
+  /** This node's own word on the members that nodes agree upon; null when there are none. */
   ownVerdicts(): NodeVerdicts | null {
     const byPool = new Map<string, Record<string, 'up' | 'down'>>()
     let any = false
@@ -203,10 +158,21 @@ class HealthChecker implements Checker {
     return any ? Object.fromEntries(byPool) : null
   }
 
+  /**
+   * Gives members the state that they had when the daemon last ran. Counts for those of the first `setTargets`, before
+   * which it must be called; the rest is forgotten.
+   */
   restore(health: readonly MemberHealth[]): void {
     for (const one of health) this.#restored.set(formatMemberKey(one), one)
   }
 
+  /**
+   * Says who is checked from now on, and is visible in `availability()` when it returns. A member that stays keeps its
+   * state and its place in the schedule, with changed settings applied, also those of another type of monitor; one whose
+   * endpoint differs is another machine and starts anew. New members are `unknown` and probed at once. Members that are gone
+   * vanish without an event.
+   * @param targets pool and member name identify a target and may not occur twice
+   */
   setTargets(targets: readonly CheckTarget[]): void {
     if (this.#stopping !== null) return
     const wanted = new Map(targets.map((target) => [formatMemberKey(target), target]))
@@ -225,6 +191,10 @@ class HealthChecker implements Checker {
     this.#deliveries.soon()
   }
 
+  /**
+   * Takes what has been reported of a member with a push monitor; one that is older than what is known already changes nothing.
+   * @returns false when there is no such member
+   */
   report(key: MemberKey, report: Report): boolean {
     const member = this.#find(key)
     if (member === undefined || this.#stopping !== null) return false
@@ -232,31 +202,38 @@ class HealthChecker implements Checker {
     return true
   }
 
+  /** How long a report on a member is good; null for one that takes none, undefined when there is no such member. */
   reportTtlMs(key: MemberKey): number | null | undefined {
     const member = this.#find(key)
     return member === undefined ? undefined : reportTtlMs(member.target.method)
   }
 
+  /** Whether a member answers again, and waits for an operator to let it come back. */
   waitsForFailBack(key: MemberKey): boolean {
     return this.#find(key)?.waits ?? false
   }
 
+  /** An operator lets it. */
   failBack(key: MemberKey): void {
     this.#find(key)?.failBack()
   }
 
+  /** Looks again at members whose votes may have changed. */
   reconsider(keys: Iterable<MemberKey>): void {
     for (const key of keys) this.#find(key)?.settle()
   }
 
+  /** Sets what the guard listens to beside the members; see `SelfIsolationGuard`. */
   setCanaries(canaries: readonly Canary[]): void {
     this.#checks.apply(this.#guard?.setCanaries(canaries) ?? null)
   }
 
+  /** A canary has been asked. */
   canary(name: string, ok: boolean): void {
     this.#checks.apply(this.#guard?.canary(name, ok, this.#nowMs()) ?? null)
   }
 
+  /** Aborts the probes in flight, delivers what they had already said, and starts no more. May be called more than once. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()
     return this.#stopping

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import t from 'tap'
 import { canaryName, canaryPeriodMs, startCanaries } from '../../../src/controlplane/health/canaries.ts'
-import { startChecker } from '../../../src/controlplane/health/checker.ts'
+import { Checker } from '../../../src/controlplane/health/checker.ts'
 import { SelfIsolationGuard } from '../../../src/controlplane/health/guard.ts'
 import type { Measurement } from '../../../src/controlplane/health/monitor.ts'
 import { probe } from '../../../src/controlplane/health/probes/probe.ts'
@@ -89,7 +89,7 @@ t.test('end to end: a canary that can be connected to, and one that can not, tel
   const guard = new SelfIsolationGuard<Measurement>()
   const suspicions: (string | null)[] = []
   let heard = Promise.withResolvers<void>()
-  const checker = startChecker({
+  const checker = new Checker({
     onTransitions: () => t.fail('there are no members'),
     guard,
     onSuspicion: (suspicion) => {

@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { ProbeMethod } from '../../../src/controlplane/health/check-method.ts'
 import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
-import { type Checker, startChecker } from '../../../src/controlplane/health/checker.ts'
+import { Checker } from '../../../src/controlplane/health/checker.ts'
 import { HandClock } from '../timing/hand-clock.ts'
 import { paperTarget, probeByHand, refused, seededRandom, success } from './fixture.ts'
 
@@ -10,7 +10,7 @@ function setUp(t: { teardown(fn: () => unknown): void }) {
   const clock = new HandClock()
   const hand = probeByHand()
   const said: string[] = []
-  const checker = startChecker({
+  const checker = new Checker({
     onTransitions: (events) =>
       said.push(...events.map(({ member, from, to, reason }) => `${member} ${from}>${to}: ${reason}`)),
     probe: hand.probe,

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
-import { startChecker } from '../../../src/controlplane/health/checker.ts'
+import { Checker } from '../../../src/controlplane/health/checker.ts'
 import { SelfIsolationGuard } from '../../../src/controlplane/health/guard.ts'
 import { AddressPolicy } from '../../../src/controlplane/health/probes/address-policy.ts'
 import { createProber } from '../../../src/controlplane/health/probes/probe.ts'
@@ -18,7 +18,7 @@ async function failAtOnce(t: Test, policy: AddressPolicy) {
   })
   const said = Promise.withResolvers<string>()
   const fallen: HealthEvent[] = []
-  const checker = startChecker({
+  const checker = new Checker({
     probe: createProber({ policy, certificates: null }),
     guard: new SelfIsolationGuard(),
     onSuspicion: (suspicion) => said.resolve(`suspect: ${suspicion?.reason}`),

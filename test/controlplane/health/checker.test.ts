@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import t from 'tap'
 import type { Availability } from '../../../src/controlplane/health/availability.ts'
 import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
-import { type Checker, type CheckerOptions, startChecker } from '../../../src/controlplane/health/checker.ts'
+import { Checker, type CheckerOptions } from '../../../src/controlplane/health/checker.ts'
 import type { ProbeMonitor } from '../../../src/controlplane/model/monitor.ts'
 import type { HealthEvent, HealthState, MemberHealth } from '../../../src/controlplane/model/observation.ts'
 import { startDemoBackends } from '../../../src/daemon/demo.ts'
@@ -32,7 +32,7 @@ function setUp(t: { teardown(fn: () => unknown): void }, options: Partial<Checke
   const clock = new HandClock()
   const hand = probeByHand()
   const deliveries: Delivery[] = []
-  const checker = startChecker({
+  const checker = new Checker({
     onTransitions: (events, availability, changedPools) =>
       deliveries.push({ events, availability, changedPools }),
     probe: hand.probe,
@@ -278,7 +278,7 @@ t.test('end to end: a member fails, and recovers', async (t) => {
   const events: HealthEvent[] = []
   let heard = Promise.withResolvers<void>()
   let verdicts = 0
-  const checker = startChecker({
+  const checker = new Checker({
     onTransitions: (some) => {
       events.push(...some)
       heard.resolve()
