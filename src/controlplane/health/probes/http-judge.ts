@@ -22,19 +22,12 @@ const redirectCodes: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
  */
 export class HttpJudge {
   readonly #monitor: HttpMonitor
-  readonly #mayRedirect: boolean
   readonly #finish: (result: Passed | Fault | Redirection) => void
   readonly #body: TextSearch
   #weight: unknown
 
-  /** @param mayRedirect when true, a redirect with a Location is a result of its own and is not judged */
-  constructor(
-    monitor: HttpMonitor,
-    mayRedirect: boolean,
-    finish: (result: Passed | Fault | Redirection) => void,
-  ) {
+  constructor(monitor: HttpMonitor, finish: (result: Passed | Fault | Redirection) => void) {
     this.#monitor = monitor
-    this.#mayRedirect = mayRedirect
     this.#finish = finish
     this.#body = new TextSearch(monitor.expectBody, monitor.weight?.kind === 'json')
   }
@@ -42,7 +35,9 @@ export class HttpJudge {
   start(status: number, headers: Headers): void {
     if (status < 200) return // an interim response; the final one follows (RFC 9110 section 15.2)
     const { location } = headers
-    if (this.#mayRedirect && redirectCodes.has(status) && typeof location === 'string') {
+    // Where redirects are followed, one with a Location is not judged.
+    const follows = this.#monitor.followRedirects > 0 && redirectCodes.has(status)
+    if (follows && typeof location === 'string') {
       this.#finish({ status, location })
       return
     }

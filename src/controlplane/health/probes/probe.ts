@@ -45,7 +45,7 @@ export const probe: Probe = createProber({
 
 async function attempt(
   target: ProbeTarget,
-  context: ProbeContext,
+  shared: Omit<ProbeContext, 'stop'>,
   signal: AbortSignal,
 ): Promise<ProbeVerdict> {
   const startMs = performance.now()
@@ -63,7 +63,7 @@ async function attempt(
   try {
     result = stop.signal.aborted
       ? (stop.signal.reason as Fault)
-      : await dispatch(target, context, stop.signal)
+      : await dispatch(target, { ...shared, stop: stop.signal })
   } catch (error) {
     // Only a request that can't even be written comes here, such as a Host header that is no host.
     result = fault('protocol', error instanceof Error ? error.message : String(error))
@@ -77,22 +77,20 @@ async function attempt(
   return weightPercent === null ? { ok: true, durationMs } : { ok: true, durationMs, weightPercent }
 }
 
-async function dispatch(target: ProbeTarget, context: ProbeContext, stop: AbortSignal): Promise<ProbeResult> {
+async function dispatch(target: ProbeTarget, context: ProbeContext): Promise<ProbeResult> {
   const refusal = context.policy.refusal(target.address)
   if (refusal !== null) return fault('refused', refusal)
   const { monitor } = target
   switch (monitor.type) {
     case 'http':
     case 'https':
-      return probeHttp(target, monitor, context, stop)
+      return probeHttp(target, monitor, context)
     case 'tcp':
-      return probeTcp(target, monitor, context, stop)
+      return probeTcp(target, monitor, context)
     case 'dns':
-      return probeDns(target, monitor, stop)
+      return probeDns(target, monitor, context)
     case 'grpc':
-      return probeGrpc(target, monitor, context, stop)
-    default:
-      return monitor satisfies never
+      return probeGrpc(target, monitor, context)
   }
 }
 
