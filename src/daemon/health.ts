@@ -5,7 +5,7 @@
 import type { Config } from '../config.ts'
 import { Catalog } from '../controlplane/catalog/catalog.ts'
 import { Peers } from '../controlplane/fleet/peers.ts'
-import { canaryName, canaryPeriodMs, startCanaries } from '../controlplane/health/canaries.ts'
+import { canaryPeriodMs, startCanaries } from '../controlplane/health/canaries.ts'
 import { reportTtlMs } from '../controlplane/health/check-method.ts'
 import { checkTargets } from '../controlplane/health/check-targets.ts'
 import type { CheckTarget } from '../controlplane/health/checked-member.ts'
@@ -13,7 +13,8 @@ import { Checker } from '../controlplane/health/checker.ts'
 import { SelfIsolationGuard } from '../controlplane/health/guard.ts'
 import type { Measurement } from '../controlplane/health/monitor.ts'
 import { AddressPolicy } from '../controlplane/health/probes/address-policy.ts'
-import { createProber, type Probe } from '../controlplane/health/probes/probe.ts'
+import { authority } from '../controlplane/health/probes/connection.ts'
+import { createProber, type Probe, probe } from '../controlplane/health/probes/probe.ts'
 import type { MemberReport } from '../controlplane/model/observation.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
 import type { FamilyAnswer } from '../controlplane/resolving/host-state.ts'
@@ -42,10 +43,11 @@ export class Health implements AsyncDisposable {
     const { config } = ground
     this.#hosts = hosts
     this.policy = new AddressPolicy(config.probeAllow)
-    this.#guard = config.guard ? new SelfIsolationGuard<Measurement>() : null
+    const canaries = config.canaries.map(({ host, port }) => authority(host, port))
+    this.#guard = config.guard ? new SelfIsolationGuard<Measurement>({}, canaries, canaryPeriodMs) : null
     this.checker = this.#startChecker(ground)
     this.peers = this.#makePeers(ground, revision)
-    this.#canaries = this.#startCanaries(ground)
+    this.#canaries = this.#startCanaries(ground, canaries)
   }
 
   /** Begins to talk to other nodes, once the database may be used. */
@@ -118,7 +120,7 @@ export class Health implements AsyncDisposable {
         this.#verdicts.ofNow = false
         this.peers.hint()
       },
-      onTransitions: (transitions, _, pools) => announce({ kind: 'transitions', transitions, pools }),
+      onTransitions: (transitions, pools) => announce({ kind: 'transitions', transitions, pools }),
       onVitals: (pools) => announce({ kind: 'vitals', pools }),
       onProbe: (key, verdict) => announce({ kind: 'probed', key, verdict }),
       onSuspicion: (suspicion) => announce({ kind: 'suspicion', suspicion }),
@@ -160,14 +162,12 @@ export class Health implements AsyncDisposable {
     })
   }
 
-  #startCanaries({ config, announce }: Ground): AsyncDisposable | null {
+  #startCanaries({ config, announce }: Ground, canaries: readonly string[]): AsyncDisposable | null {
     if (this.#guard === null || config.canaries.length === 0) return null
-    const canaries = config.canaries.map(canaryName)
-    this.checker.setCanaries(canaries.map((name) => ({ name, periodMs: canaryPeriodMs })))
     return startCanaries(
       config.canaries,
       // Not under the policy: they are named by who runs this node, not by who may write its configuration.
-      createProber({ policy: AddressPolicy.anywhere, certificates: null }),
+      probe,
       (name, ok) => this.checker.canary(name, ok),
       { onSilence: () => announce({ kind: 'canaries-silent', canaries }) },
     )

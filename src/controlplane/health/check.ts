@@ -24,7 +24,6 @@ import {
 import type { Probe } from './probes/probe.ts'
 import type { Probed, ProbeTarget } from './probes/probe-target.ts'
 import type { JobPosition, ScheduledJob, Scheduler } from './scheduler.ts'
-import { smooth } from './smoothing.ts'
 import type { ProbeVerdict } from './verdict.ts'
 
 /** A state, and why. */
@@ -44,7 +43,7 @@ export interface Past {
   readonly weightPercent: number | null
   /** Where; null when nobody was asked since the start. */
   readonly address: AddressText | null
-  /** In the schedule; null: to be probed at once. */
+  /** Where it stands in the schedule; null: to be probed at once. */
   readonly position: JobPosition | null
 }
 
@@ -232,6 +231,20 @@ export class Check {
     const { pool, member } = this.owner
     return { pool, member, ...this.probed }
   }
+}
+
+/**
+ * Smooths the time that a machine takes to answer: an exponentially weighted mean with the weight of TCP's round-trip time
+ * (RFC 6298 section 2), so that a change shows after some ten probes and a single slow one hardly. A failure is no sample:
+ * how long a connection took to be refused says nothing of how long an answer takes.
+ * @param beforeMs null when there has been no sample
+ */
+export function smooth(
+  beforeMs: number | null,
+  { ok, durationMs }: Pick<ProbeVerdict, 'ok' | 'durationMs'>,
+): number | null {
+  if (!ok) return beforeMs
+  return beforeMs === null ? durationMs : beforeMs + (durationMs - beforeMs) / 8
 }
 
 /** Whether responses may say what share of its weight the member wants. */

@@ -12,8 +12,7 @@
  * A verdict moves its member's machine at once. Transitions are delivered at the end of the
  * same turn of the event loop (`deliveries.ts`).
  *
- * What counts: a verdict of a probe that was called off says nothing and is dropped. So is one that was asked under
- * settings that have changed meanwhile: that probe is aborted and asked again.
+ * A verdict that was asked for under settings that have changed meanwhile is dropped: that probe is aborted and asked again.
  *
  * A member that is a host is probed at one of its addresses, which may change while the member stays what it is: its state
  * goes on, and the new address is probed at once. A host without an address can't be probed, and is down for that.
@@ -35,15 +34,15 @@ import {
   type Vitals,
 } from './checked-member.ts'
 import { Deliveries, type DeliveryListeners } from './deliveries.ts'
-import type { Canary, SelfIsolationGuard, Suspicion } from './guard.ts'
+import type { SelfIsolationGuard, Suspicion } from './guard.ts'
 import type { Measurement } from './monitor.ts'
 import type { Report } from './observer.ts'
-import { probe as defaultProbe, type Probe } from './probes/probe.ts'
+import type { Probe } from './probes/probe.ts'
 import type { Votes } from './quorum.ts'
 import { Scheduler, type SchedulerOptions } from './scheduler.ts'
 
 export interface CheckerOptions extends SchedulerOptions, DeliveryListeners, MemberListeners {
-  readonly probe?: Probe
+  readonly probe: Probe
   /** Null or left out: no guard. */
   readonly guard?: SelfIsolationGuard<Measurement> | null
   /** Told when the guard begins to suspect this node's network, or (null) trusts it again. */
@@ -54,10 +53,6 @@ export interface CheckerOptions extends SchedulerOptions, DeliveryListeners, Mem
   readonly now?: () => Date
   /** Time of day in milliseconds that does not go back when clocks are set. */
   readonly nowMs?: () => number
-}
-
-function monotonicNowMs(): number {
-  return performance.timeOrigin + performance.now()
 }
 
 /** Checks nobody until it has targets. */
@@ -78,7 +73,7 @@ export class Checker implements AsyncDisposable {
   #stopping: Promise<void> | null = null
 
   constructor(options: CheckerOptions) {
-    const { probe = defaultProbe, guard = null, nowMs = monotonicNowMs } = options
+    const { probe, guard = null, nowMs = () => performance.timeOrigin + performance.now() } = options
     this.#guard = guard
     this.#nowMs = nowMs
     this.#scheduler = new Scheduler(options)
@@ -221,11 +216,6 @@ export class Checker implements AsyncDisposable {
   /** Looks again at members whose votes may have changed. */
   reconsider(keys: Iterable<MemberKey>): void {
     for (const key of keys) this.#find(key)?.settle()
-  }
-
-  /** Sets what the guard listens to beside the members; see `SelfIsolationGuard`. */
-  setCanaries(canaries: readonly Canary[]): void {
-    this.#checks.apply(this.#guard?.setCanaries(canaries) ?? null)
   }
 
   /** A canary has been asked. */

@@ -109,16 +109,8 @@ export function faultOfError(error: unknown, phase: ConnectionPhase): Fault {
   return syscall === '' ? fault('protocol', message) : fault('reset', `${syscall} ${code}`)
 }
 
-interface ErrorParts {
-  readonly name: string
-  readonly code: string
-  readonly syscall: string
-  readonly message: string
-  /** OpenSSL's own reason, such as `wrong version number`. */
-  readonly reason: string
-}
-
-function describe(error: unknown): ErrorParts {
+/** The parts of an error that say something; `reason` is OpenSSL's own, such as `wrong version number`. */
+function describe(error: unknown) {
   const text = (key: string): string => {
     const value = typeof error === 'object' && error !== null ? Reflect.get(error, key) : undefined
     return typeof value === 'string' ? value : ''

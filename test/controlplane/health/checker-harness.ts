@@ -26,9 +26,9 @@ export function setUp(t: Owner, options: Partial<CheckerOptions> = {}) {
   const vitals: string[] = []
   const deliveries: Availability[] = []
   const checker = new Checker({
-    onTransitions: (some, availability) => {
+    onTransitions: (some) => {
       events.push(...some.map(({ pool, member, from, to }) => `${pool}/${member} ${from}>${to}`))
-      deliveries.push(availability)
+      deliveries.push(checker.availability())
     },
     onVitals: (pools) => vitals.push(...pools),
     probe: async (target) => {

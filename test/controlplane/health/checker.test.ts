@@ -3,6 +3,7 @@ import t from 'tap'
 import type { Availability } from '../../../src/controlplane/health/availability.ts'
 import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
 import { Checker, type CheckerOptions } from '../../../src/controlplane/health/checker.ts'
+import { probe } from '../../../src/controlplane/health/probes/probe.ts'
 import type { ProbeMonitor } from '../../../src/controlplane/model/monitor.ts'
 import type { HealthEvent, HealthState, MemberHealth } from '../../../src/controlplane/model/observation.ts'
 import { startDemoBackends } from '../../../src/daemon/demo.ts'
@@ -33,8 +34,8 @@ function setUp(t: { teardown(fn: () => unknown): void }, options: Partial<Checke
   const hand = probeByHand()
   const deliveries: Delivery[] = []
   const checker = new Checker({
-    onTransitions: (events, availability, changedPools) =>
-      deliveries.push({ events, availability, changedPools }),
+    onTransitions: (events, changedPools) =>
+      deliveries.push({ events, availability: checker.availability(), changedPools }),
     probe: hand.probe,
     clock,
     random: seededRandom(7),
@@ -284,6 +285,7 @@ t.test('end to end: a member fails, and recovers', async (t) => {
       heard.resolve()
     },
     onProbe: () => verdicts++,
+    probe,
   })
   t.teardown(() => checker.stop())
   const next = async (): Promise<HealthEvent> => {

@@ -37,11 +37,8 @@ export function createProber({ policy, certificates, resolve = systemResolve }: 
   return (target, signal) => attempt(target, context, signal)
 }
 
-/** Refuses no address and knows no client certificates: for tests, and whoever probes nothing but its own. */
-export const probe: Probe = createProber({
-  policy: AddressPolicy.anywhere,
-  certificates: null,
-})
+/** Refuses no address and knows no client certificates. */
+export const probe: Probe = createProber({ policy: AddressPolicy.anywhere, certificates: null })
 
 async function attempt(
   target: ProbeTarget,
