@@ -63,7 +63,7 @@ export function pastOf(state: HealthState): Past {
 /** A member that a check is for. The probe is made in the name of one of those who watch. */
 export interface Watcher extends MemberKey {
   /** After each verdict. May not throw. */
-  readonly onVerdict: (verdict: ProbeVerdict, lateMs: number) => void
+  readonly onVerdict: (verdict: ProbeVerdict) => void
   /**
    * When something else than a verdict changed the measurement. May not throw.
    * @param undone what was measured lately does not count after all
@@ -127,8 +127,7 @@ export class Check {
     this.weightPercent = asksForWeight(probed.monitor) ? past.weightPercent : null
     this.#reason = past.reason
     const { intervalMs } = probed.monitor
-    const run = (signal: AbortSignal, lateMs: number) => this.#run(signal, lateMs)
-    this.#job = context.scheduler.schedule(intervalMs, run, past.position)
+    this.#job = context.scheduler.schedule(intervalMs, (signal) => this.#run(signal), past.position)
   }
 
   /** Who has watched longest. */
@@ -196,7 +195,7 @@ export class Check {
     for (const { onChange } of this.watchers) onChange(undone)
   }
 
-  async #run(signal: AbortSignal, lateMs: number): Promise<number | null> {
+  async #run(signal: AbortSignal): Promise<number | null> {
     const { monitor } = this.probed
     this.#inFlight = true
     const verdict = await this.#context.probe(this.#target(), signal)
@@ -204,7 +203,7 @@ export class Check {
     if (signal.aborted) return null
     this.#take(verdict)
     this.heard = true
-    for (const { onVerdict } of this.watchers) onVerdict(verdict, lateMs)
+    for (const { onVerdict } of this.watchers) onVerdict(verdict)
     const nextMs = nextProbeMs(this.measurement, monitor, monitor.intervalMs)
     return nextMs < monitor.intervalMs ? nextMs : null
   }

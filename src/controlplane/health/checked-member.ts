@@ -39,11 +39,8 @@ export interface Vitals {
 }
 
 export interface MemberListeners {
-  /**
-   * Every verdict that counts, as it comes, for each member that it is about; `lateMs` is how long after its time the probe
-   * began (an overloaded checker shows there first). May not throw.
-   */
-  readonly onProbe?: (target: MemberKey, verdict: ProbeVerdict, lateMs: number) => void
+  /** Every verdict, as it comes, for each member that it is about. May not throw. */
+  readonly onProbe?: (target: MemberKey, verdict: ProbeVerdict) => void
   /** A member is held down for changing too often. May not throw. */
   readonly onHold?: (member: MemberKey, hold: Hold) => void
 }
@@ -207,8 +204,8 @@ export class CheckedMember implements Disposable {
       watcher: {
         pool,
         member,
-        onVerdict: (verdict, lateMs) => {
-          listeners.onProbe?.({ pool, member }, verdict, lateMs)
+        onVerdict: (verdict) => {
+          listeners.onProbe?.({ pool, member }, verdict)
           this.settle()
         },
         onChange: (undone) => this.settle(undone),

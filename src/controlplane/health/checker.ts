@@ -68,7 +68,6 @@ export class Checker implements AsyncDisposable {
   /** Targets of the first `setTargets` that have no verdict yet; null before that call. */
   #awaited: Set<string> | null = null
   readonly #firstRound = Promise.withResolvers<void>()
-  #firstRoundDone = false
   readonly #deliveries: Deliveries
   #stopping: Promise<void> | null = null
 
@@ -77,7 +76,9 @@ export class Checker implements AsyncDisposable {
     this.#guard = guard
     this.#nowMs = nowMs
     this.#scheduler = new Scheduler(options)
-    this.#deliveries = new Deliveries(options, this.#table, () => this.#noteFirstRound())
+    this.#deliveries = new Deliveries(options, this.#table, () => {
+      if (this.#awaited?.size === 0) this.#firstRound.resolve()
+    })
     this.#checks = new CheckRegistry({
       scheduler: this.#scheduler,
       probe,
@@ -116,11 +117,6 @@ export class Checker implements AsyncDisposable {
    */
   get firstRound(): Promise<void> {
     return this.#firstRound.promise
-  }
-
-  /** True once the first round is complete; a stop doesn't make it so. */
-  get firstRoundDone(): boolean {
-    return this.#firstRoundDone
   }
 
   /** Probes that run, each for one member or more. */
@@ -254,13 +250,6 @@ export class Checker implements AsyncDisposable {
   #reconsiderAgreed(): void {
     for (const member of this.#members.values()) {
       if (member.target.quorum === 'majority') member.settle()
-    }
-  }
-
-  #noteFirstRound(): void {
-    if (this.#awaited?.size === 0 && !this.#firstRoundDone) {
-      this.#firstRoundDone = true
-      this.#firstRound.resolve()
     }
   }
 }
