@@ -12,10 +12,11 @@ import type { CheckTarget } from '../controlplane/health/checked-member.ts'
 import { Checker } from '../controlplane/health/checker.ts'
 import { SelfIsolationGuard } from '../controlplane/health/guard.ts'
 import type { Measurement } from '../controlplane/health/monitor.ts'
-import { AddressPolicy } from '../controlplane/health/probes/address-policy.ts'
+import { addressPolicy } from '../controlplane/health/probes/address-policy.ts'
 import { authority } from '../controlplane/health/probes/connection.ts'
 import { createProber, type Probe, probe } from '../controlplane/health/probes/probe.ts'
 import type { MemberReport } from '../controlplane/model/observation.ts'
+import type { AddressPolicy } from '../controlplane/model/pool.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
 import type { FamilyAnswer } from '../controlplane/resolving/host-state.ts'
 import { lookupBy } from '../controlplane/resolving/lookup.ts'
@@ -42,7 +43,7 @@ export class Health implements AsyncDisposable {
   constructor(ground: Ground, hosts: HostResolver, revision: () => number) {
     const { config } = ground
     this.#hosts = hosts
-    this.policy = new AddressPolicy(config.probeAllow)
+    this.policy = addressPolicy(config.probeAllow)
     const canaries = config.canaries.map(({ host, port }) => authority(host, port))
     this.#guard = config.guard ? new SelfIsolationGuard<Measurement>({}, canaries, canaryPeriodMs) : null
     this.checker = this.#startChecker(ground)

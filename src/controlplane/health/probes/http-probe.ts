@@ -135,7 +135,7 @@ async function addressOf(
   }
   // One that is refused spoils the name: what else it has is there to get past us.
   for (const address of addresses) {
-    const refusal = policy.refusal(address)
+    const refusal = policy(address)
     if (refusal !== null) return fault('refused', refusal)
   }
   const address = addresses.find((one) => isIP(one) === isIP(nearby)) ?? addresses[0]

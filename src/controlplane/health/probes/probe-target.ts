@@ -1,7 +1,6 @@
 import type { MemberKey } from '../../model/member-key.ts'
 import type { ProbeMonitor } from '../../model/monitor.ts'
-import type { AddressText } from '../../model/pool.ts'
-import type { AddressPolicy } from './address-policy.ts'
+import type { AddressPolicy, AddressText } from '../../model/pool.ts'
 import type { TlsClient } from './tls-client.ts'
 
 /** Where and how to probe. */

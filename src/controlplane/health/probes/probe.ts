@@ -4,9 +4,9 @@
  */
 import { ADDRCONFIG } from 'node:dns'
 import { lookup } from 'node:dns/promises'
-import type { AddressText } from '../../model/pool.ts'
+import type { AddressPolicy, AddressText } from '../../model/pool.ts'
 import { type Fault, fault, type ProbeResult, type ProbeVerdict } from '../verdict.ts'
-import { AddressPolicy } from './address-policy.ts'
+import { anywhere } from './address-policy.ts'
 import { ClientCertificates } from './client-certificates.ts'
 import { probeDns } from './dns-probe.ts'
 import { probeGrpc } from './grpc-probe.ts'
@@ -38,7 +38,7 @@ export function createProber({ policy, certificates, resolve = systemResolve }: 
 }
 
 /** Refuses no address and knows no client certificates. */
-export const probe: Probe = createProber({ policy: AddressPolicy.anywhere, certificates: null })
+export const probe: Probe = createProber({ policy: anywhere, certificates: null })
 
 async function attempt(
   target: ProbeTarget,
@@ -75,7 +75,7 @@ async function attempt(
 }
 
 async function dispatch(target: ProbeTarget, context: ProbeContext): Promise<ProbeResult> {
-  const refusal = context.policy.refusal(target.address)
+  const refusal = context.policy(target.address)
   if (refusal !== null) return fault('refused', refusal)
   const { monitor } = target
   switch (monitor.type) {
