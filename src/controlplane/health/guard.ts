@@ -147,9 +147,9 @@ interface GuardedMember<M> {
   failingSinceMs: number | null
   before: M | null
   periodMs: number
-  /** In the order of last verdicts. */
+  /** The place among all, in the order of last verdicts. */
   readonly hearing: AgeingLink<GuardedMember<M>>
-  /** In while it can be struck, in the order in which failures began. */
+  /** The place among those that can be struck, in the order in which failures began. */
   readonly blow: AgeingLink<GuardedMember<M>>
 }
 

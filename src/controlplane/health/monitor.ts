@@ -67,9 +67,9 @@ export interface Measurement {
   readonly sinceMs: number | null
   /** What counts against the state: in `up` failures (see `clear`), in `down` successes in a row. */
   readonly streak: number
-  /** In `up`: successes in a row since the last failure that counts. */
+  /** Successes in a row since the last failure that counts; in `up`. */
   readonly clearing: number
-  /** In `down`: when the first success in a row came. */
+  /** When the first success in a row came; in `down`. */
   readonly answeringMs: number | null
   /** Why a member that answers is still down; null for one that does not answer. */
   readonly waiting: Waiting | null

@@ -37,7 +37,7 @@ export const notResolved = 'not resolved'
 export class Observer implements Disposable {
   readonly #method: CheckMethod
   readonly #options: ObserverOptions
-  /** By the paths of the probes. */
+  /** The checks, by the paths of their probes. */
   readonly #watched = new Map<string, Watched>()
   /** What was measured of hosts that have no address, and waits for one; by the paths of the probes. */
   readonly #waiting = new Map<string, Past>()

@@ -20,7 +20,7 @@ import { Client, type Dispatcher } from 'undici'
 import type { HttpMonitor } from '../../model/monitor.ts'
 import { type Fault, faultOfError, lostConnection, type Passed } from '../verdict.ts'
 import { Ending } from './ending.ts'
-import { HttpJudge, type Redirection } from './http-judge.ts'
+import { judgeResponse, type Redirection } from './http-judge.ts'
 
 /** Handed to undici to end a client; made once, because a stack trace for every probe would be a tenth of its CPU time. */
 const finished = new Error('the exchange is over')
@@ -58,7 +58,7 @@ export function exchange(
       handedOver = true
     },
   })
-  const judge = new HttpJudge(monitor, finish)
+  const judge = judgeResponse(monitor, finish)
   client.dispatch(request, {
     onRequestStart: nothing,
     onResponseStart: (_controller, status, headers) => judge.start(status, headers),
