@@ -198,9 +198,8 @@ export class CheckedMember implements Disposable {
   #observe(method: CheckMethod, before: ReadonlyMap<string, Past>): Observer {
     const { checks, listeners } = this.#context
     const { pool, member } = this.#target
-    return new Observer(method, {
+    return new Observer(method, before, {
       checks,
-      before,
       watcher: {
         pool,
         member,

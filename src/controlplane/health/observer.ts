@@ -15,8 +15,6 @@ import { forget } from './monitor.ts'
 /** What an observer is made with. */
 export interface ObserverOptions {
   readonly checks: CheckRegistry
-  /** What `recall` of another observer gave. */
-  readonly before: ReadonlyMap<string, Past>
   readonly watcher: Watcher
   /** The last report on the member, whether its time is over or not; null when there was none. */
   readonly report: () => Report | null
@@ -44,11 +42,12 @@ export class Observer implements Disposable {
   #pending = false
   #takesReports = false
 
-  constructor(method: CheckMethod, options: ObserverOptions) {
+  /** @param before what `recall` of another observer gave */
+  constructor(method: CheckMethod, before: ReadonlyMap<string, Past>, options: ObserverOptions) {
     this.#method = method
     this.#options = options
     for (const { path, method: leaf } of leavesOf(method)) {
-      if (leaf.kind === 'probe') this.#begin(path, leaf)
+      if (leaf.kind === 'probe') this.#begin(path, leaf, before.get(path))
       if (leaf.kind === 'push') this.#takesReports = true
     }
   }
@@ -107,9 +106,9 @@ export class Observer implements Disposable {
     return Array.from(this.#watched.values(), ({ check }) => check)
   }
 
-  #begin(path: string, { address, monitor, port, pending = false }: ProbeMethod): void {
-    const { checks, before, watcher } = this.#options
-    const past = before.get(path)
+  #begin(path: string, method: ProbeMethod, past: Past | undefined): void {
+    const { address, monitor, port, pending = false } = method
+    const { checks, watcher } = this.#options
     if (address === null) {
       this.#pending ||= pending
       if (past !== undefined) this.#waiting.set(path, withoutAddress(past, pending))

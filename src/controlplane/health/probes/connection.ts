@@ -42,9 +42,9 @@ export async function connect(to: Endpoint, { tls, stop }: ProbeContext): Promis
     phase = 'handshaking'
   })
   socket.once(to.tls === null ? 'connect' : 'secureConnect', () => {
-    const ending = to.tls === null ? null : endsTooSoon(socket as TLSSocket, to.tls.minDaysLeft)
-    if (ending === null) phase = 'exchanging'
-    finish(ending ?? socket)
+    const tooSoon = to.tls === null ? null : endsTooSoon(socket as TLSSocket, to.tls.minDaysLeft)
+    if (tooSoon === null) phase = 'exchanging'
+    finish(tooSoon ?? socket)
   })
   return result
 }

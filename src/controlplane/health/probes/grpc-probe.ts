@@ -103,7 +103,7 @@ function call(socket: Socket, origin: string, service: string, stop: AbortSignal
     })
     session.on('error', (error) => finish(faultOfHttp2(error)))
     session.once('close', () => finish(lostConnection))
-    check(session, service, finish)
+    askHealth(session, service, finish)
   } catch (error) {
     // An origin that is no URL, or a session that ended before it was asked anything.
     finish(faultOfHttp2(error))
@@ -111,7 +111,11 @@ function call(socket: Socket, origin: string, service: string, stop: AbortSignal
   return result
 }
 
-function check(session: ClientHttp2Session, service: string, finish: (result: ProbeResult) => void): void {
+function askHealth(
+  session: ClientHttp2Session,
+  service: string,
+  finish: (result: ProbeResult) => void,
+): void {
   const stream = session.request({
     ':method': 'POST',
     ':path': '/grpc.health.v1.Health/Check',
