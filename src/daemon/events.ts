@@ -1,10 +1,12 @@
 /** Where events go: the recorder takes them, the feed gives them to streams, the sender to webhooks. */
 import { EventFeed } from '../controlplane/events/event-feed.ts'
 import { EventRecorder } from '../controlplane/events/event-recorder.ts'
-import type { AddressPolicy } from '../controlplane/events/webhooks/attempt.ts'
 import { WebhookSender } from '../controlplane/events/webhooks/webhook-sender.ts'
-import { memberEvent, type NewEvent } from '../controlplane/model/event.ts'
-import { failing, type Ground, type Hearing } from './announce.ts'
+import type { NewEvent } from '../controlplane/model/event.ts'
+import { memberEvent } from '../controlplane/model/event.ts'
+import type { AddressPolicy } from '../controlplane/model/pool.ts'
+import type { Ground, Hearing } from './announce.ts'
+import { failing } from './announce.ts'
 
 const now = () => new Date()
 

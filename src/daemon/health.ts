@@ -5,16 +5,18 @@
 import type { Config } from '../config.ts'
 import { Catalog } from '../controlplane/catalog/catalog.ts'
 import { Peers } from '../controlplane/fleet/peers.ts'
-import { canaryName, canaryPeriodMs, startCanaries } from '../controlplane/health/canaries.ts'
+import { canaryPeriodMs, startCanaries } from '../controlplane/health/canaries.ts'
 import { reportTtlMs } from '../controlplane/health/check-method.ts'
 import { checkTargets } from '../controlplane/health/check-targets.ts'
 import type { CheckTarget } from '../controlplane/health/checked-member.ts'
-import { type Checker, startChecker } from '../controlplane/health/checker.ts'
+import { Checker } from '../controlplane/health/checker.ts'
 import { SelfIsolationGuard } from '../controlplane/health/guard.ts'
 import type { Measurement } from '../controlplane/health/monitor.ts'
-import { AddressPolicy } from '../controlplane/health/probes/address-policy.ts'
-import { createProber, type Probe } from '../controlplane/health/probes/probe.ts'
+import { addressPolicy } from '../controlplane/health/probes/address-policy.ts'
+import { authority } from '../controlplane/health/probes/connection.ts'
+import { createProber, type Probe, probe } from '../controlplane/health/probes/probe.ts'
 import type { MemberReport } from '../controlplane/model/observation.ts'
+import type { AddressPolicy } from '../controlplane/model/pool.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
 import type { FamilyAnswer } from '../controlplane/resolving/host-state.ts'
 import { lookupBy } from '../controlplane/resolving/lookup.ts'
@@ -40,11 +42,12 @@ export class Health implements AsyncDisposable {
   constructor(ground: Ground, hosts: HostResolver, revision: () => number) {
     const { config } = ground
     this.#hosts = hosts
-    this.policy = new AddressPolicy(config.probeAllow)
-    this.#guard = config.guard ? new SelfIsolationGuard<Measurement>() : null
+    this.policy = addressPolicy(config.probeAllow)
+    const canaries = config.canaries.map(({ host, port }) => authority(host, port))
+    this.#guard = config.guard ? new SelfIsolationGuard<Measurement>({}, canaries, canaryPeriodMs) : null
     this.checker = this.#startChecker(ground)
     this.peers = this.#makePeers(ground, revision)
-    this.#canaries = this.#startCanaries(ground)
+    this.#canaries = this.#startCanaries(ground, canaries)
   }
 
   /** What plans go by. */
@@ -101,7 +104,7 @@ export class Health implements AsyncDisposable {
   }
 
   #startChecker({ config, announce, metrics }: Ground): Checker {
-    return startChecker({
+    return new Checker({
       probe: this.#prober(config),
       guard: this.#guard,
       votes: (pool, member) => this.peers.votes(pool, member),
@@ -109,7 +112,7 @@ export class Health implements AsyncDisposable {
         this.#verdicts.ofNow = false
         this.peers.hint()
       },
-      onTransitions: (transitions, _, pools) => announce({ kind: 'transitions', transitions, pools }),
+      onTransitions: (transitions, pools) => announce({ kind: 'transitions', transitions, pools }),
       onVitals: (pools) => announce({ kind: 'weights-changed', pools }),
       onProbe: (key, verdict) =>
         metrics.members.probe(key, verdict.durationMs, verdict.ok ? null : verdict.failure),
@@ -150,14 +153,12 @@ export class Health implements AsyncDisposable {
     })
   }
 
-  #startCanaries({ config, log }: Ground): AsyncDisposable | null {
+  #startCanaries({ config, log }: Ground, canaries: readonly string[]): AsyncDisposable | null {
     if (this.#guard === null || config.canaries.length === 0) return null
-    const canaries = config.canaries.map(canaryName)
-    this.checker.setCanaries(canaries.map((name) => ({ name, periodMs: canaryPeriodMs })))
     return startCanaries(
       config.canaries,
       // Not under the policy: they are named by who runs this node, not by who may write its configuration.
-      createProber({ policy: AddressPolicy.anywhere, certificates: null }),
+      probe,
       (name, ok) => this.checker.canary(name, ok),
       { onSilence: () => log.warn({ canaries }, 'no canary has answered yet: they do not count') },
     )

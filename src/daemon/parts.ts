@@ -28,7 +28,7 @@ export function joinParts(ground: Ground) {
   })
   const health = new Health(ground, hosts, () => configuration.publisher.revision)
   // The policy holds for webhooks too: whoever may configure one could let this node ask things of itself.
-  const events = new Events(ground, (address) => health.policy.refusal(address))
+  const events = new Events(ground, health.policy)
   const answers = new Answers(ground, serving.counters, health.facts, hosts)
   const configuration: Configuration = new Configuration({ ...ground, serving, hosts, health, answers })
   const overrides = new EndingOverrides(ground)

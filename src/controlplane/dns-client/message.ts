@@ -19,7 +19,7 @@ import { lowerName, maxLabelLength, maxNameLength } from '../../dataplane/wire/n
 import { nameFields } from '../../dataplane/wire/rdata.ts'
 
 export interface DnsQuestion {
-  /** In wire form. */
+  /** A name in wire form. */
   readonly name: Uint8Array
   readonly type: number
 }
@@ -27,7 +27,7 @@ export interface DnsQuestion {
 export interface DnsAnswer {
   /** Over UDP: there is more, and what is here is not read. */
   readonly truncated: boolean
-  /** With the upper bits from the OPT. */
+  /** All of its bits, the upper ones from the OPT. */
   readonly rcode: number
   /** RDATA of the answer section's RRs of the type that was asked, as `comparableRdata` has it. */
   readonly data: readonly Uint8Array[]
@@ -35,7 +35,7 @@ export interface DnsAnswer {
 
 /** An RR as it stands in a message, the names in its RDATA written out. */
 export interface DnsRecord {
-  /** In wire form. */
+  /** A name in wire form. */
   readonly owner: Uint8Array
   readonly type: number
   readonly ttlSeconds: number
@@ -48,7 +48,7 @@ interface Placed {
   readonly type: number
   readonly class: number
   readonly ttlSeconds: number
-  /** Its RDATA, from and to. */
+  /** Where its RDATA begins and ends. */
   readonly from: number
   readonly to: number
 }

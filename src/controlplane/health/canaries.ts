@@ -5,10 +5,11 @@
 
 import type { TcpMonitor } from '../model/monitor.ts'
 import type { AddressText } from '../model/pool.ts'
+import { authority } from './probes/connection.ts'
 import type { Probe } from './probes/probe.ts'
 import { longestGapMs, Scheduler, type SchedulerOptions } from './scheduler.ts'
 
-export interface CanaryAddress {
+interface CanaryAddress {
   readonly host: AddressText
   readonly port: number
 }
@@ -37,11 +38,7 @@ const monitor: TcpMonitor = {
   flap: null,
 }
 
-export function canaryName({ host, port }: CanaryAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-export interface CanaryOptions extends SchedulerOptions {
+interface CanaryOptions extends SchedulerOptions {
   /** Called once, when no canary has answered in the first `silentRounds` rounds: the guard does without them then. */
   readonly onSilence?: () => void
 }
@@ -57,7 +54,7 @@ export function startCanaries(
   /** Words until it is said that all are silent; below 1 once that is settled. */
   let patience = silentRounds * canaries.length
   for (const canary of canaries) {
-    const name = canaryName(canary)
+    const name = authority(canary.host, canary.port)
     scheduler.schedule(intervalMs, async (signal) => {
       const target = { pool: '', member: name, address: canary.host, port: canary.port, monitor }
       const verdict = await probe(target, signal)

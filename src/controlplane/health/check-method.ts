@@ -1,21 +1,24 @@
 /**
  * How a member is checked: a tree as its monitor asks for, joined with where the member is. Leaves are probes, reports that come
  * by themselves, and states that are set; composites combine what their parts say. Here is what can be told of a method without
- * asking anybody; who asks is in `observers.ts`.
+ * asking anybody; who asks is in `observer.ts`.
  */
 import type { CompositeMonitor, ProbeMonitor } from '../model/monitor.ts'
 import type { AddressText } from '../model/pool.ts'
-import { type Past, pastOf, probeKey } from './check.ts'
+import { type Past, pastOf } from './check.ts'
 
 export type CheckMethod =
-  | ProbeMethod
-  | { readonly kind: 'push'; readonly ttlMs: number }
-  | { readonly kind: 'static'; readonly state: 'up' | 'down' }
+  | LeafMethod
   | {
       readonly kind: 'composite'
       readonly monitor: CompositeMonitor
       readonly parts: readonly { readonly name: string; readonly method: CheckMethod }[]
     }
+
+type LeafMethod =
+  | ProbeMethod
+  | { readonly kind: 'push'; readonly ttlMs: number }
+  | { readonly kind: 'static'; readonly state: 'up' | 'down' }
 
 export interface ProbeMethod {
   readonly kind: 'probe'
@@ -29,43 +32,26 @@ export interface ProbeMethod {
   readonly pending?: boolean
 }
 
-/** A probe with an address to go to. */
-export type AddressedProbe = ProbeMethod & { readonly address: AddressText }
-
-export function hasAddress(method: ProbeMethod): method is AddressedProbe {
-  return method.address !== null
+interface MethodLeaf {
+  /** The names of the parts on the way to it. */
+  readonly path: string
+  readonly method: LeafMethod
+  /** Whether the composites above turn what it says into its opposite. */
+  readonly inverted: boolean
 }
 
-/** @returns a text that is the same for methods that can share their observers */
-export function methodKey(method: CheckMethod): string {
-  switch (method.kind) {
-    case 'probe':
-      return hasAddress(method) ? `probe ${probeKey(method)}` : `unresolved ${method.pending ?? false}`
-    case 'push':
-      return `push ${method.ttlMs}`
-    case 'static':
-      return `static ${method.state}`
-    case 'composite': {
-      const { require, invert } = method.monitor
-      const parts = method.parts.map(({ name, method: part }) => `${name}=${methodKey(part)}`)
-      return `composite ${require} ${invert} (${parts.join('; ')})`
-    }
-  }
+/** The leaves of a method, in the order in which its composites name them. */
+export function leavesOf(method: CheckMethod, path = '', inverted = false): readonly MethodLeaf[] {
+  if (method.kind !== 'composite') return [{ path, method, inverted }]
+  return method.parts.flatMap(({ name, method: part }) =>
+    leavesOf(part, `${path}/${name}`, inverted !== method.monitor.invert),
+  )
 }
 
 /** How long a report that a method takes is good; null when it takes none. */
 export function reportTtlMs(method: CheckMethod): number | null {
-  switch (method.kind) {
-    case 'push':
-      return method.ttlMs
-    case 'composite': {
-      const known = method.parts.flatMap(({ method: part }) => reportTtlMs(part) ?? [])
-      return known.length === 0 ? null : Math.min(...known)
-    }
-    case 'probe':
-    case 'static':
-      return null
-  }
+  const known = leavesOf(method).flatMap(({ method: leaf }) => (leaf.kind === 'push' ? leaf.ttlMs : []))
+  return known.length === 0 ? null : Math.min(...known)
 }
 
 /** Whether two methods look at two machines: nothing that is known of the one says anything of the other. */
@@ -74,48 +60,29 @@ export function looksElsewhere(before: CheckMethod, after: CheckMethod): boolean
   return from !== null && to !== null && from !== to
 }
 
-/** All parts look at the same machine; null where none looks at any. */
+/** The machine that all parts look at; null where none looks at any. */
 function machineOf(method: CheckMethod): string | null {
-  switch (method.kind) {
-    case 'probe':
-      return method.endpoint ?? method.address
-    case 'composite': {
-      for (const { method: part } of method.parts) {
-        const machine = machineOf(part)
-        if (machine !== null) return machine
-      }
-      return null
-    }
-    case 'push':
-    case 'static':
-      return null
-  }
+  const machines = leavesOf(method).flatMap(({ method: leaf }) =>
+    leaf.kind === 'probe' ? (leaf.endpoint ?? leaf.address ?? []) : [],
+  )
+  return machines[0] ?? null
 }
 
-/** What the parts of a method are taken to have said when only what came of it is known. */
-export interface Assumed {
-  /** What its probes have measured, as `Observer.recall` gives it. */
-  readonly before: Map<string, Past>
+/** What the leaves of a method are taken to have said when only what came of it is known. */
+interface Assumed {
+  /** What its probes have measured, by their paths. */
+  readonly before: ReadonlyMap<string, Past>
   /** What has been reported; null when the method takes no reports. */
   readonly reported: 'up' | 'down' | null
 }
 
 /** Takes each part to have said the same, so that it takes as many verdicts as ever to change what came of them. */
-export function assume(method: CheckMethod, state: 'up' | 'down', path = ''): Assumed {
-  switch (method.kind) {
-    case 'probe':
-      return { before: new Map([[path, pastOf(state)]]), reported: null }
-    case 'push':
-      return { before: new Map(), reported: state }
-    case 'static':
-      return { before: new Map(), reported: null }
-    case 'composite': {
-      const said = method.monitor.invert ? (state === 'up' ? 'down' : 'up') : state
-      const parts = method.parts.map(({ name, method: part }) => assume(part, said, `${path}/${name}`))
-      return {
-        before: new Map(parts.flatMap(({ before }) => [...before])),
-        reported: parts.find(({ reported }) => reported !== null)?.reported ?? null,
-      }
-    }
+export function assume(method: CheckMethod, state: 'up' | 'down'): Assumed {
+  const opposite = state === 'up' ? 'down' : 'up'
+  const said = leavesOf(method).map((leaf) => ({ ...leaf, state: leaf.inverted ? opposite : state }))
+  const probes = said.filter((leaf) => leaf.method.kind === 'probe')
+  return {
+    before: new Map(probes.map((probe) => [probe.path, pastOf(probe.state)])),
+    reported: said.find((leaf) => leaf.method.kind === 'push')?.state ?? null,
   }
 }

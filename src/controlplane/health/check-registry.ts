@@ -23,6 +23,12 @@ export interface CheckRegistryOptions extends Omit<CheckContext, 'counts'> {
 
 const beginning = pastOf('unknown')
 
+/** A check that somebody watches, until it is released. */
+export interface Watched {
+  readonly check: Check
+  readonly release: () => void
+}
+
 export class CheckRegistry {
   readonly #options: CheckRegistryOptions
   readonly #context: CheckContext
@@ -40,15 +46,12 @@ export class CheckRegistry {
 
   /**
    * Watches the check of what is to be probed, which begins if nobody watched it before.
-   * @param past counts when it does; null when nothing is known of the machine
+   * @param past counts when it does
    */
-  watch(
-    probed: Probed,
-    watcher: Watcher,
-    past: Past | null,
-  ): { readonly check: Check; readonly release: () => void } {
+  watch(probed: Probed, watcher: Watcher, past: Past = beginning): Watched {
     const key = probeKey(probed)
-    const check = this.#checks.get(key) ?? this.#begin(key, probed, past ?? beginning)
+    const check = this.#checks.get(key) ?? new Check(this.#context, key, probed, past)
+    this.#checks.set(key, check)
     // One for each call: two parts of a composite may be the same check.
     const own = { ...watcher }
     check.watchers.add(own)
@@ -71,12 +74,6 @@ export class CheckRegistry {
     const ruling = this.#options.guard?.verdict(owner.pool, key, ok, measurement, atMs)
     this.apply(ruling?.change ?? null)
     return ruling?.counts ?? true
-  }
-
-  #begin(key: string, probed: Probed, past: Past): Check {
-    const check = new Check(this.#context, key, probed, past)
-    this.#checks.set(key, check)
-    return check
   }
 
   #release(check: Check, watcher: Watcher): void {

@@ -1,8 +1,9 @@
 /** Who is checked and how, joined from the configuration and what hosts resolve to. */
-import type { CheckMethod, ProbeMethod } from '../health/check-method.ts'
+
 import type { Monitor, ProbeMonitor } from '../model/monitor.ts'
 import type { Resolution } from '../model/observation.ts'
 import { type Member, needsAddresses, type Pool } from '../model/pool.ts'
+import type { CheckMethod, ProbeMethod } from './check-method.ts'
 import type { CheckTarget } from './checked-member.ts'
 
 /** What of the configuration says who is checked; by name. */
@@ -18,12 +19,11 @@ export function checkTargets({ pools, monitors }: Checked, resolutionOf: Resolut
   return [...pools.values()].flatMap((pool) => {
     const monitor = pool.monitor === null ? undefined : monitors.get(pool.monitor)
     if (monitor === undefined) return []
-    const hosts = new Map<string, ProbeMonitor>()
     return pool.members.map((member) => ({
       pool: pool.name,
       member: member.name,
       quorum: pool.quorum,
-      method: checkMethod(monitor, { pool, member, monitors, resolutionOf, hosts }, member.probePort),
+      method: checkMethod(monitor, { pool, member, monitors, resolutionOf }, member.probePort),
     }))
   })
 }
@@ -33,8 +33,6 @@ interface Context {
   readonly member: Member
   readonly monitors: Checked['monitors']
   readonly resolutionOf: ResolutionOf
-  /** Monitors as they are for a host, by monitor and host, so that members of one host share one. */
-  readonly hosts: Map<string, ProbeMonitor>
 }
 
 /**
@@ -77,11 +75,9 @@ function probeMethod(monitor: ProbeMonitor, context: Context, port: number): Pro
   if (member.host === null) {
     return { kind: 'probe', monitor, port, address: member.probeAddress ?? member.address }
   }
-  const asked =
-    member.probeAddress === null ? monitorOfHost(monitor, member.host, port, context.hosts) : monitor
   const method = {
     kind: 'probe',
-    monitor: asked,
+    monitor: member.probeAddress === null ? monitorOfHost(monitor, member.host, port) : monitor,
     port,
     endpoint: member.probeAddress ?? member.host,
   } as const
@@ -92,19 +88,8 @@ function probeMethod(monitor: ProbeMonitor, context: Context, port: number): Pro
 }
 
 /** A host is asked by its name where the monitor has none: its certificate is for that, and so are its virtual hosts. */
-function monitorOfHost(
-  monitor: ProbeMonitor,
-  host: string,
-  port: number,
-  known: Map<string, ProbeMonitor>,
-): ProbeMonitor {
-  const key = `${monitor.name} ${port} ${host}`
-  const found = known.get(key) ?? named(monitor, host.slice(0, -1), port)
-  known.set(key, found)
-  return found
-}
-
-function named(monitor: ProbeMonitor, name: string, port: number): ProbeMonitor {
+function monitorOfHost(monitor: ProbeMonitor, host: string, port: number): ProbeMonitor {
+  const name = host.slice(0, -1)
   switch (monitor.type) {
     case 'http':
     case 'https':

@@ -15,6 +15,7 @@ import {
   explain,
   failBack,
   type Hold,
+  isHeldBack,
   type Measurement,
   measured,
   nearChange,
@@ -23,7 +24,6 @@ import {
 import type { Probe } from './probes/probe.ts'
 import type { Probed, ProbeTarget } from './probes/probe-target.ts'
 import type { JobPosition, ScheduledJob, Scheduler } from './scheduler.ts'
-import { smooth } from './smoothing.ts'
 import type { ProbeVerdict } from './verdict.ts'
 
 /** A state, and why. */
@@ -43,13 +43,14 @@ export interface Past {
   readonly weightPercent: number | null
   /** Where; null when nobody was asked since the start. */
   readonly address: AddressText | null
-  /** In the schedule; null: to be probed at once. */
+  /** Where it stands in the schedule; null: to be probed at once. */
   readonly position: JobPosition | null
 }
 
 /** When all that is known is the state. */
 export function pastOf(state: HealthState): Past {
-  const nothing = {
+  return {
+    measurement: measured(state),
     reason: null,
     heard: false,
     latencyMs: null,
@@ -57,13 +58,12 @@ export function pastOf(state: HealthState): Past {
     address: null,
     position: null,
   }
-  return { measurement: measured(state), ...nothing }
 }
 
 /** A member that a check is for. The probe is made in the name of one of those who watch. */
 export interface Watcher extends MemberKey {
   /** After each verdict. May not throw. */
-  readonly onVerdict: (verdict: ProbeVerdict, lateMs: number) => void
+  readonly onVerdict: (verdict: ProbeVerdict) => void
   /**
    * When something else than a verdict changed the measurement. May not throw.
    * @param undone what was measured lately does not count after all
@@ -127,8 +127,7 @@ export class Check {
     this.weightPercent = asksForWeight(probed.monitor) ? past.weightPercent : null
     this.#reason = past.reason
     const { intervalMs } = probed.monitor
-    const run = (signal: AbortSignal, lateMs: number) => this.#run(signal, lateMs)
-    this.#job = context.scheduler.schedule(intervalMs, run, past.position)
+    this.#job = context.scheduler.schedule(intervalMs, (signal) => this.#run(signal), past.position)
   }
 
   /** Who has watched longest. */
@@ -152,6 +151,11 @@ export class Check {
   /** Whether a few more verdicts would change the state. */
   get near(): boolean {
     return nearChange(this.measurement, this.probed.monitor, this.#context.nowMs())
+  }
+
+  /** Whether it answers again, and waits for an operator to let it come back. */
+  get waits(): boolean {
+    return isHeldBack(this.measurement)
   }
 
   /** An operator lets what waits for it come back. */
@@ -191,7 +195,7 @@ export class Check {
     for (const { onChange } of this.watchers) onChange(undone)
   }
 
-  async #run(signal: AbortSignal, lateMs: number): Promise<number | null> {
+  async #run(signal: AbortSignal): Promise<number | null> {
     const { monitor } = this.probed
     this.#inFlight = true
     const verdict = await this.#context.probe(this.#target(), signal)
@@ -199,7 +203,7 @@ export class Check {
     if (signal.aborted) return null
     this.#take(verdict)
     this.heard = true
-    for (const { onVerdict } of this.watchers) onVerdict(verdict, lateMs)
+    for (const { onVerdict } of this.watchers) onVerdict(verdict)
     const nextMs = nextProbeMs(this.measurement, monitor, monitor.intervalMs)
     return nextMs < monitor.intervalMs ? nextMs : null
   }
@@ -226,6 +230,20 @@ export class Check {
     const { pool, member } = this.owner
     return { pool, member, ...this.probed }
   }
+}
+
+/**
+ * Smooths the time that a machine takes to answer: an exponentially weighted mean with the weight of TCP's round-trip time
+ * (RFC 6298 section 2), so that a change shows after some ten probes and a single slow one hardly. A failure is no sample:
+ * how long a connection took to be refused says nothing of how long an answer takes.
+ * @param beforeMs null when there has been no sample
+ */
+export function smooth(
+  beforeMs: number | null,
+  { ok, durationMs }: Pick<ProbeVerdict, 'ok' | 'durationMs'>,
+): number | null {
+  if (!ok) return beforeMs
+  return beforeMs === null ? durationMs : beforeMs + (durationMs - beforeMs) / 8
 }
 
 /** Whether responses may say what share of its weight the member wants. */

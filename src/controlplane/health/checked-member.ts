@@ -10,11 +10,11 @@ import { Alarm } from '../timing/alarm.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { AvailabilityTable } from './availability.ts'
 import type { Opinion, Past } from './check.ts'
-import { assume, type CheckMethod, looksElsewhere, methodKey, reportTtlMs } from './check-method.ts'
+import { assume, type CheckMethod, looksElsewhere, reportTtlMs } from './check-method.ts'
 import type { CheckRegistry } from './check-registry.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { Hold } from './monitor.ts'
-import { makeObserver, notResolved, type Observer, type Report } from './observers.ts'
+import { notResolved, Observer, type Report } from './observer.ts'
 import { agree, type Votes } from './quorum.ts'
 import type { ProbeVerdict } from './verdict.ts'
 
@@ -39,11 +39,8 @@ export interface Vitals {
 }
 
 export interface MemberListeners {
-  /**
-   * Every verdict that counts, as it comes, for each member that it is about; `lateMs` is how long after its time the probe
-   * began (an overloaded checker shows there first). May not throw.
-   */
-  readonly onProbe?: (target: MemberKey, verdict: ProbeVerdict, lateMs: number) => void
+  /** Every verdict, as it comes, for each member that it is about. May not throw. */
+  readonly onProbe?: (target: MemberKey, verdict: ProbeVerdict) => void
   /** A member is held down for changing too often. May not throw. */
   readonly onHold?: (member: MemberKey, hold: Hold) => void
 }
@@ -65,11 +62,10 @@ export interface MemberContext {
 }
 
 export class CheckedMember implements Disposable {
-  /** As `formatMemberKey` gives it. */
+  /** What `formatMemberKey` makes of its name. */
   readonly key: string
   readonly #context: MemberContext
   #target: CheckTarget
-  #methodKey: string
   #observer: Observer
   /** What the table says. */
   #shown: MemberHealth
@@ -89,7 +85,6 @@ export class CheckedMember implements Disposable {
     this.key = formatMemberKey(target)
     this.#context = context
     this.#target = target
-    this.#methodKey = methodKey(method)
     this.#shown = restored ?? { pool, member, state: 'unknown', since: this.#now(), reason: 'not probed yet' }
     this.#expiry = new Alarm(context.clock, () => this.settle())
     context.table.set(this.#shown)
@@ -134,15 +129,12 @@ export class CheckedMember implements Disposable {
 
   /** Goes on under other settings, or at another address, at once. */
   change(target: CheckTarget): void {
-    const key = methodKey(target.method)
+    const { method } = this.#target
     this.#target = target
-    if (key !== this.#methodKey) {
-      const before = new Map<string, Past>()
+    if (!isDeepStrictEqual(method, target.method)) {
       const old = this.#observer
-      old.recall('', before)
-      this.#methodKey = key
       // Made before the old one goes, so that a check that both watch goes on.
-      this.#observer = this.#observe(target.method, before)
+      this.#observer = this.#observe(target.method, old.recall())
       old[Symbol.dispose]()
     }
     this.settle()
@@ -206,20 +198,20 @@ export class CheckedMember implements Disposable {
   #observe(method: CheckMethod, before: ReadonlyMap<string, Past>): Observer {
     const { checks, listeners } = this.#context
     const { pool, member } = this.#target
-    return makeObserver(method, {
+    return new Observer(method, before, {
       checks,
-      before,
       watcher: {
         pool,
         member,
-        onVerdict: (verdict, lateMs) => {
-          listeners.onProbe?.({ pool, member }, verdict, lateMs)
+        onVerdict: (verdict) => {
+          listeners.onProbe?.({ pool, member }, verdict)
           this.settle()
         },
         onChange: (undone) => this.settle(undone),
         onHold: (hold) => listeners.onHold?.({ pool, member }, hold),
       },
-      reports: { current: () => this.#report, now: () => this.#now() },
+      report: () => this.#report,
+      now: () => this.#now(),
     })
   }
 

@@ -4,7 +4,7 @@
  * and does with them what it must.
  *
  * ## What is shown
- * What is shown of a member is what its observers say (`observers.ts`: probes, reports, composites of them) or, where the
+ * What is shown of a member is what its observers say (`observer.ts`: probes, reports, composites of them) or, where the
  * pool asks for it, what most nodes say (`checked-member.ts`). While this node's own network is suspect, failures do not
  * count (`guard.ts`), so everybody stays what they were.
  *
@@ -12,8 +12,7 @@
  * A verdict moves its member's machine at once. Transitions are delivered at the end of the
  * same turn of the event loop (`deliveries.ts`).
  *
- * What counts: a verdict of a probe that was called off says nothing and is dropped. So is one that was asked under
- * settings that have changed meanwhile: that probe is aborted and asked again.
+ * A verdict that was asked for under settings that have changed meanwhile is dropped: that probe is aborted and asked again.
  *
  * A member that is a host is probed at one of its addresses, which may change while the member stays what it is: its state
  * goes on, and the new address is probed at once. A host without an address can't be probed, and is down for that.
@@ -35,15 +34,15 @@ import {
   type Vitals,
 } from './checked-member.ts'
 import { Deliveries, type DeliveryListeners } from './deliveries.ts'
-import type { Canary, SelfIsolationGuard, Suspicion } from './guard.ts'
+import type { SelfIsolationGuard, Suspicion } from './guard.ts'
 import type { Measurement } from './monitor.ts'
-import type { Report } from './observers.ts'
-import { probe as defaultProbe, type Probe } from './probes/probe.ts'
+import type { Report } from './observer.ts'
+import type { Probe } from './probes/probe.ts'
 import type { Votes } from './quorum.ts'
 import { Scheduler, type SchedulerOptions } from './scheduler.ts'
 
 export interface CheckerOptions extends SchedulerOptions, DeliveryListeners, MemberListeners {
-  readonly probe?: Probe
+  readonly probe: Probe
   /** Null or left out: no guard. */
   readonly guard?: SelfIsolationGuard<Measurement> | null
   /** Told when the guard begins to suspect this node's network, or (null) trusts it again. */
@@ -56,66 +55,8 @@ export interface CheckerOptions extends SchedulerOptions, DeliveryListeners, Mem
   readonly nowMs?: () => number
 }
 
-function monotonicNowMs(): number {
-  return performance.timeOrigin + performance.now()
-}
-
-export interface Checker extends AsyncDisposable {
-  /**
-   * Says who is checked from now on, and is visible in `availability()` when it returns. A member that stays keeps its
-   * state and its place in the schedule, with changed settings applied, also those of another type of monitor; one whose
-   * endpoint differs is another machine and starts anew. New members are `unknown` and probed at once. Members that are gone
-   * vanish without an event.
-   * @param targets pool and member name identify a target and may not occur twice
-   */
-  setTargets(targets: readonly CheckTarget[]): void
-  /**
-   * Gives members the state that they had when the daemon last ran. Counts for those of the first `setTargets`, before
-   * which it must be called; the rest is forgotten.
-   */
-  restore(health: readonly MemberHealth[]): void
-  /**
-   * What has been reported of a member with a push monitor; one that is older than what is known already changes nothing.
-   * @returns false when there is no such member
-   */
-  report(key: MemberKey, report: Report): boolean
-  /** How long a report on a member is good; null for one that takes none, undefined when there is no such member. */
-  reportTtlMs(key: MemberKey): number | null | undefined
-  /** Whether a member answers again, and waits for an operator to let it come back. */
-  waitsForFailBack(key: MemberKey): boolean
-  /** An operator lets it. */
-  failBack(key: MemberKey): void
-  /** Looks again at members whose votes may have changed. */
-  reconsider(keys: Iterable<MemberKey>): void
-  /** Sets what the guard listens to beside the members; see `SelfIsolationGuard`. */
-  setCanaries(canaries: readonly Canary[]): void
-  /** A canary has been asked. */
-  canary(name: string, ok: boolean): void
-  /** The table as it was last published. */
-  availability(): Availability
-  /** Null for a member that is not checked. */
-  vitals(pool: string, member: string): Vitals | null
-  /** This node's own word on the members that nodes agree upon; null when there are none. */
-  ownVerdicts(): NodeVerdicts | null
-  /** Probes that run, each for one member or more. */
-  readonly probes: number
-  /**
-   * Resolves when every target of the first `setTargets` has had a verdict (or has been taken away since) and the transitions
-   * of those verdicts have been delivered; also when the checker is stopped before that, so that nobody waits for ever.
-   */
-  readonly firstRound: Promise<void>
-  /** True once the first round is complete; a stop doesn't make it so. */
-  readonly firstRoundDone: boolean
-  /** Aborts the probes in flight, delivers what they had already said, and starts no more. May be called more than once. */
-  stop(): Promise<void>
-}
-
-/** Starts a checker without targets. */
-export function startChecker(options: CheckerOptions): Checker {
-  return new HealthChecker(options)
-}
-
-class HealthChecker implements Checker {
+/** Checks nobody until it has targets. */
+export class Checker implements AsyncDisposable {
   readonly #guard: SelfIsolationGuard<Measurement> | null
   readonly #nowMs: () => number
   readonly #scheduler: Scheduler
@@ -127,16 +68,17 @@ class HealthChecker implements Checker {
   /** Targets of the first `setTargets` that have no verdict yet; null before that call. */
   #awaited: Set<string> | null = null
   readonly #firstRound = Promise.withResolvers<void>()
-  #firstRoundDone = false
   readonly #deliveries: Deliveries
   #stopping: Promise<void> | null = null
 
   constructor(options: CheckerOptions) {
-    const { probe = defaultProbe, guard = null, nowMs = monotonicNowMs } = options
+    const { probe, guard = null, nowMs = () => performance.timeOrigin + performance.now() } = options
     this.#guard = guard
     this.#nowMs = nowMs
     this.#scheduler = new Scheduler(options)
-    this.#deliveries = new Deliveries(options, this.#table, () => this.#noteFirstRound())
+    this.#deliveries = new Deliveries(options, this.#table, () => {
+      if (this.#awaited?.size === 0) this.#firstRound.resolve()
+    })
     this.#checks = new CheckRegistry({
       scheduler: this.#scheduler,
       probe,
@@ -169,26 +111,30 @@ class HealthChecker implements Checker {
     }
   }
 
+  /**
+   * Resolves when every target of the first `setTargets` has had a verdict (or has been taken away since) and the transitions
+   * of those verdicts have been delivered; also when the checker is stopped before that, so that nobody waits for ever.
+   */
   get firstRound(): Promise<void> {
     return this.#firstRound.promise
   }
 
-  get firstRoundDone(): boolean {
-    return this.#firstRoundDone
-  }
-
+  /** Probes that run, each for one member or more. */
   get probes(): number {
     return this.#checks.size
   }
 
+  /** The table as it was last published. */
   availability(): Availability {
     return this.#table.current
   }
 
+  /** Null for a member that is not checked. */
   vitals(pool: string, member: string): Vitals | null {
     return this.#find({ pool, member })?.vitals ?? null
   }
 
+  /** This node's own word on the members that nodes agree upon; null when there are none. */
   ownVerdicts(): NodeVerdicts | null {
     const byPool = new Map<string, Record<string, 'up' | 'down'>>()
     let any = false
@@ -203,10 +149,21 @@ class HealthChecker implements Checker {
     return any ? Object.fromEntries(byPool) : null
   }
 
+  /**
+   * Gives members the state that they had when the daemon last ran. Counts for those of the first `setTargets`, before
+   * which it must be called; the rest is forgotten.
+   */
   restore(health: readonly MemberHealth[]): void {
     for (const one of health) this.#restored.set(formatMemberKey(one), one)
   }
 
+  /**
+   * Says who is checked from now on, and is visible in `availability()` when it returns. A member that stays keeps its
+   * state and its place in the schedule, with changed settings applied, also those of another type of monitor; one whose
+   * endpoint differs is another machine and starts anew. New members are `unknown` and probed at once. Members that are gone
+   * vanish without an event.
+   * @param targets pool and member name identify a target and may not occur twice
+   */
   setTargets(targets: readonly CheckTarget[]): void {
     if (this.#stopping !== null) return
     const wanted = new Map(targets.map((target) => [formatMemberKey(target), target]))
@@ -225,6 +182,10 @@ class HealthChecker implements Checker {
     this.#deliveries.soon()
   }
 
+  /**
+   * Takes what has been reported of a member with a push monitor; one that is older than what is known already changes nothing.
+   * @returns false when there is no such member
+   */
   report(key: MemberKey, report: Report): boolean {
     const member = this.#find(key)
     if (member === undefined || this.#stopping !== null) return false
@@ -232,31 +193,33 @@ class HealthChecker implements Checker {
     return true
   }
 
+  /** How long a report on a member is good; null for one that takes none, undefined when there is no such member. */
   reportTtlMs(key: MemberKey): number | null | undefined {
     const member = this.#find(key)
     return member === undefined ? undefined : reportTtlMs(member.target.method)
   }
 
+  /** Whether a member answers again, and waits for an operator to let it come back. */
   waitsForFailBack(key: MemberKey): boolean {
     return this.#find(key)?.waits ?? false
   }
 
+  /** An operator lets it. */
   failBack(key: MemberKey): void {
     this.#find(key)?.failBack()
   }
 
+  /** Looks again at members whose votes may have changed. */
   reconsider(keys: Iterable<MemberKey>): void {
     for (const key of keys) this.#find(key)?.settle()
   }
 
-  setCanaries(canaries: readonly Canary[]): void {
-    this.#checks.apply(this.#guard?.setCanaries(canaries) ?? null)
-  }
-
+  /** A canary has been asked. */
   canary(name: string, ok: boolean): void {
     this.#checks.apply(this.#guard?.canary(name, ok, this.#nowMs()) ?? null)
   }
 
+  /** Aborts the probes in flight, delivers what they had already said, and starts no more. May be called more than once. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()
     return this.#stopping
@@ -287,13 +250,6 @@ class HealthChecker implements Checker {
   #reconsiderAgreed(): void {
     for (const member of this.#members.values()) {
       if (member.target.quorum === 'majority') member.settle()
-    }
-  }
-
-  #noteFirstRound(): void {
-    if (this.#awaited?.size === 0 && !this.#firstRoundDone) {
-      this.#firstRoundDone = true
-      this.#firstRound.resolve()
     }
   }
 }

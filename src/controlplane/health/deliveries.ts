@@ -6,19 +6,12 @@
  * Bound: what one turn brings, at most one event per member.
  */
 import type { HealthEvent } from '../model/observation.ts'
-import type { Availability, AvailabilityTable } from './availability.ts'
+import type { AvailabilityTable } from './availability.ts'
 
 /** Whom it is told. None of these may throw. */
 export interface DeliveryListeners {
-  /**
-   * Transitions of one turn, in the order in which they happened, the table that holds them already, and the pools they
-   * are in.
-   */
-  readonly onTransitions: (
-    events: HealthEvent[],
-    availability: Availability,
-    changedPools: ReadonlySet<string>,
-  ) => void
+  /** Transitions of one turn, in the order in which they happened, and the pools they are in; the table holds them already. */
+  readonly onTransitions: (events: HealthEvent[], changedPools: ReadonlySet<string>) => void
   /**
    * Pools in which something else changed that answers may depend on: how near a member is to a change, what weight it
    * wants, since when it is up. At most once a turn.
@@ -67,14 +60,14 @@ export class Deliveries {
   now(): void {
     if (this.#next !== null) clearImmediate(this.#next)
     this.#next = null
-    const availability = this.#table.publish()
+    this.#table.publish()
     if (this.#events.length > 0) {
       const events = this.#events
       this.#events = []
       const changedPools = new Set(events.map(({ pool }) => pool))
       // Their plans are made anew anyway.
       for (const pool of changedPools) this.#vitals.delete(pool)
-      this.#listeners.onTransitions(events, availability, changedPools)
+      this.#listeners.onTransitions(events, changedPools)
     }
     if (this.#vitals.size > 0) {
       const pools = this.#vitals

@@ -14,10 +14,6 @@ export interface Due {
 export class DueHeap<T extends Due> {
   readonly #items: T[] = []
 
-  get size(): number {
-    return this.#items.length
-  }
-
   /** The item that is due first, or undefined when there is none. */
   peek(): T | undefined {
     return this.#items[0]

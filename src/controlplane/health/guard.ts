@@ -17,7 +17,7 @@
  *   suspect   any other success                                 suspect; counts
  *   trusting  canary fails, and so does every other             suspect; what the blow took is given back
  *   suspect   canary answers                                    trusting
- *   suspect   other canaries, or too few members are left       trusting
+ *   suspect   too few members are left                          trusting
  *
  * With canaries they alone decide, from the first answer of one of them on. Until then, and without any, the members do, and
  * the failures of canaries mean nothing: those that never answered may be misspelt or behind a firewall, and would make
@@ -130,13 +130,6 @@ export interface Ruling<M> {
   readonly change: GuardChange<M> | null
 }
 
-/** A name or address outside that answers whenever this node's network works. */
-export interface Canary {
-  readonly name: string
-  /** As for members. */
-  readonly periodMs: number
-}
-
 interface GuardedPool<M> {
   readonly name: string
   readonly members: Map<string, GuardedMember<M>>
@@ -154,9 +147,9 @@ interface GuardedMember<M> {
   failingSinceMs: number | null
   before: M | null
   periodMs: number
-  /** In the order of last verdicts. */
+  /** The place among all, in the order of last verdicts. */
   readonly hearing: AgeingLink<GuardedMember<M>>
-  /** In while it can be struck, in the order in which failures began. */
+  /** The place among those that can be struck, in the order in which failures began. */
   readonly blow: AgeingLink<GuardedMember<M>>
 }
 
@@ -169,8 +162,10 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   readonly #pools = new Map<string, GuardedPool<M>>()
   readonly #hearings = new AgeingList<GuardedMember<M>>()
   readonly #blows = new AgeingList<GuardedMember<M>>()
-  #canaries = new Map<string, { readonly periodMs: number; ok: boolean | null }>()
-  /** Whether one of them has answered since they were set. */
+  /** Whether each answered when it was last asked; null for one that has not been heard. */
+  readonly #canaries: Map<string, boolean | null>
+  readonly #canaryPeriodMs: number
+  /** Whether one of them has answered. */
   #canariesDecide = false
   #members = 0
   /** Members heard, by what they count as, and pools with witnesses and with most of them struck. */
@@ -181,8 +176,14 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   #windowMs: number | null = null
   #suspicion: Suspicion | null = null
 
-  constructor(settings: Partial<GuardSettings> = {}) {
+  /**
+   * @param canaries names outside that answer whenever this node's network works, at most a few
+   * @param canaryPeriodMs the longest time from one word of a canary to the next
+   */
+  constructor(settings: Partial<GuardSettings> = {}, canaries: readonly string[] = [], canaryPeriodMs = 0) {
     this.#settings = { ...guardDefaults, ...settings }
+    this.#canaries = new Map(canaries.map((name) => [name, null]))
+    this.#canaryPeriodMs = canaryPeriodMs
   }
 
   /** Null while trusting. */
@@ -221,17 +222,6 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     return tooFew && !this.#canariesDecide ? this.#trust() : null
   }
 
-  /** Sets the canaries, at most a few; the members decide until one has answered. The same again change nothing. */
-  setCanaries(canaries: readonly Canary[]): GuardChange<M> | null {
-    const same =
-      canaries.length === this.#canaries.size &&
-      canaries.every(({ name, periodMs }) => this.#canaries.get(name)?.periodMs === periodMs)
-    if (same) return null
-    this.#canaries = new Map(canaries.map(({ name, periodMs }) => [name, { periodMs, ok: null }]))
-    this.#canariesDecide = false
-    return this.#trust()
-  }
-
   /**
    * Rules on a verdict, before it goes to the machine.
    * @param current the member's measurement as it is before this verdict
@@ -250,22 +240,19 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     return ok || this.#suspicion === null || current.state === 'down' ? counting : notCounting
   }
 
-  /** Hears a canary; one that was not set says nothing. */
+  /** Hears a canary. */
   canary(name: string, ok: boolean, atMs: number): GuardChange<M> | null {
-    const heard = this.#canaries.get(name)
-    if (heard === undefined) return null
-    heard.ok = ok
+    this.#canaries.set(name, ok)
     if (ok) {
       this.#canariesDecide = true
       return this.#trust()
     }
     if (!this.#canariesDecide) return null
     const all = [...this.#canaries.values()]
-    if (this.#suspicion !== null || all.some((canary) => canary.ok !== false)) return null
+    if (this.#suspicion !== null || all.some((answered) => answered !== false)) return null
     this.#age(atMs)
     const reason = all.length === 1 ? 'the canary does not answer' : `none of ${all.length} canaries answers`
-    const horizonMs = Math.max(this.#window(), ...all.map(({ periodMs }) => periodMs))
-    return this.#suspect(reason, horizonMs, atMs)
+    return this.#suspect(reason, Math.max(this.#window(), this.#canaryPeriodMs), atMs)
   }
 
   #looksStruck(): boolean {

@@ -67,9 +67,9 @@ export interface Measurement {
   readonly sinceMs: number | null
   /** What counts against the state: in `up` failures (see `clear`), in `down` successes in a row. */
   readonly streak: number
-  /** In `up`: successes in a row since the last failure that counts. */
+  /** Successes in a row since the last failure that counts; in `up`. */
   readonly clearing: number
-  /** In `down`: when the first success in a row came. */
+  /** When the first success in a row came; in `down`. */
   readonly answeringMs: number | null
   /** Why a member that answers is still down; null for one that does not answer. */
   readonly waiting: Waiting | null
@@ -93,7 +93,7 @@ export interface Hold {
 /** 2^30 ms are twelve days. */
 const mostDoublings = 30
 
-/** Where a member begins that nothing is known of. */
+/** What is known of a new member. */
 export const unmeasured: Measurement = {
   state: 'unknown',
   sinceMs: null,
@@ -112,16 +112,7 @@ const steadyDown: Measurement = { ...unmeasured, state: 'down', hand: 'needed' }
 
 /** @returns the measurement of a state without a streak, such as one from the store */
 export function measured(state: HealthState): Measurement {
-  switch (state) {
-    case 'unknown':
-      return unmeasured
-    case 'up':
-      return steadyUp
-    case 'down':
-      return steadyDown
-    default:
-      return state satisfies never
-  }
+  return { unknown: unmeasured, up: steadyUp, down: steadyDown }[state]
 }
 
 /**
@@ -146,8 +137,6 @@ export function advance(
       return advanceUp(before, success, judging, nowMs)
     case 'down':
       return advanceDown(before, success, judging, nowMs)
-    default:
-      return before.state satisfies never
   }
 }
 
@@ -157,8 +146,13 @@ export function advance(
  */
 export function failBack(current: Measurement, nowMs: number): Measurement {
   if (current.state === 'up') return current
-  if (current.waiting !== null && current.waiting !== 'rise') return risen(current, nowMs)
+  if (isHeldBack(current)) return risen(current, nowMs)
   return { ...current, hand: 'given', hold: null }
+}
+
+/** Whether a member answers often enough, and is down for another reason, which an operator may pass over. */
+export function isHeldBack({ waiting }: Measurement): boolean {
+  return waiting !== null && waiting !== 'rise'
 }
 
 /** @returns a measurement that knows nothing of the member's answers, but still of hold, hand and flaps */

@@ -42,10 +42,9 @@ export interface SchedulerOptions {
 /**
  * One run of a job. May not reject: a rejection is a defect and surfaces as an unhandled one.
  * @param signal aborted when the job is cancelled, or the scheduler stops
- * @param lateMs how long after its time the run began
  * @returns in how many milliseconds the next run shall begin; null leaves that to the grid
  */
-export type Run = (signal: AbortSignal, lateMs: number) => Promise<number | null>
+export type Run = (signal: AbortSignal) => Promise<number | null>
 
 /** Where a job stands in the schedule, for another job that is to go on from there. */
 export interface JobPosition {
@@ -206,7 +205,7 @@ export class Scheduler implements AsyncDisposable {
     job.inFlight = inFlight
     job.startedMs = nowMs
     try {
-      job.soonMs = await job.run(inFlight.signal, nowMs - job.dueMs)
+      job.soonMs = await job.run(inFlight.signal)
     } finally {
       this.#settle(job)
     }

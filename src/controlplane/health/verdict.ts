@@ -5,34 +5,30 @@
  */
 import { toReason } from '../model/reason.ts'
 
-/**
- * Kinds of failure; they are labels of metrics, so the list is closed.
- * - `connect`: no connection came about
- * - `timeout`: the deadline of the probe was over
- * - `tls`: handshake, certificates, and settings of it that can't be used
- * - `status`: the status of HTTP or gRPC, the rcode of DNS
- * - `body`: of HTTP
- * - `answer`: what came by TCP or DNS is not what was expected
- * - `redirect`: it leads nowhere, or there are too many
- * - `reset`: the connection was lost
- * - `protocol`: what came breaks the protocol, or the request can't be written
- * - `refused`: we don't probe such addresses
- * - `aborted`: no statement about the member: the probe was called off
- */
-export const probeFailures = [
-  'connect',
-  'timeout',
-  'tls',
-  'status',
-  'body',
-  'answer',
-  'redirect',
-  'reset',
-  'protocol',
-  'refused',
-  'aborted',
-] as const
-export type ProbeFailure = (typeof probeFailures)[number]
+/** Kinds of failure; they are labels of metrics, so the list is closed. */
+export type ProbeFailure =
+  /** No connection came about. */
+  | 'connect'
+  /** The deadline of the probe was over. */
+  | 'timeout'
+  /** Handshake, certificates, and settings of it that can't be used. */
+  | 'tls'
+  /** The status of HTTP or gRPC, the rcode of DNS. */
+  | 'status'
+  /** What HTTP brought is not what was expected. */
+  | 'body'
+  /** What came by TCP or DNS is not what was expected. */
+  | 'answer'
+  /** A redirect that leads nowhere, or there are too many. */
+  | 'redirect'
+  /** The connection was lost. */
+  | 'reset'
+  /** What came breaks the protocol, or the request can't be written. */
+  | 'protocol'
+  /** We don't probe such addresses. */
+  | 'refused'
+  /** No statement about the member: the probe was called off. */
+  | 'aborted'
 
 /** What one probe says; `durationMs` is the time from its start to the verdict, fractions included. */
 export type ProbeVerdict =
@@ -113,37 +109,12 @@ export function faultOfError(error: unknown, phase: ConnectionPhase): Fault {
   return syscall === '' ? fault('protocol', message) : fault('reset', `${syscall} ${code}`)
 }
 
-interface ErrorParts {
-  readonly name: string
-  readonly code: string
-  readonly syscall: string
-  readonly message: string
-  /** OpenSSL's own reason, such as `wrong version number`. */
-  readonly reason: string
-}
-
-function describe(error: unknown): ErrorParts {
+/** The parts of an error that say something; `reason` is OpenSSL's own, such as `wrong version number`. */
+function describe(error: unknown) {
   const text = (key: string): string => {
     const value = typeof error === 'object' && error !== null ? Reflect.get(error, key) : undefined
     return typeof value === 'string' ? value : ''
   }
   const message = error instanceof Error ? error.message : String(error)
   return { name: text('name'), code: text('code'), syscall: text('syscall'), message, reason: text('reason') }
-}
-
-/**
- * The end of `work`, or of `stop` if that is sooner: for what can't be called off, and goes on unheeded.
- *
- * @param stop its reason must be the `Fault` to return
- */
-export async function orStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T | Fault> {
-  const stopped = Promise.withResolvers<Fault>()
-  const onStop = (): void => stopped.resolve(stop.reason as Fault)
-  stop.addEventListener('abort', onStop)
-  if (stop.aborted) onStop()
-  try {
-    return await Promise.race([work, stopped.promise])
-  } finally {
-    stop.removeEventListener('abort', onStop)
-  }
 }

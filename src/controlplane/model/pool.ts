@@ -6,6 +6,9 @@
 /** An IPv4 or IPv6 address in canonical text form (RFC 5952 for IPv6). */
 export type AddressText = string
 
+/** Says why this node may not connect to an address, such as `127.0.0.1 is loopback ...`; null when it may. */
+export type AddressPolicy = (address: AddressText) => string | null
+
 /** How many bits of a client's address are its key: clients that share them get the same choice. */
 export interface ClientPrefix {
   /** 1..32 */

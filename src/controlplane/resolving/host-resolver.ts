@@ -75,10 +75,6 @@ export class HostResolver implements AsyncDisposable {
     return this.#firstRound.promise
   }
 
-  get firstRoundDone(): boolean {
-    return this.#awaited?.size === 0
-  }
-
   /** Gives hosts the last good addresses from before the start. Counts for those of the first `setHosts`. */
   restore(resolutions: readonly Resolution[]): void {
     if (this.#awaited === null)
@@ -184,7 +180,7 @@ export class HostResolver implements AsyncDisposable {
   }
 
   #settleFirstRound(): void {
-    if (this.firstRoundDone) this.#firstRound.resolve()
+    if (this.#awaited?.size === 0) this.#firstRound.resolve()
   }
 }
 

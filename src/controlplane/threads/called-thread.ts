@@ -5,6 +5,7 @@
  * While it works, the thread hears nothing. So whoever calls brings a signal, and is let go when it aborts, whatever the
  * thread does. A stop asks the thread to end, and after a grace it is terminated.
  */
+import { addAbortListener } from 'node:events'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 
@@ -27,7 +28,7 @@ export interface CalledThreadOptions {
   readonly file: string
   /** URL of a module. */
   readonly beside: string
-  /** In messages: `the compile thread: ...`. */
+  /** What messages call it: `the compile thread: ...`. */
   readonly name: string
   readonly workerData?: unknown
   /** Before a stop terminates the thread. */
@@ -124,12 +125,6 @@ export class CalledThread<Message extends { readonly kind: string }> implements 
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await promise
   const aborted = Promise.withResolvers<never>()
-  const giveUp = () => aborted.reject(signal.reason)
-  signal.addEventListener('abort', giveUp)
-  if (signal.aborted) giveUp()
-  try {
-    return await Promise.race([promise, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', giveUp)
-  }
+  using _listening = addAbortListener(signal, () => aborted.reject(signal.reason))
+  return await Promise.race([promise, aborted.promise])
 }

@@ -1,3 +1,5 @@
+import { addAbortListener } from 'node:events'
+
 /** Time in milliseconds and timers, for everything that waits. Tests bring a clock that they turn by hand. */
 export interface Clock {
   nowMs(): number
@@ -22,10 +24,8 @@ export function wallClock(now: () => Date = () => new Date()): Clock {
 export async function pause(ms: number, signal: AbortSignal, clock: Clock = monotonicClock): Promise<void> {
   if (signal.aborted) return
   const { promise, resolve } = Promise.withResolvers<void>()
+  using _listening = addAbortListener(signal, () => resolve())
   const cancel = clock.after(ms, resolve)
-  const onAbort = () => resolve()
-  signal.addEventListener('abort', onAbort)
   await promise
   cancel()
-  signal.removeEventListener('abort', onAbort)
 }

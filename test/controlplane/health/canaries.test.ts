@@ -2,17 +2,18 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import t from 'tap'
-import { canaryName, canaryPeriodMs, startCanaries } from '../../../src/controlplane/health/canaries.ts'
-import { startChecker } from '../../../src/controlplane/health/checker.ts'
+import { canaryPeriodMs, startCanaries } from '../../../src/controlplane/health/canaries.ts'
+import { Checker } from '../../../src/controlplane/health/checker.ts'
 import { SelfIsolationGuard } from '../../../src/controlplane/health/guard.ts'
 import type { Measurement } from '../../../src/controlplane/health/monitor.ts'
+import { authority } from '../../../src/controlplane/health/probes/connection.ts'
 import { probe } from '../../../src/controlplane/health/probes/probe.ts'
 import { HandClock } from '../timing/hand-clock.ts'
 import { refused, success } from './fixture.ts'
 
 t.test('the name of a canary is its address and port', async (t) => {
-  t.equal(canaryName({ host: '192.0.2.1', port: 53 }), '192.0.2.1:53')
-  t.equal(canaryName({ host: '2001:db8::1', port: 53 }), '[2001:db8::1]:53')
+  t.equal(authority('192.0.2.1', 53), '192.0.2.1:53')
+  t.equal(authority('2001:db8::1', 53), '[2001:db8::1]:53')
 })
 
 t.test('each is asked again within its period, until the end', async (t) => {
@@ -86,11 +87,12 @@ t.test('end to end: a canary that can be connected to, and one that can not, tel
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const canary = { host: '127.0.0.1', port }
-  const guard = new SelfIsolationGuard<Measurement>()
+  const guard = new SelfIsolationGuard<Measurement>({}, [authority('127.0.0.1', port)], canaryPeriodMs)
   const suspicions: (string | null)[] = []
   let heard = Promise.withResolvers<void>()
-  const checker = startChecker({
+  const checker = new Checker({
     onTransitions: () => t.fail('there are no members'),
+    probe,
     guard,
     onSuspicion: (suspicion) => {
       suspicions.push(suspicion?.reason ?? null)
@@ -98,7 +100,6 @@ t.test('end to end: a canary that can be connected to, and one that can not, tel
     },
   })
   t.teardown(() => checker.stop())
-  checker.setCanaries([{ name: canaryName(canary), periodMs: canaryPeriodMs }])
   const answered = Promise.withResolvers<void>()
   const asked = startCanaries([canary], probe, (name, ok) => {
     checker.canary(name, ok)

@@ -12,7 +12,7 @@ const pools = ['web', 'api', 'db']
 
 /** Two members of each of three pools, each on a port of its own. */
 function fleet(t: Parameters<typeof setUp>[0], options: Parameters<typeof setUp>[1] = {}) {
-  const guard = new SelfIsolationGuard<Measurement>()
+  const guard = new SelfIsolationGuard<Measurement>({}, ['canary'], 2000)
   const suspicions: (string | null)[] = []
   const parts = setUp(t, {
     guard,
@@ -59,7 +59,6 @@ t.test('a blow takes nobody out, and what it took before it was noticed is given
 
 t.test('members that are new under suspicion do not keep the first round from ending', async (t) => {
   const { checker, clock, guard, failAll, heal, said, shown, targets } = fleet(t)
-  checker.setCanaries([{ name: 'canary', periodMs: 2000 }])
   checker.canary('canary', true)
   checker.canary('canary', false)
   t.ok(guard.suspicion)
@@ -81,7 +80,6 @@ t.test('members that are new under suspicion do not keep the first round from en
 
 t.test('a restored state under suspicion is not overwritten by what does not count', async (t) => {
   const { checker, clock, failAll, heal, said, shown, targets, round } = fleet(t)
-  checker.setCanaries([{ name: 'canary', periodMs: 2000 }])
   checker.canary('canary', true)
   checker.canary('canary', false)
   failAll()
@@ -214,7 +212,6 @@ t.test('what most nodes say is shown', async (t) => {
 t.test('a node that doubts its network goes with the others', async (t) => {
   const votes: Votes = { up: 0, down: 1 }
   const { checker, clock, said, shown } = fleet(t, { votes: () => votes })
-  checker.setCanaries([{ name: 'canary', periodMs: 2000 }])
   checker.canary('canary', true)
   checker.setTargets([target(probeOf(80), 'a', 'web', 'majority'), target(push(), 'p', 'web', 'majority')])
   await clock.advance(1)

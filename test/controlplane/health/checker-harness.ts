@@ -2,7 +2,7 @@
 import type { Availability } from '../../../src/controlplane/health/availability.ts'
 import type { CheckMethod } from '../../../src/controlplane/health/check-method.ts'
 import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
-import { type CheckerOptions, startChecker } from '../../../src/controlplane/health/checker.ts'
+import { Checker, type CheckerOptions } from '../../../src/controlplane/health/checker.ts'
 import type { ProbeTarget } from '../../../src/controlplane/health/probes/probe-target.ts'
 import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type { CompositeMonitor, HttpMonitor } from '../../../src/controlplane/model/monitor.ts'
@@ -25,10 +25,10 @@ export function setUp(t: Owner, options: Partial<CheckerOptions> = {}) {
   const events: string[] = []
   const vitals: string[] = []
   const deliveries: Availability[] = []
-  const checker = startChecker({
-    onTransitions: (some, availability) => {
+  const checker = new Checker({
+    onTransitions: (some) => {
       events.push(...some.map(({ pool, member, from, to }) => `${pool}/${member} ${from}>${to}`))
-      deliveries.push(availability)
+      deliveries.push(checker.availability())
     },
     onVitals: (pools) => vitals.push(...pools),
     probe: async (target) => {

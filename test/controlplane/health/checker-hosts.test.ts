@@ -2,15 +2,15 @@
 import t from 'tap'
 import type { ProbeMethod } from '../../../src/controlplane/health/check-method.ts'
 import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
-import { type Checker, startChecker } from '../../../src/controlplane/health/checker.ts'
-import { HandClock } from '../timing/hand-clock.ts'
+import { Checker } from '../../../src/controlplane/health/checker.ts'
+import { HandClock, isPending } from '../timing/hand-clock.ts'
 import { paperTarget, probeByHand, refused, seededRandom, success } from './fixture.ts'
 
 function setUp(t: { teardown(fn: () => unknown): void }) {
   const clock = new HandClock()
   const hand = probeByHand()
   const said: string[] = []
-  const checker = startChecker({
+  const checker = new Checker({
     onTransitions: (events) =>
       said.push(...events.map(({ member, from, to, reason }) => `${member} ${from}>${to}: ${reason}`)),
     probe: hand.probe,
@@ -91,10 +91,10 @@ t.test('the first round waits for hosts that are being looked up', async (t) => 
   checker.setTargets([host(null, { pending: true })])
   await clock.advance(1)
   t.equal(shown(checker), 'unknown: not probed yet')
-  t.notOk(checker.firstRoundDone)
+  t.ok(await isPending(checker.firstRound))
   checker.setTargets([host('192.0.2.1', { pending: false })])
   await clock.advance(1)
-  t.notOk(checker.firstRoundDone)
+  t.ok(await isPending(checker.firstRound))
   await settle(success)
   await checker.firstRound
   t.same(said(), ['a unknown>up: answered as expected'])

@@ -1,8 +1,8 @@
 /** Members that are not judged by one probe alone: composites, reports and states that are set. */
 import t from 'tap'
-import type { Report } from '../../../src/controlplane/health/observers.ts'
+import type { Report } from '../../../src/controlplane/health/observer.ts'
 import type { MemberHealth } from '../../../src/controlplane/model/observation.ts'
-import { turn } from '../timing/hand-clock.ts'
+import { isPending, turn } from '../timing/hand-clock.ts'
 import { compositeOf, intervalMs, probeOf, push, setUp, target } from './checker-harness.ts'
 import { success } from './fixture.ts'
 
@@ -27,7 +27,7 @@ t.test('a composite says nothing before all its parts have, and then goes with t
   fail(81)
   checker.setTargets([target(compositeOf({ web: probeOf(80), db: probeOf(81) }))])
   t.equal(shown(), 'unknown: not probed yet')
-  t.notOk(checker.firstRoundDone)
+  t.ok(await isPending(checker.firstRound))
   await clock.advance(1)
   await checker.firstRound
   t.same(said(), ['web/a unknown>down'])

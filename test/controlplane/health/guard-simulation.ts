@@ -54,9 +54,8 @@ export class Simulation {
   #nowMs = 0
 
   constructor({ members, settings = {}, canaries = [] }: World) {
-    this.guard = new SelfIsolationGuard(settings)
+    this.guard = new SelfIsolationGuard(settings, canaries, canaryIntervalMs + timeoutMs)
     this.#canaries = canaries
-    this.guard.setCanaries(canaries.map((name) => ({ name, periodMs: canaryIntervalMs + timeoutMs })))
     const random = seededRandom(7)
     for (const one of members) {
       this.guard.watch(one.pool, one.member, one.intervalMs * 1.1 + timeoutMs)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { fault, faultOfError, orStopped } from '../../../src/controlplane/health/verdict.ts'
+import { fault, faultOfError } from '../../../src/controlplane/health/verdict.ts'
 
 /** An error as Node makes them. */
 const errorWith = (message: string, fields: Record<string, string>): Error =>
@@ -46,17 +46,4 @@ t.test('errors that need a network to happen', (t) => {
     t.same(faultOfError(error, phase), expected, String(error))
   }
   t.end()
-})
-
-t.test('what can not be called off is left behind', async (t) => {
-  const stop = new AbortController()
-  const late = fault('timeout', 'late')
-  t.equal(await orStopped(Promise.resolve(1), stop.signal), 1)
-  await t.rejects(orStopped(Promise.reject(new Error('no')), stop.signal), { message: 'no' })
-  const work = Promise.withResolvers<number>()
-  const waiting = orStopped(work.promise, stop.signal)
-  stop.abort(late)
-  t.equal(await waiting, late)
-  work.reject(new Error('nobody hears this'))
-  t.equal(await orStopped(new Promise(() => {}), stop.signal), late, 'stopped before it began')
 })

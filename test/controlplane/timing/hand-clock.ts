@@ -50,6 +50,11 @@ export class HandClock implements Clock {
   }
 }
 
+/** Whether a promise has not settled by the next turn of the event loop. */
+export async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  return await Promise.race([promise.then(() => false), turn().then(() => true)])
+}
+
 /** Lets the event loop turn: what promises, and the immediates that they ask for, have to do is done afterwards. */
 export async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))

@@ -10,10 +10,8 @@ import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
+import type { AddressPolicy } from '../../model/pool.ts'
 import { toReason } from '../../model/reason.ts'
-
-/** Why an address must not be connected to; null when it may. */
-export type AddressPolicy = (address: string) => string | null
 
 export interface Message {
   readonly url: string

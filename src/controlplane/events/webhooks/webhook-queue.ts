@@ -12,9 +12,10 @@
  * what was. In memory alone: what waits when the node stops is lost to the webhook, and stays in the record of events.
  */
 import { createHmac, randomUUID } from 'node:crypto'
+import type { AddressPolicy } from '../../model/pool.ts'
 import type { Webhook, WebhookStatus } from '../../model/webhook.ts'
 import { pause } from '../../timing/clock.ts'
-import { type AddressPolicy, attempt, type FailedAttempt } from './attempt.ts'
+import { attempt, type FailedAttempt } from './attempt.ts'
 
 export type DeliveryResult = 'delivered' | 'retried' | 'failed' | 'dropped'
 

@@ -6,9 +6,9 @@
  */
 import { parseAddress } from '../../../dataplane/wire/address.ts'
 import { type Prefix, parsePrefix, prefixHolds } from '../../../dataplane/wire/prefix.ts'
-import type { AddressText } from '../../model/pool.ts'
+import type { AddressPolicy } from '../../model/pool.ts'
 
-/** In order: the first that holds an address names it. Private networks (RFC 1918) are where members live. */
+/** Kinds of addresses, in order: the first that holds an address names it. Private networks (RFC 1918) are where members live. */
 const guarded: readonly (readonly [kind: string, ...prefixes: readonly string[]])[] = [
   // All of 0/8 is "this host" (RFC 1122 section 3.2.1.3), and Linux connects 0.0.0.0 to itself.
   ['unspecified', '0.0.0.0/8', '::/128'],
@@ -51,26 +51,19 @@ function reached(octets: Uint8Array): Uint8Array {
   return start === null ? octets : octets.subarray(start, start + 4)
 }
 
-export class AddressPolicy {
-  /** Refuses no address. */
-  static readonly anywhere = new AddressPolicy([parsePrefix('0.0.0.0/0')!, parsePrefix('::/0')!])
-
-  readonly #allowed: readonly Prefix[]
-
-  /** @param allowed where probes may go whatever is there; an IPv4 prefix also holds the IPv6 addresses that embed it */
-  constructor(allowed: readonly Prefix[]) {
-    this.#allowed = allowed
-  }
-
-  /** Why an address may not be probed, such as `127.0.0.1 is loopback and not allowed to be probed`; null when it may. */
-  refusal(address: AddressText): string | null {
+/** @param allowed where probes may go whatever is there; an IPv4 prefix also holds the IPv6 addresses that embed it */
+export function addressPolicy(allowed: readonly Prefix[]): AddressPolicy {
+  return (address) => {
     // A zone index says by which interface, not where to.
     const octets = parseAddress(address.replace(/%.*$/, ''))
     if (octets === null) return `"${address}" is no address`
     const judged = reached(octets)
     const holds = (prefix: Prefix): boolean => prefixHolds(prefix, judged, judged.length)
     const found = ranges.find(({ prefix }) => holds(prefix))
-    if (found === undefined || this.#allowed.some(holds)) return null
+    if (found === undefined || allowed.some(holds)) return null
     return `${address} is ${found.kind} and not allowed to be probed`
   }
 }
+
+/** Refuses no address. */
+export const anywhere = addressPolicy([parsePrefix('0.0.0.0/0')!, parsePrefix('::/0')!])

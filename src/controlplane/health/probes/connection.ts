@@ -1,8 +1,10 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls'
+import { checkServerIdentity, connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls'
+import type { TlsSettings } from '../../model/monitor.ts'
 import type { AddressText } from '../../model/pool.ts'
 import { type ConnectionPhase, type Fault, fault, faultOfError, lostConnection } from '../verdict.ts'
-import type { Handshake } from './tls-client.ts'
+import { Ending } from './ending.ts'
+import type { ProbeContext } from './probe-target.ts'
 
 /** Where a connection goes. */
 export interface Endpoint {
@@ -10,11 +12,11 @@ export interface Endpoint {
   readonly address: AddressText
   readonly port: number
   /** Null: without TLS. */
-  readonly tls: Handshake | null
-}
-
-export interface Connection {
-  readonly socket: Socket
+  readonly tls: TlsSettings | null
+  /** Whose certificate is expected when the settings don't say, a name or an address; the address when left out. */
+  readonly identity?: string
+  /** Offered by ALPN; nothing is when left out. */
+  readonly protocols?: readonly string[]
 }
 
 const dayMs = 86_400_000
@@ -23,56 +25,42 @@ const dayMs = 86_400_000
  * Opens one connection, with its handshake done and its certificate judged. Never rejects.
  *
  * Afterwards the socket is the caller's, `stop` included; its errors need no listener any more.
- * @param stop ends the attempt at once; its reason must be the `Fault` to return
  */
-export function connect(to: Endpoint, stop: AbortSignal): Promise<Connection | Fault> {
-  if (stop.aborted) return Promise.resolve(stop.reason as Fault)
-  const { promise, resolve } = Promise.withResolvers<Connection | Fault>()
+export async function connect(to: Endpoint, { tls, stop }: ProbeContext): Promise<Socket | Fault> {
+  const secureContext = to.tls === null ? null : await tls.secureContext(to.tls, stop)
+  if (secureContext !== null && 'failure' in secureContext) return secureContext
+  if (stop.aborted) return stop.reason as Fault
   let phase: ConnectionPhase = 'connecting'
-  const socket = open(to)
-  const leave = (): void => {
-    stop.removeEventListener('abort', onStop)
-    socket.off('close', onClose)
-  }
-  const fail = (cause: Fault): void => {
-    if (phase === 'exchanging') return
-    leave()
-    socket.destroy()
-    resolve(cause)
-  }
-  const onStop = (): void => fail(stop.reason as Fault)
-  const onClose = (): void => fail(lostConnection)
-  stop.addEventListener('abort', onStop)
-  socket.on('error', (error) => fail(faultOfError(error, phase)))
-  socket.once('close', onClose)
+  const socket = open(to, secureContext)
+  const { finish, result } = new Ending<Socket>(stop, () => {
+    if (phase !== 'exchanging') socket.destroy()
+  })
+  socket.on('error', (error) => finish(faultOfError(error, phase)))
+  socket.once('close', () => finish(lostConnection))
   // Also true for TLS: `connect` is the TCP handshake, `secureConnect` the end of the other one.
   socket.once('connect', () => {
-    if (to.tls !== null) phase = 'handshaking'
+    phase = 'handshaking'
   })
   socket.once(to.tls === null ? 'connect' : 'secureConnect', () => {
-    const ending = to.tls === null ? null : endsTooSoon(socket as TLSSocket, to.tls.minDaysLeft)
-    if (ending !== null) {
-      fail(ending)
-      return
-    }
-    phase = 'exchanging'
-    leave()
-    resolve({ socket })
+    const tooSoon = to.tls === null ? null : endsTooSoon(socket as TLSSocket, to.tls.minDaysLeft)
+    if (tooSoon === null) phase = 'exchanging'
+    finish(tooSoon ?? socket)
   })
-  return promise
+  return result
 }
 
-function open({ address, port, tls }: Endpoint): Socket {
-  if (tls === null) return connectTcp({ host: address, port })
+function open({ address, port, tls, identity, protocols }: Endpoint, context: SecureContext | null): Socket {
+  if (context === null) return connectTcp({ host: address, port })
+  const expected = tls?.serverName ?? identity ?? address
   return connectTls({
     host: address,
     port,
     // RFC 6066 section 3: an address is no server name; the empty one sends none.
-    servername: isIP(tls.identity) === 0 ? tls.identity : '',
-    ...(tls.protocols.length === 0 ? {} : { ALPNProtocols: [...tls.protocols] }),
+    servername: isIP(expected) === 0 ? expected : '',
+    ALPNProtocols: protocols,
     rejectUnauthorized: true,
-    secureContext: tls.context,
-    checkServerIdentity: (_name, certificate) => checkServerIdentity(tls.identity, certificate),
+    secureContext: context,
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(expected, certificate),
   })
 }
 

@@ -12,28 +12,32 @@ import { isIPv6 } from 'node:net'
 import { rcodeName } from '../../../dataplane/wire/constants.ts'
 import { parseName, rootName } from '../../../dataplane/wire/name.ts'
 import { parseRdata, parseType } from '../../../dataplane/wire/rdata.ts'
-import type { DnsAnswer, DnsQuestion } from '../../dns-client/message.ts'
-import { comparableRdata, decodeAnswer, encodeQuery } from '../../dns-client/message.ts'
+import {
+  comparableRdata,
+  type DnsAnswer,
+  type DnsQuestion,
+  decodeAnswer,
+  encodeQuery,
+} from '../../dns-client/message.ts'
 import type { DnsMonitor } from '../../model/monitor.ts'
-import type { Fault, ProbeResult } from '../verdict.ts'
-import { fault, faultOfError, lostConnection, passed } from '../verdict.ts'
+import { type Fault, fault, faultOfError, lostConnection, type ProbeResult, passed } from '../verdict.ts'
 import { connect } from './connection.ts'
-import type { ProbeTarget } from './probe-target.ts'
+import { Ending } from './ending.ts'
+import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 
 /** Rejects only when the monitor asks for what can't be asked. */
 export async function probeDns(
-  { address, port }: ProbeTarget,
+  target: ProbeTarget,
   monitor: DnsMonitor,
-  stop: AbortSignal,
+  context: ProbeContext,
 ): Promise<ProbeResult> {
   const question = { name: parseName(monitor.qname), type: parseType(monitor.qtype) }
   const wanted = monitor.expectData.map((text) => ({
     text,
     rdata: comparableRdata(question.type, parseRdata(monitor.qtype, text, rootName)),
   }))
-  const byUdp = monitor.transport === 'udp' ? await askByUdp(address, port, question, stop) : null
-  const answer =
-    byUdp === null || byUdp === 'truncated' ? await askByTcp(address, port, question, stop) : byUdp
+  const byUdp = monitor.transport === 'udp' ? await askByUdp(target, question, context.stop) : 'truncated'
+  const answer = byUdp === 'truncated' ? await askByTcp(target, question, context) : byUdp
   if ('failure' in answer) return answer
   const rcode = rcodeName(answer.rcode)
   if (!monitor.expectRcodes.includes(rcode)) return fault('status', `rcode ${rcode}`)
@@ -41,67 +45,43 @@ export async function probeDns(
   return missing === undefined ? passed : fault('answer', `answer lacks ${monitor.qtype} ${missing.text}`)
 }
 
-function askByUdp(
-  address: string,
-  port: number,
+async function askByUdp(
+  { address, port }: ProbeTarget,
   question: DnsQuestion,
   stop: AbortSignal,
 ): Promise<DnsAnswer | Fault | 'truncated'> {
-  const { promise, resolve } = Promise.withResolvers<DnsAnswer | Fault | 'truncated'>()
   const id = randomInt(0x10000)
   let astray: string | null = null
-  let over = false
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
-  const finish = (result: DnsAnswer | Fault | 'truncated'): void => {
-    if (over) return
-    over = true
-    stop.removeEventListener('abort', onStop)
-    socket.close()
-    resolve(result)
-  }
-  const onStop = (): void => {
-    const cause = stop.reason as Fault
-    finish(
-      astray === null || cause.failure !== 'timeout' ? cause : fault('protocol', `the response ${astray}`),
-    )
-  }
-  stop.addEventListener('abort', onStop)
+  const ending = new Ending<DnsAnswer | 'truncated'>(stop, () => socket.close())
   const onError = (error: NodeJS.ErrnoException): void =>
-    finish(fault('connect', `udp ${error.code ?? error.message}`))
+    ending.finish(fault('connect', `udp ${error.code ?? error.message}`))
   socket.on('error', onError)
   socket.on('message', (message) => {
     const answer = decodeAnswer(message, id, question, false)
     if (typeof answer === 'string') astray = answer
-    else finish(answer.truncated ? 'truncated' : answer)
+    else ending.finish(answer.truncated ? 'truncated' : answer)
   })
   // The types leave it out, but an address that there is no way to is an error for the callback, and not an event.
   socket.connect(port, address, (error?: Error) => {
     if (error) onError(error)
-    else if (!over) socket.send(encodeQuery(id, question))
+    else if (!ending.over) socket.send(encodeQuery(id, question))
   })
-  if (stop.aborted) onStop()
-  return promise
+  const result = await ending.result
+  const late = result !== 'truncated' && 'failure' in result && result.failure === 'timeout'
+  return late && astray !== null ? fault('protocol', `the response ${astray}`) : result
 }
 
 /** Messages go with two octets of length before them (RFC 1035 section 4.2.2). */
 async function askByTcp(
-  address: string,
-  port: number,
+  { address, port }: ProbeTarget,
   question: DnsQuestion,
-  stop: AbortSignal,
+  context: ProbeContext,
 ): Promise<DnsAnswer | Fault> {
-  const connection = await connect({ address, port, tls: null }, stop)
-  if ('failure' in connection) return connection
-  const { socket } = connection
-  const { promise, resolve } = Promise.withResolvers<DnsAnswer | Fault>()
+  const socket = await connect({ address, port, tls: null }, context)
+  if ('failure' in socket) return socket
+  const { finish, result } = new Ending<DnsAnswer>(context.stop, () => socket.destroy())
   const id = randomInt(0x10000)
-  const finish = (result: DnsAnswer | Fault): void => {
-    stop.removeEventListener('abort', onStop)
-    socket.destroy()
-    resolve(result)
-  }
-  const onStop = (): void => finish(stop.reason as Fault)
-  stop.addEventListener('abort', onStop)
   const received: Buffer[] = []
   let missing = 2
   let head: Buffer | null = null
@@ -126,12 +106,7 @@ async function askByTcp(
       return
     }
   })
-  if (stop.aborted) onStop()
-  else {
-    const query = encodeQuery(id, question)
-    const length = Buffer.alloc(2)
-    length.writeUInt16BE(query.length)
-    socket.write(Buffer.concat([length, query]))
-  }
-  return promise
+  const query = encodeQuery(id, question)
+  socket.write(Buffer.concat([Buffer.of(query.length >> 8, query.length & 0xff), query]))
+  return result
 }

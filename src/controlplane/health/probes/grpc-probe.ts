@@ -9,8 +9,17 @@ import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHead
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { GrpcMonitor } from '../../model/monitor.ts'
-import { type Fault, fault, faultOfError, lostConnection, type ProbeResult, passed } from '../verdict.ts'
+import {
+  type Fault,
+  fault,
+  faultOfError,
+  lostConnection,
+  type Passed,
+  type ProbeResult,
+  passed,
+} from '../verdict.ts'
 import { authority, connect } from './connection.ts'
+import { Ending } from './ending.ts'
 import { decodeHealthResponse, encodeHealthRequest, frameHead } from './grpc-message.ts'
 import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 
@@ -68,39 +77,24 @@ export async function probeGrpc(
   { address, port }: ProbeTarget,
   monitor: GrpcMonitor,
   context: ProbeContext,
-  stop: AbortSignal,
 ): Promise<ProbeResult> {
-  const tls = monitor.tls === null ? null : await context.tls.handshake(monitor.tls, address, ['h2'], stop)
-  if (tls !== null && 'failure' in tls) return tls
-  const connection = await connect({ address, port, tls }, stop)
-  if ('failure' in connection) return connection
-  const { socket } = connection
+  const { tls, service } = monitor
+  const socket = await connect({ address, port, tls, protocols: ['h2'] }, context)
+  if ('failure' in socket) return socket
   if (tls !== null && (socket as TLSSocket).alpnProtocol !== 'h2') {
     socket.destroy()
     return fault('protocol', 'the server does not take up HTTP/2 (ALPN)')
   }
-  const host = monitor.tls?.serverName ?? address
-  return call(socket, `${tls === null ? 'http' : 'https'}://${authority(host, port)}`, monitor.service, stop)
+  const host = tls?.serverName ?? address
+  return call(socket, `${tls === null ? 'http' : 'https'}://${authority(host, port)}`, service, context.stop)
 }
 
 function call(socket: Socket, origin: string, service: string, stop: AbortSignal): Promise<ProbeResult> {
-  const { promise, resolve } = Promise.withResolvers<ProbeResult>()
-  let over = false
   let session: ClientHttp2Session | null = null
-  const finish = (result: ProbeResult): void => {
-    if (over) return
-    over = true
-    stop.removeEventListener('abort', onStop)
+  const { finish, result } = new Ending<Passed>(stop, () => {
     session?.destroy()
     socket.destroy()
-    resolve(result)
-  }
-  const onStop = (): void => finish(stop.reason as Fault)
-  stop.addEventListener('abort', onStop)
-  if (stop.aborted) {
-    onStop()
-    return promise
-  }
+  })
   try {
     session = connectHttp2(origin, {
       createConnection: () => socket,
@@ -109,15 +103,19 @@ function call(socket: Socket, origin: string, service: string, stop: AbortSignal
     })
     session.on('error', (error) => finish(faultOfHttp2(error)))
     session.once('close', () => finish(lostConnection))
-    check(session, service, finish)
+    askHealth(session, service, finish)
   } catch (error) {
     // An origin that is no URL, or a session that ended before it was asked anything.
     finish(faultOfHttp2(error))
   }
-  return promise
+  return result
 }
 
-function check(session: ClientHttp2Session, service: string, finish: (result: ProbeResult) => void): void {
+function askHealth(
+  session: ClientHttp2Session,
+  service: string,
+  finish: (result: ProbeResult) => void,
+): void {
   const stream = session.request({
     ':method': 'POST',
     ':path': '/grpc.health.v1.Health/Check',

@@ -16,22 +16,11 @@
  * buffer.
  */
 import type { Socket } from 'node:net'
-import { Client } from 'undici'
-import type { HttpMethod, HttpMonitor } from '../../model/monitor.ts'
+import { Client, type Dispatcher } from 'undici'
+import type { HttpMonitor } from '../../model/monitor.ts'
 import { type Fault, faultOfError, lostConnection, type Passed } from '../verdict.ts'
-import { HttpJudge, type Redirection } from './http-judge.ts'
-
-/** What one request says. */
-export interface HttpRequest {
-  /** `http://192.0.2.1:8080`: where the socket leads, in the form that undici wants to know it. */
-  readonly origin: string
-  readonly method: HttpMethod
-  /** Origin-form request target. */
-  readonly path: string
-  /** Names in lower case, `host` among them. */
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string | null
-}
+import { Ending } from './ending.ts'
+import { judgeResponse, type Redirection } from './http-judge.ts'
 
 /** Handed to undici to end a client; made once, because a stack trace for every probe would be a tenth of its CPU time. */
 const finished = new Error('the exchange is over')
@@ -39,30 +28,24 @@ const nothing = (): void => {}
 
 /**
  * Sends one request and judges the response; closes the socket in the end. Never rejects.
- * @param monitor expected codes, body and where a weight stands
- * @param mayRedirect when true, a redirect with a Location is returned and not judged
+ * @param origin where the socket leads, in the form that undici wants to know it, such as `http://192.0.2.1:8080`
+ * @param request its path in origin form, its names of headers in lower case, `host` among them
  * @param stop ends the exchange and its connection at once; its reason must be the `Fault` to return
  */
 export function exchange(
   socket: Socket,
-  request: HttpRequest,
+  origin: string,
+  request: Dispatcher.DispatchOptions,
   monitor: HttpMonitor,
-  mayRedirect: boolean,
   stop: AbortSignal,
 ): Promise<Passed | Fault | Redirection> {
-  const { promise, resolve } = Promise.withResolvers<Passed | Fault | Redirection>()
-  let over = false
-  const finish = (result: Passed | Fault | Redirection): void => {
-    if (over) return
-    over = true
-    stop.removeEventListener('abort', onStop)
+  const ending = new Ending<Passed | Redirection>(stop, () => {
     client.destroy(finished, nothing)
     socket.destroy()
-    resolve(result)
-  }
-  const onStop = (): void => finish(stop.reason as Fault)
+  })
+  const { finish, result } = ending
   let handedOver = false
-  const client = new Client(request.origin, {
+  const client = new Client(origin, {
     allowH2: false,
     pipelining: 0, // undici's way to say `connection: close`
     headersTimeout: 0, // `stop` bounds the whole; undici's own timers are coarse
@@ -75,26 +58,17 @@ export function exchange(
       handedOver = true
     },
   })
-  stop.addEventListener('abort', onStop)
-  if (stop.aborted) {
-    onStop()
-    return promise
-  }
-  const judge = new HttpJudge(monitor, mayRedirect, finish)
-  const { method, path, headers, body } = request
-  client.dispatch(
-    { method, path, headers, body },
-    {
-      onRequestStart: nothing,
-      onResponseStart: (_controller, status, responseHeaders) => judge.start(status, responseHeaders),
-      onResponseData: (_controller, chunk) => {
-        if (!over) judge.data(chunk)
-      },
-      onResponseEnd: () => {
-        if (!over) judge.end()
-      },
-      onResponseError: (_controller, error) => finish(faultOfError(error, 'exchanging')),
+  const judge = judgeResponse(monitor, finish)
+  client.dispatch(request, {
+    onRequestStart: nothing,
+    onResponseStart: (_controller, status, headers) => judge.start(status, headers),
+    onResponseData: (_controller, chunk) => {
+      if (!ending.over) judge.data(chunk)
     },
-  )
-  return promise
+    onResponseEnd: () => {
+      if (!ending.over) judge.end()
+    },
+    onResponseError: (_controller, error) => finish(faultOfError(error, 'exchanging')),
+  })
+  return result
 }

@@ -4,8 +4,6 @@ import { type Fault, fault, type Passed } from '../verdict.ts'
 import { valueAt, weightPercent } from './member-weight.ts'
 import { TextSearch } from './text-expectation.ts'
 
-type Headers = Dispatcher.ResponseData['headers']
-
 export interface Redirection {
   readonly status: number
   readonly location: string
@@ -20,51 +18,33 @@ const redirectCodes: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
  * A response counts when all of it, or the first 64 KiB of its body, have come. Judging by the headers alone would call a
  * member healthy that sends headers and then stalls.
  */
-export class HttpJudge {
-  readonly #monitor: HttpMonitor
-  readonly #mayRedirect: boolean
-  readonly #finish: (result: Passed | Fault | Redirection) => void
-  readonly #body: TextSearch
-  #weight: unknown
-
-  /** @param mayRedirect when true, a redirect with a Location is a result of its own and is not judged */
-  constructor(
-    monitor: HttpMonitor,
-    mayRedirect: boolean,
-    finish: (result: Passed | Fault | Redirection) => void,
-  ) {
-    this.#monitor = monitor
-    this.#mayRedirect = mayRedirect
-    this.#finish = finish
-    this.#body = new TextSearch(monitor.expectBody, monitor.weight?.kind === 'json')
+export function judgeResponse(
+  { expectBody, expectCodes, followRedirects, weight }: HttpMonitor,
+  finish: (result: Passed | Fault | Redirection) => void,
+) {
+  const body = new TextSearch(expectBody, weight?.kind === 'json')
+  let said: unknown
+  const end = (): void => {
+    const complaint = body.missing() ?? body.unwanted()
+    if (complaint === null && weight?.kind === 'json') said = valueAt(weight.pointer, body.text.toString())
+    finish(complaint === null ? { weightPercent: weightPercent(said) } : fault('body', `body ${complaint}`))
   }
-
-  start(status: number, headers: Headers): void {
-    if (status < 200) return // an interim response; the final one follows (RFC 9110 section 15.2)
-    const { location } = headers
-    if (this.#mayRedirect && redirectCodes.has(status) && typeof location === 'string') {
-      this.#finish({ status, location })
-      return
-    }
-    const expected = this.#monitor.expectCodes.some(({ from, to }) => from <= status && status <= to)
-    if (!expected) this.#finish(fault('status', `status ${status}`))
-    const { weight } = this.#monitor
-    if (weight?.kind === 'header') this.#weight = headers[weight.name.toLowerCase()]
-  }
-
-  data(chunk: Buffer): void {
-    this.#body.take(chunk)
-    if (this.#body.full) this.end()
-  }
-
-  end(): void {
-    const complaint = this.#body.missing() ?? this.#body.unwanted()
-    if (complaint !== null) {
-      this.#finish(fault('body', `body ${complaint}`))
-      return
-    }
-    const { weight } = this.#monitor
-    if (weight?.kind === 'json') this.#weight = valueAt(weight.pointer, this.#body.text.toString())
-    this.#finish({ weightPercent: weightPercent(this.#weight) })
+  return {
+    start(status: number, headers: Dispatcher.ResponseData['headers']): void {
+      if (status < 200) return // an interim response; the final one follows (RFC 9110 section 15.2)
+      if (weight?.kind === 'header') said = headers[weight.name.toLowerCase()]
+      const { location } = headers
+      const redirects = redirectCodes.has(status) && typeof location === 'string'
+      // Where redirects are followed, one is not judged.
+      if (redirects && followRedirects > 0) finish({ status, location })
+      else if (!expectCodes.some(({ from, to }) => from <= status && status <= to)) {
+        finish(fault('status', `status ${status}`))
+      }
+    },
+    data(chunk: Buffer): void {
+      body.take(chunk)
+      if (body.full) end()
+    },
+    end,
   }
 }

@@ -15,9 +15,11 @@
 import { isIP } from 'node:net'
 import type { HttpMethod, HttpMonitor } from '../../model/monitor.ts'
 import type { AddressText } from '../../model/pool.ts'
-import { type Fault, fault, orStopped, type ProbeResult } from '../verdict.ts'
+import { type Fault, fault, type ProbeResult } from '../verdict.ts'
 import { authority, connect } from './connection.ts'
+import { orStopped } from './ending.ts'
 import { exchange } from './http-exchange.ts'
+import type { Redirection } from './http-judge.ts'
 import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 
 /** Where one request goes and what it says. */
@@ -36,56 +38,37 @@ interface Hop {
   readonly body: string | null
 }
 
-const protocols = ['http/1.1']
-
 /** Never rejects, except for a request that can't even be written, such as one whose Host header is no host. */
 export async function probeHttp(
   target: ProbeTarget,
   monitor: HttpMonitor,
   context: ProbeContext,
-  stop: AbortSignal,
 ): Promise<ProbeResult> {
   const first = firstHop(target, monitor)
   let hop = first
   for (let followed = 0; ; followed++) {
-    const result = await visit(hop, monitor, hop.hostname === first.hostname, context, stop)
+    const result = await visit(hop, monitor, hop.hostname === first.hostname, context)
     if (!('location' in result)) return result
     if (followed >= monitor.followRedirects) {
       return fault('redirect', `more than ${monitor.followRedirects} redirects`)
     }
-    const next = await nextHop(result.status, result.location, hop, first, context, stop)
+    const next = await nextHop(result, hop, first, context)
     if ('failure' in next) return next
     hop = next
   }
 }
 
 /** @param home whether this is the host that the monitor names; a client certificate is for nobody else */
-async function visit(
-  hop: Hop,
-  monitor: HttpMonitor,
-  home: boolean,
-  context: ProbeContext,
-  stop: AbortSignal,
-) {
-  const { secure, address, port, hostname, method, path, body } = hop
+async function visit(hop: Hop, monitor: HttpMonitor, home: boolean, context: ProbeContext) {
+  const { secure, address, port, hostname, hostHeader, method, path, body } = hop
   const settings = home ? monitor.tls : { ...monitor.tls, serverName: null, clientCertificate: null }
-  const tls = secure ? await context.tls.handshake(settings, hostname, protocols, stop) : null
-  if (tls !== null && 'failure' in tls) return tls
-  const connection = await connect({ address, port, tls }, stop)
-  if ('failure' in connection) return connection
-  const request = {
-    origin: `${secure ? 'https' : 'http'}://${authority(address, port)}`,
-    method,
-    path,
-    headers: {
-      'user-agent': 'pooldns',
-      accept: '*/*',
-      ...Object.fromEntries(hop.headers),
-      host: hop.hostHeader,
-    },
-    body,
-  }
-  return exchange(connection.socket, request, monitor, monitor.followRedirects > 0, stop)
+  const tls = secure ? settings : null
+  const socket = await connect({ address, port, tls, identity: hostname, protocols: ['http/1.1'] }, context)
+  if ('failure' in socket) return socket
+  const origin = `${secure ? 'https' : 'http'}://${authority(address, port)}`
+  const own = Object.fromEntries(hop.headers)
+  const headers = { 'user-agent': 'pooldns', accept: '*/*', ...own, host: hostHeader }
+  return exchange(socket, origin, { method, path, headers, body }, monitor, context.stop)
 }
 
 function firstHop({ address, port }: ProbeTarget, monitor: HttpMonitor): Hop {
@@ -100,12 +83,10 @@ function firstHop({ address, port }: ProbeTarget, monitor: HttpMonitor): Hop {
 
 /** @returns the request that a redirect asks for, or why there is none (RFC 9110 sections 10.2.2 and 15.4) */
 async function nextHop(
-  status: number,
-  location: string,
+  { status, location }: Redirection,
   from: Hop,
   first: Hop,
   context: ProbeContext,
-  stop: AbortSignal,
 ): Promise<Hop | Fault> {
   const base = new URL(`${from.secure ? 'https' : 'http'}://${authority(from.hostname, from.port)}`)
   const url = URL.parse(location, base.origin + from.path)
@@ -116,7 +97,7 @@ async function nextHop(
   const secure = url.protocol === 'https:'
   const hostname = hostnameOf(url)
   const known = [from, first].find((hop) => hop.hostname === hostname)
-  const address = known?.address ?? (await addressOf(hostname, from.address, context, stop))
+  const address = known?.address ?? (await addressOf(hostname, from.address, context))
   if (typeof address !== 'string') return address
   const sameOrigin = url.origin === base.origin
   const method = redirectedMethod(status, from.method)
@@ -140,8 +121,7 @@ async function nextHop(
 async function addressOf(
   hostname: string,
   nearby: AddressText,
-  { policy, resolve }: ProbeContext,
-  stop: AbortSignal,
+  { policy, resolve, stop }: ProbeContext,
 ): Promise<AddressText | Fault> {
   let addresses: readonly AddressText[] | Fault = [hostname]
   if (isIP(hostname) === 0) {
@@ -155,7 +135,7 @@ async function addressOf(
   }
   // One that is refused spoils the name: what else it has is there to get past us.
   for (const address of addresses) {
-    const refusal = policy.refusal(address)
+    const refusal = policy(address)
     if (refusal !== null) return fault('refused', refusal)
   }
   const address = addresses.find((one) => isIP(one) === isIP(nearby)) ?? addresses[0]

@@ -1,15 +1,11 @@
 /** A map that holds at most `limit` entries: a new one takes the place of the one that was used longest ago. */
 export class LeastRecentMap<K, V> {
   readonly #limit: number
-  /** In the order of their last use, the oldest first. */
+  /** The one that was used longest ago stands first. */
   readonly #entries = new Map<K, V>()
 
   constructor(limit: number) {
     this.#limit = limit
-  }
-
-  get size(): number {
-    return this.#entries.size
   }
 
   get(key: K): V | undefined {

@@ -1,7 +1,6 @@
 import type { MemberKey } from '../../model/member-key.ts'
 import type { ProbeMonitor } from '../../model/monitor.ts'
-import type { AddressText } from '../../model/pool.ts'
-import type { AddressPolicy } from './address-policy.ts'
+import type { AddressPolicy, AddressText } from '../../model/pool.ts'
 import type { TlsClient } from './tls-client.ts'
 
 /** Where and how to probe. */
@@ -17,9 +16,11 @@ export interface ProbeTarget extends MemberKey, Probed {}
 /** All addresses of a host, in any order; rejects when it has none. What it does after `signal` aborts is not heeded. */
 export type ResolveHost = (host: string, signal: AbortSignal) => Promise<readonly AddressText[]>
 
-/** What the probes of a node share. */
+/** What a probe works with. */
 export interface ProbeContext {
   readonly policy: AddressPolicy
   readonly tls: TlsClient
   readonly resolve: ResolveHost
+  /** Ends the probe and its connection at once; its reason is the `Fault` to return. */
+  readonly stop: AbortSignal
 }

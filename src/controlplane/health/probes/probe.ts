@@ -4,9 +4,9 @@
  */
 import { ADDRCONFIG } from 'node:dns'
 import { lookup } from 'node:dns/promises'
-import type { AddressText } from '../../model/pool.ts'
+import type { AddressPolicy, AddressText } from '../../model/pool.ts'
 import { type Fault, fault, type ProbeResult, type ProbeVerdict } from '../verdict.ts'
-import { AddressPolicy } from './address-policy.ts'
+import { anywhere } from './address-policy.ts'
 import { ClientCertificates } from './client-certificates.ts'
 import { probeDns } from './dns-probe.ts'
 import { probeGrpc } from './grpc-probe.ts'
@@ -37,15 +37,12 @@ export function createProber({ policy, certificates, resolve = systemResolve }: 
   return (target, signal) => attempt(target, context, signal)
 }
 
-/** Refuses no address and knows no client certificates: for tests, and whoever probes nothing but its own. */
-export const probe: Probe = createProber({
-  policy: AddressPolicy.anywhere,
-  certificates: null,
-})
+/** Refuses no address and knows no client certificates. */
+export const probe: Probe = createProber({ policy: anywhere, certificates: null })
 
 async function attempt(
   target: ProbeTarget,
-  context: ProbeContext,
+  shared: Omit<ProbeContext, 'stop'>,
   signal: AbortSignal,
 ): Promise<ProbeVerdict> {
   const startMs = performance.now()
@@ -63,7 +60,7 @@ async function attempt(
   try {
     result = stop.signal.aborted
       ? (stop.signal.reason as Fault)
-      : await dispatch(target, context, stop.signal)
+      : await dispatch(target, { ...shared, stop: stop.signal })
   } catch (error) {
     // Only a request that can't even be written comes here, such as a Host header that is no host.
     result = fault('protocol', error instanceof Error ? error.message : String(error))
@@ -77,22 +74,20 @@ async function attempt(
   return weightPercent === null ? { ok: true, durationMs } : { ok: true, durationMs, weightPercent }
 }
 
-async function dispatch(target: ProbeTarget, context: ProbeContext, stop: AbortSignal): Promise<ProbeResult> {
-  const refusal = context.policy.refusal(target.address)
+async function dispatch(target: ProbeTarget, context: ProbeContext): Promise<ProbeResult> {
+  const refusal = context.policy(target.address)
   if (refusal !== null) return fault('refused', refusal)
   const { monitor } = target
   switch (monitor.type) {
     case 'http':
     case 'https':
-      return probeHttp(target, monitor, context, stop)
+      return probeHttp(target, monitor, context)
     case 'tcp':
-      return probeTcp(target, monitor, context, stop)
+      return probeTcp(target, monitor, context)
     case 'dns':
-      return probeDns(target, monitor, stop)
+      return probeDns(target, monitor, context)
     case 'grpc':
-      return probeGrpc(target, monitor, context, stop)
-    default:
-      return monitor satisfies never
+      return probeGrpc(target, monitor, context)
   }
 }
 

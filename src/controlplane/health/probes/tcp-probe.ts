@@ -10,8 +10,9 @@
  */
 import type { Socket } from 'node:net'
 import type { TcpMonitor, TextExpectation } from '../../model/monitor.ts'
-import { type Fault, fault, faultOfError, lostConnection, type ProbeResult, passed } from '../verdict.ts'
+import { fault, faultOfError, lostConnection, type Passed, type ProbeResult, passed } from '../verdict.ts'
 import { connect } from './connection.ts'
+import { Ending } from './ending.ts'
 import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 import { TextSearch } from './text-expectation.ts'
 
@@ -28,36 +29,26 @@ export async function probeTcp(
   { address, port }: ProbeTarget,
   monitor: TcpMonitor,
   context: ProbeContext,
-  stop: AbortSignal,
 ): Promise<ProbeResult> {
-  const tls = monitor.tls === null ? null : await context.tls.handshake(monitor.tls, address, [], stop)
-  if (tls !== null && 'failure' in tls) return tls
-  const connection = await connect({ address, port, tls }, stop)
-  if ('failure' in connection) return connection
-  return converse(connection.socket, monitor, stop)
+  const socket = await connect({ address, port, tls: monitor.tls }, context)
+  return 'failure' in socket ? socket : converse(socket, monitor, context.stop)
 }
 
 function converse(socket: Socket, monitor: TcpMonitor, stop: AbortSignal): Promise<ProbeResult> {
-  const { promise, resolve } = Promise.withResolvers<ProbeResult>()
-  const finish = (result: ProbeResult): void => {
-    stop.removeEventListener('abort', onStop)
+  const { finish, result } = new Ending<Passed>(stop, () => {
     reader?.close()
     socket.destroy()
-    resolve(result)
-  }
-  const onStop = (): void => finish(stop.reason as Fault)
+  })
   const reader = expectsNothing(monitor.expect) ? null : new Reader(monitor, finish)
-  stop.addEventListener('abort', onStop)
   socket.on('error', (error) => finish(faultOfError(error, 'exchanging')))
   socket.once('close', () => finish(lostConnection))
-  if (stop.aborted) onStop()
-  else if (reader !== null) {
+  if (reader !== null) {
     socket.on('data', (chunk) => reader.take(chunk))
     socket.once('end', () => reader.end())
     if (monitor.send !== null) socket.write(monitor.send)
   } else if (monitor.send !== null) socket.write(monitor.send, (error) => !error && finish(passed))
   else finish(passed)
-  return promise
+  return result
 }
 
 function expectsNothing({ contains, matches, lacks, mismatches }: TextExpectation): boolean {

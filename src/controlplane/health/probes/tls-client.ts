@@ -1,19 +1,9 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { TlsSettings } from '../../model/monitor.ts'
-import { type Fault, fault, orStopped } from '../verdict.ts'
-import type { ClientCertificates } from './client-certificates.ts'
+import { type Fault, fault } from '../verdict.ts'
+import type { ClientCertificates, KeyPair } from './client-certificates.ts'
+import { orStopped } from './ending.ts'
 import { LeastRecentMap } from './least-recent.ts'
-
-/** What one TLS handshake takes. */
-export interface Handshake {
-  /** Whose certificate is expected, a name or an address; a name is sent as SNI as well. */
-  readonly identity: string
-  /** Offered by ALPN; none offers nothing. */
-  readonly protocols: readonly string[]
-  readonly context: SecureContext
-  /** The certificate must be good for so long. */
-  readonly minDaysLeft: number
-}
 
 /**
  * The client's side of TLS for all probes.
@@ -32,23 +22,8 @@ export class TlsClient {
     this.#certificates = certificates
   }
 
-  /**
-   * Never rejects.
-   * @param identity whose certificate is expected when the settings don't say
-   */
-  async handshake(
-    settings: TlsSettings,
-    identity: string,
-    protocols: readonly string[],
-    stop: AbortSignal,
-  ): Promise<Handshake | Fault> {
-    const context = await this.#context(settings, stop)
-    if ('failure' in context) return context
-    const { serverName, minDaysLeft } = settings
-    return { identity: serverName ?? identity, protocols, context, minDaysLeft }
-  }
-
-  async #context(
+  /** What a handshake by such settings takes. Never rejects. */
+  async secureContext(
     { ca, clientCertificate: name }: TlsSettings,
     stop: AbortSignal,
   ): Promise<SecureContext | Fault> {
@@ -67,17 +42,13 @@ export class TlsClient {
       return context
     } catch (error) {
       const reason = (error as { readonly reason?: unknown }).reason ?? (error as Error).message
-      return fault(
-        'tls',
-        `${name === null ? 'authority' : `client certificate ${name}`} can't be used: ${reason}`,
-      )
+      const what = name === null ? 'authority' : `client certificate ${name}`
+      return fault('tls', `${what} can't be used: ${reason}`)
     }
   }
 
-  #pair(name: string, stop: AbortSignal): Promise<Awaited<ReturnType<ClientCertificates['find']>>> {
+  async #pair(name: string, stop: AbortSignal): Promise<KeyPair | Fault> {
     if (this.#certificates !== null) return orStopped(this.#certificates.find(name), stop)
-    return Promise.resolve(
-      fault('tls', `client certificate ${name} is wanted, and this node has no directory of them`),
-    )
+    return fault('tls', `client certificate ${name} is wanted, and this node has no directory of them`)
   }
 }

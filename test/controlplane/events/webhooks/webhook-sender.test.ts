@@ -7,7 +7,7 @@ import {
   maxQueued,
 } from '../../../../src/controlplane/events/webhooks/webhook-queue.ts'
 import { WebhookSender } from '../../../../src/controlplane/events/webhooks/webhook-sender.ts'
-import { AddressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
+import { addressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
 import type { Event } from '../../../../src/controlplane/model/event.ts'
 import type { Webhook, WebhookStatus } from '../../../../src/controlplane/model/webhook.ts'
 import { startReceiver } from './receiver.ts'
@@ -230,8 +230,7 @@ t.test('one that is not there, or does not speak HTTP', async (t) => {
 t.test('each address of a receiver is judged before it is connected to', async (t) => {
   await using receiver = await startReceiver()
   const { port } = new URL(receiver.url)
-  const policy = new AddressPolicy([])
-  const sending = startSending(t, { policy: (address) => policy.refusal(address), retryDelaysMs: [] })
+  const sending = startSending(t, { policy: addressPolicy([]), retryDelaysMs: [] })
   const hosts = [
     '127.0.0.1',
     '127.1',

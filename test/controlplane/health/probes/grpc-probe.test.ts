@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
 import t from 'tap'
-import { AddressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
+import { anywhere } from '../../../../src/controlplane/health/probes/address-policy.ts'
 import { probeGrpc } from '../../../../src/controlplane/health/probes/grpc-probe.ts'
 import { probe } from '../../../../src/controlplane/health/probes/probe.ts'
 import { TlsClient } from '../../../../src/controlplane/health/probes/tls-client.ts'
@@ -62,9 +62,10 @@ t.test('what can not be called at all leaves nothing behind', async (t) => {
   const closed = once(server, 'connection').then(([socket]: Socket[]) => once(socket!.resume(), 'close'))
   // No URL has a zone in it.
   const stop = new AbortController()
-  const context = { policy: AddressPolicy.anywhere, tls: new TlsClient(null), resolve: async () => [] }
+  const tls = new TlsClient(null)
+  const context = { policy: anywhere, tls, resolve: async () => [], stop: stop.signal }
   const target = { ...targetOf(port, monitorWith({})), address: '::1%lo' }
-  t.match(await probeGrpc(target, monitorWith({}), context, stop.signal), { failure: 'protocol' })
+  t.match(await probeGrpc(target, monitorWith({}), context), { failure: 'protocol' })
   await closed
   t.equal(getEventListeners(stop.signal, 'abort').length, 0)
 })

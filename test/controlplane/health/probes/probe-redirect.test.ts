@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import t from 'tap'
-import { AddressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
+import { addressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
 import { createProber, probe } from '../../../../src/controlplane/health/probes/probe.ts'
 import type { ResolveHost } from '../../../../src/controlplane/health/probes/probe-target.ts'
 import type { ProbeVerdict } from '../../../../src/controlplane/health/verdict.ts'
@@ -133,7 +133,7 @@ t.test('a redirect keeps the method or makes it GET, as RFC 9110 has it', async 
 /** Refuses what a node in the open would, except for this host. */
 const guarded = (resolve?: ResolveHost) =>
   createProber({
-    policy: new AddressPolicy([parsePrefix('127.0.0.1/32')!]),
+    policy: addressPolicy([parsePrefix('127.0.0.1/32')!]),
     certificates: null,
     ...(resolve === undefined ? {} : { resolve }),
   })

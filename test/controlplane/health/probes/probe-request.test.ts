@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import t from 'tap'
-import { AddressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
+import { addressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
 import { createProber, probe } from '../../../../src/controlplane/health/probes/probe.ts'
 import type { HttpMonitor } from '../../../../src/controlplane/model/monitor.ts'
 import { parsePrefix } from '../../../../src/dataplane/wire/prefix.ts'
@@ -110,7 +110,7 @@ t.test('a member where probes may not go is not connected to', async (t) => {
     response.end()
   })
   const proberFor = (...allowed: string[]) =>
-    createProber({ policy: new AddressPolicy(allowed.map((text) => parsePrefix(text)!)), certificates: null })
+    createProber({ policy: addressPolicy(allowed.map((text) => parsePrefix(text)!)), certificates: null })
   const verdict = await proberFor()(targetAt(port), never)
   t.match(verdict, { failure: 'refused', reason: '127.0.0.1 is loopback and not allowed to be probed' })
   t.equal(connections, 0)

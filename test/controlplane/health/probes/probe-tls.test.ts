@@ -3,7 +3,7 @@ import { createServer, type ServerOptions } from 'node:https'
 import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls'
 import t from 'tap'
-import { AddressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
+import { addressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
 import { createProber, probe } from '../../../../src/controlplane/health/probes/probe.ts'
 import { parsePrefix } from '../../../../src/dataplane/wire/prefix.ts'
 import { tlsDefaults } from '../../model/defaults.ts'
@@ -110,7 +110,7 @@ t.test(
       const client = await certificate(folder, 'client', 'DNS:probe.example.test')
       const port = await start(t, { ...named, requestCert: true, rejectUnauthorized: true, ca: client.cert })
       const knowing = (directory: string | null) =>
-        createProber({ policy: new AddressPolicy([parsePrefix('127.0.0.0/8')!]), certificates: directory })
+        createProber({ policy: addressPolicy([parsePrefix('127.0.0.0/8')!]), certificates: directory })
       const presenting = (name: string, prober = knowing(folder)) =>
         prober(targetAt(port, { ...https, tls: { ...tlsDefaults, clientCertificate: name } }), never)
       t.match(await presenting('client'), { ok: true })
@@ -139,7 +139,7 @@ t.test(
       })
       const elsewhere = await serve(t, asked)
       const prober = createProber({
-        policy: new AddressPolicy([parsePrefix('127.0.0.0/8')!]),
+        policy: addressPolicy([parsePrefix('127.0.0.0/8')!]),
         certificates: folder,
         resolve: async () => ['127.0.0.1'],
       })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { smooth } from '../../../src/controlplane/health/smoothing.ts'
+import { smooth } from '../../../src/controlplane/health/check.ts'
 
 const took = (durationMs: number) => ({ ok: true, durationMs }) as const
 const failed = (durationMs: number) => ({ ok: false, durationMs }) as const

@@ -1,0 +1,159 @@
+/**
+ * What looks at one member: the checks of the probes that its method asks for, and the reports on it, joined into one opinion
+ * by the tree that the method is (`check-method.ts`).
+ *
+ * An observer belongs to one member. It is made anew when what the member is checked by changes, and then takes over what the
+ * one before had measured, part by part: other settings do not make another machine. What a probe finds is shared, though, by
+ * all members that are probed in the same way (`check-registry.ts`).
+ */
+import type { Check, Opinion, Past, Watcher } from './check.ts'
+import { type CheckMethod, leavesOf, type ProbeMethod } from './check-method.ts'
+import type { CheckRegistry, Watched } from './check-registry.ts'
+import { combine } from './composite.ts'
+import { forget } from './monitor.ts'
+
+/** What an observer is made with. */
+export interface ObserverOptions {
+  readonly checks: CheckRegistry
+  readonly watcher: Watcher
+  /** The last report on the member, whether its time is over or not; null when there was none. */
+  readonly report: () => Report | null
+  readonly now: () => Date
+}
+
+/** What has been reported of a member. */
+export interface Report extends Opinion {
+  readonly state: 'up' | 'down'
+  readonly weightPercent: number | null
+  readonly at: Date
+  readonly until: Date
+}
+
+/** The reason of a member that has no address to be probed at. */
+export const notResolved = 'not resolved'
+
+export class Observer implements Disposable {
+  readonly #method: CheckMethod
+  readonly #options: ObserverOptions
+  /** The checks, by the paths of their probes. */
+  readonly #watched = new Map<string, Watched>()
+  /** What was measured of hosts that have no address, and waits for one; by the paths of the probes. */
+  readonly #waiting = new Map<string, Past>()
+  #pending = false
+  #takesReports = false
+
+  /** @param before what `recall` of another observer gave */
+  constructor(method: CheckMethod, before: ReadonlyMap<string, Past>, options: ObserverOptions) {
+    this.#method = method
+    this.#options = options
+    for (const { path, method: leaf } of leavesOf(method)) {
+      if (leaf.kind === 'probe') this.#begin(path, leaf, before.get(path))
+      if (leaf.kind === 'push') this.#takesReports = true
+    }
+  }
+
+  get opinion(): Opinion {
+    return this.#opinionOf(this.#method, '')
+  }
+
+  /** Whether it has had its say since it was made, so that nobody needs to wait for it; reports come when they come. */
+  get heard(): boolean {
+    return !this.#pending && this.#checks.every(({ heard }) => heard)
+  }
+
+  /** Whether verdicts count towards a change of a state. */
+  get near(): boolean {
+    return this.#checks.some(({ near }) => near)
+  }
+
+  /** Smoothed time of the slowest probe, as a client waits for the whole; null when none has succeeded. */
+  get latencyMs(): number | null {
+    const known = this.#checks.flatMap(({ latencyMs }) => latencyMs ?? [])
+    return known.length === 0 ? null : Math.max(...known)
+  }
+
+  /** What share of its weight the member wants, 0 to 100, the least that is asked for; null when nothing says. */
+  get weightPercent(): number | null {
+    const known = this.#checks.flatMap(({ weightPercent }) => weightPercent ?? [])
+    const report = this.#takesReports ? this.#options.report() : null
+    const reported = report !== null && report.until > this.#options.now() ? report.weightPercent : null
+    if (reported !== null) known.push(reported)
+    return known.length === 0 ? null : Math.min(...known)
+  }
+
+  /** Whether the member answers again, and waits for an operator to let it come back. */
+  get waits(): boolean {
+    return this.#checks.some(({ waits }) => waits)
+  }
+
+  /** An operator lets the member come back. */
+  failBack(): void {
+    for (const check of this.#checks) check.failBack()
+  }
+
+  /** What its probes have measured, by their paths. */
+  recall(): ReadonlyMap<string, Past> {
+    const measured = new Map(this.#waiting)
+    for (const [path, { check }] of this.#watched) measured.set(path, check.past)
+    return measured
+  }
+
+  [Symbol.dispose](): void {
+    for (const { release } of this.#watched.values()) release()
+  }
+
+  get #checks(): readonly Check[] {
+    return Array.from(this.#watched.values(), ({ check }) => check)
+  }
+
+  #begin(path: string, method: ProbeMethod, past: Past | undefined): void {
+    const { address, monitor, port, pending = false } = method
+    const { checks, watcher } = this.#options
+    if (address === null) {
+      this.#pending ||= pending
+      if (past !== undefined) this.#waiting.set(path, withoutAddress(past, pending))
+      return
+    }
+    // Who stays where they are keep their position in the schedule.
+    const there = past === undefined || past.address === address ? past : { ...past, position: null }
+    this.#watched.set(path, checks.watch({ address, monitor, port }, watcher, there))
+  }
+
+  #opinionOf(method: CheckMethod, path: string): Opinion {
+    switch (method.kind) {
+      case 'probe': {
+        const check = this.#watched.get(path)?.check
+        if (check !== undefined) return check.opinion
+        return method.pending
+          ? { state: 'unknown', reason: 'not probed yet' }
+          : { state: 'down', reason: notResolved }
+      }
+      case 'push':
+        return this.#reported()
+      case 'static':
+        return { state: method.state, reason: 'by its monitor' }
+      case 'composite': {
+        const parts = method.parts.map(({ name, method: part }) => ({
+          name,
+          ...this.#opinionOf(part, `${path}/${name}`),
+        }))
+        return combine(method.monitor, parts)
+      }
+    }
+  }
+
+  #reported(): Opinion {
+    const report = this.#options.report()
+    if (report === null) return { state: 'unknown', reason: 'no report yet' }
+    if (report.until > this.#options.now()) return { state: report.state, reason: report.reason }
+    return { state: 'down', reason: `no report by ${report.until.toISOString()}` }
+  }
+}
+
+/** What was measured of a host stays while its address is not known yet; what its last addresses were worth says nothing of others. */
+function withoutAddress(past: Past, pending: boolean): Past {
+  const nowhere = { ...past, address: null, position: null, heard: false }
+  return pending
+    ? nowhere
+    : { ...nowhere, measurement: forget(past.measurement), reason: null, latencyMs: null }
+}
