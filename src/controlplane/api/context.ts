@@ -33,17 +33,17 @@ interface Ground {
 /** What is known of resources beside their configuration. */
 interface Observations {
   /** Null when nothing is known of the service. */
-  readonly serviceStatus?: (name: string) => ServiceStatus | null
+  readonly serviceStatus: (name: string) => ServiceStatus | null
   /** What a pool's members come to; null when it has not been looked at. */
-  readonly poolCondition?: (pool: string) => ConditionReport | null
+  readonly poolCondition: (pool: string) => ConditionReport | null
   /** What resolving the host of a member has come to; null when it is not resolved. */
-  readonly resolution?: (host: string) => Resolution | null
+  readonly resolution: (host: string) => Resolution | null
   /** Whether this node answers with a member, and until when clients may still have it. */
-  readonly handedOut?: (pool: string, member: string) => HandedOutState
+  readonly handedOut: (pool: string, member: string) => HandedOutState
   /** What this node has delivered to a webhook; null when it does not know it yet. */
   readonly webhookStatus: (name: string) => WebhookStatus | null
-  /** Folder for zone files on their way in or out; the system's temporary one when left out. */
-  readonly spoolDirectory?: string
+  /** Folder for zone files on their way in or out. */
+  readonly spoolDirectory: string
 }
 
 /** What operators look at and act on. */

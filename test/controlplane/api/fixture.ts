@@ -133,6 +133,10 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
           : { inZone: true, addresses: state.zones.get(name) ?? [], leadsTo: state.aliases.get(name) ?? null }
       },
     },
+    spoolDirectory: dataDir,
+    poolCondition: () => null,
+    resolution: () => null,
+    handedOut: () => ({ answered: false, safeAt: null }),
     serviceStatus: (name) => state.services.get(name) ?? null,
     explain: () => Promise.reject(new Error('nothing is served here')),
     adminTokenHash: createHash('sha256').update(adminToken).digest(),

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import Type from 'typebox'
 import { formatMember, MemberSchema, parseMember } from '../../document/pool.ts'
+import type { MemberKey } from '../../model/member-key.ts'
 import { effectiveOverride, OverrideIndex } from '../../model/override-index.ts'
 import type { Member } from '../../model/pool.ts'
 import type { Tx } from '../../store/database.ts'
@@ -13,24 +13,18 @@ import { MemberStatus, memberStatus } from '../operations/member-status.ts'
 import { withStatus } from '../schemas.ts'
 import { notFound, type Resource, registerResource } from './resource.ts'
 
-interface Key {
-  readonly pool: string
-  readonly member: string
-}
-
 export function memberRoutes(app: FastifyInstance, context: ApiContext): void {
-  const resource: Resource<Key, Member, Member> = {
+  const resource: Resource<MemberKey, Member, Member> = {
     kind: 'member',
     url: '/v1/pools/:name/members/:member',
-    params: Type.Object({ name: Type.String(), member: Type.String() }),
     body: MemberSchema,
     view: withStatus(MemberSchema, MemberStatus),
     key: (params) => ({ pool: params.name!, member: params.member! }),
     describe: ({ pool, member }) => `member ${member} of pool ${pool}`,
     get: (tx, { pool, member }) => getMember(tx, pool, member),
-    put: (write, { pool }, member, condition) => putMember(write, pool, member, condition),
+    put: (write, member, condition, { pool }) => putMember(write, pool, member, condition),
     delete: (write, { pool, member }, condition) => deleteMember(write, pool, member, condition),
-    parse: ({ member }, body, problems) => parseMember(member, body, '', problems),
+    parse: ({ member }, body, path, problems) => parseMember(member, body, path, problems),
     format: formatMember,
     present: (tx, stored, key) => present(context, tx, stored, key),
   }
@@ -41,7 +35,7 @@ async function present(
   context: ApiContext,
   tx: Tx,
   stored: readonly Stored<Member>[],
-  key: Key | null,
+  key: MemberKey | null,
 ): Promise<object[]> {
   if (key === null) return []
   const pool = await getPool(tx, key.pool)

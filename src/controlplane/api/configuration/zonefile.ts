@@ -2,7 +2,6 @@
  * A zone as a master file. Bodies of this size are received into a spool before a transaction begins, and written into
  * one before the reply begins, so that a slow client costs a file and nothing else; a few may do so at a time.
  */
-import { tmpdir } from 'node:os'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
@@ -14,11 +13,11 @@ import { Spool, SpoolOverflow } from '../../zonefile/spool.ts'
 import type { ApiContext } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import {
-  bearer,
   ConditionHeaders,
   etagHeader,
+  guarded,
   json,
-  problems as problemResponses,
+  paramsOf,
   withStatus,
   writeHeaders,
 } from '../schemas.ts'
@@ -34,7 +33,7 @@ const maxTransfers = 4
 
 const mediaTypes = ['text/dns', 'text/plain', 'application/octet-stream']
 const url = '/v1/zones/:apex/zonefile'
-const params = Type.Object({ apex: Type.String() })
+const params = paramsOf(url)
 const { rrsets: _, ...headFields } = ZoneSchema.properties
 
 const View = withStatus(
@@ -55,7 +54,7 @@ export async function zonefileRoutes(app: FastifyInstance, context: ApiContext):
       throw new ControlError('unavailable', `${maxTransfers} zone files are being transferred already`)
     }
     transfers++
-    const spool = await Spool.create(context.spoolDirectory ?? tmpdir()).catch((error: unknown) => {
+    const spool = await Spool.create(context.spoolDirectory).catch((error: unknown) => {
       transfers--
       throw error
     })
@@ -90,21 +89,12 @@ export async function zonefileRoutes(app: FastifyInstance, context: ApiContext):
 type Transfer = <T>(work: (spool: Spool) => Promise<T>) => Promise<T>
 
 function registerGet(app: FastifyInstance, context: ApiContext, transferring: Transfer): void {
-  const schema = {
-    tags: ['zone'],
-    summary: 'Exports a zone as a master file',
-    params,
-    querystring: Type.Object({}, { additionalProperties: false }),
-    security: bearer,
-    response: {
-      200: {
-        description: 'The master file, canonical: the same zone gives the same text.',
-        headers: { etag: { schema: { type: 'string' }, description: etagHeader.etag } },
-        content: { 'text/dns': { schema: Type.String() } },
-      },
-      ...problemResponses(400, 401, 403, 404, 503),
-    },
+  const file = {
+    description: 'The master file, canonical: the same zone gives the same text.',
+    headers: { etag: { schema: { type: 'string' }, description: etagHeader.etag } },
+    content: { 'text/dns': { schema: Type.String() } },
   }
+  const schema = guarded('zone', 'Exports a zone as a master file', { 200: file }, [404], { params })
   app.get(url, { schema, exposeHeadRoute: false }, async (request, reply) => {
     const apex = apexOf(request)
     const body = await transferring(async (spool) => {
@@ -117,9 +107,12 @@ function registerGet(app: FastifyInstance, context: ApiContext, transferring: Tr
 }
 
 function registerPut(app: FastifyInstance, context: ApiContext, transferring: Transfer): void {
-  const schema = {
-    tags: ['zone'],
-    summary: 'Creates or replaces a zone by a master file (RFC 1035 section 5)',
+  const summary = 'Creates or replaces a zone by a master file (RFC 1035 section 5)'
+  const replies = {
+    200: json('Replaced, or the same already; or what a dry run would do.', View, writeHeaders),
+    201: json('Created.', View, writeHeaders),
+  }
+  const schema = guarded('zone', summary, replies, [409, 412], {
     description:
       'The SOA, the TTL and all RRsets come from the file. A problem has the path `line 12, column 5`; with any, ' +
       'nothing changes. A serial that is fixed becomes that of the file; otherwise the serial rises, and is never ' +
@@ -136,13 +129,7 @@ function registerPut(app: FastifyInstance, context: ApiContext, transferring: Tr
     headers: ConditionHeaders,
     consumes: mediaTypes,
     body: Type.String(),
-    security: bearer,
-    response: {
-      200: json('Replaced, or the same already; or what a dry run would do.', View, writeHeaders),
-      201: json('Created.', View, writeHeaders),
-      ...problemResponses(400, 401, 403, 409, 412, 413, 415, 503),
-    },
-  }
+  })
   app.put(url, { schema }, async (request, reply) => {
     const { dryRun = false } = request.query as { dryRun?: boolean }
     const condition = conditionOf(request)

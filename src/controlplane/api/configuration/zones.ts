@@ -9,7 +9,7 @@ import { zoneWarnings } from '../../store/zone-warnings.ts'
 import { deleteZone, getZoneHead, listZones, putZone, type ZoneState } from '../../store/zones.ts'
 import type { ApiContext } from '../context.ts'
 import { withStatus } from '../schemas.ts'
-import { hostname, type Resource, registerListing, registerResource } from './resource.ts'
+import { hostname, type Resource, registerResource } from './resource.ts'
 
 /** Octets of a zone's body. */
 const zoneBodyLimit = 16 * 1024 * 1024
@@ -43,20 +43,23 @@ const Status = Type.Object({
 const resource: Resource<string, Zone, ZoneState> = {
   kind: 'zone',
   url: '/v1/zones/:apex',
-  params: Type.Object({ apex: Type.String() }),
   body: ZoneSchema,
   view: withStatus(ZoneSchema, Status),
   bodyLimit: zoneBodyLimit,
   key: (params) => hostname(params.apex!, 'zone', 'apex'),
-  describe: (apex) => `zone ${apex}`,
   get: getZoneHead,
-  put: (write, _apex, zone, condition) => putZone(write, zone, condition),
+  put: putZone,
   delete: deleteZone,
-  parse: (apex, body, problems) => parseZone(apex, body, '', problems),
+  parse: parseZone,
   present: (tx, stored, apex) => present(tx, stored, apex !== null),
   notice: async (tx, apex) => ({
     warnings: (await zoneWarnings(tx, apex, maxWarnings)).map(({ data: _, ...warning }) => warning),
   }),
+  listing: {
+    item: withStatus({ properties: headFields }, Type.Object(serial), { name: Type.String() }),
+    list: listZones,
+    nameOf: ({ apex }) => apex,
+  },
 }
 
 async function present(tx: Tx, stored: readonly Stored<ZoneState>[], single: boolean): Promise<object[]> {
@@ -78,10 +81,4 @@ async function present(tx: Tx, stored: readonly Stored<ZoneState>[], single: boo
 
 export function zoneRoutes(app: FastifyInstance, context: ApiContext): void {
   registerResource(app, context, resource)
-  registerListing(app, context, resource, {
-    url: '/v1/zones',
-    item: withStatus({ properties: headFields }, Type.Object(serial), { name: Type.String() }),
-    list: listZones,
-    nameOf: (zone) => zone.apex,
-  })
 }

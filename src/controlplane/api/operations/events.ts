@@ -16,15 +16,7 @@ import { listEvents } from '../../store/events.ts'
 import { requireToken } from '../access.ts'
 import type { ApiContext } from '../context.ts'
 import { HttpError } from '../errors.ts'
-import {
-  bearer,
-  Instant,
-  json,
-  PageQuery,
-  pageOf,
-  pageRequest,
-  problems as problemResponses,
-} from '../schemas.ts'
+import { guarded, Instant, PageQuery, page, pageRequest } from '../schemas.ts'
 import { clientAddress } from '../tools/tools.ts'
 import { EventStreams } from './event-streams.ts'
 
@@ -110,18 +102,13 @@ export function eventRoutes(app: FastifyInstance, context: ApiContext): void {
 }
 
 function registerList(app: FastifyInstance, context: ApiContext): void {
-  const schema = {
-    tags: ['journal'],
-    summary: 'What happened, newest first',
+  const schema = guarded('journal', 'What happened, newest first', page(EventView), [], {
     description: '`since` is the first instant that counts, `until` the first that does not any more.',
-    security: bearer,
     querystring: ListQuery,
-    response: { 200: json('One page.', pageOf(EventView)), ...problemResponses(400, 401, 403, 503) },
-  }
+  })
   app.get('/v1/events', { schema }, async (request) => {
     const { since, until, ...filter } = request.query as ListRequest
-    const page = pageRequest(request.query)
-    const query = { ...filter, ...page, since: instant(since), until: instant(until) }
+    const query = { ...filter, ...pageRequest(request.query), since: instant(since), until: instant(until) }
     return context.database.read((tx) => listEvents(tx, query))
   })
 }
@@ -130,21 +117,15 @@ function registerStream(app: FastifyInstance, context: ApiContext): void {
   const streams = new EventStreams(context)
   // Before the server waits for its connections, or it would wait for those of the streams.
   app.addHook('preClose', async () => streams.stop())
-  const schema = {
-    tags: ['journal'],
-    summary: 'What is happening, as Server-Sent Events',
+  const stream = { description: 'A stream.', content: { 'text/event-stream': { schema: Type.String() } } }
+  const schema = guarded('journal', 'What is happening, as Server-Sent Events', { 200: stream }, [], {
     description:
       'Each event has its number as `id`, its kind as `event` and itself as JSON, as in the list, as `data`. Without ' +
       '`Last-Event-ID` or `after` the stream is of what is stored after its first comment. A client that does not read is ' +
       'disconnected; with the last id that it has it misses nothing.',
-    security: bearer,
     querystring: StreamQuery,
     headers: StreamHeaders,
-    response: {
-      200: { description: 'A stream.', content: { 'text/event-stream': { schema: Type.String() } } },
-      ...problemResponses(400, 401, 403, 503),
-    },
-  }
+  })
   // Without HEAD: it would have to end, and a stream does not.
   app.get('/v1/events/stream', { schema, exposeHeadRoute: false }, async (request, reply) => {
     const { after = null, ...filter } = request.query as EventFilter & { after?: number }

@@ -12,7 +12,7 @@ import { explanationView, presentExplanation } from '../../explain/view.ts'
 import type { Problem } from '../../model/errors.ts'
 import { invalid } from '../configuration/resource.ts'
 import type { ApiContext } from '../context.ts'
-import { bearer, json, problems as problemResponses } from '../schemas.ts'
+import { guarded, json } from '../schemas.ts'
 import { clientAddress } from '../tools/tools.ts'
 import { MemberStatus, memberStatus } from './member-status.ts'
 
@@ -31,31 +31,26 @@ export const ExplanationView = explanationView(MemberStatus)
 export type ExplainReply = Static<typeof ExplanationView>
 
 export function explainRoutes(app: FastifyInstance, context: ApiContext): void {
-  app.get(
-    '/v1/explain',
+  const summary = 'What a client is answered by this node, and why'
+  const schema = guarded(
+    'explain',
+    summary,
+    { 200: json('The answer and its reasons.', ExplanationView) },
+    [],
     {
-      schema: {
-        tags: ['explain'],
-        summary: 'What a client is answered by this node, and why',
-        description:
-          'The answer is made by the code that answers DNS. Beside it stands every service, choice, pool and member that had a ' +
-          'part in it. What depends on chance or on turns is drawn anew each time, as it is for each query.',
-        security: bearer,
-        querystring: ExplainQuery,
-        response: {
-          200: json('The answer and its reasons.', ExplanationView),
-          ...problemResponses(400, 401, 403, 503),
-        },
-      },
-    },
-    async (request): Promise<ExplainReply> => {
-      const question = readQuestion(request.query as Static<typeof ExplainQuery>, clientAddress(request))
-      return presentExplanation(await context.explain(question), {
-        vitals: context.health.vitals,
-        status: (pool, member, override) => memberStatus(context, pool, member, override),
-      })
+      description:
+        'The answer is made by the code that answers DNS. Beside it stands every service, choice, pool and member that had a ' +
+        'part in it. What depends on chance or on turns is drawn anew each time, as it is for each query.',
+      querystring: ExplainQuery,
     },
   )
+  app.get('/v1/explain', { schema }, async (request): Promise<ExplainReply> => {
+    const question = readQuestion(request.query as Static<typeof ExplainQuery>, clientAddress(request))
+    return presentExplanation(await context.explain(question), {
+      vitals: context.health.vitals,
+      status: (pool, member, override) => memberStatus(context, pool, member, override),
+    })
+  })
 }
 
 function readQuestion(query: Static<typeof ExplainQuery>, asker: string): ExplainQuestion {

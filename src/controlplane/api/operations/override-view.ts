@@ -96,7 +96,6 @@ function originOf({ since, actor }: Override) {
 }
 
 function drainOf({ handedOut }: ApiContext, held: readonly MemberPattern[]) {
-  if (handedOut === undefined) return {}
   const states = held.map(({ pool, member }) => handedOut(pool, member))
   const answered = states.some((state) => state.answered)
   const latest = Math.max(0, ...states.map(({ safeAt }) => safeAt?.getTime() ?? 0))

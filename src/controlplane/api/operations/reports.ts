@@ -9,9 +9,10 @@ import { Duration, Text, Whole, Words } from '../../document/fields.ts'
 import { fieldsOf, ignored, type RecordForm, record } from '../../document/forms.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
 import type { MemberReport } from '../../model/observation.ts'
+import { longestReason } from '../../model/reason.ts'
 import { invalid, notFound } from '../configuration/resource.ts'
 import type { ApiContext } from '../context.ts'
-import { bearer, Instant, json, NoQuery, problems as problemResponses } from '../schemas.ts'
+import { guarded, Instant, json, paramsOf } from '../schemas.ts'
 
 interface Report {
   readonly state: 'up' | 'down'
@@ -28,7 +29,7 @@ const form: RecordForm<Report> = record(
     state: field.required('state', State),
     reason: field.optional(
       'reason',
-      Text('a text of at most 160 characters', (text) => text.length <= 160),
+      Text(`a text of at most ${longestReason} characters`, (text) => text.length <= longestReason),
       ({ state }) => `reported ${state}`,
     ),
     weight: field.optional('weightPercent', Whole(0, 100), null),
@@ -46,34 +47,23 @@ const ReportView = Type.Object({
 })
 
 export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
-  app.put(
-    '/v1/pools/:name/members/:member/report',
-    {
-      schema: {
-        tags: ['member'],
-        summary: 'Reports the state of a member whose monitor is of type push',
-        description: 'Needs the scope `report` or `write`. Without a ttl the one of the monitor counts.',
-        params: Type.Object({ name: Type.String(), member: Type.String() }),
-        querystring: NoQuery,
-        security: bearer,
-        body: form.schema,
-        response: {
-          200: json('It counts.', ReportView),
-          ...problemResponses(400, 401, 403, 404, 409, 413, 415, 503),
-        },
-      },
-    },
-    async (request) => {
-      const { name: pool, member } = request.params as { name: string; member: string }
-      const problems: Problem[] = []
-      const body = form.parse(request.body, '', problems)
-      if (body === undefined) throw invalid('the report', problems)
-      const report = toReport(context, pool, member, body)
-      context.health.report(report)
-      const { state, reason, weightPercent: weight, at, until } = report
-      return { state, reason, weight, status: { at: at.toISOString(), until: until.toISOString() } }
-    },
-  )
+  const url = '/v1/pools/:name/members/:member/report'
+  const summary = 'Reports the state of a member whose monitor is of type push'
+  const schema = guarded('member', summary, { 200: json('It counts.', ReportView) }, [404, 409], {
+    description: 'Needs the scope `report` or `write`. Without a ttl the one of the monitor counts.',
+    params: paramsOf(url),
+    body: form.schema,
+  })
+  app.put(url, { schema }, async (request) => {
+    const { name: pool, member } = request.params as { name: string; member: string }
+    const problems: Problem[] = []
+    const body = form.parse(request.body, '', problems)
+    if (body === undefined) throw invalid('the report', problems)
+    const report = toReport(context, pool, member, body)
+    context.health.report(report)
+    const { state, reason, weightPercent: weight, at, until } = report
+    return { state, reason, weight, status: { at: at.toISOString(), until: until.toISOString() } }
+  })
 }
 
 function toReport(

@@ -12,14 +12,15 @@ import { createToken, pageTokens, revokeToken, type Token } from '../../store/to
 import { invalid } from '../configuration/resource.ts'
 import type { ApiContext } from '../context.ts'
 import {
-  bearer,
+  done,
+  guarded,
   Instant,
   json,
-  NoQuery,
   PageQuery,
-  pageOf,
+  page,
   pageRequest,
-  problems as problemResponses,
+  paramsOf,
+  TextOrNull,
 } from '../schemas.ts'
 
 const Scopes = list(Words(tokenScopes), {
@@ -44,13 +45,8 @@ const TokenView = Type.Object({
   name: Type.String(),
   scopes: Scopes.schema,
   createdAt: Instant,
-  lastUsedAt: Type.Unsafe<string | null>({
-    type: ['string', 'null'],
-    description: 'to the minute; null when it has never been used',
-  }),
+  lastUsedAt: TextOrNull('to the minute; null when it has never been used'),
 })
-
-const doc = { tags: ['token'], security: bearer }
 
 export function tokenRoutes(app: FastifyInstance, context: ApiContext): void {
   registerList(app, context)
@@ -59,32 +55,19 @@ export function tokenRoutes(app: FastifyInstance, context: ApiContext): void {
 }
 
 function registerList(app: FastifyInstance, context: ApiContext): void {
-  const schema = {
-    ...doc,
-    summary: 'Lists every token, for the admin',
-    querystring: PageQuery,
-    response: {
-      200: json('One page, in the order of names.', pageOf(TokenView)),
-      ...problemResponses(400, 401, 403, 503),
-    },
-  }
+  const replies = page(TokenView, ', in the order of names')
+  const schema = guarded('token', 'Lists every token, for the admin', replies, [], { querystring: PageQuery })
   app.get('/v1/tokens', { schema }, async (request) => {
     return context.database.read((tx) => pageTokens(tx, pageRequest(request.query)))
   })
 }
 
 function registerCreate(app: FastifyInstance, context: ApiContext): void {
-  const schema = {
-    ...doc,
-    summary: 'Creates a token, for the admin',
+  const replies = { 201: json('Created.', CreatedToken) }
+  const schema = guarded('token', 'Creates a token, for the admin', replies, [409], {
     description: `Without scopes it may ${tokenScopes[0]}.`,
-    querystring: NoQuery,
     body: form.schema,
-    response: {
-      201: json('Created.', CreatedToken),
-      ...problemResponses(400, 401, 403, 409, 413, 415, 503),
-    },
-  }
+  })
   app.post('/v1/tokens', { schema }, async (request, reply) => {
     const problems: Problem[] = []
     const body = form.parse(request.body, '', problems)
@@ -100,17 +83,10 @@ function registerCreate(app: FastifyInstance, context: ApiContext): void {
 }
 
 function registerRevoke(app: FastifyInstance, context: ApiContext): void {
-  const schema = {
-    ...doc,
-    summary: 'Revokes a token at once, for the admin',
-    params: Type.Object({ name: Type.String() }),
-    querystring: NoQuery,
-    response: {
-      204: { description: 'Revoked.', type: 'null' },
-      ...problemResponses(400, 401, 403, 404, 503),
-    },
-  }
-  app.delete('/v1/tokens/:name', { schema }, async (request, reply) => {
+  const url = '/v1/tokens/:name'
+  const taken = { params: paramsOf(url) }
+  const schema = guarded('token', 'Revokes a token at once, for the admin', done('Revoked.'), [404], taken)
+  app.delete(url, { schema }, async (request, reply) => {
     const { name } = request.params as { name: string }
     await context.database.write(request.actor, async (write) => {
       write.audit('token.revoke', name, {}, null)
