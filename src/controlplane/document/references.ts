@@ -46,5 +46,5 @@ const toProblem = (breach: Breach): Problem => ({ path: pathOf(breach), message:
 
 /** Where it is in a document. */
 export function pathOf({ kind, name, at }: Pick<Breach, 'kind' | 'name' | 'at'>): string {
-  return [name, ...at].reduce<string>(joinPath, kind)
+  return joinPath(kind, name, ...at)
 }

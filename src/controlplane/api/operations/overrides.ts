@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { checkPattern } from '../../document/fields.ts'
+import { Pattern } from '../../document/fields.ts'
 import { OverrideSchema, parseOverride } from '../../document/override.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
 import type { Override } from '../../model/override.ts'
@@ -55,8 +55,8 @@ const families: readonly Family[] = [
     whom: 'the members that a pattern stands for, such as `web-*` and `fra-*`, or of one',
     target: ({ pool, member }) => {
       const problems: Problem[] = []
-      checkPattern(pool!, 'pool', problems)
-      checkPattern(member!, 'member', problems)
+      Pattern.parse(pool!, 'pool', problems)
+      Pattern.parse(member!, 'member', problems)
       if (problems.length > 0) throw invalid('the pattern', problems)
       return { pool: pool!, member: member! }
     },
