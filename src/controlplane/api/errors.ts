@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { Logger } from '../../telemetry/log.ts'
-import { ControlError, type ErrorCode, type Problem } from '../model/errors.ts'
+import { ControlError, type ErrorCode, isUnavailable, type Problem } from '../model/errors.ts'
 
 export const problemType = 'application/problem+json'
 
@@ -56,8 +56,7 @@ const retryAfterSeconds = '5'
 function toHttpError(error: unknown): HttpError | null {
   if (error instanceof HttpError) return error
   if (error instanceof ControlError) {
-    const headers: Record<string, string> =
-      error.code === 'unavailable' ? { 'retry-after': retryAfterSeconds } : {}
+    const headers: Record<string, string> = isUnavailable(error) ? { 'retry-after': retryAfterSeconds } : {}
     return new HttpError(statusOf[error.code], error.code, error.message, {
       headers,
       problems: error.problems,

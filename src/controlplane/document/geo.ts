@@ -7,11 +7,9 @@ import { formatIpv4, formatIpv6, parseAddress } from '../../dataplane/wire/addre
 import { parseHostname } from '../../dataplane/wire/name.ts'
 import { parsePrefix } from '../../dataplane/wire/prefix.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
-import type { Choice, GeoRules } from '../model/service.ts'
-import { continents } from '../model/service.ts'
+import { type Choice, continents, type GeoRules } from '../model/service.ts'
 import { Plain } from './fields.ts'
-import type { Entries, Form, Report } from './forms.ts'
-import { fieldsOf, list, map, record } from './forms.ts'
+import { type Entries, type Form, fieldsOf, list, map, type Report, record } from './forms.ts'
 import { show } from './schema-check.ts'
 
 const maxChoices = 100

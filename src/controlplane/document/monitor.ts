@@ -2,7 +2,6 @@
  * Monitors in the document. What fields one has depends on its `type`, so a body is read by the form of its type, and a
  * field that only other types have is told apart from one that nobody has.
  */
-
 import Type, { type TObject } from 'typebox'
 import { rcodeNames } from '../../dataplane/wire/constants.ts'
 import { formatName, lowerName, parseHostname, parseName, rootName } from '../../dataplane/wire/name.ts'

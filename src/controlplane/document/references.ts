@@ -11,8 +11,7 @@ import {
   partBreaches,
   serviceNestingBreaches,
 } from '../rules/references.ts'
-import type { ConfigurationView } from '../rules/view.ts'
-import { viewOf } from '../rules/view.ts'
+import { type ConfigurationView, viewOf } from '../rules/view.ts'
 import { joinPath } from './path.ts'
 
 /** Names of nothing, circles, services outside of every zone or in the way of its data: all that no part shows alone. */

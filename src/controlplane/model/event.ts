@@ -10,13 +10,13 @@ import type { Override } from './override.ts'
 export const eventKinds = ['member', 'pool', 'override', 'drained', 'isolation', 'hold'] as const
 export type EventKind = (typeof eventKinds)[number]
 
+export const poolConditions = ['healthy', 'degraded', 'down'] as const
 /**
- * - `healthy`: every member is up
- * - `degraded`: not every one, but enough by `minUp`
- * - `down`: too few
+ * - `healthy`: every counted member is kept, and the first tier serves
+ * - `degraded`: up, but a counted member is not kept, or a later tier serves
+ * - `down`: not up by its members, whatever the pool answers then
  */
-export const poolStates = ['healthy', 'degraded', 'down'] as const
-export type PoolState = (typeof poolStates)[number]
+export type PoolCondition = (typeof poolConditions)[number]
 
 export const overrideActions = ['set', 'changed', 'deleted', 'expired'] as const
 
@@ -41,7 +41,7 @@ interface MemberEvent extends Seen, HealthEvent {
   readonly kind: 'member'
 }
 
-interface PoolEvent extends Seen, Changed<PoolState> {
+interface PoolEvent extends Seen, Changed<PoolCondition> {
   readonly kind: 'pool'
   readonly pool: string
 }

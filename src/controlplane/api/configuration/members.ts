@@ -8,12 +8,12 @@ import { deleteMember, getMember, putMember } from '../../store/members.ts'
 import { overridesFor } from '../../store/overrides.ts'
 import { getPool } from '../../store/pools.ts'
 import type { Stored } from '../../store/stored.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Observations } from '../context.ts'
 import { MemberStatus, memberStatus } from '../operations/member-status.ts'
 import { withStatus } from '../schemas.ts'
 import { notFound, type Resource, registerResource } from './resource.ts'
 
-export function memberRoutes(app: FastifyInstance, context: ApiContext): void {
+export function memberRoutes(app: FastifyInstance, context: Ground & Observations): void {
   const resource: Resource<MemberKey, Member, Member> = {
     kind: 'member',
     url: '/v1/pools/:name/members/:member',
@@ -32,7 +32,7 @@ export function memberRoutes(app: FastifyInstance, context: ApiContext): void {
 }
 
 async function present(
-  context: ApiContext,
+  context: Ground & Observations,
   tx: Tx,
   stored: readonly Stored<Member>[],
   key: MemberKey | null,

@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { formatMonitor, MonitorSchema, monitorSchemas, parseMonitor } from '../../document/monitor.ts'
 import type { Monitor } from '../../model/monitor.ts'
 import { deleteMonitor, getMonitor, listMonitors, putMonitor } from '../../store/monitors.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground } from '../context.ts'
 import { eachWithStatus } from '../schemas.ts'
 import { type Resource, registerResource } from './resource.ts'
 
@@ -26,6 +26,6 @@ const resource: Resource<string, Monitor, Monitor> = {
   },
 }
 
-export function monitorRoutes(app: FastifyInstance, context: ApiContext): void {
+export function monitorRoutes(app: FastifyInstance, context: Ground): void {
   registerResource(app, context, resource)
 }

@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { formatMember, formatPool, MemberSchema, PoolSchema, parsePool } from '../../document/pool.ts'
+import { poolConditions } from '../../model/event.ts'
 import { effectiveOverride, OverrideIndex } from '../../model/override-index.ts'
 import type { Member, Pool } from '../../model/pool.ts'
-import { poolConditions } from '../../steering/judge.ts'
 import type { Tx } from '../../store/database.ts'
 import { listOverrides } from '../../store/overrides.ts'
 import { deletePool, getPool, listPools, putPool } from '../../store/pools.ts'
 import type { Stored } from '../../store/stored.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Observations } from '../context.ts'
 import { MemberStatus, memberStatus } from '../operations/member-status.ts'
 import { withStatus } from '../schemas.ts'
 import { type Resource, registerResource } from './resource.ts'
@@ -25,7 +25,7 @@ const Status = Type.Object({
   reason: Type.String({ description: 'such as `2 of 5 members up, minUp 0.5`' }),
 })
 
-export function poolRoutes(app: FastifyInstance, context: ApiContext): void {
+export function poolRoutes(app: FastifyInstance, context: Ground & Observations): void {
   const resource: Resource<string, Pool, Pool> = {
     kind: 'pool',
     url: '/v1/pools/:name',
@@ -47,7 +47,11 @@ export function poolRoutes(app: FastifyInstance, context: ApiContext): void {
   registerResource(app, context, resource)
 }
 
-async function presentAll(context: ApiContext, tx: Tx, stored: readonly Stored<Pool>[]): Promise<object[]> {
+async function presentAll(
+  context: Ground & Observations,
+  tx: Tx,
+  stored: readonly Stored<Pool>[],
+): Promise<object[]> {
   const overrides = new OverrideIndex(await listOverrides(tx))
   const now = context.now()
   const presentMember = (pool: Pool, member: Member) => {

@@ -12,7 +12,7 @@ import { isMap } from '../../document/schema-check.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
 import type { Tx, Write } from '../../store/database.ts'
 import type { Page, PageRequest, Put, Stored, WriteCondition } from '../../store/stored.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground } from '../context.ts'
 import {
   ConditionHeaders,
   done,
@@ -73,7 +73,7 @@ type Params = Readonly<Record<string, string>>
 /** Registers GET, PUT, DELETE and, for a resource with a `format`, PATCH; for one with a `listing` GET of the list too. */
 export function registerResource<Key, T, S extends object>(
   app: FastifyInstance,
-  context: ApiContext,
+  context: Ground,
   resource: Resource<Key, T, S>,
 ): void {
   const routes = new ResourceRoutes(app, context, resource)
@@ -86,11 +86,11 @@ export function registerResource<Key, T, S extends object>(
 
 class ResourceRoutes<Key, T, S extends object> {
   readonly #app: FastifyInstance
-  readonly #context: ApiContext
+  readonly #context: Ground
   readonly #resource: Resource<Key, T, S>
   readonly #taken: { readonly params: TObject }
 
-  constructor(app: FastifyInstance, context: ApiContext, resource: Resource<Key, T, S>) {
+  constructor(app: FastifyInstance, context: Ground, resource: Resource<Key, T, S>) {
     this.#app = app
     this.#context = context
     this.#resource = resource
@@ -215,17 +215,10 @@ class ResourceRoutes<Key, T, S extends object> {
     return { stored, body: body! }
   }
 
-  /** The value of a body, or `invalid` with everything that is wrong with it. */
   #parse(key: Key, input: unknown): T {
-    const problems: Problem[] = []
-    const value = this.#resource.parse(
-      key,
-      withoutNames(input, { name: lastOf(key) }, problems),
-      '',
-      problems,
+    return valid(this.#describe(key), (problems) =>
+      this.#resource.parse(key, withoutNames(input, { name: lastOf(key) }, problems), '', problems),
     )
-    if (value === null || problems.length > 0) throw invalid(this.#describe(key), problems)
-    return value
   }
 }
 
@@ -237,6 +230,14 @@ export function notFound(what: string): ControlError {
   return new ControlError('not-found', `${what} does not exist`)
 }
 
+/** What is read of an input, or `invalid` with everything that is wrong with it. */
+export function valid<T>(what: string, read: (problems: Problem[]) => T | null | undefined): T {
+  const problems: Problem[] = []
+  const value = read(problems) ?? null
+  if (value === null || problems.length > 0) throw invalid(what, problems)
+  return value
+}
+
 export function invalid(what: string, problems: readonly Problem[]): ControlError {
   const first = problems[0]
   const where = first === undefined ? '' : `: ${first.path === '' ? '' : `${first.path} `}${first.message}`
@@ -245,10 +246,7 @@ export function invalid(what: string, problems: readonly Problem[]): ControlErro
 
 /** The canonical form of a domain name in a URL. Throws `invalid`. */
 export function hostname(text: string, what: string, path: string): string {
-  const problems: Problem[] = []
-  const name = readHostname(text, path, problems)
-  if (name === null) throw invalid(`the name of the ${what}`, problems)
-  return name
+  return valid(`the name of the ${what}`, (problems) => readHostname(text, path, problems))
 }
 
 /**

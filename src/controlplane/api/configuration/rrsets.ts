@@ -8,13 +8,12 @@ import {
   RrsetSchema,
   ZoneRrsetSchema,
 } from '../../document/zone.ts'
-import type { Problem } from '../../model/errors.ts'
 import type { Rrset } from '../../model/zone.ts'
 import { deleteRrset, getRrset, listRrsets, putRrset } from '../../store/rrsets.ts'
 import { getZoneHead } from '../../store/zones.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground } from '../context.ts'
 import { guarded, PageQuery, page, pageRequest, paramsOf, withStatus } from '../schemas.ts'
-import { hostname, invalid, notFound, type Resource, registerResource } from './resource.ts'
+import { hostname, notFound, type Resource, registerResource, valid } from './resource.ts'
 
 interface Key {
   readonly apex: string
@@ -35,10 +34,8 @@ const resource: Resource<Key, Rrset, Rrset> = {
   view: withStatus(RrsetSchema, null),
   key: (params) => {
     const apex = hostname(params.apex!, 'zone', 'apex')
-    const problems: Problem[] = []
-    const key = parseRrsetKey(apex, { owner: params.owner!, type: params.type! }, problems)
-    if (key === null) throw invalid('the name of the RRset', problems)
-    return { apex, ...key }
+    const key = { owner: params.owner!, type: params.type! }
+    return { apex, ...valid('the name of the RRset', (problems) => parseRrsetKey(apex, key, problems)) }
   },
   describe: ({ apex, owner, type }) => `RRset ${owner} ${type} of zone ${apex}`,
   get: (tx, { apex, owner, type }) => getRrset(tx, apex, owner, type),
@@ -48,7 +45,7 @@ const resource: Resource<Key, Rrset, Rrset> = {
   present: async (_tx, stored) => stored.map(({ value }) => formatRrset(value)),
 }
 
-export function rrsetRoutes(app: FastifyInstance, context: ApiContext): void {
+export function rrsetRoutes(app: FastifyInstance, context: Ground): void {
   registerResource(app, context, resource)
   const url = '/v1/zones/:apex/rrsets'
   const replies = page(ZoneRrsetSchema, ', in the order of owner and type')

@@ -4,7 +4,7 @@ import { formatService, parseService, ServiceSchema } from '../../document/servi
 import { healthStates } from '../../model/observation.ts'
 import type { Service } from '../../model/service.ts'
 import { deleteService, getService, listServices, putService } from '../../store/services.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Observations } from '../context.ts'
 import { TextOrNull, withStatus } from '../schemas.ts'
 import { hostname, type Resource, registerResource } from './resource.ts'
 
@@ -14,7 +14,7 @@ const Status = Type.Object({
   reason: Type.String(),
 })
 
-export function serviceRoutes(app: FastifyInstance, context: ApiContext): void {
+export function serviceRoutes(app: FastifyInstance, context: Ground & Observations): void {
   const present = (service: Service) => {
     const status = context.serviceStatus(service.name)
     return { ...formatService(service), ...(status && { status }) }

@@ -7,7 +7,7 @@ import Type from 'typebox'
 import { formatWebhook, parseWebhook, WebhookSchema } from '../../document/webhook.ts'
 import type { Webhook, WebhookInput } from '../../model/webhook.ts'
 import { deleteWebhook, getWebhook, listWebhooks, putWebhook } from '../../store/webhooks.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Observations } from '../context.ts'
 import { Instant, withStatus } from '../schemas.ts'
 import { type Resource, registerResource } from './resource.ts'
 
@@ -37,7 +37,7 @@ const idle = { state: 'active', delivered: 0, failed: 0, dropped: 0, queued: 0, 
 const { secret: _, ...shown } = WebhookSchema.properties
 const viewed = Type.Object(shown)
 
-export function webhookRoutes(app: FastifyInstance, context: ApiContext): void {
+export function webhookRoutes(app: FastifyInstance, context: Ground & Observations): void {
   // No cache on the way may keep a secret.
   app.addHook('onRequest', async (request, reply) => {
     if (request.method !== 'GET') reply.header('cache-control', 'no-store')

@@ -10,7 +10,7 @@ import { ControlError } from '../../model/errors.ts'
 import { exportZone } from '../../zonefile/export.ts'
 import { importZone, type ZoneImport } from '../../zonefile/import.ts'
 import { Spool, SpoolOverflow } from '../../zonefile/spool.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Observations } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import {
   ConditionHeaders,
@@ -26,7 +26,7 @@ import { hostname } from './resource.ts'
 import { WarningSchema } from './zones.ts'
 
 /** Octets of a master file; some ten million RRs. */
-export const zonefileLimit = 512 * 1024 * 1024
+const zonefileLimit = 512 * 1024 * 1024
 
 /** At a time; each may hold a file of `zonefileLimit` and a connection to the database. */
 const maxTransfers = 4
@@ -47,31 +47,22 @@ const View = withStatus(
   }),
 )
 
-export async function zonefileRoutes(app: FastifyInstance, context: ApiContext): Promise<void> {
+export async function zonefileRoutes(app: FastifyInstance, context: Ground & Observations): Promise<void> {
   let transfers = 0
   const transferring = async <T>(work: (spool: Spool) => Promise<T>): Promise<T> => {
     if (transfers === maxTransfers) {
       throw new ControlError('unavailable', `${maxTransfers} zone files are being transferred already`)
     }
+    await using transfer = new AsyncDisposableStack()
     transfers++
-    const spool = await Spool.create(context.spoolDirectory).catch((error: unknown) => {
-      transfers--
-      throw error
-    })
-    let handedOver = false
-    const end = async () => {
-      transfers--
-      await spool[Symbol.asyncDispose]()
-    }
-    try {
-      const result = await work(spool)
-      handedOver = result instanceof Readable
+    transfer.defer(() => void transfers--)
+    const result = await work(transfer.use(await Spool.create(context.spoolDirectory)))
+    if (result instanceof Readable) {
+      const rest = transfer.move()
       // `close` comes however the reply ends, also when the client goes away.
-      if (result instanceof Readable) result.once('close', () => void end().catch(() => {}))
-      return result
-    } finally {
-      if (!handedOver) await end()
+      result.once('close', () => void rest.disposeAsync().catch(() => {}))
     }
+    return result
   }
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(mediaTypes, async (_request: unknown, body: Readable) => body)
@@ -88,7 +79,7 @@ export async function zonefileRoutes(app: FastifyInstance, context: ApiContext):
 
 type Transfer = <T>(work: (spool: Spool) => Promise<T>) => Promise<T>
 
-function registerGet(app: FastifyInstance, context: ApiContext, transferring: Transfer): void {
+function registerGet(app: FastifyInstance, context: Ground & Observations, transferring: Transfer): void {
   const file = {
     description: 'The master file, canonical: the same zone gives the same text.',
     headers: { etag: { schema: { type: 'string' }, description: etagHeader.etag } },
@@ -106,7 +97,7 @@ function registerGet(app: FastifyInstance, context: ApiContext, transferring: Tr
   })
 }
 
-function registerPut(app: FastifyInstance, context: ApiContext, transferring: Transfer): void {
+function registerPut(app: FastifyInstance, context: Ground & Observations, transferring: Transfer): void {
   const summary = 'Creates or replaces a zone by a master file (RFC 1035 section 5)'
   const replies = {
     200: json('Replaced, or the same already; or what a dry run would do.', View, writeHeaders),
@@ -157,12 +148,10 @@ async function receive(spool: Spool, body: Readable): Promise<void> {
   try {
     await spool.fill(body, zonefileLimit)
   } catch (error) {
+    if (error instanceof SpoolOverflow) throw tooLarge()
     // The client went away; the reply is for the log.
-    if (body.destroyed && !(error instanceof SpoolOverflow)) {
-      throw new HttpError(400, 'bad-request', 'the body did not arrive whole')
-    }
-    if (!(error instanceof SpoolOverflow)) throw error
-    throw tooLarge()
+    if (body.destroyed) throw new HttpError(400, 'bad-request', 'the body did not arrive whole')
+    throw error
   }
 }
 
@@ -174,7 +163,7 @@ function tooLarge(): HttpError {
 }
 
 async function replyWithImport(
-  context: ApiContext,
+  context: Ground & Observations,
   reply: FastifyReply,
   apex: string,
   done: ZoneImport,

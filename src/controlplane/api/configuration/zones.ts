@@ -7,7 +7,7 @@ import { countRrsets, listRrsets } from '../../store/rrsets.ts'
 import type { Stored } from '../../store/stored.ts'
 import { zoneWarnings } from '../../store/zone-warnings.ts'
 import { deleteZone, getZoneHead, listZones, putZone, type ZoneState } from '../../store/zones.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground } from '../context.ts'
 import { withStatus } from '../schemas.ts'
 import { hostname, type Resource, registerResource } from './resource.ts'
 
@@ -66,19 +66,19 @@ async function present(tx: Tx, stored: readonly Stored<ZoneState>[], single: boo
   if (!single) {
     return stored.map(({ value }) => ({ ...formatZoneHead(value), status: { serial: value.serial } }))
   }
-  const bodies: object[] = []
-  for (const { value } of stored) {
-    const rrsets = await countRrsets(tx, value.apex)
-    const shown = rrsets <= shownRrsets ? await listRrsets(tx, value.apex, { limit: shownRrsets }) : null
-    bodies.push({
-      ...formatZoneHead(value),
-      ...(shown === null ? {} : { rrsets: shown.items.map((item) => formatZoneRrset(item.value)) }),
-      status: { serial: value.serial, rrsets },
-    })
-  }
-  return bodies
+  return Promise.all(stored.map(({ value }) => presentWhole(tx, value)))
 }
 
-export function zoneRoutes(app: FastifyInstance, context: ApiContext): void {
+async function presentWhole(tx: Tx, zone: ZoneState): Promise<object> {
+  const rrsets = await countRrsets(tx, zone.apex)
+  const shown = rrsets <= shownRrsets ? await listRrsets(tx, zone.apex, { limit: shownRrsets }) : null
+  return {
+    ...formatZoneHead(zone),
+    ...(shown && { rrsets: shown.items.map((item) => formatZoneRrset(item.value)) }),
+    status: { serial: zone.serial, rrsets },
+  }
+}
+
+export function zoneRoutes(app: FastifyInstance, context: Ground): void {
   registerResource(app, context, resource)
 }

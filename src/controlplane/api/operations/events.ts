@@ -7,14 +7,14 @@ import {
   type EventKind,
   eventKinds,
   overrideActions,
-  poolStates,
+  poolConditions,
   trustStates,
 } from '../../model/event.ts'
 import { healthStates } from '../../model/observation.ts'
 import { overrideStates } from '../../model/override.ts'
 import { listEvents } from '../../store/events.ts'
 import { requireToken } from '../access.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Operations } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import { guarded, Instant, PageQuery, page, pageRequest } from '../schemas.ts'
 import { clientAddress } from '../tools/tools.ts'
@@ -77,7 +77,7 @@ const changed = (words: readonly string[]) => ({
 
 const EventView = Type.Union([
   View('member', "A member's measured state changed.", { pool, member, ...changed(healthStates) }),
-  View('pool', 'A pool became healthy, degraded or down.', { pool, ...changed(poolStates) }),
+  View('pool', 'A pool became healthy, degraded or down.', { pool, ...changed(poolConditions) }),
   View('override', 'What an operator says of members changed; names may be patterns.', {
     pool,
     member,
@@ -96,12 +96,12 @@ interface ListRequest extends EventFilter {
   readonly until?: string
 }
 
-export function eventRoutes(app: FastifyInstance, context: ApiContext): void {
+export function eventRoutes(app: FastifyInstance, context: Ground & Operations): void {
   registerList(app, context)
   registerStream(app, context)
 }
 
-function registerList(app: FastifyInstance, context: ApiContext): void {
+function registerList(app: FastifyInstance, context: Ground & Operations): void {
   const schema = guarded('journal', 'What happened, newest first', page(EventView), [], {
     description: '`since` is the first instant that counts, `until` the first that does not any more.',
     querystring: ListQuery,
@@ -113,7 +113,7 @@ function registerList(app: FastifyInstance, context: ApiContext): void {
   })
 }
 
-function registerStream(app: FastifyInstance, context: ApiContext): void {
+function registerStream(app: FastifyInstance, context: Ground & Operations): void {
   const streams = new EventStreams(context)
   // Before the server waits for its connections, or it would wait for those of the streams.
   app.addHook('preClose', async () => streams.stop())

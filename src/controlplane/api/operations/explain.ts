@@ -11,7 +11,7 @@ import type { ExplainQuestion } from '../../explain/explanation.ts'
 import { explanationView, presentExplanation } from '../../explain/view.ts'
 import type { Problem } from '../../model/errors.ts'
 import { invalid } from '../configuration/resource.ts'
-import type { ApiContext } from '../context.ts'
+import type { Observations, Operations } from '../context.ts'
 import { guarded, json } from '../schemas.ts'
 import { clientAddress } from '../tools/tools.ts'
 import { MemberStatus, memberStatus } from './member-status.ts'
@@ -30,7 +30,7 @@ const ExplainQuery = Type.Object(
 export const ExplanationView = explanationView(MemberStatus)
 export type ExplainReply = Static<typeof ExplanationView>
 
-export function explainRoutes(app: FastifyInstance, context: ApiContext): void {
+export function explainRoutes(app: FastifyInstance, context: Observations & Operations): void {
   const summary = 'What a client is answered by this node, and why'
   const schema = guarded(
     'explain',

@@ -2,17 +2,16 @@
  * Lets a member come back whose monitor says `failBack: manual`. Every node has its own measurement of a member, so
  * the word goes through the change feed, which reaches them all and is on record.
  */
-
 import type { FastifyInstance } from 'fastify'
 import { ControlError } from '../../model/errors.ts'
 import { formatMemberKey } from '../../model/member-key.ts'
 import { getMember } from '../../store/members.ts'
 import { notFound } from '../configuration/resource.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Observations } from '../context.ts'
 import { done, guarded, paramsOf } from '../schemas.ts'
 import { awaitPublished } from '../writes.ts'
 
-export function failBackRoutes(app: FastifyInstance, context: ApiContext): void {
+export function failBackRoutes(app: FastifyInstance, context: Ground & Observations): void {
   const url = '/v1/pools/:name/members/:member/fail-back'
   const summary = 'Lets a member come back that answers again and waits for it'
   const schema = guarded('member', summary, done('It may come back.'), [404, 409], { params: paramsOf(url) })

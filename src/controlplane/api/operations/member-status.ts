@@ -3,7 +3,7 @@ import Type, { type Static } from 'typebox'
 import { healthStates, type Resolution, resolutionStates } from '../../model/observation.ts'
 import type { Override } from '../../model/override.ts'
 import { type Member, needsAddresses, type Pool } from '../../model/pool.ts'
-import type { ApiContext } from '../context.ts'
+import type { Observations } from '../context.ts'
 import { Instant, InstantOrNull, TextOrNull } from '../schemas.ts'
 import { EffectiveOverride, presentEffective } from './override-view.ts'
 
@@ -51,7 +51,7 @@ export const MemberStatus = Type.Object({
 
 /** The measured state and the override that holds the member, side by side; `override` null when none does. */
 export function memberStatus(
-  context: ApiContext,
+  context: Observations,
   pool: Pool,
   member: Member,
   override: Override | null,
@@ -67,7 +67,7 @@ export function memberStatus(
   }
 }
 
-function resolutionOf(context: ApiContext, pool: Pool, member: Member): Resolution | null {
+function resolutionOf(context: Observations, pool: Pool, member: Member): Resolution | null {
   if (member.host === null || !needsAddresses(pool, member)) return null
   return context.resolution(member.host)
 }
@@ -83,7 +83,7 @@ function presentResolution({ state, addresses, since, expiresAt, error }: Resolu
 }
 
 function measured(
-  context: ApiContext,
+  context: Observations,
   pool: Pool,
   member: Member,
   resolution: Resolution | null,

@@ -7,11 +7,11 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { Duration, Text, Whole, Words } from '../../document/fields.ts'
 import { fieldsOf, ignored, type RecordForm, record } from '../../document/forms.ts'
-import { ControlError, type Problem } from '../../model/errors.ts'
+import { ControlError } from '../../model/errors.ts'
 import type { MemberReport } from '../../model/observation.ts'
 import { longestReason } from '../../model/reason.ts'
-import { invalid, notFound } from '../configuration/resource.ts'
-import type { ApiContext } from '../context.ts'
+import { notFound, valid } from '../configuration/resource.ts'
+import type { Ground, Observations } from '../context.ts'
 import { guarded, Instant, json, paramsOf } from '../schemas.ts'
 
 interface Report {
@@ -46,7 +46,7 @@ const ReportView = Type.Object({
   status: Type.Object({ at: Instant, until: Instant }),
 })
 
-export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
+export function reportRoutes(app: FastifyInstance, context: Ground & Observations): void {
   const url = '/v1/pools/:name/members/:member/report'
   const summary = 'Reports the state of a member whose monitor is of type push'
   const schema = guarded('member', summary, { 200: json('It counts.', ReportView) }, [404, 409], {
@@ -56,9 +56,7 @@ export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
   })
   app.put(url, { schema }, async (request) => {
     const { name: pool, member } = request.params as { name: string; member: string }
-    const problems: Problem[] = []
-    const body = form.parse(request.body, '', problems)
-    if (body === undefined) throw invalid('the report', problems)
+    const body = valid('the report', (problems) => form.parse(request.body, '', problems))
     const report = toReport(context, pool, member, body)
     context.health.report(report)
     const { state, reason, weightPercent: weight, at, until } = report
@@ -67,7 +65,7 @@ export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
 }
 
 function toReport(
-  context: ApiContext,
+  context: Ground & Observations,
   pool: string,
   member: string,
   { ttlMs, ...said }: Report,

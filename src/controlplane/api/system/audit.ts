@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { listAudit } from '../../store/audit.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground } from '../context.ts'
 import { guarded, Instant, PageQuery, page, pageRequest } from '../schemas.ts'
 
 const AuditEntry = Type.Object({
@@ -15,7 +15,7 @@ const AuditEntry = Type.Object({
   revision: Type.Integer(),
 })
 
-export function auditRoutes(app: FastifyInstance, context: ApiContext): void {
+export function auditRoutes(app: FastifyInstance, context: Ground): void {
   const taken = { querystring: PageQuery }
   const schema = guarded('journal', 'Who changed what, newest first', page(AuditEntry), [], taken)
   app.get('/v1/audit', { schema }, async (request) =>

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { listNodes } from '../../store/fleet.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, System } from '../context.ts'
 import { guarded, Instant, json, TextOrNull } from '../schemas.ts'
 
 const Node = Type.Object({
@@ -17,7 +17,7 @@ const Node = Type.Object({
 })
 
 /** The daemons that use this database. */
-export function fleetRoutes(app: FastifyInstance, context: ApiContext): void {
+export function fleetRoutes(app: FastifyInstance, context: Ground & System): void {
   const summary = 'The nodes on this database that were seen within a day'
   const replies = { 200: json('All of them.', Type.Object({ items: Type.Array(Node) })) }
   app.get('/v1/nodes', { schema: guarded('fleet', summary, replies) }, async () => {

@@ -7,10 +7,9 @@ import Type from 'typebox'
 import { tokenScopes } from '../../../../schema/journal.ts'
 import { Name, Words } from '../../document/fields.ts'
 import { fieldsOf, list, record } from '../../document/forms.ts'
-import type { Problem } from '../../model/errors.ts'
 import { createToken, pageTokens, revokeToken, type Token } from '../../store/tokens.ts'
-import { invalid } from '../configuration/resource.ts'
-import type { ApiContext } from '../context.ts'
+import { valid } from '../configuration/resource.ts'
+import type { Ground } from '../context.ts'
 import {
   done,
   guarded,
@@ -48,13 +47,13 @@ const TokenView = Type.Object({
   lastUsedAt: TextOrNull('to the minute; null when it has never been used'),
 })
 
-export function tokenRoutes(app: FastifyInstance, context: ApiContext): void {
+export function tokenRoutes(app: FastifyInstance, context: Ground): void {
   registerList(app, context)
   registerCreate(app, context)
   registerRevoke(app, context)
 }
 
-function registerList(app: FastifyInstance, context: ApiContext): void {
+function registerList(app: FastifyInstance, context: Ground): void {
   const replies = page(TokenView, ', in the order of names')
   const schema = guarded('token', 'Lists every token, for the admin', replies, [], { querystring: PageQuery })
   app.get('/v1/tokens', { schema }, async (request) => {
@@ -62,17 +61,14 @@ function registerList(app: FastifyInstance, context: ApiContext): void {
   })
 }
 
-function registerCreate(app: FastifyInstance, context: ApiContext): void {
+function registerCreate(app: FastifyInstance, context: Ground): void {
   const replies = { 201: json('Created.', CreatedToken) }
   const schema = guarded('token', 'Creates a token, for the admin', replies, [409], {
     description: `Without scopes it may ${tokenScopes[0]}.`,
     body: form.schema,
   })
   app.post('/v1/tokens', { schema }, async (request, reply) => {
-    const problems: Problem[] = []
-    const body = form.parse(request.body, '', problems)
-    if (body === undefined) throw invalid('the token', problems)
-    const { name, scopes } = body
+    const { name, scopes } = valid('the token', (problems) => form.parse(request.body, '', problems))
     const { result: secret } = await context.database.write(request.actor, async (write) => {
       write.audit('token.create', name, null, { scopes })
       return createToken(write.tx, name, scopes)
@@ -82,7 +78,7 @@ function registerCreate(app: FastifyInstance, context: ApiContext): void {
   })
 }
 
-function registerRevoke(app: FastifyInstance, context: ApiContext): void {
+function registerRevoke(app: FastifyInstance, context: Ground): void {
   const url = '/v1/tokens/:name'
   const taken = { params: paramsOf(url) }
   const schema = guarded('token', 'Revokes a token at once, for the admin', done('Revoked.'), [404], taken)

@@ -7,7 +7,7 @@ import { domainToASCII } from 'node:url'
 import { hostText } from '../../document/fields.ts'
 import { ControlError } from '../../model/errors.ts'
 import { askResolvers } from '../../resolving/lookup.ts'
-import type { ApiContext } from '../context.ts'
+import type { Tools } from '../context.ts'
 
 /**
  * The name to look up: lower case, without the final dot, letters beyond ASCII as A-labels (RFC 5891). Throws
@@ -32,7 +32,7 @@ export type LookupOutcome =
   | { readonly found: false; readonly reason: string }
 
 /** The addresses of a name that `parseLookupName` gave; never throws. */
-export async function lookupAddresses(context: ApiContext, name: string): Promise<LookupOutcome> {
+export async function lookupAddresses(context: Tools, name: string): Promise<LookupOutcome> {
   const own = context.ownZones.lookupA(name)
   if (own.addresses.length > 0) return { found: true, addresses: own.addresses }
   if (own.leadsTo !== null) return resolve(context, own.leadsTo)
@@ -41,7 +41,7 @@ export async function lookupAddresses(context: ApiContext, name: string): Promis
     : resolve(context, name)
 }
 
-async function resolve(context: ApiContext, name: string): Promise<LookupOutcome> {
+async function resolve(context: Tools, name: string): Promise<LookupOutcome> {
   const asked = await askResolvers(context.resolvers, (resolver) => resolver.resolve4(name))
   switch (asked.kind) {
     case 'found':

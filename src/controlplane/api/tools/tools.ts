@@ -2,7 +2,6 @@
  * Lookup, validate and history, each under `/v1` and, for older clients, without it. They are limited by client, and
  * open to everybody or behind a token, as the configuration says.
  */
-
 import { isIPv4 } from 'node:net'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -13,7 +12,7 @@ import type { Lookup } from '../../model/observation.ts'
 import { recentLookups, saveLookup } from '../../store/lookups.ts'
 import { requireToken } from '../access.ts'
 import { invalid } from '../configuration/resource.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Tools } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import { bearer, json, problems as problemResponses } from '../schemas.ts'
 import { lookupAddresses, parseLookupName } from './lookup.ts'
@@ -32,7 +31,7 @@ const LookupView = Type.Object({
   addresses: Type.Array(Type.Object({ ip: Type.String() })),
 })
 
-export async function toolRoutes(app: FastifyInstance, context: ApiContext): Promise<void> {
+export async function toolRoutes(app: FastifyInstance, context: Ground & Tools): Promise<void> {
   await app.register(rateLimit, {
     global: false,
     max: context.toolsPerMinute ?? defaultPerMinute,
@@ -51,14 +50,14 @@ export async function toolRoutes(app: FastifyInstance, context: ApiContext): Pro
   for (const prefix of ['/v1', '']) historyRoute(app, context, `${prefix}/history`)
 }
 
-function documentation(context: ApiContext) {
+function documentation(context: Ground & Tools) {
   return { tags: ['tool'], ...(context.publicTools ? {} : { security: bearer }) }
 }
 
 /** One parameter of a tool: in the query of a GET, in the body (or the query) of a POST. */
 function registerTool(
   app: FastifyInstance,
-  context: ApiContext,
+  context: Ground & Tools,
   tool: {
     readonly url: string
     readonly summary: string
@@ -94,7 +93,7 @@ function registerTool(
   app.post(url, { schema: { ...schema, body: Parameters } }, handler)
 }
 
-function lookupRoutes(app: FastifyInstance, context: ApiContext, url: string): void {
+function lookupRoutes(app: FastifyInstance, context: Ground & Tools, url: string): void {
   registerTool(app, context, {
     url,
     summary: 'The IPv4 addresses of a name',
@@ -105,7 +104,7 @@ function lookupRoutes(app: FastifyInstance, context: ApiContext, url: string): v
   })
 }
 
-async function lookup(context: ApiContext, domain: unknown, request: FastifyRequest): Promise<object> {
+async function lookup(context: Ground & Tools, domain: unknown, request: FastifyRequest): Promise<object> {
   const name = parseLookupName(domain)
   const started = performance.now()
   const outcome = await lookupAddresses(context, name)
@@ -133,7 +132,7 @@ function presentLookup({ domain, clientIp, createdAt, addresses }: Lookup): obje
   }
 }
 
-function validateRoutes(app: FastifyInstance, context: ApiContext, url: string): void {
+function validateRoutes(app: FastifyInstance, context: Ground & Tools, url: string): void {
   registerTool(app, context, {
     url,
     summary: 'Whether a text is an IPv4 address: a dotted quad without leading zeros',
@@ -147,7 +146,7 @@ function validateRoutes(app: FastifyInstance, context: ApiContext, url: string):
   })
 }
 
-function historyRoute(app: FastifyInstance, context: ApiContext, url: string): void {
+function historyRoute(app: FastifyInstance, context: Ground & Tools, url: string): void {
   const schema = {
     ...documentation(context),
     summary: `The last ${historyLength} lookups, newest first`,
