@@ -6,7 +6,7 @@ import { ProblemSchema, problemType } from './errors.ts'
 export const Instant = Type.String({ format: 'date-time' })
 export const InstantOrNull = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })
 
-export const maxPageItems = 1000
+const maxPageItems = 1000
 const defaultPageItems = 100
 
 export const PageQuery = Type.Object(

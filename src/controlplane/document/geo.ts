@@ -49,8 +49,8 @@ interface KeyKind {
   readonly description: string
   /** The key as the model has it, or null. */
   readonly canonical: (key: string) => string | number | null
-  /** The order of keys in canonical form. */
-  readonly order: (a: never, b: never) => number
+  /** The order of keys in canonical form; that of texts when left out. */
+  readonly order?: (a: never, b: never) => number
 }
 
 const byText = (a: string, b: string) => (a < b ? -1 : 1)
@@ -75,17 +75,14 @@ const keyKinds: Readonly<Record<Kind, KeyKind>> = {
   subdivision: {
     description: 'a code of ISO 3166-2, such as US-CA',
     canonical: upper(/^[A-Z]{2}-[A-Z0-9]{1,3}$/),
-    order: byText,
   },
   country: {
     description: 'a code of ISO 3166-1 of two letters, such as CH',
     canonical: upper(/^[A-Z]{2}$/),
-    order: byText,
   },
   continent: {
     description: `one of ${continents.join(', ')}`,
     canonical: (key) => continents.find((code) => code === key.toUpperCase()) ?? null,
-    order: byText,
   },
 }
 
@@ -133,7 +130,7 @@ function readRules(
   read: (names: readonly string[], ...steps: readonly string[]) => number[],
   report: Report,
 ): [string | number, number[]][] {
-  const { canonical, description, order } = keyKinds[kind]
+  const { canonical, description, order = byText } = keyKinds[kind]
   const found = new Map<string | number, number[]>()
   for (const [key, names] of entries) {
     const value = canonical(key)

@@ -3,11 +3,9 @@ import { formatMember, MemberSchema, parseMember } from '../../document/pool.ts'
 import type { MemberKey } from '../../model/member-key.ts'
 import { effectiveOverride, OverrideIndex } from '../../model/override-index.ts'
 import type { Member } from '../../model/pool.ts'
-import type { Tx } from '../../store/database.ts'
 import { deleteMember, getMember, putMember } from '../../store/members.ts'
 import { overridesFor } from '../../store/overrides.ts'
 import { getPool } from '../../store/pools.ts'
-import type { Stored } from '../../store/stored.ts'
 import type { Ground, Observations } from '../context.ts'
 import { MemberStatus, memberStatus } from '../operations/member-status.ts'
 import { withStatus } from '../schemas.ts'
@@ -26,24 +24,15 @@ export function memberRoutes(app: FastifyInstance, context: Ground & Observation
     delete: (write, { pool, member }, condition) => deleteMember(write, pool, member, condition),
     parse: ({ member }, body, path, problems) => parseMember(member, body, path, problems),
     format: formatMember,
-    present: (tx, stored, key) => present(context, tx, stored, key),
+    present: async (tx, stored, key) => {
+      if (key === null) return []
+      const pool = await getPool(tx, key.pool)
+      if (pool === null) throw notFound(`pool ${key.pool}`)
+      const overrides = new OverrideIndex(await overridesFor(tx, key.pool, key.member))
+      const override = effectiveOverride(overrides, key.pool, key.member, context.now())
+      const status = (member: Member) => memberStatus(context, pool.value, member, override)
+      return stored.map(({ value }) => ({ ...formatMember(value), status: status(value) }))
+    },
   }
   registerResource(app, context, resource)
-}
-
-async function present(
-  context: Ground & Observations,
-  tx: Tx,
-  stored: readonly Stored<Member>[],
-  key: MemberKey | null,
-): Promise<object[]> {
-  if (key === null) return []
-  const pool = await getPool(tx, key.pool)
-  if (pool === null) throw notFound(`pool ${key.pool}`)
-  const overrides = new OverrideIndex(await overridesFor(tx, key.pool, key.member))
-  const override = effectiveOverride(overrides, key.pool, key.member, context.now())
-  return stored.map(({ value }) => ({
-    ...formatMember(value),
-    status: memberStatus(context, pool.value, value, override),
-  }))
 }

@@ -5,7 +5,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { formatZoneHead, ZoneSchema } from '../../document/zone.ts'
+import { formatZoneHead } from '../../document/zone.ts'
 import { ControlError } from '../../model/errors.ts'
 import { exportZone } from '../../zonefile/export.ts'
 import { importZone, type ZoneImport } from '../../zonefile/import.ts'
@@ -23,7 +23,7 @@ import {
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
 import { hostname } from './resource.ts'
-import { WarningSchema } from './zones.ts'
+import { WarningSchema, ZoneHeadSchema } from './zones.ts'
 
 /** Octets of a master file; some ten million RRs. */
 const zonefileLimit = 512 * 1024 * 1024
@@ -34,10 +34,9 @@ const maxTransfers = 4
 const mediaTypes = ['text/dns', 'text/plain', 'application/octet-stream']
 const url = '/v1/zones/:apex/zonefile'
 const params = paramsOf(url)
-const { rrsets: _, ...headFields } = ZoneSchema.properties
 
 const View = withStatus(
-  { properties: headFields },
+  ZoneHeadSchema,
   Type.Object({
     serial: Type.Integer({ description: 'the serial of the SOA' }),
     rrsets: Type.Integer({ description: 'how many RRsets the zone has' }),

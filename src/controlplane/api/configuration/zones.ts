@@ -29,6 +29,7 @@ export const WarningSchema = Type.Object({
 })
 
 const { rrsets: _, ...headFields } = ZoneSchema.properties
+export const ZoneHeadSchema = { properties: headFields }
 const serial = { serial: Type.Integer({ description: 'the serial of the SOA' }) }
 const Status = Type.Object({
   ...serial,
@@ -56,7 +57,7 @@ const resource: Resource<string, Zone, ZoneState> = {
     warnings: (await zoneWarnings(tx, apex, maxWarnings)).map(({ data: _, ...warning }) => warning),
   }),
   listing: {
-    item: withStatus({ properties: headFields }, Type.Object(serial), { name: Type.String() }),
+    item: withStatus(ZoneHeadSchema, Type.Object(serial), { name: Type.String() }),
     list: listZones,
     nameOf: ({ apex }) => apex,
   },

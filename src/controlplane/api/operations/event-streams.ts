@@ -13,7 +13,7 @@ import { type EventFilter, fitsFilter, type StoredEvent } from '../../model/even
 import type { Ground, Operations, StreamLimits } from '../context.ts'
 import { HttpError } from '../errors.ts'
 
-export interface StreamRequest {
+interface StreamRequest {
   /** Id of the event to begin after; null begins with the next one. */
   readonly after: number | null
   readonly filter: EventFilter

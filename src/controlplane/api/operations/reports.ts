@@ -8,6 +8,7 @@ import Type from 'typebox'
 import { Duration, Text, Whole, Words } from '../../document/fields.ts'
 import { fieldsOf, ignored, type RecordForm, record } from '../../document/forms.ts'
 import { ControlError } from '../../model/errors.ts'
+import type { MemberKey } from '../../model/member-key.ts'
 import type { MemberReport } from '../../model/observation.ts'
 import { longestReason } from '../../model/reason.ts'
 import { notFound, valid } from '../configuration/resource.ts'
@@ -57,19 +58,16 @@ export function reportRoutes(app: FastifyInstance, context: Ground & Observation
   app.put(url, { schema }, async (request) => {
     const { name: pool, member } = request.params as { name: string; member: string }
     const body = valid('the report', (problems) => form.parse(request.body, '', problems))
-    const report = toReport(context, pool, member, body)
+    const report = toReport(context, { pool, member }, body)
     context.health.report(report)
     const { state, reason, weightPercent: weight, at, until } = report
     return { state, reason, weight, status: { at: at.toISOString(), until: until.toISOString() } }
   })
 }
 
-function toReport(
-  context: Ground & Observations,
-  pool: string,
-  member: string,
-  { ttlMs, ...said }: Report,
-): MemberReport {
+function toReport(context: Ground & Observations, key: MemberKey, report: Report): MemberReport {
+  const { pool, member } = key
+  const { ttlMs, ...said } = report
   const usualTtlMs = context.health.reportTtlMs(pool, member)
   if (usualTtlMs === undefined) throw notFound(`member ${member} of pool ${pool}`)
   if (usualTtlMs === null) throw new ControlError('conflict', `the monitor of pool ${pool} takes no reports`)

@@ -27,7 +27,7 @@ export function parseLookupName(text: unknown): string {
   return hostText(`${name}.`) === null ? refuse('must be a host name, such as www.example.test') : name
 }
 
-export type LookupOutcome =
+type LookupOutcome =
   | { readonly found: true; readonly addresses: readonly string[] }
   | { readonly found: false; readonly reason: string }
 
@@ -51,9 +51,8 @@ async function resolve(context: Tools, name: string): Promise<LookupOutcome> {
       return { found: false, reason: `${name} ${state}` }
     }
     case 'failed': {
-      const late = asked.reason === 'timeout'
-      const reason = `the resolvers could not resolve ${name} (${asked.reason})`
-      return { found: false, reason: late ? 'the resolvers did not answer in time' : reason }
+      if (asked.reason === 'timeout') return { found: false, reason: 'the resolvers did not answer in time' }
+      return { found: false, reason: `the resolvers could not resolve ${name} (${asked.reason})` }
     }
   }
 }

@@ -4,7 +4,7 @@
  */
 import { isIPv4 } from 'node:net'
 import rateLimit from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { compileCheck } from '../../document/schema-check.ts'
 import { ControlError } from '../../model/errors.ts'
@@ -64,7 +64,7 @@ function registerTool(
     readonly parameter: string
     readonly description: string
     readonly response: Record<number, object>
-    readonly handle: (value: unknown, request: FastifyRequest, reply: FastifyReply) => Promise<object>
+    readonly handle: (value: unknown, request: FastifyRequest) => Promise<object>
   },
 ): void {
   const { url, parameter, handle } = tool
@@ -75,10 +75,8 @@ function registerTool(
   })
   const checkBody = compileCheck(Parameters)
   const read = (request: FastifyRequest): unknown => {
-    if (request.body !== undefined) {
-      const problems = checkBody(request.body, '')
-      if (problems.length > 0) throw invalid('the body', problems)
-    }
+    const problems = request.body === undefined ? [] : checkBody(request.body, '')
+    if (problems.length > 0) throw invalid('the body', problems)
     const fromBody = (request.body as Record<string, unknown> | undefined)?.[parameter]
     return fromBody ?? (request.query as Record<string, unknown>)[parameter]
   }
@@ -88,7 +86,7 @@ function registerTool(
     querystring: Parameters,
     response: { ...tool.response, ...problemResponses(400, 401, 403, 429) },
   }
-  const handler = (request: FastifyRequest, reply: FastifyReply) => handle(read(request), request, reply)
+  const handler = (request: FastifyRequest) => handle(read(request), request)
   app.get(url, { schema }, handler)
   app.post(url, { schema: { ...schema, body: Parameters } }, handler)
 }
