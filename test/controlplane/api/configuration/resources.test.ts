@@ -98,7 +98,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
       )
     })
 
-    t.test('pools, members and their status', async (t) => {
+    t.test('pools and members are read with their status', async (t) => {
       await call('PUT', '/v1/monitors/m', monitor)
       const body = {
         monitor: 'm',
@@ -314,7 +314,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.match(missing, { status: 400, body: { errors: [{ path: 'monitor' }] } })
     })
 
-    t.test('lists, page by page', async (t) => {
+    t.test('lists are read page by page', async (t) => {
       const names = Array.from({ length: 7 }, (_, i) => `page-${i}`)
       for (const name of names) await call('PUT', `/v1/monitors/${name}`, monitor)
       const seen: string[] = []
