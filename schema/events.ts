@@ -4,7 +4,7 @@ import {
   type EventKind,
   eventKinds,
   overrideActions,
-  poolStates,
+  poolConditions,
   trustStates,
 } from '../src/controlplane/model/event.ts'
 import { healthStates } from '../src/controlplane/model/observation.ts'
@@ -38,7 +38,7 @@ export const events = pgTable(
       sql`coalesce(${t.detail} ->> ${sql.raw(`'${name}'`)}, '') in (${sql.raw(words.map((one) => `'${one}'`).join(', '))})`
     const shapes: Readonly<Record<EventKind, SQL>> = {
       member: sql`${named} and ${changed(healthStates)}`,
-      pool: sql`${t.pool} is not null and ${changed(poolStates)}`,
+      pool: sql`${t.pool} is not null and ${changed(poolConditions)}`,
       override: sql`${named} and ${t.reason} is not null and ${word('what', overrideActions)} and ${word('state', overrideStates)} and ${t.detail} ? 'actor'`,
       drained: named,
       isolation: changed(trustStates),

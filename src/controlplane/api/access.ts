@@ -9,9 +9,8 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { LeastRecentMap } from '../health/probes/least-recent.ts'
 import { isUnavailable } from '../model/errors.ts'
-import type { Token, TokenScope } from '../store/tokens.ts'
-import { findToken, noteTokenUse, useResolutionMs } from '../store/tokens.ts'
-import type { ApiContext } from './context.ts'
+import { findToken, noteTokenUse, type Token, type TokenScope, useResolutionMs } from '../store/tokens.ts'
+import type { Ground } from './context.ts'
 import { HttpError } from './errors.ts'
 
 declare module 'fastify' {
@@ -22,7 +21,7 @@ declare module 'fastify' {
 }
 
 /** A hook that lets a request pass which carries a token with the scope of its method: `read` to GET, else `write`. */
-export function requireToken(context: ApiContext): (request: FastifyRequest) => Promise<void> {
+export function requireToken(context: Ground): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     const scope: TokenScope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write'
     request.actor = await authenticate(context, request.headers.authorization, [scope])
@@ -33,7 +32,7 @@ export function requireToken(context: ApiContext): (request: FastifyRequest) => 
 const mostAgents = 10_000
 
 /** A hook that lets a request pass which carries a token that may report on members; see above. */
-export function requireReporter(context: ApiContext): (request: FastifyRequest) => Promise<void> {
+export function requireReporter(context: Ground): (request: FastifyRequest) => Promise<void> {
   const known = new LeastRecentMap<string, Token>(mostAgents)
   return async (request) => {
     const find = async (secret: string): Promise<Token | null> => {
@@ -57,42 +56,37 @@ export function requireReporter(context: ApiContext): (request: FastifyRequest) 
  * A hook that lets nobody pass but the admin. No scope gives this right: a token that could make tokens would outlive
  * its own end.
  */
-export function requireAdmin(context: ApiContext): (request: FastifyRequest) => Promise<void> {
+export function requireAdmin(context: Ground): (request: FastifyRequest) => Promise<void> {
   const requireAny = requireToken(context)
   return async (request) => {
     await requireAny(request)
     if (request.actor === 'admin') return
-    throw new HttpError(403, 'forbidden', 'this needs the admin token', {
-      headers: { 'www-authenticate': 'Bearer realm="pooldns", error="insufficient_scope"' },
-    })
+    throw refusal(403, 'this needs the admin token', ', error="insufficient_scope"')
   }
 }
 
+/** @param challenge the rest of what RFC 6750 has a refusal say */
+function refusal(status: 401 | 403, detail: string, challenge = ''): HttpError {
+  const headers = { 'www-authenticate': `Bearer realm="pooldns"${challenge}` }
+  return new HttpError(status, status === 401 ? 'unauthorized' : 'forbidden', detail, { headers })
+}
+
 async function authenticate(
-  context: ApiContext,
+  context: Ground,
   header: string | undefined,
   scopes: readonly [TokenScope, ...TokenScope[]],
   find = (secret: string) => context.database.read((tx) => findToken(tx, secret)),
 ): Promise<string> {
   const secret = /^bearer +([^\s]+) *$/i.exec(header ?? '')?.[1]
-  if (secret === undefined) {
-    throw new HttpError(401, 'unauthorized', 'this needs a token: Authorization: Bearer <token>', {
-      headers: { 'www-authenticate': 'Bearer realm="pooldns"' },
-    })
-  }
+  if (secret === undefined) throw refusal(401, 'this needs a token: Authorization: Bearer <token>')
   const hash = createHash('sha256').update(secret).digest()
   if (timingSafeEqual(hash, context.adminTokenHash)) return 'admin'
   const token = await find(secret)
-  if (token === null) {
-    throw new HttpError(401, 'unauthorized', 'the token is not known', {
-      headers: { 'www-authenticate': 'Bearer realm="pooldns", error="invalid_token"' },
-    })
-  }
+  if (token === null) throw refusal(401, 'the token is not known', ', error="invalid_token"')
   if (!scopes.some((scope) => token.scopes.includes(scope))) {
     const [scope] = scopes
-    throw new HttpError(403, 'forbidden', `token ${token.name} lacks the scope ${scope}`, {
-      headers: { 'www-authenticate': `Bearer realm="pooldns", error="insufficient_scope", scope="${scope}"` },
-    })
+    const challenge = `, error="insufficient_scope", scope="${scope}"`
+    throw refusal(403, `token ${token.name} lacks the scope ${scope}`, challenge)
   }
   const now = context.now()
   if (token.lastUsedAt === null || now.getTime() - token.lastUsedAt.getTime() >= useResolutionMs) {

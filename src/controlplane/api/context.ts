@@ -12,16 +12,18 @@ import type { NewEvent, StoredEvent } from '../model/event.ts'
 import type { MemberReport, Resolution } from '../model/observation.ts'
 import type { WebhookStatus } from '../model/webhook.ts'
 import type { HandedOutState } from '../serve/handed-out.ts'
+import type { ServiceState } from '../serve/service-status.ts'
 import type { ConditionReport } from '../steering/judge.ts'
 import type { Database } from '../store/database.ts'
 
 export interface ApiContext extends Ground, Observations, Operations, System, Tools {}
 
 /** What every room stands on. */
-interface Ground {
+export interface Ground {
   readonly database: Database
   readonly log: Logger
   readonly now: () => Date
+  readonly metrics: Metrics
   /** SHA-256 of the admin token. */
   readonly adminTokenHash: Uint8Array
   readonly publisher: {
@@ -31,23 +33,17 @@ interface Ground {
 }
 
 /** What is known of resources beside their configuration. */
-interface Observations {
+export interface Observations {
   /** Null when nothing is known of the service. */
-  readonly serviceStatus?: (name: string) => ServiceStatus | null
+  readonly serviceStatus: (name: string) => ServiceState | null
   /** What a pool's members come to; null when it has not been looked at. */
-  readonly poolCondition?: (pool: string) => ConditionReport | null
+  readonly poolCondition: (pool: string) => ConditionReport | null
   /** What resolving the host of a member has come to; null when it is not resolved. */
-  readonly resolution?: (host: string) => Resolution | null
+  readonly resolution: (host: string) => Resolution | null
   /** Whether this node answers with a member, and until when clients may still have it. */
-  readonly handedOut?: (pool: string, member: string) => HandedOutState
+  readonly handedOut: (pool: string, member: string) => HandedOutState
   /** What this node has delivered to a webhook; null when it does not know it yet. */
   readonly webhookStatus: (name: string) => WebhookStatus | null
-  /** Folder for zone files on their way in or out; the system's temporary one when left out. */
-  readonly spoolDirectory?: string
-}
-
-/** What operators look at and act on. */
-interface Operations {
   readonly health: {
     availability(): Availability
     /** Why this node doubts its own network; null while it does not. */
@@ -59,6 +55,12 @@ interface Operations {
     /** Whether a member answers again, and waits for an operator to let it come back. */
     waitsForFailBack(pool: string, member: string): boolean
   }
+  /** Folder for zone files on their way in or out. */
+  readonly spoolDirectory: string
+}
+
+/** What operators look at and act on. */
+export interface Operations {
   /** Puts what happened through the API on the record. */
   readonly tell: (event: NewEvent) => void
   readonly events: {
@@ -72,7 +74,7 @@ interface Operations {
 }
 
 /** What the process says of itself. */
-interface System {
+export interface System {
   readonly version: string
   /** Whether the process runs in Kubernetes. */
   readonly kubernetes: boolean
@@ -87,11 +89,10 @@ interface System {
     /** What is missing before it serves and knows which members are healthy; empty once it does. */
     missing(): readonly Problem[]
   }
-  readonly metrics: Metrics
 }
 
 /** What the tools look things up by. */
-interface Tools {
+export interface Tools {
   /** The lookup tool's view of what this daemon itself is authoritative for. */
   readonly ownZones: {
     /** `name` in lower case without a final dot. */
@@ -108,13 +109,6 @@ interface Tools {
   readonly resolvers: readonly string[]
   /** Most uses of the tools by one client in a minute; 300 when left out. */
   readonly toolsPerMinute?: number
-}
-
-export interface ServiceStatus {
-  readonly state: 'up' | 'down' | 'unknown'
-  /** The pool that is served now; null when none is. */
-  readonly pool: string | null
-  readonly reason: string
 }
 
 export interface StreamLimits {

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { Logger } from '../../telemetry/log.ts'
-import { ControlError, type ErrorCode, type Problem } from '../model/errors.ts'
+import { ControlError, type ErrorCode, isUnavailable, type Problem } from '../model/errors.ts'
 
 export const problemType = 'application/problem+json'
 
@@ -56,27 +56,20 @@ const retryAfterSeconds = '5'
 function toHttpError(error: unknown): HttpError | null {
   if (error instanceof HttpError) return error
   if (error instanceof ControlError) {
-    const headers: Record<string, string> =
-      error.code === 'unavailable' ? { 'retry-after': retryAfterSeconds } : {}
-    return new HttpError(statusOf[error.code], error.code, error.message, {
-      headers,
-      problems: error.problems,
-    })
+    const headers: Record<string, string> = isUnavailable(error) ? { 'retry-after': retryAfterSeconds } : {}
+    const { code, message, problems } = error
+    return new HttpError(statusOf[code], code, message, { headers, problems })
   }
   const { statusCode, code, message } = (error ?? {}) as Partial<FastifyError>
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499) return null
-  switch (code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new HttpError(413, 'too-large', 'the body is larger than this route takes')
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new HttpError(
-        415,
-        'unsupported-media-type',
-        'the body must be JSON: Content-Type: application/json',
-      )
-    default:
-      return new HttpError(statusCode, 'bad-request', message ?? 'the request is not valid')
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new HttpError(413, 'too-large', 'the body is larger than this route takes')
   }
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    const detail = 'the body must be JSON: Content-Type: application/json'
+    return new HttpError(415, 'unsupported-media-type', detail)
+  }
+  return new HttpError(statusCode, 'bad-request', message ?? 'the request is not valid')
 }
 
 /** The problem document of an error, as JSON. */
@@ -97,13 +90,12 @@ export function replyWithError(
   reply: FastifyReply,
   log: Logger,
 ): void {
-  let known = toHttpError(error)
-  if (known === null) {
-    log.error({ err: error, method: request.method, path: pathOf(request.url) }, 'request failed')
-    known = new HttpError(500, 'internal', 'something went wrong inside; the log of the server says what')
-  } else if (known.status === 503) {
-    log.warn({ err: error, method: request.method, path: pathOf(request.url) }, 'request refused')
-  }
+  const told = toHttpError(error)
+  const known =
+    told ?? new HttpError(500, 'internal', 'something went wrong inside; the log of the server says what')
+  const line = { err: error, method: request.method, path: pathOf(request.url) }
+  if (told === null) log.error(line, 'request failed')
+  else if (told.status === 503) log.warn(line, 'request refused')
   // As octets: to a text Fastify would add a charset, which the media type does not have.
   const body = Buffer.from(problemText(known))
   reply.code(known.status).headers(known.headers).header('content-type', problemType).send(body)
@@ -111,8 +103,7 @@ export function replyWithError(
 
 /** A URL without its query, which may hold what belongs in no log. */
 export function pathOf(url: string): string {
-  const end = url.indexOf('?')
-  return (end < 0 ? url : url.slice(0, end)).slice(0, 1024)
+  return url.split('?', 1)[0]!.slice(0, 1024)
 }
 
 /**

@@ -64,9 +64,9 @@ function scan(text: string): Problem[] {
           return [{ path: '', message: `the body is nested more than ${maxDepth} levels deep` }]
         }
         const names = text[at] === '{' ? new Set<string>() : null
-        levels.push({ path: level?.next ?? '', names, next: '', index: 0, expectsName: names !== null })
-        const opened = levels.at(-1)!
-        if (names === null) opened.next = joinPath(opened.path, 0)
+        const path = level?.next ?? ''
+        const next = names === null ? joinPath(path, 0) : ''
+        levels.push({ path, names, next, index: 0, expectsName: names !== null })
         break
       }
       case '}':

@@ -1,12 +1,12 @@
 /** Schemas that many routes share, and how a route's part of the OpenAPI document is put together. */
-import Type, { type TProperties, type TSchema } from 'typebox'
+import Type, { type TObject, type TProperties, type TSchema } from 'typebox'
 import type { PageRequest } from '../store/stored.ts'
 import { ProblemSchema, problemType } from './errors.ts'
 
 export const Instant = Type.String({ format: 'date-time' })
 export const InstantOrNull = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })
 
-export const maxPageItems = 1000
+const maxPageItems = 1000
 const defaultPageItems = 100
 
 export const PageQuery = Type.Object(
@@ -30,18 +30,11 @@ export function pageRequest(query: unknown): PageRequest {
   return { limit, cursor }
 }
 
-/** The query of routes without parameters: one that is ignored, such as a `dryRun`, would be a trap. */
-export const NoQuery = Type.Object({}, { additionalProperties: false })
+export const TextOrNull = (description: string) =>
+  Type.Unsafe<string | null>({ type: ['string', 'null'], description })
 
-export function pageOf(item: TSchema) {
-  return Type.Object({
-    items: Type.Array(item),
-    nextCursor: Type.Unsafe<string | null>({
-      type: ['string', 'null'],
-      description: 'the cursor of the next page, null at the end',
-    }),
-  })
-}
+/** The query of routes without parameters: one that is ignored, such as a `dryRun`, would be a trap. */
+const NoQuery = Type.Object({}, { additionalProperties: false })
 
 const texts: Readonly<Record<number, string>> = {
   400: 'The request is not valid; `errors` says where.',
@@ -67,15 +60,64 @@ export function problems(...statuses: number[]): Record<number, object> {
   )
 }
 
-/** A successful response of JSON. */
-export function json(description: string, schema: TSchema, headers: Record<string, string> = {}): object {
-  return { description, headers: headerSchemas(headers), content: { 'application/json': { schema } } }
+interface Taken {
+  readonly description?: string
+  readonly params?: TObject
+  readonly querystring?: TObject
+  readonly headers?: TObject
+  readonly consumes?: readonly string[]
+  readonly body?: object
 }
 
-function headerSchemas(headers: Record<string, string>): object {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, description]) => [name, { schema: { type: 'string' }, description }]),
+/**
+ * The description of a route that needs a token. Without a `querystring` it takes no query, and who sends a body may send one
+ * that is too large or of another type.
+ *
+ * @param refusals statuses beside those that every such route has
+ */
+export function guarded(
+  tag: string,
+  summary: string,
+  replies: Readonly<Record<number, object>>,
+  refusals: readonly number[] = [],
+  taken: Taken = {},
+) {
+  const ofBody = taken.body === undefined ? [] : [413, 415]
+  return {
+    tags: [tag],
+    summary,
+    security: bearer,
+    querystring: NoQuery,
+    ...taken,
+    response: { ...replies, ...problems(400, 401, 403, 503, ...ofBody, ...refusals) },
+  }
+}
+
+/** The parameters of a path, each of which is a text. */
+export function paramsOf(url: string): TObject {
+  return Type.Object(
+    Object.fromEntries(Array.from(url.matchAll(/:(\w+)/g), ([, name]) => [name, Type.String()])),
   )
+}
+
+/** The replies of a list. */
+export function page(item: TSchema, order = ''): Record<number, object> {
+  const nextCursor = TextOrNull('the cursor of the next page, null at the end')
+  return { 200: json(`One page${order}.`, Type.Object({ items: Type.Array(item), nextCursor })) }
+}
+
+/** The reply of a route that has nothing to tell but that it is done. */
+export function done(description: string): Record<number, object> {
+  return { 204: { description, type: 'null' } }
+}
+
+/** A successful response of JSON. */
+export function json(description: string, schema: TSchema, headers: Record<string, string> = {}): object {
+  const described = Object.entries(headers).map(([name, text]) => [
+    name,
+    { schema: { type: 'string' }, description: text },
+  ])
+  return { description, headers: Object.fromEntries(described), content: { 'application/json': { schema } } }
 }
 
 export const etagHeader = { etag: 'The revision of the last change, in quotes: for If-Match.' }

@@ -30,8 +30,8 @@ import { explainRoutes } from './operations/explain.ts'
 import { failBackRoutes } from './operations/fail-back.ts'
 import { overrideRoutes } from './operations/overrides.ts'
 import { reportRoutes } from './operations/reports.ts'
+import { auditRoutes } from './system/audit.ts'
 import { fleetRoutes } from './system/fleet.ts'
-import { journalRoutes } from './system/journal.ts'
 import { serveOpenapi } from './system/openapi.ts'
 import { stateRoutes } from './system/state.ts'
 import { tokenRoutes } from './system/tokens.ts'
@@ -122,7 +122,7 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
     zoneRoutes(guarded, context)
     rrsetRoutes(guarded, context)
     eventRoutes(guarded, context)
-    journalRoutes(guarded, context)
+    auditRoutes(guarded, context)
     failBackRoutes(guarded, context)
     explainRoutes(guarded, context)
     fleetRoutes(guarded, context)

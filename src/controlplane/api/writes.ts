@@ -8,7 +8,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isMap } from '../document/schema-check.ts'
 import type { WriteCondition } from '../store/stored.ts'
-import type { ApiContext } from './context.ts'
+import type { Ground } from './context.ts'
 import { HttpError } from './errors.ts'
 
 export function etagOf(revision: number): string {
@@ -70,11 +70,7 @@ const publishedHeader = 'pooldns-published'
  * written stays written: when the workers are late, the reply is a success all the same, with the header
  * `pooldns-published: pending` in the place of `yes`.
  */
-export async function awaitPublished(
-  context: ApiContext,
-  revision: number,
-  reply: FastifyReply,
-): Promise<void> {
+export async function awaitPublished(context: Ground, revision: number, reply: FastifyReply): Promise<void> {
   const signal = AbortSignal.timeout(publishTimeoutMs)
   try {
     await context.publisher.reached(revision, signal)

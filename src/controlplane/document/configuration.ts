@@ -4,11 +4,7 @@
  */
 import type { Configuration } from '../model/configuration.ts'
 import type { Problem } from '../model/errors.ts'
-import type { Monitor } from '../model/monitor.ts'
-import type { Pool } from '../model/pool.ts'
-import type { Service } from '../model/service.ts'
-import type { Zone } from '../model/zone.ts'
-import type { Body } from './forms.ts'
+import type { Body, ParseNamed } from './forms.ts'
 import { formatMonitor, parseMonitor } from './monitor.ts'
 import { joinPath } from './path.ts'
 import { formatPool, parsePool } from './pool.ts'
@@ -20,13 +16,11 @@ import { formatZone, parseZone } from './zone.ts'
 export const kinds = ['monitors', 'pools', 'services', 'zones'] as const
 
 /** The document, ready for YAML or JSON. */
-export type ConfigurationBody = Partial<Record<(typeof kinds)[number], Readonly<Record<string, Body>>>>
+type ConfigurationBody = Partial<Record<(typeof kinds)[number], Readonly<Record<string, Body>>>>
 
 export type ConfigurationResult =
   | { readonly ok: true; readonly configuration: Configuration }
   | { readonly ok: false; readonly problems: readonly Problem[] }
-
-type ParseFragment<T> = (name: string, input: unknown, path: string, problems: Problem[]) => T | null
 
 /**
  * The configuration that a document (already read from YAML or JSON) describes, or all that is wrong with it.
@@ -50,10 +44,10 @@ export function parseConfiguration(input: unknown, check = crossProblems): Confi
     }
   }
   const configuration: Configuration = {
-    monitors: parseKind<Monitor>(document, 'monitors', parseMonitor, (item) => item.name, problems),
-    pools: parseKind<Pool>(document, 'pools', parsePool, (item) => item.name, problems),
-    services: parseKind<Service>(document, 'services', parseService, (item) => item.name, problems),
-    zones: parseKind<Zone>(document, 'zones', parseZone, (item) => item.apex, problems),
+    monitors: parseKind(document, 'monitors', parseMonitor, problems),
+    pools: parseKind(document, 'pools', parsePool, problems),
+    services: parseKind(document, 'services', parseService, problems),
+    zones: parseKind(document, 'zones', parseZone, problems),
   }
   // References are only worth checking in a document whose parts could be read.
   if (problems.length === 0) problems.push(...check(configuration))
@@ -62,11 +56,16 @@ export function parseConfiguration(input: unknown, check = crossProblems): Confi
     : { ok: false, problems: problems.slice(0, maxProblems) }
 }
 
-function parseKind<T>(
+type Named = { readonly name: string } | { readonly apex: string }
+
+function nameOf(item: Named): string {
+  return 'apex' in item ? item.apex : item.name
+}
+
+function parseKind<T extends Named>(
   document: ReadonlyMap<string, unknown>,
   kind: (typeof kinds)[number],
-  parse: ParseFragment<T>,
-  nameOf: (item: T) => string,
+  parse: ParseNamed<T>,
   problems: Problem[],
 ): T[] {
   const items = new Map<string, T>()
@@ -93,13 +92,13 @@ function mapping(input: unknown, path: string, message: string, problems: Proble
 
 /** The document of a configuration, ready for YAML or JSON; empty kinds are left out. */
 export function formatConfiguration(configuration: Configuration): ConfigurationBody {
-  const { monitors, pools, services, zones } = configuration
-  const byName = <T, B>(items: readonly T[], name: (item: T) => string, format: (item: T) => B) =>
-    Object.fromEntries(items.map((item) => [name(item), format(item)]))
-  return {
-    ...(monitors.length === 0 ? {} : { monitors: byName(monitors, (item) => item.name, formatMonitor) }),
-    ...(pools.length === 0 ? {} : { pools: byName(pools, (item) => item.name, formatPool) }),
-    ...(services.length === 0 ? {} : { services: byName(services, (item) => item.name, formatService) }),
-    ...(zones.length === 0 ? {} : { zones: byName(zones, (item) => item.apex, formatZone) }),
+  const byName = <T extends Named>(items: readonly T[], format: (item: T) => Body) =>
+    items.length === 0 ? undefined : Object.fromEntries(items.map((item) => [nameOf(item), format(item)]))
+  const bodies = {
+    monitors: byName(configuration.monitors, formatMonitor),
+    pools: byName(configuration.pools, formatPool),
+    services: byName(configuration.services, formatService),
+    zones: byName(configuration.zones, formatZone),
   }
+  return Object.fromEntries(Object.entries(bodies).filter(([, body]) => body !== undefined))
 }

@@ -4,8 +4,8 @@ import { canonicalAddress } from '../../dataplane/wire/address.ts'
 import { formatName, hostnameToWire, lowerName, parseHostname, parseName } from '../../dataplane/wire/name.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Problem } from '../model/errors.ts'
-import { formatDuration, parseDuration } from './duration.ts'
-import { converted, type Form } from './forms.ts'
+import { formatDuration, formatSeconds, parseDuration } from './duration.ts'
+import { converted, type Form, type ParseNamed } from './forms.ts'
 import { compileCheck, show } from './schema-check.ts'
 
 /** Milliseconds of the longest time that a zone or a service can ask for: 2^31 - 1 seconds (RFC 2181 section 8). */
@@ -97,7 +97,7 @@ export const Seconds: Form<number> = Scalar<string | number, number>(
     const ms = parseDuration(written)
     return ms !== null && ms <= maxTtlMs && ms % 1000 === 0 ? ms / 1000 : null
   },
-  (seconds) => formatDuration(seconds * 1000),
+  formatSeconds,
 )
 
 /** A text that the model keeps as `read` gives it. No text holds a NUL or half a surrogate pair: Postgres could not keep it. */
@@ -166,20 +166,21 @@ const nameDescription =
 /** The name of a monitor, a pool or a member. */
 export const Name = Text(nameDescription, (text) => namePattern.test(text))
 
-/** Reports a map key (or a part of a URL) that can't name a monitor, a pool or a member. */
-export function checkName(name: string, path: string, problems: Problem[]): void {
-  Name.parse(name, path, problems)
+/** Reads the fragment of a monitor, a pool or a member, and the name that it stands under. */
+export function parseNamed<Value>(
+  form: Form<Value>,
+  ...[name, input, path, problems]: Parameters<ParseNamed<Value>>
+): (Value & { readonly name: string }) | null {
+  const isName = Name.parse(name, path, problems) !== undefined
+  const value = form.parse(input, path, problems)
+  return value === undefined || !isName ? null : { name, ...value }
 }
 
-const Pattern = Text(
+/** What names members or pools in a URL (`glob.ts`). */
+export const Pattern = Text(
   'a name, or a pattern of 1 to 128 of its characters in which "*" stands for any run of characters and "?" for one',
   (text) => /^[a-z0-9._*?-]{1,128}$/.test(text),
 )
-
-/** Reports a part of a URL that can't name members or pools, by a name or by a pattern (`glob.ts`). */
-export function checkPattern(pattern: string, path: string, problems: Problem[]): void {
-  Pattern.parse(pattern, path, problems)
-}
 
 /** A domain name of a service or a zone, canonical as in the model; null (and a problem) when it is none. */
 export function readHostname(text: string, path: string, problems: Problem[]): string | null {

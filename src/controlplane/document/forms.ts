@@ -43,9 +43,21 @@ export interface Form<Value> {
 /** What a record is written as: ready for JSON. */
 export type Body = Record<string, unknown>
 
+/** Reads what stands under a name, and may itself hold it; null, and every problem reported, when it is not one. */
+export type ParseNamed<T> = (name: string, input: unknown, path: string, problems: Problem[]) => T | null
+
+/** Reports what is wrong some steps further in. */
+export type Report = (message: string, ...steps: readonly (string | number)[]) => void
+
+export function reporter(path: string, problems: Problem[]): Report {
+  return (message, ...steps) => void problems.push({ path: joinPath(path, ...steps), message })
+}
+
 /** The form of an object with known fields. */
 export interface RecordForm<Value> extends Form<Value> {
   readonly schema: TObject
+  /** As `parse`, and gives the fields that could be read. */
+  read(input: unknown, path: string, problems: Problem[]): Partial<Value>
   format(value: Value): Body
 }
 
@@ -156,7 +168,7 @@ type ValueOf<F extends Fields> = Together<PartsOf<F>>
 interface RecordOptions<Value> {
   readonly description?: string
   /** Reports what does not go together, of the fields that could be read. */
-  check?(values: Readonly<Partial<Value>>, path: string, problems: Problem[]): void
+  check?(values: Readonly<Partial<Value>>, report: Report): void
   /** The fields that are to be understood by what others say, in the place of what was read of them. */
   settle?(values: Readonly<Partial<Value>>, path: string, problems: Problem[]): Partial<Value>
 }
@@ -169,25 +181,27 @@ export function record<F extends Fields>(
   const named = Object.entries(fields)
   const schemas = Object.fromEntries(named.map(([name, { schema }]) => [name, schema]))
   const options = { additionalProperties: false, ...(description === undefined ? {} : { description }) }
+  const read = (input: unknown, path: string, problems: Problem[]): Partial<ValueOf<F>> => {
+    if (!isMap(input)) {
+      problems.push({ path, message: `must be ${description ?? 'an object'}, not ${show(input)}` })
+      return {}
+    }
+    reportUnknown(input, fields, path, problems)
+    const values: Partial<ValueOf<F>> = {}
+    for (const [name, field] of named) {
+      Object.assign(values, field.parse(input[name], joinPath(path, name), problems, values))
+    }
+    check?.(values, reporter(path, problems))
+    return Object.assign(values, settle?.(values, path, problems))
+  }
   return {
     schema: Type.Object(schemas, options),
+    read,
     parse: (input, path, problems) => {
       const before = problems.length
-      if (!isMap(input)) {
-        problems.push({ path, message: `must be ${description ?? 'an object'}, not ${show(input)}` })
-        return undefined
-      }
-      reportUnknown(input, fields, path, problems)
-      const values: Partial<ValueOf<F>> = {}
-      let isWhole = true
-      for (const [name, field] of named) {
-        const part = field.parse(input[name], joinPath(path, name), problems, values)
-        if (part === undefined) isWhole = false
-        else Object.assign(values, part)
-      }
-      check?.(values, path, problems)
-      Object.assign(values, settle?.(values, path, problems))
-      return isWhole && problems.length === before ? (values as ValueOf<F>) : undefined
+      const values = read(input, path, problems)
+      // With so many problems collections have stopped, and say no more why they are not whole.
+      return problems.length === before && before < maxProblems ? (values as ValueOf<F>) : undefined
     },
     format: (value) =>
       Object.fromEntries(
@@ -207,25 +221,25 @@ function reportUnknown(input: object, fields: Fields, path: string, problems: Pr
   }
 }
 
-/** @param checkAll reports what does not go together, of the items that could be read; the others are undefined */
+/** @param check reports what does not go together, of the items that could be read; the others are undefined */
 export function list<Item>(
   item: Form<Item>,
   options: TArrayOptions = {},
-  checkAll: (items: readonly (Item | undefined)[], path: string, problems: Problem[]) => void = () => {},
+  check?: (items: readonly (Item | undefined)[], report: Report) => void,
 ): Form<readonly Item[]> {
-  const check = compileCheck(Type.Array(Type.Unknown(), options))
+  const checkOptions = compileCheck(Type.Array(Type.Unknown(), options))
   return {
     schema: Type.Array(item.schema, options),
     parse: (input, path, problems) => {
       const before = problems.length
-      problems.push(...check(input, path))
+      problems.push(...checkOptions(input, path))
       if (!Array.isArray(input)) return undefined
       const items: (Item | undefined)[] = []
       for (const [index, element] of input.entries()) {
         if (problems.length >= maxProblems) return undefined
         items.push(item.parse(element, joinPath(path, index), problems))
       }
-      checkAll(items, path, problems)
+      check?.(items, reporter(path, problems))
       return problems.length === before ? (items as Item[]) : undefined
     },
     format: (items) => items.map((value) => item.format(value)),
@@ -236,34 +250,34 @@ export function list<Item>(
 export type Entries<Value> = readonly (readonly [key: string, value: Value])[]
 
 interface MapChecks<Value> {
-  /** Reports a name that can't be one. */
-  checkKey?(key: string, path: string, problems: Problem[]): void
+  /** What a key must be; it is kept as it is written. */
+  readonly key?: Form<string>
   /** Reports what does not go together, of the entries that could be read. */
-  checkAll?(entries: Entries<Value>, path: string, problems: Problem[]): void
+  check?(entries: Entries<Value>, report: Report): void
 }
 
 /** A map by name. */
 export function map<Value>(
   value: Form<Value>,
   options: TObjectOptions = {},
-  { checkKey, checkAll }: MapChecks<Value> = {},
+  { key: keyForm, check }: MapChecks<Value> = {},
 ): Form<Entries<Value>> {
-  const check = compileCheck(Type.Record(Type.String(), Type.Unknown(), options))
+  const checkOptions = compileCheck(Type.Record(Type.String(), Type.Unknown(), options))
   return {
     schema: Type.Record(Type.String(), value.schema, options),
     parse: (input, path, problems) => {
       const before = problems.length
-      problems.push(...check(input, path))
+      problems.push(...checkOptions(input, path))
       if (!isMap(input)) return undefined
       const entries: [string, Value][] = []
       for (const [key, element] of Object.entries(input)) {
         if (problems.length >= maxProblems) return undefined
         const at = joinPath(path, key)
-        checkKey?.(key, at, problems)
+        keyForm?.parse(key, at, problems)
         const read = value.parse(element, at, problems)
         if (read !== undefined) entries.push([key, read])
       }
-      checkAll?.(entries, path, problems)
+      check?.(entries, reporter(path, problems))
       return problems.length === before ? entries : undefined
     },
     format: (entries) => Object.fromEntries(entries.map(([key, element]) => [key, value.format(element)])),

@@ -7,13 +7,9 @@ import { formatIpv4, formatIpv6, parseAddress } from '../../dataplane/wire/addre
 import { parseHostname } from '../../dataplane/wire/name.ts'
 import { parsePrefix } from '../../dataplane/wire/prefix.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
-import type { Problem } from '../model/errors.ts'
-import type { Choice, GeoRules } from '../model/service.ts'
-import { continents } from '../model/service.ts'
+import { type Choice, continents, type GeoRules } from '../model/service.ts'
 import { Plain } from './fields.ts'
-import type { Entries, Form } from './forms.ts'
-import { fieldsOf, list, map, record } from './forms.ts'
-import { joinPath } from './path.ts'
+import { type Entries, type Form, fieldsOf, list, map, type Report, record } from './forms.ts'
 import { show } from './schema-check.ts'
 
 const maxChoices = 100
@@ -53,8 +49,8 @@ interface KeyKind {
   readonly description: string
   /** The key as the model has it, or null. */
   readonly canonical: (key: string) => string | number | null
-  /** The order of keys in canonical form. */
-  readonly order: (a: never, b: never) => number
+  /** The order of keys in canonical form; that of texts when left out. */
+  readonly order?: (a: never, b: never) => number
 }
 
 const byText = (a: string, b: string) => (a < b ? -1 : 1)
@@ -79,17 +75,14 @@ const keyKinds: Readonly<Record<Kind, KeyKind>> = {
   subdivision: {
     description: 'a code of ISO 3166-2, such as US-CA',
     canonical: upper(/^[A-Z]{2}-[A-Z0-9]{1,3}$/),
-    order: byText,
   },
   country: {
     description: 'a code of ISO 3166-1 of two letters, such as CH',
     canonical: upper(/^[A-Z]{2}$/),
-    order: byText,
   },
   continent: {
     description: `one of ${continents.join(', ')}`,
     canonical: (key) => continents.find((code) => code === key.toUpperCase()) ?? null,
-    order: byText,
   },
 }
 
@@ -115,46 +108,35 @@ function byPrefix(a: string, b: string): number {
   return left.compare(right)
 }
 
+const kinds = ['cidr', 'asn', 'subdivision', 'country', 'continent'] as const
+
 /** The rules with the places of choices for their names; what is wrong with names and keys is reported. */
-export function placesOf(
-  geo: GeoNames,
-  choices: readonly Choice[],
-  path: string,
-  problems: Problem[],
-): GeoRules {
+export function placesOf(geo: GeoNames, choices: readonly Choice[], report: Report): GeoRules {
   const places = new Map<string, number>()
   for (const [index, { name }] of choices.entries()) {
-    const message = `${name} is a pool and a service in pools, so the name does not tell which`
-    if (places.has(name)) problems.push({ path, message })
+    if (places.has(name)) report(`${name} is a pool and a service in pools, so the name does not tell which`)
     places.set(name, index)
   }
-  const read = (names: readonly string[], at: string) => readNames(names, places, at, problems)
-  const readKind = (kind: Kind) => readRules(kind, geo[kind], joinPath(path, kind), read, problems)
-  return {
-    cidr: readKind('cidr') as GeoRules['cidr'],
-    asn: readKind('asn') as GeoRules['asn'],
-    subdivision: readKind('subdivision') as GeoRules['subdivision'],
-    country: readKind('country') as GeoRules['country'],
-    continent: readKind('continent') as GeoRules['continent'],
-    default: geo.default === null ? [...choices.keys()] : read(geo.default, joinPath(path, 'default')),
-  }
+  const read = (names: readonly string[], ...steps: readonly string[]) =>
+    readNames(names, places, (message, index) => report(message, ...steps, index))
+  const rules = kinds.map((kind) => [kind, readRules(kind, geo[kind], read, report)])
+  const byPlace = geo.default === null ? [...choices.keys()] : read(geo.default, 'default')
+  return { ...Object.fromEntries(rules), default: byPlace }
 }
 
 function readRules(
   kind: Kind,
   entries: Entries<readonly string[]>,
-  path: string,
-  read: (names: readonly string[], at: string) => number[],
-  problems: Problem[],
+  read: (names: readonly string[], ...steps: readonly string[]) => number[],
+  report: Report,
 ): [string | number, number[]][] {
-  const { canonical, description, order } = keyKinds[kind]
+  const { canonical, description, order = byText } = keyKinds[kind]
   const found = new Map<string | number, number[]>()
   for (const [key, names] of entries) {
-    const at = joinPath(path, key)
     const value = canonical(key)
-    if (value === null) problems.push({ path: at, message: `must be ${description}, not ${show(key)}` })
-    else if (found.has(value)) problems.push({ path: at, message: `${value} is there twice` })
-    const choices = read(names, at)
+    if (value === null) report(`must be ${description}, not ${show(key)}`, kind, key)
+    else if (found.has(value)) report(`${value} is there twice`, kind, key)
+    const choices = read(names, kind, key)
     if (value !== null) found.set(value, choices)
   }
   return [...found].sort(([a], [b]) => order(a as never, b as never))
@@ -163,20 +145,14 @@ function readRules(
 function readNames(
   names: readonly string[],
   places: ReadonlyMap<string, number>,
-  path: string,
-  problems: Problem[],
+  report: (message: string, index: number) => void,
 ): number[] {
   const found: number[] = []
   for (const [index, name] of names.entries()) {
     const place = places.get(name) ?? places.get(hostnameOf(name))
-    const message =
-      place === undefined
-        ? `${show(name)} is not in pools`
-        : found.includes(place)
-          ? `${name} is named twice`
-          : null
-    if (message === null) found.push(place!)
-    else problems.push({ path: joinPath(path, index), message })
+    if (place === undefined) report(`${show(name)} is not in pools`, index)
+    else if (found.includes(place)) report(`${name} is named twice`, index)
+    else found.push(place)
   }
   return found
 }
@@ -194,15 +170,8 @@ function hostnameOf(name: string): string {
 /** The rules with the names of choices for their places. */
 export function namesOf(geo: GeoRules, choices: readonly Choice[]): GeoNames {
   const names = (places: readonly number[]) => places.map((place) => choices[place]!.name)
-  const entries = (kind: Kind) => geo[kind].map(([key, places]) => [String(key), names(places)] as const)
+  const rules = kinds.map((kind) => [kind, geo[kind].map(([key, places]) => [String(key), names(places)])])
   const isWhole =
     geo.default.length === choices.length && geo.default.every((place, index) => place === index)
-  return {
-    cidr: entries('cidr'),
-    asn: entries('asn'),
-    subdivision: entries('subdivision'),
-    country: entries('country'),
-    continent: entries('continent'),
-    default: isWhole ? null : names(geo.default),
-  }
+  return { ...Object.fromEntries(rules), default: isWhole ? null : names(geo.default) }
 }

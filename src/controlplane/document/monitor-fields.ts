@@ -2,7 +2,6 @@
 import { X509Certificate } from 'node:crypto'
 import { RE2JS, RE2JSException } from 're2js'
 import Type from 'typebox'
-import type { Problem } from '../model/errors.ts'
 import type { CodeRange, HttpMonitor, TextExpectation, TlsSettings, WeightSource } from '../model/monitor.ts'
 import { Checked, hostText, Name, Plain, Scalar, Text, TextAs, Whole } from './fields.ts'
 import {
@@ -14,9 +13,9 @@ import {
   list,
   map,
   type RecordForm,
+  type Report,
   record,
 } from './forms.ts'
-import { joinPath } from './path.ts'
 import { show } from './schema-check.ts'
 
 /** Characters of what is looked for in a response. */
@@ -79,6 +78,12 @@ const refusedHeaders: ReadonlyMap<string, string> = new Map([
   ['connection', 'is always close, since every probe has a connection of its own'],
 ])
 
+const HeaderName = Checked({ description: 'the name of an HTTP header' }, (name) => {
+  const why = refusedHeaders.get(name.toLowerCase())
+  if (!tokenPattern.test(name)) return `must be the name of an HTTP header, not ${show(name)}`
+  return why === undefined ? null : `can't be set: it ${why}`
+})
+
 const HeaderValue = Text(
   `a header's value: at most ${maxHeaderValue} visible ASCII characters, with blanks only between them`,
   (text) => text.length <= maxHeaderValue && /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/.test(text),
@@ -89,28 +94,19 @@ const HeaderValue = Text(
  * they are kept.
  */
 export const Headers: Form<HttpMonitor['headers']> = converted(
-  map(HeaderValue, { maxProperties: maxHeaders }, { checkKey: checkHeaderName, checkAll: checkHeaders }),
+  map(HeaderValue, { maxProperties: maxHeaders }, { key: HeaderName, check: checkHeaders }),
   (entries) =>
     entries.map(([key, value]) => [key.toLowerCase(), value] as const).sort(([a], [b]) => (a < b ? -1 : 1)),
   (headers) => headers,
 )
 
 /** No name is there in two spellings. */
-function checkHeaders(entries: Entries<string>, path: string, problems: Problem[]): void {
+function checkHeaders(entries: Entries<string>, report: Report): void {
   const seen = new Set<string>()
   for (const [key] of entries) {
     const name = key.toLowerCase()
-    if (seen.has(name)) problems.push({ path: joinPath(path, key), message: `${name} is there twice` })
+    if (seen.has(name)) report(`${name} is there twice`, key)
     seen.add(name)
-  }
-}
-
-function checkHeaderName(name: string, path: string, problems: Problem[]): void {
-  const why = refusedHeaders.get(name.toLowerCase())
-  if (!tokenPattern.test(name)) {
-    problems.push({ path, message: `must be the name of an HTTP header, not ${show(name)}` })
-  } else if (why !== undefined) {
-    problems.push({ path, message: `can't be set: it ${why}` })
   }
 }
 

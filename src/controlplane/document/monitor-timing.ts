@@ -1,10 +1,8 @@
 /** How often monitors ask members, and how they judge: the fields that all that ask have in common. */
-import type { Problem } from '../model/errors.ts'
 import type { FlapLimit, ProbeTiming } from '../model/monitor.ts'
 import { formatDuration } from './duration.ts'
 import { Duration, Whole, Words } from './fields.ts'
-import { type Form, fieldsOf, record } from './forms.ts'
-import { joinPath } from './path.ts'
+import { type Form, fieldsOf, type Report, record } from './forms.ts'
 
 const dayMs = 86_400_000
 const defaultHoldMs = 60_000
@@ -22,10 +20,10 @@ const Flap: Form<FlapLimit> = record(
   },
   {
     description: 'an object with changes, within, hold and maxHold',
-    check({ holdMs, maxHoldMs }, path, problems) {
+    check({ holdMs, maxHoldMs }, report) {
       if (holdMs === undefined || maxHoldMs === undefined || holdMs <= maxHoldMs) return
-      const message = `must not be shorter than hold (${formatDuration(maxHoldMs)} < ${formatDuration(holdMs)})`
-      problems.push({ path: joinPath(path, 'maxHold'), message })
+      const found = `${formatDuration(maxHoldMs)} < ${formatDuration(holdMs)}`
+      report(`must not be shorter than hold (${found})`, 'maxHold')
     },
   },
 )
@@ -48,17 +46,12 @@ export const timingFields = {
 
 /** Reports times that don't go together, as far as they can be read. */
 export function checkTiming(
-  { intervalMs, timeoutMs, recheckMs }: Partial<ProbeTiming>,
-  path: string,
-  problems: Problem[],
+  { intervalMs = Infinity, timeoutMs, recheckMs }: Partial<ProbeTiming>,
+  report: Report,
 ): void {
-  if (intervalMs === undefined) return
-  for (const [field, ms] of [
-    ['timeout', timeoutMs],
-    ['recheck', recheckMs],
-  ] as const) {
-    if ((ms ?? 0) <= intervalMs) continue
-    const message = `must not be longer than the interval (${formatDuration(ms!)} > ${formatDuration(intervalMs)})`
-    problems.push({ path: joinPath(path, field), message })
+  for (const [field, ms] of Object.entries({ timeout: timeoutMs ?? 0, recheck: recheckMs ?? 0 })) {
+    if (ms <= intervalMs) continue
+    const found = `${formatDuration(ms)} > ${formatDuration(intervalMs)}`
+    report(`must not be longer than the interval (${found})`, field)
   }
 }

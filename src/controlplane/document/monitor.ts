@@ -2,13 +2,11 @@
  * Monitors in the document. What fields one has depends on its `type`, so a body is read by the form of its type, and a
  * field that only other types have is told apart from one that nobody has.
  */
-
 import Type, { type TObject } from 'typebox'
 import { rcodeNames } from '../../dataplane/wire/constants.ts'
 import { formatName, lowerName, parseHostname, parseName, rootName } from '../../dataplane/wire/name.ts'
 import { formatRdata, parseRdata, parseType, typeName } from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
-import type { Problem } from '../model/errors.ts'
 import {
   type CompositeMonitor,
   type DnsMonitor,
@@ -23,7 +21,6 @@ import {
   type TcpMonitor,
 } from '../model/monitor.ts'
 import {
-  checkName,
   Duration,
   Literal,
   Name,
@@ -44,8 +41,11 @@ import {
   fieldsOf,
   ignored,
   list,
+  type ParseNamed,
   type RecordForm,
+  type Report,
   record,
+  reporter,
   spread,
 } from './forms.ts'
 import {
@@ -108,13 +108,12 @@ function httpForm(type: Field<Pick<HttpMonitor, 'type'>>, port: number): RecordF
     },
     {
       description,
-      check(values, path, problems) {
-        checkTiming(values, path, problems)
+      check(values, report) {
+        checkTiming(values, report)
         const { method, body = null } = values
         // RFC 9110 sections 9.3.1 and 9.3.2: there it has no meaning.
         if (body === null || (method !== 'GET' && method !== 'HEAD')) return
-        const message = `is not for requests by ${method}: set a method`
-        problems.push({ path: joinPath(path, 'body'), message })
+        report(`is not for requests by ${method}: set a method`, 'body')
       },
     },
   )
@@ -194,26 +193,19 @@ const dnsForm: RecordForm<BodyOf<DnsMonitor>> = record(
     check: checkTiming,
     settle({ qtype, expectData }, path, problems) {
       if (qtype === undefined || expectData === undefined) return {}
-      return { expectData: canonicalData(qtype, expectData, joinPath(path, 'expect'), problems) }
+      const data = expectData.map((text, index) =>
+        reading(joinPath(path, 'expect', 'data', index), problems, () => canonicalData(qtype, text)),
+      )
+      return { expectData: [...new Set(data.filter((text) => text !== null))] }
     },
   },
 )
 
 /** Canonical RDATA; relative names in it are below the root. */
-function canonicalData(
-  qtype: string,
-  texts: readonly string[],
-  path: string,
-  problems: Problem[],
-): readonly string[] {
-  const data = texts.map((text, index) =>
-    reading(joinPath(joinPath(path, 'data'), index), problems, () => {
-      const canonical = formatRdata(parseType(qtype), parseRdata(qtype, text, rootName))
-      if (canonical.length > maxDataText) throw new TextError(`comes to more than ${maxDataText} characters`)
-      return canonical
-    }),
-  )
-  return [...new Set(data.filter((text) => text !== null))]
+function canonicalData(qtype: string, text: string): string {
+  const canonical = formatRdata(parseType(qtype), parseRdata(qtype, text, rootName))
+  if (canonical.length > maxDataText) throw new TextError(`comes to more than ${maxDataText} characters`)
+  return canonical
 }
 
 const grpc = fieldsOf<GrpcMonitor>()
@@ -277,19 +269,17 @@ const compositeForm: RecordForm<BodyOf<CompositeMonitor>> = record(
   },
   {
     description,
-    check({ monitors, require }, path, problems) {
+    check({ monitors, require }, report) {
       if (monitors === undefined || typeof require !== 'number' || require <= monitors.length) return
-      const message = `must not be more than there are monitors (${require} > ${monitors.length})`
-      problems.push({ path: joinPath(path, 'require'), message })
+      report(`must not be more than there are monitors (${require} > ${monitors.length})`, 'require')
     },
   },
 )
 
 /** No monitor is named twice. */
-function checkParts(names: readonly (string | undefined)[], path: string, problems: Problem[]): void {
+function checkParts(names: readonly (string | undefined)[], report: Report): void {
   for (const [index, name] of names.entries()) {
-    if (name === undefined || names.indexOf(name) === index) continue
-    problems.push({ path: joinPath(path, index), message: `monitor ${name} is named twice` })
+    if (name !== undefined && names.indexOf(name) < index) report(`monitor ${name} is named twice`, index)
   }
 }
 
@@ -311,40 +301,28 @@ export const monitorSchemas: readonly TObject[] = monitorTypes.map((type) => for
 /** A monitor of any type, for the OpenAPI page. A body is read by the form of its own. */
 export const MonitorSchema = Type.Unsafe({ oneOf: monitorSchemas, description })
 
-/** The monitor that a fragment describes; null, and every problem reported, when it is not one. */
-export function parseMonitor(
-  name: string,
-  input: unknown,
-  path: string,
-  problems: Problem[],
-): Monitor | null {
+export const parseMonitor: ParseNamed<Monitor> = (name, input, path, problems) => {
   const before = problems.length
-  checkName(name, path, problems)
-  const type = typeOf(input, path, problems)
-  if (type === null) return null
-  const body = forms[type].parse(withoutForeign(type, input, path, problems), path, problems)
+  const report = reporter(path, problems)
+  Name.parse(name, path, problems)
+  // Whatever is no object is left to a form.
+  const { type: given = 'http' } = isMap(input) ? input : {}
+  const type = monitorTypes.find((candidate) => candidate === given)
+  if (type === undefined) {
+    report(`must be one of ${monitorTypes.join(', ')}, not ${show(given)}`, 'type')
+    return null
+  }
+  const foreign = isMap(input) ? Object.keys(input).filter((field) => isForeign(type, field)) : []
+  for (const field of foreign) report(`is not for monitors of type ${type}`, field)
+  const without = (body: object) => Object.entries(body).filter(([field]) => !foreign.includes(field))
+  const body = forms[type].parse(isMap(input) ? Object.fromEntries(without(input)) : input, path, problems)
   return body === undefined || problems.length > before ? null : { name, ...body }
 }
 
-/** Null, and a problem, when a type is named that there is not; whatever is no object is left to the form. */
-function typeOf(input: unknown, path: string, problems: Problem[]): MonitorType | null {
-  const given = (input as { type?: unknown } | null)?.type
-  const type = given === undefined ? 'http' : monitorTypes.find((candidate) => candidate === given)
-  if (type !== undefined) return type
-  const message = `must be one of ${monitorTypes.join(', ')}, not ${show(given)}`
-  problems.push({ path: joinPath(path, 'type'), message })
-  return null
-}
-
-/** The input without the fields that only monitors of other types have, each of which is a problem. */
-function withoutForeign(type: MonitorType, input: unknown, path: string, problems: Problem[]): unknown {
-  if (!isMap(input)) return input
-  const isOf = (of: MonitorType, field: string) => Object.hasOwn(forms[of].schema.properties, field)
-  const isForeign = (field: string) => !isOf(type, field) && monitorTypes.some((other) => isOf(other, field))
-  const foreign = Object.keys(input).filter(isForeign)
-  const message = `is not for monitors of type ${type}`
-  problems.push(...foreign.map((field) => ({ path: joinPath(path, field), message })))
-  return Object.fromEntries(Object.entries(input).filter(([field]) => !foreign.includes(field)))
+/** Whether only monitors of other types have a field. */
+function isForeign(type: MonitorType, field: string): boolean {
+  const isOf = (of: MonitorType) => Object.hasOwn(forms[of].schema.properties, field)
+  return !isOf(type) && monitorTypes.some(isOf)
 }
 
 /** The shortest body of a monitor, but for what says most about it, which is always there. */

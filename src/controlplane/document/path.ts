@@ -5,8 +5,12 @@
 
 const plainKey = /^[A-Za-z0-9_-]+$/
 
-/** The path one step further in. The empty path is the input itself. */
-export function joinPath(path: string, step: string | number): string {
+/** The path some steps further in. The empty path is the input itself. */
+export function joinPath(path: string, ...steps: readonly (string | number)[]): string {
+  return steps.reduce<string>(next, path)
+}
+
+function next(path: string, step: string | number): string {
   if (typeof step === 'number') return `${path}[${step}]`
   if (!plainKey.test(step)) return `${path}[${JSON.stringify(step)}]`
   return path === '' ? step : `${path}.${step}`

@@ -12,7 +12,7 @@ import {
   unknownCounts,
 } from '../model/pool.ts'
 import { addressInCnamePool } from '../rules/places.ts'
-import { Address, checkName, Duration, Host, Name, Port, Share, Whole, Words } from './fields.ts'
+import { Address, Duration, Host, Name, Port, parseNamed, Share, Text, Whole, Words } from './fields.ts'
 import {
   type Body,
   converted,
@@ -21,12 +21,13 @@ import {
   fieldsOf,
   ignored,
   map,
+  type ParseNamed,
   type RecordForm,
+  type Report,
   record,
   spread,
 } from './forms.ts'
 import { joinPath } from './path.ts'
-import { show } from './schema-check.ts'
 import { checkFallback, defaultPrefix, HashPrefix, LocationForm } from './steering-fields.ts'
 
 const maxPriority = 1000
@@ -55,25 +56,25 @@ const memberForm = record(
   },
   {
     description: 'an object with the fields of a member: address or host, and others',
-    check({ address, host }, path, problems) {
-      if (address === undefined || host === undefined) return
-      const addressAt = joinPath(path, 'address')
-      if (address === null && host === null) {
-        problems.push({ path: addressAt, message: 'is required, or host in its place' })
-      } else if (address !== null && host !== null) {
-        problems.push({ path: addressAt, message: 'stands beside host: a member has one of the two' })
-      }
+    check({ address, host }, report) {
+      if (address === null && host === null) report('is required, or host in its place', 'address')
+      else if (address && host) report('stands beside host: a member has one of the two', 'address')
     },
   },
 )
 export const MemberSchema = memberForm.schema
+
+const Priority = Text(
+  `a priority, a whole number from 1 to ${maxPriority}`,
+  (text) => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= maxPriority,
+)
 
 const tier = fieldsOf<Tier>()
 const Tiers: Form<readonly Tier[]> = converted(
   map(
     record({ minUp: tier.required('minUp', Share) }, { description: 'an object with minUp' }),
     { maxProperties: maxPriority, description: 'a map from priority to { minUp }' },
-    { checkKey: checkPriority },
+    { key: Priority },
   ),
   (entries) =>
     entries
@@ -81,12 +82,6 @@ const Tiers: Form<readonly Tier[]> = converted(
       .sort((a, b) => a.priority - b.priority),
   (tiers) => tiers.map(({ priority, minUp }) => [String(priority), { minUp }] as const),
 )
-
-function checkPriority(key: string, path: string, problems: Problem[]): void {
-  if (/^[1-9]\d{0,3}$/.test(key) && Number(key) <= maxPriority) return
-  const message = `must be a priority, a whole number from 1 to ${maxPriority}, not ${show(key)}`
-  problems.push({ path, message })
-}
 
 /** The settings of a pool that have no column of their own in the database. */
 export type PoolSettings = Pick<
@@ -107,26 +102,20 @@ const settings = {
 const settingsForm = record(settings, { description: 'an object with the settings of a pool' })
 
 const Members: Form<Pool['members']> = converted(
-  map(memberForm, { maxProperties: maxCandidates }, { checkKey: checkName, checkAll: checkTargets }),
-  (entries) => entries.map(([name, fields]) => named(name, fields)),
+  map(memberForm, { maxProperties: maxCandidates }, { key: Name, check: checkTargets }),
+  (entries) => entries.map(([name, fields]) => ({ name, ...fields }) as Member),
   (members) => members.map((one) => [one.name, one] as const),
 )
 
-/** `check` has seen to it that there is one of address and host. */
-function named(name: string, fields: MemberFields): Member {
-  return { name, ...fields } as Member
-}
-
 /** No two members have the same address or host. */
-function checkTargets(entries: Entries<MemberFields>, path: string, problems: Problem[]): void {
+function checkTargets(entries: Entries<MemberFields>, report: Report): void {
   const owners = new Map<string, string>()
   for (const [name, { address, host }] of entries) {
     const target = (address ?? host)!
     const what = address === null ? 'host' : 'address'
     const other = owners.get(target)
-    const message = `${target} is already the ${what} of member ${other}`
     if (other === undefined) owners.set(target, name)
-    else problems.push({ path: joinPath(joinPath(path, name), what), message })
+    else report(`${target} is already the ${what} of member ${other}`, name, what)
   }
 }
 
@@ -145,20 +134,19 @@ const poolForm: RecordForm<Omit<Pool, 'name'>> = record(
   },
   {
     description: 'an object with the fields of a pool',
-    check(values, path, problems) {
-      checkFallback(values, path, problems)
-      checkHosts(values, joinPath(path, 'members'), problems)
+    check(values, report) {
+      checkFallback(values, report)
+      checkHosts(values, report)
     },
   },
 )
 export const PoolSchema = poolForm.schema
 
 /** A pool that is answered with CNAMEs has hosts alone. */
-function checkHosts({ hosts, members = [] }: Partial<Pool>, path: string, problems: Problem[]): void {
+function checkHosts({ hosts, members = [] }: Partial<Pool>, report: Report): void {
   if (hosts !== 'cname') return
   for (const { name, address } of members) {
-    const at = joinPath(joinPath(path, name), 'address')
-    if (address !== null) problems.push({ path: at, message: addressInCnamePool })
+    if (address !== null) report(addressInCnamePool, 'members', name, 'address')
   }
 }
 
@@ -166,19 +154,14 @@ function checkHosts({ hosts, members = [] }: Partial<Pool>, path: string, proble
  * The pool that a fragment describes; null, and every problem reported, when it is not one. A JavaScript object yields keys
  * that look like array indexes first: members named 2 and 10 come before the others.
  */
-export function parsePool(name: string, input: unknown, path: string, problems: Problem[]): Pool | null {
-  const before = problems.length
-  checkName(name, path, problems)
-  const fields = poolForm.parse(input, path, problems)
-  if (fields?.fallback === name) {
-    problems.push({ path: joinPath(path, 'fallback'), message: 'is the pool itself' })
-  }
-  return fields === undefined || problems.length > before ? null : { name, ...fields }
+export const parsePool: ParseNamed<Pool> = (name, input, path, problems) => {
+  const pool = parseNamed(poolForm, name, input, path, problems)
+  if (pool?.fallback !== name) return pool
+  problems.push({ path: joinPath(path, 'fallback'), message: 'is the pool itself' })
+  return null
 }
 
-export function formatPool(pool: Pool): Body {
-  return poolForm.format(pool)
-}
+export const formatPool: (pool: Pool) => Body = poolForm.format
 
 /** Only the settings of a pool, as `formatPoolSettings` gives them; null, and every problem reported, when it is none. */
 export function parsePoolSettings(input: unknown, path: string, problems: Problem[]): PoolSettings | null {
@@ -186,18 +169,9 @@ export function parsePoolSettings(input: unknown, path: string, problems: Proble
 }
 
 /** What is not the default of the settings of a pool. */
-export function formatPoolSettings(pool: PoolSettings): Body {
-  return settingsForm.format(pool)
-}
+export const formatPoolSettings: (pool: PoolSettings) => Body = settingsForm.format
 
-/** The member that a fragment describes; null, and every problem reported, when it is not one. */
-export function parseMember(name: string, input: unknown, path: string, problems: Problem[]): Member | null {
-  const before = problems.length
-  checkName(name, path, problems)
-  const fields = memberForm.parse(input, path, problems)
-  return fields === undefined || problems.length > before ? null : named(name, fields)
-}
+/** What `check` has let pass has one of address and host. */
+export const parseMember: ParseNamed<Member> = (...given) => parseNamed(memberForm, ...given) as Member | null
 
-export function formatMember(member: Member): Body {
-  return memberForm.format(member)
-}
+export const formatMember: (member: Member) => Body = memberForm.format

@@ -11,8 +11,7 @@ import {
   partBreaches,
   serviceNestingBreaches,
 } from '../rules/references.ts'
-import type { ConfigurationView } from '../rules/view.ts'
-import { viewOf } from '../rules/view.ts'
+import { type ConfigurationView, viewOf } from '../rules/view.ts'
 import { joinPath } from './path.ts'
 
 /** Names of nothing, circles, services outside of every zone or in the way of its data: all that no part shows alone. */
@@ -46,5 +45,5 @@ const toProblem = (breach: Breach): Problem => ({ path: pathOf(breach), message:
 
 /** Where it is in a document. */
 export function pathOf({ kind, name, at }: Pick<Breach, 'kind' | 'name' | 'at'>): string {
-  return [name, ...at].reduce<string>(joinPath, kind)
+  return joinPath(kind, name, ...at)
 }

@@ -13,8 +13,11 @@ import {
   fieldsOf,
   ignored,
   list,
+  type ParseNamed,
   type RecordForm,
+  type Report,
   record,
+  reporter,
   spread,
 } from './forms.ts'
 import { Geo, type GeoNames, namesOf, placesOf } from './geo.ts'
@@ -33,10 +36,9 @@ const Ttl: Form<Times> = either<Times>(
   record(
     { min: time.required('minTtlSeconds', Seconds), max: time.required('ttlSeconds', Seconds) },
     {
-      check({ minTtlSeconds: min, ttlSeconds: max }, path, problems) {
+      check({ minTtlSeconds: min, ttlSeconds: max }, report) {
         if (min === undefined || max === undefined || min <= max) return
-        const message = `must not be longer than max (${formatSeconds(min)} > ${formatSeconds(max)})`
-        problems.push({ path: joinPath(path, 'min'), message })
+        report(`must not be longer than max (${formatSeconds(min)} > ${formatSeconds(max)})`, 'min')
       },
     },
   ) as Form<Times>,
@@ -103,12 +105,12 @@ const Choices: Form<readonly Choice[]> = list(
 )
 
 /** No two choices have the same kind and name. */
-function checkChoices(choices: readonly (Choice | undefined)[], path: string, problems: Problem[]): void {
+function checkChoices(choices: readonly (Choice | undefined)[], report: Report): void {
   const seen = new Set<string>()
   for (const [index, choice] of choices.entries()) {
     if (choice === undefined) continue
     const key = `${choice.kind} ${choice.name}`
-    if (seen.has(key)) problems.push({ path: joinPath(path, index), message: `${key} is named twice` })
+    if (seen.has(key)) report(`${key} is named twice`, index)
     seen.add(key)
   }
 }
@@ -139,48 +141,35 @@ const serviceForm: RecordForm<ServiceFields> = record(
   },
   {
     description: 'an object with the fields of a service',
-    check(values, path, problems) {
-      checkFallback(values, path, problems)
-      checkRules(values, path, problems)
+    check(values, report) {
+      checkFallback(values, report)
+      checkRules(values, report)
     },
   },
 )
 export const ServiceSchema = serviceForm.schema
 
 /** Rules go with the steering of that name, and the steering with rules; what rules say is of choices that there are. */
-function checkRules(
-  { steer, geo, choices }: Partial<ServiceFields>,
-  path: string,
-  problems: Problem[],
-): void {
+function checkRules({ steer, geo, choices }: Partial<ServiceFields>, report: Report): void {
   if (steer === undefined || geo === undefined) return
-  const at = joinPath(path, 'geo')
   if (steer === 'geo' && geo === null) {
-    const message = 'is required when steer is geo: which clients get which pools'
-    problems.push({ path: at, message })
+    report('is required when steer is geo: which clients get which pools', 'geo')
   } else if (steer !== 'geo' && geo !== null) {
-    problems.push({ path: at, message: 'is only for steer: geo' })
+    report('is only for steer: geo', 'geo')
   } else if (geo !== null && choices !== undefined) {
-    placesOf(geo, choices, at, problems)
+    placesOf(geo, choices, (message, ...steps) => report(message, 'geo', ...steps))
   }
 }
 
 /** Settings that have been checked against the service that they belong to, with the places of its choices. */
 function placed<S extends Pick<ServiceFields, 'geo'>>(settings: S, choices: readonly Choice[]) {
-  return { ...settings, geo: settings.geo && placesOf(settings.geo, choices, '', []) }
+  return { ...settings, geo: settings.geo && placesOf(settings.geo, choices, () => {}) }
 }
 
-/** The service that a fragment describes; null, and every problem reported, when it is not one. */
-export function parseService(
-  name: string,
-  input: unknown,
-  path: string,
-  problems: Problem[],
-): Service | null {
-  const before = problems.length
+export const parseService: ParseNamed<Service> = (name, input, path, problems) => {
   const canonical = readHostname(name, path, problems)
   const fields = serviceForm.parse(input, path, problems)
-  if (fields === undefined || canonical === null || problems.length > before) return null
+  if (fields === undefined || canonical === null) return null
   return { name: canonical, ...placed(fields, fields.choices) }
 }
 
@@ -198,7 +187,7 @@ export function parseServiceSettings(
   const before = problems.length
   const fields = settingsForm.parse(input, path, problems)
   if (fields === undefined) return null
-  checkRules({ ...service, ...fields }, path, problems)
+  checkRules({ ...service, ...fields }, reporter(path, problems))
   return problems.length > before ? null : placed(fields, service.choices)
 }
 

@@ -1,9 +1,7 @@
 /** What pools and services have in common: where they are, whose client is whose, and what they do when all is down. */
-import type { Problem } from '../model/errors.ts'
-import type { AllDownPolicy, ClientPrefix, Location } from '../model/pool.ts'
+import type { ClientPrefix, Location, Pool } from '../model/pool.ts'
 import { Fraction, Whole } from './fields.ts'
-import { type Form, fieldsOf, record } from './forms.ts'
-import { joinPath } from './path.ts'
+import { type Form, fieldsOf, type Report, record } from './forms.ts'
 
 const degrees = (most: number) => Fraction(-most, most, `a number of degrees from -${most} to ${most}`)
 
@@ -28,23 +26,15 @@ export const HashPrefix: Form<ClientPrefix> = record(
   { description: 'an object with ipv4 and ipv6' },
 )
 
-interface Fallback {
-  readonly whenAllDown: AllDownPolicy | null
-  readonly fallback: string | null
-}
+type Fallback = Pick<Pool, 'whenAllDown' | 'fallback'>
 
 /** Reports a fallback without the policy of that name, and the policy without a fallback, where both could be read. */
-export function checkFallback(
-  { whenAllDown, fallback }: Partial<Fallback>,
-  path: string,
-  problems: Problem[],
-): void {
+export function checkFallback({ whenAllDown, fallback }: Partial<Fallback>, report: Report): void {
   if (whenAllDown === undefined || fallback === undefined) return
-  const at = joinPath(path, 'fallback')
   const wanted = whenAllDown === 'fallback'
   if (wanted && fallback === null) {
-    problems.push({ path: at, message: 'is required when whenAllDown is fallback: the pool to serve then' })
+    report('is required when whenAllDown is fallback: the pool to serve then', 'fallback')
   } else if (!wanted && fallback !== null) {
-    problems.push({ path: at, message: 'is only for whenAllDown: fallback' })
+    report('is only for whenAllDown: fallback', 'fallback')
   }
 }

@@ -1,9 +1,8 @@
 /** The body of a webhook. It is written like a fragment of the document, and belongs to none: see `webhook.ts`. */
-import type { Problem } from '../model/errors.ts'
 import { eventKinds } from '../model/event.ts'
 import type { WebhookInput, WebhookSettings } from '../model/webhook.ts'
-import { Checked, checkName, Duration, Text, Words } from './fields.ts'
-import { type Body, fieldsOf, ignored, list, type RecordForm, record } from './forms.ts'
+import { Checked, Duration, parseNamed, Text, Words } from './fields.ts'
+import { type Body, fieldsOf, ignored, list, type ParseNamed, type RecordForm, record } from './forms.ts'
 
 const Url = Text(
   'an http or https URL of at most 2048 characters, without user, password and fragment',
@@ -63,18 +62,7 @@ const form: RecordForm<Omit<WebhookInput, 'name'>> = record(
 )
 export const WebhookSchema = form.schema
 
-/** The webhook that a body describes; null, and every problem reported, when it is not one. */
-export function parseWebhook(
-  name: string,
-  input: unknown,
-  path: string,
-  problems: Problem[],
-): WebhookInput | null {
-  const before = problems.length
-  checkName(name, path, problems)
-  const body = form.parse(input, path, problems)
-  return body === undefined || problems.length > before ? null : { name, ...body }
-}
+export const parseWebhook: ParseNamed<WebhookInput> = (...given) => parseNamed(form, ...given)
 
 /** Never with the secret. */
 export function formatWebhook(webhook: WebhookSettings): Body {

@@ -2,10 +2,9 @@
  * The document as text. JSON is YAML, so that one reader serves both. Bounded on purpose: a document comes from a
  * pipeline or a person, and a few bytes of aliases must not become gigabytes of objects.
  */
-import { parseDocument as parseYaml, stringify, type YAMLParseError, type YAMLWarning } from 'yaml'
-import type { Configuration } from '../model/configuration.ts'
+import { parseDocument as parseYaml, type YAMLParseError, type YAMLWarning } from 'yaml'
 import type { Problem } from '../model/errors.ts'
-import { type ConfigurationResult, formatConfiguration, parseConfiguration } from './configuration.ts'
+import { type ConfigurationResult, parseConfiguration } from './configuration.ts'
 
 /** Most times that aliases may be resolved, counted with those inside of them. */
 const maxAliasCount = 100
@@ -35,11 +34,4 @@ function syntaxProblem(error: YAMLParseError | YAMLWarning): Problem {
   const at = error.linePos?.[0]
   const known = at === undefined || message.includes(`line ${at.line}`)
   return { path: '', message: known ? message : `${message} at line ${at.line}, column ${at.col}` }
-}
-
-/** Canonical YAML of a configuration; `parseDocument` gives the same configuration back. */
-export function formatDocument(configuration: Configuration): string {
-  const document = formatConfiguration(configuration)
-  if (Object.keys(document).length === 0) return '{}\n'
-  return stringify(document, { aliasDuplicateObjects: false, lineWidth: 0 })
 }

@@ -14,7 +14,7 @@ import type { Problem } from '../model/errors.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
 import { checkRrset, checkZone } from '../rules/zone-data.ts'
 import { AbsoluteName, Plain, readHostname, reading, Seconds, Whole } from './fields.ts'
-import type { Body, Form, RecordForm } from './forms.ts'
+import type { Body, Form, ParseNamed, RecordForm } from './forms.ts'
 import { apart, fieldsOf, ignored, list, record } from './forms.ts'
 import { joinPath } from './path.ts'
 import { isMap, maxProblems, show } from './schema-check.ts'
@@ -68,7 +68,7 @@ const headForm: RecordForm<Omit<ZoneHead, 'apex'>> = record(
 export const ZoneSchema = headForm.schema
 
 /** The zone that a fragment describes; null, and every problem reported, when it is not one. */
-export function parseZone(apexText: string, input: unknown, path: string, problems: Problem[]): Zone | null {
+export const parseZone: ParseNamed<Zone> = (apexText, input, path, problems) => {
   const before = problems.length
   const apex = readHostname(apexText, path, problems)
   const head = headForm.parse(input, path, problems)
@@ -76,11 +76,10 @@ export function parseZone(apexText: string, input: unknown, path: string, proble
   const rrsets = parseRrsets(hostnameToWire(apex), input.rrsets ?? [], joinPath(path, 'rrsets'), problems)
   if (head === undefined || problems.length > before) return null
   const zone = { apex, ...head, rrsets }
-  const broken = checkZone(zone)
-  problems.push(
-    ...broken.map(({ index, message }) => ({ path: joinPath(joinPath(path, 'rrsets'), index), message })),
-  )
-  return broken.length > 0 ? null : zone
+  for (const { index, message } of checkZone(zone)) {
+    problems.push({ path: joinPath(path, 'rrsets', index), message })
+  }
+  return problems.length > before ? null : zone
 }
 
 /**
@@ -95,18 +94,17 @@ export function parseRrset(
   problems: Problem[],
 ): Rrset | null {
   const before = problems.length
-  const fields = rrsetForm.parse(input, path, problems)
+  const { ttlSeconds = null, data: texts } = rrsetForm.read(input, path, problems)
   const identity = parseRrsetKey(apex, key, problems)
-  if (identity === null || fields === undefined) return null
+  if (identity === null || texts === undefined) return null
   const dataAt = joinPath(path, 'data')
-  const data = readData(hostnameToWire(apex), identity.type, fields.data, dataAt, problems)
+  const data = readData(hostnameToWire(apex), identity.type, texts, dataAt, problems)
   if (problems.length > before) return null
-  const rrset = { ...identity, ...fields, data }
+  const rrset = { ...identity, ttlSeconds, data }
   // A reply about a single RRset has no place for a warning, and whoever writes one has its source at hand.
   const doubts = data.flatMap((text) => rdataDoubt(rrset.type, text) ?? [])
-  const broken = [...checkRrset(apex, rrset), ...doubts]
-  problems.push(...broken.map((message) => ({ path: dataAt, message })))
-  return broken.length > 0 ? null : rrset
+  for (const message of [...checkRrset(apex, rrset), ...doubts]) problems.push({ path: dataAt, message })
+  return problems.length > before ? null : rrset
 }
 
 type RrsetKey = Pick<Rrset, 'owner' | 'type'>
@@ -126,17 +124,17 @@ function parseRrsets(origin: Uint8Array, input: unknown, path: string, problems:
   for (const [index, body] of input.entries()) {
     if (problems.length >= maxProblems) break
     const at = joinPath(path, index)
-    const fields = zoneRrsetForm.parse(body, at, problems)
-    if (fields === undefined) continue
+    const { owner, type, data: texts, ttlSeconds = null } = zoneRrsetForm.read(body, at, problems)
+    if (owner === undefined || type === undefined || texts === undefined) continue
     const paths = { owner: joinPath(at, 'name'), type: joinPath(at, 'type') }
-    const identity = readKey(origin, fields, paths, problems)
+    const identity = readKey(origin, { owner, type }, paths, problems)
     if (identity === null) continue
     const key = `${identity.owner} ${identity.type}`
     const first = seen.get(key)
     if (first === undefined) seen.set(key, index)
     else problems.push({ path: at, message: `${key} is already in ${joinPath(path, first)}` })
-    const data = readData(origin, identity.type, fields.data, joinPath(at, 'data'), problems)
-    rrsets.push({ ...fields, ...identity, data })
+    const data = readData(origin, identity.type, texts, joinPath(at, 'data'), problems)
+    rrsets.push({ ...identity, ttlSeconds, data })
   }
   return rrsets
 }
@@ -188,18 +186,10 @@ function readData(
   return [...seen.keys()]
 }
 
-export function formatZoneHead(head: ZoneHead): Body {
-  return headForm.format(head)
-}
+export const formatZoneHead: (head: ZoneHead) => Body = headForm.format
+export const formatRrset: (rrset: Rrset) => Body = rrsetForm.format
+export const formatZoneRrset: (rrset: Rrset) => Body = zoneRrsetForm.format
 
 export function formatZone(zone: Zone): Body {
   return { ...formatZoneHead(zone), rrsets: zone.rrsets.map(formatZoneRrset) }
-}
-
-export function formatRrset(rrset: Rrset): Body {
-  return rrsetForm.format(rrset)
-}
-
-export function formatZoneRrset(rrset: Rrset): Body {
-  return zoneRrsetForm.format(rrset)
 }

@@ -1,11 +1,12 @@
 /** Explanations as JSON. What is known of a member beside them the API says everywhere alike, so it hands that in. */
 import Type, { type TSchema } from 'typebox'
+import { poolConditions } from '../model/event.ts'
 import { type HealthState, healthStates } from '../model/observation.ts'
 import type { Override } from '../model/override.ts'
 import { allDownPolicies, type Member, type Pool, poolSelects } from '../model/pool.ts'
 import { serviceSteers } from '../model/service.ts'
 import { areasOf, choiceKey, explainArea } from '../steering/compose.ts'
-import { poolCondition, poolConditions } from '../steering/judge.ts'
+import { poolCondition } from '../steering/judge.ts'
 import type { ServiceJudgement } from '../steering/selection.ts'
 import {
   AnswerView,

@@ -3,26 +3,25 @@
  * (`events/event-recorder.ts`); from there it goes to the list, to streams and to webhooks. The words are part of the
  * API: what is added later must leave them as they are.
  */
-import type { HealthEvent, HealthState } from './observation.ts'
-import type { OverrideState } from './override.ts'
+import type { MemberKey } from './member-key.ts'
+import type { HealthEvent } from './observation.ts'
+import type { Override } from './override.ts'
 
 export const eventKinds = ['member', 'pool', 'override', 'drained', 'isolation', 'hold'] as const
 export type EventKind = (typeof eventKinds)[number]
 
+export const poolConditions = ['healthy', 'degraded', 'down'] as const
 /**
- * - `healthy`: every member is up
- * - `degraded`: not every one, but enough by `minUp`
- * - `down`: too few
+ * - `healthy`: every counted member is kept, and the first tier serves
+ * - `degraded`: up, but a counted member is not kept, or a later tier serves
+ * - `down`: not up by its members, whatever the pool answers then
  */
-export const poolStates = ['healthy', 'degraded', 'down'] as const
-export type PoolState = (typeof poolStates)[number]
+export type PoolCondition = (typeof poolConditions)[number]
 
 export const overrideActions = ['set', 'changed', 'deleted', 'expired'] as const
-export type OverrideAction = (typeof overrideActions)[number]
 
 /** What a node thinks of its own network. */
 export const trustStates = ['trusted', 'suspect'] as const
-export type TrustState = (typeof trustStates)[number]
 
 interface Seen {
   readonly at: Date
@@ -30,57 +29,42 @@ interface Seen {
   readonly node: string
 }
 
-/** A member's measured state changed. */
-export interface MemberEvent extends Seen {
-  readonly kind: 'member'
-  readonly pool: string
-  readonly member: string
-  readonly from: HealthState
-  readonly to: HealthState
-  readonly reason: string
-}
-
-export interface PoolEvent extends Seen {
-  readonly kind: 'pool'
-  readonly pool: string
-  readonly from: PoolState
-  readonly to: PoolState
+interface Changed<State> {
+  readonly from: State
+  readonly to: State
   /** Why, such as `2 of 5 members up, minUp 0.5`. */
   readonly reason: string
 }
 
-/** An operator said something about members, or took it back, or its time ran out. */
-export interface OverrideEvent extends Seen {
-  readonly kind: 'override'
-  /** Names, or patterns as the operator wrote them. */
+/** A member's measured state changed. */
+interface MemberEvent extends Seen, HealthEvent {
+  readonly kind: 'member'
+}
+
+interface PoolEvent extends Seen, Changed<PoolCondition> {
+  readonly kind: 'pool'
   readonly pool: string
-  readonly member: string
-  readonly what: OverrideAction
-  readonly state: OverrideState
-  readonly actor: string
-  readonly reason: string
+}
+
+/** An operator said something about members, by names or by patterns, or took it back, or its time ran out. */
+interface OverrideEvent extends Seen, Pick<Override, 'pool' | 'member' | 'state' | 'actor' | 'reason'> {
+  readonly kind: 'override'
+  readonly what: (typeof overrideActions)[number]
 }
 
 /** The last TTL that was handed out with a drained member has run out. */
-export interface DrainedEvent extends Seen {
+interface DrainedEvent extends Seen, MemberKey {
   readonly kind: 'drained'
-  readonly pool: string
-  readonly member: string
 }
 
 /** The node's own network became suspect, or is trusted again. */
-export interface IsolationEvent extends Seen {
+interface IsolationEvent extends Seen, Changed<(typeof trustStates)[number]> {
   readonly kind: 'isolation'
-  readonly from: TrustState
-  readonly to: TrustState
-  readonly reason: string
 }
 
 /** A member that changes too often is held down. */
-export interface HoldEvent extends Seen {
+interface HoldEvent extends Seen, MemberKey {
   readonly kind: 'hold'
-  readonly pool: string
-  readonly member: string
   readonly until: Date
   readonly reason: string
 }

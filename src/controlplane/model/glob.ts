@@ -6,14 +6,12 @@
  */
 
 export function isPattern(text: string): boolean {
-  return text.includes('*') || text.includes('?')
+  return /[*?]/.test(text)
 }
 
 /** Characters that stand for themselves. */
 export function literalCharacters(pattern: string): number {
-  let count = 0
-  for (const character of pattern) if (character !== '*' && character !== '?') count++
-  return count
+  return pattern.replaceAll(/[*?]/g, '').length
 }
 
 /**

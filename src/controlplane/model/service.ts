@@ -1,5 +1,4 @@
 /** Services: names that are answered with the members of pools, and how a service chooses among its pools. */
-
 import type { AllDownPolicy, ClientPrefix, Location } from './pool.ts'
 
 /** One of the things that a service chooses among: a pool, or another service. */

@@ -2,13 +2,9 @@
  * Tells when a pool changes between healthy, degraded and down. What a pool is when it is looked at first is no change: after
  * a start, and when it is new. Bounded by the pools of the configuration.
  */
+import type { PoolCondition } from '../model/event.ts'
 import type { Pool } from '../model/pool.ts'
-import {
-  type ConditionReport,
-  type PoolCondition,
-  type PoolJudgement,
-  poolCondition,
-} from '../steering/judge.ts'
+import { type ConditionReport, type PoolJudgement, poolCondition } from '../steering/judge.ts'
 
 export interface PoolChange {
   readonly pool: string

@@ -12,6 +12,7 @@
  * bear. It stays a fraction here, to the thousandth, so that a ramp of a member of weight 1 is a ramp; the plan makes whole
  * numbers of it. Only who wanted it has weight 0: an operator, or the member.
  */
+import type { PoolCondition } from '../model/event.ts'
 import type { HealthState, Resolution } from '../model/observation.ts'
 import type { OverrideState } from '../model/override.ts'
 import { type Member, needsAddresses, type Pool } from '../model/pool.ts'
@@ -91,14 +92,6 @@ export interface PoolJudgement {
   /** The tier that serves; null: by its members the pool is down. */
   readonly serving: TierJudgement | null
 }
-
-export const poolConditions = ['healthy', 'degraded', 'down'] as const
-/**
- * - `healthy`: every counted member is kept, and the first tier serves
- * - `degraded`: up, but a counted member is not kept, or a later tier serves
- * - `down`: not up by its members, whatever the pool answers then
- */
-export type PoolCondition = (typeof poolConditions)[number]
 
 export interface ConditionReport {
   readonly condition: PoolCondition

@@ -29,7 +29,7 @@ export function throwIfBroken(
 
 /** Paths of breaches in the body of one monitor, pool or service. */
 export const insideOf = (kind: Breach['kind'], name: string) => (breach: Breach) =>
-  breach.kind === kind && breach.name === name ? breach.at.reduce<string>(joinPath, '') : null
+  breach.kind === kind && breach.name === name ? joinPath('', ...breach.at) : null
 
 /** Throws with the problems, the first of them in the message. */
 export function throwIfAny(

@@ -87,7 +87,7 @@ t.test('a token opens the routes of its scopes and no others', async (t) => {
   t.notOk(harness.lines.some((line) => secrets.some((secret) => JSON.stringify(line).includes(secret))))
 })
 
-t.test('tools behind a token', async (t) => {
+t.test('tools that are not public ask for a token', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase(), { publicTools: false })
   const { call, database } = harness
   const reader = await database.record((tx) => createToken(tx, 'reader', ['read']))

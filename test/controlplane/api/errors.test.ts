@@ -86,14 +86,14 @@ t.test('every bad field is named by its path, all at once', async (t) => {
   t.same((await call('GET', '/v1/audit')).body.items, [], 'nothing was done')
 })
 
-t.test('a CNAME beside other data', async (t) => {
+t.test('a CNAME beside other data is refused', async (t) => {
   await call('PUT', '/v1/zones/z.test', zone)
   const refused = await call('PUT', '/v1/zones/z.test/rrsets/ns1/CNAME', { data: ['other'] })
   t.equal(refused.status, 409)
   t.match(refused.body.errors[0].message, /CNAME/)
 })
 
-t.test('bodies that are not JSON', async (t) => {
+t.test('bodies that are not JSON are refused', async (t) => {
   const url = '/v1/pools/p'
   const broken = await send('PUT', url, '{"members": ', json)
   t.match(broken, { status: 400, body: { detail: /not JSON/ } })
@@ -120,7 +120,7 @@ t.test('bodies that are not JSON', async (t) => {
   t.equal(emptyDelete.status, 404, 'a content type without a body is no error')
 })
 
-t.test('bodies that are too large', async (t) => {
+t.test('bodies that are too large are refused', async (t) => {
   const large = JSON.stringify({ members: {}, padding: 'x'.repeat(5 * 1024 * 1024) })
   const pool = await send('PUT', '/v1/pools/p', large, json)
   t.match(pool, { status: 413, body: { type: 'urn:pooldns:problem:too-large' } })
@@ -135,7 +135,7 @@ t.test('bodies that are too large', async (t) => {
   t.equal(tooLargeZone.status, 413)
 })
 
-t.test('routes and methods that are none', async (t) => {
+t.test('routes and methods that are none are told apart', async (t) => {
   t.match(await call('GET', '/nothing'), { status: 404, body: { detail: /\/nothing/ } })
   t.equal((await call('GET', '/v1/pools/')).status, 404)
   const wrong = await call('POST', '/v1/pools/p', {})
@@ -151,7 +151,7 @@ t.test('routes and methods that are none', async (t) => {
   t.equal((await call('HEAD', '/v1/zones/z.test')).status, 200)
 })
 
-t.test('bytes that are no HTTP', async (t) => {
+t.test('bytes that are no HTTP get a problem document', async (t) => {
   for (const [bytes, status] of [
     ['nonsense\r\n\r\n', '400'],
     [`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, '431'],

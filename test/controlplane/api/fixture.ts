@@ -8,7 +8,7 @@ import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Schema from 'typebox/schema'
-import type { ApiContext, ServiceStatus } from '../../../src/controlplane/api/context.ts'
+import type { ApiContext } from '../../../src/controlplane/api/context.ts'
 import { startApi } from '../../../src/controlplane/api/server.ts'
 import { EventFeed } from '../../../src/controlplane/events/event-feed.ts'
 import { AvailabilityTable } from '../../../src/controlplane/health/availability.ts'
@@ -16,6 +16,7 @@ import type { Problem } from '../../../src/controlplane/model/errors.ts'
 import type { NewEvent } from '../../../src/controlplane/model/event.ts'
 import type { MemberReport } from '../../../src/controlplane/model/observation.ts'
 import type { WebhookStatus } from '../../../src/controlplane/model/webhook.ts'
+import type { ServiceState } from '../../../src/controlplane/serve/service-status.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
 import { createLog } from '../../../src/telemetry/log.ts'
 import { Metrics } from '../../../src/telemetry/metrics/metrics.ts'
@@ -53,7 +54,7 @@ export interface Harness extends AsyncDisposable {
     published: number[]
     zones: Map<string, string[]>
     aliases: Map<string, string>
-    services: Map<string, ServiceStatus>
+    services: Map<string, ServiceState>
     webhooks: Map<string, WebhookStatus>
     suspicion: string | null
     /** By `pool/member`. */
@@ -133,6 +134,10 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
           : { inZone: true, addresses: state.zones.get(name) ?? [], leadsTo: state.aliases.get(name) ?? null }
       },
     },
+    spoolDirectory: dataDir,
+    poolCondition: () => null,
+    resolution: () => null,
+    handedOut: () => ({ answered: false, safeAt: null }),
     serviceStatus: (name) => state.services.get(name) ?? null,
     explain: () => Promise.reject(new Error('nothing is served here')),
     adminTokenHash: createHash('sha256').update(adminToken).digest(),

@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { stringify } from 'yaml'
 import { formatConfiguration, parseConfiguration } from '../../../src/controlplane/document/configuration.ts'
 import { crossProblems } from '../../../src/controlplane/document/references.ts'
-import { formatDocument, parseDocument } from '../../../src/controlplane/document/yaml-text.ts'
+import { parseDocument } from '../../../src/controlplane/document/yaml-text.ts'
+import type { Configuration } from '../../../src/controlplane/model/configuration.ts'
 import { configurationArbitrary } from './configuration-arbitrary.ts'
 
 const example = `
@@ -124,6 +126,11 @@ t.test('an empty document is an empty configuration', async (t) => {
     t.same(parseDocument(text), { ok: true, configuration: empty })
   t.same(parseDocument(formatDocument(empty)), { ok: true, configuration: empty })
 })
+
+/** YAML of a configuration, as people and pipelines write it. */
+function formatDocument(configuration: Configuration): string {
+  return stringify(formatConfiguration(configuration), { aliasDuplicateObjects: false, lineWidth: 0 })
+}
 
 t.test('property: what is formatted parses to the same, and formats to the same text', async (t) => {
   fc.assert(

@@ -37,10 +37,8 @@ const form = record(
     status: ignored,
   },
   {
-    check({ litres, most }, path, problems) {
-      if (litres !== undefined && most !== undefined && litres > most) {
-        problems.push({ path: `${path}.limit`, message: 'is below the volume' })
-      }
+    check({ litres, most }, report) {
+      if (litres !== undefined && most !== undefined && litres > most) report('is below the volume', 'limit')
     },
   },
 )

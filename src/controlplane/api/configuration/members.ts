@@ -1,55 +1,38 @@
 import type { FastifyInstance } from 'fastify'
-import Type from 'typebox'
 import { formatMember, MemberSchema, parseMember } from '../../document/pool.ts'
+import type { MemberKey } from '../../model/member-key.ts'
 import { effectiveOverride, OverrideIndex } from '../../model/override-index.ts'
 import type { Member } from '../../model/pool.ts'
-import type { Tx } from '../../store/database.ts'
 import { deleteMember, getMember, putMember } from '../../store/members.ts'
 import { overridesFor } from '../../store/overrides.ts'
 import { getPool } from '../../store/pools.ts'
-import type { Stored } from '../../store/stored.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Observations } from '../context.ts'
 import { MemberStatus, memberStatus } from '../operations/member-status.ts'
 import { withStatus } from '../schemas.ts'
 import { notFound, type Resource, registerResource } from './resource.ts'
 
-interface Key {
-  readonly pool: string
-  readonly member: string
-}
-
-export function memberRoutes(app: FastifyInstance, context: ApiContext): void {
-  const resource: Resource<Key, Member, Member> = {
+export function memberRoutes(app: FastifyInstance, context: Ground & Observations): void {
+  const resource: Resource<MemberKey, Member, Member> = {
     kind: 'member',
     url: '/v1/pools/:name/members/:member',
-    params: Type.Object({ name: Type.String(), member: Type.String() }),
     body: MemberSchema,
     view: withStatus(MemberSchema, MemberStatus),
     key: (params) => ({ pool: params.name!, member: params.member! }),
     describe: ({ pool, member }) => `member ${member} of pool ${pool}`,
     get: (tx, { pool, member }) => getMember(tx, pool, member),
-    put: (write, { pool }, member, condition) => putMember(write, pool, member, condition),
+    put: (write, member, condition, { pool }) => putMember(write, pool, member, condition),
     delete: (write, { pool, member }, condition) => deleteMember(write, pool, member, condition),
-    parse: ({ member }, body, problems) => parseMember(member, body, '', problems),
+    parse: ({ member }, body, path, problems) => parseMember(member, body, path, problems),
     format: formatMember,
-    present: (tx, stored, key) => present(context, tx, stored, key),
+    present: async (tx, stored, key) => {
+      if (key === null) return []
+      const pool = await getPool(tx, key.pool)
+      if (pool === null) throw notFound(`pool ${key.pool}`)
+      const overrides = new OverrideIndex(await overridesFor(tx, key.pool, key.member))
+      const override = effectiveOverride(overrides, key.pool, key.member, context.now())
+      const status = (member: Member) => memberStatus(context, pool.value, member, override)
+      return stored.map(({ value }) => ({ ...formatMember(value), status: status(value) }))
+    },
   }
   registerResource(app, context, resource)
-}
-
-async function present(
-  context: ApiContext,
-  tx: Tx,
-  stored: readonly Stored<Member>[],
-  key: Key | null,
-): Promise<object[]> {
-  if (key === null) return []
-  const pool = await getPool(tx, key.pool)
-  if (pool === null) throw notFound(`pool ${key.pool}`)
-  const overrides = new OverrideIndex(await overridesFor(tx, key.pool, key.member))
-  const override = effectiveOverride(overrides, key.pool, key.member, context.now())
-  return stored.map(({ value }) => ({
-    ...formatMember(value),
-    status: memberStatus(context, pool.value, value, override),
-  }))
 }

@@ -1,17 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { formatMember, formatPool, MemberSchema, PoolSchema, parsePool } from '../../document/pool.ts'
+import { poolConditions } from '../../model/event.ts'
 import { effectiveOverride, OverrideIndex } from '../../model/override-index.ts'
-import type { Pool } from '../../model/pool.ts'
-import { poolConditions } from '../../steering/judge.ts'
+import type { Member, Pool } from '../../model/pool.ts'
 import type { Tx } from '../../store/database.ts'
 import { listOverrides } from '../../store/overrides.ts'
 import { deletePool, getPool, listPools, putPool } from '../../store/pools.ts'
 import type { Stored } from '../../store/stored.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Observations } from '../context.ts'
 import { MemberStatus, memberStatus } from '../operations/member-status.ts'
 import { withStatus } from '../schemas.ts'
-import { type Resource, registerListing, registerResource } from './resource.ts'
+import { type Resource, registerResource } from './resource.ts'
 
 const members = { members: Type.Record(Type.String(), withStatus(MemberSchema, MemberStatus)) }
 const viewed = Type.Object({ ...PoolSchema.properties, ...members })
@@ -25,50 +25,42 @@ const Status = Type.Object({
   reason: Type.String({ description: 'such as `2 of 5 members up, minUp 0.5`' }),
 })
 
-function poolResource(context: ApiContext): Resource<string, Pool, Pool> {
-  return {
+export function poolRoutes(app: FastifyInstance, context: Ground & Observations): void {
+  const resource: Resource<string, Pool, Pool> = {
     kind: 'pool',
     url: '/v1/pools/:name',
-    params: Type.Object({ name: Type.String() }),
     body: PoolSchema,
     view: withStatus(viewed, Type.Optional(Status)),
     key: (params) => params.name!,
-    describe: (name) => `pool ${name}`,
     get: getPool,
-    put: (write, _name, pool, condition) => putPool(write, pool, condition),
+    put: (write, pool, condition) => putPool(write, pool, condition),
     delete: deletePool,
-    parse: (name, body, problems) => parsePool(name, body, '', problems),
+    parse: parsePool,
     format: formatPool,
     present: (tx, stored) => presentAll(context, tx, stored),
+    listing: {
+      item: withStatus(viewed, Type.Optional(Status), { name: Type.String() }),
+      list: listPools,
+      nameOf: ({ name }) => name,
+    },
   }
+  registerResource(app, context, resource)
 }
 
-async function presentAll(context: ApiContext, tx: Tx, stored: readonly Stored<Pool>[]): Promise<object[]> {
+async function presentAll(
+  context: Ground & Observations,
+  tx: Tx,
+  stored: readonly Stored<Pool>[],
+): Promise<object[]> {
   const overrides = new OverrideIndex(await listOverrides(tx))
   const now = context.now()
-  const present = (pool: Pool) => ({
-    ...formatPool(pool),
-    members: Object.fromEntries(
-      pool.members.map((member) => {
-        const override = effectiveOverride(overrides, pool.name, member.name, now)
-        const status = memberStatus(context, pool, member, override)
-        return [member.name, { ...formatMember(member), status }]
-      }),
-    ),
-  })
+  const presentMember = (pool: Pool, member: Member) => {
+    const override = effectiveOverride(overrides, pool.name, member.name, now)
+    return { ...formatMember(member), status: memberStatus(context, pool, member, override) }
+  }
   return stored.map(({ value: pool }) => {
-    const status = context.poolCondition?.(pool.name) ?? null
-    return { ...present(pool), ...(status === null ? {} : { status }) }
-  })
-}
-
-export function poolRoutes(app: FastifyInstance, context: ApiContext): void {
-  const resource = poolResource(context)
-  registerResource(app, context, resource)
-  registerListing(app, context, resource, {
-    url: '/v1/pools',
-    item: withStatus(viewed, Type.Optional(Status), { name: Type.String() }),
-    list: listPools,
-    nameOf: (pool) => pool.name,
+    const status = context.poolCondition(pool.name)
+    const members = pool.members.map((member) => [member.name, presentMember(pool, member)])
+    return { ...formatPool(pool), members: Object.fromEntries(members), ...(status && { status }) }
   })
 }

@@ -8,263 +8,233 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { TObject, TSchema } from 'typebox'
 import { readHostname } from '../../document/fields.ts'
+import { isMap } from '../../document/schema-check.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
 import type { Tx, Write } from '../../store/database.ts'
 import type { Page, PageRequest, Put, Stored, WriteCondition } from '../../store/stored.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground } from '../context.ts'
 import {
-  bearer,
   ConditionHeaders,
+  done,
   etagHeader,
+  guarded,
   json,
-  NoQuery,
   PageQuery,
-  pageOf,
+  page,
   pageRequest,
-  problems as problemResponses,
+  paramsOf,
   writeHeaders,
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf, mergePatch } from '../writes.ts'
 
 /** `Key` is what names one in the URL, `T` the model's type, `S` what the store gives back. */
-export interface Resource<Key, T, S extends T | object> {
+export interface Resource<Key, T, S extends object> {
   /** What it is called in messages and in the tags of the OpenAPI document, such as `monitor`. */
   readonly kind: string
-  /** Path of one, with parameters. */
+  /** Path of one, with parameters; the list, when there is one, has that without the last part. */
   readonly url: string
-  readonly params: TObject
+  /** The parameters of the path; plain texts when left out. */
+  readonly params?: TObject
   readonly body: TSchema
   /** What GET gives: the body, with `status`. */
   readonly view: TSchema
   /** Octets; 1 MiB when left out. */
   readonly bodyLimit?: number
   /** The key in canonical form. Throws `invalid`. */
-  key(params: Readonly<Record<string, string>>): Key
-  describe(key: Key): string
+  key(params: Params): Key
+  /** What messages call one; kind and key when left out. */
+  describe?(key: Key): string
   get(tx: Tx, key: Key): Promise<Stored<S> | null>
   /** `notice` is for what only this write can tell: it stands under `status` of the reply. */
   put(
     write: Write,
-    key: Key,
     value: T,
     condition: WriteCondition,
+    key: Key,
   ): Promise<Put & { readonly notice?: object }>
   delete(write: Write, key: Key, condition: WriteCondition): Promise<void>
-  parse(key: Key, body: unknown, problems: Problem[]): T | null
+  parse(key: Key, body: unknown, path: string, problems: Problem[]): T | null
   /** The fragment of the document, to apply a merge patch to; absent where there is no PATCH. */
   format?(value: S): object
   /** The bodies of GET, `status` included: of the one with `key`, or (null) of the items of a list. */
   present(tx: Tx, stored: readonly Stored<S>[], key: Key | null): Promise<object[]>
   /** What a write tells beside `status` and a GET doesn't: it goes there too. */
   notice?(tx: Tx, key: Key): Promise<object>
-}
-
-/** The list of a kind, each item with its name. */
-export interface Listing<S> {
-  readonly url: string
-  readonly params?: TObject
-  readonly item: TSchema
-  list(tx: Tx, page: PageRequest): Promise<Page<Stored<S>>>
-  nameOf(value: S): string
+  /** Each item has its name. */
+  readonly listing?: {
+    readonly item: TSchema
+    list(tx: Tx, page: PageRequest): Promise<Page<Stored<S>>>
+    nameOf(value: S): string
+  }
 }
 
 type Params = Readonly<Record<string, string>>
 
-/** Registers GET, PUT, DELETE and, when it has a `format`, PATCH. */
-export function registerResource<Key, T, S extends T | object>(
+/** Registers GET, PUT, DELETE and, for a resource with a `format`, PATCH; for one with a `listing` GET of the list too. */
+export function registerResource<Key, T, S extends object>(
   app: FastifyInstance,
-  context: ApiContext,
+  context: Ground,
   resource: Resource<Key, T, S>,
 ): void {
-  registerGet(app, context, resource)
-  registerPut(app, context, resource)
-  if (resource.format !== undefined) registerPatch(app, context, resource, resource.format)
-  registerDelete(app, context, resource)
+  const routes = new ResourceRoutes(app, context, resource)
+  routes.get()
+  routes.put()
+  routes.patch()
+  routes.delete()
+  routes.list()
 }
 
-function documentation<Key, T, S extends T | object>({ kind, params }: Resource<Key, T, S>) {
-  return { tags: [kind], params, querystring: NoQuery, security: bearer }
-}
+class ResourceRoutes<Key, T, S extends object> {
+  readonly #app: FastifyInstance
+  readonly #context: Ground
+  readonly #resource: Resource<Key, T, S>
+  readonly #taken: { readonly params: TObject }
 
-function registerGet<Key, T, S extends T | object>(
-  app: FastifyInstance,
-  context: ApiContext,
-  resource: Resource<Key, T, S>,
-): void {
-  const schema = {
-    ...documentation(resource),
-    summary: `Reads a ${resource.kind}`,
-    response: {
-      200: json(`The ${resource.kind}.`, resource.view, etagHeader),
-      ...problemResponses(400, 401, 403, 404, 503),
-    },
+  constructor(app: FastifyInstance, context: Ground, resource: Resource<Key, T, S>) {
+    this.#app = app
+    this.#context = context
+    this.#resource = resource
+    this.#taken = { params: resource.params ?? paramsOf(resource.url) }
   }
-  app.get(resource.url, { schema }, async (request, reply) => {
-    const key = resource.key(request.params as Params)
-    const { stored, body } = await context.database.read((tx) => readOne(resource, tx, key))
-    reply.header('etag', etagOf(stored.revision))
-    return body
-  })
-}
 
-function registerPut<Key, T, S extends T | object>(
-  app: FastifyInstance,
-  context: ApiContext,
-  resource: Resource<Key, T, S>,
-): void {
-  const schema = {
-    ...documentation(resource),
-    summary: `Creates or replaces a ${resource.kind}`,
-    headers: ConditionHeaders,
-    body: resource.body,
-    response: {
-      200: json('Replaced, or the same already.', resource.view, writeHeaders),
-      201: json('Created.', resource.view, writeHeaders),
-      ...problemResponses(400, 401, 403, 404, 409, 412, 413, 415, 503),
-    },
-  }
-  const { bodyLimit } = resource
-  app.put(
-    resource.url,
-    { schema, ...(bodyLimit === undefined ? {} : { bodyLimit }) },
-    async (request, reply) => {
-      // Parsed before the transaction, so that a bad body costs no lock.
-      const key = resource.key(request.params as Params)
-      const value = parsed(resource, key, request.body)
-      return write(context, resource, request, reply, async () => value)
-    },
-  )
-}
-
-function registerPatch<Key, T, S extends T | object>(
-  app: FastifyInstance,
-  context: ApiContext,
-  resource: Resource<Key, T, S>,
-  format: (value: S) => object,
-): void {
-  const schema = {
-    ...documentation(resource),
-    summary: `Changes a ${resource.kind} by a JSON merge patch (RFC 7396)`,
-    headers: ConditionHeaders,
-    consumes: ['application/merge-patch+json', 'application/json'],
-    body: { type: 'object', additionalProperties: true },
-    response: {
-      200: json('Changed, or the same already.', resource.view, writeHeaders),
-      ...problemResponses(400, 401, 403, 404, 409, 412, 413, 415, 503),
-    },
-  }
-  app.patch(resource.url, { schema }, async (request, reply) => {
-    const key = resource.key(request.params as Params)
-    return write(context, resource, request, reply, async (tx) => {
-      const stored = await resource.get(tx, key)
-      if (stored === null) throw notFound(resource.describe(key))
-      return parsed(resource, key, mergePatch(format(stored.value), request.body))
+  get(): void {
+    const { kind, url, view } = this.#resource
+    const replies = { 200: json(`The ${kind}.`, view, etagHeader) }
+    const schema = guarded(kind, `Reads a ${kind}`, replies, [404], this.#taken)
+    this.#app.get(url, { schema }, async (request, reply) => {
+      const key = this.#keyOf(request)
+      const { stored, body } = await this.#context.database.read((tx) => this.#read(tx, key))
+      reply.header('etag', etagOf(stored.revision))
+      return body
     })
-  })
-}
-
-function registerDelete<Key, T, S extends T | object>(
-  app: FastifyInstance,
-  context: ApiContext,
-  resource: Resource<Key, T, S>,
-): void {
-  const schema = {
-    ...documentation(resource),
-    summary: `Deletes a ${resource.kind}`,
-    headers: ConditionHeaders,
-    response: {
-      204: { description: 'Deleted.', type: 'null' },
-      ...problemResponses(400, 401, 403, 404, 409, 412, 503),
-    },
   }
-  app.delete(resource.url, { schema }, async (request, reply) => {
-    const key = resource.key(request.params as Params)
-    const condition = conditionOf(request)
-    const { revision } = await context.database.write(request.actor, (unit) =>
-      resource.delete(unit, key, condition),
-    )
-    await awaitPublished(context, revision, reply)
-    return reply.code(204).send()
-  })
-}
 
-/** Puts what `makeValue` gives inside of the transaction, and replies with the resource as it is then. */
-async function write<Key, T, S extends T | object>(
-  context: ApiContext,
-  resource: Resource<Key, T, S>,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  makeValue: (tx: Tx) => Promise<T>,
-): Promise<object> {
-  const params = request.params as Params
-  const key = resource.key(params)
-  const condition = conditionOf(request)
-  const { revision, result } = await context.database.write(request.actor, async (unit) => {
-    const put = await resource.put(unit, key, await makeValue(unit.tx), condition)
-    const { body } = await readOne(resource, unit.tx, key)
-    const notice = { ...(await resource.notice?.(unit.tx, key)), ...put.notice }
-    return { put, body: Object.keys(notice).length === 0 ? body : withNotice(body, notice) }
-  })
-  await awaitPublished(context, revision, reply)
-  reply.header('etag', etagOf(result.put.revision))
-  if (result.put.created) reply.code(201).header('location', locationOf(resource.url, params))
-  return result.body
+  put(): void {
+    const { kind, url, view, body, bodyLimit } = this.#resource
+    const replies = {
+      200: json('Replaced, or the same already.', view, writeHeaders),
+      201: json('Created.', view, writeHeaders),
+    }
+    const taken = { ...this.#taken, headers: ConditionHeaders, body }
+    const schema = guarded(kind, `Creates or replaces a ${kind}`, replies, [404, 409, 412], taken)
+    const options = { schema, ...(bodyLimit === undefined ? {} : { bodyLimit }) }
+    this.#app.put(url, options, async (request, reply) => {
+      // Parsed before the transaction, so that a bad body costs no lock.
+      const value = this.#parse(this.#keyOf(request), request.body)
+      return this.#write(request, reply, async () => value)
+    })
+  }
+
+  patch(): void {
+    const { kind, url, view, format } = this.#resource
+    if (format === undefined) return
+    const replies = { 200: json('Changed, or the same already.', view, writeHeaders) }
+    const summary = `Changes a ${kind} by a JSON merge patch (RFC 7396)`
+    const schema = guarded(kind, summary, replies, [404, 409, 412], {
+      ...this.#taken,
+      headers: ConditionHeaders,
+      consumes: ['application/merge-patch+json', 'application/json'],
+      body: { type: 'object', additionalProperties: true },
+    })
+    this.#app.patch(url, { schema }, async (request, reply) =>
+      this.#write(request, reply, async (tx, key) => {
+        const { value } = await this.#stored(tx, key)
+        return this.#parse(key, mergePatch(format(value), request.body))
+      }),
+    )
+  }
+
+  delete(): void {
+    const { kind, url } = this.#resource
+    const taken = { ...this.#taken, headers: ConditionHeaders }
+    const schema = guarded(kind, `Deletes a ${kind}`, done('Deleted.'), [404, 409, 412], taken)
+    this.#app.delete(url, { schema }, async (request, reply) => {
+      const key = this.#keyOf(request)
+      const condition = conditionOf(request)
+      const { revision } = await this.#context.database.write(request.actor, (write) =>
+        this.#resource.delete(write, key, condition),
+      )
+      await awaitPublished(this.#context, revision, reply)
+      return reply.code(204).send()
+    })
+  }
+
+  list(): void {
+    const { kind, url, listing } = this.#resource
+    if (listing === undefined) return
+    const replies = page(listing.item, ', in the order of names')
+    const schema = guarded(kind, `Lists every ${kind}`, replies, [], { querystring: PageQuery })
+    this.#app.get(url.slice(0, url.lastIndexOf('/')), { schema }, async (request) =>
+      this.#context.database.read(async (tx) => {
+        const { items, nextCursor } = await listing.list(tx, pageRequest(request.query))
+        const bodies = await this.#resource.present(tx, items, null)
+        const named = bodies.map((body, index) => ({ name: listing.nameOf(items[index]!.value), ...body }))
+        return { items: named, nextCursor }
+      }),
+    )
+  }
+
+  /** Puts what `makeValue` gives inside of the transaction, and replies with the resource as it is then. */
+  async #write(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    makeValue: (tx: Tx, key: Key) => Promise<T>,
+  ): Promise<object> {
+    const key = this.#keyOf(request)
+    const condition = conditionOf(request)
+    const { revision, result } = await this.#context.database.write(request.actor, async (write) => {
+      const { tx } = write
+      const put = await this.#resource.put(write, await makeValue(tx, key), condition, key)
+      const { body } = await this.#read(tx, key)
+      const notice = { ...(await this.#resource.notice?.(tx, key)), ...put.notice }
+      return { put, body: Object.keys(notice).length === 0 ? body : withNotice(body, notice) }
+    })
+    await awaitPublished(this.#context, revision, reply)
+    reply.header('etag', etagOf(result.put.revision))
+    if (result.put.created) reply.code(201).header('location', locationOf(this.#resource.url, request))
+    return result.body
+  }
+
+  #keyOf(request: FastifyRequest): Key {
+    return this.#resource.key(request.params as Params)
+  }
+
+  #describe(key: Key): string {
+    return this.#resource.describe?.(key) ?? `${this.#resource.kind} ${key}`
+  }
+
+  async #stored(tx: Tx, key: Key): Promise<Stored<S>> {
+    const stored = await this.#resource.get(tx, key)
+    if (stored === null) throw notFound(this.#describe(key))
+    return stored
+  }
+
+  async #read(tx: Tx, key: Key): Promise<{ readonly stored: Stored<S>; readonly body: object }> {
+    const stored = await this.#stored(tx, key)
+    const [body] = await this.#resource.present(tx, [stored], key)
+    return { stored, body: body! }
+  }
+
+  #parse(key: Key, input: unknown): T {
+    return valid(this.#describe(key), (problems) =>
+      this.#resource.parse(key, withoutNames(input, { name: lastOf(key) }, problems), '', problems),
+    )
+  }
 }
 
 function withNotice(body: { status?: object }, notice: object): object {
   return { ...body, status: { ...body.status, ...notice } }
 }
 
-/** Registers the list of a kind. */
-export function registerListing<Key, T, S extends T | object>(
-  app: FastifyInstance,
-  context: ApiContext,
-  resource: Resource<Key, T, S>,
-  listing: Listing<S>,
-): void {
-  app.get(
-    listing.url,
-    {
-      schema: {
-        tags: [resource.kind],
-        summary: `Lists every ${resource.kind}`,
-        security: bearer,
-        querystring: PageQuery,
-        response: {
-          200: json('One page, in the order of names.', pageOf(listing.item)),
-          ...problemResponses(400, 401, 403, 503),
-        },
-      },
-    },
-    async (request) => {
-      return context.database.read(async (tx) => {
-        const page = await listing.list(tx, pageRequest(request.query))
-        const bodies = await resource.present(tx, page.items, null)
-        return {
-          items: bodies.map((body, index) => ({ name: listing.nameOf(page.items[index]!.value), ...body })),
-          nextCursor: page.nextCursor,
-        }
-      })
-    },
-  )
-}
-
-async function readOne<Key, T, S extends T | object>(resource: Resource<Key, T, S>, tx: Tx, key: Key) {
-  const stored = await resource.get(tx, key)
-  if (stored === null) throw notFound(resource.describe(key))
-  const [body] = await resource.present(tx, [stored], key)
-  return { stored, body: body! }
-}
-
 export function notFound(what: string): ControlError {
   return new ControlError('not-found', `${what} does not exist`)
 }
 
-/** The value of a body, or `invalid` with everything that is wrong with it. */
-function parsed<Key, T, S extends T | object>(resource: Resource<Key, T, S>, key: Key, input: unknown): T {
-  const found: Problem[] = []
-  const value = resource.parse(key, withoutName(input, lastOf(key), found), found)
-  if (value === null || found.length > 0) throw invalid(resource.describe(key), found)
+/** What is read of an input, or `invalid` with everything that is wrong with it. */
+export function valid<T>(what: string, read: (problems: Problem[]) => T | null | undefined): T {
+  const problems: Problem[] = []
+  const value = read(problems) ?? null
+  if (value === null || problems.length > 0) throw invalid(what, problems)
   return value
 }
 
@@ -276,25 +246,24 @@ export function invalid(what: string, problems: readonly Problem[]): ControlErro
 
 /** The canonical form of a domain name in a URL. Throws `invalid`. */
 export function hostname(text: string, what: string, path: string): string {
-  const problems: Problem[] = []
-  const name = readHostname(text, path, problems)
-  if (name === null) throw invalid(`the name of the ${what}`, problems)
-  return name
+  return valid(`the name of the ${what}`, (problems) => readHostname(text, path, problems))
 }
 
 /**
- * Items of a list carry their `name`, and what was read may be written back. So a `name` in a body is taken when it
- * agrees with the URL.
+ * Items of a list carry their names, and what was read may be written back. So a body may hold the names of its URL, as long as
+ * they agree with it.
  */
-function withoutName(input: unknown, name: string, problems: Problem[]): unknown {
-  if (typeof input !== 'object' || input === null || Array.isArray(input) || !Object.hasOwn(input, 'name')) {
-    return input
+export function withoutNames(
+  input: unknown,
+  names: Readonly<Record<string, string>>,
+  problems: Problem[],
+): unknown {
+  if (!isMap(input)) return input
+  for (const [field, name] of Object.entries(names)) {
+    if (!Object.hasOwn(input, field) || input[field] === name) continue
+    problems.push({ path: field, message: `must be ${JSON.stringify(name)}, as in the URL, or left out` })
   }
-  const { name: given, ...rest } = input as { name: unknown }
-  if (given !== name) {
-    problems.push({ path: 'name', message: `must be ${JSON.stringify(name)}, as in the URL, or left out` })
-  }
-  return rest
+  return Object.fromEntries(Object.entries(input).filter(([field]) => !Object.hasOwn(names, field)))
 }
 
 /** The resource's own name: its key, or the last part of it. */
@@ -302,6 +271,7 @@ function lastOf(key: unknown): string {
   return typeof key === 'string' ? key : String(Object.values(key as object).at(-1))
 }
 
-function locationOf(url: string, params: Params): string {
+function locationOf(url: string, request: FastifyRequest): string {
+  const params = request.params as Params
   return url.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''))
 }

@@ -8,21 +8,12 @@ import {
   RrsetSchema,
   ZoneRrsetSchema,
 } from '../../document/zone.ts'
-import type { Problem } from '../../model/errors.ts'
 import type { Rrset } from '../../model/zone.ts'
 import { deleteRrset, getRrset, listRrsets, putRrset } from '../../store/rrsets.ts'
 import { getZoneHead } from '../../store/zones.ts'
-import type { ApiContext } from '../context.ts'
-import {
-  bearer,
-  json,
-  PageQuery,
-  pageOf,
-  pageRequest,
-  problems as problemResponses,
-  withStatus,
-} from '../schemas.ts'
-import { hostname, invalid, notFound, type Resource, registerResource } from './resource.ts'
+import type { Ground } from '../context.ts'
+import { guarded, PageQuery, page, pageRequest, paramsOf, withStatus } from '../schemas.ts'
+import { hostname, notFound, type Resource, registerResource, valid } from './resource.ts'
 
 interface Key {
   readonly apex: string
@@ -43,43 +34,29 @@ const resource: Resource<Key, Rrset, Rrset> = {
   view: withStatus(RrsetSchema, null),
   key: (params) => {
     const apex = hostname(params.apex!, 'zone', 'apex')
-    const problems: Problem[] = []
-    const key = parseRrsetKey(apex, { owner: params.owner!, type: params.type! }, problems)
-    if (key === null) throw invalid('the name of the RRset', problems)
-    return { apex, ...key }
+    const key = { owner: params.owner!, type: params.type! }
+    return { apex, ...valid('the name of the RRset', (problems) => parseRrsetKey(apex, key, problems)) }
   },
   describe: ({ apex, owner, type }) => `RRset ${owner} ${type} of zone ${apex}`,
   get: (tx, { apex, owner, type }) => getRrset(tx, apex, owner, type),
-  put: (write, { apex }, rrset, condition) => putRrset(write, apex, rrset, condition),
+  put: (write, rrset, condition, { apex }) => putRrset(write, apex, rrset, condition),
   delete: (write, { apex, owner, type }, condition) => deleteRrset(write, apex, owner, type, condition),
-  parse: ({ apex, owner, type }, body, problems) => parseRrset(apex, { owner, type }, body, '', problems),
+  parse: ({ apex, ...key }, body, path, problems) => parseRrset(apex, key, body, path, problems),
   present: async (_tx, stored) => stored.map(({ value }) => formatRrset(value)),
 }
 
-export function rrsetRoutes(app: FastifyInstance, context: ApiContext): void {
+export function rrsetRoutes(app: FastifyInstance, context: Ground): void {
   registerResource(app, context, resource)
-  app.get(
-    '/v1/zones/:apex/rrsets',
-    {
-      schema: {
-        tags: ['RRset'],
-        summary: 'Lists the RRsets of a zone',
-        params: Type.Object({ apex: Type.String() }),
-        querystring: PageQuery,
-        security: bearer,
-        response: {
-          200: json('One page, in the order of owner and type.', pageOf(ZoneRrsetSchema)),
-          ...problemResponses(400, 401, 403, 404, 503),
-        },
-      },
-    },
-    async (request) => {
-      const apex = hostname((request.params as { apex: string }).apex, 'zone', 'apex')
-      return context.database.read(async (tx) => {
-        if ((await getZoneHead(tx, apex)) === null) throw notFound(`zone ${apex}`)
-        const page = await listRrsets(tx, apex, pageRequest(request.query))
-        return { items: page.items.map(({ value }) => formatZoneRrset(value)), nextCursor: page.nextCursor }
-      })
-    },
-  )
+  const url = '/v1/zones/:apex/rrsets'
+  const replies = page(ZoneRrsetSchema, ', in the order of owner and type')
+  const taken = { params: paramsOf(url), querystring: PageQuery }
+  const schema = guarded('RRset', 'Lists the RRsets of a zone', replies, [404], taken)
+  app.get(url, { schema }, async (request) => {
+    const apex = hostname((request.params as { apex: string }).apex, 'zone', 'apex')
+    return context.database.read(async (tx) => {
+      if ((await getZoneHead(tx, apex)) === null) throw notFound(`zone ${apex}`)
+      const { items, nextCursor } = await listRrsets(tx, apex, pageRequest(request.query))
+      return { items: items.map(({ value }) => formatZoneRrset(value)), nextCursor }
+    })
+  })
 }

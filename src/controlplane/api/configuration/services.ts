@@ -4,41 +4,38 @@ import { formatService, parseService, ServiceSchema } from '../../document/servi
 import { healthStates } from '../../model/observation.ts'
 import type { Service } from '../../model/service.ts'
 import { deleteService, getService, listServices, putService } from '../../store/services.ts'
-import type { ApiContext } from '../context.ts'
-import { withStatus } from '../schemas.ts'
-import { hostname, type Resource, registerListing, registerResource } from './resource.ts'
+import type { Ground, Observations } from '../context.ts'
+import { TextOrNull, withStatus } from '../schemas.ts'
+import { hostname, type Resource, registerResource } from './resource.ts'
 
 const Status = Type.Object({
   state: Type.Enum([...healthStates]),
-  pool: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'the pool that is served now' }),
+  pool: TextOrNull('the pool that is served now'),
   reason: Type.String(),
 })
 
-export function serviceRoutes(app: FastifyInstance, context: ApiContext): void {
+export function serviceRoutes(app: FastifyInstance, context: Ground & Observations): void {
   const present = (service: Service) => {
-    const status = context.serviceStatus?.(service.name) ?? null
-    return { ...formatService(service), ...(status === null ? {} : { status }) }
+    const status = context.serviceStatus(service.name)
+    return { ...formatService(service), ...(status && { status }) }
   }
   const resource: Resource<string, Service, Service> = {
     kind: 'service',
     url: '/v1/services/:name',
-    params: Type.Object({ name: Type.String() }),
     body: ServiceSchema,
     view: withStatus(ServiceSchema, Type.Optional(Status)),
     key: (params) => hostname(params.name!, 'service', 'name'),
-    describe: (name) => `service ${name}`,
     get: getService,
-    put: (write, _name, service, condition) => putService(write, service, condition),
+    put: putService,
     delete: deleteService,
-    parse: (name, body, problems) => parseService(name, body, '', problems),
+    parse: parseService,
     format: formatService,
     present: async (_tx, stored) => stored.map(({ value }) => present(value)),
+    listing: {
+      item: withStatus(ServiceSchema, Type.Optional(Status), { name: Type.String() }),
+      list: listServices,
+      nameOf: ({ name }) => name,
+    },
   }
   registerResource(app, context, resource)
-  registerListing(app, context, resource, {
-    url: '/v1/services',
-    item: withStatus(ServiceSchema, Type.Optional(Status), { name: Type.String() }),
-    list: listServices,
-    nameOf: (service) => service.name,
-  })
 }

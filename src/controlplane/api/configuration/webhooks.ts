@@ -7,9 +7,9 @@ import Type from 'typebox'
 import { formatWebhook, parseWebhook, WebhookSchema } from '../../document/webhook.ts'
 import type { Webhook, WebhookInput } from '../../model/webhook.ts'
 import { deleteWebhook, getWebhook, listWebhooks, putWebhook } from '../../store/webhooks.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Observations } from '../context.ts'
 import { Instant, withStatus } from '../schemas.ts'
-import { type Resource, registerListing, registerResource } from './resource.ts'
+import { type Resource, registerResource } from './resource.ts'
 
 const counted = (description: string) =>
   Type.Integer({ description: `on this node since its start: ${description}` })
@@ -37,7 +37,7 @@ const idle = { state: 'active', delivered: 0, failed: 0, dropped: 0, queued: 0, 
 const { secret: _, ...shown } = WebhookSchema.properties
 const viewed = Type.Object(shown)
 
-export function webhookRoutes(app: FastifyInstance, context: ApiContext): void {
+export function webhookRoutes(app: FastifyInstance, context: Ground & Observations): void {
   // No cache on the way may keep a secret.
   app.addHook('onRequest', async (request, reply) => {
     if (request.method !== 'GET') reply.header('cache-control', 'no-store')
@@ -49,26 +49,23 @@ export function webhookRoutes(app: FastifyInstance, context: ApiContext): void {
   const resource: Resource<string, WebhookInput, Webhook> = {
     kind: 'webhook',
     url: '/v1/webhooks/:name',
-    params: Type.Object({ name: Type.String() }),
     body: WebhookSchema,
     view: withStatus(viewed, Status),
     key: (params) => params.name!,
-    describe: (name) => `webhook ${name}`,
     get: getWebhook,
-    put: async (write, _name, webhook, condition) => {
+    put: async (write, webhook, condition) => {
       const { madeSecret, ...put } = await putWebhook(write, webhook, condition)
       return madeSecret === null ? put : { ...put, notice: { secret: madeSecret } }
     },
     delete: deleteWebhook,
-    parse: (name, body, problems) => parseWebhook(name, body, '', problems),
+    parse: parseWebhook,
     format: formatWebhook,
     present: async (_tx, stored) => stored.map(({ value }) => present(value)),
+    listing: {
+      item: withStatus(viewed, Status, { name: Type.String() }),
+      list: listWebhooks,
+      nameOf: ({ name }) => name,
+    },
   }
   registerResource(app, context, resource)
-  registerListing(app, context, resource, {
-    url: '/v1/webhooks',
-    item: withStatus(viewed, Status, { name: Type.String() }),
-    list: listWebhooks,
-    nameOf: (webhook) => webhook.name,
-  })
 }

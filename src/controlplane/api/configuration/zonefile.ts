@@ -2,43 +2,41 @@
  * A zone as a master file. Bodies of this size are received into a spool before a transaction begins, and written into
  * one before the reply begins, so that a slow client costs a file and nothing else; a few may do so at a time.
  */
-import { tmpdir } from 'node:os'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { formatZoneHead, ZoneSchema } from '../../document/zone.ts'
+import { formatZoneHead } from '../../document/zone.ts'
 import { ControlError } from '../../model/errors.ts'
 import { exportZone } from '../../zonefile/export.ts'
 import { importZone, type ZoneImport } from '../../zonefile/import.ts'
 import { Spool, SpoolOverflow } from '../../zonefile/spool.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Observations } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import {
-  bearer,
   ConditionHeaders,
   etagHeader,
+  guarded,
   json,
-  problems as problemResponses,
+  paramsOf,
   withStatus,
   writeHeaders,
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
 import { hostname } from './resource.ts'
-import { WarningSchema } from './zones.ts'
+import { WarningSchema, ZoneHeadSchema } from './zones.ts'
 
 /** Octets of a master file; some ten million RRs. */
-export const zonefileLimit = 512 * 1024 * 1024
+const zonefileLimit = 512 * 1024 * 1024
 
 /** At a time; each may hold a file of `zonefileLimit` and a connection to the database. */
 const maxTransfers = 4
 
 const mediaTypes = ['text/dns', 'text/plain', 'application/octet-stream']
 const url = '/v1/zones/:apex/zonefile'
-const params = Type.Object({ apex: Type.String() })
-const { rrsets: _, ...headFields } = ZoneSchema.properties
+const params = paramsOf(url)
 
 const View = withStatus(
-  { properties: headFields },
+  ZoneHeadSchema,
   Type.Object({
     serial: Type.Integer({ description: 'the serial of the SOA' }),
     rrsets: Type.Integer({ description: 'how many RRsets the zone has' }),
@@ -48,31 +46,22 @@ const View = withStatus(
   }),
 )
 
-export async function zonefileRoutes(app: FastifyInstance, context: ApiContext): Promise<void> {
+export async function zonefileRoutes(app: FastifyInstance, context: Ground & Observations): Promise<void> {
   let transfers = 0
   const transferring = async <T>(work: (spool: Spool) => Promise<T>): Promise<T> => {
     if (transfers === maxTransfers) {
       throw new ControlError('unavailable', `${maxTransfers} zone files are being transferred already`)
     }
+    await using transfer = new AsyncDisposableStack()
     transfers++
-    const spool = await Spool.create(context.spoolDirectory ?? tmpdir()).catch((error: unknown) => {
-      transfers--
-      throw error
-    })
-    let handedOver = false
-    const end = async () => {
-      transfers--
-      await spool[Symbol.asyncDispose]()
-    }
-    try {
-      const result = await work(spool)
-      handedOver = result instanceof Readable
+    transfer.defer(() => void transfers--)
+    const result = await work(transfer.use(await Spool.create(context.spoolDirectory)))
+    if (result instanceof Readable) {
+      const rest = transfer.move()
       // `close` comes however the reply ends, also when the client goes away.
-      if (result instanceof Readable) result.once('close', () => void end().catch(() => {}))
-      return result
-    } finally {
-      if (!handedOver) await end()
+      result.once('close', () => void rest.disposeAsync().catch(() => {}))
     }
+    return result
   }
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(mediaTypes, async (_request: unknown, body: Readable) => body)
@@ -89,22 +78,13 @@ export async function zonefileRoutes(app: FastifyInstance, context: ApiContext):
 
 type Transfer = <T>(work: (spool: Spool) => Promise<T>) => Promise<T>
 
-function registerGet(app: FastifyInstance, context: ApiContext, transferring: Transfer): void {
-  const schema = {
-    tags: ['zone'],
-    summary: 'Exports a zone as a master file',
-    params,
-    querystring: Type.Object({}, { additionalProperties: false }),
-    security: bearer,
-    response: {
-      200: {
-        description: 'The master file, canonical: the same zone gives the same text.',
-        headers: { etag: { schema: { type: 'string' }, description: etagHeader.etag } },
-        content: { 'text/dns': { schema: Type.String() } },
-      },
-      ...problemResponses(400, 401, 403, 404, 503),
-    },
+function registerGet(app: FastifyInstance, context: Ground & Observations, transferring: Transfer): void {
+  const file = {
+    description: 'The master file, canonical: the same zone gives the same text.',
+    headers: { etag: { schema: { type: 'string' }, description: etagHeader.etag } },
+    content: { 'text/dns': { schema: Type.String() } },
   }
+  const schema = guarded('zone', 'Exports a zone as a master file', { 200: file }, [404], { params })
   app.get(url, { schema, exposeHeadRoute: false }, async (request, reply) => {
     const apex = apexOf(request)
     const body = await transferring(async (spool) => {
@@ -116,10 +96,13 @@ function registerGet(app: FastifyInstance, context: ApiContext, transferring: Tr
   })
 }
 
-function registerPut(app: FastifyInstance, context: ApiContext, transferring: Transfer): void {
-  const schema = {
-    tags: ['zone'],
-    summary: 'Creates or replaces a zone by a master file (RFC 1035 section 5)',
+function registerPut(app: FastifyInstance, context: Ground & Observations, transferring: Transfer): void {
+  const summary = 'Creates or replaces a zone by a master file (RFC 1035 section 5)'
+  const replies = {
+    200: json('Replaced, or the same already; or what a dry run would do.', View, writeHeaders),
+    201: json('Created.', View, writeHeaders),
+  }
+  const schema = guarded('zone', summary, replies, [409, 412], {
     description:
       'The SOA, the TTL and all RRsets come from the file. A problem has the path `line 12, column 5`; with any, ' +
       'nothing changes. A serial that is fixed becomes that of the file; otherwise the serial rises, and is never ' +
@@ -136,13 +119,7 @@ function registerPut(app: FastifyInstance, context: ApiContext, transferring: Tr
     headers: ConditionHeaders,
     consumes: mediaTypes,
     body: Type.String(),
-    security: bearer,
-    response: {
-      200: json('Replaced, or the same already; or what a dry run would do.', View, writeHeaders),
-      201: json('Created.', View, writeHeaders),
-      ...problemResponses(400, 401, 403, 409, 412, 413, 415, 503),
-    },
-  }
+  })
   app.put(url, { schema }, async (request, reply) => {
     const { dryRun = false } = request.query as { dryRun?: boolean }
     const condition = conditionOf(request)
@@ -170,12 +147,10 @@ async function receive(spool: Spool, body: Readable): Promise<void> {
   try {
     await spool.fill(body, zonefileLimit)
   } catch (error) {
+    if (error instanceof SpoolOverflow) throw tooLarge()
     // The client went away; the reply is for the log.
-    if (body.destroyed && !(error instanceof SpoolOverflow)) {
-      throw new HttpError(400, 'bad-request', 'the body did not arrive whole')
-    }
-    if (!(error instanceof SpoolOverflow)) throw error
-    throw tooLarge()
+    if (body.destroyed) throw new HttpError(400, 'bad-request', 'the body did not arrive whole')
+    throw error
   }
 }
 
@@ -187,7 +162,7 @@ function tooLarge(): HttpError {
 }
 
 async function replyWithImport(
-  context: ApiContext,
+  context: Ground & Observations,
   reply: FastifyReply,
   apex: string,
   done: ZoneImport,

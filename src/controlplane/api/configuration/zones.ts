@@ -7,9 +7,9 @@ import { countRrsets, listRrsets } from '../../store/rrsets.ts'
 import type { Stored } from '../../store/stored.ts'
 import { zoneWarnings } from '../../store/zone-warnings.ts'
 import { deleteZone, getZoneHead, listZones, putZone, type ZoneState } from '../../store/zones.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground } from '../context.ts'
 import { withStatus } from '../schemas.ts'
-import { hostname, type Resource, registerListing, registerResource } from './resource.ts'
+import { hostname, type Resource, registerResource } from './resource.ts'
 
 /** Octets of a zone's body. */
 const zoneBodyLimit = 16 * 1024 * 1024
@@ -29,6 +29,7 @@ export const WarningSchema = Type.Object({
 })
 
 const { rrsets: _, ...headFields } = ZoneSchema.properties
+export const ZoneHeadSchema = { properties: headFields }
 const serial = { serial: Type.Integer({ description: 'the serial of the SOA' }) }
 const Status = Type.Object({
   ...serial,
@@ -43,45 +44,42 @@ const Status = Type.Object({
 const resource: Resource<string, Zone, ZoneState> = {
   kind: 'zone',
   url: '/v1/zones/:apex',
-  params: Type.Object({ apex: Type.String() }),
   body: ZoneSchema,
   view: withStatus(ZoneSchema, Status),
   bodyLimit: zoneBodyLimit,
   key: (params) => hostname(params.apex!, 'zone', 'apex'),
-  describe: (apex) => `zone ${apex}`,
   get: getZoneHead,
-  put: (write, _apex, zone, condition) => putZone(write, zone, condition),
+  put: putZone,
   delete: deleteZone,
-  parse: (apex, body, problems) => parseZone(apex, body, '', problems),
+  parse: parseZone,
   present: (tx, stored, apex) => present(tx, stored, apex !== null),
   notice: async (tx, apex) => ({
     warnings: (await zoneWarnings(tx, apex, maxWarnings)).map(({ data: _, ...warning }) => warning),
   }),
+  listing: {
+    item: withStatus(ZoneHeadSchema, Type.Object(serial), { name: Type.String() }),
+    list: listZones,
+    nameOf: ({ apex }) => apex,
+  },
 }
 
 async function present(tx: Tx, stored: readonly Stored<ZoneState>[], single: boolean): Promise<object[]> {
   if (!single) {
     return stored.map(({ value }) => ({ ...formatZoneHead(value), status: { serial: value.serial } }))
   }
-  const bodies: object[] = []
-  for (const { value } of stored) {
-    const rrsets = await countRrsets(tx, value.apex)
-    const shown = rrsets <= shownRrsets ? await listRrsets(tx, value.apex, { limit: shownRrsets }) : null
-    bodies.push({
-      ...formatZoneHead(value),
-      ...(shown === null ? {} : { rrsets: shown.items.map((item) => formatZoneRrset(item.value)) }),
-      status: { serial: value.serial, rrsets },
-    })
-  }
-  return bodies
+  return Promise.all(stored.map(({ value }) => presentWhole(tx, value)))
 }
 
-export function zoneRoutes(app: FastifyInstance, context: ApiContext): void {
+async function presentWhole(tx: Tx, zone: ZoneState): Promise<object> {
+  const rrsets = await countRrsets(tx, zone.apex)
+  const shown = rrsets <= shownRrsets ? await listRrsets(tx, zone.apex, { limit: shownRrsets }) : null
+  return {
+    ...formatZoneHead(zone),
+    ...(shown && { rrsets: shown.items.map((item) => formatZoneRrset(item.value)) }),
+    status: { serial: zone.serial, rrsets },
+  }
+}
+
+export function zoneRoutes(app: FastifyInstance, context: Ground): void {
   registerResource(app, context, resource)
-  registerListing(app, context, resource, {
-    url: '/v1/zones',
-    item: withStatus({ properties: headFields }, Type.Object(serial), { name: Type.String() }),
-    list: listZones,
-    nameOf: (zone) => zone.apex,
-  })
 }

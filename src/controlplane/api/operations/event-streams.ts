@@ -10,10 +10,10 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { type EventFilter, fitsFilter, type StoredEvent } from '../../model/event.ts'
-import type { ApiContext, StreamLimits } from '../context.ts'
+import type { Ground, Operations, StreamLimits } from '../context.ts'
 import { HttpError } from '../errors.ts'
 
-export interface StreamRequest {
+interface StreamRequest {
   /** Id of the event to begin after; null begins with the next one. */
   readonly after: number | null
   readonly filter: EventFilter
@@ -34,13 +34,13 @@ const comment = ':\n\n'
 const retryAfterSeconds = '10'
 
 export class EventStreams {
-  readonly #context: ApiContext
+  readonly #context: Ground & Operations
   readonly #limits: StreamLimits
   readonly #stop = new AbortController()
   /** Bound: `most`. */
   readonly #open = new Set<ServerResponse>()
 
-  constructor(context: ApiContext) {
+  constructor(context: Ground & Operations) {
     this.#context = context
     this.#limits = { ...defaultLimits, ...context.streamLimits }
   }

@@ -7,24 +7,16 @@ import {
   type EventKind,
   eventKinds,
   overrideActions,
-  poolStates,
+  poolConditions,
   trustStates,
 } from '../../model/event.ts'
 import { healthStates } from '../../model/observation.ts'
 import { overrideStates } from '../../model/override.ts'
 import { listEvents } from '../../store/events.ts'
 import { requireToken } from '../access.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Operations } from '../context.ts'
 import { HttpError } from '../errors.ts'
-import {
-  bearer,
-  Instant,
-  json,
-  PageQuery,
-  pageOf,
-  pageRequest,
-  problems as problemResponses,
-} from '../schemas.ts'
+import { guarded, Instant, PageQuery, page, pageRequest } from '../schemas.ts'
 import { clientAddress } from '../tools/tools.ts'
 import { EventStreams } from './event-streams.ts'
 
@@ -85,7 +77,7 @@ const changed = (words: readonly string[]) => ({
 
 const EventView = Type.Union([
   View('member', "A member's measured state changed.", { pool, member, ...changed(healthStates) }),
-  View('pool', 'A pool became healthy, degraded or down.', { pool, ...changed(poolStates) }),
+  View('pool', 'A pool became healthy, degraded or down.', { pool, ...changed(poolConditions) }),
   View('override', 'What an operator says of members changed; names may be patterns.', {
     pool,
     member,
@@ -104,47 +96,36 @@ interface ListRequest extends EventFilter {
   readonly until?: string
 }
 
-export function eventRoutes(app: FastifyInstance, context: ApiContext): void {
+export function eventRoutes(app: FastifyInstance, context: Ground & Operations): void {
   registerList(app, context)
   registerStream(app, context)
 }
 
-function registerList(app: FastifyInstance, context: ApiContext): void {
-  const schema = {
-    tags: ['journal'],
-    summary: 'What happened, newest first',
+function registerList(app: FastifyInstance, context: Ground & Operations): void {
+  const schema = guarded('journal', 'What happened, newest first', page(EventView), [], {
     description: '`since` is the first instant that counts, `until` the first that does not any more.',
-    security: bearer,
     querystring: ListQuery,
-    response: { 200: json('One page.', pageOf(EventView)), ...problemResponses(400, 401, 403, 503) },
-  }
+  })
   app.get('/v1/events', { schema }, async (request) => {
     const { since, until, ...filter } = request.query as ListRequest
-    const page = pageRequest(request.query)
-    const query = { ...filter, ...page, since: instant(since), until: instant(until) }
+    const query = { ...filter, ...pageRequest(request.query), since: instant(since), until: instant(until) }
     return context.database.read((tx) => listEvents(tx, query))
   })
 }
 
-function registerStream(app: FastifyInstance, context: ApiContext): void {
+function registerStream(app: FastifyInstance, context: Ground & Operations): void {
   const streams = new EventStreams(context)
   // Before the server waits for its connections, or it would wait for those of the streams.
   app.addHook('preClose', async () => streams.stop())
-  const schema = {
-    tags: ['journal'],
-    summary: 'What is happening, as Server-Sent Events',
+  const stream = { description: 'A stream.', content: { 'text/event-stream': { schema: Type.String() } } }
+  const schema = guarded('journal', 'What is happening, as Server-Sent Events', { 200: stream }, [], {
     description:
       'Each event has its number as `id`, its kind as `event` and itself as JSON, as in the list, as `data`. Without ' +
       '`Last-Event-ID` or `after` the stream is of what is stored after its first comment. A client that does not read is ' +
       'disconnected; with the last id that it has it misses nothing.',
-    security: bearer,
     querystring: StreamQuery,
     headers: StreamHeaders,
-    response: {
-      200: { description: 'A stream.', content: { 'text/event-stream': { schema: Type.String() } } },
-      ...problemResponses(400, 401, 403, 503),
-    },
-  }
+  })
   // Without HEAD: it would have to end, and a stream does not.
   app.get('/v1/events/stream', { schema, exposeHeadRoute: false }, async (request, reply) => {
     const { after = null, ...filter } = request.query as EventFilter & { after?: number }

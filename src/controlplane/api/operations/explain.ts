@@ -11,8 +11,8 @@ import type { ExplainQuestion } from '../../explain/explanation.ts'
 import { explanationView, presentExplanation } from '../../explain/view.ts'
 import type { Problem } from '../../model/errors.ts'
 import { invalid } from '../configuration/resource.ts'
-import type { ApiContext } from '../context.ts'
-import { bearer, json, problems as problemResponses } from '../schemas.ts'
+import type { Observations, Operations } from '../context.ts'
+import { guarded, json } from '../schemas.ts'
 import { clientAddress } from '../tools/tools.ts'
 import { MemberStatus, memberStatus } from './member-status.ts'
 
@@ -30,32 +30,27 @@ const ExplainQuery = Type.Object(
 export const ExplanationView = explanationView(MemberStatus)
 export type ExplainReply = Static<typeof ExplanationView>
 
-export function explainRoutes(app: FastifyInstance, context: ApiContext): void {
-  app.get(
-    '/v1/explain',
+export function explainRoutes(app: FastifyInstance, context: Observations & Operations): void {
+  const summary = 'What a client is answered by this node, and why'
+  const schema = guarded(
+    'explain',
+    summary,
+    { 200: json('The answer and its reasons.', ExplanationView) },
+    [],
     {
-      schema: {
-        tags: ['explain'],
-        summary: 'What a client is answered by this node, and why',
-        description:
-          'The answer is made by the code that answers DNS. Beside it stands every service, choice, pool and member that had a ' +
-          'part in it. What depends on chance or on turns is drawn anew each time, as it is for each query.',
-        security: bearer,
-        querystring: ExplainQuery,
-        response: {
-          200: json('The answer and its reasons.', ExplanationView),
-          ...problemResponses(400, 401, 403, 503),
-        },
-      },
-    },
-    async (request): Promise<ExplainReply> => {
-      const question = readQuestion(request.query as Static<typeof ExplainQuery>, clientAddress(request))
-      return presentExplanation(await context.explain(question), {
-        vitals: context.health.vitals,
-        status: (pool, member, override) => memberStatus(context, pool, member, override),
-      })
+      description:
+        'The answer is made by the code that answers DNS. Beside it stands every service, choice, pool and member that had a ' +
+        'part in it. What depends on chance or on turns is drawn anew each time, as it is for each query.',
+      querystring: ExplainQuery,
     },
   )
+  app.get('/v1/explain', { schema }, async (request): Promise<ExplainReply> => {
+    const question = readQuestion(request.query as Static<typeof ExplainQuery>, clientAddress(request))
+    return presentExplanation(await context.explain(question), {
+      vitals: context.health.vitals,
+      status: (pool, member, override) => memberStatus(context, pool, member, override),
+    })
+  })
 }
 
 function readQuestion(query: Static<typeof ExplainQuery>, asker: string): ExplainQuestion {

@@ -2,47 +2,32 @@
  * Lets a member come back whose monitor says `failBack: manual`. Every node has its own measurement of a member, so
  * the word goes through the change feed, which reaches them all and is on record.
  */
-
 import type { FastifyInstance } from 'fastify'
-import Type from 'typebox'
 import { ControlError } from '../../model/errors.ts'
 import { formatMemberKey } from '../../model/member-key.ts'
 import { getMember } from '../../store/members.ts'
 import { notFound } from '../configuration/resource.ts'
-import type { ApiContext } from '../context.ts'
-import { bearer, NoQuery, problems as problemResponses } from '../schemas.ts'
+import type { Ground, Observations } from '../context.ts'
+import { done, guarded, paramsOf } from '../schemas.ts'
 import { awaitPublished } from '../writes.ts'
 
-export function failBackRoutes(app: FastifyInstance, context: ApiContext): void {
-  app.post(
-    '/v1/pools/:name/members/:member/fail-back',
-    {
-      schema: {
-        tags: ['member'],
-        summary: 'Lets a member come back that answers again and waits for it',
-        params: Type.Object({ name: Type.String(), member: Type.String() }),
-        querystring: NoQuery,
-        security: bearer,
-        response: {
-          204: { description: 'It may come back.', type: 'null' },
-          ...problemResponses(400, 401, 403, 404, 409, 503),
-        },
-      },
-    },
-    async (request, reply) => {
-      const { name: pool, member } = request.params as { name: string; member: string }
-      const { revision } = await context.database.write(request.actor, async (write) => {
-        if ((await getMember(write.tx, pool, member)) === null)
-          throw notFound(`member ${member} of pool ${pool}`)
-        if (!context.health.waitsForFailBack(pool, member)) {
-          throw new ControlError('conflict', `member ${member} of pool ${pool} does not wait for a fail-back`)
-        }
-        const key = formatMemberKey({ pool, member })
-        write.change('fail-back', key)
-        write.audit('member.fail-back', key, null, {})
-      })
-      await awaitPublished(context, revision, reply)
-      return reply.code(204).send()
-    },
-  )
+export function failBackRoutes(app: FastifyInstance, context: Ground & Observations): void {
+  const url = '/v1/pools/:name/members/:member/fail-back'
+  const summary = 'Lets a member come back that answers again and waits for it'
+  const schema = guarded('member', summary, done('It may come back.'), [404, 409], { params: paramsOf(url) })
+  app.post(url, { schema }, async (request, reply) => {
+    const { name: pool, member } = request.params as { name: string; member: string }
+    const { revision } = await context.database.write(request.actor, async (write) => {
+      if ((await getMember(write.tx, pool, member)) === null)
+        throw notFound(`member ${member} of pool ${pool}`)
+      if (!context.health.waitsForFailBack(pool, member)) {
+        throw new ControlError('conflict', `member ${member} of pool ${pool} does not wait for a fail-back`)
+      }
+      const key = formatMemberKey({ pool, member })
+      write.change('fail-back', key)
+      write.audit('member.fail-back', key, null, {})
+    })
+    await awaitPublished(context, revision, reply)
+    return reply.code(204).send()
+  })
 }

@@ -3,8 +3,8 @@ import Type, { type Static } from 'typebox'
 import { healthStates, type Resolution, resolutionStates } from '../../model/observation.ts'
 import type { Override } from '../../model/override.ts'
 import { type Member, needsAddresses, type Pool } from '../../model/pool.ts'
-import type { ApiContext } from '../context.ts'
-import { Instant, InstantOrNull } from '../schemas.ts'
+import type { Observations } from '../context.ts'
+import { Instant, InstantOrNull, TextOrNull } from '../schemas.ts'
 import { EffectiveOverride, presentEffective } from './override-view.ts'
 
 const ResolutionView = Type.Object({
@@ -16,10 +16,7 @@ const ResolutionView = Type.Object({
   addresses: Type.Array(Type.String()),
   since: Instant,
   expires: InstantOrNull,
-  error: Type.Unsafe<string | null>({
-    type: ['string', 'null'],
-    description: 'why the last lookup gave less than it should',
-  }),
+  error: TextOrNull('why the last lookup gave less than it should'),
 })
 
 export const MemberStatus = Type.Object({
@@ -54,28 +51,25 @@ export const MemberStatus = Type.Object({
 
 /** The measured state and the override that holds the member, side by side; `override` null when none does. */
 export function memberStatus(
-  context: ApiContext,
+  context: Observations,
   pool: Pool,
   member: Member,
   override: Override | null,
 ): Static<typeof MemberStatus> {
   const resolution = resolutionOf(context, pool, member)
+  const { answered, safeAt } = context.handedOut(pool.name, member.name)
   return {
     ...measured(context, pool, member, resolution),
-    ...handedOut(context, pool.name, member.name),
+    answered,
+    safeAt: safeAt?.toISOString() ?? null,
     override: override === null ? null : presentEffective(override),
     ...(resolution === null ? {} : { resolution: presentResolution(resolution) }),
   }
 }
 
-function handedOut(context: ApiContext, pool: string, member: string) {
-  const state = context.handedOut?.(pool, member)
-  return state === undefined ? {} : { answered: state.answered, safeAt: state.safeAt?.toISOString() ?? null }
-}
-
-function resolutionOf(context: ApiContext, pool: Pool, member: Member): Resolution | null {
+function resolutionOf(context: Observations, pool: Pool, member: Member): Resolution | null {
   if (member.host === null || !needsAddresses(pool, member)) return null
-  return context.resolution?.(member.host) ?? null
+  return context.resolution(member.host)
 }
 
 function presentResolution({ state, addresses, since, expiresAt, error }: Resolution) {
@@ -89,7 +83,7 @@ function presentResolution({ state, addresses, since, expiresAt, error }: Resolu
 }
 
 function measured(
-  context: ApiContext,
+  context: Observations,
   pool: Pool,
   member: Member,
   resolution: Resolution | null,

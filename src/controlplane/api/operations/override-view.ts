@@ -6,7 +6,7 @@ import { effectiveOverride, isExact, type MemberPattern, OverrideIndex } from '.
 import { listMemberNames } from '../../store/members.ts'
 import { listOverrides } from '../../store/overrides.ts'
 import type { Tx } from '../../store/transaction.ts'
-import type { ApiContext } from '../context.ts'
+import type { Observations } from '../context.ts'
 import { Instant, InstantOrNull } from '../schemas.ts'
 
 const word = {
@@ -51,7 +51,7 @@ export function presentEffective(override: Override): Static<typeof EffectiveOve
 
 /** @param held the members that it holds */
 export function presentOverride(
-  context: ApiContext,
+  context: Observations,
   override: Override,
   held: readonly MemberPattern[],
 ): Static<typeof OverrideView> {
@@ -71,19 +71,13 @@ export async function heldMembers(
   overrides: readonly Override[],
   now: Date,
 ): Promise<(override: Override) => readonly MemberPattern[]> {
-  const held = new Map<string, MemberPattern[]>()
-  if (!overrides.every(isExact)) {
-    const index = new OverrideIndex(await listOverrides(tx))
-    for (const name of await listMemberNames(tx)) {
-      const override = effectiveOverride(index, name.pool, name.member, now)
-      if (override === null) continue
-      const key = formatMemberKey(override)
-      const names = held.get(key)
-      if (names === undefined) held.set(key, [name])
-      else names.push(name)
-    }
-  }
   // One of a member by name goes before all others, and is gone with its member.
+  if (overrides.every(isExact)) return (override) => [override]
+  const index = new OverrideIndex(await listOverrides(tx))
+  const held = Map.groupBy(await listMemberNames(tx), ({ pool, member }) => {
+    const override = effectiveOverride(index, pool, member, now)
+    return override && formatMemberKey(override)
+  })
   return (override) => (isExact(override) ? [override] : (held.get(formatMemberKey(override)) ?? []))
 }
 
@@ -95,8 +89,7 @@ function originOf({ since, actor }: Override) {
   return { since: since.toISOString(), actor }
 }
 
-function drainOf({ handedOut }: ApiContext, held: readonly MemberPattern[]) {
-  if (handedOut === undefined) return {}
+function drainOf({ handedOut }: Observations, held: readonly MemberPattern[]) {
   const states = held.map(({ pool, member }) => handedOut(pool, member))
   const answered = states.some((state) => state.answered)
   const latest = Math.max(0, ...states.map(({ safeAt }) => safeAt?.getTime() ?? 0))

@@ -3,35 +3,56 @@
  * the last word counts, and the audit log keeps them all.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import Type, { type TObject } from 'typebox'
-import { checkPattern } from '../../document/fields.ts'
-import { OverrideSchema, parseOverride } from '../../document/override.ts'
+import Type from 'typebox'
+import { InstantText, Pattern, Text, Words } from '../../document/fields.ts'
+import { type Form, fieldsOf, ignored, type RecordForm, record } from '../../document/forms.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
-import type { Override } from '../../model/override.ts'
+import { type Override, overrideStates } from '../../model/override.ts'
 import { isExact, isStanding, type MemberPattern } from '../../model/override-index.ts'
 import { deleteOverride, getOverride, pageOverrides, putOverride } from '../../store/overrides.ts'
 import { getPool } from '../../store/pools.ts'
 import type { Tx } from '../../store/transaction.ts'
-import { invalid, notFound } from '../configuration/resource.ts'
-import type { ApiContext } from '../context.ts'
-import {
-  bearer,
-  json,
-  NoQuery,
-  PageQuery,
-  pageOf,
-  pageRequest,
-  problems as problemResponses,
-} from '../schemas.ts'
+import { notFound, valid, withoutNames } from '../configuration/resource.ts'
+import type { Ground, Observations, Operations } from '../context.ts'
+import { done, guarded, json, PageQuery, page, pageRequest, paramsOf } from '../schemas.ts'
 import { awaitPublished } from '../writes.ts'
 import { heldMembers, OverrideView, presentOverride } from './override-view.ts'
+
+type Context = Ground & Observations & Operations
+
+/** What an operator asks of members; `until` null keeps it until it is deleted. */
+type Wish = Pick<Override, 'state' | 'until' | 'reason'>
+
+const Until: Form<Date | null> = {
+  ...InstantText,
+  schema: Type.Unsafe({ ...InstantText.schema, type: ['string', 'null'] }),
+  parse: (input, path, problems) => (input === null ? null : InstantText.parse(input, path, problems)),
+}
+const Reason = Text('a text of at most 500 characters', (text) => text.length <= 500)
+
+const field = fieldsOf<Wish>()
+const form: RecordForm<Wish> = record(
+  {
+    state: field.required('state', Words(overrideStates)),
+    until: field.optional('until', Until, null),
+    reason: field.optional('reason', Reason, ''),
+    status: ignored,
+  },
+  { description: 'an object with state, until and reason' },
+)
+
+function parseWish(input: unknown, now: Date, problems: Problem[]): Wish | undefined {
+  const wish = form.parse(input, '', problems)
+  if (wish === undefined || wish.until === null || wish.until > now) return wish
+  problems.push({ path: 'until', message: 'must lie in the future' })
+  return undefined
+}
 
 type Params = Readonly<Record<string, string>>
 
 /** The routes of one way to say what is overridden. */
 interface Family {
   readonly url: string
-  readonly params: TObject
   readonly tag: string
   /** Completes "Overrides the measured state of ...". */
   readonly whom: string
@@ -44,7 +65,6 @@ interface Family {
 const families: readonly Family[] = [
   {
     url: '/v1/pools/:name/members/:member/override',
-    params: Type.Object({ name: Type.String(), member: Type.String() }),
     tag: 'member',
     whom: 'a member',
     target: ({ name: pool, member }) =>
@@ -52,7 +72,6 @@ const families: readonly Family[] = [
   },
   {
     url: '/v1/pools/:name/override',
-    params: Type.Object({ name: Type.String() }),
     tag: 'pool',
     whom: 'every member of a pool',
     target: ({ name: pool }) => ({ ...named({ pool: pool!, member: '' }, `pool ${pool}`), member: '*' }),
@@ -62,22 +81,19 @@ const families: readonly Family[] = [
   },
   {
     url: '/v1/overrides/:pool/:member',
-    params: Type.Object({ pool: Type.String(), member: Type.String() }),
     tag: 'override',
     whom: 'the members that a pattern stands for, such as `web-*` and `fra-*`, or of one',
-    target: ({ pool, member }) => {
-      const problems: Problem[] = []
-      checkPattern(pool!, 'pool', problems)
-      checkPattern(member!, 'member', problems)
-      if (problems.length > 0) throw invalid('the pattern', problems)
-      return { pool: pool!, member: member! }
-    },
+    target: ({ pool, member }) =>
+      valid('the pattern', (problems) => {
+        for (const [path, text] of Object.entries({ pool, member })) Pattern.parse(text, path, problems)
+        return { pool: pool!, member: member! }
+      }),
   },
 ]
 
 const published = { 'pooldns-published': '`yes` once this node answers by the change, `pending` after 5 s.' }
 
-export function overrideRoutes(app: FastifyInstance, context: ApiContext): void {
+export function overrideRoutes(app: FastifyInstance, context: Context): void {
   for (const family of families) {
     registerGet(app, context, family)
     registerPut(app, context, family)
@@ -86,17 +102,11 @@ export function overrideRoutes(app: FastifyInstance, context: ApiContext): void 
   registerList(app, context)
 }
 
-function documentation({ tag, params }: Family) {
-  return { tags: [tag], params, querystring: NoQuery, security: bearer }
-}
-
-function registerGet(app: FastifyInstance, context: ApiContext, family: Family): void {
-  const schema = {
-    ...documentation(family),
-    summary: `Reads the override of ${family.whom}`,
-    response: { 200: json('The override.', OverrideView), ...problemResponses(400, 401, 403, 404, 503) },
-  }
-  app.get(family.url, { schema }, async (request) => {
+function registerGet(app: FastifyInstance, context: Context, family: Family): void {
+  const { tag, whom, url } = family
+  const replies = { 200: json('The override.', OverrideView) }
+  const schema = guarded(tag, `Reads the override of ${whom}`, replies, [404], { params: paramsOf(url) })
+  app.get(url, { schema }, async (request) => {
     const { pool, member } = family.target(request.params as Params)
     const now = context.now()
     return context.database.read(async (tx) => {
@@ -110,32 +120,29 @@ function registerGet(app: FastifyInstance, context: ApiContext, family: Family):
   })
 }
 
-function registerPut(app: FastifyInstance, context: ApiContext, family: Family): void {
-  const schema = {
-    ...documentation(family),
-    summary: `Overrides the measured state of ${family.whom}`,
-    body: OverrideSchema,
-    response: {
-      200: json('Replaced.', OverrideView, published),
-      201: json('Set.', OverrideView, published),
-      ...problemResponses(400, 401, 403, 404, 409, 413, 415, 503),
-    },
+function registerPut(app: FastifyInstance, context: Context, family: Family): void {
+  const { tag, whom, url } = family
+  const replies = {
+    200: json('Replaced.', OverrideView, published),
+    201: json('Set.', OverrideView, published),
   }
-  app.put(family.url, { schema }, (request, reply) => put(context, family, request, reply))
+  const taken = { params: paramsOf(url), body: form.schema }
+  const schema = guarded(tag, `Overrides the measured state of ${whom}`, replies, [404, 409], taken)
+  app.put(url, { schema }, (request, reply) => put(context, family, request, reply))
 }
 
 async function put(
-  context: ApiContext,
+  context: Context,
   family: Family,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const target = family.target(request.params as Params)
   const now = context.now()
-  const problems: Problem[] = []
-  const wanted = parseOverride(withoutNames(request.body, target, problems), now, '', problems)
-  if (wanted === null || problems.length > 0) throw invalid('the override', problems)
-  const override = { ...target, ...wanted, actor: request.actor, since: now }
+  const wish = valid('the override', (problems) =>
+    parseWish(withoutNames(request.body, { ...target }, problems), now, problems),
+  )
+  const override = { ...target, ...wish, actor: request.actor, since: now }
   const { revision, result } = await context.database.write(request.actor, async (write) => {
     await family.check?.(write.tx, target)
     const before = await getOverride(write.tx, target.pool, target.member)
@@ -156,16 +163,12 @@ async function put(
     .send(presentOverride(context, override, result.held(override)))
 }
 
-function registerDelete(app: FastifyInstance, context: ApiContext, family: Family): void {
-  const schema = {
-    ...documentation(family),
-    summary: `Ends the override of ${family.whom}`,
-    response: {
-      204: { description: 'Ended.', type: 'null' },
-      ...problemResponses(400, 401, 403, 404, 503),
-    },
-  }
-  app.delete(family.url, { schema }, async (request, reply) => {
+function registerDelete(app: FastifyInstance, context: Context, family: Family): void {
+  const { tag, whom, url } = family
+  const schema = guarded(tag, `Ends the override of ${whom}`, done('Ended.'), [404], {
+    params: paramsOf(url),
+  })
+  app.delete(url, { schema }, async (request, reply) => {
     const { pool, member } = family.target(request.params as Params)
     const { revision, result } = await context.database.write(request.actor, (write) =>
       deleteOverride(write, pool, member),
@@ -177,18 +180,10 @@ function registerDelete(app: FastifyInstance, context: ApiContext, family: Famil
   })
 }
 
-function registerList(app: FastifyInstance, context: ApiContext): void {
+function registerList(app: FastifyInstance, context: Context): void {
   const Item = Type.Object({ pool: Type.String(), member: Type.String(), ...OverrideView.properties })
-  const schema = {
-    tags: ['override'],
-    summary: 'Lists every override',
-    security: bearer,
-    querystring: PageQuery,
-    response: {
-      200: json('One page, in the order of pools and members.', pageOf(Item)),
-      ...problemResponses(400, 401, 403, 503),
-    },
-  }
+  const replies = page(Item, ', in the order of pools and members')
+  const schema = guarded('override', 'Lists every override', replies, [], { querystring: PageQuery })
   app.get('/v1/overrides', { schema }, async (request) => {
     const now = context.now()
     return context.database.read(async (tx) => {
@@ -213,19 +208,4 @@ function eventFields({ pool, member, state, reason }: Override) {
 function named(target: MemberPattern, what: string): MemberPattern {
   if (!isExact(target)) throw notFound(what)
   return target
-}
-
-/** Items of the list carry their `pool` and `member`: taken when they agree with the URL. */
-function withoutNames(input: unknown, target: MemberPattern, problems: Problem[]): unknown {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input
-  const rest: Record<string, unknown> = { ...input }
-  for (const part of ['pool', 'member'] as const) {
-    if (!Object.hasOwn(rest, part)) continue
-    if (rest[part] !== target[part]) {
-      const message = `must be ${JSON.stringify(target[part])}, as in the URL, or left out`
-      problems.push({ path: part, message })
-    }
-    delete rest[part]
-  }
-  return rest
 }

@@ -7,11 +7,13 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { Duration, Text, Whole, Words } from '../../document/fields.ts'
 import { fieldsOf, ignored, type RecordForm, record } from '../../document/forms.ts'
-import { ControlError, type Problem } from '../../model/errors.ts'
+import { ControlError } from '../../model/errors.ts'
+import type { MemberKey } from '../../model/member-key.ts'
 import type { MemberReport } from '../../model/observation.ts'
-import { invalid, notFound } from '../configuration/resource.ts'
-import type { ApiContext } from '../context.ts'
-import { bearer, Instant, json, NoQuery, problems as problemResponses } from '../schemas.ts'
+import { longestReason } from '../../model/reason.ts'
+import { notFound, valid } from '../configuration/resource.ts'
+import type { Ground, Observations } from '../context.ts'
+import { guarded, Instant, json, paramsOf } from '../schemas.ts'
 
 interface Report {
   readonly state: 'up' | 'down'
@@ -28,7 +30,7 @@ const form: RecordForm<Report> = record(
     state: field.required('state', State),
     reason: field.optional(
       'reason',
-      Text('a text of at most 160 characters', (text) => text.length <= 160),
+      Text(`a text of at most ${longestReason} characters`, (text) => text.length <= longestReason),
       ({ state }) => `reported ${state}`,
     ),
     weight: field.optional('weightPercent', Whole(0, 100), null),
@@ -45,43 +47,27 @@ const ReportView = Type.Object({
   status: Type.Object({ at: Instant, until: Instant }),
 })
 
-export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
-  app.put(
-    '/v1/pools/:name/members/:member/report',
-    {
-      schema: {
-        tags: ['member'],
-        summary: 'Reports the state of a member whose monitor is of type push',
-        description: 'Needs the scope `report` or `write`. Without a ttl the one of the monitor counts.',
-        params: Type.Object({ name: Type.String(), member: Type.String() }),
-        querystring: NoQuery,
-        security: bearer,
-        body: form.schema,
-        response: {
-          200: json('It counts.', ReportView),
-          ...problemResponses(400, 401, 403, 404, 409, 413, 415, 503),
-        },
-      },
-    },
-    async (request) => {
-      const { name: pool, member } = request.params as { name: string; member: string }
-      const problems: Problem[] = []
-      const body = form.parse(request.body, '', problems)
-      if (body === undefined) throw invalid('the report', problems)
-      const report = toReport(context, pool, member, body)
-      context.health.report(report)
-      const { state, reason, weightPercent: weight, at, until } = report
-      return { state, reason, weight, status: { at: at.toISOString(), until: until.toISOString() } }
-    },
-  )
+export function reportRoutes(app: FastifyInstance, context: Ground & Observations): void {
+  const url = '/v1/pools/:name/members/:member/report'
+  const summary = 'Reports the state of a member whose monitor is of type push'
+  const schema = guarded('member', summary, { 200: json('It counts.', ReportView) }, [404, 409], {
+    description: 'Needs the scope `report` or `write`. Without a ttl the one of the monitor counts.',
+    params: paramsOf(url),
+    body: form.schema,
+  })
+  app.put(url, { schema }, async (request) => {
+    const { name: pool, member } = request.params as { name: string; member: string }
+    const body = valid('the report', (problems) => form.parse(request.body, '', problems))
+    const report = toReport(context, { pool, member }, body)
+    context.health.report(report)
+    const { state, reason, weightPercent: weight, at, until } = report
+    return { state, reason, weight, status: { at: at.toISOString(), until: until.toISOString() } }
+  })
 }
 
-function toReport(
-  context: ApiContext,
-  pool: string,
-  member: string,
-  { ttlMs, ...said }: Report,
-): MemberReport {
+function toReport(context: Ground & Observations, key: MemberKey, report: Report): MemberReport {
+  const { pool, member } = key
+  const { ttlMs, ...said } = report
   const usualTtlMs = context.health.reportTtlMs(pool, member)
   if (usualTtlMs === undefined) throw notFound(`member ${member} of pool ${pool}`)
   if (usualTtlMs === null) throw new ControlError('conflict', `the monitor of pool ${pool} takes no reports`)

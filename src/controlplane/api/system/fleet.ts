@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { listNodes } from '../../store/fleet.ts'
-import type { ApiContext } from '../context.ts'
-import { bearer, Instant, json, NoQuery, problems as problemResponses } from '../schemas.ts'
+import type { Ground, System } from '../context.ts'
+import { guarded, Instant, json, TextOrNull } from '../schemas.ts'
 
 const Node = Type.Object({
   id: Type.String(),
-  name: Type.Unsafe<string | null>({ type: ['string', 'null'], description: '`POOLDNS_IDENTITY`' }),
+  name: TextOrNull('`POOLDNS_IDENTITY`'),
   version: Type.String(),
   startedAt: Instant,
   seenAt: Instant,
@@ -17,25 +17,12 @@ const Node = Type.Object({
 })
 
 /** The daemons that use this database. */
-export function fleetRoutes(app: FastifyInstance, context: ApiContext): void {
-  app.get(
-    '/v1/nodes',
-    {
-      schema: {
-        tags: ['fleet'],
-        summary: 'The nodes on this database that were seen within a day',
-        security: bearer,
-        querystring: NoQuery,
-        response: {
-          200: json('All of them.', Type.Object({ items: Type.Array(Node) })),
-          ...problemResponses(400, 401, 403, 503),
-        },
-      },
-    },
-    async () => {
-      const { id, liveForMs } = context.node
-      const nodes = await context.database.read((tx) => listNodes(tx, liveForMs))
-      return { items: nodes.map((node) => ({ ...node, self: node.id === id })) }
-    },
-  )
+export function fleetRoutes(app: FastifyInstance, context: Ground & System): void {
+  const summary = 'The nodes on this database that were seen within a day'
+  const replies = { 200: json('All of them.', Type.Object({ items: Type.Array(Node) })) }
+  app.get('/v1/nodes', { schema: guarded('fleet', summary, replies) }, async () => {
+    const { id, liveForMs } = context.node
+    const nodes = await context.database.read((tx) => listNodes(tx, liveForMs))
+    return { items: nodes.map((node) => ({ ...node, self: node.id === id })) }
+  })
 }

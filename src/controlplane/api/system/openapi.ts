@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import type { ApiContext } from '../context.ts'
+import type { System } from '../context.ts'
 import { json } from '../schemas.ts'
 
 const description =
@@ -10,7 +10,7 @@ const description =
   'A write replies once this node answers DNS by it.'
 
 /** Collects the routes that are registered after it into an OpenAPI 3.1 document, and serves that and a page of it. */
-export async function serveOpenapi(app: FastifyInstance, context: ApiContext): Promise<void> {
+export async function serveOpenapi(app: FastifyInstance, context: System): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

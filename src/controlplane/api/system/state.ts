@@ -1,26 +1,25 @@
 /** What the process says about itself: version, health, readiness, metrics. Open to everybody. */
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Observations, System } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import { json, problems as problemResponses } from '../schemas.ts'
 
-export function stateRoutes(app: FastifyInstance, context: ApiContext): void {
+const headers = { 'retry-after': '1' }
+
+export function stateRoutes(app: FastifyInstance, context: Ground & Observations & System): void {
   const tags = ['state']
   const About = Type.Object({
     version: Type.String(),
     date: Type.Integer({ description: 'UNIX time in seconds' }),
     kubernetes: Type.Boolean(),
   })
-  app.get(
-    '/',
-    { schema: { tags, summary: 'Version and time', response: { 200: json('As it is.', About) } } },
-    async () => ({
-      version: context.version,
-      date: Math.floor(context.now().getTime() / 1000),
-      kubernetes: context.kubernetes,
-    }),
-  )
+  const about = { tags, summary: 'Version and time', response: { 200: json('As it is.', About) } }
+  app.get('/', { schema: about }, async () => ({
+    version: context.version,
+    date: Math.floor(context.now().getTime() / 1000),
+    kubernetes: context.kubernetes,
+  }))
 
   const Warnings = Type.Optional(
     Type.Array(Type.String(), { description: 'what an operator should know, such as a suspect network' }),
@@ -38,9 +37,7 @@ export function stateRoutes(app: FastifyInstance, context: ApiContext): void {
   }
   app.get('/health', { schema: health }, async () => {
     if (context.readiness.canAnswer()) return { status: 'up' as const, ...warnings() }
-    throw new HttpError(503, 'unhealthy', 'the process can not answer DNS', {
-      headers: { 'retry-after': '1' },
-    })
+    throw new HttpError(503, 'unhealthy', 'the process can not answer DNS', { headers })
   })
 
   const Ready = Type.Object({ status: Type.Literal('ready'), warnings: Warnings })
@@ -52,21 +49,14 @@ export function stateRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get('/ready', { schema: ready }, async () => {
     const missing = context.readiness.missing()
     if (missing.length === 0) return { status: 'ready' as const, ...warnings() }
-    throw new HttpError(503, 'not-ready', missing.map(({ message }) => message).join('; '), {
-      headers: { 'retry-after': '1' },
-      problems: missing,
-    })
+    const detail = missing.map(({ message }) => message).join('; ')
+    throw new HttpError(503, 'not-ready', detail, { headers, problems: missing })
   })
 
-  const metrics = {
-    tags,
-    summary: 'Metrics for Prometheus',
-    response: {
-      200: { description: 'Text.', content: { 'text/plain': { schema: Type.String() } } },
-    },
-  }
+  const text = { description: 'Text.', content: { 'text/plain': { schema: Type.String() } } }
+  const metrics = { tags, summary: 'Metrics for Prometheus', response: { 200: text } }
   app.get('/metrics', { schema: metrics }, async (_request, reply) => {
-    const text = await context.metrics.text()
-    return reply.type(context.metrics.contentType).send(text)
+    reply.type(context.metrics.contentType)
+    return context.metrics.text()
   })
 }

@@ -7,19 +7,19 @@ import Type from 'typebox'
 import { tokenScopes } from '../../../../schema/journal.ts'
 import { Name, Words } from '../../document/fields.ts'
 import { fieldsOf, list, record } from '../../document/forms.ts'
-import type { Problem } from '../../model/errors.ts'
 import { createToken, pageTokens, revokeToken, type Token } from '../../store/tokens.ts'
-import { invalid } from '../configuration/resource.ts'
-import type { ApiContext } from '../context.ts'
+import { valid } from '../configuration/resource.ts'
+import type { Ground } from '../context.ts'
 import {
-  bearer,
+  done,
+  guarded,
   Instant,
   json,
-  NoQuery,
   PageQuery,
-  pageOf,
+  page,
   pageRequest,
-  problems as problemResponses,
+  paramsOf,
+  TextOrNull,
 } from '../schemas.ts'
 
 const Scopes = list(Words(tokenScopes), {
@@ -44,52 +44,31 @@ const TokenView = Type.Object({
   name: Type.String(),
   scopes: Scopes.schema,
   createdAt: Instant,
-  lastUsedAt: Type.Unsafe<string | null>({
-    type: ['string', 'null'],
-    description: 'to the minute; null when it has never been used',
-  }),
+  lastUsedAt: TextOrNull('to the minute; null when it has never been used'),
 })
 
-const doc = { tags: ['token'], security: bearer }
-
-export function tokenRoutes(app: FastifyInstance, context: ApiContext): void {
+export function tokenRoutes(app: FastifyInstance, context: Ground): void {
   registerList(app, context)
   registerCreate(app, context)
   registerRevoke(app, context)
 }
 
-function registerList(app: FastifyInstance, context: ApiContext): void {
-  const schema = {
-    ...doc,
-    summary: 'Lists every token, for the admin',
-    querystring: PageQuery,
-    response: {
-      200: json('One page, in the order of names.', pageOf(TokenView)),
-      ...problemResponses(400, 401, 403, 503),
-    },
-  }
+function registerList(app: FastifyInstance, context: Ground): void {
+  const replies = page(TokenView, ', in the order of names')
+  const schema = guarded('token', 'Lists every token, for the admin', replies, [], { querystring: PageQuery })
   app.get('/v1/tokens', { schema }, async (request) => {
     return context.database.read((tx) => pageTokens(tx, pageRequest(request.query)))
   })
 }
 
-function registerCreate(app: FastifyInstance, context: ApiContext): void {
-  const schema = {
-    ...doc,
-    summary: 'Creates a token, for the admin',
+function registerCreate(app: FastifyInstance, context: Ground): void {
+  const replies = { 201: json('Created.', CreatedToken) }
+  const schema = guarded('token', 'Creates a token, for the admin', replies, [409], {
     description: `Without scopes it may ${tokenScopes[0]}.`,
-    querystring: NoQuery,
     body: form.schema,
-    response: {
-      201: json('Created.', CreatedToken),
-      ...problemResponses(400, 401, 403, 409, 413, 415, 503),
-    },
-  }
+  })
   app.post('/v1/tokens', { schema }, async (request, reply) => {
-    const problems: Problem[] = []
-    const body = form.parse(request.body, '', problems)
-    if (body === undefined) throw invalid('the token', problems)
-    const { name, scopes } = body
+    const { name, scopes } = valid('the token', (problems) => form.parse(request.body, '', problems))
     const { result: secret } = await context.database.write(request.actor, async (write) => {
       write.audit('token.create', name, null, { scopes })
       return createToken(write.tx, name, scopes)
@@ -99,18 +78,11 @@ function registerCreate(app: FastifyInstance, context: ApiContext): void {
   })
 }
 
-function registerRevoke(app: FastifyInstance, context: ApiContext): void {
-  const schema = {
-    ...doc,
-    summary: 'Revokes a token at once, for the admin',
-    params: Type.Object({ name: Type.String() }),
-    querystring: NoQuery,
-    response: {
-      204: { description: 'Revoked.', type: 'null' },
-      ...problemResponses(400, 401, 403, 404, 503),
-    },
-  }
-  app.delete('/v1/tokens/:name', { schema }, async (request, reply) => {
+function registerRevoke(app: FastifyInstance, context: Ground): void {
+  const url = '/v1/tokens/:name'
+  const taken = { params: paramsOf(url) }
+  const schema = guarded('token', 'Revokes a token at once, for the admin', done('Revoked.'), [404], taken)
+  app.delete(url, { schema }, async (request, reply) => {
     const { name } = request.params as { name: string }
     await context.database.write(request.actor, async (write) => {
       write.audit('token.revoke', name, {}, null)

@@ -7,7 +7,7 @@ import { domainToASCII } from 'node:url'
 import { hostText } from '../../document/fields.ts'
 import { ControlError } from '../../model/errors.ts'
 import { askResolvers } from '../../resolving/lookup.ts'
-import type { ApiContext } from '../context.ts'
+import type { Tools } from '../context.ts'
 
 /**
  * The name to look up: lower case, without the final dot, letters beyond ASCII as A-labels (RFC 5891). Throws
@@ -27,12 +27,12 @@ export function parseLookupName(text: unknown): string {
   return hostText(`${name}.`) === null ? refuse('must be a host name, such as www.example.test') : name
 }
 
-export type LookupOutcome =
+type LookupOutcome =
   | { readonly found: true; readonly addresses: readonly string[] }
   | { readonly found: false; readonly reason: string }
 
 /** The addresses of a name that `parseLookupName` gave; never throws. */
-export async function lookupAddresses(context: ApiContext, name: string): Promise<LookupOutcome> {
+export async function lookupAddresses(context: Tools, name: string): Promise<LookupOutcome> {
   const own = context.ownZones.lookupA(name)
   if (own.addresses.length > 0) return { found: true, addresses: own.addresses }
   if (own.leadsTo !== null) return resolve(context, own.leadsTo)
@@ -41,7 +41,7 @@ export async function lookupAddresses(context: ApiContext, name: string): Promis
     : resolve(context, name)
 }
 
-async function resolve(context: ApiContext, name: string): Promise<LookupOutcome> {
+async function resolve(context: Tools, name: string): Promise<LookupOutcome> {
   const asked = await askResolvers(context.resolvers, (resolver) => resolver.resolve4(name))
   switch (asked.kind) {
     case 'found':
@@ -51,9 +51,8 @@ async function resolve(context: ApiContext, name: string): Promise<LookupOutcome
       return { found: false, reason: `${name} ${state}` }
     }
     case 'failed': {
-      const late = asked.reason === 'timeout'
-      const reason = `the resolvers could not resolve ${name} (${asked.reason})`
-      return { found: false, reason: late ? 'the resolvers did not answer in time' : reason }
+      if (asked.reason === 'timeout') return { found: false, reason: 'the resolvers did not answer in time' }
+      return { found: false, reason: `the resolvers could not resolve ${name} (${asked.reason})` }
     }
   }
 }

@@ -2,10 +2,9 @@
  * Lookup, validate and history, each under `/v1` and, for older clients, without it. They are limited by client, and
  * open to everybody or behind a token, as the configuration says.
  */
-
 import { isIPv4 } from 'node:net'
 import rateLimit from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { compileCheck } from '../../document/schema-check.ts'
 import { ControlError } from '../../model/errors.ts'
@@ -13,7 +12,7 @@ import type { Lookup } from '../../model/observation.ts'
 import { recentLookups, saveLookup } from '../../store/lookups.ts'
 import { requireToken } from '../access.ts'
 import { invalid } from '../configuration/resource.ts'
-import type { ApiContext } from '../context.ts'
+import type { Ground, Tools } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import { bearer, json, problems as problemResponses } from '../schemas.ts'
 import { lookupAddresses, parseLookupName } from './lookup.ts'
@@ -32,7 +31,7 @@ const LookupView = Type.Object({
   addresses: Type.Array(Type.Object({ ip: Type.String() })),
 })
 
-export async function toolRoutes(app: FastifyInstance, context: ApiContext): Promise<void> {
+export async function toolRoutes(app: FastifyInstance, context: Ground & Tools): Promise<void> {
   await app.register(rateLimit, {
     global: false,
     max: context.toolsPerMinute ?? defaultPerMinute,
@@ -51,21 +50,21 @@ export async function toolRoutes(app: FastifyInstance, context: ApiContext): Pro
   for (const prefix of ['/v1', '']) historyRoute(app, context, `${prefix}/history`)
 }
 
-function documentation(context: ApiContext) {
+function documentation(context: Ground & Tools) {
   return { tags: ['tool'], ...(context.publicTools ? {} : { security: bearer }) }
 }
 
 /** One parameter of a tool: in the query of a GET, in the body (or the query) of a POST. */
 function registerTool(
   app: FastifyInstance,
-  context: ApiContext,
+  context: Ground & Tools,
   tool: {
     readonly url: string
     readonly summary: string
     readonly parameter: string
     readonly description: string
     readonly response: Record<number, object>
-    readonly handle: (value: unknown, request: FastifyRequest, reply: FastifyReply) => Promise<object>
+    readonly handle: (value: unknown, request: FastifyRequest) => Promise<object>
   },
 ): void {
   const { url, parameter, handle } = tool
@@ -76,10 +75,8 @@ function registerTool(
   })
   const checkBody = compileCheck(Parameters)
   const read = (request: FastifyRequest): unknown => {
-    if (request.body !== undefined) {
-      const problems = checkBody(request.body, '')
-      if (problems.length > 0) throw invalid('the body', problems)
-    }
+    const problems = request.body === undefined ? [] : checkBody(request.body, '')
+    if (problems.length > 0) throw invalid('the body', problems)
     const fromBody = (request.body as Record<string, unknown> | undefined)?.[parameter]
     return fromBody ?? (request.query as Record<string, unknown>)[parameter]
   }
@@ -89,12 +86,12 @@ function registerTool(
     querystring: Parameters,
     response: { ...tool.response, ...problemResponses(400, 401, 403, 429) },
   }
-  const handler = (request: FastifyRequest, reply: FastifyReply) => handle(read(request), request, reply)
+  const handler = (request: FastifyRequest) => handle(read(request), request)
   app.get(url, { schema }, handler)
   app.post(url, { schema: { ...schema, body: Parameters } }, handler)
 }
 
-function lookupRoutes(app: FastifyInstance, context: ApiContext, url: string): void {
+function lookupRoutes(app: FastifyInstance, context: Ground & Tools, url: string): void {
   registerTool(app, context, {
     url,
     summary: 'The IPv4 addresses of a name',
@@ -105,7 +102,7 @@ function lookupRoutes(app: FastifyInstance, context: ApiContext, url: string): v
   })
 }
 
-async function lookup(context: ApiContext, domain: unknown, request: FastifyRequest): Promise<object> {
+async function lookup(context: Ground & Tools, domain: unknown, request: FastifyRequest): Promise<object> {
   const name = parseLookupName(domain)
   const started = performance.now()
   const outcome = await lookupAddresses(context, name)
@@ -133,7 +130,7 @@ function presentLookup({ domain, clientIp, createdAt, addresses }: Lookup): obje
   }
 }
 
-function validateRoutes(app: FastifyInstance, context: ApiContext, url: string): void {
+function validateRoutes(app: FastifyInstance, context: Ground & Tools, url: string): void {
   registerTool(app, context, {
     url,
     summary: 'Whether a text is an IPv4 address: a dotted quad without leading zeros',
@@ -147,7 +144,7 @@ function validateRoutes(app: FastifyInstance, context: ApiContext, url: string):
   })
 }
 
-function historyRoute(app: FastifyInstance, context: ApiContext, url: string): void {
+function historyRoute(app: FastifyInstance, context: Ground & Tools, url: string): void {
   const schema = {
     ...documentation(context),
     summary: `The last ${historyLength} lookups, newest first`,

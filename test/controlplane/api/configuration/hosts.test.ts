@@ -35,6 +35,8 @@ t.test('members that are hosts', async (t) => {
         state: 'unknown',
         since: null,
         reason: 'not probed yet',
+        answered: false,
+        safeAt: null,
         override: null,
         resolution: {
           state: 'fresh',

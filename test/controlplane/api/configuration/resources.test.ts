@@ -98,7 +98,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
       )
     })
 
-    t.test('pools, members and their status', async (t) => {
+    t.test('pools and members are read with their status', async (t) => {
       await call('PUT', '/v1/monitors/m', monitor)
       const body = {
         monitor: 'm',
@@ -110,7 +110,14 @@ for (const kind of ['postgres', 'embedded'] as const) {
       }
       const created = await call('PUT', '/v1/pools/p', body)
       t.equal(created.status, 201)
-      const unknown = { state: 'unknown', since: null, reason: 'not probed yet', override: null }
+      const handedOut = { answered: false, safeAt: null }
+      const unknown = {
+        state: 'unknown',
+        since: null,
+        reason: 'not probed yet',
+        ...handedOut,
+        override: null,
+      }
       t.same(created.body, {
         monitor: 'm',
         select: 'weighted',
@@ -132,7 +139,13 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.same(member.body, {
         address: '192.0.2.1',
         weight: 100,
-        status: { state: 'down', since: since.toISOString(), reason: 'status 503', override: null },
+        status: {
+          state: 'down',
+          since: since.toISOString(),
+          reason: 'status 503',
+          ...handedOut,
+          override: null,
+        },
       })
 
       const added = await call('PUT', '/v1/pools/p/members/c', { address: '192.0.2.3' })
@@ -301,7 +314,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.match(missing, { status: 400, body: { errors: [{ path: 'monitor' }] } })
     })
 
-    t.test('lists, page by page', async (t) => {
+    t.test('lists are read page by page', async (t) => {
       const names = Array.from({ length: 7 }, (_, i) => `page-${i}`)
       for (const name of names) await call('PUT', `/v1/monitors/${name}`, monitor)
       const seen: string[] = []

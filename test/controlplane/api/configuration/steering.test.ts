@@ -7,7 +7,7 @@ const harness = await startHarness(null)
 t.teardown(() => harness[Symbol.asyncDispose]())
 const { call } = harness
 
-t.test('monitors of every type', async (t) => {
+t.test('monitors of every type are written, read and patched', async (t) => {
   const always = { interval: '10s', timeout: '3s', rise: 2, fall: 3 }
   const bodies: Record<string, object> = {
     tcp: { type: 'tcp', port: 25, send: 'QUIT\r\n', expect: { pattern: '^2' }, tls: true, ...always },
@@ -52,7 +52,7 @@ t.test('monitors of every type', async (t) => {
   t.equal((await call('PATCH', '/v1/monitors/both', { monitors: ['both'] })).status, 409)
 })
 
-t.test('a monitor that somebody edited by hand', async (t) => {
+t.test('a monitor that somebody edited by hand is told of when it is read', async (t) => {
   await call('PUT', '/v1/monitors/broken', monitor)
   await harness.database.record((tx) =>
     tx.execute(sql`update monitors set settings = '{"port": 0}' where name = 'broken'`),

@@ -30,7 +30,7 @@ async function suite(t: Test, harness: Harness): Promise<void> {
       ...headers,
     })
 
-  await t.test('put, get, put back', async (t) => {
+  await t.test('a zone that is put and exported is put back without a change', async (t) => {
     const created = await send(`${top}www 60 A 192.0.2.1\n@ MX 10 gone\n`)
     t.equal(created.status, 201, JSON.stringify(created.body))
     t.match(created.headers.get('location'), '/v1/zones/example.test')
@@ -80,7 +80,7 @@ async function suite(t: Test, harness: Harness): Promise<void> {
     t.equal((await harness.call('GET', '/v1/zones/other.test')).status, 404)
   })
 
-  await t.test('every problem, with its place', async (t) => {
+  await t.test('every problem of a file is told with its line and column', async (t) => {
     const before = await harness.call('GET', url)
     const bad = await send(`${top}www A x\nc CNAME a\nc TXT b\n$INCLUDE x\n`)
     t.equal(bad.status, 400)
@@ -104,20 +104,23 @@ async function suite(t: Test, harness: Harness): Promise<void> {
     t.equal((await harness.call('GET', url)).body, before.body)
   })
 
-  await t.test('what is no zone file, no zone, nobody', async (t) => {
-    t.match(await send('{}', { 'content-type': 'application/json' }), {
-      status: 415,
-      body: { detail: /text\/dns/ },
-    })
-    t.equal((await send('')).status, 400)
-    t.equal((await send(top, {}, '/v1/zones/a..b/zonefile')).status, 400)
-    t.equal((await harness.call('GET', '/v1/zones/none.test/zonefile')).status, 404)
-    t.equal((await harness.call('DELETE', url)).status, 405)
-    t.equal((await send(top, { authorization: 'Bearer x' })).status, 401)
-    const secret = await harness.database.record((tx) => createToken(tx, 'reader', ['read']))
-    t.equal((await send(top, { authorization: `Bearer ${secret}` })).status, 403)
-    t.equal((await harness.call('GET', url, undefined, { token: secret })).status, 200)
-  })
+  await t.test(
+    'what is no zone file is refused, and so are zones that are not there and clients without a token',
+    async (t) => {
+      t.match(await send('{}', { 'content-type': 'application/json' }), {
+        status: 415,
+        body: { detail: /text\/dns/ },
+      })
+      t.equal((await send('')).status, 400)
+      t.equal((await send(top, {}, '/v1/zones/a..b/zonefile')).status, 400)
+      t.equal((await harness.call('GET', '/v1/zones/none.test/zonefile')).status, 404)
+      t.equal((await harness.call('DELETE', url)).status, 405)
+      t.equal((await send(top, { authorization: 'Bearer x' })).status, 401)
+      const secret = await harness.database.record((tx) => createToken(tx, 'reader', ['read']))
+      t.equal((await send(top, { authorization: `Bearer ${secret}` })).status, 403)
+      t.equal((await harness.call('GET', url, undefined, { token: secret })).status, 200)
+    },
+  )
 
   await t.test('a body that is too long, or that never ends, stores nothing', async (t) => {
     const put = (headers: Record<string, string>) =>

@@ -186,7 +186,7 @@ t.test('what becomes of overrides is told', async (t) => {
   ])
 })
 
-t.test('one pattern too many', async (t) => {
+t.test('one pattern too many is refused', async (t) => {
   await harness.database.record(async (tx) => {
     await tx.execute(`insert into overrides (pool, member, state, until, reason, actor, since)
       select 'p-' || n, '*', 'drain', null, '', 'ann', now() from generate_series(1, 998) n`)

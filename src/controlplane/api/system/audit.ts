@@ -1,0 +1,24 @@
+/** Who changed what. */
+import type { FastifyInstance } from 'fastify'
+import Type from 'typebox'
+import { listAudit } from '../../store/audit.ts'
+import type { Ground } from '../context.ts'
+import { guarded, Instant, PageQuery, page, pageRequest } from '../schemas.ts'
+
+const AuditEntry = Type.Object({
+  at: Instant,
+  actor: Type.String({ description: '`admin`, `token:<name>`, or the part of the daemon that wrote' }),
+  action: Type.String({ description: 'such as `pool.put`' }),
+  key: Type.String(),
+  before: Type.Unknown(),
+  after: Type.Unknown(),
+  revision: Type.Integer(),
+})
+
+export function auditRoutes(app: FastifyInstance, context: Ground): void {
+  const taken = { querystring: PageQuery }
+  const schema = guarded('journal', 'Who changed what, newest first', page(AuditEntry), [], taken)
+  app.get('/v1/audit', { schema }, async (request) =>
+    context.database.read((tx) => listAudit(tx, pageRequest(request.query))),
+  )
+}
