@@ -23,6 +23,7 @@ import { migrate } from './migrations.ts'
 import { breaksConnection, meansDown, reasonOf, toControlError } from './postgres-errors.ts'
 import { type Tx, type Write, WriteUnit } from './transaction.ts'
 import { WriteQueue } from './write-queue.ts'
+import { lockZones, ZoneTaken } from './zone-lock.ts'
 
 export type { ChangeKind, Tx, Write } from './transaction.ts'
 
@@ -165,24 +166,32 @@ export class Database implements AsyncDisposable {
   /**
    * One change of the configuration: holds the revision lock while `work` runs, and commits the rows, the change
    * feed, the audit entries and the next revision together. `revision` is the one written, or the current one when
-   * `work` recorded no change. What `work` throws rolls everything back and comes through.
+   * `work` recorded no change. What `work` throws rolls everything back and comes through, but for `ZoneTaken`: then it
+   * waits for that zone and runs `work` again.
    */
   async write<T>(
     actor: string,
     work: (write: Write) => Promise<T>,
   ): Promise<{ revision: number; result: T }> {
     const begin = `${this.#begin('isolation level read committed')}; ${lockRevision}`
-    const written = await this.#writes.run(() =>
-      this.#transaction(begin, (tx, current) => this.#unit(tx, current, actor, work)),
-    )
-    if (written.changed) this.#hint()
-    return { revision: written.revision, result: written.result }
+    const transaction = () => this.#transaction(begin, (tx, current) => this.#unit(tx, current, actor, work))
+    // Bound: the zones that `work` writes.
+    const taken = new Set<string>()
+    for (;;) {
+      try {
+        if (taken.size === 0) return this.#written(await this.#writes.run(transaction))
+        return await this.writeStaged(actor, (tx) => lockZones(tx, taken), work)
+      } catch (error) {
+        if (!(error instanceof ZoneTaken) || taken.has(error.apex)) throw error
+        taken.add(error.apex)
+      }
+    }
   }
 
   /**
-   * A `write` of much: `stage` brings what is to be written into temporary tables of the same transaction, for as long
-   * as that takes, before the revision lock is asked for; other writes go on meanwhile. (In the embedded database they
-   * wait: it has one connection.) Neither part may wait for a peer over the network.
+   * A `write` that takes long or has to wait: `stage` does in the same transaction what needs no revision lock, and only
+   * then is that asked for; other writes go on meanwhile. (In the embedded database they wait: it has one connection.)
+   * Neither part may wait for a peer over the network.
    */
   async writeStaged<S, T>(
     actor: string,
@@ -204,11 +213,9 @@ export class Database implements AsyncDisposable {
         },
         longTimeoutMs,
       )
-    const written = await this.#stagedWrites.run(() =>
-      embedded ? this.#writes.run(transaction) : transaction(),
+    return this.#written(
+      await this.#stagedWrites.run(() => (embedded ? this.#writes.run(transaction) : transaction())),
     )
-    if (written.changed) this.#hint()
-    return { revision: written.revision, result: written.result }
   }
 
   async #unit<T>(tx: Tx, current: number, actor: string, work: (write: Write) => Promise<T>) {
@@ -216,6 +223,14 @@ export class Database implements AsyncDisposable {
     const result = await work(unit)
     await unit.finish(this.#id)
     return { changed: unit.changed, revision: unit.changed ? unit.revision : current, result }
+  }
+
+  #written<T>({ changed, ...written }: { changed: boolean; revision: number; result: T }): {
+    revision: number
+    result: T
+  } {
+    if (changed) this.#hint()
+    return written
   }
 
   /**

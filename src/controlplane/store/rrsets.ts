@@ -24,6 +24,7 @@ import {
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
+import { tryZone, ZoneTaken } from './zone-lock.ts'
 
 /** Null when the zone, the owner or the type is not there. */
 export async function getRrset(
@@ -173,16 +174,17 @@ interface Around {
 }
 
 interface AroundRow extends Record<string, unknown>, Pick<Around, 'apart' | 'services'> {
+  readonly free: boolean
   readonly serial: SerialState | null
   readonly here: readonly Omit<Row, 'zone'>[]
 }
 
-/** Throws `not-found` without the zone. */
+/** Claims the zone too. Throws `not-found` without it. */
 async function loadAround(tx: Tx, apex: string, owner: string, isDname: boolean): Promise<Around> {
   const name = absoluteName(owner, apex)
   const below = name === '.' ? '' : `.${name}`
   const { rows } = await tx.execute<AroundRow>(sql`
-    select
+    select ${tryZone(apex)} as free,
       (select json_build_object('serial', serial, 'fixed', fixed_serial is not null) from zones where apex = ${apex}) as serial,
       ${jsonRows(sql`
         select owner, type, ttl_seconds as "ttlSeconds", data, revision from rrsets where zone = ${apex} and owner = ${owner}`)} as here,
@@ -196,7 +198,8 @@ async function loadAround(tx: Tx, apex: string, owner: string, isDname: boolean)
         select coalesce(json_agg(name), '[]') from services
         where zone = ${apex} and (name = ${name} or (${isDname} and right(name, ${below.length}::int) = ${below}))
       ) as services`)
-  const { serial, here, apart, services } = rows[0]!
+  const { free, serial, here, apart, services } = rows[0]!
+  if (!free) throw new ZoneTaken(apex)
   if (serial === null) throw new ControlError('not-found', `zone ${apex} does not exist`)
   return { serial, here: here.map(toStored), apart, services }
 }

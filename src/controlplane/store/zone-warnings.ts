@@ -7,6 +7,7 @@
  * statistics of it, and what Postgres then chooses took minutes.
  */
 import { sql } from 'drizzle-orm'
+import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { doubtedTypes, rdataDoubt } from '../../dataplane/wire/rdata.ts'
 import { absoluteName, namesAbove, relativeOwner } from '../rules/owners.ts'
 import { fetchRows } from './cursor.ts'
@@ -107,7 +108,10 @@ function targetOf(data: string, apex: string): string | null {
 
 type TypesByOwner = ReadonlyMap<string, ReadonlySet<string>>
 
-/** What stands at the targets and at the names above them; a service counts as an address. */
+/**
+ * What stands at the targets and at the names above them; a service counts as an address, also one that a new zone is yet
+ * to take over from the zone around it.
+ */
 async function lookUp(tx: Tx, apex: string, leads: readonly Lead[]): Promise<TypesByOwner> {
   const owners = new Set(
     leads.flatMap(({ target, above }) => [target, ...above, ...above.map(wildcardBelow)]),
@@ -118,7 +122,7 @@ async function lookUp(tx: Tx, apex: string, leads: readonly Lead[]): Promise<Typ
   const names = JSON.stringify(Array.from(owners, (owner) => absoluteName(owner, apex)))
   const services = await tx.execute<{ name: string }>(sql`
     select name from services
-    where zone = ${apex} and name in (select json_array_elements_text(${names}::json))`)
+    where zone in ${enclosingHostnames(apex)} and name in (select json_array_elements_text(${names}::json))`)
   const types = new Map<string, Set<string>>()
   const add = (owner: string, type: string) => {
     const known = types.get(owner)

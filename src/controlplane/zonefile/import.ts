@@ -16,8 +16,10 @@ import {
   openStaging,
   placeWarnings,
   putStagedZone,
+  replaceByStaged,
   type StagedFinding,
   serviceFindings,
+  servicesAround,
   stagedProblems,
   stageRrs,
 } from '../store/zone-staging.ts'
@@ -71,24 +73,20 @@ class DryRun extends Error {
  * every problem, its path such as `line 12, column 5`; `stale` by the condition; `unavailable`.
  */
 export async function importZone(database: Database, request: ImportRequest): Promise<ZoneImport> {
-  const { apex, condition, dryRun } = request
+  const { apex, dryRun } = request
   try {
     const { revision, result } = await database.writeStaged(
       request.actor,
       (tx) => stage(tx, request),
-      async (write, { file, warnings }) => {
-        const { soa, serial, ttlSeconds } = file.soa!
-        const put = await putStagedZone(write, { apex, soa, serial, ttlSeconds }, condition)
-        const { tx } = write
-        const odd = await placeWarnings(tx, await zoneWarnings(tx, apex, maxWarnings))
-        await closeStaging(tx)
+      async (write, { replacement, judged, rrsets, warnings }) => {
+        const put = await putStagedZone(write, replacement, judged)
         const done = {
           created: put.created,
           changed: put.changed,
           zoneRevision: put.revision,
-          zone: (await getZoneHead(tx, apex))!.value,
-          rrsets: await countRrsets(tx, apex),
-          warnings: [...warnings, ...odd].sort((a, b) => a.line - b.line || a.column - b.column),
+          zone: (await getZoneHead(write.tx, apex))!.value,
+          rrsets,
+          warnings,
         }
         if (dryRun) throw new DryRun(done)
         return done
@@ -101,31 +99,29 @@ export async function importZone(database: Database, request: ImportRequest): Pr
   }
 }
 
-/** Brings the file into the staging tables. Throws when anything is wrong with it. */
-async function stage(tx: Tx, { apex, source, onProgress }: ImportRequest) {
+/** Brings the file into the staging tables and from there into the zone. Throws when anything is wrong with it. */
+async function stage(tx: Tx, request: ImportRequest) {
+  const { apex, condition } = request
   const problems = new ProblemList()
   const file = new MasterFile(apex, problems)
   await openStaging(tx)
-  await stageFile(tx, file, source, onProgress)
-  const ofFile = () => new ControlError('invalid', refusal(apex, problems), { problems: problems.finish() })
-  if (problems.full) throw ofFile()
+  await stageFile(tx, file, request)
+  if (problems.full) throw refusal('invalid', apex, problems)
   const warnings = await gatherRrsets(tx, maxWarnings)
   for (const found of await stagedProblems(tx, maxProblems + 1)) problems.add(found)
-  const inTheFile = problems.count > 0
+  const code = problems.count > 0 ? 'invalid' : 'conflict'
+  const judged = await servicesAround(tx, apex)
   for (const found of await serviceFindings(tx, apex, maxProblems + 1)) problems.add(found)
-  if (inTheFile) throw ofFile()
-  if (problems.count > 0) {
-    throw new ControlError('conflict', refusal(apex, problems), { problems: problems.finish() })
-  }
-  return { file, warnings }
+  if (problems.count > 0) throw refusal(code, apex, problems)
+  const { soa, serial, ttlSeconds } = file.soa!
+  const replacement = await replaceByStaged(tx, { apex, soa, serial, ttlSeconds }, condition)
+  warnings.push(...(await placeWarnings(tx, await zoneWarnings(tx, apex, maxWarnings))))
+  await closeStaging(tx)
+  warnings.sort((a, b) => a.line - b.line || a.column - b.column)
+  return { replacement, judged, rrsets: await countRrsets(tx, apex), warnings }
 }
 
-async function stageFile(
-  tx: Tx,
-  file: MasterFile,
-  source: FileSource,
-  onProgress: ImportRequest['onProgress'],
-): Promise<void> {
+async function stageFile(tx: Tx, file: MasterFile, { source, onProgress }: ImportRequest): Promise<void> {
   let storing: Promise<void> = Promise.resolve()
   let staged = 0
   const store = async (batch: readonly FileRr[]) => {
@@ -145,9 +141,12 @@ async function stageFile(
   }
 }
 
-function refusal(apex: string, problems: ProblemList): string {
-  const [first] = problems.finish()
-  const { count } = problems
-  const many = problems.full ? `more than ${count} problems` : count === 1 ? 'a problem' : `${count} problems`
-  return `the file for zone ${apex} has ${many}: ${first!.path}: ${first!.message}`
+function refusal(code: 'invalid' | 'conflict', apex: string, list: ProblemList): ControlError {
+  const problems = list.finish()
+  const { count, full } = list
+  const many = full ? `more than ${count} problems` : count === 1 ? 'a problem' : `${count} problems`
+  const [first] = problems
+  return new ControlError(code, `the file for zone ${apex} has ${many}: ${first!.path}: ${first!.message}`, {
+    problems,
+  })
 }
