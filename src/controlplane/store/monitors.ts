@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, gt } from 'drizzle-orm'
+import { asc, eq } from 'drizzle-orm'
 import { monitorParts, monitors } from '../../../schema/pools.ts'
 import { formatMonitor, parseMonitor } from '../document/monitor.ts'
 import type { Problem } from '../model/errors.ts'
@@ -11,12 +11,11 @@ import { insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
-  decodeCursor,
   type OnBad,
   type Page,
   type PageRequest,
   type Put,
-  pageOf,
+  readPage,
   type Stored,
   unreadable,
   type WriteCondition,
@@ -30,15 +29,8 @@ export async function getMonitor(tx: Tx, name: string, onBad?: OnBad): Promise<S
 }
 
 /** One page in the order of names. Throws `invalid` for a row that can't be read. */
-export async function listMonitors(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<Stored<Monitor>>> {
-  const after = decodeCursor(cursor, 'string')
-  const rows = await tx
-    .select()
-    .from(monitors)
-    .where(after === null ? undefined : gt(monitors.name, after[0]))
-    .orderBy(asc(monitors.name))
-    .limit(limit + 1)
-  return pageOf(rows, limit, toStored, (row) => [row.name])
+export async function listMonitors(tx: Tx, request: PageRequest): Promise<Page<Stored<Monitor>>> {
+  return readPage(tx.select().from(monitors).$dynamic(), { name: monitors.name }, request, toStored)
 }
 
 /** Every monitor, for the publisher. With `onBad`, those that can't be read are left out; else they are `invalid`. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, gt, inArray } from 'drizzle-orm'
+import { asc, eq, inArray } from 'drizzle-orm'
 import { members, pools } from '../../../schema/pools.ts'
 import { formatPoolSettings, type PoolSettings, parsePoolSettings } from '../document/pool.ts'
 import type { Problem } from '../model/errors.ts'
@@ -11,12 +11,11 @@ import { insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
-  decodeCursor,
   type OnBad,
   type Page,
   type PageRequest,
   type Put,
-  pageOf,
+  readPage,
   type Stored,
   unreadable,
   type WriteCondition,
@@ -31,20 +30,8 @@ export async function getPool(tx: Tx, name: string, onBad?: OnBad): Promise<Stor
 }
 
 /** One page in the order of names, members and all. */
-export async function listPools(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<Stored<Pool>>> {
-  const after = decodeCursor(cursor, 'string')
-  const rows = await tx
-    .select()
-    .from(pools)
-    .where(after === null ? undefined : gt(pools.name, after[0]))
-    .orderBy(asc(pools.name))
-    .limit(limit + 1)
-  const page = pageOf(
-    rows,
-    limit,
-    (row) => row,
-    (row) => [row.name],
-  )
+export async function listPools(tx: Tx, request: PageRequest): Promise<Page<Stored<Pool>>> {
+  const page = await readPage(tx.select().from(pools).$dynamic(), { name: pools.name }, request, (row) => row)
   return { ...page, items: await withMembers(tx, page.items) }
 }
 

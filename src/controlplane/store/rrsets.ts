@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, asc, count, eq, type SQL, sql } from 'drizzle-orm'
+import { and, count, eq, type SQL, sql } from 'drizzle-orm'
 import { rrsets } from '../../../schema/zones.ts'
 import { ControlError } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'
@@ -15,11 +15,10 @@ import { raiseSerial, type SerialState } from './serial.ts'
 import {
   checkCondition,
   checkExists,
-  decodeCursor,
   type Page,
   type PageRequest,
   type Put,
-  pageOf,
+  readPage,
   type Stored,
   type WriteCondition,
 } from './stored.ts'
@@ -42,9 +41,9 @@ export async function getRrset(
 
 /** One page in the order of owner and type. */
 export async function listRrsets(tx: Tx, apex: string, request: PageRequest): Promise<Page<Stored<Rrset>>> {
-  const after = decodeCursor(request.cursor, 'string', 'string')
-  const rows = await readAfter(tx, apex, after, request.limit + 1)
-  return pageOf(rows, request.limit, toStored, (row) => [row.owner, row.type])
+  const { owner, type, zone } = rrsets
+  const query = tx.select().from(rrsets).$dynamic()
+  return readPage(query, { owner, type }, request, toStored, { where: eq(zone, apex) })
 }
 
 /** RRsets of one zone as the database packed them, for whoever compiles them; nobody on the way reads them. */
@@ -238,25 +237,6 @@ const describe = (apex: string, owner: string, type: string) => `RRset ${owner} 
 
 const atOwner = (apex: string, owner: string): SQL | undefined =>
   and(eq(rrsets.zone, apex), eq(rrsets.owner, owner))
-
-async function readAfter(
-  tx: Tx,
-  apex: string,
-  after: readonly [string, string] | null,
-  limit: number,
-): Promise<Row[]> {
-  return tx
-    .select()
-    .from(rrsets)
-    .where(
-      and(
-        eq(rrsets.zone, apex),
-        after === null ? undefined : sql`(${rrsets.owner}, ${rrsets.type}) > (${after[0]}, ${after[1]})`,
-      ),
-    )
-    .orderBy(asc(rrsets.owner), asc(rrsets.type))
-    .limit(limit)
-}
 
 type Row = typeof rrsets.$inferSelect
 

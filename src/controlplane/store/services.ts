@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, gt, sql } from 'drizzle-orm'
+import { asc, eq, sql } from 'drizzle-orm'
 import { servicePools, services } from '../../../schema/services.ts'
 import { formatServiceSettings, parseServiceSettings } from '../document/service.ts'
 import type { Problem } from '../model/errors.ts'
@@ -12,12 +12,11 @@ import { insideOf, throwIfAny, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
-  decodeCursor,
   type OnBad,
   type Page,
   type PageRequest,
   type Put,
-  pageOf,
+  readPage,
   type Stored,
   unreadable,
   type WriteCondition,
@@ -61,20 +60,9 @@ export async function getService(tx: Tx, name: string, onBad?: OnBad): Promise<S
 }
 
 /** One page in the order of names. Throws `invalid` for a row that can't be read. */
-export async function listServices(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<StoredService>> {
-  const after = decodeCursor(cursor, 'string')
-  const rows = await tx
-    .select(columns)
-    .from(services)
-    .where(after === null ? undefined : gt(services.name, after[0]))
-    .orderBy(asc(services.name))
-    .limit(limit + 1)
-  return pageOf(
-    rows,
-    limit,
-    (row) => toStored(row),
-    (row) => [row.name],
-  )
+export async function listServices(tx: Tx, request: PageRequest): Promise<Page<StoredService>> {
+  const query = tx.select(columns).from(services).$dynamic()
+  return readPage(query, { name: services.name }, request, (row) => toStored(row))
 }
 
 /** Every service, for the publisher; `onBad` as with `getService`. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, asc, eq, gt, inArray } from 'drizzle-orm'
+import { and, asc, eq, inArray } from 'drizzle-orm'
 import { services } from '../../../schema/services.ts'
 import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
@@ -15,11 +15,10 @@ import { nextSerial, serialAhead } from './serial.ts'
 import {
   checkCondition,
   checkExists,
-  decodeCursor,
   type Page,
   type PageRequest,
   type Put,
-  pageOf,
+  readPage,
   type Stored,
   type WriteCondition,
 } from './stored.ts'
@@ -41,15 +40,8 @@ export async function getZoneHead(tx: Tx, apex: string): Promise<Stored<ZoneStat
 }
 
 /** One page in the order of apexes. */
-export async function listZones(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<Stored<ZoneState>>> {
-  const after = decodeCursor(cursor, 'string')
-  const rows = await tx
-    .select()
-    .from(zones)
-    .where(after === null ? undefined : gt(zones.apex, after[0]))
-    .orderBy(asc(zones.apex))
-    .limit(limit + 1)
-  return pageOf(rows, limit, toStored, (row) => [row.apex])
+export async function listZones(tx: Tx, request: PageRequest): Promise<Page<Stored<ZoneState>>> {
+  return readPage(tx.select().from(zones).$dynamic(), { apex: zones.apex }, request, toStored)
 }
 
 /** The head of every zone, for the publisher. */
