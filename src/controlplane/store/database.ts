@@ -17,11 +17,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { ControlError } from '../model/errors.ts'
+import { pause } from '../timing/clock.ts'
 import { ChangeListener } from './change-listener.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
 import { migrate } from './migrations.ts'
 import { breaksConnection, meansDown, reasonOf, toControlError } from './postgres-errors.ts'
-import { type Tx, type Write, WriteUnit } from './transaction.ts'
+import { type Tx, Write } from './transaction.ts'
 import { WriteQueue } from './write-queue.ts'
 import { lockZones, ZoneTaken } from './zone-lock.ts'
 
@@ -48,7 +49,7 @@ const lockRevision = 'select revision from config_revision for update'
 const statementTimeoutMs = 15_000
 const lockTimeoutMs = 10_000
 
-/** Of transactions in which one statement may touch every RRset of a large zone. */
+/** The limit of a statement that may touch every RRset of a large zone. */
 const longTimeoutMs = 600_000
 
 /** Longer than the server's limit, for a server that doesn't answer at all. A write in WebAssembly gets more. */
@@ -144,7 +145,7 @@ export class Database implements AsyncDisposable {
         if (breaksConnection(error)) this.#embedded?.giveUp(reasonOf(error))
         this.#options.onUnavailable?.(failure.message)
       }
-      await delay(delayMs, undefined, { signal }).catch(() => {})
+      await pause(delayMs, signal)
     }
   }
 
@@ -219,7 +220,7 @@ export class Database implements AsyncDisposable {
   }
 
   async #unit<T>(tx: Tx, current: number, actor: string, work: (write: Write) => Promise<T>) {
-    const unit = new WriteUnit(tx, current + 1, actor)
+    const unit = new Write(tx, current + 1, actor)
     const result = await work(unit)
     await unit.finish(this.#id)
     return { changed: unit.changed, revision: unit.changed ? unit.revision : current, result }
@@ -262,9 +263,7 @@ export class Database implements AsyncDisposable {
     this.#hints.clear()
     await this.#listener?.stop()
     const ended = this.#pool.end()
-    const patience = new AbortController()
-    await Promise.race([ended, delay(stopTimeoutMs, undefined, { signal: patience.signal })])
-    patience.abort()
+    await Promise.race([ended, delay(stopTimeoutMs, undefined, { ref: false })])
     for (const loan of this.#loans) loan.release(true)
     await ended
     await this.#embedded?.stop()

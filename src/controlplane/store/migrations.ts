@@ -51,11 +51,6 @@ export async function migrate(client: pg.ClientBase): Promise<string[]> {
   }
 }
 
-/** Tags of the migrations that the database lacks, in order. Only reads. */
-export async function pendingMigrations(client: pg.ClientBase): Promise<string[]> {
-  return pendingOf(readMigrations(), await readApplied(client)).map(({ tag }) => tag)
-}
-
 async function readApplied(client: pg.ClientBase): Promise<Map<string, string>> {
   const found = await client.query<{ oid: string | null }>("select to_regclass('schema_migrations') as oid")
   if (found.rows[0]?.oid === null) return new Map()

@@ -97,7 +97,7 @@ export async function packedAt(tx: Tx, apex: string, owners: readonly string[]):
 
 /** All RRsets of a zone, ordered by owner and type, `batch` at a time. */
 export async function* streamRrsets(tx: Tx, apex: string, batch: number): AsyncGenerator<Rrset[]> {
-  yield* fetchRows<{ owner: string; type: string; ttlSeconds: number | null; data: string[] }>(
+  yield* fetchRows<Rrset>(
     tx,
     sql`
     select owner, type, ttl_seconds as "ttlSeconds", data from rrsets where zone = ${apex}

@@ -30,11 +30,11 @@ import { lockZones } from './zone-lock.ts'
 import type { ZoneWarning } from './zone-warnings.ts'
 import { adoptServices, type BegunZone, beginZone, findZone, finishZone, servicesOf } from './zones.ts'
 
-/** One RR, and where it stands in its file. */
+/** One RR, never an SOA, and where it stands in its file. */
 export interface StagedRr {
   readonly line: number
   readonly column: number
-  /** Relative to the apex, in lower case. */
+  /** Relative to the apex and in lower case, `@` for the apex itself. */
   readonly owner: string
   readonly type: string
   readonly ttlSeconds: number
@@ -61,7 +61,7 @@ export interface StagedZone {
   readonly ttlSeconds: number
 }
 
-/** For statements that join staged rows; the others want the index of their table. */
+/** What statements need that join staged rows; the others want the index of their table. */
 const joinsBySet = sql`set local enable_nestloop = off`
 const joinsByIndex = sql`set local enable_nestloop = on`
 

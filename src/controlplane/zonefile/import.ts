@@ -18,6 +18,7 @@ import {
   putStagedZone,
   replaceByStaged,
   type StagedFinding,
+  type StagedRr,
   serviceFindings,
   servicesAround,
   stagedProblems,
@@ -25,12 +26,12 @@ import {
 } from '../store/zone-staging.ts'
 import { zoneWarnings } from '../store/zone-warnings.ts'
 import { getZoneHead, type ZoneState } from '../store/zones.ts'
-import type { FileSource } from './octets.ts'
 import { ProblemList } from './problems.ts'
-import { type FileRr, MasterFile } from './reader.ts'
+import { MasterFile } from './reader.ts'
+import type { FileSource } from './scanner.ts'
 
 export interface ImportRequest {
-  /** As the model has it. */
+  /** The apex as the model has it. */
   readonly apex: string
   /** Is read as fast as it comes, with a transaction open: nothing that waits for a network. */
   readonly source: FileSource
@@ -46,9 +47,9 @@ export interface ImportRequest {
 export interface ZoneImport {
   readonly created: boolean
   readonly changed: boolean
-  /** Of the zone; of a dry run the one that it would have got. */
+  /** The revision of the zone; of a dry run the one that it would have got. */
   readonly zoneRevision: number
-  /** Of the configuration, to wait for. */
+  /** The revision of the configuration, to wait for. */
   readonly revision: number
   readonly zone: ZoneState
   readonly rrsets: number
@@ -113,8 +114,7 @@ async function stage(tx: Tx, request: ImportRequest) {
   const judged = await servicesAround(tx, apex)
   for (const found of await serviceFindings(tx, apex, maxProblems + 1)) problems.add(found)
   if (problems.count > 0) throw refusal(code, apex, problems)
-  const { soa, serial, ttlSeconds } = file.soa!
-  const replacement = await replaceByStaged(tx, { apex, soa, serial, ttlSeconds }, condition)
+  const replacement = await replaceByStaged(tx, { apex, ...file.soa! }, condition)
   warnings.push(...(await placeWarnings(tx, await zoneWarnings(tx, apex, maxWarnings))))
   await closeStaging(tx)
   warnings.sort((a, b) => a.line - b.line || a.column - b.column)
@@ -124,7 +124,7 @@ async function stage(tx: Tx, request: ImportRequest) {
 async function stageFile(tx: Tx, file: MasterFile, { source, onProgress }: ImportRequest): Promise<void> {
   let storing: Promise<void> = Promise.resolve()
   let staged = 0
-  const store = async (batch: readonly FileRr[]) => {
+  const store = async (batch: readonly StagedRr[]) => {
     await stageRrs(tx, batch, staged)
     staged += batch.length
     onProgress?.(staged)

@@ -272,8 +272,6 @@ t.test('the SOA', async (t) => {
   const soa = async (text: string) => (await readChunks([text])).soa
   const times = 'Ns1.Example.TEST. root ( 2026112101 ; serial\n 1h 10M 2w 60 )'
   t.match(await soa(`@ IN SOA ${times}`), {
-    line: 1,
-    column: 1,
     serial: 2026112101,
     ttlSeconds: 60,
     soa: {
