@@ -16,8 +16,8 @@ import {
   type PageRequest,
   type Put,
   readPage,
+  readSettings,
   type Stored,
-  unreadable,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
@@ -107,22 +107,14 @@ async function readRow(tx: Tx, name: string): Promise<Row | null> {
   return row ?? null
 }
 
-function readable(rows: readonly Row[], onBad: OnBad | undefined): Stored<Monitor>[] {
-  if (onBad === undefined) return rows.map(toStored)
+function readable(rows: readonly Row[], onBad?: OnBad): Stored<Monitor>[] {
   return rows.flatMap((row) => {
-    const problems: Problem[] = []
-    const value = parseRow(row, problems)
-    if (value === null) onBad(unreadable(`monitor ${row.name}`, problems).message)
+    const value = readSettings(`monitor ${row.name}`, (problems) => parseRow(row, problems), onBad)
     return value === null ? [] : [{ value, revision: row.revision }]
   })
 }
 
-function toStored(row: Pick<Row, 'name' | 'type' | 'settings' | 'revision'>): Stored<Monitor> {
-  const problems: Problem[] = []
-  const value = parseRow(row, problems)
-  if (value === null) throw unreadable(`monitor ${row.name}`, problems)
-  return { value, revision: row.revision }
-}
+const toStored = (row: Row) => readable([row])[0]!
 
 function parseRow(
   { name, type, settings }: Pick<Row, 'name' | 'type' | 'settings'>,

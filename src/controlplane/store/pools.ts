@@ -16,8 +16,8 @@ import {
   type PageRequest,
   type Put,
   readPage,
+  readSettings,
   type Stored,
-  unreadable,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
@@ -172,11 +172,6 @@ function assemble(
 }
 
 function settingsOf({ name, settings }: Pick<PoolRow, 'name' | 'settings'>, onBad?: OnBad): PoolSettings {
-  const problems: Problem[] = []
-  const read = parsePoolSettings(settings, '', problems)
-  if (read !== null) return read
-  const error = unreadable(`pool ${name}`, problems)
-  if (onBad === undefined) throw error
-  onBad(error.message)
-  return parsePoolSettings({}, '', [])!
+  const parse = (problems: Problem[]) => parsePoolSettings(settings, '', problems)
+  return readSettings(`pool ${name}`, parse, onBad) ?? parsePoolSettings({}, '', [])!
 }

@@ -7,7 +7,7 @@ import type { Choice, Service } from '../model/service.ts'
 import { nestedIn } from '../rules/graph.ts'
 import { placeBreaches } from '../rules/places.ts'
 import { choiceBreaches, serviceNestingBreaches } from '../rules/references.ts'
-import { aliasBreachesAfter, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import { aliasBreachesAfter, choiceColumns, jsonRows, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
 import { insideOf, throwIfAny, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
@@ -17,8 +17,8 @@ import {
   type PageRequest,
   type Put,
   readPage,
+  readSettings,
   type Stored,
-  unreadable,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
@@ -26,15 +26,6 @@ import type { Tx, Write } from './transaction.ts'
 export interface StoredService extends Stored<Service> {
   /** Apex of the zone that the service lies in. */
   readonly zone: string
-}
-
-interface ChoiceRow {
-  readonly pool: string | null
-  readonly nested: string | null
-  readonly weight: number
-  readonly bias: number
-  readonly latitude: number | null
-  readonly longitude: number | null
 }
 
 const columns = {
@@ -47,10 +38,8 @@ const columns = {
   fallback: services.fallback,
   settings: services.settings,
   revision: services.revision,
-  choices: sql<ChoiceRow[]>`(
-    select coalesce(json_agg(json_build_object('pool', sp.pool, 'nested', sp.nested, 'weight', sp.weight, 'bias', sp.bias,
-      'latitude', sp.latitude, 'longitude', sp.longitude) order by sp.position), '[]')
-    from service_pools sp where sp.service = services.name)`,
+  choices: sql<Choice[]>`${jsonRows(sql`
+    select ${choiceColumns} from service_pools where service = services.name order by position`)}`,
 }
 
 /** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and its settings are the defaults. */
@@ -130,10 +119,7 @@ async function saveRows(
   const { name, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, choices } = service
   const settings = formatServiceSettings(service)
   // What could not be read again must not be written.
-  const problems: Problem[] = []
-  if (parseServiceSettings(settings, service, '', problems) === null) {
-    throw unreadable(`service ${name}`, problems)
-  }
+  readSettings(`service ${name}`, (problems) => parseServiceSettings(settings, service, '', problems))
   const row = { name, zone, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, settings, revision }
   await tx.insert(services).values(row).onConflictDoUpdate({ target: services.name, set: row })
   if (!isNew) await tx.delete(servicePools).where(eq(servicePools.service, name))
@@ -167,7 +153,7 @@ interface Row
   readonly zone: string
   readonly steer: string
   readonly whenAllDown: string
-  readonly choices: readonly ChoiceRow[]
+  readonly choices: readonly Choice[]
   readonly settings: unknown
   readonly revision: number
 }
@@ -178,26 +164,11 @@ function toStored(row: Row, onBad?: OnBad): StoredService {
     ...fields,
     steer: row.steer as Service['steer'],
     whenAllDown: row.whenAllDown as Service['whenAllDown'],
-    choices: row.choices.map(toChoice),
   }
-  const problems: Problem[] = []
-  const read = parseServiceSettings(settings, head, '', problems)
+  const parse = (problems: Problem[]) => parseServiceSettings(settings, head, '', problems)
+  const read = readSettings(`service ${row.name}`, parse, onBad)
   if (read !== null) return { value: { ...head, ...read }, zone, revision }
-  const error = unreadable(`service ${row.name}`, problems)
-  if (onBad === undefined) throw error
-  onBad(error.message)
   // Without its rules `geo` could choose nothing; in order of preference there is always an answer.
   const plain = { ...head, steer: head.steer === 'geo' ? ('failover' as const) : head.steer }
   return { value: { ...plain, ...parseServiceSettings({}, plain, '', [])! }, zone, revision }
-}
-
-function toChoice({ pool, nested, weight, bias, latitude, longitude }: ChoiceRow): Choice {
-  return {
-    kind: pool === null ? 'service' : 'pool',
-    // The database sees to it that there is one of the two.
-    name: pool ?? nested!,
-    weight,
-    bias,
-    location: latitude === null || longitude === null ? null : { latitude, longitude },
-  }
 }

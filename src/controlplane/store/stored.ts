@@ -133,10 +133,24 @@ function isPart(isNumber: boolean, part: unknown): boolean {
 /** Told of what can't be read; whatever was to be read is then left out, or has its defaults. */
 export type OnBad = (message: string) => void
 
-/** @param what such as `monitor web` */
-export function unreadable(what: string, problems: readonly Problem[]): ControlError {
+/**
+ * What `parse` makes of the settings in a row. When it makes nothing of them it throws `invalid`, or, with `onBad`, tells that
+ * and gives null.
+ *
+ * @param what such as `monitor web`
+ */
+export function readSettings<T>(
+  what: string,
+  parse: (problems: Problem[]) => T | null,
+  onBad?: OnBad,
+): T | null {
+  const problems: Problem[] = []
+  const read = parse(problems)
+  if (read !== null) return read
   const [first] = problems
   const where = first === undefined || first.path === '' ? '' : `${first.path} `
   const message = `the settings of ${what} in the database can't be read: ${where}${first?.message}`
-  return new ControlError('invalid', message, { problems })
+  if (onBad === undefined) throw new ControlError('invalid', message, { problems })
+  onBad(message)
+  return null
 }

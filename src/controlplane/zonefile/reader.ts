@@ -134,35 +134,20 @@ export class MasterFile {
 
   *#directive(entry: Entry, name: PlacedToken): Generator<StagedRr> {
     const [, ...words] = entry.tokens
-    const subject = { place: name, owner: null, type: null }
-    if (entry.indented) {
-      this.#complain(subject, `${name.text} must begin in the first column`)
-      return
-    }
-    switch (name.text.toUpperCase()) {
-      case '$ORIGIN':
-        this.#attempt(subject, () => {
-          const origin = lowerName(parseName(only(name, words).text, this.#origin))
-          this.#origin = sameBytes(origin, this.#apexWire) ? this.#apexWire : origin
-        })
-        return
-      case '$TTL':
-        this.#attempt(subject, () => {
-          this.#defaultTtl = parseTtl(only(name, words).text)
-        })
-        return
-      case '$GENERATE':
-        yield* this.#generate(name, words)
-        return
-      case '$INCLUDE':
-        this.#complain(
-          subject,
+    const directive = name.text.toUpperCase()
+    if (directive === '$GENERATE' && !entry.indented) return yield* this.#generate(name, words)
+    this.#attempt({ place: name, owner: null, type: null }, () => {
+      if (entry.indented) throw new TextError(`${name.text} must begin in the first column`)
+      if (directive === '$ORIGIN') {
+        const origin = lowerName(parseName(only(name, words).text, this.#origin))
+        this.#origin = sameBytes(origin, this.#apexWire) ? this.#apexWire : origin
+      } else if (directive === '$TTL') this.#defaultTtl = parseTtl(only(name, words).text)
+      else if (directive === '$INCLUDE') {
+        throw new TextError(
           '$INCLUDE is refused: a zone is imported from one file, so put what it includes in its place',
         )
-        return
-      default:
-        this.#complain(subject, `${show(name.text)} is no directive of master files`)
-    }
+      } else throw new TextError(`${show(name.text)} is no directive of master files`)
+    })
   }
 
   *#generate(name: PlacedToken, words: readonly PlacedToken[]): Generator<StagedRr> {
