@@ -15,7 +15,7 @@ import type { Event, EventFilter, StoredEvent } from '../model/event.ts'
 import { type Page, type PageRequest, readPage } from './stored.ts'
 import type { Tx } from './transaction.ts'
 
-/** Of pg_advisory_xact_lock: "plevents" in ASCII, as a number. */
+/** The key of an advisory lock: "plevents" in ASCII, as a number. */
 const lockKey = '8100961388914963571'
 
 /**

@@ -21,7 +21,7 @@ interface Migration {
   readonly statements: readonly string[]
 }
 
-/** Of pg_advisory_xact_lock: "pooldns" in ASCII, as a number. */
+/** The key of an advisory lock: "pooldns" in ASCII, as a number. */
 const lockKey = '31647721742167667'
 
 /**

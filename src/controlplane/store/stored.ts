@@ -24,7 +24,7 @@ export interface WriteCondition {
 export interface Put {
   readonly created: boolean
   readonly changed: boolean
-  /** Of the resource, after the put. */
+  /** The revision of the resource after the put. */
   readonly revision: number
 }
 
@@ -59,7 +59,7 @@ export function checkCondition(
   }
 }
 
-/** For a delete: `not-found` when there is nothing, `stale` when it is not what the client read. */
+/** What a delete checks: throws `not-found` when there is nothing, `stale` when it is not what the client read. */
 export function checkExists<T extends { revision: number }>(
   condition: WriteCondition,
   current: T | null,

@@ -20,7 +20,7 @@ export interface Token {
   /** At least one, no two the same. */
   readonly scopes: readonly TokenScope[]
   readonly createdAt: Date
-  /** To the minute; null when it has never been used. */
+  /** The last use, to the minute; null when it has never been used. */
   readonly lastUsedAt: Date | null
 }
 

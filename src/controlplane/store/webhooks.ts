@@ -22,7 +22,7 @@ import {
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
-/** Of one installation: each has a queue on every node. */
+/** The most of one installation: each has a queue on every node. */
 export const maxWebhooks = 100
 
 export async function getWebhook(tx: Tx, name: string): Promise<Stored<Webhook> | null> {

@@ -55,7 +55,7 @@ export interface StagedFinding {
 /** What a file says of the zone besides its RRsets. */
 export interface StagedZone {
   readonly apex: string
-  /** Its `fixedSerial` doesn't count: whether the serial is fixed stays as it is. */
+  /** The SOA, whose `fixedSerial` doesn't count: whether the serial is fixed stays as it is. */
   readonly soa: Soa
   readonly serial: number
   readonly ttlSeconds: number

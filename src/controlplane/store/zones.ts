@@ -27,7 +27,7 @@ import { claimZone } from './zone-lock.ts'
 
 /** What there is to a zone besides its RRsets. */
 export interface ZoneState extends ZoneHead {
-  /** Of the SOA, 0..2^32-1. */
+  /** The serial of the SOA, 0..2^32-1. */
   readonly serial: number
 }
 

@@ -35,7 +35,7 @@ export interface ImportRequest {
   readonly apex: string
   /** Is read as fast as it comes, with a transaction open: nothing that waits for a network. */
   readonly source: FileSource
-  /** For the audit log. */
+  /** Who imports, as the audit log has it. */
   readonly actor: string
   readonly condition: WriteCondition
   /** Does everything but keep it. */

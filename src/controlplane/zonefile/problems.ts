@@ -33,7 +33,7 @@ export class ProblemList {
     else this.#more = true
   }
 
-  /** In the order of the file, each at a path such as `line 12, column 5`; the last says whether there are more. */
+  /** The problems in the order of the file, each at a path such as `line 12, column 5`; the last says whether there are more. */
   finish(): Problem[] {
     const sorted = this.#found.toSorted((a, b) => a.line - b.line || a.column - b.column)
     const problems = sorted.map(({ line, column, owner, type, message }): Problem => {

@@ -45,7 +45,7 @@ interface OpenEntry {
   depth: number
   /** A quoted string that goes on in the next line, only within parentheses. */
   quote: { readonly place: FilePlace; text: string } | null
-  /** Its physical lines so far. Bound: `maxEntryLength` octets. */
+  /** The physical lines so far. Bound: `maxEntryLength` octets. */
   readonly lines: string[]
   length: number
 }
