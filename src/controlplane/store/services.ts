@@ -42,21 +42,25 @@ const columns = {
     select ${choiceColumns} from service_pools where service = services.name order by position`)}`,
 }
 
+const selectServices = (tx: Tx) => tx.select(columns).from(services)
+
+type Row = Awaited<ReturnType<typeof selectServices>>[number]
+
 /** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and its settings are the defaults. */
 export async function getService(tx: Tx, name: string, onBad?: OnBad): Promise<StoredService | null> {
-  const [row] = await tx.select(columns).from(services).where(eq(services.name, name))
+  const [row] = await selectServices(tx).where(eq(services.name, name))
   return row === undefined ? null : toStored(row, onBad)
 }
 
 /** One page in the order of names. Throws `invalid` for a row that can't be read. */
 export async function listServices(tx: Tx, request: PageRequest): Promise<Page<StoredService>> {
-  const query = tx.select(columns).from(services).$dynamic()
+  const query = selectServices(tx).$dynamic()
   return readPage(query, { name: services.name }, request, (row) => toStored(row))
 }
 
 /** Every service, for the publisher; `onBad` as with `getService`. */
 export async function listAllServices(tx: Tx, onBad?: OnBad): Promise<StoredService[]> {
-  const rows = await tx.select(columns).from(services).orderBy(asc(services.name))
+  const rows = await selectServices(tx).orderBy(asc(services.name))
   return rows.map((row) => toStored(row, onBad))
 }
 
@@ -146,16 +150,6 @@ export async function deleteService(write: Write, name: string, condition: Write
   await tx.delete(services).where(eq(services.name, name))
   write.change('service', name)
   write.audit('service.delete', name, current.value, null)
-}
-
-interface Row
-  extends Omit<Service, 'steer' | 'whenAllDown' | 'choices' | 'geo' | 'hashPrefix' | 'hysteresis'> {
-  readonly zone: string
-  readonly steer: string
-  readonly whenAllDown: string
-  readonly choices: readonly Choice[]
-  readonly settings: unknown
-  readonly revision: number
 }
 
 function toStored(row: Row, onBad?: OnBad): StoredService {

@@ -180,10 +180,15 @@ const belowDname = sql`
   join staged_rrsets d on d.owner = a.name and d.type = 'DNAME'
   join staged_rrs r on r.id = s.first_id`
 
-/** RRs that stand where a service is. The zone need not exist yet. */
-export async function serviceFindings(tx: Tx, apex: string, most: number): Promise<StagedFinding[]> {
+/** RRs that stand where a service is, and the names of the services that were judged. The zone need not exist yet. */
+export async function serviceFindings(
+  tx: Tx,
+  apex: string,
+  most: number,
+): Promise<{ readonly judged: ReadonlySet<string>; readonly found: StagedFinding[] }> {
   const zone = await findZone(tx, apex)
-  if (zone === null) return []
+  if (zone === null) return { judged: new Set(), found: [] }
+  const judged = new Set(await servicesOf(tx, zone))
   const suffix = apex === '.' ? '' : `.${apex}`
   const inside = sql`(
     select name,
@@ -202,12 +207,13 @@ export async function serviceFindings(tx: Tx, apex: string, most: number): Promi
     join lateral ${ancestorsOf(sql`v.owner`)} as a on true
     join staged_rrsets s on s.owner = a.name and s.type = 'DNAME'
     join staged_rrs r on r.id = s.first_id`
-  return [
+  const found = [
     ...(await findings<string>(tx, taken, most, ({ about, type }) => placeRefused.taken(about, type))),
     ...(await findings<string>(tx, below, most, ({ about, owner }) =>
       placeRefused.belowDname(about, absoluteName(owner, apex)),
     )),
   ]
+  return { judged, found }
 }
 
 /**
@@ -224,14 +230,6 @@ function ancestorsOf(owner: SQL): SQL {
     union all
     select '@' where ${owner} <> '@'
   )`
-}
-
-/**
- * The names of the services that `serviceFindings` looks at, and perhaps some that lie elsewhere. To be asked for before it.
- */
-export async function servicesAround(tx: Tx, apex: string): Promise<ReadonlySet<string>> {
-  const zone = await findZone(tx, apex)
-  return new Set(zone === null ? [] : await servicesOf(tx, zone))
 }
 
 /** A zone whose RRsets are those of its file, but for what needs the revision lock. */

@@ -20,7 +20,6 @@ import {
   type StagedFinding,
   type StagedRr,
   serviceFindings,
-  servicesAround,
   stagedProblems,
   stageRrs,
 } from '../store/zone-staging.ts'
@@ -109,10 +108,10 @@ async function stage(tx: Tx, request: ImportRequest) {
   await stageFile(tx, file, request)
   if (problems.full) throw refusal('invalid', apex, problems)
   const warnings = await gatherRrsets(tx, maxWarnings)
-  for (const found of await stagedProblems(tx, maxProblems + 1)) problems.add(found)
+  for (const problem of await stagedProblems(tx, maxProblems + 1)) problems.add(problem)
   const code = problems.count > 0 ? 'invalid' : 'conflict'
-  const judged = await servicesAround(tx, apex)
-  for (const found of await serviceFindings(tx, apex, maxProblems + 1)) problems.add(found)
+  const { judged, found } = await serviceFindings(tx, apex, maxProblems + 1)
+  for (const problem of found) problems.add(problem)
   if (problems.count > 0) throw refusal(code, apex, problems)
   const replacement = await replaceByStaged(tx, { apex, ...file.soa! }, condition)
   warnings.push(...(await placeWarnings(tx, await zoneWarnings(tx, apex, maxWarnings))))
