@@ -13,7 +13,7 @@ export const nodes = pgTable('nodes', {
   version: text('version').notNull(),
   startedAt: instant('started_at').notNull(),
   seenAt: instant('seen_at').notNull(),
-  /** Of the configuration that it serves. */
+  /** The revision of the configuration that it serves. */
   revision: revision(),
   /** It doubts its own network, so its verdicts do not count. */
   suspect: boolean('suspect').notNull(),
@@ -38,7 +38,7 @@ export const reports = pgTable(
     /** When the report came in, by the clock of the node that took it. */
     at: instant('at').notNull(),
     until: instant('until').notNull(),
-    /** By the database's clock: what a node reads on from. */
+    /** When it was stored, by the database's clock: what a node reads on from. */
     storedAt: instant('stored_at').notNull(),
   },
   (t) => [

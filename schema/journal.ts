@@ -23,7 +23,7 @@ export const changes = pgTable(
     revision: revision(),
     kind: text('kind').notNull(),
     key: key('key').notNull(),
-    /** Of a zone of which only some RRsets and the serial changed: their owners. Null says that anything may have. */
+    /** Owners whose RRsets are, with the serial, all that changed in a zone. Null says that anything may have. */
     owners: text('owners').array(),
     /** Random, one for all rows of a revision: tells whether a revision is the one that a node has seen. Null in rows of old. */
     stamp: text('stamp'),

@@ -65,7 +65,7 @@ export const pools = pgTable(
     fallback: key('fallback').references((): AnyPgColumn => pools.name, { onDelete: 'restrict' }),
     /** The fragment of the document of what has no column. */
     settings: jsonb('settings').$type<unknown>().notNull().default({}),
-    /** Of the last change of the pool or of any member. */
+    /** The revision of the last change of the pool or of any member. */
     revision: revision(),
   },
   (t) => [

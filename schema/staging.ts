@@ -7,7 +7,7 @@ import { key } from './column-types.ts'
  * in the migration, as nothing in them outlives its transaction.
  */
 export const stagedRrs = pgTable('staged_rrs', {
-  /** In the order of the file, from 1. */
+  /** Counts in the order of the file, from 1. */
   id: bigint('id', { mode: 'number' }).notNull(),
   line: integer('line').notNull(),
   column: integer('column').notNull(),
@@ -15,17 +15,17 @@ export const stagedRrs = pgTable('staged_rrs', {
   type: key('type').notNull(),
   ttlSeconds: integer('ttl_seconds').notNull(),
   data: key('data').notNull(),
-  /** Of RDATA in wire form. */
+  /** How many RDATA has in wire form. */
   octets: integer('octets').notNull(),
 })
 
 export const stagedRrsets = pgTable('staged_rrsets', {
   owner: key('owner').notNull(),
   type: key('type').notNull(),
-  /** Of the first of its RRs. */
+  /** The id of the first of its RRs. */
   firstId: bigint('first_id', { mode: 'number' }).notNull(),
   ttlSeconds: integer('ttl_seconds').notNull(),
   data: text('data').array().notNull(),
-  /** In an answer. */
+  /** How many it has in an answer. */
   octets: bigint('octets', { mode: 'number' }).notNull(),
 })

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { check, integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { eventKinds } from '../src/controlplane/model/event.ts'
-import { isName, key, revision } from './column-types.ts'
+import { isName, key, revision, someOf } from './column-types.ts'
 
 /** Who is told of events. Secrets are kept as they are, because every delivery is signed with them. */
 export const webhooks = pgTable(
@@ -22,10 +22,7 @@ export const webhooks = pgTable(
     check('webhooks_name_check', isName(t.name)),
     check('webhooks_url_check', sql`${t.url} ~ '^https?://'`),
     check('webhooks_secret_check', sql`left(${t.secret}, 6) = 'whsec_'`),
-    check(
-      'webhooks_kinds_check',
-      sql`cardinality(${t.kinds}) >= 1 and ${t.kinds} <@ array[${sql.raw(eventKinds.map((kind) => `'${kind}'`).join(', '))}]`,
-    ),
+    check('webhooks_kinds_check', sql`cardinality(${t.kinds}) >= 1 and ${someOf(t.kinds, eventKinds)}`),
     check('webhooks_pools_check', sql`cardinality(${t.pools}) >= 1`),
     check('webhooks_timeout_check', sql`${t.timeoutMs} > 0`),
   ],

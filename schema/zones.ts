@@ -17,11 +17,11 @@ export const zones = pgTable(
     expireSeconds: integer('expire_seconds').notNull(),
     minimumSeconds: integer('minimum_seconds').notNull(),
     ttlSeconds: integer('ttl_seconds').notNull(),
-    /** Of the SOA: unsigned 32 bits, compared by RFC 1982. */
+    /** The serial of the SOA: unsigned 32 bits, compared by RFC 1982. */
     serial: bigint('serial', { mode: 'number' }).notNull(),
     /** Set by the operator; null when `serial` rises by itself at every change. */
     fixedSerial: bigint('fixed_serial', { mode: 'number' }),
-    /** Of the last change of the head or of any RRset. */
+    /** The revision of the last change of the head or of any RRset. */
     revision: revision(),
   },
   (t) => [

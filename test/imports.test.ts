@@ -40,7 +40,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   model: [],
   rules: ['model'],
   document: ['model', 'rules'],
-  store: ['model', 'rules', 'document'],
+  store: ['model', 'rules', 'document', 'timing'],
   'dns-client': [],
   health: ['model', 'document', 'dns-client', 'timing'],
   steering: ['model', 'rules'],

@@ -3,7 +3,7 @@ export interface Breach {
   /** `invalid` for a name of nothing, `conflict` for what can't be together. */
   readonly code: 'invalid' | 'conflict'
   readonly kind: 'monitors' | 'pools' | 'services'
-  /** Of the monitor, pool or service. */
+  /** The name of the monitor, pool or service. */
   readonly name: string
   /** The way from it to the field; empty for the whole of it. */
   readonly at: readonly (string | number)[]

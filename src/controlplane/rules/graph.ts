@@ -9,7 +9,7 @@
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 
-/** By name, the names that it names; those that it does not hold name nobody. */
+/** What each name names; those that it does not hold name nobody. */
 export type Graph = ReadonlyMap<string, readonly string[]>
 
 /** Names of the services that a service names. */
@@ -50,7 +50,7 @@ export function reach<T>(
   return [...found.values()]
 }
 
-/** By name, those that name it, in the order in which they are given. */
+/** Those that name each name, in the order in which they are given. */
 export function namersOf(
   graph: Iterable<readonly [name: string, named: Iterable<string>]>,
 ): Map<string, string[]> {
@@ -76,8 +76,8 @@ export function namedFirst<T extends { readonly name: string }>(
 }
 
 /**
- * Makes something of each name, once; bounded by the names that are asked for. What is made of a name may need what is made of those that it names; of one that
- * leads back to itself it gets `inCircle`.
+ * Makes something of each name, once; bounded by the names that are asked for. What is made of a name may need what is made
+ * of those that it names; of one that leads back to itself it gets `inCircle`.
  */
 export function once<T extends object | null>(
   make: (name: string) => T,

@@ -20,25 +20,17 @@ export const because = {
 
 /** A service in no zone, one whose addresses its zone has too, and one below a DNAME of its zone. */
 export function placeBreaches(view: PlacesView, name: string): Breach[] {
-  const breach = (message: string, rrset?: Breach['rrset']): Breach => {
-    return {
-      code: 'conflict',
-      kind: 'services',
-      name,
-      at: [],
-      message,
-      ...(rrset === undefined ? {} : { rrset }),
-    }
-  }
-  if (view.zoneOf(name) === null) return [{ ...breach(`service ${name} lies in no zone`), code: 'invalid' }]
+  if (view.zoneOf(name) === null)
+    return [{ ...conflict(name, `service ${name} lies in no zone`), code: 'invalid' }]
   const taken = view.typesAt(name).filter((type) => typesOfServices.some((one) => one === type))
-  const found = taken.map((type) => breach(because.taken(name, type), { name, type }))
+  const found = taken.map((type) => conflict(name, because.taken(name, type), { name, type }))
   const dname = view.dnameAbove(name)
-  if (dname !== null) found.push(breach(because.belowDname(name, dname), { name: dname, type: 'DNAME' }))
+  if (dname !== null)
+    found.push(conflict(name, because.belowDname(name, dname), { name: dname, type: 'DNAME' }))
   return found
 }
 
-/** Of some services, those that may be answered with a CNAME, each with a pool (`hosts: cname`) that gives it. */
+/** The services among some that may be answered with a CNAME, each with a pool (`hosts: cname`) that gives it. */
 export function aliasedServices(
   view: Pick<ConfigurationView, 'pools' | 'services'>,
   names: Iterable<string>,
@@ -62,8 +54,12 @@ export function aliasBreaches(view: PlacesView, aliased: ReadonlyMap<string, str
     const apex = view.zoneOf(name)
     const said = `${name} is a service that pool ${pool} answers with a CNAME (hosts: cname), which can't stand`
     if (name === apex) {
-      const message = `${said} at the apex of zone ${apex} beside its SOA and NS; a pool with hosts: resolve can`
-      return [{ code: 'conflict', kind: 'services', name, at: [], message } as const]
+      return [
+        conflict(
+          name,
+          `${said} at the apex of zone ${apex} beside its SOA and NS; a pool with hosts: resolve can`,
+        ),
+      ]
     }
     const beside = view
       .typesAt(name)
@@ -71,8 +67,10 @@ export function aliasBreaches(view: PlacesView, aliased: ReadonlyMap<string, str
       .sort()[0]
     if (beside === undefined) return []
     const message = `${said} beside the ${beside} that zone ${apex} has at the same name`
-    return [
-      { code: 'conflict', kind: 'services', name, at: [], message, rrset: { name, type: beside } } as const,
-    ]
+    return [conflict(name, message, { name, type: beside })]
   })
+}
+
+const conflict = (name: string, message: string, rrset?: Breach['rrset']): Breach => {
+  return { code: 'conflict', kind: 'services', name, at: [], message, ...(rrset && { rrset }) }
 }

@@ -18,7 +18,7 @@ import type { RrsetKey } from './zone-data.ts'
 export interface MonitorView {
   readonly name: string
   readonly type: string
-  /** Of a composite one: those that it judges by. */
+  /** The monitors that a composite one judges by. */
   readonly monitors?: readonly string[]
 }
 
@@ -52,7 +52,7 @@ export interface PlacesView {
 }
 
 export interface ConfigurationView extends PlacesView {
-  /** By name, the monitors that a monitor judges by. */
+  /** The monitors that a monitor judges by, by its name. */
   readonly monitors: ReadonlyMap<string, readonly string[]>
   readonly pools: ReadonlyMap<string, PoolView>
   readonly services: ReadonlyMap<string, ServiceView>

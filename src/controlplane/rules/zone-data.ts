@@ -20,7 +20,7 @@ export interface CheckedRrset extends RrsetKey {
 }
 
 export interface ZoneProblem {
-  /** Of the RRset, in the list of them. */
+  /** The place of the RRset in the list of them. */
   readonly index: number
   readonly message: string
 }
@@ -92,16 +92,11 @@ export function checkKeys(rrsets: readonly RrsetKey[]): ZoneProblem[] {
 }
 
 function checkTogether(rrsets: readonly RrsetKey[]): ZoneProblem[] {
-  const types = new Map<string, string[]>()
-  for (const { owner, type } of rrsets) {
-    const known = types.get(owner)
-    if (known === undefined) types.set(owner, [type])
-    else known.push(type)
-  }
+  const byOwner = Map.groupBy(rrsets, ({ owner }) => owner)
   const hasDname = new Set(rrsets.filter(({ type }) => type === 'DNAME').map(({ owner }) => owner))
   return rrsets.flatMap(({ owner, type }, index) => {
     const messages: string[] = []
-    const here = types.get(owner)!
+    const here = byOwner.get(owner)!.map((rrset) => rrset.type)
     const others = type === 'CNAME' ? here.filter((other) => !standsBesideCname(other)) : []
     if (others.length > 0) messages.push(because.besideCname([...new Set(others)].sort()))
     if (type === 'DNAME' && owner !== '@' && here.includes('NS')) messages.push(because.dnameAtCut)

@@ -1,6 +1,5 @@
-import { desc, lt } from 'drizzle-orm'
 import { auditLog } from '../../../schema/journal.ts'
-import { decodeCursor, type Page, type PageRequest, pageOf } from './stored.ts'
+import { type Page, type PageRequest, readPage } from './stored.ts'
 import type { Tx } from './transaction.ts'
 
 /** Who did what. `before` and `after` are the resource as it was and is, in terms of the model; null for none. */
@@ -17,18 +16,7 @@ export interface AuditEntry {
 }
 
 /** The audit log, newest first. */
-export async function listAudit(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<AuditEntry>> {
-  const after = decodeCursor(cursor, 'number')
-  const rows = await tx
-    .select()
-    .from(auditLog)
-    .where(after === null ? undefined : lt(auditLog.id, after[0]))
-    .orderBy(desc(auditLog.id))
-    .limit(limit + 1)
-  return pageOf(
-    rows,
-    limit,
-    ({ id: _, ...entry }) => entry,
-    (row) => [row.id],
-  )
+export async function listAudit(tx: Tx, request: PageRequest): Promise<Page<AuditEntry>> {
+  const query = tx.select().from(auditLog).$dynamic()
+  return readPage(query, { id: auditLog.id }, request, ({ id: _, ...entry }) => entry, { newest: true })
 }

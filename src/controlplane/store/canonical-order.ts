@@ -11,16 +11,9 @@ import type { Rrset } from '../model/zone.ts'
 import { fetchRows } from './cursor.ts'
 import type { Tx } from './transaction.ts'
 
-interface Row extends Record<string, unknown> {
-  owner: string
-  type: string
-  ttlSeconds: number | null
-  data: string[]
-}
-
 /** `batch` at a time, ordered by owner and, within one, by type as text. Bounded memory, here and in the server. */
 export async function* streamCanonically(tx: Tx, apex: string, batch: number): AsyncGenerator<Rrset[]> {
-  yield* fetchRows<Row>(
+  yield* fetchRows<Rrset>(
     tx,
     sql`
     select owner, type, ttl_seconds as "ttlSeconds", data from rrsets where zone = ${apex}

@@ -4,8 +4,9 @@
  * connection is opened again, with a hint afterwards because notifications may have been missed, and a server that
  * has no LISTEN is left in peace.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { once } from 'node:events'
 import pg from 'pg'
+import { pause } from '../timing/clock.ts'
 import { changeChannel } from './transaction.ts'
 
 const firstDelayMs = 250
@@ -44,31 +45,28 @@ export class ChangeListener {
       const outcome = await this.#listenOnce(signal)
       if (outcome === 'unsupported') return
       if (outcome === 'lost') delayMs = firstDelayMs
-      await delay(delayMs, undefined, { signal }).catch(() => {})
+      await pause(delayMs, signal)
     }
   }
 
   /** Listens until the connection ends, for whatever reason, or the signal. */
   async #listenOnce(signal: AbortSignal): Promise<'failed' | 'lost' | 'unsupported'> {
     const client = new pg.Client(this.#config)
-    const ended = Promise.withResolvers<void>()
-    const end = () => ended.resolve()
-    client.on('error', end)
-    client.on('end', end)
+    // An error ends it too, and it may bring several.
+    const ended = once(client, 'end', { signal }).catch(() => {})
+    client.on('error', () => {})
     client.on('notification', ({ payload }) => {
       if (payload !== this.#ownId) this.#onHint()
     })
-    signal.addEventListener('abort', end)
     try {
       await client.connect()
       await client.query(`listen ${changeChannel}`)
       this.#onHint()
-      await ended.promise
+      await ended
       return 'lost'
     } catch (error) {
       return error instanceof pg.DatabaseError && neverCodes.test(error.code ?? '') ? 'unsupported' : 'failed'
     } finally {
-      signal.removeEventListener('abort', end)
       await client.end().catch(() => {})
     }
   }

@@ -7,14 +7,14 @@ export interface Change {
   readonly revision: number
   readonly kind: ChangeKind
   readonly key: string
-  /** Of a zone of which nothing but their RRsets and the serial changed; null when that is not known. */
+  /** Owners whose RRsets are, with the serial, all that changed in a zone; null when that is not known. */
   readonly owners: readonly string[] | null
 }
 
 export interface ChangeBatch {
   /** The last revision that the batch covers whole; follow on from it. */
   readonly revision: number
-  /** Of that revision; see `stampOf`. */
+  /** The stamp of that revision; see `stampOf`. */
   readonly stamp: string | null
   readonly changes: Change[]
 }

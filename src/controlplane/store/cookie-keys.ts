@@ -14,11 +14,7 @@ const signsAfterMs = 5 * 60_000
 /** Cookies are good for an hour, and clocks differ. */
 const acceptedForMs = 2 * 3_600_000
 
-interface Key {
-  readonly id: number
-  readonly key: string
-  readonly createdAt: Date
-}
+type Key = typeof cookieKeys.$inferSelect
 
 /** The keys to use at `now`, the one that signs first. Makes a new one when it is time, and deletes what is past. */
 export async function refreshCookieKeys(tx: Tx, now: Date): Promise<Uint8Array[]> {

@@ -9,11 +9,7 @@ let opened = 0
  * memory, here and there. Asking for each batch by the key of the last one costs a plan a batch, and a bad one reads the
  * whole table for each, which is what Postgres does to a table that was filled since its statistics were made.
  */
-export async function* fetchRows<Row extends Record<string, unknown>>(
-  tx: Tx,
-  query: SQL,
-  batch: number,
-): AsyncGenerator<Row[]> {
+export async function* fetchRows<Row>(tx: Tx, query: SQL, batch: number): AsyncGenerator<Row[]> {
   const cursor = sql.raw(`rows_${++opened}`)
   await tx.execute(sql`declare ${cursor} no scroll cursor for ${query}`)
   let failed = false

@@ -32,20 +32,21 @@ export function lockDataDirectory(directory: string, path: string): Disposable {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     writeFileSync(scratch, JSON.stringify(own), { mode: 0o600 })
   } catch (error) {
-    throw new ControlError(
-      'invalid',
-      `the data directory ${directory} can't be written: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
-    )
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new ControlError('invalid', `the data directory ${directory} can't be written: ${reason}`, {
+      cause: error,
+    })
   }
   try {
     // Each round either takes the lock, refuses, or removes one stale file; rounds are bounded against an endless race.
     for (let round = 0; round < 10; round++) {
       if (tryLink(scratch, path)) {
         held.add(path)
-        return { [Symbol.dispose]: () => release(path) }
+        return {
+          [Symbol.dispose]: () => {
+            if (held.delete(path)) rmSync(path, { force: true })
+          },
+        }
       }
       removeStale(directory, path, `${scratch}.stale`)
     }
@@ -53,11 +54,6 @@ export function lockDataDirectory(directory: string, path: string): Disposable {
     rmSync(scratch, { force: true })
   }
   throw new ControlError('conflict', `the data directory ${directory} is being opened by other processes`)
-}
-
-function release(path: string): void {
-  if (!held.delete(path)) return
-  rmSync(path, { force: true })
 }
 
 function tryLink(from: string, to: string): boolean {
@@ -125,8 +121,4 @@ function readText(path: string): string | null {
   } catch {
     return null
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

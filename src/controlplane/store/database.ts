@@ -17,12 +17,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { ControlError } from '../model/errors.ts'
+import { pause } from '../timing/clock.ts'
 import { ChangeListener } from './change-listener.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
 import { migrate } from './migrations.ts'
 import { breaksConnection, meansDown, reasonOf, toControlError } from './postgres-errors.ts'
-import { type Tx, type Write, WriteUnit } from './transaction.ts'
+import { type Tx, Write } from './transaction.ts'
 import { WriteQueue } from './write-queue.ts'
+import { lockZones, ZoneTaken } from './zone-lock.ts'
 
 export type { ChangeKind, Tx, Write } from './transaction.ts'
 
@@ -47,7 +49,7 @@ const lockRevision = 'select revision from config_revision for update'
 const statementTimeoutMs = 15_000
 const lockTimeoutMs = 10_000
 
-/** Of transactions in which one statement may touch every RRset of a large zone. */
+/** The limit of a statement that may touch every RRset of a large zone. */
 const longTimeoutMs = 600_000
 
 /** Longer than the server's limit, for a server that doesn't answer at all. A write in WebAssembly gets more. */
@@ -143,7 +145,7 @@ export class Database implements AsyncDisposable {
         if (breaksConnection(error)) this.#embedded?.giveUp(reasonOf(error))
         this.#options.onUnavailable?.(failure.message)
       }
-      await delay(delayMs, undefined, { signal }).catch(() => {})
+      await pause(delayMs, signal)
     }
   }
 
@@ -165,24 +167,32 @@ export class Database implements AsyncDisposable {
   /**
    * One change of the configuration: holds the revision lock while `work` runs, and commits the rows, the change
    * feed, the audit entries and the next revision together. `revision` is the one written, or the current one when
-   * `work` recorded no change. What `work` throws rolls everything back and comes through.
+   * `work` recorded no change. What `work` throws rolls everything back and comes through, but for `ZoneTaken`: then it
+   * waits for that zone and runs `work` again.
    */
   async write<T>(
     actor: string,
     work: (write: Write) => Promise<T>,
   ): Promise<{ revision: number; result: T }> {
     const begin = `${this.#begin('isolation level read committed')}; ${lockRevision}`
-    const written = await this.#writes.run(() =>
-      this.#transaction(begin, (tx, current) => this.#unit(tx, current, actor, work)),
-    )
-    if (written.changed) this.#hint()
-    return { revision: written.revision, result: written.result }
+    const transaction = () => this.#transaction(begin, (tx, current) => this.#unit(tx, current, actor, work))
+    // Bound: the zones that `work` writes.
+    const taken = new Set<string>()
+    for (;;) {
+      try {
+        if (taken.size === 0) return this.#written(await this.#writes.run(transaction))
+        return await this.writeStaged(actor, (tx) => lockZones(tx, taken), work)
+      } catch (error) {
+        if (!(error instanceof ZoneTaken) || taken.has(error.apex)) throw error
+        taken.add(error.apex)
+      }
+    }
   }
 
   /**
-   * A `write` of much: `stage` brings what is to be written into temporary tables of the same transaction, for as long
-   * as that takes, before the revision lock is asked for; other writes go on meanwhile. (In the embedded database they
-   * wait: it has one connection.) Neither part may wait for a peer over the network.
+   * A `write` that takes long or has to wait: `stage` does in the same transaction what needs no revision lock, and only
+   * then is that asked for; other writes go on meanwhile. (In the embedded database they wait: it has one connection.)
+   * Neither part may wait for a peer over the network.
    */
   async writeStaged<S, T>(
     actor: string,
@@ -204,18 +214,24 @@ export class Database implements AsyncDisposable {
         },
         longTimeoutMs,
       )
-    const written = await this.#stagedWrites.run(() =>
-      embedded ? this.#writes.run(transaction) : transaction(),
+    return this.#written(
+      await this.#stagedWrites.run(() => (embedded ? this.#writes.run(transaction) : transaction())),
     )
-    if (written.changed) this.#hint()
-    return { revision: written.revision, result: written.result }
   }
 
   async #unit<T>(tx: Tx, current: number, actor: string, work: (write: Write) => Promise<T>) {
-    const unit = new WriteUnit(tx, current + 1, actor)
+    const unit = new Write(tx, current + 1, actor)
     const result = await work(unit)
     await unit.finish(this.#id)
     return { changed: unit.changed, revision: unit.changed ? unit.revision : current, result }
+  }
+
+  #written<T>({ changed, ...written }: { changed: boolean; revision: number; result: T }): {
+    revision: number
+    result: T
+  } {
+    if (changed) this.#hint()
+    return written
   }
 
   /**
@@ -247,9 +263,7 @@ export class Database implements AsyncDisposable {
     this.#hints.clear()
     await this.#listener?.stop()
     const ended = this.#pool.end()
-    const patience = new AbortController()
-    await Promise.race([ended, delay(stopTimeoutMs, undefined, { signal: patience.signal })])
-    patience.abort()
+    await Promise.race([ended, delay(stopTimeoutMs, undefined, { ref: false })])
     for (const loan of this.#loans) loan.release(true)
     await ended
     await this.#embedded?.stop()

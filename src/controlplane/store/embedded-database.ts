@@ -14,6 +14,7 @@
  * that panicked (a full disk makes it) or hangs: on a server that ends a process and the rest starts over, while PGlite
  * goes on in a state that nobody knows.
  */
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { extname, join, resolve } from 'node:path'
@@ -35,7 +36,7 @@ const longestSocketPath = 100
 const port = 5432
 
 export class EmbeddedDatabase {
-  /** For a pg client: the folder of the socket. */
+  /** What a pg client connects to: the folder of the socket. */
   readonly connection: { host: string; port: number; user: string; database: string }
   readonly #directory: string
   readonly #lock: Disposable
@@ -46,7 +47,7 @@ export class EmbeddedDatabase {
   #startedAt = 0
   /** Settled once the thread before has ended. */
   #ended: Promise<unknown> | undefined
-  /** Of the promise of the thread that starts. */
+  /** Rejects the promise of the thread that starts. */
   #reject: (error: Error) => void = () => {}
 
   /**
@@ -63,7 +64,7 @@ export class EmbeddedDatabase {
       throw error
     }
     this.connection = { host: this.#socketDirectory, port, user: 'postgres', database: 'postgres' }
-    this.#running = this.#startUnwatched()
+    this.#running = unwatched(this.#start())
   }
 
   /**
@@ -83,11 +84,9 @@ export class EmbeddedDatabase {
     this.#state = 'stopped'
     const worker = this.#worker
     if (worker !== undefined) {
-      const exited = new Promise<void>((done) => worker.once('exit', () => done()))
+      const exited = once(worker, 'exit').catch(() => {})
       worker.postMessage('stop')
-      const patience = new AbortController()
-      await Promise.race([exited, delay(stopTimeoutMs, undefined, { signal: patience.signal })])
-      patience.abort()
+      await Promise.race([exited, delay(stopTimeoutMs, undefined, { ref: false })])
       await worker.terminate()
     }
     rmSync(this.#socketDirectory, { recursive: true, force: true })
@@ -97,13 +96,6 @@ export class EmbeddedDatabase {
   /** Ends the thread, because what it answers can't be trusted any more. The next `running()` starts another. */
   giveUp(reason: string): void {
     if (this.#state === 'starting' || this.#state === 'running') this.#fail(reason, null)
-  }
-
-  // Nobody may be waiting when it fails; `running()` tells the next one who asks.
-  #startUnwatched(): Promise<void> {
-    const running = this.#start()
-    running.catch(() => {})
-    return running
   }
 
   async #start(): Promise<void> {
@@ -144,13 +136,12 @@ export class EmbeddedDatabase {
     this.#ended = this.#worker?.terminate()
     this.#worker = undefined
     this.#reject(error)
-    this.#running = refusal(error)
+    this.#running = unwatched(Promise.reject(error))
   }
 }
 
-/** A rejection that may go unseen: `running()` hands it to whoever asks next. */
-function refusal(error: Error): Promise<never> {
-  const promise = Promise.reject(error)
+/** Nobody may be waiting when it fails; `running()` tells the next one who asks. */
+function unwatched(promise: Promise<void>): Promise<void> {
   promise.catch(() => {})
   return promise
 }

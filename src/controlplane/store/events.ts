@@ -12,10 +12,10 @@
 import { and, asc, desc, eq, gt, gte, lt, sql } from 'drizzle-orm'
 import { events } from '../../../schema/events.ts'
 import type { Event, EventFilter, StoredEvent } from '../model/event.ts'
-import { decodeCursor, type Page, type PageRequest, pageOf } from './stored.ts'
+import { type Page, type PageRequest, readPage } from './stored.ts'
 import type { Tx } from './transaction.ts'
 
-/** Of pg_advisory_xact_lock: "plevents" in ASCII, as a number. */
+/** The key of an advisory lock: "plevents" in ASCII, as a number. */
 const lockKey = '8100961388914963571'
 
 /**
@@ -44,25 +44,16 @@ export interface EventQuery extends EventFilter, PageRequest {
 
 /** Newest first. */
 export async function listEvents(tx: Tx, query: EventQuery): Promise<Page<StoredEvent>> {
-  const { limit, cursor, kind, pool, member, node, since, until } = query
-  const after = decodeCursor(cursor, 'number')
-  const rows = await tx
-    .select()
-    .from(events)
-    .where(
-      and(
-        after === null ? undefined : lt(events.id, after[0]),
-        kind === undefined ? undefined : eq(events.kind, kind),
-        pool === undefined ? undefined : eq(events.pool, pool),
-        member === undefined ? undefined : eq(events.member, member),
-        node === undefined ? undefined : eq(events.node, node),
-        since === undefined ? undefined : gte(events.at, since),
-        until === undefined ? undefined : lt(events.at, until),
-      ),
-    )
-    .orderBy(desc(events.id))
-    .limit(limit + 1)
-  return pageOf(rows, limit, toEvent, (row) => [row.id])
+  const { since, until } = query
+  const where = and(
+    ...(['kind', 'pool', 'member', 'node'] as const).map((field) =>
+      query[field] === undefined ? undefined : eq(events[field], query[field]),
+    ),
+    since === undefined ? undefined : gte(events.at, since),
+    until === undefined ? undefined : lt(events.at, until),
+  )
+  const all = tx.select().from(events).$dynamic()
+  return readPage(all, { id: events.id }, query, toEvent, { where, newest: true })
 }
 
 /** The events that follow `id`, oldest first. Whoever goes on after the last of them misses none. */
@@ -96,26 +87,9 @@ function toRow(event: Event, position: number): object {
 }
 
 /** Rows fit their kind: the table checks it. */
-function toEvent({
-  id,
-  kind,
-  node,
-  pool,
-  member,
-  from,
-  to,
-  reason,
-  detail,
-  at,
-}: typeof events.$inferSelect): StoredEvent {
+function toEvent({ detail, reason, at, ...fields }: typeof events.$inferSelect): StoredEvent {
   const { until, ...rest } = detail
-  const parts = { pool, member, from, to, ...rest, reason }
-  return {
-    id,
-    kind,
-    node,
-    ...Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== null)),
-    ...(typeof until === 'string' ? { until: new Date(until) } : {}),
-    at,
-  } as StoredEvent
+  const said = Object.entries({ ...fields, ...rest, reason }).filter(([, value]) => value !== null)
+  const end = typeof until === 'string' ? { until: new Date(until) } : {}
+  return { ...Object.fromEntries(said), ...end, at } as StoredEvent
 }

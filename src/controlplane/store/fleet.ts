@@ -35,12 +35,12 @@ export async function leave(tx: Tx, id: string): Promise<void> {
 
 /** Every node that has been seen within a day, in the order of ids. */
 export async function listNodes(tx: Tx, liveForMs: number): Promise<NodeRecord[]> {
-  const live = sql<boolean>`${nodes.seenAt} > clock_timestamp() - ${`${liveForMs} milliseconds`}::interval`
+  const live = seenWithin(`${liveForMs} milliseconds`)
   const { id, name, version, startedAt, seenAt, revision, suspect } = nodes
   return tx
     .select({ id, name, version, startedAt, seenAt, revision, suspect, live })
     .from(nodes)
-    .where(sql`${nodes.seenAt} > clock_timestamp() - ${forgetAfter}::interval`)
+    .where(seenWithin(forgetAfter))
     .orderBy(asc(nodes.id))
 }
 
@@ -55,14 +55,11 @@ export async function listVoters(tx: Tx, self: string, liveForMs: number): Promi
   return tx
     .select({ id: nodes.id, version: nodes.verdictsVersion })
     .from(nodes)
-    .where(
-      and(
-        ne(nodes.id, self),
-        eq(nodes.suspect, false),
-        sql`${nodes.seenAt} > clock_timestamp() - ${`${liveForMs} milliseconds`}::interval`,
-      ),
-    )
+    .where(and(ne(nodes.id, self), eq(nodes.suspect, false), seenWithin(`${liveForMs} milliseconds`)))
 }
+
+const seenWithin = (interval: string) =>
+  sql<boolean>`${nodes.seenAt} > clock_timestamp() - ${interval}::interval`
 
 export async function readVerdicts(
   tx: Tx,

@@ -134,11 +134,8 @@ export function toMember(row: MemberRow): Member {
 
 /** Measured health belongs to an endpoint. A member that moved has not been measured. */
 function probesElsewhere(before: Member, after: Member): boolean {
+  const endpointOf = ({ probeAddress, address, host }: Member) => probeAddress ?? address ?? host
   return endpointOf(before) !== endpointOf(after) || before.probePort !== after.probePort
-}
-
-function endpointOf({ probeAddress, address, host }: Member): string {
-  return probeAddress ?? address ?? host!
 }
 
 async function forgetHealth(tx: Tx, pool: string, names: readonly string[]): Promise<void> {

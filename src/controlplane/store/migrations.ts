@@ -21,7 +21,7 @@ interface Migration {
   readonly statements: readonly string[]
 }
 
-/** Of pg_advisory_xact_lock: "pooldns" in ASCII, as a number. */
+/** The key of an advisory lock: "pooldns" in ASCII, as a number. */
 const lockKey = '31647721742167667'
 
 /**
@@ -49,11 +49,6 @@ export async function migrate(client: pg.ClientBase): Promise<string[]> {
     await client.query('rollback').catch(() => {})
     throw lacksRights(error) ? await explainRights(client, migrations, error) : error
   }
-}
-
-/** Tags of the migrations that the database lacks, in order. Only reads. */
-export async function pendingMigrations(client: pg.ClientBase): Promise<string[]> {
-  return pendingOf(readMigrations(), await readApplied(client)).map(({ tag }) => tag)
 }
 
 async function readApplied(client: pg.ClientBase): Promise<Map<string, string>> {

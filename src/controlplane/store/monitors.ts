@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, gt } from 'drizzle-orm'
+import { asc, eq } from 'drizzle-orm'
 import { monitorParts, monitors } from '../../../schema/pools.ts'
 import { formatMonitor, parseMonitor } from '../document/monitor.ts'
 import type { Problem } from '../model/errors.ts'
@@ -11,14 +11,13 @@ import { insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
-  decodeCursor,
   type OnBad,
   type Page,
   type PageRequest,
   type Put,
-  pageOf,
+  readPage,
+  readSettings,
   type Stored,
-  unreadable,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
@@ -30,15 +29,8 @@ export async function getMonitor(tx: Tx, name: string, onBad?: OnBad): Promise<S
 }
 
 /** One page in the order of names. Throws `invalid` for a row that can't be read. */
-export async function listMonitors(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<Stored<Monitor>>> {
-  const after = decodeCursor(cursor, 'string')
-  const rows = await tx
-    .select()
-    .from(monitors)
-    .where(after === null ? undefined : gt(monitors.name, after[0]))
-    .orderBy(asc(monitors.name))
-    .limit(limit + 1)
-  return pageOf(rows, limit, toStored, (row) => [row.name])
+export async function listMonitors(tx: Tx, request: PageRequest): Promise<Page<Stored<Monitor>>> {
+  return readPage(tx.select().from(monitors).$dynamic(), { name: monitors.name }, request, toStored)
 }
 
 /** Every monitor, for the publisher. With `onBad`, those that can't be read are left out; else they are `invalid`. */
@@ -115,22 +107,14 @@ async function readRow(tx: Tx, name: string): Promise<Row | null> {
   return row ?? null
 }
 
-function readable(rows: readonly Row[], onBad: OnBad | undefined): Stored<Monitor>[] {
-  if (onBad === undefined) return rows.map(toStored)
+function readable(rows: readonly Row[], onBad?: OnBad): Stored<Monitor>[] {
   return rows.flatMap((row) => {
-    const problems: Problem[] = []
-    const value = parseRow(row, problems)
-    if (value === null) onBad(unreadable(`monitor ${row.name}`, problems).message)
+    const value = readSettings(`monitor ${row.name}`, (problems) => parseRow(row, problems), onBad)
     return value === null ? [] : [{ value, revision: row.revision }]
   })
 }
 
-function toStored(row: Pick<Row, 'name' | 'type' | 'settings' | 'revision'>): Stored<Monitor> {
-  const problems: Problem[] = []
-  const value = parseRow(row, problems)
-  if (value === null) throw unreadable(`monitor ${row.name}`, problems)
-  return { value, revision: row.revision }
-}
+const toStored = (row: Row) => readable([row])[0]!
 
 function parseRow(
   { name, type, settings }: Pick<Row, 'name' | 'type' | 'settings'>,

@@ -19,11 +19,11 @@ import { aliasBreaches, aliasedServices } from '../rules/places.ts'
 import {
   type ConfigurationView,
   type MonitorView,
+  type Parts,
   type PoolView,
   placesOf,
   type ServiceView,
   viewOf,
-  type ZoneView,
 } from '../rules/view.ts'
 import type { Tx } from './transaction.ts'
 
@@ -45,16 +45,8 @@ export interface Concern {
   readonly places?: readonly string[]
 }
 
-/** A part of the configuration; see `viewOf`. */
-export interface Neighbourhood {
-  readonly monitors: readonly MonitorView[]
-  readonly pools: readonly PoolView[]
-  readonly services: readonly ServiceView[]
-  readonly zones: readonly ZoneView[]
-}
-
 /** One round trip, and one more for each further service on the longest way and for pools that only such services name. */
-export async function loadNeighbourhood(tx: Tx, concern: Concern): Promise<Neighbourhood> {
+export async function loadNeighbourhood(tx: Tx, concern: Concern): Promise<Parts> {
   const { inward = [], outward, answeredBy, pools: named = [], places: names = [] } = concern
   const outer = outward === undefined ? [] : [outward]
   const { monitors, step, pools, places } = await readRow<Loaded>(
@@ -113,7 +105,7 @@ async function readRow<R>(tx: Tx, columns: SQL): Promise<R> {
 
 /** What the rules see once services and pools are what a change makes them. */
 export function viewAfter(
-  { monitors, pools, services, zones }: Neighbourhood,
+  { monitors, pools, services, zones }: Parts,
   change: { readonly monitor?: MonitorView; readonly pool?: PoolView; readonly service?: ServiceView },
   placed: readonly string[] = [],
 ): ConfigurationView {
@@ -185,6 +177,11 @@ interface Loaded {
 /** Rows as a JSON array, so that one statement brings several kinds of them. */
 export const jsonRows = (query: SQL): SQL => sql`(select coalesce(json_agg(r), '[]') from (${query}) r)`
 
+/** The fields of a `Choice`, from rows of `service_pools`. */
+export const choiceColumns = sql.raw(`case when pool is null then 'service' else 'pool' end as kind,
+  coalesce(pool, nested) as name, weight, bias, case when latitude is null then null else
+    json_build_object('latitude', latitude, 'longitude', longitude) end as location`)
+
 export const texts = (values: readonly string[]): SQL => sql`${sql.param([...values])}::text[]`
 
 function monitorsAround({ monitors = [], judgedBy }: Concern): SQL {
@@ -216,10 +213,7 @@ function stepOf(names: readonly string[], named: readonly string[], answeredBy?:
   return sql`json_build_object(
     'services', ${jsonRows(sql`select name, steer, fallback from services where name = any(${texts(names)})`)},
     'choices', ${jsonRows(sql`
-      select service, case when pool is null then 'service' else 'pool' end as kind, coalesce(pool, nested) as name,
-        weight, bias, case when latitude is null then null else
-          json_build_object('latitude', latitude, 'longitude', longitude) end as location
-      from service_pools where service = any(${texts(names)}) order by service, position`)},
+      select service, ${choiceColumns} from service_pools where service = any(${texts(names)}) order by service, position`)},
     'namers', (select coalesce(json_agg(service), '[]') from (
       select service from service_pools where nested = any(${texts(named)}) ${answeredBy === undefined ? sql`` : byPool}
     ) as n)

@@ -5,7 +5,7 @@ import { isPattern } from '../model/glob.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import type { Override } from '../model/override.ts'
 import { getMember } from './members.ts'
-import { decodeCursor, type Page, type PageRequest, pageOf } from './stored.ts'
+import { type Page, type PageRequest, readPage } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
 /** Overrides by patterns, which is what looking for the one that holds a member costs. */
@@ -19,21 +19,10 @@ export async function listOverrides(tx: Tx): Promise<Override[]> {
 }
 
 /** One page in the order of pools and members, without those that have ended at `now`. */
-export async function pageOverrides(
-  tx: Tx,
-  { limit, cursor }: PageRequest,
-  now: Date,
-): Promise<Page<Override>> {
-  const after = decodeCursor(cursor, 'string', 'string')
-  const follows = (pool: string, member: string) =>
-    or(gt(overrides.pool, pool), and(eq(overrides.pool, pool), gt(overrides.member, member)))
-  const rows = await tx
-    .select()
-    .from(overrides)
-    .where(and(after === null ? undefined : follows(...after), isStanding(now)))
-    .orderBy(asc(overrides.pool), asc(overrides.member))
-    .limit(limit + 1)
-  return pageOf(rows, limit, toOverride, ({ pool, member }) => [pool, member])
+export async function pageOverrides(tx: Tx, request: PageRequest, now: Date): Promise<Page<Override>> {
+  const { pool, member, until } = overrides
+  const query = tx.select().from(overrides).$dynamic()
+  return readPage(query, { pool, member }, request, toOverride, { where: or(isNull(until), gt(until, now)) })
 }
 
 /** Those that may hold a member: its own, and all by patterns. */
@@ -102,8 +91,6 @@ async function checkPatterns(tx: Tx): Promise<void> {
     `there are ${count} overrides by patterns, and can be no more than ${maxPatterns}: delete one first`,
   )
 }
-
-const isStanding = (now: Date) => or(isNull(overrides.until), gt(overrides.until, now))
 
 const isOf = (pool: string, member: string) => and(eq(overrides.pool, pool), eq(overrides.member, member))
 

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, gt, inArray } from 'drizzle-orm'
+import { asc, eq, inArray } from 'drizzle-orm'
 import { members, pools } from '../../../schema/pools.ts'
 import { formatPoolSettings, type PoolSettings, parsePoolSettings } from '../document/pool.ts'
 import type { Problem } from '../model/errors.ts'
-import type { Member, Pool } from '../model/pool.ts'
+import type { Pool } from '../model/pool.ts'
 import { distanceBreaches, fallbackOfPoolBreaches, monitorOfPoolBreaches } from '../rules/references.ts'
 import { removeMembers, saveMembers, toMember } from './members.ts'
 import { aliasBreachesAfter, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
@@ -11,14 +11,13 @@ import { insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
-  decodeCursor,
   type OnBad,
   type Page,
   type PageRequest,
   type Put,
-  pageOf,
+  readPage,
+  readSettings,
   type Stored,
-  unreadable,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
@@ -31,31 +30,14 @@ export async function getPool(tx: Tx, name: string, onBad?: OnBad): Promise<Stor
 }
 
 /** One page in the order of names, members and all. */
-export async function listPools(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<Stored<Pool>>> {
-  const after = decodeCursor(cursor, 'string')
-  const rows = await tx
-    .select()
-    .from(pools)
-    .where(after === null ? undefined : gt(pools.name, after[0]))
-    .orderBy(asc(pools.name))
-    .limit(limit + 1)
-  const page = pageOf(
-    rows,
-    limit,
-    (row) => row,
-    (row) => [row.name],
-  )
+export async function listPools(tx: Tx, request: PageRequest): Promise<Page<Stored<Pool>>> {
+  const page = await readPage(tx.select().from(pools).$dynamic(), { name: pools.name }, request, (row) => row)
   return { ...page, items: await withMembers(tx, page.items) }
 }
 
 /** Every pool with its members, for the publisher; `onBad` as with `getPool`. */
 export async function listAllPools(tx: Tx, onBad?: OnBad): Promise<Stored<Pool>[]> {
-  const rows = await tx.select().from(pools).orderBy(asc(pools.name))
-  const all = await tx
-    .select()
-    .from(members)
-    .orderBy(asc(members.pool), asc(members.position), asc(members.name))
-  return assemble(rows, all, onBad)
+  return withMembers(tx, await tx.select().from(pools).orderBy(asc(pools.name)), onBad, true)
 }
 
 /**
@@ -147,49 +129,30 @@ export async function deletePool(write: Write, name: string, condition: WriteCon
 }
 
 type PoolRow = typeof pools.$inferSelect
-type MemberRow = typeof members.$inferSelect
 
-async function withMembers(tx: Tx, rows: readonly PoolRow[], onBad?: OnBad): Promise<Stored<Pool>[]> {
+/** @param all whether the rows are those of all pools */
+async function withMembers(
+  tx: Tx,
+  rows: readonly PoolRow[],
+  onBad?: OnBad,
+  all = false,
+): Promise<Stored<Pool>[]> {
   if (rows.length === 0) return []
-  const names = rows.map((row) => row.name)
+  const names = rows.map(({ name }) => name)
   const found = await tx
     .select()
     .from(members)
-    .where(inArray(members.pool, names))
+    .where(all ? undefined : inArray(members.pool, names))
     .orderBy(asc(members.pool), asc(members.position), asc(members.name))
-  return assemble(rows, found, onBad)
-}
-
-function assemble(
-  rows: readonly PoolRow[],
-  memberRows: readonly MemberRow[],
-  onBad: OnBad | undefined,
-): Stored<Pool>[] {
-  const byPool = new Map<string, Member[]>(rows.map((row) => [row.name, []]))
-  for (const row of memberRows) byPool.get(row.pool)?.push(toMember(row))
+  const byPool = Map.groupBy(found, ({ pool }) => pool)
   return rows.map((row) => {
-    const { name, monitor, select, answers, minUp, hosts, fallback, revision } = row
-    const value = {
-      name,
-      monitor,
-      select: select as Pool['select'],
-      answers,
-      minUp,
-      hosts: hosts as Pool['hosts'],
-      ...settingsOf(row, onBad),
-      fallback,
-      members: byPool.get(name)!,
-    }
-    return { value, revision }
+    const { revision, settings: _, ...fields } = row
+    const own = byPool.get(row.name) ?? []
+    return { value: { ...fields, ...settingsOf(row, onBad), members: own.map(toMember) } as Pool, revision }
   })
 }
 
 function settingsOf({ name, settings }: Pick<PoolRow, 'name' | 'settings'>, onBad?: OnBad): PoolSettings {
-  const problems: Problem[] = []
-  const read = parsePoolSettings(settings, '', problems)
-  if (read !== null) return read
-  const error = unreadable(`pool ${name}`, problems)
-  if (onBad === undefined) throw error
-  onBad(error.message)
-  return parsePoolSettings({}, '', [])!
+  const parse = (problems: Problem[]) => parsePoolSettings(settings, '', problems)
+  return readSettings(`pool ${name}`, parse, onBad) ?? parsePoolSettings({}, '', [])!
 }

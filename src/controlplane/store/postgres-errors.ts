@@ -7,23 +7,8 @@ import pg from 'pg'
 import { ControlError, isUnavailable } from '../model/errors.ts'
 
 /** Codes of Node's network errors that mean "no connection now". */
-const networkCodes = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EHOSTDOWN',
-  'ENETDOWN',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ENOENT',
-  'EACCES',
-  'EADDRNOTAVAIL',
-  'EMFILE',
-])
+const networkCodes =
+  /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|E(HOST|NET)(UNREACH|DOWN)|ENOTFOUND|EAI_AGAIN|ENOENT|EACCES|EADDRNOTAVAIL|EMFILE)$/
 
 /** What pg and pg-pool say, without a code, when the connection is gone, too slow or not to be had. */
 const connectionMessages =
@@ -33,7 +18,7 @@ const connectionMessages =
 const unavailableStates =
   /^(08...|28...|3D000|3F000|53...|57P0.|57014|55P03|40...|25006|25P0[234]|42501|42P01|58...|XX001|XX002)$/
 
-/** Of those, the ones that came over a working connection to a working server. */
+/** Those of them that came over a working connection to a working server. */
 const busyStates = new Set(['57014', '55P03', '40001', '40P01'])
 
 /** True when the error means that the connection it came over must not be used again. */
@@ -85,7 +70,7 @@ function isConnectionFailure(error: unknown): boolean {
     return false
   if (error instanceof AggregateError && error.errors.some(isConnectionFailure)) return true
   const code = (error as NodeJS.ErrnoException).code
-  return (code !== undefined && networkCodes.has(code)) || connectionMessages.test(error.message)
+  return networkCodes.test(code ?? '') || connectionMessages.test(error.message)
 }
 
 function saysUnavailable(error: pg.DatabaseError): boolean {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, asc, count, eq, type SQL, sql } from 'drizzle-orm'
+import { and, count, eq, type SQL, sql } from 'drizzle-orm'
 import { rrsets } from '../../../schema/zones.ts'
 import { ControlError } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'
@@ -15,15 +15,15 @@ import { raiseSerial, type SerialState } from './serial.ts'
 import {
   checkCondition,
   checkExists,
-  decodeCursor,
   type Page,
   type PageRequest,
   type Put,
-  pageOf,
+  readPage,
   type Stored,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
+import { tryZone, ZoneTaken } from './zone-lock.ts'
 
 /** Null when the zone, the owner or the type is not there. */
 export async function getRrset(
@@ -41,9 +41,9 @@ export async function getRrset(
 
 /** One page in the order of owner and type. */
 export async function listRrsets(tx: Tx, apex: string, request: PageRequest): Promise<Page<Stored<Rrset>>> {
-  const after = decodeCursor(request.cursor, 'string', 'string')
-  const rows = await readAfter(tx, apex, after, request.limit + 1)
-  return pageOf(rows, request.limit, toStored, (row) => [row.owner, row.type])
+  const { owner, type, zone } = rrsets
+  const query = tx.select().from(rrsets).$dynamic()
+  return readPage(query, { owner, type }, request, toStored, { where: eq(zone, apex) })
 }
 
 /** RRsets of one zone as the database packed them, for whoever compiles them; nobody on the way reads them. */
@@ -97,7 +97,7 @@ export async function packedAt(tx: Tx, apex: string, owners: readonly string[]):
 
 /** All RRsets of a zone, ordered by owner and type, `batch` at a time. */
 export async function* streamRrsets(tx: Tx, apex: string, batch: number): AsyncGenerator<Rrset[]> {
-  yield* fetchRows<{ owner: string; type: string; ttlSeconds: number | null; data: string[] }>(
+  yield* fetchRows<Rrset>(
     tx,
     sql`
     select owner, type, ttl_seconds as "ttlSeconds", data from rrsets where zone = ${apex}
@@ -173,16 +173,17 @@ interface Around {
 }
 
 interface AroundRow extends Record<string, unknown>, Pick<Around, 'apart' | 'services'> {
+  readonly free: boolean
   readonly serial: SerialState | null
   readonly here: readonly Omit<Row, 'zone'>[]
 }
 
-/** Throws `not-found` without the zone. */
+/** Claims the zone too. Throws `not-found` without it. */
 async function loadAround(tx: Tx, apex: string, owner: string, isDname: boolean): Promise<Around> {
   const name = absoluteName(owner, apex)
   const below = name === '.' ? '' : `.${name}`
   const { rows } = await tx.execute<AroundRow>(sql`
-    select
+    select ${tryZone(apex)} as free,
       (select json_build_object('serial', serial, 'fixed', fixed_serial is not null) from zones where apex = ${apex}) as serial,
       ${jsonRows(sql`
         select owner, type, ttl_seconds as "ttlSeconds", data, revision from rrsets where zone = ${apex} and owner = ${owner}`)} as here,
@@ -196,7 +197,8 @@ async function loadAround(tx: Tx, apex: string, owner: string, isDname: boolean)
         select coalesce(json_agg(name), '[]') from services
         where zone = ${apex} and (name = ${name} or (${isDname} and right(name, ${below.length}::int) = ${below}))
       ) as services`)
-  const { serial, here, apart, services } = rows[0]!
+  const { free, serial, here, apart, services } = rows[0]!
+  if (!free) throw new ZoneTaken(apex)
   if (serial === null) throw new ControlError('not-found', `zone ${apex} does not exist`)
   return { serial, here: here.map(toStored), apart, services }
 }
@@ -235,25 +237,6 @@ const describe = (apex: string, owner: string, type: string) => `RRset ${owner} 
 
 const atOwner = (apex: string, owner: string): SQL | undefined =>
   and(eq(rrsets.zone, apex), eq(rrsets.owner, owner))
-
-async function readAfter(
-  tx: Tx,
-  apex: string,
-  after: readonly [string, string] | null,
-  limit: number,
-): Promise<Row[]> {
-  return tx
-    .select()
-    .from(rrsets)
-    .where(
-      and(
-        eq(rrsets.zone, apex),
-        after === null ? undefined : sql`(${rrsets.owner}, ${rrsets.type}) > (${after[0]}, ${after[1]})`,
-      ),
-    )
-    .orderBy(asc(rrsets.owner), asc(rrsets.type))
-    .limit(limit)
-}
 
 type Row = typeof rrsets.$inferSelect
 

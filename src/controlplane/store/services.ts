@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, gt, sql } from 'drizzle-orm'
+import { asc, eq, sql } from 'drizzle-orm'
 import { servicePools, services } from '../../../schema/services.ts'
 import { formatServiceSettings, parseServiceSettings } from '../document/service.ts'
 import type { Problem } from '../model/errors.ts'
@@ -7,19 +7,18 @@ import type { Choice, Service } from '../model/service.ts'
 import { nestedIn } from '../rules/graph.ts'
 import { placeBreaches } from '../rules/places.ts'
 import { choiceBreaches, serviceNestingBreaches } from '../rules/references.ts'
-import { aliasBreachesAfter, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import { aliasBreachesAfter, choiceColumns, jsonRows, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
 import { insideOf, throwIfAny, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
-  decodeCursor,
   type OnBad,
   type Page,
   type PageRequest,
   type Put,
-  pageOf,
+  readPage,
+  readSettings,
   type Stored,
-  unreadable,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
@@ -27,15 +26,6 @@ import type { Tx, Write } from './transaction.ts'
 export interface StoredService extends Stored<Service> {
   /** Apex of the zone that the service lies in. */
   readonly zone: string
-}
-
-interface ChoiceRow {
-  readonly pool: string | null
-  readonly nested: string | null
-  readonly weight: number
-  readonly bias: number
-  readonly latitude: number | null
-  readonly longitude: number | null
 }
 
 const columns = {
@@ -48,38 +38,29 @@ const columns = {
   fallback: services.fallback,
   settings: services.settings,
   revision: services.revision,
-  choices: sql<ChoiceRow[]>`(
-    select coalesce(json_agg(json_build_object('pool', sp.pool, 'nested', sp.nested, 'weight', sp.weight, 'bias', sp.bias,
-      'latitude', sp.latitude, 'longitude', sp.longitude) order by sp.position), '[]')
-    from service_pools sp where sp.service = services.name)`,
+  choices: sql<Choice[]>`${jsonRows(sql`
+    select ${choiceColumns} from service_pools where service = services.name order by position`)}`,
 }
+
+const selectServices = (tx: Tx) => tx.select(columns).from(services)
+
+type Row = Awaited<ReturnType<typeof selectServices>>[number]
 
 /** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and its settings are the defaults. */
 export async function getService(tx: Tx, name: string, onBad?: OnBad): Promise<StoredService | null> {
-  const [row] = await tx.select(columns).from(services).where(eq(services.name, name))
+  const [row] = await selectServices(tx).where(eq(services.name, name))
   return row === undefined ? null : toStored(row, onBad)
 }
 
 /** One page in the order of names. Throws `invalid` for a row that can't be read. */
-export async function listServices(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<StoredService>> {
-  const after = decodeCursor(cursor, 'string')
-  const rows = await tx
-    .select(columns)
-    .from(services)
-    .where(after === null ? undefined : gt(services.name, after[0]))
-    .orderBy(asc(services.name))
-    .limit(limit + 1)
-  return pageOf(
-    rows,
-    limit,
-    (row) => toStored(row),
-    (row) => [row.name],
-  )
+export async function listServices(tx: Tx, request: PageRequest): Promise<Page<StoredService>> {
+  const query = selectServices(tx).$dynamic()
+  return readPage(query, { name: services.name }, request, (row) => toStored(row))
 }
 
 /** Every service, for the publisher; `onBad` as with `getService`. */
 export async function listAllServices(tx: Tx, onBad?: OnBad): Promise<StoredService[]> {
-  const rows = await tx.select(columns).from(services).orderBy(asc(services.name))
+  const rows = await selectServices(tx).orderBy(asc(services.name))
   return rows.map((row) => toStored(row, onBad))
 }
 
@@ -142,10 +123,7 @@ async function saveRows(
   const { name, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, choices } = service
   const settings = formatServiceSettings(service)
   // What could not be read again must not be written.
-  const problems: Problem[] = []
-  if (parseServiceSettings(settings, service, '', problems) === null) {
-    throw unreadable(`service ${name}`, problems)
-  }
+  readSettings(`service ${name}`, (problems) => parseServiceSettings(settings, service, '', problems))
   const row = { name, zone, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, settings, revision }
   await tx.insert(services).values(row).onConflictDoUpdate({ target: services.name, set: row })
   if (!isNew) await tx.delete(servicePools).where(eq(servicePools.service, name))
@@ -174,42 +152,17 @@ export async function deleteService(write: Write, name: string, condition: Write
   write.audit('service.delete', name, current.value, null)
 }
 
-interface Row
-  extends Omit<Service, 'steer' | 'whenAllDown' | 'choices' | 'geo' | 'hashPrefix' | 'hysteresis'> {
-  readonly zone: string
-  readonly steer: string
-  readonly whenAllDown: string
-  readonly choices: readonly ChoiceRow[]
-  readonly settings: unknown
-  readonly revision: number
-}
-
 function toStored(row: Row, onBad?: OnBad): StoredService {
   const { zone, revision, settings, ...fields } = row
   const head = {
     ...fields,
     steer: row.steer as Service['steer'],
     whenAllDown: row.whenAllDown as Service['whenAllDown'],
-    choices: row.choices.map(toChoice),
   }
-  const problems: Problem[] = []
-  const read = parseServiceSettings(settings, head, '', problems)
+  const parse = (problems: Problem[]) => parseServiceSettings(settings, head, '', problems)
+  const read = readSettings(`service ${row.name}`, parse, onBad)
   if (read !== null) return { value: { ...head, ...read }, zone, revision }
-  const error = unreadable(`service ${row.name}`, problems)
-  if (onBad === undefined) throw error
-  onBad(error.message)
   // Without its rules `geo` could choose nothing; in order of preference there is always an answer.
   const plain = { ...head, steer: head.steer === 'geo' ? ('failover' as const) : head.steer }
   return { value: { ...plain, ...parseServiceSettings({}, plain, '', [])! }, zone, revision }
-}
-
-function toChoice({ pool, nested, weight, bias, latitude, longitude }: ChoiceRow): Choice {
-  return {
-    kind: pool === null ? 'service' : 'pool',
-    // The database sees to it that there is one of the two.
-    name: pool ?? nested!,
-    weight,
-    bias,
-    location: latitude === null || longitude === null ? null : { latitude, longitude },
-  }
 }

@@ -4,6 +4,8 @@
  * Rows hold fragments of the document, which the document's own parsers read. One that somebody edited by hand may not be a
  * fragment any more: a read by name says so, and those who read everything are told and go on with the rest.
  */
+import { and, asc, desc, type SQL, sql } from 'drizzle-orm'
+import type { PgColumn, PgSelect } from 'drizzle-orm/pg-core'
 import { ControlError, type Problem } from '../model/errors.ts'
 
 /** A value and the configuration revision of its last change; the ETag is that revision in quotes. */
@@ -22,7 +24,7 @@ export interface WriteCondition {
 export interface Put {
   readonly created: boolean
   readonly changed: boolean
-  /** Of the resource, after the put. */
+  /** The revision of the resource after the put. */
   readonly revision: number
 }
 
@@ -57,7 +59,7 @@ export function checkCondition(
   }
 }
 
-/** For a delete: `not-found` when there is nothing, `stale` when it is not what the client read. */
+/** What a delete checks: throws `not-found` when there is nothing, `stale` when it is not what the client read. */
 export function checkExists<T extends { revision: number }>(
   condition: WriteCondition,
   current: T | null,
@@ -67,62 +69,88 @@ export function checkExists<T extends { revision: number }>(
   checkCondition(condition, current, what)
 }
 
-/** A cursor is the key of the last item, as base64url of a JSON array, so that nobody builds one by hand. */
-export function encodeCursor(key: readonly (string | number)[]): string {
-  return Buffer.from(JSON.stringify(key)).toString('base64url')
+/**
+ * One page of a query: ascending by the columns of a key, or (`newest`) descending. A cursor is the key of the last item, as
+ * base64url of a JSON array, so that nobody builds one by hand. Throws `invalid` for one that is not ours.
+ *
+ * @param key columns by the names that they have in a row
+ */
+export async function readPage<Q extends PgSelect, T>(
+  query: Q,
+  key: Readonly<Record<string, PgColumn>>,
+  { limit, cursor }: PageRequest,
+  item: (row: Q['_']['result'][number]) => T,
+  { where, newest = false }: { readonly where?: SQL | undefined; readonly newest?: boolean } = {},
+): Promise<Page<T>> {
+  const columns = Object.values(key)
+  const after = decodeCursor(cursor, columns)
+  const row = (parts: readonly unknown[]) =>
+    sql.join(
+      parts.map((part) => sql`${part}`),
+      sql`, `,
+    )
+  const follows =
+    after === null ? undefined : sql`(${row(columns)}) ${sql.raw(newest ? '<' : '>')} (${row(after)})`
+  const rows: Q['_']['result'] = await query
+    .where(and(follows, where))
+    .orderBy(...columns.map(newest ? desc : asc))
+    .limit(limit + 1)
+  const kept = rows.slice(0, limit)
+  const last = kept.at(-1) as Record<string, unknown> | undefined
+  const lastKey = Object.keys(key).map((name) => last?.[name])
+  return {
+    items: kept.map(item),
+    nextCursor: rows.length > limit ? Buffer.from(JSON.stringify(lastKey)).toString('base64url') : null,
+  }
 }
 
-/** The key in a cursor: null for the first page, `invalid` when it is not one of ours. */
-export function decodeCursor<K extends readonly ('string' | 'number')[]>(
-  cursor: string | null | undefined,
-  ...kinds: K
-): { -readonly [I in keyof K]: K[I] extends 'string' ? string : number } | null {
+/** The key in a cursor; null for the first page. */
+function decodeCursor(cursor: string | null | undefined, columns: readonly PgColumn[]): unknown[] | null {
   if (cursor === null || cursor === undefined) return null
   let key: unknown
   try {
     key = JSON.parse(Buffer.from(cursor, 'base64url').toString())
   } catch {
-    key = null
+    // Nor is what follows satisfied.
   }
-  const good =
-    Array.isArray(key) &&
-    key.length === kinds.length &&
-    kinds.every((kind, i) => isPart(kind, (key as unknown[])[i]))
-  if (!good) {
+  if (
+    !Array.isArray(key) ||
+    key.length !== columns.length ||
+    !columns.every(({ dataType }, nth) => isPart(dataType === 'number', key[nth]))
+  ) {
     throw new ControlError('invalid', 'cursor is not one that a list gave', {
       problems: [{ path: 'cursor', message: 'is not a cursor that a list gave' }],
     })
   }
-  return key as { -readonly [I in keyof K]: K[I] extends 'string' ? string : number }
+  return key
 }
 
 // Text in Postgres holds no NUL, so a key with one was never ours.
-function isPart(kind: 'string' | 'number', part: unknown): boolean {
-  return kind === 'number' ? Number.isSafeInteger(part) : typeof part === 'string' && !part.includes('\0')
-}
-
-/** Makes a page of rows that were read with one row more than the limit. */
-export function pageOf<R, T>(
-  rows: readonly R[],
-  limit: number,
-  item: (row: R) => T,
-  key: (row: R) => readonly (string | number)[],
-): Page<T> {
-  const kept = rows.slice(0, limit)
-  const last = kept.at(-1)
-  return {
-    items: kept.map(item),
-    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(key(last)) : null,
-  }
+function isPart(isNumber: boolean, part: unknown): boolean {
+  return isNumber ? Number.isSafeInteger(part) : typeof part === 'string' && !part.includes('\0')
 }
 
 /** Told of what can't be read; whatever was to be read is then left out, or has its defaults. */
 export type OnBad = (message: string) => void
 
-/** @param what such as `monitor web` */
-export function unreadable(what: string, problems: readonly Problem[]): ControlError {
+/**
+ * What `parse` makes of the settings in a row. When it makes nothing of them it throws `invalid`, or, with `onBad`, tells that
+ * and gives null.
+ *
+ * @param what such as `monitor web`
+ */
+export function readSettings<T>(
+  what: string,
+  parse: (problems: Problem[]) => T | null,
+  onBad?: OnBad,
+): T | null {
+  const problems: Problem[] = []
+  const read = parse(problems)
+  if (read !== null) return read
   const [first] = problems
   const where = first === undefined || first.path === '' ? '' : `${first.path} `
   const message = `the settings of ${what} in the database can't be read: ${where}${first?.message}`
-  return new ControlError('invalid', message, { problems })
+  if (onBad === undefined) throw new ControlError('invalid', message, { problems })
+  onBad(message)
+  return null
 }

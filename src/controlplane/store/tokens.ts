@@ -7,10 +7,10 @@
  * with `write.audit`, or by `Database.record` where no audit entry is wanted.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { and, asc, eq, gt, isNull, lt, or } from 'drizzle-orm'
+import { and, asc, eq, isNull, lt, or } from 'drizzle-orm'
 import { type tokenScopes, tokens } from '../../../schema/journal.ts'
 import { ControlError } from '../model/errors.ts'
-import { decodeCursor, type Page, type PageRequest, pageOf } from './stored.ts'
+import { type Page, type PageRequest, readPage } from './stored.ts'
 import type { Tx } from './transaction.ts'
 
 export type TokenScope = (typeof tokenScopes)[number]
@@ -20,7 +20,7 @@ export interface Token {
   /** At least one, no two the same. */
   readonly scopes: readonly TokenScope[]
   readonly createdAt: Date
-  /** To the minute; null when it has never been used. */
+  /** The last use, to the minute; null when it has never been used. */
   readonly lastUsedAt: Date | null
 }
 
@@ -45,15 +45,8 @@ export async function listTokens(tx: Tx): Promise<Token[]> {
 }
 
 /** One page in the order of names. */
-export async function pageTokens(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<Token>> {
-  const after = decodeCursor(cursor, 'string')
-  const rows = await tx
-    .select()
-    .from(tokens)
-    .where(after === null ? undefined : gt(tokens.name, after[0]))
-    .orderBy(asc(tokens.name))
-    .limit(limit + 1)
-  return pageOf(rows, limit, toToken, (row) => [row.name])
+export async function pageTokens(tx: Tx, request: PageRequest): Promise<Page<Token>> {
+  return readPage(tx.select().from(tokens).$dynamic(), { name: tokens.name }, request, toToken)
 }
 
 /** Makes a token worthless at once. Throws `not-found`. */

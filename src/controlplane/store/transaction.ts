@@ -18,24 +18,6 @@ export type Tx = NodePgDatabase
 
 export type ChangeKind = (typeof changeKinds)[number]
 
-/** A transaction that holds the revision lock. */
-export interface Write {
-  readonly tx: Tx
-  /** The revision that is being written; readers see it once this transaction has committed. */
-  readonly revision: number
-  readonly actor: string
-  /**
-   * Says that a resource changed, so that every node reloads it. Keys: the apex, the monitor's, pool's, service's or webhook's
-   * name, `pool/member` for an override and for a member that may come back. Saying it twice is once.
-   *
-   * @param owners for a zone of which nothing but RRsets of these owners (relative to the apex) and the serial changed, so
-   *   that a node reads no others
-   */
-  change(kind: ChangeKind, key: string, owners?: readonly string[]): void
-  /** Adds an entry to the audit log. The store's own put and delete functions do so themselves. */
-  audit(action: string, key: string, before: unknown, after: unknown): void
-}
-
 /** The channel of NOTIFY and LISTEN. The payload is the id of the `Database` that wrote. */
 export const changeChannel = 'pooldns_change'
 
@@ -58,9 +40,10 @@ interface ChangeEntry {
   readonly owners: readonly string[] | null
 }
 
-/** The one implementation of `Write`. Bound: as many entries as the one request that it serves makes. */
-export class WriteUnit implements Write {
+/** A transaction that holds the revision lock. Bound: as many entries as the one request that it serves makes. */
+export class Write {
   readonly tx: Tx
+  /** The revision that is being written; readers see it once this transaction has committed. */
   readonly revision: number
   readonly actor: string
   readonly #changes = new Map<string, ChangeEntry>()
@@ -72,6 +55,13 @@ export class WriteUnit implements Write {
     this.actor = actor
   }
 
+  /**
+   * Says that a resource changed, so that every node reloads it. Keys: the apex, the monitor's, pool's, service's or webhook's
+   * name, `pool/member` for an override and for a member that may come back. Saying it twice is once.
+   *
+   * @param owners for a zone of which nothing but RRsets of these owners (relative to the apex) and the serial changed, so
+   *   that a node reads no others
+   */
   change(kind: ChangeKind, key: string, owners?: readonly string[]): void {
     const id = `${kind} ${key}`
     const before = this.#changes.get(id)
@@ -80,6 +70,7 @@ export class WriteUnit implements Write {
     this.#changes.set(id, { kind, key, owners: all === null || all.length > ownersLimit ? null : all })
   }
 
+  /** Adds an entry to the audit log. The store's own put and delete functions do so themselves. */
   audit(action: string, key: string, before: unknown, after: unknown): void {
     this.#audits.push({ action, key, before: bounded(before), after: bounded(after) })
   }
@@ -90,7 +81,7 @@ export class WriteUnit implements Write {
   }
 
   /**
-   * Writes down what was collected. Without a change the revision stays, and audit entries (creating a token makes
+   * Writes down what was collected; for `Database` alone. Without a change the revision stays, and audit entries (creating a token makes
    * one) carry the current revision.
    */
   async finish(instanceId: string): Promise<void> {

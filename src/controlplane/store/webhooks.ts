@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { asc, count, eq, gt } from 'drizzle-orm'
+import { asc, count, eq } from 'drizzle-orm'
 import { webhooks } from '../../../schema/webhooks.ts'
 import { ControlError } from '../model/errors.ts'
 import type { Webhook, WebhookInput } from '../model/webhook.ts'
@@ -13,17 +13,16 @@ import { rootOf } from './postgres-errors.ts'
 import {
   checkCondition,
   checkExists,
-  decodeCursor,
   type Page,
   type PageRequest,
   type Put,
-  pageOf,
+  readPage,
   type Stored,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
-/** Of one installation: each has a queue on every node. */
+/** The most of one installation: each has a queue on every node. */
 export const maxWebhooks = 100
 
 export async function getWebhook(tx: Tx, name: string): Promise<Stored<Webhook> | null> {
@@ -32,15 +31,8 @@ export async function getWebhook(tx: Tx, name: string): Promise<Stored<Webhook> 
 }
 
 /** One page in the order of names. */
-export async function listWebhooks(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<Stored<Webhook>>> {
-  const after = decodeCursor(cursor, 'string')
-  const rows = await tx
-    .select()
-    .from(webhooks)
-    .where(after === null ? undefined : gt(webhooks.name, after[0]))
-    .orderBy(asc(webhooks.name))
-    .limit(limit + 1)
-  return pageOf(rows, limit, toStored, (row) => [row.name])
+export async function listWebhooks(tx: Tx, request: PageRequest): Promise<Page<Stored<Webhook>>> {
+  return readPage(tx.select().from(webhooks).$dynamic(), { name: webhooks.name }, request, toStored)
 }
 
 /** Every webhook, for the follower. */

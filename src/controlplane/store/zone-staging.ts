@@ -3,9 +3,10 @@
  * they go into a table, and everything that needs more than one RR happens there, by set: bringing RRsets
  * together, checking them, and making the zone what they are.
  *
- * All of it belongs to one `Database.writeStaged`: `openStaging`, `stageRrs` as often as there are batches, and
- * `gatherRrsets` before the revision lock; `putStagedZone` and `closeStaging` behind it. What a transaction stages it
- * deletes before it commits, so the tables look empty to everybody else, and need no key that tells imports apart.
+ * All of it belongs to one `Database.writeStaged`: `openStaging`, `stageRrs` as often as there are batches, `gatherRrsets`,
+ * the checks, `replaceByStaged` and `closeStaging` before the revision lock, so that whatever grows with the file holds up
+ * nobody but those who write the same zone; `putStagedZone` behind it. What a transaction stages it deletes before it
+ * commits, so the tables look empty to everybody else, and need no key that tells imports apart.
  *
  * Rejected: temporary tables. The daemon's role may not create any where it has been given no more than it needs
  * (deploy/postgres/roles.sql).
@@ -16,20 +17,24 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Soa } from '../model/zone.ts'
 import { absoluteName } from '../rules/owners.ts'
-import { because as placeRefused, typesOfServices } from '../rules/places.ts'
+import { placeBreaches, because as placeRefused, typesOfServices } from '../rules/places.ts'
+import { placesOf } from '../rules/view.ts'
 import { maxRrsetOctets, because as rrsetRefused, singleTypes, typesBesideCname } from '../rules/zone-data.ts'
-import { throwIfAny } from './refusals.ts'
+import { loadNeighbourhood } from './neighbourhood.ts'
+import { throwIfBroken } from './refusals.ts'
+import { currentRevision } from './revision.ts'
 import { auditedNames, type Replacement } from './rrset-replacement.ts'
 import type { Put, WriteCondition } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
+import { lockZones } from './zone-lock.ts'
 import type { ZoneWarning } from './zone-warnings.ts'
-import { findZone, replaceZone } from './zones.ts'
+import { adoptServices, type BegunZone, beginZone, findZone, finishZone, servicesOf } from './zones.ts'
 
-/** One RR, and where it stands in its file. */
+/** One RR, never an SOA, and where it stands in its file. */
 export interface StagedRr {
   readonly line: number
   readonly column: number
-  /** Relative to the apex, in lower case. */
+  /** Relative to the apex and in lower case, `@` for the apex itself. */
   readonly owner: string
   readonly type: string
   readonly ttlSeconds: number
@@ -50,13 +55,13 @@ export interface StagedFinding {
 /** What a file says of the zone besides its RRsets. */
 export interface StagedZone {
   readonly apex: string
-  /** Its `fixedSerial` doesn't count: whether the serial is fixed stays as it is. */
+  /** The SOA, whose `fixedSerial` doesn't count: whether the serial is fixed stays as it is. */
   readonly soa: Soa
   readonly serial: number
   readonly ttlSeconds: number
 }
 
-/** For statements that join staged rows; the others want the index of their table. */
+/** What statements need that join staged rows; the others want the index of their table. */
 const joinsBySet = sql`set local enable_nestloop = off`
 const joinsByIndex = sql`set local enable_nestloop = on`
 
@@ -175,10 +180,15 @@ const belowDname = sql`
   join staged_rrsets d on d.owner = a.name and d.type = 'DNAME'
   join staged_rrs r on r.id = s.first_id`
 
-/** RRs that stand where a service is. The zone need not exist yet. */
-export async function serviceFindings(tx: Tx, apex: string, most: number): Promise<StagedFinding[]> {
+/** RRs that stand where a service is, and the names of the services that were judged. The zone need not exist yet. */
+export async function serviceFindings(
+  tx: Tx,
+  apex: string,
+  most: number,
+): Promise<{ readonly judged: ReadonlySet<string>; readonly found: StagedFinding[] }> {
   const zone = await findZone(tx, apex)
-  if (zone === null) return []
+  if (zone === null) return { judged: new Set(), found: [] }
+  const judged = new Set(await servicesOf(tx, zone))
   const suffix = apex === '.' ? '' : `.${apex}`
   const inside = sql`(
     select name,
@@ -197,12 +207,13 @@ export async function serviceFindings(tx: Tx, apex: string, most: number): Promi
     join lateral ${ancestorsOf(sql`v.owner`)} as a on true
     join staged_rrsets s on s.owner = a.name and s.type = 'DNAME'
     join staged_rrs r on r.id = s.first_id`
-  return [
+  const found = [
     ...(await findings<string>(tx, taken, most, ({ about, type }) => placeRefused.taken(about, type))),
     ...(await findings<string>(tx, below, most, ({ about, owner }) =>
       placeRefused.belowDname(about, absoluteName(owner, apex)),
     )),
   ]
+  return { judged, found }
 }
 
 /**
@@ -221,31 +232,57 @@ function ancestorsOf(owner: SQL): SQL {
   )`
 }
 
+/** A zone whose RRsets are those of its file, but for what needs the revision lock. */
+export interface StagedReplacement {
+  readonly begun: BegunZone
+  readonly replaced: Replacement
+}
+
 /**
- * Makes a zone what was staged. Only RRsets that differ are written: the order of RRs in an RRset is no difference, nor
- * is a TTL that is inherited on one side. The serial: a fixed one becomes the file's; our own rises as ever, and is
- * never behind the file's. Throws `conflict` for a service that came in the way, `stale` by the condition.
+ * Locks the zone and makes its RRsets what was staged. Only those that differ are written: the order of RRs in an RRset is no
+ * difference, nor is a TTL that is inherited on one side. The serial: a fixed one becomes the file's; our own rises as
+ * ever, and is never behind the file's. Throws `stale` by the condition.
+ *
+ * Their revision is the next one as it is now. Until the import has the revision lock others may take that, so it may be
+ * less than the import's. Yet no RRset of this zone had it before, which is what an ETag needs.
  */
-export async function putStagedZone(write: Write, zone: StagedZone, condition: WriteCondition): Promise<Put> {
-  const { apex, serial, ttlSeconds } = zone
-  return replaceZone(write, apex, condition, 'zone.import', {
-    head: (current) => {
-      const fixed = current !== null && current.soa.fixedSerial !== null
-      return { apex, ttlSeconds, soa: { ...zone.soa, fixedSerial: fixed ? serial : null } }
-    },
-    serialFloor: serial,
-    replaceRrsets: async () => {
-      const taken = await serviceFindings(write.tx, apex, auditedNames)
-      const problems = taken.map(({ line, column, owner, type, message }) => ({
-        path: `line ${line}, column ${column}`,
-        message: `${owner} ${type}: ${message}`,
-      }))
-      throwIfAny(`zone ${apex}`, problems)
-      const replaced = await replaceByStaged(write, apex, ttlSeconds)
-      await write.tx.execute(joinsByIndex)
-      return replaced
-    },
-  })
+export async function replaceByStaged(
+  tx: Tx,
+  { apex, soa, serial, ttlSeconds }: StagedZone,
+  condition: WriteCondition,
+): Promise<StagedReplacement> {
+  await lockZones(tx, [apex])
+  const revision = (await currentRevision(tx)) + 1
+  const begun = await beginZone({ tx, revision }, { apex, soa, ttlSeconds }, serial, condition)
+  const replaced = await replaceRows(tx, apex, ttlSeconds, revision)
+  await tx.execute(joinsByIndex)
+  return { begun, replaced }
+}
+
+/**
+ * Makes a zone what was staged, its RRsets being there. Throws `conflict` for a service that came in the way.
+ *
+ * @param judged services that `serviceFindings` looked at
+ */
+export async function putStagedZone(
+  write: Write,
+  { begun, replaced }: StagedReplacement,
+  judged: ReadonlySet<string>,
+): Promise<Put> {
+  const { tx } = write
+  const { apex } = begun.head
+  if (begun.current === null) await adoptServices(write, apex)
+  const names = (await servicesOf(tx, apex)).filter((name) => !judged.has(name))
+  if (names.length > 0) {
+    const { zones } = await loadNeighbourhood(tx, { places: names })
+    const view = placesOf(zones, names)
+    throwIfBroken(
+      `zone ${apex}`,
+      names.flatMap((name) => placeBreaches(view, name)),
+      () => null,
+    )
+  }
+  return finishZone(write, begun, 'zone.import', replaced)
 }
 
 /** Where in the file the RRs stand that warnings are about; line 1 for one that is about what is not there. */
@@ -260,8 +297,7 @@ export async function placeWarnings(tx: Tx, warnings: readonly ZoneWarning[]): P
   return rows
 }
 
-async function replaceByStaged(write: Write, apex: string, zoneTtl: number): Promise<Replacement> {
-  const { tx, revision } = write
+async function replaceRows(tx: Tx, apex: string, zoneTtl: number, revision: number): Promise<Replacement> {
   const deleted = await affected(
     tx,
     sql`

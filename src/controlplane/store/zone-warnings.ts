@@ -7,6 +7,7 @@
  * statistics of it, and what Postgres then chooses took minutes.
  */
 import { sql } from 'drizzle-orm'
+import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { doubtedTypes, rdataDoubt } from '../../dataplane/wire/rdata.ts'
 import { absoluteName, namesAbove, relativeOwner } from '../rules/owners.ts'
 import { fetchRows } from './cursor.ts'
@@ -89,7 +90,7 @@ async function* streamRrs(tx: Tx, apex: string): AsyncGenerator<Rr[]> {
   }
 }
 
-/** With the RR that it is of; nothing for one that leads nowhere, or out of the zone. */
+/** Pairs an RR with where it leads; nothing for one that leads nowhere, or out of the zone. */
 function leadOf(rr: Rr, apex: string): [Rr, Lead][] {
   if (!leadingTypes.includes(rr.type)) return []
   const target = targetOf(rr.data, apex)
@@ -105,9 +106,12 @@ function targetOf(data: string, apex: string): string | null {
   return apex === '.' || name === apex || name.endsWith(`.${apex}`) ? relativeOwner(name, apex) : null
 }
 
-type TypesByOwner = ReadonlyMap<string, ReadonlySet<string>>
+type TypesByOwner = ReadonlyMap<string, readonly { readonly type: string }[]>
 
-/** What stands at the targets and at the names above them; a service counts as an address. */
+/**
+ * What stands at the targets and at the names above them; a service counts as an address, also one that a new zone is yet
+ * to take over from the zone around it.
+ */
 async function lookUp(tx: Tx, apex: string, leads: readonly Lead[]): Promise<TypesByOwner> {
   const owners = new Set(
     leads.flatMap(({ target, above }) => [target, ...above, ...above.map(wildcardBelow)]),
@@ -118,16 +122,9 @@ async function lookUp(tx: Tx, apex: string, leads: readonly Lead[]): Promise<Typ
   const names = JSON.stringify(Array.from(owners, (owner) => absoluteName(owner, apex)))
   const services = await tx.execute<{ name: string }>(sql`
     select name from services
-    where zone = ${apex} and name in (select json_array_elements_text(${names}::json))`)
-  const types = new Map<string, Set<string>>()
-  const add = (owner: string, type: string) => {
-    const known = types.get(owner)
-    if (known === undefined) types.set(owner, new Set([type]))
-    else known.add(type)
-  }
-  for (const { owner, type } of rows) add(owner, type)
-  for (const { name } of services.rows) add(relativeOwner(name, apex), 'A')
-  return types
+    where zone in ${enclosingHostnames(apex)} and name in (select json_array_elements_text(${names}::json))`)
+  const addresses = services.rows.map(({ name }) => ({ owner: relativeOwner(name, apex), type: 'A' }))
+  return Map.groupBy([...rows, ...addresses], ({ owner }) => owner)
 }
 
 const wildcardBelow = (name: string) => (name === '@' ? '*' : `*.${name}`)
@@ -135,7 +132,8 @@ const wildcardBelow = (name: string) => (name === '@' ? '*' : `*.${name}`)
 /** What is odd about where an RR leads; null when nothing is. */
 function judge({ owner, type, target, above }: Lead, types: TypesByOwner): string | null {
   const what = type === 'NS' ? 'the name server' : type === 'MX' ? 'the mail server' : 'the target'
-  const has = (name: string, ...wanted: string[]) => wanted.some((one) => types.get(name)?.has(one))
+  const has = (name: string, ...wanted: string[]) =>
+    types.get(name)?.some(({ type }) => wanted.includes(type))
   if (has(target, 'CNAME')) return `${what} ${target} is a CNAME, and must not be one (RFC 2181 section 10.3)`
   if (has(target, 'A', 'AAAA')) return null
   const enclosing = [target, ...above]

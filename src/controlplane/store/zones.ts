@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, asc, eq, gt, inArray } from 'drizzle-orm'
+import { and, asc, eq, inArray } from 'drizzle-orm'
 import { services } from '../../../schema/services.ts'
 import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
@@ -15,19 +15,19 @@ import { nextSerial, serialAhead } from './serial.ts'
 import {
   checkCondition,
   checkExists,
-  decodeCursor,
   type Page,
   type PageRequest,
   type Put,
-  pageOf,
+  readPage,
   type Stored,
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
+import { claimZone } from './zone-lock.ts'
 
 /** What there is to a zone besides its RRsets. */
 export interface ZoneState extends ZoneHead {
-  /** Of the SOA, 0..2^32-1. */
+  /** The serial of the SOA, 0..2^32-1. */
   readonly serial: number
 }
 
@@ -40,15 +40,8 @@ export async function getZoneHead(tx: Tx, apex: string): Promise<Stored<ZoneStat
 }
 
 /** One page in the order of apexes. */
-export async function listZones(tx: Tx, { limit, cursor }: PageRequest): Promise<Page<Stored<ZoneState>>> {
-  const after = decodeCursor(cursor, 'string')
-  const rows = await tx
-    .select()
-    .from(zones)
-    .where(after === null ? undefined : gt(zones.apex, after[0]))
-    .orderBy(asc(zones.apex))
-    .limit(limit + 1)
-  return pageOf(rows, limit, toStored, (row) => [row.apex])
+export async function listZones(tx: Tx, request: PageRequest): Promise<Page<Stored<ZoneState>>> {
+  return readPage(tx.select().from(zones).$dynamic(), { apex: zones.apex }, request, toStored)
 }
 
 /** The head of every zone, for the publisher. */
@@ -65,14 +58,11 @@ export async function listAllZones(tx: Tx): Promise<Stored<ZoneState>[]> {
 export async function putZone(write: Write, zone: Zone, condition: WriteCondition): Promise<Put> {
   const { rrsets, ...head } = zone
   const { apex } = head
-  return replaceZone(write, apex, condition, 'zone.put', {
-    head: () => head,
-    serialFloor: null,
-    replaceRrsets: async () => {
-      await checkRrsets(write.tx, apex, rrsets)
-      return replaceRrsets(write, apex, rrsets)
-    },
-  })
+  await claimZone(write.tx, apex)
+  const begun = await beginZone(write, head, null, condition)
+  if (begun.current === null) await adoptServices(write, apex)
+  await checkRrsets(write.tx, apex, rrsets)
+  return finishZone(write, begun, 'zone.put', await replaceRrsets(write, apex, rrsets))
 }
 
 /** Throws when RRsets can't stand together, or where the services of their zone are. */
@@ -98,47 +88,58 @@ async function checkRrsets(tx: Tx, apex: string, rrsets: readonly Rrset[]): Prom
   )
 }
 
-/** What a zone is to become. */
-export interface ZoneContents {
-  /** The head, once it is known how the zone stands now (null: not there yet). */
-  head(current: ZoneState | null): ZoneHead
-  /** The zone's own serial never falls behind this one (RFC 1982); null for no such wish. */
-  readonly serialFloor: number | null
-  /** Makes the RRsets what they are to be, the head being there. Throws `conflict` for what may not stand there. */
-  replaceRrsets(head: ZoneHead): Promise<Replacement>
+/** A zone whose RRsets are being replaced: how it was (null: not there) and is to be. */
+export interface BegunZone {
+  readonly current: Stored<ZoneState> | null
+  readonly head: ZoneHead
+  readonly serial: number
+  /** The serial rises even when nothing else changes. */
+  readonly behind: boolean
 }
 
-/** Creates or replaces a zone, wherever its RRsets come from. See `putZone`. */
-export async function replaceZone(
-  write: Write,
-  apex: string,
+/**
+ * Begins to create or replace a zone, which is locked: a new one is there afterwards, so that RRsets can be. Throws `stale`
+ * by the condition.
+ *
+ * @param fileSerial what a fixed serial becomes, and what the zone's own never falls behind (RFC 1982); null when the head
+ *   has it all
+ */
+export async function beginZone(
+  { tx, revision }: Pick<Write, 'tx' | 'revision'>,
+  zone: ZoneHead,
+  fileSerial: number | null,
   condition: WriteCondition,
-  action: string,
-  contents: ZoneContents,
-): Promise<Put> {
-  const { tx, revision } = write
+): Promise<BegunZone> {
+  const { apex } = zone
   const current = await getZoneHead(tx, apex)
   checkCondition(condition, current, `zone ${apex}`)
-  const head = contents.head(current?.value ?? null)
-  const before = current === null ? null : headOf(current.value)
-  const last = current?.value.serial ?? null
-  const serial = serialAfter(last, head.soa, contents.serialFloor)
-  if (current === null) {
-    await tx.insert(zones).values({ ...toRow(head), serial, revision })
-    await adoptServices(write, apex)
-  }
-  const replaced = await contents.replaceRrsets(head)
+  const last = current?.value ?? null
+  const fixedSerial = last === null || last.soa.fixedSerial === null ? null : fileSerial
+  const head = fileSerial === null ? zone : { ...zone, soa: { ...zone.soa, fixedSerial } }
+  const serial = serialAfter(last?.serial ?? null, head.soa, fileSerial)
+  if (current === null) await tx.insert(zones).values({ ...toRow(head), serial, revision })
+  const behind = last !== null && fileSerial !== null && serialAhead(fileSerial, last.serial)
+  return { current, head, serial, behind }
+}
+
+/** Ends it, once the RRsets are in place. Throws `conflict` where they bar a service that is answered with a CNAME. */
+export async function finishZone(
+  write: Write,
+  { current, head, serial, behind }: BegunZone,
+  action: string,
+  replaced: Replacement,
+): Promise<Put> {
+  const { tx, revision } = write
+  const { apex } = head
   throwIfBroken(`zone ${apex}`, await aliasBreachesOfZone(tx, apex), () => null)
-  const behind = last !== null && contents.serialFloor !== null && serialAhead(contents.serialFloor, last)
+  const before = current === null ? null : headOf(current.value)
   if (current !== null && replaced.changed === 0 && !behind && isDeepStrictEqual(before, head)) {
     return { created: false, changed: false, revision: current.revision }
   }
-  if (current !== null) {
-    await tx
-      .update(zones)
-      .set({ ...toRow(head), serial, revision })
-      .where(eq(zones.apex, apex))
-  }
+  await tx
+    .update(zones)
+    .set({ ...toRow(head), serial, revision })
+    .where(eq(zones.apex, apex))
   write.change('zone', apex)
   write.audit(action, apex, before, { ...head, serial, rrsets: replaced })
   return { created: current === null, changed: true, revision }
@@ -156,6 +157,7 @@ function serialAfter(last: number | null, soa: Soa, floor: number | null): numbe
  */
 export async function deleteZone(write: Write, apex: string, condition: WriteCondition): Promise<void> {
   const { tx } = write
+  await claimZone(tx, apex)
   const current = await getZoneHead(tx, apex)
   checkExists(condition, current, `zone ${apex}`)
   await handOverServices(write, apex)
@@ -164,7 +166,8 @@ export async function deleteZone(write: Write, apex: string, condition: WriteCon
   write.audit('zone.delete', apex, current.value, null)
 }
 
-async function adoptServices(write: Write, apex: string): Promise<void> {
+/** Takes the services below a new zone over from the zone around it. */
+export async function adoptServices(write: Write, apex: string): Promise<void> {
   const { tx } = write
   const [, above] = enclosingHostnames(apex)
   const parent = above === undefined ? null : await findZone(tx, above)
@@ -193,7 +196,7 @@ async function handOverServices(write: Write, apex: string): Promise<void> {
 }
 
 /** Names of the services that lie in a zone. */
-async function servicesOf(tx: Tx, apex: string): Promise<string[]> {
+export async function servicesOf(tx: Tx, apex: string): Promise<string[]> {
   const rows = await tx
     .select({ name: services.name })
     .from(services)

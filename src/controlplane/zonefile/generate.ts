@@ -121,7 +121,7 @@ function parseForm(text: string): Template {
   }
 }
 
-/** As printf's `%0*d`: the sign counts. */
+/** Shows what printf's `%0*d` does: the sign counts. */
 function decimal(value: number, width: number): string {
   return value < 0 ? `-${String(-value).padStart(width - 1, '0')}` : String(value).padStart(width, '0')
 }

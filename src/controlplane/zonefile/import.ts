@@ -16,23 +16,25 @@ import {
   openStaging,
   placeWarnings,
   putStagedZone,
+  replaceByStaged,
   type StagedFinding,
+  type StagedRr,
   serviceFindings,
   stagedProblems,
   stageRrs,
 } from '../store/zone-staging.ts'
 import { zoneWarnings } from '../store/zone-warnings.ts'
 import { getZoneHead, type ZoneState } from '../store/zones.ts'
-import type { FileSource } from './octets.ts'
 import { ProblemList } from './problems.ts'
-import { type FileRr, MasterFile } from './reader.ts'
+import { MasterFile } from './reader.ts'
+import type { FileSource } from './scanner.ts'
 
 export interface ImportRequest {
-  /** As the model has it. */
+  /** The apex as the model has it. */
   readonly apex: string
   /** Is read as fast as it comes, with a transaction open: nothing that waits for a network. */
   readonly source: FileSource
-  /** For the audit log. */
+  /** Who imports, as the audit log has it. */
   readonly actor: string
   readonly condition: WriteCondition
   /** Does everything but keep it. */
@@ -44,9 +46,9 @@ export interface ImportRequest {
 export interface ZoneImport {
   readonly created: boolean
   readonly changed: boolean
-  /** Of the zone; of a dry run the one that it would have got. */
+  /** The revision of the zone; of a dry run the one that it would have got. */
   readonly zoneRevision: number
-  /** Of the configuration, to wait for. */
+  /** The revision of the configuration, to wait for. */
   readonly revision: number
   readonly zone: ZoneState
   readonly rrsets: number
@@ -71,24 +73,20 @@ class DryRun extends Error {
  * every problem, its path such as `line 12, column 5`; `stale` by the condition; `unavailable`.
  */
 export async function importZone(database: Database, request: ImportRequest): Promise<ZoneImport> {
-  const { apex, condition, dryRun } = request
+  const { apex, dryRun } = request
   try {
     const { revision, result } = await database.writeStaged(
       request.actor,
       (tx) => stage(tx, request),
-      async (write, { file, warnings }) => {
-        const { soa, serial, ttlSeconds } = file.soa!
-        const put = await putStagedZone(write, { apex, soa, serial, ttlSeconds }, condition)
-        const { tx } = write
-        const odd = await placeWarnings(tx, await zoneWarnings(tx, apex, maxWarnings))
-        await closeStaging(tx)
+      async (write, { replacement, judged, rrsets, warnings }) => {
+        const put = await putStagedZone(write, replacement, judged)
         const done = {
           created: put.created,
           changed: put.changed,
           zoneRevision: put.revision,
-          zone: (await getZoneHead(tx, apex))!.value,
-          rrsets: await countRrsets(tx, apex),
-          warnings: [...warnings, ...odd].sort((a, b) => a.line - b.line || a.column - b.column),
+          zone: (await getZoneHead(write.tx, apex))!.value,
+          rrsets,
+          warnings,
         }
         if (dryRun) throw new DryRun(done)
         return done
@@ -101,34 +99,31 @@ export async function importZone(database: Database, request: ImportRequest): Pr
   }
 }
 
-/** Brings the file into the staging tables. Throws when anything is wrong with it. */
-async function stage(tx: Tx, { apex, source, onProgress }: ImportRequest) {
+/** Brings the file into the staging tables and from there into the zone. Throws when anything is wrong with it. */
+async function stage(tx: Tx, request: ImportRequest) {
+  const { apex, condition } = request
   const problems = new ProblemList()
   const file = new MasterFile(apex, problems)
   await openStaging(tx)
-  await stageFile(tx, file, source, onProgress)
-  const ofFile = () => new ControlError('invalid', refusal(apex, problems), { problems: problems.finish() })
-  if (problems.full) throw ofFile()
+  await stageFile(tx, file, request)
+  if (problems.full) throw refusal('invalid', apex, problems)
   const warnings = await gatherRrsets(tx, maxWarnings)
-  for (const found of await stagedProblems(tx, maxProblems + 1)) problems.add(found)
-  const inTheFile = problems.count > 0
-  for (const found of await serviceFindings(tx, apex, maxProblems + 1)) problems.add(found)
-  if (inTheFile) throw ofFile()
-  if (problems.count > 0) {
-    throw new ControlError('conflict', refusal(apex, problems), { problems: problems.finish() })
-  }
-  return { file, warnings }
+  for (const problem of await stagedProblems(tx, maxProblems + 1)) problems.add(problem)
+  const code = problems.count > 0 ? 'invalid' : 'conflict'
+  const { judged, found } = await serviceFindings(tx, apex, maxProblems + 1)
+  for (const problem of found) problems.add(problem)
+  if (problems.count > 0) throw refusal(code, apex, problems)
+  const replacement = await replaceByStaged(tx, { apex, ...file.soa! }, condition)
+  warnings.push(...(await placeWarnings(tx, await zoneWarnings(tx, apex, maxWarnings))))
+  await closeStaging(tx)
+  warnings.sort((a, b) => a.line - b.line || a.column - b.column)
+  return { replacement, judged, rrsets: await countRrsets(tx, apex), warnings }
 }
 
-async function stageFile(
-  tx: Tx,
-  file: MasterFile,
-  source: FileSource,
-  onProgress: ImportRequest['onProgress'],
-): Promise<void> {
+async function stageFile(tx: Tx, file: MasterFile, { source, onProgress }: ImportRequest): Promise<void> {
   let storing: Promise<void> = Promise.resolve()
   let staged = 0
-  const store = async (batch: readonly FileRr[]) => {
+  const store = async (batch: readonly StagedRr[]) => {
     await stageRrs(tx, batch, staged)
     staged += batch.length
     onProgress?.(staged)
@@ -145,9 +140,12 @@ async function stageFile(
   }
 }
 
-function refusal(apex: string, problems: ProblemList): string {
-  const [first] = problems.finish()
-  const { count } = problems
-  const many = problems.full ? `more than ${count} problems` : count === 1 ? 'a problem' : `${count} problems`
-  return `the file for zone ${apex} has ${many}: ${first!.path}: ${first!.message}`
+function refusal(code: 'invalid' | 'conflict', apex: string, list: ProblemList): ControlError {
+  const problems = list.finish()
+  const { count, full } = list
+  const many = full ? `more than ${count} problems` : count === 1 ? 'a problem' : `${count} problems`
+  const [first] = problems
+  return new ControlError(code, `the file for zone ${apex} has ${many}: ${first!.path}: ${first!.message}`, {
+    problems,
+  })
 }

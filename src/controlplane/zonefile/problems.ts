@@ -33,22 +33,19 @@ export class ProblemList {
     else this.#more = true
   }
 
-  /** In the order of the file, each at a path such as `line 12, column 5`; the last says whether there are more. */
+  /** The problems in the order of the file, each at a path such as `line 12, column 5`; the last says whether there are more. */
   finish(): Problem[] {
     const sorted = this.#found.toSorted((a, b) => a.line - b.line || a.column - b.column)
-    const problems = sorted.map(toProblem)
+    const problems = sorted.map(({ line, column, owner, type, message }): Problem => {
+      const what = [owner, type].filter((part) => part !== null).join(' ')
+      return {
+        path: `line ${line}, column ${column}`,
+        message: what === '' ? message : `${what}: ${message}`,
+      }
+    })
     if (this.#more) {
       problems.push({ path: '', message: `there are more problems; these are the first ${maxProblems}` })
     }
     return problems
-  }
-}
-
-/** Of one in the file. Its message begins with what is known of owner and type. */
-export function toProblem({ line, column, owner, type, message }: FileProblem): Problem {
-  const what = [owner, type].filter((part) => part !== null).join(' ')
-  return {
-    path: line === 0 ? '' : `line ${line}, column ${column}`,
-    message: what === '' ? message : `${what}: ${message}`,
   }
 }

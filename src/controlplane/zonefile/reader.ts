@@ -9,37 +9,27 @@
  * Rules that need one RR are checked here; those that need more, by the store, over all of them at once.
  */
 
-import { formatName, hostnameToWire, lowerName, parseName } from '../../dataplane/wire/name.ts'
+import {
+  formatName,
+  hostnameToWire,
+  isSubdomain,
+  lowerName,
+  maxNameLength,
+  parseName,
+  relativeName,
+} from '../../dataplane/wire/name.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import { show } from '../document/schema-check.ts'
-import type { Soa } from '../model/zone.ts'
 import { checkRrset } from '../rules/zone-data.ts'
+import type { StagedRr, StagedZone } from '../store/zone-staging.ts'
 import { readGenerate } from './generate.ts'
-import { type FileSource, octetText } from './octets.ts'
-import { type Owner, readOwner } from './owner.ts'
 import type { FilePlace, ProblemList } from './problems.ts'
 import { type Rdata, readClass, readRdata, readType, unquoted } from './rr-text.ts'
-import { type Entry, type PlacedToken, Scanner } from './scanner.ts'
+import { type Entry, type FileSource, octetText, type PlacedToken, Scanner } from './scanner.ts'
 import { looksLikeTtl, parseTtl } from './ttl.ts'
 
-/** One RR of the file. Never an SOA. */
-export interface FileRr extends FilePlace {
-  /** Relative to the apex and in lower case, `@` for the apex itself. */
-  readonly owner: string
-  readonly type: string
-  readonly ttlSeconds: number
-  /** RDATA, canonical. */
-  readonly data: string
-  /** RDATA in wire form has so many. */
-  readonly octets: number
-}
-
 /** The SOA of the file. `ttlSeconds` is its own TTL, `$TTL` where it has none. */
-export interface FileSoa extends FilePlace {
-  readonly soa: Soa
-  readonly serial: number
-  readonly ttlSeconds: number
-}
+export type FileSoa = Omit<StagedZone, 'apex'>
 
 /** RRs of one batch, about. */
 const batchSize = 4_000
@@ -49,6 +39,17 @@ const maxRrs = 10_000_000
 
 /** Types of which one RR alone breaks no rule but its grammar, and of which files have many. */
 const plainTypes: ReadonlySet<string> = new Set(['A', 'AAAA', 'MX', 'PTR', 'SRV', 'TXT'])
+
+/** The owner of an entry. */
+interface Owner {
+  /** The name in lower case; relative to the apex, `@` for the apex itself, but absolute when it is outside. */
+  readonly name: string
+  /** It is not in the zone. */
+  readonly outside: boolean
+}
+
+/** The shape that nearly all owners of a large file have: nothing to escape, no label too long. */
+const plainOwner = /^(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}$/
 
 /** Where an RR stands, and what is known of it, for a problem. */
 interface Subject {
@@ -65,10 +66,10 @@ export class MasterFile {
   /** `$TTL`. */
   #defaultTtl: number | null = null
   #lastTtl: number | null = null
-  /** Of the entry before; null when it couldn't be read, undefined before the first. */
+  /** The owner of the entry before; null when it couldn't be read, undefined before the first. */
   #owner: Owner | null | undefined
   #soa: FileSoa | null = null
-  /** Of the first SOA, readable or not. */
+  /** The place of the first SOA, readable or not. */
   #soaPlace: FilePlace | null = null
   #rrs = 0
 
@@ -85,21 +86,16 @@ export class MasterFile {
     return this.#soa
   }
 
-  /** RRs so far. */
-  get rrs(): number {
-    return this.#rrs
-  }
-
   /**
    * Reads the file to its end, or until the list of problems is full. Call it once.
    *
    * @param source octets, or text that is taken as UTF-8
    */
-  async *batches(source: FileSource): AsyncGenerator<FileRr[]> {
+  async *batches(source: FileSource): AsyncGenerator<StagedRr[]> {
     const scanner = new Scanner((place, message) =>
       this.#complain({ place, owner: null, type: null }, message),
     )
-    let batch: FileRr[] = []
+    let batch: StagedRr[] = []
     for await (const entries of entriesOf(scanner, source)) {
       for (const rr of this.#entries(entries)) {
         if (batch.push(rr) < batchSize) continue
@@ -119,7 +115,7 @@ export class MasterFile {
     return this.#problems.full || this.#rrs > maxRrs
   }
 
-  *#entries(entries: Iterable<Entry>): Generator<FileRr> {
+  *#entries(entries: Iterable<Entry>): Generator<StagedRr> {
     for (const entry of entries) {
       if (this.#stopped) return
       const [first] = entry.tokens
@@ -129,46 +125,31 @@ export class MasterFile {
     }
   }
 
-  *#counted(rr: FileRr | null): Generator<FileRr> {
+  *#counted(rr: StagedRr | null): Generator<StagedRr> {
     if (rr === null) return
     if (++this.#rrs <= maxRrs) yield rr
     else this.#complain({ place: rr, owner: rr.owner, type: rr.type }, `the file has more than ${maxRrs} RRs`)
   }
 
-  *#directive(entry: Entry, name: PlacedToken): Generator<FileRr> {
+  *#directive(entry: Entry, name: PlacedToken): Generator<StagedRr> {
     const [, ...words] = entry.tokens
-    const subject = { place: name, owner: null, type: null }
-    if (entry.indented) {
-      this.#complain(subject, `${name.text} must begin in the first column`)
-      return
-    }
-    switch (name.text.toUpperCase()) {
-      case '$ORIGIN':
-        this.#attempt(subject, () => {
-          const origin = lowerName(parseName(only(name, words).text, this.#origin))
-          this.#origin = Buffer.compare(origin, this.#apexWire) === 0 ? this.#apexWire : origin
-        })
-        return
-      case '$TTL':
-        this.#attempt(subject, () => {
-          this.#defaultTtl = parseTtl(only(name, words).text)
-        })
-        return
-      case '$GENERATE':
-        yield* this.#generate(name, words)
-        return
-      case '$INCLUDE':
-        this.#complain(
-          subject,
+    const directive = name.text.toUpperCase()
+    if (directive === '$GENERATE' && !entry.indented) return yield* this.#generate(name, words)
+    this.#attempt({ place: name, owner: null, type: null }, () => {
+      if (entry.indented) throw new TextError(`${name.text} must begin in the first column`)
+      if (directive === '$ORIGIN') {
+        const origin = lowerName(parseName(only(name, words).text, this.#origin))
+        this.#origin = Buffer.compare(origin, this.#apexWire) === 0 ? this.#apexWire : origin
+      } else if (directive === '$TTL') this.#defaultTtl = parseTtl(only(name, words).text)
+      else if (directive === '$INCLUDE') {
+        throw new TextError(
           '$INCLUDE is refused: a zone is imported from one file, so put what it includes in its place',
         )
-        return
-      default:
-        this.#complain(subject, `${show(name.text)} is no directive of master files`)
-    }
+      } else throw new TextError(`${show(name.text)} is no directive of master files`)
+    })
   }
 
-  *#generate(name: PlacedToken, words: readonly PlacedToken[]): Generator<FileRr> {
+  *#generate(name: PlacedToken, words: readonly PlacedToken[]): Generator<StagedRr> {
     const subject = { place: name, owner: null, type: null }
     const made = this.#attempt(subject, () => readGenerate(name, words))
     if (made === null) return
@@ -183,7 +164,7 @@ export class MasterFile {
     }
   }
 
-  #resourceRecord(entry: Entry): FileRr | null {
+  #resourceRecord(entry: Entry): StagedRr | null {
     const { tokens } = entry
     if (!entry.indented) this.#takeOwner(tokens[0]!)
     const owner = this.#owner?.name ?? null
@@ -292,8 +273,6 @@ export class MasterFile {
     }
     this.#lastTtl ??= minimumSeconds!
     this.#soa = {
-      line: subject.place.line,
-      column: subject.place.column,
       serial: serial!,
       // RFC 1035 section 3.3.13: MINIMUM was the default of TTLs, before RFC 2308 gave it another meaning.
       ttlSeconds: ttl ?? this.#defaultTtl ?? this.#lastTtl,
@@ -334,6 +313,23 @@ export class MasterFile {
     const rest = prefix === undefined ? message : message.slice(prefix.length)
     this.#problems.add({ line, column, owner, type, message: rest })
   }
+}
+
+/**
+ * The owner that a token names.
+ *
+ * @param origin of relative names; the very same array as `apex` where the apex is the origin
+ * @throws TextError when it is no name
+ */
+function readOwner(token: PlacedToken, origin: Uint8Array, apex: Uint8Array): Owner {
+  const text = unquoted(token)
+  if (origin === apex && text.length + 1 + apex.length <= maxNameLength && plainOwner.test(text)) {
+    return { name: text, outside: false }
+  }
+  const wire = lowerName(parseName(text, origin))
+  return isSubdomain(wire, apex)
+    ? { name: relativeName(wire, apex), outside: false }
+    : { name: formatName(wire), outside: true }
 }
 
 function only(directive: PlacedToken, words: readonly PlacedToken[]): PlacedToken {

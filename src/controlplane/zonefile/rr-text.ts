@@ -11,28 +11,15 @@ import { show } from '../document/schema-check.ts'
 export interface Rdata {
   /** Canonical text, as the store keeps it. */
   readonly text: string
-  /** In the wire form. */
+  /** How many its wire form has. */
   readonly octets: number
 }
-
-/** Mnemonics of classes; true for the one that we serve. */
-const classes: ReadonlyMap<string, boolean> = new Map([
-  ['IN', true],
-  ['CLASS1', true],
-  ['CH', false],
-  ['CHAOS', false],
-  ['HS', false],
-  ['HESIOD', false],
-  ['CS', false],
-  ['NONE', false],
-  ['ANY', false],
-])
 
 /** Whether a word stands for a class, and whether for the one that we serve. */
 export function readClass(text: string): 'internet' | 'other' | null {
   const name = text.toUpperCase()
-  const served = classes.get(name) ?? (/^CLASS\d{1,5}$/.test(name) ? false : null)
-  return served === null ? null : served ? 'internet' : 'other'
+  if (name === 'IN' || name === 'CLASS1') return 'internet'
+  return /^(CH|CHAOS|HS|HESIOD|CS|NONE|ANY|CLASS\d{1,5})$/.test(name) ? 'other' : null
 }
 
 /** The text of a word; a quoted string names no owner and no type. @throws TextError */

@@ -12,6 +12,9 @@
 import type { Token } from '../../dataplane/wire/tokens.ts'
 import type { FilePlace } from './problems.ts'
 
+/** What a master file comes from: chunks of octets, or of text that is taken as UTF-8. */
+export type FileSource = AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>
+
 export interface PlacedToken extends Token, FilePlace {}
 
 export interface Entry {
@@ -42,7 +45,7 @@ interface OpenEntry {
   depth: number
   /** A quoted string that goes on in the next line, only within parentheses. */
   quote: { readonly place: FilePlace; text: string } | null
-  /** Its physical lines so far. Bound: `maxEntryLength` octets. */
+  /** The physical lines so far. Bound: `maxEntryLength` octets. */
   readonly lines: string[]
   length: number
 }
@@ -135,18 +138,8 @@ export class Scanner {
 }
 
 function startEntry(text: string, line: number): OpenEntry {
-  const indented = text.startsWith(' ') || text.startsWith('\t')
-  return {
-    line,
-    indented,
-    tokens: [],
-    broken: false,
-    parenthesis: null,
-    depth: 0,
-    quote: null,
-    lines: [],
-    length: 0,
-  }
+  const state = { broken: false, parenthesis: null, depth: 0, quote: null, length: 0 }
+  return { line, indented: text.startsWith(' ') || text.startsWith('\t'), tokens: [], lines: [], ...state }
 }
 
 const tab = 0x09
@@ -244,4 +237,29 @@ function wordEnd(text: string, start: number): number {
       return at
   }
   return at
+}
+
+/** U+FEFF in UTF-8, octet by octet. */
+const byteOrderMark = '\xef\xbb\xbf'
+
+/**
+ * Octets as characters, so that columns count octets and nothing is decoded that may not be text. Leaves out the byte
+ * order mark that some editors put before UTF-8.
+ */
+export async function* octetText(source: FileSource): AsyncGenerator<string> {
+  /** What may be the beginning of the mark; null behind it. */
+  let start: string | null = ''
+  for await (const chunk of source) {
+    const octets = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+    const text = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('latin1')
+    if (start === null) {
+      yield text
+      continue
+    }
+    start += text
+    if (byteOrderMark.startsWith(start)) continue
+    yield start.startsWith(byteOrderMark) ? start.slice(byteOrderMark.length) : start
+    start = null
+  }
+  if (start !== null && start !== byteOrderMark) yield start
 }

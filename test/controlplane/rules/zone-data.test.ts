@@ -3,7 +3,7 @@ import { type CheckedRrset, checkRrset, checkZone } from '../../../src/controlpl
 
 const rrset = (owner: string, type: string, ...data: string[]): CheckedRrset => ({ owner, type, data })
 
-t.test('one RRset', async (t) => {
+t.test('one RRset is judged whatever else the zone holds', async (t) => {
   const table: [CheckedRrset, string[]][] = [
     [rrset('www', 'A', '192.0.2.1', '192.0.2.2'), []],
     [rrset('www', 'CNAME', 'web.example.net.'), []],

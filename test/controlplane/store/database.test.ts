@@ -152,7 +152,7 @@ t.test('writers of two nodes: revisions in order, no gaps, for every reader', as
   t.same(await following, expected)
 })
 
-t.test('hints', async (t) => {
+t.test('a write hints its own process, and by NOTIFY the others', async (t) => {
   const url = await server.createDatabase()
   const [here, there] = [await openReady(t, url), await openReady(t, url)]
   const listening = firstCall()
@@ -249,7 +249,7 @@ t.test('a server that is not there yet', async (t) => {
   t.equal(database.up, true)
 })
 
-t.test('stop', async (t) => {
+t.test('a stop ends what hangs, and what is asked afterwards is refused', async (t) => {
   const url = await server.createDatabase()
   const database = await openReady(t, url)
   const controller = new AbortController()

@@ -20,7 +20,7 @@ t.test('one at a time, in order, whatever fails', async (t) => {
   )
 })
 
-t.test('is bounded', async (t) => {
+t.test('a queue that is full refuses the next write, and takes it again later', async (t) => {
   const queue = new WriteQueue()
   const gate = Promise.withResolvers<void>()
   const waiting = Array.from({ length: 1_000 }, () => queue.run(() => gate.promise))

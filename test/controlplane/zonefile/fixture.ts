@@ -1,8 +1,9 @@
+import type { StagedRr } from '../../../src/controlplane/store/zone-staging.ts'
 import { ProblemList } from '../../../src/controlplane/zonefile/problems.ts'
-import { type FileRr, type FileSoa, MasterFile } from '../../../src/controlplane/zonefile/reader.ts'
+import { type FileSoa, MasterFile } from '../../../src/controlplane/zonefile/reader.ts'
 
 export interface Reading {
-  readonly rrs: readonly FileRr[]
+  readonly rrs: readonly StagedRr[]
   /** `owner TTL type data`, the RRs of the file as lines. */
   readonly lines: readonly string[]
   readonly soa: FileSoa | null
@@ -17,7 +18,7 @@ export async function readChunks(
 ): Promise<Reading> {
   const problems = new ProblemList()
   const file = new MasterFile(apex, problems)
-  const rrs: FileRr[] = []
+  const rrs: StagedRr[] = []
   for await (const batch of file.batches(chunks)) for (const rr of batch) rrs.push(rr)
   return {
     rrs,

@@ -34,7 +34,7 @@ t.test('forms of a number, as BIND prints them', async (t) => {
   t.throws(() => compileTemplate('${-8,0,x}')(7), { message: /negative/ })
 })
 
-t.test('ranges', async (t) => {
+t.test('a range rises by steps and has a most', async (t) => {
   t.same(parseRange('1-254'), { start: 1, stop: 254, step: 1 })
   t.same(parseRange('0-0/5'), { start: 0, stop: 0, step: 5 })
   t.same(parseRange('0-2147483647/1000000'), { start: 0, stop: 2_147_483_647, step: 1_000_000 })

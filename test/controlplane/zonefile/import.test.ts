@@ -156,7 +156,7 @@ async function suite(t: Test, database: Database): Promise<void> {
     await t.rejects(load('x', { dryRun: true }), { code: 'invalid' })
   })
 
-  await t.test('serials', async (t) => {
+  await t.test("a zone's serial rises and never falls behind the file's, unless it is fixed", async (t) => {
     await put(database, (write) => deleteZone(write, apex, {}))
     const clock = Math.floor(Date.now() / 1000)
     await load(top(2_026_112_101))
@@ -278,7 +278,7 @@ y A ( 192.0.2.1
     })
   })
 
-  await t.test('warnings', async (t) => {
+  await t.test('what is odd is imported, and warned of by its place', async (t) => {
     const { warnings } = await load(`$TTL 300
 @ SOA ns1 hostmaster 5 1h 10m 14d 60
 @ MX 10 alias

@@ -268,12 +268,10 @@ for (const [name, [text, ...problems]] of Object.entries(invalid)) {
   })
 }
 
-t.test('the SOA', async (t) => {
+t.test('the SOA gives head, serial and TTL of the zone', async (t) => {
   const soa = async (text: string) => (await readChunks([text])).soa
   const times = 'Ns1.Example.TEST. root ( 2026112101 ; serial\n 1h 10M 2w 60 )'
   t.match(await soa(`@ IN SOA ${times}`), {
-    line: 1,
-    column: 1,
     serial: 2026112101,
     ttlSeconds: 60,
     soa: {

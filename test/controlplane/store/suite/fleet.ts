@@ -25,58 +25,61 @@ const node = (id: string) => ({
 })
 
 export const fleetSuite: Suite = async (t, database) => {
-  await t.test('nodes', async (t) => {
-    await database.record((tx) =>
-      beat(tx, { ...node('a'), verdicts: { version: 1, byPool: { web: { m1: 'up' } } } }),
-    )
-    await database.record((tx) => beat(tx, { ...node('b'), name: 'second', suspect: true }))
-    await database.record((tx) => beat(tx, { ...node('c'), revision: 4 }))
-    await database.record((tx) =>
-      tx.execute(sql`update nodes set seen_at = seen_at - interval '1 minute' where id = 'c'`),
-    )
-    const found = await database.read((tx) => listNodes(tx, 10_000))
-    t.same(
-      found.map(({ id, name, version, revision, suspect, live }) => [
-        id,
-        name,
-        version,
-        revision,
-        suspect,
-        live,
-      ]),
-      [
-        ['a', null, '1.0.0', 3, false, true],
-        ['b', 'second', '1.0.0', 3, true, true],
-        ['c', null, '1.0.0', 4, false, false],
-      ],
-    )
-    t.same(found[0]!.startedAt, startedAt)
-    t.ok(found[0]!.seenAt instanceof Date)
-    const voters = await database.read((tx) => listVoters(tx, 'x', 10_000))
-    t.same(voters, [{ id: 'a', version: 1 }], 'who is silent or suspects itself has no vote')
-    t.same(await database.read((tx) => listVoters(tx, 'a', 10_000)), [], 'nor has who asks')
-    t.same(await database.read((tx) => readVerdicts(tx, ['a', 'gone'])), [
-      { id: 'a', version: 1, byPool: { web: { m1: 'up' } } },
-    ])
-    t.same(await database.read((tx) => readVerdicts(tx, [])), [])
+  await t.test(
+    'a node is listed from its first beat until it leaves, or has been silent for a day',
+    async (t) => {
+      await database.record((tx) =>
+        beat(tx, { ...node('a'), verdicts: { version: 1, byPool: { web: { m1: 'up' } } } }),
+      )
+      await database.record((tx) => beat(tx, { ...node('b'), name: 'second', suspect: true }))
+      await database.record((tx) => beat(tx, { ...node('c'), revision: 4 }))
+      await database.record((tx) =>
+        tx.execute(sql`update nodes set seen_at = seen_at - interval '1 minute' where id = 'c'`),
+      )
+      const found = await database.read((tx) => listNodes(tx, 10_000))
+      t.same(
+        found.map(({ id, name, version, revision, suspect, live }) => [
+          id,
+          name,
+          version,
+          revision,
+          suspect,
+          live,
+        ]),
+        [
+          ['a', null, '1.0.0', 3, false, true],
+          ['b', 'second', '1.0.0', 3, true, true],
+          ['c', null, '1.0.0', 4, false, false],
+        ],
+      )
+      t.same(found[0]!.startedAt, startedAt)
+      t.ok(found[0]!.seenAt instanceof Date)
+      const voters = await database.read((tx) => listVoters(tx, 'x', 10_000))
+      t.same(voters, [{ id: 'a', version: 1 }], 'who is silent or suspects itself has no vote')
+      t.same(await database.read((tx) => listVoters(tx, 'a', 10_000)), [], 'nor has who asks')
+      t.same(await database.read((tx) => readVerdicts(tx, ['a', 'gone'])), [
+        { id: 'a', version: 1, byPool: { web: { m1: 'up' } } },
+      ])
+      t.same(await database.read((tx) => readVerdicts(tx, [])), [])
 
-    await database.record((tx) => beat(tx, { ...node('a'), revision: 9 }))
-    t.same(await database.read((tx) => readVerdicts(tx, ['a'])), [
-      { id: 'a', version: 1, byPool: { web: { m1: 'up' } } },
-    ])
-    await database.record((tx) => leave(tx, 'a'))
-    t.same(await database.read((tx) => listVoters(tx, 'x', 10_000)), [])
-    await database.record((tx) =>
-      tx.execute(sql`update nodes set seen_at = seen_at - interval '2 days' where id = 'c'`),
-    )
-    await database.record((tx) => pruneFleet(tx))
-    t.same(
-      (await database.read((tx) => listNodes(tx, 1))).map(({ id }) => id),
-      ['b'],
-    )
-  })
+      await database.record((tx) => beat(tx, { ...node('a'), revision: 9 }))
+      t.same(await database.read((tx) => readVerdicts(tx, ['a'])), [
+        { id: 'a', version: 1, byPool: { web: { m1: 'up' } } },
+      ])
+      await database.record((tx) => leave(tx, 'a'))
+      t.same(await database.read((tx) => listVoters(tx, 'x', 10_000)), [])
+      await database.record((tx) =>
+        tx.execute(sql`update nodes set seen_at = seen_at - interval '2 days' where id = 'c'`),
+      )
+      await database.record((tx) => pruneFleet(tx))
+      t.same(
+        (await database.read((tx) => listNodes(tx, 1))).map(({ id }) => id),
+        ['b'],
+      )
+    },
+  )
 
-  await t.test('reports', async (t) => {
+  await t.test('a report is read once it is stored, and an older one never replaces it', async (t) => {
     const report = (changes: Partial<MemberReport> = {}): MemberReport => ({
       pool: 'web',
       member: 'm1',

@@ -107,7 +107,7 @@ export const journalSuite: Suite = async (t, database) => {
     )
   })
 
-  await t.test('audit', async (t) => {
+  await t.test('the audit log tells who did what, newest first', async (t) => {
     const start = await revisionNow()
     await database.write('ann', async (write) => {
       write.change('pool', 'web')
@@ -138,7 +138,7 @@ export const journalSuite: Suite = async (t, database) => {
     )
   })
 
-  await t.test('overrides', async (t) => {
+  await t.test('an override is a change of its own, and ends at its time', async (t) => {
     await put(database, (write) =>
       putPool(write, pool('web', [member('a', '192.0.2.1'), member('b', '192.0.2.2')]), {}),
     )
@@ -190,7 +190,7 @@ export const journalSuite: Suite = async (t, database) => {
     )
   })
 
-  await t.test('tokens', async (t) => {
+  await t.test('a token is found by its secret until it is revoked', async (t) => {
     const secret = await database.record((tx) => createToken(tx, 'ci', ['write', 'read']))
     t.match(secret, /^pooldns_[\w-]{43}$/)
     const found = await database.read((tx) => findToken(tx, secret))

@@ -21,7 +21,7 @@ import { member, monitor, pool, put, refused, type Suite } from './samples.ts'
 const since = new Date('2026-01-02T03:04:05.678Z')
 
 export const poolsSuite: Suite = async (t, database) => {
-  await t.test('monitors', async (t) => {
+  await t.test('a monitor is created, replaced, listed and deleted', async (t) => {
     const web = monitor('web', {
       host: 'www.example.test',
       expectBody: { contains: 'ok', matches: '^o', lacks: 'ko', mismatches: null },
@@ -73,7 +73,7 @@ export const poolsSuite: Suite = async (t, database) => {
     await put(database, (write) => deleteMonitor(write, 'api', {}))
   })
 
-  await t.test('pools', async (t) => {
+  await t.test('a pool is created, replaced, listed and deleted, members and all', async (t) => {
     const fra1 = member('fra-1', '192.0.2.10', {
       weight: 65_535,
       probeAddress: '198.51.100.1',
@@ -196,7 +196,7 @@ export const poolsSuite: Suite = async (t, database) => {
     )
   })
 
-  await t.test('single members', async (t) => {
+  await t.test('a single member is put and deleted without its pool', async (t) => {
     const before = (await database.read((tx) => getPool(tx, 'web')))!
     const e = member('e', '192.0.2.50')
     const { revision } = await put(database, (write) => putMember(write, 'web', e, { ifNoneMatch: '*' }))
@@ -243,7 +243,7 @@ export const poolsSuite: Suite = async (t, database) => {
     )
   })
 
-  await t.test('health', async (t) => {
+  await t.test('measured health is stored for members that are there', async (t) => {
     const one = (name: string, state: 'up' | 'down') => ({
       pool: 'web-eu',
       member: name,

@@ -94,7 +94,7 @@ export const referencesSuite: Suite = async (t, database) => {
     }
   })
 
-  await t.test('composite monitors', async (t) => {
+  await t.test('a composite monitor names monitors that are there, and leads back to none', async (t) => {
     const missing = await refused(
       t,
       'invalid',
@@ -160,7 +160,7 @@ export const referencesSuite: Suite = async (t, database) => {
     await doing(database, (write) => deleteMonitor(write, 'smtp', {}))
   })
 
-  await t.test('pools', async (t) => {
+  await t.test('a pool names a fallback that is there, or is still to come', async (t) => {
     const sorry = pool('sorry', [member('a', '192.0.2.9', { priority: 3 })])
     const eu = pool('eu', [member('a', '192.0.2.1')], {
       select: 'failover',

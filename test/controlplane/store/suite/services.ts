@@ -57,7 +57,7 @@ export const servicesSuite: Suite = async (t, database) => {
     )
   })
 
-  await t.test('refusals', async (t) => {
+  await t.test('a service is refused for what it names and for where it stands', async (t) => {
     const refuse = (code: 'invalid' | 'conflict', value: typeof www) =>
       refused(
         t,

@@ -69,7 +69,7 @@ export const zonesSuite: Suite = async (t, database) => {
     t.equal(await database.read((tx) => countRrsets(tx, 'example.test')), 0)
   })
 
-  await t.test('conditions', async (t) => {
+  await t.test('a put and a delete demand the state that the client read', async (t) => {
     const { revision } = await put(database, (write) => putZone(write, zone('example.test'), {}))
     const again = zone('example.test', rrset('a', 'TXT', '"x"'))
     await refused(

@@ -1,0 +1,43 @@
+/**
+ * The lock of a zone: whoever changes the zone or its RRsets holds it until the transaction ends.
+ *
+ * An import takes it first, replaces RRsets for as long as that takes, and asks for the revision lock at its end. Every other
+ * write has the revision lock from its beginning, and all of them would wait behind one that waits with it. So a write only
+ * tries to get its zone; when somebody else has it, `Database.write` rolls the write back, waits without the revision lock
+ * and does it again. As nobody waits for a zone with the revision lock in hand, no two can wait for each other.
+ *
+ * Advisory locks, as a zone that is being created has no row that anybody else could lock. There are 1,024 for all zones,
+ * since a server has room for some thousands; two zones with the same one merely wait for each other.
+ */
+import { type SQL, sql } from 'drizzle-orm'
+import { texts } from './neighbourhood.ts'
+import type { Tx } from './transaction.ts'
+
+/** Thrown by a write that must wait for a zone. */
+export class ZoneTaken extends Error {
+  readonly apex: string
+
+  constructor(apex: string) {
+    super(`zone ${apex} is being written`)
+    this.apex = apex
+  }
+}
+
+/** The key of a zone's lock: "pdns" in ASCII, as a number, and one of 1,024. */
+const keyOf = (apex: SQL): SQL => sql`1885630067, hashtext(${apex}) & 1023`
+
+/** Waits for zones and locks them, always in the same order. Not for those who hold the revision lock. */
+export async function lockZones(tx: Tx, apexes: Iterable<string>): Promise<void> {
+  await tx.execute(sql`
+    select pg_advisory_xact_lock(${keyOf(sql`apex`)})
+    from (select apex from unnest(${texts([...apexes])}) as a(apex) order by hashtext(apex) & 1023) as ordered`)
+}
+
+/** Locks a zone as part of a statement: false when somebody else has it. */
+export const tryZone = (apex: string): SQL => sql`pg_try_advisory_xact_lock(${keyOf(sql`${apex}::text`)})`
+
+/** Locks a zone for a write, which holds the revision lock. Throws `ZoneTaken`. */
+export async function claimZone(tx: Tx, apex: string): Promise<void> {
+  const { rows } = await tx.execute<{ free: boolean }>(sql`select ${tryZone(apex)} as free`)
+  if (!rows[0]!.free) throw new ZoneTaken(apex)
+}
