@@ -92,7 +92,7 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   begun.use(overrides)
   // Gives up what is being compiled.
   begun.use(configuration.follower)
-  // Finishes the requests in progress, some of which wait for what they wrote to be served.
+  // Finishes the requests in progress. What they write is stored, and served by the next start.
   const context = apiContext(parts, adminTokenHash)
   const http = begun.use(await startApi(context, config.httpListen, stopBudget.requestsMs))
   // Answers what it has received, while all that it is answered by still stands.

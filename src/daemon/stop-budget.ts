@@ -3,7 +3,7 @@
  *
  * What has no share takes no time worth one: the DNS workers answer what they have received, a compilation is given up at
  * once, probes are called off, and events and the last snapshot are stored only while the database answers. A database that
- * hangs gets three seconds to close its connections, which are those of the snapshot that is not written then.
+ * hangs gets three seconds to close its connections; a snapshot can't be written then, so those seconds are free.
  */
 export const stopBudget = {
   totalMs: 10_000,

@@ -1,9 +1,9 @@
 /**
  * Who asks, and whether they may. One admin token comes from the configuration, others from the store; both are
  * compared by their SHA-256, so that neither the comparison nor a leaked table tells a secret. The admin token needs
- * no database, so that an operator is never locked out by an outage. Nor do agents that report on members: while the database
- * is away their tokens are good that were good before, or the reports would run out and an outage of the database would take every
- * such member out of the answers.
+ * no database, so that an operator is never locked out by an outage. Neither are the agents that report on members: while
+ * the database is away, a token is good if it was good before. Else the reports would run out, and an outage of the database
+ * would take every such member out of the answers.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'

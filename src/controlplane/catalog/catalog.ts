@@ -97,14 +97,14 @@ export class Catalog implements Mark {
     return this.#poolsOf(service)
   }
 
-  /** Names of services, and of those whose answers they have a part in, because these name them or lead to them by others. */
+  /** Names of these services, and of all that lead to them, directly or through others. */
   withOuterServices(services: Iterable<string>): readonly string[] {
     this.#outer ??= this.#services(nestedIn)
     const outer = this.#outer
     return reach(services, (inner) => outer.get(inner) ?? [])
   }
 
-  /** Names of the pools whose members these monitors judge, be it as parts of others. */
+  /** Names of the pools whose members these monitors judge, directly or as part of a composite. */
   poolsJudgedBy(monitors: Iterable<string>): readonly string[] {
     const changed = [...monitors]
     if (changed.length === 0) return []
@@ -121,7 +121,7 @@ export class Catalog implements Mark {
     return effectiveOverride(this.#overrideIndex, pool, member, now)
   }
 
-  /** The pools with members that one of these stands for. */
+  /** The pools with a member that one of these patterns matches. */
   poolsMatching(patterns: Iterable<MemberPattern>): Set<string> {
     const found = new Set<string>()
     for (const { pool, member } of patterns) {
@@ -144,7 +144,7 @@ export class Catalog implements Mark {
     )
   }
 
-  /** The hosts that have to be resolved, each with the members that it is. */
+  /** The hosts that have to be resolved, each with the members that name it. */
   get hosts(): ReadonlyMap<string, readonly HostedMember[]> {
     this.#byHost ??= Map.groupBy(hostedMembers(this.pools.values()), ({ host }) => host)
     return this.#byHost

@@ -70,7 +70,7 @@ export interface Field<Part extends object> {
   format(model: Part): unknown
 }
 
-/** What a field is that is left out; it may follow from fields that are declared before it. */
+/** The value of a field that is left out; it may follow from fields that are declared before it. */
 type Otherwise<Model, Value> = Value | ((others: Readonly<Partial<Model>>) => Value)
 
 interface Absence<Value> {

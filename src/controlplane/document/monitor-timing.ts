@@ -29,7 +29,7 @@ const Flap: Form<FlapLimit> = record(
 )
 
 const timing = fieldsOf<ProbeTiming>()
-/** What every monitor has that asks members. */
+/** The fields of every monitor that asks members. */
 export const timingFields = {
   interval: timing.shown('intervalMs', Duration(100, dayMs), defaultIntervalMs),
   timeout: timing.shown('timeoutMs', Duration(1, dayMs), ({ intervalMs = defaultIntervalMs }) =>

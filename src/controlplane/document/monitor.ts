@@ -328,6 +328,6 @@ function isForeign(type: MonitorType, field: string): boolean {
 /** The shortest body of a monitor, but for what says most about it, which is always there. */
 export function formatMonitor(monitor: Monitor): Body {
   const form: RecordForm<BodyOf<Monitor>> | undefined = forms[monitor.type]
-  // A type that there is not, past the compiler: the store reads what it is about to write, and refuses this.
+  // An unknown type that got past the compiler: the store reads what it is about to write, and refuses this.
   return form === undefined ? { type: monitor.type } : form.format(monitor)
 }

@@ -14,7 +14,7 @@ import {
 import { type ConfigurationView, viewOf } from '../rules/view.ts'
 import { joinPath } from './path.ts'
 
-/** Names of nothing, circles, services outside of every zone or in the way of its data: all that no part shows alone. */
+/** Names of what does not exist, circles, services outside of every zone or in the way of its data: all that no part shows alone. */
 export function crossProblems(configuration: Configuration): Problem[] {
   const view = viewOf(configuration)
   const services = [...view.services.keys()]

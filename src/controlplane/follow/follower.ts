@@ -5,8 +5,8 @@
  *
  * A look is a transaction that reads the changes. Settings (pools, members, services, overrides, monitors, webhooks, and which
  * zones there are) go to the publisher at once: a drain takes no other lane. Zones wait in the second one (`zone-lane.ts`).
- * When that has a turn to give, the look's transaction stays open and the rows of the turn are read out of it, while the
- * next look opens another one: a turn and its settings are of one revision, and no settings wait for rows. (The embedded
+ * When zones are due to be compiled, the look's transaction stays open and their rows are read from it, while the next look
+ * opens another one: a turn and its settings are of one revision, and no settings wait for rows. (The embedded
  * database has one connection: there they wait until the rows are read, though not until they are compiled.)
  *
  * What holds:

@@ -4,7 +4,7 @@
  * watches it. One that takes the place of another, because settings or the address of a machine changed, goes on with what
  * that one had measured (`Past`), at its position in the schedule.
  *
- * For the guard a check is in the pool of the member that has watched it longest.
+ * The guard counts a check for one pool: that of the member that has watched it longest.
  *
  * Bound: one check per member and part of its monitor, at most.
  */

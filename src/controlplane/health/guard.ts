@@ -1,6 +1,6 @@
 /**
  * The self-isolation guard: notices that it is this node's own network that fails, and not everybody at once. Then nobody
- * is taken out of the answers for it: the last states are kept, it is said so, probing goes on, and good news ends it.
+ * is taken out of the answers for it: the last states are kept, operators are told, probing goes on, and good news ends it.
  *
  * ## States
  * It stands between the probes and the machines of the members. Each verdict goes to the guard first, which rules whether

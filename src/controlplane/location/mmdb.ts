@@ -24,7 +24,7 @@ const marker = Buffer.from('\xab\xcd\xefMaxMind.com', 'latin1')
 /** The metadata are in the last 128 KiB. */
 const metadataWithin = 128 * 1024
 const separatorOctets = 16
-/** How often a node may be seen on one walk, on average: aliases refer to a part of the tree again, a circle does always. */
+/** How often a node may be seen on one walk, on average: aliases refer to a part of the tree again, a circle always does. */
 const visitsPerNode = 8
 const leastVisits = 1024
 /** The node at which every walk begins. */
@@ -145,7 +145,10 @@ export class Mmdb {
     return zeros === this.#nodeCount || (zeros > this.#nodeCount && mapped < this.#nodeCount) ? mapped : zeros
   }
 
-  /** What the first way down from a node at depth 64 leads to, or from where there is no node itself; without turning back, so that it takes 64 steps. */
+  /**
+   * What the first way down from a node at depth 64 leads to. It never turns back, so it takes 64 steps at the most. A value
+   * that stands where the node would be is its own answer.
+   */
   #firstBelow(node: number): number {
     let at = node
     for (let depth = 64; depth < 128; depth++) {

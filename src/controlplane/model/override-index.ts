@@ -40,7 +40,7 @@ export class OverrideIndex {
     return this.#exact.get(formatMemberKey({ pool, member })) ?? null
   }
 
-  /** Overrides by patterns of which the pool's matches, those that go before others first. */
+  /** The overrides by patterns whose pool part matches, those that go before others first. */
   patternsOf(pool: string): readonly Override[] {
     const known = this.#byPool.get(pool)
     if (known !== undefined) return known

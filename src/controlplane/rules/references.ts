@@ -4,7 +4,7 @@ import type { Breach } from './breach.ts'
 import { expansionProblems, type NestingProblem, nestedIn, nestingProblems } from './graph.ts'
 import type { ConfigurationView, PoolView, ServiceView } from './view.ts'
 
-/** A composite monitor's names of nothing. */
+/** The parts that a composite monitor names and that do not exist. */
 export function partBreaches({ monitors }: ConfigurationView, name: string): Breach[] {
   return (monitors.get(name) ?? []).flatMap((part, index) =>
     monitors.has(part) ? [] : missing('monitors', name, ['monitors', index], 'monitor', part),

@@ -21,7 +21,7 @@ export class ImagePump {
     this.#pending.add(changes)
     if (this.#next === undefined) {
       this.#next = this.#running.then(() => this.#flush())
-      // One that fails is whose images it had; the next ones go out all the same.
+      // A failure concerns those alone who pushed its images; the next ones go out all the same.
       this.#running = this.#next.catch(() => undefined)
     }
     return this.#next

@@ -23,7 +23,7 @@ export class PlanSlots {
     return [...this.#slots].find(([, held]) => held === slot)?.[0]
   }
 
-  /** Says that one image more names these. */
+  /** Notes one more image that names these. */
   hold(services: Named): void {
     for (const { name } of services) this.#named.set(name, (this.#named.get(name) ?? 0) + 1)
   }

@@ -3,8 +3,8 @@
  * first change that it is to hold, or later where passes take long, and at least every minute, for health. A failure costs
  * nothing but the age of the snapshot, which a metric shows.
  *
- * Settings are written as they are. Every image on disk is of the base's revision or of a later one, and what changed after
- * the base's is read again by the next start. So the base is written behind all images; a pass that is cut short
+ * A snapshot is one file of settings, the base, and a file for each zone image. Every image on disk is of the base's revision
+ * or of a later one, and what changed after the base's revision is read again by the next start. So the base is written behind all images; a pass that is cut short
  * leaves the old base with some newer images, which the next start tells by their stamps. While the compile thread lacks images
  * there is no pass, for no revision could be told.
  */

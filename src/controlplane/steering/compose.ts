@@ -8,7 +8,7 @@
  *
  * A client's area has its list of choices. When none of it can answer, the list of area 0 is taken, the default; when none of
  * that can either, the first choice that can: an answer from far away is better than one from what is down. Only when no
- * choice is left at all, the service is down.
+ * choice is left at all is the service down.
  */
 import { stableKey } from '../../dataplane/image/stable-key.ts'
 import type { Choice, Service } from '../model/service.ts'

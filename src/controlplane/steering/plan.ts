@@ -11,7 +11,7 @@
  * same RR twice (RFC 2181 section 5).
  *
  * For `hash`, the key of a candidate is that of its member, so that a member whose address changes keeps its clients. Only
- * where a host has several addresses of one family, they need a key each.
+ * where a host has several addresses of one family does each need a key of its own.
  *
  * ## Times
  * TTLs are those of the service that was asked, also for answers that come by way of a nested one: a TTL says how long the

@@ -2,7 +2,7 @@
  * The lock of a zone: whoever changes the zone or its RRsets holds it until the transaction ends.
  *
  * An import takes it first, replaces RRsets for as long as that takes, and asks for the revision lock at its end. Every other
- * write has the revision lock from its beginning, and all of them would wait behind one that waits with it. So a write only
+ * write has the revision lock from its beginning; if it waited for a zone, all writes would wait behind it. So a write only
  * tries to get its zone; when somebody else has it, `Database.write` rolls the write back, waits without the revision lock
  * and does it again. As nobody waits for a zone with the revision lock in hand, no two can wait for each other.
  *

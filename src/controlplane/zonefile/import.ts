@@ -2,8 +2,8 @@
  * From a master file to a zone: the reader's RRs are staged in the database, checked there together, and become the zone
  * in one revision, or nothing changes and everything that is wrong is told with its place.
  *
- * Reading and storing overlap by one batch. What the reader refuses doesn't end it, and neither the checks that need more
- * than one RR: whoever mends a file wants the whole list.
+ * Reading and storing overlap by one batch. An RR that is refused does not end an import, neither by the reader nor by the
+ * checks that need more than one RR: whoever mends a file wants the whole list.
  */
 import { maxProblems } from '../document/schema-check.ts'
 import { ControlError } from '../model/errors.ts'

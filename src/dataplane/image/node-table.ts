@@ -85,7 +85,7 @@ export class NodeTable {
     return at === start
   }
 
-  /** The closest ancestor-or-self of a name below the apex that there is. */
+  /** The name itself, or the closest name above it that exists, of names below the apex. */
   closest(bytes: Uint8Array, from: number, to: number): number {
     let at = from
     for (;;) {

@@ -15,9 +15,9 @@
  * entries (another number of groups moves everybody, at many sizes rather than one), and a ring or Maglev's table
  * (shares only nearly right, and weights take memory).
  *
- * The k best of two levels are drawn as what they stand for: each entry a clock that rings after an exponential time with its weight as
- * rate, the group ringing when the first of them does. After a ring the group goes on with the weight that it has left, and the
- * time to its next ring is independent of that before.
+ * The k best of two levels are drawn by what scores stand for: an entry is a clock that rings after an exponential time whose
+ * rate is its weight, and a group rings when the first of its clocks does. After a ring the group goes on with the weight that
+ * it has left; the time to its next ring does not depend on the times before.
  *
  * Table in words: count, number of groups (0: flat), whether weights differ; per group the mixed key, weight and first entry;
  * per entry the mixed key, weight and number. Keys are mixed once more, because they may be small numbers, and again while an entry before has
@@ -25,7 +25,7 @@
  */
 import { mix32 } from './stable-key.ts'
 
-/** Most entries that are compared all. */
+/** The largest table of which every entry is compared. */
 export const flatEntries = 64
 /** Groups of a table with more entries. */
 const groupCount = 64

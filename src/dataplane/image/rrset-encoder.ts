@@ -29,7 +29,7 @@ export const targetTypes: ReadonlySet<number> = new Set([
   types.svcb,
   types.https,
 ])
-/** What no fix-up is: its base would be 3. */
+/** A value that no fix-up can have: its base would be 3. */
 const nowhere = -1
 
 export class RrsetEncoder {

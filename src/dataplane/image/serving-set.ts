@@ -17,7 +17,7 @@ import { PlanImage } from './plan.ts'
 type Shared = SharedArrayBuffer
 
 interface Kind<Data, Opened> {
-  /** Makes of what was published what a worker answers by. Throws when it is nothing of this version. */
+  /** Makes of what was published what a worker answers by. Throws when this version can't read it. */
   readonly open: (data: Data) => Opened
   /** Octets that are worth reclaiming (`reclaim.ts`) when it is served no more. */
   readonly octets: (opened: Opened) => number

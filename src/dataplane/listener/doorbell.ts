@@ -37,5 +37,5 @@ export class Doorbell {
   }
 }
 
-/** Adding it up takes until its 64 bits are full, so a write never fails for that. */
+/** The counter would need 2^64 rings to fill, so a write never fails for want of room. */
 const one = new Uint8Array(new BigUint64Array([1n]).buffer)

@@ -1,6 +1,6 @@
 /**
- * Explain: what a client is answered, and why. Nothing of it comes from the database, so it tells of this node, also while that is
- * away (to the admin token, which needs no look into it).
+ * Explain: what a client is answered, and why. Nothing of it comes from the database, so it describes this node, even while the
+ * database is away (to the admin token, which needs no look into it).
  */
 import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
