@@ -2,12 +2,12 @@
  * The daemon's start and its stop: what comes after what, and why. The parts are joined in `parts.ts`; how far a start has come
  * is a machine in `readiness.ts`.
  *
- * # Start
+ * ## Start
  * `startDaemon` takes what needs nobody else: the data directory, so that a start that can't write its state fails before it
  * binds anything; then HTTP, from which on `/health`, `/ready` and `/metrics` tell what the rest waits for. `bringUp` does the
  * rest, and may wait for long.
  *
- * # Stop
+ * ## Stop
  * SIGTERM ends in `stop`, which goes through what `startDaemon` has put on its stack, from the last to the first: each part ends
  * before those that it needs. It has ten seconds, shared out in `stop-budget.ts`.
  */
