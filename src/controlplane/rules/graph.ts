@@ -18,13 +18,11 @@ export function nestedIn({ choices }: Pick<Service, 'choices'>): string[] {
 }
 
 /** Names of the monitors that a monitor judges by: those of a composite one. */
-export function partsOf({ type, monitors = [] }: Judging): readonly string[] {
-  return type === 'composite' ? monitors : []
-}
-
-interface Judging {
+export function partsOf(monitor: {
   readonly type: string
   readonly monitors?: readonly string[]
+}): readonly string[] {
+  return monitor.type === 'composite' ? (monitor.monitors ?? []) : []
 }
 
 /**
