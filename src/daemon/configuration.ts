@@ -3,7 +3,6 @@
  * images, the publisher hands them over with the plans. Beside that, the snapshot: written behind what is served, and read at
  * a start, when the database keeps us waiting.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Catalog } from '../controlplane/catalog/catalog.ts'
 import { CompileThread } from '../controlplane/compile/compile-thread.ts'
 import { Follower } from '../controlplane/follow/follower.ts'
@@ -14,6 +13,7 @@ import { type ColdStart, coldStart } from '../controlplane/snapshot/cold-start.t
 import { handedOutBefore } from '../controlplane/snapshot/handed-out-before.ts'
 import { type Snapshot, SnapshotFiles } from '../controlplane/snapshot/snapshot.ts'
 import { SnapshotWriter } from '../controlplane/snapshot/snapshot-writer.ts'
+import { pause } from '../controlplane/timing/clock.ts'
 import { version } from '../version.ts'
 import { failing, type Ground, type Hearing } from './announce.ts'
 import type { Answers } from './answers.ts'
@@ -132,8 +132,7 @@ export class Configuration {
   async #loadFromSnapshot(): Promise<boolean> {
     const { answers, log, signal } = this.#around
     const { publisher } = this
-    const waited = delay(snapshotPatienceMs, undefined, { signal }).catch(() => undefined)
-    await Promise.race([this.#away.promise, waited])
+    await Promise.race([this.#away.promise, pause(snapshotPatienceMs, signal)])
     const found = await this.#cold
     // The database may come while we wait, and what it says is newer.
     const late = () => publisher.revision >= 0 || publisher.catalog.revision >= 0 || signal.aborted

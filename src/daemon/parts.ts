@@ -1,5 +1,5 @@
 /**
- * What the daemon is made of, joined: nothing here runs yet. In which order the parts start and stop is in `start.ts`; who of
+ * What the daemon is made of, joined: nothing here runs yet, but for the probes of canaries. In which order the parts start and stop is in `start.ts`; who of
  * them hears what, in `announce.ts`.
  */
 import { HostResolver, type ResolutionChange } from '../controlplane/resolving/host-resolver.ts'

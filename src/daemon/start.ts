@@ -2,21 +2,21 @@
  * The daemon's start and its stop: what comes after what, and why. The parts are joined in `parts.ts`; how far a start has come
  * is a machine in `readiness.ts`.
  *
- * # Start
+ * ## Start
  * `startDaemon` takes what needs nobody else: the data directory, so that a start that can't write its state fails before it
  * binds anything; then HTTP, from which on `/health`, `/ready` and `/metrics` tell what the rest waits for. `bringUp` does the
  * rest, and may wait for long.
  *
- * # Stop
+ * ## Stop
  * SIGTERM ends in `stop`, which goes through what `startDaemon` has put on its stack, from the last to the first: each part ends
  * before those that it needs. It has ten seconds, shared out in `stop-budget.ts`.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { startApi } from '../controlplane/api/server.ts'
 import { Database } from '../controlplane/store/database.ts'
 import { pruneFleet } from '../controlplane/store/fleet.ts'
 import { prune } from '../controlplane/store/retention.ts'
+import { pause } from '../controlplane/timing/clock.ts'
 import { formatListenAddress, type ListenAddress } from '../dataplane/listener/listener.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics/metrics.ts'
@@ -136,8 +136,7 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   // What hosts resolve to, and what other nodes say, so that no member is left out of the first answers that this node alone
   // can't reach.
   health.peers.start()
-  const patience = delay(gatherPatienceMs, undefined, { signal }).catch(() => undefined)
-  await Promise.race([Promise.all([hosts.firstRound, health.peers.asked]), patience])
+  await Promise.race([Promise.all([hosts.firstRound, health.peers.asked]), pause(gatherPatienceMs, signal)])
   readiness.go('gathered')
   // DNS, not before there is something to serve: no client is refused a name that we do have. Nobody would stop what a stop
   // has gone by.

@@ -18,7 +18,7 @@ export interface BenchArguments {
   readonly scenarios: readonly ScenarioName[]
   readonly rounds: number
   readonly seconds: number
-  /** Of load before each measurement, which nobody counts. */
+  /** Seconds of load before each measurement, which nobody counts. */
   readonly warmUpSeconds: number
   /** Only these peers; all without. */
   readonly peers?: readonly string[]

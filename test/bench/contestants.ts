@@ -182,7 +182,7 @@ async function addressesOf({ port }: Contestant, name: string): Promise<readonly
   return readResponse(await Promise.race([client.next(), silence])).answer
 }
 
-/** Of the text that Prometheus reads. */
+/** A figure of the text that Prometheus reads. */
 export function sumMetric(text: string, name: string, labels: readonly string[]): number {
   let sum = 0
   for (const line of text.split('\n')) {

@@ -102,7 +102,7 @@ export interface Tally {
 
 export interface Sample extends Tally {
   readonly cpuMicrosecondsPerQuery: number
-  /** Of it, in user space. */
+  /** The part of it in user space. */
   readonly userMicrosecondsPerQuery: number
 }
 

@@ -19,7 +19,7 @@ export interface Peer {
   /** As the table calls it; its version comes behind. */
   readonly name: string
   readonly program: string
-  /** Of Debian. */
+  /** Its package in Debian. */
   readonly packages: readonly string[]
   /** How the zone says the service; `static` for a server that has none. */
   readonly form: ServiceForm

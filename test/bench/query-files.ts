@@ -103,7 +103,7 @@ function questions(file: QueryFile, count: number, random: () => number): Questi
   }
 }
 
-/** Of ten, eight hits, a miss and the service; of each kind, every other one with an OPT. */
+/** Ten queries: eight hits, a miss and the service; of each kind, every other one with an OPT. */
 function mixedQuestion(index: number, random: () => number): Question {
   const kind = index % 10
   const name = kind === 8 ? randomLabel(random) : kind === 9 ? service : `h${random() % hosts}`

@@ -27,7 +27,7 @@ export interface ScenarioOptions {
   readonly folder: string
   /** Cores that may be used. */
   readonly cores: readonly number[]
-  /** Of load in each measurement. */
+  /** Seconds of load in each measurement. */
   readonly seconds: number
   readonly signal: AbortSignal
   /** Says how it goes on, a line at a time. */
@@ -39,7 +39,7 @@ export interface Figures {
   readonly rounds: number
   /** Microseconds of CPU time for one query. */
   readonly cpu: Spread
-  /** Of it, in user space. */
+  /** The part of it in user space. */
   readonly user: Spread
   readonly queriesPerSecond: Spread
   /** In all rounds. */

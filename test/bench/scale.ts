@@ -29,7 +29,7 @@ export interface ScaleSizes {
   readonly rrsets: number
   /** RRsets of one more zone, `large.test`. */
   readonly large: number
-  /** Of one RRset each, in each series of edits. */
+  /** Edits of one RRset each, in each series of edits. */
   readonly edits: number
   /** While everything is read again. */
   readonly queriesPerSecond: number
@@ -44,7 +44,7 @@ const fullSizes: ScaleSizes = {
 }
 const largeZone = 'large.test'
 const editedZone = 'z1.test'
-/** Of queries while everything is read again: longer than that takes. */
+/** Seconds of queries while everything is read again: longer than that takes. */
 const leastSeconds = 20
 /** From here on it is a failure, and not a figure. */
 const waitTimeoutMs = 300_000

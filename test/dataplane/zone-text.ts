@@ -12,7 +12,7 @@ import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
 
 export interface ZoneText {
   readonly apex: string
-  /** Of the SOA; 300 by default. */
+  /** MINIMUM of the SOA; 300 by default. */
   readonly ttlSeconds?: number
   /** SOA MINIMUM; 60 by default. */
   readonly minimumSeconds?: number

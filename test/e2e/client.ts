@@ -10,7 +10,7 @@ export interface ForClient {
   /** Addresses of the answer, sorted. */
   readonly answers: readonly string[]
   readonly rcode: number
-  /** Of the option in the response; null when there is none. */
+  /** The scope of the option in the response; null when there is none. */
   readonly scope: number | null
 }
 

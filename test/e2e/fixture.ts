@@ -15,7 +15,7 @@ export async function put(daemon: DaemonProcess, path: string, json: unknown): P
 export interface Backend extends AsyncDisposable {
   readonly port: number
   healthy: boolean
-  /** Of its responses. */
+  /** What its responses have. */
   headers: Record<string, string>
   /** When it last became unhealthy and said so first, in milliseconds of `performance.now()`; null while it is healthy. */
   readonly failedAt: number | null

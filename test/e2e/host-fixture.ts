@@ -25,7 +25,7 @@ export interface MemberStatus {
   }
 }
 
-/** Of a member of the pool `web`. */
+/** The status of a member of the pool `web`. */
 export async function memberStatus(daemon: DaemonProcess, member = 'lb'): Promise<MemberStatus> {
   const response = await daemon.request(`/v1/pools/web/members/${member}`)
   return ((await response.json()) as { status: MemberStatus }).status

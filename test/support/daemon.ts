@@ -56,7 +56,7 @@ export interface DaemonChild extends AsyncDisposable {
   readonly lines: readonly LogLine[]
   /** What it wrote to standard error so far. */
   readonly stderr: string
-  /** Of its end, however that comes. */
+  /** Resolves at its end, however that comes. */
   readonly exited: Promise<Exit>
   /**
    * The first line that `matches`, counted from the line number `from` (0), as soon as it is written.

@@ -41,7 +41,7 @@ export async function withoutNetworks(): Promise<string | false> {
   }
 }
 
-/** Of a network for benchmarks (RFC 2544 appendix C.2.2), which nobody routes. At most 200 members. */
+/** Addresses of a network for benchmarks (RFC 2544 appendix C.2.2), which nobody routes. At most 200 members. */
 export async function startNetwork(members: number): Promise<Network> {
   const id = `${process.pid}x${++networks}`
   const [namespace, here, there] = [`pooldns-${id}`, `pd${id}a`, `pd${id}b`]

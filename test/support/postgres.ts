@@ -11,7 +11,7 @@ const password = 'not-a-secret'
 
 export interface PostgresServer extends AsyncDisposable {
   readonly port: number
-  /** Of the superuser, to the database `postgres`. */
+  /** The URL of the superuser, to the database `postgres`. */
   readonly url: string
   /** Creates an empty database and returns its URL; tests that share a server don't see each other that way. */
   createDatabase(): Promise<string>

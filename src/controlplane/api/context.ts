@@ -68,7 +68,7 @@ export interface Operations {
     follow(after: number | null, signal: AbortSignal): AsyncIterable<readonly StoredEvent[]>
   }
   /** Others than those of `event-streams.ts`. */
-  readonly streamLimits?: Partial<StreamLimits>
+  readonly streamLimits?: Partial<EventStreamLimits>
   /** What a client is answered by this node, and why. */
   readonly explain: (question: ExplainQuestion) => Promise<Explanation>
 }
@@ -111,7 +111,7 @@ export interface Tools {
   readonly toolsPerMinute?: number
 }
 
-export interface StreamLimits {
+export interface EventStreamLimits {
   /** Streams of this node. */
   readonly most: number
   /** How long a client may take for what was written to it. */

@@ -60,7 +60,7 @@ export interface Compiled {
 }
 
 /** What the disk lacks. */
-export interface Unwritten {
+interface Unwritten {
   readonly changed: readonly HeldZone[]
   /** Apexes of zones that are no more. */
   readonly gone: readonly string[]

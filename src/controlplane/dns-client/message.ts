@@ -14,7 +14,15 @@
  * What comes may be hostile. Laying out takes one step an RR or label, and there are no more of them than octets,
  * whatever the counts say. A name has 255 octets and 127 pointers at the most.
  */
-import { classes, ednsPayload, headerLength, types } from '../../dataplane/wire/constants.ts'
+import {
+  classes,
+  ednsPayload,
+  headerLength,
+  maxPointer,
+  pointerBits,
+  rrFixedLength,
+  types,
+} from '../../dataplane/wire/constants.ts'
 import { lowerName, maxLabelLength, maxNameLength } from '../../dataplane/wire/name.ts'
 import { nameFields } from '../../dataplane/wire/rdata.ts'
 
@@ -54,9 +62,6 @@ interface Placed {
 }
 
 const flagBits = { response: 0x8000, truncated: 0x0200, recursionDesired: 0x0100 } as const
-
-/** Octets of an RR between its owner and its RDATA. */
-const fixedLength = 10
 
 /**
  * Octets before the names of RDATA that may be compressed, and how many names: the types of RFC 1035, and those of RFC 3597
@@ -182,7 +187,7 @@ function layOut(message: Buffer): Readonly<Record<'answers' | 'authorities' | 'a
     for (let left = count; left > 0; left--) {
       const ownerAt = at
       const fixed = nameEnd(message, ownerAt)
-      const from = fixed + fixedLength
+      const from = fixed + rrFixedLength
       within(message, from)
       at = from + message.readUInt16BE(fixed + 8)
       within(message, at)
@@ -244,11 +249,11 @@ function readName(message: Buffer, from: number): { readonly name: Uint8Array; r
   for (;;) {
     within(message, at + 1)
     const label = message[at]!
-    if (label >= 0xc0) {
+    if (label >= pointerBits) {
       within(message, at + 2)
       if (next < 0) next = at + 2
       if (++pointers > mostPointers) throw new Error('its pointers do not end')
-      at = message.readUInt16BE(at) & 0x3fff
+      at = message.readUInt16BE(at) & maxPointer
       continue
     }
     const end = at + 1 + label
@@ -263,7 +268,7 @@ function readName(message: Buffer, from: number): { readonly name: Uint8Array; r
 function nameEnd(message: Buffer, from: number): number {
   for (let at = from; ; at += message[at]! + 1) {
     within(message, at + 1)
-    if (message[at]! >= 0xc0) return at + 2
+    if (message[at]! >= pointerBits) return at + 2
     if (message[at]! > maxLabelLength) throw new Error('a label is of no known kind')
     if (message[at] === 0) return at + 1
   }

@@ -12,7 +12,7 @@ import { formatRdata, parseRdata, parseType, rdataDoubt, typeName } from '../../
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
-import { checkRrset, checkZone } from '../rules/zone-data.ts'
+import { checkRrset, checkZone, type RrsetKey } from '../rules/zone-data.ts'
 import { AbsoluteName, Plain, readHostname, reading, Seconds, Whole } from './fields.ts'
 import type { Body, Form, ParseNamed, RecordForm } from './forms.ts'
 import { apart, fieldsOf, ignored, list, record } from './forms.ts'
@@ -106,8 +106,6 @@ export function parseRrset(
   for (const message of [...checkRrset(apex, rrset), ...doubts]) problems.push({ path: dataAt, message })
   return problems.length > before ? null : rrset
 }
-
-type RrsetKey = Pick<Rrset, 'owner' | 'type'>
 
 /** Owner and type as the model has them; null and problems otherwise. */
 export function parseRrsetKey(apex: string, key: RrsetKey, problems: Problem[]): RrsetKey | null {

@@ -132,14 +132,14 @@ export class Peers {
   async #talk(): Promise<void> {
     const reports = [...this.#reports.values()]
     this.#reports.clear()
-    const beganMs = performance.now()
+    const beganMs = monotonicClock.nowMs()
     try {
       const heard = await this.#options.database.record((tx) => this.#say(tx, reports))
       this.#sent = heard.sent
       this.#reportsSince = heard.since
       if (heard.reports.length > 0) this.#options.onReports(heard.reports)
       // When all ran out meanwhile, the next exchange reads it anew; this one left out what was known then.
-      if (performance.now() >= beganMs + this.#staleMs || heard.said !== this.#said) return
+      if (monotonicClock.nowMs() >= beganMs + this.#staleMs || heard.said !== this.#said) return
       this.#stale.set(beganMs + this.#staleMs)
       this.#take(heard.voters, heard.verdicts)
     } catch (error) {

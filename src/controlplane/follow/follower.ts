@@ -1,8 +1,7 @@
 /**
  * Follows the store: reads what changed after the revision that this node serves, and has it served.
  *
- * # Two lanes
- *
+ * ## Two lanes
  * A look is a transaction that reads the changes. Settings (pools, members, services, overrides, monitors, webhooks, and which
  * zones there are) go to the publisher at once: a drain takes no other lane. Zones wait in the second one (`zone-lane.ts`).
  * When zones are due to be compiled, the look's transaction stays open and their rows are read from it, while the next look
@@ -17,14 +16,12 @@
  * 3. Zones that changed together are handed over together.
  * 4. Nothing is lost by a turn that fails: its zones go back into the lane.
  *
- * # When everything is read
- *
+ * ## When everything is read
  * The first look at a database reads all settings, and all RRsets but those that the images of the snapshot hold, which it
  * takes only when the database has the snapshot's revision in its history. While nothing is served, its settings wait for
  * its zones. After a gap in the changes everything is read again, settings first; after the death of the compile thread all zones.
  *
- * # Rejected
- *
+ * ## Rejected
  * - A transaction of its own for the rows of a turn: a name whose RRset became a service in one write would be neither for a
  *   moment.
  * - Giving up the compilation of a zone that is touched again: one that is touched often enough would never be served.

@@ -9,11 +9,9 @@ import { listOverrides } from '../store/overrides.ts'
 import { getPool, listAllPools } from '../store/pools.ts'
 import { currentRevision } from '../store/revision.ts'
 import { getService, listAllServices, type StoredService } from '../store/services.ts'
+import type { OnBad } from '../store/stored.ts'
 import { getWebhook, listAllWebhooks } from '../store/webhooks.ts'
 import { getZoneHead, listAllZones } from '../store/zones.ts'
-
-/** Told of a row that can't be used; the rest goes on. */
-type OnBad = (message: string) => void
 
 /** Zones by apex, each with the owners that changed; null says that anything may have. */
 export type Touched = ReadonlyMap<string, readonly string[] | null>

@@ -1,6 +1,7 @@
 /**
  * The lane of zone images: which zones wait to be compiled, and which are next. It only keeps the book, for the follower.
  *
+ * ## Turns
  * Zones are compiled in turns, each read in one transaction and handed over at once. Of each kind at most one runs:
  *
  * - A light turn takes edits (of zones whose changed owners are known) and zones that are gone: milliseconds.
@@ -9,6 +10,7 @@
  * Zones that change together stay together, since a service that moves from one to the other is in one of them at any time.
  * So an edit is heavy when any zone of its step is, or can't be taken by the next light turn.
  *
+ * ## What a touched zone goes through
  *     state        touched       taken by a turn   its turn served   its turn failed
  *     level        -> waiting
  *     waiting      (joined)      -> compiling

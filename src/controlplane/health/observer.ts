@@ -35,9 +35,9 @@ export const notResolved = 'not resolved'
 export class Observer implements Disposable {
   readonly #method: CheckMethod
   readonly #options: ObserverOptions
-  /** The checks, by the paths of their probes. */
+  /** The checks, by the paths of their probes. Bounded by the parts of the monitor. */
   readonly #watched = new Map<string, Watched>()
-  /** What was measured of hosts that have no address, and waits for one; by the paths of the probes. */
+  /** What was measured of hosts that have no address, and waits for one; by the paths of the probes, and bounded as they are. */
   readonly #waiting = new Map<string, Past>()
   #pending = false
   #takesReports = false

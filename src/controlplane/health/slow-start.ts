@@ -8,7 +8,7 @@ const firstShare = 0.1
 const mostSteps = 20
 const shortestStepMs = 1000
 
-export interface Ramp {
+interface Ramp {
   /** Share of the weight, 0.1..1. */
   readonly share: number
   /** When the next step is due; null when the share is whole and stays so. */

@@ -107,7 +107,7 @@ export class LocationSource {
     const names = this.#paths.filter((path) => dirname(path) === directory).map((path) => basename(path))
     try {
       const watcher = watch(directory, { persistent: false }, (_, name) => {
-        if (name === null || names.includes(name)) this.#settled.set(performance.now() + settleMs)
+        if (name === null || names.includes(name)) this.#settled.set(monotonicClock.nowMs() + settleMs)
       })
       watcher.on('error', () => watcher.close())
       this.#watchers.push(watcher)

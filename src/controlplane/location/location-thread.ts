@@ -8,7 +8,8 @@
 
 import type { AddressText } from '../model/pool.ts'
 import type { GeoRules } from '../model/service.ts'
-import { CalledThread, orAborted, type StopMessage } from '../threads/called-thread.ts'
+import { CalledThread, type StopMessage } from '../threads/called-thread.ts'
+import { orAborted } from '../timing/clock.ts'
 import type { AreaMap, NearChoice } from './areas.ts'
 import type { Place } from './place.ts'
 

@@ -20,7 +20,7 @@ export function isStanding({ until }: Override, now: Date): boolean {
   return until === null || until > now
 }
 
-/** Overrides in the order in which they are asked for. Never changes. */
+/** Overrides in the order in which they are asked for. Never changes. Bounded by the overrides. */
 export class OverrideIndex {
   readonly #exact = new Map<string, Override>()
   readonly #patterns: readonly Override[]

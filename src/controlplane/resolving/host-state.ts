@@ -47,11 +47,11 @@ export interface HostAnswer {
   readonly aaaa: FamilyAnswer
 }
 
-export const shortestTtlMs = 5_000
-export const longestTtlMs = 3_600_000
+const shortestTtlMs = 5_000
+const longestTtlMs = 3_600_000
 export const absentGraceMs = 120_000
-export const firstRetryMs = 2_000
-export const longestRetryMs = 60_000
+const firstRetryMs = 2_000
+const longestRetryMs = 60_000
 
 /** Bound of the addresses that a host may have of one family; the lowest are kept. */
 export const maxAddressesPerFamily = 64

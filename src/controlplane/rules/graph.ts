@@ -10,7 +10,7 @@ import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 
 /** What each name names; those that it does not hold name nobody. */
-export type Graph = ReadonlyMap<string, readonly string[]>
+type Graph = ReadonlyMap<string, readonly string[]>
 
 /** Names of the services that a service names. */
 export function nestedIn({ choices }: Pick<Service, 'choices'>): string[] {
@@ -18,13 +18,11 @@ export function nestedIn({ choices }: Pick<Service, 'choices'>): string[] {
 }
 
 /** Names of the monitors that a monitor judges by: those of a composite one. */
-export function partsOf({ type, monitors = [] }: Judging): readonly string[] {
-  return type === 'composite' ? monitors : []
-}
-
-interface Judging {
+export function partsOf(monitor: {
   readonly type: string
   readonly monitors?: readonly string[]
+}): readonly string[] {
+  return monitor.type === 'composite' ? (monitor.monitors ?? []) : []
 }
 
 /**
@@ -125,7 +123,7 @@ export function answeringPools(
 export const maxNesting = 16
 
 /** Things that may be looked at for one name, when all that it names is followed to its end, again at each mention. */
-export const maxExpanded = 256
+const maxExpanded = 256
 
 export interface NestingProblem {
   /** Whose names lead there. */

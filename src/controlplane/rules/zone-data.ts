@@ -5,6 +5,7 @@
  * A master file of a million RRs is judged by sets, in the database (`store/zone-staging.ts`); what it says of a broken rule
  * comes from here.
  */
+import { rrHeadLength } from '../../dataplane/wire/constants.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { parseRdata } from '../../dataplane/wire/rdata.ts'
 import { namesAbove } from './owners.ts'
@@ -19,7 +20,7 @@ export interface CheckedRrset extends RrsetKey {
   readonly data: readonly string[]
 }
 
-export interface ZoneProblem {
+interface ZoneProblem {
   /** The place of the RRset in the list of them. */
   readonly index: number
   readonly message: string
@@ -53,7 +54,7 @@ export function checkRrset(apex: string, rrset: CheckedRrset): string[] {
   if (singleTypes.some((single) => single === type) && data.length > 1) problems.push(because.single(type))
   if (new Set(data).size < data.length) problems.push('the same RR stands there twice')
   const origin = hostnameToWire(apex)
-  const octets = data.reduce((sum, text) => sum + 12 + parseRdata(type, text, origin).length, 0)
+  const octets = data.reduce((sum, text) => sum + rrHeadLength + parseRdata(type, text, origin).length, 0)
   if (octets > maxRrsetOctets) problems.push(because.tooLarge(octets))
   return problems.map((message) => `${owner} ${type}: ${message}`)
 }

@@ -7,7 +7,7 @@
  * - Whether what one revision changed is served: a write waits for that alone.
  */
 import type { Mark } from '../catalog/catalog.ts'
-import { orAborted } from '../threads/called-thread.ts'
+import { orAborted } from '../timing/clock.ts'
 
 /** Something about a zone that its served image does not show yet. */
 export interface ZoneChange {

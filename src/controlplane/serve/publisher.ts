@@ -13,7 +13,7 @@ import { isEmpty, only, type ServingChanges } from '../../dataplane/image/servin
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Selection } from '../steering/selection.ts'
-import { orAborted } from '../threads/called-thread.ts'
+import { orAborted } from '../timing/clock.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
 import type { ImagePump } from './image-pump.ts'
 import type { LocationMaps, PreparedMaps } from './location-maps.ts'

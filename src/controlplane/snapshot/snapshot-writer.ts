@@ -95,7 +95,7 @@ export class SnapshotWriter implements AsyncDisposable {
     // Taken first, so that no image is older than that.
     const compiled = this.#options.compiled()
     const catalog = this.#options.catalog()
-    if (!database.up || catalog.revision < 0 || compiled === null) return
+    if (!database.up || catalog.revision < 0 || compiled === null || this.#cut.signal.aborted) return
     await compiler.persist(this.#cut.signal)
     const base = {
       ...compiled,

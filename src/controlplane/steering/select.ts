@@ -2,7 +2,8 @@
  * How a service is answered, and why. Pure: configuration, what was measured and what the operator said go in; a selection
  * comes out that holds the answer as a tree, and beside it a judgement of every choice, pool and member, for explaining.
  *
- * Levels. A pool is judged by its members (`judge.ts`), a service by its choices, which are pools or other services; a
+ * ## Levels
+ * A pool is judged by its members (`judge.ts`), a service by its choices, which are pools or other services; a
  * service is up when one of its choices is. Each level is judged by itself, and sees of the one below only up or down:
  *
  * - A pool that is down and has a `whenAllDown` of its own counts as up, and answers by that. When it has nothing to answer
@@ -11,11 +12,13 @@
  *   is for those who ask for it by its name. Otherwise no failover would ever get past a nested service, because the policy
  *   that every service has always gives something.
  *
- * When nothing is up, the `whenAllDown` of the service that was asked decides for all: `serve-all` answers with everything
+ * ## When nothing is up
+ * The `whenAllDown` of the service that was asked decides for all: `serve-all` answers with everything
  * in the first pool that has anything, through nested services in order; what the operator took out stays out as long as
  * any pool has something else. `last-known` makes the answer that there was. Both give up the distinctions between
  * clients only where they must: the first has one leaf, the second the whole tree.
  *
+ * ## Circles
  * No service leads back to itself; the document and the store see to that. One that a row written by hand makes lead back
  * is down there.
  */

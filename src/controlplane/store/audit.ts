@@ -1,16 +1,11 @@
 import { auditLog } from '../../../schema/journal.ts'
 import { type Page, type PageRequest, readPage } from './stored.ts'
-import type { Tx } from './transaction.ts'
+import type { Deed, Tx } from './transaction.ts'
 
-/** Who did what. `before` and `after` are the resource as it was and is, in terms of the model; null for none. */
-export interface AuditEntry {
+/** Who did what, and when. */
+export interface AuditEntry extends Deed {
   readonly at: Date
   readonly actor: string
-  /** Resource and verb, such as `pool.put` or `override.delete`. */
-  readonly action: string
-  readonly key: string
-  readonly before: unknown
-  readonly after: unknown
   /** The revision that the entry came with. */
   readonly revision: number
 }

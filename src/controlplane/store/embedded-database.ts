@@ -3,13 +3,15 @@
  * WebAssembly blocks the thread that it runs in, and served over a Unix socket, so that the rest of the store has one
  * way to reach a database.
  *
+ * ## One backend
  * It is one backend that all connections share: session state, prepared statements and, outside a transaction, even
  * the messages of two connections mix. That is why its pool has exactly one connection.
  *
  * PGlite doesn't fsync. What was committed survives the death of the process, whatever the signal; it may not survive
  * the loss of power. Who needs that takes a server.
  *
- * States: `starting -> running -> stopped`, and from `starting` and `running` to `failed` when the thread dies or is
+ * ## States
+ * `starting -> running -> stopped`, and from `starting` and `running` to `failed` when the thread dies or is
  * given up. `running()` in `failed` starts a new thread, at most one in `restartPauseMs`. Giving up is for a database
  * that panicked (a full disk makes it) or hangs: on a server that ends a process and the rest starts over, while PGlite
  * goes on in a state that nobody knows.

@@ -28,7 +28,7 @@ import {
 import type { Tx } from './transaction.ts'
 
 /** What a change concerns. */
-export interface Concern {
+interface Concern {
   /** Services whose ways are followed to their ends, they themselves included. */
   readonly inward?: readonly string[]
   /** Services that lead to this one, directly or by others. */

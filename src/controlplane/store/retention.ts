@@ -6,7 +6,7 @@ import type { Tx } from './transaction.ts'
  * as much more as that time brings. Numbers: half a year of a busy installation's events and audit entries, and far
  * more revisions than a node can miss without loading everything again anyway.
  */
-export const retention = { events: 100_000, auditLog: 50_000, changes: 10_000, lookups: 1_000 } as const
+const retention = { events: 100_000, auditLog: 50_000, changes: 10_000, lookups: 1_000 } as const
 
 /** Deletes what is beyond `limits`. Call it hourly, in `Database.record`. Cheap when there is nothing to do. */
 export async function prune(

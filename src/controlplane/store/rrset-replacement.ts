@@ -50,12 +50,7 @@ export async function replaceRrsets(
 }
 
 /** Inserts or replaces RRsets of a zone by owner and type, one statement. */
-export async function saveRows(
-  tx: Tx,
-  apex: string,
-  rows: readonly Rrset[],
-  revision: number,
-): Promise<void> {
+async function saveRows(tx: Tx, apex: string, rows: readonly Rrset[], revision: number): Promise<void> {
   await tx.execute(sql`
     insert into rrsets (zone, owner, type, ttl_seconds, data, revision)
     select ${apex}::text, owner, type, "ttlSeconds", data, ${revision}::bigint

@@ -24,7 +24,9 @@ export const changeChannel = 'pooldns_change'
 /** Characters of JSON that one side of an audit entry may have; what is longer is noted by its size only. */
 const auditLimit = 65_536
 
-interface AuditEntry {
+/** What was done. `before` and `after` are the resource as it was and is, in terms of the model; null for none. */
+export interface Deed {
+  /** Resource and verb, such as `pool.put` or `override.delete`. */
   readonly action: string
   readonly key: string
   readonly before: unknown
@@ -47,7 +49,7 @@ export class Write {
   readonly revision: number
   readonly actor: string
   readonly #changes = new Map<string, ChangeEntry>()
-  readonly #audits: AuditEntry[] = []
+  readonly #audits: Deed[] = []
 
   constructor(tx: Tx, revision: number, actor: string) {
     this.tx = tx

@@ -3,15 +3,17 @@
  * they go into a table, and everything that needs more than one RR happens there, by set: bringing RRsets
  * together, checking them, and making the zone what they are.
  *
+ * ## Order
  * All of it belongs to one `Database.writeStaged`: `openStaging`, `stageRrs` as often as there are batches, `gatherRrsets`,
  * the checks, `replaceByStaged` and `closeStaging` before the revision lock, so that whatever grows with the file holds up
  * nobody but those who write the same zone; `putStagedZone` behind it. What a transaction stages it deletes before it
  * commits, so the tables look empty to everybody else, and need no key that tells imports apart.
  *
+ * ## The tables
  * Rejected: temporary tables. The daemon's role may not create any where it has been given no more than it needs
  * (deploy/postgres/roles.sql).
  *
- * The tables have no statistics to rely on: they are full only while nobody looks. With those of an empty table Postgres
+ * They have no statistics to rely on: they are full only while nobody looks. With those of an empty table Postgres
  * joins a million rows with a million in a nested loop, so the transaction forbids that where there is another way.
  */
 import { type SQL, sql } from 'drizzle-orm'

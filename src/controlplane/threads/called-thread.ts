@@ -5,9 +5,9 @@
  * While it works, the thread hears nothing. So whoever calls brings a signal, and is let go when it aborts, whatever the
  * thread does. A stop asks the thread to end, and after a grace it is terminated.
  */
-import { addAbortListener } from 'node:events'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { orAborted } from '../timing/clock.ts'
 
 export interface Call {
   readonly kind: string
@@ -119,12 +119,4 @@ export class CalledThread<Message extends { readonly kind: string }> implements 
     if (message.kind === 'done') answer?.resolve(message.result)
     else answer?.reject(new Error(message.message))
   }
-}
-
-/** What a promise comes to, unless the signal aborts before: then its reason is thrown. */
-export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await promise
-  const aborted = Promise.withResolvers<never>()
-  using _listening = addAbortListener(signal, () => aborted.reject(signal.reason))
-  return await Promise.race([promise, aborted.promise])
 }

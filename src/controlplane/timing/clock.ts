@@ -29,3 +29,11 @@ export async function pause(ms: number, signal: AbortSignal, clock: Clock = mono
   await promise
   cancel()
 }
+
+/** What a promise comes to, unless the signal aborts before: then its reason is thrown. */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise
+  const aborted = Promise.withResolvers<never>()
+  using _listening = addAbortListener(signal, () => aborted.reject(signal.reason))
+  return await Promise.race([promise, aborted.promise])
+}

@@ -73,9 +73,11 @@ export class PollLoop implements AsyncDisposable {
   async #run(signal: AbortSignal): Promise<void> {
     const { lastLook = false } = this.#options
     let more = !lastLook
-    while (!signal.aborted) {
+    // What gathered while it looked is brought away too, so the last look is one that began after the stop.
+    for (let last = signal.aborted; !last; ) {
       if (!more) await this.#wait(signal)
-      if (signal.aborted && !lastLook) return
+      last = signal.aborted
+      if (last && !lastLook) return
       this.#wake = Promise.withResolvers()
       more = await this.#look()
     }

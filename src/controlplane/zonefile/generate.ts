@@ -10,14 +10,14 @@ import { readClass } from './rr-text.ts'
 import type { Entry, PlacedToken } from './scanner.ts'
 import { looksLikeTtl } from './ttl.ts'
 
-export interface Range {
+interface Range {
   readonly start: number
   readonly stop: number
   readonly step: number
 }
 
 /** RRs of one directive. */
-export const maxGenerated = 1_000_000
+const maxGenerated = 1_000_000
 
 /** A label has 63 octets and a string 255; more digits than that fit nowhere. */
 const maxWidth = 255

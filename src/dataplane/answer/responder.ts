@@ -1,6 +1,8 @@
 /**
- * Query in, response out: `respond` is the one function that every transport calls. Its stages, each over the state that the one
- * before left:
+ * Query in, response out: `respond` is the one function that every transport calls.
+ *
+ * ## Stages
+ * Each works over the state that the one before left:
  *
  *     decode      octets -> query, by a closed verdict                           `wire/query.ts`
  *     resolve     query -> walk, by a closed outcome                             `resolver.ts`
@@ -12,6 +14,7 @@
  *
  * A section that doesn't fit ends the writing, and the response goes out truncated.
  *
+ * ## What it promises
  * Apart from its scratch memory, the counters, the rotation cursors, the limiter's buckets and the random source it is a pure
  * function of the octets, the serving state, the client and the time; it allocates nothing, throws nothing and logs nothing on the
  * normal path.

@@ -5,12 +5,20 @@
  */
 import { fixupBases, type ZoneImage } from '../image/image.ts'
 import { u16 } from '../wire/bytes.ts'
-import { classes, headerLength, maxPointer, pointerLength, rrHeadLength, types } from '../wire/constants.ts'
+import {
+  classes,
+  headerLength,
+  maxPointer,
+  pointerBits,
+  pointerLength,
+  rrHeadLength,
+  types,
+} from '../wire/constants.ts'
 import type { NameScan } from '../wire/name-scan.ts'
 import { BufferViews } from './buffer-views.ts'
 
 export const sections = { answer: 0, authority: 1, additional: 2 } as const
-export type Section = (typeof sections)[keyof typeof sections]
+type Section = (typeof sections)[keyof typeof sections]
 
 /** What a stage says of its section. After `truncated` the response holds a part of it, which nobody shall see. */
 export type Fit = 'fits' | 'truncated'
@@ -146,7 +154,7 @@ export class ResponseWriter {
     out[start + 3] = types.cname
     this.#setU16(start + 10, length)
     this.copy(name.bytes, 0, prefix)
-    this.u16(0xc000 | (dname + rrHeadLength))
+    this.u16((pointerBits << 8) | (dname + rrHeadLength))
     this.#counts[sections.answer]!++
     return start
   }
@@ -167,7 +175,7 @@ export class ResponseWriter {
     const out = this.#out
     for (;;) {
       const label = out[at]!
-      if (label >= 0xc0) at = this.pointedTo(at)
+      if (label >= pointerBits) at = this.pointedTo(at)
       else if (offset === 0) return at
       else {
         at += label + 1
@@ -200,7 +208,7 @@ export class ResponseWriter {
   }
 
   #pointer(at: number, to: number): void {
-    this.#setU16(at, 0xc000 | to)
+    this.#setU16(at, (pointerBits << 8) | to)
   }
 
   #setU16(at: number, value: number): void {

@@ -36,7 +36,7 @@ export type WalkOutcome = 'answer' | 'nodata' | 'nxdomain' | 'referral' | 'yxdom
  * - `dname`: the DNAME, unless it stands there already, and the CNAME that it makes.
  * - `members`: addresses that a service's leaf chooses.
  */
-export type LinkKind = 'none' | 'rrset' | 'alias' | 'dname' | 'members'
+type LinkKind = 'none' | 'rrset' | 'alias' | 'dname' | 'members'
 
 /** One name of a walk, and what was found there. */
 export class Link implements Found {

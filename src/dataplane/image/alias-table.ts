@@ -2,7 +2,7 @@
  * Walker's alias table: one random column and one random height choose an entry by weight in constant time, however many there
  * are. Two words an entry: the height below which the column's own entry is taken, and the other one.
  */
-export const aliasWords = 2
+const aliasWords = 2
 
 /**
  * Vose's construction ("A Linear Algorithm for Generating Random Numbers with a Given Distribution", 1991): pairs a

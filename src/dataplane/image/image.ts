@@ -2,7 +2,8 @@
  * A zone image: one zone, compiled for answering, in one SharedArrayBuffer that every worker reads without copying.
  * Immutable once written (`compile.ts`); a change compiles a new one.
  *
- * Layout, in 32-bit words unless it says bytes; the same buffer is viewed as words and as bytes:
+ * ## Layout
+ * In 32-bit words unless it says bytes; the same buffer is viewed as words and as bytes:
  *
  *     header   16 words, below
  *     table    open addressing with linear probing, at most half full; a slot is (hash, node + 1), node 0 is the apex
@@ -11,13 +12,15 @@
  *     links    per RRset: the fix-ups of its wire form, then (NS, MX, SRV, SVCB, HTTPS) one node + 1 for each RR's target
  *     bytes    lower-cased owner names and RRsets in wire form
  *
- * Wire form: the RRs as they go into a message, with the owner as a pointer to the question (0xC00C), which is right
+ * ## Wire form
+ * The RRs as they go into a message, with the owner as a pointer to the question (0xC00C), which is right
  * whenever the owner is the qname. A compressible name in RDATA is stored as its own labels and, where the rest of it is
  * spelled in the message already, two octets for a pointer: into the apex, the owner (both are always somewhere in
  * the message) or an RR before in the same RRset. Where those two octets are and where they point is the RRset's list of
  * fix-ups. Names are matched, cuts, wildcards and targets are found here, not by the reader.
  *
- * Rejected: one table for all zones (an edit would touch what all zones share); objects in each worker (a copy each,
+ * ## Rejected
+ * One table for all zones (an edit would touch what all zones share); objects in each worker (a copy each,
  * and garbage collection in the query path).
  */
 import { u16 } from '../wire/bytes.ts'

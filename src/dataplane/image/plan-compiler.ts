@@ -25,7 +25,7 @@ import { maxEntries, rendezvousTable } from './rendezvous.ts'
 /** Most different node objects of a tree. */
 export const maxPlanNodes = 16_384
 /** Most candidates of all leaves together: with up to some 64 octets each they take 8 MB. */
-export const maxPlanCandidates = 131_072
+const maxPlanCandidates = 131_072
 
 /** Most children of a node that is not `located`. */
 const maxChildren = maxEntries

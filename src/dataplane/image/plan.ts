@@ -3,7 +3,8 @@
  * been decided, so that a query costs some table reads and maybe a random number or some hashes. Steering makes the tree of nodes
  * (`plan-tree.ts`), `plan-compiler.ts` compiles it into a plan image, one SharedArrayBuffer, and this file reads it in the workers.
  *
- * Layout in words: the header, the nodes, children before parents, the offsets of the leaves by number, then the RRs of all leaves in
+ * ## Layout
+ * In words: the header, the nodes, children before parents, the offsets of the leaves by number, then the RRs of all leaves in
  * octets. Nodes and tables are at word offsets, RRs at offsets of octets from where those begin. A node that several parents
  * share is there once. Behind its kind, a node has
  * - `answer`: the fields of `leafAt`, for A and for AAAA a block of `familyAt`, and the tables that those point to: counters,
@@ -16,6 +17,7 @@
  * A leaf that gives `cname` keeps its candidates in the block of A, each in a slot as long as the longest of them, for
  * every RR of that block has the same place: the length of a name is in the RR.
  *
+ * ## Scope
  * What a `weighted` node draws must not show in the scope of the answer (RFC 7871 section 7.2.1 forbids scopes that overlap, and an answer
  * that says it is for everybody would hide the others from a cache). So the node notes what all its children need: the
  * longest prefixes of hashes and the location maps; every answer through it has the scope of all those.

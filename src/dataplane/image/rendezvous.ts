@@ -6,6 +6,7 @@
  * then exactly those of the weights, and the k best are k draws without replacement. Among equal weights the largest hash is
  * that of the least score, so no logarithm is taken.
  *
+ * ## Two levels
  * Every entry costs a hash. Above `flatEntries` there are two levels therefore: `groupCount` groups, to which a hash of the key
  * assigns the entries for good, and in each group its entries; 4,096 of them cost about 64 + 64 scores. A group's weight is the
  * sum of those of its entries, and its score stands for the best of theirs without being it. Shares stay exact, and an entry
@@ -15,11 +16,13 @@
  * entries (another number of groups moves everybody, at many sizes rather than one), and a ring or Maglev's table
  * (shares only nearly right, and weights take memory).
  *
+ * ## Several draws
  * The k best of two levels are drawn by what scores stand for: an entry is a clock that rings after an exponential time whose
  * rate is its weight, and a group rings when the first of its clocks does. After a ring the group goes on with the weight that
  * it has left; the time to its next ring does not depend on the times before.
  *
- * Table in words: count, number of groups (0: flat), whether weights differ; per group the mixed key, weight and first entry;
+ * ## Layout
+ * The table in words: count, number of groups (0: flat), whether weights differ; per group the mixed key, weight and first entry;
  * per entry the mixed key, weight and number. Keys are mixed once more, because they may be small numbers, and again while an entry before has
  * the same one, as the addresses of one member may: which of these gets which clients then depends on their order.
  */

@@ -3,6 +3,7 @@
  * owner, made once, kept for as long as the socket. A view that nobody holds would be collected while the kernel still
  * writes to it.
  *
+ * ## Slots
  * There are `batchSize` slots. A request keeps its slot's octets, peer address and control messages; responses are staged
  * from the first slot on without gaps, each with the peer address of the request that it answers, so that one system
  * call sends them all. Layouts are the kernel's for 64 bits, little-endian:

@@ -2,16 +2,19 @@
  * The batched UDP listener of Linux: recvmmsg and sendmmsg, up to `batchSize` datagrams a call. The thread that runs it
  * has no event loop; it waits in the kernel, and between two batches its owner may look for messages (`dns-worker.ts`).
  *
- * Waiting. As a rule in poll, where the doorbell wakes it. Under load, with one socket, in recvmmsg itself, which returns with
+ * ## Waiting
+ * As a rule in poll, where the doorbell wakes it. Under load, with one socket, in recvmmsg itself, which returns with
  * the first datagram and whatever else is there: one call to receive and one to send for each batch. It doesn't hear the
  * doorbell there, but some milliseconds without a datagram end that.
  *
- * Gathering. Between a full rate and a low one the thread would be woken for a few datagrams at a time, and the two system
+ * ## Gathering
+ * Between a full rate and a low one the thread would be woken for a few datagrams at a time, and the two system
  * calls and the change of threads would cost more than the answers. So after a batch of a few it sleeps for a moment, as a
  * network card does before it interrupts; at low rates, where batches are of one or two, it never does. Rejected:
  * sleeping for longer, which clients would notice, and polling without sleeping, which costs a core.
  *
- * Failing. What concerns one datagram (no route, a full queue) drops that datagram. What concerns the socket, such as a call that a
+ * ## Failing
+ * What concerns one datagram (no route, a full queue) drops that datagram. What concerns the socket, such as a call that a
  * sandbox forbids, is thrown as a SyscallError; the owner then listens with node:dgram instead.
  */
 import { Client } from '../answer/client.ts'

@@ -4,10 +4,14 @@ export const headerLength = 12
 /** A name that is spelled elsewhere: two octets, of which 14 bits are the offset (RFC 1035 section 4.1.4). */
 export const pointerLength = 2
 export const maxPointer = 0x3fff
+/** The bits that tell a pointer's first octet from the length of a label. */
+export const pointerBits = 0xc0
 /** The pointer to the name of the question, which stands behind the header. */
-export const questionPointer = 0xc000 | headerLength
+export const questionPointer = (pointerBits << 8) | headerLength
+/** Octets of an RR between its owner and its RDATA: type, class, TTL, length (RFC 1035 section 4.1.3). */
+export const rrFixedLength = 10
 /** Octets of an RR before its RDATA when the owner is a pointer. */
-export const rrHeadLength = 12
+export const rrHeadLength = pointerLength + rrFixedLength
 
 export const opcodes = { query: 0, notify: 4 } as const
 

@@ -10,15 +10,12 @@
  * can't be told; it knows each option by its meaning and not by its place; it follows chains of pointers without a limit.
  */
 import { u16 } from './bytes.ts'
-import { headerLength, opcodes, types } from './constants.ts'
+import { headerLength, maxPointer, opcodes, pointerBits, rrFixedLength, types } from './constants.ts'
 import { maxLabelLength, maxNameLength } from './name.ts'
 import { type DirectVerdict, type Query, verdicts } from './query.ts'
 
 export const otherVerdicts = { notify: 7, signed: 8 } as const
 export type OtherVerdict = DirectVerdict | (typeof otherVerdicts)[keyof typeof otherVerdicts]
-
-/** Octets of a record between its owner and its RDATA: type, class, TTL, length (RFC 1035 section 4.1.3). */
-const fixedLength = 10
 
 /** Completes what `query.decode` began on the same octets and answered with `other`. */
 export function decodeOther(query: Query, packet: Uint8Array, length: number): OtherVerdict {
@@ -35,8 +32,8 @@ function walk(query: Query, packet: Uint8Array, length: number): OtherVerdict {
   let at = query.questionEnd
   for (let index = 0; index < count; index++) {
     const fixed = ownerEnd(packet, at, length)
-    if (fixed < 0 || fixed + fixedLength > length) return verdicts.formerr
-    const end = fixed + fixedLength + u16(packet, fixed + 8)
+    if (fixed < 0 || fixed + rrFixedLength > length) return verdicts.formerr
+    const end = fixed + rrFixedLength + u16(packet, fixed + 8)
     if (end > length) return verdicts.formerr
     switch (u16(packet, fixed)) {
       case types.opt: {
@@ -67,9 +64,9 @@ function ownerEnd(packet: Uint8Array, at: number, length: number): number {
   const start = at
   while (at < length) {
     const label = packet[at]!
-    if (label >= 0xc0) {
+    if (label >= pointerBits) {
       if (at + 2 > length) return -1
-      const target = u16(packet, at) & 0x3fff
+      const target = u16(packet, at) & maxPointer
       return target >= headerLength && target < start ? at + 2 : -1
     }
     at += label + 1

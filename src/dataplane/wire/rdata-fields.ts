@@ -120,7 +120,7 @@ function domainName(name: 'compressible' | 'plain'): FieldKind {
 }
 
 /** Length of the name at `at`, or -1 when it is none; a compression pointer is none. */
-export function measureName(rdata: Uint8Array, at: number): number {
+function measureName(rdata: Uint8Array, at: number): number {
   let end = at
   for (;;) {
     const length = rdata[end]

@@ -6,7 +6,7 @@ import { isMetaType, types } from './constants.ts'
 import { bigEndian, type FieldKind, fixed, toNumber } from './rdata-fields.ts'
 import { TextError } from './text-error.ts'
 
-export interface TypeNames {
+interface TypeNames {
   /** Null for text that is no type. */
   read(text: string): number | null
   format(type: number): string

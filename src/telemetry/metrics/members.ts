@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import { expose, exposeCounts, type Series, tally } from './series.ts'
 
-export interface MemberKey {
+interface MemberKey {
   readonly pool: string
   readonly member: string
 }

@@ -20,7 +20,7 @@ import { readRrs } from '../../support/rr-reader.ts'
 const apex = 'example.test'
 const soa = { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' }
 
-/** Of the first RR of that owner and type in the response of a zone's image. */
+/** The text of the first RR of that owner and type in the response of a zone's image. */
 function ask(image: SharedArrayBuffer, owner: string, type: number): string | undefined {
   const state = new ServingState()
   const directory = only(compileDirectory(new Map([[0, hostnameToWire(apex)]])))

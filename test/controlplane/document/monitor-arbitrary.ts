@@ -166,7 +166,7 @@ const knowing = fc.oneof(
   }),
 )
 
-/** Of every type that stands for itself. */
+/** Monitors of every type that stands for itself. */
 export const monitorArbitrary: fc.Arbitrary<Monitor> = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(probing, timing).map(([monitor, when]) => ({ ...monitor, ...when })) },
   { weight: 1, arbitrary: knowing },

@@ -21,7 +21,7 @@ function routeThrough(world: World, client = '1.2.3.4'): Route {
   return routeOf(selection, services[0]!)
 }
 
-/** Of each level that was met: the choice that was taken, and the area. */
+/** The choice that was taken at each level that was met, and the area. */
 function taken({ levels }: Route): string[] {
   return levels.flatMap(({ judgement, met, taken, area }) =>
     met ? [`${judgement.choices[taken!]!.key}${area === null ? '' : ` in area ${area}`}`] : [],

@@ -14,7 +14,7 @@ interface Owner {
   teardown(fn: () => unknown): void
 }
 
-/** Of every probe. */
+/** What every probe takes. */
 export const intervalMs = 10_000
 
 export function setUp(t: Owner, options: Partial<CheckerOptions> = {}) {

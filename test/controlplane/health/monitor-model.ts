@@ -82,7 +82,7 @@ export class HistoryModel {
     return failBack === 'manual' && this.#fellOrRestored ? 'manual' : null
   }
 
-  /** Of the fall that led to where it is now, by going through all falls from the first. */
+  /** What is known of the fall that led to where it is now, by going through all falls from the first. */
   #heldUntilMs(): number | null {
     const { flap } = this.#judging
     const latest = this.#falls.at(-1)

@@ -120,7 +120,7 @@ function addressesOf(map: AreaMap, cidr: GeoRules['cidr'], others: readonly stri
   return [...text4, ...text6, ...others, ...cidr.map(([prefix]) => prefix.split('/')[0]!)]
 }
 
-/** Of the same family, and equal in the bits of the prefix: of IPv6, in the first 64 of them. */
+/** Whether addresses are of one family, and equal in the bits of the prefix: for IPv6, in the first 64 of them. */
 function holds(prefix: string, address: string): boolean {
   const [network, length] = prefix.split('/') as [string, string]
   const bits = (text: string) =>

@@ -105,7 +105,7 @@ function lines(rows: readonly (readonly string[])[]): string {
   return `${[head, rule, ...body].join('\n')}\n`
 }
 
-/** Of pool `web` only the members are named. */
+/** Names the members of pool `web` alone, those of others with their pool. */
 function poolCell(text: string): string {
   if (text === 'other: z') return 'next pool'
   if (text === 'sorry: s') return 'pool sorry'

@@ -7,7 +7,7 @@ import type { Service } from '../../../src/controlplane/model/service.ts'
 import type { LastKnownEntries } from '../../../src/controlplane/steering/last-known.ts'
 import { choicesOf, type MemberPicture, type World } from './world.ts'
 
-/** Of a pool `web`, whose members weigh 40, 30, 20 and 10; a service names it first, and then pool `other`, which is up. */
+/** Situations of a pool `web`, whose members weigh 40, 30, 20 and 10; a service names it first, and then pool `other`, which is up. */
 export const poolSituations = {
   'all up': 'a up, b up, c up, d up',
   'half down': 'a down, b down, c up, d up',
@@ -39,7 +39,7 @@ const memberSettings = {
 /** What pool `web` was answered with when it was up. */
 const knownOfWeb: LastKnownEntries = { pools: [['web', ['b', 'c']]], services: [] }
 
-/** Of `all`, apart from what is said of situations in which the pool is down. */
+/** The policies of `all`, apart from what is said of situations in which the pool is down. */
 const plain = {
   'all up': 'web: a b c d',
   'half down': 'web: c d',
@@ -226,7 +226,7 @@ export function poolWorld({ settings }: PoolRow, situation: PoolSituation): Worl
   }
 }
 
-/** Of pools `eu`, `us` and `sorry`; a service names the first two. */
+/** Situations of pools `eu`, `us` and `sorry`; a service names the first two. */
 export const serviceSituations = {
   'all up': { eu: 'e1 up, e2 up', us: 'u1 up, u2 up' },
   'half of each down': { eu: 'e1 down, e2 up', us: 'u1 up, u2 down' },
@@ -247,7 +247,7 @@ export type ServiceSituation = keyof typeof serviceSituations
 export interface ServiceRow {
   readonly policy: string
   readonly settings: Partial<Service>
-  /** Of pools, where the row is about both levels. */
+  /** How pools choose, where the row is about both levels. */
   readonly pools?: Readonly<Record<string, Partial<Pool>>>
   readonly answers: Readonly<Record<ServiceSituation, string>>
 }

@@ -140,6 +140,23 @@ t.test('a loop that brings away what gathers begins with a wait and ends with a 
   t.equal(looks.length, 2)
 })
 
+t.test('a stop that comes while it looks is followed by a last look', async (t) => {
+  const first = Promise.withResolvers<boolean>()
+  let looks = 0
+  const { clock, loop } = setUp(t, {
+    lastLook: true,
+    look: () => (++looks === 1 ? first.promise : Promise.resolve(false)),
+  })
+  loop.start()
+  await clock.advance(1000)
+  t.equal(looks, 1)
+  const stopped = loop.stop()
+  first.resolve(false)
+  await stopped
+  t.equal(looks, 2)
+  t.equal(clock.timers, 0)
+})
+
 t.test('the error of a last look is told', async (t) => {
   const broken = new Error('broken')
   const { loop, errors } = setUp(t, { lastLook: true, look: () => Promise.reject(broken) })

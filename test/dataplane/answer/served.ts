@@ -30,7 +30,7 @@ export interface ServeOptions {
 
 export class Served {
   readonly state = new ServingState()
-  /** Of the client that asks, but for those who ask by `respond` with `ipv6`. */
+  /** The address of the client that asks, but for those who ask by `respond` with `ipv6`. */
   clientAddress = '192.0.2.1'
   readonly #buffer = allocateCounters()
   readonly #answers = new AnswerReader([this.#buffer])

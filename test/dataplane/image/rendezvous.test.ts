@@ -103,7 +103,7 @@ t.test('the second best is a draw by weight among what is left, in one table and
   }
 })
 
-/** Of 20,000 clients: how many had the entry, how many have another one without it, how many of those did not have it. */
+/** Counts among 20,000 clients how many had the entry, how many have another one without it, how many of those did not have it. */
 function loss(entries: readonly Entry[], lost: number) {
   const [before, after] = [tableOf(entries), tableOf(entries.filter((_, i) => i !== lost))]
   const [had, moved, others] = [new Set<number>(), new Set<number>(), new Set<number>()]

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { sipHash24 } from '../../../src/dataplane/wire/siphash.ts'
 
-/** Of the authors' reference (appendix A of the paper and its test vectors): key 00..0f, message 00..n-1. */
+/** Vectors of the authors' reference (appendix A of the paper and its test vectors): key 00..0f, message 00..n-1. */
 const vectors: [number, string][] = [
   [0, '310e0edd47db6f72'],
   [1, 'fd67dc93c539f874'],

@@ -10,7 +10,7 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { type EventFilter, fitsFilter, type StoredEvent } from '../../model/event.ts'
-import type { Ground, Operations, StreamLimits } from '../context.ts'
+import type { EventStreamLimits, Ground, Operations } from '../context.ts'
 import { HttpError } from '../errors.ts'
 
 interface StreamRequest {
@@ -23,7 +23,7 @@ interface StreamRequest {
   readonly admitted: () => Promise<void>
 }
 
-const defaultLimits: StreamLimits = {
+const defaultLimits: EventStreamLimits = {
   most: 100,
   patienceMs: 30_000,
   heartbeatMs: 15_000,
@@ -35,7 +35,7 @@ const retryAfterSeconds = '10'
 
 export class EventStreams {
   readonly #context: Ground & Operations
-  readonly #limits: StreamLimits
+  readonly #limits: EventStreamLimits
   readonly #stop = new AbortController()
   /** Bound: `most`. */
   readonly #open = new Set<ServerResponse>()

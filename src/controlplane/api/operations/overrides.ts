@@ -7,6 +7,7 @@ import Type from 'typebox'
 import { InstantText, Pattern, Text, Words } from '../../document/fields.ts'
 import { type Form, fieldsOf, ignored, type RecordForm, record } from '../../document/forms.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
+import { formatMemberKey } from '../../model/member-key.ts'
 import { type Override, overrideStates } from '../../model/override.ts'
 import { isExact, isStanding, type MemberPattern } from '../../model/override-index.ts'
 import { deleteOverride, getOverride, pageOverrides, putOverride } from '../../store/overrides.ts'
@@ -112,7 +113,7 @@ function registerGet(app: FastifyInstance, context: Context, family: Family): vo
     return context.database.read(async (tx) => {
       const override = await getOverride(tx, pool, member)
       if (override === null || !isStanding(override, now)) {
-        throw new ControlError('not-found', `there is no override of ${pool}/${member}`)
+        throw new ControlError('not-found', `there is no override of ${formatMemberKey({ pool, member })}`)
       }
       const held = await heldMembers(tx, [override], now)
       return presentOverride(context, override, held(override))
