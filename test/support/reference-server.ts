@@ -2,9 +2,10 @@
  * NSD and Knot, to hold our answers against theirs: each started on a free port of 127.0.0.1 with zones from files. Both
  * let this machine have the zones by AXFR.
  */
+
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from './free-port.ts'
 import { startProgram } from './program.ts'
 
 export interface ReferenceZone {
@@ -115,14 +116,4 @@ async function start(
     },
     [Symbol.asyncDispose]: running.stop,
   }
-}
-
-/** A port of TCP that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, host, resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

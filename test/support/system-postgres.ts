@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import { freePort } from './postgres.ts'
+import { freePort } from './free-port.ts'
 import { startProgram } from './program.ts'
 
 const debianFolder = '/usr/lib/postgresql'

@@ -1,6 +1,4 @@
 /** UDP listeners of either backend in this thread, for tests. */
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import koffi from 'koffi'
 import type { Test } from 'tap'
@@ -60,16 +58,6 @@ export function failing<A extends unknown[]>(
     },
     errno: () => (errno === 0 ? syscalls.errno() : errno),
   }
-}
-
-/** A free port number of both families. */
-export async function freePort(): Promise<number> {
-  const socket = createSocket({ type: 'udp6', ipv6Only: false })
-  socket.bind(0, '::')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  return port
 }
 
 export type StartListener = (listen: readonly ListenAddress[], parts: Answering) => Promise<Listener>

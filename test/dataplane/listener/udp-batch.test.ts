@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap'
 import { errnos, loadSyscalls, type Syscalls } from '../../../src/dataplane/listener/syscalls.ts'
 import { query, readResponse, UdpClient } from '../../support/dns-client.ts'
+import { freePort } from '../../support/free-port.ts'
 import { answering } from './listening.ts'
-import { backends, failing, freePort, openBatch, syscallsWith } from './listening-udp.ts'
+import { backends, failing, openBatch, syscallsWith } from './listening-udp.ts'
 
 const real = loadSyscalls()
 const www = query('www.example.test', 'A')
