@@ -44,7 +44,13 @@ import { currentRevision } from '../store/revision.ts'
 import { packedAt, streamPacked } from '../store/rrsets.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
 import { type KnownImages, servicesOf, sortZones, wholeZones } from './known-images.ts'
-import { failBacksOf, readAllSettings, readChangedSettings, type Touched } from './settings.ts'
+import {
+  changedTogether,
+  failBacksOf,
+  readAllSettings,
+  readChangedSettings,
+  type Touched,
+} from './settings.ts'
 import { type Turn, ZoneLane } from './zone-lane.ts'
 
 export interface FollowerOptions {
@@ -191,7 +197,9 @@ export class Follower implements AsyncDisposable {
       for (const [apex, revision] of touchedBy) {
         publisher.progress.fallBehind(apex, { from: revision, to: revision, lost: false })
       }
-      this.#lane.touch(touched, step.catalog)
+      for (const together of changedTogether({ touched, touchedBy })) {
+        this.#lane.touch(together, step.catalog)
+      }
     }
     const { catalog } = step ?? publisher
     if (epoch !== this.#epoch) this.#compileAnew(wholeZones(catalog), catalog, catalog.revision + 1)

@@ -7,7 +7,7 @@
  * - A heavy turn takes zones that are read whole, and what changed together with them: up to minutes.
  *
  * Zones that change together stay together, since a service that moves from one to the other is in one of them at any time.
- * So an edit is heavy when any zone of its step is, or can't be taken by the next light turn.
+ * So an edit is heavy when any zone that changed with it is, or can't be taken by the next light turn.
  *
  *     state        touched       taken by a turn   its turn served   its turn failed
  *     level        -> waiting
@@ -50,7 +50,7 @@ export class ZoneLane {
     return this.#nextLight().length > 0 || this.#nextHeavy().length > 0
   }
 
-  /** Takes in what one step touched. @param catalog that the step leads to */
+  /** Takes in zones that changed together. @param catalog of after that */
   touch(touched: Touched, { zones }: Catalog): void {
     const heavy = [...touched].some(
       ([apex, owners]) =>

@@ -206,6 +206,28 @@ t.test(
   },
 )
 
+t.test('an edit does not wait for a zone that is compiled and changed in the same look', async (t) => {
+  const { compiler, database, served, write } = await setUp(t)
+  const gate = compiler.close('large.test')
+  await write(replace('large.test', '192.0.2.99'))
+  await gate.reached
+  // Two writes of another node, of which this one hears at once.
+  const { rows } = await database.record((tx) =>
+    tx.execute<{ revision: string }>(sql`
+      with bumped as (update config_revision set revision = revision + 2 returning revision),
+      told as (
+        insert into changes (revision, kind, key, owners, stamp)
+        select revision - 1, 'zone', 'large.test', array['a'], 'first' from bumped
+        union all select revision, 'zone', 'small.test', array['a'], 'second' from bumped
+      )
+      select revision from bumped`),
+  )
+  const edited = Number(rows[0]!.revision)
+  await served(edited)
+  gate.open()
+  await served(edited - 1)
+})
+
 t.test('a service that is written with its zone is served with it', async (t) => {
   const { ask, compiler, served, write } = await setUp(t)
   const gate = compiler.close('new.test')
@@ -348,7 +370,8 @@ t.test('a gap in the changes: settings first, then the zones', async (t) => {
   t.equal(follower.compiled, null)
   t.ok(publisher.revision < revision)
   gate.open()
-  await served(revision)
+  // Behind all that was read again, even if a look came before the write of the override.
+  await served(await write(replace('large.test', '192.0.2.99')))
   t.match(follower.compiled, { revision: publisher.progress.settings.revision })
 })
 
