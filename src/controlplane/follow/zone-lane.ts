@@ -16,7 +16,8 @@
  *     again        (joined)      (not yet)         -> waiting        -> waiting (joined)
  *
  * `again` is compiled once more, next: however often a zone is touched, its image is replaced after each turn. A zone that goes
- * while it is compiled is taken by a light turn all the same, and what the heavy one makes of it is dropped.
+ * while it is compiled is taken by a light turn all the same, and what the heavy one makes of it is dropped. It goes once more
+ * behind that, since the order of the heavy turn may come to the compile thread last, and leave an image there.
  *
  * Bounded by the zones.
  */
@@ -85,6 +86,9 @@ export class ZoneLane {
       if (turn.dropped.has(apex)) continue
       const gone = this.#waiting.get(apex)?.gone ?? !turn.catalog.zones.has(apex)
       this.#join(apex, { owners, heavy: turn.heavy || (owners === null && !gone), gone })
+    }
+    for (const apex of turn.dropped) {
+      if (!this.#waiting.has(apex)) this.#join(apex, { owners: null, heavy: false, gone: true })
     }
   }
 

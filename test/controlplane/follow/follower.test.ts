@@ -306,6 +306,28 @@ t.test('a zone that is deleted while it is compiled goes at once, and stays away
   t.match(follower.compiled, { revision: recreated })
 })
 
+t.test(
+  'a zone that is deleted before its order reached the compile thread leaves no image there',
+  async (t) => {
+    const { compiler, served, write } = await setUp(t)
+    const gate = compiler.close('large.test')
+    await write(replace('large.test', '192.0.2.99'))
+    await gate.reached
+    await served(await write((unit) => deleteZone(unit, 'large.test', {})))
+    const heavy = await write(replace('small.test', '192.0.2.100'))
+    gate.open()
+    await served(heavy)
+    // The light turn behind the one in which the zone goes.
+    await served(await write((unit) => putRrset(unit, 'small.test', rrset('b', 'A', '192.0.2.101'), {})))
+    await compiler.persist()
+    const { zones } = await compiler.load()
+    t.same(
+      zones.map(({ zone: { apex } }) => apex),
+      ['small.test'],
+    )
+  },
+)
+
 t.test('a service that changes its zone is in one of them at any time', async (t) => {
   const { ask, looks, served, write } = await setUp(t)
   const seen: number[] = []
