@@ -41,7 +41,7 @@ import { currentRevision } from '../store/revision.ts'
 import { packedAt, streamPacked } from '../store/rrsets.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
 import { type KnownImages, servicesOf, sortZones, wholeZones } from './known-images.ts'
-import { failBacksOf, readAllSettings, readChangedSettings, type Touched } from './settings.ts'
+import { changedTogether, failBacksOf, readAllSettings, readChangedSettings } from './settings.ts'
 import { type Turn, ZoneLane } from './zone-lane.ts'
 
 export interface FollowerOptions {
@@ -188,10 +188,12 @@ export class Follower implements AsyncDisposable {
       for (const [apex, revision] of touchedBy) {
         publisher.progress.fallBehind(apex, { from: revision, to: revision, lost: false })
       }
-      this.#lane.touch(touched, step.catalog)
+      for (const together of changedTogether({ touched, touchedBy })) {
+        this.#lane.touch(together, step.catalog)
+      }
     }
     const { catalog } = step ?? publisher
-    if (epoch !== this.#epoch) this.#compileAnew(wholeZones(catalog), catalog, catalog.revision + 1)
+    if (epoch !== this.#epoch) this.#compileAnew(catalog)
     this.#epoch = epoch
     // Rows of later revisions would come without their services.
     const isLast = step === null || (await currentRevision(tx)) === catalog.revision
@@ -219,14 +221,17 @@ export class Follower implements AsyncDisposable {
       const turn = this.#hold({ heavy: true, catalog, touched: all, dropped: new Set() })
       return { step: { ...step, zones: usable }, turn }
     }
-    this.#compileAnew(all, catalog, 0)
+    publisher.progress.startOver(all.keys(), catalog.revision)
+    this.#lane.touch(all, catalog)
     return { step, turn: this.#take(catalog) }
   }
 
-  /** Has zones compiled that the compile thread may lack. @param from the first revision that may have changed them */
-  #compileAnew(touched: Touched, catalog: Catalog, from: number): void {
+  /** Has the zones compiled whose images the compile thread has lost; no revision changed them. */
+  #compileAnew(catalog: Catalog): void {
+    const { revision } = catalog
+    const touched = wholeZones(catalog)
     for (const apex of touched.keys()) {
-      this.#options.publisher.progress.fallBehind(apex, { from, to: catalog.revision, lost: true })
+      this.#options.publisher.progress.fallBehind(apex, { from: revision + 1, to: revision, lost: true })
     }
     this.#lane.touch(touched, catalog)
   }

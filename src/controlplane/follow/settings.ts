@@ -96,6 +96,21 @@ export function joinOwners(
   return owners === null || before === null ? null : [...new Set([...(before ?? []), ...owners])]
 }
 
+/** Parts touched zones into those that changed together: in one revision, or each with another one that did. */
+export function changedTogether({
+  touched,
+  touchedBy,
+}: Pick<ChangedSettings, 'touched' | 'touchedBy'>): Touched[] {
+  const groups = new Map<string, ReadonlySet<string>>()
+  for (const pairs of Map.groupBy(touchedBy, ([, revision]) => revision).values()) {
+    const group = new Set(pairs.flatMap(([apex]) => [...(groups.get(apex) ?? [apex])]))
+    for (const apex of group) groups.set(apex, group)
+  }
+  return Array.from(new Set(groups.values()), (group) => {
+    return new Map(Array.from(group, (apex) => [apex, touched.get(apex) ?? null]))
+  })
+}
+
 /** Zones that changed, and those that gained or lost a service: their images name them. */
 function zonesToFollow(
   before: Catalog,

@@ -8,7 +8,7 @@
  * - A heavy turn takes zones that are read whole, and what changed together with them: up to minutes.
  *
  * Zones that change together stay together, since a service that moves from one to the other is in one of them at any time.
- * So an edit is heavy when any zone of its step is, or can't be taken by the next light turn.
+ * So an edit is heavy when any zone that changed with it is, or can't be taken by the next light turn.
  *
  * ## What a touched zone goes through
  *     state        touched       taken by a turn   its turn served   its turn failed
@@ -18,7 +18,8 @@
  *     again        (joined)      (not yet)         -> waiting        -> waiting (joined)
  *
  * `again` is compiled once more, next: however often a zone is touched, its image is replaced after each turn. A zone that goes
- * while it is compiled is taken by a light turn all the same, and what the heavy one makes of it is dropped.
+ * while it is compiled is taken by a light turn all the same, and what the heavy one makes of it is dropped. It goes once more
+ * behind that, since the order of the heavy turn may come to the compile thread last, and leave an image there.
  *
  * Bounded by the zones.
  */
@@ -52,7 +53,7 @@ export class ZoneLane {
     return this.#nextLight().length > 0 || this.#nextHeavy().length > 0
   }
 
-  /** Takes in what one step touched. @param catalog that the step leads to */
+  /** Takes in zones that changed together. @param catalog of after that */
   touch(touched: Touched, { zones }: Catalog): void {
     const heavy = [...touched].some(
       ([apex, owners]) =>
@@ -87,6 +88,9 @@ export class ZoneLane {
       if (turn.dropped.has(apex)) continue
       const gone = this.#waiting.get(apex)?.gone ?? !turn.catalog.zones.has(apex)
       this.#join(apex, { owners, heavy: turn.heavy || (owners === null && !gone), gone })
+    }
+    for (const apex of turn.dropped) {
+      if (!this.#waiting.has(apex)) this.#join(apex, { owners: null, heavy: false, gone: true })
     }
   }
 

@@ -52,6 +52,16 @@ export class Progress {
     this.#behind.set(apex, changes)
   }
 
+  /**
+   * Says that everything is read again, up to a revision, and all zones are to be compiled. What was to be waited for may be of a
+   * history that the database has forgotten, and would never come.
+   */
+  startOver(apexes: Iterable<string>, to: number): void {
+    const before = this.#oldest()
+    this.#behind.clear()
+    for (const apex of apexes) this.#behind.set(apex, [{ from: 0, to, lost: true, before }])
+  }
+
   /** Says that the workers serve these zones as they are at a revision, or that they are no more. */
   catchUp(apexes: Iterable<string>, revision: number): void {
     for (const apex of apexes) {

@@ -79,7 +79,23 @@ t.test('a zone that goes while it is compiled goes at once', async (t) => {
   t.same([...compiled.dropped], ['a.test'])
   lane.end(gone, none)
   lane.end(compiled, compiled.touched)
+  t.equal(asText(lane.take(without)), 'light a.test:null', 'once more, behind the other turn')
   t.equal(asText(lane.take(without)), 'heavy b.test:null', 'what failed of it is not tried again')
+})
+
+t.test('a zone that went while it was compiled, and came again, goes no more', async (t) => {
+  const lane = new ZoneLane()
+  lane.touch(whole('a.test'), catalog)
+  const compiled = lane.take(catalog)!
+  const without = catalogOf('b.test', 'c.test')
+  lane.touch(whole('a.test'), without)
+  lane.end(lane.take(without)!, none)
+  lane.touch(whole('a.test'), catalog)
+  lane.end(compiled, none)
+  const again = lane.take(catalog)!
+  t.equal(asText(again), 'heavy a.test:null')
+  lane.end(again, none)
+  t.notOk(lane.hasNext)
 })
 
 t.test('a zone that waits to be read whole goes without waiting', async (t) => {

@@ -58,7 +58,7 @@ t.test('a zone that changes while it is compiled is behind until its next image'
 t.test('what was read from the start may have changed by any revision before', async (t) => {
   const progress = new Progress()
   progress.reachSettings(mark(1))
-  progress.fallBehind('example.test', { from: 0, to: 9, lost: true })
+  progress.startOver(['example.test'], 9)
   progress.reachSettings(mark(9))
   const write = follow(progress, 5)
   t.equal(progress.revision, 1)
@@ -67,6 +67,31 @@ t.test('what was read from the start may have changed by any revision before', a
   progress.catchUp(['example.test'], 9)
   await write.reached
   t.same(progress.whole, mark(9))
+})
+
+t.test('nothing waits for revisions that a restored database has forgotten', async (t) => {
+  const progress = new Progress()
+  progress.reachSettings(mark(7))
+  for (const apex of ['example.test', 'never-served.test']) progress.fallBehind(apex, changed(8))
+  progress.reachSettings(mark(8))
+  progress.startOver(['example.test'], 5)
+  progress.reachSettings(mark(5))
+  const write = follow(progress, 8)
+  progress.catchUp(['example.test', 'never-served.test'], 5)
+  t.same(progress.whole, mark(5))
+  progress.reachSettings(mark(8))
+  await write.reached
+  t.equal(progress.revision, 8)
+})
+
+t.test('a zone that was behind holds back what is served whole when everything is read again', async (t) => {
+  const progress = new Progress()
+  progress.reachSettings(mark(3))
+  progress.fallBehind('example.test', changed(4))
+  progress.reachSettings(mark(4))
+  progress.startOver(['example.test'], 9)
+  progress.reachSettings(mark(9))
+  t.equal(progress.revision, 3)
 })
 
 t.test('a zone that is compiled anew keeps no write waiting', async (t) => {
