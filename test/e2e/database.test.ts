@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import pg from 'pg'
 import t from 'tap'
 import { type DaemonProcess, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
@@ -178,16 +178,11 @@ async function query(url: string): Promise<pg.Client & AsyncDisposable> {
 
 /** Waits until the daemon's snapshot on disk holds the service that was put last. */
 async function snapshotAfter(daemon: DaemonProcess): Promise<{ mtime: Date }> {
-  const { watch } = await import('node:fs/promises')
-  const { readFile, stat } = await import('node:fs/promises')
-  const folder = `${daemon.dataDir}/snapshot`
-  const base = `${folder}/base.json`
-  const holds = async () => (await readFile(base, 'utf8').catch(() => '')).includes('www.example.test')
-  const changes = watch(daemon.dataDir, { recursive: true, signal: AbortSignal.timeout(20_000) })
-  if (!(await holds())) {
-    for await (const _ of changes) if (await holds()) break
-  }
-  return stat(base)
+  const base = `${daemon.dataDir}/snapshot/base.json`
+  return await eventually(async () => {
+    const text = await readFile(base, 'utf8').catch(() => '')
+    return text.includes('www.example.test') ? await stat(base) : undefined
+  })
 }
 
 t.test('two nodes on one database serve the same, whoever was written to', async (t) => {

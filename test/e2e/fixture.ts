@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { DaemonProcess } from '../support/daemon.ts'
 
 export const soa = { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' }
@@ -71,12 +72,13 @@ export async function putService(
   await put(daemon, '/v1/services/www.example.test', { pools: ['web'], ttl: 5, ...service })
 }
 
-/** What `look` finds, as soon as it finds something; asks again until then, 10 s at the most. */
+/** What `look` finds, as soon as it finds something; asks again until then, two minutes at the most. */
 export async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 120_000
   for (;;) {
     const found = await look()
     if (found !== undefined) return found
-    if (Date.now() > deadline) throw new Error('it did not come within 10 s')
+    if (Date.now() > deadline) throw new Error('it did not come within two minutes')
+    await delay(20)
   }
 }
