@@ -1,6 +1,6 @@
 /**
- * What the daemon is made of, joined: nothing here runs yet, but for the probes of canaries. In which order the parts start and stop is in `start.ts`; who of
- * them hears what, in `announce.ts`.
+ * What the daemon is made of, joined. Nothing here runs yet, but for the probes of canaries. `start.ts` says in which order the
+ * parts start and stop, `announce.ts` who of them hears what.
  */
 import { HostResolver, type ResolutionChange } from '../controlplane/resolving/host-resolver.ts'
 import { lookupBy } from '../controlplane/resolving/lookup.ts'

@@ -4,9 +4,9 @@
  * nothing but the age of the snapshot, which a metric shows.
  *
  * A snapshot is one file of settings, the base, and a file for each zone image. Every image on disk is of the base's revision
- * or of a later one, and what changed after the base's revision is read again by the next start. So the base is written behind all images; a pass that is cut short
- * leaves the old base with some newer images, which the next start tells by their stamps. While the compile thread lacks images
- * there is no pass, for no revision could be told.
+ * or of a later one, and what changed after the base's revision is read again by the next start. So the base is written behind
+ * all images; a pass that is cut short leaves the old base with some newer images, which the next start tells by their stamps.
+ * While the compile thread lacks images there is no pass, for no revision could be told.
  */
 import type { Catalog, Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
