@@ -15,6 +15,8 @@ export const stagedRrs = pgTable('staged_rrs', {
   type: key('type').notNull(),
   ttlSeconds: integer('ttl_seconds').notNull(),
   data: key('data').notNull(),
+  /** The RR that it is, in the text that all its spellings share; null where that is `data`. */
+  identity: text('identity'),
   /** How many RDATA has in wire form. */
   octets: integer('octets').notNull(),
 })

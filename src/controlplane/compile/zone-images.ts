@@ -9,7 +9,7 @@ import { ZoneCompiler } from '../../dataplane/image/compile.ts'
 import { editZone } from '../../dataplane/image/edit.ts'
 import { ZoneImage } from '../../dataplane/image/image.ts'
 import { hostnameToWire, lowerName, parseName } from '../../dataplane/wire/name.ts'
-import { parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
+import { canonicalRdata, parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { CatalogZone, Mark } from '../catalog/catalog.ts'
 
@@ -206,13 +206,28 @@ function compileRows({ compiled }: Work, { job, apex, compiler }: Current, text:
         owner: lowerName(parseName(owner, apex)),
         type: parseType(type),
         ttlSeconds: ttlSeconds ?? job.zone.ttlSeconds,
-        rdata: data.map((line) => parseRdata(type, line, apex)),
+        rdata: distinct(
+          type,
+          data.map((line) => parseRdata(type, line, apex)),
+        ),
       })
     } catch (error) {
       if (!(error instanceof TextError)) throw error
       compiled.bad.push(`zone ${job.zone.apex}, owner ${owner}, type ${type}: ${error.message}`)
     }
   }
+}
+
+/** The first of each: what was stored before equality was that of the canonical form may have two spellings of one RR. */
+function distinct(type: string, rdata: Uint8Array[]): Uint8Array[] {
+  if (rdata.length === 1) return rdata
+  const number = parseType(type)
+  const seen = new Map<string, Uint8Array>()
+  for (const octets of rdata) {
+    const identity = Buffer.from(canonicalRdata(number, octets)).toString('latin1')
+    if (!seen.has(identity)) seen.set(identity, octets)
+  }
+  return [...seen.values()]
 }
 
 function soaOf({ soa, serial, ttlSeconds }: CatalogZone, apex: Uint8Array) {

@@ -8,7 +8,14 @@ import {
   parseName,
   relativeName,
 } from '../../dataplane/wire/name.ts'
-import { formatRdata, parseRdata, parseType, rdataDoubt, typeName } from '../../dataplane/wire/rdata.ts'
+import {
+  formatRdata,
+  parseRdata,
+  parseType,
+  rdataDoubt,
+  rdataIdentity,
+  typeName,
+} from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
@@ -162,7 +169,7 @@ function readType(text: string, path: string, problems: Problem[]): string | nul
   return null
 }
 
-/** Canonical RDATA texts: absolute names, one way to quote. Two that come out the same are a problem. */
+/** Canonical RDATA texts: absolute names, one way to quote. Two of the same RR are a problem (RFC 2181 section 5). */
 function readData(
   origin: Uint8Array,
   type: string,
@@ -171,17 +178,23 @@ function readData(
   problems: Problem[],
 ): string[] {
   const seen = new Map<string, number>()
+  const data: string[] = []
   for (const [index, text] of texts.entries()) {
     const at = joinPath(path, index)
     const canonical = reading(at, problems, () =>
       formatRdata(parseType(type), parseRdata(type, text, origin)),
     )
     if (canonical === null) continue
-    const first = seen.get(canonical)
-    if (first === undefined) seen.set(canonical, index)
-    else problems.push({ path: at, message: `is the same as ${joinPath(path, first)}` })
+    const identity = rdataIdentity(type, canonical)
+    const first = seen.get(identity)
+    if (first !== undefined) {
+      problems.push({ path: at, message: `is the same as ${joinPath(path, first)}` })
+      continue
+    }
+    seen.set(identity, index)
+    data.push(canonical)
   }
-  return [...seen.keys()]
+  return data
 }
 
 export const formatZoneHead: (head: ZoneHead) => Body = headForm.format

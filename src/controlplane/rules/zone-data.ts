@@ -7,7 +7,7 @@
  */
 import { rrHeadLength } from '../../dataplane/wire/constants.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
-import { parseRdata } from '../../dataplane/wire/rdata.ts'
+import { parseRdata, rdataIdentity } from '../../dataplane/wire/rdata.ts'
 import { namesAbove } from './owners.ts'
 
 /** What stands at a name: enough for the rules between RRsets. */
@@ -52,11 +52,16 @@ export function checkRrset(apex: string, rrset: CheckedRrset): string[] {
   const problems = checkKey(rrset)
   if (type === 'SOA') problems.push(`the SOA is the zone's own field "soa"`)
   if (singleTypes.some((single) => single === type) && data.length > 1) problems.push(because.single(type))
-  if (new Set(data).size < data.length) problems.push('the same RR stands there twice')
+  if (distinct(type, data) < data.length) problems.push('the same RR stands there twice')
   const origin = hostnameToWire(apex)
   const octets = data.reduce((sum, text) => sum + rrHeadLength + parseRdata(type, text, origin).length, 0)
   if (octets > maxRrsetOctets) problems.push(because.tooLarge(octets))
   return problems.map((message) => `${owner} ${type}: ${message}`)
+}
+
+/** How many RRs these texts are. */
+function distinct(type: string, data: readonly string[]): number {
+  return data.length === 1 ? 1 : new Set(data.map((text) => rdataIdentity(type, text))).size
 }
 
 /** Rules on what an RRset is, whatever is in it. */

@@ -40,8 +40,9 @@ export interface StagedRr {
   readonly owner: string
   readonly type: string
   readonly ttlSeconds: number
-  /** Canonical RDATA, and the octets of its wire form. */
+  /** Canonical RDATA, the text that all spellings of the RR share (null: this one), and the octets of its wire form. */
   readonly data: string
+  readonly identity: string | null
   readonly octets: number
 }
 
@@ -73,6 +74,9 @@ export async function openStaging(tx: Tx): Promise<void> {
   await tx.execute(joinsBySet)
 }
 
+/** What tells an RR from others of its owner and type. */
+const identityOf = (rr: SQL): SQL => sql`coalesce(${rr}.identity, ${rr}.data)`
+
 /** Leaves the tables as they were, empty. */
 export async function closeStaging(tx: Tx): Promise<void> {
   await tx.execute(sql`delete from staged_rrs`)
@@ -86,11 +90,11 @@ export async function closeStaging(tx: Tx): Promise<void> {
  */
 export async function stageRrs(tx: Tx, rrs: readonly StagedRr[], before: number): Promise<void> {
   await tx.execute(sql`
-    insert into staged_rrs (id, line, "column", owner, type, ttl_seconds, data, octets)
-    select ${before}::bigint + nth, line, "column", owner, type, "ttlSeconds", data, octets
+    insert into staged_rrs (id, line, "column", owner, type, ttl_seconds, data, identity, octets)
+    select ${before}::bigint + nth, line, "column", owner, type, "ttlSeconds", data, identity, octets
     from rows from (json_to_recordset(${JSON.stringify(rrs)}::json)
-      as (line int, "column" int, owner text, type text, "ttlSeconds" int, data text, octets int))
-      with ordinality as r(line, "column", owner, type, "ttlSeconds", data, octets, nth)`)
+      as (line int, "column" int, owner text, type text, "ttlSeconds" int, data text, identity text, octets int))
+      with ordinality as r(line, "column", owner, type, "ttlSeconds", data, identity, octets, nth)`)
 }
 
 /**
@@ -110,25 +114,24 @@ export async function gatherRrsets(tx: Tx, most: number): Promise<StagedFinding[
     select line, "column", owner, type, first_line as about from (
       select r.*, row_number() over same as nth, first_value(r.line) over same as first_line
       from staged_rrs r join staged_rrsets s using (owner, type) where cardinality(s.data) > 1
-      window same as (partition by r.owner, r.type, r.data order by r.id)
+      window same as (partition by r.owner, r.type, ${identityOf(sql`r`)} order by r.id)
     ) as numbered where nth > 1`,
     most,
     ({ about }) => `the same RR stands there already, in line ${about}`,
   )
   if (twice.length > 0) {
     await tx.execute(sql`
-      update staged_rrsets set
-        data = (
-          select array_agg(text order by nth)
-          from (select text, min(nth) as nth from unnest(data) with ordinality as u(text, nth) group by text) as once
-        ),
-        octets = (
-          select sum(octets + 12) from (
-            select distinct r.data, r.octets from staged_rrs r
-            where r.owner = staged_rrsets.owner and r.type = staged_rrsets.type
-          ) as once
-        )
-      where cardinality(data) > (select count(distinct text) from unnest(data) as u(text))`)
+      with repeating as (
+        select distinct owner, type from staged_rrs r group by owner, type, ${identityOf(sql`r`)} having count(*) > 1
+      ), once as (
+        select distinct on (owner, type, ${identityOf(sql`r`)}) owner, type, id, data, octets
+        from repeating join staged_rrs r using (owner, type)
+        order by owner, type, ${identityOf(sql`r`)}, id
+      ), gathered as (
+        select owner, type, array_agg(data order by id) as data, sum(octets + 12) as octets from once group by owner, type
+      )
+      update staged_rrsets s set data = g.data, octets = g.octets
+      from gathered g where g.owner = s.owner and g.type = s.type`)
   }
   const ttls = await findings<readonly [number, number]>(
     tx,
@@ -147,7 +150,8 @@ export async function gatherRrsets(tx: Tx, most: number): Promise<StagedFinding[
 export async function stagedProblems(tx: Tx, most: number): Promise<StagedFinding[]> {
   const single = sql`
     select r.line, r."column", r.owner, r.type from staged_rrs r join staged_rrsets s using (owner, type)
-    where s.type in ${singleTypes} and cardinality(s.data) > 1 and r.data <> s.data[1]`
+    join staged_rrs f on f.id = s.first_id
+    where s.type in ${singleTypes} and cardinality(s.data) > 1 and ${identityOf(sql`r`)} <> ${identityOf(sql`f`)}`
   const alone = sql`
     select r.line, r."column", r.owner, r.type, array_agg(o.type order by o.type) as about
     from staged_rrsets s

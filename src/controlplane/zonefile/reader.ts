@@ -183,7 +183,8 @@ export class MasterFile {
     if (!this.#isInZone(start) || data === null || ttlSeconds === null) return null
     if (!plainTypes.has(type) && !this.#isSoundAlone(start, owner!, type, data.text)) return null
     const { line, column } = tokens[0]!
-    return { line, column, owner: owner!, type, ttlSeconds, data: data.text, octets: data.octets }
+    const { text, identity, octets } = data
+    return { line, column, owner: owner!, type, ttlSeconds, data: text, identity, octets }
   }
 
   /** TTL and class, in either order and both optional, and the type; null when there is no type to go on with. */

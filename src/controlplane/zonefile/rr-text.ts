@@ -2,7 +2,7 @@
  * Where master files meet the RDATA codec: types and RDATA from tokens. Nothing else here knows what a type's fields
  * are.
  */
-import { formatRdata, parseRdata, parseType, typeName } from '../../dataplane/wire/rdata.ts'
+import { formatRdata, parseRdata, parseType, rdataIdentity, typeName } from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Token } from '../../dataplane/wire/tokens.ts'
 import { show } from '../document/schema-check.ts'
@@ -11,6 +11,8 @@ import { show } from '../document/schema-check.ts'
 export interface Rdata {
   /** Canonical text, as the store keeps it. */
   readonly text: string
+  /** The text that all spellings of the RR share; null where that is `text`. */
+  readonly identity: string | null
   /** How many its wire form has. */
   readonly octets: number
 }
@@ -42,7 +44,9 @@ export function readType(text: string): string {
  */
 export function readRdata(type: string, tokens: readonly Token[], origin: Uint8Array): Rdata {
   const wire = parseRdata(type, tokens.map(plainText).join(' '), origin)
-  return { text: formatRdata(parseType(type), wire), octets: wire.length }
+  const text = formatRdata(parseType(type), wire)
+  const identity = rdataIdentity(type, text)
+  return { text, identity: identity === text ? null : identity, octets: wire.length }
 }
 
 /** An escaped pair that may stay, or one octet that may not, with the backslash that it then no longer needs. */

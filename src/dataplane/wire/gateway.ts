@@ -29,6 +29,7 @@ export const ipsecGateway: FieldKind = {
   },
   measure: (rdata) => measureGateway(rdata, 3, rdata[1]),
   format: (field) => `${field[0]} ${field[1]} ${field[2]} ${gateways[field[1]!]!.format(field.subarray(3))}`,
+  fold: (field) => foldGateway(field, 3, field[1]!),
 }
 
 /** Precedence, discovery optional, relay type and relay of AMTRELAY. */
@@ -46,6 +47,7 @@ export const amtRelay: FieldKind = {
     const type = field[1]! & 0x7f
     return `${field[0]} ${field[1]! >> 7} ${type} ${gateways[type]!.format(field.subarray(2))}`
   },
+  fold: (field) => foldGateway(field, 2, field[1]! & 0x7f),
 }
 
 function readType(tokens: TokenReader): number {
@@ -58,4 +60,9 @@ function readType(tokens: TokenReader): number {
 function measureGateway(rdata: Uint8Array, head: number, type: number | undefined): number {
   const length = gateways[type ?? -1]?.measure(rdata, head) ?? -1
   return length < 0 ? -1 : head + length
+}
+
+function foldGateway(field: Uint8Array, head: number, type: number): Uint8Array {
+  const fold = gateways[type]!.fold
+  return fold === undefined ? field : Buffer.concat([field.subarray(0, head), fold(field.subarray(head))])
 }

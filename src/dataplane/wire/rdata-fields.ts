@@ -7,7 +7,7 @@
  */
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from './address.ts'
 import type { ByteWriter } from './bytes.ts'
-import { formatName, formatOctet, parseName, parseOctet } from './name.ts'
+import { formatName, formatOctet, lowerName, parseName, parseOctet } from './name.ts'
 import { TextError } from './text-error.ts'
 import type { TokenReader } from './tokens.ts'
 
@@ -20,6 +20,8 @@ export interface FieldKind {
   format(field: Uint8Array): string
   /** Set for a domain name; `compressible` where a message may point to its end. */
   readonly name?: 'compressible' | 'plain'
+  /** For a field with names in it: its octets with these in lower case. */
+  fold?(field: Uint8Array): Uint8Array
 }
 
 /** A field of one token and `octets` octets. `read` gives null for text that is not `what`. */
@@ -115,6 +117,7 @@ function domainName(name: 'compressible' | 'plain'): FieldKind {
     parse: (tokens, out) => out.append(parseName(tokens.next().text, tokens.origin)),
     measure: measureName,
     format: formatName,
+    fold: lowerName,
     name,
   }
 }

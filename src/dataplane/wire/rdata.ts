@@ -65,6 +65,8 @@ interface Grammar {
   readonly fields: readonly (readonly [label: string, kind: FieldKind])[]
   /** Whether a field is a name. */
   readonly named: boolean
+  /** Whether a field is a name or has one in it. */
+  readonly folded: boolean
   /** Says what is wrong with RDATA whose fields are each sound; applied to what is written, not to what is shown. */
   readonly check?: Judgement
   /** The same of what is allowed, and yet can hardly be meant. */
@@ -82,6 +84,7 @@ function grammar(
     type,
     fields: Object.entries(fields),
     named: Object.values(fields).some((kind) => kind.name !== undefined),
+    folded: Object.values(fields).some((kind) => kind.fold !== undefined),
     ...judgements,
   }
 }
@@ -330,6 +333,36 @@ export const doubtedTypes: readonly string[] = Object.entries(grammars)
 export function rdataDoubt(type: string, canonical: string): string | null {
   // Canonical text has no relative names, so that any origin does.
   return grammars[type]?.doubt?.(parseRdata(type, canonical, rootName)) ?? null
+}
+
+/**
+ * The octets by which RRs of one owner and type are told apart: their canonical form (RFC 4034 section 6.2), in which names
+ * are in lower case, since names that differ in case are one name (RFC 4343). Here that holds for every type with names that
+ * we know. RFC 3597 section 6 compares types that are younger than it octet by octet, for servers that don't know them; to
+ * whoever reads the names, two such RRs say the same.
+ *
+ * @param rdata sound octets of the type
+ */
+export function canonicalRdata(type: number, rdata: Uint8Array): Uint8Array {
+  if (byType.get(type)?.folded !== true) return rdata
+  const fields = walk(type, rdata).map(({ kind, offset, length }) => {
+    const field = rdata.subarray(offset, offset + length)
+    return kind.fold?.(field) ?? field
+  })
+  return Buffer.concat(fields)
+}
+
+/**
+ * The same as text: RDATA that is one has one.
+ *
+ * @param type mnemonic, or `TYPE123`
+ * @param canonical text, as `formatRdata` writes it
+ */
+export function rdataIdentity(type: string, canonical: string): string {
+  // What has no capitals has none in its names; escapes by number are of octets that are no letters.
+  if (grammars[type]?.folded !== true || !/[A-Z]/.test(canonical)) return canonical
+  const number = parseType(type)
+  return formatRdata(number, canonicalRdata(number, parseRdata(type, canonical, rootName)))
 }
 
 /**

@@ -22,6 +22,10 @@ const soa = { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' }
 
 /** The text of the first RR of that owner and type in the response of a zone's image. */
 function ask(image: SharedArrayBuffer, owner: string, type: number): string | undefined {
+  return askAll(image, owner, type)[0]
+}
+
+function askAll(image: SharedArrayBuffer, owner: string, type: number): string[] {
   const state = new ServingState()
   const directory = only(compileDirectory(new Map([[0, hostnameToWire(apex)]])))
   state.apply({ generation: 1, directory, zones: [[0, image]] })
@@ -29,8 +33,9 @@ function ask(image: SharedArrayBuffer, owner: string, type: number): string | un
   const out = Buffer.alloc(65535)
   const request = query(`${owner}.${apex}`, type)
   const length = responder.respond(request, request.length, new Client(), out)
-  const found = readRrs(out.subarray(0, length)).find((rr) => rr.type === type)
-  return found?.rdata.toString('hex')
+  return readRrs(out.subarray(0, length)).flatMap((rr) =>
+    rr.type === type ? [rr.rdata.toString('hex')] : [],
+  )
 }
 
 /** Rows as the store packs them. */
@@ -87,6 +92,17 @@ t.test('a row whose type or data is none of ours is left out and told', async (t
     'zone example.test, owner a, type HTTPS: HTTPS params: port: "x" is not a number from 0 to 65535',
   ])
   t.equal(ask(images[0]![1], 'a', 1), 'c0000201')
+})
+
+t.test('rows that hold one RR in two spellings are answered once', async (t) => {
+  const data = [
+    '10 mail.example.test.',
+    '10 MAIL.example.test.',
+    '20 mail.example.test.',
+    '20 mail.example.test.',
+  ]
+  const { images } = compile(new ZoneImages(), [{ owner: 'm', type: 'MX', ttlSeconds: null, data }])
+  t.equal(askAll(images[0]![1], 'm', parseType('MX')).length, 2)
 })
 
 t.test('an edit replaces the RRsets of its owners and nothing else', async (t) => {

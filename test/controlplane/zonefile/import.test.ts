@@ -323,6 +323,38 @@ www SSHFP 4 2 AABB
     })
   })
 
+  await t.test('an RR is one however its names are spelled', async (t) => {
+    const { warnings, rrsets } = await load(`${top(5)}x MX 10 mail.example.net.
+x MX 20 mail.example.net.
+x MX 10 MAIL.example.net.
+x 60 MX \\# 20 000A 044D61696C 076578616D706C65 036E657400
+one CNAME WWW.example.net.
+one CNAME www.Example.net.
+t TXT "mail"
+t TXT "MAIL"
+`)
+    t.equal(rrsets, 5)
+    t.same(
+      warnings
+        .filter(({ type }) => type !== 'NS')
+        .map(({ line, type, message }) => `${line} ${type}: ${message}`),
+      [
+        '7 MX: the same RR stands there already, in line 5',
+        '8 MX: the same RR stands there already, in line 5',
+        '8 MX: TTL 60 is not taken: an RRset has one TTL, and that of its first RR is 300 (RFC 2181 section 5.2)',
+        '10 CNAME: the same RR stands there already, in line 9',
+      ],
+    )
+    const at = async (owner: string, type: string) =>
+      (await database.read((tx) => getRrset(tx, apex, owner, type)))?.value.data
+    t.same(await at('x', 'MX'), ['10 mail.example.net.', '20 mail.example.net.'])
+    t.same(await at('one', 'CNAME'), ['WWW.example.net.'], 'as it is written first')
+    t.same(await at('t', 'TXT'), ['"mail"', '"MAIL"'])
+    t.same(await refused(`${top(5)}one CNAME a\none CNAME A\none CNAME b\n`, 'invalid'), [
+      'line 7, column 1: one CNAME: a name has one CNAME at the most (RFC 2181 section 10.1)',
+    ])
+  })
+
   await t.test('export is canonical', async (t) => {
     const text = `$ORIGIN example.test.
 $TTL 300

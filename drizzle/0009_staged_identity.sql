@@ -1,0 +1,1 @@
+ALTER TABLE "staged_rrs" ADD COLUMN "identity" text;
