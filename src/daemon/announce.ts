@@ -19,6 +19,7 @@ import type { PoolChange } from '../controlplane/serve/pool-watch.ts'
 import type { Database } from '../controlplane/store/database.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
+import type { Faults } from './faults.ts'
 
 /** What every part stands on. */
 export interface Ground {
@@ -28,6 +29,8 @@ export interface Ground {
   readonly nodeId: string
   readonly log: Logger
   readonly metrics: Metrics
+  /** Where parts tell what goes wrong in this node itself. */
+  readonly faults: Faults
   readonly announce: Announce
   /** Aborts when the stop begins. */
   readonly signal: AbortSignal

@@ -16,11 +16,12 @@ export class Events implements AsyncDisposable {
   readonly #recorder: EventRecorder
 
   /** @param policy of the addresses that webhooks are sent to */
-  constructor({ database, nodeId, log, metrics }: Ground, policy: AddressPolicy) {
+  constructor({ database, nodeId, log, metrics, faults }: Ground, policy: AddressPolicy) {
     this.sender = new WebhookSender({
       policy,
       onDelivery: (webhook, outcome) => metrics.webhooks.delivery(webhook, outcome),
       onProblem: (webhook, problem, detail) => log.warn({ webhook, ...detail }, `webhook: ${problem}`),
+      onOwnFault: (reason) => faults.own('webhook', reason),
       now,
     })
     this.feed = new EventFeed({ database, onError: failing(log, 'events were not read'), now })

@@ -6,6 +6,7 @@ import type { Config } from '../config.ts'
 import { Catalog } from '../controlplane/catalog/catalog.ts'
 import { Peers } from '../controlplane/fleet/peers.ts'
 import { canaryPeriodMs, startCanaries } from '../controlplane/health/canaries.ts'
+import { says } from '../controlplane/health/check.ts'
 import { reportTtlMs } from '../controlplane/health/check-method.ts'
 import { checkTargets } from '../controlplane/health/check-targets.ts'
 import type { CheckTarget } from '../controlplane/health/checked-member.ts'
@@ -103,7 +104,7 @@ export class Health implements AsyncDisposable {
     return targets
   }
 
-  #startChecker({ config, announce, metrics }: Ground): Checker {
+  #startChecker({ config, announce, metrics, faults }: Ground): Checker {
     return new Checker({
       probe: this.#prober(config),
       guard: this.#guard,
@@ -114,8 +115,10 @@ export class Health implements AsyncDisposable {
       },
       onTransitions: (transitions, pools) => announce({ kind: 'transitions', transitions, pools }),
       onVitals: (pools) => announce({ kind: 'weights-changed', pools }),
-      onProbe: (key, verdict) =>
-        metrics.members.probe(key, verdict.durationMs, verdict.ok ? null : verdict.failure),
+      onProbe: (key, verdict) => {
+        metrics.members.probe(key, verdict.durationMs, verdict.ok ? null : verdict.failure)
+        if (!says(verdict) && !verdict.ok) faults.own('probe', verdict.reason)
+      },
       onSuspicion: (suspicion) => announce({ kind: 'suspicion', suspicion }),
       onHold: (key, hold) => announce({ kind: 'held', key, hold }),
     })
@@ -130,8 +133,9 @@ export class Health implements AsyncDisposable {
         const { a, aaaa } = await lookup(host, signal)
         const addresses = [a, aaaa].flatMap((answer) => (answer.kind === 'found' ? answer.addresses : []))
         if (addresses.length > 0) return addresses
-        const { reason } = (a.kind === 'found' ? aaaa : a) as Exclude<FamilyAnswer, { kind: 'found' }>
-        throw new Error(reason)
+        const failed = (a.kind === 'found' ? aaaa : a) as Exclude<FamilyAnswer, { kind: 'found' }>
+        const own = failed.kind === 'failed' ? failed.own : undefined
+        throw Object.assign(new Error(failed.reason), own === undefined ? {} : { code: own })
       },
     })
   }
@@ -153,14 +157,17 @@ export class Health implements AsyncDisposable {
     })
   }
 
-  #startCanaries({ config, log }: Ground, canaries: readonly string[]): AsyncDisposable | null {
+  #startCanaries({ config, log, faults }: Ground, canaries: readonly string[]): AsyncDisposable | null {
     if (this.#guard === null || config.canaries.length === 0) return null
     return startCanaries(
       config.canaries,
       // Not under the policy: they are named by who runs this node, not by who may write its configuration.
       probe,
       (name, ok) => this.checker.canary(name, ok),
-      { onSilence: () => log.warn({ canaries }, 'no canary has answered yet: they do not count') },
+      {
+        onSilence: () => log.warn({ canaries }, 'no canary has answered yet: they do not count'),
+        onOwnFault: (reason) => faults.own('canary', reason),
+      },
     )
   }
 }

@@ -3,13 +3,14 @@
  * parts start and stop, `announce.ts` who of them hears what.
  */
 import { HostResolver, type ResolutionChange } from '../controlplane/resolving/host-resolver.ts'
-import { lookupBy } from '../controlplane/resolving/lookup.ts'
+import { type Lookup, lookupBy } from '../controlplane/resolving/lookup.ts'
 import type { Ground, Listeners } from './announce.ts'
 import { AnswerSettingsSource } from './answer-settings.ts'
 import { Answers } from './answers.ts'
 import { Configuration } from './configuration.ts'
 import { makeDataPlane, serveBy } from './data-plane.ts'
 import { Events } from './events.ts'
+import type { Faults } from './faults.ts'
 import { Health } from './health.ts'
 import { EndingOverrides } from './overrides.ts'
 import { Readiness } from './readiness.ts'
@@ -18,12 +19,12 @@ import { counted, logged } from './telemetry.ts'
 export type Parts = ReturnType<typeof joinParts>
 
 export function joinParts(ground: Ground) {
-  const { config, announce } = ground
+  const { config, announce, faults } = ground
   const dataPlane = makeDataPlane(ground)
   const serving = serveBy(dataPlane)
   const settings = new AnswerSettingsSource(config, ground.nodeId, serving.pump)
   const hosts = new HostResolver({
-    lookup: lookupBy(config.resolvers),
+    lookup: toldOf(faults, lookupBy(config.resolvers)),
     onChanges: (changes) => announce({ kind: 'resolved', changes, news: changes.filter(isNews) }),
   })
   const health = new Health(ground, hosts, () => configuration.publisher.revision)
@@ -45,6 +46,17 @@ export function joinParts(ground: Ground) {
     configuration,
     overrides,
     readiness,
+  }
+}
+
+/** A lookup whose failures by this host are told. */
+function toldOf(faults: Faults, lookup: Lookup): Lookup {
+  return async (host, signal) => {
+    const answer = await lookup(host, signal)
+    for (const family of [answer.a, answer.aaaa]) {
+      if (family.kind === 'failed' && family.own !== undefined) faults.own('resolve', family.reason)
+    }
+    return answer
   }
 }
 

@@ -25,6 +25,7 @@ import { announceTo, failing } from './announce.ts'
 import { apiContext } from './api-context.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { loadDemo } from './demo.ts'
+import { Faults } from './faults.ts'
 import { metricsSources } from './metrics-sources.ts'
 import { joinParts, listenersAmong, type Parts } from './parts.ts'
 import { stopBudget } from './stop-budget.ts'
@@ -75,7 +76,8 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
     version,
     metricsSources(() => parts),
   )
-  const parts: Parts = joinParts({ config, database, nodeId, log, metrics, announce, signal })
+  const faults = new Faults(log, metrics)
+  const parts: Parts = joinParts({ config, database, nodeId, log, metrics, faults, announce, signal })
   const listeners = listenersAmong(parts)
   const { answers, configuration, dataPlane, events, health, hosts, overrides, readiness } = parts
   // Writes the images that the snapshot lacks.

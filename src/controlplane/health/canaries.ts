@@ -5,6 +5,7 @@
 
 import type { TcpMonitor } from '../model/monitor.ts'
 import type { AddressText } from '../model/pool.ts'
+import { says } from './check.ts'
 import { authority } from './probes/connection.ts'
 import type { Probe } from './probes/probe.ts'
 import { longestGapMs, Scheduler, type SchedulerOptions } from './scheduler.ts'
@@ -41,6 +42,8 @@ const monitor: TcpMonitor = {
 interface CanaryOptions extends SchedulerOptions {
   /** Called once, when no canary has answered in the first `silentRounds` rounds: the guard does without them then. */
   readonly onSilence?: () => void
+  /** Called when one could not be asked, by a fault of this host. */
+  readonly onOwnFault?: (reason: string) => void
 }
 
 /** Asks until it is disposed of. @param onWord a canary has answered, or has not */
@@ -59,6 +62,10 @@ export function startCanaries(
       const target = { pool: '', member: name, address: canary.host, port: canary.port, monitor }
       const verdict = await probe(target, signal)
       if (signal.aborted) return null
+      if (!says(verdict)) {
+        if (!verdict.ok) options.onOwnFault?.(verdict.reason)
+        return null
+      }
       onWord(name, verdict.ok)
       if (verdict.ok) patience = 0
       else if (--patience === 0) options.onSilence?.()

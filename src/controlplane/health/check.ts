@@ -201,8 +201,10 @@ export class Check {
     const verdict = await this.#context.probe(this.#target(), signal)
     this.#inFlight = false
     if (signal.aborted) return null
-    this.#take(verdict)
-    this.heard = true
+    if (says(verdict)) {
+      this.#take(verdict)
+      this.heard = true
+    }
     for (const { onVerdict } of this.watchers) onVerdict(verdict)
     const nextMs = nextProbeMs(this.measurement, monitor, monitor.intervalMs)
     return nextMs < monitor.intervalMs ? nextMs : null
@@ -244,6 +246,11 @@ export function smooth(
 ): number | null {
   if (!ok) return beforeMs
   return beforeMs === null ? durationMs : beforeMs + (durationMs - beforeMs) / 8
+}
+
+/** Whether a verdict is a statement about the machine. */
+export function says(verdict: ProbeVerdict): boolean {
+  return verdict.ok || verdict.failure !== 'aborted'
 }
 
 /** Whether responses may say what share of its weight the member wants. */

@@ -9,7 +9,7 @@ import type { Quorum } from '../model/pool.ts'
 import { Alarm } from '../timing/alarm.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { AvailabilityTable } from './availability.ts'
-import type { Opinion, Past } from './check.ts'
+import { type Opinion, type Past, says } from './check.ts'
 import { assume, type CheckMethod, looksElsewhere, reportTtlMs } from './check-method.ts'
 import type { CheckRegistry } from './check-registry.ts'
 import type { Deliveries } from './deliveries.ts'
@@ -206,6 +206,8 @@ export class CheckedMember implements Disposable {
         onVerdict: (verdict) => {
           listeners.onProbe?.({ pool, member }, verdict)
           this.settle()
+          // A start does not wait for what this host can't ask.
+          if (!says(verdict)) this.#context.onHeard(this.key)
         },
         onChange: (undone) => this.settle(undone),
         onHold: (hold) => listeners.onHold?.({ pool, member }, hold),

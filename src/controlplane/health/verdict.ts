@@ -3,6 +3,7 @@
  * operator at night and kept in the store, so it is short, of bounded length, without control characters, and
  * says the same thing for the same fault each time: no addresses, file names or OpenSSL line numbers.
  */
+import { formatOwnFault, ownFaultCode } from '../model/own-fault.ts'
 import { toReason } from '../model/reason.ts'
 
 /** Kinds of failure; they are labels of metrics, so the list is closed. */
@@ -27,7 +28,7 @@ export type ProbeFailure =
   | 'protocol'
   /** We don't probe such addresses. */
   | 'refused'
-  /** No statement about the member: the probe was called off. */
+  /** No statement about the member: the probe was called off, or failed by this host (`model/own-fault.ts`). */
   | 'aborted'
 
 /** What one probe says; `durationMs` is the time from its start to the verdict, fractions included. */
@@ -79,11 +80,24 @@ export const lostConnection = fault('reset', 'connection closed before the end o
 const breaches: ReadonlySet<string> = new Set(['bad response', 'bad upgrade'])
 
 /**
+ * Judges an error by whose it is. Every probe asks this of every error first, whatever it threw.
+ * @returns null when it is not this host's own
+ */
+export function ownFault(error: unknown): Fault | null {
+  const code = ownFaultCode(error)
+  if (code === null) return null
+  const { syscall } = describe(error)
+  return fault('aborted', formatOwnFault(syscall === '' ? code : `${syscall} ${code}`))
+}
+
+/**
  * Judges the error that ended a connection.
  * @param error what the socket, TLS or undici threw
  * @param phase how far the connection had come
  */
 export function faultOfError(error: unknown, phase: ConnectionPhase): Fault {
+  const own = ownFault(error)
+  if (own !== null) return own
   const { name, code, syscall, message, reason } = describe(error)
   // Our own request can't be written, whatever the member does.
   if (code === 'UND_ERR_INVALID_ARG') return fault('protocol', message)

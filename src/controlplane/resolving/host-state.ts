@@ -33,6 +33,7 @@
  */
 import { parseAddress } from '../../dataplane/wire/address.ts'
 import type { Resolution, ResolutionState } from '../model/observation.ts'
+import type { OwnFaultCode } from '../model/own-fault.ts'
 import type { AddressText } from '../model/pool.ts'
 
 /** What a lookup said about one family. */
@@ -40,7 +41,8 @@ export type FamilyAnswer =
   | { readonly kind: 'found'; readonly addresses: readonly AddressText[]; readonly ttlSeconds: number }
   /** The resolver says that there is none: NXDOMAIN or NODATA. */
   | { readonly kind: 'absent'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly reason: string }
+  /** `own` when nobody could be asked, by a fault of this host. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly own?: OwnFaultCode }
 
 export interface HostAnswer {
   readonly a: FamilyAnswer

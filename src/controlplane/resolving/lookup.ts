@@ -8,6 +8,7 @@
  */
 import { Resolver } from 'node:dns/promises'
 import { canonicalAddress } from '../../dataplane/wire/address.ts'
+import { formatOwnFault, lackOfDescriptors, type OwnFaultCode, ownFaultCode } from '../model/own-fault.ts'
 import type { FamilyAnswer, HostAnswer } from './host-state.ts'
 
 /** Bounds one attempt at one server. */
@@ -35,8 +36,8 @@ export type Asked<T> =
   | { readonly kind: 'found'; readonly value: T }
   /** NXDOMAIN, or `no address` for NODATA. */
   | { readonly kind: 'absent'; readonly reason: string }
-  /** `timeout`, or an error such as SERVFAIL of the last one asked. */
-  | { readonly kind: 'failed'; readonly reason: string }
+  /** `timeout`, or an error such as SERVFAIL of the last one asked; `own` when nobody could be asked, by a fault of this host. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly own?: OwnFaultCode }
 
 /**
  * Asks one resolver after another until one answers; 6 s at the most, or until `signal` aborts. Never rejects.
@@ -113,8 +114,11 @@ function unanswered(error: unknown): Exclude<Asked<unknown>, { kind: 'found' }> 
     case 'ETIMEOUT':
     case 'ECANCELLED':
       return { kind: 'failed', reason: 'timeout' }
-    default:
+    default: {
+      const own = ownFaultCode(error) ?? lackOfDescriptors()
+      if (own !== null) return { kind: 'failed', reason: formatOwnFault(own), own }
       // Of c-ares: ESERVFAIL, EREFUSED, ECONNREFUSED, EFORMERR, EBADRESP, ...
       return { kind: 'failed', reason: code.replace(/^E/, '') }
+    }
   }
 }

@@ -12,6 +12,7 @@
  */
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { type DnsCounters, registerDnsMetrics } from './dns.ts'
+import { FaultMetrics } from './faults.ts'
 import { LookupMetrics } from './lookups.ts'
 import { type HostCounts, MemberMetrics, registerHostMetrics } from './members.ts'
 import { expose, exposeValue } from './series.ts'
@@ -33,6 +34,7 @@ export interface MetricsSources {
 
 export class Metrics {
   readonly #registry = new Registry()
+  readonly faults: FaultMetrics
   readonly lookups: LookupMetrics
   readonly members: MemberMetrics
   readonly webhooks: WebhookMetrics
@@ -41,6 +43,7 @@ export class Metrics {
   constructor(version: string, sources: MetricsSources, now: () => number = Date.now) {
     const registry = this.#registry
     registerProcessMetrics(registry, version)
+    this.faults = new FaultMetrics(registry)
     this.lookups = new LookupMetrics(registry)
     this.members = new MemberMetrics(registry)
     this.webhooks = new WebhookMetrics(registry)

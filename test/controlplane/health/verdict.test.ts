@@ -1,5 +1,6 @@
 import t from 'tap'
 import { fault, faultOfError } from '../../../src/controlplane/health/verdict.ts'
+import { ownFaultCodes } from '../../../src/controlplane/model/own-fault.ts'
 
 /** An error as Node makes them. */
 const errorWith = (message: string, fields: Record<string, string>): Error =>
@@ -25,7 +26,11 @@ t.test('errors that need a network to happen', (t) => {
   })
   for (const [error, phase, expected] of [
     [unreachable, 'connecting', { failure: 'connect', reason: 'connect EHOSTUNREACH' }],
-    [errorWith('x', { code: 'EACCES' }), 'connecting', { failure: 'connect', reason: 'connect EACCES' }],
+    [
+      errorWith('x', { code: 'EHOSTDOWN' }),
+      'connecting',
+      { failure: 'connect', reason: 'connect EHOSTDOWN' },
+    ],
     [new Error('no code'), 'connecting', { failure: 'connect', reason: 'no code' }],
     [died, 'exchanging', { failure: 'reset', reason: 'read ETIMEDOUT' }],
     [
@@ -45,5 +50,20 @@ t.test('errors that need a network to happen', (t) => {
   ] as const) {
     t.same(faultOfError(error, phase), expected, String(error))
   }
+  t.end()
+})
+
+t.test('what this host lacks is no statement about a member, in any phase', (t) => {
+  for (const code of ownFaultCodes) {
+    for (const phase of ['connecting', 'handshaking', 'exchanging'] as const) {
+      const error = errorWith('x', { code, syscall: 'connect' })
+      const reason = `this node's own fault: connect ${code}`
+      t.same(faultOfError(error, phase), { failure: 'aborted', reason })
+    }
+  }
+  const [own, theirs] = ['EMFILE', 'ECONNREFUSED'].map((code) => errorWith('x', { code }))
+  t.match(faultOfError(new AggregateError([own, own]), 'connecting'), { failure: 'aborted' })
+  t.match(faultOfError(new AggregateError([own, theirs]), 'connecting'), { failure: 'connect' })
+  t.match(faultOfError(new AggregateError([]), 'connecting'), { failure: 'connect' })
   t.end()
 })

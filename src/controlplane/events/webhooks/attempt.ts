@@ -10,6 +10,7 @@ import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
+import { formatOwnFault, lackOfDescriptors, ownFaultCode } from '../../model/own-fault.ts'
 import type { AddressPolicy } from '../../model/pool.ts'
 import { toReason } from '../../model/reason.ts'
 
@@ -31,6 +32,8 @@ export interface FailedAttempt {
   readonly reason: string
   /** What the receiver asked for; null when it did not. */
   readonly retryAfterMs: number | null
+  /** Whether it failed by this host, which says nothing of the receiver. */
+  readonly own: boolean
 }
 
 /** Octets of a response's body that are read. */
@@ -52,7 +55,7 @@ export async function attempt(
     return await post(message, policy, signal)
   } catch (error) {
     // Only a request that can't even be written comes here.
-    return failed(error instanceof Error ? error.message : String(error))
+    return failedBy(error)
   }
 }
 
@@ -60,7 +63,8 @@ function post(message: Message, policy: AddressPolicy, signal: AbortSignal): Pro
   const { promise, resolve } = Promise.withResolvers<AttemptResult>()
   let result: AttemptResult | undefined
   // Whatever happens to a response after its status has come changes nothing.
-  const end = (reason: string) => resolve(result ?? failed(reason))
+  const end = (reason: string | FailedAttempt) =>
+    resolve(result ?? (typeof reason === 'string' ? failed(reason) : reason))
   const url = new URL(message.url)
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const refused = isIP(host) === 0 ? null : policy(host)
@@ -92,7 +96,7 @@ function post(message: Message, policy: AddressPolicy, signal: AbortSignal): Pro
     })
     response.on('error', () => undefined)
   })
-  request.on('error', (error: NodeJS.ErrnoException) => end(error.message || error.code || error.name))
+  request.on('error', (error) => end(failedBy(error)))
   request.once('close', () => {
     clearTimeout(timer)
     end('connection closed before the response')
@@ -101,8 +105,17 @@ function post(message: Message, policy: AddressPolicy, signal: AbortSignal): Pro
   return promise
 }
 
-function failed(reason: string): AttemptResult {
-  return { kind: 'failed', reason: toReason(reason), retryAfterMs: null }
+function failed(reason: string): FailedAttempt {
+  return { kind: 'failed', reason: toReason(reason), retryAfterMs: null, own: false }
+}
+
+function failedBy(error: unknown): FailedAttempt {
+  // A resolver that could not be asked does not say why.
+  const unresolved = (error as { readonly syscall?: unknown }).syscall === 'getaddrinfo'
+  const own = ownFaultCode(error) ?? (unresolved ? lackOfDescriptors() : null)
+  if (own !== null) return { ...failed(formatOwnFault(own)), own: true }
+  const { message, code, name } = error as NodeJS.ErrnoException
+  return failed(message || code || name)
 }
 
 function resultOf(status: number, retryAfter: string | undefined): AttemptResult {
@@ -110,7 +123,7 @@ function resultOf(status: number, retryAfter: string | undefined): AttemptResult
   if (status === 410) return { kind: 'gone' }
   const what =
     status >= 300 && status <= 399 ? `status ${status}: redirects are not followed` : `status ${status}`
-  return { kind: 'failed', reason: what, retryAfterMs: parseRetryAfter(retryAfter) }
+  return { kind: 'failed', reason: what, retryAfterMs: parseRetryAfter(retryAfter), own: false }
 }
 
 /** RFC 9110 section 10.2.3: seconds, or a date. */

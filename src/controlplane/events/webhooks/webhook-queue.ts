@@ -25,11 +25,15 @@ export interface DeliveryOptions {
   readonly onDelivery: (webhook: string, result: DeliveryResult) => void
   /** Tells the log. `detail` holds no secret and no URL. */
   readonly onProblem: (webhook: string, problem: string, detail: object) => void
+  /** An attempt could not be made, by a fault of this host. */
+  readonly onOwnFault?: (reason: string) => void
   readonly now: () => Date
   /** Waits before the second attempt, the third, ...; a fifth more or less of each, by chance. */
   readonly retryDelaysMs?: readonly number[]
 }
 
+/** Until the next attempt after one that this host could not make. */
+const ownFaultDelayMs = 1_000
 const defaultRetryDelaysMs = [1_000, 5_000, 30_000, 120_000, 600_000]
 export const maxQueued = 1_000
 /** Octets; events are far below. */
@@ -138,9 +142,16 @@ export class WebhookQueue {
   }
 
   /** Waits for the next attempt; gives the event up after the last. */
-  async #retry({ reason, retryAfterMs }: FailedAttempt, signal: AbortSignal): Promise<void> {
-    const { onDelivery, onProblem, retryDelaysMs = defaultRetryDelaysMs } = this.#options
+  async #retry(failed: FailedAttempt, signal: AbortSignal): Promise<void> {
+    const { onDelivery, onProblem, onOwnFault, retryDelaysMs = defaultRetryDelaysMs } = this.#options
+    const { reason, retryAfterMs, own } = failed
     const { name } = this.#webhook
+    if (own) {
+      // No attempt at the receiver, so none that is used up; the queue has its bound as ever.
+      onOwnFault?.(reason)
+      await this.#wait(ownFaultDelayMs, signal)
+      return
+    }
     const delayMs = retryDelaysMs[this.#attempts++]
     if (delayMs === undefined) {
       this.#giveUp(1, reason)

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Fault, fault } from '../verdict.ts'
+import { type Fault, fault, ownFault } from '../verdict.ts'
 import { LeastRecentMap } from './least-recent.ts'
 
 /** A client certificate, with those that vouch for it, and its key, in PEM. */
@@ -65,6 +65,8 @@ export class ClientCertificates {
       this.#held.set(name, { pair, changed, checkedMs: this.#nowMs() })
       return pair
     } catch (error) {
+      const own = ownFault(error)
+      if (own !== null) return own
       const code = (error as NodeJS.ErrnoException).code ?? String(error)
       return fault('tls', `client certificate ${name} (${name}.crt, ${name}.key) can't be read: ${code}`)
     } finally {

@@ -20,7 +20,15 @@ import {
   encodeQuery,
 } from '../../dns-client/message.ts'
 import type { DnsMonitor } from '../../model/monitor.ts'
-import { type Fault, fault, faultOfError, lostConnection, type ProbeResult, passed } from '../verdict.ts'
+import {
+  type Fault,
+  fault,
+  faultOfError,
+  lostConnection,
+  ownFault,
+  type ProbeResult,
+  passed,
+} from '../verdict.ts'
 import { connect } from './connection.ts'
 import { Ending } from './ending.ts'
 import type { ProbeContext, ProbeTarget } from './probe-target.ts'
@@ -55,7 +63,7 @@ async function askByUdp(
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
   const ending = new Ending<DnsAnswer | 'truncated'>(stop, () => socket.close())
   const onError = (error: NodeJS.ErrnoException): void =>
-    ending.finish(fault('connect', `udp ${error.code ?? error.message}`))
+    ending.finish(ownFault(error) ?? fault('connect', `udp ${error.code ?? error.message}`))
   socket.on('error', onError)
   socket.on('message', (message) => {
     const answer = decodeAnswer(message, id, question, false)

@@ -15,7 +15,7 @@
 import { isIP } from 'node:net'
 import type { HttpMethod, HttpMonitor } from '../../model/monitor.ts'
 import type { AddressText } from '../../model/pool.ts'
-import { type Fault, fault, type ProbeResult } from '../verdict.ts'
+import { type Fault, fault, ownFault, type ProbeResult } from '../verdict.ts'
 import { authority, connect } from './connection.ts'
 import { orStopped } from './ending.ts'
 import { exchange } from './http-exchange.ts'
@@ -128,6 +128,8 @@ async function addressOf(
     try {
       addresses = await orStopped(resolve(hostname, stop), stop)
     } catch (error) {
+      const own = ownFault(error)
+      if (own !== null) return own
       const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
       return fault('redirect', `redirect to ${hostname}, which does not resolve: ${reason}`)
     }

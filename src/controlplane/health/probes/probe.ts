@@ -5,7 +5,7 @@
 import { ADDRCONFIG } from 'node:dns'
 import { lookup } from 'node:dns/promises'
 import type { AddressPolicy, AddressText } from '../../model/pool.ts'
-import { type Fault, fault, type ProbeResult, type ProbeVerdict } from '../verdict.ts'
+import { type Fault, fault, ownFault, type ProbeResult, type ProbeVerdict } from '../verdict.ts'
 import { anywhere } from './address-policy.ts'
 import { ClientCertificates } from './client-certificates.ts'
 import { probeDns } from './dns-probe.ts'
@@ -62,8 +62,8 @@ async function attempt(
       ? (stop.signal.reason as Fault)
       : await dispatch(target, { ...shared, stop: stop.signal })
   } catch (error) {
-    // Only a request that can't even be written comes here, such as a Host header that is no host.
-    result = fault('protocol', error instanceof Error ? error.message : String(error))
+    // A request that can't even be written comes here, such as a Host header that is no host, or a socket that can't be made.
+    result = ownFault(error) ?? fault('protocol', error instanceof Error ? error.message : String(error))
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', onAbort)

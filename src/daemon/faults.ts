@@ -1,0 +1,64 @@
+/**
+ * What goes wrong in this node itself, and is nobody else's fault: each is counted, and told in the log, at most once a minute for
+ * each place, since what is out of descriptors fails a thousand times a second.
+ */
+import { isUnavailable } from '../controlplane/model/errors.ts'
+import type { Logger } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics/metrics.ts'
+
+/** What could not be done for want of something that the host gives. */
+type Undone = 'probe' | 'canary' | 'resolve' | 'webhook' | 'accept'
+
+const tellEveryMs = 60_000
+
+export class Faults {
+  readonly #log: Logger
+  readonly #metrics: Metrics
+  readonly #nowMs: () => number
+  /** By place, of which there are as many as the code has. */
+  readonly #told = new Map<string, { atMs: number; untold: number }>()
+
+  constructor(log: Logger, metrics: Metrics, nowMs: () => number = () => performance.now()) {
+    this.#log = log
+    this.#metrics = metrics
+    this.#nowMs = nowMs
+  }
+
+  /** The host lacked something. */
+  own(where: Undone, reason: string): void {
+    this.#metrics.faults.own(where)
+    this.#tell(where, (count) =>
+      this.#log.error({ where, reason, count }, 'this host kept something from being done'),
+    )
+  }
+
+  /** The code threw where it must not. That the database is away is no defect, and said by others. */
+  internal(where: string, error: unknown): void {
+    if (isUnavailable(error)) return
+    this.#metrics.faults.internal(where)
+    this.#tell(`internal ${where}`, (count) =>
+      this.#log.error({ where, err: error, count }, 'an internal error: a part did not do what it should'),
+    )
+  }
+
+  /** Runs what may not end anything else by its failure. */
+  contain(where: string, run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.internal(where, error)
+    }
+  }
+
+  /** @param say takes how many there have been since it was last said */
+  #tell(key: string, say: (count: number) => void): void {
+    const told = this.#told.get(key) ?? { atMs: Number.NEGATIVE_INFINITY, untold: 0 }
+    this.#told.set(key, told)
+    told.untold++
+    const nowMs = this.#nowMs()
+    if (nowMs - told.atMs < tellEveryMs) return
+    say(told.untold)
+    told.atMs = nowMs
+    told.untold = 0
+  }
+}
