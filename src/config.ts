@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+import { adminTokenForm, hasPassword, isAdminToken, readSecret, SecretError } from './config-secrets.ts'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
 import { formatListenAddress, type ListenAddress } from './dataplane/listener/listener.ts'
 import { canonicalAddress } from './dataplane/wire/address.ts'
@@ -115,8 +116,8 @@ const settings = {
   workers: wholeNumber('POOLDNS_WORKERS', '', 1, maxWorkers, Math.min(availableParallelism(), maxWorkers)),
   udpBackend: word('POOLDNS_UDP_BACKEND', 'auto, batch or dgram', 'auto', ['auto', 'batch', 'dgram']),
   /** null: generated at the first start, kept in the data directory. */
-  adminToken: setting('POOLDNS_ADMIN_TOKEN', 'printable ASCII without white space', null, (text) =>
-    /^[\x21-\x7e]+$/.test(text) ? text : undefined,
+  adminToken: setting('POOLDNS_ADMIN_TOKEN', adminTokenForm, null, (text) =>
+    isAdminToken(text) ? text : undefined,
   ),
   publicTools: setting('POOLDNS_PUBLIC_TOOLS', 'true or false', null, (text) =>
     parseEither(text, 'true', 'false'),
@@ -176,8 +177,8 @@ export interface Config extends Omit<Values, RateLimitField> {
   readonly demo: boolean
 }
 
-/** Values that must never be repeated in a message. */
-const secrets: ReadonlySet<string> = new Set([settings.adminToken.variable])
+/** Fields that may come from the file that `<VARIABLE>_FILE` names, because they are secrets or hold one. */
+const secrets: ReadonlySet<Field> = new Set(['adminToken', 'databaseUrl'])
 
 const fields = Object.keys(settings) as Field[]
 
@@ -217,13 +218,34 @@ export function readConfig(args: readonly string[], environment: Environment): C
 
 function readField(field: Field, flag: string | undefined, environment: Environment): unknown {
   const { variable, accepted, parse, otherwise } = settings[field]
-  const text = flag ?? environment[variable]
+  if (flag !== undefined) refuseSecret(field, flag)
+  const text = flag ?? (secrets.has(field) ? secretOf(variable, environment) : environment[variable])
   if (text === undefined || text === '') return otherwise
   const value = parse(text)
   if (value !== undefined) return value
   const source = flag === undefined ? variable : `--${flagOf(field)}`
-  const shown = secrets.has(variable) ? '(not shown)' : JSON.stringify(maskPasswords(text))
+  const shown = field === 'adminToken' ? '(not shown)' : JSON.stringify(maskPasswords(text))
   throw new UsageError(`${source}: ${shown} is not accepted; it takes ${accepted}`)
+}
+
+/** Flags are for everybody on the host to see. */
+function refuseSecret(field: Field, flag: string): void {
+  if (field !== 'adminToken' && !(field === 'databaseUrl' && hasPassword(flag))) return
+  const { variable } = settings[field]
+  throw new UsageError(
+    `--${flagOf(field)} would show a secret to everybody who lists processes: set ${variable}, or ${variable}_FILE to the ` +
+      'path of a file that holds it',
+  )
+}
+
+/** @throws UsageError */
+export function secretOf(variable: string, environment: Environment): string | undefined {
+  try {
+    return readSecret(variable, environment)
+  } catch (error) {
+    if (error instanceof SecretError) throw new UsageError(error.message)
+    throw error
+  }
 }
 
 function parseList<T>(text: string, parse: (item: string) => T | undefined): readonly T[] | undefined {

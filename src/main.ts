@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** The command line: words in, exit codes out (0, 1 failed, 2 usage); what the commands do is elsewhere. */
+// Before anything else.
+import './umask.ts'
 import { enableCompileCache } from 'node:module'
 import { parseWords, UsageError } from './config.ts'
 import { maskPasswords } from './telemetry/log.ts'
@@ -18,8 +20,9 @@ const usage = `pooldns ${version}: an authoritative DNS server that load-balance
   pooldns token revoke NAME
   pooldns explain NAME [TYPE] [--client ADDR] [--json]
                                      what a running server answers, and why
-                                     these six: [--server URL] [--token TOKEN], or POOLDNS_SERVER and
-                                     POOLDNS_ADMIN_TOKEN, to go by a running server
+                                     these six: [--server URL], or POOLDNS_SERVER, to go by a running server, with
+                                     the token in POOLDNS_TOKEN or POOLDNS_ADMIN_TOKEN, in the file that one of them
+                                     with _FILE names, or by [--token TOKEN], which ps shows for a moment
   pooldns --help | --version
 `
 

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { readConfig } from '../src/config.ts'
 
@@ -134,7 +136,9 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_IDENTITY: 'x'.repeat(65) }, /POOLDNS_IDENTITY/],
     [{ POOLDNS_CHAOS_VERSION: 'caf\u00e9' }, /POOLDNS_CHAOS_VERSION/],
     [{ POOLDNS_LOG_LEVEL: 'loud' }, /POOLDNS_LOG_LEVEL.*fatal, error/],
-    [{ POOLDNS_ADMIN_TOKEN: 'has space' }, /^POOLDNS_ADMIN_TOKEN: \(not shown\)/],
+    [{ POOLDNS_ADMIN_TOKEN: 'has space and 24 characters' }, /^POOLDNS_ADMIN_TOKEN: \(not shown\)/],
+    [{ POOLDNS_ADMIN_TOKEN: 'x'.repeat(23) }, /^POOLDNS_ADMIN_TOKEN: \(not shown\).*24 to 1024 printable/],
+    [{ POOLDNS_ADMIN_TOKEN: 'x'.repeat(1025) }, /^POOLDNS_ADMIN_TOKEN/],
   ]
   for (const [environment, message] of rows) {
     t.throws(() => readConfig([], environment), { name: 'UsageError', message })
@@ -142,4 +146,39 @@ t.test('a bad value names the variable, the value and what is accepted', async (
   t.throws(() => readConfig(['--workers', 'x'], {}), { message: /^--workers: "x"/ })
   t.throws(() => readConfig(['--unknown', 'x'], {}), { name: 'UsageError', message: /--unknown/ })
   t.throws(() => readConfig([], { DATABASE_URL: 'mysql://u:hunter2@x' }), { message: /^(?!.*hunter2)/ })
+})
+
+t.test('secrets come by variables and from files, and by no flag', async (t) => {
+  const folder = t.testdir({
+    token: 'a-token-of-24-characters\n',
+    crlf: 'a-token-of-24-characters\r\n',
+    url: 'postgres://u:p@db/pooldns\n',
+    empty: '\n',
+    short: 'short',
+    long: 'x'.repeat(8193),
+  })
+  const file = (name: string) => join(folder, name)
+  const token = 'a-token-of-24-characters'
+  t.equal(readConfig([], { POOLDNS_ADMIN_TOKEN_FILE: file('token') }).adminToken, token)
+  t.equal(readConfig([], { POOLDNS_ADMIN_TOKEN_FILE: file('crlf') }).adminToken, token)
+  t.equal(readConfig([], { POOLDNS_ADMIN_TOKEN: token, POOLDNS_ADMIN_TOKEN_FILE: '' }).adminToken, token)
+  t.equal(readConfig([], { DATABASE_URL_FILE: file('url') }).databaseUrl, 'postgres://u:p@db/pooldns')
+  t.equal(readConfig(['--database-url', 'postgres://db/x'], {}).databaseUrl, 'postgres://db/x')
+  writeFileSync(file('url'), 'mysql://u:hunter2@x')
+  const rows: [args: string[], environment: Record<string, string>, message: RegExp][] = [
+    [['--admin-token', token], {}, /^--admin-token would show a secret .*POOLDNS_ADMIN_TOKEN_FILE/],
+    [['--database-url', 'postgres://u:p@db/x'], {}, /^--database-url would show .*DATABASE_URL_FILE/],
+    [['--database-url', 'postgres://db/x?user=u&password=p'], {}, /^--database-url would show/],
+    [[], { POOLDNS_ADMIN_TOKEN: token, POOLDNS_ADMIN_TOKEN_FILE: file('token') }, /both set/],
+    [[], { POOLDNS_ADMIN_TOKEN_FILE: file('none') }, /^POOLDNS_ADMIN_TOKEN_FILE: .*none can't be read/],
+    [[], { POOLDNS_ADMIN_TOKEN_FILE: folder }, /^POOLDNS_ADMIN_TOKEN_FILE: .* can't be read/],
+    [[], { POOLDNS_ADMIN_TOKEN_FILE: file('empty') }, /empty is empty/],
+    [[], { POOLDNS_ADMIN_TOKEN_FILE: file('short') }, /^POOLDNS_ADMIN_TOKEN: \(not shown\)/],
+    [[], { POOLDNS_ADMIN_TOKEN_FILE: file('long') }, /more than 8192 octets/],
+    [[], { POOLDNS_ADMIN_TOKEN_FILE: '/dev/zero' }, /more than 8192 octets/],
+    [[], { DATABASE_URL_FILE: file('url') }, /^DATABASE_URL: "mysql:\/\/u:\[secret\]@x"/],
+  ]
+  for (const [args, environment, message] of rows) {
+    t.throws(() => readConfig(args, environment), { name: 'UsageError', message })
+  }
 })

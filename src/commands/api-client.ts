@@ -1,5 +1,5 @@
 /** The HTTP API of a running daemon, for the commands that can't, or shouldn't, open its database. */
-import { UsageError } from '../config.ts'
+import { secretOf, UsageError } from '../config.ts'
 import { ControlError, type Problem } from '../controlplane/model/errors.ts'
 
 /** The flags of the commands that may go by a running server. */
@@ -47,8 +47,13 @@ export function namedServer(
       `${source}: ${JSON.stringify(origin)} is not accepted; it takes a URL http://host:port`,
     )
   }
-  const token = flags.token ?? environment.POOLDNS_ADMIN_TOKEN ?? ''
-  if (token === '') throw new UsageError(`${source} needs a token: --token or POOLDNS_ADMIN_TOKEN`)
+  // Node writes a title over the command line, so that `ps` doesn't go on showing a token that stands there.
+  if (flags.token !== undefined) process.title = 'pooldns'
+  const token =
+    flags.token || secretOf('POOLDNS_TOKEN', environment) || secretOf('POOLDNS_ADMIN_TOKEN', environment)
+  if (token === undefined) {
+    throw new UsageError(`${source} needs a token: POOLDNS_TOKEN or POOLDNS_TOKEN_FILE, or --token`)
+  }
   return new ApiClient(origin, token)
 }
 

@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -6,6 +6,7 @@ import type { ReadableStream } from 'node:stream/web'
 import { parseWords, UsageError } from '../config.ts'
 import { exportZone } from '../controlplane/zonefile/export.ts'
 import { Spool } from '../controlplane/zonefile/spool.ts'
+import { umaskOfUser } from '../umask.ts'
 import { type ApiClient, namedServer, serverFlags } from './api-client.ts'
 import { withOwnDatabase } from './own-database.ts'
 import { parseApex, zonefilePath } from './zone-files.ts'
@@ -35,11 +36,24 @@ async function getZonefile(server: ApiClient, apex: string): Promise<Readable> {
 }
 
 async function send(text: Readable, output: string): Promise<void> {
-  if (output !== '-') return pipeline(text, createWriteStream(output))
+  if (output !== '-') return pipeline(text, (await openOutput(output)).createWriteStream())
   try {
     await pipeline(text, process.stdout, { end: false })
   } catch (error) {
     // Whoever reads it has seen enough.
     if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+  }
+}
+
+/** A new file has the mode that its user wants files to have; one that is there keeps its own. */
+async function openOutput(path: string): Promise<FileHandle> {
+  try {
+    const file = await open(path, 'wx')
+    // Some file systems have no modes.
+    await file.chmod(0o666 & ~umaskOfUser).catch(() => undefined)
+    return file
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return open(path, 'w')
   }
 }

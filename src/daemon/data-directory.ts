@@ -1,7 +1,9 @@
 /** What a node keeps in its data directory beside its database and its snapshot: who it is, and the admin token. */
 import { createHash, randomBytes } from 'node:crypto'
-import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { adminTokenForm, isAdminToken } from '../config-secrets.ts'
+import { preparePrivateDirectory } from '../controlplane/store/private-directory.ts'
 
 interface Kept {
   /** Made up once, says nothing of the machine. */
@@ -11,33 +13,30 @@ interface Kept {
 }
 
 /**
- * Makes the directory if need be, and what it lacks.
+ * Makes the directory and what it lacks, if need be, and keeps everybody else out of it.
  *
  * @param adminToken the one that is configured; null takes the one in the directory
- * @throws Error when it can't be written
+ * @throws Error when it can't be used
  */
 export async function openDataDirectory(path: string, adminToken: string | null): Promise<Kept> {
-  await prepare(path)
+  prepare(path)
   const token = adminToken ?? (await readAdminToken(join(path, 'admin-token')))
   const nodeId = await readOrWrite(join(path, 'node-id'), randomBytes(6).toString('hex'))
   return { nodeId, adminTokenHash: createHash('sha256').update(token).digest() }
 }
 
-async function prepare(path: string): Promise<void> {
+function prepare(path: string): void {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
-    await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
+    preparePrivateDirectory(path)
   } catch (error) {
-    throw new Error(`POOLDNS_DATA_DIR: ${path} can't be written: ${(error as Error).message}`, {
-      cause: error,
-    })
+    throw new Error(`POOLDNS_DATA_DIR: ${(error as Error).message}`, { cause: error })
   }
 }
 
 async function readAdminToken(path: string): Promise<string> {
   const token = await readOrWrite(path, randomBytes(24).toString('base64url'))
-  if (token === '') throw new Error(`${path} is empty; delete it to have a token generated`)
-  return token
+  if (isAdminToken(token)) return token
+  throw new Error(`${path} holds no token of ${adminTokenForm}; delete it to have one generated`)
 }
 
 /** The text of a file, which becomes `made` when there is no such file. */

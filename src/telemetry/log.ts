@@ -44,10 +44,15 @@ export function createLog(
   )
 }
 
-/** `scheme://user:password@host` without the password. The text may be JSON, and stays JSON. */
+/**
+ * `scheme://user:password@host` without the password, nor one that stands behind it as `?password=`. The text may be JSON, and
+ * stays JSON.
+ */
 export function maskPasswords(text: string): string {
   if (!text.includes('://')) return text
-  return text.replaceAll(/([a-z][a-z0-9+.-]{0,20}:\/\/[^\s:/@"\\]*):[^\s/"\\]*@/gi, '$1:[secret]@')
+  return text
+    .replaceAll(/([a-z][a-z0-9+.-]{0,20}:\/\/[^\s:/@"\\]*):[^\s/"\\]*@/gi, '$1:[secret]@')
+    .replaceAll(/([?&](?:ssl)?password=)[^\s&"\\]*/gi, '$1[secret]')
 }
 
 function serializeError(error: unknown): unknown {

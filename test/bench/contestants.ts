@@ -41,7 +41,7 @@ export interface Entrant {
 
 export const echoName = 'node:dgram echo'
 
-const token = 'bench-admin-token'
+const token = 'bench-admin-token-of-24-characters'
 const answersWithinMs = 30_000
 
 export interface Entrants {

@@ -49,7 +49,7 @@ const editedZone = 'z1.test'
 const leastSeconds = 20
 /** From here on it is a failure, and not a figure. */
 const waitTimeoutMs = 300_000
-const token = 'bench-admin-token'
+const token = 'bench-admin-token-of-24-characters'
 
 /** One in fifty is an MX, one in ten an AAAA, one in ten a TXT, the others A. Apexes are the rows of `apexes`. */
 const fill = (apexes: string) => `

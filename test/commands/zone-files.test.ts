@@ -1,4 +1,5 @@
 /** What the commands refuse before they open anything; what they do is tested as processes, in `e2e`. */
+import { join } from 'node:path'
 import t from 'tap'
 import { ApiClient, namedServer } from '../../src/commands/api-client.ts'
 import { exportZoneCommand } from '../../src/commands/export-zone.ts'
@@ -38,5 +39,10 @@ t.test('flags name the server before the environment does, and a server needs a 
   t.throws(() => namedServer({}, { POOLDNS_SERVER: 'x' }), {
     message: /^POOLDNS_SERVER: "x" is not accepted/,
   })
+  const folder = t.testdir({ token: 'of a file\n' })
+  const POOLDNS_TOKEN_FILE = join(folder, 'token')
+  t.match(namedServer({}, { ...environment, POOLDNS_TOKEN_FILE }), { token: 'of a file' })
+  t.match(namedServer({}, { ...environment, POOLDNS_TOKEN: 'z' }), { token: 'z' })
+  t.throws(() => namedServer({}, { ...environment, POOLDNS_TOKEN_FILE: folder }), { name: 'UsageError' })
   t.throws(() => namedServer({ server: 'http://a' }, {}), { message: /--server needs a token/ })
 })

@@ -74,16 +74,17 @@ t.test('every secret has an example without a value, and goes only where it is n
 
 t.test('the daemon takes its environment', async (t) => {
   const roles = await read('deploy/postgres/roles.sql')
+  const secret = 'c0ffee'.repeat(4)
   for (const [service, role] of [
     [migrate, 'pooldns_owner'],
     [pooldns, 'pooldns'],
   ] as const) {
     const filled = Object.entries<string>(service.environment).map(([name, value]) => [
       name,
-      value.replaceAll(/\$\{\w+:\?[^}]+\}/g, 'c0ffee').replaceAll(/\$\{\w+:-(\w*)\}/g, '$1'),
+      value.replaceAll(/\$\{\w+:\?[^}]+\}/g, secret).replaceAll(/\$\{\w+:-(\w*)\}/g, '$1'),
     ])
     const { databaseUrl, probeAllow, canaries, guard } = readConfig([], Object.fromEntries(filled))
-    t.equal(databaseUrl, `postgres://${role}:c0ffee@postgres:5432/${postgres.environment.POSTGRES_DB}`)
+    t.equal(databaseUrl, `postgres://${role}:${secret}@postgres:5432/${postgres.environment.POSTGRES_DB}`)
     t.same({ probeAllow, canaries, guard }, { probeAllow: [], canaries: [], guard: true }, 'the defaults')
     t.match(roles, new RegExp(`create role ${role} login`))
   }

@@ -44,6 +44,10 @@ t.test('errors keep type, code and causes', async (t) => {
 t.test('passwords in URLs are masked, wherever in a line they stand', async (t) => {
   t.equal(maskPasswords('a://u:p@h b://u@h c://h'), 'a://u:[secret]@h b://u@h c://h')
   t.equal(maskPasswords('postgres://u:p%40ss:x@h/db'), 'postgres://u:[secret]@h/db')
+  t.equal(
+    maskPasswords('postgres://h/db?user=u&password=p%26x&sslpassword=p'),
+    'postgres://h/db?user=u&password=[secret]&sslpassword=[secret]',
+  )
   const line = JSON.stringify({ url: 'http://h:1', mail: 'a@b' })
   t.equal(maskPasswords(line), line)
 })

@@ -10,6 +10,8 @@ import type { FastifyRequest } from 'fastify'
 import { LeastRecentMap } from '../health/probes/least-recent.ts'
 import { isUnavailable } from '../model/errors.ts'
 import { findToken, noteTokenUse, type Token, type TokenScope, useResolutionMs } from '../store/tokens.ts'
+import { clientAddress } from './clients/client-address.ts'
+import type { WrongTokens } from './clients/wrong-tokens.ts'
 import type { Ground } from './context.ts'
 import { HttpError } from './errors.ts'
 
@@ -18,13 +20,16 @@ declare module 'fastify' {
     /** Who asks, for the audit log: `admin`, `token:<name>`, or empty on routes that are open. */
     actor: string
   }
+  interface FastifyInstance {
+    readonly wrongTokens: WrongTokens
+  }
 }
 
 /** A hook that lets a request pass which carries a token with the scope of its method: `read` to GET, else `write`. */
 export function requireToken(context: Ground): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     const scope: TokenScope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write'
-    request.actor = await authenticate(context, request.headers.authorization, [scope])
+    request.actor = await authenticate(context, request, [scope])
   }
 }
 
@@ -48,7 +53,7 @@ export function requireReporter(context: Ground): (request: FastifyRequest) => P
         return remembered
       }
     }
-    request.actor = await authenticate(context, request.headers.authorization, ['report', 'write'], find)
+    request.actor = await authenticate(context, request, ['report', 'write'], find)
   }
 }
 
@@ -71,18 +76,26 @@ function refusal(status: 401 | 403, detail: string, challenge = ''): HttpError {
   return new HttpError(status, status === 401 ? 'unauthorized' : 'forbidden', detail, { headers })
 }
 
+function wrongToken(request: FastifyRequest): HttpError {
+  const seconds = request.server.wrongTokens.note(clientAddress(request))
+  if (seconds === 0) return refusal(401, 'the token is not known', ', error="invalid_token"')
+  const detail = 'too many wrong tokens come from this address, and this one is not known either'
+  const headers = { 'retry-after': String(seconds), connection: 'close' }
+  return new HttpError(429, 'too-many-requests', detail, { headers })
+}
+
 async function authenticate(
   context: Ground,
-  header: string | undefined,
+  request: FastifyRequest,
   scopes: readonly [TokenScope, ...TokenScope[]],
   find = (secret: string) => context.database.read((tx) => findToken(tx, secret)),
 ): Promise<string> {
-  const secret = /^bearer +([^\s]+) *$/i.exec(header ?? '')?.[1]
+  const secret = /^bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')?.[1]
   if (secret === undefined) throw refusal(401, 'this needs a token: Authorization: Bearer <token>')
   const hash = createHash('sha256').update(secret).digest()
   if (timingSafeEqual(hash, context.adminTokenHash)) return 'admin'
   const token = await find(secret)
-  if (token === null) throw refusal(401, 'the token is not known', ', error="invalid_token"')
+  if (token === null) throw wrongToken(request)
   if (!scopes.some((scope) => token.scopes.includes(scope))) {
     const [scope] = scopes
     const challenge = `, error="insufficient_scope", scope="${scope}"`

@@ -89,7 +89,7 @@ export function guarded(
     security: bearer,
     querystring: NoQuery,
     ...taken,
-    response: { ...replies, ...problems(400, 401, 403, 503, ...ofBody, ...refusals) },
+    response: { ...replies, ...problems(400, 401, 403, 429, 503, ...ofBody, ...refusals) },
   }
 }
 

@@ -13,6 +13,8 @@ import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { compileCheck } from '../document/schema-check.ts'
 import { requireAdmin, requireReporter, requireToken } from './access.ts'
+import { clientAddress } from './clients/client-address.ts'
+import { WrongTokens } from './clients/wrong-tokens.ts'
 import { memberRoutes } from './configuration/members.ts'
 import { monitorRoutes } from './configuration/monitors.ts'
 import { poolRoutes } from './configuration/pools.ts'
@@ -35,7 +37,7 @@ import { fleetRoutes } from './system/fleet.ts'
 import { serveOpenapi } from './system/openapi.ts'
 import { stateRoutes } from './system/state.ts'
 import { tokenRoutes } from './system/tokens.ts'
-import { clientAddress, toolRoutes } from './tools/tools.ts'
+import { toolRoutes } from './tools/tools.ts'
 
 export interface ListenAddress {
   readonly host: string
@@ -107,6 +109,7 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
   app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, context.log))
   parseJsonBodies(app)
   app.decorateRequest('actor', '')
+  app.decorate('wrongTokens', new WrongTokens())
   logAccess(app, context)
   handleUnknownRoutes(app)
   await serveOpenapi(app, context)

@@ -9,8 +9,9 @@
  * Rejected: flock(2), which Node lacks. Known gap: two containers that share the directory but not their process ids
  * can't see each other.
  */
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { ControlError } from '../model/errors.ts'
+import { preparePrivateDirectory } from './private-directory.ts'
 
 interface Holder {
   readonly pid: number
@@ -22,14 +23,14 @@ interface Holder {
 const held = new Set<string>()
 
 /**
- * Takes the lock file at `path`, whose folder is `directory` (created 0700 when missing). Throws `conflict` naming
- * the process that holds it, `invalid` when the directory can't be written.
+ * Takes the lock file at `path`, whose folder is `directory` (made, or made private, when need be). Throws `conflict` naming
+ * the process that holds it, `invalid` when the directory can't be used.
  */
 export function lockDataDirectory(directory: string, path: string): Disposable {
   const own: Holder = { pid: process.pid, started: startOf(process.pid) }
   const scratch = `${path}.${process.pid}`
+  preparePrivateDirectory(directory)
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
     writeFileSync(scratch, JSON.stringify(own), { mode: 0o600 })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)

@@ -2,7 +2,7 @@
  * The thread of the embedded database: boots PGlite on a directory and serves it on a Unix socket, until told to
  * stop. Anything unexpected ends the thread: the main thread starts another, and Postgres' own recovery does the rest.
  */
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import fs, { existsSync, renameSync, rmSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
@@ -63,4 +63,15 @@ function dieWithTheDatabase(database: PGlite): void {
   }
 }
 
+/**
+ * PGlite gives each file that it makes the mode 0666 by a chmod of its own, which no umask changes. It finds `chmodSync` in this
+ * object, of which each thread has its own, so nobody else sees the change.
+ */
+function keepModesPrivate(): void {
+  const { chmodSync, fchmodSync } = fs
+  fs.chmodSync = (path, mode) => chmodSync(path, Number(mode) & 0o700)
+  fs.fchmodSync = (file, mode) => fchmodSync(file, Number(mode) & 0o700)
+}
+
+keepModesPrivate()
 await serve(workerData as EmbeddedWorkerData)

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { WrongTokens } from '../../../src/controlplane/api/clients/wrong-tokens.ts'
 import { createToken, listTokens } from '../../../src/controlplane/store/tokens.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { monitor, rawRequest, startHarness } from './fixture.ts'
@@ -117,4 +118,54 @@ t.test('tools are limited by client, the rest is not', async (t) => {
   )
   t.equal(limited.body.type, 'urn:pooldns:problem:too-many-requests')
   for (let i = 0; i < 20; i++) t.equal((await call('GET', '/health')).status, 200)
+})
+
+t.test('wrong tokens are limited by client, and lock nobody out', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase())
+  const { call, database } = harness
+  const reader = await database.record((tx) => createToken(tx, 'reader', ['read']))
+  const zones = (token: string | null) => call('GET', '/v1/zones', undefined, { token })
+  const guess = async () => (await zones('a wrong one'.replaceAll(' ', '-'))).status
+  const first = await Promise.all(Array.from({ length: 50 }, guess))
+  t.same([...new Set(first)], [401])
+  const limited = await zones('another-wrong-one')
+  t.equal(limited.status, 429)
+  t.match(limited.headers.get('retry-after'), /^[123]$/)
+  t.equal(limited.headers.get('connection'), 'close')
+  t.equal(limited.body.type, 'urn:pooldns:problem:too-many-requests')
+  for (const [method, path, body] of [
+    ['GET', '/v1/tokens', undefined],
+    ['PUT', '/v1/pools/p/members/a/report', { state: 'up' }],
+    ['GET', '/v1/events/stream', undefined],
+  ] as const) {
+    t.equal((await call(method, path, body, { token: 'wrong' })).status, 429, `${method} ${path}`)
+  }
+  t.equal((await zones(reader)).status, 200, 'a token that has never been used')
+  t.equal((await call('GET', '/v1/tokens')).status, 200, "the admin's")
+  t.equal((await zones(null)).status, 401, 'none is not a wrong one')
+  t.equal((await call('PUT', '/v1/monitors/m', monitor, { token: reader })).status, 403, 'nor is a weak one')
+  t.equal((await zones('wrong')).status, 429)
+})
+
+t.test('wrong tokens are counted by network, and come back with time', async (t) => {
+  let now = 0
+  const wrong = new WrongTokens(() => now)
+  const exhaust = (client: string) => Array.from({ length: 50 }, () => wrong.note(client))
+  t.same(exhaust('192.0.2.1'), Array(50).fill(0))
+  t.equal(wrong.note('192.0.2.1'), 3)
+  t.equal(wrong.note('192.0.2.2'), 0, 'a neighbour')
+  exhaust('2001:db8:0:1::1')
+  t.equal(wrong.note('2001:db8:0:1:ffff::2'), 3, 'the same /64')
+  t.equal(wrong.note('2001:DB8:0:1::9'), 3)
+  t.equal(wrong.note('2001:db8:0:2::1'), 0, 'the next /64')
+  now += 1500
+  t.equal(wrong.note('192.0.2.1'), 2)
+  now += 1500
+  t.equal(wrong.note('192.0.2.1'), 0)
+  t.equal(wrong.note('192.0.2.1'), 3)
+  now += 3_600_000
+  t.same(exhaust('192.0.2.1'), Array(50).fill(0))
+  t.equal(wrong.note('192.0.2.1'), 3, 'no more than at first, however long ago it was')
+  for (let i = 0; i < 10_000; i++) wrong.note(`10.0.${i >> 8}.${i & 255}`)
+  t.equal(wrong.note('192.0.2.1'), 0, 'the table is bounded: who was there longest is forgotten')
 })

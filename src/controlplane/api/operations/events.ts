@@ -14,10 +14,10 @@ import { healthStates } from '../../model/observation.ts'
 import { overrideStates } from '../../model/override.ts'
 import { listEvents } from '../../store/events.ts'
 import { requireToken } from '../access.ts'
+import { clientAddress } from '../clients/client-address.ts'
 import type { Ground, Operations } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import { guarded, Instant, PageQuery, page, pageRequest } from '../schemas.ts'
-import { clientAddress } from '../tools/tools.ts'
 import { EventStreams } from './event-streams.ts'
 
 const Named = (what: string) => Text(what, (text) => text.length <= 255).schema

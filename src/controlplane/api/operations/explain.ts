@@ -10,10 +10,10 @@ import { readHostname, reading } from '../../document/fields.ts'
 import type { ExplainQuestion } from '../../explain/explanation.ts'
 import { explanationView, presentExplanation } from '../../explain/view.ts'
 import type { Problem } from '../../model/errors.ts'
+import { clientAddress } from '../clients/client-address.ts'
 import { invalid } from '../configuration/resource.ts'
 import type { Observations, Operations } from '../context.ts'
 import { guarded, json } from '../schemas.ts'
-import { clientAddress } from '../tools/tools.ts'
 import { MemberStatus, memberStatus } from './member-status.ts'
 
 const ExplainQuery = Type.Object(

@@ -11,6 +11,8 @@ import { ControlError } from '../../model/errors.ts'
 import type { Lookup } from '../../model/observation.ts'
 import { recentLookups, saveLookup } from '../../store/lookups.ts'
 import { requireToken } from '../access.ts'
+import { clientAddress } from '../clients/client-address.ts'
+import { clientNetwork } from '../clients/client-network.ts'
 import { invalid } from '../configuration/resource.ts'
 import type { Ground, Tools } from '../context.ts'
 import { HttpError } from '../errors.ts'
@@ -37,6 +39,7 @@ export async function toolRoutes(app: FastifyInstance, context: Ground & Tools):
     max: context.toolsPerMinute ?? defaultPerMinute,
     timeWindow: 60_000,
     cache: countedClients,
+    keyGenerator: (request) => clientNetwork(clientAddress(request)),
     errorResponseBuilder: (_request, { after }) =>
       new HttpError(429, 'too-many-requests', `too many requests, come back in ${after}`),
   })
@@ -157,9 +160,4 @@ function historyRoute(app: FastifyInstance, context: Ground & Tools, url: string
     const found = await context.database.read((tx) => recentLookups(tx, historyLength))
     return found.map(presentLookup)
   })
-}
-
-/** The client's address; an IPv4 client of a socket for both families as plain IPv4. */
-export function clientAddress(request: FastifyRequest): string {
-  return request.ip.replace(/^::ffff:(?=\d+\.)/i, '')
 }
