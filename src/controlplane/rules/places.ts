@@ -4,6 +4,9 @@ import type { Breach } from './breach.ts'
 import { answeringPools } from './graph.ts'
 import type { ConfigurationView, PlacesView } from './view.ts'
 
+/** What hides the names below it; the NS of a zone cut hide what is at their own name too. */
+export const typesThatHide = ['DNAME', 'NS'] as const
+
 /** A service gives the addresses of its name itself, and nothing stands beside a CNAME. */
 export const typesOfServices = ['A', 'AAAA', 'CNAME'] as const
 
@@ -16,9 +19,12 @@ export const because = {
     `${service} is a service, which gives the addresses of its name itself, so its zone can't have ${type} there`,
   belowDname: (service: string, dname: string) =>
     `${service} is a service below the DNAME at ${dname}, and nothing can be there (RFC 6672 section 2.3)`,
+  delegated: (service: string, cut: string) =>
+    `${service} is a service at or below the NS of ${cut}, and whoever asks for it is referred to those servers ` +
+    '(RFC 1034 section 4.3.2)',
 }
 
-/** A service in no zone, one whose addresses its zone has too, and one below a DNAME of its zone. */
+/** A service in no zone, one whose addresses its zone has too, and one that a DNAME or a zone cut of its zone hides. */
 export function placeBreaches(view: PlacesView, name: string): Breach[] {
   if (view.zoneOf(name) === null)
     return [{ ...conflict(name, `service ${name} lies in no zone`), code: 'invalid' }]
@@ -27,6 +33,8 @@ export function placeBreaches(view: PlacesView, name: string): Breach[] {
   const dname = view.dnameAbove(name)
   if (dname !== null)
     found.push(conflict(name, because.belowDname(name, dname), { name: dname, type: 'DNAME' }))
+  const cut = view.cutAt(name)
+  if (cut !== null) found.push(conflict(name, because.delegated(name, cut), { name: cut, type: 'NS' }))
   return found
 }
 

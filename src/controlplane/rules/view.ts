@@ -49,6 +49,11 @@ export interface PlacesView {
   typesAt(name: string): readonly string[]
   /** The next name above that of a service, absolute, that has a DNAME in the same zone. */
   dnameAbove(name: string): string | null
+  /**
+   * The zone cut that the name of a service lies at or below, absolute: the one next to the apex, which lookup comes to first;
+   * null when there is none. NS at the apex make none.
+   */
+  cutAt(name: string): string | null
 }
 
 export interface ConfigurationView extends PlacesView {
@@ -103,6 +108,15 @@ export function placesOf(zones: readonly ZoneView[], names: readonly string[]): 
       const above = namesAbove(relativeOwner(name, apex))
       const owner = above.find((each) => at(apex, each).includes('DNAME'))
       return owner === undefined ? null : absoluteName(owner, apex)
+    },
+    cutAt: (name: string) => {
+      const apex = zoneOf(name)
+      if (apex === null) return null
+      const owner = relativeOwner(name, apex)
+      const cut = [owner, ...namesAbove(owner)].findLast(
+        (each) => each !== '@' && at(apex, each).includes('NS'),
+      )
+      return cut === undefined ? null : absoluteName(cut, apex)
     },
   }
 }

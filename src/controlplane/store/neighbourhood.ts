@@ -15,7 +15,7 @@ import type { Choice } from '../model/service.ts'
 import type { Breach } from '../rules/breach.ts'
 import { nestedIn } from '../rules/graph.ts'
 import { namesAbove, relativeOwner } from '../rules/owners.ts'
-import { aliasBreaches, aliasedServices } from '../rules/places.ts'
+import { aliasBreaches, aliasedServices, typesThatHide } from '../rules/places.ts'
 import {
   type ConfigurationView,
   type MonitorView,
@@ -41,7 +41,7 @@ interface Concern {
   readonly monitors?: readonly string[]
   /** Monitors that judge by this one, directly or by others, and it itself. */
   readonly judgedBy?: string
-  /** Names of which the zones around are asked: what they have there, and DNAMEs above. */
+  /** Names of which the zones around are asked: what they have there, and DNAMEs and zone cuts above. */
   readonly places?: readonly string[]
 }
 
@@ -238,7 +238,9 @@ function zonesAround(names: readonly string[]): SQL {
   const pairs = names.flatMap((name) =>
     enclosingHostnames(name).flatMap((zone) => {
       const owner = relativeOwner(name, zone)
-      const above = namesAbove(owner).map((each) => ({ zone, owner: each, type: 'DNAME' }))
+      const above = namesAbove(owner).flatMap((each) =>
+        typesThatHide.map((type) => ({ zone, owner: each, type })),
+      )
       return [{ zone, owner, type: null }, ...above]
     }),
   )

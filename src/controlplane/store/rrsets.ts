@@ -5,7 +5,7 @@ import { ControlError } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'
 import type { Breach } from '../rules/breach.ts'
 import { absoluteName, namesAbove } from '../rules/owners.ts'
-import { placeBreaches } from '../rules/places.ts'
+import { placeBreaches, typesThatHide } from '../rules/places.ts'
 import { placesOf } from '../rules/view.ts'
 import { checkKeys, type RrsetKey } from '../rules/zone-data.ts'
 import { fetchRows } from './cursor.ts'
@@ -113,8 +113,8 @@ export async function countRrsets(tx: Tx, apex: string): Promise<number> {
 
 /**
  * Creates or replaces one RRset, and gives its zone the next serial. Throws `not-found` without the zone, `conflict`
- * for a CNAME beside other data, data below a DNAME, an A, AAAA or CNAME where a service is, or any type where a
- * service is that is answered with a CNAME.
+ * for a CNAME beside other data, data below a DNAME, an A, AAAA or CNAME where a service is, a zone cut at or above one,
+ * or any type where a service is that is answered with a CNAME.
  */
 export async function putRrset(
   write: Write,
@@ -125,7 +125,7 @@ export async function putRrset(
   const { tx, revision } = write
   const { owner, type } = rrset
   const what = describe(apex, owner, type)
-  const around = await loadAround(tx, apex, owner, type === 'DNAME')
+  const around = await loadAround(tx, apex, owner, type)
   const current = around.here.find(({ value }) => value.type === type) ?? null
   checkCondition(condition, current, what)
   if (current !== null && isDeepStrictEqual(current.value, rrset)) {
@@ -153,7 +153,7 @@ export async function deleteRrset(
   type: string,
   condition: WriteCondition,
 ): Promise<void> {
-  const { serial, here } = await loadAround(write.tx, apex, owner, false)
+  const { serial, here } = await loadAround(write.tx, apex, owner, null)
   const current = here.find(({ value }) => value.type === type) ?? null
   checkExists(condition, current, describe(apex, owner, type))
   await write.tx.delete(rrsets).where(and(atOwner(apex, owner), eq(rrsets.type, type)))
@@ -168,7 +168,7 @@ interface Around {
   readonly here: readonly Stored<Rrset>[]
   /** DNAMEs above it and, when it is to be one, the first RRset below it. */
   readonly apart: readonly RrsetKey[]
-  /** The service at its name and, when it is to be a DNAME, those below it. */
+  /** The service at its name and, when it is to be a DNAME or a zone cut, those below it. */
   readonly services: readonly string[]
 }
 
@@ -178,8 +178,14 @@ interface AroundRow extends Record<string, unknown>, Pick<Around, 'apart' | 'ser
   readonly here: readonly Omit<Row, 'zone'>[]
 }
 
-/** Claims the zone too. Throws `not-found` without it. */
-async function loadAround(tx: Tx, apex: string, owner: string, isDname: boolean): Promise<Around> {
+/**
+ * Claims the zone too. Throws `not-found` without it.
+ *
+ * @param type of the RRset; null when it is to go
+ */
+async function loadAround(tx: Tx, apex: string, owner: string, type: string | null): Promise<Around> {
+  const isDname = type === 'DNAME'
+  const hides = typesThatHide.some((each) => each === type)
   const name = absoluteName(owner, apex)
   const below = name === '.' ? '' : `.${name}`
   const { rows } = await tx.execute<AroundRow>(sql`
@@ -195,7 +201,7 @@ async function loadAround(tx: Tx, apex: string, owner: string, isDname: boolean)
         )`)} as apart,
       (
         select coalesce(json_agg(name), '[]') from services
-        where zone = ${apex} and (name = ${name} or (${isDname} and right(name, ${below.length}::int) = ${below}))
+        where zone = ${apex} and (name = ${name} or (${hides} and right(name, ${below.length}::int) = ${below}))
       ) as services`)
   const { free, serial, here, apart, services } = rows[0]!
   if (!free) throw new ZoneTaken(apex)

@@ -5,8 +5,9 @@ import { formatServiceSettings, parseServiceSettings } from '../document/service
 import type { Problem } from '../model/errors.ts'
 import type { Choice, Service } from '../model/service.ts'
 import { nestedIn } from '../rules/graph.ts'
-import { placeBreaches } from '../rules/places.ts'
+import { placeBreaches, typesThatHide } from '../rules/places.ts'
 import { choiceBreaches, serviceNestingBreaches } from '../rules/references.ts'
+import { placesOf } from '../rules/view.ts'
 import { aliasBreachesAfter, choiceColumns, jsonRows, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
 import { insideOf, throwIfAny, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
@@ -165,4 +166,22 @@ function toStored(row: Row, onBad?: OnBad): StoredService {
   // Without its rules `geo` could choose nothing; in order of preference there is always an answer.
   const plain = { ...head, steer: head.steer === 'geo' ? ('failover' as const) : head.steer }
   return { value: { ...plain, ...parseServiceSettings({}, plain, '', [])! }, zone, revision }
+}
+
+/**
+ * The services among some that nobody is answered by, where they stand, each with the reason. No write leaves one, but rows
+ * may be older than the rules.
+ */
+export async function hiddenServices(tx: Tx, names: readonly string[]): Promise<Map<string, string>> {
+  if (names.length === 0) return new Map()
+  const { zones } = await loadNeighbourhood(tx, { places: names })
+  const places = placesOf(zones, names)
+  return new Map(
+    names.flatMap((name) => {
+      const hidden = placeBreaches(places, name).find(({ rrset }) =>
+        typesThatHide.some((type) => type === rrset?.type),
+      )
+      return hidden === undefined ? [] : [[name, hidden.message]]
+    }),
+  )
 }

@@ -213,8 +213,17 @@ export async function serviceFindings(
     join lateral ${ancestorsOf(sql`v.owner`)} as a on true
     join staged_rrsets s on s.owner = a.name and s.type = 'DNAME'
     join staged_rrs r on r.id = s.first_id`
+  const delegated = sql`
+    select r.line, r."column", r.owner, r.type, v.name as about
+    from ${inside} as v
+    join lateral (select v.owner as name union all select name from ${ancestorsOf(sql`v.owner`)} as above) as a on true
+    join staged_rrsets s on s.owner = a.name and s.type = 'NS' and s.owner <> '@'
+    join staged_rrs r on r.id = s.first_id`
   const found = [
     ...(await findings<string>(tx, taken, most, ({ about, type }) => placeRefused.taken(about, type))),
+    ...(await findings<string>(tx, delegated, most, ({ about, owner }) =>
+      placeRefused.delegated(about, absoluteName(owner, apex)),
+    )),
     ...(await findings<string>(tx, below, most, ({ about, owner }) =>
       placeRefused.belowDname(about, absoluteName(owner, apex)),
     )),

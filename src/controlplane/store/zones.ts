@@ -52,8 +52,8 @@ export async function listAllZones(tx: Tx): Promise<Stored<ZoneState>[]> {
 /**
  * Creates or replaces a zone and all its RRsets. Only RRsets that differ are written, so the others keep their
  * revision. A new zone takes over the services below its apex from the zone that they lay in. Throws `conflict` for a
- * CNAME beside other data, an A, AAAA or CNAME where a service of the zone is, or anything where a service is that is
- * answered with a CNAME.
+ * CNAME beside other data, an A, AAAA or CNAME where a service of the zone is, a zone cut at or above one, or anything
+ * where a service is that is answered with a CNAME.
  */
 export async function putZone(write: Write, zone: Zone, condition: WriteCondition): Promise<Put> {
   const { rrsets, ...head } = zone

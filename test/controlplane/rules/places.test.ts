@@ -12,6 +12,9 @@ const zones = [
       { owner: 'a', type: 'TXT' },
       { owner: 'old', type: 'DNAME' },
       { owner: 'sub', type: 'DNAME' },
+      { owner: '@', type: 'NS' },
+      { owner: 'cut', type: 'NS' },
+      { owner: 'in.cut', type: 'NS' },
     ],
   },
   { apex: 'sub.z.test', rrsets: [{ owner: 'b', type: 'MX' }] },
@@ -27,6 +30,11 @@ t.test('a service may stand where its own zone, the innermost, has nothing in it
     ['x\\.old.z.test'],
     ['a.z.test', /can't have A there/, /can't have AAAA there/],
     ['c.b.old.z.test', /^c\.b\.old\.z\.test is a service below the DNAME at old\.z\.test/],
+    ['cut.z.test', /^cut\.z\.test is a service at or below the NS of cut\.z\.test/],
+    ['*.cut.z.test', /^\*\.cut\.z\.test is a service at or below the NS of cut\.z\.test/],
+    ['b.in.cut.z.test', /^b\.in\.cut\.z\.test is a service at or below the NS of cut\.z\.test/],
+    ['x\\.cut.z.test'],
+    ['*.z.test'],
     ['else.test', /lies in no zone/],
   ]
   const places = placesOf(

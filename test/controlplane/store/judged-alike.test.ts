@@ -234,6 +234,7 @@ const words = [
   'lies in no zone',
   'gives the addresses of its name itself',
   'is a service below the DNAME',
+  'is a service at or below the NS',
   'at the apex of zone',
   "can't stand beside",
   'a CNAME stands alone',

@@ -252,6 +252,10 @@ y A ( 192.0.2.1
       "line 6, column 1: www A: www.example.test is a service, which gives the addresses of its name itself, so its zone can't have A there",
       'line 7, column 1: sub DNAME: deep.sub.example.test is a service below the DNAME at sub.example.test, and nothing can be there (RFC 6672 section 2.3)',
     ])
+    t.same(await refused(`${top(5)}www NS ns1\nsub NS ns1\nin.sub NS ns1\n`, 'conflict'), [
+      'line 5, column 1: www NS: www.example.test is a service at or below the NS of www.example.test, and whoever asks for it is referred to those servers (RFC 1034 section 4.3.2)',
+      'line 6, column 1: sub NS: deep.sub.example.test is a service at or below the NS of sub.example.test, and whoever asks for it is referred to those servers (RFC 1034 section 4.3.2)',
+    ])
     t.same(
       (await refused(`${top(5)}www CNAME x\nbad\n`, 'invalid')).map((line) => line.slice(0, 6)),
       ['line 5', 'line 6'],

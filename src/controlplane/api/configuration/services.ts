@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { formatService, parseService, ServiceSchema } from '../../document/service.ts'
 import { healthStates } from '../../model/observation.ts'
 import type { Service } from '../../model/service.ts'
-import { deleteService, getService, listServices, putService } from '../../store/services.ts'
+import { deleteService, getService, hiddenServices, listServices, putService } from '../../store/services.ts'
 import type { Ground, Observations } from '../context.ts'
 import { TextOrNull, withStatus } from '../schemas.ts'
 import { hostname, type Resource, registerResource } from './resource.ts'
@@ -15,8 +15,11 @@ const Status = Type.Object({
 })
 
 export function serviceRoutes(app: FastifyInstance, context: Ground & Observations): void {
-  const present = (service: Service) => {
-    const status = context.serviceStatus(service.name)
+  const present = (service: Service, hidden: string | undefined) => {
+    const status =
+      hidden === undefined
+        ? context.serviceStatus(service.name)
+        : ({ state: 'down', pool: null, reason: hidden } as const)
     return { ...formatService(service), ...(status && { status }) }
   }
   const resource: Resource<string, Service, Service> = {
@@ -30,7 +33,11 @@ export function serviceRoutes(app: FastifyInstance, context: Ground & Observatio
     delete: deleteService,
     parse: parseService,
     format: formatService,
-    present: async (_tx, stored) => stored.map(({ value }) => present(value)),
+    present: async (tx, stored) => {
+      const names = stored.map(({ value }) => value.name)
+      const hidden = await hiddenServices(tx, names)
+      return stored.map(({ value }) => present(value, hidden.get(value.name)))
+    },
     listing: {
       item: withStatus(ServiceSchema, Type.Optional(Status), { name: Type.String() }),
       list: listServices,

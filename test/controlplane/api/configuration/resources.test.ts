@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { appendEvents } from '../../../../src/controlplane/store/events.ts'
 import { startPostgres } from '../../../support/postgres.ts'
@@ -293,6 +294,22 @@ for (const kind of ['postgres', 'embedded'] as const) {
       )
       const taken = await call('PUT', '/v1/zones/example.test/rrsets/www/A', { data: ['192.0.2.9'] })
       t.equal(taken.status, 409, 'a service is there')
+
+      const cut = await call('PUT', '/v1/zones/example.test/rrsets/www/NS', { data: ['ns1.example.net.'] })
+      t.equal(cut.status, 409, 'it would hide the service')
+      await harness.database.record((tx) =>
+        tx.execute(
+          sql`insert into rrsets values ('example.test', 'www', 'NS', null, '{ns1.example.net.}', 1)`,
+        ),
+      )
+      t.match((await call('GET', '/v1/services/www.example.test')).body.status, {
+        state: 'down',
+        pool: null,
+        reason: /^www\.example\.test is a service at or below the NS of www\.example\.test/,
+      })
+      t.match((await call('GET', '/v1/services')).body.items[0].status, { state: 'down' })
+      await call('DELETE', '/v1/zones/example.test/rrsets/www/NS')
+      t.match((await call('GET', '/v1/services/www.example.test')).body.status, { state: 'up' })
 
       const inUse = await call('DELETE', '/v1/pools/p')
       t.equal(inUse.status, 409)

@@ -161,6 +161,55 @@ export const rrsetsSuite: Suite = async (t, database) => {
     }
   })
 
+  await t.test('no service is at a zone cut or below', async (t) => {
+    const top = rrset('@', 'NS', 'ns1.example.test.')
+    const cut = rrset('sub', 'NS', 'ns1.example.test.')
+    const tryZone = (name: string, ...rrsets: Rrset[]) =>
+      put(database, (write) => putZone(write, zone(name, ...rrsets), {}))
+    const tryService = (name: string) =>
+      put(database, (write) => putService(write, service(name, ['web']), {}))
+    const names = ['sub.cut.test', 'a.sub.cut.test', '*.sub.cut.test', 'a.b.sub.cut.test']
+    await tryZone('cut.test', top, cut)
+    for (const name of names) {
+      const late = await refused(t, 'conflict', tryService(name))
+      t.match(late.problems, [
+        { path: '', message: `${name} is a service at or below the NS of sub.cut.test, and whoever asks` },
+      ])
+    }
+    for (const name of ['cut.test', '*.cut.test', 'notsub.cut.test']) {
+      await tryService(name)
+      await put(database, (write) => deleteService(write, name, {}))
+    }
+    for (const name of names) {
+      await tryZone('cut.test', top)
+      await tryService(name)
+      const early = await refused(t, 'conflict', tryZone('cut.test', top, cut))
+      t.match(early.problems?.[0], { path: 'rrsets[1]', message: /is a service at or below the NS/ })
+      const one = put(database, (write) => putRrset(write, 'cut.test', cut, {}))
+      t.match((await refused(t, 'conflict', one)).problems?.[0], {
+        path: '',
+        message: `${name} is a service`,
+      })
+      await put(database, (write) => deleteService(write, name, {}))
+    }
+    // With a zone of its own below the cut, the service is answered by that, which then can't be deleted.
+    await tryZone('cut.test', top, cut)
+    await tryZone('sub.cut.test', top)
+    await tryService('a.sub.cut.test')
+    await refused(
+      t,
+      'conflict',
+      put(database, (write) => deleteZone(write, 'sub.cut.test', {})),
+    )
+    const around = put(database, (write) => putRrset(write, 'sub.cut.test', rrset('a', 'NS', 'ns.x.'), {}))
+    await refused(t, 'conflict', around)
+    await put(database, (write) => putRrset(write, 'cut.test', rrset('more', 'NS', 'ns.x.'), {}))
+    await put(database, (write) => deleteService(write, 'a.sub.cut.test', {}))
+    for (const name of ['sub.cut.test', 'cut.test']) {
+      await put(database, (write) => deleteZone(write, name, {}))
+    }
+  })
+
   await t.test('types of DNSSEC may stand beside a CNAME', async (t) => {
     const tryPut = (type: string, data: string) =>
       put(database, (write) => putRrset(write, apex, rrset('alias', type, data), {}))
