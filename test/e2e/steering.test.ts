@@ -131,6 +131,38 @@ t.test('geo: by prefixes, with the widest scope for which it is so', async (t) =
   t.same((await askFor(dns, name, '10.2.7.0/24')).answers, us)
 })
 
+t.test('geo: a list that is down goes to whenAllDown, and on to other lists only where asked', async (t) => {
+  const cidr = { '10.0.0.0/8': ['us'] }
+  const geo = { cidr, default: ['eu'] }
+  await putPool('sorry', ['203.0.113.1'])
+  const policy = { whenAllDown: 'fallback', fallback: 'sorry' }
+  await putService({ steer: 'geo', pools: ['eu', 'us'], geo, ...policy })
+  const outside = async () => (await askFor(dns, name, '172.16.0.0/24')).answers
+  const inside = async () => (await askFor(dns, name, '10.1.7.0/24')).answers
+  t.same([await outside(), await inside()], [eu, us])
+  await down('eu', '*')
+  t.same([await outside(), await inside()], [['203.0.113.1'], us])
+  t.equal((await askFor(dns, name, '10.1.7.0/24')).scope, 8, 'what some get tells the scope of all')
+  t.same((await ask(dns, name)).answers, ['203.0.113.1'], 'a client without a subnet is where it asks from')
+  const explained = await daemon.request(`/v1/explain?name=${name}&client=172.16.0.1`)
+  t.match(await explained.json(), {
+    why: /nothing of service .* is up that this client may be sent to: by fallback/,
+  })
+  await putService({ steer: 'geo', pools: ['eu', 'us'], geo: { ...geo, beyond: 'any' }, ...policy })
+  t.same([await outside(), await inside()], [us, us])
+  await putService({ steer: 'geo', pools: ['eu', 'us'], geo })
+  await down('us', '*')
+  t.same([await outside(), await inside()], [eu, us], 'serve-all gives each client its own')
+  t.equal((await askFor(dns, name, '10.1.7.0/24')).scope, 8)
+  await back('us', '*')
+  await back('eu', '*')
+  const refused = await daemon.request(`/v1/services/${name}`, {
+    method: 'PUT',
+    json: { steer: 'geo', pools: ['eu', 'us'], geo: { ...geo, beyond: 'all' } },
+  })
+  t.equal(refused.status, 400)
+})
+
 t.test('nearest: by a database of places, and by the one that replaces it', async (t) => {
   const frankfurt = { latitude: 50.1, longitude: 8.7 }
   const chicago = { latitude: 41.9, longitude: -87.6 }

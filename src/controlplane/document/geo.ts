@@ -7,8 +7,8 @@ import { formatIpv4, formatIpv6, parseAddress } from '../../dataplane/wire/addre
 import { parseHostname } from '../../dataplane/wire/name.ts'
 import { parsePrefix } from '../../dataplane/wire/prefix.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
-import { type Choice, continents, type GeoRules } from '../model/service.ts'
-import { Plain } from './fields.ts'
+import { type Choice, continents, type GeoBeyond, type GeoRules, geoBeyonds } from '../model/service.ts'
+import { Plain, Words } from './fields.ts'
 import { type Entries, type Form, fieldsOf, list, map, type Report, record } from './forms.ts'
 import { show } from './schema-check.ts'
 
@@ -24,12 +24,13 @@ const Names = list(
 const rules = (what: string) =>
   map(Names, { maxProperties: maxRules, description: `a map from ${what} to names` })
 
-type Kind = Exclude<keyof GeoRules, 'default'>
+type Kind = Exclude<keyof GeoRules, 'default' | 'beyond'>
 
 /** Rules as they are written: from places in the writer's spelling to names. */
 export type GeoNames = Readonly<Record<Kind, Entries<readonly string[]>>> & {
   /** Null: every choice, in order. */
   readonly default: readonly string[] | null
+  readonly beyond: GeoBeyond
 }
 
 const rule = fieldsOf<GeoNames>()
@@ -41,8 +42,9 @@ export const Geo: Form<GeoNames> = record(
     country: rule.optional('country', rules('code of ISO 3166-1'), []),
     continent: rule.optional('continent', rules('code of a continent'), []),
     default: rule.optional('default', Names, null),
+    beyond: rule.optional('beyond', Words(geoBeyonds), 'none'),
   },
-  { description: 'an object with cidr, asn, subdivision, country, continent and default' },
+  { description: 'an object with cidr, asn, subdivision, country, continent, default and beyond' },
 )
 
 interface KeyKind {
@@ -121,7 +123,7 @@ export function placesOf(geo: GeoNames, choices: readonly Choice[], report: Repo
     readNames(names, places, (message, index) => report(message, ...steps, index))
   const rules = kinds.map((kind) => [kind, readRules(kind, geo[kind], read, report)])
   const byPlace = geo.default === null ? [...choices.keys()] : read(geo.default, 'default')
-  return { ...Object.fromEntries(rules), default: byPlace }
+  return { ...Object.fromEntries(rules), default: byPlace, beyond: geo.beyond }
 }
 
 function readRules(
@@ -173,5 +175,9 @@ export function namesOf(geo: GeoRules, choices: readonly Choice[]): GeoNames {
   const rules = kinds.map((kind) => [kind, geo[kind].map(([key, places]) => [String(key), names(places)])])
   const isWhole =
     geo.default.length === choices.length && geo.default.every((place, index) => place === index)
-  return { ...Object.fromEntries(rules), default: isWhole ? null : names(geo.default) }
+  return {
+    ...Object.fromEntries(rules),
+    default: isWhole ? null : names(geo.default),
+    beyond: geo.beyond,
+  }
 }

@@ -128,7 +128,7 @@ function explainService(
     const answer = met ? route.answer : (leaves.find(({ pool }) => pool?.name === name) ?? null)
     return { judgement, met, members: explainMembers(judgement, answer, met ? data : new Set(), sources) }
   })
-  return { ...route, selection, why: describeService(selection, route.answer), pools }
+  return { ...route, selection, why: describeService(selection, route.answer, route.nothingUp), pools }
 }
 
 /** @param data of the records that the answer has for the service */

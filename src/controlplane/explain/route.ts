@@ -3,14 +3,14 @@
  * they mean. A plan has nodes only where something depends on the client or on chance (`compose.ts`), so most levels take no
  * step: of these the one choice that is used is the one that was taken.
  *
- * When nothing is up, `whenAllDown` answers for all levels at once. Of such an answer it is known which pool it came
- * from, and the route is the first that leads there.
+ * When nothing is up, or nothing that the client may be sent to, `whenAllDown` answers for all levels at once. Of such an answer it is
+ * known which pool it came from, and the route is the first that leads there.
  */
 import type { PlanWalk } from '../../dataplane/image/plan.ts'
-import { leavesOf } from '../../dataplane/image/plan-tree.ts'
+import { childrenOf, leavesOf } from '../../dataplane/image/plan-tree.ts'
 import { reach } from '../rules/graph.ts'
 import { areasOf, explainArea } from '../steering/compose.ts'
-import type { ChoiceJudgement, PoolAnswer, Selection, ServiceJudgement } from '../steering/selection.ts'
+import type { AnswerTree, PoolAnswer, Selection, ServiceJudgement } from '../steering/selection.ts'
 
 /** A service: the one that was asked, or one that it leads to. */
 export interface Level {
@@ -28,13 +28,20 @@ export interface Route {
   readonly answer: PoolAnswer | null
   /** Every service that the selection knows of, each once, the one that was asked first. */
   readonly levels: readonly Level[]
+  /** Whether nothing was up that the client may be sent to, though the service is. */
+  readonly nothingUp: boolean
   /** Whether another query of the same client may be answered otherwise: something was drawn, or it is somebody's turn. */
   readonly byChance: boolean
 }
 
 export function routeOf({ judgement, by, tree }: Selection, walk: PlanWalk): Route {
   const answer = leavesOf(tree)[walk.leaf] ?? null
-  const turns = by === 'up' ? stepsDown(judgement, walk.way) : stepsTo(judgement, answer?.pool?.name)
+  const down = by === 'up' ? stepsDown(judgement, stepsOf(tree, walk.way)) : null
+  const nothingUp = down !== null && !down.arrived
+  const turns = nothingUp || down === null ? stepsTo(judgement, answer?.pool?.name) : down.turns
+  for (const [service, { area }] of down?.turns ?? []) {
+    if (nothingUp) turns.set(service, { taken: turns.get(service)?.taken ?? null, area })
+  }
   const below = ({ choices }: ServiceJudgement) =>
     choices.flatMap((choice) => (choice.kind === 'service' ? [choice.judgement] : []))
   const judgements = reach([judgement], below, ({ service }) => service.name)
@@ -45,45 +52,98 @@ export function routeOf({ judgement, by, tree }: Selection, walk: PlanWalk): Rou
   const drawn = levels.some(({ met, judgement: { service, choices } }) => {
     return met && service.steer === 'weighted' && choices.filter(({ used }) => used).length > 1
   })
-  return { answer, levels, byChance: drawn || (answer !== null && isDrawn(answer)) }
+  return { answer, levels, nothingUp, byChance: drawn || (answer !== null && isDrawn(answer)) }
 }
 
 interface Turn {
-  readonly taken: number
+  readonly taken: number | null
   readonly area: number | null
 }
 
 /** Turns by service. */
 type Turns = Map<string, Turn>
 
-/** The turns from a service that is up down to the pool. */
-function stepsDown(asked: ServiceJudgement, way: PlanWalk['way']): Turns {
-  const turns: Turns = new Map()
-  const steps = [...way]
-  for (let at: ServiceJudgement | null = asked; at !== null; ) {
-    const turn = turnAt(at, () => steps.shift() ?? 0)
-    turns.set(at.service.name, turn)
-    const choice: ChoiceJudgement | undefined = at.choices[turn.taken]
-    at = choice?.kind === 'service' ? choice.judgement : null
-  }
-  return turns
+/** A node that depends on the client or on chance, and the child that was taken. */
+interface Step {
+  readonly node: AnswerTree
+  readonly child: number
 }
 
-function turnAt(judgement: ServiceJudgement, step: () => number): Turn {
-  const used = judgement.choices.flatMap((choice, index) => (choice.used ? [index] : []))
-  switch (judgement.service.steer) {
-    case 'failover':
-    case 'latency':
-      return { taken: used[0]!, area: null }
-    case 'weighted':
-    case 'hash':
-      return { taken: used.length === 1 ? used[0]! : (used[step()] ?? used[0]!), area: null }
-    case 'geo':
-    case 'nearest': {
-      const area = areasOf(judgement).areas.length === 1 ? 0 : step()
-      return { taken: explainArea(judgement, area).findIndex((choice) => choice.used), area }
+function stepsOf(tree: AnswerTree, way: PlanWalk['way']): Step[] {
+  let node: AnswerTree | undefined = tree
+  return way.flatMap((child) => {
+    if (node === undefined) return []
+    const step: Step = { node, child }
+    const children: readonly AnswerTree[] = childrenOf(node)
+    node = children[child] ?? children[0]
+    return [step]
+  })
+}
+
+/**
+ * The turns from a service that is up down to the pool. Where a choice had nothing for the client, the next one stands in its place
+ * in the tree, so the steps go on with that.
+ */
+function stepsDown(asked: ServiceJudgement, steps: Step[]): { turns: Turns; arrived: boolean } {
+  const turns: Turns = new Map()
+  const left = [...steps]
+  /** Areas by slot of a map: below an area, the tree does not ask the same map again. */
+  const areas = new Map<number, number>()
+  const next = (kind: AnswerTree['kind'], mapSlot?: number): number => {
+    const [step] = left
+    const fits = step?.node.kind === kind && (step.node.kind !== 'located' || step.node.mapSlot === mapSlot)
+    if (!fits) return (mapSlot === undefined ? undefined : areas.get(mapSlot)) ?? 0
+    left.shift()
+    if (mapSlot !== undefined) areas.set(mapSlot, step.child)
+    return step.child
+  }
+  const descend = (at: ServiceJudgement): boolean => {
+    const passed = new Set<number>()
+    const area = isLocated(at) ? areaAt(at, next) : null
+    for (;;) {
+      const taken = takenAt(at, passed, area, next)
+      turns.set(at.service.name, { taken, area })
+      if (taken === null) return false
+      const choice = at.choices[taken]!
+      if (choice.kind === 'pool' || descend(choice.judgement)) return true
+      passed.add(taken)
     }
   }
+  return { arrived: descend(asked), turns }
+}
+
+type Next = (kind: AnswerTree['kind'], mapSlot?: number) => number
+
+function isLocated({ service: { steer } }: ServiceJudgement): boolean {
+  return steer === 'geo' || steer === 'nearest'
+}
+
+function areaAt(judgement: ServiceJudgement, next: Next): number {
+  const { areas, mapSlot } = areasOf(judgement)
+  return areas.length === 1 ? 0 : next('located', mapSlot)
+}
+
+/** @param passed choices that had nothing for the client */
+function takenAt(
+  judgement: ServiceJudgement,
+  passed: ReadonlySet<number>,
+  area: number | null,
+  next: Next,
+): number | null {
+  const { service, choices } = judgement
+  if (area !== null) {
+    const taken = explainArea(judgement, area, passed).findIndex(({ used }) => used)
+    return taken < 0 ? null : taken
+  }
+  const open = choices.flatMap(({ used, up }, index) => (used && up && !passed.has(index) ? [index] : []))
+  if (service.steer === 'weighted' || service.steer === 'hash') {
+    const weighty = open.filter((index) => service.choices[index]!.weight > 0)
+    const drawn = weighty.length > 0 ? weighty : open
+    return drawn[drawn.length > 1 ? next(service.steer) : 0] ?? null
+  }
+  const latencyOf = (index: number) => choices[index]!.latencyMs ?? Number.POSITIVE_INFINITY
+  if (service.steer === 'latency') open.sort((a, b) => latencyOf(a) - latencyOf(b) || a - b)
+  return open[0] ?? null
 }
 
 /** The first way by choices that are used to a pool. */

@@ -197,7 +197,8 @@ function presentLevel({ judgement, met, taken, area }: Level) {
         used: choice.used,
         taken: taken === index,
         latencyMs: choice.latencyMs,
-        why: here?.[index]?.why ?? choice.why,
+        // What a policy answers with is no choice of the area's.
+        why: here === null || (taken === index && !choice.up) ? choice.why : here[index]!.why,
       }
     }),
   }

@@ -57,13 +57,22 @@ function describeEnd({ question, answer, services, zoneOf, isService }: Answered
   return 'the aliases do not come to an end'
 }
 
-/** @param answer what was answered; null when that is not known */
-export function describeService({ judgement, by }: Selection, answer: PoolAnswer | null): string {
+/**
+ * @param answer what was answered; null when that is not known
+ * @param nothingUp whether nothing is up that the client may be sent to
+ */
+export function describeService(
+  { judgement, by }: Selection,
+  answer: PoolAnswer | null,
+  nothingUp = false,
+): string {
   const { name } = judgement.service
   const pool = answer?.pool ?? null
   const from = pool === null ? '' : ` from pool ${pool.name}`
   if (by !== 'up') return `nothing of service ${name} is up: by ${by} it answers${from || ' nothing'}`
   if (answer === null) return `service ${name} answers`
+  if (nothingUp)
+    return `nothing of service ${name} is up that this client may be sent to: by ${answer.by} it answers${from || ' nothing'}`
   if (answer.by === 'up') return `service ${name} answers${from}`
   return `service ${name} answers${from || ' nothing'}, by ${answer.by} of a pool that is down`
 }

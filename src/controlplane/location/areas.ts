@@ -18,6 +18,9 @@ export interface AreaMap {
   readonly areas: readonly (readonly number[])[]
 }
 
+/** What `geo` says of where clients are. */
+export type GeoLists = Omit<GeoRules, 'beyond'>
+
 /** What `nearest` asks of a choice. */
 export type NearChoice = Pick<Choice, 'location' | 'bias'>
 
@@ -28,7 +31,7 @@ const earthRadiusKm = 6371
  *
  * @throws ControlError `invalid` when there are more than `maxAreas`, or a prefix is none
  */
-export function geoAreas(rules: GeoRules, table: LocationTable): AreaMap {
+export function geoAreas(rules: GeoLists, table: LocationTable): AreaMap {
   const lists = new AreaLists(rules.default, maxAreas)
   const numbered = <K>(entries: readonly (readonly [K, readonly number[]])[]) =>
     new Map(entries.map(([key, choices]) => [key, lists.area(choices)]))

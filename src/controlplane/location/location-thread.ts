@@ -7,15 +7,14 @@
  */
 
 import type { AddressText } from '../model/pool.ts'
-import type { GeoRules } from '../model/service.ts'
 import { CalledThread, type StopMessage } from '../threads/called-thread.ts'
 import { orAborted } from '../timing/clock.ts'
-import type { AreaMap, NearChoice } from './areas.ts'
+import type { AreaMap, GeoLists, NearChoice } from './areas.ts'
 import type { Place } from './place.ts'
 
 /** What to make areas of. */
 export type AreaRequest =
-  | { readonly steer: 'geo'; readonly rules: GeoRules }
+  | { readonly steer: 'geo'; readonly rules: GeoLists }
   | { readonly steer: 'nearest'; readonly choices: readonly NearChoice[] }
 
 /** A location map for the workers, and what its areas mean. */

@@ -17,7 +17,7 @@ export interface Choice {
 /**
  * Rules for `geo`: from where a client is to its choices in order of preference, each by its index in `Service.choices`. What
  * is more exact goes first: cidr (the longest prefix), asn, subdivision, country, continent; a client of none of them gets
- * `default`, and when nothing of its list is up, so does every client.
+ * `default`. When nothing of its list is up, a client gets what `beyond` says.
  */
 export interface GeoRules {
   /** Prefixes such as `192.0.2.0/24`, in canonical form; the entries of each map stand in the order of their keys. */
@@ -30,7 +30,16 @@ export interface GeoRules {
   /** One of `continents`. */
   readonly continent: readonly (readonly [code: string, choices: readonly number[]])[]
   readonly default: readonly number[]
+  /**
+   * Where a client is sent when nothing of its list is up: `none`, nowhere else, and the service's `whenAllDown` answers it;
+   * `default`, on to that list; `any`, on to that list and then to whatever is up. A list may be there to keep clients
+   * from what is not for them, so going on has to be asked for.
+   */
+  readonly beyond: GeoBeyond
 }
+
+export const geoBeyonds = ['none', 'default', 'any'] as const
+export type GeoBeyond = (typeof geoBeyonds)[number]
 
 export const continents = ['AF', 'AN', 'AS', 'EU', 'NA', 'OC', 'SA'] as const
 

@@ -10,9 +10,9 @@
  * Bounded by the services.
  */
 import type { Catalog } from '../catalog/catalog.ts'
-import type { NearChoice } from '../location/areas.ts'
+import type { GeoLists, NearChoice } from '../location/areas.ts'
 import type { AreaRequest, ServiceMap } from '../location/location-thread.ts'
-import type { Service } from '../model/service.ts'
+import type { GeoRules, Service } from '../model/service.ts'
 import type { ServiceAreas } from '../steering/selection.ts'
 import { type SlotImages, Slots } from './slots.ts'
 
@@ -140,13 +140,18 @@ function requestsOf({ services, pools }: Catalog) {
     if (service.steer !== 'geo' && service.steer !== 'nearest') continue
     const request: AreaRequest =
       service.steer === 'geo'
-        ? { steer: 'geo', rules: service.geo! }
+        ? { steer: 'geo', rules: listsOf(service.geo!) }
         : { steer: 'nearest', choices: nearChoices(service, pools) }
     const key = JSON.stringify(request)
     keys.set(service.name, key)
     requests.set(key, request)
   }
   return { keys, requests }
+}
+
+/** Where clients are sent beyond their lists is no matter of the map. */
+function listsOf({ beyond: _, ...lists }: GeoRules): GeoLists {
+  return lists
 }
 
 function nearChoices({ choices }: Service, pools: Catalog['pools']): NearChoice[] {

@@ -50,7 +50,8 @@ export class LastKnownAnswers implements LastKnown {
 
   #rememberService({ service, up, choices }: ServiceJudgement): void {
     if (!up) return
-    const used = choices.filter((choice) => choice.used)
+    // What is down may be used all the same, by the policy for clients for whom all is.
+    const used = choices.filter((choice) => choice.used && choice.up)
     this.services.set(
       service.name,
       used.map(({ key }) => key),

@@ -13,10 +13,12 @@
  *   that every service has always gives something.
  *
  * ## When nothing is up
- * The `whenAllDown` of the service that was asked decides for all: `serve-all` answers with everything
- * in the first pool that has anything, through nested services in order; what the operator took out stays out as long as
- * any pool has something else. `last-known` makes the answer that there was. Both give up the distinctions between
- * clients only where they must: the first has one leaf, the second the whole tree.
+ * The `whenAllDown` of the service that was asked decides for all: `serve-all` answers with everything in the first pool that
+ * has anything, through nested services in order; what the operator took out stays out as long as any pool has
+ * something else. `last-known` makes the answer that there was. Each client keeps its own place in both: where `geo` or `nearest`
+ * choose, "the first" is the first of its own list, and no client is answered from what its list does not have.
+ *
+ * With `geo` it may be that nothing is up for some clients alone. Those are answered like that too, the others as ever.
  *
  * ## Circles
  * No service leads back to itself; the document and the store see to that. One that a row written by hand makes lead back
@@ -25,8 +27,19 @@
 import { leavesOf } from '../../dataplane/image/plan-tree.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Choice, Service } from '../model/service.ts'
-import { once, reach } from '../rules/graph.ts'
-import { choiceKey, compose, type Option, type Options } from './compose.ts'
+import { once } from '../rules/graph.ts'
+import {
+  areasOf,
+  beyondOf,
+  chain,
+  choiceKey,
+  compose,
+  locatedTree,
+  type Option,
+  type Options,
+  preferences,
+} from './compose.ts'
+import { fill, hasHoles, nobody } from './holes.ts'
 import { type Conditions, isTakenOut, judgePool, type PoolJudgement, poolCondition } from './judge.ts'
 import type { LastKnown } from './last-known.ts'
 import { emptyAnswer, ownAnswer, rememberedAnswer, servingAnswer, wholeAnswer } from './pool-answer.ts'
@@ -91,11 +104,16 @@ export class Round {
   /** How a service that there is is answered. */
   select(name: string): Selection {
     const { judgement, option } = this.#service(name)
-    if (option !== null) return { judgement, by: 'up', tree: option.tree }
-    const { by, tree } = this.#answerAllDown(judgement.service)
-    if (by === 'fallback') return { judgement, by, tree }
-    const served = new Set(leavesOf(tree).flatMap(({ pool }) => (pool === null ? [] : [pool.name])))
-    return { judgement: markServed(judgement, served, by), by, tree }
+    if (option !== null && !hasHoles(option.tree)) return { judgement, by: 'up', tree: option.tree }
+    const down = this.#answerAllDown(judgement.service)
+    const by = option === null ? down.by : 'up'
+    const tree = option === null ? down.tree : fill(option.tree, down.tree)
+    if (down.by === 'fallback') return { judgement, by, tree }
+    const fillings = new Set(leavesOf(down.tree))
+    const served = leavesOf(tree).flatMap((leaf) =>
+      leaf.pool !== null && fillings.has(leaf) ? [leaf.pool.name] : [],
+    )
+    return { judgement: markServed(judgement, new Set(served), down.by), by, tree }
   }
 
   /** Judges a pool that there is. */
@@ -120,15 +138,15 @@ export class Round {
       kind === 'pool' ? this.#pool(name) : this.#service(name),
     )
     const options = judged.map(({ option }) => option)
-    const up = options.some((option) => option !== null)
-    const composed = up ? compose(service, options, areas, this.#situation.lastKnown) : null
+    const composed = compose(service, options, areas, this.#situation.lastKnown)
     const choices = judged.map((one, index) => {
-      const why = one.option === null ? '' : composed!.why(index)
+      const why =
+        one.option === null ? '' : (composed?.why(index) ?? 'up, but no client may be answered from it')
       return judgeChoice(service.choices[index]!, one, composed?.used.has(index) ?? false, why)
     })
     const option =
       composed === null ? null : { tree: composed.tree, latencyMs: lowest(options, composed.used) }
-    return { kind: 'service', judgement: { service, up, choices, areas }, option }
+    return { kind: 'service', judgement: { service, up: composed !== null, choices, areas }, option }
   }
 
   #answerAllDown(service: Service): { readonly by: AnsweredBy; readonly tree: AnswerTree } {
@@ -138,12 +156,13 @@ export class Round {
       case 'servfail':
         return { by: whenAllDown, tree: emptyAnswer(whenAllDown) }
       case 'fallback':
-        return { by: whenAllDown, tree: this.#whole('fallback', [this.judgePool(fallback!)]) }
+        return { by: whenAllDown, tree: this.#wholePool(this.judgePool(fallback!)) }
       case 'last-known':
       case 'serve-all': {
-        const tree = whenAllDown === 'last-known' ? this.#rememberedService(service.name) : null
-        if (tree !== null) return { by: whenAllDown, tree }
-        return { by: 'serve-all', tree: this.#whole('serve-all', this.#poolsOf(service)) }
+        const known = whenAllDown === 'last-known' ? this.#rememberedService(service.name) : null
+        const tree = known ?? nobody
+        const whole = hasHoles(tree) ? fill(tree, this.#whole(service.name)) : tree
+        return { by: known === null ? 'serve-all' : whenAllDown, tree: whole }
       }
     }
   }
@@ -157,43 +176,92 @@ export class Round {
     return steer === 'geo' || steer === 'nearest' ? this.#situation.areas(name) : null
   }
 
-  /** The pools that a service leads to, in the order in which they are met. */
-  #poolsOf({ name }: Service): PoolJudgement[] {
-    const asked: Pick<Choice, 'kind' | 'name'> = { kind: 'service', name }
-    const met = reach(
-      [asked],
-      ({ kind, name }) => (kind === 'pool' ? [] : this.#find(name).choices),
-      choiceKey,
-    )
-    return met.flatMap(({ kind, name }) => (kind === 'pool' ? [this.judgePool(name)] : []))
+  /** Everything that a service leads to, for each client the first that has anything, best something that was not taken out. */
+  #whole(service: string): AnswerTree {
+    return chain(this.#wholeGrades(service))
   }
 
-  /** The first of these pools that has something to answer with, best something that the operator did not take out. */
-  #whole(by: AnsweredBy, judgements: readonly PoolJudgement[]): PoolAnswer {
-    const { conditions } = this.#situation
-    const answers = judgements.flatMap((judgement) => wholeAnswer(by, judgement, conditions) ?? [])
-    const wanted = answers.find(({ members }) => !members.every(isTakenOut))
-    const judgement = judgements.find(({ members }) => members.length > 0) ?? judgements[0]
-    if (judgement === undefined) return emptyAnswer('servfail')
+  *#wholeGrades(service: string): Generator<AnswerTree> {
+    for (const grade of wholeGrades) yield this.#gradedService(service, grade)
+    yield emptyAnswer('servfail')
+  }
+
+  /** What there is of one grade; where there is nothing, a hole. */
+  #gradedService(name: string, grade: WholeGrade): AnswerTree {
+    const graded: (name: string) => AnswerTree = once<AnswerTree>(
+      (inner) => {
+        const service = this.#find(inner)
+        const { choices, steer } = service
+        const treeOf = (index: number) => {
+          const { kind, name } = choices[index]!
+          return kind === 'service'
+            ? graded(name)
+            : this.#gradedPool(this.judgePool(name), 'serve-all', grade)
+        }
+        const first = function* (preferred: Iterable<number>) {
+          for (const index of preferred) yield treeOf(index)
+        }
+        if (steer !== 'geo' && steer !== 'nearest') return chain(first(choices.keys()))
+        const areas = areasOf({ service, areas: this.#areasOf(service) })
+        const beyond = beyondOf(service)
+        const own = areas.areas.map((_, area) =>
+          chain(first(preferences(areas, area, choices.length, beyond))),
+        )
+        return own.every((tree) => tree === nobody) ? nobody : locatedTree(areas, own)
+      },
+      () => nobody,
+    )
+    return graded(name)
+  }
+
+  #gradedPool(judgement: PoolJudgement, by: AnsweredBy, grade: WholeGrade): AnswerTree {
     const { pool, members } = judgement
-    // Of hosts without addresses, the plan makes a SERVFAIL or NODATA.
-    return wanted ?? answers[0] ?? { kind: 'answer', by, pool, members, unsettled: true }
+    const able = wholeAnswer(by, judgement, this.#situation.conditions)
+    switch (grade) {
+      case 'wanted':
+        return able === null || able.members.every(isTakenOut) ? nobody : able
+      case 'able':
+        return able ?? nobody
+      case 'listed':
+        // Of hosts without addresses, the plan makes a SERVFAIL or NODATA.
+        return members.length === 0 ? nobody : { kind: 'answer', by, pool, members, unsettled: true }
+      case 'empty':
+        return { kind: 'answer', by, pool, members, unsettled: true }
+    }
+  }
+
+  /** A pool that is served whole, by `fallback`. */
+  #wholePool(judgement: PoolJudgement): AnswerTree {
+    return chain(wholeGrades.map((grade) => this.#gradedPool(judgement, 'fallback', grade)))
   }
 
   /** The answer that there was, as far as it can still be given; null when nothing is known of it. */
   #recallService(service: Service): AnswerTree | null {
     const { lastKnown } = this.#situation
     const keys = new Set(lastKnown.services.get(service.name))
-    const options: Options = service.choices.map((choice) => {
-      if (!keys.has(choiceKey(choice))) return null
-      const { kind, name } = choice
-      const tree = kind === 'pool' ? this.#rememberedPool(name) : this.#rememberedService(name)
-      return tree === null ? null : { tree, latencyMs: null }
-    })
-    if (options.every((option) => option === null)) return null
-    return compose(service, options, this.#areasOf(service), lastKnown).tree
+    const recalled = (isWanted: (choice: Choice) => boolean) => {
+      const options: Options = service.choices.map((choice) => {
+        if (!isWanted(choice)) return null
+        const { kind, name } = choice
+        const tree = kind === 'pool' ? this.#rememberedPool(name) : this.#rememberedService(name)
+        return tree === null ? null : { tree, latencyMs: null }
+      })
+      return compose(service, options, this.#areasOf(service), lastKnown)?.tree ?? null
+    }
+    const tree = recalled((choice) => keys.has(choiceKey(choice)))
+    if (tree === null || !hasHoles(tree)) return tree
+    // For these clients all was down before it was for the others, when what they had is no longer in `keys`.
+    const before = recalled(() => true)
+    return before === null ? tree : fill(tree, before)
   }
 }
+
+/**
+ * What a pool has to be answered with when nothing counts but the configuration, the best first: something that the operator did not
+ * take out; something; members with nothing to answer with; nothing.
+ */
+const wholeGrades = ['wanted', 'able', 'listed', 'empty'] as const
+type WholeGrade = (typeof wholeGrades)[number]
 
 /** @param why it is used or is not, if it is up */
 function judgeChoice(

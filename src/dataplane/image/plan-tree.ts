@@ -63,10 +63,10 @@ export function leavesOf<L extends TreeLeaf>(root: Tree<L>): L[] {
   return walk(root)
 }
 
-/** The same tree with other leaves. `make` is called once for each; a node that was shared is one node again. */
+/** The same tree with other leaves, or trees in their place. `make` is called once for each; a node that was shared is one again. */
 export function mapTree<L extends TreeLeaf, M extends TreeLeaf>(
   root: Tree<L>,
-  make: (leaf: L) => M,
+  make: (leaf: L) => Tree<M>,
 ): Tree<M> {
   const made = new Map<Tree<L>, Tree<M>>()
   const map = (node: Tree<L>): Tree<M> => {
@@ -79,7 +79,7 @@ export function mapTree<L extends TreeLeaf, M extends TreeLeaf>(
 
 function mapNode<L extends TreeLeaf, M extends TreeLeaf>(
   node: Tree<L>,
-  make: (leaf: L) => M,
+  make: (leaf: L) => Tree<M>,
   map: (child: Tree<L>) => Tree<M>,
 ): Tree<M> {
   switch (node.kind) {

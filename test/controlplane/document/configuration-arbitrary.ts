@@ -12,7 +12,12 @@ import {
   quorums,
   unknownCounts,
 } from '../../../src/controlplane/model/pool.ts'
-import { type GeoRules, type Service, serviceSteers } from '../../../src/controlplane/model/service.ts'
+import {
+  type GeoRules,
+  geoBeyonds,
+  type Service,
+  serviceSteers,
+} from '../../../src/controlplane/model/service.ts'
 import type { Zone } from '../../../src/controlplane/model/zone.ts'
 import { canonicalAddress } from '../../../src/dataplane/wire/address.ts'
 import { compositeArbitrary, monitorArbitrary, name, orNull, port } from './monitor-arbitrary.ts'
@@ -125,6 +130,7 @@ function geoArbitrary(choices: number): fc.Arbitrary<GeoRules> {
     country: rules(['CH', 'NO', 'US'], choices),
     continent: rules(['AF', 'EU', 'NA'], choices),
     default: fc.oneof(fc.constant(every), fc.shuffledSubarray(every, { minLength: 1 })),
+    beyond: fc.constantFrom(...geoBeyonds),
   })
 }
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type Route, routeOf } from '../../../src/controlplane/explain/route.ts'
-import type { Choice, ServiceSteer } from '../../../src/controlplane/model/service.ts'
+import { type Choice, geoBeyonds, type ServiceSteer } from '../../../src/controlplane/model/service.ts'
 import type { ServiceAreas } from '../../../src/controlplane/steering/selection.ts'
 import { OwnZones } from '../../../src/dataplane/answer/own-zones.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
@@ -13,10 +13,13 @@ import { answer, choicesOf, type MemberPicture, type World } from '../steering/w
 /** Areas 0, 1 and 2 by the first octet; area 9 is one that no service knows. */
 const map = ranges({ '0.0.0.0': 0, '1.0.0.0': 1, '2.0.0.0': 2, '3.0.0.0': 9, '4.0.0.0': 0 })
 
+/** Other areas for the same addresses. */
+const otherMap = ranges({ '0.0.0.0': 2, '1.5.0.0': 0, '2.0.0.0': 1 })
+
 function routeThrough(world: World, client = '1.2.3.4'): Route {
   const { selection, plan } = answer(world)
   const state = new ServingState()
-  state.apply(servingUpdate([{ apex: 'test', lines: [], services: { www: 0 } }], [plan], 1, [map]))
+  state.apply(servingUpdate([{ apex: 'test', lines: [], services: { www: 0 } }], [plan], 1, [map, otherMap]))
   const { services } = new OwnZones(state).explain('www.test', 'A', client)
   return routeOf(selection, services[0]!)
 }
@@ -130,21 +133,29 @@ t.test('the choices that were taken lead to the pool that answered', async () =>
       fc.record({ eu: picture, us: picture, asia: picture, af: picture }),
       settings,
       settings,
+      fc.constantFrom(...geoBeyonds),
       lists,
       lists,
+      fc.nat(1),
       fc.ipV4(),
-      (pools, outer, inner, outerAreas, innerAreas, client) => {
+      (pools, outer, inner, beyond, outerAreas, innerAreas, mapSlot, client) => {
+        const geo = { cidr: [], asn: [], subdivision: [], country: [], continent: [], default: [0], beyond }
         const route = routeThrough(
           {
             members: pools,
             services: {
               www: {
                 steer: outer.steer,
+                geo,
                 choices: weigh(choicesOf('eu', 'service inner', 'us'), outer.weights),
               },
-              inner: { steer: inner.steer, choices: weigh(choicesOf('asia', 'us', 'af'), inner.weights) },
+              inner: {
+                steer: inner.steer,
+                geo,
+                choices: weigh(choicesOf('asia', 'us', 'af'), inner.weights),
+              },
             },
-            areas: { www: areas(...outerAreas), inner: areas(...innerAreas) },
+            areas: { www: areas(...outerAreas), inner: { ...areas(...innerAreas), mapSlot } },
           },
           client,
         )

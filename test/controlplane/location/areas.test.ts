@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type AreaMap, geoAreas, nearestAreas } from '../../../src/controlplane/location/areas.ts'
+import {
+  type AreaMap,
+  type GeoLists,
+  geoAreas,
+  nearestAreas,
+} from '../../../src/controlplane/location/areas.ts'
 import { emptyTable, type LocationTable, placeOf } from '../../../src/controlplane/location/location-table.ts'
 import { type Place, PlaceList } from '../../../src/controlplane/location/place.ts'
 import {
@@ -11,10 +16,9 @@ import {
   RangeWriter,
 } from '../../../src/controlplane/location/ranges.ts'
 import type { Location } from '../../../src/controlplane/model/pool.ts'
-import type { GeoRules } from '../../../src/controlplane/model/service.ts'
 import { formatIpv4, formatIpv6, parseAddress } from '../../../src/dataplane/wire/address.ts'
 
-const noRules: GeoRules = { cidr: [], asn: [], subdivision: [], country: [], continent: [], default: [] }
+const noRules: GeoLists = { cidr: [], asn: [], subdivision: [], country: [], continent: [], default: [] }
 
 /** The area of an address, by looking at every range. */
 function areaOf({ ranges: { ipv4, ipv6 } }: AreaMap, address: string): number {
@@ -96,7 +100,7 @@ const table: fc.Arbitrary<LocationTable> = fc
 const choices = fc.uniqueArray(fc.nat(3), { minLength: 1, maxLength: 3 })
 const byKey = <K>(key: fc.Arbitrary<K>) =>
   fc.uniqueArray(fc.tuple(key, choices), { maxLength: 3, selector: ([key]) => key })
-const geoRules: fc.Arbitrary<GeoRules> = fc.record({
+const geoRules: fc.Arbitrary<GeoLists> = fc.record({
   cidr: fc.uniqueArray(fc.tuple(prefix, choices), { maxLength: 10, selector: ([key]) => key }),
   asn: byKey(fc.constantFrom(559, 680, 1)),
   subdivision: byKey(fc.constantFrom('CH-BE', 'US-CA', 'DE-BY')),
@@ -106,7 +110,7 @@ const geoRules: fc.Arbitrary<GeoRules> = fc.record({
 })
 
 /** Addresses at which something may begin or end, of both sides, and others. */
-function addressesOf(map: AreaMap, cidr: GeoRules['cidr'], others: readonly string[]): string[] {
+function addressesOf(map: AreaMap, cidr: GeoLists['cidr'], others: readonly string[]): string[] {
   const edges4 = [...map.ranges.ipv4.starts].flatMap((start) => [start, (start + 2 ** 32 - 1) % 2 ** 32])
   const edges6 = [...map.ranges.ipv6.starts].flatMap((start) => [start, BigInt.asUintN(64, start - 1n)])
   const text4 = edges4.map((start) =>
@@ -130,7 +134,7 @@ function holds(prefix: string, address: string): boolean {
   return a.length === b.length && a.slice(0, compared) === b.slice(0, compared)
 }
 
-function expectedGeo(rules: GeoRules, table: LocationTable, address: string): readonly number[] {
+function expectedGeo(rules: GeoLists, table: LocationTable, address: string): readonly number[] {
   const length = (prefix: string) => Number(prefix.split('/')[1])
   const inside = rules.cidr.filter(([prefix]) => holds(prefix, address))
   const longest = inside.toSorted(([a], [b]) => length(b) - length(a))[0]

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
+import type { GeoLists } from '../../../src/controlplane/location/areas.ts'
 import type { ServiceMap } from '../../../src/controlplane/location/location-thread.ts'
 import { LocationThread } from '../../../src/controlplane/location/location-thread.ts'
-import type { GeoRules } from '../../../src/controlplane/model/service.ts'
 import { LocationMap } from '../../../src/dataplane/image/location-map.ts'
 import { mmdbFile } from '../../support/mmdb-writer.ts'
 
-const rules: GeoRules = {
+const rules: GeoLists = {
   cidr: [],
   asn: [],
   subdivision: [],

@@ -20,6 +20,7 @@ const rules = (code: string): GeoRules => ({
   country: [[code, [1]]],
   continent: [],
   default: [0],
+  beyond: 'none',
 })
 const geo = (name: string, code: string): Service =>
   service(name, ['eu', 'us'], { steer: 'geo', geo: rules(code) })

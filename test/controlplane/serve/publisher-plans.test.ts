@@ -262,6 +262,7 @@ const geo = {
   country: [],
   continent: [['NA', [1]]],
   default: [0],
+  beyond: 'none',
 } as const
 
 t.test('other location data: new maps and the plans that go by them, in one update', async (t) => {

@@ -57,6 +57,7 @@ const base: SnapshotBase = {
         country: [['CH', [1, 0]]],
         continent: [],
         default: [1],
+        beyond: 'default',
       },
     },
   ],

@@ -31,7 +31,7 @@ function tables(): string {
   const steers = new Set<string>()
   const bySteer = serviceTable.filter(({ settings, pools: changed }) => {
     const { steer = 'failover' } = settings
-    const first = changed === undefined && isOnly(settings, ['steer', 'choices']) && !steers.has(steer)
+    const first = changed === undefined && isOnly(settings, ['steer', 'choices', 'geo']) && !steers.has(steer)
     if (first) steers.add(steer)
     return first
   })

@@ -112,7 +112,7 @@ t.test('each area has its first choice that is up, else that of the default list
 
 t.test('without a map every client is in area 0', async (t) => {
   const lists = { cidr: [], asn: [], subdivision: [], country: [], continent: [] }
-  const geo = { ...lists, default: [1, 0] }
+  const geo = { ...lists, default: [1, 0], beyond: 'none' as const }
   const world: World = { members: three, services: { www: { steer: 'geo', choices, geo } } }
   t.equal(answer(world).text, 'us: u')
   t.same(explain(world)[1], 'pool us up used: the first that is up')

@@ -267,18 +267,29 @@ const steered = {
   'e1 forced down, others down': 'eu: e2',
 } as const
 
-/** Clients of area 0 prefer eu, those of area 1 have us alone. */
+/** Clients of area 0 prefer eu, those of area 1 have us alone, with `nearest` before eu. */
 const located = {
   'all up': 'area 0 [eu: e1 e2], area 1 [us: u1 u2]',
   'half of each down': 'area 0 [eu: e2], area 1 [us: u1]',
   'eu down': 'area 0 [us: u1 u2], area 1 [us: u1 u2]',
   'us down': 'area 0 [eu: e1 e2], area 1 [eu: e1 e2]',
-  'all down': 'eu: e1 e2',
+  'all down': 'area 0 [eu: e1 e2], area 1 [us: u1 u2]',
   'all unknown': 'area 0 [eu: e1 e2], area 1 [us: u1 u2]',
   'eu drained': 'area 0 [us: u1 u2], area 1 [us: u1 u2]',
-  'eu drained, us down': 'us: u1 u2',
+  'eu drained, us down': 'area 0 [us: u1 u2], area 1 [us: u1 u2]',
   'eu forced down, us down but u2 forced up': 'area 0 [us: u2], area 1 [us: u2]',
-  'e1 forced down, others down': 'eu: e2',
+  'e1 forced down, others down': 'area 0 [eu: e2], area 1 [us: u1 u2]',
+} as const
+
+/** The lists are those of the areas. */
+const geo = {
+  cidr: [],
+  asn: [],
+  subdivision: [],
+  country: [],
+  continent: [],
+  default: [0, 1],
+  beyond: 'none',
 } as const
 
 const allDown = (text: string) => ({
@@ -334,7 +345,25 @@ export const serviceTable: readonly ServiceRow[] = [
       'all unknown': 'hash 70 x [eu: e1 e2], 30 x [us: u1 u2]',
     },
   },
-  { policy: 'geo', settings: { steer: 'geo', choices: both }, answers: located },
+  {
+    policy: 'geo',
+    settings: { steer: 'geo', choices: both, geo },
+    answers: { ...located, 'us down': 'area 0 [eu: e1 e2], area 1 [us: u1 u2]' },
+  },
+  {
+    policy: 'geo, beyond default',
+    settings: { steer: 'geo', choices: both, geo: { ...geo, beyond: 'default' } },
+    answers: located,
+  },
+  {
+    policy: 'geo, whenAllDown servfail',
+    settings: { steer: 'geo', choices: both, geo, whenAllDown: 'servfail' },
+    answers: {
+      ...located,
+      'us down': 'area 0 [eu: e1 e2], area 1 [SERVFAIL]',
+      ...allDown('SERVFAIL'),
+    },
+  },
   { policy: 'nearest', settings: { steer: 'nearest', choices: both }, answers: located },
   {
     policy: 'latency, us the faster',

@@ -268,6 +268,7 @@ export const referencesSuite: Suite = async (t, database) => {
         country: [['CH', [2]]],
         continent: [['EU', [0]]],
         default: [2, 1],
+        beyond: 'any',
       },
       hashPrefix: { ipv4: 24, ipv6: 64 },
       hysteresis: 0,
