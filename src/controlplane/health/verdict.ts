@@ -76,9 +76,6 @@ const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ECONNAB
 /** The peer ended the connection, in order, before the response was whole. */
 export const lostConnection = fault('reset', 'connection closed before the end of the response')
 
-/** Messages of undici's socket errors that mean a breach of HTTP and not a lost connection. */
-const breaches: ReadonlySet<string> = new Set(['bad response', 'bad upgrade'])
-
 /**
  * Judges an error by whose it is. Every probe asks this of every error first, whatever it threw.
  * @returns null when it is not this host's own
@@ -92,15 +89,13 @@ export function ownFault(error: unknown): Fault | null {
 
 /**
  * Judges the error that ended a connection.
- * @param error what the socket, TLS or undici threw
+ * @param error what the socket or TLS threw
  * @param phase how far the connection had come
  */
 export function faultOfError(error: unknown, phase: ConnectionPhase): Fault {
   const own = ownFault(error)
   if (own !== null) return own
-  const { name, code, syscall, message, reason } = describe(error)
-  // Our own request can't be written, whatever the member does.
-  if (code === 'UND_ERR_INVALID_ARG') return fault('protocol', message)
+  const { code, syscall, message, reason } = describe(error)
   if (phase === 'connecting') {
     return code === '' ? fault('connect', message) : fault('connect', `${syscall || 'connect'} ${code}`)
   }
@@ -109,15 +104,6 @@ export function faultOfError(error: unknown, phase: ConnectionPhase): Fault {
   if (phase === 'handshaking' || code.startsWith('ERR_SSL') || code === 'EPROTO') {
     // OpenSSL packs library, function and line into its message; only its reason says something.
     return fault('tls', code === 'ERR_TLS_CERT_ALTNAME_INVALID' ? message : reason || message)
-  }
-  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return lostConnection
-  if (code === 'UND_ERR_SOCKET') return breaches.has(message) ? fault('protocol', message) : lostConnection
-  if (code === 'UND_ERR_HEADERS_OVERFLOW') return fault('protocol', 'header section too large')
-  if (name === 'HTTPParserError') {
-    const what = /\((.*)\)/.exec(message)?.[1] ?? message
-    return what === 'Invalid EOF state'
-      ? lostConnection
-      : fault('protocol', `malformed HTTP response: ${what}`)
   }
   // A socket that breaks with an errno (EHOSTUNREACH, ETIMEDOUT of the kernel) was connected and is lost now.
   return syscall === '' ? fault('protocol', message) : fault('reset', `${syscall} ${code}`)
@@ -130,5 +116,5 @@ function describe(error: unknown) {
     return typeof value === 'string' ? value : ''
   }
   const message = error instanceof Error ? error.message : String(error)
-  return { name: text('name'), code: text('code'), syscall: text('syscall'), message, reason: text('reason') }
+  return { code: text('code'), syscall: text('syscall'), message, reason: text('reason') }
 }

@@ -40,11 +40,6 @@ t.test('errors that need a network to happen', (t) => {
     ],
     [alert, 'exchanging', { failure: 'tls', reason: 'alert bad thing' }],
     [new Error('something new'), 'exchanging', { failure: 'protocol', reason: 'something new' }],
-    [
-      errorWith('odd', { name: 'HTTPParserError' }),
-      'exchanging',
-      { failure: 'protocol', reason: 'malformed HTTP response: odd' },
-    ],
     ['not an error', 'exchanging', { failure: 'protocol', reason: 'not an error' }],
     [null, 'handshaking', { failure: 'tls', reason: 'null' }],
   ] as const) {

@@ -1,8 +1,9 @@
-import type { Dispatcher } from 'undici'
 import type { HttpMonitor } from '../../model/monitor.ts'
 import { type Fault, fault, type Passed } from '../verdict.ts'
+import { ContentDecoder, codingOf } from './content-coding.ts'
+import type { HeaderFields } from './http-framing.ts'
 import { valueAt, weightPercent } from './member-weight.ts'
-import { TextSearch } from './text-expectation.ts'
+import { expectsNothing, TextSearch } from './text-expectation.ts'
 
 export interface Redirection {
   readonly status: number
@@ -22,29 +23,44 @@ export function judgeResponse(
   { expectBody, expectCodes, followRedirects, weight }: HttpMonitor,
   finish: (result: Passed | Fault | Redirection) => void,
 ) {
-  const body = new TextSearch(expectBody, weight?.kind === 'json')
+  const wantsJson = weight?.kind === 'json'
+  const body = new TextSearch(expectBody, wantsJson)
   let said: unknown
-  const end = (): void => {
-    const complaint = body.missing() ?? body.unwanted()
-    if (complaint === null && weight?.kind === 'json') said = valueAt(weight.pointer, body.text.toString())
-    finish(complaint === null ? { weightPercent: weightPercent(said) } : fault('body', `body ${complaint}`))
+  const text = {
+    data(octets: Buffer): void {
+      body.take(octets)
+      if (body.full) text.end()
+    },
+    end(): void {
+      const complaint = body.missing() ?? body.unwanted()
+      if (complaint === null && wantsJson) said = valueAt(weight.pointer, body.text.toString())
+      finish(complaint === null ? { weightPercent: weightPercent(said) } : fault('body', `body ${complaint}`))
+    },
+    unreadable: (why: string) => finish(fault('body', `body ${why}`)),
   }
+  let decoder: ContentDecoder | null = null
   return {
-    start(status: number, headers: Dispatcher.ResponseData['headers']): void {
-      if (status < 200) return // an interim response; the final one follows (RFC 9110 section 15.2)
-      if (weight?.kind === 'header') said = headers[weight.name.toLowerCase()]
-      const { location } = headers
+    head(status: number, fields: HeaderFields): void {
+      if (weight?.kind === 'header') said = single(fields, weight.name.toLowerCase())
+      const location = single(fields, 'location')
       const redirects = redirectCodes.has(status) && typeof location === 'string'
+      const coding = wantsJson || !expectsNothing(expectBody) ? codingOf(fields) : null
+      if (coding !== null) decoder = new ContentDecoder(coding, text)
       // Where redirects are followed, one is not judged.
       if (redirects && followRedirects > 0) finish({ status, location })
       else if (!expectCodes.some(({ from, to }) => from <= status && status <= to)) {
         finish(fault('status', `status ${status}`))
       }
     },
-    data(chunk: Buffer): void {
-      body.take(chunk)
-      if (body.full) end()
-    },
-    end,
+    data: (octets: Buffer) => (decoder ?? text).data(octets),
+    end: () => (decoder ?? text).end(),
+    /** Judges no more. */
+    stop: () => decoder?.stop(),
   }
+}
+
+/** The value of a field that is there once; what is there again and again says nothing, and is all of it. */
+function single(fields: HeaderFields, name: string): unknown {
+  const values = fields.get(name)
+  return values?.length === 1 ? values[0] : values
 }

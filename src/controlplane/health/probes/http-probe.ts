@@ -13,6 +13,7 @@
  * also on the way back: whoever redirects would choose the path that they are sent to.
  */
 import { isIP } from 'node:net'
+import { canonicalHost } from '../../model/host-name.ts'
 import type { HttpMethod, HttpMonitor } from '../../model/monitor.ts'
 import type { AddressText } from '../../model/pool.ts'
 import { type Fault, fault, ownFault, type ProbeResult } from '../verdict.ts'
@@ -20,22 +21,16 @@ import { authority, connect } from './connection.ts'
 import { orStopped } from './ending.ts'
 import { exchange } from './http-exchange.ts'
 import type { Redirection } from './http-judge.ts'
+import type { HttpRequest } from './http-request.ts'
 import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 
 /** Where one request goes and what it says. */
-interface Hop {
+interface Hop extends HttpRequest {
   readonly secure: boolean
   readonly address: AddressText
   readonly port: number
-  /** Name or IP address, without port and brackets: the TLS identity, and who redirects refer to. */
+  /** Name or IP address in canonical form: the TLS identity, and who redirects refer to. */
   readonly hostname: string
-  /** Host header as it is sent. */
-  readonly hostHeader: string
-  readonly method: HttpMethod
-  /** Origin-form request target. */
-  readonly path: string
-  readonly headers: HttpMonitor['headers']
-  readonly body: string | null
 }
 
 /** Never rejects, except for a request that can't even be written, such as one whose Host header is no host. */
@@ -60,15 +55,12 @@ export async function probeHttp(
 
 /** @param home whether this is the host that the monitor names; a client certificate is for nobody else */
 async function visit(hop: Hop, monitor: HttpMonitor, home: boolean, context: ProbeContext) {
-  const { secure, address, port, hostname, hostHeader, method, path, body } = hop
+  const { secure, address, port, hostname } = hop
   const settings = home ? monitor.tls : { ...monitor.tls, serverName: null, clientCertificate: null }
   const tls = secure ? settings : null
   const socket = await connect({ address, port, tls, identity: hostname, protocols: ['http/1.1'] }, context)
   if ('failure' in socket) return socket
-  const origin = `${secure ? 'https' : 'http'}://${authority(address, port)}`
-  const own = Object.fromEntries(hop.headers)
-  const headers = { 'user-agent': 'pooldns', accept: '*/*', ...own, host: hostHeader }
-  return exchange(socket, origin, { method, path, headers, body }, monitor, context.stop)
+  return exchange(socket, hop, monitor, context.stop)
 }
 
 function firstHop({ address, port }: ProbeTarget, monitor: HttpMonitor): Hop {
@@ -77,8 +69,8 @@ function firstHop({ address, port }: ProbeTarget, monitor: HttpMonitor): Hop {
   const usual = port === (secure ? 443 : 80)
   const bare = isIP(address) === 6 ? `[${address}]` : address
   const hostHeader = host ?? (usual ? bare : authority(address, port))
-  const hostname = host === null ? address : hostnameOf(new URL(`http://${host}`))
-  return { secure, address, port, hostname, hostHeader, method, path, headers, body }
+  const hostname = host === null ? address : canonicalHost(new URL(`http://${host}`))
+  return { secure, address, port, hostname, host: hostHeader, method, path, headers, body }
 }
 
 /** @returns the request that a redirect asks for, or why there is none (RFC 9110 sections 10.2.2 and 15.4) */
@@ -95,20 +87,21 @@ async function nextHop(
     return fault('redirect', `redirect to an unsupported scheme "${url.protocol}"`)
   }
   const secure = url.protocol === 'https:'
-  const hostname = hostnameOf(url)
+  const hostname = canonicalHost(url)
   const known = [from, first].find((hop) => hop.hostname === hostname)
   const address = known?.address ?? (await addressOf(hostname, from.address, context))
   if (typeof address !== 'string') return address
-  const sameOrigin = url.origin === base.origin
+  const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port)
+  const sameOrigin = secure === from.secure && hostname === from.hostname && port === from.port
   const method = redirectedMethod(status, from.method)
   const bodiless = !sameOrigin || method !== from.method
   return {
     secure,
     address,
-    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+    port,
     hostname,
     // The same origin keeps the header as it was: it may name a host without the port that is really used.
-    hostHeader: sameOrigin ? from.hostHeader : url.host,
+    host: sameOrigin ? from.host : url.host,
     method,
     path: url.pathname + url.search,
     // Section 15.4: what describes the body goes when the body goes.
@@ -149,9 +142,4 @@ function redirectedMethod(status: number, method: HttpMethod): HttpMethod {
   if (status === 303 && method !== 'HEAD') return 'GET'
   if ((status === 301 || status === 302) && method === 'POST') return 'GET'
   return method
-}
-
-/** The host of a URL without the brackets of IPv6. */
-function hostnameOf(url: URL): string {
-  return url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
 }

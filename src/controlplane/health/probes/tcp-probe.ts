@@ -9,12 +9,12 @@
  * - What is still missing at the end of the stream or after 64 KiB has failed; before that, the deadline decides.
  */
 import type { Socket } from 'node:net'
-import type { TcpMonitor, TextExpectation } from '../../model/monitor.ts'
+import type { TcpMonitor } from '../../model/monitor.ts'
 import { fault, faultOfError, lostConnection, type Passed, type ProbeResult, passed } from '../verdict.ts'
 import { connect } from './connection.ts'
 import { Ending } from './ending.ts'
 import type { ProbeContext, ProbeTarget } from './probe-target.ts'
-import { TextSearch } from './text-expectation.ts'
+import { expectsNothing, TextSearch } from './text-expectation.ts'
 
 const longestQuietMs = 500
 
@@ -49,10 +49,6 @@ function converse(socket: Socket, monitor: TcpMonitor, stop: AbortSignal): Promi
   } else if (monitor.send !== null) socket.write(monitor.send, (error) => !error && finish(passed))
   else finish(passed)
   return result
-}
-
-function expectsNothing({ contains, matches, lacks, mismatches }: TextExpectation): boolean {
-  return contains === null && matches === null && lacks === null && mismatches === null
 }
 
 /** Decides on what comes; says so once. */

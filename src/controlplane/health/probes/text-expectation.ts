@@ -119,6 +119,11 @@ export class TextSearch {
   }
 }
 
+/** Whether any text will do. */
+export function expectsNothing({ contains, matches, lacks, mismatches }: TextExpectation): boolean {
+  return contains === null && matches === null && lacks === null && mismatches === null
+}
+
 function shown(text: string): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }

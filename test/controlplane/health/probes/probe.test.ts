@@ -270,12 +270,9 @@ t.test('a reset in the middle of a body', async (t) => {
 
 t.test('what comes and is no HTTP is a breach of the protocol', async (t) => {
   for (const [answer, reason] of [
-    ['SSH-2.0-OpenSSH_9.2\r\n', /^malformed HTTP response: [A-Z]/],
-    ['HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n', /^malformed HTTP response: [A-Z]/],
-    ['HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n', /^malformed HTTP response: [A-Z]/],
-    ['HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n', /^bad upgrade$/],
-    ['HTTP/1.1 100 Continue\r\n\r\n', /^bad response$/],
-    [`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(70_000)}\r\n\r\n`, /^header section too large$/],
+    ['SSH-2.0-OpenSSH_9.2\r\n', /^malformed HTTP response: it does not begin with HTTP/],
+    ['HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n', /^malformed HTTP response: Content-Length "many"$/],
+    [`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(70_000)}\r\n\r\n`, /: header section too large$/],
   ] as const) {
     const port = await serveBytes(t, answer, () => {})
     const verdict = await probePort(port)
