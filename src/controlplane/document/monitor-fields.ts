@@ -58,7 +58,11 @@ export const RequestTarget = Text(
 
 export const HostHeader = Text(
   'a host name or address, with a port if wanted, such as www.example.test or [2001:db8::1]:8080',
-  (text) => text.length <= 255 && /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(text),
+  (text) =>
+    text.length <= 255 &&
+    /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(text) &&
+    // What has the letters and is none, such as 192.0.2.256, [::g] or a port of 70000: no certificate could be for it.
+    URL.canParse(`http://${text}`),
 )
 
 /** What a probe sends. */
@@ -70,12 +74,15 @@ function boundedText(most: number) {
 
 const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,255}$/
 
-/** Names that a probe sets itself, or that would break its framing. */
+/** Names that a probe sets itself, that would break its framing, or that ask for what it does not do. */
 const refusedHeaders: ReadonlyMap<string, string> = new Map([
   ['host', 'is the field host of the monitor'],
   ['content-length', 'follows from the body'],
   ['transfer-encoding', 'follows from the body'],
   ['connection', 'is always close, since every probe has a connection of its own'],
+  ['keep-alive', 'is for connections that are kept, and every probe has one of its own'],
+  ['upgrade', 'asks for another protocol, which a probe would not speak'],
+  ['expect', 'asks for leave to send the body, which a probe sends at once'],
 ])
 
 const HeaderName = Checked({ description: 'the name of an HTTP header' }, (name) => {

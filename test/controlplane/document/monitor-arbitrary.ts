@@ -98,7 +98,9 @@ const http: fc.Arbitrary<Omit<HttpMonitor, keyof ProbeTiming>> = fc
     method: fc.constantFrom('GET', 'HEAD', 'POST', 'PUT', 'OPTIONS'),
     port,
     path: fc.stringMatching(/^\/[a-zA-Z0-9?=&%/_.-]{0,20}$/),
-    host: orNull(fc.stringMatching(/^[a-z0-9][a-z0-9.-]{0,20}$/)),
+    host: orNull(
+      fc.stringMatching(/^[a-z0-9][a-z0-9.-]{0,20}$/).filter((host) => URL.canParse(`http://${host}`)),
+    ),
     headers,
     body: orNull(text),
     expectCodes: fc.array(codes, { minLength: 1, maxLength: 4 }),

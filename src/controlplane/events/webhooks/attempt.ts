@@ -10,6 +10,7 @@ import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
+import { canonicalHost } from '../../model/host-name.ts'
 import { formatOwnFault, lackOfDescriptors, ownFaultCode } from '../../model/own-fault.ts'
 import type { AddressPolicy } from '../../model/pool.ts'
 import { toReason } from '../../model/reason.ts'
@@ -66,7 +67,7 @@ function post(message: Message, policy: AddressPolicy, signal: AbortSignal): Pro
   const end = (reason: string | FailedAttempt) =>
     resolve(result ?? (typeof reason === 'string' ? failed(reason) : reason))
   const url = new URL(message.url)
-  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const host = canonicalHost(url)
   const refused = isIP(host) === 0 ? null : policy(host)
   if (refused !== null || signal.aborted) {
     end(refused ?? 'called off')
@@ -82,6 +83,8 @@ function post(message: Message, policy: AddressPolicy, signal: AbortSignal): Pro
       ...message.headers,
     },
     lookup: judgedLookup(policy),
+    // RFC 6066 section 3: an address is no server name; the empty one sends none.
+    servername: isIP(host) === 0 ? host : '',
     signal,
   })
   const timer = setTimeout(() => {

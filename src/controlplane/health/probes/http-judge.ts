@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { HttpMonitor } from '../../model/monitor.ts'
 import { type Fault, fault, type Passed } from '../verdict.ts'
 import { ContentDecoder, codingOf } from './content-coding.ts'
@@ -47,7 +48,7 @@ export function judgeResponse(
       const coding = wantsJson || !expectsNothing(expectBody) ? codingOf(fields) : null
       if (coding !== null) decoder = new ContentDecoder(coding, text)
       // Where redirects are followed, one is not judged.
-      if (redirects && followRedirects > 0) finish({ status, location })
+      if (redirects && followRedirects > 0) finish({ status, location: asUtf8(location) })
       else if (!expectCodes.some(({ from, to }) => from <= status && status <= to)) {
         finish(fault('status', `status ${status}`))
       }
@@ -63,4 +64,10 @@ export function judgeResponse(
 function single(fields: HeaderFields, name: string): unknown {
   const values = fields.get(name)
   return values?.length === 1 ? values[0] : values
+}
+
+/** A text of single octets as what most servers mean by it, if it can be that. */
+function asUtf8(text: string): string {
+  const octets = Buffer.from(text, 'latin1')
+  return isUtf8(octets) ? octets.toString() : text
 }

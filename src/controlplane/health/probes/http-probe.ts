@@ -33,14 +33,15 @@ interface Hop extends HttpRequest {
   readonly hostname: string
 }
 
-/** Never rejects, except for a request that can't even be written, such as one whose Host header is no host. */
+/** Never rejects. */
 export async function probeHttp(
   target: ProbeTarget,
   monitor: HttpMonitor,
   context: ProbeContext,
 ): Promise<ProbeResult> {
   const first = firstHop(target, monitor)
-  let hop = first
+  if ('failure' in first) return first
+  let hop: Hop = first
   for (let followed = 0; ; followed++) {
     const result = await visit(hop, monitor, hop.hostname === first.hostname, context)
     if (!('location' in result)) return result
@@ -63,13 +64,15 @@ async function visit(hop: Hop, monitor: HttpMonitor, home: boolean, context: Pro
   return exchange(socket, hop, monitor, context.stop)
 }
 
-function firstHop({ address, port }: ProbeTarget, monitor: HttpMonitor): Hop {
+function firstHop({ address, port }: ProbeTarget, monitor: HttpMonitor): Hop | Fault {
   const { host, method, path, headers, body } = monitor
   const secure = monitor.type === 'https'
   const usual = port === (secure ? 443 : 80)
   const bare = isIP(address) === 6 ? `[${address}]` : address
   const hostHeader = host ?? (usual ? bare : authority(address, port))
-  const hostname = host === null ? address : canonicalHost(new URL(`http://${host}`))
+  const url = URL.parse(`http://${hostHeader}`)
+  if (url === null) return fault('protocol', `invalid host "${hostHeader}"`)
+  const hostname = canonicalHost(url)
   return { secure, address, port, hostname, host: hostHeader, method, path, headers, body }
 }
 

@@ -62,6 +62,39 @@ t.test('a redirect to the name that was asked goes to the probed address', async
   t.ok(verdict.ok, 'though the name does not exist')
 })
 
+t.test('a redirect to the same host in another spelling stays at the member, and its origin', async (t) => {
+  for (const [host, location] of [
+    ['www.example.test', 'www.example.test.'],
+    ['www.example.test.', 'www.example.test'],
+    ['www.example.test.', 'WWW.EXAMPLE.test.'],
+    ['xn--bcher-kva.example', 'b\u00fccher.example.'],
+    ['127.0.0.1', '127.1'],
+  ] as const) {
+    const seen: unknown[] = []
+    const port = await serveHttp(t, ({ url, headers }, response) => {
+      seen.push([url, headers.host, headers.authorization])
+      if (url === '/then') response.end()
+      else response.writeHead(302, { location: `http://${location}:${port}/then` }).end()
+    })
+    const monitor = {
+      host: `${host}:${port}`,
+      followRedirects: 1,
+      headers: [['authorization', 'x']],
+    } as const
+    t.match(await guarded()(targetAt(port, monitor), never), { ok: true }, location)
+    t.same(seen.at(-1), ['/then', `${host}:${port}`, 'x'], 'the Host header as it was written')
+  }
+})
+
+t.test('a location in UTF-8', async (t) => {
+  const { verdict, seen, port } = await probeWith(t, { followRedirects: 1 }, ({ url }, response) => {
+    if (url !== '/') response.end()
+    else response.writeHead(302, { location: Buffer.from('/gr\u00fcn').toString('latin1') }).end()
+  })
+  t.ok(verdict.ok)
+  t.equal(seen[1], `GET 127.0.0.1:${port} /gr%C3%BCn`)
+})
+
 t.test('a redirect to another host', async (t) => {
   const other = await serveHttp(t, (request, response) => response.end(request.headers.host))
   const { verdict } = await probeWith(

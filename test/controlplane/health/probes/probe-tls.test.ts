@@ -57,10 +57,29 @@ t.test(
       t.match(bare, { ok: false, failure: 'tls', reason: /does not match certificate/ })
     })
 
+    await t.test('one host, however it is written', async (t) => {
+      const hosts: (string | undefined)[] = []
+      const server = createServer(named, ({ socket, headers }, response) => {
+        names.push((socket as TLSSocket).servername ?? null)
+        hosts.push(headers.host)
+        response.end('ok')
+      })
+      const port = await serve(t, server)
+      for (const host of ['www.example.test.', 'WWW.Example.TEST', `www.example.test.:${port}`]) {
+        t.match(await probe(targetAt(port, { ...https, host }), never), { ok: true }, host)
+        t.equal(names.pop(), 'www.example.test', 'by SNI')
+        t.equal(hosts.pop(), host, 'in the Host header')
+      }
+    })
+
     await t.test('a bare address is verified as such and sends no SNI', async (t) => {
       const port = await start(t, numbered)
       t.match(await probe(targetAt(port, { ...https, host: null }), never), { ok: true })
       t.equal(names.pop(), false)
+      for (const host of ['127.0.0.1', `127.0.0.1:${port}`, '127.1']) {
+        t.match(await probe(targetAt(port, { ...https, host }), never), { ok: true }, host)
+        t.equal(names.pop(), false, host)
+      }
     })
 
     await t.test('certificates that are no good', async (t) => {
