@@ -24,8 +24,20 @@ export type DropReason = (typeof dropReasons)[number]
 export const limitActions = ['drop', 'slip', 'log'] as const
 export type LimitAction = (typeof limitActions)[number]
 
-/** What happens to connections. `evicted`: it was the quietest when there was no room for another one. */
-export const connectionEvents = ['accepted', 'closed', 'idle', 'slow', 'evicted', 'refused'] as const
+/**
+ * What happens to connections. `evicted`: it was the quietest when there was no room for another one; `unread`: its client left
+ * answers unread for too long, or it held most when all together held too much; `failed`: by an error of ours.
+ */
+export const connectionEvents = [
+  'accepted',
+  'closed',
+  'idle',
+  'slow',
+  'evicted',
+  'refused',
+  'unread',
+  'failed',
+] as const
 export type ConnectionEvent = (typeof connectionEvents)[number]
 
 /** Upper bounds of the response time histogram, in seconds. */

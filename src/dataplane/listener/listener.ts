@@ -38,6 +38,8 @@ export interface ListenerParts {
   readonly counters: Counters
   /** What connections may cost, for transports that have some. */
   readonly limits: StreamLimits
+  /** Told of errors of the code that cost one client its answer, and nobody else. May not throw. */
+  readonly onError?: (error: unknown) => void
 }
 
 /** A listener of one transport on all its addresses. A socket that fails for good ends the thread: nobody hears its error. */

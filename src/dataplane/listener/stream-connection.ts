@@ -2,16 +2,14 @@
  * DNS messages on a stream (RFC 7766; RFC 7858 says the same of TLS): two octets of length before each message, any number of
  * messages on a connection, answered in the order in which they came.
  *
- * Whole messages are answered when they arrive, as long as the client reads the answers. What waits here is at most one chunk from
- * the stream and one message that is not whole yet, since reading stops while answers pile up. It stops also while an
- * answer of many messages is sent, of which one waits at a time.
+ * Whole messages are answered turn by turn (`connection-table.ts`), as long as the client reads the answers. What waits here is at
+ * most two chunks from the stream and one message that is not whole yet, since reading stops while messages or answers pile up. It
+ * stops also while an answer of many messages is sent, of which one waits at a time.
  */
 import type { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Client } from '../answer/client.ts'
 import type { ConnectionEvent } from '../counters.ts'
-import { streamPayload } from '../wire/constants.ts'
-import type { ListenerParts } from './listener.ts'
 import type { StreamLimits } from './stream-limits.ts'
 
 /** What the platform's streams of a network have in common. */
@@ -21,85 +19,42 @@ export interface NetworkStream extends Duplex {
 }
 
 const lengthOctets = 2
+const noOctets = Buffer.alloc(0)
+/** With more octets than this to be answered no more is read. */
+const largeChunk = 4096
 
-/**
- * The open connections of a transport. A client costs what the limits say and no more; when there is no room for a new
- * connection, the one that has been quiet longest makes room, so that idle connections can't shut others out.
- */
-export class ConnectionTable {
-  readonly #parts: ListenerParts
-  /** The quietest first; bounded by `limits.connections`. */
-  readonly #open = new Set<StreamConnection>()
-  /** The same connections by client address; the sets share the connections of `#open` and go when they are empty. */
-  readonly #byAddress = new Map<string, Set<StreamConnection>>()
-  readonly #out = new Uint8Array(streamPayload)
-
-  constructor(parts: ListenerParts) {
-    this.#parts = parts
-  }
-
-  get limits(): StreamLimits {
-    return this.#parts.limits
-  }
-
-  accept(stream: NetworkStream, address: string): void {
-    const { limits, counters } = this.#parts
-    const connection = new StreamConnection(stream, address, this)
-    const siblings = this.#byAddress.get(address) ?? new Set()
-    if (siblings.size >= limits.connectionsPerAddress) first(siblings).destroy('evicted')
-    else if (this.#open.size >= limits.connections) first(this.#open).destroy('evicted')
-    counters.connection('accepted')
-    this.#byAddress.set(address, siblings)
-    siblings.add(connection)
-    this.#open.add(connection)
-    connection.start()
-  }
-
+/** What a connection tells the table that it stands in, and asks of it. */
+export interface ConnectionOwner {
+  readonly limits: StreamLimits
   /** Moves a connection behind the quieter ones. */
-  touch(connection: StreamConnection): void {
-    for (const set of [this.#open, this.#byAddress.get(connection.address)!]) {
-      set.delete(connection)
-      set.add(connection)
-    }
-  }
-
+  touch(connection: StreamConnection): void
+  /** Has `answer` called in a while. */
+  queue(connection: StreamConnection): void
+  /** It holds so many octets more, or fewer, than before. May end a connection. */
+  held(octets: number): void
+  /** Answers wait for its client to read them. @param progress whether the client has read some since it was last said */
+  waits(connection: StreamConnection, progress: boolean): void
+  waitsNoMore(connection: StreamConnection): void
+  /** Code of ours threw, which ends the connection. */
+  failed(error: unknown): void
   /** @param event what its end is counted as, the first time */
-  remove(connection: StreamConnection, event: ConnectionEvent): void {
-    if (!this.#open.delete(connection)) return
-    this.#parts.counters.connection(event)
-    const siblings = this.#byAddress.get(connection.address)
-    siblings?.delete(connection)
-    if (siblings?.size === 0) this.#byAddress.delete(connection.address)
-  }
-
+  remove(connection: StreamConnection, event: ConnectionEvent): void
   /** @returns the response, or null for silence; its octets are good until the next one */
-  respond(request: Uint8Array, client: Client): Uint8Array | null {
-    const { responder, counters } = this.#parts
-    const startMs = performance.now()
-    responder.clock.tick()
-    const length = responder.respond(request, request.length, client, this.#out)
-    counters.duration((performance.now() - startMs) / 1000)
-    return length === 0 ? null : this.#out.subarray(0, length)
-  }
-
+  respond(request: Uint8Array, client: Client): Uint8Array | null
   /** @returns null when `respond` answers */
-  answers(request: Uint8Array, client: Client): AsyncIterable<Uint8Array> | null {
-    return this.#parts.responder.answers?.(request, client) ?? null
-  }
-
-  /** Ends the connections when what has been answered is sent. */
-  stop(): void {
-    for (const connection of this.#open) connection.finish()
-  }
+  answers(request: Uint8Array, client: Client): AsyncIterable<Uint8Array> | null
 }
 
 /** One client. */
-class StreamConnection {
+export class StreamConnection {
   readonly address: string
   readonly #stream: NetworkStream
-  readonly #owner: ConnectionTable
+  readonly #owner: ConnectionOwner
   readonly #client = new Client()
-  #pending: Buffer = Buffer.alloc(0)
+  #pending: Buffer = noOctets
+  /** What `#pending` keeps in memory, which is all of a chunk until it is used up. */
+  #pendingOctets = 0
+  #heldOctets = 0
   #messageTimer: NodeJS.Timeout | undefined
   /** The client has sent its last octet. */
   #ended = false
@@ -108,7 +63,7 @@ class StreamConnection {
   /** Lets it go on. */
   #wake: () => void = () => undefined
 
-  constructor(stream: NetworkStream, address: string, owner: ConnectionTable) {
+  constructor(stream: NetworkStream, address: string, owner: ConnectionOwner) {
     this.#stream = stream
     this.#owner = owner
     this.address = address
@@ -126,6 +81,11 @@ class StreamConnection {
     stream.on('close', () => this.destroy('closed'))
   }
 
+  /** Octets in memory for this client: messages that are not answered and answers that are not sent. */
+  get heldOctets(): number {
+    return this.#heldOctets
+  }
+
   /** Sends what has been answered and closes. */
   finish(): void {
     this.#stream.end(() => this.destroy('closed'))
@@ -136,43 +96,75 @@ class StreamConnection {
     this.#endMessageTime()
     this.#owner.remove(this, event)
     this.#stream.destroy()
+    this.#pending = noOctets
+    this.#pendingOctets = 0
+    this.#hold(0)
     this.#wake()
+  }
+
+  /**
+   * Answers messages, until there is no whole one left or the client has enough to read.
+   * @param most messages
+   * @returns how many were answered
+   */
+  answer(most: number): number {
+    const stream = this.#stream
+    if (!stream.writable) return 0
+    const data = this.#pending
+    let at = 0
+    let answered = 0
+    let last: ConnectionEvent | null = null
+    // What is answered in one go leaves in one go.
+    stream.cork()
+    while (answered < most && !this.#busy && last === null) {
+      const end = messageEnd(data, at)
+      if (end < 0) break
+      last = this.#answerOne(data.subarray(at + lengthOctets, end))
+      at = end
+      answered++
+    }
+    stream.uncork()
+    // A message's time runs from its first octet, however slowly the others trickle in, and not while we make it wait.
+    if (at > 0) this.#endMessageTime()
+    this.#pending = at === data.length ? noOctets : data.subarray(at)
+    if (this.#pending.length === 0) this.#pendingOctets = 0
+    if (last !== null) this.destroy(last)
+    else {
+      this.#account(false)
+      this.#goOn()
+    }
+    return answered
   }
 
   #receive(chunk: Buffer): void {
     this.#owner.touch(this)
     this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
-    this.#answer()
+    this.#pendingOctets = this.#pending.length
+    this.#account(false)
+    this.#goOn()
   }
 
   #drained(): void {
     this.#wake()
-    this.#answer()
+    this.#goOn()
   }
 
   /** It comes also while reading has stopped, with messages left to answer. */
   #end(): void {
     this.#ended = true
-    this.#answer()
+    this.#goOn()
   }
 
-  /** Answers the whole messages among what is pending, until the client has enough to read. */
-  #answer(): void {
+  /** Waits for a turn, for the client to read, or for what it sends next. */
+  #goOn(): void {
     const stream = this.#stream
     if (!stream.writable) return
-    const data = this.#pending
-    let at = 0
-    while (!this.#busy) {
-      const end = messageEnd(data, at)
-      if (end < 0) break
-      if (!this.#answerOne(data.subarray(at + lengthOctets, end))) return
-      at = end
-    }
-    this.#pending = data.subarray(at)
-    // A message's time runs from its first octet, however slowly the others trickle in, and not while we make it wait.
-    if (at > 0) this.#endMessageTime()
+    const whole = messageEnd(this.#pending, 0) >= 0
     if (this.#busy) {
       stream.pause()
+    } else if (whole) {
+      if (this.#pending.length > largeChunk) stream.pause()
+      this.#owner.queue(this)
     } else if (this.#ended) {
       this.finish()
     } else {
@@ -181,41 +173,72 @@ class StreamConnection {
     }
   }
 
-  /** @returns false when that was the end of the connection */
-  #answerOne(request: Buffer): boolean {
-    const messages = this.#owner.answers(request, this.#client)
-    if (messages !== null) {
-      this.#sending = true
-      void this.#sendAll(messages)
-      return true
+  /** @returns how the connection is to end, if so */
+  #answerOne(request: Buffer): ConnectionEvent | null {
+    try {
+      const messages = this.#owner.answers(request, this.#client)
+      if (messages !== null) {
+        this.#sending = true
+        void this.#sendAll(messages)
+        return null
+      }
+      const response = this.#owner.respond(request, this.#client)
+      // What gets silence over UDP has no business on a connection either.
+      if (response === null) return 'refused'
+      this.#write(response)
+      return null
+    } catch (error) {
+      this.#owner.failed(error)
+      return 'failed'
     }
-    const response = this.#owner.respond(request, this.#client)
-    // What gets silence over UDP has no business on a connection either.
-    if (response === null) this.destroy('refused')
-    else this.#write(response)
-    return response !== null
   }
 
   /**
    * Sends an answer of many messages, one in a turn of the event loop at the most, so that the other connections of the thread
-   * have theirs.
+   * have theirs. What makes them may throw, which ends the connection: half a transfer is none.
    */
   async #sendAll(messages: AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const message of messages) {
-      // Whoever has gone, or is to go, needs no more of it.
-      if (!this.#stream.writable) return
-      this.#write(message)
-      await (this.#clogged ? new Promise<void>((resolve) => (this.#wake = resolve)) : turn())
+    try {
+      for await (const message of messages) {
+        // Whoever has gone, or is to go, needs no more of it.
+        if (!this.#stream.writable) return
+        this.#write(message)
+        this.#account(false)
+        await (this.#clogged ? new Promise<void>((resolve) => (this.#wake = resolve)) : turn())
+      }
+    } catch (error) {
+      this.#owner.failed(error)
+      this.destroy('failed')
+      return
     }
     this.#sending = false
-    this.#answer()
+    this.#goOn()
   }
 
   #write(message: Uint8Array): void {
     const framed = Buffer.allocUnsafe(lengthOctets + message.length)
     framed.writeUInt16BE(message.length)
     framed.set(message, lengthOctets)
-    this.#stream.write(framed)
+    this.#stream.write(framed, this.#onWritten)
+  }
+
+  readonly #onWritten = (): void => {
+    if (!this.#stream.destroyed) this.#account(true)
+  }
+
+  /** @param progress whether the kernel has taken some of what waited */
+  #account(progress: boolean): void {
+    const stream = this.#stream
+    const unread = stream.writableLength
+    if (unread === 0) this.#owner.waitsNoMore(this)
+    else this.#owner.waits(this, progress)
+    this.#hold(this.#pendingOctets + stream.readableLength + unread)
+  }
+
+  #hold(octets: number): void {
+    const more = octets - this.#heldOctets
+    this.#heldOctets = octets
+    this.#owner.held(more)
   }
 
   /** Whether what comes now has to wait. */
@@ -244,8 +267,4 @@ function messageEnd(data: Buffer, at: number): number {
   if (data.length - at < lengthOctets) return -1
   const end = at + lengthOctets + data.readUInt16BE(at)
   return end > data.length ? -1 : end
-}
-
-function first(connections: ReadonlySet<StreamConnection>): StreamConnection {
-  return connections.values().next().value!
 }

@@ -12,6 +12,10 @@ export interface StreamLimits {
   readonly messageTimeoutMs: number
   /** Octets of responses that the client has not read; above it we stop reading from the connection. */
   readonly unreadOctets: number
+  /** Responses that the client has not read for this long end its connection, however much of them trickles away. */
+  readonly unreadTimeoutMs: number
+  /** Octets of requests and responses that all connections together may hold in memory. */
+  readonly heldOctets: number
 }
 
 export const defaultStreamLimits: StreamLimits = {
@@ -20,6 +24,8 @@ export const defaultStreamLimits: StreamLimits = {
   idleTimeoutMs: 10_000,
   messageTimeoutMs: 500,
   unreadOctets: 256 << 10,
+  unreadTimeoutMs: 10_000,
+  heldOctets: 64 << 20,
 }
 
 /** What else the process opens: the embedded database has some 150, and there are probes and HTTP. */

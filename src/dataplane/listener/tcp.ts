@@ -1,6 +1,7 @@
 /** DNS over TCP: binds the addresses, and hands each connection to the table. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
+import { ConnectionTable } from './connection-table.ts'
 import {
   type Bound,
   bindAll,
@@ -9,7 +10,6 @@ import {
   type Listener,
   type ListenerParts,
 } from './listener.ts'
-import { ConnectionTable } from './stream-connection.ts'
 
 export async function startTcp(listen: readonly ListenAddress[], parts: ListenerParts): Promise<Listener> {
   const table = new ConnectionTable(parts)

@@ -1,0 +1,200 @@
+/** Who has a turn when, and what all connections together may hold, with streams that the test reads and writes itself. */
+import { Duplex } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
+import t from 'tap'
+import type { Client } from '../../../src/dataplane/answer/client.ts'
+import { answersPerTurn, ConnectionTable } from '../../../src/dataplane/listener/connection-table.ts'
+import type { Answerer } from '../../../src/dataplane/listener/listener.ts'
+import type { StreamLimits } from '../../../src/dataplane/listener/stream-limits.ts'
+import { query, TcpClient } from '../../support/dns-client.ts'
+import { answering } from './listening.ts'
+import { startListening } from './listening-tcp.ts'
+
+const ask = (id: number, name = 'www.example.test') => TcpClient.frame(query(name, 'A', { id }))
+const askMuch = (id: number) => TcpClient.frame(query('big.example.test', 'TXT', { id }))
+
+/** The server's end of a connection, whose client takes what is sent when the test says so. */
+class Wire extends Duplex {
+  readonly sent: Buffer[] = []
+  #taken: (() => void) | null = null
+  takes = true
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.sent.push(chunk)
+    if (this.takes) done()
+    else this.#taken = done
+  }
+
+  release(): void {
+    const done = this.#taken
+    this.#taken = null
+    done?.()
+  }
+
+  setTimeout(): void {}
+}
+
+/** A table, and the ids of requests in the order in which they are answered. */
+function setUp(limits: Partial<StreamLimits> = {}) {
+  const parts = answering(true)
+  const order: number[] = []
+  const responder: Answerer = {
+    clock: parts.responder.clock,
+    respond: (request, length, client: Client, out) => {
+      order.push(Buffer.from(request).readUInt16BE(0))
+      return parts.responder.respond(request, length, client, out)
+    },
+  }
+  const table = new ConnectionTable({ ...parts, responder, limits: { ...parts.limits, ...limits } })
+  const open = (address: string) => {
+    const wire = new Wire()
+    table.accept(wire, address)
+    return wire
+  }
+  const ends = () =>
+    Object.fromEntries(
+      parts.totals().connections.flatMap(({ event, count }) => (count > 0 ? [[event, count]] : [])),
+    )
+  return { open, order, ends, table }
+}
+
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await turn()
+}
+
+t.test('a client with one question waits for a few answers of each other client', async (t) => {
+  const { open, order } = setUp()
+  const crowd = Array.from({ length: 8 }, (_, index) => open(`192.0.2.${index}`))
+  for (const wire of crowd) wire.push(Buffer.concat(Array.from({ length: 1000 }, () => ask(1))))
+  const honest = open('198.51.100.1')
+  honest.push(ask(2))
+  await until(() => order.includes(2))
+  const before = order.indexOf(2)
+  t.ok(before <= crowd.length * answersPerTurn, `${before} answers before it`)
+  // And again, in the midst of them.
+  honest.push(ask(3))
+  const at = order.length
+  await until(() => order.includes(3))
+  t.ok(order.indexOf(3) - at <= 2 * crowd.length * answersPerTurn, `${order.indexOf(3) - at} before the next`)
+  await until(() => order.length === 8 * 1000 + 2)
+})
+
+t.test('all answers come, in their order, however many turns they take', async (t) => {
+  const { open } = setUp()
+  const wire = open('192.0.2.1')
+  const count = 10 * answersPerTurn + 3
+  wire.push(Buffer.concat(Array.from({ length: count }, (_, id) => ask(id))))
+  wire.push(null)
+  const ids = () => {
+    const all = Buffer.concat(wire.sent)
+    const found: number[] = []
+    for (let at = 0; at < all.length; at += 2 + all.readUInt16BE(at)) found.push(all.readUInt16BE(at + 2))
+    return found
+  }
+  await until(() => wire.destroyed)
+  t.same(
+    ids(),
+    Array.from({ length: count }, (_, id) => id),
+  )
+})
+
+t.test('when all hold too much, who holds most has to go', async (t) => {
+  const { open, ends } = setUp({ heldOctets: 1 << 20 })
+  const little = open('192.0.2.1')
+  little.takes = false
+  little.push(ask(1))
+  const wires = Array.from({ length: 8 }, (_, index) => open(`192.0.2.${10 + index}`))
+  for (const wire of wires) {
+    wire.takes = false
+    wire.push(Buffer.concat(Array.from({ length: 20 }, (_, id) => askMuch(id))))
+  }
+  await until(() => wires.filter(({ destroyed }) => destroyed).length >= 4)
+  t.match(ends(), { unread: wires.filter(({ destroyed }) => destroyed).length })
+  t.ok(wires.some(({ destroyed }) => !destroyed))
+  const held = wires
+    .filter(({ destroyed }) => !destroyed)
+    .reduce((sum, { writableLength }) => sum + writableLength, 0)
+  t.ok(held <= 1 << 20, `${held} octets are held`)
+  t.notOk(little.destroyed)
+  // Those that went hold nothing: what was theirs is there for others.
+  for (const wire of wires) wire.destroy()
+  const next = open('192.0.2.2')
+  next.takes = false
+  next.push(askMuch(1))
+  await until(() => next.sent.length > 0)
+  t.notOk(next.destroyed)
+  t.notOk(little.destroyed)
+})
+
+t.test('requests that wait for their turn count as well', async (t) => {
+  const { open, ends } = setUp({ heldOctets: 100_000 })
+  const wires = Array.from({ length: 4 }, (_, index) => open(`192.0.2.${index}`))
+  for (const wire of wires) wire.push(Buffer.concat(Array.from({ length: 1000 }, (_, id) => ask(id))))
+  await until(() => wires.some(({ destroyed }) => destroyed))
+  t.ok(ends().unread! >= 1)
+})
+
+t.test('answers that nobody takes end their connection, those that are taken in time do not', async (t) => {
+  const { open, ends } = setUp({ unreadTimeoutMs: 100 })
+  const [never, slow] = [open('192.0.2.1'), open('192.0.2.2')]
+  for (const wire of [never, slow]) {
+    wire.takes = false
+    wire.push(Buffer.concat([askMuch(1), askMuch(2), askMuch(3)]))
+  }
+  await until(() => never.sent.length > 0 && slow.sent.length > 0)
+  const taking = setInterval(() => slow.release(), 1)
+  await until(() => never.destroyed)
+  clearInterval(taking)
+  t.match(ends(), { unread: 1 })
+  t.equal(slow.sent.length, 3)
+  t.notOk(slow.destroyed)
+})
+
+t.test('what trickles away buys no time', async (t) => {
+  const limits = { unreadOctets: 1000, unreadTimeoutMs: 200, idleTimeoutMs: 60_000 }
+  const { open, totals } = await startListening(t, { limits })
+  const client = await open()
+  client.socket.pause()
+  for (let id = 0; id < 400; id++) client.socket.write(askMuch(id)) // 20 MB of answers, more than the kernel takes
+  const trickle = setInterval(() => client.socket.read(100), 5)
+  t.teardown(() => clearInterval(trickle))
+  await until(() => totals().connections.some(({ event, count }) => event === 'unread' && count === 1))
+})
+
+t.test('what makes an answer may throw, and ends the connection that asked', async (t) => {
+  const broken = { of: 0 }
+  const { open, totals } = await startListening(t, {
+    answerer: (responder) => ({
+      clock: responder.clock,
+      respond: (request, length, client, out) => {
+        if (request[1] === 9) throw new TypeError('x is not a function')
+        return responder.respond(request, length, client, out)
+      },
+      answers: (request) => (request[1] === 8 ? failing(broken) : null),
+    }),
+  })
+  const other = await open()
+  for (const id of [8, 9]) {
+    const client = await open()
+    client.send(query('www.example.test', 'A', { id: 1 }), query('www.example.test', 'A', { id }))
+    t.ok(await client.next(), 'what came before is answered')
+    await client.ended
+  }
+  t.equal(broken.of, 1)
+  t.ok(await other.exchange(query('www.example.test', 'A', { id: 1 })))
+  t.equal(totals().connections.find(({ event }) => event === 'failed')!.count, 2)
+})
+
+/** An answer of many messages that comes to an end before the first. */
+function failing(broken: { of: number }): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => {
+        broken.of++
+        throw new TypeError('x is not a function')
+      },
+    }),
+  }
+}
