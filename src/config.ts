@@ -6,9 +6,10 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { adminTokenForm, hasPassword, isAdminToken, readSecret, SecretError } from './config-secrets.ts'
+import { parseHostName } from './controlplane/api/clients/authority.ts'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
 import { formatListenAddress, type ListenAddress } from './dataplane/listener/listener.ts'
-import { canonicalAddress } from './dataplane/wire/address.ts'
+import { canonicalAddress, parseAddress } from './dataplane/wire/address.ts'
 import { type Prefix, parsePrefix } from './dataplane/wire/prefix.ts'
 import { logLevels, maskPasswords } from './telemetry/log.ts'
 
@@ -84,6 +85,7 @@ function wholeNumber(variable: string, of: string, from: number, to: number, oth
 
 const maxWorkers = 256
 const maxCanaries = 20
+const maxHttpHosts = 100
 const maxLocationFiles = 16
 const loopback: readonly Prefix[] = [
   { address: Uint8Array.of(127, 0, 0, 0), length: 8 },
@@ -122,6 +124,25 @@ const settings = {
   publicTools: setting('POOLDNS_PUBLIC_TOOLS', 'true or false', null, (text) =>
     parseEither(text, 'true', 'false'),
   ),
+  /** Names that HTTP answers for besides `localhost`. */
+  httpHosts: setting(
+    'POOLDNS_HTTP_HOSTS',
+    `host names, up to ${maxHttpHosts} with commas between`,
+    [],
+    (text) =>
+      atMost(
+        maxHttpHosts,
+        parseList(text, (item) => parseHostName(item) ?? undefined),
+      ),
+  ),
+  /** Whose word on a client's address is taken. */
+  trustedProxies: setting(
+    'POOLDNS_TRUSTED_PROXIES',
+    'addresses and prefixes such as 192.0.2.0/24, several with commas between, or none',
+    [],
+    parseAddressesAndPrefixes,
+  ),
+  metricsAccess: word('POOLDNS_METRICS', 'open or token', 'open', ['open', 'token']),
   /** `address:port` each; empty means the system's. */
   resolvers: setting('POOLDNS_RESOLVERS', severalAddresses, [], (text) =>
     parseListens(text)?.map(formatListenAddress),
@@ -169,6 +190,8 @@ type RateLimitField = Extract<Field, `rateLimit${string}`>
 
 export interface Config extends Omit<Values, RateLimitField> {
   readonly publicTools: boolean
+  /** Whether that holds for everybody, as somebody said; else it does for clients on this host alone. */
+  readonly publicToolsAnywhere: boolean
   readonly probeAllow: readonly Prefix[]
   readonly certificateDir: string
   readonly rateLimit: RateLimit | null
@@ -207,6 +230,7 @@ export function readConfig(args: readonly string[], environment: Environment): C
   return Object.freeze({
     ...config,
     publicTools: config.publicTools ?? isLoopback(config.httpListen.host),
+    publicToolsAnywhere: config.publicTools === true,
     // The members of the demo are probed on this host.
     probeAllow: config.probeAllow ?? (demo ? loopback : []),
     certificateDir: config.certificateDir ?? join(config.dataDir, 'certificates'),
@@ -270,6 +294,14 @@ function parsePath(text: string): string | undefined {
 
 function parsePrefixes(text: string): readonly Prefix[] | undefined {
   return text === 'none' ? [] : parseList(text, (item) => parsePrefix(item) ?? undefined)
+}
+
+function parseAddressesAndPrefixes(text: string): readonly Prefix[] | undefined {
+  const prefix = (item: string) => {
+    const address = parseAddress(item)
+    return address === null ? parsePrefix(item) : { address, length: address.length * 8 }
+  }
+  return text === 'none' ? [] : parseList(text, (item) => prefix(item) ?? undefined)
 }
 
 function parseEither(text: string, yes: string, no: string): boolean | undefined {

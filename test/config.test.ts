@@ -108,6 +108,23 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
   })
 })
 
+t.test('who is answered by HTTP', async (t) => {
+  const defaults = { httpHosts: [], trustedProxies: [], metricsAccess: 'open', publicToolsAnywhere: false }
+  t.match(readConfig([], {}), defaults)
+  const environment = {
+    POOLDNS_HTTP_HOSTS: 'DNS.example., pooldns',
+    POOLDNS_TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/8,::1',
+    POOLDNS_METRICS: 'token',
+    POOLDNS_PUBLIC_TOOLS: 'true',
+  }
+  t.match(readConfig([], environment), {
+    httpHosts: ['dns.example', 'pooldns'],
+    trustedProxies: [{ length: 32 }, { length: 8 }, { length: 128 }],
+    metricsAccess: 'token',
+    publicToolsAnywhere: true,
+  })
+})
+
 t.test('a bad value names the variable, the value and what is accepted', async (t) => {
   const rows: [Record<string, string>, RegExp][] = [
     [{ DATABASE_URL: 'mysql://x' }, /^DATABASE_URL: "mysql:\/\/x" is not accepted; it takes a URL postgres:/],
@@ -121,6 +138,11 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_WORKERS: 'many' }, /POOLDNS_WORKERS/],
     [{ POOLDNS_UDP_BACKEND: 'uring' }, /POOLDNS_UDP_BACKEND.*auto, batch or dgram/],
     [{ POOLDNS_PUBLIC_TOOLS: 'yes' }, /POOLDNS_PUBLIC_TOOLS.*true or false/],
+    [{ POOLDNS_HTTP_HOSTS: 'dns.example:3000' }, /POOLDNS_HTTP_HOSTS.*host names/],
+    [{ POOLDNS_HTTP_HOSTS: '*.example' }, /POOLDNS_HTTP_HOSTS/],
+    [{ POOLDNS_HTTP_HOSTS: '192.0.2.1' }, /POOLDNS_HTTP_HOSTS/],
+    [{ POOLDNS_TRUSTED_PROXIES: 'proxy.example' }, /POOLDNS_TRUSTED_PROXIES/],
+    [{ POOLDNS_METRICS: 'off' }, /POOLDNS_METRICS.*open or token/],
     [{ POOLDNS_RESOLVERS: 'dns.example' }, /POOLDNS_RESOLVERS/],
     [{ POOLDNS_RRL: 'maybe' }, /POOLDNS_RRL: "maybe".*on, off or log/],
     [{ POOLDNS_RRL_RATE: '0' }, /POOLDNS_RRL_RATE.*1 to 1000000/],

@@ -19,6 +19,8 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     log,
     now,
     adminTokenHash,
+    httpHosts: config.httpHosts,
+    trustedProxies: config.trustedProxies,
     publisher,
 
     spoolDirectory: config.dataDir,
@@ -50,6 +52,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
 
     version,
     kubernetes: config.kubernetes,
+    metricsAccess: config.metricsAccess,
     node: { id: nodeId, liveForMs: defaultStaleMs },
     readiness: {
       canAnswer: () => readiness.serving && dataPlane.live('udp') > 0,
@@ -59,6 +62,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
 
     ownZones: serving.ownZones,
     publicTools: config.publicTools,
+    publicToolsAnywhere: config.publicToolsAnywhere,
     resolvers: config.resolvers,
   }
 }

@@ -155,7 +155,7 @@ t.test('a second signal ends at once', async (t) => {
   socket.on('error', () => undefined)
   await once(socket, 'connect')
   socket.write(
-    'POST /v1/tools/lookup HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{',
+    'POST /v1/tools/lookup HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{',
   )
   daemon.signal('SIGTERM')
   await daemon.line(({ msg }) => msg === 'stopping')

@@ -2,6 +2,7 @@
  * What the API is handed by the daemon: the parts that it reads from and writes to, nothing of how they are made; by the
  * rooms of the API that use them.
  */
+import type { Prefix } from '../../dataplane/wire/prefix.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics/metrics.ts'
 import type { ExplainQuestion, Explanation } from '../explain/explanation.ts'
@@ -26,6 +27,10 @@ export interface Ground {
   readonly metrics: Metrics
   /** SHA-256 of the admin token. */
   readonly adminTokenHash: Uint8Array
+  /** Names that this server answers for besides `localhost`, in lower case without a final dot; none when left out. */
+  readonly httpHosts?: readonly string[]
+  /** Whose word on a client's address is taken; nobody's when left out. */
+  readonly trustedProxies?: readonly Prefix[]
   readonly publisher: {
     /** Resolves once this node's workers serve `revision` or a later one; rejects when the signal aborts. */
     reached(revision: number, signal: AbortSignal): Promise<void>
@@ -78,6 +83,8 @@ export interface System {
   readonly version: string
   /** Whether the process runs in Kubernetes. */
   readonly kubernetes: boolean
+  /** Whether `/metrics` needs a token; it does not when left out. */
+  readonly metricsAccess?: 'open' | 'token'
   readonly node: {
     readonly id: string
     /** After so long without a word a node is not there any more. */
@@ -103,8 +110,10 @@ export interface Tools {
       readonly leadsTo: string | null
     }
   }
-  /** Whether lookup, validate and history are open to everybody. */
+  /** Whether lookup, validate and history are open to clients on this host. */
   readonly publicTools: boolean
+  /** Whether they are to everybody. */
+  readonly publicToolsAnywhere?: boolean
   /** Resolvers of the lookup tool and of members' hosts as `address`, `address:port` or `[address]:port`; empty means the system's. */
   readonly resolvers: readonly string[]
   /** Most uses of the tools by one client in a minute; 300 when left out. */

@@ -39,21 +39,22 @@ const NoQuery = Type.Object({}, { additionalProperties: false })
 const texts: Readonly<Record<number, string>> = {
   400: 'The request is not valid; `errors` says where.',
   401: 'No token, or one that is not known.',
-  403: 'The token lacks the scope.',
+  403: 'The token lacks the scope, or a page of another site has a browser ask.',
   404: 'There is no such thing.',
   409: 'It contradicts what is there, or is in use.',
   412: 'It is not what the client read (`If-Match`), or is there already (`If-None-Match`).',
   413: 'The body is too large.',
   415: 'The body is not JSON.',
+  421: 'The request is for a host that this server does not answer for.',
   429: 'Too many requests; `Retry-After` says when to come back.',
   500: 'Something went wrong inside.',
   503: 'Not now: the database is not available, or something is missing.',
 }
 
-/** Responses that are problem documents; 500 goes without saying. */
+/** Responses that are problem documents; those that any request may get go without saying. */
 export function problems(...statuses: number[]): Record<number, object> {
   return Object.fromEntries(
-    [...statuses, 500].map((status) => [
+    [...statuses, 400, 403, 421, 500].map((status) => [
       status,
       { description: texts[status] ?? 'A problem.', content: { [problemType]: { schema: ProblemSchema } } },
     ]),

@@ -1,7 +1,8 @@
 /**
  * The HTTP server. Five scopes, each with its own rule of access, so that a new route has one by where it stands: what is
  * open to everybody, the tools, reports of agents, what only the admin may, and everything else, which needs a token. A
- * server on a loopback address is no exception: a web page can be made to talk to it (DNS rebinding).
+ * server on a loopback address is no exception: a web page can be made to talk to it (DNS rebinding), so all of them look at
+ * `Host` and at where a browser says that it comes from (`clients/`).
  *
  * TypeBox schemas describe routes and check parameters and queries. Bodies are checked by the parsers of
  * `document/`, which report all that is wrong with one at once and give the model's types; replies are plain JSON,
@@ -14,6 +15,9 @@ import { Value } from 'typebox/value'
 import { compileCheck } from '../document/schema-check.ts'
 import { requireAdmin, requireReporter, requireToken } from './access.ts'
 import { clientAddress } from './clients/client-address.ts'
+import { checkOrigin } from './clients/cross-site.ts'
+import { checkHost } from './clients/host-check.ts'
+import { identifyClient } from './clients/trusted-proxies.ts'
 import { WrongTokens } from './clients/wrong-tokens.ts'
 import { memberRoutes } from './configuration/members.ts'
 import { monitorRoutes } from './configuration/monitors.ts'
@@ -110,7 +114,9 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
   parseJsonBodies(app)
   app.decorateRequest('actor', '')
   app.decorate('wrongTokens', new WrongTokens())
+  app.decorateRequest('client', null)
   logAccess(app, context)
+  guardTheDoor(app, context)
   handleUnknownRoutes(app)
   await serveOpenapi(app, context)
   await app.register(async (open) => stateRoutes(open, context))
@@ -142,6 +148,17 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
   })
   await app.ready()
   return app
+}
+
+/** Before anything else is done for a request, on every route: who asks, whom, and from which page. */
+function guardTheDoor(app: FastifyInstance, { httpHosts = [], trustedProxies = [] }: ApiContext): void {
+  const hosts = new Set(httpHosts)
+  app.addHook('onRequest', async (request, reply) => {
+    request.client = identifyClient(request, trustedProxies)
+    reply.header('x-content-type-options', 'nosniff')
+    checkHost(request, hosts)
+    checkOrigin(request, hosts)
+  })
 }
 
 /** One line a request. The query stays out of it: it may hold what belongs in no log. */

@@ -81,8 +81,8 @@ t.test('a token opens the routes of its scopes and no others', async (t) => {
   }
   t.equal(
     await rawRequest(harness.origin, '/v1/zones', { host: 'evil.example' }),
-    401,
-    'a page that was bound to this address gets nothing without a token',
+    421,
+    'a page that was bound to this address gets nothing',
   )
   const secrets = [reader, writer, both]
   t.notOk(harness.lines.some((line) => secrets.some((secret) => JSON.stringify(line).includes(secret))))

@@ -1,9 +1,10 @@
 /** What the process says about itself: version, health, readiness, metrics. Open to everybody. */
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import { requireToken } from '../access.ts'
 import type { Ground, Observations, System } from '../context.ts'
 import { HttpError } from '../errors.ts'
-import { json, problems as problemResponses } from '../schemas.ts'
+import { bearer, json, problems as problemResponses } from '../schemas.ts'
 
 const headers = { 'retry-after': '1' }
 
@@ -14,7 +15,11 @@ export function stateRoutes(app: FastifyInstance, context: Ground & Observations
     date: Type.Integer({ description: 'UNIX time in seconds' }),
     kubernetes: Type.Boolean(),
   })
-  const about = { tags, summary: 'Version and time', response: { 200: json('As it is.', About) } }
+  const about = {
+    tags,
+    summary: 'Version and time',
+    response: { 200: json('As it is.', About), ...problemResponses() },
+  }
   app.get('/', { schema: about }, async () => ({
     version: context.version,
     date: Math.floor(context.now().getTime() / 1000),
@@ -54,8 +59,15 @@ export function stateRoutes(app: FastifyInstance, context: Ground & Observations
   })
 
   const text = { description: 'Text.', content: { 'text/plain': { schema: Type.String() } } }
-  const metrics = { tags, summary: 'Metrics for Prometheus', response: { 200: text } }
-  app.get('/metrics', { schema: metrics }, async (_request, reply) => {
+  const isOpen = context.metricsAccess !== 'token'
+  const metrics = {
+    tags,
+    summary: 'Metrics for Prometheus',
+    response: { 200: text, ...problemResponses(...(isOpen ? [] : [401, 429, 503])) },
+    ...(isOpen ? {} : { security: bearer }),
+  }
+  const onRequest = isOpen ? [] : [requireToken(context)]
+  app.get('/metrics', { schema: metrics, onRequest }, async (_request, reply) => {
     reply.type(context.metrics.contentType)
     return context.metrics.text()
   })

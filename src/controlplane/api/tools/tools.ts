@@ -45,12 +45,22 @@ export async function toolRoutes(app: FastifyInstance, context: Ground & Tools):
   })
   // One count for all tools. It comes before the token, so that tokens can't be guessed here without end either.
   app.addHook('onRequest', app.rateLimit())
-  if (!context.publicTools) app.addHook('onRequest', requireToken(context))
+  app.addHook('onRequest', requireTokenUnlessOpen(context))
   for (const prefix of ['/v1/tools', '/tools']) {
     lookupRoutes(app, context, `${prefix}/lookup`)
     validateRoutes(app, context, `${prefix}/validate`)
   }
   for (const prefix of ['/v1', '']) historyRoute(app, context, `${prefix}/history`)
+}
+
+/** Behind a proxy on this host the whole world comes from here, so "here" is looked at closely: see `trusted-proxies.ts`. */
+function requireTokenUnlessOpen(context: Ground & Tools): (request: FastifyRequest) => Promise<void> {
+  const admit = requireToken(context)
+  const { publicTools, publicToolsAnywhere = false } = context
+  return async (request) => {
+    if (publicTools && (publicToolsAnywhere || request.client?.local)) return
+    await admit(request)
+  }
 }
 
 function documentation(context: Ground & Tools) {

@@ -165,7 +165,9 @@ t.test('a client that does not read is disconnected', async (t) => {
   // 20 MB, more than the sockets of both sides hold.
   for (let i = 0; i < 20; i++) await harness.database.record((tx) => appendEvents(tx, large))
   const socket = connect(Number(new URL(harness.origin).port), '127.0.0.1')
-  socket.write(`GET /v1/events/stream?after=0 HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n\r\n`)
+  socket.write(
+    `GET /v1/events/stream?after=0 HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n\r\n`,
+  )
   await once(socket, 'readable')
   await using reader = await stream(harness)
   await harness.logged(({ msg, client }) => /does not read/.test(`${msg}`) && client === '127.0.0.1')
