@@ -15,6 +15,12 @@ export const instant = (name: string) => timestamp(name, { withTimezone: true, p
 /** A revision of the configuration. 2^53 of them outlast the database. */
 export const revision = () => bigint('revision', { mode: 'number' }).notNull()
 
+/**
+ * Tells what a row is from what another one of the same name was before it: new with each row, and never written by an update but
+ * to say that it is another thing now (`set born = default`).
+ */
+export const born = () => bigint('born', { mode: 'number' }).notNull().generatedAlwaysAsIdentity()
+
 /** `column in ('a', 'b')` with the words of a model constant, which never hold a quote. */
 export const oneOf = (column: AnyPgColumn, words: readonly string[]): SQL =>
   sql`${column} in (${quoted(words)})`

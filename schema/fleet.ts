@@ -38,6 +38,8 @@ export const reports = pgTable(
     /** When the report came in, by the clock of the node that took it. */
     at: instant('at').notNull(),
     until: instant('until').notNull(),
+    /** What the member was that is reported on (`members.born`); null in rows of old, and where the node did not know. */
+    born: bigint('born', { mode: 'number' }),
     /** When it was stored, by the database's clock: what a node reads on from. */
     storedAt: instant('stored_at').notNull(),
   },

@@ -13,7 +13,7 @@ import {
 } from 'drizzle-orm/pg-core'
 import { monitorTypes } from '../src/controlplane/model/monitor.ts'
 import { poolHosts, poolSelects } from '../src/controlplane/model/pool.ts'
-import { isHost, isHostAddress, isName, isObject, key, oneOf, revision } from './column-types.ts'
+import { born, isHost, isHostAddress, isName, isObject, key, oneOf, revision } from './column-types.ts'
 
 /** What a monitor asks depends on its type, so all but that is the fragment of the document that says it. */
 export const monitors = pgTable(
@@ -67,6 +67,7 @@ export const pools = pgTable(
     settings: jsonb('settings').$type<unknown>().notNull().default({}),
     /** The revision of the last change of the pool or of any member. */
     revision: revision(),
+    born: born(),
   },
   (t) => [
     index('pools_monitor_index').on(t.monitor),
@@ -108,6 +109,7 @@ export const members = pgTable(
     probeAddress: inet('probe_address'),
     probePort: integer('probe_port'),
     revision: revision(),
+    born: born(),
   },
   (t) => [
     primaryKey({ name: 'members_pkey', columns: [t.pool, t.name] }),

@@ -12,7 +12,7 @@ import {
 } from 'drizzle-orm/pg-core'
 import { allDownPolicies } from '../src/controlplane/model/pool.ts'
 import { serviceSteers } from '../src/controlplane/model/service.ts'
-import { isName, isObject, isTtl, key, oneOf, revision } from './column-types.ts'
+import { born, isName, isObject, isTtl, key, oneOf, revision } from './column-types.ts'
 import { pools } from './pools.ts'
 import { zones } from './zones.ts'
 
@@ -33,6 +33,7 @@ export const services = pgTable(
     /** The fragment of the document of what has no column. */
     settings: jsonb('settings').$type<unknown>().notNull().default({}),
     revision: revision(),
+    born: born(),
   },
   (t) => [
     index('services_zone_index').on(t.zone),

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { check, integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { eventKinds } from '../src/controlplane/model/event.ts'
-import { isName, key, revision, someOf } from './column-types.ts'
+import { born, isName, key, revision, someOf } from './column-types.ts'
 
 /** Who is told of events. Secrets are kept as they are, because every delivery is signed with them. */
 export const webhooks = pgTable(
@@ -17,6 +17,7 @@ export const webhooks = pgTable(
     pools: text('pools').array(),
     timeoutMs: integer('timeout_ms').notNull(),
     revision: revision(),
+    born: born(),
   },
   (t) => [
     check('webhooks_name_check', isName(t.name)),

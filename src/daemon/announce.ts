@@ -8,6 +8,7 @@ import type { Config } from '../config.ts'
 import type { Catalog } from '../controlplane/catalog/catalog.ts'
 import type { Suspicion } from '../controlplane/health/guard.ts'
 import type { Hold } from '../controlplane/health/monitor.ts'
+import type { Ended } from '../controlplane/model/births.ts'
 import { isUnavailable } from '../controlplane/model/errors.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
 import type { MemberKey } from '../controlplane/model/member-key.ts'
@@ -40,6 +41,8 @@ export interface Ground {
 interface NextCatalog {
   readonly before: Catalog
   readonly catalog: Catalog
+  /** What the catalog before knew and this one does not, though there may be others of the same names. */
+  readonly ended: Ended
   /** What members were when the daemon last ran; comes with the first catalog. */
   readonly stored: readonly MemberHealth[] | null
 }

@@ -55,7 +55,11 @@ export class Answers implements AsyncDisposable {
   }
 
   readonly hears: Hearing<'answers'> = {
-    catalog: ({ before, catalog }) => {
+    catalog: ({ before, catalog, ended }) => {
+      this.handedOut.forget(ended.members)
+      this.drains.forget(ended.members)
+      this.pools.forget(ended.pools)
+      this.planner.lastKnown.forget(ended)
       if (catalog.overrides === before.overrides && catalog.pools === before.pools) return
       this.drains.watch(catalog.drained(now()))
     },

@@ -6,6 +6,7 @@
 import type { Catalog } from '../controlplane/catalog/catalog.ts'
 import { CompileThread } from '../controlplane/compile/compile-thread.ts'
 import { Follower } from '../controlplane/follow/follower.ts'
+import { type Births, endedBetween } from '../controlplane/model/births.ts'
 import type { MemberHealth } from '../controlplane/model/observation.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
 import { Publisher } from '../controlplane/serve/publisher.ts'
@@ -43,6 +44,8 @@ export class Configuration {
   readonly publisher: Publisher
   readonly follower: Follower
   readonly #around: Surroundings
+  /** The births of what was remembered from the time before the start, until the first catalog. */
+  #bornBefore: Births = new Map()
   readonly #files: SnapshotFiles
   /** Null when there is no snapshot that can be used. */
   #cold: Promise<Cold | null> = Promise.resolve(null)
@@ -114,6 +117,7 @@ export class Configuration {
       const snapshot = await this.#files.read()
       if (snapshot === null) return null
       answers.handedOut.restore(handedOutBefore(snapshot, new Date()))
+      this.#bornBefore = snapshot.births
       const start = await coldStart(
         snapshot,
         this.compiler,
@@ -149,7 +153,11 @@ export class Configuration {
   }
 
   #announceCatalog(catalog: Catalog, stored: readonly MemberHealth[] | null): void {
-    this.#around.announce({ kind: 'catalog', before: this.publisher.catalog, catalog, stored })
+    const before = this.publisher.catalog
+    const known = before.revision < 0 ? this.#bornBefore : before.births
+    this.#bornBefore = new Map()
+    const ended = endedBetween(known, catalog.births)
+    this.#around.announce({ kind: 'catalog', before, catalog, ended, stored })
   }
 
   /** Other location data, other areas. */

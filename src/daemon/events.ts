@@ -2,6 +2,7 @@
 import { EventFeed } from '../controlplane/events/event-feed.ts'
 import { EventRecorder } from '../controlplane/events/event-recorder.ts'
 import { WebhookSender } from '../controlplane/events/webhooks/webhook-sender.ts'
+import { type Births, birthKeys } from '../controlplane/model/births.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
 import { memberEvent } from '../controlplane/model/event.ts'
 import type { AddressPolicy } from '../controlplane/model/pool.ts'
@@ -14,6 +15,7 @@ export class Events implements AsyncDisposable {
   readonly feed: EventFeed
   readonly sender: WebhookSender
   readonly #recorder: EventRecorder
+  #births: Births = new Map()
 
   /** @param policy of the addresses that webhooks are sent to */
   constructor({ database, nodeId, log, metrics, faults }: Ground, policy: AddressPolicy) {
@@ -28,6 +30,7 @@ export class Events implements AsyncDisposable {
     this.#recorder = new EventRecorder({
       database,
       node: nodeId,
+      bornOf: (key) => this.#births.get(birthKeys.member(key)) ?? null,
       onError: failing(log, 'events were not stored'),
       onLost: (count) => log.warn({ count }, 'events were not stored: the database was away for too long'),
       onStored: () => this.feed.wake(),
@@ -40,8 +43,10 @@ export class Events implements AsyncDisposable {
   }
 
   readonly hears: Hearing<'events'> = {
-    catalog: ({ before, catalog: { webhooks } }) => {
-      if (webhooks !== before.webhooks) this.sender.setWebhooks(webhooks)
+    catalog: ({ before, catalog: { webhooks, births }, ended }) => {
+      this.#births = births
+      this.sender.forget(ended.webhooks)
+      if (webhooks !== before.webhooks || ended.webhooks.length > 0) this.sender.setWebhooks(webhooks)
     },
     transitions: ({ transitions }) => this.#record(transitions.map(memberEvent)),
     operated: ({ events }) => this.#record(events),

@@ -16,6 +16,8 @@ import type { Measurement } from '../controlplane/health/monitor.ts'
 import { addressPolicy } from '../controlplane/health/probes/address-policy.ts'
 import { authority } from '../controlplane/health/probes/connection.ts'
 import { createProber, type Probe, probe } from '../controlplane/health/probes/probe.ts'
+import { birthKeys } from '../controlplane/model/births.ts'
+import { formatMemberKey, type MemberKey } from '../controlplane/model/member-key.ts'
 import type { MemberReport } from '../controlplane/model/observation.ts'
 import type { AddressPolicy } from '../controlplane/model/pool.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
@@ -35,6 +37,8 @@ export class Health implements AsyncDisposable {
   readonly #canaries: AsyncDisposable | null
   readonly #lastStates = new LastStates()
   #catalog = Catalog.empty
+  /** Revisions at which members were first known that are not from the start. Bounded by the members. */
+  readonly #since = new Map<string, number>()
   /** So that nothing is gone through for each exchange, of which there is one a second. */
   #takesReports = false
   #verdicts = { ofNow: false, value: null as ReturnType<Checker['ownVerdicts']> }
@@ -66,16 +70,32 @@ export class Health implements AsyncDisposable {
   /** Takes a report on a member, for this node and the others. */
   report(report: MemberReport): void {
     this.checker.report(report, report)
-    this.peers.add(report)
+    this.peers.add({ ...report, born: this.#bornOf(report) })
+  }
+
+  #bornOf(key: MemberKey): number | null {
+    return this.#catalog.births.get(birthKeys.member(key)) ?? null
+  }
+
+  /** Takes reports from the database, but not those on members of the same names that are no more, or not here yet. */
+  #hear(reports: readonly MemberReport[]): void {
+    for (const report of reports) {
+      const here = this.#bornOf(report)
+      const born = report.born ?? here
+      if (born === here) this.checker.report(report, report)
+    }
   }
 
   readonly hears: Hearing<'health'> = {
-    catalog: ({ before, catalog, stored }) => {
+    catalog: ({ before, catalog, ended, stored }) => {
+      this.checker.forget(ended.members)
+      this.#lastStates.forget(ended.members)
       if (stored !== null) {
         this.checker.restore(stored)
         this.#lastStates.restore(stored)
       }
       this.#catalog = catalog
+      if (catalog.births !== before.births) this.#noteBirths(before, catalog)
       if (catalog.pools === before.pools && catalog.monitors === before.monitors) return
       this.#lastStates.retain(this.#watch())
     },
@@ -93,6 +113,18 @@ export class Health implements AsyncDisposable {
     await this.#canaries?.[Symbol.asyncDispose]()
     await this.peers.stop()
     await this.checker.stop()
+  }
+
+  /** What came anew may have been reported on before it was known here, and other nodes may still judge what had its name. */
+  #noteBirths(before: Catalog, { births, revision, pools }: Catalog): void {
+    if (before.revision < 0) return
+    const news = new Set<string>()
+    for (const [key, born] of births) {
+      if (before.births.get(key) !== born && key.startsWith('member ')) news.add(key.slice('member '.length))
+    }
+    for (const key of this.#since.keys()) if (!births.has(`member ${key}`)) this.#since.delete(key)
+    for (const key of news) this.#since.set(key, revision)
+    if (news.size > 0 && pools.size > 0) this.peers.readReportsAgain()
   }
 
   /** Says who is checked from now on. */
@@ -152,7 +184,8 @@ export class Health implements AsyncDisposable {
       },
       takesReports: () => this.#takesReports,
       onVotes: (members) => this.checker.reconsider(members),
-      onReports: (reports) => reports.forEach((report) => void this.checker.report(report, report)),
+      onReports: (reports) => this.#hear(reports),
+      since: (pool, member) => this.#since.get(formatMemberKey({ pool, member })) ?? 0,
       onError: failing(log, 'verdicts were not exchanged with other nodes'),
     })
   }

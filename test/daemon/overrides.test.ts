@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import t from 'tap'
 import { Catalog } from '../../src/controlplane/catalog/catalog.ts'
+import { nothingEnded } from '../../src/controlplane/model/births.ts'
 import { ControlError } from '../../src/controlplane/model/errors.ts'
 import type { Override } from '../../src/controlplane/model/override.ts'
 import type { DaemonEvent, Ground } from '../../src/daemon/announce.ts'
@@ -63,7 +64,13 @@ t.test('what ends while the database is away is deleted when it comes back', asy
 /** Says which overrides there are. */
 function tellOf(overrides: EndingOverrides, ...among: readonly Override[]): void {
   const catalog = { overrides: new Map(among.map((one) => [one.member, one])) } as unknown as Catalog
-  overrides.hears.catalog({ kind: 'catalog', before: Catalog.empty, catalog, stored: null })
+  overrides.hears.catalog({
+    kind: 'catalog',
+    before: Catalog.empty,
+    catalog,
+    ended: nothingEnded,
+    stored: null,
+  })
 }
 
 t.test('the end of an override is told at its time, and a deletion that fails is logged', async (t) => {

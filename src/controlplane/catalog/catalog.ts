@@ -1,3 +1,4 @@
+import type { Births } from '../model/births.ts'
 import { matchesPattern } from '../model/glob.ts'
 import type { MemberKey } from '../model/member-key.ts'
 import type { Monitor } from '../model/monitor.ts'
@@ -30,7 +31,7 @@ export type CatalogParts = Pick<
   Catalog,
   'revision' | 'monitors' | 'pools' | 'services' | 'zones' | 'overrides'
 > &
-  Partial<Pick<Catalog, 'stamp' | 'webhooks'>>
+  Partial<Pick<Catalog, 'stamp' | 'webhooks' | 'births'>>
 
 /** A member that is a host whose addresses something depends on. */
 export interface HostedMember extends MemberKey {
@@ -51,6 +52,7 @@ export class Catalog implements Mark {
   readonly zones: ReadonlyMap<string, CatalogZone>
   readonly overrides: ReadonlyMap<string, Override>
   readonly webhooks: ReadonlyMap<string, Webhook>
+  readonly births: Births
   #byZone: Map<string, string[]> | undefined
   #byPool: Map<string, string[]> | undefined
   #outer: Map<string, string[]> | undefined
@@ -77,6 +79,7 @@ export class Catalog implements Mark {
     this.zones = parts.zones
     this.overrides = parts.overrides
     this.webhooks = parts.webhooks ?? new Map()
+    this.births = parts.births ?? new Map()
     this.#poolsOf = once(answeringPools(this.pools, this.services))
   }
 

@@ -8,17 +8,18 @@
  */
 import { ControlError } from '../model/errors.ts'
 import type { Event, NewEvent } from '../model/event.ts'
-import { formatMemberKey } from '../model/member-key.ts'
-import type { MemberHealth } from '../model/observation.ts'
+import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { Database } from '../store/database.ts'
 import { appendEvents } from '../store/events.ts'
-import { saveHealth } from '../store/health.ts'
+import { type MeasuredHealth, saveHealth } from '../store/health.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
 
 export interface EventRecorderOptions {
   readonly database: Database
   /** Id of this node; every event gets it. */
   readonly node: string
+  /** What tells a member from others that have had its name; null when that is not known. */
+  readonly bornOf?: (key: MemberKey) => number | null
   readonly onError: (error: unknown) => void
   /** Events that were not stored, because too many waited. */
   readonly onLost: (count: number) => void
@@ -32,7 +33,7 @@ const maxEvents = 10_000
 export class EventRecorder {
   readonly #options: EventRecorderOptions
   readonly #loop: PollLoop
-  #health = new Map<string, MemberHealth>()
+  #health = new Map<string, MeasuredHealth>()
   #events: Event[] = []
   #lost = 0
 
@@ -58,7 +59,8 @@ export class EventRecorder {
     for (const event of events) {
       if (event.kind !== 'member') continue
       const { pool, member, to, at, reason } = event
-      this.#health.set(formatMemberKey(event), { pool, member, state: to, since: at, reason })
+      const born = this.#options.bornOf?.(event) ?? null
+      this.#health.set(formatMemberKey(event), { pool, member, state: to, since: at, reason, born })
     }
     this.#events.push(...events)
     this.#trim()
@@ -98,7 +100,7 @@ export class EventRecorder {
   }
 
   /** All at once; when the database refuses something, halves of halves until that one is found. */
-  async #store(events: readonly Event[], health: readonly MemberHealth[]): Promise<void> {
+  async #store(events: readonly Event[], health: readonly MeasuredHealth[]): Promise<void> {
     try {
       await this.#options.database.record(async (tx) => {
         await saveHealth(tx, health)

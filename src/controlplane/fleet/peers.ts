@@ -14,7 +14,15 @@ import type { Votes } from '../health/quorum.ts'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { MemberReport, NodeVerdicts } from '../model/observation.ts'
 import type { Database } from '../store/database.ts'
-import { beat, leave, listVoters, readReports, readVerdicts, saveReports } from '../store/fleet.ts'
+import {
+  beat,
+  leave,
+  listVoters,
+  readReports,
+  readVerdicts,
+  saveReports,
+  type Voter,
+} from '../store/fleet.ts'
 import { Alarm } from '../timing/alarm.ts'
 import { monotonicClock } from '../timing/clock.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
@@ -37,6 +45,8 @@ export interface PeersOptions {
   readonly onVotes: (members: readonly MemberKey[]) => void
   /** Reports from the database; some of them come again. */
   readonly onReports: (reports: readonly MemberReport[]) => void
+  /** The revision at which a member came to be: who measures by one before speaks of what had its name. 0 when not told. */
+  readonly since?: (pool: string, member: string) => number
   readonly onError: (error: unknown) => void
   readonly staleMs?: number
   readonly everyMs?: number
@@ -48,15 +58,23 @@ const defaultEveryMs = 1000
 /** When there is nothing to agree upon. A node must still be heard twice before it counts as gone. */
 const idleFactor = 4
 
+interface Said {
+  readonly version: number
+  readonly byPool: NodeVerdicts
+  revision: number
+}
+
 export class Peers {
   readonly #options: PeersOptions
   readonly #staleMs: number
   readonly #startedAt = new Date()
   /** What was said, by node. Another map once what was said has run out. */
-  #said = new Map<string, { readonly version: number; readonly byPool: NodeVerdicts }>()
+  #said = new Map<string, Said>()
   /** Reports by pool and member. */
   readonly #reports = new Map<string, MemberReport>()
   #reportsSince: Date | null = null
+  /** All reports are to be read, not those alone that are new. */
+  #readAgain = false
   /** The verdicts that the others can read; undefined before the first exchange. */
   #sent: NodeVerdicts | null | undefined
   #version = 0
@@ -93,7 +111,9 @@ export class Peers {
     if (this.#said.size === 0) return null
     let up = 0
     let down = 0
-    for (const { byPool } of this.#said.values()) {
+    const since = this.#options.since?.(pool, member) ?? 0
+    for (const { byPool, revision } of this.#said.values()) {
+      if (revision < since) continue
       const verdict = byPool[pool]?.[member]
       if (verdict === 'up') up++
       else if (verdict === 'down') down++
@@ -103,6 +123,12 @@ export class Peers {
 
   /** Says that this node has measured something new: others need not wait for the next exchange. */
   hint(): void {
+    this.#loop.hint()
+  }
+
+  /** Reads every report again: members have come that some of them may be on. */
+  readReportsAgain(): void {
+    this.#readAgain = true
     this.#loop.hint()
   }
 
@@ -132,6 +158,8 @@ export class Peers {
   async #talk(): Promise<void> {
     const reports = [...this.#reports.values()]
     this.#reports.clear()
+    if (this.#readAgain) this.#reportsSince = null
+    this.#readAgain = false
     const beganMs = monotonicClock.nowMs()
     try {
       const heard = await this.#options.database.record((tx) => this.#say(tx, reports))
@@ -179,11 +207,11 @@ export class Peers {
   }
 
   #take(
-    voters: readonly { readonly id: string }[],
+    voters: readonly Voter[],
     news: readonly { readonly id: string; readonly version: number; readonly byPool: NodeVerdicts }[],
   ): void {
     const changed = new Map<string, MemberKey>()
-    const live = new Set(voters.map(({ id }) => id))
+    const live = new Map(voters.map((voter) => [voter.id, voter]))
     for (const [id, { byPool }] of this.#said) {
       if (live.has(id)) continue
       this.#said.delete(id)
@@ -191,9 +219,23 @@ export class Peers {
     }
     for (const { id, version, byPool } of news) {
       addDifferences(this.#said.get(id)?.byPool ?? {}, byPool, changed)
-      this.#said.set(id, { version, byPool })
+      this.#said.set(id, { version, byPool, revision: this.#said.get(id)?.revision ?? -1 })
     }
+    for (const [id, said] of this.#said) this.#catchUp(said, live.get(id)!.revision, changed)
     this.#tell(changed)
+  }
+
+  /** A node measures by a later revision than before: its word on members that have come since counts from now on. */
+  #catchUp(said: Said, revision: number, changed: Map<string, MemberKey>): void {
+    const before = said.revision
+    said.revision = revision
+    if (before < 0 || before === revision || this.#options.since === undefined) return
+    for (const [pool, members] of Object.entries(said.byPool)) {
+      for (const member of Object.keys(members)) {
+        if (this.#options.since(pool, member) > before)
+          changed.set(formatMemberKey({ pool, member }), { pool, member })
+      }
+    }
   }
 
   /** This node has not reached the database for too long: it is on its own. */

@@ -1,7 +1,9 @@
 /** Reads the settings of a revision: everything of the configuration but the zones' RRsets. */
 import { Catalog, type CatalogParts, type CatalogService } from '../catalog/catalog.ts'
+import { type Births, birthKeys } from '../model/births.ts'
 import { formatMemberKey, parseMemberKey } from '../model/member-key.ts'
 import type { MemberPattern } from '../model/override-index.ts'
+import { type BirthScope, readBirths } from '../store/births.ts'
 import { type Change, type ChangeBatch, stampOf } from '../store/changes.ts'
 import type { Tx } from '../store/database.ts'
 import { getMonitor, listAllMonitors } from '../store/monitors.ts'
@@ -38,6 +40,7 @@ export async function readAllSettings(tx: Tx, onBad: OnBad): Promise<Catalog> {
     zones: new Map((await listAllZones(tx)).map(({ value }) => [value.apex, value])),
     overrides: await readOverrides(tx),
     webhooks: byName(await listAllWebhooks(tx)),
+    births: await readBirths(tx, { pools: null, services: null, webhooks: null }),
   })
 }
 
@@ -65,6 +68,12 @@ export async function readChangedSettings(
         ),
     overrides: keys('override').size + keys('pool').size === 0 ? before.overrides : await readOverrides(tx),
     webhooks: await patch(before.webhooks, keys('webhook'), (name) => getWebhook(tx, name)),
+    births: await patchBirths(tx, before, {
+      pools: keys('pool'),
+      // With a zone, services may have come of which no change says so.
+      services: moved ? null : changed,
+      webhooks: keys('webhook'),
+    }),
   })
   // A pool's change may take overrides along with its members; another monitor may know less of them than the one before.
   const pools = new Set([
@@ -149,6 +158,21 @@ async function patch<T>(
     if (found === null) after.delete(key)
     else after.set(key, found.value)
   }
+  return after
+}
+
+/** A copy of the births of `before` with those in scope read anew. */
+async function patchBirths(tx: Tx, { births, pools }: Catalog, scope: BirthScope): Promise<Births> {
+  if (scope.pools?.size === 0 && scope.services?.size === 0 && scope.webhooks?.size === 0) return births
+  const after = new Map(births)
+  for (const name of scope.pools ?? []) {
+    after.delete(birthKeys.pool(name))
+    for (const { name: member } of pools.get(name)?.members ?? [])
+      after.delete(birthKeys.member({ pool: name, member }))
+  }
+  for (const name of scope.services ?? []) after.delete(birthKeys.service(name))
+  for (const name of scope.webhooks ?? []) after.delete(birthKeys.webhook(name))
+  for (const [key, born] of await readBirths(tx, scope)) after.set(key, born)
   return after
 }
 

@@ -182,6 +182,16 @@ export class Checker implements AsyncDisposable {
     this.#deliveries.soon()
   }
 
+  /** Forgets members that are no more, before targets of the same names come, which then begin anew. */
+  forget(ended: Iterable<MemberKey>): void {
+    if (this.#stopping !== null) return
+    for (const key of ended) {
+      this.#restored.delete(formatMemberKey(key))
+      const member = this.#find(key)
+      if (member !== undefined) this.#forget(member)
+    }
+  }
+
   /**
    * Takes what has been reported of a member with a push monitor; one that is older than what is known already changes nothing.
    * @returns false when there is no such member

@@ -24,6 +24,8 @@ export interface MemberReport extends MemberKey {
   readonly weightPercent: number | null
   readonly at: Date
   readonly until: Date
+  /** Which of those that have had the name it is on (`births.ts`); null when that is not known. */
+  readonly born?: number | null
 }
 
 /** A daemon on this database. */

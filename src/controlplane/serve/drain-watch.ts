@@ -50,6 +50,14 @@ export class DrainWatch implements Disposable {
     this.look()
   }
 
+  /** Forgets members that are no more: others of their names are told of anew. */
+  forget(ended: Iterable<MemberKey>): void {
+    if (this.#drains === undefined) return
+    const left = new Map(this.#drains)
+    for (const key of ended) left.delete(formatMemberKey(key))
+    this.#drains = left
+  }
+
   /** Says that answers may have changed. */
   look(): void {
     const now = this.#options.now()

@@ -111,6 +111,12 @@ export class HandedOut {
     }
   }
 
+  /** Forgets members that are no more; plans of others of their names count for those. */
+  forget(ended: Iterable<MemberKey>): void {
+    // Plans that are still served keep what they know of them, until they are not.
+    for (const key of ended) this.#known.delete(formatMemberKey(key))
+  }
+
   /** Every member that is not safe yet, for `handedOutBefore`. */
   entries(): HandedOutEntry[] {
     const nowMs = this.#now().getTime()

@@ -20,6 +20,10 @@ export class LastStates {
     for (const one of health) if (this.of(one.pool, one.member) === null) this.note(one)
   }
 
+  forget(ended: Iterable<MemberKey>): void {
+    for (const key of ended) this.#states.delete(formatMemberKey(key))
+  }
+
   retain(members: Iterable<MemberKey>): void {
     const kept = new Set(Array.from(members, formatMemberKey))
     for (const key of this.#states.keys()) if (!kept.has(key)) this.#states.delete(key)

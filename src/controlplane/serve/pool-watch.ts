@@ -22,6 +22,11 @@ export class PoolWatch {
     return this.#known.get(pool) ?? null
   }
 
+  /** Forgets pools that are no more, though others may have their names. */
+  forget(ended: Iterable<string>): void {
+    for (const pool of ended) this.#known.delete(pool)
+  }
+
   /** Looks at pools that may have changed; those that are not there any more are forgotten. */
   look(
     names: Iterable<string>,

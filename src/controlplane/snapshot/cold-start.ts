@@ -42,6 +42,7 @@ export async function coldStart(
     pools: new Map(base.pools.map((pool) => [pool.name, pool])),
     services: new Map(placed.flat().map((service) => [service.name, service])),
     zones: new Map(stored.map(({ zone }) => [zone.apex, zone])),
+    births: base.births,
     overrides: new Map(base.overrides.map((override) => [formatMemberKey(override), override])),
   })
   const moved = stored.flatMap((held) => {

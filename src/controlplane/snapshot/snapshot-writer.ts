@@ -103,6 +103,7 @@ export class SnapshotWriter implements AsyncDisposable {
       pools: [...catalog.pools.values()],
       services: Array.from(catalog.services.values(), ({ zone: _, ...service }) => service),
       overrides: [...catalog.overrides.values()],
+      births: catalog.births,
       ...observed(),
     }
     await files.writeBase(base, new Date())

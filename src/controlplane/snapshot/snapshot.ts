@@ -18,6 +18,7 @@ import type { Mark } from '../catalog/catalog.ts'
 import { writeWhole } from '../compile/image-files.ts'
 import { formatConfiguration, parseConfiguration } from '../document/configuration.ts'
 import { choiceProblems } from '../document/references.ts'
+import type { Births } from '../model/births.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import type { Monitor } from '../model/monitor.ts'
 import type { MemberHealth, Resolution } from '../model/observation.ts'
@@ -42,6 +43,8 @@ export interface SnapshotBase extends Mark {
   readonly lastKnown: LastKnownEntries
   /** What every host that has addresses resolved to. */
   readonly resolutions: readonly Resolution[]
+  /** What tells members, pools and services from others of their names. */
+  readonly births: Births
   /** Members that are answered, or may be in caches. */
   readonly handedOut: readonly HandedOutEntry[]
 }
@@ -64,6 +67,8 @@ interface BaseStatus extends Mark {
   /** Absent in files of a version that knew no hosts. */
   readonly resolutions?: readonly Written<Resolution>[]
   /** Absent in files of a version that did not know. */
+  readonly births?: readonly (readonly [key: string, born: number])[]
+  /** Absent in files of a version that did not know. */
   readonly handedOut?: readonly Written<HandedOutEntry>[]
 }
 
@@ -82,8 +87,8 @@ export class SnapshotFiles {
 
   async writeBase(base: SnapshotBase, now: Date): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
-    const { monitors, pools, services, ...rest } = base
-    const status = { format: formatVersion, writtenAt: now, ...rest }
+    const { monitors, pools, services, births, ...rest } = base
+    const status = { format: formatVersion, writtenAt: now, ...rest, births: [...births] }
     const document = { ...formatConfiguration({ monitors, pools, services, zones: [] }), status }
     await writeWhole(join(this.#directory, 'base.json'), Buffer.from(`${JSON.stringify(document)}\n`))
   }
@@ -111,6 +116,7 @@ export class SnapshotFiles {
       health: withTimes<MemberHealth>(status.health),
       lastKnown: 'pools' in status.lastKnown ? status.lastKnown : { pools: [], services: [] },
       resolutions: withTimes<Resolution>(status.resolutions),
+      births: new Map(status.births),
       handedOut: withTimes<HandedOutEntry>(status.handedOut),
     }
   }

@@ -9,6 +9,7 @@
  *
  * For a service that steers by `latency` this is also the choice that it had before, which another one has to beat.
  */
+import type { Ended } from '../model/births.ts'
 import { reach } from '../rules/graph.ts'
 import type { PoolJudgement } from './judge.ts'
 import type { ServiceJudgement } from './selection.ts'
@@ -67,6 +68,30 @@ export class LastKnownAnswers implements LastKnown {
       pool.name,
       served.map(({ member }) => member.name),
     )
+  }
+
+  /** Forgets what is no more, though others may have its names. */
+  forget({ members, pools, services }: Ended): void {
+    for (const { pool, member } of members) {
+      const names = this.pools.get(pool)
+      if (names !== undefined)
+        this.pools.set(
+          pool,
+          names.filter((name) => name !== member),
+        )
+    }
+    for (const name of pools) this.pools.delete(name)
+    for (const name of services) this.services.delete(name)
+    const keys = new Set([
+      ...pools.map((name) => `pool ${name}`),
+      ...services.map((name) => `service ${name}`),
+    ])
+    if (keys.size === 0) return
+    for (const [name, choices] of this.services)
+      this.services.set(
+        name,
+        choices.filter((key) => !keys.has(key)),
+      )
   }
 
   /** Forgets the pools and services that are not among these. */

@@ -47,13 +47,15 @@ export async function listNodes(tx: Tx, liveForMs: number): Promise<NodeRecord[]
 /** A voter: another node that is there, and trusts its network. */
 export interface Voter {
   readonly id: string
+  /** Of the configuration that it measures by, or one before that. */
+  readonly revision: number
   readonly version: number
 }
 
 /** The nodes but `self` whose verdicts count now, with the version of those. */
 export async function listVoters(tx: Tx, self: string, liveForMs: number): Promise<Voter[]> {
   return tx
-    .select({ id: nodes.id, version: nodes.verdictsVersion })
+    .select({ id: nodes.id, version: nodes.verdictsVersion, revision: nodes.revision })
     .from(nodes)
     .where(and(ne(nodes.id, self), eq(nodes.suspect, false), seenWithin(`${liveForMs} milliseconds`)))
 }
@@ -72,19 +74,20 @@ export async function readVerdicts(
     .where(inArray(nodes.id, [...ids]))
 }
 
-/** Stores reports, one statement for all; an older one never replaces a newer. */
+/** Stores reports, one statement for all; an older one never replaces a newer, nor one on a member before the one that has its name. */
 export async function saveReports(tx: Tx, latest: readonly MemberReport[]): Promise<void> {
   if (latest.length === 0) return
   // In one order for everybody, so that two nodes do not wait for each other.
   await tx.execute(sql`
-    insert into reports (pool, member, state, reason, weight_percent, at, until, stored_at)
-    select pool, member, state, reason, "weightPercent", at, until, clock_timestamp()
+    insert into reports (pool, member, state, reason, weight_percent, at, until, born, stored_at)
+    select pool, member, state, reason, "weightPercent", at, until, born, clock_timestamp()
     from json_to_recordset(${JSON.stringify(latest)}::json) as r(pool text, member text, state text, reason text,
-      "weightPercent" int, at timestamptz, until timestamptz)
+      "weightPercent" int, at timestamptz, until timestamptz, born bigint)
     order by pool, member
     on conflict (pool, member) do update set state = excluded.state, reason = excluded.reason,
-      weight_percent = excluded.weight_percent, at = excluded.at, until = excluded.until, stored_at = excluded.stored_at
-    where reports.at <= excluded.at`)
+      weight_percent = excluded.weight_percent, at = excluded.at, until = excluded.until, born = excluded.born,
+      stored_at = excluded.stored_at
+    where (coalesce(reports.born, 0), reports.at) <= (coalesce(excluded.born, 0), excluded.at)`)
 }
 
 /**
@@ -96,16 +99,17 @@ export async function readReports(
   since: Date | null,
 ): Promise<{ readonly reports: MemberReport[]; readonly since: Date }> {
   const [clock] = (await tx.execute<{ now: Date | string }>(sql`select clock_timestamp() as now`)).rows
-  const { pool, member, state, reason, weightPercent, at, until } = reports
+  const { pool, member, state, reason, weightPercent, at, until, born } = reports
   const rows = await tx
-    .select({ pool, member, state, reason, weightPercent, at, until })
+    .select({ pool, member, state, reason, weightPercent, at, until, born })
     .from(reports)
     .where(
       since === null
         ? undefined
         : sql`${reports.storedAt} > ${since.toISOString()}::timestamptz - ${overlap}::interval`,
     )
-  return { reports: rows as MemberReport[], since: new Date(clock!.now) }
+  const read = rows.map(({ born, ...report }) => (born === null ? report : { ...report, born }))
+  return { reports: read as MemberReport[], since: new Date(clock!.now) }
 }
 
 /** Forgets nodes that are long gone, and reports that ran out long ago or whose member is no more. */

@@ -10,8 +10,13 @@ export async function loadHealth(tx: Tx): Promise<MemberHealth[]> {
   return rows.map((row) => ({ ...row, state: row.state as MemberHealth['state'] }))
 }
 
+export interface MeasuredHealth extends MemberHealth {
+  /** Which of those that have had the name it was measured of; null or left out: whoever has it. */
+  readonly born?: number | null
+}
+
 /** Stores measured states, one statement for all; those of members that no longer exist are ignored. */
-export async function saveHealth(tx: Tx, health: readonly MemberHealth[]): Promise<void> {
+export async function saveHealth(tx: Tx, health: readonly MeasuredHealth[]): Promise<void> {
   if (health.length === 0) return
   // The last word on a member counts: a statement can't touch a row twice.
   const latest = new Map(health.map((one) => [formatMemberKey(one), one]))
@@ -21,8 +26,8 @@ export async function saveHealth(tx: Tx, health: readonly MemberHealth[]): Promi
     with measured as (
       select h.*
       from json_to_recordset(${JSON.stringify([...latest.values()])}::json)
-        as h(pool text, member text, state text, since timestamptz, reason text)
-      join members m on m.pool = h.pool and m.name = h.member
+        as h(pool text, member text, state text, since timestamptz, reason text, born bigint)
+      join members m on m.pool = h.pool and m.name = h.member and m.born = coalesce(h.born, m.born)
       order by m.pool, m.name
       for key share of m
     )

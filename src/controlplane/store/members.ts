@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { and, asc, eq, inArray, sql } from 'drizzle-orm'
+import { reports } from '../../../schema/fleet.ts'
 import { memberHealth, overrides } from '../../../schema/health.ts'
 import { members, pools } from '../../../schema/pools.ts'
 import { canonicalAddress } from '../../dataplane/wire/address.ts'
@@ -56,7 +57,7 @@ export async function putMember(
     return { created: false, changed: false, revision: current.revision }
   }
   await saveRows(tx, pool, [{ ...member, revision }])
-  if (current !== null && probesElsewhere(current.value, member)) await forgetHealth(tx, pool, [member.name])
+  if (current !== null && probesElsewhere(current.value, member)) await renew(tx, pool, [member.name])
   await touchPool(write, pool)
   write.audit('member.put', formatMemberKey({ pool, member: member.name }), current?.value, member)
   return { created: current === null, changed: true, revision }
@@ -100,7 +101,7 @@ export async function saveMembers(
     if (row !== undefined && probesElsewhere(toMember(row), member)) moved.push(member.name)
   }
   await saveRows(tx, pool, rows)
-  await forgetHealth(tx, pool, moved)
+  await renew(tx, pool, moved)
 }
 
 /** Deletes members, and their own overrides with them. Those by patterns stay. */
@@ -112,6 +113,7 @@ export async function removeMembers(write: Write, pool: string, gone: readonly M
     .where(and(eq(overrides.pool, pool), inArray(overrides.member, names)))
     .returning({ member: overrides.member })
   for (const { member } of freed) write.change('override', formatMemberKey({ pool, member }))
+  await forgetReports(write.tx, pool, names)
   await write.tx.delete(members).where(and(eq(members.pool, pool), inArray(members.name, names)))
 }
 
@@ -132,17 +134,27 @@ export function toMember(row: MemberRow): Member {
     : { ...settings, address: null, host }
 }
 
-/** Measured health belongs to an endpoint. A member that moved has not been measured. */
+/** What was measured and reported belongs to an endpoint: a member that moved is another machine of that name. */
 function probesElsewhere(before: Member, after: Member): boolean {
   const endpointOf = ({ probeAddress, address, host }: Member) => probeAddress ?? address ?? host
   return endpointOf(before) !== endpointOf(after) || before.probePort !== after.probePort
 }
 
-async function forgetHealth(tx: Tx, pool: string, names: readonly string[]): Promise<void> {
+/** Makes members other ones than they were. */
+async function renew(tx: Tx, pool: string, names: readonly string[]): Promise<void> {
   if (names.length === 0) return
   await tx
     .delete(memberHealth)
     .where(and(eq(memberHealth.pool, pool), inArray(memberHealth.member, [...names])))
+  await forgetReports(tx, pool, names)
+  await tx.execute(sql`
+    update members set born = default
+    where pool = ${pool} and name in (select json_array_elements_text(${JSON.stringify(names)}::json))`)
+}
+
+/** Reports have no foreign key; one that is on its way tells by `born` that it is not meant. */
+async function forgetReports(tx: Tx, pool: string, names: readonly string[]): Promise<void> {
+  await tx.delete(reports).where(and(eq(reports.pool, pool), inArray(reports.member, [...names])))
 }
 
 type NewRow = Member & {

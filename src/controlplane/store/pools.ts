@@ -146,7 +146,7 @@ async function withMembers(
     .orderBy(asc(members.pool), asc(members.position), asc(members.name))
   const byPool = Map.groupBy(found, ({ pool }) => pool)
   return rows.map((row) => {
-    const { revision, settings: _, ...fields } = row
+    const { revision, settings: _, born: __, ...fields } = row
     const own = byPool.get(row.name) ?? []
     return { value: { ...fields, ...settingsOf(row, onBad), members: own.map(toMember) } as Pool, revision }
   })

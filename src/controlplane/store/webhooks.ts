@@ -113,6 +113,6 @@ function withoutSecret(webhook: Webhook, secret: 'kept' | 'changed'): object {
 
 const copy = (words: readonly string[] | null) => (words === null ? null : [...words])
 
-function toStored({ revision, ...row }: typeof webhooks.$inferSelect): Stored<Webhook> {
+function toStored({ revision, born: _, ...row }: typeof webhooks.$inferSelect): Stored<Webhook> {
   return { value: row as Webhook, revision }
 }

@@ -93,6 +93,10 @@ const base: SnapshotBase = {
       error: null,
     },
   ],
+  births: new Map([
+    ['member web/a', 7],
+    ['service www.example.test', 2],
+  ]),
   handedOut: [
     { pool: 'web', member: 'a', ttlSeconds: null, safeAt: new Date('2030-01-01T00:00:30Z') },
     { pool: 'web', member: 'b', ttlSeconds: 30, safeAt: null },

@@ -31,6 +31,14 @@ export class WebhookSender {
     }
   }
 
+  /** Drops what waits for webhooks that are no more, though others may have their names. */
+  forget(ended: Iterable<string>): void {
+    for (const name of ended) {
+      void this.#queues.get(name)?.stop()
+      this.#queues.delete(name)
+    }
+  }
+
   /** Queues events for the webhooks that want them, as JSON. Returns at once. */
   send(events: readonly Event[]): void {
     if (this.#queues.size === 0) return

@@ -55,7 +55,7 @@ export const fleetSuite: Suite = async (t, database) => {
       t.same(found[0]!.startedAt, startedAt)
       t.ok(found[0]!.seenAt instanceof Date)
       const voters = await database.read((tx) => listVoters(tx, 'x', 10_000))
-      t.same(voters, [{ id: 'a', version: 1 }], 'who is silent or suspects itself has no vote')
+      t.same(voters, [{ id: 'a', version: 1, revision: 3 }], 'who is silent or suspects itself has no vote')
       t.same(await database.read((tx) => listVoters(tx, 'a', 10_000)), [], 'nor has who asks')
       t.same(await database.read((tx) => readVerdicts(tx, ['a', 'gone'])), [
         { id: 'a', version: 1, byPool: { web: { m1: 'up' } } },

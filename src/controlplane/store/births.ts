@@ -1,0 +1,45 @@
+/** Reads what tells things apart that have had one name after each other; see `born` in the schema. */
+import { inArray, type SQL } from 'drizzle-orm'
+import { members, pools } from '../../../schema/pools.ts'
+import { services } from '../../../schema/services.ts'
+import { webhooks } from '../../../schema/webhooks.ts'
+import { type Births, birthKeys } from '../model/births.ts'
+import type { Tx } from './transaction.ts'
+
+/** What has changed, by its name; null for everything. */
+export interface BirthScope {
+  readonly pools: ReadonlySet<string> | null
+  readonly services: ReadonlySet<string> | null
+  readonly webhooks: ReadonlySet<string> | null
+}
+
+/** The births of what is in scope, those of members with their pools. */
+export async function readBirths(tx: Tx, scope: BirthScope): Promise<Births> {
+  const found = new Map<string, number>()
+  const within = (
+    names: ReadonlySet<string> | null,
+    column: Parameters<typeof inArray>[0],
+  ): SQL | undefined => (names === null ? undefined : inArray(column, [...names]))
+  if (scope.pools?.size !== 0) {
+    const { pool, name, born } = members
+    for (const row of await tx.select({ pool, name, born }).from(members).where(within(scope.pools, pool)))
+      found.set(birthKeys.member({ pool: row.pool, member: row.name }), row.born)
+    const rows = await tx
+      .select({ name: pools.name, born: pools.born })
+      .from(pools)
+      .where(within(scope.pools, pools.name))
+    for (const row of rows) found.set(birthKeys.pool(row.name), row.born)
+  }
+  for (const [table, kind, names] of [
+    [services, 'service', scope.services],
+    [webhooks, 'webhook', scope.webhooks],
+  ] as const) {
+    if (names?.size === 0) continue
+    const rows = await tx
+      .select({ name: table.name, born: table.born })
+      .from(table)
+      .where(within(names, table.name))
+    for (const row of rows) found.set(birthKeys[kind](row.name), row.born)
+  }
+  return found
+}
