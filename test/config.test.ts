@@ -91,6 +91,7 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
   t.same(readConfig(['--demo'], { POOLDNS_PROBE_ALLOW: 'none' }).probeAllow, [])
   const environment = {
     POOLDNS_PROBE_ALLOW: '10.0.0.0/8,::1/128',
+    POOLDNS_PROBE_DENY: '10.9.0.0/16',
     POOLDNS_CERTIFICATE_DIR: '/certificates',
     POOLDNS_GUARD: 'off',
     POOLDNS_CANARIES: '192.0.2.1:443,[2001:db8::1]:53',
@@ -98,6 +99,7 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
   }
   t.match(readConfig([], environment), {
     probeAllow: [{ length: 8 }, { length: 128 }],
+    probeDeny: [{ length: 16 }],
     certificateDir: '/certificates',
     guard: false,
     canaries: [
@@ -150,6 +152,7 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_RRL_EXEMPT: '192.0.2.0' }, /POOLDNS_RRL_EXEMPT/],
     [{ POOLDNS_RRL_EXEMPT: '192.0.2.0/33' }, /POOLDNS_RRL_EXEMPT/],
     [{ POOLDNS_PROBE_ALLOW: 'loopback' }, /POOLDNS_PROBE_ALLOW: "loopback".*none/],
+    [{ POOLDNS_PROBE_DENY: '10.0.0.0' }, /POOLDNS_PROBE_DENY/],
     [{ POOLDNS_GUARD: 'maybe' }, /POOLDNS_GUARD.*on or off/],
     [{ POOLDNS_CANARIES: 'example.test:80' }, /POOLDNS_CANARIES/],
     [{ POOLDNS_CANARIES: Array(21).fill('192.0.2.1:1').join() }, /POOLDNS_CANARIES.*up to 20/],

@@ -47,7 +47,7 @@ export class Health implements AsyncDisposable {
   constructor(ground: Ground, hosts: HostResolver, revision: () => number) {
     const { config } = ground
     this.#hosts = hosts
-    this.policy = addressPolicy(config.probeAllow)
+    this.policy = addressPolicy(config.probeAllow, { denied: config.probeDeny })
     const canaries = config.canaries.map(({ host, port }) => authority(host, port))
     this.#guard = config.guard ? new SelfIsolationGuard<Measurement>({}, canaries, canaryPeriodMs) : null
     this.checker = this.#startChecker(ground)

@@ -2,6 +2,7 @@
  * What the daemon is made of, joined. Nothing here runs yet, but for the probes of canaries. `start.ts` says in which order the
  * parts start and stop, `announce.ts` who of them hears what.
  */
+import { addressPolicy } from '../controlplane/health/probes/address-policy.ts'
 import { HostResolver, type ResolutionChange } from '../controlplane/resolving/host-resolver.ts'
 import { type Lookup, lookupBy } from '../controlplane/resolving/lookup.ts'
 import type { Ground, Listeners } from './announce.ts'
@@ -25,6 +26,8 @@ export function joinParts(ground: Ground) {
   const settings = new AnswerSettingsSource(config, ground.nodeId, serving.pump)
   const hosts = new HostResolver({
     lookup: toldOf(faults, lookupBy(config.resolvers)),
+    // This host's own addresses may be answered: clients reach by them what they ask for.
+    refuses: addressPolicy(config.probeAllow, { denied: config.probeDeny, ownAddresses: () => [] }),
     onChanges: (changes) => announce({ kind: 'resolved', changes, news: changes.filter(isNews) }),
   })
   const health = new Health(ground, hosts, () => configuration.publisher.revision)

@@ -12,9 +12,11 @@
  * Bounds: one entry and one timer a host; the queue holds a host once; `concurrency` lookups, two queries each.
  */
 import type { Resolution } from '../model/observation.ts'
+import type { AddressPolicy } from '../model/pool.ts'
 import { type Clock, wallClock } from '../timing/clock.ts'
 import { advance, type HostState, initialState } from './host-state.ts'
 import type { Lookup } from './lookup.ts'
+import { keptOf, withoutRefused } from './refused-addresses.ts'
 
 /** What one round changed; at the least the time until which the addresses are good. */
 export interface ResolutionChange {
@@ -24,6 +26,8 @@ export interface ResolutionChange {
 
 export interface HostResolverOptions {
   readonly lookup: Lookup
+  /** Why an address is none that a member may have; every address may be one when left out. */
+  readonly refuses?: AddressPolicy
   /** The rounds that ended in one turn of the event loop. May not throw. */
   readonly onChanges: (changes: readonly ResolutionChange[]) => void
   /** Most lookups at a time; 32 when left out. */
@@ -46,6 +50,7 @@ interface KnownHost {
 
 export class HostResolver implements AsyncDisposable {
   readonly #options: HostResolverOptions
+  readonly #refuses: AddressPolicy
   readonly #clock: Clock
   readonly #random: () => number
   readonly #concurrency: number
@@ -62,6 +67,7 @@ export class HostResolver implements AsyncDisposable {
 
   constructor(options: HostResolverOptions) {
     this.#options = options
+    this.#refuses = options.refuses ?? (() => null)
     this.#clock = options.clock ?? wallClock()
     this.#random = options.random ?? Math.random
     this.#concurrency = options.concurrency ?? 32
@@ -78,7 +84,9 @@ export class HostResolver implements AsyncDisposable {
   /** Gives hosts the last good addresses from before the start. Counts for those of the first `setHosts`. */
   restore(resolutions: readonly Resolution[]): void {
     if (this.#awaited === null)
-      this.#restored = new Map(resolutions.map((resolution) => [resolution.host, resolution]))
+      this.#restored = new Map(
+        resolutions.map((resolution) => [resolution.host, keptOf(resolution, this.#refuses)]),
+      )
   }
 
   /** Says which hosts are resolved from now on. What is known of those that stay is kept; new ones are looked up at once. */
@@ -153,7 +161,7 @@ export class HostResolver implements AsyncDisposable {
   async #round(host: string, known: KnownHost): Promise<void> {
     const inFlight = new AbortController()
     known.inFlight = inFlight
-    const answer = await this.#options.lookup(host, inFlight.signal)
+    const answer = withoutRefused(await this.#options.lookup(host, inFlight.signal), this.#refuses)
     known.inFlight = null
     if (inFlight.signal.aborted) return
     const before = known.state.resolution

@@ -1,8 +1,10 @@
 import t from 'tap'
+import { addressPolicy } from '../../../src/controlplane/health/probes/address-policy.ts'
 import type { Resolution } from '../../../src/controlplane/model/observation.ts'
 import { HostResolver, type HostResolverOptions } from '../../../src/controlplane/resolving/host-resolver.ts'
 import type { HostAnswer } from '../../../src/controlplane/resolving/host-state.ts'
 import { lookupBy } from '../../../src/controlplane/resolving/lookup.ts'
+import { parsePrefix } from '../../../src/dataplane/wire/prefix.ts'
 import { startUpstream } from '../../support/upstream.ts'
 import { HandClock, isPending, turn } from '../timing/hand-clock.ts'
 
@@ -151,6 +153,53 @@ t.test('what was known before the start', async (t) => {
   resolver.restore([last('later.')])
   resolver.setHosts(['later.'])
   t.match(resolver.resolution('later.'), { state: 'pending' }, 'only a start restores')
+})
+
+t.test('addresses that no member may have are none', async (t) => {
+  const allowed = [parsePrefix('127.0.0.9/32')!]
+  const refuses = addressPolicy(allowed, { denied: [parsePrefix('10.9.0.0/16')!], ownAddresses: () => [] })
+  const { resolver, settle } = setUp(t, { refuses })
+  const never = [
+    '127.0.0.1',
+    '169.254.169.254',
+    '255.255.255.255',
+    '0.0.0.0',
+    '0.1.2.3',
+    '224.0.0.1',
+    '10.9.0.1',
+  ]
+  resolver.restore([
+    {
+      host: 'a.',
+      state: 'fresh',
+      addresses: ['127.0.0.1', '192.0.2.7'],
+      since: new Date(5),
+      expiresAt: null,
+      error: null,
+    },
+    {
+      host: 'b.',
+      state: 'fresh',
+      addresses: ['127.0.0.1'],
+      since: new Date(5),
+      expiresAt: null,
+      error: null,
+    },
+  ])
+  resolver.setHosts(['a.', 'b.', 'c.'])
+  t.match(resolver.resolution('a.'), { addresses: ['192.0.2.7'] }, 'nor do those of before the start')
+  t.match(resolver.resolution('b.'), { state: 'pending', addresses: [] })
+  await settle('a.', answer(60, ...never, '192.0.2.1', '127.0.0.9'))
+  t.same(resolver.resolution('a.').addresses, ['127.0.0.9', '192.0.2.1'])
+  await settle('b.', answer(60, ...never))
+  t.match(resolver.resolution('b.'), {
+    state: 'absent',
+    addresses: [],
+    error: /no usable address: 127.0.0.1 is loopback/,
+  })
+  const six = ['::1', 'fe80::1', 'ff02::1', '64:ff9b::127.0.0.1', 'fd00:ec2::254', '::', '2001:db8::1']
+  await settle('c.', { ...failure, aaaa: { kind: 'found', addresses: six, ttlSeconds: 60 } })
+  t.same(resolver.resolution('c.').addresses, ['2001:db8::1'])
 })
 
 t.test('a stop ends what runs, keeps what is known, and is done once', async (t) => {

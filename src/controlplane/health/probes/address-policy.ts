@@ -7,61 +7,64 @@
 import { parseAddress } from '../../../dataplane/wire/address.ts'
 import { type Prefix, parsePrefix, prefixHolds } from '../../../dataplane/wire/prefix.ts'
 import type { AddressPolicy } from '../../model/pool.ts'
+import { embeddedAddresses } from './embedded-addresses.ts'
+import { ownAddresses } from './own-addresses.ts'
 
 /** Kinds of addresses, in order: the first that holds an address names it. Private networks (RFC 1918) are where members live. */
 const guarded: readonly (readonly [kind: string, ...prefixes: readonly string[]])[] = [
   // All of 0/8 is "this host" (RFC 1122 section 3.2.1.3), and Linux connects 0.0.0.0 to itself.
   ['unspecified', '0.0.0.0/8', '::/128'],
   ['loopback', '127.0.0.0/8', '::1/128'],
-  // 169.254.169.254 of most clouds is in here.
+  // 169.254.169.254 of most clouds is in here, and those of tasks and pods (169.254.170.2, 169.254.170.23).
   ['link-local', '169.254.0.0/16', 'fe80::/10'],
-  // Amazon and Google by IPv6, Alibaba, Oracle, Azure.
-  ['a metadata service', 'fd00:ec2::254/128', 'fd20:ce::254/128'],
+  // Amazon's by IPv6: 254 of instances, 23 of pods, 253 its resolver.
+  ['a metadata service', 'fd00:ec2::/32'],
+  // Google, Oracle, Scaleway and Linode by IPv6. Theirs are local addresses (RFC 4193) that nobody drew by lot.
+  ['a metadata service', 'fd20:ce::/32', 'fd00:c1::/32', 'fd00:42::/32', 'fd00:a9fe:a9fe::/48'],
+  // Alibaba, Oracle of old, Azure.
   ['a metadata service', '100.100.100.200/32', '192.0.0.192/32', '168.63.129.16/32'],
   ['multicast', '224.0.0.0/4', 'ff00::/8'],
   ['broadcast', '255.255.255.255/32'],
+  // RFC 3879: what they meant, each network decides for itself.
+  ['site-local', 'fec0::/10'],
+  // RFC 4380: somebody behind a translator, by way of a server that the address names.
+  ['a Teredo address', '2001::/32'],
 ]
 
 const ranges = guarded.flatMap(([kind, ...prefixes]) =>
   prefixes.map((text) => ({ kind, prefix: parsePrefix(text)! })),
 )
 
-/** IPv6 addresses that reach an IPv4 one, and where in them its four octets begin. In order: the first that holds counts. */
-const embedding = (
-  [
-    // These two are IPv6's own, though the range of the compatible ones holds them.
-    ['::/128', null],
-    ['::1/128', null],
-    // RFC 4291 section 2.5.5: compatible and mapped.
-    ['::/96', 12],
-    ['::ffff:0:0/96', 12],
-    // SIIT's translated ones (RFC 2765 section 2.1).
-    ['::ffff:0:0:0/96', 12],
-    // NAT64: the well-known prefix (RFC 6052 section 2.1), and the local ones (RFC 8215), taken to be /96 themselves.
-    ['64:ff9b::/96', 12],
-    ['64:ff9b:1::/48', 12],
-    // 6to4 (RFC 3056 section 2).
-    ['2002::/16', 2],
-  ] as const
-).map(([text, start]) => ({ prefix: parsePrefix(text)!, start }))
-
-/** The IPv4 address that an IPv6 one reaches; any other as it is. */
-function reached(octets: Uint8Array): Uint8Array {
-  const start = embedding.find(({ prefix }) => prefixHolds(prefix, octets, octets.length))?.start ?? null
-  return start === null ? octets : octets.subarray(start, start + 4)
+export interface PolicyOptions {
+  /** Where nothing may go, whatever is allowed. */
+  readonly denied?: readonly Prefix[]
+  /** What reaches this host itself, asked at each judgement; the addresses of its interfaces when left out. */
+  readonly ownAddresses?: () => readonly Prefix[]
 }
 
-/** @param allowed where probes may go whatever is there; an IPv4 prefix also holds the IPv6 addresses that embed it */
-export function addressPolicy(allowed: readonly Prefix[]): AddressPolicy {
+/**
+ * An address is judged with all that it embeds, each for itself: `::ffff:127.0.0.1` is loopback, and a list that allows
+ * 127.0.0.0/8 allows it.
+ *
+ * @param allowed where probes may go although it is of a kind that is guarded, or this host
+ */
+export function addressPolicy(allowed: readonly Prefix[], options: PolicyOptions = {}): AddressPolicy {
+  const { denied = [], ownAddresses: own = ownAddresses } = options
+  const kindOf = (octets: Uint8Array): string | null => {
+    const holds = (prefix: Prefix): boolean => prefixHolds(prefix, octets, octets.length)
+    if (denied.some(holds)) return 'in POOLDNS_PROBE_DENY'
+    if (allowed.some(holds)) return null
+    return ranges.find(({ prefix }) => holds(prefix))?.kind ?? (own().some(holds) ? 'this host' : null)
+  }
   return (address) => {
     // A zone index says by which interface, not where to.
     const octets = parseAddress(address.replace(/%.*$/, ''))
     if (octets === null) return `"${address}" is no address`
-    const judged = reached(octets)
-    const holds = (prefix: Prefix): boolean => prefixHolds(prefix, judged, judged.length)
-    const found = ranges.find(({ prefix }) => holds(prefix))
-    if (found === undefined || allowed.some(holds)) return null
-    return `${address} is ${found.kind} and not allowed to be probed`
+    for (const judged of [octets, ...embeddedAddresses(octets)]) {
+      const kind = kindOf(judged)
+      if (kind !== null) return `${address} is ${kind} and not allowed to be probed`
+    }
+    return null
   }
 }
 
