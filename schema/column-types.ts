@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { type AnyPgColumn, bigint, customType, timestamp } from 'drizzle-orm/pg-core'
+import { type AnyPgColumn, bigint, customType } from 'drizzle-orm/pg-core'
 
 /**
  * Text that is compared and sorted by its bytes. Names are paged through in key order, so their order must be the
@@ -9,8 +9,26 @@ export const key = customType<{ data: string; driverData: string }>({
   dataType: () => 'text collate "C"',
 })
 
-/** Milliseconds are what JavaScript can give back; more digits would be lost on the way. */
-export const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
+/** The first and the last instant that RFC 3339, Postgres and JavaScript write alike. */
+const firstInstant = '0001-01-01T00:00:00.000Z'
+const lastInstant = '9999-12-31T23:59:59.999Z'
+
+/**
+ * Milliseconds are what JavaScript can give back; more digits would be lost on the way. Postgres has instants that JavaScript
+ * has not (`infinity`, years of six digits, those before Christ): such a one is read as the first or the last that both have, so
+ * that whoever reads an instant has one.
+ */
+export const instant = customType<{ data: Date; driverData: string }>({
+  dataType: () => 'timestamp (3) with time zone',
+  toDriver: (date) => date.toISOString(),
+  fromDriver: (text) => toInstant(text),
+})
+
+function toInstant(text: string): Date {
+  if (text.startsWith('-') || text.endsWith('BC')) return new Date(firstInstant)
+  const read = /^\d{4}-/.test(text) ? new Date(text) : null
+  return read === null || Number.isNaN(read.getTime()) ? new Date(lastInstant) : read
+}
 
 /** A revision of the configuration. 2^53 of them outlast the database. */
 export const revision = () => bigint('revision', { mode: 'number' }).notNull()

@@ -186,6 +186,7 @@ export class Health implements AsyncDisposable {
       onVotes: (members) => this.checker.reconsider(members),
       onReports: (reports) => this.#hear(reports),
       since: (pool, member) => this.#since.get(formatMemberKey({ pool, member })) ?? 0,
+      onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
       onError: failing(log, 'verdicts were not exchanged with other nodes'),
     })
   }

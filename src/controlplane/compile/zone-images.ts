@@ -10,7 +10,6 @@ import { editZone } from '../../dataplane/image/edit.ts'
 import { ZoneImage } from '../../dataplane/image/image.ts'
 import { hostnameToWire, lowerName, parseName } from '../../dataplane/wire/name.ts'
 import { canonicalRdata, parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
-import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { CatalogZone, Mark } from '../catalog/catalog.ts'
 
 export interface ServiceSlot {
@@ -212,8 +211,9 @@ function compileRows({ compiled }: Work, { job, apex, compiler }: Current, text:
         ),
       })
     } catch (error) {
-      if (!(error instanceof TextError)) throw error
-      compiled.bad.push(`zone ${job.zone.apex}, owner ${owner}, type ${type}: ${error.message}`)
+      // Whatever a row holds that nobody has thought of: it is one RRset, and the others go on.
+      const reason = error instanceof Error ? error.message : String(error)
+      compiled.bad.push(`zone ${job.zone.apex}, owner ${owner}, type ${type}: ${reason}`)
     }
   }
 }

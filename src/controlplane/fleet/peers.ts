@@ -47,6 +47,8 @@ export interface PeersOptions {
   readonly onReports: (reports: readonly MemberReport[]) => void
   /** The revision at which a member came to be: who measures by one before speaks of what had its name. 0 when not told. */
   readonly since?: (pool: string, member: string) => number
+  /** Something in the database can't be read; the rest goes on. */
+  readonly onBad: (message: string) => void
   readonly onError: (error: unknown) => void
   readonly staleMs?: number
   readonly everyMs?: number
@@ -63,6 +65,7 @@ interface Said {
   readonly byPool: NodeVerdicts
   revision: number
 }
+const mostTold = 1000
 
 export class Peers {
   readonly #options: PeersOptions
@@ -82,6 +85,15 @@ export class Peers {
   readonly #stale = new Alarm(monotonicClock, () => this.#dropStale())
   readonly #loop: PollLoop
   readonly #asked = Promise.withResolvers<void>()
+
+  /** What has been told of bad rows: some come again at every look. Bound: `mostTold`. */
+  readonly #bad = new Set<string>()
+  readonly #tellOnce = (message: string) => {
+    if (this.#bad.has(message)) return
+    if (this.#bad.size === mostTold) this.#bad.clear()
+    this.#bad.add(message)
+    this.#options.onBad(message)
+  }
 
   constructor(options: PeersOptions) {
     this.#options = options
@@ -201,9 +213,10 @@ export class Peers {
     const verdicts = await readVerdicts(
       tx,
       changed.map(({ id }) => id),
+      this.#tellOnce,
     )
     if (!takesReports()) return { sent, said, voters, verdicts, reports: [], since: null }
-    return { sent, said, voters, verdicts, ...(await readReports(tx, this.#reportsSince)) }
+    return { sent, said, voters, verdicts, ...(await readReports(tx, this.#reportsSince, this.#tellOnce)) }
   }
 
   #take(

@@ -214,7 +214,7 @@ export class Follower implements AsyncDisposable {
       catalog,
       services: [...catalog.services.keys()],
       pools: [...catalog.pools.keys()],
-      health: await loadHealth(tx),
+      health: await loadHealth(tx, onBad),
       failBacks: [],
     }
     if (before.revision < 0) {

@@ -13,7 +13,7 @@ import { currentRevision } from '../store/revision.ts'
 import { getService, listAllServices, type StoredService } from '../store/services.ts'
 import type { OnBad } from '../store/stored.ts'
 import { getWebhook, listAllWebhooks } from '../store/webhooks.ts'
-import { getZoneHead, listAllZones } from '../store/zones.ts'
+import { listAllZones, readZoneHead } from '../store/zones.ts'
 
 /** Zones by apex, each with the owners that changed; null says that anything may have. */
 export type Touched = ReadonlyMap<string, readonly string[] | null>
@@ -37,9 +37,9 @@ export async function readAllSettings(tx: Tx, onBad: OnBad): Promise<Catalog> {
     monitors: byName(await listAllMonitors(tx, onBad)),
     pools: byName(await listAllPools(tx, onBad)),
     services: byName((await listAllServices(tx, onBad)).map(placed)),
-    zones: new Map((await listAllZones(tx)).map(({ value }) => [value.apex, value])),
-    overrides: await readOverrides(tx),
-    webhooks: byName(await listAllWebhooks(tx)),
+    zones: new Map((await listAllZones(tx, onBad)).map(({ value }) => [value.apex, value])),
+    overrides: await readOverrides(tx, onBad),
+    webhooks: byName(await listAllWebhooks(tx, onBad)),
     births: await readBirths(tx, { pools: null, services: null, webhooks: null }),
   })
 }
@@ -52,7 +52,7 @@ export async function readChangedSettings(
 ): Promise<ChangedSettings> {
   const keys = (kind: Change['kind']) =>
     new Set(changes.filter((change) => change.kind === kind).map(({ key }) => key))
-  const zones = await patch(before.zones, keys('zone'), (apex) => getZoneHead(tx, apex))
+  const zones = await patch(before.zones, keys('zone'), (apex) => readZoneHead(tx, apex, onBad))
   const moved = [...zones.keys()].some((apex) => !before.zones.has(apex)) || zones.size < before.zones.size
   const changed = keys('service')
   const catalog = new Catalog({
@@ -66,8 +66,9 @@ export async function readChangedSettings(
       : await patch(before.services, changed, (name) =>
           getService(tx, name, onBad).then((stored) => stored && placed(stored)),
         ),
-    overrides: keys('override').size + keys('pool').size === 0 ? before.overrides : await readOverrides(tx),
-    webhooks: await patch(before.webhooks, keys('webhook'), (name) => getWebhook(tx, name)),
+    overrides:
+      keys('override').size + keys('pool').size === 0 ? before.overrides : await readOverrides(tx, onBad),
+    webhooks: await patch(before.webhooks, keys('webhook'), (name) => getWebhook(tx, name, onBad)),
     births: await patchBirths(tx, before, {
       pools: keys('pool'),
       // With a zone, services may have come of which no change says so.
@@ -145,16 +146,17 @@ function zonesToFollow(
   return { touched, touchedBy }
 }
 
-/** A copy of `before` with the entries of `keys` read anew; null takes one out. */
+/** A copy of `before` with the entries of `keys` read anew; null takes one out, undefined leaves it as it was. */
 async function patch<T>(
   before: ReadonlyMap<string, T>,
   keys: ReadonlySet<string>,
-  read: (key: string) => Promise<{ readonly value: T } | null>,
+  read: (key: string) => Promise<{ readonly value: T } | null | undefined>,
 ): Promise<ReadonlyMap<string, T>> {
   if (keys.size === 0) return before
   const after = new Map(before)
   for (const key of keys) {
     const found = await read(key)
+    if (found === undefined) continue
     if (found === null) after.delete(key)
     else after.set(key, found.value)
   }
@@ -176,8 +178,8 @@ async function patchBirths(tx: Tx, { births, pools }: Catalog, scope: BirthScope
   return after
 }
 
-async function readOverrides(tx: Tx): Promise<CatalogParts['overrides']> {
-  return new Map((await listOverrides(tx)).map((override) => [formatMemberKey(override), override]))
+async function readOverrides(tx: Tx, onBad: OnBad): Promise<CatalogParts['overrides']> {
+  return new Map((await listOverrides(tx, onBad)).map((override) => [formatMemberKey(override), override]))
 }
 
 /** A stored service as the catalog has it, with its zone. */

@@ -11,7 +11,7 @@
  * `invert` swaps up and down at the end; unknown stays unknown.
  */
 import type { CompositeMonitor } from '../model/monitor.ts'
-import { longestReason } from '../model/reason.ts'
+import { cutReason, longestReason } from '../model/reason.ts'
 import type { Opinion } from './check.ts'
 
 /** One of the monitors, and what it says. */
@@ -46,5 +46,5 @@ function reasonOf(decided: readonly CompositePart[], count: string): string {
   const tail = `${more}; ${count}`
   const room = longestReason - tail.length
   const text = named.join(', ')
-  return (text.length > room ? `${text.slice(0, room - 1)}…` : text) + tail
+  return cutReason(text, room) + tail
 }

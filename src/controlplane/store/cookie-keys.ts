@@ -14,14 +14,20 @@ const signsAfterMs = 5 * 60_000
 /** Cookies are good for an hour, and clocks differ. */
 const acceptedForMs = 2 * 3_600_000
 
+/** One that is to come later than that was not made by a node: it would be the newest for ever, and never sign. */
+const clocksDifferByMs = 24 * 3_600_000
+
+const isKey = /^[0-9a-f]{32}$/
+
 type Key = typeof cookieKeys.$inferSelect
 
 /** The keys to use at `now`, the one that signs first. Makes a new one when it is time, and deletes what is past. */
 export async function refreshCookieKeys(tx: Tx, now: Date): Promise<Uint8Array[]> {
-  const rows: Key[] = await tx
+  const found: Key[] = await tx
     .select()
     .from(cookieKeys)
     .orderBy(asc(cookieKeys.createdAt), asc(cookieKeys.id))
+  const rows = found.filter((row) => isKey.test(row.key) && age(row, now) > -clocksDifferByMs)
   const newest = rows.at(-1)
   // Two nodes may both find it due; then there are two new keys, which does no harm.
   if (newest === undefined || age(newest, now) > rotateAfterMs) {

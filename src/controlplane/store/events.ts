@@ -11,8 +11,9 @@
  */
 import { and, asc, desc, eq, gt, gte, lt, sql } from 'drizzle-orm'
 import { events } from '../../../schema/events.ts'
+import { isMap } from '../document/schema-check.ts'
 import type { Event, EventFilter, StoredEvent } from '../model/event.ts'
-import { type Page, type PageRequest, readPage } from './stored.ts'
+import { type Page, type PageRequest, readPage, statementJson } from './stored.ts'
 import type { Tx } from './transaction.ts'
 
 /** The key of an advisory lock: "plevents" in ASCII, as a number. */
@@ -29,7 +30,7 @@ export async function appendEvents(tx: Tx, added: readonly Event[]): Promise<voi
   await tx.execute(sql`
     insert into events (kind, node, pool, member, from_state, to_state, reason, detail, at)
     select kind, node, pool, member, "from", "to", reason, detail, at
-    from json_to_recordset(${JSON.stringify(rows)}::json)
+    from json_to_recordset(${statementJson(rows)}::json)
       as e(position int, kind text, node text, pool text, member text, "from" text, "to" text, reason text, detail jsonb,
         at timestamptz)
     order by position`)
@@ -86,10 +87,11 @@ function toRow(event: Event, position: number): object {
   return { ...Object.fromEntries(entries.filter(([name]) => columns.includes(name))), detail, position }
 }
 
-/** Rows fit their kind: the table checks it. */
+/** Rows fit their kind: the table checks it. What stands in `detail` beyond that may be anything, and is told as far as it can be. */
 function toEvent({ detail, reason, at, ...fields }: typeof events.$inferSelect): StoredEvent {
-  const { until, ...rest } = detail
-  const said = Object.entries({ ...fields, ...rest, reason }).filter(([, value]) => value !== null)
-  const end = typeof until === 'string' ? { until: new Date(until) } : {}
+  const { until, ...rest } = isMap(detail) ? detail : {}
+  const said = Object.entries({ ...rest, ...fields, reason }).filter(([, value]) => value !== null)
+  const date = typeof until === 'string' ? new Date(until) : null
+  const end = date === null || Number.isNaN(date.getTime()) ? {} : { until: date }
   return { ...Object.fromEntries(said), ...end, at } as StoredEvent
 }

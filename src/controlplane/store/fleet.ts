@@ -1,7 +1,11 @@
 /** What nodes tell each other through the database: that they are there, what they have measured, and reports on members. */
 import { and, asc, eq, inArray, ne, sql } from 'drizzle-orm'
 import { nodes, reports } from '../../../schema/fleet.ts'
+import { Whole, Words } from '../document/fields.ts'
+import { map } from '../document/forms.ts'
+import { formatMemberKey } from '../model/member-key.ts'
 import type { MemberReport, NodeRecord, NodeVerdicts } from '../model/observation.ts'
+import { type OnBad, readRows, statementJson } from './stored.ts'
 import type { Tx } from './transaction.ts'
 
 /** A node that has been silent for so long is forgotten. */
@@ -63,15 +67,33 @@ export async function listVoters(tx: Tx, self: string, liveForMs: number): Promi
 const seenWithin = (interval: string) =>
   sql<boolean>`${nodes.seenAt} > clock_timestamp() - ${interval}::interval`
 
+/** What nodes have measured. Of what can't be read nothing counts, and it is told. */
 export async function readVerdicts(
   tx: Tx,
   ids: readonly string[],
+  onBad?: OnBad,
 ): Promise<{ readonly id: string; readonly version: number; readonly byPool: NodeVerdicts }[]> {
   if (ids.length === 0) return []
-  return tx
+  const rows = await tx
     .select({ id: nodes.id, version: nodes.verdictsVersion, byPool: nodes.verdicts })
     .from(nodes)
     .where(inArray(nodes.id, [...ids]))
+  return rows.map(({ byPool, ...row }) => {
+    const [read] = readRows(
+      [byPool],
+      () => `what node ${row.id} has measured`,
+      (written, problems) => Verdicts.parse(written, '', problems) ?? null,
+      onBad,
+    )
+    return { ...row, byPool: byName((read ?? []).map(([pool, of]) => [pool, byName(of)] as const)) }
+  })
+}
+
+const Verdicts = map(map(Words(['up', 'down'])))
+
+// Without a prototype: no name of a pool is anything but a name.
+function byName<T>(entries: readonly (readonly [string, T])[]): Record<string, T> {
+  return Object.assign(Object.create(null), Object.fromEntries(entries))
 }
 
 /** Stores reports, one statement for all; an older one never replaces a newer, nor one on a member before the one that has its name. */
@@ -81,7 +103,7 @@ export async function saveReports(tx: Tx, latest: readonly MemberReport[]): Prom
   await tx.execute(sql`
     insert into reports (pool, member, state, reason, weight_percent, at, until, born, stored_at)
     select pool, member, state, reason, "weightPercent", at, until, born, clock_timestamp()
-    from json_to_recordset(${JSON.stringify(latest)}::json) as r(pool text, member text, state text, reason text,
+    from json_to_recordset(${statementJson(latest)}::json) as r(pool text, member text, state text, reason text,
       "weightPercent" int, at timestamptz, until timestamptz, born bigint)
     order by pool, member
     on conflict (pool, member) do update set state = excluded.state, reason = excluded.reason,
@@ -92,11 +114,12 @@ export async function saveReports(tx: Tx, latest: readonly MemberReport[]): Prom
 
 /**
  * Reports that were stored since the last look, some of them again. @param since what the look before gave; null for all
- * reports. The second value is for the next look.
+ * reports. The second value is for the next look. A report that can't be read is told, and left out.
  */
 export async function readReports(
   tx: Tx,
   since: Date | null,
+  onBad?: OnBad,
 ): Promise<{ readonly reports: MemberReport[]; readonly since: Date }> {
   const [clock] = (await tx.execute<{ now: Date | string }>(sql`select clock_timestamp() as now`)).rows
   const { pool, member, state, reason, weightPercent, at, until, born } = reports
@@ -108,8 +131,32 @@ export async function readReports(
         ? undefined
         : sql`${reports.storedAt} > ${since.toISOString()}::timestamptz - ${overlap}::interval`,
     )
-  const read = rows.map(({ born, ...report }) => (born === null ? report : { ...report, born }))
-  return { reports: read as MemberReport[], since: new Date(clock!.now) }
+  return { reports: readable(rows, onBad), since: new Date(clock!.now) }
+}
+
+const State = Words(['up', 'down'])
+const Percent = Whole(0, 100)
+
+function readable(
+  rows: readonly (Omit<MemberReport, 'state' | 'born'> & {
+    readonly state: string
+    readonly born: number | null
+  })[],
+  onBad?: OnBad,
+): MemberReport[] {
+  return readRows(
+    rows,
+    (row) => `the report on member ${formatMemberKey(row)}`,
+    ({ born, ...row }, problems) => {
+      const { weightPercent } = row
+      if (weightPercent !== null) Percent.parse(weightPercent, 'weight', problems)
+      const state = State.parse(row.state, 'state', problems)
+      return problems.length > 0 || state === undefined
+        ? null
+        : { ...row, state, ...(born === null ? {} : { born }) }
+    },
+    onBad,
+  )
 }
 
 /** Forgets nodes that are long gone, and reports that ran out long ago or whose member is no more. */

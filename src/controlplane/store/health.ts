@@ -1,13 +1,24 @@
 import { asc, sql } from 'drizzle-orm'
 import { memberHealth } from '../../../schema/health.ts'
+import { Words } from '../document/fields.ts'
 import { formatMemberKey } from '../model/member-key.ts'
-import type { MemberHealth } from '../model/observation.ts'
+import { healthStates, type MemberHealth } from '../model/observation.ts'
+import { type OnBad, readRows, statementJson } from './stored.ts'
 import type { Tx } from './transaction.ts'
 
-/** The last measured state of every member that has one. */
-export async function loadHealth(tx: Tx): Promise<MemberHealth[]> {
+/** The last measured state of every member that has one. What can't be read is told, and not known then. */
+export async function loadHealth(tx: Tx, onBad?: OnBad): Promise<MemberHealth[]> {
   const rows = await tx.select().from(memberHealth).orderBy(asc(memberHealth.pool), asc(memberHealth.member))
-  return rows.map((row) => ({ ...row, state: row.state as MemberHealth['state'] }))
+  const state = Words(healthStates)
+  return readRows(
+    rows,
+    (row) => `the health of member ${formatMemberKey(row)}`,
+    (row, problems) => {
+      const read = state.parse(row.state, 'state', problems)
+      return read === undefined ? null : { ...row, state: read }
+    },
+    onBad,
+  )
 }
 
 export interface MeasuredHealth extends MemberHealth {
@@ -25,7 +36,7 @@ export async function saveHealth(tx: Tx, health: readonly MeasuredHealth[]): Pro
   await tx.execute(sql`
     with measured as (
       select h.*
-      from json_to_recordset(${JSON.stringify([...latest.values()])}::json)
+      from json_to_recordset(${statementJson([...latest.values()])}::json)
         as h(pool text, member text, state text, since timestamptz, reason text, born bigint)
       join members m on m.pool = h.pool and m.name = h.member and m.born = coalesce(h.born, m.born)
       order by m.pool, m.name

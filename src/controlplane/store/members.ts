@@ -4,25 +4,45 @@ import { reports } from '../../../schema/fleet.ts'
 import { memberHealth, overrides } from '../../../schema/health.ts'
 import { members, pools } from '../../../schema/pools.ts'
 import { canonicalAddress } from '../../dataplane/wire/address.ts'
+import { formatMember, parseMember } from '../document/pool.ts'
 import { ControlError } from '../model/errors.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import type { Member } from '../model/pool.ts'
 import { addressInCnamePool } from '../rules/places.ts'
-import { checkCondition, checkExists, type Put, type Stored, type WriteCondition } from './stored.ts'
+import {
+  checkCondition,
+  checkExists,
+  type OnBad,
+  type Put,
+  readRows,
+  type Stored,
+  type WriteCondition,
+} from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
 type MemberRow = typeof members.$inferSelect
 
-/** Null when the pool or the member does not exist. */
+/** Null when the pool or the member does not exist. Throws `invalid` for a row that can't be read. */
 export async function getMember(tx: Tx, pool: string, name: string): Promise<Stored<Member> | null> {
+  const row = await findRow(tx, pool, name)
+  return row === null ? null : toStored(row)
+}
+
+async function findRow(tx: Tx, pool: string, name: string): Promise<MemberRow | null> {
   const [row] = await tx
     .select()
     .from(members)
     .where(and(eq(members.pool, pool), eq(members.name, name)))
-  return row === undefined ? null : toStored(row)
+  return row ?? null
 }
 
-const toStored = (row: MemberRow): Stored<Member> => ({ value: toMember(row), revision: row.revision })
+/** For who is to write or delete it: whether it can be read or not. */
+const asWritten = (row: MemberRow): Stored<Member> => ({ value: toMember(row), revision: row.revision })
+
+const toStored = (row: MemberRow): Stored<Member> => ({
+  value: readMembers([row])[0]!,
+  revision: row.revision,
+})
 
 /** Names of every member, pools in order. */
 export async function listMemberNames(tx: Tx): Promise<{ pool: string; member: string }[]> {
@@ -51,7 +71,7 @@ export async function putMember(
       problems: [{ path: 'address', message: addressInCnamePool }],
     })
   }
-  const current = head.row === null ? null : toStored(head.row)
+  const current = head.row === null ? null : asWritten(head.row)
   checkCondition(condition, current, `member ${member.name} of pool ${pool}`)
   if (current !== null && isDeepStrictEqual(current.value, member)) {
     return { created: false, changed: false, revision: current.revision }
@@ -69,7 +89,8 @@ export async function deleteMember(
   name: string,
   condition: WriteCondition,
 ): Promise<void> {
-  const current = await getMember(write.tx, pool, name)
+  const row = await findRow(write.tx, pool, name)
+  const current = row === null ? null : asWritten(row)
   checkExists(condition, current, `member ${name} of pool ${pool}`)
   await removeMembers(write, pool, [current.value])
   await touchPool(write, pool)
@@ -105,7 +126,11 @@ export async function saveMembers(
 }
 
 /** Deletes members, and their own overrides with them. Those by patterns stay. */
-export async function removeMembers(write: Write, pool: string, gone: readonly Member[]): Promise<void> {
+export async function removeMembers(
+  write: Write,
+  pool: string,
+  gone: readonly Pick<Member, 'name'>[],
+): Promise<void> {
   if (gone.length === 0) return
   const names = gone.map((member) => member.name)
   const freed = await write.tx
@@ -117,8 +142,18 @@ export async function removeMembers(write: Write, pool: string, gone: readonly M
   await write.tx.delete(members).where(and(eq(members.pool, pool), inArray(members.name, names)))
 }
 
+/** The members of rows; those that can't be read are told and left out, or, without `onBad`, `invalid`. */
+export function readMembers(rows: readonly MemberRow[], onBad?: OnBad): Member[] {
+  return readRows(
+    rows,
+    ({ pool, name }) => `member ${formatMemberKey({ pool, member: name })}`,
+    (row, problems) => parseMember(row.name, formatMember(toMember(row)), '', problems),
+    onBad,
+  )
+}
+
 /** Postgres writes some IPv6 addresses in another way than RFC 5952, `::102:304` as `::1.2.3.4` for one. */
-export function toMember(row: MemberRow): Member {
+function toMember(row: MemberRow): Member {
   const { name, address, host, weight, priority, probeAddress, probePort } = row
   const canonical = (text: string) => canonicalAddress(text) ?? text
   const settings = {

@@ -1,20 +1,22 @@
 import { and, asc, eq, gt, isNull, lte, or } from 'drizzle-orm'
 import { isPatternRow, overrides } from '../../../schema/health.ts'
+import { Pattern, Words } from '../document/fields.ts'
 import { ControlError } from '../model/errors.ts'
 import { isPattern } from '../model/glob.ts'
 import { formatMemberKey } from '../model/member-key.ts'
-import type { Override } from '../model/override.ts'
+import { type Override, overrideStates } from '../model/override.ts'
 import { getMember } from './members.ts'
-import { type Page, type PageRequest, readPage } from './stored.ts'
+import { type OnBad, type Page, type PageRequest, readPage, readRows } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
 /** Overrides by patterns, which is what looking for the one that holds a member costs. */
 export const maxPatterns = 1000
 
-/** Every override; as many as there are members, and `maxPatterns`, at most. */
-export async function listOverrides(tx: Tx): Promise<Override[]> {
-  return (await tx.select().from(overrides).orderBy(asc(overrides.pool), asc(overrides.member))).map(
-    toOverride,
+/** Every override that can be read; as many as there are members, and `maxPatterns`, at most. The others are told. */
+export async function listOverrides(tx: Tx, onBad: OnBad = () => {}): Promise<Override[]> {
+  return readable(
+    await tx.select().from(overrides).orderBy(asc(overrides.pool), asc(overrides.member)),
+    onBad,
   )
 }
 
@@ -31,7 +33,7 @@ export async function overridesFor(tx: Tx, pool: string, member: string): Promis
     .select()
     .from(overrides)
     .where(or(isOf(pool, member), isPatternRow(overrides)))
-  return rows.map(toOverride)
+  return readable(rows, () => {})
 }
 
 /** The override of exactly these names or patterns. */
@@ -74,7 +76,7 @@ export async function deleteOverride(write: Write, pool: string, member: string)
 /** Deletes the overrides that ended at `now` or before, and returns them. */
 export async function expireOverrides(write: Write, now: Date): Promise<Override[]> {
   const rows = await write.tx.delete(overrides).where(lte(overrides.until, now)).returning()
-  const ended = rows.map(toOverride)
+  const ended = readable(rows, () => {})
   for (const override of ended) {
     const key = formatMemberKey(override)
     write.change('override', key)
@@ -94,6 +96,22 @@ async function checkPatterns(tx: Tx): Promise<void> {
 
 const isOf = (pool: string, member: string) => and(eq(overrides.pool, pool), eq(overrides.member, member))
 
-function toOverride(row: typeof overrides.$inferSelect): Override {
-  return { ...row, state: row.state as Override['state'] }
+type Row = typeof overrides.$inferSelect
+
+const State = Words(overrideStates)
+
+function readable(rows: readonly Row[], onBad?: OnBad): Override[] {
+  return readRows(
+    rows,
+    (row) => `the override of ${formatMemberKey(row)}`,
+    (row, problems) => {
+      const { pool, member } = row
+      for (const [path, text] of Object.entries({ pool, member })) Pattern.parse(text, path, problems)
+      const state = State.parse(row.state, 'state', problems)
+      return problems.length > 0 || state === undefined ? null : { ...row, state }
+    },
+    onBad,
+  )
 }
+
+const toOverride = (row: Row) => readable([row])[0]!

@@ -1,11 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
 import { asc, eq, inArray } from 'drizzle-orm'
 import { members, pools } from '../../../schema/pools.ts'
-import { formatPoolSettings, type PoolSettings, parsePoolSettings } from '../document/pool.ts'
+import {
+  formatPool,
+  formatPoolSettings,
+  type PoolSettings,
+  parsePool,
+  parsePoolSettings,
+} from '../document/pool.ts'
 import type { Problem } from '../model/errors.ts'
-import type { Pool } from '../model/pool.ts'
+import type { Member, Pool } from '../model/pool.ts'
 import { distanceBreaches, fallbackOfPoolBreaches, monitorOfPoolBreaches } from '../rules/references.ts'
-import { removeMembers, saveMembers, toMember } from './members.ts'
+import { readMembers, removeMembers, saveMembers } from './members.ts'
 import { aliasBreachesAfter, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
 import { insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
@@ -72,12 +78,18 @@ export async function putPool(
   settingsOf(row)
   await tx.insert(pools).values(row).onConflictDoUpdate({ target: pools.name, set: row })
   const names = new Set(wanted.map((member) => member.name))
-  const gone = current?.value.members.filter((member) => !names.has(member.name)) ?? []
+  const stored = readable ? (current?.value.members ?? []) : await memberRows(tx, name)
+  const gone = stored.filter((member) => !names.has(member.name))
   await removeMembers(write, pool.name, gone)
   await saveMembers(write, pool.name, wanted, current === null)
   write.change('pool', pool.name)
   write.audit('pool.put', pool.name, current?.value, pool)
   return { created: current === null, changed: true, revision }
+}
+
+/** The names of all rows, of those too that can't be read. */
+async function memberRows(tx: Tx, pool: string): Promise<Pick<Member, 'name'>[]> {
+  return tx.select({ name: members.name }).from(members).where(eq(members.pool, pool))
 }
 
 /**
@@ -122,7 +134,7 @@ export async function deletePool(write: Write, name: string, condition: WriteCon
   const current = await getPool(tx, name, () => {})
   checkExists(condition, current, `pool ${name}`)
   await throwIfUsed(tx, 'pool', name)
-  await removeMembers(write, name, current.value.members)
+  await removeMembers(write, name, await memberRows(tx, name))
   await tx.delete(pools).where(eq(pools.name, name))
   write.change('pool', name)
   write.audit('pool.delete', name, current.value, null)
@@ -147,9 +159,19 @@ async function withMembers(
   const byPool = Map.groupBy(found, ({ pool }) => pool)
   return rows.map((row) => {
     const { revision, settings: _, born: __, ...fields } = row
-    const own = byPool.get(row.name) ?? []
-    return { value: { ...fields, ...settingsOf(row, onBad), members: own.map(toMember) } as Pool, revision }
+    const settings = settingsOf(row, onBad)
+    // Settings that could not be read no longer say what the fallback is for.
+    const fallback = settings.whenAllDown === 'fallback' ? row.fallback : null
+    const head = readHead({ ...fields, ...settings, fallback, members: [] } as Pool, onBad)
+    return { value: { ...head, members: readMembers(byPool.get(row.name) ?? [], onBad) }, revision }
   })
+}
+
+/** What can't be read of a pool is as if it were left out: its members are what is to be answered, whatever becomes of the rest. */
+function readHead(pool: Pool, onBad?: OnBad): Pool {
+  const { name } = pool
+  const parse = (problems: Problem[]) => parsePool(name, formatPool(pool), '', problems)
+  return readSettings(`pool ${name}`, parse, onBad) ?? { ...parsePool('x', {}, '', [])!, name }
 }
 
 function settingsOf({ name, settings }: Pick<PoolRow, 'name' | 'settings'>, onBad?: OnBad): PoolSettings {

@@ -1,7 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { asc, eq, sql } from 'drizzle-orm'
 import { servicePools, services } from '../../../schema/services.ts'
-import { formatServiceSettings, parseServiceSettings } from '../document/service.ts'
+import {
+  formatService,
+  formatServiceSettings,
+  parseService,
+  parseServiceSettings,
+} from '../document/service.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Choice, Service } from '../model/service.ts'
 import { nestedIn } from '../rules/graph.ts'
@@ -47,7 +52,10 @@ const selectServices = (tx: Tx) => tx.select(columns).from(services)
 
 type Row = Awaited<ReturnType<typeof selectServices>>[number]
 
-/** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and its settings are the defaults. */
+/**
+ * Throws `invalid` for a row that can't be read. With `onBad`, that is told, and its settings are the defaults; when more than
+ * they can't be read, there is no such service.
+ */
 export async function getService(tx: Tx, name: string, onBad?: OnBad): Promise<StoredService | null> {
   const [row] = await selectServices(tx).where(eq(services.name, name))
   return row === undefined ? null : toStored(row, onBad)
@@ -56,13 +64,13 @@ export async function getService(tx: Tx, name: string, onBad?: OnBad): Promise<S
 /** One page in the order of names. Throws `invalid` for a row that can't be read. */
 export async function listServices(tx: Tx, request: PageRequest): Promise<Page<StoredService>> {
   const query = selectServices(tx).$dynamic()
-  return readPage(query, { name: services.name }, request, (row) => toStored(row))
+  return readPage(query, { name: services.name }, request, (row) => toStored(row)!)
 }
 
 /** Every service, for the publisher; `onBad` as with `getService`. */
 export async function listAllServices(tx: Tx, onBad?: OnBad): Promise<StoredService[]> {
   const rows = await selectServices(tx).orderBy(asc(services.name))
-  return rows.map((row) => toStored(row, onBad))
+  return rows.flatMap((row) => toStored(row, onBad) ?? [])
 }
 
 /**
@@ -76,7 +84,7 @@ export async function putService(write: Write, service: Service, condition: Writ
   const { name } = service
   // Whatever can't be read is replaced.
   let readable = true
-  const current = await getService(tx, name, () => {
+  const current = await findRow(tx, name, () => {
     readable = false
   })
   checkCondition(condition, current, `service ${name}`)
@@ -145,7 +153,7 @@ async function saveRows(
 /** Throws `conflict` with one problem for each service that names it. */
 export async function deleteService(write: Write, name: string, condition: WriteCondition): Promise<void> {
   const { tx } = write
-  const current = await getService(tx, name, () => {})
+  const current = await findRow(tx, name, () => {})
   checkExists(condition, current, `service ${name}`)
   await throwIfUsed(tx, 'service', name)
   await tx.delete(services).where(eq(services.name, name))
@@ -153,7 +161,32 @@ export async function deleteService(write: Write, name: string, condition: Write
   write.audit('service.delete', name, current.value, null)
 }
 
-function toStored(row: Row, onBad?: OnBad): StoredService {
+/** As far as it can be read: for who is to write or delete it. */
+async function findRow(tx: Tx, name: string, onBad: OnBad): Promise<StoredService | null> {
+  const [row] = await selectServices(tx).where(eq(services.name, name))
+  return row === undefined ? null : (toStored(row, onBad) ?? withSettings(row, () => {}))
+}
+
+function toStored(row: Row, onBad?: OnBad): StoredService | null {
+  const stored = withSettings(row, onBad)
+  const { value, zone } = stored
+  const read = readSettings(
+    `service ${row.name}`,
+    (problems) => {
+      if (isHostnameIn(row.name, zone)) return parseService(row.name, formatService(value), '', problems)
+      problems.push({ path: '', message: `${row.name} does not lie in the zone ${zone}` })
+      return null
+    },
+    onBad,
+  )
+  return read === null ? null : stored
+}
+
+/** A name below a zone or its own. */
+const isHostnameIn = (name: string, zone: string) =>
+  zone === '.' || name === zone || name.endsWith(`.${zone}`)
+
+function withSettings(row: Row, onBad?: OnBad): StoredService {
   const { zone, revision, settings, ...fields } = row
   const head = {
     ...fields,

@@ -134,6 +134,32 @@ function isPart(isNumber: boolean, part: unknown): boolean {
 export type OnBad = (message: string) => void
 
 /**
+ * JSON for a statement. Postgres takes no text with a NUL or half a surrogate pair, and one such text would turn back all rows
+ * of its statement, again at every attempt. Texts come from members and other peers, too, so they are made such that it can.
+ */
+export function statementJson(rows: unknown): string {
+  return JSON.stringify(rows, (_, value: unknown) =>
+    typeof value === 'string' ? value.replaceAll('\0', '\ufffd').toWellFormed() : value,
+  )
+}
+
+/**
+ * The values of rows, without those rows of which `read` makes none: these are told, or, without `onBad`, the first of them
+ * is thrown as `invalid`. Whoever reads many rows reads them by this, so that a bad one takes no other with it.
+ */
+export function readRows<Row, T>(
+  rows: readonly Row[],
+  what: (row: Row) => string,
+  read: (row: Row, problems: Problem[]) => T | null,
+  onBad?: OnBad,
+): T[] {
+  return rows.flatMap((row) => {
+    const value = readRow(what(row), (problems) => read(row, problems), onBad)
+    return value === null ? [] : [value]
+  })
+}
+
+/**
  * What `parse` makes of the settings in a row. When it makes nothing of them it throws `invalid`, or, with `onBad`, tells that
  * and gives null.
  *
@@ -144,13 +170,27 @@ export function readSettings<T>(
   parse: (problems: Problem[]) => T | null,
   onBad?: OnBad,
 ): T | null {
+  return readRow(`the settings of ${what}`, parse, onBad)
+}
+
+function readRow<T>(what: string, parse: (problems: Problem[]) => T | null, onBad?: OnBad): T | null {
   const problems: Problem[] = []
-  const read = parse(problems)
+  const read = tried(parse, problems)
   if (read !== null) return read
   const [first] = problems
   const where = first === undefined || first.path === '' ? '' : `${first.path} `
-  const message = `the settings of ${what} in the database can't be read: ${where}${first?.message}`
+  const message = `${what} in the database can't be read: ${where}${first?.message}`
   if (onBad === undefined) throw new ControlError('invalid', message, { problems })
   onBad(message)
   return null
+}
+
+/** Parsers expect what a write of ours would have left. A row may hold anything: one that makes them throw can't be read either. */
+function tried<T>(parse: (problems: Problem[]) => T | null, problems: Problem[]): T | null {
+  try {
+    return parse(problems)
+  } catch (error) {
+    problems.push({ path: '', message: error instanceof Error ? error.message : String(error) })
+    return null
+  }
 }

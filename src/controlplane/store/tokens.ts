@@ -8,7 +8,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { and, asc, eq, isNull, lt, or } from 'drizzle-orm'
-import { type tokenScopes, tokens } from '../../../schema/journal.ts'
+import { tokenScopes, tokens } from '../../../schema/journal.ts'
 import { ControlError } from '../model/errors.ts'
 import { type Page, type PageRequest, readPage } from './stored.ts'
 import type { Tx } from './transaction.ts'
@@ -78,5 +78,6 @@ function hashOf(secret: string): string {
 }
 
 function toToken({ hash: _, ...row }: typeof tokens.$inferSelect): Token {
-  return { ...row, scopes: row.scopes as TokenScope[] }
+  // A word that is no scope of ours gives nobody anything.
+  return { ...row, scopes: tokenScopes.filter((scope) => row.scopes.includes(scope)) }
 }

@@ -7,16 +7,19 @@ import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { asc, count, eq } from 'drizzle-orm'
 import { webhooks } from '../../../schema/webhooks.ts'
+import { formatWebhook, parseWebhook } from '../document/webhook.ts'
 import { ControlError } from '../model/errors.ts'
 import type { Webhook, WebhookInput } from '../model/webhook.ts'
 import { rootOf } from './postgres-errors.ts'
 import {
   checkCondition,
   checkExists,
+  type OnBad,
   type Page,
   type PageRequest,
   type Put,
   readPage,
+  readRows,
   type Stored,
   type WriteCondition,
 } from './stored.ts'
@@ -25,9 +28,10 @@ import type { Tx, Write } from './transaction.ts'
 /** The most of one installation: each has a queue on every node. */
 export const maxWebhooks = 100
 
-export async function getWebhook(tx: Tx, name: string): Promise<Stored<Webhook> | null> {
-  const [row] = await tx.select().from(webhooks).where(eq(webhooks.name, name))
-  return row === undefined ? null : toStored(row)
+/** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and there is no such webhook. */
+export async function getWebhook(tx: Tx, name: string, onBad?: OnBad): Promise<Stored<Webhook> | null> {
+  const row = await readRow(tx, name)
+  return row === null ? null : (readable([row], onBad)[0] ?? null)
 }
 
 /** One page in the order of names. */
@@ -35,9 +39,9 @@ export async function listWebhooks(tx: Tx, request: PageRequest): Promise<Page<S
   return readPage(tx.select().from(webhooks).$dynamic(), { name: webhooks.name }, request, toStored)
 }
 
-/** Every webhook, for the follower. */
-export async function listAllWebhooks(tx: Tx): Promise<Stored<Webhook>[]> {
-  return (await tx.select().from(webhooks).orderBy(asc(webhooks.name))).map(toStored)
+/** Every webhook, for the follower. Those that can't be read are told and left out. */
+export async function listAllWebhooks(tx: Tx, onBad?: OnBad): Promise<Stored<Webhook>[]> {
+  return readable(await tx.select().from(webhooks).orderBy(asc(webhooks.name)), onBad)
 }
 
 export interface WebhookPut extends Put {
@@ -53,9 +57,10 @@ export async function putWebhook(
 ): Promise<WebhookPut> {
   const { tx, revision } = write
   const { name } = input
-  const current = await getWebhook(tx, name)
+  const current = await readRow(tx, name)
   checkCondition(condition, current, `webhook ${name}`)
-  const before = current?.value ?? null
+  // Whatever can't be read is replaced.
+  const before = current === null ? null : (readable([current], () => {})[0]?.value ?? null)
   const kept = input.secret ?? before?.secret
   const webhook: Webhook = { ...input, secret: kept ?? makeSecret() }
   if (current !== null && isDeepStrictEqual(before, webhook)) {
@@ -86,11 +91,11 @@ export async function putWebhook(
 }
 
 export async function deleteWebhook(write: Write, name: string, condition: WriteCondition): Promise<void> {
-  const current = await getWebhook(write.tx, name)
+  const current = await readRow(write.tx, name)
   checkExists(condition, current, `webhook ${name}`)
   await write.tx.delete(webhooks).where(eq(webhooks.name, name))
   write.change('webhook', name)
-  write.audit('webhook.delete', name, withoutSecret(current.value, 'kept'), null)
+  write.audit('webhook.delete', name, withoutSecret(current, 'kept'), null)
 }
 
 async function checkRoom(tx: Tx): Promise<void> {
@@ -107,12 +112,30 @@ function makeSecret(): string {
   return `whsec_${randomBytes(32).toString('base64')}`
 }
 
-function withoutSecret(webhook: Webhook, secret: 'kept' | 'changed'): object {
-  return { ...webhook, url: webhook.url.replace(/\?.*$/s, ''), secret }
+function withoutSecret({ url, ...webhook }: Pick<Webhook, 'url'>, secret: 'kept' | 'changed'): object {
+  return { ...webhook, url: url.replace(/\?.*$/s, ''), secret }
 }
 
 const copy = (words: readonly string[] | null) => (words === null ? null : [...words])
 
-function toStored({ revision, born: _, ...row }: typeof webhooks.$inferSelect): Stored<Webhook> {
-  return { value: row as Webhook, revision }
+type Row = typeof webhooks.$inferSelect
+
+async function readRow(tx: Tx, name: string): Promise<Row | null> {
+  const [row] = await tx.select().from(webhooks).where(eq(webhooks.name, name))
+  return row ?? null
 }
+
+function readable(rows: readonly Row[], onBad?: OnBad): Stored<Webhook>[] {
+  return readRows(
+    rows,
+    ({ name }) => `webhook ${name}`,
+    ({ revision, ...row }, problems) => {
+      const { secret } = row
+      const read = parseWebhook(row.name, { ...formatWebhook(row as Webhook), secret }, '', problems)
+      return read === null ? null : { value: { ...read, secret }, revision }
+    },
+    onBad,
+  )
+}
+
+const toStored = (row: Row) => readable([row])[0]!

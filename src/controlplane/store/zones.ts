@@ -3,6 +3,8 @@ import { and, asc, eq, inArray } from 'drizzle-orm'
 import { services } from '../../../schema/services.ts'
 import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
+import { Whole } from '../document/fields.ts'
+import { formatZoneHead, parseZone } from '../document/zone.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
 import { absoluteName } from '../rules/owners.ts'
 import { aliasBreaches, aliasedServices, placeBreaches } from '../rules/places.ts'
@@ -15,10 +17,12 @@ import { nextSerial, serialAhead } from './serial.ts'
 import {
   checkCondition,
   checkExists,
+  type OnBad,
   type Page,
   type PageRequest,
   type Put,
   readPage,
+  readRows,
   type Stored,
   type WriteCondition,
 } from './stored.ts'
@@ -44,10 +48,38 @@ export async function listZones(tx: Tx, request: PageRequest): Promise<Page<Stor
   return readPage(tx.select().from(zones).$dynamic(), { apex: zones.apex }, request, toStored)
 }
 
-/** The head of every zone, for the publisher. */
-export async function listAllZones(tx: Tx): Promise<Stored<ZoneState>[]> {
-  return (await tx.select().from(zones).orderBy(asc(zones.apex))).map(toStored)
+/** The head of every zone, for the publisher. Those that can't be read are told and left out. */
+export async function listAllZones(tx: Tx, onBad?: OnBad): Promise<Stored<ZoneState>[]> {
+  return readable(await tx.select().from(zones).orderBy(asc(zones.apex)), onBad)
 }
+
+/** The head of a zone, for the publisher; null when there is none, undefined (which is told) when it can't be read. */
+export async function readZoneHead(
+  tx: Tx,
+  apex: string,
+  onBad: OnBad,
+): Promise<Stored<ZoneState> | null | undefined> {
+  const [row] = await tx.select().from(zones).where(eq(zones.apex, apex))
+  return row === undefined ? null : readable([row], onBad)[0]
+}
+
+function readable(rows: readonly Row[], onBad?: OnBad): Stored<ZoneState>[] {
+  return readRows(
+    rows,
+    ({ apex }) => `the head of zone ${apex}`,
+    (row, problems) => {
+      const stored = toStored(row)
+      const zone = parseZone(row.apex, { ...formatZoneHead(stored.value), rrsets: [] }, '', problems)
+      if (zone !== null && zone.apex !== row.apex)
+        problems.push({ path: 'apex', message: `must be ${zone.apex}` })
+      Serial.parse(row.serial, 'serial', problems)
+      return problems.length > 0 ? null : stored
+    },
+    onBad,
+  )
+}
+
+const Serial = Whole(0, 4_294_967_295)
 
 /**
  * Creates or replaces a zone and all its RRsets. Only RRsets that differ are written, so the others keep their

@@ -77,6 +77,16 @@ t.test('events are given back as the store has them soon', async (t) => {
   t.equal((await after(0)).length, 4, 'a stop stores what waits')
 })
 
+t.test('what the database can not keep is made such that it can', async (t) => {
+  const { recorder, after, errors, storing } = await start(t, await postgres.createDatabase())
+  recorder.start()
+  const stored = storing()
+  recorder.add([transition('a', 'down', 'a\0b \ud83d'), transition('c', 'up')])
+  await stored
+  t.match(await after(0), [{ member: 'a', reason: 'a\ufffdb \ufffd' }, { member: 'c' }])
+  t.same(errors, [])
+})
+
 t.test('what the database refuses holds up nothing else', async (t) => {
   const { recorder, database, after, errors, storing } = await start(t, await postgres.createDatabase())
   await database.write('tester', (write) => {
@@ -84,7 +94,7 @@ t.test('what the database refuses holds up nothing else', async (t) => {
   })
   recorder.start()
   const stored = storing()
-  recorder.add([transition('a', 'down'), transition('b', 'down', 'a\0b'), transition('c', 'up')])
+  recorder.add([transition('a', 'down'), transition('b', 'evil' as 'down'), transition('c', 'up')])
   await stored
   t.match(await after(0), [{ member: 'a' }, { member: 'c' }])
   t.match(await database.read(loadHealth), [{ member: 'a', state: 'down' }])

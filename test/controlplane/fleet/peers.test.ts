@@ -15,6 +15,7 @@ class Node extends EventEmitter implements AsyncDisposable {
   suspect = false
   readonly reports: MemberReport[] = []
   readonly told: string[] = []
+  readonly bad: string[] = []
   readonly database: Database
   readonly peers: Peers
 
@@ -28,6 +29,7 @@ class Node extends EventEmitter implements AsyncDisposable {
       suspect: () => this.suspect,
       verdicts: () => this.verdicts,
       takesReports: () => true,
+      onBad: (message) => void this.bad.push(message),
       onVotes: (members) => {
         this.told.push(...members.map(({ pool, member }) => `${pool}/${member}`))
         this.emit('votes')

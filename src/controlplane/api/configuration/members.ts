@@ -26,7 +26,8 @@ export function memberRoutes(app: FastifyInstance, context: Ground & Observation
     format: formatMember,
     present: async (tx, stored, key) => {
       if (key === null) return []
-      const pool = await getPool(tx, key.pool)
+      // What else is in the pool matters to the status alone: a row of it that can't be read keeps nobody from this member.
+      const pool = await getPool(tx, key.pool, () => {})
       if (pool === null) throw notFound(`pool ${key.pool}`)
       const overrides = new OverrideIndex(await overridesFor(tx, key.pool, key.member))
       const override = effectiveOverride(overrides, key.pool, key.member, context.now())

@@ -8,7 +8,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { TObject, TSchema } from 'typebox'
 import { readHostname } from '../../document/fields.ts'
-import { isMap } from '../../document/schema-check.ts'
+import { isMap, maxProblems } from '../../document/schema-check.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
 import type { Tx, Write } from '../../store/database.ts'
 import type { Page, PageRequest, Put, Stored, WriteCondition } from '../../store/stored.ts'
@@ -241,7 +241,10 @@ export function valid<T>(what: string, read: (problems: Problem[]) => T | null |
 export function invalid(what: string, problems: readonly Problem[]): ControlError {
   const first = problems[0]
   const where = first === undefined ? '' : `: ${first.path === '' ? '' : `${first.path} `}${first.message}`
-  return new ControlError('invalid', `${what} is not valid${where}`, { problems })
+  // Collections stop near the bound, records at their end.
+  return new ControlError('invalid', `${what} is not valid${where}`, {
+    problems: problems.slice(0, maxProblems),
+  })
 }
 
 /** The canonical form of a domain name in a URL. Throws `invalid`. */

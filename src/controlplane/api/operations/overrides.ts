@@ -77,7 +77,7 @@ const families: readonly Family[] = [
     whom: 'every member of a pool',
     target: ({ name: pool }) => ({ ...named({ pool: pool!, member: '' }, `pool ${pool}`), member: '*' }),
     check: async (tx, { pool }) => {
-      if ((await getPool(tx, pool)) === null) throw notFound(`pool ${pool}`)
+      if ((await getPool(tx, pool, () => {})) === null) throw notFound(`pool ${pool}`)
     },
   },
   {

@@ -95,7 +95,6 @@ export const eventsSuite: Suite = async (t, database) => {
       { ...everyKind[4], to: 'down' },
       { ...everyKind[5], until: undefined },
       { ...everyKind[3], kind: 'soaked' },
-      { ...everyKind[0], reason: 'a\0b' },
     ] as unknown as Event[]
     for (const event of wrong) {
       await refused(
