@@ -53,6 +53,13 @@ const quoted = (words: readonly string[]): SQL => sql.raw(words.map((word) => `'
 export const isName = (column: AnyPgColumn): SQL =>
   sql`${column} = lower(${column}) and ${column} !~ '[[:space:][:cntrl:]/]' and octet_length(${column}) between 1 and 255`
 
+/**
+ * A domain name as zones and services have it: lower-case, of 1004 octets at the most (255 of wire form, each written with four),
+ * without its final dot unless it is the root. A dot at its end that is part of the last label is written `\.`.
+ */
+export const isDomainName = (column: AnyPgColumn): SQL =>
+  sql`${column} = lower(${column}) and octet_length(${column}) between 1 and 1004 and (${column} = '.' or (left(${column}, 1) <> '.' and (right(${column}, 1) <> '.' or right(${column}, 2) = '\\.')))`
+
 /** An address alone, not a network: `inet` would accept 192.0.2.0/24 too. */
 export const isHostAddress = (column: AnyPgColumn): SQL =>
   sql`masklen(${column}) = case family(${column}) when 4 then 32 else 128 end`

@@ -12,7 +12,7 @@ import {
 } from 'drizzle-orm/pg-core'
 import { allDownPolicies } from '../src/controlplane/model/pool.ts'
 import { serviceSteers } from '../src/controlplane/model/service.ts'
-import { born, isName, isObject, isTtl, key, oneOf, revision } from './column-types.ts'
+import { born, isDomainName, isObject, isTtl, key, oneOf, revision } from './column-types.ts'
 import { pools } from './pools.ts'
 import { zones } from './zones.ts'
 
@@ -38,7 +38,7 @@ export const services = pgTable(
   (t) => [
     index('services_zone_index').on(t.zone),
     index('services_fallback_index').on(t.fallback),
-    check('services_name_check', isName(t.name)),
+    check('services_name_check', isDomainName(t.name)),
     check(
       'services_in_zone_check',
       sql`${t.zone} = '.' or ${t.name} = ${t.zone} or right(${t.name}, length(${t.zone}) + 1) = '.' || ${t.zone}`,

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { bigint, check, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
-import { isTtl, key, revision } from './column-types.ts'
+import { isDomainName, isTtl, key, revision } from './column-types.ts'
 
 /**
  * Zones by their apex. Natural keys throughout: a zone, a pool or a member is its name (renaming is deleting and
@@ -25,10 +25,7 @@ export const zones = pgTable(
     revision: revision(),
   },
   (t) => [
-    check(
-      'zones_apex_check',
-      sql`${t.apex} = lower(${t.apex}) and octet_length(${t.apex}) between 1 and 1004 and (${t.apex} = '.' or (left(${t.apex}, 1) <> '.' and right(${t.apex}, 1) <> '.'))`,
-    ),
+    check('zones_apex_check', isDomainName(t.apex)),
     check('zones_mname_check', sql`right(${t.mname}, 1) = '.'`),
     check('zones_rname_check', sql`right(${t.rname}, 1) = '.'`),
     check('zones_refresh_check', isTtl(t.refreshSeconds)),

@@ -12,7 +12,8 @@ import type { AddressInfo } from 'node:net'
 import { type FastifyInstance, type FastifySchemaCompiler, fastify } from 'fastify'
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
-import { compileCheck } from '../document/schema-check.ts'
+import { compileCheck, show } from '../document/schema-check.ts'
+import type { Problem } from '../model/errors.ts'
 import { requireAdmin, requireReporter, requireToken } from './access.ts'
 import { clientAddress } from './clients/client-address.ts'
 import { checkOrigin } from './clients/cross-site.ts'
@@ -177,13 +178,22 @@ function logAccess(app: FastifyInstance, context: ApiContext): void {
   })
 }
 
+/** No name and no key has a NUL or half a surrogate pair, and the database could look none such up. */
+function unkeepable(input: unknown): Problem[] {
+  return Object.entries(input as object).flatMap(([path, value]) =>
+    [value].flat().some((text) => typeof text === 'string' && (text.includes('\0') || !text.isWellFormed()))
+      ? [{ path, message: `must be a text without NUL, not ${show(value)}` }]
+      : [],
+  )
+}
+
 /** Parameters and queries come as text and are converted. Bodies and headers are read by their handlers. */
 const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   if (httpPart === 'body' || httpPart === 'headers') return () => true
   const check = compileCheck(schema)
   return (input) => {
     const value = Value.Convert(schema, input)
-    const problems = check(value, '')
+    const problems = [...unkeepable(input), ...check(value, '')]
     return problems.length === 0
       ? { value }
       : { error: invalid(`the ${httpPart === 'querystring' ? 'query' : 'path'}`, problems) }

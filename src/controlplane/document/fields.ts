@@ -123,14 +123,19 @@ export function Checked(
 // RFC 3339 section 5.6. Date.parse alone would take local times and a dozen other spellings.
 const instantPattern = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/
 
+/** Of the years 1 to 9999 in UTC, which an offset may lead out of: what can be written again, and kept by the database. */
+function readInstant(text: string): Date | null {
+  const date = instantPattern.test(text) ? new Date(text) : null
+  return date !== null && /^(?!0000)\d{4}-/.test(Number.isNaN(date.getTime()) ? '' : date.toISOString())
+    ? date
+    : null
+}
+
 /** An instant. */
 export const InstantText = Scalar<string, Date>(
   { type: 'string' },
   'an instant such as 2027-01-31T03:00:00Z (RFC 3339, with its offset)',
-  (text) => {
-    const date = instantPattern.test(text) ? new Date(text) : null
-    return date === null || Number.isNaN(date.getTime()) ? null : date
-  },
+  readInstant,
   (instant) => instant.toISOString(),
 )
 

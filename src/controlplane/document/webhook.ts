@@ -1,12 +1,14 @@
 /** The body of a webhook. It is written like a fragment of the document, and belongs to none: see `webhook.ts`. */
 import { eventKinds } from '../model/event.ts'
 import type { WebhookInput, WebhookSettings } from '../model/webhook.ts'
-import { Checked, Duration, parseNamed, Text, Words } from './fields.ts'
+import { Checked, Duration, parseNamed, Text, TextAs, Words } from './fields.ts'
 import { type Body, fieldsOf, ignored, list, type ParseNamed, type RecordForm, record } from './forms.ts'
 
-const Url = Text(
+// Schemes have no case (RFC 3986 section 3.1); the rest is as its receiver wrote it.
+const Url = TextAs(
   'an http or https URL of at most 2048 characters, without user, password and fragment',
-  (text) => text.length <= 2048 && isUrl(text),
+  (text) =>
+    text.length <= 2048 && isUrl(text) ? text.replace(/^https?/i, (scheme) => scheme.toLowerCase()) : null,
 )
 
 function isUrl(text: string): boolean {

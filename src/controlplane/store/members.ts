@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, asc, eq, inArray, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, ne, sql } from 'drizzle-orm'
 import { reports } from '../../../schema/fleet.ts'
 import { memberHealth, overrides } from '../../../schema/health.ts'
 import { members, pools } from '../../../schema/pools.ts'
@@ -76,11 +76,26 @@ export async function putMember(
   if (current !== null && isDeepStrictEqual(current.value, member)) {
     return { created: false, changed: false, revision: current.revision }
   }
+  await checkTarget(tx, pool, member)
   await saveRows(tx, pool, [{ ...member, revision }])
   if (current !== null && probesElsewhere(current.value, member)) await renew(tx, pool, [member.name])
   await touchPool(write, pool)
   write.audit('member.put', formatMemberKey({ pool, member: member.name }), current?.value, member)
   return { created: current === null, changed: true, revision }
+}
+
+/** Throws `conflict` when another member of the pool has the address or the host. A pool that is put whole has been checked. */
+async function checkTarget(tx: Tx, pool: string, { name, address, host }: Member): Promise<void> {
+  const [target, what] = address === null ? ([host, 'host'] as const) : ([address, 'address'] as const)
+  const [other] = await tx
+    .select({ name: members.name })
+    .from(members)
+    .where(and(eq(members.pool, pool), ne(members.name, name), eq(members[what], target)))
+  if (other === undefined) return
+  const message = `${target} is already the ${what} of member ${other.name}`
+  throw new ControlError('conflict', `member ${name} of pool ${pool} is refused: ${message}`, {
+    problems: [{ path: what, message }],
+  })
 }
 
 export async function deleteMember(

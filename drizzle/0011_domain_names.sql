@@ -1,0 +1,4 @@
+ALTER TABLE "services" DROP CONSTRAINT "services_name_check";--> statement-breakpoint
+ALTER TABLE "zones" DROP CONSTRAINT "zones_apex_check";--> statement-breakpoint
+ALTER TABLE "services" ADD CONSTRAINT "services_name_check" CHECK ("services"."name" = lower("services"."name") and octet_length("services"."name") between 1 and 1004 and ("services"."name" = '.' or (left("services"."name", 1) <> '.' and (right("services"."name", 1) <> '.' or right("services"."name", 2) = '\.'))));--> statement-breakpoint
+ALTER TABLE "zones" ADD CONSTRAINT "zones_apex_check" CHECK ("zones"."apex" = lower("zones"."apex") and octet_length("zones"."apex") between 1 and 1004 and ("zones"."apex" = '.' or (left("zones"."apex", 1) <> '.' and (right("zones"."apex", 1) <> '.' or right("zones"."apex", 2) = '\.'))));
