@@ -1,6 +1,7 @@
 /** What is wrong between the parts of a configuration, by the rules of `rules/` and with the paths of the document. */
 import type { Configuration } from '../model/configuration.ts'
 import type { Problem } from '../model/errors.ts'
+import { addressBreaches } from '../rules/addresses.ts'
 import type { Breach } from '../rules/breach.ts'
 import { aliasBreaches, aliasedServices, placeBreaches } from '../rules/places.ts'
 import {
@@ -21,6 +22,7 @@ export function crossProblems(configuration: Configuration): Problem[] {
   return [
     ...[...view.monitors.keys()].flatMap((name) => partBreaches(view, name)),
     ...monitorNestingBreaches(view),
+    ...configuration.pools.flatMap(({ name, members }) => addressBreaches(name, members)),
     ...[...view.pools.values()].flatMap((pool) => monitorOfPoolBreaches(view, pool)),
     ...planBreaches(view),
     ...services.flatMap((name) => placeBreaches(view, name)),

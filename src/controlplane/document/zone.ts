@@ -8,14 +8,7 @@ import {
   parseName,
   relativeName,
 } from '../../dataplane/wire/name.ts'
-import {
-  formatRdata,
-  parseRdata,
-  parseType,
-  rdataDoubt,
-  rdataIdentity,
-  typeName,
-} from '../../dataplane/wire/rdata.ts'
+import { formatRdata, parseRdata, parseType, rdataIdentity, typeName } from '../../dataplane/wire/rdata.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
@@ -108,9 +101,7 @@ export function parseRrset(
   const data = readData(hostnameToWire(apex), identity.type, texts, dataAt, problems)
   if (problems.length > before) return null
   const rrset = { ...identity, ttlSeconds, data }
-  // A reply about a single RRset has no place for a warning, and whoever writes one has its source at hand.
-  const doubts = data.flatMap((text) => rdataDoubt(rrset.type, text) ?? [])
-  for (const message of [...checkRrset(apex, rrset), ...doubts]) problems.push({ path: dataAt, message })
+  for (const message of checkRrset(apex, rrset)) problems.push({ path: dataAt, message })
   return problems.length > before ? null : rrset
 }
 

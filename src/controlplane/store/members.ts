@@ -4,11 +4,14 @@ import { reports } from '../../../schema/fleet.ts'
 import { memberHealth, overrides } from '../../../schema/health.ts'
 import { members, pools } from '../../../schema/pools.ts'
 import { canonicalAddress } from '../../dataplane/wire/address.ts'
+import { joinPath } from '../document/path.ts'
 import { formatMember, parseMember } from '../document/pool.ts'
 import { ControlError } from '../model/errors.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import type { Member } from '../model/pool.ts'
+import { addressBreaches } from '../rules/addresses.ts'
 import { addressInCnamePool } from '../rules/places.ts'
+import { throwIfBroken } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
@@ -51,7 +54,7 @@ export async function listMemberNames(tx: Tx): Promise<{ pool: string; member: s
 
 /**
  * Creates or replaces one member; a new one comes last. Throws `not-found` when there is no such pool, `invalid` for an
- * address in a pool that is answered with CNAMEs.
+ * address that is no server's, or in a pool that is answered with CNAMEs.
  */
 export async function putMember(
   write: Write,
@@ -76,6 +79,9 @@ export async function putMember(
   if (current !== null && isDeepStrictEqual(current.value, member)) {
     return { created: false, changed: false, revision: current.revision }
   }
+  throwIfBroken(`member ${member.name} of pool ${pool}`, addressBreaches(pool, [member]), ({ at }) =>
+    joinPath('', ...at.slice(2)),
+  )
   await checkTarget(tx, pool, member)
   await saveRows(tx, pool, [{ ...member, revision }])
   if (current !== null && probesElsewhere(current.value, member)) await renew(tx, pool, [member.name])

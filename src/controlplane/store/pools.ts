@@ -10,6 +10,7 @@ import {
 } from '../document/pool.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Member, Pool } from '../model/pool.ts'
+import { addressBreaches } from '../rules/addresses.ts'
 import { distanceBreaches, fallbackOfPoolBreaches, monitorOfPoolBreaches } from '../rules/references.ts'
 import { readMembers, removeMembers, saveMembers } from './members.ts'
 import { aliasBreachesAfter, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
@@ -116,6 +117,7 @@ async function checkPool(
   })
   const view = viewAfter(around, { pool })
   const breaches = [
+    ...addressBreaches(name, pool.members),
     ...monitorOfPoolBreaches(view, pool),
     ...(fallback !== null && coming.has(fallback) ? [] : fallbackOfPoolBreaches(view, pool)),
     ...[...view.services.values()].flatMap((service) =>

@@ -1,15 +1,16 @@
 /**
- * What is allowed in a zone and yet most likely a mistake: names that lead to an alias or nowhere, and digests of a length
- * that their kind does not have. Looked for when a whole zone is written; nothing is ever refused for it.
+ * What is allowed in a zone and yet most likely a mistake: names that lead to an alias or nowhere, and what `rr-doubts.ts` says
+ * of single RRs. Looked for when a zone or an RRset is written; nothing is ever refused for it.
  *
  * The RRs that lead somewhere stream by, and what stands at the names that they lead to is looked up for many of them at
  * once. Rejected: one statement that joins the table with itself. In a zone that was just written there are no
  * statistics of it, and what Postgres then chooses took minutes.
  */
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
-import { doubtedTypes, rdataDoubt } from '../../dataplane/wire/rdata.ts'
+import { doubtedTypes } from '../../dataplane/wire/rdata.ts'
 import { absoluteName, namesAbove, relativeOwner } from '../rules/owners.ts'
+import { policyTypes, rrDoubts, typesAtCut, typesOfApex } from '../rules/rr-doubts.ts'
 import { fetchRows } from './cursor.ts'
 import type { Tx } from './transaction.ts'
 
@@ -27,6 +28,8 @@ interface Rr {
   readonly owner: string
   readonly type: string
   readonly data: string
+  /** Whether the owner is a zone cut. */
+  readonly cut: boolean
 }
 
 /** One that leads to a name of its zone. */
@@ -51,7 +54,7 @@ const looked = ['A', 'AAAA', 'CNAME', 'NS']
  * - NS, MX or SRV that lead to a CNAME of the zone (RFC 2181 section 10.3, RFC 2782);
  * - NS, MX or SRV that lead to a name of the zone that has no address; for an NS that leads into what it delegates, that
  *   is missing glue. Names below another zone cut are the affair of that zone, and a wildcard may give an address;
- * - DS, TLSA, SSHFP and their like with a digest that is not as long as its kind.
+ * - single RRs that `rrDoubts` has something to say of.
  *
  * @param most of them
  */
@@ -64,30 +67,77 @@ export async function zoneWarnings(tx: Tx, apex: string, most: number): Promise<
     found.push({ owner: '@', type: 'NS', data: '', message: 'the zone has no NS at its apex' })
   }
   for await (const rrs of streamRrs(tx, apex)) {
-    const leads = new Map(rrs.flatMap((rr) => leadOf(rr, apex)))
-    const types = leads.size === 0 ? new Map() : await lookUp(tx, apex, [...leads.values()])
-    for (const rr of rrs) {
-      const lead = leads.get(rr)
-      const message = lead === undefined ? rdataDoubt(rr.type, rr.data) : judge(lead, types)
-      if (message === null) continue
-      if (found.length === most) return found
-      found.push({ ...rr, message })
-    }
+    found.push(...(await warningsOf(tx, apex, rrs)))
+    if (found.length >= most) break
   }
-  return found
+  return found.slice(0, most)
+}
+
+/** The same of the RRs at one name. */
+export async function ownerWarnings(
+  tx: Tx,
+  apex: string,
+  owner: string,
+  most: number,
+): Promise<ZoneWarning[]> {
+  const { rows } = await tx.execute<RrsetRow>(doubtful(apex, sql`owner = ${owner}`))
+  return (await warningsOf(tx, apex, rows.flatMap(rrsOf))).slice(0, most)
+}
+
+async function warningsOf(tx: Tx, apex: string, rrs: readonly Rr[]): Promise<ZoneWarning[]> {
+  const leads = new Map(rrs.flatMap((rr) => leadOf(rr, apex)))
+  const types = leads.size === 0 ? new Map() : await lookUp(tx, apex, [...leads.values()])
+  return rrs.flatMap((rr) => {
+    const lead = leads.get(rr)
+    const led = lead === undefined ? null : judge(lead, types)
+    const { owner, type, data } = rr
+    return [...(led === null ? [] : [led]), ...rrDoubts(apex, rr)].map((message) => ({
+      owner,
+      type,
+      data,
+      message,
+    }))
+  })
+}
+
+interface RrsetRow extends Record<string, unknown> {
+  readonly owner: string
+  readonly type: string
+  readonly data: string[]
+  readonly cut: boolean
 }
 
 async function* streamRrs(tx: Tx, apex: string): AsyncGenerator<Rr[]> {
-  const rows = fetchRows<{ owner: string; type: string; data: string[] }>(
-    tx,
-    sql`
-    select owner, type, data from rrsets
-    where zone = ${apex} and type in ${[...leadingTypes, ...doubtedTypes]} order by owner, type`,
-    batchSize,
-  )
-  for await (const batch of rows) {
-    yield batch.flatMap(({ owner, type, data }) => data.map((text) => ({ owner, type, data: text })))
+  for await (const batch of fetchRows<RrsetRow>(tx, doubtful(apex, sql`true`), batchSize)) {
+    yield batch.flatMap(rrsOf)
   }
+}
+
+const rrsOf = ({ data, ...rrset }: RrsetRow): Rr[] => data.map((text) => ({ ...rrset, data: text }))
+
+/**
+ * RRsets that there may be something to say of, in the order of owner and type. What stands here of `rrDoubts` lets more pass
+ * than it says something of, so that of a million RRsets few travel.
+ */
+function doubtful(apex: string, wanted: SQL): SQL {
+  const all = sql`array_to_string(data, ' ')`
+  const types = [...leadingTypes, ...doubtedTypes, ...typesOfApex, 'DS']
+  // In a zone of one label that is no mistake.
+  const repeats = apex.includes('.')
+    ? sql`owner = ${apex} or right(owner, ${apex.length + 1}::int) = ${`.${apex}`}
+        or position(${`${apex}.${apex}.`} in lower(${all})) > 0`
+    : sql`false`
+  return sql`
+    select owner, type, data, cut from (
+      select owner, type, data, owner <> '@' and bool_or(type = 'NS') over (partition by owner) as cut
+      from rrsets where zone = ${apex} and ${wanted}
+    ) as r
+    where type in ${types}
+      or (type in ('A', 'AAAA') and ${all} ~ ${String.raw`(^| )(0\.|127\.|169\.254\.|2[2-5]\d\.|:|f[ef]|100:)`})
+      or (type in ${policyTypes} and ${all} ~* 'v=spf1')
+      or (cut and type not in ${typesAtCut})
+      or ${repeats}
+    order by owner, type`
 }
 
 /** Pairs an RR with where it leads; nothing for one that leads nowhere, or out of the zone. */

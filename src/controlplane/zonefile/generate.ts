@@ -44,9 +44,12 @@ export function readGenerate(name: PlacedToken, words: readonly PlacedToken[]): 
   }
   const range = parseRange(rangeWord.text)
   const owner = compileTemplate(lhs.text)
-  const data = rhs.map((token) => ({ token, template: compileTemplate(token.text) }))
-  // RDATA of several fields is one quoted word to BIND: `MX "10 mail$"`.
+  // RDATA of several fields is one quoted word to BIND, and quotes in that are escaped: `MX "10 mail$"`, `TXT "\"rack $\""`.
   const unwrap = rhs.length === 1 && rhs[0]!.quoted
+  const data = rhs.map((token) => ({
+    token,
+    template: compileTemplate(unwrap ? token.text.replaceAll(/\\(.)/gs, unquote) : token.text),
+  }))
   const { line, column } = name
   const dataOf = (number: number): PlacedToken[] =>
     data.flatMap(({ token, template }) => {
@@ -62,6 +65,8 @@ export function readGenerate(name: PlacedToken, words: readonly PlacedToken[]): 
   })
   return { range, entryOf }
 }
+
+const unquote = (pair: string, escaped: string) => (escaped === '"' ? escaped : pair)
 
 /** @throws TextError */
 export function parseRange(text: string): Range {

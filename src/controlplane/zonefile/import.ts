@@ -78,15 +78,17 @@ export async function importZone(database: Database, request: ImportRequest): Pr
     const { revision, result } = await database.writeStaged(
       request.actor,
       (tx) => stage(tx, request),
-      async (write, { replacement, judged, rrsets, warnings }) => {
+      async (write, { replacement, judged, rrsets, warnings, file }) => {
         const put = await putStagedZone(write, replacement, judged)
+        const zone = (await getZoneHead(write.tx, apex))!.value
+        const serial = put.changed ? serialWarning(file, zone) : []
         const done = {
           created: put.created,
           changed: put.changed,
           zoneRevision: put.revision,
-          zone: (await getZoneHead(write.tx, apex))!.value,
+          zone,
           rrsets,
-          warnings,
+          warnings: inOrder([...serial, ...warnings]),
         }
         if (dryRun) throw new DryRun(done)
         return done
@@ -116,8 +118,21 @@ async function stage(tx: Tx, request: ImportRequest) {
   const replacement = await replaceByStaged(tx, { apex, ...file.soa! }, condition)
   warnings.push(...(await placeWarnings(tx, await zoneWarnings(tx, apex, maxWarnings))))
   await closeStaging(tx)
-  warnings.sort((a, b) => a.line - b.line || a.column - b.column)
-  return { replacement, judged, rrsets: await countRrsets(tx, apex), warnings }
+  warnings.push(...file.warnings)
+  return { replacement, judged, rrsets: await countRrsets(tx, apex), warnings, file }
+}
+
+function inOrder(warnings: readonly StagedFinding[]): StagedFinding[] {
+  return warnings.toSorted((a, b) => a.line - b.line || a.column - b.column)
+}
+
+/** Whoever counts in files should know that this server counts on its own. */
+function serialWarning({ soa, soaPlace }: MasterFile, zone: ZoneState): StagedFinding[] {
+  if (soa!.serial === zone.serial) return []
+  const message =
+    `the serial is ${zone.serial}, not ${soa!.serial}: it is the UNIX time and rises by itself, unless that of the file is ahead ` +
+    'of it (RFC 1982) or soa.serial of the zone fixes it'
+  return [{ ...soaPlace!, owner: '@', type: 'SOA', message }]
 }
 
 async function stageFile(tx: Tx, file: MasterFile, { source, onProgress }: ImportRequest): Promise<void> {

@@ -21,7 +21,7 @@ import {
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import { show } from '../document/schema-check.ts'
 import { checkRrset } from '../rules/zone-data.ts'
-import type { StagedRr, StagedZone } from '../store/zone-staging.ts'
+import type { StagedFinding, StagedRr, StagedZone } from '../store/zone-staging.ts'
 import { readGenerate } from './generate.ts'
 import type { FilePlace, ProblemList } from './problems.ts'
 import { type Rdata, readClass, readRdata, readType, unquoted } from './rr-text.ts'
@@ -69,8 +69,11 @@ export class MasterFile {
   /** The owner of the entry before; null when it couldn't be read, undefined before the first. */
   #owner: Owner | null | undefined
   #soa: FileSoa | null = null
-  /** The place of the first SOA, readable or not. */
+  /** The place of the first SOA, readable or not, and its RDATA, null when it was not. */
   #soaPlace: FilePlace | null = null
+  #soaIdentity: string | null = null
+  /** Where the same SOA stands again. */
+  #soaAgain: FilePlace | null = null
   #rrs = 0
 
   /** @param apex of the zone, as the model has it; the first origin */
@@ -84,6 +87,19 @@ export class MasterFile {
   /** Null when the file has none that can be read, which is among the problems then. */
   get soa(): FileSoa | null {
     return this.#soa
+  }
+
+  /** What is odd about the file and shows in it alone. */
+  get warnings(): StagedFinding[] {
+    if (this.#soaAgain === null) return []
+    const message =
+      'the SOA stands there again, as at the end of a transfer (RFC 5936 section 2.2); it is one'
+    return [{ ...this.#soaAgain, owner: '@', type: 'SOA', message }]
+  }
+
+  /** Where the SOA stands. */
+  get soaPlace(): FilePlace | null {
+    return this.#soaPlace
   }
 
   /**
@@ -244,21 +260,34 @@ export class MasterFile {
   }
 
   #isInZone(subject: Subject): boolean {
-    if (this.#owner === undefined) {
-      this.#complain(subject, 'the owner is missing, and there is none before to inherit')
-    } else if (this.#owner?.outside === true) {
+    if (this.#ownerIsMissing(subject)) return false
+    if (this.#owner?.outside === true) {
       this.#complain(subject, `the owner is outside of the zone ${formatName(this.#apexWire)}`)
     }
     return this.#owner?.outside === false
   }
 
+  /** Says so once: those that would inherit it as well have the same mistake. */
+  #ownerIsMissing(subject: Subject): boolean {
+    if (this.#owner !== undefined) return false
+    this.#complain(subject, 'the owner is missing, and there is none before to inherit')
+    this.#owner = null
+    return true
+  }
+
   #takeSoa(subject: Subject, ttl: number | null, data: Rdata | null): void {
+    const identity = data === null ? null : (data.identity ?? data.text)
     if (this.#soaPlace !== null) {
+      if (subject.owner === '@' && identity !== null && identity === this.#soaIdentity) {
+        this.#soaAgain ??= { line: subject.place.line, column: subject.place.column }
+        return
+      }
       this.#complain(subject, `a zone has one SOA, and there is one in line ${this.#soaPlace.line}`)
       return
     }
-    this.#soaPlace = subject.place
-    if (this.#owner === null) return
+    this.#soaPlace = { line: subject.place.line, column: subject.place.column }
+    this.#soaIdentity = identity
+    if (this.#ownerIsMissing(subject) || this.#owner === null) return
     if (subject.owner !== '@') {
       this.#complain(subject, 'the SOA stands at the apex of the zone')
       return

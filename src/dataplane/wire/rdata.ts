@@ -67,18 +67,14 @@ interface Grammar {
   readonly named: boolean
   /** Whether a field is a name or has one in it. */
   readonly folded: boolean
-  /** Says what is wrong with RDATA whose fields are each sound; applied to what is written, not to what is shown. */
-  readonly check?: Judgement
-  /** The same of what is allowed, and yet can hardly be meant. */
-  readonly doubt?: Judgement
+  /** Says what is allowed, and yet can hardly be meant, in RDATA whose fields are each sound. */
+  readonly doubt?: (rdata: Uint8Array) => string | null
 }
-
-type Judgement = (rdata: Uint8Array) => string | null
 
 function grammar(
   type: number,
   fields: Readonly<Record<string, FieldKind>>,
-  judgements: Pick<Grammar, 'check' | 'doubt'> = {},
+  judgements: Pick<Grammar, 'doubt'> = {},
 ): Grammar {
   return {
     type,
@@ -98,11 +94,11 @@ const tlsa = { usage: u8, selector: u8, matchingType: u8, data: hex }
 const svcb = { priority: u16, target: plainName, params: svcParams }
 const preferred = { preference: u16, exchange: plainName }
 
-/** RFC 9460 section 2.4.2: a priority of 0 makes an alias, which has no parameters. */
+/** RFC 9460 section 2.4.2: a priority of 0 makes an alias, which should have no parameters; who reads it ignores them. */
 function aliasWithoutParams(rdata: Uint8Array): string | null {
   const [, target] = walk(types.svcb, rdata)
   return rdata[0] === 0 && rdata[1] === 0 && target!.offset + target!.length < rdata.length
-    ? 'with priority 0 it is an alias, which has no parameters'
+    ? 'with priority 0 it is an alias, whose parameters are ignored (RFC 9460 section 2.4.2)'
     : null
 }
 
@@ -182,8 +178,8 @@ const grammars: Readonly<Record<string, Grammar>> = {
   OPENPGPKEY: grammar(61, { publicKey: base64 }),
   CSYNC: grammar(62, { serial: u32, flags: u16, types: bitmap }),
   ZONEMD: grammar(63, { serial: u32, scheme: u8, hash: u8, digest: hex }, { doubt: zoneDigest }),
-  SVCB: grammar(types.svcb, svcb, { check: aliasWithoutParams }),
-  HTTPS: grammar(65, svcb, { check: aliasWithoutParams }),
+  SVCB: grammar(types.svcb, svcb, { doubt: aliasWithoutParams }),
+  HTTPS: grammar(65, svcb, { doubt: aliasWithoutParams }),
   SPF: grammar(99, { strings }),
   NID: grammar(104, { preference: u16, nodeId: locator64 }),
   L32: grammar(105, { preference: u16, locator: ipv4 }),
@@ -268,8 +264,6 @@ export function parseRdata(typeText: string, source: string, origin: Uint8Array)
   const rdata = opaque ? parseOpaque(type, tokens) : parseFields(type, tokens)
   if (!tokens.done) throw new TextError(`${name}: "${tokens.nextParameter().text}" is one field too many`)
   if (rdata.length > 65535) throw new TextError(`${name}: RDATA is longer than 65535 octets`)
-  const problem = byType.get(type)?.check?.(rdata)
-  if (problem != null) throw new TextError(`${name}: ${problem}`)
   return rdata
 }
 
@@ -322,10 +316,11 @@ export const doubtedTypes: readonly string[] = Object.entries(grammars)
   .map(([name]) => name)
 
 /**
- * What in RDATA is allowed and can yet hardly be meant: a digest that is not as long as its kind. Null when nothing is.
+ * What in RDATA is allowed and can yet hardly be meant: a digest that is not as long as its kind, an alias with parameters. Null
+ * when nothing is.
  *
- * It is no error, because zones that are served elsewhere hold such digests, NSD loads them, and what is stored must be
- * readable again: from the database, from a snapshot, from an export. So whoever takes data from a person asks this.
+ * It is no error, because zones that are served elsewhere hold such data, NSD loads it, and what is stored must be readable
+ * again: from the database, from a snapshot, from an export. So whoever takes data from a person asks this.
  *
  * @param type mnemonic
  * @param canonical text, as `formatRdata` writes it

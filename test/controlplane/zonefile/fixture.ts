@@ -1,4 +1,4 @@
-import type { StagedRr } from '../../../src/controlplane/store/zone-staging.ts'
+import type { StagedFinding, StagedRr } from '../../../src/controlplane/store/zone-staging.ts'
 import { ProblemList } from '../../../src/controlplane/zonefile/problems.ts'
 import { type FileSoa, MasterFile } from '../../../src/controlplane/zonefile/reader.ts'
 
@@ -7,6 +7,7 @@ export interface Reading {
   /** `owner TTL type data`, the RRs of the file as lines. */
   readonly lines: readonly string[]
   readonly soa: FileSoa | null
+  readonly warnings: readonly StagedFinding[]
   /** `line:column: message`. */
   readonly problems: readonly string[]
 }
@@ -24,6 +25,7 @@ export async function readChunks(
     rrs,
     lines: rrs.map(({ owner, ttlSeconds, type, data }) => `${owner} ${ttlSeconds} ${type} ${data}`),
     soa: file.soa,
+    warnings: file.warnings,
     problems: problems.finish().map(({ path, message }) => {
       const place = /^line (\d+), column (\d+)$/.exec(path)
       return place === null ? message : `${place[1]}:${place[2]}: ${message}`

@@ -113,6 +113,17 @@ const valid: Readonly<Record<string, readonly [text: string, ...lines: string[]]
     'c 300 NS x.',
     'd 300 SRV 0 5 53 X.y.example.test.',
   ],
+  '$GENERATE with quotes in its RDATA, as BIND reads it': [
+    String.raw`$GENERATE 1-2 t$ TXT "\"rack $\""
+$GENERATE 1-1 t TXT "\"a b\" \"c $\" d"
+$GENERATE 1-1 c CAA "0 issue \"ca$.example\""
+$GENERATE 1-1 b TXT "\"back\\\\slash $\""`,
+    't1 300 TXT "rack 1"',
+    't2 300 TXT "rack 2"',
+    't 300 TXT "a b" "c 1" "d"',
+    'c 300 CAA 0 issue "ca1.example"',
+    String.raw`b 300 TXT "back\\\\slash 1"`,
+  ],
   $GENERATE: [
     '$GENERATE 1-3 h$ A 192.0.2.$\n$GENERATE 0-4/2 $ 60 IN PTR host-${10,3}\n$GENERATE 1-1 m$ MX "10 mail$"\n$GENERATE 7-7 t TXT "n $" plain-$',
     'h1 300 A 192.0.2.1',
@@ -298,14 +309,25 @@ t.test('the SOA gives head, serial and TTL of the zone', async (t) => {
   t.same(await wrong(`other. SOA ${times}`), ['1:1: other. SOA: the SOA stands at the apex of the zone'])
   t.same(await wrong('@ SOA a b 1 2 3 4 3000000000'), ['1:1: @ SOA: its times must be below 2^31 seconds'])
   t.same(await wrong('@ SOA a b 1 2 3 4'), ['1:7: @ SOA: minimum: is missing'], 'it is not missing too')
-  t.same(await wrong(`@ SOA ${times}\n@ SOA ${times}`), [
+  t.same(await wrong(`@ SOA ${times}\n@ SOA ${times.replace('60', '61')}`), [
     '3:1: @ SOA: a zone has one SOA, and there is one in line 1',
+  ])
+  t.same(await wrong(`@ SOA ${times}\nother. SOA ${times}`), [
+    '3:1: other. SOA: a zone has one SOA, and there is one in line 1',
+  ])
+  const again = await readChunks([`@ SOA ${times}\na A 192.0.2.1\nEXAMPLE.test. SOA ${times.toUpperCase()}`])
+  t.same(again.problems, [], 'a transfer ends with the SOA that it began with')
+  t.match(again.warnings, [
+    { line: 4, column: 1, owner: '@', type: 'SOA', message: /^the SOA stands there again/ },
   ])
   t.same(await wrong(`a A 192.0.2.1\n@ 5 SOA ${times}`), [
     '1:3: a A: there is no TTL: neither here, nor before, nor by $TTL',
   ])
   t.same(await wrong(` 5 A 192.0.2.1\n@ 5 SOA ${times}`), [
     '1:2: A: the owner is missing, and there is none before to inherit',
+  ])
+  t.same(await wrong(` 5 SOA ${times}\n A 192.0.2.1\n NS a\n TXT x`), [
+    '1:2: SOA: the owner is missing, and there is none before to inherit',
   ])
 })
 

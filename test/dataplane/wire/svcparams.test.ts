@@ -1,6 +1,6 @@
 import t from 'tap'
 import { parseName } from '../../../src/dataplane/wire/name.ts'
-import { formatRdata, parseRdata } from '../../../src/dataplane/wire/rdata.ts'
+import { formatRdata, parseRdata, rdataDoubt } from '../../../src/dataplane/wire/rdata.ts'
 import { TextError } from '../../../src/dataplane/wire/text-error.ts'
 
 const origin = parseName('example.com.')
@@ -119,8 +119,10 @@ t.test('what is refused, and why', async (t) => {
     const expected = new TextError(`SVCB params: ${message}`)
     t.throws(() => parseRdata('SVCB', text, origin), expected, text.slice(0, 60))
   }
-  const alias = new TextError('HTTPS: with priority 0 it is an alias, which has no parameters')
-  t.throws(() => parseRdata('HTTPS', '0 foo alpn=h2', origin), alias)
+  const alias = formatRdata(65, parseRdata('HTTPS', '0 foo alpn=h2', origin))
+  t.match(rdataDoubt('HTTPS', alias), 'with priority 0 it is an alias, whose parameters are ignored')
+  t.equal(rdataDoubt('HTTPS', '0 foo.example.test.'), null)
+  t.equal(rdataDoubt('HTTPS', '1 foo.example.test. alpn="h2"'), null)
 })
 
 t.test('octets in an order or of a length that the RFC forbids', async (t) => {

@@ -10,10 +10,12 @@ import {
 } from '../../document/zone.ts'
 import type { Rrset } from '../../model/zone.ts'
 import { deleteRrset, getRrset, listRrsets, putRrset } from '../../store/rrsets.ts'
+import { ownerWarnings } from '../../store/zone-warnings.ts'
 import { getZoneHead } from '../../store/zones.ts'
 import type { Ground } from '../context.ts'
 import { guarded, PageQuery, page, pageRequest, paramsOf, withStatus } from '../schemas.ts'
 import { hostname, notFound, type Resource, registerResource, valid } from './resource.ts'
+import { maxWarnings, WarningSchema } from './zones.ts'
 
 interface Key {
   readonly apex: string
@@ -21,6 +23,12 @@ interface Key {
   readonly owner: string
   readonly type: string
 }
+
+const Status = Type.Object({
+  warnings: Type.Array(WarningSchema, {
+    description: 'in the reply to a PUT: what is allowed at this name and yet most likely a mistake',
+  }),
+})
 
 const resource: Resource<Key, Rrset, Rrset> = {
   kind: 'RRset',
@@ -31,7 +39,7 @@ const resource: Resource<Key, Rrset, Rrset> = {
     type: Type.String({ description: 'mnemonic such as A or MX' }),
   }),
   body: RrsetSchema,
-  view: withStatus(RrsetSchema, null),
+  view: withStatus(RrsetSchema, Type.Optional(Status)),
   key: (params) => {
     const apex = hostname(params.apex!, 'zone', 'apex')
     const key = { owner: params.owner!, type: params.type! }
@@ -43,6 +51,10 @@ const resource: Resource<Key, Rrset, Rrset> = {
   delete: (write, { apex, owner, type }, condition) => deleteRrset(write, apex, owner, type, condition),
   parse: ({ apex, ...key }, body, path, problems) => parseRrset(apex, key, body, path, problems),
   present: async (_tx, stored) => stored.map(({ value }) => formatRrset(value)),
+  notice: async (tx, { apex, owner }) => {
+    const warnings = await ownerWarnings(tx, apex, owner, maxWarnings)
+    return warnings.length === 0 ? {} : { warnings: warnings.map(({ data: _, ...warning }) => warning) }
+  },
 }
 
 export function rrsetRoutes(app: FastifyInstance, context: Ground): void {

@@ -18,7 +18,7 @@ const zoneBodyLimit = 16 * 1024 * 1024
 const shownRrsets = 10_000
 
 /** Most warnings in a reply. */
-const maxWarnings = 100
+export const maxWarnings = 100
 
 export const WarningSchema = Type.Object({
   owner: Type.String(),

@@ -3,6 +3,7 @@ import Type, { type Static } from 'typebox'
 import { healthStates, type Resolution, resolutionStates } from '../../model/observation.ts'
 import type { Override } from '../../model/override.ts'
 import { type Member, needsAddresses, type Pool } from '../../model/pool.ts'
+import { memberDoubts } from '../../rules/addresses.ts'
 import type { Observations } from '../context.ts'
 import { Instant, InstantOrNull, TextOrNull } from '../schemas.ts'
 import { EffectiveOverride, presentEffective } from './override-view.ts'
@@ -41,6 +42,11 @@ export const MemberStatus = Type.Object({
       description: "the operator's word, which goes before the state",
     }),
   ),
+  warnings: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'what is taken and yet can hardly be meant, such as a loopback address',
+    }),
+  ),
   resolution: Type.Optional(
     Type.Unsafe<Static<typeof ResolutionView>>({
       ...ResolutionView,
@@ -57,12 +63,14 @@ export function memberStatus(
   override: Override | null,
 ): Static<typeof MemberStatus> {
   const resolution = resolutionOf(context, pool, member)
+  const warnings = memberDoubts(member)
   const { answered, safeAt } = context.handedOut(pool.name, member.name)
   return {
     ...measured(context, pool, member, resolution),
     answered,
     safeAt: safeAt?.toISOString() ?? null,
     override: override === null ? null : presentEffective(override),
+    ...(warnings.length === 0 ? {} : { warnings }),
     ...(resolution === null ? {} : { resolution: presentResolution(resolution) }),
   }
 }

@@ -162,6 +162,21 @@ for (const kind of ['postgres', 'embedded'] as const) {
         409,
         'address taken',
       )
+      for (const address of ['0.0.0.0', '::', '224.0.0.251', 'ff02::1', '255.255.255.255']) {
+        const none = await call('PUT', '/v1/pools/p/members/z', { address })
+        t.match(none, { status: 400, body: { errors: [{ path: 'address' }] } }, address)
+        const whole = await call('PUT', '/v1/pools/z', { members: { z: { address } } })
+        t.match(whole, { status: 400, body: { errors: [{ path: 'members.z.address' }] } }, address)
+      }
+      const probed = await call('PUT', '/v1/pools/p/members/z', {
+        address: '192.0.2.99',
+        probe: { address: '0.0.0.0' },
+      })
+      t.match(probed, { status: 400, body: { errors: [{ path: 'probe.address' }] } })
+      const local = await call('PUT', '/v1/pools/p/members/z', { address: 'fe80::1' })
+      t.match(local, { status: 201, body: { status: { warnings: [/^fe80::1 is link-local/] } } })
+      t.equal((await call('DELETE', '/v1/pools/p/members/z')).status, 204)
+
       t.equal((await call('DELETE', '/v1/pools/p/members/c')).status, 204)
       t.equal((await call('GET', '/v1/pools/p/members/c')).status, 404)
       t.equal((await call('GET', '/v1/pools/q/members/c')).status, 404)
@@ -220,6 +235,8 @@ for (const kind of ['postgres', 'embedded'] as const) {
       const at = '/v1/zones/example.test/rrsets'
       const put = await call('PUT', `${at}/@/mx`, { ttl: 3600, data: ['10 mail'] })
       t.equal(put.status, 201)
+      t.match(put.body.status.warnings, [{ owner: '@', type: 'MX', message: /has no address in this zone/ }])
+      delete put.body.status
       t.same(put.body, { ttl: '1h', data: ['10 mail.example.test.'] })
       t.same((await call('GET', `${at}/example.test./MX`)).body, put.body, 'the owner may be absolute')
       t.equal((await call('PUT', `${at}/@/MX`, put.body)).headers.get('etag'), put.headers.get('etag'))
@@ -232,10 +249,34 @@ for (const kind of ['postgres', 'embedded'] as const) {
         ['MX', 'NS'],
       )
       const short = await call('PUT', `${at}/sub/DS`, { data: ['1 13 2 AABB'] })
-      t.match(short, {
-        status: 400,
-        body: { errors: [{ path: 'data', message: '2 octets of digest, where its kind 2 has 32' }] },
-      })
+      t.equal(short.status, 201)
+      t.same(
+        short.body.status.warnings.map(
+          ({ owner, type, message }: { owner: string; type: string; message: string }) => [
+            owner,
+            type,
+            message,
+          ],
+        ),
+        [
+          ['sub', 'DS', '2 octets of digest, where its kind 2 has 32'],
+          ['sub', 'DS', 'a DS stands beside the NS of a zone cut, and there is none (RFC 4035 section 2.4)'],
+        ],
+      )
+      t.notOk((await call('GET', `${at}/sub/DS`)).body.status, 'a GET has no warnings')
+      for (const [path, data, message] of [
+        ['spf/TXT', 'v=spf1 include:_spf.example.net -all', /joined without blanks: "v=spf1include:/],
+        ['bind/HTTPS', '0 b.example.net. alpn=h2', /with priority 0 it is an alias/],
+        ['zero/A', '0.0.0.0', /0\.0\.0\.0 is unspecified/],
+        ['www.example.test/TXT', 'x', /www\.example\.test\.example\.test\. has the name of the zone twice/],
+        ['twice/MX', '10 mail.example.test', /mail\.example\.test\.example\.test\. has the name of the zone/],
+      ] as const) {
+        const put = await call('PUT', `${at}/${path}`, { data: [data] })
+        t.equal(put.status, 201, path)
+        t.match(put.body.status.warnings.at(-1).message, message, path)
+        t.equal((await call('DELETE', `${at}/${path}`)).status, 204)
+      }
+      t.equal((await call('DELETE', `${at}/sub/DS`)).status, 204)
       t.equal((await call('PUT', `${at}/*.w/TXT`, { data: ['"a b"'] })).status, 201, 'a wildcard')
       t.equal((await call('DELETE', `${at}/*.w/TXT`)).status, 204)
       t.equal((await call('DELETE', `${at}/*.w/TXT`)).status, 404)
