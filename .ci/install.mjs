@@ -1,11 +1,28 @@
-// Installs the packages of the lockfile when they are missing or older than it, so that `npm start` and `npm test` work
-// on a fresh clone. Runs on whatever Node the machine has, before the pinned one is there.
+// Installs the packages of the lockfile when they are missing or are not the ones that it names, so that `npm start` and `npm test`
+// work on a fresh clone. Runs on whatever Node the machine has, before the pinned one is there.
 import { spawnSync } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 
-const mtime = (path) => statSync(new URL(path, import.meta.url), { throwIfNoEntry: false })?.mtimeMs ?? 0
+/** Packages by their folder; null when there is no such file, or half a one. */
+const read = (path) => {
+  try {
+    return JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')).packages
+  } catch {
+    return null
+  }
+}
 
-if (mtime('../node_modules/.package-lock.json') < mtime('../package-lock.json')) {
+// What npm has written down of what it installed. Dates tell nothing: a checkout gives every file a new one.
+const installed = read('../node_modules/.package-lock.json')
+const wanted = Object.entries(read('../package-lock.json') ?? {}).filter(([path]) => path !== '')
+const isThere = ([path, { version, integrity, optional }]) => {
+  const found = installed[path]
+  // Those of other systems are not installed.
+  if (found === undefined) return optional === true
+  return found.version === version && found.integrity === integrity
+}
+
+if (installed === null || !wanted.every(isThere)) {
   const cwd = new URL('..', import.meta.url)
   const { status } = spawnSync('npm ci --no-audit --no-fund', { cwd, shell: true, stdio: 'inherit' })
   process.exit(status ?? 1)

@@ -35,7 +35,7 @@ t.test('the tour', { skip }, async (t) => {
   await t.test('on PostgreSQL', async (t) => {
     const postgres = await startPostgres()
     t.teardown(() => postgres.stop())
-    await takeTour(t, await postgres.createDatabase())
+    await takeTour(t, await postgres.createEmptyDatabase())
   })
 })
 

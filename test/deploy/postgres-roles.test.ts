@@ -6,7 +6,8 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { node, repository, startDaemonProcess } from '../support/daemon.ts'
-import { type PostgresServer, startPostgres } from '../support/postgres.ts'
+import { startPostgres } from '../support/postgres.ts'
+import type { PostgresServer } from '../support/postgres-server.ts'
 import { missingPrograms } from '../support/program.ts'
 
 const run = promisify(execFile)
@@ -26,7 +27,7 @@ for (const [name, { create, skip }] of Object.entries(ways)) {
   t.test(name, { skip }, async (t) => {
     const postgres = await startPostgres()
     t.teardown(() => postgres.stop())
-    const database = await postgres.createDatabase()
+    const database = await postgres.createEmptyDatabase()
     const urls = {
       owner: postgres.urlFor(database, owner.role, encodeURIComponent(owner.password)),
       daemon: postgres.urlFor(database, daemonRole.role, encodeURIComponent(daemonRole.password)),

@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
+import { patience } from '../support/patience.ts'
 import { findProgram, missingPrograms, startProgram } from '../support/program.ts'
 import { onPorts, readmeBlocks } from '../support/readme.ts'
 
@@ -75,7 +76,7 @@ t.test('a scraped daemon', { skip }, async (t) => {
       const response = await fetch(`http://${listen}/api/v1/query?query=${encodeURIComponent(expression)}`)
       return ((await response.json()) as { data: { result: PrometheusResult[] } }).data.result
     }
-    const signal = AbortSignal.timeout(30_000)
+    const signal = patience()
     // Prometheus tells nobody when it has scraped.
     while ((await query('up == 1')).length === 0) await delay(50, undefined, { signal })
     t.match(await query('up'), [{ metric: { job: 'pooldns' }, value: [Number, '1'] }])

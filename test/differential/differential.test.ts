@@ -36,8 +36,6 @@ interface Tally {
   readonly differences: Map<string, { count: number; readonly example: string }>
 }
 
-t.setTimeout(300_000)
-
 t.test('answers as NSD and Knot do', { skip: missingServers() ?? false }, async (t) => {
   const random = new Random(seed)
   const worlds: { world: World; questions: Question[] }[] = []

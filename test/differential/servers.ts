@@ -13,6 +13,7 @@ import { Fleet } from '../../src/dataplane/listener/fleet.ts'
 import { lowerName, parseName } from '../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
 import { freePort } from '../support/free-port.ts'
+import { patienceMs } from '../support/patience.ts'
 import { toText } from './names.ts'
 import { type TestRdata, type TestRrset, testTypes } from './rdata.ts'
 import type { TestZone } from './world.ts'
@@ -24,8 +25,6 @@ export interface RunningServer extends AsyncDisposable {
   log(): string
 }
 
-/** How long a server may take to load its zones. */
-const startTimeoutMs = 30_000
 const askEveryMs = 50
 
 /** Why the other servers can't run here, or null. */
@@ -206,7 +205,7 @@ async function untilLoaded(child: ChildProcess, port: number, apex: string): Pro
       socket.on('error', () => undefined)
       child.once('exit', ended)
       const ask = () => {
-        if (performance.now() - start > startTimeoutMs) reject(new Error(`zone ${apex} does not load`))
+        if (performance.now() - start > patienceMs) reject(new Error(`zone ${apex} does not load`))
         socket.send(query, port, '127.0.0.1')
       }
       timer = setInterval(ask, askEveryMs)

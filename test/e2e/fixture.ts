@@ -4,6 +4,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DaemonProcess } from '../support/daemon.ts'
+import { patienceMs } from '../support/patience.ts'
 
 export const soa = { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' }
 
@@ -18,17 +19,13 @@ export interface Backend extends AsyncDisposable {
   healthy: boolean
   /** What its responses have. */
   headers: Record<string, string>
-  /** When it last became unhealthy and said so first, in milliseconds of `performance.now()`; null while it is healthy. */
-  readonly failedAt: number | null
   /** Resolves when it has been asked once more. */
   asked(): Promise<void>
 }
 
 /** A member's health endpoint; by HTTPS when it is given an identity. */
 export async function startBackend(identity?: { key: Buffer; cert: Buffer }): Promise<Backend> {
-  let failedAt: number | null = null
   const answer: RequestListener = (_request, response) => {
-    failedAt = backend.healthy ? null : (failedAt ?? performance.now())
     response.writeHead(backend.healthy ? 200 : 503, backend.headers).end('ok\n')
     server.emit('asked')
   }
@@ -39,9 +36,6 @@ export async function startBackend(identity?: { key: Buffer; cert: Buffer }): Pr
     port: (server.address() as AddressInfo).port,
     healthy: true,
     headers: {},
-    get failedAt() {
-      return failedAt
-    },
     asked: async () => {
       await once(server, 'asked')
     },
@@ -59,9 +53,13 @@ export async function putService(
   backends: readonly Backend[],
   service: Record<string, unknown> = {},
   pool: Record<string, unknown> = {},
+  monitor: Record<string, unknown> = {},
 ): Promise<void> {
   await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
-  await put(daemon, '/v1/monitors/web', { interval: '100ms', timeout: '100ms', rise: 1, fall: 2 })
+  await put(daemon, '/v1/monitors/web', {
+    ...{ interval: '100ms', timeout: '100ms', rise: 1, fall: 2 },
+    ...monitor,
+  })
   const members = Object.fromEntries(
     backends.map(({ port }, index) => [
       `m${index + 1}`,
@@ -72,13 +70,13 @@ export async function putService(
   await put(daemon, '/v1/services/www.example.test', { pools: ['web'], ttl: 5, ...service })
 }
 
-/** What `look` finds, as soon as it finds something; asks again until then, two minutes at the most. */
+/** What `look` finds, as soon as it finds something; asks again until then. */
 export async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 120_000
+  const deadline = Date.now() + patienceMs
   for (;;) {
     const found = await look()
     if (found !== undefined) return found
-    if (Date.now() > deadline) throw new Error('it did not come within two minutes')
+    if (Date.now() > deadline) throw new Error('it did not come')
     await delay(20)
   }
 }

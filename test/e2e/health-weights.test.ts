@@ -16,17 +16,15 @@ const weighted = { select: 'weighted', answers: 1 }
 
 const start = async () => startDaemonProcess({ env: { DATABASE_URL: await postgres.createDatabase() } })
 
-t.test('recheck: a failure is looked into at once', async (t) => {
+t.test('recheck: a failure is looked into at once', async () => {
   await using daemon = await start()
   await using failing = await startBackend()
   await using other = await startBackend()
-  await putService(daemon, [failing, other])
-  await put(daemon, '/v1/monitors/web', { interval: '3s', timeout: '1s', rise: 1, fall: 4, recheck: '20ms' })
-  await askUntil(daemon.dns, name, both)
   failing.healthy = false
+  // The first probe comes at once. By the interval, four of them would take three hours.
+  const monitor = { interval: '1h', timeout: '1h', rise: 1, fall: 4, recheck: '20ms' }
+  await putService(daemon, [failing, other], {}, {}, monitor)
   await askUntil(daemon.dns, name, ['192.0.2.2'])
-  const tookMs = performance.now() - failing.failedAt!
-  t.ok(tookMs < 3000, `${tookMs} ms from its first failing response, with an interval of 3 s and fall 4`)
 })
 
 t.test('a TTL is shorter while a member is near a change, or gone', async (t) => {

@@ -30,5 +30,5 @@ t.test('a start while resolving fails answers with what was good before', async 
   t.match(await ask(again.dns, 'example.test'), { rcode: 'NOERROR', answers: ['192.0.2.1'] })
   t.match((await memberStatus(again)).resolution, { state: 'stale', addresses: ['192.0.2.1'] })
   upstream.says.set(`${lb} A`, { ttl: 60, data: ['192.0.2.2'] })
-  await askUntil(again.dns, 'example.test', ['192.0.2.2'], 20_000)
+  await askUntil(again.dns, 'example.test', ['192.0.2.2'])
 })

@@ -239,7 +239,7 @@ t.test('latency: the pool that answers sooner', async () => {
   await askUntil(dns, name, ['192.0.2.2'])
   one.delayMs = 0
   two.delayMs = 150
-  await askUntil(dns, name, ['192.0.2.1'], 20_000)
+  await askUntil(dns, name, ['192.0.2.1'])
 })
 
 t.test('a service of services, each with its own word', async (t) => {

@@ -6,13 +6,11 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type DaemonChild, type DaemonOptions, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
+import { patience } from '../support/patience.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { startUpstream } from '../support/upstream.ts'
 import { put } from './fixture.ts'
 import { lb, zone } from './host-fixture.ts'
-
-/** For a machine that has much else to do. */
-const patienceMs = 60_000
 
 /** A server that takes connections and says nothing. */
 async function startSilence(): Promise<{ readonly port: number } & AsyncDisposable> {
@@ -31,7 +29,7 @@ async function startSilence(): Promise<{ readonly port: number } & AsyncDisposab
 
 /** Resolves when a start has got as far as its data directory, which is just before HTTP is there. */
 async function begun({ dataDir }: DaemonChild): Promise<void> {
-  const changes = watch(dataDir, { signal: AbortSignal.timeout(patienceMs) })
+  const changes = watch(dataDir, { signal: patience() })
   const entries = await readdir(dataDir)
   if (entries.includes('node-id')) return
   for await (const { filename } of changes) if (filename === 'node-id') return
@@ -39,7 +37,7 @@ async function begun({ dataDir }: DaemonChild): Promise<void> {
 
 /** What `/ready` says as soon as it fits. */
 async function told(http: string, missing: RegExp): Promise<string> {
-  const deadline = AbortSignal.timeout(patienceMs)
+  const deadline = patience()
   for (;;) {
     const reply = await fetch(`http://${http}/ready`).catch(() => null)
     const text = (await reply?.text()) ?? ''
@@ -54,10 +52,8 @@ async function stopAt(t: Test, missing: RegExp, env: DaemonOptions['env']): Prom
   await using daemon = await spawnDaemon({ env: { ...env, POOLDNS_HTTP_LISTEN: http } })
   await begun(daemon)
   const detail = await told(http, missing)
-  const startedAt = performance.now()
   daemon.signal('SIGTERM')
   t.same(await daemon.exited, { code: 0, signal: null }, detail)
-  t.ok(performance.now() - startedAt < 10_000, 'in time')
   t.match(daemon.lines.at(-1), { msg: 'stopped' })
   t.same(
     daemon.lines.filter(({ level }) => level === 'error' || level === 'fatal'),

@@ -10,21 +10,24 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { placeEmbeddedDatabase } from './embedded-database.ts'
+import { temporaryDataFolder } from './kept.ts'
+import { patience, patienceMs } from './patience.ts'
 
 export const repository = fileURLToPath(new URL('../../', import.meta.url))
+/** Where Node keeps what it has compiled, so that not each daemon does it anew. */
+const compiled = join(repository, 'node_modules/.cache/pooldns/compiled')
 /** Node 24 of the dev dependency, whatever runs the tests. */
 export const node = join(repository, 'node_modules/.bin/node')
 
 const demoLockPort = 8084
-const demoLockTimeoutMs = 100_000
-const readyTimeoutMs = 60_000
-const stopTimeoutMs = 15_000
+/** A stop takes ten seconds at the most; this is for a busy machine. */
+const stopTimeoutMs = 120_000
 
 export interface DaemonOptions {
   /** Added to the defaults; undefined takes a default away. */
@@ -35,6 +38,8 @@ export interface DaemonOptions {
   readonly demo?: boolean
   /** Kept at the end; by default a temporary one, which `stop` removes. */
   readonly dataDir?: string
+  /** A temporary data directory with nothing in it, so that the embedded database is made at this start. */
+  readonly firstStart?: boolean
   /** What node runs; default `src/main.ts` of the repository. */
   readonly entry?: string
   /** A command that runs the rest of its command line, such as `setpriv`, with its arguments. */
@@ -64,7 +69,7 @@ export interface DaemonChild extends AsyncDisposable {
    */
   line(matches: (line: LogLine) => boolean, options?: { from?: number; timeoutMs?: number }): Promise<LogLine>
   signal(name: NodeJS.Signals): void
-  /** SIGTERM, SIGKILL when that takes longer than 15 s; removes a temporary data directory. Idempotent. */
+  /** SIGTERM, SIGKILL when that takes longer than two minutes; removes a temporary data directory. Idempotent. */
   stop(): Promise<Exit>
 }
 
@@ -85,7 +90,7 @@ export interface DaemonProcess extends DaemonChild {
 export async function startDaemonProcess(options: DaemonOptions = {}): Promise<DaemonProcess> {
   const child = await spawnDaemon(options)
   try {
-    const ready = await child.line(({ msg }) => msg === 'ready', { timeoutMs: readyTimeoutMs })
+    const ready = await child.line(({ msg }) => msg === 'ready', {})
     const configured = options.env?.POOLDNS_ADMIN_TOKEN
     const token = configured ?? (await readFile(join(child.dataDir, 'admin-token'), 'utf8')).trim()
     const http = `http://${ready.http}`
@@ -115,8 +120,10 @@ export async function startDaemonProcess(options: DaemonOptions = {}): Promise<D
 
 /** Starts `serve` and returns at once: for starts that fail, or that have to wait. */
 export async function spawnDaemon(options: DaemonOptions = {}): Promise<DaemonChild> {
-  const temporary = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'pooldns-data-')) : undefined
+  const temporary = options.dataDir === undefined ? await temporaryDataFolder('pooldns-data-') : undefined
   const dataDir = options.dataDir ?? temporary!
+  if (temporary !== undefined && options.env?.DATABASE_URL === undefined && options.firstStart !== true)
+    await placeEmbeddedDatabase(temporary)
   const lock = options.demo === true ? await lockDemo() : undefined
   const [command, ...args] = [
     ...(options.through ?? []),
@@ -147,6 +154,9 @@ function environment(dataDir: string, given: DaemonOptions['env']): NodeJS.Proce
   )
   return {
     ...Object.fromEntries(kept),
+    // What this process measures its coverage by; the data plane has tests in process for all that it does.
+    NODE_OPTIONS: '',
+    NODE_COMPILE_CACHE: compiled,
     POOLDNS_DATA_DIR: dataDir,
     POOLDNS_DNS_LISTEN: '127.0.0.1:0',
     POOLDNS_HTTP_LISTEN: '127.0.0.1:0',
@@ -186,7 +196,7 @@ function follow(child: ChildProcess, dataDir: string, release: () => Promise<voi
       wake()
     })
   })
-  const line: DaemonChild['line'] = (matches, { from = 0, timeoutMs = 30_000 } = {}) => {
+  const line: DaemonChild['line'] = (matches, { from = 0, timeoutMs = patienceMs } = {}) => {
     let next = from
     const { promise, resolve, reject } = Promise.withResolvers<LogLine>()
     const fail = (why: string) =>
@@ -251,7 +261,7 @@ function parseHostPort(text: string): { host: string; port: number } {
 
 /** Waits for the demo's ports; they are this process's until the lock is disposed of. */
 export async function lockDemo(): Promise<Disposable> {
-  const deadline = AbortSignal.timeout(demoLockTimeoutMs)
+  const deadline = patience()
   while (!deadline.aborted) {
     const lock = await tryLock()
     if (lock !== undefined) return lock
@@ -262,9 +272,7 @@ export async function lockDemo(): Promise<Disposable> {
     await once(holder.on('error', () => undefined).resume(), 'close').catch(() => undefined)
     deadline.removeEventListener('abort', abort)
   }
-  throw new Error(
-    `127.0.0.1:${demoLockPort}, the lock of the demo's ports, was taken for ${demoLockTimeoutMs} ms`,
-  )
+  throw new Error(`127.0.0.1:${demoLockPort}, the lock of the demo's ports, was taken all the time`)
 }
 
 async function tryLock(): Promise<Disposable | undefined> {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { patience } from './patience.ts'
 
 /** Where a program lies, also in the folders that only root has in its path; null when it isn't installed. */
 export function findProgram(name: string): string | null {
@@ -29,9 +30,10 @@ export interface Program extends AsyncDisposable {
   readonly pid: number
   /** All that it wrote so far, to either stream. */
   readonly output: string
-  /** Resolves when `pattern` is in its output. Rejects with the output when it ends before, or after 30 s. */
+  /** Resolves when `pattern` is in its output. Rejects with the output when it ends before. */
   said(pattern: RegExp): Promise<void>
-  stop(): Promise<void>
+  /** By the signal of its options, or this one; SIGKILL when it takes longer than 10 s. */
+  stop(signal?: NodeJS.Signals): Promise<void>
 }
 
 export interface ProgramOptions {
@@ -66,8 +68,8 @@ export function startProgram(
   }
   const killAtExit = () => child.kill('SIGKILL')
   process.once('exit', killAtExit)
-  const stop = async () => {
-    child.kill(stopSignal)
+  const stop = async (signal = stopSignal) => {
+    child.kill(signal)
     const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
     await closed
     clearTimeout(timer)
@@ -79,7 +81,7 @@ export function startProgram(
       return output
     },
     async said(pattern) {
-      const signal = AbortSignal.timeout(30_000)
+      const signal = patience()
       while (!pattern.test(output)) {
         if (ended || signal.aborted) throw new Error(`${name} did not say ${pattern}:\n${output}`)
         const either = new AbortController()
@@ -91,6 +93,6 @@ export function startProgram(
       }
     },
     stop,
-    [Symbol.asyncDispose]: stop,
+    [Symbol.asyncDispose]: () => stop(),
   }
 }

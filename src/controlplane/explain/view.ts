@@ -3,7 +3,7 @@ import Type, { type TSchema } from 'typebox'
 import { poolConditions } from '../model/event.ts'
 import { type HealthState, healthStates } from '../model/observation.ts'
 import type { Override } from '../model/override.ts'
-import { allDownPolicies, type Member, type MinUp, type Pool, poolSelects } from '../model/pool.ts'
+import { allDownPolicies, type Member, type Pool, poolSelects } from '../model/pool.ts'
 import { serviceSteers } from '../model/service.ts'
 import { areasOf, choiceKey, explainArea } from '../steering/compose.ts'
 import { poolCondition } from '../steering/judge.ts'
@@ -65,10 +65,7 @@ const LevelView = Type.Object({
 
 const memberFields = {
   name: Type.String(),
-  address: TextOrNull('the first one; null for a host'),
-  addresses: Type.Array(Type.String(), {
-    description: 'of the family that is asked for: those that it is answered with while it is kept',
-  }),
+  address: TextOrNull('null for a host'),
   host: TextOrNull('null for an address'),
   given: Type.Boolean({ description: 'whether this answer holds it' }),
   answers: Type.Boolean({ description: 'whether the service answers with it' }),
@@ -93,7 +90,7 @@ const poolFields = {
   select: Type.Enum([...poolSelects]),
   answers: NumberOrNull('most members in one answer; null: by its `select`'),
   monitor: TextOrNull('null: it is not monitored'),
-  minUp: Type.Unsafe<MinUp>({ description: 'as in the pool' }),
+  minUp: Type.Number(),
   met: Type.Boolean({ description: 'whether this answer came from it' }),
   condition: Type.Enum([...poolConditions]),
   reason: Type.String(),
@@ -240,7 +237,6 @@ function presentMember<Status extends Measured>(
   return {
     name: member.name,
     address: member.address,
-    addresses: [...judgement.addresses],
     host: member.host,
     given,
     answers,

@@ -4,24 +4,16 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
-import { type AddressHealth, type HealthState, type MemberHealth, stateAt } from '../model/observation.ts'
-import type { AddressText, Quorum } from '../model/pool.ts'
+import type { HealthState, MemberHealth } from '../model/observation.ts'
+import type { Quorum } from '../model/pool.ts'
 import { Alarm } from '../timing/alarm.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { AvailabilityTable } from './availability.ts'
 import { type Opinion, type Past, says } from './check.ts'
-import {
-  type AddressCheck,
-  addressLookedAt,
-  assume,
-  type CheckMethod,
-  looksElsewhere,
-  reportTtlMs,
-} from './check-method.ts'
+import { assume, type CheckMethod, looksElsewhere, reportTtlMs } from './check-method.ts'
 import type { CheckRegistry } from './check-registry.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { Hold } from './monitor.ts'
-import { type AddressOpinion, ObservedAddresses } from './observed-addresses.ts'
 import { notResolved, Observer, type Report } from './observer.ts'
 import { agree, type Votes } from './quorum.ts'
 import type { ProbeVerdict } from './verdict.ts'
@@ -29,14 +21,7 @@ import type { ProbeVerdict } from './verdict.ts'
 /** Who is checked, and how. */
 export interface CheckTarget extends MemberKey {
   readonly quorum: Quorum
-  /** How it is checked, at its first address where it has several. */
   readonly method: CheckMethod
-  /** How each of its addresses is checked, of a member with several that are told apart. */
-  readonly byAddress?: readonly AddressCheck[]
-}
-
-function checksOf({ method, byAddress }: CheckTarget): readonly AddressCheck[] {
-  return byAddress ?? [{ address: addressLookedAt(method), method }]
 }
 
 /** What is known of a member beside its state. */
@@ -81,7 +66,7 @@ export class CheckedMember implements Disposable {
   readonly key: string
   readonly #context: MemberContext
   #target: CheckTarget
-  readonly #observed: ObservedAddresses
+  #observer: Observer
   /** What the table says. */
   #shown: MemberHealth
   /** What this node alone says, of a member that nodes agree upon. */
@@ -96,18 +81,14 @@ export class CheckedMember implements Disposable {
 
   /** @param restored what it was when the daemon last ran, which stands until there is something to say */
   constructor(target: CheckTarget, restored: MemberHealth | undefined, context: MemberContext) {
-    const { pool, member } = target
+    const { pool, member, method } = target
     this.key = formatMemberKey(target)
     this.#context = context
     this.#target = target
     this.#shown = restored ?? { pool, member, state: 'unknown', since: this.#now(), reason: 'not probed yet' }
-    this.#shown = withAddresses(this.#shown, target.byAddress)
     this.#expiry = new Alarm(context.clock, () => this.settle())
     context.table.set(this.#shown)
-    const observe = (method: CheckMethod, before: ReadonlyMap<string, Past>) => this.#observe(method, before)
-    this.#observed = new ObservedAddresses(checksOf(target), observe, (check) =>
-      this.#restoreParts(restored, check),
-    )
+    this.#observer = this.#observe(method, this.#restoreParts(restored))
     this.settle()
   }
 
@@ -117,23 +98,18 @@ export class CheckedMember implements Disposable {
 
   /** Whether it has had its say since the start. */
   get heard(): boolean {
-    return this.#observed.heard
+    return this.#observer.heard
   }
 
   get vitals(): Vitals {
-    const { opinion } = this.#observed
+    const { latencyMs, opinion } = this.#observer
     return {
       near: this.#near,
       weightPercent: this.#weightPercent,
       backSince: this.#backSince,
-      latencyMs: this.#observed.latencyMs(null),
+      latencyMs,
       own: opinion,
     }
-  }
-
-  /** Smoothed time of the probes of an address, or (null) of all of it; null without samples. */
-  latencyMs(address: AddressText | null): number | null {
-    return this.#observed.latencyMs(address)
   }
 
   /** What this node tells the others of it; `unknown` also for a member that nodes do not agree upon. */
@@ -143,18 +119,24 @@ export class CheckedMember implements Disposable {
 
   /** Whether it answers again, and waits for an operator to let it come back. */
   get waits(): boolean {
-    return this.#observed.waits
+    return this.#observer.waits
   }
 
   /** Whether a target is another machine of the same name. */
   isElsewhere(target: CheckTarget): boolean {
-    return looksElsewhere(checksOf(this.#target), checksOf(target))
+    return looksElsewhere(this.#target.method, target.method)
   }
 
   /** Goes on under other settings, or at another address, at once. */
   change(target: CheckTarget): void {
+    const { method } = this.#target
     this.#target = target
-    this.#observed.change(checksOf(target))
+    if (!isDeepStrictEqual(method, target.method)) {
+      const old = this.#observer
+      // Made before the old one goes, so that a check that both watch goes on.
+      this.#observer = this.#observe(target.method, old.recall())
+      old[Symbol.dispose]()
+    }
     this.settle()
   }
 
@@ -167,7 +149,7 @@ export class CheckedMember implements Disposable {
 
   /** An operator lets it come back. */
   failBack(): void {
-    this.#observed.failBack()
+    this.#observer.failBack()
     this.settle()
   }
 
@@ -179,12 +161,12 @@ export class CheckedMember implements Disposable {
     if (this.#ended) return
     const { deliveries, onHeard } = this.#context
     const { pool, quorum } = this.#target
-    const { heard, near, weightPercent, byAddress } = this.#observed
-    // What was restored stands until there is something to say; several addresses have each been given it.
-    if (heard || byAddress !== null) {
-      const own = this.#observed.opinion
-      this.#show(this.#judge(own), own.state, byAddress, undone)
-      if (heard) this.#setWord(quorum === 'majority' ? own.state : 'unknown')
+    const { heard, near, weightPercent } = this.#observer
+    // What was restored stands until there is something to say.
+    if (heard) {
+      const own = this.#observer.opinion
+      this.#show(this.#judge(own), undone)
+      this.#setWord(quorum === 'majority' ? own.state : 'unknown')
     }
     if (near !== this.#near || weightPercent !== this.#weightPercent) {
       this.#near = near
@@ -203,7 +185,7 @@ export class CheckedMember implements Disposable {
   /** Ends, and lets go of its checks. */
   [Symbol.dispose](): void {
     this.end()
-    this.#observed[Symbol.dispose]()
+    this.#observer[Symbol.dispose]()
     const { pool, member, quorum } = this.#target
     if (quorum === 'majority') this.#context.deliveries.addVerdicts()
     this.#context.table.remove(pool, member)
@@ -236,15 +218,12 @@ export class CheckedMember implements Disposable {
   }
 
   /** @returns what the probes of the member begin with */
-  #restoreParts(
-    restored: MemberHealth | undefined,
-    { address, method }: AddressCheck,
-  ): ReadonlyMap<string, Past> {
+  #restoreParts(restored: MemberHealth | undefined): ReadonlyMap<string, Past> {
     // That a host had no address, alone or among other parts, was no verdict on anybody.
     const wasMeasured = restored !== undefined && !restored.reason.includes(notResolved)
-    const state = wasMeasured ? stateAt(restored, address) : 'unknown'
-    if (state === 'unknown') return new Map()
-    const { before, reported } = assume(method, state)
+    if (!wasMeasured || restored.state === 'unknown') return new Map()
+    const { method } = this.#target
+    const { before, reported } = assume(method, restored.state)
     if (reported !== null) {
       const until = new Date(this.#now().getTime() + reportTtlMs(method)!)
       const reason = `${reported} as before`
@@ -271,62 +250,20 @@ export class CheckedMember implements Disposable {
     this.#context.deliveries.addVerdicts()
   }
 
-  /**
-   * Puts a state into the table; another one than before is a transition, of the member or of one of its addresses.
-   *
-   * @param ownState what this node alone says: where that is something else, all addresses are what the member is
-   */
-  #show(
-    { state, reason }: Opinion,
-    ownState: HealthState,
-    byAddress: readonly AddressOpinion[] | null,
-    undone: boolean,
-  ): void {
+  /** Puts a state into the table; another one than before is a transition. */
+  #show({ state, reason }: Opinion, undone: boolean): void {
     const { table, deliveries } = this.#context
     const { pool, member } = this.#target
-    const before = this.#shown
+    const { state: from, since, reason: shownReason } = this.#shown
+    if (state === from && reason === shownReason) return
     const at = this.#now()
-    const said = byAddress?.map((one) => (state === ownState ? one : { ...one, state, reason }))
-    const addresses = said?.map((one) => nextHealth(before.addresses, one, at))
-    const isSame = state === before.state && reason === before.reason
-    if (isSame && isDeepStrictEqual(addresses, before.addresses)) return
-    const since = state === before.state ? before.since : at
-    const health = { pool, member, state, since, reason, ...(addresses === undefined ? {} : { addresses }) }
-    this.#shown = health
-    table.set(health)
-    for (const one of addresses ?? []) {
-      const from = before.addresses?.find(({ address }) => address === one.address)?.state ?? one.state
-      const { address, state: to, reason: why } = one
-      if (from !== to) deliveries.addEvent({ pool, member, address, from, to, reason: why, at, health })
-    }
-    if (state !== before.state) {
-      this.#backSince = before.state === 'down' && state === 'up' && !undone ? at : null
-      const more = addresses === undefined ? {} : { health }
-      deliveries.addEvent({ pool, member, from: before.state, to: state, reason, at, ...more })
+    this.#shown = { pool, member, state, since: state === from ? since : at, reason }
+    table.set(this.#shown)
+    if (state !== from) {
+      this.#backSince = from === 'down' && state === 'up' && !undone ? at : null
+      deliveries.addEvent({ pool, member, from, to: state, reason, at })
     } else deliveries.soon()
   }
-}
-
-/** What was known of an address, when it is as it was. */
-function nextHealth(
-  before: readonly AddressHealth[] | undefined,
-  { address, state, reason }: AddressOpinion,
-  at: Date,
-): AddressHealth {
-  const known = before?.find((one) => one.address === address)
-  return { address, state, since: known?.state === state ? known.since : at, reason }
-}
-
-/** What is known of a member, told of each of its addresses. */
-function withAddresses(health: MemberHealth, checks: readonly AddressCheck[] | undefined): MemberHealth {
-  const { addresses: _, ...whole } = health
-  if (checks === undefined) return whole
-  const { since, reason } = health
-  const addresses = checks.map(({ address }): AddressHealth => {
-    const known = health.addresses?.find((one) => one.address === address)
-    return known ?? { address: address!, state: stateAt(health, address), since, reason }
-  })
-  return { ...whole, addresses }
 }
 
 function isNewer(report: Report, known: Report): boolean {

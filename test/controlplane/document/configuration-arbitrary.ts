@@ -7,11 +7,9 @@ import {
   type ClientPrefix,
   type Location,
   type Member,
-  type MinUp,
   type Pool,
   poolSelects,
   quorums,
-  type Threshold,
   unknownCounts,
 } from '../../../src/controlplane/model/pool.ts'
 import {
@@ -53,35 +51,21 @@ const member = (hostsOnly: boolean): fc.Arbitrary<Member> =>
     .record({
       name,
       target: hostsOnly ? host : fc.oneof(address, host),
-      more: fc.uniqueArray(address, { maxLength: 2 }),
       weight: fc.integer({ min: 0, max: 65535 }),
       priority: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 1000 })),
       probeAddress: orNull(address),
       probePort: orNull(port),
     })
-    .map(({ target, more, ...settings }) =>
+    .map(({ target, ...settings }) =>
       target.endsWith('.')
-        ? { ...settings, moreAddresses: [], address: null, host: target }
-        : { ...settings, moreAddresses: more.filter((one) => one !== target), address: target, host: null },
+        ? { ...settings, address: null, host: target }
+        : { ...settings, address: target, host: null },
     )
 
 const members = (hostsOnly: boolean) =>
-  fc.uniqueArray(member(hostsOnly), { selector: (item) => item.name, maxLength: 6 }).map((items) => {
-    const taken = new Set<string>()
-    return items.filter((item) => {
-      const targets = item.host === null ? [item.address, ...item.moreAddresses] : [item.host]
-      const isFree = !targets.some((target) => taken.has(target))
-      if (isFree) for (const target of targets) taken.add(target)
-      return isFree
-    })
-  })
-
-const threshold: fc.Arbitrary<Threshold> = fc.oneof(
-  within(0, 1),
-  fc.record({ members: fc.integer({ min: 1, max: 4096 }) }),
-)
-const minUp = (hosts: Pool['hosts']): fc.Arbitrary<MinUp> =>
-  hosts === 'cname' ? threshold : fc.oneof(threshold, fc.record({ ipv4: threshold, ipv6: threshold }))
+  fc
+    .uniqueArray(member(hostsOnly), { selector: (item) => item.name, maxLength: 6 })
+    .map((items) => [...new Map(items.map((item) => [item.address ?? item.host, item])).values()])
 
 function poolArbitrary(monitors: readonly Monitor[]): fc.Arbitrary<Pool> {
   return fc.constantFrom('resolve' as const, 'cname' as const).chain((hosts) =>
@@ -90,7 +74,7 @@ function poolArbitrary(monitors: readonly Monitor[]): fc.Arbitrary<Pool> {
       monitor: fc.constantFrom(null, ...monitors.map((monitor) => monitor.name)),
       select: fc.constantFrom(...poolSelects),
       answers: orNull(fc.integer({ min: 1, max: 1000 })),
-      minUp: minUp(hosts),
+      minUp: within(0, 1),
       hosts: fc.constant(hosts),
       unknown: fc.constantFrom(...unknownCounts),
       whenAllDown: fc.constantFrom(null, ...allDownPolicies.filter((policy) => policy !== 'fallback')),
@@ -98,7 +82,7 @@ function poolArbitrary(monitors: readonly Monitor[]): fc.Arbitrary<Pool> {
       tiers: fc
         .dictionary(
           fc.integer({ min: 1, max: 1000 }).map(String),
-          minUp(hosts).map((each) => ({ minUp: each })),
+          within(0, 1).map((minUp) => ({ minUp })),
           { maxKeys: 3 },
         )
         .map((tiers) =>

@@ -60,7 +60,6 @@ t.test('a pool with everything', async (t) => {
     members: [
       {
         name: 'a',
-        moreAddresses: [],
         address: '192.0.2.1',
         host: null,
         weight: 100,

@@ -4,6 +4,7 @@ import { EventFeed } from '../../../src/controlplane/events/event-feed.ts'
 import type { Event, StoredEvent } from '../../../src/controlplane/model/event.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
 import { appendEvents } from '../../../src/controlplane/store/events.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 
 const postgres = await startPostgres()
@@ -14,7 +15,7 @@ const drained = (member: string): Event => ({ kind: 'drained', node: 'n', pool: 
 async function start(t: Test) {
   const database = await Database.open({ url: await postgres.createDatabase(), dataDir: '/nowhere' })
   t.teardown(() => database.stop())
-  await database.ready(AbortSignal.timeout(30_000))
+  await database.ready(patience())
   const feed = new EventFeed({ database, now: () => new Date(), onError: (error) => t.fail(String(error)) })
   t.teardown(() => feed.stop())
   const store = async (...names: string[]) => {

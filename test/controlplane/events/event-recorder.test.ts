@@ -5,6 +5,7 @@ import { Database } from '../../../src/controlplane/store/database.ts'
 import { eventsAfter } from '../../../src/controlplane/store/events.ts'
 import { loadHealth } from '../../../src/controlplane/store/health.ts'
 import { putPool } from '../../../src/controlplane/store/pools.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { member, pool } from '../store/suite/samples.ts'
 
@@ -16,7 +17,7 @@ const transition = (name: string, to: 'up' | 'down', reason = ''): NewEvent => {
 async function start(t: Test, url: string, options: Partial<EventRecorderOptions> = {}) {
   const database = await Database.open({ url, dataDir: '/nowhere' })
   t.teardown(() => database.stop())
-  await database.ready(AbortSignal.timeout(30_000))
+  await database.ready(patience())
   const errors: unknown[] = []
   let stores = 0
   let stored = Promise.withResolvers<void>()

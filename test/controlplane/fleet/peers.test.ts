@@ -5,6 +5,7 @@ import t from 'tap'
 import { Peers, type PeersOptions } from '../../../src/controlplane/fleet/peers.ts'
 import type { MemberReport, NodeVerdicts } from '../../../src/controlplane/model/observation.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 
 const server = await startPostgres()
@@ -49,7 +50,7 @@ class Node extends EventEmitter implements AsyncDisposable {
 
   /** Waits for news until they are as they should be. */
   async until(holds: () => boolean): Promise<void> {
-    while (!holds()) await once(this, 'votes', { signal: AbortSignal.timeout(10_000) })
+    while (!holds()) await once(this, 'votes', { signal: patience() })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -60,7 +61,7 @@ class Node extends EventEmitter implements AsyncDisposable {
 
 async function startNode(url: string, id: string, options: Partial<PeersOptions> = {}): Promise<Node> {
   const database = await Database.open({ url, dataDir: '/nonexistent' })
-  await database.ready(AbortSignal.timeout(60_000))
+  await database.ready(patience())
   return new Node(database, id, options)
 }
 
@@ -126,7 +127,7 @@ t.test('a node whose exchange hangs decides alone, and hears the others again af
   // The beat of either node waits for the table, whatever else goes on.
   const release = Promise.withResolvers<void>()
   await using other = await Database.open({ url, dataDir: '/nonexistent' })
-  await other.ready(AbortSignal.timeout(60_000))
+  await other.ready(patience())
   const lock = other.record(async (tx) => {
     await tx.execute(sql`lock table nodes in access exclusive mode`)
     await release.promise
@@ -151,7 +152,7 @@ t.test('a report reaches the other node', async (t) => {
     at: new Date(1_000_000),
     until: new Date(2_000_000),
   }
-  const heard = once(a, 'reports', { signal: AbortSignal.timeout(10_000) })
+  const heard = once(a, 'reports', { signal: patience() })
   b.peers.add(report)
   await heard
   t.same(a.reports[0], report)

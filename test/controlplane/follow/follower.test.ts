@@ -25,13 +25,12 @@ import { orAborted } from '../../../src/controlplane/timing/clock.ts'
 import { OwnZones } from '../../../src/dataplane/answer/own-zones.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { member, pool, rrset, service, zone } from '../store/suite/samples.ts'
 
 const server = await startPostgres()
 t.teardown(() => server.stop())
-
-const patience = () => AbortSignal.timeout(30_000)
 
 /** A compile thread that waits at a gate before it is asked. */
 class GatedCompiler extends CompileThread {
@@ -99,7 +98,7 @@ async function setUp(t: Test) {
   const now = () => new Date()
   const planner = new Planner({
     answers: new AnswerCounters(() => new AnswerReader([])),
-    facts: { measured: () => 'up', lastKnown: () => null, vitals: () => null, latencyMs: () => null },
+    facts: { measured: () => 'up', lastKnown: () => null, vitals: () => null },
     resolution: () => t.fail('there is no host') as never,
     locations,
     now,

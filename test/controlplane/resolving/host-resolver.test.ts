@@ -237,6 +237,6 @@ t.test('a host is resolved by a resolver on the network', async (t) => {
   const startMs = performance.now()
   await changed.promise
   const tookMs = performance.now() - startMs
-  t.ok(tookMs > 4_800 && tookMs < 7_000, `the TTL is followed: ${tookMs} ms`)
+  t.ok(tookMs > 4_800, `the TTL is followed: ${tookMs} ms`)
   t.match(changes[1], { state: 'fresh', addresses: ['192.0.2.2'] })
 })

@@ -67,10 +67,8 @@ t.test('silence ends as a timeout, and an abort ends it at once', async (t) => {
   await using upstream = await startUpstream()
   upstream.says.set('lb.example A', 'silence')
   upstream.says.set('lb.example AAAA', 'silence')
-  const startMs = performance.now()
   const silent = await lookupBy([upstream.address])('lb.example.', never)
   t.same(silent, { a: { kind: 'failed', reason: 'timeout' }, aaaa: { kind: 'failed', reason: 'timeout' } })
-  t.ok(performance.now() - startMs < 7_000)
 
   const abort = new AbortController()
   const asked = upstream.asked('lb.example A')

@@ -1,9 +1,9 @@
 import t from 'tap'
 import { Progress } from '../../../src/controlplane/serve/progress.ts'
+import { patience } from '../../support/patience.ts'
 
 const mark = (revision: number) => ({ revision, stamp: `s${revision}` })
 const changed = (revision: number) => ({ from: revision, to: revision, lost: false })
-const patience = () => AbortSignal.timeout(5000)
 
 /** Says when a write is served. */
 function follow(progress: Progress, revision: number) {

@@ -13,6 +13,7 @@ import { PoolWatch } from '../../../src/controlplane/serve/pool-watch.ts'
 import { Publisher } from '../../../src/controlplane/serve/publisher.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
+import { patience } from '../../support/patience.ts'
 import { member, pool, service } from '../store/suite/samples.ts'
 
 const start = Date.parse('2026-05-01T12:00:00Z')
@@ -72,7 +73,6 @@ function setUp() {
       measured: (poolName, name) => measured.get(formatMemberKey({ pool: poolName, member: name })) ?? 'up',
       lastKnown: () => null,
       vitals: () => null,
-      latencyMs: () => null,
     },
     resolution: () => t.fail('there is no host') as never,
     locations,
@@ -125,7 +125,7 @@ t.test('who is answered, by what the workers have acknowledged', async (t) => {
   clock.ms += 1000
   t.equal(state('api', 'fra-1'), 'answered', 'a worker may still have the old plan')
   published.acknowledge()
-  const reached = publisher.reached(2, AbortSignal.timeout(5000)).then(() => state('api', 'fra-1'))
+  const reached = publisher.reached(2, patience()).then(() => state('api', 'fra-1'))
   await second
   t.equal(await reached, 61, 'known to whoever waits for the revision')
   t.same([state('web-eu', 'fra-1'), state('web-eu', 'fra-2')], [31, 'answered'])

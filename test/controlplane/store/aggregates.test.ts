@@ -1,8 +1,9 @@
 /** Every aggregate, on a real PostgreSQL and on the embedded database. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import t from 'tap'
+import { placeEmbeddedDatabase } from '../../support/embedded-database.ts'
+import { temporaryDataFolder } from '../../support/kept.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { runSuites } from './suite/run-suites.ts'
 
@@ -12,7 +13,8 @@ t.test('postgres', async (t) => {
 })
 
 t.test('embedded', async (t) => {
-  const dataDir = await mkdtemp(join(tmpdir(), 'pooldns-aggregates-'))
+  const dataDir = await temporaryDataFolder('pooldns-aggregates-')
   t.teardown(() => rm(dataDir, { recursive: true, force: true }))
+  await placeEmbeddedDatabase(dataDir)
   await runSuites(t, null, dataDir)
 })

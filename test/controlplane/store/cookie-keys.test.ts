@@ -1,6 +1,7 @@
 import t from 'tap'
 import { refreshCookieKeys } from '../../../src/controlplane/store/cookie-keys.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 
 const hex = (keys: readonly Uint8Array[]) => keys.map((key) => Buffer.from(key).toString('hex'))
@@ -10,7 +11,7 @@ const hour = 60 * minute
 t.test('a new key is accepted before it signs, an old one as long as its cookies are good', async (t) => {
   await using postgres = await startPostgres()
   await using database = await Database.open({ url: await postgres.createDatabase(), dataDir: t.testdir() })
-  await database.ready(AbortSignal.timeout(30_000))
+  await database.ready(patience())
   const start = Date.parse('2026-01-01T00:00:00Z')
   const at = (ms: number) => database.record((tx) => refreshCookieKeys(tx, new Date(start + ms)))
 

@@ -8,13 +8,12 @@ import { Database, type DatabaseOptions } from '../../../src/controlplane/store/
 import { getPool, putPool } from '../../../src/controlplane/store/pools.ts'
 import { prune } from '../../../src/controlplane/store/retention.ts'
 import { currentRevision } from '../../../src/controlplane/store/revision.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { member, pool } from './suite/samples.ts'
 
 const server = await startPostgres()
 t.teardown(() => server.stop())
-
-const patience = () => AbortSignal.timeout(30_000)
 
 async function open(t: Test, url: string, options: Partial<DatabaseOptions> = {}): Promise<Database> {
   const database = await Database.open({ url, dataDir: '/nowhere', ...options })
@@ -56,7 +55,7 @@ t.test('a URL that is none', async (t) => {
 })
 
 t.test('several nodes migrate at once', async (t) => {
-  const url = await server.createDatabase()
+  const url = await server.createEmptyDatabase()
   const nodes = await Promise.all(Array.from({ length: 4 }, () => open(t, url)))
   await Promise.all(nodes.map((node) => node.ready(patience())))
   const applied = await asOwner(url, 'select tag from schema_migrations order by tag')
@@ -67,7 +66,7 @@ t.test('several nodes migrate at once', async (t) => {
 })
 
 t.test('a migration that was edited after it was applied', async (t) => {
-  const url = await server.createDatabase()
+  const url = await server.createEmptyDatabase()
   await openReady(t, url)
   await asOwner(url, "update schema_migrations set hash = 'other' where tag = '0000_initial'")
   const told = firstCall<string>()
@@ -80,7 +79,7 @@ t.test('a migration that was edited after it was applied', async (t) => {
 })
 
 t.test('a wrong password: waits, says why, never says the password', async (t) => {
-  const url = await server.createDatabase()
+  const url = await server.createEmptyDatabase()
   await asOwner(url, "create role late login superuser password 'first'")
   const reasons: string[] = []
   const told = firstCall<string>()
@@ -101,7 +100,7 @@ t.test('a wrong password: waits, says why, never says the password', async (t) =
 })
 
 t.test('a role without DDL rights', async (t) => {
-  const url = await server.createDatabase()
+  const url = await server.createEmptyDatabase()
   await asOwner(
     url,
     `create role daemon login password 'x'; grant usage on schema public to daemon;
@@ -122,7 +121,7 @@ t.test('a role without DDL rights', async (t) => {
 })
 
 t.test('writers of two nodes: revisions in order, no gaps, for every reader', async (t) => {
-  const url = await server.createDatabase()
+  const url = await server.createEmptyDatabase()
   const nodes = [await openReady(t, url), await openReady(t, url)]
   const reader = await openReady(t, url)
   const writes = 60
@@ -153,7 +152,7 @@ t.test('writers of two nodes: revisions in order, no gaps, for every reader', as
 })
 
 t.test('a write hints its own process, and by NOTIFY the others', async (t) => {
-  const url = await server.createDatabase()
+  const url = await server.createEmptyDatabase()
   const [here, there] = [await openReady(t, url), await openReady(t, url)]
   const listening = firstCall()
   const news = { there: Promise.withResolvers<void>(), here: 0 }
@@ -174,7 +173,7 @@ t.test('a write hints its own process, and by NOTIFY the others', async (t) => {
 })
 
 t.test('connections that were killed in the pool', async (t) => {
-  const url = await server.createDatabase()
+  const url = await server.createEmptyDatabase()
   const database = await openReady(t, url)
   await Promise.all(
     Array.from({ length: 10 }, () => database.read((tx) => tx.execute(sql`select pg_sleep(0.05)`))),
@@ -187,7 +186,7 @@ t.test('connections that were killed in the pool', async (t) => {
 })
 
 t.test('SIGKILL of the server in mid-use, and its return', async (t) => {
-  const url = await server.createDatabase()
+  const url = await server.createEmptyDatabase()
   const lost = firstCall<string>()
   const found: string[] = []
   const database = await openReady(t, url, { onUnavailable: lost.call, onAvailable: () => found.push('up') })
@@ -232,7 +231,7 @@ t.test('SIGKILL of the server in mid-use, and its return', async (t) => {
 })
 
 t.test('a server that is not there yet', async (t) => {
-  const url = await server.createDatabase()
+  const url = await server.createEmptyDatabase()
   await server.kill()
   const reasons: string[] = []
   const twice = firstCall()
@@ -250,7 +249,7 @@ t.test('a server that is not there yet', async (t) => {
 })
 
 t.test('a stop ends what hangs, and what is asked afterwards is refused', async (t) => {
-  const url = await server.createDatabase()
+  const url = await server.createEmptyDatabase()
   const database = await openReady(t, url)
   const controller = new AbortController()
   const started = firstCall()

@@ -10,13 +10,12 @@ import t from 'tap'
 import { Database } from '../../../src/controlplane/store/database.ts'
 import { getPool, listAllPools, putPool } from '../../../src/controlplane/store/pools.ts'
 import { currentRevision } from '../../../src/controlplane/store/revision.ts'
+import { patience } from '../../support/patience.ts'
 import { pool } from './suite/samples.ts'
 
 // One directory for the whole file: creating a database takes seconds, opening one does not.
 const dataDir = mkdtempSync(join(tmpdir(), 'pooldns-embedded-'))
 t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
-
-const patience = () => AbortSignal.timeout(60_000)
 
 async function openReady(): Promise<Database> {
   const database = await Database.open({ url: null, dataDir })

@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import type { Event } from '../../../src/controlplane/model/event.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
 import { appendEvents, eventsAfter } from '../../../src/controlplane/store/events.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 
 const server = await startPostgres()
@@ -15,7 +16,7 @@ t.teardown(() => server.stop())
 async function open(t: Test, url: string): Promise<Database> {
   const database = await Database.open({ url, dataDir: '/nowhere' })
   t.teardown(() => database.stop())
-  await database.ready(AbortSignal.timeout(30_000))
+  await database.ready(patience())
   return database
 }
 

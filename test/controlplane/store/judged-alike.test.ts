@@ -20,6 +20,7 @@ import { deletePool, putPool } from '../../../src/controlplane/store/pools.ts'
 import { deleteRrset, putRrset } from '../../../src/controlplane/store/rrsets.ts'
 import { deleteService, putService } from '../../../src/controlplane/store/services.ts'
 import { deleteZone, putZone } from '../../../src/controlplane/store/zones.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { poolChoice, serviceChoice } from '../model/defaults.ts'
 import { hostMember, pool, rrset, service, zone } from './suite/samples.ts'
@@ -263,7 +264,7 @@ function reasonOf({ path, message }: Problem): string {
 t.test(`a document and a write are judged alike (POOLDNS_TEST_SEED=${seed})`, async (t) => {
   await using server = await startPostgres()
   await using database = await Database.open({ url: await server.createDatabase(), dataDir: '/nowhere' })
-  await database.ready(AbortSignal.timeout(60_000))
+  await database.ready(patience())
   let configuration = start
   await database.write('tester', (write) => applyConfiguration(write, start))
   const counts = { accepted: 0, refused: 0 }

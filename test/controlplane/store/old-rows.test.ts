@@ -7,6 +7,7 @@ import { Database } from '../../../src/controlplane/store/database.ts'
 import { listAllMonitors } from '../../../src/controlplane/store/monitors.ts'
 import { listAllPools } from '../../../src/controlplane/store/pools.ts'
 import { listAllServices } from '../../../src/controlplane/store/services.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import {
   anyText,
@@ -54,7 +55,7 @@ async function migrateTo(client: pg.Client, isNew: (text: string) => boolean): P
 t.test('monitors in columns become fragments of the document', async (t) => {
   const postgres = await startPostgres()
   t.teardown(() => postgres.stop())
-  const url = await postgres.createDatabase()
+  const url = await postgres.createEmptyDatabase()
   const client = new pg.Client({ connectionString: url })
   t.teardown(() => client.end())
   await client.connect()
@@ -74,7 +75,7 @@ t.test('monitors in columns become fragments of the document', async (t) => {
     insert into service_pools (service, position, pool) values ('www.example.test', 0, 'web')`)
 
   await using database = await Database.open({ url, dataDir: '/nowhere' })
-  await database.ready(AbortSignal.timeout(60_000))
+  await database.ready(patience())
   t.same(await database.read((tx) => listAllMonitors(tx)), [
     { value: { name: 'plain', ...httpDefaults }, revision: 1 },
     {

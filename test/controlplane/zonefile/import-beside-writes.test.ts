@@ -9,6 +9,7 @@ import { getService, putService } from '../../../src/controlplane/store/services
 import type { WriteCondition } from '../../../src/controlplane/store/stored.ts'
 import { deleteZone, getZoneHead, putZone } from '../../../src/controlplane/store/zones.ts'
 import { importZone } from '../../../src/controlplane/zonefile/import.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { member, pool, put, refused, rrset, service, zone } from '../store/suite/samples.ts'
 
@@ -64,7 +65,7 @@ async function prepare(t: Test) {
 async function open(t: Test, url: string): Promise<Database> {
   const database = await Database.open({ url, dataDir: '/nowhere' })
   t.teardown(() => database.stop())
-  await database.ready(AbortSignal.timeout(30_000))
+  await database.ready(patience())
   return database
 }
 

@@ -1,7 +1,6 @@
 /** Master files into the store and out of it, on a real PostgreSQL and on the embedded database. */
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { sql } from 'drizzle-orm'
@@ -19,6 +18,9 @@ import { putService } from '../../../src/controlplane/store/services.ts'
 import { deleteZone, getZoneHead, putZone } from '../../../src/controlplane/store/zones.ts'
 import { exportZone } from '../../../src/controlplane/zonefile/export.ts'
 import { type ImportRequest, importZone } from '../../../src/controlplane/zonefile/import.ts'
+import { placeEmbeddedDatabase } from '../../support/embedded-database.ts'
+import { temporaryDataFolder } from '../../support/kept.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { findProgram } from '../../support/program.ts'
 import { pool, put, rrset, service, soa, zone } from '../store/suite/samples.ts'
@@ -49,7 +51,7 @@ const rrsetsArbitrary: fc.Arbitrary<Rrset[]> = fc
     ...found.map(([name, [type, values], ttlSeconds]) => ({ owner: name, type, ttlSeconds, data: values })),
   ])
 
-const dataDir = await mkdtemp(join(tmpdir(), 'pooldns-import-'))
+const dataDir = await temporaryDataFolder('pooldns-import-')
 const server = await startPostgres()
 t.teardown(async () => {
   await server.stop()
@@ -59,8 +61,9 @@ t.teardown(async () => {
 for (const kind of ['postgres', 'embedded'] as const) {
   await t.test(kind, async (t) => {
     const url = kind === 'postgres' ? await server.createDatabase() : null
+    if (url === null) await placeEmbeddedDatabase(dataDir)
     await using database = await Database.open({ url, dataDir })
-    await database.ready(AbortSignal.timeout(60_000))
+    await database.ready(patience())
     await suite(t, database)
   })
 }

@@ -9,8 +9,6 @@ import { servingUpdate } from '../zone-text.ts'
 import { alive, askTcp, askUdp, generation, generationOf, startFleet } from './running-fleet.ts'
 
 // Threads start slowly on a machine that is busy with other tests.
-t.setTimeout(300_000)
-
 t.test('a worker that dies is replaced while the other answers, and what it counted stays', async (t) => {
   const { fleet, restarts, restarted } = await startFleet(t, { udpWorkers: 2 }, generation(1))
   for (let i = 0; i < 20; i++) await askUdp(fleet)

@@ -6,8 +6,6 @@ import { Upcalls } from '../../../src/dataplane/listener/upcalls.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
 import { alive, askTcp, askUdp, generation, generationOf, startFleet } from './running-fleet.ts'
 
-t.setTimeout(300_000)
-
 /** Calls whose messages and outcomes are kept. */
 function calls() {
   const said: FromWorker[] = []

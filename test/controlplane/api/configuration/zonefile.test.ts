@@ -150,9 +150,8 @@ async function suite(t: Test, harness: Harness): Promise<void> {
       while (status === 503) status = await cutOff()
       t.equal(status, 400)
     }
-    const deadline = Date.now() + 10_000
     let next = await send(top)
-    while (next.status === 503 && Date.now() < deadline) next = await send(top)
+    while (next.status === 503) next = await send(top)
     t.equal(next.status, 200, 'nothing is in the way of the next')
   })
 

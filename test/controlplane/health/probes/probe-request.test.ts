@@ -66,7 +66,6 @@ t.test('a pattern that would take other engines for ever', async (t) => {
   const port = await serveHttp(t, (_request, response) => response.end(`${'a'.repeat(60_000)}!`))
   const verdict = await probePort(port, { expectBody: { ...anyText, matches: '(a+)+$' } })
   t.match(verdict, { failure: 'body', reason: 'body does not match "(a+)+$"' })
-  t.ok(verdict.durationMs < 5_000, `${verdict.durationMs} ms`)
 })
 
 t.test('a weight from the response', async (t) => {

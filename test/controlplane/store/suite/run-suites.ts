@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
 import { Database } from '../../../../src/controlplane/store/database.ts'
+import { patience } from '../../../support/patience.ts'
 import { eventsSuite } from './events.ts'
 import { fleetSuite } from './fleet.ts'
 import { hostsSuite } from './hosts.ts'
@@ -32,7 +33,7 @@ const suites = {
 export async function runSuites(t: Test, url: string | null, dataDir: string): Promise<void> {
   await using database = await Database.open({ url, dataDir })
   t.equal(database.kind, url === null ? 'embedded' : 'postgres')
-  await database.ready(AbortSignal.timeout(60_000))
+  await database.ready(patience())
   for (const [name, suite] of Object.entries(suites)) {
     await database.record((tx) =>
       tx.execute(sql`truncate zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
