@@ -17,8 +17,10 @@ import { HttpError } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks, for the audit log: `admin`, `token:<name>`, or empty on routes that are open. */
+    /** Who asks, for the logs: `admin`, `token:<name>`, or empty while nobody is known. */
     actor: string
+    /** Whether who asks may write, and so sees all that there is of the configuration. */
+    mayWrite: boolean
   }
   interface FastifyInstance {
     readonly wrongTokens: WrongTokens
@@ -93,9 +95,15 @@ async function authenticate(
   const secret = /^bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')?.[1]
   if (secret === undefined) throw refusal(401, 'this needs a token: Authorization: Bearer <token>')
   const hash = createHash('sha256').update(secret).digest()
-  if (timingSafeEqual(hash, context.adminTokenHash)) return 'admin'
+  if (timingSafeEqual(hash, context.adminTokenHash)) {
+    request.mayWrite = true
+    return 'admin'
+  }
   const token = await find(secret)
   if (token === null) throw wrongToken(request)
+  // Also when it is refused: the log of requests says who was.
+  request.actor = `token:${token.name}`
+  request.mayWrite = token.scopes.includes('write')
   if (!scopes.some((scope) => token.scopes.includes(scope))) {
     const [scope] = scopes
     const challenge = `, error="insufficient_scope", scope="${scope}"`
@@ -110,5 +118,5 @@ async function authenticate(
         if (!isUnavailable(error)) throw error
       })
   }
-  return `token:${token.name}`
+  return request.actor
 }

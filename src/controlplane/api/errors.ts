@@ -83,6 +83,16 @@ function problemText(error: HttpError): string {
   })
 }
 
+/** Statuses that say something of who asks: no token, not for them, too often, not here. */
+const refusals: ReadonlySet<number> = new Set([401, 403, 421, 429])
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Kind of the problem for which a client was refused; empty when it was not. */
+    refusal: string
+  }
+}
+
 /** Replies to a request with the problem document of whatever was thrown. */
 export function replyWithError(
   error: unknown,
@@ -96,6 +106,7 @@ export function replyWithError(
   const line = { err: error, method: request.method, path: pathOf(request.url) }
   if (told === null) log.error(line, 'request failed')
   else if (told.status === 503) log.warn(line, 'request refused')
+  if (refusals.has(known.status)) request.refusal = known.kind
   // As octets: to a text Fastify would add a charset, which the media type does not have.
   const body = Buffer.from(problemText(known))
   reply.code(known.status).headers(known.headers).header('content-type', problemType).send(body)

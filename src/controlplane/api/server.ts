@@ -114,6 +114,8 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
   app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, context.log))
   parseJsonBodies(app)
   app.decorateRequest('actor', '')
+  app.decorateRequest('mayWrite', false)
+  app.decorateRequest('refusal', '')
   app.decorate('wrongTokens', new WrongTokens())
   app.decorateRequest('client', null)
   logAccess(app, context)
@@ -162,7 +164,7 @@ function guardTheDoor(app: FastifyInstance, { httpHosts = [], trustedProxies = [
   })
 }
 
-/** One line a request. The query stays out of it: it may hold what belongs in no log. */
+/** One line a request, with who asked, and why it was refused if it was for who asked. The query stays out of it: it may hold what belongs in no log. */
 function logAccess(app: FastifyInstance, context: ApiContext): void {
   app.addHook('onResponse', async (request, reply) => {
     context.log.info(
@@ -172,6 +174,8 @@ function logAccess(app: FastifyInstance, context: ApiContext): void {
         status: reply.statusCode,
         durationMs: Math.round(reply.elapsedTime * 1000) / 1000,
         client: clientAddress(request),
+        ...(request.actor === '' ? {} : { actor: request.actor }),
+        ...(request.refusal === '' ? {} : { refusal: request.refusal }),
       },
       'request',
     )

@@ -1,4 +1,6 @@
 import { auditLog } from '../../../schema/journal.ts'
+import { hideOfMonitor, hideOfWebhook } from '../document/hidden.ts'
+import { isMap } from '../document/schema-check.ts'
 import { type Page, type PageRequest, readPage } from './stored.ts'
 import type { Deed, Tx } from './transaction.ts'
 
@@ -13,5 +15,16 @@ export interface AuditEntry extends Deed {
 /** The audit log, newest first. */
 export async function listAudit(tx: Tx, request: PageRequest): Promise<Page<AuditEntry>> {
   const query = tx.select().from(auditLog).$dynamic()
-  return readPage(query, { id: auditLog.id }, request, ({ id: _, ...entry }) => entry, { newest: true })
+  return readPage(query, { id: auditLog.id }, request, ({ id: _, ...entry }) => shown(entry), {
+    newest: true,
+  })
+}
+
+/** Entries of versions that wrote everything down are shown like those of this one. */
+function shown(entry: AuditEntry): AuditEntry {
+  const [kind] = entry.action.split('.')
+  const hide = kind === 'monitor' ? hideOfMonitor : kind === 'webhook' ? hideOfWebhook : null
+  if (hide === null) return entry
+  const side = (value: unknown) => (isMap(value) ? hide(value) : value)
+  return { ...entry, before: side(entry.before), after: side(entry.after) }
 }

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { asc, eq } from 'drizzle-orm'
 import { monitorParts, monitors } from '../../../schema/pools.ts'
+import { hideOfMonitor } from '../document/hidden.ts'
 import { formatMonitor, parseMonitor } from '../document/monitor.ts'
+import { isMap } from '../document/schema-check.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Monitor } from '../model/monitor.ts'
 import { partsOf } from '../rules/graph.ts'
@@ -59,7 +61,7 @@ export async function putMonitor(write: Write, monitor: Monitor, condition: Writ
   await tx.insert(monitors).values(next).onConflictDoUpdate({ target: monitors.name, set: next })
   await saveParts(tx, monitor)
   write.change('monitor', name)
-  write.audit('monitor.put', name, current ?? row?.settings, monitor)
+  write.audit('monitor.put', name, withoutSecrets(current ?? row?.settings), withoutSecrets(monitor))
   return { created: row === null, changed: true, revision }
 }
 
@@ -71,7 +73,7 @@ export async function deleteMonitor(write: Write, name: string, condition: Write
   await throwIfUsed(tx, 'monitor', name)
   await tx.delete(monitors).where(eq(monitors.name, name))
   write.change('monitor', name)
-  write.audit('monitor.delete', name, parseRow(row, []) ?? row.settings, null)
+  write.audit('monitor.delete', name, withoutSecrets(parseRow(row, []) ?? row.settings), null)
 }
 
 /** Throws when a rule is broken by what a composite monitor names. */
@@ -98,6 +100,11 @@ async function saveParts(tx: Tx, monitor: Monitor): Promise<void> {
   await tx.delete(monitorParts).where(eq(monitorParts.composite, composite))
   const rows = partsOf(monitor).map((part) => ({ composite, monitor: part }))
   if (rows.length > 0) await tx.insert(monitorParts).values(rows)
+}
+
+/** For the audit log, which more may read than write. */
+function withoutSecrets(monitor: unknown): unknown {
+  return isMap(monitor) ? hideOfMonitor(monitor) : monitor
 }
 
 type Row = typeof monitors.$inferSelect

@@ -1,13 +1,13 @@
 /**
  * Webhooks. Their secrets leave the store by `getWebhook` and the lists, for the sender; the audit log says only that
  * one was kept or changed, and an error of the database never brings the statement with its parameters. Nor does the audit
- * log keep the query of a URL, where receivers like to have a token.
+ * log keep what stands behind the host of a URL, where receivers have their tokens.
  */
 import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { asc, count, eq } from 'drizzle-orm'
 import { webhooks } from '../../../schema/webhooks.ts'
-import { formatWebhook, parseWebhook } from '../document/webhook.ts'
+import { hideOfWebhook } from '../document/hidden.ts'
 import { ControlError } from '../model/errors.ts'
 import type { Webhook, WebhookInput } from '../model/webhook.ts'
 import { rootOf } from './postgres-errors.ts'
@@ -112,8 +112,8 @@ function makeSecret(): string {
   return `whsec_${randomBytes(32).toString('base64')}`
 }
 
-function withoutSecret({ url, ...webhook }: Pick<Webhook, 'url'>, secret: 'kept' | 'changed'): object {
-  return { ...webhook, url: url.replace(/\?.*$/s, ''), secret }
+function withoutSecret(webhook: Pick<Webhook, 'url'>, secret: 'kept' | 'changed'): object {
+  return { ...hideOfWebhook(webhook), secret }
 }
 
 const copy = (words: readonly string[] | null) => (words === null ? null : [...words])

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import { hideOfMonitor } from '../../document/hidden.ts'
 import { formatMonitor, MonitorSchema, monitorSchemas, parseMonitor } from '../../document/monitor.ts'
 import type { Monitor } from '../../model/monitor.ts'
 import { deleteMonitor, getMonitor, listMonitors, putMonitor } from '../../store/monitors.ts'
@@ -18,6 +19,7 @@ const resource: Resource<string, Monitor, Monitor> = {
   delete: deleteMonitor,
   parse: parseMonitor,
   format: formatMonitor,
+  hide: hideOfMonitor,
   present: async (_tx, stored) => stored.map(({ value }) => formatMonitor(value)),
   listing: {
     item: eachWithStatus(monitorSchemas, null, { name: Type.String() }),

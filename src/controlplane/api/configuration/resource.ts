@@ -8,6 +8,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { TObject, TSchema } from 'typebox'
 import { readHostname } from '../../document/fields.ts'
+import { reportMarks } from '../../document/hidden.ts'
 import { isMap, maxProblems } from '../../document/schema-check.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
 import type { Tx, Write } from '../../store/database.ts'
@@ -58,6 +59,8 @@ export interface Resource<Key, T, S extends object> {
   format?(value: S): object
   /** The bodies of GET, `status` included: of the one with `key`, or (null) of the items of a list. */
   present(tx: Tx, stored: readonly Stored<S>[], key: Key | null): Promise<object[]>
+  /** A body for who may only read. What it leaves out is marked (`hidden.ts`), and the mark is refused in writes. */
+  hide?(body: object): object
   /** What a write tells beside `status` and a GET doesn't: it goes there too. */
   notice?(tx: Tx, key: Key): Promise<object>
   /** Each item has its name. */
@@ -105,7 +108,7 @@ class ResourceRoutes<Key, T, S extends object> {
       const key = this.#keyOf(request)
       const { stored, body } = await this.#context.database.read((tx) => this.#read(tx, key))
       reply.header('etag', etagOf(stored.revision))
-      return body
+      return this.#shown(request, body)
     })
   }
 
@@ -168,7 +171,10 @@ class ResourceRoutes<Key, T, S extends object> {
       this.#context.database.read(async (tx) => {
         const { items, nextCursor } = await listing.list(tx, pageRequest(request.query))
         const bodies = await this.#resource.present(tx, items, null)
-        const named = bodies.map((body, index) => ({ name: listing.nameOf(items[index]!.value), ...body }))
+        const named = bodies.map((body, index) => ({
+          name: listing.nameOf(items[index]!.value),
+          ...this.#shown(request, body),
+        }))
         return { items: named, nextCursor }
       }),
     )
@@ -195,6 +201,10 @@ class ResourceRoutes<Key, T, S extends object> {
     return result.body
   }
 
+  #shown(request: FastifyRequest, body: object): object {
+    return request.mayWrite ? body : (this.#resource.hide?.(body) ?? body)
+  }
+
   #keyOf(request: FastifyRequest): Key {
     return this.#resource.key(request.params as Params)
   }
@@ -216,9 +226,10 @@ class ResourceRoutes<Key, T, S extends object> {
   }
 
   #parse(key: Key, input: unknown): T {
-    return valid(this.#describe(key), (problems) =>
-      this.#resource.parse(key, withoutNames(input, { name: lastOf(key) }, problems), '', problems),
-    )
+    return valid(this.#describe(key), (problems) => {
+      if (this.#resource.hide !== undefined) reportMarks(input, problems)
+      return this.#resource.parse(key, withoutNames(input, { name: lastOf(key) }, problems), '', problems)
+    })
   }
 }
 

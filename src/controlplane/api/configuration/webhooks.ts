@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import { hideOfWebhook } from '../../document/hidden.ts'
 import { formatWebhook, parseWebhook, WebhookSchema } from '../../document/webhook.ts'
 import type { Webhook, WebhookInput } from '../../model/webhook.ts'
 import { deleteWebhook, getWebhook, listWebhooks, putWebhook } from '../../store/webhooks.ts'
@@ -60,6 +61,7 @@ export function webhookRoutes(app: FastifyInstance, context: Ground & Observatio
     delete: deleteWebhook,
     parse: parseWebhook,
     format: formatWebhook,
+    hide: hideOfWebhook,
     present: async (_tx, stored) => stored.map(({ value }) => present(value)),
     listing: {
       item: withStatus(viewed, Status, { name: Type.String() }),
