@@ -21,6 +21,8 @@ declare module 'fastify' {
     actor: string
     /** Whether who asks may write, and so sees all that there is of the configuration. */
     mayWrite: boolean
+    /** SHA-256 of the token in hexadecimal digits, by which it can be watched; null for the admin, and on routes that are open. */
+    tokenHash: string | null
   }
   interface FastifyInstance {
     readonly wrongTokens: WrongTokens
@@ -31,7 +33,7 @@ declare module 'fastify' {
 export function requireToken(context: Ground): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     const scope: TokenScope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write'
-    request.actor = await authenticate(context, request, [scope])
+    await authenticate(context, request, [scope])
   }
 }
 
@@ -55,7 +57,7 @@ export function requireReporter(context: Ground): (request: FastifyRequest) => P
         return remembered
       }
     }
-    request.actor = await authenticate(context, request, ['report', 'write'], find)
+    await authenticate(context, request, ['report', 'write'], find)
   }
 }
 
@@ -86,18 +88,21 @@ function wrongToken(request: FastifyRequest): HttpError {
   return new HttpError(429, 'too-many-requests', detail, { headers })
 }
 
+/** Notes in the request who asks. Throws 401 and 403. */
 async function authenticate(
   context: Ground,
   request: FastifyRequest,
   scopes: readonly [TokenScope, ...TokenScope[]],
   find = (secret: string) => context.database.read((tx) => findToken(tx, secret)),
-): Promise<string> {
+): Promise<void> {
   const secret = /^bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')?.[1]
   if (secret === undefined) throw refusal(401, 'this needs a token: Authorization: Bearer <token>')
   const hash = createHash('sha256').update(secret).digest()
   if (timingSafeEqual(hash, context.adminTokenHash)) {
     request.mayWrite = true
-    return 'admin'
+    request.actor = 'admin'
+    request.holder = { name: 'admin', rank: 'admin' }
+    return
   }
   const token = await find(secret)
   if (token === null) throw wrongToken(request)
@@ -109,14 +114,18 @@ async function authenticate(
     const challenge = `, error="insufficient_scope", scope="${scope}"`
     throw refusal(403, `token ${token.name} lacks the scope ${scope}`, challenge)
   }
-  const now = context.now()
-  if (token.lastUsedAt === null || now.getTime() - token.lastUsedAt.getTime() >= useResolutionMs) {
-    // That it was used is not worth a refusal.
-    await context.database
-      .record((tx) => noteTokenUse(tx, token.name, now))
-      .catch((error: unknown) => {
-        if (!isUnavailable(error)) throw error
-      })
-  }
-  return request.actor
+  request.tokenHash = hash.toString('hex')
+  request.holder = { name: request.actor, rank: request.mayWrite ? 'writer' : 'reader' }
+  await noteUse(context, token)
+}
+
+async function noteUse({ now, database }: Ground, { name, lastUsedAt }: Token): Promise<void> {
+  const at = now()
+  if (lastUsedAt !== null && at.getTime() - lastUsedAt.getTime() < useResolutionMs) return
+  // That it was used is not worth a refusal.
+  await database
+    .record((tx) => noteTokenUse(tx, name, at))
+    .catch((error: unknown) => {
+      if (!isUnavailable(error)) throw error
+    })
 }

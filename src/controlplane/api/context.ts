@@ -16,6 +16,7 @@ import type { HandedOutState } from '../serve/handed-out.ts'
 import type { ServiceState } from '../serve/service-status.ts'
 import type { ConditionReport } from '../steering/judge.ts'
 import type { Database } from '../store/database.ts'
+import type { HttpLimits } from './admission/limits.ts'
 
 export interface ApiContext extends Ground, Observations, Operations, System, Tools {}
 
@@ -35,6 +36,8 @@ export interface Ground {
     /** Resolves once this node's workers serve `revision` or a later one; rejects when the signal aborts. */
     reached(revision: number, signal: AbortSignal): Promise<void>
   }
+  /** Others than those of `admission/limits.ts`. */
+  readonly httpLimits?: Partial<HttpLimits>
 }
 
 /** What is known of resources beside their configuration. */

@@ -2,8 +2,7 @@
  * Every error of the API becomes an RFC 9457 problem document here, and only here. What a client did wrong is told in
  * full; what went wrong inside is logged with its cause and told to nobody.
  */
-import { STATUS_CODES } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { Logger } from '../../telemetry/log.ts'
@@ -109,6 +108,9 @@ export function replyWithError(
   if (refusals.has(known.status)) request.refusal = known.kind
   // As octets: to a text Fastify would add a charset, which the media type does not have.
   const body = Buffer.from(problemText(known))
+  // Fastify closes the connection under a client that still sends; what it sends is read to some end instead, or it might never
+  // see the reply.
+  if (reply.hasHeader('connection')) reply.removeHeader('connection')
   reply.code(known.status).headers(known.headers).header('content-type', problemType).send(body)
 }
 
@@ -118,8 +120,8 @@ export function pathOf(url: string): string {
 }
 
 /**
- * 404 for a path that is none, 405 with `Allow` for one that takes other methods. Must be called before routes are
- * registered, as it takes note of them.
+ * 404 for a path that is none, 405 with `Allow` for one that takes other methods, before anything of a body is read. Must be called
+ * before routes are registered, as it takes note of them.
  */
 export function handleUnknownRoutes(app: FastifyInstance): void {
   /** Bound: the routes of the API. */
@@ -127,7 +129,7 @@ export function handleUnknownRoutes(app: FastifyInstance): void {
   app.addHook('onRoute', ({ method, url }) => {
     routes.push({ methods: [method].flat(), segments: url.split('/') })
   })
-  app.setNotFoundHandler((request) => {
+  const refuse = (request: FastifyRequest): never => {
     const path = pathOf(request.url)
     const segments = path.split('/')
     const matching = routes.filter((route) => matches(route.segments, segments))
@@ -138,7 +140,12 @@ export function handleUnknownRoutes(app: FastifyInstance): void {
     throw new HttpError(405, 'method-not-allowed', `${path} takes ${allowed.join(', ')}`, {
       headers: { allow: allowed.join(', ') },
     })
+  }
+  // The handler of what is not found would come behind the body.
+  app.addHook('onRequest', async (request) => {
+    if (request.is404) refuse(request)
   })
+  app.setNotFoundHandler(refuse)
 }
 
 function matches(route: readonly string[], path: readonly string[]): boolean {
@@ -150,21 +157,36 @@ function matches(route: readonly string[], path: readonly string[]): boolean {
   )
 }
 
-/** Answers bytes that never became a request: broken syntax, headers too large, too slow. */
-export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
+/** What octets are told that never became a request: broken syntax, header too large, too slow. */
+export function brokenRequest({ code }: NodeJS.ErrnoException): HttpError {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new HttpError(431, 'bad-request', 'the header fields are too large')
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return new HttpError(413, 'too-large', 'the extensions of a chunk are too large')
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new HttpError(408, 'timeout', 'the request did not arrive in time')
+    default:
+      return new HttpError(400, 'bad-request', 'this is not an HTTP request')
   }
-  const known =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? new HttpError(431, 'bad-request', 'the header fields are too large')
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? new HttpError(408, 'timeout', 'the request did not arrive in time')
-        : new HttpError(400, 'bad-request', 'this is not an HTTP request')
-  const body = problemText(known)
-  socket.end(
-    `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\nContent-Type: ${problemType}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+}
+
+/** A problem as a whole HTTP message, the last of its connection. */
+export function problemMessage(error: HttpError): string {
+  const body = problemText(error)
+  return (
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\nContent-Type: ${problemType}\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
   )
+}
+
+/** Replies to a request that gets no further than this. */
+export function sendProblem(response: ServerResponse, error: HttpError): void {
+  const body = problemText(error)
+  response.writeHead(error.status, {
+    ...error.headers,
+    'content-type': problemType,
+    'content-length': Buffer.byteLength(body),
+  })
+  response.end(body)
 }

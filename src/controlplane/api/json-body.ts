@@ -7,8 +7,8 @@ import type { FastifyInstance } from 'fastify'
 import { joinPath } from '../document/path.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 
-/** Octets of a body, unless a route says otherwise. */
-export const bodyLimit = 1024 * 1024
+/** Octets of a fragment of the document, unless its route says otherwise. */
+export const fragmentLimit = 1024 * 1024
 
 const maxDepth = 64
 

@@ -44,11 +44,11 @@ const texts: Readonly<Record<number, string>> = {
   409: 'It contradicts what is there, or is in use.',
   412: 'It is not what the client read (`If-Match`), or is there already (`If-None-Match`).',
   413: 'The body is too large.',
-  415: 'The body is not JSON.',
+  415: 'The body is of a type that is not taken, or coded.',
   421: 'The request is for a host that this server does not answer for.',
   429: 'Too many requests; `Retry-After` says when to come back.',
   500: 'Something went wrong inside.',
-  503: 'Not now: the database is not available, or something is missing.',
+  503: 'Not now: the database is not available, something is missing, or too much is asked at once.',
 }
 
 /** Responses that are problem documents; those that any request may get go without saying. */
@@ -83,14 +83,13 @@ export function guarded(
   refusals: readonly number[] = [],
   taken: Taken = {},
 ) {
-  const ofBody = taken.body === undefined ? [] : [413, 415]
   return {
     tags: [tag],
     summary,
     security: bearer,
     querystring: NoQuery,
     ...taken,
-    response: { ...replies, ...problems(400, 401, 403, 429, 503, ...ofBody, ...refusals) },
+    response: { ...replies, ...problems(400, 401, 403, 413, 415, 429, 503, ...refusals) },
   }
 }
 

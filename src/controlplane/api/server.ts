@@ -15,6 +15,11 @@ import { Value } from 'typebox/value'
 import { compileCheck, show } from '../document/schema-check.ts'
 import type { Problem } from '../model/errors.ts'
 import { requireAdmin, requireReporter, requireToken } from './access.ts'
+import { guardBodies, smallBody } from './admission/bodies.ts'
+import { Connections } from './admission/connections.ts'
+import { Lane } from './admission/lane.ts'
+import { limitsOf } from './admission/limits.ts'
+import { workIn } from './admission/places.ts'
 import { clientAddress } from './clients/client-address.ts'
 import { checkOrigin } from './clients/cross-site.ts'
 import { checkHost } from './clients/host-check.ts'
@@ -30,8 +35,8 @@ import { webhookRoutes } from './configuration/webhooks.ts'
 import { zonefileRoutes } from './configuration/zonefile.ts'
 import { zoneRoutes } from './configuration/zones.ts'
 import type { ApiContext } from './context.ts'
-import { answerBrokenRequest, handleUnknownRoutes, pathOf, replyWithError } from './errors.ts'
-import { bodyLimit, parseJsonBodies } from './json-body.ts'
+import { brokenRequest, HttpError, handleUnknownRoutes, pathOf, replyWithError } from './errors.ts'
+import { parseJsonBodies } from './json-body.ts'
 import { eventRoutes } from './operations/events.ts'
 import { explainRoutes } from './operations/explain.ts'
 import { failBackRoutes } from './operations/fail-back.ts'
@@ -53,12 +58,13 @@ export interface ListenAddress {
 export interface ApiHandle extends AsyncDisposable {
   readonly address: string
   readonly port: number
+  readonly connections: Connections
   /** Takes no more requests, waits for those in progress, for as long as it may, and closes. Idempotent. */
   stop(): Promise<void>
 }
 
-/** Time in which a request must have arrived whole. */
-const requestTimeoutMs = 60_000
+/** How long a connection may be quiet between two requests. */
+const keepAliveMs = 72_000
 
 /** Characters of one part of a path: an owner of 255 octets, every one of them escaped. */
 const maxParamLength = 2048
@@ -73,7 +79,14 @@ export async function startApi(
   listen: ListenAddress,
   graceMs: number,
 ): Promise<ApiHandle> {
-  const app = await buildApi(context)
+  const connections = new Connections({
+    limits: limitsOf(context),
+    onLoss: (reason, client) => {
+      context.metrics.http.ended(reason)
+      context.log.debug({ reason, client }, 'an HTTP connection was ended')
+    },
+  })
+  const app = await buildApi(context, connections)
   try {
     await app.listen({ ...listen })
   } catch (error) {
@@ -87,7 +100,7 @@ export async function startApi(
     stopped ??= close(app, graceMs)
     return stopped
   }
-  return { address, port, stop, [Symbol.asyncDispose]: stop }
+  return { address, port, connections, stop, [Symbol.asyncDispose]: stop }
 }
 
 async function close(app: FastifyInstance, graceMs: number): Promise<void> {
@@ -99,14 +112,19 @@ async function close(app: FastifyInstance, graceMs: number): Promise<void> {
   }
 }
 
-async function buildApi(context: ApiContext): Promise<FastifyInstance> {
+async function buildApi(context: ApiContext, connections: Connections): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
-    bodyLimit,
-    requestTimeout: requestTimeoutMs,
+    bodyLimit: smallBody,
     forceCloseConnections: 'idle',
+    // Its own reply is no problem document.
+    return503OnClosing: false,
     routerOptions: { maxParamLength },
-    clientErrorHandler: answerBrokenRequest,
+    serverFactory: (handler) => connections.createServer(handler, keepAliveMs),
+    clientErrorHandler: (error, socket) => {
+      if (error.code === 'ECONNRESET') socket.destroy()
+      else connections.broken(socket, brokenRequest(error))
+    },
     frameworkErrors: (error, request, reply) => replyWithError(error, request, reply, context.log),
   })
   app.setValidatorCompiler(compileValidator)
@@ -118,29 +136,18 @@ async function buildApi(context: ApiContext): Promise<FastifyInstance> {
   app.decorateRequest('refusal', '')
   app.decorate('wrongTokens', new WrongTokens())
   app.decorateRequest('client', null)
+  app.decorateRequest('holder', null)
+  app.decorateRequest('tokenHash', null)
+  context.metrics.http.connections = () => connections.size
   logAccess(app, context)
+  refuseWhenStopping(app)
   guardTheDoor(app, context)
   handleUnknownRoutes(app)
+  admit(app, context, connections)
   await serveOpenapi(app, context)
   await app.register(async (open) => stateRoutes(open, context))
   await app.register(async (tools) => toolRoutes(tools, context))
-  await app.register(async (guarded) => {
-    guarded.addHook('onRequest', requireToken(context))
-    monitorRoutes(guarded, context)
-    poolRoutes(guarded, context)
-    memberRoutes(guarded, context)
-    overrideRoutes(guarded, context)
-    serviceRoutes(guarded, context)
-    zoneRoutes(guarded, context)
-    rrsetRoutes(guarded, context)
-    eventRoutes(guarded, context)
-    auditRoutes(guarded, context)
-    failBackRoutes(guarded, context)
-    explainRoutes(guarded, context)
-    fleetRoutes(guarded, context)
-    await guarded.register(async (hooks) => webhookRoutes(hooks, context))
-    await guarded.register(async (files) => zonefileRoutes(files, context))
-  })
+  await app.register(async (guarded) => guardedRoutes(guarded, context))
   await app.register(async (ofAgents) => {
     ofAgents.addHook('onRequest', requireReporter(context))
     reportRoutes(ofAgents, context)
@@ -161,6 +168,51 @@ function guardTheDoor(app: FastifyInstance, { httpHosts = [], trustedProxies = [
     reply.header('x-content-type-options', 'nosniff')
     checkHost(request, hosts)
     checkOrigin(request, hosts)
+  })
+}
+
+async function guardedRoutes(guarded: FastifyInstance, context: ApiContext): Promise<void> {
+  guarded.addHook('onRequest', requireToken(context))
+  workIn(guarded, new Lane('requests in work', limitsOf(context).work))
+  monitorRoutes(guarded, context)
+  poolRoutes(guarded, context)
+  memberRoutes(guarded, context)
+  overrideRoutes(guarded, context)
+  serviceRoutes(guarded, context)
+  zoneRoutes(guarded, context)
+  rrsetRoutes(guarded, context)
+  eventRoutes(guarded, context)
+  auditRoutes(guarded, context)
+  failBackRoutes(guarded, context)
+  explainRoutes(guarded, context)
+  fleetRoutes(guarded, context)
+  await guarded.register(async (hooks) => webhookRoutes(hooks, context))
+  await guarded.register(async (files) => zonefileRoutes(files, context))
+}
+
+/** Seconds after which a stopped server may be back, or another one asked. */
+const stopRetrySeconds = '5'
+
+/** What comes after the stop has begun, on connections that were there, is for another server. */
+function refuseWhenStopping(app: FastifyInstance): void {
+  let stopping = false
+  app.addHook('preClose', async () => {
+    stopping = true
+  })
+  app.addHook('onRequest', async () => {
+    if (!stopping) return
+    throw new HttpError(503, 'stopping', 'the server is stopping', {
+      headers: { connection: 'close', 'retry-after': stopRetrySeconds },
+    })
+  })
+}
+
+/** Bounds what bodies and replies take of the memory. */
+function admit(app: FastifyInstance, context: ApiContext, connections: Connections): void {
+  guardBodies(app, new Lane('octets of bodies in work', limitsOf(context).bodies))
+  app.addHook('onSend', async (_request, reply, payload) => {
+    connections.holds(reply.raw, payload)
+    return payload
   })
 }
 

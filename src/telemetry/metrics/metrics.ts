@@ -13,9 +13,11 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { type DnsCounters, registerDnsMetrics } from './dns.ts'
 import { FaultMetrics } from './faults.ts'
+import { HttpMetrics } from './http.ts'
 import { LookupMetrics } from './lookups.ts'
 import { type HostCounts, MemberMetrics, registerHostMetrics } from './members.ts'
 import { expose, exposeValue } from './series.ts'
+import { SharedRendering } from './shared-rendering.ts'
 import { WebhookMetrics } from './webhooks.ts'
 
 /** What a scrape reads. Called at every scrape: must be cheap and never throw. */
@@ -38,6 +40,8 @@ export class Metrics {
   readonly lookups: LookupMetrics
   readonly members: MemberMetrics
   readonly webhooks: WebhookMetrics
+  readonly http: HttpMetrics
+  readonly #page: SharedRendering
   #workerRestarts = 0
 
   constructor(version: string, sources: MetricsSources, now: () => number = Date.now) {
@@ -47,6 +51,8 @@ export class Metrics {
     this.lookups = new LookupMetrics(registry)
     this.members = new MemberMetrics(registry)
     this.webhooks = new WebhookMetrics(registry)
+    this.http = new HttpMetrics(registry)
+    this.#page = new SharedRendering(() => this.text())
     const restarts = 'DNS workers that died and were started again.'
     exposeValue(registry, 'counter', 'pooldns_worker_restarts_total', restarts, () => this.#workerRestarts)
     registerDnsMetrics(registry, () => sources.dns())
@@ -66,6 +72,11 @@ export class Metrics {
   /** The page for Prometheus. */
   text(): Promise<string> {
     return this.#registry.metrics()
+  }
+
+  /** The same for callers of whom there may be many: no older than the call, and shared by those who wait. */
+  page(): Promise<Buffer> {
+    return this.#page.get()
   }
 }
 

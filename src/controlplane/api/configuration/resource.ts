@@ -14,6 +14,7 @@ import { ControlError, type Problem } from '../../model/errors.ts'
 import type { Tx, Write } from '../../store/database.ts'
 import type { Page, PageRequest, Put, Stored, WriteCondition } from '../../store/stored.ts'
 import type { Ground } from '../context.ts'
+import { fragmentLimit } from '../json-body.ts'
 import {
   ConditionHeaders,
   done,
@@ -113,15 +114,14 @@ class ResourceRoutes<Key, T, S extends object> {
   }
 
   put(): void {
-    const { kind, url, view, body, bodyLimit } = this.#resource
+    const { kind, url, view, body, bodyLimit = fragmentLimit } = this.#resource
     const replies = {
       200: json('Replaced, or the same already.', view, writeHeaders),
       201: json('Created.', view, writeHeaders),
     }
     const taken = { ...this.#taken, headers: ConditionHeaders, body }
     const schema = guarded(kind, `Creates or replaces a ${kind}`, replies, [404, 409, 412], taken)
-    const options = { schema, ...(bodyLimit === undefined ? {} : { bodyLimit }) }
-    this.#app.put(url, options, async (request, reply) => {
+    this.#app.put(url, { schema, bodyLimit }, async (request, reply) => {
       // Parsed before the transaction, so that a bad body costs no lock.
       const value = this.#parse(this.#keyOf(request), request.body)
       return this.#write(request, reply, async () => value)
@@ -129,7 +129,7 @@ class ResourceRoutes<Key, T, S extends object> {
   }
 
   patch(): void {
-    const { kind, url, view, format } = this.#resource
+    const { kind, url, view, format, bodyLimit = fragmentLimit } = this.#resource
     if (format === undefined) return
     const replies = { 200: json('Changed, or the same already.', view, writeHeaders) }
     const summary = `Changes a ${kind} by a JSON merge patch (RFC 7396)`
@@ -139,7 +139,7 @@ class ResourceRoutes<Key, T, S extends object> {
       consumes: ['application/merge-patch+json', 'application/json'],
       body: { type: 'object', additionalProperties: true },
     })
-    this.#app.patch(url, { schema }, async (request, reply) =>
+    this.#app.patch(url, { schema, bodyLimit }, async (request, reply) =>
       this.#write(request, reply, async (tx, key) => {
         const { value } = await this.#stored(tx, key)
         return this.#parse(key, mergePatch(format(value), request.body))

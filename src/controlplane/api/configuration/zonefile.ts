@@ -1,15 +1,19 @@
 /**
  * A zone as a master file. Bodies of this size are received into a spool before a transaction begins, and written into
- * one before the reply begins, so that a slow client costs a file and nothing else; a few may do so at a time.
+ * one before the reply begins, so that a slow client costs a file and nothing else. A few may do so at a time, and those that
+ * come in are counted apart from those that go out: readers don't keep writers waiting.
  */
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { formatZoneHead } from '../../document/zone.ts'
-import { ControlError } from '../../model/errors.ts'
 import { exportZone } from '../../zonefile/export.ts'
 import { importZone, type ZoneImport } from '../../zonefile/import.ts'
 import { Spool, SpoolOverflow } from '../../zonefile/spool.ts'
+import { bodyTooLarge } from '../admission/bodies.ts'
+import { Lane } from '../admission/lane.ts'
+import { limitsOf } from '../admission/limits.ts'
+import { goneSignal, tokenHolder } from '../admission/places.ts'
 import type { Ground, Observations } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import {
@@ -28,9 +32,6 @@ import { WarningSchema, ZoneHeadSchema } from './zones.ts'
 /** Octets of a master file; some ten million RRs. */
 const zonefileLimit = 512 * 1024 * 1024
 
-/** At a time; each may hold a file of `zonefileLimit` and a connection to the database. */
-const maxTransfers = 4
-
 const mediaTypes = ['text/dns', 'text/plain', 'application/octet-stream']
 const url = '/v1/zones/:apex/zonefile'
 const params = paramsOf(url)
@@ -47,22 +48,6 @@ const View = withStatus(
 )
 
 export async function zonefileRoutes(app: FastifyInstance, context: Ground & Observations): Promise<void> {
-  let transfers = 0
-  const transferring = async <T>(work: (spool: Spool) => Promise<T>): Promise<T> => {
-    if (transfers === maxTransfers) {
-      throw new ControlError('unavailable', `${maxTransfers} zone files are being transferred already`)
-    }
-    await using transfer = new AsyncDisposableStack()
-    transfers++
-    transfer.defer(() => void transfers--)
-    const result = await work(transfer.use(await Spool.create(context.spoolDirectory)))
-    if (result instanceof Readable) {
-      const rest = transfer.move()
-      // `close` comes however the reply ends, also when the client goes away.
-      result.once('close', () => void rest.disposeAsync().catch(() => {}))
-    }
-    return result
-  }
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(mediaTypes, async (_request: unknown, body: Readable) => body)
   app.addContentTypeParser('*', async () => {
@@ -72,11 +57,31 @@ export async function zonefileRoutes(app: FastifyInstance, context: Ground & Obs
       'the body must be a master file: Content-Type: text/dns',
     )
   })
-  registerGet(app, context, transferring)
-  registerPut(app, context, transferring)
+  const limits = limitsOf(context)
+  registerGet(app, context, transfers(context, new Lane('exports of zone files', limits.exports)))
+  registerPut(app, context, transfers(context, new Lane('imports of zone files', limits.imports)))
 }
 
-type Transfer = <T>(work: (spool: Spool) => Promise<T>) => Promise<T>
+type Transfer = <T>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  work: (spool: Spool) => Promise<T>,
+) => Promise<T>
+
+/** Has a place and a spool for as long as the work takes, or the stream that comes of it. */
+function transfers(context: Observations, lane: Lane): Transfer {
+  return async (request, reply, work) => {
+    await using transfer = new AsyncDisposableStack()
+    transfer.use(await lane.enter(tokenHolder(request), goneSignal(reply)))
+    const result = await work(transfer.use(await Spool.create(context.spoolDirectory)))
+    if (result instanceof Readable) {
+      const rest = transfer.move()
+      // `close` comes however the reply ends, also when the client goes away.
+      result.once('close', () => void rest.disposeAsync().catch(() => {}))
+    }
+    return result
+  }
+}
 
 function registerGet(app: FastifyInstance, context: Ground & Observations, transferring: Transfer): void {
   const file = {
@@ -85,9 +90,9 @@ function registerGet(app: FastifyInstance, context: Ground & Observations, trans
     content: { 'text/dns': { schema: Type.String() } },
   }
   const schema = guarded('zone', 'Exports a zone as a master file', { 200: file }, [404], { params })
-  app.get(url, { schema, exposeHeadRoute: false }, async (request, reply) => {
+  app.get(url, { schema, exposeHeadRoute: false, config: { ownLane: true } }, async (request, reply) => {
     const apex = apexOf(request)
-    const body = await transferring(async (spool) => {
+    const body = await transferring(request, reply, async (spool) => {
       const revision = await exportZone(context.database, apex, (text) => spool.fill(text))
       reply.header('etag', etagOf(revision)).header('content-length', spool.octets)
       return spool.read()
@@ -120,7 +125,8 @@ function registerPut(app: FastifyInstance, context: Ground & Observations, trans
     consumes: mediaTypes,
     body: Type.String(),
   })
-  app.put(url, { schema }, async (request, reply) => {
+  const config = { ownLane: true, spooled: true }
+  app.put(url, { schema, config, bodyLimit: zonefileLimit }, async (request, reply) => {
     const { dryRun = false } = request.query as { dryRun?: boolean }
     const condition = conditionOf(request)
     const apex = apexOf(request)
@@ -128,8 +134,7 @@ function registerPut(app: FastifyInstance, context: Ground & Observations, trans
     if (!(body instanceof Readable)) {
       throw new HttpError(400, 'invalid', 'the body is missing: a master file, Content-Type: text/dns')
     }
-    if (Number(request.headers['content-length'] ?? 0) > zonefileLimit) throw tooLarge()
-    const done = await transferring(async (spool) => {
+    const done = await transferring(request, reply, async (spool) => {
       await receive(spool, body)
       return importZone(context.database, {
         apex,
@@ -147,18 +152,11 @@ async function receive(spool: Spool, body: Readable): Promise<void> {
   try {
     await spool.fill(body, zonefileLimit)
   } catch (error) {
-    if (error instanceof SpoolOverflow) throw tooLarge()
+    if (error instanceof SpoolOverflow) throw bodyTooLarge(zonefileLimit)
     // The client went away; the reply is for the log.
     if (body.destroyed) throw new HttpError(400, 'bad-request', 'the body did not arrive whole')
     throw error
   }
-}
-
-/** Closes the connection: nobody is going to read the rest of the body. */
-function tooLarge(): HttpError {
-  return new HttpError(413, 'too-large', `a zone file of more than ${zonefileLimit} octets is not taken`, {
-    headers: { connection: 'close' },
-  })
 }
 
 async function replyWithImport(

@@ -127,7 +127,8 @@ function registerStream(app: FastifyInstance, context: Ground & Operations): voi
     headers: StreamHeaders,
   })
   // Without HEAD: it would have to end, and a stream does not.
-  app.get('/v1/events/stream', { schema, exposeHeadRoute: false }, async (request, reply) => {
+  const config = { ownLane: true }
+  app.get('/v1/events/stream', { schema, exposeHeadRoute: false, config }, async (request, reply) => {
     const { after = null, ...filter } = request.query as EventFilter & { after?: number }
     streams.open(reply, {
       after: lastEventId(request) ?? after,

@@ -1,13 +1,28 @@
+/**
+ * The OpenAPI document and a page of it. They are the same for everybody and large, so each is made once, when it is asked for
+ * first, and all replies share its octets.
+ */
+import { readdir, readFile } from 'node:fs/promises'
+import { dirname, extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import type { System } from '../context.ts'
+import { pathOf } from '../errors.ts'
 import { json, problems } from '../schemas.ts'
 
 const description =
   "Zones, pools, monitors and services as fragments of pooldns's document. Errors are RFC 9457 problem documents. " +
   'A write replies once this node answers DNS by it.'
+
+const jsonType = 'application/json; charset=utf-8'
+
+interface SharedDocument {
+  readonly type: string
+  read(): Promise<Buffer>
+}
 
 /** Collects the routes that are registered after it into an OpenAPI 3.1 document, and serves that and a page of it. */
 export async function serveOpenapi(app: FastifyInstance, context: System): Promise<void> {
@@ -18,16 +33,70 @@ export async function serveOpenapi(app: FastifyInstance, context: System): Promi
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
     },
   })
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    staticCSP: true,
-    // By plain HTTP, which this server speaks, the page's own scripts would be asked for by HTTPS and never come.
-    transformStaticCSP: (policy) => policy.replace(/\s*upgrade-insecure-requests;?/, ''),
+  const document = shared(jsonType, async () => JSON.stringify(app.swagger()))
+  const documents = new Map([
+    ['/docs/json', document],
+    ['/docs/yaml', shared('application/x-yaml', async () => app.swagger({ yaml: true }))],
+    ...(await assets('/docs/static')),
+  ])
+  await app.register(async (docs) => {
+    // Goes before the routes of the page, which make or read theirs each time.
+    docs.addHook('onRequest', async (request, reply) => {
+      const asked = documents.get(pathOf(request.url))
+      if (asked === undefined) return
+      reply.header('cache-control', 'no-cache')
+      return reply.type(asked.type).send(await asked.read())
+    })
+    await docs.register(swaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: true,
+      // By plain HTTP, which this server speaks, the page's own scripts would be asked for by HTTPS and never come.
+      transformStaticCSP: (policy) => policy.replace(/\s*upgrade-insecure-requests;?/, ''),
+    })
   })
   const schema = {
     tags: ['state'],
     summary: 'This document',
     response: { 200: json('OpenAPI 3.1.', Type.Unsafe<object>({ type: 'object' })), ...problems() },
   }
-  app.get('/openapi.json', { schema }, async () => app.swagger())
+  app.get('/openapi.json', { schema }, async (_request, reply) =>
+    reply.type(jsonType).send(await document.read()),
+  )
+}
+
+function shared(type: string, make: () => Promise<string | Buffer>): SharedDocument {
+  let made: Promise<Buffer> | undefined
+  return {
+    type,
+    read: () => {
+      made ??= make().then(Buffer.from)
+      // A failure is not for keeps.
+      made.catch(() => {
+        made = undefined
+      })
+      return made
+    },
+  }
+}
+
+const assetTypes: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.png': 'image/png',
+  '.svg': 'image/svg+xml',
+}
+
+/** The files of the page, by their paths. Bound: what the package has, some two megabytes. */
+async function assets(prefix: string): Promise<[string, SharedDocument][]> {
+  const folder = join(dirname(fileURLToPath(import.meta.resolve('@fastify/swagger-ui'))), 'static')
+  const names = await readdir(folder)
+  return names
+    .filter((name) => name !== 'index.html')
+    .flatMap((name) => {
+      const type = assetTypes[extname(name)]
+      return type === undefined
+        ? []
+        : [[`${prefix}/${name}`, shared(type, () => readFile(join(folder, name)))]]
+    })
 }

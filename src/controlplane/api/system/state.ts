@@ -68,7 +68,7 @@ export function stateRoutes(app: FastifyInstance, context: Ground & Observations
   }
   const onRequest = isOpen ? [] : [requireToken(context)]
   app.get('/metrics', { schema: metrics, onRequest }, async (_request, reply) => {
-    reply.type(context.metrics.contentType)
-    return context.metrics.text()
+    const page = await context.metrics.page()
+    return reply.type(context.metrics.contentType).send(page)
   })
 }

@@ -11,6 +11,9 @@ import { ControlError } from '../../model/errors.ts'
 import type { Lookup } from '../../model/observation.ts'
 import { recentLookups, saveLookup } from '../../store/lookups.ts'
 import { requireToken } from '../access.ts'
+import { type Holder, Lane } from '../admission/lane.ts'
+import { limitsOf } from '../admission/limits.ts'
+import { workIn } from '../admission/places.ts'
 import { clientAddress } from '../clients/client-address.ts'
 import { clientNetwork } from '../clients/client-network.ts'
 import { invalid } from '../configuration/resource.ts'
@@ -46,6 +49,7 @@ export async function toolRoutes(app: FastifyInstance, context: Ground & Tools):
   // One count for all tools. It comes before the token, so that tokens can't be guessed here without end either.
   app.addHook('onRequest', app.rateLimit())
   app.addHook('onRequest', requireTokenUnlessOpen(context))
+  workIn(app, new Lane('uses of the tools in work', limitsOf(context).tools), holderOf)
   for (const prefix of ['/v1/tools', '/tools']) {
     lookupRoutes(app, context, `${prefix}/lookup`)
     validateRoutes(app, context, `${prefix}/validate`)
@@ -61,6 +65,10 @@ function requireTokenUnlessOpen(context: Ground & Tools): (request: FastifyReque
     if (publicTools && (publicToolsAnywhere || request.client?.local)) return
     await admit(request)
   }
+}
+
+function holderOf(request: FastifyRequest): Holder {
+  return request.holder ?? { name: clientNetwork(clientAddress(request)), rank: 'reader' }
 }
 
 function documentation(context: Ground & Tools) {
@@ -97,7 +105,7 @@ function registerTool(
     ...documentation(context),
     summary: tool.summary,
     querystring: Parameters,
-    response: { ...tool.response, ...problemResponses(400, 401, 403, 429) },
+    response: { ...tool.response, ...problemResponses(400, 401, 403, 413, 415, 429, 503) },
   }
   const handler = (request: FastifyRequest) => handle(read(request), request)
   app.get(url, { schema }, handler)

@@ -1,0 +1,22 @@
+import type { Registry } from 'prom-client'
+import { exposeCounts, exposeValue, tally } from './series.ts'
+
+/** The HTTP server's defence of itself. Bound: the reasons, which are words of a fixed list. */
+export class HttpMetrics {
+  readonly #ended = new Map<string, number>()
+  /** Connections that are open; set by the server. */
+  connections: () => number = () => 0
+
+  constructor(registry: Registry) {
+    const open = 'HTTP connections that are open.'
+    exposeValue(registry, 'gauge', 'pooldns_http_connections_open', open, () => this.connections())
+    const ended = 'HTTP connections that the server ended to protect itself, by reason.'
+    exposeCounts(registry, 'pooldns_http_connections_ended_total', ended, () =>
+      Array.from(this.#ended, ([reason, count]) => ({ reason, count })),
+    )
+  }
+
+  ended(reason: string): void {
+    tally(this.#ended, reason)
+  }
+}

@@ -1,0 +1,43 @@
+import t from 'tap'
+import { SharedRendering } from '../../../src/telemetry/metrics/shared-rendering.ts'
+
+t.test('callers share a rendering that began after they came', async (t) => {
+  const begun: PromiseWithResolvers<string>[] = []
+  const rests: number[] = []
+  const pages = new SharedRendering(
+    () => {
+      const rendering = Promise.withResolvers<string>()
+      begun.push(rendering)
+      return rendering.promise
+    },
+    async (ms) => void rests.push(ms),
+  )
+  const first = pages.get()
+  await null
+  t.equal(begun.length, 1)
+  const others = Array.from({ length: 1000 }, () => pages.get())
+  t.equal(begun.length, 1, 'one at a time')
+  begun[0]!.resolve('old')
+  t.equal(String(await first), 'old')
+  while (begun.length < 2) await null
+  begun[1]!.resolve('new')
+  const got = await Promise.all(others)
+  t.equal(new Set(got).size, 1, 'the same octets')
+  t.equal(String(got[0]), 'new')
+  t.equal(begun.length, 2)
+  t.equal(rests.length, 2)
+  t.ok(rests.every((ms) => ms >= 0))
+})
+
+t.test('a rendering that fails is the end of none but its own', async (t) => {
+  let count = 0
+  const pages = new SharedRendering(
+    async () => {
+      if (count++ === 0) throw new Error('no')
+      return 'yes'
+    },
+    async () => undefined,
+  )
+  await t.rejects(pages.get(), /no/)
+  t.equal(String(await pages.get()), 'yes')
+})
