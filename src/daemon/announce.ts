@@ -77,7 +77,10 @@ export const events = {
   /** Members weigh or answer otherwise than before. */
   'weights-changed': { says: {} as Pools, heardBy: ['configuration'] },
   held: { says: {} as { key: MemberKey; hold: Hold }, heardBy: ['log', 'events'] },
-  suspicion: { says: {} as { suspicion: Suspicion | null }, heardBy: ['log', 'events', 'health'] },
+  suspicion: {
+    says: {} as { suspicion: Suspicion | null; whyTrusted: string },
+    heardBy: ['log', 'events', 'health'],
+  },
   resolved: { says: {} as Resolved, heardBy: ['log', 'health', 'configuration'] },
   pools: { says: {} as { changes: readonly PoolChange[] }, heardBy: ['log', 'events'] },
   drained: { says: {} as { members: readonly DrainedMember[] }, heardBy: ['log', 'events'] },

@@ -54,10 +54,10 @@ export class Events implements AsyncDisposable {
       const event = { pool, member, until: new Date(untilMs), reason: `${falls} changes` }
       this.#record([{ kind: 'hold', ...event, at: now() }])
     },
-    suspicion: ({ suspicion }) => {
+    suspicion: ({ suspicion, whyTrusted }) => {
       const event =
         suspicion === null
-          ? ({ from: 'suspect', to: 'trusted', reason: 'members answer again' } as const)
+          ? ({ from: 'suspect', to: 'trusted', reason: whyTrusted } as const)
           : ({ from: 'trusted', to: 'suspect', reason: suspicion.reason } as const)
       this.#record([{ kind: 'isolation', ...event, at: now() }])
     },

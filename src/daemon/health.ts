@@ -5,7 +5,7 @@
 import type { Config } from '../config.ts'
 import { Catalog } from '../controlplane/catalog/catalog.ts'
 import { Peers } from '../controlplane/fleet/peers.ts'
-import { canaryPeriodMs, startCanaries } from '../controlplane/health/canaries.ts'
+import { type Canaries, canaryPeriodMs, startCanaries } from '../controlplane/health/canaries.ts'
 import { says } from '../controlplane/health/check.ts'
 import { reportTtlMs } from '../controlplane/health/check-method.ts'
 import { checkTargets } from '../controlplane/health/check-targets.ts'
@@ -34,7 +34,7 @@ export class Health implements AsyncDisposable {
   readonly policy: AddressPolicy
   readonly #hosts: HostResolver
   readonly #guard: SelfIsolationGuard<Measurement> | null
-  readonly #canaries: AsyncDisposable | null
+  readonly #canaries: Canaries | null
   readonly #lastStates = new LastStates()
   #catalog = Catalog.empty
   /** Revisions at which members were first known that are not from the start. Bounded by the members. */
@@ -151,7 +151,9 @@ export class Health implements AsyncDisposable {
         metrics.members.probe(key, verdict.durationMs, verdict.ok ? null : verdict.failure)
         if (!says(verdict) && !verdict.ok) faults.own('probe', verdict.reason)
       },
-      onSuspicion: (suspicion) => announce({ kind: 'suspicion', suspicion }),
+      onSuspicion: (suspicion, whyTrusted = 'members answer again') =>
+        announce({ kind: 'suspicion', suspicion, whyTrusted }),
+      askCanaries: () => this.#canaries?.ask(),
       onHold: (key, hold) => announce({ kind: 'held', key, hold }),
     })
   }
@@ -191,7 +193,7 @@ export class Health implements AsyncDisposable {
     })
   }
 
-  #startCanaries({ config, log, faults }: Ground, canaries: readonly string[]): AsyncDisposable | null {
+  #startCanaries({ config, log, faults }: Ground, canaries: readonly string[]): Canaries | null {
     if (this.#guard === null || config.canaries.length === 0) return null
     return startCanaries(
       config.canaries,

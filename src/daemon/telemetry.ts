@@ -18,9 +18,9 @@ export function logged(log: Logger): Hearing<'log'> {
     },
     held: ({ key: { pool, member }, hold: { untilMs, falls } }) =>
       log.warn({ pool, member, until: new Date(untilMs), falls }, 'member held down: it changes too often'),
-    suspicion: ({ suspicion }) => {
+    suspicion: ({ suspicion, whyTrusted }) => {
       if (suspicion === null) {
-        log.info({ reason: 'members answer again' }, "this node's network is trusted again")
+        log.info({ reason: whyTrusted }, "this node's network is trusted again")
       } else {
         log.error({ reason: suspicion.reason }, "this node's own network is suspect: failures do not count")
       }

@@ -46,31 +46,48 @@ interface CanaryOptions extends SchedulerOptions {
   readonly onOwnFault?: (reason: string) => void
 }
 
+export interface Canaries extends AsyncDisposable {
+  /** Asks all of them at once, and from then on at their pace again. What they were asked before says nothing any more. */
+  ask(): void
+}
+
 /** Asks until it is disposed of. @param onWord a canary has answered, or has not */
 export function startCanaries(
   canaries: readonly CanaryAddress[],
   probe: Probe,
   onWord: (name: string, ok: boolean) => void,
   options: CanaryOptions = {},
-): AsyncDisposable {
+): Canaries {
   const scheduler = new Scheduler(options)
   /** Words until it is said that all are silent; below 1 once that is settled. */
   let patience = silentRounds * canaries.length
-  for (const canary of canaries) {
+  const askOne = async (canary: CanaryAddress, signal: AbortSignal) => {
     const name = authority(canary.host, canary.port)
-    scheduler.schedule(intervalMs, async (signal) => {
-      const target = { pool: '', member: name, address: canary.host, port: canary.port, monitor }
-      const verdict = await probe(target, signal)
-      if (signal.aborted) return null
-      if (!says(verdict)) {
-        if (!verdict.ok) options.onOwnFault?.(verdict.reason)
-        return null
-      }
-      onWord(name, verdict.ok)
-      if (verdict.ok) patience = 0
-      else if (--patience === 0) options.onSilence?.()
+    const target = { pool: '', member: name, address: canary.host, port: canary.port, monitor }
+    const verdict = await probe(target, signal)
+    if (signal.aborted) return null
+    if (!says(verdict)) {
+      if (!verdict.ok) options.onOwnFault?.(verdict.reason)
       return null
-    })
+    }
+    onWord(name, verdict.ok)
+    if (verdict.ok) patience = 0
+    else if (--patience === 0) options.onSilence?.()
+    return null
   }
-  return scheduler
+  const start = () =>
+    canaries.map((canary) => scheduler.schedule(intervalMs, (signal) => askOne(canary, signal)))
+  let jobs = start()
+  let ended = false
+  return {
+    ask: () => {
+      if (ended) return
+      for (const job of jobs) job.cancel()
+      jobs = start()
+    },
+    [Symbol.asyncDispose]: () => {
+      ended = true
+      return scheduler.stop()
+    },
+  }
 }

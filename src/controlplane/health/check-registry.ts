@@ -8,7 +8,7 @@
  *
  * Bound: one check per member and part of its monitor, at most.
  */
-import { Check, type CheckContext, type Past, pastOf, probeKey, type Watcher } from './check.ts'
+import { Check, type CheckContext, type Opinion, type Past, pastOf, probeKey, type Watcher } from './check.ts'
 import type { GuardChange, SelfIsolationGuard, Suspicion } from './guard.ts'
 import type { Measurement } from './monitor.ts'
 import type { Probed } from './probes/probe-target.ts'
@@ -18,7 +18,9 @@ export interface CheckRegistryOptions extends Omit<CheckContext, 'counts'> {
   /** Null: every verdict counts. */
   readonly guard: SelfIsolationGuard<Measurement> | null
   /** The guard suspects this node's network, or (null) trusts it again. */
-  readonly onSuspicion: (suspicion: Suspicion | null) => void
+  readonly onSuspicion: (suspicion: Suspicion | null, whyTrusted?: string) => void
+  /** The canaries are to be asked now. */
+  readonly askCanaries?: () => void
 }
 
 const beginning = pastOf('unknown')
@@ -29,10 +31,19 @@ export interface Watched {
   readonly release: () => void
 }
 
+/** A measurement from before the failures that are in doubt, and what is in its place meanwhile. */
+interface Lent {
+  readonly given: Measurement
+  readonly taken: Measurement
+  readonly opinion: Opinion
+}
+
 export class CheckRegistry {
   readonly #options: CheckRegistryOptions
   readonly #context: CheckContext
   readonly #checks = new Map<string, Check>()
+  /** What a hold gave back, until it ends. Bounded by the checks. */
+  readonly #lent = new Map<string, Lent>()
 
   constructor(options: CheckRegistryOptions) {
     this.#options = options
@@ -59,15 +70,36 @@ export class CheckRegistry {
     return { check, release: () => this.#release(check, own) }
   }
 
+  /** What was given back counts after all, unless something was measured since. */
+  #takeAgain(): void {
+    for (const [key, { given, opinion, taken }] of this.#lent) {
+      const check = this.#checks.get(key)
+      if (check?.measurement === given) check.takeAgain(taken, opinion.reason)
+    }
+  }
+
   /** Does what the guard says. */
   apply(change: GuardChange<Measurement> | null): void {
     if (change === null) return
     if (change.to === 'trusting') {
-      this.#options.onSuspicion(null)
+      if (change.takeAgain) this.#takeAgain()
+      this.#lent.clear()
+      this.#options.onSuspicion(
+        null,
+        change.takeAgain ? 'canaries answer, so it is the members that fail' : undefined,
+      )
       return
     }
     this.#options.onSuspicion(change.suspicion)
-    for (const { member: key, measurement } of change.giveBack) this.#checks.get(key)?.giveBack(measurement)
+    for (const { member: key, measurement: given } of change.giveBack) {
+      const check = this.#checks.get(key)
+      if (check === undefined) continue
+      if (change.asksCanaries)
+        this.#lent.set(key, { given, taken: check.measurement, opinion: check.opinion })
+      check.giveBack(given)
+    }
+    // Last: the answer of a canary ends it, and may come at once.
+    if (change.asksCanaries) this.#options.askCanaries?.()
   }
 
   #counts({ owner, key, measurement }: Check, ok: boolean, atMs: number): boolean {

@@ -173,6 +173,13 @@ export class Check {
     this.#tell(true)
   }
 
+  /** Takes again what had been measured before something was given back. */
+  takeAgain(measurement: Measurement, reason: string): void {
+    this.measurement = measurement
+    this.#reason = reason
+    this.#tell(false)
+  }
+
   cancel(): void {
     this.#job.cancel()
   }

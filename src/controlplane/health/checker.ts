@@ -46,7 +46,9 @@ export interface CheckerOptions extends SchedulerOptions, DeliveryListeners, Mem
   /** Null or left out: no guard. */
   readonly guard?: SelfIsolationGuard<Measurement> | null
   /** Told when the guard begins to suspect this node's network, or (null) trusts it again. */
-  readonly onSuspicion?: (suspicion: Suspicion | null) => void
+  readonly onSuspicion?: (suspicion: Suspicion | null, whyTrusted?: string) => void
+  /** Told when the guard holds, until the canaries have been asked. */
+  readonly askCanaries?: () => void
   /** What other nodes say of a member; null while there are none, or none can be asked. */
   readonly votes?: (pool: string, member: string) => Votes | null
   /** Time of day for `since` and `at`. */
@@ -84,8 +86,9 @@ export class Checker implements AsyncDisposable {
       probe,
       nowMs,
       guard,
-      onSuspicion: (suspicion) => {
-        options.onSuspicion?.(suspicion)
+      askCanaries: () => options.askCanaries?.(),
+      onSuspicion: (suspicion, whyTrusted) => {
+        options.onSuspicion?.(suspicion, whyTrusted)
         this.#reconsiderAgreed()
       },
     })

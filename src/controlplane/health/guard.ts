@@ -16,12 +16,17 @@
  *   suspect   success, and the members look well again          trusting; counts
  *   suspect   any other success                                 suspect; counts
  *   trusting  canary fails, and so does every other             suspect; what the blow took is given back
- *   suspect   canary answers                                    trusting
+ *   suspect   canary answers                                    trusting; after a hold, what it gave back is taken again
  *   suspect   too few members are left                          trusting
  *
  * With canaries they alone decide, from the first answer of one of them on. Until then, and without any, the members do, and
  * the failures of canaries mean nothing: those that never answered may be misspelt or behind a firewall, and would make
  * the node suspect for ever.
+ *
+ * But canaries are asked every few seconds, and members with a low `fall` would be gone by then. So when the members look struck, that
+ * is a hold: suspect at once, and the canaries are asked now. As long as none has answered nobody leaves the answers. When one does,
+ * it was the members: those who had been given back something lose it again, and the members make no other hold until what they
+ * failed by is out of the window. When none does, the suspicion is theirs.
  *
  * ## What does not count, and what is given back
  * What does not count does not reach a member's machine. To let the machines run on and only show something else would
@@ -120,8 +125,18 @@ export interface GivenBack<M> extends MemberKey {
 }
 
 export type GuardChange<M> =
-  | { readonly to: 'suspect'; readonly suspicion: Suspicion; readonly giveBack: readonly GivenBack<M>[] }
-  | { readonly to: 'trusting' }
+  | {
+      readonly to: 'suspect'
+      readonly suspicion: Suspicion
+      readonly giveBack: readonly GivenBack<M>[]
+      /** It is a hold: the canaries are to be asked now. */
+      readonly asksCanaries?: true
+    }
+  | {
+      readonly to: 'trusting'
+      /** The canaries ended a hold: what was given back is to be taken again, of whom nothing else was heard since. */
+      readonly takeAgain?: true
+    }
 
 export interface Ruling<M> {
   /** Whether the verdict is to go to the member's machine. */
@@ -175,6 +190,10 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   /** Null: to be worked out, because members have changed. */
   #windowMs: number | null = null
   #suspicion: Suspicion | null = null
+  /** The suspicion is a hold, about which the canaries have the last word. */
+  #holds = false
+  /** Until then the members make no hold: the canaries have said that it is them. */
+  #acquittedUntilMs = Number.NEGATIVE_INFINITY
 
   /**
    * @param canaries names outside that answer whenever this node's network works, at most a few
@@ -231,12 +250,13 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     if (one === undefined) return counting
     this.#age(atMs)
     this.#hear(one, ok, current, atMs)
-    if (!this.#canariesDecide) {
-      if (this.#suspicion === null && !ok && this.#looksStruck()) {
-        return { counts: false, change: this.#suspect(this.#struckReason(), this.#window(), atMs) }
-      }
-      if (this.#suspicion !== null && ok && this.#looksWell()) return { counts: true, change: this.#trust() }
+    if (this.#suspicion === null && !ok && atMs >= this.#acquittedUntilMs && this.#looksStruck()) {
+      const change = this.#suspect(this.#struckReason(), this.#window(), atMs)
+      return { counts: false, change: this.#canariesDecide ? this.#hold(change) : change }
     }
+    const membersDecide = !this.#canariesDecide || this.#holds
+    if (membersDecide && this.#suspicion !== null && ok && this.#looksWell())
+      return { counts: true, change: this.#trust() }
     return ok || this.#suspicion === null || current.state === 'down' ? counting : notCounting
   }
 
@@ -245,14 +265,35 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     this.#canaries.set(name, ok)
     if (ok) {
       this.#canariesDecide = true
-      return this.#trust()
+      return this.#holds ? this.#acquit(atMs) : this.#trust()
     }
     if (!this.#canariesDecide) return null
     const all = [...this.#canaries.values()]
-    if (this.#suspicion !== null || all.some((answered) => answered !== false)) return null
-    this.#age(atMs)
+    if (all.some((answered) => answered !== false)) return null
     const reason = all.length === 1 ? 'the canary does not answer' : `none of ${all.length} canaries answers`
+    if (this.#suspicion !== null) {
+      if (this.#holds)
+        this.#suspicion = { ...this.#suspicion, reason: `${this.#suspicion.reason}; ${reason}` }
+      this.#holds = false
+      return null
+    }
+    this.#age(atMs)
     return this.#suspect(reason, Math.max(this.#window(), this.#canaryPeriodMs), atMs)
+  }
+
+  /** What canaries said before says nothing of now. */
+  #hold(change: GuardChange<M>): GuardChange<M> {
+    for (const name of this.#canaries.keys()) this.#canaries.set(name, null)
+    this.#holds = true
+    return { ...change, asksCanaries: true } as GuardChange<M>
+  }
+
+  /** The members do fail: their failures count from when they began. */
+  #acquit(atMs: number): GuardChange<M> {
+    this.#holds = false
+    this.#suspicion = null
+    this.#acquittedUntilMs = atMs + Math.max(this.#window(), this.#canaryPeriodMs)
+    return { to: 'trusting', takeAgain: true }
   }
 
   #looksStruck(): boolean {
@@ -296,6 +337,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   #trust(): GuardChange<M> | null {
     if (this.#suspicion === null) return null
     this.#suspicion = null
+    this.#holds = false
     for (const { members } of this.#pools.values()) {
       for (const one of members.values()) if (one.failingSinceMs !== null) this.#silence(one)
     }

@@ -116,3 +116,30 @@ t.test('end to end: a canary that can be connected to, and one that can not, tel
   await heard.promise
   t.same(suspicions, ['the canary does not answer', null])
 })
+
+t.test('all are asked at once when somebody wants to know', async (t) => {
+  const clock = new HandClock()
+  const asked: number[] = []
+  const canaries = startCanaries(
+    [
+      { host: '192.0.2.1', port: 53 },
+      { host: '192.0.2.2', port: 53 },
+    ],
+    async () => {
+      asked.push(clock.nowMs())
+      return success
+    },
+    () => {},
+    { clock, random: () => 0.5 },
+  )
+  await clock.advance(10_000)
+  const before = asked.length
+  canaries.ask()
+  await clock.advance(0)
+  t.same(asked.slice(before), [10_000, 10_000])
+  await clock.advance(60_000)
+  t.ok(asked.length - before < 70, 'and at their pace after that')
+  await canaries[Symbol.asyncDispose]()
+  canaries.ask()
+  t.equal(clock.timers, 0)
+})

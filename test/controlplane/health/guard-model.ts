@@ -25,6 +25,8 @@ export class GuardModel {
   #canariesDecide = false
   readonly #canaryPeriodMs: number
   suspectSinceMs: number | null = null
+  #holds = false
+  #acquittedUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(
     settings: GuardSettings,
@@ -45,13 +47,15 @@ export class GuardModel {
     const heard = this.#members.get(member) ?? { pool, said: [] }
     this.#members.set(member, heard)
     heard.said.push(said)
-    if (!this.#canariesDecide) {
-      if (this.suspectSinceMs === null && !said.ok && this.#struck(said.atMs)) {
-        this.suspectSinceMs = said.atMs
-        return { counts: false, giveBack: this.#lost(said.atMs, this.#windowMs) }
-      }
-      if (this.suspectSinceMs !== null && said.ok && this.#well(said.atMs)) this.#trust()
+    const mayHold = said.atMs >= this.#acquittedUntilMs
+    if (this.suspectSinceMs === null && !said.ok && mayHold && this.#struck(said.atMs)) {
+      this.suspectSinceMs = said.atMs
+      this.#holds = this.#canariesDecide
+      if (this.#holds) for (const name of this.#canaries.keys()) this.#canaries.set(name, null)
+      return { counts: false, giveBack: this.#lost(said.atMs, this.#windowMs) }
     }
+    const membersDecide = !this.#canariesDecide || this.#holds
+    if (membersDecide && this.suspectSinceMs !== null && said.ok && this.#well(said.atMs)) this.#trust()
     const spared = this.suspectSinceMs !== null && !said.ok && said.state !== 'down'
     return { counts: !spared, giveBack: null }
   }
@@ -60,7 +64,15 @@ export class GuardModel {
     this.#canaries.set(name, ok)
     if (ok) {
       this.#canariesDecide = true
-      this.#trust()
+      if (!this.#holds) this.#trust()
+      else {
+        // What members failed by goes on to count.
+        this.suspectSinceMs = null
+        this.#holds = false
+        this.#acquittedUntilMs = atMs + Math.max(this.#windowMs, this.#canaryPeriodMs)
+      }
+    } else if ([...this.#canaries.values()].every((one) => one === false) && this.#holds) {
+      this.#holds = false
     } else if (
       this.#canariesDecide &&
       this.suspectSinceMs === null &&
@@ -76,6 +88,7 @@ export class GuardModel {
   #trust(): void {
     if (this.suspectSinceMs === null) return
     this.suspectSinceMs = null
+    this.#holds = false
     for (const { said } of this.#members.values()) if (said.at(-1)?.ok === false) said.length = 0
   }
 

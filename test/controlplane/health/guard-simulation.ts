@@ -47,6 +47,9 @@ export class Simulation {
   /** Whoever fell, and whoever was given back, in order. */
   readonly fell: string[] = []
   readonly givenBack: string[] = []
+  /** How often the canaries were asked in doubt; that they say it is the members is no change. */
+  holds = 0
+  readonly #lent = new Map<Running, { readonly given: Measurement; readonly taken: Measurement }>()
   readonly #running = new Map<string, Running>()
   readonly #heap = new DueHeap<Running>()
   readonly #canaries: readonly string[]
@@ -106,20 +109,33 @@ export class Simulation {
     this.#heap.put(one)
   }
 
-  #probeCanaries(): void {
+  #probeCanaries(nextMs = this.#canaryMs + canaryIntervalMs): void {
     for (const name of this.#canaries)
       this.#heed(this.guard.canary(name, this.network && !this.deadCanaries.has(name), this.#nowMs))
-    this.#canaryMs += canaryIntervalMs
+    this.#canaryMs = nextMs
   }
 
   #heed(change: GuardChange<Measurement> | null): void {
     if (change === null) return
-    this.changes.push(`${change.to === 'suspect' ? '+' : '-'}${(this.#nowMs / 1000).toFixed(1)}`)
-    if (change.to === 'trusting') return
+    if (change.to === 'suspect' && change.asksCanaries) this.holds++
+    else if (!(change.to === 'trusting' && change.takeAgain)) this.#tell(change)
+    if (change.to === 'trusting') {
+      if (change.takeAgain)
+        for (const [one, { given, taken }] of this.#lent)
+          if (one.measurement === given) one.measurement = taken
+      this.#lent.clear()
+      return
+    }
     for (const { member, measurement } of change.giveBack) {
       const one = this.#running.get(member)!
       if (one.measurement.state === 'down') this.givenBack.push(member)
+      if (change.asksCanaries) this.#lent.set(one, { given: measurement, taken: one.measurement })
       one.measurement = measurement
     }
+    if (change.asksCanaries) this.#probeCanaries(this.#canaryMs)
+  }
+
+  #tell(change: GuardChange<Measurement>): void {
+    this.changes.push(`${change.to === 'suspect' ? '+' : '-'}${(this.#nowMs / 1000).toFixed(1)}`)
   }
 }

@@ -171,7 +171,17 @@ t.test('canaries that answer decide alone', (t) => {
   outage.deadCanaries.add('one')
   outage.runTo(200)
   t.strictSame(outage.changes, [], 'one answers')
+  t.equal(outage.holds, 1, 'which is asked at once, and once')
   t.equal(outage.in('down').length, 30)
+
+  const racks = fleet([2, 2, 2], () => ({ intervalMs: 1000, judging: { fall: 2 } }))
+  const quick = new Simulation({ members: racks, canaries })
+  quick.runTo(101)
+  quick.network = false
+  quick.runTo(120)
+  t.equal(quick.holds, 1)
+  t.strictSame(quick.fell, [], 'the canaries would be asked after 4 s')
+  t.match(quick.guard.suspicion?.reason, /members that were up fail at once.*none of 2 canaries answers/)
 
   const isolation = new Simulation({ members: fleet([1], () => ({ judging: { fall: 1 } })), canaries })
   isolation.runTo(101)
@@ -316,7 +326,13 @@ t.test('members that change, with a canary that answers later', (t) => {
   watchAll()
   t.ok(failAll(2000).some(({ change }) => change?.to === 'suspect'))
   t.strictSame(guard.canary('c', true, 2400), { to: 'trusting' }, 'the canary decides from now on')
-  t.notOk(failAll(2500).some(({ change }) => change !== null))
+  const held = failAll(2500).flatMap(({ change }) => change ?? [])
+  t.match(held, [{ to: 'suspect', asksCanaries: true }], 'which is asked when they fail again')
+  t.strictSame(guard.canary('c', true, 2501), { to: 'trusting', takeAgain: true })
+  t.notOk(
+    failAll(2600).some(({ change }) => change !== null),
+    'and not again for the same failures',
+  )
   t.equal(guard.canary('c', true, 22_400), null)
   const change = guard.canary('c', false, 22_500)
   t.equal(change?.to === 'suspect' && change.giveBack.length, 4, 'as far back as the canary sees')
