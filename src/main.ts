@@ -23,6 +23,10 @@ const usage = `pooldns ${version}: an authoritative DNS server that load-balance
                                      these six: [--server URL], or POOLDNS_SERVER, to go by a running server, with
                                      the token in POOLDNS_TOKEN or POOLDNS_ADMIN_TOKEN, in the file that one of them
                                      with _FILE names, or by [--token TOKEN], which ps shows for a moment
+  pooldns agent --server URL [--server URL]... --pool POOL --member MEMBER [--member MEMBER]... [--every 10s]
+                [--timeout 10s] [--ttl 40s] [--once] -- COMMAND [ARGUMENT]...
+                                     report to every server what a check exits with: 0 ok, 1 warning, 2 critical,
+                                     3 unknown; the token as above
   pooldns --help | --version
 `
 
@@ -35,6 +39,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'import-zone': async () => (await import('./commands/import-zone.ts')).importZoneCommand,
   'export-zone': async () => (await import('./commands/export-zone.ts')).exportZoneCommand,
   explain: async () => (await import('./commands/explain.ts')).explainCommand,
+  agent: async () => (await import('./commands/agent.ts')).agentCommand,
   token: async () => (await import('./commands/token.ts')).tokenCommand,
 }
 

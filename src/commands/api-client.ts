@@ -57,6 +57,21 @@ export function namedServer(
   return new ApiClient(origin, token)
 }
 
+/** The flags of a command that speaks to several. */
+export const serversFlags = { ...serverFlags, server: { type: 'string', multiple: true } } as const
+
+/** Every server that flags or the environment name, at least one. @throws UsageError */
+export function namedServers(
+  flags: { readonly server?: readonly string[] | undefined; readonly token?: string | undefined },
+  environment: Readonly<Record<string, string | undefined>>,
+): ApiClient[] {
+  const given = flags.server ?? (environment.POOLDNS_SERVER ?? '').split(',').map((text) => text.trim())
+  const servers = given.flatMap((server) => namedServer({ server, token: flags.token }, environment) ?? [])
+  if (servers.length === 0)
+    throw new UsageError('which servers: --server URL, once or several times, or POOLDNS_SERVER')
+  return servers
+}
+
 /** `fetch` says no more than that it failed; why stands in its cause. */
 function causeOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error

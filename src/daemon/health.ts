@@ -82,7 +82,7 @@ export class Health implements AsyncDisposable {
     for (const report of reports) {
       const here = this.#bornOf(report)
       const born = report.born ?? here
-      if (born === here) this.checker.report(report, report)
+      if (born === here) this.checker.report(report, report, true)
     }
   }
 
@@ -141,6 +141,7 @@ export class Health implements AsyncDisposable {
       probe: this.#prober(config),
       guard: this.#guard,
       votes: (pool, member) => this.peers.votes(pool, member),
+      relayedUntil: () => this.peers.currentUntil,
       onVerdicts: () => {
         this.#verdicts.ofNow = false
         this.peers.hint()
@@ -187,6 +188,7 @@ export class Health implements AsyncDisposable {
       takesReports: () => this.#takesReports,
       onVotes: (members) => this.checker.reconsider(members),
       onReports: (reports) => this.#hear(reports),
+      onCurrent: () => this.checker.reportsAreCurrent(),
       since: (pool, member) => this.#since.get(formatMemberKey({ pool, member })) ?? 0,
       onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
       onError: failing(log, 'verdicts were not exchanged with other nodes'),

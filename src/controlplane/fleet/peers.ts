@@ -49,6 +49,8 @@ export interface PeersOptions {
   readonly since?: (pool: string, member: string) => number
   /** Something in the database can't be read; the rest goes on. */
   readonly onBad: (message: string) => void
+  /** `currentUntil` has moved on. */
+  readonly onCurrent?: () => void
   readonly onError: (error: unknown) => void
   readonly staleMs?: number
   readonly everyMs?: number
@@ -78,6 +80,10 @@ export class Peers {
   #reportsSince: Date | null = null
   /** All reports are to be read, not those alone that are new. */
   #readAgain = false
+  #currentUntil = new Date()
+  /** When the last exchange began that ended well. */
+  #exchangedMs = monotonicClock.nowMs()
+  #catchingUpUntilMs = Number.NEGATIVE_INFINITY
   /** The verdicts that the others can read; undefined before the first exchange. */
   #sent: NodeVerdicts | null | undefined
   #version = 0
@@ -138,6 +144,14 @@ export class Peers {
     this.#loop.hint()
   }
 
+  /**
+   * Until when reports from the database are known: one that ends later may have been renewed, and we would not have heard. Behind
+   * the present while the database is away, and then for as long as other nodes may need to store what they were told meanwhile.
+   */
+  get currentUntil(): Date {
+    return this.#currentUntil
+  }
+
   /** Reads every report again: members have come that some of them may be on. */
   readReportsAgain(): void {
     this.#readAgain = true
@@ -173,11 +187,13 @@ export class Peers {
     if (this.#readAgain) this.#reportsSince = null
     this.#readAgain = false
     const beganMs = monotonicClock.nowMs()
+    const began = new Date()
     try {
       const heard = await this.#options.database.record((tx) => this.#say(tx, reports))
       this.#sent = heard.sent
       this.#reportsSince = heard.since
       if (heard.reports.length > 0) this.#options.onReports(heard.reports)
+      this.#noteCurrent(began, beganMs)
       // When all ran out meanwhile, the next exchange reads it anew; this one left out what was known then.
       if (monotonicClock.nowMs() >= beganMs + this.#staleMs || heard.said !== this.#said) return
       this.#stale.set(beganMs + this.#staleMs)
@@ -190,6 +206,14 @@ export class Peers {
       }
       throw error
     }
+  }
+
+  #noteCurrent(began: Date, beganMs: number): void {
+    if (beganMs - this.#exchangedMs > this.#staleMs) this.#catchingUpUntilMs = beganMs + this.#staleMs
+    this.#exchangedMs = beganMs
+    if (beganMs < this.#catchingUpUntilMs) return
+    this.#currentUntil = began
+    this.#options.onCurrent?.()
   }
 
   async #say(tx: Parameters<typeof beat>[0], reports: readonly MemberReport[]) {

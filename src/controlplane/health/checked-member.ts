@@ -57,6 +57,8 @@ export interface MemberContext {
   readonly votes: (pool: string, member: string) => Votes | null
   /** Whether this node suspects its own network. */
   readonly suspect: () => boolean
+  /** Until when reports that come through the database are known; left out: there is no database. */
+  readonly relayedUntil?: (() => Date) | undefined
   /** A member has had its say. Called again and again. */
   readonly onHeard: (key: string) => void
 }
@@ -72,6 +74,7 @@ export class CheckedMember implements Disposable {
   /** What this node alone says, of a member that nodes agree upon. */
   #word: HealthState = 'unknown'
   #report: Report | null = null
+  #relayed = false
   /** Rings when the time of the report is over, which says something, too. */
   readonly #expiry: Alarm
   #near = false
@@ -140,10 +143,14 @@ export class CheckedMember implements Disposable {
     this.settle()
   }
 
-  /** Takes a report; one that is older than the last changes nothing. */
-  report(report: Report): void {
+  /**
+   * Takes a report; one that is older than the last changes nothing.
+   *
+   * @param relayed it came through the database: it does not run out while that is away, since a newer one could not come
+   */
+  report(report: Report, relayed = false): void {
     if (this.#report !== null && !isNewer(report, this.#report)) return
-    this.#takeReport(report)
+    this.#takeReport(report, relayed)
     this.settle()
   }
 
@@ -174,6 +181,11 @@ export class CheckedMember implements Disposable {
       deliveries.addVitals(pool)
     }
     if (heard) onHeard(this.key)
+  }
+
+  /** Whether a report on it is over by the clock, so that it may have run out by now. */
+  get overdue(): boolean {
+    return this.#relayed && this.#report !== null && this.#report.until <= this.#now()
   }
 
   /** Settles no more. */
@@ -213,6 +225,7 @@ export class CheckedMember implements Disposable {
         onHold: (hold) => listeners.onHold?.({ pool, member }, hold),
       },
       report: () => this.#report,
+      reportNow: () => this.#reportNow(),
       now: () => this.#now(),
     })
   }
@@ -228,14 +241,23 @@ export class CheckedMember implements Disposable {
       const until = new Date(this.#now().getTime() + reportTtlMs(method)!)
       const reason = `${reported} as before`
       // Older than any that is made.
-      this.#takeReport({ state: reported, reason, weightPercent: null, at: new Date(0), until })
+      this.#takeReport({ state: reported, reason, weightPercent: null, at: new Date(0), until }, true)
     }
     return before
   }
 
-  #takeReport(report: Report): void {
+  #takeReport(report: Report, relayed: boolean): void {
     this.#report = report
+    this.#relayed = relayed
     this.#expiry.set(report.until.getTime())
+  }
+
+  #reportNow(): Date {
+    const now = this.#now()
+    const { relayedUntil } = this.#context
+    if (!this.#relayed || relayedUntil === undefined) return now
+    const known = relayedUntil()
+    return new Date(Math.min(known.getTime(), now.getTime()))
   }
 
   #judge(own: Opinion): Opinion {
@@ -266,8 +288,10 @@ export class CheckedMember implements Disposable {
   }
 }
 
+const said = ({ state, reason, weightPercent, until }: Report) => ({ state, reason, weightPercent, until })
+
 function isNewer(report: Report, known: Report): boolean {
   const [at, knownAt] = [report.at.getTime(), known.at.getTime()]
   // Of two that were made at the same time the one that was stored last stands, and that comes from the store.
-  return at > knownAt || (at === knownAt && !isDeepStrictEqual(report, known))
+  return at > knownAt || (at === knownAt && !isDeepStrictEqual(said(report), said(known)))
 }

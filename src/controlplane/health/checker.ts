@@ -51,6 +51,8 @@ export interface CheckerOptions extends SchedulerOptions, DeliveryListeners, Mem
   readonly askCanaries?: () => void
   /** What other nodes say of a member; null while there are none, or none can be asked. */
   readonly votes?: (pool: string, member: string) => Votes | null
+  /** Until when reports that come through the database are known. */
+  readonly relayedUntil?: () => Date
   /** Time of day for `since` and `at`. */
   readonly now?: () => Date
   /** Time of day in milliseconds that does not go back when clocks are set. */
@@ -107,6 +109,7 @@ export class Checker implements AsyncDisposable {
         after: (delayMs, run) => clock.after(delayMs, run),
       },
       votes: votes ?? (() => null),
+      relayedUntil: options.relayedUntil,
       suspect: () => (this.#guard?.suspicion ?? null) !== null,
       onHeard: (key) => {
         if (this.#awaited?.delete(key) && this.#awaited.size === 0) this.#deliveries.soon()
@@ -197,12 +200,13 @@ export class Checker implements AsyncDisposable {
 
   /**
    * Takes what has been reported of a member with a push monitor; one that is older than what is known already changes nothing.
+   * @param relayed see `CheckedMember.report`
    * @returns false when there is no such member
    */
-  report(key: MemberKey, report: Report): boolean {
+  report(key: MemberKey, report: Report, relayed = false): boolean {
     const member = this.#find(key)
     if (member === undefined || this.#stopping !== null) return false
-    member.report(report)
+    member.report(report, relayed)
     return true
   }
 
@@ -225,6 +229,11 @@ export class Checker implements AsyncDisposable {
   /** Looks again at members whose votes may have changed. */
   reconsider(keys: Iterable<MemberKey>): void {
     for (const key of keys) this.#find(key)?.settle()
+  }
+
+  /** More is known of reports that come through the database: looks at those that may have run out. */
+  reportsAreCurrent(): void {
+    for (const member of this.#members.values()) if (member.overdue) member.settle()
   }
 
   /** A canary has been asked. */

@@ -6,6 +6,7 @@
  * one before had measured, part by part: other settings do not make another machine. What a probe finds is shared, though, by
  * all members that are probed in the same way (`check-registry.ts`).
  */
+import { toReason } from '../model/reason.ts'
 import type { Check, Opinion, Past, Watcher } from './check.ts'
 import { type CheckMethod, leavesOf, type ProbeMethod } from './check-method.ts'
 import type { CheckRegistry, Watched } from './check-registry.ts'
@@ -18,6 +19,8 @@ export interface ObserverOptions {
   readonly watcher: Watcher
   /** The last report on the member, whether its time is over or not; null when there was none. */
   readonly report: () => Report | null
+  /** The time by which the report has run out or not; see `CheckedMember.report`. */
+  readonly reportNow: () => Date
   readonly now: () => Date
 }
 
@@ -28,6 +31,9 @@ export interface Report extends Opinion {
   readonly at: Date
   readonly until: Date
 }
+
+/** A report is over, but whether there is a newer one can't be told. */
+const keptReason = 'as before, while the database is away'
 
 /** The reason of a member that has no address to be probed at. */
 export const notResolved = 'not resolved'
@@ -76,7 +82,7 @@ export class Observer implements Disposable {
   get weightPercent(): number | null {
     const known = this.#checks.flatMap(({ weightPercent }) => weightPercent ?? [])
     const report = this.#takesReports ? this.#options.report() : null
-    const reported = report !== null && report.until > this.#options.now() ? report.weightPercent : null
+    const reported = report !== null && report.until > this.#options.reportNow() ? report.weightPercent : null
     if (reported !== null) known.push(reported)
     return known.length === 0 ? null : Math.min(...known)
   }
@@ -145,7 +151,13 @@ export class Observer implements Disposable {
   #reported(): Opinion {
     const report = this.#options.report()
     if (report === null) return { state: 'unknown', reason: 'no report yet' }
-    if (report.until > this.#options.now()) return { state: report.state, reason: report.reason }
+    if (report.until > this.#options.reportNow()) {
+      const late = report.until <= this.#options.now()
+      return {
+        state: report.state,
+        reason: late ? toReason(`${keptReason}: ${report.reason}`) : report.reason,
+      }
+    }
     return { state: 'down', reason: `no report by ${report.until.toISOString()}` }
   }
 }

@@ -128,6 +128,25 @@ t.test('reports: none yet, good for a time, and run out', async (t) => {
   t.equal(clock.timers, 0)
 })
 
+t.test('a report that came through the database does not run out while that is away', async (t) => {
+  const current = { ms: 0 }
+  const { checker, clock, said, shown } = setUp(t, { relayedUntil: () => new Date(current.ms) })
+  checker.setTargets([target(push()), target(push(), 'b')])
+  checker.report(key, report('up', 0), true)
+  checker.report({ ...key, member: 'b' }, report('up', 0))
+  checker.report({ ...key, member: 'b' }, report('up', 0), true)
+  current.ms = 10_000
+  await clock.advance(60_000)
+  checker.reportsAreCurrent()
+  t.equal(shown(), 'up: as before, while the database is away: reported up')
+  t.same(said(), ['web/a unknown>up', 'web/b unknown>up', 'web/b up>down'], 'what was reported here runs out')
+  current.ms = 60_000
+  checker.reportsAreCurrent()
+  await turn()
+  t.same(said(), ['web/a up>down'], 'nobody has renewed it')
+  t.match(shown(), /^down: no report by/)
+})
+
 t.test('a report that is good for months, and the end of its member', async (t) => {
   const { checker, clock, said } = setUp(t)
   checker.setTargets([target(push())])

@@ -5,8 +5,8 @@
  */
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import { Duration, Text, Whole, Words } from '../../document/fields.ts'
-import { fieldsOf, ignored, type RecordForm, record } from '../../document/forms.ts'
+import { Duration, Name, Text, Whole, Words } from '../../document/fields.ts'
+import { fieldsOf, ignored, list, type RecordForm, record } from '../../document/forms.ts'
 import { ControlError } from '../../model/errors.ts'
 import type { MemberKey } from '../../model/member-key.ts'
 import type { MemberReport } from '../../model/observation.ts'
@@ -25,20 +25,20 @@ interface Report {
 const State = Words(['up', 'down'])
 
 const field = fieldsOf<Report>()
-const form: RecordForm<Report> = record(
-  {
-    state: field.required('state', State),
-    reason: field.optional(
-      'reason',
-      Text(`a text of at most ${longestReason} characters`, (text) => text.length <= longestReason),
-      ({ state }) => `reported ${state}`,
-    ),
-    weight: field.optional('weightPercent', Whole(0, 100), null),
-    ttl: field.optional('ttlMs', Duration(1000, 86_400_000), null),
-    status: ignored,
-  },
-  { description: 'an object with state, reason, weight (percent) and ttl' },
-)
+const reportFields = {
+  state: field.required('state', State),
+  reason: field.optional(
+    'reason',
+    Text(`a text of at most ${longestReason} characters`, (text) => text.length <= longestReason),
+    ({ state }) => `reported ${state}`,
+  ),
+  weight: field.optional('weightPercent', Whole(0, 100), null),
+  ttl: field.optional('ttlMs', Duration(1000, 86_400_000), null),
+  status: ignored,
+}
+const form: RecordForm<Report> = record(reportFields, {
+  description: 'an object with state, reason, weight (percent) and ttl',
+})
 
 const ReportView = Type.Object({
   state: State.schema,
@@ -60,9 +60,56 @@ export function reportRoutes(app: FastifyInstance, context: Ground & Observation
     const body = valid('the report', (problems) => form.parse(request.body, '', problems))
     const report = toReport(context, { pool, member }, body)
     context.health.report(report)
-    const { state, reason, weightPercent: weight, at, until } = report
-    return { state, reason, weight, status: { at: at.toISOString(), until: until.toISOString() } }
+    return presented(report)
   })
+  bulkRoute(app, context)
+}
+
+/** Most members that one call may tell of, and the octets that it may have for it. */
+const mostReports = 200
+const bulkBodyLimit = 128 * 1024
+
+interface NamedReport extends MemberKey, Report {}
+
+const named = fieldsOf<NamedReport>()
+const bulkForm = record(
+  {
+    reports: fieldsOf<{ reports: readonly NamedReport[] }>().required(
+      'reports',
+      list(
+        record({
+          pool: named.required('pool', Name),
+          member: named.required('member', Name),
+          ...reportFields,
+        }) as unknown as RecordForm<NamedReport>,
+        { minItems: 1, maxItems: mostReports },
+      ),
+    ),
+  },
+  { description: 'an object with reports' },
+)
+
+/** All of them, or none: an agent that names a member that is not there should hear of it, and not be half believed. */
+function bulkRoute(app: FastifyInstance, context: Ground & Observations): void {
+  const url = '/v1/reports'
+  const summary = `Reports the states of up to ${mostReports} members whose monitors are of type push`
+  const reply = Type.Object({ reports: Type.Array(ReportView) })
+  const schema = guarded('member', summary, { 200: json('All of them count.', reply) }, [404, 409], {
+    description: 'Needs the scope `report` or `write`. Where one of them can not be taken, none is.',
+    body: bulkForm.schema,
+  })
+  app.post(url, { schema, bodyLimit: bulkBodyLimit }, async (request) => {
+    const body = valid('the reports', (problems) => bulkForm.parse(request.body, '', problems))
+    const reports = body.reports.map(({ pool, member, ...report }) =>
+      toReport(context, { pool, member }, report),
+    )
+    for (const report of reports) context.health.report(report)
+    return { reports: reports.map(presented) }
+  })
+}
+
+function presented({ state, reason, weightPercent: weight, at, until }: MemberReport) {
+  return { state, reason, weight, status: { at: at.toISOString(), until: until.toISOString() } }
 }
 
 function toReport(context: Ground & Observations, key: MemberKey, report: Report): MemberReport {

@@ -73,6 +73,34 @@ t.test('a report that can be none, or that nobody waits for, is refused', async 
   t.same(state.reports, [])
 })
 
+t.test('one call tells of several members, of all or of none', async (t) => {
+  const { harness, call, state, tokenFor } = await agents()
+  await using _ = harness
+  state.reportTtls.set('web/fra-2', 60_000)
+  const token = await tokenFor('agent', 'report')
+  const one = (member: string, more: object = {}) => ({ pool: 'web', member, state: 'up', ...more })
+  const both = { reports: [one('fra-1'), one('fra-2', { state: 'down', reason: 'disk full', ttl: '2m' })] }
+  const reply = await call('POST', '/v1/reports', both, { token })
+  t.match(reply, {
+    status: 200,
+    body: { reports: [{ state: 'up' }, { state: 'down', reason: 'disk full' }] },
+  })
+  t.match(state.reports, [{ member: 'fra-1' }, { member: 'fra-2', until: new Date('2026-05-01T12:02:00Z') }])
+  const many = Array.from({ length: 201 }, () => one('fra-1'))
+  for (const [reports, status] of [
+    [[one('fra-1'), one('nobody')], 404],
+    [[one('fra-1'), one('probed')], 409],
+    [[one('fra-1', { state: 'well' })], 400],
+    [[], 400],
+    [many, 400],
+  ] as const) {
+    t.equal((await call('POST', '/v1/reports', { reports }, { token })).status, status)
+  }
+  t.equal(state.reports.length, 2, 'none of a call that is refused')
+  const reader = await tokenFor('reader', 'read')
+  t.equal((await call('POST', '/v1/reports', both, { token: reader })).status, 403)
+})
+
 t.test('the scope report: reports, and nothing else', async (t) => {
   const { harness, call, tokenFor, state } = await agents()
   await using _ = harness
