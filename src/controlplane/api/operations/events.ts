@@ -14,6 +14,9 @@ import { healthStates } from '../../model/observation.ts'
 import { overrideStates } from '../../model/override.ts'
 import { listEvents } from '../../store/events.ts'
 import { requireToken } from '../access.ts'
+import { Lane } from '../admission/lane.ts'
+import { limitsOf } from '../admission/limits.ts'
+import { tokenHolder } from '../admission/places.ts'
 import { clientAddress } from '../clients/client-address.ts'
 import type { Ground, Operations } from '../context.ts'
 import { HttpError } from '../errors.ts'
@@ -115,6 +118,7 @@ function registerList(app: FastifyInstance, context: Ground & Operations): void 
 
 function registerStream(app: FastifyInstance, context: Ground & Operations): void {
   const streams = new EventStreams(context)
+  const lane = new Lane('streams of events', limitsOf(context).streams)
   // Before the server waits for its connections, or it would wait for those of the streams.
   app.addHook('preClose', async () => streams.stop())
   const stream = { description: 'A stream.', content: { 'text/event-stream': { schema: Type.String() } } }
@@ -129,6 +133,9 @@ function registerStream(app: FastifyInstance, context: Ground & Operations): voi
   // Without HEAD: it would have to end, and a stream does not.
   const config = { ownLane: true }
   app.get('/v1/events/stream', { schema, exposeHeadRoute: false, config }, async (request, reply) => {
+    const place = await lane.enter(tokenHolder(request))
+    reply.raw.once('close', () => place[Symbol.dispose]())
+    if (reply.raw.closed) place[Symbol.dispose]()
     const { after = null, ...filter } = request.query as EventFilter & { after?: number }
     streams.open(reply, {
       after: lastEventId(request) ?? after,

@@ -195,10 +195,27 @@ t.test('the database goes and comes back', async (t) => {
   t.match((await late.next()).data, { member: 'after' }, 'also for one that came meanwhile')
 })
 
-t.test('a token that was revoked does not read on', async (t) => {
+t.test('the streams of one token leave room for those of others', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase(), {
-    streamLimits: { admissionMs: 50 },
+    httpLimits: { streams: { places: 3, byHolder: 1, keptForWriters: 1, keptForAdmin: 1, patienceMs: 0 } },
   })
+  const { database } = harness
+  const [first, second, third] = await Promise.all(
+    ['a', 'b', 'c'].map(async (name) => {
+      const secret = await database.record((tx) => createToken(tx, name, ['read']))
+      return { authorization: `Bearer ${secret}` }
+    }),
+  )
+  const one = await stream(harness, '', first)
+  await t.rejects(stream(harness, '', first), /1 of them yours/)
+  await using _two = await stream(harness, '', second)
+  await t.rejects(stream(harness, '', third), /2 streams of events already/)
+  await using _admin = await stream(harness)
+  await one[Symbol.asyncDispose]()
+})
+
+t.test('a token that was revoked does not read on', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase())
   const { database } = harness
   const secret = await database.record((tx) => createToken(tx, 'reader', ['read']))
   await using client = await stream(harness, '', { authorization: `Bearer ${secret}` })
