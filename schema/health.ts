@@ -1,5 +1,14 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { type AnyPgColumn, check, foreignKey, index, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
+import {
+  type AnyPgColumn,
+  check,
+  foreignKey,
+  index,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+} from 'drizzle-orm/pg-core'
 import { healthStates } from '../src/controlplane/model/observation.ts'
 import { overrideStates } from '../src/controlplane/model/override.ts'
 import { instant, isName, key, oneOf } from './column-types.ts'
@@ -42,6 +51,8 @@ export const memberHealth = pgTable(
     state: text('state').notNull(),
     since: instant('since').notNull(),
     reason: text('reason').notNull(),
+    /** Of a member with several addresses: what was measured of each. */
+    addresses: jsonb('addresses').$type<unknown>(),
   },
   (t) => [
     primaryKey({ name: 'member_health_pkey', columns: [t.pool, t.member] }),

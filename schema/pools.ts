@@ -56,6 +56,7 @@ export const pools = pgTable(
     monitor: key('monitor').references(() => monitors.name, { onDelete: 'restrict' }),
     select: text('select').notNull(),
     answers: integer('answers'),
+    /** A share; 0 where the settings say it in another way. */
     minUp: doublePrecision('min_up').notNull(),
     hosts: text('hosts').notNull().default('resolve'),
     /**
@@ -87,7 +88,7 @@ export const pools = pgTable(
 )
 
 /**
- * A member's address is unique in its pool too, and so is its host. These constraints are deferrable (checked at the
+ * A member's address is unique in its pool too, and so is its host; the rest of its addresses are seen to in `store/members.ts`. These constraints are deferrable (checked at the
  * end of a statement, so that one statement may swap two addresses), which drizzle can't express: see the migrations
  * that add them.
  */
@@ -102,6 +103,8 @@ export const members = pgTable(
     position: integer('position').notNull(),
     /** Null for a member that is a host. */
     address: inet('address'),
+    /** Those behind the first, in their order. */
+    moreAddresses: inet('more_addresses').array().notNull().default([]),
     /** Absolute, with the final dot; null for a member that is an address. */
     host: key('host'),
     weight: integer('weight').notNull(),
@@ -117,6 +120,10 @@ export const members = pgTable(
     check('members_address_check', isHostAddress(t.address)),
     check('members_host_check', isHost(t.host)),
     check('members_address_or_host_check', sql`(${t.address} is null) <> (${t.host} is null)`),
+    check(
+      'members_more_addresses_check',
+      sql`(${t.address} is not null or cardinality(${t.moreAddresses}) = 0) and cardinality(${t.moreAddresses}) < 16`,
+    ),
     check('members_weight_check', sql`${t.weight} between 0 and 65535`),
     check('members_priority_check', sql`${t.priority} between 1 and 1000`),
     check('members_probe_address_check', isHostAddress(t.probeAddress)),

@@ -24,7 +24,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     publisher,
 
     spoolDirectory: config.dataDir,
-    serviceStatus: (name) => serviceStatus(publisher.selection(name)),
+    serviceStatus: (name) => serviceStatus(publisher.selections(name)),
     poolCondition: (name) => answers.pools.conditionOf(name),
     resolution,
     handedOut: (pool, member) => answers.handedOut.state(pool, member),
@@ -44,8 +44,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
       explain(question, {
         publisher,
         answer: ({ name, type, client }) => serving.ownZones.explain(name, type, client),
-        judge: (pool) => answers.planner.begin().judge(pool.name),
-        resolution,
+        judge: (pool, asked) => answers.planner.begin().judge(pool.name, asked),
         placeOf: (address, signal) => answers.source.placeOf(address, signal),
         now,
       }),

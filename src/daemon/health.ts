@@ -18,7 +18,7 @@ import { authority } from '../controlplane/health/probes/connection.ts'
 import { createProber, type Probe, probe } from '../controlplane/health/probes/probe.ts'
 import { birthKeys } from '../controlplane/model/births.ts'
 import { formatMemberKey, type MemberKey } from '../controlplane/model/member-key.ts'
-import type { MemberReport } from '../controlplane/model/observation.ts'
+import { type MemberReport, stateAt } from '../controlplane/model/observation.ts'
 import type { AddressPolicy } from '../controlplane/model/pool.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
 import type { FamilyAnswer } from '../controlplane/resolving/host-state.ts'
@@ -57,9 +57,13 @@ export class Health implements AsyncDisposable {
 
   /** What plans go by. */
   readonly facts: MemberFacts = {
-    measured: (pool, member) => this.checker.availability().get(pool)?.get(member)?.state ?? 'unknown',
+    measured: (pool, member, address) => {
+      const health = this.checker.availability().get(pool)?.get(member)
+      return health === undefined ? 'unknown' : stateAt(health, address)
+    },
     lastKnown: (pool, member) => this.#lastStates.of(pool, member),
     vitals: (pool, member) => this.checker.vitals(pool, member),
+    latencyMs: (pool, member, address) => this.checker.latencyMs(pool, member, address),
   }
 
   /** Why this node doubts its own network; null while it does not. */
@@ -103,7 +107,9 @@ export class Health implements AsyncDisposable {
       if (news.length > 0) this.#watch()
     },
     transitions: ({ transitions }) => {
-      for (const { pool, member, to } of transitions) this.#lastStates.note({ pool, member, state: to })
+      for (const { pool, member, address, to } of transitions) {
+        if (address === undefined) this.#lastStates.note({ pool, member, state: to })
+      }
     },
     suspicion: () => this.peers.hint(),
   }

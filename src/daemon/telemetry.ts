@@ -14,7 +14,10 @@ export function logged(log: Logger): Hearing<'log'> {
       for (const { kind, at: _, ...event } of events) log.info(event, kind)
     },
     transitions: ({ transitions }) => {
-      for (const { at: _, ...transition } of transitions) log.info(transition, 'member changed state')
+      for (const { at: _, health: __, ...transition } of transitions) {
+        const what = transition.address === undefined ? 'member' : 'address of a member'
+        log.info(transition, `${what} changed state`)
+      }
     },
     held: ({ key: { pool, member }, hold: { untilMs, falls } }) =>
       log.warn({ pool, member, until: new Date(untilMs), falls }, 'member held down: it changes too often'),
@@ -51,7 +54,9 @@ export function counted(metrics: Metrics, checker: Checker): Hearing<'metrics'> 
       for (const member of checked) members.state(member, member.state)
     },
     transitions: ({ transitions }) => {
-      for (const transition of transitions) members.transition(transition, transition.to)
+      for (const transition of transitions) {
+        if (transition.address === undefined) members.transition(transition, transition.to)
+      }
     },
     'worker-restarted': () => metrics.workerRestarted(),
   }

@@ -27,6 +27,7 @@ type Member = ExplainReply['services'][number]['pools'][number]['members'][numbe
 const up: Member = {
   name: 'fra-1',
   address: '192.0.2.1',
+  addresses: ['192.0.2.1'],
   host: null,
   given: true,
   answers: true,

@@ -2,12 +2,16 @@
 import { maxCandidates } from '../../dataplane/image/plan.ts'
 import type { Problem } from '../model/errors.ts'
 import {
+  addressesOf,
   allDownPolicies,
   type Member,
+  type MinUp,
+  maxMemberAddresses,
   type Pool,
   poolHosts,
   poolSelects,
   quorums,
+  type Threshold,
   type Tier,
   unknownCounts,
 } from '../model/pool.ts'
@@ -17,9 +21,11 @@ import {
   type Body,
   converted,
   type Entries,
+  either,
   type Form,
   fieldsOf,
   ignored,
+  list,
   map,
   type ParseNamed,
   type RecordForm,
@@ -32,16 +38,32 @@ import { checkFallback, defaultPrefix, HashPrefix, LocationForm } from './steeri
 
 const maxPriority = 1000
 
-/** A member without its name, and before it is known that it has one of address and host. */
-type MemberFields = Omit<Member, 'name' | 'address' | 'host'> & {
+/** A member as it is written, without its name, and before it is known that it has one of address, addresses and host. */
+type MemberFields = Omit<Member, 'name' | 'address' | 'moreAddresses' | 'host'> & {
   readonly address: string | null
+  readonly addresses: readonly string[] | null
   readonly host: string | null
 }
+
+const Addresses: Form<readonly string[]> = list(
+  Address,
+  {
+    minItems: 1,
+    maxItems: maxMemberAddresses,
+    description: `a list of 1 to ${maxMemberAddresses} addresses`,
+  },
+  (addresses, report) => {
+    for (const [index, address] of addresses.entries()) {
+      if (address !== undefined && addresses.indexOf(address) < index) report('stands here twice', index)
+    }
+  },
+)
 
 const member = fieldsOf<MemberFields>()
 const memberForm = record(
   {
     address: member.optional('address', Address, null),
+    addresses: member.optional('addresses', Addresses, null),
     host: member.optional('host', Host, null),
     weight: member.shown('weight', Whole(0, 65535), 100),
     priority: member.optional('priority', Whole(1, maxPriority), 1),
@@ -55,24 +77,92 @@ const memberForm = record(
     status: ignored,
   },
   {
-    description: 'an object with the fields of a member: address or host, and others',
-    check({ address, host }, report) {
-      if (address === null && host === null) report('is required, or host in its place', 'address')
-      else if (address && host) report('stands beside host: a member has one of the two', 'address')
+    description: 'an object with the fields of a member: address, addresses or host, and others',
+    check({ address, addresses, host }, report) {
+      if (address === null && addresses === null && host === null) {
+        report('is required, or host in its place', 'address')
+      } else if (address && host) report('stands beside host: a member has one of the two', 'address')
+      else if (addresses && host) report('stands beside host: a member has one of the two', 'addresses')
+      else if (address && addresses) report('stands beside address: a member has one of the two', 'addresses')
     },
   },
 )
 export const MemberSchema = memberForm.schema
+
+/** What `check` has let pass has one of address, addresses and host. */
+function toMember(name: string, { addresses, ...fields }: MemberFields): Member {
+  const [address, ...moreAddresses] = addresses ?? [fields.address]
+  return { name, ...fields, address, moreAddresses } as Member
+}
+
+function fieldsOfMember(member: Member): MemberFields {
+  if (member.moreAddresses.length === 0) return { ...member, addresses: null }
+  return { ...member, address: null, addresses: addressesOf(member) }
+}
 
 const Priority = Text(
   `a priority, a whole number from 1 to ${maxPriority}`,
   (text) => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= maxPriority,
 )
 
+const count = fieldsOf<{ readonly members: number }>()
+const ThresholdForm: Form<Threshold> = either<Threshold>(
+  Share as Form<Threshold>,
+  record({ members: count.required('members', Whole(1, maxCandidates)) }) as Form<Threshold>,
+  { description: 'a number from 0 to 1, or { members } with a number of them', isShort: isShare },
+)
+
+function isShare(threshold: MinUp): boolean {
+  return typeof threshold === 'number'
+}
+
+function isByFamily(minUp: MinUp): boolean {
+  return typeof minUp === 'object' && 'ipv4' in minUp
+}
+
+/** How `minUp` is written where it is more than a share. */
+interface LongMinUp {
+  readonly members: number | null
+  readonly ipv4: Threshold | null
+  readonly ipv6: Threshold | null
+}
+const long = fieldsOf<LongMinUp>()
+
+/** What the record has let pass is a number of members, or has a family; what is not told of the other one is 0. */
+const MinUpForm: Form<MinUp> = either<MinUp>(
+  Share as Form<MinUp>,
+  converted<LongMinUp, MinUp>(
+    record(
+      {
+        members: long.optional('members', Whole(1, maxCandidates), null),
+        ipv4: long.optional('ipv4', ThresholdForm, null),
+        ipv6: long.optional('ipv6', ThresholdForm, null),
+      },
+      {
+        description: 'an object with members, or with ipv4 and ipv6',
+        check({ members, ipv4, ipv6 }, report) {
+          const byFamily = ipv4 != null || ipv6 != null
+          if (members === null && ipv4 === null && ipv6 === null)
+            report('has neither members nor ipv4 nor ipv6')
+          else if (members != null && byFamily)
+            report('stands beside a family: it is told by family or not', 'members')
+        },
+      },
+    ),
+    ({ members, ipv4, ipv6 }) => (members === null ? { ipv4: ipv4 ?? 0, ipv6: ipv6 ?? 0 } : { members }),
+    (minUp) => ({ members: null, ipv4: null, ipv6: null, ...(minUp as Partial<LongMinUp>) }),
+  ),
+  {
+    description:
+      'a number from 0 to 1, { members } with a number of them, or one of these for ipv4 and for ipv6',
+    isShort: isShare,
+  },
+)
+
 const tier = fieldsOf<Tier>()
 const Tiers: Form<readonly Tier[]> = converted(
   map(
-    record({ minUp: tier.required('minUp', Share) }, { description: 'an object with minUp' }),
+    record({ minUp: tier.required('minUp', MinUpForm) }, { description: 'an object with minUp' }),
     { maxProperties: maxPriority, description: 'a map from priority to { minUp }' },
     { key: Priority },
   ),
@@ -86,7 +176,7 @@ const Tiers: Form<readonly Tier[]> = converted(
 /** The settings of a pool that have no column of their own in the database. */
 export type PoolSettings = Pick<
   Pool,
-  'unknown' | 'whenAllDown' | 'tiers' | 'hashPrefix' | 'slowStartMs' | 'location' | 'quorum'
+  'minUp' | 'unknown' | 'whenAllDown' | 'tiers' | 'hashPrefix' | 'slowStartMs' | 'location' | 'quorum'
 >
 
 const setting = fieldsOf<PoolSettings>()
@@ -99,23 +189,30 @@ const settings = {
   location: setting.optional('location', LocationForm, null),
   quorum: setting.optional('quorum', Words(quorums), 'own'),
 }
-const settingsForm = record(settings, { description: 'an object with the settings of a pool' })
+const settingsForm = record(
+  // Here it stands only where it is no share, for which there is a column.
+  { minUp: setting.optional('minUp', MinUpForm, 0), ...settings },
+  { description: 'an object with the settings of a pool' },
+)
 
 const Members: Form<Pool['members']> = converted(
   map(memberForm, { maxProperties: maxCandidates }, { key: Name, check: checkTargets }),
-  (entries) => entries.map(([name, fields]) => ({ name, ...fields }) as Member),
-  (members) => members.map((one) => [one.name, one] as const),
+  (entries) => entries.map(([name, fields]) => toMember(name, fields)),
+  (members) => members.map((one) => [one.name, fieldsOfMember(one)] as const),
 )
 
 /** No two members have the same address or host. */
 function checkTargets(entries: Entries<MemberFields>, report: Report): void {
   const owners = new Map<string, string>()
-  for (const [name, { address, host }] of entries) {
-    const target = (address ?? host)!
-    const what = address === null ? 'host' : 'address'
+  const own = (name: string, target: string, what: string, ...steps: readonly (string | number)[]) => {
     const other = owners.get(target)
     if (other === undefined) owners.set(target, name)
-    else report(`${target} is already the ${what} of member ${other}`, name, what)
+    else report(`${target} is already the ${what} of member ${other}`, name, ...steps)
+  }
+  for (const [name, { address, addresses, host }] of entries) {
+    if (host !== null) own(name, host, 'host', 'host')
+    else if (address !== null) own(name, address, 'address', 'address')
+    else for (const [index, one] of addresses!.entries()) own(name, one, 'address', 'addresses', index)
   }
 }
 
@@ -125,7 +222,7 @@ const poolForm: RecordForm<Omit<Pool, 'name'>> = record(
     monitor: pool.optional('monitor', Name, null),
     select: pool.shown('select', Words(poolSelects), 'all'),
     answers: pool.optional('answers', Whole(1, 1000), null),
-    minUp: pool.shown('minUp', Share, 0),
+    minUp: pool.shown('minUp', MinUpForm, 0),
     hosts: pool.optional('hosts', Words(poolHosts), 'resolve'),
     ...settings,
     fallback: pool.optional('fallback', Name, null),
@@ -141,12 +238,17 @@ const poolForm: RecordForm<Omit<Pool, 'name'>> = record(
   },
 )
 export const PoolSchema = poolForm.schema
+export const MinUpSchema = MinUpForm.schema
 
-/** A pool that is answered with CNAMEs has hosts alone. */
-function checkHosts({ hosts, members = [] }: Partial<Pool>, report: Report): void {
+/** A pool that is answered with CNAMEs has hosts alone, and each of them is for both families. */
+function checkHosts({ hosts, members = [], minUp = 0, tiers = [] }: Partial<Pool>, report: Report): void {
   if (hosts !== 'cname') return
-  for (const { name, address } of members) {
-    if (address !== null) report(addressInCnamePool, 'members', name, 'address')
+  const byFamily = 'is told by family, and with hosts: cname an answer is for both'
+  if (isByFamily(minUp)) report(byFamily, 'minUp')
+  for (const tier of tiers) if (isByFamily(tier.minUp)) report(byFamily, 'tiers', tier.priority, 'minUp')
+  for (const { name, address, moreAddresses } of members) {
+    if (address === null) continue
+    report(addressInCnamePool, 'members', name, moreAddresses.length === 0 ? 'address' : 'addresses')
   }
 }
 
@@ -169,9 +271,13 @@ export function parsePoolSettings(input: unknown, path: string, problems: Proble
 }
 
 /** What is not the default of the settings of a pool. */
-export const formatPoolSettings: (pool: PoolSettings) => Body = settingsForm.format
+export function formatPoolSettings(pool: PoolSettings): Body {
+  return settingsForm.format(isShare(pool.minUp) ? { ...pool, minUp: 0 } : pool)
+}
 
-/** What `check` has let pass has one of address and host. */
-export const parseMember: ParseNamed<Member> = (...given) => parseNamed(memberForm, ...given) as Member | null
+export const parseMember: ParseNamed<Member> = (name, ...given) => {
+  const fields = parseNamed(memberForm, name, ...given)
+  return fields === null ? null : toMember(name, fields)
+}
 
-export const formatMember: (member: Member) => Body = memberForm.format
+export const formatMember = (member: Member): Body => memberForm.format(fieldsOfMember(member))

@@ -53,15 +53,19 @@ export class EventRecorder {
 
   /** Takes what this node saw, in order. @returns it as it will be stored */
   add(seen: readonly NewEvent[]): readonly Event[] {
-    const events = seen.map(
-      ({ kind, ...rest }): Event => ({ kind, node: this.#options.node, ...rest }) as Event,
-    )
-    for (const event of events) {
+    for (const event of seen) {
       if (event.kind !== 'member') continue
-      const { pool, member, to, at, reason } = event
+      const { pool, member, to, at, reason, health } = event
       const born = this.#options.bornOf?.(event) ?? null
-      this.#health.set(formatMemberKey(event), { pool, member, state: to, since: at, reason, born })
+      const known = health ?? { pool, member, state: to, since: at, reason }
+      this.#health.set(formatMemberKey(event), { ...known, born })
     }
+    const { node } = this.#options
+    // What is known of the member goes to the store by itself.
+    const events = seen.map((event): Event => {
+      const { kind, health: _, ...rest } = { health: undefined, ...event }
+      return { kind, node, ...rest } as Event
+    })
     this.#events.push(...events)
     this.#trim()
     return events

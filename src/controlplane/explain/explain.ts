@@ -14,11 +14,11 @@ import { formatRdata, typeName } from '../../dataplane/wire/rdata.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { type DnsRecord, decodeSections } from '../dns-client/message.ts'
 import type { Place } from '../location/place.ts'
-import type { Resolution } from '../model/observation.ts'
-import type { AddressText, Member, Pool } from '../model/pool.ts'
+import type { Asked } from '../model/family.ts'
+import type { AddressText, Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
-import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
-import type { PoolAnswer, Selection } from '../steering/selection.ts'
+import { judgeAbsent, type MemberJudgement, type PoolJudgement } from '../steering/judge.ts'
+import type { PoolAnswer, Selections } from '../steering/selection.ts'
 import type {
   AnswerText,
   AnswerTrace,
@@ -29,19 +29,18 @@ import type {
   Explanation,
   RecordText,
 } from './explanation.ts'
-import { routeOf } from './route.ts'
+import { routeOf, selectionOf } from './route.ts'
 import { describeAnswer, describeMember, describeService } from './words.ts'
 
 export interface ExplainSources {
   readonly publisher: {
     readonly catalog: Catalog
-    selectionInSlot(slot: number): Selection | undefined
+    selectionsInSlot(slot: number): Selections | undefined
     settled(signal: AbortSignal): Promise<void>
   }
   answer(question: ExplainQuestion): AnswerTrace
   /** Judges a pool that no choice names, by which a policy answers. */
-  judge(pool: Pool): PoolJudgement
-  resolution(host: string): Resolution
+  judge(pool: Pool, asked: Asked): PoolJudgement
   placeOf(address: AddressText, signal: AbortSignal): Promise<Place>
   now(): Date
 }
@@ -57,8 +56,8 @@ export async function explain(question: ExplainQuestion, sources: ExplainSources
   const trace = sources.answer(question)
   const read = readAnswer(trace)
   const services = trace.services.flatMap((walk) => {
-    const selection = publisher.selectionInSlot(walk.plan)
-    return selection === undefined ? [] : [explainService(selection, walk, read.records, sources)]
+    const selections = publisher.selectionsInSlot(walk.plan)
+    return selections === undefined ? [] : [explainService(selections, walk, read.records, sources)]
   })
   const answer = { ...read, byChance: services.some(({ byChance }) => byChance) }
   const zoneOf = (name: string) => zoneFor(catalog, name, question.type)
@@ -104,19 +103,21 @@ function recordText({ owner, type, ttlSeconds, rdata }: DnsRecord): RecordText {
 }
 
 function explainService(
-  selection: Selection,
+  selections: Selections,
   walk: PlanWalk,
   answers: readonly RecordText[],
   sources: ExplainSources,
 ): ExplainedService {
-  const route = routeOf(selection, walk)
+  const route = routeOf(selections, walk)
+  const selection = selectionOf(selections, walk)
   const leaves = leavesOf(selection.tree)
   const named = route.levels.flatMap(({ judgement: { choices } }) =>
     choices.flatMap((choice) => (choice.kind === 'pool' ? [choice.judgement] : [])),
   )
   const judgements = new Map(named.map((judgement) => [judgement.pool.name, judgement]))
   for (const { pool } of leaves) {
-    if (pool !== null && !judgements.has(pool.name)) judgements.set(pool.name, sources.judge(pool))
+    if (pool !== null && !judgements.has(pool.name))
+      judgements.set(pool.name, sources.judge(pool, selection.asked))
   }
   const owner = `${selection.judgement.service.name}.`
   const data = new Set(
@@ -136,45 +137,29 @@ function explainMembers(
   pool: PoolJudgement,
   answer: PoolAnswer | null,
   data: ReadonlySet<string>,
-  { publisher, resolution, now }: ExplainSources,
+  { publisher, now }: ExplainSources,
 ): ExplainedMember[] {
   const { name, hosts } = pool.pool
-  const answering = new Set(answer?.members.map(({ member }) => member.name))
+  const answering = new Map(answer?.members.map((judgement) => [judgement.member.name, judgement]))
+  const judged = new Map(pool.members.map((judgement) => [judgement.member.name, judgement]))
   const at = now()
-  return pool.members.map((judgement) => {
-    const { member } = judgement
-    const held = answering.has(member.name)
-    const answers = held && !isLastResort(pool.pool, judgement, answer!)
-    const targets =
-      member.host === null
-        ? [member.address]
-        : hosts === 'cname'
-          ? [member.host]
-          : resolution(member.host).addresses
+  return pool.pool.members.map((member) => {
+    const judgement = judged.get(member.name) ?? judgeAbsent(member, pool.asked)
+    const held = answering.get(member.name)
+    const stands = held !== undefined && isLastResort(pool.pool, judgement, answer!)
+    const targets = hosts === 'cname' ? [member.host!] : (held?.addresses ?? [])
     return {
       judgement,
       override: publisher.catalog.overrideOf(name, member.name, at),
-      answers,
-      given: held && targets.some((target) => data.has(target)),
-      why: describeMember(pool, judgement, held ? answer : null, held && !answers),
+      answers: held !== undefined && !stands,
+      given: held !== undefined && targets.some((target) => data.has(target)),
+      why: describeMember(pool, judgement, held === undefined ? null : answer, stands),
     }
   })
 }
 
-/**
- * Whether a member of weight 0 stands back for others. They have to be of its address family, for which a host may stand
- * of either.
- */
-function isLastResort(
-  { select, hosts }: Pool,
-  { member, weight }: MemberJudgement,
-  answer: PoolAnswer,
-): boolean {
+/** Whether a member of weight 0 stands back for others, which have to have something to answer the question with. */
+function isLastResort({ select }: Pool, { weight }: MemberJudgement, answer: PoolAnswer): boolean {
   if ((select !== 'weighted' && select !== 'hash') || weight > 0) return false
-  const family = ({ address }: Member) => (address === null ? null : address.includes(':'))
-  const mine = family(member)
-  return answer.members.some((other) => {
-    const theirs = family(other.member)
-    return other.weight > 0 && (hosts === 'cname' || mine === null || theirs === null || mine === theirs)
-  })
+  return answer.members.some((other) => other.weight > 0)
 }

@@ -10,7 +10,13 @@ import type { PlanWalk } from '../../dataplane/image/plan.ts'
 import { childrenOf, leavesOf } from '../../dataplane/image/plan-tree.ts'
 import { reach } from '../rules/graph.ts'
 import { areasOf, explainArea } from '../steering/compose.ts'
-import type { AnswerTree, PoolAnswer, Selection, ServiceJudgement } from '../steering/selection.ts'
+import type {
+  AnswerTree,
+  PoolAnswer,
+  Selection,
+  Selections,
+  ServiceJudgement,
+} from '../steering/selection.ts'
 
 /** A service: the one that was asked, or one that it leads to. */
 export interface Level {
@@ -34,8 +40,16 @@ export interface Route {
   readonly byChance: boolean
 }
 
-export function routeOf({ judgement, by, tree }: Selection, walk: PlanWalk): Route {
-  const answer = leavesOf(tree)[walk.leaf] ?? null
+/** The selection that a walk went by. */
+export function selectionOf({ ipv4, ipv6 }: Selections, walk: PlanWalk): Selection {
+  return walk.ipv6 ? ipv6 : ipv4
+}
+
+export function routeOf(selections: Selections, walk: PlanWalk): Route {
+  const { judgement, by, tree } = selectionOf(selections, walk)
+  // The leaves of the tree for AAAA are numbered behind those of the one for A.
+  const before = walk.ipv6 && selections.ipv6 !== selections.ipv4 ? leavesOf(selections.ipv4.tree).length : 0
+  const answer = leavesOf(tree)[walk.leaf - before] ?? null
   const down = by === 'up' ? stepsDown(judgement, stepsOf(tree, walk.way)) : null
   const nothingUp = down !== null && !down.arrived
   const turns = nothingUp || down === null ? stepsTo(judgement, answer?.pool?.name) : down.turns

@@ -1,5 +1,6 @@
 /** Explanations as JSON. What is known of a member beside them the API says everywhere alike, so it hands that in. */
 import Type, { type TSchema } from 'typebox'
+import { MinUpSchema } from '../document/pool.ts'
 import { poolConditions } from '../model/event.ts'
 import { type HealthState, healthStates } from '../model/observation.ts'
 import type { Override } from '../model/override.ts'
@@ -65,7 +66,10 @@ const LevelView = Type.Object({
 
 const memberFields = {
   name: Type.String(),
-  address: TextOrNull('null for a host'),
+  address: TextOrNull('the first one; null for a host'),
+  addresses: Type.Array(Type.String(), {
+    description: 'of the family that is asked for: those that it is answered with while it is kept',
+  }),
   host: TextOrNull('null for an address'),
   given: Type.Boolean({ description: 'whether this answer holds it' }),
   answers: Type.Boolean({ description: 'whether the service answers with it' }),
@@ -90,7 +94,7 @@ const poolFields = {
   select: Type.Enum([...poolSelects]),
   answers: NumberOrNull('most members in one answer; null: by its `select`'),
   monitor: TextOrNull('null: it is not monitored'),
-  minUp: Type.Number(),
+  minUp: MinUpSchema,
   met: Type.Boolean({ description: 'whether this answer came from it' }),
   condition: Type.Enum([...poolConditions]),
   reason: Type.String(),
@@ -237,6 +241,7 @@ function presentMember<Status extends Measured>(
   return {
     name: member.name,
     address: member.address,
+    addresses: [...judgement.addresses],
     host: member.host,
     given,
     answers,

@@ -1,6 +1,7 @@
 /** What an explanation says in plain words: of an answer, of a service, of a member. */
 import { parseHostname } from '../../dataplane/wire/name.ts'
 import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
+import { absentAnswer } from '../steering/pool-answer.ts'
 import type { PoolAnswer, Selection } from '../steering/selection.ts'
 import type { AnswerText, ExplainedService, ExplainQuestion } from './explanation.ts'
 
@@ -62,13 +63,14 @@ function describeEnd({ question, answer, services, zoneOf, isService }: Answered
  * @param nothingUp whether nothing is up that the client may be sent to
  */
 export function describeService(
-  { judgement, by }: Selection,
+  { asked, judgement, by }: Selection,
   answer: PoolAnswer | null,
   nothingUp = false,
 ): string {
   const { name } = judgement.service
   const pool = answer?.pool ?? null
   const from = pool === null ? '' : ` from pool ${pool.name}`
+  if (answer === absentAnswer) return `service ${name} has no ${asked === 'ipv6' ? 'IPv6' : 'IPv4'} address`
   if (by !== 'up') return `nothing of service ${name} is up: by ${by} it answers${from || ' nothing'}`
   if (answer === null) return `service ${name} answers`
   if (nothingUp)

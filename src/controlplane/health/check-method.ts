@@ -48,20 +48,36 @@ export function leavesOf(method: CheckMethod, path = '', inverted = false): read
   )
 }
 
+/** How one address of a member is checked. */
+export interface AddressCheck {
+  /** Null where the member is not looked at at an address, or has none now. */
+  readonly address: AddressText | null
+  readonly method: CheckMethod
+}
+
+/** The address that the first probe of a method looks at; null where none does. */
+export function addressLookedAt(method: CheckMethod): AddressText | null {
+  const addresses = leavesOf(method).flatMap(({ method: leaf }) =>
+    leaf.kind === 'probe' ? (leaf.address ?? []) : [],
+  )
+  return addresses[0] ?? null
+}
+
 /** How long a report that a method takes is good; null when it takes none. */
 export function reportTtlMs(method: CheckMethod): number | null {
   const known = leavesOf(method).flatMap(({ method: leaf }) => (leaf.kind === 'push' ? leaf.ttlMs : []))
   return known.length === 0 ? null : Math.min(...known)
 }
 
-/** Whether two methods look at two machines: nothing that is known of the one says anything of the other. */
-export function looksElsewhere(before: CheckMethod, after: CheckMethod): boolean {
-  const [from, to] = [machineOf(before), machineOf(after)]
-  return from !== null && to !== null && from !== to
+/** Whether two members are two machines, with no endpoint in common: nothing that is known of the one says anything of the other. */
+export function looksElsewhere(before: readonly AddressCheck[], after: readonly AddressCheck[]): boolean {
+  const from = before.flatMap(({ method }) => machineOf(method) ?? [])
+  const to = after.flatMap(({ method }) => machineOf(method) ?? [])
+  return from.length > 0 && to.length > 0 && !to.some((machine) => from.includes(machine))
 }
 
 /** The machine that all parts look at; null where none looks at any. */
-function machineOf(method: CheckMethod): string | null {
+export function machineOf(method: CheckMethod): string | null {
   const machines = leavesOf(method).flatMap(({ method: leaf }) =>
     leaf.kind === 'probe' ? (leaf.endpoint ?? leaf.address ?? []) : [],
   )

@@ -2,8 +2,8 @@
 
 import type { Monitor, ProbeMonitor } from '../model/monitor.ts'
 import type { Resolution } from '../model/observation.ts'
-import { type Member, needsAddresses, type Pool } from '../model/pool.ts'
-import type { CheckMethod, ProbeMethod } from './check-method.ts'
+import { type AddressText, addressesOf, type Member, needsAddresses, type Pool } from '../model/pool.ts'
+import { addressLookedAt, type CheckMethod, type ProbeMethod } from './check-method.ts'
 import type { CheckTarget } from './checked-member.ts'
 
 /** What of the configuration says who is checked; by name. */
@@ -14,18 +14,37 @@ interface Checked {
 
 type ResolutionOf = (host: string) => Resolution
 
-/** The members of pools with a monitor: a host is probed at its first address. */
+/**
+ * The members of pools with a monitor, each at every address that it has. A host has no more than `maxAddressesPerFamily` of each
+ * family, which bounds what whoever names its addresses may have us probe.
+ */
 export function checkTargets({ pools, monitors }: Checked, resolutionOf: ResolutionOf): CheckTarget[] {
   return [...pools.values()].flatMap((pool) => {
     const monitor = pool.monitor === null ? undefined : monitors.get(pool.monitor)
     if (monitor === undefined) return []
-    return pool.members.map((member) => ({
-      pool: pool.name,
-      member: member.name,
-      quorum: pool.quorum,
-      method: checkMethod(monitor, { pool, member, monitors, resolutionOf }, member.probePort),
-    }))
+    return pool.members.map((member) => {
+      const context = { pool, member, monitors, resolutionOf }
+      const target = { pool: pool.name, member: member.name, quorum: pool.quorum }
+      const addresses = probedApart(context)
+      const checks = addresses.map((address) => ({
+        address,
+        method: checkMethod(monitor, { ...context, address }, member.probePort),
+      }))
+      // Reports and states that are set are of the member, wherever it is.
+      const isProbed = addresses.length > 1 && addressLookedAt(checks[0]!.method) !== null
+      if (isProbed) return { ...target, method: checks[0]!.method, byAddress: checks }
+      const method =
+        checks[0]?.method ?? checkMethod(monitor, { ...context, address: null }, member.probePort)
+      return { ...target, method }
+    })
   })
+}
+
+/** The addresses that a member is probed at; when its endpoint is elsewhere, that says all there is to say of each. */
+function probedApart({ pool, member, resolutionOf }: Omit<Context, 'address'>): readonly AddressText[] {
+  if (member.probeAddress !== null) return []
+  if (member.host === null) return addressesOf(member)
+  return needsAddresses(pool, member) ? resolutionOf(member.host).addresses : []
 }
 
 interface Context {
@@ -33,6 +52,8 @@ interface Context {
   readonly member: Member
   readonly monitors: Checked['monitors']
   readonly resolutionOf: ResolutionOf
+  /** Where it is probed; null where it has no address, or is probed elsewhere. */
+  readonly address: AddressText | null
 }
 
 /**
@@ -71,10 +92,8 @@ function checkMethod(
 }
 
 function probeMethod(monitor: ProbeMonitor, context: Context, port: number): ProbeMethod {
-  const { pool, member, resolutionOf } = context
-  if (member.host === null) {
-    return { kind: 'probe', monitor, port, address: member.probeAddress ?? member.address }
-  }
+  const { pool, member, address: at, resolutionOf } = context
+  if (member.host === null) return { kind: 'probe', monitor, port, address: member.probeAddress ?? at }
   const method = {
     kind: 'probe',
     monitor: member.probeAddress === null ? monitorOfHost(monitor, member.host, port) : monitor,
@@ -83,7 +102,7 @@ function probeMethod(monitor: ProbeMonitor, context: Context, port: number): Pro
   } as const
   if (!needsAddresses(pool, member)) return { ...method, address: member.probeAddress }
   const { addresses, state } = resolutionOf(member.host)
-  const address = addresses.length === 0 ? null : (member.probeAddress ?? addresses[0]!)
+  const address = addresses.length === 0 ? null : (member.probeAddress ?? at)
   return { ...method, address, pending: state === 'pending' }
 }
 

@@ -4,16 +4,24 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
-import type { HealthState, MemberHealth } from '../model/observation.ts'
-import type { Quorum } from '../model/pool.ts'
+import { type AddressHealth, type HealthState, type MemberHealth, stateAt } from '../model/observation.ts'
+import type { AddressText, Quorum } from '../model/pool.ts'
 import { Alarm } from '../timing/alarm.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { AvailabilityTable } from './availability.ts'
 import { type Opinion, type Past, says } from './check.ts'
-import { assume, type CheckMethod, looksElsewhere, reportTtlMs } from './check-method.ts'
+import {
+  type AddressCheck,
+  addressLookedAt,
+  assume,
+  type CheckMethod,
+  looksElsewhere,
+  reportTtlMs,
+} from './check-method.ts'
 import type { CheckRegistry } from './check-registry.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { Hold } from './monitor.ts'
+import { type AddressOpinion, ObservedAddresses } from './observed-addresses.ts'
 import { notResolved, Observer, type Report } from './observer.ts'
 import { agree, type Votes } from './quorum.ts'
 import type { ProbeVerdict } from './verdict.ts'
@@ -21,7 +29,14 @@ import type { ProbeVerdict } from './verdict.ts'
 /** Who is checked, and how. */
 export interface CheckTarget extends MemberKey {
   readonly quorum: Quorum
+  /** How it is checked, at its first address where it has several. */
   readonly method: CheckMethod
+  /** How each of its addresses is checked, of a member with several that are told apart. */
+  readonly byAddress?: readonly AddressCheck[]
+}
+
+function checksOf({ method, byAddress }: CheckTarget): readonly AddressCheck[] {
+  return byAddress ?? [{ address: addressLookedAt(method), method }]
 }
 
 /** What is known of a member beside its state. */
@@ -68,7 +83,7 @@ export class CheckedMember implements Disposable {
   readonly key: string
   readonly #context: MemberContext
   #target: CheckTarget
-  #observer: Observer
+  readonly #observed: ObservedAddresses
   /** What the table says. */
   #shown: MemberHealth
   /** What this node alone says, of a member that nodes agree upon. */
@@ -84,14 +99,18 @@ export class CheckedMember implements Disposable {
 
   /** @param restored what it was when the daemon last ran, which stands until there is something to say */
   constructor(target: CheckTarget, restored: MemberHealth | undefined, context: MemberContext) {
-    const { pool, member, method } = target
+    const { pool, member } = target
     this.key = formatMemberKey(target)
     this.#context = context
     this.#target = target
     this.#shown = restored ?? { pool, member, state: 'unknown', since: this.#now(), reason: 'not probed yet' }
+    this.#shown = withAddresses(this.#shown, target.byAddress)
     this.#expiry = new Alarm(context.clock, () => this.settle())
     context.table.set(this.#shown)
-    this.#observer = this.#observe(method, this.#restoreParts(restored))
+    const observe = (method: CheckMethod, before: ReadonlyMap<string, Past>) => this.#observe(method, before)
+    this.#observed = new ObservedAddresses(checksOf(target), observe, (check) =>
+      this.#restoreParts(restored, check),
+    )
     this.settle()
   }
 
@@ -101,18 +120,23 @@ export class CheckedMember implements Disposable {
 
   /** Whether it has had its say since the start. */
   get heard(): boolean {
-    return this.#observer.heard
+    return this.#observed.heard
   }
 
   get vitals(): Vitals {
-    const { latencyMs, opinion } = this.#observer
+    const { opinion } = this.#observed
     return {
       near: this.#near,
       weightPercent: this.#weightPercent,
       backSince: this.#backSince,
-      latencyMs,
+      latencyMs: this.#observed.latencyMs(null),
       own: opinion,
     }
+  }
+
+  /** Smoothed time of the probes of an address, or (null) of all of it; null without samples. */
+  latencyMs(address: AddressText | null): number | null {
+    return this.#observed.latencyMs(address)
   }
 
   /** What this node tells the others of it; `unknown` also for a member that nodes do not agree upon. */
@@ -122,24 +146,18 @@ export class CheckedMember implements Disposable {
 
   /** Whether it answers again, and waits for an operator to let it come back. */
   get waits(): boolean {
-    return this.#observer.waits
+    return this.#observed.waits
   }
 
   /** Whether a target is another machine of the same name. */
   isElsewhere(target: CheckTarget): boolean {
-    return looksElsewhere(this.#target.method, target.method)
+    return looksElsewhere(checksOf(this.#target), checksOf(target))
   }
 
   /** Goes on under other settings, or at another address, at once. */
   change(target: CheckTarget): void {
-    const { method } = this.#target
     this.#target = target
-    if (!isDeepStrictEqual(method, target.method)) {
-      const old = this.#observer
-      // Made before the old one goes, so that a check that both watch goes on.
-      this.#observer = this.#observe(target.method, old.recall())
-      old[Symbol.dispose]()
-    }
+    this.#observed.change(checksOf(target))
     this.settle()
   }
 
@@ -156,7 +174,7 @@ export class CheckedMember implements Disposable {
 
   /** An operator lets it come back. */
   failBack(): void {
-    this.#observer.failBack()
+    this.#observed.failBack()
     this.settle()
   }
 
@@ -168,12 +186,12 @@ export class CheckedMember implements Disposable {
     if (this.#ended) return
     const { deliveries, onHeard } = this.#context
     const { pool, quorum } = this.#target
-    const { heard, near, weightPercent } = this.#observer
-    // What was restored stands until there is something to say.
-    if (heard) {
-      const own = this.#observer.opinion
-      this.#show(this.#judge(own), undone)
-      this.#setWord(quorum === 'majority' ? own.state : 'unknown')
+    const { heard, near, weightPercent, byAddress } = this.#observed
+    // What was restored stands until there is something to say; several addresses have each been given it.
+    if (heard || byAddress !== null) {
+      const own = this.#observed.opinion
+      this.#show(this.#judge(own), own.state, byAddress, undone)
+      if (heard) this.#setWord(quorum === 'majority' ? own.state : 'unknown')
     }
     if (near !== this.#near || weightPercent !== this.#weightPercent) {
       this.#near = near
@@ -197,7 +215,7 @@ export class CheckedMember implements Disposable {
   /** Ends, and lets go of its checks. */
   [Symbol.dispose](): void {
     this.end()
-    this.#observer[Symbol.dispose]()
+    this.#observed[Symbol.dispose]()
     const { pool, member, quorum } = this.#target
     if (quorum === 'majority') this.#context.deliveries.addVerdicts()
     this.#context.table.remove(pool, member)
@@ -231,12 +249,15 @@ export class CheckedMember implements Disposable {
   }
 
   /** @returns what the probes of the member begin with */
-  #restoreParts(restored: MemberHealth | undefined): ReadonlyMap<string, Past> {
+  #restoreParts(
+    restored: MemberHealth | undefined,
+    { address, method }: AddressCheck,
+  ): ReadonlyMap<string, Past> {
     // That a host had no address, alone or among other parts, was no verdict on anybody.
     const wasMeasured = restored !== undefined && !restored.reason.includes(notResolved)
-    if (!wasMeasured || restored.state === 'unknown') return new Map()
-    const { method } = this.#target
-    const { before, reported } = assume(method, restored.state)
+    const state = wasMeasured ? stateAt(restored, address) : 'unknown'
+    if (state === 'unknown') return new Map()
+    const { before, reported } = assume(method, state)
     if (reported !== null) {
       const until = new Date(this.#now().getTime() + reportTtlMs(method)!)
       const reason = `${reported} as before`
@@ -272,23 +293,65 @@ export class CheckedMember implements Disposable {
     this.#context.deliveries.addVerdicts()
   }
 
-  /** Puts a state into the table; another one than before is a transition. */
-  #show({ state, reason }: Opinion, undone: boolean): void {
+  /**
+   * Puts a state into the table; another one than before is a transition, of the member or of one of its addresses.
+   *
+   * @param ownState what this node alone says: where that is something else, all addresses are what the member is
+   */
+  #show(
+    { state, reason }: Opinion,
+    ownState: HealthState,
+    byAddress: readonly AddressOpinion[] | null,
+    undone: boolean,
+  ): void {
     const { table, deliveries } = this.#context
     const { pool, member } = this.#target
-    const { state: from, since, reason: shownReason } = this.#shown
-    if (state === from && reason === shownReason) return
+    const before = this.#shown
     const at = this.#now()
-    this.#shown = { pool, member, state, since: state === from ? since : at, reason }
-    table.set(this.#shown)
-    if (state !== from) {
-      this.#backSince = from === 'down' && state === 'up' && !undone ? at : null
-      deliveries.addEvent({ pool, member, from, to: state, reason, at })
+    const said = byAddress?.map((one) => (state === ownState ? one : { ...one, state, reason }))
+    const addresses = said?.map((one) => nextHealth(before.addresses, one, at))
+    const isSame = state === before.state && reason === before.reason
+    if (isSame && isDeepStrictEqual(addresses, before.addresses)) return
+    const since = state === before.state ? before.since : at
+    const health = { pool, member, state, since, reason, ...(addresses === undefined ? {} : { addresses }) }
+    this.#shown = health
+    table.set(health)
+    for (const one of addresses ?? []) {
+      const from = before.addresses?.find(({ address }) => address === one.address)?.state ?? one.state
+      const { address, state: to, reason: why } = one
+      if (from !== to) deliveries.addEvent({ pool, member, address, from, to, reason: why, at, health })
+    }
+    if (state !== before.state) {
+      this.#backSince = before.state === 'down' && state === 'up' && !undone ? at : null
+      const more = addresses === undefined ? {} : { health }
+      deliveries.addEvent({ pool, member, from: before.state, to: state, reason, at, ...more })
     } else deliveries.soon()
   }
 }
 
 const said = ({ state, reason, weightPercent, until }: Report) => ({ state, reason, weightPercent, until })
+
+/** What was known of an address, when it is as it was. */
+function nextHealth(
+  before: readonly AddressHealth[] | undefined,
+  { address, state, reason }: AddressOpinion,
+  at: Date,
+): AddressHealth {
+  const known = before?.find((one) => one.address === address)
+  return { address, state, since: known?.state === state ? known.since : at, reason }
+}
+
+/** What is known of a member, told of each of its addresses. */
+function withAddresses(health: MemberHealth, checks: readonly AddressCheck[] | undefined): MemberHealth {
+  const { addresses: _, ...whole } = health
+  if (checks === undefined) return whole
+  const { since, reason } = health
+  const addresses = checks.map(({ address }): AddressHealth => {
+    const known = health.addresses?.find((one) => one.address === address)
+    return known ?? { address: address!, state: stateAt(health, address), since, reason }
+  })
+  return { ...whole, addresses }
+}
 
 function isNewer(report: Report, known: Report): boolean {
   const [at, knownAt] = [report.at.getTime(), known.at.getTime()]

@@ -14,14 +14,15 @@
  *
  * A verdict that was asked for under settings that have changed meanwhile is dropped: that probe is aborted and asked again.
  *
- * A member that is a host is probed at one of its addresses, which may change while the member stays what it is: its state
- * goes on, and the new address is probed at once. A host without an address can't be probed, and is down for that.
+ * A member is probed at each of its addresses (`observed-addresses.ts`). Those of a host may change while the member stays what it
+ * is: its state goes on, and new addresses are probed at once. A host without an address can't be probed, and is down for that.
  *
  * ## Bound
  * One entry per target.
  */
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { MemberHealth, NodeVerdicts } from '../model/observation.ts'
+import type { AddressText } from '../model/pool.ts'
 import { monotonicClock } from '../timing/clock.ts'
 import { type Availability, AvailabilityTable } from './availability.ts'
 import { reportTtlMs } from './check-method.ts'
@@ -138,6 +139,11 @@ export class Checker implements AsyncDisposable {
   /** Null for a member that is not checked. */
   vitals(pool: string, member: string): Vitals | null {
     return this.#find({ pool, member })?.vitals ?? null
+  }
+
+  /** Smoothed time of the probes of one address of a member, or (null) of all of it; null without samples. */
+  latencyMs(pool: string, member: string, address: AddressText | null): number | null {
+    return this.#find({ pool, member })?.latencyMs(address) ?? null
   }
 
   /** This node's own word on the members that nodes agree upon; null when there are none. */

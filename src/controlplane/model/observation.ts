@@ -8,12 +8,37 @@ import type { AddressText } from './pool.ts'
 export const healthStates = ['up', 'down', 'unknown'] as const
 export type HealthState = (typeof healthStates)[number]
 
-/** What the probes of one member have said, as it is kept in the store. */
-export interface MemberHealth extends MemberKey {
+/** What probes have said. */
+interface Health {
   readonly state: HealthState
   readonly since: Date
   /** Why, such as `status 503`, `timeout after 3000 ms`, `connect ECONNREFUSED`. */
   readonly reason: string
+}
+
+/** What the probes of one address of a member have said. */
+export interface AddressHealth extends Health {
+  readonly address: AddressText
+}
+
+/** What the probes of one member have said, as it is kept in the store: up while one of its addresses is. */
+export interface MemberHealth extends MemberKey, Health {
+  /** What was said of each address, of a member whose addresses are probed by themselves; left out where there is only one. */
+  readonly addresses?: readonly AddressHealth[]
+}
+
+/** Reads what JSON made of the times; whatever is no list is left out. */
+export function withAddressTimes(health: MemberHealth): MemberHealth {
+  const { addresses, ...whole } = health
+  if (!Array.isArray(addresses)) return whole
+  return { ...whole, addresses: addresses.map((one) => ({ ...one, since: new Date(one.since) })) }
+}
+
+/** The state of one address of a member, or (null) of all of it. */
+export function stateAt(health: MemberHealth, address: AddressText | null): HealthState {
+  const { addresses } = health
+  if (addresses === undefined || address === null) return health.state
+  return addresses.find((one) => one.address === address)?.state ?? 'unknown'
 }
 
 /** What somebody reports of a member with a push monitor. */
@@ -72,12 +97,16 @@ export interface Resolution {
   readonly error: string | null
 }
 
-/** A transition of a member's measured state. */
+/** A transition of a member's measured state, or of that of one of its addresses. */
 export interface HealthEvent extends MemberKey {
+  /** The address, of a member with several; left out when it is the member that changed. */
+  readonly address?: AddressText
   readonly from: HealthState
   readonly to: HealthState
   readonly reason: string
   readonly at: Date
+  /** What is known of the member by then; only of one with several addresses. */
+  readonly health?: MemberHealth
 }
 
 /** A lookup that the lookup tool answered with at least one address. */

@@ -23,10 +23,16 @@ export interface Location {
   readonly longitude: number
 }
 
+/** How many members must be up: a share (0..1) of those that count, where with 0 a single one suffices, or a number of them. */
+export type Threshold = number | { readonly members: number }
+
+/** The same for both address families, or one for each. */
+export type MinUp = Threshold | { readonly ipv4: Threshold; readonly ipv6: Threshold }
+
 /** Members of one priority, for pools that select by `failover`. */
 export interface Tier {
   readonly priority: number
-  readonly minUp: number
+  readonly minUp: MinUp
 }
 
 /** How a member counts that has not been measured: as up, as down, or as what it was when it was measured last (else up). */
@@ -49,23 +55,29 @@ export type PoolHosts = (typeof poolHosts)[number]
 
 interface MemberSettings {
   readonly name: string
+  /** The addresses behind the first, of any family; none is there twice. None for a host. */
+  readonly moreAddresses: readonly AddressText[]
   /** 0..65535; relative to the other members of the pool. */
   readonly weight: number
   /** 1..1000, for `failover`: the members of the lowest number that are up go first. */
   readonly priority: number
-  /** Probed instead of the member's own address, when the health endpoint lives elsewhere. */
+  /** Probed instead of the member's own addresses, when the health endpoint lives elsewhere. */
   readonly probeAddress: AddressText | null
   /** Probed instead of the monitor's port. */
   readonly probePort: number | null
 }
 
-/** One address of a pool. */
+/** Most addresses of one member: a machine has a few, and each is probed by itself. */
+export const maxMemberAddresses = 16
+
+/** A machine that is known by its addresses. */
 export interface AddressMember extends MemberSettings {
+  /** The first, and for most the only one. */
   readonly address: AddressText
   readonly host: null
 }
 
-/** A host name in the place of an address: whatever addresses it has at the time. */
+/** A host name in the place of addresses: whatever addresses it has at the time. */
 export interface HostMember extends MemberSettings {
   readonly address: null
   /** Absolute, in lower case, with the final dot. */
@@ -81,8 +93,8 @@ export interface Pool {
   readonly select: PoolSelect
   /** Most members in one answer; null means every one for `all` and `failover`, and 1 for `weighted` and `hash`. */
   readonly answers: number | null
-  /** Share (0..1) of members that must be up for the pool to be up; with 0 a single one suffices. */
-  readonly minUp: number
+  /** How many members must be up for the pool to be up, in each address family by itself. */
+  readonly minUp: MinUp
   readonly hosts: PoolHosts
   readonly unknown: UnknownCounts
   /**
@@ -103,6 +115,17 @@ export interface Pool {
   readonly quorum: Quorum
   /** In the order of the document; names, addresses and hosts are unique inside the pool. */
   readonly members: readonly Member[]
+}
+
+const addressLists = new WeakMap<Member, readonly AddressText[]>()
+
+/** The addresses that a member was given, in their order; none for a host. */
+export function addressesOf(member: Member): readonly AddressText[] {
+  const known = addressLists.get(member)
+  if (known !== undefined) return known
+  const list = member.host === null ? [member.address, ...member.moreAddresses] : []
+  addressLists.set(member, list)
+  return list
 }
 
 /** Whether anything depends on the addresses of a member's host: its answers, or where it is probed. */

@@ -7,7 +7,7 @@
  */
 import { parseAddress } from '../../dataplane/wire/address.ts'
 import { type Prefix, parsePrefix, prefixHolds } from '../../dataplane/wire/prefix.ts'
-import type { Member } from '../model/pool.ts'
+import { addressesOf, type Member } from '../model/pool.ts'
 import type { Breach } from './breach.ts'
 
 interface Kind {
@@ -54,7 +54,7 @@ function kindOf(address: string): Kind | null {
 /** Members with addresses that are no server's. */
 export function addressBreaches(pool: string, members: readonly Member[]): Breach[] {
   return members.flatMap((member) =>
-    addressesOf(member).flatMap(([address, ...at]) => {
+    addressesWithWays(member).flatMap(([address, ...at]) => {
       const found = kindOf(address)
       if (found === null || !found.impossible) return []
       const where = ['members', member.name, ...at]
@@ -72,8 +72,8 @@ export function addressBreaches(pool: string, members: readonly Member[]): Breac
 }
 
 /** What is doubtful about what clients are told of a member. */
-export function memberDoubts({ address }: Member): string[] {
-  return address === null ? [] : [addressDoubt(address)].filter((doubt) => doubt !== null)
+export function memberDoubts(member: Member): string[] {
+  return addressesOf(member).flatMap((address) => addressDoubt(address) ?? [])
 }
 
 /** What is doubtful about an address that clients are told; null when nothing is. */
@@ -83,9 +83,13 @@ export function addressDoubt(address: string): string | null {
 }
 
 /** Each with the way to it from the member. */
-function addressesOf({ address, probeAddress }: Member): (readonly [string, ...string[]])[] {
+function addressesWithWays(member: Member): (readonly [string, ...(string | number)[]])[] {
+  const { probeAddress } = member
+  const own = addressesOf(member)
   return [
-    ...(address === null ? [] : [[address, 'address'] as const]),
+    ...own.map((address, index) =>
+      own.length === 1 ? ([address, 'address'] as const) : ([address, 'addresses', index] as const),
+    ),
     ...(probeAddress === null ? [] : [[probeAddress, 'probe', 'address'] as const]),
   ]
 }

@@ -8,18 +8,24 @@
  * Bounded by the services and pools of the configuration.
  */
 import { compilePlan } from '../../dataplane/image/plan-compiler.ts'
-import { leavesOf, type PlanNode } from '../../dataplane/image/plan-tree.ts'
+import { type AnswerNode, leavesOf, type PlanNode } from '../../dataplane/image/plan-tree.ts'
 import { Catalog } from '../catalog/catalog.ts'
 import type { Vitals } from '../health/checked-member.ts'
 import { rampShare } from '../health/slow-start.ts'
+import { type Asked, families } from '../model/family.ts'
 import type { MemberKey } from '../model/member-key.ts'
 import type { HealthState, Resolution } from '../model/observation.ts'
-import type { Member, Pool } from '../model/pool.ts'
-import type { Conditions, PoolJudgement } from '../steering/judge.ts'
-import { LastKnownAnswers } from '../steering/last-known.ts'
-import { toPlan } from '../steering/plan.ts'
+import type { AddressText, Member, Pool } from '../model/pool.ts'
+import {
+  type ConditionReport,
+  type Conditions,
+  type PoolJudgement,
+  wholeCondition,
+} from '../steering/judge.ts'
+import { FamilyAnswers } from '../steering/last-known.ts'
+import { toPlans } from '../steering/plan.ts'
 import { Round } from '../steering/select.ts'
-import type { Selection } from '../steering/selection.ts'
+import type { Selections } from '../steering/selection.ts'
 import { wallClock } from '../timing/clock.ts'
 import { DueTimes } from '../timing/due-times.ts'
 import type { AnswerCounters } from './answer-counters.ts'
@@ -28,11 +34,13 @@ import type { LocationMaps } from './location-maps.ts'
 
 /** What is known of the members of pools with a monitor. */
 export interface MemberFacts {
-  readonly measured: (pool: string, member: string) => HealthState
+  readonly measured: (pool: string, member: string, address: AddressText | null) => HealthState
   /** The last state that was not `unknown`; null when there has been none. */
   readonly lastKnown: (pool: string, member: string) => 'up' | 'down' | null
   /** Null for a member that is not checked. */
   readonly vitals: (pool: string, member: string) => Vitals | null
+  /** Smoothed time of the probes of one address, or of a member as a whole; null without samples. */
+  readonly latencyMs: (pool: string, member: string, address: AddressText | null) => number | null
 }
 
 export interface PlannerOptions {
@@ -56,16 +64,18 @@ export interface Planning {
   /** The plan of a service, null when it is the one that there is. */
   plan(service: string): MadePlan | null
   /** The judgement of a pool that there is. */
-  judge(pool: string): PoolJudgement
+  judge(pool: string, asked: Asked): PoolJudgement
+  /** What a pool that there is comes to, over its families. */
+  condition(pool: string): ConditionReport
 }
 
 export class Planner implements Disposable {
   catalog = Catalog.empty
   readonly #options: PlannerOptions
-  readonly #selections = new Map<string, Selection>()
+  readonly #selections = new Map<string, Selections>()
   readonly #images = new Map<string, SharedArrayBuffer>()
   /** What was last answered while it was up. */
-  readonly lastKnown = new LastKnownAnswers()
+  readonly lastKnown = new FamilyAnswers()
   /** When weights of members that come back rise a step, by pool. Bounded by the pools. */
   readonly #ramps: DueTimes<string>
   /** Revisions by which counters have been freed, by service. Bounded by the services. */
@@ -77,7 +87,7 @@ export class Planner implements Disposable {
   }
 
   /** How a service is answered now, and why. */
-  selection(service: string): Selection | undefined {
+  selections(service: string): Selections | undefined {
     return this.#selections.get(service)
   }
 
@@ -91,21 +101,40 @@ export class Planner implements Disposable {
   begin(): Planning {
     const { pools, services } = this.catalog
     const { locations } = this.#options
-    const round = new Round({
-      pools,
-      services,
-      conditions: this.#conditions(),
-      lastKnown: this.lastKnown,
-      areas: (service) => locations.of(service),
-    })
-    return { plan: (service) => this.#plan(service, round), judge: (pool) => round.judgePool(pool) }
+    const conditions = this.#conditions()
+    const areas = (service: string) => locations.of(service)
+    const begin = (asked: Asked) =>
+      new Round({ asked, pools, services, conditions, lastKnown: this.lastKnown[asked], areas })
+    const rounds = { ipv4: begin('ipv4'), ipv6: begin('ipv6'), any: begin('any') }
+    const round = (asked: Asked) => rounds[asked]
+    const judge = (pool: string, asked: Asked) => round(asked).judgePool(pool)
+    return {
+      plan: (service) => this.#plan(service, round),
+      judge,
+      condition: (pool) => {
+        const asked: readonly Asked[] = pools.get(pool)!.hosts === 'cname' ? ['any'] : families
+        return wholeCondition(asked.map((each) => judge(pool, each)))
+      },
+    }
   }
 
-  #plan(name: string, round: Round): MadePlan | null {
+  #select(service: string, round: (asked: Asked) => Round): Selections {
+    const { pools } = this.catalog
+    const isAlias = (pool: string) => pools.get(pool)?.hosts === 'cname'
+    if ([...this.catalog.poolsOf(service)].some(isAlias)) {
+      const selection = round('any').select(service)
+      return { ipv4: selection, ipv6: selection }
+    }
+    return { ipv4: round('ipv4').select(service), ipv6: round('ipv6').select(service) }
+  }
+
+  #plan(name: string, round: (asked: Asked) => Round): MadePlan | null {
     const { answers, resolution } = this.#options
-    const selection = round.select(name)
-    this.#selections.set(name, selection)
-    this.lastKnown.remember(selection.judgement)
+    const selections = this.#select(name, round)
+    this.#selections.set(name, selections)
+    for (const { asked, judgement } of [selections.ipv4, selections.ipv6]) {
+      this.lastKnown[asked].remember(judgement)
+    }
     this.#freeCounters(name)
     const members = new Map<number, MemberKey>()
     const counterOf = (pool: Pool, member: Member) => {
@@ -113,12 +142,12 @@ export class Planner implements Disposable {
       members.set(slot, { pool: pool.name, member: member.name })
       return slot
     }
-    const node = toPlan(selection, { counterOf, resolutionOf: resolution })
-    const image = compilePlan(node)
+    const { ipv4, ipv6 } = toPlans(selections, { counterOf, resolutionOf: resolution })
+    const image = compilePlan(ipv4, ipv6)
     const before = this.#images.get(name)
     if (before !== undefined && same(before, image)) return null
     this.#images.set(name, image)
-    return { image, members: answered(node, members) }
+    return { image, members: answered([ipv4, ipv6], members) }
   }
 
   /** What is known of members at this moment. */
@@ -132,7 +161,6 @@ export class Planner implements Disposable {
       forced: (pool, member) => this.catalog.overrideOf(pool, member, now)?.state ?? null,
       near: (pool, member) => facts.vitals(pool, member)?.near ?? false,
       weightPercent: (pool, member) => facts.vitals(pool, member)?.weightPercent ?? null,
-      latencyMs: (pool, member) => facts.vitals(pool, member)?.latencyMs ?? null,
       share: (pool, member) => this.#share(pool, member, nowMs),
     }
   }
@@ -169,9 +197,11 @@ function same(left: SharedArrayBuffer, right: SharedArrayBuffer): boolean {
 }
 
 /** Members that a plan may answer with, and for how long they are kept. */
-function answered(root: PlanNode, members: ReadonlyMap<number, MemberKey>): AnsweredMember[] {
-  return leavesOf(root).flatMap(({ candidates, cnames = [], ttlSeconds }) => {
-    const slots = new Set([...candidates, ...cnames].map(({ counter }) => counter))
-    return [...slots].map((slot) => ({ ...members.get(slot)!, ttlSeconds }))
-  })
+function answered(roots: readonly PlanNode[], members: ReadonlyMap<number, MemberKey>): AnsweredMember[] {
+  return [...new Set(roots)]
+    .flatMap(leavesOf<AnswerNode>)
+    .flatMap(({ candidates, cnames = [], ttlSeconds }) => {
+      const slots = new Set([...candidates, ...cnames].map(({ counter }) => counter))
+      return [...slots].map((slot) => ({ ...members.get(slot)!, ttlSeconds }))
+    })
 }

@@ -4,7 +4,7 @@
  */
 import type { PoolCondition } from '../model/event.ts'
 import type { Pool } from '../model/pool.ts'
-import { type ConditionReport, type PoolJudgement, poolCondition } from '../steering/judge.ts'
+import type { ConditionReport } from '../steering/judge.ts'
 
 export interface PoolChange {
   readonly pool: string
@@ -31,14 +31,14 @@ export class PoolWatch {
   look(
     names: Iterable<string>,
     pools: ReadonlyMap<string, Pool>,
-    judge: (pool: string) => PoolJudgement,
+    condition: (pool: string) => ConditionReport,
   ): PoolChange[] {
     return [...new Set(names)].flatMap((name) => {
       if (!pools.has(name)) {
         this.#known.delete(name)
         return []
       }
-      const report = poolCondition(judge(name))
+      const report = condition(name)
       const before = this.#known.get(name)
       this.#known.set(name, report)
       if (before === undefined || before.condition === report.condition) return []

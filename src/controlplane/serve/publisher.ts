@@ -12,7 +12,7 @@ import { compileDirectory } from '../../dataplane/image/directory.ts'
 import { isEmpty, only, type ServingChanges } from '../../dataplane/image/serving-set.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import type { Catalog } from '../catalog/catalog.ts'
-import type { Selection } from '../steering/selection.ts'
+import type { Selections } from '../steering/selection.ts'
 import { orAborted } from '../timing/clock.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
 import type { ImagePump } from './image-pump.ts'
@@ -101,14 +101,14 @@ export class Publisher {
   }
 
   /** How a service is answered now, and why. */
-  selection(service: string): Selection | undefined {
-    return this.#options.planner.selection(service)
+  selections(service: string): Selections | undefined {
+    return this.#options.planner.selections(service)
   }
 
   /** The services and their selections by the slots of their plans, for explaining what a worker would choose. */
-  selectionInSlot(slot: number): Selection | undefined {
+  selectionsInSlot(slot: number): Selections | undefined {
     const service = this.planSlots.serviceIn(slot)
-    return service === undefined ? undefined : this.selection(service)
+    return service === undefined ? undefined : this.selections(service)
   }
 
   /** Takes over a new catalog, with the maps that were prepared for it. Resolves when the workers serve it. */
@@ -284,7 +284,7 @@ export class Publisher {
 
   #lookAt(names: Iterable<string>, planning: Planning): void {
     const { pools, onPools } = this.#options
-    const changes = pools.look(names, this.catalog.pools, planning.judge)
+    const changes = pools.look(names, this.catalog.pools, planning.condition)
     if (changes.length > 0) onPools(changes)
   }
 }

@@ -1,5 +1,6 @@
 import { leavesOf } from '../../dataplane/image/plan-tree.ts'
-import type { Selection } from '../steering/selection.ts'
+import { type Family, familyNames } from '../model/family.ts'
+import { distinct, type Selection, type Selections } from '../steering/selection.ts'
 
 /** A service's state in a few words, for the API. */
 export interface ServiceState {
@@ -9,15 +10,27 @@ export interface ServiceState {
   readonly reason: string
 }
 
-export function serviceStatus(selection: Selection | undefined): ServiceState | null {
-  if (selection === undefined) return null
-  const { by, tree } = selection
-  const leaves = leavesOf(tree).flatMap(({ pool, members }) => (pool === null ? [] : [{ pool, members }]))
+/**
+ * Up when it is up in a family that it has something of; what its families come to is told side by side where they are two.
+ */
+export function serviceStatus(selections: Selections | undefined): ServiceState | null {
+  if (selections === undefined) return null
+  const states = distinct(selections).map((selection) => ({ ...stateOf(selection), asked: selection.asked }))
+  const [first] = states
+  if (states.length === 1) return { state: first!.state, pool: first!.pool, reason: first!.reason }
+  const isSame = states.every(({ pool }) => pool === first!.pool)
+  const up = states.some(({ state }) => state === 'up')
+  const reason = states.map(({ asked, reason }) => `${familyNames[asked as Family]}: ${reason}`).join('; ')
+  return { state: up ? 'up' : 'down', pool: isSame ? first!.pool : null, reason }
+}
+
+function stateOf({ by, judgement, tree }: Selection): ServiceState {
+  const leaves = leavesOf(tree).flatMap((leaf) => (leaf.pool === null ? [] : [{ ...leaf, pool: leaf.pool }]))
   const pool = leaves.length === 1 ? leaves[0]!.pool.name : null
-  if (by !== 'up') return { state: 'down', pool, reason: `every pool is down: ${by}` }
-  const parts = leaves.map(({ pool, members }) => {
+  if (!judgement.up) return { state: 'down', pool, reason: `every pool is down: ${by}` }
+  const parts = leaves.map(({ pool, members, of }) => {
     const named = leaves.length === 1 ? '' : `${pool.name}: `
-    return `${named}${members.length} of ${pool.members.length} members answer`
+    return `${named}${members.length} of ${of} members answer`
   })
   return { state: 'up', pool, reason: parts.join('; ') }
 }

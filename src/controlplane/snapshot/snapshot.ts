@@ -21,12 +21,12 @@ import { choiceProblems } from '../document/references.ts'
 import type { Births } from '../model/births.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import type { Monitor } from '../model/monitor.ts'
-import type { MemberHealth, Resolution } from '../model/observation.ts'
+import { type MemberHealth, type Resolution, withAddressTimes } from '../model/observation.ts'
 import type { Override } from '../model/override.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { HandedOutEntry } from '../serve/handed-out.ts'
-import type { LastKnownEntries } from '../steering/last-known.ts'
+import type { FamilyEntries, LastKnownEntries } from '../steering/last-known.ts'
 
 /** Rises when an older reader would misunderstand the files. */
 const formatVersion = 3
@@ -40,7 +40,7 @@ export interface SnapshotBase extends Mark {
   readonly services: readonly Service[]
   readonly overrides: readonly Override[]
   readonly health: readonly MemberHealth[]
-  readonly lastKnown: LastKnownEntries
+  readonly lastKnown: FamilyEntries
   /** What every host that has addresses resolved to. */
   readonly resolutions: readonly Resolution[]
   /** What tells members, pools and services from others of their names. */
@@ -63,7 +63,7 @@ interface BaseStatus extends Mark {
   readonly writtenAt: string
   readonly overrides: readonly Written<Override>[]
   readonly health: readonly Written<MemberHealth>[]
-  readonly lastKnown: LastKnownEntries | readonly unknown[]
+  readonly lastKnown: FamilyEntries | LastKnownEntries | readonly unknown[]
   /** Absent in files of a version that knew no hosts. */
   readonly resolutions?: readonly Written<Resolution>[]
   /** Absent in files of a version that did not know. */
@@ -74,6 +74,13 @@ interface BaseStatus extends Mark {
 
 /** The fields of a status that hold times, or null. */
 const timeFields: readonly string[] = ['since', 'until', 'expiresAt', 'safeAt']
+
+/** Before families were told apart, what was remembered was that of each. */
+function readLastKnown(written: BaseStatus['lastKnown']): FamilyEntries {
+  if ('ipv4' in written) return written
+  const entries = 'pools' in written ? written : { pools: [], services: [] }
+  return { ipv4: entries, ipv6: entries, any: entries }
+}
 
 export class SnapshotFiles {
   /** Directory of the images. */
@@ -113,8 +120,8 @@ export class SnapshotFiles {
       stamp: status.stamp,
       writtenAt: new Date(status.writtenAt),
       overrides: withTimes<Override>(status.overrides),
-      health: withTimes<MemberHealth>(status.health),
-      lastKnown: 'pools' in status.lastKnown ? status.lastKnown : { pools: [], services: [] },
+      health: withTimes<MemberHealth>(status.health).map(withAddressTimes),
+      lastKnown: readLastKnown(status.lastKnown),
       resolutions: withTimes<Resolution>(status.resolutions),
       births: new Map(status.births),
       handedOut: withTimes<HandedOutEntry>(status.handedOut),

@@ -8,7 +8,14 @@ import { childrenOf, leavesOf, mapTree } from '../../dataplane/image/plan-tree.t
 import type { AnswerTree, PoolAnswer } from './selection.ts'
 
 /** The one hole there is: told by being this object. If one were left, its clients would get SERVFAIL. */
-export const nobody: PoolAnswer = { kind: 'answer', by: 'servfail', pool: null, members: [], unsettled: true }
+export const nobody: PoolAnswer = {
+  kind: 'answer',
+  by: 'servfail',
+  pool: null,
+  members: [],
+  of: 0,
+  unsettled: true,
+}
 
 /**
  * Most nodes on the way to a leaf in a tree that was filled, unless it was higher before. With the levels of services above it

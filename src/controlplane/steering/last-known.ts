@@ -10,6 +10,7 @@
  * For a service that steers by `latency` this is also the choice that it had before, which another one has to beat.
  */
 import type { Ended } from '../model/births.ts'
+import type { Asked } from '../model/family.ts'
 import { reach } from '../rules/graph.ts'
 import type { PoolJudgement } from './judge.ts'
 import type { ServiceJudgement } from './selection.ts'
@@ -27,7 +28,12 @@ export interface LastKnownEntries {
   readonly services: readonly (readonly [service: string, choices: readonly string[]])[]
 }
 
-/** What is remembered. Bounded by the pools and services of the configuration, as long as `retain` is told of each change. */
+/** The same for each family, and for both as one. */
+export type FamilyEntries = Readonly<Record<Asked, LastKnownEntries>>
+
+const askedFor: readonly Asked[] = ['ipv4', 'ipv6', 'any']
+
+/** What is remembered of one family, or of both as one. Bounded by the pools and services of the configuration, as long as `retain` is told of each change. */
 export class LastKnownAnswers implements LastKnown {
   /** What has been taken note of: many services may name one pool, or one service. */
   readonly #noted = new WeakSet<PoolJudgement | ServiceJudgement>()
@@ -107,5 +113,31 @@ export class LastKnownAnswers implements LastKnown {
   restore({ pools, services }: LastKnownEntries): void {
     for (const [name, members] of pools) this.pools.set(name, members)
     for (const [name, choices] of services) this.services.set(name, choices)
+  }
+}
+
+/**
+ * What is remembered, for each family by itself and for both as one: A and AAAA may have come from different pools. Bounded as
+ * each of them is.
+ */
+export class FamilyAnswers {
+  readonly ipv4 = new LastKnownAnswers()
+  readonly ipv6 = new LastKnownAnswers()
+  readonly any = new LastKnownAnswers()
+
+  retain(...kept: Parameters<LastKnownAnswers['retain']>): void {
+    for (const asked of askedFor) this[asked].retain(...kept)
+  }
+
+  forget(ended: Ended): void {
+    for (const asked of askedFor) this[asked].forget(ended)
+  }
+
+  entries(): FamilyEntries {
+    return { ipv4: this.ipv4.entries(), ipv6: this.ipv6.entries(), any: this.any.entries() }
+  }
+
+  restore(entries: FamilyEntries): void {
+    for (const asked of askedFor) this[asked].restore(entries[asked])
   }
 }

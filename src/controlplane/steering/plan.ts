@@ -5,13 +5,13 @@
  * A member that is a host becomes what it stands for: in a pool with `hosts: resolve` its addresses, in one with
  * `hosts: cname` a CNAME.
  *
- * A host's weight belongs to the host, however many addresses it has at the time: it is shared evenly among its addresses of
- * one family, and each of them counts its answers for the member. Addresses that two members have in common (two hosts of
+ * A weight belongs to the member, however many addresses it has at the time: it is shared evenly among those of one family
+ * that are answered, and each of them counts its answers for the member. Addresses that two members have in common (two hosts of
  * one provider, say) are one candidate of both their weights, counted for the first, because no RRset holds the
  * same RR twice (RFC 2181 section 5).
  *
  * For `hash`, the key of a candidate is that of its member, so that a member whose address changes keeps its clients. Only
- * where a host has several addresses of one family does each need a key of its own.
+ * where a member has several addresses of one family does each need a key of its own.
  *
  * ## Times
  * TTLs are those of the service that was asked, also for answers that come by way of a nested one: a TTL says how long the
@@ -25,16 +25,17 @@
  */
 
 import { maxCandidates } from '../../dataplane/image/plan.ts'
-import { type AnswerNode, mapTree, type PlanNode } from '../../dataplane/image/plan-tree.ts'
+import { type AnswerNode, mapTree, type PlanNode, type PlanTrees } from '../../dataplane/image/plan-tree.ts'
 import { stableKey } from '../../dataplane/image/stable-key.ts'
 import { parseAddress } from '../../dataplane/wire/address.ts'
 import { parseName } from '../../dataplane/wire/name.ts'
+import { families, familyOf, ofFamily } from '../model/family.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import type { Resolution } from '../model/observation.ts'
 import type { AddressMember, AddressText, Member, Pool, PoolSelect } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { MemberJudgement } from './judge.ts'
-import type { PoolAnswer, Selection } from './selection.ts'
+import type { PoolAnswer, Selection, Selections } from './selection.ts'
 
 /** What answers are made of beside the selection. */
 export interface PlanSources {
@@ -58,6 +59,12 @@ const selects: Readonly<Record<PoolSelect, AnswerNode['select']>> = {
   hash: 'hash',
 }
 
+/** What the selections of a service come to: a tree for A and one for AAAA, the same object where the selection is the same. */
+export function toPlans({ ipv4, ipv6 }: Selections, sources: PlanSources): PlanTrees {
+  const tree = toPlan(ipv4, sources)
+  return { ipv4: tree, ipv6: ipv6 === ipv4 ? tree : toPlan(ipv6, sources) }
+}
+
 /** The plan that a selection comes to. */
 export function toPlan({ judgement: { service }, tree }: Selection, sources: PlanSources): PlanNode {
   return mapTree(tree, (answer) => answerNode(answer, ttlOf(service, answer), sources))
@@ -76,7 +83,7 @@ export function answerNode(answer: PoolAnswer, ttlSeconds: number, sources: Plan
   const resolutions = members.flatMap(({ member }) =>
     member.host === null ? [] : [resolutionOf(member.host)],
   )
-  const targets = expand(pool, members, resolutionOf)
+  const targets = expand(pool, members)
   // No address is known, which is not to say that there is none.
   const open = resolutions.some(({ state }) => state === 'pending' || state === 'failed')
   if (targets.length === 0 && open) return emptyNode(ttlSeconds, 'servfail')
@@ -85,7 +92,7 @@ export function answerNode(answer: PoolAnswer, ttlSeconds: number, sources: Plan
   const drawn =
     select === 'rotate'
       ? targets.map((target) => ({ ...target, weight: 1 }))
-      : wholeWeights(families(targets, ({ address }) => address).flatMap(lastResortApart))
+      : wholeWeights(byFamily(targets).flatMap(lastResortApart))
   return {
     kind: 'answer',
     gives: 'addresses',
@@ -94,7 +101,7 @@ export function answerNode(answer: PoolAnswer, ttlSeconds: number, sources: Plan
     answers: pool.answers ?? (select === 'rotate' ? maxCandidates : 1),
     ...lifetime(ttlSeconds, resolutions),
     candidates: drawn.map(({ address, member, key, weight }) => ({
-      address: member.address === address ? addressOf(member) : parseAddress(address)!,
+      address: member.address === address ? firstOctets(member) : parseAddress(address)!,
       weight,
       counter: counterOf(pool, member),
       key: key === null ? keyOf(pool, member) : stableKey(key),
@@ -139,12 +146,12 @@ function cnameNode(
 }
 
 /** What the plans of many services say of the same members; their objects never change. */
-const addressesOf = new WeakMap<Member, Uint8Array>()
+const firstAddresses = new WeakMap<Member, Uint8Array>()
 const keysOf = new WeakMap<Member, { readonly pool: string; readonly key: number }>()
 
-function addressOf(member: AddressMember): Uint8Array {
-  const octets = addressesOf.get(member) ?? parseAddress(member.address)!
-  addressesOf.set(member, octets)
+function firstOctets(member: AddressMember): Uint8Array {
+  const octets = firstAddresses.get(member) ?? parseAddress(member.address)!
+  firstAddresses.set(member, octets)
   return octets
 }
 
@@ -186,23 +193,18 @@ interface Target extends Drawn {
   readonly key: string | null
 }
 
-/** The addresses of all members, each once, at most `maxCandidates`. */
-function expand(
-  pool: Pool,
-  members: readonly MemberJudgement[],
-  resolutionOf: PlanSources['resolutionOf'],
-): Target[] {
+/** The addresses that members are answered with, each once, at most `maxCandidates`. */
+function expand(pool: Pool, members: readonly MemberJudgement[]): Target[] {
   const targets = new Map<AddressText, Target>()
-  const add = (judgement: MemberJudgement, addresses: readonly AddressText[]) => {
+  const add = (judgement: MemberJudgement, addresses: readonly AddressText[], isAlone: boolean) => {
     const { member } = judgement
-    const name = formatMemberKey({ pool: pool.name, member: member.name })
     for (const address of addresses) {
       const before = targets.get(address)
       const share = 1 / addresses.length
       targets.set(address, {
         address,
         member: before?.member ?? member,
-        key: before === undefined ? (addresses.length === 1 ? null : `${name} ${address}`) : before.key,
+        key: before === undefined ? (isAlone ? null : keyText(pool, member, address)) : before.key,
         share: (before?.share ?? 0) + share,
         weight: (before?.weight ?? 0) + weightFor(pool, judgement) * share,
       })
@@ -211,14 +213,22 @@ function expand(
   // Far from any real pool: every member keeps some address rather than the first ones all.
   const most = Math.max(1, Math.floor(maxCandidates / (2 * members.length)))
   for (const judgement of members) {
-    const { member } = judgement
-    if (member.host === null) add(judgement, [member.address])
-    else {
-      const { addresses } = resolutionOf(member.host)
-      for (const family of families(addresses, (address) => address)) add(judgement, family.slice(0, most))
+    const { all, addresses } = judgement
+    if (all.length === 1) {
+      add(judgement, addresses, true)
+      continue
+    }
+    for (const family of families) {
+      // One that is left over of several keeps the key that it had beside the others.
+      const isAlone = ofFamily(all, family).length === 1
+      add(judgement, ofFamily(addresses, family).slice(0, most), isAlone)
     }
   }
   return [...targets.values()].slice(0, maxCandidates)
+}
+
+function keyText(pool: Pool, member: Member, address: AddressText): string {
+  return `${formatMemberKey({ pool: pool.name, member: member.name })} ${address}`
 }
 
 /** Weight 0 is a last resort: those of it are chosen, evenly by member, only when no other is left. */
@@ -234,8 +244,6 @@ function wholeWeights<T extends Drawn>(drawn: readonly T[]): T[] {
   return drawn.map((one) => ({ ...one, weight: Math.max(1, Math.round(one.weight * scale)) }))
 }
 
-/** IPv4, then IPv6. */
-function families<T>(items: readonly T[], addressOf: (item: T) => AddressText): [T[], T[]] {
-  const isIpv6 = (item: T) => addressOf(item).includes(':')
-  return [items.filter((item) => !isIpv6(item)), items.filter(isIpv6)]
+function byFamily(targets: readonly Target[]): Target[][] {
+  return families.map((family) => targets.filter(({ address }) => familyOf(address) === family))
 }

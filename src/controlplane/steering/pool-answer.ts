@@ -20,34 +20,34 @@ export function servingAnswer(judgement: PoolJudgement): PoolAnswer {
   const unsettled =
     poolCondition(judgement).condition !== 'healthy' ||
     members.some((member) => member.near && !isDrained(member))
-  return { kind: 'answer', by: 'up', pool, members: members.filter(({ serves }) => serves), unsettled }
+  const serving = members.filter(({ serves }) => serves)
+  return { kind: 'answer', by: 'up', pool, members: serving, of: members.length, unsettled }
 }
 
 export function emptyAnswer(by: 'nodata' | 'servfail'): PoolAnswer {
-  return { kind: 'answer', by, pool: null, members: [], unsettled: true }
+  return { kind: 'answer', by, pool: null, members: [], of: 0, unsettled: true }
 }
 
-/** Members of a pool as if nothing had been measured; null when they have nothing to answer with. */
+/** Of a service that has nothing of a family: NODATA, for nothing that may change soon. */
+export const absentAnswer: PoolAnswer = { ...emptyAnswer('nodata'), by: 'up', unsettled: false }
+
+/** Members of a pool, with all their addresses, as if nothing had been measured; null when they have nothing to answer with. */
 export function wholeAnswer(
   by: AnsweredBy,
   { pool, members }: Pick<PoolJudgement, 'pool' | 'members'>,
-  conditions: Conditions,
 ): PoolAnswer | null {
-  const able = members.filter(({ member }) => canServe(pool, member, conditions))
+  const able = members.filter((judgement) => canServe(pool, judgement))
   if (able.length === 0) return null
   const wanted = able.filter((judgement) => !isTakenOut(judgement))
-  return { kind: 'answer', by, pool, members: wanted.length > 0 ? wanted : able, unsettled: true }
+  const answering = (wanted.length > 0 ? wanted : able).map((one) => ({ ...one, addresses: one.all }))
+  return { kind: 'answer', by, pool, members: answering, of: members.length, unsettled: true }
 }
 
 /** The members that a pool was answered with when it was up; null when they are not known, or gone. */
-export function rememberedAnswer(
-  { pool, members }: PoolJudgement,
-  conditions: Conditions,
-  lastKnown: LastKnown,
-): PoolAnswer | null {
+export function rememberedAnswer({ pool, members }: PoolJudgement, lastKnown: LastKnown): PoolAnswer | null {
   const names = new Set(lastKnown.pools.get(pool.name))
   const remembered = members.filter(({ member }) => names.has(member.name))
-  return wholeAnswer('last-known', { pool, members: remembered }, conditions)
+  return wholeAnswer('last-known', { pool, members: remembered })
 }
 
 /**
@@ -68,12 +68,10 @@ export function ownAnswer(
     case 'servfail':
       return emptyAnswer(whenAllDown)
     case 'serve-all':
-      return wholeAnswer('serve-all', judgement, conditions)
+      return wholeAnswer('serve-all', judgement)
     case 'last-known':
-      return (
-        rememberedAnswer(judgement, conditions, lastKnown) ?? wholeAnswer('serve-all', judgement, conditions)
-      )
+      return rememberedAnswer(judgement, lastKnown) ?? wholeAnswer('serve-all', judgement)
     case 'fallback':
-      return wholeAnswer('fallback', judgePool(pools.get(fallback!)!, conditions), conditions)
+      return wholeAnswer('fallback', judgePool(pools.get(fallback!)!, judgement.asked, conditions))
   }
 }

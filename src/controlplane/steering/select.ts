@@ -2,6 +2,13 @@
  * How a service is answered, and why. Pure: configuration, what was measured and what the operator said go in; a selection
  * comes out that holds the answer as a tree, and beside it a judgement of every choice, pool and member, for explaining.
  *
+ * ## Families
+ * A and AAAA are selected for by themselves, with another round each, and may come from different pools. A pool that has members but
+ * none of the family is no choice: it is passed over like one that is down, but when nothing else is there, the service is
+ * not down in that family; it has nothing of it, and the answer is NODATA whatever `whenAllDown` says. A service that may be
+ * answered with a CNAME is selected for once (`any`): a CNAME is there for every type (RFC 1034 section 3.6.2), so A must not
+ * come from where AAAA has one.
+ *
  * ## Levels
  * A pool is judged by its members (`judge.ts`), a service by its choices, which are pools or other services; a
  * service is up when one of its choices is. Each level is judged by itself, and sees of the one below only up or down:
@@ -24,8 +31,9 @@
  * No service leads back to itself; the document and the store see to that. One that a row written by hand makes lead back
  * is down there.
  */
-import { leavesOf } from '../../dataplane/image/plan-tree.ts'
-import type { Pool } from '../model/pool.ts'
+import { leavesOf, mapTree } from '../../dataplane/image/plan-tree.ts'
+import type { Asked } from '../model/family.ts'
+import type { AddressText, Pool } from '../model/pool.ts'
 import type { Choice, Service } from '../model/service.ts'
 import { once } from '../rules/graph.ts'
 import {
@@ -42,7 +50,14 @@ import {
 import { fill, hasHoles, nobody } from './holes.ts'
 import { type Conditions, isTakenOut, judgePool, type PoolJudgement, poolCondition } from './judge.ts'
 import type { LastKnown } from './last-known.ts'
-import { emptyAnswer, ownAnswer, rememberedAnswer, servingAnswer, wholeAnswer } from './pool-answer.ts'
+import {
+  absentAnswer,
+  emptyAnswer,
+  ownAnswer,
+  rememberedAnswer,
+  servingAnswer,
+  wholeAnswer,
+} from './pool-answer.ts'
 import type {
   AnsweredBy,
   AnswerTree,
@@ -55,6 +70,8 @@ import type {
 
 /** What a selection is made from. */
 export interface Situation {
+  /** What it is for: A, AAAA, or both where they can't be told apart. */
+  readonly asked: Asked
   /** Every pool and every service that is named by those selected for. */
   readonly pools: ReadonlyMap<string, Pool>
   readonly services: ReadonlyMap<string, Service>
@@ -67,7 +84,7 @@ export interface Situation {
 interface Judged<Kind, Judgement, Answer extends AnswerTree> {
   readonly kind: Kind
   readonly judgement: Judgement
-  /** Null when it is down. */
+  /** Null when it is down, or not present. */
   readonly option: (Option & { readonly tree: Answer }) | null
 }
 type JudgedPool = Judged<'pool', PoolJudgement, PoolAnswer>
@@ -83,14 +100,13 @@ export class Round {
   readonly #service = once<JudgedService>(
     (name) => this.#judgeService(this.#find(name)),
     (name) => {
-      const judgement = { service: this.#find(name), up: false, choices: [], areas: null }
+      const judgement = { service: this.#find(name), up: false, present: true, choices: [], areas: null }
       return { kind: 'service', judgement, option: null }
     },
   )
   /** The answers that there were. */
   readonly #rememberedPool = once((name) => {
-    const { conditions, lastKnown } = this.#situation
-    return rememberedAnswer(this.judgePool(name), conditions, lastKnown)
+    return rememberedAnswer(this.judgePool(name), this.#situation.lastKnown)
   })
   readonly #rememberedService = once(
     (name): AnswerTree | null => this.#recallService(this.#find(name)),
@@ -103,17 +119,21 @@ export class Round {
 
   /** How a service that there is is answered. */
   select(name: string): Selection {
+    const { asked } = this.#situation
     const { judgement, option } = this.#service(name)
-    if (option !== null && !hasHoles(option.tree)) return { judgement, by: 'up', tree: option.tree }
+    const own = option === null ? nobody : option.tree
+    if (!hasHoles(own)) return { asked, judgement, by: 'up', tree: own }
+    const told = fill(own, this.#absence(judgement))
+    if (!hasHoles(told)) return { asked, judgement, by: 'up', tree: told }
     const down = this.#answerAllDown(judgement.service)
     const by = option === null ? down.by : 'up'
-    const tree = option === null ? down.tree : fill(option.tree, down.tree)
-    if (down.by === 'fallback') return { judgement, by, tree }
+    const tree = fill(told, down.tree)
+    if (down.by === 'fallback') return { asked, judgement, by, tree }
     const fillings = new Set(leavesOf(down.tree))
     const served = leavesOf(tree).flatMap((leaf) =>
       leaf.pool !== null && fillings.has(leaf) ? [leaf.pool.name] : [],
     )
-    return { judgement: markServed(judgement, new Set(served), down.by), by, tree }
+    return { asked, judgement: markServed(judgement, new Set(served), down.by), by, tree }
   }
 
   /** Judges a pool that there is. */
@@ -122,8 +142,9 @@ export class Round {
   }
 
   #judgePool(name: string): JudgedPool {
-    const { pools, conditions, lastKnown } = this.#situation
-    const judgement = judgePool(pools.get(name)!, conditions)
+    const { asked, pools, conditions, lastKnown } = this.#situation
+    const judgement = judgePool(pools.get(name)!, asked, conditions)
+    if (!judgement.present) return { kind: 'pool', judgement, option: null }
     const tree =
       judgement.serving === null
         ? ownAnswer(judgement, pools, conditions, lastKnown)
@@ -142,11 +163,19 @@ export class Round {
     const choices = judged.map((one, index) => {
       const why =
         one.option === null ? '' : (composed?.why(index) ?? 'up, but no client may be answered from it')
-      return judgeChoice(service.choices[index]!, one, composed?.used.has(index) ?? false, why)
+      return judgeChoice(
+        this.#situation.asked,
+        service.choices[index]!,
+        one,
+        composed?.used.has(index) ?? false,
+        why,
+      )
     })
     const option =
       composed === null ? null : { tree: composed.tree, latencyMs: lowest(options, composed.used) }
-    return { kind: 'service', judgement: { service, up: composed !== null, choices, areas }, option }
+    // One that leads nowhere at all is down: it was to lead somewhere.
+    const present = judged.length === 0 || judged.some(({ judgement }) => judgement.present)
+    return { kind: 'service', judgement: { service, up: composed !== null, present, choices, areas }, option }
   }
 
   #answerAllDown(service: Service): { readonly by: AnsweredBy; readonly tree: AnswerTree } {
@@ -182,21 +211,33 @@ export class Round {
   }
 
   *#wholeGrades(service: string): Generator<AnswerTree> {
-    for (const grade of wholeGrades) yield this.#gradedService(service, grade)
+    for (const grade of wholeGrades) {
+      yield this.#madeOfPools(service, (pool) => this.#gradedPool(pool, 'serve-all', grade))
+    }
     yield emptyAnswer('servfail')
   }
 
-  /** What there is of one grade; where there is nothing, a hole. */
-  #gradedService(name: string, grade: WholeGrade): AnswerTree {
-    const graded: (name: string) => AnswerTree = once<AnswerTree>(
+  /**
+   * Clients of the tree to whom nothing can be said in the family that is asked for, since none of what they may be sent to has
+   * anything of it: they get NODATA, whatever answers when things are down. All others are a hole.
+   */
+  #absence({ present, service }: ServiceJudgement): AnswerTree {
+    if (!present) return absentAnswer
+    if (this.#situation.asked === 'any') return nobody
+    const there = this.#madeOfPools(service.name, (pool) => (pool.present ? absentAnswer : nobody))
+    if (!hasHoles(there) || there === nobody) return nobody
+    return mapTree<PoolAnswer, PoolAnswer>(there, (leaf) => (leaf === nobody ? absentAnswer : nobody))
+  }
+
+  /** What a service leads to, for each client the first of its pools that makes something; where none does, a hole. */
+  #madeOfPools(name: string, treeOfPool: (pool: PoolJudgement) => AnswerTree): AnswerTree {
+    const made: (name: string) => AnswerTree = once<AnswerTree>(
       (inner) => {
         const service = this.#find(inner)
         const { choices, steer } = service
         const treeOf = (index: number) => {
           const { kind, name } = choices[index]!
-          return kind === 'service'
-            ? graded(name)
-            : this.#gradedPool(this.judgePool(name), 'serve-all', grade)
+          return kind === 'service' ? made(name) : treeOfPool(this.judgePool(name))
         }
         const first = function* (preferred: Iterable<number>) {
           for (const index of preferred) yield treeOf(index)
@@ -211,12 +252,12 @@ export class Round {
       },
       () => nobody,
     )
-    return graded(name)
+    return made(name)
   }
 
   #gradedPool(judgement: PoolJudgement, by: AnsweredBy, grade: WholeGrade): AnswerTree {
     const { pool, members } = judgement
-    const able = wholeAnswer(by, judgement, this.#situation.conditions)
+    const able = wholeAnswer(by, judgement)
     switch (grade) {
       case 'wanted':
         return able === null || able.members.every(isTakenOut) ? nobody : able
@@ -224,9 +265,11 @@ export class Round {
         return able ?? nobody
       case 'listed':
         // Of hosts without addresses, the plan makes a SERVFAIL or NODATA.
-        return members.length === 0 ? nobody : { kind: 'answer', by, pool, members, unsettled: true }
+        return members.length === 0
+          ? nobody
+          : { kind: 'answer', by, pool, members, of: members.length, unsettled: true }
       case 'empty':
-        return { kind: 'answer', by, pool, members, unsettled: true }
+        return { kind: 'answer', by, pool, members, of: members.length, unsettled: true }
     }
   }
 
@@ -265,6 +308,7 @@ type WholeGrade = (typeof wholeGrades)[number]
 
 /** @param why it is used or is not, if it is up */
 function judgeChoice(
+  asked: Asked,
   choice: Choice,
   judged: JudgedPool | JudgedService,
   used: boolean,
@@ -275,14 +319,21 @@ function judgeChoice(
   const state = { key: choiceKey(choice), up, used, latencyMs: option?.latencyMs ?? null }
   if (judged.kind === 'service') {
     const { kind, judgement } = judged
-    return { ...state, kind, judgement, why: up ? why : 'down: none of its choices is up' }
+    const downFor = judgement.present ? 'down: none of its choices is up' : absence(asked)
+    return { ...state, kind, judgement, why: up ? why : downFor }
   }
   const { kind, judgement } = judged
+  if (!judgement.present) return { ...state, kind, judgement, why: absence(asked) }
   const { reason } = poolCondition(judgement)
   if (judged.option === null) return { ...state, kind, judgement, why: `down: ${reason}` }
   const { by } = judged.option.tree
   const own = by === 'up' ? '' : `; down (${reason}), answers by its own ${by}`
   return { ...state, kind, judgement, why: `${why}${own}` }
+}
+
+/** Why a choice of which there is nothing for the question is neither up nor down. */
+function absence(asked: Asked): string {
+  return `no choice: has no ${asked === 'ipv6' ? 'IPv6' : 'IPv4'} address`
 }
 
 /** Says of choices that are down that they are answered from all the same. */
@@ -319,12 +370,17 @@ function missingService(name: string): Service {
   }
 }
 
-/** The mean of the members that serve and have been timed. */
+const wholeMember = [null]
+
+/** The mean of what serves and has been timed. */
 function meanLatency({ pool, members }: PoolJudgement, conditions: Conditions): number | null {
   if (pool.monitor === null) return null
-  const times = members.flatMap(({ member, serves }) =>
-    serves ? (conditions.latencyMs(pool.name, member.name) ?? []) : [],
-  )
+  const timeOf = (member: string, addresses: readonly (AddressText | null)[]) =>
+    addresses.flatMap((address) => conditions.latencyMs(pool.name, member, address) ?? [])
+  const times = members.flatMap(({ member, serves, addresses }) => {
+    if (!serves) return []
+    return timeOf(member.name, pool.hosts === 'cname' ? wholeMember : addresses)
+  })
   return times.length === 0 ? null : times.reduce((sum, time) => sum + time, 0) / times.length
 }
 

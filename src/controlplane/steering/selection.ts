@@ -1,5 +1,6 @@
 /** What selecting comes to: the answer, and a judgement of every choice, pool and member, for explaining. */
 import type { Tree } from '../../dataplane/image/plan-tree.ts'
+import type { Asked } from '../model/family.ts'
 import type { AllDownPolicy, Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { MemberJudgement, PoolJudgement } from './judge.ts'
@@ -11,9 +12,11 @@ export type AnsweredBy = 'up' | AllDownPolicy
 export interface PoolAnswer {
   readonly kind: 'answer'
   readonly by: AnsweredBy
-  /** Null for `nodata` and `servfail`. */
+  /** Null for `nodata` and `servfail`, and where there is nothing of the family that is asked for. */
   readonly pool: Pool | null
   readonly members: readonly MemberJudgement[]
+  /** Members that the pool has of the family. */
+  readonly of: number
   /** Whether the answer is likely to be another one soon: a member is about to change, or the pool is not what it should be. */
   readonly unsettled: boolean
 }
@@ -51,14 +54,31 @@ export interface ServiceJudgement {
   readonly service: Service
   /** Whether one of its choices is. */
   readonly up: boolean
+  /** False: none of its choices has anything of the family that is asked for, so it is neither up nor down. */
+  readonly present: boolean
   /** Choices in the order of the service. */
   readonly choices: readonly ChoiceJudgement[]
   /** What `geo` and `nearest` go by; null while there is no map. See `explainArea`. */
   readonly areas: ServiceAreas | null
 }
 
+/** How a service is answered in one family, or in both (`any`). */
 export interface Selection {
+  readonly asked: Asked
   readonly judgement: ServiceJudgement
   readonly by: AnsweredBy
   readonly tree: AnswerTree
+}
+
+/** How a service is answered: the same object twice where the families are not told apart. */
+export interface Selections {
+  readonly ipv4: Selection
+  readonly ipv6: Selection
+}
+
+/** The selections, each once, without those of a family of which there is nothing, unless that is all. */
+export function distinct({ ipv4, ipv6 }: Selections): readonly Selection[] {
+  const both = ipv4 === ipv6 ? [ipv4] : [ipv4, ipv6]
+  const present = both.filter(({ judgement }) => judgement.present)
+  return present.length === 0 ? [ipv4] : present
 }

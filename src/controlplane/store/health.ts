@@ -2,7 +2,7 @@ import { asc, sql } from 'drizzle-orm'
 import { memberHealth } from '../../../schema/health.ts'
 import { Words } from '../document/fields.ts'
 import { formatMemberKey } from '../model/member-key.ts'
-import { healthStates, type MemberHealth } from '../model/observation.ts'
+import { healthStates, type MemberHealth, withAddressTimes } from '../model/observation.ts'
 import { type OnBad, readRows, statementJson } from './stored.ts'
 import type { Tx } from './transaction.ts'
 
@@ -15,7 +15,7 @@ export async function loadHealth(tx: Tx, onBad?: OnBad): Promise<MemberHealth[]>
     (row) => `the health of member ${formatMemberKey(row)}`,
     (row, problems) => {
       const read = state.parse(row.state, 'state', problems)
-      return read === undefined ? null : { ...row, state: read }
+      return read === undefined ? null : withAddressTimes({ ...(row as MemberHealth), state: read })
     },
     onBad,
   )
@@ -37,13 +37,13 @@ export async function saveHealth(tx: Tx, health: readonly MeasuredHealth[]): Pro
     with measured as (
       select h.*
       from json_to_recordset(${statementJson([...latest.values()])}::json)
-        as h(pool text, member text, state text, since timestamptz, reason text, born bigint)
+        as h(pool text, member text, state text, since timestamptz, reason text, addresses jsonb, born bigint)
       join members m on m.pool = h.pool and m.name = h.member and m.born = coalesce(h.born, m.born)
       order by m.pool, m.name
       for key share of m
     )
-    insert into member_health (pool, member, state, since, reason)
-    select pool, member, state, since, reason from measured
+    insert into member_health (pool, member, state, since, reason, addresses)
+    select pool, member, state, since, reason, addresses from measured
     on conflict (pool, member) do update
-    set state = excluded.state, since = excluded.since, reason = excluded.reason`)
+    set state = excluded.state, since = excluded.since, reason = excluded.reason, addresses = excluded.addresses`)
 }

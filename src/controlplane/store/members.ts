@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, asc, eq, inArray, ne, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, sql } from 'drizzle-orm'
 import { reports } from '../../../schema/fleet.ts'
 import { memberHealth, overrides } from '../../../schema/health.ts'
 import { members, pools } from '../../../schema/pools.ts'
@@ -8,10 +8,10 @@ import { joinPath } from '../document/path.ts'
 import { formatMember, parseMember } from '../document/pool.ts'
 import { ControlError } from '../model/errors.ts'
 import { formatMemberKey } from '../model/member-key.ts'
-import type { Member } from '../model/pool.ts'
+import { addressesOf, type Member } from '../model/pool.ts'
 import { addressBreaches } from '../rules/addresses.ts'
 import { addressInCnamePool } from '../rules/places.ts'
-import { throwIfBroken } from './refusals.ts'
+import { throwIfAny, throwIfBroken } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
@@ -71,7 +71,9 @@ export async function putMember(
   if (head === undefined) throw new ControlError('not-found', `pool ${pool} does not exist`)
   if (head.hosts === 'cname' && member.host === null) {
     throw new ControlError('invalid', `member ${member.name} ${addressInCnamePool}`, {
-      problems: [{ path: 'address', message: addressInCnamePool }],
+      problems: [
+        { path: member.moreAddresses.length === 0 ? 'address' : 'addresses', message: addressInCnamePool },
+      ],
     })
   }
   const current = head.row === null ? null : asWritten(head.row)
@@ -82,7 +84,7 @@ export async function putMember(
   throwIfBroken(`member ${member.name} of pool ${pool}`, addressBreaches(pool, [member]), ({ at }) =>
     joinPath('', ...at.slice(2)),
   )
-  await checkTarget(tx, pool, member)
+  await checkTargets(tx, pool, member)
   await saveRows(tx, pool, [{ ...member, revision }])
   if (current !== null && probesElsewhere(current.value, member)) await renew(tx, pool, [member.name])
   await touchPool(write, pool)
@@ -90,18 +92,25 @@ export async function putMember(
   return { created: current === null, changed: true, revision }
 }
 
-/** Throws `conflict` when another member of the pool has the address or the host. A pool that is put whole has been checked. */
-async function checkTarget(tx: Tx, pool: string, { name, address, host }: Member): Promise<void> {
-  const [target, what] = address === null ? ([host, 'host'] as const) : ([address, 'address'] as const)
-  const [other] = await tx
-    .select({ name: members.name })
-    .from(members)
-    .where(and(eq(members.pool, pool), ne(members.name, name), eq(members[what], target)))
-  if (other === undefined) return
-  const message = `${target} is already the ${what} of member ${other.name}`
-  throw new ControlError('conflict', `member ${name} of pool ${pool} is refused: ${message}`, {
-    problems: [{ path: what, message }],
-  })
+/** Throws `conflict` when another member of the pool has one of the addresses or the host. A pool that is put whole has been checked. */
+async function checkTargets(tx: Tx, pool: string, member: Member): Promise<void> {
+  const { name, host } = member
+  const own = addressesOf(member)
+  const { rows: others } = await tx.execute<{ name: string; addresses: string[] | null }>(sql`
+    select name, (select array_agg(host(given)) from unnest(array_prepend(address, more_addresses)) as given) as addresses
+    from members
+    where pool = ${pool} and name <> ${name} and (host = ${host} or array_prepend(address, more_addresses) &&
+      (select coalesce(array_agg(given::inet), '{}') from json_array_elements_text(${JSON.stringify(own)}::json) as given))
+    order by name limit 100`)
+  const what = host !== null ? 'host' : own.length === 1 ? 'address' : 'addresses'
+  throwIfAny(
+    `member ${name} of pool ${pool}`,
+    others.map((other) => {
+      const taken = host ?? own.find((address) => other.addresses?.map(canonical).includes(address))
+      const kind = host === null ? 'address' : 'host'
+      return { path: what, message: `${taken} is already the ${kind} of member ${other.name}` }
+    }),
+  )
 }
 
 export async function deleteMember(
@@ -174,9 +183,10 @@ export function readMembers(rows: readonly MemberRow[], onBad?: OnBad): Member[]
 }
 
 /** Postgres writes some IPv6 addresses in another way than RFC 5952, `::102:304` as `::1.2.3.4` for one. */
+const canonical = (text: string) => canonicalAddress(text) ?? text
+
 function toMember(row: MemberRow): Member {
-  const { name, address, host, weight, priority, probeAddress, probePort } = row
-  const canonical = (text: string) => canonicalAddress(text) ?? text
+  const { name, address, moreAddresses, host, weight, priority, probeAddress, probePort } = row
   const settings = {
     name,
     weight,
@@ -186,14 +196,16 @@ function toMember(row: MemberRow): Member {
   }
   // The database sees to it that there is one of the two.
   return host === null
-    ? { ...settings, address: canonical(address!), host: null }
-    : { ...settings, address: null, host }
+    ? { ...settings, address: canonical(address!), moreAddresses: moreAddresses.map(canonical), host: null }
+    : { ...settings, address: null, moreAddresses: [], host }
 }
 
-/** What was measured and reported belongs to an endpoint: a member that moved is another machine of that name. */
+/** What was measured and reported belongs to endpoints: a member that has none of those that it had is another machine of that name. */
 function probesElsewhere(before: Member, after: Member): boolean {
-  const endpointOf = ({ probeAddress, address, host }: Member) => probeAddress ?? address ?? host
-  return endpointOf(before) !== endpointOf(after) || before.probePort !== after.probePort
+  const endpointsOf = (member: Member) =>
+    member.probeAddress !== null ? [member.probeAddress] : [...addressesOf(member), member.host]
+  const left = new Set(endpointsOf(before).filter((endpoint) => endpoint !== null))
+  return !endpointsOf(after).some((endpoint) => left.has(endpoint!)) || before.probePort !== after.probePort
 }
 
 /** Makes members other ones than they were. */
@@ -223,15 +235,15 @@ type NewRow = Member & {
 async function saveRows(tx: Tx, pool: string, rows: readonly NewRow[]): Promise<void> {
   if (rows.length === 0) return
   await tx.execute(sql`
-    insert into members (pool, name, position, address, host, weight, priority, probe_address, probe_port, revision)
+    insert into members (pool, name, position, address, more_addresses, host, weight, priority, probe_address, probe_port, revision)
     select ${pool}::text, r.name,
       coalesce(r.position, (select position from members m where m.pool = ${pool} and m.name = r.name),
         (select max(position) + 1 from members m where m.pool = ${pool}), 0),
-      r.address, r.host, r.weight, r.priority, r."probeAddress", r."probePort", r.revision
-    from json_to_recordset(${JSON.stringify(rows)}::json) as r(name text, position int, address inet, host text, weight int, priority int,
+      r.address, r."moreAddresses", r.host, r.weight, r.priority, r."probeAddress", r."probePort", r.revision
+    from json_to_recordset(${JSON.stringify(rows)}::json) as r(name text, position int, address inet, "moreAddresses" inet[], host text, weight int, priority int,
       "probeAddress" inet, "probePort" int, revision bigint)
     on conflict (pool, name) do update set position = excluded.position, address = excluded.address,
-      host = excluded.host, weight = excluded.weight, priority = excluded.priority,
+      more_addresses = excluded.more_addresses, host = excluded.host, weight = excluded.weight, priority = excluded.priority,
       probe_address = excluded.probe_address, probe_port = excluded.probe_port, revision = excluded.revision`)
 }
 

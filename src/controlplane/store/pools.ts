@@ -74,7 +74,8 @@ export async function putPool(
   await checkPool(tx, pool, readable ? (current?.value ?? null) : null, coming)
   const { name, monitor, select, answers, minUp, hosts, fallback, members: wanted } = pool
   const settings = formatPoolSettings(pool)
-  const row = { name, monitor, select, answers, minUp, hosts, fallback, settings, revision }
+  const share = typeof minUp === 'number' ? minUp : 0
+  const row = { name, monitor, select, answers, minUp: share, hosts, fallback, settings, revision }
   // What could not be read again must not be written.
   settingsOf(row)
   await tx.insert(pools).values(row).onConflictDoUpdate({ target: pools.name, set: row })
@@ -162,9 +163,10 @@ async function withMembers(
   return rows.map((row) => {
     const { revision, settings: _, born: __, ...fields } = row
     const settings = settingsOf(row, onBad)
+    const minUp = typeof settings.minUp === 'number' ? row.minUp : settings.minUp
     // Settings that could not be read no longer say what the fallback is for.
     const fallback = settings.whenAllDown === 'fallback' ? row.fallback : null
-    const head = readHead({ ...fields, ...settings, fallback, members: [] } as Pool, onBad)
+    const head = readHead({ ...fields, ...settings, minUp, fallback, members: [] } as Pool, onBad)
     return { value: { ...head, members: readMembers(byPool.get(row.name) ?? [], onBad) }, revision }
   })
 }

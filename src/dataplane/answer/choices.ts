@@ -8,6 +8,8 @@ export class Choices {
   /** Services met. */
   count = 0
   readonly #plans: Int32Array
+  /** 1 where it was asked for AAAA. */
+  readonly #ipv6: Uint8Array
   readonly #leaves: Int32Array
   readonly #lengths: Uint8Array
   readonly #children: Int32Array
@@ -15,14 +17,16 @@ export class Choices {
   /** @param services that one query can meet */
   constructor(services: number) {
     this.#plans = new Int32Array(services)
+    this.#ipv6 = new Uint8Array(services)
     this.#leaves = new Int32Array(services)
     this.#lengths = new Uint8Array(services)
     this.#children = new Int32Array(services * maxPlanDepth)
   }
 
   /** Begins with a service that was met. */
-  begin(plan: number): void {
+  begin(plan: number, ipv6: boolean): void {
     this.#plans[this.count] = plan
+    this.#ipv6[this.count] = ipv6 ? 1 : 0
     this.#lengths[this.count++] = 0
   }
 
@@ -39,6 +43,7 @@ export class Choices {
   list(): PlanWalk[] {
     return Array.from({ length: this.count }, (_, service) => ({
       plan: this.#plans[service]!,
+      ipv6: this.#ipv6[service] === 1,
       leaf: this.#leaves[service]!,
       way: Array.from(this.#children.subarray(service * maxPlanDepth).subarray(0, this.#lengths[service])),
     }))

@@ -54,12 +54,18 @@ export class Chooser {
     this.#walk = walk
   }
 
-  /** The leaf of the plan in a slot that answers the query, whose octets are `request`. */
-  choose(plan: PlanImage, slot: number, request: Uint8Array, client: Client): PlanLeaf {
+  /**
+   * The leaf of the plan in a slot that answers the query, whose octets are `request`.
+   *
+   * @param ipv6 whether to go through the tree for AAAA
+   */
+  choose(plan: PlanImage, ipv6: boolean, slot: number, request: Uint8Array, client: Client): PlanLeaf {
     const { choices } = this.#walk
     if (choices.count === 0) this.#loaded = false
-    choices.begin(slot)
-    const leaf = plan.only ?? this.#descend(plan, request, client)
+    choices.begin(slot, ipv6)
+    const leaf =
+      (ipv6 ? plan.ipv6Only : plan.only) ??
+      this.#descend(plan, ipv6 ? plan.ipv6Root : plan.root, request, client)
     choices.end(leaf.number)
     if (leaf.select === planSelects.hash) {
       this.#load(request, client)
@@ -69,9 +75,9 @@ export class Chooser {
   }
 
   /** Each kind of node has a function, small enough that V8 inlines what would otherwise allocate numbers. */
-  #descend(plan: PlanImage, request: Uint8Array, client: Client): PlanLeaf {
+  #descend(plan: PlanImage, root: number, request: Uint8Array, client: Client): PlanLeaf {
     const { words } = plan
-    let at = plan.root
+    let at = root
     // Ends: children are compiled before their parents.
     for (;;) {
       switch (words[at]!) {

@@ -108,13 +108,14 @@ export class Resolver {
     link.rrset = -2 - link.service
     // What the service was an alias of once in this answer it is to the end, even if it is drawn by chance.
     if (this.#walk.before(link) !== null) return null
-    const leaf = this.#chooser.choose(plan, link.service, request, client)
+    const { qtype } = this.#query
+    const isAny = qtype === types.any
+    const ipv6 = qtype === types.aaaa || (isAny && plan.anyIsIpv6)
+    const leaf = this.#chooser.choose(plan, ipv6, link.service, request, client)
     if (leaf.cnames !== null) return this.#alias(link, leaf, leaf.cnames)
     if (found === 'nodata') return this.#end('nodata')
     if (leaf.servfail) return this.#end('servfail')
-    const { qtype } = this.#query
-    const wantsIpv6 = qtype === types.aaaa || (qtype === types.any && leaf.a.count === 0)
-    const candidates = wantsIpv6 ? leaf.aaaa : leaf.a
+    const candidates = ipv6 || (isAny && leaf.a.count === 0) ? leaf.aaaa : leaf.a
     if (candidates.count === 0) return this.#end('nodata')
     link.choose('members', leaf, candidates)
     return null

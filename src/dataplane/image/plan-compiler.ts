@@ -1,5 +1,5 @@
 /**
- * Compiles a tree of nodes into a plan image, whose layout `plan.ts` describes. A node object that is there several times is
+ * Compiles the trees of a service into a plan image, whose layout `plan.ts` describes. A node object that is there several times is
  * compiled once, so that a service with hundreds of areas costs what its few different leaves cost.
  *
  * A tree is made by steering, not by the network, so what is wrong with it is a mistake of ours and an exception. Its bounds hold
@@ -16,14 +16,15 @@ import {
   type HashNode,
   type KeyPrefix,
   type LocatedNode,
+  leavesOf,
   type PlanNode,
   type WeightedNode,
 } from './plan-tree.ts'
 import { PlanWriter } from './plan-writer.ts'
 import { maxEntries, rendezvousTable } from './rendezvous.ts'
 
-/** Most different node objects of a tree. */
-export const maxPlanNodes = 16_384
+/** Most different node objects of a plan, whose trees for A and for AAAA are about as large. */
+export const maxPlanNodes = 32_768
 /** Most candidates of all leaves together: with up to some 64 octets each they take 8 MB. */
 const maxPlanCandidates = 131_072
 
@@ -32,11 +33,12 @@ const maxChildren = maxEntries
 const noPrefix: KeyPrefix = { ipv4: 0, ipv6: 0 }
 
 /**
+ * @param ipv6 the tree for AAAA, where it is another one
  * @returns the plan image
- * @throws PlanError when the tree is not one by `plan-tree.ts` or is beyond a bound
+ * @throws PlanError when a tree is not one by `plan-tree.ts` or is beyond a bound
  */
-export function compilePlan(root: PlanNode): SharedArrayBuffer {
-  return new PlanCompiler().compile(root)
+export function compilePlan(root: PlanNode, ipv6: PlanNode = root): SharedArrayBuffer {
+  return new PlanCompiler().compile(root, ipv6)
 }
 
 /** What is known of a node that was compiled. */
@@ -60,12 +62,15 @@ class PlanCompiler {
   #candidates = 0
   #aliases = false
 
-  compile(root: PlanNode): SharedArrayBuffer {
+  compile(root: PlanNode, ipv6: PlanNode): SharedArrayBuffer {
     const writer = this.#writer
     const header = writer.push(new Array<number>(headerWords).fill(0))
     const { at } = this.#node(root, [])
+    const { at: ipv6At } = this.#node(ipv6, [])
     writer.set(header + headerAt.magic, planMagic)
     writer.set(header + headerAt.root, at)
+    writer.set(header + headerAt.ipv6Root, ipv6At)
+    writer.set(header + headerAt.anyRoot, leavesOf(root).some(hasForIpv4) ? at : ipv6At)
     writer.set(header + headerAt.aliases, this.#aliases ? 1 : 0)
     writer.set(header + headerAt.leafCount, this.#leaves.length)
     writer.set(header + headerAt.leaves, writer.push(this.#leaves))
@@ -153,6 +158,11 @@ class PlanCompiler {
   #children(below: readonly Compiled[]): void {
     this.#writer.push(below.map(({ at }) => at))
   }
+}
+
+/** Whether there may be anything in an answer for who asks for A. */
+function hasForIpv4({ gives, candidates }: AnswerNode): boolean {
+  return gives === 'cname' || candidates.some(({ address }) => address.length === 4)
 }
 
 /** What several nodes come to for the one above them. */

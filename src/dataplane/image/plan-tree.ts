@@ -6,6 +6,9 @@
  * Steering makes it with members of pools as leaves; mapped to addresses and names (`AnswerNode`) it is what
  * `plan-compiler.ts` compiles. Nodes are shared where they are the same, and stay shared.
  *
+ * A service has two trees, for clients may be answered from different pools when they ask for A and for AAAA. They are one
+ * object where the service may be an alias, which is there for every type.
+ *
  * Where a choice depends on the client, its node says by which part of its address: the scope that the answer carries in
  * its client subnet option (RFC 7871 section 7.2.1) is the longest of those on the way to the leaf.
  */
@@ -144,3 +147,9 @@ export interface AnswerNode {
 
 /** A tree that can be compiled. */
 export type PlanNode = Tree<AnswerNode>
+
+/** The trees of a service, the same object twice where families are not told apart. */
+export interface PlanTrees {
+  readonly ipv4: PlanNode
+  readonly ipv6: PlanNode
+}

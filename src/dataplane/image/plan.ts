@@ -1,7 +1,7 @@
 /**
  * A plan says how a service is answered until health or configuration changes: everything that can be decided then has
  * been decided, so that a query costs some table reads and maybe a random number or some hashes. Steering makes the tree of nodes
- * (`plan-tree.ts`), `plan-compiler.ts` compiles it into a plan image, one SharedArrayBuffer, and this file reads it in the workers.
+ * (`plan-tree.ts`), one tree for A and one for AAAA, `plan-compiler.ts` compiles them into a plan image, one SharedArrayBuffer, and this file reads it in the workers.
  *
  * ## Layout
  * In words: the header, the nodes, children before parents, the offsets of the leaves by number, then the RRs of all leaves in
@@ -30,9 +30,19 @@ export const maxCandidates = 4096
 /** Most nodes on the way from the root to a leaf, both counted. Services nest, and so do what their answers depend on. */
 export const maxPlanDepth = 24
 
-export const planMagic = 0x706f_1003
-export const headerAt = { magic: 0, root: 1, aliases: 2, leafCount: 3, leaves: 4, wire: 5 } as const
-export const headerWords = 6
+export const planMagic = 0x706f_1004
+/** `root` is where A begins, `anyRoot` is where ANY does: the root of A where that may answer anything, else that of AAAA. */
+export const headerAt = {
+  magic: 0,
+  root: 1,
+  ipv6Root: 2,
+  anyRoot: 3,
+  aliases: 4,
+  leafCount: 5,
+  leaves: 6,
+  wire: 7,
+} as const
+export const headerWords = 8
 
 export const nodeKinds = { answer: 0, weighted: 1, hash: 2, located: 3 } as const
 export const planSelects = { rotate: 0, weighted: 1, hash: 2 } as const
@@ -112,7 +122,7 @@ export class Candidates {
 
 /** What a service is answered with once the choices of its plan are made. */
 export class PlanLeaf {
-  /** Leaves are numbered from 0 as a walk of the tree, first children first, meets them. */
+  /** Leaves are numbered from 0 as walks of the trees, first children first, meet them, that for A first. */
   readonly number: number
   /** The octets of the image, which `Candidates.wire` points into. */
   readonly bytes: Uint8Array
@@ -156,7 +166,9 @@ export class PlanLeaf {
 export interface PlanWalk {
   /** Slot of the plan. */
   readonly plan: number
-  /** Number of the leaf, from 0 in the order in which a walk of the tree, first children first, meets them. */
+  /** Whether it went through the tree for AAAA. */
+  readonly ipv6: boolean
+  /** Number of the leaf, from 0 in the order in which walks of the trees, first children first, meet them, that for A first. */
   readonly leaf: number
   /** Indexes of the children that were taken, from the root to the leaf; empty when the plan is nothing but a leaf. */
   readonly way: readonly number[]
@@ -164,12 +176,17 @@ export interface PlanWalk {
 
 export class PlanImage {
   readonly words: Uint32Array
-  /** Word offset of the node at which a walk begins. */
+  /** Word offset of the node at which a walk for A begins. */
   readonly root: number
+  /** And for AAAA. */
+  readonly ipv6Root: number
+  /** Whether ANY is answered with what AAAA is. */
+  readonly anyIsIpv6: boolean
   /** Leaves by number. They keep their cursors, so there is one object for each as long as the plan is served. */
   readonly leaves: readonly PlanLeaf[]
-  /** Not null: the tree is this leaf, and there is nothing to walk. */
+  /** Not null: the tree for A is this leaf, and there is nothing to walk. */
   readonly only: PlanLeaf | null
+  readonly ipv6Only: PlanLeaf | null
   /** Whether any leaf makes the service an alias, which then concerns queries of every type. */
   readonly aliases: boolean
 
@@ -180,11 +197,19 @@ export class PlanImage {
     const view = new DataView(buffer)
     this.words = words
     this.root = words[headerAt.root]!
+    this.ipv6Root = words[headerAt.ipv6Root]!
+    this.anyIsIpv6 = words[headerAt.anyRoot] !== this.root
     this.aliases = words[headerAt.aliases] !== 0
     this.leaves = Array.from(
       { length: words[headerAt.leafCount]! },
       (_, number) => new PlanLeaf(words, bytes, view, words[words[headerAt.leaves]! + number]!),
     )
-    this.only = words[this.root] === nodeKinds.answer ? this.leaves[0]! : null
+    this.only = this.#leafAt(this.root)
+    this.ipv6Only = this.#leafAt(this.ipv6Root)
+  }
+
+  #leafAt(node: number): PlanLeaf | null {
+    const { words } = this
+    return words[node] === nodeKinds.answer ? this.leaves[words[node + leafAt.number]!]! : null
   }
 }

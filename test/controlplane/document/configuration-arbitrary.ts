@@ -7,9 +7,11 @@ import {
   type ClientPrefix,
   type Location,
   type Member,
+  type MinUp,
   type Pool,
   poolSelects,
   quorums,
+  type Threshold,
   unknownCounts,
 } from '../../../src/controlplane/model/pool.ts'
 import {
@@ -51,21 +53,35 @@ const member = (hostsOnly: boolean): fc.Arbitrary<Member> =>
     .record({
       name,
       target: hostsOnly ? host : fc.oneof(address, host),
+      more: fc.uniqueArray(address, { maxLength: 2 }),
       weight: fc.integer({ min: 0, max: 65535 }),
       priority: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 1000 })),
       probeAddress: orNull(address),
       probePort: orNull(port),
     })
-    .map(({ target, ...settings }) =>
+    .map(({ target, more, ...settings }) =>
       target.endsWith('.')
-        ? { ...settings, address: null, host: target }
-        : { ...settings, address: target, host: null },
+        ? { ...settings, moreAddresses: [], address: null, host: target }
+        : { ...settings, moreAddresses: more.filter((one) => one !== target), address: target, host: null },
     )
 
 const members = (hostsOnly: boolean) =>
-  fc
-    .uniqueArray(member(hostsOnly), { selector: (item) => item.name, maxLength: 6 })
-    .map((items) => [...new Map(items.map((item) => [item.address ?? item.host, item])).values()])
+  fc.uniqueArray(member(hostsOnly), { selector: (item) => item.name, maxLength: 6 }).map((items) => {
+    const taken = new Set<string>()
+    return items.filter((item) => {
+      const targets = item.host === null ? [item.address, ...item.moreAddresses] : [item.host]
+      const isFree = !targets.some((target) => taken.has(target))
+      if (isFree) for (const target of targets) taken.add(target)
+      return isFree
+    })
+  })
+
+const threshold: fc.Arbitrary<Threshold> = fc.oneof(
+  within(0, 1),
+  fc.record({ members: fc.integer({ min: 1, max: 4096 }) }),
+)
+const minUp = (hosts: Pool['hosts']): fc.Arbitrary<MinUp> =>
+  hosts === 'cname' ? threshold : fc.oneof(threshold, fc.record({ ipv4: threshold, ipv6: threshold }))
 
 function poolArbitrary(monitors: readonly Monitor[]): fc.Arbitrary<Pool> {
   return fc.constantFrom('resolve' as const, 'cname' as const).chain((hosts) =>
@@ -74,7 +90,7 @@ function poolArbitrary(monitors: readonly Monitor[]): fc.Arbitrary<Pool> {
       monitor: fc.constantFrom(null, ...monitors.map((monitor) => monitor.name)),
       select: fc.constantFrom(...poolSelects),
       answers: orNull(fc.integer({ min: 1, max: 1000 })),
-      minUp: within(0, 1),
+      minUp: minUp(hosts),
       hosts: fc.constant(hosts),
       unknown: fc.constantFrom(...unknownCounts),
       whenAllDown: fc.constantFrom(null, ...allDownPolicies.filter((policy) => policy !== 'fallback')),
@@ -82,7 +98,7 @@ function poolArbitrary(monitors: readonly Monitor[]): fc.Arbitrary<Pool> {
       tiers: fc
         .dictionary(
           fc.integer({ min: 1, max: 1000 }).map(String),
-          within(0, 1).map((minUp) => ({ minUp })),
+          minUp(hosts).map((each) => ({ minUp: each })),
           { maxKeys: 3 },
         )
         .map((tiers) =>

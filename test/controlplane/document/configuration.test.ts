@@ -62,6 +62,7 @@ t.test('the document of the design is read into the model', async (t) => {
   t.same(pools[0]!.members[1], {
     name: 'fra-2',
     address: '2001:db8::11',
+    moreAddresses: [],
     host: null,
     weight: 50,
     priority: 1,
@@ -529,6 +530,7 @@ t.test('members that are hosts', async (t) => {
     {
       name: 'a',
       address: null,
+      moreAddresses: [],
       host: 'lb.provider.example.',
       weight: 100,
       priority: 1,

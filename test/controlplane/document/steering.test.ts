@@ -60,6 +60,7 @@ t.test('a pool with everything', async (t) => {
     members: [
       {
         name: 'a',
+        moreAddresses: [],
         address: '192.0.2.1',
         host: null,
         weight: 100,

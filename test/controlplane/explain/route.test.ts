@@ -21,7 +21,7 @@ function routeThrough(world: World, client = '1.2.3.4'): Route {
   const state = new ServingState()
   state.apply(servingUpdate([{ apex: 'test', lines: [], services: { www: 0 } }], [plan], 1, [map, otherMap]))
   const { services } = new OwnZones(state).explain('www.test', 'A', client)
-  return routeOf(selection, services[0]!)
+  return routeOf({ ipv4: selection, ipv6: selection }, services[0]!)
 }
 
 /** The choice that was taken at each level that was met, and the area. */
@@ -115,7 +115,8 @@ t.test('when nothing is up, the route leads to the pool that the policy answers 
 
 t.test('a walk of another plan says nothing of the answer', async (t) => {
   const { selection } = answer({ members, services: { www: { choices } } })
-  t.equal(routeOf(selection, { plan: 0, leaf: 7, way: [] }).answer, null)
+  const walk = { plan: 0, ipv6: false, leaf: 7, way: [] }
+  t.equal(routeOf({ ipv4: selection, ipv6: selection }, walk).answer, null)
 })
 
 t.test('the choices that were taken lead to the pool that answered', async () => {

@@ -98,7 +98,7 @@ async function setUp(t: Test) {
   const now = () => new Date()
   const planner = new Planner({
     answers: new AnswerCounters(() => new AnswerReader([])),
-    facts: { measured: () => 'up', lastKnown: () => null, vitals: () => null },
+    facts: { measured: () => 'up', lastKnown: () => null, vitals: () => null, latencyMs: () => null },
     resolution: () => t.fail('there is no host') as never,
     locations,
     now,

@@ -47,6 +47,7 @@ export const httpDefaults: Omit<HttpMonitor, 'name'> = {
 }
 
 export const memberDefaults: Omit<AddressMember, 'name' | 'address' | 'host'> = {
+  moreAddresses: [],
   weight: 100,
   priority: 1,
   probeAddress: null,

@@ -3,7 +3,7 @@ import type { HealthState } from '../../../src/controlplane/model/observation.ts
 import type { Pool } from '../../../src/controlplane/model/pool.ts'
 import { PoolWatch } from '../../../src/controlplane/serve/pool-watch.ts'
 import type { Conditions } from '../../../src/controlplane/steering/judge.ts'
-import { judgePool } from '../../../src/controlplane/steering/judge.ts'
+import { judgePool, poolCondition } from '../../../src/controlplane/steering/judge.ts'
 import { member, pool } from '../store/suite/samples.ts'
 
 function setUp() {
@@ -22,7 +22,7 @@ function setUp() {
   }
   const watch = new PoolWatch()
   const look = (...names: string[]) =>
-    watch.look(names, pools, (name) => judgePool(pools.get(name)!, conditions))
+    watch.look(names, pools, (name) => poolCondition(judgePool(pools.get(name)!, 'ipv4', conditions)))
   return { pools, states, watch, look, web }
 }
 

@@ -66,6 +66,7 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
       measured: (poolName, name) => measured.get(`${poolName}/${name}`) ?? 'up',
       lastKnown: () => null,
       vitals: (poolName, name) => ({ ...nothing, ...vitals.get(`${poolName}/${name}`) }),
+      latencyMs: (poolName, name) => vitals.get(`${poolName}/${name}`)?.latencyMs ?? null,
     },
     resolution: () => t.fail('there is no host') as never,
     locations,
@@ -101,7 +102,7 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
   /** Slots of the plans that the workers have been handed since the last look. */
   const handed = () => updates.splice(0).flatMap(({ plans = [] }) => plans.map(([slot]) => slot))
   const slot = (name: string) => publisher.planSlots.take(name)
-  const status = (name: string) => serviceStatus(publisher.selection(name))
+  const status = (name: string) => serviceStatus(publisher.selections(name))
   return {
     clock,
     publisher,
@@ -184,8 +185,8 @@ t.test('services of services go with the pools below them', async (t) => {
   t.same(new Set(handed()), new Set(['top.test'].map(slot)), 'the others answer with everything: serve-all')
   t.match(status('top.test'), { state: 'up', pool: 'us' })
   t.match(status('middle.test'), { state: 'down', pool: 'eu' })
-  t.match(publisher.selectionInSlot(slot('middle.test')), { by: 'serve-all' })
-  t.equal(publisher.selectionInSlot(99), undefined)
+  t.match(publisher.selectionsInSlot(slot('middle.test'))?.ipv4, { by: 'serve-all' })
+  t.equal(publisher.selectionsInSlot(99), undefined)
 
   const moved = services.map((one) => (one.name === 'bottom.test' ? service('bottom.test', ['us']) : one))
   await adopt(pools, moved, ['bottom.test'])
@@ -246,7 +247,7 @@ t.test('slow start: the weight rises by steps, and is whole at the end', async (
   for (let second = 0; second <= 20; second++) {
     clock.ms = start + second * 1000
     await publisher.refresh(['eu'])
-    const { tree } = publisher.selection('www.test')!
+    const { tree } = publisher.selections('www.test')!.ipv4
     weights.push(tree.kind === 'answer' ? tree.members[0]!.weight : Number.NaN)
   }
   t.equal(weights[0], 10)
@@ -295,13 +296,13 @@ t.test('a map that could be made only later', async (t) => {
   const services = [service('www.test', ['eu', 'us'], { steer: 'geo', geo }), service('other.test', ['us'])]
   await adopt(pools, services)
   t.same(problems, ['a location map was not made: out of time'])
-  t.equal(publisher.selection('www.test')?.tree.kind, 'answer', 'everybody gets the default')
+  t.equal(publisher.selections('www.test')?.ipv4.tree.kind, 'answer', 'everybody gets the default')
   handed()
   broken = false
   await adopt(pools, services, ['other.test'])
   t.equal(updates[0]?.maps?.length, 1)
   t.same(handed(), [0], 'its plan is made anew with it')
-  t.equal(publisher.selection('www.test')?.tree.kind, 'located')
+  t.equal(publisher.selections('www.test')?.ipv4.tree.kind, 'located')
 })
 
 t.test('a service whose plan can not be made takes nobody along', async (t) => {

@@ -73,6 +73,7 @@ function setUp() {
       measured: (poolName, name) => measured.get(formatMemberKey({ pool: poolName, member: name })) ?? 'up',
       lastKnown: () => null,
       vitals: () => null,
+      latencyMs: () => null,
     },
     resolution: () => t.fail('there is no host') as never,
     locations,

@@ -4,7 +4,8 @@ import { answer, choicesOf, type World } from '../steering/world.ts'
 
 const status = (eu: string, us: string, www: World['services'][string] = {}) => {
   const services = { www: { choices: choicesOf('eu', 'us'), ...www } }
-  return serviceStatus(answer({ members: { eu, us }, services }).selection)
+  const { selection } = answer({ members: { eu, us }, services })
+  return serviceStatus({ ipv4: selection, ipv6: selection })
 }
 
 t.test('the state of a service in a few words', async (t) => {

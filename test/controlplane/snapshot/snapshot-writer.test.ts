@@ -8,6 +8,8 @@ import type { CompileJob, ZoneRows } from '../../../src/controlplane/compile/zon
 import { SnapshotFiles } from '../../../src/controlplane/snapshot/snapshot.ts'
 import { SnapshotWriter } from '../../../src/controlplane/snapshot/snapshot-writer.ts'
 
+const nothing = { pools: [], services: [] }
+
 const job: CompileJob = {
   zone: {
     apex: 'example.test',
@@ -63,7 +65,7 @@ async function setUp(t: Test) {
       compiled: () => served.compiled,
       observed: () => ({
         health: [],
-        lastKnown: { pools: [], services: [] },
+        lastKnown: { ipv4: nothing, ipv6: nothing, any: nothing },
         resolutions: [],
         handedOut: [],
       }),

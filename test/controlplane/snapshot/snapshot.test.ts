@@ -81,8 +81,25 @@ const base: SnapshotBase = {
       since: new Date(1),
     },
   ],
-  health: [{ pool: 'web', member: 'a', state: 'down', since: new Date(5), reason: 'status 503' }],
-  lastKnown: { pools: [['web', ['a']]], services: [['www.example.test', ['pool web']]] },
+  health: [
+    { pool: 'web', member: 'a', state: 'down', since: new Date(5), reason: 'status 503' },
+    {
+      pool: 'web',
+      member: 'b',
+      state: 'up',
+      since: new Date(6),
+      reason: '1 of 2 addresses up',
+      addresses: [
+        { address: '192.0.2.2', state: 'up', since: new Date(6), reason: 'answered as expected' },
+        { address: '2001:db8::2', state: 'down', since: new Date(7), reason: 'status 503' },
+      ],
+    },
+  ],
+  lastKnown: {
+    ipv4: { pools: [['web', ['a']]], services: [['www.example.test', ['pool web']]] },
+    ipv6: { pools: [['web', ['b']]], services: [['www.example.test', ['pool web']]] },
+    any: { pools: [], services: [] },
+  },
   resolutions: [
     {
       host: 'lb.example.',
@@ -133,7 +150,11 @@ t.test('a base of the version before, which remembered answers by service', asyn
   const lastKnown = [['www.example.test', { pool: 'web', members: ['a'] }]]
   await writeFile(path, JSON.stringify({ ...document, status: { ...status, format: 2, lastKnown } }))
   const none = { pools: [], services: [] }
-  t.same(await files.read(), { ...base, lastKnown: none, writtenAt: new Date(0) })
+  t.same(await files.read(), {
+    ...base,
+    lastKnown: { ipv4: none, ipv6: none, any: none },
+    writtenAt: new Date(0),
+  })
 })
 
 t.test('a base of a version that did not know what was handed out', async (t) => {

@@ -5,7 +5,7 @@ import { buildPool, conditionsOf, type MemberPicture, resolutionOf } from './wor
 
 function judge(picture: MemberPicture, changes: Partial<Pool> = {}, settings = {}, conditions = {}) {
   const pool = buildPool('web', picture, changes, settings)
-  return judgePool(pool, { ...conditionsOf({ web: picture }), ...conditions })
+  return judgePool(pool, 'ipv4', { ...conditionsOf({ web: picture }), ...conditions })
 }
 
 const verdicts = (...given: Parameters<typeof judge>) =>
@@ -34,7 +34,8 @@ t.test('every judgement says why', async (t) => {
   const free = verdicts(picture, { monitor: null })
   t.same(free.slice(0, 2), ['not monitored kept', 'not monitored kept'], 'nobody asks what the probes say')
   const seen = [verdicts(picture), down, known, free].flat().map((text) => text.replace(' kept', ''))
-  t.same(new Set(seen), new Set(memberReasons), 'there is no other reason')
+  const absent = ['no IPv4 address', 'no IPv6 address']
+  t.same(new Set([...seen, ...absent]), new Set(memberReasons), 'there is no other reason')
 })
 
 t.test('a pool without a monitor asks for nothing that a monitor measures', async (t) => {
@@ -68,9 +69,10 @@ t.test('a host without an address is not kept, whatever else is said', async (t)
   t.same(verdicts(picture, { members }, {}, { resolution: known }).slice(0, 2), ['up kept', 'forced up kept'])
   t.same(
     verdicts(picture, { members, hosts: 'cname' }).slice(0, 2),
-    ['not resolved', 'forced up kept'],
-    'a CNAME needs no address, but a probe does',
+    ['up kept', 'forced up kept'],
+    'a CNAME needs no address, if the monitor needs none either',
   )
+  t.equal(verdicts('a down', { members: members.slice(0, 1), hosts: 'cname' })[0], 'not resolved')
   t.same(verdicts('a up', { members: members.slice(0, 1), hosts: 'cname', monitor: null }), [
     'not monitored kept',
   ])

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Resolution } from '../../../src/controlplane/model/observation.ts'
-import type { Member, Pool } from '../../../src/controlplane/model/pool.ts'
+import { addressesOf, type Member, type Pool } from '../../../src/controlplane/model/pool.ts'
 import { answerNode } from '../../../src/controlplane/steering/plan.ts'
 import type { PoolAnswer } from '../../../src/controlplane/steering/selection.ts'
 import type { AnswerNode } from '../../../src/dataplane/image/plan-tree.ts'
@@ -28,7 +28,14 @@ function resolved(
 /** The answer of members m0, m1 and on with their weights: hosts (a trailing dot) or addresses. */
 function answerOf(targets: Record<string, number>, changes: Partial<Pool> = {}, steady = 1): PoolAnswer {
   const judged = Object.entries(targets).map(([target, weight], index) => {
-    const common = { name: `m${index}`, weight, priority: 1, probeAddress: null, probePort: null }
+    const common = {
+      name: `m${index}`,
+      moreAddresses: [],
+      weight,
+      priority: 1,
+      probeAddress: null,
+      probePort: null,
+    }
     const member: Member = target.endsWith('.')
       ? { ...common, address: null, host: target }
       : { ...common, address: target, host: null }
@@ -36,6 +43,9 @@ function answerOf(targets: Record<string, number>, changes: Partial<Pool> = {}, 
       member,
       kept: true,
       reason: 'up',
+      // Those of hosts are known once they are looked up.
+      all: addressesOf(member),
+      addresses: addressesOf(member),
       serves: true,
       weight,
       steadyWeight: weight * steady,
@@ -44,12 +54,17 @@ function answerOf(targets: Record<string, number>, changes: Partial<Pool> = {}, 
   })
   const members = judged.map(({ member }) => member)
   const pool: Pool = { name: 'web', ...poolDefaults, members, ...changes }
-  return { kind: 'answer', by: 'up', pool, members: judged, unsettled: false }
+  return { kind: 'answer', by: 'up', pool, members: judged, of: judged.length, unsettled: false }
 }
 
 function nodeOf(answer: PoolAnswer, resolutions: readonly Resolution[] = [], ttlSeconds = 30): AnswerNode {
   const byHost = new Map(resolutions.map((resolution) => [resolution.host, resolution]))
-  return answerNode(answer, ttlSeconds, {
+  const members = answer.members.map((one) => {
+    const addresses =
+      one.member.host === null ? one.addresses : (byHost.get(one.member.host)?.addresses ?? [])
+    return { ...one, all: addresses, addresses }
+  })
+  return answerNode({ ...answer, members }, ttlSeconds, {
     counterOf: (_pool, member) => Number(member.name.slice(1)) + 10,
     resolutionOf: (host) => {
       const found = byHost.get(host)
@@ -120,7 +135,7 @@ t.test('a stable key is 32 bits of a text', async (t) => {
 
 t.test('nothing to answer with is NODATA or SERVFAIL', async (t) => {
   const nothing = (by: 'nodata' | 'servfail'): PoolAnswer => {
-    return { kind: 'answer', by, pool: null, members: [], unsettled: true }
+    return { kind: 'answer', by, pool: null, members: [], of: 0, unsettled: true }
   }
   t.match(nodeOf(nothing('nodata')), { gives: 'addresses', candidates: [] })
   t.match(nodeOf(nothing('servfail')), { gives: 'servfail', candidates: [] })

@@ -193,7 +193,7 @@ t.test('a member that comes up never empties an answer', async () => {
       const next = { ...given, members: { ...given.members, [pool]: after } }
       const isUp = (of: World) => {
         const { pools, conditions } = situationOf(of)
-        return judgePool(pools.get(pool)!, conditions).serving !== null
+        return judgePool(pools.get(pool)!, 'ipv4', conditions).serving !== null
       }
       // A new member raises the count, too: with `minUp` the pool is up after it only if enough of the others are.
       if (isUp(given) && !isUp(next)) return true

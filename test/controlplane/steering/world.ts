@@ -84,6 +84,7 @@ export function buildPool(
   const members = parseMembers(picture).map(([member, word], index): Member => {
     const common = {
       name: member,
+      moreAddresses: [],
       weight: 100,
       priority: 1,
       probeAddress: null,
@@ -142,6 +143,7 @@ export function situationOf(world: World): Situation {
     buildService(name, changes),
   ])
   return {
+    asked: 'ipv4',
     pools: new Map(pools),
     services: new Map(services),
     conditions: { ...conditionsOf(world.members), ...world.conditions },

@@ -117,7 +117,7 @@ t.test('the node that proves the outcome', async (t) => {
 
 t.test('which leaf of a service was chosen, and whom it is for', async (t) => {
   resolve('cname.example.test', 'A')
-  t.same(walk.choices.list(), [{ plan: 1, leaf: 0, way: [] }])
+  t.same(walk.choices.list(), [{ plan: 1, ipv6: false, leaf: 0, way: [] }])
   t.equal(walk.links[0]!.candidates, walk.links[0]!.leaf.cnames)
   t.equal(walk.scope, 0)
 })

@@ -79,7 +79,14 @@ const changed = (words: readonly string[]) => ({
 })
 
 const EventView = Type.Union([
-  View('member', "A member's measured state changed.", { pool, member, ...changed(healthStates) }),
+  View('member', "A member's measured state changed, or that of one of its addresses.", {
+    pool,
+    member,
+    address: Type.Optional(
+      Type.String({ description: 'the one that changed, of a member with several; left out for the member' }),
+    ),
+    ...changed(healthStates),
+  }),
   View('pool', 'A pool became healthy, degraded or down.', { pool, ...changed(poolConditions) }),
   View('override', 'What an operator says of members changed; names may be patterns.', {
     pool,

@@ -20,12 +20,25 @@ const ResolutionView = Type.Object({
   error: TextOrNull('why the last lookup gave less than it should'),
 })
 
+const AddressStatus = Type.Object({
+  address: Type.String(),
+  state: Type.Enum([...healthStates]),
+  since: Instant,
+  reason: Type.String(),
+})
+
 export const MemberStatus = Type.Object({
   state: Type.Enum([...healthStates], {
     description: 'what the probes say; in a pool without a monitor `up`, but for a host without addresses',
   }),
   since: InstantOrNull,
   reason: Type.String(),
+  addresses: Type.Optional(
+    Type.Array(AddressStatus, {
+      description:
+        'of a member whose addresses are probed each by itself, when it has several; it is up while one of them is',
+    }),
+  ),
   answered: Type.Optional(
     Type.Boolean({ description: 'whether this node answers with the member now, for any service' }),
   ),
@@ -95,7 +108,7 @@ function measured(
   pool: Pool,
   member: Member,
   resolution: Resolution | null,
-): Pick<Static<typeof MemberStatus>, 'state' | 'since' | 'reason'> {
+): Pick<Static<typeof MemberStatus>, 'state' | 'since' | 'reason' | 'addresses'> {
   if (pool.monitor === null && resolution?.addresses.length === 0) {
     const state = resolution.state === 'pending' ? 'unknown' : 'down'
     return { state, since: resolution.since.toISOString(), reason: 'not resolved' }
@@ -103,5 +116,7 @@ function measured(
   if (pool.monitor === null) return { state: 'up', since: null, reason: 'the pool has no monitor' }
   const health = context.health.availability().get(pool.name)?.get(member.name)
   if (health === undefined) return { state: 'unknown', since: null, reason: 'not probed yet' }
-  return { state: health.state, since: health.since.toISOString(), reason: health.reason }
+  const { state, since, reason, addresses } = health
+  const each = addresses?.map((one) => ({ ...one, since: one.since.toISOString() }))
+  return { state, since: since.toISOString(), reason, ...(each === undefined ? {} : { addresses: each }) }
 }

@@ -1,0 +1,135 @@
+/**
+ * What looks at a member: an observer for each of its addresses, since one may be dead while the others work, or a single
+ * one where there is nothing to tell apart. A member is up while one of its addresses is.
+ *
+ * Addresses come and go, by the configuration and by what a host resolves to. One that stays keeps its observer. Of a host that
+ * was given other addresses the new ones go on, in their order, from where the old ones were, as the host itself does; what there
+ * are more of begins as unknown. So does an address that somebody wrote: it may be another machine.
+ *
+ * Bound: an observer for each address of the member.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { AddressText } from '../model/pool.ts'
+import { toReason } from '../model/reason.ts'
+import type { Opinion, Past } from './check.ts'
+import { type AddressCheck, type CheckMethod, machineOf } from './check-method.ts'
+import type { Observer } from './observer.ts'
+
+/** What an address is said to be. */
+export interface AddressOpinion extends Opinion {
+  readonly address: AddressText
+}
+
+type Before = ReadonlyMap<string, Past>
+/** Makes an observer that goes on from what another one had measured. */
+export type Observe = (method: CheckMethod, before: Before) => Observer
+
+interface Observed extends AddressCheck {
+  readonly observer: Observer
+}
+
+const nothing: Before = new Map()
+
+export class ObservedAddresses implements Disposable {
+  readonly #observe: Observe
+  #all: readonly Observed[]
+
+  /** @param restored what is known of each from before the start */
+  constructor(checks: readonly AddressCheck[], observe: Observe, restored: (check: AddressCheck) => Before) {
+    this.#observe = observe
+    this.#all = checks.map((check) => ({ ...check, observer: observe(check.method, restored(check)) }))
+  }
+
+  /** Goes on with other checks: other settings, other addresses. */
+  change(checks: readonly AddressCheck[]): void {
+    const before = this.#all
+    const isLeft = ({ address }: AddressCheck) => !checks.some((check) => check.address === address)
+    const left = before.filter(isLeft)
+    let next = 0
+    this.#all = checks.map((check) => {
+      const same = before.find(({ address }) => address === check.address)
+      if (same !== undefined && isDeepStrictEqual(same.method, check.method)) return same
+      const old = same ?? (left[0]?.address === null ? left[0] : left[next++])
+      const goesOn = old !== undefined && (same !== undefined || isSameMachine(old, check))
+      // Made before the old one goes, so that a check that both watch goes on.
+      return { ...check, observer: this.#observe(check.method, goesOn ? old.observer.recall() : nothing) }
+    })
+    const kept = new Set(this.#all.map(({ observer }) => observer))
+    for (const { observer } of before) if (!kept.has(observer)) observer[Symbol.dispose]()
+  }
+
+  /** What all of it comes to. */
+  get opinion(): Opinion {
+    const { byAddress } = this
+    return byAddress === null ? this.#all[0]!.observer.opinion : together(byAddress)
+  }
+
+  /** What each address comes to; null where there is nothing to tell apart. */
+  get byAddress(): readonly AddressOpinion[] | null {
+    if (this.#all.length === 1) return null
+    return this.#all.map(({ address, observer }) => ({ address: address!, ...observer.opinion }))
+  }
+
+  /** Whether it has had its say everywhere. */
+  get heard(): boolean {
+    return this.#observers.every(({ heard }) => heard)
+  }
+
+  /** Whether verdicts count towards a change of a state. */
+  get near(): boolean {
+    return this.#observers.some(({ near }) => near)
+  }
+
+  /** What share of its weight the member wants, the least that is asked for where it is up; null when nothing says. */
+  get weightPercent(): number | null {
+    if (this.#all.length === 1) return this.#all[0]!.observer.weightPercent
+    const up = this.#observers.filter(({ opinion }) => opinion.state === 'up')
+    const asked = (up.length > 0 ? up : this.#observers).flatMap(({ weightPercent }) => weightPercent ?? [])
+    return asked.length === 0 ? null : Math.min(...asked)
+  }
+
+  /** Smoothed time of the probes of an address, or (null) the mean of all; null without samples. */
+  latencyMs(address: AddressText | null): number | null {
+    const wanted = this.#all.length === 1 ? undefined : this.#all.find((one) => one.address === address)
+    if (wanted !== undefined) return wanted.observer.latencyMs
+    const times = this.#observers.flatMap(({ latencyMs }) => latencyMs ?? [])
+    return times.length === 0 ? null : times.reduce((sum, time) => sum + time, 0) / times.length
+  }
+
+  /** Whether it answers again, and waits for an operator to let it come back. */
+  get waits(): boolean {
+    return this.#observers.some(({ waits }) => waits)
+  }
+
+  failBack(): void {
+    for (const observer of this.#observers) observer.failBack()
+  }
+
+  [Symbol.dispose](): void {
+    for (const observer of this.#observers) observer[Symbol.dispose]()
+  }
+
+  get #observers(): readonly Observer[] {
+    return this.#all.map(({ observer }) => observer)
+  }
+}
+
+function isSameMachine(before: AddressCheck, after: AddressCheck): boolean {
+  const [from, to] = [machineOf(before.method), machineOf(after.method)]
+  return from === null || to === null || from === to
+}
+
+/** More would be a list and not a reason. */
+const mostNamed = 3
+
+function together(opinions: readonly AddressOpinion[]): Opinion {
+  const up = opinions.filter(({ state }) => state === 'up')
+  const others = opinions.filter(({ state }) => state !== 'up')
+  if (others.length === 0) return { state: 'up', reason: up[0]!.reason }
+  const named = others.slice(0, mostNamed).map(({ address, reason }) => `${address}: ${reason}`)
+  const more = others.length > mostNamed ? [`and ${others.length - mostNamed} more`] : []
+  const reason = [`${up.length} of ${opinions.length} addresses up`, ...named, ...more].join('; ')
+  const isDown = others.every(({ state }) => state === 'down')
+  const state = up.length > 0 ? 'up' : isDown ? 'down' : 'unknown'
+  return { state, reason: toReason(reason) }
+}
