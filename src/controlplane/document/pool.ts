@@ -238,7 +238,6 @@ const poolForm: RecordForm<Omit<Pool, 'name'>> = record(
   },
 )
 export const PoolSchema = poolForm.schema
-export const MinUpSchema = MinUpForm.schema
 
 /** A pool that is answered with CNAMEs has hosts alone, and each of them is for both families. */
 function checkHosts({ hosts, members = [], minUp = 0, tiers = [] }: Partial<Pool>, report: Report): void {

@@ -46,11 +46,11 @@ export function selectionOf({ ipv4, ipv6 }: Selections, walk: PlanWalk): Selecti
 }
 
 export function routeOf(selections: Selections, walk: PlanWalk): Route {
-  const { judgement, by, tree } = selectionOf(selections, walk)
+  const { judgement, tree } = selectionOf(selections, walk)
   // The leaves of the tree for AAAA are numbered behind those of the one for A.
   const before = walk.ipv6 && selections.ipv6 !== selections.ipv4 ? leavesOf(selections.ipv4.tree).length : 0
   const answer = leavesOf(tree)[walk.leaf - before] ?? null
-  const down = by === 'up' ? stepsDown(judgement, stepsOf(tree, walk.way)) : null
+  const down = judgement.up ? stepsDown(judgement, stepsOf(tree, walk.way)) : null
   const nothingUp = down !== null && !down.arrived
   const turns = nothingUp || down === null ? stepsTo(judgement, answer?.pool?.name) : down.turns
   for (const [service, { area }] of down?.turns ?? []) {

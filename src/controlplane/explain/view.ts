@@ -1,10 +1,9 @@
 /** Explanations as JSON. What is known of a member beside them the API says everywhere alike, so it hands that in. */
 import Type, { type TSchema } from 'typebox'
-import { MinUpSchema } from '../document/pool.ts'
 import { poolConditions } from '../model/event.ts'
 import { type HealthState, healthStates } from '../model/observation.ts'
 import type { Override } from '../model/override.ts'
-import { allDownPolicies, type Member, type Pool, poolSelects } from '../model/pool.ts'
+import { allDownPolicies, type Member, type MinUp, type Pool, poolSelects } from '../model/pool.ts'
 import { serviceSteers } from '../model/service.ts'
 import { areasOf, choiceKey, explainArea } from '../steering/compose.ts'
 import { poolCondition } from '../steering/judge.ts'
@@ -94,7 +93,7 @@ const poolFields = {
   select: Type.Enum([...poolSelects]),
   answers: NumberOrNull('most members in one answer; null: by its `select`'),
   monitor: TextOrNull('null: it is not monitored'),
-  minUp: MinUpSchema,
+  minUp: Type.Unsafe<MinUp>({ description: 'as in the pool' }),
   met: Type.Boolean({ description: 'whether this answer came from it' }),
   condition: Type.Enum([...poolConditions]),
   reason: Type.String(),

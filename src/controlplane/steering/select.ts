@@ -121,6 +121,11 @@ export class Round {
   select(name: string): Selection {
     const { asked } = this.#situation
     const { judgement, option } = this.#service(name)
+    if (!judgement.present) {
+      const { marked, pool } = markFirst(judgement)
+      const tree: PoolAnswer = { ...absentAnswer, pool }
+      return { asked, judgement: marked, by: 'up', tree }
+    }
     const own = option === null ? nobody : option.tree
     if (!hasHoles(own)) return { asked, judgement, by: 'up', tree: own }
     const told = fill(own, this.#absence(judgement))
@@ -221,8 +226,7 @@ export class Round {
    * Clients of the tree to whom nothing can be said in the family that is asked for, since none of what they may be sent to has
    * anything of it: they get NODATA, whatever answers when things are down. All others are a hole.
    */
-  #absence({ present, service }: ServiceJudgement): AnswerTree {
-    if (!present) return absentAnswer
+  #absence({ service }: ServiceJudgement): AnswerTree {
     if (this.#situation.asked === 'any') return nobody
     const there = this.#madeOfPools(service.name, (pool) => (pool.present ? absentAnswer : nobody))
     if (!hasHoles(there) || there === nobody) return nobody
@@ -329,6 +333,22 @@ function judgeChoice(
   const { by } = judged.option.tree
   const own = by === 'up' ? '' : `; down (${reason}), answers by its own ${by}`
   return { ...state, kind, judgement, why: `${why}${own}` }
+}
+
+/** Of a service that has nothing of a family: the first pool stands for all, which have as little. */
+function markFirst(judgement: ServiceJudgement): {
+  readonly marked: ServiceJudgement
+  readonly pool: Pool
+} {
+  const [first, ...others] = judgement.choices as [ChoiceJudgement, ...ChoiceJudgement[]]
+  if (first.kind === 'pool') {
+    return {
+      marked: { ...judgement, choices: [{ ...first, used: true }, ...others] },
+      pool: first.judgement.pool,
+    }
+  }
+  const { marked, pool } = markFirst(first.judgement)
+  return { marked: { ...judgement, choices: [{ ...first, used: true, judgement: marked }, ...others] }, pool }
 }
 
 /** Why a choice of which there is nothing for the question is neither up nor down. */
