@@ -4,7 +4,7 @@ import { ZoneCompiler } from '../../src/dataplane/image/compile.ts'
 import { compileDirectory } from '../../src/dataplane/image/directory.ts'
 import { compileLocationMap, type LocationRanges } from '../../src/dataplane/image/location-map.ts'
 import { compilePlan } from '../../src/dataplane/image/plan-compiler.ts'
-import type { PlanNode } from '../../src/dataplane/image/plan-tree.ts'
+import type { PlanNode, PlanTrees } from '../../src/dataplane/image/plan-tree.ts'
 import type { ServingUpdate } from '../../src/dataplane/image/serving-set.ts'
 import { only } from '../../src/dataplane/image/serving-set.ts'
 import { hostnameToWire, lowerName, parseName } from '../../src/dataplane/wire/name.ts'
@@ -71,7 +71,7 @@ export function zoneImage(zone: ZoneText): SharedArrayBuffer {
 /** The whole state as one update; slots are the indexes. */
 export function servingUpdate(
   zones: readonly ZoneText[],
-  plans: readonly PlanNode[] = [],
+  plans: readonly (PlanNode | PlanTrees)[] = [],
   generation = 1,
   maps: readonly LocationRanges[] = [],
 ): ServingUpdate {
@@ -79,7 +79,10 @@ export function servingUpdate(
     generation,
     directory: only(compileDirectory(new Map(zones.map(({ apex }, slot) => [slot, hostnameToWire(apex)])))),
     zones: zones.map((zone, slot) => [slot, zoneImage(zone)]),
-    plans: plans.map((plan, slot) => [slot, compilePlan(plan)]),
+    plans: plans.map((plan, slot) => [
+      slot,
+      'ipv4' in plan ? compilePlan(plan.ipv4, plan.ipv6) : compilePlan(plan),
+    ]),
     maps: maps.map((map, slot) => [slot, compileLocationMap(map)]),
   }
 }

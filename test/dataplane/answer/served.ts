@@ -7,7 +7,7 @@ import { AnswerReader, allocateCounters, Counters } from '../../../src/dataplane
 import { type AnswerSettings, defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
 import type { LocationRanges } from '../../../src/dataplane/image/location-map.ts'
 import type { PlanWalk } from '../../../src/dataplane/image/plan.ts'
-import type { PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
+import type { PlanNode, PlanTrees } from '../../../src/dataplane/image/plan-tree.ts'
 import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { Random } from '../../../src/dataplane/random.ts'
@@ -38,7 +38,11 @@ export class Served {
   readonly #client = new Client()
   readonly #out: Uint8Array
 
-  constructor(zones: readonly ZoneText[], plans: readonly PlanNode[] = [], options: ServeOptions = {}) {
+  constructor(
+    zones: readonly ZoneText[],
+    plans: readonly (PlanNode | PlanTrees)[] = [],
+    options: ServeOptions = {},
+  ) {
     const { stream = false, seed = 1, maps = [] } = options
     const settings = only({ ...defaultAnswerSettings, ...options.settings })
     this.state.apply({ ...servingUpdate(zones, plans, 1, maps), settings })

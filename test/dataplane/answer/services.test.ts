@@ -1,6 +1,6 @@
 import t from 'tap'
 import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
-import type { AnswerNode, Candidate } from '../../../src/dataplane/image/plan-tree.ts'
+import type { AnswerNode, Candidate, PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
 import type { Response, TypeName } from '../../support/dns-client.ts'
 import { soaText, type ZoneText } from '../zone-text.ts'
@@ -287,4 +287,33 @@ t.test('the same seed, the same answers', async (t) => {
   }
   t.same(run(5), run(5))
   t.notSame(run(5), run(6))
+})
+
+t.test('A and AAAA go through trees of their own', async (t) => {
+  const leaf = (...members: string[]): AnswerNode => ({
+    kind: 'answer',
+    gives: 'addresses',
+    select: 'rotate',
+    answers: 4096,
+    ttlSeconds: 30,
+    candidates: candidates(...members),
+  })
+  const drawn = (...members: string[]): PlanNode => ({
+    kind: 'weighted',
+    children: [{ weight: 1, node: leaf(...members) }],
+  })
+  const served = new Served([zone], [{ ipv4: leaf('192.0.2.1'), ipv6: drawn('2001:db8::1') }])
+  t.same(addresses(served), ['192.0.2.1'])
+  t.same(addresses(served, 'AAAA'), ['2001:db8::1'])
+  t.same(addresses(served, 'ANY', 'a.lb.example.test'), ['192.0.2.1'])
+  const six = new Served([zone], [{ ipv4: drawn(), ipv6: leaf('2001:db8::1') }])
+  t.same(addresses(six), [])
+  t.same(addresses(six, 'AAAA'), ['2001:db8::1'])
+  t.same(addresses(six, 'ANY', 'a.lb.example.test'), ['2001:db8::1'], 'what there is')
+  const neither = new Served([zone], [{ ipv4: leaf(), ipv6: leaf() }])
+  t.same(addresses(neither, 'ANY', 'a.lb.example.test'), [])
+  const failing = { ...leaf(), gives: 'servfail' } as const
+  const half = new Served([zone], [{ ipv4: failing, ipv6: leaf('2001:db8::1') }])
+  t.match(half.ask('www.example.test', 'A'), { rcode: 2 })
+  t.same(addresses(half, 'AAAA'), ['2001:db8::1'])
 })
