@@ -9,12 +9,13 @@
  * A host that lies in one of our own zones is resolved like any other, by the resolvers; asking our own data plane would
  * be shorter and would make answers feed on themselves when a service's member leads back to the service.
  *
- * Bounds: one entry and one timer a host; the queue holds a host once; `concurrency` lookups, two queries each.
+ * Bounds: one entry and two timers a host; the queue holds a host once; `concurrency` lookups, two queries each.
  */
 import type { Resolution } from '../model/observation.ts'
 import type { AddressPolicy } from '../model/pool.ts'
+import { Alarm } from '../timing/alarm.ts'
 import { type Clock, wallClock } from '../timing/clock.ts'
-import { advance, type HostState, initialState } from './host-state.ts'
+import { advance, endGrace, graceEndMs, type HostState, initialState } from './host-state.ts'
 import type { Lookup } from './lookup.ts'
 import { keptOf, withoutRefused } from './refused-addresses.ts'
 
@@ -45,6 +46,8 @@ interface KnownHost {
   state: HostState
   failures: number
   cancelTimer: (() => void) | null
+  /** Rings when addresses that are gone have been kept for long enough, whether or not a lookup is under way. */
+  readonly grace: Alarm
   inFlight: AbortController | null
 }
 
@@ -97,7 +100,8 @@ export class HostResolver implements AsyncDisposable {
     for (const host of wanted) {
       if (this.#hosts.has(host)) continue
       const state = initialState(host, this.#now(), this.#restored.get(host))
-      this.#hosts.set(host, { state, failures: 0, cancelTimer: null, inFlight: null })
+      const grace = new Alarm(this.#clock, () => this.#endGrace(host))
+      this.#hosts.set(host, { state, failures: 0, cancelTimer: null, grace, inFlight: null })
       this.#due.add(host)
     }
     if (this.#awaited === null) {
@@ -167,6 +171,7 @@ export class HostResolver implements AsyncDisposable {
     const before = known.state.resolution
     const { state, waitMs } = advance(known.state, answer, this.#now())
     known.state = state
+    known.grace.set(graceEndMs(state) ?? Number.POSITIVE_INFINITY)
     if (state.resolution.error !== null) known.failures++
     const jitterMs = this.#random() * Math.min(longestJitterMs, waitMs * jitterShare)
     known.cancelTimer = this.#clock.after(waitMs + jitterMs, () => {
@@ -175,7 +180,19 @@ export class HostResolver implements AsyncDisposable {
       this.#startDue()
     })
     this.#awaited?.delete(host)
-    this.#changes.push({ before, after: state.resolution })
+    this.#tell({ before, after: state.resolution })
+  }
+
+  #endGrace(host: string): void {
+    const known = this.#hosts.get(host)!
+    const before = known.state.resolution
+    known.state = endGrace(known.state, this.#now())
+    known.grace.set(graceEndMs(known.state) ?? Number.POSITIVE_INFINITY)
+    this.#tell({ before, after: known.state.resolution })
+  }
+
+  #tell(change: ResolutionChange): void {
+    this.#changes.push(change)
     this.#delivery ??= setImmediate(() => this.#deliver())
   }
 
@@ -194,5 +211,6 @@ export class HostResolver implements AsyncDisposable {
 
 function halt(known: KnownHost): void {
   known.cancelTimer?.()
+  known.grace[Symbol.dispose]()
   known.inFlight?.abort()
 }

@@ -11,6 +11,8 @@
  *   absent   none               none
  *   absent   some               as before until the family has been absent for `absentGraceMs`, then none
  *
+ * The grace ends by itself (`endGrace`), also when nobody can be asked at that moment: the last that was heard is that there is none.
+ *
  * The grace is for NXDOMAIN and NODATA that are a provider's mistake in passing. It is short, because a name that is
  * really gone may have left its addresses to somebody else.
  *
@@ -131,6 +133,29 @@ export function advance(
     },
     waitMs: error === null ? ttlMs : Math.min(retryMs, ttlMs),
   }
+}
+
+/** When the grace of a family ends whose addresses are still kept, as UNIX time; null when none is in its grace. */
+export function graceEndMs({ a, aaaa }: HostState): number | null {
+  const ends = [a, aaaa].flatMap(({ addresses, absentSinceMs }) =>
+    addresses.length === 0 || absentSinceMs === null ? [] : [absentSinceMs + absentGraceMs],
+  )
+  return ends.length === 0 ? null : Math.min(...ends)
+}
+
+/** The state without the addresses whose grace has ended. */
+export function endGrace(before: HostState, now: Date): HostState {
+  const end = (family: Family): Family => {
+    const { absentSinceMs } = family
+    const over = absentSinceMs !== null && now.getTime() - absentSinceMs >= absentGraceMs
+    return over ? { ...family, addresses: [] } : family
+  }
+  const [a, aaaa] = [end(before.a), end(before.aaaa)]
+  const addresses = [...a.addresses, ...aaaa.addresses]
+  if (addresses.length === before.resolution.addresses.length) return before
+  const bare = a.known && aaaa.known ? 'absent' : 'failed'
+  const state = addresses.length === 0 ? bare : before.resolution.state
+  return { ...before, a, aaaa, resolution: { ...before.resolution, state, addresses, since: now } }
 }
 
 function advanceFamily(before: Family, answer: FamilyAnswer, nowMs: number): Family {

@@ -104,6 +104,32 @@ t.test('failures are counted, and the last good answer stays', async (t) => {
   t.match(resolver.lastGood(), [{ host: 'a.', addresses: ['192.0.2.1'] }])
 })
 
+t.test('a host that is gone leaves after 120 s, whether or not anybody answers then', async (t) => {
+  const gone: HostAnswer = {
+    a: { kind: 'absent', reason: 'NXDOMAIN' },
+    aaaa: { kind: 'absent', reason: 'NXDOMAIN' },
+  }
+  for (const later of [gone, failure, null]) {
+    const { resolver, clock, open, settle, said } = setUp(t)
+    resolver.setHosts(['a.'])
+    await settle('a.', answer(5, '192.0.2.1'))
+    await clock.advance(5_500)
+    await settle('a.', gone)
+    said()
+    for (let elapsedMs = 0; elapsedMs < 119_000; elapsedMs += 1000) {
+      // Null: the resolver is silent.
+      if (later !== null && open.has('a.')) await settle('a.', later)
+      await clock.advance(1000)
+    }
+    await clock.advance(999)
+    t.match(resolver.resolution('a.'), { state: 'stale', addresses: ['192.0.2.1'] })
+    await clock.advance(1)
+    await turn()
+    t.match(resolver.resolution('a.'), { state: 'absent', addresses: [] })
+    t.equal(said().at(-1), 'a. stale>absent', 'and it is told')
+  }
+})
+
 t.test('no more lookups at a time than allowed', async (t) => {
   const { resolver, open, started, settle } = setUp(t, { concurrency: 2 })
   resolver.setHosts(['a.', 'b.', 'c.', 'd.'])
