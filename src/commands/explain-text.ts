@@ -106,12 +106,12 @@ function poolLines({ name, select, answers, monitor, met, condition, reason, mem
 const unmonitored = 'the pool has no monitor'
 
 function memberRow(member: Member) {
-  const { name, address, host, given, why, weight, latencyMs, status } = member
+  const { name, address, addresses, host, given, why, weight, latencyMs, status } = member
   const { configured, effective } = weight
   return {
     '': given ? '*' : '',
     MEMBER: name,
-    ADDRESS: address ?? host ?? '',
+    ADDRESS: host ?? (addresses.length > 1 ? addresses.join(', ') : (address ?? '')),
     STATE: stateText(member),
     SINCE: status.since === null ? '' : seconds(status.since),
     WEIGHT: configured === effective ? String(configured) : `${effective} of ${configured}`,

@@ -11,7 +11,7 @@ export async function startResolving(
   databaseUrl: string,
   options: DaemonOptions = {},
 ): Promise<DaemonProcess> {
-  const env = { DATABASE_URL: databaseUrl, POOLDNS_RESOLVERS: upstream.address }
+  const env = { ...options.env, DATABASE_URL: databaseUrl, POOLDNS_RESOLVERS: upstream.address }
   return startDaemonProcess({ ...options, env })
 }
 

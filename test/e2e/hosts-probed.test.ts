@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import t from 'tap'
+import { freePort } from '../support/free-port.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { startUpstream } from '../support/upstream.ts'
 import { ask, askUntil } from './ask.ts'
@@ -53,6 +54,53 @@ t.test('hosts are probed at their addresses', async (t) => {
   await askUntil(dns, 'example.test', ['127.0.0.2'])
   t.match(await memberStatus(daemon), { state: 'up', resolution: { addresses: ['127.0.0.2'] } })
   t.equal(hosts[0], `${lb}:${backend.port}`, 'asked by its name')
+})
+
+t.test('a host with several addresses is probed at each, and answered with those that are up', async (t) => {
+  await using upstream = await startUpstream()
+  const port = await freePort()
+  const servers = new Map<string, ReturnType<typeof createServer>>()
+  for (const address of ['127.0.3.1', '127.0.3.2', '::1']) {
+    const server = createServer((_request, response) => void response.end('ok\n')).listen(port, address)
+    await once(server, 'listening')
+    servers.set(address, server)
+  }
+  const fail = (address: string) => {
+    servers.get(address)?.closeAllConnections()
+    servers.get(address)?.close()
+    servers.delete(address)
+  }
+  t.teardown(() => [...servers.keys()].forEach(fail))
+  upstream.says.set(`${lb} A`, { ttl: 60, data: ['127.0.3.1', '127.0.3.2'] })
+  upstream.says.set(`${lb} AAAA`, { ttl: 60, data: ['::1'] })
+  const env = { POOLDNS_PROBE_ALLOW: '127.0.0.0/8,::1/128' }
+  await using daemon = await startResolving(upstream, await postgres.createDatabase(), { env })
+  const { dns } = daemon
+  await put(daemon, '/v1/zones/example.test', zone)
+  const timing = { interval: '1s', timeout: '1s', rise: 1, fall: 1 }
+  await put(daemon, '/v1/monitors/web', { port, ...timing })
+  await put(daemon, '/v1/pools/web', { monitor: 'web', unknown: 'down', members: { lb: { host: lb } } })
+  await put(daemon, '/v1/services/www.example.test', { pools: ['web'], ttl: 5 })
+  const asked = 'www.example.test'
+  await askUntil(dns, asked, ['127.0.3.1', '127.0.3.2'])
+  fail('127.0.3.2')
+  await askUntil(dns, asked, ['127.0.3.1'])
+  t.same((await ask(dns, asked, 'AAAA')).answers, ['::1'])
+  const server = createServer((_request, response) => void response.end('ok\n')).listen(port, '127.0.3.2')
+  await once(server, 'listening')
+  servers.set('127.0.3.2', server)
+  await askUntil(dns, asked, ['127.0.3.1', '127.0.3.2'])
+  fail('127.0.3.1')
+  await askUntil(dns, asked, ['127.0.3.2'])
+  t.same((await ask(dns, asked, 'AAAA')).answers, ['::1'], 'the first one takes nobody else out')
+  t.match(await memberStatus(daemon), {
+    state: 'up',
+    addresses: [
+      { address: '127.0.3.1', state: 'down' },
+      { address: '127.0.3.2', state: 'up' },
+      { address: '::1', state: 'up' },
+    ],
+  })
 })
 
 t.test('a pool with hosts: cname answers with the name of its member', async (t) => {
