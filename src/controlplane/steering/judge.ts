@@ -201,7 +201,7 @@ function judgeMember(
   asked: Asked,
   conditions: Conditions,
 ): Omit<MemberJudgement, 'serves'> {
-  const all = pool.hosts === 'cname' ? none : ofFamily(addressesNow(member, conditions), asked)
+  const all = pool.hosts === 'cname' ? none : addressesFor(member, asked, conditions)
   const [reason, addresses] = keep(pool, member, all, conditions)
   const common = { member, kept: isKeptFor(reason), reason, all, addresses }
   if (pool.monitor === null) {
@@ -233,16 +233,17 @@ function effectiveWeight(weight: number, percent: number, share: number): number
 
 const none: readonly AddressText[] = []
 
-const keptFor: ReadonlySet<MemberReason> = new Set([
-  'up',
-  'unknown, counts as up',
-  'unknown, was up',
-  'not monitored',
-  'forced up',
-])
-
 function isKeptFor(reason: MemberReason): boolean {
-  return keptFor.has(reason)
+  switch (reason) {
+    case 'up':
+    case 'unknown, counts as up':
+    case 'unknown, was up':
+    case 'not monitored':
+    case 'forced up':
+      return true
+    default:
+      return false
+  }
 }
 
 type Keeping = readonly [reason: MemberReason, addresses: readonly AddressText[]]
@@ -312,6 +313,13 @@ function reasonForUnknown(pool: Pool, member: Member, conditions: Conditions): M
 /** The addresses of a member, of both families: those that it was given, or those that its host has. */
 function addressesNow(member: Member, conditions: Conditions): readonly AddressText[] {
   return member.host === null ? addressesOf(member) : conditions.resolution(member.host).addresses
+}
+
+/** The same of one family, of a member that has any of it. */
+function addressesFor(member: Member, asked: Asked, conditions: Conditions): readonly AddressText[] {
+  const now = addressesNow(member, conditions)
+  // Most members have one address, which is of the family then.
+  return now.length === 1 ? now : ofFamily(now, asked)
 }
 
 /** Whether there is anything to answer with; the name of a host is enough for a CNAME. */
