@@ -127,7 +127,9 @@ function decodeCursor(cursor: string | null | undefined, columns: readonly PgCol
 
 // Text in Postgres holds no NUL, so a key with one was never ours.
 function isPart(isNumber: boolean, part: unknown): boolean {
-  return isNumber ? Number.isSafeInteger(part) : typeof part === 'string' && !part.includes('\0')
+  return isNumber
+    ? Number.isSafeInteger(part)
+    : typeof part === 'string' && !part.includes('\0') && part.isWellFormed()
 }
 
 /** Told of what can't be read; whatever was to be read is then left out, or has its defaults. */

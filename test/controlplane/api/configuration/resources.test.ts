@@ -393,6 +393,8 @@ for (const kind of ['postgres', 'embedded'] as const) {
         'limit=x',
         'cursor=%00',
         'cursor=abc',
+        // Half a surrogate pair.
+        `cursor=${Buffer.from('["\\ud800"]').toString('base64url')}`,
         'page=2',
         'limit=1&limit=2',
       ]) {
