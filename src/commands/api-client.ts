@@ -1,6 +1,8 @@
 /** The HTTP API of a running daemon, for the commands that can't, or shouldn't, open its database. */
 import { secretOf, UsageError } from '../config.ts'
 import { ControlError, type Problem } from '../controlplane/model/errors.ts'
+import { withoutAdvice } from '../controlplane/model/reason.ts'
+import { trustSystemAuthorities } from '../trust.ts'
 
 /** The flags of the commands that may go by a running server. */
 export const serverFlags = { server: { type: 'string' }, token: { type: 'string' } } as const
@@ -47,6 +49,7 @@ export function namedServer(
       `${source}: ${JSON.stringify(origin)} is not accepted; it takes a URL http://host:port`,
     )
   }
+  if (origin.startsWith('https:')) trustSystemAuthorities()
   // Node writes a title over the command line, so that `ps` doesn't go on showing a token that stands there.
   if (flags.token !== undefined) process.title = 'pooldns'
   const token =
@@ -75,7 +78,7 @@ export function namedServers(
 /** `fetch` says no more than that it failed; why stands in its cause. */
 function causeOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return cause instanceof Error ? cause.message || cause.name : String(cause)
+  return cause instanceof Error ? withoutAdvice(cause.message) || cause.name : String(cause)
 }
 
 function parseProblem(text: string): { detail?: string; errors?: Problem[] } {

@@ -2,6 +2,7 @@
 import { readConfig } from '../config.ts'
 import { ControlError } from '../controlplane/model/errors.ts'
 import { Database } from '../controlplane/store/database.ts'
+import { trustSystemAuthorities } from '../trust.ts'
 
 /** Who the audit log says it was: whoever may open the database. */
 export const actor = 'command line'
@@ -12,6 +13,7 @@ const patienceMs = 30_000
 /** Opens the database, migrated, for the length of `work`. */
 export async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
   const config = readConfig([], process.env)
+  if (config.databaseUrl !== null) trustSystemAuthorities()
   let last = 'no answer'
   await using database = await Database.open({
     url: config.databaseUrl,

@@ -20,6 +20,7 @@ import { pause } from '../controlplane/timing/clock.ts'
 import { formatListenAddress, type ListenAddress } from '../dataplane/listener/listener.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics/metrics.ts'
+import { trustSystemAuthorities } from '../trust.ts'
 import { version } from '../version.ts'
 import { announceTo, failing } from './announce.ts'
 import { apiContext } from './api-context.ts'
@@ -59,6 +60,8 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   const { signal } = stopping
   const { nodeId, adminTokenHash } = await openDataDirectory(config.dataDir, config.adminToken)
   const announce = announceTo(() => listeners)
+  // Before anybody connects.
+  trustSystemAuthorities()
 
   // The stop goes through this list from its end, and each comment says what a part does then. A start that fails ends what it
   // has begun.

@@ -6,9 +6,18 @@ export function cutReason(text: string, most: number): string {
   return (text.length > most ? `${text.slice(0, most - 1)}…` : text).toWellFormed()
 }
 
+/**
+ * What an error of TLS says, without the advice to start Node with some flag that it may end with: whoever reads it runs
+ * pooldns, and knows of no Node.
+ */
+export function withoutAdvice(message: string): string {
+  return message.replace(/; if the root CA is installed locally.*$/s, '')
+}
+
 /** Makes a reason of a text, whatever a peer put into it: of bounded length, and without control characters. */
 export function toReason(text: string): string {
+  const said = withoutAdvice(text)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-  const printable = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim()
+  const printable = said.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim()
   return cutReason(printable, longestReason)
 }

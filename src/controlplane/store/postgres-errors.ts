@@ -5,6 +5,7 @@
  */
 import pg from 'pg'
 import { ControlError, isUnavailable } from '../model/errors.ts'
+import { withoutAdvice } from '../model/reason.ts'
 
 /** Codes of Node's network errors that mean "no connection now". */
 const networkCodes =
@@ -52,7 +53,7 @@ export function toControlError(error: unknown): unknown {
 export function reasonOf(error: unknown): string {
   const cause = rootOf(error)
   if (cause instanceof AggregateError && cause.message === '') return cause.errors.map(reasonOf).join('; ')
-  if (cause instanceof Error) return cause.message || cause.name
+  if (cause instanceof Error) return withoutAdvice(cause.message) || cause.name
   return String(cause)
 }
 

@@ -68,6 +68,22 @@ basicConstraints = critical,CA:TRUE
   return { key: await readFile(at('key')), cert: await readFile(at('crt')) }
 }
 
+/** Makes a certificate that another one signs, which is not sent along with it. */
+export async function signedCertificate(
+  folder: string,
+  name: string,
+  altNames: string,
+  issuer: string,
+): Promise<Identity> {
+  const at = (file: string): string => join(folder, file)
+  await certificate(folder, name, altNames)
+  await writeFile(at(`${name}.ext`), `subjectAltName = ${altNames}\n`)
+  const authority = ['-CA', at(`${issuer}.crt`), '-CAkey', at(`${issuer}.key`), '-CAcreateserial']
+  const files = ['-in', at(`${name}.csr`), '-out', at(`${name}.crt`), '-extfile', at(`${name}.ext`)]
+  await run('openssl', ['x509', '-req', '-days', '365', ...authority, ...files])
+  return { key: await readFile(at(`${name}.key`)), cert: await readFile(at(`${name}.crt`)) }
+}
+
 /** Why tests that need certificates can't run here; false when they can. */
 export const withoutOpenssl = await run('openssl', ['version']).then(
   () => false as const,

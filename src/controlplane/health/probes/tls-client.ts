@@ -9,9 +9,8 @@ import { LeastRecentMap } from './least-recent.ts'
  * The client's side of TLS for all probes.
  *
  * Contexts are kept, because making one takes a fifth of the CPU time of a handshake; they keep no sessions, which would
- * let a handshake pass without its certificate. Those that trust the system's authorities (Node's own, and
- * NODE_EXTRA_CA_CERTS) are made at the first probe that needs one, and go by what was trusted then. Bound: the 128 that were used
- * last.
+ * let a handshake pass without its certificate. Those without authorities of their own trust whom the process trusts
+ * (`src/trust.ts`) when they are made, at the first probe that needs one. Bound: the 128 that were used last.
  */
 export class TlsClient {
   readonly #certificates: ClientCertificates | null
