@@ -21,10 +21,12 @@ import { show } from './schema-check.ts'
 /** Characters of what is looked for in a response. */
 const maxExpectation = 1024
 /**
- * Steps of a pattern. The time of a match grows with them, and it is the event loop's: 64 KiB made for the purpose take some
- * 0.4 s against one of this size. It would take a limit of 16 to keep that below 50 ms, and sensible patterns have up to 50.
+ * Steps of a pattern. The time of a match grows with them: 64 KiB made for the purpose take up to a second against one of this
+ * size, which is a thread's own (`pattern-matcher.ts`). Sensible patterns have up to 50.
  */
 const maxSteps = 100
+/** More of them can't be within that, and may take half a second of the main thread to compile. */
+const maxRepetitions = 400
 /** Characters of what a probe sends. */
 const maxRequest = 8192
 const maxHeaders = 50
@@ -170,6 +172,10 @@ function patternProblem(pattern: string): string | null {
     return `must be a regular expression of RE2 of 1 to ${maxExpectation} characters, not ${show(pattern)}`
   }
   try {
+    const repeats = repetitions(pattern)
+    if (repeats > maxRepetitions) {
+      return `must be a regular expression of at most ${maxSteps} steps, and this one has ${repeats} repetitions`
+    }
     const steps = RE2JS.compile(pattern).programSize()
     return steps > maxSteps
       ? `must be a regular expression of at most ${maxSteps} steps, and this one compiles to ${steps}`
@@ -179,6 +185,13 @@ function patternProblem(pattern: string): string | null {
     const why = error.message.replace('error parsing regexp: ', '')
     return `must be a regular expression of RE2, which has no lookaround and no back-references: ${why}`
   }
+}
+
+/** How often parts of a pattern are to be repeated, all in all; those in classes and behind a backslash are no repetitions. */
+function repetitions(pattern: string): number {
+  const bare = pattern.replace(/\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]])*\]/gs, ' ')
+  const counts = bare.matchAll(/\{(\d+)(?:,(\d*))?\}/g)
+  return [...counts].reduce((sum, [, least, most]) => sum + Number(most || least), 0)
 }
 
 const ExpectedText = boundedText(maxExpectation)

@@ -258,6 +258,10 @@ t.test('what is wrong is named', async (t) => {
     [{ expect: { pattern: '(a)\\1' } }, /^expect\.pattern: .*no back-references: invalid escape sequence/],
     [{ expect: { pattern: '((a{100}){100}){100}' } }, /^expect\.pattern: .*invalid repeat count/],
     [
+      { expect: { pattern: '(a{1000})'.repeat(110) } },
+      /^expect\.pattern: must be .* of at most 100 steps, and this one has 110000 repetitions$/,
+    ],
+    [
       { expect: { pattern: '(a{30}){30}' } },
       /^expect\.pattern: must be .* of at most 100 steps, and this one compiles to \d{3}$/,
     ],

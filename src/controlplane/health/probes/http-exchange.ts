@@ -20,30 +20,33 @@ import { Ending } from './ending.ts'
 import { judgeResponse, type Redirection } from './http-judge.ts'
 import { encodeRequest, type HttpRequest } from './http-request.ts'
 import { ResponseReader } from './http-response.ts'
+import type { ProbeContext } from './probe-target.ts'
+import { toldOfLook } from './text-expectation.ts'
 
 /**
  * Sends one request and judges the response; closes the socket in the end. Never rejects.
  * @param stop ends the exchange and its connection at once; its reason must be the `Fault` to return
  */
-export function exchange(
+export async function exchange(
   socket: Socket,
   request: HttpRequest,
   monitor: HttpMonitor,
-  stop: AbortSignal,
+  { patterns, stop }: Pick<ProbeContext, 'patterns' | 'stop'>,
 ): Promise<Passed | Fault | Redirection> {
   const { finish, result } = new Ending<Passed | Redirection>(stop, () => {
     reader.stop()
     judge.stop()
     socket.destroy()
   })
-  const judge = judgeResponse(monitor, finish)
+  const onEnough = () => {
+    reader.stop()
+    socket.destroy()
+  }
+  const judge = judgeResponse(monitor, { patterns, stop, onEnough, finish })
   const reader = new ResponseReader(request.method, {
     head: judge.head,
     data: judge.data,
-    end() {
-      socket.destroy()
-      judge.end()
-    },
+    end: judge.end,
     malformed: (what) => finish(fault('protocol', `malformed HTTP response: ${what}`)),
   })
   // How a connection ends says nothing any more of a response that is whole.
@@ -60,5 +63,5 @@ export function exchange(
     })
     socket.write(octets)
   }
-  return result
+  return toldOfLook(await result, judge.body)
 }

@@ -4,7 +4,8 @@ import { type Fault, fault, type Passed } from '../verdict.ts'
 import { ContentDecoder, codingOf } from './content-coding.ts'
 import type { HeaderFields } from './http-framing.ts'
 import { valueAt, weightPercent } from './member-weight.ts'
-import { expectsNothing, TextSearch } from './text-expectation.ts'
+import type { PatternMatcher } from './pattern-matcher.ts'
+import { expectsNothing, type Look, TextSearch } from './text-expectation.ts'
 
 export interface Redirection {
   readonly status: number
@@ -14,6 +15,15 @@ export interface Redirection {
 /** RFC 9110 section 15.4, those that name a new target by Location. */
 const redirectCodes: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
+/** What a response is judged with, and who is told. */
+export interface JudgeOptions {
+  readonly patterns: PatternMatcher
+  readonly stop: AbortSignal
+  /** As much has come as counts; what comes of it follows. */
+  readonly onEnough: () => void
+  readonly finish: (result: Passed | Fault | Redirection) => void
+}
+
 /**
  * Judges one response while it arrives.
  *
@@ -22,25 +32,36 @@ const redirectCodes: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
  */
 export function judgeResponse(
   { expectBody, expectCodes, followRedirects, weight }: HttpMonitor,
-  finish: (result: Passed | Fault | Redirection) => void,
+  { patterns, stop, onEnough, finish }: JudgeOptions,
 ) {
   const wantsJson = weight?.kind === 'json'
   const body = new TextSearch(expectBody, wantsJson)
   let said: unknown
+  let ended = false
+  const tell = ({ missing, unwanted }: Look): void => {
+    const complaint = missing ?? unwanted
+    if (complaint === null && wantsJson) said = valueAt(weight.pointer, body.text.toString())
+    finish(complaint === null ? { weightPercent: weightPercent(said) } : fault('body', `body ${complaint}`))
+  }
   const text = {
     data(octets: Buffer): void {
+      if (ended) return
       body.take(octets)
       if (body.full) text.end()
     },
     end(): void {
-      const complaint = body.missing() ?? body.unwanted()
-      if (complaint === null && wantsJson) said = valueAt(weight.pointer, body.text.toString())
-      finish(complaint === null ? { weightPercent: weightPercent(said) } : fault('body', `body ${complaint}`))
+      if (ended) return
+      ended = true
+      onEnough()
+      const look = body.look(patterns, stop)
+      if (look instanceof Promise) void look.then(tell)
+      else tell(look)
     },
     unreadable: (why: string) => finish(fault('body', `body ${why}`)),
   }
   let decoder: ContentDecoder | null = null
   return {
+    body,
     head(status: number, fields: HeaderFields): void {
       if (weight?.kind === 'header') said = single(fields, weight.name.toLowerCase())
       const location = single(fields, 'location')

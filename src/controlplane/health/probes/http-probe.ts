@@ -61,7 +61,7 @@ async function visit(hop: Hop, monitor: HttpMonitor, home: boolean, context: Pro
   const tls = secure ? settings : null
   const socket = await connect({ address, port, tls, identity: hostname, protocols: ['http/1.1'] }, context)
   if ('failure' in socket) return socket
-  return exchange(socket, hop, monitor, context.stop)
+  return exchange(socket, hop, monitor, context)
 }
 
 function firstHop({ address, port }: ProbeTarget, monitor: HttpMonitor): Hop | Fault {

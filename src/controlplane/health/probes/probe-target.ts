@@ -1,6 +1,7 @@
 import type { MemberKey } from '../../model/member-key.ts'
 import type { ProbeMonitor } from '../../model/monitor.ts'
 import type { AddressPolicy, AddressText } from '../../model/pool.ts'
+import type { PatternMatcher } from './pattern-matcher.ts'
 import type { TlsClient } from './tls-client.ts'
 
 /** Where and how to probe. */
@@ -21,6 +22,7 @@ export interface ProbeContext {
   readonly policy: AddressPolicy
   readonly tls: TlsClient
   readonly resolve: ResolveHost
+  readonly patterns: PatternMatcher
   /** Ends the probe and its connection at once; its reason is the `Fault` to return. */
   readonly stop: AbortSignal
 }

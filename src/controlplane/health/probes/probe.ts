@@ -11,9 +11,13 @@ import { ClientCertificates } from './client-certificates.ts'
 import { probeDns } from './dns-probe.ts'
 import { probeGrpc } from './grpc-probe.ts'
 import { probeHttp } from './http-probe.ts'
+import { PatternMatcher } from './pattern-matcher.ts'
 import type { ProbeContext, ProbeTarget, ResolveHost } from './probe-target.ts'
 import { probeTcp } from './tcp-probe.ts'
 import { TlsClient } from './tls-client.ts'
+
+/** One for all probers. Its threads begin with the first pattern, and keep nobody from ending. */
+const patterns = new PatternMatcher()
 
 /** How members are probed; tests of the scheduling bring their own. */
 export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<ProbeVerdict>
@@ -33,7 +37,7 @@ export interface ProberOptions {
  */
 export function createProber({ policy, certificates, resolve = systemResolve }: ProberOptions): Probe {
   const tls = new TlsClient(certificates === null ? null : new ClientCertificates(certificates))
-  const context = { policy, tls, resolve }
+  const context = { policy, tls, resolve, patterns }
   return (target, signal) => attempt(target, context, signal)
 }
 

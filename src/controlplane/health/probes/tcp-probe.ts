@@ -10,19 +10,28 @@
  */
 import type { Socket } from 'node:net'
 import type { TcpMonitor } from '../../model/monitor.ts'
-import { fault, faultOfError, lostConnection, type Passed, type ProbeResult, passed } from '../verdict.ts'
+import {
+  type Fault,
+  fault,
+  faultOfError,
+  lostConnection,
+  type Passed,
+  type ProbeResult,
+  passed,
+} from '../verdict.ts'
 import { connect } from './connection.ts'
 import { Ending } from './ending.ts'
 import type { ProbeContext, ProbeTarget } from './probe-target.ts'
-import { expectsNothing, TextSearch } from './text-expectation.ts'
+import { expectsNothing, type Look, TextSearch, toldOfLook } from './text-expectation.ts'
 
 const longestQuietMs = 500
 
 /**
  * A look at the text costs time in proportion to it, and a member may send it in as many pieces as it likes. So after each
- * look this many times as long goes by without one.
+ * look this many times as long goes by without one, a quarter of a second at the most.
  */
 const lookShare = 20
+const longestPauseMs = 250
 
 /** Never rejects. */
 export async function probeTcp(
@@ -31,50 +40,69 @@ export async function probeTcp(
   context: ProbeContext,
 ): Promise<ProbeResult> {
   const socket = await connect({ address, port, tls: monitor.tls }, context)
-  return 'failure' in socket ? socket : converse(socket, monitor, context.stop)
+  return 'failure' in socket ? socket : converse(socket, monitor, context)
 }
 
-function converse(socket: Socket, monitor: TcpMonitor, stop: AbortSignal): Promise<ProbeResult> {
-  const { finish, result } = new Ending<Passed>(stop, () => {
+async function converse(
+  socket: Socket,
+  monitor: TcpMonitor,
+  context: Pick<ProbeContext, 'patterns' | 'stop'>,
+): Promise<ProbeResult> {
+  const { finish, result } = new Ending<Passed>(context.stop, () => {
     reader?.close()
     socket.destroy()
   })
-  const reader = expectsNothing(monitor.expect) ? null : new Reader(monitor, finish)
-  socket.on('error', (error) => finish(faultOfError(error, 'exchanging')))
-  socket.once('close', () => finish(lostConnection))
+  const reader = expectsNothing(monitor.expect) ? null : new Reader(monitor, context, finish)
+  // How a connection ends says nothing any more of a text that is whole.
+  const lose = (why: Fault) => reader?.ended !== true && finish(why)
+  socket.on('error', (error) => lose(faultOfError(error, 'exchanging')))
+  socket.once('close', () => lose(lostConnection))
   if (reader !== null) {
     socket.on('data', (chunk) => reader.take(chunk))
     socket.once('end', () => reader.end())
     if (monitor.send !== null) socket.write(monitor.send)
   } else if (monitor.send !== null) socket.write(monitor.send, (error) => !error && finish(passed))
   else finish(passed)
-  return result
+  const found = await result
+  return reader === null ? found : toldOfLook(found, reader.text)
 }
 
 /** Decides on what comes; says so once. */
 class Reader {
+  readonly text: TextSearch
+  readonly #context: Pick<ProbeContext, 'patterns' | 'stop'>
   readonly #finish: (result: ProbeResult) => void
-  readonly #text: TextSearch
   /** Whether only a whole text can pass. */
   readonly #whole: boolean
   readonly #quietMs: number
   #quiet: NodeJS.Timeout | undefined
   #look: NodeJS.Timeout | undefined
   #nextLookMs = 0
+  /** A look that is wanted behind the one that is under way; null when there is none. */
+  #wanted: { quiet: boolean } | null = null
+  /** Nothing comes any more that counts. */
+  ended = false
 
-  constructor({ expect, timeoutMs }: TcpMonitor, finish: (result: ProbeResult) => void) {
+  constructor(
+    { expect, timeoutMs }: TcpMonitor,
+    context: Pick<ProbeContext, 'patterns' | 'stop'>,
+    finish: (result: ProbeResult) => void,
+  ) {
+    this.#context = context
     this.#finish = finish
-    this.#text = new TextSearch(expect)
+    this.text = new TextSearch(expect)
     this.#whole = expect.lacks !== null || expect.mismatches !== null
     this.#quietMs = Math.min(longestQuietMs, timeoutMs / 4)
   }
 
   take(chunk: Buffer): void {
-    this.#text.take(chunk)
-    if (this.#text.full) {
+    if (this.ended) return
+    this.text.take(chunk)
+    if (this.text.full) {
       this.end()
       return
     }
+    if (this.#wanted !== null) this.#wanted.quiet = false
     if (this.#whole) {
       clearTimeout(this.#quiet)
       this.#quiet = setTimeout(() => this.#decide(true), this.#quietMs)
@@ -84,9 +112,12 @@ class Reader {
     else this.#look ??= setTimeout(() => this.#decide(false), waitMs)
   }
 
+  /** The text is whole. */
   end(): void {
-    const complaint = this.#text.missing() ?? this.#text.unwanted()
-    this.#finish(complaint === null ? passed : fault('answer', `answer ${complaint}`))
+    if (this.ended) return
+    this.ended = true
+    this.close()
+    this.#decide(true)
   }
 
   close(): void {
@@ -97,11 +128,26 @@ class Reader {
   #decide(quiet: boolean): void {
     clearTimeout(this.#look)
     this.#look = undefined
+    if (this.text.looking) {
+      this.#wanted = { quiet: quiet || (this.#wanted?.quiet ?? false) }
+      return
+    }
+    const { ended } = this
     const startMs = performance.now()
-    const unwanted = this.#text.unwanted()
-    if (unwanted !== null) this.#finish(fault('answer', `answer ${unwanted}`))
-    else if ((quiet || !this.#whole) && this.#text.missing() === null) this.#finish(passed)
+    const look = this.text.look(this.#context.patterns, this.#context.stop)
+    if (look instanceof Promise) void look.then((found) => this.#judge(found, quiet, ended, startMs))
+    else this.#judge(look, quiet, ended, startMs)
+  }
+
+  #judge({ missing, unwanted }: Look, quiet: boolean, ended: boolean, startMs: number): void {
+    const enough = quiet || !this.#whole
+    const complaint = unwanted ?? (ended ? missing : null)
+    if (complaint !== null) this.#finish(fault('answer', `answer ${(ended ? missing : null) ?? complaint}`))
+    else if (enough && missing === null) this.#finish(passed)
     const endMs = performance.now()
-    this.#nextLookMs = endMs + (endMs - startMs) * lookShare
+    this.#nextLookMs = endMs + Math.min((endMs - startMs) * lookShare, longestPauseMs)
+    const next = this.#wanted
+    this.#wanted = null
+    if (next !== null) this.#decide(next.quiet)
   }
 }

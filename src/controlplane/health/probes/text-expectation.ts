@@ -3,26 +3,21 @@
  *
  * Only the first 64 KiB count. Substrings are looked for while octets come and cost a few of them; patterns need the whole
  * text, and are matched by RE2, which takes time in proportion to it whatever the pattern: JavaScript's own expressions
- * could be made to run for ever, by a member or by whoever writes the pattern. It grows with the pattern, too, whose size the
- * document bounds. Text is matched as it came, as octets of UTF-8.
+ * could be made to run for ever, by a member or by whoever writes the pattern. Even so it may be long, and is not the main
+ * thread's (`pattern-matcher.ts`). Text is matched as it came, as octets of UTF-8.
  */
-import { RE2JS } from 're2js'
 import type { TextExpectation } from '../../model/monitor.ts'
-import { LeastRecentMap } from './least-recent.ts'
+import { type Fault, fault } from '../verdict.ts'
+import type { PatternMatcher } from './pattern-matcher.ts'
 
 /** Octets of a text that are read and searched. */
 export const textLimit = 64 * 1024
 
-/** At most 256 patterns; each may use 8 MiB while it is matched, and a few KiB as a rule. */
-const patterns = new LeastRecentMap<string, RE2JS>(256)
-
-/** @throws Error when the text is not a pattern */
-function compiled(pattern: string): RE2JS {
-  const known = patterns.get(pattern)
-  if (known !== undefined) return known
-  const made = RE2JS.compile(pattern)
-  patterns.set(pattern, made)
-  return made
+/** What is to be said of a text; null where nothing is. */
+export interface Look {
+  /** When it is null it stays so, whatever else comes. */
+  readonly missing: string | null
+  readonly unwanted: string | null
 }
 
 /** Looks for a substring in what comes piece by piece. Keeps no more octets than could begin a match. */
@@ -72,6 +67,7 @@ export class TextSearch {
   readonly #lacks: SubstringSearch | null
   readonly #kept: KeptText | null
   #length = 0
+  #looking = false
 
   /** @param keep whether `text` will be asked for */
   constructor(expected: TextExpectation, keep = false) {
@@ -102,21 +98,50 @@ export class TextSearch {
     return this.#kept?.octets ?? Buffer.alloc(0)
   }
 
-  /** What is missing in the text as it is now; null when nothing is, and then nothing will be. */
-  missing(): string | null {
-    const { contains, matches } = this.#expected
-    if (contains !== null && this.#contains?.found === false) return `does not contain "${shown(contains)}"`
-    if (matches !== null && !compiled(matches).test(this.text)) return `does not match "${shown(matches)}"`
-    return null
+  /** Whether a look takes its time. */
+  get looking(): boolean {
+    return this.#looking
   }
 
-  /** What is in the text as it is now and should not be; null when nothing is. */
-  unwanted(): string | null {
-    const { lacks, mismatches } = this.#expected
-    if (lacks !== null && this.#lacks?.found === true) return `contains "${shown(lacks)}"`
-    if (mismatches !== null && compiled(mismatches).test(this.text)) return `matches "${shown(mismatches)}"`
-    return null
+  /** What there is to say of the text as it is now. At once, unless there are patterns. Ends with `stop`, whatever it says then. */
+  look(matcher: PatternMatcher, stop: AbortSignal): Look | Promise<Look> {
+    return this.#kept === null || this.#patterns.length === 0 ? this.#judge([]) : this.#match(matcher, stop)
   }
+
+  get #patterns(): string[] {
+    const { matches, mismatches } = this.#expected
+    return [matches, mismatches].flatMap((pattern) => pattern ?? [])
+  }
+
+  async #match(matcher: PatternMatcher, stop: AbortSignal): Promise<Look> {
+    this.#looking = true
+    const patterns = this.#patterns
+    const matched = await matcher.match(patterns, this.text, stop)
+    this.#looking = false
+    if (matched !== null) return this.#judge(matched)
+    return { missing: `takes too long to match against "${shown(patterns.join('" and "'))}"`, unwanted: null }
+  }
+
+  /** @param matched of its patterns, in their order */
+  #judge(matched: readonly boolean[]): Look {
+    const { contains, matches, lacks, mismatches } = this.#expected
+    let missing: string | null = null
+    if (contains !== null && this.#contains?.found === false)
+      missing = `does not contain "${shown(contains)}"`
+    else if (matches !== null && matched[0] === false) missing = `does not match "${shown(matches)}"`
+    let unwanted: string | null = null
+    if (lacks !== null && this.#lacks?.found === true) unwanted = `contains "${shown(lacks)}"`
+    else if (mismatches !== null && matched.at(-1) === true) unwanted = `matches "${shown(mismatches)}"`
+    return { missing, unwanted }
+  }
+}
+
+/** Says of a deadline that was over in the middle of a look that it was: then the member has answered, and we are slow. */
+export function toldOfLook<T>(result: T | Fault, text: TextSearch): T | Fault {
+  const isLate =
+    typeof result === 'object' && result !== null && 'failure' in result && result.failure === 'timeout'
+  if (!isLate || !text.looking) return result
+  return fault('timeout', `${result.reason}, with a text that had come and was being matched`)
 }
 
 /** Whether any text will do. */

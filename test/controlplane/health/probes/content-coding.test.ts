@@ -91,15 +91,16 @@ t.test('what can not be decoded says why', async (t) => {
 })
 
 t.test('a body that would grow a thousand times does not', async (t) => {
-  const bomb = gzipSync(Buffer.alloc(40_000_000, 'ok '))
+  const bomb = gzipSync(Buffer.alloc(8_000_000, 'ok '))
   const before = process.memoryUsage()
   t.match(await probeCoded(t, 'gzip', bomb, { expectBody: containing('ok') }), { ok: true })
   t.match(await probeCoded(t, 'gzip', bomb, { expectBody: { ...anyText, lacks: 'down' } }), { ok: true })
   const after = process.memoryUsage()
   const grown = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers
-  t.ok(grown < 10_000_000, `memory grew by ${grown} octets`)
+  t.ok(grown < 6_000_000, `memory grew by ${grown} octets`)
   // Members of gzip without anything in them, one after another, never come to a text.
-  const endless = Buffer.concat(Array.from({ length: 20_000 }, () => gzipSync('')))
+  const empty = gzipSync('')
+  const endless = Buffer.concat(Array.from({ length: 20_000 }, () => empty))
   t.match(await probeCoded(t, 'gzip', endless, { expectBody: containing('ok') }), {
     failure: 'body',
     reason: 'body is "gzip", and can\'t be decoded: there is too little text in too many octets',

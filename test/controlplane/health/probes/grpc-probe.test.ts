@@ -7,6 +7,7 @@ import { HealthImplementation } from 'grpc-health-check'
 import t from 'tap'
 import { anywhere } from '../../../../src/controlplane/health/probes/address-policy.ts'
 import { probeGrpc } from '../../../../src/controlplane/health/probes/grpc-probe.ts'
+import { PatternMatcher } from '../../../../src/controlplane/health/probes/pattern-matcher.ts'
 import { probe } from '../../../../src/controlplane/health/probes/probe.ts'
 import { TlsClient } from '../../../../src/controlplane/health/probes/tls-client.ts'
 import type { ProbeVerdict } from '../../../../src/controlplane/health/verdict.ts'
@@ -63,7 +64,8 @@ t.test('what can not be called at all leaves nothing behind', async (t) => {
   // No URL has a zone in it.
   const stop = new AbortController()
   const tls = new TlsClient(null)
-  const context = { policy: anywhere, tls, resolve: async () => [], stop: stop.signal }
+  const patterns = new PatternMatcher()
+  const context = { policy: anywhere, tls, patterns, resolve: async () => [], stop: stop.signal }
   const target = { ...targetOf(port, monitorWith({})), address: '::1%lo' }
   t.match(await probeGrpc(target, monitorWith({}), context), { failure: 'protocol' })
   await closed
