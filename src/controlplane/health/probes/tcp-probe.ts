@@ -58,7 +58,11 @@ async function converse(
   socket.on('error', (error) => lose(faultOfError(error, 'exchanging')))
   socket.once('close', () => lose(lostConnection))
   if (reader !== null) {
-    socket.on('data', (chunk) => reader.take(chunk))
+    socket.on('data', (chunk) => {
+      reader.take(chunk)
+      // As much has come as counts. A look at it may take its time, and the rest would come meanwhile.
+      if (reader.ended) socket.destroy()
+    })
     socket.once('end', () => reader.end())
     if (monitor.send !== null) socket.write(monitor.send)
   } else if (monitor.send !== null) socket.write(monitor.send, (error) => !error && finish(passed))
