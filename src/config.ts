@@ -162,6 +162,16 @@ const settings = {
     loopback,
     parsePrefixes,
   ),
+  /** 0: as many as to anybody. */
+  noCookieOctets: setting(
+    'POOLDNS_MAX_NOCOOKIE_RESPONSE',
+    '0 (off) or a number of octets from 128 to 1232',
+    0,
+    (text) =>
+      /^(0|[1-9]\d{0,3})$/.test(text) && (text === '0' || (+text >= 128 && +text <= 1232))
+        ? +text
+        : undefined,
+  ),
   /** Addresses that may be probed although they are of a kind that is not (loopback, link-local, metadata services). */
   probeAllow: setting('POOLDNS_PROBE_ALLOW', prefixes.replace('%', '127.0.0.0/8'), null, parsePrefixes),
   /** Networks that hold no members: nothing is probed there, and no host has addresses there. */

@@ -59,6 +59,12 @@ t.test('variables, and flags above them', async (t) => {
   t.equal(readConfig([], { DATABASE_URL: '' }).databaseUrl, null, 'an empty variable is none')
 })
 
+t.test('the most that a client without a cookie gets', async (t) => {
+  for (const octets of [0, 128, 512, 1232])
+    t.equal(readConfig([], { POOLDNS_MAX_NOCOOKIE_RESPONSE: String(octets) }).noCookieOctets, octets)
+  t.equal(readConfig(['--max-nocookie-response', '512'], {}).noCookieOctets, 512)
+})
+
 t.test('the rate limit is put together of four settings, and may be off', async (t) => {
   const of = (environment: Record<string, string>) => readConfig([], environment).rateLimit
   t.match(of({}), { perSecond: 200, slip: 2, logOnly: false, exempt: [{ length: 8 }, { length: 128 }] })
@@ -148,6 +154,12 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_RESOLVERS: 'dns.example' }, /POOLDNS_RESOLVERS/],
     [{ POOLDNS_RRL: 'maybe' }, /POOLDNS_RRL: "maybe".*on, off or log/],
     [{ POOLDNS_RRL_RATE: '0' }, /POOLDNS_RRL_RATE.*1 to 1000000/],
+    [
+      { POOLDNS_MAX_NOCOOKIE_RESPONSE: '127' },
+      /POOLDNS_MAX_NOCOOKIE_RESPONSE.*0 \(off\) or a number of octets from 128 to 1232/,
+    ],
+    [{ POOLDNS_MAX_NOCOOKIE_RESPONSE: '1233' }, /POOLDNS_MAX_NOCOOKIE_RESPONSE/],
+    [{ POOLDNS_MAX_NOCOOKIE_RESPONSE: '0512' }, /POOLDNS_MAX_NOCOOKIE_RESPONSE/],
     [{ POOLDNS_RRL_SLIP: '11' }, /POOLDNS_RRL_SLIP.*0 to 10/],
     [{ POOLDNS_RRL_EXEMPT: '192.0.2.0' }, /POOLDNS_RRL_EXEMPT/],
     [{ POOLDNS_RRL_EXEMPT: '192.0.2.0/33' }, /POOLDNS_RRL_EXEMPT/],

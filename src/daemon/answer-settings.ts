@@ -15,8 +15,9 @@ export class AnswerSettingsSource {
 
   /** @param nodeId told by NSID where the operator has set no identity */
   constructor(config: Config, nodeId: string, pump: ImagePump) {
-    const { identity, rateLimit } = config
-    this.#settings = { nsid: Buffer.from(identity ?? nodeId), chaos: chaosTexts(config), rateLimit }
+    const { identity, rateLimit, noCookieOctets } = config
+    const nsid = Buffer.from(identity ?? nodeId)
+    this.#settings = { nsid, chaos: chaosTexts(config), rateLimit, noCookieOctets }
     this.#pump = pump
   }
 

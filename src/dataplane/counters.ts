@@ -9,7 +9,7 @@ export const countedTypes = [
   63, 64, 65, 99, 251, 252, 255, 256, 257,
 ]
 
-/** `receive-queue`: by the kernel, for want of room. */
+/** `source-port`: one that nobody asks from (`source-ports.ts`); `receive-queue`: by the kernel, for want of room. */
 export const dropReasons = [
   'short',
   'response',

@@ -33,6 +33,7 @@ const settings: AnswerSettings = {
   nsid: Buffer.from(identity),
   chaos: [],
   cookieKeys: [cookieKey],
+  noCookieOctets: 0,
   rateLimit: null,
 }
 

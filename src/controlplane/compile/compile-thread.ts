@@ -11,6 +11,8 @@
  * At a stop, writing ends at the next file; compiling goes on until the thread is terminated after a grace. A file that it
  * was writing then lies beside the old one, which is whole.
  */
+// So that the secret is made here, and this thread and the workers have the same.
+import '../../dataplane/wire/name-hash-key.ts'
 import { CalledThread, type StopMessage } from '../threads/called-thread.ts'
 import type { LoadedImages } from './image-files.ts'
 import type { Compiled, CompileOrder, ZoneRows } from './zone-images.ts'

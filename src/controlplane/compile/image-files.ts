@@ -111,7 +111,7 @@ function readImage(path: string, version: string): StoredZone {
     }
     if (checksum(head, description, octets) !== head.readUInt32LE(8)) throw new Error('its checksum is wrong')
     // Throws for an image of another layout.
-    new ZoneImage(image)
+    new ZoneImage(image).rehash()
     const { compiledBy, ...rest } = JSON.parse(description.toString()) as Description
     return { ...rest, image, current: compiledBy === version }
   } finally {

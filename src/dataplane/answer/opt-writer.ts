@@ -114,7 +114,7 @@ export class OptWriter {
       writer.u16(2)
       writer.u16(error)
     }
-    writer.endOpt(start)
+    writer.endRecord(start)
   }
 
   #sendsCookie({ options }: Query): boolean {

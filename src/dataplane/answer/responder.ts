@@ -46,6 +46,7 @@ import { type ExtendedError, extendedErrorLength, extendedErrors, OptWriter } fr
 import { RateLimiter, type ResponseKind, responseKinds } from './rate-limiter.ts'
 import { Resolver } from './resolver.ts'
 import { ResponseWriter } from './response-writer.ts'
+import { writeBadKey } from './tsig-writer.ts'
 import { Walk, type WalkOutcome } from './walk.ts'
 
 export interface ResponderOptions {
@@ -70,9 +71,12 @@ export class Responder {
   readonly #stream: boolean
   #settings: AnswerSettings | undefined
   #limiter: RateLimiter | null = null
+  /** The most octets to a client that has not proved its address; 0 for none. */
+  #cap = 0
   #client!: Client
   #rcode = 0
   #kind: ResponseKind = responseKinds.answer
+  #badKey = false
 
   constructor(state: ServingState, counters: Counters, options: ResponderOptions) {
     this.#state = state
@@ -112,6 +116,7 @@ export class Responder {
   #configure(settings: AnswerSettings): void {
     this.#settings = settings
     this.#opt.settings = settings
+    this.#cap = settings.noCookieOctets
     this.#limiter =
       this.#stream || settings.rateLimit === null ? null : new RateLimiter(settings.rateLimit, this.clock)
   }
@@ -142,7 +147,7 @@ export class Responder {
         // We are nobody's secondary.
         return this.#refuse(request, out, rcodes.refused)
       case otherVerdicts.signed:
-        return this.#refuse(request, out, rcodes.notauth)
+        return this.#refuseKey(request, out)
     }
   }
 
@@ -152,13 +157,39 @@ export class Responder {
     return this.#finish(request, rcode, false)
   }
 
+  /** We hold no keys, so it is none that we know (RFC 8945 section 5.2.1). */
+  #refuseKey(request: Uint8Array, out: Uint8Array): number {
+    const { tsig } = this.#query
+    this.#begin(request, out)
+    // Only with names of nearly 255 octets it does not fit. A response without one tells less.
+    this.#badKey = this.#writer.hasRoom(tsig.responseLength)
+    const length = this.#finish(request, rcodes.notauth, false)
+    this.#badKey = false
+    return length
+  }
+
   #begin(request: Uint8Array, out: Uint8Array): void {
     const query = this.#query
     this.#walk.clear()
     const udpLimit = query.edns ? Math.min(query.payload, ednsPayload) : plainPayload
     const end = query.questionEnd === 0 ? headerLength : query.questionEnd
-    const limit = this.#stream ? out.length : udpLimit
+    const limit = this.#stream
+      ? out.length
+      : this.#isCapped(request)
+        ? Math.min(udpLimit, this.#cap)
+        : udpLimit
     this.#writer.begin(request, end, out, limit - this.#opt.reserve(query))
+  }
+
+  /** Whether the client has not proved its address, where that matters. */
+  #isCapped(request: Uint8Array): boolean {
+    return this.#cap > 0 && !this.#hasProved(request)
+  }
+
+  /** By a cookie of ours. A client that has proved its address is nobody's victim. */
+  #hasProved(request: Uint8Array): boolean {
+    const { cookieAt, cookieLength } = this.#query.options
+    return cookieAt > 0 && this.#opt.cookies.accepts(request, cookieAt, cookieLength, this.#client)
   }
 
   #answer(request: Uint8Array, out: Uint8Array): number {
@@ -214,17 +245,16 @@ export class Responder {
       const { scope } = this.#walk
       this.#opt.write(request, query, this.#client, rcode, said, scope, writer)
     }
+    // Behind everything else (section 5.1).
+    if (this.#badKey) writeBadKey(request, query.tsig, writer)
     return writer.finish(request, rcode, authoritative, query.questionEnd !== 0)
   }
 
   /** @returns what goes out: the response, a truncated one in its place, or nothing. */
   #limit(request: Uint8Array, out: Uint8Array, length: number): number {
-    const { cookieAt, cookieLength } = this.#query.options
     const limit = this.#limiter!.judge(this.#client, this.#kind)
     if (limit === 'pass') return length
-    // A client that has proved its address is nobody's victim.
-    const proved = cookieAt > 0 && this.#opt.cookies.accepts(request, cookieAt, cookieLength, this.#client)
-    if (proved) return length
+    if (this.#hasProved(request)) return length
     this.#counters.rateLimited(limit)
     switch (limit) {
       case 'log':

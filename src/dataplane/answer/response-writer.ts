@@ -11,6 +11,7 @@ import {
   maxPointer,
   pointerBits,
   pointerLength,
+  rcodes,
   rrHeadLength,
   types,
 } from '../wire/constants.ts'
@@ -189,8 +190,8 @@ export class ResponseWriter {
     return u16(this.#out, at) & maxPointer
   }
 
-  /** Ends an OPT, whose options begin at `start`. It was written without a look at the limit: its room was kept free. */
-  endOpt(start: number): void {
+  /** Ends an OPT or a TSIG, whose RDATA begins at `start`. It was written without a look at the limit: its room was kept free. */
+  endRecord(start: number): void {
     this.#setU16(start - 2, this.#at - start)
     this.#counts[sections.additional]!++
   }
@@ -198,8 +199,10 @@ export class ResponseWriter {
   /** Writes the header. @returns the length of the message. */
   finish(request: Uint8Array, rcode: number, authoritative: boolean, question: boolean): number {
     const out = this.#out
-    // QR, the opcode and RD as asked, AA, TC; RA, Z, AD and CD stay clear (RFC 8906 section 3.1.4, RFC 4035 section 3.2).
-    out[2] = 0x80 | (request[2]! & 0x79) | (authoritative ? 0x04 : 0) | (this.#truncated ? 0x02 : 0)
+    // QR, the opcode and RD as asked, AA, TC; RA, Z, AD and CD stay clear (RFC 8906 section 3.1.4, RFC 4035 section 3.2). What RD is
+    // with an opcode that we do not know nobody can say.
+    const copied = rcode === rcodes.notimp ? 0x78 : 0x79
+    out[2] = 0x80 | (request[2]! & copied) | (authoritative ? 0x04 : 0) | (this.#truncated ? 0x02 : 0)
     out[3] = rcode & 0x0f
     out[4] = 0
     out[5] = question ? 1 : 0

@@ -15,8 +15,11 @@ import { rcodes } from '../wire/constants.ts'
 import { NameScan } from '../wire/name-scan.ts'
 import { Choices } from './choices.ts'
 
-/** Names looked up for one query; a longer chain ends where it is. Real ones have one or two links. */
-export const maxChain = 8
+/**
+ * Names looked up for one query: 17 aliases, which is as far as resolvers follow, and where they lead. A longer chain ends where it
+ * is. Real ones have one or two links.
+ */
+export const maxChain = 18
 
 /**
  * How a walk ends: what the response says beside the answer section that the links make.

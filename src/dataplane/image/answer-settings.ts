@@ -8,6 +8,8 @@ export interface AnswerSettings {
   readonly chaos: readonly { readonly name: Uint8Array; readonly text: string }[]
   /** Server secrets of DNS cookies (RFC 9018), 16 octets each: the one that signs, then those still accepted. None: no cookies. */
   readonly cookieKeys: readonly Uint8Array[]
+  /** The most octets over UDP to a client without a valid cookie; 0 for as many as to anybody. */
+  readonly noCookieOctets: number
   /** null limits nobody. */
   readonly rateLimit: RateLimit | null
 }
@@ -27,5 +29,6 @@ export const defaultAnswerSettings: AnswerSettings = {
   nsid: null,
   chaos: [],
   cookieKeys: [],
+  noCookieOctets: 0,
   rateLimit: null,
 }

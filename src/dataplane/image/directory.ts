@@ -5,8 +5,8 @@
 
 import { labelCount } from '../wire/name.ts'
 import { hashName, type NameScan } from '../wire/name-scan.ts'
+import { insert } from './hash-table.ts'
 import type { ZoneImage } from './image.ts'
-import { insert } from './image-writer.ts'
 
 const tableAt = 2
 

@@ -4,6 +4,7 @@
  */
 import { isServiceBinding, types } from '../wire/constants.ts'
 import { Words } from './columns.ts'
+import { insert } from './hash-table.ts'
 import { headerAt, headerWords, nodeAt, nodeWords, rrsetAt, rrsetWords, zoneMagic } from './image.ts'
 import type { NodeTable } from './node-table.ts'
 import { isWildcard, type RrsetEncoder } from './rrset-encoder.ts'
@@ -288,12 +289,4 @@ class ImageWriter {
 
 function flagOf(type: number): number {
   return flags[type] ?? 0
-}
-
-/** Puts (hash, value) into an open-addressing table of pairs; shared with the directory. */
-export function insert(words: Int32Array, table: number, mask: number, hash: number, value: number): void {
-  let slot = hash & mask
-  while (words[table + 2 * slot + 1] !== 0) slot = (slot + 1) & mask
-  words[table + 2 * slot] = hash
-  words[table + 2 * slot + 1] = value
 }

@@ -25,7 +25,8 @@
  */
 import { u16 } from '../wire/bytes.ts'
 import { maxPointer, pointerLength, rrHeadLength } from '../wire/constants.ts'
-import type { NameScan } from '../wire/name-scan.ts'
+import { hashName, type NameScan } from '../wire/name-scan.ts'
+import { insert } from './hash-table.ts'
 
 export const zoneMagic = 0x706f_0003
 export const headerWords = 16
@@ -155,6 +156,18 @@ export class ZoneImage {
       if (name.suffixEquals(label, bytes, words[base + nodeAt.name]!, length, apexLength)) return node
     }
     return -1
+  }
+
+  /** Fills the table anew: that of an image from another process was filled by another secret (`name-hash-key.ts`). */
+  rehash(): void {
+    const { words, bytes } = this
+    words.fill(0, this.#table, this.#table + 2 * (this.#mask + 1))
+    for (let node = 0; node < this.nodeCount; node++) {
+      const base = this.#nodes + node * nodeWords
+      const name = words[base + nodeAt.name]!
+      const hash = hashName(bytes, name, name + (words[base + nodeAt.size]! & 0xff))
+      insert(words, this.#table, this.#mask, hash, node + 1)
+    }
   }
 
   /** Zone cut at or above the node, or -1. */

@@ -18,6 +18,7 @@
  */
 import type { Client } from '../answer/client.ts'
 import { ednsPayload } from '../wire/constants.ts'
+import { isAnswered } from './source-ports.ts'
 import { linux } from './syscalls.ts'
 
 /** Datagrams received or sent by one system call at the most. */
@@ -130,7 +131,7 @@ export class BatchBuffers {
   /** Whether the request has a port that can be answered. */
   hasPort(slot: number): boolean {
     const name = this.#names + slot * nameOctets
-    return (this.#bytes[name + 2]! | this.#bytes[name + 3]!) !== 0
+    return isAnswered((this.#bytes[name + 2]! << 8) | this.#bytes[name + 3]!)
   }
 
   /** Reads who sent the request. An IPv4 client of an IPv6 socket comes as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */

@@ -150,7 +150,6 @@ export class UdpBatch {
     const startMs = performance.now()
     let staged = 0
     for (let slot = 0; slot < count; slot++) {
-      // Port 0 can't be answered, and only a forged packet has it.
       if (!buffers.hasPort(slot)) {
         this.#counters.drop('source-port')
         continue

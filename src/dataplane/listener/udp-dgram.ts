@@ -16,6 +16,7 @@ import {
   type Listener,
   type ListenerParts,
 } from './listener.ts'
+import { isAnswered } from './source-ports.ts'
 
 /** Asked of the kernel for each socket, to ride out bursts; it may grant less. */
 const receiveBufferOctets = 4 << 20
@@ -77,8 +78,7 @@ function serve(socket: Socket, { responder, counters }: ListenerParts, traffic: 
   let queued = false
   socket.on('message', (request: Buffer, from: RemoteInfo) => {
     traffic.received++
-    // Port 0 can't be answered, and only a forged packet has it.
-    if (from.port === 0) return counters.drop('source-port')
+    if (!isAnswered(from.port)) return counters.drop('source-port')
     if (queued && socket.getSendQueueSize() > maxQueuedOctets) return counters.drop('send')
     client.set(from.address, from.family === 'IPv6')
     const startMs = untimed === 0 ? performance.now() : 0

@@ -4,6 +4,8 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { allocateCounters } from '../counters.ts'
 import type { ServingUpdate } from '../image/serving-set.ts'
+// So that the secret is made here, and all workers have the same.
+import '../wire/name-hash-key.ts'
 import { BatchSockets } from './batch-sockets.ts'
 import { formatListenAddress, type ListenAddress } from './listener.ts'
 import type { FromWorker, ToWorker, Upcall, WorkerInput } from './protocol.ts'

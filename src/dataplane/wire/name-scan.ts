@@ -2,16 +2,17 @@
  * A name of a query as the lookup wants it: lower-cased wire form, the offset of each label and the hash of the suffix
  * that begins there. One object is filled again and again, so that a query allocates nothing.
  *
- * The hash is FNV-1a over the octets from the last to the first. Running backwards makes the hashes of all suffixes
+ * The hash is that of FNV-1a with secrets in the places of its constants, over the octets from the last to the first. Running backwards makes the hashes of all suffixes
  * fall out of one pass, so that finding the zone, the node and the closest encloser costs no further hashing.
  */
+
 import { maxLabelLength, maxNameLength } from './name.ts'
+import { nameHashKey } from './name-hash-key.ts'
 
 /** 127 labels of one octet fill a name of 255 octets. */
 const maxLabels = 127
 
-const fnvBasis = 0x811c9dc5 | 0
-const fnvPrime = 0x01000193
+const { basis, multiplier } = nameHashKey
 
 export class NameScan {
   /** The name in lower case. */
@@ -71,10 +72,11 @@ export class NameScan {
 
   #hash(): void {
     const { bytes, offsets, hashes } = this
-    let hash = fnvBasis
+    const factor = multiplier
+    let hash = basis
     let at = this.length
     for (let label = this.count; label >= 0; label--) {
-      for (const start = offsets[label]!; at > start; ) hash = Math.imul(hash ^ bytes[--at]!, fnvPrime)
+      for (const start = offsets[label]!; at > start; ) hash = Math.imul(hash ^ bytes[--at]!, factor)
       hashes[label] = mix(hash)
     }
   }
@@ -92,7 +94,7 @@ export class NameScan {
   }
 }
 
-/** FNV's low bits are its weakest, and tables mask by low bits: fold the high ones in. */
+/** The low bits are the weakest of such a product, and tables mask by low bits: fold the high ones in. */
 function mix(hash: number): number {
   return hash ^ (hash >>> 15)
 }
@@ -102,7 +104,7 @@ function mix(hash: number): number {
  * tables of names are keyed by.
  */
 export function hashName(bytes: Uint8Array, from = 0, to = bytes.length): number {
-  let hash = fnvBasis
-  for (let at = to; at > from; ) hash = Math.imul(hash ^ bytes[--at]!, fnvPrime)
+  let hash = basis
+  for (let at = to; at > from; ) hash = Math.imul(hash ^ bytes[--at]!, multiplier)
   return mix(hash)
 }

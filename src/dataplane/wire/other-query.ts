@@ -47,6 +47,7 @@ function walk(query: Query, packet: Uint8Array, length: number): OtherVerdict {
       case types.tsig:
         // Only as the last record of all (RFC 8945 section 5.1).
         if (index < firstAdditional || index + 1 < count) return verdicts.formerr
+        if (!query.tsig.load(packet, at, fixed, end)) return verdicts.formerr
         // We hold no keys: the caller answers NOTAUTH, as section 5.2 has it for a key that is not known.
         if (verdict !== verdicts.badvers) verdict = otherVerdicts.signed
         break

@@ -10,6 +10,7 @@ import { u16 } from './bytes.ts'
 import { headerLength, opcodes, optLength, plainPayload, types } from './constants.ts'
 import { EdnsOptions } from './edns-options.ts'
 import { NameScan } from './name-scan.ts'
+import { Tsig } from './tsig.ts'
 
 export const verdicts = {
   ok: 0,
@@ -28,6 +29,8 @@ export type DirectVerdict = Exclude<Verdict, typeof verdicts.other>
 export class Query {
   readonly name = new NameScan()
   readonly options = new EdnsOptions()
+  /** Of a query that is signed. */
+  readonly tsig = new Tsig()
   opcode = 0
   qtype = 0
   qclass = 0

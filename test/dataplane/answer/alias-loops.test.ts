@@ -10,7 +10,7 @@ const respond = serveLines({
     'x.self 60 CNAME self',
     'ping 60 CNAME pong',
     'pong 60 CNAME ping',
-    ...Array.from({ length: 12 }, (_, i) => `c${i} 60 CNAME c${i + 1}`),
+    ...Array.from({ length: 22 }, (_, i) => `c${i} 60 CNAME c${i + 1}`),
   ],
 })
 const ask = (name: string) => readResponse(respond(query(name, 'A')))
@@ -33,9 +33,9 @@ t.test('loops end where they began', async (t) => {
   t.equal(ask('ping.example.test').answer.length, 2)
 })
 
-t.test('a chain has eight CNAMEs at the most', async (t) => {
+t.test('a chain has eighteen CNAMEs at the most', async (t) => {
   const { rcode, answer, authority } = ask('c0.example.test')
   t.equal(rcode, 0)
-  t.equal(answer.length, 8)
+  t.equal(answer.length, 18)
   t.strictSame(authority, [])
 })

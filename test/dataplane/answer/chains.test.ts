@@ -33,8 +33,9 @@ const example: ZoneText = {
     '*.wild 60 CNAME x.wild',
     '*.twice 60 CNAME www',
     'totwice 60 CNAME q.twice',
-    ...Array.from({ length: 12 }, (_, i) => `c${i} 60 CNAME c${i + 1}`),
-    'c12 60 A 192.0.2.12',
+    ...Array.from({ length: 22 }, (_, i) => `c${i} 60 CNAME c${i + 1}`),
+    'c22 60 A 192.0.2.12',
+    ...Array.from({ length: 17 }, (_, i) => `n${i} 60 CNAME n${i + 1}`),
   ],
   services: { lb: 0, down: 1 },
 }
@@ -259,14 +260,21 @@ t.test('loops end where they close', async (t) => {
   )
 })
 
-t.test('a chain has eight links at the most', async (t) => {
+t.test('the end of seventeen aliases says how they end', async (t) => {
+  const { answer, authority, rcode } = ask('n0.example.test', 'A')
+  t.equal(answer.length, 17)
+  t.equal(rcode, 3)
+  t.equal(authority.length, 1)
+})
+
+t.test('a chain has eighteen links at the most', async (t) => {
   const { answer, authority, rcode } = ask('c0.example.test', 'A')
-  t.equal(answer.length, 8)
-  t.equal(answer.at(-1), 'c7.example.test 60 CNAME c8.example.test')
+  t.equal(answer.length, 18)
+  t.equal(answer.at(-1), 'c17.example.test 60 CNAME c18.example.test')
   t.same([authority, rcode], [[], 0])
-  t.same(ask('c4.example.test', 'A').answer.length, 8)
-  t.equal(ask('c4.example.test', 'A').answer.at(-1), 'c11.example.test 60 CNAME c12.example.test')
-  t.equal(ask('c5.example.test', 'A').answer.at(-1), 'c12.example.test 60 A 192.0.2.12')
+  t.same(ask('c4.example.test', 'A').answer.length, 18)
+  t.equal(ask('c4.example.test', 'A').answer.at(-1), 'c21.example.test 60 CNAME c22.example.test')
+  t.equal(ask('c5.example.test', 'A').answer.at(-1), 'c22.example.test 60 A 192.0.2.12')
 })
 
 t.test('a zone that is gone ends the chain', async (t) => {

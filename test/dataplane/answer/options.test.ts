@@ -168,6 +168,21 @@ t.test(
   },
 )
 
+t.test('a client without its cookie gets no more than it may', async (t) => {
+  const name = 'version.bind'
+  const chaos = [{ name: parseName(`${name}.`), text: 'x'.repeat(200) }]
+  const asked = { class: 3 }
+  const capped = serve({ chaos, noCookieOctets: 200, cookieKeys: [key] })
+  t.match(capped.ask(name, 'TXT', { ...asked, edns: {} }), { rcode: 0, flags: 'qr aa tc rd', answer: [] })
+  t.match(capped.ask(name, 'TXT', asked), { flags: 'qr aa tc rd', answer: [] }, 'without an OPT')
+  t.match(capped.ask('a.example.test', 'A'), { flags: 'qr aa rd' }, 'what is short goes out')
+  const cookie = ask(capped, option(10, clientCookie)).options[10]!
+  const proved = capped.ask(name, 'TXT', { ...asked, edns: { options: option(10, cookie) } })
+  t.match(proved, { flags: 'qr aa rd' }, 'with its cookie')
+  const stream = serve({ chaos, noCookieOctets: 200 }, { stream: true })
+  t.match(stream.ask(name, 'TXT', asked), { flags: 'qr aa rd' })
+})
+
 t.test('each kind of response has its own limit', async (t) => {
   const served = serve({ rateLimit: { perSecond: 1, slip: 0, logOnly: false, exempt: [] } })
   const kinds: [string, 'A' | 'TXT'][] = [

@@ -36,12 +36,14 @@ t.test('one response in so many is timed', async (t) => {
   }
 })
 
-t.test('source port 0 is dropped', async (t) => {
+t.test('source ports that nobody asks from are dropped', async (t) => {
   const { socket, client, drops } = await start(t)
-  const from: RemoteInfo = { address: '127.0.0.1', family: 'IPv4', port: 0, size: www.length }
-  socket.emit('message', www, from)
+  for (const port of [0, 7, 13, 17, 19, 37]) {
+    const from: RemoteInfo = { address: '127.0.0.1', family: 'IPv4', port, size: www.length }
+    socket.emit('message', www, from)
+  }
   t.match(readResponse(await client.exchange(www)), { rcode: 0 })
-  t.same(drops(), { 'source-port': 1 })
+  t.same(drops(), { 'source-port': 6 })
 })
 
 t.test(

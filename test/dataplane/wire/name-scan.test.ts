@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { labelOffsets, lowerName } from '../../../src/dataplane/wire/name.ts'
+import { nameHashKey } from '../../../src/dataplane/wire/name-hash-key.ts'
 import { hashName, NameScan } from '../../../src/dataplane/wire/name-scan.ts'
 import { anyName, deepName } from './arbitrary-names.ts'
 
@@ -79,6 +80,12 @@ t.test('a suffix equals octets elsewhere when every label does', async (t) => {
   t.notOk(scan.suffixEquals(0, other, 2, 6))
   t.notOk(scan.suffixEquals(1, wire('\x04tesu\0'), 0, 6))
   t.ok(scan.suffixEquals(2, other, 7, 1))
+})
+
+t.test('the secret of hashes is made once, and is the same for whoever loads it again', async (t) => {
+  const again = await import(`../../../src/dataplane/wire/name-hash-key.ts?${'again'}`)
+  t.same(again.nameHashKey, nameHashKey)
+  t.equal(nameHashKey.multiplier & 7, 5)
 })
 
 t.test('hashes spread over small tables', async (t) => {

@@ -132,6 +132,66 @@ t.test('verdict of each kind of message', async (t) => {
       `${header('0100', '0000 0000 0002')} ${question} 00 0029 04d0 00 01 0000 0000 ${tsig}`,
       'badvers',
     ],
+    [
+      'TSIG of class IN',
+      `${header('0100', '0000 0000 0001')} ${question} ${tsig.replace('00fa 00ff', '00fa 0001')}`,
+      'formerr',
+    ],
+    [
+      'TSIG cut short',
+      `${header('0100', '0000 0000 0001')} ${question} 00 00fa 00ff 00000000 0003 00 0000`,
+      'formerr',
+    ],
+    [
+      'TSIG without an algorithm',
+      `${header('0100', '0000 0000 0001')} ${question} 00 00fa 00ff 00000000 0000`,
+      'formerr',
+    ],
+    [
+      'TSIG, algorithm cut short',
+      `${header('0100', '0000 0000 0001')} ${question} 00 00fa 00ff 00000000 0002 0161`,
+      'formerr',
+    ],
+    [
+      'TSIG, algorithm by a pointer',
+      `${header('0100', '0000 0000 0001')} ${question} 00 00fa 00ff 00000000 0002 c00c`,
+      'formerr',
+    ],
+    [
+      'TSIG, a MAC over the end',
+      `${header('0100', '0000 0000 0001')} ${question} ${tsig.replace('012c 0000', '012c 0001')}`,
+      'formerr',
+    ],
+    [
+      'TSIG, other data over the end',
+      `${header('0100', '0000 0000 0001')} ${question} ${tsig.slice(0, -4)}0001`,
+      'formerr',
+    ],
+    [
+      'TSIG of a key named like the question',
+      `${header('0100', '0000 0000 0001')} ${question} c00c ${tsig.slice(12)}`,
+      'signed',
+    ],
+    [
+      'TSIG of a key that points to a pointer',
+      `${header('0100', '0000 0000 0002')} ${question} ${a} c016 ${tsig.slice(12)}`,
+      'signed',
+    ],
+    [
+      'TSIG of a key that points to a pointer onwards',
+      `${header('0100', '0000 0000 0002')} ${question} ${a.replace('c0000201', 'c02a0000')} c026 ${tsig.slice(12)}`,
+      'formerr',
+    ],
+    [
+      'TSIG of a key that points to what is no label',
+      `${header('0100', '0000 0000 0002')} ${question} ${a.replace('c0000201', '40404040')} c026 ${tsig.slice(12)}`,
+      'formerr',
+    ],
+    [
+      'TSIG of a key that runs into itself',
+      `${header('0100', '0000 0000 0002')} ${question} ${a.replace('c0000201', '3f3f3f3f')} c026 ${tsig.slice(12)}`,
+      'formerr',
+    ],
     ['OPT and TSIG', `${header('0100', '0000 0000 0002')} ${question} ${opt} ${tsig}`, 'signed'],
     ['NOTIFY with TSIG', `${header('2400', '0000 0000 0001')} ${question} ${tsig}`, 'signed'],
   ]
