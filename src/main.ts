@@ -13,6 +13,8 @@ const usage = `pooldns ${version}: an authoritative DNS server that load-balance
   pooldns migrate                    bring the schema of DATABASE_URL up to date
   pooldns import-zone FILE --zone APEX [--dry-run] [--progress]
                                      make a zone what a master file says; - is standard input
+  pooldns import-zones DIR [--dry-run] [--progress]
+                                     a folder of master files, named for their zones: example.org.zone
   pooldns export-zone APEX [--output FILE]
                                      a zone as a master file, on standard output unless told otherwise
   pooldns token create NAME [--scope read|write]... [--json]
@@ -20,7 +22,7 @@ const usage = `pooldns ${version}: an authoritative DNS server that load-balance
   pooldns token revoke NAME
   pooldns explain NAME [TYPE] [--client ADDR] [--json]
                                      what a running server answers, and why
-                                     these six: [--server URL], or POOLDNS_SERVER, to go by a running server, with
+                                     these seven: [--server URL], or POOLDNS_SERVER, to go by a running server, with
                                      the token in POOLDNS_TOKEN or POOLDNS_ADMIN_TOKEN, in the file that one of them
                                      with _FILE names, or by [--token TOKEN], which ps shows for a moment
   pooldns agent --server URL [--server URL]... --pool POOL --member MEMBER [--member MEMBER]... [--every 10s]
@@ -37,6 +39,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./commands/serve.ts')).serveCommand,
   migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
   'import-zone': async () => (await import('./commands/import-zone.ts')).importZoneCommand,
+  'import-zones': async () => (await import('./commands/import-zones.ts')).importZonesCommand,
   'export-zone': async () => (await import('./commands/export-zone.ts')).exportZoneCommand,
   explain: async () => (await import('./commands/explain.ts')).explainCommand,
   agent: async () => (await import('./commands/agent.ts')).agentCommand,

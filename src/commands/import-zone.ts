@@ -6,10 +6,10 @@ import { parseWords, UsageError } from '../config.ts'
 import { ControlError } from '../controlplane/model/errors.ts'
 import { importZone } from '../controlplane/zonefile/import.ts'
 import { Spool } from '../controlplane/zonefile/spool.ts'
-import { type ApiClient, namedServer, serverFlags } from './api-client.ts'
+import { namedServer, serverFlags } from './api-client.ts'
 import { type ImportStatus, Progress, problemLine, summary, warningLine } from './import-zone-text.ts'
 import { actor, withOwnDatabase } from './own-database.ts'
-import { parseApex, zonefilePath } from './zone-files.ts'
+import { parseApex, putZonefile } from './zone-files.ts'
 
 const flags = {
   ...serverFlags,
@@ -41,7 +41,12 @@ export async function importZoneCommand(args: readonly string[]): Promise<void> 
   try {
     const done = await (server === null
       ? importHere(order, progress)
-      : importBy(server, order, (await openFile(file, progress)).source))
+      : putZonefile(
+          server,
+          order.zone,
+          Readable.from((await openFile(file, progress)).source, { objectMode: false }),
+          order.dryRun,
+        ))
     progress[Symbol.dispose]()
     say(done.warnings.map((warning) => warningLine(file, warning)))
     process.stdout.write(`${summary(order.zone, done, order.dryRun)}\n`)
@@ -78,21 +83,6 @@ async function importHere({ file, zone, dryRun }: Order, progress: Progress): Pr
     })
     return { ...done, serial: done.zone.serial }
   })
-}
-
-/** @throws ControlError with the problems that the server tells */
-async function importBy(
-  server: ApiClient,
-  { zone, dryRun }: Order,
-  body: AsyncIterable<Uint8Array>,
-): Promise<ImportStatus> {
-  const response = await server.ask(`${zonefilePath(zone)}${dryRun ? '?dryRun=true' : ''}`, {
-    method: 'PUT',
-    headers: { 'content-type': 'text/dns' },
-    body: Readable.toWeb(Readable.from(body, { objectMode: false })) as unknown as RequestInit['body'],
-    duplex: 'half',
-  } as RequestInit)
-  return ((await response.json()) as { readonly status: ImportStatus }).status
 }
 
 async function openFile(file: string, progress: Progress) {

@@ -1,7 +1,10 @@
-/** What `import-zone` and `export-zone` have in common. */
+/** What the commands for master files have in common. */
+import { Readable } from 'node:stream'
 import { UsageError } from '../config.ts'
 import { parseHostname } from '../dataplane/wire/name.ts'
 import { TextError } from '../dataplane/wire/text-error.ts'
+import type { ApiClient } from './api-client.ts'
+import type { ImportStatus } from './import-zone-text.ts'
 
 /** @throws UsageError */
 export function parseApex(text: string): string {
@@ -15,5 +18,22 @@ export function parseApex(text: string): string {
 
 /** Where the API has the text of a zone. */
 export function zonefilePath(apex: string): string {
-  return `/v1/zones/${encodeURIComponent(apex)}/zonefile`
+  // A path segment of `.` is taken out by whoever makes a URL of it (RFC 3986 section 5.2.4).
+  return `/v1/zones/${apex === '.' ? '@' : encodeURIComponent(apex)}/zonefile`
+}
+
+/** @throws ControlError with the problems that the server tells */
+export async function putZonefile(
+  server: ApiClient,
+  apex: string,
+  body: Readable,
+  dryRun: boolean,
+): Promise<ImportStatus> {
+  const response = await server.ask(`${zonefilePath(apex)}${dryRun ? '?dryRun=true' : ''}`, {
+    method: 'PUT',
+    headers: { 'content-type': 'text/dns' },
+    body: Readable.toWeb(body) as unknown as RequestInit['body'],
+    duplex: 'half',
+  } as RequestInit)
+  return ((await response.json()) as { readonly status: ImportStatus }).status
 }

@@ -97,7 +97,8 @@ export function checkKeys(rrsets: readonly RrsetKey[]): ZoneProblem[] {
   return [...alone, ...checkTogether(rrsets)]
 }
 
-function checkTogether(rrsets: readonly RrsetKey[]): ZoneProblem[] {
+/** Rules between the RRsets of a zone, without those on each alone. */
+export function checkTogether(rrsets: readonly RrsetKey[]): ZoneProblem[] {
   const byOwner = Map.groupBy(rrsets, ({ owner }) => owner)
   const hasDname = new Set(rrsets.filter(({ type }) => type === 'DNAME').map(({ owner }) => owner))
   return rrsets.flatMap(({ owner, type }, index) => {

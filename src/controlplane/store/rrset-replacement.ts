@@ -22,11 +22,14 @@ export interface Replacement {
 /**
  * Makes `wanted` the RRsets of a zone, writing only those that differ. Memory: the zone that is put, once more; what
  * is stored streams by. Throws `invalid` when an owner has a type twice.
+ *
+ * @param isSame whether what is stored may stay
  */
 export async function replaceRrsets(
   write: Write,
   apex: string,
   wanted: readonly Rrset[],
+  isSame: (stored: Rrset, next: Rrset) => boolean = isDeepStrictEqual,
 ): Promise<Replacement> {
   const { tx, revision } = write
   const pending = byKey(wanted)
@@ -36,7 +39,7 @@ export async function replaceRrsets(
       const key = keyOf(stored)
       const next = pending.get(key)
       if (next === undefined) gone.push(stored)
-      else if (isDeepStrictEqual(next, stored)) pending.delete(key)
+      else if (isSame(stored, next)) pending.delete(key)
     }
   }
   const changed = [...pending.values()]

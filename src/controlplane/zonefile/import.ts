@@ -1,15 +1,21 @@
 /**
- * From a master file to a zone: the reader's RRs are staged in the database, checked there together, and become the zone
- * in one revision, or nothing changes and everything that is wrong is told with its place.
+ * From a master file to a zone: the reader's RRs are brought together, checked, and become the zone in one revision, or nothing
+ * changes and everything that is wrong is told with its place. Those of a small file in memory (`gather.ts`), several files in
+ * one transaction; those of a large one in the database (`store/zone-staging.ts`).
  *
- * Reading and storing overlap by one batch. An RR that is refused does not end an import, neither by the reader nor by the
+ * There reading and storing overlap by one batch. An RR that is refused does not end an import, neither by the reader nor by the
  * checks that need more than one RR: whoever mends a file wants the whole list.
  */
+import { sql } from 'drizzle-orm'
+import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { maxProblems } from '../document/schema-check.ts'
-import { ControlError } from '../model/errors.ts'
-import type { Database, Tx } from '../store/database.ts'
+import { ControlError, isUnavailable } from '../model/errors.ts'
+import type { Rrset } from '../model/zone.ts'
+import type { Database, Tx, Write } from '../store/database.ts'
+import { replaceRrsets } from '../store/rrset-replacement.ts'
 import { countRrsets } from '../store/rrsets.ts'
 import type { WriteCondition } from '../store/stored.ts'
+import { claimZone } from '../store/zone-lock.ts'
 import {
   closeStaging,
   gatherRrsets,
@@ -24,7 +30,16 @@ import {
   stageRrs,
 } from '../store/zone-staging.ts'
 import { zoneWarnings } from '../store/zone-warnings.ts'
-import { getZoneHead, type ZoneState } from '../store/zones.ts'
+import {
+  adoptServices,
+  beginZone,
+  findZone,
+  finishZone,
+  getZoneHead,
+  servicesOf,
+  type ZoneState,
+} from '../store/zones.ts'
+import { type GatheredZone, gatherZone, inTheWay, placesOfWarnings } from './gather.ts'
 import { ProblemList } from './problems.ts'
 import { MasterFile } from './reader.ts'
 import type { FileSource } from './scanner.ts'
@@ -39,6 +54,8 @@ export interface ImportRequest {
   readonly condition: WriteCondition
   /** Does everything but keep it. */
   readonly dryRun: boolean
+  /** RRs that are brought together in memory; a file of more goes by the staging tables. About 4,000 when left out. */
+  readonly maxGathered?: number
   /** Called with the RRs read so far, after each batch. */
   readonly onProgress?: (rrs: number) => void
 }
@@ -58,14 +75,30 @@ export interface ZoneImport {
 
 const maxWarnings = 100
 
-/** Carries the result of a dry run out of the transaction that it rolls back. */
-class DryRun extends Error {
-  readonly result: Omit<ZoneImport, 'revision'>
+/** A batch of the reader, about. */
+const defaultMaxGathered = 4_000
 
-  constructor(result: Omit<ZoneImport, 'revision'>) {
+/** Carries what a dry run comes to out of the transaction that it rolls back. */
+class DryRun<T> extends Error {
+  readonly result: T
+
+  constructor(result: T) {
     super('dry run')
     this.result = result
   }
+}
+
+/** What an import comes to inside of its transaction. */
+type Done = Omit<ZoneImport, 'revision'>
+
+/** A file whose beginning was read, before any transaction: all of it when it is small. */
+interface Opened {
+  readonly request: ImportRequest
+  readonly file: MasterFile
+  readonly problems: ProblemList
+  /** Null for a file of more than `maxGathered` RRs. */
+  readonly gathered: GatheredZone | null
+  readonly batches: AsyncIterable<readonly StagedRr[]>
 }
 
 /**
@@ -73,11 +106,171 @@ class DryRun extends Error {
  * every problem, its path such as `line 12, column 5`; `stale` by the condition; `unavailable`.
  */
 export async function importZone(database: Database, request: ImportRequest): Promise<ZoneImport> {
-  const { apex, dryRun } = request
+  const [done] = await importZones(database, [request])
+  if (done instanceof ControlError) throw done
+  return done!
+}
+
+/**
+ * The same of several files, by one actor and dry or not together: those of few RRs in one transaction, which makes one revision,
+ * each of the others in its own. A file that is refused leaves the others alone; its error stands in its place. Throws
+ * `unavailable`.
+ *
+ * Memory: the RRs of the small files.
+ */
+export async function importZones(
+  database: Database,
+  requests: readonly ImportRequest[],
+): Promise<readonly (ZoneImport | ControlError)[]> {
+  const results = new Map<ImportRequest, ZoneImport | ControlError>()
+  const small: Opened[] = []
+  for (const request of requests) {
+    const done = await orRefusal(async () => {
+      const opened = await openFile(request)
+      if (opened.gathered === null) return importStaged(database, opened)
+      if (opened.problems.count + opened.gathered.problems.length > 0) {
+        await database.read((tx) => judge(tx, opened))
+      }
+      small.push(opened)
+      return null
+    })
+    if (done !== null) results.set(request, done)
+  }
+  for (const [request, done] of await importSmall(database, small)) results.set(request, done)
+  return requests.map((request) => results.get(request)!)
+}
+
+/** What `work` gives, or the error with which the control plane refuses it. */
+async function orRefusal<T>(work: () => Promise<T>): Promise<T | ControlError> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof ControlError) || isUnavailable(error)) throw error
+    return error
+  }
+}
+
+async function openFile(request: ImportRequest): Promise<Opened> {
+  const { apex, source, onProgress, maxGathered = defaultMaxGathered } = request
+  const problems = new ProblemList()
+  const file = new MasterFile(apex, problems)
+  const batches = file.batches(source)
+  const begun: (readonly StagedRr[])[] = []
+  let gathered = 0
+  for (let next = await batches.next(); ; next = await batches.next()) {
+    if (next.done === true) {
+      onProgress?.(gathered)
+      return { request, file, problems, gathered: gatherZone(begun.flat(), maxWarnings), batches }
+    }
+    begun.push(next.value)
+    gathered += next.value.length
+    if (gathered > maxGathered) break
+  }
+  return { request, file, problems, gathered: null, batches: behind(begun, batches) }
+}
+
+async function* behind<T>(begun: readonly T[], rest: AsyncIterable<T>): AsyncGenerator<T> {
+  yield* begun
+  yield* rest
+}
+
+async function importSmall(
+  database: Database,
+  files: readonly Opened[],
+): Promise<readonly (readonly [ImportRequest, ZoneImport | ControlError])[]> {
+  const [first] = files
+  if (first === undefined) return []
+  const { actor, dryRun } = first.request
+  try {
+    const { revision, result } = await database.write(actor, async (write) => {
+      const done: (readonly [ImportRequest, Done | ControlError])[] = []
+      for (const opened of files) done.push([opened.request, await putApart(write, opened)])
+      if (dryRun) throw new DryRun(done)
+      return done
+    })
+    return result.map(([request, done]) => [
+      request,
+      done instanceof ControlError ? done : { ...done, revision },
+    ])
+  } catch (error) {
+    if (!(error instanceof DryRun)) throw error
+    return (error.result as (readonly [ImportRequest, Done | ControlError])[]).map(([request, done]) => [
+      request,
+      done instanceof ControlError ? done : { ...done, revision: done.zoneRevision },
+    ])
+  }
+}
+
+/** Puts one zone of several: one that is refused leaves nothing behind. */
+async function putApart(write: Write, opened: Opened): Promise<Done | ControlError> {
+  const { tx } = write
+  await tx.execute(sql`savepoint one_zone`)
+  const done = await orRefusal(() => putGathered(write, opened))
+  await tx.execute(
+    done instanceof ControlError ? sql`rollback to savepoint one_zone` : sql`release savepoint one_zone`,
+  )
+  return done
+}
+
+async function putGathered(write: Write, opened: Opened): Promise<Done> {
+  const { tx } = write
+  const { request, file } = opened
+  const gathered = opened.gathered!
+  const { apex, condition } = request
+  await claimZone(tx, apex)
+  await judge(tx, opened)
+  const { soa, serial, ttlSeconds } = file.soa!
+  const begun = await beginZone(write, { apex, soa, ttlSeconds }, serial, condition)
+  if (begun.current === null) await adoptServices(write, apex)
+  const wanted = gathered.rrsets.map(({ first: _, ...rrset }) => ({
+    ...rrset,
+    ttlSeconds: rrset.ttlSeconds === ttlSeconds ? null : rrset.ttlSeconds,
+  }))
+  const replaced = await replaceRrsets(write, apex, wanted, (a, b) => isSameRrset(a, b, ttlSeconds))
+  const put = await finishZone(write, begun, 'zone.import', replaced)
+  const zone = (await getZoneHead(tx, apex))!.value
+  const warnings = placesOfWarnings(gathered, await zoneWarnings(tx, apex, maxWarnings))
+  return {
+    created: put.created,
+    changed: put.changed,
+    zoneRevision: put.revision,
+    zone,
+    rrsets: wanted.length,
+    warnings: inOrder([
+      ...(put.changed ? serialWarning(file, zone) : []),
+      ...gathered.warnings,
+      ...warnings,
+      ...file.warnings,
+    ]),
+  }
+}
+
+/** As served: the order of RRs is no difference, nor is a TTL that is inherited on one side. */
+function isSameRrset(stored: Rrset, next: Rrset, zoneTtl: number): boolean {
+  if ((stored.ttlSeconds ?? zoneTtl) !== (next.ttlSeconds ?? zoneTtl)) return false
+  const data = new Set(stored.data)
+  return stored.data.length === next.data.length && next.data.every((text) => data.has(text))
+}
+
+/** Throws when anything is wrong with a small file. */
+async function judge(tx: Tx, { request: { apex }, problems, gathered }: Opened): Promise<void> {
+  if (problems.full) throw refusal('invalid', apex, problems)
+  for (const problem of gathered!.problems) problems.add(problem)
+  const code = problems.count > 0 ? 'invalid' : 'conflict'
+  const zone = await findZone(tx, apex)
+  const services = zone === null ? [] : await servicesOf(tx, zone)
+  const inside = services.filter((name) => enclosingHostnames(name).includes(apex))
+  for (const problem of inTheWay(apex, gathered!, inside)) problems.add(problem)
+  if (problems.count > 0) throw refusal(code, apex, problems)
+}
+
+/** A file of any length, by the staging tables. */
+async function importStaged(database: Database, opened: Opened): Promise<ZoneImport> {
+  const { apex, actor, dryRun } = opened.request
   try {
     const { revision, result } = await database.writeStaged(
-      request.actor,
-      (tx) => stage(tx, request),
+      actor,
+      (tx) => stage(tx, opened),
       async (write, { replacement, judged, rrsets, warnings, file }) => {
         const put = await putStagedZone(write, replacement, judged)
         const zone = (await getZoneHead(write.tx, apex))!.value
@@ -96,18 +289,18 @@ export async function importZone(database: Database, request: ImportRequest): Pr
     )
     return { ...result, revision }
   } catch (error) {
-    if (error instanceof DryRun) return { ...error.result, revision: error.result.zoneRevision }
-    throw error
+    if (!(error instanceof DryRun)) throw error
+    const done = error.result as Done
+    return { ...done, revision: done.zoneRevision }
   }
 }
 
 /** Brings the file into the staging tables and from there into the zone. Throws when anything is wrong with it. */
-async function stage(tx: Tx, request: ImportRequest) {
-  const { apex, condition } = request
-  const problems = new ProblemList()
-  const file = new MasterFile(apex, problems)
+async function stage(tx: Tx, opened: Opened) {
+  const { file, problems } = opened
+  const { apex, condition } = opened.request
   await openStaging(tx)
-  await stageFile(tx, file, request)
+  await stageFile(tx, opened)
   if (problems.full) throw refusal('invalid', apex, problems)
   const warnings = await gatherRrsets(tx, maxWarnings)
   for (const problem of await stagedProblems(tx, maxProblems + 1)) problems.add(problem)
@@ -135,7 +328,7 @@ function serialWarning({ soa, soaPlace }: MasterFile, zone: ZoneState): StagedFi
   return [{ ...soaPlace!, owner: '@', type: 'SOA', message }]
 }
 
-async function stageFile(tx: Tx, file: MasterFile, { source, onProgress }: ImportRequest): Promise<void> {
+async function stageFile(tx: Tx, { batches, request: { onProgress } }: Opened): Promise<void> {
   let storing: Promise<void> = Promise.resolve()
   let staged = 0
   const store = async (batch: readonly StagedRr[]) => {
@@ -144,7 +337,7 @@ async function stageFile(tx: Tx, file: MasterFile, { source, onProgress }: Impor
     onProgress?.(staged)
   }
   try {
-    for await (const batch of file.batches(source)) {
+    for await (const batch of batches) {
       await storing
       storing = store(batch)
       // Awaited with the next batch; until then its failure is nobody's.

@@ -74,7 +74,14 @@ const creating = (name: string) => `insert into zones
   select (json_populate_record(z, '{"apex":"${name}"}')).* from zones z where apex = '${apex}'`
 
 const load = (database: Database, text: string, condition: WriteCondition = {}, name = apex) =>
-  importZone(database, { apex: name, source: [head + text], actor: 'ann', condition, dryRun: false })
+  importZone(database, {
+    apex: name,
+    source: [head + text],
+    actor: 'ann',
+    condition,
+    dryRun: false,
+    maxGathered: 0,
+  })
 
 const readRrset = (database: Database, owner: string, type = 'A') =>
   database.read((tx) => getRrset(tx, apex, owner, type))

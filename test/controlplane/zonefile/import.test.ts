@@ -58,19 +58,31 @@ t.teardown(async () => {
   await rm(dataDir, { recursive: true, force: true })
 })
 
-for (const kind of ['postgres', 'embedded'] as const) {
+for (const [kind, maxGathered] of [
+  ['postgres', undefined],
+  ['postgres, by the staging tables', 0],
+  ['embedded', undefined],
+] as const) {
   await t.test(kind, async (t) => {
-    const url = kind === 'postgres' ? await server.createDatabase() : null
+    const url = kind === 'embedded' ? null : await server.createDatabase()
     if (url === null) await placeEmbeddedDatabase(dataDir)
     await using database = await Database.open({ url, dataDir })
     await database.ready(patience())
-    await suite(t, database)
+    await suite(t, database, maxGathered === undefined ? {} : { maxGathered })
   })
 }
 
-async function suite(t: Test, database: Database): Promise<void> {
+async function suite(t: Test, database: Database, how: Pick<ImportRequest, 'maxGathered'>): Promise<void> {
   const load = (text: string, change: Partial<ImportRequest> = {}) =>
-    importZone(database, { apex, source: [text], actor: 'ann', condition: {}, dryRun: false, ...change })
+    importZone(database, {
+      apex,
+      source: [text],
+      actor: 'ann',
+      condition: {},
+      dryRun: false,
+      ...how,
+      ...change,
+    })
   const dump = async (name = apex) => {
     let text = ''
     const revision = await exportZone(database, name, async (chunks) => {

@@ -258,8 +258,12 @@ export function invalid(what: string, problems: readonly Problem[]): ControlErro
   })
 }
 
-/** The canonical form of a domain name in a URL. Throws `invalid`. */
+/**
+ * The canonical form of a domain name in a URL. The root is `@` there, since whoever makes a URL takes a segment of `.` out of
+ * its path (RFC 3986 section 5.2.4); a name of that one label would be `\@`. Throws `invalid`.
+ */
 export function hostname(text: string, what: string, path: string): string {
+  if (text === '@') return '.'
   return valid(`the name of the ${what}`, (problems) => readHostname(text, path, problems))
 }
 
@@ -287,5 +291,10 @@ function lastOf(key: unknown): string {
 
 function locationOf(url: string, request: FastifyRequest): string {
   const params = request.params as Params
-  return url.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''))
+  return url.replaceAll(/:(\w+)/g, (_, name: string) => segmentOf(params[name] ?? ''))
+}
+
+/** A name as a segment of a path; see `hostname`. */
+export function segmentOf(name: string): string {
+  return encodeURIComponent(name === '.' ? '@' : name)
 }

@@ -26,7 +26,7 @@ import {
   writeHeaders,
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
-import { hostname } from './resource.ts'
+import { hostname, segmentOf } from './resource.ts'
 import { WarningSchema, ZoneHeadSchema } from './zones.ts'
 
 /** Octets of a master file; some ten million RRs. */
@@ -169,7 +169,7 @@ async function replyWithImport(
   if (!dryRun) {
     await awaitPublished(context, done.revision, reply)
     reply.header('etag', etagOf(done.zoneRevision))
-    if (done.created) reply.code(201).header('location', `/v1/zones/${encodeURIComponent(apex)}`)
+    if (done.created) reply.code(201).header('location', `/v1/zones/${segmentOf(apex)}`)
   }
   const { changed, rrsets, warnings, zone } = done
   return {

@@ -307,6 +307,23 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.equal((await call('DELETE', '/v1/zones/big.test')).status, 204)
     })
 
+    t.test('the root is @ in paths, where a dot would be lost', async (t) => {
+      const created = await call('PUT', '/v1/zones/@', { ...zone, rrsets: [] })
+      t.equal(created.status, 201)
+      t.equal(created.headers.get('location'), '/v1/zones/%40')
+      t.equal((await call('PUT', '/v1/zones/@/rrsets/www.example/TXT', { data: ['x'] })).status, 201)
+      t.match((await call('GET', '/v1/zones/%40')).body.status, { rrsets: 1 })
+      t.match((await call('GET', '/v1/zones/@/rrsets')).body.items, [{ name: 'www.example', type: 'TXT' }])
+      t.match((await call('GET', '/v1/zones/@/zonefile')).body, /^\$ORIGIN \.\n/)
+      t.ok((await call('GET', '/v1/zones')).body.items.some(({ name }: { name: string }) => name === '.'))
+      t.equal(
+        (await call('GET', String.raw`/v1/zones/%5C@`)).status,
+        404,
+        'a label of that octet is another name',
+      )
+      t.equal((await call('DELETE', '/v1/zones/@')).status, 204)
+    })
+
     t.test('a service is read with its state, and by any spelling of its name', async (t) => {
       await call('PUT', '/v1/pools/p', { members: { a: { address: '192.0.2.1' } } })
       const created = await call('PUT', '/v1/services/WWW.example.test', { pools: ['p'] })

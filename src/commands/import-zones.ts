@@ -1,0 +1,185 @@
+/** `pooldns import-zones DIR`: a folder of master files, each a zone. */
+import { createReadStream } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { parseWords, UsageError } from '../config.ts'
+import { ControlError } from '../controlplane/model/errors.ts'
+import { importZones } from '../controlplane/zonefile/import.ts'
+import { parseHostname } from '../dataplane/wire/name.ts'
+import { TextError } from '../dataplane/wire/text-error.ts'
+import { type ApiClient, namedServer, serverFlags } from './api-client.ts'
+import { type ImportStatus, problemLine, warningLine } from './import-zone-text.ts'
+import { actor, withOwnDatabase } from './own-database.ts'
+import { putZonefile } from './zone-files.ts'
+
+const flags = {
+  ...serverFlags,
+  'dry-run': { type: 'boolean' },
+  progress: { type: 'boolean' },
+} as const
+
+interface ZoneFile {
+  readonly path: string
+  readonly apex: string
+  readonly octets: number
+}
+
+type Outcome = ImportStatus | ControlError
+
+/** Zones of one transaction: others of the database wait no longer for it than for a large write. */
+const batchZones = 200
+/** Octets of the files of one transaction, which are in memory. */
+const batchOctets = 8 * 1024 * 1024
+/** Requests to a server at a time; it imports few at once. */
+const requestsAtOnce = 3
+
+export async function importZonesCommand(args: readonly string[]): Promise<void> {
+  const { values, words } = parseWords(args, flags, 1)
+  const [folder] = words
+  if (folder === undefined) throw new UsageError('import-zones takes a DIR')
+  const dryRun = values['dry-run'] ?? false
+  const files = await zoneFiles(folder)
+  const told = new Told(files.length, values.progress ?? process.stderr.isTTY === true, dryRun)
+  const server = namedServer(values, process.env)
+  if (server === null) await importHere(files, dryRun, told)
+  else await importBy(server, files, dryRun, told)
+  told.finish()
+}
+
+/**
+ * The files of a folder and the zones that they are named for: `example.org`, `example.org.zone`, `example.org.db` or
+ * `db.example.org`; the root is `@`. Hidden ones and folders are passed over. Throws for a name that is none, before anything is
+ * imported.
+ */
+export async function zoneFiles(folder: string): Promise<ZoneFile[]> {
+  const found: ZoneFile[] = []
+  const byApex = new Map<string, string>()
+  for (const name of (await readdir(folder)).sort()) {
+    const path = join(folder, name)
+    const state = name.startsWith('.') ? null : await stat(path)
+    if (state?.isFile() !== true) continue
+    const apex = apexOf(path, name)
+    const other = byApex.get(apex)
+    if (other !== undefined) throw new UsageError(`${path} and ${other} are both named for zone ${apex}`)
+    byApex.set(apex, path)
+    found.push({ path, apex, octets: state.size })
+  }
+  if (found.length === 0) throw new UsageError(`${folder} has no files`)
+  return found
+}
+
+function apexOf(path: string, name: string): string {
+  const bare = name.replace(/^db\.(?=.)/, '').replace(/(?<=.)\.(?:zone|db)$/, '')
+  try {
+    return bare === '@' ? '.' : parseHostname(bare)
+  } catch (error) {
+    if (error instanceof TextError) throw new UsageError(`${path} is not named for a zone: ${error.message}`)
+    throw error
+  }
+}
+
+async function importHere(files: readonly ZoneFile[], dryRun: boolean, told: Told): Promise<void> {
+  await withOwnDatabase(async (database) => {
+    for (const batch of batches(files)) {
+      const done = await importZones(
+        database,
+        batch.map(({ path, apex }) => ({
+          apex,
+          source: createReadStream(path),
+          actor,
+          condition: {},
+          dryRun,
+        })),
+      )
+      for (const [index, result] of done.entries()) {
+        told.file(
+          batch[index]!,
+          result instanceof ControlError ? result : { ...result, serial: result.zone.serial },
+        )
+      }
+    }
+  })
+}
+
+function* batches(files: readonly ZoneFile[]): Generator<readonly ZoneFile[]> {
+  let batch: ZoneFile[] = []
+  let octets = 0
+  for (const file of files) {
+    if (batch.length > 0 && (batch.length === batchZones || octets + file.octets > batchOctets)) {
+      yield batch
+      batch = []
+      octets = 0
+    }
+    batch.push(file)
+    octets += file.octets
+  }
+  if (batch.length > 0) yield batch
+}
+
+/** A file that the server refuses leaves the others alone; a server that is lost, or takes nothing from us, ends it all. */
+async function importBy(
+  server: ApiClient,
+  files: readonly ZoneFile[],
+  dryRun: boolean,
+  told: Told,
+): Promise<void> {
+  const waiting = files.values()
+  const work = async () => {
+    for (const file of waiting) {
+      const body = Readable.from(createReadStream(file.path), { objectMode: false })
+      try {
+        told.file(file, await putZonefile(server, file.apex, body, dryRun))
+      } catch (error) {
+        if (!(error instanceof ControlError) || error.problems.length === 0) throw error
+        told.file(file, error)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: requestsAtOnce }, work))
+}
+
+const progressEveryMs = 1_000
+
+/** What has been said: warnings and problems at once, a line for each; what all came to at the end. */
+class Told {
+  readonly #all: number
+  readonly #dryRun: boolean
+  readonly #progress: boolean
+  #saidAt = 0
+  #done = 0
+  #changed = 0
+  #refused = 0
+
+  constructor(all: number, progress: boolean, dryRun: boolean) {
+    this.#all = all
+    this.#progress = progress
+    this.#dryRun = dryRun
+  }
+
+  file({ path }: ZoneFile, outcome: Outcome): void {
+    this.#done++
+    const lines =
+      outcome instanceof ControlError
+        ? outcome.problems.map((problem) => problemLine(path, problem.path, problem.message))
+        : outcome.warnings.map((warning) => warningLine(path, warning))
+    if (outcome instanceof ControlError) {
+      this.#refused++
+      if (lines.length === 0) lines.push(problemLine(path, '', outcome.message))
+    } else if (outcome.changed) this.#changed++
+    process.stderr.write(lines.map((line) => `${line}\n`).join(''))
+    const now = performance.now()
+    if (!this.#progress || now - this.#saidAt < progressEveryMs) return
+    this.#saidAt = now
+    process.stderr.write(`${this.#done} of ${this.#all} zones\n`)
+  }
+
+  finish(): void {
+    const same = this.#done - this.#changed - this.#refused
+    const changed = this.#dryRun ? 'would change' : 'imported'
+    process.stdout.write(
+      `${this.#all} zones: ${this.#changed} ${changed}, ${same} the same already, ${this.#refused} refused\n`,
+    )
+    if (this.#refused > 0) process.exitCode = 1
+  }
+}
