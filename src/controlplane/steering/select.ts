@@ -50,6 +50,7 @@ import {
 import { fill, hasHoles, nobody } from './holes.ts'
 import { type Conditions, isTakenOut, judgePool, type PoolJudgement, poolCondition } from './judge.ts'
 import type { LastKnown } from './last-known.ts'
+import { markFirst, markServed } from './marks.ts'
 import {
   absentAnswer,
   emptyAnswer,
@@ -335,44 +336,9 @@ function judgeChoice(
   return { ...state, kind, judgement, why: `${why}${own}` }
 }
 
-/** Of a service that has nothing of a family: the first pool stands for all, which have as little. */
-function markFirst(judgement: ServiceJudgement): {
-  readonly marked: ServiceJudgement
-  readonly pool: Pool
-} {
-  const [first, ...others] = judgement.choices as [ChoiceJudgement, ...ChoiceJudgement[]]
-  if (first.kind === 'pool') {
-    return {
-      marked: { ...judgement, choices: [{ ...first, used: true }, ...others] },
-      pool: first.judgement.pool,
-    }
-  }
-  const { marked, pool } = markFirst(first.judgement)
-  return { marked: { ...judgement, choices: [{ ...first, used: true, judgement: marked }, ...others] }, pool }
-}
-
 /** Why a choice of which there is nothing for the question is neither up nor down. */
 function absence(asked: Asked): string {
   return `no choice: has no ${asked === 'ipv6' ? 'IPv6' : 'IPv4'} address`
-}
-
-/** Says of choices that are down that they are answered from all the same. */
-function markServed(asked: ServiceJudgement, pools: ReadonlySet<string>, by: AnsweredBy): ServiceJudgement {
-  // Several choices may lead to one service.
-  const marked = new Map<ServiceJudgement, ServiceJudgement>()
-  const mark = (judgement: ServiceJudgement): ServiceJudgement => {
-    const result = marked.get(judgement) ?? { ...judgement, choices: judgement.choices.map(markChoice) }
-    marked.set(judgement, result)
-    return result
-  }
-  const markChoice = (choice: ChoiceJudgement): ChoiceJudgement => {
-    const served = { used: true, why: `${choice.why}; answers by ${by}` }
-    if (choice.kind === 'pool')
-      return pools.has(choice.judgement.pool.name) ? { ...choice, ...served } : choice
-    const inner = mark(choice.judgement)
-    return inner.choices.some(({ used }) => used) ? { ...choice, ...served, judgement: inner } : choice
-  }
-  return mark(asked)
 }
 
 function missingService(name: string): Service {
