@@ -69,7 +69,18 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   fleet: ['model', 'health', 'store', 'timing'],
   explain: ['model', 'rules', 'catalog', 'dns-client', 'location', 'steering'],
   zonefile: ['model', 'rules', 'document', 'store'],
-  api: ['model', 'document', 'explain', 'health', 'resolving', 'rules', 'serve', 'steering', 'store', 'zonefile'],
+  api: [
+    'model',
+    'document',
+    'explain',
+    'health',
+    'resolving',
+    'rules',
+    'serve',
+    'steering',
+    'store',
+    'zonefile',
+  ],
 }
 
 const rules: readonly Rule[] = [

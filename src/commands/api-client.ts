@@ -1,4 +1,5 @@
 /** The HTTP API of a running daemon, for the commands that can't, or shouldn't, open its database. */
+import { Agent, fetch, Headers, type RequestInit, type Response } from 'undici'
 import { secretOf, UsageError } from '../config.ts'
 import { ControlError, type Problem } from '../controlplane/model/errors.ts'
 import { withoutAdvice } from '../controlplane/model/reason.ts'
@@ -6,6 +7,12 @@ import { trustSystemAuthorities } from '../trust.ts'
 
 /** The flags of the commands that may go by a running server. */
 export const serverFlags = { server: { type: 'string' }, token: { type: 'string' } } as const
+
+/**
+ * Waits for as long as a server works: an import of millions of RRs is answered when it is served, later than the five minutes after
+ * which Node's own `fetch` gives up.
+ */
+const patientAgent = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
 
 export class ApiClient {
   readonly origin: string
@@ -24,11 +31,10 @@ export class ApiClient {
   async ask(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers)
     headers.set('authorization', `Bearer ${this.token}`)
-    const response = await fetch(this.origin + path, { ...init, headers, redirect: 'error' }).catch(
-      (error: unknown) => {
-        throw new Error(`${this.origin}: ${causeOf(error)}`)
-      },
-    )
+    const how = { ...init, headers, redirect: 'error', dispatcher: patientAgent } as const
+    const response = await fetch(this.origin + path, how).catch((error: unknown) => {
+      throw new Error(`${this.origin}: ${causeOf(error)}`)
+    })
     if (response.ok) return response
     const { detail, errors } = parseProblem(await response.text())
     const message = `${this.origin}: ${response.status} ${detail ?? response.statusText}`

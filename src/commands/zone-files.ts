@@ -1,5 +1,5 @@
 /** What the commands for master files have in common. */
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { UsageError } from '../config.ts'
 import { parseHostname } from '../dataplane/wire/name.ts'
 import { TextError } from '../dataplane/wire/text-error.ts'
@@ -32,8 +32,8 @@ export async function putZonefile(
   const response = await server.ask(`${zonefilePath(apex)}${dryRun ? '?dryRun=true' : ''}`, {
     method: 'PUT',
     headers: { 'content-type': 'text/dns' },
-    body: Readable.toWeb(body) as unknown as RequestInit['body'],
+    body,
     duplex: 'half',
-  } as RequestInit)
+  })
   return ((await response.json()) as { readonly status: ImportStatus }).status
 }

@@ -316,11 +316,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.match((await call('GET', '/v1/zones/@/rrsets')).body.items, [{ name: 'www.example', type: 'TXT' }])
       t.match((await call('GET', '/v1/zones/@/zonefile')).body, /^\$ORIGIN \.\n/)
       t.ok((await call('GET', '/v1/zones')).body.items.some(({ name }: { name: string }) => name === '.'))
-      t.equal(
-        (await call('GET', String.raw`/v1/zones/%5C@`)).status,
-        404,
-        'a label of that octet is another name',
-      )
+      t.equal((await call('GET', '/v1/zones/%5C@')).status, 404, 'a label of that octet is another name')
       t.equal((await call('DELETE', '/v1/zones/@')).status, 204)
     })
 
