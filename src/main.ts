@@ -2,7 +2,7 @@
 /** The command line: words in, exit codes out (0, 1 failed, 2 usage); what the commands do is elsewhere. */
 // Before anything else.
 import './umask.ts'
-import { enableCompileCache } from 'node:module'
+import { keepCompiledCode } from './compile-cache.ts'
 import { parseWords, UsageError } from './config.ts'
 import { maskPasswords } from './telemetry/log.ts'
 import { version } from './version.ts'
@@ -57,7 +57,7 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   const load = Object.hasOwn(commands, word) ? commands[word] : undefined
   if (load === undefined) throw new UsageError(`"${word}" is no command`)
-  enableCompileCache()
+  keepCompiledCode()
   const command = await load()
   await command(args)
 }
