@@ -24,7 +24,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     publisher,
 
     spoolDirectory: config.dataDir,
-    serviceStatus: (name) => serviceStatus(publisher.selections(name)),
+    serviceStatus: (name) => serviceStatus(publisher.selections(name), publisher.unplanned(name)),
     poolCondition: (name) => answers.pools.conditionOf(name),
     resolution,
     handedOut: (pool, member) => answers.handedOut.state(pool, member),

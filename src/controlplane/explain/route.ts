@@ -9,6 +9,7 @@
 import type { PlanWalk } from '../../dataplane/image/plan.ts'
 import { childrenOf, leavesOf } from '../../dataplane/image/plan-tree.ts'
 import { reach } from '../rules/graph.ts'
+import { isBeyondRoom } from '../steering/answer-room.ts'
 import { areasOf, explainArea } from '../steering/compose.ts'
 import type {
   AnswerTree,
@@ -46,7 +47,7 @@ export function selectionOf({ ipv4, ipv6 }: Selections, walk: PlanWalk): Selecti
 }
 
 export function routeOf(selections: Selections, walk: PlanWalk): Route {
-  const { judgement, tree } = selectionOf(selections, walk)
+  const { asked, judgement, tree } = selectionOf(selections, walk)
   // The leaves of the tree for AAAA are numbered behind those of the one for A.
   const before = walk.ipv6 && selections.ipv6 !== selections.ipv4 ? leavesOf(selections.ipv4.tree).length : 0
   const answer = leavesOf(tree)[walk.leaf - before] ?? null
@@ -66,7 +67,8 @@ export function routeOf(selections: Selections, walk: PlanWalk): Route {
   const drawn = levels.some(({ met, judgement: { service, choices } }) => {
     return met && service.steer === 'weighted' && choices.filter(({ used }) => used).length > 1
   })
-  return { answer, levels, nothingUp, byChance: drawn || (answer !== null && isDrawn(answer)) }
+  const isPart = (of: PoolAnswer) => isDrawn(of) || isBeyondRoom(of, judgement.service.name, asked)
+  return { answer, levels, nothingUp, byChance: drawn || (answer !== null && isPart(answer)) }
 }
 
 interface Turn {

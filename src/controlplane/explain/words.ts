@@ -1,5 +1,6 @@
 /** What an explanation says in plain words: of an answer, of a service, of a member. */
 import { parseHostname } from '../../dataplane/wire/name.ts'
+import { tellRoom } from '../steering/answer-room.ts'
 import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
 import { absentAnswer } from '../steering/pool-answer.ts'
 import type { PoolAnswer, Selection } from '../steering/selection.ts'
@@ -69,7 +70,8 @@ export function describeService(
 ): string {
   const { name } = judgement.service
   const pool = answer?.pool ?? null
-  const from = pool === null ? '' : ` from pool ${pool.name}`
+  const room = answer === null ? '' : tellRoom(answer, name, asked)
+  const from = pool === null ? '' : ` from pool ${pool.name}${room}`
   if (answer === absentAnswer) return `service ${name} has no ${asked === 'ipv6' ? 'IPv6' : 'IPv4'} address`
   if (by !== 'up') return `nothing of service ${name} is up: by ${by} it answers${from || ' nothing'}`
   if (answer === null) return `service ${name} answers`

@@ -78,8 +78,8 @@ export class Publisher {
   /** The members of plans that have been made, by service, until they are handed over in the same turn. */
   readonly #made = new Map<string, readonly AnsweredMember[]>()
   #handOver: HandOver | undefined
-  /** Services whose last plan could not be made. Bounded by the services. */
-  readonly #unplanned = new Set<string>()
+  /** Services whose last plan could not be made, and why. Bounded by the services. */
+  readonly #unplanned = new Map<string, string>()
 
   constructor(options: PublisherOptions) {
     this.#options = options
@@ -103,6 +103,11 @@ export class Publisher {
   /** How a service is answered now, and why. */
   selections(service: string): Selections | undefined {
     return this.#options.planner.selections(service)
+  }
+
+  /** Why a service is not answered by what `selections` says; null when it is. */
+  unplanned(service: string): string | null {
+    return this.#unplanned.get(service) ?? null
   }
 
   /** The services and their selections by the slots of their plans, for explaining what a worker would choose. */
@@ -277,7 +282,7 @@ export class Publisher {
       if (!this.#unplanned.has(service)) {
         this.#options.onError(`service ${service} has no plan and is answered as before`, error)
       }
-      this.#unplanned.add(service)
+      this.#unplanned.set(service, error instanceof Error ? error.message : String(error))
       return null
     }
   }

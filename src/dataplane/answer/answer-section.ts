@@ -17,8 +17,11 @@ export class AnswerSection {
   readonly #draw: Draw
   readonly #counters: Counters
   readonly #clock: BatchClock
+  readonly #stream: boolean
 
-  constructor(writer: ResponseWriter, draw: Draw, counters: Counters, clock: BatchClock) {
+  /** @param stream whether no other transport carries more than this one */
+  constructor(writer: ResponseWriter, draw: Draw, counters: Counters, clock: BatchClock, stream: boolean) {
+    this.#stream = stream
     this.#writer = writer
     this.#draw = draw
     this.#counters = counters
@@ -88,11 +91,16 @@ export class AnswerSection {
     return at
   }
 
-  /** Chooses among the candidates of one family. */
+  /**
+   * Chooses among the candidates of one family. A stream carries as many as fit, the others in later answers: more than a message
+   * of 65,535 octets holds would be more than anybody could ever ask for.
+   */
   #members({ leaf, candidates, nameAt }: Link): number {
     const writer = this.#writer
-    const count = Math.min(leaf.answers, candidates.count)
-    if (!writer.hasRoom(count * candidates.rrLength)) return -1
+    const wanted = Math.min(leaf.answers, candidates.count)
+    const fitting = Math.trunc(writer.room / candidates.rrLength)
+    if (fitting < (this.#stream ? 1 : wanted)) return -1
+    const count = Math.min(wanted, fitting)
     this.#draw.several(leaf, candidates, count)
     const { indexes } = this.#draw
     const start = writer.length

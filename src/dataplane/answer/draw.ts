@@ -11,6 +11,9 @@ import type { ClientNetwork } from './client-network.ts'
 /** Draws that may hit a member already in the answer before the exact, slower draw takes over. */
 const maxRedraws = 8
 
+/** Candidates whose weights the exact draw passes over in one step: 4,096 of them cost it 64 + 64, and a thousand draws a fraction of a millisecond. */
+const blockBits = 6
+
 export class Draw {
   /** The candidates that `several` chose, best first where there is a best. */
   readonly indexes = new Uint16Array(maxCandidates)
@@ -19,6 +22,9 @@ export class Draw {
   readonly #network: ClientNetwork
   /** 1 for each candidate in the answer that is being drawn. */
   readonly #drawn = new Uint8Array(maxCandidates)
+  /** The weight that is left of each block, once an exact draw has needed it. */
+  readonly #blocks = new Float64Array(maxCandidates >> blockBits)
+  #blocksKnown = false
 
   /** @param network of the client that is being answered */
   constructor(random: Random, rendezvous: Rendezvous, network: ClientNetwork) {
@@ -76,11 +82,13 @@ export class Draw {
   #byWeight(candidates: Candidates, count: number): void {
     const { indexes } = this
     let weightLeft = candidates.totalWeight
+    this.#blocksKnown = false
     for (let i = 0; i < count; i++) {
       const index = this.#drawOne(candidates, weightLeft)
       this.#drawn[index] = 1
       indexes[i] = index
       weightLeft -= candidates.weight(index)
+      this.#blocks[index >> blockBits]! -= candidates.weight(index)
     }
     for (let i = 0; i < count; i++) this.#drawn[indexes[i]!] = 0
   }
@@ -91,12 +99,27 @@ export class Draw {
       const index = candidates.pick(random.below(candidates.count), random.next())
       if (this.#drawn[index] === 0) return index
     }
-    let height = random.below(weightLeft)
-    let index = 0
+    return this.#drawExactly(candidates, random.below(weightLeft))
+  }
+
+  /** The candidate at a height of the weight that is left. */
+  #drawExactly(candidates: Candidates, height: number): number {
+    const blocks = this.#blocks
+    if (!this.#blocksKnown) this.#sum(candidates)
+    let block = 0
+    while (height >= blocks[block]!) height -= blocks[block++]!
+    let index = block << blockBits
     for (; ; index++) {
       if (this.#drawn[index] === 1) continue
       height -= candidates.weight(index)
       if (height < 0) return index
     }
+  }
+
+  #sum(candidates: Candidates): void {
+    this.#blocksKnown = true
+    this.#blocks.fill(0)
+    for (let index = 0; index < candidates.count; index++)
+      if (this.#drawn[index] === 0) this.#blocks[index >> blockBits]! += candidates.weight(index)
   }
 }

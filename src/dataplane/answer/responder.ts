@@ -12,7 +12,8 @@
  *     opt, header the end of every response, also of those that are no answer    `opt-writer.ts`, `response-writer.ts`
  *     limiter     whether it goes out                                            `rate-limiter.ts`
  *
- * A section that doesn't fit ends the writing, and the response goes out truncated.
+ * A section that doesn't fit ends the writing, and the response goes out truncated. Over a stream, than which nothing carries more, it
+ * goes out with what did fit.
  *
  * ## What it promises
  * Apart from its scratch memory, the counters, the rotation cursors, the limiter's buckets and the random source it is a pure
@@ -87,7 +88,7 @@ export class Responder {
     const chooser = new Chooser(state, this.#query, random, rendezvous, this.#walk)
     const draw = new Draw(random, rendezvous, chooser.network)
     this.#resolver = new Resolver(state, this.#query, this.#walk, chooser, draw)
-    this.#answers = new AnswerSection(this.#writer, draw, counters, this.clock)
+    this.#answers = new AnswerSection(this.#writer, draw, counters, this.clock, options.stream)
     this.#opt = new OptWriter(options.stream, options.idleTimeoutMs ?? 0, this.clock)
   }
 
@@ -204,9 +205,9 @@ export class Responder {
     const writer = this.#writer
     const { authoritative, rcode } = walk
     // What the chain comes to is not known to a client that doesn't see the chain.
-    if (this.#answers.write(walk) === 'truncated') return this.#truncate(request, authoritative)
-    if (writeAuthority(walk, writer) === 'truncated') return this.#truncate(request, authoritative, rcode)
-    if (writeAdditional(walk, writer) === 'truncated') return this.#truncate(request, authoritative, rcode)
+    if (this.#answers.write(walk) === 'truncated') return this.#cut(request, authoritative, rcodes.noerror)
+    if (writeAuthority(walk, writer) === 'truncated') return this.#cut(request, authoritative, rcode)
+    if (writeAdditional(walk, writer) === 'truncated') return this.#cut(request, authoritative, rcode)
     return this.#finish(request, rcode, authoritative, errorOf(walk.outcome))
   }
 
@@ -222,6 +223,15 @@ export class Responder {
     }
     if (this.#writer.chaosText(entry.text) === 'truncated') return this.#truncate(request, true)
     return this.#finish(request, rcodes.noerror, true)
+  }
+
+  /**
+   * Ends a response whose next part doesn't fit. A client of a stream has no transport left to come back by: it gets what is there, the
+   * aliases whose end it then asks for, or the servers with some of their addresses.
+   */
+  #cut(request: Uint8Array, authoritative: boolean, rcode: number): number {
+    if (this.#stream && !this.#writer.isEmpty) return this.#finish(request, rcode, authoritative)
+    return this.#truncate(request, authoritative, rcode)
   }
 
   #truncate(request: Uint8Array, authoritative: boolean, rcode: number = rcodes.noerror): number {

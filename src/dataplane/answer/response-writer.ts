@@ -48,6 +48,16 @@ export class ResponseWriter {
     return this.#at + octets <= this.#limit
   }
 
+  /** Octets that still fit; below 0 when what is kept free has no room. */
+  get room(): number {
+    return this.#limit - this.#at
+  }
+
+  /** Whether there is nothing but the question. */
+  get isEmpty(): boolean {
+    return this.#at === this.#questionEnd
+  }
+
   /** RRs in the answer section. */
   get answers(): number {
     return this.#counts[sections.answer]!

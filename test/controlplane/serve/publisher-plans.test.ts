@@ -102,7 +102,7 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
   /** Slots of the plans that the workers have been handed since the last look. */
   const handed = () => updates.splice(0).flatMap(({ plans = [] }) => plans.map(([slot]) => slot))
   const slot = (name: string) => publisher.planSlots.take(name)
-  const status = (name: string) => serviceStatus(publisher.selections(name))
+  const status = (name: string) => serviceStatus(publisher.selections(name), publisher.unplanned(name))
   return {
     clock,
     publisher,
@@ -306,7 +306,7 @@ t.test('a map that could be made only later', async (t) => {
 })
 
 t.test('a service whose plan can not be made takes nobody along', async (t) => {
-  const { adopt, publisher, handed, slot, failures } = setUp()
+  const { adopt, publisher, handed, slot, failures, status } = setUp()
   const members = Array.from({ length: 3000 }, (_, index) =>
     member(`m${index}`, `10.${index >> 8}.${index & 0xff}.1`),
   )
@@ -321,4 +321,6 @@ t.test('a service whose plan can not be made takes nobody along', async (t) => {
   t.equal(publisher.revision, 1, 'the step is served')
   await publisher.refresh(['p0'])
   t.same(failures, [], 'it is said once')
+  t.match(status('wide.test'), { state: 'down', reason: /^answered as before.*at most 131072 candidates/ })
+  t.match(status('other.test'), { state: 'up' })
 })
