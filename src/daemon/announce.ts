@@ -20,6 +20,7 @@ import type { PoolChange } from '../controlplane/serve/pool-watch.ts'
 import type { Database } from '../controlplane/store/database.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
+import type { DescriptorShares } from './descriptors.ts'
 import type { Faults } from './faults.ts'
 
 /** What every part stands on. */
@@ -32,6 +33,8 @@ export interface Ground {
   readonly metrics: Metrics
   /** Where parts tell what goes wrong in this node itself. */
   readonly faults: Faults
+  /** How many descriptors each part may open. */
+  readonly descriptors: DescriptorShares
   readonly announce: Announce
   /** Aborts when the stop begins. */
   readonly signal: AbortSignal

@@ -9,7 +9,7 @@ const now = () => new Date()
 
 /** What the API is handed of the parts. */
 export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext {
-  const { config, nodeId, database, log, metrics, announce } = parts
+  const { config, nodeId, database, log, metrics, faults, descriptors, announce } = parts
   const { answers, configuration, dataPlane, events, health, hosts, readiness, serving } = parts
   const { publisher } = configuration
   const { checker } = health
@@ -52,6 +52,8 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     version,
     kubernetes: config.kubernetes,
     metricsAccess: config.metricsAccess,
+    httpLimits: { connections: descriptors.httpConnections },
+    onNotAccepted: (error) => faults.own('accept', `http: ${error.message}`),
     node: { id: nodeId, liveForMs: defaultStaleMs },
     readiness: {
       canAnswer: () => readiness.serving && dataPlane.live('udp') > 0,

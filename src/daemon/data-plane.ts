@@ -28,10 +28,11 @@ export interface DataPlane extends AsyncDisposable {
 }
 
 /** Made, not started. */
-export function makeDataPlane({ config, log, announce }: Ground): DataPlane {
+export function makeDataPlane({ config, log, announce, descriptors }: Ground): DataPlane {
   return new Fleet({
     listen: config.dnsListen,
     udpWorkers: config.workers,
+    connections: descriptors.dnsConnections,
     udpBackend: config.udpBackend,
     onRestart: (transport, reason) => announce({ kind: 'worker-restarted', transport, reason }),
     onFallback: (reason) => log.error({ reason }, 'batched UDP failed; listening with node:dgram instead'),

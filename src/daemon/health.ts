@@ -142,10 +142,11 @@ export class Health implements AsyncDisposable {
     return targets
   }
 
-  #startChecker({ config, announce, metrics, faults }: Ground): Checker {
+  #startChecker({ config, announce, metrics, faults, descriptors }: Ground): Checker {
     return new Checker({
       probe: this.#prober(config),
       guard: this.#guard,
+      concurrency: descriptors.probes,
       votes: (pool, member) => this.peers.votes(pool, member),
       relayedUntil: () => this.peers.currentUntil,
       onVerdicts: () => {

@@ -20,7 +20,7 @@ import { counted, logged } from './telemetry.ts'
 export type Parts = ReturnType<typeof joinParts>
 
 export function joinParts(ground: Ground) {
-  const { config, announce, faults } = ground
+  const { config, announce, faults, descriptors } = ground
   const dataPlane = makeDataPlane(ground)
   const serving = serveBy(dataPlane)
   const settings = new AnswerSettingsSource(config, ground.nodeId, serving.pump)
@@ -28,6 +28,7 @@ export function joinParts(ground: Ground) {
     lookup: toldOf(faults, lookupBy(config.resolvers)),
     // This host's own addresses may be answered: clients reach by them what they ask for.
     refuses: addressPolicy(config.probeAllow, { denied: config.probeDeny, ownAddresses: () => [] }),
+    concurrency: descriptors.lookups,
     onChanges: (changes) => announce({ kind: 'resolved', changes, news: changes.filter(isNews) }),
   })
   const health = new Health(ground, hosts, () => configuration.publisher.revision)

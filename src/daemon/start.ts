@@ -26,6 +26,7 @@ import { announceTo, failing } from './announce.ts'
 import { apiContext } from './api-context.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { loadDemo } from './demo.ts'
+import { comfortableLimit, descriptorLimit, shareDescriptors } from './descriptors.ts'
 import { Faults } from './faults.ts'
 import { metricsSources } from './metrics-sources.ts'
 import { joinParts, listenersAmong, type Parts } from './parts.ts'
@@ -80,7 +81,15 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
     metricsSources(() => parts),
   )
   const faults = new Faults(log, metrics)
-  const parts: Parts = joinParts({ config, database, nodeId, log, metrics, faults, announce, signal })
+  const descriptors = shareDescriptors(descriptorLimit(), {
+    workers: config.workers,
+    embedded: config.databaseUrl === null,
+  })
+  if (descriptors.limit < comfortableLimit) {
+    log.warn({ descriptors }, `this process may open few files: have ${comfortableLimit} at least`)
+  }
+  const ground = { config, database, nodeId, log, metrics, faults, descriptors, announce, signal }
+  const parts: Parts = joinParts(ground)
   const listeners = listenersAmong(parts)
   const { answers, configuration, dataPlane, events, health, hosts, overrides, readiness } = parts
   // Writes the images that the snapshot lacks.

@@ -4,7 +4,8 @@
  */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { defaultStreamLimits } from '../../src/dataplane/listener/stream-limits.ts'
@@ -152,3 +153,60 @@ t.test(
     await put(daemon, '/v1/zones/other.test', { soa, rrsets: [] })
   },
 )
+
+t.test(
+  'idle connections of every kind keep nobody from being probed, asked and answered',
+  { skip: process.platform === 'linux' ? missingPrograms('prlimit') : 'there is prlimit on Linux only' },
+  async (t) => {
+    const files = 512
+    let probes = 0
+    const member = createServer((_request, response) => {
+      probes++
+      response.setHeader('connection', 'close').end('ok')
+    })
+    member.listen(0, '127.0.0.1')
+    await once(member, 'listening')
+    t.teardown(() => member.close())
+    const { port } = member.address() as AddressInfo
+    await using daemon = await start({
+      through: ['prlimit', `--nofile=${files}`],
+      env: { POOLDNS_PROBE_ALLOW: '127.0.0.0/8' },
+    })
+    const timing = { interval: '200ms', timeout: '150ms', rise: 1, fall: 2 }
+    await put(daemon, '/v1/monitors/web', { type: 'http', port, path: '/', ...timing })
+    const members = { a: { address: '127.0.0.1' } }
+    await put(daemon, '/v1/pools/web', { monitor: 'web', select: 'all', members })
+    const state = async () => {
+      const { status } = (await (await daemon.request('/v1/pools/web/members/a')).json()) as MemberBody
+      return status
+    }
+    while ((await state()).state !== 'up') await turn()
+    const { since } = await state()
+
+    using http = new Crowd(parseEndpoint(daemon.http))
+    using dns = new Crowd(daemon.dns)
+    await http.open(2 * files, () => '127.0.0.1')
+    await dns.open(2 * files, (index) => `127.0.0.${10 + (index % addresses)}`)
+    const before = probes
+    while (probes < before + 10) await turn()
+    t.match(await state(), { state: 'up', since }, 'it has been up all the while')
+    t.equal((await fetch(`${daemon.http}/health`)).status, 200)
+    using client = await TcpClient.open(daemon.dns, '127.0.1.1')
+    t.match(readResponse((await client.exchange(ask))!), answered)
+    await put(daemon, '/v1/zones/other.test', { soa, rrsets: [] })
+    const metrics = await (await fetch(`${daemon.http}/metrics`)).text()
+    t.match(metrics, /^pooldns_http_connections_ended_total\{reason="quiet"\} [1-9]/m)
+    t.notMatch(metrics, /^pooldns_member_transitions_total.*to="down"/m, 'it has been up all the while')
+    t.notMatch(metrics, /^pooldns_own_faults_total\{/m, 'nothing was lacking')
+    t.ok(Number(/^process_open_fds (\d+)$/m.exec(metrics)![1]) < files)
+  },
+)
+
+interface MemberBody {
+  readonly status: { readonly state: string; readonly since: string }
+}
+
+function parseEndpoint(url: string): Endpoint {
+  const { hostname, port } = new URL(url)
+  return { host: hostname, port: Number(port) }
+}

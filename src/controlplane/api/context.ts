@@ -88,6 +88,8 @@ export interface System {
   readonly kubernetes: boolean
   /** Whether `/metrics` needs a token; it does not when left out. */
   readonly metricsAccess?: 'open' | 'token'
+  /** A connection could not be accepted, by a fault of this host. */
+  readonly onNotAccepted?: (error: Error) => void
   readonly node: {
     readonly id: string
     /** After so long without a word a node is not there any more. */

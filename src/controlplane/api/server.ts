@@ -89,6 +89,8 @@ export async function startApi(
   const app = await buildApi(context, connections)
   try {
     await app.listen({ ...listen })
+    // Until now its errors were the start's. From here on they are connections that can't be accepted.
+    app.server.on('error', (error) => context.onNotAccepted?.(error))
   } catch (error) {
     await app.close()
     throw error

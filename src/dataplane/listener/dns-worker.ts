@@ -12,7 +12,7 @@ import { Counters } from '../counters.ts'
 import { ServingState } from '../image/state.ts'
 import type { Answerer, Listener, ListenerParts } from './listener.ts'
 import type { BatchEnd, FromWorker, ToWorker, WorkerInput } from './protocol.ts'
-import { streamLimitsOfProcess } from './stream-limits.ts'
+import { defaultStreamLimits } from './stream-limits.ts'
 import { askForShortTurns, loadSyscalls, SyscallError } from './syscalls.ts'
 import { transports } from './transports.ts'
 import { UdpBatch } from './udp-batch.ts'
@@ -39,7 +39,7 @@ export class DnsWorker {
     this.#input = input
     this.#state.apply(input.initial)
     const counters = new Counters(input.counters)
-    const limits = streamLimitsOfProcess()
+    const limits = { ...defaultStreamLimits, connections: input.connections }
     const { stream } = transports[input.transport]
     const options = { stream, idleTimeoutMs: limits.idleTimeoutMs }
     const responder = makeResponder({ state: this.#state, counters, options, upcalls: this.#upcalls })

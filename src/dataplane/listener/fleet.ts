@@ -8,6 +8,7 @@
  */
 import { ServingSet, type ServingUpdate } from '../image/serving-set.ts'
 import type { ListenAddress } from './listener.ts'
+import { defaultStreamLimits } from './stream-limits.ts'
 import { loadSyscalls, type Syscalls } from './syscalls.ts'
 import { type Transport, transports } from './transports.ts'
 import { ListenError, type WorkerEvents, WorkerThread, type WorkerThreadOptions } from './worker-thread.ts'
@@ -17,6 +18,8 @@ export type UdpBackend = 'batch' | 'dgram'
 export interface FleetOptions extends WorkerEvents, Pick<WorkerThreadOptions, 'entry'> {
   readonly listen: readonly ListenAddress[]
   readonly udpWorkers: number
+  /** Most open connections over TCP; those of `stream-limits.ts` when left out. */
+  readonly connections?: number
   /** `auto` is `batch` where that is to be had. */
   readonly udpBackend: 'auto' | UdpBackend
   /** Loads the calls that batches need, or throws. */
@@ -127,6 +130,7 @@ export class Fleet implements AsyncDisposable {
       transport,
       listen,
       events: this.#options,
+      connections: this.#options.connections ?? defaultStreamLimits.connections,
       syscalls: transports[transport].batches ? this.#syscalls : null,
       current: () => ({ ...this.#served.changes(), generation: this.#generation }),
       ...(this.#options.entry === undefined ? {} : { entry: this.#options.entry }),

@@ -33,6 +33,8 @@ export interface WorkerInput {
   /** The whole state of the generation that is current when the worker starts. */
   readonly initial: ServingUpdate
   readonly control: MessagePort
+  /** Most connections that a stream transport may have open. */
+  readonly connections: number
   /** What a worker that answers UDP in batches does so with. Null for all others. */
   readonly batch: BatchEnd | null
 }

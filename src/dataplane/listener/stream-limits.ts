@@ -1,5 +1,4 @@
 /** What the connections of a stream transport may cost, all together and each. */
-import { readFileSync } from 'node:fs'
 
 export interface StreamLimits {
   /** Open connections over all addresses. */
@@ -26,28 +25,4 @@ export const defaultStreamLimits: StreamLimits = {
   unreadOctets: 256 << 10,
   unreadTimeoutMs: 10_000,
   heldOctets: 64 << 20,
-}
-
-/** What else the process opens: the embedded database has some 150, and there are probes and HTTP. */
-const reservedFiles = 400
-const shareOfFiles = 0.75
-/** However few files there are. */
-const fewestConnections = 16
-
-/**
- * The default limits, with no more connections than the process may have files open: beyond that the kernel would turn
- * new clients away, however idle the old ones are, and the database with them.
- *
- * @param limitsPath where Linux tells the limits of a process; elsewhere there is no such file, and no bound is known
- */
-export function streamLimitsOfProcess(limitsPath = '/proc/self/limits'): StreamLimits {
-  let files = Number.POSITIVE_INFINITY
-  try {
-    const limit = /^Max open files +(\d+)/m.exec(readFileSync(limitsPath, 'latin1'))?.[1]
-    if (limit !== undefined) files = Number(limit)
-  } catch {
-    // Not Linux.
-  }
-  const room = Math.max(fewestConnections, Math.min(files - reservedFiles, Math.floor(files * shareOfFiles)))
-  return { ...defaultStreamLimits, connections: Math.min(defaultStreamLimits.connections, room) }
 }

@@ -30,6 +30,8 @@ export interface WorkerThreadOptions {
   readonly transport: Transport
   readonly listen: readonly ListenAddress[]
   readonly events: WorkerEvents
+  /** Most connections that a stream transport may have open. */
+  readonly connections: number
   /** Not null: the thread answers in batches. */
   readonly syscalls: Syscalls | null
   /** All that is served now. */
@@ -153,6 +155,7 @@ export class WorkerThread {
         listen: this.#listen,
         initial: current(),
         control: port2,
+        connections: this.#options.connections,
         batch: this.#batch?.end ?? null,
       } satisfies WorkerInput,
       transferList: [port2],

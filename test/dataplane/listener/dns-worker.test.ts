@@ -14,6 +14,7 @@ import { breakUdpSocket } from './listening-udp.ts'
 function startWorker(fields: Partial<WorkerInput> = {}) {
   const { port1, port2 } = new MessageChannel()
   const workerData: WorkerInput = {
+    connections: 8192,
     transport: 'udp',
     listen: [{ host: '127.0.0.1', port: 0 }],
     counters: allocateCounters(),

@@ -1,6 +1,10 @@
 /**
  * The connections of the HTTP server: what one of them may have in work, and what becomes of those that do not read.
  *
+ * ## Open
+ * At one more than there may be, the one that has been quiet longest goes: first of those that nothing is in work for, so that who only
+ * holds a connection open, or sends half a request, keeps nobody out.
+ *
  * ## In work
  * Node hands over each request as it is parsed, and a read of 64 KB holds more than a thousand. Worked at all at once, their
  * replies would wait in memory for a client that may never read. So a connection has one request in work, and the next has
@@ -77,7 +81,7 @@ export class Connections {
   readonly #limits: HttpLimits
   readonly #onLoss: ConnectionsOptions['onLoss']
   readonly #now: () => number
-  /** The one that was quiet longest stands first. Bound: what the server accepts. */
+  /** The one that was quiet longest stands first. Bound: `connections`. */
   readonly #open = new Map<Socket, Connection>()
   /** Replies that have been handed over and have not left; the oldest stands first. Bound: one a connection. */
   readonly #replies = new Map<ServerResponse, number>()
@@ -189,6 +193,7 @@ export class Connections {
 
   #opened(socket: Socket): void {
     if (this.#open.has(socket)) return
+    if (this.#open.size >= this.#limits.connections) this.endQuietest()
     this.#open.set(socket, {
       socket,
       current: null,
@@ -212,9 +217,7 @@ export class Connections {
   #take(request: IncomingMessage, response: ServerResponse, handler: Handler): void {
     const connection = this.#open.get(request.socket)
     if (connection === undefined || connection.socket.destroyed) return
-    // The latest word makes it the last to be called quiet.
-    this.#open.delete(connection.socket)
-    this.#open.set(connection.socket, connection)
+    this.#heard(connection)
     const exchange = { request, response, bodyOctets: announcedOctets(request) }
     if (connection.cut) this.#drop(connection)
     else if (connection.current === null) this.#serve(connection, exchange, handler)
@@ -225,6 +228,12 @@ export class Connections {
       connection.cut = true
       this.#onLoss('pipelining', clientOf(connection))
     }
+  }
+
+  /** The latest request or reply makes it the last to be called quiet. */
+  #heard(connection: Connection): void {
+    if (!this.#open.delete(connection.socket)) return
+    this.#open.set(connection.socket, connection)
   }
 
   #mayWait({ waiting }: Connection, { bodyOctets }: Exchange): boolean {
@@ -250,6 +259,7 @@ export class Connections {
   #served(connection: Connection, { request }: Exchange, handler: Handler): void {
     connection.current = null
     if (connection.socket.destroyed) return
+    this.#heard(connection)
     if (!request.complete) {
       const until = this.#now() + this.#limits.unwantedMs
       connection.unwanted = { request, from: connection.socket.bytesRead, until }

@@ -2,6 +2,8 @@
 import type { LaneLimits } from './lane.ts'
 
 export interface HttpLimits {
+  /** Open connections. The next makes the one that has been quiet longest go. */
+  readonly connections: number
   /** Requests of one connection that wait for the one before them (pipelining). The one behind them is not taken. */
   readonly waitingByConnection: number
   /** The same over all connections, at some 5 KB each; beyond it connections have no more than a few of their own. */
@@ -40,6 +42,7 @@ export interface HttpLimits {
 const mebi = 1024 * 1024
 
 export const defaultHttpLimits: HttpLimits = {
+  connections: 2048,
   waitingByConnection: 100,
   waiting: 5_000,
   waitingBodyOctets: mebi / 4,

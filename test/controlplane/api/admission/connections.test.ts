@@ -308,6 +308,64 @@ t.test('the quietest connection makes room', async (t) => {
   t.same(losses, ['quiet', 'quiet', 'quiet'])
 })
 
+t.test(
+  'at one connection too many the quietest goes, and one with a request in work last of all',
+  async (t) => {
+    const held: ServerResponse[] = []
+    const { origin, connections, losses } = await startBare(
+      t,
+      ({ url }, response) => {
+        if (url === '/held') held.push(response)
+        else response.writeHead(200, { 'content-length': 0 }).end()
+      },
+      { connections: 3 },
+    )
+    using long = await RawConnection.open(origin)
+    long.send(get('/held'))
+    while (held.length === 0) await turn()
+    using silent = await RawConnection.open(origin)
+    using half = await RawConnection.open(origin)
+    half.send('GET / HTTP/1.1\r\nhost: loc')
+    const asking: RawConnection[] = []
+    for (const gone of [silent, half]) {
+      const next = await RawConnection.open(origin)
+      t.teardown(() => next[Symbol.dispose]())
+      asking.push(next)
+      next.send(get('/'))
+      t.equal((await next.reply())!.status, 200)
+      await gone.ended()
+    }
+    // Its reply makes it the latest.
+    held.pop()!.writeHead(200, { 'content-length': 0 }).end()
+    t.equal((await long.reply())!.status, 200)
+    using fifth = await RawConnection.open(origin)
+    fifth.send(get('/held'))
+    await asking[0]!.ended()
+    asking[1]!.send(get('/held'))
+    long.send(get('/held'))
+    while (held.length < 3) await turn()
+    using sixth = await RawConnection.open(origin)
+    sixth.send(get('/'))
+    t.equal((await sixth.reply())!.status, 200, 'also when nobody is quiet')
+    await fifth.ended()
+    t.equal(connections.size, 3)
+    t.same(losses, ['quiet', 'quiet', 'quiet', 'quiet'])
+  },
+)
+
+t.test('connections that go by themselves leave room', async (t) => {
+  const answer = (_request: IncomingMessage, response: ServerResponse) => response.end()
+  const { origin, connections, losses } = await startBare(t, answer, { connections: 2 })
+  for (let count = 0; count < 10; count++) {
+    using connection = await RawConnection.open(origin)
+    connection.send(get('/', 'Connection: close\r\n'))
+    await connection.reply()
+    await connection.ended()
+    while (connections.size > 0) await turn()
+  }
+  t.same(losses, [])
+})
+
 t.test('too many requests that wait over all leave each connection a few', async (t) => {
   const held: ServerResponse[] = []
   const { origin } = await startBare(t, (_request, response) => void held.push(response), { waiting: 0 })
