@@ -2,6 +2,7 @@ import { readConfig } from '../config.ts'
 import { startDemoBackends } from '../daemon/demo.ts'
 import { type Daemon, startDaemon } from '../daemon/start.ts'
 import { stopBudget } from '../daemon/stop-budget.ts'
+import { containUncaught } from '../daemon/uncaught.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
 
 /** `pooldns serve`: runs until a signal or a failure ends it. */
@@ -11,15 +12,12 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
   const end = Promise.withResolvers<void>()
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => onSignal(signal, log, end.resolve))
-  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-    process.on(event, (error) => {
-      log.fatal({ err: error }, event)
-      process.exit(1)
-    })
-  }
+  let serving: Daemon | undefined
+  containUncaught(log, () => serving)
   {
     await using _backends = config.demo ? await startDemoBackends() : null
     const daemon = await startDaemon(config, log)
+    serving = daemon
     daemon.ready.catch(end.reject)
     try {
       await end.promise

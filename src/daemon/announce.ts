@@ -1,7 +1,8 @@
 /**
  * What happens in the daemon and concerns several of its parts, and who hears of it: one closed table. Whoever sees something
  * announces it and knows nobody who listens; a part that listens has a `Hearing`, which the compiler holds against the table. An
- * event is heard at once, by one listener after another in the order of its row, and none of them may throw. What concerns the
+ * event is heard at once, by one listener after another in the order of its row. One that throws is a defect, which is counted and
+ * told, and keeps neither the others from hearing nor whoever announced from going on. What concerns the
  * log or the metrics alone goes there without an event.
  */
 import type { Config } from '../config.ts'
@@ -107,12 +108,17 @@ export type Hearing<Name extends ListenerName> = {
 
 export type Listeners = { readonly [Name in ListenerName]: Hearing<Name> }
 
-/** @param listeners asked at each event, since the parts that listen are made of those that announce */
-export function announceTo(listeners: () => Listeners): Announce {
+/**
+ * @param listeners asked at each event, since the parts that listen are made of those that announce
+ * @param faults told of listeners that throw
+ */
+export function announceTo(listeners: () => Listeners, faults: Pick<Faults, 'contain'>): Announce {
   return (event) => {
     // The compiler can't follow that the listener that is picked by a kind takes an event of that kind.
     const all = listeners() as unknown as Readonly<Record<string, Record<Kind, (event: DaemonEvent) => void>>>
-    for (const name of events[event.kind].heardBy) all[name]![event.kind](event)
+    for (const name of events[event.kind].heardBy) {
+      faults.contain(`${name} at ${event.kind}`, () => all[name]![event.kind](event))
+    }
   }
 }
 

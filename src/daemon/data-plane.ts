@@ -2,6 +2,7 @@
  * The seam between the data plane and the rest, drawn as if it were a wire: images go in, counts and what happened come
  * out, and nothing on either side calls into the other. `Fleet` is one end of it; a process of its own can be another.
  */
+import { ownFaultCode } from '../controlplane/model/own-fault.ts'
 import { AnswerCounters } from '../controlplane/serve/answer-counters.ts'
 import { ImagePump } from '../controlplane/serve/image-pump.ts'
 import { OwnZones } from '../dataplane/answer/own-zones.ts'
@@ -28,12 +29,16 @@ export interface DataPlane extends AsyncDisposable {
 }
 
 /** Made, not started. */
-export function makeDataPlane({ config, log, announce, descriptors }: Ground): DataPlane {
+export function makeDataPlane({ config, log, announce, descriptors, faults }: Ground): DataPlane {
   return new Fleet({
     listen: config.dnsListen,
     udpWorkers: config.workers,
     connections: descriptors.dnsConnections,
     udpBackend: config.udpBackend,
+    onError: (transport, error, count) => {
+      if (ownFaultCode(error) === null) faults.internal(`dns ${transport}`, error, count)
+      else faults.own('accept', `${transport}: ${error.message}`)
+    },
     onRestart: (transport, reason) => announce({ kind: 'worker-restarted', transport, reason }),
     onFallback: (reason) => log.error({ reason }, 'batched UDP failed; listening with node:dgram instead'),
     onSkipped: (address) => log.warn({ address }, 'address left out: the host has no such family'),

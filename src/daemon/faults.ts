@@ -33,12 +33,11 @@ export class Faults {
   }
 
   /** The code threw where it must not. That the database is away is no defect, and said by others. */
-  internal(where: string, error: unknown): void {
+  internal(where: string, error: unknown, times = 1): void {
     if (isUnavailable(error)) return
-    this.#metrics.faults.internal(where)
-    this.#tell(`internal ${where}`, (count) =>
-      this.#log.error({ where, err: error, count }, 'an internal error: a part did not do what it should'),
-    )
+    this.#metrics.faults.internal(where, times)
+    const said = 'an internal error: a part did not do what it should'
+    this.#tell(`internal ${where}`, (count) => this.#log.error({ where, err: error, count }, said), times)
   }
 
   /** Runs what may not end anything else by its failure. */
@@ -51,10 +50,10 @@ export class Faults {
   }
 
   /** @param say takes how many there have been since it was last said */
-  #tell(key: string, say: (count: number) => void): void {
+  #tell(key: string, say: (count: number) => void, times = 1): void {
     const told = this.#told.get(key) ?? { atMs: Number.NEGATIVE_INFINITY, untold: 0 }
     this.#told.set(key, told)
-    told.untold++
+    told.untold += times
     const nowMs = this.#nowMs()
     if (nowMs - told.atMs < tellEveryMs) return
     say(told.untold)

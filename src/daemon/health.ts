@@ -147,6 +147,7 @@ export class Health implements AsyncDisposable {
       probe: this.#prober(config),
       guard: this.#guard,
       concurrency: descriptors.probes,
+      onError: (error) => faults.internal('probe', error),
       votes: (pool, member) => this.peers.votes(pool, member),
       relayedUntil: () => this.peers.currentUntil,
       onVerdicts: () => {
@@ -212,6 +213,7 @@ export class Health implements AsyncDisposable {
       {
         onSilence: () => log.warn({ canaries }, 'no canary has answered yet: they do not count'),
         onOwnFault: (reason) => faults.own('canary', reason),
+        onError: (error) => faults.internal('canary', error),
       },
     )
   }

@@ -39,6 +39,8 @@ export interface Daemon extends AsyncDisposable {
   readonly dns: readonly ListenAddress[]
   /** Resolves once DNS is served and every member has been probed; rejects when the start fails for good. */
   readonly ready: Promise<void>
+  /** Takes an error that nobody caught: counts it, and tells the log. */
+  fault(error: unknown): void
   /** Ends everything in order, within 10 s. Idempotent. */
   stop(): Promise<void>
 }
@@ -60,9 +62,14 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   const stopping = new AbortController()
   const { signal } = stopping
   const { nodeId, adminTokenHash } = await openDataDirectory(config.dataDir, config.adminToken)
-  const announce = announceTo(() => listeners)
   // Before anybody connects.
   trustSystemAuthorities()
+  const metrics = new Metrics(
+    version,
+    metricsSources(() => parts),
+  )
+  const faults = new Faults(log, metrics)
+  const announce = announceTo(() => listeners, faults)
 
   // The stop goes through this list from its end, and each comment says what a part does then. A start that fails ends what it
   // has begun.
@@ -76,11 +83,6 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
       onUnavailable: (reason) => announce({ kind: 'database-away', reason }),
     }),
   )
-  const metrics = new Metrics(
-    version,
-    metricsSources(() => parts),
-  )
-  const faults = new Faults(log, metrics)
   const descriptors = shareDescriptors(descriptorLimit(), {
     workers: config.workers,
     embedded: config.databaseUrl === null,
@@ -133,6 +135,7 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
       return dataPlane.bound
     },
     ready,
+    fault: (error) => faults.internal('uncaught', error),
     stop,
     [Symbol.asyncDispose]: stop,
   }
@@ -177,7 +180,8 @@ async function prepareDatabase({ config, database, log, settings }: Parts): Prom
 }
 
 /** What is done again and again, whatever happens, until it is disposed of. */
-function upkeep({ configuration, database, log, settings }: Parts): Disposable {
+function upkeep({ configuration, database, faults, log, settings }: Parts): Disposable {
+  const every = (ms: number, run: () => void) => setInterval(() => faults.contain('upkeep', run), ms).unref()
   const timers = [
     every(pruneEveryMs, () => {
       database
@@ -190,11 +194,9 @@ function upkeep({ configuration, database, log, settings }: Parts): Disposable {
     every(cookieKeysEveryMs, () => {
       settings.follow(database).catch(failing(log, 'the cookie secrets were not read'))
     }),
-    every(latencyEveryMs, () => void configuration.publisher.refreshLatencies()),
+    every(latencyEveryMs, () => {
+      configuration.publisher.refreshLatencies().catch((error) => faults.internal('upkeep', error))
+    }),
   ]
   return { [Symbol.dispose]: () => timers.forEach(clearInterval) }
-}
-
-function every(ms: number, run: () => void): NodeJS.Timeout {
-  return setInterval(run, ms).unref()
 }

@@ -9,7 +9,10 @@ export const countedTypes = [
   63, 64, 65, 99, 251, 252, 255, 256, 257,
 ]
 
-/** `source-port`: one that nobody asks from (`source-ports.ts`); `receive-queue`: by the kernel, for want of room. */
+/**
+ * `source-port`: one that nobody asks from (`source-ports.ts`); `receive-queue`: by the kernel, for want of room; `error`: by an error
+ * of ours.
+ */
 export const dropReasons = [
   'short',
   'response',
@@ -17,6 +20,7 @@ export const dropReasons = [
   'send',
   'rate-limit',
   'receive-queue',
+  'error',
 ] as const
 export type DropReason = (typeof dropReasons)[number]
 

@@ -18,10 +18,7 @@ const secretKeys = ['password', 'token', 'adminToken', 'secret', 'authorization'
  * JSON lines on standard output, written before the call returns, so that the line that says why a process ends is
  * never lost. Fields that hold secrets are censored, and so are passwords in the URLs of error messages.
  */
-export function createLog(
-  level: LogLevel,
-  stream: DestinationStream = destination({ dest: 1, sync: true }),
-): Logger {
+export function createLog(level: LogLevel, stream: DestinationStream = standardOutput()): Logger {
   return pino(
     {
       level,
@@ -42,6 +39,11 @@ export function createLog(
     },
     stream,
   )
+}
+
+/** A full disk or a closed terminal costs lines, and nothing else: an error that nobody hears would end the process. */
+function standardOutput(): DestinationStream {
+  return destination({ dest: 1, sync: true }).on('error', () => undefined)
 }
 
 /**

@@ -16,10 +16,13 @@ function listening(heard: string[]): Listeners {
   return Object.fromEntries(names.map((name) => [name, handlers(name)])) as unknown as Listeners
 }
 
+/** Lets errors of listeners through. */
+const uncontained = { contain: (_where: string, run: () => void) => run() }
+
 t.test('each event reaches exactly the listeners of its row, in their order', async (t) => {
   for (const kind of kinds) {
     const heard: string[] = []
-    announceTo(() => listening(heard))({ kind } as DaemonEvent)
+    announceTo(() => listening(heard), uncontained)({ kind } as DaemonEvent)
     t.same(
       heard,
       events[kind].heardBy.map((name) => `${name} ${kind}`),
@@ -33,13 +36,16 @@ t.test(
   async (t) => {
     const heard: string[] = []
     const listeners = listening(heard)
-    const announce = announceTo(() => ({
-      ...listeners,
-      overrides: {
-        ...listeners.overrides,
-        'database-available': () => announce({ kind: 'operated', events: [] }),
-      },
-    }))
+    const announce = announceTo(
+      () => ({
+        ...listeners,
+        overrides: {
+          ...listeners.overrides,
+          'database-available': () => announce({ kind: 'operated', events: [] }),
+        },
+      }),
+      uncontained,
+    )
     announce({ kind: 'database-available' })
     t.same(heard, [
       'log database-available',
@@ -68,5 +74,30 @@ t.test(
     fail(new Error('disk full'))
     t.match(lines, [{ level: 'error', msg: 'the snapshot was not written', err: { message: 'disk full' } }])
     t.equal(lines.length, 1)
+  },
+)
+
+t.test(
+  'a listener that throws keeps neither the others from hearing nor whoever announces from going on',
+  async (t) => {
+    const heard: string[] = []
+    const listeners = listening(heard)
+    const told: string[] = []
+    const contain = (where: string, run: () => void) => {
+      try {
+        run()
+      } catch (error) {
+        told.push(`${where}: ${(error as Error).message}`)
+      }
+    }
+    const readiness = {
+      ...listeners.readiness,
+      'database-available': () => {
+        throw new TypeError('keep is not a function')
+      },
+    }
+    announceTo(() => ({ ...listeners, readiness }), { contain })({ kind: 'database-available' })
+    t.same(heard, ['log database-available', 'overrides database-available'])
+    t.same(told, ['readiness at database-available: keep is not a function'])
   },
 )

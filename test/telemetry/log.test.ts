@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import t from 'tap'
 import { createLog, maskPasswords } from '../../src/telemetry/log.ts'
 
@@ -50,4 +52,18 @@ t.test('passwords in URLs are masked, wherever in a line they stand', async (t) 
   )
   const line = JSON.stringify({ url: 'http://h:1', mail: 'a@b' })
   t.equal(maskPasswords(line), line)
+})
+
+const noFullDevice = existsSync('/dev/full') ? false : 'there is no /dev/full'
+
+t.test('a log that can not be written costs nothing but its lines', { skip: noFullDevice }, async (t) => {
+  const module = new URL('../../src/telemetry/log.ts', import.meta.url).href
+  const script = `
+    const log = (await import('${module}')).createLog('info')
+    for (let i = 0; i < 3; i++) log.info('x')
+    setImmediate(() => process.stderr.write('goes on'))`
+  const command = ['-c', 'exec "$0" --input-type=module -e "$1" > /dev/full', process.execPath, script]
+  const { status, stderr } = spawnSync('/bin/sh', command, { encoding: 'utf8' })
+  t.equal(status, 0)
+  t.match(stderr, /goes on$/)
 })

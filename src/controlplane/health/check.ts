@@ -205,8 +205,9 @@ export class Check {
   async #run(signal: AbortSignal): Promise<number | null> {
     const { monitor } = this.probed
     this.#inFlight = true
-    const verdict = await this.#context.probe(this.#target(), signal)
-    this.#inFlight = false
+    const verdict = await this.#context.probe(this.#target(), signal).finally(() => {
+      this.#inFlight = false
+    })
     if (signal.aborted) return null
     if (says(verdict)) {
       this.#take(verdict)

@@ -37,10 +37,12 @@ export interface SchedulerOptions {
   readonly clock?: Clock
   /** Uniform in [0, 1). */
   readonly random?: () => number
+  /** A run rejected, which is a defect; the job goes on at its next point. Without it the rejection is unhandled. */
+  readonly onError?: (error: unknown) => void
 }
 
 /**
- * One run of a job. May not reject: a rejection is a defect and surfaces as an unhandled one.
+ * One run of a job. May not reject (`onError`).
  * @param signal aborted when the job is cancelled, or the scheduler stops
  * @returns in how many milliseconds the next run shall begin; null leaves that to the grid
  */
@@ -92,13 +94,16 @@ export class Scheduler implements AsyncDisposable {
   readonly #concurrency: number
   readonly #clock: Clock
   readonly #random: () => number
+  readonly #onError: ((error: unknown) => void) | undefined
   readonly #waiting = new DueHeap<Job>()
   readonly #running = new Map<Job, Promise<void>>()
   #phase: number
   readonly #alarm: Alarm
   #stopped = false
 
-  constructor({ concurrency = 512, clock = monotonicClock, random = Math.random }: SchedulerOptions = {}) {
+  constructor(options: SchedulerOptions = {}) {
+    const { concurrency = 512, clock = monotonicClock, random = Math.random, onError } = options
+    this.#onError = onError
     this.#concurrency = concurrency
     this.#clock = clock
     this.#random = random
@@ -205,7 +210,11 @@ export class Scheduler implements AsyncDisposable {
     job.inFlight = inFlight
     job.startedMs = nowMs
     try {
+      job.soonMs = null
       job.soonMs = await job.run(inFlight.signal)
+    } catch (error) {
+      if (this.#onError === undefined) throw error
+      this.#onError(error)
     } finally {
       this.#settle(job)
     }

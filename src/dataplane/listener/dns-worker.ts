@@ -10,6 +10,7 @@ import { receiveMessageOnPort } from 'node:worker_threads'
 import type { ResponderOptions } from '../answer/responder.ts'
 import { Counters } from '../counters.ts'
 import { ServingState } from '../image/state.ts'
+import { ContainedAnswerer, WorkerErrors } from './errors.ts'
 import type { Answerer, Listener, ListenerParts } from './listener.ts'
 import type { BatchEnd, FromWorker, ToWorker, WorkerInput } from './protocol.ts'
 import { defaultStreamLimits } from './stream-limits.ts'
@@ -33,6 +34,7 @@ export class DnsWorker {
   readonly #input: WorkerInput
   readonly #state = new ServingState()
   readonly #upcalls = new Upcalls((message) => this.#say(message))
+  readonly #errors = new WorkerErrors((message) => this.#say(message))
   readonly #parts: ListenerParts
 
   constructor(input: WorkerInput, makeResponder: (parts: ResponderParts) => Answerer) {
@@ -43,7 +45,13 @@ export class DnsWorker {
     const { stream } = transports[input.transport]
     const options = { stream, idleTimeoutMs: limits.idleTimeoutMs }
     const responder = makeResponder({ state: this.#state, counters, options, upcalls: this.#upcalls })
-    this.#parts = { responder, counters, limits }
+    const onError = (error: unknown) => this.#errors.note(error)
+    this.#parts = {
+      responder: stream ? responder : new ContainedAnswerer(responder, counters, onError),
+      counters,
+      limits,
+      onError,
+    }
   }
 
   async run(): Promise<void> {

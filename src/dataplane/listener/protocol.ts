@@ -72,4 +72,6 @@ export type FromWorker =
   /** The batched listener failed for good, and node:dgram has taken its place. */
   | { readonly kind: 'fell-back'; readonly reason: string }
   | { readonly kind: 'serving'; readonly generation: number }
+  /** Code of ours threw, which cost some clients their answers; `count` times since it was last said. */
+  | { readonly kind: 'error'; readonly error: Error; readonly code: string | null; readonly count: number }
   | Upcall

@@ -19,6 +19,8 @@ export async function startTcp(listen: readonly ListenAddress[], parts: Listener
     table.stop()
     await closed
   }
+  // From here on an error is a connection that can't be accepted, which costs nobody else anything.
+  for (const socket of sockets) socket.on('error', (error) => parts.onError?.(error))
   return { bound, skipped, stop }
 }
 

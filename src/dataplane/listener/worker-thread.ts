@@ -17,6 +17,8 @@ export interface WorkerEvents {
   readonly onRestart: (transport: Transport, reason: string) => void
   /** A worker's batched listener failed for good; it listens with node:dgram now. */
   readonly onFallback: (reason: string) => void
+  /** Code of a worker threw so many times, the last time with `error`; it goes on. */
+  readonly onError?: (transport: Transport, error: NodeJS.ErrnoException, count: number) => void
   /** An address of a family that the host lacks was left out. */
   readonly onSkipped: (message: string) => void
   /**
@@ -189,6 +191,10 @@ export class WorkerThread {
       case 'serving':
         this.#served(message.generation)
         break
+      case 'error':
+        if (message.code !== null) Object.assign(message.error, { code: message.code })
+        this.#options.events.onError?.(this.transport, message.error, message.count)
+        break
       case 'upcall':
         void this.#answer(message, life)
         break
@@ -227,8 +233,13 @@ export class WorkerThread {
 
   /** The thread that asked may be gone when the answer comes; then nobody hears it. */
   async #answer({ id, request, client }: Upcall, life: Life): Promise<void> {
-    const response = await this.#options.events.onUpcall?.(request, client).catch(() => null)
-    this.#say({ kind: 'answer', id, response: response ?? null }, life)
+    let response: Uint8Array | null = null
+    try {
+      response = (await this.#options.events.onUpcall?.(request, client)) ?? null
+    } catch {
+      // Silence, as for no answer.
+    }
+    this.#say({ kind: 'answer', id, response }, life)
   }
 
   #say(message: ToWorker, { control }: Life): void {

@@ -18,8 +18,8 @@ export class FaultMetrics {
     tally(this.#own, where)
   }
 
-  internal(where: string): void {
-    tally(this.#internal, where)
+  internal(where: string, times: number): void {
+    tally(this.#internal, where, times)
   }
 }
 

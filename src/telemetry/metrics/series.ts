@@ -48,7 +48,7 @@ export function exposeValue(
   })
 }
 
-/** Counts one more of a word. */
-export function tally(counts: Map<string, number>, word: string): void {
-  counts.set(word, (counts.get(word) ?? 0) + 1)
+/** Counts one more of a word, or several. */
+export function tally(counts: Map<string, number>, word: string, times = 1): void {
+  counts.set(word, (counts.get(word) ?? 0) + times)
 }

@@ -226,6 +226,27 @@ t.test('a job that is cancelled is aborted and never runs again', async (t) => {
   t.equal(startsOf('busy').length, 1)
 })
 
+t.test('a run that rejects is told of, and its job and the others go on', async (t) => {
+  const clock = new HandClock()
+  const errors: unknown[] = []
+  const scheduler = new Scheduler({ clock, onError: (error) => errors.push(error) })
+  const runs = { broken: 0, other: 0 }
+  const broken = new TypeError('x is not a function')
+  scheduler.schedule(1000, async () => {
+    runs.broken++
+    throw broken
+  })
+  scheduler.schedule(1000, async () => {
+    runs.other++
+    return null
+  })
+  await clock.advance(10_000)
+  await scheduler.stop()
+  t.ok(runs.broken >= 9 && runs.other >= 9, JSON.stringify(runs))
+  t.equal(errors.length, runs.broken)
+  t.ok(errors.every((error) => error === broken))
+})
+
 t.test('a stop aborts what runs and starts nothing more', async (t) => {
   const { clock, scheduler, taking, startsOf } = setUp()
   scheduler.schedule(1_000, taking('job', 500))

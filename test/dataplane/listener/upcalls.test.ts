@@ -138,6 +138,16 @@ for (const udpBackend of ['batch', 'dgram'] as const) {
   })
 }
 
+t.test('who is asked may throw at once, which is silence as well', async (t) => {
+  const onUpcall = (): Promise<null> => {
+    throw new TypeError('x is not a function')
+  }
+  const { fleet, restarts } = await startFleet(t, { entry, onUpcall }, generation(1))
+  await using udp = await UdpClient.open(fleet.bound[0]!)
+  t.match(readResponse(await udp.insist(update(8))), { id: 8, rcode: 2 })
+  t.same(restarts, [])
+})
+
 t.test('an answer that comes when the worker that asked is gone is heard by nobody', async (t) => {
   const asked = Promise.withResolvers<void>()
   const held = Promise.withResolvers<void>()
