@@ -15,6 +15,7 @@ import { SelfIsolationGuard } from '../controlplane/health/guard.ts'
 import type { Measurement } from '../controlplane/health/monitor.ts'
 import { addressPolicy } from '../controlplane/health/probes/address-policy.ts'
 import { authority } from '../controlplane/health/probes/connection.ts'
+import { lacksFamily } from '../controlplane/health/probes/own-addresses.ts'
 import { createProber, type Probe, probe } from '../controlplane/health/probes/probe.ts'
 import { birthKeys } from '../controlplane/model/births.ts'
 import { formatMemberKey, type MemberKey } from '../controlplane/model/member-key.ts'
@@ -172,6 +173,7 @@ export class Health implements AsyncDisposable {
     return createProber({
       policy: this.policy,
       certificates: certificateDir,
+      lacks: lacksFamily,
       resolve: async (host, signal) => {
         const { a, aaaa } = await lookup(host, signal)
         const addresses = [a, aaaa].flatMap((answer) => (answer.kind === 'found' ? answer.addresses : []))

@@ -1,4 +1,5 @@
 /** What a scrape reads, of the parts that know it. */
+import { families } from '../controlplane/model/family.ts'
 import type { AnswerCounters } from '../controlplane/serve/answer-counters.ts'
 import { readCounters } from '../dataplane/counter-totals.ts'
 import { durationBounds } from '../dataplane/counters.ts'
@@ -15,6 +16,10 @@ export function metricsSources(parts: () => Parts): MetricsSources {
     configRevision: () => parts().configuration.publisher.revision,
     databaseUp: () => parts().database.up,
     networkSuspect: () => parts().health.suspicion !== null,
+    unjudgedProbes: () => {
+      const { checker } = parts().health
+      return Object.fromEntries(families.map((family) => [family, checker.unjudged(family)]))
+    },
     snapshotWrittenAt: () => parts().configuration.snapshots.writtenAt,
     hosts: () =>
       [...parts().configuration.publisher.catalog.hosts.values()].flat().map(({ pool, member, host }) => ({

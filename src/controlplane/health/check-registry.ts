@@ -8,6 +8,7 @@
  *
  * Bound: one check per member and part of its monitor, at most.
  */
+import type { Family } from '../model/family.ts'
 import { Check, type CheckContext, type Opinion, type Past, pastOf, probeKey, type Watcher } from './check.ts'
 import type { GuardChange, SelfIsolationGuard, Suspicion } from './guard.ts'
 import type { Measurement } from './monitor.ts'
@@ -53,6 +54,13 @@ export class CheckRegistry {
   /** How many probes there are. */
   get size(): number {
     return this.#checks.size
+  }
+
+  /** How many can't be made for want of an address of a family. */
+  unjudged(family: Family): number {
+    let count = 0
+    for (const { lacks } of this.#checks.values()) if (lacks === family) count++
+    return count
   }
 
   /**

@@ -6,10 +6,12 @@
  * that was called off says nothing and is dropped.
  */
 import { createHash } from 'node:crypto'
+import { type Family, familyNames } from '../model/family.ts'
 import type { MemberKey } from '../model/member-key.ts'
 import type { ProbeMonitor } from '../model/monitor.ts'
 import type { HealthState } from '../model/observation.ts'
 import type { AddressText } from '../model/pool.ts'
+import { toReason } from '../model/reason.ts'
 import {
   advance,
   explain,
@@ -114,6 +116,7 @@ export class Check {
   readonly #job: ScheduledJob
   /** A probe is under way. */
   #inFlight = false
+  #lacks: Family | null = null
   /** Why the state is what it is, from a verdict that agrees with it; null until there is one. */
   #reason: string | null
 
@@ -137,7 +140,17 @@ export class Check {
 
   /** State and reason. */
   get opinion(): Opinion {
-    return { state: this.measurement.state, reason: this.#explained() }
+    const { state } = this.measurement
+    if (this.#lacks === null) return { state, reason: this.#explained() }
+    const reason = `this node has no ${familyNames[this.#lacks]} address to probe from`
+    // What it was before the start was measured by others perhaps, or when there was one.
+    if (!this.heard) return { state: 'unknown', reason }
+    return { state, reason: toReason(`as before, ${reason}: ${this.#explained()}`) }
+  }
+
+  /** The family that this host has no address of, when it can't ask for want of one; null when it can, as far as is known. */
+  get lacks(): Family | null {
+    return this.#lacks
   }
 
   /** What another check may go on with. */
@@ -210,9 +223,10 @@ export class Check {
     })
     if (signal.aborted) return null
     if (says(verdict)) {
+      this.#lacks = null
       this.#take(verdict)
       this.heard = true
-    }
+    } else if (!verdict.ok && verdict.lacks !== undefined) this.#lacks = verdict.lacks
     for (const { onVerdict } of this.watchers) onVerdict(verdict)
     const nextMs = nextProbeMs(this.measurement, monitor, monitor.intervalMs)
     return nextMs < monitor.intervalMs ? nextMs : null

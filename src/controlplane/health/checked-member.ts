@@ -191,7 +191,7 @@ export class CheckedMember implements Disposable {
     if (heard || byAddress !== null) {
       const own = this.#observed.opinion
       this.#show(this.#judge(own), own.state, byAddress, undone)
-      if (heard) this.#setWord(quorum === 'majority' ? own.state : 'unknown')
+      if (heard) this.#setWord(quorum === 'majority' ? this.#observed.vote : 'unknown')
     }
     if (near !== this.#near || weightPercent !== this.#weightPercent) {
       this.#near = near
@@ -284,7 +284,8 @@ export class CheckedMember implements Disposable {
   #judge(own: Opinion): Opinion {
     const { pool, member, quorum } = this.#target
     const others = quorum === 'own' ? null : this.#context.votes(pool, member)
-    return others === null ? own : agree(own, others, this.#context.suspect())
+    if (others === null || others.up + others.down === 0) return own
+    return agree({ ...own, state: this.#observed.vote }, others, this.#context.suspect())
   }
 
   #setWord(word: HealthState): void {

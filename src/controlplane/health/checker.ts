@@ -20,6 +20,7 @@
  * ## Bound
  * One entry per target.
  */
+import type { Family } from '../model/family.ts'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { MemberHealth, NodeVerdicts } from '../model/observation.ts'
 import type { AddressText } from '../model/pool.ts'
@@ -129,6 +130,11 @@ export class Checker implements AsyncDisposable {
   /** Probes that run, each for one member or more. */
   get probes(): number {
     return this.#checks.size
+  }
+
+  /** Of those, how many this host can't make for want of an address of a family. A pass over all. */
+  unjudged(family: Family): number {
+    return this.#checks.unjudged(family)
   }
 
   /** The table as it was last published. */

@@ -9,6 +9,7 @@
  * Bound: an observer for each address of the member.
  */
 import { isDeepStrictEqual } from 'node:util'
+import type { HealthState } from '../model/observation.ts'
 import type { AddressText } from '../model/pool.ts'
 import { toReason } from '../model/reason.ts'
 import type { Opinion, Past } from './check.ts'
@@ -62,6 +63,16 @@ export class ObservedAddresses implements Disposable {
   get opinion(): Opinion {
     const { byAddress } = this
     return byAddress === null ? this.#all[0]!.observer.opinion : together(byAddress)
+  }
+
+  /** What this node may say to others, who count it: what it can't ask now for want of an address is unknown to it. */
+  get vote(): HealthState {
+    if (!this.#observers.some(({ isBlind }) => isBlind)) return this.opinion.state
+    const votes = this.#all.map(({ address, observer }) => {
+      const { state, reason } = observer.opinion
+      return { address: address!, state: observer.isBlind ? ('unknown' as const) : state, reason }
+    })
+    return together(votes).state
   }
 
   /** What each address comes to; null where there is nothing to tell apart. */

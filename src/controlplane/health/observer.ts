@@ -64,7 +64,12 @@ export class Observer implements Disposable {
 
   /** Whether it has had its say since it was made, so that nobody needs to wait for it; reports come when they come. */
   get heard(): boolean {
-    return !this.#pending && this.#checks.every(({ heard }) => heard)
+    return !this.#pending && this.#checks.every(({ heard, lacks }) => heard || lacks !== null)
+  }
+
+  /** Whether this host can't ask for want of an address of a family, so that its word is no vote. */
+  get isBlind(): boolean {
+    return this.#checks.some(({ lacks }) => lacks !== null)
   }
 
   /** Whether verdicts count towards a change of a state. */

@@ -3,7 +3,9 @@
  * operator at night and kept in the store, so it is short, of bounded length, without control characters, and
  * says the same thing for the same fault each time: no addresses, file names or OpenSSL line numbers.
  */
+import { type Family, familyNames, familyOf } from '../model/family.ts'
 import { formatOwnFault, ownFaultCode } from '../model/own-fault.ts'
+import type { AddressText } from '../model/pool.ts'
 import { toReason } from '../model/reason.ts'
 
 /** Kinds of failure; they are labels of metrics, so the list is closed. */
@@ -44,12 +46,15 @@ export type ProbeVerdict =
       readonly failure: ProbeFailure
       readonly reason: string
       readonly durationMs: number
+      readonly lacks?: Family
     }
 
 /** Why a probe failed. */
 export interface Fault {
   readonly failure: ProbeFailure
   readonly reason: string
+  /** The family that this host has no address of, when that is why: it can't judge any address of that family. */
+  readonly lacks?: Family
 }
 
 /** That a probe succeeded. */
@@ -85,6 +90,35 @@ export function ownFault(error: unknown): Fault | null {
   if (code === null) return null
   const { syscall } = describe(error)
   return fault('aborted', formatOwnFault(syscall === '' ? code : `${syscall} ${code}`))
+}
+
+/**
+ * What is said of an address that there is no way to: the first two by a router, or by this host itself, and the others by a host that
+ * has nothing at all of the family.
+ */
+const noWayCodes: ReadonlySet<string> = new Set([
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'EADDRNOTAVAIL',
+  'EAFNOSUPPORT',
+])
+
+/**
+ * Judges that there is no way to an address: where this host has no address of that family to go from, it is not the member's fault.
+ * @param lacks whether this host has none; asked when it matters alone
+ * @returns null when it is no such error
+ */
+export function faultOfWay(
+  error: unknown,
+  address: AddressText,
+  lacks: (family: Family) => boolean,
+): Fault | null {
+  const family = familyOf(address)
+  if (!noWayCodes.has(describe(error).code) || !lacks(family)) return null
+  return {
+    ...fault('aborted', formatOwnFault(`no ${familyNames[family]} address to go from`)),
+    lacks: family,
+  }
 }
 
 /**

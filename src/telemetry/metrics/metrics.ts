@@ -30,6 +30,8 @@ export interface MetricsSources {
   databaseUp(): boolean
   /** Whether this node doubts its own network. */
   networkSuspect(): boolean
+  /** Probes that this node can't make for want of an address of a family, by the name of the family. */
+  unjudgedProbes(): Readonly<Record<string, number>>
   /** When the cold-start snapshot was last written; null when there is none. */
   snapshotWrittenAt(): Date | null
 }
@@ -100,6 +102,10 @@ function registerNodeMetrics(registry: Registry, state: MetricsSources, now: () 
   gauge('database_up', 'Whether the last use of the database succeeded.', () => Number(state.databaseUp()))
   const suspect = 'Whether this node doubts its own network, so that failures of members do not count.'
   gauge('network_suspect', suspect, () => Number(state.networkSuspect()))
+  const unjudged = 'Probes that this node can not make, as it has no address of that family to go from.'
+  expose(registry, 'gauge', 'pooldns_unjudged_probes', unjudged, () =>
+    Object.entries(state.unjudgedProbes()).map(([family, value]) => ({ labels: { family }, value })),
+  )
   gauge('snapshot_age_seconds', 'Age of the cold-start snapshot; absent when there is none.', () => {
     const writtenAt = state.snapshotWrittenAt()
     return writtenAt === null ? null : Math.max(0, (now() - writtenAt.getTime()) / 1000)

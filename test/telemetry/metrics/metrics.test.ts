@@ -31,6 +31,7 @@ function busyMetrics(): Metrics {
     configRevision: () => 42,
     databaseUp: () => true,
     networkSuspect: () => true,
+    unjudgedProbes: () => ({ ipv4: 0, ipv6: 3 }),
     snapshotWrittenAt: () => new Date(90_000),
     hosts: () => [{ pool: 'p', member: 'h', addresses: 3, failures: 2 }],
   }
@@ -58,6 +59,7 @@ t.test('a scrape shows what the data plane has counted, once however often it is
     'pooldns_config_revision 42',
     'pooldns_database_up 1',
     'pooldns_network_suspect 1',
+    'pooldns_unjudged_probes{family="ipv6"} 3',
     'pooldns_snapshot_age_seconds 10',
     'pooldns_resolve_failures_total{pool="p",member="h"} 2',
     'pooldns_resolved_addresses{pool="p",member="h"} 3',

@@ -16,6 +16,7 @@ export const quietSources: MetricsSources = {
   configRevision: () => 0,
   databaseUp: () => false,
   networkSuspect: () => false,
+  unjudgedProbes: () => ({}),
   snapshotWrittenAt: () => null,
   hosts: () => [],
 }

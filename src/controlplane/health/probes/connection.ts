@@ -2,7 +2,14 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls'
 import type { TlsSettings } from '../../model/monitor.ts'
 import type { AddressText } from '../../model/pool.ts'
-import { type ConnectionPhase, type Fault, fault, faultOfError, lostConnection } from '../verdict.ts'
+import {
+  type ConnectionPhase,
+  type Fault,
+  fault,
+  faultOfError,
+  faultOfWay,
+  lostConnection,
+} from '../verdict.ts'
 import { Ending } from './ending.ts'
 import type { ProbeContext } from './probe-target.ts'
 
@@ -26,7 +33,7 @@ const dayMs = 86_400_000
  *
  * Afterwards the socket is the caller's, `stop` included; its errors need no listener any more.
  */
-export async function connect(to: Endpoint, { tls, stop }: ProbeContext): Promise<Socket | Fault> {
+export async function connect(to: Endpoint, { tls, stop, lacks }: ProbeContext): Promise<Socket | Fault> {
   const secureContext = to.tls === null ? null : await tls.secureContext(to.tls, stop)
   if (secureContext !== null && 'failure' in secureContext) return secureContext
   if (stop.aborted) return stop.reason as Fault
@@ -35,7 +42,7 @@ export async function connect(to: Endpoint, { tls, stop }: ProbeContext): Promis
   const { finish, result } = new Ending<Socket>(stop, () => {
     if (phase !== 'exchanging') socket.destroy()
   })
-  socket.on('error', (error) => finish(faultOfError(error, phase)))
+  socket.on('error', (error) => finish(faultOfWay(error, to.address, lacks) ?? faultOfError(error, phase)))
   socket.once('close', () => finish(lostConnection))
   // Also true for TLS: `connect` is the TCP handshake, `secureConnect` the end of the other one.
   socket.once('connect', () => {

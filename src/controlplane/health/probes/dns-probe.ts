@@ -24,6 +24,7 @@ import {
   type Fault,
   fault,
   faultOfError,
+  faultOfWay,
   lostConnection,
   ownFault,
   type ProbeResult,
@@ -44,7 +45,7 @@ export async function probeDns(
     text,
     rdata: comparableRdata(question.type, parseRdata(monitor.qtype, text, rootName)),
   }))
-  const byUdp = monitor.transport === 'udp' ? await askByUdp(target, question, context.stop) : 'truncated'
+  const byUdp = monitor.transport === 'udp' ? await askByUdp(target, question, context) : 'truncated'
   const answer = byUdp === 'truncated' ? await askByTcp(target, question, context) : byUdp
   if ('failure' in answer) return answer
   const rcode = rcodeName(answer.rcode)
@@ -56,14 +57,18 @@ export async function probeDns(
 async function askByUdp(
   { address, port }: ProbeTarget,
   question: DnsQuestion,
-  stop: AbortSignal,
+  { stop, lacks }: ProbeContext,
 ): Promise<DnsAnswer | Fault | 'truncated'> {
   const id = randomInt(0x10000)
   let astray: string | null = null
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
   const ending = new Ending<DnsAnswer | 'truncated'>(stop, () => socket.close())
   const onError = (error: NodeJS.ErrnoException): void =>
-    ending.finish(ownFault(error) ?? fault('connect', `udp ${error.code ?? error.message}`))
+    ending.finish(
+      faultOfWay(error, address, lacks) ??
+        ownFault(error) ??
+        fault('connect', `udp ${error.code ?? error.message}`),
+    )
   socket.on('error', onError)
   socket.on('message', (message) => {
     const answer = decodeAnswer(message, id, question, false)

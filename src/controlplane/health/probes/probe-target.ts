@@ -1,3 +1,4 @@
+import type { Family } from '../../model/family.ts'
 import type { MemberKey } from '../../model/member-key.ts'
 import type { ProbeMonitor } from '../../model/monitor.ts'
 import type { AddressPolicy, AddressText } from '../../model/pool.ts'
@@ -22,6 +23,8 @@ export interface ProbeContext {
   readonly policy: AddressPolicy
   readonly tls: TlsClient
   readonly resolve: ResolveHost
+  /** Whether this host has no address of a family that leads anywhere. */
+  readonly lacks: (family: Family) => boolean
   readonly patterns: PatternMatcher
   /** Ends the probe and its connection at once; its reason is the `Fault` to return. */
   readonly stop: AbortSignal

@@ -4,6 +4,7 @@
  */
 import { ADDRCONFIG } from 'node:dns'
 import { lookup } from 'node:dns/promises'
+import type { Family } from '../../model/family.ts'
 import type { AddressPolicy, AddressText } from '../../model/pool.ts'
 import { type Fault, fault, ownFault, type ProbeResult, type ProbeVerdict } from '../verdict.ts'
 import { anywhere } from './address-policy.ts'
@@ -28,6 +29,8 @@ export interface ProberOptions {
   readonly certificates: string | null
   /** Resolves hosts that redirects name; the system's resolver (getaddrinfo) when left out. */
   readonly resolve?: ResolveHost
+  /** Whether this host has no address of a family that leads anywhere; left out: nobody asks, and no way to a member is its failure. */
+  readonly lacks?: (family: Family) => boolean
 }
 
 /**
@@ -35,9 +38,14 @@ export interface ProberOptions {
  * after the call. Its signal calls the probe off: the connection is closed at once and the verdict is the failure
  * `aborted`.
  */
-export function createProber({ policy, certificates, resolve = systemResolve }: ProberOptions): Probe {
+export function createProber({
+  policy,
+  certificates,
+  resolve = systemResolve,
+  lacks = () => false,
+}: ProberOptions): Probe {
   const tls = new TlsClient(certificates === null ? null : new ClientCertificates(certificates))
-  const context = { policy, tls, resolve, patterns }
+  const context = { policy, tls, resolve, lacks, patterns }
   return (target, signal) => attempt(target, context, signal)
 }
 

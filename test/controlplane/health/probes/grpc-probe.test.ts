@@ -65,7 +65,8 @@ t.test('what can not be called at all leaves nothing behind', async (t) => {
   const stop = new AbortController()
   const tls = new TlsClient(null)
   const patterns = new PatternMatcher()
-  const context = { policy: anywhere, tls, patterns, resolve: async () => [], stop: stop.signal }
+  const resolve = async () => []
+  const context = { policy: anywhere, tls, patterns, resolve, lacks: () => false, stop: stop.signal }
   const target = { ...targetOf(port, monitorWith({})), address: '::1%lo' }
   t.match(await probeGrpc(target, monitorWith({}), context), { failure: 'protocol' })
   await closed
