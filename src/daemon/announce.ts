@@ -15,6 +15,7 @@ import type { NewEvent } from '../controlplane/model/event.ts'
 import type { MemberKey } from '../controlplane/model/member-key.ts'
 import type { HealthEvent, MemberHealth } from '../controlplane/model/observation.ts'
 import type { Override } from '../controlplane/model/override.ts'
+import type { AddressText } from '../controlplane/model/pool.ts'
 import type { ResolutionChange } from '../controlplane/resolving/host-resolver.ts'
 import type { DrainedMember } from '../controlplane/serve/drain-watch.ts'
 import type { PoolChange } from '../controlplane/serve/pool-watch.ts'
@@ -80,7 +81,10 @@ export const events = {
   },
   /** Members weigh or answer otherwise than before. */
   'weights-changed': { says: {} as Pools, heardBy: ['configuration'] },
-  held: { says: {} as { key: MemberKey; hold: Hold }, heardBy: ['log', 'events'] },
+  held: {
+    says: {} as { key: MemberKey; hold: Hold; address: AddressText | null },
+    heardBy: ['log', 'events'],
+  },
   suspicion: {
     says: {} as { suspicion: Suspicion | null; whyTrusted: string },
     heardBy: ['log', 'events', 'health'],

@@ -50,8 +50,9 @@ export class Events implements AsyncDisposable {
     },
     transitions: ({ transitions }) => this.#record(transitions.map(memberEvent)),
     operated: ({ events }) => this.#record(events),
-    held: ({ key: { pool, member }, hold: { untilMs, falls } }) => {
-      const event = { pool, member, until: new Date(untilMs), reason: `${falls} changes` }
+    held: ({ key: { pool, member }, hold: { untilMs, falls }, address }) => {
+      const at = address === null ? {} : { address }
+      const event = { pool, member, ...at, until: new Date(untilMs), reason: `${falls} changes` }
       this.#record([{ kind: 'hold', ...event, at: now() }])
     },
     suspicion: ({ suspicion, whyTrusted }) => {

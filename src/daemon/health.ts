@@ -164,7 +164,7 @@ export class Health implements AsyncDisposable {
       onSuspicion: (suspicion, whyTrusted = 'members answer again') =>
         announce({ kind: 'suspicion', suspicion, whyTrusted }),
       askCanaries: () => this.#canaries?.ask(),
-      onHold: (key, hold) => announce({ kind: 'held', key, hold }),
+      onHold: (key, hold, address) => announce({ kind: 'held', key, hold, address }),
     })
   }
 

@@ -19,8 +19,11 @@ export function logged(log: Logger): Hearing<'log'> {
         log.info(transition, `${what} changed state`)
       }
     },
-    held: ({ key: { pool, member }, hold: { untilMs, falls } }) =>
-      log.warn({ pool, member, until: new Date(untilMs), falls }, 'member held down: it changes too often'),
+    held: ({ key: { pool, member }, hold: { untilMs, falls }, address }) =>
+      log.warn(
+        { pool, member, ...(address === null ? {} : { address }), until: new Date(untilMs), falls },
+        'member held down: it changes too often',
+      ),
     suspicion: ({ suspicion, whyTrusted }) => {
       if (suspicion === null) {
         log.info({ reason: whyTrusted }, "this node's network is trusted again")

@@ -128,6 +128,7 @@ export class CheckRegistry {
 
   #guard(check: Check): void {
     const { intervalMs, timeoutMs } = check.probed.monitor
-    this.#options.guard?.watch(check.owner.pool, check.key, longestGapMs(intervalMs) + timeoutMs)
+    const { pool, member, witness = member } = check.owner
+    this.#options.guard?.watch(pool, check.key, longestGapMs(intervalMs) + timeoutMs, witness)
   }
 }

@@ -64,6 +64,8 @@ export function pastOf(state: HealthState): Past {
 
 /** A member that a check is for. The probe is made in the name of one of those who watch. */
 export interface Watcher extends MemberKey {
+  /** What it is to the guard: the same for all addresses of the member. The member's name when left out. */
+  readonly witness?: string
   /** After each verdict. May not throw. */
   readonly onVerdict: (verdict: ProbeVerdict) => void
   /**

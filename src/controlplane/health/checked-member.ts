@@ -56,8 +56,11 @@ export interface Vitals {
 export interface MemberListeners {
   /** Every verdict, as it comes, for each member that it is about. May not throw. */
   readonly onProbe?: (target: MemberKey, verdict: ProbeVerdict) => void
-  /** A member is held down for changing too often. May not throw. */
-  readonly onHold?: (member: MemberKey, hold: Hold) => void
+  /**
+   * A member, or one address of a member that has several, is held down for changing too often. May not throw.
+   * @param address null: there is nothing to tell apart
+   */
+  readonly onHold?: (member: MemberKey, hold: Hold, address: AddressText | null) => void
 }
 
 /** What the members of a checker share. */
@@ -240,7 +243,10 @@ export class CheckedMember implements Disposable {
           if (!says(verdict)) this.#context.onHeard(this.key)
         },
         onChange: (undone) => this.settle(undone),
-        onHold: (hold) => listeners.onHold?.({ pool, member }, hold),
+        onHold: (hold) => {
+          const address = this.#target.byAddress === undefined ? null : addressLookedAt(method)
+          listeners.onHold?.({ pool, member }, hold, address)
+        },
       },
       report: () => this.#report,
       reportNow: () => this.#reportNow(),

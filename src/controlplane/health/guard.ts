@@ -46,6 +46,7 @@
  * - and at least `minMembers` are struck, and at least `leastOfAll` of all, those included that had failed before;
  * - and in at least `share` of the pools that have witnesses, and in at least `minPools`, more than half of them are
  *   struck.
+ * A member with several addresses is one witness (`witnesses.ts`), well while one of them is.
  * They look well again when less than half of `share` of the witnesses is struck; whoever was struck stays so, however
  * long the suspicion lasts, until it succeeds. Both want to see `minMembers` witnesses in `minPools` pools at least.
  *
@@ -90,6 +91,7 @@
 import type { MemberKey } from '../model/member-key.ts'
 import type { HealthState } from '../model/observation.ts'
 import { AgeingLink, AgeingList } from './ageing-list.ts'
+import { type Witness, Witnesses, type Word } from './witnesses.ts'
 
 /** When members look struck, as above. */
 export interface GuardSettings {
@@ -148,16 +150,15 @@ export interface Ruling<M> {
 interface GuardedPool<M> {
   readonly name: string
   readonly members: Map<string, GuardedMember<M>>
-  /** Witnesses. */
-  ok: number
-  struck: number
 }
 
+/** A member, or one address of it. */
 interface GuardedMember<M> {
   readonly name: string
-  readonly pool: GuardedPool<M>
+  /** What it counts for, together with the other addresses of its member. */
+  readonly witness: Witness
   /** What its last verdict counts as; null when that is too old or there was none. */
-  heard: 'ok' | 'struck' | 'failing' | null
+  heard: Word | null
   /** When the failures began that have not been broken since; null when it does not fail. */
   failingSinceMs: number | null
   before: M | null
@@ -183,10 +184,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   /** Whether one of them has answered. */
   #canariesDecide = false
   #members = 0
-  /** Members heard, by what they count as, and pools with witnesses and with most of them struck. */
-  readonly #heard = { ok: 0, struck: 0, failing: 0 }
-  #poolsHeard = 0
-  #poolsStruck = 0
+  readonly #witnesses = new Witnesses()
   /** Null: to be worked out, because members have changed. */
   #windowMs: number | null = null
   #suspicion: Suspicion | null = null
@@ -214,14 +212,15 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
    * Watches a member from now on; one that is watched already goes on with another period.
    * @param member unique in its pool; where several monitors probe a member, each is one
    * @param periodMs the longest time from one verdict to the next: the interval with its jitter, and the timeout
+   * @param witness what has the same one in a pool is one machine
    */
-  watch(pool: string, member: string, periodMs: number): void {
+  watch(pool: string, member: string, periodMs: number, witness = member): void {
     this.#windowMs = null
-    const into = this.#pools.get(pool) ?? { name: pool, members: new Map(), ok: 0, struck: 0 }
+    const into = this.#pools.get(pool) ?? { name: pool, members: new Map() }
     this.#pools.set(pool, into)
     const known = into.members.get(member)
     if (known === undefined) {
-      into.members.set(member, guarded(into, member, periodMs))
+      into.members.set(member, guarded(this.#witnesses.join(pool, witness), member, periodMs))
       this.#members++
     } else known.periodMs = periodMs
   }
@@ -232,12 +231,13 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     const one = from?.members.get(member)
     if (from === undefined || one === undefined) return null
     this.#silence(one)
+    this.#witnesses.leave(one.witness)
     from.members.delete(member)
     if (from.members.size === 0) this.#pools.delete(pool)
     this.#members--
     this.#windowMs = null
     const { minMembers, minPools } = this.#settings
-    const tooFew = this.#members < minMembers || this.#pools.size < minPools
+    const tooFew = this.#witnesses.size < minMembers || this.#witnesses.pools < minPools
     return tooFew && !this.#canariesDecide ? this.#trust() : null
   }
 
@@ -298,26 +298,32 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
 
   #looksStruck(): boolean {
     const { share, minMembers, minPools, leastOfAll } = this.#settings
-    const { ok, struck, failing } = this.#heard
+    const { heard, poolsHeard, poolsStruck } = this.#witnesses
+    const { ok, struck, failing } = heard
     return (
       struck >= minMembers &&
       struck >= share * (ok + struck) &&
       struck >= leastOfAll * (ok + struck + failing) &&
-      this.#poolsStruck >= minPools &&
-      this.#poolsStruck >= share * this.#poolsHeard
+      poolsStruck >= minPools &&
+      poolsStruck >= share * poolsHeard
     )
   }
 
   #looksWell(): boolean {
     const { share, minMembers, minPools } = this.#settings
-    const { ok, struck } = this.#heard
-    return ok + struck >= minMembers && this.#poolsHeard >= minPools && struck < (share / 2) * (ok + struck)
+    const { ok, struck } = this.#witnesses.heard
+    return (
+      ok + struck >= minMembers &&
+      this.#witnesses.poolsHeard >= minPools &&
+      struck < (share / 2) * (ok + struck)
+    )
   }
 
   #struckReason(): string {
-    const { ok, struck } = this.#heard
+    const { heard, poolsHeard, poolsStruck } = this.#witnesses
+    const { ok, struck } = heard
     const members = `${struck} of ${ok + struck} members that were up fail at once`
-    return `${members}, in ${this.#poolsStruck} of ${this.#poolsHeard} pools`
+    return `${members}, in ${poolsStruck} of ${poolsHeard} pools`
   }
 
   #suspect(reason: string, horizonMs: number, atMs: number): GuardChange<M> {
@@ -382,22 +388,9 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     }
   }
 
-  /** The only place that moves a member from one count to another. */
-  #count(one: GuardedMember<M>, heard: GuardedMember<M>['heard']): void {
-    if (one.heard === heard) return
-    const { pool } = one
-    if (pool.ok + pool.struck > 0) this.#poolsHeard--
-    if (pool.struck > pool.ok) this.#poolsStruck--
-    if (one.heard !== null) this.#tally(pool, one.heard, -1)
-    if (heard !== null) this.#tally(pool, heard, 1)
+  #count(one: GuardedMember<M>, heard: Word | null): void {
+    this.#witnesses.say(one.witness, one.heard, heard)
     one.heard = heard
-    if (pool.ok + pool.struck > 0) this.#poolsHeard++
-    if (pool.struck > pool.ok) this.#poolsStruck++
-  }
-
-  #tally(pool: GuardedPool<M>, what: NonNullable<GuardedMember<M>['heard']>, by: 1 | -1): void {
-    this.#heard[what] += by
-    if (what !== 'failing') pool[what] += by
   }
 
   #window(): number {
@@ -417,8 +410,8 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   }
 }
 
-function guarded<M>(pool: GuardedPool<M>, name: string, periodMs: number): GuardedMember<M> {
+function guarded<M>(witness: Witness, name: string, periodMs: number): GuardedMember<M> {
   // The links need the member and the member its links.
-  const one = { name, pool, heard: null, failingSinceMs: null, before: null, periodMs } as GuardedMember<M>
+  const one = { name, witness, heard: null, failingSinceMs: null, before: null, periodMs } as GuardedMember<M>
   return Object.assign(one, { hearing: new AgeingLink(one), blow: new AgeingLink(one) })
 }

@@ -127,7 +127,9 @@ export class Observer implements Disposable {
     }
     // Who stays where they are keep their position in the schedule.
     const there = past === undefined || past.address === address ? past : { ...past, position: null }
-    this.#watched.set(path, checks.watch({ address, monitor, port }, watcher, there))
+    // Names have no slash in them, and paths begin with one.
+    const own = path === '' ? watcher : { ...watcher, witness: `${watcher.member}${path}` }
+    this.#watched.set(path, checks.watch({ address, monitor, port }, own, there))
   }
 
   #opinionOf(method: CheckMethod, path: string): Opinion {

@@ -6,6 +6,7 @@
 import type { MemberKey } from './member-key.ts'
 import type { HealthEvent } from './observation.ts'
 import type { Override } from './override.ts'
+import type { AddressText } from './pool.ts'
 
 export const eventKinds = ['member', 'pool', 'override', 'drained', 'isolation', 'hold'] as const
 export type EventKind = (typeof eventKinds)[number]
@@ -62,9 +63,11 @@ interface IsolationEvent extends Seen, Changed<(typeof trustStates)[number]> {
   readonly kind: 'isolation'
 }
 
-/** A member that changes too often is held down. */
+/** A member that changes too often, or one of its addresses, is held down. */
 interface HoldEvent extends Seen, MemberKey {
   readonly kind: 'hold'
+  /** Of a member with several addresses. */
+  readonly address?: AddressText
   readonly until: Date
   readonly reason: string
 }

@@ -78,6 +78,31 @@ t.test('addresses come and go', async (t) => {
   t.same(states(harness), ['192.0.2.84 down', '192.0.2.85 up'])
 })
 
+t.test('an address that changes too often is told of by its name', async (t) => {
+  const held: string[] = []
+  const flap = { changes: 1, withinMs: 3_600_000, holdMs: 60_000, maxHoldMs: 60_000 }
+  const { checker, clock, fail, heal, round } = setUp(t, {
+    onHold: ({ member }, _hold, address) => held.push(`${member} ${address}`),
+  })
+  const checks = ['192.0.2.81', '192.0.2.82'].map((address, index) => {
+    return { address, method: probeOf(81 + index, { rise: 1, fall: 1, flap }, address) }
+  })
+  checker.setTargets([
+    { ...target(checks[0]!.method), byAddress: checks },
+    target(probeOf(83, { rise: 1, fall: 1, flap }), 'b'),
+  ])
+  await clock.advance(1)
+  for (const port of [82, 83]) {
+    for (let time = 0; time < 2; time++) {
+      fail(port)
+      await round(port)
+      heal(port)
+      await round(port)
+    }
+  }
+  t.same(held, ['a 192.0.2.82', 'b null'])
+})
+
 t.test('what was stored of each address stands after a restart', async (t) => {
   const harness = setUp(t)
   const { checker, clock, fail, round, said } = harness

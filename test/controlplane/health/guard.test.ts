@@ -291,6 +291,42 @@ t.test('a network that comes and goes', (t) => {
   t.end()
 })
 
+t.test('a member with several addresses is one witness', (t) => {
+  const up = { state: 'up' as HealthState }
+  const addresses = ['4', '6']
+  const machines = ['a1', 'a2', 'b1']
+  const setUp = () => {
+    const guard = new SelfIsolationGuard<{ state: HealthState }>()
+    for (const machine of machines) {
+      for (const address of addresses) guard.watch(machine[0]!, machine + address, 10_000, machine)
+    }
+    const say = (machine: string, address: string, ok: boolean, atMs: number) =>
+      guard.verdict(machine[0]!, machine + address, ok, up, atMs)
+    return { guard, say }
+  }
+  const { guard, say } = setUp()
+  const sayBoth = (machine: string, ok: boolean, atMs: number) => {
+    for (const address of addresses) say(machine, address, ok, atMs)
+  }
+  for (const ok of [true, false]) for (const machine of ['a1', 'b1']) sayBoth(machine, ok, 1)
+  t.equal(guard.suspicion, null, 'four addresses of two machines are two machines')
+  for (const ok of [true, false]) sayBoth('a2', ok, 2)
+  t.match(guard.suspicion, { reason: '3 of 3 members that were up fail at once, in 2 of 2 pools' })
+
+  const half = setUp()
+  for (const machine of machines) {
+    half.say(machine, '4', true, 0)
+    half.say(machine, '6', false, 0)
+  }
+  for (let atMs = 1000; atMs < 9000; atMs += 1000)
+    for (const machine of machines) half.say(machine, '6', false, atMs)
+  t.equal(half.guard.suspicion, null, 'a machine that answers at one address is well')
+
+  t.equal(guard.forget('b', 'b14'), null, 'it is still a witness')
+  t.strictSame(guard.forget('b', 'b16'), { to: 'trusting' }, 'two machines are too few')
+  t.end()
+})
+
 t.test('members that change, with a canary that answers later', (t) => {
   const up = { state: 'up' as HealthState }
   const guard = new SelfIsolationGuard<{ state: HealthState }>({}, ['c'], 20_000)

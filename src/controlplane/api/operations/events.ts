@@ -62,6 +62,9 @@ const StreamHeaders = Type.Object({
 const pool = Type.String()
 const member = Type.String()
 const reason = Type.String()
+const address = Type.Optional(
+  Type.String({ description: 'the one that changed, of a member with several; left out for the member' }),
+)
 
 function View(kind: EventKind, description: string, properties: TProperties) {
   const head = {
@@ -82,9 +85,7 @@ const EventView = Type.Union([
   View('member', "A member's measured state changed, or that of one of its addresses.", {
     pool,
     member,
-    address: Type.Optional(
-      Type.String({ description: 'the one that changed, of a member with several; left out for the member' }),
-    ),
+    address,
     ...changed(healthStates),
   }),
   View('pool', 'A pool became healthy, degraded or down.', { pool, ...changed(poolConditions) }),
@@ -98,7 +99,13 @@ const EventView = Type.Union([
   }),
   View('drained', 'The last TTL that was handed out with a drained member has run out.', { pool, member }),
   View('isolation', "The node's own network became suspect, or is trusted again.", changed(trustStates)),
-  View('hold', 'A member that changes too often is held down.', { pool, member, reason, until: Instant }),
+  View('hold', 'A member that changes too often, or one of its addresses, is held down.', {
+    pool,
+    member,
+    address,
+    reason,
+    until: Instant,
+  }),
 ])
 
 interface ListRequest extends EventFilter {
