@@ -191,3 +191,21 @@ t.test('a member with several addresses is one member, probed at each', async (t
   await drain('machines', 'one', 'drain')
   t.same(await both(asked), [['127.0.2.1'], ['::1']], 'a drain is of all of it')
 })
+
+t.test(
+  'an address that leaves while its member stays is told of until caches have forgotten it',
+  async (t) => {
+    const service = 'leaving.example.test'
+    await put(daemon, '/v1/pools/leaving', free({ a: { addresses: ['192.0.2.6', '2001:db8::6'] } }))
+    await put(daemon, `/v1/services/${service}`, { pools: ['leaving'], ttl: 3600 })
+    t.same(await both(service), [['192.0.2.6'], ['2001:db8::6']])
+    await put(daemon, '/v1/pools/leaving/members/a', { address: '192.0.2.6' })
+    t.same(await both(service), [['192.0.2.6'], []])
+    const { status } = (await (await daemon.request('/v1/pools/leaving/members/a')).json()) as {
+      status: { answered: boolean; safeAt: null; leaving: readonly { address: string; safeAt: string }[] }
+    }
+    t.match(status, { answered: true, safeAt: null, leaving: [{ address: '2001:db8::6' }] })
+    const inSeconds = (Date.parse(status.leaving[0]!.safeAt) - Date.now()) / 1000
+    t.ok(inSeconds > 3000 && inSeconds <= 3600, `${inSeconds}`)
+  },
+)

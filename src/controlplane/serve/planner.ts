@@ -29,7 +29,7 @@ import type { Selections } from '../steering/selection.ts'
 import { wallClock } from '../timing/clock.ts'
 import { DueTimes } from '../timing/due-times.ts'
 import type { AnswerCounters } from './answer-counters.ts'
-import type { AnsweredMember } from './handed-out.ts'
+import { type AnsweredMember, octetsOf } from './handed-out.ts'
 import type { LocationMaps } from './location-maps.ts'
 
 /** What is known of the members of pools with a monitor. */
@@ -201,7 +201,12 @@ function answered(roots: readonly PlanNode[], members: ReadonlyMap<number, Membe
   return [...new Set(roots)]
     .flatMap(leavesOf<AnswerNode>)
     .flatMap(({ candidates, cnames = [], ttlSeconds }) => {
-      const slots = new Set([...candidates, ...cnames].map(({ counter }) => counter))
-      return [...slots].map((slot) => ({ ...members.get(slot)!, ttlSeconds }))
+      const names = new Set(cnames.map(({ counter }) => counter))
+      return [
+        ...candidates.map(({ counter, address }) => {
+          return { ...members.get(counter)!, octets: octetsOf(address), ttlSeconds }
+        }),
+        ...Array.from(names, (slot) => ({ ...members.get(slot)!, ttlSeconds })),
+      ]
     })
 }

@@ -14,9 +14,9 @@ type Base = Pick<SnapshotBase, 'pools' | 'services' | 'overrides' | 'handedOut'>
  */
 export function handedOutBefore(base: Base, startedAt: Date): SafeTime[] {
   const after = (ttlSeconds: number) => new Date(startedAt.getTime() + ttlSeconds * 1000)
-  const written = base.handedOut.flatMap(({ pool, member, ttlSeconds, safeAt }) => [
-    ...(safeAt === null ? [] : [{ pool, member, safeAt }]),
-    ...(ttlSeconds === null ? [] : [{ pool, member, safeAt: after(ttlSeconds) }]),
+  const written = base.handedOut.flatMap(({ ttlSeconds, safeAt, ...of }) => [
+    ...(safeAt === null ? [] : [{ ...of, safeAt }]),
+    ...(ttlSeconds === null ? [] : [{ ...of, safeAt: after(ttlSeconds) }]),
   ])
   return [...written, ...mayHaveComeBack(base, startedAt, after)]
 }

@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type AnsweredMember, HandedOut, type Offer } from '../../../src/controlplane/serve/handed-out.ts'
+import {
+  type AnsweredMember,
+  HandedOut,
+  type Offer,
+  octetsOf,
+} from '../../../src/controlplane/serve/handed-out.ts'
 import { handedOutBefore } from '../../../src/controlplane/snapshot/handed-out-before.ts'
+import { parseAddress } from '../../../src/dataplane/wire/address.ts'
 import { member, pool, service } from '../store/suite/samples.ts'
 
 const start = Date.parse('2026-05-01T12:00:00Z')
@@ -60,6 +66,52 @@ t.test('an answer with a longer TTL than the last is not forgotten', async (t) =
   clock.seconds = 402
   serve('www', '', 60)
   t.equal(state('a'), 462)
+})
+
+t.test('an address that leaves while its member stays is told of until it is safe', async (t) => {
+  const { clock, handedOut, state } = setUp()
+  const serve = (...addresses: readonly string[]) => {
+    const offer: Offer = new Map()
+    const members = addresses.map((address) => {
+      return { pool: 'web', member: 'a', octets: octetsOf(parseAddress(address)!), ttlSeconds: 30 }
+    })
+    handedOut.offer(offer, 'www', members)
+    handedOut.acknowledge(offer)
+  }
+  const leaving = () =>
+    handedOut.state('web', 'a').leaving?.map(({ address, safeAt }) => {
+      return `${address} ${(safeAt.getTime() - start) / 1000}`
+    })
+  serve('192.0.2.1', '2001:db8::1')
+  t.equal(leaving(), undefined)
+  clock.seconds = 5
+  serve('192.0.2.1', '192.0.2.2')
+  t.same(leaving(), ['2001:db8::1 35'])
+  clock.seconds = 6
+  serve('192.0.2.2')
+  t.same(leaving(), ['192.0.2.1 36', '2001:db8::1 35'])
+  t.equal(state('a'), 'answered')
+  const written = JSON.parse(JSON.stringify(handedOut.entries()))
+  t.match(written, [
+    { address: '192.0.2.1', ttlSeconds: null },
+    { address: '2001:db8::1', ttlSeconds: null },
+    { address: '192.0.2.2', ttlSeconds: 30 },
+  ])
+  const again = setUp()
+  again.clock.seconds = 7
+  const base = { pools: [], services: [], overrides: [], handedOut: handedOut.entries() }
+  again.handedOut.restore(handedOutBefore(base, new Date(start + 7000)))
+  t.equal(again.state('a'), 37, 'the last of them')
+  clock.seconds = 35
+  const web = new Map([['web', pool('web', [member('a', '192.0.2.2')])]])
+  handedOut.retain(web)
+  t.same(leaving(), ['192.0.2.1 36'])
+  serve()
+  t.equal(leaving(), undefined, 'the member is what is asked for now')
+  t.equal(state('a'), 65)
+  clock.seconds = 66
+  handedOut.retain(web)
+  t.equal(state('a'), null)
 })
 
 t.test('the last of several services decides', async (t) => {

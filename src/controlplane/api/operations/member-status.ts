@@ -50,6 +50,12 @@ export const MemberStatus = Type.Object({
         'Null while it is answered, and for one that has not been for long',
     }),
   ),
+  leaving: Type.Optional(
+    Type.Array(Type.Object({ address: Type.String(), safeAt: Instant }), {
+      description:
+        'of a member that is answered: addresses that it is not answered with any more, and that caches may have until `safeAt`',
+    }),
+  ),
   override: Type.Unsafe<Static<typeof EffectiveOverride> | null>(
     Type.Union([EffectiveOverride, Type.Null()], {
       description: "the operator's word, which goes before the state",
@@ -77,11 +83,14 @@ export function memberStatus(
 ): Static<typeof MemberStatus> {
   const resolution = resolutionOf(context, pool, member)
   const warnings = memberDoubts(member)
-  const { answered, safeAt } = context.handedOut(pool.name, member.name)
+  const { answered, safeAt, leaving } = context.handedOut(pool.name, member.name)
   return {
     ...measured(context, pool, member, resolution),
     answered,
     safeAt: safeAt?.toISOString() ?? null,
+    ...(leaving === undefined
+      ? {}
+      : { leaving: leaving.map(({ address, safeAt: at }) => ({ address, safeAt: at.toISOString() })) }),
     override: override === null ? null : presentEffective(override),
     ...(warnings.length === 0 ? {} : { warnings }),
     ...(resolution === null ? {} : { resolution: presentResolution(resolution) }),
