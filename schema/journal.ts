@@ -34,6 +34,10 @@ export const changes = pgTable(
   ],
 )
 
+/**
+ * Who did what. Rows are only ever added: a trigger refuses to change one, and to delete one before its `keep_until`, whoever asks;
+ * `prune_audit_log` deletes those past it, and roles other than the owner have no right but to read and to insert.
+ */
 export const auditLog = pgTable(
   'audit_log',
   {
@@ -45,8 +49,10 @@ export const auditLog = pgTable(
     before: jsonb('before').$type<unknown>(),
     after: jsonb('after').$type<unknown>(),
     revision: revision(),
+    /** Promised when the row was written, so that no later setting takes it back. Versions of old leave it to the default. */
+    keepUntil: instant('keep_until').notNull().default(sql`now() + interval '90 days'`),
   },
-  (t) => [index('audit_log_key_index').on(t.key, t.id)],
+  (t) => [index('audit_log_key_index').on(t.key, t.id), index('audit_log_keep_until_index').on(t.keepUntil)],
 )
 
 /** Only the SHA-256 of a token is kept. */

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { adminTokenForm, hasPassword, isAdminToken, readSecret, SecretError } from './config-secrets.ts'
 import { parseHostName } from './controlplane/api/clients/authority.ts'
+import { parseDuration } from './controlplane/document/duration.ts'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
 import { formatListenAddress, type ListenAddress } from './dataplane/listener/listener.ts'
 import { canonicalAddress, parseAddress } from './dataplane/wire/address.ts'
@@ -86,6 +87,7 @@ function wholeNumber(variable: string, of: string, from: number, to: number, oth
 const maxWorkers = 256
 const maxCanaries = 20
 const maxHttpHosts = 100
+const dayMs = 86_400_000
 const maxLocationFiles = 16
 const loopback: readonly Prefix[] = [
   { address: Uint8Array.of(127, 0, 0, 0), length: 8 },
@@ -146,6 +148,16 @@ const settings = {
   /** `address:port` each; empty means the system's. */
   resolvers: setting('POOLDNS_RESOLVERS', severalAddresses, [], (text) =>
     parseListens(text)?.map(formatListenAddress),
+  ),
+  /** How long entries of the audit log stay, however many there are. */
+  auditRetentionMs: setting(
+    'POOLDNS_AUDIT_RETENTION',
+    'a duration such as 90d, from 1d to 3650d',
+    90 * dayMs,
+    (text) => {
+      const ms = parseDuration(text)
+      return ms !== null && ms >= dayMs && ms <= 3650 * dayMs ? ms : undefined
+    },
   ),
   logLevel: word('POOLDNS_LOG_LEVEL', `one of ${logLevels.join(', ')}`, 'info', logLevels),
   /** What this node calls itself by NSID and in class CH; null: an id of its own by NSID, nothing in CH. */

@@ -6,7 +6,8 @@
 -- Their passwords come as settings of the session, so that this is plain SQL which any client can send:
 --   select set_config('pooldns.owner_password', '...', false), set_config('pooldns.daemon_password', '...', false);
 --
--- Tables of later migrations get the same rights, by the owner's default privileges. One of them, schema_migrations,
+-- Tables of later migrations get the same rights, by the owner's default privileges. Of the audit log, which only grows, a migration
+-- takes all of them back but to read and to insert. One of them, schema_migrations,
 -- the daemon only needs to read; that it may write rows there too is the price of one rule for all tables.
 do $$
 declare

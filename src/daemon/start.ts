@@ -79,6 +79,7 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
     await Database.open({
       url: config.databaseUrl,
       dataDir: config.dataDir,
+      auditRetentionMs: config.auditRetentionMs,
       onAvailable: () => announce({ kind: 'database-available' }),
       onUnavailable: (reason) => announce({ kind: 'database-away', reason }),
     }),

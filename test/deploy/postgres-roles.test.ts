@@ -39,6 +39,7 @@ for (const [name, { create, skip }] of Object.entries(ways)) {
     t.match(migrated.stdout, /up to date/)
     await t.test('the daemon serves, writes and stops', (t) => serves(t, urls.daemon))
     await t.test('the daemon has no other right', (t) => isRefused(t, urls.daemon))
+    await t.test('the audit log only grows', (t) => auditOnlyGrows(t, urls))
     await t.test('a table of a later migration is the daemon’s to use too', async (t) => {
       await queries(urls.owner, ['create table later (id bigint generated always as identity, word text)'])
       await queries(urls.daemon, [
@@ -167,6 +168,56 @@ async function isRefused(t: Test, url: string): Promise<void> {
     "copy zones to program 'true'",
   ]
   for (const statement of ddl) await t.rejects(queries(url, [statement]), { code: '42501' }, statement)
+}
+
+/** Whoever has the daemon's password can add to the log, and take away nothing but what is past its time. */
+async function auditOnlyGrows(
+  t: Test,
+  urls: { readonly owner: string; readonly daemon: string },
+): Promise<void> {
+  const before = await auditIds(urls.daemon)
+  t.ok(before.length > 5, 'what the daemon did is there')
+  const insert = (keepUntil: string) =>
+    "insert into audit_log (at, actor, action, key, revision, keep_until) values (now(), 'daemon', 'pool.put', 'web', 1, " +
+    `${keepUntil})`
+  const changes = [
+    "update audit_log set actor = 'somebody'",
+    'update audit_log set keep_until = now()',
+    'delete from audit_log',
+    'delete from audit_log where id = 1',
+    'truncate audit_log',
+    'truncate audit_log cascade',
+    'select * from audit_log for update',
+    "insert into audit_log (id, at, actor, action, key, revision) overriding system value values (1, now(), '', '', '', 1) " +
+      'on conflict (id) do update set actor = excluded.actor',
+    'with gone as (delete from audit_log returning id) select * from gone',
+  ]
+  for (const statement of changes) {
+    await t.rejects(queries(urls.daemon, [statement]), { code: '42501' }, `the daemon: ${statement}`)
+  }
+  // Nor does a role that owns the table, by mistake or by a version that knows nothing of this.
+  for (const statement of changes.filter((text) => !text.startsWith('select'))) {
+    await t.rejects(queries(urls.owner, [statement]), { code: '42501' }, `the owner: ${statement}`)
+  }
+  await queries(urls.daemon, ['select prune_audit_log(0)'])
+  t.same(await auditIds(urls.daemon), before, 'nothing young is pruned')
+  await queries(urls.daemon, [insert("now() - interval '1 second'"), insert("now() + interval '1 day'")])
+  t.equal((await auditIds(urls.daemon)).length, before.length + 2)
+  await queries(urls.daemon, ['select prune_audit_log(100)'])
+  t.equal((await auditIds(urls.daemon)).length, before.length + 2, 'the newest stay, old or not')
+  await queries(urls.daemon, ['select prune_audit_log(0)'])
+  t.equal((await auditIds(urls.daemon)).length, before.length + 1, 'what is past its time goes')
+}
+
+async function auditIds(url: string): Promise<string[]> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ id: string }>('select id from audit_log order by id')
+    return rows.map(({ id }) => id)
+  } finally {
+    await client.end()
+  }
 }
 
 async function queries(url: string, statements: readonly string[]): Promise<void> {

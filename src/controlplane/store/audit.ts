@@ -15,7 +15,7 @@ export interface AuditEntry extends Deed {
 /** The audit log, newest first. */
 export async function listAudit(tx: Tx, request: PageRequest): Promise<Page<AuditEntry>> {
   const query = tx.select().from(auditLog).$dynamic()
-  return readPage(query, { id: auditLog.id }, request, ({ id: _, ...entry }) => shown(entry), {
+  return readPage(query, { id: auditLog.id }, request, ({ id: _, keepUntil: __, ...entry }) => shown(entry), {
     newest: true,
   })
 }

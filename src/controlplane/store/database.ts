@@ -32,6 +32,8 @@ export interface DatabaseOptions {
   /** `postgres://` URL; null for the embedded database in `dataDir/db`. */
   readonly url: string | null
   readonly dataDir: string
+  /** How long an entry of the audit log stays at least; 90 days when left out. */
+  readonly auditRetentionMs?: number
   /** Called when the database is lost, and at each failed attempt of `ready`. The reason is one line, no password in it. */
   readonly onUnavailable?: (reason: string) => void
   /** Called when it is there again, and the first time that it is. */
@@ -60,6 +62,8 @@ const connectTimeoutMs = { postgres: 5_000, embedded: 60_000 } as const
 
 /** Dead connections in the pool show at once; what takes longer is a server that is silent, not worth another wait. */
 const staleWithinMs = 5_000
+
+const auditRetentionMs = 90 * 86_400_000
 
 const stopTimeoutMs = 3_000
 const firstRetryMs = 250
@@ -220,7 +224,7 @@ export class Database implements AsyncDisposable {
   }
 
   async #unit<T>(tx: Tx, current: number, actor: string, work: (write: Write) => Promise<T>) {
-    const unit = new Write(tx, current + 1, actor)
+    const unit = new Write(tx, current + 1, actor, this.#options.auditRetentionMs ?? auditRetentionMs)
     const result = await work(unit)
     await unit.finish(this.#id)
     return { changed: unit.changed, revision: unit.changed ? unit.revision : current, result }

@@ -5,6 +5,10 @@ import type { Tx } from './transaction.ts'
  * What the tables that only grow are cut back to, in rows (revisions for `changes`). Between two prunings they hold
  * as much more as that time brings. Numbers: half a year of a busy installation's events and audit entries, and far
  * more revisions than a node can miss without loading everything again anyway.
+ *
+ * The audit log is kept by time as well: nothing of it goes before its time is up, however many entries there are, or whoever
+ * wants to hide one would only have to write fifty thousand others. Older ones stay while they are among so many. What bounds
+ * it is what those with the scope `write` change in that time; an entry has 128 KiB of resources at most.
  */
 const retention = { events: 100_000, auditLog: 50_000, changes: 10_000, lookups: 1_000 } as const
 
@@ -14,7 +18,7 @@ export async function prune(
   limits: { readonly [K in keyof typeof retention]: number } = retention,
 ): Promise<void> {
   await cut(tx, 'events', limits.events)
-  await cut(tx, 'audit_log', limits.auditLog)
+  await tx.execute(sql`select prune_audit_log(${limits.auditLog}::bigint)`)
   await cut(tx, 'lookups', limits.lookups)
   await tx.execute(sql`
     delete from changes where revision <= (select revision from config_revision) - ${limits.changes}::bigint`)

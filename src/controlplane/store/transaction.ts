@@ -48,13 +48,15 @@ export class Write {
   /** The revision that is being written; readers see it once this transaction has committed. */
   readonly revision: number
   readonly actor: string
+  readonly #auditRetentionMs: number
   readonly #changes = new Map<string, ChangeEntry>()
   readonly #audits: Deed[] = []
 
-  constructor(tx: Tx, revision: number, actor: string) {
+  constructor(tx: Tx, revision: number, actor: string, auditRetentionMs: number) {
     this.tx = tx
     this.revision = revision
     this.actor = actor
+    this.#auditRetentionMs = auditRetentionMs
   }
 
   /**
@@ -98,8 +100,9 @@ export class Write {
         select ${revision}::bigint, kind, key, owners, ${randomUUID()}::text
         from json_to_recordset(${changed}::json) as c(kind text, key text, owners text[])
       ), audited as (
-        insert into audit_log (at, actor, action, key, before, after, revision)
-        select now(), ${this.actor}::text, action, key, before, after, ${revision}::bigint
+        insert into audit_log (at, actor, action, key, before, after, revision, keep_until)
+        select now(), ${this.actor}::text, action, key, before, after, ${revision}::bigint,
+          now() + ${this.#auditRetentionMs}::double precision * interval '1 millisecond'
         from json_to_recordset(${audited}::json) as a(action text, key text, before jsonb, after jsonb)
       ), bumped as (
         update config_revision set revision = ${revision}::bigint where revision <> ${revision}::bigint

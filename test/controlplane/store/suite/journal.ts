@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
 import { changesSince, stampOf, stampsAfter } from '../../../../src/controlplane/store/changes.ts'
 import { appendEvents } from '../../../../src/controlplane/store/events.ts'
@@ -233,6 +233,47 @@ export const journalSuite: Suite = async (t, database) => {
     )
   })
 
+  await t.test('the audit log: entries stay as they are, for as long as was promised', async (t) => {
+    const actors = async () =>
+      (await database.read((tx) => listAudit(tx, { limit: 1_000 }))).items.map(({ actor }) => actor)
+    const execute = (statement: SQL) => database.record((tx) => tx.execute(statement))
+    // As one that the clock has caught up with.
+    const old = sql`insert into audit_log (at, actor, action, key, revision, keep_until)
+      select now() - interval '100 days', 'of old ' || n, 'pool.put', 'web', 0, now() - interval '1 second' from generate_series(1, 3) n`
+    await execute(old)
+    await database.write('ann', async (write) => write.audit('token.create', 'x', null, null))
+    await execute(
+      sql`insert into audit_log (at, actor, action, key, revision) values (now(), 'of a version of old', 'pool.put', 'web', 0)`,
+    )
+    const before = await actors()
+    const { rows } = await database.read((tx) =>
+      tx.execute(sql`select actor, round(extract(epoch from keep_until - at) / 86400)::int as days from audit_log
+        order by id desc limit 2`),
+    )
+    t.same(rows, [
+      { actor: 'of a version of old', days: 90 },
+      { actor: 'ann', days: 90 },
+    ])
+    for (const statement of [
+      sql`update audit_log set actor = 'nobody'`,
+      sql`delete from audit_log`,
+      sql`delete from audit_log where actor = 'ann'`,
+      sql`truncate audit_log`,
+    ]) {
+      await t.rejects(execute(statement), { cause: { code: '42501' } })
+    }
+    t.same(await actors(), before)
+    const limits = { events: 1_000, changes: 1_000, lookups: 1_000 }
+    await database.record((tx) => prune(tx, { ...limits, auditLog: 4 }))
+    t.same((await actors()).slice(0, 4), ['of a version of old', 'ann', 'of old 3', 'of old 2'])
+    t.notOk((await actors()).includes('of old 1'), 'beyond the newest four, and past its time')
+    await database.record((tx) => prune(tx, { ...limits, auditLog: 0 }))
+    t.same(
+      await actors(),
+      before.filter((actor) => !actor.startsWith('of old')),
+    )
+  })
+
   await t.test('lookups, and pruning of what only grows', async (t) => {
     const lookup = (n: number) => ({
       domain: `d${n}.test`,
@@ -263,7 +304,9 @@ export const journalSuite: Suite = async (t, database) => {
       tx.execute(sql`select (select count(*) from events)::int as events, (select count(*) from audit_log)::int as audit,
         (select count(*) from changes)::int as changes, (select count(*) from lookups)::int as lookups`),
     )
-    t.same(counts.rows, [{ events: 3, audit: 2, changes: 2, lookups: 5 }])
+    const [{ audit, ...others }] = counts.rows as [{ audit: number }]
+    t.same(others, { events: 3, changes: 2, lookups: 5 })
+    t.ok(audit > 2, `the audit log is kept by time: ${audit} entries`)
     t.equal(await feed(start), null, 'a gap is told')
     t.equal((await feed(start + 1))?.changes.length, 2)
   })
