@@ -1,6 +1,7 @@
 /** Schemas that many routes share, and how a route's part of the OpenAPI document is put together. */
 import Type, { type TObject, type TProperties, type TSchema } from 'typebox'
-import type { PageRequest } from '../store/stored.ts'
+import { jsonOctets, type Page, type PageRequest } from '../store/stored.ts'
+import { type HttpLimits, limitsOf } from './admission/limits.ts'
 import { ProblemSchema, problemType } from './errors.ts'
 
 export const Instant = Type.String({ format: 'date-time' })
@@ -24,10 +25,32 @@ export const PageQuery = Type.Object(
   { additionalProperties: false },
 )
 
+type Limited = { readonly httpLimits?: Partial<HttpLimits> }
+
 /** The page that a query with the fields of `PageQuery` asks for. */
-export function pageRequest(query: unknown): PageRequest {
+export function pageRequest(context: Limited, query: unknown): PageRequest {
   const { limit = defaultPageItems, cursor = null } = query as { limit?: number; cursor?: string }
-  return { limit, cursor }
+  return { limit, cursor, octets: limitsOf(context).pageOctets }
+}
+
+/**
+ * The reply of a list: the bodies of a page's items, as many as fit (what a body has beside what is stored may be most of it), one
+ * at least.
+ */
+export function pageReply<T>(
+  context: Limited,
+  page: Page<T>,
+  bodies: readonly object[],
+): { readonly items: readonly object[]; readonly nextCursor: string | null } {
+  const { pageOctets } = limitsOf(context)
+  let length = 0
+  const tooFar = bodies.findIndex((body, nth) => {
+    // A comma, too.
+    length += jsonOctets(body) + 1
+    return length > pageOctets && nth > 0
+  })
+  if (tooFar === -1) return { items: bodies, nextCursor: page.nextCursor }
+  return { items: bodies.slice(0, tooFar), nextCursor: page.cursorAfter(tooFar - 1) }
 }
 
 export const TextOrNull = (description: string) =>

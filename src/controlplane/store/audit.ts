@@ -15,9 +15,15 @@ export interface AuditEntry extends Deed {
 /** The audit log, newest first. */
 export async function listAudit(tx: Tx, request: PageRequest): Promise<Page<AuditEntry>> {
   const query = tx.select().from(auditLog).$dynamic()
-  return readPage(query, { id: auditLog.id }, request, ({ id: _, keepUntil: __, ...entry }) => shown(entry), {
-    newest: true,
-  })
+  return readPage(
+    query,
+    { id: auditLog.id },
+    request,
+    (rows) => rows.map(({ id: _, keepUntil: __, ...entry }) => shown(entry)),
+    {
+      newest: true,
+    },
+  )
 }
 
 /** Entries of versions that wrote everything down are shown like those of this one. */

@@ -54,7 +54,7 @@ export async function listEvents(tx: Tx, query: EventQuery): Promise<Page<Stored
     until === undefined ? undefined : lt(events.at, until),
   )
   const all = tx.select().from(events).$dynamic()
-  return readPage(all, { id: events.id }, query, toEvent, { where, newest: true })
+  return readPage(all, { id: events.id }, query, (rows) => rows.map(toEvent), { where, newest: true })
 }
 
 /** The events that follow `id`, oldest first. Whoever goes on after the last of them misses none. */

@@ -32,7 +32,9 @@ export async function getMonitor(tx: Tx, name: string, onBad?: OnBad): Promise<S
 
 /** One page in the order of names. Throws `invalid` for a row that can't be read. */
 export async function listMonitors(tx: Tx, request: PageRequest): Promise<Page<Stored<Monitor>>> {
-  return readPage(tx.select().from(monitors).$dynamic(), { name: monitors.name }, request, toStored)
+  return readPage(tx.select().from(monitors).$dynamic(), { name: monitors.name }, request, (rows) =>
+    rows.map((row) => toStored(row)),
+  )
 }
 
 /** Every monitor, for the publisher. With `onBad`, those that can't be read are left out; else they are `invalid`. */

@@ -24,7 +24,9 @@ export async function listOverrides(tx: Tx, onBad: OnBad = () => {}): Promise<Ov
 export async function pageOverrides(tx: Tx, request: PageRequest, now: Date): Promise<Page<Override>> {
   const { pool, member, until } = overrides
   const query = tx.select().from(overrides).$dynamic()
-  return readPage(query, { pool, member }, request, toOverride, { where: or(isNull(until), gt(until, now)) })
+  return readPage(query, { pool, member }, request, (rows) => rows.map(toOverride), {
+    where: or(isNull(until), gt(until, now)),
+  })
 }
 
 /** Those that may hold a member: its own, and all by patterns. */

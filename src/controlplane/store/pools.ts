@@ -38,8 +38,8 @@ export async function getPool(tx: Tx, name: string, onBad?: OnBad): Promise<Stor
 
 /** One page in the order of names, members and all. */
 export async function listPools(tx: Tx, request: PageRequest): Promise<Page<Stored<Pool>>> {
-  const page = await readPage(tx.select().from(pools).$dynamic(), { name: pools.name }, request, (row) => row)
-  return { ...page, items: await withMembers(tx, page.items) }
+  const query = tx.select().from(pools).$dynamic()
+  return readPage(query, { name: pools.name }, request, (rows) => withMembers(tx, rows))
 }
 
 /** Every pool with its members, for the publisher; `onBad` as with `getPool`. */

@@ -43,7 +43,9 @@ export async function getRrset(
 export async function listRrsets(tx: Tx, apex: string, request: PageRequest): Promise<Page<Stored<Rrset>>> {
   const { owner, type, zone } = rrsets
   const query = tx.select().from(rrsets).$dynamic()
-  return readPage(query, { owner, type }, request, toStored, { where: eq(zone, apex) })
+  return readPage(query, { owner, type }, request, (rows) => rows.map((row) => toStored(row)), {
+    where: eq(zone, apex),
+  })
 }
 
 /** RRsets of one zone as the database packed them, for whoever compiles them; nobody on the way reads them. */

@@ -64,7 +64,7 @@ export async function getService(tx: Tx, name: string, onBad?: OnBad): Promise<S
 /** One page in the order of names. Throws `invalid` for a row that can't be read. */
 export async function listServices(tx: Tx, request: PageRequest): Promise<Page<StoredService>> {
   const query = selectServices(tx).$dynamic()
-  return readPage(query, { name: services.name }, request, (row) => toStored(row)!)
+  return readPage(query, { name: services.name }, request, (rows) => rows.map((row) => toStored(row)!))
 }
 
 /** Every service, for the publisher; `onBad` as with `getService`. */

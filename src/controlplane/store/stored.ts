@@ -32,6 +32,8 @@ export interface Page<T> {
   readonly items: T[]
   /** Asks for the items that follow; null at the end. Opaque outside the store. */
   readonly nextCursor: string | null
+  /** Asks for the items that follow the nth of these, for who leaves the rest of them out. */
+  cursorAfter(nth: number): string
 }
 
 export interface PageRequest {
@@ -39,7 +41,15 @@ export interface PageRequest {
   readonly limit: number
   /** The `nextCursor` of the page before; null or absent for the first page. */
   readonly cursor?: string | null
+  /**
+   * The page ends before the item that makes it longer than this, as JSON; an item that is longer by itself comes alone. Without it
+   * the page is as long as its items are. Beside the page no more than a batch of rows is held.
+   */
+  readonly octets?: number
 }
+
+/** Rows of the first batch of a page that is bounded by octets: few, since nothing says yet how large they are. */
+const firstBatch = 8
 
 /** Throws `stale` unless the stored state is what the client demands. `what` names the resource in the message. */
 export function checkCondition(
@@ -74,34 +84,57 @@ export function checkExists<T extends { revision: number }>(
  * base64url of a JSON array, so that nobody builds one by hand. Throws `invalid` for one that is not ours.
  *
  * @param key columns by the names that they have in a row
+ * @param read makes an item of each row
  */
 export async function readPage<Q extends PgSelect, T>(
   query: Q,
   key: Readonly<Record<string, PgColumn>>,
-  { limit, cursor }: PageRequest,
-  item: (row: Q['_']['result'][number]) => T,
+  { limit, cursor, octets = Infinity }: PageRequest,
+  read: (rows: Q['_']['result']) => readonly T[] | Promise<readonly T[]>,
   { where, newest = false }: { readonly where?: SQL | undefined; readonly newest?: boolean } = {},
 ): Promise<Page<T>> {
   const columns = Object.values(key)
-  const after = decodeCursor(cursor, columns)
+  const names = Object.keys(key)
+  const items: T[] = []
+  const keys: unknown[][] = []
+  const page = (more: boolean): Page<T> => {
+    const cursorAfter = (nth: number) => Buffer.from(JSON.stringify(keys[nth])).toString('base64url')
+    return { items, nextCursor: more ? cursorAfter(items.length - 1) : null, cursorAfter }
+  }
+  let after = decodeCursor(cursor, columns)
+  let length = 0
+  for (let batch = octets === Infinity ? limit : Math.min(firstBatch, limit); ; ) {
+    const rows: Q['_']['result'] = await query
+      .where(and(after === null ? undefined : follows(columns, after, newest), where))
+      .orderBy(...columns.map(newest ? desc : asc))
+      .limit(batch + 1)
+    const kept = rows.slice(0, batch)
+    for (const [nth, item] of (await read(kept)).entries()) {
+      if (octets !== Infinity) length += jsonOctets(item)
+      if (length > octets && items.length > 0) return page(true)
+      items.push(item)
+      keys.push(names.map((name) => kept[nth]![name]))
+    }
+    if (rows.length <= batch || items.length === limit) return page(rows.length > batch)
+    after = keys.at(-1)!
+    // As many as will fit if they are like those before.
+    const fitting = Math.ceil(((octets - length) * items.length) / Math.max(length, 1))
+    batch = Math.min(Math.max(fitting, 1), limit - items.length)
+  }
+}
+
+function follows(columns: readonly PgColumn[], after: readonly unknown[], newest: boolean): SQL {
   const row = (parts: readonly unknown[]) =>
     sql.join(
       parts.map((part) => sql`${part}`),
       sql`, `,
     )
-  const follows =
-    after === null ? undefined : sql`(${row(columns)}) ${sql.raw(newest ? '<' : '>')} (${row(after)})`
-  const rows: Q['_']['result'] = await query
-    .where(and(follows, where))
-    .orderBy(...columns.map(newest ? desc : asc))
-    .limit(limit + 1)
-  const kept = rows.slice(0, limit)
-  const last = kept.at(-1) as Record<string, unknown> | undefined
-  const lastKey = Object.keys(key).map((name) => last?.[name])
-  return {
-    items: kept.map(item),
-    nextCursor: rows.length > limit ? Buffer.from(JSON.stringify(lastKey)).toString('base64url') : null,
-  }
+  return sql`(${row(columns)}) ${sql.raw(newest ? '<' : '>')} (${row(after)})`
+}
+
+/** Octets of a value as JSON. */
+export function jsonOctets(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value) ?? '')
 }
 
 /** The key in a cursor; null for the first page. */

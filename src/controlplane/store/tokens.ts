@@ -46,7 +46,9 @@ export async function listTokens(tx: Tx): Promise<Token[]> {
 
 /** One page in the order of names. */
 export async function pageTokens(tx: Tx, request: PageRequest): Promise<Page<Token>> {
-  return readPage(tx.select().from(tokens).$dynamic(), { name: tokens.name }, request, toToken)
+  return readPage(tx.select().from(tokens).$dynamic(), { name: tokens.name }, request, (rows) =>
+    rows.map(toToken),
+  )
 }
 
 /** Makes a token worthless at once. Throws `not-found`. */

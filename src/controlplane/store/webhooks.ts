@@ -37,7 +37,9 @@ export async function getWebhook(tx: Tx, name: string, onBad?: OnBad): Promise<S
 
 /** One page in the order of names. */
 export async function listWebhooks(tx: Tx, request: PageRequest): Promise<Page<Stored<Webhook>>> {
-  return readPage(tx.select().from(webhooks).$dynamic(), { name: webhooks.name }, request, toStored)
+  return readPage(tx.select().from(webhooks).$dynamic(), { name: webhooks.name }, request, (rows) =>
+    rows.map((row) => toStored(row)),
+  )
 }
 
 /** Every webhook, for the follower. Those that can't be read are told and left out. */

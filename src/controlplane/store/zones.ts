@@ -45,7 +45,9 @@ export async function getZoneHead(tx: Tx, apex: string): Promise<Stored<ZoneStat
 
 /** One page in the order of apexes. */
 export async function listZones(tx: Tx, request: PageRequest): Promise<Page<Stored<ZoneState>>> {
-  return readPage(tx.select().from(zones).$dynamic(), { apex: zones.apex }, request, toStored)
+  return readPage(tx.select().from(zones).$dynamic(), { apex: zones.apex }, request, (rows) =>
+    rows.map((row) => toStored(row)),
+  )
 }
 
 /** The head of every zone, for the publisher. Those that can't be read are told and left out. */

@@ -12,6 +12,8 @@ export interface HttpLimits {
   readonly waitingBodyOctets: number
   /** Octets of replies that were handed to connections and have not left yet, over all. */
   readonly replyOctets: number
+  /** Octets of the items of a list's page; one that is longer by itself comes alone. */
+  readonly pageOctets: number
   /** A reply that gains less than `progressOctets` in this time is ended. */
   readonly stalledMs: number
   /** Fewer would keep a reply alive for hours, at an octet now and then. */
@@ -47,6 +49,7 @@ export const defaultHttpLimits: HttpLimits = {
   waiting: 5_000,
   waitingBodyOctets: mebi / 4,
   replyOctets: 64 * mebi,
+  pageOctets: mebi,
   stalledMs: 30_000,
   progressOctets: 16 * 1024,
   unwantedOctets: 32 * mebi,

@@ -23,6 +23,7 @@ import {
   json,
   PageQuery,
   page,
+  pageReply,
   pageRequest,
   paramsOf,
   writeHeaders,
@@ -169,13 +170,13 @@ class ResourceRoutes<Key, T, S extends object> {
     const schema = guarded(kind, `Lists every ${kind}`, replies, [], { querystring: PageQuery })
     this.#app.get(url.slice(0, url.lastIndexOf('/')), { schema }, async (request) =>
       this.#context.database.read(async (tx) => {
-        const { items, nextCursor } = await listing.list(tx, pageRequest(request.query))
-        const bodies = await this.#resource.present(tx, items, null)
+        const page = await listing.list(tx, pageRequest(this.#context, request.query))
+        const bodies = await this.#resource.present(tx, page.items, null)
         const named = bodies.map((body, index) => ({
-          name: listing.nameOf(items[index]!.value),
+          name: listing.nameOf(page.items[index]!.value),
           ...this.#shown(request, body),
         }))
-        return { items: named, nextCursor }
+        return pageReply(this.#context, page, named)
       }),
     )
   }

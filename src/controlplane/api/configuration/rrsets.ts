@@ -13,7 +13,7 @@ import { deleteRrset, getRrset, listRrsets, putRrset } from '../../store/rrsets.
 import { ownerWarnings } from '../../store/zone-warnings.ts'
 import { getZoneHead } from '../../store/zones.ts'
 import type { Ground } from '../context.ts'
-import { guarded, PageQuery, page, pageRequest, paramsOf, withStatus } from '../schemas.ts'
+import { guarded, PageQuery, page, pageReply, pageRequest, paramsOf, withStatus } from '../schemas.ts'
 import { hostname, notFound, type Resource, registerResource, valid } from './resource.ts'
 import { maxWarnings, WarningSchema } from './zones.ts'
 
@@ -67,8 +67,9 @@ export function rrsetRoutes(app: FastifyInstance, context: Ground): void {
     const apex = hostname((request.params as { apex: string }).apex, 'zone', 'apex')
     return context.database.read(async (tx) => {
       if ((await getZoneHead(tx, apex)) === null) throw notFound(`zone ${apex}`)
-      const { items, nextCursor } = await listRrsets(tx, apex, pageRequest(request.query))
-      return { items: items.map(({ value }) => formatZoneRrset(value)), nextCursor }
+      const page = await listRrsets(tx, apex, pageRequest(context, request.query))
+      const bodies = page.items.map(({ value }) => formatZoneRrset(value))
+      return pageReply(context, page, bodies)
     })
   })
 }

@@ -20,7 +20,7 @@ import { tokenHolder } from '../admission/places.ts'
 import { clientAddress } from '../clients/client-address.ts'
 import type { Ground, Operations } from '../context.ts'
 import { HttpError } from '../errors.ts'
-import { guarded, Instant, PageQuery, page, pageRequest } from '../schemas.ts'
+import { guarded, Instant, PageQuery, page, pageReply, pageRequest } from '../schemas.ts'
 import { EventStreams } from './event-streams.ts'
 
 const Named = (what: string) => Text(what, (text) => text.length <= 255).schema
@@ -125,8 +125,14 @@ function registerList(app: FastifyInstance, context: Ground & Operations): void 
   })
   app.get('/v1/events', { schema }, async (request) => {
     const { since, until, ...filter } = request.query as ListRequest
-    const query = { ...filter, ...pageRequest(request.query), since: instant(since), until: instant(until) }
-    return context.database.read((tx) => listEvents(tx, query))
+    const query = {
+      ...filter,
+      ...pageRequest(context, request.query),
+      since: instant(since),
+      until: instant(until),
+    }
+    const page = await context.database.read((tx) => listEvents(tx, query))
+    return pageReply(context, page, page.items)
   })
 }
 

@@ -15,7 +15,7 @@ import { getPool } from '../../store/pools.ts'
 import type { Tx } from '../../store/transaction.ts'
 import { notFound, valid, withoutNames } from '../configuration/resource.ts'
 import type { Ground, Observations, Operations } from '../context.ts'
-import { done, guarded, json, PageQuery, page, pageRequest, paramsOf } from '../schemas.ts'
+import { done, guarded, json, PageQuery, page, pageReply, pageRequest, paramsOf } from '../schemas.ts'
 import { awaitPublished } from '../writes.ts'
 import { heldMembers, OverrideView, presentOverride } from './override-view.ts'
 
@@ -188,14 +188,14 @@ function registerList(app: FastifyInstance, context: Context): void {
   app.get('/v1/overrides', { schema }, async (request) => {
     const now = context.now()
     return context.database.read(async (tx) => {
-      const { items, nextCursor } = await pageOverrides(tx, pageRequest(request.query), now)
-      const held = await heldMembers(tx, items, now)
-      const present = (override: (typeof items)[number]) => ({
+      const page = await pageOverrides(tx, pageRequest(context, request.query), now)
+      const held = await heldMembers(tx, page.items, now)
+      const present = (override: Override) => ({
         pool: override.pool,
         member: override.member,
         ...presentOverride(context, override, held(override)),
       })
-      return { items: items.map(present), nextCursor }
+      return pageReply(context, page, page.items.map(present))
     })
   })
 }

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { listAudit } from '../../store/audit.ts'
 import type { Ground } from '../context.ts'
-import { guarded, Instant, PageQuery, page, pageRequest } from '../schemas.ts'
+import { guarded, Instant, PageQuery, page, pageReply, pageRequest } from '../schemas.ts'
 
 const AuditEntry = Type.Object({
   at: Instant,
@@ -18,7 +18,8 @@ const AuditEntry = Type.Object({
 export function auditRoutes(app: FastifyInstance, context: Ground): void {
   const taken = { querystring: PageQuery }
   const schema = guarded('journal', 'Who changed what, newest first', page(AuditEntry), [], taken)
-  app.get('/v1/audit', { schema }, async (request) =>
-    context.database.read((tx) => listAudit(tx, pageRequest(request.query))),
-  )
+  app.get('/v1/audit', { schema }, async (request) => {
+    const page = await context.database.read((tx) => listAudit(tx, pageRequest(context, request.query)))
+    return pageReply(context, page, page.items)
+  })
 }

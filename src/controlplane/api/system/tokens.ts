@@ -17,6 +17,7 @@ import {
   json,
   PageQuery,
   page,
+  pageReply,
   pageRequest,
   paramsOf,
   TextOrNull,
@@ -57,7 +58,8 @@ function registerList(app: FastifyInstance, context: Ground): void {
   const replies = page(TokenView, ', in the order of names')
   const schema = guarded('token', 'Lists every token, for the admin', replies, [], { querystring: PageQuery })
   app.get('/v1/tokens', { schema }, async (request) => {
-    return context.database.read((tx) => pageTokens(tx, pageRequest(request.query)))
+    const page = await context.database.read((tx) => pageTokens(tx, pageRequest(context, request.query)))
+    return pageReply(context, page, page.items)
   })
 }
 
