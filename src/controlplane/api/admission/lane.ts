@@ -69,7 +69,11 @@ export class Lane {
     const queue = this.#waiting[holder.rank]
     const entry = { holder, cost, admit: () => resolve(this.#take(holder, cost)) }
     queue.add(entry)
-    const giveUp = () => reject(this.#refusal(holder))
+    const giveUp = () => {
+      // At once: a place that comes free before the rejection is seen would be taken by nobody, for ever.
+      queue.delete(entry)
+      reject(this.#refusal(holder))
+    }
     const timer = setTimeout(giveUp, this.#limits.patienceMs)
     signal?.addEventListener('abort', giveUp)
     try {

@@ -55,7 +55,14 @@ t.test('who gives up waits no more', async (t) => {
   gone.abort()
   await t.rejects(waiting, busy(/1 requests/))
   place[Symbol.dispose]()
-  await lane.enter(reader('b'))
+  const next = await lane.enter(reader('b'))
+  // Who gives up in the same instant in which a place comes free must not take it with him.
+  const also = new AbortController()
+  const leaving = lane.enter(reader('a'), also.signal)
+  also.abort()
+  next[Symbol.dispose]()
+  await t.rejects(leaving, busy(/1 requests/))
+  await lane.enter(reader('c'))
   const late = new Lane('requests', {
     ...limits,
     places: 0,
