@@ -35,7 +35,7 @@ export interface HttpLimits {
   readonly bodies: LaneLimits
   /** Master files on their way out; each is a file of up to half a gigabyte, and a connection to the database at first. */
   readonly exports: LaneLimits
-  /** Master files on their way in. */
+  /** Master files on their way in. Those that wait are no more than the connections; their bodies are not read, which `requestMs` bounds. */
   readonly imports: LaneLimits
   /** Streams of events. */
   readonly streams: LaneLimits
@@ -67,7 +67,7 @@ export const defaultHttpLimits: HttpLimits = {
     patienceMs: 10_000,
   },
   exports: { places: 4, byHolder: 2, keptForWriters: 2, keptForAdmin: 1, patienceMs: 0 },
-  imports: { places: 4, byHolder: 2, keptForWriters: 1, keptForAdmin: 1, patienceMs: 0 },
+  imports: { places: 4, byHolder: 2, keptForWriters: 1, keptForAdmin: 1, patienceMs: 15_000 },
   streams: { places: 100, byHolder: 20, keptForWriters: 40, keptForAdmin: 20, patienceMs: 0 },
 }
 
