@@ -26,7 +26,7 @@ import { announceTo, failing } from './announce.ts'
 import { apiContext } from './api-context.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { loadDemo } from './demo.ts'
-import { comfortableLimit, descriptorLimit, shareDescriptors } from './descriptors.ts'
+import { comfortableLimit, type DescriptorShares, descriptorLimit, shareDescriptors } from './descriptors.ts'
 import { Faults } from './faults.ts'
 import { metricsSources } from './metrics-sources.ts'
 import { joinParts, listenersAmong, type Parts } from './parts.ts'
@@ -84,17 +84,11 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
       onUnavailable: (reason) => announce({ kind: 'database-away', reason }),
     }),
   )
-  const descriptors = shareDescriptors(descriptorLimit(), {
-    workers: config.workers,
-    embedded: config.databaseUrl === null,
-  })
-  if (descriptors.limit < comfortableLimit) {
-    log.warn({ descriptors }, `this process may open few files: have ${comfortableLimit} at least`)
-  }
+  const descriptors = countDescriptors(config, log)
   const ground = { config, database, nodeId, log, metrics, faults, descriptors, announce, signal }
   const parts: Parts = joinParts(ground)
   const listeners = listenersAmong(parts)
-  const { answers, configuration, dataPlane, events, health, hosts, overrides, readiness } = parts
+  const { answers, configuration, dataPlane, events, health, hosts, overrides } = parts
   // Writes the images that the snapshot lacks.
   begun.use(configuration.compiler)
   // Writes the last snapshot, when all that it holds has come to rest.
@@ -116,9 +110,26 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
   begun.use(dataPlane)
   begun.use(upkeep(parts))
 
-  const started = begun.move()
-  const bound = { host: http.address, port: http.port }
-  const ready = bringUp(parts, bound)
+  return handle(parts, { host: http.address, port: http.port }, begun.move(), stopping)
+}
+
+function countDescriptors({ workers, databaseUrl }: Config, log: Logger): DescriptorShares {
+  const descriptors = shareDescriptors(descriptorLimit(), { workers, embedded: databaseUrl === null })
+  if (descriptors.limit < comfortableLimit) {
+    log.warn({ descriptors }, `this process may open few files: have ${comfortableLimit} at least`)
+  }
+  return descriptors
+}
+
+/** What a daemon is to those who started it. */
+function handle(
+  parts: Parts,
+  http: ListenAddress,
+  started: AsyncDisposable,
+  stopping: AbortController,
+): Daemon {
+  const { dataPlane, faults, readiness } = parts
+  const ready = bringUp(parts, http)
   // Whoever awaits it sees the failure; a stop before ready is none.
   ready.catch(() => undefined)
   let stopped: Promise<void> | undefined
@@ -126,12 +137,12 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
     if (stopped === undefined) {
       readiness.go('stopping')
       stopping.abort(new Error('the daemon is stopping'))
-      stopped = started.disposeAsync()
+      stopped = Promise.resolve(started[Symbol.asyncDispose]())
     }
     return stopped
   }
   return {
-    http: bound,
+    http,
     get dns() {
       return dataPlane.bound
     },
