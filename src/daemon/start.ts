@@ -28,6 +28,7 @@ import { openDataDirectory } from './data-directory.ts'
 import { loadDemo } from './demo.ts'
 import { comfortableLimit, type DescriptorShares, descriptorLimit, shareDescriptors } from './descriptors.ts'
 import { Faults } from './faults.ts'
+import { LimitedNetworks } from './limited-networks.ts'
 import { metricsSources } from './metrics-sources.ts'
 import { joinParts, listenersAmong, type Parts } from './parts.ts'
 import { stopBudget } from './stop-budget.ts'
@@ -50,6 +51,8 @@ const gatherPatienceMs = 3000
 const pruneEveryMs = 3_600_000
 /** Well within the time in which a new cookie secret is accepted but does not sign yet. */
 const cookieKeysEveryMs = 60_000
+/** Each look logs a line at the most. */
+const limitedNetworksEveryMs = 10_000
 /** How often probe times are looked at for services that steer by them. */
 const latencyEveryMs = 1000
 
@@ -192,7 +195,9 @@ async function prepareDatabase({ config, database, log, settings }: Parts): Prom
 }
 
 /** What is done again and again, whatever happens, until it is disposed of. */
-function upkeep({ configuration, database, faults, log, settings }: Parts): Disposable {
+function upkeep(parts: Parts): Disposable {
+  const { config, configuration, database, dataPlane, faults, log, settings } = parts
+  const limitedNetworks = new LimitedNetworks()
   const every = (ms: number, run: () => void) => setInterval(() => faults.contain('upkeep', run), ms).unref()
   const timers = [
     every(pruneEveryMs, () => {
@@ -205,6 +210,10 @@ function upkeep({ configuration, database, faults, log, settings }: Parts): Disp
     }),
     every(cookieKeysEveryMs, () => {
       settings.follow(database).catch(failing(log, 'the cookie secrets were not read'))
+    }),
+    every(limitedNetworksEveryMs, () => {
+      const { rateLimit } = config
+      if (rateLimit !== null) limitedNetworks.look(dataPlane.counters('udp'), rateLimit, log)
     }),
     every(latencyEveryMs, () => {
       configuration.publisher.refreshLatencies().catch((error) => faults.internal('upkeep', error))

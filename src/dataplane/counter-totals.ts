@@ -9,8 +9,13 @@ import {
   durationBounds,
   type LimitAction,
   limitActions,
+  networkAt,
+  networkCells,
+  networkMarks,
+  networkSlots,
   typeSlots,
 } from './counters.ts'
+import { formatIpv4, formatIpv6 } from './wire/address.ts'
 import { rcodeName, rcodes } from './wire/constants.ts'
 import { typeName } from './wire/rdata.ts'
 
@@ -55,4 +60,32 @@ export function readCounters(buffers: readonly SharedArrayBuffer[]): CounterTota
     durations: Array.from({ length: durationBounds.length + 1 }, (_, bucket) => total(at.durations + bucket)),
     durationSumSeconds: total(at.durationSum),
   }
+}
+
+/** How many responses to a network were above the limit, since it has its slot. */
+export interface LimitedNetwork {
+  /** Such as `192.0.2.0/24`. */
+  readonly network: string
+  readonly count: number
+}
+
+/** By slot; null for one that has had none. */
+export function readLimitedNetworks(buffer: SharedArrayBuffer): (LimitedNetwork | null)[] {
+  const cells = new Float64Array(buffer)
+  return Array.from({ length: networkSlots }, (_, slot) => {
+    const at = networkAt(slot)
+    const count = cells[at + networkCells.count]!
+    if (count === 0) return null
+    return { network: networkText(cells[at + networkCells.high]!, cells[at + networkCells.low]!), count }
+  })
+}
+
+function networkText(high: number, low: number): string {
+  const isIpv6 = (low & networkMarks.ipv6) !== 0
+  const octets = new Uint8Array(isIpv6 ? 16 : 4)
+  const view = new DataView(octets.buffer)
+  view.setInt32(0, high)
+  if (!isIpv6) return `${formatIpv4(octets)}/24`
+  view.setInt32(4, low & ~0xff)
+  return `${formatIpv6(octets)}/56`
 }

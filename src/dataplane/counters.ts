@@ -50,11 +50,22 @@ export const durationBounds = [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5
 /** Counters of members in answers; slot 0 takes what found no slot of its own. 2 MiB a worker, touched as used. */
 export const answerSlots = 262_144
 
+/**
+ * Networks that were limited, for the log: each in the slot that its bits give, in the place of the one before. Of a flood from
+ * more networks at once some are told, and all are counted.
+ */
+export const networkSlots = 16
+/** `high` and `low`: the 24 bits of an IPv4 network; 32, then 24 and `networkMarks.ipv6`, of an IPv6 one. */
+export const networkCells = { high: 0, low: 1, count: 2 } as const
+export const networkMarks = { ipv4: 8, ipv6: 16 } as const
+const networkCellCount = 3
+
 export const typeSlots = countedTypes.length + 1
 const rcodeSlots = 32
 const durationsAt = 2 * typeSlots + rcodeSlots + dropReasons.length
 const limitedAt = durationsAt + durationBounds.length + 2
 const connectionsAt = limitedAt + limitActions.length
+const networksAt = connectionsAt + connectionEvents.length
 /** Where each kind of counter begins. */
 export const countersAt = {
   /** IPv4, then IPv6: one slot a type. */
@@ -65,12 +76,18 @@ export const countersAt = {
   durationSum: limitedAt - 1,
   limited: limitedAt,
   connections: connectionsAt,
-  answers: connectionsAt + connectionEvents.length,
+  networks: networksAt,
+  answers: networksAt + networkSlots * networkCellCount,
 } as const
 
 /** Slot by type for the types below 512; what is above is `other` as well. */
 const slotOfType = new Uint8Array(512).fill(countedTypes.length)
 for (const [slot, type] of countedTypes.entries()) slotOfType[type] = slot
+
+/** Where the cells of a slot for a network begin. */
+export function networkAt(slot: number): number {
+  return networksAt + slot * networkCellCount
+}
 
 export function allocateCounters(): SharedArrayBuffer {
   return new SharedArrayBuffer(8 * (countersAt.answers + answerSlots))
@@ -100,6 +117,20 @@ export class Counters {
 
   rateLimited(action: LimitAction): void {
     this.#cells[countersAt.limited + limitActions.indexOf(action)]!++
+  }
+
+  /** Notes whose response was above the limit; `networkCells` has what the words are. */
+  limitedNetwork(high: number, low: number): void {
+    const cells = this.#cells
+    const at = networkAt(
+      (high ^ (high >>> 8) ^ (high >>> 16) ^ (high >>> 24) ^ (low >>> 8)) & (networkSlots - 1),
+    )
+    if (cells[at + networkCells.high] !== high || cells[at + networkCells.low] !== low) {
+      cells[at + networkCells.count] = 0
+      cells[at + networkCells.high] = high
+      cells[at + networkCells.low] = low
+    }
+    cells[at + networkCells.count]!++
   }
 
   connection(event: ConnectionEvent): void {

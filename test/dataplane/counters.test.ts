@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readCounters } from '../../src/dataplane/counter-totals.ts'
+import { readCounters, readLimitedNetworks } from '../../src/dataplane/counter-totals.ts'
 import {
   AnswerReader,
   allocateCounters,
@@ -7,6 +7,7 @@ import {
   Counters,
   dropReasons,
   durationBounds,
+  networkMarks,
 } from '../../src/dataplane/counters.ts'
 
 t.test('a fresh buffer is all zero, with every label there', async (t) => {
@@ -86,4 +87,32 @@ t.test('answers by member, from the first slot to the last', async (t) => {
   counters[1]!.answer(1)
   t.equal(reader.total(1), 1, 'a reader sees what is counted later')
   t.equal(readCounters(buffers).durationSumSeconds, 0, 'the blocks do not overlap')
+})
+
+t.test('networks that were limited: the last one of each slot', async (t) => {
+  const buffer = allocateCounters()
+  const counters = new Counters(buffer)
+  const read = () => readLimitedNetworks(buffer).filter((slot) => slot !== null)
+  t.same(read(), [])
+  const ipv4 = (a: number, b: number, c: number) =>
+    counters.limitedNetwork((a << 24) | (b << 16) | (c << 8), networkMarks.ipv4)
+  ipv4(192, 0, 2)
+  ipv4(192, 0, 2)
+  ipv4(203, 0, 113)
+  counters.limitedNetwork(0x2001_0db8, 0xaabb_cc00 | networkMarks.ipv6)
+  t.same(
+    new Set(read()),
+    new Set([
+      { network: '192.0.2.0/24', count: 2 },
+      { network: '203.0.113.0/24', count: 1 },
+      { network: '2001:db8:aabb:cc00::/56', count: 1 },
+    ]),
+  )
+  // 192 ^ 2 is 194 ^ 0.
+  ipv4(194, 0, 0)
+  t.ok(read().some(({ network, count }) => network === '194.0.0.0/24' && count === 1))
+  t.notOk(
+    read().some(({ network }) => network === '192.0.2.0/24'),
+    'whose slot that was',
+  )
 })

@@ -7,6 +7,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { decode } from 'dns-packet'
 import t from 'tap'
+import { subnetQuery } from '../dataplane/answer/client-subnet.ts'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import {
   type Endpoint,
@@ -149,6 +150,25 @@ t.test('a flood from one prefix gets a few truncated answers, and costs nobody e
   t.equal(seen.responses, whole + seen.slip + 2 * bursts)
   t.ok(whole <= perSecond * (1 + seconds), `${whole} in ${seconds} s`)
   t.ok(whole >= perSecond, 'what a second allows passes')
+  const line = await daemon.line(({ msg }) => msg === 'responses are rate limited')
+  t.match(line, { level: 'warn', networks: [{ network: '127.0.0.0/24' }], others: 0 })
+})
+
+t.test('a resolver that asks for a thousand client subnets gets every answer', async (t) => {
+  await using daemon = await start('on')
+  await put(daemon, '/v1/pools/web', {
+    select: 'hash',
+    members: { a: { address: '192.0.2.8' }, b: { address: '192.0.2.9' } },
+  })
+  await put(daemon, '/v1/services/lb.example.test', { pools: ['web'] })
+  await using resolver = await UdpClient.open(daemon.dns, '127.0.0.2')
+  for (let i = 0; i < 1000; i++) {
+    const response = readResponse(
+      await resolver.exchange(subnetQuery('lb.example.test', 'A', `10.${i >> 8}.${i & 255}.0`, 24)),
+    )
+    if (response.flags !== 'qr aa rd' || response.answer.length !== 1) t.fail(`subnet ${i}`, response)
+  }
+  t.match(await counted(daemon), { drop: 0, slip: 0 })
 })
 
 t.test('to log means to count, and nothing else', async (t) => {

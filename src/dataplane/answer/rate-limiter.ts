@@ -1,16 +1,24 @@
 /**
- * Response rate limiting: keeps this server from being the amplifier of an attack with forged addresses. Responses are
- * counted by client prefix (/24 of IPv4, /56 of IPv6: what one attacked network looks like) and by kind, so that a flood for names
- * that don't exist doesn't cost the network its answers.
+ * Response rate limiting: keeps this server from being the amplifier of an attack with forged addresses. Two things are counted for a
+ * client's prefix (/24 of IPv4, /56 of IPv6: what one attacked network looks like):
  *
- * Each prefix and kind has a token bucket that holds a second's worth. Memory is fixed: sets of four buckets, found by a
- * keyed hash; a newcomer takes the place of the one in its set that was used longest ago. Two that hash alike share a
+ * - responses to one question. A flood asks the same again and again; a resolver, which caches, asks many different things, and
+ *   some of them once for each client subnet. So the question is the name, the type and the client subnet where there is an
+ *   answer, the name where there is no data, the cut of a referral, and no more than the zone of names that don't exist and
+ *   the prefix of errors, for random names are a flood of their own (`Responder` says which);
+ * - octets that responses have more than their queries, over all questions: what amplification is. The limit is as many full
+ *   responses a second as one question may have, so that whoever forges different questions gets no more by them; answers of
+ *   some addresses, as steering gives them, hardly count.
+ *
+ * Each has a token bucket that holds a second's worth. Memory is fixed: sets of four buckets, found by a keyed
+ * hash; a newcomer takes the place of the one in its set that was used longest ago. Two that hash alike share a
  * bucket, which a 32-bit check makes rare.
  */
 import { getRandomValues } from 'node:crypto'
-import type { LimitAction } from '../counters.ts'
+import { type LimitAction, networkMarks } from '../counters.ts'
 import type { RateLimit } from '../image/answer-settings.ts'
 import { mix32 } from '../image/stable-key.ts'
+import { ednsPayload } from '../wire/constants.ts'
 import { prefixHolds } from '../wire/prefix.ts'
 import type { BatchClock } from './batch-clock.ts'
 import type { Client } from './client.ts'
@@ -18,18 +26,22 @@ import type { Client } from './client.ts'
 export const responseKinds = { answer: 0, nodata: 1, nxdomain: 2, referral: 3, error: 4 } as const
 export type ResponseKind = (typeof responseKinds)[keyof typeof responseKinds]
 
-/** 1.5 MiB a worker. */
+/** 2 MiB a worker. */
 const sets = 1 << 14
 const ways = 4
-/** Above every kind. */
-const ipv4Mark = 8
-const ipv6Mark = 16
+/** What kinds are told apart by in hashes. */
+const kindStep = 0x9e37_79b9 | 0
 
 export class RateLimiter {
+  /** The prefix that was judged last, as `networkCells` of the counters wants it. */
+  readonly network = new Int32Array(2)
+  /** Of that prefix. */
+  readonly #hashes = new Int32Array(2)
   readonly #settings: RateLimit
   readonly #clock: BatchClock
   readonly #checks = new Int32Array(sets * ways)
-  readonly #tokens = new Float32Array(sets * ways)
+  /** Doubles, since octets of a second can be more than floats count one by one. */
+  readonly #tokens = new Float64Array(sets * ways)
   readonly #usedMs = new Float64Array(sets * ways)
   readonly #slips = new Uint8Array(sets * ways)
   /** Unknown to others, so that nobody can aim at a bucket. */
@@ -40,46 +52,65 @@ export class RateLimiter {
     this.#clock = clock
   }
 
-  /** What becomes of a response that is about to go out. */
-  judge(client: Client, kind: ResponseKind): LimitAction | 'pass' {
-    const bucket = this.#find(client, kind)
-    const { nowMs } = this.#clock
+  /**
+   * What becomes of a response that is about to go out.
+   *
+   * @param question a hash of what it is counted by, beside prefix and kind
+   * @param excess octets that it has more than its query
+   */
+  judge(client: Client, kind: ResponseKind, question: number, excess: number): LimitAction | 'pass' {
     const { perSecond, slip, logOnly } = this.#settings
-    const elapsedMs = nowMs - this.#usedMs[bucket]!
-    const tokens = Math.min(perSecond, this.#tokens[bucket]! + (elapsedMs * perSecond) / 1000)
-    this.#usedMs[bucket] = nowMs
-    if (tokens >= 1) {
-      this.#tokens[bucket] = tokens - 1
+    this.#read(client)
+    const place = this.#hashes[0]!
+    const check = this.#hashes[1]!
+    const key = question ^ Math.imul(kind, kindStep)
+    const whole = this.#fill(place, check, perSecond * ednsPayload)
+    const asked = this.#fill(mix32(place ^ key), mix32(check ^ key), perSecond)
+    const tokens = this.#tokens
+    if (tokens[asked]! >= 1 && tokens[whole]! >= excess) {
+      tokens[asked]!--
+      if (excess > 0) tokens[whole]! -= excess
       return 'pass'
     }
-    this.#tokens[bucket] = tokens
     if (this.#isExempt(client)) return 'pass'
     if (logOnly) return 'log'
     if (slip === 0) return 'drop'
-    this.#slips[bucket] = (this.#slips[bucket]! + 1) % slip
-    return this.#slips[bucket] === 0 ? 'slip' : 'drop'
+    this.#slips[asked] = (this.#slips[asked]! + 1) % slip
+    return this.#slips[asked] === 0 ? 'slip' : 'drop'
   }
 
-  /** The bucket of a prefix and kind, taken over and filled when it was somebody else's. */
-  #find(client: Client, kind: ResponseKind): number {
+  /** 24 bits, or 56. */
+  #read(client: Client): void {
+    const { network } = this
     const ipv4 = client.length === 4
     const { octets } = client
-    // What counts in two words: 24 bits and the kind, or 56 bits and the kind, marked apart.
-    const high = (octets[0]! << 24) | (octets[1]! << 16) | (octets[2]! << 8) | (ipv4 ? kind : octets[3]!)
-    const low = ipv4
-      ? ipv4Mark
-      : (octets[4]! << 24) | (octets[5]! << 16) | (octets[6]! << 8) | ipv6Mark | kind
-    const first = (mix32(mix32(high ^ this.#salt[0]!) ^ low) & (sets - 1)) * ways
+    network[0] = (octets[0]! << 24) | (octets[1]! << 16) | (octets[2]! << 8) | (ipv4 ? 0 : octets[3]!)
+    network[1] = ipv4
+      ? networkMarks.ipv4
+      : (octets[4]! << 24) | (octets[5]! << 16) | (octets[6]! << 8) | networkMarks.ipv6
+    for (let i = 0; i < 2; i++) this.#hashes[i] = mix32(mix32(network[0]! ^ this.#salt[i]!) ^ network[1]!)
+  }
+
+  /** The bucket of what hashes so, with what has come to it since it was used last; taken over and full when it was another's. */
+  #fill(place: number, hash: number, perSecond: number): number {
+    const first = (place & (sets - 1)) * ways
     // 0 marks a bucket that nobody has used.
-    const check = mix32(mix32(high ^ this.#salt[1]!) ^ low) | 1
+    const check = hash | 1
+    const { nowMs } = this.#clock
     let oldest = first
     for (let bucket = first; bucket < first + ways; bucket++) {
-      if (this.#checks[bucket] === check) return bucket
+      if (this.#checks[bucket] === check) {
+        const elapsedMs = nowMs - this.#usedMs[bucket]!
+        const tokens = this.#tokens[bucket]! + (elapsedMs * perSecond) / 1000
+        this.#tokens[bucket] = Math.min(perSecond, tokens)
+        this.#usedMs[bucket] = nowMs
+        return bucket
+      }
       if (this.#usedMs[bucket]! < this.#usedMs[oldest]!) oldest = bucket
     }
     this.#checks[oldest] = check
-    this.#tokens[oldest] = this.#settings.perSecond
-    this.#usedMs[oldest] = this.#clock.nowMs
+    this.#tokens[oldest] = perSecond
+    this.#usedMs[oldest] = nowMs
     this.#slips[oldest] = 0
     return oldest
   }

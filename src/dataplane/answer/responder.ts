@@ -23,6 +23,7 @@
 import type { Counters } from '../counters.ts'
 import type { AnswerSettings } from '../image/answer-settings.ts'
 import { Rendezvous } from '../image/rendezvous.ts'
+import { mix32 } from '../image/stable-key.ts'
 import type { ServingState } from '../image/state.ts'
 import { Random } from '../random.ts'
 import {
@@ -42,6 +43,7 @@ import { writeAuthority } from './authority-section.ts'
 import { BatchClock } from './batch-clock.ts'
 import { Chooser } from './chooser.ts'
 import type { Client } from './client.ts'
+import { ClientNetwork } from './client-network.ts'
 import { Draw } from './draw.ts'
 import { type ExtendedError, extendedErrorLength, extendedErrors, OptWriter } from './opt-writer.ts'
 import { RateLimiter, type ResponseKind, responseKinds } from './rate-limiter.ts'
@@ -75,6 +77,8 @@ export class Responder {
   /** The most octets to a client that has not proved its address; 0 for none. */
   #cap = 0
   #client!: Client
+  /** Whom a query is asked for, as the limiter needs it. */
+  readonly #asker = new ClientNetwork()
   #rcode = 0
   #kind: ResponseKind = responseKinds.answer
   #badKey = false
@@ -109,7 +113,8 @@ export class Responder {
     const responseLength = this.#respond(request, length, out)
     this.#walk.release()
     if (responseLength === 0) return 0
-    const allowed = this.#limiter === null ? responseLength : this.#limit(request, out, responseLength)
+    const allowed =
+      this.#limiter === null ? responseLength : this.#limit(request, length, out, responseLength)
     if (allowed > 0) this.#counters.response(this.#rcode)
     return allowed
   }
@@ -260,12 +265,45 @@ export class Responder {
     return writer.finish(request, rcode, authoritative, query.questionEnd !== 0)
   }
 
+  /** A hash of what the limiter takes for one question; `rate-limiter.ts` says why. Names that were looked up outlast the walk. */
+  #asked(request: Uint8Array): number {
+    const { name, qtype } = this.#query
+    const walk = this.#walk
+    switch (this.#kind) {
+      case responseKinds.answer:
+        return mix32(name.hashes[0]! ^ qtype) ^ this.#subnet(request)
+      case responseKinds.nodata:
+        return name.hashes[0]! ^ this.#subnet(request)
+      case responseKinds.nxdomain: {
+        const zone = walk.links[0]!
+        return zone.name.hashes[zone.apexLabel]!
+      }
+      case responseKinds.referral: {
+        // There is no link when nothing was asked for (RFC 7873 section 5.4).
+        const cut = walk.links[0]!
+        return walk.count === 0 ? 0 : cut.name.hashes[cut.ownerLabel]!
+      }
+      case responseKinds.error:
+        return 0
+    }
+  }
+
+  /** A hash of the client subnet of a query; 0 for none. */
+  #subnet(request: Uint8Array): number {
+    const { options } = this.#query
+    if (options.subnetAt === 0 || request[options.subnetAt + 2] === 0) return 0
+    this.#asker.load(request, options, this.#client)
+    return this.#asker.hash(this.#asker.bits)
+  }
+
   /** @returns what goes out: the response, a truncated one in its place, or nothing. */
-  #limit(request: Uint8Array, out: Uint8Array, length: number): number {
-    const limit = this.#limiter!.judge(this.#client, this.#kind)
+  #limit(request: Uint8Array, requestLength: number, out: Uint8Array, length: number): number {
+    const limiter = this.#limiter!
+    const limit = limiter.judge(this.#client, this.#kind, this.#asked(request), length - requestLength)
     if (limit === 'pass') return length
     if (this.#hasProved(request)) return length
     this.#counters.rateLimited(limit)
+    this.#counters.limitedNetwork(limiter.network[0]!, limiter.network[1]!)
     switch (limit) {
       case 'log':
         return length

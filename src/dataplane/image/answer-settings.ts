@@ -14,7 +14,7 @@ export interface AnswerSettings {
   readonly rateLimit: RateLimit | null
 }
 
-/** Response rate limiting of UDP, by client prefix (/24 or /56) and kind of response. */
+/** Response rate limiting of UDP, by client prefix (/24 or /56) and question. */
 export interface RateLimit {
   readonly perSecond: number
   /** One in this many of the responses above the limit goes out truncated; 0 sends none. */

@@ -2,7 +2,9 @@ import { decode } from 'dns-packet'
 import t from 'tap'
 import type { AnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
 import { parseName } from '../../../src/dataplane/wire/name.ts'
-import { optRecord, query, u16Octets, wireName } from '../../support/dns-client.ts'
+import { optRecord, query, type TypeName, u16Octets, wireName } from '../../support/dns-client.ts'
+import type { ZoneText } from '../zone-text.ts'
+import { subnetOption } from './client-subnet.ts'
 import { Served, type ServeOptions } from './served.ts'
 
 const zone = { apex: 'example.test', lines: ['@ 300 NS ns1', 'ns1 300 A 192.0.2.53', 'a 300 A 192.0.2.1'] }
@@ -195,4 +197,49 @@ t.test('each kind of response has its own limit', async (t) => {
     t.ok(served.respond(query(name, type)), `${name} ${type}`)
     t.equal(served.respond(query(name, type)), null)
   }
+})
+
+t.test('rate limiting goes by what is asked: a resolver asks many things, a flood one', async (t) => {
+  const rateLimit = { perSecond: 3, slip: 0, logOnly: false, exempt: [] }
+  const zone: ZoneText = {
+    apex: 'example.test',
+    lines: [
+      '@ 60 NS ns1',
+      'ns1 60 A 192.0.2.53',
+      '*.w 60 A 192.0.2.1',
+      'sub 60 NS ns.sub',
+      'ns.sub 60 A 192.0.2.54',
+      'away 60 CNAME x.sub',
+    ],
+  }
+  const settings = { rateLimit, cookieKeys: [key] }
+  const passed = (ask: (served: Served, i: number) => Buffer | null) => {
+    const served = new Served([zone], [], { settings })
+    return Array.from({ length: 30 }, (_, i) => ask(served, i)).filter((octets) => octets !== null).length
+  }
+  const asked = (name: string, type: TypeName, options?: Buffer) => (served: Served, i: number) =>
+    served.respond(query(name.replace('#', String(i)), type, options && { edns: { options } }))
+  const bySubnet = (name: string, type: TypeName, source: number) => (served: Served, i: number) =>
+    asked(name, type, subnetOption(source === 0 ? '0.0.0.0' : `10.1.${i}.0`, source))(served, i)
+
+  t.equal(passed(asked('a.w.example.test', 'A')), 3, 'the same again and again')
+  t.equal(passed(asked('#.w.example.test', 'A')), 30, 'many names')
+  t.equal(passed(asked('#.w.example.test', 'AAAA')), 30, 'many names without data')
+  t.equal(passed(asked('a.w.example.test', 'AAAA')), 3)
+  t.equal(passed(bySubnet('a.w.example.test', 'A', 24)), 30, 'for many client subnets')
+  t.equal(passed(bySubnet('a.w.example.test', 'AAAA', 24)), 30)
+  t.equal(passed(bySubnet('a.w.example.test', 'A', 0)), 3, 'for one that is not told')
+  t.equal(passed(asked('#.example.test', 'A')), 3, 'names that do not exist are one flood')
+  t.equal(passed(asked('#.sub.example.test', 'A')), 3, 'and so are names below a cut')
+  t.equal(passed(asked('#.other.test', 'A')), 3, 'and names of others')
+  t.equal(passed(asked('away.example.test', 'A')), 3)
+  const cookieOnly = Buffer.from(
+    '123400000000000000000001' + '00002904d000000000000c000a0008' + '0123456789abcdef',
+    'hex',
+  )
+  t.equal(
+    passed((served) => served.respond(cookieOnly)),
+    3,
+    'no question at all',
+  )
 })

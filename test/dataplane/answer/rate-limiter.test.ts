@@ -13,10 +13,10 @@ function limiter(changes: Partial<RateLimit> = {}) {
   const settings = { perSecond: 10, slip: 2, logOnly: false, exempt: [], ...changes }
   const rateLimiter = new RateLimiter(settings, clock)
   const client = new Client()
-  return (address: string, ms = 0, kind: number = answer) => {
+  return (address: string, ms = 0, kind: number = answer, question = 1, excess = 0) => {
     client.set(address, address.includes(':'))
     clock.nowMs = start + ms
-    return rateLimiter.judge(client, kind as typeof answer)
+    return rateLimiter.judge(client, kind as typeof answer, question, excess)
   }
 }
 
@@ -49,6 +49,24 @@ t.test('prefixes and kinds are apart', async (t) => {
   t.equal(judge('2001:db8:0:1ff::1'), 'drop', 'the same /56')
   t.equal(judge('2001:db8:0:200::1'), 'pass', 'the next /56')
 })
+
+t.test(
+  'many different questions are no flood, until their responses come to what one question may get',
+  async (t) => {
+    const judge = limiter({ slip: 0 })
+    const ask = (ms: number, question: number, excess: number) =>
+      judge('192.0.2.1', ms, answer, question, excess)
+    for (let i = 0; i < 5000; i++) if (ask(i / 5, i, 2) !== 'pass') t.fail(`question ${i}`)
+    const full = 1232
+    for (let i = 0; i < 9; i++) t.equal(ask(10_000, 10_000 + i, full), 'pass', 'full responses')
+    t.equal(ask(10_000, 10_009, full), 'pass')
+    t.equal(ask(10_000, 10_010, full), 'drop', 'as many as of one question')
+    t.equal(ask(10_000, 10_011, 0), 'pass', 'one that is no longer than its query')
+    t.equal(judge('192.0.3.1', 10_000, answer, 10_010, full), 'pass', 'another network')
+    t.equal(ask(10_100, 10_010, full), 'pass', 'a tenth of a second gives one of ten back')
+    t.equal(ask(10_100, 10_012, full), 'drop')
+  },
+)
 
 t.test('slip 1 truncates every one; log only lets all pass and says so', async (t) => {
   const slipping = limiter({ perSecond: 1, slip: 1 })
