@@ -53,7 +53,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     kubernetes: config.kubernetes,
     metricsAccess: config.metricsAccess,
     httpLimits: { connections: descriptors.httpConnections },
-    onNotAccepted: (error) => faults.own('accept', `http: ${error.message}`),
+    onNotAccepted: (error) => faults.own('accept-http', error.message),
     node: { id: nodeId, liveForMs: defaultStaleMs },
     readiness: {
       canAnswer: () => readiness.serving && dataPlane.live('udp') > 0,

@@ -37,8 +37,9 @@ export function makeDataPlane({ config, log, announce, descriptors, faults }: Gr
     udpBackend: config.udpBackend,
     onError: (transport, error, count) => {
       if (ownFaultCode(error) === null) faults.internal(`dns ${transport}`, error, count)
-      else faults.own('accept', `${transport}: ${error.message}`)
+      else faults.own('accept-dns', error.message)
     },
+    onUnreadable: ({ kind, error }) => faults.internal(`image ${kind}`, error),
     onRestart: (transport, reason) => announce({ kind: 'worker-restarted', transport, reason }),
     onFallback: (reason) => log.error({ reason }, 'batched UDP failed; listening with node:dgram instead'),
     onSkipped: (address) => log.warn({ address }, 'address left out: the host has no such family'),

@@ -7,7 +7,7 @@ import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 
 /** What could not be done for want of something that the host gives. */
-type Undone = 'probe' | 'canary' | 'resolve' | 'webhook' | 'accept'
+type Undone = 'probe' | 'canary' | 'resolve' | 'webhook' | 'accept-dns' | 'accept-http'
 
 const tellEveryMs = 60_000
 

@@ -63,6 +63,39 @@ export function isEmpty(changes: ServingChanges): boolean {
   return kindNames.every((kind) => (changes[kind] ?? []).length === 0)
 }
 
+/** What was published and can't be read. */
+export interface Unreadable {
+  readonly kind: KindName
+  readonly slot: number
+  readonly error: unknown
+}
+
+/**
+ * An update without what can't be opened, so that each slot keeps the last that could. A worker that met it would end, and so would
+ * each that came after it.
+ *
+ * @param onUnreadable told of what was left out
+ */
+export function readableOf(update: ServingUpdate, onUnreadable: (what: Unreadable) => void): ServingUpdate {
+  const readable: Partial<Record<KindName, SlotChanges<unknown>>> = {}
+  for (const kind of kindNames) {
+    // The compiler can't follow that the data of a kind goes to the opener of that kind.
+    const open = servingKinds[kind].open as (data: unknown) => unknown
+    const changes: SlotChanges<unknown> | undefined = update[kind]
+    if (changes === undefined) continue
+    readable[kind] = changes.filter(([slot, data]) => {
+      try {
+        if (data !== null) open(data)
+        return true
+      } catch (error) {
+        onUnreadable({ kind, slot, error })
+        return false
+      }
+    })
+  }
+  return { ...(readable as ServingChanges), generation: update.generation }
+}
+
 /**
  * Changes upon changes, the last one of a slot counting. It remembers of emptied slots that they are empty: the publisher uses slots
  * again, so there are never more than were held at once.

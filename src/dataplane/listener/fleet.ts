@@ -6,7 +6,7 @@
  * the current images). TCP binds first: unlike the UDP sockets its port is not shared, so a port that somebody else
  * holds is found at once, and a port of 0 becomes a number that UDP then takes too.
  */
-import { ServingSet, type ServingUpdate } from '../image/serving-set.ts'
+import { readableOf, ServingSet, type ServingUpdate, type Unreadable } from '../image/serving-set.ts'
 import type { ListenAddress } from './listener.ts'
 import { defaultStreamLimits } from './stream-limits.ts'
 import { loadSyscalls, type Syscalls } from './syscalls.ts'
@@ -20,6 +20,8 @@ export interface FleetOptions extends WorkerEvents, Pick<WorkerThreadOptions, 'e
   readonly udpWorkers: number
   /** Most open connections over TCP; those of `stream-limits.ts` when left out. */
   readonly connections?: number
+  /** What was published can't be read; its slot keeps what it had. */
+  readonly onUnreadable?: (what: Unreadable) => void
   /** `auto` is `batch` where that is to be had. */
   readonly udpBackend: 'auto' | UdpBackend
   /** Loads the calls that batches need, or throws. */
@@ -78,8 +80,9 @@ export class Fleet implements AsyncDisposable {
     return this.#workers.filter((worker) => worker.transport === transport).map((worker) => worker.counters)
   }
 
-  /** Makes the workers serve the update. Resolves when all that run do; calls must not overlap. */
-  async publish(update: ServingUpdate): Promise<void> {
+  /** Makes the workers serve what of the update can be read. Resolves when all that run do; calls must not overlap. */
+  async publish(published: ServingUpdate): Promise<void> {
+    const update = readableOf(published, (what) => this.#options.onUnreadable?.(what))
     this.#generation = update.generation
     this.#served.add(update)
     await Promise.all(this.#workers.map((worker) => worker.publish(update)))

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
-import { isEmpty, kindNames, only, ServingSet } from '../../../src/dataplane/image/serving-set.ts'
+import { isEmpty, kindNames, only, readableOf, ServingSet } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { leaf, located, ranges } from '../trees.ts'
 import { servingUpdate } from '../zone-text.ts'
@@ -34,6 +34,35 @@ t.test(
     t.same(set.changes(), {})
   },
 )
+
+t.test('what cannot be opened is left out, and nothing else', async (t) => {
+  const before = servingUpdate([{ apex: 'example.test', lines: [] }], [leaf([], { ttlSeconds: 7 })], 3)
+  const told: unknown[] = []
+  const same = readableOf({ ...before, maps: [[0, null]] }, (what) => told.push(what))
+  t.same(same, { ...before, maps: [[0, null]] })
+  t.same(told, [])
+  const state = new ServingState()
+  state.apply(same)
+  const poisoned = readableOf(
+    {
+      generation: 4,
+      zones: [[0, image()]],
+      plans: [[0, image()]],
+      maps: [[0, image()]],
+      settings: [[0, null]],
+    },
+    (what) => told.push(what),
+  )
+  t.same(poisoned, { generation: 4, zones: [], plans: [], maps: [], settings: [[0, null]] })
+  t.match(told, [
+    { kind: 'zones', slot: 0, error: /^Error: not a zone image/ },
+    { kind: 'plans', slot: 0, error: /^Error: not a plan image/ },
+    { kind: 'maps', slot: 0, error: /^Error: not a location map image/ },
+  ])
+  state.apply(poisoned)
+  t.equal(state.generation, 4)
+  t.equal(state.plan(0).only?.ttlSeconds, 7)
+})
 
 t.test('changes are empty when no kind has any', async (t) => {
   t.ok(isEmpty({}))

@@ -153,6 +153,24 @@ t.test(
   },
 )
 
+for (const udpBackend of ['auto', 'dgram'] as const) {
+  t.test(`an image that cannot be read leaves the one before it, with UDP by ${udpBackend}`, async (t) => {
+    const unreadable: unknown[] = []
+    const onUnreadable = (what: unknown) => unreadable.push(what)
+    const { fleet, restarts } = await startFleet(t, { udpBackend, onUnreadable }, generation(1))
+    const broken = new SharedArrayBuffer(64)
+    const { zones, ...rest } = generation(2)
+    await fleet.publish({ ...rest, zones: [[zones![0]![0], broken], ...zones!.slice(1)] })
+    t.match(unreadable, [{ kind: 'zones', error: /not a zone image/ }])
+    for (const response of [await askUdp(fleet), await askTcp(fleet)]) {
+      t.match(response, { rcode: 0, answer: ['a.one.test 1 CNAME x.two.test', 'x.two.test 2 A 192.0.2.1'] })
+    }
+    await fleet.publish(generation(3))
+    t.equal(generationOf(await askUdp(fleet)), 3, 'and what comes then is served')
+    t.same(restarts, [])
+  })
+}
+
 t.test('stop, also twice at once', async (t) => {
   const { fleet, restarts } = await startFleet(t, {}, generation(1))
   const tcp = await TcpClient.open(fleet.bound[0]!)
