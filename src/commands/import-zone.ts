@@ -1,5 +1,3 @@
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { Readable } from 'node:stream'
 import { parseWords, UsageError } from '../config.ts'
@@ -7,9 +5,10 @@ import { ControlError } from '../controlplane/model/errors.ts'
 import { importZone } from '../controlplane/zonefile/import.ts'
 import { Spool } from '../controlplane/zonefile/spool.ts'
 import { namedServer, serverFlags } from './api-client.ts'
-import { type ImportStatus, Progress, problemLine, summary, warningLine } from './import-zone-text.ts'
+import { type ImportStatus, Progress, summary } from './import-zone-text.ts'
 import { actor, withOwnDatabase } from './own-database.ts'
 import { parseApex, putZonefile } from './zone-files.ts'
+import { ZoneText } from './zone-text.ts'
 
 const flags = {
   ...serverFlags,
@@ -32,28 +31,24 @@ export async function importZoneCommand(args: readonly string[]): Promise<void> 
   const { values, words } = parseWords(args, flags, 1)
   const order = toOrder(words, values)
   const server = namedServer(values, process.env)
-  const { file } = order
+  await using text = await ZoneText.open(order.file, order.zone)
   using progress = new Progress(
-    file === '-' ? 'standard input' : file,
+    order.file === '-' ? 'standard input' : order.file,
     values.progress ?? process.stderr.isTTY === true,
   )
   const say = (lines: readonly string[]) => lines.forEach((line) => void process.stderr.write(`${line}\n`))
   try {
+    const source = progress.watch(text.read(), text.octets)
     const done = await (server === null
-      ? importHere(order, progress)
-      : putZonefile(
-          server,
-          order.zone,
-          Readable.from((await openFile(file, progress)).source, { objectMode: false }),
-          order.dryRun,
-        ))
+      ? importHere(order, source, text.octets !== null, progress)
+      : putZonefile(server, order.zone, Readable.from(source, { objectMode: false }), order.dryRun))
     progress[Symbol.dispose]()
-    say(done.warnings.map((warning) => warningLine(file, warning)))
+    say(text.warnings(done.warnings))
     process.stdout.write(`${summary(order.zone, done, order.dryRun)}\n`)
   } catch (error) {
     if (!(error instanceof ControlError) || error.problems.length === 0) throw error
     progress[Symbol.dispose]()
-    say(error.problems.map(({ path, message }) => problemLine(file, path, message)))
+    say(text.problems(error))
     process.exitCode = 1
   }
 }
@@ -67,8 +62,13 @@ function toOrder(
   return { file, zone: parseApex(zone), dryRun }
 }
 
-async function importHere({ file, zone, dryRun }: Order, progress: Progress): Promise<ImportStatus> {
-  const { source, regular } = await openFile(file, progress)
+/** @param regular whether the source is a file, which waits for nobody */
+async function importHere(
+  { zone, dryRun }: Order,
+  source: AsyncIterable<Uint8Array>,
+  regular: boolean,
+  progress: Progress,
+): Promise<ImportStatus> {
   return withOwnDatabase(async (database) => {
     // A transaction doesn't wait for whoever writes to a pipe.
     await using spool = regular ? null : await Spool.create(tmpdir())
@@ -83,11 +83,4 @@ async function importHere({ file, zone, dryRun }: Order, progress: Progress): Pr
     })
     return { ...done, serial: done.zone.serial }
   })
-}
-
-async function openFile(file: string, progress: Progress) {
-  if (file === '-') return { source: progress.watch(process.stdin, null), regular: false }
-  const found = await stat(file)
-  const regular = found.isFile()
-  return { source: progress.watch(createReadStream(file), regular ? found.size : null), regular }
 }

@@ -1,6 +1,5 @@
 /** `pooldns import-zones DIR`: a folder of master files, each a zone. */
-import { createReadStream } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { parseWords, UsageError } from '../config.ts'
@@ -9,9 +8,12 @@ import { importZones } from '../controlplane/zonefile/import.ts'
 import { parseHostname } from '../dataplane/wire/name.ts'
 import { TextError } from '../dataplane/wire/text-error.ts'
 import { type ApiClient, namedServer, serverFlags } from './api-client.ts'
-import { type ImportStatus, problemLine, warningLine } from './import-zone-text.ts'
+import { AssembledLines } from './assembled-lines.ts'
+import type { ImportStatus } from './import-zone-text.ts'
+import { IncludedFiles } from './included-files.ts'
 import { actor, withOwnDatabase } from './own-database.ts'
 import { putZonefile } from './zone-files.ts'
+import { mayInclude, ZoneText } from './zone-text.ts'
 
 const flags = {
   ...serverFlags,
@@ -49,7 +51,7 @@ export async function importZonesCommand(args: readonly string[]): Promise<void>
 
 /**
  * The files of a folder and the zones that they are named for: `example.org`, `example.org.zone`, `example.org.db` or
- * `db.example.org`; the root is `@`. Hidden ones and folders are passed over. Throws for a name that is none, before anything is
+ * `db.example.org`; the root is `@`. Hidden ones, folders and what others include are passed over. Throws for a name that is none, before anything is
  * imported.
  */
 export async function zoneFiles(folder: string): Promise<ZoneFile[]> {
@@ -66,7 +68,22 @@ export async function zoneFiles(folder: string): Promise<ZoneFile[]> {
     found.push({ path, apex, octets: state.size })
   }
   if (found.length === 0) throw new UsageError(`${folder} has no files`)
-  return found
+  return withoutIncluded(found)
+}
+
+/** What another file includes is part of a zone, and no zone. */
+async function withoutIncluded(files: readonly ZoneFile[]): Promise<ZoneFile[]> {
+  const included = new Set<string>()
+  for (const { path, apex } of files) {
+    if (!(await mayInclude(path))) continue
+    const reading = new IncludedFiles(new AssembledLines())
+    for await (const _ of reading.assemble(path, apex));
+    for (const real of reading.included) included.add(real)
+  }
+  if (included.size === 0) return [...files]
+  const kept: ZoneFile[] = []
+  for (const file of files) if (!included.has(await realpath(file.path))) kept.push(file)
+  return kept
 }
 
 function apexOf(path: string, name: string): string {
@@ -82,11 +99,14 @@ function apexOf(path: string, name: string): string {
 async function importHere(files: readonly ZoneFile[], dryRun: boolean, told: Told): Promise<void> {
   await withOwnDatabase(async (database) => {
     for (const batch of batches(files)) {
+      await using opened = new AsyncDisposableStack()
+      const texts: ZoneText[] = []
+      for (const { path, apex } of batch) texts.push(opened.use(await ZoneText.open(path, apex)))
       const done = await importZones(
         database,
-        batch.map(({ path, apex }) => ({
+        batch.map(({ apex }, index) => ({
           apex,
-          source: createReadStream(path),
+          source: texts[index]!.read(),
           actor,
           condition: {},
           dryRun,
@@ -94,7 +114,7 @@ async function importHere(files: readonly ZoneFile[], dryRun: boolean, told: Tol
       )
       for (const [index, result] of done.entries()) {
         told.file(
-          batch[index]!,
+          texts[index]!,
           result instanceof ControlError ? result : { ...result, serial: result.zone.serial },
         )
       }
@@ -127,12 +147,13 @@ async function importBy(
   const waiting = files.values()
   const work = async () => {
     for (const file of waiting) {
-      const body = Readable.from(createReadStream(file.path), { objectMode: false })
+      await using text = await ZoneText.open(file.path, file.apex)
+      const body = Readable.from(text.read(), { objectMode: false })
       try {
-        told.file(file, await putZonefile(server, file.apex, body, dryRun))
+        told.file(text, await putZonefile(server, file.apex, body, dryRun))
       } catch (error) {
         if (!(error instanceof ControlError) || error.problems.length === 0) throw error
-        told.file(file, error)
+        told.file(text, error)
       }
     }
   }
@@ -157,16 +178,11 @@ class Told {
     this.#dryRun = dryRun
   }
 
-  file({ path }: ZoneFile, outcome: Outcome): void {
+  file(text: ZoneText, outcome: Outcome): void {
     this.#done++
-    const lines =
-      outcome instanceof ControlError
-        ? outcome.problems.map((problem) => problemLine(path, problem.path, problem.message))
-        : outcome.warnings.map((warning) => warningLine(path, warning))
-    if (outcome instanceof ControlError) {
-      this.#refused++
-      if (lines.length === 0) lines.push(problemLine(path, '', outcome.message))
-    } else if (outcome.changed) this.#changed++
+    const lines = outcome instanceof ControlError ? text.problems(outcome) : text.warnings(outcome.warnings)
+    if (outcome instanceof ControlError) this.#refused++
+    else if (outcome.changed) this.#changed++
     process.stderr.write(lines.map((line) => `${line}\n`).join(''))
     const now = performance.now()
     if (!this.#progress || now - this.#saidAt < progressEveryMs) return

@@ -33,12 +33,15 @@ await put('example.org', `${top}www A 192.0.2.3\nwww A 192.0.2.3\n`)
 await put('@.zone', `${top}test NS ns1.test\nns1.test A 192.0.2.4\n`)
 await put('bad.test.zone', `${top}www A nowhere\nmail MX ten\n`)
 await put('.hidden', 'no zone')
+await put('include.test', `${top}$INCLUDE common.inc sub\n$INCLUDE below/more\n`)
+await put('common.inc', 'www A 192.0.2.6\n')
+await writeFile(join(zones, 'below/more'), 'more A 192.0.2.7\nmore A 192.0.2.7\n')
 
 t.test('into a database', async (t) => {
   const dry = await pooldns(['import-zones', zones, '--dry-run'])
-  t.match(dry, { code: 1, stdout: '5 zones: 4 would change, 0 the same already, 1 refused\n' })
+  t.match(dry, { code: 1, stdout: '6 zones: 5 would change, 0 the same already, 1 refused\n' })
   const first = await pooldns(['import-zones', zones])
-  t.match(first, { code: 1, stdout: '5 zones: 4 imported, 0 the same already, 1 refused\n' })
+  t.match(first, { code: 1, stdout: '6 zones: 5 imported, 0 the same already, 1 refused\n' })
   t.same(
     first.stderr
       .split('\n')
@@ -47,13 +50,14 @@ t.test('into a database', async (t) => {
     [
       `${join(zones, 'bad.test.zone')}:5:7: www A: address: "nowhere" is not an IPv4 address`,
       `${join(zones, 'bad.test.zone')}:6:9: mail MX: preference: "ten" is not a number from 0 to 65535`,
+      `${join(zones, 'below/more')}:2:1: warning: more A: the same RR stands there already, in line 1`,
       `${join(zones, 'example.org')}:6:1: warning: www A: the same RR stands there already, in line 5`,
     ],
   )
   await put('bad.test.zone', `${top}www A 192.0.2.5\n`)
   t.match(await pooldns(['import-zones', zones]), {
     code: 0,
-    stdout: '5 zones: 1 imported, 4 the same already, 0 refused\n',
+    stdout: '6 zones: 1 imported, 5 the same already, 0 refused\n',
   })
   t.match((await pooldns(['export-zone', '.'])).stdout, /^\$ORIGIN \.\n/)
 })
@@ -63,12 +67,14 @@ t.test('by a running server', async (t) => {
   const env = { POOLDNS_SERVER: daemon.http, POOLDNS_ADMIN_TOKEN: daemon.token }
   t.match(await pooldns(['import-zones', zones], env), {
     code: 0,
-    stdout: '5 zones: 5 imported, 0 the same already, 0 refused\n',
+    stdout: '6 zones: 6 imported, 0 the same already, 0 refused\n',
   })
   for (const [name, address] of [
     ['www.example.test', '192.0.2.1'],
     ['www.example.net', '192.0.2.2'],
     ['www.bad.test', '192.0.2.5'],
+    ['www.sub.include.test', '192.0.2.6'],
+    ['more.include.test', '192.0.2.7'],
     ['ns1', '192.0.2.53'],
   ] as const) {
     t.same((await ask(daemon.dns, name)).answers, [address], name)

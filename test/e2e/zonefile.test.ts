@@ -55,7 +55,7 @@ t.test('with the database itself', async (t) => {
     stderr:
       `${bad}:6:7: www A: address: "x" is not an IPv4 address\n` +
       `${bad}:7:1: c CNAME: the name also has TXT, and a CNAME stands alone (RFC 1034 section 3.6.2)\n` +
-      `${bad}:9:1: $INCLUDE is refused: a zone is imported from one file, so put what it includes in its place\n`,
+      `${bad}:9:1: $INCLUDE: "x": there is no such file\n`,
   })
 
   const copy = join(folder, 'copy.zone')
@@ -109,6 +109,13 @@ t.test('by a running server, and served at once', async (t) => {
   t.match(await pooldns(['import-zone', '-', '--zone', 'example.test'], env, exported.stdout), {
     code: 0,
     stdout: /is the same already/,
+  })
+  await file('hosts.inc', '\nwww A 192.0.2.1\nftp A x\n')
+  const including = await file('including.zone', `${top}$INCLUDE hosts.inc\n`)
+  t.match(await pooldns(['import-zone', including, '--zone', 'example.test'], env), {
+    code: 1,
+    stdout: '',
+    stderr: `${join(folder, 'hosts.inc')}:3:7: ftp A: address: "x" is not an IPv4 address\n`,
   })
   const bad = await pooldns(
     ['import-zone', '-', '--zone', 'example.test'],

@@ -159,7 +159,7 @@ export class MasterFile {
       } else if (directive === '$TTL') this.#defaultTtl = parseTtl(only(name, words).text)
       else if (directive === '$INCLUDE') {
         throw new TextError(
-          '$INCLUDE is refused: a zone is imported from one file, so put what it includes in its place',
+          '$INCLUDE is refused here, where there is no folder to read from: `pooldns import-zone FILE` puts in what FILE includes',
         )
       } else throw new TextError(`${show(name.text)} is no directive of master files`)
     })

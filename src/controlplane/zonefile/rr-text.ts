@@ -3,6 +3,7 @@
  * are.
  */
 import { formatRdata, parseRdata, parseType, rdataIdentity, typeName } from '../../dataplane/wire/rdata.ts'
+import { stringOctets } from '../../dataplane/wire/rdata-fields.ts'
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Token } from '../../dataplane/wire/tokens.ts'
 import { show } from '../document/schema-check.ts'
@@ -47,6 +48,11 @@ export function readRdata(type: string, tokens: readonly Token[], origin: Uint8A
   const text = formatRdata(parseType(type), wire)
   const identity = rdataIdentity(type, text)
   return { text, identity: identity === text ? null : identity, octets: wire.length }
+}
+
+/** The octets that a word or a quoted string stands for. @throws TextError for an escape that is none */
+export function tokenOctets({ text }: Token): Uint8Array {
+  return stringOctets(plainText({ text, quoted: false }))
 }
 
 /** An escaped pair that may stay, or one octet that may not, with the backslash that it then no longer needs. */

@@ -68,6 +68,11 @@ export class Scanner {
     return this.#line
   }
 
+  /** The first line of an entry that goes on in the next line; null between entries. */
+  get openLine(): number | null {
+    return this.#open?.line ?? null
+  }
+
   /** The entries that end in this text. */
   *push(text: string): Generator<Entry> {
     const all = this.#rest + text

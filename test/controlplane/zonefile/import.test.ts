@@ -229,7 +229,7 @@ y A ( 192.0.2.1
         'line 7, column 1: alias CNAME: the name also has TXT, and a CNAME stands alone (RFC 1034 section 3.6.2)',
         'line 9, column 1: other.zone. A: the owner is outside of the zone example.test.',
         'line 10, column 5: foo: type BOGUS is not known; one without a name here is written TYPE123',
-        'line 11, column 1: $INCLUDE is refused: a zone is imported from one file, so put what it includes in its place',
+        'line 11, column 1: $INCLUDE is refused here, where there is no folder to read from: `pooldns import-zone FILE` puts in what FILE includes',
         'line 12, column 7: a quote is not closed',
         'line 13, column 6: m MX: preference: "ten" is not a number from 0 to 65535',
         'line 15, column 1: two CNAME: a name has one CNAME at the most (RFC 2181 section 10.1)',

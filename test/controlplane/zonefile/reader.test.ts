@@ -243,8 +243,8 @@ const invalid: Readonly<Record<string, readonly [text: string, ...problems: stri
   'a second SOA': ['@ SOA a b 1 2 3 4 5', '1:1: @ SOA: a zone has one SOA, and there is one in line 0'],
   $INCLUDE: [
     '$INCLUDE other.zone\n$include other.zone',
-    '1:1: $INCLUDE is refused: a zone is imported from one file, so put what it includes in its place',
-    '2:1: $INCLUDE is refused: a zone is imported from one file, so put what it includes in its place',
+    '1:1: $INCLUDE is refused here, where there is no folder to read from: `pooldns import-zone FILE` puts in what FILE includes',
+    '2:1: $INCLUDE is refused here, where there is no folder to read from: `pooldns import-zone FILE` puts in what FILE includes',
   ],
   'directives that are none': [
     '$FOO x\n $TTL 5\n$TTL\n$TTL 5 6\n$TTL x\n$ORIGIN a..b\n$ORIGIN',
