@@ -27,6 +27,7 @@ const top = '$TTL 300\n@ SOA ns1 hostmaster 3000000000 1h 10m 14d 60\n@ NS ns1\n
 const put = (name: string, content: string) => writeFile(join(zones, name), content)
 
 await mkdir(join(zones, 'below'), { recursive: true })
+await mkdir(join(folder, 'empty'))
 await put('example.test.zone', `${top}www A 192.0.2.1\n`)
 await put('db.example.net', `${top}www A 192.0.2.2\n`)
 await put('example.org', `${top}www A 192.0.2.3\nwww A 192.0.2.3\n`)
@@ -84,7 +85,7 @@ t.test('by a running server', async (t) => {
 
 t.test('what is no folder of zones', async (t) => {
   t.match(await pooldns(['import-zones']), { code: 2, stderr: /takes a DIR/ })
-  t.match(await pooldns(['import-zones', join(zones, 'below')]), { code: 2, stderr: /has no files/ })
+  t.match(await pooldns(['import-zones', join(folder, 'empty')]), { code: 2, stderr: /has no files/ })
   await put('example.test', top)
   t.match(await pooldns(['import-zones', zones]), {
     code: 2,
