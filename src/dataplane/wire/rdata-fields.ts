@@ -122,6 +122,33 @@ function domainName(name: 'compressible' | 'plain'): FieldKind {
   }
 }
 
+/** Names to the end of the RDATA, perhaps none; they are never compressed. */
+export const plainNames: FieldKind = {
+  parse(tokens, out) {
+    while (!tokens.done) plainName.parse(tokens, out)
+  },
+  measure(rdata, at) {
+    let end = at
+    while (end < rdata.length) {
+      const length = measureName(rdata, end)
+      if (length < 0) return -1
+      end += length
+    }
+    return end - at
+  },
+  format(field) {
+    const names: string[] = []
+    for (let at = 0; at < field.length; ) {
+      const length = measureName(field, at)
+      names.push(formatName(field.subarray(at, at + length)))
+      at += length
+    }
+    return names.join(' ')
+  },
+  // Lengths of labels are no letters.
+  fold: lowerName,
+}
+
 /** Length of the name at `at`, or -1 when it is none; a compression pointer is none. */
 function measureName(rdata: Uint8Array, at: number): number {
   let end = at

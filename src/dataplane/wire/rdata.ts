@@ -14,6 +14,7 @@ import { addressPrefixes } from './apl.ts'
 import { ByteWriter } from './bytes.ts'
 import { isMetaType, types } from './constants.ts'
 import { amtRelay, ipsecGateway } from './gateway.ts'
+import { hostIdentity } from './host-identity.ts'
 import { location } from './loc.ts'
 import { rootName } from './name.ts'
 import { hashedOwner, salt } from './nsec3.ts'
@@ -31,6 +32,7 @@ import {
   parseHex,
   period,
   plainName,
+  plainNames,
   string,
   strings,
   tag,
@@ -38,6 +40,7 @@ import {
   u8,
   u16,
   u32,
+  unsigned,
 } from './rdata-fields.ts'
 import {
   algorithm,
@@ -52,6 +55,7 @@ import { svcParams } from './svcparams.ts'
 import { naming, TextError } from './text-error.ts'
 import { TokenReader } from './tokens.ts'
 import { typeBitmap, typeField } from './type-bitmap.ts'
+import { wellKnownServices } from './well-known-services.ts'
 
 /** Where a name stands in RDATA, for those who must know. */
 export interface NameField {
@@ -84,6 +88,9 @@ function grammar(
     ...judgements,
   }
 }
+
+/** RFC 9859 section 2.1: of schemes only one has a mnemonic. */
+const syncScheme = unsigned(1, { NOTIFY: 1 })
 
 const typeNames = { read: readType, format: typeName }
 const bitmap = typeBitmap(typeNames)
@@ -119,6 +126,7 @@ const grammars: Readonly<Record<string, Grammar>> = {
   MB: grammar(7, { madname: compressibleName }),
   MG: grammar(8, { mgmname: compressibleName }),
   MR: grammar(9, { newname: compressibleName }),
+  WKS: grammar(11, { address: ipv4, services: wellKnownServices }),
   PTR: grammar(12, { ptrdname: compressibleName }),
   HINFO: grammar(13, { cpu: string, os: string }),
   MINFO: grammar(14, { rmailbx: compressibleName, emailbx: compressibleName }),
@@ -173,6 +181,7 @@ const grammars: Readonly<Record<string, Grammar>> = {
   NSEC3PARAM: grammar(51, { algorithm: u8, flags: u8, iterations: u16, salt }),
   TLSA: grammar(52, tlsa, { doubt: tlsaDigest }),
   SMIMEA: grammar(53, tlsa, { doubt: tlsaDigest }),
+  HIP: grammar(55, { identity: hostIdentity, servers: plainNames }),
   CDS: grammar(59, ds, { doubt: dsDigest }),
   CDNSKEY: grammar(60, dnskey),
   OPENPGPKEY: grammar(61, { publicKey: base64 }),
@@ -180,6 +189,7 @@ const grammars: Readonly<Record<string, Grammar>> = {
   ZONEMD: grammar(63, { serial: u32, scheme: u8, hash: u8, digest: hex }, { doubt: zoneDigest }),
   SVCB: grammar(types.svcb, svcb, { doubt: aliasWithoutParams }),
   HTTPS: grammar(65, svcb, { doubt: aliasWithoutParams }),
+  DSYNC: grammar(66, { covered: typeField(typeNames), scheme: syncScheme, port: u16, target: plainName }),
   SPF: grammar(99, { strings }),
   NID: grammar(104, { preference: u16, nodeId: locator64 }),
   L32: grammar(105, { preference: u16, locator: ipv4 }),

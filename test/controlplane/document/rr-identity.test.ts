@@ -39,6 +39,8 @@ const named = [
   'HTTPS 0 NAME',
   'LP 10 NAME',
   'AMTRELAY 10 0 3 NAME',
+  'DSYNC CDS NOTIFY 53 NAME',
+  'HIP 2 200100107B1A AwEA rvs.example.net. NAME',
 ]
 
 const names = [

@@ -173,6 +173,21 @@ export const anyRdata: Readonly<Record<string, Octets>> = {
   AMTRELAY: fc
     .tuple(gateway, fc.constantFrom(0, 128))
     .chain(([type, bit]) => all(u8, constant(bit | type), gatewayOctets(type))),
+  WKS: all(
+    u32,
+    u8,
+    fc.oneof(
+      exactly(0),
+      fc.uint8Array({ maxLength: 300 }).map((octets) => Uint8Array.of(...octets, 1)),
+    ),
+  ),
+  HIP: fc
+    .tuple(fc.uint8Array({ minLength: 1, maxLength: 255 }), some(), u8)
+    .map(([tag, key, algorithm]) =>
+      Uint8Array.of(tag.length, algorithm[0]!, key.length >> 8, key.length & 255, ...tag, ...key),
+    )
+    .chain((identity) => all(fc.constant(identity), list(anyName, 0))),
+  DSYNC: all(u16, u8, u16, anyName),
   RESINFO: list(string, 1),
   WALLET: list(string, 1),
   DLV: ds,

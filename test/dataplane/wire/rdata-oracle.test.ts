@@ -22,8 +22,10 @@ const hex = (octets: Uint8Array) => Buffer.from(octets).toString('hex')
 
 /** Words of what the programs in Debian 12 don't read as text yet: they get the octets (RFC 3597). */
 const unread = {
-  nsd: new Set(['AMTRELAY', 'RESINFO', 'WALLET', 'ohttp']),
-  knot: new Set('MB MG MR X25 PX DLV AMTRELAY RESINFO WALLET ohttp dohpath="/dns-query{?dns}"'.split(' ')),
+  nsd: new Set(['AMTRELAY', 'HIP', 'DSYNC', 'RESINFO', 'WALLET', 'ohttp']),
+  knot: new Set(
+    'MB MG MR X25 PX DLV WKS HIP DSYNC AMTRELAY RESINFO WALLET ohttp dohpath="/dns-query{?dns}"'.split(' '),
+  ),
 } as const
 
 /** The zone's own SOA stands for the type. */

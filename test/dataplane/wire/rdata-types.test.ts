@@ -247,10 +247,27 @@ t.test('an error names the type and the field', async (t) => {
     ['IPSECKEY', '10 0 2 a. AA==', 'IPSECKEY gateway: gateway "a." must be "." for type 0'],
     ['IPSECKEY', '10 1 2 a. AA==', 'IPSECKEY gateway: "a." is not an IPv4 address'],
     ['AMTRELAY', '10 2 1 192.0.2.1', 'AMTRELAY relay: "2" is not 0 or 1'],
+    ['WKS', '192.0.2.1 SCTP', 'WKS services: "SCTP" is not a number from 0 to 255'],
+    ['WKS', '192.0.2.1 6 65536', 'WKS services: "65536" is no port, nor the name of a service'],
+    ['WKS', '192.0.2.1 6 quake', 'WKS services: "quake" is no port, nor the name of a service'],
+    ['HIP', '2 2001zz AAAA', 'HIP identity: tag: is not pairs of hexadecimal digits'],
+    ['HIP', '2 "" AAAA', 'HIP identity: tag: is empty'],
+    ['HIP', `2 ${'00'.repeat(256)} AAAA`, 'HIP identity: tag: is longer than 255 octets'],
+    ['HIP', '2 2001', 'HIP identity: public key: is missing'],
+    ['HIP', '2 2001 AAA', 'HIP identity: public key: is not base64'],
+    ['HIP', '2 2001 AAAA a..b.', 'HIP servers: name "a..b." has an empty label'],
+    ['DSYNC', 'CDS PUSH 1 a.', 'DSYNC scheme: "PUSH" is not a number from 0 to 255'],
+    ['DSYNC', 'NOTYPE 1 1 a.', 'DSYNC covered: "NOTYPE" is not a type'],
   ]
   for (const [type, text, message] of table) {
     t.throws(() => parseRdata(type, text, origin), new TextError(message), `${type} ${text.slice(0, 60)}`)
   }
+})
+
+t.test('a WKS without ports, which BIND takes and NSD does not', async (t) => {
+  const octets = parseRdata('WKS', '192.0.2.1 tcp', origin)
+  t.equal(Buffer.from(octets).toString('hex'), 'c000020106')
+  t.equal(formatRdata(parseType('WKS'), octets), '192.0.2.1 6')
 })
 
 t.test('octets that are not RDATA of the type', async (t) => {
@@ -293,6 +310,16 @@ t.test('octets that are not RDATA of the type', async (t) => {
     ['AMTRELAY', '0a04'],
     ['AMTRELAY', '0a8001'],
     ['URI', '000a0001'],
+    ['WKS', 'c0000201'],
+    ['WKS', 'c000020106400000'],
+    ['WKS', `c000020106${'00'.repeat(8192)}01`],
+    ['HIP', '0102000100'],
+    ['HIP', '00020001aa'],
+    ['HIP', '01020000aa'],
+    ['HIP', '01020001aaaa0161'],
+    ['HIP', '010200'],
+    ['DSYNC', '003b0114ef'],
+    ['DSYNC', '003b0114ef0361'],
     ['CAA', '0000'],
     ['CAA', '0001ff'],
   ]
@@ -311,7 +338,7 @@ t.test('only names of the types of RFC 1035 are compressed', async (t) => {
     }
   }
   t.same([...compressible].sort(), ['CNAME', 'MB', 'MG', 'MINFO', 'MR', 'MX', 'NS', 'PTR', 'SOA'])
-  const others = 'AFSDB DNAME HTTPS KX LP NAPTR NSEC PX RP RRSIG RT SRV SVCB'
+  const others = 'AFSDB DNAME DSYNC HTTPS KX LP NAPTR NSEC PX RP RRSIG RT SRV SVCB'
   t.same([...plain].sort(), others.split(' '))
 })
 
@@ -412,5 +439,5 @@ t.test('a digest that is not as long as its kind is taken, and doubted', async (
   for (const [type, text, expected] of table) {
     t.equal(rdataDoubt(type, text), expected, `${type} ${text}`)
   }
-  t.same([...doubtedTypes].sort(), ['CDS', 'DLV', 'DS', 'SMIMEA', 'SSHFP', 'TLSA', 'ZONEMD'])
+  t.same([...doubtedTypes].sort(), ['CDS', 'DLV', 'DS', 'HTTPS', 'SMIMEA', 'SSHFP', 'SVCB', 'TLSA', 'ZONEMD'])
 })
