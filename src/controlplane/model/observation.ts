@@ -2,6 +2,7 @@
  * Observations: what nodes have measured, been told and looked up. None of it is configuration, so it changes no revision; it
  * stands beside what an operator wants and never overwrites it.
  */
+import type { Family } from './family.ts'
 import type { MemberKey } from './member-key.ts'
 import type { AddressText } from './pool.ts'
 
@@ -95,6 +96,8 @@ export interface Resolution {
   readonly expiresAt: Date | null
   /** Why the last lookup gave no address, or none of one family although it had some; null when all is well. */
   readonly error: string | null
+  /** Only where it is kept over a restart: since when the families have been absent whose addresses are still kept, as UNIX time. */
+  readonly absentSinceMs?: Readonly<Partial<Record<Family, number>>>
 }
 
 /** A transition of a member's measured state, or of that of one of its addresses. */

@@ -15,9 +15,12 @@ import type { Resolution } from '../model/observation.ts'
 import type { AddressPolicy } from '../model/pool.ts'
 import { Alarm } from '../timing/alarm.ts'
 import { type Clock, wallClock } from '../timing/clock.ts'
-import { advance, endGrace, graceEndMs, type HostState, initialState } from './host-state.ts'
+import { advance, endGrace, graceEndMs, type HostState, initialState, keptResolution } from './host-state.ts'
 import type { Lookup } from './lookup.ts'
 import { keptOf, withoutRefused } from './refused-addresses.ts'
+
+/** How long the first lookup after a start may take before a grace from before it ends: the host may have come back meanwhile. */
+const firstAskMs = 5_000
 
 /** What one round changed; at the least the time until which the addresses are good. */
 export interface ResolutionChange {
@@ -101,6 +104,8 @@ export class HostResolver implements AsyncDisposable {
       if (this.#hosts.has(host)) continue
       const state = initialState(host, this.#now(), this.#restored.get(host))
       const grace = new Alarm(this.#clock, () => this.#endGrace(host))
+      const endMs = graceEndMs(state)
+      if (endMs !== null) grace.set(Math.max(endMs, this.#now().getTime() + firstAskMs))
       this.#hosts.set(host, { state, failures: 0, cancelTimer: null, grace, inFlight: null })
       this.#due.add(host)
     }
@@ -120,7 +125,7 @@ export class HostResolver implements AsyncDisposable {
 
   /** Every host that has addresses, to be restored from after a restart. */
   lastGood(): Resolution[] {
-    const all = Array.from(this.#hosts.values(), ({ state }) => state.resolution)
+    const all = Array.from(this.#hosts.values(), ({ state }) => keptResolution(state))
     return all.filter(({ addresses }) => addresses.length > 0)
   }
 

@@ -13,6 +13,8 @@
  *
  * The grace ends by itself (`endGrace`), also when nobody can be asked at that moment: the last that was heard is that there is none.
  *
+ * It goes on over a restart (`keptResolution`).
+ *
  * The grace is for NXDOMAIN and NODATA that are a provider's mistake in passing. It is short, because a name that is
  * really gone may have left its addresses to somebody else.
  *
@@ -34,6 +36,7 @@
  * old address is more likely right than none. Whether it works is for the probes to say.
  */
 import { parseAddress } from '../../dataplane/wire/address.ts'
+import { familyOf } from '../model/family.ts'
 import type { Resolution, ResolutionState } from '../model/observation.ts'
 import type { OwnFaultCode } from '../model/own-fault.ts'
 import type { AddressText } from '../model/pool.ts'
@@ -81,9 +84,10 @@ const unknownFamily: Family = { addresses: [], known: false, absentSinceMs: null
 /** A host that was never looked up. @param last its last good resolution, from before the start */
 export function initialState(host: string, now: Date, last?: Resolution): HostState {
   const addresses = last?.addresses ?? []
-  const family = (mine: (address: AddressText) => boolean): Family => {
-    const own = addresses.filter(mine)
-    return own.length === 0 ? unknownFamily : { addresses: own, known: true, absentSinceMs: null }
+  const family = (name: 'ipv4' | 'ipv6'): Family => {
+    const own = addresses.filter((address) => familyOf(address) === name)
+    const absentSinceMs = last?.absentSinceMs?.[name] ?? null
+    return own.length === 0 ? unknownFamily : { addresses: own, known: true, absentSinceMs }
   }
   const base = { host, addresses, expiresAt: null }
   return {
@@ -91,8 +95,8 @@ export function initialState(host: string, now: Date, last?: Resolution): HostSt
       addresses.length === 0
         ? { ...base, state: 'pending', since: now, error: null }
         : { ...base, state: 'stale', since: last!.since, error: 'not looked up since the start' },
-    a: family((address) => !address.includes(':')),
-    aaaa: family((address) => address.includes(':')),
+    a: family('ipv4'),
+    aaaa: family('ipv6'),
     troubles: 0,
   }
 }
@@ -141,6 +145,14 @@ export function graceEndMs({ a, aaaa }: HostState): number | null {
     addresses.length === 0 || absentSinceMs === null ? [] : [absentSinceMs + absentGraceMs],
   )
   return ends.length === 0 ? null : Math.min(...ends)
+}
+
+/** What is to be known of a host after a restart, which does not begin its grace anew. */
+export function keptResolution({ resolution, a, aaaa }: HostState): Resolution {
+  const since = Object.entries({ ipv4: a, ipv6: aaaa }).flatMap(([name, { addresses, absentSinceMs }]) =>
+    addresses.length === 0 || absentSinceMs === null ? [] : [[name, absentSinceMs] as const],
+  )
+  return since.length === 0 ? resolution : { ...resolution, absentSinceMs: Object.fromEntries(since) }
 }
 
 /** The state without the addresses whose grace has ended. */

@@ -130,6 +130,49 @@ t.test('a host that is gone leaves after 120 s, whether or not anybody answers t
   }
 })
 
+t.test('a restart does not begin the time of a host that is gone anew', async (t) => {
+  const gone: HostAnswer = {
+    a: { kind: 'absent', reason: 'NXDOMAIN' },
+    aaaa: { kind: 'absent', reason: 'NXDOMAIN' },
+  }
+  const begin = setUp(t)
+  begin.resolver.setHosts(['a.'])
+  await begin.settle('a.', answer(5, '192.0.2.1'))
+  t.notOk('absentSinceMs' in begin.resolver.lastGood()[0]!)
+  await begin.clock.advance(5_500)
+  await begin.settle('a.', gone)
+  const kept = JSON.parse(JSON.stringify(begin.resolver.lastGood()))
+  t.same(kept[0].absentSinceMs, { ipv4: begin.clock.nowMs() })
+  for (const [downMs, leavesMs] of [
+    [100_000, 20_000],
+    [3_600_000, 5_000],
+  ] as const) {
+    // It comes back while nobody looked, or is gone, or nobody answers.
+    for (const [first, state] of [
+      [answer(5, '192.0.2.1'), 'fresh'],
+      [gone, 'absent'],
+      [null, 'failed'],
+    ] as const) {
+      const { resolver, clock, settle } = setUp(t)
+      await clock.advance(begin.clock.nowMs() + downMs)
+      resolver.restore(kept)
+      resolver.setHosts(['a.'])
+      if (first !== null) await settle('a.', first)
+      const isOver = first === gone && leavesMs === 5_000
+      t.equal(
+        resolver.resolution('a.').state,
+        first?.a.kind === 'found' ? 'fresh' : isOver ? 'absent' : 'stale',
+      )
+      await clock.advance(leavesMs - 1)
+      const before = resolver.resolution('a.').addresses.length
+      t.equal(before, isOver ? 0 : 1, 'until then it is kept')
+      await clock.advance(1)
+      await turn()
+      t.equal(resolver.resolution('a.').state, state)
+    }
+  }
+})
+
 t.test('no more lookups at a time than allowed', async (t) => {
   const { resolver, open, started, settle } = setUp(t, { concurrency: 2 })
   resolver.setHosts(['a.', 'b.', 'c.', 'd.'])
