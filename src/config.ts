@@ -129,7 +129,7 @@ const settings = {
   /** Names that HTTP answers for besides `localhost`. */
   httpHosts: setting(
     'POOLDNS_HTTP_HOSTS',
-    `host names, up to ${maxHttpHosts} with commas between`,
+    `host names such as dns.example, without scheme and port, up to ${maxHttpHosts} with commas between`,
     [],
     (text) =>
       atMost(

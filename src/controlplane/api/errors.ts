@@ -10,6 +10,9 @@ import { ControlError, type ErrorCode, isUnavailable, type Problem } from '../mo
 
 export const problemType = 'application/problem+json'
 
+/** For every reply, whoever writes it: its type is what it says, whatever a browser would make of its octets. */
+export const typeAsTold = { 'x-content-type-options': 'nosniff' } as const
+
 export const ProblemSchema = Type.Object({
   type: Type.String({ description: 'a URI that names the kind of problem' }),
   title: Type.String(),
@@ -111,7 +114,8 @@ export function replyWithError(
   // Fastify closes the connection under a client that still sends; what it sends is read to some end instead, or it might never
   // see the reply.
   if (reply.hasHeader('connection')) reply.removeHeader('connection')
-  reply.code(known.status).headers(known.headers).header('content-type', problemType).send(body)
+  const headers = { ...known.headers, ...typeAsTold, 'content-type': problemType }
+  reply.code(known.status).headers(headers).send(body)
 }
 
 /** A URL without its query, which may hold what belongs in no log. */
@@ -176,7 +180,7 @@ export function problemMessage(error: HttpError): string {
   const body = problemText(error)
   return (
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\nContent-Type: ${problemType}\r\n` +
-    `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
+    `X-Content-Type-Options: nosniff\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
   )
 }
 
@@ -185,6 +189,7 @@ export function sendProblem(response: ServerResponse, error: HttpError): void {
   const body = problemText(error)
   response.writeHead(error.status, {
     ...error.headers,
+    ...typeAsTold,
     'content-type': problemType,
     'content-length': Buffer.byteLength(body),
   })

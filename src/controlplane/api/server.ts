@@ -35,7 +35,14 @@ import { webhookRoutes } from './configuration/webhooks.ts'
 import { zonefileRoutes } from './configuration/zonefile.ts'
 import { zoneRoutes } from './configuration/zones.ts'
 import type { ApiContext } from './context.ts'
-import { brokenRequest, HttpError, handleUnknownRoutes, pathOf, replyWithError } from './errors.ts'
+import {
+  brokenRequest,
+  HttpError,
+  handleUnknownRoutes,
+  pathOf,
+  replyWithError,
+  typeAsTold,
+} from './errors.ts'
 import { parseJsonBodies } from './json-body.ts'
 import { eventRoutes } from './operations/events.ts'
 import { explainRoutes } from './operations/explain.ts'
@@ -167,7 +174,7 @@ function guardTheDoor(app: FastifyInstance, { httpHosts = [], trustedProxies = [
   const hosts = new Set(httpHosts)
   app.addHook('onRequest', async (request, reply) => {
     request.client = identifyClient(request, trustedProxies)
-    reply.header('x-content-type-options', 'nosniff')
+    reply.headers(typeAsTold)
     checkHost(request, hosts)
     checkOrigin(request, hosts)
   })

@@ -25,7 +25,7 @@ export function checkHost(request: FastifyRequest, hosts: ReadonlySet<string>): 
     const authority = parseAuthority(text)
     if (authority === null) throw unclear('the Host field is not host:port')
     if (authority.isAddress || authority.host === 'localhost' || hosts.has(authority.host)) continue
-    const detail = `this server does not answer for ${authority.host}; names of its own are in POOLDNS_HTTP_HOSTS`
+    const detail = `this server does not answer for ${authority.host}: if that is a name of its own, add it to POOLDNS_HTTP_HOSTS`
     throw new HttpError(421, 'misdirected', detail)
   }
 }

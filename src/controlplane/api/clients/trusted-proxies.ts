@@ -28,16 +28,9 @@ export interface Client {
 /** Entries of a field that are looked at; further left nobody has so many proxies. */
 const mostHops = 32
 
-/** Fields that proxies add to what they pass on. */
-const proxyFields = [
-  'forwarded',
-  'via',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-forwarded-server',
-  'x-real-ip',
-] as const
+/** Fields that proxies and networks of them add to what they pass on: `Forwarded` in all its forms, or the client's address. */
+const proxyField =
+  /^(?:via|forwarded|x-(?:original-)?forwarded|x-envoy)(?:-|$)|^(?:x-real|x-client|x-cluster-client|true-client|fastly-client|cf-connecting)-ip$/
 
 export function identifyClient(request: FastifyRequest, trusted: readonly Prefix[]): Client {
   const peer = plainAddress(request.socket.remoteAddress ?? '') ?? ''
@@ -105,7 +98,7 @@ function isLoopbackAddress(address: string): boolean {
 
 function isDirect(request: FastifyRequest): boolean {
   return (
-    request.raw.httpVersion !== '1.0' && proxyFields.every((field) => request.headers[field] === undefined)
+    request.raw.httpVersion !== '1.0' && !Object.keys(request.headers).some((field) => proxyField.test(field))
   )
 }
 

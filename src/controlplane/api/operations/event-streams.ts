@@ -11,7 +11,7 @@ import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { type EventFilter, fitsFilter, type StoredEvent } from '../../model/event.ts'
 import type { EventStreamLimits, Ground, Operations } from '../context.ts'
-import { HttpError } from '../errors.ts'
+import { HttpError, typeAsTold } from '../errors.ts'
 
 interface StreamRequest {
   /** Id of the event to begin after; null begins with the next one. */
@@ -95,6 +95,7 @@ export class EventStreams {
     }, this.#limits.admissionMs)
     try {
       raw.writeHead(200, {
+        ...typeAsTold,
         'content-type': 'text/event-stream',
         'cache-control': 'no-store',
         // Asks nginx to pass on what comes at once.

@@ -5,13 +5,16 @@ import t from 'tap'
 import { createToken } from '../../../../src/controlplane/store/tokens.ts'
 import { parsePrefix } from '../../../../src/dataplane/wire/prefix.ts'
 import { startPostgres } from '../../../support/postgres.ts'
-import { type Harness, startHarness } from '../fixture.ts'
+import { adminToken, type Harness, startHarness } from '../fixture.ts'
 
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
 
-/** Sends a head as it is, with CRLF for line ends, and resolves to the status and the head of the reply. */
-async function exchange(harness: Harness, head: string): Promise<{ status: number; head: string }> {
+/** Sends a head as it is, with CRLF for line ends, and resolves to the status, the head and the body of the reply. */
+async function exchange(
+  harness: Harness,
+  head: string,
+): Promise<{ status: number; head: string; body: string }> {
   const socket = connect(Number(new URL(harness.origin).port), '127.0.0.1')
   let text = ''
   socket.setEncoding('utf8').on('data', (chunk: string) => {
@@ -19,7 +22,8 @@ async function exchange(harness: Harness, head: string): Promise<{ status: numbe
   })
   socket.write(`${head.trim().replaceAll('\n', '\r\n')}\r\nConnection: close\r\n\r\n`)
   await once(socket, 'close')
-  return { status: Number(text.split(' ', 2)[1]), head: text.split('\r\n\r\n', 1)[0]! }
+  const end = text.indexOf('\r\n\r\n')
+  return { status: Number(text.split(' ', 2)[1]), head: text.slice(0, end), body: text.slice(end + 4) }
 }
 
 const everyRoute = [
@@ -107,6 +111,33 @@ t.test('names that are not ours are refused, on every route', async (t) => {
   t.match(refused.head, /x-content-type-options: nosniff/i)
 })
 
+t.test('who is refused for a name is told what to do about it', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase())
+  const { body } = await exchange(harness, 'GET /metrics HTTP/1.1\nHost: Pooldns.monitoring.svc:3000')
+  t.match(JSON.parse(body).detail, /answer for pooldns\.monitoring\.svc\b.*add it to POOLDNS_HTTP_HOSTS/)
+})
+
+t.test('every reply says that its type is not to be guessed', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase())
+  const heads = [
+    'GET / HTTP/1.1\nHost: localhost',
+    'GET / HTTP/1.1\nHost: evil.example',
+    'GET / HTTP/1.1\nAccept: */*',
+    'GET / HTTP/1.1\nHost: localhost\nExpect: miracles',
+    'GET /%zz HTTP/1.1\nHost: localhost',
+    'CONNECT evil.example:443 HTTP/1.1\nHost: evil.example',
+    'broken',
+  ]
+  for (const head of heads)
+    t.match((await exchange(harness, head)).head, /x-content-type-options: nosniff/i, head)
+  const aborting = new AbortController()
+  const headers = { authorization: `Bearer ${adminToken}` }
+  const stream = await fetch(`${harness.origin}/v1/events/stream`, { headers, signal: aborting.signal })
+  t.equal(stream.status, 200)
+  t.equal(stream.headers.get('x-content-type-options'), 'nosniff')
+  aborting.abort()
+})
+
 t.test('pages of other sites are refused, on every route', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase(), { httpHosts: ['dns.example'] })
   const { call, origin } = harness
@@ -145,6 +176,14 @@ t.test('pages of other sites are refused, on every route', async (t) => {
   for (const [status, headers, method] of rows) {
     t.equal(await ask(headers, '/history', method), status, JSON.stringify([headers, method]))
   }
+  // A link in a manual or a wiki. Nothing is done by it, and nothing of ours is on the page that opens.
+  const link = { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document' }
+  t.equal(await ask(link, '/docs'), 200)
+  t.equal(await ask(link, '/docs/?x=1'), 200)
+  t.equal(await ask(link, '/docs/json'), 403)
+  t.equal(await ask({ ...link, 'Sec-Fetch-Dest': 'iframe' }, '/docs/'), 403)
+  t.equal(await ask({ ...link, 'Sec-Fetch-Mode': 'no-cors' }, '/docs/'), 403)
+  t.equal(await ask(link, '/docs/', 'POST'), 403)
   const known = { headers: { 'sec-fetch-site': 'cross-site' } }
   t.match((await call('PUT', '/v1/monitors/m', {}, known)).body, { status: 403, type: /cross-site$/ })
 })
@@ -167,6 +206,16 @@ t.test('behind a proxy the tools are for nobody without a token', async (t) => {
       'Forwarded: for=127.0.0.1',
       'Via: 1.1 proxy',
       'X-Real-IP: 127.0.0.1',
+      'X-Forwarded-Port: 443',
+      'X-Forwarded: 127.0.0.1',
+      'X-Original-Forwarded-For: 127.0.0.1',
+      'X-Client-IP: 127.0.0.1',
+      'X-Cluster-Client-IP: 127.0.0.1',
+      'CF-Connecting-IP: 203.0.113.9',
+      'True-Client-IP: 203.0.113.9',
+      'Fastly-Client-IP: 203.0.113.9',
+      'X-Envoy-External-Address: 203.0.113.9',
+      'X-Envoy-Expected-RQ-Timeout-MS: 15000',
     ].map((field): [Harness, number, string] => [direct, 401, `${host}\n${field}`]),
     [behind, 401, host],
     [behind, 401, `${host}\nX-Forwarded-For: 203.0.113.9`],
