@@ -15,7 +15,8 @@
  * ## Replies that wait
  * A look each second finds the replies that have gained next to nothing for half a minute, on every route, streams included,
  * and ends their connections. When all replies together hold more octets than they may, those that have waited longest go
- * at once.
+ * at once. Octets that several replies share (documents, metrics) are there once and count once: else whoever leaves some
+ * dozen of them unread, which takes no token, would have all others put out.
  *
  * ## Bodies that nobody reads
  * A refusal (404, 401, 413) does not read the body. What still comes of it is thrown away as it comes, for some seconds and up
@@ -84,7 +85,9 @@ export class Connections {
   /** The one that was quiet longest stands first. Bound: `connections`. */
   readonly #open = new Map<Socket, Connection>()
   /** Replies that have been handed over and have not left; the oldest stands first. Bound: one a connection. */
-  readonly #replies = new Map<ServerResponse, number>()
+  readonly #replies = new Map<ServerResponse, unknown>()
+  /** How many replies have each payload that is no text. Bound: one a connection. */
+  readonly #holders = new Map<unknown, number>()
   #replyOctets = 0
   #waiting = 0
 
@@ -149,10 +152,9 @@ export class Connections {
 
   /** Counts a reply until it has left. Replies that hold too many octets together make room, the oldest first. */
   holds(response: ServerResponse, payload: unknown): void {
-    const octets = heldOctets(payload)
     if (response.destroyed || this.#replies.has(response)) return
-    this.#replies.set(response, octets)
-    this.#replyOctets += octets
+    this.#replies.set(response, payload)
+    this.#replyOctets += this.#hold(payload, 1)
     response.once('close', () => this.#left(response))
     for (const [oldest] of this.#replies) {
       if (this.#replyOctets <= this.#limits.replyOctets || oldest === response) return
@@ -164,8 +166,21 @@ export class Connections {
   }
 
   #left(response: ServerResponse): void {
-    this.#replyOctets -= this.#replies.get(response) ?? 0
+    if (!this.#replies.has(response)) return
+    this.#replyOctets -= this.#hold(this.#replies.get(response), -1)
     this.#replies.delete(response)
+  }
+
+  /** Counts one holder of a payload more or less; returns the octets that came or went with it. */
+  #hold(payload: unknown, change: 1 | -1): number {
+    const octets = heldOctets(payload)
+    // Equal texts are not known to be one.
+    if (!(payload instanceof Uint8Array)) return octets
+    const before = this.#holders.get(payload) ?? 0
+    const after = before + change
+    if (after === 0) this.#holders.delete(payload)
+    else this.#holders.set(payload, after)
+    return before === 0 || after === 0 ? octets : 0
   }
 
   /** Ends the connection that has been quiet longest, one with nothing in work if there is any. False when there is none. */

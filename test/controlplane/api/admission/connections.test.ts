@@ -243,8 +243,9 @@ t.test('replies that hold too much together make room, the oldest first', async 
   const { origin, connections, losses } = await startBare(
     t,
     (_request, response) => {
-      connections.holds(response, huge)
-      response.end(huge)
+      const own = Buffer.from(huge)
+      connections.holds(response, own)
+      response.end(own)
     },
     { replyOctets: 2 * huge.length },
   )
@@ -259,6 +260,40 @@ t.test('replies that hold too much together make room, the oldest first', async 
   await first.ended()
   t.same(losses, ['memory'])
   t.equal(connections.size, 2)
+})
+
+t.test('octets that replies share count once, so that unread documents put out nothing else', async (t) => {
+  const shared = Buffer.from(huge)
+  const { origin, connections, losses } = await startBare(
+    t,
+    ({ url }, response) => {
+      const octets = url === '/own' ? Buffer.from(huge) : shared
+      connections.holds(response, octets)
+      response.end(octets)
+    },
+    { replyOctets: 2 * huge.length },
+  )
+  using opened = new DisposableStack()
+  const begin = async (path: string) => {
+    const connection = opened.use(await RawConnection.open(origin))
+    connection.send(get(path))
+    await once(connection.socket, 'readable')
+    return connection
+  }
+  const oldest = await begin('/own')
+  const documents: RawConnection[] = []
+  for (let count = 0; count < 5; count++) documents.push(await begin('/document'))
+  t.same(losses, [])
+  // They count until the last of them is gone, and no longer.
+  for (const document of documents.splice(1)) document.socket.destroy()
+  while (connections.size > 2) await turn()
+  await begin('/own')
+  await oldest.ended()
+  t.same(losses, ['memory'])
+  documents[0]!.socket.destroy()
+  while (connections.size > 1) await turn()
+  await begin('/own')
+  t.same(losses, ['memory'])
 })
 
 t.test('a body that nobody wants has an end', async (t) => {
