@@ -34,11 +34,14 @@ const nothing: Before = new Map()
 export class ObservedAddresses implements Disposable {
   readonly #observe: Observe
   #all: readonly Observed[]
+  /** Those of all, which each verdict asks, so that it makes no list. */
+  #observers: readonly Observer[]
 
   /** @param restored what is known of each from before the start */
   constructor(checks: readonly AddressCheck[], observe: Observe, restored: (check: AddressCheck) => Before) {
     this.#observe = observe
     this.#all = checks.map((check) => ({ ...check, observer: observe(check.method, restored(check)) }))
+    this.#observers = this.#all.map(({ observer }) => observer)
   }
 
   /** Goes on with other checks: other settings, other addresses. */
@@ -55,7 +58,8 @@ export class ObservedAddresses implements Disposable {
       // Made before the old one goes, so that a check that both watch goes on.
       return { ...check, observer: this.#observe(check.method, goesOn ? old.observer.recall() : nothing) }
     })
-    const kept = new Set(this.#all.map(({ observer }) => observer))
+    this.#observers = this.#all.map(({ observer }) => observer)
+    const kept = new Set(this.#observers)
     for (const { observer } of before) if (!kept.has(observer)) observer[Symbol.dispose]()
   }
 
@@ -118,10 +122,6 @@ export class ObservedAddresses implements Disposable {
 
   [Symbol.dispose](): void {
     for (const observer of this.#observers) observer[Symbol.dispose]()
-  }
-
-  get #observers(): readonly Observer[] {
-    return this.#all.map(({ observer }) => observer)
   }
 }
 
