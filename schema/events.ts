@@ -5,6 +5,7 @@ import {
   eventKinds,
   overrideActions,
   poolConditions,
+  serviceConditions,
   trustStates,
 } from '../src/controlplane/model/event.ts'
 import { healthStates } from '../src/controlplane/model/observation.ts'
@@ -22,6 +23,7 @@ export const events = pgTable(
     kind: text('kind').notNull(),
     node: key('node').notNull(),
     pool: key('pool'),
+    service: key('service'),
     member: key('member'),
     from: text('from_state'),
     to: text('to_state'),
@@ -42,11 +44,13 @@ export const events = pgTable(
       override: sql`${named} and ${t.reason} is not null and ${word('what', overrideActions)} and ${word('state', overrideStates)} and ${t.detail} ? 'actor'`,
       drained: named,
       isolation: changed(trustStates),
+      service: sql`${t.service} is not null and ${changed(serviceConditions)} and ${t.detail} ?& array['pools', 'before']`,
       hold: sql`${named} and ${t.reason} is not null and ${t.detail} ? 'until'`,
     }
     const cases = eventKinds.map((kind) => sql`when ${sql.raw(`'${kind}'`)} then ${shapes[kind]}`)
     return [
       index('events_member_index').on(t.pool, t.member, t.id),
+      index('events_service_index').on(t.service, t.id),
       index('events_kind_index').on(t.kind, t.id),
       index('events_node_index').on(t.node, t.id),
       index('events_at_index').on(t.at),

@@ -1,5 +1,15 @@
 import { sql } from 'drizzle-orm'
-import { bigint, boolean, check, index, integer, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  boolean,
+  check,
+  doublePrecision,
+  index,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+} from 'drizzle-orm/pg-core'
 import { instant, key, oneOf, revision } from './column-types.ts'
 
 /**
@@ -34,7 +44,7 @@ export const reports = pgTable(
     member: key('member').notNull(),
     state: text('state').notNull(),
     reason: text('reason').notNull(),
-    weightPercent: integer('weight_percent'),
+    weightPercent: doublePrecision('weight_percent'),
     /** When the report came in, by the clock of the node that took it. */
     at: instant('at').notNull(),
     until: instant('until').notNull(),

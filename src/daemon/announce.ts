@@ -19,6 +19,7 @@ import type { AddressText } from '../controlplane/model/pool.ts'
 import type { ResolutionChange } from '../controlplane/resolving/host-resolver.ts'
 import type { DrainedMember } from '../controlplane/serve/drain-watch.ts'
 import type { PoolChange } from '../controlplane/serve/pool-watch.ts'
+import type { ServiceChange } from '../controlplane/serve/service-watch.ts'
 import type { Database } from '../controlplane/store/database.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
@@ -91,6 +92,7 @@ export const events = {
   },
   resolved: { says: {} as Resolved, heardBy: ['log', 'health', 'configuration'] },
   pools: { says: {} as { changes: readonly PoolChange[] }, heardBy: ['log', 'events'] },
+  services: { says: {} as { changes: readonly ServiceChange[] }, heardBy: ['log', 'events'] },
   drained: { says: {} as { members: readonly DrainedMember[] }, heardBy: ['log', 'events'] },
   'locations-changed': { says: {}, heardBy: ['configuration'] },
   'worker-restarted': { says: {} as { transport: string; reason: string }, heardBy: ['metrics', 'log'] },

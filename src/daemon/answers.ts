@@ -10,6 +10,7 @@ import { HandedOut } from '../controlplane/serve/handed-out.ts'
 import { LocationMaps } from '../controlplane/serve/location-maps.ts'
 import { type MemberFacts, Planner } from '../controlplane/serve/planner.ts'
 import { PoolWatch } from '../controlplane/serve/pool-watch.ts'
+import { ServiceWatch } from '../controlplane/serve/service-watch.ts'
 import type { Ground, Hearing } from './announce.ts'
 
 const now = () => new Date()
@@ -18,6 +19,7 @@ export class Answers implements AsyncDisposable {
   readonly source: LocationSource
   readonly locations: LocationMaps
   readonly pools = new PoolWatch()
+  readonly services = new ServiceWatch()
   readonly handedOut = new HandedOut(now)
   readonly drains: DrainWatch
   readonly planner: Planner
@@ -59,6 +61,7 @@ export class Answers implements AsyncDisposable {
       this.handedOut.forget(ended.members)
       this.drains.forget(ended.members)
       this.pools.forget(ended.pools)
+      this.services.forget(ended.services)
       this.planner.lastKnown.forget(ended)
       if (catalog.overrides === before.overrides && catalog.pools === before.pools) return
       this.drains.watch(catalog.drained(now()))

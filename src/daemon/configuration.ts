@@ -117,6 +117,7 @@ export class Configuration {
       const snapshot = await this.#files.read()
       if (snapshot === null) return null
       answers.handedOut.restore(handedOutBefore(snapshot, new Date()))
+      answers.planner.lastKnown.restore(snapshot.lastKnown)
       this.#bornBefore = snapshot.births
       const start = await coldStart(
         snapshot,
@@ -144,7 +145,6 @@ export class Configuration {
     const { snapshot, start } = found
     const maps = await answers.locations.prepare(start.catalog, signal)
     if (late()) return false
-    answers.planner.lastKnown.restore(snapshot.lastKnown)
     this.#announceCatalog(start.catalog, snapshot.health)
     await publisher.adopt(start, maps)
     const { revision, writtenAt } = snapshot
@@ -173,7 +173,7 @@ export class Configuration {
 
   #makePublisher(): Publisher {
     const { log, announce, serving, answers } = this.#around
-    const { planner, locations, handedOut, pools, drains } = answers
+    const { planner, locations, handedOut, pools, services, drains } = answers
     return new Publisher({
       pump: serving.pump,
       planner,
@@ -181,6 +181,8 @@ export class Configuration {
       handedOut,
       pools,
       onPools: (changes) => announce({ kind: 'pools', changes }),
+      services,
+      onServices: (changes) => announce({ kind: 'services', changes }),
       onServed: () => drains.look(),
       onError: (what, error) => failing(log, what)(error),
     })

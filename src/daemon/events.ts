@@ -11,14 +11,22 @@ import { failing } from './announce.ts'
 
 const now = () => new Date()
 
+/**
+ * Of services that change together, as all do that share a pool, so many have an event: those of ten thousand would push what
+ * else happened then out of the record. Metrics have the state of each.
+ */
+const mostServicesAtOnce = 1000
+
 export class Events implements AsyncDisposable {
   readonly feed: EventFeed
   readonly sender: WebhookSender
   readonly #recorder: EventRecorder
+  readonly #log: Ground['log']
   #births: Births = new Map()
 
   /** @param policy of the addresses that webhooks are sent to */
   constructor({ database, nodeId, log, metrics, faults }: Ground, policy: AddressPolicy) {
+    this.#log = log
     this.sender = new WebhookSender({
       policy,
       onDelivery: (webhook, outcome) => metrics.webhooks.delivery(webhook, outcome),
@@ -63,6 +71,12 @@ export class Events implements AsyncDisposable {
       this.#record([{ kind: 'isolation', ...event, at: now() }])
     },
     pools: ({ changes }) => this.#record(changes.map((change) => ({ kind: 'pool', ...change, at: now() }))),
+    services: ({ changes }) => {
+      const told = changes.slice(0, mostServicesAtOnce)
+      const lost = changes.length - told.length
+      if (lost > 0) this.#log.warn({ lost }, 'more services changed at once than there are events for')
+      this.#record(told.map((change) => ({ kind: 'service', ...change, at: now() })))
+    },
     drained: ({ members }) => this.#record(members.map((member) => ({ kind: 'drained', ...member }))),
   }
 

@@ -21,6 +21,16 @@ export function metricsSources(parts: () => Parts): MetricsSources {
       return Object.fromEntries(families.map((family) => [family, checker.unjudged(family)]))
     },
     snapshotWrittenAt: () => parts().configuration.snapshots.writtenAt,
+    pools: () =>
+      Array.from(parts().answers.pools.conditions(), ([pool, { condition }]) => ({ pool, state: condition })),
+    services: () =>
+      Array.from(parts().answers.services.conditions(), ([service, { condition }]) => {
+        return { service, state: condition }
+      }),
+    members: () =>
+      parts()
+        .answers.planner.members()
+        .map((member) => ({ ...member, held: parts().health.checker.isHeld(member) })),
     hosts: () =>
       [...parts().configuration.publisher.catalog.hosts.values()].flat().map(({ pool, member, host }) => ({
         pool,

@@ -4,6 +4,9 @@ import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import type { Hearing } from './announce.ts'
 
+/** Of those that change together: ten thousand may share a pool. */
+const mostServicesLogged = 100
+
 export function logged(log: Logger): Hearing<'log'> {
   return {
     'database-available': () => log.info('the database is available'),
@@ -39,6 +42,9 @@ export function logged(log: Logger): Hearing<'log'> {
     },
     pools: ({ changes }) => {
       for (const change of changes) log.info(change, 'pool changed its condition')
+    },
+    services: ({ changes }) => {
+      for (const change of changes.slice(0, mostServicesLogged)) log.info(change, 'service changed')
     },
     drained: ({ members }) => {
       for (const { pool, member, at } of members) log.info({ pool, member, safeAt: at }, 'member drained')

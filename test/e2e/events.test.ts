@@ -98,3 +98,62 @@ t.test('a pool that changes, an override and a drain are streamed in order', asy
   await daemon.request(override, { method: 'DELETE' })
   t.match((await overrides.next()).data, { what: 'deleted', state: 'drain' })
 })
+
+t.test('a service tells who answers, that all is down, and that it is back', async (t) => {
+  await using daemon = await startDaemonProcess({ env: { DATABASE_URL: await postgres.createDatabase() } })
+  await using receiver = await startReceiver()
+  await using eu = await startBackend()
+  await using us = await startBackend()
+  await put(daemon, '/v1/webhooks/here', { url: receiver.url, kinds: ['service'], pools: ['u*'] })
+  await putService(daemon, [eu], {})
+  const member = (address: string, { port }: { port: number }) => ({
+    address,
+    probe: { address: '127.0.0.1', port },
+  })
+  await put(daemon, '/v1/pools/us', { monitor: 'web', members: { u1: member('198.51.100.1', us) } })
+  await put(daemon, '/v1/services/www.example.test', { pools: ['web', 'us'], whenAllDown: 'nodata' })
+  await daemon.line(({ pool, to }) => pool === 'us' && to === 'up')
+  await using stream = await openStream(daemon.http, '/v1/events/stream?service=www.example.test', {
+    authorization: `Bearer ${daemon.token}`,
+  })
+  await stream.comment()
+  const metric = async () => {
+    const text = await (await fetch(`${daemon.http}/metrics`)).text()
+    return text.split('\n').filter((line) => /_(service|pool)_state.* 1$/.test(line))
+  }
+  const states = (service: string, web: string, other: string) => [
+    `pooldns_pool_state{pool="us",state="${other}"} 1`,
+    `pooldns_pool_state{pool="web",state="${web}"} 1`,
+    `pooldns_service_state{service="www.example.test",state="${service}"} 1`,
+  ]
+  const event = (from: string, to: string, before: string[], pools: string[]) => ({
+    event: 'service',
+    data: { kind: 'service', service: 'www.example.test', from, to, before, pools },
+  })
+  t.same((await metric()).sort(), states('up', 'healthy', 'healthy'))
+  eu.healthy = false
+  t.match(await stream.next(), event('up', 'up', ['web'], ['us']))
+  t.same((await metric()).sort(), states('up', 'down', 'healthy'))
+  us.healthy = false
+  const down = await stream.next()
+  t.match(down, event('up', 'down', ['us'], []))
+  t.match(down.data, { reason: 'every pool is down: nodata' })
+  t.same((await metric()).sort(), states('down', 'down', 'down'))
+  eu.healthy = true
+  t.match(await stream.next(), event('down', 'up', [], ['web']))
+  const path = '/v1/events?kind=service&pool=us&limit=2'
+  const { items } = (await (await daemon.request(path)).json()) as { items: object[] }
+  t.match(items, [{ to: 'down' }, { to: 'up', pools: ['us'] }])
+  await receiver.count(2)
+  const sent = receiver.received.map(({ body }) => JSON.parse(body) as { to: string; before: string[] })
+  t.match(sent, [{ to: 'up', before: ['web'] }, { to: 'down' }])
+
+  // An operator's word and what a member weighs.
+  await put(daemon, '/v1/pools/us/members/u1/override', { state: 'drain' })
+  const text = await (await fetch(`${daemon.http}/metrics`)).text()
+  t.match(text, 'pooldns_member_override{pool="us",member="u1",state="drain"} 1')
+  t.match(text, /pooldns_member_weight\{pool="us",member="u1"\} 100$/m)
+  // Another service of the name is looked at as if for the first time, and the series of one that is gone go.
+  await daemon.request('/v1/services/www.example.test', { method: 'DELETE' })
+  t.equal((await metric()).filter((line) => line.includes('service_state')).length, 0)
+})

@@ -77,6 +77,9 @@ export const Port = Whole(1, 65535)
 /** A share of a whole. */
 export const Share = Fraction(0, 1, 'a number from 0 to 1')
 
+/** A share in percent. */
+export const Percent = Fraction(0, 100, 'a number from 0 to 100')
+
 /** A duration from `fromMs` to `toMs`, in milliseconds. */
 export function Duration(fromMs: number, toMs: number): Form<number> {
   const description =

@@ -18,6 +18,7 @@ import {
   failBack,
   type Hold,
   isHeldBack,
+  isHeldDown,
   type Measurement,
   measured,
   nearChange,
@@ -26,7 +27,7 @@ import {
 import type { Probe } from './probes/probe.ts'
 import type { Probed, ProbeTarget } from './probes/probe-target.ts'
 import type { JobPosition, ScheduledJob, Scheduler } from './scheduler.ts'
-import type { ProbeVerdict } from './verdict.ts'
+import type { ProbeVerdict, SaidWeight } from './verdict.ts'
 
 /** A state, and why. */
 export interface Opinion {
@@ -121,6 +122,8 @@ export class Check {
   #lacks: Family | null = null
   /** Why the state is what it is, from a verdict that agrees with it; null until there is one. */
   #reason: string | null
+  /** Why the last word of the member on its weight does not count; null when it does, or there is none. */
+  #weightProblem: string | null = null
 
   constructor(context: CheckContext, key: string, probed: Probed, past: Past) {
     this.#context = context
@@ -173,6 +176,11 @@ export class Check {
     return isHeldBack(this.measurement)
   }
 
+  /** Whether it is held down for changing too often. */
+  get held(): boolean {
+    return isHeldDown(this.measurement, this.probed.monitor, this.#context.nowMs())
+  }
+
   /** An operator lets what waits for it come back. */
   failBack(): void {
     const before = this.measurement
@@ -204,13 +212,17 @@ export class Check {
       case 'unknown':
         return this.heard ? 'failed, which does not count now' : 'not probed yet'
       case 'up':
-        return this.#reason ?? 'up as before'
+        return this.#withProblem(this.#reason ?? 'up as before')
       case 'down': {
         const why = explain(this.measurement, this.probed.monitor, this.#context.nowMs())
         const known = [why, this.#reason].filter((part) => part !== null)
         return known.length === 0 ? 'down as before' : known.join('; ')
       }
     }
+  }
+
+  #withProblem(reason: string): string {
+    return this.#weightProblem === null ? reason : toReason(`${reason}; ${this.#weightProblem}`)
   }
 
   #tell(undone: boolean): void {
@@ -249,7 +261,14 @@ export class Check {
     const { hold } = this.measurement
     if (hold !== null && hold !== before.hold) for (const { onHold } of this.watchers) onHold(hold)
     this.latencyMs = smooth(this.latencyMs, verdict)
-    if (verdict.ok) this.weightPercent = verdict.weightPercent ?? null
+    if (verdict.ok) this.#hear(verdict.weight ?? null)
+  }
+
+  /** What nobody understands changes nothing but the reason. */
+  #hear(said: SaidWeight | null): void {
+    this.#weightProblem = said !== null && 'problem' in said ? said.problem : null
+    if (this.#weightProblem === null)
+      this.weightPercent = said !== null && 'percent' in said ? said.percent : null
   }
 
   #target(): ProbeTarget {

@@ -152,6 +152,11 @@ export class CheckedMember implements Disposable {
     return this.#observed.waits
   }
 
+  /** Whether it, or one of its addresses, is held down for changing too often. */
+  get held(): boolean {
+    return this.#observed.held
+  }
+
   /** Whether a target is another machine of the same name. */
   isElsewhere(target: CheckTarget): boolean {
     return looksElsewhere(checksOf(this.#target), checksOf(target))

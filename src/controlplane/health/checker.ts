@@ -233,6 +233,11 @@ export class Checker implements AsyncDisposable {
     return this.#find(key)?.waits ?? false
   }
 
+  /** Whether a member, or one of its addresses, is held down for changing too often. */
+  isHeld(key: MemberKey): boolean {
+    return this.#find(key)?.held ?? false
+  }
+
   /** An operator lets it. */
   failBack(key: MemberKey): void {
     this.#find(key)?.failBack()

@@ -160,6 +160,11 @@ export function forget({ hold, hand, fallsMs, offences }: Measurement): Measurem
   return { ...unmeasured, hold, hand, fallsMs, offences }
 }
 
+/** Whether it is held down for changing too often. */
+export function isHeldDown(current: Measurement, judging: Judging, nowMs: number): boolean {
+  return current.state === 'down' && isHeld(current, judging, nowMs)
+}
+
 /** Whether a few more verdicts like the last one are a transition: no hold and no hand is in their way. */
 export function nearChange(current: Measurement, judging: Judging, nowMs: number): boolean {
   if (current.state !== 'down') return current.streak > 0

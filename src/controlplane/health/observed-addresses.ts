@@ -116,6 +116,11 @@ export class ObservedAddresses implements Disposable {
     return this.#observers.some(({ waits }) => waits)
   }
 
+  /** Whether it is held down somewhere for changing too often. */
+  get held(): boolean {
+    return this.#observers.some(({ held }) => held)
+  }
+
   failBack(): void {
     for (const observer of this.#observers) observer.failBack()
   }

@@ -97,6 +97,11 @@ export class Observer implements Disposable {
     return this.#checks.some(({ waits }) => waits)
   }
 
+  /** Whether the member, or a part of what it is checked by, is held down for changing too often. */
+  get held(): boolean {
+    return this.#checks.some(({ held }) => held)
+  }
+
   /** An operator lets the member come back. */
   failBack(): void {
     for (const check of this.#checks) check.failBack()

@@ -38,8 +38,8 @@ export type ProbeVerdict =
   | {
       readonly ok: true
       readonly durationMs: number
-      /** Share of its weight that the member wants to have, 0 to 100; left out when it says nothing of the kind. */
-      readonly weightPercent?: number
+      /** Left out when the member says nothing of its weight. */
+      readonly weight?: SaidWeight
     }
   | {
       readonly ok: false
@@ -60,10 +60,13 @@ export interface Fault {
 /** That a probe succeeded. */
 export interface Passed {
   /** Null: the member says nothing of its weight. */
-  readonly weightPercent: number | null
+  readonly weight: SaidWeight | null
 }
 
-export const passed: Passed = { weightPercent: null }
+/** What a member says of its weight: the share that it wants to have, 0 to 100, or what nobody understands, for the reason. */
+export type SaidWeight = { readonly percent: number } | { readonly problem: string }
+
+export const passed: Passed = { weight: null }
 
 /** What a probe comes to, before its duration is known. */
 export type ProbeResult = Passed | Fault

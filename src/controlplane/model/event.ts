@@ -8,7 +8,7 @@ import type { HealthEvent } from './observation.ts'
 import type { Override } from './override.ts'
 import type { AddressText } from './pool.ts'
 
-export const eventKinds = ['member', 'pool', 'override', 'drained', 'isolation', 'hold'] as const
+export const eventKinds = ['member', 'pool', 'override', 'drained', 'isolation', 'hold', 'service'] as const
 export type EventKind = (typeof eventKinds)[number]
 
 export const poolConditions = ['healthy', 'degraded', 'down'] as const
@@ -18,6 +18,14 @@ export const poolConditions = ['healthy', 'degraded', 'down'] as const
  * - `down`: not up by its members, whatever the pool answers then
  */
 export type PoolCondition = (typeof poolConditions)[number]
+
+export const serviceConditions = ['up', 'degraded', 'down'] as const
+/**
+ * - `up`: all that it is asked for is answered from what is up
+ * - `degraded`: some of it is: of one address family, or of some clients alone
+ * - `down`: none of it is, whatever is answered then
+ */
+export type ServiceCondition = (typeof serviceConditions)[number]
 
 export const overrideActions = ['set', 'changed', 'deleted', 'expired'] as const
 
@@ -72,7 +80,23 @@ interface HoldEvent extends Seen, MemberKey {
   readonly reason: string
 }
 
-export type Event = MemberEvent | PoolEvent | OverrideEvent | DrainedEvent | IsolationEvent | HoldEvent
+/** A service became up, degraded or down, or other pools answer for it than before. */
+interface ServiceEvent extends Seen, Changed<ServiceCondition> {
+  readonly kind: 'service'
+  readonly service: string
+  /** Those that answer from now on. */
+  readonly pools: readonly string[]
+  readonly before: readonly string[]
+}
+
+export type Event =
+  | MemberEvent
+  | PoolEvent
+  | OverrideEvent
+  | DrainedEvent
+  | IsolationEvent
+  | HoldEvent
+  | ServiceEvent
 
 type WithoutNode<E> = E extends Event ? Omit<E, 'node'> : never
 /** An event as whoever sees it tells it; the recorder knows which node this is. */
@@ -84,7 +108,9 @@ export type StoredEvent = Event & { readonly id: number }
 /** What to pick; left out or undefined takes any. An event without a pool or member fits none that is named. */
 export interface EventFilter {
   readonly kind?: EventKind | undefined
+  /** Of a service: one that answers for it, or did before. */
   readonly pool?: string | undefined
+  readonly service?: string | undefined
   readonly member?: string | undefined
   readonly node?: string | undefined
 }
@@ -94,11 +120,18 @@ export function memberEvent(transition: HealthEvent): NewEvent {
   return { kind: 'member', ...transition }
 }
 
-export function fitsFilter(event: Event, { kind, pool, member, node }: EventFilter): boolean {
+export function fitsFilter(event: Event, { kind, pool, service, member, node }: EventFilter): boolean {
   return (
     (kind === undefined || event.kind === kind) &&
     (node === undefined || event.node === node) &&
-    (pool === undefined || ('pool' in event && event.pool === pool)) &&
+    (pool === undefined || poolsOf(event).includes(pool)) &&
+    (service === undefined || (event.kind === 'service' && event.service === service)) &&
     (member === undefined || ('member' in event && event.member === member))
   )
+}
+
+/** The pools that an event names, patterns as they stand. */
+export function poolsOf(event: Event): readonly string[] {
+  if (event.kind === 'service') return [...event.pools, ...event.before]
+  return 'pool' in event ? [event.pool] : []
 }

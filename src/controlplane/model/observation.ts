@@ -46,7 +46,7 @@ export function stateAt(health: MemberHealth, address: AddressText | null): Heal
 export interface MemberReport extends MemberKey {
   readonly state: 'up' | 'down'
   readonly reason: string
-  /** Share of its weight that the member wants, 0 to 100; null when it does not say. */
+  /** Share of its weight that the member wants, 0 to 100, a fraction it may be; null when it does not say. */
   readonly weightPercent: number | null
   readonly at: Date
   readonly until: Date

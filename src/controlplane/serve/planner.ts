@@ -15,11 +15,13 @@ import { rampShare } from '../health/slow-start.ts'
 import { type Asked, families } from '../model/family.ts'
 import type { MemberKey } from '../model/member-key.ts'
 import type { HealthState, Resolution } from '../model/observation.ts'
+import type { OverrideState } from '../model/override.ts'
 import type { AddressText, Member, Pool } from '../model/pool.ts'
 import {
   type ConditionReport,
   type Conditions,
   type PoolJudgement,
+  weightNow,
   wholeCondition,
 } from '../steering/judge.ts'
 import { FamilyAnswers } from '../steering/last-known.ts'
@@ -52,6 +54,12 @@ export interface PlannerOptions {
   readonly now: () => Date
   /** The weights of members of these pools that come back have risen a step. */
   readonly onRamp: (pools: readonly string[]) => void
+}
+
+/** A member as it counts now. */
+export interface MemberNow extends MemberKey {
+  readonly weight: number
+  readonly override: OverrideState | null
 }
 
 export interface MadePlan {
@@ -101,6 +109,8 @@ export class Planner implements Disposable {
   begin(): Planning {
     const { pools, services } = this.catalog
     const { locations } = this.#options
+    const nowMs = this.#options.now().getTime()
+    this.lastKnown.settle(nowMs)
     const conditions = this.#conditions()
     const areas = (service: string) => locations.of(service)
     const begin = (asked: Asked) =>
@@ -109,13 +119,26 @@ export class Planner implements Disposable {
     const round = (asked: Asked) => rounds[asked]
     const judge = (pool: string, asked: Asked) => round(asked).judgePool(pool)
     return {
-      plan: (service) => this.#plan(service, round),
+      plan: (service) => this.#plan(service, round, nowMs),
       judge,
       condition: (pool) => {
         const asked: readonly Asked[] = pools.get(pool)!.hosts === 'cname' ? ['any'] : families
         return wholeCondition(asked.map((each) => judge(pool, each)))
       },
     }
+  }
+
+  /** What each member weighs now, and the operator's word on it. */
+  members(): MemberNow[] {
+    const conditions = this.#conditions()
+    return [...this.catalog.pools.values()].flatMap((pool) =>
+      pool.members.map((member) => ({
+        pool: pool.name,
+        member: member.name,
+        weight: weightNow(pool, member, conditions),
+        override: conditions.forced(pool.name, member.name),
+      })),
+    )
   }
 
   #select(service: string, round: (asked: Asked) => Round): Selections {
@@ -128,12 +151,12 @@ export class Planner implements Disposable {
     return { ipv4: round('ipv4').select(service), ipv6: round('ipv6').select(service) }
   }
 
-  #plan(name: string, round: (asked: Asked) => Round): MadePlan | null {
+  #plan(name: string, round: (asked: Asked) => Round, nowMs: number): MadePlan | null {
     const { answers, resolution } = this.#options
     const selections = this.#select(name, round)
     this.#selections.set(name, selections)
     for (const { asked, judgement } of [selections.ipv4, selections.ipv6]) {
-      this.lastKnown[asked].remember(judgement)
+      this.lastKnown[asked].remember(judgement, nowMs)
     }
     this.#freeCounters(name)
     const members = new Map<number, MemberKey>()

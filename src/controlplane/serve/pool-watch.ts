@@ -22,6 +22,11 @@ export class PoolWatch {
     return this.#known.get(pool) ?? null
   }
 
+  /** What every pool was when it was looked at last. */
+  conditions(): ReadonlyMap<string, ConditionReport> {
+    return this.#known
+  }
+
   /** Forgets pools that are no more, though others may have their names. */
   forget(ended: Iterable<string>): void {
     for (const pool of ended) this.#known.delete(pool)

@@ -21,6 +21,8 @@ import { type Named, PlanSlots } from './plan-slots.ts'
 import type { MadePlan, Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Progress } from './progress.ts'
+import { serviceReport } from './service-status.ts'
+import type { ServiceChange, ServiceWatch } from './service-watch.ts'
 import { type SlotImages, Slots } from './slots.ts'
 
 /** Can be gone through more than once, which iterators can't. */
@@ -53,6 +55,9 @@ export interface PublisherOptions {
   readonly pools: PoolWatch
   /** Pools that changed between healthy, degraded and down. */
   readonly onPools: (changes: readonly PoolChange[]) => void
+  readonly services: ServiceWatch
+  /** Services that changed between up, degraded and down, or that other pools answer for. */
+  readonly onServices: (changes: readonly ServiceChange[]) => void
   /** What the workers have acknowledged, and with it who is answered, may have changed. */
   readonly onServed: () => void
   /** The plan of a service could not be made, and it is answered as before; or a change did not reach the workers. */
@@ -77,6 +82,8 @@ export class Publisher {
   readonly #zones = new Map<string, ZoneToServe>()
   /** The members of plans that have been made, by service, until they are handed over in the same turn. */
   readonly #made = new Map<string, readonly AnsweredMember[]>()
+  /** Services that have been planned, until they are looked at in the same turn. */
+  readonly #planned = new Set<string>()
   #handOver: HandOver | undefined
   /** Services whose last plan could not be made, and why. Bounded by the services. */
   readonly #unplanned = new Map<string, string>()
@@ -134,6 +141,7 @@ export class Publisher {
     plans.push(...this.#plan(new Set([...catalog.withOuterServices(changed), ...served]), planning))
     const lost = [...before.pools.keys()].filter((pool) => !catalog.pools.has(pool))
     this.#lookAt([...lost, ...step.pools], planning)
+    this.#lookAtServices([...before.services.keys()].filter((service) => !catalog.services.has(service)))
     await this.#push({ ...zones, plans, maps: moved })
     if (catalog.pools !== before.pools) handedOut.retain(catalog.pools)
     this.progress.reachSettings(catalog)
@@ -150,6 +158,7 @@ export class Publisher {
     const planning = this.#options.planner.begin()
     const plans = this.#plan(new Set(names.flatMap((pool) => this.catalog.servicesOf(pool))), planning)
     this.#lookAt(names, planning)
+    this.#lookAtServices()
     await this.#pushAlone({ plans })
   }
 
@@ -158,6 +167,7 @@ export class Publisher {
     const { locations, planner } = this.#options
     const images = locations.take(maps, this.planSlots.leaving(this.catalog.services))
     const plans = this.#plan(this.catalog.withOuterServices(locations.services), planner.begin())
+    this.#lookAtServices()
     await this.#pushAlone({ plans, maps: images })
   }
 
@@ -167,6 +177,7 @@ export class Publisher {
     const timed = [...catalog.services.values()].filter(({ steer }) => steer === 'latency')
     const affected = catalog.withOuterServices(timed.map(({ name }) => name))
     const plans = this.#plan(affected, this.#options.planner.begin())
+    this.#lookAtServices()
     await this.#pushAlone({ plans })
   }
 
@@ -265,6 +276,7 @@ export class Publisher {
     for (const service of services) {
       if (!this.catalog.services.has(service)) continue
       const made = this.#make(service, planning)
+      this.#planned.add(service)
       if (made === null) continue
       this.#made.set(service, made.members)
       plans.push([this.planSlots.take(service), made.image])
@@ -291,5 +303,17 @@ export class Publisher {
     const { pools, onPools } = this.#options
     const changes = pools.look(names, this.catalog.pools, planning.condition)
     if (changes.length > 0) onPools(changes)
+  }
+
+  /** After the pools: that a service is down comes of theirs. */
+  #lookAtServices(lost: readonly string[] = []): void {
+    const { services, onServices } = this.#options
+    const report = (service: string) =>
+      this.catalog.services.has(service)
+        ? serviceReport(this.selections(service), this.unplanned(service))
+        : null
+    const changes = services.look([...lost, ...this.#planned], report)
+    this.#planned.clear()
+    if (changes.length > 0) onServices(changes)
   }
 }

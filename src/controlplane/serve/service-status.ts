@@ -1,5 +1,7 @@
 import { leavesOf } from '../../dataplane/image/plan-tree.ts'
+import type { ServiceCondition } from '../model/event.ts'
 import { type Family, familyNames } from '../model/family.ts'
+import { cutReason, longestReason } from '../model/reason.ts'
 import { tellRoom } from '../steering/answer-room.ts'
 import { distinct, type Selection, type Selections } from '../steering/selection.ts'
 
@@ -30,6 +32,35 @@ export function serviceStatus(
   const up = states.some(({ state }) => state === 'up')
   const reason = states.map(({ asked, reason }) => `${familyNames[asked as Family]}: ${reason}`).join('; ')
   return { state: up ? 'up' : 'down', pool: isSame ? first!.pool : null, reason }
+}
+
+/** What a service comes to, and who answers for it. */
+export interface ServiceReport {
+  readonly condition: ServiceCondition
+  /** The pools that answer, over all clients and both families, in order of their names. */
+  readonly pools: readonly string[]
+  readonly reason: string
+}
+
+/**
+ * What a service is by the answers that its clients get; null when there is no selection.
+ *
+ * @param unplanned as in `serviceStatus`: nobody can say then who answers
+ */
+export function serviceReport(
+  selections: Selections | undefined,
+  unplanned: string | null = null,
+): ServiceReport | null {
+  const status = serviceStatus(selections, unplanned)
+  if (selections === undefined || status === null) return null
+  // The parts of a service with many pools would be a list and not a reason.
+  const reason = cutReason(status.reason, longestReason)
+  if (unplanned !== null) return { condition: 'down', pools: [], reason }
+  const leaves = distinct(selections).flatMap(({ tree }) => leavesOf(tree))
+  const pools = [...new Set(leaves.flatMap(({ pool }) => (pool === null ? [] : [pool.name])))].sort()
+  const up = leaves.filter(({ by }) => by === 'up').length
+  const condition = up === leaves.length ? 'up' : up > 0 ? 'degraded' : 'down'
+  return { condition, pools, reason }
 }
 
 function stateOf({ asked, by, judgement, tree }: Selection): ServiceState {

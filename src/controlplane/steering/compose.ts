@@ -53,7 +53,7 @@ export function compose(
 ): Composition | null {
   if (service.steer === 'geo' || service.steer === 'nearest')
     return locate(options, areasOf({ service, areas }), beyondOf(service))
-  return new Composer(service, options, lastKnown.services.get(service.name)?.[0]).without(new Set())
+  return new Composer(service, options, lastKnown.used.get(service.name)?.[0]).without(new Set())
 }
 
 /** What is used, and what is made of it. */

@@ -207,12 +207,10 @@ function judgeMember(
   if (pool.monitor === null) {
     return { ...common, weight: member.weight, steadyWeight: member.weight, near: false }
   }
-  const share = conditions.share(pool.name, member.name)
-  const percent = conditions.weightPercent(pool.name, member.name) ?? 100
   return {
     ...common,
-    weight: effectiveWeight(member.weight, percent, share),
-    steadyWeight: effectiveWeight(member.weight, percent, 1),
+    weight: weightNow(pool, member, conditions),
+    steadyWeight: effectiveWeight(member.weight, percentOf(pool, member, conditions), 1),
     near: conditions.near(pool.name, member.name),
   }
 }
@@ -223,6 +221,21 @@ export function judgeAbsent(member: Member, asked: Asked): MemberJudgement {
   const { weight } = member
   const nothing = { kept: false, serves: false, all: none, addresses: none, near: false }
   return { member, reason, weight, steadyWeight: weight, ...nothing }
+}
+
+/** The weight that a member has now. */
+export function weightNow(
+  pool: Pool,
+  member: Member,
+  conditions: Pick<Conditions, 'share' | 'weightPercent'>,
+): number {
+  if (pool.monitor === null) return member.weight
+  const share = conditions.share(pool.name, member.name)
+  return effectiveWeight(member.weight, percentOf(pool, member, conditions), share)
+}
+
+function percentOf(pool: Pool, member: Member, conditions: Pick<Conditions, 'weightPercent'>): number {
+  return conditions.weightPercent(pool.name, member.name) ?? 100
 }
 
 /** The weight to the thousandth, and no less than one unless something makes it 0 on purpose. */

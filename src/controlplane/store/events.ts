@@ -9,7 +9,7 @@
  * Rejected: reading a window of ids again and again. How wide it must be depends on the longest transaction, which
  * nothing bounds but a timeout, and ids that were drawn by a transaction that failed look just like late ones.
  */
-import { and, asc, desc, eq, gt, gte, lt, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, gte, lt, or, sql } from 'drizzle-orm'
 import { events } from '../../../schema/events.ts'
 import { isMap } from '../document/schema-check.ts'
 import type { Event, EventFilter, StoredEvent } from '../model/event.ts'
@@ -28,10 +28,10 @@ export async function appendEvents(tx: Tx, added: readonly Event[]): Promise<voi
   const rows = added.map(toRow)
   await tx.execute(sql`select pg_advisory_xact_lock(${sql.raw(lockKey)})`)
   await tx.execute(sql`
-    insert into events (kind, node, pool, member, from_state, to_state, reason, detail, at)
-    select kind, node, pool, member, "from", "to", reason, detail, at
+    insert into events (kind, node, pool, service, member, from_state, to_state, reason, detail, at)
+    select kind, node, pool, service, member, "from", "to", reason, detail, at
     from json_to_recordset(${statementJson(rows)}::json)
-      as e(position int, kind text, node text, pool text, member text, "from" text, "to" text, reason text, detail jsonb,
+      as e(position int, kind text, node text, pool text, service text, member text, "from" text, "to" text, reason text, detail jsonb,
         at timestamptz)
     order by position`)
 }
@@ -45,17 +45,25 @@ export interface EventQuery extends EventFilter, PageRequest {
 
 /** Newest first. */
 export async function listEvents(tx: Tx, query: EventQuery): Promise<Page<StoredEvent>> {
-  const { since, until } = query
+  const { pool, since, until } = query
   const where = and(
-    ...(['kind', 'pool', 'member', 'node'] as const).map((field) =>
+    ...(['kind', 'service', 'member', 'node'] as const).map((field) =>
       query[field] === undefined ? undefined : eq(events[field], query[field]),
     ),
+    pool === undefined ? undefined : or(eq(events.pool, pool), isAnsweredBy(pool)),
     since === undefined ? undefined : gte(events.at, since),
     until === undefined ? undefined : lt(events.at, until),
   )
   const all = tx.select().from(events).$dynamic()
   return readPage(all, { id: events.id }, query, (rows) => rows.map(toEvent), { where, newest: true })
 }
+
+/** Of a service: whether the pool answers for it, or did before. */
+const isAnsweredBy = (pool: string) =>
+  and(
+    eq(events.kind, 'service'),
+    sql`(${events.detail} -> 'pools' || (${events.detail} -> 'before')) ? ${pool}::text`,
+  )
 
 /** The events that follow `id`, oldest first. Whoever goes on after the last of them misses none. */
 export async function eventsAfter(tx: Tx, id: number, limit: number): Promise<StoredEvent[]> {
@@ -79,7 +87,7 @@ export async function eventIdBefore(tx: Tx, at: Date): Promise<number> {
   return first === null ? latestEventId(tx) : Number(first) - 1
 }
 
-const columns = ['kind', 'node', 'pool', 'member', 'from', 'to', 'reason', 'at']
+const columns = ['kind', 'node', 'pool', 'service', 'member', 'from', 'to', 'reason', 'at']
 
 function toRow(event: Event, position: number): object {
   const entries = Object.entries(event)

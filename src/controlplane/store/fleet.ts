@@ -1,7 +1,7 @@
 /** What nodes tell each other through the database: that they are there, what they have measured, and reports on members. */
 import { and, asc, eq, inArray, ne, sql } from 'drizzle-orm'
 import { nodes, reports } from '../../../schema/fleet.ts'
-import { Whole, Words } from '../document/fields.ts'
+import { Percent, Words } from '../document/fields.ts'
 import { map } from '../document/forms.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import type { MemberReport, NodeRecord, NodeVerdicts } from '../model/observation.ts'
@@ -104,7 +104,7 @@ export async function saveReports(tx: Tx, latest: readonly MemberReport[]): Prom
     insert into reports (pool, member, state, reason, weight_percent, at, until, born, stored_at)
     select pool, member, state, reason, "weightPercent", at, until, born, clock_timestamp()
     from json_to_recordset(${statementJson(latest)}::json) as r(pool text, member text, state text, reason text,
-      "weightPercent" int, at timestamptz, until timestamptz, born bigint)
+      "weightPercent" double precision, at timestamptz, until timestamptz, born bigint)
     order by pool, member
     on conflict (pool, member) do update set state = excluded.state, reason = excluded.reason,
       weight_percent = excluded.weight_percent, at = excluded.at, until = excluded.until, born = excluded.born,
@@ -135,7 +135,6 @@ export async function readReports(
 }
 
 const State = Words(['up', 'down'])
-const Percent = Whole(0, 100)
 
 function readable(
   rows: readonly (Omit<MemberReport, 'state' | 'born'> & {

@@ -18,6 +18,7 @@ import { LookupMetrics } from './lookups.ts'
 import { type HostCounts, MemberMetrics, registerHostMetrics } from './members.ts'
 import { expose, exposeValue } from './series.ts'
 import { SharedRendering } from './shared-rendering.ts'
+import { type MemberNow, type PoolNow, registerStateMetrics, type ServiceNow } from './states.ts'
 import { WebhookMetrics } from './webhooks.ts'
 
 /** What a scrape reads. Called at every scrape: must be cheap and never throw. */
@@ -25,6 +26,10 @@ export interface MetricsSources {
   dns(): DnsCounters
   /** Members that are hosts. */
   hosts(): readonly HostCounts[]
+  /** Every member of the configuration. */
+  members(): readonly MemberNow[]
+  pools(): readonly PoolNow[]
+  services(): readonly ServiceNow[]
   /** Configuration revision that this node serves. */
   configRevision(): number
   databaseUp(): boolean
@@ -59,6 +64,7 @@ export class Metrics {
     exposeValue(registry, 'counter', 'pooldns_worker_restarts_total', restarts, () => this.#workerRestarts)
     registerDnsMetrics(registry, () => sources.dns())
     registerNodeMetrics(registry, sources, now)
+    registerStateMetrics(registry, sources)
     registerHostMetrics(registry, () => sources.hosts())
   }
 

@@ -15,6 +15,7 @@ import { LocationMaps } from '../../../src/controlplane/serve/location-maps.ts'
 import { Planner } from '../../../src/controlplane/serve/planner.ts'
 import { PoolWatch } from '../../../src/controlplane/serve/pool-watch.ts'
 import { Publisher } from '../../../src/controlplane/serve/publisher.ts'
+import { ServiceWatch } from '../../../src/controlplane/serve/service-watch.ts'
 import { Database, type Write } from '../../../src/controlplane/store/database.ts'
 import { putOverride } from '../../../src/controlplane/store/overrides.ts'
 import { deletePool, putPool } from '../../../src/controlplane/store/pools.ts'
@@ -110,6 +111,8 @@ async function setUp(t: Test) {
     locations,
     handedOut: new HandedOut(now),
     pools: new PoolWatch(),
+    services: new ServiceWatch(),
+    onServices: () => {},
     onPools: () => {},
     onServed: () => {},
     onError: (what) => t.fail(what),

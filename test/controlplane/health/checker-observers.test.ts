@@ -1,6 +1,7 @@
 /** Members that are not judged by one probe alone: composites, reports and states that are set. */
 import t from 'tap'
 import type { Report } from '../../../src/controlplane/health/observer.ts'
+import type { ProbeVerdict } from '../../../src/controlplane/health/verdict.ts'
 import type { MemberHealth } from '../../../src/controlplane/model/observation.ts'
 import { isPending, turn } from '../timing/hand-clock.ts'
 import { compositeOf, intervalMs, probeOf, push, setUp, target } from './checker-harness.ts'
@@ -255,7 +256,7 @@ t.test(
   async (t) => {
     const { checker, clock, fail, round, vitals } = setUp(t)
     const weight = { kind: 'header', name: 'x-weight' } as const
-    fail(80, { ok: true, durationMs: 7, weightPercent: 10 })
+    fail(80, { ok: true, durationMs: 7, weight: { percent: 10 } })
     checker.setTargets([target(probeOf(80, { weight }))])
     await clock.advance(1)
     t.match(checker.vitals('web', 'a'), { weightPercent: 10, latencyMs: 7 })
@@ -271,6 +272,31 @@ t.test(
     t.equal(checker.vitals('web', 'a')?.weightPercent, null)
   },
 )
+
+t.test('a weight that nobody understands is told, and changes nothing', async (t) => {
+  const { checker, fail, round, shown } = setUp(t)
+  const weight = { kind: 'header', name: 'x-weight' } as const
+  const say = async (said: ProbeVerdict) => {
+    fail(80, said)
+    await round()
+    return [checker.vitals('web', 'a')?.weightPercent, shown()]
+  }
+  checker.setTargets([target(probeOf(80, { weight }))])
+  const problem = { problem: 'weight not understood: abc' }
+  t.same(await say({ ok: true, durationMs: 7, weight: problem }), [
+    null,
+    'up: answered as expected; weight not understood: abc',
+  ])
+  t.same(await say({ ok: true, durationMs: 7, weight: { percent: 12.5 } }), [
+    12.5,
+    'up: answered as expected',
+  ])
+  t.same(await say({ ok: true, durationMs: 7, weight: problem }), [
+    12.5,
+    'up: answered as expected; weight not understood: abc',
+  ])
+  t.same(await say({ ok: true, durationMs: 7 }), [null, 'up: answered as expected'], 'nothing is said')
+})
 
 t.test('settings that change all the time do not keep a member from being probed', async (t) => {
   const { checker, clock, probed } = setUp(t)

@@ -14,6 +14,7 @@ import { Planner } from '../../../src/controlplane/serve/planner.ts'
 import { PoolWatch } from '../../../src/controlplane/serve/pool-watch.ts'
 import { Publisher } from '../../../src/controlplane/serve/publisher.ts'
 import { serviceStatus } from '../../../src/controlplane/serve/service-status.ts'
+import { ServiceWatch } from '../../../src/controlplane/serve/service-watch.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
 import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
@@ -81,6 +82,8 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
     locations,
     handedOut: new HandedOut(now),
     pools: new PoolWatch(),
+    services: new ServiceWatch(),
+    onServices: () => {},
     onPools: (changes) => changed.push(...changes.map(({ pool, from, to }) => `${pool} ${from}>${to}`)),
     onServed: () => {},
     onError: (what, error) => failures.push(`${what}: ${(error as Error).message}`),

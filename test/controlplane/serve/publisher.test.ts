@@ -11,6 +11,7 @@ import { LocationMaps } from '../../../src/controlplane/serve/location-maps.ts'
 import { Planner } from '../../../src/controlplane/serve/planner.ts'
 import { PoolWatch } from '../../../src/controlplane/serve/pool-watch.ts'
 import { Publisher } from '../../../src/controlplane/serve/publisher.ts'
+import { ServiceWatch } from '../../../src/controlplane/serve/service-watch.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
 import { patience } from '../../support/patience.ts'
@@ -87,6 +88,8 @@ function setUp() {
     locations,
     handedOut,
     pools: new PoolWatch(),
+    services: new ServiceWatch(),
+    onServices: () => {},
     onPools: (changes) => changed.push(...changes.map(({ pool, from, to }) => `${pool} ${from}>${to}`)),
     onServed: () => noted++,
     onError: (what) => t.fail(what),

@@ -95,7 +95,11 @@ function situationOf(groups: readonly Group[]) {
     })
     return { name: names[pool]!, ...poolDefaults, monitor: 'web', members, ...settings }
   })
-  const nothing = { pools: new Map<string, string[]>(), services: new Map<string, string[]>() }
+  const nothing = {
+    pools: new Map<string, string[]>(),
+    services: new Map<string, string[]>(),
+    used: new Map<string, string[]>(),
+  }
   return {
     pools: new Map(pools.map((pool) => [pool.name, pool])),
     services: new Map([

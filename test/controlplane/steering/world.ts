@@ -147,7 +147,11 @@ export function situationOf(world: World): Situation {
     pools: new Map(pools),
     services: new Map(services),
     conditions: { ...conditionsOf(world.members), ...world.conditions },
-    lastKnown: { pools: new Map(world.known?.pools), services: new Map(world.known?.services) },
+    lastKnown: {
+      pools: new Map(world.known?.pools),
+      services: new Map(world.known?.services),
+      used: new Map(world.known?.services),
+    },
     areas: (service) => world.areas?.[service] ?? null,
   }
 }

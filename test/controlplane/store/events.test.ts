@@ -90,7 +90,7 @@ t.test('who follows by id misses nothing of what three nodes append', async (t) 
 })
 
 t.test('transitions of old become events', async (t) => {
-  const url = await server.createDatabase()
+  const url = await server.createEmptyDatabase()
   const folder = new URL('../../../drizzle/', import.meta.url)
   const journal = JSON.parse(await readFile(new URL('meta/_journal.json', folder), 'utf8'))
   const client = new pg.Client(url)

@@ -34,6 +34,12 @@ function busyMetrics(): Metrics {
     unjudgedProbes: () => ({ ipv4: 0, ipv6: 3 }),
     snapshotWrittenAt: () => new Date(90_000),
     hosts: () => [{ pool: 'p', member: 'h', addresses: 3, failures: 2 }],
+    pools: () => [{ pool: 'p', state: 'degraded' }],
+    services: () => [{ service: 'www.example.test', state: 'up' }],
+    members: () => [
+      { pool: 'p', member: 'x', weight: 12.5, override: 'drain', held: false },
+      { pool: 'p', member: 'y', weight: 0, override: null, held: true },
+    ],
   }
   return new Metrics('1.2.3', sources, () => 100_000)
 }
@@ -63,11 +69,25 @@ t.test('a scrape shows what the data plane has counted, once however often it is
     'pooldns_snapshot_age_seconds 10',
     'pooldns_resolve_failures_total{pool="p",member="h"} 2',
     'pooldns_resolved_addresses{pool="p",member="h"} 3',
+    'pooldns_pool_state{pool="p",state="healthy"} 0',
+    'pooldns_pool_state{pool="p",state="degraded"} 1',
+    'pooldns_pool_state{pool="p",state="down"} 0',
+    'pooldns_service_state{service="www.example.test",state="up"} 1',
+    'pooldns_service_state{service="www.example.test",state="down"} 0',
+    'pooldns_member_weight{pool="p",member="x"} 12.5',
+    'pooldns_member_weight{pool="p",member="y"} 0',
+    'pooldns_member_override{pool="p",member="x",state="drain"} 1',
+    'pooldns_member_held{pool="p",member="y"} 1',
     'pooldns_worker_restarts_total 0',
     'pooldns_build_info{version="1.2.3"} 1',
   ]) {
     t.ok(text.split('\n').includes(line), line)
   }
+  t.notMatch(
+    text,
+    /pooldns_member_(held\{pool="p",member="x"|override\{pool="p",member="y")/,
+    'nothing to say',
+  )
   t.match(text, /^process_cpu_seconds_total /m)
 })
 

@@ -19,4 +19,7 @@ export const quietSources: MetricsSources = {
   unjudgedProbes: () => ({}),
   snapshotWrittenAt: () => null,
   hosts: () => [],
+  pools: () => [],
+  services: () => [],
+  members: () => [],
 }

@@ -8,6 +8,7 @@ import {
   eventKinds,
   overrideActions,
   poolConditions,
+  serviceConditions,
   trustStates,
 } from '../../model/event.ts'
 import { healthStates } from '../../model/observation.ts'
@@ -28,6 +29,7 @@ const Named = (what: string) => Text(what, (text) => text.length <= 255).schema
 const filters = {
   kind: Type.Optional(Words(eventKinds).schema),
   pool: Type.Optional(Named('the name of a pool')),
+  service: Type.Optional(Named('the name of a service')),
   member: Type.Optional(Named('the name of a member')),
   node: Type.Optional(Named('the id of a node')),
 }
@@ -105,6 +107,12 @@ const EventView = Type.Union([
     address,
     reason,
     until: Instant,
+  }),
+  View('service', 'A service became up, degraded or down, or other pools answer for it than before.', {
+    service: Type.String(),
+    ...changed(serviceConditions),
+    pools: Type.Array(Type.String(), { description: 'those that answer from now on, 32 at the most' }),
+    before: Type.Array(Type.String(), { description: 'those that answered before' }),
   }),
 ])
 

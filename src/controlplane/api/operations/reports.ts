@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import { Duration, Name, Text, Whole, Words } from '../../document/fields.ts'
+import { Duration, Name, Percent, Text, Words } from '../../document/fields.ts'
 import { fieldsOf, ignored, list, type RecordForm, record } from '../../document/forms.ts'
 import { ControlError } from '../../model/errors.ts'
 import type { MemberKey } from '../../model/member-key.ts'
@@ -32,7 +32,7 @@ const reportFields = {
     Text(`a text of at most ${longestReason} characters`, (text) => text.length <= longestReason),
     ({ state }) => `reported ${state}`,
   ),
-  weight: field.optional('weightPercent', Whole(0, 100), null),
+  weight: field.optional('weightPercent', Percent, null),
   ttl: field.optional('ttlMs', Duration(1000, 86_400_000), null),
   status: ignored,
 }
@@ -43,7 +43,7 @@ const form: RecordForm<Report> = record(reportFields, {
 const ReportView = Type.Object({
   state: State.schema,
   reason: Type.String(),
-  weight: Type.Unsafe<number | null>({ type: ['integer', 'null'] }),
+  weight: Type.Unsafe<number | null>({ type: ['number', 'null'] }),
   status: Type.Object({ at: Instant, until: Instant }),
 })
 

@@ -3,7 +3,7 @@
  * there, and a receiver that is told of one outage by three nodes knows more than one that is told once.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { Event } from '../../model/event.ts'
+import { type Event, poolsOf } from '../../model/event.ts'
 import { patternsMeet } from '../../model/glob.ts'
 import type { Webhook, WebhookSettings, WebhookStatus } from '../../model/webhook.ts'
 import { type DeliveryOptions, WebhookQueue } from './webhook-queue.ts'
@@ -67,9 +67,11 @@ export class WebhookSender {
 /**
  * Whether a webhook is told of an event. An event of no pool (this node's own network) concerns every pool, so it passes
  * whatever pools are named. An override may name pools by a pattern, too, and concerns a webhook when there could be a pool of
- * both.
+ * both. A service concerns it when one of the pools does that answer for it, or did before, and always when there are none.
  */
 function wants({ kinds, pools }: WebhookSettings, event: Event): boolean {
   if (kinds !== null && !kinds.includes(event.kind)) return false
-  return pools === null || !('pool' in event) || pools.some((pattern) => patternsMeet(pattern, event.pool))
+  const named = poolsOf(event)
+  if (pools === null || named.length === 0) return true
+  return named.some((pool) => pools.some((pattern) => patternsMeet(pattern, pool)))
 }

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import type { HttpMonitor } from '../../model/monitor.ts'
-import { type Fault, fault, type Passed } from '../verdict.ts'
+import { type Fault, fault, type Passed, type SaidWeight } from '../verdict.ts'
 import { ContentDecoder, codingOf } from './content-coding.ts'
 import type { HeaderFields } from './http-framing.ts'
-import { valueAt, weightPercent } from './member-weight.ts'
+import { saidWeight, weightAt } from './member-weight.ts'
 import type { PatternMatcher } from './pattern-matcher.ts'
 import { expectsNothing, type Look, TextSearch } from './text-expectation.ts'
 
@@ -36,12 +36,12 @@ export function judgeResponse(
 ) {
   const wantsJson = weight?.kind === 'json'
   const body = new TextSearch(expectBody, wantsJson)
-  let said: unknown
+  let said: SaidWeight | null = null
   let ended = false
   const tell = ({ missing, unwanted }: Look): void => {
     const complaint = missing ?? unwanted
-    if (complaint === null && wantsJson) said = valueAt(weight.pointer, body.text.toString())
-    finish(complaint === null ? { weightPercent: weightPercent(said) } : fault('body', `body ${complaint}`))
+    if (complaint === null && wantsJson) said = weightAt(weight.pointer, body.text.toString())
+    finish(complaint === null ? { weight: said } : fault('body', `body ${complaint}`))
   }
   const text = {
     data(octets: Buffer): void {
@@ -63,7 +63,7 @@ export function judgeResponse(
   return {
     body,
     head(status: number, fields: HeaderFields): void {
-      if (weight?.kind === 'header') said = single(fields, weight.name.toLowerCase())
+      if (weight?.kind === 'header') said = saidWeight(single(fields, weight.name.toLowerCase()))
       const location = single(fields, 'location')
       const redirects = redirectCodes.has(status) && typeof location === 'string'
       const coding = wantsJson || !expectsNothing(expectBody) ? codingOf(fields) : null

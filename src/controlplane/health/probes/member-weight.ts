@@ -1,24 +1,51 @@
 /**
  * The share of its weight that a member wants to have, as a response says it: a number from 0 to 100, or that in decimal
- * digits, with or without a percent sign. Whatever else stands there counts as nothing said: a member that can't name
- * its weight is no worse a member.
+ * digits, with a fraction or without, and with or without a percent sign. Whatever else stands there is not understood, which is
+ * told: the member keeps the weight that it has, and is no worse a member. Where nothing stands, nothing is said.
  */
+import { cutReason } from '../../model/reason.ts'
+import type { SaidWeight } from '../verdict.ts'
 
-/** @param value of a header field, or from JSON */
-export function weightPercent(value: unknown): number | null {
-  const percent =
-    typeof value === 'string' && /^\s*\d{1,3}\s*%?\s*$/.test(value) ? Number.parseInt(value, 10) : value
-  return typeof percent === 'number' && percent >= 0 && percent <= 100 ? percent : null
+/** At most twenty digits each: nobody means more. */
+const decimal = /^\s*(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})\s*%?\s*$/
+
+/** In percent: a weight that changes by less from one response to the next would move answers for nothing. */
+const precision = 0.01
+
+/** @param value of a header field, or from JSON; undefined and null say nothing */
+export function saidWeight(value: unknown): SaidWeight | null {
+  if (value === undefined || value === null) return null
+  const digits = typeof value === 'string' ? decimal.exec(value)?.[1] : undefined
+  const percent = digits === undefined ? value : Number(digits)
+  if (typeof percent === 'number' && percent >= 0 && percent <= 100) return { percent: rounded(percent) }
+  return notUnderstood(value)
 }
 
-/** What stands at a JSON pointer (RFC 6901) in a text; undefined when the text is no JSON or nothing stands there. */
-export function valueAt(pointer: string, text: string): unknown {
-  let value: unknown
+/** What was said is no weight; most of it stands in the reason. */
+function notUnderstood(value: unknown): SaidWeight {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return { problem: `weight not understood: ${cutReason(text, 40)}` }
+}
+
+/** Only who says 0 means it. */
+function rounded(percent: number): number {
+  return percent === 0 ? 0 : Math.max(precision, Math.round(percent / precision) / (1 / precision))
+}
+
+/** What stands at a JSON pointer in a text, which is to be a weight. */
+export function weightAt(pointer: string, text: string): SaidWeight | null {
+  let whole: unknown
   try {
-    value = JSON.parse(text)
+    whole = JSON.parse(text)
   } catch {
-    return undefined
+    return { problem: 'weight not understood: the body is no JSON' }
   }
+  return saidWeight(valueIn(pointer, whole))
+}
+
+/** What stands at a JSON pointer (RFC 6901) in a value; undefined when nothing does. */
+export function valueIn(pointer: string, whole: unknown): unknown {
+  let value = whole
   if (pointer === '') return value
   for (const escaped of pointer.split('/').slice(1)) {
     // Section 4: first the one, then the other, or ~01 would become a slash.

@@ -82,8 +82,8 @@ async function attempt(
   }
   const durationMs = performance.now() - startMs
   if ('failure' in result) return { ok: false, ...result, durationMs }
-  const { weightPercent } = result
-  return weightPercent === null ? { ok: true, durationMs } : { ok: true, durationMs, weightPercent }
+  const { weight } = result
+  return weight === null ? { ok: true, durationMs } : { ok: true, durationMs, weight }
 }
 
 async function dispatch(target: ProbeTarget, context: ProbeContext): Promise<ProbeResult> {

@@ -46,6 +46,7 @@ t.test('the list has every kind of event, newest first, and can be filtered', as
     (await call('GET', `/v1/events?${query}`)).body.items.map((event: { kind: string }) => event.kind)
   t.same(await kinds('kind=pool'), ['pool'])
   t.same(await kinds('pool=p&member=a'), ['member'])
+  t.same(await kinds('service=www.example.test'), ['service'])
   t.same(await kinds('node=n2'), ['isolation', 'override'])
   t.same(await kinds('since=2026-02-01T00:03:00Z&until=2026-02-01T00:05:00%2B00:00'), ['drained', 'override'])
   const page = await call('GET', '/v1/events?limit=5&node=n1')

@@ -29,15 +29,15 @@ t.test('a report, with the least that it can be and all that it can say', async 
       status: { at: '2026-05-01T12:00:00.000Z', until: '2026-05-01T12:00:30.000Z' },
     },
   })
-  const full = { state: 'up', reason: 'all well: 3 of 3 disks', weight: 40, ttl: '2m' }
+  const full = { state: 'up', reason: 'all well: 3 of 3 disks', weight: 40.5, ttl: '2m' }
   const reply = await call('PUT', path, full)
-  t.match(reply, { status: 200, body: { weight: 40, status: { until: '2026-05-01T12:02:00.000Z' } } })
+  t.match(reply, { status: 200, body: { weight: 40.5, status: { until: '2026-05-01T12:02:00.000Z' } } })
   t.same(state.reports[1], {
     pool: 'web',
     member: 'fra-1',
     state: 'up',
     reason: full.reason,
-    weightPercent: 40,
+    weightPercent: 40.5,
     at: now,
     until: new Date('2026-05-01T12:02:00Z'),
   })
@@ -53,7 +53,8 @@ t.test('a report that can be none, or that nobody waits for, is refused', async 
     [{}, 'state'],
     [{ state: 'unknown' }, 'state'],
     [{ state: 'up', weight: 101 }, 'weight'],
-    [{ state: 'up', weight: 1.5 }, 'weight'],
+    [{ state: 'up', weight: 'abc' }, 'weight'],
+    [{ state: 'up', weight: -5 }, 'weight'],
     [{ state: 'up', ttl: '100ms' }, 'ttl'],
     [{ state: 'up', ttl: '25h' }, 'ttl'],
     [{ state: 'up', reason: 'x'.repeat(161) }, 'reason'],

@@ -56,7 +56,7 @@ t.test('a body that is coded all the same is decoded', async (t) => {
   }
   const json = gzipSync('{"load": 40}')
   t.match(await probeCoded(t, 'gzip', json, { weight: { kind: 'json', pointer: '/load' } }), {
-    weightPercent: 40,
+    weight: { percent: 40 },
   })
 })
 

@@ -1,31 +1,54 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { valueAt, weightPercent } from '../../../../src/controlplane/health/probes/member-weight.ts'
+import { saidWeight, valueIn, weightAt } from '../../../../src/controlplane/health/probes/member-weight.ts'
 
-t.test('a weight is a number from 0 to 100, and anything else says nothing', async (t) => {
+t.test('a weight is a number from 0 to 100; what is none is told, and nothing is nothing', async (t) => {
   for (const [value, percent] of [
     [0, 0],
+    [-0, 0],
     [100, 100],
     [33.5, 33.5],
+    [12.3456, 12.35],
+    [0.0001, 0.01],
     ['0', 0],
+    ['0.000', 0],
     ['007', 7],
     [' 50 % ', 50],
     ['100%', 100],
-    [-1, null],
-    [100.1, null],
-    ['101', null],
-    ['-1', null],
-    ['1.5', null],
-    ['5e1', null],
-    ['', null],
-    ['%', null],
-    [null, null],
-    [undefined, null],
-    [true, null],
-    [['50'], null],
+    ['1.5', 1.5],
+    ['12.5%', 12.5],
+    ['.5', 0.5],
+    ['5.', 5],
+    ['100.0', 100],
+    ['0.001', 0.01],
   ] as const) {
-    t.equal(weightPercent(value), percent, JSON.stringify(value))
+    t.same(saidWeight(value), { percent }, JSON.stringify(value))
   }
+  for (const [value, told] of [
+    [-1, '-1'],
+    [100.1, '100.1'],
+    ['101', '101'],
+    ['100.001', '100.001'],
+    ['-5', '-5'],
+    ['abc', 'abc'],
+    ['5e1', '5e1'],
+    ['12,5', '12,5'],
+    ['1.2.3', '1.2.3'],
+    ['.', '.'],
+    ['', ''],
+    ['%', '%'],
+    [true, 'true'],
+    [['50', '60'], '["50","60"]'],
+    [{ share: 5 }, '{"share":5}'],
+    ['9'.repeat(70_000), `${'9'.repeat(39)}…`],
+  ] as const) {
+    t.same(saidWeight(value), { problem: `weight not understood: ${told}` }, told)
+  }
+  t.equal(saidWeight(undefined), null)
+  t.equal(saidWeight(null), null)
+  t.same(weightAt('/w', '{"w":2.5}'), { percent: 2.5 })
+  t.equal(weightAt('/w', '{}'), null)
+  t.match(weightAt('/w', '{"w":'), { problem: /the body is no JSON/ })
 })
 
 t.test('pointers, by the examples of RFC 6901 section 5', async (t) => {
@@ -57,17 +80,16 @@ t.test('pointers, by the examples of RFC 6901 section 5', async (t) => {
     ['/__proto__', undefined],
     ['/toString', undefined],
   ] as const) {
-    t.same(valueAt(pointer, text), value, pointer)
+    t.same(valueIn(pointer, JSON.parse(text)), value, pointer)
   }
-  t.equal(valueAt('', '{"a": '), undefined)
-  t.equal(valueAt('/a', ''), undefined)
 })
 
-t.test('whatever stands there, it is a percentage or nothing', async () => {
+t.test('whatever stands there, it is a percentage, a short complaint or nothing', async () => {
   fc.assert(
     fc.property(fc.json(), fc.array(fc.string()), (text, tokens) => {
-      const percent = weightPercent(valueAt(tokens.map((token) => `/${token}`).join(''), text))
-      return percent === null || (percent >= 0 && percent <= 100)
+      const said = weightAt(tokens.map((token) => `/${token}`).join(''), text)
+      if (said === null) return true
+      return 'percent' in said ? said.percent >= 0 && said.percent <= 100 : said.problem.length < 80
     }),
   )
 })

@@ -74,32 +74,33 @@ t.test('a weight from the response', async (t) => {
     response.setHeader('x-weight', said)
     response.end(`{"load": {"weights": [${said.startsWith('x') ? '"?"' : `"${said}"`}, 7]}}`)
   })
-  for (const [said, percent] of [
-    ['50', 50],
-    ['0%', 0],
-    ['100 %', 100],
-    ['101', undefined],
-    ['-1', undefined],
-    ['x', undefined],
+  for (const [said, heard] of [
+    ['50', { percent: 50 }],
+    ['12.5', { percent: 12.5 }],
+    ['0%', { percent: 0 }],
+    ['100 %', { percent: 100 }],
+    ['101', { problem: 'weight not understood: 101' }],
+    ['-1', { problem: 'weight not understood: -1' }],
+    ['x', { problem: /^weight not understood: [x?]$/ }],
   ] as const) {
     for (const weight of [
       { kind: 'header', name: 'X-Weight' },
       { kind: 'json', pointer: '/load/weights/0' },
     ] as const) {
       const verdict = await probePort(port, { path: `/${encodeURIComponent(said)}`, weight })
-      t.equal(verdict.ok && verdict.weightPercent, percent, `${said} by ${weight.kind}`)
+      t.match(verdict, { ok: true, weight: heard }, `${said} by ${weight.kind}`)
     }
   }
   const absent = await probePort(port, { path: '/1', weight: { kind: 'header', name: 'x-other' } })
-  t.notOk('weightPercent' in absent)
+  t.notOk('weight' in absent)
   const number = await probePort(port, { path: '/1', weight: { kind: 'json', pointer: '/load/weights/1' } })
-  t.equal(number.ok && number.weightPercent, 7)
+  t.match(number, { weight: { percent: 7 } })
   const failing = await probePort(port, {
     path: '/1',
     weight: { kind: 'header', name: 'x-weight' },
     expectBody: { ...anyText, contains: 'nothing of the kind' },
   })
-  t.notOk('weightPercent' in failing, 'a failure has none')
+  t.notOk('weight' in failing, 'a failure has none')
 })
 
 t.test('a member where probes may not go is not connected to', async (t) => {

@@ -46,6 +46,17 @@ export const everyKind: readonly Event[] = [
   { kind: 'drained', node: 'n1', pool: 'p', member: 'b', at: at(4) },
   { kind: 'isolation', node: 'n2', from: 'trusted', to: 'suspect', reason: '9 of 10 at once', at: at(5) },
   { kind: 'hold', node: 'n1', pool: 'q', member: 'a', reason: '7 changes in 10m', until: at(60), at: at(6) },
+  {
+    kind: 'service',
+    node: 'n3',
+    service: 'www.example.test',
+    from: 'up',
+    to: 'degraded',
+    reason: '1 of 2 members answer',
+    pools: ['s'],
+    before: ['q', 's'],
+    at: at(7),
+  },
 ]
 
 const withoutIds = (events: readonly StoredEvent[]) => events.map(({ id: _, ...event }) => event)
@@ -61,17 +72,17 @@ export const eventsSuite: Suite = async (t, database) => {
     const all = await database.read((tx) => eventsAfter(tx, 0, 100))
     t.same(withoutIds(all), everyKind, 'oldest first')
     t.same(await database.read((tx) => eventsAfter(tx, all[1]!.id, 2)), all.slice(2, 4))
-    t.same(await database.read((tx) => eventsAfter(tx, all[5]!.id, 2)), [])
-    t.equal(await database.read(latestEventId), all[5]!.id)
+    t.same(await database.read((tx) => eventsAfter(tx, all[6]!.id, 2)), [])
+    t.equal(await database.read(latestEventId), all[6]!.id)
     t.equal(await database.read((tx) => eventIdBefore(tx, at(3))), all[2]!.id - 1)
-    t.equal(await database.read((tx) => eventIdBefore(tx, at(7))), all[5]!.id)
+    t.equal(await database.read((tx) => eventIdBefore(tx, at(8))), all[6]!.id)
   })
 
   await t.test('page by page, and by filters', async (t) => {
     const page = await list({ limit: 4 })
     t.equal(page.items.length, 4)
     const rest = await list({ limit: 4, cursor: page.nextCursor })
-    t.same(withoutIds(rest.items), [everyKind[1], everyKind[0]])
+    t.same(withoutIds(rest.items), everyKind.slice(0, 3).toReversed())
     t.equal(rest.nextCursor, null)
     const minutes = async (query: Partial<EventQuery>) =>
       (await list(query)).items.map((event) => event.at.getUTCMinutes())
@@ -80,6 +91,10 @@ export const eventsSuite: Suite = async (t, database) => {
     t.same(await minutes({ pool: 'p', member: 'a' }), [1])
     t.same(await minutes({ member: 'a' }), [6, 1])
     t.same(await minutes({ node: 'n2' }), [5, 3])
+    t.same(await minutes({ service: 'www.example.test' }), [7])
+    t.same(await minutes({ pool: 's' }), [7], 'answers')
+    t.same(await minutes({ pool: 'q' }), [7, 6], 'answered before')
+    t.same(await minutes({ pool: "s' or true" }), [])
     t.same(await minutes({ since: at(3), until: at(5) }), [4, 3])
     t.same(await minutes({ kind: 'pool', pool: 'q' }), [])
   })
@@ -94,6 +109,9 @@ export const eventsSuite: Suite = async (t, database) => {
       { ...everyKind[2], state: undefined },
       { ...everyKind[4], to: 'down' },
       { ...everyKind[5], until: undefined },
+      { ...everyKind[6], service: undefined },
+      { ...everyKind[6], pools: undefined },
+      { ...everyKind[6], to: 'healthy' },
       { ...everyKind[3], kind: 'soaked' },
     ] as unknown as Event[]
     for (const event of wrong) {

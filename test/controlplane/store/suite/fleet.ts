@@ -98,7 +98,7 @@ export const fleetSuite: Suite = async (t, database) => {
     t.ok(Math.abs(since.getTime() - Date.now()) < 60_000)
     await database.record((tx) => saveReports(tx, []))
     const first = report()
-    const second = report({ member: 'm2', state: 'down', weightPercent: 40 })
+    const second = report({ member: 'm2', state: 'down', weightPercent: 40.25 })
     await database.record((tx) => saveReports(tx, [second, first]))
     const byMember = (found: MemberReport[]) => found.sort((a, b) => (a.member < b.member ? -1 : 1))
     t.same(byMember((await read(since)).reports), [first, second])

@@ -1,0 +1,68 @@
+/**
+ * What pools, services and members are now. Bound: those of the configuration, times the states, which are words of fixed lists.
+ *
+ * Pools and services have a series for each state, 1 for the one that they are in, so that an alert finds what it compares with
+ * whether it is so or not.
+ */
+import type { Registry } from 'prom-client'
+import { expose, type Series } from './series.ts'
+
+export interface PoolNow {
+  readonly pool: string
+  readonly state: string
+}
+
+export interface ServiceNow {
+  readonly service: string
+  readonly state: string
+}
+
+export interface MemberNow {
+  readonly pool: string
+  readonly member: string
+  /** What it has of its weight, by slow start and its own word. */
+  readonly weight: number
+  /** The operator's word; null when there is none. */
+  readonly override: string | null
+  readonly held: boolean
+}
+
+const poolStates = ['healthy', 'degraded', 'down']
+const serviceStates = ['up', 'degraded', 'down']
+
+interface States {
+  pools(): readonly PoolNow[]
+  services(): readonly ServiceNow[]
+  members(): readonly MemberNow[]
+}
+
+export function registerStateMetrics(registry: Registry, now: States): void {
+  const gauge = (name: string, help: string, read: () => readonly Series[]) =>
+    expose(registry, 'gauge', `pooldns_${name}`, help, read)
+  const ofPools = 'State of a pool by its members: 1 for the one that it is in.'
+  gauge('pool_state', ofPools, () =>
+    now.pools().flatMap(({ pool, state }) => stateSet({ pool }, state, poolStates)),
+  )
+  const ofServices = 'State of a service by what answers for it: 1 for the one that it is in.'
+  gauge('service_state', ofServices, () =>
+    now.services().flatMap(({ service, state }) => stateSet({ service }, state, serviceStates)),
+  )
+  const weight = 'Weight that a member has now: by its configuration, slow start and its own word.'
+  gauge('member_weight', weight, () =>
+    now.members().map(({ pool, member, weight: value }) => ({ labels: { pool, member }, value })),
+  )
+  const override = "1 while an operator's word holds a member; absent otherwise."
+  gauge('member_override', override, () =>
+    now.members().flatMap(({ pool, member, override: state }) => {
+      return state === null ? [] : [{ labels: { pool, member, state }, value: 1 }]
+    }),
+  )
+  const held = '1 while a member is held down for changing too often; absent otherwise.'
+  gauge('member_held', held, () =>
+    now.members().flatMap(({ pool, member, held }) => (held ? [{ labels: { pool, member }, value: 1 }] : [])),
+  )
+}
+
+function stateSet(labels: Series['labels'], state: string, states: readonly string[]): Series[] {
+  return states.map((one) => ({ labels: { ...labels, state: one }, value: Number(one === state) }))
+}
