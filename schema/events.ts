@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { bigint, check, index, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
 import {
+  certificateTurns,
   type EventKind,
   eventKinds,
   overrideActions,
@@ -45,6 +46,7 @@ export const events = pgTable(
       drained: named,
       isolation: changed(trustStates),
       service: sql`${t.service} is not null and ${changed(serviceConditions)} and ${t.detail} ?& array['pools', 'before']`,
+      certificate: sql`${named} and ${t.reason} is not null and ${word('what', certificateTurns)} and ${t.detail} ?& array['name', 'notAfter', 'fingerprint']`,
       hold: sql`${named} and ${t.reason} is not null and ${t.detail} ? 'until'`,
     }
     const cases = eventKinds.map((kind) => sql`when ${sql.raw(`'${kind}'`)} then ${shapes[kind]}`)

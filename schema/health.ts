@@ -53,6 +53,8 @@ export const memberHealth = pgTable(
     reason: text('reason').notNull(),
     /** Of a member with several addresses: what was measured of each. */
     addresses: jsonb('addresses').$type<unknown>(),
+    /** Certificates that a warning has been given of. */
+    told: jsonb('told').$type<unknown>(),
   },
   (t) => [
     primaryKey({ name: 'member_health_pkey', columns: [t.pool, t.member] }),

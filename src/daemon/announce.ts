@@ -7,6 +7,7 @@
  */
 import type { Config } from '../config.ts'
 import type { Catalog } from '../controlplane/catalog/catalog.ts'
+import type { CertificateNews } from '../controlplane/health/certificate-watch.ts'
 import type { Suspicion } from '../controlplane/health/guard.ts'
 import type { Hold } from '../controlplane/health/monitor.ts'
 import type { Ended } from '../controlplane/model/births.ts'
@@ -84,6 +85,10 @@ export const events = {
   'weights-changed': { says: {} as Pools, heardBy: ['configuration'] },
   held: {
     says: {} as { key: MemberKey; hold: Hold; address: AddressText | null },
+    heardBy: ['log', 'events'],
+  },
+  certificate: {
+    says: {} as { health: MemberHealth; news: CertificateNews },
     heardBy: ['log', 'events'],
   },
   suspicion: {

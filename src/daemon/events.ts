@@ -63,6 +63,12 @@ export class Events implements AsyncDisposable {
       const event = { pool, member, ...at, until: new Date(untilMs), reason: `${falls} changes` }
       this.#record([{ kind: 'hold', ...event, at: now() }])
     },
+    certificate: ({ health, news: { what, certificate, reason } }) => {
+      const { pool, member } = health
+      const { name, fingerprint, notAfterMs } = certificate
+      const shown = { name, fingerprint, notAfter: new Date(notAfterMs) }
+      this.#record([{ kind: 'certificate', pool, member, what, ...shown, reason, health, at: now() }])
+    },
     suspicion: ({ suspicion, whyTrusted }) => {
       const event =
         suspicion === null

@@ -165,6 +165,7 @@ export class Health implements AsyncDisposable {
         announce({ kind: 'suspicion', suspicion, whyTrusted }),
       askCanaries: () => this.#canaries?.ask(),
       onHold: (key, hold, address) => announce({ kind: 'held', key, hold, address }),
+      onCertificate: (health, news) => announce({ kind: 'certificate', health, news }),
     })
   }
 

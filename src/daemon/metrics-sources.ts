@@ -31,6 +31,12 @@ export function metricsSources(parts: () => Parts): MetricsSources {
       parts()
         .answers.planner.members()
         .map((member) => ({ ...member, held: parts().health.checker.isHeld(member) })),
+    certificates: () =>
+      Array.from(parts().health.checker.certificates(), ({ pool, member, certificate }) => ({
+        pool,
+        member,
+        notAfterMs: certificate.notAfterMs,
+      })),
     hosts: () =>
       [...parts().configuration.publisher.catalog.hosts.values()].flat().map(({ pool, member, host }) => ({
         pool,

@@ -27,6 +27,12 @@ export function logged(log: Logger): Hearing<'log'> {
         { pool, member, ...(address === null ? {} : { address }), until: new Date(untilMs), falls },
         'member held down: it changes too often',
       ),
+    certificate: ({ health: { pool, member }, news: { what, certificate, reason } }) => {
+      const { name, notAfterMs } = certificate
+      const said = { pool, member, name, notAfter: new Date(notAfterMs), reason }
+      if (what === 'ends-soon') log.warn(said, "a member's certificate ends soon")
+      else log.info(said, "a member's certificate was renewed")
+    },
     suspicion: ({ suspicion, whyTrusted }) => {
       if (suspicion === null) {
         log.info({ reason: whyTrusted }, "this node's network is trusted again")

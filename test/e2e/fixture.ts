@@ -19,6 +19,8 @@ export interface Backend extends AsyncDisposable {
   healthy: boolean
   /** What its responses have. */
   headers: Record<string, string>
+  /** Shows another certificate from now on. */
+  renew(identity: { key: Buffer; cert: Buffer }): void
   /** Resolves when it has been asked once more. */
   asked(): Promise<void>
 }
@@ -36,6 +38,7 @@ export async function startBackend(identity?: { key: Buffer; cert: Buffer }): Pr
     port: (server.address() as AddressInfo).port,
     healthy: true,
     headers: {},
+    renew: (next) => 'setSecureContext' in server && server.setSecureContext(next),
     asked: async () => {
       await once(server, 'asked')
     },

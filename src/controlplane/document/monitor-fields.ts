@@ -2,8 +2,9 @@
 import { X509Certificate } from 'node:crypto'
 import { RE2JS, RE2JSException } from 're2js'
 import Type from 'typebox'
+import { endingRules } from '../model/certificate.ts'
 import type { CodeRange, HttpMonitor, TextExpectation, TlsSettings, WeightSource } from '../model/monitor.ts'
-import { Checked, hostText, Name, Plain, Scalar, Text, TextAs, Whole } from './fields.ts'
+import { Checked, hostText, Name, Plain, Scalar, Text, TextAs, Whole, Words } from './fields.ts'
 import {
   converted,
   type Entries,
@@ -233,7 +234,14 @@ const Certificates = Checked(
   pemProblem,
 )
 
-export const plainTls: TlsSettings = { serverName: null, ca: null, clientCertificate: null, minDaysLeft: 0 }
+export const plainTls: TlsSettings = {
+  serverName: null,
+  ca: null,
+  clientCertificate: null,
+  minDaysLeft: 0,
+  endingFails: 'minority',
+  warnDaysLeft: 0,
+}
 
 const tls = fieldsOf<TlsSettings>()
 export const Tls: RecordForm<TlsSettings> = record(
@@ -242,6 +250,8 @@ export const Tls: RecordForm<TlsSettings> = record(
     ca: tls.optional('ca', Certificates, plainTls.ca),
     clientCertificate: tls.optional('clientCertificate', Name, plainTls.clientCertificate),
     minDaysLeft: tls.optional('minDaysLeft', Whole(0, 3650), plainTls.minDaysLeft),
+    endingFails: tls.optional('endingFails', Words(endingRules), plainTls.endingFails),
+    warnDaysLeft: tls.optional('warnDaysLeft', Whole(0, 3650), plainTls.warnDaysLeft),
   },
   { description: 'an object with the settings of TLS' },
 )

@@ -9,6 +9,7 @@
 import { ControlError } from '../model/errors.ts'
 import type { Event, NewEvent } from '../model/event.ts'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
+import type { MemberHealth } from '../model/observation.ts'
 import type { Database } from '../store/database.ts'
 import { appendEvents } from '../store/events.ts'
 import { type MeasuredHealth, saveHealth } from '../store/health.ts'
@@ -54,11 +55,10 @@ export class EventRecorder {
   /** Takes what this node saw, in order. @returns it as it will be stored */
   add(seen: readonly NewEvent[]): readonly Event[] {
     for (const event of seen) {
-      if (event.kind !== 'member') continue
-      const { pool, member, to, at, reason, health } = event
-      const born = this.#options.bornOf?.(event) ?? null
-      const known = health ?? { pool, member, state: to, since: at, reason }
-      this.#health.set(formatMemberKey(event), { ...known, born })
+      const known = healthAfter(event)
+      if (known === null) continue
+      const born = this.#options.bornOf?.(known) ?? null
+      this.#health.set(formatMemberKey(known), { ...known, born })
     }
     const { node } = this.#options
     // What is known of the member goes to the store by itself.
@@ -122,4 +122,12 @@ export class EventRecorder {
       await this.#store(events.slice(ofEvents), health.slice(ofHealth))
     }
   }
+}
+
+/** What an event says of a member's health; null for nothing. */
+function healthAfter(event: NewEvent): MemberHealth | null {
+  if (event.kind === 'certificate') return event.health ?? null
+  if (event.kind !== 'member') return null
+  const { pool, member, to, at, reason, health } = event
+  return health ?? { pool, member, state: to, since: at, reason }
 }

@@ -6,9 +6,10 @@
  * that was called off says nothing and is dropped.
  */
 import { createHash } from 'node:crypto'
+import type { PeerCertificate } from '../model/certificate.ts'
 import { type Family, familyNames } from '../model/family.ts'
 import type { MemberKey } from '../model/member-key.ts'
-import type { ProbeMonitor } from '../model/monitor.ts'
+import type { ProbeMonitor, TlsSettings } from '../model/monitor.ts'
 import type { HealthState } from '../model/observation.ts'
 import type { AddressText } from '../model/pool.ts'
 import { toReason } from '../model/reason.ts'
@@ -44,6 +45,8 @@ export interface Past {
   readonly heard: boolean
   readonly latencyMs: number | null
   readonly weightPercent: number | null
+  /** What the last handshake has shown; null for nothing, and until there is one. */
+  readonly certificate: PeerCertificate | null
   /** Where; null when nobody was asked since the start. */
   readonly address: AddressText | null
   /** Where it stands in the schedule; null: to be probed at once. */
@@ -58,6 +61,7 @@ export function pastOf(state: HealthState): Past {
     heard: false,
     latencyMs: null,
     weightPercent: null,
+    certificate: null,
     address: null,
     position: null,
   }
@@ -115,6 +119,8 @@ export class Check {
   /** Smoothed, of probes that succeeded. */
   latencyMs: number | null
   weightPercent: number | null
+  /** What the last handshake has shown; null for nothing, and until there is one. */
+  certificate: PeerCertificate | null
   readonly #context: CheckContext
   readonly #job: ScheduledJob
   /** A probe is under way. */
@@ -133,6 +139,7 @@ export class Check {
     this.heard = past.heard
     this.latencyMs = past.latencyMs
     this.weightPercent = asksForWeight(probed.monitor) ? past.weightPercent : null
+    this.certificate = tlsOf(probed.monitor) === null ? null : past.certificate
     this.#reason = past.reason
     const { intervalMs } = probed.monitor
     this.#job = context.scheduler.schedule(intervalMs, (signal) => this.#run(signal), past.position)
@@ -160,10 +167,19 @@ export class Check {
 
   /** What another check may go on with. */
   get past(): Past {
-    const { measurement, heard, latencyMs, weightPercent } = this
+    const { measurement, heard, latencyMs, weightPercent, certificate } = this
     const position = this.#inFlight ? null : this.#job.position
     const { address } = this.probed
-    return { measurement, reason: this.#reason, heard, latencyMs, weightPercent, address, position }
+    return {
+      measurement,
+      reason: this.#reason,
+      heard,
+      latencyMs,
+      weightPercent,
+      certificate,
+      address,
+      position,
+    }
   }
 
   /** Whether a few more verdicts would change the state. */
@@ -236,6 +252,7 @@ export class Check {
       this.#inFlight = false
     })
     if (signal.aborted) return null
+    if (verdict.certificate !== undefined) this.certificate = verdict.certificate
     if (says(verdict)) {
       this.#lacks = null
       this.#take(verdict)
@@ -294,6 +311,12 @@ export function smooth(
 /** Whether a verdict is a statement about the machine. */
 export function says(verdict: ProbeVerdict): boolean {
   return verdict.ok || verdict.failure !== 'aborted'
+}
+
+/** The settings of TLS that a monitor's probes may need; null for those that never do. */
+export function tlsOf(monitor: ProbeMonitor): TlsSettings | null {
+  if (monitor.type === 'dns') return null
+  return monitor.type === 'http' && monitor.followRedirects === 0 ? null : monitor.tls
 }
 
 /** Whether responses may say what share of its weight the member wants. */

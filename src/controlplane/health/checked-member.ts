@@ -3,12 +3,14 @@
  * pool asks for it, what most nodes say (`quorum.ts`). Whatever may have changed, `settle` brings the rest in line with it.
  */
 import { isDeepStrictEqual } from 'node:util'
+import type { PeerCertificate } from '../model/certificate.ts'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import { type AddressHealth, type HealthState, type MemberHealth, stateAt } from '../model/observation.ts'
 import type { AddressText, Quorum } from '../model/pool.ts'
 import { Alarm } from '../timing/alarm.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { AvailabilityTable } from './availability.ts'
+import { CertificateWatch, sooner } from './certificate-watch.ts'
 import { type Opinion, type Past, says } from './check.ts'
 import {
   type AddressCheck,
@@ -20,6 +22,7 @@ import {
 } from './check-method.ts'
 import type { CheckRegistry } from './check-registry.ts'
 import type { Deliveries } from './deliveries.ts'
+import type { EndingCertificates } from './ending-certificates.ts'
 import type { Hold } from './monitor.ts'
 import { type AddressOpinion, ObservedAddresses } from './observed-addresses.ts'
 import { notResolved, Observer, type Report } from './observer.ts'
@@ -49,6 +52,8 @@ export interface Vitals {
   readonly weightPercent: number | null
   /** When it came back from being down; null when it did not, since the start. */
   readonly backSince: Date | null
+  /** Of the certificates that its probes have been shown last the one that ends first; null without any. */
+  readonly certificate: PeerCertificate | null
   /** What this node has measured itself, which may not be what is shown. */
   readonly own: Opinion
 }
@@ -67,6 +72,7 @@ export interface MemberListeners {
 export interface MemberContext {
   readonly listeners: MemberListeners
   readonly checks: CheckRegistry
+  readonly endings: EndingCertificates
   readonly table: AvailabilityTable
   readonly deliveries: Deliveries
   /** Tells the time of day. */
@@ -98,6 +104,7 @@ export class CheckedMember implements Disposable {
   #near = false
   #weightPercent: number | null = null
   #backSince: Date | null = null
+  readonly #certificates: CertificateWatch
   #ended = false
 
   /** @param restored what it was when the daemon last ran, which stands until there is something to say */
@@ -108,6 +115,7 @@ export class CheckedMember implements Disposable {
     this.#target = target
     this.#shown = restored ?? { pool, member, state: 'unknown', since: this.#now(), reason: 'not probed yet' }
     this.#shown = withAddresses(this.#shown, target.byAddress)
+    this.#certificates = new CertificateWatch(restored?.told)
     this.#expiry = new Alarm(context.clock, () => this.settle())
     context.table.set(this.#shown)
     const observe = (method: CheckMethod, before: ReadonlyMap<string, Past>) => this.#observe(method, before)
@@ -132,9 +140,16 @@ export class CheckedMember implements Disposable {
       near: this.#near,
       weightPercent: this.#weightPercent,
       backSince: this.#backSince,
+      certificate: this.certificate,
       latencyMs: this.#observed.latencyMs(null),
       own: opinion,
     }
+  }
+
+  /** What its probes have been shown last, of several the one that ends first; null for nothing. */
+  get certificate(): PeerCertificate | null {
+    const [first, ...others] = this.#observed.certificates
+    return first === undefined ? null : others.reduce(sooner, first).certificate
   }
 
   /** Smoothed time of the probes of an address, or (null) of all of it; null without samples. */
@@ -234,16 +249,18 @@ export class CheckedMember implements Disposable {
   }
 
   #observe(method: CheckMethod, before: ReadonlyMap<string, Past>): Observer {
-    const { checks, listeners } = this.#context
+    const { checks, endings, listeners } = this.#context
     const { pool, member } = this.#target
     return new Observer(method, before, {
       checks,
+      endings,
       watcher: {
         pool,
         member,
         onVerdict: (verdict) => {
           listeners.onProbe?.({ pool, member }, verdict)
           this.settle()
+          this.#lookAtCertificates()
           // A start does not wait for what this host can't ask.
           if (!says(verdict)) this.#context.onHeard(this.key)
         },
@@ -299,6 +316,17 @@ export class CheckedMember implements Disposable {
     return agree({ ...own, state: this.#observed.vote }, others, this.#context.suspect())
   }
 
+  #lookAtCertificates(): void {
+    const presented = this.#observed.certificates
+    if (this.#ended || presented.length === 0) return
+    const { seenCertificates } = this.#observed
+    const news = this.#certificates.look(presented, seenCertificates, this.#now().getTime())
+    if (news.length === 0) return
+    this.#shown = { ...this.#shown, told: this.#certificates.told }
+    this.#context.table.set(this.#shown)
+    for (const one of news) this.#context.deliveries.addCertificate(() => this.#shown, one)
+  }
+
   #setWord(word: HealthState): void {
     if (word === this.#word) return
     this.#word = word
@@ -325,7 +353,12 @@ export class CheckedMember implements Disposable {
     const isSame = state === before.state && reason === before.reason
     if (isSame && isDeepStrictEqual(addresses, before.addresses)) return
     const since = state === before.state ? before.since : at
-    const health = { pool, member, state, since, reason, ...(addresses === undefined ? {} : { addresses }) }
+    const { told } = before
+    const more = {
+      ...(addresses === undefined ? {} : { addresses }),
+      ...(told === undefined ? {} : { told }),
+    }
+    const health = { pool, member, state, since, reason, ...more }
     this.#shown = health
     table.set(health)
     for (const one of addresses ?? []) {
@@ -335,8 +368,8 @@ export class CheckedMember implements Disposable {
     }
     if (state !== before.state) {
       this.#backSince = before.state === 'down' && state === 'up' && !undone ? at : null
-      const more = addresses === undefined ? {} : { health }
-      deliveries.addEvent({ pool, member, from: before.state, to: state, reason, at, ...more })
+      const known = Object.keys(more).length === 0 ? {} : { health }
+      deliveries.addEvent({ pool, member, from: before.state, to: state, reason, at, ...known })
     } else deliveries.soon()
   }
 }

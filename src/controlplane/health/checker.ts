@@ -20,6 +20,8 @@
  * ## Bound
  * One entry per target.
  */
+
+import type { PeerCertificate } from '../model/certificate.ts'
 import type { Family } from '../model/family.ts'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { MemberHealth, NodeVerdicts } from '../model/observation.ts'
@@ -36,6 +38,7 @@ import {
   type Vitals,
 } from './checked-member.ts'
 import { Deliveries, type DeliveryListeners } from './deliveries.ts'
+import { EndingCertificates } from './ending-certificates.ts'
 import type { SelfIsolationGuard, Suspicion } from './guard.ts'
 import type { Measurement } from './monitor.ts'
 import type { Report } from './observer.ts'
@@ -75,6 +78,8 @@ export class Checker implements AsyncDisposable {
   #awaited: Set<string> | null = null
   readonly #firstRound = Promise.withResolvers<void>()
   readonly #deliveries: Deliveries
+  /** Pools to be looked at again at the end of the turn. */
+  readonly #unsettled = new Set<string>()
   #stopping: Promise<void> | null = null
 
   constructor(options: CheckerOptions) {
@@ -101,13 +106,15 @@ export class Checker implements AsyncDisposable {
 
   #makeContext(options: CheckerOptions): MemberContext {
     const { votes, now, clock = monotonicClock } = options
+    const timeMs = now === undefined ? Date.now : () => now().getTime()
     return {
       listeners: options,
       checks: this.#checks,
+      endings: new EndingCertificates({ nowMs: timeMs, onFlip: (pool) => this.#settleSoon(pool) }),
       table: this.#table,
       deliveries: this.#deliveries,
       clock: {
-        nowMs: now === undefined ? Date.now : () => now().getTime(),
+        nowMs: timeMs,
         after: (delayMs, run) => clock.after(delayMs, run),
       },
       votes: votes ?? (() => null),
@@ -150,6 +157,13 @@ export class Checker implements AsyncDisposable {
   /** Smoothed time of the probes of one address of a member, or (null) of all of it; null without samples. */
   latencyMs(pool: string, member: string, address: AddressText | null): number | null {
     return this.#find({ pool, member })?.latencyMs(address) ?? null
+  }
+
+  /** The certificates of members, of those with several the one that ends first. */
+  *certificates(): Generator<MemberKey & { readonly certificate: PeerCertificate }> {
+    for (const { target, certificate } of this.#members.values()) {
+      if (certificate !== null) yield { pool: target.pool, member: target.member, certificate }
+    }
   }
 
   /** This node's own word on the members that nodes agree upon; null when there are none. */
@@ -273,6 +287,18 @@ export class Checker implements AsyncDisposable {
     for (const member of this.#members.values()) member.end()
     this.#deliveries.now()
     this.#firstRound.resolve()
+  }
+
+  /** Looks again at the members of a pool at the end of the turn: what the certificates of others mean for them has changed. */
+  #settleSoon(pool: string): void {
+    if (this.#unsettled.size === 0) {
+      setImmediate(() => {
+        const pools = new Set(this.#unsettled)
+        this.#unsettled.clear()
+        for (const member of this.#members.values()) if (pools.has(member.target.pool)) member.settle()
+      })
+    }
+    this.#unsettled.add(pool)
   }
 
   #find(key: MemberKey): CheckedMember | undefined {

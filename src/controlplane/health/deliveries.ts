@@ -3,15 +3,18 @@
  * and timers of a turn), so that all transitions of one turn, such as the 512 timeouts of a rack that went dark, are one callback
  * and one swap of the table. A microtask would be earlier by microseconds and would run after every single one.
  *
- * Bound: what one turn brings, at most one event per member.
+ * Bound: what one turn brings, at most one event per member, and one for each certificate that it shows.
  */
-import type { HealthEvent } from '../model/observation.ts'
+import type { HealthEvent, MemberHealth } from '../model/observation.ts'
 import type { AvailabilityTable } from './availability.ts'
+import type { CertificateNews } from './certificate-watch.ts'
 
 /** Whom it is told. None of these may throw. */
 export interface DeliveryListeners {
   /** Transitions of one turn, in the order in which they happened, and the pools they are in; the table holds them already. */
   readonly onTransitions: (events: HealthEvent[], changedPools: ReadonlySet<string>) => void
+  /** A certificate of a member comes to its end, or has been renewed; with what is known of the member, transitions included. */
+  readonly onCertificate?: (health: MemberHealth, news: CertificateNews) => void
   /**
    * Pools in which something else changed that answers may depend on: how near a member is to a change, what weight it
    * wants, since when it is up. At most once a turn.
@@ -27,6 +30,7 @@ export class Deliveries {
   /** After everything else. */
   readonly #onDelivered: () => void
   #events: HealthEvent[] = []
+  #certificates: { health: () => MemberHealth; news: CertificateNews }[] = []
   #vitals = new Set<string>()
   #verdicts = false
   #next: NodeJS.Immediate | null = null
@@ -39,6 +43,12 @@ export class Deliveries {
 
   addEvent(event: HealthEvent): void {
     this.#events.push(event)
+    this.soon()
+  }
+
+  /** @param health asked for when it is delivered, after the transitions of the turn */
+  addCertificate(health: () => MemberHealth, news: CertificateNews): void {
+    this.#certificates.push({ health, news })
     this.soon()
   }
 
@@ -69,6 +79,9 @@ export class Deliveries {
       for (const pool of changedPools) this.#vitals.delete(pool)
       this.#listeners.onTransitions(events, changedPools)
     }
+    const certificates = this.#certificates
+    this.#certificates = []
+    for (const { health, news } of certificates) this.#listeners.onCertificate?.(health(), news)
     if (this.#vitals.size > 0) {
       const pools = this.#vitals
       this.#vitals = new Set()

@@ -12,6 +12,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { HealthState } from '../model/observation.ts'
 import type { AddressText } from '../model/pool.ts'
 import { toReason } from '../model/reason.ts'
+import type { PresentedCertificate } from './certificate-watch.ts'
 import type { Opinion, Past } from './check.ts'
 import { type AddressCheck, type CheckMethod, machineOf } from './check-method.ts'
 import type { Observer } from './observer.ts'
@@ -109,6 +110,16 @@ export class ObservedAddresses implements Disposable {
     if (wanted !== undefined) return wanted.observer.latencyMs
     const times = this.#observers.flatMap(({ latencyMs }) => latencyMs ?? [])
     return times.length === 0 ? null : times.reduce((sum, time) => sum + time, 0) / times.length
+  }
+
+  /** What its probes have been shown last. */
+  get certificates(): readonly PresentedCertificate[] {
+    return this.#observers.flatMap(({ certificates }) => certificates)
+  }
+
+  /** Whether that is all. */
+  get seenCertificates(): boolean {
+    return this.#observers.every(({ seenCertificates }) => seenCertificates)
   }
 
   /** Whether it answers again, and waits for an operator to let it come back. */

@@ -6,16 +6,20 @@
  * one before had measured, part by part: other settings do not make another machine. What a probe finds is shared, though, by
  * all members that are probed in the same way (`check-registry.ts`).
  */
+import { endsSoonAtMs, formatEnding } from '../model/certificate.ts'
 import { toReason } from '../model/reason.ts'
-import type { Check, Opinion, Past, Watcher } from './check.ts'
+import type { PresentedCertificate } from './certificate-watch.ts'
+import { type Check, type Opinion, type Past, tlsOf, type Watcher } from './check.ts'
 import { type CheckMethod, leavesOf, type ProbeMethod } from './check-method.ts'
 import type { CheckRegistry, Watched } from './check-registry.ts'
 import { combine } from './composite.ts'
+import type { EndingCertificates, EndingPlace } from './ending-certificates.ts'
 import { forget } from './monitor.ts'
 
 /** What an observer is made with. */
 export interface ObserverOptions {
   readonly checks: CheckRegistry
+  readonly endings: EndingCertificates
   readonly watcher: Watcher
   /** The last report on the member, whether its time is over or not; null when there was none. */
   readonly report: () => Report | null
@@ -43,6 +47,8 @@ export class Observer implements Disposable {
   readonly #options: ObserverOptions
   /** The checks, by the paths of their probes. Bounded by the parts of the monitor. */
   readonly #watched = new Map<string, Watched>()
+  /** Where those stand whose certificates may count against the member, by the same paths. */
+  readonly #places = new Map<string, EndingPlace>()
   /** What was measured of hosts that have no address, and waits for one; by the paths of the probes, and bounded as they are. */
   readonly #waiting = new Map<string, Past>()
   #pending = false
@@ -92,6 +98,22 @@ export class Observer implements Disposable {
     return known.length === 0 ? null : Math.min(...known)
   }
 
+  /** What its probes have been shown last. */
+  get certificates(): readonly PresentedCertificate[] {
+    return this.#checks.flatMap(({ certificate, probed }) => {
+      const tls = tlsOf(probed.monitor)
+      if (certificate === null || tls === null) return []
+      return [{ certificate, warnDays: Math.max(tls.warnDaysLeft, tls.minDaysLeft) }]
+    })
+  }
+
+  /** Whether that is all: no probe with TLS has yet to be shown one. */
+  get seenCertificates(): boolean {
+    return this.#checks.every(
+      ({ certificate, probed }) => certificate !== null || tlsOf(probed.monitor) === null,
+    )
+  }
+
   /** Whether the member answers again, and waits for an operator to let it come back. */
   get waits(): boolean {
     return this.#checks.some(({ waits }) => waits)
@@ -115,6 +137,7 @@ export class Observer implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    for (const place of this.#places.values()) place[Symbol.dispose]()
     for (const { release } of this.#watched.values()) release()
   }
 
@@ -134,14 +157,39 @@ export class Observer implements Disposable {
     const there = past === undefined || past.address === address ? past : { ...past, position: null }
     // Names have no slash in them, and paths begin with one.
     const own = path === '' ? watcher : { ...watcher, witness: `${watcher.member}${path}` }
-    this.#watched.set(path, checks.watch({ address, monitor, port }, own, there))
+    const tls = tlsOf(monitor)
+    if (tls === null || tls.minDaysLeft === 0 || tls.endingFails === 'always') {
+      this.#watched.set(path, checks.watch({ address, monitor, port }, own, there))
+      return
+    }
+    const place = this.#options.endings.place(watcher.pool, address)
+    this.#places.set(path, place)
+    const stand = (): void => {
+      const { certificate, measurement } = watched.check
+      const counts = certificate !== null && measurement.state === 'up'
+      place.set(counts ? endsSoonAtMs(certificate, tls.minDaysLeft) : null)
+    }
+    const watched = checks.watch({ address, monitor, port }, standing(own, stand), there)
+    stand()
+    this.#watched.set(path, watched)
+  }
+
+  /** What a probe has measured, and what its certificate makes of that. */
+  #measured(path: string, check: Check): Opinion {
+    const { opinion, certificate } = check
+    const verdict = this.#places.get(path)?.verdict ?? 'lasts'
+    if (opinion.state !== 'up' || certificate === null || verdict === 'lasts') return opinion
+    const { minDaysLeft } = tlsOf(check.probed.monitor)!
+    const why = formatEnding(certificate, minDaysLeft, this.#options.now().getTime())
+    if (verdict === 'fails') return { state: 'down', reason: why }
+    return { state: 'up', reason: toReason(`${opinion.reason}; ${why}, as in most of the pool`) }
   }
 
   #opinionOf(method: CheckMethod, path: string): Opinion {
     switch (method.kind) {
       case 'probe': {
         const check = this.#watched.get(path)?.check
-        if (check !== undefined) return check.opinion
+        if (check !== undefined) return this.#measured(path, check)
         return method.pending
           ? { state: 'unknown', reason: 'not probed yet' }
           : { state: 'down', reason: notResolved }
@@ -174,10 +222,25 @@ export class Observer implements Disposable {
   }
 }
 
+/** The same, with something done first whenever a check has changed. */
+function standing(watcher: Watcher, first: () => void): Watcher {
+  return {
+    ...watcher,
+    onVerdict: (verdict) => {
+      first()
+      watcher.onVerdict(verdict)
+    },
+    onChange: (undone) => {
+      first()
+      watcher.onChange(undone)
+    },
+  }
+}
+
 /** What was measured of a host stays while its address is not known yet; what its last addresses were worth says nothing of others. */
 function withoutAddress(past: Past, pending: boolean): Past {
   const nowhere = { ...past, address: null, position: null, heard: false }
   return pending
     ? nowhere
-    : { ...nowhere, measurement: forget(past.measurement), reason: null, latencyMs: null }
+    : { ...nowhere, measurement: forget(past.measurement), reason: null, latencyMs: null, certificate: null }
 }

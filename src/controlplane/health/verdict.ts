@@ -3,6 +3,8 @@
  * operator at night and kept in the store, so it is short, of bounded length, without control characters, and
  * says the same thing for the same fault each time: no addresses, file names or OpenSSL line numbers.
  */
+
+import type { PeerCertificate } from '../model/certificate.ts'
 import { type Family, familyNames, familyOf } from '../model/family.ts'
 import { formatOwnFault, ownFaultCode } from '../model/own-fault.ts'
 import type { AddressText } from '../model/pool.ts'
@@ -33,13 +35,17 @@ export type ProbeFailure =
   /** No statement about the member: the probe was called off, or failed by this host (`model/own-fault.ts`). */
   | 'aborted'
 
-/** What one probe says; `durationMs` is the time from its start to the verdict, fractions included. */
+/**
+ * What one probe says; `durationMs` is the time from its start to the verdict, fractions included. `certificate` is the one that was
+ * shown and verified, of several (redirects) the one that ends first; left out where there was none.
+ */
 export type ProbeVerdict =
   | {
       readonly ok: true
       readonly durationMs: number
       /** Left out when the member says nothing of its weight. */
       readonly weight?: SaidWeight
+      readonly certificate?: PeerCertificate
     }
   | {
       readonly ok: false
@@ -47,6 +53,7 @@ export type ProbeVerdict =
       readonly reason: string
       readonly durationMs: number
       readonly lacks?: Family
+      readonly certificate?: PeerCertificate
     }
 
 /** Why a probe failed. */

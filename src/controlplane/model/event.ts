@@ -4,11 +4,20 @@
  * API: what is added later must leave them as they are.
  */
 import type { MemberKey } from './member-key.ts'
-import type { HealthEvent } from './observation.ts'
+import type { HealthEvent, MemberHealth } from './observation.ts'
 import type { Override } from './override.ts'
 import type { AddressText } from './pool.ts'
 
-export const eventKinds = ['member', 'pool', 'override', 'drained', 'isolation', 'hold', 'service'] as const
+export const eventKinds = [
+  'member',
+  'pool',
+  'override',
+  'drained',
+  'isolation',
+  'hold',
+  'service',
+  'certificate',
+] as const
 export type EventKind = (typeof eventKinds)[number]
 
 export const poolConditions = ['healthy', 'degraded', 'down'] as const
@@ -28,6 +37,8 @@ export const serviceConditions = ['up', 'degraded', 'down'] as const
 export type ServiceCondition = (typeof serviceConditions)[number]
 
 export const overrideActions = ['set', 'changed', 'deleted', 'expired'] as const
+
+export const certificateTurns = ['ends-soon', 'renewed'] as const
 
 /** What a node thinks of its own network. */
 export const trustStates = ['trusted', 'suspect'] as const
@@ -89,6 +100,20 @@ interface ServiceEvent extends Seen, Changed<ServiceCondition> {
   readonly before: readonly string[]
 }
 
+/** A member's certificate has fewer days left than are wanted, or another one has taken the place of such a one. */
+interface CertificateEvent extends Seen, MemberKey {
+  readonly kind: 'certificate'
+  readonly what: (typeof certificateTurns)[number]
+  /** The first name in the certificate. */
+  readonly name: string
+  readonly notAfter: Date
+  /** SHA-256. */
+  readonly fingerprint: string
+  readonly reason: string
+  /** What is known of the member by then. */
+  readonly health?: MemberHealth
+}
+
 export type Event =
   | MemberEvent
   | PoolEvent
@@ -97,6 +122,7 @@ export type Event =
   | IsolationEvent
   | HoldEvent
   | ServiceEvent
+  | CertificateEvent
 
 type WithoutNode<E> = E extends Event ? Omit<E, 'node'> : never
 /** An event as whoever sees it tells it; the recorder knows which node this is. */

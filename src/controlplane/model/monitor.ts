@@ -3,6 +3,8 @@
  * timing and the parameters of the machine that turns verdicts into a state; `push`, `static` and `composite` ask nobody.
  */
 
+import type { EndingRule } from './certificate.ts'
+
 export const monitorTypes = ['http', 'https', 'tcp', 'dns', 'grpc', 'push', 'static', 'composite'] as const
 export type MonitorType = (typeof monitorTypes)[number]
 
@@ -65,8 +67,11 @@ export interface TlsSettings {
   readonly ca: string | null
   /** Name of the pair of files, `NAME.crt` and `NAME.key`, that this node has in its directory of client certificates. */
   readonly clientCertificate: string | null
-  /** A certificate that ends sooner fails the probe; 0 for one that is valid now. */
+  /** A certificate that ends sooner counts against its member as `endingFails` says; 0 for one that is valid now. */
   readonly minDaysLeft: number
+  readonly endingFails: EndingRule
+  /** One that ends sooner is told of once, as is one below `minDaysLeft`; 0 for nothing more than that. */
+  readonly warnDaysLeft: number
 }
 
 /** Where a response says what share of its weight, 0 to 100 percent, the member wants to have. */

@@ -3,6 +3,7 @@
  * stands beside what an operator wants and never overwrites it.
  */
 import type { Family } from './family.ts'
+import { isToldCertificate, type ToldCertificate } from './certificate.ts'
 import type { MemberKey } from './member-key.ts'
 import type { AddressText } from './pool.ts'
 
@@ -26,11 +27,15 @@ export interface AddressHealth extends Health {
 export interface MemberHealth extends MemberKey, Health {
   /** What was said of each address, of a member whose addresses are probed by themselves; left out where there is only one. */
   readonly addresses?: readonly AddressHealth[]
+  /** Certificates that a warning has been given of; left out where there was none. */
+  readonly told?: readonly ToldCertificate[]
 }
 
 /** Reads what JSON made of the times; whatever is no list is left out. */
 export function withAddressTimes(health: MemberHealth): MemberHealth {
-  const { addresses, ...whole } = health
+  const { addresses, told, ...rest } = health
+  const known = Array.isArray(told) ? told.filter(isToldCertificate) : []
+  const whole = known.length === 0 ? rest : { ...rest, told: known }
   if (!Array.isArray(addresses)) return whole
   return { ...whole, addresses: addresses.map((one) => ({ ...one, since: new Date(one.since) })) }
 }

@@ -97,9 +97,23 @@ function toRow(event: Event, position: number): object {
 
 /** Rows fit their kind: the table checks it. What stands in `detail` beyond that may be anything, and is told as far as it can be. */
 function toEvent({ detail, reason, at, ...fields }: typeof events.$inferSelect): StoredEvent {
-  const { until, ...rest } = isMap(detail) ? detail : {}
+  const rest = isMap(detail) ? detail : {}
   const said = Object.entries({ ...rest, ...fields, reason }).filter(([, value]) => value !== null)
-  const date = typeof until === 'string' ? new Date(until) : null
-  const end = date === null || Number.isNaN(date.getTime()) ? {} : { until: date }
-  return { ...Object.fromEntries(said), ...end, at } as StoredEvent
+  return {
+    ...Object.fromEntries(said.filter(([name]) => !times.includes(name))),
+    ...timesIn(rest),
+    at,
+  } as StoredEvent
+}
+
+/** What of a detail is a time. */
+const times: readonly string[] = ['until', 'notAfter']
+
+function timesIn(detail: Readonly<Record<string, unknown>>): Readonly<Record<string, Date>> {
+  const read = times.flatMap((name): [string, Date][] => {
+    const value = detail[name]
+    const date = typeof value === 'string' ? new Date(value) : null
+    return date === null || Number.isNaN(date.getTime()) ? [] : [[name, date]]
+  })
+  return Object.fromEntries(read)
 }

@@ -102,3 +102,17 @@ export function registerHostMetrics(registry: Registry, hosts: () => readonly Ho
     hosts().map(({ pool, member, addresses }) => ({ labels: { pool, member }, value: addresses })),
   )
 }
+
+/** When the certificate that a member has shown ends. */
+export interface CertificateEnd extends MemberKey {
+  readonly notAfterMs: number
+}
+
+/** Bound: the members that are probed with TLS. */
+export function registerCertificateMetrics(registry: Registry, ends: () => readonly CertificateEnd[]): void {
+  const help =
+    "When the certificate that a member's probes were shown last ends, in seconds since 1970; of several the first."
+  expose(registry, 'gauge', 'pooldns_probe_certificate_not_after_seconds', help, () =>
+    ends().map(({ pool, member, notAfterMs }) => ({ labels: { pool, member }, value: notAfterMs / 1000 })),
+  )
+}

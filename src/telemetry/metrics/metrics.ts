@@ -15,7 +15,13 @@ import { type DnsCounters, registerDnsMetrics } from './dns.ts'
 import { FaultMetrics } from './faults.ts'
 import { HttpMetrics } from './http.ts'
 import { LookupMetrics } from './lookups.ts'
-import { type HostCounts, MemberMetrics, registerHostMetrics } from './members.ts'
+import {
+  type CertificateEnd,
+  type HostCounts,
+  MemberMetrics,
+  registerCertificateMetrics,
+  registerHostMetrics,
+} from './members.ts'
 import { expose, exposeValue } from './series.ts'
 import { SharedRendering } from './shared-rendering.ts'
 import { type MemberNow, type PoolNow, registerStateMetrics, type ServiceNow } from './states.ts'
@@ -24,6 +30,8 @@ import { WebhookMetrics } from './webhooks.ts'
 /** What a scrape reads. Called at every scrape: must be cheap and never throw. */
 export interface MetricsSources {
   dns(): DnsCounters
+  /** Members that have shown a certificate. */
+  certificates(): readonly CertificateEnd[]
   /** Members that are hosts. */
   hosts(): readonly HostCounts[]
   /** Every member of the configuration. */
@@ -65,6 +73,7 @@ export class Metrics {
     registerDnsMetrics(registry, () => sources.dns())
     registerNodeMetrics(registry, sources, now)
     registerStateMetrics(registry, sources)
+    registerCertificateMetrics(registry, () => sources.certificates())
     registerHostMetrics(registry, () => sources.hosts())
   }
 

@@ -51,6 +51,8 @@ const tls: fc.Arbitrary<TlsSettings> = fc.record({
   ca: orNull(fc.constantFrom(certificate, `# two\n${certificate}${certificate}`)),
   clientCertificate: orNull(name),
   minDaysLeft: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 3650 })),
+  endingFails: fc.constantFrom('minority', 'always'),
+  warnDaysLeft: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 3650 })),
 })
 
 const flap: fc.Arbitrary<FlapLimit> = fc

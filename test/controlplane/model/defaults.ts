@@ -16,6 +16,8 @@ export const tlsDefaults: TlsSettings = {
   ca: null,
   clientCertificate: null,
   minDaysLeft: 0,
+  endingFails: 'minority' as const,
+  warnDaysLeft: 0,
 }
 
 export const timingDefaults: ProbeTiming = {

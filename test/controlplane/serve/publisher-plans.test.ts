@@ -27,6 +27,7 @@ const nothing: Vitals = {
   latencyMs: null,
   weightPercent: null,
   backSince: null,
+  certificate: null,
   own: { state: 'up', reason: '' },
 }
 /** Everybody is in area 0. */

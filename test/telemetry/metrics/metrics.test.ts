@@ -33,6 +33,7 @@ function busyMetrics(): Metrics {
     networkSuspect: () => true,
     unjudgedProbes: () => ({ ipv4: 0, ipv6: 3 }),
     snapshotWrittenAt: () => new Date(90_000),
+    certificates: () => [{ pool: 'p', member: 'h', notAfterMs: 1_790_000_000_000 }],
     hosts: () => [{ pool: 'p', member: 'h', addresses: 3, failures: 2 }],
     pools: () => [{ pool: 'p', state: 'degraded' }],
     services: () => [{ service: 'www.example.test', state: 'up' }],
@@ -78,6 +79,7 @@ t.test('a scrape shows what the data plane has counted, once however often it is
     'pooldns_member_weight{pool="p",member="y"} 0',
     'pooldns_member_override{pool="p",member="x",state="drain"} 1',
     'pooldns_member_held{pool="p",member="y"} 1',
+    'pooldns_probe_certificate_not_after_seconds{pool="p",member="h"} 1790000000',
     'pooldns_worker_restarts_total 0',
     'pooldns_build_info{version="1.2.3"} 1',
   ]) {

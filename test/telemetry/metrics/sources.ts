@@ -18,6 +18,7 @@ export const quietSources: MetricsSources = {
   networkSuspect: () => false,
   unjudgedProbes: () => ({}),
   snapshotWrittenAt: () => null,
+  certificates: () => [],
   hosts: () => [],
   pools: () => [],
   services: () => [],

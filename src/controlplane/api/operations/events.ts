@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type, { type TProperties } from 'typebox'
 import { InstantText, Text, Words } from '../../document/fields.ts'
 import {
+  certificateTurns,
   type EventFilter,
   type EventKind,
   eventKinds,
@@ -114,6 +115,19 @@ const EventView = Type.Union([
     pools: Type.Array(Type.String(), { description: 'those that answer from now on, 32 at the most' }),
     before: Type.Array(Type.String(), { description: 'those that answered before' }),
   }),
+  View(
+    'certificate',
+    "A member's certificate has fewer days left than are wanted, or was renewed after that.",
+    {
+      pool,
+      member,
+      what: Type.Enum([...certificateTurns]),
+      name: Type.String({ description: 'the first name in it' }),
+      notAfter: Instant,
+      fingerprint: Type.String({ description: 'SHA-256, in hexadecimal' }),
+      reason,
+    },
+  ),
 ])
 
 interface ListRequest extends EventFilter {

@@ -1,5 +1,6 @@
 /** What is known of a member beside its configuration: what the probes, an operator and the resolvers say. */
 import Type, { type Static } from 'typebox'
+import { daysLeft } from '../../model/certificate.ts'
 import { healthStates, type Resolution, resolutionStates } from '../../model/observation.ts'
 import type { Override } from '../../model/override.ts'
 import { type Member, needsAddresses, type Pool } from '../../model/pool.ts'
@@ -27,6 +28,13 @@ const AddressStatus = Type.Object({
   reason: Type.String(),
 })
 
+const CertificateStatus = Type.Object({
+  name: Type.String({ description: 'the first name in it' }),
+  notAfter: Instant,
+  daysLeft: Type.Integer({ description: 'whole days, negative once it has ended' }),
+  fingerprint: Type.String({ description: 'SHA-256, in hexadecimal' }),
+})
+
 export const MemberStatus = Type.Object({
   state: Type.Enum([...healthStates], {
     description: 'what the probes say; in a pool without a monitor `up`, but for a host without addresses',
@@ -37,6 +45,13 @@ export const MemberStatus = Type.Object({
     Type.Array(AddressStatus, {
       description:
         'of a member whose addresses are probed each by itself, when it has several; it is up while one of them is',
+    }),
+  ),
+  certificate: Type.Optional(
+    Type.Unsafe<Static<typeof CertificateStatus>>({
+      ...CertificateStatus,
+      description:
+        'what the probes of a member with TLS were shown last and verified, of several certificates the one that ends first',
     }),
   ),
   answered: Type.Optional(
@@ -86,6 +101,7 @@ export function memberStatus(
   const { answered, safeAt, leaving } = context.handedOut(pool.name, member.name)
   return {
     ...measured(context, pool, member, resolution),
+    ...certificateOf(context, pool, member),
     answered,
     safeAt: safeAt?.toISOString() ?? null,
     ...(leaving === undefined
@@ -95,6 +111,14 @@ export function memberStatus(
     ...(warnings.length === 0 ? {} : { warnings }),
     ...(resolution === null ? {} : { resolution: presentResolution(resolution) }),
   }
+}
+
+function certificateOf(context: Observations, pool: Pool, member: Member) {
+  const certificate = context.health.vitals(pool.name, member.name)?.certificate ?? null
+  if (certificate === null) return {}
+  const { name, notAfterMs, fingerprint } = certificate
+  const notAfter = new Date(notAfterMs).toISOString()
+  return { certificate: { name, notAfter, daysLeft: daysLeft(certificate, Date.now()), fingerprint } }
 }
 
 function resolutionOf(context: Observations, pool: Pool, member: Member): Resolution | null {

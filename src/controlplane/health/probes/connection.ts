@@ -1,7 +1,14 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { checkServerIdentity, connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls'
+import {
+  checkServerIdentity,
+  connect as connectTls,
+  type PeerCertificate as NodeCertificate,
+  type SecureContext,
+} from 'node:tls'
+import { endsSoonAtMs, formatEnding, type PeerCertificate } from '../../model/certificate.ts'
 import type { TlsSettings } from '../../model/monitor.ts'
 import type { AddressText } from '../../model/pool.ts'
+import { toReason } from '../../model/reason.ts'
 import {
   type ConnectionPhase,
   type Fault,
@@ -26,19 +33,24 @@ export interface Endpoint {
   readonly protocols?: readonly string[]
 }
 
-const dayMs = 86_400_000
-
 /**
  * Opens one connection, with its handshake done and its certificate judged. Never rejects.
  *
  * Afterwards the socket is the caller's, `stop` included; its errors need no listener any more.
  */
-export async function connect(to: Endpoint, { tls, stop, lacks }: ProbeContext): Promise<Socket | Fault> {
+export async function connect(
+  to: Endpoint,
+  { tls, stop, lacks, onCertificate }: ProbeContext,
+): Promise<Socket | Fault> {
   const secureContext = to.tls === null ? null : await tls.secureContext(to.tls, stop)
   if (secureContext !== null && 'failure' in secureContext) return secureContext
   if (stop.aborted) return stop.reason as Fault
   let phase: ConnectionPhase = 'connecting'
-  const socket = open(to, secureContext)
+  let shown: PeerCertificate | null = null
+  const socket = open(to, secureContext, (certificate) => {
+    shown = readCertificate(certificate)
+    if (shown !== null) onCertificate?.(shown)
+  })
   const { finish, result } = new Ending<Socket>(stop, () => {
     if (phase !== 'exchanging') socket.destroy()
   })
@@ -49,14 +61,18 @@ export async function connect(to: Endpoint, { tls, stop, lacks }: ProbeContext):
     phase = 'handshaking'
   })
   socket.once(to.tls === null ? 'connect' : 'secureConnect', () => {
-    const tooSoon = to.tls === null ? null : endsTooSoon(socket as TLSSocket, to.tls.minDaysLeft)
+    const tooSoon = to.tls === null ? null : endsTooSoon(shown, to.tls)
     if (tooSoon === null) phase = 'exchanging'
     finish(tooSoon ?? socket)
   })
   return result
 }
 
-function open({ address, port, tls, identity, protocols }: Endpoint, context: SecureContext | null): Socket {
+function open(
+  { address, port, tls, identity, protocols }: Endpoint,
+  context: SecureContext | null,
+  onCertificate: (certificate: NodeCertificate) => void,
+): Socket {
   if (context === null) return connectTcp({ host: address, port })
   const expected = tls?.serverName ?? identity ?? address
   return connectTls({
@@ -67,19 +83,31 @@ function open({ address, port, tls, identity, protocols }: Endpoint, context: Se
     ALPNProtocols: protocols,
     rejectUnauthorized: true,
     secureContext: context,
-    checkServerIdentity: (_name, certificate) => checkServerIdentity(expected, certificate),
+    // Called when those that vouch for the certificate are trusted, at every handshake, since none goes on from another.
+    checkServerIdentity: (_name, certificate) => {
+      onCertificate(certificate)
+      return checkServerIdentity(expected, certificate)
+    },
   })
 }
 
 /** The server's own certificate is judged; those that vouch for it are renewed by others. */
-function endsTooSoon(socket: TLSSocket, minDaysLeft: number): Fault | null {
-  if (minDaysLeft === 0) return null
-  const end = socket.getPeerX509Certificate()?.validToDate
-  if (end === undefined) return fault('tls', 'no certificate')
-  const leftMs = end.getTime() - Date.now()
-  if (leftMs >= minDaysLeft * dayMs) return null
-  const days = Math.floor(leftMs / dayMs)
-  return fault('tls', `certificate ends in ${days} ${days === 1 ? 'day' : 'days'}, ${minDaysLeft} wanted`)
+function endsTooSoon(shown: PeerCertificate | null, { minDaysLeft, endingFails }: TlsSettings): Fault | null {
+  if (minDaysLeft === 0 || endingFails !== 'always') return null
+  if (shown === null) return fault('tls', 'no certificate')
+  const nowMs = Date.now()
+  return nowMs <= endsSoonAtMs(shown, minDaysLeft)
+    ? null
+    : fault('tls', formatEnding(shown, minDaysLeft, nowMs))
+}
+
+/** @returns null where it does not say when it ends, which no certificate may leave out */
+function readCertificate({ valid_to, fingerprint256, subject, subjectaltname }: NodeCertificate) {
+  const notAfterMs = Date.parse(valid_to)
+  if (Number.isNaN(notAfterMs)) return null
+  const alternative = /^(?:DNS|IP Address):([^,]*)/.exec(subjectaltname ?? '')?.[1]
+  const name = alternative ?? [subject?.CN ?? ''].flat()[0]!
+  return { fingerprint: fingerprint256, notAfterMs, name: toReason(name) }
 }
 
 /** @returns `address:port`, an IPv6 address in brackets (RFC 3986 section 3.2.2) */

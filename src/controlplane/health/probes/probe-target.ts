@@ -1,3 +1,4 @@
+import type { PeerCertificate } from '../../model/certificate.ts'
 import type { Family } from '../../model/family.ts'
 import type { MemberKey } from '../../model/member-key.ts'
 import type { ProbeMonitor } from '../../model/monitor.ts'
@@ -26,6 +27,8 @@ export interface ProbeContext {
   /** Whether this host has no address of a family that leads anywhere. */
   readonly lacks: (family: Family) => boolean
   readonly patterns: PatternMatcher
+  /** Told of every certificate that a server has shown and that was verified. */
+  readonly onCertificate?: (certificate: PeerCertificate) => void
   /** Ends the probe and its connection at once; its reason is the `Fault` to return. */
   readonly stop: AbortSignal
 }

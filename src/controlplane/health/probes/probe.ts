@@ -4,6 +4,7 @@
  */
 import { ADDRCONFIG } from 'node:dns'
 import { lookup } from 'node:dns/promises'
+import type { PeerCertificate } from '../../model/certificate.ts'
 import type { Family } from '../../model/family.ts'
 import type { AddressPolicy, AddressText } from '../../model/pool.ts'
 import { type Fault, fault, ownFault, type ProbeResult, type ProbeVerdict } from '../verdict.ts'
@@ -68,11 +69,15 @@ async function attempt(
   }, timeoutMs)
   signal.addEventListener('abort', onAbort)
   if (signal.aborted) onAbort()
+  let certificate: PeerCertificate | null = null
+  const onCertificate = (shown: PeerCertificate): void => {
+    if (certificate === null || shown.notAfterMs < certificate.notAfterMs) certificate = shown
+  }
   let result: ProbeResult
   try {
     result = stop.signal.aborted
       ? (stop.signal.reason as Fault)
-      : await dispatch(target, { ...shared, stop: stop.signal })
+      : await dispatch(target, { ...shared, stop: stop.signal, onCertificate })
   } catch (error) {
     // A request that can't even be written comes here, such as a Host header that is no host, or a socket that can't be made.
     result = ownFault(error) ?? fault('protocol', error instanceof Error ? error.message : String(error))
@@ -81,9 +86,10 @@ async function attempt(
     signal.removeEventListener('abort', onAbort)
   }
   const durationMs = performance.now() - startMs
-  if ('failure' in result) return { ok: false, ...result, durationMs }
+  const shown = certificate === null ? {} : { certificate }
+  if ('failure' in result) return { ok: false, ...result, durationMs, ...shown }
   const { weight } = result
-  return weight === null ? { ok: true, durationMs } : { ok: true, durationMs, weight }
+  return { ok: true, durationMs, ...(weight === null ? {} : { weight }), ...shown }
 }
 
 async function dispatch(target: ProbeTarget, context: ProbeContext): Promise<ProbeResult> {

@@ -94,7 +94,10 @@ t.test(
     await t.test('a certificate that ends too soon', async (t) => {
       const port = await start(t, ending)
       const wanting = (minDaysLeft: number) =>
-        probe(targetAt(port, { ...https, tls: { ...tlsDefaults, minDaysLeft } }), never)
+        probe(
+          targetAt(port, { ...https, tls: { ...tlsDefaults, minDaysLeft, endingFails: 'always' } }),
+          never,
+        )
       t.match(await wanting(0), { ok: true })
       t.match(await wanting(3), { ok: true })
       t.match(await wanting(14), { failure: 'tls', reason: 'certificate ends in 3 days, 14 wanted' })

@@ -59,6 +59,20 @@ export const everyKind: readonly Event[] = [
   },
 ]
 
+/** Of the last kind, by itself. */
+const certificateEvent: Event = {
+  kind: 'certificate',
+  node: 'n1',
+  pool: 'q',
+  member: 'a',
+  what: 'ends-soon',
+  name: 'www.example.test',
+  notAfter: at(90),
+  fingerprint: 'AB:CD',
+  reason: 'certificate ends in 3 days, 14 wanted',
+  at: at(6),
+}
+
 const withoutIds = (events: readonly StoredEvent[]) => events.map(({ id: _, ...event }) => event)
 
 export const eventsSuite: Suite = async (t, database) => {
@@ -97,6 +111,13 @@ export const eventsSuite: Suite = async (t, database) => {
     t.same(await minutes({ pool: "s' or true" }), [])
     t.same(await minutes({ since: at(3), until: at(5) }), [4, 3])
     t.same(await minutes({ kind: 'pool', pool: 'q' }), [])
+  })
+
+  await t.test('a certificate comes back with its end as a time', async (t) => {
+    await database.record((tx) => appendEvents(tx, [certificateEvent]))
+    t.same(withoutIds((await list({ kind: 'certificate' })).items), [certificateEvent])
+    const { name: _, ...nameless } = certificateEvent as Event & { readonly name: string }
+    await t.rejects(database.record((tx) => appendEvents(tx, [nameless as Event])))
   })
 
   await t.test('what is not whole is refused', async (t) => {
