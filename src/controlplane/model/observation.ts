@@ -2,8 +2,9 @@
  * Observations: what nodes have measured, been told and looked up. None of it is configuration, so it changes no revision; it
  * stands beside what an operator wants and never overwrites it.
  */
-import type { Family } from './family.ts'
+
 import { isToldCertificate, type ToldCertificate } from './certificate.ts'
+import type { Family } from './family.ts'
 import type { MemberKey } from './member-key.ts'
 import type { AddressText } from './pool.ts'
 
