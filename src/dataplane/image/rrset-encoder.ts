@@ -7,7 +7,6 @@
  */
 import { ByteWriter } from '../wire/bytes.ts'
 import { classes, isServiceBinding, questionPointer, types } from '../wire/constants.ts'
-import { hashName } from '../wire/name-scan.ts'
 import type { NameField } from '../wire/rdata.ts'
 import { Words } from './columns.ts'
 import { fixupBases, maxFixupOffset, packFixup, type ZoneImage } from './image.ts'
@@ -47,7 +46,7 @@ export class RrsetEncoder {
    * Suffixes that the RRset spells, by their hash: number of the RR, offsets of the suffix and of its end in that RDATA,
    * and where in the wire form it stands. Bounded by `maxFixupOffset`; of suffixes of one hash the last is kept.
    */
-  readonly #spelled = new Map<number, readonly [rr: number, from: number, to: number, at: number]>()
+  readonly #spelled = new Map<string, number>()
 
   /**
    * @param apex lower-cased wire form
@@ -129,7 +128,7 @@ export class RrsetEncoder {
       for (let i = 0; i < length; i++) this.#name[i] = lower(rdata[offset + i]!)
       // The root's one octet is shorter than a pointer.
       for (let at = 0; this.#name[at] !== 0; at += this.#name[at]! + 1) {
-        const pointer = this.#pointerTo(at, length, owner, rrs)
+        const pointer = this.#pointerTo(at, length, owner)
         const here = wire.length - start
         if (pointer !== nowhere) {
           this.fixups.push(pointer | here)
@@ -138,7 +137,7 @@ export class RrsetEncoder {
           break
         }
         if (!last && here <= maxFixupOffset) {
-          this.#spelled.set(hashName(this.#name, at, length), [index, offset + at, offset + length, here])
+          this.#spelled.set(this.#textOf(at, length), here)
         }
         const label = this.#name[at]! + 1
         wire.append(rdata, from, from + label)
@@ -152,7 +151,7 @@ export class RrsetEncoder {
    * A fix-up, its `at` left out, to where the suffix of `#name` that begins at `from` is spelled in the message before it
    * is needed; `nowhere` when it is not.
    */
-  #pointerTo(from: number, to: number, owner: Uint8Array, rrs: readonly Uint8Array[]): number {
+  #pointerTo(from: number, to: number, owner: Uint8Array): number {
     const name = this.#name
     const apex = this.#apex
     if (endsWith(apex, name, from, to)) {
@@ -163,12 +162,13 @@ export class RrsetEncoder {
       return packFixup(fixupBases.owner, owner.length - (to - from))
     }
     if (this.#spelled.size === 0) return nowhere
-    const spelled = this.#spelled.get(hashName(name, from, to))
-    if (spelled === undefined) return nowhere
-    const [rr, start, end, at] = spelled
-    if (end - start !== to - from) return nowhere
-    for (let i = 0; i < to - from; i++) if (lower(rrs[rr]![start + i]!) !== name[from + i]) return nowhere
-    return packFixup(fixupBases.rrset, at)
+    const at = this.#spelled.get(this.#textOf(from, to))
+    return at === undefined ? nowhere : packFixup(fixupBases.rrset, at)
+  }
+
+  /** The octets of `#name` as a key. */
+  #textOf(from: number, to: number): string {
+    return Buffer.from(this.#name.buffer, from, to - from).toString('latin1')
   }
 }
 

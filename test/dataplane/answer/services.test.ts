@@ -265,6 +265,15 @@ t.test('draws end even when what is left has hardly any weight', async (t) => {
   t.ok(found < 13.8, `chi squared ${found}`)
 })
 
+t.test('draws end far behind what is left of one that is heavy', async (t) => {
+  const weights = [65535, ...Array.from({ length: 200 }, () => 1)]
+  const members = candidates(...weights.map((weight, i): [string, number] => [`192.0.2.${i}`, weight]))
+  const served = serve({ select: 'weighted', answers: 3, candidates: members }, { seed: 5 })
+  const answers = Array.from({ length: 4000 }, () => addresses(served))
+  t.ok(answers.every((found) => new Set(found).size === 3))
+  t.equal(new Set(answers.flat()).size, weights.length, 'each of them comes')
+})
+
 t.test('as many answers as members: all, rotating, even when weighted', async (t) => {
   const served = serve({
     select: 'weighted',

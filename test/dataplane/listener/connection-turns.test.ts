@@ -81,6 +81,22 @@ t.test('a client with one question waits for a few answers of each other client'
   await until(() => order.length === 8 * 1000 + 2)
 })
 
+t.test('a connection that this side has ended is answered no more', async (t) => {
+  const { open, order, table } = setUp()
+  const wire = open('192.0.2.1')
+  wire.push(Buffer.concat(Array.from({ length: 10 * answersPerTurn }, () => ask(1))))
+  await until(() => order.length > 0)
+  wire.end()
+  const other = open('192.0.2.2')
+  other.push(ask(2))
+  await until(() => order.includes(2))
+  const ended = order.length
+  other.push(ask(3))
+  await until(() => order.includes(3))
+  t.equal(order.length, ended + 1)
+  table.stop?.()
+})
+
 t.test('all answers come, in their order, however many turns they take', async (t) => {
   const { open } = setUp()
   const wire = open('192.0.2.1')

@@ -84,6 +84,7 @@ t.test('what the process says about itself', async (t) => {
       '/v1/pools/{name}/members/{member}/override',
       '/v1/pools/{name}/members/{member}/report',
       '/v1/pools/{name}/override',
+      '/v1/reports',
       '/v1/services',
       '/v1/services/{name}',
       '/v1/tokens',
