@@ -109,7 +109,6 @@ export class StreamConnection {
    */
   answer(most: number): number {
     const stream = this.#stream
-    if (!stream.writable) return 0
     const data = this.#pending
     let at = 0
     let answered = 0
