@@ -82,6 +82,10 @@ export class ConnectionTable implements ConnectionOwner {
     this.#turn ??= setImmediate(() => this.#takeTurns())
   }
 
+  dequeue(connection: StreamConnection): void {
+    this.#queue.delete(connection)
+  }
+
   held(octets: number): void {
     this.#heldOctets += octets
     if (octets <= 0) return

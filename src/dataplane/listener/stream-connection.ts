@@ -30,6 +30,8 @@ export interface ConnectionOwner {
   touch(connection: StreamConnection): void
   /** Has `answer` called in a while. */
   queue(connection: StreamConnection): void
+  /** Takes that back. */
+  dequeue(connection: StreamConnection): void
   /** It holds so many octets more, or fewer, than before. May end a connection. */
   held(octets: number): void
   /** Answers wait for its client to read them. @param progress whether the client has read some since it was last said */
@@ -88,6 +90,8 @@ export class StreamConnection {
 
   /** Sends what has been answered and closes. */
   finish(): void {
+    // A turn after that would write behind the end, which destroys the stream and what it has not sent yet.
+    this.#owner.dequeue(this)
     this.#stream.end(() => this.destroy('closed'))
   }
 
