@@ -23,6 +23,8 @@ export class Events implements AsyncDisposable {
   readonly #recorder: EventRecorder
   readonly #log: Ground['log']
   #births: Births = new Map()
+  /** What the last event about this node's network said. */
+  #isolated = false
 
   /** @param policy of the addresses that webhooks are sent to */
   constructor({ database, nodeId, log, metrics, faults }: Ground, policy: AddressPolicy) {
@@ -70,10 +72,13 @@ export class Events implements AsyncDisposable {
       this.#record([{ kind: 'certificate', pool, member, what, ...shown, reason, health, at: now() }])
     },
     suspicion: ({ suspicion, whyTrusted }) => {
-      const event =
-        suspicion === null
-          ? ({ from: 'suspect', to: 'trusted', reason: whyTrusted } as const)
-          : ({ from: 'trusted', to: 'suspect', reason: suspicion.reason } as const)
+      // Whether a hold was one is told when the canaries have said so.
+      const isolated = suspicion !== null && !suspicion.holds
+      if (isolated === this.#isolated) return
+      this.#isolated = isolated
+      const event = isolated
+        ? ({ from: 'trusted', to: 'suspect', reason: suspicion.reason } as const)
+        : ({ from: 'suspect', to: 'trusted', reason: whyTrusted } as const)
       this.#record([{ kind: 'isolation', ...event, at: now() }])
     },
     pools: ({ changes }) => this.#record(changes.map((change) => ({ kind: 'pool', ...change, at: now() }))),

@@ -36,6 +36,11 @@ export function logged(log: Logger): Hearing<'log'> {
     suspicion: ({ suspicion, whyTrusted }) => {
       if (suspicion === null) {
         log.info({ reason: whyTrusted }, "this node's network is trusted again")
+      } else if (suspicion.holds) {
+        log.warn(
+          { reason: suspicion.reason },
+          'most members fail at once: they stay as they were until a canary has been heard',
+        )
       } else {
         log.error({ reason: suspicion.reason }, "this node's own network is suspect: failures do not count")
       }

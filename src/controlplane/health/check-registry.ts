@@ -98,16 +98,16 @@ export class CheckRegistry {
       )
       return
     }
-    this.#options.onSuspicion(change.suspicion)
+    const { suspicion } = change
+    this.#options.onSuspicion(suspicion)
     for (const { member: key, measurement: given } of change.giveBack) {
       const check = this.#checks.get(key)
       if (check === undefined) continue
-      if (change.asksCanaries)
-        this.#lent.set(key, { given, taken: check.measurement, opinion: check.opinion })
+      if (suspicion.holds) this.#lent.set(key, { given, taken: check.measurement, opinion: check.opinion })
       check.giveBack(given)
     }
     // Last: the answer of a canary ends it, and may come at once.
-    if (change.asksCanaries) this.#options.askCanaries?.()
+    if (suspicion.holds) this.#options.askCanaries?.()
   }
 
   #counts({ owner, key, measurement }: Check, ok: boolean, atMs: number): boolean {

@@ -16,6 +16,7 @@
  *   suspect   success, and the members look well again          trusting; counts
  *   suspect   any other success                                 suspect; counts
  *   trusting  canary fails, and so does every other             suspect; what the blow took is given back
+ *   suspect   hold, and the last of the canaries fails          suspect, no longer a hold
  *   suspect   canary answers                                    trusting; after a hold, what it gave back is taken again
  *   suspect   too few members are left                          trusting
  *
@@ -39,18 +40,9 @@
  * began to within the window: the guard can't trip on the first failure, and members with a low `fall` or a quick
  * re-check are down before most have been asked. So it doesn't have to be faster than they are.
  *
- * ## When members look struck
- * The members look struck when, of those that said something within the window,
- * - at least `share` of the witnesses are struck, where struck are those whose failures began within the window while they
- *   were up, and witnesses those and whoever succeeded;
- * - and at least `minMembers` are struck, and at least `leastOfAll` of all, those included that had failed before;
- * - and in at least `share` of the pools that have witnesses, and in at least `minPools`, more than half of them are
- *   struck.
- * A member with several addresses is one witness (`witnesses.ts`), well while one of them is.
- * They look well again when less than half of `share` of the witnesses is struck; whoever was struck stays so, however
- * long the suspicion lasts, until it succeeds. Both want to see `minMembers` witnesses in `minPools` pools at least.
- *
- * The window. Members are probed at different intervals, so that at no moment all have been heard after a blow. A window
+ * ## The window
+ * Whether the members look struck or well is said by `witnesses.ts`, of those that said something within the window.
+ * Members are probed at different intervals, so that at no moment all have been heard after a blow. A window
  * makes samples of them: a member that was not heard within it is no witness for now, and of those that were, all
  * fail. It need not be as long as the longest interval or fall time, only long enough for a fair sample, so it is what half of
  * the members take at most from one verdict to the next, with `windowMs` as the least and `maxWindowMs` as the most. A longer
@@ -91,16 +83,10 @@
 import type { MemberKey } from '../model/member-key.ts'
 import type { HealthState } from '../model/observation.ts'
 import { AgeingLink, AgeingList } from './ageing-list.ts'
-import { type Witness, Witnesses, type Word } from './witnesses.ts'
+import { type StruckSettings, type Witness, Witnesses, type Word } from './witnesses.ts'
 
-/** When members look struck, as above. */
-export interface GuardSettings {
-  /** Above 0, up to 1: of the witnesses that are struck, and of the pools. */
-  readonly share: number
-  readonly minMembers: number
-  readonly minPools: number
-  /** Share of the members that were heard, also of those that were down already. */
-  readonly leastOfAll: number
+/** When members look struck, and of how long ago their words count. */
+export interface GuardSettings extends StruckSettings {
   readonly windowMs: number
   /** Never below `windowMs`. */
   readonly maxWindowMs: number
@@ -119,6 +105,8 @@ export interface Suspicion {
   readonly sinceMs: number
   /** Such as `12 of 14 members that were up fail at once, in 4 of 5 pools` or `none of 2 canaries answers`. */
   readonly reason: string
+  /** A hold: the canaries are being asked whether it is so. */
+  readonly holds: boolean
 }
 
 /** A member that is to have the measurement again that it had before the blow. */
@@ -130,9 +118,8 @@ export type GuardChange<M> =
   | {
       readonly to: 'suspect'
       readonly suspicion: Suspicion
+      /** Where the suspicion is a hold, the canaries are to be asked now. */
       readonly giveBack: readonly GivenBack<M>[]
-      /** It is a hold: the canaries are to be asked now. */
-      readonly asksCanaries?: true
     }
   | {
       readonly to: 'trusting'
@@ -188,8 +175,6 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   /** Null: to be worked out, because members have changed. */
   #windowMs: number | null = null
   #suspicion: Suspicion | null = null
-  /** The suspicion is a hold, about which the canaries have the last word. */
-  #holds = false
   /** Until then the members make no hold: the canaries have said that it is them. */
   #acquittedUntilMs = Number.NEGATIVE_INFINITY
 
@@ -206,6 +191,11 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   /** Null while trusting. */
   get suspicion(): Suspicion | null {
     return this.#suspicion
+  }
+
+  /** The canaries have the last word about the suspicion. */
+  get #holds(): boolean {
+    return this.#suspicion?.holds ?? false
   }
 
   /**
@@ -250,12 +240,16 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     if (one === undefined) return counting
     this.#age(atMs)
     this.#hear(one, ok, current, atMs)
-    if (this.#suspicion === null && !ok && atMs >= this.#acquittedUntilMs && this.#looksStruck()) {
-      const change = this.#suspect(this.#struckReason(), this.#window(), atMs)
-      return { counts: false, change: this.#canariesDecide ? this.#hold(change) : change }
+    if (
+      this.#suspicion === null &&
+      !ok &&
+      atMs >= this.#acquittedUntilMs &&
+      this.#witnesses.lookStruck(this.#settings)
+    ) {
+      return { counts: false, change: this.#struck(atMs) }
     }
     const membersDecide = !this.#canariesDecide || this.#holds
-    if (membersDecide && this.#suspicion !== null && ok && this.#looksWell())
+    if (membersDecide && this.#suspicion !== null && ok && this.#witnesses.lookWell(this.#settings))
       return { counts: true, change: this.#trust() }
     return ok || this.#suspicion === null || current.state === 'down' ? counting : notCounting
   }
@@ -271,64 +265,37 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     const all = [...this.#canaries.values()]
     if (all.some((answered) => answered !== false)) return null
     const reason = all.length === 1 ? 'the canary does not answer' : `none of ${all.length} canaries answers`
-    if (this.#suspicion !== null) {
-      if (this.#holds)
-        this.#suspicion = { ...this.#suspicion, reason: `${this.#suspicion.reason}; ${reason}` }
-      this.#holds = false
-      return null
-    }
+    if (this.#suspicion !== null) return this.#holds ? this.#confirm(this.#suspicion, reason) : null
     this.#age(atMs)
-    return this.#suspect(reason, Math.max(this.#window(), this.#canaryPeriodMs), atMs)
+    return this.#suspect(
+      { sinceMs: atMs, reason, holds: false },
+      Math.max(this.#window(), this.#canaryPeriodMs),
+    )
   }
 
-  /** What canaries said before says nothing of now. */
-  #hold(change: GuardChange<M>): GuardChange<M> {
-    for (const name of this.#canaries.keys()) this.#canaries.set(name, null)
-    this.#holds = true
-    return { ...change, asksCanaries: true } as GuardChange<M>
+  /** The members look struck: the canaries are asked, if they decide, for what they said before says nothing of now. */
+  #struck(sinceMs: number): GuardChange<M> {
+    const holds = this.#canariesDecide
+    if (holds) for (const name of this.#canaries.keys()) this.#canaries.set(name, null)
+    return this.#suspect({ sinceMs, reason: this.#witnesses.blow, holds }, this.#window())
+  }
+
+  /** No canary answers either: it is this node's network. */
+  #confirm({ sinceMs, reason: struck }: Suspicion, reason: string): GuardChange<M> {
+    this.#suspicion = { sinceMs, reason: `${struck}; ${reason}`, holds: false }
+    return { to: 'suspect', suspicion: this.#suspicion, giveBack: [] }
   }
 
   /** The members do fail: their failures count from when they began. */
   #acquit(atMs: number): GuardChange<M> {
-    this.#holds = false
     this.#suspicion = null
     this.#acquittedUntilMs = atMs + Math.max(this.#window(), this.#canaryPeriodMs)
     return { to: 'trusting', takeAgain: true }
   }
 
-  #looksStruck(): boolean {
-    const { share, minMembers, minPools, leastOfAll } = this.#settings
-    const { heard, poolsHeard, poolsStruck } = this.#witnesses
-    const { ok, struck, failing } = heard
-    return (
-      struck >= minMembers &&
-      struck >= share * (ok + struck) &&
-      struck >= leastOfAll * (ok + struck + failing) &&
-      poolsStruck >= minPools &&
-      poolsStruck >= share * poolsHeard
-    )
-  }
-
-  #looksWell(): boolean {
-    const { share, minMembers, minPools } = this.#settings
-    const { ok, struck } = this.#witnesses.heard
-    return (
-      ok + struck >= minMembers &&
-      this.#witnesses.poolsHeard >= minPools &&
-      struck < (share / 2) * (ok + struck)
-    )
-  }
-
-  #struckReason(): string {
-    const { heard, poolsHeard, poolsStruck } = this.#witnesses
-    const { ok, struck } = heard
-    const members = `${struck} of ${ok + struck} members that were up fail at once`
-    return `${members}, in ${poolsStruck} of ${poolsHeard} pools`
-  }
-
-  #suspect(reason: string, horizonMs: number, atMs: number): GuardChange<M> {
-    const suspicion = { sinceMs: atMs, reason }
+  #suspect(suspicion: Suspicion, horizonMs: number): GuardChange<M> {
     this.#suspicion = suspicion
+    const { sinceMs: atMs } = suspicion
     const giveBack: GivenBack<M>[] = []
     for (const { name: pool, members } of this.#pools.values()) {
       for (const { name: member, failingSinceMs, before } of members.values()) {
@@ -343,7 +310,6 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   #trust(): GuardChange<M> | null {
     if (this.#suspicion === null) return null
     this.#suspicion = null
-    this.#holds = false
     for (const { members } of this.#pools.values()) {
       for (const one of members.values()) if (one.failingSinceMs !== null) this.#silence(one)
     }

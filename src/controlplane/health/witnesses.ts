@@ -3,8 +3,28 @@
  * each family is no more likely to have died than another, and says no more by failing at both. It is well while one of its checks is,
  * as its member is up while one of its addresses is.
  *
+ * ## When members look struck
+ * The members look struck when, of those that said something within the window,
+ * - at least `share` of the witnesses are struck, where struck are those whose failures began within the window while they
+ *   were up, and witnesses those and whoever succeeded;
+ * - and at least `minMembers` are struck, and at least `leastOfAll` of all, those included that had failed before;
+ * - and in at least `share` of the pools that have witnesses, and in at least `minPools`, more than half of them are
+ *   struck.
+ * They look well again when less than half of `share` of the witnesses is struck; whoever was struck stays so, however
+ * long the suspicion lasts, until it succeeds. Both want to see `minMembers` witnesses in `minPools` pools at least.
+ *
  * Bound: one witness for each member and part of its monitor, and one pool for each that has any. Each change costs constant time.
  */
+
+/** When members look struck, as above. */
+export interface StruckSettings {
+  /** Above 0, up to 1: of the witnesses that are struck, and of the pools. */
+  readonly share: number
+  readonly minMembers: number
+  readonly minPools: number
+  /** Share of the members that were heard, also of those that were down already. */
+  readonly leastOfAll: number
+}
 
 export type Word = 'ok' | 'struck' | 'failing'
 
@@ -26,7 +46,9 @@ export class Witnesses {
   readonly #pools = new Map<string, WitnessPool>()
   readonly #heard: Record<Word, number> = { ok: 0, struck: 0, failing: 0 }
   #size = 0
+  /** Pools of whose witnesses some are well or struck. */
   #poolsHeard = 0
+  /** Pools of which more are struck than well. */
   #poolsStruck = 0
 
   get size(): number {
@@ -36,21 +58,6 @@ export class Witnesses {
   /** Pools that have witnesses. */
   get pools(): number {
     return this.#pools.size
-  }
-
-  /** Witnesses by what they come to. */
-  get heard(): Readonly<Record<Word, number>> {
-    return this.#heard
-  }
-
-  /** Pools of whose witnesses some are well or struck. */
-  get poolsHeard(): number {
-    return this.#poolsHeard
-  }
-
-  /** Pools of which more are struck than well. */
-  get poolsStruck(): number {
-    return this.#poolsStruck
   }
 
   /** Takes one more check of a witness. @param name unique in its pool */
@@ -92,6 +99,29 @@ export class Witnesses {
     witness.word = word
     if (pool.ok + pool.struck > 0) this.#poolsHeard++
     if (pool.struck > pool.ok) this.#poolsStruck++
+  }
+
+  lookStruck({ share, minMembers, minPools, leastOfAll }: StruckSettings): boolean {
+    const { ok, struck, failing } = this.#heard
+    return (
+      struck >= minMembers &&
+      struck >= share * (ok + struck) &&
+      struck >= leastOfAll * (ok + struck + failing) &&
+      this.#poolsStruck >= minPools &&
+      this.#poolsStruck >= share * this.#poolsHeard
+    )
+  }
+
+  lookWell({ share, minMembers, minPools }: StruckSettings): boolean {
+    const { ok, struck } = this.#heard
+    return ok + struck >= minMembers && this.#poolsHeard >= minPools && struck < (share / 2) * (ok + struck)
+  }
+
+  /** How many look struck, for people. */
+  get blow(): string {
+    const { ok, struck } = this.#heard
+    const members = `${struck} of ${ok + struck} members that were up fail at once`
+    return `${members}, in ${this.#poolsStruck} of ${this.#poolsHeard} pools`
   }
 
   #tally(pool: WitnessPool, what: Word, by: 1 | -1): void {

@@ -117,7 +117,7 @@ export class Simulation {
 
   #heed(change: GuardChange<Measurement> | null): void {
     if (change === null) return
-    if (change.to === 'suspect' && change.asksCanaries) this.holds++
+    if (change.to === 'suspect' && change.suspicion.holds) this.holds++
     else if (!(change.to === 'trusting' && change.takeAgain)) this.#tell(change)
     if (change.to === 'trusting') {
       if (change.takeAgain)
@@ -129,10 +129,10 @@ export class Simulation {
     for (const { member, measurement } of change.giveBack) {
       const one = this.#running.get(member)!
       if (one.measurement.state === 'down') this.givenBack.push(member)
-      if (change.asksCanaries) this.#lent.set(one, { given: measurement, taken: one.measurement })
+      if (change.suspicion.holds) this.#lent.set(one, { given: measurement, taken: one.measurement })
       one.measurement = measurement
     }
-    if (change.asksCanaries) this.#probeCanaries(this.#canaryMs)
+    if (change.suspicion.holds) this.#probeCanaries(this.#canaryMs)
   }
 
   #tell(change: GuardChange<Measurement>): void {

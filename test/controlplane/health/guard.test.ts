@@ -182,6 +182,8 @@ t.test('canaries that answer decide alone', (t) => {
   t.equal(quick.holds, 1)
   t.strictSame(quick.fell, [], 'the canaries would be asked after 4 s')
   t.match(quick.guard.suspicion?.reason, /members that were up fail at once.*none of 2 canaries answers/)
+  t.equal(quick.guard.suspicion?.holds, false)
+  t.equal(quick.changes.length, 1, 'which is told when they have said so')
 
   const isolation = new Simulation({ members: fleet([1], () => ({ judging: { fall: 1 } })), canaries })
   isolation.runTo(101)
@@ -347,7 +349,11 @@ t.test('members that change, with a canary that answers later', (t) => {
   )
   t.strictSame(rulings[2]?.change, {
     to: 'suspect',
-    suspicion: { sinceMs: 1000, reason: '3 of 3 members that were up fail at once, in 2 of 2 pools' },
+    suspicion: {
+      sinceMs: 1000,
+      reason: '3 of 3 members that were up fail at once, in 2 of 2 pools',
+      holds: false,
+    },
     giveBack: [
       { pool: 'a', member: '1', measurement: up },
       { pool: 'a', member: '2', measurement: up },
@@ -363,7 +369,7 @@ t.test('members that change, with a canary that answers later', (t) => {
   t.ok(failAll(2000).some(({ change }) => change?.to === 'suspect'))
   t.strictSame(guard.canary('c', true, 2400), { to: 'trusting' }, 'the canary decides from now on')
   const held = failAll(2500).flatMap(({ change }) => change ?? [])
-  t.match(held, [{ to: 'suspect', asksCanaries: true }], 'which is asked when they fail again')
+  t.match(held, [{ to: 'suspect', suspicion: { holds: true } }], 'which is asked when they fail again')
   t.strictSame(guard.canary('c', true, 2501), { to: 'trusting', takeAgain: true })
   t.notOk(
     failAll(2600).some(({ change }) => change !== null),
@@ -437,7 +443,9 @@ t.test('agrees with a model that counts nothing', (t) => {
             if ('name' in what) {
               if (!canaries.includes(what.name)) continue
               const change = guard.canary(what.name, ok, atMs)
-              given = change?.to === 'suspect' ? change.giveBack.map(({ member }) => member) : null
+              // That the canaries confirm a hold begins no suspicion.
+              given =
+                change?.to === 'suspect' && !wasSuspect ? change.giveBack.map(({ member }) => member) : null
               t.strictSame(given?.toSorted(), model.canary(what.name, ok, atMs)?.toSorted())
             } else {
               const { member, state } = what
