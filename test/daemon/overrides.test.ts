@@ -95,8 +95,15 @@ t.test('each override that has an end is told at it, the soonest first', async (
     until,
   }))
   tellOf(overrides, late!, never!, soon!)
-  t.same(await once(told, 'told'), [{ kind: 'overrides-ended', overrides: [soon] }])
-  t.same(await once(told, 'told'), [{ kind: 'overrides-ended', overrides: [late] }])
+  const ended: Override[][] = []
+  // On a busy machine both may be due when it is looked.
+  while (ended.flat().length < 2) {
+    const [event] = (await once(told, 'told')) as [Extract<DaemonEvent, { kind: 'overrides-ended' }>]
+    t.equal(event.kind, 'overrides-ended')
+    ended.push([...event.overrides])
+  }
+  const eventOf = (override: Override) => ended.findIndex((each) => each.includes(override))
+  t.ok(0 <= eventOf(soon!) && eventOf(soon!) <= eventOf(late!))
 })
 
 t.test('an override beyond the reach of a timer does not end at once', async (t) => {
