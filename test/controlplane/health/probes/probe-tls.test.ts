@@ -7,7 +7,13 @@ import { addressPolicy } from '../../../../src/controlplane/health/probes/addres
 import { createProber, probe } from '../../../../src/controlplane/health/probes/probe.ts'
 import { parsePrefix } from '../../../../src/dataplane/wire/prefix.ts'
 import { tlsDefaults } from '../../model/defaults.ts'
-import { certificate, certificateFolder, opensslTime, withoutOpenssl } from '../certificates.ts'
+import {
+  certificate,
+  certificateFolder,
+  opensslTime,
+  signedCertificate,
+  withoutOpenssl,
+} from '../certificates.ts'
 import { closedPort, containing, serve, serveHttp, serveTcp, targetAt } from '../fixture.ts'
 
 const never = new AbortController().signal
@@ -55,6 +61,18 @@ t.test(
       t.match(wrong, { ok: false, failure: 'tls', reason: /does not match certificate/ })
       const bare = await probe(targetAt(port, { ...https, host: null }), never)
       t.match(bare, { ok: false, failure: 'tls', reason: /does not match certificate/ })
+    })
+
+    await t.test('who is trusted is trusted, whoever vouches for it', async (t) => {
+      const above = { type: 'https', host: 'www.example.test', timeoutMs: 20_000 } as const
+      const leaf = await signedCertificate(folder, 'leaf', 'DNS:www.example.test', 'stranger')
+      const port = await start(t, leaf)
+      const trusting = (ca: Buffer | null) =>
+        probe(targetAt(port, { ...above, tls: { ...tlsDefaults, ca: ca?.toString() ?? null } }), never)
+      t.match(await trusting(leaf.cert), { ok: true }, 'the certificate itself, and not its authority')
+      t.match(await trusting(stranger.cert), { ok: true })
+      t.match(await trusting(named.cert), { failure: 'tls' })
+      t.match(await trusting(null), { failure: 'tls' })
     })
 
     await t.test('one host, however it is written', async (t) => {
