@@ -96,9 +96,16 @@ export class ContentDecoder {
   }
 }
 
+/**
+ * What stands where a coding should and is none, which other readers pass over, too: charsets, media types, what mail names so,
+ * and what an upload to S3 leaves behind. A name that is not known here may be a coding, and its text can't be told.
+ */
+const noCoding =
+  /^(?:identity|none|null|binary|[78]bit|aws-chunked|utf-?(?:8|16)|(?:us-)?ascii|iso-?8859-\d+|windows-\d+|[a-z]+\/[^ ]+)$/
+
 /** The coding of a body, several of them with commas between; null when it is as it is. */
 export function codingOf(fields: HeaderFields): string | null {
   const codings = listOf(fields, 'content-encoding').map((coding) => coding.toLowerCase())
-  const real = codings.filter((coding) => coding !== 'identity')
+  const real = codings.filter((coding) => !noCoding.test(coding))
   return real.length === 0 ? null : real.join(', ')
 }

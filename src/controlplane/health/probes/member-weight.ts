@@ -36,7 +36,8 @@ function rounded(percent: number): number {
 export function weightAt(pointer: string, text: string): SaidWeight | null {
   let whole: unknown
   try {
-    whole = JSON.parse(text)
+    // RFC 8259 section 8.1: nobody may send the mark of an order of octets, and some do.
+    whole = JSON.parse(text.replace(/^\ufeff/, ''))
   } catch {
     return { problem: 'weight not understood: the body is no JSON' }
   }

@@ -60,6 +60,31 @@ t.test('a body that is coded all the same is decoded', async (t) => {
   })
 })
 
+t.test('what is no coding and stands in its place is passed over', async (t) => {
+  const body = Buffer.from('state: ok')
+  const labels = [
+    'none',
+    'UTF-8',
+    'utf8, none',
+    '8bit',
+    'binary',
+    'iso-8859-1',
+    'aws-chunked',
+    'text/html',
+    '',
+  ]
+  for (const label of labels) {
+    t.match(await probeCoded(t, label, body, { expectBody: containing('ok') }), { ok: true }, label)
+    t.match(
+      await probeCoded(t, label, body, { expectBody: containing('down') }),
+      { failure: 'body', reason: 'body does not contain "down"' },
+      label,
+    )
+  }
+  const coded = await probeCoded(t, 'utf-8, gzip', gzipSync(body), { expectBody: containing('ok') })
+  t.match(coded, { ok: true }, 'beside one that is')
+})
+
 t.test('a coding matters to those alone who look at the body', async (t) => {
   for (const [coding, body] of [
     ['gzip', 'no gzip'],

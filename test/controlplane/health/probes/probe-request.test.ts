@@ -95,6 +95,10 @@ t.test('a weight from the response', async (t) => {
   t.notOk('weight' in absent)
   const number = await probePort(port, { path: '/1', weight: { kind: 'json', pointer: '/load/weights/1' } })
   t.match(number, { weight: { percent: 7 } })
+  const marked = await serveHttp(t, (_request, response) => response.end('\ufeff{"load": 30}'))
+  t.match(await probePort(marked, { weight: { kind: 'json', pointer: '/load' } }), {
+    weight: { percent: 30 },
+  })
   const failing = await probePort(port, {
     path: '/1',
     weight: { kind: 'header', name: 'x-weight' },
