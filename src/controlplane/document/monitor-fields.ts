@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { RE2JS, RE2JSException } from 're2js'
 import Type from 'typebox'
 import { endingRules } from '../model/certificate.ts'
+import { canonicalHost } from '../model/host-name.ts'
 import type { CodeRange, HttpMonitor, TextExpectation, TlsSettings, WeightSource } from '../model/monitor.ts'
 import { Checked, hostText, Name, Plain, Scalar, Text, TextAs, Whole, Words } from './fields.ts'
 import {
@@ -38,7 +39,7 @@ const maxPem = 32_768
 export const Codes = list(
   Scalar<string | number, CodeRange>(
     { type: ['integer', 'string'] },
-    'a status code or a range of them from 100 to 599, such as 200 or 200-299',
+    'a status code or a range of them from 100 to 599, such as 200 or 200-299, that does not end below 200',
     parseCodes,
     ({ from, to }) => (from === to ? from : `${from}-${to}`),
   ),
@@ -50,7 +51,8 @@ function parseCodes(written: string | number): CodeRange | null {
   if (!match) return null
   const from = Number(match[1])
   const to = Number(match[2] ?? match[1])
-  return from >= 100 && to <= 599 && from <= to ? { from, to } : null
+  // Interim responses are passed over (RFC 9110 section 15.2): no probe ends with one.
+  return from >= 100 && to >= 200 && to <= 599 && from <= to ? { from, to } : null
 }
 
 // RFC 9112 section 3.2.1: origin-form; a fragment never goes over the wire.
@@ -62,11 +64,14 @@ export const RequestTarget = Text(
 export const HostHeader = Text(
   'a host name or address, with a port if wanted, such as www.example.test or [2001:db8::1]:8080',
   (text) =>
-    text.length <= 255 &&
-    /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(text) &&
-    // What has the letters and is none, such as 192.0.2.256, [::g] or a port of 70000: no certificate could be for it.
-    URL.canParse(`http://${text}`),
+    text.length <= 255 && /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(text) && isHost(text),
 )
+
+/** What has the letters and is none, such as 192.0.2.256, [::g], a..b or a port of 70000: no certificate could be for it. */
+function isHost(text: string): boolean {
+  const url = URL.parse(`http://${text}`)
+  return url !== null && canonicalHost(url) !== null
+}
 
 /** What a probe sends. */
 export const RequestText = boundedText(maxRequest)

@@ -1,5 +1,6 @@
 /** The body of a webhook. It is written like a fragment of the document, and belongs to none: see `webhook.ts`. */
 import { eventKinds } from '../model/event.ts'
+import { canonicalHost } from '../model/host-name.ts'
 import type { WebhookInput, WebhookSettings } from '../model/webhook.ts'
 import { Checked, Duration, parseNamed, Text, TextAs, Words } from './fields.ts'
 import { type Body, fieldsOf, ignored, list, type ParseNamed, type RecordForm, record } from './forms.ts'
@@ -13,7 +14,13 @@ const Url = TextAs(
 
 function isUrl(text: string): boolean {
   const url = /^https?:\/\/[\x21-\x7e]+$/i.test(text) ? URL.parse(text) : null
-  return url !== null && url.username === '' && url.password === '' && !text.includes('#')
+  return (
+    url !== null &&
+    canonicalHost(url) !== null &&
+    url.username === '' &&
+    url.password === '' &&
+    !text.includes('#')
+  )
 }
 
 const secretDescription = 'whsec_ and then 24 to 64 octets in base64, as Standard Webhooks writes secrets'

@@ -1,5 +1,6 @@
 /** Random monitors of every type as they may stand in the model. */
 import fc from 'fast-check'
+import { canonicalHost } from '../../../src/controlplane/model/host-name.ts'
 import type {
   CompositeMonitor,
   FlapLimit,
@@ -35,8 +36,13 @@ const text = fc.string({ minLength: 1, maxLength: 30 })
 const pattern = fc.constantFrom('ok', '^a+$', '(?i)\\bdown\\b', 'x{3}', 'grün|rot')
 const share = fc.double({ min: 0, max: 1, noNaN: true })
 
+function isHost(text: string): boolean {
+  const url = URL.parse(`http://${text}`)
+  return url !== null && canonicalHost(url) !== null
+}
+
 const codes = fc
-  .tuple(fc.integer({ min: 100, max: 599 }), fc.integer({ min: 100, max: 599 }))
+  .tuple(fc.integer({ min: 100, max: 599 }), fc.integer({ min: 200, max: 599 }))
   .map(([a, b]) => ({ from: Math.min(a, b), to: Math.max(a, b) }))
 
 const expectation: fc.Arbitrary<TextExpectation> = fc.record({
@@ -100,9 +106,7 @@ const http: fc.Arbitrary<Omit<HttpMonitor, keyof ProbeTiming>> = fc
     method: fc.constantFrom('GET', 'HEAD', 'POST', 'PUT', 'OPTIONS'),
     port,
     path: fc.stringMatching(/^\/[a-zA-Z0-9?=&%/_.-]{0,20}$/),
-    host: orNull(
-      fc.stringMatching(/^[a-z0-9][a-z0-9.-]{0,20}$/).filter((host) => URL.canParse(`http://${host}`)),
-    ),
+    host: orNull(fc.stringMatching(/^[a-z0-9][a-z0-9.-]{0,20}$/).filter(isHost)),
     headers,
     body: orNull(text),
     expectCodes: fc.array(codes, { minLength: 1, maxLength: 4 }),

@@ -250,6 +250,12 @@ t.test('what is wrong is named', async (t) => {
     [{ host: '192.0.2.256' }, /^host: must be a host name or address/],
     [{ host: 'www.example.test:70000' }, /^host: must be a host name or address/],
     [{ host: '[::1::]' }, /^host: must be a host name or address/],
+    ...['.', '.a', 'a..b', 'a.test..', `${'a'.repeat(64)}.test`].map((host): [object, RegExp] => [
+      { host },
+      /^host: must be a host name or address/,
+    ]),
+    [{ expect: { codes: [101] } }, /^expect\.codes\[0\]: must be a status code/],
+    [{ expect: { codes: [200, '100-199'] } }, /^expect\.codes\[1\]: must be a status code/],
     [{ headers: { 'x-a': '1', 'X-A': '2' } }, /^headers\.X-A: x-a is there twice$/],
     [{ headers: { 'x-a': 'a\r\nb: c' } }, /^headers\.x-a: must be a header's value/],
     [{ headers: { 'x-a': ' a' } }, /^headers\.x-a: must be a header's value/],

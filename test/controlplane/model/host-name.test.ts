@@ -17,3 +17,20 @@ t.test('hosts in the form in which they are compared', (t) => {
   }
   t.end()
 })
+
+t.test('what URLs may have for a host, and no name can be', (t) => {
+  const long = `${'a'.repeat(60)}.`.repeat(4)
+  for (const written of [
+    '.',
+    '..',
+    'a.test..',
+    '.a.test',
+    'a..b',
+    `${'a'.repeat(64)}.test`,
+    `${long}aaaaaaaaaa`,
+  ]) {
+    t.equal(canonicalHost(new URL(`http://${written}/`)), null, written)
+  }
+  t.equal(canonicalHost(new URL(`http://${long}aaaaaaaaa./`)), `${long}aaaaaaaaa`, 'as long as one may be')
+  t.end()
+})

@@ -68,6 +68,10 @@ function post(message: Message, policy: AddressPolicy, signal: AbortSignal): Pro
     resolve(result ?? (typeof reason === 'string' ? failed(reason) : reason))
   const url = new URL(message.url)
   const host = canonicalHost(url)
+  if (host === null) {
+    end('the host of its URL is none')
+    return promise
+  }
   const refused = isIP(host) === 0 ? null : policy(host)
   if (refused !== null || signal.aborted) {
     end(refused ?? 'called off')

@@ -71,8 +71,8 @@ function firstHop({ address, port }: ProbeTarget, monitor: HttpMonitor): Hop | F
   const bare = isIP(address) === 6 ? `[${address}]` : address
   const hostHeader = host ?? (usual ? bare : authority(address, port))
   const url = URL.parse(`http://${hostHeader}`)
-  if (url === null) return fault('protocol', `invalid host "${hostHeader}"`)
-  const hostname = canonicalHost(url)
+  const hostname = url === null ? null : canonicalHost(url)
+  if (hostname === null) return fault('protocol', `invalid host "${hostHeader}"`)
   return { secure, address, port, hostname, host: hostHeader, method, path, headers, body }
 }
 
@@ -91,6 +91,7 @@ async function nextHop(
   }
   const secure = url.protocol === 'https:'
   const hostname = canonicalHost(url)
+  if (hostname === null) return fault('redirect', `redirect to an invalid location "${location}"`)
   const known = [from, first].find((hop) => hop.hostname === hostname)
   const address = known?.address ?? (await addressOf(hostname, from.address, context))
   if (typeof address !== 'string') return address

@@ -132,6 +132,9 @@ t.test('a redirect to no location that can be asked fails', async (t) => {
   for (const [location, reason] of [
     ['ftp://example.test/', 'redirect to an unsupported scheme "ftp:"'],
     ['http://[', 'redirect to an invalid location "http://["'],
+    ['http://./', 'redirect to an invalid location "http://./"'],
+    ['https://a..test/', 'redirect to an invalid location "https://a..test/"'],
+    ['//a.test../', 'redirect to an invalid location "//a.test../"'],
   ] as const) {
     const { verdict } = await probeWith(t, { followRedirects: 1 }, (_request, response) =>
       redirectTo(response, location),
