@@ -10,6 +10,7 @@ import { parseWords, UsageError } from '../config.ts'
 import { formatDuration, parseDuration } from '../controlplane/document/duration.ts'
 import { type CheckResult, runCheck } from './agent-check.ts'
 import { type ApiClient, namedServers, serversFlags } from './api-client.ts'
+import { printable } from './terminal-text.ts'
 
 const flags = {
   ...serversFlags,
@@ -80,7 +81,7 @@ function duration(flag: string, text: string, leastMs: number): number {
 /** @returns how many servers took the report */
 async function tell(plan: Plan, { state, reason }: CheckResult, ended: AbortSignal): Promise<number> {
   if (state === null) {
-    process.stderr.write(`pooldns agent: nothing to report: ${reason}\n`)
+    process.stderr.write(`pooldns agent: nothing to report: ${printable(reason)}\n`)
     return plan.servers.length
   }
   const ttl = formatDuration(plan.ttlMs)
@@ -95,7 +96,7 @@ async function tell(plan: Plan, { state, reason }: CheckResult, ended: AbortSign
         await server.ask('/v1/reports', { method: 'POST', body, headers, signal })
         return true
       } catch (error) {
-        if (!ended.aborted) process.stderr.write(`pooldns agent: ${(error as Error).message}\n`)
+        if (!ended.aborted) process.stderr.write(`pooldns agent: ${printable((error as Error).message)}\n`)
         return false
       }
     }),

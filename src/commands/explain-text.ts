@@ -3,6 +3,7 @@
  * members. What this answer came by is marked with an asterisk. Columns that say nothing are left out.
  */
 import type { ExplainReply } from '../controlplane/api/operations/explain.ts'
+import { printable } from './terminal-text.ts'
 
 type Service = ExplainReply['services'][number]
 type Level = Service['levels'][number]
@@ -161,7 +162,7 @@ function table(rows: readonly Row[], indent: number): string[] {
   if (first === undefined) return []
   const header = Array.isArray(first) ? [] : [Object.keys(first)]
   // Reasons may come from members, and go to a terminal.
-  const texts = rows.map((row) => Object.values<string>(row).map((cell) => cell.replaceAll(/\p{Cc}/gu, '?')))
+  const texts = rows.map((row) => Object.values<string>(row).map((cell) => printable(cell)))
   // The mark keeps its place, so that all tables stand alike.
   const kept = texts[0]!.map(
     (_, column) => (header.length > 0 && column === 0) || texts.some((row) => row[column] !== ''),

@@ -6,6 +6,7 @@ import { parseType } from '../dataplane/wire/rdata.ts'
 import { TextError } from '../dataplane/wire/text-error.ts'
 import { namedServer, serverFlags } from './api-client.ts'
 import { explainText } from './explain-text.ts'
+import { printableJson } from './terminal-text.ts'
 
 const flags = { ...serverFlags, client: { type: 'string' }, json: { type: 'boolean' } } as const
 
@@ -20,7 +21,7 @@ export async function explainCommand(args: readonly string[]): Promise<void> {
     )
   }
   const response = await server.ask(`/v1/explain?${query}`)
-  if (values.json === true) process.stdout.write(`${await response.text()}\n`)
+  if (values.json === true) process.stdout.write(`${printableJson(await response.text())}\n`)
   else process.stdout.write(explainText((await response.json()) as ExplainReply))
 }
 

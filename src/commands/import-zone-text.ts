@@ -1,5 +1,6 @@
 /** What an import says: its progress, what it found, and what it came to. */
 import type { ZoneImport } from '../controlplane/zonefile/import.ts'
+import { printable } from './terminal-text.ts'
 
 /** What an import came to; the `status` that a PUT of a zone file replies. */
 export type ImportStatus = Pick<ZoneImport, 'changed' | 'rrsets' | 'warnings'> & { readonly serial: number }
@@ -60,6 +61,6 @@ export class Progress implements Disposable {
     const part = size === null || size === 0 ? '' : `, ${Math.floor((100 * this.#octets) / size)} %`
     const rrs = this.#rrs === 0 ? '' : `, ${this.#rrs} RRs`
     const megabytes = (this.#octets / 1e6).toFixed(1)
-    process.stderr.write(`${this.#name}: ${megabytes} MB read${part}${rrs}\n`)
+    process.stderr.write(`${printable(this.#name)}: ${megabytes} MB read${part}${rrs}\n`)
   }
 }

@@ -7,6 +7,7 @@ import { Spool } from '../controlplane/zonefile/spool.ts'
 import { namedServer, serverFlags } from './api-client.ts'
 import { type ImportStatus, Progress, summary } from './import-zone-text.ts'
 import { actor, withOwnDatabase } from './own-database.ts'
+import { printable } from './terminal-text.ts'
 import { parseApex, putZonefile } from './zone-files.ts'
 import { ZoneText } from './zone-text.ts'
 
@@ -36,7 +37,8 @@ export async function importZoneCommand(args: readonly string[]): Promise<void> 
     order.file === '-' ? 'standard input' : order.file,
     values.progress ?? process.stderr.isTTY === true,
   )
-  const say = (lines: readonly string[]) => lines.forEach((line) => void process.stderr.write(`${line}\n`))
+  const say = (lines: readonly string[]) =>
+    lines.forEach((line) => void process.stderr.write(`${printable(line)}\n`))
   try {
     const source = progress.watch(text.read(), text.octets)
     const done = await (server === null
@@ -44,7 +46,7 @@ export async function importZoneCommand(args: readonly string[]): Promise<void> 
       : putZonefile(server, order.zone, Readable.from(source, { objectMode: false }), order.dryRun))
     progress[Symbol.dispose]()
     say(text.warnings(done.warnings))
-    process.stdout.write(`${summary(order.zone, done, order.dryRun)}\n`)
+    process.stdout.write(`${printable(summary(order.zone, done, order.dryRun))}\n`)
   } catch (error) {
     if (!(error instanceof ControlError) || error.problems.length === 0) throw error
     progress[Symbol.dispose]()

@@ -12,6 +12,7 @@ import { AssembledLines } from './assembled-lines.ts'
 import type { ImportStatus } from './import-zone-text.ts'
 import { IncludedFiles } from './included-files.ts'
 import { actor, withOwnDatabase } from './own-database.ts'
+import { printable } from './terminal-text.ts'
 import { putZonefile } from './zone-files.ts'
 import { mayInclude, ZoneText } from './zone-text.ts'
 
@@ -183,7 +184,7 @@ class Told {
     const lines = outcome instanceof ControlError ? text.problems(outcome) : text.warnings(outcome.warnings)
     if (outcome instanceof ControlError) this.#refused++
     else if (outcome.changed) this.#changed++
-    process.stderr.write(lines.map((line) => `${line}\n`).join(''))
+    process.stderr.write(lines.map((line) => `${printable(line)}\n`).join(''))
     const now = performance.now()
     if (!this.#progress || now - this.#saidAt < progressEveryMs) return
     this.#saidAt = now

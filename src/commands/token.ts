@@ -9,6 +9,7 @@ import {
 } from '../controlplane/store/tokens.ts'
 import { type ApiClient, namedServer, serverFlags } from './api-client.ts'
 import { actor, withOwnDatabase } from './own-database.ts'
+import { printable, printableJson } from './terminal-text.ts'
 
 const flags = {
   ...serverFlags,
@@ -25,7 +26,7 @@ export async function tokenCommand(args: readonly string[]): Promise<void> {
     return server === null ? ownTokens : tokensOf(server)
   }
   const print = (json: unknown, text: string) =>
-    void process.stdout.write(values.json === true ? `${JSON.stringify(json)}\n` : text)
+    void process.stdout.write(values.json === true ? `${printableJson(JSON.stringify(json))}\n` : text)
   switch (verb) {
     case 'create': {
       const name = nameIn(words)
@@ -47,7 +48,7 @@ export async function tokenCommand(args: readonly string[]): Promise<void> {
 }
 
 function line({ name, scopes, createdAt }: ListedToken): string {
-  return `${name}\t${scopes.join(',')}\t${new Date(createdAt).toISOString()}\n`
+  return `${printable(name)}\t${scopes.join(',')}\t${new Date(createdAt).toISOString()}\n`
 }
 
 function nameIn([name]: readonly string[]): string {

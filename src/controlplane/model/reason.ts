@@ -14,10 +14,12 @@ export function withoutAdvice(message: string): string {
   return message.replace(/; if the root CA is installed locally.*$/s, '')
 }
 
-/** Makes a reason of a text, whatever a peer put into it: of bounded length, and without control characters. */
+/**
+ * Makes a reason of a text, whatever a peer put into it: of bounded length, and without control characters, those of direction
+ * (UAX #9) included, which show a line in another order than it is read in.
+ */
 export function toReason(text: string): string {
   const said = withoutAdvice(text)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-  const printable = said.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim()
+  const printable = said.replace(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]+/gu, ' ').trim()
   return cutReason(printable, longestReason)
 }

@@ -8,6 +8,7 @@ const errorWith = (message: string, fields: Record<string, string>): Error =>
 
 t.test('reasons fit on a line of limited length', (t) => {
   t.equal(fault('tls', ' a\r\n\tb\u0000\u0085c ').reason, 'a b c')
+  t.equal(fault('tls', 'a\u202eb\u2066c\u2069\u200fd\u2028e').reason, 'a b c d e')
   t.equal(fault('tls', 'x'.repeat(160)).reason.length, 160)
   t.equal(fault('tls', 'x'.repeat(161)).reason, `${'x'.repeat(159)}…`)
   t.end()
