@@ -27,7 +27,7 @@
  * But canaries are asked every few seconds, and members with a low `fall` would be gone by then. So when the members look struck, that
  * is a hold: suspect at once, and the canaries are asked now. As long as none has answered nobody leaves the answers. When one does,
  * it was the members: those who had been given back something lose it again, and the members make no other hold until what they
- * failed by is out of the window. When none does, the suspicion is theirs.
+ * failed by is out of the window, or they look well again: what comes after that is another blow. When none does, the suspicion is theirs.
  *
  * ## What does not count, and what is given back
  * What does not count does not reach a member's machine. To let the machines run on and only show something else would
@@ -240,6 +240,8 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     if (one === undefined) return counting
     this.#age(atMs)
     this.#hear(one, ok, current, atMs)
+    if (ok && atMs < this.#acquittedUntilMs && this.#witnesses.lookWell(this.#settings))
+      this.#acquittedUntilMs = Number.NEGATIVE_INFINITY
     if (
       this.#suspicion === null &&
       !ok &&

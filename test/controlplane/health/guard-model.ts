@@ -47,6 +47,8 @@ export class GuardModel {
     const heard = this.#members.get(member) ?? { pool, said: [] }
     this.#members.set(member, heard)
     heard.said.push(said)
+    if (said.ok && said.atMs < this.#acquittedUntilMs && this.#well(said.atMs))
+      this.#acquittedUntilMs = Number.NEGATIVE_INFINITY
     const mayHold = said.atMs >= this.#acquittedUntilMs
     if (this.suspectSinceMs === null && !said.ok && mayHold && this.#struck(said.atMs)) {
       this.suspectSinceMs = said.atMs

@@ -185,6 +185,20 @@ t.test('canaries that answer decide alone', (t) => {
   t.equal(quick.guard.suspicion?.holds, false)
   t.equal(quick.changes.length, 1, 'which is told when they have said so')
 
+  const twice = new Simulation({ members: racks, canaries })
+  twice.runTo(101)
+  for (const member of twice.in('up')) twice.dead.add(member)
+  twice.runTo(105)
+  t.equal(twice.in('down').length, 6, 'a true outage')
+  twice.dead.clear()
+  twice.runTo(109)
+  t.equal(twice.in('up').length, 6, 'which is over')
+  const fallen = twice.fell.length
+  twice.network = false
+  twice.runTo(120)
+  t.equal(twice.holds, 2, 'is no word on the next blow, however soon that comes')
+  t.equal(twice.fell.length, fallen)
+
   const isolation = new Simulation({ members: fleet([1], () => ({ judging: { fall: 1 } })), canaries })
   isolation.runTo(101)
   isolation.network = false
