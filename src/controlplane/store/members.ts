@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, asc, eq, inArray, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import { reports } from '../../../schema/fleet.ts'
 import { memberHealth, overrides } from '../../../schema/health.ts'
 import { members, pools } from '../../../schema/pools.ts'
@@ -155,6 +155,15 @@ export async function saveMembers(
   await renew(tx, pool, moved)
 }
 
+/** Ends the overrides that name a pool, all of them or those of some members: a later pool or member of the name is another one. */
+export async function endOverrides(write: Write, pool: string, ofMembers?: SQL): Promise<void> {
+  const freed = await write.tx
+    .delete(overrides)
+    .where(and(eq(overrides.pool, pool), ofMembers))
+    .returning({ member: overrides.member })
+  for (const { member } of freed) write.change('override', formatMemberKey({ pool, member }))
+}
+
 /** Deletes members, and their own overrides with them. Those by patterns stay. */
 export async function removeMembers(
   write: Write,
@@ -163,11 +172,7 @@ export async function removeMembers(
 ): Promise<void> {
   if (gone.length === 0) return
   const names = gone.map((member) => member.name)
-  const freed = await write.tx
-    .delete(overrides)
-    .where(and(eq(overrides.pool, pool), inArray(overrides.member, names)))
-    .returning({ member: overrides.member })
-  for (const { member } of freed) write.change('override', formatMemberKey({ pool, member }))
+  await endOverrides(write, pool, inArray(overrides.member, names))
   await forgetReports(write.tx, pool, names)
   await write.tx.delete(members).where(and(eq(members.pool, pool), inArray(members.name, names)))
 }

@@ -12,7 +12,7 @@ import type { Problem } from '../model/errors.ts'
 import type { Member, Pool } from '../model/pool.ts'
 import { addressBreaches } from '../rules/addresses.ts'
 import { distanceBreaches, fallbackOfPoolBreaches, monitorOfPoolBreaches } from '../rules/references.ts'
-import { readMembers, removeMembers, saveMembers } from './members.ts'
+import { endOverrides, readMembers, removeMembers, saveMembers } from './members.ts'
 import { aliasBreachesAfter, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
 import { insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
@@ -138,6 +138,7 @@ export async function deletePool(write: Write, name: string, condition: WriteCon
   checkExists(condition, current, `pool ${name}`)
   await throwIfUsed(tx, 'pool', name)
   await removeMembers(write, name, await memberRows(tx, name))
+  await endOverrides(write, name)
   await tx.delete(pools).where(eq(pools.name, name))
   write.change('pool', name)
   write.audit('pool.delete', name, current.value, null)

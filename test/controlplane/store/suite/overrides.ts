@@ -101,7 +101,7 @@ export const overridesSuite: Suite = async (t, database) => {
     ])
   })
 
-  await t.test('what is of one member goes with it, patterns stay', async (t) => {
+  await t.test('what is of one member goes with it, patterns for others stay', async (t) => {
     const before = await database.read(currentRevision)
     await put(database, (write) => deleteMember(write, 'web-eu', 'lon-1', {}))
     t.same(await stored(), ['*/*', 'gone/*', 'web-*/fra-?', 'web-eu/fra-1', 'web-us/nyc-1'])
@@ -112,8 +112,19 @@ export const overridesSuite: Suite = async (t, database) => {
     )
     const moved = pool('web-eu', [{ ...fra, address: '192.0.2.9' }], { minUp: 0.5 })
     await put(database, (write) => putPool(write, moved, {}))
+    await set(override('web-us/*'), override('web-us/nyc-?'), override('web-eu/*'))
+    const beforePool = await database.read(currentRevision)
     await put(database, (write) => deletePool(write, 'web-us', {}))
-    t.same(await stored(), ['*/*', 'gone/*', 'web-*/fra-?', 'web-eu/fra-1'])
+    t.same(
+      await stored(),
+      ['*/*', 'gone/*', 'web-*/fra-?', 'web-eu/*', 'web-eu/fra-1'],
+      'that of a pool, too',
+    )
+    const { changes: ofPool } = (await database.read((tx) => changesSince(tx, beforePool, 10)))!
+    t.same(
+      ofPool.map(({ kind, key }) => `${kind} ${key}`),
+      ['override web-us/*', 'override web-us/nyc-1', 'override web-us/nyc-?', 'pool web-us'],
+    )
     await put(database, (write) => deletePool(write, 'web-eu', {}))
     t.same(await stored(), ['*/*', 'gone/*', 'web-*/fra-?'])
   })
