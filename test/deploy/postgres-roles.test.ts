@@ -1,6 +1,7 @@
 /** The two roles of compose.yaml, on a real PostgreSQL: the owner migrates, and the daemon's serves without any DDL. */
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
@@ -17,9 +18,14 @@ const daemonRole = { role: 'pooldns', password: `d'aemon % ` }
 const ways = {
   'roles.sql by any client': { create: createBySql, skip: false },
   'create-roles.sh, as the image of postgres runs it': {
-    create: createByScript,
+    create: (postgres: PostgresServer, url: string) =>
+      createByScript(postgres, url, {
+        POOLDNS_OWNER_PASSWORD: owner.password,
+        POOLDNS_DAEMON_PASSWORD: daemonRole.password,
+      }),
     skip: missingPrograms('psql'),
   },
+  'create-roles.sh, with passwords in files': { create: createFromFiles, skip: missingPrograms('psql') },
 } as const
 
 // A role belongs to a whole cluster, so each way has a server of its own.
@@ -71,6 +77,32 @@ t.test('roles.sql without passwords changes nothing', async (t) => {
   await client.end()
 })
 
+t.test('create-roles.sh says which password is missing, and makes nothing', async (t) => {
+  const password = 'a password'
+  const set = { POOLDNS_OWNER_PASSWORD: password, POOLDNS_DAEMON_PASSWORD: password }
+  const emptied = { POOLDNS_OWNER_PASSWORD: undefined }
+  const wrong: readonly (readonly [Readonly<Record<string, string | undefined>>, RegExp])[] = [
+    [{ POOLDNS_OWNER_PASSWORD: '' }, /POOLDNS_OWNER_PASSWORD or POOLDNS_OWNER_PASSWORD_FILE must give/],
+    [
+      { POOLDNS_DAEMON_PASSWORD: undefined },
+      /POOLDNS_DAEMON_PASSWORD or POOLDNS_DAEMON_PASSWORD_FILE must give/,
+    ],
+    [{ POOLDNS_OWNER_PASSWORD_FILE: '/dev/null' }, /POOLDNS_OWNER_PASSWORD_FILE are both set/],
+    [
+      { ...emptied, POOLDNS_OWNER_PASSWORD_FILE: '/dev/null' },
+      /POOLDNS_OWNER_PASSWORD_FILE: \/dev\/null is empty/,
+    ],
+    [{ ...emptied, POOLDNS_OWNER_PASSWORD_FILE: '/nowhere' }, /\/nowhere: No such file/],
+  ]
+  // Whatever is asked of this port fails, so psql would say something else.
+  for (const [change, said] of wrong) {
+    await t.rejects(runScript('postgres://u:p@127.0.0.1:1/d', { ...set, ...change }), {
+      code: 1,
+      stderr: said,
+    })
+  }
+})
+
 async function createBySql(_postgres: PostgresServer, url: string): Promise<void> {
   const sql = await readFile(join(repository, 'deploy/postgres/roles.sql'), 'utf8')
   const client = new pg.Client(url)
@@ -83,9 +115,49 @@ async function createBySql(_postgres: PostgresServer, url: string): Promise<void
   await client.end()
 }
 
-async function createByScript(_postgres: PostgresServer, url: string): Promise<void> {
+/** Throws when the script says anything, or when psql could be seen to know a password by its arguments or its environment. */
+async function createByScript(
+  _postgres: PostgresServer,
+  url: string,
+  passwords: Readonly<Record<string, string>>,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'pooldns-roles-'))
+  try {
+    const seen = join(folder, 'seen')
+    // Notes what `ps` would show of psql, and becomes it.
+    const noting = `#!/bin/bash\n{ printf '%s\\n' "$@"; env; } >${seen}\nPATH=\${PATH#*:} exec psql "$@"\n`
+    await writeFile(join(folder, 'psql'), noting, { mode: 0o755 })
+    const { stdout, stderr } = await runScript(url, { ...passwords, PATH: `${folder}:${process.env.PATH}` })
+    if (stdout + stderr !== '') throw new Error(`it said: ${stdout}${stderr}`)
+    const shown = await readFile(seen, 'utf8')
+    if (!shown.includes('--username')) throw new Error(`psql was not seen: ${shown}`)
+    for (const { password } of [owner, daemonRole]) {
+      if (shown.includes(password)) throw new Error(`a password is seen: ${shown}`)
+    }
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+async function createFromFiles(postgres: PostgresServer, url: string): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'pooldns-passwords-'))
+  try {
+    const files = { owner: join(folder, 'the owner'), daemon: join(folder, 'daemon') }
+    await writeFile(files.owner, owner.password)
+    await writeFile(files.daemon, `${daemonRole.password}\r\n`)
+    await createByScript(postgres, url, {
+      POOLDNS_OWNER_PASSWORD_FILE: files.owner,
+      POOLDNS_DAEMON_PASSWORD_FILE: files.daemon,
+    })
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+/** @param environment beside what says where the database is */
+function runScript(url: string, environment: Readonly<Record<string, string | undefined>>) {
   const { hostname, port, username, password, pathname } = new URL(url)
-  const { stdout, stderr } = await run('bash', [join(repository, 'deploy/postgres/create-roles.sh')], {
+  return run('bash', [join(repository, 'deploy/postgres/create-roles.sh')], {
     env: {
       PATH: process.env.PATH,
       PGHOST: hostname,
@@ -93,12 +165,10 @@ async function createByScript(_postgres: PostgresServer, url: string): Promise<v
       PGPASSWORD: password,
       POSTGRES_USER: username,
       POSTGRES_DB: pathname.slice(1),
-      POOLDNS_OWNER_PASSWORD: owner.password,
-      POOLDNS_DAEMON_PASSWORD: daemonRole.password,
       POOLDNS_ROLES_SQL: join(repository, 'deploy/postgres/roles.sql'),
+      ...environment,
     },
   })
-  if (stdout + stderr !== '') throw new Error(`it said: ${stdout}${stderr}`)
 }
 
 async function serves(t: Test, url: string): Promise<void> {
