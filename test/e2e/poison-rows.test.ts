@@ -89,6 +89,7 @@ const poisons: readonly { readonly sql: string; readonly changed?: readonly [str
     `'s2.example.test', 'example.test', 5, null, 'geo', 'fallback', null, '5'`,
     `'s3.example.test', 'example.test', 5, null, 'nearest', 'serve-all', null, '{"ecs":7}'`,
     `'s4.example.test', 'example.test', 5, null, 'weighted', 'serve-all', null, '{}'`,
+    `'s5.example.test', 'example.test', null, null, 'failover', 'serve-all', null, '{}'`,
     `'NOT a name..', 'example.test', 5, null, 'failover', 'serve-all', null, '{}'`,
     `'elsewhere.test', 'example.test', 5, null, 'failover', 'serve-all', null, '{}'`,
   ].map((row) => ({
@@ -103,6 +104,7 @@ const poisons: readonly { readonly sql: string; readonly changed?: readonly [str
     `'s3.example.test', 1, 'web', null, 1, 999, 'Infinity', null`,
     `'s4.example.test', 0, 'web', null, -1, 0, null, null`,
     `'s4.example.test', -5, null, 's4.example.test', 2147483647, 0, null, null`,
+    `'s5.example.test', 0, 'web', null, 1, 0, null, null`,
     `'elsewhere.test', 0, 'web', null, 1, 0, null, null`,
     `'NOT a name..', 0, 'web', null, 1, 0, null, null`,
   ].map((row) => ({
@@ -135,12 +137,16 @@ const poisons: readonly { readonly sql: string; readonly changed?: readonly [str
     `'w2', 'http://127.0.0.1:1/', 'whsec_', '{}', '{"[","("}', 2147483647`,
     `'w3', 'http://', '', null, null, 1`,
     `'w4', 'http://127.0.0.1:1/', 'whsec_x', null, '{null}', 1`,
+    `'w5', 'http://127.0.0.1:1/', 'whsec_x', array_fill('x'::text, array[100000]), '{{a,b},{c,d}}', 1`,
   ].map((row) => ({
     sql: `insert into webhooks (name, url, secret, kinds, pools, timeout_ms, revision) values (${row}, 1)`,
     changed: ['webhook', row.slice(1, 3)] as const,
   })),
   {
     sql: `insert into tokens (name, hash, scopes, created_at, last_used_at) values ('A B/', 'x', '{}', ${far}, ${early})`,
+  },
+  {
+    sql: `insert into tokens (name, hash, scopes, created_at, last_used_at) values ('no scopes', 'y', null, ${now}, ${now})`,
   },
   {
     sql: `insert into tokens (name, hash, scopes, created_at, last_used_at) values ('t', encode(sha256('t'), 'hex'), '{evil,null}', ${far}, ${early})`,
@@ -193,7 +199,9 @@ async function poison(client: pg.Client, { sql, changed }: (typeof poisons)[numb
 const unconstrain = `do $$ declare c record; begin
   for c in select conrelid::regclass as tab, conname from pg_constraint
     where connamespace = 'public'::regnamespace and contype in ('c', 'f')
-  loop execute format('alter table %s drop constraint %I', c.tab, c.conname); end loop; end $$`
+  loop execute format('alter table %s drop constraint %I', c.tab, c.conname); end loop; end $$;
+  alter table tokens alter scopes drop not null;
+  alter table services alter ttl_seconds drop not null`
 
 t.test('a row that is none takes nothing else with it', { timeout: 300_000 }, async (t) => {
   await using postgres = await startPostgres()

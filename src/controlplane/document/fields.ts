@@ -123,6 +123,11 @@ export function Checked(
   return Plain(Type.Refine(Type.String(schema), accept, (text) => problem(text) ?? ''))
 }
 
+/** Text that may be a secret: what is wrong is not shown, since what is said of a stored row goes to the log. */
+export function Unshown(description: string, accept: (text: string) => boolean): Form<string> {
+  return Checked({ description }, (text) => (accept(text) ? null : `must be ${description}`))
+}
+
 // RFC 3339 section 5.6. Date.parse alone would take local times and a dozen other spellings.
 const instantPattern = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/
 

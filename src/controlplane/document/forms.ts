@@ -29,7 +29,15 @@ import { isDeepStrictEqual } from 'node:util'
 import Type, { type TArrayOptions, type TObject, type TObjectOptions, type TSchema } from 'typebox'
 import type { Problem } from '../model/errors.ts'
 import { joinPath } from './path.ts'
-import { compileCheck, isMap, maxProblems, show, unknownField } from './schema-check.ts'
+import {
+  compileCheck,
+  isMap,
+  maxProblems,
+  show,
+  tooManyEntries,
+  tooManyItems,
+  unknownField,
+} from './schema-check.ts'
 
 /** A kind of value: as the document writes it, and as the model has it. */
 export interface Form<Value> {
@@ -221,7 +229,10 @@ function reportUnknown(input: object, fields: Fields, path: string, problems: Pr
   }
 }
 
-/** @param check reports what does not go together, of the items that could be read; the others are undefined */
+/**
+ * @param options with `uniqueItems` only along with `maxItems`, which bounds what comparing them costs
+ * @param check reports what does not go together, of the items that could be read; the others are undefined
+ */
 export function list<Item>(
   item: Form<Item>,
   options: TArrayOptions = {},
@@ -232,6 +243,11 @@ export function list<Item>(
     schema: Type.Array(item.schema, options),
     parse: (input, path, problems) => {
       const before = problems.length
+      // Of a list that is too long nothing else is looked at: whether its items differ costs the square of their number.
+      if (Array.isArray(input) && input.length > (options.maxItems ?? Infinity)) {
+        problems.push({ path, message: tooManyItems(options.maxItems) })
+        return undefined
+      }
       problems.push(...checkOptions(input, path))
       if (!Array.isArray(input)) return undefined
       const items: (Item | undefined)[] = []
@@ -267,6 +283,11 @@ export function map<Value>(
     schema: Type.Record(Type.String(), value.schema, options),
     parse: (input, path, problems) => {
       const before = problems.length
+      // As of lists: a body of a mebibyte has a hundred thousand entries.
+      if (isMap(input) && Object.keys(input).length > (options.maxProperties ?? Infinity)) {
+        problems.push({ path, message: tooManyEntries(options.maxProperties) })
+        return undefined
+      }
       problems.push(...checkOptions(input, path))
       if (!isMap(input)) return undefined
       const entries: [string, Value][] = []

@@ -5,7 +5,7 @@ import Type from 'typebox'
 import { endingRules } from '../model/certificate.ts'
 import { canonicalHost } from '../model/host-name.ts'
 import type { CodeRange, HttpMonitor, TextExpectation, TlsSettings, WeightSource } from '../model/monitor.ts'
-import { Checked, hostText, Name, Plain, Scalar, Text, TextAs, Whole, Words } from './fields.ts'
+import { Checked, hostText, Name, Plain, Scalar, Text, TextAs, Unshown, Whole, Words } from './fields.ts'
 import {
   converted,
   type Entries,
@@ -99,7 +99,7 @@ const HeaderName = Checked({ description: 'the name of an HTTP header' }, (name)
   return why === undefined ? null : `can't be set: it ${why}`
 })
 
-const HeaderValue = Text(
+const HeaderValue = Unshown(
   `a header's value: at most ${maxHeaderValue} visible ASCII characters, with blanks only between them`,
   (text) => text.length <= maxHeaderValue && /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/.test(text),
 )

@@ -64,12 +64,20 @@ function describe(schema: TSchema, root: unknown, path: string, error: SchemaErr
     case 'minItems':
       return here(`must have at least ${error.params.limit} ${error.params.limit === 1 ? 'item' : 'items'}`)
     case 'maxItems':
-      return here(`must have at most ${error.params.limit} items`)
+      return here(tooManyItems(error.params.limit))
     case 'maxProperties':
-      return here(`must have at most ${error.params.limit} entries`)
+      return here(tooManyEntries(error.params.limit))
     default:
       return here(`must be ${node.description ?? typePhrase(node.type)}, not ${show(value)}`)
   }
+}
+
+export function tooManyItems(most: number | undefined): string {
+  return `must have at most ${most} items`
+}
+
+export function tooManyEntries(most: number | undefined): string {
+  return `must have at most ${most} entries`
 }
 
 /** What is said of a field that an object can't have. */

@@ -2,14 +2,26 @@
 import { eventKinds } from '../model/event.ts'
 import { canonicalHost } from '../model/host-name.ts'
 import type { WebhookInput, WebhookSettings } from '../model/webhook.ts'
-import { Checked, Duration, parseNamed, Text, TextAs, Words } from './fields.ts'
-import { type Body, fieldsOf, ignored, list, type ParseNamed, type RecordForm, record } from './forms.ts'
+import { Checked, Duration, parseNamed, Text, Unshown, Words } from './fields.ts'
+import {
+  type Body,
+  converted,
+  fieldsOf,
+  ignored,
+  list,
+  type ParseNamed,
+  type RecordForm,
+  record,
+} from './forms.ts'
 
-// Schemes have no case (RFC 3986 section 3.1); the rest is as its receiver wrote it.
-const Url = TextAs(
-  'an http or https URL of at most 2048 characters, without user, password and fragment',
-  (text) =>
-    text.length <= 2048 && isUrl(text) ? text.replace(/^https?/i, (scheme) => scheme.toLowerCase()) : null,
+// Receivers have their secrets in URLs. Schemes have no case (RFC 3986 section 3.1); the rest is as its receiver wrote it.
+const Url = converted(
+  Unshown(
+    'an http or https URL of at most 2048 characters, without user, password and fragment',
+    (text) => text.length <= 2048 && isUrl(text),
+  ),
+  (text) => text.replace(/^https?/i, (scheme) => scheme.toLowerCase()),
+  (url) => url,
 )
 
 function isUrl(text: string): boolean {

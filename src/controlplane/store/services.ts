@@ -179,7 +179,7 @@ function toStored(row: Row, onBad?: OnBad): StoredService | null {
     },
     onBad,
   )
-  return read === null ? null : stored
+  return read === null ? null : { ...stored, value: read }
 }
 
 /** A name below a zone or its own. */

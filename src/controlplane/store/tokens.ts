@@ -80,6 +80,7 @@ function hashOf(secret: string): string {
 }
 
 function toToken({ hash: _, ...row }: typeof tokens.$inferSelect): Token {
-  // A word that is no scope of ours gives nobody anything.
-  return { ...row, scopes: tokenScopes.filter((scope) => row.scopes.includes(scope)) }
+  // A word that is no scope of ours gives nobody anything, and neither does a row without any list.
+  const written: readonly unknown[] = row.scopes ?? []
+  return { ...row, scopes: tokenScopes.filter((scope) => written.includes(scope)) }
 }

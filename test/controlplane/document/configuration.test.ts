@@ -216,7 +216,7 @@ t.test('a document that grows or nests without end is refused', async (t) => {
 })
 
 t.test('a bound on the number of problems', async (t) => {
-  const members = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`m${i}`, { address: 'x' }]))
+  const members = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`m${i}`, { address: 'x' }]))
   const result = parseConfiguration({ pools: { p: { members } } })
   t.equal(result.ok, false)
   if (!result.ok) t.equal(result.problems.length, 1000)

@@ -133,3 +133,22 @@ t.test('a short form is told from a long one by what is written', async (t) => {
     { path: 'c', message: 'must be a whole number from 1 to 9, not 0' },
   ])
 })
+
+t.test(
+  'of a list that is too long nothing but that is said: comparing its items would take for ever',
+  async (t) => {
+    const few = list(Words(['a', 'b']), { maxItems: 2, uniqueItems: true })
+    const problems: Problem[] = []
+    // As many as a body of a mebibyte has.
+    t.equal(few.parse(Array(300_000).fill(''), 'words', problems), undefined)
+    t.same(problems, [{ path: 'words', message: 'must have at most 2 items' }])
+  },
+)
+
+t.test('nor of a map', async (t) => {
+  const few = map(Words(['a', 'b']), { maxProperties: 2 })
+  const problems: Problem[] = []
+  const entries = Array.from({ length: 100_000 }, (_, nth) => [`n${nth}`, 0])
+  t.equal(few.parse(Object.fromEntries(entries), 'words', problems), undefined)
+  t.same(problems, [{ path: 'words', message: 'must have at most 2 entries' }])
+})
