@@ -35,8 +35,8 @@ const maxIncluded = 1_000
 /** Octets of all that is included: what the API takes of a zone. */
 const maxIncludedOctets = 512 * 1024 * 1024
 
-/** The owner that an entry without one inherits: a name, none, or one that `$GENERATE` made. */
-type Owner = { readonly name: string } | 'generated' | null
+/** The owner that an entry without one inherits, which `$GENERATE` does not change; null for none. */
+type Owner = { readonly name: string } | null
 
 /** A file that is being read. */
 interface OpenFile {
@@ -135,14 +135,11 @@ export class IncludedFiles {
       file.origin = attempt(() => parseName(second?.text ?? '', file.origin)) ?? file.origin
       return
     }
-    if (isDirective(entry, '$GENERATE')) file.owner = 'generated'
     if (first === undefined || (first.text.startsWith('$') && !first.quoted)) return
     if (!entry.indented) {
       const name = attempt(() => formatName(parseName(unquoted(first), file.origin)))
       file.owner = name === null ? null : { name }
-    } else if (file.ownerIsLost && file.owner === 'generated') {
-      this.#note(file, entry, 'name the owner: those of $GENERATE are not inherited across $INCLUDE')
-    } else if (file.ownerIsLost && typeof file.owner === 'object' && file.owner !== null) {
+    } else if (file.ownerIsLost && file.owner !== null) {
       const { name } = file.owner
       this.#put(file, entry.line, name + held.shift()!, name.length)
     }

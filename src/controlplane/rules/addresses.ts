@@ -30,6 +30,13 @@ const kinds: readonly Kind[] = [
   kind('is of "this network" (RFC 1122 section 3.2.1.3), which has no servers', true, '0.0.0.0/8'),
   kind('is a multicast address, which no server answers from', true, '224.0.0.0/4', 'ff00::/8'),
   kind('is the broadcast address, which no server answers from', true, '255.255.255.255/32'),
+  kind(
+    'is the form of IPv6 of an IPv4 address that no server has (RFC 6052, RFC 3056)',
+    true,
+    ...['64:ff9b::/104', '64:ff9b::e000:0/100', '64:ff9b::ffff:ffff/128'],
+    ...['2002::/24', '2002:e000::/20', '2002:ffff:ffff::/48'],
+    ...['::e000:0/100', '::ffff:ffff/128', '::ffff:0:0/104', '::ffff:e000:0/100', '::ffff:ffff:ffff/128'],
+  ),
   kind('is a loopback address: whoever is told it asks itself', false, '127.0.0.0/8', '::1/128'),
   kind(
     'is link-local: nobody reaches it from another link, nor without naming an interface',

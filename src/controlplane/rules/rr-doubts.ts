@@ -30,6 +30,8 @@ export function rrDoubts(apex: string, rr: DoubtedRr): string[] {
   const doubts = [
     rdataDoubt(type, data),
     type === 'A' || type === 'AAAA' ? addressOf(apex, rr) : null,
+    ...hintDoubts(rr),
+    outsideAscii(rr),
     policyTypes.some((each) => each === type) ? runTogether(data) : null,
     misplaced(rr),
     repeated(apex, rr),
@@ -40,6 +42,33 @@ export function rrDoubts(apex: string, rr: DoubtedRr): string[] {
 /** Blocking by 0.0.0.0 is told all the same; `localhost` is where a loopback address is meant (RFC 1912 section 4.1). */
 function addressOf(apex: string, { owner, data }: DoubtedRr): string | null {
   return absoluteName(owner, apex).split('.')[0] === 'localhost' ? null : addressDoubt(data)
+}
+
+/** The addresses that SVCB and HTTPS give beside their own, as those of A and AAAA. */
+function hintDoubts({ type, data }: DoubtedRr): (string | null)[] {
+  if (type !== 'SVCB' && type !== 'HTTPS') return []
+  const lists = data.matchAll(/ ipv([46])hint=(\S+)/g)
+  return Array.from(lists, ([, family, list]) =>
+    list!.split(',').map((address) => {
+      const doubt = addressDoubt(address)
+      return doubt === null ? null : `ipv${family}hint: ${doubt}`
+    }),
+  ).flat()
+}
+
+/** Types that lead to names of hosts. */
+export const hostTypes = ['CNAME', 'DNAME', 'NS', 'MX', 'SRV', 'PTR', 'SVCB', 'HTTPS'] as const
+
+/** Octets above ASCII as canonical text has them. */
+const aboveAscii = /\\(?:12[89]|1[3-9]\d|2\d\d)/
+
+/** UTF-8 in a name of a host, which nobody asks for in that form; instances of services (RFC 6763 section 4.1.1) are to have it. */
+function outsideAscii({ type, data }: DoubtedRr): string | null {
+  if (!hostTypes.some((each) => each === type) || !aboveAscii.test(data)) return null
+  const name = data.split(' ').find((word) => aboveAscii.test(word) && !/\._(?:tcp|udp)\./i.test(word))
+  return name === undefined || name.includes('=')
+    ? null
+    : `${name} has octets outside of ASCII, and names of hosts are asked for as xn--... (RFC 5891)`
 }
 
 /**

@@ -32,8 +32,8 @@ export const maxRrsetOctets = 65_000
 /** Types of which a name has one RR at the most. */
 export const singleTypes = ['CNAME', 'DNAME'] as const
 
-/** The CNAME itself, and the two types of DNSSEC that go with any other (RFC 4034 sections 3 and 4). */
-export const typesBesideCname = ['CNAME', 'RRSIG', 'NSEC'] as const
+/** The CNAME itself, the two types of DNSSEC that go with any other, and the key of who updates the name (RFC 4035 section 2.5). */
+export const typesBesideCname = ['CNAME', 'RRSIG', 'NSEC', 'KEY'] as const
 
 /** Why an RRset is refused, said of it. */
 export const because = {

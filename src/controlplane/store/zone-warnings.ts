@@ -10,7 +10,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { doubtedTypes } from '../../dataplane/wire/rdata.ts'
 import { absoluteName, namesAbove, relativeOwner } from '../rules/owners.ts'
-import { policyTypes, rrDoubts, typesAtCut, typesOfApex } from '../rules/rr-doubts.ts'
+import { hostTypes, policyTypes, rrDoubts, typesAtCut, typesOfApex } from '../rules/rr-doubts.ts'
 import { fetchRows } from './cursor.ts'
 import type { Tx } from './transaction.ts'
 
@@ -135,6 +135,7 @@ function doubtful(apex: string, wanted: SQL): SQL {
     where type in ${types}
       or (type in ('A', 'AAAA') and ${all} ~ ${String.raw`(^| )(0\.|127\.|169\.254\.|2[2-5]\d\.|:|f[ef]|100:)`})
       or (type in ${policyTypes} and ${all} ~* 'v=spf1')
+      or (type in ${hostTypes} and position('\\' in ${all}) > 0)
       or (cut and type not in ${typesAtCut})
       or ${repeats}
     order by owner, type`

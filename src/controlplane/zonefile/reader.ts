@@ -24,7 +24,7 @@ import { checkRrset } from '../rules/zone-data.ts'
 import type { StagedFinding, StagedRr, StagedZone } from '../store/zone-staging.ts'
 import { readGenerate } from './generate.ts'
 import type { FilePlace, ProblemList } from './problems.ts'
-import { type Rdata, readClass, readRdata, readType, unquoted } from './rr-text.ts'
+import { type Rdata, readClass, readRdata, readType, shownText, unquoted } from './rr-text.ts'
 import { type Entry, type FileSource, octetText, type PlacedToken, Scanner } from './scanner.ts'
 import { looksLikeTtl, parseTtl } from './ttl.ts'
 
@@ -170,10 +170,13 @@ export class MasterFile {
     const made = this.#attempt(subject, () => readGenerate(name, words))
     if (made === null) return
     const { range, entryOf } = made
+    const owner = this.#owner
     for (let number = range.start; number <= range.stop; number += range.step) {
       const before = this.#problems.count
       const entry = this.#attempt(subject, () => entryOf(number))
       const rr = entry === null ? null : this.#resourceRecord(entry)
+      // As in BIND, a line without an owner has that of the entry before which stands in the file.
+      this.#owner = owner
       // The others have the same mistake.
       if (this.#problems.count > before || this.#stopped) return
       yield* this.#counted(rr)
@@ -341,7 +344,7 @@ export class MasterFile {
     const said = [owner === null ? '' : `${owner} ${type}: `, `${type} `, `${type}: `]
     const prefix = type === null ? undefined : said.find((text) => text !== '' && message.startsWith(text))
     const rest = prefix === undefined ? message : message.slice(prefix.length)
-    this.#problems.add({ line, column, owner, type, message: rest })
+    this.#problems.add({ line, column, owner, type, message: shownText(rest) })
   }
 }
 

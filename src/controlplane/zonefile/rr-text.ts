@@ -66,3 +66,8 @@ function plainText({ text, quoted }: Token): string {
   })
   return quoted ? `"${plain}"` : plain
 }
+
+/** A message with words of a file, where each character is an octet, as its author knows them. */
+export function shownText(message: string): string {
+  return /[\x80-\xff]/.test(message) ? Buffer.from(message, 'latin1').toString() : message
+}

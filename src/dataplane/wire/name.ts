@@ -103,7 +103,10 @@ function parseLabels(text: string): number[][] {
 export function parseOctet(text: string, at: number): { octet: number; next: number } {
   const char = text.charCodeAt(at)
   if (char !== 0x5c) {
-    if (char > 0x7f) throw new TextError(`"${text}" has a character outside of ASCII`)
+    if (char > 0x7f)
+      throw new TextError(
+        `"${text}" has a character outside of ASCII; names of hosts are written as xn--..., other octets as \\DDD`,
+      )
     return { octet: char, next: at + 1 }
   }
   const digits = /^\d{3}/.exec(text.slice(at + 1, at + 4))?.[0]

@@ -40,6 +40,11 @@ t.test('nothing is below a DNAME', async (t) => {
 t.test('RRSIG and NSEC go with a CNAME', async (t) => {
   const rrsig = 'CNAME 13 3 60 20300101000000 20200101000000 1 example.test. AAAA'
   t.same(check(rrset('a', 'CNAME', 'x.'), rrset('a', 'NSEC', 'b. A'), rrset('a', 'RRSIG', rrsig)), [])
+  t.same(
+    check(rrset('a', 'CNAME', 'x.'), rrset('a', 'KEY', '512 255 3 AAAA')),
+    [],
+    'nor do keys of updates stand in its way',
+  )
   t.same(check(rrset('a', 'CNAME', 'x.'), rrset('a', 'NSEC', 'b. A'), rrset('a', 'TYPE65280', '\\# 0')), [
     '0 a CNAME: the name also has TYPE65280, and a CNAME stands alone (RFC 1034 section 3.6.2)',
   ])

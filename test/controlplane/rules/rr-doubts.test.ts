@@ -29,6 +29,20 @@ t.test('what an RR can hardly be meant to be', async (t) => {
     ['a', 'CNAME', 'z.test.z.test.', /^z\.test\.z\.test\. has/],
     ['a', 'CNAME', 'xz.test.z.test.'],
     ['a', 'SVCB', '0 b.z.test. alpn="h2"', /with priority 0/],
+    [
+      'a',
+      'HTTPS',
+      '1 . ipv4hint=192.0.2.1,0.0.0.0 ipv6hint=ff02::1',
+      /^ipv4hint: 0\.0\.0\.0 is unsp/,
+      /^ipv6hint: .* multicast/,
+    ],
+    ['a', 'SVCB', '1 b. ipv4hint=192.0.2.1 ipv6hint=2001:db8::1'],
+    ['a', 'CNAME', 'm\\195\\188ller.example.', /^m\\195\\188ller\.example\. has octets outside of ASCII/],
+    ['a', 'MX', '10 m\\195\\188ller.example.', /^m\\195/],
+    ['a', 'MX', '10 a\\032b\\.example.'],
+    ['_ipp._tcp', 'PTR', 'B\\195\\188ro\\032Drucker._ipp._tcp.z.test.'],
+    ['a', 'TXT', '"m\\195\\188ller"'],
+    ['a', 'HTTPS', '1 . alpn="\\195\\188"'],
   ]
   for (const [owner, type, data, ...doubts] of table) {
     const cut = owner.endsWith('!')

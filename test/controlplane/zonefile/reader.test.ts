@@ -135,6 +135,15 @@ $GENERATE 1-1 b TXT "\"back\\\\slash $\""`,
     'm1 300 MX 10 mail1.example.test.',
     't 300 TXT "n 7" "plain-7"',
   ],
+  'an owner is inherited across $GENERATE, as in BIND': [
+    'a A 192.0.2.1\n$GENERATE 1-2 h$ A 192.0.2.$\n TXT "a"\n$GENERATE 1-1 x TXT $\n AAAA 2001:db8::1',
+    'a 300 A 192.0.2.1',
+    'h1 300 A 192.0.2.1',
+    'h2 300 A 192.0.2.2',
+    'a 300 TXT "a"',
+    'x 300 TXT "1"',
+    'a 300 AAAA 2001:db8::1',
+  ],
   nothing: ['; only a comment\n\n   ; and another\n\t\n()'],
 }
 
@@ -228,8 +237,9 @@ const invalid: Readonly<Record<string, readonly [text: string, ...problems: stri
     '2:7: b TXT: strings: "\\256" has the escape \\256, above \\255',
   ],
   'text above ASCII in a name': [
-    'zürich A 192.0.2.1',
-    /^1:1: "z.+rich" has a character outside of ASCII$/.source,
+    'zürich A 192.0.2.1\na Zürich x',
+    '1:1: "zürich" has a character outside of ASCII; names of hosts are written as xn--..., other octets as \\DDD',
+    '2:3: a: type Zürich is not known; one without a name here is written TYPE123',
   ],
   'a string too long': [
     `a TXT ${'x'.repeat(256)}`,
