@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { PeerCertificate } from '../model/certificate.ts'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
-import { type AddressHealth, type HealthState, type MemberHealth, stateAt } from '../model/observation.ts'
+import { type HealthState, type MemberHealth, stateAt } from '../model/observation.ts'
 import type { AddressText, Quorum } from '../model/pool.ts'
 import { Alarm } from '../timing/alarm.ts'
 import type { Clock } from '../timing/clock.ts'
@@ -27,6 +27,7 @@ import type { Hold } from './monitor.ts'
 import { type AddressOpinion, ObservedAddresses } from './observed-addresses.ts'
 import { notResolved, Observer, type Report } from './observer.ts'
 import { agree, type Votes } from './quorum.ts'
+import { addressTransitions, nextHealth, toldApart } from './shown-health.ts'
 import type { ProbeVerdict } from './verdict.ts'
 
 /** Who is checked, and how. */
@@ -114,7 +115,7 @@ export class CheckedMember implements Disposable {
     this.#context = context
     this.#target = target
     this.#shown = restored ?? { pool, member, state: 'unknown', since: this.#now(), reason: 'not probed yet' }
-    this.#shown = withAddresses(this.#shown, target.byAddress)
+    this.#shown = toldApart(this.#shown, target.byAddress)
     this.#certificates = new CertificateWatch(restored?.told)
     this.#expiry = new Alarm(context.clock, () => this.settle())
     context.table.set(this.#shown)
@@ -339,7 +340,7 @@ export class CheckedMember implements Disposable {
    * @param ownState what this node alone says: where that is something else, all addresses are what the member is
    */
   #show(
-    { state, reason }: Opinion,
+    opinion: Opinion,
     ownState: HealthState,
     byAddress: readonly AddressOpinion[] | null,
     undone: boolean,
@@ -348,55 +349,25 @@ export class CheckedMember implements Disposable {
     const { pool, member } = this.#target
     const before = this.#shown
     const at = this.#now()
-    const said = byAddress?.map((one) => (state === ownState ? one : { ...one, state, reason }))
-    const addresses = said?.map((one) => nextHealth(before.addresses, one, at))
-    const isSame = state === before.state && reason === before.reason
-    if (isSame && isDeepStrictEqual(addresses, before.addresses)) return
-    const since = state === before.state ? before.since : at
-    const { told } = before
-    const more = {
-      ...(addresses === undefined ? {} : { addresses }),
-      ...(told === undefined ? {} : { told }),
-    }
-    const health = { pool, member, state, since, reason, ...more }
+    const { state, reason } = opinion
+    const said = byAddress?.map((one) => (state === ownState ? one : { ...one, state, reason })) ?? null
+    const health = nextHealth(before, opinion, said, at)
+    if (health === null) return
     this.#shown = health
     table.set(health)
-    for (const one of addresses ?? []) {
-      const from = before.addresses?.find(({ address }) => address === one.address)?.state ?? one.state
-      const { address, state: to, reason: why } = one
-      if (from !== to) deliveries.addEvent({ pool, member, address, from, to, reason: why, at, health })
+    for (const transition of addressTransitions(before, health)) {
+      deliveries.addEvent({ pool, member, ...transition, at, health })
     }
     if (state !== before.state) {
       this.#backSince = before.state === 'down' && state === 'up' && !undone ? at : null
-      const known = Object.keys(more).length === 0 ? {} : { health }
+      const isPlain = health.addresses === undefined && health.told === undefined
+      const known = isPlain ? {} : { health }
       deliveries.addEvent({ pool, member, from: before.state, to: state, reason, at, ...known })
     } else deliveries.soon()
   }
 }
 
 const said = ({ state, reason, weightPercent, until }: Report) => ({ state, reason, weightPercent, until })
-
-/** What was known of an address, when it is as it was. */
-function nextHealth(
-  before: readonly AddressHealth[] | undefined,
-  { address, state, reason }: AddressOpinion,
-  at: Date,
-): AddressHealth {
-  const known = before?.find((one) => one.address === address)
-  return { address, state, since: known?.state === state ? known.since : at, reason }
-}
-
-/** What is known of a member, told of each of its addresses. */
-function withAddresses(health: MemberHealth, checks: readonly AddressCheck[] | undefined): MemberHealth {
-  const { addresses: _, ...whole } = health
-  if (checks === undefined) return whole
-  const { since, reason } = health
-  const addresses = checks.map(({ address }): AddressHealth => {
-    const known = health.addresses?.find((one) => one.address === address)
-    return known ?? { address: address!, state: stateAt(health, address), since, reason }
-  })
-  return { ...whole, addresses }
-}
 
 function isNewer(report: Report, known: Report): boolean {
   const [at, knownAt] = [report.at.getTime(), known.at.getTime()]
