@@ -7,7 +7,7 @@ import { AnswerCounters } from '../controlplane/serve/answer-counters.ts'
 import { ImagePump } from '../controlplane/serve/image-pump.ts'
 import { OwnZones } from '../dataplane/answer/own-zones.ts'
 import { AnswerReader } from '../dataplane/counters.ts'
-import type { ServingUpdate } from '../dataplane/image/serving-set.ts'
+import { readableOf, type ServingUpdate } from '../dataplane/image/serving-set.ts'
 import { ServingState } from '../dataplane/image/state.ts'
 import { type ChosenBackend, Fleet } from '../dataplane/listener/fleet.ts'
 import type { ListenAddress } from '../dataplane/listener/listener.ts'
@@ -55,7 +55,8 @@ export function serveBy(dataPlane: DataPlane) {
   return {
     /** Hands images over. */
     pump: new ImagePump(async (update) => {
-      state.apply(update)
+      // The workers' side tells of what can't be read.
+      state.apply(readableOf(update, () => {}))
       await dataPlane.publish(update)
     }),
     /** Answers in this thread by what the workers serve. */

@@ -42,7 +42,12 @@ export class Resolver {
     let apexLabel = this.#findZone(name)
     if (apexLabel < 0) walk.outcome = 'refused'
     while (apexLabel >= 0) {
-      const link = walk.add(this.#state.zone, apexLabel)
+      const { zone } = this.#state
+      if (zone === undefined) {
+        walk.outcome = 'servfail'
+        return
+      }
+      const link = walk.add(zone, apexLabel)
       const found = lookUp(link.zone, name, qtype, link)
       switch (found) {
         case 'answer':
@@ -103,6 +108,8 @@ export class Resolver {
   #service(link: Link, found: Finding, request: Uint8Array, client: Client): NameScan | null {
     if (link.service < 0) return this.#end('nodata')
     const plan = this.#state.plan(link.service)
+    // It may be an alias, so nothing is known of any type.
+    if (plan === undefined) return this.#end('servfail')
     if (found === 'nodata' && !plan.aliases) return this.#end('nodata')
     // A number that no RRset has.
     link.rrset = -2 - link.service

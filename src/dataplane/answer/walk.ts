@@ -26,6 +26,7 @@ export const maxChain = 18
  *
  * - `answer`: the links say it all. They end with what was asked for, or the chain leads out of our zones, in a circle, or too far.
  * - `yxdomain`: the name that a DNAME comes to is too long (RFC 6672 section 2.2).
+ * - `servfail`: a service says so, or there is no image of the zone or the service.
  * - `refused`: no zone of ours holds the name that was asked for.
  */
 export type WalkOutcome = 'answer' | 'nodata' | 'nxdomain' | 'referral' | 'yxdomain' | 'servfail' | 'refused'
@@ -161,7 +162,7 @@ export class Walk {
     return link
   }
 
-  /** The link that the walk ended with; there is one unless the outcome is `refused`. */
+  /** The link that the walk ended with; there is one unless the outcome is `refused` or `servfail`. */
   get last(): Link {
     return this.links[this.count - 1]!
   }
@@ -200,6 +201,6 @@ export class Walk {
   /** AA: whether a zone of ours speaks for the name that was asked for. A cut that only an alias led to doesn't change it. */
   get authoritative(): boolean {
     const { outcome } = this
-    return outcome !== 'refused' && (outcome !== 'referral' || this.count > 1)
+    return outcome !== 'refused' && this.count > (outcome === 'referral' ? 1 : 0)
   }
 }

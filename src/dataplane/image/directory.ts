@@ -31,7 +31,7 @@ export class Directory {
 
   /**
    * The label at or behind `from` at which the apex of the deepest zone that holds `name` begins, or -1 for none.
-   * `zones` are the images by slot; the one found is `zones[this.slot]`.
+   * `zones` are the images by slot; the one found is `zones[this.slot]`, undefined when it never had one that can be read.
    */
   find(name: NameScan, from: number, zones: readonly (ZoneImage | undefined)[]): number {
     const deepest = this.#words[1]!
@@ -51,8 +51,11 @@ export class Directory {
     const mask = words[0]!
     const hash = name.hashes[label]!
     for (let slot = hash & mask; words[tableAt + 2 * slot + 1] !== 0; slot = (slot + 1) & mask) {
+      if (words[tableAt + 2 * slot] !== hash) continue
       const zone = words[tableAt + 2 * slot + 1]! - 1
-      if (words[tableAt + 2 * slot] === hash && zones[zone]!.isApex(name, label)) {
+      const image = zones[zone]
+      // Where there is no image to ask, the hash has to do: the zone around must not answer for this one.
+      if (image === undefined || image.isApex(name, label)) {
         this.slot = zone
         return true
       }

@@ -44,13 +44,14 @@ export class ServingState {
     return this.#directory.find(name, from, this.#zones)
   }
 
-  /** The zone that the last successful `findZone` found. */
-  get zone(): ZoneImage {
-    return this.#zones[this.#directory.slot]!
+  /** The zone that the last successful `findZone` found; undefined when it never had an image that can be read. */
+  get zone(): ZoneImage | undefined {
+    return this.#zones[this.#directory.slot]
   }
 
-  plan(slot: number): PlanImage {
-    return this.#plans[slot]!
+  /** Undefined while no plan that can be read has been in the slot. */
+  plan(slot: number): PlanImage | undefined {
+    return this.#plans[slot]
   }
 
   /** Undefined while no map is in the slot. */

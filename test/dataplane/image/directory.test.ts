@@ -69,6 +69,21 @@ t.test('slots may have holes', async (t) => {
   t.equal(directory.slot, 5)
 })
 
+t.test('a zone without an image is found all the same, not the one around it', async (t) => {
+  const apexes = ['sub.example.test', 'example.test']
+  const directory = new Directory(
+    compileDirectory(new Map(apexes.map((apex, slot) => [slot, hostnameToWire(apex)]))),
+  )
+  const zones = [undefined, new ZoneImage(zoneImage({ apex: 'example.test', lines: [] }))]
+  const slotOf = (name: string) => (directory.find(scanOf(name), 0, zones) < 0 ? null : directory.slot)
+  t.same(['www.sub.example.test', 'sub.example.test', 'www.example.test', 'test'].map(slotOf), [
+    0,
+    0,
+    1,
+    null,
+  ])
+})
+
 t.test('agrees with a search through all of them', async () => {
   const name = fc
     .array(fc.constantFrom('a', 'b', 'c'), { maxLength: 5 })

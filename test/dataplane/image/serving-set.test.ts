@@ -61,7 +61,7 @@ t.test('what cannot be opened is left out, and nothing else', async (t) => {
   ])
   state.apply(poisoned)
   t.equal(state.generation, 4)
-  t.equal(state.plan(0).only?.ttlSeconds, 7)
+  t.equal(state.plan(0)!.only?.ttlSeconds, 7)
 })
 
 t.test('changes are empty when no kind has any', async (t) => {
@@ -79,6 +79,6 @@ t.test(
     state.apply(structuredClone(update))
     t.equal(state.generation, 5)
     t.equal(state.map(0)?.length, compileLocationMap(ranges({ '0.0.0.0': 3 })).byteLength)
-    t.equal(state.plan(0).leaves.length, 2)
+    t.equal(state.plan(0)!.leaves.length, 2)
   },
 )

@@ -34,16 +34,16 @@ t.test('takes updates one after another', async (t) => {
   state.apply(servingUpdate([{ apex: 'example.test', lines: [] }], [plan(1), plan(2)]))
   t.equal(state.generation, 1)
   t.equal(state.findZone(scan, 0), 1)
-  t.equal(state.zone.rrsetCount(0), 1)
-  t.equal(state.plan(1).only?.answers, 2)
+  t.equal(state.zone!.rrsetCount(0), 1)
+  t.equal(state.plan(1)!.only?.answers, 2)
 
   const changed = zoneImage({ apex: 'example.test', lines: ['@ 1 NS a.'] })
   state.apply({ generation: 2, zones: [[0, changed]], plans: [[1, compilePlan(plan(3))]] })
   t.equal(state.generation, 2)
   t.equal(state.findZone(scan, 0), 1, 'the directory stays when no zone came or went')
-  t.equal(state.zone.rrsetCount(0), 2)
-  t.equal(state.plan(0).only?.answers, 1)
-  t.equal(state.plan(1).only?.answers, 3)
+  t.equal(state.zone!.rrsetCount(0), 2)
+  t.equal(state.plan(0)!.only?.answers, 1)
+  t.equal(state.plan(1)!.only?.answers, 3)
 
   state.apply({
     generation: 3,

@@ -8,7 +8,9 @@ import { readCounters } from '../../../src/dataplane/counter-totals.ts'
 import { Fleet, type FleetOptions } from '../../../src/dataplane/listener/fleet.ts'
 import { loadSyscalls } from '../../../src/dataplane/listener/syscalls.ts'
 import { ListenError } from '../../../src/dataplane/listener/worker-thread.ts'
-import { query, readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
+import { query, readResponse, TcpClient, type TypeName, UdpClient } from '../../support/dns-client.ts'
+import { leaf } from '../trees.ts'
+import { servingUpdate, type ZoneText } from '../zone-text.ts'
 import { breakUdpSocket, failing, syscallsWith } from './listening-udp.ts'
 import { alive, askTcp, askUdp, generation, generationOf, question, startFleet } from './running-fleet.ts'
 
@@ -167,6 +169,51 @@ for (const udpBackend of ['auto', 'dgram'] as const) {
     }
     await fleet.publish(generation(3))
     t.equal(generationOf(await askUdp(fleet)), 3, 'and what comes then is served')
+    t.same(restarts, [])
+  })
+}
+
+for (const udpBackend of ['auto', 'dgram'] as const) {
+  t.test(`what never had an image that can be read is SERVFAIL, with UDP by ${udpBackend}`, async (t) => {
+    const { fleet, restarts } = await startFleet(t, { udpBackend })
+    const broken = new SharedArrayBuffer(64)
+    const zones: ZoneText[] = [
+      { apex: 'test', lines: ['* 1 A 192.0.2.9', 'in 1 CNAME a.one.test.', 'to 1 CNAME s.two.test.'] },
+      { apex: 'one.test', lines: ['a 1 A 192.0.2.1'] },
+      { apex: 'two.test', lines: ['x 2 A 192.0.2.1', 's 2 TXT y'], services: { s: 0, u: 1 } },
+    ]
+    const sound = servingUpdate(zones, [leaf(['192.0.2.7']), leaf(['192.0.2.8'])])
+    const { zones: images = [], plans = [] } = sound
+    await fleet.publish({
+      ...sound,
+      zones: [images[0]!, [1, broken], images[2]!],
+      plans: [[0, broken], plans[1]!],
+    })
+    const failed = { rcode: 2, answer: [] }
+    const table: [name: string, type: TypeName, response: object][] = [
+      ['one.test', 'SOA', { ...failed, flags: 'qr rd' }],
+      ['a.one.test', 'A', failed],
+      ['a.b.c.one.test', 'AAAA', failed],
+      ['in.test', 'A', { rcode: 2, answer: ['in.test 1 CNAME a.one.test'], flags: 'qr aa rd' }],
+      ['s.two.test', 'A', failed],
+      ['s.two.test', 'AAAA', failed],
+      ['s.two.test', 'MX', failed],
+      ['s.two.test', 'TXT', { rcode: 0, answer: ['s.two.test 2 TXT "y"'] }],
+      ['to.test', 'A', { rcode: 2, answer: ['to.test 1 CNAME s.two.test'] }],
+      ['u.two.test', 'A', { rcode: 0, answer: ['u.two.test 30 A 192.0.2.8'] }],
+      ['x.two.test', 'A', { rcode: 0, answer: ['x.two.test 2 A 192.0.2.1'] }],
+      ['one', 'A', { rcode: 5 }],
+      ['other.test', 'A', { rcode: 0, answer: ['other.test 1 A 192.0.2.9'] }],
+    ]
+    for (const [name, type, response] of table) {
+      t.match(await askUdp(fleet, query(name, type)), response, `${name} ${type} over UDP`)
+      t.match(await askTcp(fleet, query(name, type)), response, `${name} ${type} over TCP`)
+    }
+    await fleet.publish({ ...sound, generation: 2 })
+    t.match(await askUdp(fleet, query('in.test', 'A')), {
+      answer: ['in.test 1 CNAME a.one.test', 'a.one.test 1 A 192.0.2.1'],
+    })
+    t.match(await askUdp(fleet, query('s.two.test', 'A')), { answer: ['s.two.test 30 A 192.0.2.7'] })
     t.same(restarts, [])
   })
 }

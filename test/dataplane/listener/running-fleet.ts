@@ -73,11 +73,11 @@ export async function askUdp(fleet: Fleet, request = question): Promise<Response
   return readResponse(await client.insist(request))
 }
 
-export async function askTcp(fleet: Fleet): Promise<Response> {
+export async function askTcp(fleet: Fleet, request = question): Promise<Response> {
   for (;;) {
     try {
       using client = await TcpClient.open(fleet.bound[0]!)
-      const message = await client.exchange(question)
+      const message = await client.exchange(request)
       if (message !== null) return readResponse(message)
     } catch (error) {
       // Between a worker and its successor nobody listens.
