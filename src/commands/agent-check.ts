@@ -10,6 +10,8 @@ export interface CheckResult {
 
 /** Of what a check writes; the rest is read and dropped. */
 const longestOutput = 4096
+/** How long after its end output is waited for: what it has left running may hold the pipe for ever. */
+const lastOutputMs = 500
 
 /** @param signal ends the check */
 export function runCheck(
@@ -34,8 +36,10 @@ export function runCheck(
       kill()
     }, timeoutMs)
     signal.addEventListener('abort', kill)
+    let last: NodeJS.Timeout | undefined
     const end = (result: CheckResult) => {
       clearTimeout(timer)
+      clearTimeout(last)
       signal.removeEventListener('abort', kill)
       resolve(result)
     }
@@ -45,6 +49,10 @@ export function runCheck(
     child.once('error', (error) =>
       end({ state: null, reason: toReason(`the check was not run: ${error.message}`) }),
     )
+    child.once('exit', () => {
+      clearTimeout(timer)
+      last = setTimeout(() => child.stdout.destroy(), lastOutputMs)
+    })
     child.once('close', (code, by) => {
       if (late) end({ state: 'down', reason: `the check took longer than ${timeoutMs} ms` })
       else end(readExit(code, by, output))

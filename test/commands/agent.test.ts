@@ -1,10 +1,13 @@
 /** Checks that run, and servers that are told. */
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { agentCommand } from '../../src/commands/agent.ts'
 import { runCheck } from '../../src/commands/agent-check.ts'
+import { findProgram } from '../support/program.ts'
 
 const never = new AbortController().signal
 const sh = (script: string, timeoutMs = 60_000) => runCheck(['sh', '-c', script], timeoutMs, never)
@@ -34,6 +37,22 @@ t.test('the exit of a check, by the conventions of Nagios', async (t) => {
     { state: 'down', reason: /longer than 200 ms/ },
     'and what it started ends',
   )
+})
+
+t.test('a check is over when it has ended, whatever it has left behind', async (t) => {
+  const file = join(t.testdir(), 'left')
+  const endLeft = async () => process.kill(Number(await readFile(file, 'utf8')))
+  // As ssh does with ControlPersist.
+  const left = await sh(`sleep 600 & echo $! > ${file}; echo fine; exit 1`)
+  t.same(left, { state: 'up', reason: 'warning: fine' })
+  await endLeft()
+  if (findProgram('setsid') === null) return
+  t.match(
+    await sh(`setsid sleep 600 & echo $! > ${file}; sleep 600`, 2000),
+    { state: 'down', reason: /longer than 2000 ms/ },
+    'also where it can not be ended with the rest',
+  )
+  await endLeft()
 })
 
 interface Told {
