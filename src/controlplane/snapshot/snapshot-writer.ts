@@ -7,6 +7,9 @@
  * or of a later one, and what changed after the base's revision is read again by the next start. So the base is written behind
  * all images; a pass that is cut short leaves the old base with some newer images, which the next start tells by their stamps.
  * While the compile thread lacks images there is no pass, for no revision could be told.
+ *
+ * What is observed goes on while the database is away, so passes do, too: a server that is started again in an outage is to know what it
+ * knew. But not before the first pass with the database: what is served until then may be what could be read of the snapshot.
  */
 import type { Catalog, Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
@@ -67,7 +70,7 @@ export class SnapshotWriter implements AsyncDisposable {
     this.#loop.hint()
   }
 
-  /** Ends after a last pass, if the database is there for it, and if it takes no longer than it may. */
+  /** Ends after a last pass, if it takes no longer than it may. */
   async stop(): Promise<void> {
     const { lastPassMs } = this.#options
     const tooLong = new Error(`stopping: the pass was not done after ${lastPassMs} ms`)
@@ -95,7 +98,9 @@ export class SnapshotWriter implements AsyncDisposable {
     // Taken first, so that no image is older than that.
     const compiled = this.#options.compiled()
     const catalog = this.#options.catalog()
-    if (!database.up || catalog.revision < 0 || compiled === null || this.#cut.signal.aborted) return
+    const { up } = database
+    if ((!up && this.#writtenAt === null) || catalog.revision < 0) return
+    if (compiled === null || this.#cut.signal.aborted) return
     await compiler.persist(this.#cut.signal)
     const base = {
       ...compiled,
@@ -107,6 +112,6 @@ export class SnapshotWriter implements AsyncDisposable {
       ...observed(),
     }
     await files.writeBase(base, new Date())
-    this.#writtenAt = new Date()
+    if (up) this.#writtenAt = new Date()
   }
 }

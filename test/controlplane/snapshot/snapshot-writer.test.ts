@@ -1,10 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Catalog, type Mark } from '../../../src/controlplane/catalog/catalog.ts'
 import { CompileThread } from '../../../src/controlplane/compile/compile-thread.ts'
 import type { CompileJob, ZoneRows } from '../../../src/controlplane/compile/zone-images.ts'
+import type { MemberHealth } from '../../../src/controlplane/model/observation.ts'
 import { SnapshotFiles } from '../../../src/controlplane/snapshot/snapshot.ts'
 import { SnapshotWriter } from '../../../src/controlplane/snapshot/snapshot-writer.ts'
 
@@ -55,16 +57,22 @@ async function setUp(t: Test) {
     revision: 1,
     compiled: { revision: 1, stamp: 's1' } as Mark | null,
     errors: [] as unknown[],
+    up: true,
+    health: [] as MemberHealth[],
   }
   const writer = (lastPassMs: number) => {
     const writer = new SnapshotWriter({
-      database: { up: true },
+      database: {
+        get up() {
+          return served.up
+        },
+      },
       files,
       compiler,
       catalog: () => catalogOf(served.revision),
       compiled: () => served.compiled,
       observed: () => ({
-        health: [],
+        health: served.health,
         lastKnown: { ipv4: nothing, ipv6: nothing, any: nothing },
         resolutions: [],
         handedOut: [],
@@ -131,4 +139,25 @@ t.test('settings that are ahead of an image are written with the revision of the
   await writer(60_000).stop()
   t.same(served.errors, [])
   t.match(await files.read(), { revision: 1, stamp: 's1' }, 'what changed after it is read again')
+})
+
+t.test('what is observed while the database is away is kept as well', async (t) => {
+  const { files, served, writer } = await setUp(t)
+  const reported = (reason: string): MemberHealth[] => [
+    { pool: 'jobs', member: 'a', state: 'up', since: new Date(0), reason },
+  ]
+  const one = writer(60_000)
+  one.mark()
+  while (one.writtenAt === null) await setTimeout(20)
+  const { writtenAt } = one
+  Object.assign(served, { up: false, health: reported('just now') })
+  await one.stop()
+  t.match((await files.read())?.health, reported('just now'))
+  t.equal(one.writtenAt, writtenAt, 'but it is no word of the database')
+
+  served.health = reported('from the snapshot')
+  const two = writer(60_000)
+  await two.stop()
+  t.match((await files.read())?.health, reported('just now'), 'what is served may be less than the snapshot')
+  t.same(served.errors, [])
 })
