@@ -55,6 +55,8 @@ export const memberHealth = pgTable(
     addresses: jsonb('addresses').$type<unknown>(),
     /** Certificates that a warning has been given of. */
     told: jsonb('told').$type<unknown>(),
+    /** What is remembered of its falls, and holds that came of them. */
+    flaps: jsonb('flaps').$type<unknown>(),
   },
   (t) => [
     primaryKey({ name: 'member_health_pkey', columns: [t.pool, t.member] }),

@@ -4,6 +4,7 @@
  * asking anybody; who asks is in `observer.ts`.
  */
 import type { CompositeMonitor, ProbeMonitor } from '../model/monitor.ts'
+import type { Flaps } from '../model/observation.ts'
 import type { AddressText } from '../model/pool.ts'
 import { type Past, pastOf } from './check.ts'
 
@@ -92,13 +93,20 @@ interface Assumed {
   readonly reported: 'up' | 'down' | null
 }
 
-/** Takes each part to have said the same, so that it takes as many verdicts as ever to change what came of them. */
-export function assume(method: CheckMethod, state: 'up' | 'down'): Assumed {
+/**
+ * Takes each part to have said the same, so that it takes as many verdicts as ever to change what came of them.
+ * @param flapsAt what is remembered of the falls of a probe, by its path
+ */
+export function assume(
+  method: CheckMethod,
+  state: 'up' | 'down',
+  flapsAt: (path: string) => Flaps | null,
+): Assumed {
   const opposite = state === 'up' ? 'down' : 'up'
   const said = leavesOf(method).map((leaf) => ({ ...leaf, state: leaf.inverted ? opposite : state }))
   const probes = said.filter((leaf) => leaf.method.kind === 'probe')
   return {
-    before: new Map(probes.map((probe) => [probe.path, pastOf(probe.state)])),
+    before: new Map(probes.map((probe) => [probe.path, pastOf(probe.state, flapsAt(probe.path))])),
     reported: said.find((leaf) => leaf.method.kind === 'push')?.state ?? null,
   }
 }

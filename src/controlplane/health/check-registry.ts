@@ -24,7 +24,7 @@ export interface CheckRegistryOptions extends Omit<CheckContext, 'counts'> {
   readonly askCanaries?: () => void
 }
 
-const beginning = pastOf('unknown')
+const beginning = pastOf('unknown', null)
 
 /** A check that somebody watches, until it is released. */
 export interface Watched {

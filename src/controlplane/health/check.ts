@@ -10,14 +10,13 @@ import type { PeerCertificate } from '../model/certificate.ts'
 import { type Family, familyNames } from '../model/family.ts'
 import type { MemberKey } from '../model/member-key.ts'
 import type { ProbeMonitor, TlsSettings } from '../model/monitor.ts'
-import type { HealthState } from '../model/observation.ts'
+import type { Flaps, HealthState, Hold } from '../model/observation.ts'
 import type { AddressText } from '../model/pool.ts'
 import { toReason } from '../model/reason.ts'
 import {
   advance,
   explain,
   failBack,
-  type Hold,
   isHeldBack,
   isHeldDown,
   type Measurement,
@@ -53,10 +52,10 @@ export interface Past {
   readonly position: JobPosition | null
 }
 
-/** When all that is known is the state. */
-export function pastOf(state: HealthState): Past {
+/** When all that is known is the state, and what has led to a hold or may yet. */
+export function pastOf(state: HealthState, flaps: Flaps | null): Past {
   return {
-    measurement: measured(state),
+    measurement: measured(state, flaps),
     reason: null,
     heard: false,
     latencyMs: null,

@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { PeerCertificate } from '../model/certificate.ts'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
-import { type HealthState, type MemberHealth, stateAt } from '../model/observation.ts'
+import { type HealthState, type Hold, type MemberHealth, stateAt } from '../model/observation.ts'
 import type { AddressText, Quorum } from '../model/pool.ts'
 import { Alarm } from '../timing/alarm.ts'
 import type { Clock } from '../timing/clock.ts'
@@ -23,11 +23,10 @@ import {
 import type { CheckRegistry } from './check-registry.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { EndingCertificates } from './ending-certificates.ts'
-import type { Hold } from './monitor.ts'
 import { type AddressOpinion, ObservedAddresses } from './observed-addresses.ts'
 import { notResolved, Observer, type Report } from './observer.ts'
 import { agree, type Votes } from './quorum.ts'
-import { addressTransitions, nextHealth, toldApart } from './shown-health.ts'
+import { addressTransitions, flapsBefore, nextHealth, saysMore, toldApart } from './shown-health.ts'
 import type { ProbeVerdict } from './verdict.ts'
 
 /** Who is checked, and how. */
@@ -286,7 +285,8 @@ export class CheckedMember implements Disposable {
     const wasMeasured = restored !== undefined && !restored.reason.includes(notResolved)
     const state = wasMeasured ? stateAt(restored, address) : 'unknown'
     if (state === 'unknown') return new Map()
-    const { before, reported } = assume(method, state)
+    const nowMs = this.#context.clock.nowMs()
+    const { before, reported } = assume(method, state, (path) => flapsBefore(restored!, address, path, nowMs))
     if (reported !== null) {
       const until = new Date(this.#now().getTime() + reportTtlMs(method)!)
       const reason = `${reported} as before`
@@ -351,8 +351,10 @@ export class CheckedMember implements Disposable {
     const at = this.#now()
     const { state, reason } = opinion
     const said = byAddress?.map((one) => (state === ownState ? one : { ...one, state, reason })) ?? null
-    const health = nextHealth(before, opinion, said, at)
-    if (health === null) return
+    const next = nextHealth(before, opinion, said, at)
+    if (next === null) return
+    const { flaps } = this.#observed
+    const health = flaps.length === 0 ? next : { ...next, flaps }
     this.#shown = health
     table.set(health)
     for (const transition of addressTransitions(before, health)) {
@@ -360,8 +362,7 @@ export class CheckedMember implements Disposable {
     }
     if (state !== before.state) {
       this.#backSince = before.state === 'down' && state === 'up' && !undone ? at : null
-      const isPlain = health.addresses === undefined && health.told === undefined
-      const known = isPlain ? {} : { health }
+      const known = saysMore(health) ? { health } : {}
       deliveries.addEvent({ pool, member, from: before.state, to: state, reason, at, ...known })
     } else deliveries.soon()
   }

@@ -58,10 +58,10 @@
  */
 import { formatDuration } from '../document/duration.ts'
 import type { FlapLimit, Judging } from '../model/monitor.ts'
-import type { HealthState } from '../model/observation.ts'
+import type { Flaps, HealthState, Hold } from '../model/observation.ts'
 
 /** What the machine knows of one member. */
-export interface Measurement {
+export interface Measurement extends Flaps {
   readonly state: HealthState
   /** When the state was entered; null when that was before the machine began. */
   readonly sinceMs: number | null
@@ -73,22 +73,10 @@ export interface Measurement {
   readonly answeringMs: number | null
   /** Why a member that answers is still down; null for one that does not answer. */
   readonly waiting: Waiting | null
-  readonly hold: Hold | null
   readonly hand: 'none' | 'needed' | 'given'
-  /** When it fell from `up`, ascending: within the flap limit's time before the last fall, and at most `changes` + 1. */
-  readonly fallsMs: readonly number[]
-  /** How often the next hold is doubled; at most `mostDoublings`. */
-  readonly offences: number
 }
 
 export type Waiting = 'rise' | 'flap' | 'delay' | 'manual'
-
-/** A member that is held down, and after how many falls. */
-export interface Hold {
-  readonly sinceMs: number
-  readonly untilMs: number
-  readonly falls: number
-}
 
 /** 2^30 ms are twelve days. */
 const mostDoublings = 30
@@ -110,9 +98,15 @@ export const unmeasured: Measurement = {
 const steadyUp: Measurement = { ...unmeasured, state: 'up' }
 const steadyDown: Measurement = { ...unmeasured, state: 'down', hand: 'needed' }
 
-/** @returns the measurement of a state without a streak, such as one from the store */
-export function measured(state: HealthState): Measurement {
-  return { unknown: unmeasured, up: steadyUp, down: steadyDown }[state]
+/** @returns the measurement of a state without a streak, such as one from the store, with what `flapsOf` gave */
+export function measured(state: HealthState, flaps: Flaps | null = null): Measurement {
+  const steady = { unknown: unmeasured, up: steadyUp, down: steadyDown }[state]
+  return flaps === null ? steady : { ...steady, ...flaps }
+}
+
+/** What of a measurement is kept over a restart beside the state; null for nothing. */
+export function flapsOf({ hold, fallsMs, offences }: Measurement): Flaps | null {
+  return hold === null && fallsMs.length === 0 && offences === 0 ? null : { hold, fallsMs, offences }
 }
 
 /**

@@ -9,7 +9,7 @@
  * Bound: an observer for each address of the member.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { HealthState } from '../model/observation.ts'
+import type { HealthState, ProbeFlaps } from '../model/observation.ts'
 import type { AddressText } from '../model/pool.ts'
 import { toReason } from '../model/reason.ts'
 import type { PresentedCertificate } from './certificate-watch.ts'
@@ -110,6 +110,13 @@ export class ObservedAddresses implements Disposable {
     if (wanted !== undefined) return wanted.observer.latencyMs
     const times = this.#observers.flatMap(({ latencyMs }) => latencyMs ?? [])
     return times.length === 0 ? null : times.reduce((sum, time) => sum + time, 0) / times.length
+  }
+
+  /** What is to be remembered of the falls of its probes. */
+  get flaps(): readonly ProbeFlaps[] {
+    return this.#all.flatMap(({ address, observer }) =>
+      observer.flaps.map(([path, flaps]) => ({ address, path, ...flaps })),
+    )
   }
 
   /** What its probes have been shown last. */

@@ -7,6 +7,7 @@
  * all members that are probed in the same way (`check-registry.ts`).
  */
 import { endsSoonAtMs, formatEnding } from '../model/certificate.ts'
+import type { Flaps } from '../model/observation.ts'
 import { toReason } from '../model/reason.ts'
 import type { PresentedCertificate } from './certificate-watch.ts'
 import { type Check, type Opinion, type Past, tlsOf, type Watcher } from './check.ts'
@@ -14,7 +15,7 @@ import { type CheckMethod, leavesOf, type ProbeMethod } from './check-method.ts'
 import type { CheckRegistry, Watched } from './check-registry.ts'
 import { combine } from './composite.ts'
 import type { EndingCertificates, EndingPlace } from './ending-certificates.ts'
-import { forget } from './monitor.ts'
+import { flapsOf, forget } from './monitor.ts'
 
 /** What an observer is made with. */
 export interface ObserverOptions {
@@ -134,6 +135,14 @@ export class Observer implements Disposable {
     const measured = new Map(this.#waiting)
     for (const [path, { check }] of this.#watched) measured.set(path, check.past)
     return measured
+  }
+
+  /** What is to be remembered of its falls, by the paths of its probes. */
+  get flaps(): readonly (readonly [path: string, flaps: Flaps])[] {
+    return [...this.#watched].flatMap(([path, { check }]) => {
+      const flaps = flapsOf(check.measurement)
+      return flaps === null ? [] : [[path, flaps] as const]
+    })
   }
 
   [Symbol.dispose](): void {

@@ -3,7 +3,13 @@
  * from the one before. What stays as it was keeps its time, and what is new begins with that of the whole.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { type AddressHealth, type HealthState, type MemberHealth, stateAt } from '../model/observation.ts'
+import {
+  type AddressHealth,
+  type Flaps,
+  type HealthState,
+  type MemberHealth,
+  stateAt,
+} from '../model/observation.ts'
 import type { AddressText } from '../model/pool.ts'
 import type { Opinion } from './check.ts'
 import type { AddressCheck } from './check-method.ts'
@@ -21,7 +27,31 @@ export function toldApart(health: MemberHealth, checks: readonly AddressCheck[] 
   return { ...whole, addresses }
 }
 
+/** Whether more is known of a member than its state, which an event of it does not tell. */
+export function saysMore({ addresses, told, flaps }: MemberHealth): boolean {
+  return addresses !== undefined || told !== undefined || flaps !== undefined
+}
+
 /**
+ * What is remembered of the falls of a probe; null for nothing, and for what is of a time that has not come: this host's clock was
+ * wrong then, or is now, and nobody can say when it would end.
+ */
+export function flapsBefore(
+  { flaps = [] }: MemberHealth,
+  address: AddressText | null,
+  path: string,
+  nowMs: number,
+): Flaps | null {
+  const known = flaps.find((one) => one.address === address && one.path === path)
+  if (known === undefined) return null
+  const { hold, fallsMs, offences } = known
+  const isPast = [...fallsMs, hold?.sinceMs ?? nowMs].every((atMs) => atMs <= nowMs)
+  return isPast ? { hold, fallsMs, offences } : null
+}
+
+/**
+ * What of a member is to be shown next; what is remembered of falls is not in it.
+ *
  * @param byAddress what is said of each address; null where there is nothing to tell apart
  * @returns null when all is as it was
  */

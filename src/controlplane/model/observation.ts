@@ -24,21 +24,64 @@ export interface AddressHealth extends Health {
   readonly address: AddressText
 }
 
+/** A member that is held down for changing too often, and after how many falls. */
+export interface Hold {
+  readonly sinceMs: number
+  readonly untilMs: number
+  readonly falls: number
+}
+
+/** What is remembered of falls, so that they are counted and lead to a hold (`health/monitor.ts`). */
+export interface Flaps {
+  readonly hold: Hold | null
+  /** When it fell from `up`, ascending: within the flap limit's time before the last fall, and at most `changes` + 1. */
+  readonly fallsMs: readonly number[]
+  /** How often the next hold is doubled; at most `mostDoublings`. */
+  readonly offences: number
+}
+
+/** The same of one probe, at one address of a member (null: it has none now) and by its path in a composite monitor. */
+export interface ProbeFlaps extends Flaps {
+  readonly address: AddressText | null
+  readonly path: string
+}
+
 /** What the probes of one member have said, as it is kept in the store: up while one of its addresses is. */
 export interface MemberHealth extends MemberKey, Health {
   /** What was said of each address, of a member whose addresses are probed by themselves; left out where there is only one. */
   readonly addresses?: readonly AddressHealth[]
   /** Certificates that a warning has been given of; left out where there was none. */
   readonly told?: readonly ToldCertificate[]
+  /** Of each probe that has fallen from `up` lately; left out where none has. */
+  readonly flaps?: readonly ProbeFlaps[]
 }
 
 /** Reads what JSON made of the times; whatever is no list is left out. */
 export function withAddressTimes(health: MemberHealth): MemberHealth {
-  const { addresses, told, ...rest } = health
+  const { addresses, told, flaps, ...rest } = health
   const known = Array.isArray(told) ? told.filter(isToldCertificate) : []
-  const whole = known.length === 0 ? rest : { ...rest, told: known }
+  const fallen = Array.isArray(flaps) ? flaps.filter(isProbeFlaps) : []
+  const whole = {
+    ...rest,
+    ...(known.length === 0 ? {} : { told: known }),
+    ...(fallen.length === 0 ? {} : { flaps: fallen }),
+  }
   if (!Array.isArray(addresses)) return whole
   return { ...whole, addresses: addresses.map((one) => ({ ...one, since: new Date(one.since) })) }
+}
+
+function isProbeFlaps(value: unknown): value is ProbeFlaps {
+  if (typeof value !== 'object' || value === null) return false
+  const { address, path, hold, fallsMs, offences } = value as Partial<Record<keyof ProbeFlaps, unknown>>
+  const isWhere = (address === null || typeof address === 'string') && typeof path === 'string'
+  const isCounted = Array.isArray(fallsMs) && fallsMs.every(Number.isFinite) && Number.isSafeInteger(offences)
+  return isWhere && isCounted && (hold === null || isHold(hold))
+}
+
+function isHold(value: unknown): value is Hold {
+  if (typeof value !== 'object' || value === null) return false
+  const { sinceMs, untilMs, falls } = value as Partial<Record<keyof Hold, unknown>>
+  return [sinceMs, untilMs, falls].every(Number.isFinite)
 }
 
 /** The state of one address of a member, or (null) of all of it. */

@@ -37,14 +37,15 @@ export async function saveHealth(tx: Tx, health: readonly MeasuredHealth[]): Pro
     with measured as (
       select h.*
       from json_to_recordset(${statementJson([...latest.values()])}::json)
-        as h(pool text, member text, state text, since timestamptz, reason text, addresses jsonb, told jsonb, born bigint)
+        as h(pool text, member text, state text, since timestamptz, reason text, addresses jsonb, told jsonb, flaps jsonb,
+            born bigint)
       join members m on m.pool = h.pool and m.name = h.member and m.born = coalesce(h.born, m.born)
       order by m.pool, m.name
       for key share of m
     )
-    insert into member_health (pool, member, state, since, reason, addresses, told)
-    select pool, member, state, since, reason, addresses, told from measured
+    insert into member_health (pool, member, state, since, reason, addresses, told, flaps)
+    select pool, member, state, since, reason, addresses, told, flaps from measured
     on conflict (pool, member) do update
     set state = excluded.state, since = excluded.since, reason = excluded.reason, addresses = excluded.addresses,
-      told = excluded.told`)
+      told = excluded.told, flaps = excluded.flaps`)
 }

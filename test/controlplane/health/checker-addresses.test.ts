@@ -2,7 +2,8 @@
 import t from 'tap'
 import type { AddressCheck } from '../../../src/controlplane/health/check-method.ts'
 import type { CheckTarget } from '../../../src/controlplane/health/checked-member.ts'
-import { probeOf, setUp, target } from './checker-harness.ts'
+import { withAddressTimes } from '../../../src/controlplane/model/observation.ts'
+import { compositeOf, probeOf, setUp, target } from './checker-harness.ts'
 
 /** The last octets of addresses, each probed at its own port. */
 function machine(...octets: readonly number[]): CheckTarget {
@@ -141,4 +142,73 @@ t.test('nodes agree on the member, and each says of its addresses what it has me
   checker.reconsider([{ pool: 'web', member: 'a' }])
   await clock.advance(1)
   t.same(states(harness), ['192.0.2.81 up', '192.0.2.82 down'])
+})
+
+t.test('holds, and the falls that lead to the next, outlast a restart, address by address', async (t) => {
+  const flap = { changes: 1, withinMs: 3_600_000, holdMs: 600_000, maxHoldMs: 3_600_000 }
+  const checks = ['192.0.2.81', '192.0.2.82'].map((address, index) => {
+    return { address, method: probeOf(81 + index, { rise: 1, fall: 1, flap }, address) }
+  })
+  const part = probeOf(84, { rise: 1, fall: 1, flap })
+  const targets = [
+    { ...target(checks[0]!.method), byAddress: checks },
+    target(probeOf(83, { rise: 1, fall: 1, flap }), 'b'),
+    target(compositeOf({ web: part, db: probeOf(85) }), 'c'),
+    target(probeOf(86, { rise: 1, fall: 1, flap }), 'd'),
+  ]
+  const first = setUp(t)
+  first.checker.setTargets(targets)
+  await first.clock.advance(1)
+  for (const [port, falls] of [
+    [82, 2],
+    [83, 2],
+    [84, 2],
+    [86, 1],
+  ] as const) {
+    for (let fallen = 0; fallen < falls; fallen++) {
+      first.fail(port)
+      await first.round(port)
+      first.heal(port)
+      await first.round(port)
+    }
+  }
+  const known = [...first.checker.availability().get('web')!.values()]
+  const stored = (JSON.parse(JSON.stringify(known)) as typeof known).map((one) =>
+    withAddressTimes({ ...one, since: new Date(one.since) }),
+  )
+  t.same(stored, known)
+
+  const again = async (changes: (health: typeof stored) => typeof stored = (health) => health) => {
+    const harness = setUp(t)
+    await harness.clock.advance(first.clock.nowMs())
+    harness.checker.restore(changes(stored))
+    harness.checker.setTargets(targets)
+    await harness.clock.advance(1)
+    return harness
+  }
+  const { shown, fail, heal, round, clock, said } = await again()
+  t.match(shown('a'), /^up: 1 of 2 addresses up; 192\.0\.2\.82: held down until .* after 2 changes/)
+  t.match(shown('b'), /^down: held down until .* after 2 changes/)
+  t.match(shown('c'), /^down: web: held down until/)
+  t.match(shown('d'), /^up: /)
+  said()
+  fail(86)
+  await round(86)
+  heal(86)
+  await round(86)
+  t.match(shown('d'), /^down: held down until .* after 2 changes/, 'the fall before the restart counts')
+  await clock.advance(600_000)
+  t.match([shown('a'), shown('b'), shown('c')], [/^up/, /^up/, /^up/], 'it ends at its time')
+
+  const ahead = await again((health) =>
+    health.map((one) => ({
+      ...one,
+      ...(one.flaps && { flaps: one.flaps.map((flaps) => ({ ...flaps, fallsMs: [9e15] })) }),
+    })),
+  )
+  t.match(ahead.shown('b'), /^up: /, 'a time that has not come holds nobody')
+  const broken = await again((health) =>
+    health.map((one) => withAddressTimes({ ...one, flaps: [{ address: null }, 7, null] as never })),
+  )
+  t.match(broken.shown('b'), /^up: /, 'nor does what nobody wrote')
 })

@@ -262,5 +262,14 @@ export const poolsSuite: Suite = async (t, database) => {
     await database.record((tx) => saveHealth(tx, [one('fra-2', 'down')]))
     t.same(await database.read(loadHealth), [one('fra-1', 'down'), one('fra-2', 'down')])
     await database.record((tx) => saveHealth(tx, []))
+    const hold = { sinceMs: 1, untilMs: 2.5, falls: 3 }
+    const flaps = [
+      { address: '192.0.2.1', path: '', hold, fallsMs: [0.5, 1], offences: 1 },
+      { address: null, path: '/web', hold: null, fallsMs: [1], offences: 0 },
+    ]
+    await database.record((tx) => saveHealth(tx, [{ ...one('fra-1', 'down'), flaps }]))
+    t.same(await database.read(loadHealth), [{ ...one('fra-1', 'down'), flaps }, one('fra-2', 'down')])
+    await database.record((tx) => saveHealth(tx, [one('fra-1', 'up')]))
+    t.same(await database.read(loadHealth), [one('fra-1', 'up'), one('fra-2', 'down')])
   })
 }

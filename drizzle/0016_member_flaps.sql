@@ -1,0 +1,1 @@
+ALTER TABLE "member_health" ADD COLUMN "flaps" jsonb;
