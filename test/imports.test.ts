@@ -79,6 +79,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
     'serve',
     'steering',
     'store',
+    'timing',
     'zonefile',
   ],
 }

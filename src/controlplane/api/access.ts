@@ -10,6 +10,7 @@ import type { FastifyRequest } from 'fastify'
 import { LeastRecentMap } from '../health/probes/least-recent.ts'
 import { isUnavailable } from '../model/errors.ts'
 import { findToken, noteTokenUse, type Token, type TokenScope, useResolutionMs } from '../store/tokens.ts'
+import type { TokenWatch } from './admission/token-watch.ts'
 import { clientAddress } from './clients/client-address.ts'
 import type { WrongTokens } from './clients/wrong-tokens.ts'
 import type { Ground } from './context.ts'
@@ -26,6 +27,7 @@ declare module 'fastify' {
   }
   interface FastifyInstance {
     readonly wrongTokens: WrongTokens
+    readonly tokenWatch: TokenWatch
   }
 }
 

@@ -132,6 +132,4 @@ export interface EventStreamLimits {
   readonly patienceMs: number
   /** Between comments. */
   readonly heartbeatMs: number
-  /** Between looks at the client's token. */
-  readonly admissionMs: number
 }

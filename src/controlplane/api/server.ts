@@ -20,6 +20,7 @@ import { Connections } from './admission/connections.ts'
 import { Lane } from './admission/lane.ts'
 import { limitsOf } from './admission/limits.ts'
 import { workIn } from './admission/places.ts'
+import { TokenWatch } from './admission/token-watch.ts'
 import { clientAddress } from './clients/client-address.ts'
 import { checkOrigin } from './clients/cross-site.ts'
 import { checkHost } from './clients/host-check.ts'
@@ -144,6 +145,9 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
   app.decorateRequest('mayWrite', false)
   app.decorateRequest('refusal', '')
   app.decorate('wrongTokens', new WrongTokens())
+  const tokenWatch = new TokenWatch(context)
+  app.decorate('tokenWatch', tokenWatch)
+  app.addHook('onClose', () => tokenWatch.stop())
   app.decorateRequest('client', null)
   app.decorateRequest('holder', null)
   app.decorateRequest('tokenHash', null)

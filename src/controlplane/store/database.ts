@@ -227,14 +227,14 @@ export class Database implements AsyncDisposable {
     const unit = new Write(tx, current + 1, actor, this.#options.auditRetentionMs ?? auditRetentionMs)
     const result = await work(unit)
     await unit.finish(this.#id)
-    return { changed: unit.changed, revision: unit.changed ? unit.revision : current, result }
+    return { heard: unit.heard, revision: unit.changed ? unit.revision : current, result }
   }
 
-  #written<T>({ changed, ...written }: { changed: boolean; revision: number; result: T }): {
+  #written<T>({ heard, ...written }: { heard: boolean; revision: number; result: T }): {
     revision: number
     result: T
   } {
-    if (changed) this.#hint()
+    if (heard) this.#hint()
     return written
   }
 

@@ -7,7 +7,7 @@
  * with `write.audit`, or by `Database.record` where no audit entry is wanted.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { and, asc, eq, isNull, lt, or } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNull, lt, or } from 'drizzle-orm'
 import { tokenScopes, tokens } from '../../../schema/journal.ts'
 import { ControlError } from '../model/errors.ts'
 import { type Page, type PageRequest, readPage } from './stored.ts'
@@ -64,6 +64,18 @@ export async function findToken(tx: Tx, secret: string): Promise<Token | null> {
     .from(tokens)
     .where(eq(tokens.hash, hashOf(secret)))
   return row === undefined ? null : toToken(row)
+}
+
+/** What the tokens with these hashes may do now; those that are no more are missing. */
+export async function scopesByHash(
+  tx: Tx,
+  hashes: readonly string[],
+): Promise<Map<string, readonly TokenScope[]>> {
+  const rows = await tx
+    .select()
+    .from(tokens)
+    .where(inArray(tokens.hash, [...hashes]))
+  return new Map(rows.map((row) => [row.hash, toToken(row).scopes]))
 }
 
 /** Writes down that a token was used, if that has not been done within the last minute. */

@@ -51,6 +51,7 @@ export class Write {
   readonly #auditRetentionMs: number
   readonly #changes = new Map<string, ChangeEntry>()
   readonly #audits: Deed[] = []
+  #announced = false
 
   constructor(tx: Tx, revision: number, actor: string, auditRetentionMs: number) {
     this.tx = tx
@@ -79,6 +80,16 @@ export class Write {
     this.#audits.push({ action, key, before: bounded(before), after: bounded(after) })
   }
 
+  /** Has every node look at once for what is no configuration and so has no revision, such as a token that was revoked. */
+  announce(): void {
+    this.#announced = true
+  }
+
+  /** Whether whoever listens is to look. */
+  get heard(): boolean {
+    return this.changed || this.#announced
+  }
+
   /** True once something changed, so that the revision must rise. */
   get changed(): boolean {
     return this.#changes.size > 0
@@ -89,7 +100,7 @@ export class Write {
    * one) carry the current revision.
    */
   async finish(instanceId: string): Promise<void> {
-    if (!this.changed && this.#audits.length === 0) return
+    if (!this.heard && this.#audits.length === 0) return
     const revision = this.changed ? this.revision : this.revision - 1
     const changed = JSON.stringify([...this.#changes.values()])
     const audited = JSON.stringify(this.#audits)
@@ -107,7 +118,7 @@ export class Write {
       ), bumped as (
         update config_revision set revision = ${revision}::bigint where revision <> ${revision}::bigint
       )
-      select case when ${this.changed}::boolean then pg_notify(${changeChannel}, ${instanceId}) end`)
+      select case when ${this.heard}::boolean then pg_notify(${changeChannel}, ${instanceId}) end`)
   }
 }
 

@@ -16,7 +16,7 @@ import type { MemberReport } from '../../../src/controlplane/model/observation.t
 import type { WebhookStatus } from '../../../src/controlplane/model/webhook.ts'
 import type { ServiceState } from '../../../src/controlplane/serve/service-status.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
-import { createLog } from '../../../src/telemetry/log.ts'
+import { createLog, type Logger } from '../../../src/telemetry/log.ts'
 import { Metrics } from '../../../src/telemetry/metrics/metrics.ts'
 import { placeEmbeddedDatabase } from '../../support/embedded-database.ts'
 import { temporaryDataFolder } from '../../support/kept.ts'
@@ -41,7 +41,10 @@ export interface CallOptions {
 
 export interface Harness extends AsyncDisposable {
   readonly origin: string
+  /** Of the database; null for the embedded one. */
+  readonly url: string | null
   readonly database: Database
+  readonly log: Logger
   readonly metrics: Metrics
   readonly health: AvailabilityTable
   readonly feed: EventFeed
@@ -165,7 +168,9 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
   }
   return {
     origin,
+    url,
     database,
+    log: context.log,
     metrics,
     health,
     feed,

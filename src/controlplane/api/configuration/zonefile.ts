@@ -7,6 +7,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { formatZoneHead } from '../../document/zone.ts'
+import type { TokenScope } from '../../store/tokens.ts'
 import { exportZone } from '../../zonefile/export.ts'
 import { importZone, type ZoneImport } from '../../zonefile/import.ts'
 import { Spool, SpoolOverflow } from '../../zonefile/spool.ts'
@@ -58,8 +59,8 @@ export async function zonefileRoutes(app: FastifyInstance, context: Ground & Obs
     )
   })
   const limits = limitsOf(context)
-  registerGet(app, context, transfers(context, new Lane('exports of zone files', limits.exports)))
-  registerPut(app, context, transfers(context, new Lane('imports of zone files', limits.imports)))
+  registerGet(app, context, transfers(context, new Lane('exports of zone files', limits.exports), 'read'))
+  registerPut(app, context, transfers(context, new Lane('imports of zone files', limits.imports), 'write'))
 }
 
 type Transfer = <T>(
@@ -68,10 +69,14 @@ type Transfer = <T>(
   work: (spool: Spool) => Promise<T>,
 ) => Promise<T>
 
-/** Has a place and a spool for as long as the work takes, or the stream that comes of it. */
-function transfers(context: Observations, lane: Lane): Transfer {
+/**
+ * Has a place and a spool for as long as the work takes, or the stream that comes of it. The connection of a token that has lost
+ * the scope ends: it gets nothing more, and what has not come in whole is not taken.
+ */
+function transfers(context: Observations, lane: Lane, scope: TokenScope): Transfer {
   return async (request, reply, work) => {
     await using transfer = new AsyncDisposableStack()
+    transfer.use(request.server.tokenWatch.watch(request.tokenHash, scope, () => reply.raw.destroy()))
     transfer.use(await lane.enter(tokenHolder(request), goneSignal(reply)))
     const result = await work(transfer.use(await Spool.create(context.spoolDirectory)))
     if (result instanceof Readable) {
@@ -136,6 +141,7 @@ function registerPut(app: FastifyInstance, context: Ground & Observations, trans
     }
     const done = await transferring(request, reply, async (spool) => {
       await receive(spool, body)
+      if (reply.raw.destroyed) throw new HttpError(400, 'bad-request', 'the connection was ended meanwhile')
       return importZone(context.database, {
         apex,
         source: spool.read(),

@@ -4,8 +4,8 @@
  *
  * A stream takes the next batch when the one before has left for the socket, so it holds one batch and what the kernel
  * buffers, however slow the client is. One that does not take a batch within half a minute is disconnected. A comment
- * every 15 s keeps proxies from closing a quiet stream, and finds clients that went without a word. Once a second the token
- * is looked at again, on every node: one that was revoked does not read on.
+ * every 15 s keeps proxies from closing a quiet stream, and finds clients that went without a word. The stream of a token that may
+ * not read any more ends (`token-watch.ts`).
  */
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
@@ -19,15 +19,14 @@ interface StreamRequest {
   readonly filter: EventFilter
   /** Address, for the log. */
   readonly client: string
-  /** Rejects with an `HttpError` once the client may not read any more. */
-  readonly admitted: () => Promise<void>
+  /** Calls back once the client may not read any more, until it is disposed of. */
+  readonly watch: (end: () => void) => Disposable
 }
 
 const defaultLimits: EventStreamLimits = {
   most: 100,
   patienceMs: 30_000,
   heartbeatMs: 15_000,
-  admissionMs: 1_000,
 }
 
 const comment = ':\n\n'
@@ -70,7 +69,7 @@ export class EventStreams {
     this.#stop.abort()
   }
 
-  async #serve(raw: ServerResponse, { after, filter, admitted, client }: StreamRequest): Promise<void> {
+  async #serve(raw: ServerResponse, { after, filter, watch, client }: StreamRequest): Promise<void> {
     const closed = new AbortController()
     const close = () => closed.abort()
     raw.once('close', close)
@@ -80,19 +79,7 @@ export class EventStreams {
     const heartbeat = setInterval(() => {
       if (!raw.writableNeedDrain) raw.write(comment)
     }, this.#limits.heartbeatMs)
-    // One look at a time, however long the database takes.
-    let looking = false
-    const admission = setInterval(() => {
-      if (looking) return
-      looking = true
-      admitted()
-        .catch((error: unknown) => {
-          if (error instanceof HttpError) close()
-        })
-        .finally(() => {
-          looking = false
-        })
-    }, this.#limits.admissionMs)
+    using _watched = watch(close)
     try {
       raw.writeHead(200, {
         ...typeAsTold,
@@ -112,7 +99,6 @@ export class EventStreams {
       }
     } finally {
       clearInterval(heartbeat)
-      clearInterval(admission)
       this.#stop.signal.removeEventListener('abort', close)
       closed.abort()
     }

@@ -15,7 +15,6 @@ import {
 import { healthStates } from '../../model/observation.ts'
 import { overrideStates } from '../../model/override.ts'
 import { listEvents } from '../../store/events.ts'
-import { requireToken } from '../access.ts'
 import { Lane } from '../admission/lane.ts'
 import { limitsOf } from '../admission/limits.ts'
 import { tokenHolder } from '../admission/places.ts'
@@ -183,7 +182,7 @@ function registerStream(app: FastifyInstance, context: Ground & Operations): voi
       after: lastEventId(request) ?? after,
       filter,
       client: clientAddress(request),
-      admitted: () => requireToken(context)(request),
+      watch: (end) => request.server.tokenWatch.watch(request.tokenHash, 'read', end),
     })
   })
 }

@@ -88,6 +88,8 @@ function registerRevoke(app: FastifyInstance, context: Ground): void {
     const { name } = request.params as { name: string }
     await context.database.write(request.actor, async (write) => {
       write.audit('token.revoke', name, {}, null)
+      // What it has begun ends on every node.
+      write.announce()
       await revokeToken(write.tx, name)
     })
     return reply.code(204).send()
