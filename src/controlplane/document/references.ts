@@ -4,6 +4,7 @@ import type { Problem } from '../model/errors.ts'
 import { addressBreaches } from '../rules/addresses.ts'
 import type { Breach } from '../rules/breach.ts'
 import { aliasBreaches, aliasedServices, placeBreaches } from '../rules/places.ts'
+import { planSizeBreaches, poolSizeBreaches, sizeOf } from '../rules/plan-size.ts'
 import {
   choiceBreaches,
   fallbackOfPoolBreaches,
@@ -23,6 +24,12 @@ export function crossProblems(configuration: Configuration): Problem[] {
     ...[...view.monitors.keys()].flatMap((name) => partBreaches(view, name)),
     ...monitorNestingBreaches(view),
     ...configuration.pools.flatMap(({ name, members }) => addressBreaches(name, members)),
+    ...configuration.pools.flatMap((pool) => poolSizeBreaches(pool.name, sizeOf(pool))),
+    ...planSizeBreaches(
+      view,
+      services,
+      new Map(configuration.pools.map((pool) => [pool.name, sizeOf(pool)])),
+    ),
     ...[...view.pools.values()].flatMap((pool) => monitorOfPoolBreaches(view, pool)),
     ...planBreaches(view),
     ...services.flatMap((name) => placeBreaches(view, name)),

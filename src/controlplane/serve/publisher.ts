@@ -12,6 +12,7 @@ import { compileDirectory } from '../../dataplane/image/directory.ts'
 import { isEmpty, only, type ServingChanges } from '../../dataplane/image/serving-set.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import type { Catalog } from '../catalog/catalog.ts'
+import { tellCuts } from '../steering/answer-room.ts'
 import type { Selections } from '../steering/selection.ts'
 import { orAborted } from '../timing/clock.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
@@ -60,7 +61,10 @@ export interface PublisherOptions {
   readonly onServices: (changes: readonly ServiceChange[]) => void
   /** What the workers have acknowledged, and with it who is answered, may have changed. */
   readonly onServed: () => void
-  /** The plan of a service could not be made, and it is answered as before; or a change did not reach the workers. */
+  /**
+   * The plan of a service could not be made, and it is answered as before, or it holds but a part of its addresses; or a change did not
+   * reach the workers.
+   */
   readonly onError: (what: string, error: unknown) => void
 }
 
@@ -87,6 +91,8 @@ export class Publisher {
   #handOver: HandOver | undefined
   /** Services whose last plan could not be made, and why. Bounded by the services. */
   readonly #unplanned = new Map<string, string>()
+  /** Services whose hosts have more addresses than their plan holds. Bounded by the services. */
+  readonly #cut = new Set<string>()
 
   constructor(options: PublisherOptions) {
     this.#options = options
@@ -262,6 +268,7 @@ export class Publisher {
     return this.planSlots.free(this.catalog.services).map(([name, slot]) => {
       this.#options.planner.forget(name)
       this.#unplanned.delete(name)
+      this.#cut.delete(name)
       this.#made.set(name, [])
       return [slot, null]
     })
@@ -288,6 +295,7 @@ export class Publisher {
     try {
       const made = planning.plan(service)
       this.#unplanned.delete(service)
+      this.#tellCuts(service)
       return made
     } catch (error) {
       // Said once, not with each change of a member.
@@ -296,6 +304,16 @@ export class Publisher {
       }
       this.#unplanned.set(service, error instanceof Error ? error.message : String(error))
       return null
+    }
+  }
+
+  /** Said once, not with each lookup of a host. */
+  #tellCuts(service: string): void {
+    const said = tellCuts(this.selections(service)!)
+    if (said === '') this.#cut.delete(service)
+    else if (!this.#cut.has(service)) {
+      this.#cut.add(service)
+      this.#options.onError(`service ${service} answers with a part of its addresses`, new Error(said))
     }
   }
 

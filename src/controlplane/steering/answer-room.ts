@@ -1,11 +1,15 @@
 /**
- * How much of what a pool answers fits one response. A message has 65,535 octets, whatever carries it, so of more addresses than
- * fit each answer has a part, in turn. Nothing else shows that, so whoever asks how a service stands is told.
+ * How much of what a pool comes to is answered, and how much of that fits one response. A message has 65,535 octets, whatever
+ * carries it, so of more addresses than fit each answer has a part, in turn. Nothing else shows that, so whoever asks how a service
+ * stands is told.
  */
+import { maxCandidates } from '../../dataplane/image/plan.ts'
+import { leavesOf } from '../../dataplane/image/plan-tree.ts'
 import { headerLength, rrHeadLength } from '../../dataplane/wire/constants.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { type Asked, type Family, families, familyNames, ofFamily } from '../model/family.ts'
-import type { PoolAnswer } from './selection.ts'
+import { expand } from './plan.ts'
+import { distinct, type PoolAnswer, type Selections } from './selection.ts'
 
 const maxMessageOctets = 65_535
 /** Type and class, behind the name. */
@@ -41,10 +45,35 @@ export function isBeyondRoom(answer: PoolAnswer, service: string, asked: Asked):
   return excesses(answer, service, asked).length > 0
 }
 
+/** Addresses that hosts have, and those that the pool can choose among; null where that is all. */
+function cut({ pool, members }: PoolAnswer): { readonly known: number; readonly taken: number } | null {
+  if (pool === null || pool.hosts === 'cname') return null
+  if (members.reduce((sum, { addresses }) => sum + addresses.length, 0) <= maxCandidates) return null
+  const known = new Set(members.flatMap(({ addresses }) => addresses)).size
+  const taken = expand(pool, members).length
+  return taken < known ? { known, taken } : null
+}
+
+/** The pools of which some addresses are never answered, each with how many; nothing where there is none. */
+export function tellCuts(selections: Selections): string {
+  const leaves = new Set(distinct(selections).flatMap(({ tree }) => leavesOf(tree)))
+  return Array.from(leaves)
+    .flatMap((leaf) => {
+      const found = cut(leaf)
+      return found === null ? [] : [`pool ${leaf.pool!.name}: ${cutText(found)}`]
+    })
+    .join('; ')
+}
+
+const cutText = ({ known, taken }: NonNullable<ReturnType<typeof cut>>) =>
+  `${taken} of the ${known} addresses of its hosts are answered, for a pool can choose among ${maxCandidates}`
+
 /** What an operator is told of that, to be put behind other words; nothing where all fits. */
 export function tellRoom(answer: PoolAnswer, service: string, asked: Asked): string {
   const parts = excesses(answer, service, asked).map(({ family, addresses, room }) => {
     return `, of ${addresses} ${familyNames[family]} addresses at most ${room} in one answer, in turn, for no message holds more`
   })
-  return parts.join('')
+  const found = cut(answer)
+  // What is left of them is the smaller number.
+  return found === null ? parts.join('') : `, ${cutText(found)}`
 }

@@ -186,15 +186,18 @@ interface Drawn {
   readonly weight: number
 }
 
-interface Target extends Drawn {
+export interface Target extends Drawn {
   readonly address: AddressText
   readonly member: Member
   /** Text of the key for `hash`; null for the member's own. */
   readonly key: string | null
 }
 
-/** The addresses that members are answered with, each once, at most `maxCandidates`. */
-function expand(pool: Pool, members: readonly MemberJudgement[]): Target[] {
+/**
+ * The addresses that members are answered with, each once, at most `maxCandidates`. Configurations that need more are refused
+ * (`rules/plan-size.ts`), so only hosts can come to that; the status of the service tells.
+ */
+export function expand(pool: Pool, members: readonly MemberJudgement[]): readonly Target[] {
   const targets = new Map<AddressText, Target>()
   const add = (judgement: MemberJudgement, addresses: readonly AddressText[], isAlone: boolean) => {
     const { member } = judgement
@@ -210,8 +213,9 @@ function expand(pool: Pool, members: readonly MemberJudgement[]): Target[] {
       })
     }
   }
-  // Far from any real pool: every member keeps some address rather than the first ones all.
-  const most = Math.max(1, Math.floor(maxCandidates / (2 * members.length)))
+  const known = members.reduce((sum, { addresses }) => sum + addresses.length, 0)
+  // Every member keeps some address, rather than the first ones all.
+  const most = known <= maxCandidates ? known : Math.max(1, Math.floor(maxCandidates / (2 * members.length)))
   for (const judgement of members) {
     const { all, addresses } = judgement
     if (all.length === 1) {

@@ -11,6 +11,7 @@ import { formatMemberKey } from '../model/member-key.ts'
 import { addressesOf, type Member } from '../model/pool.ts'
 import { addressBreaches } from '../rules/addresses.ts'
 import { addressInCnamePool } from '../rules/places.ts'
+import { checkPoolSize } from './plan-sizes.ts'
 import { throwIfAny, throwIfBroken } from './refusals.ts'
 import {
   checkCondition,
@@ -86,6 +87,7 @@ export async function putMember(
   )
   await checkTargets(tx, pool, member)
   await saveRows(tx, pool, [{ ...member, revision }])
+  await checkPoolSize(tx, `member ${member.name} of pool ${pool}`, pool)
   if (current !== null && probesElsewhere(current.value, member)) await renew(tx, pool, [member.name])
   await touchPool(write, pool)
   write.audit('member.put', formatMemberKey({ pool, member: member.name }), current?.value, member)

@@ -14,6 +14,7 @@ import { addressBreaches } from '../rules/addresses.ts'
 import { distanceBreaches, fallbackOfPoolBreaches, monitorOfPoolBreaches } from '../rules/references.ts'
 import { endOverrides, readMembers, removeMembers, saveMembers } from './members.ts'
 import { aliasBreachesAfter, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import { checkPoolSize } from './plan-sizes.ts'
 import { insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
@@ -50,7 +51,7 @@ export async function listAllPools(tx: Tx, onBad?: OnBad): Promise<Stored<Pool>[
 /**
  * Creates or replaces a pool and its members. A member that is there before and after, by name, keeps its override,
  * and its measured health too unless what is probed changed. Throws `invalid` when the monitor or the fallback does not exist,
- * `conflict` when two members have one address or host, a CNAME in the pool's place can't stand where a service of it is, or
+ * `conflict` when two members have one address or host, it or a service of it comes to more than plans hold, a CNAME in the pool's place can't stand where a service of it is, or
  * a service chooses the nearest and knows of no place any more.
  *
  * @param coming pools that this write is still to put, so that pools may be each other's fallback
@@ -84,6 +85,7 @@ export async function putPool(
   const gone = stored.filter((member) => !names.has(member.name))
   await removeMembers(write, pool.name, gone)
   await saveMembers(write, pool.name, wanted, current === null)
+  await checkPoolSize(tx, `pool ${name}`, name, hosts === 'cname' || fallback !== null)
   write.change('pool', pool.name)
   write.audit('pool.put', pool.name, current?.value, pool)
   return { created: current === null, changed: true, revision }

@@ -14,6 +14,7 @@ import { placeBreaches, typesThatHide } from '../rules/places.ts'
 import { choiceBreaches, serviceNestingBreaches } from '../rules/references.ts'
 import { placesOf } from '../rules/view.ts'
 import { aliasBreachesAfter, choiceColumns, jsonRows, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import { checkServiceSize } from './plan-sizes.ts'
 import { insideOf, throwIfAny, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
@@ -76,8 +77,8 @@ export async function listAllServices(tx: Tx, onBad?: OnBad): Promise<StoredServ
 /**
  * Creates or replaces a service. Throws `invalid` when it lies in no zone or names a pool or a service that does not exist,
  * `conflict` when its zone has an A, AAAA or CNAME at its name, or anything at all (such as the SOA of an apex) and a pool
- * answers with a CNAME, when the services that it names lead back to it or too far, or when it chooses the nearest and
- * knows of no place.
+ * answers with a CNAME, when the services that it names lead back to it or too far, when it chooses the nearest and
+ * knows of no place, or when no plan can hold what it comes to.
  */
 export async function putService(write: Write, service: Service, condition: WriteCondition): Promise<Put> {
   const { tx, revision } = write
@@ -93,6 +94,7 @@ export async function putService(write: Write, service: Service, condition: Writ
   }
   const zone = await checkService(tx, service)
   await saveRows(write, service, zone, current === null)
+  await checkServiceSize(tx, name)
   write.change('service', name)
   write.audit('service.put', name, current?.value, service)
   return { created: current === null, changed: true, revision }

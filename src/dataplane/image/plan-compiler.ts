@@ -8,7 +8,7 @@
 import { aliasTable } from './alias-table.ts'
 import { compileLeaf } from './leaf-compiler.ts'
 import { maxAreas } from './location-map.ts'
-import { headerAt, headerWords, maxPlanDepth, nodeKinds, planMagic } from './plan.ts'
+import { headerAt, headerWords, maxPlanCandidates, maxPlanDepth, nodeKinds, planMagic } from './plan.ts'
 import { checkCount, checkPrefix, checkWeights, checkWhole, PlanError, type Way } from './plan-error.ts'
 import {
   type AnswerNode,
@@ -25,8 +25,6 @@ import { maxEntries, rendezvousTable } from './rendezvous.ts'
 
 /** Most different node objects of a plan, whose trees for A and for AAAA are about as large. */
 export const maxPlanNodes = 32_768
-/** Most candidates of all leaves together: with up to some 64 octets each they take 8 MB. */
-const maxPlanCandidates = 131_072
 
 /** Most children of a node that is not `located`. */
 const maxChildren = maxEntries

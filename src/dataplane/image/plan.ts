@@ -29,6 +29,8 @@ export const maxCandidates = 4096
 
 /** Most nodes on the way from the root to a leaf, both counted. Services nest, and so do what their answers depend on. */
 export const maxPlanDepth = 24
+/** Most candidates of all leaves together: with up to some 64 octets each they take 8 MB. */
+export const maxPlanCandidates = 131_072
 
 export const planMagic = 0x706f_1004
 /** `root` is where A begins, `anyRoot` is where ANY does: the root of A where that may answer anything, else that of AAAA. */

@@ -10,7 +10,7 @@ import { AnswerCounters } from '../../../src/controlplane/serve/answer-counters.
 import { HandedOut } from '../../../src/controlplane/serve/handed-out.ts'
 import { ImagePump } from '../../../src/controlplane/serve/image-pump.ts'
 import { LocationMaps } from '../../../src/controlplane/serve/location-maps.ts'
-import { Planner } from '../../../src/controlplane/serve/planner.ts'
+import { Planner, type PlannerOptions } from '../../../src/controlplane/serve/planner.ts'
 import { PoolWatch } from '../../../src/controlplane/serve/pool-watch.ts'
 import { Publisher } from '../../../src/controlplane/serve/publisher.ts'
 import { serviceStatus } from '../../../src/controlplane/serve/service-status.ts'
@@ -19,7 +19,7 @@ import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
 import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
 import { poolChoice, serviceChoice } from '../model/defaults.ts'
-import { member, pool, service } from '../store/suite/samples.ts'
+import { hostMember, member, pool, service } from '../store/suite/samples.ts'
 
 const start = Date.parse('2026-05-01T12:00:00Z')
 const nothing: Vitals = {
@@ -50,7 +50,12 @@ function catalogOf(revision: number, pools: readonly Pool[], services: readonly 
   })
 }
 
-function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> } = {}) {
+interface SetUp {
+  areas?: (request: AreaRequest) => Promise<ServiceMap>
+  resolution?: PlannerOptions['resolution']
+}
+
+function setUp(options: SetUp = {}) {
   const clock = { ms: start }
   const now = () => new Date(clock.ms)
   const updates: ServingUpdate[] = []
@@ -70,7 +75,7 @@ function setUp(options: { areas?: (request: AreaRequest) => Promise<ServiceMap> 
       vitals: (poolName, name) => ({ ...nothing, ...vitals.get(`${poolName}/${name}`) }),
       latencyMs: (poolName, name) => vitals.get(`${poolName}/${name}`)?.latencyMs ?? null,
     },
-    resolution: () => t.fail('there is no host') as never,
+    resolution: options.resolution ?? (() => t.fail('there is no host') as never),
     locations,
     now,
     onRamp: () => {},
@@ -327,4 +332,50 @@ t.test('a service whose plan can not be made takes nobody along', async (t) => {
   t.same(failures, [], 'it is said once')
   t.match(status('wide.test'), { state: 'down', reason: /^answered as before.*at most 131072 candidates/ })
   t.match(status('other.test'), { state: 'up' })
+})
+
+t.test('hosts that come to have more addresses than a pool can choose among are told of', async (t) => {
+  const counts = new Map([
+    ['a.test.', 4000],
+    ['b.test.', 96],
+  ])
+  const { adopt, publisher, updates, failures, status } = setUp({
+    resolution: (host) => ({
+      host,
+      state: 'fresh',
+      addresses: Array.from(
+        { length: counts.get(host)! },
+        (_, index) => `10.${host.charCodeAt(0)}.${index >> 8}.${index & 255}`,
+      ),
+      since: new Date(0),
+      expiresAt: new Date(start + 60_000),
+      error: null,
+    }),
+  })
+  await adopt(
+    [
+      pool('p', [hostMember('a', 'a.test.'), hostMember('b', 'b.test.')]),
+      pool('q', [member('a', '192.0.2.1')]),
+    ],
+    [service('wide.test', ['p', 'q'], { steer: 'weighted' })],
+  )
+  t.match(status('wide.test'), {
+    state: 'up',
+    reason: /^p: 2 of 2 members answer, of 4096 IPv4 addresses at most 4094 in one/,
+  })
+  t.same(failures, [])
+  counts.set('b.test.', 97)
+  await publisher.refresh(['p'])
+  const said = '1121 of the 4097 addresses of its hosts are answered, for a pool can choose among 4096'
+  t.match(status('wide.test'), { state: 'up', reason: `p: 2 of 2 members answer, ${said}; q: 1` })
+  t.same(failures.splice(0), [`service wide.test answers with a part of its addresses: pool p: ${said}`])
+  counts.set('b.test.', 98)
+  await publisher.refresh(['p'])
+  t.same(failures, [], 'it is said once')
+  counts.set('b.test.', 1)
+  await publisher.refresh(['p'])
+  counts.set('b.test.', 97)
+  await publisher.refresh(['p'])
+  t.equal(failures.length, 1, 'and again when it came to be so again')
+  t.ok(updates.length > 0)
 })

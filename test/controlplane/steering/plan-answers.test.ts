@@ -244,3 +244,18 @@ t.test('a pool that is answered with a CNAME gives one of its hosts', async (t) 
   t.same(names(cname({ 'a.': 7, 'b.': 0 }, hash)), ['\x01a\0 7 10'])
   t.match(cname({}), { gives: 'addresses', candidates: [] })
 })
+
+t.test('every address is answered as long as they fit, then some of each member', async (t) => {
+  const addresses = (net: number, count: number) =>
+    Array.from({ length: count }, (_, index) => `10.${net}.${index >> 8}.${index & 255}`)
+  const counts = (first: number, second: number) => {
+    const node = nodeOf(answerOf({ 'a.test.': 1, 'b.test.': 1 }), [
+      resolved('a.test.', addresses(1, first)),
+      resolved('b.test.', addresses(2, second)),
+    ])
+    return [10, 11].map((of) => node.candidates.filter(({ counter }) => counter === of).length)
+  }
+  t.same(counts(4000, 96), [4000, 96])
+  t.same(counts(4000, 97), [1024, 97])
+  t.same(counts(1, 4096), [1, 1024])
+})

@@ -1,3 +1,4 @@
+import { putMember } from '../../../../src/controlplane/store/members.ts'
 import { deletePool, putPool } from '../../../../src/controlplane/store/pools.ts'
 import {
   deleteService,
@@ -7,8 +8,8 @@ import {
   putService,
 } from '../../../../src/controlplane/store/services.ts'
 import { putZone } from '../../../../src/controlplane/store/zones.ts'
-import { poolChoice } from '../../model/defaults.ts'
-import { member, pool, put, refused, rrset, type Suite, service, zone } from './samples.ts'
+import { poolChoice, serviceChoice } from '../../model/defaults.ts'
+import { hostMember, member, pool, put, refused, rrset, type Suite, service, zone } from './samples.ts'
 
 export const servicesSuite: Suite = async (t, database) => {
   await put(database, async (write) => {
@@ -55,6 +56,74 @@ export const servicesSuite: Suite = async (t, database) => {
       'not-found',
       put(database, (write) => deleteService(write, 'mail.example.test', {})),
     )
+  })
+
+  await t.test('what no plan can hold is refused, whoever makes it so', async (t) => {
+    // 16 addresses each, half of them of either family.
+    const members = (count: number, net: number) =>
+      Array.from({ length: count }, (_, index) => {
+        const ipv4 = (nth: number) => `10.${net}.${index >> 4}.${(index & 15) * 16 + nth}`
+        const ipv6 = (nth: number) => `2001:db8:${net}:${index.toString(16)}::${nth}`
+        const more = Array.from({ length: 7 }, (_, nth) => [ipv4(nth + 1), ipv6(nth + 1)]).flat()
+        return member(`m${index}`, ipv4(0), { moreAddresses: [...more, ipv6(0)] })
+      })
+    const names = Array.from({ length: 17 }, (_, index) => `wide-${index}`)
+    const sizes = [...Array<number>(15).fill(512), 500, 12]
+    const pools = names.map((name, index) => pool(name, members(sizes[index]!, index)))
+    const write = (work: Parameters<typeof put>[1]) => put(database, work)
+    await write(async (write) => {
+      for (const each of pools) await putPool(write, each, {})
+      await putPool(write, pool('alias', [hostMember('a', 'lb.example.')]), {})
+    })
+    const wide = service('wide.example.test', names, { steer: 'weighted' })
+    t.match(await write((write) => putService(write, wide, {})), { created: true })
+    const told = /service wide\.example\.test may have to be answered from 131088 addresses at once/
+    const [one] = members(501, 15).slice(500)
+    const larger = pool('wide-15', members(501, 15))
+    const service2 = service('outer.example.test', [], {
+      steer: 'weighted',
+      choices: [serviceChoice('wide.example.test'), poolChoice('more')],
+    })
+    const most = pool('wide-0', [...members(512, 0), member('n', '192.0.2.1')])
+    await write((write) => putPool(write, pool('more', members(1, 99)), {}))
+    const tries: [what: string, message: RegExp, work: Parameters<typeof put>[1]][] = [
+      ['a member', told, (write) => putMember(write, 'wide-15', one!, {})],
+      ['a pool', told, (write) => putPool(write, larger, {})],
+      [
+        'a service',
+        /service outer\.example\.test may have to be answered from 131088/,
+        (write) => putService(write, service2, {}),
+      ],
+      [
+        'a service that another one names',
+        /service wide\.example\.test may have to be answered from 1310/,
+        (write) => putService(write, { ...wide, choices: [...wide.choices, poolChoice('more')] }, {}),
+      ],
+      ['a pool of too many', /pool wide-0 has 4097 IPv4 addresses/, (write) => putPool(write, most, {})],
+      [
+        'its member',
+        /pool wide-0 has 4097 IPv4/,
+        (write) => putMember(write, 'wide-0', member('n', '192.0.2.1'), {}),
+      ],
+      [
+        'a CNAME beside it',
+        /pool wide-0 has 8192 addresses, where 4096 can be/,
+        async (write) => {
+          await putService(write, service('alias.example.test', ['wide-0', 'alias']), {})
+          await putPool(write, pool('alias', [hostMember('a', 'lb.example.')], { hosts: 'cname' }), {})
+        },
+      ],
+    ]
+    for (const [what, message, work] of tries) {
+      const { message: said } = await refused(t, 'conflict', put(database, work))
+      t.match(said, message, what)
+    }
+    await write((write) => putService(write, { ...wide, steer: 'failover' }, {}))
+    await write((write) => putMember(write, 'wide-15', one!, {}))
+    await write(async (write) => {
+      await deleteService(write, 'wide.example.test', {})
+      for (const name of [...names, 'alias', 'more']) await deletePool(write, name, {})
+    })
   })
 
   await t.test('a service is refused for what it names and for where it stands', async (t) => {
