@@ -117,6 +117,7 @@ const poisons: readonly { readonly sql: string; readonly changed?: readonly [str
     `'UPPER.test', 'ns.', 'h.', 1, 1, 1, 1, 1, 9007199254740991, 9007199254740991`,
     `'good.test', 'ns..', 'h.', 1, 1, 1, 1, 1, 1, null`,
     `'fine.test', 'ns.', 'h.', 1, 1, 1, 1, -1, 1, null`,
+    `'no-minimum.test', 'ns.', 'h.', 1, 1, 1, null, 1, 1, null`,
   ].map((row) => ({
     sql: `insert into zones (apex, mname, rname, refresh_seconds, retry_seconds, expire_seconds, minimum_seconds, ttl_seconds, serial, fixed_serial, revision) values (${row}, 1)`,
     changed: ['zone', row.split("'")[1]!] as const,
@@ -201,7 +202,8 @@ const unconstrain = `do $$ declare c record; begin
     where connamespace = 'public'::regnamespace and contype in ('c', 'f')
   loop execute format('alter table %s drop constraint %I', c.tab, c.conname); end loop; end $$;
   alter table tokens alter scopes drop not null;
-  alter table services alter ttl_seconds drop not null`
+  alter table services alter ttl_seconds drop not null;
+  alter table zones alter minimum_seconds drop not null`
 
 t.test('a row that is none takes nothing else with it', { timeout: 300_000 }, async (t) => {
   await using postgres = await startPostgres()

@@ -70,12 +70,15 @@ function readable(rows: readonly Row[], onBad?: OnBad): Stored<ZoneState>[] {
     rows,
     ({ apex }) => `the head of zone ${apex}`,
     (row, problems) => {
-      const stored = toStored(row)
-      const zone = parseZone(row.apex, { ...formatZoneHead(stored.value), rrsets: [] }, '', problems)
+      const { value, revision } = toStored(row)
+      const zone = parseZone(row.apex, { ...formatZoneHead(value), rrsets: [] }, '', problems)
       if (zone !== null && zone.apex !== row.apex)
         problems.push({ path: 'apex', message: `must be ${zone.apex}` })
       Serial.parse(row.serial, 'serial', problems)
-      return problems.length > 0 ? null : stored
+      if (zone === null || problems.length > 0) return null
+      // What was read and not the row, of which a SOA might not be made: one zone without an image holds up all.
+      const { apex, soa, ttlSeconds } = zone
+      return { value: { apex, soa, ttlSeconds, serial: row.serial }, revision }
     },
     onBad,
   )
