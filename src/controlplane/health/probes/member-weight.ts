@@ -3,7 +3,6 @@
  * digits, with a fraction or without, and with or without a percent sign. Whatever else stands there is not understood, which is
  * told: the member keeps the weight that it has, and is no worse a member. Where nothing stands, nothing is said.
  */
-import { cutReason } from '../../model/reason.ts'
 import type { SaidWeight } from '../verdict.ts'
 
 /** At most twenty digits each: nobody means more. */
@@ -21,10 +20,17 @@ export function saidWeight(value: unknown): SaidWeight | null {
   return notUnderstood(value)
 }
 
-/** What was said is no weight; most of it stands in the reason. */
+/** Longer than any number that somebody means, and shorter than a key that keeps anybody out. */
+const longestTold = 16
+
+/**
+ * What was said is no weight. It stands in the reason, which everybody may see who may read, unless it is long: some members send
+ * back what they are sent, and that may be a secret.
+ */
 function notUnderstood(value: unknown): SaidWeight {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
-  return { problem: `weight not understood: ${cutReason(text, 40)}` }
+  const told = text.length > longestTold ? `a text of ${text.length} characters` : text.toWellFormed()
+  return { problem: `weight not understood: ${told}` }
 }
 
 /** Only who says 0 means it. */

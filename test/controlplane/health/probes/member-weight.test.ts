@@ -40,7 +40,10 @@ t.test('a weight is a number from 0 to 100; what is none is told, and nothing is
     [true, 'true'],
     [['50', '60'], '["50","60"]'],
     [{ share: 5 }, '{"share":5}'],
-    ['9'.repeat(70_000), `${'9'.repeat(39)}…`],
+    ['9'.repeat(70_000), 'a text of 70000 characters'],
+    // What a member was sent, and sends back.
+    ['Bearer 0123456789abcdef', 'a text of 23 characters'],
+    [{ key: '0123456789' }, 'a text of 20 characters'],
   ] as const) {
     t.same(saidWeight(value), { problem: `weight not understood: ${told}` }, told)
   }
