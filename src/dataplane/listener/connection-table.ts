@@ -18,9 +18,9 @@ import type { ListenerParts } from './listener.ts'
 import { type ConnectionOwner, type NetworkStream, StreamConnection } from './stream-connection.ts'
 import type { StreamLimits } from './stream-limits.ts'
 
-/** Answers that a connection has in one go. */
+/** Short answers that a connection has in one go; a long one counts for several. */
 export const answersPerTurn = 16
-/** Answers between two turns of the event loop: some milliseconds. */
+/** The same between two turns of the event loop: some milliseconds, and a mebibyte. */
 const answersPerLoop = 256
 
 export class ConnectionTable implements ConnectionOwner {
@@ -127,12 +127,12 @@ export class ConnectionTable implements ConnectionOwner {
 
   #takeTurns(): void {
     this.#turn = null
-    let answered = 0
+    let cost = 0
     for (const connection of this.#queue) {
-      if (answered >= answersPerLoop) break
+      if (cost >= answersPerLoop) break
       this.#queue.delete(connection)
       // With messages left it comes back behind the others.
-      answered += connection.answer(answersPerTurn)
+      cost += connection.answer(answersPerTurn)
     }
     if (this.#queue.size > 0) this.#turn ??= setImmediate(() => this.#takeTurns())
   }

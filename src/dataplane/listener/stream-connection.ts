@@ -22,6 +22,8 @@ const lengthOctets = 2
 const noOctets = Buffer.alloc(0)
 /** With more octets than this to be answered no more is read. */
 const largeChunk = 4096
+/** An answer costs a turn, and another one for so many octets of it: long ones take that much longer to make and to hand over. */
+const octetsPerCost = 4096
 
 /** What a connection tells the table that it stands in, and asks of it. */
 export interface ConnectionOwner {
@@ -58,6 +60,8 @@ export class StreamConnection {
   #pendingOctets = 0
   #heldOctets = 0
   #messageTimer: NodeJS.Timeout | undefined
+  /** Octets that were written in this turn. */
+  #written = 0
   /** The client has sent its last octet. */
   #ended = false
   /** An answer of many messages is being sent. */
@@ -108,23 +112,24 @@ export class StreamConnection {
 
   /**
    * Answers messages, until there is no whole one left or the client has enough to read.
-   * @param most messages
-   * @returns how many were answered
+   * @param most what they may cost together: one each, and more for long ones
+   * @returns what they cost
    */
   answer(most: number): number {
     const stream = this.#stream
     const data = this.#pending
     let at = 0
-    let answered = 0
+    let cost = 0
     let last: ConnectionEvent | null = null
     // What is answered in one go leaves in one go.
     stream.cork()
-    while (answered < most && !this.#busy && last === null) {
+    while (cost < most && !this.#busy && last === null) {
       const end = messageEnd(data, at)
       if (end < 0) break
+      this.#written = 0
       last = this.#answerOne(data.subarray(at + lengthOctets, end))
       at = end
-      answered++
+      cost += 1 + Math.floor(this.#written / octetsPerCost)
     }
     stream.uncork()
     // A message's time runs from its first octet, however slowly the others trickle in, and not while we make it wait.
@@ -136,7 +141,7 @@ export class StreamConnection {
       this.#account(false)
       this.#goOn()
     }
-    return answered
+    return cost
   }
 
   #receive(chunk: Buffer): void {
@@ -219,6 +224,7 @@ export class StreamConnection {
   }
 
   #write(message: Uint8Array): void {
+    this.#written += message.length
     const framed = Buffer.allocUnsafe(lengthOctets + message.length)
     framed.writeUInt16BE(message.length)
     framed.set(message, lengthOctets)

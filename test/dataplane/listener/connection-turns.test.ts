@@ -81,6 +81,21 @@ t.test('a client with one question waits for a few answers of each other client'
   await until(() => order.length === 8 * 1000 + 2)
 })
 
+t.test('and if their answers are long, for fewer of them', async (t) => {
+  const { open, order } = setUp()
+  const crowd = Array.from({ length: 8 }, (_, index) => open(`192.0.2.${index}`))
+  for (const wire of crowd) wire.push(Buffer.concat(Array.from({ length: 100 }, () => askMuch(1))))
+  const honest = open('198.51.100.1')
+  honest.push(ask(2))
+  await until(() => order.includes(2))
+  const length = crowd[0]!.sent[0]!.readUInt16BE(0)
+  t.ok(length > 2 * 4096, `an answer has ${length} octets`)
+  const most = Math.ceil(answersPerTurn / Math.floor(length / 4096))
+  const before = order.indexOf(2)
+  t.ok(before <= crowd.length * most, `${before} answers before it, of ${crowd.length * most}`)
+  await until(() => order.length === 8 * 100 + 1)
+})
+
 t.test('a stop sends what has been answered, and answers nothing more', async (t) => {
   const { open, order, table } = setUp()
   const wire = open('192.0.2.1')
