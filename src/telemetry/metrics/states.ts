@@ -37,6 +37,7 @@ interface States {
 }
 
 export function registerStateMetrics(registry: Registry, now: States): void {
+  const members = onceATurn(() => now.members())
   const gauge = (name: string, help: string, read: () => readonly Series[]) =>
     expose(registry, 'gauge', `pooldns_${name}`, help, read)
   const ofPools = 'State of a pool by its members: 1 for the one that it is in.'
@@ -49,18 +50,32 @@ export function registerStateMetrics(registry: Registry, now: States): void {
   )
   const weight = 'Weight that a member has now: by its configuration, slow start and its own word.'
   gauge('member_weight', weight, () =>
-    now.members().map(({ pool, member, weight: value }) => ({ labels: { pool, member }, value })),
+    members().map(({ pool, member, weight: value }) => ({ labels: { pool, member }, value })),
   )
   const override = "1 while an operator's word holds a member; absent otherwise."
   gauge('member_override', override, () =>
-    now.members().flatMap(({ pool, member, override: state }) => {
+    members().flatMap(({ pool, member, override: state }) => {
       return state === null ? [] : [{ labels: { pool, member, state }, value: 1 }]
     }),
   )
   const held = '1 while a member is held down for changing too often; absent otherwise.'
   gauge('member_held', held, () =>
-    now.members().flatMap(({ pool, member, held }) => (held ? [{ labels: { pool, member }, value: 1 }] : [])),
+    members().flatMap(({ pool, member, held }) => (held ? [{ labels: { pool, member }, value: 1 }] : [])),
   )
+}
+
+/** A scrape reads all metrics in one turn: what tells of every member is asked for once, for all that show something of it. */
+function onceATurn<T>(read: () => T): () => T {
+  let known: { readonly value: T } | null = null
+  return () => {
+    if (known === null) {
+      known = { value: read() }
+      setImmediate(() => {
+        known = null
+      })
+    }
+    return known.value
+  }
 }
 
 function stateSet(labels: Series['labels'], state: string, states: readonly string[]): Series[] {

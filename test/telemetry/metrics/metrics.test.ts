@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
 import { BusiestNames } from '../../../src/telemetry/metrics/busiest-names.ts'
@@ -203,4 +204,15 @@ t.test('deliveries of a webhook are shown as long as it is there', async (t) => 
   t.notMatch(text, /webhook="gone"/)
   metrics.webhooks.retain([])
   t.notMatch(await metrics.text(), /webhook="chat"/)
+})
+
+t.test('a scrape asks for the members once, and each scrape anew', async (t) => {
+  let asked = 0
+  const members = () => [{ pool: 'p', member: 'x', weight: ++asked, override: 'drain', held: true }]
+  const metrics = new Metrics('1.2.3', { ...quietSources, members })
+  for (const scrape of [1, 2]) {
+    t.match(await metrics.text(), `pooldns_member_weight{pool="p",member="x"} ${scrape}\n`)
+    t.equal(asked, scrape)
+    await setImmediate()
+  }
 })
