@@ -28,11 +28,14 @@ export interface CertificateNews {
 /** Of those that were told of, the last so many are remembered. A member shows one, or a few. */
 const mostTold = 16
 
+/** There are thousands of members that were told of nothing. */
+const nothing: readonly ToldCertificate[] = []
+
 export class CertificateWatch {
   #told: readonly ToldCertificate[]
 
-  constructor(told: readonly ToldCertificate[] = []) {
-    this.#told = told.slice(-mostTold)
+  constructor(told: readonly ToldCertificate[] = nothing) {
+    this.#told = told === nothing ? nothing : told.slice(-mostTold)
   }
 
   /** In the order in which they were told of. */

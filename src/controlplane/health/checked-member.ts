@@ -99,8 +99,8 @@ export class CheckedMember implements Disposable {
   #word: HealthState = 'unknown'
   #report: Report | null = null
   #relayed = false
-  /** Rings when the time of the report is over, which says something, too. */
-  readonly #expiry: Alarm
+  /** Rings when the time of the report is over, which says something, too. Made with the first one: most members have none. */
+  #expiry: Alarm | null = null
   #near = false
   #weightPercent: number | null = null
   #backSince: Date | null = null
@@ -116,7 +116,6 @@ export class CheckedMember implements Disposable {
     this.#shown = restored ?? { pool, member, state: 'unknown', since: this.#now(), reason: 'not probed yet' }
     this.#shown = toldApart(this.#shown, target.byAddress)
     this.#certificates = new CertificateWatch(restored?.told)
-    this.#expiry = new Alarm(context.clock, () => this.settle())
     context.table.set(this.#shown)
     const observe = (method: CheckMethod, before: ReadonlyMap<string, Past>) => this.#observe(method, before)
     this.#observed = new ObservedAddresses(checksOf(target), observe, (check) =>
@@ -232,7 +231,7 @@ export class CheckedMember implements Disposable {
   /** Settles no more. */
   end(): void {
     this.#ended = true
-    this.#expiry[Symbol.dispose]()
+    this.#expiry?.[Symbol.dispose]()
   }
 
   /** Ends, and lets go of its checks. */
@@ -299,6 +298,7 @@ export class CheckedMember implements Disposable {
   #takeReport(report: Report, relayed: boolean): void {
     this.#report = report
     this.#relayed = relayed
+    this.#expiry ??= new Alarm(this.#context.clock, () => this.settle())
     this.#expiry.set(report.until.getTime())
   }
 

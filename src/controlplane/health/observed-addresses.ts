@@ -26,40 +26,36 @@ type Before = ReadonlyMap<string, Past>
 /** Makes an observer that goes on from what another one had measured. */
 export type Observe = (method: CheckMethod, before: Before) => Observer
 
-interface Observed extends AddressCheck {
-  readonly observer: Observer
-}
-
 const nothing: Before = new Map()
 
 export class ObservedAddresses implements Disposable {
   readonly #observe: Observe
-  #all: readonly Observed[]
-  /** Those of all, which each verdict asks, so that it makes no list. */
+  #checks: readonly AddressCheck[]
+  /** One for each check, in their order. Each verdict asks them, so nothing is made for that. */
   #observers: readonly Observer[]
 
   /** @param restored what is known of each from before the start */
   constructor(checks: readonly AddressCheck[], observe: Observe, restored: (check: AddressCheck) => Before) {
     this.#observe = observe
-    this.#all = checks.map((check) => ({ ...check, observer: observe(check.method, restored(check)) }))
-    this.#observers = this.#all.map(({ observer }) => observer)
+    this.#checks = checks
+    this.#observers = checks.map((check) => observe(check.method, restored(check)))
   }
 
   /** Goes on with other checks: other settings, other addresses. */
   change(checks: readonly AddressCheck[]): void {
-    const before = this.#all
+    const before = this.#checks.map((check, index) => ({ ...check, observer: this.#observers[index]! }))
     const isLeft = ({ address }: AddressCheck) => !checks.some((check) => check.address === address)
     const left = before.filter(isLeft)
     let next = 0
-    this.#all = checks.map((check) => {
+    this.#checks = checks
+    this.#observers = checks.map((check) => {
       const same = before.find(({ address }) => address === check.address)
-      if (same !== undefined && isDeepStrictEqual(same.method, check.method)) return same
+      if (same !== undefined && isDeepStrictEqual(same.method, check.method)) return same.observer
       const old = same ?? (left[0]?.address === null ? left[0] : left[next++])
       const goesOn = old !== undefined && (same !== undefined || isSameMachine(old, check))
       // Made before the old one goes, so that a check that both watch goes on.
-      return { ...check, observer: this.#observe(check.method, goesOn ? old.observer.recall() : nothing) }
+      return this.#observe(check.method, goesOn ? old.observer.recall() : nothing)
     })
-    this.#observers = this.#all.map(({ observer }) => observer)
     const kept = new Set(this.#observers)
     for (const { observer } of before) if (!kept.has(observer)) observer[Symbol.dispose]()
   }
@@ -67,23 +63,30 @@ export class ObservedAddresses implements Disposable {
   /** What all of it comes to. */
   get opinion(): Opinion {
     const { byAddress } = this
-    return byAddress === null ? this.#all[0]!.observer.opinion : together(byAddress)
+    return byAddress === null ? this.#observers[0]!.opinion : together(byAddress)
   }
 
   /** What this node may say to others, who count it: what it can't ask now for want of an address is unknown to it. */
   get vote(): HealthState {
     if (!this.#observers.some(({ isBlind }) => isBlind)) return this.opinion.state
-    const votes = this.#all.map(({ address, observer }) => {
-      const { state, reason } = observer.opinion
-      return { address: address!, state: observer.isBlind ? ('unknown' as const) : state, reason }
+    const votes = this.#checks.map(({ address }, index) => {
+      const { isBlind, opinion } = this.#observers[index]!
+      return {
+        address: address!,
+        state: isBlind ? ('unknown' as const) : opinion.state,
+        reason: opinion.reason,
+      }
     })
     return together(votes).state
   }
 
   /** What each address comes to; null where there is nothing to tell apart. */
   get byAddress(): readonly AddressOpinion[] | null {
-    if (this.#all.length === 1) return null
-    return this.#all.map(({ address, observer }) => ({ address: address!, ...observer.opinion }))
+    if (this.#observers.length === 1) return null
+    return this.#checks.map(({ address }, index) => ({
+      address: address!,
+      ...this.#observers[index]!.opinion,
+    }))
   }
 
   /** Whether it has had its say everywhere. */
@@ -98,7 +101,7 @@ export class ObservedAddresses implements Disposable {
 
   /** What share of its weight the member wants, the least that is asked for where it is up; null when nothing says. */
   get weightPercent(): number | null {
-    if (this.#all.length === 1) return this.#all[0]!.observer.weightPercent
+    if (this.#observers.length === 1) return this.#observers[0]!.weightPercent
     const up = this.#observers.filter(({ opinion }) => opinion.state === 'up')
     const asked = (up.length > 0 ? up : this.#observers).flatMap(({ weightPercent }) => weightPercent ?? [])
     return asked.length === 0 ? null : Math.min(...asked)
@@ -106,16 +109,16 @@ export class ObservedAddresses implements Disposable {
 
   /** Smoothed time of the probes of an address, or (null) the mean of all; null without samples. */
   latencyMs(address: AddressText | null): number | null {
-    const wanted = this.#all.length === 1 ? undefined : this.#all.find((one) => one.address === address)
-    if (wanted !== undefined) return wanted.observer.latencyMs
+    const index = this.#checks.length === 1 ? -1 : this.#checks.findIndex((one) => one.address === address)
+    if (index >= 0) return this.#observers[index]!.latencyMs
     const times = this.#observers.flatMap(({ latencyMs }) => latencyMs ?? [])
     return times.length === 0 ? null : times.reduce((sum, time) => sum + time, 0) / times.length
   }
 
   /** What is to be remembered of the falls of its probes. */
   get flaps(): readonly ProbeFlaps[] {
-    return this.#all.flatMap(({ address, observer }) =>
-      observer.flaps.map(([path, flaps]) => ({ address, path, ...flaps })),
+    return this.#checks.flatMap(({ address }, index) =>
+      this.#observers[index]!.flaps.map(([path, flaps]) => ({ address, path, ...flaps })),
     )
   }
 

@@ -43,15 +43,20 @@ const keptReason = 'as before, while the database is away'
 /** The reason of a member that has no address to be probed at. */
 export const notResolved = 'not resolved'
 
+/** A check that the observer watches. */
+interface Probing extends Watched {
+  readonly path: string
+  /** Where it stands when its certificate may count against the member; null when it may not. */
+  readonly place: EndingPlace | null
+}
+
 export class Observer implements Disposable {
   readonly #method: CheckMethod
   readonly #options: ObserverOptions
-  /** The checks, by the paths of their probes. Bounded by the parts of the monitor. */
-  readonly #watched = new Map<string, Watched>()
-  /** Where those stand whose certificates may count against the member, by the same paths. */
-  readonly #places = new Map<string, EndingPlace>()
+  /** Its probes; mostly a single one, and there are thousands of observers. Bounded by the parts of the monitor. */
+  #probes: readonly Probing[] = []
   /** What was measured of hosts that have no address, and waits for one; by the paths of the probes, and bounded as they are. */
-  readonly #waiting = new Map<string, Past>()
+  #waiting: Map<string, Past> | null = null
   #pending = false
   #takesReports = false
 
@@ -133,25 +138,25 @@ export class Observer implements Disposable {
   /** What its probes have measured, by their paths. */
   recall(): ReadonlyMap<string, Past> {
     const measured = new Map(this.#waiting)
-    for (const [path, { check }] of this.#watched) measured.set(path, check.past)
+    for (const { path, check } of this.#probes) measured.set(path, check.past)
     return measured
   }
 
   /** What is to be remembered of its falls, by the paths of its probes. */
   get flaps(): readonly (readonly [path: string, flaps: Flaps])[] {
-    return [...this.#watched].flatMap(([path, { check }]) => {
+    return this.#probes.flatMap(({ path, check }) => {
       const flaps = flapsOf(check.measurement)
       return flaps === null ? [] : [[path, flaps] as const]
     })
   }
 
   [Symbol.dispose](): void {
-    for (const place of this.#places.values()) place[Symbol.dispose]()
-    for (const { release } of this.#watched.values()) release()
+    for (const { place } of this.#probes) place?.[Symbol.dispose]()
+    for (const { release } of this.#probes) release()
   }
 
   get #checks(): readonly Check[] {
-    return Array.from(this.#watched.values(), ({ check }) => check)
+    return this.#probes.map(({ check }) => check)
   }
 
   #begin(path: string, method: ProbeMethod, past: Past | undefined): void {
@@ -159,7 +164,9 @@ export class Observer implements Disposable {
     const { checks, watcher } = this.#options
     if (address === null) {
       this.#pending ||= pending
-      if (past !== undefined) this.#waiting.set(path, withoutAddress(past, pending))
+      if (past === undefined) return
+      this.#waiting ??= new Map()
+      this.#waiting.set(path, withoutAddress(past, pending))
       return
     }
     // Who stays where they are keep their position in the schedule.
@@ -168,11 +175,11 @@ export class Observer implements Disposable {
     const own = path === '' ? watcher : { ...watcher, witness: `${watcher.member}${path}` }
     const tls = tlsOf(monitor)
     if (tls === null || tls.minDaysLeft === 0 || tls.endingFails === 'always') {
-      this.#watched.set(path, checks.watch({ address, monitor, port }, own, there))
+      const { check, release } = checks.watch({ address, monitor, port }, own, there)
+      this.#add({ path, check, release, place: null })
       return
     }
     const place = this.#options.endings.place(watcher.pool, address)
-    this.#places.set(path, place)
     const stand = (): void => {
       const { certificate, measurement } = watched.check
       const counts = certificate !== null && measurement.state === 'up'
@@ -180,13 +187,18 @@ export class Observer implements Disposable {
     }
     const watched = checks.watch({ address, monitor, port }, standing(own, stand), there)
     stand()
-    this.#watched.set(path, watched)
+    this.#add({ path, check: watched.check, release: watched.release, place })
+  }
+
+  /** A list that grows by itself makes room for sixteen more. */
+  #add(probing: Probing): void {
+    this.#probes = [...this.#probes, probing]
   }
 
   /** What a probe has measured, and what its certificate makes of that. */
-  #measured(path: string, check: Check): Opinion {
+  #measured({ check, place }: Probing): Opinion {
     const { opinion, certificate } = check
-    const verdict = this.#places.get(path)?.verdict ?? 'lasts'
+    const verdict = place?.verdict ?? 'lasts'
     if (opinion.state !== 'up' || certificate === null || verdict === 'lasts') return opinion
     const { minDaysLeft } = tlsOf(check.probed.monitor)!
     const why = formatEnding(certificate, minDaysLeft, this.#options.now().getTime())
@@ -197,8 +209,8 @@ export class Observer implements Disposable {
   #opinionOf(method: CheckMethod, path: string): Opinion {
     switch (method.kind) {
       case 'probe': {
-        const check = this.#watched.get(path)?.check
-        if (check !== undefined) return this.#measured(path, check)
+        const probing = this.#probes.find((one) => one.path === path)
+        if (probing !== undefined) return this.#measured(probing)
         return method.pending
           ? { state: 'unknown', reason: 'not probed yet' }
           : { state: 'down', reason: notResolved }
