@@ -23,18 +23,20 @@ export interface Replacement {
  * Makes `wanted` the RRsets of a zone, writing only those that differ. Memory: the zone that is put, once more; what
  * is stored streams by. Throws `invalid` when an owner has a type twice.
  *
+ * @param isNew whether the zone is, so that nothing is stored
  * @param isSame whether what is stored may stay
  */
 export async function replaceRrsets(
   write: Write,
   apex: string,
   wanted: readonly Rrset[],
+  isNew: boolean,
   isSame: (stored: Rrset, next: Rrset) => boolean = isDeepStrictEqual,
 ): Promise<Replacement> {
   const { tx, revision } = write
   const pending = byKey(wanted)
   const gone: Rrset[] = []
-  for await (const batch of streamRrsets(tx, apex, batchSize)) {
+  for await (const batch of isNew ? [] : streamRrsets(tx, apex, batchSize)) {
     for (const stored of batch) {
       const key = keyOf(stored)
       const next = pending.get(key)

@@ -98,12 +98,14 @@ export async function putZone(write: Write, zone: Zone, condition: WriteConditio
   await claimZone(write.tx, apex)
   const begun = await beginZone(write, head, null, condition)
   if (begun.current === null) await adoptServices(write, apex)
-  await checkRrsets(write.tx, apex, rrsets)
-  return finishZone(write, begun, 'zone.put', await replaceRrsets(write, apex, rrsets))
+  const names = await servicesOf(write.tx, apex)
+  checkRrsets(apex, rrsets, names)
+  const replaced = await replaceRrsets(write, apex, rrsets, begun.current === null)
+  return finishZone(write, begun, 'zone.put', replaced, names.length > 0)
 }
 
 /** Throws when RRsets can't stand together, or where the services of their zone are. */
-async function checkRrsets(tx: Tx, apex: string, rrsets: readonly Rrset[]): Promise<void> {
+function checkRrsets(apex: string, rrsets: readonly Rrset[], names: readonly string[]): void {
   const what = `zone ${apex}`
   const pathOfRrset = (index: number) => `rrsets[${index}]`
   const broken = checkKeys(rrsets)
@@ -111,7 +113,6 @@ async function checkRrsets(tx: Tx, apex: string, rrsets: readonly Rrset[]): Prom
     what,
     broken.map(({ index, message }) => ({ path: pathOfRrset(index), message })),
   )
-  const names = await servicesOf(tx, apex)
   const places = placesOf([{ apex, rrsets }], names)
   throwIfBroken(
     what,
@@ -132,6 +133,8 @@ export interface BegunZone {
   readonly serial: number
   /** The serial rises even when nothing else changes. */
   readonly behind: boolean
+  /** What the row of a zone that is new has. */
+  readonly revision: number
 }
 
 /**
@@ -156,27 +159,35 @@ export async function beginZone(
   const serial = serialAfter(last?.serial ?? null, head.soa, fileSerial)
   if (current === null) await tx.insert(zones).values({ ...toRow(head), serial, revision })
   const behind = last !== null && fileSerial !== null && serialAhead(fileSerial, last.serial)
-  return { current, head, serial, behind }
+  return { current, head, serial, behind, revision }
 }
 
-/** Ends it, once the RRsets are in place. Throws `conflict` where they bar a service that is answered with a CNAME. */
+/**
+ * Ends it, once the RRsets are in place. Throws `conflict` where they bar a service that is answered with a CNAME.
+ *
+ * @param served whether there is a service in the zone
+ */
 export async function finishZone(
   write: Write,
-  { current, head, serial, behind }: BegunZone,
+  { current, head, serial, behind, revision: begun }: BegunZone,
   action: string,
   replaced: Replacement,
+  served = true,
 ): Promise<Put> {
   const { tx, revision } = write
   const { apex } = head
-  throwIfBroken(`zone ${apex}`, await aliasBreachesOfZone(tx, apex), () => null)
+  if (served) throwIfBroken(`zone ${apex}`, await aliasBreachesOfZone(tx, apex), () => null)
   const before = current === null ? null : headOf(current.value)
   if (current !== null && replaced.changed === 0 && !behind && isDeepStrictEqual(before, head)) {
     return { created: false, changed: false, revision: current.revision }
   }
-  await tx
-    .update(zones)
-    .set({ ...toRow(head), serial, revision })
-    .where(eq(zones.apex, apex))
+  // The row of a new one says so already, unless others have written since it began.
+  if (current !== null || begun !== revision) {
+    await tx
+      .update(zones)
+      .set({ ...toRow(head), serial, revision })
+      .where(eq(zones.apex, apex))
+  }
   write.change('zone', apex)
   write.audit(action, apex, before, { ...head, serial, rrsets: replaced })
   return { created: current === null, changed: true, revision }
@@ -203,14 +214,20 @@ export async function deleteZone(write: Write, apex: string, condition: WriteCon
   write.audit('zone.delete', apex, current.value, null)
 }
 
-/** Takes the services below a new zone over from the zone around it. */
-export async function adoptServices(write: Write, apex: string): Promise<void> {
+/**
+ * Takes the services below a new zone over from the zone around it.
+ *
+ * @param around the apex of that; null when there is none
+ * @returns how many
+ */
+export async function adoptServices(write: Write, apex: string, around?: string | null): Promise<number> {
   const { tx } = write
   const [, above] = enclosingHostnames(apex)
-  const parent = above === undefined ? null : await findZone(tx, above)
-  if (parent === null) return
+  const parent = around !== undefined ? around : above === undefined ? null : await findZone(tx, above)
+  if (parent === null) return 0
   const below = (await servicesOf(tx, parent)).filter((name) => enclosingHostnames(name).includes(apex))
   await moveServices(write, below, parent, apex)
+  return below.length
 }
 
 async function handOverServices(write: Write, apex: string): Promise<void> {

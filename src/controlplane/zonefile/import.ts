@@ -29,7 +29,7 @@ import {
   stagedProblems,
   stageRrs,
 } from '../store/zone-staging.ts'
-import { zoneWarnings } from '../store/zone-warnings.ts'
+import { givenWarnings, zoneWarnings } from '../store/zone-warnings.ts'
 import {
   adoptServices,
   beginZone,
@@ -218,18 +218,19 @@ async function putGathered(write: Write, opened: Opened): Promise<Done> {
   const gathered = opened.gathered!
   const { apex, condition } = request
   await claimZone(tx, apex)
-  await judge(tx, opened)
+  const zoneThere = await judge(tx, opened)
   const { soa, serial, ttlSeconds } = file.soa!
   const begun = await beginZone(write, { apex, soa, ttlSeconds }, serial, condition)
-  if (begun.current === null) await adoptServices(write, apex)
+  const served = begun.current !== null || (await adoptServices(write, apex, zoneThere)) > 0
   const wanted = gathered.rrsets.map(({ first: _, ...rrset }) => ({
     ...rrset,
     ttlSeconds: rrset.ttlSeconds === ttlSeconds ? null : rrset.ttlSeconds,
   }))
-  const replaced = await replaceRrsets(write, apex, wanted, (a, b) => isSameRrset(a, b, ttlSeconds))
-  const put = await finishZone(write, begun, 'zone.import', replaced)
-  const zone = (await getZoneHead(tx, apex))!.value
-  const warnings = placesOfWarnings(gathered, await zoneWarnings(tx, apex, maxWarnings))
+  const isNew = begun.current === null
+  const replaced = await replaceRrsets(write, apex, wanted, isNew, (a, b) => isSameRrset(a, b, ttlSeconds))
+  const put = await finishZone(write, begun, 'zone.import', replaced, served)
+  const zone = put.changed ? { ...begun.head, serial: begun.serial } : begun.current!.value
+  const warnings = placesOfWarnings(gathered, await givenWarnings(tx, apex, wanted, maxWarnings))
   return {
     created: put.created,
     changed: put.changed,
@@ -252,8 +253,12 @@ function isSameRrset(stored: Rrset, next: Rrset, zoneTtl: number): boolean {
   return stored.data.length === next.data.length && next.data.every((text) => data.has(text))
 }
 
-/** Throws when anything is wrong with a small file. */
-async function judge(tx: Tx, { request: { apex }, problems, gathered }: Opened): Promise<void> {
+/**
+ * Throws when anything is wrong with a small file.
+ *
+ * @returns the apex of the zone that there is at its apex, or around it; null for none
+ */
+async function judge(tx: Tx, { request: { apex }, problems, gathered }: Opened): Promise<string | null> {
   if (problems.full) throw refusal('invalid', apex, problems)
   for (const problem of gathered!.problems) problems.add(problem)
   const code = problems.count > 0 ? 'invalid' : 'conflict'
@@ -262,6 +267,7 @@ async function judge(tx: Tx, { request: { apex }, problems, gathered }: Opened):
   const inside = services.filter((name) => enclosingHostnames(name).includes(apex))
   for (const problem of inTheWay(apex, gathered!, inside)) problems.add(problem)
   if (problems.count > 0) throw refusal(code, apex, problems)
+  return zone
 }
 
 /** A file of any length, by the staging tables. */

@@ -326,6 +326,13 @@ cut DS 1 13 2 AABB
 cut DS 2 13 200 AABB
 www TLSA 3 1 0 AABB
 www SSHFP 4 2 AABB
+nat AAAA 64:ff9b::e000:1
+six AAAA 2002:e000:1::1
+hint HTTPS 1 . ipv4hint=0.0.0.0
+name CNAME m\\195\\188ller.other.
+cut TXT hidden
+zero A 0.0.0.0
+x.example.test A 192.0.2.1
 `)
     t.same(
       warnings
@@ -341,6 +348,13 @@ www SSHFP 4 2 AABB
         '17:1 _sip._tcp SRV: the target gone has no address in this zone',
         '19:1 cut DS: 2 octets of digest, where its kind 2 has 32',
         '22:1 www SSHFP: 2 octets of digest, where its kind 2 has 32',
+        '23:1 nat AAAA: 64:ff9b::e000:1 is the form of IPv6 of an IPv4 address that no server has (RFC 6052, RFC 3056)',
+        '24:1 six AAAA: 2002:e000:1::1 is the form of IPv6 of an IPv4 address that no server has (RFC 6052, RFC 3056)',
+        '25:1 hint HTTPS: ipv4hint: 0.0.0.0 is unspecified, which is no address of a server',
+        '26:1 name CNAME: m\\195\\188ller.other. has octets outside of ASCII, and names of hosts are asked for as xn--... (RFC 5891)',
+        '27:1 cut TXT: the name is a zone cut (it has NS), and data of the other side is never answered from here',
+        '28:1 zero A: 0.0.0.0 is unspecified, which is no address of a server',
+        '29:1 x.example.test A: x.example.test.example.test. has the name of the zone twice: its final dot may be missing',
       ],
     )
     t.match(await database.read((tx) => getRrset(tx, apex, 'www', 'A')), {

@@ -5,7 +5,7 @@ import type { Zone } from '../../model/zone.ts'
 import type { Tx } from '../../store/database.ts'
 import { countRrsets, listRrsets } from '../../store/rrsets.ts'
 import type { Stored } from '../../store/stored.ts'
-import { zoneWarnings } from '../../store/zone-warnings.ts'
+import { givenWarnings } from '../../store/zone-warnings.ts'
 import { deleteZone, getZoneHead, listZones, putZone, type ZoneState } from '../../store/zones.ts'
 import type { Ground } from '../context.ts'
 import { withStatus } from '../schemas.ts'
@@ -49,13 +49,14 @@ const resource: Resource<string, Zone, ZoneState> = {
   bodyLimit: zoneBodyLimit,
   key: (params) => hostname(params.apex!, 'zone', 'apex'),
   get: getZoneHead,
-  put: putZone,
+  put: async (write, zone, condition) => {
+    const put = await putZone(write, zone, condition)
+    const warnings = await givenWarnings(write.tx, zone.apex, zone.rrsets, maxWarnings)
+    return { ...put, notice: { warnings: warnings.map(({ data: _, ...warning }) => warning) } }
+  },
   delete: deleteZone,
   parse: parseZone,
   present: (tx, stored, apex) => present(tx, stored, apex !== null),
-  notice: async (tx, apex) => ({
-    warnings: (await zoneWarnings(tx, apex, maxWarnings)).map(({ data: _, ...warning }) => warning),
-  }),
   listing: {
     item: withStatus(ZoneHeadSchema, Type.Object(serial), { name: Type.String() }),
     list: listZones,
