@@ -172,7 +172,7 @@ export class Configuration {
   }
 
   #makePublisher(): Publisher {
-    const { log, announce, serving, answers } = this.#around
+    const { faults, announce, serving, answers } = this.#around
     const { planner, locations, handedOut, pools, services, drains } = answers
     return new Publisher({
       pump: serving.pump,
@@ -184,12 +184,12 @@ export class Configuration {
       services,
       onServices: (changes) => announce({ kind: 'services', changes }),
       onServed: () => drains.look(),
-      onError: (what, error) => failing(log, what)(error),
+      onError: (what, error) => faults.retried(what)(error),
     })
   }
 
   #makeFollower(): Follower {
-    const { answers, database, health, log } = this.#around
+    const { answers, database, faults, health, log } = this.#around
     return new Follower({
       database,
       publisher: this.publisher,
@@ -200,7 +200,7 @@ export class Configuration {
       onZones: () => this.snapshots.mark(),
       onFailBack: (members) => members.forEach((member) => void health.checker.failBack(member)),
       onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
-      onError: failing(log, 'following the configuration failed; trying again'),
+      onError: faults.retried('following the configuration failed; trying again'),
     })
   }
 

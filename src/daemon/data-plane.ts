@@ -40,7 +40,10 @@ export function makeDataPlane({ config, log, announce, descriptors, faults }: Gr
       else faults.own('accept-dns', error.message)
     },
     onUnreadable: ({ kind, error }) => faults.internal(`image ${kind}`, error),
-    onRestart: (transport, reason) => announce({ kind: 'worker-restarted', transport, reason }),
+    onRestart: (transport, reason) => {
+      if (ownFaultCode(new Error(reason)) !== null) faults.own('thread', reason)
+      announce({ kind: 'worker-restarted', transport, reason })
+    },
     onFallback: (reason) => log.error({ reason }, 'batched UDP failed; listening with node:dgram instead'),
     onSkipped: (address) => log.warn({ address }, 'address left out: the host has no such family'),
   })

@@ -3,11 +3,12 @@
  * each place, since what is out of descriptors fails a thousand times a second.
  */
 import { isUnavailable } from '../controlplane/model/errors.ts'
+import { ownFaultCode } from '../controlplane/model/own-fault.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 
 /** What could not be done for want of something that the host gives. */
-type Undone = 'probe' | 'canary' | 'resolve' | 'webhook' | 'accept-dns' | 'accept-http'
+type Undone = 'thread' | 'probe' | 'canary' | 'resolve' | 'webhook' | 'accept-dns' | 'accept-http'
 
 const tellEveryMs = 60_000
 
@@ -30,6 +31,15 @@ export class Faults {
     this.#tell(where, (count) =>
       this.#log.error({ where, reason, count }, 'this host kept something from being done'),
     )
+  }
+
+  /** What failed and is tried again: told as a fault of this host where it is one, as when there is no descriptor for a thread. */
+  retried(what: string): (error: unknown) => void {
+    return (error) => {
+      if (isUnavailable(error)) return
+      if (ownFaultCode(error) === null) this.#log.error({ err: error }, what)
+      else this.own('thread', `${what}: ${(error as Error).message}`)
+    }
   }
 
   /** The code threw where it must not. That the database is away is no defect, and said by others. */

@@ -38,3 +38,20 @@ t.test('each is counted, and told once a minute for each place', async (t) => {
     t.ok(text.split('\n').includes(line), line)
   }
 })
+
+t.test('what is tried again is told as what it is', async (t) => {
+  const lines: Record<string, unknown>[] = []
+  const log = createLog('info', { write: (line: string) => void lines.push(JSON.parse(line)) })
+  const metrics = new Metrics('1', quietSources)
+  const failed = new Faults(log, metrics).retried('reading failed')
+  const reason = 'the compile thread: Worker initialization failure: EMFILE'
+  failed(new Error(reason))
+  failed(new Error('a defect'))
+  failed(new ControlError('unavailable', 'the database is away'))
+  t.match(lines, [
+    { where: 'thread', reason: `reading failed: ${reason}` },
+    { msg: 'reading failed', err: { message: 'a defect' } },
+  ])
+  t.equal(lines.length, 2)
+  t.match(await metrics.text(), 'pooldns_own_faults_total{where="thread"} 1')
+})

@@ -26,6 +26,9 @@ export type OwnFaultCode = (typeof ownFaultCodes)[number]
 
 const codes: ReadonlySet<unknown> = new Set(ownFaultCodes)
 
+/** Of a thread that could not be started nothing but the message says why. */
+const unstarted = /\bWorker initialization failure: (E[A-Z]+)$/
+
 /**
  * @param error what a socket or a file threw; of several that were tried in turn, every one must have failed by us
  * @returns its code when the fault is this host's, else null
@@ -36,7 +39,8 @@ export function ownFaultCode(error: unknown): OwnFaultCode | null {
     const each = error.errors.map(ownFaultCode)
     return each.includes(null) ? null : each[0]!
   }
-  const code: unknown = Reflect.get(error, 'code')
+  const message: unknown = Reflect.get(error, 'message')
+  const code: unknown = unstarted.exec(String(message))?.[1] ?? Reflect.get(error, 'code')
   return codes.has(code) ? (code as OwnFaultCode) : null
 }
 

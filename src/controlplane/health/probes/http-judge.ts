@@ -38,7 +38,12 @@ export function judgeResponse(
   const body = new TextSearch(expectBody, wantsJson)
   let said: SaidWeight | null = null
   let ended = false
-  const tell = ({ missing, unwanted }: Look): void => {
+  const tell = (look: Look | Fault): void => {
+    if ('failure' in look) {
+      finish(look)
+      return
+    }
+    const { missing, unwanted } = look
     const complaint = missing ?? unwanted
     if (complaint === null && wantsJson) said = weightAt(weight.pointer, body.text.toString())
     finish(complaint === null ? { weight: said } : fault('body', `body ${complaint}`))

@@ -10,12 +10,15 @@
  * the slow one, until it has been quick 32 times in a row. So a pattern that is dear, or whose members make it so, delays others
  * like it, and each of those that are quick once. In a thread patterns take turns, whoever asks more often.
  *
- * A text that takes longer than five seconds ends its thread, and the next one gets a new one.
+ * A text that takes longer than five seconds ends its thread, and the next one gets a new one. A thread that can't be started (no
+ * descriptor, no memory) is this host's fault and says nothing of whose texts wait; for a second no other one is tried.
  *
  * Bounds: what waits are probes that run, of which the scheduler limits the number; a text is 64 KiB at most.
  */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { formatOwnFault, ownFaultCode } from '../../model/own-fault.ts'
+import { type Fault, fault } from '../verdict.ts'
 import { LeastRecentMap } from './least-recent.ts'
 import type { MatchAnswer, MatchMessage } from './pattern-thread.ts'
 
@@ -23,11 +26,13 @@ import type { MatchAnswer, MatchMessage } from './pattern-thread.ts'
 const matchLimitMs = 5_000
 const slowMs = 10
 const quickRuns = 32
+/** Between two starts that fail: what is out of descriptors would try at each text. */
+const startPauseMs = 1_000
 /** MiB of a thread's heap; one that needs more dies, and is replaced. */
 const threadMemory = 256
 
-/** Whether each pattern is in the text; null when that could not be told in time. */
-export type Matched = readonly boolean[] | null
+/** Whether each pattern is in the text; null when that could not be told in time, a fault of this host when it has no thread for it. */
+export type Matched = readonly boolean[] | Fault | null
 
 export class PatternMatcher {
   readonly #quick = new MatchLane()
@@ -45,6 +50,7 @@ export class PatternMatcher {
     const lane = this.#probation.get(key) === undefined ? this.#quick : this.#slow
     const answer = await lane.ask(key, { patterns, text: new Uint8Array(text) }, stop)
     if (answer === 'called off') return null
+    if (answer !== null && 'failure' in answer) return answer
     this.#learn(key, answer?.costMs ?? Infinity)
     return answer?.matched ?? null
   }
@@ -57,7 +63,7 @@ export class PatternMatcher {
   }
 }
 
-type Outcome = MatchAnswer | 'called off' | null
+type Outcome = MatchAnswer | Fault | 'called off' | null
 
 interface Waiting extends MatchMessage {
   readonly settle: (outcome: Outcome) => void
@@ -71,6 +77,8 @@ class MatchLane {
   /** The thread has begun. */
   #ready = false
   #current: Waiting | null = null
+  /** Why the last thread could not be started, and when. */
+  #unstarted: { readonly fault: Fault; readonly atMs: number } | null = null
   #limit: NodeJS.Timeout | undefined
 
   ask(key: string, message: MatchMessage, stop: AbortSignal): Promise<Outcome> {
@@ -87,6 +95,10 @@ class MatchLane {
       waiting.settle('called off')
     }
     if (stop.aborted) return Promise.resolve('called off')
+    const unstarted = this.#unstarted
+    if (unstarted !== null && performance.now() - unstarted.atMs < startPauseMs) {
+      return Promise.resolve(unstarted.fault)
+    }
     stop.addEventListener('abort', onAbort)
     const line = this.#lines.get(key) ?? new Set()
     line.add(waiting)
@@ -105,6 +117,12 @@ class MatchLane {
     if (this.#current !== null) return
     const turn = this.#lines.entries().next()
     if (turn.done) return
+    try {
+      this.#worker ??= this.#start()
+    } catch (error) {
+      this.#giveUp(error)
+      return
+    }
     const [key, line] = turn.value
     const [first] = line
     line.delete(first!)
@@ -112,7 +130,6 @@ class MatchLane {
     this.#lines.delete(key)
     if (line.size > 0) this.#lines.set(key, line)
     this.#current = first!
-    this.#worker ??= this.#start()
     const { patterns, text } = first!
     this.#worker.postMessage({ patterns, text } satisfies MatchMessage, [text.buffer as ArrayBuffer])
     if (this.#ready) this.#limitCurrent()
@@ -135,13 +152,32 @@ class MatchLane {
       if (this.#worker !== worker) return
       if (answer !== 'ready') return this.#settle(answer)
       this.#ready = true
+      this.#unstarted = null
       this.#limitCurrent()
     })
-    // Out of memory, or a pattern that does not compile after all.
-    worker.on('error', () => this.#worker === worker && this.#replace())
+    worker.on('error', (error) => {
+      if (this.#worker !== worker) return
+      // Once it has begun: out of memory, or a pattern that does not compile after all.
+      if (this.#ready) this.#replace()
+      else this.#giveUp(error)
+    })
     // Behind the listeners, each of which would keep the process. Who waits has a deadline and ends by that.
     worker.unref()
     return worker
+  }
+
+  /** There is no thread, and none to be had: nobody waits for one. */
+  #giveUp(error: unknown): void {
+    const reason = ownFaultCode(error) ?? (error instanceof Error ? error.message : String(error))
+    const said = fault('aborted', formatOwnFault(`no thread to match in: ${reason}`))
+    this.#unstarted = { fault: said, atMs: performance.now() }
+    this.#worker = null
+    const waiting = [...this.#lines.values()].flatMap((line) => [...line])
+    this.#lines.clear()
+    for (const one of waiting) one.settle(said)
+    const current = this.#current
+    this.#current = null
+    current?.settle(said)
   }
 
   #replace(): void {

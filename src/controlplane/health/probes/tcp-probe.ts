@@ -143,7 +143,12 @@ class Reader {
     else this.#judge(look, quiet, ended, startMs)
   }
 
-  #judge({ missing, unwanted }: Look, quiet: boolean, ended: boolean, startMs: number): void {
+  #judge(look: Look | Fault, quiet: boolean, ended: boolean, startMs: number): void {
+    if ('failure' in look) {
+      this.#finish(look)
+      return
+    }
+    const { missing, unwanted } = look
     const enough = quiet || !this.#whole
     const complaint = unwanted ?? (ended ? missing : null)
     if (complaint !== null) this.#finish(fault('answer', `answer ${(ended ? missing : null) ?? complaint}`))

@@ -103,8 +103,8 @@ export class TextSearch {
     return this.#looking
   }
 
-  /** What there is to say of the text as it is now. At once, unless there are patterns. Ends with `stop`, whatever it says then. */
-  look(matcher: PatternMatcher, stop: AbortSignal): Look | Promise<Look> {
+  /** What there is to say of the text as it is now. At once, unless there are patterns. Ends with `stop`, whatever it says then. A fault is this host's. */
+  look(matcher: PatternMatcher, stop: AbortSignal): Look | Promise<Look | Fault> {
     return this.#kept === null || this.#patterns.length === 0 ? this.#judge([]) : this.#match(matcher, stop)
   }
 
@@ -113,12 +113,12 @@ export class TextSearch {
     return [matches, mismatches].flatMap((pattern) => pattern ?? [])
   }
 
-  async #match(matcher: PatternMatcher, stop: AbortSignal): Promise<Look> {
+  async #match(matcher: PatternMatcher, stop: AbortSignal): Promise<Look | Fault> {
     this.#looking = true
     const patterns = this.#patterns
     const matched = await matcher.match(patterns, this.text, stop)
     this.#looking = false
-    if (matched !== null) return this.#judge(matched)
+    if (matched !== null) return 'failure' in matched ? matched : this.#judge(matched)
     return { missing: `takes too long to match against "${shown(patterns.join('" and "'))}"`, unwanted: null }
   }
 

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { closedPort } from '../fixture.ts'
 
-const script = fileURLToPath(new URL('./without-descriptors.ts', import.meta.url))
+const scriptOf = (name: string) => fileURLToPath(new URL(`./${name}.ts`, import.meta.url))
 
 const unix = process.platform === 'win32' ? 'there is no limit of descriptors' : false
 
@@ -16,7 +16,7 @@ t.test('without a descriptor no probe says anything of a member', { skip: unix }
     '-c',
     'ulimit -n 128; exec "$0" "$@"',
     process.execPath,
-    script,
+    scriptOf('without-descriptors'),
     String(port),
     certificates,
   ]
@@ -39,3 +39,21 @@ t.test('without a descriptor no probe says anything of a member', { skip: unix }
   t.match(after.lookup, { kind: 'failed', reason: 'CONNREFUSED', own: undefined })
   t.match(after.webhooks, [{ own: false }, { own: false }])
 })
+
+t.test(
+  'nor does a thread that can not be started, and the next one is tried later',
+  { skip: unix },
+  async (t) => {
+    const command = [
+      '-c',
+      'ulimit -n 128; exec "$0" "$@"',
+      process.execPath,
+      scriptOf('matching-without-descriptors'),
+    ]
+    const { stdout } = await promisify(execFile)('sh', command)
+    const { without, after } = JSON.parse(stdout)
+    const fault = { failure: 'aborted', reason: "this node's own fault: no thread to match in: EMFILE" }
+    t.match(without, [fault, fault, fault])
+    t.same(after, [true, false])
+  },
+)

@@ -9,7 +9,11 @@ const never = new AbortController().signal
 // Threads that match keep no process; here nothing else does.
 const keep = setInterval(() => {}, 60_000)
 t.teardown(() => clearInterval(keep))
-const lookAt = async (search: TextSearch) => search.look(patterns, never)
+const lookAt = async (search: TextSearch) => {
+  const look = await search.look(patterns, never)
+  if ('failure' in look) throw new Error(look.reason)
+  return look
+}
 
 t.test('a text that comes in pieces is judged as a whole', async () => {
   const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'ü'), maxLength: 30 })
