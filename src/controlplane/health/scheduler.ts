@@ -90,6 +90,26 @@ interface Job extends Due {
   soonMs: number | null
 }
 
+/** There are thousands, so all that is its own is in two fields. */
+class Handle implements ScheduledJob {
+  readonly #job: Job
+  readonly #cancel: (job: Job) => void
+
+  constructor(job: Job, cancel: (job: Job) => void) {
+    this.#job = job
+    this.#cancel = cancel
+  }
+
+  get position(): JobPosition {
+    const { phase, intervalMs, gridMs, dueMs, startedMs } = this.#job
+    return { phase, intervalMs, gridMs, dueMs, startedMs }
+  }
+
+  cancel(): void {
+    this.#cancel(this.#job)
+  }
+}
+
 export class Scheduler implements AsyncDisposable {
   readonly #concurrency: number
   readonly #clock: Clock
@@ -134,13 +154,7 @@ export class Scheduler implements AsyncDisposable {
     if (position !== null && position.intervalMs !== intervalMs) this.#regrid(job)
     this.#waiting.put(job)
     this.#arm()
-    return {
-      get position() {
-        const { phase, intervalMs, gridMs, dueMs, startedMs } = job
-        return { phase, intervalMs, gridMs, dueMs, startedMs }
-      },
-      cancel: () => this.#cancel(job),
-    }
+    return new Handle(job, this.#cancel)
   }
 
   /** Aborts what runs and waits until it has settled. May be called more than once. */
@@ -172,7 +186,8 @@ export class Scheduler implements AsyncDisposable {
     if (job.startedMs !== Number.NEGATIVE_INFINITY) this.#setDue(job, nowMs)
   }
 
-  #cancel(job: Job): void {
+  /** One for all handles. */
+  readonly #cancel = (job: Job): void => {
     job.cancelled = true
     this.#waiting.remove(job)
     job.inFlight?.abort()
