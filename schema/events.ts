@@ -42,7 +42,7 @@ export const events = pgTable(
     const shapes: Readonly<Record<EventKind, SQL>> = {
       member: sql`${named} and ${changed(healthStates)}`,
       pool: sql`${t.pool} is not null and ${changed(poolConditions)}`,
-      override: sql`${named} and ${t.reason} is not null and ${word('what', overrideActions)} and ${word('state', overrideStates)} and ${t.detail} ? 'actor'`,
+      override: sql`((${named}) or ${t.service} is not null) and ${t.reason} is not null and ${word('what', overrideActions)} and ${word('state', overrideStates)} and ${t.detail} ? 'actor'`,
       drained: named,
       isolation: changed(trustStates),
       service: sql`${t.service} is not null and ${changed(serviceConditions)} and ${t.detail} ?& array['pools', 'before']`,

@@ -32,6 +32,8 @@ export const services = pgTable(
     fallback: key('fallback').references(() => pools.name, { onDelete: 'restrict' }),
     /** The fragment of the document of what has no column. */
     settings: jsonb('settings').$type<unknown>().notNull().default({}),
+    /** What an operator says of it where it stands in a pool's place; null for nothing. */
+    override: jsonb('override').$type<unknown>(),
     revision: revision(),
     born: born(),
   },
@@ -46,6 +48,7 @@ export const services = pgTable(
     check('services_ttl_check', isTtl(t.ttlSeconds)),
     check('services_min_ttl_check', sql`${t.minTtlSeconds} between 0 and ${t.ttlSeconds}`),
     check('services_settings_check', isObject(t.settings)),
+    check('services_override_check', isObject(t.override)),
     check('services_steer_check', oneOf(t.steer, serviceSteers)),
     check('services_when_all_down_check', oneOf(t.whenAllDown, allDownPolicies)),
     check('services_fallback_check', sql`(${t.whenAllDown} = 'fallback') = (${t.fallback} is not null)`),

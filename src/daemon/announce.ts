@@ -14,7 +14,7 @@ import { isUnavailable } from '../controlplane/model/errors.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
 import type { MemberKey } from '../controlplane/model/member-key.ts'
 import type { HealthEvent, Hold, MemberHealth } from '../controlplane/model/observation.ts'
-import type { Override } from '../controlplane/model/override.ts'
+import type { Override, ServiceOverride } from '../controlplane/model/override.ts'
 import type { AddressText } from '../controlplane/model/pool.ts'
 import type { ResolutionChange } from '../controlplane/resolving/host-resolver.ts'
 import type { DrainedMember } from '../controlplane/serve/drain-watch.ts'
@@ -71,7 +71,7 @@ export const events = {
     heardBy: ['hosts', 'health', 'metrics', 'overrides', 'answers', 'events', 'configuration'],
   },
   'overrides-ended': {
-    says: {} as { overrides: readonly Override[] },
+    says: {} as { overrides: readonly Override[]; services: readonly ServiceOverride[] },
     heardBy: ['configuration', 'answers', 'overrides'],
   },
   operated: { says: {} as { events: readonly NewEvent[] }, heardBy: ['events', 'log'] },

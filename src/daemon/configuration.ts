@@ -66,8 +66,10 @@ export class Configuration {
     catalog: () => this.snapshots.mark(),
     transitions: ({ pools }) => void this.publisher.refresh(pools),
     'weights-changed': ({ pools }) => void this.publisher.refresh(pools),
-    'overrides-ended': ({ overrides }) =>
-      void this.publisher.refresh(this.publisher.catalog.poolsMatching(overrides)),
+    'overrides-ended': ({ overrides, services }) => {
+      void this.publisher.refresh(this.publisher.catalog.poolsMatching(overrides))
+      if (services.length > 0) void this.publisher.refreshServices(services.map(({ service }) => service))
+    },
     // Every round gives plans a new time to count TTLs down to; few change anything else.
     resolved: ({ changes, news }) => {
       if (news.length > 0) this.snapshots.mark()

@@ -23,10 +23,15 @@ export function metricsSources(parts: () => Parts): MetricsSources {
     snapshotWrittenAt: () => parts().configuration.snapshots.writtenAt,
     pools: () =>
       Array.from(parts().answers.pools.conditions(), ([pool, { condition }]) => ({ pool, state: condition })),
-    services: () =>
-      Array.from(parts().answers.services.conditions(), ([service, { condition }]) => {
-        return { service, state: condition }
-      }),
+    services: () => {
+      const { answers, configuration } = parts()
+      const { catalog } = configuration.publisher
+      const now = new Date()
+      return Array.from(answers.services.conditions(), ([service, { condition }]) => {
+        const override = catalog.overrideOfService(service, now)?.state ?? null
+        return { service, state: condition, override }
+      })
+    },
     members: () =>
       parts()
         .answers.planner.members()

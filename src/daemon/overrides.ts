@@ -1,7 +1,8 @@
 /** Overrides that end by themselves: answers change on every node at the time, and one node deletes the row and tells of it. */
 import type { NewEvent } from '../controlplane/model/event.ts'
-import type { Override } from '../controlplane/model/override.ts'
+import type { Override, ServiceOverride } from '../controlplane/model/override.ts'
 import { expireOverrides } from '../controlplane/store/overrides.ts'
+import { expireServiceOverrides } from '../controlplane/store/service-overrides.ts'
 import { wallClock } from '../controlplane/timing/clock.ts'
 import { DueTimes } from '../controlplane/timing/due-times.ts'
 import { failing, type Ground, type Hearing } from './announce.ts'
@@ -10,24 +11,26 @@ export class EndingOverrides implements Disposable {
   readonly #ground: Ground
   readonly #now: () => Date
   readonly #ends: DueTimes<Override>
+  readonly #serviceEnds: DueTimes<ServiceOverride>
   /** Before the first configuration the database may be one that has not been migrated. */
   #loaded = false
 
   constructor(ground: Ground, now = () => new Date()) {
     this.#ground = ground
     this.#now = now
+    const { announce } = ground
     this.#ends = new DueTimes(wallClock(now), (overrides) =>
-      ground.announce({ kind: 'overrides-ended', overrides }),
+      announce({ kind: 'overrides-ended', overrides, services: [] }),
+    )
+    this.#serviceEnds = new DueTimes(wallClock(now), (services) =>
+      announce({ kind: 'overrides-ended', overrides: [], services }),
     )
   }
 
   readonly hears: Hearing<'overrides'> = {
-    catalog: ({ before, catalog: { overrides } }) => {
-      if (overrides === before.overrides) return
-      this.#ends.clear()
-      for (const override of overrides.values()) {
-        if (override.until !== null) this.#ends.note(override, override.until.getTime())
-      }
+    catalog: ({ before, catalog }) => {
+      if (catalog.overrides !== before.overrides) watch(this.#ends, catalog.overrides.values())
+      if (catalog.services !== before.services) watch(this.#serviceEnds, catalog.serviceOverrides)
     },
     'overrides-ended': () => this.#delete(),
     // It may have been away when their time came, and so may we.
@@ -42,18 +45,28 @@ export class EndingOverrides implements Disposable {
 
   [Symbol.dispose](): void {
     this.#ends[Symbol.dispose]()
+    this.#serviceEnds[Symbol.dispose]()
   }
 
   #delete(): void {
     const { announce, database, log } = this.#ground
     if (!this.#loaded || !database.up) return
     database
-      .write('system', (write) => expireOverrides(write, this.#now()))
+      .write('system', async (write) => [
+        ...(await expireOverrides(write, this.#now())),
+        ...(await expireServiceOverrides(write, this.#now())),
+      ])
       .then(({ result }) => announce({ kind: 'operated', events: result.map(expired) }))
       .catch(failing(log, 'ended overrides were not deleted'))
   }
 }
 
-function expired({ pool, member, state, actor, reason, until }: Override): NewEvent {
-  return { kind: 'override', pool, member, what: 'expired', state, actor, reason, at: until! }
+function expired(override: Override | ServiceOverride): NewEvent {
+  const { since: _, until, ...said } = override
+  return { kind: 'override', ...said, what: 'expired', at: until! }
+}
+
+function watch<T extends Override | ServiceOverride>(ends: DueTimes<T>, overrides: Iterable<T>): void {
+  ends.clear()
+  for (const override of overrides) if (override.until !== null) ends.note(override, override.until.getTime())
 }

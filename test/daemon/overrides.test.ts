@@ -53,7 +53,7 @@ t.test('what ends while the database is away is deleted when it comes back', asy
   const { ground, told, writes } = fakeGround(database)
   using overrides = new EndingOverrides(ground)
   overrides.start()
-  overrides.hears['overrides-ended']({ kind: 'overrides-ended', overrides: [override] })
+  overrides.hears['overrides-ended']({ kind: 'overrides-ended', services: [], overrides: [override] })
   t.equal(writes(), 0)
   database.up = true
   const next = once(told, 'told')
@@ -63,7 +63,11 @@ t.test('what ends while the database is away is deleted when it comes back', asy
 
 /** Says which overrides there are. */
 function tellOf(overrides: EndingOverrides, ...among: readonly Override[]): void {
-  const catalog = { overrides: new Map(among.map((one) => [one.member, one])) } as unknown as Catalog
+  const { services } = Catalog.empty
+  const catalog = {
+    services,
+    overrides: new Map(among.map((one) => [one.member, one])),
+  } as unknown as Catalog
   overrides.hears.catalog({
     kind: 'catalog',
     before: Catalog.empty,
@@ -79,7 +83,7 @@ t.test('the end of an override is told at its time, and a deletion that fails is
   using overrides = new EndingOverrides(ground)
   const ended = once(told, 'told')
   tellOf(overrides, override)
-  t.same(await ended, [{ kind: 'overrides-ended', overrides: [override] }])
+  t.same(await ended, [{ kind: 'overrides-ended', overrides: [override], services: [] }])
   const failed = once(told, 'logged')
   overrides.start()
   t.same(await failed, [{ err: fails }, 'ended overrides were not deleted'])

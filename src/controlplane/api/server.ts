@@ -50,6 +50,7 @@ import { explainRoutes } from './operations/explain.ts'
 import { failBackRoutes } from './operations/fail-back.ts'
 import { overrideRoutes } from './operations/overrides.ts'
 import { reportRoutes } from './operations/reports.ts'
+import { serviceOverrideRoutes } from './operations/service-overrides.ts'
 import { auditRoutes } from './system/audit.ts'
 import { fleetRoutes } from './system/fleet.ts'
 import { serveOpenapi } from './system/openapi.ts'
@@ -192,6 +193,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext): Pro
   memberRoutes(guarded, context)
   overrideRoutes(guarded, context)
   serviceRoutes(guarded, context)
+  serviceOverrideRoutes(guarded, context)
   zoneRoutes(guarded, context)
   rrsetRoutes(guarded, context)
   eventRoutes(guarded, context)

@@ -2,7 +2,7 @@ import type { Births } from '../model/births.ts'
 import { matchesPattern } from '../model/glob.ts'
 import type { MemberKey } from '../model/member-key.ts'
 import type { Monitor } from '../model/monitor.ts'
-import type { Override } from '../model/override.ts'
+import { isStanding, type Override, type ServiceOverride } from '../model/override.ts'
 import { effectiveOverride, type MemberPattern, OverrideIndex } from '../model/override-index.ts'
 import { needsAddresses, type Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
@@ -18,6 +18,8 @@ export interface CatalogZone extends ZoneHead {
 /** A service and the apex of the zone that it lies in. */
 export interface CatalogService extends Service {
   readonly zone: string
+  /** What an operator says of it where it stands in a pool's place; null or left out for nothing. */
+  readonly override?: ServiceOverride | null
 }
 
 /** A revision of the configuration, and what tells it from another one of its number (see `stampOf`); null when that is not known. */
@@ -60,6 +62,7 @@ export class Catalog implements Mark {
   readonly #poolsOf: (service: string) => ReadonlySet<string>
   #byHost: Map<string, HostedMember[]> | undefined
   #overrideIndex: OverrideIndex | undefined
+  #serviceOverrides: readonly ServiceOverride[] | undefined
 
   static readonly empty = new Catalog({
     revision: -1,
@@ -122,6 +125,18 @@ export class Catalog implements Mark {
   overrideOf(pool: string, member: string, now: Date): Override | null {
     this.#overrideIndex ??= new OverrideIndex(this.overrides.values())
     return effectiveOverride(this.#overrideIndex, pool, member, now)
+  }
+
+  /** What an operator says of services that stand in a pool's place, whether it has ended or not. */
+  get serviceOverrides(): readonly ServiceOverride[] {
+    this.#serviceOverrides ??= [...this.services.values()].flatMap(({ override }) => override ?? [])
+    return this.#serviceOverrides
+  }
+
+  /** The override of a service that stands now; null for none. */
+  overrideOfService(service: string, now: Date): ServiceOverride | null {
+    const override = this.services.get(service)?.override ?? null
+    return override !== null && isStanding(override, now) ? override : null
   }
 
   /** The pools with a member that one of these patterns matches. */

@@ -51,7 +51,7 @@ export function routeOf(selections: Selections, walk: PlanWalk): Route {
   // The leaves of the tree for AAAA are numbered behind those of the one for A.
   const before = walk.ipv6 && selections.ipv6 !== selections.ipv4 ? leavesOf(selections.ipv4.tree).length : 0
   const answer = leavesOf(tree)[walk.leaf - before] ?? null
-  const down = judgement.up ? stepsDown(judgement, stepsOf(tree, walk.way)) : null
+  const down = judgement.up ? stepsDown(judgement, stepsOf(tree, walk.way), answer?.pool?.name) : null
   const nothingUp = down !== null && !down.arrived
   const turns = nothingUp || down === null ? stepsTo(judgement, answer?.pool?.name) : down.turns
   for (const [service, { area }] of down?.turns ?? []) {
@@ -100,7 +100,11 @@ function stepsOf(tree: AnswerTree, way: PlanWalk['way']): Step[] {
  * The turns from a service that is up down to the pool. Where a choice had nothing for the client, the next one stands in its place
  * in the tree, so the steps go on with that.
  */
-function stepsDown(asked: ServiceJudgement, steps: Step[]): { turns: Turns; arrived: boolean } {
+function stepsDown(
+  asked: ServiceJudgement,
+  steps: Step[],
+  pool: string | undefined,
+): { turns: Turns; arrived: boolean } {
   const turns: Turns = new Map()
   const left = [...steps]
   /** Areas by slot of a map: below an area, the tree does not ask the same map again. */
@@ -122,6 +126,11 @@ function stepsDown(asked: ServiceJudgement, steps: Step[]): { turns: Turns; arri
       if (taken === null) return false
       const choice = at.choices[taken]!
       if (choice.kind === 'pool' || descend(choice.judgement)) return true
+      if (choice.forced === 'up') {
+        // It has nothing that is up, and answers by what it would serve all the same.
+        for (const [service, turn] of stepsTo(choice.judgement, pool)) turns.set(service, turn)
+        return true
+      }
       passed.add(taken)
     }
   }

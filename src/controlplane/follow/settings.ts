@@ -182,9 +182,9 @@ async function readOverrides(tx: Tx, onBad: OnBad): Promise<CatalogParts['overri
   return new Map((await listOverrides(tx, onBad)).map((override) => [formatMemberKey(override), override]))
 }
 
-/** A stored service as the catalog has it, with its zone. */
-function placed({ value, zone }: StoredService): { readonly value: CatalogService } {
-  return { value: { ...value, zone } }
+/** A stored service as the catalog has it, with its zone and the operator's word. */
+function placed({ value, zone, override }: StoredService): { readonly value: CatalogService } {
+  return { value: { ...value, zone, override } }
 }
 
 function byName<T extends { readonly name: string }>(

@@ -5,7 +5,7 @@
  */
 import type { MemberKey } from './member-key.ts'
 import type { HealthEvent, MemberHealth } from './observation.ts'
-import type { Override } from './override.ts'
+import type { Override, ServiceOverride } from './override.ts'
 import type { AddressText } from './pool.ts'
 
 export const eventKinds = [
@@ -72,6 +72,12 @@ interface OverrideEvent extends Seen, Pick<Override, 'pool' | 'member' | 'state'
   readonly what: (typeof overrideActions)[number]
 }
 
+/** The same of a service that stands in a pool's place. */
+interface ServiceOverrideEvent extends Seen, Pick<ServiceOverride, 'service' | 'state' | 'actor' | 'reason'> {
+  readonly kind: 'override'
+  readonly what: (typeof overrideActions)[number]
+}
+
 /** The last TTL that was handed out with a drained member has run out. */
 interface DrainedEvent extends Seen, MemberKey {
   readonly kind: 'drained'
@@ -118,6 +124,7 @@ export type Event =
   | MemberEvent
   | PoolEvent
   | OverrideEvent
+  | ServiceOverrideEvent
   | DrainedEvent
   | IsolationEvent
   | HoldEvent
@@ -151,7 +158,7 @@ export function fitsFilter(event: Event, { kind, pool, service, member, node }: 
     (kind === undefined || event.kind === kind) &&
     (node === undefined || event.node === node) &&
     (pool === undefined || poolsOf(event).includes(pool)) &&
-    (service === undefined || (event.kind === 'service' && event.service === service)) &&
+    (service === undefined || ('service' in event && event.service === service)) &&
     (member === undefined || ('member' in event && event.member === member))
   )
 }

@@ -5,7 +5,7 @@
  */
 import { isPattern, literalCharacters, matchesPattern } from './glob.ts'
 import { formatMemberKey, type MemberKey } from './member-key.ts'
-import type { Override } from './override.ts'
+import { isStanding, type Override } from './override.ts'
 
 /** A member, or members by patterns for their names. */
 export type MemberPattern = MemberKey
@@ -13,11 +13,6 @@ export type MemberPattern = MemberKey
 /** Whether it stands for one member, by name. */
 export function isExact({ pool, member }: MemberPattern): boolean {
   return !isPattern(pool) && !isPattern(member)
-}
-
-/** Whether an override is still good; one that ends at `now` is not. */
-export function isStanding({ until }: Override, now: Date): boolean {
-  return until === null || until > now
 }
 
 /** Overrides in the order in which they are asked for. Never changes. Bounded by the overrides. */

@@ -182,6 +182,7 @@ export class Planner implements Disposable {
       ...facts,
       resolution,
       forced: (pool, member) => this.catalog.overrideOf(pool, member, now)?.state ?? null,
+      forcedService: (service) => this.catalog.overrideOfService(service, now)?.state ?? null,
       near: (pool, member) => facts.vitals(pool, member)?.near ?? false,
       weightPercent: (pool, member) => facts.vitals(pool, member)?.weightPercent ?? null,
       share: (pool, member) => this.#share(pool, member, nowMs),

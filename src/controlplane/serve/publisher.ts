@@ -168,6 +168,13 @@ export class Publisher {
     await this.#pushAlone({ plans })
   }
 
+  /** Selects again for these services and all that lead to them: what an operator says of them has ended. */
+  async refreshServices(services: Iterable<string>): Promise<void> {
+    const plans = this.#plan(this.catalog.withOuterServices(services), this.#options.planner.begin())
+    this.#lookAtServices()
+    await this.#pushAlone({ plans })
+  }
+
   /** Takes over location maps that were made anew. */
   async relocate(maps: PreparedMaps): Promise<void> {
     const { locations, planner } = this.#options
@@ -181,10 +188,7 @@ export class Publisher {
   async refreshLatencies(): Promise<void> {
     const { catalog } = this
     const timed = [...catalog.services.values()].filter(({ steer }) => steer === 'latency')
-    const affected = catalog.withOuterServices(timed.map(({ name }) => name))
-    const plans = this.#plan(affected, this.#options.planner.begin())
-    this.#lookAtServices()
-    await this.#pushAlone({ plans })
+    await this.refreshServices(timed.map(({ name }) => name))
   }
 
   /** Pushes what nobody waits for: a failure is told, and the next change comes all the same. */

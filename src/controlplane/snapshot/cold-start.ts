@@ -30,10 +30,11 @@ export async function coldStart(
   // In their old order they mostly get their old slots.
   const named = stored.flatMap(({ services }) => services).sort((a, b) => a.slot - b.slot)
   for (const { name } of named) slots.take(name)
+  const overrides = new Map(base.serviceOverrides.map((override) => [override.service, override]))
   const placed = base.services.map((service) => {
     const zone = enclosingHostnames(service.name).find((name) => zones.has(name))
     if (zone === undefined) onBad(`service ${service.name}: its zone is not in the snapshot`)
-    return zone === undefined ? [] : { ...service, zone }
+    return zone === undefined ? [] : { ...service, zone, override: overrides.get(service.name) ?? null }
   })
   const catalog = new Catalog({
     revision: base.revision,

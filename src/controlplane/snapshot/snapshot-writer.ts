@@ -106,8 +106,9 @@ export class SnapshotWriter implements AsyncDisposable {
       ...compiled,
       monitors: [...catalog.monitors.values()],
       pools: [...catalog.pools.values()],
-      services: Array.from(catalog.services.values(), ({ zone: _, ...service }) => service),
+      services: Array.from(catalog.services.values(), ({ zone: _, override: __, ...service }) => service),
       overrides: [...catalog.overrides.values()],
+      serviceOverrides: catalog.serviceOverrides,
       births: catalog.births,
       ...observed(),
     }

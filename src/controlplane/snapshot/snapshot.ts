@@ -22,7 +22,7 @@ import type { Births } from '../model/births.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import type { Monitor } from '../model/monitor.ts'
 import { type MemberHealth, type Resolution, withAddressTimes } from '../model/observation.ts'
-import type { Override } from '../model/override.ts'
+import type { Override, ServiceOverride } from '../model/override.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { HandedOutEntry } from '../serve/handed-out.ts'
@@ -39,6 +39,8 @@ export interface SnapshotBase extends Mark {
   readonly pools: readonly Pool[]
   readonly services: readonly Service[]
   readonly overrides: readonly Override[]
+  /** Of services that stand in a pool's place. */
+  readonly serviceOverrides: readonly ServiceOverride[]
   readonly health: readonly MemberHealth[]
   readonly lastKnown: FamilyEntries
   /** What every host that has addresses resolved to. */
@@ -62,6 +64,8 @@ interface BaseStatus extends Mark {
   readonly format: number
   readonly writtenAt: string
   readonly overrides: readonly Written<Override>[]
+  /** Absent in files of a version that did not know. */
+  readonly serviceOverrides?: readonly Written<ServiceOverride>[]
   readonly health: readonly Written<MemberHealth>[]
   readonly lastKnown: FamilyEntries | LastKnownEntries | readonly unknown[]
   /** Absent in files of a version that knew no hosts. */
@@ -120,6 +124,7 @@ export class SnapshotFiles {
       stamp: status.stamp,
       writtenAt: new Date(status.writtenAt),
       overrides: withTimes<Override>(status.overrides),
+      serviceOverrides: withTimes<ServiceOverride>(status.serviceOverrides),
       health: withTimes<MemberHealth>(status.health).map(withAddressTimes),
       lastKnown: readLastKnown(status.lastKnown),
       resolutions: withTimes<Resolution>(status.resolutions),

@@ -15,6 +15,7 @@
  * choices: by `failover` the next, by `weighted` and `hash` a draw among the rest, so that the shares are right for those clients too.
  */
 import { stableKey } from '../../dataplane/image/stable-key.ts'
+import type { OverrideState } from '../model/override.ts'
 import type { Choice, GeoBeyond, Service } from '../model/service.ts'
 import { fill, hasHoles, nobody } from './holes.ts'
 import type { LastKnown } from './last-known.ts'
@@ -37,6 +38,11 @@ export interface Composition {
   readonly used: ReadonlySet<number>
   /** Why a choice is used or is not; of those that can answer. */
   readonly why: (index: number) => string
+}
+
+/** What is said of a service that an operator has forced. */
+export function wordOn(forced: OverrideState): string {
+  return forced === 'drain' ? 'draining' : `forced ${forced}`
 }
 
 /** Such as `pool web-eu`; no two choices of a service have the same. */
@@ -292,7 +298,8 @@ export function explainArea(
     const position = list.indexOf(index)
     if (position < 0) return { used: false, why: "not in this area's list" }
     const place = `${ordinal(position)} choice of this area`
-    if (!choices[index]!.up) return { used: false, why: `${place}, and down` }
+    const { up, forced } = choices[index]!
+    if (!up) return { used: false, why: `${place}, and ${forced === undefined ? 'down' : wordOn(forced)}` }
     if (passed.has(index)) return { used: false, why: `${place}, and has nothing for the client` }
     return { used: false, why: `${place}, the ${ordinal(list.indexOf(chosen!))} is up` }
   })

@@ -49,6 +49,8 @@ export interface Conditions {
   latencyMs(pool: string, member: string, address: AddressText | null): number | null
   /** The operator's word while it lasts, or null. */
   forced(pool: string, member: string): OverrideState | null
+  /** The same of a service that stands in a pool's place; left out: there is none. */
+  forcedService?(service: string): OverrideState | null
   /** What resolving a host has come to; asked for those that `needsAddresses` says, and those to be answered with. */
   resolution(host: string): Resolution
 }

@@ -20,7 +20,7 @@ import type { Ended } from '../model/births.ts'
 import type { Asked } from '../model/family.ts'
 import { reach } from '../rules/graph.ts'
 import { isTakenOut, type PoolJudgement } from './judge.ts'
-import type { ServiceJudgement } from './selection.ts'
+import { type ChoiceJudgement, isForcedOut, type ServiceJudgement } from './selection.ts'
 
 export interface LastKnown {
   /** Names of members by pool. */
@@ -153,7 +153,7 @@ export class LastKnownAnswers implements LastKnown {
     }
     // What is down may be used all the same, by the policy for clients for whom all is.
     const names = choices.flatMap((choice) => (choice.used && choice.up ? [choice.key] : []))
-    const lost = choices.filter((choice) => !choice.up && !isOut(choice.judgement))
+    const lost = choices.filter((choice) => !choice.up && !isOutChoice(choice))
     const failed = new Set(lost.map(({ key }) => key))
     this.used.set(service.name, names)
     this.#services.note(service.name, { names, failed, guessed: this.#isGuess(judgement) }, nowMs)
@@ -227,7 +227,11 @@ export class LastKnownAnswers implements LastKnown {
 /** Whether it is the operator who keeps all of it from answering. */
 function isOut(judgement: PoolJudgement | ServiceJudgement): boolean {
   if ('pool' in judgement) return judgement.members.length > 0 && judgement.members.every(isTakenOut)
-  return judgement.choices.length > 0 && judgement.choices.every((choice) => isOut(choice.judgement))
+  return judgement.choices.length > 0 && judgement.choices.every(isOutChoice)
+}
+
+function isOutChoice({ forced, judgement }: ChoiceJudgement): boolean {
+  return isForcedOut(forced) || isOut(judgement)
 }
 
 /**

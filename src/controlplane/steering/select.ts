@@ -33,6 +33,7 @@
  */
 import { leavesOf, mapTree } from '../../dataplane/image/plan-tree.ts'
 import type { Asked } from '../model/family.ts'
+import type { OverrideState } from '../model/override.ts'
 import type { AddressText, Pool } from '../model/pool.ts'
 import type { Choice, Service } from '../model/service.ts'
 import { once } from '../rules/graph.ts'
@@ -43,12 +44,12 @@ import {
   choiceKey,
   compose,
   locatedTree,
-  type Option,
   type Options,
   preferences,
 } from './compose.ts'
 import { fill, hasHoles, nobody } from './holes.ts'
-import { type Conditions, isTakenOut, judgePool, type PoolJudgement, poolCondition } from './judge.ts'
+import { type Conditions, isTakenOut, judgePool, type PoolJudgement } from './judge.ts'
+import { type JudgedPool, type JudgedService, judgeChoice, missingService } from './judged.ts'
 import type { LastKnown } from './last-known.ts'
 import { markFirst, markServed } from './marks.ts'
 import {
@@ -59,14 +60,14 @@ import {
   servingAnswer,
   wholeAnswer,
 } from './pool-answer.ts'
-import type {
-  AnsweredBy,
-  AnswerTree,
-  ChoiceJudgement,
-  PoolAnswer,
-  Selection,
-  ServiceAreas,
-  ServiceJudgement,
+import {
+  type AnsweredBy,
+  type AnswerTree,
+  isForcedOut,
+  type PoolAnswer,
+  type Selection,
+  type ServiceAreas,
+  type ServiceJudgement,
 } from './selection.ts'
 
 /** What a selection is made from. */
@@ -82,15 +83,6 @@ export interface Situation {
   areas(service: string): ServiceAreas | null
 }
 
-interface Judged<Kind, Judgement, Answer extends AnswerTree> {
-  readonly kind: Kind
-  readonly judgement: Judgement
-  /** Null when it is down, or not present. */
-  readonly option: (Option & { readonly tree: Answer }) | null
-}
-type JudgedPool = Judged<'pool', PoolJudgement, PoolAnswer>
-type JudgedService = Judged<'service', ServiceJudgement, AnswerTree>
-
 /**
  * One moment: what several choices name is judged once, so that its answer is one object, and so is what several services
  * name that are selected for in one go. Good as long as nothing in its situation changes.
@@ -104,6 +96,10 @@ export class Round {
       const judgement = { service: this.#find(name), up: false, present: true, choices: [], areas: null }
       return { kind: 'service', judgement, option: null }
     },
+  )
+  readonly #forcedUp = once<JudgedService>(
+    (name) => this.#makeForcedUp(name),
+    (name) => this.#service(name),
   )
   /** The answers that there were. */
   readonly #rememberedPool = once((name) => {
@@ -162,7 +158,7 @@ export class Round {
   #judgeService(service: Service): JudgedService {
     const areas = this.#areasOf(service)
     const judged = service.choices.map(({ kind, name }) =>
-      kind === 'pool' ? this.#pool(name) : this.#service(name),
+      kind === 'pool' ? this.#pool(name) : this.#asChoice(name),
     )
     const options = judged.map(({ option }) => option)
     const composed = compose(service, options, areas, this.#situation.lastKnown)
@@ -182,6 +178,36 @@ export class Round {
     // One that leads nowhere at all is down: it was to lead somewhere.
     const present = judged.length === 0 || judged.some(({ judgement }) => judgement.present)
     return { kind: 'service', judgement: { service, up: composed !== null, present, choices, areas }, option }
+  }
+
+  /** A service that stands in a pool's place, by the operator's word where there is one. */
+  #asChoice(name: string): JudgedService {
+    const judged = this.#service(name)
+    const forced = this.#forced(name)
+    if (forced === null) return judged
+    if (isForcedOut(forced)) return { ...judged, option: null, forced }
+    return judged.judgement.present ? this.#forcedUp(name) : judged
+  }
+
+  #forced(service: string): OverrideState | null {
+    return this.#situation.conditions.forcedService?.(service) ?? null
+  }
+
+  /** Clients that it has nothing for get what it would serve if all of it were up. */
+  #makeForcedUp(name: string): JudgedService {
+    const judged = this.#service(name)
+    const own = judged.option?.tree ?? nobody
+    const whole = hasHoles(own) ? chain(this.#wholeGrades(name, ['wanted', 'able'])) : nobody
+    const tree = fill(own, whole)
+    if (tree === nobody) return { ...judged, forced: 'up' }
+    const served = new Set(leavesOf(whole).flatMap(({ pool }) => pool?.name ?? []))
+    const judgement = markServed(judged.judgement, served, 'serve-all')
+    return {
+      ...judged,
+      judgement,
+      option: { tree, latencyMs: judged.option?.latencyMs ?? null },
+      forced: 'up',
+    }
   }
 
   #answerAllDown(service: Service): { readonly by: AnsweredBy; readonly tree: AnswerTree } {
@@ -213,14 +239,14 @@ export class Round {
 
   /** Everything that a service leads to, for each client the first that has anything, best something that was not taken out. */
   #whole(service: string): AnswerTree {
-    return chain(this.#wholeGrades(service))
+    return fill(chain(this.#wholeGrades(service)), emptyAnswer('servfail'))
   }
 
-  *#wholeGrades(service: string): Generator<AnswerTree> {
-    for (const grade of wholeGrades) {
-      yield this.#madeOfPools(service, (pool) => this.#gradedPool(pool, 'serve-all', grade))
+  *#wholeGrades(service: string, grades: readonly WholeGrade[] = wholeGrades): Generator<AnswerTree> {
+    for (const grade of grades) {
+      const isOut = (inner: string) => grade === 'wanted' && isForcedOut(this.#forced(inner))
+      yield this.#madeOfPools(service, (pool) => this.#gradedPool(pool, 'serve-all', grade), isOut)
     }
-    yield emptyAnswer('servfail')
   }
 
   /**
@@ -234,15 +260,23 @@ export class Round {
     return mapTree<PoolAnswer, PoolAnswer>(there, (leaf) => (leaf === nobody ? absentAnswer : nobody))
   }
 
-  /** What a service leads to, for each client the first of its pools that makes something; where none does, a hole. */
-  #madeOfPools(name: string, treeOfPool: (pool: PoolJudgement) => AnswerTree): AnswerTree {
+  /**
+   * What a service leads to, for each client the first of its pools that makes something; where none does, a hole.
+   * @param isOut nested services that are passed over
+   */
+  #madeOfPools(
+    name: string,
+    treeOfPool: (pool: PoolJudgement) => AnswerTree,
+    isOut: (service: string) => boolean = () => false,
+  ): AnswerTree {
     const made: (name: string) => AnswerTree = once<AnswerTree>(
       (inner) => {
         const service = this.#find(inner)
         const { choices, steer } = service
         const treeOf = (index: number) => {
           const { kind, name } = choices[index]!
-          return kind === 'service' ? made(name) : treeOfPool(this.judgePool(name))
+          if (kind === 'pool') return treeOfPool(this.judgePool(name))
+          return isOut(name) ? nobody : made(name)
         }
         const first = function* (preferred: Iterable<number>) {
           for (const index of preferred) yield treeOf(index)
@@ -296,10 +330,12 @@ export class Round {
       })
       return compose(service, options, this.#areasOf(service), lastKnown)?.tree ?? null
     }
-    const tree = recalled((choice) => keys.has(choiceKey(choice)))
+    const isOut = ({ kind, name }: Choice) => kind === 'service' && isForcedOut(this.#forced(name))
+    const wasUsed = (choice: Choice) => keys.has(choiceKey(choice))
+    const tree = recalled((choice) => wasUsed(choice) && !isOut(choice)) ?? recalled(wasUsed)
     if (tree === null || !hasHoles(tree)) return tree
     // For these clients all was down before it was for the others, when what they had is no longer in `keys`.
-    const before = recalled(() => true)
+    const before = recalled((choice) => !isOut(choice))
     return before === null ? tree : fill(tree, before)
   }
 }
@@ -310,51 +346,6 @@ export class Round {
  */
 const wholeGrades = ['wanted', 'able', 'listed', 'empty'] as const
 type WholeGrade = (typeof wholeGrades)[number]
-
-/** @param why it is used or is not, if it is up */
-function judgeChoice(
-  asked: Asked,
-  choice: Choice,
-  judged: JudgedPool | JudgedService,
-  used: boolean,
-  why: string,
-): ChoiceJudgement {
-  const { option } = judged
-  const up = option !== null
-  const state = { key: choiceKey(choice), up, used, latencyMs: option?.latencyMs ?? null }
-  if (judged.kind === 'service') {
-    const { kind, judgement } = judged
-    const downFor = judgement.present ? 'down: none of its choices is up' : absence(asked)
-    return { ...state, kind, judgement, why: up ? why : downFor }
-  }
-  const { kind, judgement } = judged
-  if (!judgement.present) return { ...state, kind, judgement, why: absence(asked) }
-  const { reason } = poolCondition(judgement)
-  if (judged.option === null) return { ...state, kind, judgement, why: `down: ${reason}` }
-  const { by } = judged.option.tree
-  const own = by === 'up' ? '' : `; down (${reason}), answers by its own ${by}`
-  return { ...state, kind, judgement, why: `${why}${own}` }
-}
-
-/** Why a choice of which there is nothing for the question is neither up nor down. */
-function absence(asked: Asked): string {
-  return `no choice: has no ${asked === 'ipv6' ? 'IPv6' : 'IPv4'} address`
-}
-
-function missingService(name: string): Service {
-  return {
-    name,
-    ttlSeconds: 0,
-    minTtlSeconds: null,
-    steer: 'failover',
-    choices: [],
-    geo: null,
-    hashPrefix: { ipv4: 32, ipv6: 128 },
-    hysteresis: 0,
-    whenAllDown: 'servfail',
-    fallback: null,
-  }
-}
 
 const wholeMember = [null]
 

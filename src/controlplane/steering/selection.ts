@@ -1,6 +1,7 @@
 /** What selecting comes to: the answer, and a judgement of every choice, pool and member, for explaining. */
 import type { Tree } from '../../dataplane/image/plan-tree.ts'
 import type { Asked } from '../model/family.ts'
+import type { OverrideState } from '../model/override.ts'
 import type { AllDownPolicy, Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { MemberJudgement, PoolJudgement } from './judge.ts'
@@ -42,6 +43,13 @@ interface ChoiceState {
   readonly why: string
   /** Smoothed time of its probes; null when there is none. */
   readonly latencyMs: number | null
+  /** The operator's word on a service that is a choice; left out for none. */
+  readonly forced?: OverrideState
+}
+
+/** Whether it is the operator who keeps a service from being a choice. */
+export function isForcedOut(forced: OverrideState | null | undefined): boolean {
+  return forced === 'down' || forced === 'drain'
 }
 
 export type ChoiceJudgement = ChoiceState &

@@ -8,6 +8,7 @@ import {
   parseServiceSettings,
 } from '../document/service.ts'
 import type { Problem } from '../model/errors.ts'
+import type { ServiceOverride } from '../model/override.ts'
 import type { Choice, Service } from '../model/service.ts'
 import { nestedIn } from '../rules/graph.ts'
 import { placeBreaches, typesThatHide } from '../rules/places.ts'
@@ -16,6 +17,7 @@ import { placesOf } from '../rules/view.ts'
 import { aliasBreachesAfter, choiceColumns, jsonRows, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
 import { checkServiceSize } from './plan-sizes.ts'
 import { insideOf, throwIfAny, throwIfBroken, throwIfUsed } from './refusals.ts'
+import { readServiceOverride } from './service-overrides.ts'
 import {
   checkCondition,
   checkExists,
@@ -33,6 +35,8 @@ import type { Tx, Write } from './transaction.ts'
 export interface StoredService extends Stored<Service> {
   /** Apex of the zone that the service lies in. */
   readonly zone: string
+  /** What an operator says of it where it stands in a pool's place. */
+  readonly override: ServiceOverride | null
 }
 
 const columns = {
@@ -44,6 +48,7 @@ const columns = {
   whenAllDown: services.whenAllDown,
   fallback: services.fallback,
   settings: services.settings,
+  override: services.override,
   revision: services.revision,
   choices: sql<Choice[]>`${jsonRows(sql`
     select ${choiceColumns} from service_pools where service = services.name order by position`)}`,
@@ -189,7 +194,8 @@ const isHostnameIn = (name: string, zone: string) =>
   zone === '.' || name === zone || name.endsWith(`.${zone}`)
 
 function withSettings(row: Row, onBad?: OnBad): StoredService {
-  const { zone, revision, settings, ...fields } = row
+  const { zone, revision, settings, override: said, ...fields } = row
+  const override = readServiceOverride({ name: row.name, override: said }, onBad)
   const head = {
     ...fields,
     steer: row.steer as Service['steer'],
@@ -197,10 +203,10 @@ function withSettings(row: Row, onBad?: OnBad): StoredService {
   }
   const parse = (problems: Problem[]) => parseServiceSettings(settings, head, '', problems)
   const read = readSettings(`service ${row.name}`, parse, onBad)
-  if (read !== null) return { value: { ...head, ...read }, zone, revision }
+  if (read !== null) return { value: { ...head, ...read }, zone, override, revision }
   // Without its rules `geo` could choose nothing; in order of preference there is always an answer.
   const plain = { ...head, steer: head.steer === 'geo' ? ('failover' as const) : head.steer }
-  return { value: { ...plain, ...parseServiceSettings({}, plain, '', [])! }, zone, revision }
+  return { value: { ...plain, ...parseServiceSettings({}, plain, '', [])! }, zone, override, revision }
 }
 
 /**

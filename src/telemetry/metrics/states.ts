@@ -15,6 +15,8 @@ export interface PoolNow {
 export interface ServiceNow {
   readonly service: string
   readonly state: string
+  /** The operator's word on it; null when there is none. */
+  readonly override: string | null
 }
 
 export interface MemberNow {
@@ -47,6 +49,12 @@ export function registerStateMetrics(registry: Registry, now: States): void {
   const ofServices = 'State of a service by what answers for it: 1 for the one that it is in.'
   gauge('service_state', ofServices, () =>
     now.services().flatMap(({ service, state }) => stateSet({ service }, state, serviceStates)),
+  )
+  const ofService = "1 while an operator's word holds a service where others name it; absent otherwise."
+  gauge('service_override', ofService, () =>
+    now.services().flatMap(({ service, override: state }) => {
+      return state === null ? [] : [{ labels: { service, state }, value: 1 }]
+    }),
   )
   const weight = 'Weight that a member has now: by its configuration, slow start and its own word.'
   gauge('member_weight', weight, () =>

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type Route, routeOf } from '../../../src/controlplane/explain/route.ts'
+import { overrideStates } from '../../../src/controlplane/model/override.ts'
 import { type Choice, geoBeyonds, type ServiceSteer } from '../../../src/controlplane/model/service.ts'
 import type { ServiceAreas } from '../../../src/controlplane/steering/selection.ts'
 import { OwnZones } from '../../../src/dataplane/answer/own-zones.ts'
@@ -139,7 +140,8 @@ t.test('the choices that were taken lead to the pool that answered', async () =>
       lists,
       fc.nat(1),
       fc.ipV4(),
-      (pools, outer, inner, beyond, outerAreas, innerAreas, mapSlot, client) => {
+      fc.constantFrom(null, null, ...overrideStates),
+      (pools, outer, inner, beyond, outerAreas, innerAreas, mapSlot, client, forced) => {
         const geo = { cidr: [], asn: [], subdivision: [], country: [], continent: [], default: [0], beyond }
         const route = routeThrough(
           {
@@ -157,6 +159,7 @@ t.test('the choices that were taken lead to the pool that answered', async () =>
               },
             },
             areas: { www: areas(...outerAreas), inner: { ...areas(...innerAreas), mapSlot } },
+            conditions: { forcedService: (service) => (service === 'inner' ? forced : null) },
           },
           client,
         )

@@ -61,6 +61,16 @@ const base: SnapshotBase = {
       },
     },
   ],
+  serviceOverrides: [
+    {
+      service: 'www.example.test',
+      state: 'drain',
+      until: new Date('2030-01-01T00:00:00Z'),
+      reason: 'r',
+      actor: 'admin',
+      since: new Date(0),
+    },
+  ],
   overrides: [
     {
       pool: 'web',

@@ -1,6 +1,7 @@
 /** What holds for every configuration and every state of health, on random ones. */
 import fc from 'fast-check'
 import t from 'tap'
+import { overrideStates } from '../../../src/controlplane/model/override.ts'
 import { allDownPolicies, type Pool, poolSelects } from '../../../src/controlplane/model/pool.ts'
 import { type Service, serviceSteers } from '../../../src/controlplane/model/service.ts'
 import { judgePool } from '../../../src/controlplane/steering/judge.ts'
@@ -71,9 +72,10 @@ const world: fc.Arbitrary<World> = fc
       members: fc.subarray(memberNames),
       choices: fc.subarray(poolNames.map((name) => `pool ${name}`)),
     }),
+    forced: fc.constantFrom(null, null, ...overrideStates),
     latencies: three(fc.option(fc.integer({ min: 1, max: 50 }), { nil: null })),
   })
-  .map(({ priorities, weights, known, latencies, areas: wwwAreas, ...picked }) => ({
+  .map(({ priorities, weights, known, latencies, forced, areas: wwwAreas, ...picked }) => ({
     members: byPool(picked.members.map(pictureOf)),
     pools: byPool(picked.pools),
     memberSettings: Object.fromEntries(
@@ -88,7 +90,10 @@ const world: fc.Arbitrary<World> = fc
       ],
     },
     ...(wwwAreas === undefined ? {} : { areas: { www: wwwAreas } }),
-    conditions: { latencyMs: (pool) => latencies[poolNames.indexOf(pool)]! },
+    conditions: {
+      latencyMs: (pool) => latencies[poolNames.indexOf(pool)]!,
+      forcedService: (service) => (service === 'inner' ? forced : null),
+    },
   }))
 
 /** Both trees side by side: each answer with what it became. */

@@ -37,7 +37,7 @@ function busyMetrics(): Metrics {
     certificates: () => [{ pool: 'p', member: 'h', notAfterMs: 1_790_000_000_000 }],
     hosts: () => [{ pool: 'p', member: 'h', addresses: 3, failures: 2 }],
     pools: () => [{ pool: 'p', state: 'degraded' }],
-    services: () => [{ service: 'www.example.test', state: 'up' }],
+    services: () => [{ service: 'www.example.test', state: 'up', override: 'drain' }],
     members: () => [
       { pool: 'p', member: 'x', weight: 12.5, override: 'drain', held: false },
       { pool: 'p', member: 'y', weight: 0, override: null, held: true },
@@ -75,6 +75,7 @@ t.test('a scrape shows what the data plane has counted, once however often it is
     'pooldns_pool_state{pool="p",state="degraded"} 1',
     'pooldns_pool_state{pool="p",state="down"} 0',
     'pooldns_service_state{service="www.example.test",state="up"} 1',
+    'pooldns_service_override{service="www.example.test",state="drain"} 1',
     'pooldns_service_state{service="www.example.test",state="down"} 0',
     'pooldns_member_weight{pool="p",member="x"} 12.5',
     'pooldns_member_weight{pool="p",member="y"} 0',

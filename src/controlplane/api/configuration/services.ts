@@ -1,10 +1,13 @@
 import type { FastifyInstance } from 'fastify'
-import Type from 'typebox'
+import Type, { type Static } from 'typebox'
 import { formatService, parseService, ServiceSchema } from '../../document/service.ts'
 import { healthStates } from '../../model/observation.ts'
+import type { ServiceOverride } from '../../model/override.ts'
 import type { Service } from '../../model/service.ts'
+import { serviceOverridesOf } from '../../store/service-overrides.ts'
 import { deleteService, getService, hiddenServices, listServices, putService } from '../../store/services.ts'
 import type { Ground, Observations } from '../context.ts'
+import { presentServiceOverride, ServiceOverrideView } from '../operations/service-overrides.ts'
 import { TextOrNull, withStatus } from '../schemas.ts'
 import { hostname, type Resource, registerResource } from './resource.ts'
 
@@ -12,15 +15,21 @@ const Status = Type.Object({
   state: Type.Enum([...healthStates]),
   pool: TextOrNull('the pool that is served now'),
   reason: Type.String(),
+  override: Type.Unsafe<Static<typeof ServiceOverrideView> | null>({
+    ...ServiceOverrideView,
+    type: ['object', 'null'],
+    description: "the operator's word on it, which counts where other services name it",
+  }),
 })
 
 export function serviceRoutes(app: FastifyInstance, context: Ground & Observations): void {
-  const present = (service: Service, hidden: string | undefined) => {
+  const present = (service: Service, hidden: string | undefined, override: ServiceOverride | undefined) => {
     const status =
       hidden === undefined
         ? context.serviceStatus(service.name)
         : ({ state: 'down', pool: null, reason: hidden } as const)
-    return { ...formatService(service), ...(status && { status }) }
+    const said = override === undefined ? null : presentServiceOverride(override)
+    return { ...formatService(service), ...(status && { status: { ...status, override: said } }) }
   }
   const resource: Resource<string, Service, Service> = {
     kind: 'service',
@@ -36,7 +45,8 @@ export function serviceRoutes(app: FastifyInstance, context: Ground & Observatio
     present: async (tx, stored) => {
       const names = stored.map(({ value }) => value.name)
       const hidden = await hiddenServices(tx, names)
-      return stored.map(({ value }) => present(value, hidden.get(value.name)))
+      const overrides = await serviceOverridesOf(tx, names, context.now())
+      return stored.map(({ value }) => present(value, hidden.get(value.name), overrides.get(value.name)))
     },
     listing: {
       item: withStatus(ServiceSchema, Type.Optional(Status), { name: Type.String() }),

@@ -99,6 +99,13 @@ const EventView = Type.Union([
     actor: Type.String(),
     reason,
   }),
+  View('override', "What an operator says of a service that stands in a pool's place changed.", {
+    service: Type.String(),
+    what: Type.Enum([...overrideActions]),
+    state: Type.Enum([...overrideStates]),
+    actor: Type.String(),
+    reason,
+  }),
   View('drained', 'The last TTL that was handed out with a drained member has run out.', { pool, member }),
   View('isolation', "The node's own network became suspect, or is trusted again.", changed(trustStates)),
   View('hold', 'A member that changes too often, or one of its addresses, is held down.', {

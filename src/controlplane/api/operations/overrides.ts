@@ -4,12 +4,13 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { InstantText, Pattern, Text, Words } from '../../document/fields.ts'
-import { type Form, fieldsOf, ignored, type RecordForm, record } from '../../document/forms.ts'
+import { Pattern } from '../../document/fields.ts'
+import { ignored, type RecordForm, record } from '../../document/forms.ts'
+import { wishFields } from '../../document/override.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
 import { formatMemberKey } from '../../model/member-key.ts'
-import { type Override, overrideStates } from '../../model/override.ts'
-import { isExact, isStanding, type MemberPattern } from '../../model/override-index.ts'
+import { isStanding, type Override } from '../../model/override.ts'
+import { isExact, type MemberPattern } from '../../model/override-index.ts'
 import { deleteOverride, getOverride, pageOverrides, putOverride } from '../../store/overrides.ts'
 import { getPool } from '../../store/pools.ts'
 import type { Tx } from '../../store/transaction.ts'
@@ -24,26 +25,13 @@ type Context = Ground & Observations & Operations
 /** What an operator asks of members; `until` null keeps it until it is deleted. */
 type Wish = Pick<Override, 'state' | 'until' | 'reason'>
 
-const Until: Form<Date | null> = {
-  ...InstantText,
-  schema: Type.Unsafe({ ...InstantText.schema, type: ['string', 'null'] }),
-  parse: (input, path, problems) => (input === null ? null : InstantText.parse(input, path, problems)),
-}
-const Reason = Text('a text of at most 500 characters', (text) => text.length <= 500)
-
-const field = fieldsOf<Wish>()
-const form: RecordForm<Wish> = record(
-  {
-    state: field.required('state', Words(overrideStates)),
-    until: field.optional('until', Until, null),
-    reason: field.optional('reason', Reason, ''),
-    status: ignored,
-  },
+export const wishForm: RecordForm<Wish> = record(
+  { ...wishFields, status: ignored },
   { description: 'an object with state, until and reason' },
 )
 
-function parseWish(input: unknown, now: Date, problems: Problem[]): Wish | undefined {
-  const wish = form.parse(input, '', problems)
+export function parseWish(input: unknown, now: Date, problems: Problem[]): Wish | undefined {
+  const wish = wishForm.parse(input, '', problems)
   if (wish === undefined || wish.until === null || wish.until > now) return wish
   problems.push({ path: 'until', message: 'must lie in the future' })
   return undefined
@@ -92,7 +80,9 @@ const families: readonly Family[] = [
   },
 ]
 
-const published = { 'pooldns-published': '`yes` once this node answers by the change, `pending` after 5 s.' }
+export const published = {
+  'pooldns-published': '`yes` once this node answers by the change, `pending` after 5 s.',
+}
 
 export function overrideRoutes(app: FastifyInstance, context: Context): void {
   for (const family of families) {
@@ -127,7 +117,7 @@ function registerPut(app: FastifyInstance, context: Context, family: Family): vo
     200: json('Replaced.', OverrideView, published),
     201: json('Set.', OverrideView, published),
   }
-  const taken = { params: paramsOf(url), body: form.schema }
+  const taken = { params: paramsOf(url), body: wishForm.schema }
   const schema = guarded(tag, `Overrides the measured state of ${whom}`, replies, [404, 409], taken)
   app.put(url, { schema }, (request, reply) => put(context, family, request, reply))
 }

@@ -87,6 +87,7 @@ t.test('what the process says about itself', async (t) => {
       '/v1/reports',
       '/v1/services',
       '/v1/services/{name}',
+      '/v1/services/{name}/override',
       '/v1/tokens',
       '/v1/tokens/{name}',
       '/v1/tools/lookup',

@@ -128,6 +128,7 @@ export const eventsSuite: Suite = async (t, database) => {
       { ...everyKind[1], from: 'up' },
       { ...everyKind[2], what: 'thought' },
       { ...everyKind[2], state: undefined },
+      { ...everyKind[2], pool: undefined },
       { ...everyKind[4], to: 'down' },
       { ...everyKind[5], until: undefined },
       { ...everyKind[6], service: undefined },
@@ -142,5 +143,13 @@ export const eventsSuite: Suite = async (t, database) => {
         database.record((tx) => appendEvents(tx, [event])),
       )
     }
+  })
+
+  await t.test('an override may be of a service', async (t) => {
+    const said = { what: 'set', state: 'down', actor: 'admin', reason: 'racks' } as const
+    const event = { kind: 'override', node: 'n1', service: 'eu.example.test', ...said, at: at(3) } as const
+    await database.record((tx) => appendEvents(tx, [event]))
+    const { items } = await database.read((tx) => listEvents(tx, { service: event.service, limit: 9 }))
+    t.match(items, [event])
   })
 }

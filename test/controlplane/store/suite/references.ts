@@ -284,6 +284,7 @@ export const referencesSuite: Suite = async (t, database) => {
     t.same(await database.read((tx) => getService(tx, outer.name)), {
       value: outer,
       zone: 'example.test',
+      override: null,
       revision,
     })
     t.match(await put(database, (write) => putService(write, outer, {})), { changed: false })

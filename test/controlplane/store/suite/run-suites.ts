@@ -11,6 +11,7 @@ import { overridesSuite } from './overrides.ts'
 import { poolsSuite } from './pools.ts'
 import { referencesSuite } from './references.ts'
 import { rrsetsSuite } from './rrsets.ts'
+import { serviceOverridesSuite } from './service-overrides.ts'
 import { servicesSuite } from './services.ts'
 import { webhooksSuite } from './webhooks.ts'
 import { zonesSuite } from './zones.ts'
@@ -20,6 +21,7 @@ const suites = {
   rrsets: rrsetsSuite,
   pools: poolsSuite,
   overrides: overridesSuite,
+  'service overrides': serviceOverridesSuite,
   services: servicesSuite,
   references: referencesSuite,
   hosts: hostsSuite,

@@ -27,6 +27,7 @@ export const servicesSuite: Suite = async (t, database) => {
     t.same(await database.read((tx) => getService(tx, www.name)), {
       value: www,
       zone: 'example.test',
+      override: null,
       revision,
     })
     t.match(await put(database, (write) => putService(write, www, {})), { changed: false, revision })
