@@ -164,7 +164,9 @@ const rrsOf = ({ owner, type, data, cut }: RrsetRow): Rr[] =>
  */
 function doubtful(apex: string, wanted: SQL): SQL {
   const all = sql`array_to_string(data, ' ')`
-  const types = [...leadingTypes, ...doubtedTypes, ...typesOfApex, 'DS']
+  const types = [...doubtedTypes, ...typesOfApex, 'DS']
+  // Of a zone of delegations nearly all RRs lead out of it.
+  const leads = apex === '.' ? sql`true` : sql`position(${`${apex}.`} in lower(${all})) > 0`
   // In a zone of one label that is no mistake.
   const repeats = apex.includes('.')
     ? sql`owner = ${apex} or right(owner, ${apex.length + 1}::int) = ${`.${apex}`}
@@ -176,6 +178,7 @@ function doubtful(apex: string, wanted: SQL): SQL {
       from rrsets where zone = ${apex} and ${wanted}
     ) as r
     where type in ${types}
+      or (type in ${leadingTypes} and ${leads})
       or (type in ('A', 'AAAA') and ${all} ~ ${String.raw`(^| )(0\.|127\.|169\.254\.|2[2-5]\d\.|:|f[ef]|100:|64:ff9b:|2002:)`})
       or (type in ${policyTypes} and ${all} ~* 'v=spf1')
       or (type in ${hostTypes} and position('\\' in ${all}) > 0)
