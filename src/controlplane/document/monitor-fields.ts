@@ -90,6 +90,7 @@ const refusedHeaders: ReadonlyMap<string, string> = new Map([
   ['connection', 'is always close, since every probe has a connection of its own'],
   ['keep-alive', 'is for connections that are kept, and every probe has one of its own'],
   ['upgrade', 'asks for another protocol, which a probe would not speak'],
+  ['te', 'offers to take transfer codings, and a probe reads none but chunks'],
   ['expect', 'asks for leave to send the body, which a probe sends at once'],
 ])
 

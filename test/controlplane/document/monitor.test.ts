@@ -244,6 +244,7 @@ t.test('what is wrong is named', async (t) => {
     ],
     [{ headers: { 'transfer-encoding': 'chunked' } }, /can't be set: it follows from the body$/],
     [{ headers: { connection: 'keep-alive' } }, /can't be set: it is always close/],
+    [{ headers: { TE: 'gzip' } }, /^headers\.TE: can't be set: it offers to take transfer codings/],
     [{ headers: { Expect: '100-continue' } }, /^headers\.Expect: can't be set: it asks for leave/],
     [{ headers: { upgrade: 'websocket' } }, /^headers\.upgrade: can't be set: it asks for another protocol/],
     [{ headers: { 'Keep-Alive': 'max=1' } }, /^headers\.Keep-Alive: can't be set: it is for connections/],

@@ -123,6 +123,7 @@ t.test('each name that some library would not send', async (t) => {
     'expect',
     'host',
     'keep-alive',
+    'te',
     'transfer-encoding',
     'upgrade',
   ])
