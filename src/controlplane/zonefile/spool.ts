@@ -5,7 +5,7 @@
  *
  * The file has no name: it is deleted as soon as it is open, so that nothing is left behind, however the process ends.
  */
-import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 
@@ -14,6 +14,15 @@ export class SpoolOverflow extends Error {
   constructor(limit: number) {
     super(`it is longer than ${limit} octets`)
     this.name = 'SpoolOverflow'
+  }
+}
+
+/** This host can't keep the file: no room, no descriptor, no folder. */
+export class SpoolUnavailable extends Error {
+  constructor(cause: unknown) {
+    const code: unknown = typeof cause === 'object' && cause !== null ? Reflect.get(cause, 'code') : undefined
+    super(`this server can't keep the file for now: ${String(code ?? cause)}`, { cause })
+    this.name = 'SpoolUnavailable'
   }
 }
 
@@ -27,14 +36,17 @@ export class Spool implements AsyncDisposable {
     this.#file = file
   }
 
-  /** @param parent folder that it is made in; must exist */
+  /** @param parent folder that it is made in, and that is made if somebody has deleted it. Throws `SpoolUnavailable`. */
   static async create(parent: string): Promise<Spool> {
-    const folder = await mkdtemp(join(parent, 'pooldns-zonefile-'))
-    try {
-      return new Spool(await open(join(folder, 'spool'), 'wx+', 0o600))
-    } finally {
-      await rm(folder, { recursive: true, force: true })
-    }
+    return orUnavailable(async () => {
+      await mkdir(parent, { recursive: true, mode: 0o700 })
+      const folder = await mkdtemp(join(parent, 'pooldns-zonefile-'))
+      try {
+        return new Spool(await open(join(folder, 'spool'), 'wx+', 0o600))
+      } finally {
+        await rm(folder, { recursive: true, force: true })
+      }
+    })
   }
 
   get octets(): number {
@@ -42,14 +54,14 @@ export class Spool implements AsyncDisposable {
   }
 
   /**
-   * Takes all of `source`. Throws `SpoolOverflow` beyond `limit` octets, and what the source or the disk throws.
+   * Takes all of `source`. Throws `SpoolOverflow` beyond `limit` octets, `SpoolUnavailable`, and what the source throws.
    */
   async fill(source: Chunks, limit = Number.POSITIVE_INFINITY): Promise<void> {
     for await (const chunk of source) {
       const octets = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
       this.#octets += octets.length
       if (this.#octets > limit) throw new SpoolOverflow(limit)
-      await this.#file.appendFile(octets)
+      await orUnavailable(() => this.#file.appendFile(octets))
     }
   }
 
@@ -60,5 +72,13 @@ export class Spool implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.close()
+  }
+}
+
+async function orUnavailable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw new SpoolUnavailable(error)
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -29,5 +29,8 @@ t.test('gives back what it took, and leaves nothing behind', async (t) => {
     throw new Error('gone')
   }
   await t.rejects(failing.fill(broken()), { message: 'gone' })
-  await t.rejects(Spool.create(join(folder, 'nowhere')), { code: 'ENOENT' })
+  await using _other = await Spool.create(join(folder, 'deleted', 'meanwhile'))
+  const file = join(folder, 'file')
+  await writeFile(file, '')
+  await t.rejects(Spool.create(file), { name: 'SpoolUnavailable', message: /: (EEXIST|ENOTDIR)$/ })
 })

@@ -10,7 +10,7 @@ import { formatZoneHead } from '../../document/zone.ts'
 import type { TokenScope } from '../../store/tokens.ts'
 import { exportZone } from '../../zonefile/export.ts'
 import { importZone, type ZoneImport } from '../../zonefile/import.ts'
-import { Spool, SpoolOverflow } from '../../zonefile/spool.ts'
+import { Spool, SpoolOverflow, SpoolUnavailable } from '../../zonefile/spool.ts'
 import { bodyTooLarge } from '../admission/bodies.ts'
 import { Lane } from '../admission/lane.ts'
 import { limitsOf } from '../admission/limits.ts'
@@ -78,13 +78,23 @@ function transfers(context: Observations, lane: Lane, scope: TokenScope): Transf
     await using transfer = new AsyncDisposableStack()
     transfer.use(request.server.tokenWatch.watch(request.tokenHash, scope, () => reply.raw.destroy()))
     transfer.use(await lane.enter(tokenHolder(request), goneSignal(reply)))
-    const result = await work(transfer.use(await Spool.create(context.spoolDirectory)))
+    const result = await spooled(async () => work(transfer.use(await Spool.create(context.spoolDirectory))))
     if (result instanceof Readable) {
       const rest = transfer.move()
       // `close` comes however the reply ends, also when the client goes away.
       result.once('close', () => void rest.disposeAsync().catch(() => {}))
     }
     return result
+  }
+}
+
+/** A full disk or a lack of descriptors is no defect, and may be over soon. */
+async function spooled<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof SpoolUnavailable)) throw error
+    throw new HttpError(503, 'unavailable', error.message, { headers: { 'retry-after': '5' } })
   }
 }
 
