@@ -226,6 +226,9 @@ const pseudoTypes: ReadonlyMap<string, number> = new Map([
   ['*', 255],
 ])
 
+/** Names that other servers give to what stands for the addresses of another name, an apex mostly. */
+const aliasNames: ReadonlySet<string> = new Set(['ALIAS', 'ANAME', 'FLATTEN'])
+
 /** Mnemonic of a type, or `TYPE123` (RFC 3597 section 5) for one that we don't know. */
 export function typeName(type: number): string {
   return byType.get(type)?.name ?? `TYPE${type}`
@@ -240,7 +243,10 @@ export function typeName(type: number): string {
 export function parseType(source: string): number {
   const type = readType(source)
   if (type === null) {
-    throw new TextError(`type ${source} is not known; one without a name here is written TYPE123`)
+    const instead = aliasNames.has(source.toUpperCase())
+      ? 'what it does, a service does whose pool has the host as a member'
+      : 'one without a name here is written TYPE123'
+    throw new TextError(`type ${source} is not known; ${instead}`)
   }
   if (type === 0 || type === 65535 || type === types.any || isMetaType(type)) {
     throw new TextError(`type ${source} stands for no data, so no RRset has it`)

@@ -3,6 +3,7 @@ import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
 import type { AnswerNode, Candidate, PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { parseAddress } from '../../../src/dataplane/wire/address.ts'
 import type { Response, TypeName } from '../../support/dns-client.ts'
+import { leaf } from '../trees.ts'
 import { soaText, type ZoneText } from '../zone-text.ts'
 import { essence, expected, Served, type ServeOptions } from './served.ts'
 
@@ -92,6 +93,24 @@ t.test('a leaf that gives SERVFAIL answers A and AAAA so, and no other type', as
   t.match(served.counted(), { SERVFAIL: 2 })
   t.equal(served.answers(1), 0)
   t.match(served.ask('www.example.test', 'TXT'), { rcode: 0 })
+})
+
+t.test('what has no image is SERVFAIL, whoever leads to it', async (t) => {
+  const zones = [
+    { apex: 'test', lines: ['* 300 A 192.0.2.9', 'to 300 CNAME a.one.test.'] },
+    { apex: 'one.test', lines: ['a 300 A 192.0.2.1'] },
+    { apex: 'two.test', lines: ['s 300 TXT x'], services: { s: 0 } },
+  ]
+  const served = new Served(zones, [leaf(['192.0.2.7'])])
+  served.state.apply({ generation: 2, zones: [[1, null]], plans: [[0, null]] })
+  const failed = expected({ rcode: 2 })
+  t.same(essence(served.ask('a.one.test', 'A')), { ...failed, flags: 'qr rd' })
+  t.same(essence(served.ask('to.test', 'A')), { ...failed, answer: ['to.test 300 CNAME a.one.test'] })
+  for (const type of ['A', 'AAAA', 'MX'] as const) {
+    t.match(served.ask('s.two.test', type), { rcode: 2, answer: [] }, type)
+  }
+  t.match(served.ask('s.two.test', 'TXT'), { rcode: 0, answer: ['s.two.test 300 TXT "x"'] })
+  t.match(served.ask('b.test', 'A'), { rcode: 0, answer: ['b.test 300 A 192.0.2.9'] })
 })
 
 t.test('rotation: the next answer begins with the next member', async (t) => {

@@ -129,6 +129,11 @@ t.test('an error names the type and the field', async (t) => {
     ['CAA', `0 ${long} ca`, `CAA tag: "${long}" is not letters and digits`],
     ['CAA', '0 issue', 'CAA value: is missing'],
     ['CAA', '0 issue ca example', 'CAA: "example" is one field too many'],
+    [
+      'alias',
+      'x.',
+      'type alias is not known; what it does, a service does whose pool has the host as a member',
+    ],
     ['toString', '', 'type toString is not known; one without a name here is written TYPE123'],
   ]
   for (const [type, text, message] of table) {
