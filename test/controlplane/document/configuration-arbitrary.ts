@@ -31,8 +31,8 @@ const address = fc
   .oneof(fc.ipV4(), fc.ipV6())
   .map((text) => canonicalAddress(text))
   .filter((text): text is string => text !== null && !text.startsWith('::ffff:'))
-  // Those of servers: not 0/8, nor multicast, nor the broadcast address.
-  .filter((text) => !/^(?:0\.|2[2-5]\d\.|::$|ff..:)/.test(text))
+  // Those of servers: not 0/8, nor multicast, nor the broadcast address, nor a form of IPv6 that may stand for one of them.
+  .filter((text) => !/^(?:0\.|2[2-5]\d\.|::$|ff..:|64:ff9b:|2002:|::[^:]+(?::[^:]+)?$)/.test(text))
 
 // No negative zero, which JSON does not have.
 const within = (min: number, max: number) => fc.double({ min, max, noNaN: true }).map((number) => number + 0)
