@@ -119,6 +119,6 @@ t.test('monitors in columns become fragments of the document', async (t) => {
     whenAllDown: 'nodata',
   }
   t.same(await database.read((tx) => listAllServices(tx)), [
-    { value: service, zone: 'example.test', revision: 5 },
+    { value: service, zone: 'example.test', override: null, revision: 5 },
   ])
 })
