@@ -2,10 +2,9 @@
 /** The command line: words in, exit codes out (0, 1 failed, 2 usage); what the commands do is elsewhere. */
 // Before anything else.
 import './umask.ts'
-import { printableLines } from './commands/terminal-text.ts'
 import { keepCompiledCode } from './compile-cache.ts'
 import { parseWords, UsageError } from './config.ts'
-import { maskPasswords } from './telemetry/log.ts'
+import { tellFailure } from './failure.ts'
 import { version } from './version.ts'
 
 const usage = `pooldns ${version}: an authoritative DNS server that load-balances
@@ -66,8 +65,5 @@ async function main(argv: readonly string[]): Promise<void> {
 try {
   await main(process.argv.slice(2))
 } catch (error) {
-  const message = printableLines(maskPasswords(error instanceof Error ? error.message : String(error)))
-  const isUsage = error instanceof UsageError
-  process.stderr.write(`pooldns: ${message}\n${isUsage ? 'Try "pooldns --help".\n' : ''}`)
-  process.exitCode = isUsage ? 2 : 1
+  tellFailure(error)
 }

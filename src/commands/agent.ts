@@ -8,9 +8,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseWords, UsageError } from '../config.ts'
 import { formatDuration, parseDuration } from '../controlplane/document/duration.ts'
+import { printable } from '../terminal-text.ts'
 import { type CheckResult, runCheck } from './agent-check.ts'
 import { type ApiClient, namedServers, serversFlags } from './api-client.ts'
-import { printable } from './terminal-text.ts'
 
 const flags = {
   ...serversFlags,

@@ -3,7 +3,7 @@
  * members. What this answer came by is marked with an asterisk. Columns that say nothing are left out.
  */
 import type { ExplainReply } from '../controlplane/api/operations/explain.ts'
-import { printable } from './terminal-text.ts'
+import { printable } from '../terminal-text.ts'
 
 type Service = ExplainReply['services'][number]
 type Level = Service['levels'][number]

@@ -4,9 +4,9 @@ import { parseAddress } from '../dataplane/wire/address.ts'
 import { parseHostname } from '../dataplane/wire/name.ts'
 import { parseType } from '../dataplane/wire/rdata.ts'
 import { TextError } from '../dataplane/wire/text-error.ts'
+import { printableJson } from '../terminal-text.ts'
 import { namedServer, serverFlags } from './api-client.ts'
 import { explainText } from './explain-text.ts'
-import { printableJson } from './terminal-text.ts'
 
 const flags = { ...serverFlags, client: { type: 'string' }, json: { type: 'boolean' } } as const
 

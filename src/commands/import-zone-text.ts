@@ -1,6 +1,6 @@
 /** What an import says: its progress, what it found, and what it came to. */
 import type { ZoneImport } from '../controlplane/zonefile/import.ts'
-import { printable } from './terminal-text.ts'
+import { printable } from '../terminal-text.ts'
 
 /** What an import came to; the `status` that a PUT of a zone file replies. */
 export type ImportStatus = Pick<ZoneImport, 'changed' | 'rrsets' | 'warnings'> & { readonly serial: number }

@@ -7,9 +7,9 @@ import {
   type Token,
   type TokenScope,
 } from '../controlplane/store/tokens.ts'
+import { printable, printableJson } from '../terminal-text.ts'
 import { type ApiClient, namedServer, serverFlags } from './api-client.ts'
 import { actor, withOwnDatabase } from './own-database.ts'
-import { printable, printableJson } from './terminal-text.ts'
 
 const flags = {
   ...serverFlags,

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import { printable, printableJson, printableLines } from '../../src/commands/terminal-text.ts'
+import { printable, printableJson, printableLines } from '../src/terminal-text.ts'
 
 const hostile = 'a\u001b[2Jb\u202ec\u2066d\u2069e\u200ff\u061cg\u2028h\u0085i\u007fj'
 const harmless = 'a?[2Jb?c?d?e?f?g?h?i?j'
@@ -29,7 +29,7 @@ t.test('JSON keeps its meaning', async (t) => {
 
 /** Everything that the command line says. */
 function said(args: readonly string[]): Promise<string> {
-  const main = join(import.meta.dirname, '../../src/main.ts')
+  const main = join(import.meta.dirname, '../src/main.ts')
   const env = { ...process.env, POOLDNS_TOKEN: 'a-token-of-some-length' }
   return new Promise((resolve) => {
     execFile(process.execPath, [main, ...args], { env }, (_error, stdout, stderr) => resolve(stdout + stderr))
