@@ -27,6 +27,7 @@ const dataplane: Readonly<Record<string, readonly string[]>> = {
   'dataplane/image': ['dataplane/wire'],
   'dataplane/answer': ['dataplane/wire', 'dataplane/image', 'dataplane/counters.ts', 'dataplane/random.ts'],
   'dataplane/listener': ['dataplane/wire', 'dataplane/image', 'dataplane/answer', 'dataplane/counters.ts'],
+  'dataplane/process': ['dataplane/wire', 'dataplane/image', 'dataplane/listener', 'dataplane/counters.ts'],
 }
 
 /** Packages that one file or folder alone may import. */
@@ -95,7 +96,7 @@ const rules: readonly Rule[] = [
     if (layer === undefined) return 'this part of the data plane has no layer'
     return isIn(inside(to), layer, ...dataplane[layer]!)
       ? null
-      : 'inside the data plane: wire <- image <- answer <- listener'
+      : 'inside the data plane: wire <- image <- answer <- listener <- process'
   },
   ({ from, to }) => {
     if (!isIn(from, 'controlplane') || !isFile(to)) return null

@@ -93,6 +93,14 @@ export function allocateCounters(): SharedArrayBuffer {
   return new SharedArrayBuffer(8 * (countersAt.answers + answerSlots))
 }
 
+/** Adds the counters of a worker that has ended to others. Which networks were limited is no count, and left out. */
+export function addCounters(to: SharedArrayBuffer, from: SharedArrayBuffer): void {
+  const [sums, cells] = [new Float64Array(to), new Float64Array(from)]
+  for (let cell = 0; cell < cells.length; cell++) {
+    if (cell < networksAt || cell >= countersAt.answers) sums[cell]! += cells[cell]!
+  }
+}
+
 /** The writing side; one instance for each buffer. */
 export class Counters {
   readonly #cells: Float64Array

@@ -116,6 +116,20 @@ export class ServingSet {
     return Object.fromEntries(Array.from(this.#slots, ([kind, slots]) => [kind, [...slots]]))
   }
 
+  /** What makes this set the other one: that, and slots to empty. */
+  replacedBy(whole: ServingChanges): ServingChanges {
+    const changes: Partial<Record<KindName, SlotChanges<unknown>>> = {}
+    for (const kind of kindNames) {
+      const stays: SlotChanges<unknown> = whole[kind] ?? []
+      const named = new Set(stays.map(([slot]) => slot))
+      const gone = [...(this.#slots.get(kind) ?? [])].filter(
+        ([slot, data]) => data !== null && !named.has(slot),
+      )
+      changes[kind] = [...stays, ...gone.map(([slot]) => [slot, null] as const)]
+    }
+    return changes as ServingChanges
+  }
+
   clear(): void {
     this.#slots.clear()
   }

@@ -7,17 +7,20 @@
  * holds is found at once, and a port of 0 becomes a number that UDP then takes too.
  */
 import { readableOf, ServingSet, type ServingUpdate, type Unreadable } from '../image/serving-set.ts'
-import type { ListenAddress } from './listener.ts'
+import { type ChosenBackend, chooseBackend, type UdpBackend } from './backend.ts'
+import { portAttempts, type SocketsByTransport } from './held-sockets.ts'
+import type { ListenAddress, ListenOn } from './listener.ts'
+import { ListenError } from './listener.ts'
 import { defaultStreamLimits } from './stream-limits.ts'
 import { loadSyscalls, type Syscalls } from './syscalls.ts'
 import { type Transport, transports } from './transports.ts'
-import { ListenError, type WorkerEvents, WorkerThread, type WorkerThreadOptions } from './worker-thread.ts'
-
-export type UdpBackend = 'batch' | 'dgram'
+import { type WorkerEvents, WorkerThread, type WorkerThreadOptions } from './worker-thread.ts'
 
 export interface FleetOptions extends WorkerEvents, Pick<WorkerThreadOptions, 'entry'> {
   readonly listen: readonly ListenAddress[]
   readonly udpWorkers: number
+  /** Bound before, in place of `listen`, and left open: one set for each of the workers. */
+  readonly sockets?: SocketsByTransport
   /** Most open connections over TCP; those of `stream-limits.ts` when left out. */
   readonly connections?: number
   /** What was published can't be read; its slot keeps what it had. */
@@ -27,9 +30,6 @@ export interface FleetOptions extends WorkerEvents, Pick<WorkerThreadOptions, 'e
   /** Loads the calls that batches need, or throws. */
   readonly syscalls?: () => Syscalls
 }
-
-/** Another process may hold the UDP port that the system gave us for TCP; then we ask for another one. */
-const portAttempts = 16
 
 export class Fleet implements AsyncDisposable {
   readonly #options: FleetOptions
@@ -52,8 +52,12 @@ export class Fleet implements AsyncDisposable {
    */
   async start(): Promise<void> {
     try {
-      this.#chooseBackend()
-      await this.#start(portAttempts)
+      const { udpBackend, syscalls = loadSyscalls, sockets } = this.#options
+      const { backend, syscalls: chosen } = chooseBackend(udpBackend, syscalls)
+      this.#backend = backend
+      this.#syscalls = chosen
+      if (sockets === undefined) await this.#start(portAttempts)
+      else await this.#startOn(sockets)
     } catch (error) {
       await this.stop()
       throw error
@@ -88,6 +92,9 @@ export class Fleet implements AsyncDisposable {
     await Promise.all(this.#workers.map((worker) => worker.publish(update)))
   }
 
+  /** They are always those of now: the workers count in memory that is shared. */
+  async refresh(): Promise<void> {}
+
   async stop(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.stop()))
   }
@@ -96,18 +103,9 @@ export class Fleet implements AsyncDisposable {
     await this.stop()
   }
 
-  #chooseBackend(): void {
-    const { udpBackend, syscalls = loadSyscalls } = this.#options
-    if (udpBackend === 'dgram') return
-    try {
-      this.#syscalls = syscalls()
-      const reason = udpBackend === 'batch' ? 'it was asked for' : 'the system has what it needs'
-      this.#backend = { name: 'batch', reason }
-    } catch (error) {
-      const reason = (error as Error).message
-      if (udpBackend === 'batch') throw new ListenError('ENOTSUP', `no batched UDP listener: ${reason}`)
-      this.#backend = { name: 'dgram', reason: `no batched UDP listener: ${reason}` }
-    }
+  async #startOn({ tcp, udp }: SocketsByTransport): Promise<void> {
+    this.#bound = await this.#add('tcp', tcp).start()
+    for (const sockets of udp) await this.#add('udp', sockets).start()
   }
 
   async #start(attemptsLeft: number): Promise<void> {
@@ -128,7 +126,7 @@ export class Fleet implements AsyncDisposable {
     for (let i = 0; i < this.#options.udpWorkers; i++) await this.#add('udp', this.#bound).start()
   }
 
-  #add(transport: Transport, listen: readonly ListenAddress[]): WorkerThread {
+  #add(transport: Transport, listen: readonly ListenOn[]): WorkerThread {
     const worker = new WorkerThread({
       transport,
       listen,
@@ -141,9 +139,4 @@ export class Fleet implements AsyncDisposable {
     this.#workers.push(worker)
     return worker
   }
-}
-
-export interface ChosenBackend {
-  readonly name: UdpBackend
-  readonly reason: string
 }

@@ -9,6 +9,16 @@ export interface ListenAddress {
   readonly port: number
 }
 
+/** A socket that is bound already, and comes as a descriptor. */
+export interface BoundSocket extends ListenAddress {
+  readonly fd: number
+  /** `::` of both families. */
+  readonly dual: boolean
+}
+
+/** What a listener begins with. A descriptor stays whose it is: the listener takes a copy (`copyOf`). */
+export type ListenOn = ListenAddress | BoundSocket
+
 export function formatListenAddress({ host, port }: ListenAddress): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
@@ -16,6 +26,17 @@ export function formatListenAddress({ host, port }: ListenAddress): string {
 /** Bound to every address: answers must be told which of them to leave from. */
 export function isWildcard({ host }: ListenAddress): boolean {
   return host === '::' || host === '0.0.0.0'
+}
+
+/** The workers could not listen. `code` is the system's, such as EADDRINUSE. */
+export class ListenError extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.name = 'ListenError'
+    this.code = code
+  }
 }
 
 /** What listeners ask for responses: the responder, as they see it. */
@@ -51,7 +72,7 @@ export interface Listener {
   stop(): Promise<void>
 }
 
-export type StartListener = (listen: readonly ListenAddress[], parts: ListenerParts) => Promise<Listener>
+export type StartListener = (listen: readonly ListenOn[], parts: ListenerParts) => Promise<Listener>
 
 export interface Bound<T> {
   readonly socket: T
@@ -63,8 +84,8 @@ export interface Bound<T> {
  * without IPv6 (or IPv4) still serve on the wildcard of the other family.
  */
 export async function bindAll<T extends AsyncDisposable>(
-  listen: readonly ListenAddress[],
-  bind: (address: ListenAddress) => Promise<Bound<T>>,
+  listen: readonly ListenOn[],
+  bind: (address: ListenOn) => Promise<Bound<T>>,
 ): Promise<Omit<Listener, 'stop'> & { readonly sockets: readonly T[] }> {
   const sockets: T[] = []
   const bound: ListenAddress[] = []
@@ -90,6 +111,7 @@ export async function closeAll(sockets: readonly AsyncDisposable[]): Promise<voi
   await Promise.all(sockets.map((socket) => socket[Symbol.asyncDispose]()))
 }
 
-function isMissingFamily(address: ListenAddress, { code }: NodeJS.ErrnoException): boolean {
+/** Whether a host without a family is why a wildcard address can't be bound. */
+export function isMissingFamily(address: ListenAddress, { code }: NodeJS.ErrnoException): boolean {
   return isWildcard(address) && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')
 }

@@ -8,26 +8,19 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ServingUpdate } from '../image/serving-set.ts'
 import type { DoorbellEnd } from './doorbell.ts'
-import type { ListenAddress } from './listener.ts'
+import type { BoundSocket, ListenAddress, ListenOn } from './listener.ts'
 import type { Transport } from './transports.ts'
-
-/** A bound socket of a worker that answers UDP in batches. */
-export interface BatchSocket extends ListenAddress {
-  readonly fd: number
-  /** `::` of both families. */
-  readonly dual: boolean
-}
 
 /** The sockets and the doorbell of such a worker. */
 export interface BatchEnd {
-  readonly sockets: readonly BatchSocket[]
+  readonly sockets: readonly BoundSocket[]
   readonly doorbell: DoorbellEnd
 }
 
 /** What a worker thread is started with. */
 export interface WorkerInput {
   readonly transport: Transport
-  readonly listen: readonly ListenAddress[]
+  readonly listen: readonly ListenOn[]
   /** Written by this worker alone. */
   readonly counters: SharedArrayBuffer
   /** The whole state of the generation that is current when the worker starts. */

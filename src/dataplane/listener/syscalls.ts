@@ -13,6 +13,10 @@ import { getSystemErrorMap } from 'node:util'
 export interface Syscalls {
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: number, length: number): number
+  listen(fd: number, backlog: number): number
+  /** Two ends at `descriptors`, two int32. */
+  socketpair(domain: number, type: number, protocol: number, descriptors: number): number
+  fcntl(fd: number, command: number, argument: number): number
   getsockname(fd: number, address: number, length: number): number
   setsockopt(fd: number, level: number, option: number, value: number, length: number): number
   recvmmsg(fd: number, messages: number, count: number, flags: number, timeout: number): number
@@ -43,16 +47,20 @@ export class SyscallError extends Error {
 
 /** Numbers of Linux on the platforms below, which share them (asm-generic); structures are those of 64 bits, little-endian. */
 export const linux = {
+  afUnix: 1,
   afInet: 2,
   afInet6: 10,
+  sockStream: 1,
   sockDgram: 2,
   sockCloexec: 0x80000,
+  dupfdCloexec: 1030,
   eventNonblock: 0x800,
   eventCloexec: 0x80000,
   solIp: 0,
   ipPktinfo: 8,
   ipMtuDiscover: 10,
   solSocket: 1,
+  soReuseaddr: 2,
   soSndbuf: 7,
   soRcvbuf: 8,
   soReuseport: 15,
@@ -116,6 +124,10 @@ export function loadSyscalls(
   return {
     socket: libc.func('int socket(int, int, int)'),
     bind: libc.func('int bind(int, uintptr_t, uint32_t)'),
+    listen: libc.func('int listen(int, int)'),
+    socketpair: libc.func('int socketpair(int, int, int, uintptr_t)'),
+    // Variable arguments are passed as others on these platforms.
+    fcntl: libc.func('int fcntl(int, int, long)'),
     getsockname: libc.func('int getsockname(int, uintptr_t, uintptr_t)'),
     setsockopt: libc.func('int setsockopt(int, int, int, uintptr_t, uint32_t)'),
     recvmmsg: libc.func('int recvmmsg(int, uintptr_t, uint32_t, int, uintptr_t)'),

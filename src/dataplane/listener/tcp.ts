@@ -1,17 +1,19 @@
 /** DNS over TCP: binds the addresses, and hands each connection to the table. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
+import { backlog, copyOf } from './bound-sockets.ts'
 import { ConnectionTable } from './connection-table.ts'
 import {
   type Bound,
   bindAll,
   closeAll,
-  type ListenAddress,
   type Listener,
   type ListenerParts,
+  type ListenOn,
 } from './listener.ts'
+import { loadSyscalls } from './syscalls.ts'
 
-export async function startTcp(listen: readonly ListenAddress[], parts: ListenerParts): Promise<Listener> {
+export async function startTcp(listen: readonly ListenOn[], parts: ListenerParts): Promise<Listener> {
   const table = new ConnectionTable(parts)
   const { sockets, bound, skipped } = await bindAll(listen, (address) => bind(address, table))
   const stop = async () => {
@@ -24,13 +26,14 @@ export async function startTcp(listen: readonly ListenAddress[], parts: Listener
   return { bound, skipped, stop }
 }
 
-async function bind({ host, port }: ListenAddress, table: ConnectionTable): Promise<Bound<Server>> {
+async function bind(on: ListenOn, table: ConnectionTable): Promise<Bound<Server>> {
   // Half-open, since a client may send its queries, close its side and wait for the answers.
   const socket = createServer({ allowHalfOpen: true, noDelay: true }, (connection) =>
     // One that was reset before it was accepted has no address any more.
     table.accept(connection, connection.remoteAddress ?? ''),
   )
-  socket.listen({ host, port, ipv6Only: host.includes(':'), backlog: 1024 })
+  if ('fd' in on) socket.listen({ fd: copyOf(loadSyscalls(), on.fd), backlog })
+  else socket.listen({ host: on.host, port: on.port, ipv6Only: on.host.includes(':'), backlog })
   await once(socket, 'listening')
   return { socket, port: (socket.address() as AddressInfo).port }
 }

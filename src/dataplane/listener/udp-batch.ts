@@ -20,8 +20,8 @@
 import { Client } from '../answer/client.ts'
 import type { Counters } from '../counters.ts'
 import { BatchBuffers, batchSize, headerOctets } from './batch-buffers.ts'
-import { type Answerer, formatListenAddress, isWildcard } from './listener.ts'
-import type { BatchEnd, BatchSocket } from './protocol.ts'
+import { type Answerer, type BoundSocket, formatListenAddress, isWildcard } from './listener.ts'
+import type { BatchEnd } from './protocol.ts'
 import { errnos, linux, SyscallError, type Syscalls } from './syscalls.ts'
 
 /** How long a send waits for room in the socket's queue before what is left of the batch is dropped. */
@@ -59,7 +59,7 @@ const pollOctets = 8
 
 /** A socket and the memory of its batches. */
 interface Lane {
-  readonly socket: BatchSocket
+  readonly socket: BoundSocket
   readonly buffers: BatchBuffers
   /** What the kernel said last of the datagrams that it dropped. */
   dropsSeen: number

@@ -8,15 +8,17 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { Client } from '../answer/client.ts'
 import { ednsPayload } from '../wire/constants.ts'
 import { maxRequestOctets } from './batch-buffers.ts'
+import { copyOf } from './bound-sockets.ts'
 import {
   type Bound,
   bindAll,
   closeAll,
-  type ListenAddress,
   type Listener,
   type ListenerParts,
+  type ListenOn,
 } from './listener.ts'
 import { isAnswered } from './source-ports.ts'
+import { loadSyscalls } from './syscalls.ts'
 
 /** Asked of the kernel for each socket, to ride out bursts; it may grant less. */
 const receiveBufferOctets = 4 << 20
@@ -32,11 +34,11 @@ interface Traffic {
   received: number
 }
 
-export async function startUdp(listen: readonly ListenAddress[], parts: ListenerParts): Promise<Listener> {
+export async function startUdp(listen: readonly ListenOn[], parts: ListenerParts): Promise<Listener> {
   const traffic: Traffic = { received: 0 }
   const { sockets, bound, skipped } = await bindAll(listen, async (address) => {
     const started = await bind(address)
-    serve(started.socket, parts, traffic)
+    serve(started.socket, parts, traffic, 'fd' in address && address.dual)
     return started
   })
   const stop = async () => {
@@ -54,8 +56,8 @@ async function drain(traffic: Traffic): Promise<void> {
   }
 }
 
-async function bind({ host, port }: ListenAddress): Promise<Bound<Socket>> {
-  const ipv6 = host.includes(':')
+async function bind(on: ListenOn): Promise<Bound<Socket>> {
+  const ipv6 = on.host.includes(':')
   const socket = createSocket({
     type: ipv6 ? 'udp6' : 'udp4',
     ipv6Only: ipv6,
@@ -66,12 +68,22 @@ async function bind({ host, port }: ListenAddress): Promise<Bound<Socket>> {
   })
   // With that lookup it may be bound before `bind` returns.
   const listening = once(socket, 'listening')
-  socket.bind({ address: host, port })
+  if ('fd' in on) socket.bind({ fd: copyOf(loadSyscalls(), on.fd) })
+  else socket.bind({ address: on.host, port: on.port })
   await listening
   return { socket, port: socket.address().port }
 }
 
-function serve(socket: Socket, { responder, counters }: ListenerParts, traffic: Traffic): void {
+/** How clients over IPv4 look to a socket of both families (RFC 4291 section 2.5.5.2). */
+const mapped = '::ffff:'
+
+/** @param dual the socket is one of both families */
+function serve(
+  socket: Socket,
+  { responder, counters }: ListenerParts,
+  traffic: Traffic,
+  dual: boolean,
+): void {
   const client = new Client()
   let out = new Uint8Array(ednsPayload)
   let untimed = 0
@@ -80,7 +92,8 @@ function serve(socket: Socket, { responder, counters }: ListenerParts, traffic: 
     traffic.received++
     if (!isAnswered(from.port)) return counters.drop('source-port')
     if (queued && socket.getSendQueueSize() > maxQueuedOctets) return counters.drop('send')
-    client.set(from.address, from.family === 'IPv6')
+    if (dual && from.address.startsWith(mapped)) client.set(from.address.slice(mapped.length), false)
+    else client.set(from.address, from.family === 'IPv6')
     const startMs = untimed === 0 ? performance.now() : 0
     responder.clock.tick()
     const length = responder.respond(request, Math.min(request.length, maxRequestOctets), client, out)

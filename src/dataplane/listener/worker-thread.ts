@@ -7,7 +7,7 @@ import type { ServingUpdate } from '../image/serving-set.ts'
 // So that the secret is made here, and all workers have the same.
 import '../wire/name-hash-key.ts'
 import { BatchSockets } from './batch-sockets.ts'
-import { formatListenAddress, type ListenAddress } from './listener.ts'
+import { formatListenAddress, type ListenAddress, ListenError, type ListenOn } from './listener.ts'
 import type { FromWorker, ToWorker, Upcall, WorkerInput } from './protocol.ts'
 import type { SyscallError, Syscalls } from './syscalls.ts'
 import type { Transport } from './transports.ts'
@@ -20,7 +20,7 @@ export interface WorkerEvents {
   /** Code of a worker threw so many times, the last time with `error`; it goes on. */
   readonly onError?: (transport: Transport, error: NodeJS.ErrnoException, count: number) => void
   /** An address of a family that the host lacks was left out. */
-  readonly onSkipped: (message: string) => void
+  readonly onSkipped?: (message: string) => void
   /**
    * Answers what a worker can't (`upcalls.ts`), for a client at an address of 4 or 16 octets. Null, a rejection or nobody to ask is
    * silence.
@@ -30,7 +30,8 @@ export interface WorkerEvents {
 
 export interface WorkerThreadOptions {
   readonly transport: Transport
-  readonly listen: readonly ListenAddress[]
+  /** Sockets stay open when the thread ends, and its successor goes on with them. */
+  readonly listen: readonly ListenOn[]
   readonly events: WorkerEvents
   /** Most connections that a stream transport may have open. */
   readonly connections: number
@@ -40,17 +41,6 @@ export interface WorkerThreadOptions {
   readonly current: () => ServingUpdate
   /** The module that the thread runs; the DNS worker by default. */
   readonly entry?: URL
-}
-
-/** The workers could not listen. `code` is the system's, such as EADDRINUSE. */
-export class ListenError extends Error {
-  readonly code: string
-
-  constructor(code: string, message: string) {
-    super(message)
-    this.name = 'ListenError'
-    this.code = code
-  }
 }
 
 /** Between the death of a worker and its successor: at once, then longer while the successors die too. */
@@ -78,8 +68,8 @@ export class WorkerThread {
   readonly counters = allocateCounters()
   listening = false
   readonly #options: WorkerThreadOptions
-  /** The addresses, with the real ports once they are known, since a successor must have the same. */
-  #listen: readonly ListenAddress[]
+  /** With the real ports once they are known, since a successor must have the same. */
+  #listen: readonly ListenOn[]
   #syscalls: Syscalls | null
   /** While the thread is there and answers in batches. */
   #batch: BatchSockets | null = null
@@ -177,8 +167,9 @@ export class WorkerThread {
     switch (message.kind) {
       case 'listening':
         this.listening = true
-        this.#listen = message.bound
-        for (const skipped of message.skipped) this.#options.events.onSkipped(`${this.transport} ${skipped}`)
+        this.#bindsTo(message.bound)
+        for (const skipped of message.skipped)
+          this.#options.events.onSkipped?.(`${this.transport} ${skipped}`)
         life.listening.resolve(message.bound)
         break
       case 'failed':
@@ -216,7 +207,11 @@ export class WorkerThread {
   #openBatch(): void {
     if (this.#syscalls === null) return
     this.#batch = new BatchSockets(this.#syscalls, this.#listen)
-    this.#listen = this.#batch.bound
+    this.#bindsTo(this.#batch.bound)
+  }
+
+  #bindsTo(bound: readonly ListenAddress[]): void {
+    if (!this.#listen.some((on) => 'fd' in on)) this.#listen = bound
   }
 
   #closeBatch(): void {

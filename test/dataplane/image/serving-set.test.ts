@@ -82,3 +82,25 @@ t.test(
     t.equal(state.plan(0)!.leaves.length, 2)
   },
 )
+
+t.test('a set that another one takes the place of: what is not in that is emptied', (t) => {
+  const [one, two, three] = [1, 2, 3].map(() => new SharedArrayBuffer(8))
+  const set = new ServingSet()
+  set.add({
+    zones: [
+      [0, one!],
+      [1, two!],
+      [2, null],
+    ],
+    maps: [[4, one!]],
+  })
+  const changes = set.replacedBy({ zones: [[1, three!]], plans: [[0, two!]] })
+  t.same(changes.zones, [
+    [1, three],
+    [0, null],
+  ])
+  t.same(changes.plans, [[0, two]])
+  t.same(changes.maps, [[4, null]])
+  t.same(changes.directory, [])
+  t.end()
+})

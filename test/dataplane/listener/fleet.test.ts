@@ -6,8 +6,8 @@ import type { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { readCounters } from '../../../src/dataplane/counter-totals.ts'
 import { Fleet, type FleetOptions } from '../../../src/dataplane/listener/fleet.ts'
+import { ListenError } from '../../../src/dataplane/listener/listener.ts'
 import { loadSyscalls } from '../../../src/dataplane/listener/syscalls.ts'
-import { ListenError } from '../../../src/dataplane/listener/worker-thread.ts'
 import { query, readResponse, TcpClient, type TypeName, UdpClient } from '../../support/dns-client.ts'
 import { leaf } from '../trees.ts'
 import { servingUpdate, type ZoneText } from '../zone-text.ts'
@@ -16,6 +16,12 @@ import { alive, askTcp, askUdp, generation, generationOf, question, startFleet }
 
 const eaddrinuse = 98
 // Threads start slowly on a machine that is busy with other tests.
+t.test('counters of threads are those of now, without waiting', async (t) => {
+  const { fleet } = await startFleet(t, {}, generation(1))
+  await fleet.refresh()
+  t.equal(fleet.counters('udp').length, 1)
+})
+
 t.test('UDP and TCP on every address, with one port for both', async (t) => {
   const listen = [
     { host: '127.0.0.1', port: 0 },

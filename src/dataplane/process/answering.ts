@@ -1,0 +1,155 @@
+/**
+ * The process that answers DNS, without its edges: a fleet of workers, and the conversation by which another process says what is
+ * answered. It needs nobody to go on: when the other is gone, what was said last is served until the next one comes.
+ *
+ * There is one conversation at a time. The next one takes the place of the last, whose stream is closed, and begins with all that is served, so nothing
+ * of an earlier one is left. The workers start with the first.
+ */
+import type { Duplex } from 'node:stream'
+import { ServingSet } from '../image/serving-set.ts'
+import { Fleet, type FleetOptions } from '../listener/fleet.ts'
+import type { ListenError } from '../listener/listener.ts'
+import { type Transport, transportNames } from '../listener/transports.ts'
+import { Conversation } from './conversation.ts'
+import { CountedChanges } from './counted-changes.ts'
+import type { DataPlaneEvent, FromDataPlane, Live, ToDataPlane } from './messages.ts'
+
+type Deciding = Conversation<FromDataPlane, ToDataPlane>
+
+export interface AnsweringOptions
+  extends Pick<FleetOptions, 'sockets' | 'udpBackend' | 'connections' | 'entry'> {
+  /** It has answered what has come, and nothing is left to do; or the workers could not start. */
+  readonly onEnd: (failed: boolean) => void
+  /** Most that wait for somebody to hear them, 100 by default; the first are kept, for they say what began. */
+  readonly mostEvents?: number
+}
+
+export class Answering {
+  readonly #fleet: Fleet
+  readonly #onEnd: (failed: boolean) => void
+  readonly #served = new ServingSet()
+  #conversation: Deciding | null = null
+  #counted = new CountedChanges()
+  #started = false
+  readonly #unheard: DataPlaneEvent[] = []
+  readonly #mostEvents: number
+  /** Settles when what was said before has been done. */
+  #doing: Promise<void> = Promise.resolve()
+  #lastUpcall = 0
+  /** Upcalls under way, by number. Bounded by what the workers have under way. */
+  readonly #upcalls = new Map<number, (response: Uint8Array | null) => void>()
+
+  constructor({ onEnd, mostEvents = 100, ...options }: AnsweringOptions) {
+    this.#onEnd = onEnd
+    this.#mostEvents = mostEvents
+    this.#fleet = new Fleet({
+      ...options,
+      listen: [],
+      udpWorkers: 0,
+      onRestart: (transport, reason) => this.#tell({ what: 'restart', transport, reason }),
+      onFallback: (reason) => this.#tell({ what: 'fallback', reason }),
+      onError: (transport, error, count) =>
+        this.#tell({ what: 'error', transport, error, code: error.code ?? null, count }),
+      onUnreadable: (unreadable) => this.#tell({ what: 'unreadable', ...unreadable }),
+      onUpcall: (request, client) => this.#ask(request, client),
+    })
+  }
+
+  /** Hears whoever decides from now on. */
+  converse(stream: Duplex): void {
+    this.#conversation?.end()
+    this.#counted = new CountedChanges()
+    const conversation: Deciding = new Conversation(
+      stream,
+      (message: ToDataPlane) => this.#hear(message, conversation),
+      (error) => this.#over(conversation, error),
+    )
+    this.#conversation = conversation
+    for (const event of this.#unheard.splice(0)) this.#tell(event)
+  }
+
+  /** Answers what has come, and ends. Idempotent. */
+  async stop(): Promise<void> {
+    await this.#fleet.stop()
+    this.#conversation?.finish()
+    this.#onEnd(false)
+  }
+
+  #hear(message: ToDataPlane, from: Deciding): void {
+    switch (message.kind) {
+      case 'replace':
+      case 'publish':
+        this.#doing = this.#doing.then(() => this.#serve(message, from))
+        break
+      case 'count':
+        from.say({ kind: 'counted', counted: this.#count(), live: this.#live() })
+        break
+      case 'answer':
+        this.#settle(message.id, message.response)
+        break
+      case 'stop':
+        void this.stop()
+        break
+    }
+  }
+
+  async #serve({ kind, update }: Extract<ToDataPlane, { update: unknown }>, from: Deciding): Promise<void> {
+    const changes =
+      kind === 'replace' ? { ...this.#served.replacedBy(update), generation: update.generation } : update
+    this.#served.add(changes)
+    await this.#fleet.publish(changes)
+    if (!this.#started && !(await this.#start(from))) return
+    from.say({ kind: 'serving', generation: update.generation, live: this.#live() })
+  }
+
+  /** @returns whether it could */
+  async #start(from: Deciding): Promise<boolean> {
+    this.#started = true
+    try {
+      await this.#fleet.start()
+      return true
+    } catch (error) {
+      const { code, message } = error as ListenError
+      from.say({ kind: 'failed', code, message })
+      from.finish()
+      this.#onEnd(true)
+      return false
+    }
+  }
+
+  #over(conversation: Deciding, error: Error | null): void {
+    if (conversation === this.#conversation) this.#conversation = null
+    for (const settle of this.#upcalls.values()) settle(null)
+    this.#upcalls.clear()
+    if (error !== null) this.#tell({ what: 'error', transport: 'tcp', error, code: null, count: 1 })
+  }
+
+  #tell(event: DataPlaneEvent): void {
+    if (this.#conversation !== null) this.#conversation.say({ kind: 'event', event, live: this.#live() })
+    else if (this.#unheard.length < this.#mostEvents) this.#unheard.push(event)
+  }
+
+  #count() {
+    return transportNames.flatMap((transport) =>
+      this.#counted.take(transport, this.#fleet.counters(transport)),
+    )
+  }
+
+  #live(): Live {
+    return Object.fromEntries(
+      transportNames.map((transport) => [transport, this.#fleet.live(transport)]),
+    ) as Record<Transport, number>
+  }
+
+  #ask(request: Uint8Array, client: Uint8Array): Promise<Uint8Array | null> {
+    if (this.#conversation === null) return Promise.resolve(null)
+    const id = ++this.#lastUpcall
+    this.#conversation.say({ kind: 'upcall', id, request, client })
+    return new Promise((resolve) => this.#upcalls.set(id, resolve))
+  }
+
+  #settle(id: number, response: Uint8Array | null): void {
+    this.#upcalls.get(id)?.(response)
+    this.#upcalls.delete(id)
+  }
+}

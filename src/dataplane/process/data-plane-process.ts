@@ -1,0 +1,88 @@
+/**
+ * The process that answers DNS, with its edges. It is a child of the supervisor, which gives it sockets, and connections to whoever
+ * decides what is answered; it knows nothing else, has no environment, and ends when the supervisor does: nobody would start
+ * another one, and the next server would find the ports taken.
+ *
+ * Signals are for the supervisor: a terminal, and systemd, give them to every process.
+ */
+import type { EventEmitter } from 'node:events'
+import type { Duplex } from 'node:stream'
+import type { UdpBackend } from '../listener/backend.ts'
+import type { SocketsByTransport } from '../listener/held-sockets.ts'
+import { type NameHashKey, shareNameHashKey } from '../wire/name-hash-key-sharing.ts'
+import type { Answering } from './answering.ts'
+
+/** The first order. */
+export interface Begin {
+  readonly kind: 'begin'
+  readonly nameHashKey: NameHashKey
+  /** Descriptors are those of the child. */
+  readonly sockets: SocketsByTransport
+  readonly udpBackend: UdpBackend
+  /** Most open connections over TCP. */
+  readonly connections: number
+}
+
+/** What the supervisor says. A `link` bears the end of a connection to the process that decides. */
+export type Order = Begin | { readonly kind: 'link' } | { readonly kind: 'stop' }
+
+/** What it needs of a Node process. */
+export interface ChildProcessSelf extends EventEmitter {
+  exitCode?: number | string | null | undefined
+  readonly connected: boolean
+  disconnect(): void
+}
+
+export class DataPlaneProcess {
+  readonly #self: ChildProcessSelf
+  #answering: Promise<Answering> | null = null
+  /** Conversations that came before the first order. */
+  readonly #early: Duplex[] = []
+  #stopping = false
+
+  constructor(self: ChildProcessSelf) {
+    this.#self = self
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) self.on(signal, () => undefined)
+    self.on('message', (order: Order, handle: Duplex) => this.#obey(order, handle))
+    self.once('disconnect', () => this.#stop())
+  }
+
+  #obey(order: Order, handle: Duplex): void {
+    switch (order.kind) {
+      case 'begin':
+        this.#answering = this.#begin(order)
+        for (const stream of this.#early.splice(0)) this.#converse(this.#answering, stream)
+        if (this.#stopping) this.#stop()
+        break
+      case 'link':
+        if (this.#answering === null) this.#early.push(handle)
+        else this.#converse(this.#answering, handle)
+        break
+      case 'stop':
+        this.#stop()
+        break
+    }
+  }
+
+  async #begin({ nameHashKey, sockets, udpBackend, connections }: Begin): Promise<Answering> {
+    // Before anything is loaded that reads images.
+    shareNameHashKey(nameHashKey)
+    const { Answering } = await import('./answering.ts')
+    return new Answering({ sockets, udpBackend, connections, onEnd: (failed) => this.#end(failed) })
+  }
+
+  #converse(answering: Promise<Answering>, stream: Duplex): void {
+    void answering.then((each) => each.converse(stream))
+  }
+
+  #stop(): void {
+    this.#stopping = true
+    void this.#answering?.then((each) => each.stop())
+  }
+
+  /** Nothing keeps it alive then. */
+  #end(failed: boolean): void {
+    if (failed) this.#self.exitCode = 1
+    if (this.#self.connected) this.#self.disconnect()
+  }
+}

@@ -1,0 +1,172 @@
+/** Sockets that a process holds for those who answer. */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import t from 'tap'
+import { copyOf } from '../../../src/dataplane/listener/bound-sockets.ts'
+import { holdSockets } from '../../../src/dataplane/listener/held-sockets.ts'
+import { linux, loadSyscalls, type Syscalls } from '../../../src/dataplane/listener/syscalls.ts'
+import { query, readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
+import { failing, syscallsWith } from './listening-udp.ts'
+import { alive, askTcp, askUdp, generation, generationOf, startFleet } from './running-fleet.ts'
+
+const syscalls = loadSyscalls()
+const localhost = [{ host: '127.0.0.1', port: 0 }]
+
+/** The calls, some of them replaced, and the descriptors of sockets that they leave open. */
+function counting(calls: Partial<Syscalls>) {
+  const open = new Set<number>()
+  const counted = syscallsWith({
+    ...calls,
+    socket: (...args) => {
+      const fd = (calls.socket ?? syscalls.socket)(...args)
+      if (fd >= 0) open.add(fd)
+      return fd
+    },
+    close: (fd) => {
+      open.delete(fd)
+      return syscalls.close(fd)
+    },
+  })
+  return { counted, open }
+}
+
+for (const udpBackend of ['batch', 'dgram'] as const) {
+  t.test(`queries wait in the sockets for the next who answers, with ${udpBackend}`, async (t) => {
+    using held = holdSockets(syscalls, { listen: localhost, udpWorkers: 2, merged: true })
+    const [endpoint] = held.bound
+    t.equal(held.sockets.udp.length, 2)
+    t.same(held.skipped, [])
+    await using udp = await UdpClient.open(endpoint!)
+    udp.send(query('a.one.test', 'A', { id: 7 }))
+    using tcp = await TcpClient.open(endpoint!)
+    tcp.send(query('a.one.test', 'A', { id: 8 }))
+    const options = { sockets: held.sockets, udpBackend }
+    const first = await startFleet(t, options, generation(1))
+    t.same(first.fleet.bound, held.bound)
+    t.equal(generationOf(readResponse(await udp.next())), 1, 'what came before anybody answered')
+    t.equal(generationOf(readResponse((await tcp.next())!)), 1)
+
+    const second = await startFleet(t, options, generation(2))
+    await first.fleet.stop()
+    for (let i = 0; i < 20; i++) t.equal(generationOf(await askUdp(second.fleet)), 2)
+    t.equal(generationOf(await askTcp(second.fleet)), 2)
+    t.equal((await tcp.next()) ?? null, null, 'whoever ended has ended its connections')
+
+    const restarted = second.restarted()
+    for (const worker of alive('dns-udp')) await worker.terminate()
+    await restarted
+    t.equal(
+      generationOf(await askUdp(second.fleet)),
+      2,
+      'a worker that dies has a successor on the same sockets',
+    )
+    await second.fleet.stop()
+    udp.send(query('a.one.test', 'A', { id: 9 }))
+    const third = await startFleet(t, options, generation(3))
+    t.equal(generationOf(readResponse(await udp.next())), 3, 'what came while nobody answered')
+    await third.fleet.stop()
+  })
+}
+
+t.test('both wildcards of a port are one socket, unless they can not be', async (t) => {
+  for (const [merged, sockets] of [
+    [true, 1],
+    [false, 2],
+  ] as const) {
+    const { port } = holdAndClose()
+    const listen = ['0.0.0.0', '::'].map((host) => ({ host, port }))
+    using held = holdSockets(syscalls, { listen, udpWorkers: 1, merged })
+    t.equal(held.sockets.udp[0]!.length, sockets)
+    t.equal(held.sockets.tcp.length, 2)
+    for (const udpBackend of merged ? (['batch', 'dgram'] as const) : (['dgram'] as const)) {
+      const { fleet } = await startFleet(t, { sockets: held.sockets, udpBackend }, generation(1))
+      for (const host of ['127.0.0.1', '::1']) {
+        await using client = await UdpClient.open({ host, port })
+        t.equal(
+          generationOf(readResponse(await client.insist(query('a.one.test', 'A')))),
+          1,
+          `${udpBackend} ${host}`,
+        )
+      }
+      await fleet.stop()
+    }
+  }
+})
+
+/** A port that was free a moment ago, for both protocols. */
+function holdAndClose() {
+  using held = holdSockets(syscalls, { listen: localhost, udpWorkers: 1, merged: true })
+  return held.bound[0]!
+}
+
+t.test('an address that can not be bound: nothing is left open', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as { port: number }
+  const { counted, open } = counting({})
+  const listen = [...localhost, { host: '127.0.0.1', port }]
+  t.throws(() => holdSockets(counted, { listen, udpWorkers: 1, merged: true }), {
+    code: 'EADDRINUSE',
+    message: new RegExp(`^bind EADDRINUSE: .* 127\\.0\\.0\\.1:${port}$`),
+  })
+  t.equal(open.size, 0)
+})
+
+t.test('a port that TCP was given and UDP can not have is asked for again', async (t) => {
+  let taken = 1
+  const { call, errno } = failing(syscalls.bind, (fd) => (isUdp.has(fd) && taken-- > 0 ? 98 : 0))
+  const isUdp = new Set<number>()
+  const socket: Syscalls['socket'] = (domain, type, protocol) => {
+    const fd = syscalls.socket(domain, type, protocol)
+    if ((type & 0xf) === linux.sockDgram) isUdp.add(fd)
+    else isUdp.delete(fd)
+    return fd
+  }
+  const { counted, open } = counting({ bind: call, errno, socket })
+  {
+    using held = holdSockets(counted, { listen: localhost, udpWorkers: 1, merged: true })
+    t.equal(held.bound.length, 1)
+    t.equal(open.size, 2)
+    t.equal(taken, -1)
+  }
+  t.equal(open.size, 0)
+  taken = 1
+  const { port } = holdAndClose()
+  t.throws(
+    () => holdSockets(counted, { listen: [{ host: '127.0.0.1', port }], udpWorkers: 1, merged: true }),
+    {
+      code: 'EADDRINUSE',
+    },
+  )
+  taken = 1000
+  t.throws(() => holdSockets(counted, { listen: localhost, udpWorkers: 1, merged: true }), {
+    code: 'EADDRINUSE',
+  })
+  t.equal(open.size, 0)
+})
+
+t.test('a host without a family: its wildcard is left out, another address is an error', async (t) => {
+  const eafnosupport = 97
+  const { call, errno } = failing(syscalls.socket, (domain) => (domain === linux.afInet6 ? eafnosupport : 0))
+  const { counted } = counting({ socket: call, errno })
+  const hold = (host: string) =>
+    holdSockets(counted, { listen: [...localhost, { host, port: 0 }], udpWorkers: 1, merged: true })
+  using held = hold('::')
+  t.same(
+    held.bound.map(({ host }) => host),
+    ['127.0.0.1'],
+  )
+  t.match(held.skipped, [/^\[::\]:0: socket EAFNOSUPPORT/])
+  t.throws(() => hold('::1'), { code: 'EAFNOSUPPORT' })
+})
+
+t.test('a listen that is refused, and a copy that can not be made, say so', async (t) => {
+  const { call, errno } = failing(syscalls.listen, () => 98)
+  const { counted, open } = counting({ listen: call, errno })
+  t.throws(() => holdSockets(counted, { listen: localhost, udpWorkers: 1, merged: true }), {
+    message: /^listen EADDRINUSE/,
+  })
+  t.equal(open.size, 0)
+  t.throws(() => copyOf(syscalls, -1), { code: 'EBADF' })
+})
