@@ -116,6 +116,21 @@ const rules: readonly Rule[] = [
       ? null
       : `${room} imports ${allowed.join(', ') || 'no other room'} alone`
   },
+  ({ from, to }) => {
+    if (!isIn(from, 'supervisor') || !isFile(to)) return null
+    const allowed = [
+      'supervisor',
+      'config.ts',
+      'telemetry/log.ts',
+      'dataplane/listener',
+      'dataplane/wire',
+      'dataplane/process',
+    ]
+    const started = ['daemon/control-plane.ts']
+    return isIn(inside(to), ...allowed, ...started)
+      ? null
+      : 'the supervisor holds sockets and starts processes: it loads nothing that answers or decides'
+  },
   ({ from, to }) =>
     isIn(from, 'telemetry') && isFile(to) && !isIn(inside(to), 'telemetry')
       ? 'telemetry is told what it shows, it does not look for it'
@@ -124,11 +139,11 @@ const rules: readonly Rule[] = [
   ({ from, to }) =>
     isIn(inside(to), 'commands') && !isIn(from, 'main.ts', 'commands') ? 'commands are for main.ts' : null,
   ({ from, to }) =>
-    isIn(inside(to), 'daemon') && !isIn(from, 'daemon', 'commands')
+    isIn(inside(to), 'daemon') && !isIn(from, 'daemon', 'commands', 'supervisor')
       ? 'the daemon is composed for commands'
       : null,
   ({ from, to }) =>
-    inside(to) === 'dataplane/listener/fleet.ts' && !isIn(from, 'dataplane', 'daemon/data-plane.ts')
+    inside(to) === 'dataplane/listener/fleet.ts' && !isIn(from, 'dataplane', 'daemon/make-data-plane.ts')
       ? 'the seam to the data plane is daemon/data-plane.ts'
       : null,
   ({ from, to }) =>
@@ -194,7 +209,7 @@ t.test('the environment is read in one place', async (t) => {
   for (const [path, source] of sources) {
     if (
       /\bprocess\.env\b|\benv\b.*from 'node:process'/.test(source) &&
-      !isIn(path, 'config.ts', 'commands')
+      !isIn(path, 'config.ts', 'commands', 'daemon/control-plane.ts')
     ) {
       t.fail(`src/${path} reads process.env`)
     }

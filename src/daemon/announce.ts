@@ -25,6 +25,7 @@ import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import type { DescriptorShares } from './descriptors.ts'
 import type { Faults } from './faults.ts'
+import type { Supervision } from './supervision.ts'
 
 /** What every part stands on. */
 export interface Ground {
@@ -39,6 +40,8 @@ export interface Ground {
   /** How many descriptors each part may open. */
   readonly descriptors: DescriptorShares
   readonly announce: Announce
+  /** Null when the workers are threads of this process. */
+  readonly supervision: Supervision | null
   /** Aborts when the stop begins. */
   readonly signal: AbortSignal
 }

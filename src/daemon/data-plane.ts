@@ -1,19 +1,18 @@
 /**
  * The seam between the data plane and the rest, drawn as if it were a wire: images go in, counts and what happened come
- * out, and nothing on either side calls into the other. `Fleet` is one end of it; a process of its own can be another.
+ * out, and nothing on either side calls into the other. Behind it is a process of its own (`remote-data-plane.ts`) or, where there can
+ * be none, threads of this one (`Fleet`).
  */
-import { ownFaultCode } from '../controlplane/model/own-fault.ts'
 import { AnswerCounters } from '../controlplane/serve/answer-counters.ts'
 import { ImagePump } from '../controlplane/serve/image-pump.ts'
 import { OwnZones } from '../dataplane/answer/own-zones.ts'
 import { AnswerReader } from '../dataplane/counters.ts'
-import { readableOf, type ServingUpdate } from '../dataplane/image/serving-set.ts'
+import { readableOf, type ServingUpdate, type Unreadable } from '../dataplane/image/serving-set.ts'
 import { ServingState } from '../dataplane/image/state.ts'
 import type { ChosenBackend } from '../dataplane/listener/backend.ts'
-import { Fleet } from '../dataplane/listener/fleet.ts'
 import type { ListenAddress } from '../dataplane/listener/listener.ts'
 import { type Transport, transportNames } from '../dataplane/listener/transports.ts'
-import type { Ground } from './announce.ts'
+import type { WorkerEvents } from '../dataplane/listener/worker-thread.ts'
 
 export interface DataPlane extends AsyncDisposable {
   /** Binds the addresses and answers by what has been published. Rejects when one can't be bound. */
@@ -25,30 +24,15 @@ export interface DataPlane extends AsyncDisposable {
   readonly backend: ChosenBackend
   /** Workers of a transport that answer now. */
   live(transport: Transport): number
-  /** What the workers of a transport count, in shared memory. */
+  /** What the workers of a transport have counted, as far as it is known here (`refresh`). */
   counters(transport: Transport): readonly SharedArrayBuffer[]
+  /** Resolves when the counters are those of now, or whoever counts has not said so for a while. */
+  refresh(): Promise<void>
 }
 
-/** Made, not started. */
-export function makeDataPlane({ config, log, announce, descriptors, faults }: Ground): DataPlane {
-  return new Fleet({
-    listen: config.dnsListen,
-    udpWorkers: config.workers,
-    connections: descriptors.dnsConnections,
-    udpBackend: config.udpBackend,
-    onError: (transport, error, count) => {
-      if (ownFaultCode(error) === null) faults.internal(`dns ${transport}`, error, count)
-      else faults.own('accept-dns', error.message)
-    },
-    onUnreadable: ({ kind, error }) => faults.internal(`image ${kind}`, error),
-    onRestart: (transport, reason) => {
-      if (ownFaultCode(new Error(reason)) !== null) faults.own('thread', reason)
-      announce({ kind: 'worker-restarted', transport, reason })
-    },
-    onFallback: (reason) => log.error({ reason }, 'batched UDP failed; listening with node:dgram instead'),
-    onSkipped: (address) => log.warn({ address }, 'address left out: the host has no such family'),
-  })
-}
+/** What is told of a data plane. */
+export type DataPlaneEvents = Required<Omit<WorkerEvents, 'onUpcall'>> &
+  Pick<WorkerEvents, 'onUpcall'> & { readonly onUnreadable: (what: Unreadable) => void }
 
 export type Serving = ReturnType<typeof serveBy>
 

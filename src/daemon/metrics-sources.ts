@@ -12,6 +12,8 @@ import type { Parts } from './parts.ts'
 /** @param parts asked at each scrape, since they are made of what is counted in */
 export function metricsSources(parts: () => Parts): MetricsSources {
   return {
+    refresh: () => parts().dataPlane.refresh(),
+    processRestarts: () => parts().supervision?.restarts() ?? [],
     dns: () => dnsCounters(parts().dataPlane, parts().serving.counters),
     configRevision: () => parts().configuration.publisher.revision,
     databaseUp: () => parts().database.up,

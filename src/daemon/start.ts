@@ -32,6 +32,7 @@ import { LimitedNetworks } from './limited-networks.ts'
 import { metricsSources } from './metrics-sources.ts'
 import { joinParts, listenersAmong, type Parts } from './parts.ts'
 import { stopBudget } from './stop-budget.ts'
+import type { Supervision } from './supervision.ts'
 
 export interface Daemon extends AsyncDisposable {
   /** Bound HTTP address. */
@@ -59,9 +60,14 @@ const latencyEveryMs = 1000
 /**
  * Starts the daemon. Resolves once HTTP is bound; `ready` tells of the rest.
  *
+ * @param supervision has DNS answered by a process of its own; null: by threads of this one
  * @throws Error when the data directory can't be used or the HTTP address is taken
  */
-export async function startDaemon(config: Config, log: Logger = createLog(config.logLevel)): Promise<Daemon> {
+export async function startDaemon(
+  config: Config,
+  supervision: Supervision | null = null,
+  log: Logger = createLog(config.logLevel),
+): Promise<Daemon> {
   const stopping = new AbortController()
   const { signal } = stopping
   const { nodeId, adminTokenHash } = await openDataDirectory(config.dataDir, config.adminToken)
@@ -88,7 +94,18 @@ export async function startDaemon(config: Config, log: Logger = createLog(config
     }),
   )
   const descriptors = countDescriptors(config, log)
-  const ground = { config, database, nodeId, log, metrics, faults, descriptors, announce, signal }
+  const ground = {
+    config,
+    database,
+    nodeId,
+    log,
+    metrics,
+    faults,
+    descriptors,
+    announce,
+    supervision,
+    signal,
+  }
   const parts: Parts = joinParts(ground)
   const listeners = listenersAmong(parts)
   const { answers, configuration, dataPlane, events, health, hosts, overrides } = parts

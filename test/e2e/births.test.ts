@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
+import { processOf } from '../support/processes.ts'
 import { ask, askUntil } from './ask.ts'
 import { eventually, put, soa } from './fixture.ts'
 
@@ -64,14 +65,14 @@ t.test('another member of the name begins with nothing', async (t) => {
   for (const daemon of both) await askUntil(daemon.dns, name, ['192.0.2.1'])
 
   // In two writes, of which one node sees the end alone.
-  process.kill(away.pid, 'SIGSTOP')
+  process.kill(processOf(away, 'control'), 'SIGSTOP')
   await remove(t, here, member)
   await put(here, member, { address: '192.0.2.2' })
   await unknownOn(t, here, 'deleted and made anew')
   await put(here, '/v1/overrides/jobs/a', { state: 'drain' })
   t.equal((await status(here)).safeAt, null, 'nobody was told of this one')
   await remove(t, here, '/v1/overrides/jobs/a')
-  process.kill(away.pid, 'SIGCONT')
+  process.kill(processOf(away, 'control'), 'SIGCONT')
   await known(away, '192.0.2.2')
   await unknownSoon(t, away, 'on a node that was away')
   for (const daemon of both) await askUntil(daemon.dns, name, [])
@@ -87,12 +88,12 @@ t.test('another member of the name begins with nothing', async (t) => {
   // The whole pool, and a start behind it.
   await report(here, 'up')
   for (const daemon of both) await askUntil(daemon.dns, name, ['192.0.2.3'])
-  process.kill(away.pid, 'SIGSTOP')
+  process.kill(processOf(away, 'control'), 'SIGSTOP')
   await remove(t, here, `/v1/services/${name}`)
   await remove(t, here, '/v1/pools/jobs')
   await put(here, '/v1/pools/jobs', { ...pool('192.0.2.4'), whenAllDown: 'last-known' })
   await put(here, `/v1/services/${name}`, { pools: ['jobs'], whenAllDown: 'nodata' })
-  process.kill(away.pid, 'SIGCONT')
+  process.kill(processOf(away, 'control'), 'SIGCONT')
   await known(away, '192.0.2.4')
   for (const daemon of both) await unknownSoon(t, daemon, 'in another pool of that name')
   await using later = await startDaemonProcess({ env: { DATABASE_URL: url } })

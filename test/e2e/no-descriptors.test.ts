@@ -11,6 +11,7 @@ import t from 'tap'
 import { startDaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
 import { patience } from '../support/patience.ts'
+import { processOf } from '../support/processes.ts'
 import { missingPrograms } from '../support/program.ts'
 import { put, soa } from './fixture.ts'
 
@@ -46,7 +47,11 @@ t.test(
     }
     while (!(await up())) await turn()
 
-    await run('prlimit', ['--pid', String(daemon.pid), `--nofile=${none}:`])
+    const limit = async (descriptors: number) => {
+      for (const pid of [processOf(daemon, 'control'), processOf(daemon, 'data')])
+        await run('prlimit', ['--pid', String(pid), `--nofile=${descriptors}:`])
+    }
+    await limit(none)
     const { hostname, port: httpPort } = new URL(daemon.http)
     const { host, port: dnsPort } = daemon.dns
     const waiting = [
@@ -67,7 +72,7 @@ t.test(
       [0, 0],
       'nobody new is answered',
     )
-    await run('prlimit', ['--pid', String(daemon.pid), '--nofile=4096:'])
+    await limit(4096)
     // The kernel has kept them meanwhile.
     for (const socket of waiting) await once(socket, 'data', { signal: patience() })
     using client = await TcpClient.open(daemon.dns, '127.0.1.1')

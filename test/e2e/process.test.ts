@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { node, repository, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
+import { processOf } from '../support/processes.ts'
 import { ask } from './ask.ts'
 import { put, soa } from './fixture.ts'
 
@@ -66,7 +67,8 @@ t.test('two daemons on one data directory', async (t) => {
   await using first = await startDaemonProcess()
   await using second = await spawnDaemon({ dataDir: first.dataDir })
   t.same(await second.exited, { code: 1, signal: null })
-  t.match(second.stderr, new RegExp(`${first.dataDir}.*${first.pid}|${first.pid}.*${first.dataDir}`))
+  const holder = processOf(first, 'control')
+  t.match(second.stderr, new RegExp(`${first.dataDir} is in use by process ${holder}\\b`))
 })
 
 t.test('what it keeps is for its user alone, and survives a restart', async (t) => {

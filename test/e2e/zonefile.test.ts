@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { node, repository, startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
+import { processOf } from '../support/processes.ts'
 import { ask } from './ask.ts'
 
 const main = join(repository, 'src/main.ts')
@@ -80,7 +81,7 @@ t.test('by a running server, and served at once', async (t) => {
   await using daemon = await startDaemonProcess({ dataDir: join(folder, 'data') })
   const env = { POOLDNS_SERVER: daemon.http, POOLDNS_ADMIN_TOKEN: daemon.token }
   const locked = await pooldns(['export-zone', 'example.test'])
-  const taken = new RegExp(`in use by process ${daemon.pid} .*--server URL`)
+  const taken = new RegExp(`in use by process ${processOf(daemon, 'control')} .*--server URL`)
   t.match(locked, { code: 1, stderr: taken }, 'its database is taken')
   t.same((await ask(daemon.dns, 'www.example.test')).answers, ['192.0.2.1'])
 

@@ -22,13 +22,17 @@ import {
   registerCertificateMetrics,
   registerHostMetrics,
 } from './members.ts'
-import { expose, exposeValue } from './series.ts'
+import { expose, exposeCounts, exposeValue } from './series.ts'
 import { SharedRendering } from './shared-rendering.ts'
 import { type MemberNow, type PoolNow, registerStateMetrics, type ServiceNow } from './states.ts'
 import { WebhookMetrics } from './webhooks.ts'
 
 /** What a scrape reads. Called at every scrape: must be cheap and never throw. */
 export interface MetricsSources {
+  /** Waits until what the workers have counted is known. */
+  refresh(): Promise<void>
+  /** How often a process has been started again after it had ended by itself. */
+  processRestarts(): readonly { readonly process: string; readonly count: number }[]
   dns(): DnsCounters
   /** Members that have shown a certificate. */
   certificates(): readonly CertificateEnd[]
@@ -57,10 +61,12 @@ export class Metrics {
   readonly webhooks: WebhookMetrics
   readonly http: HttpMetrics
   readonly #page: SharedRendering
+  readonly #sources: MetricsSources
   #workerRestarts = 0
 
   constructor(version: string, sources: MetricsSources, now: () => number = Date.now) {
     const registry = this.#registry
+    this.#sources = sources
     registerProcessMetrics(registry, version)
     this.faults = new FaultMetrics(registry)
     this.lookups = new LookupMetrics(registry)
@@ -70,6 +76,8 @@ export class Metrics {
     this.#page = new SharedRendering(() => this.text())
     const restarts = 'DNS workers that died and were started again.'
     exposeValue(registry, 'counter', 'pooldns_worker_restarts_total', restarts, () => this.#workerRestarts)
+    const processes = 'Processes of this server that ended by themselves and were started again.'
+    exposeCounts(registry, 'pooldns_process_restarts_total', processes, () => sources.processRestarts())
     registerDnsMetrics(registry, () => sources.dns())
     registerNodeMetrics(registry, sources, now)
     registerStateMetrics(registry, sources)
@@ -87,7 +95,8 @@ export class Metrics {
   }
 
   /** The page for Prometheus. */
-  text(): Promise<string> {
+  async text(): Promise<string> {
+    await this.#sources.refresh()
     return this.#registry.metrics()
   }
 

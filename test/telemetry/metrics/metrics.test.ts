@@ -28,6 +28,8 @@ const dns: DnsCounters = {
 
 function busyMetrics(): Metrics {
   const sources = {
+    refresh: async () => undefined,
+    processRestarts: () => [{ process: 'data', count: 3 }],
     dns: () => dns,
     configRevision: () => 42,
     databaseUp: () => true,
@@ -51,6 +53,7 @@ t.test('a scrape shows what the data plane has counted, once however often it is
   await metrics.text()
   const text = await metrics.text()
   for (const line of [
+    'pooldns_process_restarts_total{process="data"} 3',
     'pooldns_dns_queries_total{transport="udp",family="ipv4",qtype="A"} 7',
     'pooldns_dns_queries_total{transport="tcp",family="ipv6",qtype="other"} 2',
     'pooldns_dns_responses_total{transport="udp",rcode="NOERROR"} 6',

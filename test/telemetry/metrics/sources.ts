@@ -2,6 +2,8 @@ import type { MetricsSources } from '../../../src/telemetry/metrics/metrics.ts'
 
 /** A node on which nothing has happened. */
 export const quietSources: MetricsSources = {
+  refresh: async () => undefined,
+  processRestarts: () => [],
   dns: () => ({
     queries: [],
     responses: [],

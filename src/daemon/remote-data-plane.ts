@@ -1,0 +1,242 @@
+/**
+ * The data plane in a process of its own, as the control plane sees it. The supervisor starts that process and brings a connection to
+ * it; another one when the process has died or is replaced, so for a moment there may be two that answer, or none.
+ *
+ * Whoever comes is told all that is served first. A publish is done when all that are there serve it, and one at least: while there is
+ * none it waits for the next, which is told all of it. What a process has counted stays counted when it ends.
+ */
+import type { Duplex } from 'node:stream'
+import { addCounters, allocateCounters } from '../dataplane/counters.ts'
+import { ServingSet, type ServingUpdate } from '../dataplane/image/serving-set.ts'
+import type { ChosenBackend } from '../dataplane/listener/backend.ts'
+import type { ListenAddress } from '../dataplane/listener/listener.ts'
+import { ListenError } from '../dataplane/listener/listener.ts'
+import { type Transport, transportNames } from '../dataplane/listener/transports.ts'
+import type { WorkerEvents } from '../dataplane/listener/worker-thread.ts'
+import { Conversation } from '../dataplane/process/conversation.ts'
+import { CountedMirror } from '../dataplane/process/counted-changes.ts'
+import type { DataPlaneEvent, FromDataPlane, Live, ToDataPlane } from '../dataplane/process/messages.ts'
+import type { DataPlane, DataPlaneEvents } from './data-plane.ts'
+import type { Opened, Supervision } from './supervision.ts'
+
+/** How long a reader of counters waits for a process that answers late. */
+const countPatienceMs = 500
+/** How often counters are looked at, so that they are known of a process that dies. */
+const countEveryMs = 1000
+/** A process that was told to stop ends by itself within this. */
+const stopPatienceMs = 6000
+const noneLive: Live = { udp: 0, tcp: 0 }
+
+export class RemoteDataPlane implements DataPlane {
+  readonly #supervision: Supervision
+  readonly #connections: number
+  readonly #events: DataPlaneEvents
+  readonly #onUpcall: NonNullable<WorkerEvents['onUpcall']>
+  readonly #served = new ServingSet()
+  #generation = 0
+  /** Of processes that have ended, by transport. */
+  readonly #ended: Record<Transport, SharedArrayBuffer> = { udp: allocateCounters(), tcp: allocateCounters() }
+  readonly #links = new Set<Link>()
+  /** Resolves when the next one serves all that it was told. */
+  #next = Promise.withResolvers<void>()
+  #opened: Opened | null = null
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param connections most that are open over TCP */
+  constructor(supervision: Supervision, connections: number, events: DataPlaneEvents) {
+    this.#supervision = supervision
+    this.#connections = connections
+    this.#events = events
+    this.#onUpcall = events.onUpcall ?? (() => Promise.resolve(null))
+    // Nobody may be waiting for it.
+    this.#next.promise.catch(() => undefined)
+  }
+
+  get bound(): readonly ListenAddress[] {
+    return this.#opened?.bound ?? []
+  }
+
+  get backend(): ChosenBackend {
+    return this.#opened?.backend ?? { name: 'dgram', reason: 'it has not been chosen yet' }
+  }
+
+  async start(): Promise<void> {
+    this.#supervision.links((stream, dataPlane) => this.#link(stream, dataPlane))
+    const opened = await this.#supervision.open(this.#connections)
+    for (const skipped of opened.skipped) this.#events.onSkipped(skipped)
+    await this.#next.promise
+    this.#opened = opened
+    this.#timer = setInterval(() => void this.refresh(), countEveryMs).unref()
+  }
+
+  async publish(update: ServingUpdate): Promise<void> {
+    this.#served.add(update)
+    this.#generation = update.generation
+    if (this.#opened === null && this.#links.size === 0) return
+    const { promise: next } = this.#next
+    const served = await Promise.all([...this.#links].map((link) => link.publish(update)))
+    if (!served.includes(true)) await next
+  }
+
+  live(transport: Transport): number {
+    return Math.max(0, ...[...this.#links].map(({ live }) => live[transport]))
+  }
+
+  counters(transport: Transport): readonly SharedArrayBuffer[] {
+    const present = [...this.#links].flatMap(({ counted }) => counted.buffers(transport))
+    return [this.#ended[transport], ...present]
+  }
+
+  async refresh(): Promise<void> {
+    await Promise.all([...this.#links].map((link) => link.count(countPatienceMs)))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer)
+    const links = [...this.#links]
+    if (this.#supervision.keepsAnswering) for (const link of links) link.end()
+    else await Promise.all(links.map((link) => link.stop(stopPatienceMs)))
+  }
+
+  #link(stream: Duplex, dataPlane: number): void {
+    const link = new Link(stream, {
+      onEvent: (event) => this.#tell(event),
+      onUpcall: this.#onUpcall,
+      onFailed: (error) => this.#next.reject(error),
+      onEnd: (error) => {
+        this.#links.delete(link)
+        for (const transport of transportNames)
+          for (const buffer of link.counted.buffers(transport)) addCounters(this.#ended[transport], buffer)
+        if (error !== null) this.#events.onError('tcp', error, 1)
+      },
+    })
+    this.#links.add(link)
+    void this.#begin(link, dataPlane)
+  }
+
+  async #begin(link: Link, dataPlane: number): Promise<void> {
+    const whole = { ...this.#served.changes(), generation: this.#generation }
+    if (!(await link.replace(whole))) return
+    this.#supervision.serving(dataPlane)
+    this.#next.resolve()
+    this.#next = Promise.withResolvers()
+    this.#next.promise.catch(() => undefined)
+  }
+
+  #tell(event: DataPlaneEvent): void {
+    switch (event.what) {
+      case 'restart':
+        this.#events.onRestart(event.transport, event.reason)
+        break
+      case 'fallback':
+        this.#events.onFallback(event.reason)
+        break
+      case 'error':
+        if (event.code !== null) Object.assign(event.error, { code: event.code })
+        this.#events.onError(event.transport, event.error, event.count)
+        break
+      case 'unreadable':
+        this.#events.onUnreadable(event)
+        break
+    }
+  }
+}
+
+interface LinkEvents {
+  readonly onEvent: (event: DataPlaneEvent) => void
+  readonly onUpcall: NonNullable<WorkerEvents['onUpcall']>
+  readonly onFailed: (error: ListenError) => void
+  readonly onEnd: (error: Error | null) => void
+}
+
+/** A connection to one process. */
+class Link {
+  live = noneLive
+  readonly counted = new CountedMirror()
+  readonly #events: LinkEvents
+  readonly #conversation: Conversation<ToDataPlane, FromDataPlane>
+  readonly #over = Promise.withResolvers<false>()
+  /** By generation; at most the first and one after it. */
+  readonly #awaited = new Map<number, (served: true) => void>()
+  /** Whoever waits for counters. */
+  #counting: PromiseWithResolvers<void> | null = null
+
+  constructor(stream: Duplex, events: LinkEvents) {
+    this.#events = events
+    this.#conversation = new Conversation(
+      stream,
+      (message: FromDataPlane) => this.#hear(message),
+      (error) => {
+        this.live = noneLive
+        this.#over.resolve(false)
+        events.onEnd(error)
+      },
+    )
+  }
+
+  /** @returns false when the process has ended before it served it */
+  publish(update: ServingUpdate): Promise<boolean> {
+    return this.#serve({ kind: 'publish', update })
+  }
+
+  replace(update: ServingUpdate): Promise<boolean> {
+    return this.#serve({ kind: 'replace', update })
+  }
+
+  async count(patienceMs: number): Promise<void> {
+    if (this.#counting === null) {
+      this.#counting = Promise.withResolvers()
+      this.#conversation.say({ kind: 'count' })
+    }
+    await Promise.race([this.#counting.promise, this.#over.promise, afterMs(patienceMs)])
+  }
+
+  async stop(patienceMs: number): Promise<void> {
+    this.#conversation.say({ kind: 'stop' })
+    await Promise.race([this.#over.promise, afterMs(patienceMs)])
+    this.end()
+  }
+
+  end(): void {
+    this.#conversation.end()
+  }
+
+  #serve(message: Extract<ToDataPlane, { update: unknown }>): Promise<boolean> {
+    const served = new Promise<true>((resolve) => this.#awaited.set(message.update.generation, resolve))
+    this.#conversation.say(message)
+    return Promise.race([served, this.#over.promise])
+  }
+
+  #hear(message: FromDataPlane): void {
+    if ('live' in message) this.live = message.live
+    switch (message.kind) {
+      case 'serving':
+        this.#awaited.get(message.generation)?.(true)
+        this.#awaited.delete(message.generation)
+        break
+      case 'counted':
+        this.counted.put(message.counted)
+        this.#counting?.resolve()
+        this.#counting = null
+        break
+      case 'event':
+        this.#events.onEvent(message.event)
+        break
+      case 'failed':
+        this.#events.onFailed(new ListenError(message.code, message.message))
+        break
+      case 'upcall':
+        void this.#answer(message)
+        break
+    }
+  }
+
+  async #answer({ id, request, client }: Extract<FromDataPlane, { kind: 'upcall' }>): Promise<void> {
+    const response = await this.#events.onUpcall(request, client).catch(() => null)
+    this.#conversation.say({ kind: 'answer', id, response })
+  }
+}
+
+function afterMs(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref())
+}

@@ -1,0 +1,46 @@
+/** The control plane from its start to its end, under a supervisor. */
+import { readConfig } from '../config.ts'
+import type { ListenAddress } from '../dataplane/listener/listener.ts'
+import { createLog, type Logger } from '../telemetry/log.ts'
+import { startDemoBackends } from './demo.ts'
+import { type Daemon, startDaemon } from './start.ts'
+import { stopBudget } from './stop-budget.ts'
+import type { Supervised } from './supervised.ts'
+import { containUncaught } from './uncaught.ts'
+
+/**
+ * Resolves when it has ended in order. Rejects when it could not start.
+ *
+ * @param args those of `serve`
+ * @param http where HTTP was bound before, which counts where the port may be any
+ */
+export async function runControlPlane(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  supervised: Supervised,
+  http: ListenAddress | null,
+): Promise<void> {
+  const read = readConfig(args, environment)
+  const config = http !== null && read.httpListen.port === 0 ? { ...read, httpListen: http } : read
+  const log = createLog(config.logLevel)
+  let serving: Daemon | undefined
+  containUncaught(log, () => serving)
+  await using _backends = config.demo ? await startDemoBackends() : null
+  await using daemon = await startDaemon(config, supervised, log)
+  serving = daemon
+  try {
+    await Promise.race([supervised.stop, daemon.ready])
+    supervised.ready(daemon.http)
+    await supervised.stop
+  } finally {
+    endInTime(log)
+  }
+}
+
+/** Nobody else would end a stop that hangs, if the supervisor is gone. */
+function endInTime(log: Logger): void {
+  setTimeout(() => {
+    log.error('stopping took too long')
+    process.exit(1)
+  }, stopBudget.totalMs).unref()
+}

@@ -1,0 +1,80 @@
+/** The control plane's end of the channel to its supervisor, whose child this process is. */
+import type { Duplex } from 'node:stream'
+import { type ListenAddress, ListenError } from '../dataplane/listener/listener.ts'
+import type { Beginning, FromControl, Restarts, ToControl } from '../supervisor/words.ts'
+import type { Opened, Supervision } from './supervision.ts'
+
+/** The supervisor ended, or told us to. */
+export type StopReason = 'told' | 'left alone'
+
+export class Supervised implements Supervision {
+  keepsAnswering = false
+  /** Resolves when this process is to stop. */
+  readonly stop: Promise<StopReason>
+  readonly #stop = Promise.withResolvers<StopReason>()
+  #opened = Promise.withResolvers<Opened>()
+  #onLink: (stream: Duplex, dataPlane: number) => void = (stream) => stream.destroy()
+  #restarts: Restarts = { control: 0, data: 0 }
+
+  /** Resolves with what this process begins with, before anything is loaded that hashes names. */
+  readonly begun: Promise<Beginning>
+  readonly #begun = Promise.withResolvers<Beginning>()
+
+  constructor() {
+    this.stop = this.#stop.promise
+    this.begun = this.#begun.promise
+    process.on('message', (message: ToControl, handle) => this.#hear(message, handle as unknown as Duplex))
+    process.once('disconnect', () => this.#stop.resolve('left alone'))
+  }
+
+  open(connections: number): Promise<Opened> {
+    this.#opened = Promise.withResolvers()
+    this.#say({ kind: 'open', connections })
+    return this.#opened.promise
+  }
+
+  serving(dataPlane: number): void {
+    this.#say({ kind: 'serving', dataPlane })
+  }
+
+  links(onLink: (stream: Duplex, dataPlane: number) => void): void {
+    this.#onLink = onLink
+  }
+
+  restarts() {
+    return Object.entries(this.#restarts).map(([process, count]) => ({ process, count }))
+  }
+
+  /** Says that this process is to be started again when it ends by itself. */
+  ready(http: ListenAddress): void {
+    this.#say({ kind: 'ready', http })
+  }
+
+  #hear(message: ToControl, handle: Duplex): void {
+    switch (message.kind) {
+      case 'begin':
+        this.#begun.resolve(message)
+        break
+      case 'opened':
+        this.#opened.resolve(message)
+        break
+      case 'refused':
+        this.#opened.reject(new ListenError(message.code, message.message))
+        break
+      case 'link':
+        this.#onLink(handle, message.dataPlane)
+        break
+      case 'restarts':
+        this.#restarts = message.restarts
+        break
+      case 'stop':
+        this.keepsAnswering = message.keepsAnswering
+        this.#stop.resolve('told')
+        break
+    }
+  }
+
+  #say(message: FromControl): void {
+    if (process.connected) process.send!(message)
+  }
+}

@@ -1,0 +1,28 @@
+/** The supervisor, as the control plane sees it. */
+import type { Duplex } from 'node:stream'
+import type { ChosenBackend } from '../dataplane/listener/backend.ts'
+import type { ListenAddress } from '../dataplane/listener/listener.ts'
+
+/** What the supervisor says to `open`. */
+export interface Opened {
+  readonly bound: readonly ListenAddress[]
+  readonly backend: ChosenBackend
+  readonly skipped: readonly string[]
+}
+
+export interface Supervision {
+  /**
+   * Has DNS listened for. Rejects with a `ListenError` when an address can't be bound.
+   *
+   * @param connections most that are open over TCP
+   */
+  open(connections: number): Promise<Opened>
+  /** Says that a data plane serves all that it was told at first: others may end. */
+  serving(dataPlane: number): void
+  /** @param onLink told of each connection to a data plane */
+  links(onLink: (stream: Duplex, dataPlane: number) => void): void
+  /** How often each process was started again after it had ended by itself. */
+  restarts(): readonly { readonly process: string; readonly count: number }[]
+  /** Whether the data plane is to go on without this process. */
+  readonly keepsAnswering: boolean
+}

@@ -1,0 +1,61 @@
+/** The processes that the supervisor starts: how each is started, and what it is given. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import type { SocketsByTransport } from '../dataplane/listener/held-sockets.ts'
+import type { BoundSocket } from '../dataplane/listener/listener.ts'
+import { linux, SyscallError, type Syscalls } from '../dataplane/listener/syscalls.ts'
+import type { Order } from '../dataplane/process/data-plane-process.ts'
+import type { ToControl } from './words.ts'
+
+/** Of this file, and so of those that are started: they run as they are, or compiled. */
+const ending = import.meta.url.slice(-3)
+const controlEntry = fileURLToPath(new URL(`../daemon/control-plane${ending}`, import.meta.url))
+const dataEntry = fileURLToPath(new URL(`../dataplane/process/main${ending}`, import.meta.url))
+
+/** Standard input, output and error, and the channel. */
+const firstDescriptor = 4
+
+/** Gets this process's environment and `args`; its log and its last words go where ours do. */
+export function startControl(args: readonly string[]): ChildProcess {
+  return fork(controlEntry, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+}
+
+/** @returns the process, and the sockets as it has them */
+export function startData(
+  { tcp, udp }: SocketsByTransport,
+  compileCache: string | undefined,
+): { readonly child: ChildProcess; readonly sockets: SocketsByTransport } {
+  const descriptors: number[] = []
+  const give = (socket: BoundSocket) => ({ ...socket, fd: firstDescriptor - 1 + descriptors.push(socket.fd) })
+  const sockets = { tcp: tcp.map(give), udp: udp.map((each) => each.map(give)) }
+  const child = fork(dataEntry, {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...descriptors],
+    // Nothing of what configures us: tokens and passwords are among it.
+    env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
+  })
+  return { child, sockets }
+}
+
+/** Says something to a process, if it is there to hear it. */
+export function say(child: ChildProcess, what: ToControl | Order, handle?: Socket): void {
+  if (child.connected) child.send(what, handle, {}, () => undefined)
+  else handle?.destroy()
+}
+
+/**
+ * Two ends of a new connection, for two processes.
+ *
+ * @throws SyscallError
+ */
+export function connectedPair(syscalls: Syscalls): readonly [Socket, Socket] {
+  // Large enough to lie outside the heap, where nothing moves it.
+  const descriptors = new Int32Array(64)
+  const address = syscalls.address(new Uint8Array(descriptors.buffer))
+  if (syscalls.socketpair(linux.afUnix, linux.sockStream | linux.sockCloexec, 0, address) < 0)
+    throw new SyscallError('socketpair', syscalls.errno())
+  const [one, other] = descriptors
+  // What comes is for the process that gets it.
+  const end = (fd: number) => new Socket({ fd, manualStart: true } as ConstructorParameters<typeof Socket>[0])
+  return [end(one!), end(other!)]
+}

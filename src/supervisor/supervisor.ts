@@ -1,0 +1,283 @@
+/**
+ * Keeps a server answering whatever becomes of its parts. There are three processes:
+ *
+ * - the **supervisor**, this one: it holds the sockets of DNS and starts the others; it reads nothing from any network;
+ * - the **data plane** answers by those sockets, from memory; it knows no HTTP, no SQL and no configuration;
+ * - the **control plane** is all the rest, and tells the data plane what to serve.
+ *
+ * ## What ends what
+ * A control plane that dies is started again, and the data plane goes on with what it was told last. A data plane that dies is
+ * started again on the same sockets, in which queries wait meanwhile, and the control plane tells it all that is served. Both at
+ * once are a start from the snapshot. Without the supervisor both end.
+ *
+ * The sockets are opened when the control plane has something to serve for the first time, and closed when the stop is done: no
+ * client is refused a name that we have, and none waits for a server that has nothing to say.
+ *
+ * ## Replacing
+ * Both can be replaced by what is installed now (`replace`), and no query is lost. The control plane ends first, since two of them can't
+ * have one data directory; the data plane goes on meanwhile. The next control plane gets a data plane of its own version, which
+ * begins to answer by the same sockets when it has been told all that is served; only then does the old one stop receiving,
+ * answers what it has, and ends.
+ *
+ * ## States of the control plane
+ *
+ *   starting   ends by itself          the server ends with its exit code: it can't be started
+ *   starting   ready                   running
+ *   running    ends by itself          running: it is started again, at once or, when it has died lately, after a pause
+ *   running    replace                 replacing
+ *   replacing  ends                    running: the next one is started
+ *   any        stop                    stopping: when all have ended, the server does
+ *
+ * ## Rejected
+ * - Data plane and supervisor as one process: nobody would start it again, and who holds the sockets would run the code that may fail.
+ * - New sockets for each data plane, by SO_REUSEPORT: what has come to the old ones is lost with a process that dies, and with
+ *   one that is replaced the kernel moves clients from one to the other at an uncertain moment.
+ * - A port or a path for the conversation: whoever may connect could tell the data plane what to serve. A socket pair has no name.
+ * - Images as files that both map: pages would be shared. Today each process has its own copy of what it reads; zones of a million
+ *   RRsets are where that will count.
+ */
+import type { ChildProcess } from 'node:child_process'
+import type { Config } from '../config.ts'
+import { type ChosenBackend, chooseBackend } from '../dataplane/listener/backend.ts'
+import { type HeldSockets, holdSockets } from '../dataplane/listener/held-sockets.ts'
+import type { ListenAddress, ListenError } from '../dataplane/listener/listener.ts'
+import type { SyscallError, Syscalls } from '../dataplane/listener/syscalls.ts'
+import { makeNameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
+import type { Logger } from '../telemetry/log.ts'
+import { connectedPair, say, startControl, startData } from './children.ts'
+import { Restarting } from './restarting.ts'
+import type { FromControl, ProcessName, ToControl } from './words.ts'
+
+export interface SupervisorOptions {
+  readonly config: Pick<Config, 'dnsListen' | 'workers' | 'udpBackend'>
+  /** Those of `serve`, for the control plane. */
+  readonly args: readonly string[]
+  readonly syscalls: Syscalls
+  readonly log: Logger
+  /** Where Node keeps what it has compiled, if anywhere. */
+  readonly compileCache: string | undefined
+  /** All that a stop may take. */
+  readonly stopMs: number
+}
+
+interface ControlPlane {
+  readonly child: ChildProcess
+  /** It has asked for DNS to be listened for, and takes links. */
+  opened: boolean
+}
+
+interface DataPlane {
+  readonly number: number
+  readonly child: ChildProcess
+  /** Another one is to take its place. */
+  retires: boolean
+}
+
+export class Supervisor {
+  /** Resolves with the exit code when everything has ended. */
+  readonly ended: Promise<number>
+  readonly #ended = Promise.withResolvers<number>()
+  readonly #options: SupervisorOptions
+  /** Of this server: images of one control plane are read by the data plane that the next one finds. */
+  readonly #nameHashKey = makeNameHashKey()
+  #state: 'starting' | 'running' | 'replacing' | 'stopping' = 'starting'
+  #control: ControlPlane | null = null
+  /** In the order of their starts; two while one takes the place of the other. */
+  readonly #data = new Set<DataPlane>()
+  #dataPlanes = 0
+  #held: HeldSockets | null = null
+  #backend: ChosenBackend | null = null
+  #connections = 0
+  /** Where HTTP is bound. */
+  #http: ListenAddress | null = null
+  readonly #restarting: Readonly<Record<ProcessName, Restarting>>
+  #stopTimer: NodeJS.Timeout | undefined
+  #exitCode = 0
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.ended = this.#ended.promise
+    this.#restarting = {
+      control: new Restarting(() => this.#startControl()),
+      data: new Restarting(() => this.#startData()),
+    }
+  }
+
+  start(): void {
+    this.#startControl()
+  }
+
+  /** Ends everything in order. Idempotent. */
+  stop(): void {
+    if (this.#state === 'stopping') return
+    this.#state = 'stopping'
+    for (const restarting of Object.values(this.#restarting)) restarting.stop()
+    this.#stopTimer = setTimeout(() => {
+      this.#options.log.error('stopping took too long')
+      this.kill()
+    }, this.#options.stopMs)
+    // The data plane ends when the control plane says so, which then ends what it was answered by.
+    if (this.#control === null) this.#stopData()
+    else say(this.#control.child, { kind: 'stop', keepsAnswering: false })
+    this.#endIfDone()
+  }
+
+  /**
+   * Replaces both processes by what is installed now, while DNS is answered.
+   *
+   * @returns false when there is nothing to replace yet, or they are being replaced or started again
+   */
+  replace(): boolean {
+    if (this.#state !== 'running' || this.#control === null) return false
+    this.#state = 'replacing'
+    for (const data of this.#data) data.retires = true
+    say(this.#control.child, { kind: 'stop', keepsAnswering: true })
+    const { child } = this.#control
+    const timer = setTimeout(() => child.kill('SIGKILL'), this.#options.stopMs)
+    child.once('exit', () => clearTimeout(timer))
+    return true
+  }
+
+  /** Ends everything at once. */
+  kill(): void {
+    this.#state = 'stopping'
+    this.#exitCode = 1
+    for (const child of [this.#control?.child, ...[...this.#data].map(({ child }) => child)])
+      child?.kill('SIGKILL')
+    this.#endIfDone()
+  }
+
+  #startControl(): void {
+    const child = startControl(this.#options.args)
+    const control: ControlPlane = { child, opened: false }
+    this.#control = control
+    say(child, { kind: 'begin', nameHashKey: this.#nameHashKey, http: this.#http })
+    this.#tellRestarts()
+    child.on('message', (message: FromControl) => this.#hear(message, control))
+    child.once('exit', (code, signal) => this.#controlEnded(code, signal))
+  }
+
+  #hear(message: FromControl, control: ControlPlane): void {
+    switch (message.kind) {
+      case 'open':
+        this.#open(control, message.connections)
+        break
+      case 'serving':
+        for (const data of this.#data)
+          if (data.number < message.dataPlane) {
+            data.retires = true
+            say(data.child, { kind: 'stop' })
+          }
+        break
+      case 'ready':
+        if (this.#state === 'starting') this.#state = 'running'
+        this.#http = message.http
+        this.#restarting.control.lives()
+        break
+    }
+  }
+
+  #open(control: ControlPlane, connections: number): void {
+    const answer = this.#hold()
+    if (answer.kind === 'opened') {
+      control.opened = true
+      this.#connections = connections
+    }
+    say(control.child, answer)
+    if (!control.opened) return
+    const serving = [...this.#data].filter(({ retires }) => !retires)
+    for (const data of serving) this.#link(control, data)
+    if (serving.length === 0) this.#restarting.data.now()
+  }
+
+  /** Opens the sockets, unless they are open. */
+  #hold(): ToControl {
+    const { config, syscalls } = this.#options
+    try {
+      this.#backend ??= chooseBackend(config.udpBackend).backend
+      this.#held ??= holdSockets(syscalls, {
+        listen: config.dnsListen,
+        udpWorkers: config.workers,
+        merged: this.#backend.name === 'batch',
+      })
+      const { bound, skipped } = this.#held
+      return { kind: 'opened', bound, backend: this.#backend, skipped }
+    } catch (error) {
+      const { code, message } = error as SyscallError | ListenError
+      return { kind: 'refused', code, message }
+    }
+  }
+
+  #startData(): void {
+    const { child, sockets } = startData(this.#held!.sockets, this.#options.compileCache)
+    const data: DataPlane = { number: ++this.#dataPlanes, child, retires: false }
+    this.#data.add(data)
+    say(child, {
+      kind: 'begin',
+      nameHashKey: this.#nameHashKey,
+      sockets,
+      udpBackend: this.#backend!.name,
+      connections: this.#connections,
+    })
+    child.once('exit', (code, signal) => this.#dataEnded(data, code, signal))
+    if (this.#control?.opened) this.#link(this.#control, data)
+  }
+
+  #link(control: ControlPlane, data: DataPlane): void {
+    const [forControl, forData] = connectedPair(this.#options.syscalls)
+    say(data.child, { kind: 'link' }, forData)
+    say(control.child, { kind: 'link', dataPlane: data.number }, forControl)
+  }
+
+  #controlEnded(code: number | null, signal: NodeJS.Signals | null): void {
+    this.#control = null
+    switch (this.#state) {
+      case 'starting':
+        this.#exitCode = code ?? 1
+        this.stop()
+        break
+      case 'stopping':
+        this.#exitCode ||= code ?? 1
+        this.#stopData()
+        this.#endIfDone()
+        break
+      case 'replacing':
+        this.#state = 'running'
+        this.#startControl()
+        break
+      case 'running':
+        this.#options.log.error(
+          { code, signal },
+          'the control plane ended: it is started again, DNS is answered meanwhile',
+        )
+        this.#restarting.control.again()
+        break
+    }
+  }
+
+  #dataEnded(data: DataPlane, code: number | null, signal: NodeJS.Signals | null): void {
+    this.#data.delete(data)
+    if (this.#state === 'stopping') this.#endIfDone()
+    else if (!data.retires) {
+      this.#options.log.error({ code, signal }, 'the data plane ended: it is started again')
+      this.#restarting.data.again()
+      this.#tellRestarts()
+    }
+  }
+
+  #tellRestarts(): void {
+    const restarts = { control: this.#restarting.control.count, data: this.#restarting.data.count }
+    if (this.#control !== null) say(this.#control.child, { kind: 'restarts', restarts })
+  }
+
+  #stopData(): void {
+    for (const { child } of this.#data) say(child, { kind: 'stop' })
+  }
+
+  #endIfDone(): void {
+    if (this.#control !== null || this.#data.size > 0) return
+    clearTimeout(this.#stopTimer)
+    this.#held?.[Symbol.dispose]()
+    this.#ended.resolve(this.#exitCode)
+  }
+}

@@ -1,0 +1,41 @@
+/** What the supervisor and the control plane say to each other, over the channel that Node opens to a child process. */
+import type { ChosenBackend } from '../dataplane/listener/backend.ts'
+import type { ListenAddress } from '../dataplane/listener/listener.ts'
+import type { NameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
+
+/** Processes that the supervisor starts. */
+export type ProcessName = 'control' | 'data'
+
+/** How often each was started again after it had ended by itself. */
+export type Restarts = Readonly<Record<ProcessName, number>>
+
+export interface Beginning {
+  readonly nameHashKey: NameHashKey
+  /** Where HTTP was bound by the one before: a port that the system chose stays the same. Null for the first. */
+  readonly http: ListenAddress | null
+}
+
+export type ToControl =
+  /** The first. */
+  | ({ readonly kind: 'begin' } & Beginning)
+  /** The answer to `open`. */
+  | {
+      readonly kind: 'opened'
+      readonly bound: readonly ListenAddress[]
+      readonly backend: ChosenBackend
+      readonly skipped: readonly string[]
+    }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  /** Bears a connection to a process that answers; it is to be given all that is served. */
+  | { readonly kind: 'link'; readonly dataPlane: number }
+  | { readonly kind: 'restarts'; readonly restarts: Restarts }
+  /** @property keepsAnswering the data plane goes on without this control plane */
+  | { readonly kind: 'stop'; readonly keepsAnswering: boolean }
+
+export type FromControl =
+  /** There is something to serve. */
+  | { readonly kind: 'open'; readonly connections: number }
+  /** The data plane of this number serves what it was given. */
+  | { readonly kind: 'serving'; readonly dataPlane: number }
+  /** From here on the control plane is started again when it ends. */
+  | { readonly kind: 'ready'; readonly http: ListenAddress }

@@ -1,0 +1,160 @@
+/** The processes of a server: each dies, and is replaced, while DNS is asked all the time. */
+import { readFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
+import { query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
+import { startPostgres } from '../support/postgres.ts'
+import { processesOf } from '../support/processes.ts'
+import { askUntil } from './ask.ts'
+import { eventually, put, soa } from './fixture.ts'
+
+const postgres = await startPostgres()
+t.teardown(() => postgres.stop())
+
+const name = 'www.example.test'
+async function start(env: Readonly<Record<string, string>> = {}) {
+  await using begun = new AsyncDisposableStack()
+  const daemon = begun.use(
+    await startDaemonProcess({
+      env: { DATABASE_URL: await postgres.createDatabase(), POOLDNS_RRL: 'off', ...env },
+    }),
+  )
+  await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
+  await put(daemon, '/v1/monitors/told', { type: 'static', state: 'up' })
+  await put(daemon, '/v1/pools/web', { monitor: 'told', members: { a: { address: '192.0.2.1' } } })
+  await put(daemon, `/v1/services/${name}`, { pools: ['web'] })
+  await askUntil(daemon.dns, name, ['192.0.2.1'])
+  begun.move()
+  return daemon
+}
+
+/** Asks one query after the other until it is told to stop. */
+function askAllTheTime(daemon: DaemonProcess) {
+  let going = true
+  const counts = { sent: 0, right: 0 }
+  const run = async () => {
+    await using client = await UdpClient.open(daemon.dns)
+    while (going) {
+      client.send(query(name, 'A', { id: counts.sent++ & 0xffff }))
+      const { rcode, answer } = readResponse(await client.next())
+      if (rcode === 0 && /^www\.example\.test \d+ A 192\.0\.2\.\d$/.test(answer.join())) counts.right++
+    }
+  }
+  const running = run()
+  return async () => {
+    going = false
+    await running
+    return counts
+  }
+}
+
+/** Nothing is lost: each query is answered before the next is sent, or the test waits for ever. */
+async function losesNothing(t: Test, stop: ReturnType<typeof askAllTheTime>): Promise<void> {
+  const { sent, right } = await stop()
+  t.ok(sent > 10, `${sent} queries`)
+  t.equal(right, sent)
+}
+
+const isReady = ({ msg }: { readonly msg?: string }) => msg === 'ready'
+
+for (const udpBackend of ['batch', 'dgram']) {
+  t.test(`with ${udpBackend}`, async (t) => {
+    await using daemon = await start({ POOLDNS_UDP_BACKEND: udpBackend })
+
+    await t.test('the control plane dies: DNS is answered, and the next one can be written to', async (t) => {
+      const from = daemon.lines.length
+      const before = processesOf(daemon, 'data')
+      const stop = askAllTheTime(daemon)
+      process.kill(processesOf(daemon, 'control')[0]!, 'SIGKILL')
+      await daemon.line(isReady, { from })
+      await losesNothing(t, stop)
+      t.match(
+        daemon.lines.slice(from).find(({ level }) => level === 'error'),
+        { msg: 'the control plane ended: it is started again, DNS is answered meanwhile', signal: 'SIGKILL' },
+      )
+      t.same(processesOf(daemon, 'data'), before)
+      await put(daemon, '/v1/pools/web', { monitor: 'told', members: { b: { address: '192.0.2.2' } } })
+      await askUntil(daemon.dns, name, ['192.0.2.2'])
+    })
+
+    await t.test('the data plane dies: queries wait for the next one, which serves the same', async (t) => {
+      const from = daemon.lines.length
+      const before = processesOf(daemon, 'data')
+      const asked = askAllTheTime(daemon)
+      await put(daemon, '/v1/pools/web', { monitor: 'told', members: { c: { address: '192.0.2.3' } } })
+      await asked()
+      process.kill(before[0]!, 'SIGKILL')
+      await using client = await UdpClient.open(daemon.dns)
+      client.send(query(name, 'A', { id: 7 }))
+      t.same(readResponse(await client.next()).answer, [`${name} 30 A 192.0.2.3`])
+      t.match(
+        daemon.lines.slice(from).find(({ level }) => level === 'error'),
+        { msg: 'the data plane ended: it is started again', signal: 'SIGKILL' },
+      )
+      t.notSame(processesOf(daemon, 'data'), before)
+      await put(daemon, '/v1/pools/web', { monitor: 'told', members: { d: { address: '192.0.2.4' } } })
+      await askUntil(daemon.dns, name, ['192.0.2.4'])
+      const metrics = await (await daemon.request('/metrics')).text()
+      t.match(metrics, 'pooldns_process_restarts_total{process="control"} 1')
+      t.match(metrics, 'pooldns_process_restarts_total{process="data"} 1')
+    })
+
+    await t.test('both are replaced, and nothing is lost', async (t) => {
+      const from = daemon.lines.length
+      const before = [...processesOf(daemon, 'control'), ...processesOf(daemon, 'data')]
+      using tcp = await TcpClient.open(daemon.dns)
+      const stop = askAllTheTime(daemon)
+      daemon.signal('SIGHUP')
+      await daemon.line(isReady, { from })
+      await eventually(async () => (processesOf(daemon, 'data').length === 1 ? true : undefined))
+      await losesNothing(t, stop)
+      await tcp.ended
+      const after = [...processesOf(daemon, 'control'), ...processesOf(daemon, 'data')]
+      t.equal(after.length, 2)
+      t.notOk(after.some((pid) => before.includes(pid)))
+      t.notOk(daemon.lines.slice(from).some(({ level }) => level === 'error'))
+      await put(daemon, '/v1/pools/web', { monitor: 'told', members: { e: { address: '192.0.2.5' } } })
+      await askUntil(daemon.dns, name, ['192.0.2.5'])
+      t.match(
+        (await (await daemon.request('/metrics')).text()).match(/^pooldns_dns_responses_total.*NOERROR.*$/m),
+        {
+          length: 1,
+        },
+      )
+    })
+  })
+}
+
+t.test('the data plane is handed no secret', async (t) => {
+  await using daemon = await start()
+  const [pid] = processesOf(daemon, 'data')
+  // Node tells its children, and so do the tests; we tell them nothing.
+  const names = readFileSync(`/proc/${pid}/environ`, 'latin1')
+    .split('\0')
+    .map((each) => each.split('=')[0])
+  t.notOk(
+    names.some((each) => /^(?:POOLDNS|DATABASE|PG)/.test(each!)),
+    names.join(' '),
+  )
+  t.notMatch(readFileSync(`/proc/${pid}/cmdline`, 'latin1'), /postgres:|token/)
+})
+
+t.test('when the supervisor dies, nobody is left behind, and the ports are free', async (t) => {
+  await using daemon = await start()
+  const all = [...processesOf(daemon, 'control'), ...processesOf(daemon, 'data')]
+  t.equal(all.length, 2)
+  process.kill(daemon.pid, 'SIGKILL')
+  await eventually(async () => (all.some(isAlive) ? undefined : true))
+  const { host, port } = daemon.dns
+  await using next = await startDaemonProcess({ env: { POOLDNS_DNS_LISTEN: `${host}:${port}` } })
+  t.same(next.dns, daemon.dns)
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
