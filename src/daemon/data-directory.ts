@@ -34,7 +34,8 @@ function prepare(path: string): void {
 }
 
 async function readAdminToken(path: string): Promise<string> {
-  const token = await readOrWrite(path, randomBytes(24).toString('base64url'))
+  // What begins with a dash looks like a flag behind `--token`.
+  const token = await readOrWrite(path, `admin_${randomBytes(24).toString('base64url')}`)
   if (isAdminToken(token)) return token
   throw new Error(`${path} holds no token of ${adminTokenForm}; delete it to have one generated`)
 }

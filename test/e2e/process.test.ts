@@ -74,6 +74,7 @@ t.test('two daemons on one data directory', async (t) => {
 t.test('what it keeps is for its user alone, and survives a restart', async (t) => {
   await using first = await startDaemonProcess({ firstStart: true })
   t.equal((await stat(join(first.dataDir, 'admin-token'))).mode & 0o777, 0o600)
+  t.match(first.token, /^admin_[\w-]{32}$/, 'nor does it look like a flag')
   await put(first, '/v1/zones/example.test', { soa, rrsets: [{ name: 'a', type: 'A', data: ['192.0.2.1'] }] })
   first.signal('SIGINT')
   t.same(await first.exited, { code: 0, signal: null })
