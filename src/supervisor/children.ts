@@ -37,6 +37,22 @@ export function startData(
   return { child, sockets }
 }
 
+/** What there is to say of the end of a process. */
+export interface End {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  /** Why it could not be started, such as EAGAIN; Node tells of no exit then. */
+  readonly err?: Error
+}
+
+/** Hears of the end of a process once, also of one that never began. */
+export function onceEnded(child: ChildProcess, ended: (end: End) => void): void {
+  child.once('exit', (code, signal) => ended({ code, signal }))
+  child.on('error', (err) => {
+    if (child.pid === undefined) ended({ code: null, signal: null, err })
+  })
+}
+
 /** Says something to a process, if it is there to hear it. */
 export function say(child: ChildProcess, what: ToControl | Order, handle?: Socket): void {
   if (child.connected) child.send(what, handle, {}, () => undefined)

@@ -7,13 +7,16 @@ export class Restarting {
   /** Starts after the process had ended by itself. */
   count = 0
   readonly #start: () => void
+  readonly #onFailure: (error: unknown) => void
   #startedAtMs = 0
   #failures = 0
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
-  constructor(start: () => void) {
+  /** @param start may throw, which is told to `onFailure` and counts as the end of what was started */
+  constructor(start: () => void, onFailure: (error: unknown) => void) {
     this.#start = start
+    this.#onFailure = onFailure
   }
 
   /** Starts it, unless it is about to be started. */
@@ -44,6 +47,11 @@ export class Restarting {
   #begin(): void {
     this.#timer = undefined
     this.#startedAtMs = performance.now()
-    this.#start()
+    try {
+      this.#start()
+    } catch (error) {
+      this.#onFailure(error)
+      this.again()
+    }
   }
 }

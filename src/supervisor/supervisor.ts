@@ -37,6 +37,7 @@
  *   RRsets are where that will count.
  */
 import type { ChildProcess } from 'node:child_process'
+import type { Socket } from 'node:net'
 import type { Config } from '../config.ts'
 import { type ChosenBackend, chooseBackend } from '../dataplane/listener/backend.ts'
 import { type HeldSockets, holdSockets } from '../dataplane/listener/held-sockets.ts'
@@ -44,7 +45,7 @@ import type { ListenAddress, ListenError } from '../dataplane/listener/listener.
 import type { SyscallError, Syscalls } from '../dataplane/listener/syscalls.ts'
 import { makeNameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { connectedPair, say, startControl, startData } from './children.ts'
+import { connectedPair, type End, onceEnded, say, startControl, startData } from './children.ts'
 import { Restarting } from './restarting.ts'
 import type { FromControl, ProcessName, ToControl } from './words.ts'
 
@@ -73,6 +74,9 @@ interface DataPlane {
   retires: boolean
 }
 
+/** A host that lacks descriptors may have some again after this. */
+const linkAgainMs = 500
+
 export class Supervisor {
   /** Resolves with the exit code when everything has ended. */
   readonly ended: Promise<number>
@@ -97,9 +101,11 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.ended = this.#ended.promise
+    const notStarted = (err: unknown) =>
+      options.log.error({ err }, 'a process was not started: it is tried again')
     this.#restarting = {
-      control: new Restarting(() => this.#startControl()),
-      data: new Restarting(() => this.#startData()),
+      control: new Restarting(() => this.#startControl(), notStarted),
+      data: new Restarting(() => this.#startData(), notStarted),
     }
   }
 
@@ -154,7 +160,7 @@ export class Supervisor {
     say(child, { kind: 'begin', nameHashKey: this.#nameHashKey, http: this.#http })
     this.#tellRestarts()
     child.on('message', (message: FromControl) => this.#hear(message, control))
-    child.once('exit', (code, signal) => this.#controlEnded(code, signal))
+    onceEnded(child, (end) => this.#controlEnded(end))
   }
 
   #hear(message: FromControl, control: ControlPlane): void {
@@ -219,20 +225,32 @@ export class Supervisor {
       udpBackend: this.#backend!.name,
       connections: this.#connections,
     })
-    child.once('exit', (code, signal) => this.#dataEnded(data, code, signal))
+    onceEnded(child, (end) => this.#dataEnded(data, end))
     if (this.#control?.opened) this.#link(this.#control, data)
   }
 
   #link(control: ControlPlane, data: DataPlane): void {
-    const [forControl, forData] = connectedPair(this.#options.syscalls)
+    let ends: readonly [Socket, Socket]
+    try {
+      ends = connectedPair(this.#options.syscalls)
+    } catch (err) {
+      this.#options.log.error({ err }, 'control plane and data plane were not connected: it is tried again')
+      setTimeout(() => {
+        if (this.#control === control && this.#data.has(data)) this.#link(control, data)
+      }, linkAgainMs).unref()
+      return
+    }
+    const [forControl, forData] = ends
     say(data.child, { kind: 'link' }, forData)
     say(control.child, { kind: 'link', dataPlane: data.number }, forControl)
   }
 
-  #controlEnded(code: number | null, signal: NodeJS.Signals | null): void {
+  #controlEnded({ code, signal, err }: End): void {
     this.#control = null
     switch (this.#state) {
       case 'starting':
+        // A control plane that began has said itself why it ended.
+        if (err !== undefined) this.#options.log.error({ err }, 'the control plane was not started')
         this.#exitCode = code ?? 1
         this.stop()
         break
@@ -247,7 +265,7 @@ export class Supervisor {
         break
       case 'running':
         this.#options.log.error(
-          { code, signal },
+          { code, signal, err },
           'the control plane ended: it is started again, DNS is answered meanwhile',
         )
         this.#restarting.control.again()
@@ -255,11 +273,11 @@ export class Supervisor {
     }
   }
 
-  #dataEnded(data: DataPlane, code: number | null, signal: NodeJS.Signals | null): void {
+  #dataEnded(data: DataPlane, { code, signal, err }: End): void {
     this.#data.delete(data)
     if (this.#state === 'stopping') this.#endIfDone()
     else if (!data.retires) {
-      this.#options.log.error({ code, signal }, 'the data plane ended: it is started again')
+      this.#options.log.error({ code, signal, err }, 'the data plane ended: it is started again')
       this.#restarting.data.again()
       this.#tellRestarts()
     }

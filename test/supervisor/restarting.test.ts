@@ -14,7 +14,10 @@ function watched(t: Test) {
     },
   })
   t.intercept(performance, 'now', { value: () => nowMs })
-  const restarting = new Restarting(() => starts++)
+  const restarting = new Restarting(
+    () => starts++,
+    () => t.fail('it can be started'),
+  )
   return { restarting, pauses, starts: () => starts, pass: (ms: number) => (nowMs += ms) }
 }
 
@@ -47,11 +50,30 @@ t.test('once it is stopped nothing is started', async (t) => {
 
 t.test('one that is about to be started is not started twice', async (t) => {
   let starts = 0
-  const restarting = new Restarting(() => starts++)
+  const restarting = new Restarting(
+    () => starts++,
+    () => t.fail('it can be started'),
+  )
   restarting.again()
   restarting.now()
   t.equal(starts, 0)
   await new Promise((resolve) => setTimeout(resolve, 1))
   await new Promise((resolve) => setImmediate(resolve))
   t.equal(starts, 1)
+})
+
+t.test('what can not be started is told, and tried again', async (t) => {
+  const told: unknown[] = []
+  const started = Promise.withResolvers<void>()
+  const restarting = new Restarting(
+    () => {
+      if (told.length < 2) throw new Error(`no ${told.length}`)
+      started.resolve()
+    },
+    (error) => told.push((error as Error).message),
+  )
+  restarting.now()
+  await started.promise
+  t.same(told, ['no 0', 'no 1'])
+  t.equal(restarting.count, 2)
 })

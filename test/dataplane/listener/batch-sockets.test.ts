@@ -1,34 +1,16 @@
 /** What can go wrong when sockets are opened; what they do is in `udp-batch.test.ts`. */
 import t from 'tap'
 import { BatchSockets } from '../../../src/dataplane/listener/batch-sockets.ts'
-import { loadSyscalls, type Syscalls } from '../../../src/dataplane/listener/syscalls.ts'
-import { failing, syscallsWith } from './listening-udp.ts'
+import { loadSyscalls } from '../../../src/dataplane/listener/syscalls.ts'
+import { countingSockets, failing } from './listening-udp.ts'
 
 const real = loadSyscalls()
 const enosys = 38
 const eafnosupport = 97
 const eacces = 13
 
-/** Counts the descriptors that are open. */
-function counting(calls: Partial<Syscalls>) {
-  const open = new Set<number>()
-  const counted = syscallsWith({
-    ...calls,
-    socket: (...args) => {
-      const fd = (calls.socket ?? real.socket)(...args)
-      if (fd >= 0) open.add(fd)
-      return fd
-    },
-    close: (fd) => {
-      open.delete(fd)
-      return real.close(fd)
-    },
-  })
-  return { counted, open }
-}
-
 t.test('an address that can not be bound: what was opened before is closed', async (t) => {
-  const { counted, open } = counting({})
+  const { counted, open } = countingSockets({})
   const listen = ['127.0.0.1', '192.0.2.1'].map((host) => ({ host, port: 0 }))
   t.throws(() => new BatchSockets(counted, listen), {
     code: 'EADDRNOTAVAIL',
@@ -45,7 +27,7 @@ t.test('where a call is forbidden, opening says so', async (t) => {
     ['setsockopt', eacces, 'EACCES'],
   ] as const) {
     const { call, errno } = failing(real[name] as (...args: number[]) => number, () => error)
-    const { counted, open } = counting({ [name]: call, errno })
+    const { counted, open } = countingSockets({ [name]: call, errno })
     t.throws(() => new BatchSockets(counted, [{ host: '127.0.0.1', port: 0 }]), {
       code,
       message: new RegExp(`^${name} ${code}: .* 127\\.0\\.0\\.1:0$`),
@@ -55,7 +37,7 @@ t.test('where a call is forbidden, opening says so', async (t) => {
 })
 
 t.test('closing twice closes each descriptor once', async (t) => {
-  const { counted, open } = counting({})
+  const { counted, open } = countingSockets({})
   const sockets = new BatchSockets(counted, [{ host: '127.0.0.1', port: 0 }])
   t.equal(open.size, 1)
   sockets.close()

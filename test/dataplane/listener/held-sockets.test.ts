@@ -6,29 +6,11 @@ import { copyOf } from '../../../src/dataplane/listener/bound-sockets.ts'
 import { holdSockets } from '../../../src/dataplane/listener/held-sockets.ts'
 import { linux, loadSyscalls, type Syscalls } from '../../../src/dataplane/listener/syscalls.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
-import { failing, syscallsWith } from './listening-udp.ts'
+import { countingSockets, failing } from './listening-udp.ts'
 import { alive, askTcp, askUdp, generation, generationOf, startFleet } from './running-fleet.ts'
 
 const syscalls = loadSyscalls()
 const localhost = [{ host: '127.0.0.1', port: 0 }]
-
-/** The calls, some of them replaced, and the descriptors of sockets that they leave open. */
-function counting(calls: Partial<Syscalls>) {
-  const open = new Set<number>()
-  const counted = syscallsWith({
-    ...calls,
-    socket: (...args) => {
-      const fd = (calls.socket ?? syscalls.socket)(...args)
-      if (fd >= 0) open.add(fd)
-      return fd
-    },
-    close: (fd) => {
-      open.delete(fd)
-      return syscalls.close(fd)
-    },
-  })
-  return { counted, open }
-}
 
 for (const udpBackend of ['batch', 'dgram'] as const) {
   t.test(`queries wait in the sockets for the next who answers, with ${udpBackend}`, async (t) => {
@@ -104,7 +86,7 @@ t.test('an address that can not be bound: nothing is left open', async (t) => {
   await once(server, 'listening')
   t.teardown(() => server.close())
   const { port } = server.address() as { port: number }
-  const { counted, open } = counting({})
+  const { counted, open } = countingSockets({})
   const listen = [...localhost, { host: '127.0.0.1', port }]
   t.throws(() => holdSockets(counted, { listen, udpWorkers: 1, merged: true }), {
     code: 'EADDRINUSE',
@@ -123,7 +105,7 @@ t.test('a port that TCP was given and UDP can not have is asked for again', asyn
     else isUdp.delete(fd)
     return fd
   }
-  const { counted, open } = counting({ bind: call, errno, socket })
+  const { counted, open } = countingSockets({ bind: call, errno, socket })
   {
     using held = holdSockets(counted, { listen: localhost, udpWorkers: 1, merged: true })
     t.equal(held.bound.length, 1)
@@ -149,7 +131,7 @@ t.test('a port that TCP was given and UDP can not have is asked for again', asyn
 t.test('a host without a family: its wildcard is left out, another address is an error', async (t) => {
   const eafnosupport = 97
   const { call, errno } = failing(syscalls.socket, (domain) => (domain === linux.afInet6 ? eafnosupport : 0))
-  const { counted } = counting({ socket: call, errno })
+  const { counted } = countingSockets({ socket: call, errno })
   const hold = (host: string) =>
     holdSockets(counted, { listen: [...localhost, { host, port: 0 }], udpWorkers: 1, merged: true })
   using held = hold('::')
@@ -163,7 +145,7 @@ t.test('a host without a family: its wildcard is left out, another address is an
 
 t.test('a listen that is refused, and a copy that can not be made, say so', async (t) => {
   const { call, errno } = failing(syscalls.listen, () => 98)
-  const { counted, open } = counting({ listen: call, errno })
+  const { counted, open } = countingSockets({ listen: call, errno })
   t.throws(() => holdSockets(counted, { listen: localhost, udpWorkers: 1, merged: true }), {
     message: /^listen EADDRINUSE/,
   })

@@ -17,6 +17,24 @@ export function syscallsWith(changes: Partial<Syscalls>): Syscalls {
   return { ...syscalls, ...changes }
 }
 
+/** The calls, some of them replaced, and the descriptors of sockets that they leave open. */
+export function countingSockets(calls: Partial<Syscalls>) {
+  const open = new Set<number>()
+  const counted = syscallsWith({
+    ...calls,
+    socket: (...args) => {
+      const fd = (calls.socket ?? syscalls.socket)(...args)
+      if (fd >= 0) open.add(fd)
+      return fd
+    },
+    close: (fd) => {
+      open.delete(fd)
+      return syscalls.close(fd)
+    },
+  })
+  return { counted, open }
+}
+
 /** Opens the batched listener, which answers when it is given a turn. */
 export function openBatch(
   listen: readonly ListenAddress[],
