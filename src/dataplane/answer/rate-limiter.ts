@@ -26,9 +26,19 @@ import type { Client } from './client.ts'
 export const responseKinds = { answer: 0, nodata: 1, nxdomain: 2, referral: 3, error: 4 } as const
 export type ResponseKind = (typeof responseKinds)[keyof typeof responseKinds]
 
-/** 2 MiB a worker. */
+/** Their buckets come to 1 MiB a worker. */
 const sets = 1 << 14
 const ways = 4
+/**
+ * A bucket has 16 octets, so that a set is one line of the processor's cache: a check, which is 0 while nobody has used the bucket,
+ * `wrappedMs` of its last use, and its tokens. These are a double, since octets of a second can be more than floats count one by one.
+ */
+const bucketWords = 4
+const bucketDoubles = 2
+const usedAt = 1
+const tokensAt = 1
+/** Longer ago than any use. */
+const never = 2 ** 32
 /** What kinds are told apart by in hashes. */
 const kindStep = 0x9e37_79b9 | 0
 
@@ -39,10 +49,9 @@ export class RateLimiter {
   readonly #hashes = new Int32Array(2)
   readonly #settings: RateLimit
   readonly #clock: BatchClock
-  readonly #checks = new Int32Array(sets * ways)
-  /** Doubles, since octets of a second can be more than floats count one by one. */
-  readonly #tokens = new Float64Array(sets * ways)
-  readonly #usedMs = new Float64Array(sets * ways)
+  readonly #words = new Int32Array(sets * ways * bucketWords)
+  readonly #tokens = new Float64Array(this.#words.buffer)
+  /** How many responses of a bucket were limited since one slipped. Who takes a bucket over goes on from there. */
   readonly #slips = new Uint8Array(sets * ways)
   /** Unknown to others, so that nobody can aim at a bucket. */
   readonly #salt = getRandomValues(new Int32Array(2))
@@ -65,11 +74,13 @@ export class RateLimiter {
     const check = this.#hashes[1]!
     const key = question ^ Math.imul(kind, kindStep)
     const whole = this.#fill(place, check, perSecond * ednsPayload)
-    const asked = this.#fill(mix32(place ^ key), mix32(check ^ key), perSecond)
+    const asked = this.#fill(mix32(place ^ key), check ^ key, perSecond)
     const tokens = this.#tokens
-    if (tokens[asked]! >= 1 && tokens[whole]! >= excess) {
-      tokens[asked]!--
-      if (excess > 0) tokens[whole]! -= excess
+    const wholeAt = whole * bucketDoubles + tokensAt
+    const askedAt = asked * bucketDoubles + tokensAt
+    if (tokens[askedAt]! >= 1 && tokens[wholeAt]! >= excess) {
+      tokens[askedAt]!--
+      if (excess > 0) tokens[wholeAt]! -= excess
       return 'pass'
     }
     if (this.#isExempt(client)) return 'pass'
@@ -91,27 +102,38 @@ export class RateLimiter {
     for (let i = 0; i < 2; i++) this.#hashes[i] = mix32(mix32(network[0]! ^ this.#salt[i]!) ^ network[1]!)
   }
 
-  /** The bucket of what hashes so, with what has come to it since it was used last; taken over and full when it was another's. */
+  /**
+   * The bucket of what hashes so, with what has come to it since it was used last; taken over and full when it was another's. A clock
+   * that was set back fills it.
+   */
   #fill(place: number, hash: number, perSecond: number): number {
-    const first = (place & (sets - 1)) * ways
-    // 0 marks a bucket that nobody has used.
+    const words = this.#words
+    const tokens = this.#tokens
+    const now = this.#clock.wrappedMs
     const check = hash | 1
-    const { nowMs } = this.#clock
+    const first = (place & (sets - 1)) * ways
     let oldest = first
+    let longestMs = 0
     for (let bucket = first; bucket < first + ways; bucket++) {
-      if (this.#checks[bucket] === check) {
-        const elapsedMs = nowMs - this.#usedMs[bucket]!
-        const tokens = this.#tokens[bucket]! + (elapsedMs * perSecond) / 1000
-        this.#tokens[bucket] = Math.min(perSecond, tokens)
-        this.#usedMs[bucket] = nowMs
+      const at = bucket * bucketWords
+      const unusedMs = (now - words[at + usedAt]!) >>> 0
+      if (words[at] === check) {
+        // Mostly so under load.
+        if (unusedMs === 0) return bucket
+        words[at + usedAt] = now
+        const filled = tokens[bucket * bucketDoubles + tokensAt]! + (unusedMs * perSecond) / 1000
+        tokens[bucket * bucketDoubles + tokensAt] = Math.min(perSecond, filled)
         return bucket
       }
-      if (this.#usedMs[bucket]! < this.#usedMs[oldest]!) oldest = bucket
+      const idleMs = words[at] === 0 ? never : unusedMs
+      if (idleMs > longestMs) {
+        longestMs = idleMs
+        oldest = bucket
+      }
     }
-    this.#checks[oldest] = check
-    this.#tokens[oldest] = perSecond
-    this.#usedMs[oldest] = nowMs
-    this.#slips[oldest] = 0
+    words[oldest * bucketWords] = check
+    words[oldest * bucketWords + usedAt] = now
+    tokens[oldest * bucketDoubles + tokensAt] = perSecond
     return oldest
   }
 

@@ -15,7 +15,7 @@ function limiter(changes: Partial<RateLimit> = {}) {
   const client = new Client()
   return (address: string, ms = 0, kind: number = answer, question = 1, excess = 0) => {
     client.set(address, address.includes(':'))
-    clock.nowMs = start + ms
+    clock.tick(start + ms)
     return rateLimiter.judge(client, kind as typeof answer, question, excess)
   }
 }
@@ -79,6 +79,15 @@ t.test('slip 1 truncates every one; log only lets all pass and says so', async (
     times(3, () => logging('192.0.2.1')),
     ['pass', 'log', 'log'],
   )
+})
+
+t.test('a clock that is set back costs nobody an answer', async (t) => {
+  const judge = limiter({ perSecond: 1, slip: 0 })
+  const hour = 3_600_000
+  t.same([judge('192.0.2.1'), judge('192.0.2.1')], ['pass', 'drop'])
+  t.same([judge('192.0.2.1', -hour), judge('192.0.2.1', -hour)], ['pass', 'drop'], 'an hour back')
+  t.same([judge('192.0.2.1', 1000 - hour), judge('192.0.2.1', 1000 - hour)], ['pass', 'drop'], 'as before')
+  t.same([judge('192.0.2.1', 2 ** 31), judge('192.0.2.1', 2 ** 31)], ['pass', 'drop'], '25 days on')
 })
 
 t.test('clients of exempt prefixes are never limited', async (t) => {
