@@ -1,5 +1,4 @@
-import { type SQL, sql } from 'drizzle-orm'
-import { type AnyPgColumn, bigint, customType } from 'drizzle-orm/pg-core'
+import { type AnyPgColumn, bigint, customType, type SQL, sql } from './drizzle.ts'
 
 /**
  * Text that is compared and sorted by its bytes. Names are paged through in key order, so their order must be the

@@ -1,6 +1,5 @@
-import { sql } from 'drizzle-orm'
-import { bigint, check, pgTable, text } from 'drizzle-orm/pg-core'
 import { instant } from './column-types.ts'
+import { bigint, check, pgTable, sql, text } from './drizzle.ts'
 
 /** Server secrets of DNS cookies (RFC 9018), shared by all nodes. A handful of rows: see `store/cookie-keys.ts`. */
 export const cookieKeys = pgTable(

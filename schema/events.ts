@@ -1,5 +1,3 @@
-import { type SQL, sql } from 'drizzle-orm'
-import { bigint, check, index, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
 import {
   certificateTurns,
   type EventKind,
@@ -12,6 +10,7 @@ import {
 import { healthStates } from '../src/controlplane/model/observation.ts'
 import { overrideStates } from '../src/controlplane/model/override.ts'
 import { instant, key, oneOf } from './column-types.ts'
+import { bigint, check, index, jsonb, pgTable, type SQL, sql, text } from './drizzle.ts'
 
 /**
  * What happened, of every kind. No foreign key: it stays on record when the member is gone. Rows are inserted under a lock

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { instant, key, oneOf, revision } from './column-types.ts'
 import {
   bigint,
   boolean,
@@ -8,9 +8,9 @@ import {
   jsonb,
   pgTable,
   primaryKey,
+  sql,
   text,
-} from 'drizzle-orm/pg-core'
-import { instant, key, oneOf, revision } from './column-types.ts'
+} from './drizzle.ts'
 
 /**
  * The nodes that use this database, each with a row that it alone writes. Times are the database's own. Pruned by

@@ -1,4 +1,6 @@
-import { type SQL, sql } from 'drizzle-orm'
+import { healthStates } from '../src/controlplane/model/observation.ts'
+import { overrideStates } from '../src/controlplane/model/override.ts'
+import { instant, isName, key, oneOf } from './column-types.ts'
 import {
   type AnyPgColumn,
   check,
@@ -7,11 +9,10 @@ import {
   jsonb,
   pgTable,
   primaryKey,
+  type SQL,
+  sql,
   text,
-} from 'drizzle-orm/pg-core'
-import { healthStates } from '../src/controlplane/model/observation.ts'
-import { overrideStates } from '../src/controlplane/model/override.ts'
-import { instant, isName, key, oneOf } from './column-types.ts'
+} from './drizzle.ts'
 import { members } from './pools.ts'
 
 /** Whether an override's pool or member is a pattern, in the words of the index on those. */

@@ -1,6 +1,5 @@
-import { sql } from 'drizzle-orm'
-import { bigint, boolean, check, index, inet, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
 import { instant, isName, key, oneOf, revision, someOf } from './column-types.ts'
+import { bigint, boolean, check, index, inet, jsonb, pgTable, primaryKey, sql, text } from './drizzle.ts'
 
 export const changeKinds = ['zone', 'monitor', 'pool', 'service', 'override', 'webhook', 'fail-back'] as const
 /** `report`: reports on members with a push monitor, and nothing else. */

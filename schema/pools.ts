@@ -1,4 +1,6 @@
-import { sql } from 'drizzle-orm'
+import { monitorTypes } from '../src/controlplane/model/monitor.ts'
+import { poolHosts, poolSelects } from '../src/controlplane/model/pool.ts'
+import { born, isHost, isHostAddress, isName, isObject, key, oneOf, revision } from './column-types.ts'
 import {
   type AnyPgColumn,
   check,
@@ -9,11 +11,9 @@ import {
   jsonb,
   pgTable,
   primaryKey,
+  sql,
   text,
-} from 'drizzle-orm/pg-core'
-import { monitorTypes } from '../src/controlplane/model/monitor.ts'
-import { poolHosts, poolSelects } from '../src/controlplane/model/pool.ts'
-import { born, isHost, isHostAddress, isName, isObject, key, oneOf, revision } from './column-types.ts'
+} from './drizzle.ts'
 
 /** What a monitor asks depends on its type, so all but that is the fragment of the document that says it. */
 export const monitors = pgTable(

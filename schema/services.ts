@@ -1,4 +1,6 @@
-import { sql } from 'drizzle-orm'
+import { allDownPolicies } from '../src/controlplane/model/pool.ts'
+import { serviceSteers } from '../src/controlplane/model/service.ts'
+import { born, isDomainName, isObject, isTtl, key, oneOf, revision } from './column-types.ts'
 import {
   check,
   doublePrecision,
@@ -7,12 +9,10 @@ import {
   jsonb,
   pgTable,
   primaryKey,
+  sql,
   text,
   unique,
-} from 'drizzle-orm/pg-core'
-import { allDownPolicies } from '../src/controlplane/model/pool.ts'
-import { serviceSteers } from '../src/controlplane/model/service.ts'
-import { born, isDomainName, isObject, isTtl, key, oneOf, revision } from './column-types.ts'
+} from './drizzle.ts'
 import { pools } from './pools.ts'
 import { zones } from './zones.ts'
 

@@ -1,5 +1,5 @@
-import { bigint, integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { key } from './column-types.ts'
+import { bigint, integer, pgTable, text } from './drizzle.ts'
 
 /**
  * Where a zone is put together from the RRs of its master file. Every import deletes its own rows before it commits, so

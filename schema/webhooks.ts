@@ -1,7 +1,6 @@
-import { sql } from 'drizzle-orm'
-import { check, integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { eventKinds } from '../src/controlplane/model/event.ts'
 import { born, isName, key, revision, someOf } from './column-types.ts'
+import { check, integer, pgTable, sql, text } from './drizzle.ts'
 
 /** Who is told of events. Secrets are kept as they are, because every delivery is signed with them. */
 export const webhooks = pgTable(

@@ -1,6 +1,5 @@
-import { sql } from 'drizzle-orm'
-import { bigint, check, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
 import { isDomainName, isTtl, key, revision } from './column-types.ts'
+import { bigint, check, integer, pgTable, primaryKey, sql, text } from './drizzle.ts'
 
 /**
  * Zones by their apex. Natural keys throughout: a zone, a pool or a member is its name (renaming is deleting and

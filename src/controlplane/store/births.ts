@@ -1,5 +1,5 @@
 /** Reads what tells things apart that have had one name after each other; see `born` in the schema. */
-import { inArray, type SQL } from 'drizzle-orm'
+import { inArray, type SQL } from '../../../schema/drizzle.ts'
 import { members, pools } from '../../../schema/pools.ts'
 import { services } from '../../../schema/services.ts'
 import { webhooks } from '../../../schema/webhooks.ts'

@@ -6,7 +6,7 @@
  * In the key an octet of 1 divides labels, so that a shorter name comes before what is below it. Octets of 0, 1 and 2
  * inside a label become 2 and the octet plus 1, which keeps their order and never looks like a divider.
  */
-import { type SQL, sql } from 'drizzle-orm'
+import { type SQL, sql } from '../../../schema/drizzle.ts'
 import type { Rrset } from '../model/zone.ts'
 import { fetchRows } from './cursor.ts'
 import type { Tx } from './transaction.ts'

@@ -1,4 +1,4 @@
-import { asc, eq, gt } from 'drizzle-orm'
+import { asc, eq, gt } from '../../../schema/drizzle.ts'
 import { changes } from '../../../schema/journal.ts'
 import { currentRevision } from './revision.ts'
 import type { ChangeKind, Tx } from './transaction.ts'

@@ -4,8 +4,8 @@
  * cookies that it signed are good, so a change turns no client away.
  */
 import { randomBytes } from 'node:crypto'
-import { asc, eq } from 'drizzle-orm'
 import { cookieKeys } from '../../../schema/cookie-keys.ts'
+import { asc, eq } from '../../../schema/drizzle.ts'
 import type { Tx } from './transaction.ts'
 
 const rotateAfterMs = 24 * 3_600_000

@@ -1,4 +1,4 @@
-import { type SQL, sql } from 'drizzle-orm'
+import { type SQL, sql } from '../../../schema/drizzle.ts'
 import type { Tx } from './transaction.ts'
 
 /** So that two cursors of one transaction are never one. */

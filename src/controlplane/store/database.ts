@@ -14,8 +14,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
+import { drizzle } from '../../../schema/drizzle.ts'
 import { ControlError } from '../model/errors.ts'
 import { pause } from '../timing/clock.ts'
 import { ChangeListener } from './change-listener.ts'

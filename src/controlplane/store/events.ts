@@ -9,7 +9,7 @@
  * Rejected: reading a window of ids again and again. How wide it must be depends on the longest transaction, which
  * nothing bounds but a timeout, and ids that were drawn by a transaction that failed look just like late ones.
  */
-import { and, asc, desc, eq, gt, gte, lt, or, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, gte, lt, or, sql } from '../../../schema/drizzle.ts'
 import { events } from '../../../schema/events.ts'
 import { isMap } from '../document/schema-check.ts'
 import type { Event, EventFilter, StoredEvent } from '../model/event.ts'

@@ -1,5 +1,5 @@
 /** What nodes tell each other through the database: that they are there, what they have measured, and reports on members. */
-import { and, asc, eq, inArray, ne, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, ne, sql } from '../../../schema/drizzle.ts'
 import { nodes, reports } from '../../../schema/fleet.ts'
 import { Percent, Words } from '../document/fields.ts'
 import { map } from '../document/forms.ts'

@@ -1,4 +1,4 @@
-import { asc, sql } from 'drizzle-orm'
+import { asc, sql } from '../../../schema/drizzle.ts'
 import { memberHealth } from '../../../schema/health.ts'
 import { Words } from '../document/fields.ts'
 import { formatMemberKey } from '../model/member-key.ts'

@@ -1,4 +1,4 @@
-import { desc } from 'drizzle-orm'
+import { desc } from '../../../schema/drizzle.ts'
 import { lookups } from '../../../schema/journal.ts'
 import type { Lookup } from '../model/observation.ts'
 import type { Tx } from './transaction.ts'

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, asc, eq, inArray, type SQL, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, type SQL, sql } from '../../../schema/drizzle.ts'
 import { reports } from '../../../schema/fleet.ts'
 import { memberHealth, overrides } from '../../../schema/health.ts'
 import { members, pools } from '../../../schema/pools.ts'

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq } from 'drizzle-orm'
+import { asc, eq } from '../../../schema/drizzle.ts'
 import { monitorParts, monitors } from '../../../schema/pools.ts'
 import { hideOfMonitor } from '../document/hidden.ts'
 import { formatMonitor, parseMonitor } from '../document/monitor.ts'

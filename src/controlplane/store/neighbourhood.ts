@@ -9,7 +9,7 @@
  * Rejected: turning JIT off for the daemon's connections. A start-up option does not pass every connection pooler, a SET
  * fails on engines that don't know the setting, and what a server wastes time on would stay hidden.
  */
-import { type SQL, sql } from 'drizzle-orm'
+import { type SQL, sql } from '../../../schema/drizzle.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import type { Choice } from '../model/service.ts'
 import type { Breach } from '../rules/breach.ts'

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNull, lte, or } from 'drizzle-orm'
+import { and, asc, eq, gt, isNull, lte, or } from '../../../schema/drizzle.ts'
 import { isPatternRow, overrides } from '../../../schema/health.ts'
 import { Pattern, Words } from '../document/fields.ts'
 import { ControlError } from '../model/errors.ts'

@@ -1,5 +1,5 @@
 /** Whether plans can hold what a write has made of services, looked at once the rows are written. */
-import { sql } from 'drizzle-orm'
+import { sql } from '../../../schema/drizzle.ts'
 import { maxCandidates, maxPlanCandidates } from '../../dataplane/image/plan.ts'
 import { answeringPools } from '../rules/graph.ts'
 import { aliasedServices } from '../rules/places.ts'

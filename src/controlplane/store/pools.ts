@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, inArray } from 'drizzle-orm'
+import { asc, eq, inArray } from '../../../schema/drizzle.ts'
 import { members, pools } from '../../../schema/pools.ts'
 import {
   formatPool,

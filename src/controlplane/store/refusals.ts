@@ -1,5 +1,5 @@
 /** How a write is refused: by a rule that it breaks, or because others name what it would delete. */
-import { type SQL, sql } from 'drizzle-orm'
+import { type SQL, sql } from '../../../schema/drizzle.ts'
 import { joinPath } from '../document/path.ts'
 import { pathOf } from '../document/references.ts'
 import { ControlError, type Problem } from '../model/errors.ts'

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { sql } from '../../../schema/drizzle.ts'
 import type { Tx } from './transaction.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { sql } from 'drizzle-orm'
+import { sql } from '../../../schema/drizzle.ts'
 import { ControlError } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'
 import { streamRrsets } from './rrsets.ts'

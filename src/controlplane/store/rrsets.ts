@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, count, eq, type SQL, sql } from 'drizzle-orm'
+import { and, count, eq, type SQL, sql } from '../../../schema/drizzle.ts'
 import { rrsets } from '../../../schema/zones.ts'
 import { ControlError } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'

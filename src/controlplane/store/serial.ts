@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { eq } from '../../../schema/drizzle.ts'
 import { zones } from '../../../schema/zones.ts'
 import type { Write } from './transaction.ts'
 

@@ -1,5 +1,5 @@
 /** What operators say of services that stand in a pool's place: a column of the service, so that it ends with it. */
-import { and, eq, inArray, isNotNull } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull } from '../../../schema/drizzle.ts'
 import { services } from '../../../schema/services.ts'
 import { OverrideWord } from '../document/override.ts'
 import { ControlError } from '../model/errors.ts'

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, sql } from 'drizzle-orm'
+import { asc, eq, sql } from '../../../schema/drizzle.ts'
 import { servicePools, services } from '../../../schema/services.ts'
 import {
   formatService,

@@ -4,8 +4,7 @@
  * Rows hold fragments of the document, which the document's own parsers read. One that somebody edited by hand may not be a
  * fragment any more: a read by name says so, and those who read everything are told and go on with the rest.
  */
-import { and, asc, desc, type SQL, sql } from 'drizzle-orm'
-import type { PgColumn, PgSelect } from 'drizzle-orm/pg-core'
+import { and, asc, desc, type PgColumn, type PgSelect, type SQL, sql } from '../../../schema/drizzle.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 
 /** A value and the configuration revision of its last change; the ETag is that revision in quotes. */

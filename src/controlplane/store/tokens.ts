@@ -7,7 +7,7 @@
  * with `write.audit`, or by `Database.record` where no audit entry is wanted.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { and, asc, eq, inArray, isNull, lt, or } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNull, lt, or } from '../../../schema/drizzle.ts'
 import { tokenScopes, tokens } from '../../../schema/journal.ts'
 import { ControlError } from '../model/errors.ts'
 import { type Page, type PageRequest, readPage } from './stored.ts'

@@ -6,8 +6,7 @@
  * write then costs a handful of round trips, however much it touches.
  */
 import { randomUUID } from 'node:crypto'
-import { sql } from 'drizzle-orm'
-import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
+import { type NodePgDatabase, sql } from '../../../schema/drizzle.ts'
 import type { changeKinds } from '../../../schema/journal.ts'
 
 /**

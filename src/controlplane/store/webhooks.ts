@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { asc, count, eq } from 'drizzle-orm'
+import { asc, count, eq } from '../../../schema/drizzle.ts'
 import { webhooks } from '../../../schema/webhooks.ts'
 import { hideOfWebhook } from '../document/hidden.ts'
 import { formatWebhook, parseWebhook } from '../document/webhook.ts'

@@ -9,7 +9,7 @@
  * Advisory locks, as a zone that is being created has no row that anybody else could lock. There are 1,024 for all zones,
  * since a server has room for some thousands; two zones with the same one merely wait for each other.
  */
-import { type SQL, sql } from 'drizzle-orm'
+import { type SQL, sql } from '../../../schema/drizzle.ts'
 import { texts } from './neighbourhood.ts'
 import type { Tx } from './transaction.ts'
 

@@ -16,7 +16,7 @@
  * They have no statistics to rely on: they are full only while nobody looks. With those of an empty table Postgres
  * joins a million rows with a million in a nested loop, so the transaction forbids that where there is another way.
  */
-import { type SQL, sql } from 'drizzle-orm'
+import { type SQL, sql } from '../../../schema/drizzle.ts'
 import type { Soa } from '../model/zone.ts'
 import { absoluteName } from '../rules/owners.ts'
 import { placeBreaches, because as placeRefused, typesOfServices } from '../rules/places.ts'

@@ -7,7 +7,7 @@
  * statistics of it, and what Postgres then chooses took minutes.
  */
 import { setImmediate as turn } from 'node:timers/promises'
-import { type SQL, sql } from 'drizzle-orm'
+import { type SQL, sql } from '../../../schema/drizzle.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { doubtedTypes } from '../../dataplane/wire/rdata.ts'
 import type { Rrset } from '../model/zone.ts'

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, asc, eq, inArray } from 'drizzle-orm'
+import { and, asc, eq, inArray } from '../../../schema/drizzle.ts'
 import { services } from '../../../schema/services.ts'
 import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'

@@ -6,7 +6,7 @@
  * There reading and storing overlap by one batch. An RR that is refused does not end an import, neither by the reader nor by the
  * checks that need more than one RR: whoever mends a file wants the whole list.
  */
-import { sql } from 'drizzle-orm'
+import { sql } from '../../../schema/drizzle.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { maxProblems } from '../document/schema-check.ts'
 import { ControlError, isUnavailable } from '../model/errors.ts'

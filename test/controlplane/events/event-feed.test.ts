@@ -1,5 +1,5 @@
-import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
+import { sql } from '../../../schema/drizzle.ts'
 import { EventFeed } from '../../../src/controlplane/events/event-feed.ts'
 import type { Event, StoredEvent } from '../../../src/controlplane/model/event.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'

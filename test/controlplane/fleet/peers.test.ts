@@ -1,7 +1,7 @@
 /** Two nodes on one PostgreSQL, without the daemons around them. */
 import { EventEmitter, once } from 'node:events'
-import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { sql } from '../../../schema/drizzle.ts'
 import { Peers, type PeersOptions } from '../../../src/controlplane/fleet/peers.ts'
 import type { MemberReport, NodeVerdicts } from '../../../src/controlplane/model/observation.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'

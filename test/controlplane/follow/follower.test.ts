@@ -2,8 +2,9 @@
  * The two lanes from a real PostgreSQL to answers. The compile thread is a real one behind a gate, which a test closes for as
  * long as a zone is to take; answers come from the serving state that the workers would have.
  */
-import { sql } from 'drizzle-orm'
+
 import t, { type Test } from 'tap'
+import { sql } from '../../../schema/drizzle.ts'
 import { CompileThread } from '../../../src/controlplane/compile/compile-thread.ts'
 import type { CompileOrder } from '../../../src/controlplane/compile/zone-images.ts'
 import { Follower } from '../../../src/controlplane/follow/follower.ts'

@@ -1,8 +1,8 @@
 /** The way to a real PostgreSQL: starts, outages, rights, writers that compete, hints. */
 import { once } from 'node:events'
-import { sql } from 'drizzle-orm'
 import pg from 'pg'
 import t, { type Test } from 'tap'
+import { sql } from '../../../schema/drizzle.ts'
 import { changesSince } from '../../../src/controlplane/store/changes.ts'
 import { Database, type DatabaseOptions } from '../../../src/controlplane/store/database.ts'
 import { getPool, putPool } from '../../../src/controlplane/store/pools.ts'

@@ -1,9 +1,9 @@
 /** The record of events on a real PostgreSQL, where several nodes append at once; and what it was before. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { sql } from 'drizzle-orm'
 import pg from 'pg'
 import t, { type Test } from 'tap'
+import { sql } from '../../../schema/drizzle.ts'
 import type { Event } from '../../../src/controlplane/model/event.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
 import { appendEvents, eventsAfter } from '../../../src/controlplane/store/events.ts'

@@ -1,8 +1,8 @@
 /** What goes on for a token that may not have it any more ends, at once where this process or another one says so. */
 import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
-import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { sql } from '../../../../schema/drizzle.ts'
 import { TokenWatch } from '../../../../src/controlplane/api/admission/token-watch.ts'
 import type { ApiContext } from '../../../../src/controlplane/api/context.ts'
 import { Database } from '../../../../src/controlplane/store/database.ts'

@@ -1,5 +1,5 @@
-import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { sql } from '../../../../schema/drizzle.ts'
 import { appendEvents } from '../../../../src/controlplane/store/events.ts'
 import { startPostgres } from '../../../support/postgres.ts'
 import { monitor, startHarness, zone } from '../fixture.ts'

@@ -1,6 +1,7 @@
 /** Monitors of every type, and pools and services that steer, by the API. */
-import { sql } from 'drizzle-orm'
+
 import t from 'tap'
+import { sql } from '../../../../schema/drizzle.ts'
 import { monitor, startHarness, zone } from '../fixture.ts'
 
 const harness = await startHarness(null)

@@ -1,5 +1,5 @@
-import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { sql } from '../../../../schema/drizzle.ts'
 import { beat, pruneFleet } from '../../../../src/controlplane/store/fleet.ts'
 import { startPostgres } from '../../../support/postgres.ts'
 import { startHarness } from '../fixture.ts'

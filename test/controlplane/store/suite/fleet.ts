@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { sql } from '../../../../schema/drizzle.ts'
 import type { MemberReport } from '../../../../src/controlplane/model/observation.ts'
 import {
   beat,

@@ -1,4 +1,4 @@
-import { type SQL, sql } from 'drizzle-orm'
+import { type SQL, sql } from '../../../../schema/drizzle.ts'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
 import { changesSince, stampOf, stampsAfter } from '../../../../src/controlplane/store/changes.ts'
 import { appendEvents } from '../../../../src/controlplane/store/events.ts'

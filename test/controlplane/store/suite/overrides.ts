@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { sql } from '../../../../schema/drizzle.ts'
 import type { Override } from '../../../../src/controlplane/model/override.ts'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
 import { changesSince } from '../../../../src/controlplane/store/changes.ts'

@@ -1,5 +1,5 @@
 /** Who names whom: composite monitors, fallbacks of pools, services in services; and rows that somebody edited by hand. */
-import { sql } from 'drizzle-orm'
+import { sql } from '../../../../schema/drizzle.ts'
 import { applyConfiguration } from '../../../../src/controlplane/apply/apply.ts'
 import type { CompositeMonitor, Monitor } from '../../../../src/controlplane/model/monitor.ts'
 import type { Service } from '../../../../src/controlplane/model/service.ts'

@@ -1,6 +1,7 @@
 /** All suites, one after the other on one database. */
-import { sql } from 'drizzle-orm'
+
 import type { Test } from 'tap'
+import { sql } from '../../../../schema/drizzle.ts'
 import { Database } from '../../../../src/controlplane/store/database.ts'
 import { patience } from '../../../support/patience.ts'
 import { eventsSuite } from './events.ts'
