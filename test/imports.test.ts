@@ -52,7 +52,8 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   timing: ['model'],
   location: ['model', 'threads', 'timing'],
   catalog: ['model', 'rules'],
-  compile: ['catalog', 'threads'],
+  files: [],
+  compile: ['catalog', 'files', 'threads'],
   serve: ['model', 'catalog', 'health', 'location', 'steering', 'timing'],
   follow: ['model', 'catalog', 'compile', 'serve', 'store', 'timing'],
   snapshot: [
@@ -61,6 +62,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
     'document',
     'catalog',
     'compile',
+    'files',
     'follow',
     'serve',
     'steering',

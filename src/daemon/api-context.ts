@@ -59,6 +59,10 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
       canAnswer: () => readiness.serving && dataPlane.live('udp') > 0,
       missing: () => readiness.missing,
     },
+    snapshot: {
+      writtenAt: () => configuration.snapshots.writtenAt,
+      troubles: () => configuration.snapshots.troubles,
+    },
     metrics,
 
     ownZones: serving.ownZones,

@@ -33,6 +33,9 @@ interface Surroundings extends Ground {
 /** How long a start waits for a database that doesn't answer before it serves the snapshot. */
 const snapshotPatienceMs = 3000
 
+/** Parts of the snapshot that could not be used, of which `/ready` tells. */
+const mostTroubles = 20
+
 interface Cold {
   readonly snapshot: Snapshot
   readonly start: ColdStart
@@ -82,11 +85,7 @@ export class Configuration {
 
   /** Gives hosts their last good addresses, in any case: resolving may fail while the database is there. */
   async restoreHosts(): Promise<void> {
-    try {
-      this.#around.hosts.restore(await this.#files.readResolutions())
-    } catch (error) {
-      this.#around.log.warn({ err: error }, 'the last good addresses of hosts were not read')
-    }
+    this.#around.hosts.restore(await this.#files.readResolutions())
   }
 
   /**
@@ -115,23 +114,26 @@ export class Configuration {
 
   async #readSnapshot(): Promise<Cold | null> {
     const { answers, log, signal } = this.#around
+    const troubles: string[] = []
+    let writtenAt: Date | null = null
+    const onBad = (reason: string) => {
+      log.error({ reason }, 'a part of the snapshot was left out')
+      troubles.push(reason)
+    }
     try {
-      const snapshot = await this.#files.read()
+      const snapshot = await this.#files.read(onBad)
       if (snapshot === null) return null
+      writtenAt = snapshot.writtenAt
       answers.handedOut.restore(handedOutBefore(snapshot, new Date()))
       answers.planner.lastKnown.restore(snapshot.lastKnown)
       this.#bornBefore = snapshot.births
-      const start = await coldStart(
-        snapshot,
-        this.compiler,
-        this.publisher.planSlots,
-        (reason) => log.error({ reason }, 'a part of the snapshot was left out'),
-        signal,
-      )
+      const start = await coldStart(snapshot, this.compiler, this.publisher.planSlots, onBad, signal)
       return { snapshot, start }
     } catch (error) {
       if (!signal.aborted) failing(log, 'the snapshot was not used')(error)
       return null
+    } finally {
+      this.snapshots.found(writtenAt, troubles.slice(0, mostTroubles))
     }
   }
 

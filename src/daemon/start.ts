@@ -3,7 +3,7 @@
  * is a machine in `readiness.ts`.
  *
  * ## Start
- * `startDaemon` takes what needs nobody else: the data directory, so that a start that can't write its state fails before it
+ * `startDaemon` takes what needs nobody else: the data directory, so that a first start that can't write its state fails before it
  * binds anything; then HTTP, from which on `/health`, `/ready` and `/metrics` tell what the rest waits for. `bringUp` does the
  * rest, and may wait for long.
  *
@@ -70,7 +70,13 @@ export async function startDaemon(
 ): Promise<Daemon> {
   const stopping = new AbortController()
   const { signal } = stopping
-  const { nodeId, adminTokenHash } = await openDataDirectory(config.dataDir, config.adminToken)
+  const { nodeId, adminTokenHash, unwritable } = await openDataDirectory(config.dataDir, config.adminToken)
+  if (unwritable !== null) {
+    log.error(
+      { reason: unwritable },
+      'the data directory takes nothing: what is to be kept is lost with this run',
+    )
+  }
   // Before anybody connects.
   trustSystemAuthorities()
   const metrics = new Metrics(

@@ -110,6 +110,8 @@ t.test(
     const base = `${first.dataDir}/snapshot/base.json`
     const document = JSON.parse(await readFile(base, 'utf8'))
     document.status.revision--
+    // One without a checksum.
+    document.status.format = 3
     const earlier = 'select stamp from changes where revision = $1'
     document.status.stamp = (await sql.query(earlier, [document.status.revision])).rows[0].stamp
     await writeFile(base, JSON.stringify(document))
@@ -143,7 +145,7 @@ t.test('a snapshot of another history is not believed, and a damaged image is co
   await snapshotAfter(first)
   await ended(first)
   const folder = `${first.dataDir}/snapshot/zones`
-  const [damaged] = await readdir(folder)
+  const damaged = (await readdir(folder)).find((name) => name.endsWith('.image'))
   await writeFile(`${folder}/${damaged}`, 'nothing of ours')
 
   await using second = await startDaemonProcess({ env, dataDir: first.dataDir })

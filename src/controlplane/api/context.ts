@@ -101,6 +101,13 @@ export interface System {
     /** What is missing before it serves and knows which members are healthy; empty once it does. */
     missing(): readonly Problem[]
   }
+  /** What a start without the database would serve. */
+  readonly snapshot: {
+    /** When it was last what the database says; null when there is none. */
+    writtenAt(): Date | null
+    /** What is wrong with it; bounded. */
+    troubles(): readonly string[]
+  }
 }
 
 /** What the tools look things up by. */

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { CallAnswer } from '../threads/called-thread.ts'
 import type { CompileThreadOptions, ToCompiler } from './compile-thread.ts'
-import { type LoadedImages, readImages, sweepImages, writeImages } from './image-files.ts'
+import { readImages, sweepImages, writeImages } from './image-files.ts'
 import { ZoneImages } from './zone-images.ts'
 
 const { directory, version } = workerData as CompileThreadOptions
@@ -25,7 +25,7 @@ parentPort!.on('message', (message: ToCompiler) => {
     case 'finish':
       return say({ kind: 'done', id: message.id, result: images.finish() })
     case 'load':
-      return say({ kind: 'done', id: message.id, result: load() })
+      return void load(message.id)
     case 'persist':
       return void persist(message.id)
     case 'stop':
@@ -34,10 +34,10 @@ parentPort!.on('message', (message: ToCompiler) => {
   }
 })
 
-function load(): LoadedImages {
-  const read = readImages(directory, version)
-  images.restore(read.zones)
-  return read
+async function load(id: number): Promise<void> {
+  const result = await readImages(directory, version)
+  images.restore(result.zones)
+  say({ kind: 'done', id, result })
 }
 
 async function persist(id: number): Promise<void> {

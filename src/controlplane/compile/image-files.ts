@@ -8,14 +8,16 @@
  *     description    JSON: what the image is of, and the version of the program that compiled it
  *     image          to the end, as it is in memory (in the byte order of the machine: a data directory stays on its machine)
  *
- * Each file is whole or not there (written beside, synced, renamed). One that is damaged all the same is named and ignored.
+ * Each file is whole or not there, and the generation before is kept beside it (`files/whole-file.ts`). A file that is damaged all
+ * the same is named, and the one before is used until the zone is compiled anew.
  */
 import { createHash } from 'node:crypto'
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { ZoneImage } from '../../dataplane/image/image.ts'
+import { beforeOf, putAside, replaceWhole, syncFolder } from '../files/whole-file.ts'
 import type { HeldZone } from './zone-images.ts'
 
 const magic = Buffer.from('pooldns\x01', 'latin1')
@@ -26,7 +28,10 @@ const writers = 16
 
 /** An image from disk. */
 export interface StoredZone extends HeldZone {
-  /** Compiled by this version of the program; another one may have compiled the same rows to something else. */
+  /**
+   * The generation that was written last, compiled by this version of the program; another one may have compiled the same rows to
+   * something else, and what was before may be older than the base.
+   */
   readonly current: boolean
 }
 
@@ -39,20 +44,45 @@ export interface LoadedImages {
   readonly damaged: readonly string[]
 }
 
-/** Reads every image in a directory. Blocks its thread meanwhile. @param version of this program */
-export function readImages(directory: string, version: string): LoadedImages {
+/**
+ * Reads every image in a directory, of files that can't be used the ones before, and puts those aside. Blocks its thread meanwhile.
+ *
+ * @param version of this program
+ */
+export async function readImages(directory: string, version: string): Promise<LoadedImages> {
   const zones: StoredZone[] = []
   const damaged: string[] = []
-  const files = existsSync(directory) ? readdirSync(directory) : []
-  for (const file of files.filter((name) => name.endsWith('.image'))) {
-    const path = join(directory, file)
+  const files = filesIn(directory, damaged)
+  const names = new Set(files.flatMap((name) => /^[0-9a-f]+\.image(?=$|\.before$)/.exec(name)?.[0] ?? []))
+  for (const name of names) {
+    const path = join(directory, name)
+    if (files.includes(name)) {
+      try {
+        zones.push(readImage(path, version))
+        continue
+      } catch (error) {
+        damaged.push(`${path} can't be used: ${(error as Error).message}`)
+        await putAside(path)
+      }
+    }
     try {
-      zones.push(readImage(path, version))
+      if (!files.includes(beforeOf(name))) continue
+      zones.push({ ...readImage(beforeOf(path), version), current: false })
     } catch (error) {
-      damaged.push(`${path} can't be used: ${(error as Error).message}`)
+      damaged.push(`${beforeOf(path)} can't be used: ${(error as Error).message}`)
+      await putAside(beforeOf(path))
     }
   }
   return { zones, damaged }
+}
+
+function filesIn(directory: string, damaged: string[]): readonly string[] {
+  try {
+    return existsSync(directory) ? readdirSync(directory) : []
+  } catch (error) {
+    damaged.push(`${directory} can't be read: ${(error as Error).message}`)
+    return []
+  }
 }
 
 /**
@@ -77,7 +107,13 @@ export async function writeImages(
   }
   await Promise.all(Array.from({ length: writers }, work))
   signal.throwIfAborted()
-  for (const apex of gone) await rm(join(directory, fileOf(apex)), { force: true })
+  for (const apex of gone) {
+    const path = join(directory, fileOf(apex))
+    // In this order, so that none comes back.
+    await rm(beforeOf(path), { force: true })
+    await rm(path, { force: true })
+  }
+  await syncFolder(directory)
 }
 
 /**
@@ -86,8 +122,10 @@ export async function writeImages(
  * @param keeps apexes
  */
 export async function sweepImages(directory: string, keeps: Iterable<string>): Promise<void> {
-  const wanted = new Set(Array.from(keeps, fileOf))
-  for (const file of await readdir(directory)) if (!wanted.has(file)) await rm(join(directory, file))
+  const wanted = new Set(Array.from(keeps, fileOf).flatMap((name) => [name, beforeOf(name)]))
+  for (const file of await readdir(directory)) {
+    if (!wanted.has(file)) await rm(join(directory, file), { recursive: true, force: true })
+  }
 }
 
 function readImage(path: string, version: string): StoredZone {
@@ -126,21 +164,7 @@ async function writeImage(directory: string, version: string, { image, ...rest }
   head.writeUInt32LE(description.length, 12)
   const octets = new Uint8Array(image)
   head.writeUInt32LE(checksum(head, description, octets), 8)
-  await writeWhole(join(directory, fileOf(rest.zone.apex)), Buffer.concat([head, description]), octets)
-}
-
-/** Writes a file of these parts that is whole or not there: beside its place, synced, then renamed. */
-export async function writeWhole(path: string, ...parts: readonly Uint8Array[]): Promise<void> {
-  const file = await open(`${path}.new`, 'w', 0o600)
-  try {
-    for (const part of parts) {
-      for (let at = 0; at < part.length; ) at += (await file.write(part, at)).bytesWritten
-    }
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(`${path}.new`, path)
+  await replaceWhole(join(directory, fileOf(rest.zone.apex)), Buffer.concat([head, description]), octets)
 }
 
 function checksum(head: Uint8Array, description: Uint8Array, image: Uint8Array): number {

@@ -44,6 +44,13 @@ export class SnapshotWriter implements AsyncDisposable {
   /** How long the last pass lets the disk and the compile thread rest. */
   #restMs = 0
   #writtenAt: Date | null = null
+  /** What a start found. */
+  #found: { readonly writtenAt: Date | null; readonly troubles: readonly string[] } = {
+    writtenAt: null,
+    troubles: [],
+  }
+  /** Why the last pass failed; null when it did not. */
+  #failure: string | null = null
 
   constructor(options: SnapshotWriterOptions) {
     this.#options = options
@@ -56,9 +63,20 @@ export class SnapshotWriter implements AsyncDisposable {
     })
   }
 
-  /** When the files were last known to be what the database says; null before that. */
+  /** When the files were last known to be what the database says; null when there are none. */
   get writtenAt(): Date | null {
-    return this.#writtenAt
+    return this.#writtenAt ?? this.#found.writtenAt
+  }
+
+  /** What is wrong with the files: what a start could not read, until all is written anew, and why they can't be written. */
+  get troubles(): readonly string[] {
+    const unwritten = this.#failure === null ? [] : [`the snapshot could not be written: ${this.#failure}`]
+    return [...this.#found.troubles, ...unwritten]
+  }
+
+  /** Notes what a start found. */
+  found(writtenAt: Date | null, troubles: readonly string[]): void {
+    this.#found = { writtenAt, troubles }
   }
 
   start(): void {
@@ -87,6 +105,9 @@ export class SnapshotWriter implements AsyncDisposable {
     const startedAt = performance.now()
     try {
       await this.#write()
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error)
+      throw error
     } finally {
       this.#restMs = Math.min((performance.now() - startedAt) / duty, longestMs)
     }
@@ -112,7 +133,11 @@ export class SnapshotWriter implements AsyncDisposable {
       births: catalog.births,
       ...observed(),
     }
-    await files.writeBase(base, new Date())
-    if (up) this.#writtenAt = new Date()
+    // While the database is away the configuration is as old as it was.
+    await files.writeBase(base, up ? new Date() : this.#writtenAt!)
+    this.#failure = null
+    if (!up) return
+    this.#writtenAt = new Date()
+    this.#found = { writtenAt: null, troubles: [] }
   }
 }

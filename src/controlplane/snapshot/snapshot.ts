@@ -2,24 +2,29 @@
  * The cold-start snapshot: what this node needs to answer when it starts and the database is away, or has much to read.
  * Files in the data directory:
  *
- *     snapshot/base.json             a document that `apply` takes too, of monitors, pools and services; status: revision,
- *                                    overrides, health, last-known answers, last good addresses of hosts, members that caches have
+ *     snapshot/base.json             a document that `apply` takes too, of monitors, pools and services; status: format and
+ *                                    checksum first, then revision, overrides, health, last-known answers, last good addresses
+ *                                    of hosts, members that caches have
  *     snapshot/zones/<hash>.image    one zone each, compiled (`image-files.ts`)
  *
- * Written behind the answering path, some time after a change, each file whole or not at all (written beside, synced,
- * renamed), the base last: an image is of the base's revision or of a later one, and so are the settings in the base. The base says
- * of which history its revision is, so that a start knows whether a database has changes to tell, or is another one.
+ * Written behind the answering path, some time after a change, each file whole or not at all, the base last: an image is of the base's
+ * revision or of a later one, and so are the settings in the base. The base says of which history its revision is, so that a
+ * start knows whether a database has changes to tell, or is another one.
+ *
+ * Of each file the generation before is kept (`files/whole-file.ts`). A base that can't be read, whatever the reason, is told and put
+ * aside, and the one before is used; today's images are of later revisions than that, which is allowed in any case.
  *
  * Rejected: zones as documents. A million RRsets as text took half a minute to read.
  */
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Mark } from '../catalog/catalog.ts'
-import { writeWhole } from '../compile/image-files.ts'
 import { formatConfiguration, parseConfiguration } from '../document/configuration.ts'
 import { choiceProblems } from '../document/references.ts'
+import { isSealed, seal, unsealed } from '../files/sealed.ts'
+import { beforeOf, putAside, replaceWhole, syncFolder } from '../files/whole-file.ts'
 import type { Births } from '../model/births.ts'
-import { ControlError, type Problem } from '../model/errors.ts'
+import type { Problem } from '../model/errors.ts'
 import type { Monitor } from '../model/monitor.ts'
 import { type MemberHealth, type Resolution, withAddressTimes } from '../model/observation.ts'
 import type { Override, ServiceOverride } from '../model/override.ts'
@@ -29,10 +34,10 @@ import type { HandedOutEntry } from '../serve/handed-out.ts'
 import type { FamilyEntries, LastKnownEntries } from '../steering/last-known.ts'
 
 /** Rises when an older reader would misunderstand the files. */
-const formatVersion = 3
+const formatVersion = 4
 
-/** Version 2 remembered whole answers by service: they are dropped. */
-const readableVersions: readonly number[] = [2, formatVersion]
+/** Version 2 remembered whole answers by service: they are dropped. Version 3 had no checksum. */
+const readableVersions: readonly number[] = [2, 3, formatVersion]
 
 export interface SnapshotBase extends Mark {
   readonly monitors: readonly Monitor[]
@@ -62,6 +67,8 @@ type Written<T> = {
 
 interface BaseStatus extends Mark {
   readonly format: number
+  /** See `files/sealed.ts`. Absent in files of a version that had none. */
+  readonly crc32?: string
   readonly writtenAt: string
   readonly overrides: readonly Written<Override>[]
   /** Absent in files of a version that did not know. */
@@ -99,64 +106,94 @@ export class SnapshotFiles {
   async writeBase(base: SnapshotBase, now: Date): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     const { monitors, pools, services, births, ...rest } = base
-    const status = { format: formatVersion, writtenAt: now, ...rest, births: [...births] }
-    const document = { ...formatConfiguration({ monitors, pools, services, zones: [] }), status }
-    await writeWhole(join(this.#directory, 'base.json'), Buffer.from(`${JSON.stringify(document)}\n`))
+    const head = { format: formatVersion, crc32: unsealed, writtenAt: now }
+    const status = { ...head, ...rest, births: [...births] }
+    const document = { status, ...formatConfiguration({ monitors, pools, services, zones: [] }) }
+    await replaceWhole(this.#path, Buffer.from(`${seal(JSON.stringify(document))}\n`))
+    await syncFolder(this.#directory)
   }
 
   /**
-   * The base that was written last, or null when there is none.
+   * The base that was written last, or the one before when that can't be used; null when there is none that can.
    *
-   * @throws ControlError `invalid` when it is damaged or of another version; the message names the file.
+   * @param onBad told of each that can't be used, with its name and the reason; it is put aside
    */
-  async read(): Promise<Snapshot | null> {
-    const base = await this.#readBase()
-    if (base === null) return null
-    const { path, status, configuration } = base
-    const parsed = parseConfiguration(configuration, choiceProblems)
-    if (!parsed.ok) throw damaged(path, describe(parsed.problems))
-    const { monitors, pools, services } = parsed.configuration
-    return {
-      monitors,
-      pools,
-      services,
-      revision: status.revision,
-      stamp: status.stamp,
-      writtenAt: new Date(status.writtenAt),
-      overrides: withTimes<Override>(status.overrides),
-      serviceOverrides: withTimes<ServiceOverride>(status.serviceOverrides),
-      health: withTimes<MemberHealth>(status.health).map(withAddressTimes),
-      lastKnown: readLastKnown(status.lastKnown),
-      resolutions: withTimes<Resolution>(status.resolutions),
-      births: new Map(status.births),
-      handedOut: withTimes<HandedOutEntry>(status.handedOut),
+  async read(onBad: (message: string) => void): Promise<Snapshot | null> {
+    for (const path of [this.#path, beforeOf(this.#path)]) {
+      try {
+        const base = await readBase(path)
+        if (base !== null) return snapshotOf(base)
+      } catch (error) {
+        onBad(`snapshot ${path} can't be used: ${(error as Error).message}`)
+        await putAside(path)
+      }
     }
+    return null
   }
 
-  /** Only the last good addresses of hosts, which a start needs even when it has its configuration from the database. */
+  /**
+   * Only the last good addresses of hosts, which a start needs even when it has its configuration from the database. None where
+   * there is nothing that can be read, which `read` tells.
+   */
   async readResolutions(): Promise<readonly Resolution[]> {
-    const base = await this.#readBase()
-    return withTimes<Resolution>(base?.status.resolutions)
+    for (const path of [this.#path, beforeOf(this.#path)]) {
+      const base = await readBase(path).catch(() => null)
+      if (base !== null) return withTimes<Resolution>(base.status.resolutions)
+    }
+    return []
   }
 
-  async #readBase(): Promise<{ path: string; status: BaseStatus; configuration: object } | null> {
-    const path = join(this.#directory, 'base.json')
-    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return null
-      throw error
-    })
-    if (text === null) return null
-    let document: { status: BaseStatus }
-    try {
-      document = JSON.parse(text)
-    } catch (error) {
-      throw damaged(path, (error as Error).message)
-    }
-    const { status, ...configuration } = document
-    if (!readableVersions.includes(status?.format)) {
-      throw damaged(path, `its format is not ${readableVersions.join(' or ')}`)
-    }
-    return { path, status, configuration }
+  get #path(): string {
+    return join(this.#directory, 'base.json')
+  }
+}
+
+interface Base {
+  readonly status: BaseStatus
+  readonly configuration: object
+}
+
+/** Null when there is no such file. @throws Error when it can't be read, or is no base of a version that we know */
+async function readBase(path: string): Promise<Base | null> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw error
+  })
+  if (text === null) return null
+  if (text === '') throw new Error('it is empty')
+  const { status, ...configuration } = JSON.parse(text.trimEnd()) as { status?: Partial<BaseStatus> }
+  const { format, crc32: digits } = status ?? {}
+  if (typeof format === 'number' && format > formatVersion) {
+    throw new Error(`a newer version wrote it (format ${format}, and this one knows ${formatVersion})`)
+  }
+  if (!readableVersions.includes(format!)) {
+    throw new Error(`its format is none of ${readableVersions.join(', ')}`)
+  }
+  if (format === formatVersion && !isSealed(text.trimEnd(), digits)) {
+    throw new Error('its checksum is wrong')
+  }
+  return { status: status as BaseStatus, configuration }
+}
+
+/** @throws Error when what is written is no configuration */
+function snapshotOf({ status, configuration }: Base): Snapshot {
+  const parsed = parseConfiguration(configuration, choiceProblems)
+  if (!parsed.ok) throw new Error(describe(parsed.problems))
+  const { monitors, pools, services } = parsed.configuration
+  return {
+    monitors,
+    pools,
+    services,
+    revision: status.revision,
+    stamp: status.stamp,
+    writtenAt: new Date(status.writtenAt),
+    overrides: withTimes<Override>(status.overrides),
+    serviceOverrides: withTimes<ServiceOverride>(status.serviceOverrides),
+    health: withTimes<MemberHealth>(status.health).map(withAddressTimes),
+    lastKnown: readLastKnown(status.lastKnown),
+    resolutions: withTimes<Resolution>(status.resolutions),
+    births: new Map(status.births),
+    handedOut: withTimes<HandedOutEntry>(status.handedOut),
   }
 }
 
@@ -167,10 +204,6 @@ function withTimes<T>(written: readonly Written<T>[] = []): T[] {
     })
     return Object.fromEntries(fields) as T
   })
-}
-
-function damaged(path: string, why: string): ControlError {
-  return new ControlError('invalid', `snapshot ${path} can't be used: ${why}`)
 }
 
 function describe(problems: readonly Problem[]): string {

@@ -10,14 +10,19 @@
  * PGlite doesn't fsync. What was committed survives the death of the process, whatever the signal; it may not survive
  * the loss of power. Who needs that takes a server.
  *
+ * ## A disk that takes nothing
+ * On a disk that is full or can't be written the start goes on: it has a snapshot to serve. Such a database is `failed` from the
+ * beginning, and what it needs on disk (the lock, the folder of its socket) is made when it is tried again.
+ *
  * ## States
  * `starting -> running -> stopped`, and from `starting` and `running` to `failed` when the thread dies or is
  * given up. `running()` in `failed` starts a new thread, at most one in `restartPauseMs`. Giving up is for a database
  * that panicked (a full disk makes it) or hangs: on a server that ends a process and the rest starts over, while PGlite
  * goes on in a state that nobody knows.
  */
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { extname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -40,9 +45,11 @@ const port = 5432
 export class EmbeddedDatabase {
   /** What a pg client connects to: the folder of the socket. */
   readonly connection: { host: string; port: number; user: string; database: string }
+  readonly #root: string
   readonly #directory: string
-  readonly #lock: Disposable
   readonly #socketDirectory: string
+  /** What it holds on disk while it may run. */
+  #ground: Disposable | undefined
   #worker: Worker | undefined
   #running: Promise<void>
   #state: 'starting' | 'running' | 'failed' | 'stopped' = 'starting'
@@ -53,19 +60,21 @@ export class EmbeddedDatabase {
   #reject: (error: Error) => void = () => {}
 
   /**
-   * Locks the data directory and starts the thread; `running()` says when it serves. Throws as `lockDataDirectory`.
+   * Locks the data directory and starts the thread; `running()` says when it serves. Throws as `lockDataDirectory`, but for a disk
+   * that takes nothing now and holds a database.
    */
   constructor(dataDir: string) {
-    const root = resolve(dataDir)
-    this.#directory = join(root, 'db')
-    this.#lock = lockDataDirectory(root, join(root, 'db.lock'))
-    try {
-      this.#socketDirectory = createSocketDirectory(root)
-    } catch (error) {
-      this.#lock[Symbol.dispose]()
-      throw error
-    }
+    this.#root = resolve(dataDir)
+    this.#directory = join(this.#root, 'db')
+    this.#socketDirectory = socketDirectoryFor(this.#root)
     this.connection = { host: this.#socketDirectory, port, user: 'postgres', database: 'postgres' }
+    try {
+      this.#ground = this.#takeGround()
+    } catch (error) {
+      if (!takesNothing(error) || !existsSync(this.#directory)) throw error
+      this.#running = unwatched(this.#fail((error as Error).message, error))
+      return
+    }
     this.#running = unwatched(this.#start())
   }
 
@@ -91,8 +100,7 @@ export class EmbeddedDatabase {
       await Promise.race([exited, delay(stopTimeoutMs, undefined, { ref: false })])
       await worker.terminate()
     }
-    rmSync(this.#socketDirectory, { recursive: true, force: true })
-    this.#lock[Symbol.dispose]()
+    this.#ground?.[Symbol.dispose]()
   }
 
   /** Ends the thread, because what it answers can't be trusted any more. The next `running()` starts another. */
@@ -106,6 +114,11 @@ export class EmbeddedDatabase {
     // Two threads on one directory would destroy it.
     await this.#ended
     if (this.#state !== 'starting') return this.#running
+    try {
+      this.#ground ??= this.#takeGround()
+    } catch (error) {
+      return this.#fail((error as Error).message, error)
+    }
     const workerData: EmbeddedWorkerData = {
       directory: this.#directory,
       socketPath: join(this.#socketDirectory, `.s.PGSQL.${port}`),
@@ -128,7 +141,8 @@ export class EmbeddedDatabase {
     return promise
   }
 
-  #fail(reason: string, cause: unknown): void {
+  /** @returns a promise that is rejected, as `running()` is from now on */
+  #fail(reason: string, cause: unknown): Promise<never> {
     const error = new ControlError(
       'unavailable',
       `the embedded database in ${this.#directory} failed: ${reason}`,
@@ -138,32 +152,67 @@ export class EmbeddedDatabase {
     this.#ended = this.#worker?.terminate()
     this.#worker = undefined
     this.#reject(error)
-    this.#running = unwatched(Promise.reject(error))
+    const failed = Promise.reject(error)
+    this.#running = unwatched(failed)
+    return failed
+  }
+
+  /** Throws as `lockDataDirectory`, and what the file system does. */
+  #takeGround(): Disposable {
+    const lock = lockDataDirectory(this.#root, join(this.#root, 'db.lock'))
+    try {
+      // Fails where somebody else has made it: it must be ours alone.
+      mkdirSync(this.#socketDirectory, { mode: 0o700 })
+    } catch (error) {
+      lock[Symbol.dispose]()
+      throw error
+    }
+    return {
+      [Symbol.dispose]: () => {
+        rmSync(this.#socketDirectory, { recursive: true, force: true })
+        lock[Symbol.dispose]()
+      },
+    }
   }
 }
 
+/** Whether a file could not be written because its disk is full, or because nothing may be written there. */
+function takesNothing(error: unknown): boolean {
+  const cause = error instanceof ControlError ? error.cause : error
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException
+  return code !== undefined && ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EFBIG', 'EIO'].includes(code)
+}
+
 /** Nobody may be waiting when it fails; `running()` tells the next one who asks. */
-function unwatched(promise: Promise<void>): Promise<void> {
+function unwatched<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {})
   return promise
 }
 
 /**
- * A private folder (0700) for the socket: in the temporary folder, or in the data directory where that is not to be
- * written to. Its path must fit a socket address.
+ * The path of a private folder (0700) for the socket, that nobody has made yet: in the temporary folder, or in the data directory
+ * where that is not to be written to. The socket's path must fit a socket address.
  */
-function createSocketDirectory(dataDir: string): string {
-  let failure: unknown
-  for (const parent of [tmpdir(), '/tmp', dataDir]) {
-    const prefix = join(parent, 'pooldns-')
-    if (Buffer.byteLength(join(`${prefix}XXXXXX`, `.s.PGSQL.${port}`)) > longestSocketPath) continue
-    try {
-      return mkdtempSync(prefix)
-    } catch (error) {
-      failure = error
-    }
+function socketDirectoryFor(dataDir: string): string {
+  const name = `pooldns-${randomBytes(6).toString('hex')}`
+  const fitting = [tmpdir(), '/tmp', dataDir]
+    .map((parent) => join(parent, name))
+    .filter((path) => Buffer.byteLength(join(path, `.s.PGSQL.${port}`)) <= longestSocketPath)
+  const [first] = fitting
+  if (first === undefined) {
+    const reason = `${tmpdir()} and ${dataDir} have longer paths than a socket may have`
+    throw new ControlError('invalid', `there is no place for the socket of the embedded database: ${reason}`)
   }
-  throw new ControlError('invalid', `there is no place for the socket of the embedded database: ${failure}`, {
-    cause: failure,
-  })
+  return fitting.find(canBeMade) ?? first
+}
+
+/** Asking for rights would not do: some file systems let everybody write, and take nothing. */
+function canBeMade(path: string): boolean {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+    rmdirSync(path)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -58,6 +58,21 @@ export function preparePrivateDirectory(path: string): void {
 }
 
 /**
+ * Whether a directory that can't be written can be read and believed: it is there, and nobody writes to it but its owner, who is
+ * this user or the superuser.
+ */
+export function checkReadableDirectory(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.X_OK)
+    const { uid, mode } = statSync(path)
+    const user = process.getuid?.()
+    return user === undefined || ((uid === user || uid === 0) && (mode & writableByOthers) === 0)
+  } catch {
+    return false
+  }
+}
+
+/**
  * Not by `recursive`: Node's never ends where a file system takes no folders and says that what is above is missing (procfs).
  */
 function makeDirectory(path: string): void {

@@ -54,6 +54,7 @@ export interface Harness extends AsyncDisposable {
   readonly state: {
     canAnswer: boolean
     missing: Problem[]
+    snapshot: { writtenAt: Date | null; troubles: string[] }
     publisher: 'prompt' | 'late' | 'broken'
     published: number[]
     zones: Map<string, string[]>
@@ -95,6 +96,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
   const state: Harness['state'] = {
     canAnswer: true,
     missing: [],
+    snapshot: { writtenAt: null, troubles: [] },
     publisher: 'prompt',
     published: [],
     zones: new Map(),
@@ -129,6 +131,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     tell: (event) => void state.told.push(event),
     node: { id: 'node-1', liveForMs: 10_000 },
     readiness: { canAnswer: () => state.canAnswer, missing: () => state.missing },
+    snapshot: { writtenAt: () => state.snapshot.writtenAt, troubles: () => state.snapshot.troubles },
     events: feed,
     webhookStatus: (name) => state.webhooks.get(name) ?? null,
     ownZones: {

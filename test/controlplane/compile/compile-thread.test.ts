@@ -94,31 +94,53 @@ t.test('what was compiled and written is what another thread loads', async (t) =
   )
 })
 
-t.test('a damaged file is named, and the others are used', async (t) => {
+t.test('a file that can not be used is named and put aside, and the one before is used', async (t) => {
   const { directory, start } = await threadIn(t)
   const thread = start()
-  await thread.compile(
-    { revision: 1, stamp: 's1', jobs: ['one.test', 'two.test'].map(jobOf), gone: [] },
-    rows(),
-  )
-  await thread.persist()
-  const [file] = await readdir(directory)
-  const path = join(directory, file!)
+  const persisted = async (revision: number) => {
+    const order = { revision, stamp: `s${revision}`, jobs: ['one.test', 'two.test'].map(jobOf), gone: [] }
+    await thread.compile(order, rows())
+    await thread.persist()
+  }
+  await persisted(1)
+  await persisted(2)
+  const file = (await readdir(directory)).find((name) => name.endsWith('.image'))!
+  const path = join(directory, file)
   const good = await readFile(path)
-  const damages: [Buffer, RegExp][] = [
+  const damages: [Buffer | null, RegExp][] = [
     [Buffer.alloc(0), /no zone image of this version/],
     [good.subarray(0, 20), /cut short/],
     [good.subarray(0, good.length - 4), /checksum/],
     [Buffer.concat([good.subarray(0, good.length - 1), Buffer.of(good.at(-1)! ^ 1)]), /checksum/],
     [Buffer.concat([good.subarray(0, 7), Buffer.of(9), good.subarray(8)]), /no zone image of this version/],
+    // A folder in its place.
+    [null, /EISDIR/],
   ]
   for (const [octets, message] of damages) {
-    await writeFile(path, octets)
+    await rm(path, { force: true })
+    if (octets === null) await mkdir(join(path, 'with something in it'), { recursive: true })
+    else await writeFile(path, octets)
     const { zones, damaged } = await start().load()
-    t.equal(zones.length, 1, String(message))
+    const found = zones.map(({ revision, current }) => `${revision} ${current}`).sort()
+    t.same(found, ['1 false', '2 true'], String(message))
     t.match(damaged, [message])
     t.match(damaged, [file])
+    t.same((await start().load()).damaged, [], 'it is put aside')
   }
+  await writeFile(path, good)
+  await writeFile(`${path}.before`, '')
+  t.match(await start().load(), { zones: [{ revision: 2 }, { revision: 2 }], damaged: [] })
+  await rm(path)
+  const { zones, damaged } = await start().load()
+  t.equal(zones.length, 1)
+  t.match(damaged, [/\.before can't be used/])
+})
+
+t.test('what is in the place of the folder is told, and the rest goes on', async (t) => {
+  const { directory, start } = await threadIn(t)
+  await rm(directory, { recursive: true, force: true })
+  await writeFile(directory, '')
+  t.match(await start().load(), { zones: [], damaged: [/can't be read: ENOTDIR/] })
 })
 
 t.test('images that could not be written are written by the next persist', async (t) => {

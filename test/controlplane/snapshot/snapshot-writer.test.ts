@@ -96,7 +96,7 @@ t.test('a stop writes what is not on disk yet', async (t) => {
   const { files, loaded, served, writer } = await setUp(t)
   await writer(60_000).stop()
   t.same(served.errors, [])
-  t.match(await files.read(), { revision: 1, stamp: 's1' })
+  t.match(await files.read((reason) => t.fail(reason)), { revision: 1, stamp: 's1' })
   t.match(await loaded(), { zones: [{ revision: 1 }], damaged: [] })
 })
 
@@ -115,7 +115,7 @@ t.test('a stop while a large zone is compiled leaves the snapshot as it was', as
   await last.stop()
   t.match(served.errors, [{ message: 'stopping: the pass was not done after 1 ms' }])
   await compiler.stop()
-  t.match(await files.read(), { revision: 1, stamp: 's1' })
+  t.match(await files.read((reason) => t.fail(reason)), { revision: 1, stamp: 's1' })
   t.match(await loaded(), { zones: [{ revision: 1, stamp: 's1' }], damaged: [] })
 })
 
@@ -129,7 +129,7 @@ t.test('while the compile thread lacks images, nothing is written', async (t) =>
   Object.assign(served, { revision: 2, compiled: null })
   await writer(60_000).stop()
   t.same(served.errors, [])
-  t.match(await files.read(), { revision: 1 })
+  t.match(await files.read((reason) => t.fail(reason)), { revision: 1 })
   t.match(await loaded(), { zones: [{ revision: 1 }] }, 'a pass would have swept its file')
 })
 
@@ -138,7 +138,11 @@ t.test('settings that are ahead of an image are written with the revision of the
   Object.assign(served, { revision: 5 })
   await writer(60_000).stop()
   t.same(served.errors, [])
-  t.match(await files.read(), { revision: 1, stamp: 's1' }, 'what changed after it is read again')
+  t.match(
+    await files.read((reason) => t.fail(reason)),
+    { revision: 1, stamp: 's1' },
+    'what changed after it is read again',
+  )
 })
 
 t.test('what is observed while the database is away is kept as well', async (t) => {
@@ -152,12 +156,16 @@ t.test('what is observed while the database is away is kept as well', async (t) 
   const { writtenAt } = one
   Object.assign(served, { up: false, health: reported('just now') })
   await one.stop()
-  t.match((await files.read())?.health, reported('just now'))
+  t.match((await files.read((reason) => t.fail(reason)))?.health, reported('just now'))
   t.equal(one.writtenAt, writtenAt, 'but it is no word of the database')
 
   served.health = reported('from the snapshot')
   const two = writer(60_000)
   await two.stop()
-  t.match((await files.read())?.health, reported('just now'), 'what is served may be less than the snapshot')
+  t.match(
+    (await files.read((reason) => t.fail(reason)))?.health,
+    reported('just now'),
+    'what is served may be less than the snapshot',
+  )
   t.same(served.errors, [])
 })

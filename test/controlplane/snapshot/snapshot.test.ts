@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -130,15 +130,18 @@ const base: SnapshotBase = {
   ],
 }
 
+/** Where nothing is wrong with any file. */
+const failTest = (message: string) => t.fail(message)
+
 t.test('what was written is read', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'pooldns-snapshot-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const files = new SnapshotFiles(folder)
-  t.equal(await files.read(), null, 'none yet')
+  t.equal(await files.read(failTest), null, 'none yet')
   t.same(await files.readResolutions(), [])
   const now = new Date('2026-01-02T03:04:05Z')
   await files.writeBase(base, now)
-  t.same(await files.read(), { ...base, writtenAt: now })
+  t.same(await files.read(failTest), { ...base, writtenAt: now })
   t.same(await files.readResolutions(), base.resolutions)
 })
 
@@ -147,7 +150,7 @@ t.test('a monitor that could not be read when it was written is not missed', asy
   t.teardown(() => rm(folder, { recursive: true }))
   const files = new SnapshotFiles(folder)
   await files.writeBase({ ...base, monitors: [] }, new Date(0))
-  t.match(await files.read(), { monitors: [], pools: [{ monitor: 'both' }] })
+  t.match(await files.read(failTest), { monitors: [], pools: [{ monitor: 'both' }] })
 })
 
 t.test('a base of the version before, which remembered answers by service', async (t) => {
@@ -158,9 +161,12 @@ t.test('a base of the version before, which remembered answers by service', asyn
   const path = join(folder, 'snapshot/base.json')
   const { status, ...document } = JSON.parse(await readFile(path, 'utf8'))
   const lastKnown = [['www.example.test', { pool: 'web', members: ['a'] }]]
-  await writeFile(path, JSON.stringify({ ...document, status: { ...status, format: 2, lastKnown } }))
+  await writeFile(
+    path,
+    JSON.stringify({ ...document, status: { ...status, format: 2, crc32: undefined, lastKnown } }),
+  )
   const none = { pools: [], services: [] }
-  t.same(await files.read(), {
+  t.same(await files.read(failTest), {
     ...base,
     lastKnown: { ipv4: none, ipv6: none, any: none },
     writtenAt: new Date(0),
@@ -175,27 +181,58 @@ t.test('a base of a version that did not know what was handed out', async (t) =>
   const path = join(folder, 'snapshot/base.json')
   const document = JSON.parse(await readFile(path, 'utf8'))
   delete document.status.handedOut
+  delete document.status.crc32
+  document.status.format = 3
   await writeFile(path, JSON.stringify(document))
-  t.same((await files.read())?.handedOut, [])
+  t.same((await files.read(failTest))?.handedOut, [])
 })
 
-t.test('a damaged base is refused', async (t) => {
+t.test('a base that can not be used is told and put aside, and the one before is used', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'pooldns-snapshot-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const files = new SnapshotFiles(folder)
-  await files.writeBase(base, new Date())
   const path = join(folder, 'snapshot/base.json')
+  await files.writeBase({ ...base, revision: 41 }, new Date(0))
+  await files.writeBase(base, new Date(0))
   const good = await readFile(path, 'utf8')
-  const damages: [string, RegExp][] = [
-    [good.slice(0, 100), /base\.json can't be used/],
-    [good.replace('"format":3', '"format":1'), /base\.json.*format is not 2 or 3/],
-    [good.replace('192.0.2.1', '192.0.2.256'), /base\.json.*address/],
-    [good.replace('"pools":["web"]', '"pools":["api"]'), /base\.json.*no pool api/],
+  const before = await readFile(`${path}.before`, 'utf8')
+  const old = (text: string) => text.replace(/"format":4,"crc32":"[0-9a-f]{8}"/, '"format":3')
+  const damages: [string | null, RegExp][] = [
+    ['', /base\.json can't be used: it is empty/],
+    [good.slice(0, good.length / 2), /base\.json can't be used/],
+    [good.slice(0, -2), /base\.json can't be used/],
+    [good.replace('192.0.2.1', '192.0.2.3'), /base\.json.*checksum is wrong/],
+    [good.replace(/"crc32":"[0-9a-f]{8}",/, ''), /base\.json.*checksum is wrong/],
+    [good.replace('"format":4', '"format":5'), /base\.json.*newer version wrote it \(format 5/],
+    [good.replace('"format":4', '"format":1'), /base\.json.*format is none of 2, 3, 4/],
+    [old(good).replace('192.0.2.1', '192.0.2.256'), /base\.json.*address/],
+    [old(good).replace('"pools":["web"]', '"pools":["api"]'), /base\.json.*no pool api/],
+    ['null', /base\.json can't be used/],
+    // A folder in its place.
+    [null, /base\.json can't be used: EISDIR/],
   ]
   for (const [text, message] of damages) {
-    await writeFile(path, text)
-    await t.rejects(files.read(), { code: 'invalid', message }, String(message))
+    await rm(path, { force: true })
+    if (text === null) await mkdir(join(path, 'with something in it'), { recursive: true })
+    else await writeFile(path, text)
+    const told: string[] = []
+    t.match(await files.read((reason) => told.push(reason)), { ...base, revision: 41 }, String(message))
+    t.match(told, [message])
+    t.equal(told.length, 1)
+    t.equal(await readFile(`${path}.before`, 'utf8'), before)
+    t.notOk((await readdir(join(folder, 'snapshot'))).includes('base.json'), 'it is put aside')
+    t.same(await files.readResolutions(), base.resolutions)
   }
-  await writeFile(path, good)
-  t.ok(await files.read())
+  // The next one does not make it the one before.
+  await files.writeBase(base, new Date(0))
+  t.equal((await files.read(failTest))?.revision, 42)
+  t.equal(await readFile(`${path}.before`, 'utf8'), before)
+  // As a process leaves it that ends between the two renames.
+  await rename(path, `${path}.before`)
+  t.equal((await files.read(failTest))?.revision, 42)
+  await writeFile(path, '{')
+  await writeFile(`${path}.before`, '')
+  const told: string[] = []
+  t.equal(await files.read((reason) => told.push(reason)), null)
+  t.match(told, [/base\.json can't/, /base\.json\.before can't be used: it is empty/])
 })

@@ -4,11 +4,11 @@ import Type from 'typebox'
 import { requireToken } from '../access.ts'
 import type { Ground, Observations, System } from '../context.ts'
 import { HttpError } from '../errors.ts'
-import { bearer, json, problems as problemResponses } from '../schemas.ts'
+import { bearer, InstantOrNull, json, problems as problemResponses } from '../schemas.ts'
 
 const headers = { 'retry-after': '1' }
 
-export function stateRoutes(app: FastifyInstance, context: Ground & Observations & System): void {
+export function stateRoutes(app: FastifyInstance, context: Context): void {
   const tags = ['state']
   const About = Type.Object({
     version: Type.String(),
@@ -30,8 +30,8 @@ export function stateRoutes(app: FastifyInstance, context: Ground & Observations
     Type.Array(Type.String(), { description: 'what an operator should know, such as a suspect network' }),
   )
   const warnings = () => {
-    const suspicion = context.health.suspicion()
-    return suspicion === null ? {} : { warnings: [`this node's own network is suspect: ${suspicion}`] }
+    const said = doubts(context)
+    return said.length === 0 ? {} : { warnings: said }
   }
 
   const Up = Type.Object({ status: Type.Literal('up'), warnings: Warnings })
@@ -45,15 +45,23 @@ export function stateRoutes(app: FastifyInstance, context: Ground & Observations
     throw new HttpError(503, 'unhealthy', 'the process can not answer DNS', { headers })
   })
 
-  const Ready = Type.Object({ status: Type.Literal('ready'), warnings: Warnings })
+  const Snapshot = Type.Object({
+    writtenAt: InstantOrNull,
+    ageSeconds: Type.Unsafe<number | null>({
+      type: ['number', 'null'],
+      description: 'since the files were last known to be what the database says; null when there are none',
+    }),
+  })
+  const Ready = Type.Object({ status: Type.Literal('ready'), snapshot: Snapshot, warnings: Warnings })
   const ready = {
     tags,
     summary: 'Whether the process serves, and knows which members are healthy',
+    description: '`snapshot` is what a start without the database would serve.',
     response: { 200: json('It does.', Ready), ...problemResponses(503) },
   }
   app.get('/ready', { schema: ready }, async () => {
     const missing = context.readiness.missing()
-    if (missing.length === 0) return { status: 'ready' as const, ...warnings() }
+    if (missing.length === 0) return { status: 'ready' as const, ...readyNow(context) }
     const detail = missing.map(({ message }) => message).join('; ')
     throw new HttpError(503, 'not-ready', detail, { headers, problems: missing })
   })
@@ -71,4 +79,23 @@ export function stateRoutes(app: FastifyInstance, context: Ground & Observations
     const page = await context.metrics.page()
     return reply.type(context.metrics.contentType).send(page)
   })
+}
+
+type Context = Ground & Observations & System
+
+function doubts({ health }: Context): readonly string[] {
+  const suspicion = health.suspicion()
+  return suspicion === null ? [] : [`this node's own network is suspect: ${suspicion}`]
+}
+
+/** What `/ready` tells beside that it is. */
+function readyNow(context: Context) {
+  const { snapshot, now } = context
+  const writtenAt = snapshot.writtenAt()
+  const age = writtenAt === null ? null : Math.max(0, (now().getTime() - writtenAt.getTime()) / 1000)
+  const warnings = [...doubts(context), ...snapshot.troubles()]
+  return {
+    snapshot: { writtenAt: writtenAt?.toISOString() ?? null, ageSeconds: age },
+    ...(warnings.length === 0 ? {} : { warnings }),
+  }
 }

@@ -28,7 +28,8 @@ t.test('what the process says about itself', async (t) => {
   })
 
   t.test('readiness says what is missing', async (t) => {
-    t.same((await call('GET', '/ready')).body, { status: 'ready' })
+    const snapshot = { writtenAt: null, ageSeconds: null }
+    t.same((await call('GET', '/ready')).body, { status: 'ready', snapshot })
     state.missing = [
       { path: 'serving', message: 'waiting for the database' },
       { path: 'health', message: 'the first round is not done' },
@@ -38,6 +39,18 @@ t.test('what the process says about itself', async (t) => {
     t.ok(waiting.headers.get('retry-after'))
     t.match(waiting.body, { detail: /waiting for the database; the first round/, errors: state.missing })
     state.missing = []
+  })
+
+  t.test('how old the snapshot is, and what is wrong with it', async (t) => {
+    state.snapshot = { writtenAt: new Date('2026-01-02T03:04:05Z'), troubles: ['it could not be written'] }
+    state.now = new Date('2026-01-02T03:04:06.5Z')
+    t.same((await call('GET', '/ready')).body, {
+      status: 'ready',
+      snapshot: { writtenAt: '2026-01-02T03:04:05.000Z', ageSeconds: 1.5 },
+      warnings: ['it could not be written'],
+    })
+    state.snapshot = { writtenAt: null, troubles: [] }
+    state.now = null
   })
 
   t.test('a suspect network is a warning, and no more', async (t) => {
