@@ -1,5 +1,6 @@
 import type { ApiContext } from '../controlplane/api/context.ts'
 import { explain } from '../controlplane/explain/explain.ts'
+import { NodesBehind } from '../controlplane/fleet/nodes-behind.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
 import { serviceStatus } from '../controlplane/serve/service-status.ts'
 import { version } from '../version.ts'
@@ -22,6 +23,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     httpHosts: config.httpHosts,
     trustedProxies: config.trustedProxies,
     publisher,
+    fleet: new NodesBehind({ database, self: nodeId, liveForMs: defaultStaleMs }),
 
     spoolDirectory: config.dataDir,
     serviceStatus: (name) => serviceStatus(publisher.selections(name), publisher.unplanned(name)),

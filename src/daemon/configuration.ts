@@ -176,7 +176,7 @@ export class Configuration {
   }
 
   #makePublisher(): Publisher {
-    const { faults, announce, serving, answers } = this.#around
+    const { faults, announce, serving, answers, health } = this.#around
     const { planner, locations, handedOut, pools, services, drains } = answers
     return new Publisher({
       pump: serving.pump,
@@ -188,6 +188,7 @@ export class Configuration {
       services,
       onServices: (changes) => announce({ kind: 'services', changes }),
       onServed: () => drains.look(),
+      onProgress: () => health.peers.served(),
       onError: (what, error) => faults.retried(what)(error),
     })
   }

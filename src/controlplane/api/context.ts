@@ -36,6 +36,10 @@ export interface Ground {
     /** Resolves once this node's workers serve `revision` or a later one; rejects when the signal aborts. */
     reached(revision: number, signal: AbortSignal): Promise<void>
   }
+  readonly fleet: {
+    /** Ids of other live nodes that do not serve `revision` yet when the signal aborts; none as soon as all do. */
+    behind(revision: number, signal: AbortSignal): Promise<readonly string[]>
+  }
   /** Others than those of `admission/limits.ts`. */
   readonly httpLimits?: Partial<HttpLimits>
 }

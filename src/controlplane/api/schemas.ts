@@ -129,7 +129,7 @@ export function page(item: TSchema, order = ''): Record<number, object> {
   return { 200: json(`One page${order}.`, Type.Object({ items: Type.Array(item), nextCursor })) }
 }
 
-/** The reply of a route that has nothing to tell but that it is done. */
+/** The reply of a write that has nothing to tell but that it is done. */
 export function done(description: string): Record<number, object> {
   return { 204: { description, type: 'null' } }
 }
@@ -144,10 +144,25 @@ export function json(description: string, schema: TSchema, headers: Record<strin
 }
 
 export const etagHeader = { etag: 'The revision of the last change, in quotes: for If-Match.' }
-export const writeHeaders = {
-  ...etagHeader,
+export const publishedHeaders = {
   'pooldns-published': '`yes` once this node answers by the change, `pending` when that took more than 5 s.',
+  'pooldns-fleet':
+    'With `wait=fleet`: `yes` once every live node answers by the change; after 5 s `pending`, and behind it the ids of those that do not.',
 }
+export const writeHeaders = { ...etagHeader, ...publishedHeaders }
+
+/** The query of a write: what its reply waits for. `writes.ts` reads it. */
+export const WriteQuery = Type.Object(
+  {
+    wait: Type.Optional(
+      Type.Literal('fleet', {
+        description:
+          'fleet: the reply comes when every live node answers by the change, or after 5 s; `pooldns-fleet` tells which',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
 
 /** Request headers of a write. Described for clients; `writes.ts` reads them. */
 export const ConditionHeaders = Type.Object({

@@ -62,13 +62,21 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
 /** Longest time that a write waits for the workers. */
 const publishTimeoutMs = 5_000
 
+/** Longest time that a write waits for the other nodes, on request; less than a node counts as live that has become silent. */
+const fleetTimeoutMs = 5_000
+
 /** Says whether this node answers DNS by the write that was just made. */
 const publishedHeader = 'pooldns-published'
+/** Says whether every live node does. */
+const fleetHeader = 'pooldns-fleet'
 
 /**
  * Waits until this node's workers serve `revision`, so that a client that has its reply can dig at once. What is
  * written stays written: when the workers are late, the reply is a success all the same, with the header
  * `pooldns-published: pending` in the place of `yes`.
+ *
+ * With `wait=fleet` it then waits for the other nodes in the same way, and `pooldns-fleet` says `yes`, or `pending` and the ids of
+ * the nodes that are behind; none when the database is away, so that it is not known of any.
  */
 export async function awaitPublished(context: Ground, revision: number, reply: FastifyReply): Promise<void> {
   const signal = AbortSignal.timeout(publishTimeoutMs)
@@ -79,5 +87,17 @@ export async function awaitPublished(context: Ground, revision: number, reply: F
     const level = signal.aborted ? 'warn' : 'error'
     context.log[level]({ err: error, revision }, 'written, but not published yet')
     reply.header(publishedHeader, 'pending')
+  }
+  const { wait } = reply.request.query as { readonly wait?: 'fleet' }
+  if (wait === 'fleet') reply.header(fleetHeader, await fleetHeaderOf(context, revision))
+}
+
+async function fleetHeaderOf({ fleet, log }: Ground, revision: number): Promise<string> {
+  try {
+    const behind = await fleet.behind(revision, AbortSignal.timeout(fleetTimeoutMs))
+    return behind.length === 0 ? 'yes' : `pending ${behind.join(' ')}`
+  } catch (error) {
+    log.warn({ err: error, revision }, 'written, but not known to be served by every node')
+    return 'pending'
   }
 }

@@ -14,15 +14,7 @@ import type { Votes } from '../health/quorum.ts'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { MemberReport, NodeVerdicts } from '../model/observation.ts'
 import type { Database } from '../store/database.ts'
-import {
-  beat,
-  leave,
-  listVoters,
-  readReports,
-  readVerdicts,
-  saveReports,
-  type Voter,
-} from '../store/fleet.ts'
+import { beat, leave, listPeers, type Peer, readReports, readVerdicts, saveReports } from '../store/fleet.ts'
 import { Alarm } from '../timing/alarm.ts'
 import { monotonicClock } from '../timing/clock.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
@@ -87,6 +79,8 @@ export class Peers {
   /** The verdicts that the others can read; undefined before the first exchange. */
   #sent: NodeVerdicts | null | undefined
   #version = 0
+  /** Whether there was no other node at the last exchange. */
+  #alone = true
   /** Runs out with what the others have said. */
   readonly #stale = new Alarm(monotonicClock, () => this.#dropStale())
   readonly #loop: PollLoop
@@ -144,6 +138,11 @@ export class Peers {
     this.#loop.hint()
   }
 
+  /** Says that this node serves a later revision: somebody may wait to hear that of every node. */
+  served(): void {
+    if (!this.#alone) this.#loop.hint()
+  }
+
   /**
    * Until when reports from the database are known: one that ends later may have been renewed, and we would not have heard. Behind
    * the present while the database is away, and then for as long as other nodes may need to store what they were told meanwhile.
@@ -191,6 +190,7 @@ export class Peers {
     try {
       const heard = await this.#options.database.record((tx) => this.#say(tx, reports))
       this.#sent = heard.sent
+      this.#alone = heard.alone
       this.#reportsSince = heard.since
       if (heard.reports.length > 0) this.#options.onReports(heard.reports)
       this.#noteCurrent(began, beganMs)
@@ -231,7 +231,8 @@ export class Peers {
       verdicts: news ? { version, byPool: sent ?? {} } : null,
     })
     await saveReports(tx, reports)
-    const voters = await listVoters(tx, node.id, this.#staleMs)
+    const peers = await listPeers(tx, node.id, this.#staleMs)
+    const voters = peers.filter(({ suspect }) => !suspect)
     const said = this.#said
     const changed = voters.filter((voter) => said.get(voter.id)?.version !== voter.version)
     const verdicts = await readVerdicts(
@@ -239,12 +240,14 @@ export class Peers {
       changed.map(({ id }) => id),
       this.#tellOnce,
     )
-    if (!takesReports()) return { sent, said, voters, verdicts, reports: [], since: null }
-    return { sent, said, voters, verdicts, ...(await readReports(tx, this.#reportsSince, this.#tellOnce)) }
+    const alone = peers.length === 0
+    const heard = { sent, said, alone, voters, verdicts }
+    if (!takesReports()) return { ...heard, reports: [], since: null }
+    return { ...heard, ...(await readReports(tx, this.#reportsSince, this.#tellOnce)) }
   }
 
   #take(
-    voters: readonly Voter[],
+    voters: readonly Peer[],
     news: readonly { readonly id: string; readonly version: number; readonly byPool: NodeVerdicts }[],
   ): void {
     const changed = new Map<string, MemberKey>()

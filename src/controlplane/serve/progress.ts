@@ -27,8 +27,14 @@ export class Progress {
   #settings: Mark = { revision: -1, stamp: null }
   /** Changes by apex. Bounded by the zones, and for each by the writes that come while it is compiled. */
   readonly #behind = new Map<string, Behind[]>()
+  readonly #onMoved: () => void
   /** One entry for each request that waits for its own write; each ends with its request. */
   readonly #waiters = new Set<{ readonly revision: number; readonly resolve: () => void }>()
+
+  /** @param onMoved more is served than before */
+  constructor(onMoved: () => void = () => undefined) {
+    this.#onMoved = onMoved
+  }
 
   /** What is served of settings; revision -1 before the first. */
   get settings(): Mark {
@@ -94,6 +100,7 @@ export class Progress {
     for (const waiter of this.#waiters) {
       if (this.#serves(waiter.revision)) waiter.resolve()
     }
+    this.#onMoved()
   }
 
   get #changes(): Behind[] {

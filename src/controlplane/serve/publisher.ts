@@ -61,6 +61,8 @@ export interface PublisherOptions {
   readonly onServices: (changes: readonly ServiceChange[]) => void
   /** What the workers have acknowledged, and with it who is answered, may have changed. */
   readonly onServed: () => void
+  /** More of the configuration is served than before. */
+  readonly onProgress?: () => void
   /**
    * The plan of a service could not be made, and it is answered as before, or it holds but a part of its addresses; or a change did not
    * reach the workers.
@@ -79,7 +81,7 @@ interface HandOver {
 
 export class Publisher {
   readonly #options: PublisherOptions
-  readonly progress = new Progress()
+  readonly progress: Progress
   readonly planSlots = new PlanSlots()
   readonly #zoneSlots = new Slots()
   /** What has been handed over, by apex. Bounded by the zones. */
@@ -96,6 +98,7 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options
+    this.progress = new Progress(options.onProgress)
   }
 
   /** The configuration that plans are made from. */

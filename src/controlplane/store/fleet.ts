@@ -48,20 +48,23 @@ export async function listNodes(tx: Tx, liveForMs: number): Promise<NodeRecord[]
     .orderBy(asc(nodes.id))
 }
 
-/** A voter: another node that is there, and trusts its network. */
-export interface Voter {
+/** Another node that is there. */
+export interface Peer {
   readonly id: string
+  /** It doubts its own network, so its verdicts do not count. */
+  readonly suspect: boolean
   /** Of the configuration that it measures by, or one before that. */
   readonly revision: number
   readonly version: number
 }
 
-/** The nodes but `self` whose verdicts count now, with the version of those. */
-export async function listVoters(tx: Tx, self: string, liveForMs: number): Promise<Voter[]> {
+/** The live nodes but `self`, with the version of their verdicts. */
+export async function listPeers(tx: Tx, self: string, liveForMs: number): Promise<Peer[]> {
+  const { id, suspect, verdictsVersion: version, revision } = nodes
   return tx
-    .select({ id: nodes.id, version: nodes.verdictsVersion, revision: nodes.revision })
+    .select({ id, suspect, version, revision })
     .from(nodes)
-    .where(and(ne(nodes.id, self), eq(nodes.suspect, false), seenWithin(`${liveForMs} milliseconds`)))
+    .where(and(ne(nodes.id, self), seenWithin(`${liveForMs} milliseconds`)))
 }
 
 const seenWithin = (interval: string) =>

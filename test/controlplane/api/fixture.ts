@@ -10,7 +10,7 @@ import type { ApiContext } from '../../../src/controlplane/api/context.ts'
 import { startApi } from '../../../src/controlplane/api/server.ts'
 import { EventFeed } from '../../../src/controlplane/events/event-feed.ts'
 import { AvailabilityTable } from '../../../src/controlplane/health/availability.ts'
-import type { Problem } from '../../../src/controlplane/model/errors.ts'
+import { ControlError, type Problem } from '../../../src/controlplane/model/errors.ts'
 import type { NewEvent } from '../../../src/controlplane/model/event.ts'
 import type { MemberReport } from '../../../src/controlplane/model/observation.ts'
 import type { WebhookStatus } from '../../../src/controlplane/model/webhook.ts'
@@ -68,6 +68,8 @@ export interface Harness extends AsyncDisposable {
     waiting: Set<string>
     told: NewEvent[]
     now: Date | null
+    /** Nodes that do not serve what was written. */
+    behind: readonly string[] | 'unknown'
   }
   /** Calls a route, a body as JSON, and holds the reply against the OpenAPI document. */
   call(method: string, path: string, body?: unknown, options?: CallOptions): Promise<Reply>
@@ -109,6 +111,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     waiting: new Set(),
     told: [],
     now: null,
+    behind: [],
   }
   const context: ApiContext = {
     database,
@@ -127,6 +130,12 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
       reportTtlMs: (pool, member) => state.reportTtls.get(`${pool}/${member}`),
       report: (report) => void state.reports.push(report),
       waitsForFailBack: (pool, member) => state.waiting.has(`${pool}/${member}`),
+    },
+    fleet: {
+      behind: async () => {
+        if (state.behind === 'unknown') throw new ControlError('unavailable', 'the database is away')
+        return state.behind
+      },
     },
     tell: (event) => void state.told.push(event),
     node: { id: 'node-1', liveForMs: 10_000 },

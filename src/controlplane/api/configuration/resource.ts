@@ -26,6 +26,7 @@ import {
   pageReply,
   pageRequest,
   paramsOf,
+  WriteQuery,
   writeHeaders,
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf, mergePatch } from '../writes.ts'
@@ -120,7 +121,7 @@ class ResourceRoutes<Key, T, S extends object> {
       200: json('Replaced, or the same already.', view, writeHeaders),
       201: json('Created.', view, writeHeaders),
     }
-    const taken = { ...this.#taken, headers: ConditionHeaders, body }
+    const taken = { ...this.#taken, querystring: WriteQuery, headers: ConditionHeaders, body }
     const schema = guarded(kind, `Creates or replaces a ${kind}`, replies, [404, 409, 412], taken)
     this.#app.put(url, { schema, bodyLimit }, async (request, reply) => {
       // Parsed before the transaction, so that a bad body costs no lock.
@@ -136,6 +137,7 @@ class ResourceRoutes<Key, T, S extends object> {
     const summary = `Changes a ${kind} by a JSON merge patch (RFC 7396)`
     const schema = guarded(kind, summary, replies, [404, 409, 412], {
       ...this.#taken,
+      querystring: WriteQuery,
       headers: ConditionHeaders,
       consumes: ['application/merge-patch+json', 'application/json'],
       body: { type: 'object', additionalProperties: true },
@@ -150,7 +152,7 @@ class ResourceRoutes<Key, T, S extends object> {
 
   delete(): void {
     const { kind, url } = this.#resource
-    const taken = { ...this.#taken, headers: ConditionHeaders }
+    const taken = { ...this.#taken, querystring: WriteQuery, headers: ConditionHeaders }
     const schema = guarded(kind, `Deletes a ${kind}`, done('Deleted.'), [404, 409, 412], taken)
     this.#app.delete(url, { schema }, async (request, reply) => {
       const key = this.#keyOf(request)

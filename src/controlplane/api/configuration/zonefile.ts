@@ -23,6 +23,7 @@ import {
   guarded,
   json,
   paramsOf,
+  WriteQuery,
   withStatus,
   writeHeaders,
 } from '../schemas.ts'
@@ -130,6 +131,7 @@ function registerPut(app: FastifyInstance, context: Ground & Observations, trans
     params,
     querystring: Type.Object(
       {
+        ...WriteQuery.properties,
         dryRun: Type.Optional(
           Type.Boolean({ description: 'true or false: checks everything, and changes nothing' }),
         ),

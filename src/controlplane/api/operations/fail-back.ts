@@ -8,13 +8,14 @@ import { formatMemberKey } from '../../model/member-key.ts'
 import { getMember } from '../../store/members.ts'
 import { notFound } from '../configuration/resource.ts'
 import type { Ground, Observations } from '../context.ts'
-import { done, guarded, paramsOf } from '../schemas.ts'
+import { done, guarded, paramsOf, WriteQuery } from '../schemas.ts'
 import { awaitPublished } from '../writes.ts'
 
 export function failBackRoutes(app: FastifyInstance, context: Ground & Observations): void {
   const url = '/v1/pools/:name/members/:member/fail-back'
   const summary = 'Lets a member come back that answers again and waits for it'
-  const schema = guarded('member', summary, done('It may come back.'), [404, 409], { params: paramsOf(url) })
+  const taken = { params: paramsOf(url), querystring: WriteQuery }
+  const schema = guarded('member', summary, done('It may come back.'), [404, 409], taken)
   app.post(url, { schema }, async (request, reply) => {
     const { name: pool, member } = request.params as { name: string; member: string }
     const { revision } = await context.database.write(request.actor, async (write) => {

@@ -16,7 +16,18 @@ import { getPool } from '../../store/pools.ts'
 import type { Tx } from '../../store/transaction.ts'
 import { notFound, valid, withoutNames } from '../configuration/resource.ts'
 import type { Ground, Observations, Operations } from '../context.ts'
-import { done, guarded, json, PageQuery, page, pageReply, pageRequest, paramsOf } from '../schemas.ts'
+import {
+  done,
+  guarded,
+  json,
+  PageQuery,
+  page,
+  pageReply,
+  pageRequest,
+  paramsOf,
+  publishedHeaders,
+  WriteQuery,
+} from '../schemas.ts'
 import { awaitPublished } from '../writes.ts'
 import { heldMembers, OverrideView, presentOverride } from './override-view.ts'
 
@@ -80,10 +91,6 @@ const families: readonly Family[] = [
   },
 ]
 
-export const published = {
-  'pooldns-published': '`yes` once this node answers by the change, `pending` after 5 s.',
-}
-
 export function overrideRoutes(app: FastifyInstance, context: Context): void {
   for (const family of families) {
     registerGet(app, context, family)
@@ -114,10 +121,10 @@ function registerGet(app: FastifyInstance, context: Context, family: Family): vo
 function registerPut(app: FastifyInstance, context: Context, family: Family): void {
   const { tag, whom, url } = family
   const replies = {
-    200: json('Replaced.', OverrideView, published),
-    201: json('Set.', OverrideView, published),
+    200: json('Replaced.', OverrideView, publishedHeaders),
+    201: json('Set.', OverrideView, publishedHeaders),
   }
-  const taken = { params: paramsOf(url), body: wishForm.schema }
+  const taken = { params: paramsOf(url), querystring: WriteQuery, body: wishForm.schema }
   const schema = guarded(tag, `Overrides the measured state of ${whom}`, replies, [404, 409], taken)
   app.put(url, { schema }, (request, reply) => put(context, family, request, reply))
 }
@@ -158,6 +165,7 @@ function registerDelete(app: FastifyInstance, context: Context, family: Family):
   const { tag, whom, url } = family
   const schema = guarded(tag, `Ends the override of ${whom}`, done('Ended.'), [404], {
     params: paramsOf(url),
+    querystring: WriteQuery,
   })
   app.delete(url, { schema }, async (request, reply) => {
     const { pool, member } = family.target(request.params as Params)

@@ -10,9 +10,18 @@ import {
 } from '../../store/service-overrides.ts'
 import { hostname, valid, withoutNames } from '../configuration/resource.ts'
 import type { Ground, Operations } from '../context.ts'
-import { done, guarded, Instant, InstantOrNull, json, paramsOf } from '../schemas.ts'
+import {
+  done,
+  guarded,
+  Instant,
+  InstantOrNull,
+  json,
+  paramsOf,
+  publishedHeaders,
+  WriteQuery,
+} from '../schemas.ts'
 import { awaitPublished } from '../writes.ts'
-import { parseWish, published, wishForm } from './overrides.ts'
+import { parseWish, wishForm } from './overrides.ts'
 
 type Context = Ground & Operations
 
@@ -38,16 +47,20 @@ export function serviceOverrideRoutes(app: FastifyInstance, context: Context): v
   const reading = guarded('service', `Reads the override of ${whom}`, read, [404], { params })
   app.get(url, { schema: reading }, (request) => get(context, request))
   const replies = {
-    200: json('Replaced.', ServiceOverrideView, published),
-    201: json('Set.', ServiceOverrideView, published),
+    200: json('Replaced.', ServiceOverrideView, publishedHeaders),
+    201: json('Set.', ServiceOverrideView, publishedHeaders),
   }
   const writing = guarded('service', `Overrides the state of ${whom}`, replies, [404], {
     params,
+    querystring: WriteQuery,
     body: wishForm.schema,
     description: 'Who asks for the service by its own name is answered as ever.',
   })
   app.put(url, { schema: writing }, (request, reply) => put(context, request, reply))
-  const ending = guarded('service', `Ends the override of ${whom}`, done('Ended.'), [404], { params })
+  const ending = guarded('service', `Ends the override of ${whom}`, done('Ended.'), [404], {
+    params,
+    querystring: WriteQuery,
+  })
   app.delete(url, { schema: ending }, (request, reply) => remove(context, request, reply))
 }
 

@@ -452,6 +452,25 @@ for (const kind of ['postgres', 'embedded'] as const) {
       state.publisher = 'prompt'
     })
 
+    t.test('a reply that waits for the fleet', once, async (t) => {
+      const put = async (query: string, rise: number) => {
+        const reply = await call('PUT', `/v1/monitors/fleet${query}`, { ...monitor, rise })
+        return [reply.status, reply.headers.get('pooldns-published'), reply.headers.get('pooldns-fleet')]
+      }
+      t.same(await put('', 2), [201, 'yes', null], 'only when asked to')
+      t.same(await put('?wait=fleet', 3), [200, 'yes', 'yes'])
+      state.behind = ['node-2', 'node-3']
+      t.same(await put('?wait=fleet', 4), [200, 'yes', 'pending node-2 node-3'])
+      state.behind = 'unknown'
+      t.same(await put('?wait=fleet', 5), [200, 'yes', 'pending'], 'written all the same')
+      state.behind = ['node-2']
+      const gone = await call('DELETE', '/v1/monitors/fleet?wait=fleet')
+      t.same([gone.status, gone.headers.get('pooldns-fleet')], [204, 'pending node-2'])
+      state.behind = []
+      const wrong = await call('PUT', '/v1/monitors/fleet?wait=flet', monitor)
+      t.same([wrong.status, wrong.body.errors[0].path], [400, 'wait'])
+    })
+
     t.test('concurrent patches of one pool all count', async (t) => {
       const members = Array.from({ length: 20 }, (_, i) => `c${i}`)
       await Promise.all(

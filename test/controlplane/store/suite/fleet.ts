@@ -4,7 +4,7 @@ import {
   beat,
   leave,
   listNodes,
-  listVoters,
+  listPeers,
   pruneFleet,
   readReports,
   readVerdicts,
@@ -54,9 +54,13 @@ export const fleetSuite: Suite = async (t, database) => {
       )
       t.same(found[0]!.startedAt, startedAt)
       t.ok(found[0]!.seenAt instanceof Date)
-      const voters = await database.read((tx) => listVoters(tx, 'x', 10_000))
-      t.same(voters, [{ id: 'a', version: 1, revision: 3 }], 'who is silent or suspects itself has no vote')
-      t.same(await database.read((tx) => listVoters(tx, 'a', 10_000)), [], 'nor has who asks')
+      const ids = async (self: string) =>
+        (await database.read((tx) => listPeers(tx, self, 10_000))).map(({ id }) => id).sort()
+      t.same(await ids('x'), ['a', 'b'], 'who is silent is no peer')
+      t.same(await ids('a'), ['b'], 'nor is who asks')
+      t.same(await database.read((tx) => listPeers(tx, 'b', 10_000)), [
+        { id: 'a', suspect: false, version: 1, revision: 3 },
+      ])
       t.same(await database.read((tx) => readVerdicts(tx, ['a', 'gone'])), [
         { id: 'a', version: 1, byPool: { web: { m1: 'up' } } },
       ])
@@ -67,7 +71,7 @@ export const fleetSuite: Suite = async (t, database) => {
         { id: 'a', version: 1, byPool: { web: { m1: 'up' } } },
       ])
       await database.record((tx) => leave(tx, 'a'))
-      t.same(await database.read((tx) => listVoters(tx, 'x', 10_000)), [])
+      t.same(await ids('x'), ['b'])
       await database.record((tx) =>
         tx.execute(sql`update nodes set seen_at = seen_at - interval '2 days' where id = 'c'`),
       )

@@ -1,0 +1,56 @@
+/** Writes whose replies wait for every node on the database. */
+import t from 'tap'
+import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
+import { startPostgres } from '../support/postgres.ts'
+import { processOf } from '../support/processes.ts'
+import { ask } from './ask.ts'
+import { eventually, put, soa } from './fixture.ts'
+
+const name = 'a.example.test'
+
+async function putAddress(daemon: DaemonProcess, address: string) {
+  const path = '/v1/zones/example.test/rrsets/a/A?wait=fleet'
+  const reply = await daemon.request(path, { method: 'PUT', json: { ttl: 5, data: [address] } })
+  return [reply.status, reply.headers.get('pooldns-published'), reply.headers.get('pooldns-fleet')]
+}
+
+const nodes = async (daemon: DaemonProcess) =>
+  (
+    (await (await daemon.request('/v1/nodes')).json()) as {
+      items: { id: string; self: boolean; live: boolean }[]
+    }
+  ).items
+
+t.test('a reply means that every node answers by the change, or names those that do not', async (t) => {
+  await using postgres = await startPostgres()
+  const url = await postgres.createDatabase()
+  await using one = await startDaemonProcess({ env: { DATABASE_URL: url } })
+  await put(one, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
+  t.same(await putAddress(one, '192.0.2.1'), [201, 'yes', 'yes'], 'alone')
+  await using two = await startDaemonProcess({ env: { DATABASE_URL: url } })
+  await eventually(async () => ((await nodes(one)).length === 2 ? true : undefined))
+
+  for (let i = 2; i < 12; i++) {
+    const [here, there] = i % 2 === 0 ? [one, two] : [two, one]
+    t.same(await putAddress(here, `192.0.2.${i}`), [200, 'yes', 'yes'])
+    t.same((await ask(there.dns, name)).answers, [`192.0.2.${i}`], 'the other node answers by it at once')
+  }
+
+  // The supervisor first, so that nothing takes the place of what seems to hang.
+  const frozen = [two.pid, processOf(two, 'control'), processOf(two, 'data')]
+  const other = (await nodes(two)).find(({ self }) => self)!.id
+  for (const pid of frozen) process.kill(pid, 'SIGSTOP')
+  try {
+    t.same(await putAddress(one, '192.0.2.20'), [200, 'yes', `pending ${other}`], 'one that hangs is named')
+    t.same((await ask(one.dns, name)).answers, ['192.0.2.20'])
+    const isGone = async () => (await nodes(one)).some(({ id, live }) => id === other && !live)
+    await eventually(async () => ((await isGone()) ? true : undefined))
+    t.same(await putAddress(one, '192.0.2.21'), [200, 'yes', 'yes'], 'nobody waits for one that is gone')
+  } finally {
+    for (const pid of frozen.reverse()) process.kill(pid, 'SIGCONT')
+  }
+  await eventually(async () => {
+    const { answers } = await ask(two.dns, name)
+    return answers[0] === '192.0.2.21' ? true : undefined
+  })
+})
