@@ -4,10 +4,13 @@
  *
  * Whoever comes is told all that is served first. A publish is done when all that are there serve it, and one at least: while there is
  * none it waits for the next, which is told all of it. What a process has counted stays counted when it ends.
+ *
+ * Large images go by their place in the memory that the processes share (`image-memory.ts`), and what is served is written down there
+ * before it is told: a process that starts while we are away begins with that.
  */
 import type { Duplex } from 'node:stream'
 import { addCounters, allocateCounters } from '../dataplane/counters.ts'
-import { ServingSet, type ServingUpdate } from '../dataplane/image/serving-set.ts'
+import type { ServingUpdate } from '../dataplane/image/serving-set.ts'
 import type { ChosenBackend } from '../dataplane/listener/backend.ts'
 import type { ListenAddress } from '../dataplane/listener/listener.ts'
 import { ListenError } from '../dataplane/listener/listener.ts'
@@ -17,6 +20,8 @@ import { Conversation } from '../dataplane/process/conversation.ts'
 import { CountedMirror } from '../dataplane/process/counted-changes.ts'
 import type { DataPlaneEvent, FromDataPlane, Live, ToDataPlane } from '../dataplane/process/messages.ts'
 import type { DataPlane, DataPlaneEvents } from './data-plane.ts'
+import type { ImageStore } from './image-store/image-store.ts'
+import { ServedImages } from './image-store/served-images.ts'
 import type { Opened, Supervision } from './supervision.ts'
 
 /** How long a reader of counters waits for a process that answers late. */
@@ -32,8 +37,7 @@ export class RemoteDataPlane implements DataPlane {
   readonly #connections: number
   readonly #events: DataPlaneEvents
   readonly #onUpcall: NonNullable<WorkerEvents['onUpcall']>
-  readonly #served = new ServingSet()
-  #generation = 0
+  readonly #served: ServedImages
   /** Of processes that have ended, by transport. */
   readonly #ended: Record<Transport, SharedArrayBuffer> = { udp: allocateCounters(), tcp: allocateCounters() }
   readonly #links = new Set<Link>()
@@ -42,9 +46,18 @@ export class RemoteDataPlane implements DataPlane {
   #opened: Opened | null = null
   #timer: NodeJS.Timeout | undefined
 
-  /** @param connections most that are open over TCP */
-  constructor(supervision: Supervision, connections: number, events: DataPlaneEvents) {
+  /**
+   * @param connections most that are open over TCP
+   * @param store where images are placed; null where no memory is shared
+   */
+  constructor(
+    supervision: Supervision,
+    connections: number,
+    events: DataPlaneEvents,
+    store: ImageStore | null = null,
+  ) {
     this.#supervision = supervision
+    this.#served = new ServedImages(store)
     this.#connections = connections
     this.#events = events
     this.#onUpcall = events.onUpcall ?? (() => Promise.resolve(null))
@@ -61,6 +74,7 @@ export class RemoteDataPlane implements DataPlane {
   }
 
   async start(): Promise<void> {
+    this.#served.journal()
     this.#supervision.links((stream, dataPlane) => this.#link(stream, dataPlane))
     const opened = await this.#supervision.open(this.#connections)
     for (const skipped of opened.skipped) this.#events.onSkipped(skipped)
@@ -70,12 +84,19 @@ export class RemoteDataPlane implements DataPlane {
   }
 
   async publish(update: ServingUpdate): Promise<void> {
-    this.#served.add(update)
-    this.#generation = update.generation
+    const placed = await this.#served.place(update)
+    this.#served.add(placed)
     if (this.#opened === null && this.#links.size === 0) return
     const { promise: next } = this.#next
-    const served = await Promise.all([...this.#links].map((link) => link.publish(update)))
+    const served = await Promise.all([...this.#links].map((link) => link.publish(placed)))
+    this.#release()
     if (!served.includes(true)) await next
+  }
+
+  /** Once all that are there serve the same. */
+  #release(): void {
+    const links = [...this.#links]
+    if (links.every(({ level }) => level)) this.#served.release(new Set(links.map(({ number }) => number)))
   }
 
   live(transport: Transport): number {
@@ -99,7 +120,7 @@ export class RemoteDataPlane implements DataPlane {
   }
 
   #link(stream: Duplex, dataPlane: number): void {
-    const link = new Link(stream, {
+    const link = new Link(stream, dataPlane, {
       onEvent: (event) => this.#tell(event),
       onUpcall: this.#onUpcall,
       onFailed: (error) => this.#next.reject(error),
@@ -111,13 +132,13 @@ export class RemoteDataPlane implements DataPlane {
       },
     })
     this.#links.add(link)
-    void this.#begin(link, dataPlane)
+    void this.#begin(link)
   }
 
-  async #begin(link: Link, dataPlane: number): Promise<void> {
-    const whole = { ...this.#served.changes(), generation: this.#generation }
-    if (!(await link.replace(whole))) return
-    this.#supervision.serving(dataPlane)
+  async #begin(link: Link): Promise<void> {
+    if (!(await link.replace(this.#served.whole))) return
+    this.#supervision.serving(link.number)
+    this.#release()
     this.#next.resolve()
     this.#next = Promise.withResolvers()
     this.#next.promise.catch(() => undefined)
@@ -151,6 +172,8 @@ interface LinkEvents {
 
 /** A connection to one process. */
 class Link {
+  /** Of the process. */
+  readonly number: number
   live = noneLive
   readonly counted = new CountedMirror()
   readonly #events: LinkEvents
@@ -161,7 +184,8 @@ class Link {
   /** Whoever waits for counters. */
   #counting: PromiseWithResolvers<void> | null = null
 
-  constructor(stream: Duplex, events: LinkEvents) {
+  constructor(stream: Duplex, number: number, events: LinkEvents) {
+    this.number = number
     this.#events = events
     this.#conversation = new Conversation(
       stream,
@@ -172,6 +196,11 @@ class Link {
         events.onEnd(error)
       },
     )
+  }
+
+  /** Whether it serves all that it was told. */
+  get level(): boolean {
+    return this.#awaited.size === 0
   }
 
   /** @returns false when the process has ended before it served it */

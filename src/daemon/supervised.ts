@@ -9,6 +9,7 @@ export type StopReason = 'told' | 'left alone'
 
 export class Supervised implements Supervision {
   keepsAnswering = false
+  memory: number | null = null
   /** Resolves when this process is to stop. */
   readonly stop: Promise<StopReason>
   readonly #stop = Promise.withResolvers<StopReason>()
@@ -53,6 +54,7 @@ export class Supervised implements Supervision {
   #hear(message: ToControl, handle: Duplex): void {
     switch (message.kind) {
       case 'begin':
+        this.memory = message.memory
         this.#begun.resolve(message)
         break
       case 'opened':

@@ -25,4 +25,6 @@ export interface Supervision {
   restarts(): readonly { readonly process: string; readonly count: number }[]
   /** Whether the data plane is to go on without this process. */
   readonly keepsAnswering: boolean
+  /** The descriptor of the memory that this process shares with those that answer; null where there is none. */
+  readonly memory: number | null
 }

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import type { SocketsByTransport } from '../dataplane/listener/held-sockets.ts'
 import type { BoundSocket } from '../dataplane/listener/listener.ts'
 import { linux, SyscallError, type Syscalls } from '../dataplane/listener/syscalls.ts'
-import type { Order } from '../dataplane/process/data-plane-process.ts'
-import type { ToControl } from './words.ts'
+import type { Begin, Order } from '../dataplane/process/data-plane-process.ts'
+import type { Beginning, ToControl } from './words.ts'
 
 /** Of this file, and so of those that are started: they run as they are, or compiled. */
 const ending = import.meta.url.slice(-3)
@@ -16,25 +16,38 @@ const dataEntry = fileURLToPath(new URL(`../dataplane/process/main${ending}`, im
 /** Standard input, output and error, and the channel. */
 const firstDescriptor = 4
 
-/** Gets this process's environment and `args`; its log and its last words go where ours do. */
-export function startControl(args: readonly string[]): ChildProcess {
-  return fork(controlEntry, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+/**
+ * Gets this process's environment and `args`; its log and its last words go where ours do.
+ *
+ * @param memory that processes share
+ * @returns the process, and the memory as it has it
+ */
+export function startControl(
+  args: readonly string[],
+  memory: number | null,
+): { readonly child: ChildProcess } & Pick<Beginning, 'memory'> {
+  const descriptors = memory === null ? [] : [memory]
+  const child = fork(controlEntry, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...descriptors] })
+  return { child, memory: memory === null ? null : firstDescriptor }
 }
 
-/** @returns the process, and the sockets as it has them */
+/** @returns the process, and the sockets and the memory as it has them */
 export function startData(
   { tcp, udp }: SocketsByTransport,
+  memory: number | null,
   compileCache: string | undefined,
-): { readonly child: ChildProcess; readonly sockets: SocketsByTransport } {
+): { readonly child: ChildProcess } & Pick<Begin, 'sockets' | 'memory'> {
   const descriptors: number[] = []
-  const give = (socket: BoundSocket) => ({ ...socket, fd: firstDescriptor - 1 + descriptors.push(socket.fd) })
+  const giveFd = (fd: number) => firstDescriptor - 1 + descriptors.push(fd)
+  const give = (socket: BoundSocket) => ({ ...socket, fd: giveFd(socket.fd) })
   const sockets = { tcp: tcp.map(give), udp: udp.map((each) => each.map(give)) }
+  const given = memory === null ? null : giveFd(memory)
   const child = fork(dataEntry, {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...descriptors],
     // Nothing of what configures us: tokens and passwords are among it.
     env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
   })
-  return { child, sockets }
+  return { child, sockets, memory: given }
 }
 
 /** What there is to say of the end of a process. */

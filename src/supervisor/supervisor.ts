@@ -7,8 +7,9 @@
  *
  * ## What ends what
  * A control plane that dies is started again, and the data plane goes on with what it was told last. A data plane that dies is
- * started again on the same sockets, in which queries wait meanwhile, and the control plane tells it all that is served. Both at
- * once are a start from the snapshot. Without the supervisor both end.
+ * started again on the same sockets, in which queries wait meanwhile. It serves at once what was published last, whether there is a
+ * control plane or not: that is written down in memory which the supervisor keeps (`journal.ts`, `image-memory.ts`). Then the control
+ * plane, when it is there, tells it all that is served. Without the supervisor both end.
  *
  * The sockets are opened when the control plane has something to serve for the first time, and closed when the stop is done: no
  * client is refused a name that we have, and none waits for a server that has nothing to say.
@@ -33,8 +34,8 @@
  * - New sockets for each data plane, by SO_REUSEPORT: what has come to the old ones is lost with a process that dies, and with
  *   one that is replaced the kernel moves clients from one to the other at an uncertain moment.
  * - A port or a path for the conversation: whoever may connect could tell the data plane what to serve. A socket pair has no name.
- * - Images as files that both map: pages would be shared. Today each process has its own copy of what it reads; zones of a million
- *   RRsets are where that will count.
+ * - The supervisor as the one who keeps what is served and tells it to a new data plane: it would read what others say, and hold
+ *   a copy. It holds a descriptor, and looks at nothing behind it.
  */
 import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
@@ -42,7 +43,9 @@ import type { Config } from '../config.ts'
 import { type ChosenBackend, chooseBackend } from '../dataplane/listener/backend.ts'
 import { type HeldSockets, holdSockets } from '../dataplane/listener/held-sockets.ts'
 import type { ListenAddress, ListenError } from '../dataplane/listener/listener.ts'
+import { createMemory, readOnly } from '../dataplane/listener/shared-memory.ts'
 import type { SyscallError, Syscalls } from '../dataplane/listener/syscalls.ts'
+import { writeLiving } from '../dataplane/process/living.ts'
 import { makeNameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { connectedPair, type End, onceEnded, say, startControl, startData } from './children.ts'
@@ -90,6 +93,9 @@ export class Supervisor {
   readonly #data = new Set<DataPlane>()
   #dataPlanes = 0
   #held: HeldSockets | null = null
+  /** That the processes share, and the same to be read only; null where there can be none. */
+  readonly #memory: number | null
+  readonly #memoryToRead: number | null
   #backend: ChosenBackend | null = null
   #connections = 0
   /** Where HTTP is bound. */
@@ -101,6 +107,8 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.ended = this.#ended.promise
+    this.#memory = makeMemory(options)
+    this.#memoryToRead = this.#memory === null ? null : readOnly(this.#memory)
     const notStarted = (err: unknown) =>
       options.log.error({ err }, 'a process was not started: it is tried again')
     this.#restarting = {
@@ -154,10 +162,10 @@ export class Supervisor {
   }
 
   #startControl(): void {
-    const child = startControl(this.#options.args)
+    const { child, memory } = startControl(this.#options.args, this.#memory)
     const control: ControlPlane = { child, opened: false }
     this.#control = control
-    say(child, { kind: 'begin', nameHashKey: this.#nameHashKey, http: this.#http })
+    say(child, { kind: 'begin', nameHashKey: this.#nameHashKey, http: this.#http, memory })
     this.#tellRestarts()
     child.on('message', (message: FromControl) => this.#hear(message, control))
     onceEnded(child, (end) => this.#controlEnded(end))
@@ -215,8 +223,11 @@ export class Supervisor {
   }
 
   #startData(): void {
-    const { child, sockets } = startData(this.#held!.sockets, this.#options.compileCache)
-    const data: DataPlane = { number: ++this.#dataPlanes, child, retires: false }
+    const number = ++this.#dataPlanes
+    this.#tellLiving(number)
+    const { compileCache } = this.#options
+    const { child, sockets, memory } = startData(this.#held!.sockets, this.#memoryToRead, compileCache)
+    const data: DataPlane = { number, child, retires: false }
     this.#data.add(data)
     say(child, {
       kind: 'begin',
@@ -224,6 +235,7 @@ export class Supervisor {
       sockets,
       udpBackend: this.#backend!.name,
       connections: this.#connections,
+      memory,
     })
     onceEnded(child, (end) => this.#dataEnded(data, end))
     if (this.#control?.opened) this.#link(this.#control, data)
@@ -275,12 +287,19 @@ export class Supervisor {
 
   #dataEnded(data: DataPlane, { code, signal, err }: End): void {
     this.#data.delete(data)
+    this.#tellLiving()
     if (this.#state === 'stopping') this.#endIfDone()
     else if (!data.retires) {
       this.#options.log.error({ code, signal, err }, 'the data plane ended: it is started again')
       this.#restarting.data.again()
       this.#tellRestarts()
     }
+  }
+
+  /** Says which data planes may read the memory. @param begins one that is about to be started */
+  #tellLiving(...begins: readonly number[]): void {
+    if (this.#memory !== null)
+      writeLiving(this.#memory, [...Array.from(this.#data, ({ number }) => number), ...begins])
   }
 
   #tellRestarts(): void {
@@ -297,5 +316,14 @@ export class Supervisor {
     clearTimeout(this.#stopTimer)
     this.#held?.[Symbol.dispose]()
     this.#ended.resolve(this.#exitCode)
+  }
+}
+
+function makeMemory({ syscalls, log }: SupervisorOptions): number | null {
+  try {
+    return createMemory(syscalls)
+  } catch (err) {
+    log.warn({ err }, 'the processes share no memory: each has its own copy of what is served')
+    return null
   }
 }

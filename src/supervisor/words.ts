@@ -13,6 +13,8 @@ export interface Beginning {
   readonly nameHashKey: NameHashKey
   /** Where HTTP was bound by the one before: a port that the system chose stays the same. Null for the first. */
   readonly http: ListenAddress | null
+  /** The descriptor of the memory that processes share, if there is any. */
+  readonly memory: number | null
 }
 
 export type ToControl =

@@ -7,6 +7,7 @@ import { labelCount } from '../wire/name.ts'
 import { hashName, type NameScan } from '../wire/name-scan.ts'
 import { insert } from './hash-table.ts'
 import type { ZoneImage } from './image.ts'
+import { octetsOf } from './image-memory.ts'
 
 const tableAt = 2
 
@@ -25,8 +26,9 @@ export function compileDirectory(apexes: ReadonlyMap<number, Uint8Array>): Share
 export class Directory {
   readonly #words: Int32Array
 
-  constructor(buffer: SharedArrayBuffer) {
-    this.#words = new Int32Array(buffer)
+  constructor(image: SharedArrayBuffer | Uint8Array) {
+    const { buffer, byteOffset, byteLength } = octetsOf(image)
+    this.#words = new Int32Array(buffer, byteOffset, byteLength >>> 2)
   }
 
   /**

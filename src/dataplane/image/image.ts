@@ -1,5 +1,5 @@
 /**
- * A zone image: one zone, compiled for answering, in one SharedArrayBuffer that every worker reads without copying.
+ * A zone image: one zone, compiled for answering, in memory that every worker reads without copying (`image-memory.ts`).
  * Immutable once written (`compile.ts`); a change compiles a new one.
  *
  * ## Layout
@@ -27,6 +27,7 @@ import { u16 } from '../wire/bytes.ts'
 import { maxPointer, pointerLength, rrHeadLength } from '../wire/constants.ts'
 import { hashName, type NameScan } from '../wire/name-scan.ts'
 import { insert } from './hash-table.ts'
+import { octetsOf } from './image-memory.ts'
 
 export const zoneMagic = 0x706f_0003
 export const headerWords = 16
@@ -114,12 +115,13 @@ export class ZoneImage {
   readonly #links: number
   readonly #maxLabels: number
 
-  constructor(buffer: SharedArrayBuffer) {
-    const words = new Int32Array(buffer)
+  constructor(image: SharedArrayBuffer | Uint8Array) {
+    const bytes = octetsOf(image)
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2)
     if (words[headerAt.magic] !== zoneMagic) throw new Error('not a zone image of this version')
     this.words = words
-    this.bytes = new Uint8Array(buffer)
-    this.view = new DataView(buffer)
+    this.bytes = bytes
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.apexName = words[headerAt.apexName]!
     this.apexLength = words[headerAt.apexLength]!
     this.apexLabels = words[headerAt.apexLabels]!

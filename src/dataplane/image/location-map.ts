@@ -9,6 +9,7 @@
  * its range. Prefixes so found never overlap, for each is a block of the one partition of its range into the largest blocks,
  * which is what the scopes of answers must be (RFC 7871 section 7.2.1).
  */
+import { octetsOf } from './image-memory.ts'
 
 /** Most ranges of a family; the whole routing tables of the Internet have a quarter of this. */
 export const maxRanges = 4_194_304
@@ -79,14 +80,16 @@ export class LocationMap {
   readonly #ipv6: number
   readonly #ipv6At: number
 
-  constructor(buffer: SharedArrayBuffer) {
-    const words = new Uint32Array(buffer)
+  constructor(image: SharedArrayBuffer | Uint8Array) {
+    const { buffer, byteOffset, byteLength } = octetsOf(image)
+    const words = new Uint32Array(buffer, byteOffset, byteLength >>> 2)
     if (words[headerAt.magic] !== mapMagic) throw new Error('not a location map image of this version')
     this.#words = words
     this.#ipv4 = words[headerAt.ipv4]!
     this.#ipv6 = words[headerAt.ipv6]!
     this.#ipv6At = headerWords + this.#ipv4
-    this.#areas = new Uint16Array(buffer, 4 * (this.#ipv6At + 2 * this.#ipv6))
+    const areasAt = 4 * (this.#ipv6At + 2 * this.#ipv6)
+    this.#areas = new Uint16Array(buffer, byteOffset + areasAt, (byteLength - areasAt) >>> 1)
   }
 
   /** Octets that it takes. */

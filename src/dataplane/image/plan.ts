@@ -23,6 +23,7 @@
  * longest prefixes of hashes and the location maps; every answer through it has the scope of all those.
  */
 import { aliasAt } from './alias-table.ts'
+import { octetsOf } from './image-memory.ts'
 
 /** More than this many members of one family don't fit a message of 65,535 octets anyway. */
 export const maxCandidates = 4096
@@ -192,11 +193,11 @@ export class PlanImage {
   /** Whether any leaf makes the service an alias, which then concerns queries of every type. */
   readonly aliases: boolean
 
-  constructor(buffer: SharedArrayBuffer) {
-    const words = new Uint32Array(buffer)
+  constructor(image: SharedArrayBuffer | Uint8Array) {
+    const bytes = octetsOf(image)
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2)
     if (words[headerAt.magic] !== planMagic) throw new Error('not a plan image of this version')
-    const bytes = new Uint8Array(buffer)
-    const view = new DataView(buffer)
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.words = words
     this.root = words[headerAt.root]!
     this.ipv6Root = words[headerAt.ipv6Root]!

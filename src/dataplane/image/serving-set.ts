@@ -10,15 +10,13 @@
 import type { AnswerSettings } from './answer-settings.ts'
 import { Directory } from './directory.ts'
 import { ZoneImage } from './image.ts'
+import { type Image, ImageMemory, isPlaced } from './image-memory.ts'
 import { LocationMap } from './location-map.ts'
 import { PlanImage } from './plan.ts'
 
-/** How an image travels: shared by those who read it, copied by nobody. */
-type Shared = SharedArrayBuffer
-
 interface Kind<Data, Opened> {
   /** Makes of what was published what a worker answers by. Throws when this version can't read it. */
-  readonly open: (data: Data) => Opened
+  readonly open: (data: Data, memory: ImageMemory) => Opened
   /** Octets that are worth reclaiming (`reclaim.ts`) when it is served no more. */
   readonly octets: (opened: Opened) => number
 }
@@ -27,10 +25,20 @@ const small = () => 0
 
 /** The kinds of what is served. A new one is a line here. */
 const kinds = {
-  zones: { open: (image: Shared) => new ZoneImage(image), octets: (zone: ZoneImage) => zone.bytes.length },
-  plans: { open: (image: Shared) => new PlanImage(image), octets: small },
-  maps: { open: (image: Shared) => new LocationMap(image), octets: (map: LocationMap) => map.length },
-  directory: { open: (image: Shared) => new Directory(image), octets: small },
+  zones: {
+    open: (image: Image, memory: ImageMemory) => new ZoneImage(memory.bytes(image)),
+    // What is not of this process is not the collector's.
+    octets: ({ bytes }: ZoneImage) => (bytes.buffer instanceof SharedArrayBuffer ? bytes.length : 0),
+  },
+  plans: { open: (image: Image, memory: ImageMemory) => new PlanImage(memory.bytes(image)), octets: small },
+  maps: {
+    open: (image: Image, memory: ImageMemory) => new LocationMap(memory.bytes(image)),
+    octets: (map: LocationMap) => map.length,
+  },
+  directory: {
+    open: (image: Image, memory: ImageMemory) => new Directory(memory.bytes(image)),
+    octets: small,
+  },
   settings: { open: (settings: AnswerSettings) => settings, octets: small },
 }
 
@@ -59,6 +67,28 @@ export function only<Data>(data: Data): SlotChanges<Data> {
   return [[0, data]]
 }
 
+/** All that changes, one slot after the other. */
+export function entriesOf(changes: ServingChanges): { kind: KindName; slot: number; data: unknown }[] {
+  return kindNames.flatMap((kind) => {
+    const slots: SlotChanges<unknown> = changes[kind] ?? []
+    return slots.map(([slot, data]) => ({ kind, slot, data }))
+  })
+}
+
+/** Changes with others in the place of some images. @param other says which; the same for one that stays */
+export function withImages(changes: ServingChanges, other: (image: Image) => Image): ServingChanges {
+  return Object.fromEntries(
+    kindNames.map((kind) => {
+      const slots: SlotChanges<unknown> = changes[kind] ?? []
+      return [kind, slots.map(([slot, data]) => [slot, isImage(data) ? other(data) : data])]
+    }),
+  )
+}
+
+function isImage(data: unknown): data is Image {
+  return data instanceof SharedArrayBuffer || isPlaced(data)
+}
+
 export function isEmpty(changes: ServingChanges): boolean {
   return kindNames.every((kind) => (changes[kind] ?? []).length === 0)
 }
@@ -75,17 +105,22 @@ export interface Unreadable {
  * each that came after it.
  *
  * @param onUnreadable told of what was left out
+ * @param memory in which images lie
  */
-export function readableOf(update: ServingUpdate, onUnreadable: (what: Unreadable) => void): ServingUpdate {
+export function readableOf(
+  update: ServingUpdate,
+  onUnreadable: (what: Unreadable) => void,
+  memory = ImageMemory.none,
+): ServingUpdate {
   const readable: Partial<Record<KindName, SlotChanges<unknown>>> = {}
   for (const kind of kindNames) {
     // The compiler can't follow that the data of a kind goes to the opener of that kind.
-    const open = servingKinds[kind].open as (data: unknown) => unknown
+    const open = servingKinds[kind].open as (data: unknown, memory: ImageMemory) => unknown
     const changes: SlotChanges<unknown> | undefined = update[kind]
     if (changes === undefined) continue
     readable[kind] = changes.filter(([slot, data]) => {
       try {
-        if (data !== null) open(data)
+        if (data !== null) open(data, memory)
         return true
       } catch (error) {
         onUnreadable({ kind, slot, error })
@@ -109,6 +144,10 @@ export class ServingSet {
       for (const [slot, data] of changes[kind] ?? []) slots.set(slot, data)
       if (slots.size > 0) this.#slots.set(kind, slots)
     }
+  }
+
+  get(kind: KindName, slot: number): unknown {
+    return this.#slots.get(kind)?.get(slot)
   }
 
   /** All of it as one change. */

@@ -6,6 +6,7 @@ import type { NameScan } from '../wire/name-scan.ts'
 import { type AnswerSettings, defaultAnswerSettings } from './answer-settings.ts'
 import { compileDirectory, Directory } from './directory.ts'
 import type { ZoneImage } from './image.ts'
+import { ImageMemory } from './image-memory.ts'
 import type { LocationMap } from './location-map.ts'
 import type { PlanImage } from './plan.ts'
 import { collectGarbage, reclaimOctets } from './reclaim.ts'
@@ -21,12 +22,17 @@ export class ServingState {
   readonly #maps = this.#opened.maps
   #directory = new Directory(compileDirectory(new Map()))
   readonly #collect: () => void
+  readonly #memory: ImageMemory
   /** Octets of images that were replaced since the last collection. */
   #replaced = 0
 
-  /** @param collect see `reclaim.ts` */
-  constructor(collect = collectGarbage) {
+  /**
+   * @param collect see `reclaim.ts`
+   * @param memory in which images lie
+   */
+  constructor(collect = collectGarbage, memory = ImageMemory.none) {
     this.#collect = collect
+    this.#memory = memory
   }
 
   apply(update: ServingUpdate): void {
@@ -67,7 +73,7 @@ export class ServingState {
     for (const [slot, data] of update[kind] ?? []) {
       const before = opened[slot]
       if (before !== undefined) replaced += octets(before)
-      opened[slot] = data === null ? undefined : open(data)
+      opened[slot] = data === null ? undefined : open(data, this.#memory)
     }
     return replaced
   }

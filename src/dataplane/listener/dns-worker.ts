@@ -9,10 +9,13 @@
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { ResponderOptions } from '../answer/responder.ts'
 import { Counters } from '../counters.ts'
+import { ImageMemory } from '../image/image-memory.ts'
+import { collectGarbage } from '../image/reclaim.ts'
 import { ServingState } from '../image/state.ts'
 import { ContainedAnswerer, WorkerErrors } from './errors.ts'
 import type { Answerer, Listener, ListenerParts } from './listener.ts'
 import type { BatchEnd, FromWorker, ToWorker, WorkerInput } from './protocol.ts'
+import { memoryAt } from './shared-memory.ts'
 import { defaultStreamLimits } from './stream-limits.ts'
 import { askForShortTurns, loadSyscalls, SyscallError } from './syscalls.ts'
 import { transports } from './transports.ts'
@@ -32,13 +35,16 @@ export interface ResponderParts {
 
 export class DnsWorker {
   readonly #input: WorkerInput
-  readonly #state = new ServingState()
+  readonly #state: ServingState
   readonly #upcalls = new Upcalls((message) => this.#say(message))
   readonly #errors = new WorkerErrors((message) => this.#say(message))
   readonly #parts: ListenerParts
 
   constructor(input: WorkerInput, makeResponder: (parts: ResponderParts) => Answerer) {
     this.#input = input
+    const { memory } = input
+    const images = memory === null ? ImageMemory.none : memoryAt(loadSyscalls(), memory)
+    this.#state = new ServingState(collectGarbage, images)
     this.#state.apply(input.initial)
     const counters = new Counters(input.counters)
     const limits = { ...defaultStreamLimits, connections: input.connections }

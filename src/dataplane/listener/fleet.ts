@@ -6,11 +6,13 @@
  * the current images). TCP binds first: unlike the UDP sockets its port is not shared, so a port that somebody else
  * holds is found at once, and a port of 0 becomes a number that UDP then takes too.
  */
+import { ImageMemory } from '../image/image-memory.ts'
 import { readableOf, ServingSet, type ServingUpdate, type Unreadable } from '../image/serving-set.ts'
 import { type ChosenBackend, chooseBackend, type UdpBackend } from './backend.ts'
 import { portAttempts, type SocketsByTransport } from './held-sockets.ts'
 import type { ListenAddress, ListenOn } from './listener.ts'
 import { ListenError } from './listener.ts'
+import { type MappedMemory, memoryAt } from './shared-memory.ts'
 import { defaultStreamLimits } from './stream-limits.ts'
 import { loadSyscalls, type Syscalls } from './syscalls.ts'
 import { type Transport, transports } from './transports.ts'
@@ -25,6 +27,8 @@ export interface FleetOptions extends WorkerEvents, Pick<WorkerThreadOptions, 'e
   readonly connections?: number
   /** What was published can't be read; its slot keeps what it had. */
   readonly onUnreadable?: (what: Unreadable) => void
+  /** Where images may lie that are shared with other processes. */
+  readonly memory?: MappedMemory | null
   /** `auto` is `batch` where that is to be had. */
   readonly udpBackend: 'auto' | UdpBackend
   /** Loads the calls that batches need, or throws. */
@@ -36,6 +40,7 @@ export class Fleet implements AsyncDisposable {
   readonly #workers: WorkerThread[] = []
   /** All that was published, for the workers that start later. */
   readonly #served = new ServingSet()
+  readonly #memory: ImageMemory
   #generation = 0
   #bound: readonly ListenAddress[] = []
   #syscalls: Syscalls | null = null
@@ -43,6 +48,8 @@ export class Fleet implements AsyncDisposable {
 
   constructor(options: FleetOptions) {
     this.#options = options
+    const { memory = null } = options
+    this.#memory = memory === null ? ImageMemory.none : memoryAt(loadSyscalls(), memory)
   }
 
   /**
@@ -86,7 +93,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Makes the workers serve what of the update can be read. Resolves when all that run do; calls must not overlap. */
   async publish(published: ServingUpdate): Promise<void> {
-    const update = readableOf(published, (what) => this.#options.onUnreadable?.(what))
+    const update = readableOf(published, (what) => this.#options.onUnreadable?.(what), this.#memory)
     this.#generation = update.generation
     this.#served.add(update)
     await Promise.all(this.#workers.map((worker) => worker.publish(update)))
@@ -133,6 +140,7 @@ export class Fleet implements AsyncDisposable {
       events: this.#options,
       connections: this.#options.connections ?? defaultStreamLimits.connections,
       syscalls: transports[transport].batches ? this.#syscalls : null,
+      memory: this.#options.memory ?? null,
       current: () => ({ ...this.#served.changes(), generation: this.#generation }),
       ...(this.#options.entry === undefined ? {} : { entry: this.#options.entry }),
     })

@@ -9,6 +9,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { ServingUpdate } from '../image/serving-set.ts'
 import type { DoorbellEnd } from './doorbell.ts'
 import type { BoundSocket, ListenAddress, ListenOn } from './listener.ts'
+import type { MappedMemory } from './shared-memory.ts'
 import type { Transport } from './transports.ts'
 
 /** The sockets and the doorbell of such a worker. */
@@ -30,6 +31,8 @@ export interface WorkerInput {
   readonly connections: number
   /** What a worker that answers UDP in batches does so with. Null for all others. */
   readonly batch: BatchEnd | null
+  /** Where images of `initial`, and of later updates, may lie. Null where no memory is shared. */
+  readonly memory: MappedMemory | null
 }
 
 export type ToWorker =

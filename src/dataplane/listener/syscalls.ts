@@ -1,5 +1,5 @@
 /**
- * The system calls of the batched UDP listener, by way of koffi: libc's functions, called in the calling thread, blocking ones
+ * The system calls of the batched UDP listener, and of memory that processes share, by way of koffi: libc's functions, called in the calling thread, blocking ones
  * included. koffi is an optional dependency with a binary for each platform; where it is missing, or the layouts below are not
  * those of the platform, there is no batched listener.
  *
@@ -25,12 +25,27 @@ export interface Syscalls {
   eventfd(initial: number, flags: number): number
   read(fd: number, buffer: number, length: number): number
   close(fd: number): number
+  /** A file without a name, in memory. */
+  memfdCreate(name: string, flags: number): number
+  fallocate(fd: number, mode: number, at: number, octets: number): number
+  lseek(fd: number, at: number, whence: number): number
+  /** Not below 0 but `linux.mapFailed` for an error. */
+  mmap(
+    address: number,
+    octets: number,
+    protection: number,
+    flags: number,
+    fd: number,
+    at: number,
+  ): number | bigint
   usleep(microseconds: number): number
   /** Changes how the calling thread is scheduled. */
   schedSetattr(attributes: number): number
   errno(): number
   /** Where the memory of a view is; it must be kept for as long as the address is used. */
   address(view: Uint8Array): number
+  /** Memory at an address, without copying it; it must be there for as long as the buffer is. */
+  view(address: number, octets: number): ArrayBuffer
 }
 
 /** A system call failed. `code` is the error's name, such as EADDRINUSE. */
@@ -75,12 +90,26 @@ export const linux = {
   pmtudiscOmit: 5,
   msgDontwait: 0x40,
   msgWaitforone: 0x10000,
+  mfdCloexec: 1,
+  mfdAllowSealing: 2,
+  mfdNoexecSeal: 8,
+  addSeals: 1033,
+  /** Of the seals themselves, shrinking and growing. */
+  sealsOfSize: 7,
+  protRead: 1,
+  mapShared: 1,
+  mapFailed: 0xffff_ffff_ffff_ffffn,
+  /** Leaves the size as it is (FALLOC_FL_KEEP_SIZE). */
+  punchHole: 3,
+  seekData: 3,
+  seekHole: 4,
   pollIn: 1,
   pollOut: 4,
 } as const
 
 export const errnos = {
   intr: 4,
+  nxio: 6,
   again: 11,
   nomem: 12,
   netdown: 100,
@@ -137,10 +166,15 @@ export function loadSyscalls(
     eventfd: libc.func('int eventfd(uint32_t, int)'),
     read: libc.func('long read(int, uintptr_t, size_t)'),
     close: libc.func('int close(int)'),
+    memfdCreate: libc.func('int memfd_create(const char *, uint32_t)'),
+    fallocate: libc.func('int fallocate(int, int, int64_t, int64_t)'),
+    lseek: libc.func('int64_t lseek(int, int64_t, int)'),
+    mmap: libc.func('uintptr_t mmap(uintptr_t, size_t, int, int, int, int64_t)'),
     usleep: libc.func('int usleep(uint32_t)'),
     schedSetattr: (attributes) => syscall(schedSetattrNumbers[platform]!, 0, attributes, 0),
     errno: () => koffi.errno(),
     address: (view) => Number(koffi.address(view)),
+    view: (address, octets) => koffi.view(address, octets),
   }
 }
 

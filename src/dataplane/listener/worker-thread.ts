@@ -9,6 +9,7 @@ import '../wire/name-hash-key.ts'
 import { BatchSockets } from './batch-sockets.ts'
 import { formatListenAddress, type ListenAddress, ListenError, type ListenOn } from './listener.ts'
 import type { FromWorker, ToWorker, Upcall, WorkerInput } from './protocol.ts'
+import type { MappedMemory } from './shared-memory.ts'
 import type { SyscallError, Syscalls } from './syscalls.ts'
 import type { Transport } from './transports.ts'
 
@@ -37,6 +38,8 @@ export interface WorkerThreadOptions {
   readonly connections: number
   /** Not null: the thread answers in batches. */
   readonly syscalls: Syscalls | null
+  /** Where images may lie. */
+  readonly memory: MappedMemory | null
   /** All that is served now. */
   readonly current: () => ServingUpdate
   /** The module that the thread runs; the DNS worker by default. */
@@ -149,6 +152,7 @@ export class WorkerThread {
         control: port2,
         connections: this.#options.connections,
         batch: this.#batch?.end ?? null,
+        memory: this.#options.memory,
       } satisfies WorkerInput,
       transferList: [port2],
       name: `dns-${transport}`,

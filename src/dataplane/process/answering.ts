@@ -3,16 +3,17 @@
  * answered. It needs nobody to go on: when the other is gone, what was said last is served until the next one comes.
  *
  * There is one conversation at a time. The next one takes the place of the last, whose stream is closed, and begins with all that is served, so nothing
- * of an earlier one is left. The workers start with the first.
+ * of an earlier one is left. The workers start with the first, or before it with what was published last (`journal.ts`).
  */
 import type { Duplex } from 'node:stream'
-import { ServingSet } from '../image/serving-set.ts'
+import { ServingSet, type ServingUpdate } from '../image/serving-set.ts'
 import { Fleet, type FleetOptions } from '../listener/fleet.ts'
 import type { ListenError } from '../listener/listener.ts'
 import { type Transport, transportNames } from '../listener/transports.ts'
 import { Conversation } from './conversation.ts'
 import { CountedChanges } from './counted-changes.ts'
 import type { DataPlaneEvent, FromDataPlane, Live, ToDataPlane } from './messages.ts'
+import type { SharedImages } from './shared-images.ts'
 
 type Deciding = Conversation<FromDataPlane, ToDataPlane>
 
@@ -22,37 +23,41 @@ export interface AnsweringOptions
   readonly onEnd: (failed: boolean) => void
   /** Most that wait for somebody to hear them, 100 by default; the first are kept, for they say what began. */
   readonly mostEvents?: number
+  readonly images: SharedImages
 }
 
 export class Answering {
   readonly #fleet: Fleet
   readonly #onEnd: (failed: boolean) => void
   readonly #served = new ServingSet()
+  readonly #images: SharedImages
   #conversation: Deciding | null = null
   #counted = new CountedChanges()
   #started = false
   readonly #unheard: DataPlaneEvent[] = []
   readonly #mostEvents: number
   /** Settles when what was said before has been done. */
-  #doing: Promise<void> = Promise.resolve()
+  #doing: Promise<void>
   #lastUpcall = 0
   /** Upcalls under way, by number. Bounded by what the workers have under way. */
   readonly #upcalls = new Map<number, (response: Uint8Array | null) => void>()
 
-  constructor({ onEnd, mostEvents = 100, ...options }: AnsweringOptions) {
+  constructor({ onEnd, mostEvents = 100, images, ...options }: AnsweringOptions) {
     this.#onEnd = onEnd
+    this.#images = images
     this.#mostEvents = mostEvents
     this.#fleet = new Fleet({
       ...options,
       listen: [],
       udpWorkers: 0,
+      memory: images.mapped,
       onRestart: (transport, reason) => this.#tell({ what: 'restart', transport, reason }),
       onFallback: (reason) => this.#tell({ what: 'fallback', reason }),
       onError: (transport, error, count) =>
         this.#tell({ what: 'error', transport, error, code: error.code ?? null, count }),
-      onUnreadable: (unreadable) => this.#tell({ what: 'unreadable', ...unreadable }),
       onUpcall: (request, client) => this.#ask(request, client),
     })
+    this.#doing = this.#resume()
   }
 
   /** Hears whoever decides from now on. */
@@ -93,25 +98,46 @@ export class Answering {
     }
   }
 
+  /** Serves what was published last, if that is written down. */
+  async #resume(): Promise<void> {
+    try {
+      const last = this.#images.last()
+      if (last === null) return
+      await this.#publish(last)
+    } catch (error) {
+      // Whoever decides will tell what is to be served.
+      this.#fault(error as Error)
+      return
+    }
+    await this.#start(null)
+  }
+
   async #serve({ kind, update }: Extract<ToDataPlane, { update: unknown }>, from: Deciding): Promise<void> {
     const changes =
       kind === 'replace' ? { ...this.#served.replacedBy(update), generation: update.generation } : update
-    this.#served.add(changes)
-    await this.#fleet.publish(changes)
+    await this.#publish(changes)
     if (!this.#started && !(await this.#start(from))) return
     from.say({ kind: 'serving', generation: update.generation, live: this.#live() })
   }
 
+  async #publish(update: ServingUpdate): Promise<void> {
+    const servable = this.#images.servable(update, this.#served, (unreadable) =>
+      this.#tell({ what: 'unreadable', ...unreadable }),
+    )
+    this.#served.add(servable)
+    await this.#fleet.publish(servable)
+  }
+
   /** @returns whether it could */
-  async #start(from: Deciding): Promise<boolean> {
+  async #start(from: Deciding | null): Promise<boolean> {
     this.#started = true
     try {
       await this.#fleet.start()
       return true
     } catch (error) {
       const { code, message } = error as ListenError
-      from.say({ kind: 'failed', code, message })
-      from.finish()
+      from?.say({ kind: 'failed', code, message })
+      from?.finish()
       this.#onEnd(true)
       return false
     }
@@ -121,7 +147,11 @@ export class Answering {
     if (conversation === this.#conversation) this.#conversation = null
     for (const settle of this.#upcalls.values()) settle(null)
     this.#upcalls.clear()
-    if (error !== null) this.#tell({ what: 'error', transport: 'tcp', error, code: null, count: 1 })
+    if (error !== null) this.#fault(error)
+  }
+
+  #fault(error: Error): void {
+    this.#tell({ what: 'error', transport: 'tcp', error, code: null, count: 1 })
   }
 
   #tell(event: DataPlaneEvent): void {

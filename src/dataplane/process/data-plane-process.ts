@@ -21,6 +21,8 @@ export interface Begin {
   readonly udpBackend: UdpBackend
   /** Most open connections over TCP. */
   readonly connections: number
+  /** The descriptor of the memory that processes share, if there is any. */
+  readonly memory: number | null
 }
 
 /** What the supervisor says. A `link` bears the end of a connection to the process that decides. */
@@ -64,11 +66,13 @@ export class DataPlaneProcess {
     }
   }
 
-  async #begin({ nameHashKey, sockets, udpBackend, connections }: Begin): Promise<Answering> {
+  async #begin({ nameHashKey, sockets, udpBackend, connections, memory }: Begin): Promise<Answering> {
     // Before anything is loaded that reads images.
     shareNameHashKey(nameHashKey)
     const { Answering } = await import('./answering.ts')
-    return new Answering({ sockets, udpBackend, connections, onEnd: (failed) => this.#end(failed) })
+    const { SharedImages } = await import('./shared-images.ts')
+    const images = new SharedImages(memory)
+    return new Answering({ sockets, udpBackend, connections, images, onEnd: (failed) => this.#end(failed) })
   }
 
   #converse(answering: Promise<Answering>, stream: Duplex): void {

@@ -37,18 +37,21 @@ export class FrameError extends Error {
 const fixedOctets = 8
 
 /** Writes a frame; the stream queues what the other side has not taken yet. */
-export function writeFrame(stream: Writable, { said, images }: Frame): void {
+export function writeFrame(stream: Writable, frame: Frame): void {
+  stream.cork()
+  for (const piece of frameOctets(frame)) stream.write(piece)
+  stream.uncork()
+}
+
+/** A frame as octets, in pieces. */
+export function frameOctets({ said, images }: Frame): Uint8Array[] {
   const head = serialize(said)
   const sizes = Buffer.alloc(fixedOctets + 4 * images.length)
   sizes.writeUInt32LE(head.length, 0)
   sizes.writeUInt32LE(images.length, 4)
   for (const [index, { byteLength }] of images.entries())
     sizes.writeUInt32LE(byteLength, fixedOctets + 4 * index)
-  stream.cork()
-  stream.write(sizes)
-  stream.write(head)
-  for (const image of images) stream.write(new Uint8Array(image))
-  stream.uncork()
+  return [sizes, head, ...images.map((image) => new Uint8Array(image))]
 }
 
 /** What is being read: memory of a known length, and what to do when it is full. */

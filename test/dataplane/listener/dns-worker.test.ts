@@ -21,6 +21,7 @@ function startWorker(fields: Partial<WorkerInput> = {}) {
     initial: servingUpdate([zone]),
     control: port2,
     batch: null,
+    memory: null,
     ...fields,
   }
   const worker = new Worker(new URL('./worker-with-failing-socket.ts', import.meta.url), {

@@ -6,6 +6,7 @@ import { loadSyscalls } from '../../../src/dataplane/listener/syscalls.ts'
 import { Answering, type AnsweringOptions } from '../../../src/dataplane/process/answering.ts'
 import { Conversation } from '../../../src/dataplane/process/conversation.ts'
 import type { FromDataPlane, ToDataPlane } from '../../../src/dataplane/process/messages.ts'
+import { SharedImages } from '../../../src/dataplane/process/shared-images.ts'
 
 /** Somebody who decides, and hears one message after the other. */
 export class Decider {
@@ -64,6 +65,7 @@ export function startAnswering(t: Test, options: Partial<AnsweringOptions> = {})
     sockets: held.sockets,
     udpBackend: 'batch',
     onEnd: ended.resolve,
+    images: new SharedImages(null),
     ...options,
   })
   t.teardown(async () => {

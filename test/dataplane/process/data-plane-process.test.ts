@@ -36,6 +36,7 @@ function hold(t: Test) {
     sockets: held.sockets,
     udpBackend: 'batch',
     connections: 100,
+    memory: null,
   } as const
   return { held, begin, endpoint: held.bound[0]! }
 }
