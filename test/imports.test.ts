@@ -53,8 +53,9 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   location: ['model', 'threads', 'timing'],
   catalog: ['model', 'rules'],
   files: [],
-  compile: ['catalog', 'files', 'threads'],
+  compile: ['model', 'catalog', 'files', 'threads'],
   serve: ['model', 'catalog', 'health', 'location', 'steering', 'timing'],
+  offline: ['model', 'document', 'catalog', 'files'],
   follow: ['model', 'catalog', 'compile', 'serve', 'store', 'timing'],
   snapshot: [
     'model',
@@ -76,6 +77,8 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   zonefile: ['model', 'rules', 'document', 'store'],
   api: [
     'model',
+    'catalog',
+    'compile',
     'document',
     'explain',
     'health',

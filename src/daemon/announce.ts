@@ -67,7 +67,7 @@ type Pools = { readonly pools: Iterable<string> }
 
 /** What each kind of event says, and who hears it. */
 export const events = {
-  'database-available': { says: {}, heardBy: ['log', 'readiness', 'overrides'] },
+  'database-available': { says: {}, heardBy: ['log', 'readiness', 'overrides', 'pending'] },
   'database-away': { says: {} as { reason: string }, heardBy: ['log', 'readiness', 'configuration'] },
   catalog: {
     says: {} as NextCatalog,

@@ -1,4 +1,5 @@
 import type { ApiContext } from '../controlplane/api/context.ts'
+import { ImageRrsets } from '../controlplane/compile/image-rrsets.ts'
 import { explain } from '../controlplane/explain/explain.ts'
 import { NodesBehind } from '../controlplane/fleet/nodes-behind.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
@@ -11,7 +12,7 @@ const now = () => new Date()
 /** What the API is handed of the parts. */
 export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext {
   const { config, nodeId, database, log, metrics, faults, descriptors, announce } = parts
-  const { answers, configuration, dataPlane, events, health, hosts, readiness, serving } = parts
+  const { answers, configuration, dataPlane, events, health, hosts, pending, readiness, serving } = parts
   const { publisher } = configuration
   const { checker } = health
   const resolution = (host: string) => hosts.resolution(host)
@@ -24,6 +25,19 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     trustedProxies: config.trustedProxies,
     publisher,
     fleet: new NodesBehind({ database, self: nodeId, liveForMs: defaultStaleMs }),
+
+    memory: () =>
+      publisher.catalog.revision < 0
+        ? null
+        : {
+            catalog: publisher.catalog,
+            whole: configuration.follower.hasLoaded,
+            rrsetsOf: (zone) => {
+              const image = publisher.imageOf(zone.apex)
+              return image === undefined ? null : new ImageRrsets(zone, image)
+            },
+          },
+    pending,
 
     spoolDirectory: config.dataDir,
     serviceStatus: (name) => serviceStatus(publisher.selections(name), publisher.unplanned(name)),
@@ -56,7 +70,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     metricsAccess: config.metricsAccess,
     httpLimits: { connections: descriptors.httpConnections },
     onNotAccepted: (error) => faults.own('accept-http', error.message),
-    node: { id: nodeId, liveForMs: defaultStaleMs },
+    node: { id: nodeId, liveForMs: defaultStaleMs, known: () => health.peers.nodes },
     readiness: {
       canAnswer: () => readiness.serving && dataPlane.live('udp') > 0,
       missing: () => readiness.missing,

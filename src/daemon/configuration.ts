@@ -6,8 +6,10 @@
 import type { Catalog } from '../controlplane/catalog/catalog.ts'
 import { CompileThread } from '../controlplane/compile/compile-thread.ts'
 import { Follower } from '../controlplane/follow/follower.ts'
-import { type Births, endedBetween } from '../controlplane/model/births.ts'
+import { type Births, endedBetween, nothingEnded } from '../controlplane/model/births.ts'
 import type { MemberHealth } from '../controlplane/model/observation.ts'
+import type { WordTarget } from '../controlplane/model/pending-word.ts'
+import type { PendingWords } from '../controlplane/offline/pending-words.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
 import { Publisher } from '../controlplane/serve/publisher.ts'
 import { type ColdStart, coldStart } from '../controlplane/snapshot/cold-start.ts'
@@ -28,6 +30,8 @@ interface Surroundings extends Ground {
   readonly hosts: HostResolver
   readonly health: Health
   readonly answers: Answers
+  /** What the database has not been told yet. */
+  readonly words: PendingWords
 }
 
 /** How long a start waits for a database that doesn't answer before it serves the snapshot. */
@@ -149,11 +153,23 @@ export class Configuration {
     const { snapshot, start } = found
     const maps = await answers.locations.prepare(start.catalog, signal)
     if (late()) return false
-    this.#announceCatalog(start.catalog, snapshot.health)
-    await publisher.adopt(start, maps)
+    const catalog = this.#around.words.over(start.catalog)
+    this.#announceCatalog(catalog, snapshot.health)
+    await publisher.adopt({ ...start, catalog }, maps)
     const { revision, writtenAt } = snapshot
     log.warn({ revision, writtenAt }, 'serving the snapshot')
     return true
+  }
+
+  /** Lays the words that wait for the database over what is served, after one on `target`. Resolves when the workers serve it. */
+  async amend(target: WordTarget): Promise<void> {
+    const { announce, words } = this.#around
+    const { publisher } = this
+    const { catalog: before } = publisher
+    const catalog = words.over(before)
+    announce({ kind: 'catalog', before, catalog, ended: nothingEnded, stored: null })
+    if ('service' in target) await publisher.amend(catalog, [], [target.service])
+    else await publisher.amend(catalog, catalog.poolsMatching([target]), [])
   }
 
   #announceCatalog(catalog: Catalog, stored: readonly MemberHealth[] | null): void {
@@ -194,12 +210,13 @@ export class Configuration {
   }
 
   #makeFollower(): Follower {
-    const { answers, database, faults, health, log } = this.#around
+    const { answers, database, faults, health, log, words } = this.#around
     return new Follower({
       database,
       publisher: this.publisher,
       compiler: this.compiler,
       locations: answers.locations,
+      amend: (catalog) => words.over(catalog),
       known: async () => (await this.#cold)?.start ?? null,
       onCatalog: (catalog, stored) => this.#announceCatalog(catalog, stored),
       onZones: () => this.snapshots.mark(),

@@ -62,7 +62,7 @@ export class EndingOverrides implements Disposable {
 }
 
 function expired(override: Override | ServiceOverride): NewEvent {
-  const { since: _, until, ...said } = override
+  const { since: _, until, pending: __, ...said } = override
   return { kind: 'override', ...said, what: 'expired', at: until! }
 }
 

@@ -15,6 +15,7 @@ import type { Faults } from './faults.ts'
 import { Health } from './health.ts'
 import { makeDataPlane } from './make-data-plane.ts'
 import { EndingOverrides } from './overrides.ts'
+import { PendingOverrides } from './pending-overrides.ts'
 import { Readiness } from './readiness.ts'
 import { counted, logged } from './telemetry.ts'
 
@@ -36,7 +37,16 @@ export function joinParts(ground: Ground) {
   // The policy holds for webhooks too: whoever may configure one could let this node ask things of itself.
   const events = new Events(ground, health.policy)
   const answers = new Answers(ground, serving.counters, health.facts, hosts)
-  const configuration: Configuration = new Configuration({ ...ground, serving, hosts, health, answers })
+  const pending: PendingOverrides = new PendingOverrides(ground, () => configuration)
+  const { words } = pending
+  const configuration: Configuration = new Configuration({
+    ...ground,
+    serving,
+    hosts,
+    health,
+    answers,
+    words,
+  })
   const overrides = new EndingOverrides(ground)
   const readiness = new Readiness()
   return {
@@ -50,6 +60,7 @@ export function joinParts(ground: Ground) {
     answers,
     configuration,
     overrides,
+    pending,
     readiness,
   }
 }
@@ -66,7 +77,8 @@ function toldOf(faults: Faults, lookup: Lookup): Lookup {
 }
 
 export function listenersAmong(parts: Parts): Listeners {
-  const { log, metrics, readiness, hosts, health, events, answers, configuration, overrides } = parts
+  const { log, metrics, readiness, hosts, health, events, answers, configuration } = parts
+  const { overrides, pending } = parts
   return {
     log: logged(log),
     metrics: counted(metrics, health.checker),
@@ -83,6 +95,7 @@ export function listenersAmong(parts: Parts): Listeners {
     health: health.hears,
     answers: answers.hears,
     overrides: overrides.hears,
+    pending: pending.hears,
     configuration: configuration.hears,
   }
 }

@@ -114,7 +114,8 @@ export async function startDaemon(
   }
   const parts: Parts = joinParts(ground)
   const listeners = listenersAmong(parts)
-  const { answers, configuration, dataPlane, events, health, hosts, overrides } = parts
+  const { answers, configuration, dataPlane, events, health, hosts, overrides, pending } = parts
+  await pending.open()
   // Writes the images that the snapshot lacks.
   begun.use(configuration.compiler)
   // Writes the last snapshot, when all that it holds has come to rest.
@@ -127,6 +128,8 @@ export async function startDaemon(
   begun.use(hosts)
   begun.use(answers)
   begun.use(overrides)
+  // Keeps for the next start what the database has not been told yet.
+  begun.use(pending)
   // Gives up what is being compiled.
   begun.use(configuration.follower)
   // Finishes the requests in progress. What they write is stored, and served by the next start.
@@ -182,12 +185,13 @@ function handle(
 /** Goes from HTTP alone to DNS. Resolves when the daemon is ready, or has been told to stop. */
 async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   const { config, configuration, dataPlane, events, health, hosts, log } = parts
-  const { overrides, readiness, settings, signal } = parts
+  const { overrides, pending, readiness, settings, signal } = parts
   void settings.begin()
   await configuration.restoreHosts()
   await configuration.load(() => prepareDatabase(parts))
   readiness.go('loaded')
   overrides.start()
+  pending.start()
   // What hosts resolve to, and what other nodes say, so that no member is left out of the first answers that this node alone
   // can't reach.
   health.peers.start()

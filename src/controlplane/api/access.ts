@@ -1,15 +1,14 @@
 /**
  * Who asks, and whether they may. One admin token comes from the configuration, others from the store; both are
  * compared by their SHA-256, so that neither the comparison nor a leaked table tells a secret. The admin token needs
- * no database, so that an operator is never locked out by an outage. Neither are the agents that report on members: while
- * the database is away, a token is good if it was good before. Else the reports would run out, and an outage of the database
- * would take every such member out of the answers.
+ * no database, so that an operator is never locked out by an outage; the others are good while it is away if they were before
+ * (`admission/known-tokens.ts`).
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import { LeastRecentMap } from '../health/probes/least-recent.ts'
 import { isUnavailable } from '../model/errors.ts'
-import { findToken, noteTokenUse, type Token, type TokenScope, useResolutionMs } from '../store/tokens.ts'
+import { noteTokenUse, type Token, type TokenScope, useResolutionMs } from '../store/tokens.ts'
+import type { KnownTokens } from './admission/known-tokens.ts'
 import type { TokenWatch } from './admission/token-watch.ts'
 import { clientAddress } from './clients/client-address.ts'
 import type { WrongTokens } from './clients/wrong-tokens.ts'
@@ -28,6 +27,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     readonly wrongTokens: WrongTokens
     readonly tokenWatch: TokenWatch
+    readonly knownTokens: KnownTokens
   }
 }
 
@@ -39,28 +39,9 @@ export function requireToken(context: Ground): (request: FastifyRequest) => Prom
   }
 }
 
-/** Tokens of agents that are remembered for the time when the database is away; the rest has to wait for it. */
-const mostAgents = 10_000
-
-/** A hook that lets a request pass which carries a token that may report on members; see above. */
+/** A hook that lets a request pass which carries a token that may report on members. */
 export function requireReporter(context: Ground): (request: FastifyRequest) => Promise<void> {
-  const known = new LeastRecentMap<string, Token>(mostAgents)
-  return async (request) => {
-    const find = async (secret: string): Promise<Token | null> => {
-      const hash = createHash('sha256').update(secret).digest('hex')
-      try {
-        const token = await context.database.read((tx) => findToken(tx, secret))
-        if (token === null) known.delete(hash)
-        else known.set(hash, token)
-        return token
-      } catch (error) {
-        const remembered = isUnavailable(error) ? known.get(hash) : undefined
-        if (remembered === undefined) throw error
-        return remembered
-      }
-    }
-    await authenticate(context, request, ['report', 'write'], find)
-  }
+  return (request) => authenticate(context, request, ['report', 'write'])
 }
 
 /**
@@ -95,7 +76,6 @@ async function authenticate(
   context: Ground,
   request: FastifyRequest,
   scopes: readonly [TokenScope, ...TokenScope[]],
-  find = (secret: string) => context.database.read((tx) => findToken(tx, secret)),
 ): Promise<void> {
   const secret = /^bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')?.[1]
   if (secret === undefined) throw refusal(401, 'this needs a token: Authorization: Bearer <token>')
@@ -106,7 +86,7 @@ async function authenticate(
     request.holder = { name: 'admin', rank: 'admin' }
     return
   }
-  const token = await find(secret)
+  const token = await request.server.knownTokens.find(secret)
   if (token === null) throw wrongToken(request)
   // Also when it is refused: the log of requests says who was.
   request.actor = `token:${token.name}`
@@ -123,7 +103,7 @@ async function authenticate(
 
 async function noteUse({ now, database }: Ground, { name, lastUsedAt }: Token): Promise<void> {
   const at = now()
-  if (lastUsedAt !== null && at.getTime() - lastUsedAt.getTime() < useResolutionMs) return
+  if (!database.up || (lastUsedAt !== null && at.getTime() - lastUsedAt.getTime() < useResolutionMs)) return
   // That it was used is not worth a refusal.
   await database
     .record((tx) => noteTokenUse(tx, name, at))

@@ -5,12 +5,15 @@
 import type { Prefix } from '../../dataplane/wire/prefix.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics/metrics.ts'
+import type { Catalog, CatalogZone } from '../catalog/catalog.ts'
+import type { ImageRrsets } from '../compile/image-rrsets.ts'
 import type { ExplainQuestion, Explanation } from '../explain/explanation.ts'
 import type { Availability } from '../health/availability.ts'
 import type { Vitals } from '../health/checked-member.ts'
 import type { Problem } from '../model/errors.ts'
 import type { NewEvent, StoredEvent } from '../model/event.ts'
-import type { MemberReport, Resolution } from '../model/observation.ts'
+import type { MemberReport, NodeRecord, Resolution } from '../model/observation.ts'
+import type { PendingWord, WordTarget } from '../model/pending-word.ts'
 import type { WebhookStatus } from '../model/webhook.ts'
 import type { HandedOutState } from '../serve/handed-out.ts'
 import type { ServiceState } from '../serve/service-status.ts'
@@ -23,6 +26,8 @@ export interface ApiContext extends Ground, Observations, Operations, System, To
 /** What every room stands on. */
 export interface Ground {
   readonly database: Database
+  /** What this node serves; null before it has a configuration. */
+  readonly memory: () => Memory | null
   readonly log: Logger
   readonly now: () => Date
   readonly metrics: Metrics
@@ -42,6 +47,15 @@ export interface Ground {
   }
   /** Others than those of `admission/limits.ts`. */
   readonly httpLimits?: Partial<HttpLimits>
+}
+
+/** The configuration in memory, for when the database is away. */
+export interface Memory {
+  readonly catalog: Catalog
+  /** Whether it came from the database since the start: a snapshot holds no webhooks. */
+  readonly whole: boolean
+  /** Null when this node has no image of the zone. */
+  rrsetsOf(zone: CatalogZone): ImageRrsets | null
 }
 
 /** What is known of resources beside their configuration. */
@@ -75,6 +89,13 @@ export interface Observations {
 export interface Operations {
   /** Puts what happened through the API on the record. */
   readonly tell: (event: NewEvent) => void
+  /** Overrides that this node takes while the database is away. */
+  readonly pending: {
+    /** Whether something that was said of the same waits for the database. */
+    waits(target: WordTarget): boolean
+    /** Resolves when the word is on disk, to what resolves when it is served. Throws `unavailable` when it can't be kept. */
+    take(word: PendingWord): Promise<{ readonly served: Promise<void> }>
+  }
   readonly events: {
     /** Batches of events after `after`, or of those to come alone (null), until the signal aborts. */
     follow(after: number | null, signal: AbortSignal): AsyncIterable<readonly StoredEvent[]>
@@ -98,6 +119,8 @@ export interface System {
     readonly id: string
     /** After so long without a word a node is not there any more. */
     readonly liveForMs: number
+    /** The nodes as the last exchange with the database had them. Bounded by the fleet. */
+    known(): readonly NodeRecord[]
   }
   readonly readiness: {
     /** Whether this process can answer DNS at all. */

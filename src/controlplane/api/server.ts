@@ -17,6 +17,7 @@ import type { Problem } from '../model/errors.ts'
 import { requireAdmin, requireReporter, requireToken } from './access.ts'
 import { guardBodies, smallBody } from './admission/bodies.ts'
 import { Connections } from './admission/connections.ts'
+import { KnownTokens } from './admission/known-tokens.ts'
 import { Lane } from './admission/lane.ts'
 import { limitsOf } from './admission/limits.ts'
 import { workIn } from './admission/places.ts'
@@ -149,6 +150,9 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
   const tokenWatch = new TokenWatch(context)
   app.decorate('tokenWatch', tokenWatch)
   app.addHook('onClose', () => tokenWatch.stop())
+  const knownTokens = new KnownTokens(context)
+  app.decorate('knownTokens', knownTokens)
+  app.addHook('onClose', () => knownTokens.stop())
   app.decorateRequest('client', null)
   app.decorateRequest('holder', null)
   app.decorateRequest('tokenHash', null)

@@ -8,6 +8,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isMap } from '../document/schema-check.ts'
 import type { WriteCondition } from '../store/stored.ts'
+import { orAborted } from '../timing/clock.ts'
 import type { Ground } from './context.ts'
 import { HttpError } from './errors.ts'
 
@@ -70,6 +71,24 @@ const publishedHeader = 'pooldns-published'
 /** Says whether every live node does. */
 const fleetHeader = 'pooldns-fleet'
 
+/** Waits until this node's workers serve what it has taken without the database; as `awaitPublished`. */
+export async function awaitServed(
+  context: Ground,
+  served: Promise<void>,
+  reply: FastifyReply,
+): Promise<void> {
+  const signal = AbortSignal.timeout(publishTimeoutMs)
+  try {
+    await orAborted(served, signal)
+    reply.header(publishedHeader, 'yes')
+  } catch (error) {
+    context.log[signal.aborted ? 'warn' : 'error']({ err: error }, 'taken, but not published yet')
+    reply.header(publishedHeader, 'pending')
+  }
+  // The others hear of it by the database alone.
+  if (waitsForFleet(reply)) reply.header(fleetHeader, 'pending')
+}
+
 /**
  * Waits until this node's workers serve `revision`, so that a client that has its reply can dig at once. What is
  * written stays written: when the workers are late, the reply is a success all the same, with the header
@@ -88,8 +107,11 @@ export async function awaitPublished(context: Ground, revision: number, reply: F
     context.log[level]({ err: error, revision }, 'written, but not published yet')
     reply.header(publishedHeader, 'pending')
   }
-  const { wait } = reply.request.query as { readonly wait?: 'fleet' }
-  if (wait === 'fleet') reply.header(fleetHeader, await fleetHeaderOf(context, revision))
+  if (waitsForFleet(reply)) reply.header(fleetHeader, await fleetHeaderOf(context, revision))
+}
+
+function waitsForFleet({ request }: FastifyReply): boolean {
+  return (request.query as { readonly wait?: 'fleet' }).wait === 'fleet'
 }
 
 async function fleetHeaderOf({ fleet, log }: Ground, revision: number): Promise<string> {

@@ -86,6 +86,11 @@ export class Catalog implements Mark {
     this.#poolsOf = once(answeringPools(this.pools, this.services))
   }
 
+  /** The same revision with other overrides. */
+  with({ overrides, services }: Pick<Catalog, 'overrides' | 'services'>): Catalog {
+    return new Catalog({ ...this, overrides, services })
+  }
+
   /** Names of the services that lie in a zone. */
   servicesIn(apex: string): readonly string[] {
     this.#byZone ??= this.#services(({ zone }) => [zone])

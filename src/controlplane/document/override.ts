@@ -11,7 +11,7 @@ const Until: Form<Date | null> = {
 }
 const Reason = Text('a text of at most 500 characters', (text) => text.length <= 500)
 
-type Word = Omit<ServiceOverride, 'service'>
+type Word = Omit<ServiceOverride, 'service' | 'pending'>
 
 const field = fieldsOf<Word>()
 

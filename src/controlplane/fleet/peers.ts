@@ -12,9 +12,18 @@
  */
 import type { Votes } from '../health/quorum.ts'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
-import type { MemberReport, NodeVerdicts } from '../model/observation.ts'
+import type { MemberReport, NodeRecord, NodeVerdicts } from '../model/observation.ts'
 import type { Database } from '../store/database.ts'
-import { beat, leave, listPeers, type Peer, readReports, readVerdicts, saveReports } from '../store/fleet.ts'
+import {
+  beat,
+  leave,
+  listNodes,
+  listPeers,
+  type Peer,
+  readReports,
+  readVerdicts,
+  saveReports,
+} from '../store/fleet.ts'
 import { Alarm } from '../timing/alarm.ts'
 import { monotonicClock } from '../timing/clock.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
@@ -70,6 +79,7 @@ export class Peers {
   /** Reports by pool and member. */
   readonly #reports = new Map<string, MemberReport>()
   #reportsSince: Date | null = null
+  #nodes: readonly NodeRecord[] = []
   /** All reports are to be read, not those alone that are new. */
   #readAgain = false
   #currentUntil = new Date()
@@ -116,6 +126,11 @@ export class Peers {
   /** Resolves when the others have been asked once since the start, or could not be. */
   get asked(): Promise<void> {
     return this.#asked.promise
+  }
+
+  /** All nodes, this one included, as the last exchange had them. */
+  get nodes(): readonly NodeRecord[] {
+    return this.#nodes
   }
 
   /** What the others say of a member; null when there are none that count. */
@@ -191,6 +206,7 @@ export class Peers {
       const heard = await this.#options.database.record((tx) => this.#say(tx, reports))
       this.#sent = heard.sent
       this.#alone = heard.alone
+      this.#nodes = heard.nodes
       this.#reportsSince = heard.since
       if (heard.reports.length > 0) this.#options.onReports(heard.reports)
       this.#noteCurrent(began, beganMs)
@@ -231,6 +247,7 @@ export class Peers {
       verdicts: news ? { version, byPool: sent ?? {} } : null,
     })
     await saveReports(tx, reports)
+    const nodes = await listNodes(tx, this.#staleMs)
     const peers = await listPeers(tx, node.id, this.#staleMs)
     const voters = peers.filter(({ suspect }) => !suspect)
     const said = this.#said
@@ -241,7 +258,7 @@ export class Peers {
       this.#tellOnce,
     )
     const alone = peers.length === 0
-    const heard = { sent, said, alone, voters, verdicts }
+    const heard = { sent, said, nodes, alone, voters, verdicts }
     if (!takesReports()) return { ...heard, reports: [], since: null }
     return { ...heard, ...(await readReports(tx, this.#reportsSince, this.#tellOnce)) }
   }

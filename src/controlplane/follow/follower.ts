@@ -54,6 +54,8 @@ export interface FollowerOptions {
   readonly onCatalog: (catalog: Catalog, stored: readonly MemberHealth[] | null) => void
   /** Images of zones are served: the snapshot is out of date. */
   readonly onZones: () => void
+  /** Lays over a catalog what the database has not been told yet. */
+  readonly amend: (catalog: Catalog) => Catalog
   /** Makes the location maps of a step before it is published. */
   readonly locations: Pick<LocationMaps, 'prepare'>
   /** Members that an operator lets come back. Those of before the start are not told: a start forgets what waits. */
@@ -118,6 +120,11 @@ export class Follower implements AsyncDisposable {
   /** Resolves when the configuration has been loaded from the database once and is served. */
   get loaded(): Promise<void> {
     return this.#loaded.promise
+  }
+
+  /** Whether the configuration has been loaded from the database since the start. */
+  get hasLoaded(): boolean {
+    return this.#loadedOnce
   }
 
   /**
@@ -316,11 +323,12 @@ export class Follower implements AsyncDisposable {
 
   /** Has settings served. Until they are, everything is to be read again: these changes won't come a second time. */
   async #adopt(step: FoundStep): Promise<void> {
-    const { publisher, locations, onCatalog, onFailBack } = this.#options
+    const { publisher, locations, amend, onCatalog, onFailBack } = this.#options
     const maps = await locations.prepare(step.catalog, this.#loop.signal)
     this.#lost = true
-    onCatalog(step.catalog, step.health)
-    await publisher.adopt(step, maps)
+    const catalog = amend(step.catalog)
+    onCatalog(catalog, step.health)
+    await publisher.adopt({ ...step, catalog }, maps)
     onFailBack(step.failBacks)
     this.#lost = false
   }

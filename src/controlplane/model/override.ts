@@ -11,6 +11,8 @@ interface Word {
   readonly reason: string
   readonly actor: string
   readonly since: Date
+  /** It was said to this node while the database was away, which has not been told yet. */
+  readonly pending?: true
 }
 
 /** An operator's word on members. It stands beside the measured state and never replaces it. */

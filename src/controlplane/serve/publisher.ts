@@ -106,6 +106,11 @@ export class Publisher {
     return this.#options.planner.catalog
   }
 
+  /** The image of a zone that has been handed over; undefined when there is none. */
+  imageOf(apex: string): SharedArrayBuffer | undefined {
+    return this.#zones.get(apex)?.image
+  }
+
   /** Revision that every worker serves whole, settings and zones; -1 before the first. */
   get revision(): number {
     return this.progress.revision
@@ -154,6 +159,20 @@ export class Publisher {
     await this.#push({ ...zones, plans, maps: moved })
     if (catalog.pools !== before.pools) handedOut.retain(catalog.pools)
     this.progress.reachSettings(catalog)
+  }
+
+  /**
+   * Takes over a catalog in which only overrides are others than in the one before: of members in these pools, and of these
+   * services. Resolves when the workers serve it.
+   */
+  async amend(catalog: Catalog, pools: Names, services: Names): Promise<void> {
+    this.#options.planner.catalog = catalog
+    const planning = this.#options.planner.begin()
+    const served = [...pools].flatMap((pool) => catalog.servicesOf(pool))
+    const plans = this.#plan(new Set([...catalog.withOuterServices(services), ...served]), planning)
+    this.#lookAt(pools, planning)
+    this.#lookAtServices()
+    await this.#push({ plans })
   }
 
   /** Takes over images of zones, all of them at once, behind the catalog that they go with. Resolves when the workers serve them. */

@@ -105,9 +105,10 @@ export class SnapshotFiles {
 
   async writeBase(base: SnapshotBase, now: Date): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
-    const { monitors, pools, services, births, ...rest } = base
+    const { monitors, pools, services, births, overrides, serviceOverrides, ...rest } = base
+    const words = { overrides: overrides.map(told), serviceOverrides: serviceOverrides.map(told) }
     const head = { format: formatVersion, crc32: unsealed, writtenAt: now }
-    const status = { ...head, ...rest, births: [...births] }
+    const status = { ...head, ...rest, ...words, births: [...births] }
     const document = { status, ...formatConfiguration({ monitors, pools, services, zones: [] }) }
     await replaceWhole(this.#path, Buffer.from(`${seal(JSON.stringify(document))}\n`))
     await syncFolder(this.#directory)
@@ -146,6 +147,11 @@ export class SnapshotFiles {
   get #path(): string {
     return join(this.#directory, 'base.json')
   }
+}
+
+/** What the database has not been told yet is kept in a file of its own, which says so. */
+function told<T extends { readonly pending?: true }>({ pending: _, ...word }: T): Omit<T, 'pending'> {
+  return word
 }
 
 interface Base {

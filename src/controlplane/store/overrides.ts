@@ -64,14 +64,23 @@ export async function putOverride(write: Write, override: Override): Promise<voi
   write.audit('override.put', formatMemberKey(override), before, override)
 }
 
-/** Deletes one, and returns what it was. Throws `not-found` when there is none of exactly these names or patterns. */
-export async function deleteOverride(write: Write, pool: string, member: string): Promise<Override> {
+/**
+ * Deletes one, and returns what it was. Throws `not-found` when there is none of exactly these names or patterns.
+ *
+ * @param endedAt when that was said, if not now
+ */
+export async function deleteOverride(
+  write: Write,
+  pool: string,
+  member: string,
+  endedAt?: Date,
+): Promise<Override> {
   const [row] = await write.tx.delete(overrides).where(isOf(pool, member)).returning()
   const key = formatMemberKey({ pool, member })
   if (row === undefined) throw new ControlError('not-found', `there is no override of ${key}`)
   write.change('override', key)
   const override = toOverride(row)
-  write.audit('override.delete', key, override, null)
+  write.audit('override.delete', key, override, endedAt === undefined ? null : { endedAt })
   return override
 }
 
@@ -89,8 +98,11 @@ export async function expireOverrides(write: Write, now: Date): Promise<Override
 
 async function checkPatterns(tx: Tx): Promise<void> {
   const count = await tx.$count(overrides, isPatternRow(overrides))
-  if (count < maxPatterns) return
-  throw new ControlError(
+  if (count >= maxPatterns) throw tooManyPatterns(count)
+}
+
+export function tooManyPatterns(count: number): ControlError {
+  return new ControlError(
     'conflict',
     `there are ${count} overrides by patterns, and can be no more than ${maxPatterns}: delete one first`,
   )

@@ -48,12 +48,20 @@ export async function putServiceOverride(
   return before
 }
 
-/** Deletes it, and returns what it was. Throws `not-found` when there is none. */
-export async function deleteServiceOverride(write: Write, name: string): Promise<ServiceOverride> {
+/**
+ * Deletes it, and returns what it was. Throws `not-found` when there is none.
+ *
+ * @param endedAt when that was said, if not now
+ */
+export async function deleteServiceOverride(
+  write: Write,
+  name: string,
+  endedAt?: Date,
+): Promise<ServiceOverride> {
   const row = await findRow(write.tx, name)
   const override = readServiceOverride(row)
   if (override === null) throw new ControlError('not-found', `there is no override of service ${name}`)
-  await remove(write, override, 'delete')
+  await remove(write, override, 'delete', endedAt === undefined ? null : { endedAt })
   return override
 }
 
@@ -76,9 +84,14 @@ async function findRow(tx: Tx, name: string) {
   return row
 }
 
-async function remove(write: Write, override: ServiceOverride, how: 'delete' | 'expire'): Promise<void> {
+async function remove(
+  write: Write,
+  override: ServiceOverride,
+  how: 'delete' | 'expire',
+  after: object | null = null,
+): Promise<void> {
   const { service: name } = override
   await write.tx.update(services).set({ override: null }).where(eq(services.name, name))
   write.change('service', name)
-  write.audit(`service-override.${how}`, name, override, null)
+  write.audit(`service-override.${how}`, name, override, after)
 }

@@ -66,6 +66,12 @@ export async function findToken(tx: Tx, secret: string): Promise<Token | null> {
   return row === undefined ? null : toToken(row)
 }
 
+/** Tokens by their hashes, `most` of them at the most. */
+export async function tokensByHash(tx: Tx, most: number): Promise<Map<string, Token>> {
+  const rows = await tx.select().from(tokens).orderBy(asc(tokens.name)).limit(most)
+  return new Map(rows.map((row) => [row.hash, toToken(row)]))
+}
+
 /** What the tokens with these hashes may do now; those that are no more are missing. */
 export async function scopesByHash(
   tx: Tx,

@@ -124,6 +124,7 @@ async function setUp(t: Test) {
     publisher,
     compiler,
     locations,
+    amend: (catalog) => catalog,
     known: async () => null,
     onCatalog: () => {},
     onZones: () => {},

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { formatMember, MemberSchema, parseMember } from '../../document/pool.ts'
 import type { MemberKey } from '../../model/member-key.ts'
 import { effectiveOverride, OverrideIndex } from '../../model/override-index.ts'
-import type { Member } from '../../model/pool.ts'
+import type { Member, Pool } from '../../model/pool.ts'
 import { deleteMember, getMember, putMember } from '../../store/members.ts'
 import { overridesFor } from '../../store/overrides.ts'
 import { getPool } from '../../store/pools.ts'
@@ -24,6 +24,15 @@ export function memberRoutes(app: FastifyInstance, context: Ground & Observation
     delete: (write, { pool, member }, condition) => deleteMember(write, pool, member, condition),
     parse: ({ member }, body, path, problems) => parseMember(member, body, path, problems),
     format: formatMember,
+    remembered: {
+      get: ({ catalog }, key) => memberIn(catalog.pools.get(key.pool), key.member),
+      present: ({ catalog }, member, key) => {
+        const { pool } = key!
+        const override = catalog.overrideOf(pool, member.name, context.now())
+        const status = memberStatus(context, catalog.pools.get(pool)!, member, override)
+        return { ...formatMember(member), status }
+      },
+    },
     present: async (tx, stored, key) => {
       if (key === null) return []
       // What else is in the pool matters to the status alone: a row of it that can't be read keeps nobody from this member.
@@ -36,4 +45,8 @@ export function memberRoutes(app: FastifyInstance, context: Ground & Observation
     },
   }
   registerResource(app, context, resource)
+}
+
+function memberIn(pool: Pool | undefined, name: string): Member | null {
+  return pool?.members.find((member) => member.name === name) ?? null
 }

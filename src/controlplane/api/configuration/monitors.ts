@@ -21,6 +21,11 @@ const resource: Resource<string, Monitor, Monitor> = {
   format: formatMonitor,
   hide: hideOfMonitor,
   present: async (_tx, stored) => stored.map(({ value }) => formatMonitor(value)),
+  remembered: {
+    get: ({ catalog }, name) => catalog.monitors.get(name) ?? null,
+    present: (_memory, monitor) => formatMonitor(monitor),
+    list: ({ catalog }) => catalog.monitors.values(),
+  },
   listing: {
     item: eachWithStatus(monitorSchemas, null, { name: Type.String() }),
     list: listMonitors,

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { formatMember, formatPool, MemberSchema, PoolSchema, parsePool } from '../../document/pool.ts'
 import { poolConditions } from '../../model/event.ts'
+import type { Override } from '../../model/override.ts'
 import { effectiveOverride, OverrideIndex } from '../../model/override-index.ts'
 import type { Member, Pool } from '../../model/pool.ts'
 import type { Tx } from '../../store/database.ts'
@@ -38,6 +39,12 @@ export function poolRoutes(app: FastifyInstance, context: Ground & Observations)
     parse: parsePool,
     format: formatPool,
     present: (tx, stored) => presentAll(context, tx, stored),
+    remembered: {
+      get: ({ catalog }, name) => catalog.pools.get(name) ?? null,
+      present: ({ catalog }, pool) =>
+        presentPool(context, pool, (name) => catalog.overrideOf(pool.name, name, context.now())),
+      list: ({ catalog }) => catalog.pools.values(),
+    },
     listing: {
       item: withStatus(viewed, Type.Optional(Status), { name: Type.String() }),
       list: listPools,
@@ -54,13 +61,21 @@ async function presentAll(
 ): Promise<object[]> {
   const overrides = new OverrideIndex(await listOverrides(tx))
   const now = context.now()
-  const presentMember = (pool: Pool, member: Member) => {
-    const override = effectiveOverride(overrides, pool.name, member.name, now)
-    return { ...formatMember(member), status: memberStatus(context, pool, member, override) }
+  return stored.map(({ value: pool }) =>
+    presentPool(context, pool, (name) => effectiveOverride(overrides, pool.name, name, now)),
+  )
+}
+
+function presentPool(
+  context: Observations,
+  pool: Pool,
+  overrideOf: (member: string) => Override | null,
+): object {
+  const presentMember = (member: Member) => {
+    const status = memberStatus(context, pool, member, overrideOf(member.name))
+    return { ...formatMember(member), status }
   }
-  return stored.map(({ value: pool }) => {
-    const status = context.poolCondition(pool.name)
-    const members = pool.members.map((member) => [member.name, presentMember(pool, member)])
-    return { ...formatPool(pool), members: Object.fromEntries(members), ...(status && { status }) }
-  })
+  const status = context.poolCondition(pool.name)
+  const members = pool.members.map((member) => [member.name, presentMember(member)])
+  return { ...formatPool(pool), members: Object.fromEntries(members), ...(status && { status }) }
 }

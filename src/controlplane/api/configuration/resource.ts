@@ -13,8 +13,9 @@ import { isMap, maxProblems } from '../../document/schema-check.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
 import type { Tx, Write } from '../../store/database.ts'
 import type { Page, PageRequest, Put, Stored, WriteCondition } from '../../store/stored.ts'
-import type { Ground } from '../context.ts'
+import type { Ground, Memory } from '../context.ts'
 import { fragmentLimit } from '../json-body.ts'
+import { pageOf, readEither } from '../memory.ts'
 import {
   ConditionHeaders,
   done,
@@ -66,6 +67,13 @@ export interface Resource<Key, T, S extends object> {
   hide?(body: object): object
   /** What a write tells beside `status` and a GET doesn't: it goes there too. */
   notice?(tx: Tx, key: Key): Promise<object>
+  /** The same out of memory; null where there is none. Throws `unavailable` for what is not there. */
+  readonly remembered: {
+    get(memory: Memory, key: Key): S | null
+    present(memory: Memory, value: S, key: Key | null): object
+    /** All of them, in any order. */
+    list?(memory: Memory): Iterable<S>
+  }
   /** Each item has its name. */
   readonly listing?: {
     readonly item: TSchema
@@ -109,8 +117,16 @@ class ResourceRoutes<Key, T, S extends object> {
     const schema = guarded(kind, `Reads a ${kind}`, replies, [404], this.#taken)
     this.#app.get(url, { schema }, async (request, reply) => {
       const key = this.#keyOf(request)
-      const { stored, body } = await this.#context.database.read((tx) => this.#read(tx, key))
-      reply.header('etag', etagOf(stored.revision))
+      const fromDatabase = async () => {
+        const { stored, body } = await this.#context.database.read((tx) => this.#read(tx, key))
+        reply.header('etag', etagOf(stored.revision))
+        return body
+      }
+      const body = await readEither(this.#context, reply, fromDatabase, (memory) => {
+        const value = this.#resource.remembered.get(memory, key)
+        if (value === null) throw notFound(this.#describe(key))
+        return this.#resource.remembered.present(memory, value, key)
+      })
       return this.#shown(request, body)
     })
   }
@@ -170,17 +186,28 @@ class ResourceRoutes<Key, T, S extends object> {
     if (listing === undefined) return
     const replies = page(listing.item, ', in the order of names')
     const schema = guarded(kind, `Lists every ${kind}`, replies, [], { querystring: PageQuery })
-    this.#app.get(url.slice(0, url.lastIndexOf('/')), { schema }, async (request) =>
-      this.#context.database.read(async (tx) => {
-        const page = await listing.list(tx, pageRequest(this.#context, request.query))
-        const bodies = await this.#resource.present(tx, page.items, null)
+    this.#app.get(url.slice(0, url.lastIndexOf('/')), { schema }, async (request, reply) => {
+      const wanted = pageRequest(this.#context, request.query)
+      const replyWith = <V>(page: Page<V>, bodies: readonly object[], nameOf: (value: V) => string) => {
         const named = bodies.map((body, index) => ({
-          name: listing.nameOf(page.items[index]!.value),
+          name: nameOf(page.items[index]!),
           ...this.#shown(request, body),
         }))
         return pageReply(this.#context, page, named)
-      }),
-    )
+      }
+      const fromDatabase = () =>
+        this.#context.database.read(async (tx) => {
+          const page = await listing.list(tx, wanted)
+          const bodies = await this.#resource.present(tx, page.items, null)
+          return replyWith(page, bodies, ({ value }) => listing.nameOf(value))
+        })
+      return readEither(this.#context, reply, fromDatabase, (memory) => {
+        const { list, present } = this.#resource.remembered
+        const page = pageOf(list?.(memory) ?? [], (value) => [listing.nameOf(value)], wanted)
+        const bodies = page.items.map((value) => present(memory, value, null))
+        return replyWith(page, bodies, listing.nameOf)
+      })
+    })
   }
 
   /** Puts what `makeValue` gives inside of the transaction, and replies with the resource as it is then. */

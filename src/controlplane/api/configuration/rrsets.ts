@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import type { ImageRrsets } from '../../compile/image-rrsets.ts'
 import {
   formatRrset,
   formatZoneRrset,
@@ -10,9 +11,11 @@ import {
 } from '../../document/zone.ts'
 import type { Rrset } from '../../model/zone.ts'
 import { deleteRrset, getRrset, listRrsets, putRrset } from '../../store/rrsets.ts'
+import type { Page, PageRequest } from '../../store/stored.ts'
 import { ownerWarnings } from '../../store/zone-warnings.ts'
 import { getZoneHead } from '../../store/zones.ts'
 import type { Ground } from '../context.ts'
+import { readCursor, readEither, writeCursor } from '../memory.ts'
 import { guarded, PageQuery, page, pageReply, pageRequest, paramsOf, withStatus } from '../schemas.ts'
 import { hostname, notFound, type Resource, registerResource, valid } from './resource.ts'
 import { maxWarnings, WarningSchema } from './zones.ts'
@@ -51,6 +54,13 @@ const resource: Resource<Key, Rrset, Rrset> = {
   delete: (write, { apex, owner, type }, condition) => deleteRrset(write, apex, owner, type, condition),
   parse: ({ apex, ...key }, body, path, problems) => parseRrset(apex, key, body, path, problems),
   present: async (_tx, stored) => stored.map(({ value }) => formatRrset(value)),
+  remembered: {
+    get: (memory, { apex, owner, type }) => {
+      const zone = memory.catalog.zones.get(apex)
+      return (zone && memory.rrsetsOf(zone)?.get(owner, type)) ?? null
+    },
+    present: (_memory, rrset) => formatRrset(rrset),
+  },
   notice: async (tx, { apex, owner }) => {
     const warnings = await ownerWarnings(tx, apex, owner, maxWarnings)
     return warnings.length === 0 ? {} : { warnings: warnings.map(({ data: _, ...warning }) => warning) }
@@ -63,13 +73,45 @@ export function rrsetRoutes(app: FastifyInstance, context: Ground): void {
   const replies = page(ZoneRrsetSchema, ', in the order of owner and type')
   const taken = { params: paramsOf(url), querystring: PageQuery }
   const schema = guarded('RRset', 'Lists the RRsets of a zone', replies, [404], taken)
-  app.get(url, { schema }, async (request) => {
+  app.get(url, { schema }, async (request, reply) => {
     const apex = hostname((request.params as { apex: string }).apex, 'zone', 'apex')
-    return context.database.read(async (tx) => {
-      if ((await getZoneHead(tx, apex)) === null) throw notFound(`zone ${apex}`)
-      const page = await listRrsets(tx, apex, pageRequest(context, request.query))
-      const bodies = page.items.map(({ value }) => formatZoneRrset(value))
-      return pageReply(context, page, bodies)
+    const wanted = pageRequest(context, request.query)
+    const fromDatabase = () =>
+      context.database.read(async (tx) => {
+        if ((await getZoneHead(tx, apex)) === null) throw notFound(`zone ${apex}`)
+        const page = await listRrsets(tx, apex, wanted)
+        return pageReply(
+          context,
+          page,
+          page.items.map(({ value }) => formatZoneRrset(value)),
+        )
+      })
+    return readEither(context, reply, fromDatabase, (memory) => {
+      const zone = memory.catalog.zones.get(apex)
+      if (zone === undefined) throw notFound(`zone ${apex}`)
+      const page = imagePage(memory.rrsetsOf(zone), wanted)
+      return pageReply(context, page, page.items.map(formatZoneRrset))
     })
   })
+}
+
+/** A page of an image: in the order of the image, since sorting a large zone would keep everybody waiting. */
+function imagePage(rrsets: ImageRrsets | null, { limit, cursor }: PageRequest): Page<Rrset> {
+  const isPlace = (key: unknown): key is readonly [node: number, type: string] =>
+    Array.isArray(key) && Number.isSafeInteger(key[0]) && key[0] >= 0 && typeof key[1] === 'string'
+  const [node, after] = cursor === null || cursor === undefined ? [0, null] : readCursor(cursor, isPlace)
+  const found: { readonly node: number; readonly rrset: Rrset }[] = []
+  let passed = after === null
+  for (const each of rrsets?.from(node) ?? []) {
+    if (passed || each.node > node) found.push(each)
+    passed ||= each.rrset.type === after
+    if (found.length > limit) break
+  }
+  const items = found.slice(0, limit)
+  const cursorAfter = (nth: number) => writeCursor([items[nth]!.node, items[nth]!.rrset.type])
+  return {
+    items: items.map(({ rrset }) => rrset),
+    nextCursor: found.length > limit ? cursorAfter(items.length - 1) : null,
+    cursorAfter,
+  }
 }

@@ -48,6 +48,14 @@ export function serviceRoutes(app: FastifyInstance, context: Ground & Observatio
       const overrides = await serviceOverridesOf(tx, names, context.now())
       return stored.map(({ value }) => present(value, hidden.get(value.name), overrides.get(value.name)))
     },
+    remembered: {
+      get: ({ catalog }, name) => catalog.services.get(name) ?? null,
+      present: ({ catalog }, service) => {
+        const override = catalog.overrideOfService(service.name, context.now()) ?? undefined
+        return present(service, undefined, override)
+      },
+      list: ({ catalog }) => catalog.services.values(),
+    },
     listing: {
       item: withStatus(ServiceSchema, Type.Optional(Status), { name: Type.String() }),
       list: listServices,

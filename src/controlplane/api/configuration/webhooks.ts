@@ -6,9 +6,10 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { hideOfWebhook } from '../../document/hidden.ts'
 import { formatWebhook, parseWebhook, WebhookSchema } from '../../document/webhook.ts'
+import { ControlError } from '../../model/errors.ts'
 import type { Webhook, WebhookInput } from '../../model/webhook.ts'
 import { deleteWebhook, getWebhook, listWebhooks, putWebhook } from '../../store/webhooks.ts'
-import type { Ground, Observations } from '../context.ts'
+import type { Ground, Memory, Observations } from '../context.ts'
 import { Instant, withStatus } from '../schemas.ts'
 import { type Resource, registerResource } from './resource.ts'
 
@@ -63,6 +64,11 @@ export function webhookRoutes(app: FastifyInstance, context: Ground & Observatio
     format: formatWebhook,
     hide: hideOfWebhook,
     present: async (_tx, stored) => stored.map(({ value }) => present(value)),
+    remembered: {
+      get: (memory, name) => rememberedWebhooks(memory).get(name) ?? null,
+      present: (_memory, webhook) => present(webhook),
+      list: (memory) => rememberedWebhooks(memory).values(),
+    },
     listing: {
       item: withStatus(viewed, Status, { name: Type.String() }),
       list: listWebhooks,
@@ -70,4 +76,9 @@ export function webhookRoutes(app: FastifyInstance, context: Ground & Observatio
     },
   }
   registerResource(app, context, resource)
+}
+
+function rememberedWebhooks({ catalog, whole }: Memory): ReadonlyMap<string, Webhook> {
+  if (whole) return catalog.webhooks
+  throw new ControlError('unavailable', 'the database is not available, and the snapshot holds no webhooks')
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import type { ImageRrsets } from '../../compile/image-rrsets.ts'
 import { formatZoneHead, formatZoneRrset, parseZone, ZoneSchema } from '../../document/zone.ts'
 import type { Zone } from '../../model/zone.ts'
 import type { Tx } from '../../store/database.ts'
@@ -57,6 +58,12 @@ const resource: Resource<string, Zone, ZoneState> = {
   delete: deleteZone,
   parse: parseZone,
   present: (tx, stored, apex) => present(tx, stored, apex !== null),
+  remembered: {
+    get: ({ catalog }, apex) => catalog.zones.get(apex) ?? null,
+    present: (memory, zone, apex) =>
+      apex === null ? presentHead(zone) : presentRemembered(zone, memory.rrsetsOf(zone)),
+    list: ({ catalog }) => catalog.zones.values(),
+  },
   listing: {
     item: withStatus(ZoneHeadSchema, Type.Object(serial), { name: Type.String() }),
     list: listZones,
@@ -66,7 +73,7 @@ const resource: Resource<string, Zone, ZoneState> = {
 
 async function present(tx: Tx, stored: readonly Stored<ZoneState>[], single: boolean): Promise<object[]> {
   if (!single) {
-    return stored.map(({ value }) => ({ ...formatZoneHead(value), status: { serial: value.serial } }))
+    return stored.map(({ value }) => presentHead(value))
   }
   return Promise.all(stored.map(({ value }) => presentWhole(tx, value)))
 }
@@ -78,6 +85,20 @@ async function presentWhole(tx: Tx, zone: ZoneState): Promise<object> {
     ...formatZoneHead(zone),
     ...(shown && { rrsets: shown.items.map((item) => formatZoneRrset(item.value)) }),
     status: { serial: zone.serial, rrsets },
+  }
+}
+
+function presentHead(zone: ZoneState): object {
+  return { ...formatZoneHead(zone), status: { serial: zone.serial } }
+}
+
+function presentRemembered(zone: ZoneState, rrsets: ImageRrsets | null): object {
+  const count = rrsets?.count ?? 0
+  const shown = count > shownRrsets ? null : Array.from(rrsets?.from(0) ?? [], ({ rrset }) => rrset)
+  return {
+    ...formatZoneHead(zone),
+    ...(shown && { rrsets: shown.map(formatZoneRrset) }),
+    status: { serial: zone.serial, rrsets: count },
   }
 }
 

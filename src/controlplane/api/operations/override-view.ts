@@ -6,7 +6,7 @@ import { effectiveOverride, isExact, type MemberPattern, OverrideIndex } from '.
 import { listMemberNames } from '../../store/members.ts'
 import { listOverrides } from '../../store/overrides.ts'
 import type { Tx } from '../../store/transaction.ts'
-import type { Observations } from '../context.ts'
+import type { Memory, Observations } from '../context.ts'
 import { Instant, InstantOrNull } from '../schemas.ts'
 
 const word = {
@@ -14,7 +14,16 @@ const word = {
   until: InstantOrNull,
   reason: Type.String(),
 }
-const origin = { since: Instant, actor: Type.String() }
+export const origin = {
+  since: Instant,
+  actor: Type.String(),
+  pending: Type.Optional(
+    Type.Literal(true, {
+      description:
+        'it was said to this node while the database was away, and the other nodes do not know of it yet',
+    }),
+  ),
+}
 
 /** The one that holds a member. */
 export const EffectiveOverride = Type.Object({
@@ -74,8 +83,30 @@ export async function heldMembers(
   // One of a member by name goes before all others, and is gone with its member.
   if (overrides.every(isExact)) return (override) => [override]
   const index = new OverrideIndex(await listOverrides(tx))
-  const held = Map.groupBy(await listMemberNames(tx), ({ pool, member }) => {
-    const override = effectiveOverride(index, pool, member, now)
+  return heldAmong(await listMemberNames(tx), ({ pool, member }) =>
+    effectiveOverride(index, pool, member, now),
+  )
+}
+
+/** The same out of memory. */
+export function heldInMemory(
+  { catalog }: Memory,
+  overrides: readonly Override[],
+  now: Date,
+): (override: Override) => readonly MemberPattern[] {
+  if (overrides.every(isExact)) return (override) => [override]
+  const names = [...catalog.pools.values()].flatMap(({ name: pool, members }) =>
+    members.map(({ name: member }) => ({ pool, member })),
+  )
+  return heldAmong(names, ({ pool, member }) => catalog.overrideOf(pool, member, now))
+}
+
+function heldAmong(
+  names: readonly MemberPattern[],
+  overrideOf: (member: MemberPattern) => Override | null,
+): (override: Override) => readonly MemberPattern[] {
+  const held = Map.groupBy(names, (name) => {
+    const override = overrideOf(name)
     return override && formatMemberKey(override)
   })
   return (override) => (isExact(override) ? [override] : (held.get(formatMemberKey(override)) ?? []))
@@ -85,8 +116,8 @@ function wordOf({ state, until, reason }: Override) {
   return { state, until: until?.toISOString() ?? null, reason }
 }
 
-function originOf({ since, actor }: Override) {
-  return { since: since.toISOString(), actor }
+export function originOf({ since, actor, pending }: Pick<Override, 'since' | 'actor' | 'pending'>) {
+  return { since: since.toISOString(), actor, ...(pending === undefined ? {} : { pending }) }
 }
 
 function drainOf({ handedOut }: Observations, held: readonly MemberPattern[]) {

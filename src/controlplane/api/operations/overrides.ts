@@ -11,11 +11,20 @@ import { ControlError, type Problem } from '../../model/errors.ts'
 import { formatMemberKey } from '../../model/member-key.ts'
 import { isStanding, type Override } from '../../model/override.ts'
 import { isExact, type MemberPattern } from '../../model/override-index.ts'
-import { deleteOverride, getOverride, pageOverrides, putOverride } from '../../store/overrides.ts'
+import {
+  deleteOverride,
+  getOverride,
+  maxPatterns,
+  pageOverrides,
+  putOverride,
+  tooManyPatterns,
+} from '../../store/overrides.ts'
 import { getPool } from '../../store/pools.ts'
+import type { Page } from '../../store/stored.ts'
 import type { Tx } from '../../store/transaction.ts'
 import { notFound, valid, withoutNames } from '../configuration/resource.ts'
-import type { Ground, Observations, Operations } from '../context.ts'
+import type { Ground, Memory, Observations, Operations } from '../context.ts'
+import { pageOf, readEither } from '../memory.ts'
 import {
   done,
   guarded,
@@ -29,7 +38,8 @@ import {
   WriteQuery,
 } from '../schemas.ts'
 import { awaitPublished } from '../writes.ts'
-import { heldMembers, OverrideView, presentOverride } from './override-view.ts'
+import { heldInMemory, heldMembers, OverrideView, presentOverride } from './override-view.ts'
+import { asPending, takeWord, writeEither } from './words.ts'
 
 type Context = Ground & Observations & Operations
 
@@ -60,6 +70,8 @@ interface Family {
   target(params: Params): MemberPattern
   /** Throws `not-found` when there is nothing to override. */
   check?(tx: Tx, target: MemberPattern): Promise<void>
+  /** The same out of memory. */
+  checkRemembered?(memory: Memory, target: MemberPattern): void
 }
 
 const families: readonly Family[] = [
@@ -77,6 +89,9 @@ const families: readonly Family[] = [
     target: ({ name: pool }) => ({ ...named({ pool: pool!, member: '' }, `pool ${pool}`), member: '*' }),
     check: async (tx, { pool }) => {
       if ((await getPool(tx, pool, () => {})) === null) throw notFound(`pool ${pool}`)
+    },
+    checkRemembered: ({ catalog }, { pool }) => {
+      if (!catalog.pools.has(pool)) throw notFound(`pool ${pool}`)
     },
   },
   {
@@ -104,16 +119,21 @@ function registerGet(app: FastifyInstance, context: Context, family: Family): vo
   const { tag, whom, url } = family
   const replies = { 200: json('The override.', OverrideView) }
   const schema = guarded(tag, `Reads the override of ${whom}`, replies, [404], { params: paramsOf(url) })
-  app.get(url, { schema }, async (request) => {
-    const { pool, member } = family.target(request.params as Params)
+  app.get(url, { schema }, async (request, reply) => {
+    const target = family.target(request.params as Params)
     const now = context.now()
-    return context.database.read(async (tx) => {
-      const override = await getOverride(tx, pool, member)
-      if (override === null || !isStanding(override, now)) {
-        throw new ControlError('not-found', `there is no override of ${formatMemberKey({ pool, member })}`)
-      }
-      const held = await heldMembers(tx, [override], now)
-      return presentOverride(context, override, held(override))
+    const standing = (override: Override | null): Override => {
+      if (override !== null && isStanding(override, now)) return override
+      throw noOverride(target)
+    }
+    const fromDatabase = () =>
+      context.database.read(async (tx) => {
+        const override = standing(await getOverride(tx, target.pool, target.member))
+        return presentOverride(context, override, (await heldMembers(tx, [override], now))(override))
+      })
+    return readEither(context, reply, fromDatabase, (memory) => {
+      const override = standing(memory.catalog.overrides.get(formatMemberKey(target)) ?? null)
+      return presentOverride(context, override, heldInMemory(memory, [override], now)(override))
     })
   })
 }
@@ -141,24 +161,47 @@ async function put(
     parseWish(withoutNames(request.body, { ...target }, problems), now, problems),
   )
   const override = { ...target, ...wish, actor: request.actor, since: now }
-  const { revision, result } = await context.database.write(request.actor, async (write) => {
-    await family.check?.(write.tx, target)
-    const before = await getOverride(write.tx, target.pool, target.member)
-    await putOverride(write, override)
-    return { existed: before !== null, held: await heldMembers(write.tx, [override], now) }
+  const tell = (existed: boolean) => {
+    const what = existed ? 'changed' : 'set'
+    context.tell({ kind: 'override', ...eventFields(override), what, actor: request.actor, at: now })
+  }
+  const toDatabase = async () => {
+    const { revision, result } = await context.database.write(request.actor, async (write) => {
+      await family.check?.(write.tx, target)
+      const before = await getOverride(write.tx, target.pool, target.member)
+      await putOverride(write, override)
+      return { existed: before !== null, held: await heldMembers(write.tx, [override], now) }
+    })
+    tell(result.existed)
+    await awaitPublished(context, revision, reply)
+    return { ...result, override }
+  }
+  const { existed, ...written } = await writeEither(context, target, toDatabase, async (memory) => {
+    family.checkRemembered?.(memory, target)
+    checkTarget(memory, target)
+    const existed = memory.catalog.overrides.has(formatMemberKey(target))
+    await takeWord(context, reply, memory, { ...target, override, at: now, actor: request.actor }, () =>
+      tell(existed),
+    )
+    const pending = asPending(override)
+    return { existed, override: pending, held: heldInMemory(context.memory()!, [pending], now) }
   })
-  context.tell({
-    kind: 'override',
-    ...eventFields(override),
-    what: result.existed ? 'changed' : 'set',
-    actor: request.actor,
-    at: now,
-  })
-  await awaitPublished(context, revision, reply)
   // What is answered is looked at after the change.
   return reply
-    .code(result.existed ? 200 : 201)
-    .send(presentOverride(context, override, result.held(override)))
+    .code(existed ? 200 : 201)
+    .send(presentOverride(context, written.override, written.held(written.override)))
+}
+
+/** What the database says of an override that can not be, out of memory. */
+function checkTarget({ catalog }: Memory, target: MemberPattern): void {
+  const { pool, member } = target
+  if (isExact(target)) {
+    if (catalog.pools.get(pool)?.members.some(({ name }) => name === member)) return
+    throw notFound(`member ${member} of pool ${pool}`)
+  }
+  const patterns = [...catalog.overrides.values()].filter((override) => !isExact(override))
+  if (patterns.length < maxPatterns || catalog.overrides.has(formatMemberKey(target))) return
+  throw tooManyPatterns(patterns.length)
 }
 
 function registerDelete(app: FastifyInstance, context: Context, family: Family): void {
@@ -168,13 +211,23 @@ function registerDelete(app: FastifyInstance, context: Context, family: Family):
     querystring: WriteQuery,
   })
   app.delete(url, { schema }, async (request, reply) => {
-    const { pool, member } = family.target(request.params as Params)
-    const { revision, result } = await context.database.write(request.actor, (write) =>
-      deleteOverride(write, pool, member),
-    )
+    const target = family.target(request.params as Params)
+    const { actor } = request
     const at = context.now()
-    context.tell({ kind: 'override', ...eventFields(result), what: 'deleted', actor: request.actor, at })
-    await awaitPublished(context, revision, reply)
+    const tell = (ended: Override) =>
+      context.tell({ kind: 'override', ...eventFields(ended), what: 'deleted', actor, at })
+    const toDatabase = async () => {
+      const { revision, result } = await context.database.write(actor, (write) =>
+        deleteOverride(write, target.pool, target.member),
+      )
+      tell(result)
+      await awaitPublished(context, revision, reply)
+    }
+    await writeEither(context, target, toDatabase, async (memory) => {
+      const ended = memory.catalog.overrides.get(formatMemberKey(target))
+      if (ended === undefined) throw noOverride(target)
+      await takeWord(context, reply, memory, { ...target, override: null, at, actor }, () => tell(ended))
+    })
     return reply.code(204).send()
   })
 }
@@ -183,19 +236,32 @@ function registerList(app: FastifyInstance, context: Context): void {
   const Item = Type.Object({ pool: Type.String(), member: Type.String(), ...OverrideView.properties })
   const replies = page(Item, ', in the order of pools and members')
   const schema = guarded('override', 'Lists every override', replies, [], { querystring: PageQuery })
-  app.get('/v1/overrides', { schema }, async (request) => {
+  app.get('/v1/overrides', { schema }, async (request, reply) => {
     const now = context.now()
-    return context.database.read(async (tx) => {
-      const page = await pageOverrides(tx, pageRequest(context, request.query), now)
-      const held = await heldMembers(tx, page.items, now)
+    const wanted = pageRequest(context, request.query)
+    const replyWith = (page: Page<Override>, held: (override: Override) => readonly MemberPattern[]) => {
       const present = (override: Override) => ({
         pool: override.pool,
         member: override.member,
         ...presentOverride(context, override, held(override)),
       })
       return pageReply(context, page, page.items.map(present))
+    }
+    const fromDatabase = () =>
+      context.database.read(async (tx) => {
+        const page = await pageOverrides(tx, wanted, now)
+        return replyWith(page, await heldMembers(tx, page.items, now))
+      })
+    return readEither(context, reply, fromDatabase, (memory) => {
+      const standing = [...memory.catalog.overrides.values()].filter((override) => isStanding(override, now))
+      const page = pageOf(standing, ({ pool, member }) => [pool, member], wanted)
+      return replyWith(page, heldInMemory(memory, page.items, now))
     })
   })
+}
+
+function noOverride(target: MemberPattern): ControlError {
+  return new ControlError('not-found', `there is no override of ${formatMemberKey(target)}`)
 }
 
 /** What an event tells of an override beside what became of it. */

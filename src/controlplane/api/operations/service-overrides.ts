@@ -1,6 +1,7 @@
 /** An operator's word on a service where it stands in a pool's place: no ETag, the last word counts, as with members. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
+import type { CatalogService } from '../../catalog/catalog.ts'
 import { ControlError } from '../../model/errors.ts'
 import { isStanding, overrideStates, type ServiceOverride } from '../../model/override.ts'
 import {
@@ -8,20 +9,14 @@ import {
   getServiceOverride,
   putServiceOverride,
 } from '../../store/service-overrides.ts'
-import { hostname, valid, withoutNames } from '../configuration/resource.ts'
-import type { Ground, Operations } from '../context.ts'
-import {
-  done,
-  guarded,
-  Instant,
-  InstantOrNull,
-  json,
-  paramsOf,
-  publishedHeaders,
-  WriteQuery,
-} from '../schemas.ts'
+import { hostname, notFound, valid, withoutNames } from '../configuration/resource.ts'
+import type { Ground, Memory, Operations } from '../context.ts'
+import { readEither } from '../memory.ts'
+import { done, guarded, InstantOrNull, json, paramsOf, publishedHeaders, WriteQuery } from '../schemas.ts'
 import { awaitPublished } from '../writes.ts'
+import { origin, originOf } from './override-view.ts'
 import { parseWish, wishForm } from './overrides.ts'
+import { asPending, takeWord, writeEither } from './words.ts'
 
 type Context = Ground & Operations
 
@@ -29,13 +24,13 @@ export const ServiceOverrideView = Type.Object({
   state: Type.Enum([...overrideStates]),
   until: InstantOrNull,
   reason: Type.String(),
-  status: Type.Object({ since: Instant, actor: Type.String() }),
+  status: Type.Object(origin),
 })
 
 export function presentServiceOverride(override: ServiceOverride): Static<typeof ServiceOverrideView> {
-  const { state, until, reason, since, actor } = override
+  const { state, until, reason } = override
   const untilText = until === null ? null : until.toISOString()
-  return { state, until: untilText, reason, status: { since: since.toISOString(), actor } }
+  return { state, until: untilText, reason, status: originOf(override) }
 }
 
 const url = '/v1/services/:name/override'
@@ -45,7 +40,7 @@ export function serviceOverrideRoutes(app: FastifyInstance, context: Context): v
   const params = paramsOf(url)
   const read = { 200: json('The override.', ServiceOverrideView) }
   const reading = guarded('service', `Reads the override of ${whom}`, read, [404], { params })
-  app.get(url, { schema: reading }, (request) => get(context, request))
+  app.get(url, { schema: reading }, (request, reply) => get(context, request, reply))
   const replies = {
     200: json('Replaced.', ServiceOverrideView, publishedHeaders),
     201: json('Set.', ServiceOverrideView, publishedHeaders),
@@ -64,12 +59,26 @@ export function serviceOverrideRoutes(app: FastifyInstance, context: Context): v
   app.delete(url, { schema: ending }, (request, reply) => remove(context, request, reply))
 }
 
-async function get(context: Context, request: FastifyRequest) {
+async function get(context: Context, request: FastifyRequest, reply: FastifyReply) {
   const name = nameIn(request)
-  const override = await context.database.read((tx) => getServiceOverride(tx, name))
-  if (override === null || !isStanding(override, context.now()))
-    throw new ControlError('not-found', `there is no override of service ${name}`)
+  const override = await readEither(
+    context,
+    reply,
+    () => context.database.read((tx) => getServiceOverride(tx, name)),
+    (memory) => rememberedService(memory, name).override ?? null,
+  )
+  if (override === null || !isStanding(override, context.now())) throw noOverride(name)
   return presentServiceOverride(override)
+}
+
+function rememberedService({ catalog }: Memory, name: string): CatalogService {
+  const service = catalog.services.get(name)
+  if (service === undefined) throw notFound(`service ${name}`)
+  return service
+}
+
+function noOverride(name: string): ControlError {
+  return new ControlError('not-found', `there is no override of service ${name}`)
 }
 
 async function put(context: Context, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -79,21 +88,43 @@ async function put(context: Context, request: FastifyRequest, reply: FastifyRepl
     parseWish(withoutNames(request.body, { service: name }, problems), now, problems),
   )
   const override = { service: name, ...wish, actor: request.actor, since: now }
-  const { revision, result: before } = await context.database.write(request.actor, (write) =>
-    putServiceOverride(write, override),
-  )
-  tell(context, override, before === null ? 'set' : 'changed', request.actor, now)
-  await awaitPublished(context, revision, reply)
-  return reply.code(before === null ? 201 : 200).send(presentServiceOverride(override))
+  const { actor } = request
+  const toDatabase = async () => {
+    const { revision, result: before } = await context.database.write(actor, (write) =>
+      putServiceOverride(write, override),
+    )
+    tell(context, override, before === null ? 'set' : 'changed', actor, now)
+    await awaitPublished(context, revision, reply)
+    return { existed: before !== null, override }
+  }
+  const written = await writeEither(context, { service: name }, toDatabase, async (memory) => {
+    const existed = (rememberedService(memory, name).override ?? null) !== null
+    await takeWord(context, reply, memory, { service: name, override, at: now, actor }, () =>
+      tell(context, override, existed ? 'changed' : 'set', actor, now),
+    )
+    return { existed, override: asPending<ServiceOverride>(override) }
+  })
+  return reply.code(written.existed ? 200 : 201).send(presentServiceOverride(written.override))
 }
 
 async function remove(context: Context, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const name = nameIn(request)
-  const { revision, result } = await context.database.write(request.actor, (write) =>
-    deleteServiceOverride(write, name),
-  )
-  tell(context, result, 'deleted', request.actor, context.now())
-  await awaitPublished(context, revision, reply)
+  const { actor } = request
+  const at = context.now()
+  const toDatabase = async () => {
+    const { revision, result } = await context.database.write(actor, (write) =>
+      deleteServiceOverride(write, name),
+    )
+    tell(context, result, 'deleted', actor, at)
+    await awaitPublished(context, revision, reply)
+  }
+  await writeEither(context, { service: name }, toDatabase, async (memory) => {
+    const ended = rememberedService(memory, name).override ?? null
+    if (ended === null) throw noOverride(name)
+    await takeWord(context, reply, memory, { service: name, override: null, at, actor }, () =>
+      tell(context, ended, 'deleted', actor, at),
+    )
+  })
   return reply.code(204).send()
 }
 

@@ -15,7 +15,9 @@ import { json, problems } from '../schemas.ts'
 
 const description =
   "Zones, pools, monitors and services as fragments of pooldns's document. Errors are RFC 9457 problem documents. " +
-  'A write replies once this node answers DNS by it.'
+  'A write replies once this node answers DNS by it. While the database is away, what this node serves is read from its memory: such a ' +
+  'reply has the header `pooldns-revision`, the revision that is served, and no ETag. Overrides are taken meanwhile, and marked `pending`; ' +
+  'other writes, and what the database alone holds, get 503.'
 
 const jsonType = 'application/json; charset=utf-8'
 

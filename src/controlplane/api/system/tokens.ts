@@ -92,6 +92,7 @@ function registerRevoke(app: FastifyInstance, context: Ground): void {
       write.announce()
       await revokeToken(write.tx, name)
     })
+    app.knownTokens.forget(name)
     return reply.code(204).send()
   })
 }

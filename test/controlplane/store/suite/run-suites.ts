@@ -14,6 +14,7 @@ import { referencesSuite } from './references.ts'
 import { rrsetsSuite } from './rrsets.ts'
 import { serviceOverridesSuite } from './service-overrides.ts'
 import { servicesSuite } from './services.ts'
+import { toldWordsSuite } from './told-words.ts'
 import { webhooksSuite } from './webhooks.ts'
 import { zonesSuite } from './zones.ts'
 
@@ -23,6 +24,7 @@ const suites = {
   pools: poolsSuite,
   overrides: overridesSuite,
   'service overrides': serviceOverridesSuite,
+  'told words': toldWordsSuite,
   services: servicesSuite,
   references: referencesSuite,
   hosts: hostsSuite,
