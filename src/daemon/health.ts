@@ -150,7 +150,7 @@ export class Health implements AsyncDisposable {
       concurrency: descriptors.probes,
       onError: (error) => faults.internal('probe', error),
       votes: (pool, member) => this.peers.votes(pool, member),
-      relayedUntil: () => this.peers.currentUntil,
+      relayedUntil: () => this.peers.currentUntilMs,
       onVerdicts: () => {
         this.#verdicts.ofNow = false
         this.peers.hint()

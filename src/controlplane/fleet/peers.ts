@@ -50,7 +50,7 @@ export interface PeersOptions {
   readonly since?: (pool: string, member: string) => number
   /** Something in the database can't be read; the rest goes on. */
   readonly onBad: (message: string) => void
-  /** `currentUntil` has moved on. */
+  /** `currentUntilMs` has moved on. */
   readonly onCurrent?: () => void
   readonly onError: (error: unknown) => void
   readonly staleMs?: number
@@ -82,7 +82,7 @@ export class Peers {
   #nodes: readonly NodeRecord[] = []
   /** All reports are to be read, not those alone that are new. */
   #readAgain = false
-  #currentUntil = new Date()
+  #currentUntilMs = monotonicClock.nowMs()
   /** When the last exchange began that ended well. */
   #exchangedMs = monotonicClock.nowMs()
   #catchingUpUntilMs = Number.NEGATIVE_INFINITY
@@ -159,11 +159,11 @@ export class Peers {
   }
 
   /**
-   * Until when reports from the database are known: one that ends later may have been renewed, and we would not have heard. Behind
+   * Until when, by the monotonic clock, reports from the database are known: one that ends later may have been renewed, and we would not have heard. Behind
    * the present while the database is away, and then for as long as other nodes may need to store what they were told meanwhile.
    */
-  get currentUntil(): Date {
-    return this.#currentUntil
+  get currentUntilMs(): number {
+    return this.#currentUntilMs
   }
 
   /** Reads every report again: members have come that some of them may be on. */
@@ -201,7 +201,6 @@ export class Peers {
     if (this.#readAgain) this.#reportsSince = null
     this.#readAgain = false
     const beganMs = monotonicClock.nowMs()
-    const began = new Date()
     try {
       const heard = await this.#options.database.record((tx) => this.#say(tx, reports))
       this.#sent = heard.sent
@@ -209,7 +208,7 @@ export class Peers {
       this.#nodes = heard.nodes
       this.#reportsSince = heard.since
       if (heard.reports.length > 0) this.#options.onReports(heard.reports)
-      this.#noteCurrent(began, beganMs)
+      this.#noteCurrent(beganMs)
       // When all ran out meanwhile, the next exchange reads it anew; this one left out what was known then.
       if (monotonicClock.nowMs() >= beganMs + this.#staleMs || heard.said !== this.#said) return
       this.#stale.set(beganMs + this.#staleMs)
@@ -224,11 +223,11 @@ export class Peers {
     }
   }
 
-  #noteCurrent(began: Date, beganMs: number): void {
+  #noteCurrent(beganMs: number): void {
     if (beganMs - this.#exchangedMs > this.#staleMs) this.#catchingUpUntilMs = beganMs + this.#staleMs
     this.#exchangedMs = beganMs
     if (beganMs < this.#catchingUpUntilMs) return
-    this.#currentUntil = began
+    this.#currentUntilMs = beganMs
     this.#options.onCurrent?.()
   }
 

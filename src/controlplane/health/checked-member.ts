@@ -77,12 +77,14 @@ export interface MemberContext {
   readonly deliveries: Deliveries
   /** Tells the time of day. */
   readonly clock: Clock
+  /** Never goes back and never jumps, whatever is done to the time of day: how long reports are good is counted by it. */
+  readonly steady: Clock
   /** What other nodes say of a member; null while there are none, or none can be asked. */
   readonly votes: (pool: string, member: string) => Votes | null
   /** Whether this node suspects its own network. */
   readonly suspect: () => boolean
-  /** Until when reports that come through the database are known; left out: there is no database. */
-  readonly relayedUntil?: (() => Date) | undefined
+  /** Until when, by the steady clock, reports that come through the database are known; left out: there is no database. */
+  readonly relayedUntil?: (() => number) | undefined
   /** A member has had its say. Called again and again. */
   readonly onHeard: (key: string) => void
 }
@@ -99,6 +101,8 @@ export class CheckedMember implements Disposable {
   #word: HealthState = 'unknown'
   #report: Report | null = null
   #relayed = false
+  /** When the time of the report is over, by the steady clock. */
+  #reportEndMs = Number.NEGATIVE_INFINITY
   /** Rings when the time of the report is over, which says something, too. Made with the first one: most members have none. */
   #expiry: Alarm | null = null
   #near = false
@@ -184,12 +188,13 @@ export class CheckedMember implements Disposable {
   }
 
   /**
-   * Takes a report; one that is older than the last changes nothing.
+   * Takes a report. One that came through the database changes nothing when it is older than the last; one that was made here is the
+   * latest, whatever the time of day was set to in between.
    *
    * @param relayed it came through the database: it does not run out while that is away, since a newer one could not come
    */
   report(report: Report, relayed = false): void {
-    if (this.#report !== null && !isNewer(report, this.#report)) return
+    if (relayed && this.#report !== null && !isNewer(report, this.#report)) return
     this.#takeReport(report, relayed)
     this.settle()
   }
@@ -225,7 +230,7 @@ export class CheckedMember implements Disposable {
 
   /** Whether a report on it is over by the clock, so that it may have run out by now. */
   get overdue(): boolean {
-    return this.#relayed && this.#report !== null && this.#report.until <= this.#now()
+    return this.#relayed && this.#reportEndMs <= this.#context.steady.nowMs()
   }
 
   /** Settles no more. */
@@ -270,7 +275,8 @@ export class CheckedMember implements Disposable {
         },
       },
       report: () => this.#report,
-      reportNow: () => this.#reportNow(),
+      reportStands: () => this.#reportEndMs > this.#knownUntilMs(),
+      reportIsLate: () => this.#reportEndMs <= this.#context.steady.nowMs(),
       now: () => this.#now(),
     })
   }
@@ -298,16 +304,17 @@ export class CheckedMember implements Disposable {
   #takeReport(report: Report, relayed: boolean): void {
     this.#report = report
     this.#relayed = relayed
-    this.#expiry ??= new Alarm(this.#context.clock, () => this.settle())
-    this.#expiry.set(report.until.getTime())
+    const { clock, steady } = this.#context
+    this.#reportEndMs = steady.nowMs() + report.until.getTime() - clock.nowMs()
+    this.#expiry ??= new Alarm(steady, () => this.settle())
+    this.#expiry.set(this.#reportEndMs)
   }
 
-  #reportNow(): Date {
-    const now = this.#now()
-    const { relayedUntil } = this.#context
-    if (!this.#relayed || relayedUntil === undefined) return now
-    const known = relayedUntil()
-    return new Date(Math.min(known.getTime(), now.getTime()))
+  /** Up to when we would have heard of a newer report. */
+  #knownUntilMs(): number {
+    const { relayedUntil, steady } = this.#context
+    const nowMs = steady.nowMs()
+    return this.#relayed && relayedUntil !== undefined ? Math.min(relayedUntil(), nowMs) : nowMs
   }
 
   #judge(own: Opinion): Opinion {

@@ -56,8 +56,8 @@ export interface CheckerOptions extends SchedulerOptions, DeliveryListeners, Mem
   readonly askCanaries?: () => void
   /** What other nodes say of a member; null while there are none, or none can be asked. */
   readonly votes?: (pool: string, member: string) => Votes | null
-  /** Until when reports that come through the database are known. */
-  readonly relayedUntil?: () => Date
+  /** Until when, by `clock`, reports that come through the database are known. */
+  readonly relayedUntil?: () => number
   /** Time of day for `since` and `at`. */
   readonly now?: () => Date
   /** Time of day in milliseconds that does not go back when clocks are set. */
@@ -117,6 +117,7 @@ export class Checker implements AsyncDisposable {
         nowMs: timeMs,
         after: (delayMs, run) => clock.after(delayMs, run),
       },
+      steady: clock,
       votes: votes ?? (() => null),
       relayedUntil: options.relayedUntil,
       suspect: () => (this.#guard?.suspicion ?? null) !== null,

@@ -24,8 +24,10 @@ export interface ObserverOptions {
   readonly watcher: Watcher
   /** The last report on the member, whether its time is over or not; null when there was none. */
   readonly report: () => Report | null
-  /** The time by which the report has run out or not; see `CheckedMember.report`. */
-  readonly reportNow: () => Date
+  /** Whether it has not run out; see `CheckedMember.report`. */
+  readonly reportStands: () => boolean
+  /** Whether its time is over, though it may stand. */
+  readonly reportIsLate: () => boolean
   readonly now: () => Date
 }
 
@@ -99,7 +101,7 @@ export class Observer implements Disposable {
   get weightPercent(): number | null {
     const known = this.#checks.flatMap(({ weightPercent }) => weightPercent ?? [])
     const report = this.#takesReports ? this.#options.report() : null
-    const reported = report !== null && report.until > this.#options.reportNow() ? report.weightPercent : null
+    const reported = report !== null && this.#options.reportStands() ? report.weightPercent : null
     if (reported !== null) known.push(reported)
     return known.length === 0 ? null : Math.min(...known)
   }
@@ -232,11 +234,10 @@ export class Observer implements Disposable {
   #reported(): Opinion {
     const report = this.#options.report()
     if (report === null) return { state: 'unknown', reason: 'no report yet' }
-    if (report.until > this.#options.reportNow()) {
-      const late = report.until <= this.#options.now()
+    if (this.#options.reportStands()) {
       return {
         state: report.state,
-        reason: late ? toReason(`${keptReason}: ${report.reason}`) : report.reason,
+        reason: this.#options.reportIsLate() ? toReason(`${keptReason}: ${report.reason}`) : report.reason,
       }
     }
     return { state: 'down', reason: `no report by ${report.until.toISOString()}` }

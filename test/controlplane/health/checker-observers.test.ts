@@ -113,9 +113,9 @@ t.test('reports: none yet, good for a time, and run out', async (t) => {
   t.same(said(), ['web/a unknown>up'])
   t.same(vitals(), [], 'with the transition')
   t.equal(checker.vitals('web', 'a')?.weightPercent, 40)
-  checker.report(key, report('down', 999))
+  checker.report(key, report('down', 999), true)
   await turn()
-  t.equal(shown(), 'up: reported up', 'an older one changes nothing')
+  t.equal(shown(), 'up: reported up', 'an older one from another node changes nothing')
   await clock.advance(20_000)
   checker.report(key, report('up', 21_000, { weightPercent: 50 }))
   await turn()
@@ -131,7 +131,7 @@ t.test('reports: none yet, good for a time, and run out', async (t) => {
 
 t.test('a report that came through the database does not run out while that is away', async (t) => {
   const current = { ms: 0 }
-  const { checker, clock, said, shown } = setUp(t, { relayedUntil: () => new Date(current.ms) })
+  const { checker, clock, said, shown } = setUp(t, { relayedUntil: () => current.ms })
   checker.setTargets([target(push()), target(push(), 'b')])
   checker.report(key, report('up', 0), true)
   checker.report({ ...key, member: 'b' }, report('up', 0))
@@ -146,6 +146,35 @@ t.test('a report that came through the database does not run out while that is a
   await turn()
   t.same(said(), ['web/a up>down'], 'nobody has renewed it')
   t.match(shown(), /^down: no report by/)
+})
+
+t.test('setting the time of day makes no report run out, nor stand longer, nor count for less', async (t) => {
+  for (const hours of [-1, 1]) {
+    let setMs = 1_000_000_000
+    const day = { now: () => new Date(0) }
+    const { checker, clock, said } = setUp(t, { now: () => day.now() })
+    day.now = () => new Date(setMs + clock.nowMs())
+    const at = (state: 'up' | 'down') => {
+      const nowMs = day.now().getTime()
+      return report(state, 0, { at: new Date(nowMs), until: new Date(nowMs + 30_000) })
+    }
+    checker.setTargets([target(push())])
+    checker.report(key, at('up'))
+    await turn()
+    t.same(said(), ['web/a unknown>up'])
+    setMs += hours * 3_600_000
+    await clock.advance(29_000)
+    checker.reconsider([key])
+    t.same(said(), [], `${hours} hours: it is good for 30 s`)
+    checker.report(key, at('down'))
+    await turn()
+    t.same(said(), ['web/a up>down'], 'the latest report stands')
+    checker.report(key, at('up'))
+    await turn()
+    t.same(said(), ['web/a down>up'])
+    await clock.advance(30_002)
+    t.same(said(), ['web/a up>down'], 'and runs out 30 s later')
+  }
 })
 
 t.test('a report that is good for months, and the end of its member', async (t) => {
