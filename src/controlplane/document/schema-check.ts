@@ -21,10 +21,12 @@ Settings.Set({ maxErrors: maxProblems })
 /** The problems of `value`, none when it fits. `path` is where the value stands in the whole input. */
 type SchemaCheck = (value: unknown, path: string) => Problem[]
 
-/** Compiles the check of one schema; do it once, when the module loads. */
+/** The check of one schema; make it once, when the module loads. It is compiled when it is used first: there are hundreds. */
 export function compileCheck(schema: TSchema): SchemaCheck {
-  const validator = Compile(schema)
+  let compiled: ReturnType<typeof Compile> | undefined
   return (value, path) => {
+    compiled ??= Compile(schema)
+    const validator = compiled
     if (validator.Check(value)) return []
     const problems = validator.Errors(value).flatMap((error) => describe(schema, value, path, error))
     // What was refused never comes out as fitting, whatever is not told of it.
