@@ -128,7 +128,12 @@ t.test('wrong tokens are limited by client, and lock nobody out', async (t) => {
   const guess = async () => (await zones('a wrong one'.replaceAll(' ', '-'))).status
   const first = await Promise.all(Array.from({ length: 50 }, guess))
   t.same([...new Set(first)], [401])
-  const limited = await zones('another-wrong-one')
+  // On a busy machine some guesses have come back meanwhile: they are used up.
+  const beyond = async <T extends { readonly status: number }>(ask: () => Promise<T>): Promise<T> => {
+    const answer = await ask()
+    return answer.status === 401 ? beyond(ask) : answer
+  }
+  const limited = await beyond(() => zones('another-wrong-one'))
   t.equal(limited.status, 429)
   t.match(limited.headers.get('retry-after'), /^[123]$/)
   t.equal(limited.headers.get('connection'), 'close')
@@ -138,13 +143,14 @@ t.test('wrong tokens are limited by client, and lock nobody out', async (t) => {
     ['PUT', '/v1/pools/p/members/a/report', { state: 'up' }],
     ['GET', '/v1/events/stream', undefined],
   ] as const) {
-    t.equal((await call(method, path, body, { token: 'wrong' })).status, 429, `${method} ${path}`)
+    const answer = await beyond(() => call(method, path, body, { token: 'wrong' }))
+    t.equal(answer.status, 429, `${method} ${path}`)
   }
   t.equal((await zones(reader)).status, 200, 'a token that has never been used')
   t.equal((await call('GET', '/v1/tokens')).status, 200, "the admin's")
   t.equal((await zones(null)).status, 401, 'none is not a wrong one')
   t.equal((await call('PUT', '/v1/monitors/m', monitor, { token: reader })).status, 403, 'nor is a weak one')
-  t.equal((await zones('wrong')).status, 429)
+  t.equal((await beyond(() => zones('wrong'))).status, 429)
 })
 
 t.test('wrong tokens are counted by network, and come back with time', async (t) => {
