@@ -23,11 +23,24 @@ const dataplane: Readonly<Record<string, readonly string[]>> = {
   'dataplane/counters.ts': [],
   'dataplane/counter-totals.ts': ['dataplane/wire', 'dataplane/counters.ts'],
   'dataplane/random.ts': [],
+  'dataplane/life': [],
   'dataplane/wire': [],
-  'dataplane/image': ['dataplane/wire'],
+  'dataplane/image': ['dataplane/wire', 'dataplane/life'],
   'dataplane/answer': ['dataplane/wire', 'dataplane/image', 'dataplane/counters.ts', 'dataplane/random.ts'],
-  'dataplane/listener': ['dataplane/wire', 'dataplane/image', 'dataplane/answer', 'dataplane/counters.ts'],
-  'dataplane/process': ['dataplane/wire', 'dataplane/image', 'dataplane/listener', 'dataplane/counters.ts'],
+  'dataplane/listener': [
+    'dataplane/wire',
+    'dataplane/image',
+    'dataplane/answer',
+    'dataplane/life',
+    'dataplane/counters.ts',
+  ],
+  'dataplane/process': [
+    'dataplane/wire',
+    'dataplane/image',
+    'dataplane/life',
+    'dataplane/listener',
+    'dataplane/counters.ts',
+  ],
 }
 
 /** Packages that one file or folder alone may import. */
@@ -107,12 +120,12 @@ const rules: readonly Rule[] = [
   },
   ({ from, to }) => {
     if (!isIn(from, 'controlplane') || !isFile(to)) return null
-    const allowed = ['controlplane', 'dataplane/wire', 'dataplane/image']
+    const allowed = ['controlplane', 'dataplane/wire', 'dataplane/image', 'dataplane/life']
     if (isIn(from, 'controlplane/serve')) allowed.push('dataplane/counters.ts')
     if (isIn(from, 'controlplane/api')) allowed.push('telemetry')
     return to.startsWith('schema/') || isIn(inside(to), ...allowed)
       ? null
-      : 'the control plane imports wire and image of the data plane, and nothing that composes it'
+      : 'the control plane imports wire, image and life of the data plane, and nothing that composes it'
   },
   ({ from, to }) => {
     if (!isIn(from, 'controlplane') || !isIn(inside(to), 'controlplane')) return null
@@ -129,6 +142,7 @@ const rules: readonly Rule[] = [
       'supervisor',
       'config.ts',
       'telemetry/log.ts',
+      'dataplane/life',
       'dataplane/listener',
       'dataplane/wire',
       'dataplane/process',

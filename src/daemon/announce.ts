@@ -22,7 +22,7 @@ import type { PoolChange } from '../controlplane/serve/pool-watch.ts'
 import type { ServiceChange } from '../controlplane/serve/service-watch.ts'
 import type { Database } from '../controlplane/store/database.ts'
 import type { Logger } from '../telemetry/log.ts'
-import type { Metrics } from '../telemetry/metrics/metrics.ts'
+import type { Metrics, ThreadName } from '../telemetry/metrics/metrics.ts'
 import type { DescriptorShares } from './descriptors.ts'
 import type { Faults } from './faults.ts'
 import type { Supervision } from './supervision.ts'
@@ -102,6 +102,8 @@ export const events = {
   services: { says: {} as { changes: readonly ServiceChange[] }, heardBy: ['log', 'events'] },
   drained: { says: {} as { members: readonly DrainedMember[] }, heardBy: ['log', 'events'] },
   'locations-changed': { says: {}, heardBy: ['configuration'] },
+  /** A thread of this process died, hung, or was given up; another one is started when it is needed. */
+  'thread-died': { says: {} as { thread: ThreadName; reason: string }, heardBy: ['metrics', 'log'] },
   'worker-restarted': { says: {} as { transport: string; reason: string }, heardBy: ['metrics', 'log'] },
 } as const
 

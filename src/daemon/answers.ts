@@ -36,6 +36,7 @@ export class Answers implements AsyncDisposable {
       onChange: () => announce({ kind: 'locations-changed' }),
       onLoaded: (databases) => log.info({ databases }, 'location data read'),
       onProblem,
+      onDeath: (reason) => announce({ kind: 'thread-died', thread: 'location', reason }),
     })
     this.locations = new LocationMaps({
       areas: (request, signal) => this.source.areas(request, signal),

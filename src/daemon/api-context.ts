@@ -3,11 +3,22 @@ import { ImageRrsets } from '../controlplane/compile/image-rrsets.ts'
 import { explain } from '../controlplane/explain/explain.ts'
 import { NodesBehind } from '../controlplane/fleet/nodes-behind.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
+import type { Problem } from '../controlplane/model/errors.ts'
 import { serviceStatus } from '../controlplane/serve/service-status.ts'
 import { version } from '../version.ts'
 import type { Parts } from './parts.ts'
 
 const now = () => new Date()
+
+/** Threads that don't do what they are for, while everything else is served. */
+function notAtWork({ configuration, dataPlane }: Parts): Problem[] {
+  const { trouble } = configuration.compiler
+  return [
+    ...(dataPlane.live('udp') > 0 ? [] : ['no thread answers over UDP']),
+    ...(dataPlane.live('tcp') > 0 ? [] : ['no thread answers over TCP']),
+    ...(trouble === null ? [] : [`changes can't be compiled: ${trouble}`]),
+  ].map((message) => ({ path: 'serving', message }))
+}
 
 /** What the API is handed of the parts. */
 export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext {
@@ -73,7 +84,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     node: { id: nodeId, liveForMs: defaultStaleMs, known: () => health.peers.nodes },
     readiness: {
       canAnswer: () => readiness.serving && dataPlane.live('udp') > 0,
-      missing: () => readiness.missing,
+      missing: () => [...readiness.missing, ...(readiness.serving ? notAtWork(parts) : [])],
     },
     snapshot: {
       writtenAt: () => configuration.snapshots.writtenAt,

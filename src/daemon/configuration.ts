@@ -62,7 +62,12 @@ export class Configuration {
     this.#around = around
     this.#files = new SnapshotFiles(around.config.dataDir)
     const { images: directory } = this.#files
-    this.compiler = new CompileThread({ directory, version, graceMs: stopBudget.compilerMs })
+    this.compiler = new CompileThread({
+      directory,
+      version,
+      graceMs: stopBudget.compilerMs,
+      onDeath: (reason) => around.announce({ kind: 'thread-died', thread: 'compile', reason }),
+    })
     this.publisher = this.#makePublisher()
     this.follower = this.#makeFollower()
     this.snapshots = this.#makeSnapshots()

@@ -28,6 +28,8 @@ import type { Opened, Supervision } from './supervision.ts'
 const countPatienceMs = 500
 /** How often counters are looked at, so that they are known of a process that dies. */
 const countEveryMs = 1000
+/** A process that has not said for so long what it has counted can't be said to answer. */
+const silentAfterMs = 2000
 /** A process that was told to stop ends by itself within this. */
 const stopPatienceMs = 6000
 const noneLive: Live = { udp: 0, tcp: 0 }
@@ -174,7 +176,9 @@ interface LinkEvents {
 class Link {
   /** Of the process. */
   readonly number: number
-  live = noneLive
+  #live = noneLive
+  /** When it was asked for counters that have not come. */
+  #askedAtMs: number | null = null
   readonly counted = new CountedMirror()
   readonly #events: LinkEvents
   readonly #conversation: Conversation<ToDataPlane, FromDataPlane>
@@ -191,7 +195,7 @@ class Link {
       stream,
       (message: FromDataPlane) => this.#hear(message),
       (error) => {
-        this.live = noneLive
+        this.#live = noneLive
         this.#over.resolve(false)
         events.onEnd(error)
       },
@@ -201,6 +205,13 @@ class Link {
   /** Whether it serves all that it was told. */
   get level(): boolean {
     return this.#awaited.size === 0
+  }
+
+  /** Workers that answer, as far as it has said lately. */
+  get live(): Live {
+    return performance.now() - (this.#askedAtMs ?? Number.POSITIVE_INFINITY) > silentAfterMs
+      ? noneLive
+      : this.#live
   }
 
   /** @returns false when the process has ended before it served it */
@@ -214,6 +225,7 @@ class Link {
 
   async count(patienceMs: number): Promise<void> {
     if (this.#counting === null) {
+      this.#askedAtMs ??= performance.now()
       this.#counting = Promise.withResolvers()
       this.#conversation.say({ kind: 'count' })
     }
@@ -237,7 +249,7 @@ class Link {
   }
 
   #hear(message: FromDataPlane): void {
-    if ('live' in message) this.live = message.live
+    if ('live' in message) this.#live = message.live
     switch (message.kind) {
       case 'serving':
         this.#awaited.get(message.generation)?.(true)
@@ -247,6 +259,7 @@ class Link {
         this.counted.put(message.counted)
         this.#counting?.resolve()
         this.#counting = null
+        this.#askedAtMs = null
         break
       case 'event':
         this.#events.onEvent(message.event)

@@ -25,6 +25,7 @@ export async function runControlPlane(
   const log = createLog(config.logLevel)
   let serving: Daemon | undefined
   containUncaught(log, () => serving)
+  supervised.showsLife(() => serving?.works ?? true)
   await using _backends = config.demo ? await startDemoBackends() : null
   await using daemon = await startDaemon(config, supervised, log)
   serving = daemon

@@ -43,6 +43,8 @@ export interface Daemon extends AsyncDisposable {
   readonly ready: Promise<void>
   /** Takes an error that nobody caught: counts it, and tells the log. */
   fault(error: unknown): void
+  /** Whether there is nothing that only a new process could mend, such as a thread that hangs and can't be ended. */
+  readonly works: boolean
   /** Ends everything in order, within 10 s. Idempotent. */
   stop(): Promise<void>
 }
@@ -97,6 +99,7 @@ export async function startDaemon(
       auditRetentionMs: config.auditRetentionMs,
       onAvailable: () => announce({ kind: 'database-available' }),
       onUnavailable: (reason) => announce({ kind: 'database-away', reason }),
+      onDeath: (reason) => announce({ kind: 'thread-died', thread: 'database', reason }),
     }),
   )
   const descriptors = countDescriptors(config, log)
@@ -176,6 +179,9 @@ function handle(
       return dataPlane.bound
     },
     ready,
+    get works() {
+      return ![parts.database, parts.configuration.compiler, parts.answers.source].some(({ stuck }) => stuck)
+    },
     fault: (error) => faults.internal('uncaught', error),
     stop,
     [Symbol.asyncDispose]: stop,

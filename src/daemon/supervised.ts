@@ -1,5 +1,6 @@
 /** The control plane's end of the channel to its supervisor, whose child this process is. */
 import type { Duplex } from 'node:stream'
+import { type Channel, sayAlive } from '../dataplane/life/child-signs.ts'
 import { type ListenAddress, ListenError } from '../dataplane/listener/listener.ts'
 import type { Beginning, FromControl, Restarts, ToControl } from '../supervisor/words.ts'
 import type { Opened, Supervision } from './supervision.ts'
@@ -40,6 +41,12 @@ export class Supervised implements Supervision {
 
   links(onLink: (stream: Duplex, dataPlane: number) => void): void {
     this.#onLink = onLink
+  }
+
+  /** Says that this process lives, from now on. @param works whether there is nothing that only a new process could mend */
+  showsLife(works: () => boolean): void {
+    // Node's own type has it that a message is followed by a handle.
+    sayAlive(process as Channel, works)
   }
 
   restarts() {

@@ -11,6 +11,7 @@ export function logged(log: Logger): Hearing<'log'> {
   return {
     'database-available': () => log.info('the database is available'),
     'database-away': ({ reason }) => log.warn({ reason }, 'waiting for the database'),
+    'thread-died': ({ thread, reason }) => log.error({ thread, reason }, 'a thread died and is replaced'),
     'worker-restarted': ({ transport, reason }) =>
       log.error({ transport, reason }, 'a DNS worker died and is being replaced'),
     operated: ({ events }) => {
@@ -78,6 +79,7 @@ export function counted(metrics: Metrics, checker: Checker): Hearing<'metrics'> 
         if (transition.address === undefined) members.transition(transition, transition.to)
       }
     },
+    'thread-died': ({ thread }) => metrics.threadRestarted(thread),
     'worker-restarted': () => metrics.workerRestarted(),
   }
 }

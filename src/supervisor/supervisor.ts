@@ -11,6 +11,9 @@
  * control plane or not: that is written down in memory which the supervisor keeps (`journal.ts`, `image-memory.ts`). Then the control
  * plane, when it is there, tells it all that is served. Without the supervisor both end.
  *
+ * One that hangs is killed, and started again as one that died (`watched-child.ts`). A process gives no sign of life either while a
+ * thread of it hangs that it can't end: it must go, for its threads do.
+ *
  * The sockets are opened when the control plane has something to serve for the first time, and closed when the stop is done: no
  * client is refused a name that we have, and none waits for a server that has nothing to say.
  *
@@ -37,9 +40,9 @@
  * - The supervisor as the one who keeps what is served and tells it to a new data plane: it would read what others say, and hold
  *   a copy. It holds a descriptor, and looks at nothing behind it.
  */
-import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { Config } from '../config.ts'
+import { lookAgainAndAgain, Strikes } from '../dataplane/life/watch.ts'
 import { type ChosenBackend, chooseBackend } from '../dataplane/listener/backend.ts'
 import { type HeldSockets, holdSockets } from '../dataplane/listener/held-sockets.ts'
 import type { ListenAddress, ListenError } from '../dataplane/listener/listener.ts'
@@ -50,6 +53,7 @@ import { makeNameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { connectedPair, type End, onceEnded, say, startControl, startData } from './children.ts'
 import { Restarting } from './restarting.ts'
+import { WatchedChild } from './watched-child.ts'
 import type { FromControl, ProcessName, ToControl } from './words.ts'
 
 export interface SupervisorOptions {
@@ -64,18 +68,23 @@ export interface SupervisorOptions {
   readonly stopMs: number
 }
 
-interface ControlPlane {
-  readonly child: ChildProcess
+class ControlPlane extends WatchedChild {
   /** It has asked for DNS to be listened for, and takes links. */
-  opened: boolean
+  opened = false
 }
 
-interface DataPlane {
+class DataPlane extends WatchedChild {
   readonly number: number
-  readonly child: ChildProcess
   /** Another one is to take its place. */
-  retires: boolean
+  retires = false
+
+  constructor(number: number, ...watched: ConstructorParameters<typeof WatchedChild>) {
+    super(...watched)
+    this.number = number
+  }
 }
+
+const names: Readonly<Record<ProcessName, string>> = { control: 'the control plane', data: 'the data plane' }
 
 /** A host that lacks descriptors may have some again after this. */
 const linkAgainMs = 500
@@ -101,6 +110,9 @@ export class Supervisor {
   /** Where HTTP is bound. */
   #http: ListenAddress | null = null
   readonly #restarting: Readonly<Record<ProcessName, Restarting>>
+  readonly #strikes: Readonly<Record<ProcessName, Strikes>> = { control: new Strikes(), data: new Strikes() }
+  /** At the signs of life of both. */
+  #looking: Disposable | undefined
   #stopTimer: NodeJS.Timeout | undefined
   #exitCode = 0
 
@@ -118,6 +130,10 @@ export class Supervisor {
   }
 
   start(): void {
+    this.#looking = lookAgainAndAgain((passedMs) => {
+      this.#look('control', this.#control, passedMs)
+      for (const data of this.#data) this.#look('data', data, passedMs)
+    })
     this.#startControl()
   }
 
@@ -125,6 +141,7 @@ export class Supervisor {
   stop(): void {
     if (this.#state === 'stopping') return
     this.#state = 'stopping'
+    this.#looking?.[Symbol.dispose]()
     for (const restarting of Object.values(this.#restarting)) restarting.stop()
     this.#stopTimer = setTimeout(() => {
       this.#options.log.error('stopping took too long')
@@ -146,9 +163,7 @@ export class Supervisor {
     this.#state = 'replacing'
     for (const data of this.#data) data.retires = true
     say(this.#control.child, { kind: 'stop', keepsAnswering: true })
-    const { child } = this.#control
-    const timer = setTimeout(() => child.kill('SIGKILL'), this.#options.stopMs)
-    child.once('exit', () => clearTimeout(timer))
+    this.#control.endsWithin(this.#options.stopMs)
     return true
   }
 
@@ -163,7 +178,7 @@ export class Supervisor {
 
   #startControl(): void {
     const { child, memory } = startControl(this.#options.args, this.#memory)
-    const control: ControlPlane = { child, opened: false }
+    const control = new ControlPlane(child, this.#strikes.control)
     this.#control = control
     say(child, { kind: 'begin', nameHashKey: this.#nameHashKey, http: this.#http, memory })
     this.#tellRestarts()
@@ -171,8 +186,16 @@ export class Supervisor {
     onceEnded(child, (end) => this.#controlEnded(end))
   }
 
+  #look(process: ProcessName, watched: WatchedChild | null, passedMs: number): void {
+    const reason = watched?.look(passedMs) ?? null
+    if (reason !== null) this.#options.log.error({ reason }, `${names[process]} hangs: it is killed`)
+  }
+
   #hear(message: FromControl, control: ControlPlane): void {
     switch (message.kind) {
+      case 'alive':
+        // Heard by who watches it.
+        break
       case 'open':
         this.#open(control, message.connections)
         break
@@ -181,6 +204,7 @@ export class Supervisor {
           if (data.number < message.dataPlane) {
             data.retires = true
             say(data.child, { kind: 'stop' })
+            data.endsWithin(this.#options.stopMs)
           }
         break
       case 'ready':
@@ -227,7 +251,7 @@ export class Supervisor {
     this.#tellLiving(number)
     const { compileCache } = this.#options
     const { child, sockets, memory } = startData(this.#held!.sockets, this.#memoryToRead, compileCache)
-    const data: DataPlane = { number, child, retires: false }
+    const data = new DataPlane(number, child, this.#strikes.data)
     this.#data.add(data)
     say(child, {
       kind: 'begin',

@@ -1,4 +1,5 @@
 /** What the supervisor and the control plane say to each other, over the channel that Node opens to a child process. */
+import type { SignOfLife } from '../dataplane/life/child-signs.ts'
 import type { ChosenBackend } from '../dataplane/listener/backend.ts'
 import type { ListenAddress } from '../dataplane/listener/listener.ts'
 import type { NameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
@@ -6,7 +7,7 @@ import type { NameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 /** Processes that the supervisor starts. */
 export type ProcessName = 'control' | 'data'
 
-/** How often each was started again after it had ended by itself. */
+/** How often each was started again after it had ended by itself, or was killed because it hung. */
 export type Restarts = Readonly<Record<ProcessName, number>>
 
 export interface Beginning {
@@ -35,6 +36,7 @@ export type ToControl =
   | { readonly kind: 'stop'; readonly keepsAnswering: boolean }
 
 export type FromControl =
+  | SignOfLife
   /** There is something to serve. */
   | { readonly kind: 'open'; readonly connections: number }
   /** The data plane of this number serves what it was given. */

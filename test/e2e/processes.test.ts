@@ -1,59 +1,19 @@
 /** The processes of a server: each dies, and is replaced, while DNS is asked all the time. */
 import { readFileSync } from 'node:fs'
-import t, { type Test } from 'tap'
-import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
+import t from 'tap'
+import { startDaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { processesOf } from '../support/processes.ts'
 import { askUntil } from './ask.ts'
-import { eventually, put, soa } from './fixture.ts'
+import { askAllTheTime, losesNothing, name, putMember, startServer } from './asked-server.ts'
+import { eventually } from './fixture.ts'
 
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
 
-const name = 'www.example.test'
-async function start(env: Readonly<Record<string, string>> = {}) {
-  await using begun = new AsyncDisposableStack()
-  const daemon = begun.use(
-    await startDaemonProcess({
-      env: { DATABASE_URL: await postgres.createDatabase(), POOLDNS_RRL: 'off', ...env },
-    }),
-  )
-  await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
-  await put(daemon, '/v1/monitors/told', { type: 'static', state: 'up' })
-  await put(daemon, '/v1/pools/web', { monitor: 'told', members: { a: { address: '192.0.2.1' } } })
-  await put(daemon, `/v1/services/${name}`, { pools: ['web'] })
-  await askUntil(daemon.dns, name, ['192.0.2.1'])
-  begun.move()
-  return daemon
-}
-
-/** Asks one query after the other until it is told to stop. */
-function askAllTheTime(daemon: DaemonProcess) {
-  let going = true
-  const counts = { sent: 0, right: 0 }
-  const run = async () => {
-    await using client = await UdpClient.open(daemon.dns)
-    while (going) {
-      client.send(query(name, 'A', { id: counts.sent++ & 0xffff }))
-      const { rcode, answer } = readResponse(await client.next())
-      if (rcode === 0 && /^www\.example\.test \d+ A 192\.0\.2\.\d$/.test(answer.join())) counts.right++
-    }
-  }
-  const running = run()
-  return async () => {
-    going = false
-    await running
-    return counts
-  }
-}
-
-/** Nothing is lost: each query is answered before the next is sent, or the test waits for ever. */
-async function losesNothing(t: Test, stop: ReturnType<typeof askAllTheTime>): Promise<void> {
-  const { sent, right } = await stop()
-  t.ok(sent > 10, `${sent} queries`)
-  t.equal(right, sent)
-}
+const start = async (env: Readonly<Record<string, string>> = {}) =>
+  startServer(await postgres.createDatabase(), { env })
 
 const isReady = ({ msg }: { readonly msg?: string }) => msg === 'ready'
 
@@ -73,7 +33,7 @@ for (const udpBackend of ['batch', 'dgram']) {
         { msg: 'the control plane ended: it is started again, DNS is answered meanwhile', signal: 'SIGKILL' },
       )
       t.same(processesOf(daemon, 'data'), before)
-      await put(daemon, '/v1/pools/web', { monitor: 'told', members: { b: { address: '192.0.2.2' } } })
+      await putMember(daemon, 2)
       await askUntil(daemon.dns, name, ['192.0.2.2'])
     })
 
@@ -81,7 +41,7 @@ for (const udpBackend of ['batch', 'dgram']) {
       const from = daemon.lines.length
       const before = processesOf(daemon, 'data')
       const asked = askAllTheTime(daemon)
-      await put(daemon, '/v1/pools/web', { monitor: 'told', members: { c: { address: '192.0.2.3' } } })
+      await putMember(daemon, 3)
       await asked()
       process.kill(before[0]!, 'SIGKILL')
       await using client = await UdpClient.open(daemon.dns)
@@ -92,7 +52,7 @@ for (const udpBackend of ['batch', 'dgram']) {
         { msg: 'the data plane ended: it is started again', signal: 'SIGKILL' },
       )
       t.notSame(processesOf(daemon, 'data'), before)
-      await put(daemon, '/v1/pools/web', { monitor: 'told', members: { d: { address: '192.0.2.4' } } })
+      await putMember(daemon, 4)
       await askUntil(daemon.dns, name, ['192.0.2.4'])
       const metrics = await (await daemon.request('/metrics')).text()
       t.match(metrics, 'pooldns_process_restarts_total{process="control"} 1')
@@ -113,7 +73,7 @@ for (const udpBackend of ['batch', 'dgram']) {
       t.equal(after.length, 2)
       t.notOk(after.some((pid) => before.includes(pid)))
       t.notOk(daemon.lines.slice(from).some(({ level }) => level === 'error'))
-      await put(daemon, '/v1/pools/web', { monitor: 'told', members: { e: { address: '192.0.2.5' } } })
+      await putMember(daemon, 5)
       await askUntil(daemon.dns, name, ['192.0.2.5'])
       t.match(
         (await (await daemon.request('/metrics')).text()).match(/^pooldns_dns_responses_total.*NOERROR.*$/m),

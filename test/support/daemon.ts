@@ -42,6 +42,8 @@ export interface DaemonOptions {
   readonly firstStart?: boolean
   /** What node runs; default `src/main.ts` of the repository. */
   readonly entry?: string
+  /** Before it: options of node, which its processes and threads get as well. */
+  readonly nodeArgs?: readonly string[]
   /** A command that runs the rest of its command line, such as `setpriv`, with its arguments. */
   readonly through?: readonly string[]
 }
@@ -128,6 +130,7 @@ export async function spawnDaemon(options: DaemonOptions = {}): Promise<DaemonCh
   const [command, ...args] = [
     ...(options.through ?? []),
     node,
+    ...(options.nodeArgs ?? []),
     options.entry ?? join(repository, 'src/main.ts'),
     'serve',
     ...(options.demo === true ? ['--demo'] : []),

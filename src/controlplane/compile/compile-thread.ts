@@ -13,11 +13,10 @@
  */
 // So that the secret is made here, and this thread and the workers have the same.
 import '../../dataplane/wire/name-hash-key.ts'
-import { CalledThread, type StopMessage } from '../threads/called-thread.ts'
+import { type BeatingThread, CalledThread, type StopMessage } from '../threads/called-thread.ts'
 import type { LoadedImages } from './image-files.ts'
 import type { Compiled, CompileOrder, ZoneRows } from './zone-images.ts'
 
-/** What the thread is started with. */
 export interface CompileThreadOptions {
   /** The directory of the images' files. */
   readonly directory: string
@@ -25,7 +24,12 @@ export interface CompileThreadOptions {
   readonly version: string
   /** How long a stop waits for the thread to end by itself before it is terminated. */
   readonly graceMs: number
+  /** The thread died by itself. */
+  readonly onDeath?: (reason: string) => void
 }
+
+/** What the thread is started with. */
+export type CompileThreadData = Pick<CompileThreadOptions, 'directory' | 'version'> & BeatingThread
 
 export type ToCompiler =
   | { readonly kind: 'begin'; readonly order: CompileOrder }
@@ -37,20 +41,35 @@ export type ToCompiler =
 /** Batches of rows. */
 type Rows = AsyncIterable<readonly ZoneRows[]> | Iterable<readonly ZoneRows[]>
 
+/** It gives signs while it compiles; between two of them lies a pass over a zone. */
+const patience = { stillMs: 1500, busyMs: 3000 }
+
 /** Batches of rows that were sent and not taken yet: one is compiled while the next is fetched. */
 const batchesAhead = 2
 
 export class CompileThread implements AsyncDisposable {
   readonly #thread: CalledThread<ToCompiler>
 
-  constructor(options: CompileThreadOptions) {
+  constructor({ directory, version, graceMs, onDeath }: CompileThreadOptions) {
     this.#thread = new CalledThread({
       file: './compile-worker',
       beside: import.meta.url,
       name: 'compile',
-      workerData: options,
-      graceMs: options.graceMs,
+      workerData: { directory, version },
+      graceMs,
+      patience,
+      onDeath,
     })
+  }
+
+  /** Why nothing can be compiled now; null when it can. */
+  get trouble(): string | null {
+    return this.#thread.trouble
+  }
+
+  /** Whether the thread hangs, and can't even be ended. */
+  get stuck(): boolean {
+    return this.#thread.stuck
   }
 
   /** Rises when the thread has lost its images. */

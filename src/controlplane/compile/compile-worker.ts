@@ -1,11 +1,13 @@
 /** The compile thread: keeps the zones' images, compiles, and reads and writes the files. See `compile-thread.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
+import { beat, beatByEvents, beatIn } from '../../dataplane/life/signs.ts'
 import type { CallAnswer } from '../threads/called-thread.ts'
-import type { CompileThreadOptions, ToCompiler } from './compile-thread.ts'
+import type { CompileThreadData, ToCompiler } from './compile-thread.ts'
 import { readImages, sweepImages, writeImages } from './image-files.ts'
 import { ZoneImages } from './zone-images.ts'
 
-const { directory, version } = workerData as CompileThreadOptions
+const { directory, version, signs } = workerData as CompileThreadData
+beatIn(signs)
 const images = new ZoneImages()
 /** Whether the directory holds nothing but images of ours: looking takes long with many zones, so it is done once. */
 let swept = false
@@ -13,7 +15,10 @@ let swept = false
 const stopping = new AbortController()
 const say = (message: CallAnswer) => parentPort!.postMessage(message)
 
+beatByEvents()
 parentPort!.on('message', (message: ToCompiler) => {
+  // Several may come in one turn of the event loop.
+  beat()
   switch (message.kind) {
     case 'begin':
       return images.begin(message.order)

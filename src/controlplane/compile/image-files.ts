@@ -17,6 +17,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { ZoneImage } from '../../dataplane/image/image.ts'
+import { beat } from '../../dataplane/life/signs.ts'
 import { beforeOf, putAside, replaceWhole, syncFolder } from '../files/whole-file.ts'
 import type { HeldZone } from './zone-images.ts'
 
@@ -56,6 +57,7 @@ export async function readImages(directory: string, version: string): Promise<Lo
   const names = new Set(files.flatMap((name) => /^[0-9a-f]+\.image(?=$|\.before$)/.exec(name)?.[0] ?? []))
   for (const name of names) {
     const path = join(directory, name)
+    beat()
     if (files.includes(name)) {
       try {
         zones.push(readImage(path, version))

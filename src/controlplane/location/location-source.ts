@@ -33,6 +33,8 @@ export interface LocationSourceOptions {
   readonly onLoaded?: (databases: readonly LoadedDatabase[]) => void
   /** One line, for the log. */
   readonly onProblem: (problem: string) => void
+  /** The thread that reads them died by itself. */
+  readonly onDeath?: (reason: string) => void
   /** How often the files are looked at, even if nothing is heard of them; 60 s. */
   readonly lookEveryMs?: number
   /** How long nothing must have been heard before they are looked at: they may be in the middle of being written; 500 ms. */
@@ -42,7 +44,7 @@ export interface LocationSourceOptions {
 export class LocationSource {
   readonly #options: LocationSourceOptions
   readonly #paths: readonly string[]
-  readonly #thread = new LocationThread()
+  readonly #thread: LocationThread
   /** One for each directory. */
   readonly #watchers: FSWatcher[] = []
   readonly #loop: PollLoop
@@ -57,6 +59,7 @@ export class LocationSource {
 
   constructor(options: LocationSourceOptions) {
     this.#options = options
+    this.#thread = new LocationThread(options.onDeath)
     this.#paths = options.paths.length > 0 ? options.paths : builtInPaths()
     this.#loop = new PollLoop({
       look: () => this.#look(),
@@ -64,6 +67,11 @@ export class LocationSource {
       // The thread died, maybe for want of memory: the next look tries again.
       onError: (error) => options.onProblem((error as Error).message),
     })
+  }
+
+  /** Whether the thread hangs, and can't even be ended. */
+  get stuck(): boolean {
+    return this.#thread.stuck
   }
 
   /** What the table is joined from, now; empty before the first areas. */

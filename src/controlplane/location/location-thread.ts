@@ -50,19 +50,33 @@ export type ToLocation =
 const maxMaps = 32
 /** It is a part of the ten seconds that the daemon's stop may take; nothing is written that would have to be whole. */
 const graceMs = 500
+/** The largest databases take seconds to read, in which no sign of life is given. */
+const patience = { stillMs: 1500, busyMs: 30_000 }
 
 export class LocationThread {
-  readonly #thread = new CalledThread<ToLocation>({
-    file: './location-worker',
-    beside: import.meta.url,
-    name: 'location',
-    graceMs,
-  })
+  readonly #thread: CalledThread<ToLocation>
   /** Maps by their request, least recently used first: at most `maxMaps`. */
   readonly #maps = new Map<string, Promise<ServiceMap>>()
   /** What the table was read from that the thread has, or had before it died. */
   #loaded: { readonly paths: readonly string[]; readonly deaths: number } | undefined
   #reloading: Promise<void> | undefined
+
+  /** @param onDeath told when the thread died by itself */
+  constructor(onDeath?: (reason: string) => void) {
+    this.#thread = new CalledThread({
+      file: './location-worker',
+      beside: import.meta.url,
+      name: 'location',
+      graceMs,
+      patience,
+      onDeath,
+    })
+  }
+
+  /** Whether the thread hangs, and can't even be ended. */
+  get stuck(): boolean {
+    return this.#thread.stuck
+  }
 
   /**
    * Reads databases, and joins them to the table (see `location-table.ts`). When one can't be used the table stays as it is;

@@ -1,8 +1,9 @@
 /** The location thread: has the table, and makes areas of it. See `location-thread.ts`. */
 import { readFileSync, statSync } from 'node:fs'
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import { compileLocationMap } from '../../dataplane/image/location-map.ts'
-import type { CallAnswer } from '../threads/called-thread.ts'
+import { beatByEvents, beatIn } from '../../dataplane/life/signs.ts'
+import type { BeatingThread, CallAnswer } from '../threads/called-thread.ts'
 import { geoAreas, nearestAreas } from './areas.ts'
 import {
   emptyTable,
@@ -17,6 +18,9 @@ import { Mmdb } from './mmdb.ts'
 
 /** The largest databases that are sold have half of that. */
 const maxFileOctets = 1024 ** 3
+
+beatIn((workerData as BeatingThread).signs)
+beatByEvents()
 
 let table = emptyTable()
 let hasLoaded = false

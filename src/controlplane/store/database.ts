@@ -38,6 +38,8 @@ export interface DatabaseOptions {
   readonly onUnavailable?: (reason: string) => void
   /** Called when it is there again, and the first time that it is. */
   readonly onAvailable?: () => void
+  /** Called when the thread of the embedded one died, hung or was given up; its next use starts another. */
+  readonly onDeath?: (reason: string) => void
 }
 
 /** Connections to a server. One is in use by a write, the others by readers. */
@@ -118,11 +120,17 @@ export class Database implements AsyncDisposable {
    * when another process holds the directory.
    */
   static async open(options: DatabaseOptions): Promise<Database> {
-    if (options.url === null) return new Database(options, new EmbeddedDatabase(options.dataDir))
+    const { dataDir, onDeath } = options
+    if (options.url === null) return new Database(options, new EmbeddedDatabase(dataDir, onDeath))
     if (!/^postgres(ql)?:\/\//.test(options.url) || !URL.canParse(options.url)) {
       throw new ControlError('invalid', 'the database URL is not a postgres:// URL')
     }
     return new Database(options, null)
+  }
+
+  /** Whether the thread of the embedded one hangs, and can't even be ended. */
+  get stuck(): boolean {
+    return this.#embedded?.stuck ?? false
   }
 
   /** What the last use said. False before the first. */

@@ -6,23 +6,30 @@ import fs, { existsSync, renameSync, rmSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
+import { beatByEvents, beatIn } from '../../dataplane/life/signs.ts'
 
 export interface EmbeddedWorkerData {
   /** Directory of the database files. */
   readonly directory: string
   readonly socketPath: string
+  /** Where the thread gives its signs of life. */
+  readonly signs: SharedArrayBuffer
+  /** One int32: 1 while the thread is in a statement, in which it gives none. */
+  readonly statement: SharedArrayBuffer
 }
 
 /** Connections at a time: the pool's one, one that is about to close, and a person with psql. */
 const maxConnections = 8
 
-async function serve({ directory, socketPath }: EmbeddedWorkerData): Promise<void> {
+async function serve({ directory, socketPath, signs, statement }: EmbeddedWorkerData): Promise<void> {
+  beatIn(signs)
   await initialise(directory)
   const database = await PGlite.create({ dataDir: directory })
-  dieWithTheDatabase(database)
+  watchStatements(database, new Int32Array(statement))
   rmSync(socketPath, { force: true })
   const server = new PGLiteSocketServer({ db: database, path: socketPath, maxConnections })
   await server.start()
+  beatByEvents()
   parentPort?.once('message', async () => {
     await server.stop()
     await database.close() // Writes a checkpoint.
@@ -47,11 +54,12 @@ async function initialise(directory: string): Promise<void> {
 
 /**
  * A PGlite that threw (an abort inside WebAssembly, a full disk) is not to be trusted, and the socket server would
- * stop handling its queue for ever.
+ * stop handling its queue for ever. So the thread dies with it.
  */
-function dieWithTheDatabase(database: PGlite): void {
+function watchStatements(database: PGlite, statement: Int32Array): void {
   const run = database.execProtocolRawStream.bind(database)
   database.execProtocolRawStream = async (...args) => {
+    Atomics.store(statement, 0, 1)
     try {
       return await run(...args)
     } catch (error) {
@@ -59,6 +67,8 @@ function dieWithTheDatabase(database: PGlite): void {
         throw error
       })
       throw error
+    } finally {
+      Atomics.store(statement, 0, 0)
     }
   }
 }

@@ -18,7 +18,8 @@
  * `starting -> running -> stopped`, and from `starting` and `running` to `failed` when the thread dies or is
  * given up. `running()` in `failed` starts a new thread, at most one in `restartPauseMs`. Giving up is for a database
  * that panicked (a full disk makes it) or hangs: on a server that ends a process and the rest starts over, while PGlite
- * goes on in a state that nobody knows.
+ * goes on in a state that nobody knows. The thread is watched, too (`dataplane/life`): it hangs when it gives no sign of life while
+ * nobody uses it. In a statement it gives none, for as long as that takes; whoever asked has a limit for it.
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -27,6 +28,8 @@ import { tmpdir } from 'node:os'
 import { extname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import { allocateSigns } from '../../dataplane/life/signs.ts'
+import { lookAgainAndAgain, threadOf, Watch } from '../../dataplane/life/watch.ts'
 import { ControlError } from '../model/errors.ts'
 import { lockDataDirectory } from './data-directory-lock.ts'
 import type { EmbeddedWorkerData } from './embedded-database-worker.ts'
@@ -35,6 +38,13 @@ const restartPauseMs = 1_000
 
 /** A clean close takes well under a second; past this the thread is ended, which recovery can handle. */
 const stopTimeoutMs = 5_000
+
+/** Without a sign of life; what a statement takes is up to whoever asked. */
+const patience = { idle: { stillMs: 2000, busyMs: 3000 }, inStatement: { stillMs: 2000, busyMs: Infinity } }
+/** A start may have to read a log of what a process that was killed has left. */
+const startPatience = { stillMs: 30_000, busyMs: 120_000 }
+/** A thread that was terminated and is still there after this is held by the system, and nobody can end it. */
+const endsWithinMs = 2000
 
 /** sun_path has 108 bytes on Linux and 104 on BSD. */
 const longestSocketPath = 100
@@ -47,6 +57,15 @@ export class EmbeddedDatabase {
   readonly connection: { host: string; port: number; user: string; database: string }
   readonly #root: string
   readonly #directory: string
+  readonly #onDeath: (reason: string) => void
+  /** 1 while the thread is in a statement. */
+  #statement: Int32Array = new Int32Array(1)
+  readonly #watch = new Watch(
+    () => patience[Atomics.load(this.#statement, 0) === 0 ? 'idle' : 'inStatement'],
+    undefined,
+    startPatience,
+  )
+  readonly #looking: Disposable
   readonly #socketDirectory: string
   /** What it holds on disk while it may run. */
   #ground: Disposable | undefined
@@ -56,22 +75,35 @@ export class EmbeddedDatabase {
   #startedAt = 0
   /** Settled once the thread before has ended. */
   #ended: Promise<unknown> | undefined
+  /** How long a thread that failed has been ending; null when it has ended. */
+  #endingMs: number | null = null
   /** Rejects the promise of the thread that starts. */
   #reject: (error: Error) => void = () => {}
 
   /**
    * Locks the data directory and starts the thread; `running()` says when it serves. Throws as `lockDataDirectory`, but for a disk
    * that takes nothing now and holds a database.
+   *
+   * @param onDeath told when the thread died, hung or was given up
    */
-  constructor(dataDir: string) {
+  constructor(dataDir: string, onDeath: (reason: string) => void = () => undefined) {
+    this.#onDeath = onDeath
     this.#root = resolve(dataDir)
     this.#directory = join(this.#root, 'db')
     this.#socketDirectory = socketDirectoryFor(this.#root)
+    this.#looking = lookAgainAndAgain((passedMs) => {
+      if (this.#endingMs !== null) this.#endingMs += passedMs
+      const reason = this.#watch.look(passedMs)
+      if (reason !== null) this.giveUp(reason)
+    })
     this.connection = { host: this.#socketDirectory, port, user: 'postgres', database: 'postgres' }
     try {
       this.#ground = this.#takeGround()
     } catch (error) {
-      if (!takesNothing(error) || !existsSync(this.#directory)) throw error
+      if (!takesNothing(error) || !existsSync(this.#directory)) {
+        this.#looking[Symbol.dispose]()
+        throw error
+      }
       this.#running = unwatched(this.#fail((error as Error).message, error))
       return
     }
@@ -89,10 +121,16 @@ export class EmbeddedDatabase {
     return this.#running
   }
 
+  /** Whether a thread hangs, and can't even be ended: there is no other one until it has. */
+  get stuck(): boolean {
+    return (this.#endingMs ?? 0) > endsWithinMs
+  }
+
   /** Closes the database (with a checkpoint), ends the thread and gives the data directory free. */
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
+    this.#looking[Symbol.dispose]()
     const worker = this.#worker
     if (worker !== undefined) {
       const exited = once(worker, 'exit').catch(() => {})
@@ -119,13 +157,19 @@ export class EmbeddedDatabase {
     } catch (error) {
       return this.#fail((error as Error).message, error)
     }
+    const signs = allocateSigns()
+    const statement = new SharedArrayBuffer(4)
+    this.#statement = new Int32Array(statement)
     const workerData: EmbeddedWorkerData = {
+      signs,
+      statement,
       directory: this.#directory,
       socketPath: join(this.#socketDirectory, `.s.PGSQL.${port}`),
     }
     const file = `./embedded-database-worker${extname(import.meta.filename)}`
-    const worker = new Worker(new URL(file, import.meta.url), { workerData })
+    const worker = new Worker(new URL(file, import.meta.url), { workerData, name: 'database' })
     this.#worker = worker
+    this.#watch.begin(threadOf(signs))
     const ended = (reason: string, cause: unknown) => {
       if (this.#worker === worker && this.#state !== 'stopped') this.#fail(reason, cause)
     }
@@ -149,7 +193,14 @@ export class EmbeddedDatabase {
       { cause },
     )
     this.#state = 'failed'
-    this.#ended = this.#worker?.terminate()
+    this.#watch.end()
+    if (this.#worker !== undefined) {
+      this.#endingMs = 0
+      this.#ended = this.#worker.terminate().then(() => {
+        this.#endingMs = null
+      })
+      this.#onDeath(reason)
+    }
     this.#worker = undefined
     this.#reject(error)
     const failed = Promise.reject(error)

@@ -3,10 +3,13 @@
  * out. It starts with the first message, and one that dies is started again by the next; `deaths` tells.
  *
  * While it works, the thread hears nothing. So whoever calls brings a signal, and is let go when it aborts, whatever the
- * thread does. A stop asks the thread to end, and after a grace it is terminated.
+ * thread does. A stop asks the thread to end, and after a grace it is terminated. One that hangs is terminated, too, and dies by
+ * that: it gives signs of life (`dataplane/life`), in its event loop and while it works.
  */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { allocateSigns } from '../../dataplane/life/signs.ts'
+import { lookAgainAndAgain, type Patience, threadOf, Watch } from '../../dataplane/life/watch.ts'
 import { orAborted } from '../timing/clock.ts'
 
 export interface Call {
@@ -30,14 +33,34 @@ export interface CalledThreadOptions {
   readonly beside: string
   /** What messages call it: `the compile thread: ...`. */
   readonly name: string
-  readonly workerData?: unknown
+  /** The thread gets `signs` with it (`BeatingThread`). */
+  readonly workerData?: object
   /** Before a stop terminates the thread. */
   readonly graceMs: number
+  /** How long it may give no sign of life. */
+  readonly patience: Patience
+  /** It ended without being told to; what it had in memory is lost. */
+  readonly onDeath?: ((reason: string) => void) | undefined
 }
+
+/** What every such thread gets. */
+export interface BeatingThread {
+  /** Where it gives its signs of life. */
+  readonly signs: SharedArrayBuffer
+}
+
+/** A thread that was terminated and is still there after this is held by the system, and nobody can end it. */
+const endsWithinMs = 2000
 
 export class CalledThread<Message extends { readonly kind: string }> implements AsyncDisposable {
   readonly #options: CalledThreadOptions
+  readonly #watch: Watch
+  #looking: Disposable | undefined
   #worker: Worker | undefined
+  /** Why it was terminated, and how long ago; null while it does not hang. */
+  #hung: { readonly reason: string; endingMs: number } | null = null
+  /** What the last life came to, until another one has answered. */
+  #failure: string | null = null
   #deaths = 0
   #lastId = 0
   #stopped: Promise<void> | undefined
@@ -46,6 +69,17 @@ export class CalledThread<Message extends { readonly kind: string }> implements 
 
   constructor(options: CalledThreadOptions) {
     this.#options = options
+    this.#watch = new Watch(() => options.patience)
+  }
+
+  /** Why nothing is to be expected of it now: it gives no sign of life, or has died and done nothing since. Null when all is well. */
+  get trouble(): string | null {
+    return this.#watch.late ? 'it gives no sign of life' : this.#failure
+  }
+
+  /** Whether it hangs, and can't even be ended. */
+  get stuck(): boolean {
+    return (this.#hung?.endingMs ?? 0) > endsWithinMs
   }
 
   /** How often the thread has ended, and lost what it had in memory. */
@@ -87,6 +121,7 @@ export class CalledThread<Message extends { readonly kind: string }> implements 
 
   async #end(): Promise<void> {
     const worker = this.#worker
+    this.#looking?.[Symbol.dispose]()
     if (worker === undefined) return
     const exited = new Promise((resolve) => worker.once('exit', resolve))
     worker.postMessage({ kind: 'stop' } satisfies StopMessage)
@@ -97,7 +132,13 @@ export class CalledThread<Message extends { readonly kind: string }> implements 
 
   #start(): Worker {
     const { file, beside, name, workerData } = this.#options
-    const worker = new Worker(new URL(`${file}${extname(beside)}`, beside), { workerData, name })
+    const signs = allocateSigns()
+    const worker = new Worker(new URL(`${file}${extname(beside)}`, beside), {
+      workerData: { ...workerData, signs } satisfies BeatingThread,
+      name,
+    })
+    this.#watch.begin(threadOf(signs))
+    this.#looking ??= lookAgainAndAgain((passedMs) => this.#look(passedMs))
     let reason: string | undefined
     worker.on('message', (message: CallAnswer) => this.#receive(message))
     worker.on('error', (error) => {
@@ -106,14 +147,31 @@ export class CalledThread<Message extends { readonly kind: string }> implements 
     worker.on('exit', () => {
       this.#worker = undefined
       this.#deaths++
-      reason ??= this.#stopped === undefined ? 'it ended' : 'it was stopped before that was done'
+      this.#watch.end()
+      reason ??= this.#hung?.reason
+      this.#hung = null
+      if (this.#stopped === undefined) {
+        reason ??= 'it ended'
+        this.#failure = reason
+        this.#options.onDeath?.(reason)
+      }
+      reason ??= 'it was stopped before that was done'
       for (const { reject } of this.#waiting.values()) reject(new Error(`the ${name} thread: ${reason}`))
       this.#waiting.clear()
     })
     return worker
   }
 
+  #look(passedMs: number): void {
+    if (this.#hung !== null) this.#hung.endingMs += passedMs
+    const reason = this.#watch.look(passedMs)
+    if (reason === null || this.#worker === undefined) return
+    this.#hung = { reason, endingMs: 0 }
+    void this.#worker.terminate()
+  }
+
   #receive(message: CallAnswer): void {
+    this.#failure = null
     const answer = this.#waiting.get(message.id)
     this.#waiting.delete(message.id)
     if (message.kind === 'done') answer?.resolve(message.result)

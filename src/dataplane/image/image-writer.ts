@@ -2,6 +2,7 @@
  * The second pass of compiling: brings what was added to a zone into the order of an image, links it, and writes it.
  * Nodes stand in the order of their label counts, so that an ancestor's links are known before its descendants'.
  */
+import { beat } from '../life/signs.ts'
 import { isServiceBinding, types } from '../wire/constants.ts'
 import { Words } from './columns.ts'
 import { insert } from './hash-table.ts'
@@ -77,8 +78,10 @@ class ImageWriter {
   }
 
   write(): SharedArrayBuffer {
+    beat()
     this.#orderNodes()
     this.#orderRrsets()
+    beat()
     this.#linkNodes()
     for (let index = 0; index < this.#rrsets.length; index++) this.#linkRrset(index)
     return this.#layOut()
@@ -231,6 +234,7 @@ class ImageWriter {
     words[headerAt.apexLabels] = nodes.labels(0)
     words[headerAt.maxLabels] = nodes.labels(this.#order.at(-1)!)
     words[headerAt.negativeSoa] = count - 1
+    beat()
     const wireAt = this.#writeNodes(words, bytes, nodesAt, bytesAt, slots - 1)
     this.#writeRrsets(words, bytes, rrsetsAt, wireAt)
     words.set(this.#links.words.subarray(0, this.#links.length), linksAt)

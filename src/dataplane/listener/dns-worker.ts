@@ -5,6 +5,8 @@
  * Over TCP and node:dgram the thread lives in its event loop. A worker that was given sockets answers in batches: it blocks
  * in the kernel, and takes its messages from the port when the doorbell has rung. When the system calls fail for good it goes on
  * in the event loop.
+ *
+ * Its signs of life come from the loop that reads its sockets: the event loop, or that of the batches.
  */
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { ResponderOptions } from '../answer/responder.ts'
@@ -12,6 +14,7 @@ import { Counters } from '../counters.ts'
 import { ImageMemory } from '../image/image-memory.ts'
 import { collectGarbage } from '../image/reclaim.ts'
 import { ServingState } from '../image/state.ts'
+import { beat, beatByEvents, beatIn } from '../life/signs.ts'
 import { ContainedAnswerer, WorkerErrors } from './errors.ts'
 import type { Answerer, Listener, ListenerParts } from './listener.ts'
 import type { BatchEnd, FromWorker, ToWorker, WorkerInput } from './protocol.ts'
@@ -41,6 +44,7 @@ export class DnsWorker {
   readonly #parts: ListenerParts
 
   constructor(input: WorkerInput, makeResponder: (parts: ResponderParts) => Answerer) {
+    beatIn(input.signs)
     this.#input = input
     const { memory } = input
     const images = memory === null ? ImageMemory.none : memoryAt(loadSyscalls(), memory)
@@ -98,6 +102,7 @@ export class DnsWorker {
   async #listen(): Promise<Listener> {
     const { transport, listen, control } = this.#input
     const listener = await transports[transport].start(listen, this.#parts)
+    beatByEvents()
     control.on('message', (message: ToWorker) => {
       // One turn of the event loop first: what has arrived is read in it.
       if (!this.#take(message)) setImmediate(() => void listener.stop().then(() => control.close()))
@@ -114,6 +119,7 @@ export class DnsWorker {
       heard = rung
       this.#upcalls.expire()
       listener.turn(waitMs)
+      beat()
     }
   }
 

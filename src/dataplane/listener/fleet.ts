@@ -1,6 +1,6 @@
 /**
- * The DNS workers as the main thread sees them: starts them, hands them every generation, replaces those that die, reads
- * their counters, stops them.
+ * The DNS workers as the main thread sees them: starts them, hands them every generation, replaces those that die or hang,
+ * reads their counters, stops them.
  *
  * A publish is done when every live worker has said that it serves the generation (or has died, since its successor starts with
  * the current images). TCP binds first: unlike the UDP sockets its port is not shared, so a port that somebody else
@@ -8,6 +8,7 @@
  */
 import { ImageMemory } from '../image/image-memory.ts'
 import { readableOf, ServingSet, type ServingUpdate, type Unreadable } from '../image/serving-set.ts'
+import { lookAgainAndAgain } from '../life/watch.ts'
 import { type ChosenBackend, chooseBackend, type UdpBackend } from './backend.ts'
 import { portAttempts, type SocketsByTransport } from './held-sockets.ts'
 import type { ListenAddress, ListenOn } from './listener.ts'
@@ -45,6 +46,8 @@ export class Fleet implements AsyncDisposable {
   #bound: readonly ListenAddress[] = []
   #syscalls: Syscalls | null = null
   #backend: ChosenBackend = { name: 'dgram', reason: 'it was asked for' }
+  /** At the workers' signs of life. */
+  #looking: Disposable | undefined
 
   constructor(options: FleetOptions) {
     this.#options = options
@@ -58,6 +61,9 @@ export class Fleet implements AsyncDisposable {
    * @throws ListenError when an address can't be bound; nothing is left running then.
    */
   async start(): Promise<void> {
+    this.#looking = lookAgainAndAgain((passedMs) => {
+      for (const worker of this.#workers) worker.look(passedMs)
+    })
     try {
       const { udpBackend, syscalls = loadSyscalls, sockets } = this.#options
       const { backend, syscalls: chosen } = chooseBackend(udpBackend, syscalls)
@@ -81,9 +87,14 @@ export class Fleet implements AsyncDisposable {
     return this.#backend
   }
 
-  /** Live workers by transport; fewer than configured while one is being replaced. */
+  /** Workers of a transport that answer; fewer than configured while one hangs or is being replaced. */
   live(transport: Transport): number {
-    return this.#workers.filter((worker) => worker.transport === transport && worker.listening).length
+    return this.#workers.filter((worker) => worker.transport === transport && worker.answers).length
+  }
+
+  /** Whether there is a thread that hangs and can't be ended: only the end of the process would do it. */
+  get stuck(): boolean {
+    return this.#workers.some((worker) => worker.stuck)
   }
 
   /** The counters of a transport's workers, one buffer a worker; a successor goes on with its predecessor's. */
@@ -103,6 +114,7 @@ export class Fleet implements AsyncDisposable {
   async refresh(): Promise<void> {}
 
   async stop(): Promise<void> {
+    this.#looking?.[Symbol.dispose]()
     await Promise.all(this.#workers.map((worker) => worker.stop()))
   }
 

@@ -24,6 +24,8 @@ export interface WorkerInput {
   readonly listen: readonly ListenOn[]
   /** Written by this worker alone. */
   readonly counters: SharedArrayBuffer
+  /** Where it gives its signs of life. */
+  readonly signs: SharedArrayBuffer
   /** The whole state of the generation that is current when the worker starts. */
   readonly initial: ServingUpdate
   readonly control: MessagePort

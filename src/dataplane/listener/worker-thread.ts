@@ -1,9 +1,11 @@
 /**
- * One place in the fleet: a thread and, when it dies, its successor.
+ * One place in the fleet: a thread and, when it dies, its successor. A thread that hangs is ended, and dies by that.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { allocateCounters } from '../counters.ts'
 import type { ServingUpdate } from '../image/serving-set.ts'
+import { allocateSigns } from '../life/signs.ts'
+import { threadOf, Watch } from '../life/watch.ts'
 // So that the secret is made here, and all workers have the same.
 import '../wire/name-hash-key.ts'
 import { BatchSockets } from './batch-sockets.ts'
@@ -51,6 +53,10 @@ const restartDelaysMs = [0, 100, 500, 1000, 5000]
 /** A worker that lived this long has not failed to start. */
 const provenAfterMs = 10_000
 const stopTimeoutMs = 5000
+/** A worker that does not come around for so long answers nobody, whatever it does. */
+const patience = { stillMs: 1500, busyMs: 1500 }
+/** A thread that was terminated and is still there after this is held by the system, and nobody can end it. */
+const endsWithinMs = 2000
 
 const dnsWorker = new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url)
 
@@ -64,12 +70,15 @@ interface Life {
   readonly gone: PromiseWithResolvers<void>
   /** Why it ended, as far as it is known. */
   reason: string
+  /** Since it was terminated because it hangs; null while it does not. */
+  endingMs: number | null
 }
 
 export class WorkerThread {
   readonly transport: Transport
   readonly counters = allocateCounters()
   listening = false
+  readonly #watch = new Watch(() => patience)
   readonly #options: WorkerThreadOptions
   /** With the real ports once they are known, since a successor must have the same. */
   #listen: readonly ListenOn[]
@@ -88,6 +97,28 @@ export class WorkerThread {
     this.transport = options.transport
     this.#listen = options.listen
     this.#syscalls = options.syscalls
+  }
+
+  /** Whether there is a thread that answers, as far as its signs of life say. */
+  get answers(): boolean {
+    return this.listening && !this.#watch.late && this.#life?.endingMs === null
+  }
+
+  /** Whether its thread hangs, and can't even be ended. */
+  get stuck(): boolean {
+    return (this.#life?.endingMs ?? 0) > endsWithinMs
+  }
+
+  /** Looks at the thread's signs of life, and ends it when it hangs. @param passedMs since the look before */
+  look(passedMs: number): void {
+    const life = this.#life
+    if (life === null) return
+    if (life.endingMs !== null) life.endingMs += passedMs
+    const hangs = this.#watch.look(passedMs)
+    if (hangs === null) return
+    life.reason = hangs
+    life.endingMs = 0
+    void life.worker.terminate()
   }
 
   /** Starts the thread. @returns what it bound. */
@@ -129,11 +160,12 @@ export class WorkerThread {
 
   async stop(): Promise<void> {
     this.#stopping = true
+    this.#watch.end()
     clearTimeout(this.#restartTimer)
     const life = this.#life
     if (life === null) return
     const timer = setTimeout(() => void life.worker.terminate(), stopTimeoutMs)
-    if (this.listening) this.#say({ kind: 'stop' }, life)
+    if (this.answers) this.#say({ kind: 'stop' }, life)
     else void life.worker.terminate()
     await life.gone.promise
     clearTimeout(timer)
@@ -143,10 +175,12 @@ export class WorkerThread {
     const { port1, port2 } = new MessageChannel()
     const { transport, counters } = this
     const { entry = dnsWorker, current } = this.#options
+    const signs = allocateSigns()
     const worker = new Worker(entry, {
       workerData: {
         transport,
         counters,
+        signs,
         listen: this.#listen,
         initial: current(),
         control: port2,
@@ -157,6 +191,7 @@ export class WorkerThread {
       transferList: [port2],
       name: `dns-${transport}`,
     })
+    this.#watch.begin(threadOf(signs))
     return {
       worker,
       control: port1,
@@ -164,6 +199,7 @@ export class WorkerThread {
       listening: Promise.withResolvers(),
       gone: Promise.withResolvers(),
       reason: 'it ended',
+      endingMs: null,
     }
   }
 
@@ -199,6 +235,7 @@ export class WorkerThread {
   #ended(life: Life): void {
     life.gone.resolve()
     this.#life = null
+    this.#watch.end()
     this.#closeBatch()
     const wasListening = this.listening
     this.listening = false

@@ -73,6 +73,11 @@ export class Answering {
     for (const event of this.#unheard.splice(0)) this.#tell(event)
   }
 
+  /** Whether there is nothing that only a new process could mend. */
+  get works(): boolean {
+    return !this.#fleet.stuck
+  }
+
   /** Answers what has come, and ends. Idempotent. */
   async stop(): Promise<void> {
     await this.#fleet.stop()

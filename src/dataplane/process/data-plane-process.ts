@@ -7,6 +7,7 @@
  */
 import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
+import { type Channel, sayAlive } from '../life/child-signs.ts'
 import type { UdpBackend } from '../listener/backend.ts'
 import type { SocketsByTransport } from '../listener/held-sockets.ts'
 import { type NameHashKey, shareNameHashKey } from '../wire/name-hash-key-sharing.ts'
@@ -29,9 +30,8 @@ export interface Begin {
 export type Order = Begin | { readonly kind: 'link' } | { readonly kind: 'stop' }
 
 /** What it needs of a Node process. */
-export interface ChildProcessSelf extends EventEmitter {
+export interface ChildProcessSelf extends EventEmitter, Channel {
   exitCode?: number | string | null | undefined
-  readonly connected: boolean
   disconnect(): void
 }
 
@@ -72,7 +72,10 @@ export class DataPlaneProcess {
     const { Answering } = await import('./answering.ts')
     const { SharedImages } = await import('./shared-images.ts')
     const images = new SharedImages(memory)
-    return new Answering({ sockets, udpBackend, connections, images, onEnd: (failed) => this.#end(failed) })
+    const onEnd = (failed: boolean) => this.#end(failed)
+    const answering = new Answering({ sockets, udpBackend, connections, images, onEnd })
+    sayAlive(this.#self, () => answering.works)
+    return answering
   }
 
   #converse(answering: Promise<Answering>, stream: Duplex): void {

@@ -22,7 +22,7 @@ import {
   registerCertificateMetrics,
   registerHostMetrics,
 } from './members.ts'
-import { expose, exposeCounts, exposeValue } from './series.ts'
+import { expose, exposeCounts, exposeValue, tally } from './series.ts'
 import { SharedRendering } from './shared-rendering.ts'
 import { type MemberNow, type PoolNow, registerStateMetrics, type ServiceNow } from './states.ts'
 import { WebhookMetrics } from './webhooks.ts'
@@ -53,6 +53,10 @@ export interface MetricsSources {
   snapshotWrittenAt(): Date | null
 }
 
+/** Threads of the control plane. */
+const threadNames = ['compile', 'database', 'location'] as const
+export type ThreadName = (typeof threadNames)[number]
+
 export class Metrics {
   readonly #registry = new Registry()
   readonly faults: FaultMetrics
@@ -63,6 +67,7 @@ export class Metrics {
   readonly #page: SharedRendering
   readonly #sources: MetricsSources
   #workerRestarts = 0
+  readonly #threadRestarts = new Map<string, number>(threadNames.map((name) => [name, 0]))
 
   constructor(version: string, sources: MetricsSources, now: () => number = Date.now) {
     const registry = this.#registry
@@ -74,9 +79,13 @@ export class Metrics {
     this.webhooks = new WebhookMetrics(registry)
     this.http = new HttpMetrics(registry)
     this.#page = new SharedRendering(() => this.text())
-    const restarts = 'DNS workers that died and were started again.'
+    const restarts = 'DNS workers that died or hung, and were started again.'
     exposeValue(registry, 'counter', 'pooldns_worker_restarts_total', restarts, () => this.#workerRestarts)
-    const processes = 'Processes of this server that ended by themselves and were started again.'
+    const threads = 'Threads of the control plane that died or hung, and were started again.'
+    exposeCounts(registry, 'pooldns_thread_restarts_total', threads, () =>
+      Array.from(this.#threadRestarts, ([thread, count]) => ({ thread, count })),
+    )
+    const processes = 'Processes of this server that ended by themselves or hung, and were started again.'
     exposeCounts(registry, 'pooldns_process_restarts_total', processes, () => sources.processRestarts())
     registerDnsMetrics(registry, () => sources.dns())
     registerNodeMetrics(registry, sources, now)
@@ -88,6 +97,11 @@ export class Metrics {
   /** A thread that answers DNS died. */
   workerRestarted(): void {
     this.#workerRestarts++
+  }
+
+  /** One of the control plane died. */
+  threadRestarted(thread: ThreadName): void {
+    tally(this.#threadRestarts, thread)
   }
 
   get contentType(): string {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import t from 'tap'
 import { allocateCounters } from '../../../src/dataplane/counters.ts'
+import { allocateSigns } from '../../../src/dataplane/life/signs.ts'
 import { BatchSockets } from '../../../src/dataplane/listener/batch-sockets.ts'
 import type { FromWorker, ToWorker, WorkerInput } from '../../../src/dataplane/listener/protocol.ts'
 import { loadSyscalls } from '../../../src/dataplane/listener/syscalls.ts'
@@ -18,6 +19,7 @@ function startWorker(fields: Partial<WorkerInput> = {}) {
     transport: 'udp',
     listen: [{ host: '127.0.0.1', port: 0 }],
     counters: allocateCounters(),
+    signs: allocateSigns(),
     initial: servingUpdate([zone]),
     control: port2,
     batch: null,

@@ -15,6 +15,13 @@ import { Decider } from './conversing.ts'
 class Self extends EventEmitter {
   exitCode?: number
   connected = true
+  /** Messages of it. */
+  readonly sent: unknown[] = []
+
+  send(message: unknown, _handle: undefined, _options: undefined, done: () => void): void {
+    this.sent.push(message)
+    done()
+  }
 
   disconnect(): void {
     this.connected = false
@@ -57,6 +64,7 @@ t.test(
     await servesOnce(early, 1)
     const late = new Decider((stream) => self.order({ kind: 'link' }, stream))
     await servesOnce(late, 2)
+    t.same(self.sent[0], { kind: 'alive' })
     await using client = await UdpClient.open(endpoint)
     t.equal(generationOf(readResponse(await client.insist(question))), 2)
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) self.emit(signal)

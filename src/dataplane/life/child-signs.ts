@@ -1,0 +1,46 @@
+/**
+ * Signs of life of a process, from its main thread to whoever has started it, by the channel that Node opens to a child. One is sent
+ * when the one before has been taken, so that none pile up while nobody takes them.
+ */
+import type { ChildProcess } from 'node:child_process'
+import { beatEveryMs } from './signs.ts'
+import { threadTime } from './thread-time.ts'
+import type { Watched } from './watch.ts'
+
+export interface SignOfLife {
+  readonly kind: 'alive'
+}
+
+/** What it needs of a Node process. */
+export interface Channel {
+  readonly connected: boolean
+  send?(message: SignOfLife, handle: undefined, options: undefined, sent: () => void): unknown
+}
+
+/**
+ * The child's side. The timer keeps no process alive.
+ *
+ * @param works whether there is nothing that only a new process could mend; asked each time, and no sign is given otherwise
+ */
+export function sayAlive(self: Channel, works: () => boolean): void {
+  let under = false
+  const say = () => {
+    if (under || !self.connected || !works()) return
+    under = true
+    self.send!({ kind: 'alive' }, undefined, undefined, () => {
+      under = false
+    })
+  }
+  say()
+  setInterval(() => setImmediate(say), beatEveryMs).unref()
+}
+
+/** The other side: what is to be watched of a child, which is its main thread. */
+export function mainThreadOf(child: ChildProcess): Watched {
+  let beats = 0
+  child.on('message', ({ kind }: SignOfLife | { readonly kind: string }) => {
+    if (kind === 'alive') beats++
+  })
+  const { pid = 0 } = child
+  return { beats: () => beats, time: () => threadTime(pid, pid) }
+}

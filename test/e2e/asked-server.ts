@@ -1,0 +1,64 @@
+/** A server with one service, and somebody who asks for it all the time. */
+import type { Test } from 'tap'
+import { type DaemonOptions, type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
+import { query, readResponse, UdpClient } from '../support/dns-client.ts'
+import { askUntil } from './ask.ts'
+import { put, soa } from './fixture.ts'
+
+export const name = 'www.example.test'
+
+/** @param databaseUrl undefined for the embedded database */
+export async function startServer(
+  databaseUrl: string | undefined,
+  { env, ...options }: DaemonOptions = {},
+): Promise<DaemonProcess> {
+  await using begun = new AsyncDisposableStack()
+  const daemon = begun.use(
+    await startDaemonProcess({
+      env: { DATABASE_URL: databaseUrl, POOLDNS_RRL: 'off', ...env },
+      ...options,
+    }),
+  )
+  await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
+  await put(daemon, '/v1/monitors/told', { type: 'static', state: 'up' })
+  await putMember(daemon, 1)
+  await put(daemon, `/v1/services/${name}`, { pools: ['web'] })
+  await askUntil(daemon.dns, name, ['192.0.2.1'])
+  begun.move()
+  return daemon
+}
+
+/** Has the service answered with 192.0.2.`last`, and nothing else. */
+export async function putMember(daemon: DaemonProcess, last: number): Promise<void> {
+  await put(daemon, '/v1/pools/web', {
+    monitor: 'told',
+    members: { [`m${last}`]: { address: `192.0.2.${last}` } },
+  })
+}
+
+/** Asks one query after the other until it is told to stop. */
+export function askAllTheTime(daemon: DaemonProcess) {
+  let going = true
+  const counts = { sent: 0, right: 0 }
+  const run = async () => {
+    await using client = await UdpClient.open(daemon.dns)
+    while (going) {
+      client.send(query(name, 'A', { id: counts.sent++ & 0xffff }))
+      const { rcode, answer } = readResponse(await client.next())
+      if (rcode === 0 && /^www\.example\.test \d+ A 192\.0\.2\.\d$/.test(answer.join())) counts.right++
+    }
+  }
+  const running = run()
+  return async () => {
+    going = false
+    await running
+    return counts
+  }
+}
+
+/** Nothing is lost: each query is answered before the next is sent, or the test waits for ever. */
+export async function losesNothing(t: Test, stop: ReturnType<typeof askAllTheTime>): Promise<void> {
+  const { sent, right } = await stop()
+  t.ok(sent > 10, `${sent} queries`)
+  t.equal(right, sent)
+}

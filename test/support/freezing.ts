@@ -1,0 +1,59 @@
+/**
+ * Loaded before everything else in each process and thread of a daemon (`freezable`): freezes the thread whose name a file bears, as
+ * a defect would. The file says how: `busy` for ever, or `waiting` for ever. Whoever takes the file away first is frozen, so a
+ * successor of the same name is not.
+ */
+import { mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { isMainThread, threadName } from 'node:worker_threads'
+
+export type Way = 'busy' | 'waiting'
+
+/** Threads by their names; of the processes the main ones. */
+export type Freezable = 'control-plane' | 'main' | 'dns-udp' | 'dns-tcp' | 'compile' | 'database'
+
+/** What a daemon is started with so that its threads can be frozen. */
+export interface Freezer extends Disposable {
+  readonly nodeArgs: readonly string[]
+  freeze(thread: Freezable, way: Way): void
+}
+
+export function freezable(): Freezer {
+  const folder = mkdtempSync(join(tmpdir(), 'pooldns-freezing-'))
+  const url = new URL(import.meta.url)
+  url.searchParams.set('folder', folder)
+  return {
+    nodeArgs: ['--import', url.href],
+    freeze: (thread, way) => writeFileSync(join(folder, thread), way),
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true }),
+  }
+}
+
+const lookEveryMs = 20
+
+function watchFolder(folder: string): void {
+  const file = join(folder, isMainThread ? basename(process.argv[1]!, '.ts') : (threadName ?? ''))
+  const look = () => {
+    let way: string
+    try {
+      way = readFileSync(file, 'latin1')
+      unlinkSync(file)
+    } catch {
+      return
+    }
+    if (way === 'busy') for (;;);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  }
+  setInterval(look, lookEveryMs).unref()
+  // A worker that answers in batches has no event loop; this it calls in each of its turns.
+  const { load } = Atomics
+  if (threadName === 'dns-udp')
+    Atomics.load = ((...args: Parameters<typeof load>) => {
+      look()
+      return load(...args)
+    }) as typeof load
+}
+
+const folder = new URL(import.meta.url).searchParams.get('folder')
+if (folder !== null) watchFolder(folder)
