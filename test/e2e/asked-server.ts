@@ -39,13 +39,15 @@ export async function putMember(daemon: DaemonProcess, last: number): Promise<vo
 /** Asks one query after the other until it is told to stop. */
 export function askAllTheTime(daemon: DaemonProcess) {
   let going = true
-  const counts = { sent: 0, right: 0 }
+  /** Wrong answers: the first of them, so that a failure shows what came. */
+  const counts = { sent: 0, right: 0, wrong: [] as string[] }
   const run = async () => {
     await using client = await UdpClient.open(daemon.dns)
     while (going) {
       client.send(query(name, 'A', { id: counts.sent++ & 0xffff }))
       const { rcode, answer } = readResponse(await client.next())
       if (rcode === 0 && /^www\.example\.test \d+ A 192\.0\.2\.\d$/.test(answer.join())) counts.right++
+      else if (counts.wrong.length < 10) counts.wrong.push(`rcode ${rcode}: ${answer.join()}`)
     }
   }
   const running = run()
@@ -58,7 +60,8 @@ export function askAllTheTime(daemon: DaemonProcess) {
 
 /** Nothing is lost: each query is answered before the next is sent, or the test waits for ever. */
 export async function losesNothing(t: Test, stop: ReturnType<typeof askAllTheTime>): Promise<void> {
-  const { sent, right } = await stop()
+  const { sent, right, wrong } = await stop()
   t.ok(sent > 10, `${sent} queries`)
+  t.same(wrong, [])
   t.equal(right, sent)
 }

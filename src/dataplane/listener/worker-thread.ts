@@ -112,13 +112,13 @@ export class WorkerThread {
   /** Looks at the thread's signs of life, and ends it when it hangs. @param passedMs since the look before */
   look(passedMs: number): void {
     const life = this.#life
-    if (life === null) return
-    if (life.endingMs !== null) life.endingMs += passedMs
+    if (typeof life?.endingMs === 'number') life.endingMs += passedMs
     const hangs = this.#watch.look(passedMs)
+    // Nobody is watched while there is no thread.
     if (hangs === null) return
-    life.reason = hangs
-    life.endingMs = 0
-    void life.worker.terminate()
+    life!.reason = hangs
+    life!.endingMs = 0
+    void life!.worker.terminate()
   }
 
   /** Starts the thread. @returns what it bound. */
