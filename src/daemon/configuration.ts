@@ -36,6 +36,11 @@ interface Surroundings extends Ground {
 
 /** How long a start waits for a database that doesn't answer before it serves the snapshot. */
 const snapshotPatienceMs = 3000
+/**
+ * The same while clients are answered by what a control plane before us has read: the snapshot may be older than that, and would take
+ * answers back in time.
+ */
+const answeredPatienceMs = 30_000
 
 /** Parts of the snapshot that could not be used, of which `/ready` tells. */
 const mostTroubles = 20
@@ -148,9 +153,10 @@ export class Configuration {
 
   /** @returns false when there is no snapshot to serve, or the database has come first. */
   async #loadFromSnapshot(): Promise<boolean> {
-    const { answers, log, signal } = this.#around
+    const { answers, log, signal, supervision } = this.#around
     const { publisher } = this
-    await Promise.race([this.#away.promise, pause(snapshotPatienceMs, signal)])
+    const patienceMs = supervision?.isAnswering === true ? answeredPatienceMs : snapshotPatienceMs
+    await Promise.race([this.#away.promise, pause(patienceMs, signal)])
     const found = await this.#cold
     // The database may come while we wait, and what it says is newer.
     const late = () => publisher.revision >= 0 || publisher.catalog.revision >= 0 || signal.aborted

@@ -9,6 +9,7 @@ import type { Opened, Supervision } from './supervision.ts'
 export type StopReason = 'told' | 'left alone'
 
 export class Supervised implements Supervision {
+  isAnswering = false
   keepsAnswering = false
   memory: number | null = null
   /** Resolves when this process is to stop. */
@@ -62,6 +63,7 @@ export class Supervised implements Supervision {
     switch (message.kind) {
       case 'begin':
         this.memory = message.memory
+        this.isAnswering = message.http !== null
         this.#begun.resolve(message)
         break
       case 'opened':

@@ -23,6 +23,8 @@ export interface Supervision {
   links(onLink: (stream: Duplex, dataPlane: number) => void): void
   /** How often each process was started again after it had ended by itself. */
   restarts(): readonly { readonly process: string; readonly count: number }[]
+  /** Whether DNS was answered before this process began. */
+  readonly isAnswering: boolean
   /** Whether the data plane is to go on without this process. */
   readonly keepsAnswering: boolean
   /** The descriptor of the memory that this process shares with those that answer; null where there is none. */
