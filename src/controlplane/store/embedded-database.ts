@@ -42,7 +42,7 @@ const stopTimeoutMs = 5_000
 /** Without a sign of life; what a statement takes is up to whoever asked. */
 const patience = { idle: { stillMs: 2000, busyMs: 3000 }, inStatement: { stillMs: 2000, busyMs: Infinity } }
 /** A start may have to read a log of what a process that was killed has left. */
-const startPatience = { stillMs: 30_000, busyMs: 120_000 }
+const startPatience = { stillMs: 120_000, busyMs: 120_000 }
 /** A thread that was terminated and is still there after this is held by the system, and nobody can end it. */
 const endsWithinMs = 2000
 

@@ -11,7 +11,8 @@
  * What does not count: waiting for a processor, for that says only that the machine has much to do; waiting for the disk; and time
  * in which the watch itself did not come to look. A machine that was suspended, or a process that was stopped together with who
  * watches it, has had one look's time and no more when it goes on, whatever the clocks say. Where the system doesn't tell what
- * threads do, all time counts as busy.
+ * threads do, all time counts as busy; but none does before the first sign, for a thread that is being started can't be told from
+ * one of which nothing is told.
  *
  * ## What is left to chance is bounded
  * Whoever has been found to hang gets twice the patience, and twice again, until it has lived quietly for ten minutes: what keeps the
@@ -32,8 +33,8 @@ export interface Patience {
   readonly busyMs: number
 }
 
-/** One that has not given its first sign is loading code, which comes from the disk. */
-export const startPatience: Patience = { stillMs: 10_000, busyMs: 20_000 }
+/** One that has not given its first sign is loading code: it waits for the disk, and for threads of the runtime that want a processor. */
+export const startPatience: Patience = { stillMs: 60_000, busyMs: 60_000 }
 
 /** How often whoever watches looks. */
 export const lookEveryMs = 250
@@ -146,7 +147,7 @@ export class Watch {
       this.#silent = true
       return
     }
-    if (now === null || before === null) this.#busyMs += passedMs
+    if (now === null || before === null) this.#busyMs += this.#beats === 0 ? 0 : passedMs
     else if (now.doing === 'still') this.#stillMs += passedMs
     else if (now.doing === 'runs') this.#busyMs += Math.min(now.ranMs - before.ranMs, passedMs)
   }
