@@ -77,6 +77,7 @@ const ownTokens: Tokens = {
     withOwnDatabase(async (database) => {
       const { result } = await database.write(actor, async (write) => {
         write.audit('token.create', name, null, { scopes })
+        await write.held()
         return createToken(write.tx, name, scopes)
       })
       return result
@@ -86,6 +87,7 @@ const ownTokens: Tokens = {
     withOwnDatabase(async (database) => {
       await database.write(actor, async (write) => {
         write.audit('token.revoke', name, {}, null)
+        await write.held()
         await revokeToken(write.tx, name)
       })
     }),

@@ -8,10 +8,22 @@ import { putZone } from '../store/zones.ts'
 
 /** Creates or replaces what a configuration holds, what is named before what names it. Leaves everything else alone. */
 export async function applyConfiguration(write: Write, configuration: Configuration): Promise<void> {
-  for (const monitor of namedFirst(configuration.monitors, partsOf)) await putMonitor(write, monitor, {})
+  for (const monitor of namedFirst(configuration.monitors, partsOf)) {
+    await putMonitor(write, monitor, {})
+    await write.settled()
+  }
   // Two pools may be each other's fallback, so no order would do.
   const coming = new Set(configuration.pools.map(({ name }) => name))
-  for (const pool of configuration.pools) await putPool(write, pool, {}, coming)
-  for (const zone of configuration.zones) await putZone(write, zone, {})
-  for (const service of namedFirst(configuration.services, nestedIn)) await putService(write, service, {})
+  for (const pool of configuration.pools) {
+    await putPool(write, pool, {}, coming)
+    await write.settled()
+  }
+  for (const zone of configuration.zones) {
+    await putZone(write, zone, {})
+    await write.settled()
+  }
+  for (const service of namedFirst(configuration.services, nestedIn)) {
+    await putService(write, service, {})
+    await write.settled()
+  }
 }

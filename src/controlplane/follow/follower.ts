@@ -37,7 +37,6 @@ import type { CatalogStep, Publisher, ZoneToServe } from '../serve/publisher.ts'
 import { changesSince } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
-import { currentRevision } from '../store/revision.ts'
 import { packedAt, streamPacked } from '../store/rrsets.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
 import { type KnownImages, servicesOf, sortZones, wholeZones } from './known-images.ts'
@@ -203,8 +202,7 @@ export class Follower implements AsyncDisposable {
     if (epoch !== this.#epoch) this.#compileAnew(catalog)
     this.#epoch = epoch
     // Rows of later revisions would come without their services.
-    const isLast = step === null || (await currentRevision(tx)) === catalog.revision
-    return { step, turn: isLast ? this.#take(catalog) : null }
+    return { step, turn: batch.isLast ? this.#take(catalog) : null }
   }
 
   async #openAll(tx: Tx, known: KnownImages | null, epoch: number): Promise<Look> {

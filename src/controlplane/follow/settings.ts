@@ -31,16 +31,26 @@ export interface ChangedSettings {
 
 export async function readAllSettings(tx: Tx, onBad: OnBad): Promise<Catalog> {
   const revision = await currentRevision(tx)
+  const [stamp, monitors, pools, services, zones, overrides, webhooks, births] = await Promise.all([
+    stampOf(tx, revision),
+    listAllMonitors(tx, onBad),
+    listAllPools(tx, onBad),
+    listAllServices(tx, onBad),
+    listAllZones(tx, onBad),
+    readOverrides(tx, onBad),
+    listAllWebhooks(tx, onBad),
+    readBirths(tx, { pools: null, services: null, webhooks: null }),
+  ])
   return new Catalog({
     revision,
-    stamp: await stampOf(tx, revision),
-    monitors: byName(await listAllMonitors(tx, onBad)),
-    pools: byName(await listAllPools(tx, onBad)),
-    services: byName((await listAllServices(tx, onBad)).map(placed)),
-    zones: new Map((await listAllZones(tx, onBad)).map(({ value }) => [value.apex, value])),
-    overrides: await readOverrides(tx, onBad),
-    webhooks: byName(await listAllWebhooks(tx, onBad)),
-    births: await readBirths(tx, { pools: null, services: null, webhooks: null }),
+    stamp,
+    monitors: byName(monitors),
+    pools: byName(pools),
+    services: byName(services.map(placed)),
+    zones: new Map(zones.map(({ value }) => [value.apex, value])),
+    overrides,
+    webhooks: byName(webhooks),
+    births,
   })
 }
 
@@ -52,37 +62,45 @@ export async function readChangedSettings(
 ): Promise<ChangedSettings> {
   const keys = (kind: Change['kind']) =>
     new Set(changes.filter((change) => change.kind === kind).map(({ key }) => key))
-  const zones = await patch(before.zones, keys('zone'), (apex) => readZoneHead(tx, apex, onBad))
-  const moved = [...zones.keys()].some((apex) => !before.zones.has(apex)) || zones.size < before.zones.size
   const changed = keys('service')
-  const catalog = new Catalog({
-    revision,
-    stamp,
-    zones,
-    monitors: await patch(before.monitors, keys('monitor'), (name) => getMonitor(tx, name, onBad)),
-    pools: await patch(before.pools, keys('pool'), (name) => getPool(tx, name, onBad)),
-    services: moved
+  const placedServices = async (moved: boolean) =>
+    moved
       ? byName((await listAllServices(tx, onBad)).map(placed))
-      : await patch(before.services, changed, (name) =>
+      : patch(before.services, changed, (name) =>
           getService(tx, name, onBad).then((stored) => stored && placed(stored)),
-        ),
-    overrides:
-      keys('override').size + keys('pool').size === 0 ? before.overrides : await readOverrides(tx, onBad),
-    webhooks: await patch(before.webhooks, keys('webhook'), (name) => getWebhook(tx, name, onBad)),
-    births: await patchBirths(tx, before, {
+        )
+  const bornServices = (moved: boolean) =>
+    patchBirths(tx, before, {
       pools: keys('pool'),
       // With a zone, services may have come of which no change says so.
       services: moved ? null : changed,
       webhooks: keys('webhook'),
-    }),
-  })
+    })
+  // Asked for together, as each question by itself would take a round trip.
+  const reading = patch(before.zones, keys('zone'), (apex) => readZoneHead(tx, apex, onBad))
+  const touched = [...keys('zone')]
+  // One that was not there has come, most likely.
+  const moving = touched.every((apex) => before.zones.has(apex))
+    ? touched.length > 0 && reading.then((zones) => isOtherSet(before.zones, zones))
+    : Promise.resolve(true)
+  const [zones, monitors, pools, services, overrides, webhooks, births] = await Promise.all([
+    reading,
+    patch(before.monitors, keys('monitor'), (name) => getMonitor(tx, name, onBad)),
+    patch(before.pools, keys('pool'), (name) => getPool(tx, name, onBad)),
+    moving === false ? placedServices(false) : moving.then(placedServices),
+    keys('override').size + keys('pool').size === 0 ? before.overrides : readOverrides(tx, onBad),
+    patch(before.webhooks, keys('webhook'), (name) => getWebhook(tx, name, onBad)),
+    moving === false ? bornServices(false) : moving.then(bornServices),
+  ])
+  const parts = { revision, stamp, zones, monitors, pools, services, overrides, webhooks, births }
+  const catalog = new Catalog(parts)
   // A pool's change may take overrides along with its members; another monitor may know less of them than the one before.
-  const pools = new Set([
+  const touchedPools = new Set([
     ...keys('pool'),
     ...catalog.poolsJudgedBy(keys('monitor')),
     ...catalog.poolsMatching(Array.from(keys('override'), parseMemberKey)),
   ])
-  return { catalog, services: changed, pools, ...zonesToFollow(before, catalog, changes) }
+  return { catalog, services: changed, pools: touchedPools, ...zonesToFollow(before, catalog, changes) }
 }
 
 /** The members that changes let come back. */
@@ -146,6 +164,10 @@ function zonesToFollow(
   return { touched, touchedBy }
 }
 
+/** Whether zones came or went. */
+const isOtherSet = (before: ReadonlyMap<string, unknown>, after: ReadonlyMap<string, unknown>) =>
+  after.size !== before.size || [...after.keys()].some((apex) => !before.has(apex))
+
 /** A copy of `before` with the entries of `keys` read anew; null takes one out, undefined leaves it as it was. */
 async function patch<T>(
   before: ReadonlyMap<string, T>,
@@ -154,8 +176,8 @@ async function patch<T>(
 ): Promise<ReadonlyMap<string, T>> {
   if (keys.size === 0) return before
   const after = new Map(before)
-  for (const key of keys) {
-    const found = await read(key)
+  const answers = await Promise.all(Array.from(keys, async (key) => [key, await read(key)] as const))
+  for (const [key, found] of answers) {
     if (found === undefined) continue
     if (found === null) after.delete(key)
     else after.set(key, found.value)

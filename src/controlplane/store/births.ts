@@ -20,26 +20,24 @@ export async function readBirths(tx: Tx, scope: BirthScope): Promise<Births> {
     names: ReadonlySet<string> | null,
     column: Parameters<typeof inArray>[0],
   ): SQL | undefined => (names === null ? undefined : inArray(column, [...names]))
-  if (scope.pools?.size !== 0) {
+  const ofMembers = async () => {
     const { pool, name, born } = members
     for (const row of await tx.select({ pool, name, born }).from(members).where(within(scope.pools, pool)))
       found.set(birthKeys.member({ pool: row.pool, member: row.name }), row.born)
-    const rows = await tx
-      .select({ name: pools.name, born: pools.born })
-      .from(pools)
-      .where(within(scope.pools, pools.name))
-    for (const row of rows) found.set(birthKeys.pool(row.name), row.born)
   }
-  for (const [table, kind, names] of [
+  const others = [
+    [pools, 'pool', scope.pools],
     [services, 'service', scope.services],
     [webhooks, 'webhook', scope.webhooks],
-  ] as const) {
-    if (names?.size === 0) continue
-    const rows = await tx
-      .select({ name: table.name, born: table.born })
-      .from(table)
-      .where(within(names, table.name))
-    for (const row of rows) found.set(birthKeys[kind](row.name), row.born)
-  }
+  ] as const
+  await Promise.all([
+    scope.pools?.size === 0 ? null : ofMembers(),
+    ...others.map(async ([table, kind, names]) => {
+      if (names?.size === 0) return
+      const { name, born } = table
+      for (const row of await tx.select({ name, born }).from(table).where(within(names, name)))
+        found.set(birthKeys[kind](row.name), row.born)
+    }),
+  ])
   return found
 }

@@ -16,6 +16,8 @@ export interface ChangeBatch {
   readonly revision: number
   /** The stamp of that revision; see `stampOf`. */
   readonly stamp: string | null
+  /** Whether there is no later one. */
+  readonly isLast: boolean
   readonly changes: Change[]
 }
 
@@ -25,22 +27,23 @@ export interface ChangeBatch {
  * database is behind `revision` (it was restored from a backup).
  */
 export async function changesSince(tx: Tx, revision: number, limit: number): Promise<ChangeBatch | null> {
-  const current = await currentRevision(tx)
-  if (revision === current) return { revision, stamp: null, changes: [] }
-  if (revision > current) return null
-  const rows = await tx
-    .select()
-    .from(changes)
-    .where(gt(changes.revision, revision))
-    .orderBy(asc(changes.revision), asc(changes.kind), asc(changes.key))
-    .limit(limit + 1)
+  const [current, rows] = await Promise.all([
+    currentRevision(tx),
+    tx
+      .select()
+      .from(changes)
+      .where(gt(changes.revision, revision))
+      .orderBy(asc(changes.revision), asc(changes.kind), asc(changes.key))
+      .limit(limit + 1),
+  ])
+  if (revision === current) return { revision, stamp: null, isLast: true, changes: [] }
   // Every revision left at least one change, so the next one is there unless it was pruned.
-  if (rows[0]?.revision !== revision + 1) return null
+  if (revision > current || rows[0]?.revision !== revision + 1) return null
   const cut = rows.length <= limit ? current + 1 : rows.at(-1)!.revision
   const whole = rows.filter((row) => row.revision < cut)
   if (whole.length === 0) return null
   const found = whole.map(({ stamp: _, ...change }) => change as Change)
-  return { revision: cut - 1, stamp: whole.at(-1)!.stamp, changes: found }
+  return { revision: cut - 1, stamp: whole.at(-1)!.stamp, isLast: cut > current, changes: found }
 }
 
 /** Stamps of the revisions after one, as far as they are there. Bounded by what is kept of the change feed. */

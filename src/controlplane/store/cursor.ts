@@ -11,12 +11,15 @@ let opened = 0
  */
 export async function* fetchRows<Row>(tx: Tx, query: SQL, batch: number): AsyncGenerator<Row[]> {
   const cursor = sql.raw(`rows_${++opened}`)
-  await tx.execute(sql`declare ${cursor} no scroll cursor for ${query}`)
+  const declared = tx.execute(sql`declare ${cursor} no scroll cursor for ${query}`).then(() => {})
   let failed = false
   try {
     for (;;) {
       failed = true
-      const fetched = await tx.execute(sql`fetch ${sql.raw(String(batch))} from ${cursor}`)
+      const [fetched] = await Promise.all([
+        tx.execute(sql`fetch ${sql.raw(String(batch))} from ${cursor}`),
+        declared,
+      ])
       const rows = fetched.rows as Row[]
       failed = false
       if (rows.length > 0) yield rows
@@ -24,6 +27,6 @@ export async function* fetchRows<Row>(tx: Tx, query: SQL, batch: number): AsyncG
     }
   } finally {
     // A failed transaction takes nothing but its rollback.
-    if (!failed) await tx.execute(sql`close ${cursor}`)
+    if (!failed) tx.execute(sql`close ${cursor}`).then(undefined, () => {})
   }
 }

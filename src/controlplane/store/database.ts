@@ -22,6 +22,7 @@ import { ChangeListener } from './change-listener.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
 import { migrate } from './migrations.ts'
 import { breaksConnection, meansDown, reasonOf, toControlError } from './postgres-errors.ts'
+import { Session } from './session.ts'
 import { type Tx, Write } from './transaction.ts'
 import { WriteQueue } from './write-queue.ts'
 import { lockZones, ZoneTaken } from './zone-lock.ts'
@@ -45,6 +46,9 @@ export interface DatabaseOptions {
 /** Connections to a server. One is in use by a write, the others by readers. */
 const poolSize = 10
 
+/** Those that stay when nobody uses them: for a write and for the follower behind it. A new one costs some round trips. */
+const keptConnections = 2
+
 const readOnly = 'isolation level repeatable read read only'
 
 /** Serialises writers. */
@@ -65,7 +69,7 @@ const connectTimeoutMs = { postgres: 5_000, embedded: 60_000 } as const
 /** Dead connections in the pool show at once; what takes longer is a server that is silent, not worth another wait. */
 const staleWithinMs = 5_000
 
-const auditRetentionMs = 90 * 86_400_000
+const defaultAuditRetentionMs = 90 * 86_400_000
 
 const stopTimeoutMs = 3_000
 const firstRetryMs = 250
@@ -106,7 +110,8 @@ export class Database implements AsyncDisposable {
       connectionTimeoutMillis: connectTimeoutMs[this.kind],
       query_timeout: silenceTimeoutMs[this.kind],
     }
-    this.#pool = new pg.Pool({ ...this.#clientConfig, max: embedded === null ? poolSize : 1 })
+    const size = embedded === null ? { min: keptConnections, max: poolSize } : { max: 1 }
+    this.#pool = new pg.Pool({ ...this.#clientConfig, ...size, pipeline: embedded === null } as pg.PoolConfig)
     // Without a listener the loss of a connection would be an uncaught exception, in the pool or out of it.
     this.#pool.on('error', () => {})
     this.#pool.on('connect', (client) => client.on('error', () => {}))
@@ -163,17 +168,23 @@ export class Database implements AsyncDisposable {
 
   /** One read-only transaction on one snapshot. */
   async read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#transaction(this.#begin(readOnly), work)
+    return this.#read(this.#begin(readOnly), work)
   }
 
   /** A `read` whose statements may take longer, such as sorting all RRsets of a large zone. */
   async readMuch<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#transaction(this.#begin(readOnly, longTimeoutMs), work, longTimeoutMs)
+    return this.#read(this.#begin(readOnly, longTimeoutMs), work, longTimeoutMs)
   }
 
   /** One transaction that changes what is not configuration, so needs no revision: health, events, lookups, tokens. */
   async record<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#transaction(this.#begin('isolation level read committed'), work)
+    return this.#transaction(this.#begin('isolation level read committed'), async (tx, commit, begun) => {
+      // Outside of a transaction each statement would be one.
+      await begun
+      const result = await work(tx)
+      await commit()
+      return result
+    })
   }
 
   /**
@@ -187,7 +198,11 @@ export class Database implements AsyncDisposable {
     work: (write: Write) => Promise<T>,
   ): Promise<{ revision: number; result: T }> {
     const begin = `${this.#begin('isolation level read committed')}; ${lockRevision}`
-    const transaction = () => this.#transaction(begin, (tx, current) => this.#unit(tx, current, actor, work))
+    const transaction = () =>
+      this.#transaction(begin, async (tx, commit, begun) => {
+        const unit = this.#unit(tx, actor, begun)
+        return this.#finish(unit, await work(unit), commit)
+      })
     // Bound: the zones that `work` writes.
     const taken = new Set<string>()
     for (;;) {
@@ -212,17 +227,19 @@ export class Database implements AsyncDisposable {
     work: (write: Write, staged: S) => Promise<T>,
   ): Promise<{ revision: number; result: T }> {
     const begin = this.#begin('isolation level read committed', longTimeoutMs)
-    const locked = async (tx: Tx, staged: S) => {
-      const { rows } = await tx.execute<{ revision: string }>(lockRevision)
-      return this.#unit(tx, Number(rows[0]!.revision), actor, (unit) => work(unit, staged))
+    const locked = async (tx: Tx, staged: S, commit: Commit) => {
+      const unit = this.#unit(tx, actor, tx.execute(lockRevision))
+      await unit.held()
+      return this.#finish(unit, await work(unit, staged), commit)
     }
     const embedded = this.kind === 'embedded'
     const transaction = () =>
       this.#transaction(
         begin,
-        async (tx) => {
+        async (tx, commit, begun) => {
+          await begun
           const staged = await stage(tx)
-          return embedded ? locked(tx, staged) : this.#writes.run(() => locked(tx, staged))
+          return embedded ? locked(tx, staged, commit) : this.#writes.run(() => locked(tx, staged, commit))
         },
         longTimeoutMs,
       )
@@ -231,11 +248,14 @@ export class Database implements AsyncDisposable {
     )
   }
 
-  async #unit<T>(tx: Tx, current: number, actor: string, work: (write: Write) => Promise<T>) {
-    const unit = new Write(tx, current + 1, actor, this.#options.auditRetentionMs ?? auditRetentionMs)
-    const result = await work(unit)
-    await unit.finish(this.#id)
-    return { heard: unit.heard, revision: unit.changed ? unit.revision : current, result }
+  #unit(tx: Tx, actor: string, lock: PromiseLike<unknown>): Write {
+    const { auditRetentionMs = defaultAuditRetentionMs } = this.#options
+    return new Write(tx, lock.then(revisionOf), actor, auditRetentionMs)
+  }
+
+  async #finish<T>(unit: Write, result: T, commit: Commit) {
+    await unit.finish(this.#id, commit)
+    return { heard: unit.heard, revision: unit.changed ? unit.revision : unit.revision - 1, result }
   }
 
   #written<T>({ heard, ...written }: { heard: boolean; revision: number; result: T }): {
@@ -302,43 +322,54 @@ export class Database implements AsyncDisposable {
     )
   }
 
+  /** Nothing is lost with a transaction that only read, so nobody waits for its end. */
+  #read<T>(begin: string, work: (tx: Tx) => Promise<T>, timeoutMs?: number): Promise<T> {
+    return this.#transaction(
+      begin,
+      async (tx, commit) => {
+        const result = await work(tx)
+        commit().catch(() => {})
+        return result
+      },
+      timeoutMs,
+    )
+  }
+
   /**
-   * Runs `work` between `begin` and COMMIT. `current` is the revision, when the last statement of `begin` selected it.
-   * `timeoutMs` is for a single statement, where that may take longer than they do.
+   * Runs `work` behind `begin`, whose answer it may await. What it does not commit is rolled back. `timeoutMs` is for a single
+   * statement, where that may take longer than they do.
    */
   async #transaction<T>(
     begin: string,
-    work: (tx: Tx, current: number) => Promise<T>,
+    work: (tx: Tx, commit: Commit, begun: Promise<pg.QueryResult>) => Promise<T>,
     timeoutMs?: number,
   ): Promise<T> {
+    const startedAt = performance.now()
     try {
-      const { loan, current } = await this.#open(begin)
-      const client = timeoutMs === undefined ? loan.client : patient(loan.client, timeoutMs)
-      const result = await finishTransaction(loan, () => work(drizzle(client), current))
-      this.#succeeded()
-      return result
+      for (;;) {
+        const loan = await this.#borrow()
+        const session = new Session(loan.client, { pipelined: this.kind === 'postgres', timeoutMs })
+        const begun = session.query(begin)
+        const stale = begun.then(
+          () => false,
+          (error: unknown) => breaksConnection(error) && performance.now() - startedAt < staleWithinMs,
+        )
+        try {
+          const result = await finishTransaction(loan, session, (commit) =>
+            work(drizzle(session as unknown as pg.Client), commit, begun),
+          )
+          this.#succeeded()
+          return result
+        } catch (error) {
+          // A connection may have died in the pool, unnoticed, and so may the next one. Nothing has happened yet, so trying again
+          // is safe; it ends with a new connection, or with the error of not getting one.
+          if (!(await stale)) throw error
+        }
+      }
     } catch (error) {
       if (meansDown(error)) this.#lost(reasonOf(error))
       if (breaksConnection(error)) this.#embedded?.giveUp(reasonOf(error))
       throw toControlError(error)
-    }
-  }
-
-  async #open(begin: string): Promise<{ loan: Loan; current: number }> {
-    const startedAt = performance.now()
-    for (;;) {
-      const loan = await this.#borrow()
-      try {
-        // Several statements in one message give an array of results, which pg's types don't know.
-        const results: unknown = await loan.client.query(begin)
-        const last = [results as pg.QueryResult<{ revision: string }>].flat().at(-1)
-        return { loan, current: Number(last?.rows[0]?.revision ?? 0) }
-      } catch (error) {
-        loan.release(true)
-        // A connection may have died in the pool, unnoticed, and so may the next one. Nothing has happened yet, so
-        // trying again is safe; it ends with a new connection, or with the error of not getting one.
-        if (!breaksConnection(error) || performance.now() - startedAt > staleWithinMs) throw error
-      }
     }
   }
 
@@ -372,38 +403,39 @@ export class Database implements AsyncDisposable {
   }
 }
 
-/** The same connection, whose every statement may take so long. pg has that limit by connection or by statement. */
-function patient(client: pg.PoolClient, timeoutMs: number): pg.PoolClient {
-  const query = (config: string | object, values?: unknown[]) => {
-    const statement = typeof config === 'string' ? { text: config } : config
-    const patiently: object = { ...statement, query_timeout: timeoutMs }
-    return client.query(patiently as pg.QueryConfig, values)
-  }
-  return Object.create(client, { query: { value: query } }) as pg.PoolClient
+/** Several statements in one message give an array of results, which pg's types don't know; the last one is what counts. */
+function revisionOf(results: unknown): number {
+  const last = [results as pg.QueryResult<{ revision: string }>].flat().at(-1)
+  return Number(last!.rows[0]!.revision)
 }
 
-/** Commits what `work` did, or rolls it back, and gives the connection back, or throws it away when it broke. */
-async function finishTransaction<T>(loan: Loan, work: () => Promise<T>): Promise<T> {
-  let broken = true
-  try {
-    const result = await work()
-    const end = await loan.client.query('commit')
-    broken = false
+/** Commits; throws when the transaction was rolled back instead. */
+type Commit = () => Promise<void>
+
+/** Runs `work`, rolls back what it has not committed, and gives the connection back, or throws it away when it broke. */
+async function finishTransaction<T>(
+  loan: Loan,
+  session: Session,
+  work: (commit: Commit) => Promise<T>,
+): Promise<T> {
+  let ended: Promise<void> | undefined
+  const commit = async () => {
+    const end = await session.query('commit')
     // A statement failed and `work` went on: Postgres answers COMMIT with ROLLBACK.
     if (end.command !== 'COMMIT')
       throw new Error('the transaction was rolled back: a statement in it had failed')
-    return result
-  } catch (error) {
-    if (broken && !breaksConnection(error)) {
-      await loan.client.query('rollback').then(
-        () => {
-          broken = false
-        },
-        () => {},
-      )
-    }
-    throw error
+  }
+  const giveBack = (end: Promise<unknown>) =>
+    end.then(
+      () => loan.release(false),
+      (error: unknown) => loan.release(breaksConnection(error)),
+    )
+  try {
+    return await work(() => {
+      ended = commit()
+      return ended
+    })
   } finally {
-    loan.release(broken)
+    void giveBack(ended ?? session.query('rollback'))
   }
 }

@@ -63,12 +63,15 @@ export async function putMember(
   member: Member,
   condition: WriteCondition,
 ): Promise<Put> {
-  const { tx, revision } = write
-  const [head] = await tx
-    .select({ hosts: pools.hosts, row: members })
-    .from(pools)
-    .leftJoin(members, and(eq(members.pool, pools.name), eq(members.name, member.name)))
-    .where(eq(pools.name, pool))
+  const { tx } = write
+  const [[head], rivals] = await Promise.all([
+    tx
+      .select({ hosts: pools.hosts, row: members })
+      .from(pools)
+      .leftJoin(members, and(eq(members.pool, pools.name), eq(members.name, member.name)))
+      .where(eq(pools.name, pool)),
+    findRivals(tx, pool, member),
+  ])
   if (head === undefined) throw new ControlError('not-found', `pool ${pool} does not exist`)
   if (head.hosts === 'cname' && member.host === null) {
     throw new ControlError('invalid', `member ${member.name} ${addressInCnamePool}`, {
@@ -85,29 +88,39 @@ export async function putMember(
   throwIfBroken(`member ${member.name} of pool ${pool}`, addressBreaches(pool, [member]), ({ at }) =>
     joinPath('', ...at.slice(2)),
   )
-  await checkTargets(tx, pool, member)
-  await saveRows(tx, pool, [{ ...member, revision }])
-  await checkPoolSize(tx, `member ${member.name} of pool ${pool}`, pool)
-  if (current !== null && probesElsewhere(current.value, member)) await renew(tx, pool, [member.name])
-  await touchPool(write, pool)
+  throwIfTaken(pool, member, rivals)
+  const { revision } = write
+  saveRows(write, pool, [{ ...member, revision }])
+  write.beforeCommit(checkPoolSize(tx, `member ${member.name} of pool ${pool}`, pool))
+  if (current !== null && probesElsewhere(current.value, member)) renew(write, pool, [member.name])
+  touchPool(write, pool)
   write.audit('member.put', formatMemberKey({ pool, member: member.name }), current?.value, member)
   return { created: current === null, changed: true, revision }
 }
 
-/** Throws `conflict` when another member of the pool has one of the addresses or the host. A pool that is put whole has been checked. */
-async function checkTargets(tx: Tx, pool: string, member: Member): Promise<void> {
+/** Another member of a pool that has one of the addresses or the host of a member. */
+type Rival = { readonly name: string; readonly addresses: string[] | null }
+
+async function findRivals(tx: Tx, pool: string, member: Member): Promise<Rival[]> {
   const { name, host } = member
   const own = addressesOf(member)
-  const { rows: others } = await tx.execute<{ name: string; addresses: string[] | null }>(sql`
+  const { rows } = await tx.execute<Rival>(sql`
     select name, (select array_agg(host(given)) from unnest(array_prepend(address, more_addresses)) as given) as addresses
     from members
     where pool = ${pool} and name <> ${name} and (host = ${host} or array_prepend(address, more_addresses) &&
       (select coalesce(array_agg(given::inet), '{}') from json_array_elements_text(${JSON.stringify(own)}::json) as given))
     order by name limit 100`)
+  return rows
+}
+
+/** Throws `conflict` when there is one. A pool that is put whole has been checked. */
+function throwIfTaken(pool: string, member: Member, rivals: readonly Rival[]): void {
+  const { name, host } = member
+  const own = addressesOf(member)
   const what = host !== null ? 'host' : own.length === 1 ? 'address' : 'addresses'
   throwIfAny(
     `member ${name} of pool ${pool}`,
-    others.map((other) => {
+    rivals.map((other) => {
       const taken = host ?? own.find((address) => other.addresses?.map(canonical).includes(address))
       const kind = host === null ? 'address' : 'host'
       return { path: what, message: `${taken} is already the ${kind} of member ${other.name}` }
@@ -124,25 +137,23 @@ export async function deleteMember(
   const row = await findRow(write.tx, pool, name)
   const current = row === null ? null : asWritten(row)
   checkExists(condition, current, `member ${name} of pool ${pool}`)
-  await removeMembers(write, pool, [current.value])
-  await touchPool(write, pool)
+  removeMembers(write, pool, [current.value])
+  touchPool(write, pool)
   write.audit('member.delete', formatMemberKey({ pool, member: name }), current.value, null)
 }
 
 /**
  * Writes the members that differ from what is stored, and the order of all. None is removed.
  *
- * @param isNew whether the pool is, so that nothing is stored
+ * @param stored the rows of the pool
  */
-export async function saveMembers(
-  { tx, revision }: Write,
+export function saveMembers(
+  write: Write,
   pool: string,
   wanted: readonly Member[],
-  isNew: boolean,
-): Promise<void> {
-  const stored = isNew
-    ? []
-    : await tx.select().from(members).where(eq(members.pool, pool)).orderBy(asc(members.name))
+  stored: readonly MemberRow[],
+): void {
+  const { revision } = write
   const byName = new Map(stored.map((row) => [row.name, row]))
   const rows = []
   const moved = []
@@ -153,30 +164,29 @@ export async function saveMembers(
     rows.push({ ...member, position, revision: same ? row.revision : revision })
     if (row !== undefined && probesElsewhere(toMember(row), member)) moved.push(member.name)
   }
-  await saveRows(tx, pool, rows)
-  await renew(tx, pool, moved)
+  saveRows(write, pool, rows)
+  renew(write, pool, moved)
 }
 
 /** Ends the overrides that name a pool, all of them or those of some members: a later pool or member of the name is another one. */
-export async function endOverrides(write: Write, pool: string, ofMembers?: SQL): Promise<void> {
-  const freed = await write.tx
+export function endOverrides(write: Write, pool: string, ofMembers?: SQL): void {
+  const freed = write.tx
     .delete(overrides)
     .where(and(eq(overrides.pool, pool), ofMembers))
     .returning({ member: overrides.member })
-  for (const { member } of freed) write.change('override', formatMemberKey({ pool, member }))
+    .then((rows) => {
+      for (const { member } of rows) write.change('override', formatMemberKey({ pool, member }))
+    })
+  write.beforeCommit(freed)
 }
 
 /** Deletes members, and their own overrides with them. Those by patterns stay. */
-export async function removeMembers(
-  write: Write,
-  pool: string,
-  gone: readonly Pick<Member, 'name'>[],
-): Promise<void> {
+export function removeMembers(write: Write, pool: string, gone: readonly Pick<Member, 'name'>[]): void {
   if (gone.length === 0) return
   const names = gone.map((member) => member.name)
-  await endOverrides(write, pool, inArray(overrides.member, names))
-  await forgetReports(write.tx, pool, names)
-  await write.tx.delete(members).where(and(eq(members.pool, pool), inArray(members.name, names)))
+  endOverrides(write, pool, inArray(overrides.member, names))
+  forgetReports(write, pool, names)
+  write.send(write.tx.delete(members).where(and(eq(members.pool, pool), inArray(members.name, names))))
 }
 
 /** The members of rows; those that can't be read are told and left out, or, without `onBad`, `invalid`. */
@@ -216,20 +226,23 @@ function probesElsewhere(before: Member, after: Member): boolean {
 }
 
 /** Makes members other ones than they were. */
-async function renew(tx: Tx, pool: string, names: readonly string[]): Promise<void> {
+function renew(write: Write, pool: string, names: readonly string[]): void {
   if (names.length === 0) return
-  await tx
-    .delete(memberHealth)
-    .where(and(eq(memberHealth.pool, pool), inArray(memberHealth.member, [...names])))
-  await forgetReports(tx, pool, names)
-  await tx.execute(sql`
-    update members set born = default
-    where pool = ${pool} and name in (select json_array_elements_text(${JSON.stringify(names)}::json))`)
+  const { tx } = write
+  write.send(
+    tx.delete(memberHealth).where(and(eq(memberHealth.pool, pool), inArray(memberHealth.member, [...names]))),
+  )
+  forgetReports(write, pool, names)
+  write.send(
+    tx.execute(sql`
+      update members set born = default
+      where pool = ${pool} and name in (select json_array_elements_text(${JSON.stringify(names)}::json))`),
+  )
 }
 
 /** Reports have no foreign key; one that is on its way tells by `born` that it is not meant. */
-async function forgetReports(tx: Tx, pool: string, names: readonly string[]): Promise<void> {
-  await tx.delete(reports).where(and(eq(reports.pool, pool), inArray(reports.member, [...names])))
+function forgetReports(write: Write, pool: string, names: readonly string[]): void {
+  write.send(write.tx.delete(reports).where(and(eq(reports.pool, pool), inArray(reports.member, [...names]))))
 }
 
 type NewRow = Member & {
@@ -239,9 +252,9 @@ type NewRow = Member & {
 }
 
 // One statement for all, so that members may swap addresses: that constraint is checked at its end.
-async function saveRows(tx: Tx, pool: string, rows: readonly NewRow[]): Promise<void> {
+function saveRows(write: Write, pool: string, rows: readonly NewRow[]): void {
   if (rows.length === 0) return
-  await tx.execute(sql`
+  const saved = write.tx.execute(sql`
     insert into members (pool, name, position, address, more_addresses, host, weight, priority, probe_address, probe_port, revision)
     select ${pool}::text, r.name,
       coalesce(r.position, (select position from members m where m.pool = ${pool} and m.name = r.name),
@@ -252,9 +265,10 @@ async function saveRows(tx: Tx, pool: string, rows: readonly NewRow[]): Promise<
     on conflict (pool, name) do update set position = excluded.position, address = excluded.address,
       more_addresses = excluded.more_addresses, host = excluded.host, weight = excluded.weight, priority = excluded.priority,
       probe_address = excluded.probe_address, probe_port = excluded.probe_port, revision = excluded.revision`)
+  write.send(saved)
 }
 
-async function touchPool(write: Write, pool: string): Promise<void> {
-  await write.tx.update(pools).set({ revision: write.revision }).where(eq(pools.name, pool))
+function touchPool(write: Write, pool: string): void {
+  write.send(write.tx.update(pools).set({ revision: write.revision }).where(eq(pools.name, pool)))
   write.change('pool', pool)
 }

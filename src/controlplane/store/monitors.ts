@@ -8,8 +8,9 @@ import type { Problem } from '../model/errors.ts'
 import type { Monitor } from '../model/monitor.ts'
 import { partsOf } from '../rules/graph.ts'
 import { monitorNestingBreaches, partBreaches } from '../rules/references.ts'
+import type { Parts } from '../rules/view.ts'
 import { loadNeighbourhood, viewAfter } from './neighbourhood.ts'
-import { insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
+import { findUsers, insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
@@ -47,21 +48,22 @@ export async function listAllMonitors(tx: Tx, onBad?: OnBad): Promise<Stored<Mon
  * does not exist, `conflict` when its names lead back to it, or too far.
  */
 export async function putMonitor(write: Write, monitor: Monitor, condition: WriteCondition): Promise<Put> {
-  const { tx, revision } = write
+  const { tx } = write
   const { name, type } = monitor
-  const row = await readRow(tx, name)
+  const [row, around] = await Promise.all([readRow(tx, name), loadParts(tx, monitor)])
   checkCondition(condition, row, `monitor ${name}`)
   const current = row === null ? null : parseRow(row, [])
   if (row !== null && current !== null && isDeepStrictEqual(current, monitor)) {
     return { created: false, changed: false, revision: row.revision }
   }
   const { type: _, ...settings } = formatMonitor(monitor)
+  const { revision } = write
   const next = { name, type, settings, revision }
   // What could not be read again must not be written.
   toStored(next)
-  await checkParts(tx, monitor)
-  await tx.insert(monitors).values(next).onConflictDoUpdate({ target: monitors.name, set: next })
-  await saveParts(tx, monitor)
+  await checkParts(tx, monitor, around)
+  write.send(tx.insert(monitors).values(next).onConflictDoUpdate({ target: monitors.name, set: next }))
+  saveParts(write, monitor)
   write.change('monitor', name)
   write.audit('monitor.put', name, withoutSecrets(current ?? row?.settings), withoutSecrets(monitor))
   return { created: row === null, changed: true, revision }
@@ -70,20 +72,26 @@ export async function putMonitor(write: Write, monitor: Monitor, condition: Writ
 /** Throws `conflict` with one problem for each pool and each composite monitor that uses it. */
 export async function deleteMonitor(write: Write, name: string, condition: WriteCondition): Promise<void> {
   const { tx } = write
-  const row = await readRow(tx, name)
+  const [row, users] = await Promise.all([readRow(tx, name), findUsers(tx, 'monitor', name)])
   checkExists(condition, row, `monitor ${name}`)
-  await throwIfUsed(tx, 'monitor', name)
-  await tx.delete(monitors).where(eq(monitors.name, name))
+  throwIfUsed('monitor', name, users)
+  write.send(tx.delete(monitors).where(eq(monitors.name, name)))
   write.change('monitor', name)
   write.audit('monitor.delete', name, withoutSecrets(parseRow(row, []) ?? row.settings), null)
 }
 
+/** What lies around a composite monitor; null for any other one. */
+async function loadParts(tx: Tx, monitor: Monitor): Promise<Parts | null> {
+  const parts = partsOf(monitor)
+  return parts.length === 0 ? null : loadNeighbourhood(tx, { monitors: parts, judgedBy: monitor.name })
+}
+
 /** Throws when a rule is broken by what a composite monitor names. */
-async function checkParts(tx: Tx, monitor: Monitor): Promise<void> {
+async function checkParts(tx: Tx, monitor: Monitor, loaded: Parts | null): Promise<void> {
+  if (loaded === null) return
   const { name } = monitor
   const parts = partsOf(monitor)
-  if (parts.length === 0) return
-  let around = await loadNeighbourhood(tx, { monitors: parts, judgedBy: name })
+  let around = loaded
   // Those that judge by it count all of their parts.
   if (around.monitors.some((each) => each.monitors?.includes(name))) {
     const names = around.monitors.map((each) => each.name)
@@ -97,11 +105,12 @@ async function checkParts(tx: Tx, monitor: Monitor): Promise<void> {
   )
 }
 
-async function saveParts(tx: Tx, monitor: Monitor): Promise<void> {
+function saveParts(write: Write, monitor: Monitor): void {
+  const { tx } = write
   const composite = monitor.name
-  await tx.delete(monitorParts).where(eq(monitorParts.composite, composite))
+  write.send(tx.delete(monitorParts).where(eq(monitorParts.composite, composite)))
   const rows = partsOf(monitor).map((part) => ({ composite, monitor: part }))
-  if (rows.length > 0) await tx.insert(monitorParts).values(rows)
+  if (rows.length > 0) write.send(tx.insert(monitorParts).values(rows))
 }
 
 /** For the audit log, which more may read than write. */

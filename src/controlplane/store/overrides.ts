@@ -45,23 +45,30 @@ export async function getOverride(tx: Tx, pool: string, member: string): Promise
 }
 
 /**
- * Sets or replaces an override. Throws `not-found` when it is of one member and there is no such member, and `conflict`
+ * Sets or replaces an override, and returns what it was. Throws `not-found` when it is of one member and there is no such member, and `conflict`
  * when it would be one pattern too many.
  */
-export async function putOverride(write: Write, override: Override): Promise<void> {
+export async function putOverride(write: Write, override: Override): Promise<Override | null> {
   const { pool, member } = override
-  const before = await getOverride(write.tx, pool, member)
-  if (isPattern(pool) || isPattern(member)) {
-    if (before === null) await checkPatterns(write.tx)
-  } else if ((await getMember(write.tx, pool, member)) === null) {
+  const { tx } = write
+  const ofPattern = isPattern(pool) || isPattern(member)
+  const [before, patterns, there] = await Promise.all([
+    getOverride(tx, pool, member),
+    ofPattern ? tx.$count(overrides, isPatternRow(overrides)) : 0,
+    ofPattern ? null : getMember(tx, pool, member),
+  ])
+  if (!ofPattern && there === null)
     throw new ControlError('not-found', `member ${member} of pool ${pool} does not exist`)
-  }
-  await write.tx
-    .insert(overrides)
-    .values(override)
-    .onConflictDoUpdate({ target: [overrides.pool, overrides.member], set: override })
+  if (before === null) checkPatterns(patterns)
+  write.send(
+    tx
+      .insert(overrides)
+      .values(override)
+      .onConflictDoUpdate({ target: [overrides.pool, overrides.member], set: override }),
+  )
   write.change('override', formatMemberKey(override))
   write.audit('override.put', formatMemberKey(override), before, override)
+  return before
 }
 
 /**
@@ -75,9 +82,10 @@ export async function deleteOverride(
   member: string,
   endedAt?: Date,
 ): Promise<Override> {
-  const [row] = await write.tx.delete(overrides).where(isOf(pool, member)).returning()
+  const [row] = await write.tx.select().from(overrides).where(isOf(pool, member))
   const key = formatMemberKey({ pool, member })
   if (row === undefined) throw new ControlError('not-found', `there is no override of ${key}`)
+  write.send(write.tx.delete(overrides).where(isOf(pool, member)))
   write.change('override', key)
   const override = toOverride(row)
   write.audit('override.delete', key, override, endedAt === undefined ? null : { endedAt })
@@ -86,7 +94,9 @@ export async function deleteOverride(
 
 /** Deletes the overrides that ended at `now` or before, and returns them. */
 export async function expireOverrides(write: Write, now: Date): Promise<Override[]> {
-  const rows = await write.tx.delete(overrides).where(lte(overrides.until, now)).returning()
+  const ending = lte(overrides.until, now)
+  const rows = await write.tx.select().from(overrides).where(ending)
+  if (rows.length > 0) write.send(write.tx.delete(overrides).where(ending))
   const ended = readable(rows, () => {})
   for (const override of ended) {
     const key = formatMemberKey(override)
@@ -96,8 +106,7 @@ export async function expireOverrides(write: Write, now: Date): Promise<Override
   return ended
 }
 
-async function checkPatterns(tx: Tx): Promise<void> {
-  const count = await tx.$count(overrides, isPatternRow(overrides))
+function checkPatterns(count: number): void {
   if (count >= maxPatterns) throw tooManyPatterns(count)
 }
 

@@ -4,6 +4,7 @@ import { maxCandidates, maxPlanCandidates } from '../../dataplane/image/plan.ts'
 import { answeringPools } from '../rules/graph.ts'
 import { aliasedServices } from '../rules/places.ts'
 import { type PoolSize, planSizeBreaches, poolSizeBreaches } from '../rules/plan-size.ts'
+import type { ConfigurationView } from '../rules/view.ts'
 import { loadNeighbourhood, texts, viewAfter } from './neighbourhood.ts'
 import { insideOf, throwIfBroken } from './refusals.ts'
 import type { Tx } from './transaction.ts'
@@ -16,6 +17,12 @@ const fewPools = Math.floor(maxPlanCandidates / (2 * maxCandidates))
  * much, and members are written often. Their services are looked at when these are written, and their status tells.
  */
 const smallPool = 256
+
+/** Whether a service that leads to no other, and to which none leads, is sure to be held by a plan: most are. */
+export function fitsAlone(view: ConfigurationView, name: string): boolean {
+  if (view.services.size > 1 || aliasedServices(view, [name]).size > 0) return false
+  return answeringPools(view.pools, view.services)(name).size < fewPools
+}
 
 /** Throws `conflict` for a service, and those that lead to it, that no plan can hold. */
 export async function checkServiceSize(tx: Tx, name: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, inArray } from '../../../schema/drizzle.ts'
+import { asc, eq, inArray, type SQL } from '../../../schema/drizzle.ts'
 import { members, pools } from '../../../schema/pools.ts'
 import {
   formatPool,
@@ -9,13 +9,14 @@ import {
   parsePoolSettings,
 } from '../document/pool.ts'
 import type { Problem } from '../model/errors.ts'
-import type { Member, Pool } from '../model/pool.ts'
+import type { Pool } from '../model/pool.ts'
 import { addressBreaches } from '../rules/addresses.ts'
 import { distanceBreaches, fallbackOfPoolBreaches, monitorOfPoolBreaches } from '../rules/references.ts'
+import type { Parts } from '../rules/view.ts'
 import { endOverrides, readMembers, removeMembers, saveMembers } from './members.ts'
 import { aliasBreachesAfter, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
 import { checkPoolSize } from './plan-sizes.ts'
-import { insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
+import { findUsers, insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
@@ -32,20 +33,39 @@ import type { Tx, Write } from './transaction.ts'
 
 /** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and its settings are the defaults. */
 export async function getPool(tx: Tx, name: string, onBad?: OnBad): Promise<Stored<Pool> | null> {
-  const [row] = await tx.select().from(pools).where(eq(pools.name, name))
-  if (row === undefined) return null
-  return (await withMembers(tx, [row], onBad))[0]!
+  return (await findPool(tx, name, onBad)).stored
+}
+
+/** @returns the rows of its members too, of those as well that can't be read */
+async function findPool(
+  tx: Tx,
+  name: string,
+  onBad?: OnBad,
+): Promise<{ stored: Stored<Pool> | null; found: readonly MemberRow[] }> {
+  const [[row], found] = await Promise.all([
+    tx.select().from(pools).where(eq(pools.name, name)),
+    membersOf(tx, eq(members.pool, name)),
+  ])
+  return { stored: row === undefined ? null : withMembers([row], found, onBad)[0]!, found }
 }
 
 /** One page in the order of names, members and all. */
 export async function listPools(tx: Tx, request: PageRequest): Promise<Page<Stored<Pool>>> {
   const query = tx.select().from(pools).$dynamic()
-  return readPage(query, { name: pools.name }, request, (rows) => withMembers(tx, rows))
+  return readPage(query, { name: pools.name }, request, async (rows) => {
+    if (rows.length === 0) return []
+    const names = rows.map(({ name }) => name)
+    return withMembers(rows, await membersOf(tx, inArray(members.pool, names)))
+  })
 }
 
 /** Every pool with its members, for the publisher; `onBad` as with `getPool`. */
 export async function listAllPools(tx: Tx, onBad?: OnBad): Promise<Stored<Pool>[]> {
-  return withMembers(tx, await tx.select().from(pools).orderBy(asc(pools.name)), onBad, true)
+  const [rows, found] = await Promise.all([
+    tx.select().from(pools).orderBy(asc(pools.name)),
+    membersOf(tx, undefined),
+  ])
+  return withMembers(rows, found, onBad)
 }
 
 /**
@@ -62,62 +82,59 @@ export async function putPool(
   condition: WriteCondition,
   coming: ReadonlySet<string> = new Set(),
 ): Promise<Put> {
-  const { tx, revision } = write
+  const { tx } = write
   // Whatever can't be read is replaced.
   let readable = true
-  const current = await getPool(tx, pool.name, () => {
-    readable = false
-  })
+  const [{ stored: current, found }, around] = await Promise.all([
+    findPool(tx, pool.name, () => {
+      readable = false
+    }),
+    loadNeighbourhood(tx, namedBy(pool)),
+  ])
   checkCondition(condition, current, `pool ${pool.name}`)
   if (current !== null && readable && isDeepStrictEqual(current.value, pool)) {
     return { created: false, changed: false, revision: current.revision }
   }
-  await checkPool(tx, pool, readable ? (current?.value ?? null) : null, coming)
+  const before = readable ? (current?.value ?? null) : null
+  const fresh = current === null && coming.size === 0
+  // Nobody can have named what was not there. Of services that it answers, nothing else of a pool can break a rule; there may
+  // be many.
+  const matters =
+    !fresh &&
+    ((pool.hosts === 'cname' && before?.hosts !== 'cname') ||
+      (pool.fallback !== null && before?.fallback !== pool.fallback) ||
+      (pool.location === null && before?.location !== null))
+  await checkPool(tx, pool, matters ? await loadNeighbourhood(tx, answeredBy(pool)) : around, coming)
+  const { revision } = write
   const { name, monitor, select, answers, minUp, hosts, fallback, members: wanted } = pool
   const settings = formatPoolSettings(pool)
   const share = typeof minUp === 'number' ? minUp : 0
   const row = { name, monitor, select, answers, minUp: share, hosts, fallback, settings, revision }
   // What could not be read again must not be written.
   settingsOf(row)
-  await tx.insert(pools).values(row).onConflictDoUpdate({ target: pools.name, set: row })
+  write.send(tx.insert(pools).values(row).onConflictDoUpdate({ target: pools.name, set: row }))
   const names = new Set(wanted.map((member) => member.name))
-  const stored = readable ? (current?.value.members ?? []) : await memberRows(tx, name)
-  const gone = stored.filter((member) => !names.has(member.name))
-  await removeMembers(write, pool.name, gone)
-  await saveMembers(write, pool.name, wanted, current === null)
-  await checkPoolSize(tx, `pool ${name}`, name, hosts === 'cname' || fallback !== null)
+  const gone = found.filter((member) => !names.has(member.name))
+  removeMembers(write, name, gone)
+  saveMembers(write, name, wanted, found)
+  write.beforeCommit(
+    checkPoolSize(tx, `pool ${name}`, name, !fresh && (hosts === 'cname' || fallback !== null)),
+  )
   write.change('pool', pool.name)
   write.audit('pool.put', pool.name, current?.value, pool)
   return { created: current === null, changed: true, revision }
 }
 
-/** The names of all rows, of those too that can't be read. */
-async function memberRows(tx: Tx, pool: string): Promise<Pick<Member, 'name'>[]> {
-  return tx.select({ name: members.name }).from(members).where(eq(members.pool, pool))
-}
+const namedBy = ({ fallback, monitor }: Pool) => ({
+  pools: fallback === null ? [] : [fallback],
+  monitors: monitor === null ? [] : [monitor],
+})
 
-/**
- * Throws when a rule is broken by the pool.
- *
- * @param before null when it is not there, or was not to be read
- */
-async function checkPool(
-  tx: Tx,
-  pool: Pool,
-  before: Pool | null,
-  coming: ReadonlySet<string>,
-): Promise<void> {
-  const { name, monitor, hosts, fallback, location } = pool
-  // Of services that it answers, nothing else of a pool can break a rule; there may be many.
-  const matters =
-    (hosts === 'cname' && before?.hosts !== 'cname') ||
-    (fallback !== null && before?.fallback !== fallback) ||
-    (location === null && before?.location !== null)
-  const around = await loadNeighbourhood(tx, {
-    ...(matters ? { answeredBy: name } : {}),
-    pools: fallback === null ? [] : [fallback],
-    monitors: monitor === null ? [] : [monitor],
-  })
+const answeredBy = (pool: Pool) => ({ ...namedBy(pool), answeredBy: pool.name })
+
+/** Throws when a rule is broken by the pool. */
+async function checkPool(tx: Tx, pool: Pool, around: Parts, coming: ReadonlySet<string>): Promise<void> {
+  const { name, fallback } = pool
   const view = viewAfter(around, { pool })
   const breaches = [
     ...addressBreaches(name, pool.members),
@@ -136,32 +153,26 @@ async function checkPool(
 /** Throws `conflict` with one problem for each service that uses it, and for each pool whose fallback it is. */
 export async function deletePool(write: Write, name: string, condition: WriteCondition): Promise<void> {
   const { tx } = write
-  const current = await getPool(tx, name, () => {})
+  const [{ stored: current, found }, users] = await Promise.all([
+    findPool(tx, name, () => {}),
+    findUsers(tx, 'pool', name),
+  ])
   checkExists(condition, current, `pool ${name}`)
-  await throwIfUsed(tx, 'pool', name)
-  await removeMembers(write, name, await memberRows(tx, name))
-  await endOverrides(write, name)
-  await tx.delete(pools).where(eq(pools.name, name))
+  throwIfUsed('pool', name, users)
+  removeMembers(write, name, found)
+  endOverrides(write, name)
+  write.send(tx.delete(pools).where(eq(pools.name, name)))
   write.change('pool', name)
   write.audit('pool.delete', name, current.value, null)
 }
 
 type PoolRow = typeof pools.$inferSelect
+type MemberRow = typeof members.$inferSelect
 
-/** @param all whether the rows are those of all pools */
-async function withMembers(
-  tx: Tx,
-  rows: readonly PoolRow[],
-  onBad?: OnBad,
-  all = false,
-): Promise<Stored<Pool>[]> {
-  if (rows.length === 0) return []
-  const names = rows.map(({ name }) => name)
-  const found = await tx
-    .select()
-    .from(members)
-    .where(all ? undefined : inArray(members.pool, names))
-    .orderBy(asc(members.pool), asc(members.position), asc(members.name))
+const membersOf = (tx: Tx, where: SQL | undefined) =>
+  tx.select().from(members).where(where).orderBy(asc(members.pool), asc(members.position), asc(members.name))
+
+function withMembers(rows: readonly PoolRow[], found: readonly MemberRow[], onBad?: OnBad): Stored<Pool>[] {
   const byPool = Map.groupBy(found, ({ pool }) => pool)
   return rows.map((row) => {
     const { revision, settings: _, born: __, ...fields } = row

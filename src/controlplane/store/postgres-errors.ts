@@ -30,6 +30,11 @@ export function breaksConnection(error: unknown): boolean {
   return isConnectionFailure(cause)
 }
 
+/** True when a statement was not run because one before it in the transaction had failed. */
+export function isAborted(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === '25P02'
+}
+
 /** True when the error says that the database as a whole can't be used, not only this attempt. */
 export function meansDown(error: unknown): boolean {
   const cause = rootOf(error)

@@ -59,11 +59,18 @@ const naming: Readonly<Record<Kind, (name: string) => SQL>> = {
     select 1 as nth, 'service' as kind, service as name, null as field from service_pools where nested = ${name}`,
 }
 
-/** Throws `conflict` when anybody names it, with a problem for each. */
-export async function throwIfUsed(tx: Tx, kind: Kind, name: string): Promise<void> {
-  const { rows: users } = await tx.execute<{ kind: Kind; name: string; field: string | null }>(
+/** Somebody who names something. */
+type User = { readonly kind: Kind; readonly name: string; readonly field: string | null }
+
+export async function findUsers(tx: Tx, kind: Kind, name: string): Promise<User[]> {
+  const { rows } = await tx.execute<User>(
     sql`select kind, name, field from (${naming[kind](name)}) as users order by nth, name`,
   )
+  return rows
+}
+
+/** Throws `conflict` when anybody names it, with a problem for each. */
+export function throwIfUsed(kind: Kind, name: string, users: readonly User[]): void {
   if (users.length === 0) return
   const lists = Array.from(
     Map.groupBy(users, (user) => user.kind),

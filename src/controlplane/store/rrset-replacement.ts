@@ -33,7 +33,7 @@ export async function replaceRrsets(
   isNew: boolean,
   isSame: (stored: Rrset, next: Rrset) => boolean = isDeepStrictEqual,
 ): Promise<Replacement> {
-  const { tx, revision } = write
+  const { tx } = write
   const pending = byKey(wanted)
   const gone: Rrset[] = []
   for await (const batch of isNew ? [] : streamRrsets(tx, apex, batchSize)) {
@@ -45,8 +45,8 @@ export async function replaceRrsets(
     }
   }
   const changed = [...pending.values()]
-  for (const batch of batches(gone)) await deleteRows(tx, apex, batch)
-  for (const batch of batches(changed)) await saveRows(tx, apex, batch, revision)
+  for (const batch of batches(gone)) write.send(deleteRows(tx, apex, batch))
+  for (const batch of batches(changed)) write.send(saveRows(tx, apex, batch, write.revision))
   return {
     changed: changed.length + gone.length,
     put: changed.slice(0, auditedNames).map(keyOf),
@@ -55,8 +55,8 @@ export async function replaceRrsets(
 }
 
 /** Inserts or replaces RRsets of a zone by owner and type, one statement. */
-async function saveRows(tx: Tx, apex: string, rows: readonly Rrset[], revision: number): Promise<void> {
-  await tx.execute(sql`
+function saveRows(tx: Tx, apex: string, rows: readonly Rrset[], revision: number): PromiseLike<unknown> {
+  return tx.execute(sql`
     insert into rrsets (zone, owner, type, ttl_seconds, data, revision)
     select ${apex}::text, owner, type, "ttlSeconds", data, ${revision}::bigint
     from json_to_recordset(${JSON.stringify(rows)}::json) as r(owner text, type text, "ttlSeconds" int, data text[])
@@ -64,9 +64,9 @@ async function saveRows(tx: Tx, apex: string, rows: readonly Rrset[], revision: 
     set ttl_seconds = excluded.ttl_seconds, data = excluded.data, revision = excluded.revision`)
 }
 
-async function deleteRows(tx: Tx, apex: string, rows: readonly Rrset[]): Promise<void> {
+function deleteRows(tx: Tx, apex: string, rows: readonly Rrset[]): PromiseLike<unknown> {
   const keys = JSON.stringify(rows.map(({ owner, type }) => ({ owner, type })))
-  await tx.execute(sql`
+  return tx.execute(sql`
     delete from rrsets using json_to_recordset(${keys}::json) as gone(owner text, type text)
     where rrsets.zone = ${apex} and rrsets.owner = gone.owner and rrsets.type = gone.type`)
 }

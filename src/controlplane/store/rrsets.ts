@@ -108,6 +108,17 @@ export async function* streamRrsets(tx: Tx, apex: string, batch: number): AsyncG
   )
 }
 
+/** All RRsets of a zone in the order of owner and type, or none when it has more than `most`. */
+export async function listFewRrsets(tx: Tx, apex: string, most: number): Promise<Rrset[]> {
+  const { zone, owner, type, ttlSeconds, data } = rrsets
+  const few = sql`(select count(*) from rrsets where zone = ${apex}) <= ${most}`
+  return tx
+    .select({ owner, type, ttlSeconds, data })
+    .from(rrsets)
+    .where(and(eq(zone, apex), few))
+    .orderBy(owner, type)
+}
+
 export async function countRrsets(tx: Tx, apex: string): Promise<number> {
   const [row] = await tx.select({ count: count() }).from(rrsets).where(eq(rrsets.zone, apex))
   return row!.count
@@ -124,7 +135,7 @@ export async function putRrset(
   rrset: Rrset,
   condition: WriteCondition,
 ): Promise<Put> {
-  const { tx, revision } = write
+  const { tx } = write
   const { owner, type } = rrset
   const what = describe(apex, owner, type)
   const around = await loadAround(tx, apex, owner, type)
@@ -134,16 +145,16 @@ export async function putRrset(
     return { created: false, changed: false, revision: current.revision }
   }
   checkRrset(apex, rrset, around)
+  const { revision } = write
   const row = { ...rrset, data: [...rrset.data], zone: apex, revision }
-  await tx
-    .insert(rrsets)
-    .values(row)
-    .onConflictDoUpdate({ target: [rrsets.zone, rrsets.owner, rrsets.type], set: row })
+  const target = [rrsets.zone, rrsets.owner, rrsets.type]
+  write.send(tx.insert(rrsets).values(row).onConflictDoUpdate({ target, set: row }))
   const name = absoluteName(owner, apex)
   if (around.services.includes(name)) {
-    throwIfBroken(what, await aliasBreachesOf(tx, [name]), insideRrset(apex, rrset))
+    const bar = (breaches: readonly Breach[]) => throwIfBroken(what, breaches, insideRrset(apex, rrset))
+    write.beforeCommit(aliasBreachesOf(tx, [name]).then(bar))
   }
-  await raiseSerial(write, apex, around.serial, [owner])
+  raiseSerial(write, apex, around.serial, [owner])
   write.audit('rrset.put', `${apex}/${owner}/${type}`, current?.value, rrset)
   return { created: current === null, changed: true, revision }
 }
@@ -158,8 +169,8 @@ export async function deleteRrset(
   const { serial, here } = await loadAround(write.tx, apex, owner, null)
   const current = here.find(({ value }) => value.type === type) ?? null
   checkExists(condition, current, describe(apex, owner, type))
-  await write.tx.delete(rrsets).where(and(atOwner(apex, owner), eq(rrsets.type, type)))
-  await raiseSerial(write, apex, serial, [owner])
+  write.send(write.tx.delete(rrsets).where(and(atOwner(apex, owner), eq(rrsets.type, type))))
+  raiseSerial(write, apex, serial, [owner])
   write.audit('rrset.delete', `${apex}/${owner}/${type}`, current.value, null)
 }
 

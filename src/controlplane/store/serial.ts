@@ -38,13 +38,9 @@ export interface SerialState {
  *
  * @param owners of the RRsets, relative to the apex
  */
-export async function raiseSerial(
-  write: Write,
-  apex: string,
-  last: SerialState,
-  owners: readonly string[],
-): Promise<void> {
+export function raiseSerial(write: Write, apex: string, last: SerialState, owners: readonly string[]): void {
   const next = last.fixed ? last.serial : nextSerial(last.serial, Date.now() / 1000)
-  await write.tx.update(zones).set({ serial: next, revision: write.revision }).where(eq(zones.apex, apex))
+  const row = { serial: next, revision: write.revision }
+  write.send(write.tx.update(zones).set(row).where(eq(zones.apex, apex)))
   write.change('zone', apex, owners)
 }

@@ -42,7 +42,7 @@ export async function putServiceOverride(
 ): Promise<ServiceOverride | null> {
   const { service: name, ...word } = override
   const before = await getServiceOverride(write.tx, name)
-  await write.tx.update(services).set({ override: word }).where(eq(services.name, name))
+  write.send(write.tx.update(services).set({ override: word }).where(eq(services.name, name)))
   write.change('service', name)
   write.audit('service-override.put', name, before, override)
   return before
@@ -61,7 +61,7 @@ export async function deleteServiceOverride(
   const row = await findRow(write.tx, name)
   const override = readServiceOverride(row)
   if (override === null) throw new ControlError('not-found', `there is no override of service ${name}`)
-  await remove(write, override, 'delete', endedAt === undefined ? null : { endedAt })
+  remove(write, override, 'delete', endedAt === undefined ? null : { endedAt })
   return override
 }
 
@@ -72,7 +72,7 @@ export async function expireServiceOverrides(write: Write, now: Date): Promise<S
     const override = readServiceOverride(row)
     return override === null || override.until === null || override.until > now ? [] : [override]
   })
-  for (const override of ended) await remove(write, override, 'expire')
+  for (const override of ended) remove(write, override, 'expire')
   return ended
 }
 
@@ -84,14 +84,14 @@ async function findRow(tx: Tx, name: string) {
   return row
 }
 
-async function remove(
+function remove(
   write: Write,
   override: ServiceOverride,
   how: 'delete' | 'expire',
   after: object | null = null,
-): Promise<void> {
+): void {
   const { service: name } = override
-  await write.tx.update(services).set({ override: null }).where(eq(services.name, name))
+  write.send(write.tx.update(services).set({ override: null }).where(eq(services.name, name)))
   write.change('service', name)
   write.audit(`service-override.${how}`, name, override, after)
 }

@@ -13,10 +13,10 @@ import type { Choice, Service } from '../model/service.ts'
 import { nestedIn } from '../rules/graph.ts'
 import { placeBreaches, typesThatHide } from '../rules/places.ts'
 import { choiceBreaches, serviceNestingBreaches } from '../rules/references.ts'
-import { placesOf } from '../rules/view.ts'
+import { type ConfigurationView, placesOf } from '../rules/view.ts'
 import { aliasBreachesAfter, choiceColumns, jsonRows, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
-import { checkServiceSize } from './plan-sizes.ts'
-import { insideOf, throwIfAny, throwIfBroken, throwIfUsed } from './refusals.ts'
+import { checkServiceSize, fitsAlone } from './plan-sizes.ts'
+import { findUsers, insideOf, throwIfAny, throwIfBroken, throwIfUsed } from './refusals.ts'
 import { readServiceOverride } from './service-overrides.ts'
 import {
   checkCondition,
@@ -86,39 +86,48 @@ export async function listAllServices(tx: Tx, onBad?: OnBad): Promise<StoredServ
  * knows of no place, or when no plan can hold what it comes to.
  */
 export async function putService(write: Write, service: Service, condition: WriteCondition): Promise<Put> {
-  const { tx, revision } = write
+  const { tx } = write
   const { name } = service
   // Whatever can't be read is replaced.
   let readable = true
-  const current = await findRow(tx, name, () => {
-    readable = false
-  })
+  const [current, around] = await Promise.all([
+    findRow(tx, name, () => {
+      readable = false
+    }),
+    loadNeighbourhood(tx, concernOf(service)),
+  ])
   checkCondition(condition, current, `service ${name}`)
   if (current !== null && readable && isDeepStrictEqual(current.value, service)) {
     return { created: false, changed: false, revision: current.revision }
   }
-  const zone = await checkService(tx, service)
-  await saveRows(write, service, zone, current === null)
-  await checkServiceSize(tx, name)
+  const { revision } = write
+  const view = viewAfter(around, { service }, [name])
+  await checkService(tx, service, view)
+  saveRows(write, service, view.zoneOf(name)!, current === null)
+  if (!fitsAlone(view, name)) write.beforeCommit(checkServiceSize(tx, name))
   write.change('service', name)
   write.audit('service.put', name, current?.value, service)
   return { created: current === null, changed: true, revision }
 }
 
-/** The zone that the service lies in, once no rule is broken by it. */
-async function checkService(tx: Tx, service: Service): Promise<string> {
+/** What lies around a service. */
+function concernOf(service: Service) {
   const { name, fallback, choices } = service
-  const what = `service ${name}`
-  if (choices.length === 0)
-    throwIfAny(what, [{ path: 'pools', message: 'must name at least one pool' }], 'invalid')
   const pools = choices.flatMap((choice) => (choice.kind === 'pool' ? [choice.name] : []))
-  const around = await loadNeighbourhood(tx, {
+  return {
     inward: nestedIn(service),
     outward: name,
     pools: fallback === null ? pools : [...pools, fallback],
     places: [name],
-  })
-  const view = viewAfter(around, { service }, [name])
+  }
+}
+
+/** Throws when a rule is broken by the service. */
+async function checkService(tx: Tx, service: Service, view: ConfigurationView): Promise<void> {
+  const { name, choices } = service
+  const what = `service ${name}`
+  if (choices.length === 0)
+    throwIfAny(what, [{ path: 'pools', message: 'must name at least one pool' }], 'invalid')
   const breaches = [
     ...choiceBreaches(view, service),
     // Who names no service closes no circle and makes no way longer.
@@ -127,23 +136,18 @@ async function checkService(tx: Tx, service: Service): Promise<string> {
   ]
   throwIfBroken(what, breaches, insideOf('services', name))
   throwIfBroken(what, await aliasBreachesAfter(tx, view), insideOf('services', name))
-  return view.zoneOf(name)!
 }
 
-async function saveRows(
-  { tx, revision }: Write,
-  service: Service,
-  zone: string,
-  isNew: boolean,
-): Promise<void> {
+function saveRows(write: Write, service: Service, zone: string, isNew: boolean): void {
+  const { tx, revision } = write
   const { name, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, choices } = service
   const settings = formatServiceSettings(service)
   // What could not be read again must not be written.
   readSettings(`service ${name}`, (problems) => parseServiceSettings(settings, service, '', problems))
   const row = { name, zone, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, settings, revision }
-  await tx.insert(services).values(row).onConflictDoUpdate({ target: services.name, set: row })
-  if (!isNew) await tx.delete(servicePools).where(eq(servicePools.service, name))
-  await tx.insert(servicePools).values(
+  write.send(tx.insert(services).values(row).onConflictDoUpdate({ target: services.name, set: row }))
+  if (!isNew) write.send(tx.delete(servicePools).where(eq(servicePools.service, name)))
+  const rows = tx.insert(servicePools).values(
     choices.map((choice, position) => ({
       service: name,
       position,
@@ -155,15 +159,16 @@ async function saveRows(
       longitude: choice.location?.longitude ?? null,
     })),
   )
+  write.send(rows)
 }
 
 /** Throws `conflict` with one problem for each service that names it. */
 export async function deleteService(write: Write, name: string, condition: WriteCondition): Promise<void> {
   const { tx } = write
-  const current = await findRow(tx, name, () => {})
+  const [current, users] = await Promise.all([findRow(tx, name, () => {}), findUsers(tx, 'service', name)])
   checkExists(condition, current, `service ${name}`)
-  await throwIfUsed(tx, 'service', name)
-  await tx.delete(services).where(eq(services.name, name))
+  throwIfUsed('service', name, users)
+  write.send(tx.delete(services).where(eq(services.name, name)))
   write.change('service', name)
   write.audit('service.delete', name, current.value, null)
 }

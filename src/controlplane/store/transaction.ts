@@ -41,22 +41,77 @@ interface ChangeEntry {
   readonly owners: readonly string[] | null
 }
 
-/** A transaction that holds the revision lock. Bound: as many entries as the one request that it serves makes. */
+/**
+ * A transaction that holds the revision lock. Bound: as many entries as the one request that it serves makes.
+ *
+ * What a store function reads first goes out with the request for the lock, and is read once that is held. So it should ask for
+ * all of it at once; what it then writes, it should `send`; and what it looks at afterwards, it should have awaited
+ * `beforeCommit`. A write then takes three round trips, or two when nobody reads what came of it.
+ */
 export class Write {
   readonly tx: Tx
-  /** The revision that is being written; readers see it once this transaction has committed. */
-  readonly revision: number
   readonly actor: string
+  readonly #held: Promise<void>
+  #revision: number | undefined
   readonly #auditRetentionMs: number
   readonly #changes = new Map<string, ChangeEntry>()
   readonly #audits: Deed[] = []
+  /** Bound, as that of `#checks`: the statements of the one request. */
+  readonly #sent: Promise<unknown>[] = []
+  readonly #checks: Promise<unknown>[] = []
   #announced = false
 
-  constructor(tx: Tx, revision: number, actor: string, auditRetentionMs: number) {
+  /** @param lock the revision before, once the lock is held */
+  constructor(tx: Tx, lock: PromiseLike<number>, actor: string, auditRetentionMs: number) {
     this.tx = tx
-    this.revision = revision
     this.actor = actor
     this.#auditRetentionMs = auditRetentionMs
+    // Asked for before anything else was, so known before anything else is.
+    this.#held = Promise.resolve(
+      lock.then((current) => {
+        this.#revision = current + 1
+      }),
+    )
+    this.#held.catch(() => {})
+  }
+
+  /** Resolves once the lock is held: for who writes without having read. Outside of a transaction, a statement would be one. */
+  held(): Promise<void> {
+    return this.#held
+  }
+
+  /**
+   * The revision that is being written; readers see it once this transaction has committed. Known once the lock is held, so
+   * after the first read.
+   */
+  get revision(): number {
+    if (this.#revision === undefined) throw new Error('the revision is not known before the lock is held')
+    return this.#revision
+  }
+
+  /** Sends a statement of which nothing matters but that it succeeds: if it fails, so does the write. */
+  send(statement: PromiseLike<unknown>): void {
+    // A statement of drizzle's is sent when it is asked for its result; here at once, so that it goes before what comes next.
+    const sent = Promise.resolve(statement.then((result) => result))
+    sent.catch(() => {})
+    this.#sent.push(sent)
+  }
+
+  /** Has COMMIT wait for a look at what was written, and the write fail with it. */
+  beforeCommit(check: Promise<unknown>): void {
+    check.catch(() => {})
+    this.#checks.push(check)
+  }
+
+  /** Waits for what was sent so far, and for the looks at it: for those who write much, so that not all of it is under way at once. */
+  async settled(): Promise<void> {
+    await this.#checked()
+    await Promise.all(this.#sent.splice(0))
+  }
+
+  async #checked(): Promise<void> {
+    // A check may have another one awaited.
+    while (this.#checks.length > 0) await Promise.all(this.#checks.splice(0))
   }
 
   /**
@@ -95,16 +150,28 @@ export class Write {
   }
 
   /**
-   * Writes down what was collected; for `Database` alone. Without a change the revision stays, and audit entries (creating a token makes
-   * one) carry the current revision.
+   * Writes down what was collected, behind what was sent and awaited; for `Database` alone. Without a change the revision stays,
+   * and audit entries (creating a token makes one) carry the current revision.
+   *
+   * @param commit sends COMMIT behind it
    */
-  async finish(instanceId: string): Promise<void> {
-    if (!this.heard && this.#audits.length === 0) return
+  async finish(instanceId: string, commit: () => Promise<void>): Promise<void> {
+    await this.held()
+    await this.#checked()
+    if (this.heard || this.#audits.length > 0) this.send(this.#record(instanceId))
+    const committed = commit()
+    committed.catch(() => {})
+    // What failed first tells why.
+    await this.settled()
+    await committed
+  }
+
+  #record(instanceId: string): PromiseLike<unknown> {
     const revision = this.changed ? this.revision : this.revision - 1
     const changed = JSON.stringify([...this.#changes.values()])
     const audited = JSON.stringify(this.#audits)
     // Data-modifying parts of one WITH run all, whether or not the main query reads them.
-    await this.tx.execute(sql`
+    return this.tx.execute(sql`
       with changed as (
         insert into changes (revision, kind, key, owners, stamp)
         select ${revision}::bigint, kind, key, owners, ${randomUUID()}::text

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { asc, count, eq } from '../../../schema/drizzle.ts'
+import { asc, eq } from '../../../schema/drizzle.ts'
 import { webhooks } from '../../../schema/webhooks.ts'
 import { hideOfWebhook } from '../document/hidden.ts'
 import { formatWebhook, parseWebhook } from '../document/webhook.ts'
@@ -58,9 +58,9 @@ export async function putWebhook(
   input: WebhookInput,
   condition: WriteCondition,
 ): Promise<WebhookPut> {
-  const { tx, revision } = write
+  const { tx } = write
   const { name } = input
-  const current = await readRow(tx, name)
+  const [current, webhookCount] = await Promise.all([readRow(tx, name), tx.$count(webhooks)])
   checkCondition(condition, current, `webhook ${name}`)
   // Whatever can't be read is replaced.
   const before = current === null ? null : (readable([current], () => {})[0]?.value ?? null)
@@ -69,14 +69,16 @@ export async function putWebhook(
   if (current !== null && isDeepStrictEqual(before, webhook)) {
     return { created: false, changed: false, revision: current.revision, madeSecret: null }
   }
-  if (current === null) await checkRoom(tx)
+  if (current === null) checkRoom(webhookCount)
+  const { revision } = write
   const { kinds, pools } = webhook
   const row = { ...webhook, kinds: copy(kinds), pools: copy(pools), revision }
-  try {
-    await tx.insert(webhooks).values(row).onConflictDoUpdate({ target: webhooks.name, set: row })
-  } catch (error) {
-    throw rootOf(error)
-  }
+  const saved = tx.insert(webhooks).values(row).onConflictDoUpdate({ target: webhooks.name, set: row })
+  write.send(
+    saved.catch((error: unknown) => {
+      throw rootOf(error)
+    }),
+  )
   write.change('webhook', name)
   const secret = before?.secret === webhook.secret ? 'kept' : 'changed'
   write.audit(
@@ -96,14 +98,13 @@ export async function putWebhook(
 export async function deleteWebhook(write: Write, name: string, condition: WriteCondition): Promise<void> {
   const current = await readRow(write.tx, name)
   checkExists(condition, current, `webhook ${name}`)
-  await write.tx.delete(webhooks).where(eq(webhooks.name, name))
+  write.send(write.tx.delete(webhooks).where(eq(webhooks.name, name)))
   write.change('webhook', name)
   write.audit('webhook.delete', name, withoutSecret(current, 'kept'), null)
 }
 
-async function checkRoom(tx: Tx): Promise<void> {
-  const [row] = await tx.select({ webhooks: count() }).from(webhooks)
-  if (row!.webhooks >= maxWebhooks)
+function checkRoom(there: number): void {
+  if (there >= maxWebhooks)
     throw new ControlError(
       'conflict',
       `there are ${maxWebhooks} webhooks already, which is the most that there may be`,

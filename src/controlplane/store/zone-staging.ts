@@ -30,7 +30,16 @@ import type { Put, WriteCondition } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 import { lockZones } from './zone-lock.ts'
 import type { ZoneWarning } from './zone-warnings.ts'
-import { adoptServices, type BegunZone, beginZone, findZone, finishZone, servicesOf } from './zones.ts'
+import {
+  adoptServices,
+  type BegunZone,
+  beginZone,
+  findAround,
+  findZone,
+  finishZone,
+  getZoneHead,
+  servicesOf,
+} from './zones.ts'
 
 /** One RR, never an SOA, and where it stands in its file. */
 export interface StagedRr {
@@ -268,7 +277,15 @@ export async function replaceByStaged(
 ): Promise<StagedReplacement> {
   await lockZones(tx, [apex])
   const revision = (await currentRevision(tx)) + 1
-  const begun = await beginZone({ tx, revision }, { apex, soa, ttlSeconds }, serial, condition)
+  const sent: PromiseLike<unknown>[] = []
+  const begun = beginZone(
+    { tx, revision, send: (statement) => void sent.push(statement) },
+    await getZoneHead(tx, apex),
+    { apex, soa, ttlSeconds },
+    serial,
+    condition,
+  )
+  await Promise.all(sent)
   const replaced = await replaceRows(tx, apex, ttlSeconds, revision)
   await tx.execute(joinsByIndex)
   return { begun, replaced }
@@ -286,7 +303,7 @@ export async function putStagedZone(
 ): Promise<Put> {
   const { tx } = write
   const { apex } = begun.head
-  if (begun.current === null) await adoptServices(write, apex)
+  if (begun.current === null) await adoptServices(write, apex, await findAround(write.tx, apex))
   const names = (await servicesOf(tx, apex)).filter((name) => !judged.has(name))
   if (names.length > 0) {
     const { zones } = await loadNeighbourhood(tx, { places: names })

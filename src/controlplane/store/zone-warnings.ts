@@ -213,10 +213,13 @@ const storedTypes =
   (tx: Tx): FindTypes =>
   async (apex, leads) => {
     const owners = ownersOf(leads)
-    const { rows } = await tx.execute<{ owner: string; type: string }>(sql`
-    select owner, type from rrsets
-    where zone = ${apex} and type in ${looked} and owner in (select json_array_elements_text(${JSON.stringify([...owners])}::json))`)
-    return typesByOwner([...rows, ...(await servicesAt(tx, apex, owners))])
+    const [{ rows }, services] = await Promise.all([
+      tx.execute<{ owner: string; type: string }>(sql`
+        select owner, type from rrsets
+        where zone = ${apex} and type in ${looked} and owner in (select json_array_elements_text(${JSON.stringify([...owners])}::json))`),
+      servicesAt(tx, apex, owners),
+    ])
+    return typesByOwner([...rows, ...services])
   }
 
 function ownersOf(leads: readonly Lead[]): ReadonlySet<string> {

@@ -6,6 +6,7 @@ import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { Whole } from '../document/fields.ts'
 import { formatZoneHead, parseZone } from '../document/zone.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
+import type { Breach } from '../rules/breach.ts'
 import { absoluteName } from '../rules/owners.ts'
 import { aliasBreaches, aliasedServices, placeBreaches } from '../rules/places.ts'
 import { placesOf } from '../rules/view.ts'
@@ -95,12 +96,17 @@ const Serial = Whole(0, 4_294_967_295)
 export async function putZone(write: Write, zone: Zone, condition: WriteCondition): Promise<Put> {
   const { rrsets, ...head } = zone
   const { apex } = head
-  await claimZone(write.tx, apex)
-  const begun = await beginZone(write, head, null, condition)
-  if (begun.current === null) await adoptServices(write, apex)
-  const names = await servicesOf(write.tx, apex)
+  const { tx } = write
+  const [, current, around, inside] = await Promise.all([
+    claimZone(tx, apex),
+    getZoneHead(tx, apex),
+    findAround(tx, apex),
+    servicesOf(tx, apex),
+  ])
+  const begun = beginZone(write, current, head, null, condition)
+  const names = current === null ? await adoptServices(write, apex, around) : inside
   checkRrsets(apex, rrsets, names)
-  const replaced = await replaceRrsets(write, apex, rrsets, begun.current === null)
+  const replaced = await replaceRrsets(write, apex, rrsets, current === null)
   return finishZone(write, begun, 'zone.put', replaced, names.length > 0)
 }
 
@@ -141,52 +147,55 @@ export interface BegunZone {
  * Begins to create or replace a zone, which is locked: a new one is there afterwards, so that RRsets can be. Throws `stale`
  * by the condition.
  *
+ * @param current what is there
  * @param fileSerial what a fixed serial becomes, and what the zone's own never falls behind (RFC 1982); null when the head
  *   has it all
  */
-export async function beginZone(
-  { tx, revision }: Pick<Write, 'tx' | 'revision'>,
+export function beginZone(
+  write: Pick<Write, 'tx' | 'revision' | 'send'>,
+  current: Stored<ZoneState> | null,
   zone: ZoneHead,
   fileSerial: number | null,
   condition: WriteCondition,
-): Promise<BegunZone> {
+): BegunZone {
+  const { tx, revision } = write
   const { apex } = zone
-  const current = await getZoneHead(tx, apex)
   checkCondition(condition, current, `zone ${apex}`)
   const last = current?.value ?? null
   const fixedSerial = last === null || last.soa.fixedSerial === null ? null : fileSerial
   const head = fileSerial === null ? zone : { ...zone, soa: { ...zone.soa, fixedSerial } }
   const serial = serialAfter(last?.serial ?? null, head.soa, fileSerial)
-  if (current === null) await tx.insert(zones).values({ ...toRow(head), serial, revision })
+  if (current === null) write.send(tx.insert(zones).values({ ...toRow(head), serial, revision }))
   const behind = last !== null && fileSerial !== null && serialAhead(fileSerial, last.serial)
   return { current, head, serial, behind, revision }
 }
 
 /**
- * Ends it, once the RRsets are in place. Throws `conflict` where they bar a service that is answered with a CNAME.
+ * Ends it, once the RRsets are in place. The write fails with `conflict` where they bar a service that is answered with a CNAME.
  *
  * @param served whether there is a service in the zone
  */
-export async function finishZone(
+export function finishZone(
   write: Write,
   { current, head, serial, behind, revision: begun }: BegunZone,
   action: string,
   replaced: Replacement,
   served = true,
-): Promise<Put> {
+): Put {
   const { tx, revision } = write
   const { apex } = head
-  if (served) throwIfBroken(`zone ${apex}`, await aliasBreachesOfZone(tx, apex), () => null)
+  if (served) {
+    const bar = (breaches: readonly Breach[]) => throwIfBroken(`zone ${apex}`, breaches, () => null)
+    write.beforeCommit(aliasBreachesOfZone(tx, apex).then(bar))
+  }
   const before = current === null ? null : headOf(current.value)
   if (current !== null && replaced.changed === 0 && !behind && isDeepStrictEqual(before, head)) {
     return { created: false, changed: false, revision: current.revision }
   }
   // The row of a new one says so already, unless others have written since it began.
   if (current !== null || begun !== revision) {
-    await tx
-      .update(zones)
-      .set({ ...toRow(head), serial, revision })
-      .where(eq(zones.apex, apex))
+    const row = { ...toRow(head), serial, revision }
+    write.send(tx.update(zones).set(row).where(eq(zones.apex, apex)))
   }
   write.change('zone', apex)
   write.audit(action, apex, before, { ...head, serial, rrsets: replaced })
@@ -205,34 +214,40 @@ function serialAfter(last: number | null, soa: Soa, floor: number | null): numbe
  */
 export async function deleteZone(write: Write, apex: string, condition: WriteCondition): Promise<void> {
   const { tx } = write
-  await claimZone(tx, apex)
-  const current = await getZoneHead(tx, apex)
+  const [, current, names] = await Promise.all([
+    claimZone(tx, apex),
+    getZoneHead(tx, apex),
+    servicesOf(tx, apex),
+  ])
   checkExists(condition, current, `zone ${apex}`)
-  await handOverServices(write, apex)
-  await tx.delete(zones).where(eq(zones.apex, apex))
+  await handOverServices(write, apex, names)
+  write.send(tx.delete(zones).where(eq(zones.apex, apex)))
   write.change('zone', apex)
   write.audit('zone.delete', apex, current.value, null)
+}
+
+/** Apex of the zone around a zone; null when there is none. */
+export async function findAround(tx: Tx, apex: string): Promise<string | null> {
+  const [, above] = enclosingHostnames(apex)
+  return above === undefined ? null : findZone(tx, above)
 }
 
 /**
  * Takes the services below a new zone over from the zone around it.
  *
  * @param around the apex of that; null when there is none
- * @returns how many
+ * @returns their names
  */
-export async function adoptServices(write: Write, apex: string, around?: string | null): Promise<number> {
-  const { tx } = write
-  const [, above] = enclosingHostnames(apex)
-  const parent = around !== undefined ? around : above === undefined ? null : await findZone(tx, above)
-  if (parent === null) return 0
-  const below = (await servicesOf(tx, parent)).filter((name) => enclosingHostnames(name).includes(apex))
-  await moveServices(write, below, parent, apex)
-  return below.length
+export async function adoptServices(write: Write, apex: string, around: string | null): Promise<string[]> {
+  if (around === null) return []
+  const names = await servicesOf(write.tx, around)
+  const below = names.filter((name) => enclosingHostnames(name).includes(apex))
+  moveServices(write, below, around, apex)
+  return below
 }
 
-async function handOverServices(write: Write, apex: string): Promise<void> {
+async function handOverServices(write: Write, apex: string, names: readonly string[]): Promise<void> {
   const { tx } = write
-  const names = await servicesOf(tx, apex)
   if (names.length === 0) return
   const around = await loadNeighbourhood(tx, { inward: names, places: names })
   const zones = around.zones.filter((zone) => zone.apex !== apex)
@@ -246,7 +261,7 @@ async function handOverServices(write: Write, apex: string): Promise<void> {
     breaches.map((breach) => ({ ...breach, code: 'conflict' })),
     () => null,
   )
-  await moveServices(write, names, apex, view.zoneOf(names[0]!)!)
+  moveServices(write, names, apex, view.zoneOf(names[0]!)!)
 }
 
 /** Names of the services that lie in a zone. */
@@ -259,15 +274,20 @@ export async function servicesOf(tx: Tx, apex: string): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-async function moveServices(write: Write, names: readonly string[], from: string, to: string): Promise<void> {
+/** The services that lie in zones at or above a name, and in which of them each. */
+export async function servicesAround(tx: Tx, name: string): Promise<{ name: string; zone: string }[]> {
+  return tx
+    .select({ name: services.name, zone: services.zone })
+    .from(services)
+    .where(inArray(services.zone, enclosingHostnames(name)))
+    .orderBy(asc(services.name))
+}
+
+function moveServices(write: Write, names: readonly string[], from: string, to: string): void {
   if (names.length === 0) return
-  for (const name of names) {
-    await write.tx
-      .update(services)
-      .set({ zone: to })
-      .where(and(eq(services.name, name), eq(services.zone, from)))
-    write.change('service', name)
-  }
+  const moved = and(inArray(services.name, [...names]), eq(services.zone, from))
+  write.send(write.tx.update(services).set({ zone: to }).where(moved))
+  for (const name of names) write.change('service', name)
   write.change('zone', from)
   write.change('zone', to)
 }

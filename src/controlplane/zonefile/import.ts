@@ -36,7 +36,7 @@ import {
   findZone,
   finishZone,
   getZoneHead,
-  servicesOf,
+  servicesAround,
   type ZoneState,
 } from '../store/zones.ts'
 import { type GatheredZone, gatherZone, inTheWay, placesOfWarnings } from './gather.ts'
@@ -204,11 +204,15 @@ async function importSmall(
 /** Puts one zone of several: one that is refused leaves nothing behind. */
 async function putApart(write: Write, opened: Opened): Promise<Done | ControlError> {
   const { tx } = write
-  await tx.execute(sql`savepoint one_zone`)
-  const done = await orRefusal(() => putGathered(write, opened))
-  await tx.execute(
-    done instanceof ControlError ? sql`rollback to savepoint one_zone` : sql`release savepoint one_zone`,
-  )
+  write.send(tx.execute(sql`savepoint one_zone`))
+  const done = await orRefusal(async () => {
+    const put = await putGathered(write, opened)
+    await write.settled()
+    return put
+  })
+  const end =
+    done instanceof ControlError ? sql`rollback to savepoint one_zone` : sql`release savepoint one_zone`
+  write.send(tx.execute(end))
   return done
 }
 
@@ -217,18 +221,22 @@ async function putGathered(write: Write, opened: Opened): Promise<Done> {
   const { request, file } = opened
   const gathered = opened.gathered!
   const { apex, condition } = request
-  await claimZone(tx, apex)
-  const zoneThere = await judge(tx, opened)
+  const [, zoneThere, current] = await Promise.all([
+    claimZone(tx, apex),
+    judge(tx, opened),
+    getZoneHead(tx, apex),
+  ])
   const { soa, serial, ttlSeconds } = file.soa!
-  const begun = await beginZone(write, { apex, soa, ttlSeconds }, serial, condition)
-  const served = begun.current !== null || (await adoptServices(write, apex, zoneThere)) > 0
+  const begun = beginZone(write, current, { apex, soa, ttlSeconds }, serial, condition)
+  const served = current !== null || (await adoptServices(write, apex, zoneThere)).length > 0
   const wanted = gathered.rrsets.map(({ first: _, ...rrset }) => ({
     ...rrset,
     ttlSeconds: rrset.ttlSeconds === ttlSeconds ? null : rrset.ttlSeconds,
   }))
-  const isNew = begun.current === null
-  const replaced = await replaceRrsets(write, apex, wanted, isNew, (a, b) => isSameRrset(a, b, ttlSeconds))
-  const put = await finishZone(write, begun, 'zone.import', replaced, served)
+  const replaced = await replaceRrsets(write, apex, wanted, current === null, (a, b) =>
+    isSameRrset(a, b, ttlSeconds),
+  )
+  const put = finishZone(write, begun, 'zone.import', replaced, served)
   const zone = put.changed ? { ...begun.head, serial: begun.serial } : begun.current!.value
   const warnings = placesOfWarnings(gathered, await givenWarnings(tx, apex, wanted, maxWarnings))
   return {
@@ -262,9 +270,10 @@ async function judge(tx: Tx, { request: { apex }, problems, gathered }: Opened):
   if (problems.full) throw refusal('invalid', apex, problems)
   for (const problem of gathered!.problems) problems.add(problem)
   const code = problems.count > 0 ? 'invalid' : 'conflict'
-  const zone = await findZone(tx, apex)
-  const services = zone === null ? [] : await servicesOf(tx, zone)
-  const inside = services.filter((name) => enclosingHostnames(name).includes(apex))
+  const [zone, services] = await Promise.all([findZone(tx, apex), servicesAround(tx, apex)])
+  const inside = services.flatMap(({ name, zone: around }) =>
+    around === zone && enclosingHostnames(name).includes(apex) ? [name] : [],
+  )
   for (const problem of inTheWay(apex, gathered!, inside)) problems.add(problem)
   if (problems.count > 0) throw refusal(code, apex, problems)
   return zone

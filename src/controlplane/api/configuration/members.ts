@@ -34,14 +34,15 @@ export function memberRoutes(app: FastifyInstance, context: Ground & Observation
       },
     },
     present: async (tx, stored, key) => {
-      if (key === null) return []
-      // What else is in the pool matters to the status alone: a row of it that can't be read keeps nobody from this member.
-      const pool = await getPool(tx, key.pool, () => {})
+      const [pool, given, { value }] = await Promise.all([
+        // What else is in the pool matters to the status alone: a row of it that can't be read keeps nobody from this member.
+        getPool(tx, key.pool, () => {}),
+        overridesFor(tx, key.pool, key.member),
+        stored,
+      ])
       if (pool === null) throw notFound(`pool ${key.pool}`)
-      const overrides = new OverrideIndex(await overridesFor(tx, key.pool, key.member))
-      const override = effectiveOverride(overrides, key.pool, key.member, context.now())
-      const status = (member: Member) => memberStatus(context, pool.value, member, override)
-      return stored.map(({ value }) => ({ ...formatMember(value), status: status(value) }))
+      const override = effectiveOverride(new OverrideIndex(given), key.pool, key.member, context.now())
+      return { ...formatMember(value), status: memberStatus(context, pool.value, value, override) }
     },
   }
   registerResource(app, context, resource)

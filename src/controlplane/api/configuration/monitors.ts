@@ -20,13 +20,14 @@ const resource: Resource<string, Monitor, Monitor> = {
   parse: parseMonitor,
   format: formatMonitor,
   hide: hideOfMonitor,
-  present: async (_tx, stored) => stored.map(({ value }) => formatMonitor(value)),
+  present: async (_tx, stored) => formatMonitor((await stored).value),
   remembered: {
     get: ({ catalog }, name) => catalog.monitors.get(name) ?? null,
     present: (_memory, monitor) => formatMonitor(monitor),
     list: ({ catalog }) => catalog.monitors.values(),
   },
   listing: {
+    present: async (_tx, stored) => stored.map(({ value }) => formatMonitor(value)),
     item: eachWithStatus(monitorSchemas, null, { name: Type.String() }),
     list: listMonitors,
     nameOf: ({ name }) => name,

@@ -5,7 +5,6 @@ import { poolConditions } from '../../model/event.ts'
 import type { Override } from '../../model/override.ts'
 import { effectiveOverride, OverrideIndex } from '../../model/override-index.ts'
 import type { Member, Pool } from '../../model/pool.ts'
-import type { Tx } from '../../store/database.ts'
 import { listOverrides } from '../../store/overrides.ts'
 import { deletePool, getPool, listPools, putPool } from '../../store/pools.ts'
 import type { Stored } from '../../store/stored.ts'
@@ -38,7 +37,10 @@ export function poolRoutes(app: FastifyInstance, context: Ground & Observations)
     delete: deletePool,
     parse: parsePool,
     format: formatPool,
-    present: (tx, stored) => presentAll(context, tx, stored),
+    present: async (tx, stored) => {
+      const [overrides, pool] = await Promise.all([listOverrides(tx), stored])
+      return presentStored(context, overrides)(pool)
+    },
     remembered: {
       get: ({ catalog }, name) => catalog.pools.get(name) ?? null,
       present: ({ catalog }, pool) =>
@@ -46,6 +48,7 @@ export function poolRoutes(app: FastifyInstance, context: Ground & Observations)
       list: ({ catalog }) => catalog.pools.values(),
     },
     listing: {
+      present: async (tx, stored) => stored.map(presentStored(context, await listOverrides(tx))),
       item: withStatus(viewed, Type.Optional(Status), { name: Type.String() }),
       list: listPools,
       nameOf: ({ name }) => name,
@@ -54,16 +57,14 @@ export function poolRoutes(app: FastifyInstance, context: Ground & Observations)
   registerResource(app, context, resource)
 }
 
-async function presentAll(
+function presentStored(
   context: Ground & Observations,
-  tx: Tx,
-  stored: readonly Stored<Pool>[],
-): Promise<object[]> {
-  const overrides = new OverrideIndex(await listOverrides(tx))
+  given: readonly Override[],
+): (stored: Stored<Pool>) => object {
+  const overrides = new OverrideIndex(given)
   const now = context.now()
-  return stored.map(({ value: pool }) =>
-    presentPool(context, pool, (name) => effectiveOverride(overrides, pool.name, name, now)),
-  )
+  return ({ value: pool }) =>
+    presentPool(context, pool, (name) => effectiveOverride(overrides, pool.name, name, now))
 }
 
 function presentPool(

@@ -56,13 +56,13 @@ export interface Resource<Key, T, S extends object> {
     value: T,
     condition: WriteCondition,
     key: Key,
-  ): Promise<Put & { readonly notice?: object }>
+  ): Promise<Put & { readonly notice?: object | Promise<object> }>
   delete(write: Write, key: Key, condition: WriteCondition): Promise<void>
   parse(key: Key, body: unknown, path: string, problems: Problem[]): T | null
   /** The fragment of the document, to apply a merge patch to; absent where there is no PATCH. */
   format?(value: S): object
-  /** The bodies of GET, `status` included: of the one with `key`, or (null) of the items of a list. */
-  present(tx: Tx, stored: readonly Stored<S>[], key: Key | null): Promise<object[]>
+  /** The body of GET, `status` included. It should ask for what it needs beside `stored` before it awaits that. */
+  present(tx: Tx, stored: PromiseLike<Stored<S>>, key: Key): Promise<object>
   /** A body for who may only read. What it leaves out is marked (`hidden.ts`), and the mark is refused in writes. */
   hide?(body: object): object
   /** What a write tells beside `status` and a GET doesn't: it goes there too. */
@@ -77,6 +77,8 @@ export interface Resource<Key, T, S extends object> {
   /** Each item has its name. */
   readonly listing?: {
     readonly item: TSchema
+    /** The bodies of the items of a list. */
+    present(tx: Tx, stored: readonly Stored<S>[]): Promise<object[]>
     list(tx: Tx, page: PageRequest): Promise<Page<Stored<S>>>
     nameOf(value: S): string
   }
@@ -198,7 +200,7 @@ class ResourceRoutes<Key, T, S extends object> {
       const fromDatabase = () =>
         this.#context.database.read(async (tx) => {
           const page = await listing.list(tx, wanted)
-          const bodies = await this.#resource.present(tx, page.items, null)
+          const bodies = await listing.present(tx, page.items)
           return replyWith(page, bodies, ({ value }) => listing.nameOf(value))
         })
       return readEither(this.#context, reply, fromDatabase, (memory) => {
@@ -221,8 +223,12 @@ class ResourceRoutes<Key, T, S extends object> {
     const { revision, result } = await this.#context.database.write(request.actor, async (write) => {
       const { tx } = write
       const put = await this.#resource.put(write, await makeValue(tx, key), condition, key)
-      const { body } = await this.#read(tx, key)
-      const notice = { ...(await this.#resource.notice?.(tx, key)), ...put.notice }
+      const [{ body }, noticed, told] = await Promise.all([
+        this.#read(tx, key),
+        this.#resource.notice?.(tx, key),
+        put.notice,
+      ])
+      const notice = { ...noticed, ...told }
       return { put, body: Object.keys(notice).length === 0 ? body : withNotice(body, notice) }
     })
     await awaitPublished(this.#context, revision, reply)
@@ -250,9 +256,11 @@ class ResourceRoutes<Key, T, S extends object> {
   }
 
   async #read(tx: Tx, key: Key): Promise<{ readonly stored: Stored<S>; readonly body: object }> {
-    const stored = await this.#stored(tx, key)
-    const [body] = await this.#resource.present(tx, [stored], key)
-    return { stored, body: body! }
+    const finding = this.#stored(tx, key)
+    const presenting = this.#resource.present(tx, finding, key)
+    // Of what is not there, nothing else is told.
+    presenting.catch(() => {})
+    return { stored: await finding, body: await presenting }
   }
 
   #parse(key: Key, input: unknown): T {

@@ -53,7 +53,7 @@ const resource: Resource<Key, Rrset, Rrset> = {
   put: (write, rrset, condition, { apex }) => putRrset(write, apex, rrset, condition),
   delete: (write, { apex, owner, type }, condition) => deleteRrset(write, apex, owner, type, condition),
   parse: ({ apex, ...key }, body, path, problems) => parseRrset(apex, key, body, path, problems),
-  present: async (_tx, stored) => stored.map(({ value }) => formatRrset(value)),
+  present: async (_tx, stored) => formatRrset((await stored).value),
   remembered: {
     get: (memory, { apex, owner, type }) => {
       const zone = memory.catalog.zones.get(apex)

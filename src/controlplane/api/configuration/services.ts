@@ -4,6 +4,7 @@ import { formatService, parseService, ServiceSchema } from '../../document/servi
 import { healthStates } from '../../model/observation.ts'
 import type { ServiceOverride } from '../../model/override.ts'
 import type { Service } from '../../model/service.ts'
+import type { Tx } from '../../store/database.ts'
 import { serviceOverridesOf } from '../../store/service-overrides.ts'
 import { deleteService, getService, hiddenServices, listServices, putService } from '../../store/services.ts'
 import type { Ground, Observations } from '../context.ts'
@@ -31,6 +32,13 @@ export function serviceRoutes(app: FastifyInstance, context: Ground & Observatio
     const said = override === undefined ? null : presentServiceOverride(override)
     return { ...formatService(service), ...(status && { status: { ...status, override: said } }) }
   }
+  const statusOf = async (tx: Tx, names: readonly string[]) => {
+    const [hidden, overrides] = await Promise.all([
+      hiddenServices(tx, names),
+      serviceOverridesOf(tx, names, context.now()),
+    ])
+    return (service: Service) => present(service, hidden.get(service.name), overrides.get(service.name))
+  }
   const resource: Resource<string, Service, Service> = {
     kind: 'service',
     url: '/v1/services/:name',
@@ -42,11 +50,9 @@ export function serviceRoutes(app: FastifyInstance, context: Ground & Observatio
     delete: deleteService,
     parse: parseService,
     format: formatService,
-    present: async (tx, stored) => {
-      const names = stored.map(({ value }) => value.name)
-      const hidden = await hiddenServices(tx, names)
-      const overrides = await serviceOverridesOf(tx, names, context.now())
-      return stored.map(({ value }) => present(value, hidden.get(value.name), overrides.get(value.name)))
+    present: async (tx, stored, name) => {
+      const [status, { value }] = await Promise.all([statusOf(tx, [name]), stored])
+      return status(value)
     },
     remembered: {
       get: ({ catalog }, name) => catalog.services.get(name) ?? null,
@@ -57,6 +63,13 @@ export function serviceRoutes(app: FastifyInstance, context: Ground & Observatio
       list: ({ catalog }) => catalog.services.values(),
     },
     listing: {
+      present: async (tx, stored) => {
+        const status = await statusOf(
+          tx,
+          stored.map(({ value }) => value.name),
+        )
+        return stored.map(({ value }) => status(value))
+      },
       item: withStatus(ServiceSchema, Type.Optional(Status), { name: Type.String() }),
       list: listServices,
       nameOf: ({ name }) => name,

@@ -63,13 +63,14 @@ export function webhookRoutes(app: FastifyInstance, context: Ground & Observatio
     parse: parseWebhook,
     format: formatWebhook,
     hide: hideOfWebhook,
-    present: async (_tx, stored) => stored.map(({ value }) => present(value)),
+    present: async (_tx, stored) => present((await stored).value),
     remembered: {
       get: (memory, name) => rememberedWebhooks(memory).get(name) ?? null,
       present: (_memory, webhook) => present(webhook),
       list: (memory) => rememberedWebhooks(memory).values(),
     },
     listing: {
+      present: async (_tx, stored) => stored.map(({ value }) => present(value)),
       item: withStatus(viewed, Status, { name: Type.String() }),
       list: listWebhooks,
       nameOf: ({ name }) => name,

@@ -4,7 +4,7 @@ import type { ImageRrsets } from '../../compile/image-rrsets.ts'
 import { formatZoneHead, formatZoneRrset, parseZone, ZoneSchema } from '../../document/zone.ts'
 import type { Zone } from '../../model/zone.ts'
 import type { Tx } from '../../store/database.ts'
-import { countRrsets, listRrsets } from '../../store/rrsets.ts'
+import { countRrsets, listFewRrsets } from '../../store/rrsets.ts'
 import type { Stored } from '../../store/stored.ts'
 import { givenWarnings } from '../../store/zone-warnings.ts'
 import { deleteZone, getZoneHead, listZones, putZone, type ZoneState } from '../../store/zones.ts'
@@ -52,12 +52,13 @@ const resource: Resource<string, Zone, ZoneState> = {
   get: getZoneHead,
   put: async (write, zone, condition) => {
     const put = await putZone(write, zone, condition)
-    const warnings = await givenWarnings(write.tx, zone.apex, zone.rrsets, maxWarnings)
-    return { ...put, notice: { warnings: warnings.map(({ data: _, ...warning }) => warning) } }
+    const warnings = givenWarnings(write.tx, zone.apex, zone.rrsets, maxWarnings)
+    const notice = warnings.then((given) => ({ warnings: given.map(({ data: _, ...warning }) => warning) }))
+    return { ...put, notice }
   },
   delete: deleteZone,
   parse: parseZone,
-  present: (tx, stored, apex) => present(tx, stored, apex !== null),
+  present: presentWhole,
   remembered: {
     get: ({ catalog }, apex) => catalog.zones.get(apex) ?? null,
     present: (memory, zone, apex) =>
@@ -65,25 +66,22 @@ const resource: Resource<string, Zone, ZoneState> = {
     list: ({ catalog }) => catalog.zones.values(),
   },
   listing: {
+    present: async (_tx, stored) => stored.map(({ value }) => presentHead(value)),
     item: withStatus(ZoneHeadSchema, Type.Object(serial), { name: Type.String() }),
     list: listZones,
     nameOf: ({ apex }) => apex,
   },
 }
 
-async function present(tx: Tx, stored: readonly Stored<ZoneState>[], single: boolean): Promise<object[]> {
-  if (!single) {
-    return stored.map(({ value }) => presentHead(value))
-  }
-  return Promise.all(stored.map(({ value }) => presentWhole(tx, value)))
-}
-
-async function presentWhole(tx: Tx, zone: ZoneState): Promise<object> {
-  const rrsets = await countRrsets(tx, zone.apex)
-  const shown = rrsets <= shownRrsets ? await listRrsets(tx, zone.apex, { limit: shownRrsets }) : null
+async function presentWhole(tx: Tx, stored: PromiseLike<Stored<ZoneState>>, apex: string): Promise<object> {
+  const [{ value: zone }, rrsets, few] = await Promise.all([
+    stored,
+    countRrsets(tx, apex),
+    listFewRrsets(tx, apex, shownRrsets),
+  ])
   return {
     ...formatZoneHead(zone),
-    ...(shown && { rrsets: shown.items.map((item) => formatZoneRrset(item.value)) }),
+    ...(rrsets <= shownRrsets && { rrsets: few.map((rrset) => formatZoneRrset(rrset)) }),
     status: { serial: zone.serial, rrsets },
   }
 }

@@ -167,9 +167,7 @@ async function put(
   }
   const toDatabase = async () => {
     const { revision, result } = await context.database.write(request.actor, async (write) => {
-      await family.check?.(write.tx, target)
-      const before = await getOverride(write.tx, target.pool, target.member)
-      await putOverride(write, override)
+      const [before] = await Promise.all([putOverride(write, override), family.check?.(write.tx, target)])
       return { existed: before !== null, held: await heldMembers(write.tx, [override], now) }
     })
     tell(result.existed)

@@ -73,6 +73,7 @@ function registerCreate(app: FastifyInstance, context: Ground): void {
     const { name, scopes } = valid('the token', (problems) => form.parse(request.body, '', problems))
     const { result: secret } = await context.database.write(request.actor, async (write) => {
       write.audit('token.create', name, null, { scopes })
+      await write.held()
       return createToken(write.tx, name, scopes)
     })
     // No cache on the way may keep it.
@@ -90,6 +91,7 @@ function registerRevoke(app: FastifyInstance, context: Ground): void {
       write.audit('token.revoke', name, {}, null)
       // What it has begun ends on every node.
       write.announce()
+      await write.held()
       await revokeToken(write.tx, name)
     })
     app.knownTokens.forget(name)
