@@ -7,6 +7,7 @@
  */
 import type { Config } from '../config.ts'
 import type { Catalog } from '../controlplane/catalog/catalog.ts'
+import type { FoundBreak as Break } from '../controlplane/follow/follower.ts'
 import type { CertificateNews } from '../controlplane/health/certificate-watch.ts'
 import type { Suspicion } from '../controlplane/health/guard.ts'
 import type { Ended } from '../controlplane/model/births.ts'
@@ -46,6 +47,10 @@ export interface Ground {
   readonly signal: AbortSignal
 }
 
+interface FoundBreak {
+  readonly found: Break
+}
+
 /** Plans are about to be made of another catalog. */
 interface NextCatalog {
   readonly before: Catalog
@@ -69,6 +74,8 @@ type Pools = { readonly pools: Iterable<string> }
 export const events = {
   'database-available': { says: {}, heardBy: ['log', 'readiness', 'overrides', 'pending'] },
   'database-away': { says: {} as { reason: string }, heardBy: ['log', 'readiness', 'configuration'] },
+  /** The database is not what came of what this node had from it. */
+  'history-broken': { says: {} as FoundBreak, heardBy: ['log', 'metrics', 'configuration'] },
   catalog: {
     says: {} as NextCatalog,
     heardBy: ['hosts', 'health', 'metrics', 'overrides', 'answers', 'events', 'configuration'],

@@ -20,6 +20,9 @@ function notAtWork({ configuration, dataPlane }: Parts): Problem[] {
   ].map((message) => ({ path: 'serving', message }))
 }
 
+const emptiedWarning = (revision: number) =>
+  `the database is empty, and was not: revision ${revision} is served from what this node has, and no changes are taken`
+
 /** What the API is handed of the parts. */
 export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext {
   const { config, nodeId, database, log, metrics, faults, descriptors, announce } = parts
@@ -85,6 +88,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     readiness: {
       canAnswer: () => readiness.serving && dataPlane.live('udp') > 0,
       missing: () => [...readiness.missing, ...(readiness.serving ? notAtWork(parts) : [])],
+      warnings: () => (configuration.follower.emptied ? [emptiedWarning(configuration.expected)] : []),
     },
     snapshot: {
       writtenAt: () => configuration.snapshots.writtenAt,

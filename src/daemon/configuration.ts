@@ -61,6 +61,7 @@ export class Configuration {
   readonly #files: SnapshotFiles
   /** Null when there is no snapshot that can be used. */
   #cold: Promise<Cold | null> = Promise.resolve(null)
+  #snapshotRevision = 0
   readonly #away = Promise.withResolvers<void>()
 
   constructor(around: Surroundings) {
@@ -78,8 +79,19 @@ export class Configuration {
     this.snapshots = this.#makeSnapshots()
   }
 
+  /**
+   * The revision that the database can't be before, unless it is not the one that it was: the one that is served, or of the snapshot
+   * while that has not been served; 0 for none.
+   */
+  get expected(): number {
+    return Math.max(0, this.publisher.catalog.revision, this.#snapshotRevision)
+  }
+
   readonly hears: Hearing<'configuration'> = {
     'database-away': () => this.#away.resolve(),
+    'history-broken': ({ found }) => {
+      if (found.kind === 'empty') this.#away.resolve()
+    },
     catalog: () => this.snapshots.mark(),
     transitions: ({ pools }) => void this.publisher.refresh(pools),
     'weights-changed': ({ pools }) => void this.publisher.refresh(pools),
@@ -138,6 +150,7 @@ export class Configuration {
       const snapshot = await this.#files.read(onBad)
       if (snapshot === null) return null
       writtenAt = snapshot.writtenAt
+      if (this.publisher.catalog.revision < 0) this.#snapshotRevision = snapshot.revision
       answers.handedOut.restore(handedOutBefore(snapshot, new Date()))
       answers.planner.lastKnown.restore(snapshot.lastKnown)
       this.#bornBefore = snapshot.births
@@ -185,6 +198,7 @@ export class Configuration {
 
   #announceCatalog(catalog: Catalog, stored: readonly MemberHealth[] | null): void {
     const before = this.publisher.catalog
+    this.#snapshotRevision = 0
     const known = before.revision < 0 ? this.#bornBefore : before.births
     this.#bornBefore = new Map()
     const ended = endedBetween(known, catalog.births)
@@ -221,7 +235,7 @@ export class Configuration {
   }
 
   #makeFollower(): Follower {
-    const { answers, database, faults, health, log, words } = this.#around
+    const { announce, answers, database, faults, health, log, words } = this.#around
     return new Follower({
       database,
       publisher: this.publisher,
@@ -232,6 +246,7 @@ export class Configuration {
       onCatalog: (catalog, stored) => this.#announceCatalog(catalog, stored),
       onZones: () => this.snapshots.mark(),
       onFailBack: (members) => members.forEach((member) => void health.checker.failBack(member)),
+      onBreak: (found) => announce({ kind: 'history-broken', found }),
       onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
       onError: faults.retried('following the configuration failed; trying again'),
     })

@@ -97,6 +97,7 @@ export async function startDaemon(
       url: config.databaseUrl,
       dataDir: config.dataDir,
       auditRetentionMs: config.auditRetentionMs,
+      expected: () => parts.configuration.expected,
       onAvailable: () => announce({ kind: 'database-available' }),
       onUnavailable: (reason) => announce({ kind: 'database-away', reason }),
       onDeath: (reason) => announce({ kind: 'thread-died', thread: 'database', reason }),

@@ -1,5 +1,6 @@
 /** What the log says of each event, and what metrics count of it. */
 import type { Checker } from '../controlplane/health/checker.ts'
+import type { HistoryBreak } from '../controlplane/store/changes.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import type { Hearing } from './announce.ts'
@@ -7,11 +8,20 @@ import type { Hearing } from './announce.ts'
 /** Of those that change together: ten thousand may share a pool. */
 const mostServicesLogged = 100
 
+const breakWords: Readonly<Record<HistoryBreak, string>> = {
+  back: 'the database went back before what this node serves: it was restored, and all of it is read again',
+  other:
+    'the database has another history than what this node serves: it was restored, and all of it is read again',
+  empty: 'the database is empty, and was not: this node serves what it has, and takes no changes',
+}
+
 export function logged(log: Logger): Hearing<'log'> {
   return {
     'database-available': () => log.info('the database is available'),
     'database-away': ({ reason }) => log.warn({ reason }, 'waiting for the database'),
     'thread-died': ({ thread, reason }) => log.error({ thread, reason }, 'a thread died and is replaced'),
+    'history-broken': ({ found: { kind, revision } }) =>
+      log[kind === 'empty' ? 'error' : 'warn']({ kind, revision }, breakWords[kind]),
     'worker-restarted': ({ transport, reason }) =>
       log.error({ transport, reason }, 'a DNS worker died and is being replaced'),
     operated: ({ events }) => {
@@ -67,6 +77,7 @@ export function logged(log: Logger): Hearing<'log'> {
 export function counted(metrics: Metrics, checker: Checker): Hearing<'metrics'> {
   const { members, webhooks } = metrics
   return {
+    'history-broken': ({ found }) => metrics.historyBroken(found.kind),
     catalog: ({ before, catalog }) => {
       if (catalog.webhooks !== before.webhooks) webhooks.retain(catalog.webhooks.keys())
       if (catalog.pools === before.pools && catalog.monitors === before.monitors) return

@@ -127,6 +127,8 @@ export interface System {
     canAnswer(): boolean
     /** What is missing before it serves and knows which members are healthy; empty once it does. */
     missing(): readonly Problem[]
+    /** What an operator should know though the process serves. */
+    warnings?(): readonly string[]
   }
   /** What a start without the database would serve. */
   readonly snapshot: {

@@ -53,6 +53,7 @@ import { overrideRoutes } from './operations/overrides.ts'
 import { reportRoutes } from './operations/reports.ts'
 import { serviceOverrideRoutes } from './operations/service-overrides.ts'
 import { auditRoutes } from './system/audit.ts'
+import { databaseRoutes } from './system/database.ts'
 import { fleetRoutes } from './system/fleet.ts'
 import { serveOpenapi } from './system/openapi.ts'
 import { stateRoutes } from './system/state.ts'
@@ -173,6 +174,7 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
   await app.register(async (ofAdmin) => {
     ofAdmin.addHook('onRequest', requireAdmin(context))
     tokenRoutes(ofAdmin, context)
+    databaseRoutes(ofAdmin, context)
   })
   await app.ready()
   return app

@@ -21,6 +21,13 @@
  * takes only when the database has the snapshot's revision in its history. While nothing is served, its settings wait for
  * its zones. After a gap in the changes everything is read again, settings first; after the death of the compile thread all zones.
  *
+ * ## When the database is another one
+ * Each revision has a random stamp. When that of the revision that is served, or of the snapshot, is another one in the database,
+ * or the database has not come so far, its history is not the one that led here: it was restored, or made anew. It counts all the
+ * same, since operators do that on purpose; so everything is read again, and it is told. But for a database that is empty: that is
+ * more often a mistake (another URL, a lost volume) than a wish, and would take every answer away. It is told and not followed until
+ * somebody says that it is meant (`api/system/database.ts`).
+ *
  * ## Rejected
  * - A transaction of its own for the rows of a turn: a name whose RRset became a service in one write would be neither for a
  *   moment.
@@ -34,7 +41,7 @@ import type { MemberHealth } from '../model/observation.ts'
 import type { MemberPattern } from '../model/override-index.ts'
 import type { LocationMaps } from '../serve/location-maps.ts'
 import type { CatalogStep, Publisher, ZoneToServe } from '../serve/publisher.ts'
-import { changesSince } from '../store/changes.ts'
+import { changesSince, type HistoryBreak, historyBreak } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
 import { packedAt, streamPacked } from '../store/rrsets.ts'
@@ -59,6 +66,8 @@ export interface FollowerOptions {
   readonly locations: Pick<LocationMaps, 'prepare'>
   /** Members that an operator lets come back. Those of before the start are not told: a start forgets what waits. */
   readonly onFailBack: (members: readonly MemberPattern[]) => void
+  /** The database is not the one that it was, and everything is read again; unless it is empty, see above. */
+  readonly onBreak: (found: FoundBreak) => void
   /** Something in the database can't be used; the rest goes on. */
   readonly onBad: (message: string) => void
   /** A look failed for another reason than that the database is away. The next one comes all the same. */
@@ -70,6 +79,13 @@ const pollMs = 1000
 const changeLimit = 1000
 /** RRsets of a batch: some hundred kilobytes. */
 const rowsBatch = 5000
+
+/** A database that is not what came of what this node had from it. */
+export interface FoundBreak {
+  readonly kind: HistoryBreak
+  /** The revision that was served, or of the snapshot. */
+  readonly revision: number
+}
 
 /** The settings that a look found. */
 interface FoundStep extends CatalogStep {
@@ -106,6 +122,8 @@ export class Follower implements AsyncDisposable {
   /** Epoch of the compile thread that has, or is to get, the images of what is served. */
   #epoch = 0
   #hints: Disposable | undefined
+  /** The break that the last look found. */
+  #broken: FoundBreak | null = null
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -133,6 +151,11 @@ export class Follower implements AsyncDisposable {
   get compiled(): Mark | null {
     const whole = this.#loadedOnce && this.#epoch === this.#options.compiler.epoch
     return whole ? this.#options.publisher.progress.whole : null
+  }
+
+  /** Whether the database is empty, though this node has more from it. */
+  get emptied(): boolean {
+    return this.#broken?.kind === 'empty'
   }
 
   start(): void {
@@ -184,13 +207,20 @@ export class Follower implements AsyncDisposable {
   async #open(tx: Tx, known: KnownImages | null): Promise<Look> {
     const { publisher, compiler, onBad } = this.#options
     const before = publisher.catalog
-    const batch = this.#lost ? null : await changesSince(tx, before.revision, changeLimit)
+    const had = before.revision < 0 ? (known?.catalog ?? before) : before
+    const [found, changed] = await Promise.all([
+      historyBreak(tx, had),
+      this.#lost ? null : changesSince(tx, before.revision, changeLimit),
+    ])
+    this.#noteBreak(found === null ? null : { kind: found, revision: had.revision })
+    if (found === 'empty') return { step: null, turn: null }
+    const batch = found === null ? changed : null
     const { epoch } = compiler
     if (batch === null) return await this.#openAll(tx, known, epoch)
     let step: FoundStep | null = null
     if (batch.changes.length > 0) {
-      const { touched, touchedBy, ...changed } = await readChangedSettings(tx, before, batch, onBad)
-      step = { ...changed, health: null, failBacks: failBacksOf(batch.changes) }
+      const { touched, touchedBy, ...settings } = await readChangedSettings(tx, before, batch, onBad)
+      step = { ...settings, health: null, failBacks: failBacksOf(batch.changes) }
       for (const [apex, revision] of touchedBy) {
         publisher.progress.fallBehind(apex, { from: revision, to: revision, lost: false })
       }
@@ -203,6 +233,14 @@ export class Follower implements AsyncDisposable {
     this.#epoch = epoch
     // Rows of later revisions would come without their services.
     return { step, turn: batch.isLast ? this.#take(catalog) : null }
+  }
+
+  /** Tells of a break once, however many looks it takes. */
+  #noteBreak(found: FoundBreak | null): void {
+    const before = this.#broken
+    this.#broken = found
+    if (found === null || (found.kind === before?.kind && found.revision === before.revision)) return
+    this.#options.onBreak(found)
   }
 
   async #openAll(tx: Tx, known: KnownImages | null, epoch: number): Promise<Look> {

@@ -46,6 +46,24 @@ export async function changesSince(tx: Tx, revision: number, limit: number): Pro
   return { revision: cut - 1, stamp: whole.at(-1)!.stamp, isLast: cut > current, changes: found }
 }
 
+/**
+ * Why what a database holds is not what came of a revision that a node has seen: it went `back` before that, as a restored backup
+ * does; it came to that revision by `other` changes; or it is `empty`, as one that was made anew.
+ */
+export const historyBreaks = ['back', 'other', 'empty'] as const
+export type HistoryBreak = (typeof historyBreaks)[number]
+
+/** Whether a database still has a revision in its history; null when it has, as far as can be told. */
+export async function historyBreak(
+  tx: Tx,
+  { revision, stamp }: { readonly revision: number; readonly stamp: string | null },
+): Promise<HistoryBreak | null> {
+  if (revision <= 0) return null
+  const [current, there] = await Promise.all([currentRevision(tx), stampOf(tx, revision)])
+  if (current < revision) return current === 0 ? 'empty' : 'back'
+  return stamp !== null && there !== null && there !== stamp ? 'other' : null
+}
+
 /** Stamps of the revisions after one, as far as they are there. Bounded by what is kept of the change feed. */
 export async function stampsAfter(tx: Tx, revision: number): Promise<Map<number, string | null>> {
   const rows = await tx

@@ -21,7 +21,7 @@ import { pause } from '../timing/clock.ts'
 import { ChangeListener } from './change-listener.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
 import { migrate } from './migrations.ts'
-import { breaksConnection, meansDown, reasonOf, toControlError } from './postgres-errors.ts'
+import { breaksConnection, lacksTables, meansDown, reasonOf, toControlError } from './postgres-errors.ts'
 import { Session } from './session.ts'
 import { type Tx, Write } from './transaction.ts'
 import { WriteQueue } from './write-queue.ts'
@@ -35,6 +35,11 @@ export interface DatabaseOptions {
   readonly dataDir: string
   /** How long an entry of the audit log stays at least; 90 days when left out. */
   readonly auditRetentionMs?: number
+  /**
+   * The revision that the database has, or a later one; 0 when that is not known. While it has none at all, no change is taken that
+   * would make it look like one that was used all along. See `write`.
+   */
+  readonly expected?: () => number
   /** Called when the database is lost, and at each failed attempt of `ready`. The reason is one line, no password in it. */
   readonly onUnavailable?: (reason: string) => void
   /** Called when it is there again, and the first time that it is. */
@@ -97,6 +102,8 @@ export class Database implements AsyncDisposable {
   readonly #listener: ChangeListener | null
   readonly #id = randomUUID()
   #up = false
+  /** Tables were missing: it may have been dropped, and made anew. */
+  #bare = false
   #stopped: Promise<void> | undefined
 
   private constructor(options: DatabaseOptions, embedded: EmbeddedDatabase | null) {
@@ -192,16 +199,19 @@ export class Database implements AsyncDisposable {
    * feed, the audit entries and the next revision together. `revision` is the one written, or the current one when
    * `work` recorded no change. What `work` throws rolls everything back and comes through, but for `ZoneTaken`: then it
    * waits for that zone and runs `work` again.
+   *
+   * @param accepts `empty`: also when the database was emptied
    */
   async write<T>(
     actor: string,
     work: (write: Write) => Promise<T>,
+    accepts?: 'empty',
   ): Promise<{ revision: number; result: T }> {
     const begin = `${this.#begin('isolation level read committed')}; ${lockRevision}`
     const transaction = () =>
       this.#transaction(begin, async (tx, commit, begun) => {
         const unit = this.#unit(tx, actor, begun)
-        return this.#finish(unit, await work(unit), commit)
+        return this.#finish(unit, await work(unit), commit, accepts)
       })
     // Bound: the zones that `work` writes.
     const taken = new Set<string>()
@@ -248,12 +258,24 @@ export class Database implements AsyncDisposable {
     )
   }
 
+  #throwIfEmptied(unit: Write): void {
+    const expected = this.#options.expected?.() ?? 0
+    if (unit.revision > 1 || expected === 0) return
+    throw new ControlError(
+      'conflict',
+      `the database is empty, though this node serves revision ${expected} of it: restore it, or say that it is meant to be empty ` +
+        'by POST /v1/database/accept-empty',
+    )
+  }
+
   #unit(tx: Tx, actor: string, lock: PromiseLike<unknown>): Write {
     const { auditRetentionMs = defaultAuditRetentionMs } = this.#options
     return new Write(tx, lock.then(revisionOf), actor, auditRetentionMs)
   }
 
-  async #finish<T>(unit: Write, result: T, commit: Commit) {
+  async #finish<T>(unit: Write, result: T, commit: Commit, accepts?: 'empty') {
+    await unit.held()
+    if (accepts !== 'empty' && unit.changed) this.#throwIfEmptied(unit)
     await unit.finish(this.#id, commit)
     return { heard: unit.heard, revision: unit.changed ? unit.revision : unit.revision - 1, result }
   }
@@ -306,6 +328,7 @@ export class Database implements AsyncDisposable {
     const loan = await this.#borrow()
     try {
       await migrate(loan.client)
+      this.#bare = false
       loan.release(false)
     } finally {
       loan.release(true)
@@ -346,6 +369,7 @@ export class Database implements AsyncDisposable {
   ): Promise<T> {
     const startedAt = performance.now()
     try {
+      if (this.#bare) await this.#migrate()
       for (;;) {
         const loan = await this.#borrow()
         const session = new Session(loan.client, { pipelined: this.kind === 'postgres', timeoutMs })
@@ -368,6 +392,7 @@ export class Database implements AsyncDisposable {
       }
     } catch (error) {
       if (meansDown(error)) this.#lost(reasonOf(error))
+      if (lacksTables(error)) this.#bare = true
       if (breaksConnection(error)) this.#embedded?.giveUp(reasonOf(error))
       throw toControlError(error)
     }

@@ -35,6 +35,12 @@ export function isAborted(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code === '25P02'
 }
 
+/** True when a table or a schema is not there. */
+export function lacksTables(error: unknown): boolean {
+  const cause = rootOf(error)
+  return cause instanceof pg.DatabaseError && (cause.code === '42P01' || cause.code === '3F000')
+}
+
 /** True when the error says that the database as a whole can't be used, not only this attempt. */
 export function meansDown(error: unknown): boolean {
   const cause = rootOf(error)

@@ -228,8 +228,17 @@ export async function deleteZone(write: Write, apex: string, condition: WriteCon
 
 /** Apex of the zone around a zone; null when there is none. */
 export async function findAround(tx: Tx, apex: string): Promise<string | null> {
-  const [, above] = enclosingHostnames(apex)
+  const above = aboveOf(apex)
   return above === undefined ? null : findZone(tx, above)
+}
+
+function aboveOf(apex: string): string | undefined {
+  try {
+    return enclosingHostnames(apex)[1]
+  } catch {
+    // No name at all, which the database refuses.
+    return undefined
+  }
 }
 
 /**

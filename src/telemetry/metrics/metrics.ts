@@ -45,6 +45,8 @@ export interface MetricsSources {
   /** Configuration revision that this node serves. */
   configRevision(): number
   databaseUp(): boolean
+  /** Whether the database is empty, though this node serves what it had. */
+  databaseEmptied(): boolean
   /** Whether this node doubts its own network. */
   networkSuspect(): boolean
   /** Probes that this node can't make for want of an address of a family, by the name of the family. */
@@ -68,6 +70,7 @@ export class Metrics {
   readonly #sources: MetricsSources
   #workerRestarts = 0
   readonly #threadRestarts = new Map<string, number>(threadNames.map((name) => [name, 0]))
+  readonly #historyBreaks = new Map<string, number>()
 
   constructor(version: string, sources: MetricsSources, now: () => number = Date.now) {
     const registry = this.#registry
@@ -85,6 +88,10 @@ export class Metrics {
     exposeCounts(registry, 'pooldns_thread_restarts_total', threads, () =>
       Array.from(this.#threadRestarts, ([thread, count]) => ({ thread, count })),
     )
+    const breaks = 'Times that the database was found to have been restored, or to be empty.'
+    exposeCounts(registry, 'pooldns_history_breaks_total', breaks, () =>
+      Array.from(this.#historyBreaks, ([kind, count]) => ({ kind, count })),
+    )
     const processes = 'Processes of this server that ended by themselves or hung, and were started again.'
     exposeCounts(registry, 'pooldns_process_restarts_total', processes, () => sources.processRestarts())
     registerDnsMetrics(registry, () => sources.dns())
@@ -92,6 +99,11 @@ export class Metrics {
     registerStateMetrics(registry, sources)
     registerCertificateMetrics(registry, () => sources.certificates())
     registerHostMetrics(registry, () => sources.hosts())
+  }
+
+  /** The database is not what came of what this node had from it; `kind` is a word of the code. */
+  historyBroken(kind: string): void {
+    tally(this.#historyBreaks, kind)
   }
 
   /** A thread that answers DNS died. */
@@ -138,6 +150,8 @@ function registerNodeMetrics(registry: Registry, state: MetricsSources, now: () 
   const revision = 'Revision of the configuration that this node serves.'
   gauge('config_revision', revision, () => state.configRevision())
   gauge('database_up', 'Whether the last use of the database succeeded.', () => Number(state.databaseUp()))
+  const emptied = 'Whether the database is empty, though it was not: this node serves what it had from it.'
+  gauge('database_emptied', emptied, () => Number(state.databaseEmptied()))
   const suspect = 'Whether this node doubts its own network, so that failures of members do not count.'
   gauge('network_suspect', suspect, () => Number(state.networkSuspect()))
   const unjudged = 'Probes that this node can not make, as it has no address of that family to go from.'

@@ -129,6 +129,7 @@ async function setUp(t: Test) {
     onCatalog: () => {},
     onZones: () => {},
     onFailBack: () => {},
+    onBreak: () => t.fail('the database is the same'),
     onBad: (message) => t.fail(message),
     onError: (error) => errors.push(error),
   })

@@ -33,6 +33,7 @@ function busyMetrics(): Metrics {
     dns: () => dns,
     configRevision: () => 42,
     databaseUp: () => true,
+    databaseEmptied: () => false,
     networkSuspect: () => true,
     unjudgedProbes: () => ({ ipv4: 0, ipv6: 3 }),
     snapshotWrittenAt: () => new Date(90_000),

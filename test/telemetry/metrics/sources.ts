@@ -17,6 +17,7 @@ export const quietSources: MetricsSources = {
   }),
   configRevision: () => 0,
   databaseUp: () => false,
+  databaseEmptied: () => false,
   networkSuspect: () => false,
   unjudgedProbes: () => ({}),
   snapshotWrittenAt: () => null,

@@ -83,9 +83,10 @@ export function stateRoutes(app: FastifyInstance, context: Context): void {
 
 type Context = Ground & Observations & System
 
-function doubts({ health }: Context): readonly string[] {
+function doubts({ health, readiness }: Context): readonly string[] {
   const suspicion = health.suspicion()
-  return suspicion === null ? [] : [`this node's own network is suspect: ${suspicion}`]
+  const suspect = suspicion === null ? [] : [`this node's own network is suspect: ${suspicion}`]
+  return [...suspect, ...(readiness.warnings?.() ?? [])]
 }
 
 /** What `/ready` tells beside that it is. */

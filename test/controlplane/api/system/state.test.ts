@@ -81,6 +81,7 @@ t.test('what the process says about itself', async (t) => {
       '/tools/lookup',
       '/tools/validate',
       '/v1/audit',
+      '/v1/database/accept-empty',
       '/v1/events',
       '/v1/events/stream',
       '/v1/explain',

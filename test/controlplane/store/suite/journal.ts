@@ -30,9 +30,11 @@ export const journalSuite: Suite = async (t, database) => {
     const start = await revisionNow()
     const quiet = await database.write('ann', async () => 'nothing')
     t.same(quiet, { revision: start, result: 'nothing' }, 'no change, no revision')
-    t.same(await feed(start), { revision: start, stamp: null, changes: [] })
+    t.same(await feed(start), { revision: start, stamp: null, isLast: true, changes: [] })
 
     const first = await database.write('ann', async (write) => {
+      t.throws(() => write.revision, /not known/)
+      await write.held()
       t.equal(write.revision, start + 1)
       write.change('pool', 'b')
       write.change('pool', 'a')
@@ -48,13 +50,18 @@ export const journalSuite: Suite = async (t, database) => {
     t.same(await feed(start), {
       revision: start + 2,
       stamp,
+      isLast: true,
       changes: [
         { revision: start + 1, kind: 'pool', key: 'a', owners: null },
         { revision: start + 1, kind: 'pool', key: 'b', owners: null },
         { revision: start + 2, kind: 'zone', key: 'example.test', owners: null },
       ],
     })
-    t.match(await feed(start, 2), { revision: start + 1, changes: [{ key: 'a' }, { key: 'b' }] })
+    t.match(await feed(start, 2), {
+      revision: start + 1,
+      isLast: false,
+      changes: [{ key: 'a' }, { key: 'b' }],
+    })
     t.equal(await feed(start, 1), null, 'a revision is never cut in two')
     t.equal(await feed(start + 3), null, 'the database is behind')
 
