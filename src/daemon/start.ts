@@ -169,6 +169,7 @@ function handle(
   const stop = () => {
     if (stopped === undefined) {
       readiness.go('stopping')
+      parts.database.hurry()
       stopping.abort(new Error('the daemon is stopping'))
       stopped = Promise.resolve(started[Symbol.asyncDispose]())
     }

@@ -3,7 +3,7 @@
  *
  * What has no share takes no time worth one: the DNS workers answer what they have received, a compilation is given up at
  * once, probes are called off, and events and the last snapshot are stored only while the database answers. A database that
- * hangs gets three seconds to close its connections; a snapshot can't be written then, so those seconds are free.
+ * hangs gets two seconds to answer whoever asks it first, and is not asked again; then one to close its connections; a snapshot can't be written then, so those seconds are free.
  */
 export const stopBudget = {
   totalMs: 10_000,

@@ -23,6 +23,8 @@ export interface PostgresProxy extends AsyncDisposable {
   /** Lets nothing through from now on, on connections old and new, until `speak`; nothing is lost meanwhile. */
   silence(): void
   speak(): void
+  /** Goes silent once a transaction that matches has sent its end: the server hears it, and nobody hears the server. */
+  silenceBehind(end: 'commit' | 'rollback', matches: (transaction: Transaction) => boolean): void
   /** Ends all connections that there are. */
   cut(): void
 }
@@ -32,6 +34,11 @@ export async function startPostgresProxy(databaseUrl: string, { delayMs = 0 } = 
   const transactions: Transaction[] = []
   const sockets = new Set<Socket>()
   let silent = false
+  let trap: ((transaction: Transaction) => boolean) | null = null
+  const silence = () => {
+    silent = true
+    for (const socket of sockets) socket.pause()
+  }
   const { hostname, port: serverPort } = new URL(databaseUrl)
   const server = createServer({ pauseOnConnect: true }, (client) => {
     const upstream = connect(Number(serverPort), hostname)
@@ -49,8 +56,11 @@ export async function startPostgresProxy(databaseUrl: string, { delayMs = 0 } = 
       })
     }
     client.on('data', (octets) => {
-      watch.asked(octets)
+      const ended = watch.asked(octets)
       upstream.write(octets)
+      if (trap === null || !ended.some(trap)) return
+      trap = null
+      silence()
     })
     upstream.on('data', (octets) => {
       const deliver = () => {
@@ -74,9 +84,9 @@ export async function startPostgresProxy(databaseUrl: string, { delayMs = 0 } = 
       return changed.href
     },
     transactions,
-    silence: () => {
-      silent = true
-      for (const socket of sockets) socket.pause()
+    silence,
+    silenceBehind: (end, matches) => {
+      trap = (transaction) => transaction.end === end && matches(transaction)
     },
     speak: () => {
       silent = false
@@ -111,32 +121,38 @@ class RoundTrips {
     this.#answered = true
   }
 
-  asked(octets: Uint8Array): void {
+  /** @returns the transactions that ended by this */
+  asked(octets: Uint8Array): Transaction[] {
+    const ended: Transaction[] = []
     if (this.#answered && this.#open !== null) this.#open.roundTrips++
     this.#answered = false
     this.#rest = Buffer.concat([this.#rest, octets])
     for (;;) {
       const head = this.#started ? 1 : 0
-      if (this.#rest.length < head + 4) return
+      if (this.#rest.length < head + 4) return ended
       const length = head + this.#rest.readInt32BE(head)
-      if (this.#rest.length < length) return
-      this.#message(
+      if (this.#rest.length < length) return ended
+      const done = this.#message(
         this.#started ? String.fromCharCode(this.#rest[0]!) : '',
         this.#rest.subarray(head + 4, length),
       )
+      if (done !== null) ended.push(done)
       this.#rest = this.#rest.subarray(length)
       this.#started = true
     }
   }
 
-  #message(type: string, body: Buffer): void {
+  #message(type: string, body: Buffer): Transaction | null {
     const text = type === 'Q' ? body.toString('utf8', 0, body.length - 1) : ''
     if (text.startsWith('begin')) {
       this.#open = { begin: text, roundTrips: 1, end: null }
       this.#transactions.push(this.#open)
     } else if (this.#open !== null && (text === 'commit' || text === 'rollback')) {
-      this.#open.end = text
+      const done = this.#open
+      done.end = text
       this.#open = null
+      return done
     }
+    return null
   }
 }

@@ -19,6 +19,12 @@ export const ProblemSchema = Type.Object({
   status: Type.Integer(),
   detail: Type.String(),
   errors: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
+  outcome: Type.Optional(
+    Type.Enum(['unchanged', 'unknown'], {
+      description:
+        'of a change that got 503: `unchanged`, or `unknown` when the database was told to make it and did not answer any more',
+    }),
+  ),
 })
 
 /** An error that is HTTP's own: who may ask, how often, by which method. */
@@ -28,12 +34,18 @@ export class HttpError extends Error {
   readonly kind: string
   readonly headers: Readonly<Record<string, string>>
   readonly problems: readonly Problem[]
+  /** What is known of a change that could not be made. */
+  readonly outcome: 'unchanged' | 'unknown' | undefined
 
   constructor(
     status: number,
     kind: string,
     detail: string,
-    options: { headers?: Record<string, string>; problems?: readonly Problem[] } = {},
+    options: {
+      headers?: Record<string, string>
+      problems?: readonly Problem[]
+      outcome?: 'unchanged' | 'unknown' | undefined
+    } = {},
   ) {
     super(detail)
     this.name = 'HttpError'
@@ -41,6 +53,7 @@ export class HttpError extends Error {
     this.kind = kind
     this.headers = options.headers ?? {}
     this.problems = options.problems ?? []
+    this.outcome = options.outcome
   }
 }
 
@@ -55,12 +68,14 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
 /** Seconds after which a client that got 503 may try again: the database is tried about that often. */
 const retryAfterSeconds = '5'
 
-function toHttpError(error: unknown): HttpError | null {
+/** @param changes whether the request would have changed something */
+function toHttpError(error: unknown, changes: boolean): HttpError | null {
   if (error instanceof HttpError) return error
   if (error instanceof ControlError) {
     const headers: Record<string, string> = isUnavailable(error) ? { 'retry-after': retryAfterSeconds } : {}
-    const { code, message, problems } = error
-    return new HttpError(statusOf[code], code, message, { headers, problems })
+    const { code, message, problems, mayHaveChanged } = error
+    const outcome = changes && isUnavailable(error) ? (mayHaveChanged ? 'unknown' : 'unchanged') : undefined
+    return new HttpError(statusOf[code], code, message, { headers, problems, outcome })
   }
   const { statusCode, code, message } = (error ?? {}) as Partial<FastifyError>
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499) return null
@@ -82,6 +97,7 @@ function problemText(error: HttpError): string {
     status: error.status,
     detail: error.message,
     ...(error.problems.length > 0 ? { errors: error.problems } : {}),
+    ...(error.outcome === undefined ? {} : { outcome: error.outcome }),
   })
 }
 
@@ -102,7 +118,7 @@ export function replyWithError(
   reply: FastifyReply,
   log: Logger,
 ): void {
-  const told = toHttpError(error)
+  const told = toHttpError(error, request.method !== 'GET' && request.method !== 'HEAD')
   const known =
     told ?? new HttpError(500, 'internal', 'something went wrong inside; the log of the server says what')
   const line = { err: error, method: request.method, path: pathOf(request.url) }

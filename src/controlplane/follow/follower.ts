@@ -24,9 +24,8 @@
  * ## When the database is another one
  * Each revision has a random stamp. When that of the revision that is served, or of the snapshot, is another one in the database,
  * or the database has not come so far, its history is not the one that led here: it was restored, or made anew. It counts all the
- * same, since operators do that on purpose; so everything is read again, and it is told. But for a database that is empty: that is
- * more often a mistake (another URL, a lost volume) than a wish, and would take every answer away. It is told and not followed until
- * somebody says that it is meant (`api/system/database.ts`).
+ * same, since operators do that on purpose; so all is read again, and it is told. But an empty one is more often a mistake (another
+ * URL, a lost volume) than a wish: it is told, and not followed until somebody says that it is meant (`api/system/database.ts`).
  *
  * ## Rejected
  * - A transaction of its own for the rows of a turn: a name whose RRset became a service in one write would be neither for a
@@ -122,7 +121,6 @@ export class Follower implements AsyncDisposable {
   /** Epoch of the compile thread that has, or is to get, the images of what is served. */
   #epoch = 0
   #hints: Disposable | undefined
-  /** The break that the last look found. */
   #broken: FoundBreak | null = null
 
   constructor(options: FollowerOptions) {
@@ -153,7 +151,7 @@ export class Follower implements AsyncDisposable {
     return whole ? this.#options.publisher.progress.whole : null
   }
 
-  /** Whether the database is empty, though this node has more from it. */
+  /** Whether the database is empty, though this node has more. */
   get emptied(): boolean {
     return this.#broken?.kind === 'empty'
   }

@@ -14,16 +14,19 @@ export type ErrorCode = (typeof errorCodes)[number]
 export class ControlError extends Error {
   readonly code: ErrorCode
   readonly problems: readonly Problem[]
+  /** Whether a change may have been made all the same: COMMIT was sent, and no answer came. */
+  readonly mayHaveChanged: boolean
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { problems?: readonly Problem[]; cause?: unknown } = {},
+    options: { problems?: readonly Problem[]; cause?: unknown; mayHaveChanged?: boolean } = {},
   ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause })
     this.name = 'ControlError'
     this.code = code
     this.problems = options.problems ?? []
+    this.mayHaveChanged = options.mayHaveChanged ?? false
   }
 }
 

@@ -7,6 +7,7 @@
 import { once } from 'node:events'
 import pg from 'pg'
 import { pause } from '../timing/clock.ts'
+import { cut } from './connections.ts'
 import { changeChannel } from './transaction.ts'
 
 const firstDelayMs = 250
@@ -67,7 +68,8 @@ export class ChangeListener {
     } catch (error) {
       return error instanceof pg.DatabaseError && neverCodes.test(error.code ?? '') ? 'unsupported' : 'failed'
     } finally {
-      await client.end().catch(() => {})
+      // A server that is silent does not close its end.
+      cut(client)
     }
   }
 }

@@ -13,16 +13,24 @@
  * too; every write of the store can be repeated safely.
  */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import { drizzle } from '../../../schema/drizzle.ts'
 import { ControlError } from '../model/errors.ts'
 import { pause } from '../timing/clock.ts'
 import { ChangeListener } from './change-listener.ts'
+import { Connections, type Loan } from './connections.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
 import { migrate } from './migrations.ts'
-import { breaksConnection, lacksTables, meansDown, reasonOf, toControlError } from './postgres-errors.ts'
-import { Session } from './session.ts'
+import {
+  breaksConnection,
+  lacksTables,
+  meansDown,
+  reasonOf,
+  toControlError,
+  unknownOutcome,
+} from './postgres-errors.ts'
+import { lockedRevision, lockRevision } from './revision.ts'
+import { type Commit, Session } from './session.ts'
 import { type Tx, Write } from './transaction.ts'
 import { WriteQueue } from './write-queue.ts'
 import { lockZones, ZoneTaken } from './zone-lock.ts'
@@ -35,10 +43,7 @@ export interface DatabaseOptions {
   readonly dataDir: string
   /** How long an entry of the audit log stays at least; 90 days when left out. */
   readonly auditRetentionMs?: number
-  /**
-   * The revision that the database has, or a later one; 0 when that is not known. While it has none at all, no change is taken that
-   * would make it look like one that was used all along. See `write`.
-   */
+  /** The revision that the database has, or a later one; 0 when that is not known. While it has none at all, no change is taken. */
   readonly expected?: () => number
   /** Called when the database is lost, and at each failed attempt of `ready`. The reason is one line, no password in it. */
   readonly onUnavailable?: (reason: string) => void
@@ -48,52 +53,32 @@ export interface DatabaseOptions {
   readonly onDeath?: (reason: string) => void
 }
 
-/** Connections to a server. One is in use by a write, the others by readers. */
-const poolSize = 10
-
-/** Those that stay when nobody uses them: for a write and for the follower behind it. A new one costs some round trips. */
-const keptConnections = 2
-
 const readOnly = 'isolation level repeatable read read only'
 
-/** Serialises writers. */
-const lockRevision = 'select revision from config_revision for update'
-
 const statementTimeoutMs = 15_000
-const lockTimeoutMs = 10_000
+/** How long to wait for the revision lock, or a row. Whoever waits behind in this process then fails with it. */
+const lockTimeoutMs = 4_000
 
 /** The limit of a statement that may touch every RRset of a large zone. */
 const longTimeoutMs = 600_000
 
-/** Longer than the server's limit, for a server that doesn't answer at all. A write in WebAssembly gets more. */
-const silenceTimeoutMs = { postgres: 20_000, embedded: 60_000 } as const
-
-/** How long to wait for a connection. With one connection that is as long as the transaction before takes. */
-const connectTimeoutMs = { postgres: 5_000, embedded: 60_000 } as const
+/** How long a transaction may rest. What holds the revision lock and is gone, holds up all others. */
+const idleTimeoutMs = 8_000
 
 /** Dead connections in the pool show at once; what takes longer is a server that is silent, not worth another wait. */
-const staleWithinMs = 5_000
+const staleWithinMs = 1_000
 
 const defaultAuditRetentionMs = 90 * 86_400_000
 
-const stopTimeoutMs = 3_000
+const stopGraceMs = 1_000
 const firstRetryMs = 250
 const longestRetryMs = 5_000
-
-/** A connection on loan. Giving it back twice is harmless, so that `stop` can take it away from a hung user. */
-interface Loan {
-  readonly client: pg.PoolClient
-  readonly release: (broken: boolean) => void
-}
 
 export class Database implements AsyncDisposable {
   readonly kind: 'postgres' | 'embedded'
   readonly #options: DatabaseOptions
   readonly #embedded: EmbeddedDatabase | null
-  readonly #clientConfig: pg.ClientConfig
-  readonly #pool: pg.Pool
-  /** Bound: the size of the pool. */
-  readonly #loans = new Set<Loan>()
+  readonly #connections: Connections
   readonly #writes = new WriteQueue()
   /** One at a time, so that they never hold all connections while they wait for their turn in `#writes`. */
   readonly #stagedWrites = new WriteQueue()
@@ -110,20 +95,10 @@ export class Database implements AsyncDisposable {
     this.kind = embedded === null ? 'postgres' : 'embedded'
     this.#options = options
     this.#embedded = embedded
-    this.#clientConfig = {
-      ...(embedded === null ? { connectionString: options.url! } : embedded.connection),
-      application_name: 'pooldns',
-      keepAlive: true,
-      connectionTimeoutMillis: connectTimeoutMs[this.kind],
-      query_timeout: silenceTimeoutMs[this.kind],
-    }
-    const size = embedded === null ? { min: keptConnections, max: poolSize } : { max: 1 }
-    this.#pool = new pg.Pool({ ...this.#clientConfig, ...size, pipeline: embedded === null } as pg.PoolConfig)
-    // Without a listener the loss of a connection would be an uncaught exception, in the pool or out of it.
-    this.#pool.on('error', () => {})
-    this.#pool.on('connect', (client) => client.on('error', () => {}))
+    const config = embedded === null ? { connectionString: options.url! } : embedded.connection
+    this.#connections = new Connections(this.kind, config)
     this.#listener =
-      embedded === null ? new ChangeListener(this.#clientConfig, this.#id, () => this.#hint()) : null
+      embedded === null ? new ChangeListener(this.#connections.config, this.#id, () => this.#hint()) : null
   }
 
   /**
@@ -261,16 +236,16 @@ export class Database implements AsyncDisposable {
   #throwIfEmptied(unit: Write): void {
     const expected = this.#options.expected?.() ?? 0
     if (unit.revision > 1 || expected === 0) return
+    const way = 'restore it, or say that it is meant to be empty by POST /v1/database/accept-empty'
     throw new ControlError(
       'conflict',
-      `the database is empty, though this node serves revision ${expected} of it: restore it, or say that it is meant to be empty ` +
-        'by POST /v1/database/accept-empty',
+      `the database is empty, though revision ${expected} of it is served: ${way}`,
     )
   }
 
   #unit(tx: Tx, actor: string, lock: PromiseLike<unknown>): Write {
     const { auditRetentionMs = defaultAuditRetentionMs } = this.#options
-    return new Write(tx, lock.then(revisionOf), actor, auditRetentionMs)
+    return new Write(tx, lock.then(lockedRevision), actor, auditRetentionMs)
   }
 
   async #finish<T>(unit: Write, result: T, commit: Commit, accepts?: 'empty') {
@@ -303,7 +278,12 @@ export class Database implements AsyncDisposable {
     }
   }
 
-  /** Ends all connections, with a grace of 3 s for those in use, and closes the embedded database. Idempotent. */
+  /** The daemon stops: nobody waits any longer for a server that does not answer. */
+  hurry(): void {
+    this.#connections.hurry()
+  }
+
+  /** Ends all connections, with a grace of a second for those in use, and closes the embedded database. Idempotent. */
   async stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
@@ -316,10 +296,7 @@ export class Database implements AsyncDisposable {
   async #stop(): Promise<void> {
     this.#hints.clear()
     await this.#listener?.stop()
-    const ended = this.#pool.end()
-    await Promise.race([ended, delay(stopTimeoutMs, undefined, { ref: false })])
-    for (const loan of this.#loans) loan.release(true)
-    await ended
+    await this.#connections.stop(stopGraceMs)
     await this.#embedded?.stop()
     this.#up = false
   }
@@ -338,7 +315,7 @@ export class Database implements AsyncDisposable {
   // PGlite has no timers to end a statement by, and nobody to share its locks with.
   #begin(mode: string, timeoutMs = statementTimeoutMs): string {
     if (this.kind === 'embedded') return `begin ${mode}`
-    const idleMs = Math.max(silenceTimeoutMs.postgres, timeoutMs)
+    const idleMs = timeoutMs > statementTimeoutMs ? timeoutMs : idleTimeoutMs
     return (
       `begin ${mode}; set local statement_timeout = ${timeoutMs}; set local lock_timeout = ${Math.max(lockTimeoutMs, timeoutMs / 10)}; ` +
       `set local idle_in_transaction_session_timeout = ${idleMs}`
@@ -371,23 +348,25 @@ export class Database implements AsyncDisposable {
     try {
       if (this.#bare) await this.#migrate()
       for (;;) {
-        const loan = await this.#borrow()
-        const session = new Session(loan.client, { pipelined: this.kind === 'postgres', timeoutMs })
+        const session = new Session(await this.#borrow(), {
+          pipelined: this.kind === 'postgres',
+          timeoutMs,
+          connections: this.#connections,
+        })
         const begun = session.query(begin)
         const stale = begun.then(
           () => false,
           (error: unknown) => breaksConnection(error) && performance.now() - startedAt < staleWithinMs,
         )
         try {
-          const result = await finishTransaction(loan, session, (commit) =>
-            work(drizzle(session as unknown as pg.Client), commit, begun),
-          )
+          const result = await work(drizzle(session as unknown as pg.Client), session.commit, begun)
           this.#succeeded()
           return result
         } catch (error) {
-          // A connection may have died in the pool, unnoticed, and so may the next one. Nothing has happened yet, so trying again
-          // is safe; it ends with a new connection, or with the error of not getting one.
-          if (!(await stale)) throw error
+          // A connection may have died in the pool, unnoticed; nothing has happened yet.
+          if (!(await stale)) throw session.committing ? unknownOutcome(error) : error
+        } finally {
+          session.end()
         }
       }
     } catch (error) {
@@ -400,15 +379,7 @@ export class Database implements AsyncDisposable {
 
   async #borrow(): Promise<Loan> {
     await this.#embedded?.running()
-    const client = await this.#pool.connect()
-    const loan: Loan = {
-      client,
-      release: (broken) => {
-        if (this.#loans.delete(loan)) client.release(broken)
-      },
-    }
-    this.#loans.add(loan)
-    return loan
+    return this.#connections.borrow()
   }
 
   #succeeded(): void {
@@ -425,42 +396,5 @@ export class Database implements AsyncDisposable {
 
   #hint(): void {
     for (const hint of this.#hints) hint()
-  }
-}
-
-/** Several statements in one message give an array of results, which pg's types don't know; the last one is what counts. */
-function revisionOf(results: unknown): number {
-  const last = [results as pg.QueryResult<{ revision: string }>].flat().at(-1)
-  return Number(last!.rows[0]!.revision)
-}
-
-/** Commits; throws when the transaction was rolled back instead. */
-type Commit = () => Promise<void>
-
-/** Runs `work`, rolls back what it has not committed, and gives the connection back, or throws it away when it broke. */
-async function finishTransaction<T>(
-  loan: Loan,
-  session: Session,
-  work: (commit: Commit) => Promise<T>,
-): Promise<T> {
-  let ended: Promise<void> | undefined
-  const commit = async () => {
-    const end = await session.query('commit')
-    // A statement failed and `work` went on: Postgres answers COMMIT with ROLLBACK.
-    if (end.command !== 'COMMIT')
-      throw new Error('the transaction was rolled back: a statement in it had failed')
-  }
-  const giveBack = (end: Promise<unknown>) =>
-    end.then(
-      () => loan.release(false),
-      (error: unknown) => loan.release(breaksConnection(error)),
-    )
-  try {
-    return await work(() => {
-      ended = commit()
-      return ended
-    })
-  } finally {
-    void giveBack(ended ?? session.query('rollback'))
   }
 }

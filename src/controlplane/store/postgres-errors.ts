@@ -24,7 +24,8 @@ const busyStates = new Set(['57014', '55P03', '40001', '40P01'])
 
 /** True when the error means that the connection it came over must not be used again. */
 export function breaksConnection(error: unknown): boolean {
-  const cause = rootOf(error)
+  const root = rootOf(error)
+  const cause = root instanceof ControlError ? root.cause : root
   if (cause instanceof pg.DatabaseError)
     return cause.severity !== 'ERROR' || /^(08|57P)/.test(cause.code ?? '')
   return isConnectionFailure(cause)
@@ -47,6 +48,20 @@ export function meansDown(error: unknown): boolean {
   if (cause instanceof ControlError) return isUnavailable(cause)
   if (cause instanceof pg.DatabaseError) return saysUnavailable(cause) && !busyStates.has(cause.code ?? '')
   return isConnectionFailure(cause)
+}
+
+/** The error of a transaction whose COMMIT was sent: when no answer came, nobody can say whether it was heard. */
+export function unknownOutcome(error: unknown): unknown {
+  const told = toControlError(error)
+  if (!breaksConnection(error) || !(told instanceof ControlError)) return error
+  const message = `${told.message}; whether the change was made is not known`
+  return new ControlError(told.code, message, { cause: error, mayHaveChanged: true })
+}
+
+/** Whether other writes would wait for nothing as this one did: the server does not answer, or somebody holds a lock. */
+export function holdsUpWrites(error: unknown): boolean {
+  const cause = error instanceof ControlError ? (error.cause ?? error) : error
+  return meansDown(cause) || (cause instanceof pg.DatabaseError && cause.code === '55P03')
 }
 
 /** A `ControlError` for what the database did, or the error itself when it is neither weather nor bad data. */

@@ -8,39 +8,113 @@
  * The embedded database takes one message at a time. There they wait here for each other; it is no round trip away.
  */
 import type pg from 'pg'
-import { isAborted } from './postgres-errors.ts'
+import { type Connections, cut, type Loan } from './connections.ts'
+import { breaksConnection, isAborted } from './postgres-errors.ts'
 
 export interface SessionOptions {
   readonly pipelined: boolean
   /** How long a single statement may take, where that is longer than the connection's own limit. */
   readonly timeoutMs?: number | undefined
+  readonly connections: Pick<Connections, 'silentAfterMs' | 'isAlive' | 'hurried'>
 }
 
-/** What drizzle needs of a connection. */
+/** Commits; throws when the transaction was rolled back instead. */
+export type Commit = () => Promise<void>
+
+/** What drizzle needs of a connection, and how a transaction ends. */
 export class Session {
-  readonly #client: pg.ClientBase
+  readonly #loan: Loan
   readonly #options: SessionOptions
   /** Settled once the embedded database has answered what came before. */
   #before: Promise<unknown> = Promise.resolve()
   #failure: unknown
+  #ended: Promise<void> | undefined
+  /** Statements without an answer. */
+  #open = 0
+  #silence: NodeJS.Timeout | undefined
+  readonly #hurry = () => this.#listen()
 
-  constructor(client: pg.ClientBase, options: SessionOptions) {
-    this.#client = client
+  constructor(loan: Loan, options: SessionOptions) {
+    this.#loan = loan
     this.#options = options
+    options.connections.hurried.addEventListener('abort', this.#hurry)
+  }
+
+  /** Whether COMMIT has been sent: who gets no answer then does not know what came of it. */
+  get committing(): boolean {
+    return this.#ended !== undefined
   }
 
   /** Runs a statement, or several in one text without values. */
   query(config: string | object, values?: unknown[]): Promise<pg.QueryResult> {
     const { pipelined, timeoutMs } = this.#options
+    const { client } = this.#loan
     const statement = typeof config === 'string' ? { text: config } : config
     const patient: object = timeoutMs === undefined ? statement : { ...statement, query_timeout: timeoutMs }
-    const send = () => this.#client.query(patient as pg.QueryConfig, values)
-    const answer = (pipelined ? send() : this.#before.then(send)).catch((error: unknown) => {
-      // With a savepoint, a transaction may outlive a failure, and have another one.
-      if (!isAborted(error)) this.#failure = error
-      throw this.#failure ?? error
-    })
+    const send = () => client.query(patient as pg.QueryConfig, values)
+    this.#open++
+    if (this.#open === 1) this.#listen()
+    const answer = (pipelined ? send() : this.#before.then(send)).then(
+      (result) => {
+        this.#heard()
+        return result
+      },
+      (error: unknown) => {
+        this.#heard()
+        // With a savepoint, a transaction may outlive a failure, and have another one.
+        if (!isAborted(error) && this.#failure === undefined) this.#failure = error
+        throw isAborted(error) || breaksConnection(error) ? this.#failure : error
+      },
+    )
     if (!pipelined) this.#before = answer.catch(() => {})
     return answer
+  }
+
+  readonly commit: Commit = () => {
+    this.#ended = this.query('commit').then(({ command }) => {
+      // A statement failed and the work went on: Postgres answers COMMIT with ROLLBACK.
+      if (command !== 'COMMIT')
+        throw new Error('the transaction was rolled back: a statement in it had failed')
+    })
+    return this.#ended
+  }
+
+  /** Rolls back what was not committed, and gives the connection back, or throws it away when it broke. */
+  end(): void {
+    const ended: Promise<unknown> = this.#ended ?? this.query('rollback')
+    ended
+      .then(
+        () => this.#loan.release(false),
+        (error: unknown) => this.#loan.release(breaksConnection(error)),
+      )
+      .finally(() => {
+        clearTimeout(this.#silence)
+        this.#options.connections.hurried.removeEventListener('abort', this.#hurry)
+      })
+  }
+
+  #heard(): void {
+    this.#open--
+    this.#listen()
+  }
+
+  /** Waits anew for an answer, as long as there is one to come. */
+  #listen(): void {
+    clearTimeout(this.#silence)
+    const { silentAfterMs } = this.#options.connections
+    if (this.#open === 0 || silentAfterMs === null) return
+    const silence: NodeJS.Timeout = setTimeout(async () => {
+      const alive = await this.#options.connections.isAlive()
+      // Something was heard meanwhile.
+      if (this.#silence !== silence) return
+      if (alive) this.#listen()
+      else this.#cut(`timeout exceeded: no answer for ${silentAfterMs / 1000} s`)
+    }, silentAfterMs)
+    this.#silence = silence
+  }
+
+  #cut(reason: string): void {
+    this.#failure = new Error(reason)
+    cut(this.#loan.client)
   }
 }

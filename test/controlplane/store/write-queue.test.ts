@@ -1,4 +1,5 @@
 import t from 'tap'
+import { ControlError } from '../../../src/controlplane/model/errors.ts'
 import { WriteQueue } from '../../../src/controlplane/store/write-queue.ts'
 
 t.test('one at a time, in order, whatever fails', async (t) => {
@@ -32,3 +33,22 @@ t.test('a queue that is full refuses the next write, and takes it again later', 
   await Promise.all(waiting)
   t.equal(await queue.run(async () => 'again'), 'again')
 })
+
+t.test(
+  'those that wait behind a write that waited for nothing fail with it, and later ones try again',
+  async (t) => {
+    const queue = new WriteQueue()
+    const gate = Promise.withResolvers<string>()
+    const away = new ControlError('unavailable', 'the database is not available: timeout exceeded', {
+      mayHaveChanged: true,
+    })
+    let ran = 0
+    const first = queue.run(() => gate.promise)
+    const behind = [1, 2].map(() => queue.run(async () => ran++))
+    gate.reject(away)
+    await t.rejects(first, { message: /timeout/, mayHaveChanged: true })
+    for (const each of behind) await t.rejects(each, { code: 'unavailable', mayHaveChanged: false })
+    t.equal(ran, 0)
+    t.equal(await queue.run(async () => 'tried'), 'tried')
+  },
+)
