@@ -10,8 +10,7 @@
  */
 import type { AddressInfo } from 'node:net'
 import { type FastifyInstance, type FastifySchemaCompiler, fastify } from 'fastify'
-import type { TSchema } from 'typebox'
-import { Value } from 'typebox/value'
+import type { TObject } from 'typebox'
 import { compileCheck, show } from '../document/schema-check.ts'
 import type { Problem } from '../model/errors.ts'
 import { requireAdmin, requireReporter, requireToken } from './access.ts'
@@ -52,6 +51,7 @@ import { failBackRoutes } from './operations/fail-back.ts'
 import { overrideRoutes } from './operations/overrides.ts'
 import { reportRoutes } from './operations/reports.ts'
 import { serviceOverrideRoutes } from './operations/service-overrides.ts'
+import { readQueryValues } from './query-values.ts'
 import { auditRoutes } from './system/audit.ts'
 import { databaseRoutes } from './system/database.ts'
 import { fleetRoutes } from './system/fleet.ts'
@@ -265,11 +265,11 @@ function unkeepable(input: unknown): Problem[] {
 }
 
 /** Parameters and queries come as text and are converted. Bodies and headers are read by their handlers. */
-const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
+const compileValidator: FastifySchemaCompiler<TObject> = ({ schema, httpPart }) => {
   if (httpPart === 'body' || httpPart === 'headers') return () => true
   const check = compileCheck(schema)
   return (input) => {
-    const value = Value.Convert(schema, input)
+    const value = readQueryValues(schema, input)
     const problems = [...unkeepable(input), ...check(value, '')]
     return problems.length === 0
       ? { value }

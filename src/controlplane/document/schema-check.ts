@@ -7,7 +7,7 @@
  * alternatives: "matches none of these" helps nobody.
  */
 import type { TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Compile } from 'typebox/schema'
 import { Settings } from 'typebox/system'
 import type { Problem } from '../model/errors.ts'
 import { joinPath } from './path.ts'
@@ -28,13 +28,14 @@ export function compileCheck(schema: TSchema): SchemaCheck {
     compiled ??= Compile(schema)
     const validator = compiled
     if (validator.Check(value)) return []
-    const problems = validator.Errors(value).flatMap((error) => describe(schema, value, path, error))
+    const [, errors] = validator.Errors(value)
+    const problems = errors.flatMap((error) => describe(schema, value, path, error))
     // What was refused never comes out as fitting, whatever is not told of it.
     return problems.length > 0 ? problems : [{ path, message: 'is not acceptable' }]
   }
 }
 
-type SchemaError = ReturnType<ReturnType<typeof Compile>['Errors']>[number]
+type SchemaError = ReturnType<ReturnType<typeof Compile>['Errors']>[1][number]
 
 interface SchemaNode {
   readonly type?: string | readonly string[]
