@@ -66,7 +66,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   location: ['model', 'threads', 'timing'],
   catalog: ['model', 'rules'],
   files: [],
-  compile: ['model', 'catalog', 'files', 'threads'],
+  compile: ['model', 'catalog', 'files', 'threads', 'timing'],
   serve: ['model', 'catalog', 'health', 'location', 'steering', 'timing'],
   offline: ['model', 'document', 'catalog', 'files'],
   follow: ['model', 'catalog', 'compile', 'serve', 'store', 'timing'],

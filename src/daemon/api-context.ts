@@ -47,7 +47,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
             catalog: publisher.catalog,
             whole: configuration.follower.hasLoaded,
             rrsetsOf: (zone) => {
-              const image = publisher.imageOf(zone.apex)
+              const image = serving.ownZones.image(zone.apex)
               return image === undefined ? null : new ImageRrsets(zone, image)
             },
           },

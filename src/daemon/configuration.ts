@@ -68,12 +68,16 @@ export class Configuration {
     this.#around = around
     this.#files = new SnapshotFiles(around.config.dataDir)
     const { images: directory } = this.#files
+    const { shared } = around.serving
     this.compiler = new CompileThread({
       directory,
       version,
+      memory: shared?.mapped ?? null,
       graceMs: stopBudget.compilerMs,
       onDeath: (reason) => around.announce({ kind: 'thread-died', thread: 'compile', reason }),
     })
+    this.compiler.onLeft = (images) => shared?.letGo(images)
+    shared?.keptBy((images) => void this.compiler.adopt(images))
     this.publisher = this.#makePublisher()
     this.follower = this.#makeFollower()
     this.snapshots = this.#makeSnapshots()
@@ -136,6 +140,8 @@ export class Configuration {
     await prepare()
     this.follower.start()
     await this.follower.loaded
+    // Its images are not needed any more.
+    this.#cold = Promise.resolve(null)
   }
 
   async #readSnapshot(): Promise<Cold | null> {

@@ -13,11 +13,14 @@ import type { ChosenBackend } from '../dataplane/listener/backend.ts'
 import type { ListenAddress } from '../dataplane/listener/listener.ts'
 import { type Transport, transportNames } from '../dataplane/listener/transports.ts'
 import type { WorkerEvents } from '../dataplane/listener/worker-thread.ts'
+import type { ServedImages } from './image-store/served-images.ts'
 
 export interface DataPlane extends AsyncDisposable {
   /** Binds the addresses and answers by what has been published. Rejects when one can't be bound. */
   start(): Promise<void>
-  /** Resolves when every worker serves the update; calls must not overlap. */
+  /** Not there where the workers are threads of this process, which read what it has. */
+  readonly shared?: ServedImages
+  /** Resolves when every worker serves the update, whose images have been placed; calls must not overlap. */
   publish(update: ServingUpdate): Promise<void>
   /** Empty until it has started. */
   readonly bound: readonly ListenAddress[]
@@ -38,14 +41,18 @@ export type Serving = ReturnType<typeof serveBy>
 
 /** What is served, on this side of the seam. */
 export function serveBy(dataPlane: DataPlane) {
-  const state = new ServingState()
+  const { shared } = dataPlane
+  const state = new ServingState(undefined, shared?.memory)
   const reader = () => new AnswerReader(transportNames.flatMap((transport) => dataPlane.counters(transport)))
   return {
+    /** Where images are that processes share. */
+    shared,
     /** Hands images over. */
     pump: new ImagePump(async (update) => {
+      const placed = shared === undefined ? update : await shared.place(update)
       // The workers' side tells of what can't be read.
-      state.apply(readableOf(update, () => {}))
-      await dataPlane.publish(update)
+      state.apply(shared === undefined ? readableOf(update, () => {}) : shared.own(placed))
+      await dataPlane.publish(placed)
     }),
     /** Answers in this thread by what the workers serve. */
     ownZones: new OwnZones(state),

@@ -39,7 +39,7 @@ export class RemoteDataPlane implements DataPlane {
   readonly #connections: number
   readonly #events: DataPlaneEvents
   readonly #onUpcall: NonNullable<WorkerEvents['onUpcall']>
-  readonly #served: ServedImages
+  readonly shared: ServedImages
   /** Of processes that have ended, by transport. */
   readonly #ended: Record<Transport, SharedArrayBuffer> = { udp: allocateCounters(), tcp: allocateCounters() }
   readonly #links = new Set<Link>()
@@ -59,7 +59,7 @@ export class RemoteDataPlane implements DataPlane {
     store: ImageStore | null = null,
   ) {
     this.#supervision = supervision
-    this.#served = new ServedImages(store)
+    this.shared = new ServedImages(store)
     this.#connections = connections
     this.#events = events
     this.#onUpcall = events.onUpcall ?? (() => Promise.resolve(null))
@@ -76,7 +76,7 @@ export class RemoteDataPlane implements DataPlane {
   }
 
   async start(): Promise<void> {
-    this.#served.journal()
+    this.shared.journal()
     this.#supervision.links((stream, dataPlane) => this.#link(stream, dataPlane))
     const opened = await this.#supervision.open(this.#connections)
     for (const skipped of opened.skipped) this.#events.onSkipped(skipped)
@@ -86,11 +86,10 @@ export class RemoteDataPlane implements DataPlane {
   }
 
   async publish(update: ServingUpdate): Promise<void> {
-    const placed = await this.#served.place(update)
-    this.#served.add(placed)
+    this.shared.add(update)
     if (this.#opened === null && this.#links.size === 0) return
     const { promise: next } = this.#next
-    const served = await Promise.all([...this.#links].map((link) => link.publish(placed)))
+    const served = await Promise.all([...this.#links].map((link) => link.publish(update)))
     this.#release()
     if (!served.includes(true)) await next
   }
@@ -98,7 +97,7 @@ export class RemoteDataPlane implements DataPlane {
   /** Once all that are there serve the same. */
   #release(): void {
     const links = [...this.#links]
-    if (links.every(({ level }) => level)) this.#served.release(new Set(links.map(({ number }) => number)))
+    if (links.every(({ level }) => level)) this.shared.release(new Set(links.map(({ number }) => number)))
   }
 
   live(transport: Transport): number {
@@ -138,7 +137,7 @@ export class RemoteDataPlane implements DataPlane {
   }
 
   async #begin(link: Link): Promise<void> {
-    if (!(await link.replace(this.#served.whole))) return
+    if (!(await link.replace(this.shared.whole))) return
     this.#supervision.serving(link.number)
     this.#release()
     this.#next.resolve()

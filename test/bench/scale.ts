@@ -16,6 +16,7 @@ import { ask } from '../e2e/ask.ts'
 import { type DaemonChild, node, repository, spawnDaemon } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPostgres } from '../support/postgres.ts'
+import { processOf } from '../support/processes.ts'
 import { cpuSeconds, parseTally } from './measure.ts'
 import type { ScenarioOptions, ScenarioResult } from './results.ts'
 import { percentile } from './statistics.ts'
@@ -163,16 +164,16 @@ class ScaleRun implements AsyncDisposable {
     await this.#firstAnswer()
     this.#addSince('first start: to the first answer', startedAt)
     await this.#ready(daemon)
-    this.#addCpu('its CPU time, all threads', daemon.pid)
-    this.#addMemory(daemon.pid)
+    this.#addCpu('its CPU time, all threads', daemon)
+    this.#addMemory(daemon)
     const readyAt = performance.now()
     await this.#snapshotWritten()
     this.#addSince('until the snapshot is written', readyAt)
     this.#addSnapshot()
     await this.#edit('edit in a small zone', 'z5.test')
     await this.#edit(`edit in a zone of ${thousands(this.#sizes.large)}`, largeZone)
-    await this.#readAgain(daemon.pid)
-    this.#addMemory(daemon.pid)
+    await this.#readAgain(daemon)
+    this.#addMemory(daemon)
     await this.#snapshotWritten()
   }
 
@@ -186,7 +187,7 @@ class ScaleRun implements AsyncDisposable {
     this.#addSince('to ready', startedAt)
     await this.#revisionReached()
     this.#addSince('to the revision of the database', startedAt)
-    this.#addMemory(daemon.pid)
+    this.#addMemory(daemon)
     await this.#edit('edit in a small zone', 'z5.test')
     const failed = daemon.lines.filter(({ level }) => level === 'error')
     if (failed.length > 0) throw new Error(`scale: the daemon had errors: ${JSON.stringify(failed)}`)
@@ -320,7 +321,7 @@ class ScaleRun implements AsyncDisposable {
   }
 
   /** All zones, while dnsperf asks. */
-  async #readAgain(pid: number): Promise<void> {
+  async #readAgain(daemon: DaemonChild): Promise<void> {
     // Ends dnsperf also when the rest fails.
     const controller = new AbortController()
     const signal = AbortSignal.any([this.#options.signal, controller.signal])
@@ -328,7 +329,7 @@ class ScaleRun implements AsyncDisposable {
     load.catch(() => undefined)
     try {
       await delay(1000, undefined, { signal })
-      const before = cpuSeconds(pid)
+      const before = cpuOf(daemon)
       const startedAt = performance.now()
       await this.#query(gap)
       await this.#revisionReached()
@@ -336,7 +337,7 @@ class ScaleRun implements AsyncDisposable {
         `everything again, at ${thousands(this.#sizes.queriesPerSecond)} queries a second`,
         startedAt,
       )
-      this.#addCpu('its CPU time, all threads', pid, before.user + before.system)
+      this.#addCpu('its CPU time, all threads', daemon, before)
       const output = await load
       this.#add('queries lost meanwhile', parseTally(output).lost, 'queries')
       const latency = Number(/Average Latency \(s\):\s+([\d.]+)/.exec(output)?.[1])
@@ -377,16 +378,26 @@ class ScaleRun implements AsyncDisposable {
     this.#add(name, (performance.now() - startedAt - lessMs) / 1000, 's')
   }
 
-  #addCpu(name: string, pid: number, lessSeconds = 0): void {
-    const { user, system } = cpuSeconds(pid)
-    this.#add(name, user + system - lessSeconds, 's')
+  #addCpu(name: string, daemon: DaemonChild, lessSeconds = 0): void {
+    this.#add(name, cpuOf(daemon) - lessSeconds, 's')
   }
 
-  #addMemory(pid: number): void {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-    const megabytes = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)![1]) / 1024
-    this.#add('memory, the most so far', megabytes('VmHWM'), 'MB')
-    this.#add('memory now', megabytes('VmRSS'), 'MB')
+  /** Pages that several processes share are counted once, in equal parts. */
+  #addMemory(daemon: DaemonChild): void {
+    const parts = membersOf(daemon).map(([name, pid]) => {
+      const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+      const octets = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(text)![1]) / 1024
+      return { name, share: octets('Pss'), resident: octets('Rss') }
+    })
+    this.#add(
+      'memory',
+      parts.reduce((sum, { share }) => sum + share, 0),
+      'MB',
+    )
+    for (const { name, share, resident } of parts) {
+      this.#add(`its part of the ${name}`, share, 'MB')
+      this.#add(`resident in the ${name}`, resident, 'MB')
+    }
   }
 
   #addSnapshot(): void {
@@ -399,4 +410,18 @@ class ScaleRun implements AsyncDisposable {
     const folder = join(this.#dataDir, 'snapshot/zones')
     return readdirSync(folder).map((file) => join(folder, file))
   }
+}
+
+/** The processes of a server. */
+function membersOf(daemon: DaemonChild): (readonly [name: string, pid: number])[] {
+  return [
+    ['supervisor', daemon.pid],
+    ['control plane', processOf(daemon, 'control')],
+    ['data plane', processOf(daemon, 'data')],
+  ]
+}
+
+function cpuOf(daemon: DaemonChild): number {
+  const all = membersOf(daemon).map(([, pid]) => cpuSeconds(pid))
+  return all.reduce((sum, { user, system }) => sum + user + system, 0)
 }

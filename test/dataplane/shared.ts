@@ -4,9 +4,9 @@ import type { Test } from 'tap'
 import { ImageStore } from '../../src/daemon/image-store/image-store.ts'
 import { JournalWriter } from '../../src/daemon/image-store/journal-writer.ts'
 import { ServedImages } from '../../src/daemon/image-store/served-images.ts'
-import type { ImageMemory, PlacedImage } from '../../src/dataplane/image/image-memory.ts'
+import { type ImageMemory, memoryAt, type PlacedImage } from '../../src/dataplane/image/image-memory.ts'
 import type { ServingUpdate } from '../../src/dataplane/image/serving-set.ts'
-import { createMemory, mapMemory, memoryAt } from '../../src/dataplane/listener/shared-memory.ts'
+import { createMemory, mapMemory } from '../../src/dataplane/listener/shared-memory.ts'
 import { loadSyscalls } from '../../src/dataplane/listener/syscalls.ts'
 import { zoneImage } from './zone-text.ts'
 
@@ -25,7 +25,7 @@ export function share(t: Test): Shared {
   const store = new ImageStore(fd, syscalls)
   const served = new ServedImages(store)
   served.journal()
-  return { fd, memory: memoryAt(syscalls, mapMemory(syscalls, fd)), store, served }
+  return { fd, memory: memoryAt(mapMemory(syscalls, fd)), store, served }
 }
 
 /** Publishes as who decides does. @returns what is told */

@@ -13,7 +13,9 @@
  */
 // So that the secret is made here, and this thread and the workers have the same.
 import '../../dataplane/wire/name-hash-key.ts'
-import { type BeatingThread, CalledThread, type StopMessage } from '../threads/called-thread.ts'
+import type { MappedMemory, PlacedImage } from '../../dataplane/image/image-memory.ts'
+import { type BeatingThread, type Call, CalledThread, type StopMessage } from '../threads/called-thread.ts'
+import { orAborted } from '../timing/clock.ts'
 import type { LoadedImages } from './image-files.ts'
 import type { Compiled, CompileOrder, ZoneRows } from './zone-images.ts'
 
@@ -22,6 +24,8 @@ export interface CompileThreadOptions {
   readonly directory: string
   /** The version of this program. */
   readonly version: string
+  /** Where images may be placed; null where no memory is shared. */
+  readonly memory: MappedMemory | null
   /** How long a stop waits for the thread to end by itself before it is terminated. */
   readonly graceMs: number
   /** The thread died by itself. */
@@ -29,14 +33,22 @@ export interface CompileThreadOptions {
 }
 
 /** What the thread is started with. */
-export type CompileThreadData = Pick<CompileThreadOptions, 'directory' | 'version'> & BeatingThread
+export type CompileThreadData = Pick<CompileThreadOptions, 'directory' | 'version' | 'memory'> & BeatingThread
 
 export type ToCompiler =
   | { readonly kind: 'begin'; readonly order: CompileOrder }
   | { readonly kind: 'edit'; readonly id: number; readonly order: CompileOrder }
   | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly ZoneRows[] }
   | { readonly kind: 'finish' | 'load' | 'persist'; readonly id: number }
+  | { readonly kind: 'adopt'; readonly id: number; readonly images: readonly PlacedImage[] }
   | StopMessage
+
+/** What the thread answers with. */
+export interface Done {
+  readonly result: unknown
+  /** Placed images that it does not need any more. */
+  readonly left: readonly PlacedImage[]
+}
 
 /** Batches of rows. */
 type Rows = AsyncIterable<readonly ZoneRows[]> | Iterable<readonly ZoneRows[]>
@@ -49,16 +61,19 @@ const batchesAhead = 2
 
 export class CompileThread implements AsyncDisposable {
   readonly #thread: CalledThread<ToCompiler>
+  /** Told of placed images that the thread does not need any more; null for all of them. */
+  onLeft: (images: readonly PlacedImage[] | null) => void = () => undefined
 
-  constructor({ directory, version, graceMs, onDeath }: CompileThreadOptions) {
+  constructor({ directory, version, memory, graceMs, onDeath }: CompileThreadOptions) {
     this.#thread = new CalledThread({
       file: './compile-worker',
       beside: import.meta.url,
       name: 'compile',
-      workerData: { directory, version },
+      workerData: { directory, version, memory },
       graceMs,
       patience,
       onDeath,
+      onEnd: () => this.onLeft(null),
     })
   }
 
@@ -109,10 +124,10 @@ export class CompileThread implements AsyncDisposable {
       const parts: Compiled[] = []
       if (edits.length + order.gone.length > 0) {
         const edit = { kind: 'edit', order: { ...order, jobs: edits } } as const
-        parts.push((await this.#thread.call((id) => ({ ...edit, id }), signal)) as Compiled)
+        parts.push((await this.#call((id) => ({ ...edit, id }), signal)) as Compiled)
       }
       if (whole.length > 0) {
-        parts.push((await this.#thread.call((id) => ({ kind: 'finish', id }), signal)) as Compiled)
+        parts.push((await this.#call((id) => ({ kind: 'finish', id }), signal)) as Compiled)
       }
       return {
         images: parts.flatMap(({ images }) => images),
@@ -124,7 +139,7 @@ export class CompileThread implements AsyncDisposable {
 
   /** Reads the files into the thread. Throws as `compile` does. */
   async load(signal?: AbortSignal): Promise<LoadedImages> {
-    return (await this.#thread.call((id) => ({ kind: 'load', id }), signal)) as LoadedImages
+    return (await this.#call((id) => ({ kind: 'load', id }), signal)) as LoadedImages
   }
 
   /**
@@ -132,7 +147,30 @@ export class CompileThread implements AsyncDisposable {
    * what is on disk then is whole, but may be of different revisions.
    */
   async persist(signal?: AbortSignal): Promise<void> {
-    await this.#thread.call((id) => ({ kind: 'persist', id }), signal)
+    await this.#call((id) => ({ kind: 'persist', id }), signal)
+  }
+
+  /** Tells the thread where images have been placed: it keeps those that it has, and lets go of the others. */
+  async adopt(images: readonly PlacedImage[]): Promise<void> {
+    const { deaths } = this.#thread
+    try {
+      await this.#call((id) => ({ kind: 'adopt', id, images }))
+    } catch {
+      // It ended, and told so, unless it never began.
+      if (this.#thread.deaths === deaths) this.onLeft(images)
+    }
+  }
+
+  /** What the thread has let go of is told, also when nobody waits for its answer any more. */
+  async #call(message: (id: number) => ToCompiler & Call, signal?: AbortSignal): Promise<unknown> {
+    signal?.throwIfAborted()
+    const answered = this.#thread.call(message).then((answer) => {
+      const { result, left } = answer as Done
+      if (left.length > 0) this.onLeft(left)
+      return result
+    })
+    answered.catch(() => undefined)
+    return await orAborted(answered, signal)
   }
 
   /** Resolves when the thread has taken them all. */
@@ -140,7 +178,7 @@ export class CompileThread implements AsyncDisposable {
     const ahead: Promise<unknown>[] = []
     for await (const batch of rows) {
       signal?.throwIfAborted()
-      const taken = this.#thread.call((id) => ({ kind: 'rows', id, rows: batch }), signal)
+      const taken = this.#call((id) => ({ kind: 'rows', id, rows: batch }), signal)
       // It is waited for below, unless the rows end by an error of their own.
       taken.catch(() => undefined)
       ahead.push(taken)

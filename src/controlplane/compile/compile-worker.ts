@@ -1,19 +1,25 @@
 /** The compile thread: keeps the zones' images, compiles, and reads and writes the files. See `compile-thread.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
+import { ImageMemory, memoryAt, type PlacedImage } from '../../dataplane/image/image-memory.ts'
+import { collectGarbage, reclaimOctets } from '../../dataplane/image/reclaim.ts'
 import { beat, beatByEvents, beatIn } from '../../dataplane/life/signs.ts'
 import type { CallAnswer } from '../threads/called-thread.ts'
-import type { CompileThreadData, ToCompiler } from './compile-thread.ts'
+import type { CompileThreadData, Done, ToCompiler } from './compile-thread.ts'
 import { readImages, sweepImages, writeImages } from './image-files.ts'
 import { ZoneImages } from './zone-images.ts'
 
-const { directory, version, signs } = workerData as CompileThreadData
+const { directory, version, memory, signs } = workerData as CompileThreadData
 beatIn(signs)
-const images = new ZoneImages()
+const images = new ZoneImages(memory === null ? ImageMemory.none : memoryAt(memory))
+/** Octets of images that were adopted since the last collection. */
+let adopted = 0
 /** Whether the directory holds nothing but images of ours: looking takes long with many zones, so it is done once. */
 let swept = false
 /** Aborted by a stop. */
 const stopping = new AbortController()
 const say = (message: CallAnswer) => parentPort!.postMessage(message)
+const done = (id: number, result?: unknown) =>
+  say({ kind: 'done', id, result: { result, left: images.takeLeft() } satisfies Done })
 
 beatByEvents()
 parentPort!.on('message', (message: ToCompiler) => {
@@ -23,16 +29,18 @@ parentPort!.on('message', (message: ToCompiler) => {
     case 'begin':
       return images.begin(message.order)
     case 'edit':
-      return say({ kind: 'done', id: message.id, result: images.edit(message.order) })
+      return done(message.id, images.edit(message.order))
     case 'rows':
       images.add(message.rows)
-      return say({ kind: 'done', id: message.id, result: undefined })
+      return done(message.id)
     case 'finish':
-      return say({ kind: 'done', id: message.id, result: images.finish() })
+      return done(message.id, images.finish())
     case 'load':
       return void load(message.id)
     case 'persist':
       return void persist(message.id)
+    case 'adopt':
+      return adopt(message.id, message.images)
     case 'stop':
       stopping.abort(new Error('the compile thread is stopping'))
       return parentPort!.close()
@@ -42,7 +50,7 @@ parentPort!.on('message', (message: ToCompiler) => {
 async function load(id: number): Promise<void> {
   const result = await readImages(directory, version)
   images.restore(result.zones)
-  say({ kind: 'done', id, result })
+  done(id, result)
 }
 
 async function persist(id: number): Promise<void> {
@@ -51,9 +59,21 @@ async function persist(id: number): Promise<void> {
     await writeImages(directory, version, unwritten.changed, unwritten.gone, stopping.signal)
     if (!swept) await sweepImages(directory, images.held.keys())
     swept = true
-    say({ kind: 'done', id, result: undefined })
+    images.endWriting()
+    done(id)
   } catch (error) {
+    images.endWriting()
     images.giveBack(unwritten)
     say({ kind: 'failed', id, message: (error as Error).message })
   }
+}
+
+/** What was held instead is garbage, of which the collector knows nothing. */
+function adopt(id: number, placed: readonly PlacedImage[]): void {
+  images.adopt(placed)
+  done(id)
+  adopted += placed.reduce((sum, { octets }) => sum + octets, 0)
+  if (adopted < reclaimOctets / 2) return
+  adopted = 0
+  collectGarbage()
 }

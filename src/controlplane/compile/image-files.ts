@@ -17,9 +17,10 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { ZoneImage } from '../../dataplane/image/image.ts'
+import { octetsOf } from '../../dataplane/image/image-memory.ts'
 import { beat } from '../../dataplane/life/signs.ts'
 import { beforeOf, putAside, replaceWhole, syncFolder } from '../files/whole-file.ts'
-import type { HeldZone } from './zone-images.ts'
+import type { HeldZone, UnwrittenZone } from './zone-images.ts'
 
 const magic = Buffer.from('pooldns\x01', 'latin1')
 const headLength = 16
@@ -28,7 +29,8 @@ const checkedFrom = 12
 const writers = 16
 
 /** An image from disk. */
-export interface StoredZone extends HeldZone {
+export interface StoredZone extends Omit<HeldZone, 'image'> {
+  readonly image: SharedArrayBuffer
   /**
    * The generation that was written last, compiled by this version of the program; another one may have compiled the same rows to
    * something else, and what was before may be older than the base.
@@ -95,7 +97,7 @@ function filesIn(directory: string, damaged: string[]): readonly string[] {
 export async function writeImages(
   directory: string,
   version: string,
-  zones: readonly HeldZone[],
+  zones: readonly UnwrittenZone[],
   gone: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -159,12 +161,16 @@ function readImage(path: string, version: string): StoredZone {
   }
 }
 
-async function writeImage(directory: string, version: string, { image, ...rest }: HeldZone): Promise<void> {
+async function writeImage(
+  directory: string,
+  version: string,
+  { image, ...rest }: UnwrittenZone,
+): Promise<void> {
   const description = Buffer.from(JSON.stringify({ ...rest, compiledBy: version } satisfies Description))
   const head = Buffer.alloc(headLength)
   magic.copy(head)
   head.writeUInt32LE(description.length, 12)
-  const octets = new Uint8Array(image)
+  const octets = octetsOf(image)
   head.writeUInt32LE(checksum(head, description, octets), 8)
   await replaceWhole(join(directory, fileOf(rest.zone.apex)), Buffer.concat([head, description]), octets)
 }

@@ -6,7 +6,7 @@
  * The order is that of the image's nodes, so that a page costs what it shows, however large the zone is.
  */
 import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
-import { ZoneImage } from '../../dataplane/image/image.ts'
+import type { ZoneImage } from '../../dataplane/image/image.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { hostnameToWire, parseName, relativeName } from '../../dataplane/wire/name.ts'
 import { NameScan } from '../../dataplane/wire/name-scan.ts'
@@ -14,13 +14,14 @@ import { formatRdata, parseType, typeName } from '../../dataplane/wire/rdata.ts'
 import type { CatalogZone } from '../catalog/catalog.ts'
 import type { Rrset } from '../model/zone.ts'
 
+/** To be read in one turn: the image may be replaced, and its memory used for another one. */
 export class ImageRrsets {
   readonly #image: ZoneImage
   readonly #apex: Uint8Array
   readonly #ttlSeconds: number
 
-  constructor({ apex, ttlSeconds }: CatalogZone, image: SharedArrayBuffer) {
-    this.#image = new ZoneImage(image)
+  constructor({ apex, ttlSeconds }: CatalogZone, image: ZoneImage) {
+    this.#image = image
     this.#apex = hostnameToWire(apex)
     this.#ttlSeconds = ttlSeconds
   }

@@ -1,13 +1,16 @@
 /**
  * The images of all zones, as the compile thread keeps them: compiles a zone from its rows, or from its image and the rows
- * that changed. Images are shared with the DNS workers, so keeping them costs no memory.
+ * that changed. Images are shared with the DNS workers, so keeping them costs no memory: one that has been placed in memory that
+ * processes share is adopted from there, and let go of when another one has come for its zone.
  *
  * An order of whole zones is begun, takes their rows, and is finished; edits are one call, at any time. An image may be of a
  * later revision than what is served, when an order failed half-way: the next order replaces every owner that changed since.
  */
+import { crc32 } from 'node:zlib'
 import { ZoneCompiler } from '../../dataplane/image/compile.ts'
 import { editZone } from '../../dataplane/image/edit.ts'
 import { ZoneImage } from '../../dataplane/image/image.ts'
+import { type Image, ImageMemory, isPlaced, type PlacedImage } from '../../dataplane/image/image-memory.ts'
 import { hostnameToWire, lowerName, parseName } from '../../dataplane/wire/name.ts'
 import { canonicalRdata, parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
 import type { CatalogZone, Mark } from '../catalog/catalog.ts'
@@ -47,7 +50,12 @@ type Row = readonly [owner: string, type: string, ttlSeconds: number | null, dat
 export interface HeldZone extends Mark {
   readonly zone: CatalogZone
   readonly services: readonly ServiceSlot[]
-  readonly image: SharedArrayBuffer
+  readonly image: Image
+}
+
+/** The same, to be written. */
+export interface UnwrittenZone extends Omit<HeldZone, 'image'> {
+  readonly image: SharedArrayBuffer | Uint8Array
 }
 
 export interface Compiled {
@@ -60,7 +68,7 @@ export interface Compiled {
 
 /** What the disk lacks. */
 interface Unwritten {
-  readonly changed: readonly HeldZone[]
+  readonly changed: readonly UnwrittenZone[]
   /** Apexes of zones that are no more. */
   readonly gone: readonly string[]
 }
@@ -86,7 +94,19 @@ export class ZoneImages {
   readonly #changed = new Set<string>()
   /** Whole zones. */
   #work: Work | null = null
+  readonly #memory: ImageMemory
+  /** Apexes of images that have not been placed, by `contentOf`. Bounded by the zones. */
+  readonly #unplaced = new Map<string, string>()
+  /** Placed images that are not needed any more. Bounded by the edits of one pass of writing. */
+  readonly #left: PlacedImage[] = []
+  /** Placed images may be read until this is over. */
+  #writing = false
   #current: Current | null = null
+
+  /** @param memory in which images may be placed */
+  constructor(memory = ImageMemory.none) {
+    this.#memory = memory
+  }
 
   get held(): ReadonlyMap<string, HeldZone> {
     return this.#held
@@ -94,15 +114,39 @@ export class ZoneImages {
 
   /** Takes over images that were read from disk. */
   restore(zones: Iterable<HeldZone>): void {
-    for (const held of zones) this.#held.set(held.zone.apex, held)
+    for (const held of zones) this.#hold(held)
+  }
+
+  /** Keeps images where they have been placed, if they are those that there are. */
+  adopt(placed: readonly PlacedImage[]): void {
+    for (const image of placed) {
+      const content = contentOf(image)
+      const held = this.#held.get(this.#unplaced.get(content) ?? '')
+      this.#unplaced.delete(content)
+      if (held === undefined) this.#left.push(image)
+      else this.#held.set(held.zone.apex, { ...held, image })
+    }
+  }
+
+  /** Placed images that are not needed any more, since this was last asked. */
+  takeLeft(): PlacedImage[] {
+    return this.#writing ? [] : this.#left.splice(0)
   }
 
   /** What the disk lacks. From now on it counts as written, unless it is given back. */
   takeUnwritten(): Unwritten {
-    const changed = [...this.#changed].flatMap((apex) => this.#held.get(apex) ?? [])
+    this.#writing = true
+    const changed = [...this.#changed]
+      .flatMap((apex) => this.#held.get(apex) ?? [])
+      .map((held) => ({ ...held, image: this.#memory.bytes(held.image) }))
     const gone = [...this.#changed].filter((apex) => !this.#held.has(apex))
     this.#changed.clear()
     return { changed, gone }
+  }
+
+  /** What was taken is written, or given back. */
+  endWriting(): void {
+    this.#writing = false
   }
 
   giveBack({ changed, gone }: Unwritten): void {
@@ -159,7 +203,12 @@ export class ZoneImages {
   ): void {
     const apex = hostnameToWire(job.zone.apex)
     const names = owners.map((owner) => lowerName(parseName(owner, apex)))
-    const compiler = editZone(new ZoneImage(held.image), apex, soaOf(job.zone, apex), names)
+    const compiler = editZone(
+      new ZoneImage(this.#memory.bytes(held.image)),
+      apex,
+      soaOf(job.zone, apex),
+      names,
+    )
     const current = { job, apex, compiler }
     compileRows(work, current, text)
     this.#close(work, current)
@@ -179,17 +228,44 @@ export class ZoneImages {
   #close({ revision, stamp, compiled }: Work, { job: { zone, services }, compiler }: Current): void {
     for (const { name, slot } of services) compiler.addService(hostnameToWire(name), slot)
     const image = compiler.finish()
-    this.#held.set(zone.apex, { zone, services, revision, stamp, image })
+    this.#hold({ zone, services, revision, stamp, image })
     this.#changed.add(zone.apex)
     compiled.images.push([zone.apex, image])
   }
 
+  #hold(held: HeldZone): void {
+    const { apex } = held.zone
+    this.#letGo(apex)
+    this.#held.set(apex, held)
+    if (this.#memory !== ImageMemory.none) this.#unplaced.set(this.#contentOf(held.image), apex)
+  }
+
+  /** The image of a zone is not needed any more. */
+  #letGo(apex: string): void {
+    const image = this.#held.get(apex)?.image
+    if (image === undefined || this.#memory === ImageMemory.none) return
+    if (isPlaced(image)) this.#left.push(image)
+    else this.#unplaced.delete(this.#contentOf(image))
+  }
+
+  #contentOf(image: Image): string {
+    return contentOf(
+      isPlaced(image) ? image : { octets: image.byteLength, checksum: crc32(new Uint8Array(image)) },
+    )
+  }
+
   /** Forgets a zone; where it is being compiled, what comes of that is not kept. */
   #forget(apex: string): void {
+    this.#letGo(apex)
     if (this.#held.delete(apex)) this.#changed.add(apex)
     this.#work?.waiting.delete(apex)
     if (this.#current?.job.zone.apex === apex) this.#current = null
   }
+}
+
+/** Two images of the same octets are one. */
+function contentOf({ octets, checksum }: Pick<PlacedImage, 'octets' | 'checksum'>): string {
+  return `${octets} ${checksum}`
 }
 
 function workOf({ revision, stamp, jobs }: Omit<CompileOrder, 'gone'>): Work {

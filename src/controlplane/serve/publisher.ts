@@ -84,8 +84,8 @@ export class Publisher {
   readonly progress: Progress
   readonly planSlots = new PlanSlots()
   readonly #zoneSlots = new Slots()
-  /** What has been handed over, by apex. Bounded by the zones. */
-  readonly #zones = new Map<string, ZoneToServe>()
+  /** The services that the images name which have been handed over, by apex. Bounded by the zones. */
+  readonly #zones = new Map<string, Named>()
   /** The members of plans that have been made, by service, until they are handed over in the same turn. */
   readonly #made = new Map<string, readonly AnsweredMember[]>()
   /** Services that have been planned, until they are looked at in the same turn. */
@@ -104,11 +104,6 @@ export class Publisher {
   /** The configuration that plans are made from. */
   get catalog(): Catalog {
     return this.#options.planner.catalog
-  }
-
-  /** The image of a zone that has been handed over; undefined when there is none. */
-  imageOf(apex: string): SharedArrayBuffer | undefined {
-    return this.#zones.get(apex)?.image
   }
 
   /** Revision that every worker serves whole, settings and zones; -1 before the first. */
@@ -272,10 +267,10 @@ export class Publisher {
       const before = this.#zones.get(apex)
       // First, so that a service that both name is named throughout.
       if (zone !== null) this.planSlots.hold(zone.services)
-      if (before !== undefined) this.planSlots.letGo(before.services)
+      if (before !== undefined) this.planSlots.letGo(before)
       if (zone !== null) {
         moved ||= before === undefined
-        this.#zones.set(apex, zone)
+        this.#zones.set(apex, zone.services)
         images.push([this.#zoneSlots.take(apex)!, zone.image])
       } else if (this.#zones.delete(apex)) {
         moved = true

@@ -41,6 +41,8 @@ export interface CalledThreadOptions {
   readonly patience: Patience
   /** It ended without being told to; what it had in memory is lost. */
   readonly onDeath?: ((reason: string) => void) | undefined
+  /** It has ended, told to or not; what it had in memory is gone. */
+  readonly onEnd?: () => void
 }
 
 /** What every such thread gets. */
@@ -147,6 +149,7 @@ export class CalledThread<Message extends { readonly kind: string }> implements 
     worker.on('exit', () => {
       this.#worker = undefined
       this.#deaths++
+      this.#options.onEnd?.()
       this.#watch.end()
       reason ??= this.#hung?.reason
       this.#hung = null

@@ -2,10 +2,21 @@
  * All that is served, and where its large images lie. Written down for a data plane that starts without us, once there is one to serve
  * it; and forgotten when nobody reads it any more.
  *
+ * The images of zones are read there by this process too, and the compile thread keeps them there: it is told where they are (`keptBy`),
+ * and says of which it has let go.
+ *
  * Without memory that is shared, or when that is full, images stay as they came, and each process gets its own copy.
  */
-import { type Image, isPlaced, type PlacedImage } from '../../dataplane/image/image-memory.ts'
+import {
+  type Image,
+  type ImageMemory,
+  isPlaced,
+  type MappedMemory,
+  type PlacedImage,
+} from '../../dataplane/image/image-memory.ts'
+import { collectGarbage, reclaimOctets } from '../../dataplane/image/reclaim.ts'
 import { entriesOf, ServingSet, type ServingUpdate, withImages } from '../../dataplane/image/serving-set.ts'
+import { SharedImages } from '../../dataplane/process/shared-images.ts'
 import type { Extent } from './extents.ts'
 import type { ImageStore } from './image-store.ts'
 import { JournalWriter } from './journal-writer.ts'
@@ -17,14 +28,55 @@ export class ServedImages {
   #generation = 0
   #journaling = false
   /** Where images were put. Those that are published again are not placed again. */
+  readonly #images: SharedImages
+  /** Told of the images of zones that have been placed. */
+  #keep: ((images: readonly PlacedImage[]) => void) | null = null
+  /** Those that it may read, by their place. Bounded by the zones, and the edits that it has not answered yet. */
+  readonly #kept = new Set<number>()
+  /** Those of them that are served no more. */
+  readonly #replaced = new Map<number, PlacedImage>()
+  /** Octets that have been placed since the last collection. */
+  #copied = 0
   readonly #placed = new WeakMap<SharedArrayBuffer, PlacedImage>()
   /** What is served no more, but may be read. Bounded by what is published while readers say nothing. */
   #leaving: Extent[]
 
   constructor(store: ImageStore | null) {
     this.#store = store
+    this.#images = new SharedImages(store?.fd ?? null)
     this.#journal = store === null ? null : new JournalWriter(store)
     this.#leaving = [...(store?.inherited ?? [])]
+  }
+
+  /** Where this process reads images. */
+  get memory(): ImageMemory {
+    return this.#images.memory
+  }
+
+  /** Null where this process copies them, or none is shared. */
+  get mapped(): MappedMemory | null {
+    return this.#images.mapped
+  }
+
+  /** @param keep told of the images of zones that have been placed; it may read them until it lets go of them */
+  keptBy(keep: (images: readonly PlacedImage[]) => void): void {
+    if (this.mapped !== null) this.#keep = keep
+  }
+
+  /** Whoever keeps images does not need these any more. @param images null for all of them */
+  letGo(images: readonly PlacedImage[] | null): void {
+    for (const at of images?.map((image) => image.at) ?? this.#kept) {
+      this.#kept.delete(at)
+      const image = this.#replaced.get(at)
+      if (image !== undefined) this.#leaving.push(image)
+      this.#replaced.delete(at)
+    }
+  }
+
+  /** What this process can answer by, of an update whose images are placed and that has not been added yet. */
+  own(update: ServingUpdate): ServingUpdate {
+    // The workers' side tells of what can't be read.
+    return this.#images.servable(update, this.#served, () => undefined)
   }
 
   /** All that is served. */
@@ -44,6 +96,7 @@ export class ServedImages {
       const placed = stays ? before : await store.place(data)
       if (placed === null) continue
       this.#placed.set(data, placed)
+      if (!stays) this.#copied += placed.octets
       others.set(data, placed)
     }
     return { ...withImages(update, (image) => others.get(image) ?? image), generation: update.generation }
@@ -51,13 +104,21 @@ export class ServedImages {
 
   /** Takes over an update whose images are placed. */
   add(update: ServingUpdate): void {
+    const toKeep: PlacedImage[] = []
     for (const { kind, slot, data } of entriesOf(update)) {
       const before = this.#served.get(kind, slot)
-      if (isPlaced(before) && before !== data) this.#leaving.push(before)
+      if (before === data) continue
+      if (isPlaced(before)) this.#leave(before)
+      if (kind === 'zones' && isPlaced(data)) toKeep.push(data)
     }
+    this.#tellKeeper(toKeep)
     this.#served.add(update)
     this.#generation = update.generation
     this.#write(update)
+    if (this.#copied < reclaimOctets / 2) return
+    // What was placed is garbage, of which the collector knows nothing.
+    this.#copied = 0
+    setImmediate(collectGarbage)
   }
 
   /** Writes down from now on what is served. */
@@ -77,6 +138,17 @@ export class ServedImages {
     if (store === null || this.#leaving.length === 0 || this.#journal?.begun !== true) return
     if (!store.living().every((number) => readers.has(number))) return
     for (const extent of this.#leaving.splice(0)) store.give(extent)
+  }
+
+  #leave(image: PlacedImage): void {
+    if (this.#kept.has(image.at)) this.#replaced.set(image.at, image)
+    else this.#leaving.push(image)
+  }
+
+  #tellKeeper(images: readonly PlacedImage[]): void {
+    if (this.#keep === null || images.length === 0) return
+    for (const { at } of images) this.#kept.add(at)
+    this.#keep(images)
   }
 
   #write(update: ServingUpdate): void {

@@ -1,11 +1,13 @@
 import { type Answer, type DecodedPacket, decode, encode } from 'dns-packet'
 import { allocateCounters, Counters } from '../counters.ts'
+import type { ZoneImage } from '../image/image.ts'
 import type { PlanWalk } from '../image/plan.ts'
 import type { ServingState } from '../image/state.ts'
 import { isMappedIpv4, parseAddress } from '../wire/address.ts'
 import { classes, streamPayload, types } from '../wire/constants.ts'
 import { optionCodes } from '../wire/edns-options.ts'
 import { hostnameToWire, parseHostname } from '../wire/name.ts'
+import { NameScan } from '../wire/name-scan.ts'
 import { parseType } from '../wire/rdata.ts'
 import { Client } from './client.ts'
 import { Responder } from './responder.ts'
@@ -30,12 +32,22 @@ interface TracedAnswer {
 
 /** Asks the data plane in this thread, by the code that answers the network, apart from its counters. */
 export class OwnZones {
+  readonly #state: ServingState
   readonly #responder: Responder
   readonly #client = new Client()
   readonly #out = new Uint8Array(streamPayload)
 
   constructor(state: ServingState) {
+    this.#state = state
     this.#responder = new Responder(state, new Counters(allocateCounters()), { stream: true })
+  }
+
+  /** What is served of a zone, to be read before the next is applied; undefined when there is none of that apex. */
+  image(apex: string): ZoneImage | undefined {
+    const wire = hostnameToWire(apex)
+    const name = new NameScan()
+    name.load(wire, 0, wire.length)
+    return this.#state.findZone(name, 0) === 0 ? this.#state.zone : undefined
   }
 
   /** The IPv4 addresses of a name. @param name absolute, with or without the final dot */

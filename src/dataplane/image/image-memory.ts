@@ -20,6 +20,7 @@
  * - Mapping and unmapping with each edit: what still has an ArrayBuffer would end the process. Memory that is given back here is
  *   there, and is zeros.
  */
+import { createRequire } from 'node:module'
 import { crc32 } from 'node:zlib'
 
 /** Where an image lies in the memory: plain data, which can be cloned and sent. */
@@ -46,6 +47,17 @@ export const memoryLayout = {
 
 /** Makes an ArrayBuffer of a part of the memory, without copying it. */
 export type View = (at: number, octets: number) => ArrayBuffer
+
+/** Where this process has mapped it: plain data, for all its threads. */
+export interface MappedMemory {
+  readonly address: number
+}
+
+/** For one thread. */
+export function memoryAt({ address }: MappedMemory): ImageMemory {
+  const { view } = createRequire(import.meta.url)('koffi') as typeof import('koffi')
+  return new ImageMemory((at, octets) => view(address + at, octets))
+}
 
 export class ImageMemory {
   /** Where there is no memory that is shared. */

@@ -11,14 +11,13 @@
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { ResponderOptions } from '../answer/responder.ts'
 import { Counters } from '../counters.ts'
-import { ImageMemory } from '../image/image-memory.ts'
+import { ImageMemory, memoryAt } from '../image/image-memory.ts'
 import { collectGarbage } from '../image/reclaim.ts'
 import { ServingState } from '../image/state.ts'
 import { beat, beatByEvents, beatIn } from '../life/signs.ts'
 import { ContainedAnswerer, WorkerErrors } from './errors.ts'
 import type { Answerer, Listener, ListenerParts } from './listener.ts'
 import type { BatchEnd, FromWorker, ToWorker, WorkerInput } from './protocol.ts'
-import { memoryAt } from './shared-memory.ts'
 import { defaultStreamLimits } from './stream-limits.ts'
 import { askForShortTurns, loadSyscalls, SyscallError } from './syscalls.ts'
 import { transports } from './transports.ts'
@@ -47,7 +46,7 @@ export class DnsWorker {
     beatIn(input.signs)
     this.#input = input
     const { memory } = input
-    const images = memory === null ? ImageMemory.none : memoryAt(loadSyscalls(), memory)
+    const images = memory === null ? ImageMemory.none : memoryAt(memory)
     this.#state = new ServingState(collectGarbage, images)
     this.#state.apply(input.initial)
     const counters = new Counters(input.counters)

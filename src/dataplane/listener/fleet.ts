@@ -6,14 +6,13 @@
  * the current images). TCP binds first: unlike the UDP sockets its port is not shared, so a port that somebody else
  * holds is found at once, and a port of 0 becomes a number that UDP then takes too.
  */
-import { ImageMemory } from '../image/image-memory.ts'
+import { ImageMemory, type MappedMemory, memoryAt } from '../image/image-memory.ts'
 import { readableOf, ServingSet, type ServingUpdate, type Unreadable } from '../image/serving-set.ts'
 import { lookAgainAndAgain } from '../life/watch.ts'
 import { type ChosenBackend, chooseBackend, type UdpBackend } from './backend.ts'
 import { portAttempts, type SocketsByTransport } from './held-sockets.ts'
 import type { ListenAddress, ListenOn } from './listener.ts'
 import { ListenError } from './listener.ts'
-import { type MappedMemory, memoryAt } from './shared-memory.ts'
 import { defaultStreamLimits } from './stream-limits.ts'
 import { loadSyscalls, type Syscalls } from './syscalls.ts'
 import { type Transport, transports } from './transports.ts'
@@ -52,7 +51,7 @@ export class Fleet implements AsyncDisposable {
   constructor(options: FleetOptions) {
     this.#options = options
     const { memory = null } = options
-    this.#memory = memory === null ? ImageMemory.none : memoryAt(loadSyscalls(), memory)
+    this.#memory = memory === null ? ImageMemory.none : memoryAt(memory)
   }
 
   /**

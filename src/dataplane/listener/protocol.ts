@@ -6,10 +6,10 @@
  * A message to a worker that answers in batches is followed by the doorbell (`doorbell.ts`), since it blocks in the kernel.
  */
 import type { MessagePort } from 'node:worker_threads'
+import type { MappedMemory } from '../image/image-memory.ts'
 import type { ServingUpdate } from '../image/serving-set.ts'
 import type { DoorbellEnd } from './doorbell.ts'
 import type { BoundSocket, ListenAddress, ListenOn } from './listener.ts'
-import type { MappedMemory } from './shared-memory.ts'
 import type { Transport } from './transports.ts'
 
 /** The sockets and the doorbell of such a worker. */

@@ -1,12 +1,7 @@
 /** The memory that processes share (`image-memory.ts`), as the kernel has it: a file without a name, and mappings of it. */
 import { ftruncateSync, openSync, readSync } from 'node:fs'
-import { ImageMemory, memoryLayout, type PlacedImage } from '../image/image-memory.ts'
+import { type MappedMemory, memoryLayout, type PlacedImage } from '../image/image-memory.ts'
 import { linux, SyscallError, type Syscalls } from './syscalls.ts'
-
-/** Where this process has mapped it: plain data, for all its threads. */
-export interface MappedMemory {
-  readonly address: number
-}
 
 /**
  * Makes one that is empty.
@@ -49,11 +44,6 @@ export function mapMemory(syscalls: Syscalls, fd: number): MappedMemory {
   const address = syscalls.mmap(0, memoryLayout.octets, protRead, mapShared, fd, 0)
   if (address === mapFailed) throw new SyscallError('mmap', syscalls.errno())
   return { address: Number(address) }
-}
-
-/** For one thread. */
-export function memoryAt(syscalls: Syscalls, { address }: MappedMemory): ImageMemory {
-  return new ImageMemory((at, octets) => syscalls.view(address + at, octets))
 }
 
 /** An image as a copy of this process, which can't map it. @throws Error when it is not all there */

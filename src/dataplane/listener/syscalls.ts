@@ -44,8 +44,6 @@ export interface Syscalls {
   errno(): number
   /** Where the memory of a view is; it must be kept for as long as the address is used. */
   address(view: Uint8Array): number
-  /** Memory at an address, without copying it; it must be there for as long as the buffer is. */
-  view(address: number, octets: number): ArrayBuffer
 }
 
 /** A system call failed. `code` is the error's name, such as EADDRINUSE. */
@@ -174,7 +172,6 @@ export function loadSyscalls(
     schedSetattr: (attributes) => syscall(schedSetattrNumbers[platform]!, 0, attributes, 0),
     errno: () => koffi.errno(),
     address: (view) => Number(koffi.address(view)),
-    view: (address, octets) => koffi.view(address, octets),
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { allocateCounters } from '../counters.ts'
+import type { MappedMemory } from '../image/image-memory.ts'
 import type { ServingUpdate } from '../image/serving-set.ts'
 import { allocateSigns } from '../life/signs.ts'
 import { threadOf, Watch } from '../life/watch.ts'
@@ -11,7 +12,6 @@ import '../wire/name-hash-key.ts'
 import { BatchSockets } from './batch-sockets.ts'
 import { formatListenAddress, type ListenAddress, ListenError, type ListenOn } from './listener.ts'
 import type { FromWorker, ToWorker, Upcall, WorkerInput } from './protocol.ts'
-import type { MappedMemory } from './shared-memory.ts'
 import type { SyscallError, Syscalls } from './syscalls.ts'
 import type { Transport } from './transports.ts'
 

@@ -3,7 +3,7 @@
  * it.
  */
 import { crc32 } from 'node:zlib'
-import { type Image, ImageMemory, isPlaced } from '../image/image-memory.ts'
+import { type Image, ImageMemory, isPlaced, type MappedMemory, memoryAt } from '../image/image-memory.ts'
 import {
   readableOf,
   type ServingChanges,
@@ -12,7 +12,7 @@ import {
   type Unreadable,
   withImages,
 } from '../image/serving-set.ts'
-import { copyImage, type MappedMemory, mapMemory, memoryAt } from '../listener/shared-memory.ts'
+import { copyImage, mapMemory } from '../listener/shared-memory.ts'
 import { loadSyscalls } from '../listener/syscalls.ts'
 import { JournalError, readJournal } from './journal.ts'
 
@@ -20,7 +20,8 @@ export class SharedImages {
   /** Null where images are copied, or none is shared. */
   readonly mapped: MappedMemory | null = null
   readonly #fd: number | null
-  readonly #memory: ImageMemory = ImageMemory.none
+  /** Where this process reads images that are not copied. */
+  readonly memory: ImageMemory = ImageMemory.none
 
   /**
    * @param fd the memory; null for none
@@ -34,7 +35,7 @@ export class SharedImages {
     if (fd === null) return
     try {
       this.mapped = map(fd)
-      this.#memory = memoryAt(loadSyscalls(), this.mapped)
+      this.memory = memoryAt(this.mapped)
     } catch {
       // It is copied.
     }
@@ -76,7 +77,7 @@ export class SharedImages {
         if (isPlaced(before))
           kept.add({ [what.kind]: [[what.slot, copyImage(this.#fd!, before)]] } as ServingChanges)
       },
-      this.#memory,
+      this.memory,
     )
     kept.add(readable)
     return { ...kept.changes(), generation: update.generation }
@@ -90,7 +91,7 @@ export class SharedImages {
   #checked(image: Image): Image {
     if (!isPlaced(image)) return image
     const own = this.#own(image)
-    if (crc32(isPlaced(own) ? this.#memory.bytes(own) : new Uint8Array(own)) !== image.checksum)
+    if (crc32(isPlaced(own) ? this.memory.bytes(own) : new Uint8Array(own)) !== image.checksum)
       throw new JournalError(`the checksum of the image at ${image.at} is wrong`)
     return own
   }

@@ -41,7 +41,7 @@ async function threadIn(t: Test) {
     await rm(directory, { recursive: true })
   })
   const start = (version = '1.0.0', graceMs = 1000) => {
-    const thread = new CompileThread({ directory: join(directory, 'zones'), version, graceMs })
+    const thread = new CompileThread({ directory: join(directory, 'zones'), version, memory: null, graceMs })
     threads.push(thread)
     return thread
   }

@@ -84,7 +84,7 @@ async function setUp(t: Test) {
   const database = await Database.open({ url, dataDir: '/nowhere' })
   t.teardown(() => database.stop())
   await database.ready(patience())
-  const compiler = new GatedCompiler({ directory: t.testdir({}), version: '1.0.0', graceMs: 0 })
+  const compiler = new GatedCompiler({ directory: t.testdir({}), version: '1.0.0', memory: null, graceMs: 0 })
   t.teardown(() => compiler.stop())
   const state = new ServingState()
   const own = new OwnZones(state)

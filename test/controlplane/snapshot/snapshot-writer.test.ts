@@ -47,7 +47,8 @@ async function* rows(length: number): AsyncGenerator<ZoneRows[]> {
 async function setUp(t: Test) {
   const folder = await mkdtemp(join(tmpdir(), 'pooldns-writer-'))
   const files = new SnapshotFiles(folder)
-  const start = () => new CompileThread({ directory: files.images, version: '1.0.0', graceMs: 0 })
+  const start = () =>
+    new CompileThread({ directory: files.images, version: '1.0.0', memory: null, graceMs: 0 })
   const compiler = start()
   t.teardown(async () => {
     await compiler.stop()

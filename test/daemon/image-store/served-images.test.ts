@@ -52,15 +52,15 @@ t.test('thousands of edits take no more memory than some', async (t) => {
   const shared = share(t)
   writeLiving(shared.fd, [1])
   const taken: number[] = []
-  for (let edit = 1; edit <= 3000; edit++) {
+  for (let edit = 1; edit <= 2000; edit++) {
     await publish(shared, update(`192.0.2.${edit % 256}`, edit))
     shared.served.release(all(1))
-    if (edit % 1000 === 0) taken.push(takenOctets(shared))
+    if (edit % 500 === 0) taken.push(takenOctets(shared))
   }
-  t.ok(taken[2]! <= taken[0]! + (1 << 20), taken.join())
+  t.ok(taken.at(-1)! <= taken[0]! + (1 << 20), taken.join())
   // The journal's place, and images.
-  t.ok(taken[2]! < 3 << 20, taken.join())
-  t.match(new SharedImages(shared.fd).last(), { generation: 3000 })
+  t.ok(taken.at(-1)! < 3 << 20, taken.join())
+  t.match(new SharedImages(shared.fd).last(), { generation: 2000 })
 })
 
 t.test('what an earlier control plane wrote stays until all that live serve something else', async (t) => {

@@ -186,3 +186,11 @@ t.test('TTLs are counted down to the time of the question, not of the start', as
   passedMs = 40_000
   t.match(answers(), [{ ttl: 60 }])
 })
+
+t.test('the image of a zone is found by its apex alone', async (t) => {
+  const own = new OwnZones(state)
+  t.equal(own.image('example.test'), state.zone)
+  t.ok(own.image('example.test')!.nodeCount > 10)
+  t.equal(own.image('www.example.test'), undefined)
+  t.equal(own.image('other.test'), undefined)
+})

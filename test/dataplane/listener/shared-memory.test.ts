@@ -1,11 +1,10 @@
 import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs'
 import t from 'tap'
-import { memoryLayout } from '../../../src/dataplane/image/image-memory.ts'
+import { memoryAt, memoryLayout } from '../../../src/dataplane/image/image-memory.ts'
 import {
   copyImage,
   createMemory,
   mapMemory,
-  memoryAt,
   readOnly,
 } from '../../../src/dataplane/listener/shared-memory.ts'
 import { linux, type Syscalls } from '../../../src/dataplane/listener/syscalls.ts'
@@ -29,7 +28,7 @@ t.test('to be read only, nobody can write to it', async (t) => {
   t.teardown(() => closeSync(fd))
   const image = await placeZone(shared, '192.0.2.1')
   t.throws(() => writeSync(fd, Buffer.from([1]), 0, 1, image.at), { code: 'EBADF' })
-  t.equal(memoryAt(syscalls, mapMemory(syscalls, fd)).isWhole(image), true)
+  t.equal(memoryAt(mapMemory(syscalls, fd)).isWhole(image), true)
   t.equal(readOnly(-1), -1, 'the same where there is no /proc')
 })
 
