@@ -150,6 +150,8 @@ const settings = {
     parseListens(text)?.map(formatListenAddress),
   ),
   /** How long entries of the audit log stay, however many there are. */
+  /** Whether a write to the embedded database waits until it is on disk. */
+  sync: setting('POOLDNS_SYNC', 'on or off', true, (text) => parseEither(text, 'on', 'off')),
   auditRetentionMs: setting(
     'POOLDNS_AUDIT_RETENTION',
     'a duration such as 90d, from 1d to 3650d',

@@ -117,6 +117,8 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
 })
 
 t.test('how long the audit log is kept', async (t) => {
+  t.equal(readConfig([], {}).sync, true)
+  t.equal(readConfig([], { POOLDNS_SYNC: 'off' }).sync, false)
   t.equal(readConfig([], {}).auditRetentionMs, 90 * 86_400_000)
   for (const [text, days] of Object.entries({ '24h': 1, '1d': 1, '400d': 400, '3650d': 3650 })) {
     t.equal(readConfig([], { POOLDNS_AUDIT_RETENTION: text }).auditRetentionMs, days * 86_400_000, text)
@@ -172,6 +174,7 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_RRL_EXEMPT: '192.0.2.0/33' }, /POOLDNS_RRL_EXEMPT/],
     [{ POOLDNS_PROBE_ALLOW: 'loopback' }, /POOLDNS_PROBE_ALLOW: "loopback".*none/],
     [{ POOLDNS_PROBE_DENY: '10.0.0.0' }, /POOLDNS_PROBE_DENY/],
+    [{ POOLDNS_SYNC: 'yes' }, /POOLDNS_SYNC: "yes" is not accepted.*on or off/],
     [{ POOLDNS_AUDIT_RETENTION: '23h' }, /POOLDNS_AUDIT_RETENTION: "23h" is not accepted.*from 1d to 3650d/],
     [{ POOLDNS_AUDIT_RETENTION: '3651d' }, /POOLDNS_AUDIT_RETENTION/],
     [{ POOLDNS_AUDIT_RETENTION: '90' }, /POOLDNS_AUDIT_RETENTION/],

@@ -18,6 +18,7 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
   await using database = await Database.open({
     url: config.databaseUrl,
     dataDir: config.dataDir,
+    sync: config.sync,
     auditRetentionMs: config.auditRetentionMs,
     onUnavailable: (reason) => {
       last = reason

@@ -96,6 +96,7 @@ export async function startDaemon(
     await Database.open({
       url: config.databaseUrl,
       dataDir: config.dataDir,
+      sync: config.sync,
       auditRetentionMs: config.auditRetentionMs,
       expected: () => parts.configuration.expected,
       onAvailable: () => announce({ kind: 'database-available' }),

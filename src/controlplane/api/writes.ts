@@ -66,6 +66,9 @@ const publishTimeoutMs = 5_000
 /** Longest time that a write waits for the other nodes, on request; less than a node counts as live that has become silent. */
 const fleetTimeoutMs = 5_000
 
+/** What the write that was just made survives; see `Database.durability`. */
+const durabilityHeader = 'pooldns-durability'
+
 /** Says whether this node answers DNS by the write that was just made. */
 const publishedHeader = 'pooldns-published'
 /** Says whether every live node does. */
@@ -77,6 +80,8 @@ export async function awaitServed(
   served: Promise<void>,
   reply: FastifyReply,
 ): Promise<void> {
+  // What is kept here is synced in any case.
+  reply.header(durabilityHeader, 'power')
   const signal = AbortSignal.timeout(publishTimeoutMs)
   try {
     await orAborted(served, signal)
@@ -98,6 +103,7 @@ export async function awaitServed(
  * the nodes that are behind; none when the database is away, so that it is not known of any.
  */
 export async function awaitPublished(context: Ground, revision: number, reply: FastifyReply): Promise<void> {
+  reply.header(durabilityHeader, context.database.durability)
   const signal = AbortSignal.timeout(publishTimeoutMs)
   try {
     await context.publisher.reached(revision, signal)

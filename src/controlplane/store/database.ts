@@ -41,6 +41,8 @@ export interface DatabaseOptions {
   /** `postgres://` URL; null for the embedded database in `dataDir/db`. */
   readonly url: string | null
   readonly dataDir: string
+  /** Whether each commit in the embedded database waits until it is on disk; true when left out. */
+  readonly sync?: boolean
   /** How long an entry of the audit log stays at least; 90 days when left out. */
   readonly auditRetentionMs?: number
   /** The revision that the database has, or a later one; 0 when that is not known. While it has none at all, no change is taken. */
@@ -107,8 +109,8 @@ export class Database implements AsyncDisposable {
    * when another process holds the directory.
    */
   static async open(options: DatabaseOptions): Promise<Database> {
-    const { dataDir, onDeath } = options
-    if (options.url === null) return new Database(options, new EmbeddedDatabase(dataDir, onDeath))
+    const { dataDir, sync = true, onDeath } = options
+    if (options.url === null) return new Database(options, new EmbeddedDatabase(dataDir, sync, onDeath))
     if (!/^postgres(ql)?:\/\//.test(options.url) || !URL.canParse(options.url)) {
       throw new ControlError('invalid', 'the database URL is not a postgres:// URL')
     }
@@ -118,6 +120,15 @@ export class Database implements AsyncDisposable {
   /** Whether the thread of the embedded one hangs, and can't even be ended. */
   get stuck(): boolean {
     return this.#embedded?.stuck ?? false
+  }
+
+  /**
+   * What a write that was acknowledged survives: the loss of power, or the death of the process alone; that of a server is for who runs it
+   * to say.
+   */
+  get durability(): 'power' | 'process' | 'server' {
+    if (this.kind === 'postgres') return 'server'
+    return (this.#options.sync ?? true) ? 'power' : 'process'
   }
 
   /** What the last use said. False before the first. */

@@ -2,11 +2,14 @@
  * The thread of the embedded database: boots PGlite on a directory and serves it on a Unix socket, until told to
  * stop. Anything unexpected ends the thread: the main thread starts another, and Postgres' own recovery does the rest.
  */
-import fs, { existsSync, renameSync, rmSync } from 'node:fs'
+import fs, { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
-import { beatByEvents, beatIn } from '../../dataplane/life/signs.ts'
+import { beat, beatByEvents, beatIn } from '../../dataplane/life/signs.ts'
+import { statementStates } from './statement-states.ts'
+import { SyncedFolder, type Syncing, syncedStart } from './synced-folder.ts'
 
 export interface EmbeddedWorkerData {
   /** Directory of the database files. */
@@ -14,18 +17,23 @@ export interface EmbeddedWorkerData {
   readonly socketPath: string
   /** Where the thread gives its signs of life. */
   readonly signs: SharedArrayBuffer
-  /** One int32: 1 while the thread is in a statement, in which it gives none. */
+  /** One int32 of `statementStates`: in a statement the thread gives none. */
   readonly statement: SharedArrayBuffer
+  /** Whether each commit waits until it is on disk. */
+  readonly sync: boolean
 }
 
 /** Connections at a time: the pool's one, one that is about to close, and a person with psql. */
 const maxConnections = 8
 
-async function serve({ directory, socketPath, signs, statement }: EmbeddedWorkerData): Promise<void> {
+async function serve(data: EmbeddedWorkerData): Promise<void> {
+  const { directory, socketPath, signs } = data
+  const statement = new Int32Array(data.statement)
   beatIn(signs)
-  await initialise(directory)
-  const database = await PGlite.create({ dataDir: directory })
-  watchStatements(database, new Int32Array(statement))
+  const syncing = data.sync ? inSync(statement) : null
+  await initialise(directory, syncing)
+  const database = await open(directory, syncing)
+  watchStatements(database, statement)
   rmSync(socketPath, { force: true })
   const server = new PGLiteSocketServer({ db: database, path: socketPath, maxConnections })
   await server.start()
@@ -43,13 +51,42 @@ async function serve({ directory, socketPath, signs, statement }: EmbeddedWorker
  * Creates the database aside and moves it to its place when it is whole, so that a process that is killed during its
  * first start doesn't leave half a database that no later start can use.
  */
-async function initialise(directory: string): Promise<void> {
+async function initialise(directory: string, syncing: Syncing | null): Promise<void> {
   if (existsSync(directory)) return
   const aside = `${directory}.new`
   rmSync(aside, { recursive: true, force: true })
-  const database = await PGlite.create({ dataDir: aside })
+  const database = await open(aside, syncing)
   await database.close()
+  // What makes a database syncs nothing.
+  if (syncing !== null)
+    for (const name of readdirSync(aside, { recursive: true }))
+      syncing(() => syncPath(join(aside, String(name))))
   renameSync(aside, directory)
+  if (syncing !== null) syncPath(dirname(directory))
+}
+
+function open(directory: string, syncing: Syncing | null): Promise<PGlite> {
+  if (syncing === null) return PGlite.create({ dataDir: directory })
+  return PGlite.create({ fs: new SyncedFolder(directory, syncing), startParams: syncedStart })
+}
+
+/** Says that the thread waits for the disk, which may take long, while it does. */
+function inSync(statement: Int32Array): Syncing {
+  return (work) => {
+    const before = Atomics.exchange(statement, 0, statementStates.syncing)
+    work()
+    Atomics.store(statement, 0, before)
+    beat()
+  }
+}
+
+function syncPath(path: string): void {
+  const file = openSync(path, 'r')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
 }
 
 /**
@@ -59,7 +96,7 @@ async function initialise(directory: string): Promise<void> {
 function watchStatements(database: PGlite, statement: Int32Array): void {
   const run = database.execProtocolRawStream.bind(database)
   database.execProtocolRawStream = async (...args) => {
-    Atomics.store(statement, 0, 1)
+    Atomics.store(statement, 0, statementStates.running)
     try {
       return await run(...args)
     } catch (error) {
@@ -68,7 +105,7 @@ function watchStatements(database: PGlite, statement: Int32Array): void {
       })
       throw error
     } finally {
-      Atomics.store(statement, 0, 0)
+      Atomics.store(statement, 0, statementStates.none)
     }
   }
 }

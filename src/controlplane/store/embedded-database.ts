@@ -7,8 +7,8 @@
  * It is one backend that all connections share: session state, prepared statements and, outside a transaction, even
  * the messages of two connections mix. That is why its pool has exactly one connection.
  *
- * PGlite doesn't fsync. What was committed survives the death of the process, whatever the signal; it may not survive
- * the loss of power. Who needs that takes a server.
+ * PGlite by itself doesn't fsync: what was committed survives the death of the process, whatever the signal, and may not survive
+ * the loss of power. With `sync` it does (`synced-folder.ts`).
  *
  * ## A disk that takes nothing
  * On a disk that is full or can't be written the start goes on: it has a snapshot to serve. Such a database is `failed` from the
@@ -33,6 +33,7 @@ import { lookAgainAndAgain, threadOf, Watch } from '../../dataplane/life/watch.t
 import { ControlError } from '../model/errors.ts'
 import { lockDataDirectory } from './data-directory-lock.ts'
 import type { EmbeddedWorkerData } from './embedded-database-worker.ts'
+import { statementStates } from './statement-states.ts'
 
 const restartPauseMs = 1_000
 
@@ -40,7 +41,12 @@ const restartPauseMs = 1_000
 const stopTimeoutMs = 5_000
 
 /** Without a sign of life; what a statement takes is up to whoever asked. */
-const patience = { idle: { stillMs: 2000, busyMs: 3000 }, inStatement: { stillMs: 2000, busyMs: Infinity } }
+const patience = {
+  [statementStates.none]: { stillMs: 2000, busyMs: 3000 },
+  [statementStates.running]: { stillMs: 2000, busyMs: Infinity },
+  // A disk that is slow is no fault of the thread, and another one would wait for it, too.
+  [statementStates.syncing]: { stillMs: 30_000, busyMs: Infinity },
+}
 /** A start may have to read a log of what a process that was killed has left. */
 const startPatience = { stillMs: 120_000, busyMs: 120_000 }
 /** A thread that was terminated and is still there after this is held by the system, and nobody can end it. */
@@ -55,13 +61,14 @@ const port = 5432
 export class EmbeddedDatabase {
   /** What a pg client connects to: the folder of the socket. */
   readonly connection: { host: string; port: number; user: string; database: string }
+  readonly #sync: boolean
   readonly #root: string
   readonly #directory: string
   readonly #onDeath: (reason: string) => void
-  /** 1 while the thread is in a statement. */
+  /** One of `statementStates`. */
   #statement: Int32Array = new Int32Array(1)
   readonly #watch = new Watch(
-    () => patience[Atomics.load(this.#statement, 0) === 0 ? 'idle' : 'inStatement'],
+    () => patience[Atomics.load(this.#statement, 0) as keyof typeof patience],
     undefined,
     startPatience,
   )
@@ -84,9 +91,11 @@ export class EmbeddedDatabase {
    * Locks the data directory and starts the thread; `running()` says when it serves. Throws as `lockDataDirectory`, but for a disk
    * that takes nothing now and holds a database.
    *
+   * @param sync whether each commit waits until it is on disk
    * @param onDeath told when the thread died, hung or was given up
    */
-  constructor(dataDir: string, onDeath: (reason: string) => void = () => undefined) {
+  constructor(dataDir: string, sync: boolean, onDeath: (reason: string) => void = () => undefined) {
+    this.#sync = sync
     this.#onDeath = onDeath
     this.#root = resolve(dataDir)
     this.#directory = join(this.#root, 'db')
@@ -165,6 +174,7 @@ export class EmbeddedDatabase {
       statement,
       directory: this.#directory,
       socketPath: join(this.#socketDirectory, `.s.PGSQL.${port}`),
+      sync: this.#sync,
     }
     const file = `./embedded-database-worker${extname(import.meta.filename)}`
     const worker = new Worker(new URL(file, import.meta.url), { workerData, name: 'database' })

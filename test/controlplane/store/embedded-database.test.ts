@@ -72,29 +72,40 @@ t.test('own writes hint', async (t) => {
   t.equal(hints, 1)
 })
 
-t.test('SIGKILL in the middle of writes', async (t) => {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'suite', 'endless-writer.ts'), dataDir], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    // A killed process leaves the folder of its socket behind.
-    env: { ...process.env, NODE_OPTIONS: '', TMPDIR: dataDir },
-  })
-  let committed = 0
-  for await (const line of createInterface({ input: child.stdout })) {
-    committed = Number(line)
-    if (committed < 20) continue
-    await t.rejects(Database.open({ url: null, dataDir }), {
-      code: 'conflict',
-      message: `process ${child.pid}`,
+/** How many commits of a round are waited for before the process is killed, in the midst of the next. */
+const rounds = [1, 12]
+
+t.test('SIGKILL in the middle of writes loses none that was acknowledged', async (t) => {
+  const writer = join(import.meta.dirname, 'suite', 'endless-writer.ts')
+  const acknowledged = new Map<string, number>()
+  for (const [round, least] of rounds.entries()) {
+    const name = `endless-${round}`
+    const child = spawn(process.execPath, [writer, dataDir, name], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      // A killed process leaves the folder of its socket behind.
+      env: { ...process.env, NODE_OPTIONS: '', TMPDIR: dataDir },
     })
-    break
+    const exited = once(child, 'exit')
+    let asked = false
+    // To the end: what it said before it was killed counts, too.
+    for await (const line of createInterface({ input: child.stdout })) {
+      acknowledged.set(name, Number(line))
+      if (Number(line) < least || asked) continue
+      asked = true
+      if (round === 0) {
+        const message = `process ${child.pid}`
+        await t.rejects(Database.open({ url: null, dataDir }), { code: 'conflict', message })
+      }
+      child.kill('SIGKILL')
+    }
+    await exited
   }
-  const exited = once(child, 'exit')
-  child.kill('SIGKILL')
-  await exited
   await using database = await openReady()
   const pools = await database.read(listAllPools)
-  const counts = pools.filter(({ value }) => value.name.startsWith('endless-')).length
-  t.ok(counts >= committed, `${counts} pools of ${committed} that were committed`)
+  for (const [name, committed] of acknowledged) {
+    const count = pools.filter(({ value }) => value.name.startsWith(`${name}-`)).length
+    t.ok(count >= committed, `${count} pools of ${committed} that were acknowledged to ${name}`)
+  }
   await database.write('ann', (write) => putPool(write, pool('after', []), {}))
 })
 

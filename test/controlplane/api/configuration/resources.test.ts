@@ -18,6 +18,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.equal(created.status, 201)
       t.equal(created.headers.get('location'), '/v1/monitors/web')
       t.equal(created.headers.get('pooldns-published'), 'yes')
+      t.equal(created.headers.get('pooldns-durability'), kind === 'postgres' ? 'server' : 'power')
       t.same(created.body, {
         type: 'http',
         method: 'GET',
