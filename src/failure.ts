@@ -3,10 +3,15 @@ import { UsageError } from './config.ts'
 import { maskPasswords } from './telemetry/log.ts'
 import { printableLines } from './terminal-text.ts'
 
-/** One line on standard error, and the exit code: 2 for a command line or a variable that can't be used, else 1. */
-export function tellFailure(error: unknown): void {
+/**
+ * One line on standard error, and the exit code: 2 for a command line or a variable that can't be used, else 1.
+ *
+ * @returns what it has told
+ */
+export function tellFailure(error: unknown): string {
   const message = printableLines(maskPasswords(error instanceof Error ? error.message : String(error)))
   const isUsage = error instanceof UsageError
   process.stderr.write(`pooldns: ${message}\n${isUsage ? 'Try "pooldns --help".\n' : ''}`)
   process.exitCode = isUsage ? 2 : 1
+  return message
 }

@@ -10,6 +10,7 @@ import { version } from './version.ts'
 const usage = `pooldns ${version}: an authoritative DNS server that load-balances
 
   pooldns serve [--demo]             answer DNS; flags such as --dns-listen mirror the variables of the README
+  pooldns restart [--data-dir DIR]   replace the processes of a running server by what is installed now, while it answers
   pooldns migrate                    bring the schema of DATABASE_URL up to date
   pooldns import-zone FILE --zone APEX [--dry-run] [--progress]
                                      make a zone what a master file says; - is standard input
@@ -37,6 +38,7 @@ type Command = (args: readonly string[]) => Promise<void>
 // Loaded when they are called for, so that a word that is none doesn't wait for the whole daemon.
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./commands/serve.ts')).serveCommand,
+  restart: async () => (await import('./commands/restart.ts')).restartCommand,
   migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
   'import-zone': async () => (await import('./commands/import-zone.ts')).importZoneCommand,
   'import-zones': async () => (await import('./commands/import-zones.ts')).importZonesCommand,

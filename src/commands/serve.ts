@@ -1,7 +1,12 @@
 import { getCompileCacheDir } from 'node:module'
-import { type Config, readConfig } from '../config.ts'
+import { type Config, readConfig, UsageError } from '../config.ts'
 import { stopBudget } from '../daemon/stop-budget.ts'
+import type { HeldSockets } from '../dataplane/listener/held-sockets.ts'
 import { loadSyscalls, type Syscalls } from '../dataplane/listener/syscalls.ts'
+import { ActivationError, holdActivated, takeActivation } from '../supervisor/activation.ts'
+import { openDoor } from '../supervisor/door.ts'
+import { Notifier } from '../supervisor/notifier.ts'
+import type { Outcome } from '../supervisor/replacement.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
 
@@ -35,28 +40,63 @@ function syscallsIfAny(): Syscalls | null {
 }
 
 async function serveSupervised(config: Config, args: readonly string[], syscalls: Syscalls, log: Logger) {
+  const activated = activatedSockets(config, args, syscalls)
+  using notifier = new Notifier(syscalls, process.env, process.pid)
+  using doors = new DisposableStack()
   const supervisor = new Supervisor({
     config,
     args,
     syscalls,
+    activated,
+    notifier,
     log,
     compileCache: getCompileCacheDir(),
     stopMs: stopBudget.totalMs,
+    onReady: () => {
+      openDoor(config.dataDir, () => replaceAndTell(supervisor, log)).then(
+        (door) => doors.use(door),
+        (err) => log.warn({ err }, '"pooldns restart" will not find this server; SIGHUP does the same'),
+      )
+    },
   })
   onSignals(log, {
     stop: () => supervisor.stop(),
     kill: () => supervisor.kill(),
-    replace: () => supervisor.replace(),
+    replace: () => void replaceAndTell(supervisor, log),
   })
   supervisor.start()
-  return supervisor.ended
+  return await supervisor.ended
+}
+
+/** @throws UsageError when there are some that can't be used */
+function activatedSockets(config: Config, args: readonly string[], syscalls: Syscalls): HeldSockets | null {
+  try {
+    const activation = takeActivation(process.env, process.pid)
+    if (activation === null) return null
+    // The default is not what anybody has asked for.
+    const asked =
+      (process.env.POOLDNS_DNS_LISTEN ?? '') !== '' || args.some((arg) => arg.startsWith('--dns-listen'))
+    const listen = asked ? config.dnsListen : null
+    return holdActivated(syscalls, activation, { udpWorkers: config.workers, listen })
+  } catch (error) {
+    if (error instanceof ActivationError) throw new UsageError(`socket activation: ${error.message}`)
+    throw error
+  }
+}
+
+async function replaceAndTell(supervisor: Supervisor, log: Logger): Promise<Outcome> {
+  log.info('replacing the processes by what is installed now')
+  const outcome = await supervisor.replace()
+  if (outcome.replaced) log.info('the processes were replaced')
+  else log.error({ reason: outcome.reason }, 'the processes were not replaced')
+  return outcome
 }
 
 interface Handles {
   readonly stop: () => void
   readonly kill: () => void
-  /** Null where it can't be done; false when it can't be done now. */
-  readonly replace: (() => boolean) | null
+  /** Null where it can't be done. */
+  readonly replace: (() => void) | null
 }
 
 let signalled = false
@@ -71,9 +111,8 @@ function onSignals(log: Logger, { stop, kill, replace }: Handles): void {
     })
   }
   process.on('SIGHUP', () => {
-    const signal = 'SIGHUP'
-    if (replace === null) log.warn({ signal }, 'processes are replaced on Linux alone: nothing was done')
-    else if (replace()) log.info({ signal }, 'replacing the processes by what is installed now')
-    else log.warn({ signal }, 'the processes are being started: nothing was done')
+    if (replace === null)
+      log.warn({ signal: 'SIGHUP' }, 'processes are replaced on Linux alone: nothing was done')
+    else replace()
   })
 }

@@ -12,14 +12,13 @@ import { Supervised } from './supervised.ts'
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
 
 const supervised = new Supervised()
-const { nameHashKey, http } = await supervised.begun
 // Before anything is loaded that hashes names.
-shareNameHashKey(nameHashKey)
+shareNameHashKey(await supervised.nameHashKey)
 keepCompiledCode()
 try {
   const { runControlPlane } = await import('./run-control-plane.ts')
-  await runControlPlane(process.argv.slice(2), process.env, supervised, http)
+  await runControlPlane(process.argv.slice(2), process.env, supervised)
 } catch (error) {
-  tellFailure(error)
+  supervised.failed(tellFailure(error))
 }
 if (process.connected) process.disconnect()

@@ -1,6 +1,5 @@
 /** The control plane from its start to its end, under a supervisor. */
 import { readConfig } from '../config.ts'
-import type { ListenAddress } from '../dataplane/listener/listener.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
 import { startDemoBackends } from './demo.ts'
 import { type Daemon, startDaemon } from './start.ts'
@@ -12,20 +11,22 @@ import { containUncaught } from './uncaught.ts'
  * Resolves when it has ended in order. Rejects when it could not start.
  *
  * @param args those of `serve`
- * @param http where HTTP was bound before, which counts where the port may be any
  */
 export async function runControlPlane(
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
   supervised: Supervised,
-  http: ListenAddress | null,
 ): Promise<void> {
+  let serving: Daemon | undefined
+  supervised.showsLife(() => serving?.works ?? true)
   const read = readConfig(args, environment)
+  const beginning = await supervised.prepared()
+  if (beginning === null) return
+  // Where HTTP was bound before counts where the port may be any.
+  const { http } = beginning
   const config = http !== null && read.httpListen.port === 0 ? { ...read, httpListen: http } : read
   const log = createLog(config.logLevel)
-  let serving: Daemon | undefined
   containUncaught(log, () => serving)
-  supervised.showsLife(() => serving?.works ?? true)
   await using _backends = config.demo ? await startDemoBackends() : null
   await using daemon = await startDaemon(config, supervised, log)
   serving = daemon

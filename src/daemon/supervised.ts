@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { type Channel, sayAlive } from '../dataplane/life/child-signs.ts'
 import { type ListenAddress, ListenError } from '../dataplane/listener/listener.ts'
+import type { NameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Beginning, FromControl, Restarts, ToControl } from '../supervisor/words.ts'
 import type { Opened, Supervision } from './supervision.ts'
 
@@ -19,15 +20,27 @@ export class Supervised implements Supervision {
   #onLink: (stream: Duplex, dataPlane: number) => void = (stream) => stream.destroy()
   #restarts: Restarts = { control: 0, data: 0 }
 
-  /** Resolves with what this process begins with, before anything is loaded that hashes names. */
-  readonly begun: Promise<Beginning>
+  /** Resolves with the key, before anything may be loaded that hashes names. */
+  readonly nameHashKey: Promise<NameHashKey>
+  readonly #nameHashKey = Promise.withResolvers<NameHashKey>()
   readonly #begun = Promise.withResolvers<Beginning>()
 
   constructor() {
     this.stop = this.#stop.promise
-    this.begun = this.#begun.promise
+    this.nameHashKey = this.#nameHashKey.promise
     process.on('message', (message: ToControl, handle) => this.#hear(message, handle as unknown as Duplex))
     process.once('disconnect', () => this.#stop.resolve('left alone'))
+  }
+
+  /** Says that this process could begin. Resolves when it may; with null when it is to end instead. */
+  async prepared(): Promise<Beginning | null> {
+    this.#say({ kind: 'prepared' })
+    return await Promise.race([this.#begun.promise, this.stop.then(() => null)])
+  }
+
+  /** Says why this process ends, to those who wait for it. */
+  failed(message: string): void {
+    this.#say({ kind: 'failed', message })
   }
 
   open(connections: number): Promise<Opened> {
@@ -61,6 +74,9 @@ export class Supervised implements Supervision {
 
   #hear(message: ToControl, handle: Duplex): void {
     switch (message.kind) {
+      case 'prepare':
+        this.#nameHashKey.resolve(message.nameHashKey)
+        break
       case 'begin':
         this.memory = message.memory
         this.isAnswering = message.http !== null

@@ -14,22 +14,27 @@
  * One that hangs is killed, and started again as one that died (`watched-child.ts`). A process gives no sign of life either while a
  * thread of it hangs that it can't end: it must go, for its threads do.
  *
- * The sockets are opened when the control plane has something to serve for the first time, and closed when the stop is done: no
- * client is refused a name that we have, and none waits for a server that has nothing to say.
+ * The sockets are opened when the control plane has something to serve for the first time, unless somebody has opened them for us
+ * (`activation.ts`), and closed when the stop is done: no client is refused a name that we have, and none waits for a server that has
+ * nothing to say.
  *
  * ## Replacing
- * Both can be replaced by what is installed now (`replace`), and no query is lost. The control plane ends first, since two of them can't
- * have one data directory; the data plane goes on meanwhile. The next control plane gets a data plane of its own version, which
- * begins to answer by the same sockets when it has been told all that is served; only then does the old one stop receiving,
- * answers what it has, and ends.
+ * Both can be replaced by what is installed now (`replace`), and no query is lost. The next control plane is started first, and gets as
+ * far as it can beside the other: it loads its code and reads its configuration. One that can't do that costs nothing, for the old one
+ * is still there. Then the old one ends, since two can't have one data directory, and the next one begins; the data plane goes on
+ * meanwhile. The next control plane gets a data plane of its own version, which begins to answer by the same sockets when it
+ * has been told all that is served; only then does the old one stop receiving, answers what it has, and ends.
  *
  * ## States of the control plane
  *
  *   starting   ends by itself          the server ends with its exit code: it can't be started
  *   starting   ready                   running
  *   running    ends by itself          running: it is started again, at once or, when it has died lately, after a pause
- *   running    replace                 replacing
- *   replacing  ends                    running: the next one is started
+ *   running    replace                 preparing: the next one is started
+ *   preparing  the next one can begin  replacing: this one is told to end
+ *   preparing  the next one ends       running, and nothing has changed
+ *   preparing  ends by itself          preparing: the next one begins as soon as it can
+ *   replacing  ends                    running: the next one begins
  *   any        stop                    stopping: when all have ended, the server does
  *
  * ## Rejected
@@ -40,54 +45,53 @@
  * - The supervisor as the one who keeps what is served and tells it to a new data plane: it would read what others say, and hold
  *   a copy. It holds a descriptor, and looks at nothing behind it.
  */
-import type { Socket } from 'node:net'
 import type { Config } from '../config.ts'
 import { lookAgainAndAgain, Strikes } from '../dataplane/life/watch.ts'
 import { type ChosenBackend, chooseBackend } from '../dataplane/listener/backend.ts'
 import { type HeldSockets, holdSockets } from '../dataplane/listener/held-sockets.ts'
 import type { ListenAddress, ListenError } from '../dataplane/listener/listener.ts'
-import { createMemory, readOnly } from '../dataplane/listener/shared-memory.ts'
 import type { SyscallError, Syscalls } from '../dataplane/listener/syscalls.ts'
-import { writeLiving } from '../dataplane/process/living.ts'
 import { makeNameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { connectedPair, type End, onceEnded, say, startControl, startData } from './children.ts'
+import { type End, onceEnded, say, startControl } from './children.ts'
+import { DataPlanes } from './data-planes.ts'
+import { makeMemory } from './memory.ts'
+import type { Notifier } from './notifier.ts'
+import { type Outcome, Replacement } from './replacement.ts'
 import { Restarting } from './restarting.ts'
 import { WatchedChild } from './watched-child.ts'
-import type { FromControl, ProcessName, ToControl } from './words.ts'
+import type { FromControl, ToControl } from './words.ts'
 
 export interface SupervisorOptions {
   readonly config: Pick<Config, 'dnsListen' | 'workers' | 'udpBackend'>
   /** Those of `serve`, for the control plane. */
   readonly args: readonly string[]
   readonly syscalls: Syscalls
+  /** Sockets that somebody else has opened for DNS. */
+  readonly activated: HeldSockets | null
+  readonly notifier: Pick<Notifier, 'tell' | 'lives'>
   readonly log: Logger
   /** Where Node keeps what it has compiled, if anywhere. */
   readonly compileCache: string | undefined
   /** All that a stop may take. */
   readonly stopMs: number
+  /** The server answers for the first time. */
+  readonly onReady: () => void
 }
 
 class ControlPlane extends WatchedChild {
-  /** It has asked for DNS to be listened for, and takes links. */
-  opened = false
-}
+  /** It can begin. */
+  prepared = false
+  /** What it said of why it ends. */
+  lastWords: string | null = null
+  /** The descriptor of the memory that processes share, as it has it. */
+  readonly memory: number | null
 
-class DataPlane extends WatchedChild {
-  readonly number: number
-  /** Another one is to take its place. */
-  retires = false
-
-  constructor(number: number, ...watched: ConstructorParameters<typeof WatchedChild>) {
+  constructor(memory: number | null, ...watched: ConstructorParameters<typeof WatchedChild>) {
     super(...watched)
-    this.number = number
+    this.memory = memory
   }
 }
-
-const names: Readonly<Record<ProcessName, string>> = { control: 'the control plane', data: 'the data plane' }
-
-/** A host that lacks descriptors may have some again after this. */
-const linkAgainMs = 500
 
 export class Supervisor {
   /** Resolves with the exit code when everything has ended. */
@@ -96,44 +100,45 @@ export class Supervisor {
   readonly #options: SupervisorOptions
   /** Of this server: images of one control plane are read by the data plane that the next one finds. */
   readonly #nameHashKey = makeNameHashKey()
-  #state: 'starting' | 'running' | 'replacing' | 'stopping' = 'starting'
+  #state: 'starting' | 'running' | 'preparing' | 'replacing' | 'stopping' = 'starting'
   #control: ControlPlane | null = null
-  /** In the order of their starts; two while one takes the place of the other. */
-  readonly #data = new Set<DataPlane>()
-  #dataPlanes = 0
-  #held: HeldSockets | null = null
-  /** That the processes share, and the same to be read only; null where there can be none. */
+  /** The one that is to take its place. */
+  #next: ControlPlane | null = null
+  #replacement: Replacement | null = null
+  readonly #data: DataPlanes
+  #held: HeldSockets | null
+  /** That the processes share; null where there can be none. */
   readonly #memory: number | null
-  readonly #memoryToRead: number | null
   #backend: ChosenBackend | null = null
-  #connections = 0
   /** Where HTTP is bound. */
   #http: ListenAddress | null = null
-  readonly #restarting: Readonly<Record<ProcessName, Restarting>>
-  readonly #strikes: Readonly<Record<ProcessName, Strikes>> = { control: new Strikes(), data: new Strikes() }
-  /** At the signs of life of both. */
+  readonly #restarting: Restarting
+  readonly #strikes = new Strikes()
+  /** At the signs of life of all. */
   #looking: Disposable | undefined
   #stopTimer: NodeJS.Timeout | undefined
   #exitCode = 0
 
   constructor(options: SupervisorOptions) {
+    const { log } = options
     this.#options = options
-    this.ended = this.#ended.promise
+    this.#held = options.activated
     this.#memory = makeMemory(options)
-    this.#memoryToRead = this.#memory === null ? null : readOnly(this.#memory)
-    const notStarted = (err: unknown) =>
-      options.log.error({ err }, 'a process was not started: it is tried again')
-    this.#restarting = {
-      control: new Restarting(() => this.#startControl(), notStarted),
-      data: new Restarting(() => this.#startData(), notStarted),
-    }
+    this.ended = this.#ended.promise
+    this.#restarting = new Restarting(
+      () => this.#startControl(),
+      (err) => log.error({ err }, 'a process was not started: it is tried again'),
+    )
+    this.#data = new DataPlanes({
+      ...options,
+      memory: this.#memory,
+      nameHashKey: this.#nameHashKey,
+      onChange: () => this.#dataChanged(),
+    })
   }
 
   start(): void {
-    this.#looking = lookAgainAndAgain((passedMs) => {
-      this.#look('control', this.#control, passedMs)
-      for (const data of this.#data) this.#look('data', data, passedMs)
-    })
+    this.#looking = lookAgainAndAgain((passedMs) => this.#look(passedMs))
     this.#startControl()
   }
 
@@ -141,54 +146,79 @@ export class Supervisor {
   stop(): void {
     if (this.#state === 'stopping') return
     this.#state = 'stopping'
+    this.#options.notifier.tell('STOPPING=1')
     this.#looking?.[Symbol.dispose]()
-    for (const restarting of Object.values(this.#restarting)) restarting.stop()
+    this.#restarting.stop()
+    this.#data.startNoMore()
     this.#stopTimer = setTimeout(() => {
       this.#options.log.error('stopping took too long')
       this.kill()
     }, this.#options.stopMs)
+    // It has nothing to end.
+    this.#next?.child.kill('SIGKILL')
     // The data plane ends when the control plane says so, which then ends what it was answered by.
-    if (this.#control === null) this.#stopData()
-    else say(this.#control.child, { kind: 'stop', keepsAnswering: false })
+    if (this.#control === null) this.#data.stop()
+    else if (this.#control.prepared) say(this.#control.child, { kind: 'stop', keepsAnswering: false })
+    else this.#control.child.kill('SIGKILL')
     this.#endIfDone()
   }
 
-  /**
-   * Replaces both processes by what is installed now, while DNS is answered.
-   *
-   * @returns false when there is nothing to replace yet, or they are being replaced or started again
-   */
-  replace(): boolean {
-    if (this.#state !== 'running' || this.#control === null) return false
-    this.#state = 'replacing'
-    for (const data of this.#data) data.retires = true
-    say(this.#control.child, { kind: 'stop', keepsAnswering: true })
-    this.#control.endsWithin(this.#options.stopMs)
-    return true
+  /** Replaces both processes by what is installed now, while DNS is answered. */
+  replace(): Promise<Outcome> {
+    if (this.#state !== 'running' || this.#control === null || this.#replacement !== null) {
+      const reason = 'the processes are being started, replaced or stopped'
+      return Promise.resolve({ replaced: false, reason })
+    }
+    this.#state = 'preparing'
+    const usec = Math.floor(performance.now() * 1000)
+    this.#options.notifier.tell('RELOADING=1', `MONOTONIC_USEC=${usec}`)
+    this.#replacement = new Replacement(this.#data.last)
+    const { outcome } = this.#replacement
+    void outcome.then(() => {
+      this.#replacement = null
+      if (this.#state !== 'stopping') this.#options.notifier.tell('READY=1')
+    })
+    try {
+      this.#next = this.#makeControl()
+    } catch (error) {
+      this.#notReplaced(`the control plane was not started: ${(error as Error).message}`)
+    }
+    return outcome
   }
 
   /** Ends everything at once. */
   kill(): void {
     this.#state = 'stopping'
     this.#exitCode = 1
-    for (const child of [this.#control?.child, ...[...this.#data].map(({ child }) => child)])
-      child?.kill('SIGKILL')
+    this.#restarting.stop()
+    this.#data.startNoMore()
+    for (const control of [this.#control, this.#next]) control?.child.kill('SIGKILL')
+    this.#data.kill()
     this.#endIfDone()
   }
 
   #startControl(): void {
-    const { child, memory } = startControl(this.#options.args, this.#memory)
-    const control = new ControlPlane(child, this.#strikes.control)
-    this.#control = control
-    say(child, { kind: 'begin', nameHashKey: this.#nameHashKey, http: this.#http, memory })
+    this.#control = this.#makeControl()
     this.#tellRestarts()
-    child.on('message', (message: FromControl) => this.#hear(message, control))
-    onceEnded(child, (end) => this.#controlEnded(end))
   }
 
-  #look(process: ProcessName, watched: WatchedChild | null, passedMs: number): void {
-    const reason = watched?.look(passedMs) ?? null
-    if (reason !== null) this.#options.log.error({ reason }, `${names[process]} hangs: it is killed`)
+  /** It loads what it consists of, and says so. */
+  #makeControl(): ControlPlane {
+    const { child, memory } = startControl(this.#options.args, this.#memory)
+    const control = new ControlPlane(memory, child, this.#strikes)
+    say(child, { kind: 'prepare', nameHashKey: this.#nameHashKey })
+    child.on('message', (message: FromControl) => this.#hear(message, control))
+    onceEnded(child, (end) => this.#controlEnded(control, end))
+    return control
+  }
+
+  #look(passedMs: number): void {
+    for (const control of [this.#control, this.#next]) {
+      const reason = control?.look(passedMs) ?? null
+      if (reason !== null) this.#options.log.error({ reason }, 'the control plane hangs: it is killed')
+    }
+    this.#data.look(passedMs)
+    if (this.#data.lives) this.#options.notifier.lives()
   }
 
   #hear(message: FromControl, control: ControlPlane): void {
@@ -196,36 +226,68 @@ export class Supervisor {
       case 'alive':
         // Heard by who watches it.
         break
+      case 'prepared':
+        this.#prepared(control)
+        break
+      case 'failed':
+        control.lastWords = message.message
+        break
       case 'open':
         this.#open(control, message.connections)
         break
       case 'serving':
-        for (const data of this.#data)
-          if (data.number < message.dataPlane) {
-            data.retires = true
-            say(data.child, { kind: 'stop' })
-            data.endsWithin(this.#options.stopMs)
-          }
+        this.#data.serves(message.dataPlane)
+        this.#replacement?.serves(message.dataPlane)
         break
       case 'ready':
-        if (this.#state === 'starting') this.#state = 'running'
-        this.#http = message.http
-        this.#restarting.control.lives()
+        this.#ready(message.http)
         break
     }
   }
 
+  #prepared(control: ControlPlane): void {
+    control.prepared = true
+    if (this.#state === 'stopping') return
+    if (control === this.#control) this.#begin(control)
+    else if (this.#control === null) this.#takeNext()
+    else {
+      this.#state = 'replacing'
+      this.#data.retire()
+      say(this.#control.child, { kind: 'stop', keepsAnswering: true })
+      this.#control.endsWithin(this.#options.stopMs)
+    }
+  }
+
+  #begin({ child, memory }: ControlPlane): void {
+    say(child, { kind: 'begin', http: this.#http, memory })
+  }
+
+  #takeNext(): void {
+    const next = this.#next!
+    this.#next = null
+    this.#state = 'running'
+    this.#control = next
+    this.#data.retire()
+    this.#tellRestarts()
+    this.#begin(next)
+  }
+
+  #ready(http: ListenAddress): void {
+    this.#http = http
+    this.#restarting.lives()
+    if (this.#state === 'starting') {
+      this.#state = 'running'
+      this.#options.notifier.tell('READY=1')
+      this.#options.onReady()
+    }
+    this.#replacement?.ready()
+  }
+
   #open(control: ControlPlane, connections: number): void {
     const answer = this.#hold()
-    if (answer.kind === 'opened') {
-      control.opened = true
-      this.#connections = connections
-    }
     say(control.child, answer)
-    if (!control.opened) return
-    const serving = [...this.#data].filter(({ retires }) => !retires)
-    for (const data of serving) this.#link(control, data)
-    if (serving.length === 0) this.#restarting.data.now()
+    if (answer.kind === 'opened')
+      this.#data.serveFor(control, { held: this.#held!, backend: this.#backend!, connections })
   }
 
   /** Opens the sockets, unless they are open. */
@@ -246,108 +308,85 @@ export class Supervisor {
     }
   }
 
-  #startData(): void {
-    const number = ++this.#dataPlanes
-    this.#tellLiving(number)
-    const { compileCache } = this.#options
-    const { child, sockets, memory } = startData(this.#held!.sockets, this.#memoryToRead, compileCache)
-    const data = new DataPlane(number, child, this.#strikes.data)
-    this.#data.add(data)
-    say(child, {
-      kind: 'begin',
-      nameHashKey: this.#nameHashKey,
-      sockets,
-      udpBackend: this.#backend!.name,
-      connections: this.#connections,
-      memory,
-    })
-    onceEnded(child, (end) => this.#dataEnded(data, end))
-    if (this.#control?.opened) this.#link(this.#control, data)
+  #controlEnded(control: ControlPlane, end: End): void {
+    this.#data.leftBy(control)
+    if (control === this.#next) this.#nextEnded(control, end)
+    else this.#presentEnded(control, end)
   }
 
-  #link(control: ControlPlane, data: DataPlane): void {
-    let ends: readonly [Socket, Socket]
-    try {
-      ends = connectedPair(this.#options.syscalls)
-    } catch (err) {
-      this.#options.log.error({ err }, 'control plane and data plane were not connected: it is tried again')
-      setTimeout(() => {
-        if (this.#control === control && this.#data.has(data)) this.#link(control, data)
-      }, linkAgainMs).unref()
-      return
-    }
-    const [forControl, forData] = ends
-    say(data.child, { kind: 'link' }, forData)
-    say(control.child, { kind: 'link', dataPlane: data.number }, forControl)
+  #nextEnded(next: ControlPlane, end: End): void {
+    this.#next = null
+    if (this.#state === 'stopping') this.#endIfDone()
+    else if (this.#state === 'replacing') {
+      // The other one is on its way already.
+      this.#next = null
+      this.#replacement?.fail(reasonOf(next, end))
+    } else this.#notReplaced(reasonOf(next, end))
   }
 
-  #controlEnded({ code, signal, err }: End): void {
+  #notReplaced(reason: string): void {
+    this.#state = 'running'
+    this.#replacement?.fail(reason)
+    if (this.#control === null) this.#restarting.again()
+  }
+
+  #presentEnded(control: ControlPlane, end: End): void {
     this.#control = null
+    const { log } = this.#options
     switch (this.#state) {
       case 'starting':
         // A control plane that began has said itself why it ended.
-        if (err !== undefined) this.#options.log.error({ err }, 'the control plane was not started')
-        this.#exitCode = code ?? 1
+        if (end.err !== undefined) log.error({ err: end.err }, 'the control plane was not started')
+        this.#exitCode = end.code ?? 1
         this.stop()
         break
       case 'stopping':
-        this.#exitCode ||= code ?? 1
-        this.#stopData()
+        this.#exitCode ||= end.code ?? 1
+        this.#data.stop()
         this.#endIfDone()
         break
       case 'replacing':
-        this.#state = 'running'
-        this.#startControl()
+        if (this.#next !== null) this.#takeNext()
+        else {
+          this.#state = 'running'
+          this.#restarting.again()
+        }
+        break
+      case 'preparing':
+        log.error({ ...end }, 'the control plane ended: the next one takes its place')
         break
       case 'running':
-        this.#options.log.error(
-          { code, signal, err },
-          'the control plane ended: it is started again, DNS is answered meanwhile',
-        )
-        this.#restarting.control.again()
+        log.error({ ...end }, 'the control plane ended: it is started again, DNS is answered meanwhile')
+        this.#replacement?.fail(reasonOf(control, end))
+        this.#restarting.again()
         break
     }
   }
 
-  #dataEnded(data: DataPlane, { code, signal, err }: End): void {
-    this.#data.delete(data)
-    this.#tellLiving()
+  #dataChanged(): void {
     if (this.#state === 'stopping') this.#endIfDone()
-    else if (!data.retires) {
-      this.#options.log.error({ code, signal, err }, 'the data plane ended: it is started again')
-      this.#restarting.data.again()
+    else {
       this.#tellRestarts()
+      if (this.#replacement !== null && this.#data.haveEnded(this.#replacement.last))
+        this.#replacement.othersEnded()
     }
-  }
-
-  /** Says which data planes may read the memory. @param begins one that is about to be started */
-  #tellLiving(...begins: readonly number[]): void {
-    if (this.#memory !== null)
-      writeLiving(this.#memory, [...Array.from(this.#data, ({ number }) => number), ...begins])
   }
 
   #tellRestarts(): void {
-    const restarts = { control: this.#restarting.control.count, data: this.#restarting.data.count }
+    const restarts = { control: this.#restarting.count, data: this.#data.restarts }
     if (this.#control !== null) say(this.#control.child, { kind: 'restarts', restarts })
   }
 
-  #stopData(): void {
-    for (const { child } of this.#data) say(child, { kind: 'stop' })
-  }
-
   #endIfDone(): void {
-    if (this.#control !== null || this.#data.size > 0) return
+    if (this.#control !== null || this.#next !== null || this.#data.size > 0) return
     clearTimeout(this.#stopTimer)
+    this.#replacement?.fail('the server was stopped')
     this.#held?.[Symbol.dispose]()
     this.#ended.resolve(this.#exitCode)
   }
 }
 
-function makeMemory({ syscalls, log }: SupervisorOptions): number | null {
-  try {
-    return createMemory(syscalls)
-  } catch (err) {
-    log.warn({ err }, 'the processes share no memory: each has its own copy of what is served')
-    return null
-  }
+function reasonOf({ lastWords }: ControlPlane, { code, signal, err }: End): string {
+  const how = err?.message ?? (signal === null ? `exit code ${code}` : `signal ${signal}`)
+  return `the next control plane ended (${how})${lastWords === null ? '' : `: ${lastWords}`}`
 }

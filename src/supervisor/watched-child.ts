@@ -20,6 +20,11 @@ export class WatchedChild {
     this.#watch.begin(mainThreadOf(child))
   }
 
+  /** Whether there has been no sign of life for half of the time that it is given. */
+  get late(): boolean {
+    return this.#watch.late
+  }
+
   /** @returns why it was killed, if it was */
   look(passedMs: number): string | null {
     const reason = this.#watch.look(passedMs)

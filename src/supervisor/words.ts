@@ -1,17 +1,19 @@
-/** What the supervisor and the control plane say to each other, over the channel that Node opens to a child process. */
+/**
+ * What the supervisor and the control plane say to each other, over the channel that Node opens to a child process. A control plane may be
+ * of a later version than its supervisor, which stays when the others are replaced.
+ */
 import type { SignOfLife } from '../dataplane/life/child-signs.ts'
 import type { ChosenBackend } from '../dataplane/listener/backend.ts'
 import type { ListenAddress } from '../dataplane/listener/listener.ts'
 import type { NameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 
-/** Processes that the supervisor starts. */
-export type ProcessName = 'control' | 'data'
-
-/** How often each was started again after it had ended by itself, or was killed because it hung. */
-export type Restarts = Readonly<Record<ProcessName, number>>
+/** How often each process was started again after it had ended by itself, or was killed because it hung. */
+export interface Restarts {
+  readonly control: number
+  readonly data: number
+}
 
 export interface Beginning {
-  readonly nameHashKey: NameHashKey
   /** Where HTTP was bound by the one before: a port that the system chose stays the same. Null for the first. */
   readonly http: ListenAddress | null
   /** The descriptor of the memory that processes share, if there is any. */
@@ -19,7 +21,9 @@ export interface Beginning {
 }
 
 export type ToControl =
-  /** The first. */
+  /** The first: load what you consist of, read the configuration, and say that you are prepared. */
+  | { readonly kind: 'prepare'; readonly nameHashKey: NameHashKey }
+  /** The data directory is yours. */
   | ({ readonly kind: 'begin' } & Beginning)
   /** The answer to `open`. */
   | {
@@ -37,6 +41,10 @@ export type ToControl =
 
 export type FromControl =
   | SignOfLife
+  /** It has all that it needs to begin, but for the data directory. */
+  | { readonly kind: 'prepared' }
+  /** It can't do what it was started for, and ends. */
+  | { readonly kind: 'failed'; readonly message: string }
   /** There is something to serve. */
   | { readonly kind: 'open'; readonly connections: number }
   /** The data plane of this number serves what it was given. */

@@ -46,6 +46,8 @@ export interface DaemonOptions {
   readonly nodeArgs?: readonly string[]
   /** A command that runs the rest of its command line, such as `setpriv`, with its arguments. */
   readonly through?: readonly string[]
+  /** Descriptors that it gets, from number 3 on. */
+  readonly sockets?: readonly number[]
 }
 
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg?: string; readonly level?: string }
@@ -139,7 +141,7 @@ export async function spawnDaemon(options: DaemonOptions = {}): Promise<DaemonCh
   const child = spawn(command!, args, {
     cwd: repository,
     env: environment(dataDir, options.env),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(options.sockets ?? [])],
   })
   return follow(child, dataDir, async () => {
     lock?.[Symbol.dispose]()

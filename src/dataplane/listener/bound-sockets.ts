@@ -60,18 +60,30 @@ export function openUdp(syscalls: Syscalls, wanted: Wanted): BoundSocket {
   const wildcard = isWildcard(wanted)
   return open(syscalls, linux.sockDgram, wanted, (socket) => {
     socket.set(linux.solSocket, linux.soReuseport, 1)
-    if (wildcard && ipv6) socket.set(linux.solIpv6, linux.ipv6RecvPktinfo, 1)
-    if (wildcard && !ipv6) socket.set(linux.solIp, linux.ipPktinfo, 1)
-    socket.setTime(linux.solSocket, linux.soRcvtimeo, blockMs)
-    socket.ask(linux.solSocket, linux.soRcvbuf, bufferOctets)
-    socket.ask(linux.solSocket, linux.soSndbuf, bufferOctets)
-    socket.ask(linux.solSocket, linux.soRxqOvfl, 1)
-    socket.ask(linux.solIp, linux.ipMtuDiscover, linux.pmtudiscOmit)
-    if (ipv6) socket.ask(linux.solIpv6, linux.ipv6MtuDiscover, linux.pmtudiscOmit)
+    prepare(socket, { ipv6, wildcard })
     const bound = socket.bind(host, port)
     socket.probe()
     return bound
   })
+}
+
+/** What a socket for queries in datagrams must be told, besides where it is bound. */
+function prepare(socket: SocketSetup, { ipv6, wildcard }: { ipv6: boolean; wildcard: boolean }): void {
+  if (wildcard && ipv6) socket.set(linux.solIpv6, linux.ipv6RecvPktinfo, 1)
+  if (wildcard && !ipv6) socket.set(linux.solIp, linux.ipPktinfo, 1)
+  socket.setTime(linux.solSocket, linux.soRcvtimeo, blockMs)
+  socket.ask(linux.solSocket, linux.soRcvbuf, bufferOctets)
+  socket.ask(linux.solSocket, linux.soSndbuf, bufferOctets)
+  socket.ask(linux.solSocket, linux.soRxqOvfl, 1)
+  socket.ask(linux.solIp, linux.ipMtuDiscover, linux.pmtudiscOmit)
+  if (ipv6) socket.ask(linux.solIpv6, linux.ipv6MtuDiscover, linux.pmtudiscOmit)
+}
+
+/** Makes a socket that somebody else has bound one for queries in datagrams. @throws SyscallError */
+export function prepareUdp(syscalls: Syscalls, on: BoundSocket): void {
+  const socket = new SocketSetup(syscalls, on.fd, formatListenAddress(on))
+  prepare(socket, { ipv6: on.host.includes(':'), wildcard: isWildcard(on) })
+  socket.probe()
 }
 
 /** For connections; clients may connect at once, and wait to be accepted. Nobody else may be bound to the address. */

@@ -18,9 +18,12 @@ export interface Syscalls {
   socketpair(domain: number, type: number, protocol: number, descriptors: number): number
   fcntl(fd: number, command: number, argument: number): number
   getsockname(fd: number, address: number, length: number): number
+  /** `length` is the address of what `value` has room for, and then of what it holds. */
+  getsockopt(fd: number, level: number, option: number, value: number, length: number): number
   setsockopt(fd: number, level: number, option: number, value: number, length: number): number
   recvmmsg(fd: number, messages: number, count: number, flags: number, timeout: number): number
   sendmmsg(fd: number, messages: number, count: number, flags: number): number
+  sendto(fd: number, octets: number, count: number, flags: number, address: number, length: number): number
   poll(fds: number, count: number, timeoutMs: number): number
   eventfd(initial: number, flags: number): number
   read(fd: number, buffer: number, length: number): number
@@ -74,10 +77,13 @@ export const linux = {
   ipMtuDiscover: 10,
   solSocket: 1,
   soReuseaddr: 2,
+  soType: 3,
   soSndbuf: 7,
   soRcvbuf: 8,
   soReuseport: 15,
   soRcvtimeo: 20,
+  soAcceptconn: 30,
+  soProtocol: 38,
   soRxqOvfl: 40,
   solIpv6: 41,
   ipv6MtuDiscover: 23,
@@ -101,6 +107,9 @@ export const linux = {
   punchHole: 3,
   seekData: 3,
   seekHole: 4,
+  msgNosignal: 0x4000,
+  protocolTcp: 6,
+  protocolUdp: 17,
   pollIn: 1,
   pollOut: 4,
 } as const
@@ -156,10 +165,12 @@ export function loadSyscalls(
     // Variable arguments are passed as others on these platforms.
     fcntl: libc.func('int fcntl(int, int, long)'),
     getsockname: libc.func('int getsockname(int, uintptr_t, uintptr_t)'),
+    getsockopt: libc.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)'),
     setsockopt: libc.func('int setsockopt(int, int, int, uintptr_t, uint32_t)'),
     recvmmsg: libc.func('int recvmmsg(int, uintptr_t, uint32_t, int, uintptr_t)'),
     // musl has the same but sends one by one.
     sendmmsg: libc.func('int sendmmsg(int, uintptr_t, uint32_t, int)'),
+    sendto: libc.func('long sendto(int, uintptr_t, size_t, int, uintptr_t, uint32_t)'),
     poll: libc.func('int poll(uintptr_t, ulong, int)'),
     eventfd: libc.func('int eventfd(uint32_t, int)'),
     read: libc.func('long read(int, uintptr_t, size_t)'),

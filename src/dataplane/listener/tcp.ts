@@ -26,11 +26,19 @@ export async function startTcp(listen: readonly ListenOn[], parts: ListenerParts
   return { bound, skipped, stop }
 }
 
+/** How clients over IPv4 look to a socket of both families (RFC 4291 section 2.5.5.2). */
+const mapped = '::ffff:'
+
+/** A socket of both families may have been handed to us. */
+function plainAddress(address: string): string {
+  return address.startsWith(mapped) && address.includes('.') ? address.slice(mapped.length) : address
+}
+
 async function bind(on: ListenOn, table: ConnectionTable): Promise<Bound<Server>> {
   // Half-open, since a client may send its queries, close its side and wait for the answers.
   const socket = createServer({ allowHalfOpen: true, noDelay: true }, (connection) =>
     // One that was reset before it was accepted has no address any more.
-    table.accept(connection, connection.remoteAddress ?? ''),
+    table.accept(connection, plainAddress(connection.remoteAddress ?? '')),
   )
   if ('fd' in on) socket.listen({ fd: copyOf(loadSyscalls(), on.fd), backlog })
   else socket.listen({ host: on.host, port: on.port, ipv6Only: on.host.includes(':'), backlog })

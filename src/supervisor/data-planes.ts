@@ -1,0 +1,197 @@
+/**
+ * The processes that answer DNS: one as a rule, two while one takes the place of the other, none when it has died and the next one is
+ * being started.
+ */
+import type { Socket } from 'node:net'
+import { Strikes } from '../dataplane/life/watch.ts'
+import type { ChosenBackend } from '../dataplane/listener/backend.ts'
+import type { HeldSockets } from '../dataplane/listener/held-sockets.ts'
+import { readOnly } from '../dataplane/listener/shared-memory.ts'
+import type { Syscalls } from '../dataplane/listener/syscalls.ts'
+import { writeLiving } from '../dataplane/process/living.ts'
+import type { NameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
+import type { Logger } from '../telemetry/log.ts'
+import { connectedPair, type End, onceEnded, say, startData } from './children.ts'
+import { Restarting } from './restarting.ts'
+import { WatchedChild } from './watched-child.ts'
+
+export interface DataPlanesOptions {
+  readonly syscalls: Syscalls
+  readonly log: Logger
+  /** Where Node keeps what it has compiled, if anywhere. */
+  readonly compileCache: string | undefined
+  readonly nameHashKey: NameHashKey
+  /** That the processes share; null for none. */
+  readonly memory: number | null
+  /** All that the end of one may take. */
+  readonly stopMs: number
+  /** One has ended, or was started again. */
+  readonly onChange: () => void
+}
+
+/** What they answer by. */
+interface Ground {
+  readonly held: HeldSockets
+  readonly backend: ChosenBackend
+  /** Most open connections over TCP. */
+  readonly connections: number
+}
+
+class DataPlane extends WatchedChild {
+  readonly number: number
+  /** Another one is to take its place. */
+  retires = false
+
+  constructor(number: number, ...watched: ConstructorParameters<typeof WatchedChild>) {
+    super(...watched)
+    this.number = number
+  }
+}
+
+/** A host that lacks descriptors may have some again after this. */
+const linkAgainMs = 500
+
+export class DataPlanes {
+  readonly #options: DataPlanesOptions
+  /** The memory, to be read only. */
+  readonly #memoryToRead: number | null
+  /** In the order of their starts. */
+  readonly #all = new Set<DataPlane>()
+  readonly #strikes = new Strikes()
+  readonly #restarting: Restarting
+  #last = 0
+  #ground: Ground | null = null
+  /** The control plane that takes connections to them; null for none. */
+  #control: WatchedChild | null = null
+  #stopping = false
+
+  constructor(options: DataPlanesOptions) {
+    this.#options = options
+    this.#memoryToRead = options.memory === null ? null : readOnly(options.memory)
+    this.#restarting = new Restarting(
+      () => this.#start(),
+      (err) => options.log.error({ err }, 'a process was not started: it is tried again'),
+    )
+  }
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** How often one was started again after it had died or hung. */
+  get restarts(): number {
+    return this.#restarting.count
+  }
+
+  /** Whether one gives signs of life, or there is nothing to answer yet. */
+  get lives(): boolean {
+    return this.#ground === null || [...this.#all].some(({ late }) => !late)
+  }
+
+  /** The number of the last one. */
+  get last(): number {
+    return this.#last
+  }
+
+  /** Connects those that stay with a control plane; starts one when there is none. */
+  serveFor(control: WatchedChild, ground: Ground): void {
+    this.#control = control
+    this.#ground = ground
+    const staying = [...this.#all].filter(({ retires }) => !retires)
+    for (const data of staying) this.#link(control, data)
+    if (staying.length === 0) this.#restarting.now()
+  }
+
+  /** That one takes no more connections. */
+  leftBy(control: WatchedChild): void {
+    if (this.#control === control) this.#control = null
+  }
+
+  /** The next control plane gets others. */
+  retire(): void {
+    for (const data of this.#all) data.retires = true
+  }
+
+  /** One serves all that there is: those before it answer what they have, and end. */
+  serves(number: number): void {
+    for (const data of this.#all) if (data.number < number) this.#end(data)
+  }
+
+  /** Whether there is none of those up to a number. */
+  haveEnded(number: number): boolean {
+    return ![...this.#all].some((data) => data.number <= number)
+  }
+
+  look(passedMs: number): void {
+    for (const data of this.#all) {
+      const reason = data.look(passedMs)
+      if (reason !== null) this.#options.log.error({ reason }, 'the data plane hangs: it is killed')
+    }
+  }
+
+  /** Starts no more. */
+  startNoMore(): void {
+    this.#stopping = true
+    this.#restarting.stop()
+  }
+
+  stop(): void {
+    for (const data of this.#all) this.#end(data)
+  }
+
+  kill(): void {
+    for (const { child } of this.#all) child.kill('SIGKILL')
+  }
+
+  /** Says which data planes may read the memory. @param begins one that is about to be started */
+  #tellLiving(...begins: readonly number[]): void {
+    const { memory } = this.#options
+    if (memory !== null) writeLiving(memory, [...Array.from(this.#all, ({ number }) => number), ...begins])
+  }
+
+  #end(data: DataPlane): void {
+    data.retires = true
+    say(data.child, { kind: 'stop' })
+    data.endsWithin(this.#options.stopMs)
+  }
+
+  #start(): void {
+    const { held, backend, connections } = this.#ground!
+    const { compileCache, nameHashKey } = this.#options
+    const number = ++this.#last
+    this.#tellLiving(number)
+    const { child, sockets, memory } = startData(held.sockets, this.#memoryToRead, compileCache)
+    const data = new DataPlane(number, child, this.#strikes)
+    this.#all.add(data)
+    say(child, { kind: 'begin', nameHashKey, sockets, udpBackend: backend.name, connections, memory })
+    onceEnded(child, (end) => this.#ended(data, end))
+    if (this.#control !== null) this.#link(this.#control, data)
+  }
+
+  #link(control: WatchedChild, data: DataPlane): void {
+    const { log, syscalls } = this.#options
+    let ends: readonly [Socket, Socket]
+    try {
+      ends = connectedPair(syscalls)
+    } catch (err) {
+      log.error({ err }, 'control plane and data plane were not connected: it is tried again')
+      setTimeout(() => {
+        if (this.#control === control && this.#all.has(data)) this.#link(control, data)
+      }, linkAgainMs).unref()
+      return
+    }
+    const [forControl, forData] = ends
+    say(data.child, { kind: 'link' }, forData)
+    say(control.child, { kind: 'link', dataPlane: data.number }, forControl)
+  }
+
+  #ended(data: DataPlane, { code, signal, err }: End): void {
+    this.#all.delete(data)
+    this.#tellLiving()
+    if (!this.#stopping && (!data.retires || this.#all.size === 0)) {
+      this.#options.log.error({ code, signal, err }, 'the data plane ended: it is started again')
+      this.#restarting.again()
+    }
+    this.#options.onChange()
+  }
+}
