@@ -39,6 +39,11 @@ function syscallsIfAny(): Syscalls | null {
   }
 }
 
+function loadsOthers(): boolean {
+  const flags = [...process.execArgv, process.env.NODE_OPTIONS ?? '']
+  return flags.some((each) => /--(?:import|require|experimental-loader)\b|^-r\b/.test(each))
+}
+
 async function serveSupervised(config: Config, args: readonly string[], syscalls: Syscalls, log: Logger) {
   const activated = activatedSockets(config, args, syscalls)
   using notifier = new Notifier(syscalls, process.env, process.pid)
@@ -50,7 +55,7 @@ async function serveSupervised(config: Config, args: readonly string[], syscalls
     activated,
     notifier,
     log,
-    compileCache: getCompileCacheDir(),
+    around: { compileCache: getCompileCacheDir(), loadsOthers: loadsOthers() },
     stopMs: stopBudget.totalMs,
     onReady: () => {
       openDoor(config.dataDir, () => replaceAndTell(supervisor, log)).then(

@@ -31,11 +31,19 @@ export function startControl(
   return { child, memory: memory === null ? null : firstDescriptor }
 }
 
+/** What there is around a data plane. */
+export interface DataPlaneSurroundings {
+  /** Where Node keeps what it has compiled, if anywhere. */
+  readonly compileCache: string | undefined
+  /** Somebody has Node load modules of their own before ours (`--import`), which may need any right. */
+  readonly loadsOthers: boolean
+}
+
 /** @returns the process, and the sockets and the memory as it has them */
 export function startData(
   { tcp, udp }: SocketsByTransport,
   memory: number | null,
-  compileCache: string | undefined,
+  around: DataPlaneSurroundings,
 ): { readonly child: ChildProcess } & Pick<Begin, 'sockets' | 'memory'> {
   const descriptors: number[] = []
   const giveFd = (fd: number) => firstDescriptor - 1 + descriptors.push(fd)
@@ -43,11 +51,24 @@ export function startData(
   const sockets = { tcp: tcp.map(give), udp: udp.map((each) => each.map(give)) }
   const given = memory === null ? null : giveFd(memory)
   const child = fork(dataEntry, {
+    execArgv: [...process.execArgv, ...rights(around)],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...descriptors],
     // Nothing of what configures us: tokens and passwords are among it.
-    env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
+    env: around.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: around.compileCache },
   })
   return { child, sockets, memory: given }
+}
+
+/**
+ * The data plane reads what strangers send, so it may do nothing but that: write no file but compiled code, start no process, let nobody
+ * debug it. Its system calls go through an addon, so this keeps out of its way whoever makes its JavaScript do something, and
+ * not whoever gets at its memory.
+ */
+function rights({ compileCache, loadsOthers }: DataPlaneSurroundings): string[] {
+  if (loadsOthers) return []
+  const writing = compileCache === undefined ? [] : [`--allow-fs-write=${compileCache}`]
+  const reading = ['--allow-fs-read=*', '--allow-addons', '--allow-worker']
+  return ['--permission', ...reading, ...writing, '--disable-warning=SecurityWarning']
 }
 
 /** What there is to say of the end of a process. */

@@ -11,15 +11,14 @@ import type { Syscalls } from '../dataplane/listener/syscalls.ts'
 import { writeLiving } from '../dataplane/process/living.ts'
 import type { NameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { connectedPair, type End, onceEnded, say, startData } from './children.ts'
+import { connectedPair, type DataPlaneSurroundings, type End, onceEnded, say, startData } from './children.ts'
 import { Restarting } from './restarting.ts'
 import { WatchedChild } from './watched-child.ts'
 
 export interface DataPlanesOptions {
   readonly syscalls: Syscalls
   readonly log: Logger
-  /** Where Node keeps what it has compiled, if anywhere. */
-  readonly compileCache: string | undefined
+  readonly around: DataPlaneSurroundings
   readonly nameHashKey: NameHashKey
   /** That the processes share; null for none. */
   readonly memory: number | null
@@ -157,10 +156,10 @@ export class DataPlanes {
 
   #start(): void {
     const { held, backend, connections } = this.#ground!
-    const { compileCache, nameHashKey } = this.#options
+    const { around, nameHashKey } = this.#options
     const number = ++this.#last
     this.#tellLiving(number)
-    const { child, sockets, memory } = startData(held.sockets, this.#memoryToRead, compileCache)
+    const { child, sockets, memory } = startData(held.sockets, this.#memoryToRead, around)
     const data = new DataPlane(number, child, this.#strikes)
     this.#all.add(data)
     say(child, { kind: 'begin', nameHashKey, sockets, udpBackend: backend.name, connections, memory })

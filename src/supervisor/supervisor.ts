@@ -53,7 +53,7 @@ import type { ListenAddress, ListenError } from '../dataplane/listener/listener.
 import type { SyscallError, Syscalls } from '../dataplane/listener/syscalls.ts'
 import { makeNameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { type End, onceEnded, say, startControl } from './children.ts'
+import { type DataPlaneSurroundings, type End, onceEnded, say, startControl } from './children.ts'
 import { DataPlanes } from './data-planes.ts'
 import { makeMemory } from './memory.ts'
 import type { Notifier } from './notifier.ts'
@@ -71,8 +71,7 @@ export interface SupervisorOptions {
   readonly activated: HeldSockets | null
   readonly notifier: Pick<Notifier, 'tell' | 'lives'>
   readonly log: Logger
-  /** Where Node keeps what it has compiled, if anywhere. */
-  readonly compileCache: string | undefined
+  readonly around: DataPlaneSurroundings
   /** All that a stop may take. */
   readonly stopMs: number
   /** The server answers for the first time. */

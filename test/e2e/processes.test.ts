@@ -1,5 +1,5 @@
 /** The processes of a server: each dies, and is replaced, while DNS is asked all the time. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { startDaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
@@ -97,6 +97,26 @@ t.test('the data plane is handed no secret', async (t) => {
     names.join(' '),
   )
   t.notMatch(readFileSync(`/proc/${pid}/cmdline`, 'latin1'), /postgres:|token/)
+})
+
+t.test('the data plane may write no file, start no process and hold no capability', async (t) => {
+  await using daemon = await start()
+  const [pid] = processesOf(daemon, 'data')
+  const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')
+  // A runner that has modules of its own loaded into every process keeps that from us (`children.ts`).
+  const isLoaded = readFileSync(`/proc/${daemon.pid}/environ`, 'latin1').includes('--import')
+  t.equal(command.includes('--permission'), !isLoaded)
+  t.notOk(command.some((each) => /^--allow-(?:child-process|wasi|inspector)/.test(each)))
+  t.ok(
+    command.filter((each) => each.startsWith('--allow-fs-write')).every((each) => each.includes('pooldns')),
+  )
+  const answering = readdirSync(`/proc/${pid}/task`)
+    .map((task) => readFileSync(`/proc/${pid}/task/${task}/status`, 'latin1'))
+    .filter((status) => /^NoNewPrivs:\s*1$/m.test(status))
+  // Its main thread, a thread for UDP on each core, and one for TCP.
+  t.ok(answering.length >= 3, `${answering.length} threads`)
+  t.ok(answering.every((status) => /^CapEff:\s*0{16}$/m.test(status)))
+  t.equal(daemon.stderr, '', 'it says nothing beside the log')
 })
 
 t.test('when the supervisor dies, nobody is left behind, and the ports are free', async (t) => {

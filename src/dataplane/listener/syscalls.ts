@@ -42,6 +42,9 @@ export interface Syscalls {
     at: number,
   ): number | bigint
   usleep(microseconds: number): number
+  prctl(option: number, argument: number): number
+  /** Of the calling thread. */
+  capset(header: number, data: number): number
   /** Changes how the calling thread is scheduled. */
   schedSetattr(attributes: number): number
   errno(): number
@@ -112,6 +115,8 @@ export const linux = {
   protocolUdp: 17,
   pollIn: 1,
   pollOut: 4,
+  prSetNoNewPrivs: 38,
+  capabilityVersion: 0x2008_0522,
 } as const
 
 export const errnos = {
@@ -157,6 +162,7 @@ export function loadSyscalls(
   // What the process has loaded already, which is libc whatever its file is called.
   const libc = koffi.load(null)
   const syscall = libc.func('long syscall(long, int, uintptr_t, uint32_t)')
+  const prctl = libc.func('int prctl(int, ulong, ulong, ulong, ulong)')
   return {
     socket: libc.func('int socket(int, int, int)'),
     bind: libc.func('int bind(int, uintptr_t, uint32_t)'),
@@ -180,6 +186,9 @@ export function loadSyscalls(
     lseek: libc.func('int64_t lseek(int, int64_t, int)'),
     mmap: libc.func('uintptr_t mmap(uintptr_t, size_t, int, int, int, int64_t)'),
     usleep: libc.func('int usleep(uint32_t)'),
+    // Variable arguments, all of which the kernel looks at for some options.
+    prctl: (option, argument) => prctl(option, argument, 0, 0, 0),
+    capset: libc.func('int capset(uintptr_t, uintptr_t)'),
     schedSetattr: (attributes) => syscall(schedSetattrNumbers[platform]!, 0, attributes, 0),
     errno: () => koffi.errno(),
     address: (view) => Number(koffi.address(view)),
