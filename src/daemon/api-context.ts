@@ -90,6 +90,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
       missing: () => [...readiness.missing, ...(readiness.serving ? notAtWork(parts) : [])],
       warnings: () => (configuration.follower.emptied ? [emptiedWarning(configuration.expected)] : []),
     },
+    badRows: () => configuration.follower.badRows,
     snapshot: {
       writtenAt: () => configuration.snapshots.writtenAt,
       troubles: () => configuration.snapshots.troubles,

@@ -23,6 +23,7 @@ export function metricsSources(parts: () => Parts): MetricsSources {
       const { checker } = parts().health
       return Object.fromEntries(families.map((family) => [family, checker.unjudged(family)]))
     },
+    badRows: () => parts().configuration.follower.badRows.length,
     snapshotWrittenAt: () => parts().configuration.snapshots.writtenAt,
     pools: () =>
       Array.from(parts().answers.pools.conditions(), ([pool, { condition }]) => ({ pool, state: condition })),

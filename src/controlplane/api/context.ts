@@ -130,6 +130,8 @@ export interface System {
     /** What an operator should know though the process serves. */
     warnings?(): readonly string[]
   }
+  /** Rows of the database that can't be used now, a line each; bounded. */
+  readonly badRows: () => readonly string[]
   /** What a start without the database would serve. */
   readonly snapshot: {
     /** When it was last what the database says; null when there is none. */

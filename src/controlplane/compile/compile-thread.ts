@@ -132,6 +132,7 @@ export class CompileThread implements AsyncDisposable {
       return {
         images: parts.flatMap(({ images }) => images),
         bad: parts.flatMap(({ bad }) => bad),
+        kept: parts.flatMap(({ kept }) => kept),
         missing: parts.flatMap(({ missing }) => missing),
       }
     }

@@ -8,10 +8,12 @@
  */
 import { crc32 } from 'node:zlib'
 import { ZoneCompiler } from '../../dataplane/image/compile.ts'
-import { editZone } from '../../dataplane/image/edit.ts'
+import { editZone, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
 import { ZoneImage } from '../../dataplane/image/image.ts'
 import { type Image, ImageMemory, isPlaced, type PlacedImage } from '../../dataplane/image/image-memory.ts'
-import { hostnameToWire, lowerName, parseName } from '../../dataplane/wire/name.ts'
+import { types } from '../../dataplane/wire/constants.ts'
+import { hostnameToWire, isSubdomain, lowerName, parseName } from '../../dataplane/wire/name.ts'
+import { NameScan } from '../../dataplane/wire/name-scan.ts'
 import { canonicalRdata, parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
 import type { CatalogZone, Mark } from '../catalog/catalog.ts'
 
@@ -51,6 +53,8 @@ export interface HeldZone extends Mark {
   readonly zone: CatalogZone
   readonly services: readonly ServiceSlot[]
   readonly image: Image
+  /** Rows of it could not be used, so that it has what was good before; it is compiled again when it can be. */
+  readonly bad?: true
 }
 
 /** The same, to be written. */
@@ -58,10 +62,20 @@ export interface UnwrittenZone extends Omit<HeldZone, 'image'> {
   readonly image: SharedArrayBuffer | Uint8Array
 }
 
+/** A row that could not be used: its text went around the checks, so it was written by hand. */
+export interface BadRrset {
+  readonly apex: string
+  readonly owner: string
+  readonly type: string
+  readonly message: string
+}
+
 export interface Compiled {
   readonly images: (readonly [apex: string, image: SharedArrayBuffer])[]
-  /** RRsets that were left out, and why: their text went around the checks, so a row was written by hand. */
-  readonly bad: string[]
+  /** In the place of these there is what the image before had of the same owner and type. */
+  readonly bad: BadRrset[]
+  /** Zones that could not be compiled at all, and keep their images. */
+  readonly kept: string[]
   /** Zones that have no image to edit; they must be compiled whole. */
   readonly missing: string[]
 }
@@ -85,6 +99,8 @@ interface Current {
   readonly job: CompileJob
   readonly apex: Uint8Array
   readonly compiler: ZoneCompiler
+  /** Rows of it that could not be used. */
+  readonly bad: BadRrset[]
 }
 
 export class ZoneImages {
@@ -162,7 +178,7 @@ export class ZoneImages {
       if (job.edit === null) continue
       const held = this.#held.get(job.zone.apex)
       if (held === undefined) work.compiled.missing.push(job.zone.apex)
-      else this.#edit(work, job, job.edit, held)
+      else keeping(work, job, () => this.#edit(work, job, job.edit!, held))
     }
     return work.compiled
   }
@@ -179,7 +195,7 @@ export class ZoneImages {
       if (this.#current?.job.zone.apex !== apex) {
         this.#closeCurrent()
         const job = this.#work?.waiting.get(apex)
-        if (job !== undefined) this.#current = this.#open(job)
+        if (job !== undefined) keeping(this.#work!, job, () => this.#begin(job))
       }
       if (this.#current !== null) compileRows(this.#work!, this.#current, text)
     }
@@ -190,7 +206,7 @@ export class ZoneImages {
     const work = this.#work
     if (work === null) throw new Error('nothing was begun to be compiled')
     this.#closeCurrent()
-    for (const job of work.waiting.values()) this.#close(work, this.#open(job))
+    for (const job of work.waiting.values()) keeping(work, job, () => this.#close(work, this.#open(job)))
     this.#work = null
     return work.compiled
   }
@@ -203,34 +219,44 @@ export class ZoneImages {
   ): void {
     const apex = hostnameToWire(job.zone.apex)
     const names = owners.map((owner) => lowerName(parseName(owner, apex)))
-    const compiler = editZone(
-      new ZoneImage(this.#memory.bytes(held.image)),
-      apex,
-      soaOf(job.zone, apex),
-      names,
-    )
-    const current = { job, apex, compiler }
+    const compiler = editZone(this.#imageOf(held), apex, soaOf(job.zone, apex), names)
+    const current = { job, apex, compiler, bad: [] }
     compileRows(work, current, text)
     this.#close(work, current)
+  }
+
+  #begin(job: CompileJob): void {
+    this.#current = this.#open(job)
   }
 
   #open(job: CompileJob): Current {
     this.#work!.waiting.delete(job.zone.apex)
     const apex = hostnameToWire(job.zone.apex)
-    return { job, apex, compiler: new ZoneCompiler(apex, soaOf(job.zone, apex)) }
+    return { job, apex, compiler: new ZoneCompiler(apex, soaOf(job.zone, apex)), bad: [] }
   }
 
   #closeCurrent(): void {
-    if (this.#current !== null) this.#close(this.#work!, this.#current)
+    const work = this.#work
+    const current = this.#current
     this.#current = null
+    if (current !== null) keeping(work!, current.job, () => this.#close(work!, current))
   }
 
-  #close({ revision, stamp, compiled }: Work, { job: { zone, services }, compiler }: Current): void {
+  #close({ revision, stamp, compiled }: Work, { job, apex, compiler, bad }: Current): void {
+    const { zone, services } = job
+    const held = this.#held.get(zone.apex)
+    if (held !== undefined) for (const row of bad) addLastGood(compiler, apex, this.#imageOf(held), row)
     for (const { name, slot } of services) compiler.addService(hostnameToWire(name), slot)
     const image = compiler.finish()
-    this.#hold({ zone, services, revision, stamp, image })
+    // What an edit leaves alone may be what could not be used before.
+    const isBad = bad.length > 0 || (job.edit !== null && held?.bad === true)
+    this.#hold({ zone, services, revision, stamp, image, ...(isBad ? { bad: true } : {}) })
     this.#changed.add(zone.apex)
     compiled.images.push([zone.apex, image])
+  }
+
+  #imageOf({ image }: HeldZone): ZoneImage {
+    return new ZoneImage(this.#memory.bytes(image))
   }
 
   #hold(held: HeldZone): void {
@@ -271,10 +297,41 @@ function contentOf({ octets, checksum }: Pick<PlacedImage, 'octets' | 'checksum'
 function workOf({ revision, stamp, jobs }: Omit<CompileOrder, 'gone'>): Work {
   const whole = jobs.filter(({ edit }) => edit === null)
   const waiting = new Map(whole.map((job) => [job.zone.apex, job]))
-  return { revision, stamp, waiting, compiled: { images: [], bad: [], missing: [] } }
+  return { revision, stamp, waiting, compiled: { images: [], bad: [], kept: [], missing: [] } }
 }
 
-function compileRows({ compiled }: Work, { job, apex, compiler }: Current, text: string): void {
+/** A zone that can't be compiled, whatever the reason, keeps the image that it has and holds up no other. */
+function keeping({ compiled }: Work, { zone: { apex } }: CompileJob, compile: () => void): void {
+  try {
+    compile()
+  } catch (error) {
+    compiled.kept.push(apex)
+    const message = `zone ${apex} can't be compiled: ${reasonOf(error)}`
+    compiled.bad.push({ apex, owner: '', type: '', message })
+  }
+}
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+/** The RRset that an image has in the place of a row that can't be used; nothing when there is none. */
+function addLastGood(compiler: ZoneCompiler, apex: Uint8Array, image: ZoneImage, row: BadRrset): void {
+  let owner: Uint8Array
+  let type: number
+  try {
+    owner = lowerName(parseName(row.owner, apex))
+    type = parseType(row.type)
+  } catch {
+    return
+  }
+  const scan = new NameScan()
+  if (!isSubdomain(owner, apex) || scan.load(owner, 0, owner.length) < 0) return
+  const node = image.find(scan, 0)
+  const rrset = node < 0 || type === types.soa ? -1 : image.rrset(node, type)
+  if (rrset < 0) return
+  compiler.add({ owner, type, ttlSeconds: ttlOf(image, rrset), rdata: rdataOf(image, node, rrset) })
+}
+
+function compileRows({ compiled }: Work, { job, apex, compiler, bad }: Current, text: string): void {
   for (const [owner, type, ttlSeconds, data] of JSON.parse(text) as Row[]) {
     try {
       compiler.add({
@@ -288,8 +345,10 @@ function compileRows({ compiled }: Work, { job, apex, compiler }: Current, text:
       })
     } catch (error) {
       // Whatever a row holds that nobody has thought of: it is one RRset, and the others go on.
-      const reason = error instanceof Error ? error.message : String(error)
-      compiled.bad.push(`zone ${job.zone.apex}, owner ${owner}, type ${type}: ${reason}`)
+      const message = `zone ${job.zone.apex}, owner ${owner}, type ${type}: ${reasonOf(error)}`
+      const row = { apex: job.zone.apex, owner: String(owner), type: String(type), message }
+      bad.push(row)
+      compiled.bad.push(row)
     }
   }
 }

@@ -45,8 +45,15 @@ import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
 import { packedAt, streamPacked } from '../store/rrsets.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
+import { BadRows } from './bad-rows.ts'
 import { type KnownImages, servicesOf, sortZones, wholeZones } from './known-images.ts'
-import { changedTogether, failBacksOf, readAllSettings, readChangedSettings } from './settings.ts'
+import {
+  changedTogether,
+  failBacksOf,
+  type Reading,
+  readAllSettings,
+  readChangedSettings,
+} from './settings.ts'
 import { type Turn, ZoneLane } from './zone-lane.ts'
 
 export interface FollowerOptions {
@@ -106,13 +113,14 @@ interface FollowedTurn {
 }
 
 /** The rest of a look's transaction: reads the rows of its turn, and comes to what compiles them. */
-type Reading = Promise<(() => Promise<Compiled>) | null>
+type RowReading = Promise<(() => Promise<Compiled>) | null>
 
 export class Follower implements AsyncDisposable {
   readonly #options: FollowerOptions
   readonly #loop: PollLoop
   readonly #loaded = Promise.withResolvers<void>()
   readonly #lane = new ZoneLane()
+  readonly #bad = new BadRows()
   /** Bound: a light one and a heavy one. */
   readonly #turns = new Set<Promise<void>>()
   #loadedOnce = false
@@ -135,6 +143,11 @@ export class Follower implements AsyncDisposable {
   /** Resolves when the configuration has been loaded from the database once and is served. */
   get loaded(): Promise<void> {
     return this.#loaded.promise
+  }
+
+  /** Rows of the database that can't be used now, a line each. */
+  get badRows(): readonly string[] {
+    return this.#bad.all
   }
 
   /** Whether the configuration has been loaded from the database since the start. */
@@ -179,7 +192,7 @@ export class Follower implements AsyncDisposable {
     const images = this.#loadedOnce || compiler.epoch > 0 ? null : await known()
     signal.throwIfAborted()
     const opening = Promise.withResolvers<Look>()
-    const reading: Reading = database.read(async (tx) => {
+    const reading: RowReading = database.read(async (tx) => {
       const look = await this.#open(tx, images)
       opening.resolve(look)
       return look.turn === null ? null : readTurn(tx, look.turn, compiler, signal)
@@ -203,7 +216,7 @@ export class Follower implements AsyncDisposable {
 
   /** Reads the settings, tells the lane what they touch, and takes its next turn. */
   async #open(tx: Tx, known: KnownImages | null): Promise<Look> {
-    const { publisher, compiler, onBad } = this.#options
+    const { publisher, compiler } = this.#options
     const before = publisher.catalog
     const had = before.revision < 0 ? (known?.catalog ?? before) : before
     const [found, changed] = await Promise.all([
@@ -217,7 +230,7 @@ export class Follower implements AsyncDisposable {
     if (batch === null) return await this.#openAll(tx, known, epoch)
     let step: FoundStep | null = null
     if (batch.changes.length > 0) {
-      const { touched, touchedBy, ...settings } = await readChangedSettings(tx, before, batch, onBad)
+      const { touched, touchedBy, ...settings } = await readChangedSettings(tx, before, batch, this.#reading)
       step = { ...settings, health: null, failBacks: failBacksOf(batch.changes) }
       for (const [apex, revision] of touchedBy) {
         publisher.progress.fallBehind(apex, { from: revision, to: revision, lost: false })
@@ -244,7 +257,8 @@ export class Follower implements AsyncDisposable {
   async #openAll(tx: Tx, known: KnownImages | null, epoch: number): Promise<Look> {
     const { publisher, onBad } = this.#options
     const before = publisher.catalog
-    const catalog = await readAllSettings(tx, onBad)
+    const lastGood = before.revision < 0 ? (known?.catalog ?? null) : before
+    const catalog = await readAllSettings(tx, this.#reading, lastGood)
     const { touched, usable } = await sortZones(tx, catalog, known, publisher.planSlots)
     const gone = [...publisher.zones, ...(known?.zones.keys() ?? [])].filter(
       (apex) => !catalog.zones.has(apex),
@@ -265,6 +279,10 @@ export class Follower implements AsyncDisposable {
     publisher.progress.startOver(all.keys(), catalog.revision)
     this.#lane.touch(all, catalog)
     return { step, turn: this.#take(catalog) }
+  }
+
+  get #reading(): Reading {
+    return { onBad: this.#options.onBad, bad: this.#bad }
   }
 
   /** Has the zones compiled whose images the compile thread has lost; no revision changed them. */
@@ -300,7 +318,7 @@ export class Follower implements AsyncDisposable {
     step: FoundStep,
     usable: ReadonlyMap<string, ZoneToServe>,
     followed: FollowedTurn,
-    reading: Reading,
+    reading: RowReading,
   ): Promise<void> {
     try {
       const { zones, missing } = await this.#compile(followed, reading)
@@ -313,19 +331,19 @@ export class Follower implements AsyncDisposable {
   }
 
   /** Takes a turn to its end: has its images served, behind the settings of its look. */
-  async #run(followed: FollowedTurn, reading: Reading, adopted: Promise<void>): Promise<void> {
+  async #run(followed: FollowedTurn, reading: RowReading, adopted: Promise<void>): Promise<void> {
     const { publisher, onZones, onError } = this.#options
     const { turn } = followed
     let left = turn.touched
     try {
-      const { zones, missing } = await this.#compile(followed, reading)
+      const { zones, kept, missing } = await this.#compile(followed, reading)
       // The loop tells why, and reads everything again.
       if (!(await adopted.then(() => true).catch(() => false))) return
       const gone = [...turn.touched.keys()].filter((apex) => !turn.catalog.zones.has(apex))
       for (const apex of turn.dropped) zones.delete(apex)
       await publisher.serve(new Map([...zones, ...gone.map((apex) => [apex, null] as const)]))
       left = new Map(missing.map((apex) => [apex, null]))
-      publisher.progress.catchUp([...zones.keys(), ...gone], turn.catalog.revision)
+      publisher.progress.catchUp([...zones.keys(), ...kept, ...gone], turn.catalog.revision)
       onZones()
     } catch (error) {
       if (!isUnavailable(error) && !this.#loop.signal.aborted) onError(error)
@@ -339,14 +357,16 @@ export class Follower implements AsyncDisposable {
   }
 
   async #compile(
-    { services }: FollowedTurn,
-    reading: Reading,
-  ): Promise<{ zones: Map<string, ZoneToServe>; missing: readonly string[] }> {
+    { turn, services }: FollowedTurn,
+    reading: RowReading,
+  ): Promise<{ zones: Map<string, ZoneToServe>; kept: readonly string[]; missing: readonly string[] }> {
     const compile = await reading
-    const { images, bad, missing } = await compile!()
-    bad.forEach(this.#options.onBad)
+    const { images, bad, kept, missing } = await compile!()
+    for (const { message } of bad) this.#options.onBad(message)
+    const byZone = Map.groupBy(bad, ({ apex }) => apex)
+    for (const [apex, owners] of turn.touched) this.#bad.recompiled(apex, owners, byZone.get(apex) ?? [])
     const zones = images.map(([apex, image]) => [apex, { image, services: services.get(apex)! }] as const)
-    return { zones: new Map(zones), missing }
+    return { zones: new Map(zones), kept, missing }
   }
 
   #noteLoaded(): void {

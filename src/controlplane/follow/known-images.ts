@@ -9,7 +9,7 @@ import { type Touched, touchedZones } from './settings.ts'
 
 /** Images of zones, each of the catalog's revision or a later one. */
 export interface KnownImages {
-  readonly catalog: Mark
+  readonly catalog: Catalog
   readonly zones: ReadonlyMap<string, StoredZone>
 }
 
@@ -49,7 +49,9 @@ export async function sortZones(
     // A file that is newer than the base may be of a history that the database has forgotten.
     const isForeign = ({ revision, stamp }: Mark) =>
       revision > known.catalog.revision && (stamp === null || stamp !== stamps.get(revision))
-    if (stored === undefined || !stored.current || owners === null || isForeign(stored)) {
+    // One that was compiled of rows that could not be used is compiled again, so that they are told, or healed.
+    const again = stored?.current !== true || stored.bad === true
+    if (stored === undefined || again || owners === null || isForeign(stored)) {
       touched.set(apex, null)
     } else if (owners !== undefined || !sameSlots(stored.services, servicesOf(catalog, apex, slots))) {
       touched.set(apex, owners ?? [])

@@ -3,6 +3,7 @@ import { Catalog, type CatalogParts, type CatalogService } from '../catalog/cata
 import { type Births, birthKeys } from '../model/births.ts'
 import { formatMemberKey, parseMemberKey } from '../model/member-key.ts'
 import type { MemberPattern } from '../model/override-index.ts'
+import type { Pool } from '../model/pool.ts'
 import { type BirthScope, readBirths } from '../store/births.ts'
 import { type Change, type ChangeBatch, stampOf } from '../store/changes.ts'
 import type { Tx } from '../store/database.ts'
@@ -14,6 +15,7 @@ import { getService, listAllServices, type StoredService } from '../store/servic
 import type { OnBad } from '../store/stored.ts'
 import { getWebhook, listAllWebhooks } from '../store/webhooks.ts'
 import { listAllZones, readZoneHead } from '../store/zones.ts'
+import type { BadRows, RowKind } from './bad-rows.ts'
 
 /** Zones by apex, each with the owners that changed; null says that anything may have. */
 export type Touched = ReadonlyMap<string, readonly string[] | null>
@@ -29,45 +31,108 @@ export interface ChangedSettings {
   readonly touchedBy: readonly (readonly [apex: string, revision: number])[]
 }
 
-export async function readAllSettings(tx: Tx, onBad: OnBad): Promise<Catalog> {
+/** What settings are read with. */
+export interface Reading {
+  readonly onBad: OnBad
+  readonly bad: BadRows
+}
+
+/** @param lastGood what stays of what can't be read; null for nothing */
+export async function readAllSettings(
+  tx: Tx,
+  { onBad, bad }: Reading,
+  lastGood: Pick<Catalog, RowKinds> | null,
+): Promise<Catalog> {
   const revision = await currentRevision(tx)
+  const found = new Map<string, string>()
+  const noting: OnBad = (message, what) => {
+    onBad(message, what)
+    found.set(what, message)
+  }
   const [stamp, monitors, pools, services, zones, overrides, webhooks, births] = await Promise.all([
     stampOf(tx, revision),
-    listAllMonitors(tx, onBad),
-    listAllPools(tx, onBad),
-    listAllServices(tx, onBad),
-    listAllZones(tx, onBad),
-    readOverrides(tx, onBad),
-    listAllWebhooks(tx, onBad),
+    listAllMonitors(tx, noting),
+    listAllPools(tx, noting),
+    listAllServices(tx, noting),
+    listAllZones(tx, noting),
+    readOverrides(tx, noting),
+    listAllWebhooks(tx, noting),
     readBirths(tx, { pools: null, services: null, webhooks: null }),
   ])
-  return new Catalog({
-    revision,
-    stamp,
+  const read = {
     monitors: byName(monitors),
     pools: byName(pools),
     services: byName(services.map(placed)),
     zones: new Map(zones.map(({ value }) => [value.apex, value])),
-    overrides,
     webhooks: byName(webhooks),
+  }
+  const settings = lastGood === null || found.size === 0 ? read : withLastGood(read, lastGood, found)
+  bad.rereadAll(found)
+  return new Catalog({
+    revision,
+    stamp,
+    ...settings,
+    overrides,
     births,
   })
+}
+
+type RowKinds = 'monitors' | 'pools' | 'services' | 'zones' | 'webhooks'
+
+/** Settings with the last good in the place of what can't be read. */
+function withLastGood(
+  read: Pick<Catalog, RowKinds>,
+  lastGood: Pick<Catalog, RowKinds>,
+  found: ReadonlyMap<string, string>,
+): Pick<Catalog, RowKinds> {
+  const lookIn = <T>(kind: RowKind, now: ReadonlyMap<string, T>, good: ReadonlyMap<string, T>) => {
+    const kept = [...good].filter(([name]) => isBad(kind, name, found))
+    return kept.length === 0 ? now : new Map([...now, ...kept])
+  }
+  const pools = new Map(read.pools)
+  for (const [name, pool] of pools) pools.set(name, poolWithLastGood(pool, lastGood.pools.get(name), found))
+  return {
+    monitors: lookIn('monitor', read.monitors, lastGood.monitors),
+    pools,
+    services: lookIn('service', read.services, lastGood.services),
+    zones: lookIn('zone', read.zones, lastGood.zones),
+    webhooks: lookIn('webhook', read.webhooks, lastGood.webhooks),
+  }
+}
+
+function isBad(kind: RowKind, name: string, found: ReadonlyMap<string, string>): boolean {
+  const row = `${kind} ${name}`
+  return ['', 'the settings of ', 'the head of ', 'the override of '].some((part) => found.has(part + row))
+}
+
+/** A pool of what could be read of it: settings that can't be, and members that can't be, are those of before. */
+function poolWithLastGood(pool: Pool, before: Pool | undefined, found: ReadonlyMap<string, string>): Pool {
+  if (before === undefined) return pool
+  const lost = before.members.filter(({ name }) => found.has(`member ${pool.name}/${name}`))
+  const members = [...pool.members, ...lost]
+  if (isBad('pool', pool.name, found)) return { ...before, members }
+  return lost.length === 0 ? pool : { ...pool, members }
 }
 
 export async function readChangedSettings(
   tx: Tx,
   before: Catalog,
   { revision, stamp, changes }: ChangeBatch,
-  onBad: OnBad,
+  reading: Reading,
 ): Promise<ChangedSettings> {
+  const { onBad } = reading
   const keys = (kind: Change['kind']) =>
     new Set(changes.filter((change) => change.kind === kind).map(({ key }) => key))
   const changed = keys('service')
   const placedServices = async (moved: boolean) =>
     moved
-      ? byName((await listAllServices(tx, onBad)).map(placed))
-      : patch(before.services, changed, (name) =>
-          getService(tx, name, onBad).then((stored) => stored && placed(stored)),
+      ? readServices(tx, before, reading)
+      : patch(
+          before.services,
+          changed,
+          lastGood(reading, 'service', before.services, (name, noting) =>
+            getService(tx, name, noting).then((stored) => stored && placed(stored)),
+          ),
         )
   const bornServices = (moved: boolean) =>
     patchBirths(tx, before, {
@@ -77,19 +142,31 @@ export async function readChangedSettings(
       webhooks: keys('webhook'),
     })
   // Asked for together, as each question by itself would take a round trip.
-  const reading = patch(before.zones, keys('zone'), (apex) => readZoneHead(tx, apex, onBad))
+  const heads = patch(
+    before.zones,
+    keys('zone'),
+    lastGood(reading, 'zone', before.zones, (apex, noting) => readZoneHead(tx, apex, noting)),
+  )
   const touched = [...keys('zone')]
   // One that was not there has come, most likely.
   const moving = touched.every((apex) => before.zones.has(apex))
-    ? touched.length > 0 && reading.then((zones) => isOtherSet(before.zones, zones))
+    ? touched.length > 0 && heads.then((zones) => isOtherSet(before.zones, zones))
     : Promise.resolve(true)
   const [zones, monitors, pools, services, overrides, webhooks, births] = await Promise.all([
-    reading,
-    patch(before.monitors, keys('monitor'), (name) => getMonitor(tx, name, onBad)),
-    patch(before.pools, keys('pool'), (name) => getPool(tx, name, onBad)),
+    heads,
+    patch(
+      before.monitors,
+      keys('monitor'),
+      lastGood(reading, 'monitor', before.monitors, (name, noting) => getMonitor(tx, name, noting)),
+    ),
+    patch(before.pools, keys('pool'), (name) => readPool(tx, name, before, reading)),
     moving === false ? placedServices(false) : moving.then(placedServices),
     keys('override').size + keys('pool').size === 0 ? before.overrides : readOverrides(tx, onBad),
-    patch(before.webhooks, keys('webhook'), (name) => getWebhook(tx, name, onBad)),
+    patch(
+      before.webhooks,
+      keys('webhook'),
+      lastGood(reading, 'webhook', before.webhooks, (name, noting) => getWebhook(tx, name, noting)),
+    ),
     moving === false ? bornServices(false) : moving.then(bornServices),
   ])
   const parts = { revision, stamp, zones, monitors, pools, services, overrides, webhooks, births }
@@ -168,6 +245,41 @@ function zonesToFollow(
 const isOtherSet = (before: ReadonlyMap<string, unknown>, after: ReadonlyMap<string, unknown>) =>
   after.size !== before.size || [...after.keys()].some((apex) => !before.has(apex))
 
+type Read<T> = { readonly value: T } | null | undefined
+
+/** Reads an entry; undefined, which leaves it as it was, when its row can't be read and there was one before. */
+function lastGood<T>(
+  { onBad, bad }: Reading,
+  kind: RowKind,
+  before: ReadonlyMap<string, T>,
+  read: (name: string, noting: OnBad) => Promise<Read<T>>,
+): (name: string) => Promise<Read<T>> {
+  return async (name) => {
+    const found = new Map<string, string>()
+    const entry = await read(name, (message, what) => {
+      onBad(message, what)
+      found.set(what, message)
+    })
+    bad.reread(kind, name, found)
+    return found.size > 0 && before.has(name) ? undefined : entry
+  }
+}
+
+async function readPool(
+  tx: Tx,
+  name: string,
+  { pools }: Catalog,
+  { onBad, bad }: Reading,
+): Promise<Read<Pool>> {
+  const found = new Map<string, string>()
+  const stored = await getPool(tx, name, (message, what) => {
+    onBad(message, what)
+    found.set(what, message)
+  })
+  bad.reread('pool', name, found)
+  return stored && { value: poolWithLastGood(stored.value, pools.get(name), found) }
+}
+
 /** A copy of `before` with the entries of `keys` read anew; null takes one out, undefined leaves it as it was. */
 async function patch<T>(
   before: ReadonlyMap<string, T>,
@@ -198,6 +310,28 @@ async function patchBirths(tx: Tx, { births, pools }: Catalog, scope: BirthScope
   for (const name of scope.webhooks ?? []) after.delete(birthKeys.webhook(name))
   for (const [key, born] of await readBirths(tx, scope)) after.set(key, born)
   return after
+}
+
+async function readServices(
+  tx: Tx,
+  before: Catalog,
+  { onBad, bad }: Reading,
+): Promise<ReadonlyMap<string, CatalogService>> {
+  const found = new Map<string, string>()
+  const services = byName(
+    (
+      await listAllServices(tx, (message, what) => {
+        onBad(message, what)
+        found.set(what, message)
+      })
+    ).map(placed),
+  )
+  for (const name of new Set([...services.keys(), ...before.services.keys()])) {
+    const ofName = new Map([...found].filter(([what]) => isBad('service', name, new Map([[what, '']]))))
+    bad.reread('service', name, ofName)
+    if (ofName.size > 0 && before.services.has(name)) services.set(name, before.services.get(name)!)
+  }
+  return services
 }
 
 async function readOverrides(tx: Tx, onBad: OnBad): Promise<CatalogParts['overrides']> {

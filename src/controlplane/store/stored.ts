@@ -164,8 +164,11 @@ function isPart(isNumber: boolean, part: unknown): boolean {
     : typeof part === 'string' && !part.includes('\0') && part.isWellFormed()
 }
 
-/** Told of what can't be read; whatever was to be read is then left out, or has its defaults. */
-export type OnBad = (message: string) => void
+/**
+ * Told of what can't be read; whatever was to be read is then left out, or has its defaults. `what` names it, such as `the settings of pool
+ * web` or `member web/a`.
+ */
+export type OnBad = (message: string, what: string) => void
 
 /**
  * JSON for a statement. Postgres takes no text with a NUL or half a surrogate pair, and one such text would turn back all rows
@@ -215,7 +218,7 @@ function readRow<T>(what: string, parse: (problems: Problem[]) => T | null, onBa
   const where = first === undefined || first.path === '' ? '' : `${first.path} `
   const message = `${what} in the database can't be read: ${where}${first?.message}`
   if (onBad === undefined) throw new ControlError('invalid', message, { problems })
-  onBad(message)
+  onBad(message, what)
   return null
 }
 

@@ -51,6 +51,8 @@ export interface MetricsSources {
   networkSuspect(): boolean
   /** Probes that this node can't make for want of an address of a family, by the name of the family. */
   unjudgedProbes(): Readonly<Record<string, number>>
+  /** Rows of the database that can't be used now. */
+  badRows(): number
   /** When the cold-start snapshot was last written; null when there is none. */
   snapshotWrittenAt(): Date | null
 }
@@ -158,6 +160,9 @@ function registerNodeMetrics(registry: Registry, state: MetricsSources, now: () 
   expose(registry, 'gauge', 'pooldns_unjudged_probes', unjudged, () =>
     Object.entries(state.unjudgedProbes()).map(([family, value]) => ({ labels: { family }, value })),
   )
+  const bad =
+    'Rows of the database that can not be used now, so that the last good is served in their place, or nothing.'
+  gauge('bad_rows', bad, () => state.badRows())
   gauge('snapshot_age_seconds', 'Age of the cold-start snapshot; absent when there is none.', () => {
     const writtenAt = state.snapshotWrittenAt()
     return writtenAt === null ? null : Math.max(0, (now() - writtenAt.getTime()) / 1000)

@@ -142,6 +142,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     readiness: { canAnswer: () => state.canAnswer, missing: () => state.missing },
     memory: () => null,
     pending: { waits: () => false, take: () => Promise.reject(new Error('nothing is taken here')) },
+    badRows: () => [],
     snapshot: { writtenAt: () => state.snapshot.writtenAt, troubles: () => state.snapshot.troubles },
     events: feed,
     webhookStatus: (name) => state.webhooks.get(name) ?? null,

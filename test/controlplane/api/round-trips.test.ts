@@ -3,6 +3,7 @@
  * together has left before the first answer comes, however busy the machine is.
  */
 import t from 'tap'
+import { BadRows } from '../../../src/controlplane/follow/bad-rows.ts'
 import { readAllSettings, readChangedSettings } from '../../../src/controlplane/follow/settings.ts'
 import { changesSince, historyBreak } from '../../../src/controlplane/store/changes.ts'
 import { startPostgres } from '../../support/postgres.ts'
@@ -82,6 +83,7 @@ t.test('a write takes three round trips, and two more until it is served', async
   await using harness = await startHarness(proxy.through(url))
   const { call, send, database } = harness
   const onBad = (message: string) => t.fail(message)
+  const reading = { onBad, bad: new BadRows() }
 
   /** The number of round trips of the transactions that `work` begins. */
   const counted = async (work: () => Promise<unknown>, counts: (transaction: Transaction) => boolean) => {
@@ -96,7 +98,7 @@ t.test('a write takes three round trips, and two more until it is served', async
     status: number,
     most: number,
   ) => {
-    const before = await database.read((tx) => readAllSettings(tx, onBad))
+    const before = await database.read((tx) => readAllSettings(tx, reading, null))
     const wrote = await counted(async () => t.equal((await work()).status, status, what), isWrite)
     t.equal(wrote.length, 1, `${what}: one transaction`)
     t.ok(wrote[0]! <= most, `${what}: ${wrote[0]} round trips`)
@@ -108,7 +110,7 @@ t.test('a write takes three round trips, and two more until it is served', async
             changesSince(tx, before.revision, 1000),
           ])
           t.equal(broken, null)
-          if (batch!.changes.length > 0) await readChangedSettings(tx, before, batch!, onBad)
+          if (batch!.changes.length > 0) await readChangedSettings(tx, before, batch!, reading)
         }),
       ({ begin }) => begin.includes('read only'),
     )

@@ -77,6 +77,68 @@ t.test('every type goes from the document to a response', async (t) => {
   }
 })
 
+const messagesOf = (bad: readonly { readonly message: string }[]) => bad.map(({ message }) => message)
+
+t.test('in the place of a row that can not be used there is what was good before', async (t) => {
+  const images = new ZoneImages()
+  const mx = { owner: 'm', type: 'MX', ttlSeconds: 60, data: ['10 mail.example.test.'] }
+  const before = compile(images, [a('a', '192.0.2.1'), a('b', '192.0.2.2'), mx]).images[0]![1]
+  t.equal(images.held.get(apex)!.bad, undefined)
+  const rows = [
+    a('a', 'nonsense'),
+    a('b', '192.0.2.9'),
+    { ...mx, data: ['x'] },
+    a('new', 'nonsense'),
+    a('..', 'x'),
+  ]
+  const check = (image: SharedArrayBuffer, what: string) => {
+    t.same(
+      ['a', 'b', 'new'].map((owner) => ask(image, owner, 1)),
+      ['c0000201', 'c0000209', undefined],
+      what,
+    )
+    t.equal(ask(image, 'm', parseType('MX')), ask(before, 'm', parseType('MX')), what)
+    t.equal(images.held.get(apex)!.bad, true, what)
+  }
+  const edit = { owners: ['a', 'b', 'm', 'new'], text: pack(rows) }
+  const order = { revision: 2, stamp: 's2', gone: [] }
+  const edited = images.edit({ ...order, jobs: [{ zone: headOf(), services: [], edit }] })
+  t.match(edited.bad, [{ apex, owner: 'a', type: 'A' }, { owner: 'm' }, { owner: 'new' }, { owner: '..' }])
+  check(edited.images[0]![1], 'by an edit')
+  check(compile(images, rows).images[0]![1], 'compiled whole')
+  const other = { owners: ['c'], text: pack([a('c', '192.0.2.3')]) }
+  images.edit({ ...order, jobs: [{ zone: headOf(), services: [], edit: other }] })
+  t.equal(images.held.get(apex)!.bad, true, 'an edit of others heals nothing')
+  const healed = compile(images, [a('a', '192.0.2.8')])
+  t.same([healed.bad, images.held.get(apex)!.bad], [[], undefined])
+  t.equal(ask(healed.images[0]![1], 'a', 1), 'c0000208')
+})
+
+t.test('a zone that can not be compiled keeps its image and holds up no other', async (t) => {
+  const images = new ZoneImages()
+  compile(images, [a('a', '192.0.2.1')])
+  const before = images.held.get(apex)!.image
+  const head = headOf()
+  const broken = { ...head, soa: { ...head.soa, mname: 'no dot..' } }
+  const other = { ...head, apex: 'other.test' }
+  const jobs = [broken, other].map((zone) => ({ zone, services: [], edit: null }))
+  images.begin({ revision: 2, stamp: 's2', jobs, gone: [] })
+  images.add([{ apex, text: pack([a('a', '192.0.2.2')]) }])
+  const { images: compiled, bad, kept } = images.finish()
+  t.same(
+    compiled.map(([name]) => name),
+    ['other.test'],
+  )
+  t.same(kept, [apex])
+  t.match(messagesOf(bad), [/^zone example\.test can't be compiled: /])
+  t.equal(images.held.get(apex)!.image, before)
+  const edit = { owners: ['a'], text: '[]' }
+  t.same(
+    images.edit({ revision: 3, stamp: 's3', jobs: [{ zone: broken, services: [], edit }], gone: [] }).kept,
+    [apex],
+  )
+})
+
 t.test('a row whose type or data is none of ours is left out and told', async (t) => {
   const rrset = (type: string, data: string) => ({ owner: 'a', type, ttlSeconds: null, data: [data] })
   const rows = [
@@ -86,7 +148,7 @@ t.test('a row whose type or data is none of ours is left out and told', async (t
     rrset('A', '192.0.2.1'),
   ]
   const { images, bad } = compile(new ZoneImages(), rows)
-  t.same(bad, [
+  t.same(messagesOf(bad), [
     'zone example.test, owner a, type NOPE: type NOPE is not known; one without a name here is written TYPE123',
     'zone example.test, owner a, type OPT: type OPT stands for no data, so no RRset has it',
     'zone example.test, owner a, type HTTPS: HTTPS params: port: "x" is not a number from 0 to 65535',
@@ -134,7 +196,7 @@ t.test('an edit without an image is missing; a zone without rows has its SOA', a
   const images = new ZoneImages()
   const edit = { owners: [], text: '[]' }
   const editOf = { revision: 1, stamp: 's1', jobs: [{ zone: headOf(), services: [], edit }], gone: [] }
-  t.same(images.edit(editOf), { images: [], bad: [], missing: [apex] })
+  t.same(images.edit(editOf), { images: [], bad: [], kept: [], missing: [apex] })
   images.begin({ revision: 1, stamp: 's1', jobs: [{ zone: headOf(), services: [], edit: null }], gone: [] })
   const { images: compiled } = images.finish()
   t.equal(new ZoneImage(compiled[0]![1]).rrset(0, 6), 0)

@@ -36,6 +36,7 @@ function busyMetrics(): Metrics {
     databaseEmptied: () => false,
     networkSuspect: () => true,
     unjudgedProbes: () => ({ ipv4: 0, ipv6: 3 }),
+    badRows: () => 2,
     snapshotWrittenAt: () => new Date(90_000),
     certificates: () => [{ pool: 'p', member: 'h', notAfterMs: 1_790_000_000_000 }],
     hosts: () => [{ pool: 'p', member: 'h', addresses: 3, failures: 2 }],

@@ -20,6 +20,7 @@ export const quietSources: MetricsSources = {
   databaseEmptied: () => false,
   networkSuspect: () => false,
   unjudgedProbes: () => ({}),
+  badRows: () => 0,
   snapshotWrittenAt: () => null,
   certificates: () => [],
   hosts: () => [],

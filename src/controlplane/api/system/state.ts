@@ -83,6 +83,9 @@ export function stateRoutes(app: FastifyInstance, context: Context): void {
 
 type Context = Ground & Observations & System
 
+/** Rows that `/ready` names; a metric has their number. */
+const shownRows = 20
+
 function doubts({ health, readiness }: Context): readonly string[] {
   const suspicion = health.suspicion()
   const suspect = suspicion === null ? [] : [`this node's own network is suspect: ${suspicion}`]
@@ -94,7 +97,10 @@ function readyNow(context: Context) {
   const { snapshot, now } = context
   const writtenAt = snapshot.writtenAt()
   const age = writtenAt === null ? null : Math.max(0, (now().getTime() - writtenAt.getTime()) / 1000)
-  const warnings = [...doubts(context), ...snapshot.troubles()]
+  const rows = context.badRows()
+  const bad = rows.slice(0, shownRows).map((row) => `the database holds what can't be used: ${row}`)
+  const more = rows.length > bad.length ? [`and ${rows.length - bad.length} more rows of the database`] : []
+  const warnings = [...doubts(context), ...snapshot.troubles(), ...bad, ...more]
   return {
     snapshot: { writtenAt: writtenAt?.toISOString() ?? null, ageSeconds: age },
     ...(warnings.length === 0 ? {} : { warnings }),
