@@ -13,6 +13,9 @@ export interface ThreadTime {
   readonly ranMs: number
 }
 
+/** By the state that the kernel tells; every other one is `still`. */
+const doings: Readonly<Record<string, Doing>> = { R: 'runs', D: 'waits-for-disk' }
+
 /** A clock tick in what the kernel tells (USER_HZ), on every platform that Node runs on. */
 const tickMs = 10
 /** Places behind the name, which may hold anything. */
@@ -27,9 +30,8 @@ export function threadTime(pid: number | 'self', thread: number): ThreadTime | n
     return null
   }
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const state = fields[at.state]
   return {
-    doing: state === 'R' ? 'runs' : state === 'D' ? 'waits-for-disk' : 'still',
+    doing: doings[fields[at.state]!] ?? 'still',
     ranMs: tickMs * (Number(fields[at.user]) + Number(fields[at.system])),
   }
 }
