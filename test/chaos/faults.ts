@@ -1,7 +1,8 @@
 /** What is done to the server, and to what it stands on. Each ends what it began. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { patience } from '../support/patience.ts'
 import { processesOf } from '../support/processes.ts'
 import { runIn } from './inspector.ts'
 import type { Stage, StageOptions } from './stage.ts'
@@ -23,7 +24,18 @@ const kill = (which: 'control' | 'data') => async (stage: Stage) => {
   for (const pid of processesOf(stage.daemon, which)) process.kill(pid, 'SIGKILL')
 }
 const freeze = (which: 'control' | 'data') => async (stage: Stage) => {
-  for (const pid of processesOf(stage.daemon, which)) process.kill(pid, 'SIGSTOP')
+  const [pid] = processesOf(stage.daemon, which)
+  process.kill(pid!, 'SIGSTOP')
+  await gone(pid!)
+}
+
+/** Resolves when a process is no more: somebody has seen to it, or it ended by itself. */
+async function gone(pid: number): Promise<void> {
+  const signal = patience()
+  while (existsSync(`/proc/${pid}`)) {
+    signal.throwIfAborted()
+    await delay(5)
+  }
 }
 
 /** At a moment that nobody chose: some writes are on their way then. */
@@ -47,7 +59,8 @@ async function killAll(stage: Stage): Promise<void> {
 
 /** Every allocation of a runaway, until the heap is full. */
 const fillHeap = `const kept = []; setInterval(() => { for (let i = 0; i < 200; i++) kept.push(new Array(100_000).fill(i)) }, 1)`
-/** For two seconds whatever is called back by an emitter may throw, and whatever is awaited may fail. */
+const throwingMs = 2000
+/** For so long whatever is called back by an emitter may throw, and whatever is awaited may fail. */
 const throwEverywhere = `{
   const { EventEmitter } = require('node:events')
   const { emit } = EventEmitter.prototype
@@ -56,11 +69,18 @@ const throwEverywhere = `{
     if (Math.random() < 0.2) throw new Error('thrown on purpose')
     return result
   }
-  setTimeout(() => { EventEmitter.prototype.emit = emit }, 2000)
+  setTimeout(() => { EventEmitter.prototype.emit = emit }, ${throwingMs})
 }`
-const runInControl = (code: string) => async (stage: Stage) => {
+async function fillControl(stage: Stage): Promise<void> {
   const [pid] = processesOf(stage.daemon, 'control')
-  await runIn(stage.daemon, pid!, code)
+  await runIn(stage.daemon, pid!, fillHeap)
+  await gone(pid!)
+}
+
+async function throwInControl(stage: Stage): Promise<void> {
+  const [pid] = processesOf(stage.daemon, 'control')
+  await runIn(stage.daemon, pid!, throwEverywhere)
+  await delay(throwingMs)
 }
 
 /** Processes of the PostgreSQL server, the postmaster first. */
@@ -110,24 +130,24 @@ const between =
     await client.query(throwOut)
   }
 
-/** Takes every connection that the server gives. */
+/** Takes every connection that the server gives, those of the daemon too. */
 async function exhaust(stage: Stage): Promise<void> {
   await using taken = new AsyncDisposableStack()
   await using client = await connectTo(stage.postgres!.url)
   const database = new URL(stage.databaseUrl!).pathname.slice(1)
-  await client.query(`alter database ${database} connection limit 0`)
-  await client.query(`create role chaos_guest login nosuperuser password 'x'`).catch(() => undefined)
-  await client.query(
-    `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${database}' and pid <> pg_backend_pid()`,
-  )
+  const signal = patience()
   for (;;) {
-    const next = await connectTo(stage.postgres!.url).catch(() => null)
-    if (next === null) break
-    taken.use(next)
+    signal.throwIfAborted()
+    for (let next = await tryToConnect(stage); next !== null; next = await tryToConnect(stage))
+      taken.use(next)
+    const thrownOut = `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${database}'`
+    const { rowCount } = await client.query(thrownOut)
+    if (rowCount === 0) break
   }
   await delay(awayMs)
-  await client.query(`alter database ${database} connection limit -1`)
 }
+
+const tryToConnect = (stage: Stage) => connectTo(stage.postgres!.url).catch(() => null)
 
 async function connectTo(url: string): Promise<pg.Client & AsyncDisposable> {
   const client = new pg.Client({ connectionString: url })
@@ -142,12 +162,12 @@ export const faults: readonly Fault[] = [
   { name: 'control plane: kill -9', ...onPostgres, udp: 'dgram', times: 5, strike: kill('control') },
   { name: 'control plane: kill -9', ...onEmbedded, times: 5, strike: kill('control') },
   { name: 'control plane hangs (SIGSTOP)', ...onPostgres, times: 2, strike: freeze('control') },
-  { name: 'control plane: heap filled', ...onPostgres, times: 1, strike: runInControl(fillHeap) },
+  { name: 'control plane: heap filled', ...onPostgres, times: 1, strike: fillControl },
   {
     name: 'control plane: every event handler throws',
     ...onPostgres,
     times: 2,
-    strike: runInControl(throwEverywhere),
+    strike: throwInControl,
   },
   { name: 'data plane: kill -9', ...onPostgres, times: 5, strike: kill('data') },
   { name: 'data plane: kill -9', ...onPostgres, udp: 'dgram', times: 5, strike: kill('data') },

@@ -21,5 +21,5 @@ async function debuggerUrl(daemon: DaemonProcess, from: number): Promise<string>
     if (url !== undefined) return url
     await delay(50)
   }
-  throw new Error('the process does not let itself be debugged')
+  throw new Error(`the process does not let itself be debugged: ${daemon.stderr.slice(from)}`)
 }

@@ -82,7 +82,12 @@ const chosen = faults.filter(({ name }) => only === undefined || only.some((text
 const rows: Row[] = []
 for (const fault of chosen) {
   process.stderr.write(`${fault.name} (${fault.store}, ${fault.udp})\n`)
-  const row = await play(fault, Number(values.times ?? fault.times), values['at-random'])
+  const row = await play(fault, Number(values.times ?? fault.times), values['at-random']).catch((error) => {
+    process.stderr.write(`  not played to its end: ${error}\n`)
+    process.exitCode = 1
+    return null
+  })
+  if (row === null) continue
   for (const example of [...row.outcome.examples, ...row.outcome.writes.examples])
     process.stderr.write(`  ${example}\n`)
   rows.push(row)
