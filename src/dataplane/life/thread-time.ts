@@ -29,6 +29,11 @@ export function threadTime(pid: number | 'self', thread: number): ThreadTime | n
   } catch {
     return null
   }
+  return readStat(stat)
+}
+
+/** What the kernel's line on a thread says. */
+export function readStat(stat: string): ThreadTime {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return {
     doing: doings[fields[at.state]!] ?? 'still',

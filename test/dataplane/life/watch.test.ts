@@ -1,7 +1,7 @@
 /** What counts against a thread that gives no sign of life, and what does not. Time is told, none passes. */
 import t, { type Test } from 'tap'
 import { allocateSigns } from '../../../src/dataplane/life/signs.ts'
-import { type Doing, type ThreadTime, threadTime } from '../../../src/dataplane/life/thread-time.ts'
+import { type Doing, readStat, type ThreadTime, threadTime } from '../../../src/dataplane/life/thread-time.ts'
 import {
   lookAgainAndAgain,
   lookEveryMs,
@@ -162,4 +162,18 @@ t.test('what a thread does, as the system tells', async (t) => {
   while (threadTime('self', process.pid)!.ranMs === before.ranMs);
   t.ok(threadTime('self', process.pid)!.ranMs > before.ranMs)
   t.equal(threadTime(0, 0), null)
+})
+
+t.test('what a thread does is told by the state behind its name, whatever that is', async (t) => {
+  const line = (name: string, state: string) =>
+    `4711 (${name}) ${state} 1 4711 4711 0 -1 4194560 100 0 0 0 12 30 5 7 20 0 11 0\n`
+  for (const [state, doing] of [
+    ['R', 'runs'],
+    ['D', 'waits-for-disk'],
+    ['S', 'still'],
+    ['T', 'still'],
+    ['Z', 'still'],
+  ] as const)
+    t.same(readStat(line('node', state)), { doing, ranMs: 420 }, state)
+  t.same(readStat(line('a) R 1 (b', 'D')), { doing: 'waits-for-disk', ranMs: 420 })
 })

@@ -188,6 +188,43 @@ t.test('answers that nobody takes end their connection, those that are taken in 
   t.notOk(slow.destroyed)
 })
 
+t.test('each of them has its own time, and one timer serves all', async (t) => {
+  const timers: { readonly work: () => void; readonly ms: number }[] = []
+  t.intercept(globalThis, 'setTimeout', {
+    value: (work: () => void, ms: number) => {
+      timers.push({ work, ms })
+      const timer = { unref: () => timer }
+      return timer
+    },
+  })
+  let nowMs = 1000
+  t.intercept(performance, 'now', { value: () => nowMs })
+  const { open, ends } = setUp({ unreadTimeoutMs: 100 })
+  const leaveUnread = async (address: string) => {
+    const wire = open(address)
+    wire.takes = false
+    wire.push(askMuch(1))
+    await until(() => wire.sent.length > 0)
+    return wire
+  }
+  const first = await leaveUnread('192.0.2.1')
+  nowMs += 60
+  const second = await leaveUnread('192.0.2.2')
+  const after = (ms: number) => {
+    nowMs += ms
+    timers.at(-1)!.work()
+    return { ended: [first.destroyed, second.destroyed], waits: timers.map(({ ms }) => ms) }
+  }
+  t.same(after(40), { ended: [true, false], waits: [100, 60] })
+  t.same(
+    after(59),
+    { ended: [true, false], waits: [100, 60, 1] },
+    'a timer that comes too early ends nothing',
+  )
+  t.same(after(1), { ended: [true, true], waits: [100, 60, 1] })
+  t.match(ends(), { unread: 2 })
+})
+
 t.test('what trickles away buys no time', async (t) => {
   const limits = { unreadOctets: 1000, unreadTimeoutMs: 200, idleTimeoutMs: 60_000 }
   const { open, totals } = await startListening(t, { limits })
