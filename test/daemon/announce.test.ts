@@ -52,6 +52,7 @@ t.test(
       'readiness database-available',
       'events operated',
       'log operated',
+      'pending database-available',
     ])
   },
 )
@@ -97,7 +98,10 @@ t.test(
       },
     }
     announceTo(() => ({ ...listeners, readiness }), { contain })({ kind: 'database-available' })
-    t.same(heard, ['log database-available', 'overrides database-available'])
+    t.same(
+      heard,
+      ['log', 'overrides', 'pending'].map((name) => `${name} database-available`),
+    )
     t.same(told, ['readiness at database-available: keep is not a function'])
   },
 )
