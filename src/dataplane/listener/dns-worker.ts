@@ -112,6 +112,8 @@ export class DnsWorker {
   /** Answers until it is told to stop. */
   #runBatches(listener: UdpBatch, rings: Int32Array): void {
     let heard = 0
+    // It is ready: a first turn that hangs is found out as soon as a later one.
+    beat()
     for (;;) {
       const rung = Atomics.load(rings, 0)
       if (rung !== heard && !this.#takeAll(listener)) return
