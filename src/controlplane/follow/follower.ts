@@ -34,7 +34,7 @@
  */
 import type { Catalog, Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
-import type { Compiled, CompileJob, ServiceSlot, ZoneRows } from '../compile/zone-images.ts'
+import type { Compiled } from '../compile/zone-images.ts'
 import { isUnavailable } from '../model/errors.ts'
 import type { MemberHealth } from '../model/observation.ts'
 import type { MemberPattern } from '../model/override-index.ts'
@@ -43,7 +43,6 @@ import type { CatalogStep, Publisher, ZoneToServe } from '../serve/publisher.ts'
 import { changesSince, type HistoryBreak, historyBreak } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
-import { packedAt, streamPacked } from '../store/rrsets.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
 import { BadRows } from './bad-rows.ts'
 import { type KnownImages, servicesOf, sortZones, wholeZones } from './known-images.ts'
@@ -54,6 +53,7 @@ import {
   readAllSettings,
   readChangedSettings,
 } from './settings.ts'
+import { type FollowedTurn, readTurn } from './turn-rows.ts'
 import { type Turn, ZoneLane } from './zone-lane.ts'
 
 export interface FollowerOptions {
@@ -83,8 +83,6 @@ export interface FollowerOptions {
 const pollMs = 1000
 /** Changes of one step; what is beyond is the next step's. */
 const changeLimit = 1000
-/** RRsets of a batch: some hundred kilobytes. */
-const rowsBatch = 5000
 
 /** A database that is not what came of what this node had from it. */
 export interface FoundBreak {
@@ -103,13 +101,6 @@ interface FoundStep extends CatalogStep {
 interface Look {
   readonly step: FoundStep | null
   readonly turn: FollowedTurn | null
-}
-
-/** A turn, and what its images are made with. */
-interface FollowedTurn {
-  readonly turn: Turn
-  /** The services that the images name, by apex. Held until the turn is over, so that their slots stay theirs. */
-  readonly services: ReadonlyMap<string, readonly ServiceSlot[]>
 }
 
 /** The rest of a look's transaction: reads the rows of its turn, and comes to what compiles them. */
@@ -386,35 +377,4 @@ export class Follower implements AsyncDisposable {
     onFailBack(step.failBacks)
     this.#lost = false
   }
-}
-
-/**
- * Reads the rows of a turn, in the transaction in which its catalog was read, and has them compiled.
- *
- * @param signal gives the turn up
- * @returns the rest, which needs the transaction no more
- */
-async function readTurn(
-  tx: Tx,
-  { turn: { catalog, touched }, services }: FollowedTurn,
-  compiler: CompileThread,
-  signal: AbortSignal,
-): Promise<() => Promise<Compiled>> {
-  const { revision, stamp, zones } = catalog
-  const jobs: CompileJob[] = []
-  for (const [apex, owners] of touched) {
-    const zone = zones.get(apex)
-    if (zone === undefined) continue
-    const edit = owners === null ? null : { owners, text: await packedAt(tx, apex, owners) }
-    jobs.push({ zone, services: services.get(apex) ?? [], edit })
-  }
-  const gone = [...touched.keys()].filter((apex) => !zones.has(apex))
-  const whole = jobs.flatMap(({ zone, edit }) => (edit === null ? [zone.apex] : []))
-  return compiler.take({ revision, stamp, jobs, gone }, rowsOf(tx, whole, zones.size), signal)
-}
-
-/** Reading all zones is one scan; reading some of them is a query each, which is faster while they are few. */
-async function* rowsOf(tx: Tx, apexes: readonly string[], all: number): AsyncGenerator<readonly ZoneRows[]> {
-  if (apexes.length > 1 && apexes.length > all / 4) yield* streamPacked(tx, null, rowsBatch)
-  else for (const apex of apexes) yield* streamPacked(tx, apex, rowsBatch)
 }
