@@ -2,8 +2,8 @@
  * `npm run test:chaos`: breaks a server in many ways while it is asked and written to all the time, and prints what that cost: a row for
  * each fault. Lost and wrong answers and lost writes must be 0 in each, or it ends with 1.
  *
- * `--only TEXT` takes the faults whose name has the text, `--times N` strikes so often, `--at-random` at random moments instead of one
- * after a recovery. Recovery is the time from the strike, or the end of what lasts, to the next write that is acknowledged.
+ * `--only TEXT` takes the faults whose name has the text, `--times N` strikes so often, `--at-random` waits a random time, up to
+ * 0.4 s, between a recovery and the next. Recovery is the time from the strike, or the end of what lasts, to the next write that is acknowledged.
  */
 import { parseArgs } from 'node:util'
 import { median } from '../bench/statistics.ts'

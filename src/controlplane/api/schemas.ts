@@ -147,7 +147,7 @@ export const etagHeader = { etag: 'The revision of the last change, in quotes: f
 export const publishedHeaders = {
   'pooldns-published': '`yes` once this node answers by the change, `pending` when that took more than 5 s.',
   'pooldns-fleet':
-    'With `wait=fleet`: `yes` once every live node answers by the change; after 5 s `pending`, and behind it the ids of those that do not.',
+    'With `wait=fleet`: `yes` once every live node answers by the change; after 5 s `pending`, and behind it the ids of those that do not, 20 at most.',
   'pooldns-durability':
     '`power`: the change survives the loss of power; `process`: that of the process; `server`: what the PostgreSQL server promises.',
 }

@@ -73,6 +73,8 @@ const durabilityHeader = 'pooldns-durability'
 const publishedHeader = 'pooldns-published'
 /** Says whether every live node does. */
 const fleetHeader = 'pooldns-fleet'
+/** Nodes that it names, so that it stays shorter than what clients take of headers. */
+const mostNamed = 20
 
 /** Waits until this node's workers serve what it has taken without the database; as `awaitPublished`. */
 export async function awaitServed(
@@ -100,7 +102,7 @@ export async function awaitServed(
  * `pooldns-published: pending` in the place of `yes`.
  *
  * With `wait=fleet` it then waits for the other nodes in the same way, and `pooldns-fleet` says `yes`, or `pending` and the ids of
- * the nodes that are behind; none when the database is away, so that it is not known of any.
+ * nodes that are behind, twenty at most; none when the database is away, so that it is not known of any.
  */
 export async function awaitPublished(context: Ground, revision: number, reply: FastifyReply): Promise<void> {
   reply.header(durabilityHeader, context.database.durability)
@@ -123,7 +125,7 @@ function waitsForFleet({ request }: FastifyReply): boolean {
 async function fleetHeaderOf({ fleet, log }: Ground, revision: number): Promise<string> {
   try {
     const behind = await fleet.behind(revision, AbortSignal.timeout(fleetTimeoutMs))
-    return behind.length === 0 ? 'yes' : `pending ${behind.join(' ')}`
+    return behind.length === 0 ? 'yes' : `pending ${behind.slice(0, mostNamed).join(' ')}`
   } catch (error) {
     log.warn({ err: error, revision }, 'written, but not known to be served by every node')
     return 'pending'

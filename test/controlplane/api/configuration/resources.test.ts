@@ -462,6 +462,9 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.same(await put('?wait=fleet', 3), [200, 'yes', 'yes'])
       state.behind = ['node-2', 'node-3']
       t.same(await put('?wait=fleet', 4), [200, 'yes', 'pending node-2 node-3'])
+      const many = Array.from({ length: 1000 }, (_, index) => `node-${index}`)
+      state.behind = many
+      t.same((await put('?wait=fleet', 6))[2], `pending ${many.slice(0, 20).join(' ')}`, 'twenty are named')
       state.behind = 'unknown'
       t.same(await put('?wait=fleet', 5), [200, 'yes', 'pending'], 'written all the same')
       state.behind = ['node-2']
