@@ -65,6 +65,6 @@ export function isAdminToken(text: string): boolean {
 
 /** Whether a URL has a password, in either of the places that PostgreSQL's clients take one from. */
 export function hasPassword(url: string): boolean {
-  const parsed = URL.parse(url)
-  return parsed !== null && (parsed.password !== '' || parsed.searchParams.has('password'))
+  // One of several hosts is no URL to others.
+  return /^[^:/]+:\/\/[^:/?#]*:[^/?#]*@/.test(url) || /[?&]password=/.test(url)
 }

@@ -8,6 +8,7 @@ import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { adminTokenForm, hasPassword, isAdminToken, readSecret, SecretError } from './config-secrets.ts'
 import { parseHostName } from './controlplane/api/clients/authority.ts'
 import { parseDuration } from './controlplane/document/duration.ts'
+import { DatabaseUrlError, databaseUrlForm, parseDatabaseUrl } from './controlplane/store/database-url.ts'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
 import { formatListenAddress, type ListenAddress } from './dataplane/listener/listener.ts'
 import { canonicalAddress, parseAddress } from './dataplane/wire/address.ts'
@@ -106,9 +107,7 @@ const printable = 'up to 64 printable ASCII characters'
 
 const settings = {
   /** null: the embedded database in the data directory. */
-  databaseUrl: setting('DATABASE_URL', 'a URL postgres://user:password@host:port/database', null, (text) =>
-    /^postgres(ql)?:\/\//.test(text) && URL.canParse(text) ? text : undefined,
-  ),
+  databaseUrl: setting('DATABASE_URL', databaseUrlForm, null, parseUrlOfDatabase),
   dataDir: setting('POOLDNS_DATA_DIR', 'a path', './data', parsePath),
   dnsListen: setting('POOLDNS_DNS_LISTEN', severalAddresses, anyAddress, parseListens),
   httpListen: setting(
@@ -271,11 +270,27 @@ function readField(field: Field, flag: string | undefined, environment: Environm
   if (flag !== undefined) refuseSecret(field, flag)
   const text = flag ?? (secrets.has(field) ? secretOf(variable, environment) : environment[variable])
   if (text === undefined || text === '') return otherwise
-  const value = parse(text)
-  if (value !== undefined) return value
   const source = flag === undefined ? variable : `--${flagOf(field)}`
+  const value = parseFrom(source, () => parse(text))
+  if (value !== undefined) return value
   const shown = field === 'adminToken' ? '(not shown)' : JSON.stringify(maskPasswords(text))
   throw new UsageError(`${source}: ${shown} is not accepted; it takes ${accepted}`)
+}
+
+/** What is wrong with a URL says more than that it is not accepted. */
+function parseFrom<T>(source: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof DatabaseUrlError) throw new UsageError(`${source}: ${error.message}`)
+    throw error
+  }
+}
+
+function parseUrlOfDatabase(text: string): string | undefined {
+  if (!/^postgres(ql)?:\/\//.test(text)) return undefined
+  parseDatabaseUrl(text)
+  return text
 }
 
 /** Flags are for everybody on the host to see. */

@@ -146,6 +146,12 @@ t.test('a bad value names the variable, the value and what is accepted', async (
   const rows: [Record<string, string>, RegExp][] = [
     [{ DATABASE_URL: 'mysql://x' }, /^DATABASE_URL: "mysql:\/\/x" is not accepted; it takes a URL postgres:/],
     [{ DATABASE_URL: 'mysql://u:hunter2@x' }, /secret/],
+    [{ DATABASE_URL: 'postgres://u:p@h1,h2:x/db' }, /^DATABASE_URL: the port of host h2 is no number/],
+    [{ DATABASE_URL: 'postgres://u:p@h1,,h3/db' }, /^DATABASE_URL: host 2 is empty$/],
+    [
+      { DATABASE_URL: 'postgres://h1,h2/db?target_session_attrs=standby' },
+      /^DATABASE_URL: target_session_attrs: standby is of no use to one who writes: it takes any, read-write, primary$/,
+    ],
     [{ POOLDNS_DNS_LISTEN: '127.0.0.1' }, /^POOLDNS_DNS_LISTEN: "127\.0\.0\.1"/],
     [{ POOLDNS_DNS_LISTEN: '127.0.0.1:1,' }, /POOLDNS_DNS_LISTEN/],
     [{ POOLDNS_DNS_LISTEN: 'localhost:53' }, /POOLDNS_DNS_LISTEN/],
@@ -197,6 +203,8 @@ t.test('a bad value names the variable, the value and what is accepted', async (
   t.throws(() => readConfig(['--workers', 'x'], {}), { message: /^--workers: "x"/ })
   t.throws(() => readConfig(['--unknown', 'x'], {}), { name: 'UsageError', message: /--unknown/ })
   t.throws(() => readConfig([], { DATABASE_URL: 'mysql://u:hunter2@x' }), { message: /^(?!.*hunter2)/ })
+  const several = 'postgres://u:p@h1:5432,[::1]:5433,h3/db?target_session_attrs=primary'
+  t.equal(readConfig([], { DATABASE_URL: several }).databaseUrl, several)
 })
 
 t.test('secrets come by variables and from files, and by no flag', async (t) => {
@@ -219,6 +227,7 @@ t.test('secrets come by variables and from files, and by no flag', async (t) => 
   const rows: [args: string[], environment: Record<string, string>, message: RegExp][] = [
     [['--admin-token', token], {}, /^--admin-token would show a secret .*POOLDNS_ADMIN_TOKEN_FILE/],
     [['--database-url', 'postgres://u:p@db/x'], {}, /^--database-url would show .*DATABASE_URL_FILE/],
+    [['--database-url', 'postgres://u:p@h1:1,h2:2/x'], {}, /^--database-url would show .*DATABASE_URL_FILE/],
     [['--database-url', 'postgres://db/x?user=u&password=p'], {}, /^--database-url would show/],
     [[], { POOLDNS_ADMIN_TOKEN: token, POOLDNS_ADMIN_TOKEN_FILE: file('token') }, /both set/],
     [[], { POOLDNS_ADMIN_TOKEN_FILE: file('none') }, /^POOLDNS_ADMIN_TOKEN_FILE: .*none can't be read/],

@@ -6,8 +6,9 @@
  * server starts on a copy, and most tests take copies of that database.
  */
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { chmod, chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -41,6 +42,8 @@ export interface PostgresServer extends AsyncDisposable {
   createDatabase(settings?: Readonly<Record<string, string>>): Promise<string>
   /** Creates one that has nothing at all, for those who migrate it. */
   createEmptyDatabase(): Promise<string>
+  /** Starts a standby that follows this server, by streaming; it is stopped with it at the latest. */
+  startStandby(): Promise<PostgresStandby>
   /** The same database by another role. */
   urlFor(databaseUrl: string, role: string, rolePassword: string): string
   /** SIGKILL to the postmaster; resolves when it is gone. Call `restart` before `stop`. */
@@ -49,6 +52,16 @@ export interface PostgresServer extends AsyncDisposable {
   restart(): Promise<void>
   /** Stops the server and deletes its files. Idempotent. */
   stop(): Promise<void>
+}
+
+export interface PostgresStandby {
+  readonly port: number
+  /** The same database there. */
+  urlFor(databaseUrl: string): string
+  /** Ends its being a standby: resolves when it takes writes. */
+  promote(): Promise<void>
+  /** SIGKILL to the postmaster; resolves when it is gone. */
+  kill(): Promise<void>
 }
 
 interface Owner {
@@ -111,6 +124,19 @@ export async function startServer(home: string, flags: readonly string[]): Promi
     },
     createDatabase: (settings) => create(migrated, settings),
     createEmptyDatabase: () => create('template0'),
+    startStandby: async () => {
+      const copy = join(folder, `standby-${randomUUID()}`)
+      await copyRunning(url, port, data, copy)
+      if (owner !== null) await run('chown', ['-R', `${owner.uid}:${owner.gid}`, copy])
+      const standby = await Postmaster.start(programs, copy, flags, owner)
+      owned.defer(() => standby.stop())
+      return {
+        port: standby.port,
+        urlFor: (databaseUrl) => databaseUrl.replace(`:${port}/`, `:${standby.port}/`),
+        promote: () => execute(urlOf(standby.port, 'postgres'), 'select pg_promote()'),
+        kill: () => standby.kill(),
+      }
+    },
     urlFor: (databaseUrl, role, rolePassword) =>
       databaseUrl.replace(`${superuser}:${password}`, `${role}:${rolePassword}`),
     kill: () => postmaster.kill(),
@@ -180,7 +206,25 @@ class Postmaster {
   }
 
   async #accepts(): Promise<void> {
-    await this.#process.said(/database system is ready to accept connections/)
+    await this.#process.said(/database system is ready to accept (read-only )?connections/)
+  }
+}
+
+/** Copies the files of a running server, as those of a standby that will follow it (PostgreSQL documentation, 25.3.3). */
+async function copyRunning(url: string, port: number, data: string, copy: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(`select pg_backup_start('standby', true)`)
+    await copyFolder(data, copy)
+    const { rows } = await client.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)')
+    await rm(join(copy, 'postmaster.pid'), { force: true })
+    await writeFile(join(copy, 'backup_label'), rows[0]!.labelfile)
+    await writeFile(join(copy, 'standby.signal'), '')
+    const upstream = `host=127.0.0.1 port=${port} user=${superuser} password=${password}`
+    await appendFile(join(copy, 'postgresql.auto.conf'), `primary_conninfo = '${upstream}'\n`)
+  } finally {
+    await client.end()
   }
 }
 

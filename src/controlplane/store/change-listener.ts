@@ -7,7 +7,8 @@
 import { once } from 'node:events'
 import pg from 'pg'
 import { pause } from '../timing/clock.ts'
-import { cut } from './connections.ts'
+import type { Connections } from './connections.ts'
+import { cut } from './server-pool.ts'
 import { changeChannel } from './transaction.ts'
 
 const firstDelayMs = 250
@@ -17,15 +18,15 @@ const longestDelayMs = 10_000
 const neverCodes = /^(0A|42)/
 
 export class ChangeListener {
-  readonly #config: pg.ClientConfig
+  readonly #connections: Pick<Connections, 'choose'>
   readonly #ownId: string
   readonly #onHint: () => void
   readonly #stopping = new AbortController()
   #done: Promise<void> | undefined
 
   /** `ownId`: the payload of our own notifications, which are not news. */
-  constructor(config: pg.ClientConfig, ownId: string, onHint: () => void) {
-    this.#config = config
+  constructor(connections: Pick<Connections, 'choose'>, ownId: string, onHint: () => void) {
+    this.#connections = connections
     this.#ownId = ownId
     this.#onHint = onHint
   }
@@ -50,11 +51,14 @@ export class ChangeListener {
     }
   }
 
-  /** Listens until the connection ends, for whatever reason, or the signal. */
+  /** Listens until the connection ends, for whatever reason, another server is used, or the signal. */
   async #listenOnce(signal: AbortSignal): Promise<'failed' | 'lost' | 'unsupported'> {
-    const client = new pg.Client(this.#config)
+    const choice = await this.#connections.choose().catch(() => null)
+    if (choice === null) return 'failed'
+    const client = new pg.Client(choice.config)
     // An error ends it too, and it may bring several.
-    const ended = once(client, 'end', { signal }).catch(() => {})
+    const over = AbortSignal.any([signal, choice.over])
+    const ended = once(client, 'end', { signal: over }).catch(() => {})
     client.on('error', () => {})
     client.on('notification', ({ payload }) => {
       if (payload !== this.#ownId) this.#onHint()

@@ -1,5 +1,5 @@
 /**
- * The connections to the database: a pool, what is lent of it, and whether anybody answers at their other end.
+ * The connections to the database: which server they go to, what is lent of them, and whether anybody answers at their other end.
  *
  * ## A server that is silent
  * One that is frozen, or behind a network that loses packets, refuses nothing: it just doesn't answer, and neither the kernel nor
@@ -8,18 +8,19 @@
  * not, the connection is cut, and all that waited for it fails.
  *
  * At a stop nobody waits that long: `hurry`.
+ *
+ * ## Several servers
+ * One is used at a time (`server-choice.ts`), by a pool of its own. When it is given up, its pool ends with what is still lent of it,
+ * and the next who borrows gets a connection of another's.
  */
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import { ControlError } from '../model/errors.ts'
-
-/** Connections to a server. One is in use by a write, the others by readers. */
-const poolSize = 10
-
-/** Those that stay when nobody uses them: for a write and for the follower behind it. A new one costs some round trips. */
-const keptConnections = 2
+import type { DatabaseUrl } from './database-url.ts'
+import { breaksConnection, takesNoWrites } from './postgres-errors.ts'
+import { type Choice, ServerChoice } from './server-choice.ts'
+import { ServerPool } from './server-pool.ts'
 
 /** How long to wait for a connection. With one connection that is as long as the transaction before takes. */
 const connectTimeoutMs = { postgres: 4_000, embedded: 60_000 } as const
@@ -28,7 +29,6 @@ const connectTimeoutMs = { postgres: 4_000, embedded: 60_000 } as const
 const answerTimeoutMs = { postgres: 20_000, embedded: 60_000 } as const
 
 const silentAfterMs = 4_000
-const askTimeoutMs = 1_000
 /** How long anything may take once the daemon stops. */
 const hurriedMs = 2_000
 /** What a peer that is gone costs at most, where the network can tell. */
@@ -38,54 +38,84 @@ const keepAliveMs = 10_000
 export interface Loan {
   readonly client: pg.PoolClient
   readonly release: (broken: boolean) => void
+  /** Whether its server answers anybody, also by a refusal. */
+  readonly isAlive: () => Promise<boolean>
+  /** Tells what went wrong with it: it may be the server's fault, so that another one is to be used. */
+  readonly failed: (error: unknown) => void
+}
+
+/** Where connections go: to the embedded database, or to servers. */
+export type Whereto = Pick<DatabaseUrl, 'servers' | 'target' | 'connectTimeoutMs'> | pg.ClientConfig
+
+interface Used {
+  readonly choice: Choice
+  readonly pool: ServerPool
 }
 
 export class Connections {
-  readonly config: pg.ClientConfig
   readonly #kind: 'postgres' | 'embedded'
-  readonly #pool: pg.Pool
-  /** Bound: the size of the pool. */
+  readonly #choice: ServerChoice
+  #used: Used | null = null
+  /** Bound: each goes with the last loan of it. */
+  readonly #pools = new Set<ServerPool>()
+  /** Bound: the size of the pools. */
   readonly #loans = new Set<Loan>()
-  /** Those of the pool, and those that it is just getting rid of. */
-  readonly #clients = new Set<pg.Client>()
-  #asking: Promise<boolean> | undefined
   /** Aborts when the daemon stops. */
   readonly #hurry = new AbortController()
   /** Nobody answers, and the daemon stops. */
   #givenUp = false
+  #stopped = false
 
-  constructor(kind: 'postgres' | 'embedded', config: pg.ClientConfig) {
-    this.#kind = kind
-    this.config = {
-      ...config,
+  constructor(whereto: Whereto) {
+    this.#kind = 'servers' in whereto ? 'postgres' : 'embedded'
+    const common = {
       application_name: 'pooldns',
       keepAlive: true,
       keepAliveInitialDelayMillis: keepAliveMs,
-      connectionTimeoutMillis: connectTimeoutMs[kind],
-      query_timeout: answerTimeoutMs[kind],
+      connectionTimeoutMillis: connectTimeoutMs[this.#kind],
+      query_timeout: answerTimeoutMs[this.#kind],
     }
-    const pool = kind === 'postgres' ? { min: keptConnections, max: poolSize, pipeline: true } : { max: 1 }
-    this.#pool = new pg.Pool({ ...this.config, ...pool })
-    // Without a listener the loss of a connection would be an uncaught exception, in the pool or out of it.
-    this.#pool.on('error', () => {})
-    this.#pool.on('connect', (client) => {
-      this.#clients.add(client)
-      client.on('error', () => {}).once('end', () => this.#clients.delete(client))
-    })
+    if (!('servers' in whereto)) {
+      const config = { ...whereto, ...common }
+      this.#choice = new ServerChoice([{ name: 'the embedded database', config }], 'any')
+      return
+    }
+    const { servers, target } = whereto
+    const connectionTimeoutMillis = whereto.connectTimeoutMs ?? common.connectionTimeoutMillis
+    const candidates = servers.map(({ name, url }) => ({
+      name,
+      config: { connectionString: url, ...common, connectionTimeoutMillis },
+    }))
+    this.#choice = new ServerChoice(candidates, target)
   }
 
   async borrow(): Promise<Loan> {
+    if (this.#stopped) throw new ControlError('unavailable', 'the database is stopped')
     if (this.#givenUp)
       throw new ControlError('unavailable', 'the database does not answer, and the daemon stops')
-    const client = await this.#connect()
+    const { client, used } = await this.#connect()
+    const { pool, choice } = used
     const loan: Loan = {
       client,
       release: (broken) => {
         if (this.#loans.delete(loan)) client.release(broken)
       },
+      isAlive: async () => {
+        if (!this.#hurry.signal.aborted) return pool.isAlive(this.#hurry.signal)
+        this.#givenUp = true
+        return false
+      },
+      failed: (error) => {
+        if (breaksConnection(error) || takesNoWrites(error)) this.#choice.giveUp(choice)
+      },
     }
     this.#loans.add(loan)
     return loan
+  }
+
+  /** The server that is used; chooses one if need be. For a connection beside the pool. */
+  choose(): Promise<Choice> {
+    return this.#choice.choose()
   }
 
   /** How long to wait for an answer before `isAlive` is asked; null for an embedded database, which is always as alive as we are. */
@@ -99,34 +129,6 @@ export class Connections {
     return this.#hurry.signal
   }
 
-  /** Whether the server answers anybody, also by a refusal. */
-  isAlive(): Promise<boolean> {
-    if (this.#hurry.signal.aborted) {
-      this.#givenUp = true
-      return Promise.resolve(false)
-    }
-    this.#asking ??= this.#ask().finally(() => {
-      this.#asking = undefined
-    })
-    return this.#asking
-  }
-
-  async #ask(): Promise<boolean> {
-    const client = new pg.Client({ ...this.config, connectionTimeoutMillis: 0 })
-    client.on('error', () => {})
-    const asked = client.connect().then(
-      () => true,
-      (error: unknown) => error instanceof pg.DatabaseError,
-    )
-    try {
-      return await Promise.race([asked, delay(askTimeoutMs, false, { signal: this.#hurry.signal })])
-    } catch {
-      return false
-    } finally {
-      cut(client)
-    }
-  }
-
   /** From now on nothing waits longer than two seconds for a server, and once it was for nothing, nobody tries again. */
   hurry(): void {
     if (this.#kind === 'postgres') this.#hurry.abort()
@@ -134,29 +136,56 @@ export class Connections {
 
   /** Ends all connections, with a grace for those in use. */
   async stop(graceMs: number): Promise<void> {
-    const ended = this.#pool.end()
+    this.#stopped = true
+    this.#choice.stop()
+    const ended = Promise.all(Array.from(this.#pools, (each) => each.end()))
     await Promise.race([ended, delay(graceMs, undefined, { ref: false })])
     for (const loan of this.#loans) loan.release(true)
     await ended
-    // A server that is silent doesn't close its end.
-    for (const client of this.#clients) cut(client)
   }
 
-  async #connect(): Promise<pg.PoolClient> {
-    const connecting = this.#pool.connect()
+  /** Lends a client of the server that is used. */
+  async #lend(): Promise<{ client: pg.PoolClient; used: Used }> {
+    let choice = await this.#choice.choose()
+    while (choice.over.aborted) choice = await this.#choice.choose()
+    const used = this.#useOf(choice)
+    try {
+      return { client: await used.pool.connect(), used }
+    } catch (error) {
+      if (!used.pool.isExhausted) this.#choice.giveUp(choice)
+      throw error
+    }
+  }
+
+  #useOf(choice: Choice): Used {
+    if (this.#used?.choice === choice) return this.#used
+    const pool = new ServerPool(this.#kind, choice.config, () => this.#choice.giveUp(choice))
+    this.#pools.add(pool)
+    choice.over.addEventListener('abort', () => void this.#end(pool), { once: true })
+    this.#used = { choice, pool }
+    return this.#used
+  }
+
+  async #end(pool: ServerPool): Promise<void> {
+    await pool.end()
+    this.#pools.delete(pool)
+  }
+
+  async #connect(): Promise<{ client: pg.PoolClient; used: Used }> {
+    const connecting = this.#lend()
     if (this.#kind === 'embedded') return connecting
     const over = new AbortController()
     const late = this.#tooLate(over.signal)
     late.catch(() => {})
     try {
-      const client = await Promise.race([connecting, late])
-      if (client !== null) return client
+      const lent = await Promise.race([connecting, late])
+      if (lent !== null) return lent
     } finally {
       over.abort()
     }
     this.#givenUp = true
     connecting.then(
-      (client) => client.release(true),
+      ({ client }) => client.release(true),
       () => {},
     )
     throw new ControlError('unavailable', 'the database gives no connection, and the daemon stops')
@@ -168,10 +197,4 @@ export class Connections {
     await delay(hurriedMs, undefined, { signal })
     return null
   }
-}
-
-/** Ends a connection without a word to, or from, its other end. */
-export function cut(client: pg.ClientBase): void {
-  const { connection } = client as unknown as { readonly connection: { readonly stream: Socket } }
-  connection.stream.destroy()
 }

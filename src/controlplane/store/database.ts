@@ -19,6 +19,7 @@ import { ControlError } from '../model/errors.ts'
 import { pause } from '../timing/clock.ts'
 import { ChangeListener } from './change-listener.ts'
 import { Connections, type Loan } from './connections.ts'
+import { type DatabaseUrl, DatabaseUrlError, parseDatabaseUrl } from './database-url.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
 import { migrate } from './migrations.ts'
 import {
@@ -38,7 +39,7 @@ import { lockZones, ZoneTaken } from './zone-lock.ts'
 export type { ChangeKind, Tx, Write } from './transaction.ts'
 
 export interface DatabaseOptions {
-  /** `postgres://` URL; null for the embedded database in `dataDir/db`. */
+  /** `postgres://` URL of one server or several; null for the embedded database in `dataDir/db`. */
   readonly url: string | null
   readonly dataDir: string
   /** Whether each commit in the embedded database waits until it is on disk; true when left out. */
@@ -93,14 +94,14 @@ export class Database implements AsyncDisposable {
   #bare = false
   #stopped: Promise<void> | undefined
 
-  private constructor(options: DatabaseOptions, embedded: EmbeddedDatabase | null) {
+  private constructor(options: DatabaseOptions, where: EmbeddedDatabase | DatabaseUrl) {
+    const embedded = where instanceof EmbeddedDatabase ? where : null
     this.kind = embedded === null ? 'postgres' : 'embedded'
     this.#options = options
     this.#embedded = embedded
-    const config = embedded === null ? { connectionString: options.url! } : embedded.connection
-    this.#connections = new Connections(this.kind, config)
+    this.#connections = new Connections(where instanceof EmbeddedDatabase ? where.connection : where)
     this.#listener =
-      embedded === null ? new ChangeListener(this.#connections.config, this.#id, () => this.#hint()) : null
+      embedded === null ? new ChangeListener(this.#connections, this.#id, () => this.#hint()) : null
   }
 
   /**
@@ -111,10 +112,12 @@ export class Database implements AsyncDisposable {
   static async open(options: DatabaseOptions): Promise<Database> {
     const { dataDir, sync = true, onDeath } = options
     if (options.url === null) return new Database(options, new EmbeddedDatabase(dataDir, sync, onDeath))
-    if (!/^postgres(ql)?:\/\//.test(options.url) || !URL.canParse(options.url)) {
-      throw new ControlError('invalid', 'the database URL is not a postgres:// URL')
+    try {
+      return new Database(options, parseDatabaseUrl(options.url))
+    } catch (error) {
+      if (!(error instanceof DatabaseUrlError)) throw error
+      throw new ControlError('invalid', `the URL of the database: ${error.message}`, { cause: error })
     }
-    return new Database(options, null)
   }
 
   /** Whether the thread of the embedded one hangs, and can't even be ended. */
@@ -318,6 +321,9 @@ export class Database implements AsyncDisposable {
       await migrate(loan.client)
       this.#bare = false
       loan.release(false)
+    } catch (error) {
+      loan.failed(error)
+      throw error
     } finally {
       loan.release(true)
     }
@@ -359,7 +365,8 @@ export class Database implements AsyncDisposable {
     try {
       if (this.#bare) await this.#migrate()
       for (;;) {
-        const session = new Session(await this.#borrow(), {
+        const loan = await this.#borrow()
+        const session = new Session(loan, {
           pipelined: this.kind === 'postgres',
           timeoutMs,
           connections: this.#connections,
@@ -374,6 +381,7 @@ export class Database implements AsyncDisposable {
           this.#succeeded()
           return result
         } catch (error) {
+          loan.failed(error)
           // A connection may have died in the pool, unnoticed; nothing has happened yet.
           if (!(await stale)) throw session.committing ? unknownOutcome(error) : error
         } finally {

@@ -36,6 +36,12 @@ export function isAborted(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code === '25P02'
 }
 
+/** True when the server takes no writes: a standby, or one that was told so. */
+export function takesNoWrites(error: unknown): boolean {
+  const cause = rootOf(error)
+  return cause instanceof pg.DatabaseError && cause.code === '25006'
+}
+
 /** True when a table or a schema is not there. */
 export function lacksTables(error: unknown): boolean {
   const cause = rootOf(error)

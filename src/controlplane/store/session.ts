@@ -8,14 +8,15 @@
  * The embedded database takes one message at a time. There they wait here for each other; it is no round trip away.
  */
 import type pg from 'pg'
-import { type Connections, cut, type Loan } from './connections.ts'
+import type { Connections, Loan } from './connections.ts'
 import { breaksConnection, isAborted } from './postgres-errors.ts'
+import { cut } from './server-pool.ts'
 
 export interface SessionOptions {
   readonly pipelined: boolean
   /** How long a single statement may take, where that is longer than the connection's own limit. */
   readonly timeoutMs?: number | undefined
-  readonly connections: Pick<Connections, 'silentAfterMs' | 'isAlive' | 'hurried'>
+  readonly connections: Pick<Connections, 'silentAfterMs' | 'hurried'>
 }
 
 /** Commits; throws when the transaction was rolled back instead. */
@@ -104,7 +105,7 @@ export class Session {
     const { silentAfterMs } = this.#options.connections
     if (this.#open === 0 || silentAfterMs === null) return
     const silence: NodeJS.Timeout = setTimeout(async () => {
-      const alive = await this.#options.connections.isAlive()
+      const alive = await this.#loan.isAlive()
       // Something was heard meanwhile.
       if (this.#silence !== silence) return
       if (alive) this.#listen()
