@@ -18,6 +18,13 @@ import { logLevels, maskPasswords } from './telemetry/log.ts'
 /** A value that can't be used, or a word on the command line that nobody knows. Exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
+  /** Whose help says more, such as `token create`; empty for that of all. */
+  readonly command: string
+
+  constructor(message: string, command = '') {
+    super(message)
+    this.command = command
+  }
 }
 
 /**
@@ -233,6 +240,12 @@ const fields = Object.keys(settings) as Field[]
 /** The flag of `serve` that sets a field. */
 function flagOf(field: Field): string {
   return settings[field].variable.replace('POOLDNS_', '').toLowerCase().replaceAll('_', '-')
+}
+
+/** What `serve --help` says of the flags that mirror variables: their name, the variable, and what is accepted. */
+export function settingFlags(): { flag: string; variable: string; accepted: string }[] {
+  const shown = fields.filter((field) => field !== 'adminToken')
+  return shown.map((field) => ({ flag: flagOf(field), ...settings[field] }))
 }
 
 /**

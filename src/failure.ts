@@ -11,7 +11,8 @@ import { printableLines } from './terminal-text.ts'
 export function tellFailure(error: unknown): string {
   const message = printableLines(maskPasswords(error instanceof Error ? error.message : String(error)))
   const isUsage = error instanceof UsageError
-  process.stderr.write(`pooldns: ${message}\n${isUsage ? 'Try "pooldns --help".\n' : ''}`)
+  const help = isUsage ? `Try "pooldns ${error.command === '' ? '' : `${error.command} `}--help".\n` : ''
+  process.stderr.write(`pooldns: ${message}\n${help}`)
   process.exitCode = isUsage ? 2 : 1
   return message
 }

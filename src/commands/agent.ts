@@ -6,21 +6,13 @@
  * database from another server. `unknown` says nothing of the member, so nothing is reported: the last report runs out at its ttl.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseWords, UsageError } from '../config.ts'
+import { UsageError } from '../config.ts'
 import { formatDuration, parseDuration } from '../controlplane/document/duration.ts'
 import { printable } from '../terminal-text.ts'
 import { type CheckResult, runCheck } from './agent-check.ts'
-import { type ApiClient, namedServers, serversFlags } from './api-client.ts'
-
-const flags = {
-  ...serversFlags,
-  pool: { type: 'string' },
-  member: { type: 'string', multiple: true },
-  every: { type: 'string' },
-  timeout: { type: 'string' },
-  ttl: { type: 'string' },
-  once: { type: 'boolean' },
-} as const
+import type { ApiClient } from './api-client.ts'
+import { defineCommand } from './frame/command.ts'
+import { namedServers, serversOptions } from './server-choice.ts'
 
 interface Plan {
   readonly servers: readonly ApiClient[]
@@ -36,8 +28,45 @@ interface Plan {
 /** The most that a server may take for its answer. */
 const longestRequestMs = 5000
 
-export async function agentCommand(args: readonly string[]): Promise<void> {
-  const plan = readPlan(args)
+export const agentCommand = defineCommand({
+  arguments: { command: { summary: 'the check and its arguments, behind --', need: 'several' } },
+  options: {
+    pool: { type: 'string', value: 'POOL', summary: 'the pool' },
+    member: { type: 'string', value: 'MEMBER', multiple: true, summary: 'the member, or several' },
+    every: { type: 'string', value: 'DURATION', summary: 'how often, 10s unless said otherwise' },
+    timeout: {
+      type: 'string',
+      value: 'DURATION',
+      summary: 'how long a check may take, by default until the next',
+    },
+    ttl: {
+      type: 'string',
+      value: 'DURATION',
+      summary: 'how long a report is good, by default until two were lost',
+    },
+    once: { type: 'boolean', summary: 'check and report once' },
+    ...serversOptions,
+  },
+  examples: [
+    {
+      line: 'pooldns agent --server https://dns.example --pool web --member fra-1 -- check_http -H 127.0.0.1',
+      does: 'report every ten seconds what the check exits with: 0 ok, 1 warning, 2 critical, 3 unknown',
+    },
+  ],
+  async run({ command }, values) {
+    const { pool, member: members = [], once = false } = values
+    if (pool === undefined || members.length === 0)
+      throw new UsageError('agent takes --pool POOL and --member MEMBER, the last one or several times')
+    const everyMs = duration('--every', values.every ?? '10s', 1000)
+    const timeoutMs = duration('--timeout', values.timeout ?? formatDuration(everyMs), 100)
+    // Two reports may be lost.
+    const ttlMs = duration('--ttl', values.ttl ?? formatDuration(3 * everyMs + timeoutMs), 1000)
+    const servers = namedServers(values, process.env)
+    await report({ servers, pool, members, command, everyMs, timeoutMs, ttlMs, once })
+  },
+})
+
+async function report(plan: Plan): Promise<void> {
   const ended = new AbortController()
   const end = () => ended.abort()
   process.once('SIGTERM', end).once('SIGINT', end)
@@ -51,22 +80,6 @@ export async function agentCommand(args: readonly string[]): Promise<void> {
     if (!plan.once && restMs > 0)
       await pause(restMs, undefined, { signal: ended.signal }).catch(() => undefined)
   } while (!plan.once && !ended.signal.aborted)
-}
-
-function readPlan(args: readonly string[]): Plan {
-  const split = args.indexOf('--')
-  const command = split < 0 ? [] : args.slice(split + 1)
-  const { values } = parseWords(split < 0 ? args : args.slice(0, split), flags, 0)
-  if (command.length === 0) throw new UsageError('agent takes the check to run behind --')
-  const { pool, member: members = [] } = values
-  if (pool === undefined || members.length === 0)
-    throw new UsageError('agent takes --pool POOL and --member MEMBER, the last one or several times')
-  const everyMs = duration('--every', values.every ?? '10s', 1000)
-  const timeoutMs = duration('--timeout', values.timeout ?? formatDuration(everyMs), 100)
-  // Two reports may be lost.
-  const ttlMs = duration('--ttl', values.ttl ?? formatDuration(3 * everyMs + timeoutMs), 1000)
-  const servers = namedServers(values, process.env)
-  return { servers, pool, members, command, everyMs, timeoutMs, ttlMs, once: values.once === true }
 }
 
 function duration(flag: string, text: string, leastMs: number): number {

@@ -3,7 +3,7 @@
  * members. What this answer came by is marked with an asterisk. Columns that say nothing are left out.
  */
 import type { ExplainReply } from '../controlplane/api/operations/explain.ts'
-import { printable } from '../terminal-text.ts'
+import { table } from './frame/terminal.ts'
 
 type Service = ExplainReply['services'][number]
 type Level = Service['levels'][number]
@@ -151,26 +151,4 @@ function seconds(instant: string): string {
 function milliseconds(time: number | null): string {
   if (time === null) return ''
   return `${time < 10 ? Math.round(time * 10) / 10 : Math.round(time)} ms`
-}
-
-/** Cells, or cells by the names of their columns, which are shown then. */
-type Row = readonly string[] | Readonly<Record<string, string>>
-
-/** Rows with their columns aligned; without the columns that are empty in every row. */
-function table(rows: readonly Row[], indent: number): string[] {
-  const [first] = rows
-  if (first === undefined) return []
-  const header = Array.isArray(first) ? [] : [Object.keys(first)]
-  // Reasons may come from members, and go to a terminal.
-  const texts = rows.map((row) => Object.values<string>(row).map((cell) => printable(cell)))
-  // The mark keeps its place, so that all tables stand alike.
-  const kept = texts[0]!.map(
-    (_, column) => (header.length > 0 && column === 0) || texts.some((row) => row[column] !== ''),
-  )
-  const all = [...header, ...texts].map((row) => row.filter((_, column) => kept[column]))
-  const widths = all[0]!.map((_, column) => Math.max(1, ...all.map((row) => row[column]!.length)))
-  return all.map((row) => {
-    const cells = row.map((cell, column) => cell.padEnd(widths[column]!))
-    return `${' '.repeat(indent)}${cells.join('  ')}`.trimEnd()
-  })
 }

@@ -1,32 +1,45 @@
-import { parseWords, UsageError } from '../config.ts'
+import { UsageError } from '../config.ts'
 import type { ExplainReply } from '../controlplane/api/operations/explain.ts'
 import { parseAddress } from '../dataplane/wire/address.ts'
 import { parseHostname } from '../dataplane/wire/name.ts'
 import { parseType } from '../dataplane/wire/rdata.ts'
 import { TextError } from '../dataplane/wire/text-error.ts'
 import { printableJson } from '../terminal-text.ts'
-import { namedServer, serverFlags } from './api-client.ts'
 import { explainText } from './explain-text.ts'
-
-const flags = { ...serverFlags, client: { type: 'string' }, json: { type: 'boolean' } } as const
+import { defineCommand } from './frame/command.ts'
+import { jsonOption } from './frame/shared-options.ts'
+import { serverOptions, theServer } from './server-choice.ts'
 
 /** `pooldns explain NAME [TYPE]`: what a running server answers, and why, on standard output. */
-export async function explainCommand(args: readonly string[]): Promise<void> {
-  const { values, words } = parseWords(args, flags, 2)
-  const query = toQuery(words, values.client)
-  const server = namedServer(values, process.env)
-  if (server === null) {
-    throw new UsageError(
-      'explain asks a running server, for it is about what that knows: --server URL or POOLDNS_SERVER',
-    )
-  }
-  const response = await server.ask(`/v1/explain?${query}`)
-  if (values.json === true) process.stdout.write(`${printableJson(await response.text())}\n`)
-  else process.stdout.write(explainText((await response.json()) as ExplainReply))
-}
+export const explain = defineCommand({
+  arguments: {
+    name: { summary: 'the name that a client asks for' },
+    type: { summary: 'the type that it asks for, A unless said otherwise', need: 'optional' },
+  },
+  options: {
+    client: { type: 'string', value: 'ADDRESS', summary: 'who asks, where that matters' },
+    ...jsonOption,
+    ...serverOptions,
+  },
+  examples: [
+    {
+      line: 'pooldns explain www.example.test',
+      does: 'every choice, pool and member, kept or dropped, and why',
+    },
+    {
+      line: 'pooldns explain www.example.test AAAA --client 2001:db8::1',
+      does: 'what the client at that address is told',
+    },
+  ],
+  async run({ name, type = 'A' }, { client, json, ...given }) {
+    const query = toQuery(name, type, client)
+    const response = await theServer(given, process.env).ask(`/v1/explain?${query}`)
+    if (json === true) process.stdout.write(`${printableJson(await response.text())}\n`)
+    else process.stdout.write(explainText((await response.json()) as ExplainReply))
+  },
+})
 
-function toQuery([name, type = 'A']: readonly string[], client: string | undefined): URLSearchParams {
-  if (name === undefined) throw new UsageError('explain takes a NAME, and a TYPE if it is not A')
+function toQuery(name: string, type: string, client: string | undefined): URLSearchParams {
   try {
     parseHostname(name)
     if (type.toUpperCase() !== 'ANY') parseType(type)

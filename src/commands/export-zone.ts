@@ -3,31 +3,44 @@ import { tmpdir } from 'node:os'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
-import { parseWords, UsageError } from '../config.ts'
 import { exportZone } from '../controlplane/zonefile/export.ts'
 import { Spool } from '../controlplane/zonefile/spool.ts'
 import { umaskOfUser } from '../umask.ts'
-import { type ApiClient, namedServer, serverFlags } from './api-client.ts'
+import type { ApiClient } from './api-client.ts'
+import { defineCommand } from './frame/command.ts'
 import { withOwnDatabase } from './own-database.ts'
+import { namedServer, serverOptions } from './server-choice.ts'
 import { parseApex, zonefilePath } from './zone-files.ts'
 
-const flags = { ...serverFlags, output: { type: 'string', short: 'o' } } as const
-
 /** `pooldns export-zone APEX`: from the database, or from a running server, to standard output or a file. */
-export async function exportZoneCommand(args: readonly string[]): Promise<void> {
-  const { values, words } = parseWords(args, flags, 1)
-  const [apex] = words
-  if (apex === undefined) throw new UsageError('export-zone takes the APEX of a zone')
-  const zone = parseApex(apex)
-  const output = values.output ?? '-'
-  const server = namedServer(values, process.env)
-  if (server !== null) return send(await getZonefile(server, zone), output)
-  await using spool = await Spool.create(tmpdir())
-  await withOwnDatabase(async (database) => {
-    await exportZone(database, zone, (text) => spool.fill(text))
-  })
-  await send(spool.read(), output)
-}
+export const exportZoneCommand = defineCommand({
+  arguments: { apex: { summary: 'the name of the zone' } },
+  options: {
+    output: {
+      type: 'string',
+      value: 'FILE',
+      short: 'o',
+      summary: 'where to; standard output else',
+      completes: 'file',
+    },
+    ...serverOptions,
+  },
+  examples: [
+    { line: 'pooldns export-zone example.org -o example.org.zone', does: 'the zone as a master file' },
+  ],
+  notes:
+    'Without a server it opens the database itself: that of DATABASE_URL, or the embedded one of a server that is stopped.',
+  async run({ apex }, { output = '-', ...given }) {
+    const zone = parseApex(apex)
+    const server = namedServer(given, process.env)
+    if (server !== null) return send(await getZonefile(server, zone), output)
+    await using spool = await Spool.create(tmpdir())
+    await withOwnDatabase(async (database) => {
+      await exportZone(database, zone, (text) => spool.fill(text))
+    })
+    await send(spool.read(), output)
+  },
+})
 
 /** The text of a zone, as it comes. */
 async function getZonefile(server: ApiClient, apex: string): Promise<Readable> {

@@ -1,22 +1,17 @@
 import { tmpdir } from 'node:os'
 import { Readable } from 'node:stream'
-import { parseWords, UsageError } from '../config.ts'
+import { UsageError } from '../config.ts'
 import { ControlError } from '../controlplane/model/errors.ts'
 import { importZone } from '../controlplane/zonefile/import.ts'
 import { Spool } from '../controlplane/zonefile/spool.ts'
 import { printable } from '../terminal-text.ts'
-import { namedServer, serverFlags } from './api-client.ts'
+import type { ApiClient } from './api-client.ts'
+import { defineCommand } from './frame/command.ts'
 import { type ImportStatus, Progress, summary } from './import-zone-text.ts'
 import { actor, withOwnDatabase } from './own-database.ts'
-import { parseApex, putZonefile } from './zone-files.ts'
+import { namedServer, serverOptions } from './server-choice.ts'
+import { importOptions, parseApex, putZonefile } from './zone-files.ts'
 import { ZoneText } from './zone-text.ts'
-
-const flags = {
-  ...serverFlags,
-  zone: { type: 'string' },
-  'dry-run': { type: 'boolean' },
-  progress: { type: 'boolean' },
-} as const
 
 interface Order {
   readonly file: string
@@ -28,14 +23,36 @@ interface Order {
  * `pooldns import-zone FILE --zone APEX`: into the database, or by a running server. Problems go to standard error, one a
  * line, and end it with 1; so do warnings, which don't.
  */
-export async function importZoneCommand(args: readonly string[]): Promise<void> {
-  const { values, words } = parseWords(args, flags, 1)
-  const order = toOrder(words, values)
-  const server = namedServer(values, process.env)
+export const importZoneCommand = defineCommand({
+  arguments: { file: { summary: 'a master file, - for standard input', completes: 'file' } },
+  options: {
+    zone: { type: 'string', value: 'APEX', summary: 'the zone that it becomes, or replaces' },
+    ...importOptions,
+    ...serverOptions,
+  },
+  examples: [
+    {
+      line: 'pooldns import-zone example.org.zone --zone example.org --dry-run',
+      does: 'what would change, and every mistake by line and column',
+    },
+    {
+      line: 'pooldns import-zone - --zone example.org --server http://127.0.0.1:3000 < example.org.zone',
+      does: 'by a running server',
+    },
+  ],
+  notes:
+    'Without a server it opens the database itself: that of DATABASE_URL, or the embedded one of a server that is stopped.',
+  async run({ file }, { zone, dryRun = false, progress, ...given }) {
+    if (zone === undefined) throw new UsageError('import-zone needs --zone APEX')
+    await importFile({ file, zone: parseApex(zone), dryRun }, namedServer(given, process.env), progress)
+  },
+})
+
+async function importFile(order: Order, server: ApiClient | null, asked: boolean | undefined): Promise<void> {
   await using text = await ZoneText.open(order.file, order.zone)
   using progress = new Progress(
     order.file === '-' ? 'standard input' : order.file,
-    values.progress ?? process.stderr.isTTY === true,
+    asked ?? process.stderr.isTTY === true,
   )
   const say = (lines: readonly string[]) =>
     lines.forEach((line) => void process.stderr.write(`${printable(line)}\n`))
@@ -53,15 +70,6 @@ export async function importZoneCommand(args: readonly string[]): Promise<void> 
     say(text.problems(error))
     process.exitCode = 1
   }
-}
-
-function toOrder(
-  [file]: readonly string[],
-  { zone, 'dry-run': dryRun = false }: { readonly zone?: string; readonly 'dry-run'?: boolean },
-): Order {
-  if (file === undefined) throw new UsageError('import-zone takes a FILE, - for standard input')
-  if (zone === undefined) throw new UsageError('import-zone needs --zone APEX')
-  return { file, zone: parseApex(zone), dryRun }
 }
 
 /** @param regular whether the source is a file, which waits for nobody */

@@ -2,25 +2,21 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { parseWords, UsageError } from '../config.ts'
+import { UsageError } from '../config.ts'
 import { ControlError } from '../controlplane/model/errors.ts'
 import { importZones } from '../controlplane/zonefile/import.ts'
 import { parseHostname } from '../dataplane/wire/name.ts'
 import { TextError } from '../dataplane/wire/text-error.ts'
 import { printable } from '../terminal-text.ts'
-import { type ApiClient, namedServer, serverFlags } from './api-client.ts'
+import type { ApiClient } from './api-client.ts'
 import { AssembledLines } from './assembled-lines.ts'
+import { defineCommand } from './frame/command.ts'
 import type { ImportStatus } from './import-zone-text.ts'
 import { IncludedFiles } from './included-files.ts'
 import { actor, withOwnDatabase } from './own-database.ts'
-import { putZonefile } from './zone-files.ts'
+import { namedServer, serverOptions } from './server-choice.ts'
+import { importOptions, putZonefile } from './zone-files.ts'
 import { mayInclude, ZoneText } from './zone-text.ts'
-
-const flags = {
-  ...serverFlags,
-  'dry-run': { type: 'boolean' },
-  progress: { type: 'boolean' },
-} as const
 
 interface ZoneFile {
   readonly path: string
@@ -37,18 +33,22 @@ const batchOctets = 8 * 1024 * 1024
 /** Requests to a server at a time; it imports few at once. */
 const requestsAtOnce = 3
 
-export async function importZonesCommand(args: readonly string[]): Promise<void> {
-  const { values, words } = parseWords(args, flags, 1)
-  const [folder] = words
-  if (folder === undefined) throw new UsageError('import-zones takes a DIR')
-  const dryRun = values['dry-run'] ?? false
-  const files = await zoneFiles(folder)
-  const told = new Told(files.length, values.progress ?? process.stderr.isTTY === true, dryRun)
-  const server = namedServer(values, process.env)
-  if (server === null) await importHere(files, dryRun, told)
-  else await importBy(server, files, dryRun, told)
-  told.finish()
-}
+export const importZonesCommand = defineCommand({
+  arguments: { dir: { summary: 'a folder of master files', completes: 'folder' } },
+  options: { ...importOptions, ...serverOptions },
+  examples: [{ line: 'pooldns import-zones /etc/bind/zones --dry-run', does: 'what each would change' }],
+  notes:
+    'Files are named for their zones: example.org, example.org.zone, example.org.db or db.example.org; the root zone is @. A file with ' +
+    'mistakes leaves the others alone.',
+  async run({ dir }, { dryRun = false, progress, ...given }) {
+    const files = await zoneFiles(dir)
+    const told = new Told(files.length, progress ?? process.stderr.isTTY === true, dryRun)
+    const server = namedServer(given, process.env)
+    if (server === null) await importHere(files, dryRun, told)
+    else await importBy(server, files, dryRun, told)
+    told.finish()
+  },
+})
 
 /**
  * The files of a folder and the zones that they are named for: `example.org`, `example.org.zone`, `example.org.db` or

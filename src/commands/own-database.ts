@@ -1,5 +1,7 @@
 /** The database that the environment names, for the commands that work on it without a running server. */
-import { readConfig } from '../config.ts'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { readConfig, UsageError } from '../config.ts'
 import { ControlError } from '../controlplane/model/errors.ts'
 import { Database } from '../controlplane/store/database.ts'
 import { trustSystemAuthorities } from '../trust.ts'
@@ -30,6 +32,20 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
     throw error
   })
   return await work(database)
+}
+
+/**
+ * For a command that makes no sense on a database that is made for it: what it wrote there no server would ever read.
+ *
+ * @throws UsageError that says what to do
+ */
+export function requireOwnDatabase(environment: Readonly<Record<string, string | undefined>>): void {
+  const { databaseUrl, dataDir } = readConfig([], environment)
+  if (databaseUrl !== null || existsSync(join(dataDir, 'db'))) return
+  throw new UsageError(
+    `${dataDir} has no database: go by a running server with --server URL (or POOLDNS_SERVER, or "pooldns login"), or say where the ` +
+      'database is with DATABASE_URL or POOLDNS_DATA_DIR',
+  )
 }
 
 /** Does what `withDatabase` does, for the commands that can go by a running server instead. */

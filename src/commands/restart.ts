@@ -1,17 +1,24 @@
-import { join } from 'node:path'
-import { parseWords } from '../config.ts'
 import { askToReplace } from '../supervisor/door.ts'
+import { defineCommand } from './frame/command.ts'
+import { dataDirOption } from './frame/shared-options.ts'
 
 /**
  * `pooldns restart`: replaces the processes of the server with this data directory by what is installed now, while DNS is answered, and
  * waits until that is done.
- *
- * @throws Error that says why it was not
  */
-export async function restartCommand(args: readonly string[]): Promise<void> {
-  const { values } = parseWords(args, { 'data-dir': { type: 'string' } } as const, 0)
-  const dataDir = values['data-dir'] || process.env.POOLDNS_DATA_DIR || './data'
-  const outcome = await askToReplace(join(dataDir))
-  if (!outcome.replaced) throw new Error(`not replaced: ${outcome.reason}`)
-  process.stdout.write('replaced\n')
-}
+export const restart = defineCommand({
+  arguments: {},
+  options: dataDirOption,
+  examples: [
+    { line: 'pooldns restart', does: 'the server whose data directory is ./data' },
+    {
+      line: 'pooldns restart --data-dir /var/lib/pooldns',
+      does: 'another one, after an update for instance',
+    },
+  ],
+  async run(_words, { dataDir }) {
+    const outcome = await askToReplace(dataDir || process.env.POOLDNS_DATA_DIR || './data')
+    if (!outcome.replaced) throw new Error(`not replaced: ${outcome.reason}`)
+    process.stdout.write('replaced\n')
+  },
+})

@@ -1,5 +1,4 @@
 import { tokenScopes } from '../../schema/journal.ts'
-import { parseWords, UsageError } from '../config.ts'
 import {
   createToken,
   listTokens,
@@ -7,59 +6,84 @@ import {
   type Token,
   type TokenScope,
 } from '../controlplane/store/tokens.ts'
-import { printable, printableJson } from '../terminal-text.ts'
-import { type ApiClient, namedServer, serverFlags } from './api-client.ts'
-import { actor, withOwnDatabase } from './own-database.ts'
+import { printable } from '../terminal-text.ts'
+import type { ApiClient } from './api-client.ts'
+import { type CommandGroup, defineCommand } from './frame/command.ts'
+import { jsonOption } from './frame/shared-options.ts'
+import { printJson } from './frame/terminal.ts'
+import { actor, requireOwnDatabase, withOwnDatabase } from './own-database.ts'
+import { namedServer, serverOptions } from './server-choice.ts'
 
-const flags = {
-  ...serverFlags,
-  scope: { type: 'string', multiple: true },
-  json: { type: 'boolean' },
-} as const
+const nameArgument = { name: { summary: 'the name of the token' } } as const
 
-/** `pooldns token create|list|revoke`. */
-export async function tokenCommand(args: readonly string[]): Promise<void> {
-  const [verb, ...rest] = args
-  const { values, words } = parseWords(rest, flags, 1)
-  const tokens = () => {
-    const server = namedServer(values, process.env)
-    return server === null ? ownTokens : tokensOf(server)
-  }
-  const print = (json: unknown, text: string) =>
-    void process.stdout.write(values.json === true ? `${printableJson(JSON.stringify(json))}\n` : text)
-  switch (verb) {
-    case 'create': {
-      const name = nameIn(words)
-      const scopes = (values.scope ?? ['read']).map(toScope)
-      const secret = await tokens().create(name, scopes)
-      return print({ name, scopes, secret }, `${secret}\n`)
-    }
-    case 'list': {
-      const found = await tokens().list()
-      return print(found, found.map(line).join(''))
-    }
-    case 'revoke': {
-      const name = nameIn(words)
-      return tokens().revoke(name)
-    }
-    default:
-      throw new UsageError('token takes create NAME, list or revoke NAME')
-  }
+const create = defineCommand({
+  arguments: nameArgument,
+  options: {
+    scope: {
+      type: 'string',
+      value: 'SCOPE',
+      multiple: true,
+      choices: tokenScopes,
+      summary: 'what it may do, once or several times; read unless said otherwise',
+    },
+    ...jsonOption,
+    ...serverOptions,
+  },
+  examples: [
+    {
+      line: 'pooldns token create ci --scope read --scope write',
+      does: 'for a pipeline; its secret is shown once',
+    },
+    { line: 'pooldns token create fra-1 --scope report', does: 'for "pooldns agent"' },
+  ],
+  async run({ name }, { scope: scopes = ['read' as const], json, ...given }) {
+    const secret = await tokensOf(given).create(name, scopes)
+    if (json === true) printJson({ name, scopes, secret })
+    else process.stdout.write(`${secret}\n`)
+  },
+})
+
+const list = defineCommand({
+  arguments: {},
+  options: { ...jsonOption, ...serverOptions },
+  examples: [{ line: 'pooldns token list', does: 'name, scopes and birth of each' }],
+  async run(_words, { json, ...given }) {
+    const found = await tokensOf(given).list()
+    if (json === true) printJson(found)
+    else process.stdout.write(found.map(line).join(''))
+  },
+})
+
+const revoke = defineCommand({
+  arguments: nameArgument,
+  options: serverOptions,
+  examples: [{ line: 'pooldns token revoke ci', does: 'what it has begun ends at once, on every server' }],
+  async run({ name }, given) {
+    await tokensOf(given).revoke(name)
+  },
+})
+
+/** `pooldns token`: what others than the admin may do. */
+export const token: CommandGroup = {
+  commands: [
+    { name: 'create', summary: 'make a token, and show its secret', load: async () => create },
+    { name: 'list', summary: 'all tokens, without their secrets', load: async () => list },
+    { name: 'revoke', summary: 'end a token', load: async () => revoke },
+  ],
+}
+
+function tokensOf(given: {
+  readonly server?: string | undefined
+  readonly token?: string | undefined
+}): Tokens {
+  const server = namedServer(given, process.env)
+  if (server !== null) return serverTokens(server)
+  requireOwnDatabase(process.env)
+  return ownTokens
 }
 
 function line({ name, scopes, createdAt }: ListedToken): string {
   return `${printable(name)}\t${scopes.join(',')}\t${new Date(createdAt).toISOString()}\n`
-}
-
-function nameIn([name]: readonly string[]): string {
-  if (name === undefined) throw new UsageError('the name of the token is missing')
-  return name
-}
-
-function toScope(text: string): TokenScope {
-  const scope = tokenScopes.find((known) => known === text)
-  if (scope === undefined) throw new UsageError(`--scope: "${text}" is not one of ${tokenScopes.join(', ')}`)
-  return scope
 }
 
 /** A token, with its times as text when it came by HTTP. */
@@ -95,7 +119,7 @@ const ownTokens: Tokens = {
 
 const path = '/v1/tokens'
 
-function tokensOf(server: ApiClient): Tokens {
+function serverTokens(server: ApiClient): Tokens {
   return {
     create: async (name, scopes) => {
       const response = await server.ask(path, {

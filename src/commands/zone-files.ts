@@ -6,6 +6,12 @@ import { TextError } from '../dataplane/wire/text-error.ts'
 import type { ApiClient } from './api-client.ts'
 import type { ImportStatus } from './import-zone-text.ts'
 
+/** Of both commands that import. */
+export const importOptions = {
+  dryRun: { type: 'boolean', summary: 'change nothing, and say what would be' },
+  progress: { type: 'boolean', summary: 'say how far it is, also where standard error is no terminal' },
+} as const
+
 /** @throws UsageError */
 export function parseApex(text: string): string {
   try {

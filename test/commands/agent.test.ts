@@ -5,9 +5,12 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { agentCommand } from '../../src/commands/agent.ts'
 import { runCheck } from '../../src/commands/agent-check.ts'
+import { allCommands } from '../../src/commands/all.ts'
+import { runWords } from '../../src/commands/frame/program.ts'
 import { findProgram } from '../support/program.ts'
+
+const agentCommand = (args: readonly string[]) => runWords(['agent', ...args], allCommands)
 
 const never = new AbortController().signal
 const sh = (script: string, timeoutMs = 60_000) => runCheck(['sh', '-c', script], timeoutMs, never)
@@ -118,7 +121,7 @@ t.test('every server is told, whatever another one does', async (t) => {
 
 t.test('what is wrong is refused before anything runs', async (t) => {
   for (const [args, message] of [
-    [[], /takes the check to run behind --/],
+    [[], /missing required argument 'command'/],
     [['--', 'true'], /takes --pool POOL and --member MEMBER/],
     [['--pool', 'p', '--member', 'm', '--', 'true'], /which servers: --server URL/],
     [['--pool', 'p', '--member', 'm', '--every', 'often', '--', 'true'], /--every: "often" is not accepted/],

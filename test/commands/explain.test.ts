@@ -1,24 +1,27 @@
 /** What the command refuses before it asks anybody, and the text that it makes; it is run against a server in `e2e`. */
 import t from 'tap'
-import { explainCommand } from '../../src/commands/explain.ts'
+import { allCommands } from '../../src/commands/all.ts'
 import { explainText } from '../../src/commands/explain-text.ts'
+import { runWords } from '../../src/commands/frame/program.ts'
 import type { ExplainReply } from '../../src/controlplane/api/operations/explain.ts'
 
 t.test('explain refuses what is wrong before it asks anybody', async (t) => {
-  delete process.env.POOLDNS_SERVER
   const wrong: readonly (readonly [args: string[], message: RegExp])[] = [
-    [[], /takes a NAME/],
-    [['a', 'A', 'b'], /"b" is one word too many/],
+    [[], /missing required argument 'name'/],
+    [['a', 'A', 'b'], /too many arguments/],
     [['a..b'], /empty label/],
     [['a', 'AXFR'], /type AXFR/],
     [['a', 'NONE'], /type NONE is not known/],
     [['a', '--client', 'nobody'], /--client: "nobody" is not an IPv4 or IPv6 address/],
     [['a', '--dance'], /dance/],
     [['a', '--server', 'nowhere'], /--server: "nowhere" is not accepted/],
-    [['a', 'any', '--client', '2001:db8::1'], /asks a running server.*--server URL or POOLDNS_SERVER/],
   ]
   for (const [args, message] of wrong) {
-    await t.rejects(explainCommand(args), { name: 'UsageError', message }, args.join(' '))
+    await t.rejects(
+      runWords(['explain', ...args], allCommands),
+      { name: 'UsageError', message },
+      args.join(' '),
+    )
   }
 })
 

@@ -1,0 +1,89 @@
+/** Every command, in the order in which they are listed. What one needs is loaded when it is called. */
+import type { ListedCommand } from './frame/command.ts'
+
+const server = 'The server'
+const see = 'See'
+const zones = 'Zones'
+const access = 'Access'
+const shell = 'Your shell'
+
+export const allCommands: readonly ListedCommand[] = [
+  {
+    name: 'serve',
+    summary: 'answer DNS',
+    heading: server,
+    load: async () => (await import('./serve-help.ts')).serve,
+  },
+  {
+    name: 'restart',
+    summary: 'replace the processes of a running server by what is installed now, while it answers',
+    heading: server,
+    load: async () => (await import('./restart.ts')).restart,
+  },
+  {
+    name: 'migrate',
+    summary: 'bring the schema of DATABASE_URL up to date',
+    heading: server,
+    load: async () => (await import('./migrate.ts')).migrate,
+  },
+  {
+    name: 'agent',
+    summary: 'run a check on a member, and report what it exits with to every server',
+    heading: server,
+    load: async () => (await import('./agent.ts')).agentCommand,
+  },
+  {
+    name: 'explain',
+    summary: 'what a running server answers, and why',
+    heading: see,
+    load: async () => (await import('./explain.ts')).explain,
+  },
+  {
+    name: 'import-zone',
+    summary: 'make a zone what a master file says',
+    heading: zones,
+    load: async () => (await import('./import-zone.ts')).importZoneCommand,
+  },
+  {
+    name: 'import-zones',
+    summary: 'the same for a folder of master files that are named for their zones',
+    heading: zones,
+    load: async () => (await import('./import-zones.ts')).importZonesCommand,
+  },
+  {
+    name: 'export-zone',
+    summary: 'a zone as a master file',
+    heading: zones,
+    load: async () => (await import('./export-zone.ts')).exportZoneCommand,
+  },
+  {
+    name: 'login',
+    summary: 'write down which server the commands go by, and its token',
+    heading: access,
+    load: async () => (await import('./login.ts')).login,
+  },
+  {
+    name: 'logout',
+    summary: 'forget that',
+    heading: access,
+    load: async () => (await import('./login.ts')).logout,
+  },
+  {
+    name: 'token',
+    summary: 'tokens for others: create, list, revoke',
+    heading: access,
+    load: async () => (await import('./token.ts')).token,
+  },
+  {
+    name: 'completion',
+    summary: 'a script by which bash, zsh or fish complete commands',
+    heading: shell,
+    load: async () => (await import('./completion.ts')).completionOf(allCommands),
+  },
+  {
+    name: 'man',
+    summary: 'the manual page',
+    heading: shell,
+    load: async () => (await import('./man.ts')).manOf(allCommands),
+  },
+]
