@@ -84,7 +84,7 @@ t.test('by a running server', async (t) => {
 })
 
 t.test('what is no folder of zones', async (t) => {
-  t.match(await pooldns(['import-zones']), { code: 2, stderr: /takes a DIR/ })
+  t.match(await pooldns(['import-zones']), { code: 2, stderr: /missing required argument 'dir'/ })
   t.match(await pooldns(['import-zones', join(folder, 'empty')]), { code: 2, stderr: /has no files/ })
   await put('example.test', top)
   t.match(await pooldns(['import-zones', zones]), {
