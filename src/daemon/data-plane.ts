@@ -34,7 +34,7 @@ export interface DataPlane extends AsyncDisposable {
 }
 
 /** What is told of a data plane. */
-export type DataPlaneEvents = Required<Omit<WorkerEvents, 'onUpcall'>> &
+export type DataPlaneEvents = Required<Omit<WorkerEvents, 'onUpcall' | 'onGave'>> &
   Pick<WorkerEvents, 'onUpcall'> & { readonly onUnreadable: (what: Unreadable) => void }
 
 export type Serving = ReturnType<typeof serveBy>

@@ -30,7 +30,8 @@ export type LimitAction = (typeof limitActions)[number]
 
 /**
  * What happens to connections. `evicted`: it was the quietest when there was no room for another one; `unread`: its client left
- * answers unread for too long, or it held most when all together held too much; `failed`: by an error of ours.
+ * answers unread for too long, or it held most when all together held too much; `failed`: by an error of ours; `passed`: it goes on
+ * in the process that takes our place, where it is accepted once more.
  */
 export const connectionEvents = [
   'accepted',
@@ -41,6 +42,7 @@ export const connectionEvents = [
   'refused',
   'unread',
   'failed',
+  'passed',
 ] as const
 export type ConnectionEvent = (typeof connectionEvents)[number]
 

@@ -2,7 +2,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import type { SocketsByTransport } from '../dataplane/listener/held-sockets.ts'
 import type { BoundSocket } from '../dataplane/listener/listener.ts'
 import { linux, SyscallError, type Syscalls } from '../dataplane/listener/syscalls.ts'
 import type { Begin, Order } from '../dataplane/process/data-plane-process.ts'
@@ -39,24 +38,29 @@ export interface DataPlaneSurroundings {
   readonly loadsOthers: boolean
 }
 
-/** @returns the process, and the sockets and the memory as it has them */
+/** What a data plane is given, as it has it. */
+type Given = Pick<Begin, 'sockets' | 'handover' | 'memory'>
+
 export function startData(
-  { tcp, udp }: SocketsByTransport,
-  memory: number | null,
+  { sockets: { tcp, udp }, handover, memory }: Given,
   around: DataPlaneSurroundings,
-): { readonly child: ChildProcess } & Pick<Begin, 'sockets' | 'memory'> {
+): { readonly child: ChildProcess; readonly given: Given } {
   const descriptors: number[] = []
   const giveFd = (fd: number) => firstDescriptor - 1 + descriptors.push(fd)
   const give = (socket: BoundSocket) => ({ ...socket, fd: giveFd(socket.fd) })
   const sockets = { tcp: tcp.map(give), udp: udp.map((each) => each.map(give)) }
-  const given = memory === null ? null : giveFd(memory)
+  const given = {
+    sockets,
+    handover: { give: giveFd(handover.give), take: giveFd(handover.take) },
+    memory: memory === null ? null : giveFd(memory),
+  }
   const child = fork(dataEntry, {
     execArgv: [...process.execArgv, ...rights(around)],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...descriptors],
     // Nothing of what configures us: tokens and passwords are among it.
     env: around.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: around.compileCache },
   })
-  return { child, sockets, memory: given }
+  return { child, given }
 }
 
 /**

@@ -5,9 +5,11 @@
 import type { Socket } from 'node:net'
 import { Strikes } from '../dataplane/life/watch.ts'
 import type { ChosenBackend } from '../dataplane/listener/backend.ts'
+import { type HandoverEnds, openHandover } from '../dataplane/listener/handover.ts'
 import type { HeldSockets } from '../dataplane/listener/held-sockets.ts'
 import { readOnly } from '../dataplane/listener/shared-memory.ts'
 import type { Syscalls } from '../dataplane/listener/syscalls.ts'
+import type { FromDataPlaneProcess } from '../dataplane/process/data-plane-process.ts'
 import { writeLiving } from '../dataplane/process/living.ts'
 import type { NameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Logger } from '../telemetry/log.ts'
@@ -54,6 +56,7 @@ export class DataPlanes {
   readonly #options: DataPlanesOptions
   /** The memory, to be read only. */
   readonly #memoryToRead: number | null
+  readonly #handover: HandoverEnds
   /** In the order of their starts. */
   readonly #all = new Set<DataPlane>()
   readonly #strikes = new Strikes()
@@ -67,6 +70,7 @@ export class DataPlanes {
   constructor(options: DataPlanesOptions) {
     this.#options = options
     this.#memoryToRead = options.memory === null ? null : readOnly(options.memory)
+    this.#handover = openHandover(options.syscalls)
     this.#restarting = new Restarting(
       () => this.#start(),
       (err) => options.log.error({ err }, 'a process was not started: it is tried again'),
@@ -111,9 +115,10 @@ export class DataPlanes {
     for (const data of this.#all) data.retires = true
   }
 
-  /** One serves all that there is: those before it answer what they have, and end. */
+  /** One serves all that there is: those before it answer what they have, give it their connections, and end. */
   serves(number: number): void {
-    for (const data of this.#all) if (data.number < number) this.#end(data)
+    this.#restarting.lives()
+    for (const data of this.#all) if (data.number < number) this.#end(data, true)
   }
 
   /** Whether there is none of those up to a number. */
@@ -135,7 +140,7 @@ export class DataPlanes {
   }
 
   stop(): void {
-    for (const data of this.#all) this.#end(data)
+    for (const data of this.#all) this.#end(data, false)
   }
 
   kill(): void {
@@ -148,10 +153,16 @@ export class DataPlanes {
     if (memory !== null) writeLiving(memory, [...Array.from(this.#all, ({ number }) => number), ...begins])
   }
 
-  #end(data: DataPlane): void {
+  #end(data: DataPlane, passes: boolean): void {
     data.retires = true
-    say(data.child, { kind: 'stop' })
+    say(data.child, { kind: 'stop', passes })
     data.endsWithin(this.#options.stopMs)
+  }
+
+  /** Connections wait for whoever was started last. */
+  #tellHeir(): void {
+    const heir = [...this.#all].at(-1)
+    if (heir !== undefined) say(heir.child, { kind: 'inherit' })
   }
 
   #start(): void {
@@ -159,10 +170,16 @@ export class DataPlanes {
     const { around, nameHashKey } = this.#options
     const number = ++this.#last
     this.#tellLiving(number)
-    const { child, sockets, memory } = startData(held.sockets, this.#memoryToRead, around)
+    const { child, given } = startData(
+      { sockets: held.sockets, handover: this.#handover, memory: this.#memoryToRead },
+      around,
+    )
     const data = new DataPlane(number, child, this.#strikes)
     this.#all.add(data)
-    say(child, { kind: 'begin', nameHashKey, sockets, udpBackend: backend.name, connections, memory })
+    say(child, { kind: 'begin', nameHashKey, udpBackend: backend.name, connections, ...given })
+    child.on('message', ({ kind }: FromDataPlaneProcess) => {
+      if (kind === 'gave') this.#tellHeir()
+    })
     onceEnded(child, (end) => this.#ended(data, end))
     if (this.#control !== null) this.#link(this.#control, data)
   }

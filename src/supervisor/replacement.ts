@@ -1,9 +1,35 @@
-/** A replacement of both processes, from its beginning to what comes of it. */
+/** Replacements of both processes: those that are asked for, and one from its beginning to what comes of it. */
 
 export type Outcome = { readonly replaced: true } | { readonly replaced: false; readonly reason: string }
 
 /** For a start that reads zones of a million RRsets. */
 const patienceMs = 300_000
+
+/**
+ * Those that are asked for while one is under way, or there is nothing to be replaced yet, are one replacement, which comes next: what is
+ * installed may have changed since the one under way began.
+ */
+export class Requests {
+  #next: { readonly outcome: PromiseWithResolvers<Outcome>; readonly timer: NodeJS.Timeout } | null = null
+
+  ask(): Promise<Outcome> {
+    if (this.#next === null) {
+      const outcome = Promise.withResolvers<Outcome>()
+      const late = () => this.take()?.({ replaced: false, reason: 'there is nothing that runs for so long' })
+      this.#next = { outcome, timer: setTimeout(late, patienceMs) }
+    }
+    return this.#next.outcome.promise
+  }
+
+  /** @returns tells those who have asked what came of it; null when nobody has */
+  take(): ((outcome: Outcome) => void) | null {
+    if (this.#next === null) return null
+    const { outcome, timer } = this.#next
+    clearTimeout(timer)
+    this.#next = null
+    return outcome.resolve
+  }
+}
 
 export class Replacement {
   /** Resolves when nothing of what there was is left, and the next ones do their work; or when that has failed. */

@@ -22,8 +22,8 @@
  * Both can be replaced by what is installed now (`replace`), and no query is lost. The next control plane is started first, and gets as
  * far as it can beside the other: it loads its code and reads its configuration. One that can't do that costs nothing, for the old one
  * is still there. Then the old one ends, since two can't have one data directory, and the next one begins; the data plane goes on
- * meanwhile. The next control plane gets a data plane of its own version, which begins to answer by the same sockets when it
- * has been told all that is served; only then does the old one stop receiving, answers what it has, and ends.
+ * meanwhile. The next one gets a data plane of its own version, which answers by the same sockets when it has been told all that is
+ * served. Only then does the old one stop receiving, answer what it has, give away its connections (`handover.ts`), and end.
  *
  * ## States of the control plane
  *
@@ -57,7 +57,7 @@ import { type DataPlaneSurroundings, type End, onceEnded, say, startControl } fr
 import { DataPlanes } from './data-planes.ts'
 import { makeMemory } from './memory.ts'
 import type { Notifier } from './notifier.ts'
-import { type Outcome, Replacement } from './replacement.ts'
+import { type Outcome, Replacement, Requests } from './replacement.ts'
 import { Restarting } from './restarting.ts'
 import { WatchedChild } from './watched-child.ts'
 import type { FromControl, ToControl } from './words.ts'
@@ -77,6 +77,8 @@ export interface SupervisorOptions {
   /** The server answers for the first time. */
   readonly onReady: () => void
 }
+
+const stopped = { replaced: false, reason: 'the server was stopped' } as const
 
 class ControlPlane extends WatchedChild {
   /** It can begin. */
@@ -104,6 +106,7 @@ export class Supervisor {
   /** The one that is to take its place. */
   #next: ControlPlane | null = null
   #replacement: Replacement | null = null
+  readonly #requests = new Requests()
   readonly #data: DataPlanes
   #held: HeldSockets | null
   /** That the processes share; null where there can be none. */
@@ -162,27 +165,33 @@ export class Supervisor {
     this.#endIfDone()
   }
 
-  /** Replaces both processes by what is installed now, while DNS is answered. */
+  /** Replaces both processes by what is installed now, while DNS is answered; after what is under way. */
   replace(): Promise<Outcome> {
-    if (this.#state !== 'running' || this.#control === null || this.#replacement !== null) {
-      const reason = 'the processes are being started, replaced or stopped'
-      return Promise.resolve({ replaced: false, reason })
-    }
+    if (this.#state === 'stopping') return Promise.resolve(stopped)
+    const outcome = this.#requests.ask()
+    this.#replaceIfAsked()
+    return outcome
+  }
+
+  #replaceIfAsked(): void {
+    if (this.#state !== 'running' || this.#control === null || this.#replacement !== null) return
+    const tell = this.#requests.take()
+    if (tell === null) return
     this.#state = 'preparing'
     const usec = Math.floor(performance.now() * 1000)
     this.#options.notifier.tell('RELOADING=1', `MONOTONIC_USEC=${usec}`)
     this.#replacement = new Replacement(this.#data.last)
-    const { outcome } = this.#replacement
-    void outcome.then(() => {
+    void this.#replacement.outcome.then((outcome) => {
       this.#replacement = null
       if (this.#state !== 'stopping') this.#options.notifier.tell('READY=1')
+      tell(outcome)
+      this.#replaceIfAsked()
     })
     try {
       this.#next = this.#makeControl()
     } catch (error) {
       this.#notReplaced(`the control plane was not started: ${(error as Error).message}`)
     }
-    return outcome
   }
 
   /** Ends everything at once. */
@@ -280,6 +289,7 @@ export class Supervisor {
       this.#options.onReady()
     }
     this.#replacement?.ready()
+    this.#replaceIfAsked()
   }
 
   #open(control: ControlPlane, connections: number): void {
@@ -316,11 +326,9 @@ export class Supervisor {
   #nextEnded(next: ControlPlane, end: End): void {
     this.#next = null
     if (this.#state === 'stopping') this.#endIfDone()
-    else if (this.#state === 'replacing') {
-      // The other one is on its way already.
-      this.#next = null
-      this.#replacement?.fail(reasonOf(next, end))
-    } else this.#notReplaced(reasonOf(next, end))
+    // The other one is on its way already.
+    else if (this.#state === 'replacing') this.#replacement?.fail(reasonOf(next, end))
+    else this.#notReplaced(reasonOf(next, end))
   }
 
   #notReplaced(reason: string): void {
@@ -379,7 +387,8 @@ export class Supervisor {
   #endIfDone(): void {
     if (this.#control !== null || this.#next !== null || this.#data.size > 0) return
     clearTimeout(this.#stopTimer)
-    this.#replacement?.fail('the server was stopped')
+    this.#replacement?.fail(stopped.reason)
+    this.#requests.take()?.(stopped)
     this.#held?.[Symbol.dispose]()
     this.#ended.resolve(this.#exitCode)
   }

@@ -1,7 +1,7 @@
 /** A server with one service, and somebody who asks for it all the time. */
 import type { Test } from 'tap'
 import { type DaemonOptions, type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
-import { query, readResponse, UdpClient } from '../support/dns-client.ts'
+import { query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
 import { askUntil } from './ask.ts'
 import { put, soa } from './fixture.ts'
 
@@ -36,21 +36,27 @@ export async function putMember(daemon: DaemonProcess, last: number): Promise<vo
   })
 }
 
-/** Asks one query after the other until it is told to stop. */
-export function askAllTheTime(daemon: DaemonProcess) {
+/** Asks one query after the other until it is told to stop; over TCP on one connection, which must not end. */
+export function askAllTheTime(daemon: DaemonProcess, transport: 'udp' | 'tcp' = 'udp') {
   let going = true
   /** Wrong answers: the first of them, so that a failure shows what came. */
   const counts = { sent: 0, right: 0, wrong: [] as string[] }
   const run = async () => {
-    await using client = await UdpClient.open(daemon.dns)
+    await using clients = new AsyncDisposableStack()
+    const client =
+      transport === 'udp'
+        ? clients.use(await UdpClient.open(daemon.dns))
+        : clients.use(await TcpClient.open(daemon.dns))
     while (going) {
-      client.send(query(name, 'A', { id: counts.sent++ & 0xffff }))
-      const { rcode, answer } = readResponse(await client.next())
+      const response = await client.exchange(query(name, 'A', { id: counts.sent++ & 0xffff }))
+      if (response === null) throw new Error('the connection ended')
+      const { rcode, answer } = readResponse(response)
       if (rcode === 0 && /^www\.example\.test \d+ A 192\.0\.2\.\d$/.test(answer.join())) counts.right++
       else if (counts.wrong.length < 10) counts.wrong.push(`rcode ${rcode}: ${answer.join()}`)
     }
   }
   const running = run()
+  running.catch(() => undefined)
   return async () => {
     going = false
     await running

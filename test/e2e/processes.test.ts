@@ -1,8 +1,9 @@
 /** The processes of a server: each dies, and is replaced, while DNS is asked all the time. */
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
+import { askToReplace } from '../../src/supervisor/door.ts'
 import { startDaemonProcess } from '../support/daemon.ts'
-import { query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
+import { query, readResponse, UdpClient } from '../support/dns-client.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { processesOf } from '../support/processes.ts'
 import { askUntil } from './ask.ts'
@@ -15,6 +16,7 @@ t.teardown(() => postgres.stop())
 const start = async (env: Readonly<Record<string, string>> = {}) =>
   startServer(await postgres.createDatabase(), { env })
 
+const isReplaced = ({ msg }: { readonly msg?: string }) => msg === 'the processes were replaced'
 const isReady = ({ msg }: { readonly msg?: string }) => msg === 'ready'
 
 for (const udpBackend of ['batch', 'dgram']) {
@@ -59,16 +61,13 @@ for (const udpBackend of ['batch', 'dgram']) {
       t.match(metrics, 'pooldns_process_restarts_total{process="data"} 1')
     })
 
-    await t.test('both are replaced, and nothing is lost', async (t) => {
+    await t.test('both are replaced, and nothing is lost, also not on connections', async (t) => {
       const from = daemon.lines.length
       const before = [...processesOf(daemon, 'control'), ...processesOf(daemon, 'data')]
-      using tcp = await TcpClient.open(daemon.dns)
-      const stop = askAllTheTime(daemon)
+      const stops = [askAllTheTime(daemon), askAllTheTime(daemon, 'tcp')]
       daemon.signal('SIGHUP')
-      await daemon.line(isReady, { from })
-      await eventually(async () => (processesOf(daemon, 'data').length === 1 ? true : undefined))
-      await losesNothing(t, stop)
-      await tcp.ended
+      await daemon.line(isReplaced, { from })
+      for (const stop of stops) await losesNothing(t, stop)
       const after = [...processesOf(daemon, 'control'), ...processesOf(daemon, 'data')]
       t.equal(after.length, 2)
       t.notOk(after.some((pid) => before.includes(pid)))
@@ -84,6 +83,24 @@ for (const udpBackend of ['batch', 'dgram']) {
     })
   })
 }
+
+t.test('restarts that are asked for while one is under way are one, and the next', async (t) => {
+  await using daemon = await start()
+  const from = daemon.lines.length
+  const stops = [askAllTheTime(daemon), askAllTheTime(daemon, 'tcp')]
+  const asked = Array.from({ length: 5 }, () => askToReplace(daemon.dataDir))
+  t.same(await Promise.all(asked), Array(5).fill({ replaced: true }))
+  t.equal(daemon.lines.slice(from).filter(isReady).length, 2)
+  for (const stop of stops) await losesNothing(t, stop)
+  const last = askToReplace(daemon.dataDir)
+  const never = askToReplace(daemon.dataDir)
+  await daemon.line(({ msg }) => msg === 'replacing the processes by what is installed now', {
+    from: daemon.lines.length,
+  })
+  await daemon.stop()
+  const stopped = { replaced: false, reason: 'the server was stopped' }
+  t.same(await Promise.all([last, never]), [stopped, stopped])
+})
 
 t.test('the data plane is handed no secret', async (t) => {
   await using daemon = await start()

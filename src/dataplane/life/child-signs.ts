@@ -14,7 +14,7 @@ export interface SignOfLife {
 /** What it needs of a Node process. */
 export interface Channel {
   readonly connected: boolean
-  send?(message: SignOfLife, handle: undefined, options: undefined, sent: () => void): unknown
+  send?(message: { readonly kind: string }, handle: undefined, options: undefined, sent: () => void): unknown
 }
 
 /**

@@ -11,6 +11,7 @@
  * longest makes room, so that idle connections can't shut others out. When all together hold too many octets, the one that holds
  * most makes room. Answers that the kernel has not taken from us for some time end their connection.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from '../answer/client.ts'
 import type { ConnectionEvent } from '../counters.ts'
 import { streamPayload } from '../wire/constants.ts'
@@ -22,6 +23,15 @@ import type { StreamLimits } from './stream-limits.ts'
 export const answersPerTurn = 16
 /** The same between two turns of the event loop: some milliseconds, and a mebibyte. */
 const answersPerLoop = 256
+/** How often those that are to leave are looked at. A client that has sent nothing in between is told that we leave. */
+const leaveEveryMs = 10
+
+/** Where connections can go on when the listener stops. */
+export interface Heir {
+  readonly works: boolean
+  /** @param begun what its client has sent of a message @returns whether it was taken; if not, it may be later */
+  pass(stream: NetworkStream, begun: Buffer): boolean
+}
 
 export class ConnectionTable implements ConnectionOwner {
   readonly #parts: ListenerParts
@@ -37,6 +47,7 @@ export class ConnectionTable implements ConnectionOwner {
   #waitTimer: NodeJS.Timeout | null = null
   /** Octets that all connections hold; bounded by `limits.heldOctets`. */
   #heldOctets = 0
+  #heir: Heir | null = null
   readonly #out = new Uint8Array(streamPayload)
 
   constructor(parts: ListenerParts) {
@@ -47,9 +58,10 @@ export class ConnectionTable implements ConnectionOwner {
     return this.#parts.limits
   }
 
-  accept(stream: NetworkStream, address: string): void {
+  /** @param begun what its client has sent so far of its first message */
+  accept(stream: NetworkStream, address: string, begun?: Buffer): void {
     const { limits, counters } = this.#parts
-    const connection = new StreamConnection(stream, address, this)
+    const connection = new StreamConnection(stream, address, this, begun)
     const siblings = this.#byAddress.get(address) ?? new Set()
     if (siblings.size >= limits.connectionsPerAddress) first(siblings).destroy('evicted')
     else if (this.#open.size >= limits.connections) first(this.#open).destroy('evicted')
@@ -103,6 +115,14 @@ export class ConnectionTable implements ConnectionOwner {
     this.#waiting.delete(connection)
   }
 
+  get passes(): boolean {
+    return this.#heir?.works ?? false
+  }
+
+  pass(stream: NetworkStream, begun: Buffer): boolean {
+    return this.#heir?.pass(stream, begun) ?? false
+  }
+
   failed(error: unknown): void {
     this.#parts.onError?.(error)
   }
@@ -120,9 +140,24 @@ export class ConnectionTable implements ConnectionOwner {
     return this.#parts.responder.answers?.(request, client) ?? null
   }
 
-  /** Ends the connections when what has been answered is sent. */
-  stop(): void {
-    for (const connection of this.#open) connection.finish()
+  /**
+   * Answers what has come, passes the connections on if they can be, and ends the others: each once its client is quiet, and all within
+   * the time for that. Nobody may be accepted any more.
+   */
+  async stop(heir: Heir | null = null): Promise<void> {
+    this.#heir = heir
+    const { drainTimeoutMs, lingerTimeoutMs } = this.limits
+    const untilMs = performance.now() + drainTimeoutMs
+    for (const connection of this.#open) connection.leave()
+    while (this.#open.size > 0) {
+      await delay(leaveEveryMs)
+      const overMs = performance.now() - untilMs
+      for (const connection of this.#open) {
+        if (overMs < 0) connection.leave()
+        else if (overMs < lingerTimeoutMs) connection.finish()
+        else connection.destroy('closed')
+      }
+    }
   }
 
   #takeTurns(): void {

@@ -16,6 +16,7 @@ import { collectGarbage } from '../image/reclaim.ts'
 import { ServingState } from '../image/state.ts'
 import { beat, beatByEvents, beatIn } from '../life/signs.ts'
 import { ContainedAnswerer, WorkerErrors } from './errors.ts'
+import { Handover } from './handover.ts'
 import type { Answerer, Listener, ListenerParts } from './listener.ts'
 import type { BatchEnd, FromWorker, ToWorker, WorkerInput } from './protocol.ts'
 import { defaultStreamLimits } from './stream-limits.ts'
@@ -55,7 +56,11 @@ export class DnsWorker {
     const options = { stream, idleTimeoutMs: limits.idleTimeoutMs }
     const responder = makeResponder({ state: this.#state, counters, options, upcalls: this.#upcalls })
     const onError = (error: unknown) => this.#errors.note(error)
+    const { handover: ends } = input
+    const handover =
+      ends === null ? null : new Handover(loadSyscalls(), ends, () => this.#say({ kind: 'gave' }))
     this.#parts = {
+      handover,
       responder: stream ? responder : new ContainedAnswerer(responder, counters, onError),
       counters,
       limits,
@@ -103,8 +108,11 @@ export class DnsWorker {
     const listener = await transports[transport].start(listen, this.#parts)
     beatByEvents()
     control.on('message', (message: ToWorker) => {
+      if (message.kind === 'inherit') listener.inherit?.()
       // One turn of the event loop first: what has arrived is read in it.
-      if (!this.#take(message)) setImmediate(() => void listener.stop().then(() => control.close()))
+      else if (message.kind === 'stop')
+        setImmediate(() => void listener.stop(message.passes).then(() => control.close()))
+      else this.#take(message)
     })
     return listener
   }
@@ -129,26 +137,21 @@ export class DnsWorker {
     for (;;) {
       const received = receiveMessageOnPort(this.#input.control) as { message: ToWorker } | undefined
       if (received === undefined) return true
-      if (this.#take(received.message)) continue
-      listener.drain()
-      this.#input.control.close()
-      return false
+      const { message } = received
+      if (message.kind === 'publish' || message.kind === 'answer') this.#take(message)
+      else if (message.kind === 'stop') {
+        listener.drain()
+        this.#input.control.close()
+        return false
+      }
     }
   }
 
-  /** @returns false when the message says stop */
-  #take(message: ToWorker): boolean {
-    switch (message.kind) {
-      case 'publish':
-        this.#state.apply(message.update)
-        this.#say({ kind: 'serving', generation: this.#state.generation })
-        return true
-      case 'answer':
-        this.#upcalls.settle(message.id, message.response)
-        return true
-      case 'stop':
-        return false
-    }
+  #take(message: Extract<ToWorker, { kind: 'publish' | 'answer' }>): void {
+    if (message.kind === 'publish') {
+      this.#state.apply(message.update)
+      this.#say({ kind: 'serving', generation: this.#state.generation })
+    } else this.#upcalls.settle(message.id, message.response)
   }
 
   #say(message: FromWorker): void {

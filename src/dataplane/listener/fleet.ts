@@ -10,6 +10,7 @@ import { ImageMemory, type MappedMemory, memoryAt } from '../image/image-memory.
 import { readableOf, ServingSet, type ServingUpdate, type Unreadable } from '../image/serving-set.ts'
 import { lookAgainAndAgain } from '../life/watch.ts'
 import { type ChosenBackend, chooseBackend, type UdpBackend } from './backend.ts'
+import type { HandoverEnds } from './handover.ts'
 import { portAttempts, type SocketsByTransport } from './held-sockets.ts'
 import type { ListenAddress, ListenOn } from './listener.ts'
 import { ListenError } from './listener.ts'
@@ -27,6 +28,8 @@ export interface FleetOptions extends WorkerEvents, Pick<WorkerThreadOptions, 'e
   readonly connections?: number
   /** What was published can't be read; its slot keeps what it had. */
   readonly onUnreadable?: (what: Unreadable) => void
+  /** By which connections over TCP pass from one process to the next. */
+  readonly handover?: HandoverEnds | null
   /** Where images may lie that are shared with other processes. */
   readonly memory?: MappedMemory | null
   /** `auto` is `batch` where that is to be had. */
@@ -112,9 +115,15 @@ export class Fleet implements AsyncDisposable {
   /** They are always those of now: the workers count in memory that is shared. */
   async refresh(): Promise<void> {}
 
-  async stop(): Promise<void> {
+  /** Takes the connections of a process that leaves. */
+  inherit(): void {
+    for (const worker of this.#workers) if (worker.transport === 'tcp') worker.inherit()
+  }
+
+  /** @param passes connections go on in another process */
+  async stop(passes = false): Promise<void> {
     this.#looking?.[Symbol.dispose]()
-    await Promise.all(this.#workers.map((worker) => worker.stop()))
+    await Promise.all(this.#workers.map((worker) => worker.stop(passes)))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -151,6 +160,7 @@ export class Fleet implements AsyncDisposable {
       events: this.#options,
       connections: this.#options.connections ?? defaultStreamLimits.connections,
       syscalls: transports[transport].batches ? this.#syscalls : null,
+      handover: transports[transport].stream ? (this.#options.handover ?? null) : null,
       memory: this.#options.memory ?? null,
       current: () => ({ ...this.#served.changes(), generation: this.#generation }),
       ...(this.#options.entry === undefined ? {} : { entry: this.#options.entry }),

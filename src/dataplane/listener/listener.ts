@@ -1,6 +1,7 @@
 /** What every listener is: addresses that it is bound to, something that answers the messages that come, and an end. */
 import type { Client } from '../answer/client.ts'
 import type { Counters } from '../counters.ts'
+import type { Handover } from './handover.ts'
 import type { StreamLimits } from './stream-limits.ts'
 
 /** An address to listen on. Port 0 asks for a free one. */
@@ -61,6 +62,8 @@ export interface ListenerParts {
   readonly limits: StreamLimits
   /** Told of errors of the code that cost one client its answer, and nobody else. May not throw. */
   readonly onError?: (error: unknown) => void
+  /** For transports that have connections; null when there is no other process. */
+  readonly handover?: Handover | null
 }
 
 /** A listener of one transport on all its addresses. A socket that fails for good ends the thread: nobody hears its error. */
@@ -68,8 +71,14 @@ export interface Listener {
   readonly bound: readonly ListenAddress[]
   /** Addresses left out because the host has no such family, with the reason. */
   readonly skipped: readonly string[]
-  /** Takes no new work, answers what was received, closes. Idempotent. */
-  stop(): Promise<void>
+  /**
+   * Takes no new work, answers what was received, closes. Idempotent.
+   *
+   * @param passes connections go on in the process that takes our place
+   */
+  stop(passes?: boolean): Promise<void>
+  /** Takes the connections of a process that leaves. */
+  inherit?(): void
 }
 
 export type StartListener = (listen: readonly ListenOn[], parts: ListenerParts) => Promise<Listener>

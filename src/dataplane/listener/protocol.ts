@@ -9,6 +9,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { MappedMemory } from '../image/image-memory.ts'
 import type { ServingUpdate } from '../image/serving-set.ts'
 import type { DoorbellEnd } from './doorbell.ts'
+import type { HandoverEnds } from './handover.ts'
 import type { BoundSocket, ListenAddress, ListenOn } from './listener.ts'
 import type { Transport } from './transports.ts'
 
@@ -33,6 +34,8 @@ export interface WorkerInput {
   readonly connections: number
   /** What a worker that answers UDP in batches does so with. Null for all others. */
   readonly batch: BatchEnd | null
+  /** By which connections pass from one process to the next. Null where there is but one. */
+  readonly handover: HandoverEnds | null
   /** Where images of `initial`, and of later updates, may lie. Null where no memory is shared. */
   readonly memory: MappedMemory | null
 }
@@ -41,7 +44,10 @@ export type ToWorker =
   | { readonly kind: 'publish'; readonly update: ServingUpdate }
   /** What came of an upcall; null for nothing. */
   | { readonly kind: 'answer'; readonly id: number; readonly response: Uint8Array | null }
-  | { readonly kind: 'stop' }
+  /** A process that leaves has given connections away. */
+  | { readonly kind: 'inherit' }
+  /** @property passes connections go on in another process */
+  | { readonly kind: 'stop'; readonly passes: boolean }
 
 /** A request that only the main thread can answer (`upcalls.ts`). */
 export interface Upcall {
@@ -70,6 +76,8 @@ export type FromWorker =
   /** The batched listener failed for good, and node:dgram has taken its place. */
   | { readonly kind: 'fell-back'; readonly reason: string }
   | { readonly kind: 'serving'; readonly generation: number }
+  /** Connections were given away. */
+  | { readonly kind: 'gave' }
   /** Code of ours threw, which cost some clients their answers; `count` times since it was last said. */
   | { readonly kind: 'error'; readonly error: Error; readonly code: string | null; readonly count: number }
   | Upcall

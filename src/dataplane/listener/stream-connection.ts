@@ -5,6 +5,12 @@
  * Whole messages are answered turn by turn (`connection-table.ts`), as long as the client reads the answers. What waits here is at
  * most two chunks from the stream and one message that is not whole yet, since reading stops while messages or answers pile up. It
  * stops also while an answer of many messages is sent, of which one waits at a time.
+ *
+ * ## The end
+ * When the listener stops, what has come is answered first. Then the connection goes on in another process (`handover.ts`), or we
+ * close our side behind the last answer, once its client has been quiet for a moment. What comes after that is read and thrown
+ * away: a socket that is closed with something unread in it is reset, and the client would lose answers that were on their way. It sees an
+ * end without an answer, and asks again on another connection (RFC 7766 section 6.2.4).
  */
 import type { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -18,7 +24,7 @@ export interface NetworkStream extends Duplex {
   setTimeout(ms: number, onIdle: () => void): unknown
 }
 
-const lengthOctets = 2
+export const lengthOctets = 2
 const noOctets = Buffer.alloc(0)
 /** With more octets than this to be answered no more is read. */
 const largeChunk = 4096
@@ -39,6 +45,10 @@ export interface ConnectionOwner {
   /** Answers wait for its client to read them. @param progress whether the client has read some since it was last said */
   waits(connection: StreamConnection, progress: boolean): void
   waitsNoMore(connection: StreamConnection): void
+  /** Whether there is another process that takes connections. */
+  readonly passes: boolean
+  /** Gives it away to that. @param begun what its client has sent of a message @returns whether that was done */
+  pass(stream: NetworkStream, begun: Buffer): boolean
   /** Code of ours threw, which ends the connection. */
   failed(error: unknown): void
   /** @param event what its end is counted as, the first time */
@@ -59,18 +69,28 @@ export class StreamConnection {
   /** What `#pending` keeps in memory, which is all of a chunk until it is used up. */
   #pendingOctets = 0
   #heldOctets = 0
-  #messageTimer: NodeJS.Timeout | undefined
+  /** Ends it: in the midst of a message, or some time behind our last octet. */
+  #timer: NodeJS.Timeout | undefined
   /** Octets that were written in this turn. */
   #written = 0
   /** The client has sent its last octet. */
   #ended = false
+  /** The listener stops. */
+  #leaving = false
+  /** Our side is closed, or will be when all is sent. */
+  #finished = false
+  /** Something has come since `leave` was last called. */
+  #heard = false
   /** An answer of many messages is being sent. */
   #sending = false
   /** Lets it go on. */
   #wake: () => void = () => undefined
 
-  constructor(stream: NetworkStream, address: string, owner: ConnectionOwner) {
+  /** @param begun what its client has sent so far of its first message */
+  constructor(stream: NetworkStream, address: string, owner: ConnectionOwner, begun: Buffer = noOctets) {
     this.#stream = stream
+    this.#pending = begun
+    this.#pendingOctets = begun.length
     this.#owner = owner
     this.address = address
     this.#client.set(address, address.includes(':'))
@@ -85,6 +105,7 @@ export class StreamConnection {
     // A reset by the client is its right; 'close' follows.
     stream.on('error', () => undefined)
     stream.on('close', () => this.destroy('closed'))
+    if (this.#pending.length > 0) this.#beginMessageTime()
   }
 
   /** Octets in memory for this client: messages that are not answered and answers that are not sent. */
@@ -92,16 +113,33 @@ export class StreamConnection {
     return this.#heldOctets
   }
 
-  /** Sends what has been answered and closes. */
+  /** The listener stops. To be called again and again: the connection ends when nothing has come since the last time. */
+  leave(): void {
+    const quiet = this.#leaving && !this.#heard
+    this.#leaving = true
+    this.#heard = false
+    this.#goOn()
+    if (quiet && !this.#owner.passes && !this.#busy && messageEnd(this.#pending, 0) < 0) this.finish()
+  }
+
+  /** Sends what has been answered and closes. Idempotent. */
   finish(): void {
+    if (this.#finished || this.#stream.destroyed) return
+    this.#finished = true
     // A turn after that would write behind the end, which destroys the stream and what it has not sent yet.
     this.#owner.dequeue(this)
-    this.#stream.end(() => this.destroy('closed'))
+    this.#endTime()
+    this.#stream.end(() => {
+      if (this.#ended) this.destroy('closed')
+      else this.#timer = setTimeout(() => this.destroy('closed'), this.#owner.limits.lingerTimeoutMs)
+    })
+    // What comes is thrown away, and the client's end is seen.
+    this.#stream.resume()
   }
 
   /** @param event what the end is counted as, the first time */
   destroy(event: ConnectionEvent): void {
-    this.#endMessageTime()
+    this.#endTime()
     this.#owner.remove(this, event)
     this.#stream.destroy()
     this.#pending = noOctets
@@ -133,7 +171,7 @@ export class StreamConnection {
     }
     stream.uncork()
     // A message's time runs from its first octet, however slowly the others trickle in, and not while we make it wait.
-    if (at > 0) this.#endMessageTime()
+    if (at > 0) this.#endTime()
     this.#pending = at === data.length ? noOctets : data.subarray(at)
     if (this.#pending.length === 0) this.#pendingOctets = 0
     if (last !== null) this.destroy(last)
@@ -145,6 +183,8 @@ export class StreamConnection {
   }
 
   #receive(chunk: Buffer): void {
+    if (this.#finished) return
+    this.#heard = true
     this.#owner.touch(this)
     this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
     this.#pendingOctets = this.#pending.length
@@ -160,7 +200,8 @@ export class StreamConnection {
   /** It comes also while reading has stopped, with messages left to answer. */
   #end(): void {
     this.#ended = true
-    this.#goOn()
+    if (this.#finished && this.#stream.writableFinished) this.destroy('closed')
+    else this.#goOn()
   }
 
   /** Waits for a turn, for the client to read, or for what it sends next. */
@@ -175,6 +216,8 @@ export class StreamConnection {
       this.#owner.queue(this)
     } else if (this.#ended) {
       this.finish()
+    } else if (this.#leaving && this.#bare && this.#owner.pass(stream, this.#pending)) {
+      this.destroy('passed')
     } else {
       stream.resume()
       if (this.#pending.length > 0) this.#beginMessageTime()
@@ -232,7 +275,9 @@ export class StreamConnection {
   }
 
   readonly #onWritten = (): void => {
-    if (!this.#stream.destroyed) this.#account(true)
+    if (this.#stream.destroyed) return
+    this.#account(true)
+    if (this.#leaving) this.#goOn()
   }
 
   /** @param progress whether the kernel has taken some of what waited */
@@ -255,6 +300,12 @@ export class StreamConnection {
     return this.#sending || this.#clogged
   }
 
+  /** Whether the kernel has all that we wrote, and we have read nothing that waits here. */
+  get #bare(): boolean {
+    const stream = this.#stream
+    return stream.writableLength === 0 && stream.readableLength === 0
+  }
+
   /** Whether the client leaves too much unread; 'drain' comes when it has caught up. */
   get #clogged(): boolean {
     const stream = this.#stream
@@ -262,12 +313,12 @@ export class StreamConnection {
   }
 
   #beginMessageTime(): void {
-    this.#messageTimer ??= setTimeout(() => this.destroy('slow'), this.#owner.limits.messageTimeoutMs)
+    this.#timer ??= setTimeout(() => this.destroy('slow'), this.#owner.limits.messageTimeoutMs)
   }
 
-  #endMessageTime(): void {
-    clearTimeout(this.#messageTimer)
-    this.#messageTimer = undefined
+  #endTime(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 }
 

@@ -13,6 +13,10 @@ export interface StreamLimits {
   readonly unreadOctets: number
   /** Responses that the client has not read for this long end its connection, however much of them trickles away. */
   readonly unreadTimeoutMs: number
+  /** When the listener stops, clients that go on asking are answered for so long. */
+  readonly drainTimeoutMs: number
+  /** Behind our last octet, what a client still sends is thrown away for so long: a reset could take from it what it has not read. */
+  readonly lingerTimeoutMs: number
   /** Octets of requests and responses that all connections together may hold in memory. */
   readonly heldOctets: number
 }
@@ -24,5 +28,7 @@ export const defaultStreamLimits: StreamLimits = {
   messageTimeoutMs: 500,
   unreadOctets: 256 << 10,
   unreadTimeoutMs: 10_000,
+  drainTimeoutMs: 2000,
+  lingerTimeoutMs: 1000,
   heldOctets: 64 << 20,
 }

@@ -23,6 +23,9 @@ export interface Syscalls {
   setsockopt(fd: number, level: number, option: number, value: number, length: number): number
   recvmmsg(fd: number, messages: number, count: number, flags: number, timeout: number): number
   sendmmsg(fd: number, messages: number, count: number, flags: number): number
+  /** At `message`, a struct msghdr. */
+  recvmsg(fd: number, message: number, flags: number): number
+  sendmsg(fd: number, message: number, flags: number): number
   sendto(fd: number, octets: number, count: number, flags: number, address: number, length: number): number
   poll(fds: number, count: number, timeoutMs: number): number
   eventfd(initial: number, flags: number): number
@@ -71,6 +74,7 @@ export const linux = {
   afInet6: 10,
   sockStream: 1,
   sockDgram: 2,
+  sockSeqpacket: 5,
   sockCloexec: 0x80000,
   dupfdCloexec: 1030,
   eventNonblock: 0x800,
@@ -111,6 +115,8 @@ export const linux = {
   seekData: 3,
   seekHole: 4,
   msgNosignal: 0x4000,
+  msgCmsgCloexec: 0x4000_0000,
+  scmRights: 1,
   protocolTcp: 6,
   protocolUdp: 17,
   pollIn: 1,
@@ -176,6 +182,8 @@ export function loadSyscalls(
     recvmmsg: libc.func('int recvmmsg(int, uintptr_t, uint32_t, int, uintptr_t)'),
     // musl has the same but sends one by one.
     sendmmsg: libc.func('int sendmmsg(int, uintptr_t, uint32_t, int)'),
+    recvmsg: libc.func('long recvmsg(int, uintptr_t, int)'),
+    sendmsg: libc.func('long sendmsg(int, uintptr_t, int)'),
     sendto: libc.func('long sendto(int, uintptr_t, size_t, int, uintptr_t, uint32_t)'),
     poll: libc.func('int poll(uintptr_t, ulong, int)'),
     eventfd: libc.func('int eventfd(uint32_t, int)'),

@@ -1,6 +1,6 @@
 /** DNS over TCP: binds the addresses, and hands each connection to the table. */
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type Server, Socket } from 'node:net'
 import { backlog, copyOf } from './bound-sockets.ts'
 import { ConnectionTable } from './connection-table.ts'
 import {
@@ -16,15 +16,28 @@ import { loadSyscalls } from './syscalls.ts'
 export async function startTcp(listen: readonly ListenOn[], parts: ListenerParts): Promise<Listener> {
   const table = new ConnectionTable(parts)
   const { sockets, bound, skipped } = await bindAll(listen, (address) => bind(address, table))
-  const stop = async () => {
+  const { handover = null } = parts
+  const stop = async (passes = false) => {
     const closed = closeAll(sockets)
-    table.stop()
+    await table.stop(passes ? handover : null)
+    handover?.tell()
     await closed
+  }
+  const inherit = () => {
+    for (const { fd, begun } of handover?.take() ?? []) {
+      const connection = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true, ...paused })
+      table.accept(connection, plainAddress(connection.remoteAddress ?? ''), begun)
+    }
   }
   // From here on an error is a connection that can't be accepted, which costs nobody else anything.
   for (const socket of sockets) socket.on('error', (error) => parts.onError?.(error))
-  return { bound, skipped, stop }
+  // What one before us may have left behind that had nobody to take it.
+  inherit()
+  return { bound, skipped, stop, inherit }
 }
+
+/** Until somebody listens to it. */
+const paused: object = { manualStart: true }
 
 /** How clients over IPv4 look to a socket of both families (RFC 4291 section 2.5.5.2). */
 const mapped = '::ffff:'

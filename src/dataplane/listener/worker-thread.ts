@@ -10,6 +10,7 @@ import { threadOf, Watch } from '../life/watch.ts'
 // So that the secret is made here, and all workers have the same.
 import '../wire/name-hash-key.ts'
 import { BatchSockets } from './batch-sockets.ts'
+import type { HandoverEnds } from './handover.ts'
 import { formatListenAddress, type ListenAddress, ListenError, type ListenOn } from './listener.ts'
 import type { FromWorker, ToWorker, Upcall, WorkerInput } from './protocol.ts'
 import type { SyscallError, Syscalls } from './syscalls.ts'
@@ -22,6 +23,8 @@ export interface WorkerEvents {
   readonly onFallback: (reason: string) => void
   /** Code of a worker threw so many times, the last time with `error`; it goes on. */
   readonly onError?: (transport: Transport, error: NodeJS.ErrnoException, count: number) => void
+  /** A worker has given connections to the process that takes our place. */
+  readonly onGave?: () => void
   /** An address of a family that the host lacks was left out. */
   readonly onSkipped?: (message: string) => void
   /**
@@ -40,6 +43,8 @@ export interface WorkerThreadOptions {
   readonly connections: number
   /** Not null: the thread answers in batches. */
   readonly syscalls: Syscalls | null
+  /** By which connections pass to another process; null for none. */
+  readonly handover: HandoverEnds | null
   /** Where images may lie. */
   readonly memory: MappedMemory | null
   /** All that is served now. */
@@ -158,14 +163,20 @@ export class WorkerThread {
     })
   }
 
-  async stop(): Promise<void> {
+  /** Takes the connections of a process that leaves. A thread that is still starting will anyway. */
+  inherit(): void {
+    if (this.#life !== null) this.#say({ kind: 'inherit' }, this.#life)
+  }
+
+  /** @param passes connections go on in another process */
+  async stop(passes = false): Promise<void> {
     this.#stopping = true
     this.#watch.end()
     clearTimeout(this.#restartTimer)
     const life = this.#life
     if (life === null) return
     const timer = setTimeout(() => void life.worker.terminate(), stopTimeoutMs)
-    if (this.answers) this.#say({ kind: 'stop' }, life)
+    if (this.answers) this.#say({ kind: 'stop', passes }, life)
     else void life.worker.terminate()
     await life.gone.promise
     clearTimeout(timer)
@@ -186,6 +197,7 @@ export class WorkerThread {
         control: port2,
         connections: this.#options.connections,
         batch: this.#batch?.end ?? null,
+        handover: this.#options.handover,
         memory: this.#options.memory,
       } satisfies WorkerInput,
       transferList: [port2],
@@ -225,6 +237,9 @@ export class WorkerThread {
       case 'error':
         if (message.code !== null) Object.assign(message.error, { code: message.code })
         this.#options.events.onError?.(this.transport, message.error, message.count)
+        break
+      case 'gave':
+        this.#options.events.onGave?.()
         break
       case 'upcall':
         void this.#answer(message, life)

@@ -18,7 +18,7 @@ import type { SharedImages } from './shared-images.ts'
 type Deciding = Conversation<FromDataPlane, ToDataPlane>
 
 export interface AnsweringOptions
-  extends Pick<FleetOptions, 'sockets' | 'udpBackend' | 'connections' | 'entry'> {
+  extends Pick<FleetOptions, 'sockets' | 'udpBackend' | 'connections' | 'handover' | 'onGave' | 'entry'> {
   /** It has answered what has come, and nothing is left to do; or the workers could not start. */
   readonly onEnd: (failed: boolean) => void
   /** Most that wait for somebody to hear them, 100 by default; the first are kept, for they say what began. */
@@ -78,9 +78,14 @@ export class Answering {
     return !this.#fleet.stuck
   }
 
-  /** Answers what has come, and ends. Idempotent. */
-  async stop(): Promise<void> {
-    await this.#fleet.stop()
+  /** Takes the connections of a process that leaves. */
+  inherit(): void {
+    this.#fleet.inherit()
+  }
+
+  /** Answers what has come, and ends. Idempotent. @param passes connections go on in another process */
+  async stop(passes = false): Promise<void> {
+    await this.#fleet.stop(passes)
     this.#conversation?.finish()
     this.#onEnd(false)
   }

@@ -7,8 +7,9 @@
  */
 import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { type Channel, sayAlive } from '../life/child-signs.ts'
+import { type Channel, type SignOfLife, sayAlive } from '../life/child-signs.ts'
 import type { UdpBackend } from '../listener/backend.ts'
+import type { HandoverEnds } from '../listener/handover.ts'
 import type { SocketsByTransport } from '../listener/held-sockets.ts'
 import { type NameHashKey, shareNameHashKey } from '../wire/name-hash-key-sharing.ts'
 import type { Answering } from './answering.ts'
@@ -22,12 +23,24 @@ export interface Begin {
   readonly udpBackend: UdpBackend
   /** Most open connections over TCP. */
   readonly connections: number
+  /** By which connections pass from one process to the next. */
+  readonly handover: HandoverEnds
   /** The descriptor of the memory that processes share, if there is any. */
   readonly memory: number | null
 }
 
-/** What the supervisor says. A `link` bears the end of a connection to the process that decides. */
-export type Order = Begin | { readonly kind: 'link' } | { readonly kind: 'stop' }
+/** What the supervisor says. */
+export type Order =
+  | Begin
+  /** Bears the end of a connection to the process that decides. */
+  | { readonly kind: 'link' }
+  /** A process that leaves has given connections away. */
+  | { readonly kind: 'inherit' }
+  /** @property passes connections go on in another process */
+  | { readonly kind: 'stop'; readonly passes: boolean }
+
+/** What it says to the supervisor: that it lives, and that it has given connections away. */
+export type FromDataPlaneProcess = SignOfLife | { readonly kind: 'gave' }
 
 /** What it needs of a Node process. */
 export interface ChildProcessSelf extends EventEmitter, Channel {
@@ -46,7 +59,7 @@ export class DataPlaneProcess {
     this.#self = self
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) self.on(signal, () => undefined)
     self.on('message', (order: Order, handle: Duplex) => this.#obey(order, handle))
-    self.once('disconnect', () => this.#stop())
+    self.once('disconnect', () => this.#stop(false))
   }
 
   #obey(order: Order, handle: Duplex): void {
@@ -54,26 +67,31 @@ export class DataPlaneProcess {
       case 'begin':
         this.#answering = this.#begin(order)
         for (const stream of this.#early.splice(0)) this.#converse(this.#answering, stream)
-        if (this.#stopping) this.#stop()
+        if (this.#stopping) this.#stop(false)
         break
       case 'link':
         if (this.#answering === null) this.#early.push(handle)
         else this.#converse(this.#answering, handle)
         break
+      case 'inherit':
+        // One that has not begun takes what there is when it does.
+        void this.#answering?.then((each) => each.inherit())
+        break
       case 'stop':
-        this.#stop()
+        this.#stop(order.passes)
         break
     }
   }
 
-  async #begin({ nameHashKey, sockets, udpBackend, connections, memory }: Begin): Promise<Answering> {
+  async #begin({ nameHashKey, memory, kind: _, ...begin }: Begin): Promise<Answering> {
     // Before anything is loaded that reads images.
     shareNameHashKey(nameHashKey)
     const { Answering } = await import('./answering.ts')
     const { SharedImages } = await import('./shared-images.ts')
     const images = new SharedImages(memory)
     const onEnd = (failed: boolean) => this.#end(failed)
-    const answering = new Answering({ sockets, udpBackend, connections, images, onEnd })
+    const onGave = () => this.#say({ kind: 'gave' })
+    const answering = new Answering({ ...begin, images, onEnd, onGave })
     sayAlive(this.#self, () => answering.works)
     return answering
   }
@@ -82,9 +100,14 @@ export class DataPlaneProcess {
     void answering.then((each) => each.converse(stream))
   }
 
-  #stop(): void {
+  #say(message: FromDataPlaneProcess): void {
+    // When nobody is there to hear it, it calls back.
+    this.#self.send!(message, undefined, undefined, () => undefined)
+  }
+
+  #stop(passes: boolean): void {
     this.#stopping = true
-    void this.#answering?.then((each) => each.stop())
+    void this.#answering?.then((each) => each.stop(passes))
   }
 
   /** Nothing keeps it alive then. */

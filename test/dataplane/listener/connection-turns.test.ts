@@ -96,25 +96,52 @@ t.test('and if their answers are long, for fewer of them', async (t) => {
   await until(() => order.length === 8 * 100 + 1)
 })
 
-t.test('a stop sends what has been answered, and answers nothing more', async (t) => {
-  const { open, order, table } = setUp()
+function messagesIn(sent: readonly Buffer[]): number {
+  const octets = Buffer.concat(sent)
+  let found = 0
+  for (let at = 0; at < octets.length; at += 2 + octets.readUInt16BE(at)) found++
+  return found
+}
+
+t.test('a stop answers what has come, closes our side, and reads what is on its way', async (t) => {
+  const { open, order, table, ends } = setUp()
   const wire = open('192.0.2.1')
-  wire.takes = false
   wire.push(Buffer.concat(Array.from({ length: 2000 }, () => ask(1))))
   await until(() => order.length > 0)
-  const answered = order.length
-  t.ok(answered < 2000, 'some wait for a turn')
-  table.stop()
-  await turn()
-  await turn()
-  wire.takes = true
-  wire.release()
-  await until(() => wire.destroyed)
-  t.equal(order.length, answered)
-  const sent = Buffer.concat(wire.sent)
-  let found = 0
-  for (let at = 0; at < sent.length; at += 2 + sent.readUInt16BE(at)) found++
-  t.equal(found, answered, 'none was lost')
+  t.ok(order.length < 2000, 'some wait for a turn')
+  const stopped = table.stop()
+  await until(() => wire.writableFinished)
+  t.equal(order.length, 2000)
+  t.equal(messagesIn(wire.sent), 2000)
+  t.notOk(wire.destroyed)
+  wire.push(ask(2))
+  wire.push(null)
+  await stopped
+  t.equal(order.length, 2000)
+  t.same(ends(), { accepted: 1, closed: 1 })
+})
+
+t.test('a client that goes on asking, and does not go, is left after some time', async (t) => {
+  const { open, order, table, ends } = setUp({ drainTimeoutMs: 50, lingerTimeoutMs: 20 })
+  const wire = open('192.0.2.1')
+  const timer = setInterval(() => wire.push(ask(1)), 1)
+  await table.stop()
+  clearInterval(timer)
+  t.ok(order.length > 0)
+  t.equal(messagesIn(wire.sent), order.length)
+  t.ok(wire.writableFinished)
+  t.same(ends(), { accepted: 1, closed: 1 })
+})
+
+t.test('one that does not read is left as well', async (t) => {
+  const { open, table, ends } = setUp({ drainTimeoutMs: 0, lingerTimeoutMs: 10 })
+  const wire = open('192.0.2.1')
+  wire.takes = false
+  wire.push(ask(1))
+  await until(() => wire.sent.length > 0)
+  await table.stop()
+  t.ok(wire.destroyed)
+  t.same(ends(), { accepted: 1, closed: 1 })
 })
 
 t.test('all answers come, in their order, however many turns they take', async (t) => {

@@ -23,6 +23,7 @@ function startWorker(fields: Partial<WorkerInput> = {}) {
     initial: servingUpdate([zone]),
     control: port2,
     batch: null,
+    handover: null,
     memory: null,
     ...fields,
   }
@@ -45,7 +46,7 @@ t.test('listens, serves what it is told, stops', async (t) => {
     say({ kind: 'publish', update: { generation: 7 } })
     t.same(await next(), { kind: 'serving', generation: 7 })
     const ended = once(worker, 'exit')
-    say({ kind: 'stop' })
+    say({ kind: 'stop', passes: false })
     t.same(await ended, [0])
   }
 })
@@ -64,7 +65,7 @@ t.test('datagrams that have arrived before stop are answered', async (t) => {
   if (listening.kind !== 'listening') throw new Error(listening.kind)
   await using client = await UdpClient.open(listening.bound[0]!)
   for (let id = 0; id < 50; id++) client.send(query('www.example.test', 'A', { id }))
-  say({ kind: 'stop' })
+  say({ kind: 'stop', passes: false })
   for (let id = 0; id < 50; id++) t.equal(readResponse(await client.next()).id, id)
   t.same(await ended, [0])
 })
@@ -89,7 +90,7 @@ t.test('in batches: listens, serves what it is told when the doorbell rings, sto
   t.same(await next(), { kind: 'serving', generation: 7 })
   for (let id = 0; id < 50; id++) client.send(query('www.example.test', 'A', { id }))
   const ended = once(worker, 'exit')
-  say({ kind: 'stop' }, sockets)
+  say({ kind: 'stop', passes: false }, sockets)
   for (let id = 0; id < 50; id++) t.equal(readResponse(await client.next()).id, id)
   t.same(await ended, [0])
 })
@@ -108,7 +109,7 @@ t.test('in batches: when the system calls fail for good, it goes on with events'
   say({ kind: 'publish', update: { generation: 8 } })
   t.same(await next(), { kind: 'serving', generation: 8 })
   const ended = once(worker, 'exit')
-  say({ kind: 'stop' })
+  say({ kind: 'stop', passes: false })
   t.same(await ended, [0])
 })
 

@@ -65,3 +65,12 @@ t.test('a fleet is stopped while a worker hangs', async (t) => {
   t.same(alive('dns-tcp'), [])
   t.match(restarts, { length: Number })
 })
+
+t.test('and while one has begun to, which nobody has seen yet', async (t) => {
+  const { fleet } = await startFleet(t, { entry }, generation(1))
+  using client = await TcpClient.open(fleet.bound[0]!)
+  await client.write(TcpClient.frame(hanging(ways.waiting)))
+  t.equal(fleet.live('tcp'), 1)
+  await fleet.stop()
+  t.same(alive('dns-tcp'), [])
+})

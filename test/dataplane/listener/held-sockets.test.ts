@@ -2,14 +2,17 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import t from 'tap'
+import { readCounters } from '../../../src/dataplane/counter-totals.ts'
 import { copyOf } from '../../../src/dataplane/listener/bound-sockets.ts'
+import { openHandover } from '../../../src/dataplane/listener/handover.ts'
 import { holdSockets } from '../../../src/dataplane/listener/held-sockets.ts'
 import { linux, loadSyscalls, type Syscalls } from '../../../src/dataplane/listener/syscalls.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
 import { countingSockets, failing } from './listening-udp.ts'
-import { alive, askTcp, askUdp, generation, generationOf, startFleet } from './running-fleet.ts'
+import { alive, askTcp, askUdp, generation, generationOf, question, startFleet } from './running-fleet.ts'
 
 const syscalls = loadSyscalls()
+const isPassed = ({ event }: { readonly event?: string }) => event === 'passed'
 const localhost = [{ host: '127.0.0.1', port: 0 }]
 
 for (const udpBackend of ['batch', 'dgram'] as const) {
@@ -22,17 +25,22 @@ for (const udpBackend of ['batch', 'dgram'] as const) {
     udp.send(query('a.one.test', 'A', { id: 7 }))
     using tcp = await TcpClient.open(endpoint!)
     tcp.send(query('a.one.test', 'A', { id: 8 }))
-    const options = { sockets: held.sockets, udpBackend }
-    const first = await startFleet(t, options, generation(1))
+    const handover = openHandover(syscalls)
+    t.teardown(() => {
+      for (const fd of Object.values(handover)) syscalls.close(fd)
+    })
+    const options = { sockets: held.sockets, udpBackend, handover }
+    const first = await startFleet(t, { ...options, onGave: () => second.fleet.inherit() }, generation(1))
     t.same(first.fleet.bound, held.bound)
     t.equal(generationOf(readResponse(await udp.next())), 1, 'what came before anybody answered')
     t.equal(generationOf(readResponse((await tcp.next())!)), 1)
 
     const second = await startFleet(t, options, generation(2))
-    await first.fleet.stop()
+    await first.fleet.stop(true)
+    t.equal(readCounters(first.fleet.counters('tcp')).connections.find(isPassed)?.count, 1)
+    t.equal(generationOf(readResponse((await tcp.exchange(question))!)), 2, 'its connections go on')
     for (let i = 0; i < 20; i++) t.equal(generationOf(await askUdp(second.fleet)), 2)
     t.equal(generationOf(await askTcp(second.fleet)), 2)
-    t.equal((await tcp.next()) ?? null, null, 'whoever ended has ended its connections')
 
     const restarted = second.restarted()
     for (const worker of alive('dns-udp')) await worker.terminate()

@@ -1,13 +1,15 @@
 /** The process that answers: by its orders, in this process, and as a child. */
 import { fork } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
+import { closeSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { openHandover } from '../../../src/dataplane/listener/handover.ts'
 import { holdSockets } from '../../../src/dataplane/listener/held-sockets.ts'
 import { loadSyscalls } from '../../../src/dataplane/listener/syscalls.ts'
 import { DataPlaneProcess, type Order } from '../../../src/dataplane/process/data-plane-process.ts'
 import { nameHashKey } from '../../../src/dataplane/wire/name-hash-key.ts'
-import { readResponse, UdpClient } from '../../support/dns-client.ts'
+import { readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
 import { generation, generationOf, question } from '../listener/running-fleet.ts'
 import { Decider } from './conversing.ts'
 
@@ -36,11 +38,16 @@ class Self extends EventEmitter {
 function hold(t: Test) {
   const listen = [{ host: '127.0.0.1', port: 0 }]
   const held = holdSockets(loadSyscalls(), { listen, udpWorkers: 1, merged: true })
-  t.teardown(() => held[Symbol.dispose]())
+  const handover = openHandover(loadSyscalls())
+  t.teardown(() => {
+    held[Symbol.dispose]()
+    for (const fd of Object.values(handover)) closeSync(fd)
+  })
   const begin = {
     kind: 'begin',
     nameHashKey,
     sockets: held.sockets,
+    handover,
     udpBackend: 'batch',
     connections: 100,
     memory: null,
@@ -70,13 +77,42 @@ t.test(
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) self.emit(signal)
     t.equal(generationOf(readResponse(await client.insist(question))), 2, 'signals are for others')
     const gone = once(self, 'disconnected')
-    self.order({ kind: 'stop' })
+    self.order({ kind: 'stop', passes: false })
     await gone
     t.equal(self.exitCode, undefined)
     // Once more changes nothing.
     self.emit('disconnect')
   },
 )
+
+t.test('connections over TCP go from one that leaves to the next', async (t) => {
+  const { begin, endpoint } = hold(t)
+  const [first, second] = [new Self(), new Self()]
+  for (const self of [first, second]) {
+    new DataPlaneProcess(self)
+    // It has not begun.
+    self.order({ kind: 'inherit' })
+    self.order(begin)
+  }
+  const [before, after] = [first, second].map(
+    (self) => new Decider((stream) => self.order({ kind: 'link' }, stream)),
+  )
+  await servesOnce(before!, 1)
+  using client = await TcpClient.open(endpoint)
+  t.equal(generationOf(readResponse((await client.exchange(question))!)), 1)
+  await servesOnce(after!, 2)
+  const gone = once(first, 'disconnected')
+  first.order({ kind: 'stop', passes: true })
+  await gone
+  t.match(first.sent.at(-1), { kind: 'gave' })
+  second.order({ kind: 'inherit' })
+  t.equal(generationOf(readResponse((await client.exchange(question))!)), 2)
+  const ended = once(second, 'disconnected')
+  second.order({ kind: 'stop', passes: false })
+  t.equal(await client.next(), null)
+  client.socket.end()
+  await ended
+})
 
 t.test('without its supervisor it ends, also when it was about to begin', async (t) => {
   const { begin } = hold(t)
