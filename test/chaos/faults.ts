@@ -5,7 +5,8 @@ import pg from 'pg'
 import { patience } from '../support/patience.ts'
 import { processesOf } from '../support/processes.ts'
 import { runIn } from './inspector.ts'
-import type { Stage, StageOptions } from './stage.ts'
+import { restartAllTheTime } from './restarts.ts'
+import { probed, type Stage, type StageOptions, told } from './stage.ts'
 
 export interface Fault extends StageOptions {
   readonly name: string
@@ -54,6 +55,8 @@ async function killAll(stage: Stage): Promise<void> {
   const all = [daemon.pid, ...processesOf(daemon, 'control'), ...processesOf(daemon, 'data')]
   for (const pid of all) process.kill(pid, 'SIGKILL')
   await daemon.exited
+  // The memory of a process that was killed takes a while to be given back, in which it has its files.
+  for (const pid of all) await gone(pid)
   await stage.startAgain()
 }
 
@@ -181,6 +184,13 @@ export const faults: readonly Fault[] = [
   { name: 'restart (SIGHUP)', ...onPostgres, times: 10, strike: restart },
   { name: 'restart (SIGHUP)', ...onPostgres, udp: 'dgram', times: 10, strike: restart },
   { name: 'restart (SIGHUP)', ...onEmbedded, times: 5, strike: restart },
+  ...(['batch', 'dgram'] as const).map((udp) => ({
+    name: 'restart (SIGHUP) each second for a minute, and dnsperf',
+    ...onPostgres,
+    udp,
+    times: 1,
+    strike: (stage: Stage) => restartAllTheTime(stage, [probed, told]),
+  })),
   { name: 'everything: kill -9, started again', ...onPostgres, silent: true, times: 5, strike: killAll },
   { name: 'everything: kill -9, started again', ...onEmbedded, silent: true, times: 5, strike: killAll },
   { name: 'database: kill -9', ...onPostgres, times: 2, strike: killPostgres },

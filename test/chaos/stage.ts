@@ -25,8 +25,8 @@ export interface Outcome extends LoadCounts {
 }
 
 const zone = 'example.test'
-const probed = `probed.${zone}`
-const told = `told.${zone}`
+export const probed = `probed.${zone}`
+export const told = `told.${zone}`
 const perSecond = { udp: 400, tcp: 40 }
 const writeEveryMs = 50
 
@@ -52,6 +52,7 @@ export class Stage implements AsyncDisposable {
   readonly #owned: AsyncDisposableStack
   #load: DnsLoad | null = null
   #writer: Writer | null = null
+  readonly #others = { sent: 0, lost: 0, wrong: 0 }
 
   private constructor(
     postgres: PostgresServer | null,
@@ -109,9 +110,18 @@ export class Stage implements AsyncDisposable {
     this.#writer!.moveTo(this.#daemon)
   }
 
+  /** Adds what somebody else has asked. */
+  count({ sent, lost, wrong }: LoadCounts): void {
+    this.#others.sent += sent
+    this.#others.lost += lost
+    this.#others.wrong += wrong
+  }
+
   async end(): Promise<Outcome> {
-    const counts = (await this.#load?.stop()) ?? { sent: 0, lost: 0, wrong: 0, slowestMs: 0, examples: [] }
-    return { ...counts, writes: await this.#writer!.stop() }
+    const own = (await this.#load?.stop()) ?? { sent: 0, lost: 0, wrong: 0, slowestMs: 0, examples: [] }
+    const { sent, lost, wrong } = this.#others
+    const sums = { sent: own.sent + sent, lost: own.lost + lost, wrong: own.wrong + wrong }
+    return { ...own, ...sums, writes: await this.#writer!.stop() }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
