@@ -76,6 +76,8 @@ export const events = {
   'database-away': { says: {} as { reason: string }, heardBy: ['log', 'readiness', 'configuration'] },
   /** The database is not what came of what this node had from it. */
   'history-broken': { says: {} as FoundBreak, heardBy: ['log', 'metrics', 'configuration'] },
+  /** The database's schema is of a newer version, whose latest migration this is; null: no more. */
+  schema: { says: {} as { newer: string | null }, heardBy: ['log'] },
   catalog: {
     says: {} as NextCatalog,
     heardBy: ['hosts', 'health', 'metrics', 'overrides', 'answers', 'events', 'configuration'],

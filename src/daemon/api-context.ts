@@ -23,6 +23,9 @@ function notAtWork({ configuration, dataPlane }: Parts): Problem[] {
 const emptiedWarning = (revision: number) =>
   `the database is empty, and was not: revision ${revision} is served from what this node has, and no changes are taken`
 
+const schemaWarning = (migration: string) =>
+  `the database has the schema of a newer version (${migration}): no changes are taken, and what can be read of it is followed`
+
 /** What the API is handed of the parts. */
 export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext {
   const { config, nodeId, database, log, metrics, faults, descriptors, announce } = parts
@@ -88,7 +91,10 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     readiness: {
       canAnswer: () => readiness.serving && dataPlane.live('udp') > 0,
       missing: () => [...readiness.missing, ...(readiness.serving ? notAtWork(parts) : [])],
-      warnings: () => (configuration.follower.emptied ? [emptiedWarning(configuration.expected)] : []),
+      warnings: () => [
+        ...(configuration.follower.emptied ? [emptiedWarning(configuration.expected)] : []),
+        ...(database.newerSchema === null ? [] : [schemaWarning(database.newerSchema)]),
+      ],
     },
     badRows: () => configuration.follower.badRows,
     snapshot: {

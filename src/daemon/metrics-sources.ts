@@ -17,6 +17,7 @@ export function metricsSources(parts: () => Parts): MetricsSources {
     dns: () => dnsCounters(parts().dataPlane, parts().serving.counters),
     configRevision: () => parts().configuration.publisher.revision,
     databaseUp: () => parts().database.up,
+    databaseSchemaNewer: () => parts().database.newerSchema !== null,
     databaseEmptied: () => parts().configuration.follower.emptied,
     networkSuspect: () => parts().health.suspicion !== null,
     unjudgedProbes: () => {

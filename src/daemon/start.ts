@@ -101,6 +101,7 @@ export async function startDaemon(
       expected: () => parts.configuration.expected,
       onAvailable: () => announce({ kind: 'database-available' }),
       onUnavailable: (reason) => announce({ kind: 'database-away', reason }),
+      onNewerSchema: (newer) => announce({ kind: 'schema', newer }),
       onDeath: (reason) => announce({ kind: 'thread-died', thread: 'database', reason }),
     }),
   )

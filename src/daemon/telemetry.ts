@@ -15,6 +15,9 @@ const breakWords: Readonly<Record<HistoryBreak, string>> = {
   empty: 'the database is empty, and was not: this node serves what it has, and takes no changes',
 }
 
+const newerSchemaWords =
+  'the database has the schema of a newer version: this node takes no changes, and follows what it can read, until it is that version'
+
 export function logged(log: Logger): Hearing<'log'> {
   return {
     'database-available': () => log.info('the database is available'),
@@ -22,6 +25,10 @@ export function logged(log: Logger): Hearing<'log'> {
     'thread-died': ({ thread, reason }) => log.error({ thread, reason }, 'a thread died and is replaced'),
     'history-broken': ({ found: { kind, revision } }) =>
       log[kind === 'empty' ? 'error' : 'warn']({ kind, revision }, breakWords[kind]),
+    schema: ({ newer }) => {
+      if (newer === null) log.info('the schema of the database is that of this version again')
+      else log.warn({ migration: newer }, newerSchemaWords)
+    },
     'worker-restarted': ({ transport, reason }) =>
       log.error({ transport, reason }, 'a DNS worker died and is being replaced'),
     operated: ({ events }) => {

@@ -6,6 +6,8 @@
  *
  * Bound: `mostRows`; what is beyond is in the log alone.
  */
+import type { SchemaPart } from './schema-parts.ts'
+
 const mostRows = 1000
 
 /** What settings are rows of. */
@@ -16,11 +18,27 @@ export class BadRows {
   readonly #settings = new Map<string, string>()
   /** Messages about RRsets, by apex and then owner and type. */
   readonly #rrsets = new Map<string, Map<string, string>>()
+  /** What the schema of a newer version keeps from being read at all, with why. Bound: the parts. */
+  readonly #parts = new Map<SchemaPart, string>()
 
   /** One line for each. */
   get all(): readonly string[] {
     const ofZones = [...this.#rrsets.values()].flatMap((rows) => [...rows.values()])
-    return [...this.#settings.values(), ...ofZones].slice(0, mostRows)
+    const parts = Array.from(this.#parts, ([part, reason]) => `all ${part}: ${reason}`)
+    return [...parts, ...this.#settings.values(), ...ofZones].slice(0, mostRows)
+  }
+
+  /** A part was read, or could not be. @returns whether that is news */
+  part(part: SchemaPart, reason: string | null): boolean {
+    if (reason === null) return this.#parts.delete(part)
+    const before = this.#parts.get(part)
+    this.#parts.set(part, reason)
+    return before !== reason
+  }
+
+  /** Whether something can't be read at all. */
+  get lacksParts(): boolean {
+    return this.#parts.size > 0
   }
 
   /** A row was read again. @param found messages by what they are of */

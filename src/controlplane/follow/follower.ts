@@ -43,9 +43,11 @@ import type { CatalogStep, Publisher, ZoneToServe } from '../serve/publisher.ts'
 import { changesSince, type HistoryBreak, historyBreak } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
+import { isOtherSchema } from '../store/schema-version.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
 import { BadRows } from './bad-rows.ts'
 import { type KnownImages, servicesOf, sortZones, wholeZones } from './known-images.ts'
+import { type SchemaPart, SchemaParts } from './schema-parts.ts'
 import {
   changedTogether,
   failBacksOf,
@@ -121,6 +123,8 @@ export class Follower implements AsyncDisposable {
   #epoch = 0
   #hints: Disposable | undefined
   #broken: FoundBreak | null = null
+  /** The schema, as `newerSchema` has it, under which parts could last not be read. */
+  #lackingUnder: string | null = null
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -216,12 +220,15 @@ export class Follower implements AsyncDisposable {
     ])
     this.#noteBreak(found === null ? null : { kind: found, revision: had.revision })
     if (found === 'empty') return { step: null, turn: null }
-    const batch = found === null ? changed : null
+    const reading = this.#readingOf(tx)
+    // What could not be read may have changed meanwhile.
+    const readableAgain = this.#bad.lacksParts && this.#lackingUnder !== this.#options.database.newerSchema
+    const batch = found === null && !readableAgain ? changed : null
     const { epoch } = compiler
-    if (batch === null) return await this.#openAll(tx, known, epoch)
+    if (batch === null) return await this.#openAll(tx, reading, known, epoch)
     let step: FoundStep | null = null
     if (batch.changes.length > 0) {
-      const { touched, touchedBy, ...settings } = await readChangedSettings(tx, before, batch, this.#reading)
+      const { touched, touchedBy, ...settings } = await readChangedSettings(tx, before, batch, reading)
       step = { ...settings, health: null, failBacks: failBacksOf(batch.changes) }
       for (const [apex, revision] of touchedBy) {
         publisher.progress.fallBehind(apex, { from: revision, to: revision, lost: false })
@@ -245,11 +252,11 @@ export class Follower implements AsyncDisposable {
     this.#options.onBreak(found)
   }
 
-  async #openAll(tx: Tx, known: KnownImages | null, epoch: number): Promise<Look> {
+  async #openAll(tx: Tx, reading: Reading, known: KnownImages | null, epoch: number): Promise<Look> {
     const { publisher, onBad } = this.#options
     const before = publisher.catalog
     const lastGood = before.revision < 0 ? (known?.catalog ?? null) : before
-    const catalog = await readAllSettings(tx, this.#reading, lastGood)
+    const catalog = await readAllSettings(tx, reading, lastGood)
     const { touched, usable } = await sortZones(tx, catalog, known, publisher.planSlots)
     const gone = [...publisher.zones, ...(known?.zones.keys() ?? [])].filter(
       (apex) => !catalog.zones.has(apex),
@@ -260,7 +267,7 @@ export class Follower implements AsyncDisposable {
       catalog,
       services: [...catalog.services.keys()],
       pools: [...catalog.pools.keys()],
-      health: await loadHealth(tx, onBad),
+      health: (await reading.parts.read('health', () => loadHealth(tx, onBad))) ?? [],
       failBacks: [],
     }
     if (before.revision < 0) {
@@ -272,8 +279,19 @@ export class Follower implements AsyncDisposable {
     return { step, turn: this.#take(catalog) }
   }
 
-  get #reading(): Reading {
-    return { onBad: this.#options.onBad, bad: this.#bad }
+  /** How settings are read in a transaction that has begun. */
+  #readingOf(tx: Tx): Reading {
+    const { database, onBad } = this.#options
+    const isOther = database.newerSchema !== null
+    const parts = new SchemaParts(tx, isOther, (part, reason) => this.#notePart(part, reason))
+    return { onBad, bad: this.#bad, parts }
+  }
+
+  #notePart(part: SchemaPart, reason: string | null): void {
+    const isNews = this.#bad.part(part, reason)
+    if (reason === null) return
+    this.#lackingUnder = this.#options.database.newerSchema
+    if (isNews) this.#options.onBad(`all ${part}: ${reason}`)
   }
 
   /** Has the zones compiled whose images the compile thread has lost; no revision changed them. */
@@ -337,7 +355,8 @@ export class Follower implements AsyncDisposable {
       publisher.progress.catchUp([...zones.keys(), ...kept, ...gone], turn.catalog.revision)
       onZones()
     } catch (error) {
-      if (!isUnavailable(error) && !this.#loop.signal.aborted) onError(error)
+      if (isOtherSchema(error)) this.#notePart('rrsets', error.message)
+      else if (!isUnavailable(error) && !this.#loop.signal.aborted) onError(error)
     } finally {
       this.#letGo(followed)
       this.#lane.end(turn, left)
@@ -353,6 +372,7 @@ export class Follower implements AsyncDisposable {
   ): Promise<{ zones: Map<string, ZoneToServe>; kept: readonly string[]; missing: readonly string[] }> {
     const compile = await reading
     const { images, bad, kept, missing } = await compile!()
+    this.#notePart('rrsets', null)
     for (const { message } of bad) this.#options.onBad(message)
     const byZone = Map.groupBy(bad, ({ apex }) => apex)
     for (const [apex, owners] of turn.touched) this.#bad.recompiled(apex, owners, byZone.get(apex) ?? [])

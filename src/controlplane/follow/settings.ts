@@ -1,6 +1,7 @@
 /** Reads the settings of a revision: everything of the configuration but the zones' RRsets. */
 import { Catalog, type CatalogParts, type CatalogService } from '../catalog/catalog.ts'
 import { type Births, birthKeys } from '../model/births.ts'
+import { ControlError } from '../model/errors.ts'
 import { formatMemberKey, parseMemberKey } from '../model/member-key.ts'
 import type { MemberPattern } from '../model/override-index.ts'
 import type { Pool } from '../model/pool.ts'
@@ -16,6 +17,7 @@ import type { OnBad } from '../store/stored.ts'
 import { getWebhook, listAllWebhooks } from '../store/webhooks.ts'
 import { listAllZones, readZoneHead } from '../store/zones.ts'
 import type { BadRows, RowKind } from './bad-rows.ts'
+import type { SchemaPart, SchemaParts } from './schema-parts.ts'
 
 /** Zones by apex, each with the owners that changed; null says that anything may have. */
 export type Touched = ReadonlyMap<string, readonly string[] | null>
@@ -35,13 +37,17 @@ export interface ChangedSettings {
 export interface Reading {
   readonly onBad: OnBad
   readonly bad: BadRows
+  readonly parts: SchemaParts
 }
 
-/** @param lastGood what stays of what can't be read; null for nothing */
+/**
+ * @param lastGood what stays of what can't be read; null for nothing
+ * @throws ControlError `unavailable` when the schema is such that something can't be read at all, and there is no last good
+ */
 export async function readAllSettings(
   tx: Tx,
-  { onBad, bad }: Reading,
-  lastGood: Pick<Catalog, RowKinds> | null,
+  { onBad, bad, parts }: Reading,
+  lastGood: Pick<Catalog, RowKinds | 'overrides' | 'births'> | null,
 ): Promise<Catalog> {
   const revision = await currentRevision(tx)
   const found = new Map<string, string>()
@@ -49,32 +55,53 @@ export async function readAllSettings(
     onBad(message, what)
     found.set(what, message)
   }
+  const part = <T>(name: SchemaPart, read: () => Promise<T>, good: T | undefined) =>
+    readOr(parts, name, read, () => {
+      if (good !== undefined) return good
+      throw new ControlError(
+        'unavailable',
+        `the schema of the database is a newer one, and its ${name} can't be read`,
+      )
+    })
+  const all = <T extends { readonly name: string }>(
+    list: (tx: Tx, onBad: OnBad) => Promise<readonly Found<T>[]>,
+  ) => {
+    return async (): Promise<ReadonlyMap<string, T>> => byName(await list(tx, noting))
+  }
+  const everyZone = async (): Promise<Catalog['zones']> =>
+    new Map((await listAllZones(tx, noting)).map(({ value }) => [value.apex, value]))
+  const everyService = async (): Promise<Catalog['services']> =>
+    byName((await listAllServices(tx, noting)).map(placed))
+  const everything = { pools: null, services: null, webhooks: null }
   const [stamp, monitors, pools, services, zones, overrides, webhooks, births] = await Promise.all([
     stampOf(tx, revision),
-    listAllMonitors(tx, noting),
-    listAllPools(tx, noting),
-    listAllServices(tx, noting),
-    listAllZones(tx, noting),
-    readOverrides(tx, noting),
-    listAllWebhooks(tx, noting),
-    readBirths(tx, { pools: null, services: null, webhooks: null }),
+    part('monitors', all(listAllMonitors), lastGood?.monitors),
+    part('pools', all(listAllPools), lastGood?.pools),
+    part('services', everyService, lastGood?.services),
+    part('zones', everyZone, lastGood?.zones),
+    part('overrides', () => readOverrides(tx, noting), lastGood?.overrides),
+    part('webhooks', all(listAllWebhooks), lastGood?.webhooks),
+    part('births', () => readBirths(tx, everything), lastGood?.births),
   ])
-  const read = {
-    monitors: byName(monitors),
-    pools: byName(pools),
-    services: byName(services.map(placed)),
-    zones: new Map(zones.map(({ value }) => [value.apex, value])),
-    webhooks: byName(webhooks),
-  }
+  const read = { monitors, pools, services, zones, webhooks }
   const settings = lastGood === null || found.size === 0 ? read : withLastGood(read, lastGood, found)
   bad.rereadAll(found)
-  return new Catalog({
-    revision,
-    stamp,
-    ...settings,
-    overrides,
-    births,
-  })
+  return new Catalog({ revision, stamp, ...settings, overrides, births })
+}
+
+interface Found<T> {
+  readonly value: T
+}
+
+/** A part of the settings, or what stands for it when its schema is another one. */
+async function readOr<T>(
+  parts: SchemaParts,
+  part: SchemaPart,
+  read: () => Promise<T>,
+  otherwise: () => T,
+): Promise<T> {
+  const found = await parts.read(part, read)
+  return found === undefined ? otherwise() : found
 }
 
 type RowKinds = 'monitors' | 'pools' | 'services' | 'zones' | 'webhooks'
@@ -120,33 +147,50 @@ export async function readChangedSettings(
   { revision, stamp, changes }: ChangeBatch,
   reading: Reading,
 ): Promise<ChangedSettings> {
-  const { onBad } = reading
+  const { onBad, parts } = reading
+  // What nothing changed is not asked for, so it is not known whether it could be read.
+  const part = async <T>(name: SchemaPart, isTouched: boolean, read: () => Promise<T>, before: T) =>
+    isTouched ? readOr(parts, name, read, () => before) : before
   const keys = (kind: Change['kind']) =>
     new Set(changes.filter((change) => change.kind === kind).map(({ key }) => key))
   const changed = keys('service')
-  const placedServices = async (moved: boolean) =>
-    moved
-      ? readServices(tx, before, reading)
-      : patch(
-          before.services,
-          changed,
-          lastGood(reading, 'service', before.services, (name, noting) =>
-            getService(tx, name, noting).then((stored) => stored && placed(stored)),
-          ),
-        )
-  const bornServices = (moved: boolean) =>
-    patchBirths(tx, before, {
-      pools: keys('pool'),
-      // With a zone, services may have come of which no change says so.
-      services: moved ? null : changed,
-      webhooks: keys('webhook'),
-    })
+  const changedServices = () =>
+    patch(
+      before.services,
+      changed,
+      lastGood(reading, 'service', before.services, (name, noting) =>
+        getService(tx, name, noting).then((stored) => stored && placed(stored)),
+      ),
+    )
+  const placedServices = (moved: boolean) => {
+    const read = moved ? () => readServices(tx, before, reading) : changedServices
+    return part('services', moved || changed.size > 0, read, before.services)
+  }
+  const bornServices = (moved: boolean) => {
+    // With a zone, services may have come of which no change says so.
+    const scope = { pools: keys('pool'), services: moved ? null : changed, webhooks: keys('webhook') }
+    const isTouched = moved || keys('pool').size + changed.size + keys('webhook').size > 0
+    return part('births', isTouched, () => patchBirths(tx, before, scope), before.births)
+  }
+  const entries = <T>(
+    name: SchemaPart,
+    kind: RowKind,
+    of: ReadonlyMap<string, T>,
+    get: (tx: Tx, name: string, noting: OnBad) => Promise<Read<T>>,
+  ) =>
+    part(
+      name,
+      keys(kind).size > 0,
+      () =>
+        patch(
+          of,
+          keys(kind),
+          lastGood(reading, kind, of, (key, noting) => get(tx, key, noting)),
+        ),
+      of,
+    )
   // Asked for together, as each question by itself would take a round trip.
-  const heads = patch(
-    before.zones,
-    keys('zone'),
-    lastGood(reading, 'zone', before.zones, (apex, noting) => readZoneHead(tx, apex, noting)),
-  )
+  const heads = entries('zones', 'zone', before.zones, readZoneHead)
   const touched = [...keys('zone')]
   // One that was not there has come, most likely.
   const moving = touched.every((apex) => before.zones.has(apex))
@@ -154,23 +198,25 @@ export async function readChangedSettings(
     : Promise.resolve(true)
   const [zones, monitors, pools, services, overrides, webhooks, births] = await Promise.all([
     heads,
-    patch(
-      before.monitors,
-      keys('monitor'),
-      lastGood(reading, 'monitor', before.monitors, (name, noting) => getMonitor(tx, name, noting)),
+    entries('monitors', 'monitor', before.monitors, getMonitor),
+    part(
+      'pools',
+      keys('pool').size > 0,
+      () => patch(before.pools, keys('pool'), (name) => readPool(tx, name, before, reading)),
+      before.pools,
     ),
-    patch(before.pools, keys('pool'), (name) => readPool(tx, name, before, reading)),
     moving === false ? placedServices(false) : moving.then(placedServices),
-    keys('override').size + keys('pool').size === 0 ? before.overrides : readOverrides(tx, onBad),
-    patch(
-      before.webhooks,
-      keys('webhook'),
-      lastGood(reading, 'webhook', before.webhooks, (name, noting) => getWebhook(tx, name, noting)),
+    part(
+      'overrides',
+      keys('override').size + keys('pool').size > 0,
+      () => readOverrides(tx, onBad),
+      before.overrides,
     ),
+    entries('webhooks', 'webhook', before.webhooks, getWebhook),
     moving === false ? bornServices(false) : moving.then(bornServices),
   ])
-  const parts = { revision, stamp, zones, monitors, pools, services, overrides, webhooks, births }
-  const catalog = new Catalog(parts)
+  const settings = { zones, monitors, pools, services, overrides, webhooks, births }
+  const catalog = new Catalog({ revision, stamp, ...settings })
   // A pool's change may take overrides along with its members; another monitor may know less of them than the one before.
   const touchedPools = new Set([
     ...keys('pool'),
@@ -245,7 +291,7 @@ function zonesToFollow(
 const isOtherSet = (before: ReadonlyMap<string, unknown>, after: ReadonlyMap<string, unknown>) =>
   after.size !== before.size || [...after.keys()].some((apex) => !before.has(apex))
 
-type Read<T> = { readonly value: T } | null | undefined
+type Read<T> = Found<T> | null | undefined
 
 /** Reads an entry; undefined, which leaves it as it was, when its row can't be read and there was one before. */
 function lastGood<T>(
@@ -299,7 +345,6 @@ async function patch<T>(
 
 /** A copy of the births of `before` with those in scope read anew. */
 async function patchBirths(tx: Tx, { births, pools }: Catalog, scope: BirthScope): Promise<Births> {
-  if (scope.pools?.size === 0 && scope.services?.size === 0 && scope.webhooks?.size === 0) return births
   const after = new Map(births)
   for (const name of scope.pools ?? []) {
     after.delete(birthKeys.pool(name))

@@ -19,6 +19,7 @@ import { ControlError } from '../model/errors.ts'
 import { pause } from '../timing/clock.ts'
 import { ChangeListener } from './change-listener.ts'
 import { Connections, type Loan } from './connections.ts'
+import type { DatabaseOptions } from './database-options.ts'
 import { type DatabaseUrl, DatabaseUrlError, parseDatabaseUrl } from './database-url.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
 import { migrate } from './migrations.ts'
@@ -30,43 +31,16 @@ import {
   toControlError,
   unknownOutcome,
 } from './postgres-errors.ts'
-import { lockedRevision, lockRevision } from './revision.ts'
+import { lockedRevision, lockRevision, throwIfEmptied } from './revision.ts'
+import { readSchema, SchemaVersion } from './schema-version.ts'
 import { type Commit, Session } from './session.ts'
 import { type Tx, Write } from './transaction.ts'
+import { beginOf, longTimeoutMs, readCommitted, readOnly } from './transaction-begin.ts'
 import { WriteQueue } from './write-queue.ts'
 import { lockZones, ZoneTaken } from './zone-lock.ts'
 
+export type { DatabaseOptions } from './database-options.ts'
 export type { ChangeKind, Tx, Write } from './transaction.ts'
-
-export interface DatabaseOptions {
-  /** `postgres://` URL of one server or several; null for the embedded database in `dataDir/db`. */
-  readonly url: string | null
-  readonly dataDir: string
-  /** Whether each commit in the embedded database waits until it is on disk; true when left out. */
-  readonly sync?: boolean
-  /** How long an entry of the audit log stays at least; 90 days when left out. */
-  readonly auditRetentionMs?: number
-  /** The revision that the database has, or a later one; 0 when that is not known. While it has none at all, no change is taken. */
-  readonly expected?: () => number
-  /** Called when the database is lost, and at each failed attempt of `ready`. The reason is one line, no password in it. */
-  readonly onUnavailable?: (reason: string) => void
-  /** Called when it is there again, and the first time that it is. */
-  readonly onAvailable?: () => void
-  /** Called when the thread of the embedded one died, hung or was given up; its next use starts another. */
-  readonly onDeath?: (reason: string) => void
-}
-
-const readOnly = 'isolation level repeatable read read only'
-
-const statementTimeoutMs = 15_000
-/** How long to wait for the revision lock, or a row. Whoever waits behind in this process then fails with it. */
-const lockTimeoutMs = 4_000
-
-/** The limit of a statement that may touch every RRset of a large zone. */
-const longTimeoutMs = 600_000
-
-/** How long a transaction may rest. What holds the revision lock and is gone, holds up all others. */
-const idleTimeoutMs = 8_000
 
 /** Dead connections in the pool show at once; what takes longer is a server that is silent, not worth another wait. */
 const staleWithinMs = 1_000
@@ -89,8 +63,9 @@ export class Database implements AsyncDisposable {
   readonly #hints = new Set<() => void>()
   readonly #listener: ChangeListener | null
   readonly #id = randomUUID()
+  readonly #schema: SchemaVersion
   #up = false
-  /** Tables were missing: it may have been dropped, and made anew. */
+  /** Tables or migrations were missing: it may have been dropped and made anew, or restored. */
   #bare = false
   #stopped: Promise<void> | undefined
 
@@ -98,6 +73,7 @@ export class Database implements AsyncDisposable {
     const embedded = where instanceof EmbeddedDatabase ? where : null
     this.kind = embedded === null ? 'postgres' : 'embedded'
     this.#options = options
+    this.#schema = new SchemaVersion((latest) => options.onNewerSchema?.(latest))
     this.#embedded = embedded
     this.#connections = new Connections(where instanceof EmbeddedDatabase ? where.connection : where)
     this.#listener =
@@ -134,6 +110,11 @@ export class Database implements AsyncDisposable {
     return (this.#options.sync ?? true) ? 'power' : 'process'
   }
 
+  /** The latest migration of the database, when it is of a newer version, as the last transaction found it; else null. */
+  get newerSchema(): string | null {
+    return this.#schema.newer
+  }
+
   /** What the last use said. False before the first. */
   get up(): boolean {
     return this.#up
@@ -164,17 +145,17 @@ export class Database implements AsyncDisposable {
 
   /** One read-only transaction on one snapshot. */
   async read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#read(this.#begin(readOnly), work)
+    return this.#read(beginOf(this.kind, readOnly), work)
   }
 
   /** A `read` whose statements may take longer, such as sorting all RRsets of a large zone. */
   async readMuch<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#read(this.#begin(readOnly, longTimeoutMs), work, longTimeoutMs)
+    return this.#read(beginOf(this.kind, readOnly, { timeoutMs: longTimeoutMs }), work, longTimeoutMs)
   }
 
   /** One transaction that changes what is not configuration, so needs no revision: health, events, lookups, tokens. */
   async record<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#transaction(this.#begin('isolation level read committed'), async (tx, commit, begun) => {
+    return this.#transaction(beginOf(this.kind, readCommitted), async (tx, commit, begun) => {
       // Outside of a transaction each statement would be one.
       await begun
       const result = await work(tx)
@@ -196,11 +177,17 @@ export class Database implements AsyncDisposable {
     work: (write: Write) => Promise<T>,
     accepts?: 'empty',
   ): Promise<{ revision: number; result: T }> {
-    const begin = `${this.#begin('isolation level read committed')}; ${lockRevision}`
+    const begin = beginOf(this.kind, readCommitted, { lock: lockRevision })
     const transaction = () =>
       this.#transaction(begin, async (tx, commit, begun) => {
         const unit = this.#unit(tx, actor, begun)
-        return this.#finish(unit, await work(unit), commit, accepts)
+        try {
+          return await this.#finish(unit, await work(unit), commit, accepts)
+        } catch (error) {
+          // Without the lock nothing that was found counts.
+          await unit.held()
+          throw error
+        }
       })
     // Bound: the zones that `work` writes.
     const taken = new Set<string>()
@@ -225,9 +212,9 @@ export class Database implements AsyncDisposable {
     stage: (tx: Tx) => Promise<S>,
     work: (write: Write, staged: S) => Promise<T>,
   ): Promise<{ revision: number; result: T }> {
-    const begin = this.#begin('isolation level read committed', longTimeoutMs)
+    const begin = beginOf(this.kind, readCommitted, { timeoutMs: longTimeoutMs })
     const locked = async (tx: Tx, staged: S, commit: Commit) => {
-      const unit = this.#unit(tx, actor, tx.execute(lockRevision))
+      const unit = this.#unit(tx, actor, tx.execute(`${lockRevision}; ${readSchema}`))
       await unit.held()
       return this.#finish(unit, await work(unit, staged), commit)
     }
@@ -237,6 +224,7 @@ export class Database implements AsyncDisposable {
         begin,
         async (tx, commit, begun) => {
           await begun
+          this.#schema.throwIfOther()
           const staged = await stage(tx)
           return embedded ? locked(tx, staged, commit) : this.#writes.run(() => locked(tx, staged, commit))
         },
@@ -247,24 +235,19 @@ export class Database implements AsyncDisposable {
     )
   }
 
-  #throwIfEmptied(unit: Write): void {
-    const expected = this.#options.expected?.() ?? 0
-    if (unit.revision > 1 || expected === 0) return
-    const way = 'restore it, or say that it is meant to be empty by POST /v1/database/accept-empty'
-    throw new ControlError(
-      'conflict',
-      `the database is empty, though revision ${expected} of it is served: ${way}`,
-    )
-  }
-
   #unit(tx: Tx, actor: string, lock: PromiseLike<unknown>): Write {
     const { auditRetentionMs = defaultAuditRetentionMs } = this.#options
-    return new Write(tx, lock.then(lockedRevision), actor, auditRetentionMs)
+    const locked = lock.then((results) => {
+      this.#schema.see(results)
+      this.#schema.throwIfOther()
+      return lockedRevision(results)
+    })
+    return new Write(tx, locked, actor, auditRetentionMs)
   }
 
   async #finish<T>(unit: Write, result: T, commit: Commit, accepts?: 'empty') {
     await unit.held()
-    if (accepts !== 'empty' && unit.changed) this.#throwIfEmptied(unit)
+    if (accepts !== 'empty' && unit.changed) throwIfEmptied(unit.revision, this.#options.expected?.() ?? 0)
     await unit.finish(this.#id, commit)
     return { heard: unit.heard, revision: unit.changed ? unit.revision : unit.revision - 1, result }
   }
@@ -329,16 +312,6 @@ export class Database implements AsyncDisposable {
     }
   }
 
-  // PGlite has no timers to end a statement by, and nobody to share its locks with.
-  #begin(mode: string, timeoutMs = statementTimeoutMs): string {
-    if (this.kind === 'embedded') return `begin ${mode}`
-    const idleMs = timeoutMs > statementTimeoutMs ? timeoutMs : idleTimeoutMs
-    return (
-      `begin ${mode}; set local statement_timeout = ${timeoutMs}; set local lock_timeout = ${Math.max(lockTimeoutMs, timeoutMs / 10)}; ` +
-      `set local idle_in_transaction_session_timeout = ${idleMs}`
-    )
-  }
-
   /** Nothing is lost with a transaction that only read, so nobody waits for its end. */
   #read<T>(begin: string, work: (tx: Tx) => Promise<T>, timeoutMs?: number): Promise<T> {
     return this.#transaction(
@@ -371,7 +344,11 @@ export class Database implements AsyncDisposable {
           timeoutMs,
           connections: this.#connections,
         })
-        const begun = session.query(begin)
+        const begun = session.query(begin).then((results) => {
+          this.#schema.see(results)
+          if (this.#schema.older) this.#bare = true
+          return results
+        })
         const stale = begun.then(
           () => false,
           (error: unknown) => breaksConnection(error) && performance.now() - startedAt < staleWithinMs,
@@ -389,6 +366,8 @@ export class Database implements AsyncDisposable {
         }
       }
     } catch (error) {
+      const otherSchema = this.#schema.explain(error)
+      if (otherSchema !== null) throw otherSchema
       if (meansDown(error)) this.#lost(reasonOf(error))
       if (lacksTables(error)) this.#bare = true
       if (breaksConnection(error)) this.#embedded?.giveUp(reasonOf(error))

@@ -3,17 +3,21 @@
  *
  * Not drizzle's own migrator, for three reasons: it issues DDL on every start, which a role without DDL rights may
  * not; it takes no lock, so two nodes that start at once race; and it keeps its table in a schema of its own. Here a
- * start with nothing pending only reads. With something pending, all of it happens in one transaction under an
- * advisory lock that ends with it (a pooler between us and the server may hand a session to somebody else).
+ * start with nothing pending only reads. With something pending, all of it happens in one transaction.
+ *
+ * The row of the first migration is the lock of those who migrate: whoever comes to an empty database writes it, or waits for who
+ * does; all others lock it. (An advisory lock would do as well, where there are any: engines that speak PostgreSQL's protocol may have
+ * none.) Behind it comes the revision lock, so that no change is being made under a schema that ends.
  *
  * Migrations that the database has and this version doesn't know are left alone: during a rolling update the new
- * version has already migrated while the old one still runs.
+ * version has already migrated while the old one still runs (`schema-version.ts`).
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { ControlError } from '../model/errors.ts'
+import { lockRevision } from './revision.ts'
 
 interface Migration {
   readonly tag: string
@@ -21,8 +25,11 @@ interface Migration {
   readonly statements: readonly string[]
 }
 
-/** The key of an advisory lock: "pooldns" in ASCII, as a number. */
-const lockKey = '31647721742167667'
+/** For those who migrate before us, and for writes that are under way. */
+const lockTimeout = `set local lock_timeout = '60s'`
+const makeTable =
+  'create table if not exists schema_migrations (tag text primary key, hash text not null, applied_at timestamptz not null default now())'
+const record = 'insert into schema_migrations (tag, hash) values ($1, $2) on conflict (tag) do nothing'
 
 /**
  * Brings the schema up to date on one idle connection. Resolves to the tags that it applied, none when there was
@@ -32,17 +39,10 @@ const lockKey = '31647721742167667'
 export async function migrate(client: pg.ClientBase): Promise<string[]> {
   const migrations = readMigrations()
   if (pendingOf(migrations, await readApplied(client)).length === 0) return []
-  const applied: string[] = []
   try {
-    await client.query(`begin; set local lock_timeout = '60s'; select pg_advisory_xact_lock(${lockKey})`)
-    await client.query(
-      'create table if not exists schema_migrations (tag text primary key, hash text not null, applied_at timestamptz not null default now())',
-    )
-    for (const { tag, hash, statements } of pendingOf(migrations, await readApplied(client))) {
-      for (const statement of statements) await client.query(statement)
-      await client.query('insert into schema_migrations (tag, hash) values ($1, $2)', [tag, hash])
-      applied.push(tag)
-    }
+    await client.query(makeTable).catch(tolerateTwin)
+    await client.query(`begin; ${lockTimeout}`)
+    const applied = await applyPending(client, migrations)
     await client.query('commit')
     return applied
   } catch (error) {
@@ -51,9 +51,41 @@ export async function migrate(client: pg.ClientBase): Promise<string[]> {
   }
 }
 
+/** How many migrations this version has. */
+export function knownMigrations(): number {
+  return readMigrations().length
+}
+
+/** In a transaction. Resolves to the tags of what it applied. */
+async function applyPending(client: pg.ClientBase, migrations: readonly Migration[]): Promise<string[]> {
+  const first = migrations[0]!
+  const { rowCount } = await client.query(record, [first.tag, first.hash])
+  const isFirst = rowCount === 1
+  if (!isFirst) await client.query('select tag from schema_migrations where tag = $1 for update', [first.tag])
+  if (await isThere(client, 'config_revision')) await client.query(lockRevision)
+  const done = await readApplied(client)
+  if (isFirst) done.delete(first.tag)
+  const pending = pendingOf(migrations, done)
+  for (const { tag, hash, statements } of pending) {
+    for (const statement of statements) await client.query(statement)
+    await client.query(record, [tag, hash])
+  }
+  return pending.map(({ tag }) => tag)
+}
+
+/** Two who make the same table at once: one of them is told that its name, or that of its type, is taken. */
+function tolerateTwin(error: unknown): void {
+  if (!(error instanceof pg.DatabaseError && ['23505', '42P07', '42710'].includes(error.code ?? '')))
+    throw error
+}
+
+async function isThere(client: pg.ClientBase, table: string): Promise<boolean> {
+  const { rows } = await client.query<{ oid: string | null }>('select to_regclass($1)::text as oid', [table])
+  return rows[0]!.oid !== null
+}
+
 async function readApplied(client: pg.ClientBase): Promise<Map<string, string>> {
-  const found = await client.query<{ oid: string | null }>("select to_regclass('schema_migrations') as oid")
-  if (found.rows[0]?.oid === null) return new Map()
+  if (!(await isThere(client, 'schema_migrations'))) return new Map()
   const rows = await client.query<{ tag: string; hash: string }>('select tag, hash from schema_migrations')
   return new Map(rows.rows.map(({ tag, hash }) => [tag, hash]))
 }

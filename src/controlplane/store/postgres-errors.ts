@@ -48,6 +48,15 @@ export function lacksTables(error: unknown): boolean {
   return cause instanceof pg.DatabaseError && (cause.code === '42P01' || cause.code === '3F000')
 }
 
+/** SQLSTATEs of a statement that names what the schema does not have, or has otherwise. */
+const schemaStates = new Set(['42703', '42P01', '42704', '42883', '42804', '42846', '3F000'])
+
+/** True when a statement does not fit the schema. */
+export function meetsOtherSchema(error: unknown): boolean {
+  const cause = rootOf(error)
+  return cause instanceof pg.DatabaseError && schemaStates.has(cause.code ?? '')
+}
+
 /** True when the error says that the database as a whole can't be used, not only this attempt. */
 export function meansDown(error: unknown): boolean {
   const cause = rootOf(error)

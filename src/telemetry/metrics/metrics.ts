@@ -47,6 +47,8 @@ export interface MetricsSources {
   databaseUp(): boolean
   /** Whether the database is empty, though this node serves what it had. */
   databaseEmptied(): boolean
+  /** Whether its schema is of a newer version. */
+  databaseSchemaNewer(): boolean
   /** Whether this node doubts its own network. */
   networkSuspect(): boolean
   /** Probes that this node can't make for want of an address of a family, by the name of the family. */
@@ -154,6 +156,8 @@ function registerNodeMetrics(registry: Registry, state: MetricsSources, now: () 
   gauge('database_up', 'Whether the last use of the database succeeded.', () => Number(state.databaseUp()))
   const emptied = 'Whether the database is empty, though it was not: this node serves what it had from it.'
   gauge('database_emptied', emptied, () => Number(state.databaseEmptied()))
+  const newer = 'Whether the database has the schema of a newer version, so that this node takes no changes.'
+  gauge('database_schema_newer', newer, () => Number(state.databaseSchemaNewer()))
   const suspect = 'Whether this node doubts its own network, so that failures of members do not count.'
   gauge('network_suspect', suspect, () => Number(state.networkSuspect()))
   const unjudged = 'Probes that this node can not make, as it has no address of that family to go from.'

@@ -4,8 +4,10 @@
  */
 import t from 'tap'
 import { BadRows } from '../../../src/controlplane/follow/bad-rows.ts'
+import { SchemaParts } from '../../../src/controlplane/follow/schema-parts.ts'
 import { readAllSettings, readChangedSettings } from '../../../src/controlplane/follow/settings.ts'
 import { changesSince, historyBreak } from '../../../src/controlplane/store/changes.ts'
+import type { Tx } from '../../../src/controlplane/store/database.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { startPostgresProxy, type Transaction } from '../../support/postgres-proxy.ts'
 import { adminToken, startHarness } from './fixture.ts'
@@ -83,7 +85,7 @@ t.test('a write takes three round trips, and two more until it is served', async
   await using harness = await startHarness(proxy.through(url))
   const { call, send, database } = harness
   const onBad = (message: string) => t.fail(message)
-  const reading = { onBad, bad: new BadRows() }
+  const readingOf = (tx: Tx) => ({ onBad, bad: new BadRows(), parts: new SchemaParts(tx, false, () => {}) })
 
   /** The number of round trips of the transactions that `work` begins. */
   const counted = async (work: () => Promise<unknown>, counts: (transaction: Transaction) => boolean) => {
@@ -98,7 +100,7 @@ t.test('a write takes three round trips, and two more until it is served', async
     status: number,
     most: number,
   ) => {
-    const before = await database.read((tx) => readAllSettings(tx, reading, null))
+    const before = await database.read((tx) => readAllSettings(tx, readingOf(tx), null))
     const wrote = await counted(async () => t.equal((await work()).status, status, what), isWrite)
     t.equal(wrote.length, 1, `${what}: one transaction`)
     t.ok(wrote[0]! <= most, `${what}: ${wrote[0]} round trips`)
@@ -110,7 +112,7 @@ t.test('a write takes three round trips, and two more until it is served', async
             changesSince(tx, before.revision, 1000),
           ])
           t.equal(broken, null)
-          if (batch!.changes.length > 0) await readChangedSettings(tx, before, batch!, reading)
+          if (batch!.changes.length > 0) await readChangedSettings(tx, before, batch!, readingOf(tx))
         }),
       ({ begin }) => begin.includes('read only'),
     )

@@ -65,6 +65,42 @@ t.test('several nodes migrate at once', async (t) => {
   t.ok(nodes.every((node) => node.up))
 })
 
+t.test('a change that waits for a migration is not made under its schema', async (t) => {
+  const url = await server.createDatabase()
+  const told: (string | null)[] = []
+  const database = await openReady(t, url, { onNewerSchema: (latest) => told.push(latest) })
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  t.teardown(() => client.end())
+  await client.query('begin; select revision from config_revision for update')
+  await client.query("insert into schema_migrations (tag, hash) values ('9999_next', 'x')")
+  const write = database.write('ann', (write) => putPool(write, pool('web', []), {}))
+  const refused = t.rejects(write, { code: 'unavailable', message: /newer version of pooldns \(9999_next\)/ })
+  const waiting = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+  while ((await asOwner(url, waiting)).rowCount === 0) patience().throwIfAborted()
+  await client.query('commit')
+  await refused
+  t.equal(database.newerSchema, '9999_next')
+  t.equal(database.up, true, 'it is there all the same')
+  t.equal(await database.read(currentRevision), 0)
+  const staged = database.writeStaged(
+    'ann',
+    async () => {},
+    (write) => putPool(write, pool('web', []), {}),
+  )
+  await t.rejects(staged, { code: 'unavailable', message: /no changes are made by this one/ })
+  const unreadable = database.read((tx) => tx.execute(sql`select method from pools`))
+  await t.rejects(unreadable, { code: 'unavailable', message: /column "method" does not exist/ })
+  await client.query("delete from schema_migrations where tag = '9999_next'")
+  await database.write('ann', (write) => putPool(write, pool('web', []), {}))
+  t.same(told, ['9999_next', null])
+  await t.rejects(
+    database.read((tx) => tx.execute(sql`select method from pools`)),
+    { code: '42703' },
+    'a defect of ours otherwise',
+  )
+})
+
 t.test('a migration that was edited after it was applied', async (t) => {
   const url = await server.createEmptyDatabase()
   await openReady(t, url)

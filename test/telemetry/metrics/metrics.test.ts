@@ -34,6 +34,7 @@ function busyMetrics(): Metrics {
     configRevision: () => 42,
     databaseUp: () => true,
     databaseEmptied: () => false,
+    databaseSchemaNewer: () => false,
     networkSuspect: () => true,
     unjudgedProbes: () => ({ ipv4: 0, ipv6: 3 }),
     badRows: () => 2,

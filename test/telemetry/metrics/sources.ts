@@ -18,6 +18,7 @@ export const quietSources: MetricsSources = {
   configRevision: () => 0,
   databaseUp: () => false,
   databaseEmptied: () => false,
+  databaseSchemaNewer: () => false,
   networkSuspect: () => false,
   unjudgedProbes: () => ({}),
   badRows: () => 0,

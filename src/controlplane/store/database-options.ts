@@ -1,0 +1,20 @@
+/** What a `Database` is opened with. */
+export interface DatabaseOptions {
+  /** `postgres://` URL of one server or several; null for the embedded database in `dataDir/db`. */
+  readonly url: string | null
+  readonly dataDir: string
+  /** Whether each commit in the embedded database waits until it is on disk; true when left out. */
+  readonly sync?: boolean
+  /** How long an entry of the audit log stays at least; 90 days when left out. */
+  readonly auditRetentionMs?: number
+  /** The revision that the database has, or a later one; 0 when that is not known. While it has none at all, no change is taken. */
+  readonly expected?: () => number
+  /** Called when the database is lost, and at each failed attempt of `ready`. The reason is one line, no password in it. */
+  readonly onUnavailable?: (reason: string) => void
+  /** Called when it is there again, and the first time that it is. */
+  readonly onAvailable?: () => void
+  /** Called with the latest migration when the schema turns out to be of a newer version, and with null when it is so no more. */
+  readonly onNewerSchema?: (latest: string | null) => void
+  /** Called when the thread of the embedded one died, hung or was given up; its next use starts another. */
+  readonly onDeath?: (reason: string) => void
+}
