@@ -3,7 +3,7 @@
  * images, the publisher hands them over with the plans. Beside that, the snapshot: written behind what is served, and read at
  * a start, when the database keeps us waiting.
  */
-import type { Catalog } from '../controlplane/catalog/catalog.ts'
+import type { Catalog, Mark } from '../controlplane/catalog/catalog.ts'
 import { CompileThread } from '../controlplane/compile/compile-thread.ts'
 import { Follower } from '../controlplane/follow/follower.ts'
 import { type Births, endedBetween, nothingEnded } from '../controlplane/model/births.ts'
@@ -37,8 +37,8 @@ interface Surroundings extends Ground {
 /** How long a start waits for a database that doesn't answer before it serves the snapshot. */
 const snapshotPatienceMs = 3000
 /**
- * The same while clients are answered by what a control plane before us has read: the snapshot may be older than that, and would take
- * answers back in time.
+ * The same while clients are answered by what a control plane before us has read, when nobody knows which revision that is: the snapshot may
+ * be older, and would take answers back in time.
  */
 const answeredPatienceMs = 30_000
 
@@ -47,7 +47,13 @@ const mostTroubles = 20
 
 interface Cold {
   readonly snapshot: Snapshot
+  /** Nothing of it was left out. */
+  readonly isWhole: boolean
   readonly start: ColdStart
+}
+
+function isSame(one: Mark, other: Mark): boolean {
+  return one.revision === other.revision && one.stamp === other.stamp
 }
 
 export class Configuration {
@@ -97,7 +103,11 @@ export class Configuration {
       if (found.kind === 'empty') this.#away.resolve()
     },
     catalog: () => this.snapshots.mark(),
-    transitions: ({ pools }) => void this.publisher.refresh(pools),
+    transitions: ({ pools }) => {
+      // What members are now is for the snapshot, too.
+      this.snapshots.mark()
+      void this.publisher.refresh(pools)
+    },
     'weights-changed': ({ pools }) => void this.publisher.refresh(pools),
     'overrides-ended': ({ overrides, services }) => {
       void this.publisher.refresh(this.publisher.catalog.poolsMatching(overrides))
@@ -161,7 +171,7 @@ export class Configuration {
       answers.planner.lastKnown.restore(snapshot.lastKnown)
       this.#bornBefore = snapshot.births
       const start = await coldStart(snapshot, this.compiler, this.publisher.planSlots, onBad, signal)
-      return { snapshot, start }
+      return { snapshot, start, isWhole: troubles.length === 0 }
     } catch (error) {
       if (!signal.aborted) failing(log, 'the snapshot was not used')(error)
       return null
@@ -172,15 +182,25 @@ export class Configuration {
 
   /** @returns false when there is no snapshot to serve, or the database has come first. */
   async #loadFromSnapshot(): Promise<boolean> {
-    const { answers, log, signal, supervision } = this.#around
+    const { answers, log, serving, signal, supervision } = this.#around
     const { publisher } = this
-    const patienceMs = supervision?.isAnswering === true ? answeredPatienceMs : snapshotPatienceMs
+    const before = serving.shared?.before ?? null
+    const isUnknown = supervision?.isAnswering === true && before === null
+    const patienceMs = isUnknown ? answeredPatienceMs : snapshotPatienceMs
     await Promise.race([this.#away.promise, pause(patienceMs, signal)])
     const found = await this.#cold
     // The database may come while we wait, and what it says is newer.
     const late = () => publisher.revision >= 0 || publisher.catalog.revision >= 0 || signal.aborted
     if (found === null || late()) return false
     const { snapshot, start } = found
+    if (before !== null && !(found.isWhole && isSame(before, snapshot))) {
+      const revisions = { revision: snapshot.revision, served: before.revision }
+      log.warn(
+        revisions,
+        'the snapshot is not what clients are answered by: they go on with that until the database is there',
+      )
+      return false
+    }
     const maps = await answers.locations.prepare(start.catalog, signal)
     if (late()) return false
     const catalog = this.#around.words.over(start.catalog)
@@ -205,6 +225,7 @@ export class Configuration {
   #announceCatalog(catalog: Catalog, stored: readonly MemberHealth[] | null): void {
     const before = this.publisher.catalog
     this.#snapshotRevision = 0
+    this.#around.serving.shared?.mark(catalog)
     const known = before.revision < 0 ? this.#bornBefore : before.births
     this.#bornBefore = new Map()
     const ended = endedBetween(known, catalog.births)

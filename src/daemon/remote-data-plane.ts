@@ -30,6 +30,8 @@ const countPatienceMs = 500
 const countEveryMs = 1000
 /** A process that has not said for so long what it has counted can't be said to answer. */
 const silentAfterMs = 2000
+/** A process that has not taken a change after twice this time does not take any. Once may be a machine that stood still. */
+const deafAfterMs = 15_000
 /** A process that was told to stop ends by itself within this. */
 const stopPatienceMs = 6000
 const noneLive: Live = { udp: 0, tcp: 0 }
@@ -47,18 +49,23 @@ export class RemoteDataPlane implements DataPlane {
   #next = Promise.withResolvers<void>()
   #opened: Opened | null = null
   #timer: NodeJS.Timeout | undefined
+  readonly #deafAfterMs: number
+  #ending = false
 
   /**
    * @param connections most that are open over TCP
    * @param store where images are placed; null where no memory is shared
+   * @param deafAfter after twice this time, in milliseconds, a process that has not taken a change is replaced
    */
   constructor(
     supervision: Supervision,
     connections: number,
     events: DataPlaneEvents,
     store: ImageStore | null = null,
+    deafAfter = deafAfterMs,
   ) {
     this.#supervision = supervision
+    this.#deafAfterMs = deafAfter
     this.shared = new ServedImages(store)
     this.#connections = connections
     this.#events = events
@@ -115,13 +122,14 @@ export class RemoteDataPlane implements DataPlane {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
+    this.#ending = true
     const links = [...this.#links]
     if (this.#supervision.keepsAnswering) for (const link of links) link.end()
     else await Promise.all(links.map((link) => link.stop(stopPatienceMs)))
   }
 
   #link(stream: Duplex, dataPlane: number): void {
-    const link = new Link(stream, dataPlane, {
+    const link = new Link(stream, dataPlane, this.#deafAfterMs, {
       onEvent: (event) => this.#tell(event),
       onUpcall: this.#onUpcall,
       onFailed: (error) => this.#next.reject(error),
@@ -130,7 +138,9 @@ export class RemoteDataPlane implements DataPlane {
         for (const transport of transportNames)
           for (const buffer of link.counted.buffers(transport)) addCounters(this.#ended[transport], buffer)
         if (error !== null) this.#events.onError('tcp', error, 1)
+        if (!this.#ending) this.#supervision.parted(dataPlane)
       },
+      onDeaf: () => this.#supervision.deaf(dataPlane),
     })
     this.#links.add(link)
     void this.#begin(link)
@@ -169,6 +179,7 @@ interface LinkEvents {
   readonly onUpcall: NonNullable<WorkerEvents['onUpcall']>
   readonly onFailed: (error: ListenError) => void
   readonly onEnd: (error: Error | null) => void
+  readonly onDeaf: () => void
 }
 
 /** A connection to one process. */
@@ -182,13 +193,15 @@ class Link {
   readonly #events: LinkEvents
   readonly #conversation: Conversation<ToDataPlane, FromDataPlane>
   readonly #over = Promise.withResolvers<false>()
+  readonly #deafAfterMs: number
   /** By generation; at most the first and one after it. */
   readonly #awaited = new Map<number, (served: true) => void>()
   /** Whoever waits for counters. */
   #counting: PromiseWithResolvers<void> | null = null
 
-  constructor(stream: Duplex, number: number, events: LinkEvents) {
+  constructor(stream: Duplex, number: number, deafAfter: number, events: LinkEvents) {
     this.number = number
+    this.#deafAfterMs = deafAfter
     this.#events = events
     this.#conversation = new Conversation(
       stream,
@@ -244,7 +257,19 @@ class Link {
   #serve(message: Extract<ToDataPlane, { update: unknown }>): Promise<boolean> {
     const served = new Promise<true>((resolve) => this.#awaited.set(message.update.generation, resolve))
     this.#conversation.say(message)
-    return Promise.race([served, this.#over.promise])
+    return this.#heard(Promise.race([served, this.#over.promise]))
+  }
+
+  /** Tells when it takes too long. */
+  async #heard(served: Promise<boolean>): Promise<boolean> {
+    let timer = setTimeout(() => {
+      timer = setTimeout(() => this.#events.onDeaf(), this.#deafAfterMs)
+    }, this.#deafAfterMs)
+    try {
+      return await served
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   #hear(message: FromDataPlane): void {

@@ -53,6 +53,14 @@ export class Supervised implements Supervision {
     this.#say({ kind: 'serving', dataPlane })
   }
 
+  parted(dataPlane: number): void {
+    this.#say({ kind: 'parted', dataPlane })
+  }
+
+  deaf(dataPlane: number): void {
+    this.#say({ kind: 'deaf', dataPlane })
+  }
+
   links(onLink: (stream: Duplex, dataPlane: number) => void): void {
     this.#onLink = onLink
   }

@@ -19,6 +19,10 @@ export interface Supervision {
   open(connections: number): Promise<Opened>
   /** Says that a data plane serves all that it was told at first: others may end. */
   serving(dataPlane: number): void
+  /** Says that the connection to a data plane has ended: another one is made, if both live. */
+  parted(dataPlane: number): void
+  /** Says that a data plane does not do what it is told: it is replaced. */
+  deaf(dataPlane: number): void
   /** @param onLink told of each connection to a data plane */
   links(onLink: (stream: Duplex, dataPlane: number) => void): void
   /** How often each process was started again after it had ended by itself. */

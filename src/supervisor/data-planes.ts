@@ -49,7 +49,7 @@ class DataPlane extends WatchedChild {
   }
 }
 
-/** A host that lacks descriptors may have some again after this. */
+/** A host that lacks descriptors may have some again after this; and a process that has closed a connection has ended by then. */
 const linkAgainMs = 500
 
 export class DataPlanes {
@@ -119,6 +119,21 @@ export class DataPlanes {
   serves(number: number): void {
     this.#restarting.lives()
     for (const data of this.#all) if (data.number < number) this.#end(data, true)
+  }
+
+  /** The control plane has lost its connection to one. It may be about to end. */
+  parted(control: WatchedChild, number: number): void {
+    const data = [...this.#all].find((each) => each.number === number)
+    if (data !== undefined) this.#linkLater(control, data)
+  }
+
+  /** One gives signs of life, and does not do what it is told. */
+  deaf(number: number): void {
+    for (const data of this.#all) {
+      if (data.number !== number) continue
+      this.#options.log.error('the data plane takes no changes: it is killed')
+      data.child.kill('SIGKILL')
+    }
   }
 
   /** Whether there is none of those up to a number. */
@@ -191,14 +206,20 @@ export class DataPlanes {
       ends = connectedPair(syscalls)
     } catch (err) {
       log.error({ err }, 'control plane and data plane were not connected: it is tried again')
-      setTimeout(() => {
-        if (this.#control === control && this.#all.has(data)) this.#link(control, data)
-      }, linkAgainMs).unref()
+      this.#linkLater(control, data)
       return
     }
     const [forControl, forData] = ends
     say(data.child, { kind: 'link' }, forData)
     say(control.child, { kind: 'link', dataPlane: data.number }, forControl)
+  }
+
+  #linkLater(control: WatchedChild, data: DataPlane): void {
+    setTimeout(() => {
+      if (this.#control !== control || !this.#all.has(data) || data.retires) return
+      this.#options.log.warn('control plane and data plane had lost each other: they are connected again')
+      this.#link(control, data)
+    }, linkAgainMs).unref()
   }
 
   #ended(data: DataPlane, { code, signal, err }: End): void {

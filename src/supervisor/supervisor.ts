@@ -54,12 +54,12 @@ import type { SyscallError, Syscalls } from '../dataplane/listener/syscalls.ts'
 import { makeNameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { type DataPlaneSurroundings, type End, onceEnded, say, startControl } from './children.ts'
+import { ControlPlane, reasonOf } from './control-plane.ts'
 import { DataPlanes } from './data-planes.ts'
 import { makeMemory } from './memory.ts'
 import type { Notifier } from './notifier.ts'
 import { type Outcome, Replacement, Requests } from './replacement.ts'
 import { Restarting } from './restarting.ts'
-import { WatchedChild } from './watched-child.ts'
 import type { FromControl, ToControl } from './words.ts'
 
 export interface SupervisorOptions {
@@ -79,20 +79,6 @@ export interface SupervisorOptions {
 }
 
 const stopped = { replaced: false, reason: 'the server was stopped' } as const
-
-class ControlPlane extends WatchedChild {
-  /** It can begin. */
-  prepared = false
-  /** What it said of why it ends. */
-  lastWords: string | null = null
-  /** The descriptor of the memory that processes share, as it has it. */
-  readonly memory: number | null
-
-  constructor(memory: number | null, ...watched: ConstructorParameters<typeof WatchedChild>) {
-    super(...watched)
-    this.memory = memory
-  }
-}
 
 export class Supervisor {
   /** Resolves with the exit code when everything has ended. */
@@ -247,6 +233,12 @@ export class Supervisor {
         this.#data.serves(message.dataPlane)
         this.#replacement?.serves(message.dataPlane)
         break
+      case 'parted':
+        this.#data.parted(control, message.dataPlane)
+        break
+      case 'deaf':
+        this.#data.deaf(message.dataPlane)
+        break
       case 'ready':
         this.#ready(message.http)
         break
@@ -392,9 +384,4 @@ export class Supervisor {
     this.#held?.[Symbol.dispose]()
     this.#ended.resolve(this.#exitCode)
   }
-}
-
-function reasonOf({ lastWords }: ControlPlane, { code, signal, err }: End): string {
-  const how = err?.message ?? (signal === null ? `exit code ${code}` : `signal ${signal}`)
-  return `the next control plane ended (${how})${lastWords === null ? '' : `: ${lastWords}`}`
 }

@@ -49,5 +49,9 @@ export type FromControl =
   | { readonly kind: 'open'; readonly connections: number }
   /** The data plane of this number serves what it was given. */
   | { readonly kind: 'serving'; readonly dataPlane: number }
+  /** The connection to the data plane of this number has ended: another one is made while both live. */
+  | { readonly kind: 'parted'; readonly dataPlane: number }
+  /** The data plane of this number does not do what it is told: it is replaced. */
+  | { readonly kind: 'deaf'; readonly dataPlane: number }
   /** From here on the control plane is started again when it ends. */
   | { readonly kind: 'ready'; readonly http: ListenAddress }

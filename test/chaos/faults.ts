@@ -2,9 +2,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { runIn } from '../support/inspector.ts'
 import { patience } from '../support/patience.ts'
 import { processesOf } from '../support/processes.ts'
-import { runIn } from './inspector.ts'
 import { restartAllTheTime } from './restarts.ts'
 import { probed, type Stage, type StageOptions, told } from './stage.ts'
 

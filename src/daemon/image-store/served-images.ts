@@ -7,6 +7,7 @@
  *
  * Without memory that is shared, or when that is full, images stay as they came, and each process gets its own copy.
  */
+import type { Mark } from '../../controlplane/catalog/catalog.ts'
 import {
   type Image,
   type ImageMemory,
@@ -20,10 +21,12 @@ import { SharedImages } from '../../dataplane/process/shared-images.ts'
 import type { Extent } from './extents.ts'
 import type { ImageStore } from './image-store.ts'
 import { JournalWriter } from './journal-writer.ts'
+import { ServedMark } from './served-mark.ts'
 
 export class ServedImages {
   readonly #store: ImageStore | null
   readonly #journal: JournalWriter | null
+  readonly #mark: ServedMark | null
   readonly #served = new ServingSet()
   #generation = 0
   #journaling = false
@@ -45,6 +48,7 @@ export class ServedImages {
     this.#store = store
     this.#images = new SharedImages(store?.fd ?? null)
     this.#journal = store === null ? null : new JournalWriter(store)
+    this.#mark = store === null ? null : new ServedMark(store)
     this.#leaving = [...(store?.inherited ?? [])]
   }
 
@@ -77,6 +81,16 @@ export class ServedImages {
   own(update: ServingUpdate): ServingUpdate {
     // The workers' side tells of what can't be read.
     return this.#images.servable(update, this.#served, () => undefined)
+  }
+
+  /** What an earlier control plane has told those who answer; null when there was none, or it left no word. */
+  get before(): Mark | null {
+    return this.#mark?.before ?? null
+  }
+
+  /** What is added from now on is of this revision. */
+  mark(mark: Mark): void {
+    this.#mark?.put(mark)
   }
 
   /** All that is served. */

@@ -1,5 +1,5 @@
 /** What is written into the memory that processes share, and when it is given back. */
-import { fstatSync } from 'node:fs'
+import { fstatSync, writeSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { ImageStore } from '../../../src/daemon/image-store/image-store.ts'
 import { ServedImages } from '../../../src/daemon/image-store/served-images.ts'
@@ -20,6 +20,9 @@ function imageOf({ zones }: ServingUpdate): PlacedImage {
   if (!isPlaced(image)) throw new Error('it was not placed')
   return image
 }
+
+/** The one of the next control plane. */
+const next = ({ fd }: Shared) => new ServedImages(new ImageStore(fd, syscalls))
 
 const all = (...numbers: readonly number[]) => new Set(numbers)
 
@@ -44,8 +47,8 @@ t.test('what is served no more is given back when all that live serve something 
   t.equal(shared.memory.isWhole(first), true, 'one has not said so')
   shared.served.release(all(1, 2, 3))
   t.equal(shared.memory.isWhole(first), false)
-  const next = imageOf(await publish(shared, update('192.0.2.3', 3)))
-  t.equal(next.at, first.at, 'its place is used again')
+  const third = imageOf(await publish(shared, update('192.0.2.3', 3)))
+  t.equal(third.at, first.at, 'its place is used again')
 })
 
 t.test('thousands of edits take no more memory than some', async (t) => {
@@ -187,4 +190,22 @@ t.test('when it can not be written, nothing is said to be served', async (t) => 
   store.full = false
   await publish(shared, update('192.0.2.4', 4))
   t.match(new SharedImages(fd).last(), { generation: 4 })
+})
+
+t.test('the revision that was told last is known to the next who tells', (t) => {
+  const shared = share(t)
+  t.equal(shared.served.before, null)
+  for (const revision of [1, 2, 3]) shared.served.mark({ revision, stamp: `stamp ${revision}` })
+  t.match(next(shared).before, { revision: 3, stamp: 'stamp 3' })
+  const second = next(shared)
+  second.mark({ revision: 2, stamp: null })
+  t.match(second.before, { revision: 3 }, 'what was there when it began')
+  t.match(next(shared).before, { revision: 2, stamp: null }, 'also when it has gone back')
+  // A writer that was killed has left half a mark; the one before holds.
+  writeSync(shared.fd, Buffer.alloc(16, 7), 0, 16, 2048)
+  t.match(next(shared).before, { revision: 3 })
+  writeSync(shared.fd, Buffer.alloc(16, 255), 0, 16, 2560)
+  t.equal(next(shared).before, null)
+  t.throws(() => second.mark({ revision: 1, stamp: 'x'.repeat(600) }), { message: /^a mark of \d+ octets$/ })
+  t.end()
 })

@@ -1,7 +1,7 @@
 /** Runs code in a process of the server, as a debugger does (SIGUSR1), so that nothing in the server is there for tests alone. */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { DaemonProcess } from '../support/daemon.ts'
+import type { DaemonProcess } from './daemon.ts'
 
 /** Sends the code and does not wait for what it comes to: it may end the process. */
 export async function runIn(daemon: DaemonProcess, pid: number, code: string): Promise<void> {

@@ -1,0 +1,81 @@
+/** The control plane's side of a data plane that does not do what it is told, or goes. */
+import { duplexPair } from 'node:stream'
+import t, { type Test } from 'tap'
+import { RemoteDataPlane } from '../../src/daemon/remote-data-plane.ts'
+import type { Supervision } from '../../src/daemon/supervision.ts'
+import { Conversation } from '../../src/dataplane/process/conversation.ts'
+import type { FromDataPlane, ToDataPlane } from '../../src/dataplane/process/messages.ts'
+import { generation } from '../dataplane/listener/running-fleet.ts'
+
+const none = () => undefined
+
+/** One that is told of data planes by the test; each of them acknowledges, or not. */
+function start(t: Test, deafAfterMs: number) {
+  const said: string[] = []
+  const waiting = new Map<string, () => void>()
+  const say = (what: string) => {
+    said.push(what)
+    waiting.get(what)?.()
+  }
+  let onLink: Parameters<Supervision['links']>[0] = none
+  const supervision: Supervision = {
+    open: async () => ({ bound: [], backend: { name: 'batch', reason: '' }, skipped: [] }),
+    serving: (number) => say(`serving ${number}`),
+    parted: (number) => say(`parted ${number}`),
+    deaf: (number) => say(`deaf ${number}`),
+    links: (each) => {
+      onLink = each
+    },
+    restarts: () => [],
+    isAnswering: false,
+    keepsAnswering: true,
+    memory: null,
+  }
+  const events = { onError: none, onUnreadable: none, onRestart: none, onFallback: none, onSkipped: none }
+  const plane = new RemoteDataPlane(supervision, 100, events, null, deafAfterMs)
+  t.teardown(() => plane[Symbol.asyncDispose]())
+  const hear = (what: string) =>
+    said.includes(what) ? undefined : new Promise<void>((resolve) => waiting.set(what, resolve))
+  const link = (number: number, acknowledges: boolean) => {
+    const [mine, theirs] = duplexPair()
+    const live = { udp: 1, tcp: 1 }
+    const conversation = new Conversation<FromDataPlane, ToDataPlane>(
+      mine,
+      (message) => {
+        if (acknowledges && 'update' in message)
+          conversation.say({ kind: 'serving', generation: message.update.generation, live })
+      },
+      none,
+    )
+    onLink(theirs, number)
+    return conversation
+  }
+  return { plane, said, hear, link }
+}
+
+t.test('one that takes no change is told of, and the change waits for the next', async (t) => {
+  const { plane, said, hear, link } = start(t, 20)
+  const started = plane.start()
+  const deaf = link(1, false)
+  await hear('deaf 1')
+  deaf.end()
+  await hear('parted 1')
+  link(2, true)
+  await started
+  await plane.publish(generation(1))
+  t.same(said, ['deaf 1', 'parted 1', 'serving 2'])
+})
+
+t.test('of one that takes what it is told nothing is said, nor of an end that is ours', async (t) => {
+  const { plane, said, hear, link } = start(t, 50)
+  const started = plane.start()
+  link(1, true)
+  await started
+  await plane.publish(generation(1))
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  const last = link(2, true)
+  await hear('serving 2')
+  await plane[Symbol.asyncDispose]()
+  last.end()
+  t.same(said, ['serving 1', 'serving 2'])
+})
