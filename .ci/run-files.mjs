@@ -1,5 +1,5 @@
-// Runs test files as they are, each by a Node of its own. tap can run them too (`npx tap FILE`) and must where coverage is measured, but
-// what it loads into each process for that, and for mocks, which no test here has, takes 0.4 s of CPU a file.
+// Runs test files as they are, each by a Node of its own. tap can run them too (`npx tap FILE`), but what it loads into each process and
+// thread, for coverage and for mocks, which no test here has, takes 0.4 s of CPU.
 import { spawn } from 'node:child_process'
 
 /** For tap, inside of the file, to say what did not come. */

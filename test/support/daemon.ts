@@ -25,6 +25,12 @@ const compiled = join(repository, 'node_modules/.cache/pooldns/compiled')
 /** Node 24 of the dev dependency, whatever runs the tests. */
 export const node = join(repository, 'node_modules/.bin/node')
 
+/**
+ * The embedded database in code that is made quickly and runs slowly. V8 would spend a second of CPU of each start on better code for
+ * it, which pays after minutes.
+ */
+const quickStart = ['--liftoff-only']
+
 const demoLockPort = 8084
 /** A stop takes ten seconds at the most; this is for a busy machine. */
 const stopTimeoutMs = 120_000
@@ -132,6 +138,7 @@ export async function spawnDaemon(options: DaemonOptions = {}): Promise<DaemonCh
   const [command, ...args] = [
     ...(options.through ?? []),
     node,
+    ...(options.env?.DATABASE_URL === undefined ? quickStart : []),
     ...(options.nodeArgs ?? []),
     options.entry ?? join(repository, 'src/main.ts'),
     'serve',
