@@ -13,7 +13,7 @@ import {
   type Unreadable,
 } from '../image/serving-set.ts'
 import type { Transport } from '../listener/transports.ts'
-import type { Frame } from './frames.ts'
+import { type Frame, FrameError } from './frames.ts'
 
 export type ToDataPlane =
   /** `update` is all that is served. */
@@ -94,22 +94,26 @@ export function frameOf(message: ToDataPlane | FromDataPlane): Frame {
   return { said: { kind: message.kind, packed: { update, places } satisfies Packed }, images }
 }
 
-/** The message of a frame, as `frameOf` has made it. */
+/**
+ * The message of a frame, as `frameOf` has made it. What the kinds hold is not looked at: both ends are of one version.
+ *
+ * @throws FrameError when it is no message
+ */
 export function messageOf({ said, images }: Frame): ToDataPlane | FromDataPlane {
+  if (typeof said !== 'object' || said === null || !('kind' in said)) throw new FrameError('it says nothing')
   const message = said as (ToDataPlane | FromDataPlane) & { readonly packed?: Packed }
   if (message.packed === undefined) return message
-  const { update, places } = message.packed
-  const changes = Object.fromEntries(
-    kindNames.map((kind) => [
-      kind,
-      [
-        ...(update[kind] ?? []),
-        ...places.flatMap(([of, slot], index) => (of === kind ? [[slot, images[index]] as const] : [])),
-      ],
-    ]),
-  )
-  return {
-    kind: message.kind,
-    update: { ...changes, generation: update.generation },
-  } as ToDataPlane
+  try {
+    return { kind: message.kind, update: unpacked(message.packed, images) } as ToDataPlane
+  } catch (error) {
+    throw new FrameError('its update can not be read', { cause: error })
+  }
+}
+
+function unpacked({ update, places }: Packed, images: readonly SharedArrayBuffer[]): ServingUpdate {
+  const changes = kindNames.map((kind) => {
+    const placed = places.flatMap(([of, slot], index) => (of === kind ? [[slot, images[index]]] : []))
+    return [kind, [...(update[kind] ?? []), ...placed]]
+  })
+  return { ...Object.fromEntries(changes), generation: update.generation }
 }

@@ -36,3 +36,10 @@ t.test('what bears no update travels as it is', (t) => {
   t.same(messageOf(frameOf(message)), message)
   t.end()
 })
+
+t.test('what says nothing is no message', async (t) => {
+  for (const said of [undefined, null, 7, 'count', [], {}])
+    t.throws(() => messageOf({ said, images: [] }), { name: 'FrameError' }, JSON.stringify(said))
+  for (const packed of [7, {}, { update: {}, places: 3 }, { update: { zones: 1 }, places: [] }])
+    t.throws(() => messageOf({ said: { kind: 'replace', packed }, images: [] }), { name: 'FrameError' })
+})

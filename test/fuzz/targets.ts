@@ -1,0 +1,26 @@
+/** All that is fuzzed. A new target is a line here. */
+import type { Target } from './target.ts'
+import { bodies } from './targets/bodies.ts'
+import { documents } from './targets/documents.ts'
+import { frames } from './targets/frames.ts'
+import { journals } from './targets/journals.ts'
+import { masterFiles } from './targets/master-files.ts'
+import { queries } from './targets/queries.ts'
+import { storedFiles } from './targets/stored-files.ts'
+import { streams } from './targets/streams.ts'
+
+const targets = {
+  queries,
+  streams,
+  'master-files': masterFiles,
+  documents,
+  bodies,
+  frames,
+  journals,
+  'stored-files': storedFiles,
+} satisfies Record<string, () => Target | Promise<Target>>
+
+export type TargetName = keyof typeof targets
+export const targetNames = Object.keys(targets) as readonly TargetName[]
+
+export const makeTarget = async (name: TargetName): Promise<Target> => targets[name]()
