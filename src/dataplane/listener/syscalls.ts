@@ -92,6 +92,7 @@ export const linux = {
   soAcceptconn: 30,
   soProtocol: 38,
   soRxqOvfl: 40,
+  soMeminfo: 55,
   solIpv6: 41,
   ipv6MtuDiscover: 23,
   ipv6V6only: 26,

@@ -20,6 +20,7 @@
 import { Client } from '../answer/client.ts'
 import type { Counters } from '../counters.ts'
 import { BatchBuffers, batchSize, headerOctets } from './batch-buffers.ts'
+import { KernelDrops } from './kernel-drops.ts'
 import { type Answerer, type BoundSocket, formatListenAddress, isWildcard } from './listener.ts'
 import type { BatchEnd } from './protocol.ts'
 import { errnos, linux, SyscallError, type Syscalls } from './syscalls.ts'
@@ -61,7 +62,7 @@ const pollOctets = 8
 interface Lane {
   readonly socket: BoundSocket
   readonly buffers: BatchBuffers
-  /** What the kernel said last of the datagrams that it dropped. */
+  /** What the kernel said last of the datagrams that it dropped. Those from before our time were counted by others. */
   dropsSeen: number
 }
 
@@ -81,9 +82,10 @@ export class UdpBatch {
 
   constructor(syscalls: Syscalls, { sockets, doorbell }: BatchEnd, responder: Answerer, counters: Counters) {
     this.#syscalls = syscalls
+    const kernel = new KernelDrops(syscalls)
     this.#lanes = sockets.map((socket) => {
       const options = { ipv6: socket.host.includes(':'), pktinfo: isWildcard(socket) }
-      return { socket, buffers: new BatchBuffers(options, syscalls.address), dropsSeen: 0 }
+      return { socket, buffers: new BatchBuffers(options, syscalls.address), dropsSeen: kernel.of(socket.fd) }
     })
     this.#responder = responder
     this.#counters = counters

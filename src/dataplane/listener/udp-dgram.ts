@@ -9,6 +9,7 @@ import { Client } from '../answer/client.ts'
 import { ednsPayload } from '../wire/constants.ts'
 import { maxRequestOctets } from './batch-buffers.ts'
 import { copyOf } from './bound-sockets.ts'
+import { KernelDrops } from './kernel-drops.ts'
 import {
   type Bound,
   bindAll,
@@ -26,6 +27,8 @@ const receiveBufferOctets = 4 << 20
 const maxQueuedOctets = 4 << 20
 /** Turns of the event loop that `stop` takes at the most: libuv reads up to 32 datagrams of a socket in each. */
 const drainTurns = 256
+/** How often the kernel is asked what it has dropped. */
+const lookEveryMs = 1000
 /** One response in this many is timed, so that the histogram costs next to nothing. */
 export const timedEvery = 16
 
@@ -36,16 +39,45 @@ interface Traffic {
 
 export async function startUdp(listen: readonly ListenOn[], parts: ListenerParts): Promise<Listener> {
   const traffic: Traffic = { received: 0 }
+  /** Of the sockets that were handed to us, our copies. */
+  const fds: number[] = []
   const { sockets, bound, skipped } = await bindAll(listen, async (address) => {
-    const started = await bind(address)
+    const started = await bind(address, fds)
     serve(started.socket, parts, traffic, 'fd' in address && address.dual)
     return started
   })
+  const drops = countKernelDrops(fds, parts)
   const stop = async () => {
     await drain(traffic)
+    drops[Symbol.dispose]()
     await closeAll(sockets)
   }
   return { bound, skipped, stop }
+}
+
+/**
+ * Counts what the kernel drops, each second and at the end: Node doesn't tell what comes with a datagram, but sockets can be asked.
+ *
+ * @param fds of sockets that were handed to us; of others Node doesn't say which they are
+ */
+function countKernelDrops(fds: readonly number[], { counters }: ListenerParts): Disposable {
+  if (fds.length === 0) return { [Symbol.dispose]: () => undefined }
+  const kernel = new KernelDrops(loadSyscalls())
+  const lanes = fds.map((fd) => ({ fd, seen: kernel.of(fd) }))
+  const look = () => {
+    for (const lane of lanes) {
+      const drops = kernel.of(lane.fd)
+      counters.drop('receive-queue', (drops - lane.seen) >>> 0)
+      lane.seen = drops
+    }
+  }
+  const timer = setInterval(look, lookEveryMs).unref()
+  return {
+    [Symbol.dispose]: () => {
+      clearInterval(timer)
+      look()
+    },
+  }
 }
 
 /** Waits until what has arrived has been read and answered. */
@@ -56,7 +88,7 @@ async function drain(traffic: Traffic): Promise<void> {
   }
 }
 
-async function bind(on: ListenOn): Promise<Bound<Socket>> {
+async function bind(on: ListenOn, fds: number[]): Promise<Bound<Socket>> {
   const ipv6 = on.host.includes(':')
   const socket = createSocket({
     type: ipv6 ? 'udp6' : 'udp4',
@@ -68,8 +100,11 @@ async function bind(on: ListenOn): Promise<Bound<Socket>> {
   })
   // With that lookup it may be bound before `bind` returns.
   const listening = once(socket, 'listening')
-  if ('fd' in on) socket.bind({ fd: copyOf(loadSyscalls(), on.fd) })
-  else socket.bind({ address: on.host, port: on.port })
+  if ('fd' in on) {
+    const fd = copyOf(loadSyscalls(), on.fd)
+    fds.push(fd)
+    socket.bind({ fd })
+  } else socket.bind({ address: on.host, port: on.port })
   await listening
   return { socket, port: socket.address().port }
 }

@@ -35,7 +35,11 @@ for (const udpBackend of ['batch', 'dgram'] as const) {
     t.equal(generationOf(readResponse(await udp.next())), 1, 'what came before anybody answered')
     t.equal(generationOf(readResponse((await tcp.next())!)), 1)
 
-    const second = await startFleet(t, options, generation(2))
+    let started = false
+    const starting = startFleet(t, options, generation(2)).finally(() => (started = true))
+    // So that the connection is not idle for too long.
+    while (!started) await tcp.exchange(question)
+    const second = await starting
     await first.fleet.stop(true)
     t.equal(readCounters(first.fleet.counters('tcp')).connections.find(isPassed)?.count, 1)
     t.equal(generationOf(readResponse((await tcp.exchange(question))!)), 2, 'its connections go on')

@@ -1,7 +1,11 @@
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { openUdp } from '../../../src/dataplane/listener/bound-sockets.ts'
+import type { BoundSocket } from '../../../src/dataplane/listener/listener.ts'
+import { linux, loadSyscalls } from '../../../src/dataplane/listener/syscalls.ts'
 import { startUdp, timedEvery } from '../../../src/dataplane/listener/udp-dgram.ts'
 import { query, readResponse, UdpClient } from '../../support/dns-client.ts'
 import { answering } from './listening.ts'
@@ -21,6 +25,17 @@ async function start(t: Test) {
     await listener.stop()
   })
   return { ...parts, listener, endpoint, client, socket: sockets[0]! }
+}
+
+const syscalls = loadSyscalls()
+
+/** Starts the listener on a socket that is handed to it. */
+async function startOn(bound: BoundSocket) {
+  const parts = answering(false)
+  const listener = await startUdp([bound], parts)
+  // What had come is read.
+  for (let before = -1; before !== parts.responses(); await turn()) before = parts.responses()
+  return { ...parts, listener }
 }
 
 const www = query('www.example.test', 'A')
@@ -90,4 +105,35 @@ t.test('an address that can not be sent to hurts nobody', async (t) => {
   const from: RemoteInfo = { address: '255.255.255.255', family: 'IPv4', port: 53, size: www.length }
   socket.emit('message', www, from)
   t.match(readResponse(await client.exchange(www)), { rcode: 0 })
+})
+
+/** Leaves a socket room for some datagrams. */
+function shrink({ fd }: BoundSocket): void {
+  const octets = Int32Array.of(8192, ...Array(63))
+  syscalls.setsockopt(fd, linux.solSocket, linux.soRcvbuf, syscalls.address(new Uint8Array(octets.buffer)), 4)
+}
+
+t.test('what the kernel drops of a socket that was handed over is counted, from now on', async (t) => {
+  const bound = openUdp(syscalls, { host: '127.0.0.1', port: 0, dual: false })
+  t.teardown(() => syscalls.close(bound.fd))
+  await using client = await UdpClient.open(bound)
+  const flood = async () => {
+    for (let i = 0; i < 500; i++) client.send(www)
+    await turn()
+  }
+  shrink(bound)
+  await flood()
+  const { listener, drops, responses } = await startOn(bound)
+  shrink(bound)
+  const before = responses()
+  t.same(drops(), {}, 'of before our time others have told')
+  for (let round = 1; round <= 2; round++) {
+    await flood()
+    const all = () => (drops()['receive-queue'] ?? 0) + responses()
+    while (all() < before + 500 * round) await turn()
+    t.equal(all(), before + 500 * round)
+  }
+  await flood()
+  await listener.stop()
+  t.equal(drops()['receive-queue']! + responses(), before + 1500)
 })
