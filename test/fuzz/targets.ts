@@ -5,6 +5,7 @@ import { documents } from './targets/documents.ts'
 import { frames } from './targets/frames.ts'
 import { journals } from './targets/journals.ts'
 import { masterFiles } from './targets/master-files.ts'
+import { nodes } from './targets/nodes.ts'
 import { queries } from './targets/queries.ts'
 import { storedFiles } from './targets/stored-files.ts'
 import { streams } from './targets/streams.ts'
@@ -18,6 +19,7 @@ const targets = {
   frames,
   journals,
   'stored-files': storedFiles,
+  nodes,
 } satisfies Record<string, () => Target | Promise<Target>>
 
 export type TargetName = keyof typeof targets
