@@ -1,4 +1,4 @@
-import { type AnyPgColumn, bigint, customType, type SQL, sql } from './drizzle.ts'
+import { type AnyPgColumn, bigint, customType, json, type SQL, sql } from './drizzle.ts'
 
 /**
  * Text that is compared and sorted by its bytes. Names are paged through in key order, so their order must be the
@@ -37,6 +37,15 @@ export const revision = () => bigint('revision', { mode: 'number' }).notNull()
  * to say that it is another thing now (`set born = default`).
  */
 export const born = () => bigint('born', { mode: 'number' }).notNull().generatedAlwaysAsIdentity()
+
+/**
+ * The fragment of the document as somebody wrote it, where that is not how we would write it, so that it can be read as it was
+ * written: `json`, since `jsonb` forgets the order of names. Good only as long as it says what the other columns do.
+ */
+export const written = () => json('written').$type<unknown>()
+
+/** The label of the files that a row comes from, which others' files leave alone; null for none. */
+export const owner = () => key('owner')
 
 /** `column in ('a', 'b')` with the words of a model constant, which never hold a quote. */
 export const oneOf = (column: AnyPgColumn, words: readonly string[]): SQL =>

@@ -25,6 +25,7 @@ export const {
   index,
   inet,
   integer,
+  json,
   jsonb,
   pgTable,
   primaryKey,

@@ -1,5 +1,17 @@
 import { instant, isName, key, oneOf, revision, someOf } from './column-types.ts'
-import { bigint, boolean, check, index, inet, jsonb, pgTable, primaryKey, sql, text } from './drizzle.ts'
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  inet,
+  json,
+  jsonb,
+  pgTable,
+  primaryKey,
+  sql,
+  text,
+} from './drizzle.ts'
 
 export const changeKinds = ['zone', 'monitor', 'pool', 'service', 'override', 'webhook', 'fail-back'] as const
 /** `report`: reports on members with a push monitor, and nothing else. */
@@ -30,6 +42,50 @@ export const changes = pgTable(
   (t) => [
     primaryKey({ name: 'changes_pkey', columns: [t.revision, t.kind, t.key] }),
     check('changes_kind_check', oneOf(t.kind, changeKinds)),
+  ],
+)
+
+/** What changed the configuration: a request, a document, a return to an earlier revision, the steps of a gradual change, the demo. */
+export const changeSources = ['api', 'apply', 'rollback', 'gradual', 'demo'] as const
+
+/** Who made a revision, by what, and why. */
+export const revisions = pgTable(
+  'revisions',
+  {
+    revision: revision().primaryKey(),
+    at: instant('at').notNull(),
+    actor: text('actor').notNull(),
+    source: text('source').notNull(),
+    message: text('message'),
+  },
+  (t) => [
+    index('revisions_at_index').on(t.at),
+    check('revisions_source_check', oneOf(t.source, changeSources)),
+  ],
+)
+
+/** `member`: keys `pool/member`; `rrset`: keys `apex/owner/type`, the last slash before the type; `zone`: without its RRsets. */
+export const historyKinds = ['monitor', 'pool', 'member', 'service', 'zone', 'rrset'] as const
+
+/**
+ * How the parts of the configuration were before each revision that changed them, in the words of the document, so that an earlier
+ * revision can be shown and returned to. Pruned with the audit log.
+ */
+export const history = pgTable(
+  'history',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    revision: revision(),
+    kind: text('kind').notNull(),
+    key: key('key').notNull(),
+    /** The fragment of the document; null where there was none. */
+    before: json('before').$type<unknown>(),
+    /** What it was is not kept, as it was too much: nobody returns to before this. */
+    lost: boolean('lost').notNull().default(false),
+  },
+  (t) => [
+    index('history_revision_index').on(t.revision),
+    check('history_kind_check', oneOf(t.kind, historyKinds)),
   ],
 )
 

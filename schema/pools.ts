@@ -1,6 +1,17 @@
 import { monitorTypes } from '../src/controlplane/model/monitor.ts'
 import { poolHosts, poolSelects } from '../src/controlplane/model/pool.ts'
-import { born, isHost, isHostAddress, isName, isObject, key, oneOf, revision } from './column-types.ts'
+import {
+  born,
+  isHost,
+  isHostAddress,
+  isName,
+  isObject,
+  key,
+  oneOf,
+  owner,
+  revision,
+  written,
+} from './column-types.ts'
 import {
   type AnyPgColumn,
   check,
@@ -22,10 +33,13 @@ export const monitors = pgTable(
     name: key('name').primaryKey(),
     type: text('type').notNull(),
     settings: jsonb('settings').$type<unknown>().notNull().default({}),
+    written: written(),
+    owner: owner(),
     revision: revision(),
   },
   (t) => [
     check('monitors_name_check', isName(t.name)),
+    check('monitors_owner_check', isName(t.owner)),
     check('monitors_type_check', oneOf(t.type, monitorTypes)),
     check('monitors_settings_check', isObject(t.settings)),
   ],
@@ -66,11 +80,15 @@ export const pools = pgTable(
     fallback: key('fallback').references((): AnyPgColumn => pools.name, { onDelete: 'restrict' }),
     /** The fragment of the document of what has no column. */
     settings: jsonb('settings').$type<unknown>().notNull().default({}),
+    /** Without its members. */
+    written: written(),
+    owner: owner(),
     /** The revision of the last change of the pool or of any member. */
     revision: revision(),
     born: born(),
   },
   (t) => [
+    check('pools_owner_check', isName(t.owner)),
     index('pools_monitor_index').on(t.monitor),
     index('pools_fallback_index').on(t.fallback),
     check('pools_name_check', isName(t.name)),
@@ -111,6 +129,7 @@ export const members = pgTable(
     priority: integer('priority').notNull().default(1),
     probeAddress: inet('probe_address'),
     probePort: integer('probe_port'),
+    written: written(),
     revision: revision(),
     born: born(),
   },

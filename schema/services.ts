@@ -1,6 +1,17 @@
 import { allDownPolicies } from '../src/controlplane/model/pool.ts'
 import { serviceSteers } from '../src/controlplane/model/service.ts'
-import { born, isDomainName, isObject, isTtl, key, oneOf, revision } from './column-types.ts'
+import {
+  born,
+  isDomainName,
+  isName,
+  isObject,
+  isTtl,
+  key,
+  oneOf,
+  owner,
+  revision,
+  written,
+} from './column-types.ts'
 import {
   check,
   doublePrecision,
@@ -34,10 +45,13 @@ export const services = pgTable(
     settings: jsonb('settings').$type<unknown>().notNull().default({}),
     /** What an operator says of it where it stands in a pool's place; null for nothing. */
     override: jsonb('override').$type<unknown>(),
+    written: written(),
+    owner: owner(),
     revision: revision(),
     born: born(),
   },
   (t) => [
+    check('services_owner_check', isName(t.owner)),
     index('services_zone_index').on(t.zone),
     index('services_fallback_index').on(t.fallback),
     check('services_name_check', isDomainName(t.name)),

@@ -1,4 +1,4 @@
-import { isDomainName, isTtl, key, revision } from './column-types.ts'
+import { isDomainName, isName, isTtl, key, owner, revision, written } from './column-types.ts'
 import { bigint, check, integer, pgTable, primaryKey, sql, text } from './drizzle.ts'
 
 /**
@@ -20,10 +20,14 @@ export const zones = pgTable(
     serial: bigint('serial', { mode: 'number' }).notNull(),
     /** Set by the operator; null when `serial` rises by itself at every change. */
     fixedSerial: bigint('fixed_serial', { mode: 'number' }),
+    /** Without its RRsets. */
+    written: written(),
+    owner: owner(),
     /** The revision of the last change of the head or of any RRset. */
     revision: revision(),
   },
   (t) => [
+    check('zones_owner_check', isName(t.owner)),
     check('zones_apex_check', isDomainName(t.apex)),
     check('zones_mname_check', sql`right(${t.mname}, 1) = '.'`),
     check('zones_rname_check', sql`right(${t.rname}, 1) = '.'`),
@@ -49,6 +53,7 @@ export const rrsets = pgTable(
     /** Null inherits the zone's. */
     ttlSeconds: integer('ttl_seconds'),
     data: text('data').array().notNull(),
+    written: written(),
     revision: revision(),
   },
   (t) => [

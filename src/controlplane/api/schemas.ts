@@ -183,6 +183,20 @@ export function eachWithStatus(
   return Type.Unsafe<object>({ oneOf: bodies.map((body) => withStatus(body, status, extra)) })
 }
 
+const effective = Type.Object({
+  status: Type.Object({
+    effective: Type.Unsafe<object>({
+      type: 'object',
+      description: 'all that holds, also what the body leaves out as it goes without saying',
+    }),
+  }),
+})
+
+/** The schema of a resource that says what holds by it. */
+export function withEffective(view: TSchema): TSchema {
+  return Type.Unsafe({ allOf: [view, effective] })
+}
+
 /** A resource's schema with what the daemon knows besides under `status`, or without a `status`. */
 export function withStatus(
   body: { properties: TProperties },

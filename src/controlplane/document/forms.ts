@@ -45,7 +45,8 @@ export interface Form<Value> {
   readonly schema: TSchema
   /** The value; undefined, and every problem reported, for what is none. */
   parse(input: unknown, path: string, problems: Problem[]): Value | undefined
-  format(value: Value): unknown
+  /** @param whole with all that is left out otherwise, since it goes without saying */
+  format(value: Value, whole?: boolean): unknown
 }
 
 /** What a record is written as: ready for JSON. */
@@ -66,7 +67,7 @@ export interface RecordForm<Value> extends Form<Value> {
   readonly schema: TObject
   /** As `parse`, and gives the fields that could be read. */
   read(input: unknown, path: string, problems: Problem[]): Partial<Value>
-  format(value: Value): Body
+  format(value: Value, whole?: boolean): Body
 }
 
 /** A field of a record, and the part of the record's value that it is. */
@@ -75,7 +76,7 @@ export interface Field<Part extends object> {
   /** @param others what has been read of the fields before this one */
   parse(input: unknown, path: string, problems: Problem[], others: object): Part | undefined
   /** Undefined leaves the field out. */
-  format(model: Part): unknown
+  format(model: Part, whole?: boolean): unknown
 }
 
 /** The value of a field that is left out; it may follow from fields that are declared before it. */
@@ -153,10 +154,14 @@ function fieldOf<Part extends object, Value>(
       const value = form.parse(input, path, problems)
       return value === undefined ? undefined : put(value)
     },
-    format: (model) => {
+    format: (model, whole = false) => {
       const value = take(model)
-      const isLeftOut = absence !== undefined && !absence.shown && isSame(value, absence.otherwise(model))
-      return isLeftOut ? undefined : form.format(value)
+      if (whole && value === null) return undefined
+      const goesWithoutSaying =
+        !whole && absence !== undefined && !absence.shown && isSame(value, absence.otherwise(model))
+      if (goesWithoutSaying) return undefined
+      const written = form.format(value, whole)
+      return whole && isMap(written) && Object.keys(written).length === 0 ? undefined : written
     },
   }
 }
@@ -211,10 +216,10 @@ export function record<F extends Fields>(
       // With so many problems collections have stopped, and say no more why they are not whole.
       return problems.length === before && before < maxProblems ? (values as ValueOf<F>) : undefined
     },
-    format: (value) =>
+    format: (value, whole) =>
       Object.fromEntries(
         named.flatMap(([name, field]) => {
-          const written = field.format(value as object)
+          const written = field.format(value as object, whole)
           return written === undefined ? [] : [[name, written]]
         }),
       ),
@@ -258,7 +263,7 @@ export function list<Item>(
       check?.(items, reporter(path, problems))
       return problems.length === before ? (items as Item[]) : undefined
     },
-    format: (items) => items.map((value) => item.format(value)),
+    format: (items, whole) => items.map((value) => item.format(value, whole)),
   }
 }
 
@@ -301,7 +306,8 @@ export function map<Value>(
       check?.(entries, reporter(path, problems))
       return problems.length === before ? entries : undefined
     },
-    format: (entries) => Object.fromEntries(entries.map(([key, element]) => [key, value.format(element)])),
+    format: (entries, whole) =>
+      Object.fromEntries(entries.map(([key, element]) => [key, value.format(element, whole)])),
   }
 }
 
@@ -325,7 +331,7 @@ export function either<Value>(
         problems.push({ path, message: `must be ${description}, not ${show(input)}` })
       return value
     },
-    format: (value) => (isShort(value) ? short : long).format(value),
+    format: (value, whole) => (isShort(value) ? short : long).format(value, whole),
   }
 }
 
@@ -344,6 +350,6 @@ export function converted<From, To>(
       const to = read(from, path, problems)
       return problems.length === before ? to : undefined
     },
-    format: (value) => form.format(write(value)),
+    format: (value, whole) => form.format(write(value), whole),
   }
 }

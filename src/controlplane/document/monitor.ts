@@ -325,9 +325,13 @@ function isForeign(type: MonitorType, field: string): boolean {
   return !isOf(type) && monitorTypes.some(isOf)
 }
 
-/** The shortest body of a monitor, but for what says most about it, which is always there. */
-export function formatMonitor(monitor: Monitor): Body {
+/**
+ * The shortest body of a monitor, but for what says most about it, which is always there.
+ *
+ * @param whole all of it in the place of the shortest
+ */
+export function formatMonitor(monitor: Monitor, whole = false): Body {
   const form: RecordForm<BodyOf<Monitor>> | undefined = forms[monitor.type]
   // An unknown type that got past the compiler: the store reads what it is about to write, and refuses this.
-  return form === undefined ? { type: monitor.type } : form.format(monitor)
+  return form === undefined ? { type: monitor.type } : form.format(monitor, whole)
 }

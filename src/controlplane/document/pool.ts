@@ -262,7 +262,13 @@ export const parsePool: ParseNamed<Pool> = (name, input, path, problems) => {
   return null
 }
 
-export const formatPool: (pool: Pool) => Body = poolForm.format
+export const formatPool = (pool: Pool): Body => poolForm.format(pool)
+
+/** All that holds for a pool, also what goes without saying; without its members. */
+export function formatWholePool(pool: Pool): Body {
+  const { members: _, ...body } = poolForm.format({ ...pool, members: [] }, true)
+  return body
+}
 
 /** Only the settings of a pool, as `formatPoolSettings` gives them; null, and every problem reported, when it is none. */
 export function parsePoolSettings(input: unknown, path: string, problems: Problem[]): PoolSettings | null {
@@ -279,4 +285,5 @@ export const parseMember: ParseNamed<Member> = (name, ...given) => {
   return fields === null ? null : toMember(name, fields)
 }
 
-export const formatMember = (member: Member): Body => memberForm.format(fieldsOfMember(member))
+export const formatMember = (member: Member, whole = false): Body =>
+  memberForm.format(fieldsOfMember(member), whole)

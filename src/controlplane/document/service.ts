@@ -191,9 +191,13 @@ export function parseServiceSettings(
   return problems.length > before ? null : placed(fields, service.choices)
 }
 
-/** The shortest body of a service, but for what says most about it, which is always there. */
-export function formatService(service: Service): Body {
-  return serviceForm.format(named(service))
+/**
+ * The shortest body of a service, but for what says most about it, which is always there.
+ *
+ * @param whole all of it in the place of the shortest
+ */
+export function formatService(service: Service, whole = false): Body {
+  return serviceForm.format(named(service), whole)
 }
 
 /** What is not the default of the settings of a service. */

@@ -188,9 +188,11 @@ function readData(
   return data
 }
 
-export const formatZoneHead: (head: ZoneHead) => Body = headForm.format
-export const formatRrset: (rrset: Rrset) => Body = rrsetForm.format
-export const formatZoneRrset: (rrset: Rrset) => Body = zoneRrsetForm.format
+export const formatZoneHead = (head: ZoneHead): Body => headForm.format(head)
+/** All that holds for a zone, also what goes without saying; without its RRsets. */
+export const formatWholeHead = (head: ZoneHead): Body => headForm.format(head, true)
+export const formatRrset = (rrset: Rrset): Body => rrsetForm.format(rrset)
+export const formatZoneRrset = (rrset: Rrset): Body => zoneRrsetForm.format(rrset)
 
 export function formatZone(zone: Zone): Body {
   return { ...formatZoneHead(zone), rrsets: zone.rrsets.map(formatZoneRrset) }

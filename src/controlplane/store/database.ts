@@ -34,13 +34,13 @@ import {
 import { lockedRevision, lockRevision, throwIfEmptied } from './revision.ts'
 import { readSchema, SchemaVersion } from './schema-version.ts'
 import { type Commit, Session } from './session.ts'
-import { type Tx, Write } from './transaction.ts'
+import { type Author, type Tx, Write } from './transaction.ts'
 import { beginOf, longTimeoutMs, readCommitted, readOnly } from './transaction-begin.ts'
 import { WriteQueue } from './write-queue.ts'
 import { lockZones, ZoneTaken } from './zone-lock.ts'
 
 export type { DatabaseOptions } from './database-options.ts'
-export type { ChangeKind, Tx, Write } from './transaction.ts'
+export type { Author, ChangeKind, Tx, Write } from './transaction.ts'
 
 /** Dead connections in the pool show at once; what takes longer is a server that is silent, not worth another wait. */
 const staleWithinMs = 1_000
@@ -170,17 +170,18 @@ export class Database implements AsyncDisposable {
    * `work` recorded no change. What `work` throws rolls everything back and comes through, but for `ZoneTaken`: then it
    * waits for that zone and runs `work` again.
    *
+   * @param by whoever asks through the API, or who, by what and why
    * @param accepts `empty`: also when the database was emptied
    */
   async write<T>(
-    actor: string,
+    by: string | Author,
     work: (write: Write) => Promise<T>,
     accepts?: 'empty',
   ): Promise<{ revision: number; result: T }> {
     const begin = beginOf(this.kind, readCommitted, { lock: lockRevision })
     const transaction = () =>
       this.#transaction(begin, async (tx, commit, begun) => {
-        const unit = this.#unit(tx, actor, begun)
+        const unit = this.#unit(tx, by, begun)
         try {
           return await this.#finish(unit, await work(unit), commit, accepts)
         } catch (error) {
@@ -194,7 +195,7 @@ export class Database implements AsyncDisposable {
     for (;;) {
       try {
         if (taken.size === 0) return this.#written(await this.#writes.run(transaction))
-        return await this.writeStaged(actor, (tx) => lockZones(tx, taken), work)
+        return await this.writeStaged(by, (tx) => lockZones(tx, taken), work)
       } catch (error) {
         if (!(error instanceof ZoneTaken) || taken.has(error.apex)) throw error
         taken.add(error.apex)
@@ -208,13 +209,13 @@ export class Database implements AsyncDisposable {
    * Neither part may wait for a peer over the network.
    */
   async writeStaged<S, T>(
-    actor: string,
+    by: string | Author,
     stage: (tx: Tx) => Promise<S>,
     work: (write: Write, staged: S) => Promise<T>,
   ): Promise<{ revision: number; result: T }> {
     const begin = beginOf(this.kind, readCommitted, { timeoutMs: longTimeoutMs })
     const locked = async (tx: Tx, staged: S, commit: Commit) => {
-      const unit = this.#unit(tx, actor, tx.execute(`${lockRevision}; ${readSchema}`))
+      const unit = this.#unit(tx, by, tx.execute(`${lockRevision}; ${readSchema}`))
       await unit.held()
       return this.#finish(unit, await work(unit, staged), commit)
     }
@@ -235,14 +236,15 @@ export class Database implements AsyncDisposable {
     )
   }
 
-  #unit(tx: Tx, actor: string, lock: PromiseLike<unknown>): Write {
+  #unit(tx: Tx, by: string | Author, lock: PromiseLike<unknown>): Write {
     const { auditRetentionMs = defaultAuditRetentionMs } = this.#options
+    const author = typeof by === 'string' ? ({ actor: by, source: 'api', message: null } as const) : by
     const locked = lock.then((results) => {
       this.#schema.see(results)
       this.#schema.throwIfOther()
       return lockedRevision(results)
     })
-    return new Write(tx, locked, actor, auditRetentionMs)
+    return new Write(tx, locked, author, auditRetentionMs)
   }
 
   async #finish<T>(unit: Write, result: T, commit: Commit, accepts?: 'empty') {

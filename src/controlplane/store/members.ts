@@ -4,8 +4,10 @@ import { reports } from '../../../schema/fleet.ts'
 import { memberHealth, overrides } from '../../../schema/health.ts'
 import { members, pools } from '../../../schema/pools.ts'
 import { canonicalAddress } from '../../dataplane/wire/address.ts'
+import type { Body } from '../document/forms.ts'
 import { joinPath } from '../document/path.ts'
 import { formatMember, parseMember } from '../document/pool.ts'
+import { spellingFor, spellingOf } from '../document/written.ts'
 import { ControlError } from '../model/errors.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import { addressesOf, type Member } from '../model/pool.ts'
@@ -43,10 +45,20 @@ async function findRow(tx: Tx, pool: string, name: string): Promise<MemberRow | 
 /** For who is to write or delete it: whether it can be read or not. */
 const asWritten = (row: MemberRow): Stored<Member> => ({ value: toMember(row), revision: row.revision })
 
-const toStored = (row: MemberRow): Stored<Member> => ({
-  value: readMembers([row])[0]!,
-  revision: row.revision,
-})
+const toStored = (row: MemberRow): Stored<Member> => {
+  const value = readMembers([row])[0]!
+  return { value, revision: row.revision, written: spellingIn(row, value) }
+}
+
+/** How somebody wrote the member that a row is; null where that is how we write it. */
+export const spellingIn = (row: MemberRow, member: Member): Body | null =>
+  spellingFor(row.written, member, (body, problems) => parseMember(row.name, body, '', problems))
+
+/** The fragment of a row, whether it can be read or not. */
+export function memberBody(row: MemberRow): Body {
+  const member = toMember(row)
+  return spellingIn(row, member) ?? formatMember(member)
+}
 
 /** Names of every member, pools in order. */
 export async function listMemberNames(tx: Tx): Promise<{ pool: string; member: string }[]> {
@@ -62,6 +74,7 @@ export async function putMember(
   pool: string,
   member: Member,
   condition: WriteCondition,
+  body: unknown = null,
 ): Promise<Put> {
   const { tx } = write
   const [[head], rivals] = await Promise.all([
@@ -82,7 +95,12 @@ export async function putMember(
   }
   const current = head.row === null ? null : asWritten(head.row)
   checkCondition(condition, current, `member ${member.name} of pool ${pool}`)
-  if (current !== null && isDeepStrictEqual(current.value, member)) {
+  const written = spellingOf(body, formatMember(member))
+  if (
+    current !== null &&
+    isDeepStrictEqual(current.value, member) &&
+    isDeepStrictEqual(spellingIn(head.row!, member), written)
+  ) {
     return { created: false, changed: false, revision: current.revision }
   }
   throwIfBroken(`member ${member.name} of pool ${pool}`, addressBreaches(pool, [member]), ({ at }) =>
@@ -90,11 +108,13 @@ export async function putMember(
   )
   throwIfTaken(pool, member, rivals)
   const { revision } = write
-  saveRows(write, pool, [{ ...member, revision }])
+  saveRows(write, [{ ...member, pool, written, revision }])
   write.beforeCommit(checkPoolSize(tx, `member ${member.name} of pool ${pool}`, pool))
   if (current !== null && probesElsewhere(current.value, member)) renew(write, pool, [member.name])
   touchPool(write, pool)
-  write.audit('member.put', formatMemberKey({ pool, member: member.name }), current?.value, member)
+  const key = formatMemberKey({ pool, member: member.name })
+  write.keep('member', key, head.row === null ? null : memberBody(head.row))
+  write.audit('member.put', key, current?.value, member)
   return { created: current === null, changed: true, revision }
 }
 
@@ -139,34 +159,51 @@ export async function deleteMember(
   checkExists(condition, current, `member ${name} of pool ${pool}`)
   removeMembers(write, pool, [current.value])
   touchPool(write, pool)
+  write.keep('member', formatMemberKey({ pool, member: name }), memberBody(row!))
   write.audit('member.delete', formatMemberKey({ pool, member: name }), current.value, null)
 }
 
-/**
- * Writes the members that differ from what is stored, and the order of all. None is removed.
- *
- * @param stored the rows of the pool
- */
-export function saveMembers(
-  write: Write,
-  pool: string,
-  wanted: readonly Member[],
-  stored: readonly MemberRow[],
-): void {
-  const { revision } = write
-  const byName = new Map(stored.map((row) => [row.name, row]))
-  const rows = []
-  const moved = []
-  for (const [position, member] of wanted.entries()) {
-    const row = byName.get(member.name)
-    const same = row !== undefined && isDeepStrictEqual(toMember(row), member)
-    if (same && row.position === position) continue
-    rows.push({ ...member, position, revision: same ? row.revision : revision })
-    if (row !== undefined && probesElsewhere(toMember(row), member)) moved.push(member.name)
-  }
-  saveRows(write, pool, rows)
-  renew(write, pool, moved)
+/** A member as it is to be, and its spelling. */
+export interface WantedMember {
+  readonly value: Member
+  readonly written: Body | null
 }
+
+/** The members of pools as they are to be, and the rows that there are of each pool. */
+export interface WantedMembers {
+  readonly pool: string
+  readonly wanted: readonly WantedMember[]
+  readonly stored: readonly MemberRow[]
+}
+
+/** Writes the members that differ from what is stored, the order of all, and deletes the others. */
+export function replaceMembers(write: Write, pools: readonly WantedMembers[]): void {
+  const { revision } = write
+  const rows: NewRow[] = []
+  for (const { pool, wanted, stored } of pools) {
+    const byName = new Map(stored.map((row) => [row.name, row]))
+    const moved = []
+    for (const [position, { value, written }] of wanted.entries()) {
+      const row = byName.get(value.name)
+      byName.delete(value.name)
+      const same =
+        row !== undefined &&
+        isDeepStrictEqual(toMember(row), value) &&
+        isDeepStrictEqual(spellingIn(row, value), written)
+      if (same && row.position === position) continue
+      rows.push({ ...value, pool, position, written, revision: same ? row.revision : revision })
+      if (row !== undefined && probesElsewhere(toMember(row), value)) moved.push(value.name)
+    }
+    removeMembers(write, pool, [...byName.values()])
+    renew(write, pool, moved)
+  }
+  for (let from = 0; from < rows.length; from += batchRows) {
+    saveRows(write, rows.slice(from, from + batchRows))
+  }
+}
+
+/** Rows of one statement: a parameter of some hundreds of KiB. */
+const batchRows = 5_000
 
 /** Ends the overrides that name a pool, all of them or those of some members: a later pool or member of the name is another one. */
 export function endOverrides(write: Write, pool: string, ofMembers?: SQL): void {
@@ -181,7 +218,7 @@ export function endOverrides(write: Write, pool: string, ofMembers?: SQL): void 
 }
 
 /** Deletes members, and their own overrides with them. Those by patterns stay. */
-export function removeMembers(write: Write, pool: string, gone: readonly Pick<Member, 'name'>[]): void {
+function removeMembers(write: Write, pool: string, gone: readonly Pick<Member, 'name'>[]): void {
   if (gone.length === 0) return
   const names = gone.map((member) => member.name)
   endOverrides(write, pool, inArray(overrides.member, names))
@@ -246,25 +283,27 @@ function forgetReports(write: Write, pool: string, names: readonly string[]): vo
 }
 
 type NewRow = Member & {
+  readonly pool: string
+  readonly written: Body | null
   /** Absent: the one that it has, or the last. */
   readonly position?: number
   readonly revision: number
 }
 
 // One statement for all, so that members may swap addresses: that constraint is checked at its end.
-function saveRows(write: Write, pool: string, rows: readonly NewRow[]): void {
+function saveRows(write: Write, rows: readonly NewRow[]): void {
   if (rows.length === 0) return
   const saved = write.tx.execute(sql`
-    insert into members (pool, name, position, address, more_addresses, host, weight, priority, probe_address, probe_port, revision)
-    select ${pool}::text, r.name,
-      coalesce(r.position, (select position from members m where m.pool = ${pool} and m.name = r.name),
-        (select max(position) + 1 from members m where m.pool = ${pool}), 0),
-      r.address, r."moreAddresses", r.host, r.weight, r.priority, r."probeAddress", r."probePort", r.revision
-    from json_to_recordset(${JSON.stringify(rows)}::json) as r(name text, position int, address inet, "moreAddresses" inet[], host text, weight int, priority int,
-      "probeAddress" inet, "probePort" int, revision bigint)
+    insert into members (pool, name, position, address, more_addresses, host, weight, priority, probe_address, probe_port, written, revision)
+    select r.pool, r.name,
+      coalesce(r.position, (select position from members m where m.pool = r.pool and m.name = r.name),
+        (select max(position) + 1 from members m where m.pool = r.pool), 0),
+      r.address, r."moreAddresses", r.host, r.weight, r.priority, r."probeAddress", r."probePort", r.written, r.revision
+    from json_to_recordset(${JSON.stringify(rows)}::json) as r(pool text, name text, position int, address inet, "moreAddresses" inet[], host text, weight int, priority int,
+      "probeAddress" inet, "probePort" int, written json, revision bigint)
     on conflict (pool, name) do update set position = excluded.position, address = excluded.address,
       more_addresses = excluded.more_addresses, host = excluded.host, weight = excluded.weight, priority = excluded.priority,
-      probe_address = excluded.probe_address, probe_port = excluded.probe_port, revision = excluded.revision`)
+      probe_address = excluded.probe_address, probe_port = excluded.probe_port, written = excluded.written, revision = excluded.revision`)
   write.send(saved)
 }
 

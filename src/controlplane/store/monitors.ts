@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { asc, eq } from '../../../schema/drizzle.ts'
 import { monitorParts, monitors } from '../../../schema/pools.ts'
+import type { Body } from '../document/forms.ts'
 import { hideOfMonitor } from '../document/hidden.ts'
 import { formatMonitor, parseMonitor } from '../document/monitor.ts'
 import { isMap } from '../document/schema-check.ts'
+import { spellingFor, spellingOf } from '../document/written.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Monitor } from '../model/monitor.ts'
 import { partsOf } from '../rules/graph.ts'
@@ -15,6 +17,7 @@ import {
   checkCondition,
   checkExists,
   type OnBad,
+  type Owned,
   type Page,
   type PageRequest,
   type Put,
@@ -25,21 +28,23 @@ import {
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
+export type StoredMonitor = Stored<Monitor> & Owned
+
 /** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and there is no such monitor. */
-export async function getMonitor(tx: Tx, name: string, onBad?: OnBad): Promise<Stored<Monitor> | null> {
+export async function getMonitor(tx: Tx, name: string, onBad?: OnBad): Promise<StoredMonitor | null> {
   const row = await readRow(tx, name)
   return row === null ? null : (readable([row], onBad)[0] ?? null)
 }
 
 /** One page in the order of names. Throws `invalid` for a row that can't be read. */
-export async function listMonitors(tx: Tx, request: PageRequest): Promise<Page<Stored<Monitor>>> {
+export async function listMonitors(tx: Tx, request: PageRequest): Promise<Page<StoredMonitor>> {
   return readPage(tx.select().from(monitors).$dynamic(), { name: monitors.name }, request, (rows) =>
     rows.map((row) => toStored(row)),
   )
 }
 
 /** Every monitor, for the publisher. With `onBad`, those that can't be read are left out; else they are `invalid`. */
-export async function listAllMonitors(tx: Tx, onBad?: OnBad): Promise<Stored<Monitor>[]> {
+export async function listAllMonitors(tx: Tx, onBad?: OnBad): Promise<StoredMonitor[]> {
   return readable(await tx.select().from(monitors).orderBy(asc(monitors.name)), onBad)
 }
 
@@ -47,24 +52,36 @@ export async function listAllMonitors(tx: Tx, onBad?: OnBad): Promise<Stored<Mon
  * Creates or replaces a monitor, also one that can't be read. Throws `invalid` when it is composite and names a monitor that
  * does not exist, `conflict` when its names lead back to it, or too far.
  */
-export async function putMonitor(write: Write, monitor: Monitor, condition: WriteCondition): Promise<Put> {
+export async function putMonitor(
+  write: Write,
+  monitor: Monitor,
+  condition: WriteCondition,
+  body: unknown = null,
+): Promise<Put> {
   const { tx } = write
   const { name, type } = monitor
   const [row, around] = await Promise.all([readRow(tx, name), loadParts(tx, monitor)])
   checkCondition(condition, row, `monitor ${name}`)
   const current = row === null ? null : parseRow(row, [])
-  if (row !== null && current !== null && isDeepStrictEqual(current, monitor)) {
+  const written = spellingOf(body, formatMonitor(monitor))
+  if (
+    row !== null &&
+    current !== null &&
+    isDeepStrictEqual(current, monitor) &&
+    isDeepStrictEqual(spellingIn(row, current), written)
+  ) {
     return { created: false, changed: false, revision: row.revision }
   }
   const { type: _, ...settings } = formatMonitor(monitor)
   const { revision } = write
-  const next = { name, type, settings, revision }
+  const next = { name, type, settings, written, revision }
   // What could not be read again must not be written.
-  toStored(next)
+  toStored({ ...next, owner: null })
   await checkParts(tx, monitor, around)
   write.send(tx.insert(monitors).values(next).onConflictDoUpdate({ target: monitors.name, set: next }))
   saveParts(write, monitor)
   write.change('monitor', name)
+  write.keep('monitor', name, row === null ? null : rowBody(row))
   write.audit('monitor.put', name, withoutSecrets(current ?? row?.settings), withoutSecrets(monitor))
   return { created: row === null, changed: true, revision }
 }
@@ -77,6 +94,7 @@ export async function deleteMonitor(write: Write, name: string, condition: Write
   throwIfUsed('monitor', name, users)
   write.send(tx.delete(monitors).where(eq(monitors.name, name)))
   write.change('monitor', name)
+  write.keep('monitor', name, rowBody(row))
   write.audit('monitor.delete', name, withoutSecrets(parseRow(row, []) ?? row.settings), null)
 }
 
@@ -125,11 +143,23 @@ async function readRow(tx: Tx, name: string): Promise<Row | null> {
   return row ?? null
 }
 
-function readable(rows: readonly Row[], onBad?: OnBad): Stored<Monitor>[] {
+function readable(rows: readonly Row[], onBad?: OnBad): StoredMonitor[] {
   return rows.flatMap((row) => {
     const value = readSettings(`monitor ${row.name}`, (problems) => parseRow(row, problems), onBad)
-    return value === null ? [] : [{ value, revision: row.revision }]
+    return value === null
+      ? []
+      : [{ value, revision: row.revision, written: spellingIn(row, value), owner: row.owner }]
   })
+}
+
+const spellingIn = (row: Pick<Row, 'name' | 'written'>, monitor: Monitor): Body | null =>
+  spellingFor(row.written, monitor, (body, problems) => parseMonitor(row.name, body, '', problems))
+
+/** The fragment of a row, whether it can be read or not. */
+function rowBody(row: Row): Body {
+  const monitor = parseRow(row, [])
+  if (monitor === null) return { type: row.type, ...(row.settings as object) }
+  return spellingIn(row, monitor) ?? formatMonitor(monitor)
 }
 
 const toStored = (row: Row) => readable([row])[0]!

@@ -1,26 +1,32 @@
 import { isDeepStrictEqual } from 'node:util'
 import { asc, eq, inArray, type SQL } from '../../../schema/drizzle.ts'
 import { members, pools } from '../../../schema/pools.ts'
+import type { Body } from '../document/forms.ts'
 import {
+  formatMember,
   formatPool,
   formatPoolSettings,
   type PoolSettings,
   parsePool,
   parsePoolSettings,
 } from '../document/pool.ts'
+import { isMap } from '../document/schema-check.ts'
+import { spellingFor, spellingOf } from '../document/written.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Pool } from '../model/pool.ts'
 import { addressBreaches } from '../rules/addresses.ts'
 import { distanceBreaches, fallbackOfPoolBreaches, monitorOfPoolBreaches } from '../rules/references.ts'
 import type { Parts } from '../rules/view.ts'
-import { endOverrides, readMembers, removeMembers, saveMembers } from './members.ts'
+import { endOverrides, readMembers, replaceMembers, spellingIn, type WantedMember } from './members.ts'
 import { aliasBreachesAfter, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
 import { checkPoolSize } from './plan-sizes.ts'
 import { findUsers, insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
+  bodyOf,
   checkCondition,
   checkExists,
   type OnBad,
+  type Owned,
   type Page,
   type PageRequest,
   type Put,
@@ -31,8 +37,10 @@ import {
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
+export type StoredPool = Stored<Pool> & Owned
+
 /** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and its settings are the defaults. */
-export async function getPool(tx: Tx, name: string, onBad?: OnBad): Promise<Stored<Pool> | null> {
+export async function getPool(tx: Tx, name: string, onBad?: OnBad): Promise<StoredPool | null> {
   return (await findPool(tx, name, onBad)).stored
 }
 
@@ -41,7 +49,7 @@ async function findPool(
   tx: Tx,
   name: string,
   onBad?: OnBad,
-): Promise<{ stored: Stored<Pool> | null; found: readonly MemberRow[] }> {
+): Promise<{ stored: StoredPool | null; found: readonly MemberRow[] }> {
   const [[row], found] = await Promise.all([
     tx.select().from(pools).where(eq(pools.name, name)),
     membersOf(tx, eq(members.pool, name)),
@@ -50,7 +58,7 @@ async function findPool(
 }
 
 /** One page in the order of names, members and all. */
-export async function listPools(tx: Tx, request: PageRequest): Promise<Page<Stored<Pool>>> {
+export async function listPools(tx: Tx, request: PageRequest): Promise<Page<StoredPool>> {
   const query = tx.select().from(pools).$dynamic()
   return readPage(query, { name: pools.name }, request, async (rows) => {
     if (rows.length === 0) return []
@@ -60,7 +68,7 @@ export async function listPools(tx: Tx, request: PageRequest): Promise<Page<Stor
 }
 
 /** Every pool with its members, for the publisher; `onBad` as with `getPool`. */
-export async function listAllPools(tx: Tx, onBad?: OnBad): Promise<Stored<Pool>[]> {
+export async function listAllPools(tx: Tx, onBad?: OnBad): Promise<StoredPool[]> {
   const [rows, found] = await Promise.all([
     tx.select().from(pools).orderBy(asc(pools.name)),
     membersOf(tx, undefined),
@@ -81,6 +89,7 @@ export async function putPool(
   pool: Pool,
   condition: WriteCondition,
   coming: ReadonlySet<string> = new Set(),
+  body: unknown = null,
 ): Promise<Put> {
   const { tx } = write
   // Whatever can't be read is replaced.
@@ -92,7 +101,11 @@ export async function putPool(
     loadNeighbourhood(tx, namedBy(pool)),
   ])
   checkCondition(condition, current, `pool ${pool.name}`)
-  if (current !== null && readable && isDeepStrictEqual(current.value, pool)) {
+  const spelling = poolSpelling(pool, body)
+  const written = together(pool, spelling)
+  const same =
+    current !== null && isDeepStrictEqual(current.value, pool) && isDeepStrictEqual(current.written, written)
+  if (same && readable) {
     return { created: false, changed: false, revision: current.revision }
   }
   const before = readable ? (current?.value ?? null) : null
@@ -106,21 +119,20 @@ export async function putPool(
       (pool.location === null && before?.location !== null))
   await checkPool(tx, pool, matters ? await loadNeighbourhood(tx, answeredBy(pool)) : around, coming)
   const { revision } = write
-  const { name, monitor, select, answers, minUp, hosts, fallback, members: wanted } = pool
+  const { name, monitor, select, answers, minUp, hosts, fallback } = pool
   const settings = formatPoolSettings(pool)
   const share = typeof minUp === 'number' ? minUp : 0
-  const row = { name, monitor, select, answers, minUp: share, hosts, fallback, settings, revision }
+  const head = { name, monitor, select, answers, minUp: share, hosts, fallback, settings, revision }
+  const row = { ...head, written: spelling.head }
   // What could not be read again must not be written.
   settingsOf(row)
   write.send(tx.insert(pools).values(row).onConflictDoUpdate({ target: pools.name, set: row }))
-  const names = new Set(wanted.map((member) => member.name))
-  const gone = found.filter((member) => !names.has(member.name))
-  removeMembers(write, name, gone)
-  saveMembers(write, name, wanted, found)
+  replaceMembers(write, [{ pool: name, wanted: spelling.members, stored: found }])
   write.beforeCommit(
     checkPoolSize(tx, `pool ${name}`, name, !fresh && (hosts === 'cname' || fallback !== null)),
   )
   write.change('pool', pool.name)
+  write.keep('pool', pool.name, current === null ? null : bodyOf(current, formatPool))
   write.audit('pool.put', pool.name, current?.value, pool)
   return { created: current === null, changed: true, revision }
 }
@@ -159,10 +171,11 @@ export async function deletePool(write: Write, name: string, condition: WriteCon
   ])
   checkExists(condition, current, `pool ${name}`)
   throwIfUsed('pool', name, users)
-  removeMembers(write, name, found)
+  replaceMembers(write, [{ pool: name, wanted: [], stored: found }])
   endOverrides(write, name)
   write.send(tx.delete(pools).where(eq(pools.name, name)))
   write.change('pool', name)
+  write.keep('pool', name, bodyOf(current, formatPool))
   write.audit('pool.delete', name, current.value, null)
 }
 
@@ -172,17 +185,51 @@ type MemberRow = typeof members.$inferSelect
 const membersOf = (tx: Tx, where: SQL | undefined) =>
   tx.select().from(members).where(where).orderBy(asc(members.pool), asc(members.position), asc(members.name))
 
-function withMembers(rows: readonly PoolRow[], found: readonly MemberRow[], onBad?: OnBad): Stored<Pool>[] {
+function withMembers(rows: readonly PoolRow[], found: readonly MemberRow[], onBad?: OnBad): StoredPool[] {
   const byPool = Map.groupBy(found, ({ pool }) => pool)
   return rows.map((row) => {
-    const { revision, settings: _, born: __, ...fields } = row
+    const { revision, settings: _, born: __, owner, written: kept, ...fields } = row
     const settings = settingsOf(row, onBad)
     const minUp = typeof settings.minUp === 'number' ? row.minUp : settings.minUp
     // Settings that could not be read no longer say what the fallback is for.
     const fallback = settings.whenAllDown === 'fallback' ? row.fallback : null
     const head = readHead({ ...fields, ...settings, minUp, fallback, members: [] } as Pool, onBad)
-    return { value: { ...head, members: readMembers(byPool.get(row.name) ?? [], onBad) }, revision }
+    const rowsOf = byPool.get(row.name) ?? []
+    const value = { ...head, members: readMembers(rowsOf, onBad) }
+    const spelled = new Map(rowsOf.map((each) => [each.name, each]))
+    const spelling = {
+      head: spellingFor(kept, head, (body, problems) => parsePool(row.name, body, '', problems)),
+      members: value.members.map((one) => ({ value: one, written: spellingIn(spelled.get(one.name)!, one) })),
+    }
+    return { value, revision, written: together(value, spelling), owner }
   })
+}
+
+/** How a pool is spelled, for which its row and those of its members have a place each. */
+interface PoolSpelling {
+  /** Without its members; null where it is as we write it. */
+  readonly head: Body | null
+  readonly members: readonly WantedMember[]
+}
+
+/** @param body as somebody wrote it; null for nobody */
+export function poolSpelling(pool: Pool, body: unknown): PoolSpelling {
+  const fragments = isMap(body) && isMap(body.members) ? body.members : {}
+  const members = pool.members.map((value) => {
+    return { value, written: spellingOf(fragments[value.name], formatMember(value)) }
+  })
+  if (!isMap(body)) return { head: null, members }
+  const head = 'members' in body ? { ...body, members: {} } : body
+  return { head: spellingOf(head, formatPool({ ...pool, members: [] })), members }
+}
+
+/** The fragment of a pool as it was written; null where that is as we write it. */
+function together(pool: Pool, { head, members }: PoolSpelling): Body | null {
+  if (head === null && members.every(({ written }) => written === null)) return null
+  const body = head ?? formatPool({ ...pool, members: [] })
+  if (members.length === 0) return body
+  const fragments = members.map(({ value, written }) => [value.name, written ?? formatMember(value)])
+  return { ...body, members: Object.fromEntries(fragments) }
 }
 
 /** What can't be read of a pool is as if it were left out: its members are what is to be answered, whatever becomes of the rest. */

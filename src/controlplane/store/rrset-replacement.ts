@@ -2,6 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { sql } from '../../../schema/drizzle.ts'
 import { ControlError } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'
+import type { RrsetKey } from '../rules/zone-data.ts'
+import { keptRrsets } from './history.ts'
 import { streamRrsets } from './rrsets.ts'
 import type { Tx, Write } from './transaction.ts'
 
@@ -12,11 +14,21 @@ const batchSize = 2_000
 export const auditedNames = 100
 
 /** What a replacement did, as the audit log shows it. */
-export interface Replacement {
+export interface AuditedReplacement {
   readonly changed: number
   /** Owner and type of the first of them. */
   readonly put: readonly string[]
   readonly deleted: readonly string[]
+}
+
+/** An RRset as it was; null for one that was not there. */
+export interface FormerRrset extends RrsetKey {
+  readonly before: Rrset | null
+}
+
+export interface Replacement extends AuditedReplacement {
+  /** Those that changed, as they were; `written` when that is in the history already, null when there are too many, and none of a zone that is new. */
+  readonly former: readonly FormerRrset[] | 'written' | null
 }
 
 /**
@@ -36,18 +48,28 @@ export async function replaceRrsets(
   const { tx } = write
   const pending = byKey(wanted)
   const gone: Rrset[] = []
+  const former = new Map<string, Rrset>()
   for await (const batch of isNew ? [] : streamRrsets(tx, apex, batchSize)) {
     for (const stored of batch) {
       const key = keyOf(stored)
       const next = pending.get(key)
       if (next === undefined) gone.push(stored)
       else if (isSame(stored, next)) pending.delete(key)
+      else if (former.size <= keptRrsets) former.set(key, stored)
     }
   }
   const changed = [...pending.values()]
   for (const batch of batches(gone)) write.send(deleteRows(tx, apex, batch))
   for (const batch of batches(changed)) write.send(saveRows(tx, apex, batch, write.revision))
+  const all = [
+    ...gone.map((rrset) => ({ ...keyPart(rrset), before: rrset })),
+    ...(isNew ? [] : changed).map((rrset) => ({
+      ...keyPart(rrset),
+      before: former.get(keyOf(rrset)) ?? null,
+    })),
+  ]
   return {
+    former: all.length > keptRrsets ? null : all,
     changed: changed.length + gone.length,
     put: changed.slice(0, auditedNames).map(keyOf),
     deleted: gone.slice(0, auditedNames).map(keyOf),
@@ -61,7 +83,7 @@ function saveRows(tx: Tx, apex: string, rows: readonly Rrset[], revision: number
     select ${apex}::text, owner, type, "ttlSeconds", data, ${revision}::bigint
     from json_to_recordset(${JSON.stringify(rows)}::json) as r(owner text, type text, "ttlSeconds" int, data text[])
     on conflict (zone, owner, type) do update
-    set ttl_seconds = excluded.ttl_seconds, data = excluded.data, revision = excluded.revision`)
+    set ttl_seconds = excluded.ttl_seconds, data = excluded.data, written = null, revision = excluded.revision`)
 }
 
 function deleteRows(tx: Tx, apex: string, rows: readonly Rrset[]): PromiseLike<unknown> {
@@ -70,6 +92,8 @@ function deleteRows(tx: Tx, apex: string, rows: readonly Rrset[]): PromiseLike<u
     delete from rrsets using json_to_recordset(${keys}::json) as gone(owner text, type text)
     where rrsets.zone = ${apex} and rrsets.owner = gone.owner and rrsets.type = gone.type`)
 }
+
+const keyPart = ({ owner, type }: RrsetKey): RrsetKey => ({ owner, type })
 
 const keyOf = ({ owner, type }: Rrset) => `${owner} ${type}`
 

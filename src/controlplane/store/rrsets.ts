@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { and, count, eq, type SQL, sql } from '../../../schema/drizzle.ts'
 import { rrsets } from '../../../schema/zones.ts'
-import { ControlError } from '../model/errors.ts'
+import type { Body } from '../document/forms.ts'
+import { spellingFor, spellingOf } from '../document/written.ts'
+import { formatRrset, parseRrset } from '../document/zone.ts'
+import { ControlError, type Problem } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'
 import type { Breach } from '../rules/breach.ts'
 import { absoluteName, namesAbove } from '../rules/owners.ts'
@@ -9,10 +12,12 @@ import { placeBreaches, typesThatHide } from '../rules/places.ts'
 import { placesOf } from '../rules/view.ts'
 import { checkKeys, type RrsetKey } from '../rules/zone-data.ts'
 import { fetchRows } from './cursor.ts'
+import { rrsetHistoryKey } from './history.ts'
 import { aliasBreachesOf, jsonRows, texts } from './neighbourhood.ts'
 import { throwIfAny, throwIfBroken } from './refusals.ts'
 import { raiseSerial, type SerialState } from './serial.ts'
 import {
+  bodyOf,
   checkCondition,
   checkExists,
   type Page,
@@ -36,14 +41,14 @@ export async function getRrset(
     .select()
     .from(rrsets)
     .where(and(atOwner(apex, owner), eq(rrsets.type, type)))
-  return row === undefined ? null : toStored(row)
+  return row === undefined ? null : toStored(apex, row)
 }
 
 /** One page in the order of owner and type. */
 export async function listRrsets(tx: Tx, apex: string, request: PageRequest): Promise<Page<Stored<Rrset>>> {
   const { owner, type, zone } = rrsets
   const query = tx.select().from(rrsets).$dynamic()
-  return readPage(query, { owner, type }, request, (rows) => rows.map((row) => toStored(row)), {
+  return readPage(query, { owner, type }, request, (rows) => rows.map((row) => toStored(apex, row)), {
     where: eq(zone, apex),
   })
 }
@@ -134,6 +139,7 @@ export async function putRrset(
   apex: string,
   rrset: Rrset,
   condition: WriteCondition,
+  body: unknown = null,
 ): Promise<Put> {
   const { tx } = write
   const { owner, type } = rrset
@@ -141,12 +147,14 @@ export async function putRrset(
   const around = await loadAround(tx, apex, owner, type)
   const current = around.here.find(({ value }) => value.type === type) ?? null
   checkCondition(condition, current, what)
-  if (current !== null && isDeepStrictEqual(current.value, rrset)) {
+  const written = spellingOf(body, formatRrset(rrset))
+  const same = current !== null && isDeepStrictEqual(current.value, rrset)
+  if (same && isDeepStrictEqual(current.written, written)) {
     return { created: false, changed: false, revision: current.revision }
   }
   checkRrset(apex, rrset, around)
   const { revision } = write
-  const row = { ...rrset, data: [...rrset.data], zone: apex, revision }
+  const row = { ...rrset, data: [...rrset.data], zone: apex, written, revision }
   const target = [rrsets.zone, rrsets.owner, rrsets.type]
   write.send(tx.insert(rrsets).values(row).onConflictDoUpdate({ target, set: row }))
   const name = absoluteName(owner, apex)
@@ -155,6 +163,11 @@ export async function putRrset(
     write.beforeCommit(aliasBreachesOf(tx, [name]).then(bar))
   }
   raiseSerial(write, apex, around.serial, [owner])
+  write.keep(
+    'rrset',
+    rrsetHistoryKey(apex, owner, type),
+    current === null ? null : bodyOf(current, formatRrset),
+  )
   write.audit('rrset.put', `${apex}/${owner}/${type}`, current?.value, rrset)
   return { created: current === null, changed: true, revision }
 }
@@ -171,6 +184,7 @@ export async function deleteRrset(
   checkExists(condition, current, describe(apex, owner, type))
   write.send(write.tx.delete(rrsets).where(and(atOwner(apex, owner), eq(rrsets.type, type))))
   raiseSerial(write, apex, serial, [owner])
+  write.keep('rrset', rrsetHistoryKey(apex, owner, type), bodyOf(current, formatRrset))
   write.audit('rrset.delete', `${apex}/${owner}/${type}`, current.value, null)
 }
 
@@ -205,7 +219,7 @@ async function loadAround(tx: Tx, apex: string, owner: string, type: string | nu
     select ${tryZone(apex)} as free,
       (select json_build_object('serial', serial, 'fixed', fixed_serial is not null) from zones where apex = ${apex}) as serial,
       ${jsonRows(sql`
-        select owner, type, ttl_seconds as "ttlSeconds", data, revision from rrsets where zone = ${apex} and owner = ${owner}`)} as here,
+        select owner, type, ttl_seconds as "ttlSeconds", data, written, revision from rrsets where zone = ${apex} and owner = ${owner}`)} as here,
       ${jsonRows(sql`
         select owner, type from rrsets
         where zone = ${apex} and owner = any(${texts(namesAbove(owner))}) and type = 'DNAME'
@@ -219,7 +233,7 @@ async function loadAround(tx: Tx, apex: string, owner: string, type: string | nu
   const { free, serial, here, apart, services } = rows[0]!
   if (!free) throw new ZoneTaken(apex)
   if (serial === null) throw new ControlError('not-found', `zone ${apex} does not exist`)
-  return { serial, here: here.map(toStored), apart, services }
+  return { serial, here: here.map((row) => toStored(apex, row)), apart, services }
 }
 
 /** Rows of owners below `owner`: its text behind a dot at the end, and that dot not an escaped one. */
@@ -259,6 +273,9 @@ const atOwner = (apex: string, owner: string): SQL | undefined =>
 
 type Row = typeof rrsets.$inferSelect
 
-function toStored({ owner, type, ttlSeconds, data, revision }: Omit<Row, 'zone'>): Stored<Rrset> {
-  return { value: { owner, type, ttlSeconds, data }, revision }
+function toStored(apex: string, row: Omit<Row, 'zone'>): Stored<Rrset> {
+  const { owner, type, ttlSeconds, data, written, revision } = row
+  const value = { owner, type, ttlSeconds, data }
+  const parse = (body: Body, problems: Problem[]) => parseRrset(apex, { owner, type }, body, '', problems)
+  return { value, revision, written: spellingFor(written, value, parse) }
 }

@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import { asc, eq, sql } from '../../../schema/drizzle.ts'
 import { servicePools, services } from '../../../schema/services.ts'
+import type { Body } from '../document/forms.ts'
 import {
   formatService,
   formatServiceSettings,
   parseService,
   parseServiceSettings,
 } from '../document/service.ts'
+import { spellingFor, spellingOf } from '../document/written.ts'
 import type { Problem } from '../model/errors.ts'
 import type { ServiceOverride } from '../model/override.ts'
 import type { Choice, Service } from '../model/service.ts'
@@ -14,14 +16,23 @@ import { nestedIn } from '../rules/graph.ts'
 import { placeBreaches, typesThatHide } from '../rules/places.ts'
 import { choiceBreaches, serviceNestingBreaches } from '../rules/references.ts'
 import { type ConfigurationView, placesOf } from '../rules/view.ts'
-import { aliasBreachesAfter, choiceColumns, jsonRows, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import {
+  aliasBreachesAfter,
+  choiceColumns,
+  jsonRows,
+  loadNeighbourhood,
+  texts,
+  viewAfter,
+} from './neighbourhood.ts'
 import { checkServiceSize, fitsAlone } from './plan-sizes.ts'
 import { findUsers, insideOf, throwIfAny, throwIfBroken, throwIfUsed } from './refusals.ts'
 import { readServiceOverride } from './service-overrides.ts'
 import {
+  bodyOf,
   checkCondition,
   checkExists,
   type OnBad,
+  type Owned,
   type Page,
   type PageRequest,
   type Put,
@@ -32,7 +43,7 @@ import {
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
-export interface StoredService extends Stored<Service> {
+export interface StoredService extends Stored<Service>, Owned {
   /** Apex of the zone that the service lies in. */
   readonly zone: string
   /** What an operator says of it where it stands in a pool's place. */
@@ -49,6 +60,8 @@ const columns = {
   fallback: services.fallback,
   settings: services.settings,
   override: services.override,
+  written: services.written,
+  owner: services.owner,
   revision: services.revision,
   choices: sql<Choice[]>`${jsonRows(sql`
     select ${choiceColumns} from service_pools where service = services.name order by position`)}`,
@@ -85,7 +98,12 @@ export async function listAllServices(tx: Tx, onBad?: OnBad): Promise<StoredServ
  * answers with a CNAME, when the services that it names lead back to it or too far, when it chooses the nearest and
  * knows of no place, or when no plan can hold what it comes to.
  */
-export async function putService(write: Write, service: Service, condition: WriteCondition): Promise<Put> {
+export async function putService(
+  write: Write,
+  service: Service,
+  condition: WriteCondition,
+  body: unknown = null,
+): Promise<Put> {
   const { tx } = write
   const { name } = service
   // Whatever can't be read is replaced.
@@ -97,15 +115,21 @@ export async function putService(write: Write, service: Service, condition: Writ
     loadNeighbourhood(tx, concernOf(service)),
   ])
   checkCondition(condition, current, `service ${name}`)
-  if (current !== null && readable && isDeepStrictEqual(current.value, service)) {
+  const written = spellingOf(body, formatService(service))
+  const same =
+    current !== null &&
+    isDeepStrictEqual(current.value, service) &&
+    isDeepStrictEqual(current.written, written)
+  if (same && readable) {
     return { created: false, changed: false, revision: current.revision }
   }
   const { revision } = write
   const view = viewAfter(around, { service }, [name])
   await checkService(tx, service, view)
-  saveRows(write, service, view.zoneOf(name)!, current === null)
+  saveServices(write, [{ value: service, written, zone: view.zoneOf(name)!, isNew: current === null }])
   if (!fitsAlone(view, name)) write.beforeCommit(checkServiceSize(tx, name))
   write.change('service', name)
+  write.keep('service', name, current === null ? null : bodyOf(current, formatService))
   write.audit('service.put', name, current?.value, service)
   return { created: current === null, changed: true, revision }
 }
@@ -138,28 +162,69 @@ async function checkService(tx: Tx, service: Service, view: ConfigurationView): 
   throwIfBroken(what, await aliasBreachesAfter(tx, view), insideOf('services', name))
 }
 
-function saveRows(write: Write, service: Service, zone: string, isNew: boolean): void {
-  const { tx, revision } = write
-  const { name, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, choices } = service
-  const settings = formatServiceSettings(service)
-  // What could not be read again must not be written.
-  readSettings(`service ${name}`, (problems) => parseServiceSettings(settings, service, '', problems))
-  const row = { name, zone, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, settings, revision }
-  write.send(tx.insert(services).values(row).onConflictDoUpdate({ target: services.name, set: row }))
-  if (!isNew) write.send(tx.delete(servicePools).where(eq(servicePools.service, name)))
-  const rows = tx.insert(servicePools).values(
-    choices.map((choice, position) => ({
-      service: name,
+/** A service as it is to be, and where it lies. */
+export interface WantedService {
+  readonly value: Service
+  readonly written: Body | null
+  /** Apex of the zone that it lies in. */
+  readonly zone: string
+  readonly isNew: boolean
+}
+
+/** Rows of one statement. */
+const batchRows = 2_000
+
+/** Inserts or replaces services and what they choose among, which must be there; those that name each other at once. */
+export function saveServices(write: Write, wanted: readonly WantedService[]): void {
+  const { tx } = write
+  for (let from = 0; from < wanted.length; from += batchRows) {
+    saveHeads(write, wanted.slice(from, from + batchRows))
+  }
+  const known = wanted.flatMap(({ value, isNew }) => (isNew ? [] : [value.name]))
+  if (known.length > 0) write.send(tx.delete(servicePools).where(sql`service = any(${texts(known)})`))
+  for (let from = 0; from < wanted.length; from += batchRows) {
+    saveChoices(write, wanted.slice(from, from + batchRows))
+  }
+}
+
+function saveHeads(write: Write, wanted: readonly WantedService[]): void {
+  const rows = wanted.map(({ value, written, zone }) => {
+    const { name, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback } = value
+    const settings = formatServiceSettings(value)
+    // What could not be read again must not be written.
+    readSettings(`service ${name}`, (problems) => parseServiceSettings(settings, value, '', problems))
+    return { name, zone, ttlSeconds, minTtlSeconds, steer, whenAllDown, fallback, settings, written }
+  })
+  const saved = write.tx.execute(sql`
+    insert into services (name, zone, ttl_seconds, min_ttl_seconds, steer, when_all_down, fallback, settings, written, revision)
+    select name, zone, "ttlSeconds", "minTtlSeconds", steer, "whenAllDown", fallback, settings, written, ${write.revision}::bigint
+    from json_to_recordset(${JSON.stringify(rows)}::json) as r(name text, zone text, "ttlSeconds" int, "minTtlSeconds" int, steer text,
+      "whenAllDown" text, fallback text, settings jsonb, written json)
+    on conflict (name) do update set zone = excluded.zone, ttl_seconds = excluded.ttl_seconds,
+      min_ttl_seconds = excluded.min_ttl_seconds, steer = excluded.steer, when_all_down = excluded.when_all_down,
+      fallback = excluded.fallback, settings = excluded.settings, written = excluded.written, revision = excluded.revision`)
+  write.send(saved)
+}
+
+function saveChoices(write: Write, wanted: readonly WantedService[]): void {
+  const rows = wanted.flatMap(({ value }) =>
+    value.choices.map(({ kind, name, weight, bias, location }, position) => ({
+      service: value.name,
       position,
-      pool: choice.kind === 'pool' ? choice.name : null,
-      nested: choice.kind === 'service' ? choice.name : null,
-      weight: choice.weight,
-      bias: choice.bias,
-      latitude: choice.location?.latitude ?? null,
-      longitude: choice.location?.longitude ?? null,
+      pool: kind === 'pool' ? name : null,
+      nested: kind === 'service' ? name : null,
+      weight,
+      bias,
+      ...location,
     })),
   )
-  write.send(rows)
+  write.send(
+    write.tx.execute(sql`
+      insert into service_pools (service, position, pool, nested, weight, bias, latitude, longitude)
+      select service, position, pool, nested, weight, bias, latitude, longitude
+      from json_to_recordset(${JSON.stringify(rows)}::json) as r(service text, position int, pool text, nested text, weight int, bias int,
+        latitude double precision, longitude double precision)`),
+  )
 }
 
 /** Throws `conflict` with one problem for each service that names it. */
@@ -170,6 +235,7 @@ export async function deleteService(write: Write, name: string, condition: Write
   throwIfUsed('service', name, users)
   write.send(tx.delete(services).where(eq(services.name, name)))
   write.change('service', name)
+  write.keep('service', name, bodyOf(current, formatService))
   write.audit('service.delete', name, current.value, null)
 }
 
@@ -199,7 +265,7 @@ const isHostnameIn = (name: string, zone: string) =>
   zone === '.' || name === zone || name.endsWith(`.${zone}`)
 
 function withSettings(row: Row, onBad?: OnBad): StoredService {
-  const { zone, revision, settings, override: said, ...fields } = row
+  const { zone, revision, settings, override: said, written: kept, owner, ...fields } = row
   const override = readServiceOverride({ name: row.name, override: said }, onBad)
   const head = {
     ...fields,
@@ -208,10 +274,14 @@ function withSettings(row: Row, onBad?: OnBad): StoredService {
   }
   const parse = (problems: Problem[]) => parseServiceSettings(settings, head, '', problems)
   const read = readSettings(`service ${row.name}`, parse, onBad)
-  if (read !== null) return { value: { ...head, ...read }, zone, override, revision }
+  if (read !== null) {
+    const value = { ...head, ...read }
+    const written = spellingFor(kept, value, (body, found) => parseService(row.name, body, '', found))
+    return { value, zone, override, revision, written, owner }
+  }
   // Without its rules `geo` could choose nothing; in order of preference there is always an answer.
   const plain = { ...head, steer: head.steer === 'geo' ? ('failover' as const) : head.steer }
-  return { value: { ...plain, ...parseServiceSettings({}, plain, '', [])! }, zone, override, revision }
+  return { value: { ...plain, ...parseServiceSettings({}, plain, '', [])! }, zone, override, revision, owner }
 }
 
 /**

@@ -5,12 +5,25 @@
  * fragment any more: a read by name says so, and those who read everything are told and go on with the rest.
  */
 import { and, asc, desc, type PgColumn, type PgSelect, type SQL, sql } from '../../../schema/drizzle.ts'
+import type { Body } from '../document/forms.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 
 /** A value and the configuration revision of its last change; the ETag is that revision in quotes. */
 export interface Stored<T> {
   readonly value: T
   readonly revision: number
+  /** The fragment as somebody wrote it; null or left out where that is as we write it. */
+  readonly written?: Body | null
+}
+
+/** What may come from the files of somebody, whose label it has then. */
+export interface Owned {
+  readonly owner: string | null
+}
+
+/** The fragment of what is stored, as it was written. */
+export function bodyOf<T>({ value, written }: Stored<T>, format: (value: T) => Body): Body {
+  return written ?? format(value)
 }
 
 /** What a client demands of the stored state. `ifMatch` a revision or "any"; `ifNoneMatch: '*'` only creates. */

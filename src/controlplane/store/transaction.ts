@@ -7,7 +7,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import { type NodePgDatabase, sql } from '../../../schema/drizzle.ts'
-import type { changeKinds } from '../../../schema/journal.ts'
+import type { changeKinds, changeSources, historyKinds } from '../../../schema/journal.ts'
+import type { Body } from '../document/forms.ts'
 
 /**
  * An open transaction as a drizzle query builder. Nobody but `Database` begins, commits or rolls back: don't call
@@ -16,6 +17,15 @@ import type { changeKinds } from '../../../schema/journal.ts'
 export type Tx = NodePgDatabase
 
 export type ChangeKind = (typeof changeKinds)[number]
+export type ChangeSource = (typeof changeSources)[number]
+export type HistoryKind = (typeof historyKinds)[number]
+
+/** Who changes the configuration, by what, and why. */
+export interface Author {
+  readonly actor: string
+  readonly source: ChangeSource
+  readonly message: string | null
+}
 
 /** The channel of NOTIFY and LISTEN. The payload is the id of the `Database` that wrote. */
 export const changeChannel = 'pooldns_change'
@@ -35,6 +45,13 @@ export interface Deed {
 /** Owners that a change may name; with more the zone is read whole. */
 const ownersLimit = 200
 
+interface HistoryEntry {
+  readonly kind: HistoryKind
+  readonly key: string
+  readonly before: Body | null
+  readonly lost: boolean
+}
+
 interface ChangeEntry {
   readonly kind: ChangeKind
   readonly key: string
@@ -50,21 +67,22 @@ interface ChangeEntry {
  */
 export class Write {
   readonly tx: Tx
-  readonly actor: string
+  readonly author: Author
   readonly #held: Promise<void>
   #revision: number | undefined
   readonly #auditRetentionMs: number
   readonly #changes = new Map<string, ChangeEntry>()
   readonly #audits: Deed[] = []
+  readonly #history: HistoryEntry[] = []
   /** Bound, as that of `#checks`: the statements of the one request. */
   readonly #sent: Promise<unknown>[] = []
   readonly #checks: Promise<unknown>[] = []
   #announced = false
 
   /** @param lock the revision before, once the lock is held */
-  constructor(tx: Tx, lock: PromiseLike<number>, actor: string, auditRetentionMs: number) {
+  constructor(tx: Tx, lock: PromiseLike<number>, author: Author, auditRetentionMs: number) {
     this.tx = tx
-    this.actor = actor
+    this.author = author
     this.#auditRetentionMs = auditRetentionMs
     // Asked for before anything else was, so known before anything else is.
     this.#held = Promise.resolve(
@@ -134,6 +152,23 @@ export class Write {
     this.#audits.push({ action, key, before: bounded(before), after: bounded(after) })
   }
 
+  get actor(): string {
+    return this.author.actor
+  }
+
+  /**
+   * Keeps how a part of the configuration was before, so that this revision can be undone. In the words of the document; null for what
+   * was not there.
+   */
+  keep(kind: HistoryKind, key: string, before: Body | null): void {
+    this.#history.push({ kind, key, before, lost: false })
+  }
+
+  /** Says that it was too much to be kept, so that nobody can return to before this revision. */
+  keepNothing(kind: HistoryKind, key: string): void {
+    this.#history.push({ kind, key, before: null, lost: true })
+  }
+
   /** Has every node look at once for what is no configuration and so has no revision, such as a token that was revoked. */
   announce(): void {
     this.#announced = true
@@ -170,6 +205,8 @@ export class Write {
     const revision = this.changed ? this.revision : this.revision - 1
     const changed = JSON.stringify([...this.#changes.values()])
     const audited = JSON.stringify(this.#audits)
+    const kept = JSON.stringify(this.#history)
+    const { actor, source, message } = this.author
     // Data-modifying parts of one WITH run all, whether or not the main query reads them.
     return this.tx.execute(sql`
       with changed as (
@@ -178,9 +215,16 @@ export class Write {
         from json_to_recordset(${changed}::json) as c(kind text, key text, owners text[])
       ), audited as (
         insert into audit_log (at, actor, action, key, before, after, revision, keep_until)
-        select now(), ${this.actor}::text, action, key, before, after, ${revision}::bigint,
+        select now(), ${actor}::text, action, key, before, after, ${revision}::bigint,
           now() + ${this.#auditRetentionMs}::double precision * interval '1 millisecond'
         from json_to_recordset(${audited}::json) as a(action text, key text, before jsonb, after jsonb)
+      ), kept as (
+        insert into history (revision, kind, key, before, lost)
+        select ${revision}::bigint, kind, key, before, lost
+        from json_to_recordset(${kept}::json) as h(kind text, key text, before json, lost boolean)
+      ), signed as (
+        insert into revisions (revision, at, actor, source, message)
+        select ${revision}::bigint, now(), ${actor}::text, ${source}::text, ${message}::text where ${this.changed}::boolean
       ), bumped as (
         update config_revision set revision = ${revision}::bigint where revision <> ${revision}::bigint
       )

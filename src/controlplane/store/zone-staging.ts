@@ -22,6 +22,7 @@ import { absoluteName } from '../rules/owners.ts'
 import { placeBreaches, because as placeRefused, typesOfServices } from '../rules/places.ts'
 import { placesOf } from '../rules/view.ts'
 import { maxRrsetOctets, because as rrsetRefused, singleTypes, typesBesideCname } from '../rules/zone-data.ts'
+import { keptRrsets, rrsetFragment } from './history.ts'
 import { loadNeighbourhood } from './neighbourhood.ts'
 import { throwIfBroken } from './refusals.ts'
 import { currentRevision } from './revision.ts'
@@ -286,7 +287,7 @@ export async function replaceByStaged(
     condition,
   )
   await Promise.all(sent)
-  const replaced = await replaceRows(tx, apex, ttlSeconds, revision)
+  const replaced = await replaceRows(tx, apex, ttlSeconds, revision, begun.current === null)
   await tx.execute(joinsByIndex)
   return { begun, replaced }
 }
@@ -314,8 +315,17 @@ export async function putStagedZone(
       () => null,
     )
   }
-  return finishZone(write, begun, 'zone.import', replaced)
+  const put = finishZone(write, begun, 'zone.import', replaced)
+  write.send(
+    tx.execute(
+      sql`update history set revision = ${write.revision}::bigint where revision = ${stagedRevision}`,
+    ),
+  )
+  return put
 }
+
+/** What rows of the history have until the revision is known; nobody else ever sees one. */
+const stagedRevision = -1
 
 /** Where in the file the RRs stand that warnings are about; line 1 for one that is about what is not there. */
 export async function placeWarnings(tx: Tx, warnings: readonly ZoneWarning[]): Promise<StagedFinding[]> {
@@ -329,50 +339,76 @@ export async function placeWarnings(tx: Tx, warnings: readonly ZoneWarning[]): P
   return rows
 }
 
-async function replaceRows(tx: Tx, apex: string, zoneTtl: number, revision: number): Promise<Replacement> {
-  const deleted = await affected(
-    tx,
+async function replaceRows(
+  tx: Tx,
+  apex: string,
+  zoneTtl: number,
+  revision: number,
+  isNew: boolean,
+): Promise<Replacement> {
+  const touching = (statement: SQL, returning: SQL) => affected(tx, apex, statement, returning, isNew)
+  const deleted = await touching(
     sql`
     delete from rrsets r where r.zone = ${apex}
       and not exists (select from staged_rrsets s where s.owner = r.owner and s.type = r.type)`,
+    sql`r.ttl_seconds, r.data`,
   )
-  const updated = await affected(
-    tx,
+  const updated = await touching(
     sql`
-    update rrsets r set ttl_seconds = nullif(s.ttl_seconds, ${zoneTtl}::int), data = s.data, revision = ${revision}::bigint
-    from staged_rrsets s
+    update rrsets r set ttl_seconds = nullif(s.ttl_seconds, ${zoneTtl}::int), data = s.data, written = null, revision = ${revision}::bigint
+    from staged_rrsets s join rrsets o on o.zone = ${apex} and o.owner = s.owner and o.type = s.type
     where r.zone = ${apex} and r.owner = s.owner and r.type = s.type and not (
       coalesce(r.ttl_seconds, ${zoneTtl}::int) = s.ttl_seconds and cardinality(r.data) = cardinality(s.data)
       and (r.data = s.data or (r.data @> s.data and s.data @> r.data))
     )`,
+    sql`o.ttl_seconds, o.data`,
   )
-  const inserted = await affected(
-    tx,
+  const inserted = await touching(
     sql`
     insert into rrsets as r (zone, owner, type, ttl_seconds, data, revision)
     select ${apex}::text, owner, type, nullif(ttl_seconds, ${zoneTtl}::int), data, ${revision}::bigint
     from staged_rrsets s
     where not exists (select from rrsets o where o.zone = ${apex} and o.owner = s.owner and o.type = s.type)
     order by owner, type`,
+    sql`null::int as ttl_seconds, null::text[] as data`,
   )
+  const isKept = [deleted, updated, inserted].every(({ kept }) => kept)
   return {
+    former: isKept ? 'written' : null,
     changed: deleted.count + updated.count + inserted.count,
     put: [...updated.names, ...inserted.names].slice(0, auditedNames),
     deleted: deleted.names,
   }
 }
 
-/** Runs a statement on `rrsets r` and says how many rows it touched, and the names of the first of them. */
-async function affected(tx: Tx, statement: SQL): Promise<{ count: number; names: string[] }> {
+/**
+ * Runs a statement on `rrsets r`, and keeps in the history how the rows were, unless they are too many or the zone is new.
+ *
+ * @param before what it returns of a row as it was: `ttl_seconds` and `data`
+ * @returns how many rows it touched, the names of the first of them, and whether the history has all that it should
+ */
+async function affected(
+  tx: Tx,
+  apex: string,
+  statement: SQL,
+  before: SQL,
+  isNew: boolean,
+): Promise<{ count: number; names: string[]; kept: boolean }> {
   const { rows } = await tx.execute<{ count: string; names: string[] | null }>(sql`
-    with touched as (${statement} returning r.owner, r.type)
+    with touched as (${statement} returning r.owner, r.type, ${before}), kept as (
+      insert into history (revision, kind, key, before)
+      select ${stagedRevision}, 'rrset', ${apex}::text || '/' || owner || '/' || type,
+        case when data is null then null else ${rrsetFragment} end
+      from touched where not ${isNew}::boolean and (select count(*) from touched) <= ${keptRrsets}::int
+    )
     select (select count(*) from touched) as count, (
       select array_agg(name) from (
         select owner || ' ' || type as name from touched order by owner, type limit ${auditedNames}::int
       ) as first
     ) as names`)
   const [row] = rows
-  return { count: Number(row!.count), names: row!.names ?? [] }
+  const count = Number(row!.count)
+  return { count, names: row!.names ?? [], kept: isNew || count <= keptRrsets }
 }
 
 /** The first RRs that a query finds, and what is to be said of each. */

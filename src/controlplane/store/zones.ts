@@ -4,21 +4,27 @@ import { services } from '../../../schema/services.ts'
 import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { Whole } from '../document/fields.ts'
-import { formatZoneHead, parseZone } from '../document/zone.ts'
+import type { Body } from '../document/forms.ts'
+import { isMap } from '../document/schema-check.ts'
+import { spellingFor, spellingOf } from '../document/written.ts'
+import { formatRrset, formatZoneHead, parseZone } from '../document/zone.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
 import type { Breach } from '../rules/breach.ts'
 import { absoluteName } from '../rules/owners.ts'
 import { aliasBreaches, aliasedServices, placeBreaches } from '../rules/places.ts'
 import { placesOf } from '../rules/view.ts'
 import { checkKeys } from '../rules/zone-data.ts'
+import { keepAllRrsets, rrsetHistoryKey } from './history.ts'
 import { aliasBreachesOfZone, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
 import { throwIfAny, throwIfBroken } from './refusals.ts'
 import { type Replacement, replaceRrsets } from './rrset-replacement.ts'
 import { nextSerial, serialAhead } from './serial.ts'
 import {
+  bodyOf,
   checkCondition,
   checkExists,
   type OnBad,
+  type Owned,
   type Page,
   type PageRequest,
   type Put,
@@ -36,23 +42,25 @@ export interface ZoneState extends ZoneHead {
   readonly serial: number
 }
 
+export type StoredZone = Stored<ZoneState> & Owned
+
 type Row = typeof zones.$inferSelect
 
 /** The revision is that of the last change of the head or of any RRset. */
-export async function getZoneHead(tx: Tx, apex: string): Promise<Stored<ZoneState> | null> {
+export async function getZoneHead(tx: Tx, apex: string): Promise<StoredZone | null> {
   const [row] = await tx.select().from(zones).where(eq(zones.apex, apex))
   return row === undefined ? null : toStored(row)
 }
 
 /** One page in the order of apexes. */
-export async function listZones(tx: Tx, request: PageRequest): Promise<Page<Stored<ZoneState>>> {
+export async function listZones(tx: Tx, request: PageRequest): Promise<Page<StoredZone>> {
   return readPage(tx.select().from(zones).$dynamic(), { apex: zones.apex }, request, (rows) =>
     rows.map((row) => toStored(row)),
   )
 }
 
 /** The head of every zone, for the publisher. Those that can't be read are told and left out. */
-export async function listAllZones(tx: Tx, onBad?: OnBad): Promise<Stored<ZoneState>[]> {
+export async function listAllZones(tx: Tx, onBad?: OnBad): Promise<StoredZone[]> {
   return readable(await tx.select().from(zones).orderBy(asc(zones.apex)), onBad)
 }
 
@@ -61,17 +69,17 @@ export async function readZoneHead(
   tx: Tx,
   apex: string,
   onBad: OnBad,
-): Promise<Stored<ZoneState> | null | undefined> {
+): Promise<StoredZone | null | undefined> {
   const [row] = await tx.select().from(zones).where(eq(zones.apex, apex))
   return row === undefined ? null : readable([row], onBad)[0]
 }
 
-function readable(rows: readonly Row[], onBad?: OnBad): Stored<ZoneState>[] {
+function readable(rows: readonly Row[], onBad?: OnBad): StoredZone[] {
   return readRows(
     rows,
     ({ apex }) => `the head of zone ${apex}`,
     (row, problems) => {
-      const { value, revision } = toStored(row)
+      const { value, revision, written, owner } = toStored(row)
       const zone = parseZone(row.apex, { ...formatZoneHead(value), rrsets: [] }, '', problems)
       if (zone !== null && zone.apex !== row.apex)
         problems.push({ path: 'apex', message: `must be ${zone.apex}` })
@@ -79,7 +87,12 @@ function readable(rows: readonly Row[], onBad?: OnBad): Stored<ZoneState>[] {
       if (zone === null || problems.length > 0) return null
       // What was read and not the row, of which a SOA might not be made: one zone without an image holds up all.
       const { apex, soa, ttlSeconds } = zone
-      return { value: { apex, soa, ttlSeconds, serial: row.serial }, revision }
+      return {
+        value: { apex, soa, ttlSeconds, serial: row.serial },
+        revision,
+        written: written ?? null,
+        owner,
+      }
     },
     onBad,
   )
@@ -93,7 +106,12 @@ const Serial = Whole(0, 4_294_967_295)
  * CNAME beside other data, an A, AAAA or CNAME where a service of the zone is, a zone cut at or above one, or anything
  * where a service is that is answered with a CNAME.
  */
-export async function putZone(write: Write, zone: Zone, condition: WriteCondition): Promise<Put> {
+export async function putZone(
+  write: Write,
+  zone: Zone,
+  condition: WriteCondition,
+  body: unknown = null,
+): Promise<Put> {
   const { rrsets, ...head } = zone
   const { apex } = head
   const { tx } = write
@@ -103,7 +121,7 @@ export async function putZone(write: Write, zone: Zone, condition: WriteConditio
     findAround(tx, apex),
     servicesOf(tx, apex),
   ])
-  const begun = beginZone(write, current, head, null, condition)
+  const begun = beginZone(write, current, head, null, condition, headSpelling(head, body))
   const names = current === null ? await adoptServices(write, apex, around) : inside
   checkRrsets(apex, rrsets, names)
   const replaced = await replaceRrsets(write, apex, rrsets, current === null)
@@ -134,8 +152,9 @@ function checkRrsets(apex: string, rrsets: readonly Rrset[], names: readonly str
 
 /** A zone whose RRsets are being replaced: how it was (null: not there) and is to be. */
 export interface BegunZone {
-  readonly current: Stored<ZoneState> | null
+  readonly current: StoredZone | null
   readonly head: ZoneHead
+  readonly written: Body | null
   readonly serial: number
   /** The serial rises even when nothing else changes. */
   readonly behind: boolean
@@ -150,13 +169,15 @@ export interface BegunZone {
  * @param current what is there
  * @param fileSerial what a fixed serial becomes, and what the zone's own never falls behind (RFC 1982); null when the head
  *   has it all
+ * @param written how the head is spelled; null where that is as we write it
  */
 export function beginZone(
   write: Pick<Write, 'tx' | 'revision' | 'send'>,
-  current: Stored<ZoneState> | null,
+  current: StoredZone | null,
   zone: ZoneHead,
   fileSerial: number | null,
   condition: WriteCondition,
+  written: Body | null = null,
 ): BegunZone {
   const { tx, revision } = write
   const { apex } = zone
@@ -165,9 +186,9 @@ export function beginZone(
   const fixedSerial = last === null || last.soa.fixedSerial === null ? null : fileSerial
   const head = fileSerial === null ? zone : { ...zone, soa: { ...zone.soa, fixedSerial } }
   const serial = serialAfter(last?.serial ?? null, head.soa, fileSerial)
-  if (current === null) write.send(tx.insert(zones).values({ ...toRow(head), serial, revision }))
+  if (current === null) write.send(tx.insert(zones).values({ ...toRow(head), written, serial, revision }))
   const behind = last !== null && fileSerial !== null && serialAhead(fileSerial, last.serial)
-  return { current, head, serial, behind, revision }
+  return { current, head, written, serial, behind, revision }
 }
 
 /**
@@ -177,7 +198,7 @@ export function beginZone(
  */
 export function finishZone(
   write: Write,
-  { current, head, serial, behind, revision: begun }: BegunZone,
+  { current, head, written, serial, behind, revision: begun }: BegunZone,
   action: string,
   replaced: Replacement,
   served = true,
@@ -189,17 +210,31 @@ export function finishZone(
     write.beforeCommit(aliasBreachesOfZone(tx, apex).then(bar))
   }
   const before = current === null ? null : headOf(current.value)
-  if (current !== null && replaced.changed === 0 && !behind && isDeepStrictEqual(before, head)) {
+  const sameHead =
+    current !== null && isDeepStrictEqual(before, head) && isDeepStrictEqual(current.written, written)
+  if (sameHead && replaced.changed === 0 && !behind) {
     return { created: false, changed: false, revision: current.revision }
   }
   // The row of a new one says so already, unless others have written since it began.
   if (current !== null || begun !== revision) {
-    const row = { ...toRow(head), serial, revision }
+    const row = { ...toRow(head), written, serial, revision }
     write.send(tx.update(zones).set(row).where(eq(zones.apex, apex)))
   }
   write.change('zone', apex)
-  write.audit(action, apex, before, { ...head, serial, rrsets: replaced })
+  if (!sameHead) write.keep('zone', apex, current === null ? null : bodyOf(current, formatZoneHead))
+  keepRrsets(write, apex, replaced.former)
+  const { former: _, ...audited } = replaced
+  write.audit(action, apex, before, { ...head, serial, rrsets: audited })
   return { created: current === null, changed: true, revision }
+}
+
+function keepRrsets(write: Write, apex: string, former: Replacement['former']): void {
+  if (former === null) write.keepNothing('zone', apex)
+  else if (former !== 'written') {
+    for (const { owner, type, before } of former) {
+      write.keep('rrset', rrsetHistoryKey(apex, owner, type), before === null ? null : formatRrset(before))
+    }
+  }
 }
 
 function serialAfter(last: number | null, soa: Soa, floor: number | null): number {
@@ -221,8 +256,11 @@ export async function deleteZone(write: Write, apex: string, condition: WriteCon
   ])
   checkExists(condition, current, `zone ${apex}`)
   await handOverServices(write, apex, names)
+  // What is read of it is read before it is gone.
+  write.send(keepAllRrsets(tx, apex, write.revision))
   write.send(tx.delete(zones).where(eq(zones.apex, apex)))
   write.change('zone', apex)
+  write.keep('zone', apex, bodyOf(current, formatZoneHead))
   write.audit('zone.delete', apex, current.value, null)
 }
 
@@ -317,6 +355,17 @@ function toRow({ apex, soa, ttlSeconds }: ZoneHead) {
   return { apex, ...soa, ttlSeconds }
 }
 
-function toStored({ apex, ttlSeconds, serial, revision, ...soa }: Row): Stored<ZoneState> {
-  return { value: { apex, soa, ttlSeconds, serial }, revision }
+/** How the head of a zone is spelled in a fragment that may have its RRsets too; null where that is as we write it. */
+export function headSpelling(head: ZoneHead, body: unknown): Body | null {
+  if (!isMap(body)) return null
+  const { rrsets: _, ...spelled } = body
+  return spellingOf(spelled, formatZoneHead(head))
+}
+
+function toStored({ apex, ttlSeconds, serial, revision, written: kept, owner, ...soa }: Row): StoredZone {
+  const head = { apex, soa, ttlSeconds }
+  const written = spellingFor(kept, { ...head, rrsets: [] }, (body, problems) =>
+    parseZone(apex, body, '', problems),
+  )
+  return { value: { ...head, serial }, revision, written, owner }
 }

@@ -6,6 +6,7 @@ import type { Member, Pool } from '../../model/pool.ts'
 import { deleteMember, getMember, putMember } from '../../store/members.ts'
 import { overridesFor } from '../../store/overrides.ts'
 import { getPool } from '../../store/pools.ts'
+import { bodyOf } from '../../store/stored.ts'
 import type { Ground, Observations } from '../context.ts'
 import { MemberStatus, memberStatus } from '../operations/member-status.ts'
 import { withStatus } from '../schemas.ts'
@@ -20,10 +21,11 @@ export function memberRoutes(app: FastifyInstance, context: Ground & Observation
     key: (params) => ({ pool: params.name!, member: params.member! }),
     describe: ({ pool, member }) => `member ${member} of pool ${pool}`,
     get: (tx, { pool, member }) => getMember(tx, pool, member),
-    put: (write, member, condition, { pool }) => putMember(write, pool, member, condition),
+    put: (write, member, condition, { pool }, body) => putMember(write, pool, member, condition, body),
     delete: (write, { pool, member }, condition) => deleteMember(write, pool, member, condition),
     parse: ({ member }, body, path, problems) => parseMember(member, body, path, problems),
-    format: formatMember,
+    bodyOf: (stored) => bodyOf(stored, formatMember),
+    effective: (member) => formatMember(member, true),
     remembered: {
       get: ({ catalog }, key) => memberIn(catalog.pools.get(key.pool), key.member),
       present: ({ catalog }, member, key) => {
@@ -34,7 +36,7 @@ export function memberRoutes(app: FastifyInstance, context: Ground & Observation
       },
     },
     present: async (tx, stored, key) => {
-      const [pool, given, { value }] = await Promise.all([
+      const [pool, given, there] = await Promise.all([
         // What else is in the pool matters to the status alone: a row of it that can't be read keeps nobody from this member.
         getPool(tx, key.pool, () => {}),
         overridesFor(tx, key.pool, key.member),
@@ -42,7 +44,8 @@ export function memberRoutes(app: FastifyInstance, context: Ground & Observation
       ])
       if (pool === null) throw notFound(`pool ${key.pool}`)
       const override = effectiveOverride(new OverrideIndex(given), key.pool, key.member, context.now())
-      return { ...formatMember(value), status: memberStatus(context, pool.value, value, override) }
+      const status = memberStatus(context, pool.value, there.value, override)
+      return { ...bodyOf(there, formatMember), status }
     },
   }
   registerResource(app, context, resource)

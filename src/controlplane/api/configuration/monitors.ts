@@ -4,9 +4,19 @@ import { hideOfMonitor } from '../../document/hidden.ts'
 import { formatMonitor, MonitorSchema, monitorSchemas, parseMonitor } from '../../document/monitor.ts'
 import type { Monitor } from '../../model/monitor.ts'
 import { deleteMonitor, getMonitor, listMonitors, putMonitor } from '../../store/monitors.ts'
+import { bodyOf, type Stored } from '../../store/stored.ts'
 import type { Ground } from '../context.ts'
 import { eachWithStatus } from '../schemas.ts'
 import { type Resource, registerResource } from './resource.ts'
+
+const asWritten = (stored: Stored<Monitor>) => bodyOf(stored, formatMonitor)
+
+/** Secrets stand in what holds by a monitor, too. */
+function hideShown(body: object): object {
+  const { status, ...shown } = body as { readonly status?: { readonly effective: object } }
+  const hidden = hideOfMonitor(shown)
+  return status === undefined ? hidden : { ...hidden, status: { effective: hideOfMonitor(status.effective) } }
+}
 
 const resource: Resource<string, Monitor, Monitor> = {
   kind: 'monitor',
@@ -15,19 +25,20 @@ const resource: Resource<string, Monitor, Monitor> = {
   view: eachWithStatus(monitorSchemas, null),
   key: (params) => params.name!,
   get: getMonitor,
-  put: putMonitor,
+  put: (write, monitor, condition, _name, body) => putMonitor(write, monitor, condition, body),
   delete: deleteMonitor,
   parse: parseMonitor,
-  format: formatMonitor,
-  hide: hideOfMonitor,
-  present: async (_tx, stored) => formatMonitor((await stored).value),
+  bodyOf: asWritten,
+  effective: (monitor) => formatMonitor(monitor, true),
+  hide: hideShown,
+  present: async (_tx, stored) => asWritten(await stored),
   remembered: {
     get: ({ catalog }, name) => catalog.monitors.get(name) ?? null,
     present: (_memory, monitor) => formatMonitor(monitor),
     list: ({ catalog }) => catalog.monitors.values(),
   },
   listing: {
-    present: async (_tx, stored) => stored.map(({ value }) => formatMonitor(value)),
+    present: async (_tx, stored) => stored.map(asWritten),
     item: eachWithStatus(monitorSchemas, null, { name: Type.String() }),
     list: listMonitors,
     nameOf: ({ name }) => name,

@@ -1,19 +1,19 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import { formatMember, formatPool, MemberSchema, PoolSchema, parsePool } from '../../document/pool.ts'
+import { formatPool, formatWholePool, MemberSchema, PoolSchema, parsePool } from '../../document/pool.ts'
 import { poolConditions } from '../../model/event.ts'
 import type { Override } from '../../model/override.ts'
 import { effectiveOverride, OverrideIndex } from '../../model/override-index.ts'
 import type { Member, Pool } from '../../model/pool.ts'
 import { listOverrides } from '../../store/overrides.ts'
 import { deletePool, getPool, listPools, putPool } from '../../store/pools.ts'
-import type { Stored } from '../../store/stored.ts'
+import { bodyOf, type Stored } from '../../store/stored.ts'
 import type { Ground, Observations } from '../context.ts'
 import { MemberStatus, memberStatus } from '../operations/member-status.ts'
 import { withStatus } from '../schemas.ts'
 import { type Resource, registerResource } from './resource.ts'
 
-const members = { members: Type.Record(Type.String(), withStatus(MemberSchema, MemberStatus)) }
+const members = { members: Type.Optional(Type.Record(Type.String(), withStatus(MemberSchema, MemberStatus))) }
 const viewed = Type.Object({ ...PoolSchema.properties, ...members })
 
 const Status = Type.Object({
@@ -30,13 +30,14 @@ export function poolRoutes(app: FastifyInstance, context: Ground & Observations)
     kind: 'pool',
     url: '/v1/pools/:name',
     body: PoolSchema,
-    view: withStatus(viewed, Type.Optional(Status)),
+    view: withStatus(viewed, Type.Partial(Status)),
     key: (params) => params.name!,
     get: getPool,
-    put: (write, pool, condition) => putPool(write, pool, condition),
+    put: (write, pool, condition, _name, body) => putPool(write, pool, condition, undefined, body),
     delete: deletePool,
     parse: parsePool,
-    format: formatPool,
+    bodyOf: (stored) => bodyOf(stored, formatPool),
+    effective: formatWholePool,
     present: async (tx, stored) => {
       const [overrides, pool] = await Promise.all([listOverrides(tx), stored])
       return presentStored(context, overrides)(pool)
@@ -44,7 +45,7 @@ export function poolRoutes(app: FastifyInstance, context: Ground & Observations)
     remembered: {
       get: ({ catalog }, name) => catalog.pools.get(name) ?? null,
       present: ({ catalog }, pool) =>
-        presentPool(context, pool, (name) => catalog.overrideOf(pool.name, name, context.now())),
+        presentPool(context, { value: pool }, (name) => catalog.overrideOf(pool.name, name, context.now())),
       list: ({ catalog }) => catalog.pools.values(),
     },
     listing: {
@@ -63,20 +64,26 @@ function presentStored(
 ): (stored: Stored<Pool>) => object {
   const overrides = new OverrideIndex(given)
   const now = context.now()
-  return ({ value: pool }) =>
-    presentPool(context, pool, (name) => effectiveOverride(overrides, pool.name, name, now))
+  return (stored) =>
+    presentPool(context, stored, (name) => effectiveOverride(overrides, stored.value.name, name, now))
 }
 
 function presentPool(
   context: Observations,
-  pool: Pool,
+  { value: pool, written }: Pick<Stored<Pool>, 'value' | 'written'>,
   overrideOf: (member: string) => Override | null,
 ): object {
+  const body = written ?? formatPool(pool)
+  const fragments = body.members as Readonly<Record<string, object>>
   const presentMember = (member: Member) => {
     const status = memberStatus(context, pool, member, overrideOf(member.name))
-    return { ...formatMember(member), status }
+    return { ...fragments[member.name], status }
   }
   const status = context.poolCondition(pool.name)
   const members = pool.members.map((member) => [member.name, presentMember(member)])
-  return { ...formatPool(pool), members: Object.fromEntries(members), ...(status && { status }) }
+  return {
+    ...body,
+    ...(members.length === 0 ? {} : { members: Object.fromEntries(members) }),
+    ...(status && { status }),
+  }
 }

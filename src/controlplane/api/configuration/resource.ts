@@ -28,6 +28,7 @@ import {
   pageRequest,
   paramsOf,
   WriteQuery,
+  withEffective,
   writeHeaders,
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf, mergePatch } from '../writes.ts'
@@ -50,17 +51,20 @@ export interface Resource<Key, T, S extends object> {
   /** What messages call one; kind and key when left out. */
   describe?(key: Key): string
   get(tx: Tx, key: Key): Promise<Stored<S> | null>
-  /** `notice` is for what only this write can tell: it stands under `status` of the reply. */
+  /** `body` is how the value is written. `notice` is for what only this write can tell: it stands under `status` of the reply. */
   put(
     write: Write,
     value: T,
     condition: WriteCondition,
     key: Key,
+    body: unknown,
   ): Promise<Put & { readonly notice?: object | Promise<object> }>
   delete(write: Write, key: Key, condition: WriteCondition): Promise<void>
   parse(key: Key, body: unknown, path: string, problems: Problem[]): T | null
   /** The fragment of the document, to apply a merge patch to; absent where there is no PATCH. */
-  format?(value: S): object
+  bodyOf?(stored: Stored<S>): object
+  /** All that holds by a value, also what its body leaves out; stands under `status`. */
+  effective?(value: S): object
   /** The body of GET, `status` included. It should ask for what it needs beside `stored` before it awaits that. */
   present(tx: Tx, stored: PromiseLike<Stored<S>>, key: Key): Promise<object>
   /** A body for who may only read. What it leaves out is marked (`hidden.ts`), and the mark is refused in writes. */
@@ -86,7 +90,7 @@ export interface Resource<Key, T, S extends object> {
 
 type Params = Readonly<Record<string, string>>
 
-/** Registers GET, PUT, DELETE and, for a resource with a `format`, PATCH; for one with a `listing` GET of the list too. */
+/** Registers GET, PUT, DELETE and, for a resource with a `bodyOf`, PATCH; for one with a `listing` GET of the list too. */
 export function registerResource<Key, T, S extends object>(
   app: FastifyInstance,
   context: Ground,
@@ -115,7 +119,7 @@ class ResourceRoutes<Key, T, S extends object> {
 
   get(): void {
     const { kind, url, view } = this.#resource
-    const replies = { 200: json(`The ${kind}.`, view, etagHeader) }
+    const replies = { 200: json(`The ${kind}.`, this.#viewed(view), etagHeader) }
     const schema = guarded(kind, `Reads a ${kind}`, replies, [404], this.#taken)
     this.#app.get(url, { schema }, async (request, reply) => {
       const key = this.#keyOf(request)
@@ -127,7 +131,7 @@ class ResourceRoutes<Key, T, S extends object> {
       const body = await readEither(this.#context, reply, fromDatabase, (memory) => {
         const value = this.#resource.remembered.get(memory, key)
         if (value === null) throw notFound(this.#describe(key))
-        return this.#resource.remembered.present(memory, value, key)
+        return this.#withEffective(this.#resource.remembered.present(memory, value, key), value)
       })
       return this.#shown(request, body)
     })
@@ -136,22 +140,22 @@ class ResourceRoutes<Key, T, S extends object> {
   put(): void {
     const { kind, url, view, body, bodyLimit = fragmentLimit } = this.#resource
     const replies = {
-      200: json('Replaced, or the same already.', view, writeHeaders),
-      201: json('Created.', view, writeHeaders),
+      200: json('Replaced, or the same already.', this.#viewed(view), writeHeaders),
+      201: json('Created.', this.#viewed(view), writeHeaders),
     }
     const taken = { ...this.#taken, querystring: WriteQuery, headers: ConditionHeaders, body }
     const schema = guarded(kind, `Creates or replaces a ${kind}`, replies, [404, 409, 412], taken)
     this.#app.put(url, { schema, bodyLimit }, async (request, reply) => {
       // Parsed before the transaction, so that a bad body costs no lock.
-      const value = this.#parse(this.#keyOf(request), request.body)
-      return this.#write(request, reply, async () => value)
+      const wanted = this.#parse(this.#keyOf(request), request.body)
+      return this.#write(request, reply, async () => wanted)
     })
   }
 
   patch(): void {
-    const { kind, url, view, format, bodyLimit = fragmentLimit } = this.#resource
-    if (format === undefined) return
-    const replies = { 200: json('Changed, or the same already.', view, writeHeaders) }
+    const { kind, url, view, bodyOf, bodyLimit = fragmentLimit } = this.#resource
+    if (bodyOf === undefined) return
+    const replies = { 200: json('Changed, or the same already.', this.#viewed(view), writeHeaders) }
     const summary = `Changes a ${kind} by a JSON merge patch (RFC 7396)`
     const schema = guarded(kind, summary, replies, [404, 409, 412], {
       ...this.#taken,
@@ -162,8 +166,8 @@ class ResourceRoutes<Key, T, S extends object> {
     })
     this.#app.patch(url, { schema, bodyLimit }, async (request, reply) =>
       this.#write(request, reply, async (tx, key) => {
-        const { value } = await this.#stored(tx, key)
-        return this.#parse(key, mergePatch(format(value), request.body))
+        const stored = await this.#stored(tx, key)
+        return this.#parse(key, mergePatch(bodyOf(stored), request.body))
       }),
     )
   }
@@ -216,13 +220,14 @@ class ResourceRoutes<Key, T, S extends object> {
   async #write(
     request: FastifyRequest,
     reply: FastifyReply,
-    makeValue: (tx: Tx, key: Key) => Promise<T>,
+    makeValue: (tx: Tx, key: Key) => Promise<Parsed<T>>,
   ): Promise<object> {
     const key = this.#keyOf(request)
     const condition = conditionOf(request)
     const { revision, result } = await this.#context.database.write(request.actor, async (write) => {
       const { tx } = write
-      const put = await this.#resource.put(write, await makeValue(tx, key), condition, key)
+      const { value, body: written } = await makeValue(tx, key)
+      const put = await this.#resource.put(write, value, condition, key, written)
       const [{ body }, noticed, told] = await Promise.all([
         this.#read(tx, key),
         this.#resource.notice?.(tx, key),
@@ -239,6 +244,15 @@ class ResourceRoutes<Key, T, S extends object> {
 
   #shown(request: FastifyRequest, body: object): object {
     return request.mayWrite ? body : (this.#resource.hide?.(body) ?? body)
+  }
+
+  #withEffective(body: { status?: object }, value: S): object {
+    const { effective } = this.#resource
+    return effective === undefined ? body : withNotice(body, { effective: effective(value) })
+  }
+
+  #viewed(view: TSchema): TSchema {
+    return this.#resource.effective === undefined ? view : withEffective(view)
   }
 
   #keyOf(request: FastifyRequest): Key {
@@ -260,15 +274,24 @@ class ResourceRoutes<Key, T, S extends object> {
     const presenting = this.#resource.present(tx, finding, key)
     // Of what is not there, nothing else is told.
     presenting.catch(() => {})
-    return { stored: await finding, body: await presenting }
+    const stored = await finding
+    return { stored, body: this.#withEffective(await presenting, stored.value) }
   }
 
-  #parse(key: Key, input: unknown): T {
+  #parse(key: Key, input: unknown): Parsed<T> {
     return valid(this.#describe(key), (problems) => {
       if (this.#resource.hide !== undefined) reportMarks(input, problems)
-      return this.#resource.parse(key, withoutNames(input, { name: lastOf(key) }, problems), '', problems)
+      const body = withoutNames(input, { name: lastOf(key) }, problems)
+      const value = this.#resource.parse(key, body, '', problems)
+      return value === null ? null : { value, body }
     })
   }
+}
+
+interface Parsed<T> {
+  readonly value: T
+  /** What the value was read of. */
+  readonly body: unknown
 }
 
 function withNotice(body: { status?: object }, notice: object): object {

@@ -11,7 +11,7 @@ import {
 } from '../../document/zone.ts'
 import type { Rrset } from '../../model/zone.ts'
 import { deleteRrset, getRrset, listRrsets, putRrset } from '../../store/rrsets.ts'
-import type { Page, PageRequest } from '../../store/stored.ts'
+import { bodyOf, type Page, type PageRequest } from '../../store/stored.ts'
 import { ownerWarnings } from '../../store/zone-warnings.ts'
 import { getZoneHead } from '../../store/zones.ts'
 import type { Ground } from '../context.ts'
@@ -50,10 +50,10 @@ const resource: Resource<Key, Rrset, Rrset> = {
   },
   describe: ({ apex, owner, type }) => `RRset ${owner} ${type} of zone ${apex}`,
   get: (tx, { apex, owner, type }) => getRrset(tx, apex, owner, type),
-  put: (write, rrset, condition, { apex }) => putRrset(write, apex, rrset, condition),
+  put: (write, rrset, condition, { apex }, body) => putRrset(write, apex, rrset, condition, body),
   delete: (write, { apex, owner, type }, condition) => deleteRrset(write, apex, owner, type, condition),
   parse: ({ apex, ...key }, body, path, problems) => parseRrset(apex, key, body, path, problems),
-  present: async (_tx, stored) => formatRrset((await stored).value),
+  present: async (_tx, stored) => bodyOf(await stored, formatRrset),
   remembered: {
     get: (memory, { apex, owner, type }) => {
       const zone = memory.catalog.zones.get(apex)

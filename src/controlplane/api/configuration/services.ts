@@ -7,6 +7,7 @@ import type { Service } from '../../model/service.ts'
 import type { Tx } from '../../store/database.ts'
 import { serviceOverridesOf } from '../../store/service-overrides.ts'
 import { deleteService, getService, hiddenServices, listServices, putService } from '../../store/services.ts'
+import { bodyOf, type Stored } from '../../store/stored.ts'
 import type { Ground, Observations } from '../context.ts'
 import { presentServiceOverride, ServiceOverrideView } from '../operations/service-overrides.ts'
 import { TextOrNull, withStatus } from '../schemas.ts'
@@ -24,41 +25,52 @@ const Status = Type.Object({
 })
 
 export function serviceRoutes(app: FastifyInstance, context: Ground & Observations): void {
-  const present = (service: Service, hidden: string | undefined, override: ServiceOverride | undefined) => {
+  const present = (
+    { value: service, written }: Pick<Stored<Service>, 'value' | 'written'>,
+    hidden: string | undefined,
+    override: ServiceOverride | undefined,
+  ) => {
     const status =
       hidden === undefined
         ? context.serviceStatus(service.name)
         : ({ state: 'down', pool: null, reason: hidden } as const)
     const said = override === undefined ? null : presentServiceOverride(override)
-    return { ...formatService(service), ...(status && { status: { ...status, override: said } }) }
+    return {
+      ...(written ?? formatService(service)),
+      ...(status && { status: { ...status, override: said } }),
+    }
   }
   const statusOf = async (tx: Tx, names: readonly string[]) => {
     const [hidden, overrides] = await Promise.all([
       hiddenServices(tx, names),
       serviceOverridesOf(tx, names, context.now()),
     ])
-    return (service: Service) => present(service, hidden.get(service.name), overrides.get(service.name))
+    return (stored: Stored<Service>) => {
+      const { name } = stored.value
+      return present(stored, hidden.get(name), overrides.get(name))
+    }
   }
   const resource: Resource<string, Service, Service> = {
     kind: 'service',
     url: '/v1/services/:name',
     body: ServiceSchema,
-    view: withStatus(ServiceSchema, Type.Optional(Status)),
+    view: withStatus(ServiceSchema, Type.Partial(Status)),
     key: (params) => hostname(params.name!, 'service', 'name'),
     get: getService,
-    put: putService,
+    put: (write, service, condition, _name, body) => putService(write, service, condition, body),
     delete: deleteService,
     parse: parseService,
-    format: formatService,
+    bodyOf: (stored) => bodyOf(stored, formatService),
+    effective: (service) => formatService(service, true),
     present: async (tx, stored, name) => {
-      const [status, { value }] = await Promise.all([statusOf(tx, [name]), stored])
-      return status(value)
+      const [status, there] = await Promise.all([statusOf(tx, [name]), stored])
+      return status(there)
     },
     remembered: {
       get: ({ catalog }, name) => catalog.services.get(name) ?? null,
       present: ({ catalog }, service) => {
         const override = catalog.overrideOfService(service.name, context.now()) ?? undefined
-        return present(service, undefined, override)
+        return present({ value: service }, undefined, override)
       },
       list: ({ catalog }) => catalog.services.values(),
     },
@@ -68,7 +80,7 @@ export function serviceRoutes(app: FastifyInstance, context: Ground & Observatio
           tx,
           stored.map(({ value }) => value.name),
         )
-        return stored.map(({ value }) => status(value))
+        return stored.map(status)
       },
       item: withStatus(ServiceSchema, Type.Optional(Status), { name: Type.String() }),
       list: listServices,

@@ -61,7 +61,7 @@ export function webhookRoutes(app: FastifyInstance, context: Ground & Observatio
     },
     delete: deleteWebhook,
     parse: parseWebhook,
-    format: formatWebhook,
+    bodyOf: ({ value }) => formatWebhook(value),
     hide: hideOfWebhook,
     present: async (_tx, stored) => present((await stored).value),
     remembered: {

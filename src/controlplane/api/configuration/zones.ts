@@ -1,11 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import type { ImageRrsets } from '../../compile/image-rrsets.ts'
-import { formatZoneHead, formatZoneRrset, parseZone, ZoneSchema } from '../../document/zone.ts'
+import {
+  formatWholeHead,
+  formatZoneHead,
+  formatZoneRrset,
+  parseZone,
+  ZoneSchema,
+} from '../../document/zone.ts'
 import type { Zone } from '../../model/zone.ts'
 import type { Tx } from '../../store/database.ts'
 import { countRrsets, listFewRrsets } from '../../store/rrsets.ts'
-import type { Stored } from '../../store/stored.ts'
+import { bodyOf, type Stored } from '../../store/stored.ts'
 import { givenWarnings } from '../../store/zone-warnings.ts'
 import { deleteZone, getZoneHead, listZones, putZone, type ZoneState } from '../../store/zones.ts'
 import type { Ground } from '../context.ts'
@@ -50,23 +56,24 @@ const resource: Resource<string, Zone, ZoneState> = {
   bodyLimit: zoneBodyLimit,
   key: (params) => hostname(params.apex!, 'zone', 'apex'),
   get: getZoneHead,
-  put: async (write, zone, condition) => {
-    const put = await putZone(write, zone, condition)
+  put: async (write, zone, condition, _apex, body) => {
+    const put = await putZone(write, zone, condition, body)
     const warnings = givenWarnings(write.tx, zone.apex, zone.rrsets, maxWarnings)
     const notice = warnings.then((given) => ({ warnings: given.map(({ data: _, ...warning }) => warning) }))
     return { ...put, notice }
   },
+  effective: formatWholeHead,
   delete: deleteZone,
   parse: parseZone,
   present: presentWhole,
   remembered: {
     get: ({ catalog }, apex) => catalog.zones.get(apex) ?? null,
     present: (memory, zone, apex) =>
-      apex === null ? presentHead(zone) : presentRemembered(zone, memory.rrsetsOf(zone)),
+      apex === null ? presentHead({ value: zone }) : presentRemembered(zone, memory.rrsetsOf(zone)),
     list: ({ catalog }) => catalog.zones.values(),
   },
   listing: {
-    present: async (_tx, stored) => stored.map(({ value }) => presentHead(value)),
+    present: async (_tx, stored) => stored.map(presentHead),
     item: withStatus(ZoneHeadSchema, Type.Object(serial), { name: Type.String() }),
     list: listZones,
     nameOf: ({ apex }) => apex,
@@ -74,20 +81,20 @@ const resource: Resource<string, Zone, ZoneState> = {
 }
 
 async function presentWhole(tx: Tx, stored: PromiseLike<Stored<ZoneState>>, apex: string): Promise<object> {
-  const [{ value: zone }, rrsets, few] = await Promise.all([
+  const [head, rrsets, few] = await Promise.all([
     stored,
     countRrsets(tx, apex),
     listFewRrsets(tx, apex, shownRrsets),
   ])
   return {
-    ...formatZoneHead(zone),
+    ...bodyOf(head, formatZoneHead),
     ...(rrsets <= shownRrsets && { rrsets: few.map((rrset) => formatZoneRrset(rrset)) }),
-    status: { serial: zone.serial, rrsets },
+    status: { serial: head.value.serial, rrsets },
   }
 }
 
-function presentHead(zone: ZoneState): object {
-  return { ...formatZoneHead(zone), status: { serial: zone.serial } }
+function presentHead(head: Pick<Stored<ZoneState>, 'value' | 'written'>): object {
+  return { ...(head.written ?? formatZoneHead(head.value)), status: { serial: head.value.serial } }
 }
 
 function presentRemembered(zone: ZoneState, rrsets: ImageRrsets | null): object {

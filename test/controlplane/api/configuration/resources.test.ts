@@ -19,17 +19,23 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.equal(created.headers.get('location'), '/v1/monitors/web')
       t.equal(created.headers.get('pooldns-published'), 'yes')
       t.equal(created.headers.get('pooldns-durability'), kind === 'postgres' ? 'server' : 'power')
-      t.same(created.body, {
-        type: 'http',
-        method: 'GET',
-        port: 8080,
-        path: '/healthz',
-        expect: { codes: ['200-299'] },
-        followRedirects: 0,
-        interval: '5s',
-        timeout: '1s',
-        rise: 2,
-        fall: 3,
+      const { status, ...written } = created.body
+      t.same(written, monitor)
+      t.match(status, {
+        effective: {
+          type: 'http',
+          method: 'GET',
+          port: 8080,
+          path: '/healthz',
+          expect: { codes: ['200-299'] },
+          followRedirects: 0,
+          interval: '5s',
+          timeout: '1s',
+          rise: 2,
+          fall: 3,
+          clear: 1,
+          failBack: 'auto',
+        },
       })
       const etag = created.headers.get('etag')
       t.match(etag, /^"\d+"$/)
@@ -49,10 +55,15 @@ for (const kind of ['postgres', 'embedded'] as const) {
         expect: { body: 'ok', codes: [200, '301'] },
       })
       t.equal(patched.status, 200)
-      t.match(patched.body, { rise: 5, fall: 3, expect: { body: 'ok', codes: [200, 301] } })
+      t.match(patched.body, {
+        rise: 5,
+        status: { effective: { fall: 3 } },
+        expect: { body: 'ok', codes: [200, 301] },
+      })
       t.not(patched.headers.get('etag'), etag)
       const reset = await call('PATCH', '/v1/monitors/web', { rise: null, expect: { body: null } })
-      t.match(reset.body, { rise: 2, expect: { codes: [200, 301] } })
+      t.notOk('rise' in reset.body)
+      t.match(reset.body, { status: { effective: { rise: 2 } }, expect: { codes: [200, 301] } })
       t.notOk('body' in reset.body.expect)
 
       t.equal((await call('DELETE', '/v1/monitors/web')).status, 204)
@@ -120,14 +131,25 @@ for (const kind of ['postgres', 'embedded'] as const) {
         ...handedOut,
         override: null,
       }
-      t.same(created.body, {
+      const { effective, ...status } = created.body.status
+      t.same(
+        { ...created.body, status },
+        {
+          ...body,
+          members: {
+            a: { ...body.members.a, status: unknown },
+            b: { ...body.members.b, status: unknown },
+          },
+          status: {},
+        },
+      )
+      t.match(effective, {
         monitor: 'm',
         select: 'weighted',
         minUp: 0,
-        members: {
-          a: { address: '192.0.2.1', weight: 100, status: unknown },
-          b: { address: '2001:db8::1', weight: 5, probe: { port: 81 }, status: unknown },
-        },
+        unknown: 'up',
+        hosts: 'resolve',
+        quorum: 'own',
       })
       t.equal(
         (await call('PUT', '/v1/pools/p', created.body)).headers.get('etag'),
@@ -140,8 +162,8 @@ for (const kind of ['postgres', 'embedded'] as const) {
       const member = await call('GET', '/v1/pools/p/members/a')
       t.same(member.body, {
         address: '192.0.2.1',
-        weight: 100,
         status: {
+          effective: { address: '192.0.2.1', weight: 100, priority: 1 },
           state: 'down',
           since: since.toISOString(),
           reason: 'status 503',
@@ -222,7 +244,8 @@ for (const kind of ['postgres', 'embedded'] as const) {
     t.test('a zone and its RRsets are written and read together and apart', async (t) => {
       const created = await call('PUT', '/v1/zones/Example.test.', zone)
       t.equal(created.status, 201)
-      t.match(created.body, { ttl: '5m', soa: { refresh: '1h' }, status: { rrsets: 2 } })
+      t.same(created.body.soa, zone.soa)
+      t.match(created.body.status, { rrsets: 2, effective: { ttl: '5m', soa: { refresh: '1h' } } })
       t.equal(created.body.rrsets.length, 2)
       const read = await call('GET', '/v1/zones/example.test')
       const { warnings, ...status } = created.body.status
@@ -238,7 +261,10 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.equal(put.status, 201)
       t.match(put.body.status.warnings, [{ owner: '@', type: 'MX', message: /has no address in this zone/ }])
       delete put.body.status
-      t.same(put.body, { ttl: '1h', data: ['10 mail.example.test.'] })
+      t.same(put.body, { ttl: 3600, data: ['10 mail'] }, 'as it was written')
+      t.match((await call('GET', at)).body.items, [
+        { type: 'MX', ttl: '1h', data: ['10 mail.example.test.'] },
+      ])
       t.same((await call('GET', `${at}/example.test./MX`)).body, put.body, 'the owner may be absolute')
       t.equal((await call('PUT', `${at}/@/MX`, put.body)).headers.get('etag'), put.headers.get('etag'))
       const raised = await call('GET', '/v1/zones/example.test')
@@ -289,7 +315,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
         'a zone with a slash',
       )
       t.equal((await call('GET', '/v1/zones/0%2F25.2.0.192.in-addr.arpa')).status, 200)
-      t.match((await call('GET', '/v1/zones')).body.items[1], { name: 'example.test', ttl: '5m' })
+      t.match((await call('GET', '/v1/zones')).body.items[1], { name: 'example.test', soa: zone.soa })
     })
 
     // Slow on the embedded database, and no different there.
@@ -325,7 +351,9 @@ for (const kind of ['postgres', 'embedded'] as const) {
       await call('PUT', '/v1/pools/p', { members: { a: { address: '192.0.2.1' } } })
       const created = await call('PUT', '/v1/services/WWW.example.test', { pools: ['p'] })
       t.equal(created.status, 201)
-      t.same(created.body, { ttl: '30s', steer: 'failover', pools: ['p'], whenAllDown: 'serve-all' })
+      const effective = { ttl: '30s', steer: 'failover', pools: ['p'], whenAllDown: 'serve-all' }
+      t.match(created.body, { pools: ['p'], status: { effective } })
+      t.same(Object.keys(created.body), ['pools', 'status'])
       state.services.set('www.example.test', { state: 'up', pool: 'p', reason: '1 of 1 members up' })
       const read = await call('GET', '/v1/services/www.example.test.')
       t.match(read.body.status, { state: 'up', pool: 'p' })
@@ -334,7 +362,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
         whenAllDown: 'fallback',
         fallback: 'p',
       })
-      t.match(patched.body, { whenAllDown: 'fallback', fallback: 'p', ttl: '30s' })
+      t.match(patched.body, { whenAllDown: 'fallback', fallback: 'p', status: { effective: { ttl: '30s' } } })
 
       const noZone = await call('PUT', '/v1/services/www.elsewhere.test', { pools: ['p'] })
       t.equal(noZone.status, 400)

@@ -28,7 +28,12 @@ export const poolsSuite: Suite = async (t, database) => {
       expectCodes: [{ from: 200, to: 204 }],
     })
     const { revision } = await put(database, (write) => putMonitor(write, web, { ifNoneMatch: '*' }))
-    t.same(await database.read((tx) => getMonitor(tx, 'web')), { value: web, revision })
+    t.same(await database.read((tx) => getMonitor(tx, 'web')), {
+      value: web,
+      revision,
+      written: null,
+      owner: null,
+    })
     t.match(await put(database, (write) => putMonitor(write, web, {})), { changed: false, revision })
     const slower = { ...web, intervalMs: 20_000 }
     await refused(
@@ -86,8 +91,17 @@ export const poolsSuite: Suite = async (t, database) => {
       minUp: 0.5,
     })
     const { revision } = await put(database, (write) => putPool(write, value, {}))
-    t.same(await database.read((tx) => getPool(tx, 'web-eu')), { value, revision })
-    t.same(await database.read((tx) => getMember(tx, 'web-eu', 'fra-1')), { value: fra1, revision })
+    t.same(await database.read((tx) => getPool(tx, 'web-eu')), {
+      value,
+      revision,
+      written: null,
+      owner: null,
+    })
+    t.same(await database.read((tx) => getMember(tx, 'web-eu', 'fra-1')), {
+      value: fra1,
+      revision,
+      written: null,
+    })
     t.match(await put(database, (write) => putPool(write, value, {})), { changed: false, revision })
 
     await put(database, (write) => putPool(write, pool('empty', []), {}))

@@ -28,7 +28,11 @@ export const rrsetsSuite: Suite = async (t, database) => {
     const value = { ...rrset('www', 'A', '192.0.2.1', '192.0.2.2'), ttlSeconds: 60 }
     const created = await database.write('ann', (write) => putRrset(write, apex, value, { ifNoneMatch: '*' }))
     t.match(created.result, { created: true, changed: true, revision: created.revision })
-    t.same(await database.read((tx) => getRrset(tx, apex, 'www', 'A')), { value, revision: created.revision })
+    t.same(await database.read((tx) => getRrset(tx, apex, 'www', 'A')), {
+      value,
+      revision: created.revision,
+      written: null,
+    })
     const after = await head()
     t.equal(after.revision, created.revision, 'a zone changes with its RRsets')
     t.ok(after.value.serial > before.value.serial)

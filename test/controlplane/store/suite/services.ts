@@ -29,6 +29,8 @@ export const servicesSuite: Suite = async (t, database) => {
       zone: 'example.test',
       override: null,
       revision,
+      written: null,
+      owner: null,
     })
     t.match(await put(database, (write) => putService(write, www, {})), { changed: false, revision })
     const next = { ...www, choices: [poolChoice('eu')] }
