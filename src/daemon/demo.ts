@@ -5,8 +5,9 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { applyConfiguration } from '../controlplane/apply/apply.ts'
-import { parseDocument } from '../controlplane/document/yaml-text.ts'
+import { applyDocument } from '../controlplane/apply/apply.ts'
+import { readDocument } from '../controlplane/document/document.ts'
+import { readYaml } from '../controlplane/document/yaml-text.ts'
 import type { Database } from '../controlplane/store/database.ts'
 import { currentRevision } from '../controlplane/store/revision.ts'
 
@@ -16,13 +17,15 @@ const documents = ['../../deploy/demo.yaml', '../../../deploy/demo.yaml']
 /** Loads the demo's document into a database that has never held anything. @returns whether it was one */
 export async function loadDemo(database: Database): Promise<boolean> {
   if ((await database.read(currentRevision)) > 0) return false
-  const parsed = parseDocument(await readDocument())
-  if (!parsed.ok) throw new Error(`the demo's document: ${JSON.stringify(parsed.problems)}`)
-  await database.write('demo', (write) => applyConfiguration(write, parsed.configuration))
+  const text = readYaml(await readDemo())
+  const read = text.ok ? readDocument(text.input) : text
+  if (!read.ok) throw new Error(`the demo's document: ${JSON.stringify(read.problems)}`)
+  const by = { actor: 'demo', source: 'demo', message: null } as const
+  await applyDocument(database, by, { document: read.document, prune: false, since: null })
   return true
 }
 
-async function readDocument(): Promise<string> {
+async function readDemo(): Promise<string> {
   const [here, built] = documents.map((path) => new URL(path, import.meta.url))
   return readFile(here!, 'utf8').catch(() => readFile(built!, 'utf8'))
 }

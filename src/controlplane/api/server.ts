@@ -26,6 +26,7 @@ import { checkOrigin } from './clients/cross-site.ts'
 import { checkHost } from './clients/host-check.ts'
 import { identifyClient } from './clients/trusted-proxies.ts'
 import { WrongTokens } from './clients/wrong-tokens.ts'
+import { configRoutes } from './configuration/config.ts'
 import { memberRoutes } from './configuration/members.ts'
 import { monitorRoutes } from './configuration/monitors.ts'
 import { poolRoutes } from './configuration/pools.ts'
@@ -194,6 +195,7 @@ function guardTheDoor(app: FastifyInstance, { httpHosts = [], trustedProxies = [
 async function guardedRoutes(guarded: FastifyInstance, context: ApiContext): Promise<void> {
   guarded.addHook('onRequest', requireToken(context))
   workIn(guarded, new Lane('requests in work', limitsOf(context).work))
+  configRoutes(guarded, context)
   monitorRoutes(guarded, context)
   poolRoutes(guarded, context)
   memberRoutes(guarded, context)

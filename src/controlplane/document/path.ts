@@ -15,3 +15,16 @@ function next(path: string, step: string | number): string {
   if (!plainKey.test(step)) return `${path}[${JSON.stringify(step)}]`
   return path === '' ? step : `${path}.${step}`
 }
+
+/** The steps of a path, as `joinPath` writes it. */
+export function splitPath(path: string): (string | number)[] {
+  const steps: (string | number)[] = []
+  for (const [, word, index, quoted] of path.matchAll(
+    /([A-Za-z0-9_-]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/g,
+  )) {
+    if (word !== undefined) steps.push(word)
+    else if (index !== undefined) steps.push(Number(index))
+    else steps.push(JSON.parse(quoted!) as string)
+  }
+  return steps
+}

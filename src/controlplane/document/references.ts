@@ -13,13 +13,24 @@ import {
   partBreaches,
   serviceNestingBreaches,
 } from '../rules/references.ts'
-import { type ConfigurationView, viewOf } from '../rules/view.ts'
+import { type ConfigurationView, type Parts, viewOf } from '../rules/view.ts'
 import { joinPath } from './path.ts'
 
 /** Names of what does not exist, circles, services outside of every zone or in the way of its data: all that no part shows alone. */
 export function crossProblems(configuration: Configuration): Problem[] {
-  const view = viewOf(configuration)
-  const services = [...view.services.keys()]
+  return crossBreaches(configuration).map(toProblem)
+}
+
+/** A configuration of which the zones may be known in part. */
+export type JudgedConfiguration = Pick<Configuration, 'monitors' | 'pools' | 'services'> &
+  Pick<Parts, 'zones'>
+
+/** @param placed services of which it is judged whether they may be where they are; all without */
+export function crossBreaches(
+  configuration: JudgedConfiguration,
+  placed: readonly string[] = configuration.services.map(({ name }) => name),
+): Breach[] {
+  const view = viewOf(configuration, placed)
   return [
     ...[...view.monitors.keys()].flatMap((name) => partBreaches(view, name)),
     ...monitorNestingBreaches(view),
@@ -27,14 +38,14 @@ export function crossProblems(configuration: Configuration): Problem[] {
     ...configuration.pools.flatMap((pool) => poolSizeBreaches(pool.name, sizeOf(pool))),
     ...planSizeBreaches(
       view,
-      services,
+      [...view.services.keys()],
       new Map(configuration.pools.map((pool) => [pool.name, sizeOf(pool)])),
     ),
     ...[...view.pools.values()].flatMap((pool) => monitorOfPoolBreaches(view, pool)),
     ...planBreaches(view),
-    ...services.flatMap((name) => placeBreaches(view, name)),
-    ...aliasBreaches(view, aliasedServices(view, services)),
-  ].map(toProblem)
+    ...placed.flatMap((name) => placeBreaches(view, name)),
+    ...aliasBreaches(view, aliasedServices(view, placed)),
+  ]
 }
 
 /** What plans can't be made of, in a document that may lack its zones and monitors. */
@@ -50,7 +61,7 @@ function planBreaches(view: ConfigurationView): Breach[] {
   ]
 }
 
-const toProblem = (breach: Breach): Problem => ({ path: pathOf(breach), message: breach.message })
+export const toProblem = (breach: Breach): Problem => ({ path: pathOf(breach), message: breach.message })
 
 /** Where it is in a document. */
 export function pathOf({ kind, name, at }: Pick<Breach, 'kind' | 'name' | 'at'>): string {

@@ -1,5 +1,6 @@
 /** How the configuration was before: what later revisions have changed. */
-import { sql } from '../../../schema/drizzle.ts'
+import { asc, eq, gt, sql } from '../../../schema/drizzle.ts'
+import { history, revisions } from '../../../schema/journal.ts'
 import type { Tx } from './transaction.ts'
 
 /** RRsets of one zone that a change keeps as they were; with more it keeps none of them. */
@@ -20,4 +21,19 @@ export function keepAllRrsets(tx: Tx, apex: string, revision: number): PromiseLi
     select ${revision}::bigint, 'rrset', ${apex}::text || '/' || owner || '/' || type, ${rrsetFragment}, false from kept where (select count(*) from kept) <= ${keptRrsets}
     union all
     select ${revision}::bigint, 'zone', ${apex}::text, null, true where (select count(*) from kept) > ${keptRrsets}`)
+}
+
+/** Who made a revision, by what, and why. */
+export type Revision = typeof revisions.$inferSelect
+
+/** The first revisions after one that changed the configuration, and not only what operators say of it. At most ten. */
+export async function changedSince(tx: Tx, revision: number): Promise<Revision[]> {
+  return tx
+    .select()
+    .from(revisions)
+    .where(
+      sql`${gt(revisions.revision, revision)} and exists (select from ${history} where ${eq(history.revision, revisions.revision)})`,
+    )
+    .orderBy(asc(revisions.revision))
+    .limit(10)
 }

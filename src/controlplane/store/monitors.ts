@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq } from '../../../schema/drizzle.ts'
+import { asc, eq, sql } from '../../../schema/drizzle.ts'
 import { monitorParts, monitors } from '../../../schema/pools.ts'
 import type { Body } from '../document/forms.ts'
 import { hideOfMonitor } from '../document/hidden.ts'
@@ -11,7 +11,7 @@ import type { Monitor } from '../model/monitor.ts'
 import { partsOf } from '../rules/graph.ts'
 import { monitorNestingBreaches, partBreaches } from '../rules/references.ts'
 import type { Parts } from '../rules/view.ts'
-import { loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import { loadNeighbourhood, texts, viewAfter } from './neighbourhood.ts'
 import { findUsers, insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
@@ -59,7 +59,7 @@ export async function putMonitor(
   body: unknown = null,
 ): Promise<Put> {
   const { tx } = write
-  const { name, type } = monitor
+  const { name } = monitor
   const [row, around] = await Promise.all([readRow(tx, name), loadParts(tx, monitor)])
   checkCondition(condition, row, `monitor ${name}`)
   const current = row === null ? null : parseRow(row, [])
@@ -72,14 +72,9 @@ export async function putMonitor(
   ) {
     return { created: false, changed: false, revision: row.revision }
   }
-  const { type: _, ...settings } = formatMonitor(monitor)
   const { revision } = write
-  const next = { name, type, settings, written, revision }
-  // What could not be read again must not be written.
-  toStored({ ...next, owner: null })
   await checkParts(tx, monitor, around)
-  write.send(tx.insert(monitors).values(next).onConflictDoUpdate({ target: monitors.name, set: next }))
-  saveParts(write, monitor)
+  saveMonitors(write, [{ value: monitor, written }])
   write.change('monitor', name)
   write.keep('monitor', name, row === null ? null : rowBody(row))
   write.audit('monitor.put', name, withoutSecrets(current ?? row?.settings), withoutSecrets(monitor))
@@ -123,12 +118,33 @@ async function checkParts(tx: Tx, monitor: Monitor, loaded: Parts | null): Promi
   )
 }
 
-function saveParts(write: Write, monitor: Monitor): void {
-  const { tx } = write
-  const composite = monitor.name
-  write.send(tx.delete(monitorParts).where(eq(monitorParts.composite, composite)))
-  const rows = partsOf(monitor).map((part) => ({ composite, monitor: part }))
-  if (rows.length > 0) write.send(tx.insert(monitorParts).values(rows))
+/** Inserts or replaces monitors and what they judge by, which must be there or come along. */
+export function saveMonitors(
+  write: Write,
+  wanted: readonly { readonly value: Monitor; readonly written: Body | null }[],
+): void {
+  if (wanted.length === 0) return
+  const { tx, revision } = write
+  const rows = wanted.map(({ value, written }) => {
+    const { name, type } = value
+    const { type: _, ...settings } = formatMonitor(value)
+    // What could not be read again must not be written.
+    readable([{ name, type, settings, written, owner: null, revision }])
+    return { name, type, settings, written }
+  })
+  const saved = tx.execute(sql`
+    insert into monitors (name, type, settings, written, revision)
+    select name, type, settings, written, ${revision}::bigint
+    from json_to_recordset(${JSON.stringify(rows)}::json) as r(name text, type text, settings jsonb, written json)
+    on conflict (name) do update
+    set type = excluded.type, settings = excluded.settings, written = excluded.written, revision = excluded.revision`)
+  write.send(saved)
+  const names = texts(rows.map(({ name }) => name))
+  write.send(tx.delete(monitorParts).where(sql`composite = any(${names})`))
+  const parts = wanted.flatMap(({ value }) =>
+    partsOf(value).map((part) => ({ composite: value.name, monitor: part })),
+  )
+  if (parts.length > 0) write.send(tx.insert(monitorParts).values(parts))
 }
 
 /** For the audit log, which more may read than write. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { asc, eq, inArray, type SQL } from '../../../schema/drizzle.ts'
+import { asc, eq, inArray, type SQL, sql } from '../../../schema/drizzle.ts'
 import { members, pools } from '../../../schema/pools.ts'
 import type { Body } from '../document/forms.ts'
 import {
@@ -18,7 +18,7 @@ import { addressBreaches } from '../rules/addresses.ts'
 import { distanceBreaches, fallbackOfPoolBreaches, monitorOfPoolBreaches } from '../rules/references.ts'
 import type { Parts } from '../rules/view.ts'
 import { endOverrides, readMembers, replaceMembers, spellingIn, type WantedMember } from './members.ts'
-import { aliasBreachesAfter, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import { aliasBreachesAfter, loadNeighbourhood, texts, viewAfter } from './neighbourhood.ts'
 import { checkPoolSize } from './plan-sizes.ts'
 import { findUsers, insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
@@ -82,13 +82,12 @@ export async function listAllPools(tx: Tx, onBad?: OnBad): Promise<StoredPool[]>
  * `conflict` when two members have one address or host, it or a service of it comes to more than plans hold, a CNAME in the pool's place can't stand where a service of it is, or
  * a service chooses the nearest and knows of no place any more.
  *
- * @param coming pools that this write is still to put, so that pools may be each other's fallback
+ * @param body as somebody wrote it; null for nobody
  */
 export async function putPool(
   write: Write,
   pool: Pool,
   condition: WriteCondition,
-  coming: ReadonlySet<string> = new Set(),
   body: unknown = null,
 ): Promise<Put> {
   const { tx } = write
@@ -109,7 +108,7 @@ export async function putPool(
     return { created: false, changed: false, revision: current.revision }
   }
   const before = readable ? (current?.value ?? null) : null
-  const fresh = current === null && coming.size === 0
+  const fresh = current === null
   // Nobody can have named what was not there. Of services that it answers, nothing else of a pool can break a rule; there may
   // be many.
   const matters =
@@ -117,17 +116,10 @@ export async function putPool(
     ((pool.hosts === 'cname' && before?.hosts !== 'cname') ||
       (pool.fallback !== null && before?.fallback !== pool.fallback) ||
       (pool.location === null && before?.location !== null))
-  await checkPool(tx, pool, matters ? await loadNeighbourhood(tx, answeredBy(pool)) : around, coming)
+  await checkPool(tx, pool, matters ? await loadNeighbourhood(tx, answeredBy(pool)) : around)
   const { revision } = write
-  const { name, monitor, select, answers, minUp, hosts, fallback } = pool
-  const settings = formatPoolSettings(pool)
-  const share = typeof minUp === 'number' ? minUp : 0
-  const head = { name, monitor, select, answers, minUp: share, hosts, fallback, settings, revision }
-  const row = { ...head, written: spelling.head }
-  // What could not be read again must not be written.
-  settingsOf(row)
-  write.send(tx.insert(pools).values(row).onConflictDoUpdate({ target: pools.name, set: row }))
-  replaceMembers(write, [{ pool: name, wanted: spelling.members, stored: found }])
+  const { name, hosts, fallback } = pool
+  savePoolRows(write, [{ pool, spelling, stored: found }])
   write.beforeCommit(
     checkPoolSize(tx, `pool ${name}`, name, !fresh && (hosts === 'cname' || fallback !== null)),
   )
@@ -135,6 +127,73 @@ export async function putPool(
   write.keep('pool', pool.name, current === null ? null : bodyOf(current, formatPool))
   write.audit('pool.put', pool.name, current?.value, pool)
   return { created: current === null, changed: true, revision }
+}
+
+/** A pool as it is to be, how it is spelled, and the rows of the members that it has. */
+interface WantedPool {
+  readonly pool: Pool
+  readonly spelling: PoolSpelling
+  readonly stored: readonly MemberRow[]
+}
+
+/** Rows of one statement. */
+const batchRows = 2_000
+
+/** The rows of the members of pools, by pool. */
+export async function poolRowsOf(
+  tx: Tx,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, readonly MemberRow[]>> {
+  if (names.length === 0) return new Map()
+  return Map.groupBy(await membersOf(tx, sql`pool = any(${texts(names)})`), ({ pool }) => pool)
+}
+
+/** Inserts or replaces pools and their members; those that fall back to each other at once. @param stored see `poolRowsOf` */
+export function savePools(
+  write: Write,
+  wanted: readonly { readonly value: Pool; readonly written: Body | null }[],
+  stored: ReadonlyMap<string, readonly MemberRow[]>,
+): void {
+  const pools = wanted.map(({ value, written }) => {
+    return { pool: value, spelling: poolSpelling(value, written), stored: stored.get(value.name) ?? [] }
+  })
+  savePoolRows(write, pools)
+}
+
+function savePoolRows(write: Write, wanted: readonly WantedPool[]): void {
+  for (let from = 0; from < wanted.length; from += batchRows) {
+    const rows = wanted.slice(from, from + batchRows).map(({ pool, spelling }) => {
+      const { name, monitor, select, answers, minUp, hosts, fallback } = pool
+      const settings = formatPoolSettings(pool)
+      // What could not be read again must not be written.
+      settingsOf({ name, settings })
+      const share = typeof minUp === 'number' ? minUp : 0
+      return {
+        name,
+        monitor,
+        select,
+        answers,
+        minUp: share,
+        hosts,
+        fallback,
+        settings,
+        written: spelling.head,
+      }
+    })
+    const saved = write.tx.execute(sql`
+      insert into pools (name, monitor, "select", answers, min_up, hosts, fallback, settings, written, revision)
+      select name, monitor, "select", answers, "minUp", hosts, fallback, settings, written, ${write.revision}::bigint
+      from json_to_recordset(${JSON.stringify(rows)}::json) as r(name text, monitor text, "select" text, answers int,
+        "minUp" double precision, hosts text, fallback text, settings jsonb, written json)
+      on conflict (name) do update set monitor = excluded.monitor, "select" = excluded."select", answers = excluded.answers,
+        min_up = excluded.min_up, hosts = excluded.hosts, fallback = excluded.fallback, settings = excluded.settings,
+        written = excluded.written, revision = excluded.revision`)
+    write.send(saved)
+  }
+  replaceMembers(
+    write,
+    wanted.map(({ pool, spelling, stored }) => ({ pool: pool.name, wanted: spelling.members, stored })),
+  )
 }
 
 const namedBy = ({ fallback, monitor }: Pool) => ({
@@ -145,13 +204,13 @@ const namedBy = ({ fallback, monitor }: Pool) => ({
 const answeredBy = (pool: Pool) => ({ ...namedBy(pool), answeredBy: pool.name })
 
 /** Throws when a rule is broken by the pool. */
-async function checkPool(tx: Tx, pool: Pool, around: Parts, coming: ReadonlySet<string>): Promise<void> {
-  const { name, fallback } = pool
+async function checkPool(tx: Tx, pool: Pool, around: Parts): Promise<void> {
+  const { name } = pool
   const view = viewAfter(around, { pool })
   const breaches = [
     ...addressBreaches(name, pool.members),
     ...monitorOfPoolBreaches(view, pool),
-    ...(fallback !== null && coming.has(fallback) ? [] : fallbackOfPoolBreaches(view, pool)),
+    ...fallbackOfPoolBreaches(view, pool),
     ...[...view.services.values()].flatMap((service) =>
       service.choices.some((choice) => choice.kind === 'pool' && choice.name === name)
         ? distanceBreaches(view, service)
@@ -213,7 +272,7 @@ interface PoolSpelling {
 }
 
 /** @param body as somebody wrote it; null for nobody */
-export function poolSpelling(pool: Pool, body: unknown): PoolSpelling {
+function poolSpelling(pool: Pool, body: unknown): PoolSpelling {
   const fragments = isMap(body) && isMap(body.members) ? body.members : {}
   const members = pool.members.map((value) => {
     return { value, written: spellingOf(fragments[value.name], formatMember(value)) }

@@ -9,8 +9,16 @@ import type { Tx } from './transaction.ts'
  * The audit log is kept by time as well: nothing of it goes before its time is up, however many entries there are, or whoever
  * wants to hide one would only have to write fifty thousand others. Older ones stay while they are among so many. What bounds
  * it is what those with the scope `write` change in that time; an entry has 128 KiB of resources at most.
+ *
+ * The history goes by whole revisions, and what is told of them goes with it: whatever revision is listed can be returned to.
  */
-const retention = { events: 100_000, auditLog: 50_000, changes: 10_000, lookups: 1_000 } as const
+const retention = {
+  events: 100_000,
+  auditLog: 50_000,
+  changes: 10_000,
+  lookups: 1_000,
+  history: 200_000,
+} as const
 
 /** Deletes what is beyond `limits`. Call it hourly, in `Database.record`. Cheap when there is nothing to do. */
 export async function prune(
@@ -20,6 +28,11 @@ export async function prune(
   await cut(tx, 'events', limits.events)
   await tx.execute(sql`select prune_audit_log(${limits.auditLog}::bigint)`)
   await cut(tx, 'lookups', limits.lookups)
+  await tx.execute(sql`
+    with last as materialized (select revision from history order by id desc offset ${limits.history} limit 1), cut as (
+      delete from history where revision <= (select revision from last)
+    )
+    delete from revisions where revision <= (select revision from last)`)
   await tx.execute(sql`
     delete from changes where revision <= (select revision from config_revision) - ${limits.changes}::bigint`)
 }

@@ -76,6 +76,31 @@ export async function replaceRrsets(
   }
 }
 
+/**
+ * Makes RRsets of a zone what they are to be, and leaves the others alone.
+ *
+ * @param changes as they were and as they are to be; null for none
+ * @param isNew whether the zone is
+ */
+export function replaceSome(
+  write: Write,
+  apex: string,
+  changes: readonly { readonly before: Rrset | null; readonly after: Rrset | null }[],
+  isNew: boolean,
+): Replacement {
+  const gone = changes.flatMap(({ before, after }) => (after === null && before !== null ? [before] : []))
+  const put = changes.flatMap(({ after }) => after ?? [])
+  for (const batch of batches(gone)) write.send(deleteRows(write.tx, apex, batch))
+  for (const batch of batches(put)) write.send(saveRows(write.tx, apex, batch, write.revision))
+  const former = isNew ? [] : changes.map(({ before, after }) => ({ ...keyPart((before ?? after)!), before }))
+  return {
+    former: former.length > keptRrsets ? null : former,
+    changed: changes.length,
+    put: put.slice(0, auditedNames).map(keyOf),
+    deleted: gone.slice(0, auditedNames).map(keyOf),
+  }
+}
+
 /** Inserts or replaces RRsets of a zone by owner and type, one statement. */
 function saveRows(tx: Tx, apex: string, rows: readonly Rrset[], revision: number): PromiseLike<unknown> {
   return tx.execute(sql`

@@ -124,6 +124,15 @@ export async function listFewRrsets(tx: Tx, apex: string, most: number): Promise
     .orderBy(owner, type)
 }
 
+/** How many RRsets zones have together. */
+export async function countAllRrsets(tx: Tx, apexes: readonly string[]): Promise<number> {
+  const [row] = await tx
+    .select({ count: count() })
+    .from(rrsets)
+    .where(sql`${rrsets.zone} = any(${texts(apexes)})`)
+  return row!.count
+}
+
 export async function countRrsets(tx: Tx, apex: string): Promise<number> {
   const [row] = await tx.select({ count: count() }).from(rrsets).where(eq(rrsets.zone, apex))
   return row!.count

@@ -5,7 +5,6 @@
  */
 import fc from 'fast-check'
 import t from 'tap'
-import { applyConfiguration } from '../../../src/controlplane/apply/apply.ts'
 import { crossProblems } from '../../../src/controlplane/document/references.ts'
 import type { Configuration } from '../../../src/controlplane/model/configuration.ts'
 import { ControlError, type Problem } from '../../../src/controlplane/model/errors.ts'
@@ -20,6 +19,7 @@ import { deletePool, putPool } from '../../../src/controlplane/store/pools.ts'
 import { deleteRrset, putRrset } from '../../../src/controlplane/store/rrsets.ts'
 import { deleteService, putService } from '../../../src/controlplane/store/services.ts'
 import { deleteZone, putZone } from '../../../src/controlplane/store/zones.ts'
+import { apply } from '../../support/apply.ts'
 import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { poolChoice, serviceChoice } from '../model/defaults.ts'
@@ -266,7 +266,7 @@ t.test(`a document and a write are judged alike (POOLDNS_TEST_SEED=${seed})`, as
   await using database = await Database.open({ url: await server.createDatabase(), dataDir: '/nowhere' })
   await database.ready(patience())
   let configuration = start
-  await database.write('tester', (write) => applyConfiguration(write, start))
+  await apply(database, start)
   const counts = { accepted: 0, refused: 0 }
   const rules = new Set<string>()
   for (const change of fc.sample(changes, { numRuns: steps, seed })) {

@@ -33,7 +33,7 @@ export function poolRoutes(app: FastifyInstance, context: Ground & Observations)
     view: withStatus(viewed, Type.Partial(Status)),
     key: (params) => params.name!,
     get: getPool,
-    put: (write, pool, condition, _name, body) => putPool(write, pool, condition, undefined, body),
+    put: (write, pool, condition, _name, body) => putPool(write, pool, condition, body),
     delete: deletePool,
     parse: parsePool,
     bodyOf: (stored) => bodyOf(stored, formatPool),

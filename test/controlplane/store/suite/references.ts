@@ -1,6 +1,5 @@
 /** Who names whom: composite monitors, fallbacks of pools, services in services; and rows that somebody edited by hand. */
 import { sql } from '../../../../schema/drizzle.ts'
-import { applyConfiguration } from '../../../../src/controlplane/apply/apply.ts'
 import type { CompositeMonitor, Monitor } from '../../../../src/controlplane/model/monitor.ts'
 import type { Service } from '../../../../src/controlplane/model/service.ts'
 import type { Database, Write } from '../../../../src/controlplane/store/database.ts'
@@ -19,6 +18,7 @@ import {
   putService,
 } from '../../../../src/controlplane/store/services.ts'
 import { putZone } from '../../../../src/controlplane/store/zones.ts'
+import { apply } from '../../../support/apply.ts'
 import { poolChoice, serviceChoice, timingDefaults, tlsDefaults } from '../../model/defaults.ts'
 import {
   hostMember,
@@ -469,7 +469,7 @@ export const referencesSuite: Suite = async (t, database) => {
       ],
       zones: [],
     }
-    await doing(database, (write) => applyConfiguration(write, configuration))
+    await apply(database, configuration)
     t.same((await database.read((tx) => getMonitor(tx, 'z1')))?.value, configuration.monitors[0])
     t.same((await database.read((tx) => getPool(tx, 'one')))?.value, configuration.pools[0])
     t.same((await database.read((tx) => getService(tx, 'a.example.test')))?.value, configuration.services[0])
@@ -477,10 +477,6 @@ export const referencesSuite: Suite = async (t, database) => {
       ...configuration,
       services: [nesting('x.example.test', 'y.example.test'), nesting('y.example.test', 'x.example.test')],
     }
-    await refused(
-      t,
-      'invalid',
-      doing(database, (write) => applyConfiguration(write, circle)),
-    )
+    await refused(t, 'conflict', apply(database, circle))
   })
 }

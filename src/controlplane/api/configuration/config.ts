@@ -1,0 +1,218 @@
+/** The configuration as one document: read, planned and applied. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import { applyDocument, planDocument } from '../../apply/apply.ts'
+import { exportDocument, mostExportedRrsets } from '../../apply/export.ts'
+import { planActions, viewPlan } from '../../apply/plan-view.ts'
+import { type Document, readDocument } from '../../document/document.ts'
+import type { Body } from '../../document/forms.ts'
+import { hideOfMonitor, reportMarks } from '../../document/hidden.ts'
+import { monitorSchemas } from '../../document/monitor.ts'
+import { joinPath } from '../../document/path.ts'
+import { PoolSchema } from '../../document/pool.ts'
+import { isMap } from '../../document/schema-check.ts'
+import { ServiceSchema } from '../../document/service.ts'
+import { ZoneSchema } from '../../document/zone.ts'
+import { ControlError, type Problem } from '../../model/errors.ts'
+import { currentRevision } from '../../store/revision.ts'
+import type { Ground } from '../context.ts'
+import {
+  ConditionHeaders,
+  etagHeader,
+  guarded,
+  json,
+  TextOrNull,
+  WriteQuery,
+  writeHeaders,
+} from '../schemas.ts'
+import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
+import { invalid } from './resource.ts'
+
+/** Octets of a document: some 10,000 services and 50,000 members are a fifth of it. */
+const documentLimit = 32 * 1024 * 1024
+
+const url = '/v1/config'
+
+const byName = (schema: object) => Type.Optional(Type.Record(Type.String(), Type.Unsafe<object>(schema)))
+const DocumentSchema = Type.Object(
+  {
+    version: Type.Optional(Type.Literal(1, { description: 'of the format' })),
+    owner: Type.Optional(Type.String({ description: 'the label of the files that it comes from' })),
+    monitors: byName({ oneOf: monitorSchemas }),
+    pools: byName(PoolSchema),
+    services: byName(ServiceSchema),
+    zones: byName(ZoneSchema),
+  },
+  { additionalProperties: false },
+)
+
+const FieldSchema = Type.Object({
+  path: Type.String(),
+  before: Type.Optional(Type.Unknown()),
+  after: Type.Optional(Type.Unknown()),
+})
+
+const Count = Type.Integer({ minimum: 0 })
+const PlanSchema = Type.Object({
+  revision: Type.Integer({
+    description: 'what was planned on; `If-Match` with it applies this plan or nothing',
+  }),
+  changed: Type.Boolean(),
+  summary: Type.Object({
+    add: Count,
+    change: Count,
+    remove: Count,
+    restate: Count,
+    same: Count,
+    left: Count,
+  }),
+  changes: Type.Array(
+    Type.Object({
+      kind: Type.String(),
+      name: Type.String(),
+      action: Type.Enum([...planActions], {
+        description:
+          '`restate`: the same, written in another way or in the files of somebody else from now on',
+      }),
+      fields: Type.Array(FieldSchema),
+      moreFields: Count,
+      owner: Type.Optional(Type.Object({ before: TextOrNull('none'), after: TextOrNull('none') })),
+    }),
+  ),
+  moreChanges: Count,
+  left: Type.Array(Type.Object({ kind: Type.String(), name: Type.String() }), {
+    description: 'what the document does not name, and leaves as it is; the first hundred',
+  }),
+})
+
+const ApplyQuery = Type.Object(
+  {
+    ...WriteQuery.properties,
+    dryRun: Type.Optional(
+      Type.Boolean({ description: 'true or false: tells what would change, and changes nothing' }),
+    ),
+    prune: Type.Optional(
+      Type.Boolean({
+        description:
+          'true or false: what the document does not name goes, but for what belongs to the files of another owner',
+      }),
+    ),
+    message: Type.Optional(
+      Type.String({ maxLength: 1024, description: 'why, for the history: up to 1,024 characters' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const ExportQuery = Type.Object(
+  {
+    owner: Type.Optional(Type.String({ description: 'only what belongs to the files of this owner' })),
+    rrsets: Type.Optional(
+      Type.Boolean({
+        description: 'true or false: whether zones come with their RRsets; true when left out',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export function configRoutes(app: FastifyInstance, context: Ground): void {
+  registerGet(app, context)
+  registerPut(app, context)
+}
+
+function registerGet(app: FastifyInstance, context: Ground): void {
+  const replies = { 200: json('The document.', DocumentSchema, etagHeader) }
+  const schema = guarded('config', 'Exports the configuration as a document', replies, [409], {
+    querystring: ExportQuery,
+  })
+  app.get(url, { schema }, async (request, reply) => {
+    const { owner = null, rrsets = true } = request.query as { owner?: string; rrsets?: boolean }
+    const [document, revision] = await context.database.readMuch(async (tx) => [
+      await exportDocument(tx, { owner, rrsets }),
+      await currentRevision(tx),
+    ])
+    if (document === null) {
+      throw new ControlError(
+        'conflict',
+        `there are more than ${mostExportedRrsets} RRsets, too many for a document: ask with rrsets=false, and export zones as master files`,
+      )
+    }
+    reply.header('etag', etagOf(revision))
+    return request.mayWrite ? document : withoutSecrets(document)
+  })
+}
+
+function withoutSecrets(document: Body): Body {
+  const { monitors } = document
+  if (!isMap(monitors)) return document
+  const hidden = Object.entries(monitors).map(([name, monitor]) => [name, hideOfMonitor(monitor as object)])
+  return { ...document, monitors: Object.fromEntries(hidden) }
+}
+
+function registerPut(app: FastifyInstance, context: Ground): void {
+  const replies = { 200: json('What has changed, or would.', PlanSchema, writeHeaders) }
+  const schema = guarded(
+    'config',
+    'Applies a document, or tells what that would change',
+    replies,
+    [409, 412],
+    {
+      description:
+        'All of it in one transaction, or nothing. What it does not name stays, members of pools and RRsets of zones included, ' +
+        'unless `prune` is true. With `If-Match` it is refused when the configuration has changed since that revision.',
+      querystring: ApplyQuery,
+      headers: ConditionHeaders,
+      body: DocumentSchema,
+    },
+  )
+  app.put(url, { schema, bodyLimit: documentLimit }, async (request, reply) => {
+    const {
+      dryRun = false,
+      prune = false,
+      message = null,
+    } = request.query as {
+      dryRun?: boolean
+      prune?: boolean
+      message?: string
+    }
+    const options = { document: documentOf(request), prune, since: sinceOf(request) }
+    if (dryRun) {
+      const plan = await planDocument(context.database, options)
+      reply.header('etag', etagOf(plan.revision))
+      return viewPlan(plan)
+    }
+    const by = { actor: request.actor, source: 'apply', message } as const
+    const { revision, plan } = await applyDocument(context.database, by, options)
+    await awaitPublished(context, revision, reply)
+    reply.header('etag', etagOf(revision))
+    return viewPlan(plan)
+  })
+}
+
+function documentOf({ body }: FastifyRequest): Document {
+  const marks: Problem[] = []
+  if (isMap(body) && isMap(body.monitors)) {
+    for (const [name, monitor] of Object.entries(body.monitors)) {
+      const found: Problem[] = []
+      reportMarks(monitor, found)
+      marks.push(
+        ...found.map(({ path, message }) => ({ path: `${joinPath('monitors', name)}.${path}`, message })),
+      )
+    }
+  }
+  if (marks.length > 0) throw invalid('the document', marks)
+  const read = readDocument(body)
+  if (!read.ok) throw invalid('the document', read.problems)
+  return read.document
+}
+
+function sinceOf(request: FastifyRequest): number | null {
+  const { ifMatch, ifNoneMatch } = conditionOf(request)
+  if (ifNoneMatch !== undefined) {
+    throw invalid('the request', [
+      { path: 'If-None-Match', message: 'means nothing here: a configuration is always there' },
+    ])
+  }
+  return ifMatch === undefined || ifMatch === '*' ? null : ifMatch
+}

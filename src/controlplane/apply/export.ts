@@ -1,0 +1,65 @@
+/** The configuration as a document, as it was written. */
+import { formatVersion } from '../document/document.ts'
+import type { Body } from '../document/forms.ts'
+import { formatMonitor } from '../document/monitor.ts'
+import { formatPool } from '../document/pool.ts'
+import { formatService } from '../document/service.ts'
+import { formatZoneHead, formatZoneRrset } from '../document/zone.ts'
+import { readConfiguration, readRrsets, type StoredConfiguration } from '../store/configuration.ts'
+import type { Tx } from '../store/database.ts'
+import { countAllRrsets } from '../store/rrsets.ts'
+import { bodyOf, type Owned, type Stored } from '../store/stored.ts'
+
+/** RRsets of a document: with more of them zones are better exported as master files. */
+export const mostExportedRrsets = 200_000
+
+export interface ExportOptions {
+  /** Only what belongs to the files of this owner; null for everything. */
+  readonly owner: string | null
+  /** Whether zones come with their RRsets. */
+  readonly rrsets: boolean
+}
+
+/** Null when there are too many RRsets. Empty kinds are left out. */
+export async function exportDocument(tx: Tx, { owner, rrsets }: ExportOptions): Promise<Body | null> {
+  const stored = await readConfiguration(tx)
+  const isWanted = (part: Owned) => owner === null || part.owner === owner
+  const apexes = [...stored.zones].flatMap(([apex, zone]) => (isWanted(zone) ? [apex] : []))
+  if (rrsets && (await countAllRrsets(tx, apexes)) > mostExportedRrsets) return null
+  const found = rrsets ? (await readRrsets(tx, apexes)).rrsets : null
+  return {
+    version: formatVersion,
+    ...(owner === null ? {} : { owner }),
+    ...kind('monitors', stored.monitors, isWanted, formatMonitor),
+    ...kind('pools', stored.pools, isWanted, formatPool),
+    ...kind('services', stored.services, isWanted, formatService),
+    ...zonesOf(stored, apexes, (apex) => found?.get(apex)?.map(formatZoneRrset)),
+  }
+}
+
+function kind<T>(
+  name: string,
+  parts: ReadonlyMap<string, Stored<T> & Owned>,
+  isWanted: (part: Owned) => boolean,
+  format: (value: T) => Body,
+): Body {
+  const wanted = [...parts].filter(([, part]) => isWanted(part))
+  if (wanted.length === 0) return {}
+  return { [name]: Object.fromEntries(wanted.map(([each, part]) => [each, bodyOf(part, format)])) }
+}
+
+function zonesOf(
+  { zones }: StoredConfiguration,
+  apexes: readonly string[],
+  rrsetsOf: (apex: string) => readonly Body[] | undefined,
+): Body {
+  if (apexes.length === 0) return {}
+  const bodies = apexes.map((apex) => {
+    const rrsets = rrsetsOf(apex)
+    return [
+      apex,
+      { ...bodyOf(zones.get(apex)!, formatZoneHead), ...(rrsets === undefined ? {} : { rrsets }) },
+    ]
+  })
+  return { zones: Object.fromEntries(bodies) }
+}

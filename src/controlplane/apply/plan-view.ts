@@ -1,0 +1,180 @@
+/** A plan in the words of the document: what is added, changed and removed, field by field. Secrets of monitors are hidden. */
+import { isDeepStrictEqual } from 'node:util'
+import type { Body } from '../document/forms.ts'
+import { hideOfMonitor, mark } from '../document/hidden.ts'
+import { formatMonitor } from '../document/monitor.ts'
+import { joinPath } from '../document/path.ts'
+import { formatMember, formatWholePool } from '../document/pool.ts'
+import { isMap } from '../document/schema-check.ts'
+import { formatService } from '../document/service.ts'
+import { formatRrset, formatWholeHead } from '../document/zone.ts'
+import type { Monitor } from '../model/monitor.ts'
+import type { Pool } from '../model/pool.ts'
+import type { Plan } from './apply.ts'
+import type { Left, PartChange, ZoneChange } from './target.ts'
+
+export const planActions = ['add', 'change', 'remove', 'restate'] as const
+
+/** A field that is another one then; what is not there has no value. */
+export interface FieldChange {
+  readonly path: string
+  readonly before?: unknown
+  readonly after?: unknown
+}
+
+export interface PlannedChange {
+  readonly kind: 'monitor' | 'pool' | 'service' | 'zone'
+  readonly name: string
+  /** `restate`: the same, written in another way, or in somebody's files from now on. */
+  readonly action: (typeof planActions)[number]
+  readonly fields: readonly FieldChange[]
+  /** Fields beyond those that are listed. */
+  readonly moreFields: number
+  /** Whose files it belongs to, where that changes. */
+  readonly owner?: { readonly before: string | null; readonly after: string | null }
+}
+
+export interface PlanView {
+  /** What was planned on: what applies it can demand it by `If-Match`. */
+  readonly revision: number
+  readonly changed: boolean
+  readonly summary: {
+    readonly add: number
+    readonly change: number
+    readonly remove: number
+    readonly restate: number
+    readonly same: number
+    readonly left: number
+  }
+  readonly changes: readonly PlannedChange[]
+  /** Changes beyond those that are listed. */
+  readonly moreChanges: number
+  /** What the document does not name, and leaves as it is; the first of it. */
+  readonly left: readonly Left[]
+}
+
+/** Bounds of what is listed. */
+const mostChanges = 1_000
+const mostFields = 200
+const mostLeft = 100
+
+export function viewPlan({ revision, target }: Plan): PlanView {
+  const parts: PlannedChange[] = [
+    ...target.monitors.map((change) => viewChange('monitor', change, wholeMonitor, hideOfMonitor)),
+    ...target.pools.map((change) => viewChange('pool', change, wholePool)),
+    ...target.zones.map(viewZone),
+    ...target.services.map((change) =>
+      viewChange('service', change, (service) => formatService(service, true)),
+    ),
+  ]
+  const count = (action: PlannedChange['action']) => parts.filter((part) => part.action === action).length
+  return {
+    revision,
+    changed: parts.length > 0,
+    summary: {
+      add: count('add'),
+      change: count('change'),
+      remove: count('remove'),
+      restate: count('restate'),
+      same: target.same,
+      left: target.left.length,
+    },
+    changes: parts.slice(0, mostChanges),
+    moreChanges: Math.max(0, parts.length - mostChanges),
+    left: target.left.slice(0, mostLeft),
+  }
+}
+
+const wholeMonitor = (monitor: Monitor): Body => formatMonitor(monitor, true)
+
+function wholePool(pool: Pool): Body {
+  const members = pool.members.map((member) => [member.name, formatMember(member, true)])
+  return { ...formatWholePool(pool), members: Object.fromEntries(members) }
+}
+
+function viewChange<T>(
+  kind: PlannedChange['kind'],
+  { name, before, after, owner }: PartChange<T>,
+  whole: (value: T) => Body,
+  hide: (body: Body) => Body = (body) => body,
+): PlannedChange {
+  const was = before === null ? null : whole(before.value)
+  const is = after === null ? null : whole(after.value)
+  const shown = (body: Body | null) => (body === null ? null : hide(body))
+  const fields = hiddenFields(fieldChanges(was, is), shown(was), shown(is))
+  return {
+    kind,
+    name,
+    action: before === null ? 'add' : after === null ? 'remove' : fields.length === 0 ? 'restate' : 'change',
+    fields: fields.slice(0, mostFields),
+    moreFields: Math.max(0, fields.length - mostFields),
+    ...ownerChange(before?.owner ?? null, after === null ? null : owner, before !== null && after !== null),
+  }
+}
+
+function ownerChange(before: string | null, after: string | null, stays: boolean) {
+  if (before === after || (!stays && after === null)) return {}
+  return { owner: { before, after } }
+}
+
+function viewZone(change: ZoneChange): PlannedChange {
+  const head = viewChange('zone', change, formatWholeHead)
+  // A line to those who read it.
+  const rrsets = change.rrsets.map(({ before, after }): FieldChange => {
+    const { owner, type } = (before ?? after)!
+    return {
+      path: `${owner} ${type}`,
+      ...(before === null ? {} : { before: formatRrset(before) }),
+      ...(after === null ? {} : { after: formatRrset(after) }),
+    }
+  })
+  if (rrsets.length === 0) return head
+  const fields = [...head.fields, ...rrsets]
+  return {
+    ...head,
+    action: head.action === 'restate' ? 'change' : head.action,
+    fields: fields.slice(0, mostFields),
+    moreFields: head.moreFields + Math.max(0, fields.length - mostFields),
+  }
+}
+
+/** The fields in which two values differ, in the order of the first. A part that is there on one side alone is one of its fields each. */
+export function fieldChanges(before: unknown, after: unknown, path = ''): FieldChange[] {
+  const was = before ?? undefined
+  const is = after ?? undefined
+  if (isDeepStrictEqual(was, is)) return []
+  if (isMap(was) && isMap(is)) {
+    return [...new Set([...Object.keys(was), ...Object.keys(is)])].flatMap((key) =>
+      fieldChanges(was[key], is[key], joinPath(path, key)),
+    )
+  }
+  if (path === '') {
+    // All of it comes or goes.
+    const all = (was ?? is) as Body
+    return Object.keys(all).flatMap((key) =>
+      was === undefined
+        ? fieldChanges(undefined, all[key], joinPath('', key))
+        : fieldChanges(all[key], undefined, joinPath('', key)),
+    )
+  }
+  return [{ path, ...(was === undefined ? {} : { before: was }), ...(is === undefined ? {} : { after: is }) }]
+}
+
+/** The same fields with what may be shown of their values. */
+function hiddenFields(
+  fields: readonly FieldChange[],
+  before: Body | null,
+  after: Body | null,
+): FieldChange[] {
+  const shown = new Map(fieldChanges(before, after).map((field) => [field.path, field]))
+  return fields.map((field) => {
+    const known = shown.get(field.path)
+    if (known !== undefined) return known
+    // It differs in what is hidden alone.
+    return {
+      path: field.path,
+      ...('before' in field ? { before: mark } : {}),
+      ...('after' in field ? { after: mark } : {}),
+    }
+  })
+}

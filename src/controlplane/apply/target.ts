@@ -1,0 +1,228 @@
+/**
+ * What a document is to make of the configuration that there is: part by part, what it was and what it is to be. Nothing is
+ * decided by order or by chance: the same document on the same configuration gives the same target.
+ *
+ * Without `prune` nothing goes that the document does not name, and that holds for members and RRsets as for whole parts. With
+ * it goes what is not named, but never what belongs to the files of somebody else.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { Document } from '../document/document.ts'
+import type { Body } from '../document/forms.ts'
+import { formatMonitor } from '../document/monitor.ts'
+import { joinPath } from '../document/path.ts'
+import { formatMember, formatPool } from '../document/pool.ts'
+import { formatService } from '../document/service.ts'
+import { spellingOf } from '../document/written.ts'
+import { formatZoneHead } from '../document/zone.ts'
+import type { Problem } from '../model/errors.ts'
+import type { Monitor } from '../model/monitor.ts'
+import type { Member, Pool } from '../model/pool.ts'
+import type { Service } from '../model/service.ts'
+import type { Rrset, ZoneHead } from '../model/zone.ts'
+import type { StoredConfiguration, StoredRrsets } from '../store/configuration.ts'
+import type { Owned, Stored } from '../store/stored.ts'
+
+/** A part of the configuration that is to change. */
+export interface PartChange<T> {
+  readonly name: string
+  readonly before: (Stored<T> & Owned) | null
+  /** As it is to be; null for one that is to go. */
+  readonly after: { readonly value: T; readonly written: Body | null } | null
+  /** Whose it is then. */
+  readonly owner: string | null
+}
+
+export interface ZoneChange extends PartChange<ZoneHead> {
+  /** RRsets that are to change: as they were, and as they are to be. */
+  readonly rrsets: readonly { readonly before: Rrset | null; readonly after: Rrset | null }[]
+}
+
+/** What a document does not name, and leaves as it is. */
+export interface Left {
+  readonly kind: 'monitor' | 'pool' | 'member' | 'service' | 'zone' | 'rrset'
+  readonly name: string
+}
+
+export interface Target {
+  readonly monitors: readonly PartChange<Monitor>[]
+  readonly pools: readonly PartChange<Pool>[]
+  readonly services: readonly PartChange<Service>[]
+  readonly zones: readonly ZoneChange[]
+  /** Parts that are the same already. */
+  readonly same: number
+  readonly left: readonly Left[]
+  /** What can't be done, by the paths of the document. */
+  readonly problems: readonly Problem[]
+}
+
+export interface TargetOptions {
+  readonly document: Document
+  readonly prune: boolean
+}
+
+/** @param rrsets of the zones that the document names and that are there */
+export function targetOf(
+  stored: StoredConfiguration,
+  rrsets: StoredRrsets,
+  { document, prune }: TargetOptions,
+): Target {
+  const making = new Making(document, prune)
+  const { configuration } = document
+  return {
+    monitors: making.parts('monitors', configuration.monitors, stored.monitors, nameOf, formatMonitor),
+    pools: making.parts('pools', configuration.pools, stored.pools, nameOf, formatPool),
+    services: making.parts('services', configuration.services, stored.services, nameOf, formatService),
+    zones: making.zones(stored, rrsets),
+    same: making.same,
+    left: making.left,
+    problems: making.problems,
+  }
+}
+
+const nameOf = ({ name }: { readonly name: string }) => name
+
+type Kind = keyof Document['bodies']
+const singular = { monitors: 'monitor', pools: 'pool', services: 'service', zones: 'zone' } as const
+
+class Making {
+  readonly #document: Document
+  readonly #prune: boolean
+  readonly left: Left[] = []
+  readonly problems: Problem[] = []
+  same = 0
+
+  constructor(document: Document, prune: boolean) {
+    this.#document = document
+    this.#prune = prune
+  }
+
+  parts<T>(
+    kind: Exclude<Kind, 'zones'>,
+    wanted: readonly T[],
+    stored: ReadonlyMap<string, Stored<T> & Owned>,
+    nameOfPart: (part: T) => string,
+    format: (part: T) => Body,
+  ): PartChange<T>[] {
+    const changes: PartChange<T>[] = []
+    const named = new Set<string>()
+    for (const part of wanted) {
+      const name = nameOfPart(part)
+      named.add(name)
+      const before = stored.get(name) ?? null
+      const body = this.#document.bodies[kind].get(name)
+      const after = this.#after(kind, name, part, body, before, format)
+      const change = this.#change(kind, name, before, after)
+      if (change !== null) changes.push(change)
+    }
+    for (const [name, before] of stored) {
+      if (named.has(name)) continue
+      if (this.#mayGo(before)) changes.push({ name, before, after: null, owner: null })
+      else this.left.push({ kind: singular[kind], name })
+    }
+    return changes
+  }
+
+  zones(stored: StoredConfiguration, rrsets: StoredRrsets): ZoneChange[] {
+    const changes: ZoneChange[] = []
+    const named = new Set<string>()
+    for (const { rrsets: wanted, ...head } of this.#document.configuration.zones) {
+      const { apex } = head
+      named.add(apex)
+      const before = headOf(stored.zones.get(apex))
+      const { rrsets: _, ...body } = this.#document.bodies.zones.get(apex) as Body & { rrsets?: unknown }
+      const after = { value: head, written: spellingOf(body, formatZoneHead(head)) }
+      const changed = this.#rrsets(apex, wanted, rrsets.get(apex) ?? [])
+      const change = this.#change('zones', apex, before, after, changed.length > 0)
+      if (change !== null) changes.push({ ...change, rrsets: changed })
+    }
+    for (const [apex, zone] of stored.zones) {
+      if (named.has(apex)) continue
+      if (this.#mayGo(zone))
+        changes.push({ name: apex, before: headOf(zone), after: null, owner: null, rrsets: [] })
+      else this.left.push({ kind: 'zone', name: apex })
+    }
+    return changes
+  }
+
+  #rrsets(apex: string, wanted: readonly Rrset[], stored: readonly Rrset[]): ZoneChange['rrsets'] {
+    const there = new Map(stored.map((rrset) => [`${rrset.owner} ${rrset.type}`, rrset]))
+    const changed: { before: Rrset | null; after: Rrset | null }[] = []
+    for (const after of wanted) {
+      const key = `${after.owner} ${after.type}`
+      const before = there.get(key) ?? null
+      there.delete(key)
+      if (!isDeepStrictEqual(before, after)) changed.push({ before, after })
+    }
+    for (const before of there.values()) {
+      if (this.#prune) changed.push({ before, after: null })
+      else this.left.push({ kind: 'rrset', name: `${apex}/${before.owner}/${before.type}` })
+    }
+    return changed
+  }
+
+  /** A part as it is to be: members that a pool has and the document does not name stay, unless it prunes. */
+  #after<T>(
+    kind: Kind,
+    name: string,
+    part: T,
+    body: unknown,
+    before: (Stored<T> & Owned) | null,
+    format: (part: T) => Body,
+  ): { value: T; written: Body | null } {
+    if (kind !== 'pools' || before === null || this.#prune) {
+      return { value: part, written: spellingOf(body, format(part)) }
+    }
+    const pool = part as unknown as Pool
+    const old = before as unknown as Stored<Pool>
+    const named = new Set(pool.members.map(nameOf))
+    const staying = old.value.members.filter((member) => !named.has(member.name))
+    if (staying.length === 0) return { value: part, written: spellingOf(body, format(part)) }
+    for (const member of staying) this.left.push({ kind: 'member', name: `${name}/${member.name}` })
+    const value = { ...pool, members: [...pool.members, ...staying] } as Pool
+    const fragments = Object.fromEntries(staying.map((member) => [member.name, memberBody(old, member)]))
+    const merged = { ...(body as Body), members: { ...((body as Body).members as Body), ...fragments } }
+    return { value: value as unknown as T, written: spellingOf(merged, formatPool(value)) }
+  }
+
+  #change<T>(
+    kind: Kind,
+    name: string,
+    before: (Stored<T> & Owned) | null,
+    after: { value: T; written: Body | null },
+    more = false,
+  ): PartChange<T> | null {
+    const { owner } = this.#document
+    const isSame =
+      !more &&
+      before !== null &&
+      isDeepStrictEqual(before.value, after.value) &&
+      isDeepStrictEqual(before.written ?? null, after.written)
+    // Whatever nobody's files hold may come to be in somebody's.
+    const adopted = before !== null && before.owner === null && owner !== null
+    if (isSame && !adopted) {
+      this.same++
+      return null
+    }
+    if (before !== null && before.owner !== null && before.owner !== owner) {
+      const message = `belongs to the files of owner ${before.owner}, and this document ${owner === null ? 'names no owner' : `is of owner ${owner}`}`
+      this.problems.push({ path: joinPath(kind, name), message })
+      return null
+    }
+    return { name, before, after, owner }
+  }
+
+  #mayGo(before: Owned): boolean {
+    return this.#prune && before.owner === this.#document.owner
+  }
+}
+
+function memberBody(pool: Stored<Pool>, member: Member): Body {
+  const fragments = pool.written?.members as Readonly<Record<string, Body>> | undefined
+  return fragments?.[member.name] ?? formatMember(member)
+}
+
+function headOf(zone: (Stored<ZoneHead> & Owned) | undefined): (Stored<ZoneHead> & Owned) | null {
+  if (zone === undefined) return null
+  const { apex, soa, ttlSeconds } = zone.value
+  return { ...zone, value: { apex, soa, ttlSeconds } }
+}

@@ -1,0 +1,296 @@
+/**
+ * The configuration as a whole: read, and changed in many parts at once. What a change must keep is judged by whoever makes it,
+ * over all of it; here it is only written, a few statements for thousands of parts.
+ */
+import { setImmediate as turn } from 'node:timers/promises'
+import { eq, sql } from '../../../schema/drizzle.ts'
+import { monitorParts, monitors, pools } from '../../../schema/pools.ts'
+import { servicePools, services } from '../../../schema/services.ts'
+import { zones } from '../../../schema/zones.ts'
+import type { Body } from '../document/forms.ts'
+import { hideOfMonitor } from '../document/hidden.ts'
+import { formatMonitor } from '../document/monitor.ts'
+import { formatPool } from '../document/pool.ts'
+import { formatService } from '../document/service.ts'
+import { formatZoneHead } from '../document/zone.ts'
+import { formatMemberKey } from '../model/member-key.ts'
+import type { Monitor } from '../model/monitor.ts'
+import type { Pool } from '../model/pool.ts'
+import type { Service } from '../model/service.ts'
+import type { Rrset, ZoneHead } from '../model/zone.ts'
+import { keepAllRrsets } from './history.ts'
+import { listMonitors, type StoredMonitor, saveMonitors } from './monitors.ts'
+import { jsonRows, texts } from './neighbourhood.ts'
+import { listPools, poolRowsOf, type StoredPool, savePools } from './pools.ts'
+import { replaceSome } from './rrset-replacement.ts'
+import { countRrsets, listFewRrsets } from './rrsets.ts'
+import { listServices, type StoredService, saveServices } from './services.ts'
+import { bodyOf, type Owned, type Page, type PageRequest, type Stored } from './stored.ts'
+import type { Tx, Write } from './transaction.ts'
+import { beginZone, finishZone, listAllZones, type StoredZone } from './zones.ts'
+
+/** Everything but the RRsets of zones, by name. */
+export interface StoredConfiguration {
+  readonly monitors: ReadonlyMap<string, StoredMonitor>
+  readonly pools: ReadonlyMap<string, StoredPool>
+  readonly services: ReadonlyMap<string, StoredService>
+  readonly zones: ReadonlyMap<string, StoredZone>
+}
+
+/** RRsets by the apex of their zone. */
+export type StoredRrsets = ReadonlyMap<string, readonly Rrset[]>
+
+/** Parts that are read in one go, between which the thread does other things. */
+const batch = 500
+
+/** Reads it in parts, so that nobody else of the thread waits for long. Throws `invalid` for a row that can't be read. */
+export async function readConfiguration(tx: Tx): Promise<StoredConfiguration> {
+  const heads = await listAllZones(tx)
+  return {
+    monitors: await inParts(tx, listMonitors),
+    pools: await inParts(tx, listPools),
+    services: await inParts(tx, listServices),
+    zones: new Map(heads.map((zone) => [zone.value.apex, zone])),
+  }
+}
+
+async function inParts<T extends Stored<{ readonly name: string }>>(
+  tx: Tx,
+  list: (tx: Tx, page: PageRequest) => Promise<Page<T>>,
+): Promise<Map<string, T>> {
+  const found = new Map<string, T>()
+  let cursor: string | null = null
+  do {
+    const page: Page<T> = await list(tx, { limit: batch, cursor })
+    for (const item of page.items) found.set(item.value.name, item)
+    cursor = page.nextCursor
+    await turn()
+  } while (cursor !== null)
+  return found
+}
+
+/** RRsets of a zone that a document may change; a larger zone is for `import-zone`, or changed one RRset at a time. */
+export const mostDocumentRrsets = 200_000
+
+/** The RRsets of zones, but for those that have too many; these are named. */
+export async function readRrsets(
+  tx: Tx,
+  apexes: readonly string[],
+): Promise<{ readonly rrsets: StoredRrsets; readonly tooLarge: readonly string[] }> {
+  const rrsets = new Map<string, readonly Rrset[]>()
+  const tooLarge: string[] = []
+  for (const apex of apexes) {
+    const few = await listFewRrsets(tx, apex, mostDocumentRrsets)
+    if (few.length === 0 && (await countRrsets(tx, apex)) > 0) tooLarge.push(apex)
+    else rrsets.set(apex, few)
+  }
+  return { rrsets, tooLarge }
+}
+
+/** What there is of RRsets at names, in zones that are known. */
+export interface Place {
+  readonly zone: string
+  readonly owner: string
+}
+
+/** Owner and type of the RRsets at places, by zone. */
+export async function keysAt(
+  tx: Tx,
+  places: readonly Place[],
+): Promise<ReadonlyMap<string, readonly { readonly owner: string; readonly type: string }[]>> {
+  if (places.length === 0) return new Map()
+  const { rows } = await tx.execute<{ found: { zone: string; owner: string; type: string }[] }>(sql`
+    select ${jsonRows(sql`
+      select distinct r.zone, r.owner, r.type
+      from json_to_recordset(${JSON.stringify(places)}::json) as p(zone text, owner text)
+      join rrsets r on r.zone = p.zone and r.owner = p.owner`)} as found`)
+  return Map.groupBy(rows[0]!.found, ({ zone }) => zone)
+}
+
+interface Change<T> {
+  readonly name: string
+  readonly before: (Stored<T> & Owned) | null
+  readonly after: { readonly value: T; readonly written: Body | null } | null
+  readonly owner: string | null
+}
+
+export interface ConfigurationChanges {
+  readonly monitors: readonly Change<Monitor>[]
+  readonly pools: readonly Change<Pool>[]
+  readonly services: readonly Change<Service>[]
+  readonly zones: readonly (Change<ZoneHead> & {
+    readonly rrsets: readonly { readonly before: Rrset | null; readonly after: Rrset | null }[]
+  })[]
+}
+
+/**
+ * Writes changes that have been judged. What is named comes before what names it, and goes after it.
+ *
+ * @param zoneOf the apex of the zone that a service lies in once all is done
+ * @param moved services that stay as they are and come to lie in another zone
+ */
+export async function writeConfiguration(
+  write: Write,
+  changes: ConfigurationChanges,
+  zoneOf: (service: string) => string,
+  moved: readonly { readonly name: string; readonly from: string }[],
+): Promise<void> {
+  const put = <T>(parts: readonly Change<T>[]) =>
+    parts.flatMap(({ after, ...part }) => (after === null ? [] : [{ ...part, ...after }]))
+  const gone = <T>(parts: readonly Change<T>[]) => parts.filter(({ after }) => after === null)
+  saveMonitors(write, put(changes.monitors))
+  await write.settled()
+  savePools(
+    write,
+    put(changes.pools),
+    await poolRowsOf(
+      write.tx,
+      put(changes.pools).map(({ name }) => name),
+    ),
+  )
+  await write.settled()
+  for (const zone of changes.zones) {
+    if (zone.after === null) continue
+    putZoneParts(write, zone)
+    await write.settled()
+  }
+  saveServices(
+    write,
+    put(changes.services).map((part) => ({ ...part, zone: zoneOf(part.name), isNew: part.before === null })),
+  )
+  await write.settled()
+  moveServices(write, moved, zoneOf)
+  deleteServices(write, gone(changes.services))
+  deletePools(write, gone(changes.pools))
+  for (const zone of gone(changes.zones)) deleteZoneParts(write, zone.name)
+  deleteMonitors(write, gone(changes.monitors))
+  setOwners(write, changes)
+  note(write, changes)
+  await write.settled()
+}
+
+function putZoneParts(write: Write, { before, after, rrsets }: ConfigurationChanges['zones'][number]): void {
+  const { value, written } = after!
+  const begun = beginZone(write, before as StoredZone | null, value, null, {}, written)
+  const replaced = replaceSome(write, value.apex, rrsets, before === null)
+  finishZone(write, begun, 'zone.put', replaced, false)
+}
+
+/** The zone's own row goes last; its RRsets go with it. */
+function deleteZoneParts(write: Write, apex: string): void {
+  write.send(keepAllRrsets(write.tx, apex, write.revision))
+  write.send(write.tx.delete(zones).where(eq(zones.apex, apex)))
+}
+
+function moveServices(
+  write: Write,
+  moved: readonly { readonly name: string; readonly from: string }[],
+  zoneOf: (service: string) => string,
+): void {
+  const byZone = Map.groupBy(moved, ({ name }) => zoneOf(name))
+  for (const [zone, those] of byZone) {
+    const names = those.map(({ name }) => name)
+    write.send(
+      write.tx
+        .update(services)
+        .set({ zone })
+        .where(sql`name = any(${texts(names)})`),
+    )
+    write.change('zone', zone)
+    for (const { name, from } of those) {
+      write.change('service', name)
+      write.change('zone', from)
+    }
+  }
+}
+
+type Gone = readonly { readonly name: string }[]
+
+function deleteServices(write: Write, gone: Gone): void {
+  if (gone.length === 0) return
+  const { tx } = write
+  const names = texts(gone.map(({ name }) => name))
+  // They may name each other.
+  write.send(tx.delete(servicePools).where(sql`service = any(${names})`))
+  write.send(tx.delete(services).where(sql`name = any(${names})`))
+}
+
+/** What was said and measured of them goes with them. */
+function deletePools(write: Write, gone: Gone): void {
+  if (gone.length === 0) return
+  const { tx } = write
+  const names = texts(gone.map(({ name }) => name))
+  const freed = tx
+    .execute<{ pool: string; member: string }>(
+      sql`delete from overrides where pool = any(${names}) returning pool, member`,
+    )
+    .then(({ rows }) => {
+      for (const key of rows) write.change('override', formatMemberKey(key))
+    })
+  write.beforeCommit(freed)
+  write.send(tx.execute(sql`delete from reports where pool = any(${names})`))
+  write.send(tx.delete(pools).where(sql`name = any(${names})`))
+}
+
+function deleteMonitors(write: Write, gone: Gone): void {
+  if (gone.length === 0) return
+  const { tx } = write
+  const names = texts(gone.map(({ name }) => name))
+  write.send(tx.delete(monitorParts).where(sql`composite = any(${names})`))
+  write.send(tx.delete(monitors).where(sql`name = any(${names})`))
+}
+
+function setOwners(write: Write, changes: ConfigurationChanges): void {
+  const { tx } = write
+  for (const [table, column, parts] of [
+    ['monitors', 'name', changes.monitors],
+    ['pools', 'name', changes.pools],
+    ['services', 'name', changes.services],
+    ['zones', 'apex', changes.zones],
+  ] as const) {
+    const byOwner = Map.groupBy(
+      parts.filter(({ after, before, owner }) => after !== null && (before?.owner ?? null) !== owner),
+      ({ owner }) => owner,
+    )
+    for (const [owner, those] of byOwner) {
+      const names = texts(those.map(({ name }) => name))
+      write.send(
+        tx.execute(
+          sql`update ${sql.raw(table)} set owner = ${owner}::text where ${sql.raw(column)} = any(${names})`,
+        ),
+      )
+    }
+  }
+}
+
+/** Says of each part what it was and is: to the nodes, to the history and in the audit log. */
+function note(write: Write, changes: ConfigurationChanges): void {
+  const each = <T>(
+    kind: 'monitor' | 'pool' | 'service',
+    parts: readonly Change<T>[],
+    format: (value: T) => Body,
+    shown: (value: unknown) => unknown = (value) => value,
+  ) => {
+    for (const { name, before, after } of parts) {
+      write.change(kind, name)
+      write.keep(kind, name, before === null ? null : bodyOf(before, format))
+      write.audit(
+        `${kind}.${after === null ? 'delete' : 'put'}`,
+        name,
+        shown(before?.value ?? null),
+        shown(after?.value ?? null),
+      )
+    }
+  }
+  each('monitor', changes.monitors, formatMonitor, (monitor) =>
+    monitor === null ? null : hideOfMonitor(monitor as object),
+  )
+  each('pool', changes.pools, formatPool)
+  each('service', changes.services, formatService)
+  for (const { name, before, after } of changes.zones) {
+    if (after !== null) continue
+    write.change('zone', name)
+    write.keep('zone', name, bodyOf(before!, formatZoneHead))
+    write.audit('zone.delete', name, before!.value, null)
+  }
+}

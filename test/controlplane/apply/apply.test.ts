@@ -1,0 +1,293 @@
+/** Documents by the API: planned, applied, exported; on both kinds of database. */
+import fc from 'fast-check'
+import t from 'tap'
+import { formatConfiguration } from '../../../src/controlplane/document/configuration.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { type Harness, startHarness } from '../api/fixture.ts'
+import { configurationArbitrary } from '../document/configuration-arbitrary.ts'
+
+const zone = {
+  soa: { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' },
+  rrsets: [
+    { name: '@', type: 'NS', data: ['ns1.example.test.'] },
+    { name: 'ns1', type: 'A', data: ['192.0.2.53'] },
+  ],
+}
+
+const document = {
+  monitors: {
+    web: { type: 'http', port: 8080, path: '/healthz', expect: { codes: ['200-299'] }, interval: '5s' },
+  },
+  pools: {
+    eu: {
+      monitor: 'web',
+      members: { a: { address: '192.0.2.10', weight: 100 }, b: { address: '192.0.2.11' } },
+    },
+    us: { monitor: 'web', minUp: 0, members: { a: { address: '192.0.2.20' } } },
+  },
+  services: { 'www.example.test': { ttl: 30, pools: ['eu', 'us'] } },
+  zones: { 'example.test': zone },
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of every shape
+type Any = any
+
+const put = (harness: Harness, body: unknown, query = '', headers: Record<string, string> = {}) =>
+  harness.call('PUT', `/v1/config${query}`, body, { headers })
+
+const changesOf = ({ body }: { body: Any }) =>
+  body.changes.map(({ kind, name, action }: Any) => `${action} ${kind} ${name}`)
+
+const postgres = await startPostgres()
+t.teardown(() => postgres[Symbol.asyncDispose]())
+
+for (const kind of ['postgres', 'embedded'] as const) {
+  t.test(`on ${kind}`, async (t) => {
+    const harness = await startHarness(kind === 'postgres' ? await postgres.createDatabase() : null)
+    t.teardown(() => harness[Symbol.asyncDispose]())
+
+    t.test('a plan changes nothing, applying does, and a second time there is nothing to do', async (t) => {
+      const planned = await put(harness, document, '?dryRun=true')
+      t.equal(planned.status, 200)
+      t.match(planned.body, {
+        revision: 0,
+        changed: true,
+        summary: { add: 5, change: 0, remove: 0, same: 0 },
+      })
+      t.equal((await harness.call('GET', '/v1/pools/eu')).status, 404)
+      const applied = await put(harness, document, '?message=first', {
+        'if-match': planned.headers.get('etag')!,
+      })
+      t.equal(applied.status, 200)
+      t.equal(applied.headers.get('pooldns-published'), 'yes')
+      t.equal(applied.headers.get('etag'), '"1"', 'one revision')
+      t.same(changesOf(applied), changesOf(planned))
+      t.match(await put(harness, document), { body: { changed: false, summary: { same: 5 } } })
+      const exported = await harness.call('GET', '/v1/config')
+      t.same(exported.body, {
+        version: 1,
+        ...document,
+        zones: {
+          'example.test': { ...zone, rrsets: [zone.rrsets[0], zone.rrsets[1]] },
+        },
+      })
+      t.match(await put(harness, exported.body, '?prune=true'), { body: { changed: false } })
+      t.same((await harness.call('GET', '/v1/services/www.example.test')).body.pools, ['eu', 'us'])
+    })
+
+    t.test('a change is told field by field, with what went without saying', async (t) => {
+      const next = structuredClone(document) as Any
+      next.pools.eu.members.b.weight = 50
+      next.services['www.example.test'].steer = 'weighted'
+      next.zones['example.test'].rrsets[1].data = ['192.0.2.54']
+      const { body } = await put(harness, next, '?dryRun=true')
+      t.same(body.changes, [
+        {
+          kind: 'pool',
+          name: 'eu',
+          action: 'change',
+          fields: [{ path: 'members.b.weight', before: 100, after: 50 }],
+          moreFields: 0,
+        },
+        {
+          kind: 'zone',
+          name: 'example.test',
+          action: 'change',
+          fields: [{ path: 'ns1 A', before: { data: ['192.0.2.53'] }, after: { data: ['192.0.2.54'] } }],
+          moreFields: 0,
+        },
+        {
+          kind: 'service',
+          name: 'www.example.test',
+          action: 'change',
+          fields: [{ path: 'steer', before: 'failover', after: 'weighted' }],
+          moreFields: 0,
+        },
+      ])
+      t.equal((await put(harness, next)).status, 200)
+      t.match((await harness.call('GET', '/v1/zones/example.test/rrsets/ns1/A')).body, {
+        data: ['192.0.2.54'],
+      })
+      t.equal((await put(harness, document)).status, 200)
+    })
+
+    t.test('what is not named stays, and goes with prune', async (t) => {
+      const part = {
+        pools: { eu: { monitor: 'web', members: { c: { address: '192.0.2.12' } } } },
+        zones: { 'example.test': { ...zone, rrsets: [{ name: 'new', type: 'TXT', data: ['"x"'] }] } },
+      }
+      const planned = await put(harness, part, '?dryRun=true')
+      t.same(
+        planned.body.left.map(({ kind, name }: Any) => `${kind} ${name}`),
+        [
+          'monitor web',
+          'member eu/a',
+          'member eu/b',
+          'pool us',
+          'service www.example.test',
+          'rrset example.test/@/NS',
+          'rrset example.test/ns1/A',
+        ],
+      )
+      t.equal((await put(harness, part)).status, 200)
+      const { body } = await harness.call('GET', '/v1/config')
+      t.same(Object.keys(body.pools.eu.members), ['c', 'a', 'b'])
+      t.equal(body.zones['example.test'].rrsets.length, 3)
+      const pruned = await put(harness, document, '?prune=true')
+      t.same(changesOf(pruned), ['change pool eu', 'change zone example.test'])
+      t.same((await harness.call('GET', '/v1/config')).body, { version: 1, ...document })
+      const nothing = await put(harness, {}, '?prune=true')
+      t.same(nothing.body.summary, { add: 0, change: 0, remove: 5, restate: 0, same: 0, left: 0 })
+      t.same((await harness.call('GET', '/v1/config')).body, { version: 1 })
+      t.equal((await put(harness, document)).status, 200)
+    })
+
+    t.test('who names each other goes together', async (t) => {
+      const circle = {
+        pools: {
+          one: { whenAllDown: 'fallback', fallback: 'two', members: { a: { address: '192.0.2.1' } } },
+          two: { whenAllDown: 'fallback', fallback: 'one', members: { a: { address: '192.0.2.2' } } },
+        },
+        monitors: {
+          all: { type: 'composite', monitors: ['one', 'two'] },
+          one: { type: 'tcp', port: 1 },
+          two: { type: 'tcp', port: 2 },
+        },
+        services: {
+          'outer.other.test': { pools: [{ service: 'inner.other.test' }] },
+          'inner.other.test': { pools: ['one'] },
+        },
+        zones: { 'other.test': { soa: zone.soa } },
+      }
+      const made = await put(harness, circle)
+      t.equal(made.status, 200, JSON.stringify(made.body))
+      const gone = await put(harness, document, '?prune=true')
+      t.equal(gone.status, 200, JSON.stringify(gone.body))
+      t.equal(gone.body.summary.remove, 8)
+    })
+
+    t.test('services come to lie in the zone that is next to them', async (t) => {
+      const inner = { 'www.example.test': { soa: zone.soa } }
+      t.equal((await put(harness, { zones: inner })).status, 200)
+      t.equal((await put(harness, document, '?prune=true')).status, 200)
+      // The name is free for the zone's own data once no service stands there, in one go.
+      const plain = {
+        ...document,
+        services: {},
+        zones: {
+          'example.test': {
+            ...zone,
+            rrsets: [...zone.rrsets, { name: 'www', type: 'A', data: ['192.0.2.1'] }],
+          },
+        },
+      }
+      t.match(await put(harness, plain), { status: 409 }, 'the service is not named, and stays')
+      const turned = await put(harness, plain, '?prune=true')
+      t.equal(turned.status, 200, JSON.stringify(turned.body))
+      t.equal((await put(harness, document, '?prune=true')).status, 200, 'and back')
+    })
+
+    t.test('files of two owners leave each other alone', async (t) => {
+      t.equal((await put(harness, {}, '?prune=true')).status, 200)
+      const platform = { owner: 'platform', monitors: document.monitors, zones: document.zones }
+      const shop = { owner: 'shop', pools: document.pools, services: document.services }
+      t.equal((await put(harness, platform)).status, 200)
+      t.equal((await put(harness, shop)).status, 200)
+      t.equal((await put(harness, shop, '?prune=true')).body.changed, false)
+      t.equal((await put(harness, { owner: 'shop' }, '?prune=true&dryRun=true')).body.summary.remove, 3)
+      t.equal(
+        (await put(harness, {}, '?prune=true')).body.changed,
+        false,
+        'nor do those of nobody touch them',
+      )
+      const theirs = await put(harness, { owner: 'shop', monitors: { web: { type: 'tcp', port: 1 } } })
+      t.equal(theirs.status, 409)
+      t.match(theirs.body.errors, [
+        { path: 'monitors.web', message: /belongs to the files of owner platform/ },
+      ])
+      t.same((await harness.call('GET', '/v1/config?owner=platform')).body, {
+        version: 1,
+        owner: 'platform',
+        monitors: document.monitors,
+        zones: document.zones,
+      })
+      for (const owner of ['shop', 'platform'])
+        t.equal((await put(harness, { owner }, '?prune=true')).status, 200)
+      t.same((await harness.call('GET', '/v1/config')).body, { version: 1 })
+    })
+
+    t.test('a plan that is stale is refused, and says by whom', async (t) => {
+      const planned = await put(harness, document, '?dryRun=true')
+      await harness.call('PUT', '/v1/pools/other', { members: {} })
+      const stale = await put(harness, document, '', { 'if-match': planned.headers.get('etag')! })
+      t.equal(stale.status, 412)
+      t.match(stale.body.detail, /has changed since revision \d+: revision \d+ by admin at .*; plan again/)
+      const again = await put(harness, document, '?dryRun=true')
+      t.equal((await put(harness, document, '', { 'if-match': again.headers.get('etag')! })).status, 200)
+    })
+
+    t.test('what is wrong is told whole, by path', async (t) => {
+      const before = (await harness.call('GET', '/v1/config')).body
+      const bad = await put(harness, {
+        version: 2,
+        owner: 'Not a name',
+        pools: { eu: { monitr: 'web', minUp: 2 } },
+        service: {},
+      })
+      t.equal(bad.status, 400)
+      t.same(bad.body.errors.map(({ path }: Any) => path).sort(), [
+        'owner',
+        'pools.eu.minUp',
+        'pools.eu.monitr',
+        'service',
+        'version',
+      ])
+      const missing = await put(harness, {
+        pools: { eu: { monitor: 'none', members: {} } },
+        services: {
+          'a.nowhere.test': { pools: ['none'] },
+          'loop.example.test': { pools: [{ service: 'loop.example.test' }] },
+        },
+      })
+      t.equal(missing.status, 409)
+      t.same(missing.body.errors.map(({ path }: Any) => path).sort(), [
+        'pools.eu.monitor',
+        'services["a.nowhere.test"]',
+        'services["a.nowhere.test"].pools[0]',
+        'services["loop.example.test"].pools',
+      ])
+      for (const body of [[], 'x', 7, { pools: [] }]) t.equal((await put(harness, body)).status, 400)
+      t.same((await harness.call('GET', '/v1/config')).body, before, 'nothing is half-done')
+    })
+
+    t.test('secrets of monitors are for those who may write', async (t) => {
+      const secret = { monitors: { m: { type: 'http', headers: { authorization: 'Bearer secret' } } } }
+      const applied = await put(harness, secret)
+      t.equal(applied.status, 200)
+      t.notMatch(JSON.stringify(applied.body), /secret/)
+      const { body: token } = await harness.call('POST', '/v1/tokens', {
+        name: `reader-${kind}`,
+        scopes: ['read'],
+      })
+      const read = await harness.call('GET', '/v1/config', undefined, { token: token.secret })
+      t.equal(read.status, 200)
+      t.notMatch(JSON.stringify(read.body), /secret/)
+      t.match((await harness.call('GET', '/v1/config')).body.monitors.m, secret.monitors.m)
+      t.equal((await put(harness, read.body)).status, 400, 'a mark replaces nothing')
+    })
+
+    t.test('whatever is exported and applied changes nothing', async (t) => {
+      await fc.assert(
+        fc.asyncProperty(configurationArbitrary, async (configuration) => {
+          const made = await put(harness, formatConfiguration(configuration), '?prune=true')
+          if (made.status !== 200) throw new Error(JSON.stringify(made.body))
+          const exported = await harness.call('GET', '/v1/config')
+          const again = await put(harness, exported.body, '?prune=true&dryRun=true')
+          if (again.body.changed !== false) throw new Error(JSON.stringify(again.body))
+        }),
+        { numRuns: Number(process.env.POOLDNS_TEST_RUNS ?? 30) },
+      )
+      t.pass()
+    })
+  })
+}
