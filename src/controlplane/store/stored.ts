@@ -122,7 +122,7 @@ export async function readPage<Q extends PgSelect, T>(
       .limit(batch + 1)
     const kept = rows.slice(0, batch)
     for (const [nth, item] of (await read(kept)).entries()) {
-      if (octets !== Infinity) length += jsonOctets(item)
+      if (octets !== Infinity) length += octetsAsShown(item)
       if (length > octets && items.length > 0) return page(true)
       items.push(item)
       keys.push(names.map((name) => kept[nth]![name]))
@@ -142,6 +142,12 @@ function follows(columns: readonly PgColumn[], after: readonly unknown[], newest
       sql`, `,
     )
   return sql`(${row(columns)}) ${sql.raw(newest ? '<' : '>')} (${row(after)})`
+}
+
+/** Octets of what will be shown of an item: its fragment as it was written, where that is known. */
+function octetsAsShown(item: unknown): number {
+  const { value, written } = item as Partial<Stored<unknown>>
+  return jsonOctets(written ?? value ?? item)
 }
 
 /** Octets of a value as JSON. */

@@ -21,7 +21,8 @@ t.test('monitors of every type are written, read and patched', async (t) => {
   for (const [name, body] of Object.entries(bodies)) {
     const created = await call('PUT', `/v1/monitors/${name}`, body)
     t.equal(created.status, 201, JSON.stringify(created.body))
-    t.same(created.body, body)
+    const { status: _, ...written } = created.body
+    t.same(written, body)
     t.equal(
       (await call('PUT', `/v1/monitors/${name}`, created.body)).headers.get('etag'),
       created.headers.get('etag'),
@@ -40,7 +41,7 @@ t.test('monitors of every type are written, read and patched', async (t) => {
     expect: { pattern: null },
   })
   t.match(patched.body, { port: 25, tls: { minDaysLeft: 7 } })
-  t.notOk('expect' in patched.body)
+  t.same(patched.body.expect, {})
   const foreign = await call('PATCH', '/v1/monitors/push', { type: 'static', state: 'up' })
   t.equal(foreign.status, 400)
   t.match(foreign.body.errors, [{ path: 'ttl', message: 'is not for monitors of type static' }])
@@ -111,7 +112,8 @@ t.test('a service that steers by geo is read back as it was written', async (t) 
   }
   const created = await call('PUT', '/v1/services/www.example.test', body)
   t.equal(created.status, 201, JSON.stringify(created.body))
-  t.same(created.body, body)
+  const { status: _, ...written } = created.body
+  t.same(written, body)
   t.same((await call('GET', '/v1/services')).body.items[1], { name: 'www.example.test', ...body })
   const patched = await call('PATCH', '/v1/services/www.example.test', {
     ttl: '10s',

@@ -160,7 +160,7 @@ export const referencesSuite: Suite = async (t, database) => {
     await doing(database, (write) => deleteMonitor(write, 'smtp', {}))
   })
 
-  await t.test('a pool names a fallback that is there, or is still to come', async (t) => {
+  await t.test('a pool names a fallback that is there, or comes along', async (t) => {
     const sorry = pool('sorry', [member('a', '192.0.2.9', { priority: 3 })])
     const eu = pool('eu', [member('a', '192.0.2.1')], {
       select: 'failover',
@@ -182,9 +182,12 @@ export const referencesSuite: Suite = async (t, database) => {
       doing(database, (write) => putPool(write, eu, {})),
     )
     t.match(missing.problems, [{ path: 'fallback', message: 'there is no pool sorry' }])
-    await doing(database, async (write) => {
-      await putPool(write, eu, {}, new Set(['sorry']))
-      await putPool(write, { ...sorry, whenAllDown: 'fallback', fallback: 'eu' }, {})
+    // Only a document has both of them come at once.
+    await apply(database, {
+      monitors: [],
+      pools: [eu, { ...sorry, whenAllDown: 'fallback', fallback: 'eu' }],
+      services: [],
+      zones: [],
     })
     await doing(database, (write) => putPool(write, sorry, {}))
     for (const value of [eu, sorry]) {
@@ -193,8 +196,8 @@ export const referencesSuite: Suite = async (t, database) => {
     }
     await refused(
       t,
-      'conflict',
-      doing(database, (write) => putPool(write, { ...eu, fallback: 'late' }, {}, new Set(['late']))),
+      'invalid',
+      doing(database, (write) => putPool(write, { ...eu, fallback: 'late' }, {})),
     )
     await refused(
       t,
@@ -286,6 +289,8 @@ export const referencesSuite: Suite = async (t, database) => {
       zone: 'example.test',
       override: null,
       revision,
+      written: null,
+      owner: null,
     })
     t.match(await put(database, (write) => putService(write, outer, {})), { changed: false })
 
