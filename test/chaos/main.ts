@@ -2,13 +2,14 @@
  * `npm run test:chaos`: breaks a server in many ways while it is asked and written to all the time, and prints what that cost: a row for
  * each fault. Lost and wrong answers and lost writes must be 0 in each, or it ends with 1.
  *
- * `--only TEXT` takes the faults whose name has the text, `--times N` strikes so often, `--at-random` waits a random time, up to
+ * `--only TEXT` takes the faults whose name has the text (`overload` the table of that), `--times N` strikes so often, `--at-random` waits a random time, up to
  * 0.4 s, between a recovery and the next. Recovery is the time from the strike, or the end of what lasts, to the next write that is acknowledged.
  */
 import { parseArgs } from 'node:util'
 import { median } from '../bench/statistics.ts'
 import { markdown } from '../bench/table.ts'
 import { type Fault, faults, soon } from './faults.ts'
+import { overload, overloadColumns } from './overload.ts'
 import { type Outcome, Stage } from './stage.ts'
 
 interface Row {
@@ -92,5 +93,14 @@ for (const fault of chosen) {
     process.stderr.write(`  ${example}\n`)
   rows.push(row)
 }
-process.stdout.write(`${markdown({ title: 'Faults', columns, rows: rows.map(cells) })}\n`)
+if (rows.length > 0)
+  process.stdout.write(`${markdown({ title: 'Faults', columns, rows: rows.map(cells) })}\n`)
+if (only === undefined || only.includes('overload')) {
+  const overloaded: string[][] = []
+  for (const udp of ['batch', 'dgram'] as const) {
+    process.stderr.write(`overload (${udp})\n`)
+    overloaded.push(...(await overload({ store: 'PostgreSQL', udp })))
+  }
+  process.stdout.write(`${markdown({ title: 'Overload', columns: overloadColumns, rows: overloaded })}\n`)
+}
 if (!rows.every(isWhole)) process.exitCode = 1

@@ -24,7 +24,7 @@ export interface Outcome extends LoadCounts {
   readonly writes: WriteCounts
 }
 
-const zone = 'example.test'
+export const zone = 'example.test'
 export const probed = `probed.${zone}`
 export const told = `told.${zone}`
 const perSecond = { udp: 400, tcp: 40 }
@@ -47,6 +47,8 @@ const questions: readonly Question[] = [
 export class Stage implements AsyncDisposable {
   readonly postgres: PostgresServer | null
   readonly databaseUrl: string | null
+  /** What the probed member is. */
+  readonly backend: Backend
   #daemon: DaemonProcess
   readonly #env: Readonly<Record<string, string>>
   readonly #owned: AsyncDisposableStack
@@ -57,12 +59,14 @@ export class Stage implements AsyncDisposable {
   private constructor(
     postgres: PostgresServer | null,
     databaseUrl: string | null,
+    backend: Backend,
     daemon: DaemonProcess,
     env: Readonly<Record<string, string>>,
     owned: AsyncDisposableStack,
   ) {
     this.postgres = postgres
     this.databaseUrl = databaseUrl
+    this.backend = backend
     this.#daemon = daemon
     this.#env = env
     this.#owned = owned
@@ -85,7 +89,7 @@ export class Stage implements AsyncDisposable {
       POOLDNS_RRL: 'off',
     }
     const daemon = await startDaemonProcess({ dataDir, env })
-    const stage = new Stage(postgres, databaseUrl, daemon, env, owned.move())
+    const stage = new Stage(postgres, databaseUrl, backend, daemon, env, owned.move())
     // The one that runs in the end.
     stage.#owned.defer(async () => void (await stage.#daemon.stop()))
     await configure(daemon, backend)
