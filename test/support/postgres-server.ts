@@ -64,7 +64,7 @@ export interface PostgresStandby {
   kill(): Promise<void>
 }
 
-interface Owner {
+export interface Owner {
   readonly uid: number
   readonly gid: number
 }
@@ -73,7 +73,7 @@ interface Owner {
  * The user that a server of root's runs as, since none runs as root: that of Debian's package, or the one that owns nothing.
  * Null for everybody else, who runs it as oneself.
  */
-function findOwner(): Owner | null {
+export function findOwner(): Owner | null {
   if (process.getuid?.() !== 0) return null
   const users = readFileSync('/etc/passwd', 'utf8')
   for (const name of ['postgres', 'nobody']) {

@@ -2,7 +2,7 @@
  * Hears of changes that other processes write: one connection of its own that LISTENs, beside the pool. All of it is
  * only a hint that saves time; whoever follows the change feed polls too. So nothing here reports an error: a lost
  * connection is opened again, with a hint afterwards because notifications may have been missed, and a server that
- * has no LISTEN is left in peace.
+ * has no LISTEN, or is behind a pooler, is left in peace.
  */
 import { once } from 'node:events'
 import pg from 'pg'
@@ -16,6 +16,16 @@ const longestDelayMs = 10_000
 
 /** SQLSTATE classes that say that the server will never do this: unknown feature, unknown syntax, no right. */
 const neverCodes = /^(0A|42)/
+
+/**
+ * Whether a pooler stands between: the session that it tells of is not the server's. Notifications may not come through it, and LISTEN
+ * would stay with whoever gets that session of the server's next.
+ */
+async function isPooled(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  const { processID } = client as unknown as { readonly processID: number }
+  return rows[0]!.pid !== processID
+}
 
 export class ChangeListener {
   readonly #connections: Pick<Connections, 'choose'>
@@ -65,6 +75,7 @@ export class ChangeListener {
     })
     try {
       await client.connect()
+      if (await isPooled(client)) return 'unsupported'
       await client.query(`listen ${changeChannel}`)
       this.#onHint()
       await ended
