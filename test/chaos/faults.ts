@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { runIn } from '../support/inspector.ts'
 import { patience } from '../support/patience.ts'
+import type { PatroniCluster } from '../support/patroni.ts'
 import { processesOf } from '../support/processes.ts'
 import { restartAllTheTime } from './restarts.ts'
 import { probed, type Stage, type StageOptions, told } from './stage.ts'
@@ -19,6 +20,8 @@ export interface Fault extends StageOptions {
 }
 
 const onPostgres = { store: 'PostgreSQL', udp: 'batch' } as const
+const onPatroni = { store: 'Patroni', udp: 'batch' } as const
+const onPgbouncer = { store: 'pgbouncer', udp: 'batch' } as const
 const onEmbedded = { store: 'embedded', udp: 'batch' } as const
 
 const kill = (which: 'control' | 'data') => async (stage: Stage) => {
@@ -115,6 +118,18 @@ async function killPostgres(stage: Stage): Promise<void> {
   await stage.postgres!.kill()
   await delay(awayMs)
   await stage.postgres!.restart()
+}
+
+async function killPgbouncer(stage: Stage): Promise<void> {
+  await stage.pgbouncer!.kill()
+  await delay(awayMs)
+  await stage.pgbouncer!.restart()
+}
+
+/** Done to a cluster that has come to rest since the last time. */
+const toCluster = (strike: (cluster: PatroniCluster) => Promise<void>) => async (stage: Stage) => {
+  await stage.cluster!.whole()
+  await strike(stage.cluster!)
 }
 
 /** How long the database is away, in milliseconds. */
@@ -214,6 +229,25 @@ export const faults: readonly Fault[] = [
     ),
   },
   { name: 'database out of connections', ...onPostgres, times: 2, strike: exhaust },
+  {
+    name: 'cluster: leader killed (kill -9 of PostgreSQL and Patroni)',
+    ...onPatroni,
+    times: 2,
+    strike: toCluster((cluster) => cluster.killLeader()),
+  },
+  {
+    name: 'cluster: another leader (switchover)',
+    ...onPatroni,
+    times: 2,
+    strike: toCluster((cluster) => cluster.switchOver()),
+  },
+  {
+    name: 'cluster: leader partitioned (SIGSTOP), and back',
+    ...onPatroni,
+    times: 2,
+    strike: toCluster((cluster) => cluster.partitionLeader()),
+  },
+  { name: 'pgbouncer: kill -9, started again', ...onPgbouncer, times: 2, strike: killPgbouncer },
 ]
 
 export { soon }

@@ -10,7 +10,7 @@ import { median } from '../bench/statistics.ts'
 import { markdown } from '../bench/table.ts'
 import { type Fault, faults, soon } from './faults.ts'
 import { overload, overloadColumns } from './overload.ts'
-import { type Outcome, Stage } from './stage.ts'
+import { type Outcome, Stage, withoutStore } from './stage.ts'
 
 interface Row {
   readonly fault: Fault
@@ -83,6 +83,11 @@ const chosen = faults.filter(({ name }) => only === undefined || only.some((text
 const rows: Row[] = []
 for (const fault of chosen) {
   process.stderr.write(`${fault.name} (${fault.store}, ${fault.udp})\n`)
+  const missing = withoutStore(fault.store)
+  if (missing !== null) {
+    process.stderr.write(`  left out: ${missing}\n`)
+    continue
+  }
   const row = await play(fault, Number(values.times ?? fault.times), values['at-random']).catch((error) => {
     process.stderr.write(`  not played to its end: ${error}\n`)
     process.exitCode = 1

@@ -6,13 +6,16 @@ import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { placeEmbeddedDatabase } from '../support/embedded-database.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryDataFolder } from '../support/kept.ts'
+import { PatroniCluster, withoutPatroni } from '../support/patroni.ts'
+import { type Pgbouncer, startPgbouncer } from '../support/pgbouncer.ts'
 import { startPostgres } from '../support/postgres.ts'
 import type { PostgresServer } from '../support/postgres-server.ts'
+import { missingPrograms } from '../support/program.ts'
 import { DnsLoad } from './load.ts'
 import type { LoadCounts, Question } from './load-thread.ts'
 import { type WriteCounts, Writer } from './writer.ts'
 
-export type Store = 'PostgreSQL' | 'embedded'
+export type Store = 'PostgreSQL' | 'embedded' | 'Patroni' | 'pgbouncer'
 export type UdpBackend = 'batch' | 'dgram'
 
 export interface StageOptions {
@@ -44,9 +47,36 @@ const questions: readonly Question[] = [
       : `^${question.name.replaceAll('.', '\\.')} \\d+ A ${question.answer.replaceAll('.', '\\.')}$`,
 }))
 
-export class Stage implements AsyncDisposable {
-  readonly postgres: PostgresServer | null
+/** Where the database is, and what faults can be done to. */
+interface Stand {
   readonly databaseUrl: string | null
+  readonly postgres: PostgresServer | null
+  readonly cluster: PatroniCluster | null
+  readonly pgbouncer: Pgbouncer | null
+}
+
+async function openStore(store: Store, owned: AsyncDisposableStack): Promise<Stand> {
+  const none = { databaseUrl: null, postgres: null, cluster: null, pgbouncer: null }
+  if (store === 'embedded') return none
+  if (store === 'Patroni') {
+    const cluster = owned.use(await PatroniCluster.start())
+    return { ...none, cluster, databaseUrl: await cluster.createDatabase('pooldns') }
+  }
+  const postgres = owned.use(await startPostgres())
+  const databaseUrl = await postgres.createDatabase()
+  if (store === 'PostgreSQL') return { ...none, postgres, databaseUrl }
+  const pgbouncer = owned.use(await startPgbouncer(postgres))
+  return { ...none, postgres, pgbouncer, databaseUrl: pgbouncer.through(databaseUrl) }
+}
+
+/** What a store needs and this host has not; null when it has all. */
+export function withoutStore(store: Store): string | null {
+  if (store === 'Patroni') return withoutPatroni()
+  return store === 'pgbouncer' ? missingPrograms('pgbouncer') || null : null
+}
+
+export class Stage implements AsyncDisposable {
+  readonly #stand: Stand
   /** What the probed member is. */
   readonly backend: Backend
   #daemon: DaemonProcess
@@ -57,15 +87,13 @@ export class Stage implements AsyncDisposable {
   readonly #others = { sent: 0, lost: 0, wrong: 0 }
 
   private constructor(
-    postgres: PostgresServer | null,
-    databaseUrl: string | null,
+    stand: Stand,
     backend: Backend,
     daemon: DaemonProcess,
     env: Readonly<Record<string, string>>,
     owned: AsyncDisposableStack,
   ) {
-    this.postgres = postgres
-    this.databaseUrl = databaseUrl
+    this.#stand = stand
     this.backend = backend
     this.#daemon = daemon
     this.#env = env
@@ -74,8 +102,8 @@ export class Stage implements AsyncDisposable {
 
   static async set({ store, udp }: StageOptions): Promise<Stage> {
     await using owned = new AsyncDisposableStack()
-    const postgres = store === 'PostgreSQL' ? owned.use(await startPostgres()) : null
-    const databaseUrl = (await postgres?.createDatabase()) ?? null
+    const stand = await openStore(store, owned)
+    const { databaseUrl } = stand
     const dataDir = await temporaryDataFolder('pooldns-chaos-')
     owned.defer(() => rm(dataDir, { recursive: true, force: true }))
     if (databaseUrl === null) await placeEmbeddedDatabase(dataDir)
@@ -89,11 +117,27 @@ export class Stage implements AsyncDisposable {
       POOLDNS_RRL: 'off',
     }
     const daemon = await startDaemonProcess({ dataDir, env })
-    const stage = new Stage(postgres, databaseUrl, backend, daemon, env, owned.move())
+    const stage = new Stage(stand, backend, daemon, env, owned.move())
     // The one that runs in the end.
     stage.#owned.defer(async () => void (await stage.#daemon.stop()))
     await configure(daemon, backend)
     return stage
+  }
+
+  get databaseUrl(): string | null {
+    return this.#stand.databaseUrl
+  }
+
+  get postgres(): PostgresServer | null {
+    return this.#stand.postgres
+  }
+
+  get cluster(): PatroniCluster | null {
+    return this.#stand.cluster
+  }
+
+  get pgbouncer(): Pgbouncer | null {
+    return this.#stand.pgbouncer
   }
 
   get daemon(): DaemonProcess {

@@ -9,7 +9,7 @@ import { type PostgresServer, startServer } from './postgres-server.ts'
 const debianFolder = '/usr/lib/postgresql'
 
 /** Where the newest version is; null when there is none. */
-function findHome(): string | null {
+export function findSystemHome(): string | null {
   if (!existsSync(debianFolder)) return null
   const homes = readdirSync(debianFolder)
     .sort((a, b) => Number(b) - Number(a))
@@ -19,7 +19,7 @@ function findHome(): string | null {
 
 /** For tap's `skip`: false when it can be started. */
 export function withoutSystemPostgres(): string | false {
-  return findHome() === null ? `not installed: postgresql (in ${debianFolder})` : false
+  return findSystemHome() === null ? `not installed: postgresql (in ${debianFolder})` : false
 }
 
 /**
@@ -28,5 +28,5 @@ export function withoutSystemPostgres(): string | false {
  * @param flags of `postgres`, such as `-c fsync=off`
  */
 export function startSystemPostgres(...flags: readonly string[]): Promise<PostgresServer> {
-  return startServer(findHome()!, flags)
+  return startServer(findSystemHome()!, flags)
 }
