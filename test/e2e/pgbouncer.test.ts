@@ -42,7 +42,8 @@ t.test(
     await put(one, '/v1/zones/example.test', { soa, rrsets: [{ name: 'a', type: 'A', data: ['192.0.2.1'] }] })
     await askUntil(two.dns, 'a.example.test', ['192.0.2.1'])
     // More at once than there are sessions, of all kinds.
-    const master = '$ORIGIN big.test.\n@ 60 IN SOA ns hostmaster 1 3600 600 86400 60\n@ 60 IN NS ns\nns 60 IN A 192.0.2.53\n'
+    const master =
+      '$ORIGIN big.test.\n@ 60 IN SOA ns hostmaster 1 3600 600 86400 60\n@ 60 IN NS ns\nns 60 IN A 192.0.2.53\n'
     const statuses = await Promise.all(
       Array.from({ length: 40 }, async (_, n) => {
         const daemon = n % 2 === 0 ? one : two

@@ -13,11 +13,9 @@ import { and, asc, desc, eq, gt, gte, lt, or, sql } from '../../../schema/drizzl
 import { events } from '../../../schema/events.ts'
 import { isMap } from '../document/schema-check.ts'
 import type { Event, EventFilter, StoredEvent } from '../model/event.ts'
+import { eventsLock, takeLocks } from './lock-rows.ts'
 import { type Page, type PageRequest, readPage, statementJson } from './stored.ts'
 import type { Tx } from './transaction.ts'
-
-/** The key of an advisory lock: "plevents" in ASCII, as a number. */
-const lockKey = '8100961388914963571'
 
 /**
  * Adds events, in their order. Let it be the last thing that a transaction does: from here to its end no other node can
@@ -26,7 +24,7 @@ const lockKey = '8100961388914963571'
 export async function appendEvents(tx: Tx, added: readonly Event[]): Promise<void> {
   if (added.length === 0) return
   const rows = added.map(toRow)
-  await tx.execute(sql`select pg_advisory_xact_lock(${sql.raw(lockKey)})`)
+  await tx.execute(takeLocks([eventsLock]))
   await tx.execute(sql`
     insert into events (kind, node, pool, service, member, from_state, to_state, reason, detail, at)
     select kind, node, pool, service, member, "from", "to", reason, detail, at

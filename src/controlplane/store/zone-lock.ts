@@ -6,11 +6,10 @@
  * tries to get its zone; when somebody else has it, `Database.write` rolls the write back, waits without the revision lock
  * and does it again. As nobody waits for a zone with the revision lock in hand, no two can wait for each other.
  *
- * Advisory locks, as a zone that is being created has no row that anybody else could lock. There are 1,024 for all zones,
- * since a server has room for some thousands; two zones with the same one merely wait for each other.
+ * A zone that is being created has no row that anybody else could lock, so there are rows for that (`lock-rows.ts`).
  */
 import { type SQL, sql } from '../../../schema/drizzle.ts'
-import { texts } from './neighbourhood.ts'
+import { takeLocks, tryLock, zoneLock } from './lock-rows.ts'
 import type { Tx } from './transaction.ts'
 
 /** Thrown by a write that must wait for a zone. */
@@ -23,18 +22,13 @@ export class ZoneTaken extends Error {
   }
 }
 
-/** The key of a zone's lock: "pdns" in ASCII, as a number, and one of 1,024. */
-const keyOf = (apex: SQL): SQL => sql`1885630067, hashtext(${apex}) & 1023`
-
 /** Waits for zones and locks them, always in the same order. Not for those who hold the revision lock. */
 export async function lockZones(tx: Tx, apexes: Iterable<string>): Promise<void> {
-  await tx.execute(sql`
-    select pg_advisory_xact_lock(${keyOf(sql`apex`)})
-    from (select apex from unnest(${texts([...apexes])}) as a(apex) order by hashtext(apex) & 1023) as ordered`)
+  await tx.execute(takeLocks(Array.from(apexes, zoneLock)))
 }
 
 /** Locks a zone as part of a statement: false when somebody else has it. */
-export const tryZone = (apex: string): SQL => sql`pg_try_advisory_xact_lock(${keyOf(sql`${apex}::text`)})`
+export const tryZone = (apex: string): SQL => tryLock(zoneLock(apex))
 
 /** Locks a zone for a write, which holds the revision lock. Throws `ZoneTaken`. */
 export async function claimZone(tx: Tx, apex: string): Promise<void> {

@@ -46,8 +46,7 @@ t.test('an event is never seen before one with a lower id', async (t) => {
       done = true
     })
   const waits = async () => {
-    const waiting = sql`select 1 from pg_locks where locktype = 'advisory' and not granted
-      and database = (select oid from pg_database where datname = current_database())`
+    const waiting = sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
     return (await first.read((tx) => tx.execute(waiting))).rows.length > 0
   }
   while (!done && !(await waits()));
