@@ -3,6 +3,7 @@ import type { ListedCommand } from './frame/command.ts'
 
 const server = 'The server'
 const see = 'See'
+const act = 'Act'
 const zones = 'Zones'
 const access = 'Access'
 const shell = 'Your shell'
@@ -33,10 +34,82 @@ export const allCommands: readonly ListedCommand[] = [
     load: async () => (await import('./agent.ts')).agentCommand,
   },
   {
+    name: 'status',
+    summary: 'what is down, since when, why, and what is answered instead',
+    heading: see,
+    load: async () => (await import('./status.ts')).status,
+  },
+  {
+    name: 'events',
+    summary: 'what happened, and what is happening',
+    heading: see,
+    load: async () => (await import('./events.ts')).events,
+  },
+  {
     name: 'explain',
     summary: 'what a running server answers, and why',
     heading: see,
     load: async () => (await import('./explain.ts')).explain,
+  },
+  {
+    name: 'zones',
+    summary: 'all zones',
+    heading: see,
+    load: async () => (await import('./lists.ts')).zones,
+  },
+  {
+    name: 'pools',
+    summary: 'all pools, and how many of their members are up',
+    heading: see,
+    load: async () => (await import('./lists.ts')).pools,
+  },
+  {
+    name: 'services',
+    summary: 'all services, and what they are answered from',
+    heading: see,
+    load: async () => (await import('./lists.ts')).services,
+  },
+  {
+    name: 'get',
+    summary: 'one zone, pool, member, service, monitor or webhook',
+    heading: see,
+    load: async () => (await import('./get.ts')).get,
+  },
+  {
+    name: 'edit',
+    summary: 'the same in your editor',
+    heading: act,
+    load: async () => (await import('./edit.ts')).edit,
+  },
+  {
+    name: 'drain',
+    summary: 'take members out of the answers before you work on them',
+    heading: act,
+    load: async () => (await import('./override.ts')).drain,
+  },
+  {
+    name: 'up',
+    summary: 'answer with members whatever their probes say',
+    heading: act,
+    load: async () => (await import('./override.ts')).up,
+  },
+  {
+    name: 'down',
+    summary: 'take members for down whatever their probes say',
+    heading: act,
+    load: async () => (await import('./override.ts')).down,
+  },
+  {
+    name: 'undrain',
+    summary: 'take back what drain, up or down said',
+    heading: act,
+    load: async () => (await import('./override.ts')).undrain,
+  },
+  {
+    name: 'fail-back',
+    summary: 'let a member back that answers again and waits for it',
+    heading: act,
+    load: async () => (await import('./fail-back.ts')).failBack,
   },
   {
     name: 'import-zone',

@@ -33,7 +33,7 @@ export class ApiClient {
     if (response.ok) return response
     const { detail, errors } = parseProblem(await response.text())
     const message = `${this.origin}: ${response.status} ${detail ?? response.statusText}`
-    throw new ControlError('invalid', message, { problems: errors ?? [] })
+    throw new ControlError(response.status === 412 ? 'stale' : 'invalid', message, { problems: errors ?? [] })
   }
 }
 

@@ -59,6 +59,11 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     spoolDirectory: config.dataDir,
     serviceStatus: (name) => serviceStatus(publisher.selections(name), publisher.unplanned(name)),
     poolCondition: (name) => answers.pools.conditionOf(name),
+    conditions: {
+      pools: () => answers.pools.conditions(),
+      services: () => answers.services.conditions(),
+      since: (kind, name) => (kind === 'pool' ? answers.pools : answers.services).since(name),
+    },
     resolution,
     handedOut: (pool, member) => answers.handedOut.state(pool, member),
     webhookStatus: (name) => events.sender.status(name),

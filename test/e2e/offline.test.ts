@@ -113,6 +113,7 @@ t.test('operators see and steer what is served while PostgreSQL is away', { time
   }
   t.match((await bodyOf(first, '/v1/zones/example.test/rrsets?limit=3')).body, { items: { length: 3 } })
   t.match((await bodyOf(first, '/v1/nodes')).body, { items: [{ self: Boolean }] })
+  t.match((await bodyOf(first, '/v1/overview')).body, { database: 'away', nodes: [{ live: true }] })
   for (const path of inDatabase) {
     const reply = await first.request(path)
     t.equal(reply.status, 503, path)

@@ -16,7 +16,7 @@ import type { MemberReport, NodeRecord, Resolution } from '../model/observation.
 import type { PendingWord, WordTarget } from '../model/pending-word.ts'
 import type { WebhookStatus } from '../model/webhook.ts'
 import type { HandedOutState } from '../serve/handed-out.ts'
-import type { ServiceState } from '../serve/service-status.ts'
+import type { ServiceReport, ServiceState } from '../serve/service-status.ts'
 import type { ConditionReport } from '../steering/judge.ts'
 import type { Database } from '../store/database.ts'
 import type { HttpLimits } from './admission/limits.ts'
@@ -64,6 +64,13 @@ export interface Observations {
   readonly serviceStatus: (name: string) => ServiceState | null
   /** What a pool's members come to; null when it has not been looked at. */
   readonly poolCondition: (pool: string) => ConditionReport | null
+  /** What pools and services were when they were looked at last. */
+  readonly conditions: {
+    pools(): ReadonlyMap<string, ConditionReport>
+    services(): ReadonlyMap<string, ServiceReport>
+    /** When one became what it is; null for what was so when it was looked at first. */
+    since(kind: 'pool' | 'service', name: string): Date | null
+  }
   /** What resolving the host of a member has come to; null when it is not resolved. */
   readonly resolution: (host: string) => Resolution | null
   /** Whether this node answers with a member, and until when clients may still have it. */

@@ -50,6 +50,7 @@ import { eventRoutes } from './operations/events.ts'
 import { explainRoutes } from './operations/explain.ts'
 import { failBackRoutes } from './operations/fail-back.ts'
 import { overrideRoutes } from './operations/overrides.ts'
+import { overviewRoutes } from './operations/overview.ts'
 import { reportRoutes } from './operations/reports.ts'
 import { serviceOverrideRoutes } from './operations/service-overrides.ts'
 import { readQueryValues } from './query-values.ts'
@@ -209,6 +210,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext): Pro
   failBackRoutes(guarded, context)
   explainRoutes(guarded, context)
   fleetRoutes(guarded, context)
+  overviewRoutes(guarded, context)
   await guarded.register(async (hooks) => webhookRoutes(hooks, context))
   await guarded.register(async (files) => zonefileRoutes(files, context))
 }

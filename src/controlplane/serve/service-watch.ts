@@ -22,6 +22,7 @@ const mostPools = 32
 
 export class ServiceWatch {
   readonly #known = new Map<string, ServiceReport>()
+  readonly #since = new Map<string, Date>()
 
   /** What a service was when it was looked at last; null for one that never was. */
   conditionOf(service: string): ServiceReport | null {
@@ -33,26 +34,41 @@ export class ServiceWatch {
     return this.#known
   }
 
+  /** When a service became what it is; null for one that was so when it was looked at first. */
+  since(service: string): Date | null {
+    return this.#since.get(service) ?? null
+  }
+
   /** Forgets services that are no more, though others may have their names. */
   forget(ended: Iterable<string>): void {
-    for (const service of ended) this.#known.delete(service)
+    for (const service of ended) this.#forget(service)
   }
 
   /** Looks at services that may have changed; one that there is no report of is forgotten. */
-  look(names: Iterable<string>, report: (service: string) => ServiceReport | null): ServiceChange[] {
+  look(
+    names: Iterable<string>,
+    report: (service: string) => ServiceReport | null,
+    at = new Date(),
+  ): ServiceChange[] {
     return [...new Set(names)].flatMap((service) => {
       const now = report(service)
       if (now === null) {
-        this.#known.delete(service)
+        this.#forget(service)
         return []
       }
       const before = this.#known.get(service)
       this.#known.set(service, now)
       if (before === undefined || isSame(before, now)) return []
+      if (before.condition !== now.condition) this.#since.set(service, at)
       const { condition: to, reason } = now
       const [pools, answered] = [now.pools, before.pools].map((names) => names.slice(0, mostPools))
       return [{ service, from: before.condition, to, reason, pools: pools!, before: answered! }]
     })
+  }
+
+  #forget(service: string): void {
+    this.#known.delete(service)
+    this.#since.delete(service)
   }
 }
 

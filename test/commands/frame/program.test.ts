@@ -30,7 +30,7 @@ t.test('every command declares what its help needs', async (t) => {
   for (const { path, summary, command } of loaded) {
     t.ok(summary.length > 0 && !summary.endsWith('.'), `${path}: ${summary}`)
     t.ok(command.examples.length > 0, path)
-    for (const { line } of command.examples) t.match(line, `pooldns ${path}`, `${path}: ${line}`)
+    for (const { line } of command.examples) t.ok(line.includes(`pooldns ${path}`), `${path}: ${line}`)
     const flags = Object.keys(command.options).map(flagOf)
     t.equal(new Set(flags).size, flags.length, path)
     for (const flag of flags) t.match(flag, /^--[a-z][a-z-]*$/, path)

@@ -156,6 +156,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     },
     spoolDirectory: dataDir,
     poolCondition: () => null,
+    conditions: { pools: () => new Map(), services: () => new Map(), since: () => null },
     resolution: () => null,
     handedOut: () => ({ answered: false, safeAt: null }),
     serviceStatus: (name) => state.services.get(name) ?? null,

@@ -1,7 +1,7 @@
 /** What is known of a member beside its configuration: what the probes, an operator and the resolvers say. */
 import Type, { type Static } from 'typebox'
 import { daysLeft } from '../../model/certificate.ts'
-import { healthStates, type Resolution, resolutionStates } from '../../model/observation.ts'
+import { type HealthState, healthStates, type Resolution, resolutionStates } from '../../model/observation.ts'
 import type { Override } from '../../model/override.ts'
 import { type Member, needsAddresses, type Pool } from '../../model/pool.ts'
 import { memberDoubts } from '../../rules/addresses.ts'
@@ -134,6 +134,13 @@ function presentResolution({ state, addresses, since, expiresAt, error }: Resolu
     expires: expiresAt?.toISOString() ?? null,
     error,
   }
+}
+
+/** The measured state alone, for counts of many. */
+export function stateOf(context: Observations, pool: Pool, member: Member): HealthState {
+  if (pool.monitor !== null)
+    return context.health.availability().get(pool.name)?.get(member.name)?.state ?? 'unknown'
+  return measured(context, pool, member, resolutionOf(context, pool, member)).state
 }
 
 function measured(

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
-import Type from 'typebox'
+import Type, { type Static } from 'typebox'
+import type { NodeRecord } from '../../model/observation.ts'
 import { listNodes } from '../../store/fleet.ts'
 import type { Ground, System } from '../context.ts'
 import { readEither } from '../memory.ts'
 import { guarded, Instant, json, TextOrNull } from '../schemas.ts'
 
-const Node = Type.Object({
+export const NodeView = Type.Object({
   id: Type.String(),
   name: TextOrNull('`POOLDNS_IDENTITY`'),
   version: Type.String(),
@@ -20,17 +21,30 @@ const Node = Type.Object({
 /** The daemons that use this database. */
 export function fleetRoutes(app: FastifyInstance, context: Ground & System): void {
   const summary = 'The nodes on this database that were seen within a day'
-  const replies = { 200: json('All of them.', Type.Object({ items: Type.Array(Node) })) }
+  const replies = { 200: json('All of them.', Type.Object({ items: Type.Array(NodeView) })) }
   app.get('/v1/nodes', { schema: guarded('fleet', summary, replies) }, async (_request, reply) => {
     const { id, liveForMs } = context.node
-    const fromDatabase = () => context.database.read((tx) => listNodes(tx, liveForMs))
-    const since = context.now().getTime() - liveForMs
-    const nodes = await readEither(context, reply, fromDatabase, () =>
-      // Through the database alone nodes hear of each other.
-      context.node
-        .known()
-        .map((node) => ({ ...node, live: node.id === id || node.seenAt.getTime() > since })),
-    )
-    return { items: nodes.map((node) => ({ ...node, self: node.id === id })) }
+    const fromDatabase = async () => {
+      const nodes = await context.database.read((tx) => listNodes(tx, liveForMs))
+      return nodes.map((node) => present(node, id))
+    }
+    return { items: await readEither(context, reply, fromDatabase, () => presentNodes(context)) }
   })
+}
+
+/** The nodes as this one knows them: through the database alone they hear of each other. */
+export function presentNodes({ node, now }: Ground & System): Static<typeof NodeView>[] {
+  const since = now().getTime() - node.liveForMs
+  return node
+    .known()
+    .map((each) => present({ ...each, live: each.id === node.id || each.seenAt.getTime() > since }, node.id))
+}
+
+function present({ startedAt, seenAt, ...node }: NodeRecord, self: string): Static<typeof NodeView> {
+  return {
+    ...node,
+    startedAt: startedAt.toISOString(),
+    seenAt: seenAt.toISOString(),
+    self: node.id === self,
+  }
 }

@@ -1,0 +1,202 @@
+/** What operators type at 3 am, as processes against a server that answers DNS. */
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import t from 'tap'
+import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { ask } from './ask.ts'
+import { eventually, put, putService, startBackend } from './fixture.ts'
+
+const main = join(repository, 'src/main.ts')
+const daemon = await startDaemonProcess()
+t.teardown(() => daemon.stop())
+const home = await mkdtemp(join(tmpdir(), 'pooldns-operator-'))
+const env: NodeJS.ProcessEnv = {
+  ...process.env,
+  XDG_CONFIG_HOME: home,
+  POOLDNS_SERVER: daemon.http,
+  POOLDNS_TOKEN: daemon.token,
+}
+
+interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function pooldns(args: readonly string[], others: NodeJS.ProcessEnv = {}, stdin = ''): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = execFile(node, [main, ...args], { env: { ...env, ...others } }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    )
+    child.stdin!.on('error', () => undefined).end(stdin)
+  })
+}
+
+const www = 'www.example.test'
+const good = await startBackend()
+t.teardown(() => good[Symbol.asyncDispose]())
+const failing = await startBackend()
+t.teardown(() => failing[Symbol.asyncDispose]())
+await putService(daemon, [good, failing], { ttl: 1 }, {}, { interval: '100ms', timeout: '100ms' })
+const { items } = (await (await daemon.request('/v1/pools')).json()) as {
+  items: { name: string; members: object }[]
+}
+const pool = items[0]!.name
+const [first, second] = Object.keys(items[0]!.members) as [string, string]
+await eventually(async () => ((await pooldns(['status'])).stdout.includes('2 up') ? true : undefined))
+
+t.test('status says what is down, since when, why, and what is answered instead', async (t) => {
+  const well = await pooldns(['status'])
+  t.equal(well.code, 0, well.stderr)
+  t.match(well.stdout, /^Services +1 up$/m)
+  t.notMatch(well.stdout, /^Members$/m, 'members that are well are counted alone')
+  failing.healthy = false
+  const bad = await eventually(async () => {
+    const { stdout } = await pooldns(['status'])
+    return /^ +down +\S+\/\S+ /m.test(stdout) ? stdout : undefined
+  })
+  t.match(bad, /^Members +1 up, 1 down$/m)
+  t.match(bad, new RegExp(`^ +down +${pool}/${second} +192\\.0\\.2\\.2 .*503`, 'm'))
+  t.match(bad, new RegExp(`^ +degraded +${pool} `, 'm'))
+  const json = JSON.parse((await pooldns(['status', '--json'])).stdout)
+  t.match(json, {
+    database: 'up',
+    counts: { members: { up: 1, down: 1, unknown: 0, overridden: 0 }, pools: { degraded: 1 } },
+    services: [{ name: www, pools: [pool] }],
+    pools: [{ name: pool, state: 'degraded', since: String }],
+    members: [{ pool, member: second, waitsForFailBack: false, status: { state: 'down', answered: false } }],
+    nodes: [{ self: true, live: true }],
+    more: { members: 0, services: 0 },
+  })
+  const watched = spawn(node, [main, 'status', '--watch', '--json'], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.teardown(() => watched.kill('SIGKILL'))
+  const lines = createInterface({ input: watched.stdout })[Symbol.asyncIterator]()
+  for (const _ of [1, 2])
+    t.match(JSON.parse((await lines.next()).value), { counts: { members: { down: 1 } } })
+  watched.kill('SIGINT')
+  t.same(await once(watched, 'exit'), [0, null])
+  failing.healthy = true
+  await eventually(async () => ((await pooldns(['status'])).stdout.includes('2 up') ? true : undefined))
+})
+
+t.test('a drain that waits until no cache has the member, and its end', async (t) => {
+  t.same((await ask(daemon.dns, www)).answers, ['192.0.2.1', '192.0.2.2'])
+  const drained = await pooldns([
+    'drain',
+    `${pool}/${first}`,
+    '--for',
+    '1h',
+    '--reason',
+    'new disk',
+    '--wait',
+  ])
+  t.equal(drained.code, 0, drained.stderr)
+  t.match(drained.stdout, new RegExp(`^member ${pool}/${first}: drained until 20.*Z\\n$`))
+  t.match(drained.stderr, /caches may have it for .* more\n.*no cache has it any more\n$/)
+  t.same((await ask(daemon.dns, www)).answers, ['192.0.2.2'])
+  const { stdout } = await pooldns(['status'])
+  t.match(stdout, new RegExp(`^ +drain +${pool}/${first} .*in 59m.* new disk +forgotten by caches$`, 'm'))
+  t.match((await pooldns(['undrain', `${pool}/${first}`])).stdout, /taken back/)
+  t.same((await ask(daemon.dns, www)).answers, ['192.0.2.1', '192.0.2.2'])
+  t.match(await pooldns(['undrain', `${pool}/${first}`]), { code: 1, stderr: /404/ })
+
+  const down = await pooldns(['down', `${pool}/${second}`, '--json'])
+  t.match(JSON.parse(down.stdout), { state: 'down', until: null, status: { matches: 1 } })
+  t.same((await ask(daemon.dns, www)).answers, ['192.0.2.1'])
+  t.equal((await pooldns(['undrain', `${pool}/${second}`])).code, 0)
+  t.match((await pooldns(['up', `${pool}/*`])).stdout, /^the members web\/\*: said to be up .* \(2 members\)/)
+  t.equal((await pooldns(['undrain', `${pool}/*`])).code, 0)
+  t.match((await pooldns(['drain', '--service', www])).stdout, /^service www\.example\.test: drained/)
+  t.equal((await pooldns(['undrain', '--service', www])).code, 0)
+  t.match(await pooldns(['fail-back', `${pool}/${first}`]), {
+    code: 1,
+    stderr: /does not wait for a fail-back/,
+  })
+  for (const args of [
+    ['drain', 'a/b/c'],
+    ['drain', `${pool}/${first}`, '--for', 'soon'],
+    ['fail-back', pool],
+    ['drain', '--service', www, '--wait'],
+  ])
+    t.equal((await pooldns(args)).code, 2, args.join(' '))
+})
+
+t.test('events, and those to come', async (t) => {
+  const { stdout } = await pooldns(['events', '--kind', 'override', '--limit', '2'])
+  t.match(
+    stdout,
+    /^\S+Z +override +www\.example\.test drain set by admin\n\S+Z +override +www\.example\.test drain deleted by admin\n$/,
+  )
+  const following = spawn(node, [main, 'events', '-f', '--limit', '1', '--json', '--kind', 'override'], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.teardown(() => following.kill('SIGKILL'))
+  const lines = createInterface({ input: following.stdout })[Symbol.asyncIterator]()
+  // It follows from the last one that it shows.
+  t.match(JSON.parse((await lines.next()).value), { what: 'deleted', service: www })
+  t.equal((await pooldns(['down', `${pool}/${first}`])).code, 0)
+  t.match(JSON.parse((await lines.next()).value), { kind: 'override', pool, member: first, state: 'down' })
+  following.kill('SIGINT')
+  t.same(await once(following, 'exit'), [0, null])
+  t.equal((await pooldns(['undrain', `${pool}/${first}`])).code, 0)
+  t.equal((await pooldns(['events', '--limit', 'many'])).code, 2)
+})
+
+t.test('lists, one thing, and one thing in an editor', async (t) => {
+  t.match((await pooldns(['zones'])).stdout, /^zone +serial\nexample\.test +\d+\n$/)
+  t.match((await pooldns(['pools'])).stdout, new RegExp(`^healthy +${pool} +2 of 2 up `, 'm'))
+  t.match((await pooldns(['services'])).stdout, /^up +www\.example\.test +from /m)
+  t.match(JSON.parse((await pooldns(['services', '--json'])).stdout), { name: www, status: { state: 'up' } })
+  t.match(
+    (await pooldns(['get', 'member', `${pool}/${first}`])).stdout,
+    /^address: 192\.0\.2\.1\n(?:.*\n)*status:\n/m,
+  )
+  t.notMatch((await pooldns(['get', 'pool', pool, '--bare'])).stdout, /status/)
+  t.match(await pooldns(['get', 'pool', 'none']), { code: 1, stderr: /404/ })
+  t.equal((await pooldns(['get', 'pond', 'x'])).code, 2)
+
+  const editor = join(home, 'editor')
+  const as = async (script: string) => {
+    await writeFile(editor, `#!/bin/sh\n${script}\n`)
+    await chmod(editor, 0o755)
+    return pooldns(['edit', 'service', www], { VISUAL: '', EDITOR: editor })
+  }
+  t.match(await as('true'), { code: 0, stdout: 'nothing was changed\n' })
+  t.match(await as('sed -i "s/^ttl: .*/ttl: 7s/" "$1"'), { code: 0, stdout: /is changed/ }, 'written')
+  t.match(JSON.parse((await pooldns(['get', 'service', www, '--json'])).stdout), { ttl: '7s' })
+  t.match(await as('exit 3'), { code: 1, stderr: /ended with 3: nothing is changed/ })
+  const refused = await as('sed -i "s/^ttl: .*/ttl: never/" "$1"')
+  t.match(refused, { code: 1, stderr: /ttl: / })
+  const kept = /what you wrote is in (\S+)/.exec(refused.stderr)![1]!
+  t.match(await readFile(kept, 'utf8'), /^ttl: never$/m)
+  await rm(join(kept, '..'), { recursive: true })
+  const broken = await as('echo "[" >> "$1"')
+  t.match(broken, { code: 1, stderr: /service\.yaml:\d+:\d+: / })
+  await rm(join(/is in (\S+)/.exec(broken.stderr)![1]!, '..'), { recursive: true })
+  await put(daemon, '/v1/services/other.example.test', { pools: [pool] })
+})
+
+t.test('login', async (t) => {
+  const none = { POOLDNS_SERVER: '', POOLDNS_TOKEN: '', POOLDNS_DATA_DIR: '/nowhere' }
+  const refused = await pooldns(['login', daemon.http], none, 'wrong-token\n')
+  t.match(refused, { code: 1, stderr: /401/ })
+  const done = await pooldns(['login', daemon.http], none, `${daemon.token}\n`)
+  t.equal(done.code, 0, done.stderr)
+  t.notOk((done.stdout + done.stderr).includes(daemon.token), 'it shows no token')
+  const file = join(home, 'pooldns/login.json')
+  t.equal((await stat(file)).mode & 0o777, 0o600)
+  t.match(await pooldns(['status'], none), { code: 0, stdout: /Services/ })
+  t.match(await pooldns(['token', 'list'], none), { code: 0 })
+  t.match(await pooldns(['logout'], none), { code: 0, stdout: /is deleted/ })
+  t.match(await pooldns(['status'], none), { code: 2, stderr: /needs a token/ })
+})
+
+t.teardown(() => rm(home, { recursive: true, force: true }))
