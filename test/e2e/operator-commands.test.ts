@@ -79,7 +79,7 @@ t.test('status says what is down, since when, why, and what is answered instead'
   t.teardown(() => watched.kill('SIGKILL'))
   const lines = createInterface({ input: watched.stdout })[Symbol.asyncIterator]()
   for (const _ of [1, 2])
-    t.match(JSON.parse((await lines.next()).value), { counts: { members: { down: 1 } } })
+    t.match(JSON.parse(String((await lines.next()).value)), { counts: { members: { down: 1 } } })
   watched.kill('SIGINT')
   t.same(await once(watched, 'exit'), [0, null])
   failing.healthy = true
@@ -141,9 +141,14 @@ t.test('events, and those to come', async (t) => {
   t.teardown(() => following.kill('SIGKILL'))
   const lines = createInterface({ input: following.stdout })[Symbol.asyncIterator]()
   // It follows from the last one that it shows.
-  t.match(JSON.parse((await lines.next()).value), { what: 'deleted', service: www })
+  t.match(JSON.parse(String((await lines.next()).value)), { what: 'deleted', service: www })
   t.equal((await pooldns(['down', `${pool}/${first}`])).code, 0)
-  t.match(JSON.parse((await lines.next()).value), { kind: 'override', pool, member: first, state: 'down' })
+  t.match(JSON.parse(String((await lines.next()).value)), {
+    kind: 'override',
+    pool,
+    member: first,
+    state: 'down',
+  })
   following.kill('SIGINT')
   t.same(await once(following, 'exit'), [0, null])
   t.equal((await pooldns(['undrain', `${pool}/${first}`])).code, 0)

@@ -101,7 +101,7 @@ function pathPattern(commands: readonly LoadedCommand[]): string {
 }
 
 /** In zsh's single quotes, and in the brackets of \`_arguments\`. */
-const zshText = (text: string) => text.replaceAll("'", "'\\''").replaceAll(/[[\]:\\]/g, '\\$&')
+const zshText = (text: string) => text.replaceAll(/[[\]:\\]/g, '\\$&').replaceAll("'", "'\\''")
 
 function zsh(commands: readonly LoadedCommand[], listed: readonly ListedCommand[]): string {
   const summaries = new Map(
