@@ -40,7 +40,21 @@ export async function makeNewerVersion(): Promise<NewerVersion> {
     const journal = JSON.parse(text) as { entries: { tag: string }[] }
     return JSON.stringify({ ...journal, entries: [...journal.entries, { tag: newerMigration }] })
   })
-  await edit(join(folder, 'schema/pools.ts'), (text) => text.replace(`jsonb('settings')`, `jsonb('options')`))
+  // Where the column is named.
+  const renames: readonly (readonly [path: string, from: string, to: string])[] = [
+    ['schema/pools.ts', `jsonb('settings')`, `jsonb('options')`],
+    [
+      'src/controlplane/store/monitors.ts',
+      'monitors (name, type, settings,',
+      'monitors (name, type, options,',
+    ],
+    ['src/controlplane/store/monitors.ts', 'settings = excluded.settings', 'options = excluded.options'],
+  ]
+  for (const [path, from, to] of renames)
+    await edit(join(folder, path), (text) => {
+      if (!text.includes(from)) throw new Error(`${path} has no ${from}`)
+      return text.replace(from, to)
+    })
   return {
     entry: join(folder, 'src/main.ts'),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
