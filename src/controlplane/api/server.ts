@@ -49,6 +49,7 @@ import { parseJsonBodies } from './json-body.ts'
 import { eventRoutes } from './operations/events.ts'
 import { explainRoutes } from './operations/explain.ts'
 import { failBackRoutes } from './operations/fail-back.ts'
+import { overrideListRoute } from './operations/override-list.ts'
 import { overrideRoutes } from './operations/overrides.ts'
 import { overviewRoutes } from './operations/overview.ts'
 import { reportRoutes } from './operations/reports.ts'
@@ -201,6 +202,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext): Pro
   poolRoutes(guarded, context)
   memberRoutes(guarded, context)
   overrideRoutes(guarded, context)
+  overrideListRoute(guarded, context)
   serviceRoutes(guarded, context)
   serviceOverrideRoutes(guarded, context)
   zoneRoutes(guarded, context)

@@ -1,10 +1,10 @@
 /** What operators say of services that stand in a pool's place: a column of the service, so that it ends with it. */
-import { and, eq, inArray, isNotNull } from '../../../schema/drizzle.ts'
+import { and, eq, inArray, isNotNull, sql } from '../../../schema/drizzle.ts'
 import { services } from '../../../schema/services.ts'
 import { OverrideWord } from '../document/override.ts'
 import { ControlError } from '../model/errors.ts'
 import { isStanding, type ServiceOverride } from '../model/override.ts'
-import { type OnBad, readSettings } from './stored.ts'
+import { type OnBad, type Page, type PageRequest, readPage, readSettings } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
 /** What a row says; null for nothing, and for what can't be read, which is told. */
@@ -33,6 +33,31 @@ export async function serviceOverridesOf(
   const rows = await tx.select(columns).from(services).where(some)
   const overrides = rows.flatMap((row) => readServiceOverride(row) ?? [])
   return new Map(overrides.flatMap((one) => (isStanding(one, now) ? [[one.service, one]] : [])))
+}
+
+/** One page in the order of services, without those that have ended at `now`, and those that can't be read. */
+export async function pageServiceOverrides(
+  tx: Tx,
+  request: PageRequest,
+  now: Date,
+): Promise<Page<ServiceOverride>> {
+  // As text, which a row that was written by hand can't fail by.
+  const until = sql`${services.override} ->> 'until'`
+  const standing = sql`(${until} is null or ${until} > ${now.toISOString()})`
+  const query = tx.select(columns).from(services).$dynamic()
+  const page = await readPage(
+    query,
+    { name: services.name },
+    request,
+    (rows) => rows.map((row) => readServiceOverride(row)),
+    { where: and(isNotNull(services.override), standing) },
+  )
+  const read = page.items.flatMap((item, nth) => (item === null ? [] : [{ item, nth }]))
+  return {
+    items: read.map(({ item }) => item),
+    nextCursor: page.nextCursor,
+    cursorAfter: (index) => page.cursorAfter(read[index]!.nth),
+  }
 }
 
 /** Sets or replaces the override of a service, and returns what it was. Throws `not-found` when there is no such service. */

@@ -3,7 +3,6 @@
  * the last word counts, and the audit log keeps them all.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import Type from 'typebox'
 import { Pattern } from '../../document/fields.ts'
 import { ignored, type RecordForm, record } from '../../document/forms.ts'
 import { wishFields } from '../../document/override.ts'
@@ -15,28 +14,15 @@ import {
   deleteOverride,
   getOverride,
   maxPatterns,
-  pageOverrides,
   putOverride,
   tooManyPatterns,
 } from '../../store/overrides.ts'
 import { getPool } from '../../store/pools.ts'
-import type { Page } from '../../store/stored.ts'
 import type { Tx } from '../../store/transaction.ts'
 import { notFound, valid, withoutNames } from '../configuration/resource.ts'
 import type { Ground, Memory, Observations, Operations } from '../context.ts'
-import { pageOf, readEither } from '../memory.ts'
-import {
-  done,
-  guarded,
-  json,
-  PageQuery,
-  page,
-  pageReply,
-  pageRequest,
-  paramsOf,
-  publishedHeaders,
-  WriteQuery,
-} from '../schemas.ts'
+import { readEither } from '../memory.ts'
+import { done, guarded, json, paramsOf, publishedHeaders, WriteQuery } from '../schemas.ts'
 import { awaitPublished } from '../writes.ts'
 import { heldInMemory, heldMembers, OverrideView, presentOverride } from './override-view.ts'
 import { asPending, takeWord, writeEither } from './words.ts'
@@ -112,7 +98,6 @@ export function overrideRoutes(app: FastifyInstance, context: Context): void {
     registerPut(app, context, family)
     registerDelete(app, context, family)
   }
-  registerList(app, context)
 }
 
 function registerGet(app: FastifyInstance, context: Context, family: Family): void {
@@ -227,34 +212,6 @@ function registerDelete(app: FastifyInstance, context: Context, family: Family):
       await takeWord(context, reply, memory, { ...target, override: null, at, actor }, () => tell(ended))
     })
     return reply.code(204).send()
-  })
-}
-
-function registerList(app: FastifyInstance, context: Context): void {
-  const Item = Type.Object({ pool: Type.String(), member: Type.String(), ...OverrideView.properties })
-  const replies = page(Item, ', in the order of pools and members')
-  const schema = guarded('override', 'Lists every override', replies, [], { querystring: PageQuery })
-  app.get('/v1/overrides', { schema }, async (request, reply) => {
-    const now = context.now()
-    const wanted = pageRequest(context, request.query)
-    const replyWith = (page: Page<Override>, held: (override: Override) => readonly MemberPattern[]) => {
-      const present = (override: Override) => ({
-        pool: override.pool,
-        member: override.member,
-        ...presentOverride(context, override, held(override)),
-      })
-      return pageReply(context, page, page.items.map(present))
-    }
-    const fromDatabase = () =>
-      context.database.read(async (tx) => {
-        const page = await pageOverrides(tx, wanted, now)
-        return replyWith(page, await heldMembers(tx, page.items, now))
-      })
-    return readEither(context, reply, fromDatabase, (memory) => {
-      const standing = [...memory.catalog.overrides.values()].filter((override) => isStanding(override, now))
-      const page = pageOf(standing, ({ pool, member }) => [pool, member], wanted)
-      return replyWith(page, heldInMemory(memory, page.items, now))
-    })
   })
 }
 

@@ -186,10 +186,58 @@ t.test('what becomes of overrides is told', async (t) => {
   ])
 })
 
+t.test('the list has those of services, too, behind those of members', async (t) => {
+  for (const { pool: of, member } of (await call('GET', '/v1/overrides')).body.items)
+    await call('DELETE', `/v1/overrides/${encodeURIComponent(of)}/${encodeURIComponent(member)}`)
+  const zone = { soa: { mname: 'ns1.s.test.', rname: 'h.s.test.' }, rrsets: [] }
+  await call('PUT', '/v1/zones/s.test', { ...zone, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
+  for (const name of ['a', 'b', 'c']) {
+    await call('PUT', `/v1/services/${name}.s.test`, { pools: ['api'] })
+    if (name === 'c') continue
+    const set = await call('PUT', `/v1/services/${name}.s.test/override`, { state: 'down', reason: name })
+    t.equal(set.status, 201)
+  }
+  await call('PUT', '/v1/services/c.s.test/override', { state: 'up', until: '2100-01-01T00:00:00Z' })
+  for (const member of ['fra-2', 'lon-1'])
+    await call('PUT', `/v1/pools/web-eu/members/${member}/override`, { state: 'drain' })
+  const nameOf = (item: { service?: string; pool: string; member: string }) =>
+    item.service ?? `${item.pool}/${item.member}`
+  const whole = (await call('GET', '/v1/overrides')).body
+  const names = ['web-eu/fra-2', 'web-eu/lon-1', 'a.s.test', 'b.s.test', 'c.s.test']
+  t.same(whole.items.map(nameOf), names)
+  t.match(whole.items[2], { service: 'a.s.test', state: 'down', reason: 'a', status: { actor: 'admin' } })
+  t.equal(whole.nextCursor, null)
+  for (let limit = 1; limit <= names.length; limit++) {
+    const found: string[] = []
+    for (let next: string | null = ''; next !== null; ) {
+      const reply = await call('GET', `/v1/overrides?limit=${limit}${next === '' ? '' : `&cursor=${next}`}`)
+      t.equal(reply.status, 200)
+      found.push(...reply.body.items.map(nameOf))
+      next = reply.body.nextCursor
+    }
+    t.same(found, names, `${limit} at a time`)
+  }
+  t.match(await call('GET', '/v1/overrides?cursor=xyz'), {
+    status: 400,
+    body: { errors: [{ path: 'cursor' }] },
+  })
+
+  state.now = new Date('2100-01-01T00:00:01Z')
+  t.same(
+    (await call('GET', '/v1/overrides?limit=4')).body.items.map(nameOf),
+    names.slice(0, 4),
+    'c has ended',
+  )
+  state.now = null
+  await call('DELETE', '/v1/pools/web-eu/members/lon-1/override')
+  await call('DELETE', '/v1/pools/web-eu/members/fra-2/override')
+  t.same((await call('GET', '/v1/overrides?limit=1')).body.items.map(nameOf), ['a.s.test'])
+})
+
 t.test('one pattern too many is refused', async (t) => {
   await harness.database.record(async (tx) => {
     await tx.execute(`insert into overrides (pool, member, state, until, reason, actor, since)
-      select 'p-' || n, '*', 'drain', null, '', 'ann', now() from generate_series(1, 998) n`)
+      select 'p-' || n, '*', 'drain', null, '', 'ann', now() from generate_series(1, 1000) n`)
   })
   const refused = await call('PUT', '/v1/overrides/x*/*', { state: 'up' })
   t.equal(refused.status, 409)
