@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { adminTokenForm, hasPassword, isAdminToken, readSecret, SecretError } from './config-secrets.ts'
+import { misspelt, unsaidVariables } from './config-variables.ts'
 import { parseHostName } from './controlplane/api/clients/authority.ts'
 import { parseDuration } from './controlplane/document/duration.ts'
 import { DatabaseUrlError, databaseUrlForm, parseDatabaseUrl } from './controlplane/store/database-url.ts'
@@ -55,7 +56,6 @@ function parseStrictly<Flags extends ParseArgsOptionsConfig>(
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
-
 interface Setting<T> {
   readonly variable: string
   readonly accepted: string
@@ -155,9 +155,9 @@ const settings = {
   resolvers: setting('POOLDNS_RESOLVERS', severalAddresses, [], (text) =>
     parseListens(text)?.map(formatListenAddress),
   ),
-  /** How long entries of the audit log stay, however many there are. */
   /** Whether a write to the embedded database waits until it is on disk. */
   sync: setting('POOLDNS_SYNC', 'on or off', true, (text) => parseEither(text, 'on', 'off')),
+  /** How long entries of the audit log stay, however many there are. */
   auditRetentionMs: setting(
     'POOLDNS_AUDIT_RETENTION',
     'a duration such as 90d, from 1d to 3650d',
@@ -230,12 +230,20 @@ export interface Config extends Omit<Values, RateLimitField> {
   readonly kubernetes: boolean
   /** Load the demo into an empty database and start its backends. */
   readonly demo: boolean
+  /** Whether somebody said where to listen, and it is not the default. */
+  readonly dnsListenAsked: boolean
 }
 
 /** Fields that may come from the file that `<VARIABLE>_FILE` names, because they are secrets or hold one. */
 const secrets: ReadonlySet<Field> = new Set(['adminToken', 'databaseUrl'])
 
 const fields = Object.keys(settings) as Field[]
+
+/** All that the server reads of the environment. */
+const variables: readonly string[] = fields.flatMap((field) => {
+  const { variable } = settings[field]
+  return secrets.has(field) ? [variable, `${variable}_FILE`] : [variable]
+})
 
 /** The flag of `serve` that sets a field. */
 function flagOf(field: Field): string {
@@ -252,13 +260,20 @@ export function settingFlags(): { flag: string; variable: string; accepted: stri
  * @param args what stands behind `serve`
  * @throws UsageError
  */
-export function readConfig(args: readonly string[], environment: Environment): Config {
+export function readConfig(args: readonly string[], around: Environment): Config {
+  const wrong = misspelt(around, variables)
+  if (wrong !== null) throw new UsageError(wrong)
   const flags = Object.fromEntries(fields.map((field) => [flagOf(field), { type: 'string' as const }]))
-  const { demo = false, ...texts } = parseWords(
+  const {
+    demo = false,
+    config: file,
+    ...texts
+  } = parseWords(
     args,
-    { ...flags, demo: { type: 'boolean' as const } },
+    { ...flags, demo: { type: 'boolean' as const }, config: { type: 'string' as const } },
     0,
   ).values
+  const environment = file === undefined ? around : { ...around, ...variablesOf(file, around) }
   const given: Readonly<Record<string, string | undefined>> = texts
   const values = Object.fromEntries(
     fields.map((field) => [field, readField(field, given[flagOf(field)], environment)]),
@@ -275,7 +290,17 @@ export function readConfig(args: readonly string[], environment: Environment): C
     rateLimit: rateLimit === 'off' ? null : { ...limit, logOnly: rateLimit === 'log' },
     kubernetes: (environment.KUBERNETES_SERVICE_HOST ?? '') !== '',
     demo,
+    dnsListenAsked: (given['dns-listen'] ?? environment.POOLDNS_DNS_LISTEN ?? '') !== '',
   })
+}
+
+/** @throws UsageError */
+function variablesOf(file: string, around: Environment): Environment {
+  try {
+    return unsaidVariables(file, around, variables)
+  } catch (error) {
+    throw new UsageError(`--config: ${(error as Error).message}`)
+  }
 }
 
 function readField(field: Field, flag: string | undefined, environment: Environment): unknown {

@@ -116,6 +116,63 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
   })
 })
 
+t.test('a misspelt variable is an error that names the nearest one', async (t) => {
+  for (const [name, nearest] of [
+    ['POOLDNS_DNS_LISTN', 'POOLDNS_DNS_LISTEN'],
+    ['POOLDNS_LOGLEVEL', 'POOLDNS_LOG_LEVEL'],
+    ['POOLDNS_ADMIN_TOKEN_FIEL', 'POOLDNS_ADMIN_TOKEN_FILE'],
+    ['POOLDNS_HTTP_LISTENS', 'POOLDNS_HTTP_LISTEN'],
+  ] as const) {
+    const message = `${name} is no variable; did you mean ${nearest}?`
+    t.throws(() => readConfig([], { [name]: 'x' }), { name: 'UsageError', message })
+  }
+  // Kubernetes sets these for Services called pooldns and pooldns-dns.
+  const ofKubernetes = {
+    POOLDNS_SERVICE_HOST: '10.0.0.1',
+    POOLDNS_SERVICE_PORT: '53',
+    POOLDNS_SERVICE_PORT_DNS_TCP: '53',
+    POOLDNS_PORT: 'udp://10.0.0.1:53',
+    POOLDNS_PORT_53_UDP: 'udp://10.0.0.1:53',
+    POOLDNS_PORT_53_UDP_PROTO: 'udp',
+    POOLDNS_PORT_53_UDP_PORT: '53',
+    POOLDNS_PORT_53_UDP_ADDR: '10.0.0.1',
+    POOLDNS_DNS_SERVICE_HOST: '10.0.0.1',
+    POOLDNS_DNS_PORT_53_TCP_ADDR: '10.0.0.1',
+    POOLDNS_SYN_PORT: 'tcp://10.0.0.1:53',
+  }
+  t.ok(readConfig([], ofKubernetes))
+  t.ok(
+    readConfig([], { POOLDNS_SERVER: 'http://a', POOLDNS_TOKEN: 'b', POOLDNS_OWNER_PASSWORD: 'c' }),
+    'of others',
+  )
+  t.ok(readConfig([], { POOLDNS_DNS_LISTN: '' }), 'one that is empty says nothing')
+})
+
+t.test('a file of variables goes behind the environment, and that behind flags', async (t) => {
+  const folder = t.testdir({
+    good: '# comment\n\nPOOLDNS_DNS_LISTEN=127.0.0.1:1\nPOOLDNS_WORKERS="3"\nexport POOLDNS_IDENTITY=ns1\n',
+    secret: 'POOLDNS_ADMIN_TOKEN_FILE=/nowhere\n',
+    misspelt: 'POOLDNS_WORKERS=3\nPOOLDNS_WORKES=3\n',
+    none: 'hello\n',
+    wrong: 'POOLDNS_WORKERS=many\n',
+  })
+  const good = ['--config', `${folder}/good`]
+  const listen = { dnsListen: [{ host: '127.0.0.1', port: 1 }], dnsListenAsked: true }
+  t.match(readConfig(good, { POOLDNS_IDENTITY: '' }), { ...listen, workers: 3, identity: 'ns1' })
+  t.match(readConfig(good, { POOLDNS_WORKERS: '4' }), { ...listen, workers: 4 })
+  t.match(readConfig([...good, '--workers', '5'], { POOLDNS_WORKERS: '4' }), { ...listen, workers: 5 })
+  t.equal(readConfig([], {}).dnsListenAsked, false)
+  const token = 'a-token-of-more-than-24-characters'
+  t.equal(readConfig(['--config', `${folder}/secret`], { POOLDNS_ADMIN_TOKEN: token }).adminToken, token)
+  for (const [file, message] of [
+    ['misspelt', /^--config: .*misspelt:2: POOLDNS_WORKES is no variable; did you mean POOLDNS_WORKERS\?$/],
+    ['none', /^--config: .*none:1: this is no NAME=value$/],
+    ['wrong', /^POOLDNS_WORKERS: "many" is not accepted/],
+    ['absent', /^--config: ENOENT/],
+  ] as const)
+    t.throws(() => readConfig(['--config', `${folder}/${file}`], {}), { name: 'UsageError', message }, file)
+})
+
 t.test('how long the audit log is kept', async (t) => {
   t.equal(readConfig([], {}).sync, true)
   t.equal(readConfig([], { POOLDNS_SYNC: 'off' }).sync, false)

@@ -11,6 +11,12 @@ export const serve = defineCommand({
   arguments: {},
   options: {
     demo: { type: 'boolean', summary: 'fill an empty database with a small example and start its servers' },
+    config: {
+      type: 'string',
+      value: 'FILE',
+      summary: 'variables, a line NAME=value each, behind flags and the environment',
+      completes: 'file',
+    },
     ...Object.fromEntries(flags),
   },
   examples: [

@@ -45,7 +45,7 @@ function loadsOthers(): boolean {
 }
 
 async function serveSupervised(config: Config, args: readonly string[], syscalls: Syscalls, log: Logger) {
-  const activated = activatedSockets(config, args, syscalls)
+  const activated = activatedSockets(config, syscalls)
   using notifier = new Notifier(syscalls, process.env, process.pid)
   using doors = new DisposableStack()
   const supervisor = new Supervisor({
@@ -74,14 +74,12 @@ async function serveSupervised(config: Config, args: readonly string[], syscalls
 }
 
 /** @throws UsageError when there are some that can't be used */
-function activatedSockets(config: Config, args: readonly string[], syscalls: Syscalls): HeldSockets | null {
+function activatedSockets(config: Config, syscalls: Syscalls): HeldSockets | null {
   try {
     const activation = takeActivation(process.env, process.pid)
     if (activation === null) return null
     // The default is not what anybody has asked for.
-    const asked =
-      (process.env.POOLDNS_DNS_LISTEN ?? '') !== '' || args.some((arg) => arg.startsWith('--dns-listen'))
-    const listen = asked ? config.dnsListen : null
+    const listen = config.dnsListenAsked ? config.dnsListen : null
     return holdActivated(syscalls, activation, { udpWorkers: config.workers, listen })
   } catch (error) {
     if (error instanceof ActivationError) throw new UsageError(`socket activation: ${error.message}`)

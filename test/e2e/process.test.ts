@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,6 +39,14 @@ t.test('words that are none end with 2', async (t) => {
   }
   t.match(await pooldns(['--version']), { code: 0, stdout: /^\d+\.\d+\.\d+\n$/ })
   t.match(await pooldns(['--help']), { code: 0, stdout: /^ {2}serve +answer DNS$/m })
+})
+
+t.test('a Node that is too old is told in a line', async (t) => {
+  const old = "data:text/javascript,Object.defineProperty(process,'version',{value:'v20.20.2'})"
+  const outcome = await run(node, ['--import', old, main, '--version']).catch((error: unknown) => error)
+  t.match(outcome, { code: 1, stderr: 'pooldns needs Node 24.5 or later, and this is v20.20.2\n' })
+  const { engines } = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8'))
+  t.equal(engines.node, '>=24.5')
 })
 
 t.test('a port that somebody else has ends the start with 1 and names it', async (t) => {

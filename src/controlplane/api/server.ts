@@ -243,13 +243,17 @@ function admit(app: FastifyInstance, context: ApiContext, connections: Connectio
   })
 }
 
+/** What probes and Prometheus ask all day long. */
+const asked = new Set(['/health', '/ready', '/metrics'])
+
 /** One line a request, with who asked, and why it was refused if it was for who asked. The query stays out of it: it may hold what belongs in no log. */
 function logAccess(app: FastifyInstance, context: ApiContext): void {
   app.addHook('onResponse', async (request, reply) => {
-    context.log.info(
+    const path = pathOf(request.url)
+    context.log[asked.has(path) && reply.statusCode < 400 ? 'debug' : 'info'](
       {
         method: request.method,
-        path: pathOf(request.url),
+        path,
         status: reply.statusCode,
         durationMs: Math.round(reply.elapsedTime * 1000) / 1000,
         client: clientAddress(request),
