@@ -32,6 +32,8 @@ const countEveryMs = 1000
 const silentAfterMs = 2000
 /** A process that has not taken a change after twice this time does not take any. Once may be a machine that stood still. */
 const deafAfterMs = 15_000
+/** So many times as long for the first that it takes: it may still be starting, on a machine that has other things to do. */
+const startFactor = 4
 /** A process that was told to stop ends by itself within this. */
 const stopPatienceMs = 6000
 const noneLive: Live = { udp: 0, tcp: 0 }
@@ -194,6 +196,8 @@ class Link {
   readonly #conversation: Conversation<ToDataPlane, FromDataPlane>
   readonly #over = Promise.withResolvers<false>()
   readonly #deafAfterMs: number
+  /** It has taken what it was told at first. */
+  #hasServed = false
   /** By generation; at most the first and one after it. */
   readonly #awaited = new Map<number, (served: true) => void>()
   /** Whoever waits for counters. */
@@ -262,11 +266,13 @@ class Link {
 
   /** Tells when it takes too long. */
   async #heard(served: Promise<boolean>): Promise<boolean> {
+    const ms = this.#deafAfterMs * (this.#hasServed ? 1 : startFactor)
     let timer = setTimeout(() => {
-      timer = setTimeout(() => this.#events.onDeaf(), this.#deafAfterMs)
-    }, this.#deafAfterMs)
+      timer = setTimeout(() => this.#events.onDeaf(), ms)
+    }, ms)
     try {
-      return await served
+      this.#hasServed = await served
+      return this.#hasServed
     } finally {
       clearTimeout(timer)
     }

@@ -37,18 +37,19 @@ function start(t: Test, deafAfterMs: number) {
   const hear = (what: string) =>
     said.includes(what) ? undefined : new Promise<void>((resolve) => waiting.set(what, resolve))
   const link = (number: number, acknowledges: boolean) => {
+    const state = { acknowledges, end: () => conversation.end() }
     const [mine, theirs] = duplexPair()
     const live = { udp: 1, tcp: 1 }
     const conversation = new Conversation<FromDataPlane, ToDataPlane>(
       mine,
       (message) => {
-        if (acknowledges && 'update' in message)
+        if (state.acknowledges && 'update' in message)
           conversation.say({ kind: 'serving', generation: message.update.generation, live })
       },
       none,
     )
     onLink(theirs, number)
-    return conversation
+    return state
   }
   return { plane, said, hear, link }
 }
@@ -60,10 +61,13 @@ t.test('one that takes no change is told of, and the change waits for the next',
   await hear('deaf 1')
   deaf.end()
   await hear('parted 1')
-  link(2, true)
+  const second = link(2, true)
   await started
   await plane.publish(generation(1))
-  t.same(said, ['deaf 1', 'parted 1', 'serving 2'])
+  second.acknowledges = false
+  void plane.publish(generation(2))
+  await hear('deaf 2')
+  t.same(said, ['deaf 1', 'parted 1', 'serving 2', 'deaf 2'])
 })
 
 t.test('of one that takes what it is told nothing is said, nor of an end that is ours', async (t) => {

@@ -38,7 +38,10 @@ for (const udpBackend of ['batch', 'dgram'] as const) {
     let started = false
     const starting = startFleet(t, options, generation(2)).finally(() => (started = true))
     // So that the connection is not idle for too long.
-    while (!started) await tcp.exchange(question)
+    while (!started) {
+      if ((await tcp.exchange(question)) === null) throw new Error('the connection ended')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
     const second = await starting
     await first.fleet.stop(true)
     t.equal(readCounters(first.fleet.counters('tcp')).connections.find(isPassed)?.count, 1)
