@@ -124,6 +124,7 @@ t.test('a stop answers what has come, closes our side, and reads what is on its 
 t.test('a client that goes on asking, and does not go, is left after some time', async (t) => {
   const { open, order, table, ends } = setUp({ drainTimeoutMs: 50, lingerTimeoutMs: 20 })
   const wire = open('192.0.2.1')
+  wire.push(ask(1))
   const timer = setInterval(() => wire.push(ask(1)), 1)
   await table.stop()
   clearInterval(timer)

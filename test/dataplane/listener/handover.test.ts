@@ -1,5 +1,7 @@
 /** Connections that pass from one listener to the next, by the queue that two processes would have. */
+import { once } from 'node:events'
 import { Duplex } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Handover, openHandover } from '../../../src/dataplane/listener/handover.ts'
 import { linux, loadSyscalls, type Syscalls } from '../../../src/dataplane/listener/syscalls.ts'
@@ -60,6 +62,37 @@ t.test('a connection that nobody took waits for the next who begins', async (t) 
   client.send(ask(2))
   await start(t, new Handover(syscalls, ends, ignored))
   t.match(readResponse((await client.next())!), { id: 2 })
+})
+
+t.test('one whose client has gone meanwhile is closed', async (t) => {
+  const ends = open(t)
+  const first = await start(t, new Handover(syscalls, ends, ignored))
+  const client = await TcpClient.open(first.endpoint)
+  await client.exchange(ask(1))
+  await first.listener.stop(true)
+  client.socket.resetAndDestroy()
+  await once(client.socket, 'close')
+  const second = await start(t, new Handover(syscalls, ends, ignored))
+  while (second.event('closed') === 0) await turn()
+  t.equal(second.event('accepted'), 1)
+})
+
+t.test('what is given in a turn of the event loop is told once', async (t) => {
+  const ends = open(t)
+  const told: Promise<void>[] = []
+  let next = Promise.withResolvers<void>()
+  const handover = new Handover(syscalls, ends, () => {
+    told.push(next.promise)
+    next.resolve()
+  })
+  const stream = Object.assign(new Duplex(), { _handle: { fd: ends.take } }) as never
+  for (let round = 1; round <= 2; round++) {
+    for (let i = 0; i < 3; i++) t.equal(handover.pass(stream, Buffer.alloc(0)), true)
+    await next.promise
+    t.equal(told.length, round)
+    next = Promise.withResolvers()
+  }
+  for (const { fd } of handover.take()) syscalls.close(fd)
 })
 
 t.test('with a queue that is full it is answered, until there is room', async (t) => {

@@ -104,7 +104,7 @@ t.test('connections over TCP go from one that leaves to the next', async (t) => 
   const gone = once(first, 'disconnected')
   first.order({ kind: 'stop', passes: true })
   await gone
-  t.match(first.sent.at(-1), { kind: 'gave' })
+  t.ok(first.sent.some((said) => (said as { readonly kind: string }).kind === 'gave'))
   second.order({ kind: 'inherit' })
   t.equal(generationOf(readResponse((await client.exchange(question))!)), 2)
   const ended = once(second, 'disconnected')
