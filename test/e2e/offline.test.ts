@@ -152,8 +152,11 @@ t.test('operators see and steer what is served while PostgreSQL is away', { time
   for (const daemon of [again, other]) {
     const told = await eventually(async () => {
       const { body, revision } = await bodyOf(daemon, '/v1/overrides')
-      const [item, ...more] = body.items as Shown[]
-      return revision === null && more.length === 0 && item?.status.pending === undefined ? item : undefined
+      const items = body.items as (Shown & { readonly service?: string })[]
+      const [item, ofService, ...more] = items
+      const settled = items.length > 0 && items.every(({ status }) => status.pending === undefined)
+      const all = item?.service === undefined && ofService?.service !== undefined && more.length === 0
+      return revision === null && settled && all ? item : undefined
     })
     t.match(told, { state: 'up', reason: 'later' }, 'the later one of two')
     await askUntil(daemon.dns, www, both)
