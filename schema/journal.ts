@@ -64,7 +64,7 @@ export const revisions = pgTable(
   ],
 )
 
-/** `member`: keys `pool/member`; `rrset`: keys `apex/owner/type`, the last slash before the type; `zone`: without its RRsets. */
+/** `member`: keys `pool/member`; `rrset`: the apex, a tab, owner and type with a slash between; `zone`: without its RRsets. */
 export const historyKinds = ['monitor', 'pool', 'member', 'service', 'zone', 'rrset'] as const
 
 /**

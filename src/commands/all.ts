@@ -4,6 +4,7 @@ import type { ListedCommand } from './frame/command.ts'
 const server = 'The server'
 const see = 'See'
 const act = 'Act'
+const change = 'Change'
 const zones = 'Zones'
 const access = 'Access'
 const shell = 'Your shell'
@@ -110,6 +111,54 @@ export const allCommands: readonly ListedCommand[] = [
     summary: 'let a member back that answers again and waits for it',
     heading: act,
     load: async () => (await import('./fail-back.ts')).failBack,
+  },
+  {
+    name: 'plan',
+    summary: 'what applying a document would change',
+    heading: change,
+    load: async () => (await import('./document/apply.ts')).plan,
+  },
+  {
+    name: 'apply',
+    summary: 'make the configuration what a document says',
+    heading: change,
+    load: async () => (await import('./document/apply.ts')).apply,
+  },
+  {
+    name: 'export',
+    summary: 'the configuration as a document',
+    heading: change,
+    load: async () => (await import('./document/apply.ts')).exportCommand,
+  },
+  {
+    name: 'history',
+    summary: 'who changed what, when and why',
+    heading: change,
+    load: async () => (await import('./document/revisions.ts')).history,
+  },
+  {
+    name: 'show',
+    summary: 'what a revision changed',
+    heading: change,
+    load: async () => (await import('./document/revisions.ts')).show,
+  },
+  {
+    name: 'diff',
+    summary: 'what changed between two revisions',
+    heading: change,
+    load: async () => (await import('./document/revisions.ts')).diff,
+  },
+  {
+    name: 'rollback',
+    summary: 'return to a revision, by a new one',
+    heading: change,
+    load: async () => (await import('./document/revisions.ts')).rollback,
+  },
+  {
+    name: 'check',
+    summary: 'what is wrong with a document, without a server',
+    heading: change,
+    load: async () => (await import('./document/apply.ts')).check,
   },
   {
     name: 'import-zone',

@@ -31,6 +31,7 @@ import { memberRoutes } from './configuration/members.ts'
 import { monitorRoutes } from './configuration/monitors.ts'
 import { poolRoutes } from './configuration/pools.ts'
 import { invalid } from './configuration/resource.ts'
+import { revisionRoutes } from './configuration/revisions.ts'
 import { rrsetRoutes } from './configuration/rrsets.ts'
 import { serviceRoutes } from './configuration/services.ts'
 import { webhookRoutes } from './configuration/webhooks.ts'
@@ -198,6 +199,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext): Pro
   guarded.addHook('onRequest', requireToken(context))
   workIn(guarded, new Lane('requests in work', limitsOf(context).work))
   configRoutes(guarded, context)
+  revisionRoutes(guarded, context)
   monitorRoutes(guarded, context)
   poolRoutes(guarded, context)
   memberRoutes(guarded, context)

@@ -12,6 +12,7 @@ import {
   readConfiguration,
   readRrsets,
   type StoredConfiguration,
+  type StoredRrsets,
   writeConfiguration,
 } from '../store/configuration.ts'
 import type { Author, Database, Tx } from '../store/database.ts'
@@ -40,37 +41,70 @@ interface Planned extends Plan {
   readonly judged: Judged
 }
 
+/** What comes to a target: a document, or an earlier revision. */
+export interface Aim {
+  readonly since: number | null
+  /** The zones whose RRsets may change, of those that there are. */
+  zones(before: StoredConfiguration): readonly string[]
+  /** @param rrsets of these */
+  target(before: StoredConfiguration, rrsets: StoredRrsets): Target
+}
+
+function aimOf({ document, prune, since }: ApplyOptions): Aim {
+  return {
+    since,
+    zones: ({ zones }) => document.configuration.zones.flatMap(({ apex }) => (zones.has(apex) ? [apex] : [])),
+    target: (before, rrsets) => targetOf(before, rrsets, { document, prune }),
+  }
+}
+
 /** Tells what a document would change. Throws `invalid` or `conflict` when it can't be applied. */
-export async function planDocument(database: Database, options: ApplyOptions): Promise<Plan> {
-  return database.readMuch(async (tx) => {
-    await throwIfStale(tx, options)
-    return plan(tx, options)
-  })
+export function planDocument(database: Database, options: ApplyOptions): Promise<Plan> {
+  return planAim(database, async () => aimOf(options))
 }
 
 /**
- * Applies a document. Throws `invalid` or `conflict` when it breaks a rule, `stale` when the configuration has changed since
- * what the caller knows.
+ * Applies a document. Throws `conflict` when it breaks a rule, `stale` when the configuration has changed since what the caller
+ * knows.
  *
  * @returns what has changed, and the revision by which it is so
  */
-export async function applyDocument(
+export function applyDocument(database: Database, by: Author, options: ApplyOptions): Promise<Applied> {
+  const zones = options.document.configuration.zones.map(({ apex }) => apex)
+  return applyAim(database, by, async () => aimOf(options), zones)
+}
+
+export interface Applied {
+  readonly revision: number
+  readonly plan: Plan
+}
+
+export async function planAim(database: Database, aim: (tx: Tx) => Promise<Aim>): Promise<Plan> {
+  return database.readMuch(async (tx) => {
+    const aimed = await aim(tx)
+    await throwIfStale(tx, aimed)
+    return plan(tx, aimed)
+  })
+}
+
+/** @param zones to be locked, so that no import changes them meanwhile */
+export async function applyAim(
   database: Database,
   by: Author,
-  options: ApplyOptions,
-): Promise<{ readonly revision: number; readonly plan: Plan }> {
+  aim: (tx: Tx) => Promise<Aim>,
+  zones: readonly string[],
+): Promise<Applied> {
   const { revision, result } = await database.writeStaged(
     by,
     async (tx) => {
-      await lockZones(
-        tx,
-        options.document.configuration.zones.map(({ apex }) => apex),
-      )
-      return plan(tx, options)
+      await lockZones(tx, zones)
+      return plan(tx, await aim(tx))
     },
     async (write, staged) => {
-      await throwIfStale(write.tx, options)
-      const planned = staged.revision === write.revision - 1 ? staged : await plan(write.tx, options)
+      const isCurrent = staged.revision === write.revision - 1
+      const aimed = await aim(write.tx)
+      await throwIfStale(write.tx, aimed)
+      const planned = isCurrent ? staged : await plan(write.tx, aimed)
       const { target, judged } = planned
       await writeConfiguration(write, target, (service) => judged.zoneOf(service)!, judged.moved)
       return planned
@@ -79,7 +113,7 @@ export async function applyDocument(
   return { revision, plan: result }
 }
 
-async function throwIfStale(tx: Tx, { since }: ApplyOptions): Promise<void> {
+async function throwIfStale(tx: Tx, { since }: Aim): Promise<void> {
   if (since === null) return
   const changed = await changedSince(tx, since)
   if (changed.length === 0) return
@@ -91,14 +125,10 @@ async function throwIfStale(tx: Tx, { since }: ApplyOptions): Promise<void> {
   )
 }
 
-async function plan(tx: Tx, options: ApplyOptions): Promise<Planned> {
+async function plan(tx: Tx, aim: Aim): Promise<Planned> {
   const revision = await currentRevision(tx)
   const before = await readConfiguration(tx)
-  const { zones } = options.document.configuration
-  const { rrsets, tooLarge } = await readRrsets(
-    tx,
-    zones.flatMap(({ apex }) => (before.zones.has(apex) ? [apex] : [])),
-  )
+  const { rrsets, tooLarge } = await readRrsets(tx, aim.zones(before))
   throwIfAny(
     tooLarge.map((apex) => ({
       path: `zones[${JSON.stringify(apex)}]`,
@@ -106,7 +136,7 @@ async function plan(tx: Tx, options: ApplyOptions): Promise<Planned> {
         'has too many RRsets to be changed by a document: import it as a master file, or change RRsets by their routes',
     })),
   )
-  const target = targetOf(before, rrsets, options)
+  const target = aim.target(before, rrsets)
   throwIfAny(target.problems)
   const judged = await judgeTarget(tx, before, rrsets, target)
   throwIfAny(judged.problems)

@@ -4,12 +4,13 @@ import type { Body } from '../document/forms.ts'
 import { hideOfMonitor, mark } from '../document/hidden.ts'
 import { formatMonitor } from '../document/monitor.ts'
 import { joinPath } from '../document/path.ts'
-import { formatMember, formatWholePool } from '../document/pool.ts'
+import { formatMember, formatPool, formatWholePool } from '../document/pool.ts'
 import { isMap } from '../document/schema-check.ts'
 import { formatService } from '../document/service.ts'
-import { formatRrset, formatWholeHead } from '../document/zone.ts'
+import { formatRrset, formatWholeHead, formatZoneHead } from '../document/zone.ts'
 import type { Monitor } from '../model/monitor.ts'
 import type { Pool } from '../model/pool.ts'
+import type { Service } from '../model/service.ts'
 import type { Plan } from './apply.ts'
 import type { Left, PartChange, ZoneChange } from './target.ts'
 
@@ -60,12 +61,10 @@ const mostLeft = 100
 
 export function viewPlan({ revision, target }: Plan): PlanView {
   const parts: PlannedChange[] = [
-    ...target.monitors.map((change) => viewChange('monitor', change, wholeMonitor, hideOfMonitor)),
-    ...target.pools.map((change) => viewChange('pool', change, wholePool)),
+    ...target.monitors.map((change) => viewChange('monitor', change, forms.monitor)),
+    ...target.pools.map((change) => viewChange('pool', change, forms.pool)),
     ...target.zones.map(viewZone),
-    ...target.services.map((change) =>
-      viewChange('service', change, (service) => formatService(service, true)),
-    ),
+    ...target.services.map((change) => viewChange('service', change, forms.service)),
   ]
   const count = (action: PlannedChange['action']) => parts.filter((part) => part.action === action).length
   return {
@@ -85,7 +84,26 @@ export function viewPlan({ revision, target }: Plan): PlanView {
   }
 }
 
-const wholeMonitor = (monitor: Monitor): Body => formatMonitor(monitor, true)
+/** How a part is told: what is new or goes as it is written, what changes with what goes without saying. */
+interface Telling<T> {
+  short(value: T): Body
+  whole(value: T): Body
+  hide?(body: Body): Body
+}
+
+const forms = {
+  monitor: {
+    short: (monitor: Monitor) => formatMonitor(monitor),
+    whole: (monitor: Monitor) => formatMonitor(monitor, true),
+    hide: (body: Body) => hideOfMonitor(body),
+  },
+  pool: { short: formatPool, whole: wholePool },
+  service: {
+    short: (service: Service) => formatService(service),
+    whole: (service: Service) => formatService(service, true),
+  },
+  zone: { short: formatZoneHead, whole: formatWholeHead },
+}
 
 function wholePool(pool: Pool): Body {
   const members = pool.members.map((member) => [member.name, formatMember(member, true)])
@@ -95,11 +113,13 @@ function wholePool(pool: Pool): Body {
 function viewChange<T>(
   kind: PlannedChange['kind'],
   { name, before, after, owner }: PartChange<T>,
-  whole: (value: T) => Body,
-  hide: (body: Body) => Body = (body) => body,
+  { short, whole, hide = (body) => body }: Telling<T>,
 ): PlannedChange {
-  const was = before === null ? null : whole(before.value)
-  const is = after === null ? null : whole(after.value)
+  const stays = before !== null && after !== null
+  const bodyOf = ({ value, written }: { readonly value: T; readonly written?: Body | null }) =>
+    stays ? whole(value) : (written ?? short(value))
+  const was = before === null ? null : bodyOf(before)
+  const is = after === null ? null : bodyOf(after)
   const shown = (body: Body | null) => (body === null ? null : hide(body))
   const fields = hiddenFields(fieldChanges(was, is), shown(was), shown(is))
   return {
@@ -108,7 +128,7 @@ function viewChange<T>(
     action: before === null ? 'add' : after === null ? 'remove' : fields.length === 0 ? 'restate' : 'change',
     fields: fields.slice(0, mostFields),
     moreFields: Math.max(0, fields.length - mostFields),
-    ...ownerChange(before?.owner ?? null, after === null ? null : owner, before !== null && after !== null),
+    ...ownerChange(before?.owner ?? null, after === null ? null : owner, stays),
   }
 }
 
@@ -118,7 +138,7 @@ function ownerChange(before: string | null, after: string | null, stays: boolean
 }
 
 function viewZone(change: ZoneChange): PlannedChange {
-  const head = viewChange('zone', change, formatWholeHead)
+  const head = viewChange('zone', change, forms.zone)
   // A line to those who read it.
   const rrsets = change.rrsets.map(({ before, after }): FieldChange => {
     const { owner, type } = (before ?? after)!
@@ -148,13 +168,11 @@ export function fieldChanges(before: unknown, after: unknown, path = ''): FieldC
       fieldChanges(was[key], is[key], joinPath(path, key)),
     )
   }
-  if (path === '') {
+  if (path === '' || (path === 'members' && isMap(was ?? is))) {
     // All of it comes or goes.
-    const all = (was ?? is) as Body
-    return Object.keys(all).flatMap((key) =>
-      was === undefined
-        ? fieldChanges(undefined, all[key], joinPath('', key))
-        : fieldChanges(all[key], undefined, joinPath('', key)),
+    const sides = (key: string, side: unknown) => (side as Body | undefined)?.[key]
+    return Object.keys((was ?? is) as Body).flatMap((key) =>
+      fieldChanges(sides(key, was), sides(key, is), joinPath(path, key)),
     )
   }
   return [{ path, ...(was === undefined ? {} : { before: was }), ...(is === undefined ? {} : { after: is }) }]

@@ -9,7 +9,7 @@ import { formatMonitor, parseMonitor } from './monitor.ts'
 import { joinPath } from './path.ts'
 import { formatPool, parsePool } from './pool.ts'
 import { crossProblems } from './references.ts'
-import { maxProblems, show } from './schema-check.ts'
+import { maxProblems, show, unknownField } from './schema-check.ts'
 import { formatService, parseService } from './service.ts'
 import { formatZone, parseZone } from './zone.ts'
 
@@ -39,7 +39,7 @@ export function parseConfiguration(input: unknown, check = crossProblems): Confi
     if (!kinds.some((kind) => kind === key)) {
       problems.push({
         path: joinPath('', key),
-        message: `unknown field ${show(key)}, known here: ${kinds.join(', ')}`,
+        message: unknownField(key, kinds),
       })
     }
   }

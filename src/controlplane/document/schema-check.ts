@@ -10,6 +10,7 @@ import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/schema'
 import { Settings } from 'typebox/system'
 import type { Problem } from '../model/errors.ts'
+import { nearestWord } from '../model/nearest-word.ts'
 import { joinPath } from './path.ts'
 
 /** Bounds the problems that are reported of one input; the rest would help nobody. */
@@ -85,7 +86,9 @@ export function tooManyEntries(most: number | undefined): string {
 
 /** What is said of a field that an object can't have. */
 export function unknownField(name: string, known: readonly string[]): string {
-  return `unknown field ${show(name)}, known here: ${known.join(', ')}`
+  const nearest = nearestWord(name, known)
+  const hint = nearest === null ? '' : `; did you mean ${nearest}?`
+  return `unknown field ${show(name)}, known here: ${known.join(', ')}${hint}`
 }
 
 export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {

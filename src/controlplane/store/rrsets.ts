@@ -124,6 +124,26 @@ export async function listFewRrsets(tx: Tx, apex: string, most: number): Promise
     .orderBy(owner, type)
 }
 
+/** The fragments of RRsets that there are. */
+export async function rrsetBodiesAt(
+  tx: Tx,
+  keys: readonly { readonly apex: string; readonly owner: string; readonly type: string }[],
+): Promise<{ readonly apex: string; readonly owner: string; readonly type: string; readonly body: Body }[]> {
+  if (keys.length === 0) return []
+  const { rows } = await tx.execute<Row & Record<string, unknown>>(sql`
+    select r.zone, r.owner, r.type, r.ttl_seconds as "ttlSeconds", r.data, r.written, r.revision
+    from json_to_recordset(${JSON.stringify(keys)}::json) as k(apex text, owner text, type text)
+    join rrsets r on r.zone = k.apex and r.owner = k.owner and r.type = k.type`)
+  return rows.map((row) => {
+    return {
+      apex: row.zone,
+      owner: row.owner,
+      type: row.type,
+      body: bodyOf(toStored(row.zone, row), formatRrset),
+    }
+  })
+}
+
 /** How many RRsets zones have together. */
 export async function countAllRrsets(tx: Tx, apexes: readonly string[]): Promise<number> {
   const [row] = await tx

@@ -397,7 +397,7 @@ async function affected(
   const { rows } = await tx.execute<{ count: string; names: string[] | null }>(sql`
     with touched as (${statement} returning r.owner, r.type, ${before}), kept as (
       insert into history (revision, kind, key, before)
-      select ${stagedRevision}, 'rrset', ${apex}::text || '/' || owner || '/' || type,
+      select ${stagedRevision}, 'rrset', ${apex}::text || chr(9) || owner || '/' || type,
         case when data is null then null else ${rrsetFragment} end
       from touched where not ${isNew}::boolean and (select count(*) from touched) <= ${keptRrsets}::int
     )

@@ -46,14 +46,14 @@ const DocumentSchema = Type.Object(
   { additionalProperties: false },
 )
 
-const FieldSchema = Type.Object({
+export const FieldSchema = Type.Object({
   path: Type.String(),
   before: Type.Optional(Type.Unknown()),
   after: Type.Optional(Type.Unknown()),
 })
 
 const Count = Type.Integer({ minimum: 0 })
-const PlanSchema = Type.Object({
+export const PlanSchema = Type.Object({
   revision: Type.Integer({
     description: 'what was planned on; `If-Match` with it applies this plan or nothing',
   }),

@@ -1,0 +1,161 @@
+/** `pooldns plan`, `apply`, `diff`, `export` and `check`: the configuration as files. */
+import { createInterface } from 'node:readline/promises'
+import { stringify } from 'yaml'
+import { UsageError } from '../../config.ts'
+import type { PlanView } from '../../controlplane/apply/plan-view.ts'
+import { parseConfiguration } from '../../controlplane/document/configuration.ts'
+import { ControlError } from '../../controlplane/model/errors.ts'
+import { defineCommand } from '../frame/command.ts'
+import { jsonOption } from '../frame/shared-options.ts'
+import { paintFor, printJson } from '../frame/terminal.ts'
+import { type Documents, problemsOf, readDocuments } from './document-files.ts'
+import { planMarkdown, planText } from './plan-text.ts'
+import { documentTarget, targetOptions } from './target-of.ts'
+
+const fileOption = {
+  file: {
+    type: 'string',
+    value: 'FILE',
+    short: 'f',
+    summary: 'a file, a folder, or - for standard input; once or several times',
+    multiple: true,
+    completes: 'file',
+  },
+} as const
+
+const pruneOption = {
+  prune: {
+    type: 'boolean',
+    summary: 'what the files do not name goes, but for what belongs to the files of another owner',
+  },
+} as const
+
+/** There is something to do. */
+const changesCode = 3
+
+export const plan = defineCommand({
+  arguments: {},
+  options: {
+    ...fileOption,
+    ...pruneOption,
+    markdown: { type: 'boolean', summary: 'Markdown, for a comment of a pull request' },
+    ...jsonOption,
+    ...targetOptions,
+  },
+  examples: [
+    { line: 'pooldns plan -f config.yaml', does: 'what applying it would change' },
+    { line: 'pooldns plan -f config/ --prune --markdown', does: 'the same of a folder, for a pull request' },
+  ],
+  notes: 'Exits with 0 when there is nothing to do, and with 3 when there is.',
+  async run(_words, { file, prune = false, markdown = false, json = false, ...given }) {
+    const documents = await documentsOf(file)
+    const planned = await asked(documents, () =>
+      documentTarget(given).plan({ document: documents.document, prune, revision: null }),
+    )
+    if (json) printJson(planned)
+    else if (markdown) process.stdout.write(`${planMarkdown(planned)}\n`)
+    else tell(planned, 'would')
+    if (planned.changed) process.exitCode = changesCode
+  },
+})
+
+export const apply = defineCommand({
+  arguments: {},
+  options: {
+    ...fileOption,
+    ...pruneOption,
+    dryRun: { type: 'boolean', summary: 'as "pooldns plan"' },
+    message: { type: 'string', value: 'TEXT', short: 'm', summary: 'why, for the history' },
+    yes: { type: 'boolean', short: 'y', summary: 'remove without a question' },
+    ...jsonOption,
+    ...targetOptions,
+  },
+  examples: [
+    { line: 'pooldns apply -f config.yaml -m "more weight for fra-1"', does: 'make it so, and say why' },
+    { line: 'pooldns apply -f config/ --prune --yes', does: 'all that the folder says, and nothing else' },
+  ],
+  notes:
+    'All of it happens in one transaction, or nothing. It is planned first; if somebody writes between the plan and its ' +
+    'application, it is refused.',
+  async run(words, { file, prune = false, dryRun = false, message, yes = false, json = false, ...given }) {
+    if (dryRun) return plan.run(words, { file, prune, json, ...given })
+    const documents = await documentsOf(file)
+    const target = documentTarget(given)
+    const request = { document: documents.document, prune, message }
+    const planned = await asked(documents, () => target.plan({ ...request, revision: null }))
+    if (!planned.changed) return json ? printJson(planned) : tell(planned, 'did')
+    if (removes(planned) && !yes) await askFirst(planned, 'remove these?')
+    const applied = await asked(documents, () => target.apply({ ...request, revision: planned.revision }))
+    if (json) return printJson(applied)
+    tell(applied, 'did')
+    process.stdout.write(`applied as revision ${applied.appliedAs}\n`)
+  },
+})
+
+export const exportCommand = defineCommand({
+  arguments: {},
+  options: {
+    owner: { type: 'string', value: 'LABEL', summary: 'only what belongs to the files of this owner' },
+    ...jsonOption,
+    ...targetOptions,
+  },
+  examples: [{ line: 'pooldns export > config.yaml', does: 'the configuration as it was written' }],
+  async run(_words, { owner = null, json = false, ...given }) {
+    const document = await documentTarget(given).export(owner)
+    if (json) printJson(document)
+    else process.stdout.write(stringify(document, { aliasDuplicateObjects: false, lineWidth: 0 }))
+  },
+})
+
+export const check = defineCommand({
+  arguments: {},
+  options: {
+    ...fileOption,
+    partial: { type: 'boolean', summary: 'what the files name may be elsewhere' },
+  },
+  examples: [{ line: 'pooldns check -f config/', does: 'what is wrong with the files, without a server' }],
+  async run(_words, { file, partial = false }) {
+    const documents = await documentsOf(file)
+    const { version: _, owner: __, ...configuration } = documents.document
+    const read = parseConfiguration(configuration, partial ? () => [] : undefined)
+    if (!read.ok) throw problemsOf(documents.told(read.problems))
+    const { monitors, pools, services, zones } = read.configuration
+    process.stdout.write(
+      `good: ${monitors.length} monitors, ${pools.length} pools, ${services.length} services, ${zones.length} zones\n`,
+    )
+  },
+})
+
+async function documentsOf(file: readonly string[] | undefined): Promise<Documents> {
+  if (file === undefined)
+    throw new UsageError('which files: -f FILE, once or several times, or -f - for standard input')
+  return readDocuments(file)
+}
+
+/** What a server finds wrong with a document, by file, line and column. */
+async function asked<T>(documents: Documents, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof ControlError) || error.problems.length === 0) throw error
+    throw problemsOf(documents.told(error.problems))
+  }
+}
+
+function tell(planned: PlanView, does: 'would' | 'did'): void {
+  process.stdout.write(`${planText(planned, paintFor(process.stdout), does).join('\n')}\n`)
+}
+
+const removes = ({ summary, changes }: PlanView) =>
+  summary.remove > 0 || changes.some(({ fields }) => fields.some((field) => !('after' in field)))
+
+/** Shows a plan and asks. Throws when the answer is no, or there is nobody to ask. */
+export async function askFirst(planned: PlanView, question: string): Promise<void> {
+  const lines = planText(planned, paintFor(process.stderr), 'would')
+  process.stderr.write(`${lines.join('\n')}\n`)
+  if (process.stdin.isTTY !== true) throw new Error('there is nobody to ask: say --yes')
+  const asking = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await asking.question(`${question} [y/N] `)
+  asking.close()
+  if (!/^y(es)?$/i.test(answer.trim())) throw new Error('nothing was changed')
+}

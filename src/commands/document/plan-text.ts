@@ -1,0 +1,89 @@
+/** A plan as people read it: on a terminal, and in a comment of a pull request. */
+import type { FieldChange, PlannedChange, PlanView } from '../../controlplane/apply/plan-view.ts'
+import { printable } from '../../terminal-text.ts'
+import { type Paint, plain } from '../frame/terminal.ts'
+
+const marks = { add: '+', change: '~', remove: '-', restate: '=' } as const
+const styles = { add: 'green', change: 'yellow', remove: 'red', restate: 'dim' } as const
+/** Fields of what is new or goes are no news one by one. */
+const shownOfWhole = 6
+
+/** @param does `would` for what is only planned */
+export function planText(plan: PlanView, paint: Paint = plain, does: 'would' | 'did' = 'would'): string[] {
+  if (!plan.changed) return ['nothing to do: everything is so already', ...leftLines(plan)]
+  return [
+    ...plan.changes.flatMap((change) => changeLines(change, paint)),
+    ...(plan.moreChanges > 0 ? [`  and ${plan.moreChanges} more`] : []),
+    summaryLine(plan, does),
+    ...leftLines(plan),
+  ]
+}
+
+function summaryLine(
+  { summary: { add, change, remove, restate, same } }: PlanView,
+  does: 'would' | 'did',
+): string {
+  const words = does === 'would' ? ['to add', 'to change', 'to remove'] : ['added', 'changed', 'removed']
+  const restated = restate === 0 ? '' : `, ${restate} said in another way`
+  return `${add} ${words[0]}, ${change} ${words[1]}, ${remove} ${words[2]}${restated}; ${same} the same already`
+}
+
+function leftLines({ summary, left }: PlanView): string[] {
+  if (summary.left === 0) return []
+  const names = left.slice(0, 5).map(({ kind, name }) => `${kind} ${printable(name)}`)
+  const more = summary.left > names.length ? ` and ${summary.left - names.length} more` : ''
+  return [`not in these files, and left alone: ${names.join(', ')}${more}`]
+}
+
+/** One change, its fields on lines of their own. */
+export function changeLines(
+  change: Omit<PlannedChange, 'kind'> & { readonly kind: string },
+  paint: Paint,
+): string[] {
+  const { kind, name, action, owner } = change
+  const head = paint(styles[action], `${marks[action]} ${action} ${kind} ${printable(name)}`)
+  const isWhole = action === 'add' || action === 'remove'
+  const fields = isWhole ? change.fields.slice(0, shownOfWhole) : change.fields
+  const hidden = change.moreFields + change.fields.length - fields.length
+  return [
+    head,
+    ...fields.map((field) => `    ${fieldText(field)}`),
+    ...(hidden > 0 ? [`    and ${hidden} more fields`] : []),
+    ...(owner === undefined ? [] : [`    owner: ${owner.before ?? 'none'} -> ${owner.after ?? 'none'}`]),
+  ]
+}
+
+function fieldText(field: FieldChange): string {
+  const path = printable(field.path)
+  if (!('before' in field)) return `${path}: ${valueText(field.after)}`
+  if (!('after' in field)) return `${path}: ${valueText(field.before)} -> none`
+  return `${path}: ${valueText(field.before)} -> ${valueText(field.after)}`
+}
+
+const mostCharacters = 160
+
+function valueText(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return printable(text.length > mostCharacters ? `${text.slice(0, mostCharacters - 3)}...` : text)
+}
+
+/** For a comment of a pull request: the summary as a heading, what changes as a diff that is coloured there. */
+export function planMarkdown(plan: PlanView): string {
+  const lines = plan.changes.flatMap((change) => {
+    const sign = change.action === 'remove' ? '-' : change.action === 'add' ? '+' : '!'
+    const [head, ...fields] = changeLines(change, plain)
+    // A fence inside of a value would end the block.
+    return [head!.replace(/^./, sign), ...fields].map((line) => line.replaceAll('```', "'''"))
+  })
+  if (!plan.changed) return ['### pooldns: nothing to do', '', ...leftLines(plan)].join('\n')
+  return [
+    `### pooldns: ${summaryLine(plan, 'would')}`,
+    '',
+    '```diff',
+    ...lines,
+    ...(plan.moreChanges > 0 ? [`  and ${plan.moreChanges} more`] : []),
+    '```',
+    '',
+    ...leftLines(plan),
+  ].join('\n')
+}

@@ -1,0 +1,97 @@
+/** Where documents go: to a running server, or straight into its database. */
+import { applyDocument, planDocument } from '../../controlplane/apply/apply.ts'
+import { exportDocument } from '../../controlplane/apply/export.ts'
+import { type PlanView, viewPlan } from '../../controlplane/apply/plan-view.ts'
+import { readDocument } from '../../controlplane/document/document.ts'
+import type { Body } from '../../controlplane/document/forms.ts'
+import { actor, withOwnDatabase } from '../own-database.ts'
+import { serverOptions, theServer } from '../server-choice.ts'
+
+export const targetOptions = {
+  database: {
+    type: 'boolean',
+    summary: 'work on the database itself (DATABASE_URL, or the embedded one of a server that is stopped)',
+  },
+  ...serverOptions,
+} as const
+
+interface Given {
+  readonly database?: boolean | undefined
+  readonly server?: string | undefined
+  readonly token?: string | undefined
+}
+
+export interface ApplyRequest {
+  readonly document: Readonly<Record<string, unknown>>
+  readonly prune: boolean
+  readonly message?: string | undefined
+  /** What was planned on; null for whatever there is. */
+  readonly revision: number | null
+}
+
+export interface DocumentTarget {
+  plan(request: ApplyRequest): Promise<PlanView>
+  /** Throws a `ControlError` when the configuration has changed since it was planned. */
+  apply(request: ApplyRequest): Promise<PlanView & { readonly appliedAs: number }>
+  /** @param owner null for everything */
+  export(owner: string | null): Promise<Body>
+}
+
+/** @throws UsageError when no token is known for the server */
+export function documentTarget(given: Given): DocumentTarget {
+  return given.database === true ? ownDatabase : ofServer(theServer(given, process.env))
+}
+
+type Server = ReturnType<typeof theServer>
+
+function ofServer(server: Server): DocumentTarget {
+  const put = async (request: ApplyRequest, dryRun: boolean) => {
+    const query = new URLSearchParams({
+      ...(dryRun ? { dryRun: 'true' } : {}),
+      ...(request.prune ? { prune: 'true' } : {}),
+      ...(request.message === undefined ? {} : { message: request.message }),
+    })
+    const response = await server.ask(`/v1/config?${query}`, {
+      method: 'PUT',
+      headers: {
+        'content-type': 'application/json',
+        ...(request.revision === null ? {} : { 'if-match': `"${request.revision}"` }),
+      },
+      body: JSON.stringify(request.document),
+    })
+    const plan = (await response.json()) as PlanView
+    return { ...plan, appliedAs: Number(response.headers.get('etag')?.replaceAll('"', '')) }
+  }
+  return {
+    plan: (request) => put(request, true),
+    apply: (request) => put(request, false),
+    export: async (owner) => {
+      const query = owner === null ? '' : `?${new URLSearchParams({ owner })}`
+      return (await (await server.ask(`/v1/config${query}`)).json()) as Body
+    },
+  }
+}
+
+function optionsOf({ document, prune, revision }: ApplyRequest) {
+  const read = readDocument(document)
+  if (!read.ok) throw new Error('the document was read before')
+  return { document: read.document, prune, since: revision }
+}
+
+const ownDatabase: DocumentTarget = {
+  plan: (request) =>
+    withOwnDatabase(async (database) => viewPlan(await planDocument(database, optionsOf(request)))),
+  apply: (request) =>
+    withOwnDatabase(async (database) => {
+      const by = { actor, source: 'apply', message: request.message ?? null } as const
+      const { revision, plan } = await applyDocument(database, by, optionsOf(request))
+      return { ...viewPlan(plan), appliedAs: revision }
+    }),
+  export: (owner) =>
+    withOwnDatabase(async (database) => {
+      const document = await database.readMuch((tx) => exportDocument(tx, { owner, rrsets: true }))
+      if (document === null)
+        throw new Error('there are too many RRsets for a document: export zones as master files')
+      return document
+    }),
+}

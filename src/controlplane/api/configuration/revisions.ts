@@ -1,0 +1,164 @@
+/** Revisions of the configuration: who made them and why, what each changed, and the way back to one. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import { viewPlan } from '../../apply/plan-view.ts'
+import { checkRevision, differences, planRollback, rollBack } from '../../apply/revisions.ts'
+import { ControlError } from '../../model/errors.ts'
+import { getRevision, listRevisions, type Revision } from '../../store/history.ts'
+import { currentRevision } from '../../store/revision.ts'
+import type { Ground } from '../context.ts'
+import {
+  ConditionHeaders,
+  guarded,
+  Instant,
+  json,
+  PageQuery,
+  page,
+  pageReply,
+  pageRequest,
+  TextOrNull,
+  WriteQuery,
+  writeHeaders,
+} from '../schemas.ts'
+import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
+import { FieldSchema, PlanSchema } from './config.ts'
+
+const url = '/v1/revisions/:revision'
+const number = { minimum: 0, description: 'a whole number of at least 0' }
+const params = Type.Object({ revision: Type.Integer(number) })
+
+const RevisionSchema = Type.Object({
+  revision: Type.Integer(),
+  at: Instant,
+  actor: Type.String({ description: 'as in the audit log' }),
+  source: Type.String({ description: '`api`, `apply`, `rollback`, `gradual` or `demo`' }),
+  message: TextOrNull('why, as its author said'),
+})
+
+const Differences = Type.Array(
+  Type.Object({
+    kind: Type.String(),
+    name: Type.String(),
+    action: Type.String(),
+    fields: Type.Array(FieldSchema),
+  }),
+  { description: 'part by part, in the words of the document; the first thousand' },
+)
+
+/** Bounds a reply. */
+const mostDifferences = 1_000
+
+export function revisionRoutes(app: FastifyInstance, context: Ground): void {
+  registerReads(app, context)
+  registerRollback(app, context)
+}
+
+function registerReads(app: FastifyInstance, { database, ...rest }: Ground): void {
+  const context = { database, ...rest }
+  const listed = guarded(
+    'revision',
+    'Who changed the configuration, newest first',
+    page(RevisionSchema),
+    [],
+    {
+      querystring: PageQuery,
+    },
+  )
+  app.get('/v1/revisions', { schema: listed }, async (request) => {
+    const found = await database.read((tx) => listRevisions(tx, pageRequest(context, request.query)))
+    return pageReply(context, found, found.items.map(present))
+  })
+  const one = Type.Object({ ...RevisionSchema.properties, changes: Differences, more: Type.Integer() })
+  const shown = guarded(
+    'revision',
+    'What a revision changed',
+    { 200: json('The revision.', one) },
+    [404, 409],
+    { params },
+  )
+  app.get(url, { schema: shown }, async (request) => {
+    const revision = revisionOf(request)
+    const found = await database.read((tx) => getRevision(tx, revision))
+    if (found === null) throw new ControlError('not-found', `nothing is known of a revision ${revision}`)
+    return { ...present(found), ...limited(await differences(database, revision - 1, revision)) }
+  })
+  const query = Type.Object(
+    {
+      to: Type.Optional(
+        Type.Integer({ ...number, description: 'another revision; the last one when left out' }),
+      ),
+    },
+    { additionalProperties: false },
+  )
+  const compared = guarded(
+    'revision',
+    'What changed between two revisions',
+    {
+      200: json(
+        'The difference.',
+        Type.Object({ from: Type.Integer(), to: Type.Integer(), changes: Differences, more: Type.Integer() }),
+      ),
+    },
+    [404, 409],
+    { params, querystring: query },
+  )
+  app.get(`${url}/diff`, { schema: compared }, async (request) => {
+    const from = revisionOf(request)
+    const current = await database.read(currentRevision)
+    const { to = current } = request.query as { to?: number }
+    for (const each of [from, to]) checkRevision(each, current)
+    return { from, to, ...limited(await differences(database, from, to)) }
+  })
+}
+
+function limited<T>(changes: readonly T[]): { readonly changes: readonly T[]; readonly more: number } {
+  return { changes: changes.slice(0, mostDifferences), more: Math.max(0, changes.length - mostDifferences) }
+}
+
+function registerRollback(app: FastifyInstance, context: Ground): void {
+  const query = Type.Object(
+    {
+      ...WriteQuery.properties,
+      dryRun: Type.Optional(Type.Boolean({ description: 'true or false: tells what would change' })),
+      message: Type.Optional(Type.String({ maxLength: 1024, description: 'why: up to 1,024 characters' })),
+    },
+    { additionalProperties: false },
+  )
+  const schema = guarded(
+    'revision',
+    'Returns to a revision, by a new one',
+    { 200: json('What has changed, or would.', PlanSchema, writeHeaders) },
+    [404, 409, 412],
+    {
+      description: 'Overrides, webhooks and tokens stay as they are: they are no part of it.',
+      params,
+      querystring: query,
+      headers: ConditionHeaders,
+    },
+  )
+  app.post(`${url}/rollback`, { schema }, async (request, reply) => {
+    const revision = revisionOf(request)
+    const { dryRun = false, message } = request.query as { dryRun?: boolean; message?: string }
+    checkRevision(revision, await context.database.read(currentRevision))
+    const { ifMatch } = conditionOf(request)
+    const options = { revision, since: ifMatch === undefined || ifMatch === '*' ? null : ifMatch }
+    if (dryRun) {
+      const plan = await planRollback(context.database, options)
+      reply.header('etag', etagOf(plan.revision))
+      return viewPlan(plan)
+    }
+    const by = {
+      actor: request.actor,
+      source: 'rollback',
+      message: message ?? `return to revision ${revision}`,
+    } as const
+    const done = await rollBack(context.database, by, options)
+    await awaitPublished(context, done.revision, reply)
+    reply.header('etag', etagOf(done.revision))
+    return viewPlan(done.plan)
+  })
+}
+
+const revisionOf = ({ params }: FastifyRequest) => (params as { readonly revision: number }).revision
+
+const present = ({ at, ...revision }: Revision) => ({ ...revision, at: at.toISOString() })
