@@ -37,6 +37,7 @@ const shown = [
   '/v1/zones',
   '/v1/zones/example.test',
   '/v1/zones/example.test/rrsets/mail/MX',
+  '/v1/config?rrsets=false',
   '/v1/monitors',
   '/v1/monitors/always',
   '/v1/pools',
@@ -48,7 +49,14 @@ const shown = [
   '/v1/overrides/spare/s*',
   '/v1/webhooks',
 ]
-const inDatabase = ['/v1/audit', '/v1/events', '/v1/tokens', '/v1/history']
+const inDatabase = [
+  '/v1/audit',
+  '/v1/revisions',
+  '/v1/config?owner=x',
+  '/v1/events',
+  '/v1/tokens',
+  '/v1/history',
+]
 
 const bodyOf = async (daemon: DaemonProcess, path: string) => {
   const reply = await daemon.request(path)

@@ -1,10 +1,13 @@
 /** The configuration as a document, as it was written. */
+import type { Catalog } from '../catalog/catalog.ts'
+import { spellingOfPart } from '../catalog/spellings.ts'
 import { formatVersion } from '../document/document.ts'
 import type { Body } from '../document/forms.ts'
 import { formatMonitor } from '../document/monitor.ts'
 import { formatPool } from '../document/pool.ts'
 import { formatService } from '../document/service.ts'
 import { formatZoneHead, formatZoneRrset } from '../document/zone.ts'
+import type { Rrset } from '../model/zone.ts'
 import { readConfiguration, readRrsets, type StoredConfiguration } from '../store/configuration.ts'
 import type { Tx } from '../store/database.ts'
 import { countAllRrsets } from '../store/rrsets.ts'
@@ -36,6 +39,33 @@ export async function exportDocument(tx: Tx, { owner, rrsets }: ExportOptions): 
     ...zonesOf(stored, apexes, (apex) => found?.get(apex)?.map(formatZoneRrset)),
   }
 }
+
+/** The same out of memory, where nobody knows whose parts are. @param rrsetsOf null when there is no image of the zone */
+export function rememberedDocument(
+  { monitors, pools, services, zones }: Remembered,
+  rrsetsOf: ((apex: string) => Iterable<Rrset> | null) | null,
+): Body {
+  const each = <T extends object>(
+    name: string,
+    parts: ReadonlyMap<string, T>,
+    bodyOf: (part: T) => Body,
+  ): Body =>
+    parts.size === 0
+      ? {}
+      : { [name]: Object.fromEntries(Array.from(parts, ([key, part]) => [key, bodyOf(part)])) }
+  return {
+    version: formatVersion,
+    ...each('monitors', monitors, (monitor) => spellingOfPart(monitor) ?? formatMonitor(monitor)),
+    ...each('pools', pools, (pool) => spellingOfPart(pool) ?? formatPool(pool)),
+    ...each('services', services, (service) => spellingOfPart(service) ?? formatService(service)),
+    ...each('zones', zones, (zone) => ({
+      ...(spellingOfPart(zone) ?? formatZoneHead(zone)),
+      ...(rrsetsOf === null ? {} : { rrsets: Array.from(rrsetsOf(zone.apex) ?? [], formatZoneRrset) }),
+    })),
+  }
+}
+
+type Remembered = Pick<Catalog, 'monitors' | 'pools' | 'services' | 'zones'>
 
 function kind<T>(
   name: string,

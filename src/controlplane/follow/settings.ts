@@ -1,5 +1,7 @@
 /** Reads the settings of a revision: everything of the configuration but the zones' RRsets. */
+
 import { Catalog, type CatalogParts, type CatalogService } from '../catalog/catalog.ts'
+import { spelled } from '../catalog/spellings.ts'
 import { type Births, birthKeys } from '../model/births.ts'
 import { ControlError } from '../model/errors.ts'
 import { formatMemberKey, parseMemberKey } from '../model/member-key.ts'
@@ -69,7 +71,7 @@ export async function readAllSettings(
     return async (): Promise<ReadonlyMap<string, T>> => byName(await list(tx, noting))
   }
   const everyZone = async (): Promise<Catalog['zones']> =>
-    new Map((await listAllZones(tx, noting)).map(({ value }) => [value.apex, value]))
+    new Map((await listAllZones(tx, noting)).map((zone) => [zone.value.apex, partOf(zone)]))
   const everyService = async (): Promise<Catalog['services']> =>
     byName((await listAllServices(tx, noting)).map(placed))
   const everything = { pools: null, services: null, webhooks: null }
@@ -91,6 +93,7 @@ export async function readAllSettings(
 
 interface Found<T> {
   readonly value: T
+  readonly written?: Record<string, unknown> | null
 }
 
 /** A part of the settings, or what stands for it when its schema is another one. */
@@ -323,7 +326,7 @@ async function readPool(
     found.set(what, message)
   })
   bad.reread('pool', name, found)
-  return stored && { value: poolWithLastGood(stored.value, pools.get(name), found) }
+  return stored && { value: poolWithLastGood(partOf(stored), pools.get(name), found) }
 }
 
 /** A copy of `before` with the entries of `keys` read anew; null takes one out, undefined leaves it as it was. */
@@ -338,7 +341,7 @@ async function patch<T>(
   for (const [key, found] of answers) {
     if (found === undefined) continue
     if (found === null) after.delete(key)
-    else after.set(key, found.value)
+    else after.set(key, partOf(found))
   }
   return after
 }
@@ -384,12 +387,15 @@ async function readOverrides(tx: Tx, onBad: OnBad): Promise<CatalogParts['overri
 }
 
 /** A stored service as the catalog has it, with its zone and the operator's word. */
-function placed({ value, zone, override }: StoredService): { readonly value: CatalogService } {
-  return { value: { ...value, zone, override } }
+function placed({ value, zone, override, written }: StoredService): { readonly value: CatalogService } {
+  return { value: spelled({ ...value, zone, override }, written) }
 }
 
-function byName<T extends { readonly name: string }>(
-  stored: readonly { readonly value: T }[],
-): Map<string, T> {
-  return new Map(stored.map(({ value }) => [value.name, value]))
+function byName<T extends { readonly name: string }>(stored: readonly Found<T>[]): Map<string, T> {
+  return new Map(stored.map((each) => [each.value.name, partOf(each)]))
+}
+
+/** The value of what is stored, which keeps how it is written. */
+function partOf<T>({ value, written }: Found<T>): T {
+  return typeof value === 'object' && value !== null ? spelled(value, written) : value
 }

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { applyDocument, planDocument } from '../../apply/apply.ts'
-import { exportDocument, mostExportedRrsets } from '../../apply/export.ts'
+import { exportDocument, mostExportedRrsets, rememberedDocument } from '../../apply/export.ts'
 import { planActions, viewPlan } from '../../apply/plan-view.ts'
 import { type Document, readDocument } from '../../document/document.ts'
 import type { Body } from '../../document/forms.ts'
@@ -15,7 +15,8 @@ import { ServiceSchema } from '../../document/service.ts'
 import { ZoneSchema } from '../../document/zone.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
 import { currentRevision } from '../../store/revision.ts'
-import type { Ground } from '../context.ts'
+import type { Ground, Memory } from '../context.ts'
+import { readEither } from '../memory.ts'
 import {
   ConditionHeaders,
   etagHeader,
@@ -128,19 +129,39 @@ function registerGet(app: FastifyInstance, context: Ground): void {
   })
   app.get(url, { schema }, async (request, reply) => {
     const { owner = null, rrsets = true } = request.query as { owner?: string; rrsets?: boolean }
-    const [document, revision] = await context.database.readMuch(async (tx) => [
-      await exportDocument(tx, { owner, rrsets }),
-      await currentRevision(tx),
-    ])
+    const fromDatabase = async () => {
+      const [document, revision] = await context.database.readMuch(async (tx) => [
+        await exportDocument(tx, { owner, rrsets }),
+        await currentRevision(tx),
+      ])
+      reply.header('etag', etagOf(revision))
+      return document
+    }
+    const document = await readEither(context, reply, fromDatabase, (memory) => {
+      if (owner === null) return remembered(memory, rrsets)
+      throw new ControlError(
+        'unavailable',
+        'the database is not available, and nobody else knows whose parts are',
+      )
+    })
     if (document === null) {
       throw new ControlError(
         'conflict',
         `there are more than ${mostExportedRrsets} RRsets, too many for a document: ask with rrsets=false, and export zones as master files`,
       )
     }
-    reply.header('etag', etagOf(revision))
     return request.mayWrite ? document : withoutSecrets(document)
   })
+}
+
+function remembered({ catalog, rrsetsOf }: Memory, withRrsets: boolean): Body | null {
+  if (!withRrsets) return rememberedDocument(catalog, null)
+  const images = new Map(Array.from(catalog.zones, ([apex, zone]) => [apex, rrsetsOf(zone)]))
+  const count = [...images.values()].reduce((sum, image) => sum + (image?.count ?? 0), 0)
+  if (count > mostExportedRrsets) return null
+  return rememberedDocument(catalog, (apex) =>
+    Array.from(images.get(apex)?.from(0) ?? [], ({ rrset }) => rrset),
+  )
 }
 
 function withoutSecrets(document: Body): Body {

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { spellingOfPart } from '../../catalog/spellings.ts'
 import { formatMember, MemberSchema, parseMember } from '../../document/pool.ts'
 import type { MemberKey } from '../../model/member-key.ts'
 import { effectiveOverride, OverrideIndex } from '../../model/override-index.ts'
@@ -32,7 +33,10 @@ export function memberRoutes(app: FastifyInstance, context: Ground & Observation
         const { pool } = key!
         const override = catalog.overrideOf(pool, member.name, context.now())
         const status = memberStatus(context, catalog.pools.get(pool)!, member, override)
-        return { ...formatMember(member), status }
+        const fragments = spellingOfPart(catalog.pools.get(pool)!)?.members as
+          | Record<string, object>
+          | undefined
+        return { ...(fragments?.[member.name] ?? formatMember(member)), status }
       },
     },
     present: async (tx, stored, key) => {

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import { spellingOfPart } from '../../catalog/spellings.ts'
 import { hideOfMonitor } from '../../document/hidden.ts'
 import { formatMonitor, MonitorSchema, monitorSchemas, parseMonitor } from '../../document/monitor.ts'
 import type { Monitor } from '../../model/monitor.ts'
@@ -34,7 +35,7 @@ const resource: Resource<string, Monitor, Monitor> = {
   present: async (_tx, stored) => asWritten(await stored),
   remembered: {
     get: ({ catalog }, name) => catalog.monitors.get(name) ?? null,
-    present: (_memory, monitor) => formatMonitor(monitor),
+    present: (_memory, monitor) => spellingOfPart(monitor) ?? formatMonitor(monitor),
     list: ({ catalog }) => catalog.monitors.values(),
   },
   listing: {

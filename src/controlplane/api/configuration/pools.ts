@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import { spellingOfPart } from '../../catalog/spellings.ts'
 import { formatPool, formatWholePool, MemberSchema, PoolSchema, parsePool } from '../../document/pool.ts'
 import { poolConditions } from '../../model/event.ts'
 import type { Override } from '../../model/override.ts'
@@ -45,7 +46,9 @@ export function poolRoutes(app: FastifyInstance, context: Ground & Observations)
     remembered: {
       get: ({ catalog }, name) => catalog.pools.get(name) ?? null,
       present: ({ catalog }, pool) =>
-        presentPool(context, { value: pool }, (name) => catalog.overrideOf(pool.name, name, context.now())),
+        presentPool(context, { value: pool, written: spellingOfPart(pool) }, (name) =>
+          catalog.overrideOf(pool.name, name, context.now()),
+        ),
       list: ({ catalog }) => catalog.pools.values(),
     },
     listing: {

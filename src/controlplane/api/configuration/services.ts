@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
+import { spellingOfPart } from '../../catalog/spellings.ts'
 import { formatService, parseService, ServiceSchema } from '../../document/service.ts'
 import { healthStates } from '../../model/observation.ts'
 import type { ServiceOverride } from '../../model/override.ts'
@@ -70,7 +71,7 @@ export function serviceRoutes(app: FastifyInstance, context: Ground & Observatio
       get: ({ catalog }, name) => catalog.services.get(name) ?? null,
       present: ({ catalog }, service) => {
         const override = catalog.overrideOfService(service.name, context.now()) ?? undefined
-        return present({ value: service }, undefined, override)
+        return present({ value: service, written: spellingOfPart(service) }, undefined, override)
       },
       list: ({ catalog }) => catalog.services.values(),
     },

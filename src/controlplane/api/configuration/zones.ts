@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import { spellingOfPart } from '../../catalog/spellings.ts'
 import type { ImageRrsets } from '../../compile/image-rrsets.ts'
 import {
   formatWholeHead,
@@ -69,7 +70,9 @@ const resource: Resource<string, Zone, ZoneState> = {
   remembered: {
     get: ({ catalog }, apex) => catalog.zones.get(apex) ?? null,
     present: (memory, zone, apex) =>
-      apex === null ? presentHead({ value: zone }) : presentRemembered(zone, memory.rrsetsOf(zone)),
+      apex === null
+        ? presentHead({ value: zone, written: spellingOfPart(zone) })
+        : presentRemembered(zone, memory.rrsetsOf(zone)),
     list: ({ catalog }) => catalog.zones.values(),
   },
   listing: {
@@ -101,7 +104,7 @@ function presentRemembered(zone: ZoneState, rrsets: ImageRrsets | null): object 
   const count = rrsets?.count ?? 0
   const shown = count > shownRrsets ? null : Array.from(rrsets?.from(0) ?? [], ({ rrset }) => rrset)
   return {
-    ...formatZoneHead(zone),
+    ...(spellingOfPart(zone) ?? formatZoneHead(zone)),
     ...(shown && { rrsets: shown.map(formatZoneRrset) }),
     status: { serial: zone.serial, rrsets: count },
   }
