@@ -83,7 +83,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
     'store',
     'timing',
   ],
-  apply: ['model', 'rules', 'document', 'catalog', 'store'],
+  apply: ['model', 'rules', 'document', 'catalog', 'serve', 'store'],
   events: ['model', 'store', 'timing'],
   fleet: ['model', 'health', 'store', 'timing'],
   explain: ['model', 'rules', 'catalog', 'dns-client', 'location', 'steering'],

@@ -4,11 +4,15 @@ import { explain } from '../controlplane/explain/explain.ts'
 import { NodesBehind } from '../controlplane/fleet/nodes-behind.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
 import type { Problem } from '../controlplane/model/errors.ts'
+import { preview } from '../controlplane/serve/preview.ts'
 import { serviceStatus } from '../controlplane/serve/service-status.ts'
 import { version } from '../version.ts'
 import type { Parts } from './parts.ts'
 
 const now = () => new Date()
+
+/** How long a preview waits for location maps. */
+const previewPatience = () => AbortSignal.timeout(10_000)
 
 /** Threads that don't do what they are for, while everything else is served. */
 function notAtWork({ configuration, dataPlane }: Parts): Problem[] {
@@ -78,6 +82,12 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     },
     tell: (event) => announce({ kind: 'operated', events: [event] }),
     events: events.feed,
+    preview: (catalog) =>
+      preview(
+        { planner: answers.planner, locations: answers.locations, resolution },
+        catalog,
+        previewPatience(),
+      ),
     explain: (question) =>
       explain(question, {
         publisher,

@@ -1,7 +1,11 @@
 /** A plan as people read it: on a terminal, and in a comment of a pull request. */
+import type { Effect } from '../../controlplane/apply/effect.ts'
 import type { FieldChange, PlannedChange, PlanView } from '../../controlplane/apply/plan-view.ts'
 import { printable } from '../../terminal-text.ts'
 import { type Paint, plain } from '../frame/terminal.ts'
+
+/** A plan, and what a server that was asked knows of its effect. */
+export type PlannedEffect = PlanView & { readonly effect?: Effect }
 
 const marks = { add: '+', change: '~', remove: '-', restate: '=' } as const
 const styles = { add: 'green', change: 'yellow', remove: 'red', restate: 'dim' } as const
@@ -9,13 +13,38 @@ const styles = { add: 'green', change: 'yellow', remove: 'red', restate: 'dim' }
 const shownOfWhole = 6
 
 /** @param does `would` for what is only planned */
-export function planText(plan: PlanView, paint: Paint = plain, does: 'would' | 'did' = 'would'): string[] {
+export function planText(
+  plan: PlannedEffect,
+  paint: Paint = plain,
+  does: 'would' | 'did' = 'would',
+): string[] {
   if (!plan.changed) return ['nothing to do: everything is so already', ...leftLines(plan)]
   return [
     ...plan.changes.flatMap((change) => changeLines(change, paint)),
     ...(plan.moreChanges > 0 ? [`  and ${plan.moreChanges} more`] : []),
+    ...effectLines(plan),
     summaryLine(plan, does),
     ...leftLines(plan),
+  ]
+}
+
+/** What happens to answers, in the words of those who give them. */
+function effectLines({ effect }: PlannedEffect): string[] {
+  if (effect === undefined) return []
+  const percent = (share: number) => `${Math.round(share * 1000) / 10} %`
+  const lines = effect.services.map(({ service, types, area, pools }) => {
+    const whom = area === undefined ? '' : ` of clients that get ${area.join(', ')}`
+    const what = types.length === 2 ? '' : ` ${types[0]}`
+    const moves = pools.map(({ pool, before, after }) => `${pool} ${percent(before)} -> ${percent(after)}`)
+    return printable(`answers${what} for ${service}${whom}: ${moves.join(', ')}`)
+  })
+  const leaving = effect.leaving.map(({ pool, member, safeAfterSeconds }) =>
+    printable(`${pool}/${member} would be answered no more, and be in no cache ${safeAfterSeconds} s later`),
+  )
+  return [
+    ...lines,
+    ...(effect.moreServices > 0 ? [`and ${effect.moreServices} more services`] : []),
+    ...leaving,
   ]
 }
 
@@ -68,7 +97,7 @@ function valueText(value: unknown): string {
 }
 
 /** For a comment of a pull request: the summary as a heading, what changes as a diff that is coloured there. */
-export function planMarkdown(plan: PlanView): string {
+export function planMarkdown(plan: PlannedEffect): string {
   const lines = plan.changes.flatMap((change) => {
     const sign = change.action === 'remove' ? '-' : change.action === 'add' ? '+' : '!'
     const [head, ...fields] = changeLines(change, plain)
@@ -83,6 +112,8 @@ export function planMarkdown(plan: PlanView): string {
     ...lines,
     ...(plan.moreChanges > 0 ? [`  and ${plan.moreChanges} more`] : []),
     '```',
+    '',
+    ...effectLines(plan).map((line) => `- ${line}`),
     '',
     ...leftLines(plan),
   ].join('\n')

@@ -16,6 +16,7 @@ import type { MemberReport, NodeRecord, Resolution } from '../model/observation.
 import type { PendingWord, WordTarget } from '../model/pending-word.ts'
 import type { WebhookStatus } from '../model/webhook.ts'
 import type { HandedOutState } from '../serve/handed-out.ts'
+import type { PreviewedService } from '../serve/preview.ts'
 import type { ServiceReport, ServiceState } from '../serve/service-status.ts'
 import type { ConditionReport } from '../steering/judge.ts'
 import type { Database } from '../store/database.ts'
@@ -109,6 +110,8 @@ export interface Operations {
   }
   /** Others than those of `event-streams.ts`. */
   readonly streamLimits?: Partial<EventStreamLimits>
+  /** How services would be answered by another configuration. */
+  readonly preview: (catalog: Catalog) => Promise<(service: string) => PreviewedService | null>
   /** What a client is answered by this node, and why. */
   readonly explain: (question: ExplainQuestion) => Promise<Explanation>
 }

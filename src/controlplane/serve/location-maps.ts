@@ -110,6 +110,16 @@ export class LocationMaps {
     return images
   }
 
+  /** The areas that services would have by prepared maps, which are not taken over. */
+  previewed({ keys, made }: PreparedMaps): (service: string) => ServiceAreas | null {
+    const slots = new Map([...new Set(keys.values())].map((key, slot) => [key, slot]))
+    return (service) => {
+      const key = keys.get(service)
+      const map = key === undefined ? undefined : (made.get(key) ?? this.#maps.get(key))
+      return map === undefined ? null : { mapSlot: slots.get(key!)!, areas: map.areas }
+    }
+  }
+
   async #make(
     requests: ReadonlyMap<string, AreaRequest>,
     signal: AbortSignal,

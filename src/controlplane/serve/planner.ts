@@ -27,7 +27,7 @@ import {
 import { FamilyAnswers } from '../steering/last-known.ts'
 import { toPlans } from '../steering/plan.ts'
 import { Round } from '../steering/select.ts'
-import type { Selections } from '../steering/selection.ts'
+import type { Selections, ServiceAreas } from '../steering/selection.ts'
 import { wallClock } from '../timing/clock.ts'
 import { DueTimes } from '../timing/due-times.ts'
 import type { AnswerCounters } from './answer-counters.ts'
@@ -107,16 +107,11 @@ export class Planner implements Disposable {
   }
 
   begin(): Planning {
-    const { pools, services } = this.catalog
+    const { pools } = this.catalog
     const { locations } = this.#options
     const nowMs = this.#options.now().getTime()
     this.lastKnown.settle(nowMs)
-    const conditions = this.#conditions()
-    const areas = (service: string) => locations.of(service)
-    const begin = (asked: Asked) =>
-      new Round({ asked, pools, services, conditions, lastKnown: this.lastKnown[asked], areas })
-    const rounds = { ipv4: begin('ipv4'), ipv6: begin('ipv6'), any: begin('any') }
-    const round = (asked: Asked) => rounds[asked]
+    const round = this.#rounds(this.catalog, (service) => locations.of(service))
     const judge = (pool: string, asked: Asked) => round(asked).judgePool(pool)
     return {
       plan: (service) => this.#plan(service, round, nowMs),
@@ -128,9 +123,27 @@ export class Planner implements Disposable {
     }
   }
 
+  /** How services would be answered by another catalog, with what is known of members now. Changes nothing. */
+  preview(
+    catalog: Catalog,
+    areas: (service: string) => ServiceAreas | null,
+  ): (service: string) => Selections {
+    const round = this.#rounds(catalog, areas)
+    return (service) => select(catalog, service, round)
+  }
+
+  #rounds(catalog: Catalog, areas: (service: string) => ServiceAreas | null): (asked: Asked) => Round {
+    const { pools, services } = catalog
+    const conditions = this.#conditions(catalog)
+    const begin = (asked: Asked) =>
+      new Round({ asked, pools, services, conditions, lastKnown: this.lastKnown[asked], areas })
+    const rounds = { ipv4: begin('ipv4'), ipv6: begin('ipv6'), any: begin('any') }
+    return (asked) => rounds[asked]
+  }
+
   /** What each member weighs now, and the operator's word on it. */
   members(): MemberNow[] {
-    const conditions = this.#conditions()
+    const conditions = this.#conditions(this.catalog)
     return [...this.catalog.pools.values()].flatMap((pool) =>
       pool.members.map((member) => ({
         pool: pool.name,
@@ -141,19 +154,9 @@ export class Planner implements Disposable {
     )
   }
 
-  #select(service: string, round: (asked: Asked) => Round): Selections {
-    const { pools } = this.catalog
-    const isAlias = (pool: string) => pools.get(pool)?.hosts === 'cname'
-    if ([...this.catalog.poolsOf(service)].some(isAlias)) {
-      const selection = round('any').select(service)
-      return { ipv4: selection, ipv6: selection }
-    }
-    return { ipv4: round('ipv4').select(service), ipv6: round('ipv6').select(service) }
-  }
-
   #plan(name: string, round: (asked: Asked) => Round, nowMs: number): MadePlan | null {
     const { answers, resolution } = this.#options
-    const selections = this.#select(name, round)
+    const selections = select(this.catalog, name, round)
     this.#selections.set(name, selections)
     for (const { asked, judgement } of [selections.ipv4, selections.ipv6]) {
       this.lastKnown[asked].remember(judgement, nowMs)
@@ -174,15 +177,15 @@ export class Planner implements Disposable {
   }
 
   /** What is known of members at this moment. */
-  #conditions(): Conditions {
+  #conditions(catalog: Catalog): Conditions {
     const { facts, resolution } = this.#options
     const now = this.#options.now()
     const nowMs = now.getTime()
     return {
       ...facts,
       resolution,
-      forced: (pool, member) => this.catalog.overrideOf(pool, member, now)?.state ?? null,
-      forcedService: (service) => this.catalog.overrideOfService(service, now)?.state ?? null,
+      forced: (pool, member) => catalog.overrideOf(pool, member, now)?.state ?? null,
+      forcedService: (service) => catalog.overrideOfService(service, now)?.state ?? null,
       near: (pool, member) => facts.vitals(pool, member)?.near ?? false,
       weightPercent: (pool, member) => facts.vitals(pool, member)?.weightPercent ?? null,
       share: (pool, member) => this.#share(pool, member, nowMs),
@@ -214,6 +217,15 @@ export class Planner implements Disposable {
     )
     this.#options.answers.retain(service, (pool, member) => wanted.get(pool)?.has(member) ?? false)
   }
+}
+
+function select(catalog: Catalog, service: string, round: (asked: Asked) => Round): Selections {
+  const isAlias = (pool: string) => catalog.pools.get(pool)?.hosts === 'cname'
+  if ([...catalog.poolsOf(service)].some(isAlias)) {
+    const selection = round('any').select(service)
+    return { ipv4: selection, ipv6: selection }
+  }
+  return { ipv4: round('ipv4').select(service), ipv6: round('ipv6').select(service) }
 }
 
 function same(left: SharedArrayBuffer, right: SharedArrayBuffer): boolean {

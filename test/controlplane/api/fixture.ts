@@ -160,6 +160,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     resolution: () => null,
     handedOut: () => ({ answered: false, safeAt: null }),
     serviceStatus: (name) => state.services.get(name) ?? null,
+    preview: async () => () => null,
     explain: () => Promise.reject(new Error('nothing is served here')),
     adminTokenHash: createHash('sha256').update(adminToken).digest(),
     publicTools: true,

@@ -1,7 +1,8 @@
 /** The configuration as one document: read, planned and applied. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { applyDocument, planDocument } from '../../apply/apply.ts'
+import { applyDocument, type Plan, planDocument } from '../../apply/apply.ts'
+import { type Effect, effectOf } from '../../apply/effect.ts'
 import { exportDocument, mostExportedRrsets, rememberedDocument } from '../../apply/export.ts'
 import { planActions, viewPlan } from '../../apply/plan-view.ts'
 import { type Document, readDocument } from '../../document/document.ts'
@@ -15,7 +16,7 @@ import { ServiceSchema } from '../../document/service.ts'
 import { ZoneSchema } from '../../document/zone.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
 import { currentRevision } from '../../store/revision.ts'
-import type { Ground, Memory } from '../context.ts'
+import type { Ground, Memory, Operations } from '../context.ts'
 import { readEither } from '../memory.ts'
 import {
   ConditionHeaders,
@@ -53,6 +54,7 @@ export const FieldSchema = Type.Object({
   after: Type.Optional(Type.Unknown()),
 })
 
+const Share = Type.Number({ minimum: 0, maximum: 1 })
 const Count = Type.Integer({ minimum: 0 })
 export const PlanSchema = Type.Object({
   revision: Type.Integer({
@@ -81,6 +83,37 @@ export const PlanSchema = Type.Object({
     }),
   ),
   moreChanges: Count,
+  effect: Type.Optional(
+    Type.Object(
+      {
+        services: Type.Array(
+          Type.Object({
+            service: Type.String(),
+            types: Type.Array(Type.Enum(['A', 'AAAA'])),
+            area: Type.Optional(
+              Type.Array(Type.String(), { description: 'of clients of an area: its pools' }),
+            ),
+            pools: Type.Array(Type.Object({ pool: Type.String(), before: Share, after: Share })),
+          }),
+        ),
+        moreServices: Count,
+        leaving: Type.Array(
+          Type.Object({
+            pool: Type.String(),
+            member: Type.String(),
+            safeAfterSeconds: Type.Integer({
+              description: 'after the change: when no cache has it any more',
+            }),
+          }),
+          { description: 'members that would be answered no more' },
+        ),
+      },
+      {
+        description:
+          'of a dry run: which shares of the answers would move, with what is known of members now',
+      },
+    ),
+  ),
   left: Type.Array(Type.Object({ kind: Type.String(), name: Type.String() }), {
     description: 'what the document does not name, and leaves as it is; the first hundred',
   }),
@@ -117,7 +150,16 @@ const ExportQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export function configRoutes(app: FastifyInstance, context: Ground): void {
+/** What a plan would do to answers; nothing is said before this node has a configuration. */
+export async function effectFor(
+  { memory, preview }: Ground & Operations,
+  plan: Plan,
+): Promise<{ readonly effect?: Effect }> {
+  const served = memory()?.catalog
+  return served === undefined ? {} : { effect: await effectOf(plan, served, preview) }
+}
+
+export function configRoutes(app: FastifyInstance, context: Ground & Operations): void {
   registerGet(app, context)
   registerPut(app, context)
 }
@@ -171,7 +213,7 @@ function withoutSecrets(document: Body): Body {
   return { ...document, monitors: Object.fromEntries(hidden) }
 }
 
-function registerPut(app: FastifyInstance, context: Ground): void {
+function registerPut(app: FastifyInstance, context: Ground & Operations): void {
   const replies = { 200: json('What has changed, or would.', PlanSchema, writeHeaders) }
   const schema = guarded(
     'config',
@@ -201,7 +243,7 @@ function registerPut(app: FastifyInstance, context: Ground): void {
     if (dryRun) {
       const plan = await planDocument(context.database, options)
       reply.header('etag', etagOf(plan.revision))
-      return viewPlan(plan)
+      return { ...viewPlan(plan), ...(await effectFor(context, plan)) }
     }
     const by = { actor: request.actor, source: 'apply', message } as const
     const { revision, plan } = await applyDocument(context.database, by, options)

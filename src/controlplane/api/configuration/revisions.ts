@@ -6,7 +6,7 @@ import { checkRevision, differences, planRollback, rollBack } from '../../apply/
 import { ControlError } from '../../model/errors.ts'
 import { getRevision, listRevisions, type Revision } from '../../store/history.ts'
 import { currentRevision } from '../../store/revision.ts'
-import type { Ground } from '../context.ts'
+import type { Ground, Operations } from '../context.ts'
 import {
   ConditionHeaders,
   guarded,
@@ -21,7 +21,7 @@ import {
   writeHeaders,
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
-import { FieldSchema, PlanSchema } from './config.ts'
+import { effectFor, FieldSchema, PlanSchema } from './config.ts'
 
 const url = '/v1/revisions/:revision'
 const number = { minimum: 0, description: 'a whole number of at least 0' }
@@ -48,7 +48,7 @@ const Differences = Type.Array(
 /** Bounds a reply. */
 const mostDifferences = 1_000
 
-export function revisionRoutes(app: FastifyInstance, context: Ground): void {
+export function revisionRoutes(app: FastifyInstance, context: Ground & Operations): void {
   registerReads(app, context)
   registerRollback(app, context)
 }
@@ -115,7 +115,7 @@ function limited<T>(changes: readonly T[]): { readonly changes: readonly T[]; re
   return { changes: changes.slice(0, mostDifferences), more: Math.max(0, changes.length - mostDifferences) }
 }
 
-function registerRollback(app: FastifyInstance, context: Ground): void {
+function registerRollback(app: FastifyInstance, context: Ground & Operations): void {
   const query = Type.Object(
     {
       ...WriteQuery.properties,
@@ -145,7 +145,7 @@ function registerRollback(app: FastifyInstance, context: Ground): void {
     if (dryRun) {
       const plan = await planRollback(context.database, options)
       reply.header('etag', etagOf(plan.revision))
-      return viewPlan(plan)
+      return { ...viewPlan(plan), ...(await effectFor(context, plan)) }
     }
     const by = {
       actor: request.actor,
