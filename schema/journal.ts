@@ -1,4 +1,4 @@
-import { instant, isName, key, oneOf, revision, someOf } from './column-types.ts'
+import { instant, isName, key, oneOf, owner, revision, someOf } from './column-types.ts'
 import {
   bigint,
   boolean,
@@ -69,7 +69,7 @@ export const historyKinds = ['monitor', 'pool', 'member', 'service', 'zone', 'rr
 
 /**
  * How the parts of the configuration were before each revision that changed them, in the words of the document, so that an earlier
- * revision can be shown and returned to. Pruned with the audit log.
+ * revision can be shown and returned to. Bounded by `store/retention.ts`.
  */
 export const history = pgTable(
   'history',
@@ -80,6 +80,8 @@ export const history = pgTable(
     key: key('key').notNull(),
     /** The fragment of the document; null where there was none. */
     before: json('before').$type<unknown>(),
+    /** Whose it was. */
+    owner: owner(),
     /** What it was is not kept, as it was too much: nobody returns to before this. */
     lost: boolean('lost').notNull().default(false),
   },

@@ -20,8 +20,9 @@ export const zones = listCommand<ZoneReply>('zone', 'pooldns zones', ({ name, st
 interface PoolReply {
   readonly name: string
   readonly monitor?: string
-  readonly select: string
-  readonly members: Readonly<
+  // What somebody left out goes without saying.
+  readonly select?: string
+  readonly members?: Readonly<
     Record<string, { readonly status?: { readonly state: string; readonly override: unknown } }>
   >
   readonly status?: { readonly condition: string; readonly reason: string }
@@ -30,7 +31,7 @@ interface PoolReply {
 export const pools = listCommand<PoolReply>(
   'pool',
   'pooldns pools',
-  ({ name, members, monitor, select, status }) => {
+  ({ name, members = {}, monitor, select = 'all', status }) => {
     const all = Object.values(members)
     const up = all.filter((member) => member.status?.state === 'up').length
     const overridden = all.filter((member) => (member.status?.override ?? null) !== null).length
@@ -48,7 +49,7 @@ export const pools = listCommand<PoolReply>(
 
 interface ServiceReply {
   readonly name: string
-  readonly steer: string
+  readonly steer?: string
   readonly pools: readonly unknown[]
   readonly status?: { readonly state: string; readonly pool: string | null; readonly reason: string }
 }
@@ -56,7 +57,7 @@ interface ServiceReply {
 export const services = listCommand<ServiceReply>(
   'service',
   'pooldns services',
-  ({ name, steer, status }) => ({
+  ({ name, steer = 'failover', status }) => ({
     state: stateCell(status?.state ?? 'unknown'),
     service: name,
     answered: status?.pool == null ? '' : `from ${status.pool}`,

@@ -52,6 +52,8 @@ export interface Daemon extends AsyncDisposable {
 /** How long DNS waits for other nodes, and for the first lookups of hosts: two attempts at a resolver that is slow. */
 const gatherPatienceMs = 3000
 const pruneEveryMs = 3_600_000
+/** How long a control plane that was killed may take to be gone, whose data directory this one gets. */
+const formerPatienceMs = 5_000
 /** Well within the time in which a new cookie secret is accepted but does not sign yet. */
 const cookieKeysEveryMs = 60_000
 /** Each look logs a line at the most. */
@@ -96,6 +98,7 @@ export async function startDaemon(
     await Database.open({
       url: config.databaseUrl,
       dataDir: config.dataDir,
+      lockPatienceMs: formerPatienceMs,
       sync: config.sync,
       auditRetentionMs: config.auditRetentionMs,
       expected: () => parts.configuration.expected,

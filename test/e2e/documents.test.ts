@@ -138,6 +138,37 @@ t.test('planned, applied, shown, returned from; by a running server', async (t) 
   })
 })
 
+t.test('a plan tells which shares of the answers move, and they do', async (t) => {
+  await using daemon = await startDaemonProcess()
+  const env = { POOLDNS_SERVER: daemon.http, POOLDNS_TOKEN: daemon.token }
+  const weighted = (eu: number) => `pools:
+  eu: { members: { a: { address: 192.0.2.1 } } }
+  us: { members: { a: { address: 192.0.2.2 }, b: { address: 2001:db8::1 } } }
+services:
+  www.example.test: { ttl: 20, steer: weighted, pools: [{ pool: eu, weight: ${eu} }, { pool: us, weight: 50 }] }
+${rest.slice(rest.indexOf('zones:'))}`
+  t.match(await pooldns(['apply', '-f', '-'], env, weighted(50)), { code: 0 })
+  const planned = await pooldns(['plan', '-f', '-'], env, weighted(10))
+  t.match(planned, {
+    code: 3,
+    stdout: /\nanswers A for www\.example\.test: eu 50 % -> 16\.7 %, us 50 % -> 83\.3 %\n/,
+  })
+  t.notMatch(planned.stdout, /AAAA/, 'eu has none')
+  t.match(await pooldns(['apply', '-f', '-'], env, weighted(10)), { code: 0 })
+  let eu = 0
+  for (let nth = 0; nth < 1_500; nth++) {
+    if ((await ask(daemon.dns, 'www.example.test', 'A')).answers[0] === '192.0.2.1') eu++
+  }
+  // Six standard deviations.
+  t.ok(Math.abs(eu / 1_500 - 1 / 6) < 0.058, `${eu} of 1,500 from eu`)
+  const leaving = await pooldns(
+    ['plan', '-f', '-', '--json', '--prune'],
+    env,
+    weighted(10).replace(', b: { address: 2001:db8::1 }', ''),
+  )
+  t.match(JSON.parse(leaving.stdout).effect.leaving, [{ pool: 'us', member: 'b', safeAfterSeconds: 20 }])
+})
+
 t.test('straight on the database, and the server gone', async (t) => {
   const env = { POOLDNS_DATA_DIR: join(folder, 'own') }
   t.match(await pooldns(['apply', '--database', '-f', '-'], env, pools), {

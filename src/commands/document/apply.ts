@@ -146,8 +146,7 @@ function tell(planned: PlanView, does: 'would' | 'did'): void {
   process.stdout.write(`${planText(planned, paintFor(process.stdout), does).join('\n')}\n`)
 }
 
-const removes = ({ summary, changes }: PlanView) =>
-  summary.remove > 0 || changes.some(({ fields }) => fields.some((field) => !('after' in field)))
+const removes = ({ summary }: PlanView) => summary.remove + summary.removeInside > 0
 
 /** Shows a plan and asks. Throws when the answer is no, or there is nobody to ask. */
 export async function askFirst(planned: PlanView, question: string): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * Documents in files: read, checked and put together to one, in which every problem can be told by its file, line and column. A file may
- * hold several YAML documents; a folder stands for the files in it that are named as YAML or JSON.
+ * Documents in files: read, checked and put together to one, in which every problem can be told by its file, line and column. A folder
+ * stands for the files in it that are named as YAML or JSON.
  */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -4,7 +4,7 @@ import { exportDocument } from '../../controlplane/apply/export.ts'
 import { type PlanView, viewPlan } from '../../controlplane/apply/plan-view.ts'
 import { readDocument } from '../../controlplane/document/document.ts'
 import type { Body } from '../../controlplane/document/forms.ts'
-import { actor, withOwnDatabase } from '../own-database.ts'
+import { actor, requireOwnDatabase, withOwnDatabase } from '../own-database.ts'
 import { serverOptions, theServer } from '../server-choice.ts'
 
 export const targetOptions = {
@@ -39,7 +39,9 @@ export interface DocumentTarget {
 
 /** @throws UsageError when no token is known for the server */
 export function documentTarget(given: Given): DocumentTarget {
-  return given.database === true ? ownDatabase : ofServer(theServer(given, process.env))
+  if (given.database !== true) return ofServer(theServer(given, process.env))
+  requireOwnDatabase(process.env)
+  return ownDatabase
 }
 
 type Server = ReturnType<typeof theServer>

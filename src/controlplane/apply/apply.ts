@@ -9,6 +9,7 @@
 import type { Document } from '../document/document.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import {
+  mostDocumentRrsets,
   readConfiguration,
   readRrsets,
   type StoredConfiguration,
@@ -18,7 +19,7 @@ import {
 import type { Author, Database, Tx } from '../store/database.ts'
 import { changedSince } from '../store/history.ts'
 import { currentRevision } from '../store/revision.ts'
-import { lockZones } from '../store/zone-lock.ts'
+import { claimZone, lockZones, ZoneTaken } from '../store/zone-lock.ts'
 import { type Judged, judgeTarget } from './judge.ts'
 import { type Target, targetOf } from './target.ts'
 
@@ -45,7 +46,7 @@ interface Planned extends Plan {
 export interface Aim {
   readonly since: number | null
   /** The zones whose RRsets may change, of those that there are. */
-  zones(before: StoredConfiguration): readonly string[]
+  readsRrsetsOf(before: StoredConfiguration): readonly string[]
   /** @param rrsets of these */
   target(before: StoredConfiguration, rrsets: StoredRrsets): Target
 }
@@ -53,7 +54,10 @@ export interface Aim {
 function aimOf({ document, prune, since }: ApplyOptions): Aim {
   return {
     since,
-    zones: ({ zones }) => document.configuration.zones.flatMap(({ apex }) => (zones.has(apex) ? [apex] : [])),
+    readsRrsetsOf: ({ zones }) =>
+      document.configuration.zones.flatMap(({ apex }) => {
+        return zones.has(apex) && 'rrsets' in document.bodies.zones.get(apex)! ? [apex] : []
+      }),
     target: (before, rrsets) => targetOf(before, rrsets, { document, prune }),
   }
 }
@@ -70,8 +74,7 @@ export function planDocument(database: Database, options: ApplyOptions): Promise
  * @returns what has changed, and the revision by which it is so
  */
 export function applyDocument(database: Database, by: Author, options: ApplyOptions): Promise<Applied> {
-  const zones = options.document.configuration.zones.map(({ apex }) => apex)
-  return applyAim(database, by, async () => aimOf(options), zones)
+  return applyAim(database, by, async () => aimOf(options))
 }
 
 export interface Applied {
@@ -87,35 +90,75 @@ export async function planAim(database: Database, aim: (tx: Tx) => Promise<Aim>)
   })
 }
 
-/** @param zones to be locked, so that no import changes them meanwhile */
 export async function applyAim(
   database: Database,
   by: Author,
   aim: (tx: Tx) => Promise<Aim>,
-  zones: readonly string[],
 ): Promise<Applied> {
   const { revision, result } = await database.writeStaged(
     by,
-    async (tx) => {
-      await lockZones(tx, zones)
-      return plan(tx, await aim(tx))
-    },
-    async (write, staged) => {
-      const isCurrent = staged.revision === write.revision - 1
+    (tx) => stage(tx, aim),
+    async (write, { planned, locked }) => {
       const aimed = await aim(write.tx)
       await throwIfStale(write.tx, aimed)
-      const planned = isCurrent ? staged : await plan(write.tx, aimed)
-      const { target, judged } = planned
+      const current = (await isCurrent(write.tx, planned)) ? planned! : await plan(write.tx, aimed)
+      for (const { name } of current.target.zones) if (!locked.has(name)) await claim(write.tx, name)
+      const { target, judged } = current
       await writeConfiguration(write, target, (service) => judged.zoneOf(service)!, judged.moved)
-      return planned
+      return current
     },
   )
   return { revision, plan: result }
 }
 
+/** Plans, and waits for the zones that are to change; then plans again, for what an import may have made of them. */
+async function stage(tx: Tx, aim: (tx: Tx) => Promise<Aim>): Promise<Staged> {
+  const first = await tried(tx, aim)
+  const locked = new Set(first?.target.zones.map(({ name }) => name))
+  if (locked.size === 0) return { planned: first, locked }
+  await lockZones(tx, [...locked].sort())
+  return { planned: await tried(tx, aim), locked }
+}
+
+interface Staged {
+  /** Null when it was refused: that may be since others were writing, so the word that counts is said with the lock in hand. */
+  readonly planned: Planned | null
+  readonly locked: ReadonlySet<string>
+}
+
+async function tried(tx: Tx, aim: (tx: Tx) => Promise<Aim>): Promise<Planned | null> {
+  try {
+    return await plan(tx, await aim(tx))
+  } catch (error) {
+    if (error instanceof ControlError && error.code !== 'unavailable') return null
+    throw error
+  }
+}
+
+/** Whether what was planned on is what there is. */
+async function isCurrent(tx: Tx, planned: Planned | null): Promise<boolean> {
+  return planned !== null && (await changedSince(tx, planned.revision))?.length === 0
+}
+
+/** With the revision lock in hand nobody waits for a zone. */
+async function claim(tx: Tx, apex: string): Promise<void> {
+  try {
+    await claimZone(tx, apex)
+  } catch (error) {
+    if (!(error instanceof ZoneTaken)) throw error
+    throw new ControlError('conflict', `zone ${apex} is being imported just now: try again`)
+  }
+}
+
 async function throwIfStale(tx: Tx, { since }: Aim): Promise<void> {
   if (since === null) return
   const changed = await changedSince(tx, since)
+  if (changed === null) {
+    throw new ControlError(
+      'stale',
+      `nobody can say what has changed since revision ${since}, which is none of this history: plan again`,
+    )
+  }
   if (changed.length === 0) return
   const [{ revision, actor, at }] = changed as [(typeof changed)[0]]
   throw new ControlError(
@@ -127,20 +170,43 @@ async function throwIfStale(tx: Tx, { since }: Aim): Promise<void> {
 
 async function plan(tx: Tx, aim: Aim): Promise<Planned> {
   const revision = await currentRevision(tx)
-  const before = await readConfiguration(tx)
-  const { rrsets, tooLarge } = await readRrsets(tx, aim.zones(before))
-  throwIfAny(
-    tooLarge.map((apex) => ({
-      path: `zones[${JSON.stringify(apex)}]`,
-      message:
-        'has too many RRsets to be changed by a document: import it as a master file, or change RRsets by their routes',
-    })),
-  )
-  const target = aim.target(before, rrsets)
+  // What can't be read is replaced when the target has it, and else is left alone.
+  const unreadable = new Set<string>()
+  const before = await readConfiguration(tx, (_, what) => unreadable.add(partIn(what)))
+  const rrsets = await readRrsets(tx, aim.readsRrsetsOf(before))
+  if (rrsets === null) {
+    throw new ControlError(
+      'conflict',
+      `the zones have more than ${mostDocumentRrsets} RRsets together, too many to be changed at once: import master files, or change RRsets by their routes`,
+    )
+  }
+  const target = sparing(aim.target(before, rrsets), unreadable)
   throwIfAny(target.problems)
   const judged = await judgeTarget(tx, before, rrsets, target)
   throwIfAny(judged.problems)
   return { revision, target, before, judged }
+}
+
+/** What a message about a row that can't be read speaks of, such as `pool web`. */
+function partIn(what: string): string {
+  const [, kind, name] = /(monitor|pool|member|service|zone) (\S+)$/.exec(what) ?? []
+  return kind === 'member' ? `pool ${name!.split('/')[0]}` : `${kind} ${name}`
+}
+
+/** Nothing goes of which nobody can say what it is. */
+function sparing(target: Target, unreadable: ReadonlySet<string>): Target {
+  if (unreadable.size === 0) return target
+  const spared = <T extends { readonly name: string; readonly after: unknown }>(
+    kind: string,
+    changes: readonly T[],
+  ) => changes.filter(({ name, after }) => after !== null || !unreadable.has(`${kind} ${name}`))
+  return {
+    ...target,
+    monitors: spared('monitor', target.monitors),
+    pools: spared('pool', target.pools),
+    services: spared('service', target.services),
+    zones: spared('zone', target.zones),
+  }
 }
 
 /** Problems in one answer. */

@@ -10,11 +10,7 @@ import { formatZoneHead, formatZoneRrset } from '../document/zone.ts'
 import type { Rrset } from '../model/zone.ts'
 import { readConfiguration, readRrsets, type StoredConfiguration } from '../store/configuration.ts'
 import type { Tx } from '../store/database.ts'
-import { countAllRrsets } from '../store/rrsets.ts'
 import { bodyOf, type Owned, type Stored } from '../store/stored.ts'
-
-/** RRsets of a document: with more of them zones are better exported as master files. */
-export const mostExportedRrsets = 200_000
 
 export interface ExportOptions {
   /** Only what belongs to the files of this owner; null for everything. */
@@ -28,8 +24,8 @@ export async function exportDocument(tx: Tx, { owner, rrsets }: ExportOptions): 
   const stored = await readConfiguration(tx)
   const isWanted = (part: Owned) => owner === null || part.owner === owner
   const apexes = [...stored.zones].flatMap(([apex, zone]) => (isWanted(zone) ? [apex] : []))
-  if (rrsets && (await countAllRrsets(tx, apexes)) > mostExportedRrsets) return null
-  const found = rrsets ? (await readRrsets(tx, apexes)).rrsets : null
+  const found = rrsets ? await readRrsets(tx, apexes) : undefined
+  if (found === null) return null
   return {
     version: formatVersion,
     ...(owner === null ? {} : { owner }),

@@ -3,6 +3,7 @@
 import { joinPath } from '../document/path.ts'
 import { crossBreaches, type JudgedConfiguration, toProblem } from '../document/references.ts'
 import type { Problem } from '../model/errors.ts'
+import type { ZoneHead } from '../model/zone.ts'
 import { namesAbove, relativeOwner } from '../rules/owners.ts'
 import { aliasedServices } from '../rules/places.ts'
 import { placesOf, viewOf } from '../rules/view.ts'
@@ -33,7 +34,7 @@ export async function judgeTarget(
     pools: [...applied(stored.pools, target.pools).values()],
     services: [...applied(stored.services, target.services).values()],
   }
-  const apexes = [...applied(stored.zones, target.zones).keys()]
+  const apexes = [...applied<ZoneHead>(stored.zones, target.zones).keys()]
   const { zoneOf } = placesOf(
     apexes.map((apex) => ({ apex, rrsets: [] })),
     [],
@@ -64,7 +65,7 @@ function partsOf({ monitors, pools, services }: StoredConfiguration) {
 /** The parts of one kind once changes are made. */
 function applied<T>(
   stored: ReadonlyMap<string, { readonly value: T }>,
-  changes: readonly PartChange<T>[],
+  changes: readonly Pick<PartChange<T>, 'name' | 'after'>[],
 ): Map<string, T> {
   const parts = new Map(Array.from(stored, ([name, { value }]) => [name, value]))
   for (const { name, after } of changes) {
@@ -103,9 +104,7 @@ function concerned(
 ): string[] {
   const changed = new Set([...target.services, ...moved].map(({ name }) => name))
   const view = viewOf({ ...after, zones: [] }, [])
-  const aliases = target.pools.some((pool) => pool.after?.value.hosts === 'cname')
-    ? aliasedServices(view, view.services.keys())
-    : new Map<string, string>()
+  const aliases = aliasedServices(view, view.services.keys())
   return after.services.flatMap(({ name }) => {
     const apex = zoneOf(name)
     return changed.has(name) || aliases.has(name) || (apex !== null && keys.has(apex)) ? [name] : []

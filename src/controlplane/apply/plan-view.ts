@@ -12,7 +12,7 @@ import type { Monitor } from '../model/monitor.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { Plan } from './apply.ts'
-import type { Left, PartChange, ZoneChange } from './target.ts'
+import type { Left, PartChange, Target, ZoneChange } from './target.ts'
 
 export const planActions = ['add', 'change', 'remove', 'restate'] as const
 
@@ -46,6 +46,8 @@ export interface PlanView {
     readonly restate: number
     readonly same: number
     readonly left: number
+    /** Members and RRsets that go from pools and zones that stay. */
+    readonly removeInside: number
   }
   readonly changes: readonly PlannedChange[]
   /** Changes beyond those that are listed. */
@@ -57,7 +59,6 @@ export interface PlanView {
 /** Bounds of what is listed. */
 const mostChanges = 1_000
 const mostFields = 200
-const mostLeft = 100
 
 export function viewPlan({ revision, target }: Plan): PlanView {
   const parts: PlannedChange[] = [
@@ -76,12 +77,24 @@ export function viewPlan({ revision, target }: Plan): PlanView {
       remove: count('remove'),
       restate: count('restate'),
       same: target.same,
-      left: target.left.length,
+      left: target.leftCount,
+      removeInside: removedInside(target),
     },
     changes: parts.slice(0, mostChanges),
     moreChanges: Math.max(0, parts.length - mostChanges),
-    left: target.left.slice(0, mostLeft),
+    left: target.left,
   }
+}
+
+function removedInside({ pools, zones }: Target): number {
+  const members = pools.map(({ before, after }) => {
+    const staying = new Set(after?.value.members.map(({ name }) => name))
+    return after === null ? 0 : (before?.value.members.filter(({ name }) => !staying.has(name)).length ?? 0)
+  })
+  const rrsets = zones.map(({ after, rrsets: changed }) =>
+    after === null ? 0 : changed.filter((rrset) => rrset.after === null).length,
+  )
+  return [...members, ...rrsets].reduce((sum, count) => sum + count, 0)
 }
 
 /** How a part is told: what is new or goes as it is written, what changes with what goes without saying. */

@@ -12,7 +12,7 @@ import { spellingOf } from '../document/written.ts'
 import { formatZoneHead, parseRrset, parseZone } from '../document/zone.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import { parseMemberKey } from '../model/member-key.ts'
-import type { Rrset, ZoneHead } from '../model/zone.ts'
+import type { ZoneHead } from '../model/zone.ts'
 import {
   readConfiguration,
   readRrsets,
@@ -20,22 +20,23 @@ import {
   type StoredRrsets,
 } from '../store/configuration.ts'
 import type { Author, Database, Tx } from '../store/database.ts'
-import { type Former, formerAfter, parseRrsetKey, rrsetHistoryKey } from '../store/history.ts'
+import { type Former, type Formers, formerAfter, parseRrsetKey, rrsetHistoryKey } from '../store/history.ts'
 import { rrsetBodiesAt } from '../store/rrsets.ts'
 import { bodyOf, type Owned, type Stored } from '../store/stored.ts'
 import { type Aim, type Applied, applyAim, type Plan, planAim } from './apply.ts'
 import { fieldChanges, type PlannedChange } from './plan-view.ts'
 import type { PartChange, Target, ZoneChange } from './target.ts'
 
-/** Parts that were another way, by kind and key: their fragments, null for none. Members are in their pools. */
-type Parts = Map<string, Body | null>
+/** Parts that were another way, by kind and key. Members are in their pools. */
+type Parts = Map<string, Part>
 
-/** How the configuration was. */
-interface Past {
-  readonly parts: Parts
-  /** Zones that were made anew since: of what they have now, nothing is from before but what is in `parts`. */
-  readonly remade: Set<string>
+interface Part {
+  /** The fragment; null for what was not there. */
+  readonly body: Body | null
+  readonly owner: string | null
 }
+
+const absent: Part = { body: null, owner: null }
 
 export type ShownKind = PlannedChange['kind'] | 'rrset'
 
@@ -48,46 +49,58 @@ const idOf = (kind: string, key: string) => `${kind} ${key}`
 
 /** The parts that were another way at a revision than they are now. Throws `conflict` for one that the history no longer has. */
 async function partsAt(tx: Tx, revision: number, stored: StoredConfiguration): Promise<Parts> {
-  const past = pastOf(await formerAfter(tx, revision), stored)
-  const { rrsets } = await readRrsets(
-    tx,
-    [...past.remade].filter((apex) => stored.zones.has(apex)),
-  )
-  for (const [apex, list] of rrsets) forgetOthers(past.parts, apex, list)
-  return past.parts
+  const formers = await formerAfter(tx, revision)
+  const made = [...formers.made.keys()].filter((apex) => stored.zones.has(apex))
+  const rrsets = await readRrsets(tx, made)
+  if (rrsets === null)
+    throw new ControlError('conflict', 'the zones that were made since have too many RRsets')
+  return partsOf(formers, stored, rrsets)
 }
 
-function pastOf(former: readonly Former[], stored: StoredConfiguration): Past {
-  const past: Past = { parts: new Map(), remade: new Set() }
-  for (const each of former) takeBack(past, each, stored)
-  return past
-}
-
-/** What a zone that was made anew has now, and nothing is known of before, was not there. */
-function forgetOthers(parts: Parts, apex: string, rrsets: readonly Rrset[]): void {
-  for (const { owner, type } of rrsets) {
-    const id = idOf('rrset', rrsetHistoryKey(apex, owner, type))
-    if (!parts.has(id)) parts.set(id, null)
+/** @param rrsets of the zones that were made since */
+function partsOf(
+  { parts: formers, made }: Formers,
+  stored: StoredConfiguration,
+  rrsets: StoredRrsets,
+): Parts {
+  const parts: Parts = new Map()
+  const pools = new Map<string, number>()
+  const members: Former[] = []
+  for (const former of formers) {
+    const { id, kind, key, before: body, owner } = former
+    if (kind === 'member') members.push(former)
+    else if (kind === 'rrset' && id > (made.get(parseRrsetKey(key).apex) ?? Infinity)) {
+      // It came into a zone that was not there.
+      parts.set(idOf(kind, key), absent)
+    } else {
+      parts.set(idOf(kind, key), { body, owner })
+      if (kind === 'pool') pools.set(key, id)
+    }
   }
+  // What was done to a member after its pool was put is in what that put replaced, or came later.
+  for (const former of members.toSorted((a, b) => b.id - a.id)) {
+    if (former.id < (pools.get(parseMemberKey(former.key).pool) ?? Infinity))
+      takeBackMember(parts, former, stored)
+  }
+  for (const apex of made.keys()) {
+    for (const { owner, type } of rrsets.get(apex) ?? []) {
+      const id = idOf('rrset', rrsetHistoryKey(apex, owner, type))
+      if (!parts.has(id)) parts.set(id, absent)
+    }
+  }
+  return parts
 }
 
-function takeBack({ parts, remade }: Past, { kind, key, before }: Former, stored: StoredConfiguration): void {
-  if (kind !== 'member') {
-    parts.set(idOf(kind, key), before)
-    if (kind !== 'zone' || before !== null) return
-    remade.add(key)
-    const inside = idOf('rrset', `${key}\t`)
-    for (const id of parts.keys()) if (id.startsWith(inside)) parts.set(id, null)
-    return
-  }
+function takeBackMember(parts: Parts, { key, before }: Former, stored: StoredConfiguration): void {
   const { pool, member } = parseMemberKey(key)
   const id = idOf('pool', pool)
-  const body = parts.has(id) ? parts.get(id)! : currentBody(stored.pools.get(pool), formatPool)
-  // A pool that is not there any more has been taken back before its members are.
+  const now = stored.pools.get(pool)
+  const { body, owner } = parts.get(id) ?? { body: currentBody(now, formatPool), owner: now?.owner ?? null }
+  // The pool was not there either.
   if (body === null) return
   const { [member]: _, ...others } = (body.members ?? {}) as Record<string, unknown>
-  const members = { ...(body.members as object), ...(before === null ? {} : { [member]: before }) }
-  parts.set(id, { ...body, members: before === null ? others : members })
+  const members = before === null ? others : { ...(body.members as object), [member]: before }
+  parts.set(id, { body: { ...body, members }, owner })
 }
 
 function currentBody<T>(part: Stored<T> | undefined, format: (value: T) => Body): Body | null {
@@ -97,14 +110,14 @@ function currentBody<T>(part: Stored<T> | undefined, format: (value: T) => Body)
 /** What changed between two revisions. Throws `conflict` when the history no longer has one of them. */
 export async function differences(database: Database, from: number, to: number): Promise<PartDifference[]> {
   return database.readMuch(async (tx) => {
-    const stored = await readConfiguration(tx)
+    const stored = await readConfiguration(tx, () => {})
     const [older, newer] = [Math.min(from, to), Math.max(from, to)]
     const before = await partsAt(tx, older, stored)
     const after = await partsAt(tx, newer, stored)
     const now = await bodiesNow(tx, [...before.keys()], stored)
     const found = [...before].flatMap(([id, was]) => {
-      const is = after.has(id) ? after.get(id)! : (now.get(id) ?? null)
-      return from <= to ? difference(id, was, is) : difference(id, is, was)
+      const is = after.get(id) ?? now.get(id) ?? absent
+      return from <= to ? difference(id, was.body, is.body) : difference(id, is.body, was.body)
     })
     return found.sort((a, b) => order(a) - order(b) || (a.name < b.name ? -1 : 1))
   })
@@ -128,17 +141,18 @@ function split(id: string): [kind: string, key: string] {
 async function bodiesNow(tx: Tx, ids: readonly string[], stored: StoredConfiguration): Promise<Parts> {
   const parts: Parts = new Map()
   const rrsets: string[] = []
+  const put = (id: string, body: Body | null) => parts.set(id, { body, owner: null })
   for (const id of ids) {
     const [kind, key] = split(id)
-    if (kind === 'monitor') parts.set(id, currentBody(stored.monitors.get(key), formatMonitor))
-    else if (kind === 'pool') parts.set(id, currentBody(stored.pools.get(key), formatPool))
-    else if (kind === 'service') parts.set(id, currentBody(stored.services.get(key), formatService))
-    else if (kind === 'zone') parts.set(id, currentBody(stored.zones.get(key), formatZoneHead))
+    if (kind === 'monitor') put(id, currentBody(stored.monitors.get(key), formatMonitor))
+    else if (kind === 'pool') put(id, currentBody(stored.pools.get(key), formatPool))
+    else if (kind === 'service') put(id, currentBody(stored.services.get(key), formatService))
+    else if (kind === 'zone') put(id, currentBody(stored.zones.get(key), formatZoneHead))
     else rrsets.push(key)
   }
   const found = await rrsetBodiesAt(tx, rrsets.map(parseRrsetKey))
   for (const { apex, owner, type, body } of found) {
-    parts.set(idOf('rrset', rrsetHistoryKey(apex, owner, type)), body)
+    put(idOf('rrset', rrsetHistoryKey(apex, owner, type)), body)
   }
   return parts
 }
@@ -155,30 +169,20 @@ export function planRollback(database: Database, options: RollbackOptions): Prom
 }
 
 /** Makes the configuration what it was at a revision, by a new one. Throws `conflict` when the history no longer has it. */
-export async function rollBack(database: Database, by: Author, options: RollbackOptions): Promise<Applied> {
-  const zones = await database.readMuch(async (tx) => zonesOf(await formerAfter(tx, options.revision)))
-  return applyAim(database, by, (tx) => aimAt(tx, options), [...zones])
-}
-
-function zonesOf(former: readonly Former[]): Set<string> {
-  return new Set(
-    former.flatMap(({ kind, key }) =>
-      kind === 'zone' ? [key] : kind === 'rrset' ? [parseRrsetKey(key).apex] : [],
-    ),
-  )
+export function rollBack(database: Database, by: Author, options: RollbackOptions): Promise<Applied> {
+  return applyAim(database, by, (tx) => aimAt(tx, options))
 }
 
 async function aimAt(tx: Tx, { revision, since }: RollbackOptions): Promise<Aim> {
-  const former = await formerAfter(tx, revision)
-  const zones = zonesOf(former)
+  const formers = await formerAfter(tx, revision)
+  const zones = new Set([
+    ...formers.made.keys(),
+    ...formers.parts.flatMap(({ kind, key }) => (kind === 'rrset' ? [parseRrsetKey(key).apex] : [])),
+  ])
   return {
     since,
-    zones: (before) => [...zones].filter((apex) => before.zones.has(apex)),
-    target: (before, rrsets) => {
-      const { parts, remade } = pastOf(former, before)
-      for (const apex of remade) forgetOthers(parts, apex, rrsets.get(apex) ?? [])
-      return targetAt(parts, before, rrsets)
-    },
+    readsRrsetsOf: (before) => [...zones].filter((apex) => before.zones.has(apex)),
+    target: (before, rrsets) => targetAt(partsOf(formers, before, rrsets), before, rrsets),
   }
 }
 
@@ -190,7 +194,7 @@ function targetAt(parts: Parts, before: StoredConfiguration, rrsets: StoredRrset
     parse: (name: string, body: unknown, path: string, problems: Problem[]) => T | null,
     format: (value: T) => Body,
   ): PartChange<T>[] =>
-    [...parts].flatMap(([id, body]) => {
+    [...parts].flatMap(([id, { body, owner }]) => {
       const [ofKind, name] = split(id)
       if (ofKind !== kind) return []
       const there = stored.get(name) ?? null
@@ -202,7 +206,7 @@ function targetAt(parts: Parts, before: StoredConfiguration, rrsets: StoredRrset
         after !== null &&
         isDeepStrictEqual(there.value, after.value) &&
         isDeepStrictEqual(there.written ?? null, after.written)
-      return same ? [] : [{ name, before: there, after, owner: there?.owner ?? null }]
+      return same ? [] : [{ name, before: there, after, owner: there === null ? owner : there.owner }]
     })
   return {
     monitors: changes('monitor', before.monitors, parseMonitor, formatMonitor),
@@ -211,6 +215,7 @@ function targetAt(parts: Parts, before: StoredConfiguration, rrsets: StoredRrset
     zones: zonesAt(parts, before, rrsets, problems),
     same: 0,
     left: [],
+    leftCount: 0,
     problems,
   }
 }
@@ -221,40 +226,51 @@ function zonesAt(
   rrsets: StoredRrsets,
   problems: Problem[],
 ): ZoneChange[] {
+  const there = new Map(
+    Array.from(rrsets).flatMap(([apex, list]) =>
+      list.map((rrset) => [rrsetHistoryKey(apex, rrset.owner, rrset.type), rrset] as const),
+    ),
+  )
   const byZone = new Map<string, ZoneChange['rrsets'][number][]>()
-  for (const [id, body] of parts) {
+  const apexes = new Set<string>()
+  for (const [id, { body }] of parts) {
     const [kind, key] = split(id)
+    if (kind === 'zone') apexes.add(key)
     if (kind !== 'rrset') continue
     const { apex, owner, type } = parseRrsetKey(key)
-    const there = rrsets.get(apex)?.find((rrset) => rrset.owner === owner && rrset.type === type) ?? null
-    const after: Rrset | null = body === null ? null : parseRrset(apex, { owner, type }, body, key, problems)
+    apexes.add(apex)
+    const now = there.get(key) ?? null
+    const after = body === null ? null : parseRrset(apex, { owner, type }, body, key, problems)
     const list = byZone.get(apex) ?? []
     byZone.set(apex, list)
-    if (!isDeepStrictEqual(there, after)) list.push({ before: there, after })
+    if (!isDeepStrictEqual(now, after)) list.push({ before: now, after })
   }
-  const apexes = new Set([
-    ...byZone.keys(),
-    ...[...parts.keys()].flatMap((id) => (id.startsWith('zone ') ? [split(id)[1]] : [])),
-  ])
-  return [...apexes].flatMap((apex) => {
-    const stored = before.zones.get(apex)
-    const there = stored === undefined ? null : { ...stored, value: headOf(stored.value) }
-    const id = idOf('zone', apex)
-    const body = parts.has(id) ? parts.get(id)! : there === null ? null : bodyOf(there, formatZoneHead)
-    const zone = body === null ? null : parseZone(apex, { ...body, rrsets: [] }, `zones.${apex}`, problems)
-    const after =
-      zone === null ? null : { value: headOf(zone), written: spellingOf(body, formatZoneHead(zone)) }
-    if (there === null && after === null) return []
-    const changed = after === null ? [] : (byZone.get(apex) ?? [])
-    const sameHead =
-      there !== null &&
-      after !== null &&
-      isDeepStrictEqual(there.value, after.value) &&
-      isDeepStrictEqual(there.written ?? null, after.written)
-    return sameHead && changed.length === 0
-      ? []
-      : [{ name: apex, before: there, after, owner: there?.owner ?? null, rrsets: changed }]
-  })
+  return [...apexes].flatMap((apex) => zoneAt(apex, parts, before, byZone.get(apex) ?? [], problems))
+}
+
+function zoneAt(
+  apex: string,
+  parts: Parts,
+  before: StoredConfiguration,
+  rrsets: ZoneChange['rrsets'],
+  problems: Problem[],
+): ZoneChange[] {
+  const there = before.zones.get(apex) ?? null
+  const part = parts.get(idOf('zone', apex))
+  const body = part === undefined ? currentBody(there ?? undefined, formatZoneHead) : part.body
+  const zone = body === null ? null : parseZone(apex, { ...body, rrsets: [] }, `zones.${apex}`, problems)
+  const after =
+    zone === null ? null : { value: headOf(zone), written: spellingOf(body, formatZoneHead(zone)) }
+  if (there === null && after === null) return []
+  const changed = after === null ? [] : rrsets
+  const sameHead =
+    there !== null &&
+    after !== null &&
+    isDeepStrictEqual(headOf(there.value), after.value) &&
+    isDeepStrictEqual(there.written ?? null, after.written)
+  if (sameHead && changed.length === 0) return []
+  const owner = there === null ? (part?.owner ?? null) : there.owner
+  return [{ name: apex, before: there, after, owner, rrsets: changed }]
 }
 
 const headOf = ({ apex, soa, ttlSeconds }: ZoneHead): ZoneHead => ({ apex, soa, ttlSeconds })

@@ -10,7 +10,7 @@ import type { Document } from '../document/document.ts'
 import type { Body } from '../document/forms.ts'
 import { formatMonitor } from '../document/monitor.ts'
 import { joinPath } from '../document/path.ts'
-import { formatMember, formatPool } from '../document/pool.ts'
+import { formatMember, formatPool, parsePool } from '../document/pool.ts'
 import { formatService } from '../document/service.ts'
 import { spellingOf } from '../document/written.ts'
 import { formatZoneHead } from '../document/zone.ts'
@@ -21,6 +21,7 @@ import type { Service } from '../model/service.ts'
 import type { Rrset, ZoneHead } from '../model/zone.ts'
 import type { StoredConfiguration, StoredRrsets } from '../store/configuration.ts'
 import type { Owned, Stored } from '../store/stored.ts'
+import type { StoredZone } from '../store/zones.ts'
 
 /** A part of the configuration that is to change. */
 export interface PartChange<T> {
@@ -32,7 +33,9 @@ export interface PartChange<T> {
   readonly owner: string | null
 }
 
-export interface ZoneChange extends PartChange<ZoneHead> {
+export interface ZoneChange extends Omit<PartChange<ZoneHead>, 'before'> {
+  /** With its serial, by which the next one goes. */
+  readonly before: StoredZone | null
   /** RRsets that are to change: as they were, and as they are to be. */
   readonly rrsets: readonly { readonly before: Rrset | null; readonly after: Rrset | null }[]
 }
@@ -50,7 +53,9 @@ export interface Target {
   readonly zones: readonly ZoneChange[]
   /** Parts that are the same already. */
   readonly same: number
+  /** The first of what is left alone, and how much there is of it. */
   readonly left: readonly Left[]
+  readonly leftCount: number
   /** What can't be done, by the paths of the document. */
   readonly problems: readonly Problem[]
 }
@@ -75,9 +80,13 @@ export function targetOf(
     zones: making.zones(stored, rrsets),
     same: making.same,
     left: making.left,
+    leftCount: making.leftCount,
     problems: making.problems,
   }
 }
+
+/** What is listed of what is left alone. */
+const mostLeft = 100
 
 const nameOf = ({ name }: { readonly name: string }) => name
 
@@ -88,6 +97,7 @@ class Making {
   readonly #document: Document
   readonly #prune: boolean
   readonly left: Left[] = []
+  leftCount = 0
   readonly problems: Problem[] = []
   same = 0
 
@@ -117,7 +127,7 @@ class Making {
     for (const [name, before] of stored) {
       if (named.has(name)) continue
       if (this.#mayGo(before)) changes.push({ name, before, after: null, owner: null })
-      else this.left.push({ kind: singular[kind], name })
+      else this.#leave(singular[kind], name)
     }
     return changes
   }
@@ -128,18 +138,18 @@ class Making {
     for (const { rrsets: wanted, ...head } of this.#document.configuration.zones) {
       const { apex } = head
       named.add(apex)
-      const before = headOf(stored.zones.get(apex))
-      const { rrsets: _, ...body } = this.#document.bodies.zones.get(apex) as Body & { rrsets?: unknown }
+      const there = stored.zones.get(apex) ?? null
+      const { rrsets: given, ...body } = this.#document.bodies.zones.get(apex) as Body & { rrsets?: unknown }
       const after = { value: head, written: spellingOf(body, formatZoneHead(head)) }
-      const changed = this.#rrsets(apex, wanted, rrsets.get(apex) ?? [])
-      const change = this.#change('zones', apex, before, after, changed.length > 0)
-      if (change !== null) changes.push({ ...change, rrsets: changed })
+      // A document that says nothing of RRsets leaves them to others.
+      const changed = given === undefined ? [] : this.#rrsets(apex, wanted, rrsets.get(apex) ?? [])
+      const change = this.#change('zones', apex, headOf(there), after, changed.length > 0)
+      if (change !== null) changes.push({ ...change, before: there, rrsets: changed })
     }
     for (const [apex, zone] of stored.zones) {
       if (named.has(apex)) continue
-      if (this.#mayGo(zone))
-        changes.push({ name: apex, before: headOf(zone), after: null, owner: null, rrsets: [] })
-      else this.left.push({ kind: 'zone', name: apex })
+      if (this.#mayGo(zone)) changes.push({ name: apex, before: zone, after: null, owner: null, rrsets: [] })
+      else this.#leave('zone', apex)
     }
     return changes
   }
@@ -155,7 +165,7 @@ class Making {
     }
     for (const before of there.values()) {
       if (this.#prune) changed.push({ before, after: null })
-      else this.left.push({ kind: 'rrset', name: `${apex}/${before.owner}/${before.type}` })
+      else this.#leave('rrset', `${apex}/${before.owner}/${before.type}`)
     }
     return changed
   }
@@ -177,8 +187,10 @@ class Making {
     const named = new Set(pool.members.map(nameOf))
     const staying = old.value.members.filter((member) => !named.has(member.name))
     if (staying.length === 0) return { value: part, written: spellingOf(body, format(part)) }
-    for (const member of staying) this.left.push({ kind: 'member', name: `${name}/${member.name}` })
+    for (const member of staying) this.#leave('member', `${name}/${member.name}`)
     const value = { ...pool, members: [...pool.members, ...staying] } as Pool
+    // Each may be good, and yet not beside the others.
+    parsePool(name, formatPool(value), joinPath(kind, name), this.problems)
     const fragments = Object.fromEntries(staying.map((member) => [member.name, memberBody(old, member)]))
     const merged = { ...(body as Body), members: { ...((body as Body).members as Body), ...fragments } }
     return { value: value as unknown as T, written: spellingOf(merged, formatPool(value)) }
@@ -211,6 +223,11 @@ class Making {
     return { name, before, after, owner }
   }
 
+  #leave(kind: Left['kind'], name: string): void {
+    this.leftCount++
+    if (this.left.length < mostLeft) this.left.push({ kind, name })
+  }
+
   #mayGo(before: Owned): boolean {
     return this.#prune && before.owner === this.#document.owner
   }
@@ -221,8 +238,8 @@ function memberBody(pool: Stored<Pool>, member: Member): Body {
   return fragments?.[member.name] ?? formatMember(member)
 }
 
-function headOf(zone: (Stored<ZoneHead> & Owned) | undefined): (Stored<ZoneHead> & Owned) | null {
-  if (zone === undefined) return null
+function headOf(zone: StoredZone | null): (Stored<ZoneHead> & Owned) | null {
+  if (zone === null) return null
   const { apex, soa, ttlSeconds } = zone.value
   return { ...zone, value: { apex, soa, ttlSeconds } }
 }

@@ -19,13 +19,13 @@ import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { Rrset, ZoneHead } from '../model/zone.ts'
 import { keepAllRrsets } from './history.ts'
-import { listMonitors, type StoredMonitor, saveMonitors } from './monitors.ts'
+import { listAllMonitors, type StoredMonitor, saveMonitors } from './monitors.ts'
 import { jsonRows, texts } from './neighbourhood.ts'
-import { listPools, poolRowsOf, type StoredPool, savePools } from './pools.ts'
+import { listAllPools, poolRowsOf, type StoredPool, savePools } from './pools.ts'
 import { replaceSome } from './rrset-replacement.ts'
-import { countRrsets, listFewRrsets } from './rrsets.ts'
-import { listServices, type StoredService, saveServices } from './services.ts'
-import { bodyOf, type Owned, type Page, type PageRequest, type Stored } from './stored.ts'
+import { countAllRrsets, listFewRrsets } from './rrsets.ts'
+import { listAllServices, type StoredService, saveServices } from './services.ts'
+import { bodyOf, type OnBad, type Owned, type Stored } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 import { beginZone, finishZone, listAllZones, type StoredZone } from './zones.ts'
 
@@ -40,51 +40,45 @@ export interface StoredConfiguration {
 /** RRsets by the apex of their zone. */
 export type StoredRrsets = ReadonlyMap<string, readonly Rrset[]>
 
-/** Parts that are read in one go, between which the thread does other things. */
-const batch = 500
-
-/** Reads it in parts, so that nobody else of the thread waits for long. Throws `invalid` for a row that can't be read. */
-export async function readConfiguration(tx: Tx): Promise<StoredConfiguration> {
-  const heads = await listAllZones(tx)
+/**
+ * Reads it. What can't be read of a row is told, and left out or as if it were left out of the fragment; without `onBad` it is thrown
+ * as `invalid`.
+ */
+export async function readConfiguration(tx: Tx, onBad?: OnBad): Promise<StoredConfiguration> {
+  const [monitors, pools, services, zones] = [
+    await inTurn(listAllMonitors(tx, onBad)),
+    await inTurn(listAllPools(tx, onBad)),
+    await inTurn(listAllServices(tx, onBad)),
+    await inTurn(listAllZones(tx, onBad)),
+  ]
   return {
-    monitors: await inParts(tx, listMonitors),
-    pools: await inParts(tx, listPools),
-    services: await inParts(tx, listServices),
-    zones: new Map(heads.map((zone) => [zone.value.apex, zone])),
+    monitors: byName(monitors),
+    pools: byName(pools),
+    services: byName(services),
+    zones: new Map(zones.map((zone) => [zone.value.apex, zone])),
   }
 }
 
-async function inParts<T extends Stored<{ readonly name: string }>>(
-  tx: Tx,
-  list: (tx: Tx, page: PageRequest) => Promise<Page<T>>,
-): Promise<Map<string, T>> {
-  const found = new Map<string, T>()
-  let cursor: string | null = null
-  do {
-    const page: Page<T> = await list(tx, { limit: batch, cursor })
-    for (const item of page.items) found.set(item.value.name, item)
-    cursor = page.nextCursor
-    await turn()
-  } while (cursor !== null)
+/** Lets the thread do other things between two kinds. */
+async function inTurn<T>(list: Promise<T>): Promise<T> {
+  const found = await list
+  await turn()
   return found
 }
 
-/** RRsets of a zone that a document may change; a larger zone is for `import-zone`, or changed one RRset at a time. */
+function byName<T extends Stored<{ readonly name: string }>>(parts: readonly T[]): Map<string, T> {
+  return new Map(parts.map((part) => [part.value.name, part]))
+}
+
+/** RRsets that the zones may have together which a document changes; larger ones are for `import-zone`, or changed one RRset at a time. */
 export const mostDocumentRrsets = 200_000
 
-/** The RRsets of zones, but for those that have too many; these are named. */
-export async function readRrsets(
-  tx: Tx,
-  apexes: readonly string[],
-): Promise<{ readonly rrsets: StoredRrsets; readonly tooLarge: readonly string[] }> {
+/** The RRsets of zones; null when they are too many. */
+export async function readRrsets(tx: Tx, apexes: readonly string[]): Promise<StoredRrsets | null> {
+  if ((await countAllRrsets(tx, apexes)) > mostDocumentRrsets) return null
   const rrsets = new Map<string, readonly Rrset[]>()
-  const tooLarge: string[] = []
-  for (const apex of apexes) {
-    const few = await listFewRrsets(tx, apex, mostDocumentRrsets)
-    if (few.length === 0 && (await countRrsets(tx, apex)) > 0) tooLarge.push(apex)
-    else rrsets.set(apex, few)
-  }
-  return { rrsets, tooLarge }
+  for (const apex of apexes) rrsets.set(apex, await listFewRrsets(tx, apex, mostDocumentRrsets))
+  return rrsets
 }
 
 /** What there is of RRsets at names, in zones that are known. */
@@ -118,7 +112,8 @@ export interface ConfigurationChanges {
   readonly monitors: readonly Change<Monitor>[]
   readonly pools: readonly Change<Pool>[]
   readonly services: readonly Change<Service>[]
-  readonly zones: readonly (Change<ZoneHead> & {
+  readonly zones: readonly (Omit<Change<ZoneHead>, 'before'> & {
+    readonly before: StoredZone | null
     readonly rrsets: readonly { readonly before: Rrset | null; readonly after: Rrset | null }[]
   })[]
 }
@@ -137,7 +132,8 @@ export async function writeConfiguration(
 ): Promise<void> {
   const put = <T>(parts: readonly Change<T>[]) =>
     parts.flatMap(({ after, ...part }) => (after === null ? [] : [{ ...part, ...after }]))
-  const gone = <T>(parts: readonly Change<T>[]) => parts.filter(({ after }) => after === null)
+  const gone = <T extends { readonly after: unknown }>(parts: readonly T[]) =>
+    parts.filter(({ after }) => after === null)
   saveMonitors(write, put(changes.monitors))
   await write.settled()
   savePools(
@@ -171,9 +167,15 @@ export async function writeConfiguration(
 
 function putZoneParts(write: Write, { before, after, rrsets }: ConfigurationChanges['zones'][number]): void {
   const { value, written } = after!
-  const begun = beginZone(write, before as StoredZone | null, value, null, {}, written)
+  const begun = beginZone(write, before, value, null, {}, written)
   const replaced = replaceSome(write, value.apex, rrsets, before === null)
-  finishZone(write, begun, 'zone.put', replaced, false)
+  const { changed } = finishZone(write, begun, 'zone.put', replaced, false)
+  if (changed) return
+  // It comes into somebody's files, and nothing else.
+  const body = bodyOf(before!, formatZoneHead)
+  write.change('zone', value.apex)
+  write.keep('zone', value.apex, body, before!.owner)
+  write.audit('zone.put', value.apex, body, body)
 }
 
 /** The zone's own row goes last; its RRsets go with it. */
@@ -269,28 +271,29 @@ function note(write: Write, changes: ConfigurationChanges): void {
     kind: 'monitor' | 'pool' | 'service',
     parts: readonly Change<T>[],
     format: (value: T) => Body,
-    shown: (value: unknown) => unknown = (value) => value,
+    hide: (body: Body) => Body = (body) => body,
   ) => {
     for (const { name, before, after } of parts) {
+      const former = before === null ? null : bodyOf(before, format)
+      const next = after === null ? null : bodyOf(after, format)
       write.change(kind, name)
-      write.keep(kind, name, before === null ? null : bodyOf(before, format))
+      write.keep(kind, name, former, before?.owner ?? null)
       write.audit(
-        `${kind}.${after === null ? 'delete' : 'put'}`,
+        `${kind}.${next === null ? 'delete' : 'put'}`,
         name,
-        shown(before?.value ?? null),
-        shown(after?.value ?? null),
+        former && hide(former),
+        next && hide(next),
       )
     }
   }
-  each('monitor', changes.monitors, formatMonitor, (monitor) =>
-    monitor === null ? null : hideOfMonitor(monitor as object),
-  )
+  each('monitor', changes.monitors, formatMonitor, hideOfMonitor)
   each('pool', changes.pools, formatPool)
   each('service', changes.services, formatService)
   for (const { name, before, after } of changes.zones) {
     if (after !== null) continue
+    const former = bodyOf(before!, formatZoneHead)
     write.change('zone', name)
-    write.keep('zone', name, bodyOf(before!, formatZoneHead))
-    write.audit('zone.delete', name, before!.value, null)
+    write.keep('zone', name, former, before!.owner)
+    write.audit('zone.delete', name, former, null)
   }
 }

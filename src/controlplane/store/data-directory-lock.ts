@@ -11,6 +11,7 @@
  */
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { ControlError } from '../model/errors.ts'
+import { pause } from '../timing/clock.ts'
 import { preparePrivateDirectory } from './private-directory.ts'
 
 interface Holder {
@@ -95,16 +96,23 @@ function isAlive(holder: Holder, path: string): boolean {
     // EPERM: it lives, and belongs to somebody else.
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
   }
+  // Dead, and not yet asked for by its parent, which may never do so; it holds nothing any more.
+  if (statOf(holder.pid)[0] === 'Z') return false
   const started = startOf(holder.pid)
   return started === null || holder.started === null || started === holder.started
 }
 
-/** Boot and tick in which a process started, null when unknown. See proc(5): field 22, behind the name in brackets. */
+/** Boot and tick in which a process started, null when unknown. */
 function startOf(pid: number): string | null {
-  const stat = readText(`/proc/${pid}/stat`)
   const boot = readText('/proc/sys/kernel/random/boot_id')
-  const tick = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+  const tick = statOf(pid)[19]
   return boot === null || tick === undefined ? null : `${boot.trim()} ${tick}`
+}
+
+/** What the system tells of a process from its state on; nothing where it tells nothing. See proc(5): behind the name in brackets. */
+function statOf(pid: number): readonly string[] {
+  const stat = readText(`/proc/${pid}/stat`)
+  return stat === null ? [] : stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
 function parseHolder(text: string): Holder | null {
@@ -121,5 +129,22 @@ function readText(path: string): string | null {
     return readFileSync(path, 'utf8')
   } catch {
     return null
+  }
+}
+
+/** Between two looks at a directory that another process holds. */
+const lockPauseMs = 100
+
+/** Does what needs the data directory, once the process that has it lets go. Throws `conflict` when it doesn't in time. */
+export async function onceFree<T>(open: () => T, patienceMs: number): Promise<T> {
+  const patience = AbortSignal.timeout(patienceMs)
+  for (;;) {
+    try {
+      return open()
+    } catch (error) {
+      const isTaken = error instanceof ControlError && error.code === 'conflict'
+      if (!isTaken || patience.aborted || patienceMs === 0) throw error
+      await pause(lockPauseMs, patience).catch(() => undefined)
+    }
   }
 }

@@ -3,6 +3,8 @@ export interface DatabaseOptions {
   /** `postgres://` URL of one server or several; null for the embedded database in `dataDir/db`. */
   readonly url: string | null
   readonly dataDir: string
+  /** How long to wait for a process that is about to end to let go of the data directory; not at all when left out. */
+  readonly lockPatienceMs?: number
   /** Whether each commit in the embedded database waits until it is on disk; true when left out. */
   readonly sync?: boolean
   /** How long an entry of the audit log stays at least; 90 days when left out. */

@@ -19,6 +19,7 @@ import { ControlError } from '../model/errors.ts'
 import { pause } from '../timing/clock.ts'
 import { ChangeListener } from './change-listener.ts'
 import { Connections, type Loan } from './connections.ts'
+import { onceFree } from './data-directory-lock.ts'
 import type { DatabaseOptions } from './database-options.ts'
 import { type DatabaseUrl, DatabaseUrlError, parseDatabaseUrl } from './database-url.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
@@ -87,7 +88,10 @@ export class Database implements AsyncDisposable {
    */
   static async open(options: DatabaseOptions): Promise<Database> {
     const { dataDir, sync = true, onDeath } = options
-    if (options.url === null) return new Database(options, new EmbeddedDatabase(dataDir, sync, onDeath))
+    if (options.url === null) {
+      const open = () => new EmbeddedDatabase(dataDir, sync, onDeath)
+      return new Database(options, await onceFree(open, options.lockPatienceMs ?? 0))
+    }
     try {
       return new Database(options, parseDatabaseUrl(options.url))
     } catch (error) {

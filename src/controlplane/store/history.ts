@@ -1,8 +1,9 @@
 /** How the configuration was before: what later revisions have changed. */
-import { asc, desc, eq, gt, sql } from '../../../schema/drizzle.ts'
+import { and, asc, count, eq, gt, isNull, sql } from '../../../schema/drizzle.ts'
 import { history, revisions } from '../../../schema/journal.ts'
 import type { Body } from '../document/forms.ts'
 import { ControlError } from '../model/errors.ts'
+import { currentRevision } from './revision.ts'
 import { type Page, type PageRequest, readPage } from './stored.ts'
 import type { HistoryKind, Tx } from './transaction.ts'
 
@@ -29,8 +30,12 @@ export function keepAllRrsets(tx: Tx, apex: string, revision: number): PromiseLi
 /** Who made a revision, by what, and why. */
 export type Revision = typeof revisions.$inferSelect
 
-/** The first revisions after one that changed the configuration, and not only what operators say of it. At most ten. */
-export async function changedSince(tx: Tx, revision: number): Promise<Revision[]> {
+/**
+ * The first revisions after one that changed the configuration, and not only what operators say of it. At most ten. Null when that
+ * can't be told: there is no such revision, or not all after it are known.
+ */
+export async function changedSince(tx: Tx, revision: number): Promise<Revision[] | null> {
+  if (!(await knowsAllAfter(tx, revision))) return null
   return tx
     .select()
     .from(revisions)
@@ -41,55 +46,76 @@ export async function changedSince(tx: Tx, revision: number): Promise<Revision[]
     .limit(10)
 }
 
-/** What a part of the configuration was before a revision that changed it. */
+async function knowsAllAfter(tx: Tx, revision: number): Promise<boolean> {
+  const [current, [known]] = await Promise.all([
+    currentRevision(tx),
+    tx.select({ count: count() }).from(revisions).where(gt(revisions.revision, revision)),
+  ])
+  return revision >= 0 && revision <= current && known!.count === current - revision
+}
+
+/** What a part of the configuration was before the first revision after some other that changed it. */
 export interface Former {
+  readonly id: number
   readonly kind: HistoryKind
   /** As `schema/journal.ts` has it. */
   readonly key: string
   readonly before: Body | null
+  readonly owner: string | null
 }
 
-/** Rows that are read back at most: more has changed than anybody takes back in one go. */
-const mostFormer = 100_000
+export interface Formers {
+  /** One for each part that has changed. */
+  readonly parts: readonly Former[]
+  /** Zones that were made since, each with the place of that in the history: what came into them later was not there before. */
+  readonly made: ReadonlyMap<string, number>
+}
 
-/** Parts as they were before the revisions after one, the newest first. Throws `conflict` when the history does not reach so far. */
-export async function formerAfter(tx: Tx, revision: number): Promise<Former[]> {
-  const [first] = await tx
-    .select({ revision: revisions.revision })
-    .from(revisions)
-    .orderBy(asc(revisions.revision))
-    .limit(1)
-  if (first !== undefined && revision < first.revision - 1) {
-    throw new ControlError(
-      'conflict',
-      `the history begins with revision ${first.revision}, so that nobody can say any more what revision ${revision} was`,
-    )
-  }
-  const rows = await tx
-    .select()
-    .from(history)
-    .where(gt(history.revision, revision))
-    .orderBy(desc(history.id))
-    .limit(mostFormer + 1)
-  const lost = rows.find((row) => row.lost)
+/** What is read back at most: more has changed than anybody takes back in one go. */
+const mostFormer = 100_000
+const mostFormerOctets = 64 * 1024 * 1024
+
+/** How what has changed after a revision was then. Throws `conflict` when the history does not reach so far, or has too much. */
+export async function formerAfter(tx: Tx, revision: number): Promise<Formers> {
+  const later = gt(history.revision, revision)
+  const [known, [size], [lost], made] = await Promise.all([
+    knowsAllAfter(tx, revision),
+    tx
+      .select({
+        parts: sql<string>`count(distinct (${history.kind}, ${history.key}))`,
+        octets: sql<string>`coalesce(sum(octet_length(${history.before}::text)), 0)`,
+      })
+      .from(history)
+      .where(later),
+    tx.select().from(history).where(and(later, history.lost)).limit(1),
+    tx
+      .select({ apex: history.key, id: sql<string>`min(${history.id})` })
+      .from(history)
+      .where(and(later, eq(history.kind, 'zone'), isNull(history.before), sql`not ${history.lost}`))
+      .groupBy(history.key),
+  ])
+  if (!known) throw refusal(`nobody can say any more what revision ${revision} was: the history begins later`)
   if (lost !== undefined) {
-    throw new ControlError(
-      'conflict',
+    throw refusal(
       `revision ${lost.revision} changed more of ${lost.kind} ${lost.key} than the history keeps, so that what was before can't be told`,
     )
   }
-  if (rows.length > mostFormer) {
-    throw new ControlError(
-      'conflict',
-      `more than ${mostFormer} parts have changed since revision ${revision}`,
-    )
+  if (Number(size!.parts) > mostFormer || Number(size!.octets) > mostFormerOctets) {
+    throw refusal(`too much has changed since revision ${revision} to be taken back in one go`)
   }
-  return rows.map(({ kind, key, before }) => ({
-    kind: kind as HistoryKind,
-    key,
-    before: before as Body | null,
-  }))
+  const { id, kind, key, before, owner } = history
+  const parts = await tx
+    .selectDistinctOn([kind, key], { id, kind, key, before, owner })
+    .from(history)
+    .where(later)
+    .orderBy(kind, key, id)
+  return {
+    parts: parts.map((part) => part as Former),
+    made: new Map(made.map((zone) => [zone.apex, Number(zone.id)])),
+  }
 }
+
+const refusal = (message: string) => new ControlError('conflict', message)
 
 /** The parts of `rrsetHistoryKey`. An owner may hold slashes, and so may an apex; the type doesn't. */
 export function parseRrsetKey(key: string): {

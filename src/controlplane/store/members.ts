@@ -113,8 +113,9 @@ export async function putMember(
   if (current !== null && probesElsewhere(current.value, member)) renew(write, pool, [member.name])
   touchPool(write, pool)
   const key = formatMemberKey({ pool, member: member.name })
-  write.keep('member', key, head.row === null ? null : memberBody(head.row))
-  write.audit('member.put', key, current?.value, member)
+  const former = head.row === null ? null : memberBody(head.row)
+  write.keep('member', key, former)
+  write.audit('member.put', key, former, written ?? formatMember(member))
   return { created: current === null, changed: true, revision }
 }
 
@@ -159,8 +160,10 @@ export async function deleteMember(
   checkExists(condition, current, `member ${name} of pool ${pool}`)
   removeMembers(write, pool, [current.value])
   touchPool(write, pool)
-  write.keep('member', formatMemberKey({ pool, member: name }), memberBody(row!))
-  write.audit('member.delete', formatMemberKey({ pool, member: name }), current.value, null)
+  const key = formatMemberKey({ pool, member: name })
+  const former = memberBody(row!)
+  write.keep('member', key, former)
+  write.audit('member.delete', key, former, null)
 }
 
 /** A member as it is to be, and its spelling. */
@@ -179,7 +182,7 @@ export interface WantedMembers {
 /** Writes the members that differ from what is stored, the order of all, and deletes the others. */
 export function replaceMembers(write: Write, pools: readonly WantedMembers[]): void {
   const { revision } = write
-  const rows: NewRow[] = []
+  let rows: NewRow[] = []
   for (const { pool, wanted, stored } of pools) {
     const byName = new Map(stored.map((row) => [row.name, row]))
     const moved = []
@@ -196,13 +199,16 @@ export function replaceMembers(write: Write, pools: readonly WantedMembers[]): v
     }
     removeMembers(write, pool, [...byName.values()])
     renew(write, pool, moved)
+    // All of a pool in one statement, so that its members may swap addresses.
+    if (rows.length >= batchRows) {
+      saveRows(write, rows)
+      rows = []
+    }
   }
-  for (let from = 0; from < rows.length; from += batchRows) {
-    saveRows(write, rows.slice(from, from + batchRows))
-  }
+  saveRows(write, rows)
 }
 
-/** Rows of one statement: a parameter of some hundreds of KiB. */
+/** Rows of one statement at the least, before the next begins: a parameter of some hundreds of KiB. */
 const batchRows = 5_000
 
 /** Ends the overrides that name a pool, all of them or those of some members: a later pool or member of the name is another one. */

@@ -4,7 +4,6 @@ import { monitorParts, monitors } from '../../../schema/pools.ts'
 import type { Body } from '../document/forms.ts'
 import { hideOfMonitor } from '../document/hidden.ts'
 import { formatMonitor, parseMonitor } from '../document/monitor.ts'
-import { isMap } from '../document/schema-check.ts'
 import { spellingFor, spellingOf } from '../document/written.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Monitor } from '../model/monitor.ts'
@@ -76,8 +75,14 @@ export async function putMonitor(
   await checkParts(tx, monitor, around)
   saveMonitors(write, [{ value: monitor, written }])
   write.change('monitor', name)
-  write.keep('monitor', name, row === null ? null : rowBody(row))
-  write.audit('monitor.put', name, withoutSecrets(current ?? row?.settings), withoutSecrets(monitor))
+  const former = row === null ? null : rowBody(row)
+  write.keep('monitor', name, former, row?.owner ?? null)
+  write.audit(
+    'monitor.put',
+    name,
+    former && hideOfMonitor(former),
+    hideOfMonitor(written ?? formatMonitor(monitor)),
+  )
   return { created: row === null, changed: true, revision }
 }
 
@@ -89,8 +94,9 @@ export async function deleteMonitor(write: Write, name: string, condition: Write
   throwIfUsed('monitor', name, users)
   write.send(tx.delete(monitors).where(eq(monitors.name, name)))
   write.change('monitor', name)
-  write.keep('monitor', name, rowBody(row))
-  write.audit('monitor.delete', name, withoutSecrets(parseRow(row, []) ?? row.settings), null)
+  const former = rowBody(row)
+  write.keep('monitor', name, former, row.owner)
+  write.audit('monitor.delete', name, hideOfMonitor(former), null)
 }
 
 /** What lies around a composite monitor; null for any other one. */
@@ -144,12 +150,12 @@ export function saveMonitors(
   const parts = wanted.flatMap(({ value }) =>
     partsOf(value).map((part) => ({ composite: value.name, monitor: part })),
   )
-  if (parts.length > 0) write.send(tx.insert(monitorParts).values(parts))
-}
-
-/** For the audit log, which more may read than write. */
-function withoutSecrets(monitor: unknown): unknown {
-  return isMap(monitor) ? hideOfMonitor(monitor) : monitor
+  if (parts.length === 0) return
+  write.send(
+    tx.execute(sql`
+      insert into monitor_parts (composite, monitor)
+      select composite, monitor from json_to_recordset(${JSON.stringify(parts)}::json) as p(composite text, monitor text)`),
+  )
 }
 
 type Row = typeof monitors.$inferSelect

@@ -124,8 +124,9 @@ export async function putPool(
     checkPoolSize(tx, `pool ${name}`, name, !fresh && (hosts === 'cname' || fallback !== null)),
   )
   write.change('pool', pool.name)
-  write.keep('pool', pool.name, current === null ? null : bodyOf(current, formatPool))
-  write.audit('pool.put', pool.name, current?.value, pool)
+  const former = current === null ? null : bodyOf(current, formatPool)
+  write.keep('pool', pool.name, former, current?.owner ?? null)
+  write.audit('pool.put', pool.name, former, written ?? formatPool(pool))
   return { created: current === null, changed: true, revision }
 }
 
@@ -234,8 +235,9 @@ export async function deletePool(write: Write, name: string, condition: WriteCon
   endOverrides(write, name)
   write.send(tx.delete(pools).where(eq(pools.name, name)))
   write.change('pool', name)
-  write.keep('pool', name, bodyOf(current, formatPool))
-  write.audit('pool.delete', name, current.value, null)
+  const former = bodyOf(current, formatPool)
+  write.keep('pool', name, former, current.owner)
+  write.audit('pool.delete', name, former, null)
 }
 
 type PoolRow = typeof pools.$inferSelect

@@ -29,7 +29,13 @@ export async function prune(
   await tx.execute(sql`select prune_audit_log(${limits.auditLog}::bigint)`)
   await cut(tx, 'lookups', limits.lookups)
   await tx.execute(sql`
-    with last as materialized (select revision from history order by id desc offset ${limits.history} limit 1), cut as (
+    with newest as materialized (select coalesce(max(revision), 0) as revision from revisions),
+    last as materialized (
+      select max(revision) as revision from (
+        (select revision from history order by id desc offset ${limits.history} limit 1)
+        union all (select revision from revisions order by revision desc offset ${limits.history} limit 1)
+      ) as beyond where revision < (select revision from newest)
+    ), cut as (
       delete from history where revision <= (select revision from last)
     )
     delete from revisions where revision <= (select revision from last)`)

@@ -192,12 +192,9 @@ export async function putRrset(
     write.beforeCommit(aliasBreachesOf(tx, [name]).then(bar))
   }
   raiseSerial(write, apex, around.serial, [owner])
-  write.keep(
-    'rrset',
-    rrsetHistoryKey(apex, owner, type),
-    current === null ? null : bodyOf(current, formatRrset),
-  )
-  write.audit('rrset.put', `${apex}/${owner}/${type}`, current?.value, rrset)
+  const former = current === null ? null : bodyOf(current, formatRrset)
+  write.keep('rrset', rrsetHistoryKey(apex, owner, type), former)
+  write.audit('rrset.put', `${apex}/${owner}/${type}`, former, written ?? formatRrset(rrset))
   return { created: current === null, changed: true, revision }
 }
 
@@ -213,8 +210,9 @@ export async function deleteRrset(
   checkExists(condition, current, describe(apex, owner, type))
   write.send(write.tx.delete(rrsets).where(and(atOwner(apex, owner), eq(rrsets.type, type))))
   raiseSerial(write, apex, serial, [owner])
-  write.keep('rrset', rrsetHistoryKey(apex, owner, type), bodyOf(current, formatRrset))
-  write.audit('rrset.delete', `${apex}/${owner}/${type}`, current.value, null)
+  const former = bodyOf(current, formatRrset)
+  write.keep('rrset', rrsetHistoryKey(apex, owner, type), former)
+  write.audit('rrset.delete', `${apex}/${owner}/${type}`, former, null)
 }
 
 /** What is around an RRset that is to be changed. */

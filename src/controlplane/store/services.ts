@@ -129,8 +129,9 @@ export async function putService(
   saveServices(write, [{ value: service, written, zone: view.zoneOf(name)!, isNew: current === null }])
   if (!fitsAlone(view, name)) write.beforeCommit(checkServiceSize(tx, name))
   write.change('service', name)
-  write.keep('service', name, current === null ? null : bodyOf(current, formatService))
-  write.audit('service.put', name, current?.value, service)
+  const former = current === null ? null : bodyOf(current, formatService)
+  write.keep('service', name, former, current?.owner ?? null)
+  write.audit('service.put', name, former, written ?? formatService(service))
   return { created: current === null, changed: true, revision }
 }
 
@@ -235,8 +236,9 @@ export async function deleteService(write: Write, name: string, condition: Write
   throwIfUsed('service', name, users)
   write.send(tx.delete(services).where(eq(services.name, name)))
   write.change('service', name)
-  write.keep('service', name, bodyOf(current, formatService))
-  write.audit('service.delete', name, current.value, null)
+  const former = bodyOf(current, formatService)
+  write.keep('service', name, former, current.owner)
+  write.audit('service.delete', name, former, null)
 }
 
 /** As far as it can be read: for who is to write or delete it. */

@@ -22,7 +22,10 @@ export interface Owned {
 }
 
 /** The fragment of what is stored, as it was written. */
-export function bodyOf<T>({ value, written }: Stored<T>, format: (value: T) => Body): Body {
+export function bodyOf<T>(
+  { value, written }: Pick<Stored<T>, 'value' | 'written'>,
+  format: (value: T) => Body,
+): Body {
   return written ?? format(value)
 }
 

@@ -49,6 +49,7 @@ interface HistoryEntry {
   readonly kind: HistoryKind
   readonly key: string
   readonly before: Body | null
+  readonly owner: string | null
   readonly lost: boolean
 }
 
@@ -159,14 +160,16 @@ export class Write {
   /**
    * Keeps how a part of the configuration was before, so that this revision can be undone. In the words of the document; null for what
    * was not there.
+   *
+   * @param owner whose it was
    */
-  keep(kind: HistoryKind, key: string, before: Body | null): void {
-    this.#history.push({ kind, key, before, lost: false })
+  keep(kind: HistoryKind, key: string, before: Body | null, owner: string | null = null): void {
+    this.#history.push({ kind, key, before, owner, lost: false })
   }
 
   /** Says that it was too much to be kept, so that nobody can return to before this revision. */
   keepNothing(kind: HistoryKind, key: string): void {
-    this.#history.push({ kind, key, before: null, lost: true })
+    this.#history.push({ kind, key, before: null, owner: null, lost: true })
   }
 
   /** Has every node look at once for what is no configuration and so has no revision, such as a token that was revoked. */
@@ -219,9 +222,9 @@ export class Write {
           now() + ${this.#auditRetentionMs}::double precision * interval '1 millisecond'
         from json_to_recordset(${audited}::json) as a(action text, key text, before jsonb, after jsonb)
       ), kept as (
-        insert into history (revision, kind, key, before, lost)
-        select ${revision}::bigint, kind, key, before, lost
-        from json_to_recordset(${kept}::json) as h(kind text, key text, before json, lost boolean)
+        insert into history (revision, kind, key, before, owner, lost)
+        select ${revision}::bigint, kind, key, before, owner, lost
+        from json_to_recordset(${kept}::json) as h(kind text, key text, before json, owner text, lost boolean)
       ), signed as (
         insert into revisions (revision, at, actor, source, message)
         select ${revision}::bigint, now(), ${actor}::text, ${source}::text, ${message}::text where ${this.changed}::boolean

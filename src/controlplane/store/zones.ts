@@ -221,10 +221,11 @@ export function finishZone(
     write.send(tx.update(zones).set(row).where(eq(zones.apex, apex)))
   }
   write.change('zone', apex)
-  if (!sameHead) write.keep('zone', apex, current === null ? null : bodyOf(current, formatZoneHead))
+  const former = current === null ? null : bodyOf(current, formatZoneHead)
+  if (!sameHead) write.keep('zone', apex, former, current?.owner ?? null)
   keepRrsets(write, apex, replaced.former)
   const { former: _, ...audited } = replaced
-  write.audit(action, apex, before, { ...head, serial, rrsets: audited })
+  write.audit(action, apex, former, { ...(written ?? formatZoneHead(head)), serial, rrsets: audited })
   return { created: current === null, changed: true, revision }
 }
 
@@ -260,8 +261,9 @@ export async function deleteZone(write: Write, apex: string, condition: WriteCon
   write.send(keepAllRrsets(tx, apex, write.revision))
   write.send(tx.delete(zones).where(eq(zones.apex, apex)))
   write.change('zone', apex)
-  write.keep('zone', apex, bodyOf(current, formatZoneHead))
-  write.audit('zone.delete', apex, current.value, null)
+  const former = bodyOf(current, formatZoneHead)
+  write.keep('zone', apex, former, current.owner)
+  write.audit('zone.delete', apex, former, null)
 }
 
 /** Apex of the zone around a zone; null when there is none. */

@@ -42,6 +42,24 @@ t.test('another process that lives', async (t) => {
   lockDataDirectory(directory, path)[Symbol.dispose]()
 })
 
+const onLinux = { skip: process.platform === 'linux' ? false : 'needs /proc' }
+
+t.test('another process that has died, and whose parent has not asked for it', onLinux, async (t) => {
+  const { directory, path } = place(t)
+  lockDataDirectory(directory, path)[Symbol.dispose]()
+  // What replaces the shell knows nothing of its child.
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec tail -f /dev/null'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.teardown(() => parent.kill('SIGKILL'))
+  const [line] = (await once(parent.stdout, 'data')) as [Buffer]
+  const pid = Number(line.toString().trim())
+  const state = () => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '')[0]
+  while (state() !== 'Z') await new Promise((resolve) => setImmediate(resolve))
+  writeFileSync(path, JSON.stringify({ pid, started: null }))
+  lockDataDirectory(directory, path)[Symbol.dispose]()
+})
+
 t.test('what a killed process left behind', async (t) => {
   const { directory, path } = place(t)
   lockDataDirectory(directory, path)[Symbol.dispose]()

@@ -46,6 +46,18 @@ t.test('what was written is there after a stop', async (t) => {
   t.ok(await second.read((tx) => getPool(tx, 'kept')))
 })
 
+t.test('who may wait gets the directory once the process that has it is gone', async (t) => {
+  const other = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: 'pipe' })
+  await once(other, 'spawn')
+  writeFileSync(join(dataDir, 'db.lock'), JSON.stringify({ pid: other.pid, started: null }))
+  const opening = Database.open({ url: null, dataDir, lockPatienceMs: 60_000 })
+  await t.rejects(Database.open({ url: null, dataDir, lockPatienceMs: 1 }), { code: 'conflict' })
+  other.kill('SIGKILL')
+  await using database = await opening
+  await database.ready(patience())
+  t.ok(await database.read((tx) => getPool(tx, 'kept')))
+})
+
 t.test('transactions of many users keep apart', async (t) => {
   await using database = await openReady()
   const before = await database.read(currentRevision)

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { applyDocument, type Plan, planDocument } from '../../apply/apply.ts'
 import { type Effect, effectOf } from '../../apply/effect.ts'
-import { exportDocument, mostExportedRrsets, rememberedDocument } from '../../apply/export.ts'
+import { exportDocument, rememberedDocument } from '../../apply/export.ts'
 import { planActions, viewPlan } from '../../apply/plan-view.ts'
 import { type Document, readDocument } from '../../document/document.ts'
 import type { Body } from '../../document/forms.ts'
@@ -15,6 +15,7 @@ import { isMap } from '../../document/schema-check.ts'
 import { ServiceSchema } from '../../document/service.ts'
 import { ZoneSchema } from '../../document/zone.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
+import { mostDocumentRrsets } from '../../store/configuration.ts'
 import { currentRevision } from '../../store/revision.ts'
 import type { Ground, Memory, Operations } from '../context.ts'
 import { readEither } from '../memory.ts'
@@ -68,6 +69,7 @@ export const PlanSchema = Type.Object({
     restate: Count,
     same: Count,
     left: Count,
+    removeInside: Count,
   }),
   changes: Type.Array(
     Type.Object({
@@ -189,7 +191,7 @@ function registerGet(app: FastifyInstance, context: Ground): void {
     if (document === null) {
       throw new ControlError(
         'conflict',
-        `there are more than ${mostExportedRrsets} RRsets, too many for a document: ask with rrsets=false, and export zones as master files`,
+        `there are more than ${mostDocumentRrsets} RRsets, too many for a document: ask with rrsets=false, and export zones as master files`,
       )
     }
     return request.mayWrite ? document : withoutSecrets(document)
@@ -200,7 +202,14 @@ function remembered({ catalog, rrsetsOf }: Memory, withRrsets: boolean): Body | 
   if (!withRrsets) return rememberedDocument(catalog, null)
   const images = new Map(Array.from(catalog.zones, ([apex, zone]) => [apex, rrsetsOf(zone)]))
   const count = [...images.values()].reduce((sum, image) => sum + (image?.count ?? 0), 0)
-  if (count > mostExportedRrsets) return null
+  if (count > mostDocumentRrsets) return null
+  const missing = [...images].find(([, image]) => image === null)
+  if (missing !== undefined) {
+    throw new ControlError(
+      'unavailable',
+      `the database is not available, and nobody here knows the RRsets of zone ${missing[0]}`,
+    )
+  }
   return rememberedDocument(catalog, (apex) =>
     Array.from(images.get(apex)?.from(0) ?? [], ({ rrset }) => rrset),
   )

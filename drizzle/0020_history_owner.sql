@@ -1,0 +1,1 @@
+ALTER TABLE "history" ADD COLUMN "owner" text collate "C";
