@@ -171,6 +171,12 @@ ${rest.slice(rest.indexOf('zones:'))}`
 
 t.test('straight on the database, and the server gone', async (t) => {
   const env = { POOLDNS_DATA_DIR: join(folder, 'own') }
+  t.match(
+    await pooldns(['apply', '--database', '-f', '-'], env, pools),
+    { code: 2, stderr: /has no database/ },
+    'none is made by mistake',
+  )
+  t.match(await pooldns(['migrate'], env), { code: 0 })
   t.match(await pooldns(['apply', '--database', '-f', '-'], env, pools), {
     code: 0,
     stdout: /applied as revision 1/,

@@ -86,7 +86,8 @@ export function tooManyEntries(most: number | undefined): string {
 
 /** What is said of a field that an object can't have. */
 export function unknownField(name: string, known: readonly string[]): string {
-  const nearest = nearestWord(name, known)
+  // Of a letter or two every other word is near.
+  const nearest = name.length < 3 ? null : nearestWord(name, known)
   const hint = nearest === null ? '' : `; did you mean ${nearest}?`
   return `unknown field ${show(name)}, known here: ${known.join(', ')}${hint}`
 }

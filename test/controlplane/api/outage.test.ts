@@ -36,7 +36,11 @@ t.test('the database goes and comes back', async (t) => {
   await harness.logged((line) => line.msg === 'lookup not added to the history')
 
   await postgres.restart()
-  t.match(await call('GET', '/v1/monitors/m'), { status: 200, body: { rise: 2 } }, 'nothing was half-written')
+  t.match(
+    await call('GET', '/v1/monitors/m'),
+    { status: 200, body: { status: { effective: { rise: 2 } } } },
+    'nothing was half-written',
+  )
   t.equal((await call('PUT', '/v1/monitors/m', { rise: 5 })).status, 200)
   t.same((await call('GET', '/history')).body, [])
 })

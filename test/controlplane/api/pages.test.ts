@@ -115,6 +115,15 @@ const lists: Readonly<Record<string, { readonly fill: Fill; readonly large?: boo
         ]),
       ),
   },
+  '/v1/revisions': {
+    fill: ({ database }, nth) => {
+      const author = { actor: 'ann', source: 'api', message: long(nth) } as const
+      return database.write(author, async (write) => {
+        await write.held()
+        write.change('pool', nameOf(nth))
+      })
+    },
+  },
   '/v1/audit': {
     fill: ({ database }, nth) =>
       database.write('ann', async (write) => write.audit('pool.put', nameOf(nth), { long: long(nth) }, null)),

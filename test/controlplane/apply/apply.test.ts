@@ -1,9 +1,10 @@
 /** Documents by the API: planned, applied, exported; on both kinds of database. */
 import fc from 'fast-check'
 import t from 'tap'
+import { sql } from '../../../schema/drizzle.ts'
 import { formatConfiguration } from '../../../src/controlplane/document/configuration.ts'
 import { startPostgres } from '../../support/postgres.ts'
-import { type Harness, startHarness } from '../api/fixture.ts'
+import { adminToken, type Harness, startHarness } from '../api/fixture.ts'
 import { configurationArbitrary } from '../document/configuration-arbitrary.ts'
 
 const zone = {
@@ -137,7 +138,15 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.same(changesOf(pruned), ['change pool eu', 'change zone example.test'])
       t.same((await harness.call('GET', '/v1/config')).body, { version: 1, ...document })
       const nothing = await put(harness, {}, '?prune=true')
-      t.same(nothing.body.summary, { add: 0, change: 0, remove: 5, restate: 0, same: 0, left: 0 })
+      t.same(nothing.body.summary, {
+        add: 0,
+        change: 0,
+        remove: 5,
+        restate: 0,
+        same: 0,
+        left: 0,
+        removeInside: 0,
+      })
       t.same((await harness.call('GET', '/v1/config')).body, { version: 1 })
       t.equal((await put(harness, document)).status, 200)
     })
@@ -258,6 +267,90 @@ for (const kind of ['postgres', 'embedded'] as const) {
       ])
       for (const body of [[], 'x', 7, { pools: [] }]) t.equal((await put(harness, body)).status, 400)
       t.same((await harness.call('GET', '/v1/config')).body, before, 'nothing is half-done')
+    })
+
+    t.test('the serial of a zone goes on from its last one', async (t) => {
+      const file =
+        '$ORIGIN ahead.test.\n$TTL 300\n@ SOA ns1 hostmaster 3000000000 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.53\n'
+      const imported = await harness.send('PUT', '/v1/zones/ahead.test/zonefile', file, {
+        'content-type': 'text/dns',
+        authorization: `Bearer ${adminToken}`,
+      })
+      t.match(imported, { status: 201, body: { status: { serial: 3_000_000_000 } } })
+      const zones = {
+        'ahead.test': { soa: zone.soa, rrsets: [{ name: 'ns1', type: 'A', data: ['192.0.2.54'] }] },
+      }
+      t.equal((await put(harness, { zones })).status, 200)
+      t.equal((await harness.call('GET', '/v1/zones/ahead.test')).body.status.serial, 3_000_000_001)
+    })
+
+    t.test('a document that says nothing of RRsets leaves them alone', async (t) => {
+      const heads = (await harness.call('GET', '/v1/config?rrsets=false')).body
+      t.notOk('rrsets' in heads.zones['ahead.test'])
+      t.match(await put(harness, heads, '?prune=true'), { status: 200, body: { changed: false } })
+      t.equal((await harness.call('GET', '/v1/zones/ahead.test')).body.status.rrsets, 2)
+      const emptied = {
+        ...heads,
+        zones: { ...heads.zones, 'ahead.test': { ...heads.zones['ahead.test'], rrsets: [] } },
+      }
+      t.match(await put(harness, emptied, '?prune=true&dryRun=true'), {
+        body: { summary: { removeInside: 2 } },
+      })
+    })
+
+    t.test('what comes of members that are named and that stay is judged together', async (t) => {
+      await harness.call('PUT', '/v1/pools/mixed', {
+        members: { a: { addresses: ['192.0.2.1', '192.0.2.2'] } },
+      })
+      const taken = await put(harness, { pools: { mixed: { members: { b: { address: '192.0.2.2' } } } } })
+      t.match(taken, { status: 409, body: { errors: [{ path: /^pools\.mixed\.members\./ }] } })
+      const alias = await put(harness, {
+        pools: { mixed: { hosts: 'cname', members: { b: { host: 'x.example.' } } } },
+      })
+      t.match(alias, { status: 409, body: { errors: [{ path: 'pools.mixed.members.a.addresses' }] } })
+    })
+
+    t.test('no service becomes an alias at an apex, by whatever way', async (t) => {
+      const made = await put(harness, {
+        pools: {
+          plain: { members: { a: { address: '192.0.2.1' } } },
+          cdn: { hosts: 'cname', members: { a: { host: 'x.example.' } } },
+        },
+        zones: { 'apex.test': { soa: zone.soa } },
+        services: { 'apex.test': { pools: ['plain'] }, 'inner.apex.test': { pools: ['plain'] } },
+      })
+      t.equal(made.status, 200, JSON.stringify(made.body))
+      const fallback = {
+        plain: { whenAllDown: 'fallback', fallback: 'cdn', members: { a: { address: '192.0.2.1' } } },
+      }
+      t.match(await put(harness, { pools: fallback }), {
+        status: 409,
+        body: { detail: /at the apex of zone apex\.test/ },
+      })
+      t.equal(
+        (await put(harness, { services: { 'apex.test': { pools: [{ service: 'inner.apex.test' }] } } }))
+          .status,
+        200,
+      )
+      const nested = await put(harness, { services: { 'inner.apex.test': { pools: ['cdn'] } } })
+      t.match(nested, { status: 409, body: { detail: /at the apex of zone apex\.test/ } })
+    })
+
+    t.test('a revision that is none of this history is nothing to go by', async (t) => {
+      for (const tag of ['"999999"', '"abc"']) {
+        t.equal((await put(harness, {}, '', { 'if-match': tag })).status, 412, tag)
+      }
+    })
+
+    t.test('a row that nobody can read holds up nothing else, and may be replaced', async (t) => {
+      await harness.call('PUT', '/v1/monitors/old', { type: 'tcp', port: 1 })
+      await harness.database.record((tx) =>
+        tx.execute(sql`update monitors set settings = '{"port": 0}' where name = 'old'`),
+      )
+      t.equal((await put(harness, { pools: { unrelated: { members: {} } } })).status, 200)
+      t.equal((await harness.call('GET', '/v1/config')).status, 400, 'an export would leave it out')
+      t.equal((await put(harness, { monitors: { old: { type: 'tcp', port: 2 } } })).status, 200)
+      t.match((await harness.call('GET', '/v1/config')).body.monitors.old, { port: 2 })
     })
 
     t.test('secrets of monitors are for those who may write', async (t) => {

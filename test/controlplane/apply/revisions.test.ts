@@ -131,6 +131,14 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.same(await config(), was)
     })
 
+    t.test('what somebody owned is theirs again', async (t) => {
+      const owned = { owner: 'shop', pools: { ours: { members: { a: { address: '192.0.2.77' } } } } }
+      const made = await call('PUT', '/v1/config', owned)
+      t.equal((await call('DELETE', '/v1/pools/ours')).status, 204)
+      t.equal((await rollback(revisionOf(made))).status, 200)
+      t.match((await call('GET', '/v1/config?owner=shop')).body, owned)
+    })
+
     t.test('a random configuration comes back whole', async (t) => {
       await fc.assert(
         fc.asyncProperty(configurationArbitrary, configurationArbitrary, async (one, other) => {
@@ -161,7 +169,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
         await tx.execute(sql`delete from revisions where revision <= ${last - 3}`)
       })
       const gone = await rollback(last - 5)
-      t.match(gone.body, { status: 409, detail: /the history begins with revision/ })
+      t.match(gone.body, { status: 409, detail: /the history begins later/ })
       t.equal((await rollback(last - 3, '?dryRun=true')).status, 200, 'the oldest that is left')
     })
   })

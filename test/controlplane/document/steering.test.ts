@@ -251,7 +251,10 @@ t.test('what is wrong with a service', async (t) => {
     [{ pools, ttl: { min: 5 } }, /^ttl\.max: is required$/],
     [{ pools, ttl: { min: 5, max: 'soon' } }, /^ttl\.max: must be whole seconds/],
     [{ pools, ttl: { min: 6, max: 5 } }, /^ttl\.min: must not be longer than max \(6s > 5s\)$/],
-    [{ pools, ttl: { min: 5, max: 6, mean: 7 } }, /^ttl\.mean: unknown field "mean", known here: min, max$/],
+    [
+      { pools, ttl: { min: 5, max: 6, mean: 7 } },
+      /^ttl\.mean: unknown field "mean", known here: min, max; did you mean min\?$/,
+    ],
     [{ pools: ['EU'] }, /^pools\[0\]: must be a name of 1 to 63.*, not "EU"$/],
     [
       { pools: [7] },

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { lockDataDirectory } from '../../../src/controlplane/store/data-directory-lock.ts'
 
@@ -48,14 +49,16 @@ t.test('another process that has died, and whose parent has not asked for it', o
   const { directory, path } = place(t)
   lockDataDirectory(directory, path)[Symbol.dispose]()
   // What replaces the shell knows nothing of its child.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec tail -f /dev/null'], {
+  const parent = spawn('sh', ['-c', 'sleep 1000 & echo $!; exec tail -f /dev/null'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.teardown(() => parent.kill('SIGKILL'))
   const [line] = (await once(parent.stdout, 'data')) as [Buffer]
   const pid = Number(line.toString().trim())
+  while (!readFileSync(`/proc/${parent.pid}/cmdline`, 'utf8').startsWith('tail')) await turn()
+  process.kill(pid, 'SIGKILL')
   const state = () => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '')[0]
-  while (state() !== 'Z') await new Promise((resolve) => setImmediate(resolve))
+  while (state() !== 'Z') await turn()
   writeFileSync(path, JSON.stringify({ pid, started: null }))
   lockDataDirectory(directory, path)[Symbol.dispose]()
 })
