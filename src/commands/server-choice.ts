@@ -101,7 +101,12 @@ function client(
   trustFor(origin)
   // Node writes a title over the command line, so that `ps` doesn't go on showing a token that stands there.
   if (given.token !== undefined) process.title = 'pooldns'
-  const token = given.token || tokenOf(environment) || (login?.server === origin ? login.token : '')
+  // What a shell has of a server on this host must not stand in the way of a login to another one.
+  const token =
+    given.token ||
+    secretOf('POOLDNS_TOKEN', environment) ||
+    (login?.server === origin ? login.token : '') ||
+    secretOf('POOLDNS_ADMIN_TOKEN', environment)
   if (token) return new ApiClient(origin, token)
   const local = isLocal(origin) ? readAdminToken(environment) : null
   if (local?.token !== undefined) return new ApiClient(origin, local.token)

@@ -54,6 +54,9 @@ t.test('a login goes behind options and environment, and its token to its own se
   t.match(namedServer({ server: 'https://dns.example/' }, environment), { token: 'of the login' })
   t.throws(() => namedServer({ server: 'https://other.example' }, environment), { message: /needs a token/ })
   t.match(namedServers({}, environment), [{ origin: 'https://dns.example' }])
+  t.match(namedServer({}, { ...environment, POOLDNS_ADMIN_TOKEN: 'of the server here' }), {
+    token: 'of the login',
+  })
   t.match(namedServer({}, { ...environment, POOLDNS_TOKEN: 'x' }), {
     origin: 'https://dns.example',
     token: 'x',

@@ -291,9 +291,17 @@ function forgetReports(write: Write, pool: string, names: readonly string[]): vo
 type NewRow = Member & {
   readonly pool: string
   readonly written: Body | null
-  /** Absent: the one that it has, or the last. */
+  /** Left out of a row that is written alone: the one that it has, or the last. */
   readonly position?: number
   readonly revision: number
+}
+
+/** What is told of all, or, of one alone, the place that it has or the last. */
+function positionOf(rows: readonly NewRow[]): SQL {
+  const [{ pool, name, position }] = rows as readonly [NewRow]
+  if (position !== undefined) return sql`r.position`
+  return sql`coalesce((select position from members where pool = ${pool}::text and name = ${name}::text),
+    (select max(position) + 1 from members where pool = ${pool}::text), 0)`
 }
 
 // One statement for all, so that members may swap addresses: that constraint is checked at its end.
@@ -301,10 +309,7 @@ function saveRows(write: Write, rows: readonly NewRow[]): void {
   if (rows.length === 0) return
   const saved = write.tx.execute(sql`
     insert into members (pool, name, position, address, more_addresses, host, weight, priority, probe_address, probe_port, written, revision)
-    select r.pool, r.name,
-      coalesce(r.position, (select position from members m where m.pool = r.pool and m.name = r.name),
-        (select max(position) + 1 from members m where m.pool = r.pool), 0),
-      r.address, r."moreAddresses", r.host, r.weight, r.priority, r."probeAddress", r."probePort", r.written, r.revision
+    select r.pool, r.name, ${positionOf(rows)}, r.address, r."moreAddresses", r.host, r.weight, r.priority, r."probeAddress", r."probePort", r.written, r.revision
     from json_to_recordset(${JSON.stringify(rows)}::json) as r(pool text, name text, position int, address inet, "moreAddresses" inet[], host text, weight int, priority int,
       "probeAddress" inet, "probePort" int, written json, revision bigint)
     on conflict (pool, name) do update set position = excluded.position, address = excluded.address,

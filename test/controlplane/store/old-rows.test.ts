@@ -18,6 +18,9 @@ import {
   serviceDefaults,
 } from '../model/defaults.ts'
 
+/** What no version of old knew. */
+const unsaid = { written: null, owner: null }
+
 const folder = new URL('../../../drizzle/', import.meta.url)
 
 /** The migrations in order, each with its text. */
@@ -77,7 +80,7 @@ t.test('monitors in columns become fragments of the document', async (t) => {
   await using database = await Database.open({ url, dataDir: '/nowhere' })
   await database.ready(patience())
   t.same(await database.read((tx) => listAllMonitors(tx)), [
-    { value: { name: 'plain', ...httpDefaults }, revision: 1 },
+    { value: { name: 'plain', ...httpDefaults }, revision: 1, ...unsaid },
     {
       value: {
         ...httpDefaults,
@@ -99,6 +102,7 @@ t.test('monitors in columns become fragments of the document', async (t) => {
         fall: 1,
       },
       revision: 2,
+      ...unsaid,
     },
   ])
   const member = { name: 'a', address: '192.0.2.1', host: null, ...memberDefaults, weight: 7 }
@@ -110,7 +114,7 @@ t.test('monitors in columns become fragments of the document', async (t) => {
     minUp: 0.5,
     members: [member],
   }
-  t.same(await database.read((tx) => listAllPools(tx)), [{ value: pool, revision: 4 }])
+  t.same(await database.read((tx) => listAllPools(tx)), [{ value: pool, revision: 4, ...unsaid }])
   const service = {
     ...serviceDefaults,
     name: 'www.example.test',
@@ -119,6 +123,6 @@ t.test('monitors in columns become fragments of the document', async (t) => {
     whenAllDown: 'nodata',
   }
   t.same(await database.read((tx) => listAllServices(tx)), [
-    { value: service, zone: 'example.test', override: null, revision: 5 },
+    { value: service, zone: 'example.test', override: null, revision: 5, ...unsaid },
   ])
 })

@@ -15,9 +15,14 @@ export const hostsSuite: Suite = async (t, database) => {
     const lb = hostMember('lb', 'lb.provider.example.', { weight: 7, probePort: 81 })
     const value = pool('hosted', [lb, member('a', '192.0.2.60')])
     const { revision } = await put(database, (write) => putPool(write, value, {}))
-    t.same(await database.read((tx) => getPool(tx, 'hosted')), { value, revision })
+    t.same(await database.read((tx) => getPool(tx, 'hosted')), {
+      value,
+      revision,
+      written: null,
+      owner: null,
+    })
     t.match(await put(database, (write) => putPool(write, value, {})), { changed: false, revision })
-    t.same(await database.read((tx) => getMember(tx, 'hosted', 'lb')), { value: lb, revision })
+    t.same(await database.read((tx) => getMember(tx, 'hosted', 'lb')), { value: lb, revision, written: null })
 
     await database.record((tx) =>
       saveHealth(tx, [{ pool: 'hosted', member: 'lb', state: 'up', since, reason: 'status 200' }]),

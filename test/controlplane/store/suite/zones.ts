@@ -61,7 +61,7 @@ export const zonesSuite: Suite = async (t, database) => {
       action: 'zone.put',
       key: 'example.test',
       actor: 'tester',
-      before: { ttlSeconds: 300 },
+      before: { ttl: '5m' },
     })
 
     await put(database, (write) => deleteZone(write, 'example.test', { ifMatch: ttl.revision }))
