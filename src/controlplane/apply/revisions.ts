@@ -25,7 +25,7 @@ import { rrsetBodiesAt } from '../store/rrsets.ts'
 import { bodyOf, type Owned, type Stored } from '../store/stored.ts'
 import { type Aim, type Applied, applyAim, type Plan, planAim } from './apply.ts'
 import { fieldChanges, type PlannedChange } from './plan-view.ts'
-import type { PartChange, Target, ZoneChange } from './target.ts'
+import { type PartChange, saysTheSame, type Target, type ZoneChange } from './target.ts'
 
 /** Parts that were another way, by kind and key. Members are in their pools. */
 type Parts = Map<string, Part>
@@ -201,11 +201,7 @@ function targetAt(parts: Parts, before: StoredConfiguration, rrsets: StoredRrset
       const value = body === null ? null : parse(name, body, `${kind}s.${name}`, problems)
       const after = value === null ? null : { value, written: spellingOf(body, format(value)) }
       if (there === null && after === null) return []
-      const same =
-        there !== null &&
-        after !== null &&
-        isDeepStrictEqual(there.value, after.value) &&
-        isDeepStrictEqual(there.written ?? null, after.written)
+      const same = there !== null && after !== null && saysTheSame(there, after)
       return same ? [] : [{ name, before: there, after, owner: there === null ? owner : there.owner }]
     })
   return {
@@ -264,10 +260,7 @@ function zoneAt(
   if (there === null && after === null) return []
   const changed = after === null ? [] : rrsets
   const sameHead =
-    there !== null &&
-    after !== null &&
-    isDeepStrictEqual(headOf(there.value), after.value) &&
-    isDeepStrictEqual(there.written ?? null, after.written)
+    there !== null && after !== null && saysTheSame({ ...there, value: headOf(there.value) }, after)
   if (sameHead && changed.length === 0) return []
   const owner = there === null ? (part?.owner ?? null) : there.owner
   return [{ name: apex, before: there, after, owner, rrsets: changed }]

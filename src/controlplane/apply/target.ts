@@ -85,6 +85,16 @@ export function targetOf(
   }
 }
 
+/** Whether a part says the same, in the same spelling. */
+export function saysTheSame<T>(
+  before: Pick<Stored<T>, 'value' | 'written'>,
+  after: { readonly value: T; readonly written: Body | null },
+): boolean {
+  return (
+    isDeepStrictEqual(before.value, after.value) && isDeepStrictEqual(before.written ?? null, after.written)
+  )
+}
+
 /** What is listed of what is left alone. */
 const mostLeft = 100
 
@@ -204,11 +214,7 @@ class Making {
     more = false,
   ): PartChange<T> | null {
     const { owner } = this.#document
-    const isSame =
-      !more &&
-      before !== null &&
-      isDeepStrictEqual(before.value, after.value) &&
-      isDeepStrictEqual(before.written ?? null, after.written)
+    const isSame = !more && before !== null && saysTheSame(before, after)
     // Whatever nobody's files hold may come to be in somebody's.
     const adopted = before !== null && before.owner === null && owner !== null
     if (isSame && !adopted) {
