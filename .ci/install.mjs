@@ -1,7 +1,7 @@
 // Installs the packages of the lockfile when they are missing or are not the ones that it names, so that `npm start` and `npm test`
 // work on a fresh clone. Runs on whatever Node the machine has, before the pinned one is there.
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 
 /** Packages by their folder; null when there is no such file, or half a one. */
 const read = (path) => {
@@ -22,8 +22,16 @@ const isThere = ([path, { version, integrity, optional }]) => {
   return found.version === version && found.integrity === integrity
 }
 
+const cwd = new URL('..', import.meta.url)
 if (installed === null || !wanted.every(isThere)) {
-  const cwd = new URL('..', import.meta.url)
   const { status } = spawnSync('npm ci --no-audit --no-fund', { cwd, shell: true, stdio: 'inherit' })
-  process.exit(status ?? 1)
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+// Made by the Node that was installed, for this one may be too old. Where it fails, a first start makes them by itself.
+const { dependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+const archive = `../dist/embedded-database-${dependencies['@electric-sql/pglite']}.tar.gz`
+if (!existsSync(new URL(archive, import.meta.url))) {
+  console.log('Making the files of an empty embedded database, once')
+  spawnSync('npm exec --no -- node .ci/ready-made.mjs', { cwd, shell: true, stdio: 'inherit' })
 }

@@ -145,6 +145,7 @@ function commandOf(word: string): string[] {
   return JSON.parse(last.find((each) => each.word === word)!.rest)
 }
 
+/** Without the files of an empty database that the image has: this is the test of a start that makes them. */
 async function compile(outDir: string): Promise<void> {
   const command = stages.flat().find(({ word, rest }) => word === 'RUN' && rest.includes('tsc'))!.rest
   const [program, ...args] = command.split(' ')

@@ -18,6 +18,10 @@ t.test('the packed program', { skip: missingPrograms('npm', 'tar') }, async (t) 
   const paths: string[] = files.map(({ path }: { path: string }) => path)
   for (const path of ['dist/src/main.js', 'README.md', 'LICENSE', 'deploy/demo.yaml'])
     t.ok(paths.includes(path), path)
+  t.ok(
+    paths.some((path) => /^dist\/embedded-database-[\d.]+\.tar\.gz$/.test(path)),
+    'the files of an empty database',
+  )
   t.notOk(
     paths.some((path) => /^(src|test|node_modules|\.ci)\//.test(path)),
     'no sources and no tests',

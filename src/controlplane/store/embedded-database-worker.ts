@@ -4,10 +4,12 @@
  */
 import fs, { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import { beat, beatByEvents, beatIn } from '../../dataplane/life/signs.ts'
+import { unpackReadyMade } from './ready-made-database.ts'
 import { statementStates } from './statement-states.ts'
 import { SyncedFolder, type Syncing, syncedStart } from './synced-folder.ts'
 
@@ -25,6 +27,9 @@ export interface EmbeddedWorkerData {
 
 /** Connections at a time: the pool's one, one that is about to close, and a person with psql. */
 const maxConnections = 8
+
+/** PostgreSQL's own cache: the system has the same pages in its own, and 128 MB, its default, are more than most databases here hold. */
+const small = ['-c', 'shared_buffers=16MB']
 
 async function serve(data: EmbeddedWorkerData): Promise<void> {
   const { directory, socketPath, signs } = data
@@ -55,8 +60,7 @@ async function initialise(directory: string, syncing: Syncing | null): Promise<v
   if (existsSync(directory)) return
   const aside = `${directory}.new`
   rmSync(aside, { recursive: true, force: true })
-  const database = await open(aside, syncing)
-  await database.close()
+  if (!unpackReadyMade(aside)) await (await open(aside, syncing)).close()
   // What makes a database syncs nothing.
   if (syncing !== null)
     for (const name of readdirSync(aside, { recursive: true }))
@@ -66,8 +70,20 @@ async function initialise(directory: string, syncing: Syncing | null): Promise<v
 }
 
 function open(directory: string, syncing: Syncing | null): Promise<PGlite> {
-  if (syncing === null) return PGlite.create({ dataDir: directory })
-  return PGlite.create({ fs: new SyncedFolder(directory, syncing), startParams: syncedStart })
+  if (syncing === null)
+    return PGlite.create({ dataDir: directory, startParams: [...PGlite.defaultStartParams, ...small] })
+  return PGlite.create({ fs: new SyncedFolder(directory, syncing), startParams: [...syncedStart, ...small] })
+}
+
+/**
+ * V8 compiles what of PostgreSQL runs often a second time, with its optimising compiler, which takes 500 MB for its largest functions
+ * and a second of CPU at each start. What it gains is lost in the conversation with the database: single statements take as long,
+ * those that read thousands of rows up to twice as long. It counts for whatever the process compiles from now on.
+ */
+function compileOnce(): void {
+  // `--liftoff-only` says all of it on a command line; later each has to be said.
+  for (const flag of ['--no-wasm-dynamic-tiering', '--no-wasm-tier-up', '--liftoff-only'])
+    setFlagsFromString(flag)
 }
 
 /** Says that the thread waits for the disk, which may take long, while it does. */
@@ -121,4 +137,5 @@ function keepModesPrivate(): void {
 }
 
 keepModesPrivate()
+compileOnce()
 await serve(workerData as EmbeddedWorkerData)
