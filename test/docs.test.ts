@@ -1,24 +1,58 @@
-/** What the pages in `docs/` name is there. */
-import { access, readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+/** What the README and the pages in `docs/` name is there: files, other pages, and headings within them. */
+import { access } from 'node:fs/promises'
+import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { pages } from './support/pages.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const pages = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md'))
 
-for (const page of pages) {
-  const text = await readFile(join(root, 'docs', page), 'utf8')
-
-  t.test(`every file that ${page} names is there`, async (t) => {
+t.test('every file that a page names is there', async (t) => {
+  for (const [page, text] of pages) {
     const paths = new Set(
       Array.from(text.matchAll(/`((?:src|test|deploy|schema)\/[^`*]*)`/g), ([, path]) => path!),
     )
-    for (const path of paths) await t.resolves(access(join(root, path)), path)
-  })
+    for (const path of paths) await t.resolves(access(join(root, path)), `${page}: ${path}`)
+  }
+})
 
-  t.test(`every page that ${page} links to is there`, async (t) => {
-    const links = new Set(Array.from(text.matchAll(/\]\(([^):#]+)\)/g), ([, path]) => path!))
-    for (const link of links) await t.resolves(access(join(root, 'docs', link)), link)
-  })
+t.test('every link leads to a page that is there, and to a heading of it', async (t) => {
+  for (const [page, text] of pages) {
+    for (const [, link] of text.matchAll(/\]\(([^):\s]+)\)/g)) {
+      const [path = '', anchor] = link!.split('#')
+      const target = path === '' ? page : normalize(join(dirname(page), path))
+      await t.resolves(access(join(root, target)), `${page}: ${link}`)
+      if (anchor !== undefined)
+        t.ok(anchorsOf(pages.get(target) ?? '').includes(anchor), `${page}: ${link} is a heading`)
+    }
+  }
+})
+
+t.test('every page can be found from the README', async (t) => {
+  const found = new Set<string>(['README.md'])
+  for (const page of found) {
+    for (const [, path] of pages.get(page)!.matchAll(/\]\(([^):#\s]+\.md)/g)) {
+      const target = normalize(join(dirname(page), path!))
+      if (pages.has(target)) found.add(target)
+    }
+  }
+  t.same(
+    [...pages.keys()].filter((page) => !found.has(page)),
+    [],
+  )
+})
+
+t.test('the README is short', async (t) => {
+  t.ok(pages.get('README.md')!.split('\n').length <= 201, 'at most 200 lines: details go to pages')
+})
+
+/** The anchors that GitHub gives to headings: lower case, words with hyphens, punctuation gone. */
+function anchorsOf(text: string): string[] {
+  const withoutBlocks = text.replaceAll(/^```[\s\S]*?^```$/gm, '')
+  return Array.from(withoutBlocks.matchAll(/^#+ (.*)$/gm), ([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\p{M}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  )
 }

@@ -1,6 +1,6 @@
 /**
- * The README's examples that are not the tour: its documents are one configuration that is accepted as it stands, and its receiver of
- * webhooks believes what the server signs and nothing else.
+ * The examples of README and pages that are not run in a shell: their documents are one configuration that is accepted as it stands, and
+ * the receiver of webhooks believes what the server signs and nothing else.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,14 +13,15 @@ import { signatureHeaders } from '../src/controlplane/events/webhooks/webhook-qu
 import { monitorTypes } from '../src/controlplane/model/monitor.ts'
 import { poolSelects } from '../src/controlplane/model/pool.ts'
 import { serviceSteers } from '../src/controlplane/model/service.ts'
-import { readme, readmeBlocks } from './support/readme.ts'
+import { pageBlocks, pages } from './support/pages.ts'
 
-const blocks = readmeBlocks()
+// Pages in folders below docs/ are about other systems.
+const blocks = pageBlocks().filter(({ page }) => !/^docs\/.*\//.test(page))
 
 t.test('the documents are one configuration', async (t) => {
   const whole: Record<string, Record<string, unknown>> = {}
   let documents = 0
-  for (const { text, line } of blocks.filter(({ language }) => language === 'yaml')) {
+  for (const { text, page, line } of blocks.filter(({ language }) => language === 'yaml')) {
     const block = parse(text) as Record<string, Record<string, unknown>>
     // Of Prometheus; see test/deploy.
     if ('scrape_configs' in block) continue
@@ -28,7 +29,7 @@ t.test('the documents are one configuration', async (t) => {
     for (const [kind, items] of Object.entries(block)) {
       t.ok(
         kinds.some((known) => known === kind),
-        `line ${line}: ${kind}`,
+        `${page}, line ${line}: ${kind}`,
       )
       for (const name of Object.keys(items))
         t.notOk(name in (whole[kind] ?? {}), `${kind} ${name} is there once`)
@@ -41,8 +42,9 @@ t.test('the documents are one configuration', async (t) => {
 })
 
 t.test('every type of monitor and every policy is there', async (t) => {
+  const all = [...pages.values()].join('\n')
   for (const word of [...monitorTypes, ...poolSelects, ...serviceSteers]) {
-    t.match(readme, new RegExp(`^\\|[^|]*\`${word}\``, 'm'), word)
+    t.match(all, new RegExp(`^\\|[^|]*\`${word}\``, 'm'), word)
   }
 })
 

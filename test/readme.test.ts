@@ -1,6 +1,6 @@
 /**
- * The README's tour as a reader would take it: every shell block, in order, in one bash, against a real daemon with the
- * demo, on the embedded database and on PostgreSQL. What stands in the README is run as it is, but for two things that
+ * The tour of README and docs/tutorial.md as a reader would take it: every shell block, in order, in one bash, against a real daemon with the
+ * demo, on the embedded database and on PostgreSQL. What stands there is run as it is, but for two things that
  * `onPorts` replaces: the DNS port and the HTTP address, which are free ones here. `data/admin-token` is the token of the
  * daemon because bash runs in a folder in which `data` is the daemon's data directory.
  *
@@ -17,12 +17,14 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
 import { repository, startDaemonProcess } from './support/daemon.ts'
+import { type Block, onPorts, page, pageBlocks, pages } from './support/pages.ts'
 import { startPostgres } from './support/postgres.ts'
 import { missingPrograms } from './support/program.ts'
-import { type Block, onPorts, readme, readmeBlocks } from './support/readme.ts'
 
-const blocks = readmeBlocks()
-const tour = blocks.filter(({ heading }) => heading === 'A tour in five minutes')
+const tour = [
+  ...pageBlocks('README.md').filter(({ heading }) => heading === 'A tour in five minutes'),
+  ...pageBlocks('docs/tutorial.md'),
+]
 const skip = missingPrograms('dig', 'curl', 'bash')
 
 t.test('the tour', { skip }, async (t) => {
@@ -45,13 +47,18 @@ t.test('the table of variables is that of the code', async (t) => {
     ([, name]) => name!,
   )
   t.ok(inCode.length >= 10)
-  t.same([...readme.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name).sort(), inCode.sort())
+  t.same(
+    [...page('docs/configuration.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name).sort(),
+    inCode.sort(),
+  )
 })
 
 t.test('what it says to lie somewhere lies there', async (t) => {
-  const table = readme.slice(readme.indexOf('## Where things are'))
+  const architecture = page('docs/architecture.md')
+  const table = architecture.slice(architecture.indexOf('\n## Where things are\n'))
+  const all = [...pages.values()].join('\n')
   const rows = [...table.matchAll(/^\| (`.*?) \|/gm)].map(([, cell]) => cell!)
-  const paths = [...readme.matchAll(/`(deploy\/[^`]+)`/g), ...rows.join().matchAll(/`([^`]+)`/g)].map(
+  const paths = [...all.matchAll(/`(deploy\/[^`]+)`/g), ...rows.join().matchAll(/`([^`]+)`/g)].map(
     ([, path]) => path!,
   )
   t.ok(paths.length > 20)
@@ -73,7 +80,7 @@ async function takeTour(t: Test, databaseUrl: string | undefined): Promise<void>
     const next = tour[index + 1]
     const expected = next?.language === 'text' ? next.text : ''
     const { output, failed } = await bash.run(onPorts(block.text, daemon.dns.port, daemon.http))
-    t.same(failed, [], `every command of the block at line ${block.line} succeeds`)
+    t.same(failed, [], `every command of the block at ${placeOf(block)} succeeds`)
     compare(t, block, output, expected)
     ran++
   }
@@ -87,8 +94,12 @@ function compare(t: Test, block: Block, output: string, expected: string): void 
   const matches =
     actual.length === wanted.length && wanted.every((line, index) => toPattern(line).test(actual[index]!))
   // Shown side by side when they differ.
-  if (matches) t.pass(`the output of the block at line ${block.line}`)
-  else t.same(actual, wanted, `the output of the block at line ${block.line}`)
+  if (matches) t.pass(`the output of the block at ${placeOf(block)}`)
+  else t.same(actual, wanted, `the output of the block at ${placeOf(block)}`)
+}
+
+function placeOf({ page, line }: Block): string {
+  return `line ${line} of ${page}`
 }
 
 function toPattern(line: string): RegExp {

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: CPU time a query, side by side, of pooldns and of the servers that it is measured against, by the method
  * of `measure.ts`, in the rounds of `rounds.ts`; then the scenarios that are programs of their own. Prints a table for each,
- * and leaves `results.json`, `tables.md` and `cpu-per-query.svg` in a folder. The README says how to repeat it.
+ * and leaves `results.json`, `tables.md` and `cpu-per-query.svg` in a folder. docs/performance.md says how to repeat it.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'

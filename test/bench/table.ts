@@ -1,4 +1,4 @@
-/** Tables in Markdown: one a scenario, and one over all of them for the README. */
+/** Tables in Markdown: one a scenario, and one over all of them for docs/performance.md. */
 import { figuresOf, type Measurement, ratioOf, serverNamed } from './results.ts'
 import type { Spread } from './statistics.ts'
 

@@ -1,11 +1,11 @@
 /**
  * What a forged query can make the server send to its victim: octets of DNS in the response for each octet in the
  * query, over UDP. The zone is one that an operator would regret: every RRset is as large as still fits a response. The
- * rows of the README's table are made here, and must stand there as they are measured.
+ * rows of the table in docs/security.md are made here, and must stand there as they are measured.
  */
 import t, { type Test } from 'tap'
 import { type EdnsFields, query, readResponse } from '../support/dns-client.ts'
-import { readme } from '../support/readme.ts'
+import { page } from '../support/pages.ts'
 import { apex, exchange, identity, type Line, option, serve, type Way } from './serving.ts'
 
 const times = <T>(count: number, make: (index: number) => T): T[] =>
@@ -45,7 +45,7 @@ const cookie = option(10, '0123456789abcdef')
 const nsid = option(3)
 const withOptions: EdnsFields = { ...asked, options: Buffer.concat([nsid, cookie]) }
 
-/** What is asked, by the name that the README gives it. */
+/** What is asked, by the name that docs/security.md gives it. */
 const rows: readonly (readonly [label: string, name: string, type: number, edns?: EdnsFields])[] = [
   ['TXT that fills 1,232 octets, with an OPT', apex, 16, asked],
   ['the same, with NSID and a cookie: truncated', apex, 16, withOptions],
@@ -62,7 +62,7 @@ const rows: readonly (readonly [label: string, name: string, type: number, edns?
 
 const decimal = (value: number) => value.toLocaleString('en-US')
 
-t.test('the worst queries get no more than the README says', async (t) => {
+t.test('the worst queries get no more than docs/security.md says', async (t) => {
   await using serving = await serve(zone)
   const [udp] = serving.ways.filter(({ transport }) => transport === 'udp')
   const most = Math.max(...(await measure(t, udp!)))
@@ -70,7 +70,7 @@ t.test('the worst queries get no more than the README says', async (t) => {
     most <= 1232 / (header + questionOf(apex) + opt),
     'nothing is above what the limits make of the shortest name',
   )
-  t.equal(identity.length, 6, 'NSID is as long as in the README')
+  t.equal(identity.length, 6, 'NSID is as long as in docs/security.md')
 })
 
 async function measure(t: Test, way: Way): Promise<number[]> {
@@ -85,7 +85,7 @@ async function measure(t: Test, way: Way): Promise<number[]> {
     const factor = response.length / request.length
     factors.push(factor)
     const row = `| ${label} | ${request.length} | ${decimal(response.length)} | ${factor.toFixed(1)} |`
-    t.ok(readme.includes(`\n${row}\n`), `the README has ${row}`)
+    t.ok(page('docs/security.md').includes(`\n${row}\n`), `docs/security.md has ${row}`)
   }
   return factors
 }

@@ -1,4 +1,4 @@
-/** The README's scrape configuration in a real Prometheus, and its linter's opinion of what is scraped. */
+/** The scrape configuration of docs/metrics.md in a real Prometheus, and its linter's opinion of what is scraped. */
 import { spawn } from 'node:child_process'
 import { Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
@@ -10,12 +10,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
+import { onPorts, pageBlocks } from '../support/pages.ts'
 import { patience } from '../support/patience.ts'
 import { findProgram, missingPrograms, startProgram } from '../support/program.ts'
-import { onPorts, readmeBlocks } from '../support/readme.ts'
 
 const skip = missingPrograms('prometheus', 'promtool')
-const snippet = readmeBlocks().find(({ text }) => text.startsWith('scrape_configs:'))
+const snippet = pageBlocks('docs/metrics.md').find(({ text }) => text.startsWith('scrape_configs:'))
 
 t.test('a scraped daemon', { skip }, async (t) => {
   const daemon = await startDaemonProcess({ env: { POOLDNS_RESOLVERS: '127.0.0.1:9' } })
@@ -59,7 +59,7 @@ t.test('a scraped daemon', { skip }, async (t) => {
     t.equal(code, 0)
   })
 
-  await t.test('Prometheus scrapes it as the README says', async (t) => {
+  await t.test('Prometheus scrapes it as docs/metrics.md says', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'pooldns-prometheus-'))
     t.teardown(() => rm(folder, { recursive: true, force: true }))
     const file = join(folder, 'prometheus.yaml')

@@ -1,4 +1,4 @@
-/** The README's snippets for a resolver in front of the daemon, in a real unbound. */
+/** The snippets of docs/deploy.md for a resolver in front of the daemon, in a real unbound. */
 
 import { Resolver } from 'node:dns/promises'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
+import { onPorts, pageBlocks } from '../support/pages.ts'
 import { missingPrograms, startProgram } from '../support/program.ts'
-import { onPorts, readmeBlocks } from '../support/readme.ts'
 
-const snippets = readmeBlocks().filter(({ language }) => language === 'unbound')
+const snippets = pageBlocks('docs/deploy.md').filter(({ language }) => language === 'unbound')
 
 t.equal(snippets.length, 2, 'a stub and a forward')
 
@@ -19,7 +19,7 @@ t.test('unbound resolves our zones', { skip: missingPrograms('unbound', 'unbound
   t.teardown(() => daemon.stop())
   await configure(daemon)
   for (const snippet of snippets) {
-    t.test(`as at line ${snippet.line} of the README`, async (t) => {
+    t.test(`as at line ${snippet.line} of docs/deploy.md`, async (t) => {
       const folder = await mkdtemp(join(tmpdir(), 'pooldns-unbound-'))
       t.teardown(() => rm(folder, { recursive: true, force: true }))
       const port = await freePort()

@@ -1,15 +1,15 @@
 /**
- * The table of policies and situations as Markdown, for the README. Policies that differ in `select` or `steer` alone are columns;
+ * The table of policies and situations as Markdown, for docs/what-is-answered.md. Policies that differ in `select` or `steer` alone are columns;
  * of every other there is a row with what it changes.
  *
- *   node test/controlplane/steering/readme-table.ts           prints it
- *   node test/controlplane/steering/readme-table.ts --write   puts it into README.md, between its marks
+ *   node test/controlplane/steering/answers-page.ts           prints it
+ *   node test/controlplane/steering/answers-page.ts --write   puts it into the page, between its marks
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { poolSituations, poolTable, serviceSituations, serviceTable } from './table.ts'
 
-const readmeUrl = new URL('../../../README.md', import.meta.url)
-const begin = '<!-- What is answered: written by test/controlplane/steering/readme-table.ts -->'
+const pageUrl = new URL('../../../docs/what-is-answered.md', import.meta.url)
+const begin = '<!-- What is answered: written by test/controlplane/steering/answers-page.ts -->'
 const end = '<!-- End of what is answered -->'
 
 interface Row {
@@ -17,12 +17,12 @@ interface Row {
   readonly answers: Readonly<Record<string, string>>
 }
 
-/** The README with the table as it is now. Throws when the marks are not there. */
-export function withTable(readme: string): string {
-  const from = readme.indexOf(begin)
-  const to = readme.indexOf(end)
-  if (from < 0 || to < from) throw new Error(`README.md lacks the marks ${begin} and ${end}`)
-  return `${readme.slice(0, from)}${begin}\n\n${tables()}\n${readme.slice(to)}`
+/** The page with the table as it is now. Throws when the marks are not there. */
+export function withTable(page: string): string {
+  const from = page.indexOf(begin)
+  const to = page.indexOf(end)
+  if (from < 0 || to < from) throw new Error(`the page lacks the marks ${begin} and ${end}`)
+  return `${page.slice(0, from)}${begin}\n\n${tables()}\n${page.slice(to)}`
 }
 
 function tables(): string {
@@ -123,7 +123,7 @@ function serviceCell(text: string): string {
 }
 
 if (import.meta.main) {
-  const readme = await readFile(readmeUrl, 'utf8')
-  if (process.argv.includes('--write')) await writeFile(readmeUrl, withTable(readme))
+  const page = await readFile(pageUrl, 'utf8')
+  if (process.argv.includes('--write')) await writeFile(pageUrl, withTable(page))
   else process.stdout.write(`${tables()}`)
 }
