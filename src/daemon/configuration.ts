@@ -42,6 +42,9 @@ const snapshotPatienceMs = 3000
  */
 const answeredPatienceMs = 30_000
 
+/** Between two attempts to load the configuration, where it was not the database's absence that the last one failed for. */
+const retryMs = 2000
+
 /** Parts of the snapshot that could not be used, of which `/ready` tells. */
 const mostTroubles = 20
 
@@ -145,9 +148,21 @@ export class Configuration {
     })
   }
 
+  /** Tries until it has been done, whatever it fails for: nobody else would ever begin to follow the database. */
   async #loadFromDatabase(prepare: () => Promise<void>): Promise<void> {
-    await this.#around.database.ready(this.#around.signal)
-    await prepare()
+    const { database, faults, signal } = this.#around
+    const failed = faults.retried('the configuration was not loaded; trying again')
+    for (;;) {
+      try {
+        await database.ready(signal)
+        await prepare()
+        break
+      } catch (error) {
+        signal.throwIfAborted()
+        failed(error)
+      }
+      await pause(retryMs, signal)
+    }
     this.follower.start()
     await this.follower.loaded
     // Its images are not needed any more.

@@ -2,10 +2,12 @@
 import { execFileSync } from 'node:child_process'
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { placeEmbeddedDatabase } from '../support/embedded-database.ts'
 import { temporaryDataFolder } from '../support/kept.ts'
+import { startPostgres } from '../support/postgres.ts'
 import { ask, askUntil } from './ask.ts'
 import { eventually, put, soa } from './fixture.ts'
 
@@ -103,6 +105,39 @@ t.test('with its database again all is served and written anew, and nothing is w
   await eventually(async () => ((await readyOf(daemon)).warnings === undefined ? true : undefined))
   t.match(await readFile(join(dataDir, 'snapshot/base.json'), 'utf8'), /two\.example\.test/)
   t.ok((await stat(image)).size > 0)
+})
+
+t.test('a database that fails at the first statement is followed once it does not any more', async (t) => {
+  await using postgres = await startPostgres()
+  const env = { DATABASE_URL: await postgres.createDatabase() }
+  const dataDir = await temporaryDataFolder('pooldns-cold-')
+  t.teardown(() => rm(dataDir, { recursive: true, force: true }))
+  const before = await startDaemonProcess({ dataDir, env })
+  await put(before, '/v1/zones/example.test', zone('192.0.2.1'))
+  await eventually(async () => {
+    return (await readdir(join(dataDir, 'snapshot/zones')).catch(() => [])).length > 0 ? true : undefined
+  })
+  await before.stop()
+
+  const sql = new pg.Client(env.DATABASE_URL)
+  // The server ends first when the test fails.
+  sql.on('error', () => undefined)
+  await sql.connect()
+  await sql.query(`alter table schema_migrations rename to kept;
+    create function broken() returns text language plpgsql as $$ begin raise 'cache lookup failed' using errcode = 'XX000'; end $$;
+    create view schema_migrations as select broken() as tag, broken() as hash`)
+  await using daemon = await startDaemonProcess({ dataDir, env })
+  t.same(await answersOf(daemon, 'a'), ['192.0.2.1'])
+  await daemon.line(({ msg }) => msg === 'the configuration was not loaded; trying again')
+  await sql.query('drop view schema_migrations; alter table kept rename to schema_migrations')
+  await sql.end()
+  // A write that nobody serves is only accepted.
+  await eventually(async () => {
+    const json = zone('192.0.2.2')
+    const reply = await daemon.request('/v1/zones/example.test', { method: 'PUT', json })
+    return reply.status === 200 ? true : undefined
+  })
+  t.same(await answersOf(daemon, 'a'), ['192.0.2.2'])
 })
 
 /** Runs the rest of a command line in a mount namespace of its own, behind a script that is given the data directory. */

@@ -126,7 +126,8 @@ export class Database implements AsyncDisposable {
 
   /**
    * Applies pending migrations and resolves once the database can be used; tries until then, every 250 ms to 5 s.
-   * Throws only the signal's reason when it aborts, `unavailable` after `stop`, or for a bug.
+   * Throws the signal's reason when it aborts, `unavailable` after `stop`, and what says nothing of whether the database is there:
+   * a bug, or one in the database.
    */
   async ready(signal: AbortSignal): Promise<void> {
     for (let delayMs = firstRetryMs; ; delayMs = Math.min(delayMs * 2, longestRetryMs)) {
@@ -138,8 +139,11 @@ export class Database implements AsyncDisposable {
         return
       } catch (error) {
         const failure = toControlError(error)
-        if (!(failure instanceof ControlError)) throw error
         this.#up = false
+        if (!(failure instanceof ControlError)) {
+          this.#options.onUnavailable?.(reasonOf(error))
+          throw error
+        }
         if (breaksConnection(error)) this.#embedded?.giveUp(reasonOf(error))
         this.#options.onUnavailable?.(failure.message)
       }
