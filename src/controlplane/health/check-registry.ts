@@ -4,7 +4,7 @@
  * watches it. One that takes the place of another, because settings or the address of a machine changed, goes on with what
  * that one had measured (`Past`), at its position in the schedule.
  *
- * The guard counts a check for one pool: that of the member that has watched it longest.
+ * The guard counts a check for each pool of whose members one watches it.
  *
  * Bound: one check per member and part of its monitor, at most.
  */
@@ -43,6 +43,8 @@ export class CheckRegistry {
   readonly #options: CheckRegistryOptions
   readonly #context: CheckContext
   readonly #checks = new Map<string, Check>()
+  /** Who watches a check for each pool, longest first. Bounded by the watchers. */
+  readonly #guarded = new Map<Check, Map<string, Set<Watcher>>>()
   /** What a hold gave back, until it ends. Bounded by the checks. */
   readonly #lent = new Map<string, Lent>()
 
@@ -74,7 +76,11 @@ export class CheckRegistry {
     // One for each call: two parts of a composite may be the same check.
     const own = { ...watcher }
     check.watchers.add(own)
-    if (check.watchers.size === 1) this.#guard(check)
+    const guarded = this.#guarded.get(check) ?? new Map<string, Set<Watcher>>()
+    this.#guarded.set(check, guarded)
+    const ofPool = guarded.get(own.pool) ?? new Set<Watcher>()
+    guarded.set(own.pool, ofPool.add(own))
+    if (ofPool.size === 1) this.#guard(check, own)
     return { check, release: () => this.#release(check, own) }
   }
 
@@ -100,7 +106,7 @@ export class CheckRegistry {
     }
     const { suspicion } = change
     this.#options.onSuspicion(suspicion)
-    for (const { member: key, measurement: given } of change.giveBack) {
+    for (const { check: key, measurement: given } of change.giveBack) {
       const check = this.#checks.get(key)
       if (check === undefined) continue
       if (suspicion.holds) this.#lent.set(key, { given, taken: check.measurement, opinion: check.opinion })
@@ -110,25 +116,34 @@ export class CheckRegistry {
     if (suspicion.holds) this.#options.askCanaries?.()
   }
 
-  #counts({ owner, key, measurement }: Check, ok: boolean, atMs: number): boolean {
-    const ruling = this.#options.guard?.verdict(owner.pool, key, ok, measurement, atMs)
+  #counts({ key, measurement }: Check, ok: boolean, atMs: number): boolean {
+    const ruling = this.#options.guard?.verdict(key, ok, measurement, atMs)
     this.apply(ruling?.change ?? null)
     return ruling?.counts ?? true
   }
 
   #release(check: Check, watcher: Watcher): void {
-    const first = check.owner
+    const { pool } = watcher
+    const guarded = this.#guarded.get(check)
+    const ofPool = guarded?.get(pool)
+    if (guarded === undefined || ofPool === undefined) return
+    const [first] = ofPool
     check.watchers.delete(watcher)
-    if (watcher === first) this.apply(this.#options.guard?.forget(first.pool, check.key) ?? null)
-    if (check.watchers.size === 0) {
-      check.cancel()
-      this.#checks.delete(check.key)
-    } else if (watcher === first) this.#guard(check)
+    ofPool.delete(watcher)
+    if (watcher === first) {
+      this.apply(this.#options.guard?.forget(pool, check.key) ?? null)
+      const [next] = ofPool
+      if (next === undefined) guarded.delete(pool)
+      else this.#guard(check, next)
+    }
+    if (check.watchers.size > 0) return
+    check.cancel()
+    this.#guarded.delete(check)
+    this.#checks.delete(check.key)
   }
 
-  #guard(check: Check): void {
+  #guard(check: Check, { pool, member, witness = member }: Watcher): void {
     const { intervalMs, timeoutMs } = check.probed.monitor
-    const { pool, member, witness = member } = check.owner
     this.#options.guard?.watch(pool, check.key, longestGapMs(intervalMs) + timeoutMs, witness)
   }
 }

@@ -28,6 +28,7 @@
  * is a hold: suspect at once, and the canaries are asked now. As long as none has answered nobody leaves the answers. When one does,
  * it was the members: those who had been given back something lose it again, and the members make no other hold until what they
  * failed by is out of the window, or they look well again: what comes after that is another blow. When none does, the suspicion is theirs.
+ * A hold wants neither `minMembers` nor `minPools`: where all members are in one pool, or there is one, canaries tell as well.
  *
  * ## What does not count, and what is given back
  * What does not count does not reach a member's machine. To let the machines run on and only show something else would
@@ -52,7 +53,7 @@
  * ## At the start, and with few members
  * At the start nobody is up, so nobody can be struck: members whose first verdict is a failure are down, as ever. Those that
  * come from the store as up can be. Fewer than `minMembers` members, or than `minPools` pools, are too few to tell, and
- * the guard is off. Canaries work with any number, once each has been heard and one has answered.
+ * the guard is off. Canaries work with any number, and so do holds, once each has been heard and one has answered.
  *
  * ## Where it errs
  * Wrongly suspect (dead members stay in the answers until they answer again or the rest does):
@@ -77,10 +78,9 @@
  * Not to be told of here: members that are not probed by this node's network (push, static).
  *
  * Costs and bounds: a verdict costs constant time, the beginning and end of a suspicion, and the first verdict after a change of
- * members, one pass over the members. One entry per check (of a member, each monitor is one), per pool and per canary. Pure:
+ * members, one pass over the checks. One entry per check, per pool of each, and per canary. Pure:
  * times are milliseconds of one clock that does not go back.
  */
-import type { MemberKey } from '../model/member-key.ts'
 import type { HealthState } from '../model/observation.ts'
 import { AgeingLink, AgeingList } from './ageing-list.ts'
 import { type StruckSettings, type Witness, Witnesses, type Word } from './witnesses.ts'
@@ -109,8 +109,9 @@ export interface Suspicion {
   readonly holds: boolean
 }
 
-/** A member that is to have the measurement again that it had before the blow. */
-export interface GivenBack<M> extends MemberKey {
+/** A check that is to have the measurement again that it had before the blow. */
+export interface GivenBack<M> {
+  readonly check: string
   readonly measurement: M
 }
 
@@ -134,16 +135,11 @@ export interface Ruling<M> {
   readonly change: GuardChange<M> | null
 }
 
-interface GuardedPool<M> {
+/** A check: of a member, or of one address of it. */
+interface Guarded<M> {
   readonly name: string
-  readonly members: Map<string, GuardedMember<M>>
-}
-
-/** A member, or one address of it. */
-interface GuardedMember<M> {
-  readonly name: string
-  /** What it counts for, together with the other addresses of its member. */
-  readonly witness: Witness
+  /** What it counts for in each pool that it is for, together with the other checks of its member. The first counts over all. */
+  readonly witnesses: Map<string, Witness>
   /** What its last verdict counts as; null when that is too old or there was none. */
   heard: Word | null
   /** When the failures began that have not been broken since; null when it does not fail. */
@@ -151,9 +147,9 @@ interface GuardedMember<M> {
   before: M | null
   periodMs: number
   /** The place among all, in the order of last verdicts. */
-  readonly hearing: AgeingLink<GuardedMember<M>>
+  readonly hearing: AgeingLink<Guarded<M>>
   /** The place among those that can be struck, in the order in which failures began. */
-  readonly blow: AgeingLink<GuardedMember<M>>
+  readonly blow: AgeingLink<Guarded<M>>
 }
 
 const ended = { to: 'trusting' } as const
@@ -162,15 +158,16 @@ const notCounting = { counts: false, change: null } as const
 
 export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   readonly #settings: GuardSettings
-  readonly #pools = new Map<string, GuardedPool<M>>()
-  readonly #hearings = new AgeingList<GuardedMember<M>>()
-  readonly #blows = new AgeingList<GuardedMember<M>>()
+  /** For a hold: the canaries tell whether it is so, and few members are as few as many. */
+  readonly #holding: StruckSettings
+  readonly #checks = new Map<string, Guarded<M>>()
+  readonly #hearings = new AgeingList<Guarded<M>>()
+  readonly #blows = new AgeingList<Guarded<M>>()
   /** Whether each answered when it was last asked; null for one that has not been heard. */
   readonly #canaries: Map<string, boolean | null>
   readonly #canaryPeriodMs: number
   /** Whether one of them has answered. */
   #canariesDecide = false
-  #members = 0
   readonly #witnesses = new Witnesses()
   /** Null: to be worked out, because members have changed. */
   #windowMs: number | null = null
@@ -184,6 +181,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
    */
   constructor(settings: Partial<GuardSettings> = {}, canaries: readonly string[] = [], canaryPeriodMs = 0) {
     this.#settings = { ...guardDefaults, ...settings }
+    this.#holding = { ...this.#settings, minMembers: 1, minPools: 1 }
     this.#canaries = new Map(canaries.map((name) => [name, null]))
     this.#canaryPeriodMs = canaryPeriodMs
   }
@@ -199,32 +197,38 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   }
 
   /**
-   * Watches a member from now on; one that is watched already goes on with another period.
-   * @param member unique in its pool; where several monitors probe a member, each is one
+   * Watches a check for a pool from now on; one that is watched already goes on with another period.
+   * @param check unique over all pools; one that is watched for several pools is a witness in each, and one machine over all
    * @param periodMs the longest time from one verdict to the next: the interval with its jitter, and the timeout
    * @param witness what has the same one in a pool is one machine
    */
-  watch(pool: string, member: string, periodMs: number, witness = member): void {
+  watch(pool: string, check: string, periodMs: number, witness = check): void {
     this.#windowMs = null
-    const into = this.#pools.get(pool) ?? { name: pool, members: new Map() }
-    this.#pools.set(pool, into)
-    const known = into.members.get(member)
-    if (known === undefined) {
-      into.members.set(member, guarded(this.#witnesses.join(pool, witness), member, periodMs))
-      this.#members++
-    } else known.periodMs = periodMs
+    const one = this.#checks.get(check) ?? guarded<M>(check)
+    this.#checks.set(check, one)
+    one.periodMs = periodMs
+    if (one.witnesses.has(pool)) return
+    const joined = this.#witnesses.join(pool, witness)
+    one.witnesses.set(pool, joined)
+    if (one.witnesses.size === 1) this.#witnesses.count(joined, 1)
+    this.#witnesses.say(joined, null, one.heard)
   }
 
-  /** Watches a member no more. */
-  forget(pool: string, member: string): GuardChange<M> | null {
-    const from = this.#pools.get(pool)
-    const one = from?.members.get(member)
-    if (from === undefined || one === undefined) return null
-    this.#silence(one)
-    this.#witnesses.leave(one.witness)
-    from.members.delete(member)
-    if (from.members.size === 0) this.#pools.delete(pool)
-    this.#members--
+  /** Watches a check for that pool no more. */
+  forget(pool: string, check: string): GuardChange<M> | null {
+    const one = this.#checks.get(check)
+    const left = one?.witnesses.get(pool)
+    if (one === undefined || left === undefined) return null
+    const [first] = one.witnesses.values()
+    this.#witnesses.say(left, one.heard, null)
+    if (left === first) this.#witnesses.count(left, -1)
+    this.#witnesses.leave(left)
+    one.witnesses.delete(pool)
+    const [next] = one.witnesses.values()
+    if (next === undefined) {
+      this.#silence(one)
+      this.#checks.delete(check)
+    } else if (left === first) this.#witnesses.count(next, 1)
     this.#windowMs = null
     const { minMembers, minPools } = this.#settings
     const tooFew = this.#witnesses.size < minMembers || this.#witnesses.pools < minPools
@@ -233,25 +237,26 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
 
   /**
    * Rules on a verdict, before it goes to the machine.
-   * @param current the member's measurement as it is before this verdict
+   * @param current the check's measurement as it is before this verdict
    */
-  verdict(pool: string, member: string, ok: boolean, current: M, atMs: number): Ruling<M> {
-    const one = this.#pools.get(pool)?.members.get(member)
+  verdict(check: string, ok: boolean, current: M, atMs: number): Ruling<M> {
+    const one = this.#checks.get(check)
     if (one === undefined) return counting
     this.#age(atMs)
     this.#hear(one, ok, current, atMs)
-    if (ok && atMs < this.#acquittedUntilMs && this.#witnesses.lookWell(this.#settings))
+    const settings = this.#canariesDecide ? this.#holding : this.#settings
+    if (ok && atMs < this.#acquittedUntilMs && this.#witnesses.lookWell(settings))
       this.#acquittedUntilMs = Number.NEGATIVE_INFINITY
     if (
       this.#suspicion === null &&
       !ok &&
       atMs >= this.#acquittedUntilMs &&
-      this.#witnesses.lookStruck(this.#settings)
+      this.#witnesses.lookStruck(settings)
     ) {
       return { counts: false, change: this.#struck(atMs) }
     }
     const membersDecide = !this.#canariesDecide || this.#holds
-    if (membersDecide && this.#suspicion !== null && ok && this.#witnesses.lookWell(this.#settings))
+    if (membersDecide && this.#suspicion !== null && ok && this.#witnesses.lookWell(settings))
       return { counts: true, change: this.#trust() }
     return ok || this.#suspicion === null || current.state === 'down' ? counting : notCounting
   }
@@ -299,11 +304,9 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     this.#suspicion = suspicion
     const { sinceMs: atMs } = suspicion
     const giveBack: GivenBack<M>[] = []
-    for (const { name: pool, members } of this.#pools.values()) {
-      for (const { name: member, failingSinceMs, before } of members.values()) {
-        if (failingSinceMs === null || failingSinceMs < atMs - horizonMs) continue
-        if (before !== null && before.state !== 'down') giveBack.push({ pool, member, measurement: before })
-      }
+    for (const { name: check, failingSinceMs, before } of this.#checks.values()) {
+      if (failingSinceMs === null || failingSinceMs < atMs - horizonMs) continue
+      if (before !== null && before.state !== 'down') giveBack.push({ check, measurement: before })
     }
     return { to: 'suspect', suspicion, giveBack }
   }
@@ -312,14 +315,12 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
   #trust(): GuardChange<M> | null {
     if (this.#suspicion === null) return null
     this.#suspicion = null
-    for (const { members } of this.#pools.values()) {
-      for (const one of members.values()) if (one.failingSinceMs !== null) this.#silence(one)
-    }
+    for (const one of this.#checks.values()) if (one.failingSinceMs !== null) this.#silence(one)
     return ended
   }
 
   /** Forgets what a member said. */
-  #silence(one: GuardedMember<M>): void {
+  #silence(one: Guarded<M>): void {
     this.#count(one, null)
     this.#hearings.remove(one.hearing)
     this.#blows.remove(one.blow)
@@ -327,7 +328,7 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     one.before = null
   }
 
-  #hear(one: GuardedMember<M>, ok: boolean, current: M, atMs: number): void {
+  #hear(one: Guarded<M>, ok: boolean, current: M, atMs: number): void {
     this.#hearings.append(one.hearing, atMs)
     if (ok) {
       this.#blows.remove(one.blow)
@@ -356,8 +357,8 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
     }
   }
 
-  #count(one: GuardedMember<M>, heard: Word | null): void {
-    this.#witnesses.say(one.witness, one.heard, heard)
+  #count(one: Guarded<M>, heard: Word | null): void {
+    for (const witness of one.witnesses.values()) this.#witnesses.say(witness, one.heard, heard)
     one.heard = heard
   }
 
@@ -368,18 +369,17 @@ export class SelfIsolationGuard<M extends { readonly state: HealthState }> {
 
   #workOutWindow(): number {
     const { windowMs, maxWindowMs } = this.#settings
-    const periods = new Float64Array(this.#members)
+    const periods = new Float64Array(this.#checks.size)
     let index = 0
-    for (const { members } of this.#pools.values()) {
-      for (const { periodMs } of members.values()) periods[index++] = periodMs
-    }
+    for (const { periodMs } of this.#checks.values()) periods[index++] = periodMs
     const median = periods.sort()[(periods.length - 1) >> 1] ?? 0
     return Math.min(maxWindowMs, Math.max(windowMs, median))
   }
 }
 
-function guarded<M>(witness: Witness, name: string, periodMs: number): GuardedMember<M> {
-  // The links need the member and the member its links.
-  const one = { name, witness, heard: null, failingSinceMs: null, before: null, periodMs } as GuardedMember<M>
+function guarded<M>(name: string): Guarded<M> {
+  // The links need the check and the check its links.
+  const fresh = { name, witnesses: new Map(), heard: null, failingSinceMs: null, before: null, periodMs: 0 }
+  const one = fresh as unknown as Guarded<M>
   return Object.assign(one, { hearing: new AgeingLink(one), blow: new AgeingLink(one) })
 }

@@ -103,6 +103,17 @@ export function ownFault(error: unknown): Fault | null {
 }
 
 /**
+ * Whether a filter between here and an address said no. Linux tells of a router's "administratively prohibited" over IPv6 (RFC 4443
+ * section 3.1, code 1) by the code that it has for a filter of this host. Only that host's own word comes with the call itself.
+ * @param later it came by the network, after the call had returned
+ */
+export function faultOfFilter(error: unknown, address: AddressText, later: boolean): Fault | null {
+  const { code } = describe(error)
+  if (code !== 'EACCES' || !later || familyOf(address) !== 'ipv6') return null
+  return fault('connect', `a filter on the way refuses it (${code})`)
+}
+
+/**
  * What is said of an address that there is no way to: the first two by a router, or by this host itself, and the others by a host that
  * has nothing at all of the family.
  */

@@ -3,6 +3,9 @@
  * each family is no more likely to have died than another, and says no more by failing at both. It is well while one of its checks is,
  * as its member is up while one of its addresses is.
  *
+ * A check that several pools share is a witness in each of them, for what it says tells of each. Over all it is one machine and is
+ * counted once: one that dies would look like a blow otherwise.
+ *
  * ## When members look struck
  * The members look struck when, of those that said something within the window,
  * - at least `share` of the witnesses are struck, where struck are those whose failures began within the window while they
@@ -13,7 +16,8 @@
  * They look well again when less than half of `share` of the witnesses is struck; whoever was struck stays so, however
  * long the suspicion lasts, until it succeeds. Both want to see `minMembers` witnesses in `minPools` pools at least.
  *
- * Bound: one witness for each member and part of its monitor, and one pool for each that has any. Each change costs constant time.
+ * Bound: one witness for each member and part of its monitor, and one pool for each that has any. Each change costs constant time,
+ * for each pool that a check is in.
  */
 
 /** When members look struck, as above. */
@@ -38,6 +42,8 @@ export interface Witness extends Record<Word, number> {
   readonly name: string
   readonly pool: WitnessPool
   checks: number
+  /** Those of its checks that count over all, which in other pools do not. */
+  counted: number
   /** What all of it comes to; null when nothing was heard of it. */
   word: Word | null
 }
@@ -51,6 +57,7 @@ export class Witnesses {
   /** Pools of which more are struck than well. */
   #poolsStruck = 0
 
+  /** How many count over all. */
   get size(): number {
     return this.#size
   }
@@ -60,7 +67,7 @@ export class Witnesses {
     return this.#pools.size
   }
 
-  /** Takes one more check of a witness. @param name unique in its pool */
+  /** Takes one more check of a witness, which has said nothing yet and doesn't count over all. @param name unique in its pool */
   join(pool: string, name: string): Witness {
     const into = this.#pools.get(pool) ?? { name: pool, witnesses: new Map(), ok: 0, struck: 0 }
     this.#pools.set(pool, into)
@@ -69,19 +76,26 @@ export class Witnesses {
       known.checks++
       return known
     }
-    const witness = { name, pool: into, checks: 1, ok: 0, struck: 0, failing: 0, word: null }
+    const witness = { name, pool: into, checks: 1, counted: 0, ok: 0, struck: 0, failing: 0, word: null }
     into.witnesses.set(name, witness)
-    this.#size++
     return witness
   }
 
-  /** Lets go of a check of a witness, whose word has been taken back. */
+  /** Lets go of a check of a witness, whose word has been taken back and which doesn't count over all any more. */
   leave(witness: Witness): void {
     const { pool, name } = witness
     if (--witness.checks > 0) return
     pool.witnesses.delete(name)
-    this.#size--
     if (pool.witnesses.size === 0) this.#pools.delete(pool.name)
+  }
+
+  /** One of its checks counts over all from now on (1), or no longer (-1). */
+  count(witness: Witness, by: 1 | -1): void {
+    const before = witness.counted
+    witness.counted += by
+    if (before > 0 === witness.counted > 0) return
+    this.#size += by
+    if (witness.word !== null) this.#heard[witness.word] += by
   }
 
   /** The only place that moves a witness from one count to another. */
@@ -94,8 +108,8 @@ export class Witnesses {
     const { pool } = witness
     if (pool.ok + pool.struck > 0) this.#poolsHeard--
     if (pool.struck > pool.ok) this.#poolsStruck--
-    if (witness.word !== null) this.#tally(pool, witness.word, -1)
-    if (word !== null) this.#tally(pool, word, 1)
+    if (witness.word !== null) this.#tally(witness, witness.word, -1)
+    if (word !== null) this.#tally(witness, word, 1)
     witness.word = word
     if (pool.ok + pool.struck > 0) this.#poolsHeard++
     if (pool.struck > pool.ok) this.#poolsStruck++
@@ -124,8 +138,8 @@ export class Witnesses {
     return `${members}, in ${this.#poolsStruck} of ${this.#poolsHeard} pools`
   }
 
-  #tally(pool: WitnessPool, what: Word, by: 1 | -1): void {
-    this.#heard[what] += by
+  #tally({ pool, counted }: Witness, what: Word, by: 1 | -1): void {
+    if (counted > 0) this.#heard[what] += by
     if (what !== 'failing') pool[what] += by
   }
 }

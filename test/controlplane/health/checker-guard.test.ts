@@ -57,6 +57,27 @@ t.test('a blow takes nobody out, and what it took before it was noticed is given
   t.equal(shown(), 'up: answered as expected')
 })
 
+t.test('machines that two pools share are a blow to both', async (t) => {
+  const guard = new SelfIsolationGuard<Measurement>()
+  const suspicions: (string | null)[] = []
+  const onSuspicion = (suspicion: { reason: string } | null) => suspicions.push(suspicion?.reason ?? null)
+  const { checker, clock, fail, said, round } = setUp(t, { guard, onSuspicion })
+  const members = ['a', 'b', 'c', 'd', 'e', 'f']
+  const shared = (pool: string) =>
+    ports.map((port, index) => target(probeOf(port, { fall: 2 }), members[index]!, pool))
+  checker.setTargets([...shared('web'), ...shared('api')])
+  await clock.advance(1)
+  await checker.firstRound
+  said()
+  for (const port of ports) fail(port)
+  for (const port of ports) await round(port)
+  t.match(suspicions, [/in 2 of 2 pools$/])
+  for (const port of ports) await round(port)
+  t.same(said(), [], 'nobody leaves the answers')
+  checker.setTargets(shared('web'))
+  t.match(suspicions.slice(1), [null], 'one pool is too few to tell')
+})
+
 t.test('members that are new under suspicion do not keep the first round from ending', async (t) => {
   const { checker, clock, guard, failAll, heal, said, shown, targets } = fleet(t)
   checker.canary('canary', true)

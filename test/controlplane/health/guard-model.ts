@@ -9,7 +9,7 @@ interface Said {
 }
 
 interface Heard {
-  readonly pool: string
+  readonly pools: readonly string[]
   readonly said: Said[]
 }
 
@@ -43,8 +43,12 @@ export class GuardModel {
   }
 
   /** @returns whether it counts, and who is given back when it begins a suspicion */
-  verdict(pool: string, member: string, said: Said): { counts: boolean; giveBack: string[] | null } {
-    const heard = this.#members.get(member) ?? { pool, said: [] }
+  verdict(
+    pools: readonly string[],
+    member: string,
+    said: Said,
+  ): { counts: boolean; giveBack: string[] | null } {
+    const heard = this.#members.get(member) ?? { pools, said: [] }
     this.#members.set(member, heard)
     heard.said.push(said)
     if (said.ok && said.atMs < this.#acquittedUntilMs && this.#well(said.atMs))
@@ -115,24 +119,32 @@ export class GuardModel {
       const first = this.#firstFailure(one)
       const kind =
         first === undefined ? 'ok' : first.state === 'up' && first.atMs >= blowMs ? 'struck' : 'failing'
-      return { pool: one.pool, kind }
+      return { pools: one.pools, kind }
     })
     const witnesses = kinds.filter(({ kind }) => kind !== 'failing')
-    const pools = [...Map.groupBy(witnesses, ({ pool }) => pool).values()]
+    const inPools = witnesses.flatMap(({ pools, kind }) => pools.map((pool) => ({ pool, kind })))
+    const pools = [...Map.groupBy(inPools, ({ pool }) => pool).values()]
     const most = pools.filter((pool) => pool.filter(({ kind }) => kind === 'struck').length * 2 > pool.length)
     const struck = witnesses.filter(({ kind }) => kind === 'struck').length
     return { all: kinds.length, witnesses: witnesses.length, struck, pools: pools.length, most: most.length }
   }
 
+  /** Canaries tell of few members as well as of many. */
+  get #least() {
+    return this.#canariesDecide ? { minMembers: 1, minPools: 1 } : this.#settings
+  }
+
   #struck(atMs: number): boolean {
-    const { share, minMembers, minPools, leastOfAll } = this.#settings
+    const { share, leastOfAll } = this.#settings
+    const { minMembers, minPools } = this.#least
     const { all, witnesses, struck, pools, most } = this.#counts(atMs)
     const enough = struck >= minMembers && most >= minPools && struck >= leastOfAll * all
     return enough && struck >= share * witnesses && most >= share * pools
   }
 
   #well(atMs: number): boolean {
-    const { share, minMembers, minPools } = this.#settings
+    const { share } = this.#settings
+    const { minMembers, minPools } = this.#least
     const { witnesses, struck, pools } = this.#counts(atMs)
     return witnesses >= minMembers && pools >= minPools && struck < (share / 2) * witnesses
   }

@@ -100,7 +100,7 @@ export class Simulation {
     const ok = this.network && !this.dead.has(one.member)
     const atMs = this.#nowMs
     const before = one.measurement
-    const { counts, change } = this.guard.verdict(one.pool, one.member, ok, before, atMs)
+    const { counts, change } = this.guard.verdict(one.member, ok, before, atMs)
     this.#heed(change)
     if (counts) one.measurement = advance(before, ok, judging, atMs)
     if (before.state !== 'down' && one.measurement.state === 'down') this.fell.push(one.member)
@@ -126,7 +126,7 @@ export class Simulation {
       this.#lent.clear()
       return
     }
-    for (const { member, measurement } of change.giveBack) {
+    for (const { check: member, measurement } of change.giveBack) {
       const one = this.#running.get(member)!
       if (one.measurement.state === 'down') this.givenBack.push(member)
       if (change.suspicion.holds) this.#lent.set(one, { given: measurement, taken: one.measurement })

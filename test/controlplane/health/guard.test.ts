@@ -203,13 +203,13 @@ t.test('canaries that answer decide alone', (t) => {
   isolation.runTo(101)
   isolation.network = false
   isolation.runTo(200)
-  t.strictSame(isolation.changes, ['+105.0'], 'both fail')
-  t.equal(isolation.guard.suspicion?.reason, 'none of 2 canaries answers')
+  t.strictSame(isolation.changes, ['+102.4'], 'held by its first failure, and both fail')
+  t.match(isolation.guard.suspicion?.reason, /^1 of 1 members .*; none of 2 canaries answers$/)
   t.strictSame(isolation.in('up'), ['a0'], 'even a single member is spared')
   isolation.deadCanaries.add('two')
   isolation.network = true
   isolation.runTo(300)
-  t.strictSame(isolation.changes, ['+105.0', '-200.0'], 'one answers again')
+  t.strictSame(isolation.changes, ['+102.4', '-200.0'], 'one answers again')
 
   const lost = new Simulation({ members: fleet([10, 10]), canaries: ['one'] })
   lost.runTo(100)
@@ -317,7 +317,7 @@ t.test('a member with several addresses is one witness', (t) => {
       for (const address of addresses) guard.watch(machine[0]!, machine + address, 10_000, machine)
     }
     const say = (machine: string, address: string, ok: boolean, atMs: number) =>
-      guard.verdict(machine[0]!, machine + address, ok, up, atMs)
+      guard.verdict(machine + address, ok, up, atMs)
     return { guard, say }
   }
   const { guard, say } = setUp()
@@ -343,19 +343,58 @@ t.test('a member with several addresses is one witness', (t) => {
   t.end()
 })
 
+t.test('a check that several pools share counts in each, and once over all', (t) => {
+  const up = { state: 'up' as HealthState }
+  const guard = new SelfIsolationGuard<{ state: HealthState }>()
+  const machines = ['1', '2', '3', '4']
+  for (const pool of ['web', 'api']) for (const machine of machines) guard.watch(pool, machine, 10_000)
+  const say = (machine: string, ok: boolean, atMs: number) => guard.verdict(machine, ok, up, atMs)
+  for (const machine of machines) say(machine, true, 0)
+  t.strictSame(
+    machines.map((machine) => say(machine, false, 11_000).counts),
+    [true, true, false, false],
+  )
+  t.match(guard.suspicion, { reason: '3 of 3 members that were up fail at once, in 2 of 2 pools' })
+  t.equal(guard.forget('web', '1'), null)
+  t.equal(guard.forget('web', '2'), null, 'they are still in the other pool')
+  t.strictSame(guard.forget('api', '1'), null)
+  t.strictSame(guard.forget('api', '2'), { to: 'trusting' }, 'two are too few')
+
+  const lone = new SelfIsolationGuard<{ state: HealthState }>()
+  for (const pool of ['web', 'api', 'db']) lone.watch(pool, '1', 10_000)
+  lone.verdict('1', true, up, 0)
+  t.ok(lone.verdict('1', false, up, 11_000).counts, 'one machine in three pools is one')
+  t.equal(lone.suspicion, null)
+  t.end()
+})
+
+t.test('where canaries decide, members of one pool make a hold', (t) => {
+  const up = { state: 'up' as HealthState }
+  const guard = new SelfIsolationGuard<{ state: HealthState }>({}, ['c'], 20_000)
+  guard.watch('web', '1', 10_000)
+  guard.watch('web', '2', 10_000)
+  guard.canary('c', true, 0)
+  for (const machine of ['1', '2']) guard.verdict(machine, true, up, 0)
+  t.strictSame(guard.verdict('1', false, up, 11_000).change?.to, 'suspect')
+  t.match(guard.suspicion, { holds: true })
+  t.strictSame(guard.canary('c', true, 11_010), { to: 'trusting', takeAgain: true })
+  t.strictSame(guard.verdict('2', false, up, 11_020), { counts: true, change: null }, 'it was the members')
+  t.end()
+})
+
 t.test('members that change, with a canary that answers later', (t) => {
   const up = { state: 'up' as HealthState }
   const guard = new SelfIsolationGuard<{ state: HealthState }>({}, ['c'], 20_000)
   const watchAll = () => {
-    for (const [pool, member] of ['a1', 'a2', 'b1', 'b2']) guard.watch(pool!, member!, 10_000)
+    for (const member of ['a1', 'a2', 'b1', 'b2']) guard.watch(member[0]!, member, 10_000)
   }
   const failAll = (atMs: number) =>
-    [...'12'].flatMap((member) => [...'ab'].map((pool) => guard.verdict(pool, member, false, up, atMs)))
+    ['a1', 'b1', 'a2', 'b2'].map((member) => guard.verdict(member, false, up, atMs))
   watchAll()
   watchAll()
-  t.strictSame(guard.verdict('a', 'nobody', false, up, 0), { counts: true, change: null })
+  t.strictSame(guard.verdict('nobody', false, up, 0), { counts: true, change: null })
   t.equal(guard.forget('a', 'nobody'), null)
-  t.equal(guard.forget('nowhere', '1'), null)
+  t.equal(guard.forget('nowhere', 'a1'), null)
   const rulings = failAll(1000)
   t.strictSame(
     rulings.map(({ counts }) => counts),
@@ -369,14 +408,14 @@ t.test('members that change, with a canary that answers later', (t) => {
       holds: false,
     },
     giveBack: [
-      { pool: 'a', member: '1', measurement: up },
-      { pool: 'a', member: '2', measurement: up },
-      { pool: 'b', member: '1', measurement: up },
+      { check: 'a1', measurement: up },
+      { check: 'a2', measurement: up },
+      { check: 'b1', measurement: up },
     ],
   })
-  t.strictSame(guard.verdict('a', '1', false, { state: 'down' }, 1001), { counts: true, change: null })
-  t.equal(guard.forget('b', '2'), null)
-  t.strictSame(guard.forget('a', '2'), { to: 'trusting' }, 'too few are left')
+  t.strictSame(guard.verdict('a1', false, { state: 'down' }, 1001), { counts: true, change: null })
+  t.equal(guard.forget('b', 'b2'), null)
+  t.strictSame(guard.forget('a', 'a2'), { to: 'trusting' }, 'too few are left')
   t.equal(guard.suspicion, null)
 
   watchAll()
@@ -393,7 +432,7 @@ t.test('members that change, with a canary that answers later', (t) => {
   const change = guard.canary('c', false, 22_500)
   t.equal(change?.to === 'suspect' && change.giveBack.length, 4, 'as far back as the canary sees')
   t.equal(guard.canary('c', false, 22_600), null)
-  for (const member of ['1', '2']) t.equal(guard.forget('a', member), null, 'canaries do for a few')
+  for (const member of ['a1', 'a2']) t.equal(guard.forget('a', member), null, 'canaries do for a few')
   t.end()
 })
 
@@ -401,7 +440,7 @@ t.test('good news begins no suspicion, and too little of it ends none', (t) => {
   const up = { state: 'up' as HealthState }
   const guard = new SelfIsolationGuard<{ state: HealthState }>()
   const hear = (names: readonly string[], ok: boolean, atMs: number) =>
-    names.map((name) => guard.verdict(name.slice(0, 1), name, ok, up, atMs).change?.to ?? null)
+    names.map((name) => guard.verdict(name, ok, up, atMs).change?.to ?? null)
   for (const name of ['a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'b1', 'b2']) guard.watch(name[0]!, name, 10_000)
   hear(['a3', 'a4', 'a5', 'a6'], true, 0)
   t.strictSame(hear(['a1', 'a2', 'b1', 'b2'], false, 5000), [null, null, null, null])
@@ -445,8 +484,11 @@ t.test('agrees with a model that counts nothing', (t) => {
       (settings, periods, canaries, phases) => {
         const guard = new SelfIsolationGuard<{ state: HealthState }>(settings, canaries, 30)
         const model = new GuardModel(settings, periods, canaries, 30)
-        const poolOf = (member: number) => 'abc'[member % 3]!
-        for (const [member, periodMs] of periods.entries()) guard.watch(poolOf(member), `${member}`, periodMs)
+        // Some are in two pools, or in all.
+        const poolsOf = (member: number) =>
+          [...'abc'].filter((_, pool) => member % 3 === pool || member > 5 + pool)
+        for (const [member, periodMs] of periods.entries())
+          for (const pool of poolsOf(member)) guard.watch(pool, `${member}`, periodMs)
         let atMs = 0
         for (const { bias, events } of phases) {
           for (const [index, { what, afterMs }] of events.entries()) {
@@ -459,13 +501,13 @@ t.test('agrees with a model that counts nothing', (t) => {
               const change = guard.canary(what.name, ok, atMs)
               // That the canaries confirm a hold begins no suspicion.
               given =
-                change?.to === 'suspect' && !wasSuspect ? change.giveBack.map(({ member }) => member) : null
+                change?.to === 'suspect' && !wasSuspect ? change.giveBack.map(({ check }) => check) : null
               t.strictSame(given?.toSorted(), model.canary(what.name, ok, atMs)?.toSorted())
             } else {
               const { member, state } = what
-              const { counts, change } = guard.verdict(poolOf(member), `${member}`, ok, { state }, atMs)
-              given = change?.to === 'suspect' ? change.giveBack.map((one) => one.member) : null
-              const expected = model.verdict(poolOf(member), `${member}`, { atMs, ok, state })
+              const { counts, change } = guard.verdict(`${member}`, ok, { state }, atMs)
+              given = change?.to === 'suspect' ? change.giveBack.map(({ check }) => check) : null
+              const expected = model.verdict(poolsOf(member), `${member}`, { atMs, ok, state })
               if (counts !== expected.counts) throw new Error(`counts: ${counts}`)
               if (`${given?.toSorted()}` !== `${expected.giveBack?.toSorted()}`)
                 throw new Error(`gives ${given}`)

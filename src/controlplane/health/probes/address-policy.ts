@@ -21,6 +21,8 @@ const guarded: readonly (readonly [kind: string, ...prefixes: readonly string[]]
   ['a metadata service', 'fd00:ec2::/32'],
   // Google, Oracle, Scaleway and Linode by IPv6. Theirs are local addresses (RFC 4193) that nobody drew by lot.
   ['a metadata service', 'fd20:ce::/32', 'fd00:c1::/32', 'fd00:42::/32', 'fd00:a9fe:a9fe::/48'],
+  // Alibaba's by IPv6.
+  ['a metadata service', 'fd00:100::/32'],
   // Alibaba, Oracle of old, Azure.
   ['a metadata service', '100.100.100.200/32', '192.0.0.192/32', '168.63.129.16/32'],
   ['multicast', '224.0.0.0/4', 'ff00::/8'],

@@ -14,6 +14,7 @@ import {
   type Fault,
   fault,
   faultOfError,
+  faultOfFilter,
   faultOfWay,
   lostConnection,
 } from '../verdict.ts'
@@ -54,7 +55,17 @@ export async function connect(
   const { finish, result } = new Ending<Socket>(stop, () => {
     if (phase !== 'exchanging') socket.destroy()
   })
-  socket.on('error', (error) => finish(faultOfWay(error, to.address, lacks) ?? faultOfError(error, phase)))
+  let later = false
+  setImmediate(() => {
+    later = true
+  })
+  socket.on('error', (error) =>
+    finish(
+      faultOfFilter(error, to.address, later) ??
+        faultOfWay(error, to.address, lacks) ??
+        faultOfError(error, phase),
+    ),
+  )
   socket.once('close', () => finish(lostConnection))
   // Also true for TLS: `connect` is the TCP handshake, `secureConnect` the end of the other one.
   socket.once('connect', () => {

@@ -24,6 +24,7 @@ import {
   type Fault,
   fault,
   faultOfError,
+  faultOfFilter,
   faultOfWay,
   lostConnection,
   ownFault,
@@ -33,6 +34,9 @@ import {
 import { connect } from './connection.ts'
 import { Ending } from './ending.ts'
 import type { ProbeContext, ProbeTarget } from './probe-target.ts'
+
+/** Datagrams that answer something else: a member that sends them for as long as it is listened to costs no more than these. */
+const mostStrays = 64
 
 /** Rejects only when the monitor asks for what can't be asked. */
 export async function probeDns(
@@ -61,19 +65,23 @@ async function askByUdp(
 ): Promise<DnsAnswer | Fault | 'truncated'> {
   const id = randomInt(0x10000)
   let astray: string | null = null
+  let strays = 0
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
   const ending = new Ending<DnsAnswer | 'truncated'>(stop, () => socket.close())
   const onError = (error: NodeJS.ErrnoException): void =>
     ending.finish(
-      faultOfWay(error, address, lacks) ??
+      faultOfFilter(error, address, error.syscall === 'recvmsg') ??
+        faultOfWay(error, address, lacks) ??
         ownFault(error) ??
         fault('connect', `udp ${error.code ?? error.message}`),
     )
   socket.on('error', onError)
   socket.on('message', (message) => {
     const answer = decodeAnswer(message, id, question, false)
-    if (typeof answer === 'string') astray = answer
-    else ending.finish(answer.truncated ? 'truncated' : answer)
+    if (typeof answer === 'string') {
+      astray = answer
+      if (++strays === mostStrays) ending.finish(fault('protocol', `the response ${astray}, ${strays} times`))
+    } else ending.finish(answer.truncated ? 'truncated' : answer)
   })
   // The types leave it out, but an address that there is no way to is an error for the callback, and not an event.
   socket.connect(port, address, (error?: Error) => {

@@ -21,6 +21,7 @@ import {
 import { authority, connect } from './connection.ts'
 import { Ending } from './ending.ts'
 import { decodeHealthResponse, encodeHealthRequest, frameHead } from './grpc-message.ts'
+import { mostInterim } from './http-response.ts'
 import type { ProbeContext, ProbeTarget } from './probe-target.ts'
 
 const servingStatuses = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'] as const
@@ -125,12 +126,17 @@ function askHealth(
   })
   let message: Buffer = Buffer.alloc(0)
   let responded = false
+  let interim = 0
   let callStatus: string | undefined
   stream.once('response', (headers) => {
     responded = true
     const wrong = faultOfHeaders(headers)
     if (wrong !== null) finish(wrong)
     callStatus = fieldOf(headers, 'grpc-status')
+  })
+  // Interim responses (RFC 9113 section 8.1), which Node tells of one by one.
+  stream.on('headers', () => {
+    if (++interim > mostInterim) finish(fault('protocol', `more than ${mostInterim} interim responses`))
   })
   stream.on('data', (chunk: Buffer) => {
     message = Buffer.concat([message, chunk])

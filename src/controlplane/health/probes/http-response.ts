@@ -26,7 +26,7 @@ const headLimit = 64 * 1024
 const framingLimit = 1024 * 1024
 /** Octets of a line that begins a chunk, or of a trailer field. */
 const framingLineLimit = 4096
-const interimLimit = 8
+export const mostInterim = 8
 
 const noHttp = 'it does not begin with HTTP/'
 
@@ -214,8 +214,8 @@ export class ResponseReader {
 
   /** RFC 9110 section 15.2: one must be able to read them, asked for or not. */
   #passInterim(): void {
-    if (++this.#interims > interimLimit) {
-      this.#fail(`more than ${interimLimit} interim responses`)
+    if (++this.#interims > mostInterim) {
+      this.#fail(`more than ${mostInterim} interim responses`)
       return
     }
     this.#fields = new Map()

@@ -27,6 +27,7 @@ t.test('what is refused, and as what', async (t) => {
     ['fd00:c1::a9fe:a9fe', 'a metadata service'],
     ['fd00:42::42', 'a metadata service'],
     ['fd00:a9fe:a9fe::1', 'a metadata service'],
+    ['fd00:100::100:200', 'a metadata service'],
     ['192.0.0.192', 'a metadata service'],
     ['168.63.129.16', 'a metadata service'],
     ['224.0.0.1', 'multicast'],

@@ -197,6 +197,19 @@ const serveStream = (t: { teardown(fn: () => unknown): void }, reply: (query: Pa
     socket.once('data', (octets) => socket.write(reply(decode(octets.subarray(2)))))
   })
 
+t.test(
+  'a member that goes on sending what answers nothing is not listened to until the deadline',
+  async (t) => {
+    const port = await serveUdp(t, (query) =>
+      Array.from({ length: 64 }, () => responding({ ...query, id: query.id! ^ 1 }, { answers: [other] })),
+    )
+    t.match(await probePort(port, { timeoutMs: 60_000 }), {
+      failure: 'protocol',
+      reason: 'the response has another id, 64 times',
+    })
+  },
+)
+
 t.test('over TCP what does not answer the question fails', async (t) => {
   const port = await serveStream(t, (query) =>
     streamEncode({ type: 'response', id: query.id!, questions: query.questions!, answers: [address] }),

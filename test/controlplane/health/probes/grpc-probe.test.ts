@@ -191,6 +191,28 @@ t.test('a response that says nothing of health is a failure', async (t) => {
     ],
     ['refused', (stream: ServerHttp2Stream) => stream.close(7), 'reset', /REFUSED_STREAM/],
     [
+      'a few interim responses',
+      (stream: ServerHttp2Stream) => {
+        for (let count = 0; count < 8; count++) stream.additionalHeaders({ ':status': 103 })
+        saying(isServing, { 'grpc-status': '0' })(stream)
+      },
+      null,
+      '',
+    ],
+    [
+      'interim responses and no other',
+      (stream: ServerHttp2Stream) => {
+        const more = (): void => {
+          if (stream.destroyed) return
+          stream.additionalHeaders({ ':status': 103 })
+          setImmediate(more)
+        }
+        more()
+      },
+      'protocol',
+      'more than 8 interim responses',
+    ],
+    [
       'broken off',
       (stream: ServerHttp2Stream) => {
         stream.respond(grpc)
