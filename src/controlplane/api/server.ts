@@ -31,7 +31,7 @@ import { memberRoutes } from './configuration/members.ts'
 import { monitorRoutes } from './configuration/monitors.ts'
 import { poolRoutes } from './configuration/pools.ts'
 import { invalid } from './configuration/resource.ts'
-import { revisionRoutes } from './configuration/revisions.ts'
+import { revisionListRoute, revisionRoutes } from './configuration/revisions.ts'
 import { rrsetRoutes } from './configuration/rrsets.ts'
 import { serviceRoutes } from './configuration/services.ts'
 import { webhookRoutes } from './configuration/webhooks.ts'
@@ -173,10 +173,12 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
   await app.register(async (guarded) => guardedRoutes(guarded, context))
   await app.register(async (ofAgents) => {
     ofAgents.addHook('onRequest', requireReporter(context))
+    workIn(ofAgents, new Lane('reports in work', limitsOf(context).reports))
     reportRoutes(ofAgents, context)
   })
   await app.register(async (ofAdmin) => {
     ofAdmin.addHook('onRequest', requireAdmin(context))
+    workIn(ofAdmin, new Lane('requests in work', limitsOf(context).work))
     tokenRoutes(ofAdmin, context)
     databaseRoutes(ofAdmin, context)
   })
@@ -198,8 +200,12 @@ function guardTheDoor(app: FastifyInstance, { httpHosts = [], trustedProxies = [
 async function guardedRoutes(guarded: FastifyInstance, context: ApiContext): Promise<void> {
   guarded.addHook('onRequest', requireToken(context))
   workIn(guarded, new Lane('requests in work', limitsOf(context).work))
-  configRoutes(guarded, context)
-  revisionRoutes(guarded, context)
+  await guarded.register(async (whole) => {
+    workIn(whole, new Lane('documents and revisions in work', limitsOf(context).documents))
+    configRoutes(whole, context)
+    revisionRoutes(whole, context)
+  })
+  revisionListRoute(guarded, context)
   monitorRoutes(guarded, context)
   poolRoutes(guarded, context)
   memberRoutes(guarded, context)

@@ -29,6 +29,10 @@ export interface HttpLimits {
   readonly lookMs: number
   /** Requests with a token that are worked at. More would not be done any sooner: one thread does it all. */
   readonly work: LaneLimits
+  /** Those of them that hold all of the configuration in memory, several times. Who waits for a place has none of `work`. */
+  readonly documents: LaneLimits
+  /** Reports of agents, which may be many and small. */
+  readonly reports: LaneLimits
   /** Uses of the tools without a token, by address; most of them wait for a resolver. */
   readonly tools: LaneLimits
   /** Octets of bodies that are being received or were received for requests in work. */
@@ -58,6 +62,8 @@ export const defaultHttpLimits: HttpLimits = {
   requestMs: 60_000,
   lookMs: 1_000,
   work: { places: 16, byHolder: 6, keptForWriters: 4, keptForAdmin: 2, patienceMs: 10_000 },
+  documents: { places: 3, byHolder: 1, keptForWriters: 1, keptForAdmin: 1, patienceMs: 30_000 },
+  reports: { places: 64, byHolder: 16, keptForWriters: 0, keptForAdmin: 0, patienceMs: 5_000 },
   tools: { places: 64, byHolder: 16, keptForWriters: 0, keptForAdmin: 0, patienceMs: 5_000 },
   bodies: {
     places: 96 * mebi,

@@ -42,18 +42,23 @@ const Differences = Type.Array(
     action: Type.String(),
     fields: Type.Array(FieldSchema),
   }),
-  { description: 'part by part, in the words of the document; the first thousand' },
+  {
+    description:
+      'part by part, in the words of the document; as far as a reply goes, `more` says how many are left',
+  },
 )
 
-/** Bounds a reply. */
+/** Bound a reply: so many, and as many as these octets hold of which the first may be longer. */
 const mostDifferences = 1_000
+const mostOctets = 4 * 1024 * 1024
 
+/** Those that read and write the whole of it. */
 export function revisionRoutes(app: FastifyInstance, context: Ground & Operations): void {
   registerReads(app, context)
   registerRollback(app, context)
 }
 
-function registerReads(app: FastifyInstance, { database, ...rest }: Ground): void {
+export function revisionListRoute(app: FastifyInstance, { database, ...rest }: Ground): void {
   const context = { database, ...rest }
   const listed = guarded(
     'revision',
@@ -68,6 +73,9 @@ function registerReads(app: FastifyInstance, { database, ...rest }: Ground): voi
     const found = await database.read((tx) => listRevisions(tx, pageRequest(context, request.query)))
     return pageReply(context, found, found.items.map(present))
   })
+}
+
+function registerReads(app: FastifyInstance, { database }: Ground): void {
   const one = Type.Object({ ...RevisionSchema.properties, changes: Differences, more: Type.Integer() })
   const shown = guarded(
     'revision',
@@ -112,7 +120,12 @@ function registerReads(app: FastifyInstance, { database, ...rest }: Ground): voi
 }
 
 function limited<T>(changes: readonly T[]): { readonly changes: readonly T[]; readonly more: number } {
-  return { changes: changes.slice(0, mostDifferences), more: Math.max(0, changes.length - mostDifferences) }
+  let octets = 0
+  const end = changes.findIndex((change, nth) => {
+    octets += Buffer.byteLength(JSON.stringify(change))
+    return nth >= mostDifferences || (nth > 0 && octets > mostOctets)
+  })
+  return end < 0 ? { changes, more: 0 } : { changes: changes.slice(0, end), more: changes.length - end }
 }
 
 function registerRollback(app: FastifyInstance, context: Ground & Operations): void {
