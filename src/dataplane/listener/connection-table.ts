@@ -104,8 +104,8 @@ export class ConnectionTable implements ConnectionOwner {
     while (this.#heldOctets > this.limits.heldOctets) largest(this.#open).destroy('unread')
   }
 
-  waits(connection: StreamConnection, progress: boolean): void {
-    if (progress) this.#waiting.delete(connection)
+  waits(connection: StreamConnection, anew: boolean): void {
+    if (anew) this.#waiting.delete(connection)
     else if (this.#waiting.has(connection)) return
     this.#waiting.set(connection, performance.now())
     this.#waitTimer ??= this.#after(this.limits.unreadTimeoutMs)

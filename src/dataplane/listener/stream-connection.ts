@@ -42,8 +42,8 @@ export interface ConnectionOwner {
   dequeue(connection: StreamConnection): void
   /** It holds so many octets more, or fewer, than before. May end a connection. */
   held(octets: number): void
-  /** Answers wait for its client to read them. @param progress whether the client has read some since it was last said */
-  waits(connection: StreamConnection, progress: boolean): void
+  /** Answers wait for its client to read them. @param anew the client has read all that waited when this was last said */
+  waits(connection: StreamConnection, anew: boolean): void
   waitsNoMore(connection: StreamConnection): void
   /** Whether there is another process that takes connections. */
   readonly passes: boolean
@@ -73,6 +73,10 @@ export class StreamConnection {
   #timer: NodeJS.Timeout | undefined
   /** Octets that were written in this turn. */
   #written = 0
+  /** Octets that were written at all. */
+  #queued = 0
+  /** Of these, those that waited when the time of what waits began. */
+  #waitsTo = 0
   /** The client has sent its last octet. */
   #ended = false
   /** The listener stops. */
@@ -176,7 +180,7 @@ export class StreamConnection {
     if (this.#pending.length === 0) this.#pendingOctets = 0
     if (last !== null) this.destroy(last)
     else {
-      this.#account(false)
+      this.#account()
       this.#goOn()
     }
     return cost
@@ -188,7 +192,7 @@ export class StreamConnection {
     this.#owner.touch(this)
     this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
     this.#pendingOctets = this.#pending.length
-    this.#account(false)
+    this.#account()
     this.#goOn()
   }
 
@@ -254,7 +258,7 @@ export class StreamConnection {
         // Whoever has gone, or is to go, needs no more of it.
         if (!this.#stream.writable) return
         this.#write(message)
-        this.#account(false)
+        this.#account()
         await (this.#clogged ? new Promise<void>((resolve) => (this.#wake = resolve)) : turn())
       }
     } catch (error) {
@@ -271,21 +275,24 @@ export class StreamConnection {
     const framed = Buffer.allocUnsafe(lengthOctets + message.length)
     framed.writeUInt16BE(message.length)
     framed.set(message, lengthOctets)
+    this.#queued += framed.length
     this.#stream.write(framed, this.#onWritten)
   }
 
   readonly #onWritten = (): void => {
     if (this.#stream.destroyed) return
-    this.#account(true)
+    this.#account()
     if (this.#leaving) this.#goOn()
   }
 
-  /** @param progress whether the kernel has taken some of what waited */
-  #account(progress: boolean): void {
+  /** What waits has its time from when it began to wait, however much of it is taken meanwhile; what comes behind it, from then on. */
+  #account(): void {
     const stream = this.#stream
     const unread = stream.writableLength
+    const anew = this.#queued - unread >= this.#waitsTo
+    if (anew) this.#waitsTo = this.#queued
     if (unread === 0) this.#owner.waitsNoMore(this)
-    else this.#owner.waits(this, progress)
+    else this.#owner.waits(this, anew)
     this.#hold(this.#pendingOctets + stream.readableLength + unread)
   }
 
