@@ -7,8 +7,9 @@
  *   answer, the name where there is no data, the cut of a referral, and no more than the zone of names that don't exist and
  *   the prefix of errors, for random names are a flood of their own (`Responder` says which);
  * - octets that responses have more than their queries, over all questions: what amplification is. The limit is as many full
- *   responses a second as one question may have, so that whoever forges different questions gets no more by them; answers of
- *   some addresses, as steering gives them, hardly count.
+ *   responses a second as one question may have, so that whoever forges different questions gets no more by them. An answer that
+ *   was chosen for the client subnet in the query counts a quarter: a resolver has to ask for each of its clients' networks, and
+ *   may not cache one answer for all, so that it would be limited for our steering.
  *
  * Each has a token bucket that holds a second's worth. Memory is fixed: sets of four buckets, found by a keyed
  * hash; a newcomer takes the place of the one in its set that was used longest ago. Two that hash alike share a
@@ -26,6 +27,8 @@ import type { Client } from './client.ts'
 export const responseKinds = { answer: 0, nodata: 1, nxdomain: 2, referral: 3, error: 4 } as const
 export type ResponseKind = (typeof responseKinds)[keyof typeof responseKinds]
 
+/** Of the octets of a steered answer one in so many counts. */
+export const steeredShare = 4
 /** Their buckets come to 1 MiB a worker. */
 const sets = 1 << 14
 const ways = 4

@@ -46,7 +46,7 @@ import type { Client } from './client.ts'
 import { ClientNetwork } from './client-network.ts'
 import { Draw } from './draw.ts'
 import { type ExtendedError, extendedErrorLength, extendedErrors, OptWriter } from './opt-writer.ts'
-import { RateLimiter, type ResponseKind, responseKinds } from './rate-limiter.ts'
+import { RateLimiter, type ResponseKind, responseKinds, steeredShare } from './rate-limiter.ts'
 import { Resolver } from './resolver.ts'
 import { ResponseWriter } from './response-writer.ts'
 import { writeBadKey } from './tsig-writer.ts'
@@ -288,6 +288,12 @@ export class Responder {
     }
   }
 
+  /** Of the octets that a response has more than its query, those that the limiter counts. */
+  #excess(octets: number): number {
+    const steered = this.#query.options.subnetAt !== 0 && this.#walk.scope > 0
+    return steered ? Math.floor(octets / steeredShare) : octets
+  }
+
   /** A hash of the client subnet of a query; 0 for none. */
   #subnet(request: Uint8Array): number {
     const { options } = this.#query
@@ -299,7 +305,12 @@ export class Responder {
   /** @returns what goes out: the response, a truncated one in its place, or nothing. */
   #limit(request: Uint8Array, requestLength: number, out: Uint8Array, length: number): number {
     const limiter = this.#limiter!
-    const limit = limiter.judge(this.#client, this.#kind, this.#asked(request), length - requestLength)
+    const limit = limiter.judge(
+      this.#client,
+      this.#kind,
+      this.#asked(request),
+      this.#excess(length - requestLength),
+    )
     if (limit === 'pass') return length
     if (this.#hasProved(request)) return length
     this.#counters.rateLimited(limit)

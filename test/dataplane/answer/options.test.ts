@@ -3,8 +3,9 @@ import t from 'tap'
 import type { AnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
 import { parseName } from '../../../src/dataplane/wire/name.ts'
 import { optRecord, query, type TypeName, u16Octets, wireName } from '../../support/dns-client.ts'
+import { leaf, located, ranges } from '../trees.ts'
 import type { ZoneText } from '../zone-text.ts'
-import { subnetOption } from './client-subnet.ts'
+import { subnetOption, subnetQuery } from './client-subnet.ts'
 import { Served, type ServeOptions } from './served.ts'
 
 const zone = { apex: 'example.test', lines: ['@ 300 NS ns1', 'ns1 300 A 192.0.2.53', 'a 300 A 192.0.2.1'] }
@@ -198,6 +199,29 @@ t.test('each kind of response has its own limit', async (t) => {
     t.equal(served.respond(query(name, type)), null)
   }
 })
+
+t.test(
+  'answers that were chosen for client subnets do not limit the resolver that asks for them',
+  async (t) => {
+    const rateLimit = { perSecond: 200, slip: 0, logOnly: false, exempt: [] }
+    const plain: ZoneText = {
+      apex: 'example.test',
+      lines: Array.from({ length: 40 }, (_, i) => `plain 60 A 192.0.2.${i}`),
+      services: { www: 0 },
+    }
+    const addresses = Array.from({ length: 40 }, (_, i) => `192.0.2.${i}`)
+    const chosen = located(0, leaf(addresses, { answers: 40 }))
+    const map = ranges({ '0.0.0.0': 0, '10.1.0.0': 1 }, { '::': 0 })
+    const passed = (name: string) => {
+      const served = new Served([plain], [chosen], { settings: { rateLimit }, maps: [map] })
+      return Array.from({ length: 1000 }, (_, i) =>
+        served.respond(subnetQuery(`${name}.example.test`, 'A', `10.${i >> 8}.${i & 255}.0`, 24)),
+      ).filter((octets) => octets !== null).length
+    }
+    t.equal(passed('www'), 1000, 'a thousand networks in one moment')
+    t.ok(passed('plain') < 500, 'that of all others counts whole')
+  },
+)
 
 t.test('rate limiting goes by what is asked: a resolver asks many things, a flood one', async (t) => {
   const rateLimit = { perSecond: 3, slip: 0, logOnly: false, exempt: [] }

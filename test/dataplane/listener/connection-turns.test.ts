@@ -264,33 +264,36 @@ t.test('what trickles away buys no time', async (t) => {
   await until(() => totals().connections.some(({ event, count }) => event === 'unread' && count === 1))
 })
 
-t.test('small answers that are taken one by one buy no time either, whatever is asked meanwhile', async (t) => {
-  let nowMs = 1000
-  t.intercept(performance, 'now', { value: () => nowMs })
-  const timers: (() => void)[] = []
-  t.intercept(globalThis, 'setTimeout', {
-    value: (work: () => void) => {
-      timers.push(work)
-      const timer = { unref: () => timer }
-      return timer
-    },
-  })
-  const { open, ends } = setUp({ unreadTimeoutMs: 100 })
-  const wire = open('192.0.2.1')
-  wire.takes = false
-  wire.push(Buffer.concat(Array.from({ length: 100 }, (_, id) => ask(id))))
-  await until(() => wire.writableLength > 1000)
-  for (let round = 0; round < 20 && !wire.destroyed; round++) {
-    wire.release()
-    wire.push(ask(round))
-    for (let turns = 0; turns < 5; turns++) await turn()
-    nowMs += 50
-    timers.at(-1)!()
-  }
-  t.ok(wire.destroyed, `${wire.sent.length} were taken`)
-  t.ok(wire.sent.length <= 6)
-  t.match(ends(), { unread: 1 })
-})
+t.test(
+  'small answers that are taken one by one buy no time either, whatever is asked meanwhile',
+  async (t) => {
+    let nowMs = 1000
+    t.intercept(performance, 'now', { value: () => nowMs })
+    const timers: (() => void)[] = []
+    t.intercept(globalThis, 'setTimeout', {
+      value: (work: () => void) => {
+        timers.push(work)
+        const timer = { unref: () => timer }
+        return timer
+      },
+    })
+    const { open, ends } = setUp({ unreadTimeoutMs: 100 })
+    const wire = open('192.0.2.1')
+    wire.takes = false
+    wire.push(Buffer.concat(Array.from({ length: 100 }, (_, id) => ask(id))))
+    await until(() => wire.writableLength > 1000)
+    for (let round = 0; round < 20 && !wire.destroyed; round++) {
+      wire.release()
+      wire.push(ask(round))
+      for (let turns = 0; turns < 5; turns++) await turn()
+      nowMs += 50
+      timers.at(-1)!()
+    }
+    t.ok(wire.destroyed, `${wire.sent.length} were taken`)
+    t.ok(wire.sent.length <= 6)
+    t.match(ends(), { unread: 1 })
+  },
+)
 
 t.test('what makes an answer may throw, and ends the connection that asked', async (t) => {
   const broken = { of: 0 }
