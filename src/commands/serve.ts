@@ -1,6 +1,7 @@
 import { getCompileCacheDir } from 'node:module'
 import { type Config, readConfig, UsageError } from '../config.ts'
 import { stopBudget } from '../daemon/stop-budget.ts'
+import { onUncaught } from '../daemon/uncaught.ts'
 import type { HeldSockets } from '../dataplane/listener/held-sockets.ts'
 import { loadSyscalls, type Syscalls } from '../dataplane/listener/syscalls.ts'
 import { ActivationError, holdActivated, takeActivation } from '../supervisor/activation.ts'
@@ -68,6 +69,10 @@ async function serveSupervised(config: Config, args: readonly string[], syscalls
     stop: () => supervisor.stop(),
     kill: () => supervisor.kill(),
     replace: () => void replaceAndTell(supervisor, log),
+  })
+  onUncaught(log, (err) => {
+    log.error({ err }, 'an internal error of the supervisor: it goes on')
+    return true
   })
   supervisor.start()
   return await supervisor.ended

@@ -6,6 +6,8 @@
  * Two things do end it, with exit code 1, so that whoever runs it starts it anew:
  * - any such error before DNS is served: nobody is answered yet, and a start that is half done would look like one that waits;
  * - a broken invariant, at any time: the code says that what it holds can't be, and what it would answer can't be trusted.
+ *
+ * The supervisor, whose end is the end of the others, goes on from its first moment.
  */
 import { AssertionError } from 'node:assert'
 import type { Logger } from '../telemetry/log.ts'
@@ -19,13 +21,19 @@ interface Told {
 
 /** @param daemon undefined until there is one */
 export function containUncaught(log: Logger, daemon: () => Told | undefined): void {
+  onUncaught(log, (error) => {
+    const told = daemon()
+    if (told === undefined || told.dns.length === 0) return false
+    told.fault(error)
+    return true
+  })
+}
+
+/** @param goesOn takes an error that is no broken invariant, and says whether the process may go on */
+export function onUncaught(log: Logger, goesOn: (error: unknown) => boolean): void {
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
-      const told = daemon()
-      if (told !== undefined && told.dns.length > 0 && !(error instanceof AssertionError)) {
-        told.fault(error)
-        return
-      }
+      if (!(error instanceof AssertionError) && goesOn(error)) return
       log.fatal({ err: error }, event)
       process.exit(1)
     })

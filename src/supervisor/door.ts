@@ -39,6 +39,8 @@ export async function openDoor(dataDir: string, replace: () => Promise<Outcome>)
   const server = createServer((client) => void serve(client, replace))
   server.maxConnections = mostClients
   await listen(server, path)
+  // A client that could not be accepted, for want of a descriptor for instance, costs nobody else anything.
+  server.on('error', () => undefined)
   server.unref()
   return { [Symbol.dispose]: () => void server.close() }
 }
@@ -60,17 +62,30 @@ async function isTaken(path: string): Promise<boolean> {
   }
 }
 
+/** Whatever a client does or leaves undone ends its connection, and nothing else. */
 async function serve(client: Socket, replace: () => Promise<Outcome>): Promise<void> {
   client.on('error', () => undefined)
-  client.setTimeout(wordWithinMs, () => client.destroy())
-  let said = ''
-  for await (const chunk of client.setEncoding('latin1').iterator({ destroyOnReturn: false })) {
-    said += chunk as string
-    if (said.includes('\n') || said.length > wordOctets) break
-  }
-  client.setTimeout(0)
+  const said = await wordOf(client)
+  if (said === null) return
   const outcome: Outcome = isRestart(said) ? await replace() : { replaced: false, reason: 'no such command' }
   client.end(`${JSON.stringify(outcome)}\n`)
+}
+
+/** Null when it says none in time, or goes before. */
+async function wordOf(client: Socket): Promise<string | null> {
+  const timer = setTimeout(() => client.destroy(), wordWithinMs)
+  let said = ''
+  try {
+    for await (const chunk of client.setEncoding('latin1').iterator({ destroyOnReturn: false })) {
+      said += chunk as string
+      if (said.includes('\n') || said.length > wordOctets) break
+    }
+    return said
+  } catch {
+    return null
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function isRestart(said: string): boolean {
