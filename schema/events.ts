@@ -7,6 +7,7 @@ import {
   serviceConditions,
   trustStates,
 } from '../src/controlplane/model/event.ts'
+import { gradualTurns } from '../src/controlplane/model/gradual.ts'
 import { healthStates } from '../src/controlplane/model/observation.ts'
 import { overrideStates } from '../src/controlplane/model/override.ts'
 import { instant, key, oneOf } from './column-types.ts'
@@ -46,6 +47,7 @@ export const events = pgTable(
       isolation: changed(trustStates),
       service: sql`${t.service} is not null and ${changed(serviceConditions)} and ${t.detail} ?& array['pools', 'before']`,
       certificate: sql`${named} and ${t.reason} is not null and ${word('what', certificateTurns)} and ${t.detail} ?& array['name', 'notAfter', 'fingerprint']`,
+      gradual: sql`${t.reason} is not null and ${word('what', gradualTurns)} and ${t.detail} ?& array['change', 'percent', 'services', 'pools', 'actor']`,
       hold: sql`${named} and ${t.reason} is not null and ${t.detail} ? 'until'`,
     }
     const cases = eventKinds.map((kind) => sql`when ${sql.raw(`'${kind}'`)} then ${shapes[kind]}`)

@@ -125,6 +125,12 @@ export const allCommands: readonly ListedCommand[] = [
     load: async () => (await import('./document/apply.ts')).apply,
   },
   {
+    name: 'gradual',
+    summary: 'changes that are made in steps: list, show, watch, pause, resume, finish, go-back',
+    heading: change,
+    load: async () => (await import('./gradual.ts')).gradual,
+  },
+  {
     name: 'export',
     summary: 'the configuration as a document',
     heading: change,

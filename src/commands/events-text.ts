@@ -22,20 +22,31 @@ export interface EventReply {
   readonly pools?: readonly string[]
   readonly name?: string
   readonly notAfter?: string
+  readonly change?: number
+  readonly step?: number
+  readonly steps?: number
+  readonly percent?: number
 }
 
-const bad = new Set(['down', 'suspect', 'degraded'])
+const bad = new Set(['down', 'suspect', 'degraded', 'returned', 'halted'])
 const good = new Set(['up', 'healthy', 'trusted'])
 
 export function eventLine(event: EventReply, paint: Paint): string {
   const { at, kind, to } = event
-  const style = to !== undefined && bad.has(to) ? 'red' : to !== undefined && good.has(to) ? 'green' : 'reset'
+  const style = bad.has(event.what ?? '')
+    ? 'red'
+    : to !== undefined && bad.has(to)
+      ? 'red'
+      : to !== undefined && good.has(to)
+        ? 'green'
+        : 'reset'
   const reason = event.reason === undefined || event.reason === '' ? '' : `: ${event.reason}`
   const said = printable(`${subject(event)} ${becoming(event)}`)
   return `${paint('dim', at)}  ${kind.padEnd(11)}  ${paint(style, said)}${printable(reason)}`
 }
 
-function subject({ pool, member, address, service, node, name }: EventReply): string {
+function subject({ pool, member, address, service, node, name, change }: EventReply): string {
+  if (change !== undefined) return `change ${change}`
   if (service !== undefined) return service
   const of = address === undefined ? '' : ` (${address})`
   const certificate = name === undefined ? '' : ` ${name}`
@@ -43,13 +54,16 @@ function subject({ pool, member, address, service, node, name }: EventReply): st
   return `node ${node}`
 }
 
-function becoming({ kind, from, to, what, state, actor, until, pools, notAfter }: EventReply): string {
+function becoming(event: EventReply): string {
+  const { kind, from, to, what, state, actor, until, pools, notAfter } = event
   if (from !== undefined && to !== undefined) {
     const by = pools === undefined || pools.length === 0 ? '' : `, answered from ${pools.join(', ')}`
     return (from === to ? `stays ${to}` : `${from} -> ${to}`) + by
   }
   if (kind === 'override') return `${state} ${what} by ${actor}`
   if (kind === 'certificate') return `${what}, good until ${notAfter}`
+  if (kind === 'gradual')
+    return `${what}, step ${event.step} of ${event.steps}, ${event.percent} %, by ${actor}`
   if (kind === 'hold') return `held down until ${until}`
   return 'is in no cache any more'
 }

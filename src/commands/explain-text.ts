@@ -11,7 +11,11 @@ type Pool = Service['pools'][number]
 type Member = Pool['members'][number]
 
 export function explainText(reply: ExplainReply): string {
-  const lines = [...head(reply), ...reply.services.flatMap((service) => ['', ...serviceLines(service)])]
+  const lines = [
+    ...head(reply),
+    ...reply.services.flatMap((service) => ['', ...serviceLines(service)]),
+    ...gradualLines(reply),
+  ]
   return `${lines.join('\n')}\n`
 }
 
@@ -33,6 +37,20 @@ function head(reply: ExplainReply): string[] {
       2,
     ),
   ]
+}
+
+/** Why weights are not what somebody's files say. */
+function gradualLines({ gradualChanges }: ExplainReply): string[] {
+  if (gradualChanges.length === 0) return []
+  const rows = gradualChanges.map(({ id, phase, step, steps, percent, nextAt, parts }) => ({
+    CHANGE: String(id),
+    PHASE: phase,
+    OF: parts.map(({ name }) => name).join(', '),
+    STEP: `${step} of ${steps.length}`,
+    MOVED: `${percent} %`,
+    NEXT: nextAt === null ? '' : seconds(nextAt),
+  }))
+  return ['', 'Gradual changes', ...table(rows, 2)]
 }
 
 function placeText({ continent, country, subdivision, asn, location }: NonNullable<ExplainReply['place']>) {

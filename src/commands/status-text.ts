@@ -6,6 +6,7 @@ import type { OverviewReply } from '../controlplane/api/operations/overview.ts'
 import { printable } from '../terminal-text.ts'
 import { type Cell, type Paint, type Row, type Styled, table } from './frame/terminal.ts'
 import { timeLeft, timeSince } from './frame/times.ts'
+import { gradualRow } from './gradual-text.ts'
 
 /** Rows of each table; what more there is, is counted. */
 const mostRows = 15
@@ -33,6 +34,7 @@ export function statusText(overview: OverviewReply, origin: string, paint: Paint
       overview.more.overrides + overview.more.serviceOverrides,
       paint,
     ),
+    section('Gradual changes', gradualRows(overview), overview.more.gradualChanges, paint),
   ]
   return `${sections
     .filter((lines) => lines.length > 0)
@@ -147,6 +149,10 @@ function overrideRows({ overrides, serviceOverrides, at }: OverviewReply): Row[]
     caches: '',
   }))
   return [...ofMembers, ...ofServices].map(({ state, ...cells }) => ({ state, ...cells }))
+}
+
+function gradualRows({ gradualChanges, at }: OverviewReply): Row[] {
+  return gradualChanges.map((change) => gradualRow(change, at))
 }
 
 interface Word {

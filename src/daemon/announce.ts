@@ -72,7 +72,7 @@ type Pools = { readonly pools: Iterable<string> }
 
 /** What each kind of event says, and who hears it. */
 export const events = {
-  'database-available': { says: {}, heardBy: ['log', 'readiness', 'overrides', 'pending'] },
+  'database-available': { says: {}, heardBy: ['log', 'readiness', 'overrides', 'pending', 'gradual'] },
   'database-away': { says: {} as { reason: string }, heardBy: ['log', 'readiness', 'configuration'] },
   /** The database is not what came of what this node had from it. */
   'history-broken': { says: {} as FoundBreak, heardBy: ['log', 'metrics', 'configuration'] },
@@ -80,7 +80,7 @@ export const events = {
   schema: { says: {} as { newer: string | null }, heardBy: ['log'] },
   catalog: {
     says: {} as NextCatalog,
-    heardBy: ['hosts', 'health', 'metrics', 'overrides', 'answers', 'events', 'configuration'],
+    heardBy: ['hosts', 'health', 'metrics', 'overrides', 'answers', 'events', 'configuration', 'gradual'],
   },
   'overrides-ended': {
     says: {} as { overrides: readonly Override[]; services: readonly ServiceOverride[] },
@@ -90,7 +90,7 @@ export const events = {
   // Members; the record of events comes before answers, since who is answered may look there
   transitions: {
     says: {} as Pools & { transitions: readonly HealthEvent[] },
-    heardBy: ['events', 'health', 'metrics', 'log', 'configuration'],
+    heardBy: ['events', 'health', 'metrics', 'log', 'configuration', 'gradual'],
   },
   /** Members weigh or answer otherwise than before. */
   'weights-changed': { says: {} as Pools, heardBy: ['configuration'] },
@@ -107,8 +107,8 @@ export const events = {
     heardBy: ['log', 'events', 'health'],
   },
   resolved: { says: {} as Resolved, heardBy: ['log', 'health', 'configuration'] },
-  pools: { says: {} as { changes: readonly PoolChange[] }, heardBy: ['log', 'events'] },
-  services: { says: {} as { changes: readonly ServiceChange[] }, heardBy: ['log', 'events'] },
+  pools: { says: {} as { changes: readonly PoolChange[] }, heardBy: ['log', 'events', 'gradual'] },
+  services: { says: {} as { changes: readonly ServiceChange[] }, heardBy: ['log', 'events', 'gradual'] },
   drained: { says: {} as { members: readonly DrainedMember[] }, heardBy: ['log', 'events'] },
   'locations-changed': { says: {}, heardBy: ['configuration'] },
   /** A thread of this process died, hung, or was given up; another one is started when it is needed. */

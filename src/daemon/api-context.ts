@@ -33,7 +33,8 @@ const schemaWarning = (migration: string) =>
 /** What the API is handed of the parts. */
 export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext {
   const { config, nodeId, database, log, metrics, faults, descriptors, announce } = parts
-  const { answers, configuration, dataPlane, events, health, hosts, pending, readiness, serving } = parts
+  const { answers, configuration, dataPlane, events, gradual, health, hosts, pending } = parts
+  const { readiness, serving } = parts
   const { publisher } = configuration
   const { checker } = health
   const resolution = (host: string) => hosts.resolution(host)
@@ -82,6 +83,10 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     },
     tell: (event) => announce({ kind: 'operated', events: [event] }),
     events: events.feed,
+    gradual: {
+      current: () => gradual.mover.current,
+      failureOf: (change) => gradual.failureOf(change),
+    },
     preview: (catalog) =>
       preview(
         { planner: answers.planner, locations: answers.locations, resolution },

@@ -12,6 +12,7 @@ import { Configuration } from './configuration.ts'
 import { serveBy } from './data-plane.ts'
 import { Events } from './events.ts'
 import type { Faults } from './faults.ts'
+import { GradualChanges } from './gradual.ts'
 import { Health } from './health.ts'
 import { makeDataPlane } from './make-data-plane.ts'
 import { EndingOverrides } from './overrides.ts'
@@ -48,6 +49,11 @@ export function joinParts(ground: Ground) {
     words,
   })
   const overrides = new EndingOverrides(ground)
+  const gradual: GradualChanges = new GradualChanges(ground, {
+    answers,
+    health,
+    configuration: () => configuration,
+  })
   const readiness = new Readiness()
   return {
     ...ground,
@@ -60,6 +66,7 @@ export function joinParts(ground: Ground) {
     answers,
     configuration,
     overrides,
+    gradual,
     pending,
     readiness,
   }
@@ -78,7 +85,7 @@ function toldOf(faults: Faults, lookup: Lookup): Lookup {
 
 export function listenersAmong(parts: Parts): Listeners {
   const { log, metrics, readiness, hosts, health, events, answers, configuration } = parts
-  const { overrides, pending } = parts
+  const { overrides, gradual, pending } = parts
   return {
     log: logged(log),
     metrics: counted(metrics, health.checker),
@@ -95,6 +102,7 @@ export function listenersAmong(parts: Parts): Listeners {
     health: health.hears,
     answers: answers.hears,
     overrides: overrides.hears,
+    gradual: gradual.hears,
     pending: pending.hears,
     configuration: configuration.hears,
   }

@@ -123,7 +123,7 @@ export async function startDaemon(
   }
   const parts: Parts = joinParts(ground)
   const listeners = listenersAmong(parts)
-  const { answers, configuration, dataPlane, events, health, hosts, overrides, pending } = parts
+  const { answers, configuration, dataPlane, events, gradual, health, hosts, overrides, pending } = parts
   await pending.open()
   // Writes the images that the snapshot lacks.
   begun.use(configuration.compiler)
@@ -133,7 +133,8 @@ export async function startDaemon(
   begun.use(events)
   // Ends the probes, whose last verdicts are still told, and leaves the fleet.
   begun.use(health)
-  // End what goes by time: lookups, weights that rise, drains, overrides. Nothing changes an answer any more.
+  // End what goes by time: lookups, weights that rise, drains, overrides, gradual changes. Nothing changes an answer any more.
+  begun.use(gradual)
   begun.use(hosts)
   begun.use(answers)
   begun.use(overrides)
@@ -197,7 +198,7 @@ function handle(
 
 /** Goes from HTTP alone to DNS. Resolves when the daemon is ready, or has been told to stop. */
 async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
-  const { config, configuration, dataPlane, events, health, hosts, log } = parts
+  const { config, configuration, dataPlane, events, gradual, health, hosts, log } = parts
   const { overrides, pending, readiness, settings, signal } = parts
   void settings.begin()
   await configuration.restoreHosts()
@@ -221,6 +222,8 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   await Promise.all([health.checker.firstRound, hosts.firstRound])
   if (signal.aborted) return
   readiness.go('checked')
+  // What gains traffic is known now.
+  gradual.start()
   const { name: udpBackend, reason } = dataPlane.backend
   log.info({ udpBackend, reason, workers: config.workers }, 'UDP backend')
   const dns = dataPlane.bound.map(formatListenAddress)

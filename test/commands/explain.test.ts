@@ -51,6 +51,7 @@ const up: Member = {
 }
 
 const reply: ExplainReply = {
+  gradualChanges: [],
   name: 'www.example.test',
   type: 'A',
   client: '198.51.100.7',

@@ -4,13 +4,15 @@ import { stringify } from 'yaml'
 import { UsageError } from '../../config.ts'
 import type { PlanView } from '../../controlplane/apply/plan-view.ts'
 import { parseConfiguration } from '../../controlplane/document/configuration.ts'
+import { defaultSteps } from '../../controlplane/document/gradual.ts'
 import { ControlError } from '../../controlplane/model/errors.ts'
+import { haltConditions } from '../../controlplane/model/gradual.ts'
 import { defineCommand } from '../frame/command.ts'
 import { jsonOption } from '../frame/shared-options.ts'
 import { paintFor, printJson } from '../frame/terminal.ts'
 import { type Documents, problemsOf, readDocuments } from './document-files.ts'
-import { planMarkdown, planText } from './plan-text.ts'
-import { documentTarget, targetOptions } from './target-of.ts'
+import { type PlannedEffect, planMarkdown, planText } from './plan-text.ts'
+import { documentTarget, type GradualRequest, targetOptions } from './target-of.ts'
 
 const fileOption = {
   file: {
@@ -30,6 +32,26 @@ const pruneOption = {
   },
 } as const
 
+const gradualOptions = {
+  gradual: {
+    type: 'string',
+    value: 'DURATION',
+    summary: 'move weights in steps, all of it in so long, such as 30m; back by itself when what gains fails',
+  },
+  steps: { type: 'string', value: 'PERCENTS', summary: `rising to 100; ${defaultSteps} when left out` },
+  haltWhen: {
+    type: 'string',
+    value: 'CONDITIONS',
+    summary: `what takes it back: ${haltConditions.join(', ')}, or several with commas; degraded when left out`,
+  },
+} as const
+
+interface GivenCourse {
+  readonly gradual?: string | undefined
+  readonly steps?: string | undefined
+  readonly haltWhen?: string | undefined
+}
+
 /** There is something to do. */
 const changesCode = 3
 
@@ -38,6 +60,7 @@ export const plan = defineCommand({
   options: {
     ...fileOption,
     ...pruneOption,
+    ...gradualOptions,
     markdown: { type: 'boolean', summary: 'Markdown, for a comment of a pull request' },
     ...jsonOption,
     ...targetOptions,
@@ -47,10 +70,14 @@ export const plan = defineCommand({
     { line: 'pooldns plan -f config/ --prune --markdown', does: 'the same of a folder, for a pull request' },
   ],
   notes: 'Exits with 0 when there is nothing to do, and with 3 when there is.',
-  async run(_words, { file, prune = false, markdown = false, json = false, ...given }) {
+  async run(
+    _words,
+    { file, prune = false, markdown = false, json = false, gradual, steps, haltWhen, ...given },
+  ) {
+    const course = courseOf({ gradual, steps, haltWhen })
     const documents = await documentsOf(file)
     const planned = await asked(documents, () =>
-      documentTarget(given).plan({ document: documents.document, prune, revision: null }),
+      documentTarget(given).plan({ document: documents.document, prune, course, revision: null }),
     )
     if (json) printJson(planned)
     else if (markdown) process.stdout.write(`${planMarkdown(planned)}\n`)
@@ -64,6 +91,7 @@ export const apply = defineCommand({
   options: {
     ...fileOption,
     ...pruneOption,
+    ...gradualOptions,
     dryRun: { type: 'boolean', summary: 'as "pooldns plan"' },
     message: { type: 'string', value: 'TEXT', short: 'm', summary: 'why, for the history' },
     yes: { type: 'boolean', short: 'y', summary: 'remove without a question' },
@@ -73,22 +101,28 @@ export const apply = defineCommand({
   examples: [
     { line: 'pooldns apply -f config.yaml -m "more weight for fra-1"', does: 'make it so, and say why' },
     { line: 'pooldns apply -f config/ --prune --yes', does: 'all that the folder says, and nothing else' },
+    {
+      line: 'pooldns apply -f config.yaml --gradual 30m --steps 1,5,25,50,100',
+      does: 'its weights in steps; see "pooldns gradual"',
+    },
   ],
   notes:
     'All of it happens in one transaction, or nothing. It is planned first; if somebody writes between the plan and its ' +
     'application, it is refused.',
-  async run(words, { file, prune = false, dryRun = false, message, yes = false, json = false, ...given }) {
-    if (dryRun) return plan.run(words, { file, prune, json, ...given })
+  async run(words, { file, prune = false, dryRun = false, message, yes = false, json = false, ...rest }) {
+    if (dryRun) return plan.run(words, { file, prune, json, ...rest })
+    const { gradual, steps, haltWhen, ...given } = rest
+    const course = courseOf({ gradual, steps, haltWhen })
     const documents = await documentsOf(file)
     const target = documentTarget(given)
-    const request = { document: documents.document, prune, message }
+    const request = { document: documents.document, prune, message, course }
     const planned = await asked(documents, () => target.plan({ ...request, revision: null }))
     if (!planned.changed) return json ? printJson(planned) : tell(planned, 'did')
     if (removes(planned) && !yes) await askFirst(planned, 'remove these?')
     const applied = await asked(documents, () => target.apply({ ...request, revision: planned.revision }))
     if (json) return printJson(applied)
     tell(applied, 'did')
-    process.stdout.write(`applied as revision ${applied.appliedAs}\n`)
+    process.stdout.write(`${appliedText(applied)}\n`)
   },
 })
 
@@ -125,6 +159,23 @@ export const check = defineCommand({
     )
   },
 })
+
+/** @throws UsageError */
+function courseOf({ gradual, steps, haltWhen }: GivenCourse): GradualRequest | undefined {
+  if (gradual !== undefined) return { gradual, steps, haltWhen }
+  if (steps !== undefined || haltWhen !== undefined)
+    throw new UsageError('--steps and --halt-when are only for --gradual')
+  return undefined
+}
+
+function appliedText({ appliedAs, gradual }: PlannedEffect & { readonly appliedAs: number }): string {
+  if (gradual?.id === undefined) return `applied as revision ${appliedAs}`
+  const { percent } = gradual.steps[0]!
+  return (
+    `gradual change ${gradual.id} has taken step 1 of ${gradual.steps.length} (${percent} %) as revision ${appliedAs}; ` +
+    `"pooldns gradual watch ${gradual.id}" follows it`
+  )
+}
 
 async function documentsOf(file: readonly string[] | undefined): Promise<Documents> {
   if (file === undefined)

@@ -1,11 +1,18 @@
 /** A plan as people read it: on a terminal, and in a comment of a pull request. */
+
+import type { GradualCourseReply } from '../../controlplane/api/operations/gradual-view.ts'
 import type { Effect } from '../../controlplane/apply/effect.ts'
 import type { FieldChange, PlannedChange, PlanView } from '../../controlplane/apply/plan-view.ts'
 import { printable } from '../../terminal-text.ts'
 import { type Paint, plain } from '../frame/terminal.ts'
+import { courseLines } from '../gradual-text.ts'
 
 /** A plan, and what a server that was asked knows of its effect. */
-export type PlannedEffect = PlanView & { readonly effect?: Effect }
+export type PlannedEffect = PlanView & {
+  readonly effect?: Effect
+  /** The steps of a gradual change. */
+  readonly gradual?: GradualCourseReply
+}
 
 const marks = { add: '+', change: '~', remove: '-', restate: '=' } as const
 const styles = { add: 'green', change: 'yellow', remove: 'red', restate: 'dim' } as const
@@ -23,6 +30,7 @@ export function planText(
     ...plan.changes.flatMap((change) => changeLines(change, paint)),
     ...(plan.moreChanges > 0 ? [`  and ${plan.moreChanges} more`] : []),
     ...effectLines(plan),
+    ...(plan.gradual === undefined ? [] : courseLines(plan.gradual)),
     summaryLine(plan, does),
     ...leftLines(plan),
   ]
@@ -114,6 +122,7 @@ export function planMarkdown(plan: PlannedEffect): string {
     '```',
     '',
     ...effectLines(plan).map((line) => `- ${line}`),
+    ...(plan.gradual === undefined ? [] : ['', '```text', ...courseLines(plan.gradual), '```']),
     '',
     ...leftLines(plan),
   ].join('\n')

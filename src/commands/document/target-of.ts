@@ -1,11 +1,13 @@
 /** Where documents go: to a running server, or straight into its database. */
+import { UsageError } from '../../config.ts'
 import { applyDocument, planDocument } from '../../controlplane/apply/apply.ts'
 import { exportDocument } from '../../controlplane/apply/export.ts'
-import { type PlanView, viewPlan } from '../../controlplane/apply/plan-view.ts'
+import { viewPlan } from '../../controlplane/apply/plan-view.ts'
 import { readDocument } from '../../controlplane/document/document.ts'
 import type { Body } from '../../controlplane/document/forms.ts'
 import { actor, requireOwnDatabase, withOwnDatabase } from '../own-database.ts'
 import { serverOptions, theServer } from '../server-choice.ts'
+import type { PlannedEffect } from './plan-text.ts'
 
 export const targetOptions = {
   database: {
@@ -21,18 +23,27 @@ interface Given {
   readonly token?: string | undefined
 }
 
+/** A course as the API takes it. */
+export interface GradualRequest {
+  readonly gradual: string
+  readonly steps?: string | undefined
+  readonly haltWhen?: string | undefined
+}
+
 export interface ApplyRequest {
   readonly document: Readonly<Record<string, unknown>>
   readonly prune: boolean
   readonly message?: string | undefined
+  /** Left out for all at once. */
+  readonly course?: GradualRequest | undefined
   /** What was planned on; null for whatever there is. */
   readonly revision: number | null
 }
 
 export interface DocumentTarget {
-  plan(request: ApplyRequest): Promise<PlanView>
+  plan(request: ApplyRequest): Promise<PlannedEffect>
   /** Throws a `ControlError` when the configuration has changed since it was planned. */
-  apply(request: ApplyRequest): Promise<PlanView & { readonly appliedAs: number }>
+  apply(request: ApplyRequest): Promise<PlannedEffect & { readonly appliedAs: number }>
   /** @param owner null for everything */
   export(owner: string | null): Promise<Body>
 }
@@ -52,6 +63,7 @@ function ofServer(server: Server): DocumentTarget {
       ...(dryRun ? { dryRun: 'true' } : {}),
       ...(request.prune ? { prune: 'true' } : {}),
       ...(request.message === undefined ? {} : { message: request.message }),
+      ...Object.fromEntries(Object.entries(request.course ?? {}).filter(([, text]) => text !== undefined)),
     })
     const response = await server.ask(`/v1/config?${query}`, {
       method: 'PUT',
@@ -61,7 +73,7 @@ function ofServer(server: Server): DocumentTarget {
       },
       body: JSON.stringify(request.document),
     })
-    const plan = (await response.json()) as PlanView
+    const plan = (await response.json()) as PlannedEffect
     return { ...plan, appliedAs: Number(response.headers.get('etag')?.replaceAll('"', '')) }
   }
   return {
@@ -74,7 +86,9 @@ function ofServer(server: Server): DocumentTarget {
   }
 }
 
-function optionsOf({ document, prune, revision }: ApplyRequest) {
+function optionsOf({ document, prune, course, revision }: ApplyRequest) {
+  if (course !== undefined)
+    throw new UsageError('--gradual needs a server, which watches what gains traffic: leave out --database')
   const read = readDocument(document)
   if (!read.ok) throw new Error('the document was read before')
   return { document: read.document, prune, since: revision }

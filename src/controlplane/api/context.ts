@@ -12,6 +12,7 @@ import type { Availability } from '../health/availability.ts'
 import type { Vitals } from '../health/checked-member.ts'
 import type { Problem } from '../model/errors.ts'
 import type { NewEvent, StoredEvent } from '../model/event.ts'
+import type { GradualChange, GradualCourse, GradualPart } from '../model/gradual.ts'
 import type { MemberReport, NodeRecord, Resolution } from '../model/observation.ts'
 import type { PendingWord, WordTarget } from '../model/pending-word.ts'
 import type { WebhookStatus } from '../model/webhook.ts'
@@ -103,6 +104,14 @@ export interface Operations {
     waits(target: WordTarget): boolean
     /** Resolves when the word is on disk, to what resolves when it is served. Throws `unavailable` when it can't be kept. */
     take(word: PendingWord): Promise<{ readonly served: Promise<void> }>
+  }
+  readonly gradual: {
+    /** Gradual changes that run, and those that ended lately; see `gradual/mover.ts`. */
+    current(): readonly GradualChange[]
+    /** Why one would go back at once; null when nothing fails of what would gain traffic. */
+    failureOf(
+      change: Pick<GradualCourse, 'haltWhen'> & { readonly parts: readonly GradualPart[] },
+    ): string | null
   }
   readonly events: {
     /** Batches of events after `after`, or of those to come alone (null), until the signal aborts. */

@@ -50,6 +50,7 @@ import { parseJsonBodies } from './json-body.ts'
 import { eventRoutes } from './operations/events.ts'
 import { explainRoutes } from './operations/explain.ts'
 import { failBackRoutes } from './operations/fail-back.ts'
+import { gradualRoutes } from './operations/gradual.ts'
 import { overrideListRoute } from './operations/override-list.ts'
 import { overrideRoutes } from './operations/overrides.ts'
 import { overviewRoutes } from './operations/overview.ts'
@@ -218,6 +219,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext): Pro
   eventRoutes(guarded, context)
   auditRoutes(guarded, context)
   failBackRoutes(guarded, context)
+  gradualRoutes(guarded, context)
   explainRoutes(guarded, context)
   fleetRoutes(guarded, context)
   overviewRoutes(guarded, context)

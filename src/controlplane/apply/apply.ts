@@ -16,7 +16,7 @@ import {
   type StoredRrsets,
   writeConfiguration,
 } from '../store/configuration.ts'
-import type { Author, Database, Tx } from '../store/database.ts'
+import type { Author, Database, Tx, Write } from '../store/database.ts'
 import { changedSince } from '../store/history.ts'
 import { currentRevision } from '../store/revision.ts'
 import { claimZone, lockZones, ZoneTaken } from '../store/zone-lock.ts'
@@ -49,9 +49,11 @@ export interface Aim {
   readsRrsetsOf(before: StoredConfiguration): readonly string[]
   /** @param rrsets of these */
   target(before: StoredConfiguration, rrsets: StoredRrsets): Target
+  /** What is written with it, behind it. */
+  finish?(write: Write, target: Target): Promise<void>
 }
 
-function aimOf({ document, prune, since }: ApplyOptions): Aim {
+export function aimOf({ document, prune, since }: ApplyOptions): Aim {
   return {
     since,
     readsRrsetsOf: ({ zones }) =>
@@ -105,6 +107,7 @@ export async function applyAim(
       for (const { name } of current.target.zones) if (!locked.has(name)) await claim(write.tx, name)
       const { target, judged } = current
       await writeConfiguration(write, target, (service) => judged.zoneOf(service)!, judged.moved)
+      await aimed.finish?.(write, target)
       return current
     },
   )

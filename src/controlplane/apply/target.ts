@@ -22,6 +22,7 @@ import type { Rrset, ZoneHead } from '../model/zone.ts'
 import type { StoredConfiguration, StoredRrsets } from '../store/configuration.ts'
 import type { Owned, Stored } from '../store/stored.ts'
 import type { StoredZone } from '../store/zones.ts'
+import type { GradualMoves } from './gradual-moves.ts'
 
 /** A part of the configuration that is to change. */
 export interface PartChange<T> {
@@ -58,6 +59,8 @@ export interface Target {
   readonly leftCount: number
   /** What can't be done, by the paths of the document. */
   readonly problems: readonly Problem[]
+  /** Of a gradual change: what it moves, of which this target is the first step. */
+  readonly gradual?: GradualMoves
 }
 
 export interface TargetOptions {

@@ -3,6 +3,7 @@
  * (`events/event-recorder.ts`); from there it goes to the list, to streams and to webhooks. The words are part of the
  * API: what is added later must leave them as they are.
  */
+import type { GradualTurn } from './gradual.ts'
 import type { MemberKey } from './member-key.ts'
 import type { HealthEvent, MemberHealth } from './observation.ts'
 import type { Override, ServiceOverride } from './override.ts'
@@ -17,6 +18,7 @@ export const eventKinds = [
   'hold',
   'service',
   'certificate',
+  'gradual',
 ] as const
 export type EventKind = (typeof eventKinds)[number]
 
@@ -120,6 +122,24 @@ interface CertificateEvent extends Seen, MemberKey {
   readonly health?: MemberHealth
 }
 
+/** A gradual change was started, took a step, or ended. */
+interface GradualEvent extends Seen {
+  readonly kind: 'gradual'
+  /** The id of the change. */
+  readonly change: number
+  readonly what: GradualTurn
+  /** Steps that were taken, and of how many. */
+  readonly step: number
+  readonly steps: number
+  /** How far the weights have come. */
+  readonly percent: number
+  /** What it moves: services, and pools whose members' weights move or whose shares of those services do. At most 32 each. */
+  readonly services: readonly string[]
+  readonly pools: readonly string[]
+  readonly actor: string
+  readonly reason: string
+}
+
 export type Event =
   | MemberEvent
   | PoolEvent
@@ -130,6 +150,7 @@ export type Event =
   | HoldEvent
   | ServiceEvent
   | CertificateEvent
+  | GradualEvent
 
 type WithoutNode<E> = E extends Event ? Omit<E, 'node'> : never
 /** An event as whoever sees it tells it; the recorder knows which node this is. */
@@ -141,7 +162,7 @@ export type StoredEvent = Event & { readonly id: number }
 /** What to pick; left out or undefined takes any. An event without a pool or member fits none that is named. */
 export interface EventFilter {
   readonly kind?: EventKind | undefined
-  /** Of a service: one that answers for it, or did before. */
+  /** Of a service: one that answers for it, or did before; of a gradual change: one that it concerns. */
   readonly pool?: string | undefined
   readonly service?: string | undefined
   readonly member?: string | undefined
@@ -158,7 +179,7 @@ export function fitsFilter(event: Event, { kind, pool, service, member, node }: 
     (kind === undefined || event.kind === kind) &&
     (node === undefined || event.node === node) &&
     (pool === undefined || poolsOf(event).includes(pool)) &&
-    (service === undefined || ('service' in event && event.service === service)) &&
+    (service === undefined || servicesOf(event).includes(service)) &&
     (member === undefined || ('member' in event && event.member === member))
   )
 }
@@ -166,5 +187,11 @@ export function fitsFilter(event: Event, { kind, pool, service, member, node }: 
 /** The pools that an event names, patterns as they stand. */
 export function poolsOf(event: Event): readonly string[] {
   if (event.kind === 'service') return [...event.pools, ...event.before]
+  if (event.kind === 'gradual') return event.pools
   return 'pool' in event ? [event.pool] : []
+}
+
+function servicesOf(event: Event): readonly string[] {
+  if (event.kind === 'gradual') return event.services
+  return 'service' in event ? [event.service] : []
 }

@@ -43,12 +43,13 @@ export interface EventQuery extends EventFilter, PageRequest {
 
 /** Newest first. */
 export async function listEvents(tx: Tx, query: EventQuery): Promise<Page<StoredEvent>> {
-  const { pool, since, until } = query
+  const { pool, service, since, until } = query
   const where = and(
-    ...(['kind', 'service', 'member', 'node'] as const).map((field) =>
+    ...(['kind', 'member', 'node'] as const).map((field) =>
       query[field] === undefined ? undefined : eq(events[field], query[field]),
     ),
-    pool === undefined ? undefined : or(eq(events.pool, pool), isAnsweredBy(pool)),
+    service === undefined ? undefined : or(eq(events.service, service), moves('services', service)),
+    pool === undefined ? undefined : or(eq(events.pool, pool), isAnsweredBy(pool), moves('pools', pool)),
     since === undefined ? undefined : gte(events.at, since),
     until === undefined ? undefined : lt(events.at, until),
   )
@@ -62,6 +63,10 @@ const isAnsweredBy = (pool: string) =>
     eq(events.kind, 'service'),
     sql`(${events.detail} -> 'pools' || (${events.detail} -> 'before')) ? ${pool}::text`,
   )
+
+/** Of a gradual change: whether it concerns a service or a pool. */
+const moves = (what: 'services' | 'pools', name: string) =>
+  and(eq(events.kind, 'gradual'), sql`${events.detail} -> ${sql.raw(`'${what}'`)} ? ${name}::text`)
 
 /** The events that follow `id`, oldest first. Whoever goes on after the last of them misses none. */
 export async function eventsAfter(tx: Tx, id: number, limit: number): Promise<StoredEvent[]> {

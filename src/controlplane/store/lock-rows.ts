@@ -4,11 +4,14 @@
  */
 import { type SQL, sql } from '../../../schema/drizzle.ts'
 
-/** As many as the migration has made, one more than those of zones. */
+/** Those of zones; the migrations have made a row for each lock. */
 const zoneRows = 1024
 
 /** Whoever appends events. */
 export const eventsLock = zoneRows
+
+/** Whoever moves gradual changes. */
+export const gradualLock = zoneRows + 1
 
 /** The lock of a zone. Two zones with the same one merely wait for each other. */
 export function zoneLock(apex: string): number {

@@ -18,6 +18,8 @@ const retention = {
   changes: 10_000,
   lookups: 1_000,
   history: 200_000,
+  /** Of gradual changes those that ended. */
+  gradual: 1_000,
 } as const
 
 /** Deletes what is beyond `limits`. Call it hourly, in `Database.record`. Cheap when there is nothing to do. */
@@ -39,6 +41,9 @@ export async function prune(
       delete from history where revision <= (select revision from last)
     )
     delete from revisions where revision <= (select revision from last)`)
+  await tx.execute(sql`
+    delete from gradual_changes where id in (
+      select id from gradual_changes where ended_at is not null order by id desc offset ${limits.gradual})`)
   await tx.execute(sql`
     delete from changes where revision <= (select revision from config_revision) - ${limits.changes}::bigint`)
 }

@@ -12,6 +12,7 @@ import { EventFeed } from '../../../src/controlplane/events/event-feed.ts'
 import { AvailabilityTable } from '../../../src/controlplane/health/availability.ts'
 import { ControlError, type Problem } from '../../../src/controlplane/model/errors.ts'
 import type { NewEvent } from '../../../src/controlplane/model/event.ts'
+import type { GradualChange } from '../../../src/controlplane/model/gradual.ts'
 import type { MemberReport } from '../../../src/controlplane/model/observation.ts'
 import type { WebhookStatus } from '../../../src/controlplane/model/webhook.ts'
 import type { ServiceState } from '../../../src/controlplane/serve/service-status.ts'
@@ -70,6 +71,9 @@ export interface Harness extends AsyncDisposable {
     now: Date | null
     /** Nodes that do not serve what was written. */
     behind: readonly string[] | 'unknown'
+    gradual: readonly GradualChange[]
+    /** Why a gradual change may not begin. */
+    failure: string | null
   }
   /** Calls a route, a body as JSON, and holds the reply against the OpenAPI document. */
   call(method: string, path: string, body?: unknown, options?: CallOptions): Promise<Reply>
@@ -112,6 +116,8 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     told: [],
     now: null,
     behind: [],
+    gradual: [],
+    failure: null,
   }
   const context: ApiContext = {
     database,
@@ -161,6 +167,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     handedOut: () => ({ answered: false, safeAt: null }),
     serviceStatus: (name) => state.services.get(name) ?? null,
     preview: async () => () => null,
+    gradual: { current: () => state.gradual, failureOf: () => state.failure },
     explain: () => Promise.reject(new Error('nothing is served here')),
     adminTokenHash: createHash('sha256').update(adminToken).digest(),
     publicTools: true,

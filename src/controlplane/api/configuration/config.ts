@@ -19,6 +19,7 @@ import { mostDocumentRrsets } from '../../store/configuration.ts'
 import { currentRevision } from '../../store/revision.ts'
 import type { Ground, Memory, Operations } from '../context.ts'
 import { readEither } from '../memory.ts'
+import { GradualCourseView } from '../operations/gradual-view.ts'
 import {
   ConditionHeaders,
   etagHeader,
@@ -29,6 +30,7 @@ import {
   writeHeaders,
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
+import { applyInSteps, courseOf, type GradualQuery, gradualQuery, planInSteps } from './gradual-apply.ts'
 import { invalid } from './resource.ts'
 
 /** Octets of a document: some 10,000 services and 50,000 members are a fifth of it. */
@@ -116,6 +118,7 @@ export const PlanSchema = Type.Object({
       },
     ),
   ),
+  gradual: Type.Optional(GradualCourseView),
   left: Type.Array(Type.Object({ kind: Type.String(), name: Type.String() }), {
     description: 'what the document does not name, and leaves as it is; the first hundred',
   }),
@@ -136,6 +139,7 @@ const ApplyQuery = Type.Object(
     message: Type.Optional(
       Type.String({ maxLength: 1024, description: 'why, for the history: up to 1,024 characters' }),
     ),
+    ...gradualQuery,
   },
   { additionalProperties: false },
 )
@@ -243,22 +247,30 @@ function registerPut(app: FastifyInstance, context: Ground & Operations): void {
       dryRun = false,
       prune = false,
       message = null,
+      ...steps
     } = request.query as {
       dryRun?: boolean
       prune?: boolean
       message?: string
-    }
+    } & GradualQuery
+    const course = courseOf(steps)
     const options = { document: documentOf(request), prune, since: sinceOf(request) }
     if (dryRun) {
-      const plan = await planDocument(context.database, options)
+      const { plan, shown } =
+        course === null
+          ? { plan: await planDocument(context.database, options), shown: {} }
+          : await planInSteps(context, options, course)
       reply.header('etag', etagOf(plan.revision))
-      return { ...viewPlan(plan), ...(await effectFor(context, plan)) }
+      return { ...viewPlan(plan), ...(await effectFor(context, plan)), ...shown }
     }
     const by = { actor: request.actor, source: 'apply', message } as const
-    const { revision, plan } = await applyDocument(context.database, by, options)
+    const { revision, plan, shown } =
+      course === null
+        ? { ...(await applyDocument(context.database, by, options)), shown: {} }
+        : await applyInSteps(context, { ...by, source: 'gradual' }, options, course)
     await awaitPublished(context, revision, reply)
     reply.header('etag', etagOf(revision))
-    return viewPlan(plan)
+    return { ...viewPlan(plan), ...shown }
   })
 }
 

@@ -12,6 +12,7 @@ import {
   serviceConditions,
   trustStates,
 } from '../../model/event.ts'
+import { gradualTurns } from '../../model/gradual.ts'
 import { healthStates } from '../../model/observation.ts'
 import { overrideStates } from '../../model/override.ts'
 import { listEvents } from '../../store/events.ts'
@@ -120,6 +121,17 @@ const EventView = Type.Union([
     ...changed(serviceConditions),
     pools: Type.Array(Type.String(), { description: 'those that answer from now on, 32 at the most' }),
     before: Type.Array(Type.String(), { description: 'those that answered before' }),
+  }),
+  View('gradual', 'A gradual change was started, took a step, was held, or ended.', {
+    change: Type.Integer({ description: 'its id' }),
+    what: Type.Enum([...gradualTurns]),
+    step: Type.Integer({ description: 'steps that were taken' }),
+    steps: Type.Integer({ description: 'of so many' }),
+    percent: Type.Integer({ description: 'how far the weights have come' }),
+    services: Type.Array(Type.String()),
+    pools: Type.Array(Type.String()),
+    actor: Type.String(),
+    reason,
   }),
   View(
     'certificate',

@@ -7,13 +7,14 @@ import Type, { type Static } from 'typebox'
 import { canonicalAddress } from '../../../dataplane/wire/address.ts'
 import { parseType, typeName } from '../../../dataplane/wire/rdata.ts'
 import { readHostname, reading } from '../../document/fields.ts'
-import type { ExplainQuestion } from '../../explain/explanation.ts'
+import type { ExplainQuestion, Explanation } from '../../explain/explanation.ts'
 import { explanationView, presentExplanation } from '../../explain/view.ts'
 import type { Problem } from '../../model/errors.ts'
 import { clientAddress } from '../clients/client-address.ts'
 import { invalid } from '../configuration/resource.ts'
 import type { Observations, Operations } from '../context.ts'
 import { guarded, json } from '../schemas.ts'
+import { activeOn, type GradualReply, GradualView, presentGradual } from './gradual-view.ts'
 import { MemberStatus, memberStatus } from './member-status.ts'
 
 const ExplainQuery = Type.Object(
@@ -27,7 +28,12 @@ const ExplainQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const ExplanationView = explanationView(MemberStatus)
+export const ExplanationView = Type.Object({
+  ...explanationView(MemberStatus).properties,
+  gradualChanges: Type.Array(GradualView, {
+    description: 'that move the weights of a service or a pool which had a part in the answer',
+  }),
+})
 export type ExplainReply = Static<typeof ExplanationView>
 
 export function explainRoutes(app: FastifyInstance, context: Observations & Operations): void {
@@ -46,11 +52,21 @@ export function explainRoutes(app: FastifyInstance, context: Observations & Oper
   )
   app.get('/v1/explain', { schema }, async (request): Promise<ExplainReply> => {
     const question = readQuestion(request.query as Static<typeof ExplainQuery>, clientAddress(request))
-    return presentExplanation(await context.explain(question), {
+    const explanation = await context.explain(question)
+    const shown = presentExplanation(explanation, {
       vitals: context.health.vitals,
       status: (pool, member, override) => memberStatus(context, pool, member, override),
     })
+    return { ...shown, gradualChanges: movingIn(explanation, context) }
   })
+}
+
+function movingIn({ services }: Explanation, { gradual }: Operations): GradualReply[] {
+  const names = {
+    service: new Set(services.flatMap(({ levels }) => levels.map(({ judgement }) => judgement.service.name))),
+    pool: new Set(services.flatMap(({ pools }) => pools.map(({ judgement }) => judgement.pool.name))),
+  }
+  return activeOn(gradual.current(), names).map(presentGradual)
 }
 
 function readQuestion(query: Static<typeof ExplainQuery>, asker: string): ExplainQuestion {

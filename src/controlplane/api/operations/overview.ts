@@ -12,15 +12,16 @@ import { poolConditions, serviceConditions } from '../../model/event.ts'
 import { healthStates } from '../../model/observation.ts'
 import { isStanding, type Override } from '../../model/override.ts'
 import type { Member, Pool } from '../../model/pool.ts'
-import type { Ground, Memory, Observations, System } from '../context.ts'
+import type { Ground, Memory, Observations, Operations, System } from '../context.ts'
 import { markRevision } from '../memory.ts'
 import { guarded, Instant, InstantOrNull, json, TextOrNull } from '../schemas.ts'
 import { NodeView, presentNodes } from '../system/fleet.ts'
+import { type GradualReply, GradualView, presentGradual } from './gradual-view.ts'
 import { MemberStatus, memberStatus, stateOf } from './member-status.ts'
 import { heldInMemory, OverrideView, presentOverride } from './override-view.ts'
 import { presentServiceOverride, ServiceOverrideView } from './service-overrides.ts'
 
-type Context = Ground & Observations & System
+type Context = Ground & Observations & System & Pick<Operations, 'gradual'>
 
 /** Entries of each kind. */
 const most = 100
@@ -57,6 +58,7 @@ const lists = {
   }),
   overrides: Type.Object({ pool: Type.String(), member: Type.String(), ...OverrideView.properties }),
   serviceOverrides: Type.Object({ service: Type.String(), ...ServiceOverrideView.properties }),
+  gradualChanges: GradualView,
 }
 type Kind = keyof typeof lists
 
@@ -67,6 +69,7 @@ const described: Readonly<Record<Kind, string>> = {
   members: 'that are not up, that an override holds, or that wait to be let back',
   overrides: "operators' words on members",
   serviceOverrides: "operators' words on services",
+  gradualChanges: 'that run or are paused, and those that ended within the last hour',
 }
 
 const kinds = Object.keys(lists) as Kind[]
@@ -108,6 +111,7 @@ export interface OverviewReply {
   readonly members: readonly Static<typeof lists.members>[]
   readonly overrides: readonly Static<typeof lists.overrides>[]
   readonly serviceOverrides: readonly Static<typeof lists.serviceOverrides>[]
+  readonly gradualChanges: readonly GradualReply[]
   readonly more: Readonly<Record<Kind, number>>
 }
 
@@ -143,6 +147,7 @@ function overview(context: Context, memory: Memory): OverviewReply {
     members: members.found,
     overrides,
     serviceOverrides,
+    gradualChanges: context.gradual.current(),
   }
   const { conditions: known } = context
   return {
@@ -179,6 +184,7 @@ function overview(context: Context, memory: Memory): OverviewReply {
     serviceOverrides: serviceOverrides
       .slice(0, most)
       .map((override) => ({ service: override.service, ...presentServiceOverride(override) })),
+    gradualChanges: all.gradualChanges.slice(0, most).map(presentGradual),
     more: Object.fromEntries(kinds.map((kind) => [kind, Math.max(0, all[kind].length - most)])) as Record<
       Kind,
       number

@@ -270,7 +270,7 @@ export const journalSuite: Suite = async (t, database) => {
       await t.rejects(execute(statement), { cause: { code: '42501' } })
     }
     t.same(await actors(), before)
-    const limits = { events: 1_000, changes: 1_000, lookups: 1_000, history: 1_000 }
+    const limits = { events: 1_000, changes: 1_000, lookups: 1_000, history: 1_000, gradual: 1_000 }
     await database.record((tx) => prune(tx, { ...limits, auditLog: 4 }))
     t.same((await actors()).slice(0, 4), ['of a version of old', 'ann', 'of old 3', 'of old 2'])
     t.notOk((await actors()).includes('of old 1'), 'beyond the newest four, and past its time')
@@ -307,7 +307,7 @@ export const journalSuite: Suite = async (t, database) => {
     await database.record((tx) => prune(tx))
     t.equal((await feed(start))?.changes.length, 3, 'within the bounds nothing goes')
     await database.record((tx) =>
-      prune(tx, { events: 3, auditLog: 2, changes: 2, lookups: 5, history: 1_000 }),
+      prune(tx, { events: 3, auditLog: 2, changes: 2, lookups: 5, history: 1_000, gradual: 1_000 }),
     )
     const counts = await database.read((tx) =>
       tx.execute(sql`select (select count(*) from events)::int as events, (select count(*) from audit_log)::int as audit,
