@@ -100,7 +100,7 @@ t.test(
     announceTo(() => ({ ...listeners, readiness }), { contain })({ kind: 'database-available' })
     t.same(
       heard,
-      ['log', 'overrides', 'pending'].map((name) => `${name} database-available`),
+      ['log', 'overrides', 'pending', 'gradual'].map((name) => `${name} database-available`),
     )
     t.same(told, ['readiness at database-available: keep is not a function'])
   },

@@ -18,13 +18,6 @@ import type { ZoneHead } from '../model/zone.ts'
 import { bodyOf } from '../store/stored.ts'
 import type { PartChange, Target } from './target.ts'
 
-/** What is moved. Empty when a document moves nothing. */
-export interface GradualMoves {
-  readonly parts: readonly GradualPart[]
-  /** Of each part, in their order. */
-  readonly fragments: readonly GradualFragments[]
-}
-
 /** Weights that one change has: each step writes all of them, and every node looks at them. */
 const mostWeights = 1_000
 

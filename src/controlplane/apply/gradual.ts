@@ -5,9 +5,8 @@ import { type GradualChange, type GradualCourse, type GradualPart, partName } fr
 import type { Author, Database, Tx, Write } from '../store/database.ts'
 import { addGradual, listActiveGradual, mostActive } from '../store/gradual.ts'
 import { type Aim, type Applied, type ApplyOptions, aimOf, applyAim, type Plan, planAim } from './apply.ts'
-import type { GradualMoves } from './gradual-moves.ts'
 import { firstStep } from './gradual-moves.ts'
-import type { Target } from './target.ts'
+import type { GradualMoves, Target } from './target.ts'
 
 export interface GradualPlan {
   /** Of all of the change. */

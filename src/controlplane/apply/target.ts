@@ -15,6 +15,7 @@ import { formatService } from '../document/service.ts'
 import { spellingOf } from '../document/written.ts'
 import { formatZoneHead } from '../document/zone.ts'
 import type { Problem } from '../model/errors.ts'
+import type { GradualFragments, GradualPart } from '../model/gradual.ts'
 import type { Monitor } from '../model/monitor.ts'
 import type { Member, Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
@@ -22,7 +23,6 @@ import type { Rrset, ZoneHead } from '../model/zone.ts'
 import type { StoredConfiguration, StoredRrsets } from '../store/configuration.ts'
 import type { Owned, Stored } from '../store/stored.ts'
 import type { StoredZone } from '../store/zones.ts'
-import type { GradualMoves } from './gradual-moves.ts'
 
 /** A part of the configuration that is to change. */
 export interface PartChange<T> {
@@ -61,6 +61,13 @@ export interface Target {
   readonly problems: readonly Problem[]
   /** Of a gradual change: what it moves, of which this target is the first step. */
   readonly gradual?: GradualMoves
+}
+
+/** What a gradual change moves. Empty when a document moves nothing. */
+export interface GradualMoves {
+  readonly parts: readonly GradualPart[]
+  /** Of each part, in their order. */
+  readonly fragments: readonly GradualFragments[]
 }
 
 export interface TargetOptions {

@@ -1,6 +1,7 @@
 /** Every list gives its items page by page, and no page has more octets than a bound says, whatever its items hold. */
 import t, { type Test } from 'tap'
 import { appendEvents } from '../../../src/controlplane/store/events.ts'
+import { addGradual } from '../../../src/controlplane/store/gradual.ts'
 import { createToken } from '../../../src/controlplane/store/tokens.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { type Harness, startHarness } from './fixture.ts'
@@ -113,6 +114,15 @@ const lists: Readonly<Record<string, { readonly fill: Fill; readonly large?: boo
             at: new Date(),
           },
         ]),
+      ),
+  },
+  '/v1/gradual-changes': {
+    fill: ({ database }, nth) =>
+      database.record((tx) =>
+        addGradual(tx, {
+          ...{ steps: [100], stepMs: 1_000, haltWhen: ['down'], parts: [], fragments: [] },
+          ...{ actor: 'ann', message: long(nth), revision: 1 },
+        }),
       ),
   },
   '/v1/revisions': {
