@@ -53,6 +53,7 @@ t.test(
       'events operated',
       'log operated',
       'pending database-available',
+      'gradual database-available',
     ])
   },
 )
