@@ -24,6 +24,13 @@ function notAtWork({ configuration, dataPlane }: Parts): Problem[] {
   ].map((message) => ({ path: 'serving', message }))
 }
 
+/** Whether clients are answered by what the control plane before us said, while this one comes up. */
+function answersWithoutUs({ readiness, serving, supervision }: Parts): boolean {
+  return (
+    readiness.step !== 'stopping' && supervision?.isAnswering === true && (serving.shared?.isRead ?? true)
+  )
+}
+
 const emptiedWarning = (revision: number) =>
   `the database is empty, and was not: revision ${revision} is served from what this node has, and no changes are taken`
 
@@ -109,7 +116,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     onNotAccepted: (error) => faults.own('accept-http', error.message),
     node: { id: nodeId, liveForMs: defaultStaleMs, known: () => health.peers.nodes },
     readiness: {
-      canAnswer: () => readiness.serving && dataPlane.live('udp') > 0,
+      canAnswer: () => (readiness.serving ? dataPlane.live('udp') > 0 : answersWithoutUs(parts)),
       missing: () => [...readiness.missing, ...(readiness.serving ? notAtWork(parts) : [])],
       warnings: () => [
         ...(configuration.follower.emptied ? [emptiedWarning(configuration.expected)] : []),

@@ -5,6 +5,7 @@
  */
 import type { Catalog, Mark } from '../controlplane/catalog/catalog.ts'
 import { CompileThread } from '../controlplane/compile/compile-thread.ts'
+import type { StoredZone } from '../controlplane/compile/image-files.ts'
 import { Follower } from '../controlplane/follow/follower.ts'
 import { type Births, endedBetween, nothingEnded } from '../controlplane/model/births.ts'
 import type { MemberHealth } from '../controlplane/model/observation.ts'
@@ -14,7 +15,7 @@ import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
 import { Publisher } from '../controlplane/serve/publisher.ts'
 import { type ColdStart, coldStart } from '../controlplane/snapshot/cold-start.ts'
 import { handedOutBefore } from '../controlplane/snapshot/handed-out-before.ts'
-import { type Snapshot, SnapshotFiles } from '../controlplane/snapshot/snapshot.ts'
+import { type Observed, type Snapshot, SnapshotFiles } from '../controlplane/snapshot/snapshot.ts'
 import { SnapshotWriter } from '../controlplane/snapshot/snapshot-writer.ts'
 import { pause } from '../controlplane/timing/clock.ts'
 import { version } from '../version.ts'
@@ -22,6 +23,7 @@ import { failing, type Ground, type Hearing } from './announce.ts'
 import type { Answers } from './answers.ts'
 import type { Serving } from './data-plane.ts'
 import type { Health } from './health.ts'
+import { isSame, LeftBehind, readLeft } from './left-behind.ts'
 import { stopBudget } from './stop-budget.ts'
 
 /** What a configuration is served with. */
@@ -52,16 +54,16 @@ interface Cold {
   readonly snapshot: Snapshot
   /** Nothing of it was left out. */
   readonly isWhole: boolean
+  /** It is what the control plane before us has left in memory. */
+  readonly isLeft: boolean
   readonly start: ColdStart
-}
-
-function isSame(one: Mark, other: Mark): boolean {
-  return one.revision === other.revision && one.stamp === other.stamp
 }
 
 export class Configuration {
   readonly compiler: CompileThread
   readonly snapshots: SnapshotWriter
+  /** What the next control plane of this server finds; null where no memory is shared. */
+  readonly left: LeftBehind | null
   readonly publisher: Publisher
   readonly follower: Follower
   readonly #around: Surroundings
@@ -90,6 +92,15 @@ export class Configuration {
     this.publisher = this.#makePublisher()
     this.follower = this.#makeFollower()
     this.snapshots = this.#makeSnapshots()
+    this.left =
+      shared === undefined
+        ? null
+        : new LeftBehind({
+            shared,
+            publisher: this.publisher,
+            observed: () => this.#observed(),
+            onError: around.faults.retried('what is served was not left for the next control plane'),
+          })
   }
 
   /**
@@ -105,10 +116,10 @@ export class Configuration {
     'history-broken': ({ found }) => {
       if (found.kind === 'empty') this.#away.resolve()
     },
-    catalog: () => this.snapshots.mark(),
+    catalog: () => this.#keep(),
     transitions: ({ pools }) => {
       // What members are now is for the snapshot, too.
-      this.snapshots.mark()
+      this.#keep()
       void this.publisher.refresh(pools)
     },
     'weights-changed': ({ pools }) => void this.publisher.refresh(pools),
@@ -118,7 +129,7 @@ export class Configuration {
     },
     // Every round gives plans a new time to count TTLs down to; few change anything else.
     resolved: ({ changes, news }) => {
-      if (news.length > 0) this.snapshots.mark()
+      if (news.length > 0) this.#keep()
       const { hosts } = this.publisher.catalog
       const members = changes.flatMap(({ after }) => hosts.get(after.host) ?? [])
       void this.publisher.refresh(new Set(members.map(({ pool }) => pool)))
@@ -170,7 +181,7 @@ export class Configuration {
   }
 
   async #readSnapshot(): Promise<Cold | null> {
-    const { answers, log, signal } = this.#around
+    const { log, signal } = this.#around
     const troubles: string[] = []
     let writtenAt: Date | null = null
     const onBad = (reason: string) => {
@@ -181,18 +192,53 @@ export class Configuration {
       const snapshot = await this.#files.read(onBad)
       if (snapshot === null) return null
       writtenAt = snapshot.writtenAt
-      if (this.publisher.catalog.revision < 0) this.#snapshotRevision = snapshot.revision
-      answers.handedOut.restore(handedOutBefore(snapshot, new Date()))
-      answers.planner.lastKnown.restore(snapshot.lastKnown)
-      this.#bornBefore = snapshot.births
-      const start = await coldStart(snapshot, this.compiler, this.publisher.planSlots, onBad, signal)
-      return { snapshot, start, isWhole: troubles.length === 0 }
+      this.#remember(snapshot)
+      const { zones, damaged } = await this.compiler.load(signal)
+      damaged.forEach(onBad)
+      const start = await this.#startFrom(snapshot, zones, onBad)
+      return { snapshot, start, isWhole: troubles.length === 0, isLeft: false }
     } catch (error) {
       if (!signal.aborted) failing(log, 'the snapshot was not used')(error)
       return null
     } finally {
       this.snapshots.found(writtenAt, troubles.slice(0, mostTroubles))
     }
+  }
+
+  /** What the control plane before us has left, if it is of what is served; else null. */
+  async #readLeft(served: Mark): Promise<Cold | null> {
+    const { log, serving, signal } = this.#around
+    const onBad = (reason: string) => {
+      throw new Error(reason)
+    }
+    try {
+      const left = readLeft(serving.shared!, served)
+      if (left === null) return null
+      this.#remember(left.base)
+      await this.compiler.restore(left.zones, signal)
+      const start = await this.#startFrom(left.base, left.zones, onBad)
+      return { snapshot: left.base, start, isWhole: true, isLeft: true }
+    } catch (error) {
+      if (!signal.aborted) failing(log, 'what the control plane before has left was not used')(error)
+      return null
+    }
+  }
+
+  /** Takes over what is known of the time before the start. */
+  #remember(snapshot: Snapshot): void {
+    const { answers } = this.#around
+    if (this.publisher.catalog.revision < 0) this.#snapshotRevision = snapshot.revision
+    answers.handedOut.restore(handedOutBefore(snapshot, new Date()))
+    answers.planner.lastKnown.restore(snapshot.lastKnown)
+    this.#bornBefore = snapshot.births
+  }
+
+  #startFrom(
+    snapshot: Snapshot,
+    zones: readonly StoredZone[],
+    onBad: (reason: string) => void,
+  ): Promise<ColdStart> {
+    return coldStart(snapshot, zones, this.compiler, this.publisher.planSlots, onBad, this.#around.signal)
   }
 
   /** @returns false when there is no snapshot to serve, or the database has come first. */
@@ -203,26 +249,34 @@ export class Configuration {
     const isUnknown = supervision?.isAnswering === true && before === null
     const patienceMs = isUnknown ? answeredPatienceMs : snapshotPatienceMs
     await Promise.race([this.#away.promise, pause(patienceMs, signal)])
-    const found = await this.#cold
+    let found = await this.#cold
     // The database may come while we wait, and what it says is newer.
     const late = () => publisher.revision >= 0 || publisher.catalog.revision >= 0 || signal.aborted
-    if (found === null || late()) return false
-    const { snapshot, start } = found
-    if (before !== null && !(found.isWhole && isSame(before, snapshot))) {
-      const revisions = { revision: snapshot.revision, served: before.revision }
-      log.warn(
-        revisions,
-        'the snapshot is not what clients are answered by: they go on with that until the database is there',
-      )
-      return false
+    if (late()) return false
+    if (before !== null && !(found?.isWhole === true && isSame(before, found.snapshot))) {
+      const old = found?.snapshot.revision ?? null
+      const left = this.#readLeft(before)
+      // Its images are now those that the compile thread has.
+      this.#cold = left.then((each) => each ?? found)
+      found = await left
+      if (late()) return false
+      if (found === null) {
+        const said =
+          'the snapshot is not what clients are answered by: they go on with that until the database is there'
+        log.warn({ revision: old, served: before.revision }, said)
+        return false
+      }
     }
+    if (found === null) return false
+    const { snapshot, start, isLeft } = found
     const maps = await answers.locations.prepare(start.catalog, signal)
     if (late()) return false
     const catalog = this.#around.words.over(start.catalog)
     this.#announceCatalog(catalog, snapshot.health)
     await publisher.adopt({ ...start, catalog }, maps)
     const { revision, writtenAt } = snapshot
-    log.warn({ revision, writtenAt }, 'serving the snapshot')
+    const what = isLeft ? 'serving what the control plane before was serving' : 'serving the snapshot'
+    log.warn({ revision, writtenAt }, what)
     return true
   }
 
@@ -235,6 +289,22 @@ export class Configuration {
     announce({ kind: 'catalog', before, catalog, ended: nothingEnded, stored: null })
     if ('service' in target) await publisher.amend(catalog, [], [target.service])
     else await publisher.amend(catalog, catalog.poolsMatching([target]), [])
+  }
+
+  /** What a start is to know has changed. */
+  #keep(): void {
+    this.snapshots.mark()
+    this.left?.mark()
+  }
+
+  #observed(): Observed {
+    const { answers, health, hosts } = this.#around
+    return {
+      health: [...health.checker.availability().values()].flatMap((members) => [...members.values()]),
+      lastKnown: answers.planner.lastKnown.entries(),
+      resolutions: hosts.lastGood(),
+      handedOut: answers.handedOut.entries(),
+    }
   }
 
   #announceCatalog(catalog: Catalog, stored: readonly MemberHealth[] | null): void {
@@ -271,7 +341,10 @@ export class Configuration {
       services,
       onServices: (changes) => announce({ kind: 'services', changes }),
       onServed: () => drains.look(),
-      onProgress: () => health.peers.served(),
+      onProgress: () => {
+        health.peers.served()
+        this.left?.mark()
+      },
       onError: (what, error) => faults.retried(what)(error),
     })
   }
@@ -286,7 +359,7 @@ export class Configuration {
       amend: (catalog) => words.over(catalog),
       known: async () => (await this.#cold)?.start ?? null,
       onCatalog: (catalog, stored) => this.#announceCatalog(catalog, stored),
-      onZones: () => this.snapshots.mark(),
+      onZones: () => this.#keep(),
       onFailBack: (members) => members.forEach((member) => void health.checker.failBack(member)),
       onBreak: (found) => announce({ kind: 'history-broken', found }),
       onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
@@ -295,19 +368,14 @@ export class Configuration {
   }
 
   #makeSnapshots(): SnapshotWriter {
-    const { answers, database, health, hosts, log } = this.#around
+    const { database, log } = this.#around
     return new SnapshotWriter({
       database,
       files: this.#files,
       compiler: this.compiler,
       catalog: () => this.publisher.catalog,
       compiled: () => this.follower.compiled,
-      observed: () => ({
-        health: [...health.checker.availability().values()].flatMap((members) => [...members.values()]),
-        lastKnown: answers.planner.lastKnown.entries(),
-        resolutions: hosts.lastGood(),
-        handedOut: answers.handedOut.entries(),
-      }),
+      observed: () => this.#observed(),
       onError: failing(log, 'the snapshot was not written'),
       lastPassMs: stopBudget.snapshotMs,
     })

@@ -129,6 +129,8 @@ export async function startDaemon(
   begun.use(configuration.compiler)
   // Writes the last snapshot, when all that it holds has come to rest.
   begun.use(configuration.snapshots)
+  // Leaves no more.
+  begun.use(configuration.left)
   // Stores what members have become, and gives up what webhooks have not been told yet.
   begun.use(events)
   // Ends the probes, whose last verdicts are still told, and leaves the fleet.
@@ -218,6 +220,7 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   if (signal.aborted) return
   readiness.go('bound')
   configuration.snapshots.start()
+  configuration.left?.start()
   events.start()
   await Promise.all([health.checker.firstRound, hosts.firstRound])
   if (signal.aborted) return

@@ -16,7 +16,7 @@ import '../../dataplane/wire/name-hash-key.ts'
 import type { MappedMemory, PlacedImage } from '../../dataplane/image/image-memory.ts'
 import { type BeatingThread, type Call, CalledThread, type StopMessage } from '../threads/called-thread.ts'
 import { orAborted } from '../timing/clock.ts'
-import type { LoadedImages } from './image-files.ts'
+import type { LoadedImages, StoredZone } from './image-files.ts'
 import type { Compiled, CompileOrder, ZoneRows } from './zone-images.ts'
 
 export interface CompileThreadOptions {
@@ -40,6 +40,7 @@ export type ToCompiler =
   | { readonly kind: 'edit'; readonly id: number; readonly order: CompileOrder }
   | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly ZoneRows[] }
   | { readonly kind: 'finish' | 'load' | 'persist'; readonly id: number }
+  | { readonly kind: 'restore'; readonly id: number; readonly zones: readonly StoredZone[] }
   | { readonly kind: 'adopt'; readonly id: number; readonly images: readonly PlacedImage[] }
   | StopMessage
 
@@ -141,6 +142,11 @@ export class CompileThread implements AsyncDisposable {
   /** Reads the files into the thread. Throws as `compile` does. */
   async load(signal?: AbortSignal): Promise<LoadedImages> {
     return (await this.#call((id) => ({ kind: 'load', id }), signal)) as LoadedImages
+  }
+
+  /** Gives the thread images to keep, in the place of those that it has of the same zones. Throws as `compile` does. */
+  async restore(zones: readonly StoredZone[], signal?: AbortSignal): Promise<void> {
+    await this.#call((id) => ({ kind: 'restore', id, zones }), signal)
   }
 
   /**

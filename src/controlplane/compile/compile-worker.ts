@@ -37,6 +37,9 @@ parentPort!.on('message', (message: ToCompiler) => {
       return done(message.id, images.finish())
     case 'load':
       return void load(message.id)
+    case 'restore':
+      images.restore(message.zones)
+      return done(message.id)
     case 'persist':
       return void persist(message.id)
     case 'adopt':

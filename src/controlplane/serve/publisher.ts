@@ -116,6 +116,15 @@ export class Publisher {
     return this.#zones.keys()
   }
 
+  /** The same, with the slots of their images, and the services that those name with the slots of their plans. */
+  get handedZones() {
+    return Array.from(this.#zones, ([apex, named]) => ({
+      apex,
+      slot: this.#zoneSlots.take(apex)!,
+      services: named.map(({ name }) => ({ name, slot: this.planSlots.take(name) })),
+    }))
+  }
+
   /** How a service is answered now, and why. */
   selections(service: string): Selections | undefined {
     return this.#options.planner.selections(service)

@@ -1,6 +1,7 @@
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { Catalog, type Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
+import type { StoredZone } from '../compile/image-files.ts'
 import { type KnownImages, sameSlots, servicesOf } from '../follow/known-images.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import type { PlanSlots } from '../serve/plan-slots.ts'
@@ -11,7 +12,7 @@ import type { SnapshotBase } from './snapshot.ts'
 export type ColdStart = CatalogStep & KnownImages
 
 /**
- * Makes the step to what a snapshot holds. Compiles only the zones in which services have other slots than when they were
+ * Makes the step to what a snapshot holds, whose images the compile thread has. Compiles only the zones in which services have other slots than when they were
  * written.
  *
  * @param onBad told of what can't be served
@@ -19,13 +20,12 @@ export type ColdStart = CatalogStep & KnownImages
  */
 export async function coldStart(
   base: SnapshotBase,
+  stored: readonly StoredZone[],
   compiler: CompileThread,
   slots: PlanSlots,
   onBad: (message: string) => void,
   signal: AbortSignal,
 ): Promise<ColdStart> {
-  const { zones: stored, damaged } = await compiler.load(signal)
-  damaged.forEach(onBad)
   const zones = new Map(stored.map((held) => [held.zone.apex, held]))
   // In their old order they mostly get their old slots.
   const named = stored.flatMap(({ services }) => services).sort((a, b) => a.slot - b.slot)

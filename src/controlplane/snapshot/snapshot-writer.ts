@@ -15,7 +15,7 @@ import type { Catalog, Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
 import type { Database } from '../store/database.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
-import type { SnapshotBase, SnapshotFiles } from './snapshot.ts'
+import { baseOf, type Observed, type SnapshotFiles } from './snapshot.ts'
 
 export interface SnapshotWriterOptions {
   readonly database: Pick<Database, 'up'>
@@ -25,7 +25,7 @@ export interface SnapshotWriterOptions {
   /** The last revision of which the compile thread has every image, or a later one; null while that can't be told. */
   readonly compiled: () => Mark | null
   /** What this node knows beside its configuration. */
-  readonly observed: () => Pick<SnapshotBase, 'health' | 'lastKnown' | 'resolutions' | 'handedOut'>
+  readonly observed: () => Observed
   readonly onError: (error: unknown) => void
   /** How long a stop lets a pass go on. */
   readonly lastPassMs: number
@@ -123,16 +123,7 @@ export class SnapshotWriter implements AsyncDisposable {
     if ((!up && this.#writtenAt === null) || catalog.revision < 0) return
     if (compiled === null || this.#cut.signal.aborted) return
     await compiler.persist(this.#cut.signal)
-    const base = {
-      ...compiled,
-      monitors: [...catalog.monitors.values()],
-      pools: [...catalog.pools.values()],
-      services: Array.from(catalog.services.values(), ({ zone: _, override: __, ...service }) => service),
-      overrides: [...catalog.overrides.values()],
-      serviceOverrides: catalog.serviceOverrides,
-      births: catalog.births,
-      ...observed(),
-    }
+    const base = baseOf(catalog, compiled, observed())
     // While the database is away the configuration is as old as it was.
     await files.writeBase(base, up ? new Date() : this.#writtenAt!)
     this.#failure = null

@@ -18,7 +18,7 @@
  */
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Mark } from '../catalog/catalog.ts'
+import type { Catalog, Mark } from '../catalog/catalog.ts'
 import { formatConfiguration, parseConfiguration } from '../document/configuration.ts'
 import { choiceProblems } from '../document/references.ts'
 import { isSealed, seal, unsealed } from '../files/sealed.ts'
@@ -55,6 +55,9 @@ export interface SnapshotBase extends Mark {
   /** Members that are answered, or may be in caches. */
   readonly handedOut: readonly HandedOutEntry[]
 }
+
+/** What a node knows beside its configuration. */
+export type Observed = Pick<SnapshotBase, 'health' | 'lastKnown' | 'resolutions' | 'handedOut'>
 
 export interface Snapshot extends SnapshotBase {
   readonly writtenAt: Date
@@ -93,6 +96,36 @@ function readLastKnown(written: BaseStatus['lastKnown']): FamilyEntries {
   return { ipv4: entries, ipv6: entries, any: entries }
 }
 
+/** @param mark of what is served, settings and zones */
+export function baseOf(catalog: Catalog, { revision, stamp }: Mark, observed: Observed): SnapshotBase {
+  return {
+    revision,
+    stamp,
+    monitors: [...catalog.monitors.values()],
+    pools: [...catalog.pools.values()],
+    services: Array.from(catalog.services.values(), ({ zone: _, override: __, ...service }) => service),
+    overrides: [...catalog.overrides.values()],
+    serviceOverrides: catalog.serviceOverrides,
+    births: catalog.births,
+    ...observed,
+  }
+}
+
+/** A base as text, of one line. */
+export function formatBase(base: SnapshotBase, now: Date): string {
+  const { monitors, pools, services, births, overrides, serviceOverrides, ...rest } = base
+  const words = { overrides: overrides.map(told), serviceOverrides: serviceOverrides.map(told) }
+  const head = { format: formatVersion, crc32: unsealed, writtenAt: now }
+  const status = { ...head, ...rest, ...words, births: [...births] }
+  const document = { status, ...formatConfiguration({ monitors, pools, services, zones: [] }) }
+  return seal(JSON.stringify(document))
+}
+
+/** @throws Error when it is no base of a version that we know */
+export function parseBase(text: string): Snapshot {
+  return snapshotOf(readText(text))
+}
+
 export class SnapshotFiles {
   /** Directory of the images. */
   readonly images: string
@@ -105,12 +138,7 @@ export class SnapshotFiles {
 
   async writeBase(base: SnapshotBase, now: Date): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
-    const { monitors, pools, services, births, overrides, serviceOverrides, ...rest } = base
-    const words = { overrides: overrides.map(told), serviceOverrides: serviceOverrides.map(told) }
-    const head = { format: formatVersion, crc32: unsealed, writtenAt: now }
-    const status = { ...head, ...rest, ...words, births: [...births] }
-    const document = { status, ...formatConfiguration({ monitors, pools, services, zones: [] }) }
-    await replaceWhole(this.#path, Buffer.from(`${seal(JSON.stringify(document))}\n`))
+    await replaceWhole(this.#path, Buffer.from(`${formatBase(base, now)}\n`))
     await syncFolder(this.#directory)
   }
 
@@ -165,7 +193,11 @@ async function readBase(path: string): Promise<Base | null> {
     if (error.code === 'ENOENT') return null
     throw error
   })
-  if (text === null) return null
+  return text === null ? null : readText(text)
+}
+
+/** @throws Error when it is no base of a version that we know */
+function readText(text: string): Base {
   if (text === '') throw new Error('it is empty')
   const { status, ...configuration } = JSON.parse(text.trimEnd()) as { status?: Partial<BaseStatus> }
   const { format, crc32: digits } = status ?? {}

@@ -177,7 +177,13 @@ export class EmbeddedDatabase {
       sync: this.#sync,
     }
     const file = `./embedded-database-worker${extname(import.meta.filename)}`
-    const worker = new Worker(new URL(file, import.meta.url), { workerData, name: 'database' })
+    let worker: Worker
+    try {
+      worker = new Worker(new URL(file, import.meta.url), { workerData, name: 'database' })
+    } catch (error) {
+      // The host gives no thread now.
+      return this.#fail((error as Error).message, error)
+    }
     this.#worker = worker
     this.#watch.begin(threadOf(signs))
     const ended = (reason: string, cause: unknown) => {

@@ -5,7 +5,8 @@ const longestTimerMs = 2 ** 31 - 1
 
 /**
  * One timer for whatever is due next. It rings when its clock says so: not by a fraction of a millisecond too early, as timers
- * may, and at any distance, in several stages where that is further than a timer reaches.
+ * may, and at any distance, in several stages where that is further than a timer reaches, or than its clock can be trusted: one that is set
+ * forward makes it no later than that.
  */
 export class Alarm implements Disposable {
   readonly #clock: Clock
@@ -42,7 +43,8 @@ export class Alarm implements Disposable {
 
   #wait(): void {
     const leftMs = Math.max(0, Math.ceil(this.#atMs - this.#clock.nowMs()))
-    this.#cancel = this.#clock.after(Math.min(leftMs, longestTimerMs), () => this.#look())
+    const { maySkipAfterMs = longestTimerMs } = this.#clock
+    this.#cancel = this.#clock.after(Math.min(leftMs, maySkipAfterMs), () => this.#look())
   }
 
   #look(): void {

@@ -5,7 +5,12 @@ export interface Clock {
   nowMs(): number
   /** Calls back once, `delayMs` later or soon after. The returned function calls it off. */
   after(delayMs: number, run: () => void): () => void
+  /** Somebody may set it, which its timers don't hear: how long to wait at most before one looks at it again. Left out: nobody can. */
+  readonly maySkipAfterMs?: number
 }
+
+/** What an alarm is late by at most, when a clock is set forward. */
+const looksEveryMs = 10_000
 
 function after(delayMs: number, run: () => void): () => void {
   const timer = setTimeout(run, delayMs)
@@ -17,7 +22,7 @@ export const monotonicClock: Clock = { nowMs: () => performance.now(), after }
 
 /** @returns a clock that tells the time of day (UNIX time) as `now` does */
 export function wallClock(now: () => Date = () => new Date()): Clock {
-  return { nowMs: () => now().getTime(), after }
+  return { nowMs: () => now().getTime(), after, maySkipAfterMs: looksEveryMs }
 }
 
 /** Waits for so long, or until the signal aborts. Never rejects. */

@@ -21,12 +21,14 @@ import { SharedImages } from '../../dataplane/process/shared-images.ts'
 import type { Extent } from './extents.ts'
 import type { ImageStore } from './image-store.ts'
 import { JournalWriter } from './journal-writer.ts'
+import { LeftText } from './left-text.ts'
 import { ServedMark } from './served-mark.ts'
 
 export class ServedImages {
   readonly #store: ImageStore | null
   readonly #journal: JournalWriter | null
   readonly #mark: ServedMark | null
+  readonly #left: LeftText | null
   readonly #served = new ServingSet()
   #generation = 0
   #journaling = false
@@ -49,6 +51,7 @@ export class ServedImages {
     this.#images = new SharedImages(store?.fd ?? null)
     this.#journal = store === null ? null : new JournalWriter(store)
     this.#mark = store === null ? null : new ServedMark(store)
+    this.#left = store === null ? null : new LeftText(store)
     this.#leaving = [...(store?.inherited ?? [])]
   }
 
@@ -88,9 +91,35 @@ export class ServedImages {
     return this.#mark?.before ?? null
   }
 
+  /** Whether a data plane lives that may answer by what is written here; true where that can't be told. */
+  get isRead(): boolean {
+    return this.#store === null || this.#store.living().length > 0
+  }
+
   /** What is added from now on is of this revision. */
   mark(mark: Mark): void {
     this.#mark?.put(mark)
+  }
+
+  /** What an earlier control plane has left for this one; null when there was none, or it left nothing. */
+  get leftBefore(): string | null {
+    return this.#left?.before ?? null
+  }
+
+  /** Leaves a text for the next control plane, which goes with the journal; none before that is of what we serve. */
+  leave(text: string): void {
+    if (this.#journaling) this.#left?.put(text)
+  }
+
+  /**
+   * The images of zones by their slots, as the journal has them, in memory of this process. What an earlier control plane has served, until
+   * `journal` is called.
+   *
+   * @throws JournalError when it is damaged
+   */
+  zonesOfJournal(): ReadonlyMap<number, SharedArrayBuffer> {
+    const zones = this.#images.last()?.zones ?? []
+    return new Map(zones.flatMap(([slot, image]) => (image === null ? [] : [[slot, this.#ownCopy(image)]])))
   }
 
   /** All that is served. */
@@ -139,6 +168,8 @@ export class ServedImages {
   journal(): void {
     if (this.#journaling) return
     this.#journaling = true
+    // It speaks of the slots of the journal that ends here.
+    this.#left?.drop()
     this.#write(this.whole)
   }
 
@@ -152,6 +183,13 @@ export class ServedImages {
     if (store === null || this.#leaving.length === 0 || this.#journal?.begun !== true) return
     if (!store.living().every((number) => readers.has(number))) return
     for (const extent of this.#leaving.splice(0)) store.give(extent)
+  }
+
+  #ownCopy(image: Image): SharedArrayBuffer {
+    if (!isPlaced(image)) return image
+    const copy = new SharedArrayBuffer(image.octets)
+    new Uint8Array(copy).set(this.memory.bytes(image))
+    return copy
   }
 
   #leave(image: PlacedImage): void {

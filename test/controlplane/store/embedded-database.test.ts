@@ -1,16 +1,26 @@
 /** The embedded database as a thread: restarts, kills, broken threads, and who may open it. */
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { sql } from '../../../schema/drizzle.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
 import { getPool, listAllPools, putPool } from '../../../src/controlplane/store/pools.ts'
 import { currentRevision } from '../../../src/controlplane/store/revision.ts'
-import { patience } from '../../support/patience.ts'
+import { patience, patienceMs } from '../../support/patience.ts'
 import { pool } from './suite/samples.ts'
 
 // One directory for the whole file: creating a database takes seconds, opening one does not.
@@ -146,6 +156,21 @@ t.test('a database that panicked is started again', async (t) => {
   await database.ready(patience())
   t.equal(database.up, true)
   t.ok(await database.read((tx) => getPool(tx, 'after')))
+})
+
+t.test('a thread that could not be started is started when it can be', async (t) => {
+  const script = join(import.meta.dirname, 'embedded-without-threads.ts')
+  const folder = mkdtempSync(join(tmpdir(), 'pooldns-embedded-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const command = [process.execPath, script, folder]
+  // Root may have as many threads as it likes; nobody else has those of this user.
+  if (process.getuid?.() === 0) {
+    chownSync(folder, 54_321, 54_321)
+    command.unshift('setpriv', '--reuid=54321', '--clear-groups')
+  }
+  const env = { ...process.env, NODE_OPTIONS: '' }
+  const { stdout } = await promisify(execFile)(command[0]!, command.slice(1), { env, timeout: patienceMs })
+  t.match(stdout, /the embedded database in .* failed: .*EAGAIN/)
 })
 
 t.test('no temporary folder to write to', async (t) => {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Alarm } from '../../../src/controlplane/timing/alarm.ts'
+import { wallClock } from '../../../src/controlplane/timing/clock.ts'
 import { HandClock } from './hand-clock.ts'
 
 function setUp() {
@@ -69,6 +70,31 @@ t.test('a timer that is early, or a clock that was set back, rings nothing befor
   nowMs = 10.5
   fire()
   t.same(rung, [10.5])
+})
+
+t.test('a clock of the day that is set forward makes an alarm late by ten seconds at most', async (t) => {
+  const hand = new HandClock()
+  let setForwardMs = 0
+  const clock = {
+    ...wallClock(() => new Date(hand.nowMs() + setForwardMs)),
+    after: (delayMs: number, run: () => void) => hand.after(delayMs, run),
+  }
+  const rung: number[] = []
+  using alarm = new Alarm(clock, () => rung.push(hand.nowMs()))
+  alarm.set(3_600_000)
+  await hand.advance(15_000)
+  setForwardMs = 3_600_000
+  await hand.advance(10_000)
+  t.same(rung, [20_000])
+  alarm.set(2 * 3_600_000)
+  await hand.advance(3_500_000)
+  t.equal(rung.length, 1)
+  // Set back, it rings when the time of day has come once more.
+  setForwardMs = 0
+  await hand.advance(3_600_000)
+  t.equal(rung.length, 1)
+  await hand.advance(100_000)
+  t.same(rung, [20_000, 7_200_000])
 })
 
 t.test('what it rings for may set the next time', async (t) => {

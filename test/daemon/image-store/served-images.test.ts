@@ -209,3 +209,58 @@ t.test('the revision that was told last is known to the next who tells', (t) => 
   t.throws(() => second.mark({ revision: 1, stamp: 'x'.repeat(600) }), { message: /^a mark of \d+ octets$/ })
   t.end()
 })
+
+t.test('what is left for the next control plane goes with the journal', async (t) => {
+  const shared = share(t)
+  writeLiving(shared.fd, [1])
+  await publish(shared, update('192.0.2.1', 1))
+  shared.served.leave('one')
+  const { served } = shared
+  const taken: number[] = []
+  for (let times = 0; times < 500; times++) {
+    served.leave(`two ${'x'.repeat(10_000 + times)}`)
+    taken.push(takenOctets(shared))
+  }
+  t.ok(Math.max(...taken) - Math.min(...taken) < 100_000, 'what was left before is given back')
+  served.leave('three')
+  const second = next(shared)
+  t.equal(second.leftBefore, 'three')
+  t.equal(second.isRead, true)
+  const [[slot, image]] = [...second.zonesOfJournal()] as [[number, SharedArrayBuffer]]
+  t.equal(slot, 0)
+  const placed = imageOf({ ...served.whole })
+  t.ok(Buffer.from(image).equals(Buffer.from(shared.memory.bytes(placed))))
+  second.leave('nothing yet')
+  t.equal(next(shared).leftBefore, 'three', 'until there is another journal')
+  second.journal()
+  t.equal(next(shared).leftBefore, null, 'which has other slots')
+  second.leave('four')
+  t.equal(next(shared).leftBefore, 'four')
+  // Half a root: the one before holds, whose text may be gone.
+  for (const at of [3072, 3584]) {
+    writeSync(shared.fd, Buffer.alloc(16, 7), 0, 16, at)
+    t.not(next(shared).leftBefore, 'three')
+  }
+  t.equal(next(shared).leftBefore, null)
+  t.equal(new ServedImages(null).leftBefore, null)
+})
+
+t.test('where there is no memory for what is left, nothing is', async (t) => {
+  const { fd } = share(t)
+  const store = new (class extends ImageStore {
+    full = false
+    override write(at: number, pieces: readonly Uint8Array[]): void {
+      if (this.full && at >= 4096) throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
+      super.write(at, pieces)
+    }
+  })(fd, syscalls)
+  const served = new ServedImages(store)
+  served.journal()
+  served.leave('one')
+  store.full = true
+  served.leave('two')
+  t.equal(new ServedImages(new ImageStore(fd, syscalls)).leftBefore, null)
+  store.full = false
+  served.leave('three')
+  t.equal(new ServedImages(new ImageStore(fd, syscalls)).leftBefore, 'three')
+})
