@@ -9,6 +9,20 @@ import { withoutAdvice } from '../controlplane/model/reason.ts'
  */
 const patientAgent = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
 
+/** What a server has answered in the place of what was asked for. */
+export class RefusedByServer extends ControlError {
+  readonly status: number
+  /** Seconds after which it may be tried again; null where the server says nothing of it. */
+  readonly retryAfter: number | null
+
+  constructor(response: Response, message: string, problems: readonly Problem[]) {
+    super(response.status === 412 ? 'stale' : 'invalid', message, { problems })
+    this.status = response.status
+    const seconds = response.headers.get('retry-after')
+    this.retryAfter = seconds !== null && /^\d{1,4}$/.test(seconds) ? Number(seconds) : null
+  }
+}
+
 export class ApiClient {
   readonly origin: string
   readonly token: string
@@ -21,7 +35,7 @@ export class ApiClient {
   /**
    * One request.
    *
-   * @throws ControlError with the problems that the server tells
+   * @throws RefusedByServer with the problems that the server tells
    */
   async ask(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers)
@@ -33,7 +47,7 @@ export class ApiClient {
     if (response.ok) return response
     const { detail, errors } = parseProblem(await response.text())
     const message = `${this.origin}: ${response.status} ${detail ?? response.statusText}`
-    throw new ControlError(response.status === 412 ? 'stale' : 'invalid', message, { problems: errors ?? [] })
+    throw new RefusedByServer(response, message, errors ?? [])
   }
 }
 

@@ -2,13 +2,14 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { UsageError } from '../config.ts'
 import { ControlError } from '../controlplane/model/errors.ts'
 import { importZones } from '../controlplane/zonefile/import.ts'
 import { parseHostname } from '../dataplane/wire/name.ts'
 import { TextError } from '../dataplane/wire/text-error.ts'
 import { printable } from '../terminal-text.ts'
-import type { ApiClient } from './api-client.ts'
+import { type ApiClient, RefusedByServer } from './api-client.ts'
 import { AssembledLines } from './assembled-lines.ts'
 import { defineCommand } from './frame/command.ts'
 import type { ImportStatus } from './import-zone-text.ts'
@@ -30,8 +31,12 @@ type Outcome = ImportStatus | ControlError
 const batchZones = 200
 /** Octets of the files of one transaction, which are in memory. */
 const batchOctets = 8 * 1024 * 1024
-/** Requests to a server at a time; it imports few at once. */
-const requestsAtOnce = 3
+/** Requests to a server at a time: as many imports as it lets one token make. */
+const requestsAtOnce = 2
+/** How often a file is sent again to a server that is busy, as with what others import, and says when to. */
+const mostRetries = 60
+/** What says that a file is at fault: malformed, in conflict with what is there, too large. */
+const faultsOfFiles: ReadonlySet<number> = new Set([400, 409, 413, 422])
 
 export const importZonesCommand = defineCommand({
   arguments: { dir: { summary: 'a folder of master files', completes: 'folder' } },
@@ -148,17 +153,40 @@ async function importBy(
   const waiting = files.values()
   const work = async () => {
     for (const file of waiting) {
-      await using text = await ZoneText.open(file.path, file.apex)
-      const body = Readable.from(text.read(), { objectMode: false })
-      try {
-        told.file(text, await putZonefile(server, file.apex, body, dryRun))
-      } catch (error) {
-        if (!(error instanceof ControlError) || error.problems.length === 0) throw error
-        told.file(text, error)
+      let retries = 0
+      for (;;) {
+        await using text = await ZoneText.open(file.path, file.apex)
+        const outcome = await putOne(server, file.apex, text, dryRun)
+        if (typeof outcome === 'number' && retries++ < mostRetries) {
+          await delay(outcome * 1000)
+          continue
+        }
+        if (typeof outcome === 'number')
+          throw new Error(`${server.origin} is still busy: ${file.path} and those behind it are not imported`)
+        told.file(text, outcome)
+        break
       }
     }
   }
   await Promise.all(Array.from({ length: requestsAtOnce }, work))
+}
+
+/** @returns seconds after which it is to be tried again where the server is busy; throws what is no fault of the file */
+async function putOne(
+  server: ApiClient,
+  apex: string,
+  text: ZoneText,
+  dryRun: boolean,
+): Promise<Outcome | number> {
+  try {
+    return await putZonefile(server, apex, Readable.from(text.read(), { objectMode: false }), dryRun)
+  } catch (error) {
+    if (!(error instanceof RefusedByServer)) throw error
+    const { status, retryAfter } = error
+    if ((status === 503 || status === 429) && retryAfter !== null) return retryAfter
+    if (faultsOfFiles.has(status)) return error
+    throw error
+  }
 }
 
 const progressEveryMs = 1_000

@@ -1,6 +1,9 @@
 /** Folders of master files, by the command line: into its own database, and by a running server. */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -81,6 +84,31 @@ t.test('by a running server', async (t) => {
     t.same((await ask(daemon.dns, name)).answers, [address], name)
   }
   t.match((await pooldns(['export-zone', '.'], env)).stdout, /^\$ORIGIN \.\n/, 'the root by its alias')
+})
+
+t.test('a server that is busy is asked again, and refuses files one by one', async (t) => {
+  const asked = new Map<string, number>()
+  const server = createServer(async (request, response) => {
+    for await (const _ of request);
+    const apex = request.url!.split('/')[3]!
+    const times = (asked.get(apex) ?? 0) + 1
+    asked.set(apex, times)
+    const refuse = (status: number, detail: string) =>
+      response.writeHead(status, { 'retry-after': '0' }).end(JSON.stringify({ detail }))
+    if (times < 3) refuse(503, 'too many imports')
+    else if (apex === 'example.net') refuse(413, 'the body is too large')
+    else response.end(JSON.stringify({ status: { changed: true, warnings: [], serial: 1 } }))
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const said = await pooldns(['import-zones', zones], {
+    POOLDNS_SERVER: origin,
+    POOLDNS_TOKEN: 'x'.repeat(24),
+  })
+  t.match(said, { code: 1, stdout: '6 zones: 5 imported, 0 the same already, 1 refused\n' })
+  t.match(said.stderr, /db\.example\.net.*413 the body is too large/)
+  t.same([...asked.values()], [3, 3, 3, 3, 3, 3])
 })
 
 t.test('what is no folder of zones', async (t) => {
