@@ -86,7 +86,7 @@ t.test('the image that it makes', async (t) => {
   t.teardown(() => daemon.stop())
   if (through.length > 0) t.match(await readFile(`/proc/${daemon.pid}/status`, 'utf8'), /^Uid:\s+1000\s/m)
 
-  const resolver = new Resolver({ timeout: 5000, tries: 2 })
+  const resolver = new Resolver({ timeout: 60_000, tries: 3 })
   resolver.setServers([`127.0.0.1:${daemon.dns.port}`])
   t.same((await resolver.resolve4('www.example.test')).sort(), ['192.0.2.11', '192.0.2.12', '192.0.2.13'])
 

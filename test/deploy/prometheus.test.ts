@@ -39,7 +39,7 @@ t.test('a scraped daemon', { skip }, async (t) => {
   await daemon.request('/v1/pools/web', { method: 'PUT', json: { monitor: 'quick', members } })
   await daemon.request('/v1/services/www.example.test', { method: 'PUT', json: { pools: ['web'] } })
   await daemon.line(({ member, to }) => member === 'one' && to === 'down')
-  const resolver = new Resolver({ timeout: 5000, tries: 2 })
+  const resolver = new Resolver({ timeout: 60_000, tries: 3 })
   resolver.setServers([`127.0.0.1:${daemon.dns.port}`])
   t.same(await resolver.resolve4('www.example.test'), ['192.0.2.1'])
   await t.rejects(resolver.resolve4('none.example.test'))

@@ -37,7 +37,7 @@ t.test('unbound resolves our zones', { skip: missingPrograms('unbound', 'unbound
 
       await using unbound = startProgram('unbound', ['-d', '-c', file])
       await unbound.said(/start of service/)
-      const resolver = new Resolver({ timeout: 5000, tries: 2 })
+      const resolver = new Resolver({ timeout: 60_000, tries: 3 })
       resolver.setServers([`127.0.0.1:${port}`])
       t.same((await resolver.resolve4('www.example.test')).sort(), ['192.0.2.1', '192.0.2.2'])
       t.match(await resolver.resolveMx('example.test'), [{ exchange: 'mail.example.test', priority: 10 }])

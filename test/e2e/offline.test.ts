@@ -89,7 +89,7 @@ const alone = (daemon: DaemonProcess) =>
     return text.includes('pooldns_database_up 0') ? true : undefined
   })
 
-t.test('operators see and steer what is served while PostgreSQL is away', { timeout: 600_000 }, async (t) => {
+t.test('operators see and steer what is served while PostgreSQL is away', async (t) => {
   await using postgres = await startPostgres()
   const env = { DATABASE_URL: await postgres.createDatabase() }
   const [first, other] = await Promise.all([startDaemonProcess({ env }), startDaemonProcess({ env })])

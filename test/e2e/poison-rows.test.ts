@@ -205,7 +205,7 @@ const unconstrain = `do $$ declare c record; begin
   alter table services alter ttl_seconds drop not null;
   alter table zones alter minimum_seconds drop not null`
 
-t.test('a row that is none takes nothing else with it', { timeout: 300_000 }, async (t) => {
+t.test('a row that is none takes nothing else with it', async (t) => {
   await using postgres = await startPostgres()
   const url = await postgres.createDatabase()
   const env = { DATABASE_URL: url }
