@@ -10,6 +10,7 @@ import { Notifier } from '../supervisor/notifier.ts'
 import type { Outcome } from '../supervisor/replacement.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
+import { checkPorts } from './ports.ts'
 
 /**
  * `pooldns serve`: runs until a signal or a failure ends it. DNS is answered by a process of its own where sockets can be handed to
@@ -20,6 +21,7 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
   const log = createLog(config.logLevel)
   const syscalls = syscallsIfAny()
   if (syscalls === null) {
+    await checkPorts(config, false)
     const { serveAlone } = await import('../daemon/serve-alone.ts')
     const stop = new AbortController()
     onSignals(log, { stop: () => stop.abort(), kill: () => process.exit(1), replace: null })
@@ -47,6 +49,7 @@ function loadsOthers(): boolean {
 
 async function serveSupervised(config: Config, args: readonly string[], syscalls: Syscalls, log: Logger) {
   const activated = activatedSockets(config, syscalls)
+  await checkPorts(config, activated !== null)
   using notifier = new Notifier(syscalls, process.env, process.pid)
   using doors = new DisposableStack()
   const supervisor = new Supervisor({

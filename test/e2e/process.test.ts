@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { access, chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +9,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { node, repository, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
 import { processOf } from '../support/processes.ts'
+import { findProgram } from '../support/program.ts'
 import { ask } from './ask.ts'
 import { put, soa } from './fixture.ts'
 
@@ -57,9 +59,38 @@ t.test('a port that somebody else has ends the start with 1 and names it', async
   for (const variable of ['POOLDNS_DNS_LISTEN', 'POOLDNS_HTTP_LISTEN']) {
     await using daemon = await spawnDaemon({ env: { [variable]: address } })
     t.same(await daemon.exited, { code: 1, signal: null }, variable)
-    t.match(daemon.stderr, new RegExp(`EADDRINUSE.*${address}|${address}.*EADDRINUSE`))
+    t.match(daemon.stderr, `${variable}: ${address}: EADDRINUSE: another program has the address already`)
   }
+  const folder = await mkdtemp(join(tmpdir(), 'pooldns-ports-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const dataDir = join(folder, 'data')
+  await using daemon = await spawnDaemon({ dataDir, env: { POOLDNS_HTTP_LISTEN: address } })
+  await daemon.exited
+  await t.rejects(access(join(dataDir, 'db')), 'it is found before a database is made')
+  const datagrams = createSocket('udp4').bind(0, '127.0.0.1')
+  await once(datagrams, 'listening')
+  t.teardown(() => datagrams.close())
+  const taken = `127.0.0.1:${datagrams.address().port}`
+  await using second = await spawnDaemon({ env: { POOLDNS_DNS_LISTEN: taken } })
+  t.same(await second.exited, { code: 1, signal: null })
+  t.match(second.stderr, `POOLDNS_DNS_LISTEN: ${taken}: EADDRINUSE`, 'by UDP alone')
 })
+
+t.test('port 53 without the right to it', { skip: withoutSetpriv() }, async (t) => {
+  const through = ['setpriv', '--bounding-set=-net_bind_service']
+  await using daemon = await spawnDaemon({ through, env: { POOLDNS_DNS_LISTEN: '127.0.0.1:53' } })
+  t.same(await daemon.exited, { code: 1, signal: null })
+  t.match(
+    daemon.stderr,
+    /POOLDNS_DNS_LISTEN: 127\.0\.0\.1:53: EACCES: ports below 1024 .*CAP_NET_BIND_SERVICE/,
+  )
+})
+
+/** Who has no such right can't take it away, and needs not. */
+function withoutSetpriv(): string | false {
+  if (process.getuid?.() !== 0) return 'only root has the right'
+  return findProgram('setpriv') === null ? 'not installed: setpriv' : false
+}
 
 t.test('a data directory that is not one', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'pooldns-file-'))
