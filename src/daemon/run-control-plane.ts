@@ -31,8 +31,9 @@ export async function runControlPlane(
   await using daemon = await startDaemon(config, supervised, log)
   serving = daemon
   try {
-    await Promise.race([supervised.stop, daemon.ready])
-    supervised.ready(daemon.http)
+    supervised.bound(daemon.http)
+    const isReady = await Promise.race([supervised.stop.then(() => false), daemon.ready.then(() => true)])
+    if (isReady) supervised.ready()
     await supervised.stop
   } finally {
     endInTime(log)

@@ -75,9 +75,14 @@ export class Supervised implements Supervision {
     return Object.entries(this.#restarts).map(([process, count]) => ({ process, count }))
   }
 
-  /** Says that this process is to be started again when it ends by itself. */
-  ready(http: ListenAddress): void {
-    this.#say({ kind: 'ready', http })
+  /** Says where HTTP is, so that the next process has it there, too. */
+  bound(http: ListenAddress): void {
+    this.#say({ kind: 'bound', http })
+  }
+
+  /** Says that this process does all that it is for. */
+  ready(): void {
+    this.#say({ kind: 'ready' })
   }
 
   #hear(message: ToControl, handle: Duplex): void {
@@ -87,7 +92,7 @@ export class Supervised implements Supervision {
         break
       case 'begin':
         this.memory = message.memory
-        this.isAnswering = message.http !== null
+        this.isAnswering = message.isAnswering
         this.#begun.resolve(message)
         break
       case 'opened':

@@ -28,7 +28,7 @@
  * ## States of the control plane
  *
  *   starting   ends by itself          the server ends with its exit code: it can't be started
- *   starting   ready                   running
+ *   starting   DNS is answered         running
  *   running    ends by itself          running: it is started again, at once or, when it has died lately, after a pause
  *   running    replace                 preparing: the next one is started
  *   preparing  the next one can begin  replacing: this one is told to end
@@ -45,30 +45,23 @@
  * - The supervisor as the one who keeps what is served and tells it to a new data plane: it would read what others say, and hold
  *   a copy. It holds a descriptor, and looks at nothing behind it.
  */
-import type { Config } from '../config.ts'
 import { lookAgainAndAgain, Strikes } from '../dataplane/life/watch.ts'
-import { type ChosenBackend, chooseBackend } from '../dataplane/listener/backend.ts'
-import { type HeldSockets, holdSockets } from '../dataplane/listener/held-sockets.ts'
-import type { ListenAddress, ListenError } from '../dataplane/listener/listener.ts'
-import type { SyscallError, Syscalls } from '../dataplane/listener/syscalls.ts'
+import type { ListenAddress } from '../dataplane/listener/listener.ts'
 import { makeNameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { type DataPlaneSurroundings, type End, onceEnded, say, startControl } from './children.ts'
 import { ControlPlane, reasonOf } from './control-plane.ts'
 import { DataPlanes } from './data-planes.ts'
+import { DnsSockets, type DnsSocketsOptions } from './dns-sockets.ts'
 import { makeMemory } from './memory.ts'
 import type { Notifier } from './notifier.ts'
 import { type Outcome, Replacement, Requests } from './replacement.ts'
 import { Restarting } from './restarting.ts'
-import type { FromControl, ToControl } from './words.ts'
+import type { FromControl } from './words.ts'
 
-export interface SupervisorOptions {
-  readonly config: Pick<Config, 'dnsListen' | 'workers' | 'udpBackend'>
+export interface SupervisorOptions extends DnsSocketsOptions {
   /** Those of `serve`, for the control plane. */
   readonly args: readonly string[]
-  readonly syscalls: Syscalls
-  /** Sockets that somebody else has opened for DNS. */
-  readonly activated: HeldSockets | null
   readonly notifier: Pick<Notifier, 'tell' | 'lives'>
   readonly log: Logger
   readonly around: DataPlaneSurroundings
@@ -94,12 +87,13 @@ export class Supervisor {
   #replacement: Replacement | null = null
   readonly #requests = new Requests()
   readonly #data: DataPlanes
-  #held: HeldSockets | null
+  readonly #sockets: DnsSockets
   /** That the processes share; null where there can be none. */
   readonly #memory: number | null
-  #backend: ChosenBackend | null = null
   /** Where HTTP is bound. */
   #http: ListenAddress | null = null
+  /** Whether a control plane has done all that a start is for. DNS may be answered before. */
+  #hasBeenReady = false
   readonly #restarting: Restarting
   readonly #strikes = new Strikes()
   /** At the signs of life of all. */
@@ -110,7 +104,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     const { log } = options
     this.#options = options
-    this.#held = options.activated
+    this.#sockets = new DnsSockets(options)
     this.#memory = makeMemory(options)
     this.ended = this.#ended.promise
     this.#restarting = new Restarting(
@@ -164,12 +158,11 @@ export class Supervisor {
     const tell = this.#requests.take()
     if (tell === null) return
     this.#state = 'preparing'
-    const usec = Math.floor(performance.now() * 1000)
-    this.#options.notifier.tell('RELOADING=1', `MONOTONIC_USEC=${usec}`)
+    this.#tellReloading()
     this.#replacement = new Replacement(this.#data.last)
     void this.#replacement.outcome.then((outcome) => {
       this.#replacement = null
-      if (this.#state !== 'stopping') this.#options.notifier.tell('READY=1')
+      this.#tellReady()
       tell(outcome)
       this.#replaceIfAsked()
     })
@@ -178,6 +171,15 @@ export class Supervisor {
     } catch (error) {
       this.#notReplaced(`the control plane was not started: ${(error as Error).message}`)
     }
+  }
+
+  #tellReloading(): void {
+    const usec = Math.floor(performance.now() * 1000)
+    if (this.#hasBeenReady) this.#options.notifier.tell('RELOADING=1', `MONOTONIC_USEC=${usec}`)
+  }
+
+  #tellReady(): void {
+    if (this.#hasBeenReady && this.#state !== 'stopping') this.#options.notifier.tell('READY=1')
   }
 
   /** Ends everything at once. */
@@ -229,9 +231,11 @@ export class Supervisor {
       case 'open':
         this.#open(control, message.connections)
         break
+      case 'bound':
+        this.#http = message.http
+        break
       case 'serving':
-        this.#data.serves(message.dataPlane)
-        this.#replacement?.serves(message.dataPlane)
+        this.#serving(message.dataPlane)
         break
       case 'parted':
         this.#data.parted(control, message.dataPlane)
@@ -240,7 +244,7 @@ export class Supervisor {
         this.#data.deaf(message.dataPlane)
         break
       case 'ready':
-        this.#ready(message.http)
+        this.#ready()
         break
     }
   }
@@ -259,7 +263,8 @@ export class Supervisor {
   }
 
   #begin({ child, memory }: ControlPlane): void {
-    say(child, { kind: 'begin', http: this.#http, memory })
+    const isAnswering = this.#state !== 'starting'
+    say(child, { kind: 'begin', http: this.#http, isAnswering, memory })
   }
 
   #takeNext(): void {
@@ -272,41 +277,32 @@ export class Supervisor {
     this.#begin(next)
   }
 
-  #ready(http: ListenAddress): void {
-    this.#http = http
-    this.#restarting.lives()
-    if (this.#state === 'starting') {
-      this.#state = 'running'
-      this.#options.notifier.tell('READY=1')
-      this.#options.onReady()
-    }
-    this.#replacement?.ready()
+  #serving(dataPlane: number): void {
+    this.#data.serves(dataPlane)
+    this.#replacement?.serves(dataPlane)
+    if (this.#state === 'starting') this.#state = 'running'
     this.#replaceIfAsked()
   }
 
-  #open(control: ControlPlane, connections: number): void {
-    const answer = this.#hold()
-    say(control.child, answer)
-    if (answer.kind === 'opened')
-      this.#data.serveFor(control, { held: this.#held!, backend: this.#backend!, connections })
+  #ready(): void {
+    this.#restarting.lives()
+    if (!this.#hasBeenReady) {
+      this.#hasBeenReady = true
+      this.#tellReady()
+      this.#options.onReady()
+    }
+    this.#replacement?.ready()
   }
 
-  /** Opens the sockets, unless they are open. */
-  #hold(): ToControl {
-    const { config, syscalls } = this.#options
-    try {
-      this.#backend ??= chooseBackend(config.udpBackend).backend
-      this.#held ??= holdSockets(syscalls, {
-        listen: config.dnsListen,
-        udpWorkers: config.workers,
-        merged: this.#backend.name === 'batch',
-      })
-      const { bound, skipped } = this.#held
-      return { kind: 'opened', bound, backend: this.#backend, skipped }
-    } catch (error) {
-      const { code, message } = error as SyscallError | ListenError
-      return { kind: 'refused', code, message }
+  #open(control: ControlPlane, connections: number): void {
+    const opened = this.#sockets.open()
+    if ('kind' in opened) {
+      say(control.child, opened)
+      return
     }
+    const { held, backend } = opened
+    say(control.child, { kind: 'opened', bound: held.bound, backend, skipped: held.skipped })
+    this.#data.serveFor(control, { held, backend, connections })
   }
 
   #controlEnded(control: ControlPlane, end: End): void {
@@ -381,7 +377,7 @@ export class Supervisor {
     clearTimeout(this.#stopTimer)
     this.#replacement?.fail(stopped.reason)
     this.#requests.take()?.(stopped)
-    this.#held?.[Symbol.dispose]()
+    this.#sockets[Symbol.dispose]()
     this.#ended.resolve(this.#exitCode)
   }
 }

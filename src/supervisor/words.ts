@@ -16,6 +16,8 @@ export interface Restarts {
 export interface Beginning {
   /** Where HTTP was bound by the one before: a port that the system chose stays the same. Null for the first. */
   readonly http: ListenAddress | null
+  /** DNS is answered already. */
+  readonly isAnswering: boolean
   /** The descriptor of the memory that processes share, if there is any. */
   readonly memory: number | null
 }
@@ -47,11 +49,13 @@ export type FromControl =
   | { readonly kind: 'failed'; readonly message: string }
   /** There is something to serve. */
   | { readonly kind: 'open'; readonly connections: number }
-  /** The data plane of this number serves what it was given. */
+  /** The data plane of this number serves what it was given. From here on the control plane is started again when it ends. */
   | { readonly kind: 'serving'; readonly dataPlane: number }
   /** The connection to the data plane of this number has ended: another one is made while both live. */
   | { readonly kind: 'parted'; readonly dataPlane: number }
   /** The data plane of this number does not do what it is told: it is replaced. */
   | { readonly kind: 'deaf'; readonly dataPlane: number }
-  /** From here on the control plane is started again when it ends. */
-  | { readonly kind: 'ready'; readonly http: ListenAddress }
+  /** Where HTTP is. */
+  | { readonly kind: 'bound'; readonly http: ListenAddress }
+  /** It has done all that a start is for: every member has been probed. */
+  | { readonly kind: 'ready' }

@@ -37,7 +37,7 @@ export async function putMember(daemon: DaemonProcess, last: number): Promise<vo
 }
 
 /** Asks one query after the other until it is told to stop; over TCP on one connection, which must not end. */
-export function askAllTheTime(daemon: DaemonProcess, transport: 'udp' | 'tcp' = 'udp') {
+export function askAllTheTime(daemon: Pick<DaemonProcess, 'dns'>, transport: 'udp' | 'tcp' = 'udp') {
   let going = true
   /** Wrong answers: the first of them, so that a failure shows what came. */
   const counts = { sent: 0, right: 0, wrong: [] as string[] }

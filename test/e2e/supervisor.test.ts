@@ -1,13 +1,17 @@
 /** The supervisor stands, whatever comes to it: DNS is asked all the time. */
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { askToReplace, doorOf } from '../../src/supervisor/door.ts'
-import type { DaemonProcess, LogLine } from '../support/daemon.ts'
+import { type DaemonProcess, type LogLine, spawnDaemon } from '../support/daemon.ts'
+import { query, readResponse, UdpClient } from '../support/dns-client.ts'
+import { freePort } from '../support/free-port.ts'
 import { runIn } from '../support/inspector.ts'
+import { listenForNotices } from '../support/notified.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { processOf } from '../support/processes.ts'
-import { askAllTheTime, losesNothing, putMember, startServer } from './asked-server.ts'
+import { processesOf, processOf } from '../support/processes.ts'
+import { askAllTheTime, losesNothing, name, putMember, startServer } from './asked-server.ts'
+import { eventually, put } from './fixture.ts'
 
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
@@ -80,4 +84,65 @@ t.test('an error that nobody caught is told, and all go on; a broken invariant e
   daemon.signal('SIGUSR2')
   t.same(await daemon.exited, { code: 1, signal: null })
   t.match(daemon.lines.at(-1), { level: 'fatal', err: { message: 'this can not be' } })
+})
+
+/** A member that takes connections and says nothing until it is told to. */
+async function startMute() {
+  const waiting = new Set<Socket>()
+  let mute = true
+  const answer = (socket: Socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined).resume()
+    if (mute) waiting.add(socket)
+    else answer(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    speak: () => {
+      mute = false
+      for (const socket of waiting) answer(socket)
+    },
+    [Symbol.dispose]: () => {
+      server.close()
+      for (const socket of waiting) socket.destroy()
+    },
+  }
+}
+
+t.test('a control plane that dies before the first round of checks is started again', async (t) => {
+  using mute = await startMute()
+  const port = await freePort()
+  const env = { DATABASE_URL: await postgres.createDatabase(), POOLDNS_DNS_LISTEN: `127.0.0.1:${port}` }
+  {
+    await using before = await startServer(env.DATABASE_URL, { env })
+    const monitor = { type: 'http', port: mute.port, interval: '1d', timeout: '1d' }
+    await put(before, '/v1/monitors/slow', monitor)
+    await put(before, '/v1/pools/slow', { monitor: 'slow', members: { m: { address: '127.0.0.1' } } })
+  }
+  using notices = listenForNotices('path')
+  await using daemon = await spawnDaemon({ env: { ...env, POOLDNS_RRL: 'off', NOTIFY_SOCKET: notices.name } })
+  const dns = { host: '127.0.0.1', port }
+  await eventually(async () => {
+    await using client = await UdpClient.open(dns)
+    return readResponse(await client.insist(query(name, 'A'))).rcode === 0 ? true : undefined
+  })
+  const stop = askAllTheTime({ dns })
+  const [first] = processesOf(daemon, 'control')
+  const data = processesOf(daemon, 'data')
+  process.kill(first!, 'SIGKILL')
+  await daemon.line(({ msg }) => /^the control plane ended: it is started again/.test(msg ?? ''))
+  const from = daemon.lines.length
+  daemon.signal('SIGHUP')
+  // The next one, or the one after that.
+  await eventually(async () => {
+    const now = processesOf(daemon, 'data')
+    return now.length === 1 && now[0] !== data[0] ? true : undefined
+  })
+  t.notOk(daemon.lines.some(({ msg }) => msg === 'ready'))
+  t.same(notices.heard, [], 'systemd is told nothing before')
+  mute.speak()
+  await daemon.line(({ msg }) => msg === 'the processes were replaced', { from })
+  await notices.until(/^READY=1$/)
+  await losesNothing(t, stop)
 })
