@@ -28,6 +28,7 @@
  * ## States of the control plane
  *
  *   starting   ends by itself          the server ends with its exit code: it can't be started
+ *   starting   is killed               the same before the sockets are open; running as below after that
  *   starting   DNS is answered         running
  *   running    ends by itself          running: it is started again, at once or, when it has died lately, after a pause
  *   running    replace                 preparing: the next one is started
@@ -328,6 +329,8 @@ export class Supervisor {
   #presentEnded(control: ControlPlane, end: End): void {
     this.#control = null
     const { log } = this.#options
+    // Those who were started to answer may have begun to, and it would have said so.
+    if (this.#state === 'starting' && end.signal !== null && this.#data.size > 0) this.#state = 'running'
     switch (this.#state) {
       case 'starting':
         // A control plane that began has said itself why it ended.
