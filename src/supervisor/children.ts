@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { BoundSocket } from '../dataplane/listener/listener.ts'
 import { linux, SyscallError, type Syscalls } from '../dataplane/listener/syscalls.ts'
 import type { Begin, Order } from '../dataplane/process/data-plane-process.ts'
+import { goesFirst } from './out-of-memory.ts'
 import type { Beginning, ToControl } from './words.ts'
 
 /** Of this file, and so of those that are started: they run as they are, or compiled. */
@@ -27,6 +28,7 @@ export function startControl(
 ): { readonly child: ChildProcess } & Pick<Beginning, 'memory'> {
   const descriptors = memory === null ? [] : [memory]
   const child = fork(controlEntry, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...descriptors] })
+  if (child.pid !== undefined) goesFirst(child.pid)
   return { child, memory: memory === null ? null : firstDescriptor }
 }
 

@@ -1,5 +1,6 @@
 /** The supervisor stands, whatever comes to it: DNS is asked all the time. */
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { askToReplace, doorOf } from '../../src/supervisor/door.ts'
@@ -84,6 +85,21 @@ t.test('an error that nobody caught is told, and all go on; a broken invariant e
   daemon.signal('SIGUSR2')
   t.same(await daemon.exited, { code: 1, signal: null })
   t.match(daemon.lines.at(-1), { level: 'fatal', err: { message: 'this can not be' } })
+})
+
+t.test('when memory runs out, the kernel ends the control plane first', async (t) => {
+  await using daemon = await startServer(await postgres.createDatabase())
+  const score = (pid: number) => Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'latin1'))
+  const own = score(daemon.pid)
+  const highest = Math.min(own + 500, 1000)
+  const from = daemon.lines.length
+  for (let time = 0; time < 2; time++) {
+    t.equal(score(processOf(daemon, 'control')), highest)
+    t.equal(score(processOf(daemon, 'data')), own)
+    if (time > 0) break
+    process.kill(processOf(daemon, 'control'), 'SIGKILL')
+    await daemon.line(({ msg }) => msg === 'ready', { from })
+  }
 })
 
 /** A member that takes connections and says nothing until it is told to. */
