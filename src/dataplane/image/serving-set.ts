@@ -75,12 +75,31 @@ export function entriesOf(changes: ServingChanges): { kind: KindName; slot: numb
   })
 }
 
-/** Changes with others in the place of some images. @param other says which; the same for one that stays */
-export function withImages(changes: ServingChanges, other: (image: Image) => Image): ServingChanges {
+/**
+ * Changes with others in the place of some images.
+ *
+ * @param other says which; the same for one that stays
+ * @param onUnreadable told of a slot for which `other` throws, and which is left out; by default that is thrown
+ */
+export function withImages(
+  changes: ServingChanges,
+  other: (image: Image) => Image,
+  onUnreadable: (what: Unreadable) => void = ({ error }) => {
+    throw error
+  },
+): ServingChanges {
+  const otherOf = (kind: KindName, slot: number, data: unknown) => {
+    try {
+      return [[slot, isImage(data) ? other(data) : data]]
+    } catch (error) {
+      onUnreadable({ kind, slot, error })
+      return []
+    }
+  }
   return Object.fromEntries(
     kindNames.map((kind) => {
       const slots: SlotChanges<unknown> = changes[kind] ?? []
-      return [kind, slots.map(([slot, data]) => [slot, isImage(data) ? other(data) : data])]
+      return [kind, slots.flatMap(([slot, data]) => otherOf(kind, slot, data))]
     }),
   )
 }

@@ -4,6 +4,9 @@
  *
  * There is one conversation at a time. The next one takes the place of the last, whose stream is closed, and begins with all that is served, so nothing
  * of an earlier one is left. The workers start with the first, or before it with what was published last (`journal.ts`).
+ *
+ * What of an update can't be read costs the slot that it is for, which keeps what it had; what throws all the same costs the update.
+ * Neither ends the process: the next one would begin with the same.
  */
 import type { Duplex } from 'node:stream'
 import { ServingSet, type ServingUpdate } from '../image/serving-set.ts'
@@ -94,7 +97,10 @@ export class Answering {
     switch (message.kind) {
       case 'replace':
       case 'publish':
-        this.#doing = this.#doing.then(() => this.#serve(message, from))
+        this.#doing = this.#doing
+          .then(() => this.#serve(message, from))
+          // A defect. What was served stays, and nothing is acknowledged.
+          .catch((error: Error) => this.#fault(error))
         break
       case 'count':
         from.say({ kind: 'counted', counted: this.#count(), live: this.#live() })
@@ -111,7 +117,10 @@ export class Answering {
   /** Serves what was published last, if that is written down. */
   async #resume(): Promise<void> {
     try {
-      const last = this.#images.last()
+      const last = this.#images.last(
+        (unreadable) => this.#tell({ what: 'unreadable', ...unreadable }),
+        (error) => this.#fault(error),
+      )
       if (last === null) return
       await this.#publish(last)
     } catch (error) {

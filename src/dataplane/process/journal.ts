@@ -88,9 +88,15 @@ export function lengthOf(pieces: readonly Uint8Array[]): number {
 /**
  * The updates that were published, the oldest first; the first is all that was served then. None when nothing is written.
  *
- * @throws JournalError when it is damaged
+ * @param onDamage told of an update that is not what was written, and left out; by default that is thrown
+ * @throws JournalError when that is the first, without which the others say little
  */
-export function readJournal(fd: number): ServingUpdate[] {
+export function readJournal(
+  fd: number,
+  onDamage = (error: JournalError): void => {
+    throw error
+  },
+): ServingUpdate[] {
   const root = readRoot(fd)
   if (root === null || root.octets === 0) return []
   const { at, octets } = root
@@ -98,14 +104,22 @@ export function readJournal(fd: number): ServingUpdate[] {
     throw new JournalError(`${octets} octets at ${at}`)
   const updates: ServingUpdate[] = []
   const reader = new FrameReader((frame) => updates.push((messageOf(frame) as Told).update))
+  const damaged = (what: string) => {
+    const error = new JournalError(what)
+    if (updates.length === 0) throw error
+    onDamage(error)
+  }
   for (let read = 0; read < octets; ) {
     const head = readAt(fd, at + read, entryHeadOctets)
     const length = head.readUInt32LE(0)
     read += entryHeadOctets + length
-    if (read > octets) throw new JournalError('an entry is cut short')
+    if (read > octets) {
+      damaged('an entry is cut short')
+      break
+    }
     const frame = readAt(fd, at + read - length, length)
-    if (crc32(frame) !== head.readUInt32LE(4)) throw new JournalError('the checksum of an entry is wrong')
-    reader.push(frame)
+    if (crc32(frame) === head.readUInt32LE(4)) reader.push(frame)
+    else damaged('the checksum of an entry is wrong')
   }
   return updates
 }

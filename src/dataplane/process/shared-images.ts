@@ -42,20 +42,26 @@ export class SharedImages {
   }
 
   /**
-   * What was published last; null when nothing is written down.
+   * What was published last, as far as it is what was written; null when nothing is written down. A slot whose image is not has none.
    *
-   * @throws JournalError when it is not what was written
+   * @param onUnreadable told of such a slot; by default that is thrown
+   * @param onDamage told of a change that can't be read: what was before it holds; by default that is thrown
+   * @throws JournalError when what was served at first can't be read
    */
-  last(): ServingUpdate | null {
+  last(
+    onUnreadable?: (what: Unreadable) => void,
+    onDamage?: (error: JournalError) => void,
+  ): ServingUpdate | null {
     if (this.#fd === null) return null
     const served = new ServingSet()
     let generation: number | null = null
-    for (const update of readJournal(this.#fd)) {
+    for (const update of readJournal(this.#fd, onDamage)) {
       served.add(update)
       generation = update.generation
     }
     if (generation === null) return null
-    return { ...withImages(served.changes(), (image) => this.#checked(image)), generation }
+    const checked = withImages(served.changes(), (image) => this.#checked(image), onUnreadable)
+    return { ...checked, generation }
   }
 
   /**
@@ -67,18 +73,15 @@ export class SharedImages {
     served: ServingSet,
     onUnreadable: (what: Unreadable) => void,
   ): ServingUpdate {
-    const own = { ...withImages(update, (image) => this.#own(image)), generation: update.generation }
     const kept = new ServingSet()
-    const readable = readableOf(
-      own,
-      (what) => {
-        onUnreadable(what)
-        const before = served.get(what.kind, what.slot)
-        if (isPlaced(before))
-          kept.add({ [what.kind]: [[what.slot, copyImage(this.#fd!, before)]] } as ServingChanges)
-      },
-      this.memory,
-    )
+    const keep = (what: Unreadable) => {
+      onUnreadable(what)
+      const before = served.get(what.kind, what.slot)
+      if (isPlaced(before))
+        kept.add({ [what.kind]: [[what.slot, copyImage(this.#fd!, before)]] } as ServingChanges)
+    }
+    const own = { ...withImages(update, (image) => this.#own(image), keep), generation: update.generation }
+    const readable = readableOf(own, keep, this.memory)
     kept.add(readable)
     return { ...kept.changes(), generation: update.generation }
   }

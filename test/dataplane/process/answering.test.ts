@@ -1,6 +1,7 @@
 /** The process that answers, without its edges: what is said to it, and what DNS clients hear. */
 import { once } from 'node:events'
 import t from 'tap'
+import { writeFrame } from '../../../src/dataplane/process/frames.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
 import { alive, generation, generationOf, question } from '../listener/running-fleet.ts'
 import { servingUpdate } from '../zone-text.ts'
@@ -102,6 +103,19 @@ t.test('what happens is told, and kept for the next when nobody hears', async (t
   for (const worker of alive('dns-udp')) await worker.terminate()
   const third = decide()
   t.match(await third.next('event'), { event: { what: 'restart', transport: 'udp' } })
+})
+
+t.test('what it can not serve ends nothing: it is told, and what was served stays', async (t) => {
+  const { endpoint, decide } = startAnswering(t)
+  const first = decide()
+  first.say({ kind: 'replace', update: generation(1) })
+  await first.next('serving')
+  writeFrame(first.stream, { said: { kind: 'publish' }, images: [] })
+  t.match(await first.next('event'), { event: { what: 'error', error: { name: 'TypeError' } } })
+  t.equal(generationOf(await ask(endpoint)), 1)
+  first.say({ kind: 'publish', update: generation(2) })
+  t.match(await first.next('serving'), { generation: 2 })
+  t.equal(generationOf(await ask(endpoint)), 2)
 })
 
 t.test('it answers what has come, and ends', async (t) => {

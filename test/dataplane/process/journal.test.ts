@@ -92,6 +92,26 @@ t.test('what is not what was written is refused', async (t) => {
   t.ok(new JournalError('it') instanceof Error)
 })
 
+t.test('a change that is not what was written is left out, and told', async (t) => {
+  const shared = share(t)
+  const ends: number[] = []
+  for (const number of [1, 2, 3]) {
+    await publish(shared, generation(number))
+    ends.push(readRoot(shared.fd)!.octets)
+  }
+  const { at } = readRoot(shared.fd)!
+  const damaged = (place: number) => {
+    writeSync(shared.fd, Buffer.from([255, 255]), 0, 2, at + place)
+    const errors: string[] = []
+    const left = readJournal(shared.fd, ({ message }) => errors.push(message))
+    return { left: left.map((update) => update.generation), errors }
+  }
+  const checksum = 'the checksum of an entry is wrong'
+  t.same(damaged(ends[1]! - 2), { left: [0, 1, 3], errors: [checksum] })
+  const cut = 'an entry is cut short'
+  t.same(damaged(ends[1]! + 2), { left: [0, 1], errors: [checksum, cut] }, 'its length')
+})
+
 t.test('an entry is as long as its pieces', async (t) => {
   const pieces = entryOf({ kind: 'publish', update: generation(3) })
   t.equal(Buffer.concat(pieces).length, lengthOf(pieces))

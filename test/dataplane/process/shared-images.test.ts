@@ -2,13 +2,13 @@
 import { closeSync, writeSync } from 'node:fs'
 import t from 'tap'
 import { isPlaced } from '../../../src/dataplane/image/image-memory.ts'
-import { ServingSet } from '../../../src/dataplane/image/serving-set.ts'
+import { ServingSet, type ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
 import { createMemory } from '../../../src/dataplane/listener/shared-memory.ts'
 import { SyscallError } from '../../../src/dataplane/listener/syscalls.ts'
 import { readRoot } from '../../../src/dataplane/process/journal.ts'
 import { SharedImages } from '../../../src/dataplane/process/shared-images.ts'
 import { query, readResponse, UdpClient } from '../../support/dns-client.ts'
-import { largeZone, publish, type Shared, share, syscalls } from '../shared.ts'
+import { largeZone, publish, type Shared, share, syscalls, writeJournal } from '../shared.ts'
 import { servingUpdate } from '../zone-text.ts'
 import { startAnswering } from './conversing.ts'
 
@@ -46,33 +46,67 @@ for (const [how, open] of Object.entries(sharing)) {
     t.same(await ask(endpoint, 'x.two.test'), ['x.two.test 9 A 192.0.2.4'])
   })
 
-  t.test(`damaged, it is not used, and that is told: ${how}`, async (t) => {
-    for (const damage of [damageImage, damageEntry]) {
-      const shared = share(t)
-      await damage(shared)
-      const { endpoint, decide } = startAnswering(t, { images: open(shared) })
-      const decider = decide()
-      t.match(await decider.next('event'), {
-        event: { what: 'error', error: { message: /^the checksum of / } },
-      })
-      decider.say({ kind: 'replace', update: await publish(shared, update('192.0.2.9', 9)) })
-      await decider.next('serving')
-      t.same(await ask(endpoint), ['host-7.large.test 60 A 192.0.2.9'])
-    }
+  t.test(`a damaged image costs its slot, and that is told: ${how}`, async (t) => {
+    const shared = share(t)
+    const zones = [largeZone('192.0.2.1'), largeZone('192.0.2.2', 'other.test')]
+    damage(shared, await publish(shared, servingUpdate(zones, [], 1)))
+    const { endpoint, decide } = startAnswering(t, { images: open(shared) })
+    const decider = decide()
+    t.match(await decider.next('event'), {
+      event: { what: 'unreadable', kind: 'zones', slot: 0, error: { message: /^the checksum of / } },
+    })
+    t.same(await ask(endpoint, 'host-7.other.test'), ['host-7.other.test 60 A 192.0.2.2'])
+    t.same(await ask(endpoint), [])
+    decider.say({ kind: 'replace', update: await publish(shared, update('192.0.2.9', 9)) })
+    await decider.next('serving')
+    t.same(await ask(endpoint), ['host-7.large.test 60 A 192.0.2.9'])
+  })
+
+  t.test(`with a damaged change it begins with what was before, and that is told: ${how}`, async (t) => {
+    const shared = share(t)
+    await publish(shared, update('192.0.2.1', 1))
+    await publish(shared, update('192.0.2.2', 2))
+    const { at, octets } = readRoot(shared.fd)!
+    writeSync(shared.fd, Buffer.from([255]), 0, 1, at + octets - 1)
+    const { endpoint, decide } = startAnswering(t, { images: open(shared) })
+    t.match(await decide().next('event'), {
+      event: { what: 'error', error: { message: 'the checksum of an entry is wrong' } },
+    })
+    t.same(await ask(endpoint), ['host-7.large.test 60 A 192.0.2.1'])
+  })
+
+  t.test(`without a beginning it waits for who decides: ${how}`, async (t) => {
+    const shared = share(t)
+    writeJournal(shared, update('192.0.2.1', 1))
+    writeSync(shared.fd, Buffer.from([255]), 0, 1, readRoot(shared.fd)!.at + 100)
+    const { endpoint, decide } = startAnswering(t, { images: open(shared) })
+    const decider = decide()
+    t.match(await decider.next('event'), {
+      event: { what: 'error', error: { message: 'the checksum of an entry is wrong' } },
+    })
+    decider.say({ kind: 'replace', update: await publish(shared, update('192.0.2.9', 9)) })
+    await decider.next('serving')
+    t.same(await ask(endpoint), ['host-7.large.test 60 A 192.0.2.9'])
+  })
+
+  t.test(`an image that lies nowhere costs its slot: ${how}`, async (t) => {
+    const shared = share(t)
+    const { endpoint, decide } = startAnswering(t, { images: open(shared) })
+    const decider = decide()
+    decider.say({ kind: 'replace', update: await publish(shared, update('192.0.2.1', 1)) })
+    await decider.next('serving')
+    const nowhere = { at: 4096, octets: 2 ** 53, checksum: 0 }
+    decider.say({ kind: 'publish', update: { generation: 2, zones: [[0, nowhere]] } })
+    t.match(await decider.next('event'), { event: { what: 'unreadable', kind: 'zones', slot: 0 } })
+    t.match(await decider.next('serving'), { generation: 2 })
+    t.same(await ask(endpoint), ['host-7.large.test 60 A 192.0.2.1'])
   })
 }
 
-async function damageImage(shared: Shared): Promise<void> {
-  const { zones } = await publish(shared, update('192.0.2.1', 1))
+function damage({ fd }: Shared, { zones }: ServingUpdate): void {
   const image = zones![0]![1]
   if (!isPlaced(image)) throw new Error('it was not placed')
-  writeSync(shared.fd, Buffer.from([1]), 0, 1, image.at + image.octets - 1)
-}
-
-async function damageEntry(shared: Shared): Promise<void> {
-  await publish(shared, update('192.0.2.1', 1))
-  const { at, octets } = readRoot(shared.fd)!
-  writeSync(shared.fd, Buffer.from([255]), 0, 1, at + octets - 1)
+  writeSync(fd, Buffer.from([1]), 0, 1, image.at + image.octets - 1)
 }
 
 t.test('with sockets that it can not answer by it ends', async (t) => {
