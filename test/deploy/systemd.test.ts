@@ -55,7 +55,7 @@ t.test('when one process is out of memory, systemd leaves the others', (t) => {
 /** The system calls that the unit lets through. */
 function allowedCalls(): string[] {
   const lists = [...readFileSync(service, 'utf8').matchAll(/^SystemCallFilter=(.*)$/gm)].map(
-    ([, list]) => list!,
+    (match) => match[1]!,
   )
   const calls = new Set<string>()
   for (const list of lists) {
