@@ -1,7 +1,7 @@
 /** A child under watch: it is killed when its main thread hangs, and whoever hears of its end does the rest. */
 import type { ChildProcess } from 'node:child_process'
 import { mainThreadOf } from '../dataplane/life/child-signs.ts'
-import { type Strikes, Watch } from '../dataplane/life/watch.ts'
+import { processStartPatience, type Strikes, Watch } from '../dataplane/life/watch.ts'
 
 /**
  * DNS is answered by other threads meanwhile, so a process that is busy may be so for longer: it may be reading a configuration of a
@@ -16,7 +16,7 @@ export class WatchedChild {
   /** @param strikes of all that do the same, one after the other */
   constructor(child: ChildProcess, strikes: Strikes) {
     this.child = child
-    this.#watch = new Watch(() => patience, strikes)
+    this.#watch = new Watch(() => patience, strikes, processStartPatience)
     this.#watch.begin(mainThreadOf(child))
   }
 

@@ -5,7 +5,7 @@ import type { DaemonProcess, LogLine } from '../support/daemon.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
 import { type Freezable, freezable, type Way } from '../support/freezing.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { processOf } from '../support/processes.ts'
+import { processesOf, processOf } from '../support/processes.ts'
 import { askUntil } from './ask.ts'
 import { askAllTheTime, losesNothing, name, putMember, startServer } from './asked-server.ts'
 import { eventually } from './fixture.ts'
@@ -136,6 +136,24 @@ t.test('the main thread of a process hangs', async (t) => {
     t.ok(daemon.lines.slice(from).some(({ msg }) => msg === 'the data plane hangs: it is killed'))
     t.equal(await counted(daemon, 'pooldns_process_restarts_total{process="data"}'), 1)
     await stop()
+  })
+
+  await t.test('of the next data plane as it starts: the one after that answers', async (t) => {
+    const from = daemon.lines.length
+    const before = processOf(daemon, 'data')
+    process.kill(before, 'SIGKILL')
+    // As soon as it is there.
+    for (;;) {
+      const next = processesOf(daemon, 'data').find((pid) => pid !== before)
+      if (next !== undefined) {
+        process.kill(next, 'SIGSTOP')
+        break
+      }
+    }
+    const { reason } = await daemon.line(({ msg }) => msg === 'the data plane hangs: it is killed', { from })
+    const [, ms] = /no sign of life in (\d+) ms/.exec(String(reason))!
+    t.ok(Number(ms) < 10_000, String(reason))
+    await askUntil(daemon.dns, name, ['192.0.2.5'])
   })
 
   await t.test(

@@ -4,7 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { beatEveryMs } from './signs.ts'
-import { threadTime } from './thread-time.ts'
+import { processTime, threadTime } from './thread-time.ts'
 import type { Watched } from './watch.ts'
 
 export interface SignOfLife {
@@ -35,12 +35,12 @@ export function sayAlive(self: Channel, works: () => boolean): void {
   setInterval(() => setImmediate(say), beatEveryMs).unref()
 }
 
-/** The other side: what is to be watched of a child, which is its main thread. */
+/** The other side: what is to be watched of a child, which is its main thread; all of them until the first sign. */
 export function mainThreadOf(child: ChildProcess): Watched {
   let beats = 0
   child.on('message', ({ kind }: SignOfLife | { readonly kind: string }) => {
     if (kind === 'alive') beats++
   })
   const { pid = 0 } = child
-  return { beats: () => beats, time: () => threadTime(pid, pid) }
+  return { beats: () => beats, time: () => (beats === 0 ? processTime(pid) : threadTime(pid, pid)) }
 }

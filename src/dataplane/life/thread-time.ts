@@ -1,5 +1,5 @@
 /** What a thread has done with its time, as Linux tells it (proc(5), /proc/pid/task/tid/stat). */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /**
  * `runs`: it runs, or wants to and waits for a processor; `waits-for-disk`: no signal would end that; `still`: it waits for
@@ -30,6 +30,26 @@ export function threadTime(pid: number | 'self', thread: number): ThreadTime | n
     return null
   }
   return readStat(stat)
+}
+
+/**
+ * Of all threads of a process together: it runs while one of them does. A process that is being started waits for threads of the runtime,
+ * which compile and read for it.
+ *
+ * @returns null where the system doesn't say, or there is no such process
+ */
+export function processTime(pid: number): ThreadTime | null {
+  let threads: string[]
+  try {
+    threads = readdirSync(`/proc/${pid}/task`)
+  } catch {
+    return null
+  }
+  const times = threads.map((thread) => threadTime(pid, Number(thread))).filter((time) => time !== null)
+  const doing = (['runs', 'waits-for-disk'] as const).find((each) =>
+    times.some((time) => time.doing === each),
+  )
+  return { doing: doing ?? 'still', ranMs: times.reduce((sum, { ranMs }) => sum + ranMs, 0) }
 }
 
 /** What the kernel's line on a thread says. */

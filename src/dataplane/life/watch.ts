@@ -36,6 +36,12 @@ export interface Patience {
 /** One that has not given its first sign is loading code: it waits for the disk, and for threads of the runtime that want a processor. */
 export const startPatience: Patience = { stillMs: 60_000, busyMs: 60_000 }
 
+/**
+ * The same for a process, of which all threads are looked at: while none of them does anything, nothing is being loaded. One that reads
+ * much at its start is busy with it.
+ */
+export const processStartPatience: Patience = { stillMs: 3000, busyMs: 60_000 }
+
 /** How often whoever watches looks. */
 export const lookEveryMs = 250
 /** A look that comes later than this was kept from coming, and so was the thread, most likely. */
@@ -149,7 +155,7 @@ export class Watch {
     }
     if (now === null || before === null) this.#busyMs += this.#beats === 0 ? 0 : passedMs
     else if (now.doing === 'still') this.#stillMs += passedMs
-    else if (now.doing === 'runs') this.#busyMs += Math.min(now.ranMs - before.ranMs, passedMs)
+    else if (now.doing === 'runs') this.#busyMs += Math.min(Math.max(now.ranMs - before.ranMs, 0), passedMs)
   }
 
   #spent(): number {

@@ -1,7 +1,16 @@
 /** What counts against a thread that gives no sign of life, and what does not. Time is told, none passes. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { allocateSigns } from '../../../src/dataplane/life/signs.ts'
-import { type Doing, readStat, type ThreadTime, threadTime } from '../../../src/dataplane/life/thread-time.ts'
+import {
+  type Doing,
+  processTime,
+  readStat,
+  type ThreadTime,
+  threadTime,
+} from '../../../src/dataplane/life/thread-time.ts'
 import {
   lookAgainAndAgain,
   lookEveryMs,
@@ -176,4 +185,22 @@ t.test('what a thread does is told by the state behind its name, whatever that i
   ] as const)
     t.same(readStat(line('node', state)), { doing, ranMs: 420 }, state)
   t.same(readStat(line('a) R 1 (b', 'D')), { doing: 'waits-for-disk', ranMs: 420 })
+})
+
+t.test('of a process, what any of its threads does counts', async (t) => {
+  const busy = `new (require('node:worker_threads').Worker)('for (;;);', { eval: true }).once('online', () => console.log())
+    setInterval(() => {}, 1e6)`
+  const child = spawn(process.execPath, ['-e', busy], { stdio: ['ignore', 'pipe', 'ignore'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  await once(child.stdout, 'data')
+  const pid = child.pid!
+  const { ranMs } = processTime(pid)!
+  // Its main thread only waits.
+  while (!(processTime(pid)!.doing === 'runs' && processTime(pid)!.ranMs > ranMs)) await delay(1)
+  t.ok(processTime(pid)!.ranMs >= threadTime(pid, pid)!.ranMs)
+  child.kill('SIGSTOP')
+  while (processTime(pid)!.doing !== 'still') await delay(1)
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  t.equal(processTime(pid), null)
 })
