@@ -43,7 +43,7 @@ t.test('systemd finds little that the service could do', { skip: withoutJudging(
   const { stdout, stderr } = analyze('security', '--offline=yes', '--no-pager', service)
   const exposure = /exposure level for pooldns\.service: ([\d.]+)/.exec(stdout)?.[1]
   t.ok(exposure !== undefined, `${stdout}${stderr}`)
-  t.ok(Number(exposure) < 2, exposure)
+  t.ok(Number(exposure) < 2, `${exposure}`)
   t.end()
 })
 
