@@ -4,6 +4,7 @@ import { stopBudget } from '../daemon/stop-budget.ts'
 import { onUncaught } from '../daemon/uncaught.ts'
 import type { HeldSockets } from '../dataplane/listener/held-sockets.ts'
 import { loadSyscalls, type Syscalls } from '../dataplane/listener/syscalls.ts'
+import { openLogOutput } from '../log-output.ts'
 import { ActivationError, holdActivated, takeActivation } from '../supervisor/activation.ts'
 import { openDoor } from '../supervisor/door.ts'
 import { Notifier } from '../supervisor/notifier.ts'
@@ -18,8 +19,8 @@ import { checkPorts } from './ports.ts'
  */
 export async function serveCommand(args: readonly string[]): Promise<void> {
   const config = readConfig(args, process.env)
-  const log = createLog(config.logLevel)
   const syscalls = syscallsIfAny()
+  const log = createLog(config.logLevel, syscalls === null ? undefined : openLogOutput(syscalls))
   if (syscalls === null) {
     await checkPorts(config, false)
     const { serveAlone } = await import('../daemon/serve-alone.ts')

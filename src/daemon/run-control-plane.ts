@@ -1,5 +1,7 @@
 /** The control plane from its start to its end, under a supervisor. */
 import { readConfig } from '../config.ts'
+import { loadSyscalls } from '../dataplane/listener/syscalls.ts'
+import { openLogOutput } from '../log-output.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
 import { startDemoBackends } from './demo.ts'
 import { type Daemon, startDaemon } from './start.ts'
@@ -25,7 +27,7 @@ export async function runControlPlane(
   // Where HTTP was bound before counts where the port may be any.
   const { http } = beginning
   const config = http !== null && read.httpListen.port === 0 ? { ...read, httpListen: http } : read
-  const log = createLog(config.logLevel)
+  const log = createLog(config.logLevel, openLogOutput(loadSyscalls()))
   containUncaught(log, () => serving)
   await using _backends = config.demo ? await startDemoBackends() : null
   await using daemon = await startDaemon(config, supervised, log)

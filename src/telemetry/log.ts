@@ -16,7 +16,7 @@ const secretKeys = ['password', 'token', 'adminToken', 'secret', 'authorization'
 
 /**
  * JSON lines on standard output, written before the call returns, so that the line that says why a process ends is
- * never lost. Fields that hold secrets are censored, and so are passwords in the URLs of error messages.
+ * never lost; unless it goes elsewhere (`output.ts`). Fields that hold secrets are censored, and so are passwords in the URLs of error messages.
  */
 export function createLog(level: LogLevel, stream: DestinationStream = standardOutput()): Logger {
   return pino(

@@ -1,8 +1,20 @@
 /** The supervisor stands, whatever comes to it: DNS is asked all the time. */
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import t from 'tap'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
 import { askToReplace, doorOf } from '../../src/supervisor/door.ts'
 import { type DaemonProcess, type LogLine, spawnDaemon } from '../support/daemon.ts'
 import { query, readResponse, UdpClient } from '../support/dns-client.ts'
@@ -161,4 +173,77 @@ t.test('a control plane that dies before the first round of checks is started ag
   await daemon.line(({ msg }) => msg === 'the processes were replaced', { from })
   await notices.until(/^READY=1$/)
   await losesNothing(t, stop)
+})
+
+/** A pipe that nobody reads until the test does. */
+function openPipe(t: Test) {
+  const folder = mkdtempSync(join(tmpdir(), 'pooldns-log-'))
+  const path = join(folder, 'log')
+  spawnSync('mkfifo', [path])
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
+  t.teardown(() => {
+    closeSync(fd)
+    rmSync(folder, { recursive: true })
+  })
+  const octets = Buffer.alloc(1 << 20, '\n')
+  const untilFull = (size: number) => {
+    try {
+      for (;;) writeSync(fd, octets, 0, size)
+    } catch {
+      // It is.
+    }
+  }
+  return {
+    path,
+    fill: () => [4096, 1].forEach(untilFull),
+    read: () => {
+      try {
+        return octets.toString('utf8', 0, readSync(fd, octets))
+      } catch {
+        return ''
+      }
+    },
+  }
+}
+
+t.test('nobody reads the log: processes start, die, are started again, and end', async (t) => {
+  const pipe = openPipe(t)
+  const [dnsPort, httpPort] = [await freePort(), await freePort()]
+  const env = {
+    DATABASE_URL: await postgres.createDatabase(),
+    POOLDNS_DNS_LISTEN: `127.0.0.1:${dnsPort}`,
+    POOLDNS_HTTP_LISTEN: `127.0.0.1:${httpPort}`,
+  }
+  await (await startServer(env.DATABASE_URL, { env })).stop()
+  pipe.fill()
+  await using daemon = await spawnDaemon({
+    env: { ...env, POOLDNS_RRL: 'off' },
+    through: ['sh', '-c', 'exec "$@" > "$0"', pipe.path],
+  })
+  const ready = () =>
+    eventually(async () => {
+      const response = await fetch(`http://127.0.0.1:${httpPort}/ready`).catch(() => null)
+      return response?.status === 200 ? true : undefined
+    })
+  await ready()
+  const stop = askAllTheTime({ dns: { host: '127.0.0.1', port: dnsPort } })
+  const first = processOf(daemon, 'control')
+  process.kill(first, 'SIGKILL')
+  await eventually(async () => {
+    const [next] = processesOf(daemon, 'control')
+    return next !== undefined && next !== first ? true : undefined
+  })
+  await ready()
+  await losesNothing(t, stop)
+  let text = ''
+  await eventually(async () => {
+    text += pipe.read()
+    // What waited is read late: of the supervisor, and of the control plane that is there now.
+    return /the control plane ended: it is started again/.test(text) && /"msg":"ready"/.test(text)
+      ? true
+      : undefined
+  })
+  pipe.fill()
+  daemon.signal('SIGTERM')
+  t.same(await daemon.exited, { code: 0, signal: null })
 })
