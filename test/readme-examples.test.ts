@@ -10,6 +10,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { kinds, parseConfiguration } from '../src/controlplane/document/configuration.ts'
 import { signatureHeaders } from '../src/controlplane/events/webhooks/webhook-queue.ts'
+import { eventKinds } from '../src/controlplane/model/event.ts'
 import { monitorTypes } from '../src/controlplane/model/monitor.ts'
 import { poolSelects } from '../src/controlplane/model/pool.ts'
 import { serviceSteers } from '../src/controlplane/model/service.ts'
@@ -41,9 +42,9 @@ t.test('the documents are one configuration', async (t) => {
   t.same(result.ok ? [] : result.problems, [])
 })
 
-t.test('every type of monitor and every policy is there', async (t) => {
+t.test('every type of monitor, every policy and every kind of event is there', async (t) => {
   const all = [...pages.values()].join('\n')
-  for (const word of [...monitorTypes, ...poolSelects, ...serviceSteers]) {
+  for (const word of [...monitorTypes, ...poolSelects, ...serviceSteers, ...eventKinds]) {
     t.match(all, new RegExp(`^\\|[^|]*\`${word}\``, 'm'), word)
   }
 })

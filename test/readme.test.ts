@@ -1,30 +1,32 @@
 /**
- * The tour of README and docs/tutorial.md as a reader would take it: every shell block, in order, in one bash, against a real daemon with the
- * demo, on the embedded database and on PostgreSQL. What stands there is run as it is, but for two things that
- * `onPorts` replaces: the DNS port and the HTTP address, which are free ones here. `data/admin-token` is the token of the
- * daemon because bash runs in a folder in which `data` is the daemon's data directory.
- *
- * The `text` block behind a shell block is its output, standard error included, with two liberties: `…` stands for any
- * text within a line, and lines that are nothing but an address may come in any order among themselves, because answers
- * rotate. A shell block without one prints nothing. A command that fails fails the test.
+ * The tour of README and docs/tutorial.md as a reader would take it: every shell block, in order, in one bash, against a real daemon with
+ * the demo, on the embedded database and on PostgreSQL; see `support/page-shell.ts`. On the embedded one then the blocks of every page
+ * that says that they run against the demo, by the comment below, each page in a bash of its own. Such pages leave the demo as they found
+ * it, and need no more of the README's tour than what `pooldns` and `api` stand for.
  */
-import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { isIP } from 'node:net'
+import { access, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { repository, startDaemonProcess } from './support/daemon.ts'
-import { type Block, onPorts, page, pageBlocks, pages } from './support/pages.ts'
+import { type DaemonProcess, repository, startDaemonProcess } from './support/daemon.ts'
+import { isOutput, makeClone, type PageShell, startPageShell } from './support/page-shell.ts'
+import { page, pageBlocks, pages } from './support/pages.ts'
+import { patience } from './support/patience.ts'
 import { startPostgres } from './support/postgres.ts'
 import { missingPrograms } from './support/program.ts'
 
+const tourHeading = 'A tour in five minutes'
 const tour = [
-  ...pageBlocks('README.md').filter(({ heading }) => heading === 'A tour in five minutes'),
+  ...pageBlocks('README.md').filter(({ heading }) => heading === tourHeading),
   ...pageBlocks('docs/tutorial.md'),
 ]
+/** What the commands of a page run against. */
+const demoMark = '<!-- Its sh blocks are run against the demo. -->'
+const words = pageBlocks('README.md', 'docs/tutorial.md').filter(({ text }) =>
+  /^(pooldns|api)\(\)/.test(text),
+)
 const skip = missingPrograms('dig', 'curl', 'bash')
 
 t.test('the tour', { skip }, async (t) => {
@@ -33,12 +35,36 @@ t.test('the tour', { skip }, async (t) => {
     'node src/main.ts serve --demo',
     '`npm start` is what the harness starts',
   )
-  await t.test('on the embedded database', (t) => takeTour(t, undefined))
+  await t.test('on the embedded database, and the pages behind it', async (t) => {
+    const { folder, daemon } = await startClone(t, undefined)
+    await t.test('the picture of status', (t) => withShell(folder, daemon, (shell) => isPicture(t, shell)))
+    await t.test('the tour itself', (t) => takeTour(t, folder, daemon))
+    for (const [path, text] of pages) {
+      if (!text.includes(demoMark)) continue
+      await t.test(path, (t) =>
+        withShell(folder, daemon, async (shell) => {
+          for (const word of words) await shell.run(word.text.split('\n')[0]!)
+          t.ok((await shell.take(t, pageBlocks(path))) > 0)
+        }),
+      )
+    }
+    t.same(await daemon.stop(), { code: 0, signal: null })
+  })
   await t.test('on PostgreSQL', async (t) => {
     const postgres = await startPostgres()
     t.teardown(() => postgres.stop())
-    await takeTour(t, await postgres.createEmptyDatabase())
+    const { folder, daemon } = await startClone(t, await postgres.createEmptyDatabase())
+    await takeTour(t, folder, daemon)
+    t.same(await daemon.stop(), { code: 0, signal: null })
   })
+})
+
+t.test('every page with shell blocks says what they run against', async (t) => {
+  for (const [path, text] of pages) {
+    if (path === 'README.md' || path === 'docs/tutorial.md') continue
+    const shell = pageBlocks(path).some(({ language }) => language === 'sh')
+    t.equal(text.includes(demoMark), shell, `${path}: blocks that are run are sh, others console`)
+  }
 })
 
 t.test('the table of variables is that of the code', async (t) => {
@@ -47,10 +73,8 @@ t.test('the table of variables is that of the code', async (t) => {
     ([, name]) => name!,
   )
   t.ok(inCode.length >= 10)
-  t.same(
-    [...page('docs/configuration.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name).sort(),
-    inCode.sort(),
-  )
+  const inPage = [...page('docs/configuration.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name)
+  t.same(inPage.sort(), inCode.sort())
 })
 
 t.test('what it says to lie somewhere lies there', async (t) => {
@@ -65,100 +89,46 @@ t.test('what it says to lie somewhere lies there', async (t) => {
   for (const path of paths) await t.resolves(access(join(repository, path)), path)
 })
 
-async function takeTour(t: Test, databaseUrl: string | undefined): Promise<void> {
+async function startClone(t: Test, databaseUrl: string | undefined) {
   const folder = await mkdtemp(join(tmpdir(), 'pooldns-tour-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
-  const dataDir = join(folder, 'data')
-  await mkdir(dataDir)
+  const dataDir = await makeClone(folder)
   const daemon = await startDaemonProcess({ demo: true, dataDir, env: { DATABASE_URL: databaseUrl } })
   t.teardown(() => daemon.stop())
-  const bash = startBash(folder)
-  t.teardown(() => bash.stop())
-  let ran = 0
-  for (const [index, block] of tour.entries()) {
-    if (block.language !== 'sh') continue
-    const next = tour[index + 1]
-    const expected = next?.language === 'text' ? next.text : ''
-    const { output, failed } = await bash.run(onPorts(block.text, daemon.dns.port, daemon.http))
-    t.same(failed, [], `every command of the block at ${placeOf(block)} succeeds`)
-    compare(t, block, output, expected)
-    ran++
+  return { folder, daemon }
+}
+
+async function withShell(folder: string, daemon: DaemonProcess, use: (shell: PageShell) => Promise<void>) {
+  const shell = startPageShell(folder, daemon)
+  try {
+    await use(shell)
+  } finally {
+    await shell.stop()
   }
-  t.ok(ran >= 10, `${ran} blocks`)
-  t.same(await daemon.stop(), { code: 0, signal: null })
 }
 
-function compare(t: Test, block: Block, output: string, expected: string): void {
-  const actual = sortAddresses(output.split('\n'))
-  const wanted = sortAddresses(expected.split('\n'))
-  const matches =
-    actual.length === wanted.length && wanted.every((line, index) => toPattern(line).test(actual[index]!))
-  // Shown side by side when they differ.
-  if (matches) t.pass(`the output of the block at ${placeOf(block)}`)
-  else t.same(actual, wanted, `the output of the block at ${placeOf(block)}`)
+async function takeTour(t: Test, folder: string, daemon: DaemonProcess): Promise<void> {
+  await withShell(folder, daemon, async (shell) => {
+    const ran = await shell.take(t, tour)
+    t.ok(ran >= 10, `${ran} blocks`)
+  })
 }
 
-function placeOf({ page, line }: Block): string {
-  return `line ${line} of ${page}`
-}
-
-function toPattern(line: string): RegExp {
-  return new RegExp(`^${line.split('…').map(escapePattern).join('.*')}$`)
-}
-
-function escapePattern(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')
-}
-
-/** The lines, with each run of addresses in order. */
-function sortAddresses(lines: readonly string[]): string[] {
-  const sorted: string[] = []
-  let run: string[] = []
-  for (const line of lines) {
-    if (isIP(line) !== 0) {
-      run.push(line)
-      continue
-    }
-    sorted.push(...run.sort(), line)
-    run = []
+/** What the README shows first is what the demo shows with one server failing and one member drained. */
+async function isPicture(t: Test, shell: PageShell): Promise<void> {
+  const [block] = pageBlocks('README.md').filter(({ language }) => language === 'console')
+  const picture = block!.text.slice(block!.text.indexOf('\n') + 1)
+  const command = words[0]!.text.split('\n')[0]!
+  await shell.run(`${command}\ncurl -X POST -sS 127.0.0.1:8082/fail`)
+  await shell.run('pooldns drain demo/three --for 1h --reason "new disk" --wait')
+  const signal = patience()
+  let shown = ''
+  // Three probes must fail first, and nodes tell each other of revisions every few seconds.
+  while (!isOutput(shown, picture) && !signal.aborted) {
+    shown = (await shell.run('pooldns status')).output.replace(/http:\S+(?=,)/, 'http://127.0.0.1:3000')
+    await delay(500, undefined, { signal }).catch(() => undefined)
   }
-  return [...sorted, ...run.sort()]
-}
-
-interface Bash {
-  /** Runs a block in the shell that ran those before. `failed` holds the commands with a bad exit code. */
-  run(block: string): Promise<{ output: string; failed: string[] }>
-  stop(): Promise<void>
-}
-
-const endOfBlock = '--- end of block ---'
-const failure = '--- failed: '
-
-function startBash(folder: string): Bash {
-  const child = spawn('bash', ['--noprofile', '--norc'], { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'] })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  child.stdin.on('error', () => undefined)
-  child.stdin.write(`exec 2>&1; set -E; trap 'echo "${failure}$BASH_COMMAND"' ERR\n`)
-  return {
-    async run(block) {
-      const file = join(folder, 'block.sh')
-      await writeFile(file, block)
-      child.stdin.write(`. ./block.sh; echo '${endOfBlock}'\n`)
-      const output: string[] = []
-      const failed: string[] = []
-      for (;;) {
-        const next = await lines.next()
-        if (next.done === true) throw new Error(`bash ended in:\n${block}`)
-        if (next.value === endOfBlock) break
-        if (next.value.startsWith(failure)) failed.push(next.value.slice(failure.length))
-        else output.push(next.value)
-      }
-      return { output: output.map((line) => `${line}\n`).join(''), failed }
-    },
-    async stop() {
-      child.kill('SIGTERM')
-      await exited
-    },
-  }
+  t.ok(isOutput(shown, picture), `${shown}\nis what README.md shows`)
+  await shell.run('pooldns undrain demo/three; curl -X POST -sS 127.0.0.1:8082/recover')
+  await shell.run('until pooldns pools | grep -q healthy; do sleep 1; done')
 }

@@ -7,7 +7,6 @@ import { flagOf } from '../../../src/commands/frame/command.ts'
 import { loadAll } from '../../../src/commands/frame/loaded.ts'
 import { runWords } from '../../../src/commands/frame/program.ts'
 import { node, repository } from '../../support/daemon.ts'
-import { page } from '../../support/pages.ts'
 
 interface Outcome {
   readonly code: number
@@ -67,14 +66,6 @@ t.test('help of each has its arguments, options and examples', async (t) => {
   const all = await help(['--help'])
   for (const { name, summary } of allCommands)
     t.ok(all.includes(name) && all.includes(summary.split(' ')[0]!), name)
-})
-
-t.test('docs/command-line.md lists every command', async (t) => {
-  const rows = allCommands.map(({ name, summary }) => `| \`${name}\` | ${summary} |\n`)
-  t.ok(
-    page('docs/command-line.md').includes(`| command | |\n| --- | --- |\n${rows.join('')}\n`),
-    rows.join(''),
-  )
 })
 
 t.test('mistakes end with 2, on standard error, and are told what was most likely meant', async (t) => {

@@ -3,53 +3,8 @@ import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
 import { BusiestNames } from '../../../src/telemetry/metrics/busiest-names.ts'
-import type { DnsCounters } from '../../../src/telemetry/metrics/dns.ts'
 import { Metrics } from '../../../src/telemetry/metrics/metrics.ts'
-import { quietSources } from './sources.ts'
-
-const dns: DnsCounters = {
-  queries: [
-    { transport: 'udp', family: 'ipv4', qtype: 'A', count: 7 },
-    { transport: 'tcp', family: 'ipv6', qtype: 'other', count: 2 },
-  ],
-  responses: [{ transport: 'udp', rcode: 'NOERROR', count: 6 }],
-  dropped: [{ reason: 'short', count: 3 }],
-  limited: [{ action: 'slip', count: 4 }],
-  connections: [
-    { event: 'accepted', count: 5 },
-    { event: 'closed', count: 2 },
-    { event: 'idle', count: 1 },
-  ],
-  durationBoundsSeconds: [0.0001, 0.001],
-  durations: [4, 1, 2],
-  durationSumSeconds: 0.5,
-  serviceAnswers: [{ service: 'www.example.test', pool: 'p', member: 'a', count: 9 }],
-}
-
-function busyMetrics(): Metrics {
-  const sources = {
-    refresh: async () => undefined,
-    processRestarts: () => [{ process: 'data', count: 3 }],
-    dns: () => dns,
-    configRevision: () => 42,
-    databaseUp: () => true,
-    databaseEmptied: () => false,
-    databaseSchemaNewer: () => false,
-    networkSuspect: () => true,
-    unjudgedProbes: () => ({ ipv4: 0, ipv6: 3 }),
-    badRows: () => 2,
-    snapshotWrittenAt: () => new Date(90_000),
-    certificates: () => [{ pool: 'p', member: 'h', notAfterMs: 1_790_000_000_000 }],
-    hosts: () => [{ pool: 'p', member: 'h', addresses: 3, failures: 2 }],
-    pools: () => [{ pool: 'p', state: 'degraded' }],
-    services: () => [{ service: 'www.example.test', state: 'up', override: 'drain' }],
-    members: () => [
-      { pool: 'p', member: 'x', weight: 12.5, override: 'drain', held: false },
-      { pool: 'p', member: 'y', weight: 0, override: null, held: true },
-    ],
-  }
-  return new Metrics('1.2.3', sources, () => 100_000)
-}
+import { busyMetrics, quietSources } from './sources.ts'
 
 t.test('a scrape shows what the data plane has counted, once however often it is made', async (t) => {
   const metrics = busyMetrics()

@@ -1,4 +1,5 @@
-import type { MetricsSources } from '../../../src/telemetry/metrics/metrics.ts'
+import type { DnsCounters } from '../../../src/telemetry/metrics/dns.ts'
+import { Metrics, type MetricsSources } from '../../../src/telemetry/metrics/metrics.ts'
 
 /** A node on which nothing has happened. */
 export const quietSources: MetricsSources = {
@@ -28,4 +29,49 @@ export const quietSources: MetricsSources = {
   pools: () => [],
   services: () => [],
   members: () => [],
+}
+
+const dns: DnsCounters = {
+  queries: [
+    { transport: 'udp', family: 'ipv4', qtype: 'A', count: 7 },
+    { transport: 'tcp', family: 'ipv6', qtype: 'other', count: 2 },
+  ],
+  responses: [{ transport: 'udp', rcode: 'NOERROR', count: 6 }],
+  dropped: [{ reason: 'short', count: 3 }],
+  limited: [{ action: 'slip', count: 4 }],
+  connections: [
+    { event: 'accepted', count: 5 },
+    { event: 'closed', count: 2 },
+    { event: 'idle', count: 1 },
+  ],
+  durationBoundsSeconds: [0.0001, 0.001],
+  durations: [4, 1, 2],
+  durationSumSeconds: 0.5,
+  serviceAnswers: [{ service: 'www.example.test', pool: 'p', member: 'a', count: 9 }],
+}
+
+/** Those of a node on which something of each kind has happened. */
+export function busyMetrics(): Metrics {
+  const sources: MetricsSources = {
+    refresh: async () => undefined,
+    processRestarts: () => [{ process: 'data', count: 3 }],
+    dns: () => dns,
+    configRevision: () => 42,
+    databaseUp: () => true,
+    databaseEmptied: () => false,
+    databaseSchemaNewer: () => false,
+    networkSuspect: () => true,
+    unjudgedProbes: () => ({ ipv4: 0, ipv6: 3 }),
+    badRows: () => 2,
+    snapshotWrittenAt: () => new Date(90_000),
+    certificates: () => [{ pool: 'p', member: 'h', notAfterMs: 1_790_000_000_000 }],
+    hosts: () => [{ pool: 'p', member: 'h', addresses: 3, failures: 2 }],
+    pools: () => [{ pool: 'p', state: 'degraded' }],
+    services: () => [{ service: 'www.example.test', state: 'up', override: 'drain' }],
+    members: () => [
+      { pool: 'p', member: 'x', weight: 12.5, override: 'drain', held: false },
+      { pool: 'p', member: 'y', weight: 0, override: null, held: true },
+    ],
+  }
+  return new Metrics('1.2.3', sources, () => 100_000)
 }

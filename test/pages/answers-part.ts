@@ -1,28 +1,20 @@
 /**
- * The table of policies and situations as Markdown, for docs/what-is-answered.md. Policies that differ in `select` or `steer` alone are columns;
- * of every other there is a row with what it changes.
- *
- *   node test/controlplane/steering/answers-page.ts           prints it
- *   node test/controlplane/steering/answers-page.ts --write   puts it into the page, between its marks
+ * The table of policies and situations as Markdown, for docs/what-is-answered.md. Policies that differ in `select` or `steer` alone are
+ * columns; of every other there is a row with what it changes.
  */
-import { readFile, writeFile } from 'node:fs/promises'
-import { poolSituations, poolTable, serviceSituations, serviceTable } from './table.ts'
 
-const pageUrl = new URL('../../../docs/what-is-answered.md', import.meta.url)
-const begin = '<!-- What is answered: written by test/controlplane/steering/answers-page.ts -->'
-const end = '<!-- End of what is answered -->'
+import { poolSituations, poolTable, serviceSituations, serviceTable } from '../controlplane/steering/table.ts'
+import { markdownTable, type Part } from './part.ts'
 
 interface Row {
   readonly policy: string
   readonly answers: Readonly<Record<string, string>>
 }
 
-/** The page with the table as it is now. Throws when the marks are not there. */
-export function withTable(page: string): string {
-  const from = page.indexOf(begin)
-  const to = page.indexOf(end)
-  if (from < 0 || to < from) throw new Error(`the page lacks the marks ${begin} and ${end}`)
-  return `${page.slice(0, from)}${begin}\n\n${tables()}\n${page.slice(to)}`
+export const answersPart: Part = {
+  page: 'docs/what-is-answered.md',
+  name: 'What is answered',
+  make: tables,
 }
 
 function tables(): string {
@@ -70,7 +62,7 @@ function table(
     else known.policies.push(policy)
   }
   const all = [...merged.values()]
-  return lines([
+  return markdownTable([
     [corner, ...all.map(({ policies }) => policies.join('; '))],
     ...situations.map((situation, index) => [situation, ...all.map(({ cells }) => cells[index]!)]),
   ])
@@ -96,13 +88,7 @@ function changes<R extends Row>(
     const told = Array.from(byAnswer, ([answer, where]) => `${where.join('; ')}: **${answer}**`)
     return [row.policy, told.length === 0 ? 'as above' : told.join('<br>')]
   })
-  return lines([[corner, what], ...body])
-}
-
-function lines(rows: readonly (readonly string[])[]): string {
-  const [head, ...body] = rows.map((cells) => `| ${cells.join(' | ')} |`)
-  const rule = `|${' --- |'.repeat(rows[0]!.length)}`
-  return `${[head, rule, ...body].join('\n')}\n`
+  return markdownTable([[corner, what], ...body])
 }
 
 /** Names the members of pool `web` alone, those of others with their pool. */
@@ -120,10 +106,4 @@ function serviceCell(text: string): string {
     .replace(/area 0 \[(.*)\], area 1 \[(.*)\]/, 'in eu: $1, in us: $2')
     .replaceAll(/\b(?:eu|us): (?=[eu]\d)/g, '')
     .replace('sorry: s', 'pool sorry')
-}
-
-if (import.meta.main) {
-  const page = await readFile(pageUrl, 'utf8')
-  if (process.argv.includes('--write')) await writeFile(pageUrl, withTable(page))
-  else process.stdout.write(`${tables()}`)
 }

@@ -1,0 +1,17 @@
+/** `npm run pages`: writes what pages have from the code. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { withPart } from './part.ts'
+import { parts } from './parts.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+for (const part of parts) {
+  const path = join(root, part.page)
+  const text = await readFile(path, 'utf8')
+  const made = await withPart(text, part)
+  if (made === text) continue
+  await writeFile(path, made)
+  process.stdout.write(`${part.page}: ${part.name}\n`)
+}
