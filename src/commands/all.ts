@@ -167,6 +167,12 @@ export const allCommands: readonly ListedCommand[] = [
     load: async () => (await import('./document/apply.ts')).check,
   },
   {
+    name: 'convert',
+    summary: 'the configuration of another server as a document',
+    heading: change,
+    load: async () => (await import('./convert/command.ts')).convert,
+  },
+  {
     name: 'import-zone',
     summary: 'make a zone what a master file says',
     heading: zones,

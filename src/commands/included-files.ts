@@ -35,6 +35,14 @@ const maxIncluded = 1_000
 /** Octets of all that is included: what the API takes of a zone. */
 const maxIncludedOctets = 512 * 1024 * 1024
 
+/** Where files are looked for, when that is not beside the file that names them. */
+export interface IncludeFolders {
+  /** Relative names are relative to it, as BIND has it. */
+  readonly base: string
+  /** Nothing outside of it is read. */
+  readonly limit: string
+}
+
 /** The owner that an entry without one inherits, which `$GENERATE` does not change; null for none. */
 type Owner = { readonly name: string } | null
 
@@ -53,15 +61,17 @@ interface OpenFile {
 
 export class IncludedFiles {
   readonly #lines: AssembledLines
-  /** The folder of the zone file, without symbolic links. */
+  readonly #folders: IncludeFolders | null
+  /** What files must lie in, without symbolic links: the folder of the zone file, unless another one is given. */
   #folder = ''
   #count = 0
   #octets = 0
   #out: string[] = []
   readonly #included = new Set<string>()
 
-  constructor(lines: AssembledLines) {
+  constructor(lines: AssembledLines, folders: IncludeFolders | null = null) {
     this.#lines = lines
+    this.#folders = folders
   }
 
   /** Real paths of what was included so far. */
@@ -71,7 +81,7 @@ export class IncludedFiles {
 
   /** The text of a zone file in pieces. Throws what the file system says of the zone file itself. */
   async *assemble(path: string, apex: string): AsyncGenerator<Uint8Array> {
-    this.#folder = await realpath(dirname(path))
+    this.#folder = await realpath(this.#folders?.limit ?? dirname(path))
     await using handle = await open(path)
     const { size: octets } = await handle.stat()
     const state = { origin: hostnameToWire(apex), owner: null, ownerIsLost: false }
@@ -173,10 +183,8 @@ export class IncludedFiles {
     const wire = origin === undefined ? outer.origin : parseName(unquoted(origin), outer.origin)
     const text = Buffer.from(tokenOctets(name)).toString()
     if (text === '' || text.includes('\0')) throw new TextError(`${show(text)} is no name of a file`)
-    const { handle, real, octets } = await this.#openInside(
-      isAbsolute(text) ? text : `${dirname(outer.path)}/${text}`,
-      text,
-    )
+    const base = this.#folders?.base ?? dirname(outer.path)
+    const { handle, real, octets } = await this.#openInside(isAbsolute(text) ? text : `${base}/${text}`, text)
     try {
       for (let above: OpenFile | null = outer, depth = 1; above !== null; above = above.outer, depth++) {
         if (above.real === real) throw new TextError(`${show(text)} includes itself`)
@@ -190,7 +198,7 @@ export class IncludedFiles {
       await handle.close()
       throw error
     }
-    const path = isAbsolute(text) ? text : join(dirname(outer.path), text)
+    const path = isAbsolute(text) ? text : join(base, text)
     const state = { origin: wire, owner: outer.owner, ownerIsLost: outer.ownerIsLost }
     return { path, real, handle, octets, outer, ...state }
   }
@@ -201,7 +209,9 @@ export class IncludedFiles {
       const real = await realpath(path)
       const way = relative(this.#folder, real)
       if (way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) {
-        throw new TextError(`${show(text)} is outside of ${this.#folder}, the folder of the zone file`)
+        throw new TextError(
+          `${show(text)} is outside of ${this.#folder}, the folder ${this.#folders === null ? 'of the zone file' : 'that may be read'}`,
+        )
       }
       const isFile = (state: { isFile(): boolean }) => {
         if (!state.isFile()) throw new TextError(`${show(text)} is no regular file`)

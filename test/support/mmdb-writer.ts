@@ -1,7 +1,17 @@
 /** Writes small databases in the MaxMind DB format (specification 2.0) for tests. */
 import { parseAddress } from '../../src/dataplane/wire/address.ts'
 
+/** Some fields of the metadata are of this type, and libmaxminddb takes no other for them. */
+class Uint16 {
+  readonly value: number
+
+  constructor(value: number) {
+    this.value = value
+  }
+}
+
 export type MmdbValue =
+  | Uint16
   | string
   | number
   | boolean
@@ -55,15 +65,15 @@ export function mmdbFile(
     section.octets(),
     Buffer.from('\xab\xcd\xefMaxMind.com', 'latin1'),
     new DataSection().plain({
-      binary_format_major_version: 2,
-      binary_format_minor_version: 0,
+      binary_format_major_version: new Uint16(2),
+      binary_format_minor_version: new Uint16(0),
       build_epoch: 1_750_000_000n,
       database_type: databaseType,
       description: { en: 'For a test' },
-      ip_version: ipVersion,
+      ip_version: new Uint16(ipVersion),
       languages: ['en'],
       node_count: nodes.size,
-      record_size: recordBits,
+      record_size: new Uint16(recordBits),
       ...metadata,
     }),
   ])
@@ -142,7 +152,7 @@ class DataSection {
     const known = pointers && typeof value === 'string' ? this.#texts.get(value) : undefined
     if (typeof value === 'string' && known === undefined) this.#texts.set(value, this.#length)
     if (known !== undefined) this.#add(pointer(known))
-    else if (typeof value !== 'object') this.#add(...scalar(value))
+    else if (typeof value !== 'object' || value instanceof Uint16) this.#add(...scalar(value))
     else if (Array.isArray(value)) {
       this.#add(head(11, value.length))
       for (const item of value as readonly MmdbValue[]) this.#write(item, pointers)
@@ -180,7 +190,12 @@ function pointer(offset: number): Buffer {
 }
 
 /** Numbers: uint32 in as few octets as possible, int32 below 0, else a double. */
-function scalar(value: string | number | boolean | bigint): Buffer[] {
+function scalar(value: string | number | boolean | bigint | Uint16): Buffer[] {
+  if (value instanceof Uint16) {
+    const octets = Buffer.alloc(2)
+    octets.writeUInt16BE(value.value)
+    return [head(5, 2), octets]
+  }
   if (typeof value === 'string') return [head(2, Buffer.byteLength(value)), Buffer.from(value)]
   if (typeof value === 'boolean') return [head(14, value ? 1 : 0)]
   if (typeof value === 'bigint') {

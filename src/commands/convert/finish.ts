@@ -1,0 +1,110 @@
+/**
+ * From a draft to the text of a document that `check` accepts. What the rules of documents refuse is taken out, with all that hangs on
+ * it, and told like everything else that could not be carried over.
+ */
+import { stringify } from 'yaml'
+import { kinds, parseConfiguration } from '../../controlplane/document/configuration.ts'
+import { splitPath } from '../../controlplane/document/path.ts'
+import { printable } from '../../terminal-text.ts'
+import { type Body, type Draft, type Kind, placeText, type Remark } from './draft.ts'
+
+export interface Converted {
+  /** YAML, its remarks as comments at the top. */
+  readonly text: string
+  /** In the order of files and lines, as they are told on standard error. */
+  readonly remarks: readonly string[]
+  readonly complete: boolean
+}
+
+/** @param from what was converted, for the first line */
+export function finish(draft: Draft, from: string): Converted {
+  for (let input = documentOf(draft); ; input = documentOf(draft)) {
+    const read = parseConfiguration(input)
+    if (read.ok) break
+    // Each round takes something away, so that it comes to an end.
+    const taken = read.problems.toReversed().filter(({ path, message }) => takeOut(draft, path, message))
+    if (taken.length === 0) throw new Error(`no document comes of it: ${read.problems[0]?.message}`)
+  }
+  forgetUnused(draft)
+  const remarks = inOrder(draft.remarks).map(lineOf)
+  const complete = !draft.remarks.some(({ kind }) => kind === 'left out')
+  return { text: `${headOf(from, remarks, complete)}${bodyOf(draft)}`, remarks, complete }
+}
+
+function documentOf({ parts }: Draft): Body {
+  const entries = kinds.flatMap((kind): [string, Body][] => {
+    const { size } = parts[kind]
+    if (size === 0) return []
+    return [[kind, Object.fromEntries([...parts[kind]].map(([name, { body }]) => [name, body]))]]
+  })
+  return Object.fromEntries(entries)
+}
+
+/** Takes out the smallest part that has a problem, an RRset of a zone or else the whole part. @returns whether it was there */
+function takeOut(draft: Draft, path: string, message: string): boolean {
+  const [kind, name, field, index] = splitPath(path)
+  const parts = draft.parts[kind as Kind]
+  const part = parts?.get(String(name))
+  // Two problems may be of one part.
+  if (part === undefined) return false
+  const { body, place } = part
+  const rrsets = body.rrsets as { name: string; type: string }[] | undefined
+  if (field === 'rrsets' && typeof index === 'number' && rrsets !== undefined) {
+    const [rrset] = rrsets.splice(index, 1)
+    if (rrset !== undefined) draft.leftOut(place, `${rrset.name} ${rrset.type} of zone ${name}`, message)
+    return rrset !== undefined
+  }
+  parts!.delete(String(name))
+  const where = field === undefined ? '' : ` (${path})`
+  draft.leftOut(place, `${String(kind).slice(0, -1)} ${name}`, `${message}${where}`)
+  return true
+}
+
+/** Pools that no service leads to any more, and their monitors: what was asked of them is told with the service. */
+function forgetUnused({ parts }: Draft): void {
+  const used = new Set<string>()
+  for (const { body } of parts.services.values()) {
+    for (const choice of body.pools as (string | { pool?: string })[]) {
+      const pool = typeof choice === 'string' ? choice : choice.pool
+      if (pool !== undefined) used.add(pool)
+    }
+    if (typeof body.fallback === 'string') used.add(body.fallback)
+  }
+  for (const pool of used) {
+    const fallback = parts.pools.get(pool)?.body.fallback
+    if (typeof fallback === 'string') used.add(fallback)
+  }
+  for (const name of parts.pools.keys()) if (!used.has(name)) parts.pools.delete(name)
+  const monitors = new Set(Array.from(parts.pools.values(), ({ body }) => body.monitor))
+  for (const name of monitors) {
+    const inner = parts.monitors.get(String(name))?.body.monitors
+    if (Array.isArray(inner)) for (const each of inner) monitors.add(each)
+  }
+  for (const name of parts.monitors.keys()) if (!monitors.has(name)) parts.monitors.delete(name)
+}
+
+function inOrder(remarks: readonly Remark[]): Remark[] {
+  const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+  return remarks.toSorted(
+    ({ place: a }, { place: b }) =>
+      byText(a.file, b.file) || a.line - b.line || (a.column ?? 1) - (b.column ?? 1),
+  )
+}
+
+function lineOf({ kind, place, what, why }: Remark): string {
+  return printable(`${placeText(place)}: ${kind}: ${what}: ${why}`)
+}
+
+function headOf(from: string, remarks: readonly string[], complete: boolean): string {
+  const summary = complete
+    ? 'Everything was carried over.'
+    : 'Not everything was carried over; see "left out" below.'
+  const lines = [`Made by "pooldns convert" from ${printable(from)}. ${summary}`, ...remarks]
+  return lines.map((line) => `# ${line}\n`).join('')
+}
+
+function bodyOf(draft: Draft): string {
+  const document = documentOf(draft)
+  if (Object.keys(document).length === 0) return '{}\n'
+  return stringify(document, { aliasDuplicateObjects: false, lineWidth: 0 })
+}
