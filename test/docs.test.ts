@@ -46,6 +46,20 @@ t.test('the README is short', async (t) => {
   t.ok(pages.get('README.md')!.split('\n').length <= 201, 'at most 200 lines: details go to pages')
 })
 
+t.test('the figures that the README compares by are those that were measured', async (t) => {
+  const measured = pages.get('docs/performance.md')!
+  const lb = (server: string) => {
+    const row = measured.split('\n').find((line) => line.startsWith(`| ${server} |`))!
+    return Number.parseFloat(row.split(' | ')[3]!).toFixed(1)
+  }
+  const [, dearest] = /pdns [\d.]+ [\d.]+ and (\d+)/.exec(measured)!
+  const row = pages
+    .get('README.md')!
+    .split('\n')
+    .find((line) => line.startsWith('| CPU for one balanced answer'))!
+  t.same(row.match(/[\d.]+(?= µs)/g), [lb('pooldns batch'), lb('gdnsd 3.8.1'), dearest])
+})
+
 /** The anchors that GitHub gives to headings: lower case, words with hyphens, punctuation gone. */
 function anchorsOf(text: string): string[] {
   const withoutBlocks = text.replaceAll(/^```[\s\S]*?^```$/gm, '')
