@@ -6,14 +6,24 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { adminTokenForm, hasPassword, isAdminToken, readSecret, SecretError } from './config-secrets.ts'
+import {
+  atMost,
+  parseAddressesAndPrefixes,
+  parseEither,
+  parseLabelText,
+  parseList,
+  parseListen,
+  parseListens,
+  parsePath,
+  parsePrefixes,
+} from './config-values.ts'
 import { misspelt, unsaidVariables } from './config-variables.ts'
 import { parseHostName } from './controlplane/api/clients/authority.ts'
 import { parseDuration } from './controlplane/document/duration.ts'
 import { DatabaseUrlError, databaseUrlForm, parseDatabaseUrl } from './controlplane/store/database-url.ts'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
 import { formatListenAddress, type ListenAddress } from './dataplane/listener/listener.ts'
-import { canonicalAddress, parseAddress } from './dataplane/wire/address.ts'
-import { type Prefix, parsePrefix } from './dataplane/wire/prefix.ts'
+import type { Prefix } from './dataplane/wire/prefix.ts'
 import { logLevels, maskPasswords } from './telemetry/log.ts'
 
 /** A value that can't be used, or a word on the command line that nobody knows. Exit code 2. */
@@ -200,6 +210,8 @@ const settings = {
   certificateDir: setting('POOLDNS_CERTIFICATE_DIR', 'a path', null, parsePath),
   /** Whether this node doubts its own network when most members fail at once. */
   guard: setting('POOLDNS_GUARD', 'on or off', true, (text) => parseEither(text, 'on', 'off')),
+  /** Whether the questions of the last minutes are sampled, in memory, for changes to be tried on. */
+  sample: setting('POOLDNS_SAMPLE', 'on or off', true, (text) => parseEither(text, 'on', 'off')),
   /** What this node can always reach while its network is well. */
   canaries: setting(
     'POOLDNS_CANARIES',
@@ -349,50 +361,6 @@ export function secretOf(variable: string, environment: Environment): string | u
     if (error instanceof SecretError) throw new UsageError(error.message)
     throw error
   }
-}
-
-function parseList<T>(text: string, parse: (item: string) => T | undefined): readonly T[] | undefined {
-  const items = text.split(',').map((item) => parse(item.trim()))
-  return items.every((item) => item !== undefined) ? (items as T[]) : undefined
-}
-
-function parseListen(text: string): ListenAddress | undefined {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d{1,5})$/i.exec(text)
-  const host = match === null ? null : canonicalAddress(match[1] ?? match[2]!)
-  const port = Number(match?.[3])
-  return host === null || port > 65535 ? undefined : { host, port }
-}
-
-function parseListens(text: string): readonly ListenAddress[] | undefined {
-  return parseList(text, parseListen)
-}
-
-function parsePath(text: string): string | undefined {
-  return text || undefined
-}
-
-function parsePrefixes(text: string): readonly Prefix[] | undefined {
-  return text === 'none' ? [] : parseList(text, (item) => parsePrefix(item) ?? undefined)
-}
-
-function parseAddressesAndPrefixes(text: string): readonly Prefix[] | undefined {
-  const prefix = (item: string) => {
-    const address = parseAddress(item)
-    return address === null ? parsePrefix(item) : { address, length: address.length * 8 }
-  }
-  return text === 'none' ? [] : parseList(text, (item) => prefix(item) ?? undefined)
-}
-
-function parseEither(text: string, yes: string, no: string): boolean | undefined {
-  return text === yes ? true : text === no ? false : undefined
-}
-
-function atMost<T>(most: number, items: readonly T[] | undefined): readonly T[] | undefined {
-  return items !== undefined && items.length <= most ? items : undefined
-}
-
-function parseLabelText(text: string): string | undefined {
-  return /^[\x20-\x7e]{1,64}$/.test(text) ? text : undefined
 }
 
 function isLoopback(host: string): boolean {

@@ -90,6 +90,7 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     probeAllow: [],
     certificateDir: '/data/certificates',
     guard: true,
+    sample: true,
     canaries: [],
     locationDatabases: [],
   })
@@ -100,6 +101,7 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     POOLDNS_PROBE_DENY: '10.9.0.0/16',
     POOLDNS_CERTIFICATE_DIR: '/certificates',
     POOLDNS_GUARD: 'off',
+    POOLDNS_SAMPLE: 'off',
     POOLDNS_CANARIES: '192.0.2.1:443,[2001:db8::1]:53',
     POOLDNS_LOCATION_DATABASES: '/geo/city.mmdb, /geo/asn.mmdb',
   }
@@ -108,6 +110,7 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     probeDeny: [{ length: 16 }],
     certificateDir: '/certificates',
     guard: false,
+    sample: false,
     canaries: [
       { host: '192.0.2.1', port: 443 },
       { host: '2001:db8::1', port: 53 },
@@ -243,6 +246,7 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_AUDIT_RETENTION: '90' }, /POOLDNS_AUDIT_RETENTION/],
     [{ POOLDNS_AUDIT_RETENTION: 'ever' }, /POOLDNS_AUDIT_RETENTION/],
     [{ POOLDNS_GUARD: 'maybe' }, /POOLDNS_GUARD.*on or off/],
+    [{ POOLDNS_SAMPLE: '100' }, /POOLDNS_SAMPLE.*on or off/],
     [{ POOLDNS_CANARIES: 'example.test:80' }, /POOLDNS_CANARIES/],
     [{ POOLDNS_CANARIES: Array(21).fill('192.0.2.1:1').join() }, /POOLDNS_CANARIES.*up to 20/],
     [{ POOLDNS_LOCATION_DATABASES: 'a,,b' }, /POOLDNS_LOCATION_DATABASES/],

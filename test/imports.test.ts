@@ -23,16 +23,26 @@ const dataplane: Readonly<Record<string, readonly string[]>> = {
   'dataplane/counters.ts': [],
   'dataplane/counter-totals.ts': ['dataplane/wire', 'dataplane/counters.ts'],
   'dataplane/random.ts': [],
+  'dataplane/sample.ts': [],
+  'dataplane/sample-reader.ts': ['dataplane/sample.ts'],
   'dataplane/life': [],
   'dataplane/wire': [],
   'dataplane/image': ['dataplane/wire', 'dataplane/life'],
-  'dataplane/answer': ['dataplane/wire', 'dataplane/image', 'dataplane/counters.ts', 'dataplane/random.ts'],
+  'dataplane/answer': [
+    'dataplane/wire',
+    'dataplane/image',
+    'dataplane/counters.ts',
+    'dataplane/random.ts',
+    'dataplane/sample.ts',
+  ],
   'dataplane/listener': [
     'dataplane/wire',
     'dataplane/image',
     'dataplane/answer',
     'dataplane/life',
     'dataplane/counters.ts',
+    'dataplane/sample.ts',
+    'dataplane/sample-reader.ts',
   ],
   'dataplane/process': [
     'dataplane/wire',
@@ -40,6 +50,7 @@ const dataplane: Readonly<Record<string, readonly string[]>> = {
     'dataplane/life',
     'dataplane/listener',
     'dataplane/counters.ts',
+    'dataplane/sample-reader.ts',
   ],
 }
 

@@ -15,9 +15,9 @@ export class AnswerSettingsSource {
 
   /** @param nodeId told by NSID where the operator has set no identity */
   constructor(config: Config, nodeId: string, pump: ImagePump) {
-    const { identity, rateLimit, noCookieOctets } = config
+    const { identity, rateLimit, noCookieOctets, sample } = config
     const nsid = Buffer.from(identity ?? nodeId)
-    this.#settings = { nsid, chaos: chaosTexts(config), rateLimit, noCookieOctets }
+    this.#settings = { nsid, chaos: chaosTexts(config), rateLimit, noCookieOctets, sample }
     this.#pump = pump
   }
 

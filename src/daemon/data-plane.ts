@@ -13,6 +13,7 @@ import type { ChosenBackend } from '../dataplane/listener/backend.ts'
 import type { ListenAddress } from '../dataplane/listener/listener.ts'
 import { type Transport, transportNames } from '../dataplane/listener/transports.ts'
 import type { WorkerEvents } from '../dataplane/listener/worker-thread.ts'
+import type { Sample } from '../dataplane/sample-reader.ts'
 import type { ServedImages } from './image-store/served-images.ts'
 
 export interface DataPlane extends AsyncDisposable {
@@ -29,6 +30,8 @@ export interface DataPlane extends AsyncDisposable {
   live(transport: Transport): number
   /** What the workers of a transport have counted, as far as it is known here (`refresh`). */
   counters(transport: Transport): readonly SharedArrayBuffer[]
+  /** What is kept of the questions of the last minutes, by process; of one that does not answer, nothing. */
+  sample(): Promise<readonly Sample[]>
   /** Resolves when the counters are those of now, or whoever counts has not said so for a while. */
   refresh(): Promise<void>
 }
@@ -54,6 +57,8 @@ export function serveBy(dataPlane: DataPlane) {
       state.apply(shared === undefined ? readableOf(update, () => {}) : shared.own(placed))
       await dataPlane.publish(placed)
     }),
+    /** What the workers serve, in this thread. */
+    state,
     /** Answers in this thread by what the workers serve. */
     ownZones: new OwnZones(state),
     /** Which member is counted where. */

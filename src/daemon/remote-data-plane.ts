@@ -19,6 +19,7 @@ import type { WorkerEvents } from '../dataplane/listener/worker-thread.ts'
 import { Conversation } from '../dataplane/process/conversation.ts'
 import { CountedMirror } from '../dataplane/process/counted-changes.ts'
 import type { DataPlaneEvent, FromDataPlane, Live, ToDataPlane } from '../dataplane/process/messages.ts'
+import type { Sample } from '../dataplane/sample-reader.ts'
 import type { DataPlane, DataPlaneEvents } from './data-plane.ts'
 import type { ImageStore } from './image-store/image-store.ts'
 import { ServedImages } from './image-store/served-images.ts'
@@ -26,6 +27,8 @@ import type { Opened, Supervision } from './supervision.ts'
 
 /** How long a reader of counters waits for a process that answers late. */
 const countPatienceMs = 500
+/** How long whoever asks for samples waits for a process that answers late. */
+const samplePatienceMs = 2000
 /** How often counters are looked at, so that they are known of a process that dies. */
 const countEveryMs = 1000
 /** A process that has not said for so long what it has counted can't be said to answer. */
@@ -122,6 +125,11 @@ export class RemoteDataPlane implements DataPlane {
     await Promise.all([...this.#links].map((link) => link.count(countPatienceMs)))
   }
 
+  async sample(): Promise<readonly Sample[]> {
+    const samples = [...this.#links].map((link) => link.sample(samplePatienceMs))
+    return (await Promise.all(samples)).flat()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
     this.#ending = true
@@ -202,6 +210,8 @@ class Link {
   readonly #awaited = new Map<number, (served: true) => void>()
   /** Whoever waits for counters. */
   #counting: PromiseWithResolvers<void> | null = null
+  /** Whoever waits for samples. */
+  #sampling: PromiseWithResolvers<readonly Sample[]> | null = null
 
   constructor(stream: Duplex, number: number, deafAfter: number, events: LinkEvents) {
     this.number = number
@@ -248,6 +258,16 @@ class Link {
     await Promise.race([this.#counting.promise, this.#over.promise, afterMs(patienceMs)])
   }
 
+  /** @returns nothing when the process ends, or answers too late */
+  async sample(patienceMs: number): Promise<readonly Sample[]> {
+    if (this.#sampling === null) {
+      this.#sampling = Promise.withResolvers()
+      this.#conversation.say({ kind: 'sample' })
+    }
+    const sampled = await Promise.race([this.#sampling.promise, this.#over.promise, afterMs(patienceMs)])
+    return sampled || []
+  }
+
   async stop(patienceMs: number): Promise<void> {
     this.#conversation.say({ kind: 'stop' })
     await Promise.race([this.#over.promise, afterMs(patienceMs)])
@@ -290,6 +310,10 @@ class Link {
         this.#counting?.resolve()
         this.#counting = null
         this.#askedAtMs = null
+        break
+      case 'sampled':
+        this.#sampling?.resolve(message.samples)
+        this.#sampling = null
         break
       case 'event':
         this.#events.onEvent(message.event)

@@ -35,6 +35,7 @@ const settings: AnswerSettings = {
   cookieKeys: [cookieKey],
   noCookieOctets: 0,
   rateLimit: null,
+  sample: true,
 }
 
 export interface Way {

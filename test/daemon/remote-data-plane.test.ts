@@ -5,6 +5,7 @@ import { RemoteDataPlane } from '../../src/daemon/remote-data-plane.ts'
 import type { Supervision } from '../../src/daemon/supervision.ts'
 import { Conversation } from '../../src/dataplane/process/conversation.ts'
 import type { FromDataPlane, ToDataPlane } from '../../src/dataplane/process/messages.ts'
+import type { Sample } from '../../src/dataplane/sample-reader.ts'
 import { generation } from '../dataplane/listener/running-fleet.ts'
 
 const none = () => undefined
@@ -37,7 +38,12 @@ function start(t: Test, deafAfterMs: number) {
   const hear = (what: string) =>
     said.includes(what) ? undefined : new Promise<void>((resolve) => waiting.set(what, resolve))
   const link = (number: number, acknowledges: boolean) => {
-    const state = { acknowledges, end: () => conversation.end() }
+    const state = {
+      acknowledges,
+      end: () => conversation.end(),
+      asked: Promise.withResolvers<void>(),
+      tell: (samples: readonly Sample[]) => conversation.say({ kind: 'sampled', samples }),
+    }
     const [mine, theirs] = duplexPair()
     const live = { udp: 1, tcp: 1 }
     const conversation = new Conversation<FromDataPlane, ToDataPlane>(
@@ -45,6 +51,7 @@ function start(t: Test, deafAfterMs: number) {
       (message) => {
         if (state.acknowledges && 'update' in message)
           conversation.say({ kind: 'serving', generation: message.update.generation, live })
+        if (message.kind === 'sample') state.asked.resolve()
       },
       none,
     )
@@ -82,4 +89,20 @@ t.test('of one that takes what it is told nothing is said, nor of an end that is
   await plane[Symbol.asyncDispose]()
   last.end()
   t.same(said, ['serving 1', 'serving 2'])
+})
+
+t.test('samples are of all that answer; one that goes has none', async (t) => {
+  const { plane, link } = start(t, 10_000)
+  const started = plane.start()
+  const [one, two] = [link(1, true), link(2, true)]
+  await started
+  const sample = { sinceMs: 1, seen: 2, packed: Buffer.from('x') }
+  const [asked, again] = [plane.sample(), plane.sample()]
+  await Promise.all([one.asked.promise, two.asked.promise])
+  one.tell([sample])
+  two.end()
+  t.same([await asked, await again], [[sample], [sample]])
+  const last = plane.sample()
+  one.end()
+  t.same(await last, [])
 })

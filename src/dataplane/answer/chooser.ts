@@ -9,7 +9,6 @@
  * children need; see `plan.ts`.
  */
 
-import { aliasAt } from '../image/alias-table.ts'
 import {
   hashAt,
   leafAt,
@@ -22,11 +21,11 @@ import {
 } from '../image/plan.ts'
 import type { Rendezvous } from '../image/rendezvous.ts'
 import { mix32 } from '../image/stable-key.ts'
-import type { ServingState } from '../image/state.ts'
-import type { Random } from '../random.ts'
+import type { AnswerState } from '../image/state.ts'
 import type { Query } from '../wire/query.ts'
 import type { Client } from './client.ts'
 import { ClientNetwork } from './client-network.ts'
+import type { Dice } from './dice.ts'
 import type { Walk } from './walk.ts'
 
 /**
@@ -38,18 +37,18 @@ const childSalt = 0x6a09_e667
 export class Chooser {
   /** Valid where the leaf that was chosen last selects by hash. */
   readonly network = new ClientNetwork()
-  readonly #state: ServingState
+  readonly #state: AnswerState
   readonly #query: Query
-  readonly #random: Random
+  readonly #dice: Dice
   readonly #rendezvous: Rendezvous
   readonly #walk: Walk
   #loaded = false
 
   /** @param walk where the choices and the scope are noted */
-  constructor(state: ServingState, query: Query, random: Random, rendezvous: Rendezvous, walk: Walk) {
+  constructor(state: AnswerState, query: Query, dice: Dice, rendezvous: Rendezvous, walk: Walk) {
     this.#state = state
     this.#query = query
-    this.#random = random
+    this.#dice = dice
     this.#rendezvous = rendezvous
     this.#walk = walk
   }
@@ -101,8 +100,7 @@ export class Chooser {
     const maps = words[at + weightedAt.maps]!
     const children = at + weightedAt.lists + maps
     this.#needAll(words, at, maps, request, client)
-    const random = this.#random
-    const child = aliasAt(words, children + count, random.below(count), random.next())
+    const child = this.#dice.entry(words, children + count, count)
     this.#walk.choices.step(child)
     return words[children + child]!
   }

@@ -7,6 +7,7 @@ import { type Candidates, maxCandidates, type PlanLeaf, planSelects } from '../i
 import type { Rendezvous } from '../image/rendezvous.ts'
 import type { Random } from '../random.ts'
 import type { ClientNetwork } from './client-network.ts'
+import { type Dice, FairDice } from './dice.ts'
 
 /** Draws that may hit a member already in the answer before the exact, slower draw takes over. */
 const maxRedraws = 8
@@ -18,6 +19,7 @@ export class Draw {
   /** The candidates that `several` chose, best first where there is a best. */
   readonly indexes = new Uint16Array(maxCandidates)
   readonly #random: Random
+  readonly #dice: Dice
   readonly #rendezvous: Rendezvous
   readonly #network: ClientNetwork
   /** 1 for each candidate in the answer that is being drawn. */
@@ -27,8 +29,14 @@ export class Draw {
   #blocksKnown = false
 
   /** @param network of the client that is being answered */
-  constructor(random: Random, rendezvous: Rendezvous, network: ClientNetwork) {
+  constructor(
+    random: Random,
+    rendezvous: Rendezvous,
+    network: ClientNetwork,
+    dice: Dice = new FairDice(random),
+  ) {
     this.#random = random
+    this.#dice = dice
     this.#rendezvous = rendezvous
     this.#network = network
   }
@@ -52,7 +60,7 @@ export class Draw {
       case planSelects.hash:
         return this.#rendezvous.best(candidates.words, candidates.table, this.#client(leaf))
       case planSelects.weighted:
-        return candidates.pick(this.#random.below(candidates.count), this.#random.next())
+        return this.#dice.entry(candidates.words, candidates.table, candidates.count)
       default:
         return this.#turn(candidates)
     }

@@ -8,7 +8,7 @@
  */
 import { type Finding, lookUp } from '../image/lookup.ts'
 import type { Candidates, PlanLeaf } from '../image/plan.ts'
-import type { ServingState } from '../image/state.ts'
+import type { AnswerState } from '../image/state.ts'
 import { u16 } from '../wire/bytes.ts'
 import { rrHeadLength, types } from '../wire/constants.ts'
 import { maxNameLength } from '../wire/name.ts'
@@ -20,13 +20,13 @@ import type { Draw } from './draw.ts'
 import type { Link, Walk, WalkOutcome } from './walk.ts'
 
 export class Resolver {
-  readonly #state: ServingState
+  readonly #state: AnswerState
   readonly #query: Query
   readonly #walk: Walk
   readonly #chooser: Chooser
   readonly #draw: Draw
 
-  constructor(state: ServingState, query: Query, walk: Walk, chooser: Chooser, draw: Draw) {
+  constructor(state: AnswerState, query: Query, walk: Walk, chooser: Chooser, draw: Draw) {
     this.#state = state
     this.#query = query
     this.#walk = walk

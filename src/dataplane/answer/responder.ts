@@ -44,11 +44,13 @@ import { BatchClock } from './batch-clock.ts'
 import { Chooser } from './chooser.ts'
 import type { Client } from './client.ts'
 import { ClientNetwork } from './client-network.ts'
+import { FairDice } from './dice.ts'
 import { Draw } from './draw.ts'
 import { type ExtendedError, extendedErrorLength, extendedErrors, OptWriter } from './opt-writer.ts'
 import { RateLimiter, type ResponseKind, responseKinds, steeredShare } from './rate-limiter.ts'
 import { Resolver } from './resolver.ts'
 import { ResponseWriter } from './response-writer.ts'
+import { Sampler } from './sampler.ts'
 import { writeBadKey } from './tsig-writer.ts'
 import { Walk, type WalkOutcome } from './walk.ts'
 
@@ -58,6 +60,8 @@ export interface ResponderOptions {
   /** How long an idle stream is kept; told to clients that ask. */
   readonly idleTimeoutMs?: number
   readonly random?: Random
+  /** Where a sample of the questions is kept (`sample.ts`), as long as the settings have one; nowhere when left out. */
+  readonly sample?: SharedArrayBuffer
 }
 
 export class Responder {
@@ -74,6 +78,9 @@ export class Responder {
   readonly #stream: boolean
   #settings: AnswerSettings | undefined
   #limiter: RateLimiter | null = null
+  readonly #sampler: Sampler | null
+  /** The same while questions are sampled, else null. */
+  #sampling: Sampler | null = null
   /** The most octets to a client that has not proved its address; 0 for none. */
   #cap = 0
   #client!: Client
@@ -88,9 +95,12 @@ export class Responder {
     this.#counters = counters
     this.#stream = options.stream
     const random = options.random ?? new Random()
+    const { sample } = options
+    this.#sampler = sample === undefined ? null : new Sampler(sample, options.stream, this.clock)
     const rendezvous = new Rendezvous()
-    const chooser = new Chooser(state, this.#query, random, rendezvous, this.#walk)
-    const draw = new Draw(random, rendezvous, chooser.network)
+    const dice = new FairDice(random)
+    const chooser = new Chooser(state, this.#query, dice, rendezvous, this.#walk)
+    const draw = new Draw(random, rendezvous, chooser.network, dice)
     this.#resolver = new Resolver(state, this.#query, this.#walk, chooser, draw)
     this.#answers = new AnswerSection(this.#writer, draw, counters, this.clock, options.stream)
     this.#opt = new OptWriter(options.stream, options.idleTimeoutMs ?? 0, this.clock)
@@ -125,6 +135,8 @@ export class Responder {
     this.#cap = settings.noCookieOctets
     this.#limiter =
       this.#stream || settings.rateLimit === null ? null : new RateLimiter(settings.rateLimit, this.clock)
+    if (!settings.sample) this.#sampler?.clear()
+    this.#sampling = settings.sample ? this.#sampler : null
   }
 
   #respond(request: Uint8Array, length: number, out: Uint8Array): number {
@@ -205,6 +217,7 @@ export class Responder {
     if (qclass !== classes.in || isMetaType(qtype)) {
       return this.#finish(request, rcodes.refused, false, extendedErrors.notSupported)
     }
+    if (this.#sampling !== null) this.#sampling.note(request, this.#query, this.#client)
     this.#resolver.resolve(request, this.#client)
     const walk = this.#walk
     const writer = this.#writer

@@ -39,3 +39,15 @@ export function aliasAt(words: Uint32Array, at: number, column: number, height: 
   const entry = at + column * aliasWords
   return height <= words[entry]! ? column : words[entry + 1]!
 }
+
+/** With which share of the draws each entry of the table at `at` is chosen; 1 together. */
+export function aliasShares(words: Uint32Array, at: number, count: number): number[] {
+  const shares = new Array<number>(count).fill(0)
+  for (let column = 0; column < count; column++) {
+    const entry = at + column * aliasWords
+    const own = words[entry]! / 0xffff_ffff
+    shares[column]! += own / count
+    shares[words[entry + 1]!]! += (1 - own) / count
+  }
+  return shares
+}

@@ -12,6 +12,8 @@ export interface AnswerSettings {
   readonly noCookieOctets: number
   /** null limits nobody. */
   readonly rateLimit: RateLimit | null
+  /** Whether a sample of the questions is kept (`sample.ts`). */
+  readonly sample: boolean
 }
 
 /** Response rate limiting of UDP, by client prefix (/24 or /56) and question. */
@@ -31,4 +33,5 @@ export const defaultAnswerSettings: AnswerSettings = {
   cookieKeys: [],
   noCookieOctets: 0,
   rateLimit: null,
+  sample: false,
 }

@@ -12,6 +12,9 @@ import type { PlanImage } from './plan.ts'
 import { collectGarbage, reclaimOctets } from './reclaim.ts'
 import { type KindName, kindNames, type Opened, type ServingUpdate, servingKinds } from './serving-set.ts'
 
+/** What answers are found in. */
+export type AnswerState = Pick<ServingState, 'findZone' | 'zone' | 'plan' | 'map'>
+
 export class ServingState {
   generation = 0
   settings: AnswerSettings = defaultAnswerSettings

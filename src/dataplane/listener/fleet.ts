@@ -9,6 +9,8 @@
 import { ImageMemory, type MappedMemory, memoryAt } from '../image/image-memory.ts'
 import { readableOf, ServingSet, type ServingUpdate, type Unreadable } from '../image/serving-set.ts'
 import { lookAgainAndAgain } from '../life/watch.ts'
+import { allocateSample } from '../sample.ts'
+import { readSample, type Sample } from '../sample-reader.ts'
 import { type ChosenBackend, chooseBackend, type UdpBackend } from './backend.ts'
 import type { HandoverEnds } from './handover.ts'
 import { portAttempts, type SocketsByTransport } from './held-sockets.ts'
@@ -104,6 +106,16 @@ export class Fleet implements AsyncDisposable {
     return this.#workers.filter((worker) => worker.transport === transport).map((worker) => worker.counters)
   }
 
+  /** What the workers have kept of the questions of the last minutes. */
+  async sample(): Promise<readonly Sample[]> {
+    return [
+      readSample(
+        this.#workers.map((worker) => worker.sample),
+        Date.now(),
+      ),
+    ]
+  }
+
   /** Makes the workers serve what of the update can be read. Resolves when all that run do; calls must not overlap. */
   async publish(published: ServingUpdate): Promise<void> {
     const update = readableOf(published, (what) => this.#options.onUnreadable?.(what), this.#memory)
@@ -162,6 +174,7 @@ export class Fleet implements AsyncDisposable {
       syscalls: transports[transport].batches ? this.#syscalls : null,
       handover: transports[transport].stream ? (this.#options.handover ?? null) : null,
       memory: this.#options.memory ?? null,
+      sample: allocateSample(1 + (this.#options.sockets?.udp.length ?? this.#options.udpWorkers)),
       current: () => ({ ...this.#served.changes(), generation: this.#generation }),
       ...(this.#options.entry === undefined ? {} : { entry: this.#options.entry }),
     })

@@ -25,6 +25,8 @@ export interface WorkerInput {
   readonly listen: readonly ListenOn[]
   /** Written by this worker alone. */
   readonly counters: SharedArrayBuffer
+  /** Where it keeps a sample of its questions. Written by this worker alone. */
+  readonly sample: SharedArrayBuffer
   /** Where it gives its signs of life. */
   readonly signs: SharedArrayBuffer
   /** The whole state of the generation that is current when the worker starts. */

@@ -47,6 +47,8 @@ export interface WorkerThreadOptions {
   readonly handover: HandoverEnds | null
   /** Where images may lie. */
   readonly memory: MappedMemory | null
+  /** Where the thread, and its successor, keeps a sample of its questions. */
+  readonly sample: SharedArrayBuffer
   /** All that is served now. */
   readonly current: () => ServingUpdate
   /** The module that the thread runs; the DNS worker by default. */
@@ -82,6 +84,8 @@ interface Life {
 export class WorkerThread {
   readonly transport: Transport
   readonly counters = allocateCounters()
+  /** Of its questions. */
+  readonly sample: SharedArrayBuffer
   listening = false
   readonly #watch = new Watch(() => patience)
   readonly #options: WorkerThreadOptions
@@ -100,6 +104,7 @@ export class WorkerThread {
   constructor(options: WorkerThreadOptions) {
     this.#options = options
     this.transport = options.transport
+    this.sample = options.sample
     this.#listen = options.listen
     this.#syscalls = options.syscalls
   }
@@ -184,13 +189,14 @@ export class WorkerThread {
 
   #spawn(): Life {
     const { port1, port2 } = new MessageChannel()
-    const { transport, counters } = this
+    const { transport, counters, sample } = this
     const { entry = dnsWorker, current } = this.#options
     const signs = allocateSigns()
     const worker = new Worker(entry, {
       workerData: {
         transport,
         counters,
+        sample,
         signs,
         listen: this.#listen,
         initial: current(),

@@ -105,6 +105,9 @@ export class Answering {
       case 'count':
         from.say({ kind: 'counted', counted: this.#count(), live: this.#live() })
         break
+      case 'sample':
+        void this.#fleet.sample().then((samples) => from.say({ kind: 'sampled', samples }))
+        break
       case 'answer':
         this.#settle(message.id, message.response)
         break

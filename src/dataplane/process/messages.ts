@@ -13,6 +13,7 @@ import {
   type Unreadable,
 } from '../image/serving-set.ts'
 import type { Transport } from '../listener/transports.ts'
+import type { Sample } from '../sample-reader.ts'
 import { type Frame, FrameError } from './frames.ts'
 
 export type ToDataPlane =
@@ -21,6 +22,8 @@ export type ToDataPlane =
   | { readonly kind: 'publish'; readonly update: ServingUpdate }
   /** Asks for `counted`. */
   | { readonly kind: 'count' }
+  /** Asks for `sampled`. */
+  | { readonly kind: 'sample' }
   /** What came of an upcall; null for nothing. */
   | { readonly kind: 'answer'; readonly id: number; readonly response: Uint8Array | null }
   /** Answer what has come, and end. */
@@ -52,6 +55,8 @@ export type FromDataPlane =
   /** Every worker serves the generation. */
   | { readonly kind: 'serving'; readonly generation: number; readonly live: Live }
   | { readonly kind: 'counted'; readonly counted: readonly CountedCells[]; readonly live: Live }
+  /** What the workers have kept of the questions of the last minutes. */
+  | { readonly kind: 'sampled'; readonly samples: readonly Sample[] }
   | { readonly kind: 'event'; readonly event: DataPlaneEvent; readonly live: Live }
   /** The workers could not listen; it ends. */
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }

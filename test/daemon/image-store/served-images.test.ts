@@ -102,6 +102,7 @@ t.test('the journal moves when there is no room, and stays what is served', asyn
             cookieKeys: [],
             noCookieOctets: 0,
             rateLimit: null,
+            sample: false,
           },
         ],
       ],

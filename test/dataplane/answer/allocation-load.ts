@@ -11,6 +11,7 @@ import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts
 import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
+import { allocateSample } from '../../../src/dataplane/sample.ts'
 import { query, u16Octets } from '../../support/dns-client.ts'
 import { servingUpdate } from '../zone-text.ts'
 
@@ -74,10 +75,14 @@ state.apply({
     ...defaultAnswerSettings,
     nsid: Buffer.from('node-1'),
     cookieKeys: [new Uint8Array(16).fill(7)],
+    sample: true,
     rateLimit: { perSecond: 200, slip: 2, logOnly: false, exempt: [] },
   }),
 })
-const responder = new Responder(state, new Counters(allocateCounters()), { stream: false })
+const responder = new Responder(state, new Counters(allocateCounters()), {
+  stream: false,
+  sample: allocateSample(1),
+})
 const client = new Client()
 const address = Uint8Array.of(198, 51, 100, 1)
 const out = new Uint8Array(1232)

@@ -2,6 +2,7 @@
 import t from 'tap'
 import { Chooser } from '../../../src/dataplane/answer/chooser.ts'
 import { Client } from '../../../src/dataplane/answer/client.ts'
+import { FairDice } from '../../../src/dataplane/answer/dice.ts'
 import { Draw } from '../../../src/dataplane/answer/draw.ts'
 import { Resolver } from '../../../src/dataplane/answer/resolver.ts'
 import { Walk } from '../../../src/dataplane/answer/walk.ts'
@@ -48,7 +49,7 @@ const query = new Query()
 const walk = new Walk(query.name)
 const random = new Random(1)
 const rendezvous = new Rendezvous()
-const chooser = new Chooser(state, query, random, rendezvous, walk)
+const chooser = new Chooser(state, query, new FairDice(random), rendezvous, walk)
 const resolver = new Resolver(state, query, walk, chooser, new Draw(random, rendezvous, chooser.network))
 const client = new Client()
 client.set('192.0.2.200', false)

@@ -6,6 +6,7 @@ import { allocateSigns } from '../../../src/dataplane/life/signs.ts'
 import { BatchSockets } from '../../../src/dataplane/listener/batch-sockets.ts'
 import type { FromWorker, ToWorker, WorkerInput } from '../../../src/dataplane/listener/protocol.ts'
 import { loadSyscalls } from '../../../src/dataplane/listener/syscalls.ts'
+import { allocateSample } from '../../../src/dataplane/sample.ts'
 import { query, readResponse, UdpClient } from '../../support/dns-client.ts'
 import { servingUpdate } from '../zone-text.ts'
 import { zone } from './listening.ts'
@@ -19,6 +20,7 @@ function startWorker(fields: Partial<WorkerInput> = {}) {
     transport: 'udp',
     listen: [{ host: '127.0.0.1', port: 0 }],
     counters: allocateCounters(),
+    sample: allocateSample(1),
     signs: allocateSigns(),
     initial: servingUpdate([zone]),
     control: port2,

@@ -5,9 +5,14 @@ import { performance } from 'node:perf_hooks'
 import type { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { readCounters } from '../../../src/dataplane/counter-totals.ts'
+import { defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
+import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { Fleet, type FleetOptions } from '../../../src/dataplane/listener/fleet.ts'
 import { ListenError } from '../../../src/dataplane/listener/listener.ts'
 import { loadSyscalls } from '../../../src/dataplane/listener/syscalls.ts'
+import { unpackSample } from '../../../src/dataplane/sample-reader.ts'
+import { formatIpv4 } from '../../../src/dataplane/wire/address.ts'
+import { formatName } from '../../../src/dataplane/wire/name.ts'
 import { query, readResponse, TcpClient, type TypeName, UdpClient } from '../../support/dns-client.ts'
 import { leaf } from '../trees.ts'
 import { servingUpdate, type ZoneText } from '../zone-text.ts'
@@ -20,6 +25,41 @@ t.test('counters of threads are those of now, without waiting', async (t) => {
   const { fleet } = await startFleet(t, {}, generation(1))
   await fleet.refresh()
   t.equal(fleet.counters('udp').length, 1)
+})
+
+t.test('questions are sampled over every transport, as long as the settings say so', async (t) => {
+  const sampled = (sample: boolean, number: number) => ({
+    ...generation(number),
+    settings: only({ ...defaultAnswerSettings, sample }),
+  })
+  for (const udpBackend of ['batch', 'dgram'] as const) {
+    const { fleet } = await startFleet(t, { udpBackend, udpWorkers: 2 }, sampled(true, 1))
+    const questions = async () => {
+      const [sample] = await fleet.sample()
+      return Array.from(unpackSample(sample!), ({ name, type, stream, network: { bits, octets } }) => {
+        return `${formatName(name)} ${type} ${formatIpv4(octets)}/${bits} ${stream ? 'tcp' : 'udp'}`
+      }).sort()
+    }
+    t.same(await questions(), [])
+    await askUdp(fleet, query('A.one.TEST', 'A'))
+    await askTcp(fleet, query('x.two.test', 'TXT'))
+    await askUdp(fleet, query('version.bind', 'TXT', { class: 3 }))
+    t.same(
+      await questions(),
+      ['a.one.test. 1 127.0.0.0/24 udp', 'x.two.test. 16 127.0.0.0/24 tcp'],
+      udpBackend,
+    )
+    await fleet.publish(sampled(false, 2))
+    await askTcp(fleet, query('y.two.test', 'A'))
+    t.same(
+      await questions(),
+      ['a.one.test. 1 127.0.0.0/24 udp'],
+      'that of TCP is gone, and no other one begins',
+    )
+    await fleet.publish(sampled(true, 3))
+    await askTcp(fleet, query('z.two.test', 'A'))
+    t.same(await questions(), ['a.one.test. 1 127.0.0.0/24 udp', 'z.two.test. 1 127.0.0.0/24 tcp'])
+  }
 })
 
 t.test('UDP and TCP on every address, with one port for both', async (t) => {

@@ -1,7 +1,11 @@
 /** The process that answers, without its edges: what is said to it, and what DNS clients hear. */
 import { once } from 'node:events'
 import t from 'tap'
+import { defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
+import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { writeFrame } from '../../../src/dataplane/process/frames.ts'
+import { unpackSample } from '../../../src/dataplane/sample-reader.ts'
+import { formatName } from '../../../src/dataplane/wire/name.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
 import { alive, generation, generationOf, question } from '../listener/running-fleet.ts'
 import { servingUpdate } from '../zone-text.ts'
@@ -48,6 +52,24 @@ t.test(
     t.ok((await second.next('counted')).counted[0]!.cells.length > 0, 'to another one, all of it')
   },
 )
+
+t.test('it tells what it was asked, to whoever decides', async (t) => {
+  const { endpoint, decide } = startAnswering(t)
+  const first = decide()
+  const settings = only({ ...defaultAnswerSettings, sample: true })
+  first.say({ kind: 'replace', update: { ...generation(5), settings } })
+  await first.next('serving')
+  await ask(endpoint)
+  for (const begin of [() => first, decide]) {
+    const decider = begin()
+    decider.say({ kind: 'sample' })
+    const { samples } = await decider.next('sampled')
+    t.same(
+      samples.map((sample) => Array.from(unpackSample(sample), ({ name }) => formatName(name))),
+      [['a.one.test.']],
+    )
+  }
+})
 
 t.test('the next conversation takes the place of one that is under way', async (t) => {
   const { endpoint, decide } = startAnswering(t)

@@ -1,0 +1,48 @@
+/** Values of settings, out of text; undefined for text that is none. */
+import type { ListenAddress } from './dataplane/listener/listener.ts'
+import { canonicalAddress, parseAddress } from './dataplane/wire/address.ts'
+import { type Prefix, parsePrefix } from './dataplane/wire/prefix.ts'
+
+export function parseList<T>(text: string, parse: (item: string) => T | undefined): readonly T[] | undefined {
+  const items = text.split(',').map((item) => parse(item.trim()))
+  return items.every((item) => item !== undefined) ? (items as T[]) : undefined
+}
+
+export function parseListen(text: string): ListenAddress | undefined {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d{1,5})$/i.exec(text)
+  const host = match === null ? null : canonicalAddress(match[1] ?? match[2]!)
+  const port = Number(match?.[3])
+  return host === null || port > 65535 ? undefined : { host, port }
+}
+
+export function parseListens(text: string): readonly ListenAddress[] | undefined {
+  return parseList(text, parseListen)
+}
+
+export function parsePath(text: string): string | undefined {
+  return text || undefined
+}
+
+export function parsePrefixes(text: string): readonly Prefix[] | undefined {
+  return text === 'none' ? [] : parseList(text, (item) => parsePrefix(item) ?? undefined)
+}
+
+export function parseAddressesAndPrefixes(text: string): readonly Prefix[] | undefined {
+  const prefix = (item: string) => {
+    const address = parseAddress(item)
+    return address === null ? parsePrefix(item) : { address, length: address.length * 8 }
+  }
+  return text === 'none' ? [] : parseList(text, (item) => prefix(item) ?? undefined)
+}
+
+export function parseEither(text: string, yes: string, no: string): boolean | undefined {
+  return text === yes ? true : text === no ? false : undefined
+}
+
+export function atMost<T>(most: number, items: readonly T[] | undefined): readonly T[] | undefined {
+  return items !== undefined && items.length <= most ? items : undefined
+}
+
+export function parseLabelText(text: string): string | undefined {
+  return /^[\x20-\x7e]{1,64}$/.test(text) ? text : undefined
+}
