@@ -8,6 +8,7 @@ import { preview } from '../controlplane/serve/preview.ts'
 import { serviceStatus } from '../controlplane/serve/service-status.ts'
 import { version } from '../version.ts'
 import type { Parts } from './parts.ts'
+import { replaying } from './replaying.ts'
 
 const now = () => new Date()
 
@@ -100,6 +101,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
         catalog,
         previewPatience(),
       ),
+    replay: replaying(parts),
     explain: (question) =>
       explain(question, {
         publisher,

@@ -9,7 +9,7 @@
  */
 import type { CatalogZone, Mark } from '../controlplane/catalog/catalog.ts'
 import type { StoredZone } from '../controlplane/compile/image-files.ts'
-import type { ServiceSlot } from '../controlplane/compile/zone-images.ts'
+import type { ServiceSlot } from '../controlplane/compile/zone-parts.ts'
 import type { Publisher } from '../controlplane/serve/publisher.ts'
 import {
   baseOf,

@@ -52,6 +52,13 @@ interface GivenCourse {
   readonly haltWhen?: string | undefined
 }
 
+export const replayOption = {
+  replay: {
+    type: 'boolean',
+    summary: 'what would be other in the answers to the questions of the last minutes',
+  },
+} as const
+
 /** There is something to do. */
 const changesCode = 3
 
@@ -61,23 +68,37 @@ export const plan = defineCommand({
     ...fileOption,
     ...pruneOption,
     ...gradualOptions,
+    ...replayOption,
     markdown: { type: 'boolean', summary: 'Markdown, for a comment of a pull request' },
     ...jsonOption,
     ...targetOptions,
   },
   examples: [
     { line: 'pooldns plan -f config.yaml', does: 'what applying it would change' },
+    { line: 'pooldns plan -f config.yaml --replay', does: 'and what clients would notice of it' },
     { line: 'pooldns plan -f config/ --prune --markdown', does: 'the same of a folder, for a pull request' },
   ],
   notes: 'Exits with 0 when there is nothing to do, and with 3 when there is.',
   async run(
     _words,
-    { file, prune = false, markdown = false, json = false, gradual, steps, haltWhen, ...given },
+    {
+      file,
+      prune = false,
+      replay = false,
+      markdown = false,
+      json = false,
+      gradual,
+      steps,
+      haltWhen,
+      ...given
+    },
   ) {
     const course = courseOf({ gradual, steps, haltWhen })
+    if (replay && given.database === true)
+      throw new UsageError('--replay needs a server: the database knows nothing of questions')
     const documents = await documentsOf(file)
     const planned = await asked(documents, () =>
-      documentTarget(given).plan({ document: documents.document, prune, course, revision: null }),
+      documentTarget(given).plan({ document: documents.document, prune, course, revision: null }, replay),
     )
     if (json) printJson(planned)
     else if (markdown) process.stdout.write(`${planMarkdown(planned)}\n`)
@@ -92,6 +113,7 @@ export const apply = defineCommand({
     ...fileOption,
     ...pruneOption,
     ...gradualOptions,
+    ...replayOption,
     dryRun: { type: 'boolean', summary: 'as "pooldns plan"' },
     message: { type: 'string', value: 'TEXT', short: 'm', summary: 'why, for the history' },
     yes: { type: 'boolean', short: 'y', summary: 'remove without a question' },
@@ -109,9 +131,13 @@ export const apply = defineCommand({
   notes:
     'All of it happens in one transaction, or nothing. It is planned first; if somebody writes between the plan and its ' +
     'application, it is refused.',
-  async run(words, { file, prune = false, dryRun = false, message, yes = false, json = false, ...rest }) {
-    if (dryRun) return plan.run(words, { file, prune, json, ...rest })
-    const { gradual, steps, haltWhen, ...given } = rest
+  async run(words, { file, prune = false, replay = false, dryRun = false, message, ...options }) {
+    if (dryRun) {
+      const { yes: _, ...given } = options
+      return plan.run(words, { file, prune, replay, ...given })
+    }
+    if (replay) throw needsDryRun()
+    const { yes = false, json = false, gradual, steps, haltWhen, ...given } = options
     const course = courseOf({ gradual, steps, haltWhen })
     const documents = await documentsOf(file)
     const target = documentTarget(given)
@@ -175,6 +201,11 @@ function appliedText({ appliedAs, gradual }: PlannedEffect & { readonly appliedA
     `gradual change ${gradual.id} has taken step 1 of ${gradual.steps.length} (${percent} %) as revision ${appliedAs}; ` +
     `"pooldns gradual watch ${gradual.id}" follows it`
   )
+}
+
+/** What is done can't be tried any more. */
+export function needsDryRun(): UsageError {
+  return new UsageError('--replay is for what is only planned: say --dry-run as well')
 }
 
 async function documentsOf(file: readonly string[] | undefined): Promise<Documents> {

@@ -3,13 +3,16 @@
 import type { GradualCourseReply } from '../../controlplane/api/operations/gradual-view.ts'
 import type { Effect } from '../../controlplane/apply/effect.ts'
 import type { FieldChange, PlannedChange, PlanView } from '../../controlplane/apply/plan-view.ts'
+import type { ReplayView } from '../../controlplane/apply/replay/replay-view.ts'
 import { printable } from '../../terminal-text.ts'
 import { type Paint, plain } from '../frame/terminal.ts'
 import { courseLines } from '../gradual-text.ts'
+import { replayLines } from './replay-text.ts'
 
 /** A plan, and what a server that was asked knows of its effect. */
 export type PlannedEffect = PlanView & {
   readonly effect?: Effect
+  readonly replay?: ReplayView
   /** The steps of a gradual change. */
   readonly gradual?: GradualCourseReply
 }
@@ -30,6 +33,7 @@ export function planText(
     ...plan.changes.flatMap((change) => changeLines(change, paint)),
     ...(plan.moreChanges > 0 ? [`  and ${plan.moreChanges} more`] : []),
     ...effectLines(plan),
+    ...(plan.replay === undefined ? [] : replayLines(plan.replay)),
     ...(plan.gradual === undefined ? [] : courseLines(plan.gradual)),
     summaryLine(plan, does),
     ...leftLines(plan),
@@ -104,6 +108,13 @@ function valueText(value: unknown): string {
   return printable(text.length > mostCharacters ? `${text.slice(0, mostCharacters - 3)}...` : text)
 }
 
+/** A list, in which what is indented lies below what is not. */
+function replayMarkdown({ replay }: PlannedEffect): string[] {
+  if (replay === undefined) return []
+  const [head, ...lines] = replayLines(replay)
+  return [`**${head}**`, '', ...lines.map((line) => line.replace(/^ {2}( *)/, '$1- ')), '']
+}
+
 /** For a comment of a pull request: the summary as a heading, what changes as a diff that is coloured there. */
 export function planMarkdown(plan: PlannedEffect): string {
   const lines = plan.changes.flatMap((change) => {
@@ -124,6 +135,7 @@ export function planMarkdown(plan: PlannedEffect): string {
     ...effectLines(plan).map((line) => `- ${line}`),
     ...(plan.gradual === undefined ? [] : ['', '```text', ...courseLines(plan.gradual), '```']),
     '',
+    ...replayMarkdown(plan),
     ...leftLines(plan),
   ].join('\n')
 }

@@ -7,7 +7,7 @@ import { defineCommand } from '../frame/command.ts'
 import { jsonOption } from '../frame/shared-options.ts'
 import { paintFor, printJson, table } from '../frame/terminal.ts'
 import { serverOptions, theServer } from '../server-choice.ts'
-import { askFirst } from './apply.ts'
+import { askFirst, needsDryRun, replayOption } from './apply.ts'
 import { changeLines, planText } from './plan-text.ts'
 
 interface Revision {
@@ -87,6 +87,7 @@ export const rollback = defineCommand({
   arguments: { revision: { summary: 'the number of the revision to return to' } },
   options: {
     dryRun: { type: 'boolean', summary: 'tell what would change, and change nothing' },
+    ...replayOption,
     message: { type: 'string', value: 'TEXT', short: 'm', summary: 'why, for the history' },
     yes: { type: 'boolean', short: 'y', summary: 'without a question' },
     ...jsonOption,
@@ -97,14 +98,15 @@ export const rollback = defineCommand({
     { line: 'pooldns rollback 41 --yes -m "42 sent all to eu"', does: 'return to it, by a new revision' },
   ],
   notes: 'Overrides, webhooks and tokens are no part of it, and stay as they are.',
-  async run({ revision }, { dryRun = false, message, yes = false, json = false, ...given }) {
+  async run({ revision }, { dryRun = false, replay = false, message, yes = false, json = false, ...given }) {
+    if (replay && !dryRun) throw needsDryRun()
     const server = theServer(given, process.env)
     const path = `/v1/revisions/${numberOf(revision)}/rollback`
     const ask = async (query: Record<string, string>, headers: Record<string, string> = {}) => {
       const response = await server.ask(`${path}?${new URLSearchParams(query)}`, { method: 'POST', headers })
       return { plan: (await response.json()) as PlanView, etag: response.headers.get('etag') ?? '*' }
     }
-    const { plan, etag } = await ask({ dryRun: 'true' })
+    const { plan, etag } = await ask({ dryRun: 'true', ...(replay ? { replay: 'true' } : {}) })
     const paint = paintFor(process.stdout)
     if (dryRun || !plan.changed) {
       return json ? printJson(plan) : void process.stdout.write(`${planText(plan, paint).join('\n')}\n`)

@@ -41,7 +41,8 @@ export interface ApplyRequest {
 }
 
 export interface DocumentTarget {
-  plan(request: ApplyRequest): Promise<PlannedEffect>
+  /** @param replays whether it is tried on the questions of the last minutes, which a server alone knows */
+  plan(request: ApplyRequest, replays?: boolean): Promise<PlannedEffect>
   /** Throws a `ControlError` when the configuration has changed since it was planned. */
   apply(request: ApplyRequest): Promise<PlannedEffect & { readonly appliedAs: number }>
   /** @param owner null for everything */
@@ -58,8 +59,9 @@ export function documentTarget(given: Given): DocumentTarget {
 type Server = ReturnType<typeof theServer>
 
 function ofServer(server: Server): DocumentTarget {
-  const put = async (request: ApplyRequest, dryRun: boolean) => {
+  const put = async (request: ApplyRequest, dryRun: boolean, replays = false) => {
     const query = new URLSearchParams({
+      ...(replays ? { replay: 'true' } : {}),
       ...(dryRun ? { dryRun: 'true' } : {}),
       ...(request.prune ? { prune: 'true' } : {}),
       ...(request.message === undefined ? {} : { message: request.message }),
@@ -77,7 +79,7 @@ function ofServer(server: Server): DocumentTarget {
     return { ...plan, appliedAs: Number(response.headers.get('etag')?.replaceAll('"', '')) }
   }
   return {
-    plan: (request) => put(request, true),
+    plan: (request, replays) => put(request, true, replays),
     apply: (request) => put(request, false),
     export: async (owner) => {
       const query = owner === null ? '' : `?${new URLSearchParams({ owner })}`
@@ -95,8 +97,10 @@ function optionsOf({ document, prune, course, revision }: ApplyRequest) {
 }
 
 const ownDatabase: DocumentTarget = {
-  plan: (request) =>
-    withOwnDatabase(async (database) => viewPlan(await planDocument(database, optionsOf(request)))),
+  plan: async (request, replays = false) => {
+    if (replays) throw new UsageError('--replay needs a server: the database knows nothing of questions')
+    return withOwnDatabase(async (database) => viewPlan(await planDocument(database, optionsOf(request))))
+  },
   apply: (request) =>
     withOwnDatabase(async (database) => {
       const by = { actor, source: 'apply', message: request.message ?? null } as const

@@ -5,6 +5,8 @@
 import type { Prefix } from '../../dataplane/wire/prefix.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics/metrics.ts'
+import type { Plan } from '../apply/apply.ts'
+import type { ReplayView } from '../apply/replay/replay-view.ts'
 import type { Catalog, CatalogZone } from '../catalog/catalog.ts'
 import type { ImageRrsets } from '../compile/image-rrsets.ts'
 import type { ExplainQuestion, Explanation } from '../explain/explanation.ts'
@@ -121,6 +123,8 @@ export interface Operations {
   readonly streamLimits?: Partial<EventStreamLimits>
   /** How services would be answered by another configuration. */
   readonly preview: (catalog: Catalog) => Promise<(service: string) => PreviewedService | null>
+  /** What a plan would do to the questions of the last minutes. Throws `conflict` when none are kept. */
+  readonly replay: (plan: Plan, served: Catalog) => Promise<ReplayView>
   /** What a client is answered by this node, and why. */
   readonly explain: (question: ExplainQuestion) => Promise<Explanation>
 }

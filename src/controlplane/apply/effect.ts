@@ -1,8 +1,8 @@
 /** What a plan would do to answers: which shares move, and who would be answered no more. */
-import { Catalog } from '../catalog/catalog.ts'
+import type { Catalog } from '../catalog/catalog.ts'
 import type { PreviewedService, PreviewedShares } from '../serve/preview.ts'
 import type { Plan } from './apply.ts'
-import type { PartChange } from './target.ts'
+import { catalogAfter } from './catalog-after.ts'
 
 /** How services are answered by a catalog; see `serve/preview.ts`. */
 export type Previewing = (catalog: Catalog) => Promise<(service: string) => PreviewedService | null>
@@ -75,33 +75,6 @@ function note(leaving: Map<string, LeavingMember>, key: string, ttlSeconds: numb
 function answered(service: PreviewedService | null): Set<string> {
   const all = service === null ? [] : [...service.ipv4, ...service.ipv6]
   return new Set(all.flatMap(({ members }) => members.map(({ pool, member }) => `${pool}/${member}`)))
-}
-
-function catalogAfter({ target }: Plan, served: Catalog): Catalog {
-  const applied = <T>(
-    parts: ReadonlyMap<string, T>,
-    changes: readonly PartChange<T>[],
-    make = (value: T) => value,
-  ) => {
-    const after = new Map(parts)
-    for (const { name, after: part } of changes) {
-      if (part === null) after.delete(name)
-      else after.set(name, make(part.value))
-    }
-    return after
-  }
-  const services = new Map(served.services)
-  for (const { name, after } of target.services) {
-    const known = services.get(name)
-    if (after === null) services.delete(name)
-    else services.set(name, { ...after.value, zone: known?.zone ?? '', override: known?.override ?? null })
-  }
-  return new Catalog({
-    ...served,
-    monitors: applied(served.monitors, target.monitors),
-    pools: applied(served.pools, target.pools),
-    services,
-  })
 }
 
 function affected({ target }: Plan, served: Catalog, planned: Catalog): string[] {

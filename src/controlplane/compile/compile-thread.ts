@@ -18,6 +18,7 @@ import { type BeatingThread, type Call, CalledThread, type StopMessage } from '.
 import { orAborted } from '../timing/clock.ts'
 import type { LoadedImages, StoredZone } from './image-files.ts'
 import type { Compiled, CompileOrder, ZoneRows } from './zone-images.ts'
+import type { ZonePreview } from './zone-preview.ts'
 
 export interface CompileThreadOptions {
   /** The directory of the images' files. */
@@ -41,6 +42,7 @@ export type ToCompiler =
   | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly ZoneRows[] }
   | { readonly kind: 'finish' | 'load' | 'persist'; readonly id: number }
   | { readonly kind: 'restore'; readonly id: number; readonly zones: readonly StoredZone[] }
+  | { readonly kind: 'preview'; readonly id: number; readonly zones: readonly ZonePreview[] }
   | { readonly kind: 'adopt'; readonly id: number; readonly images: readonly PlacedImage[] }
   | StopMessage
 
@@ -137,6 +139,16 @@ export class CompileThread implements AsyncDisposable {
         missing: parts.flatMap(({ missing }) => missing),
       }
     }
+  }
+
+  /** Compiles zones as they would be; see `ZoneImages.preview`. Throws as `compile` does. */
+  async preview(
+    zones: readonly ZonePreview[],
+    signal?: AbortSignal,
+  ): Promise<(readonly [apex: string, image: SharedArrayBuffer | null])[]> {
+    if (zones.length === 0) return []
+    const images = await this.#call((id) => ({ kind: 'preview', id, zones }), signal)
+    return images as (readonly [string, SharedArrayBuffer | null])[]
   }
 
   /** Reads the files into the thread. Throws as `compile` does. */

@@ -30,6 +30,8 @@ parentPort!.on('message', (message: ToCompiler) => {
       return images.begin(message.order)
     case 'edit':
       return done(message.id, images.edit(message.order))
+    case 'preview':
+      return done(message.id, images.preview(message.zones))
     case 'rows':
       images.add(message.rows)
       return done(message.id)

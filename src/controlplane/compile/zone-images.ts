@@ -14,14 +14,10 @@ import { type Image, ImageMemory, isPlaced, type PlacedImage } from '../../datap
 import { types } from '../../dataplane/wire/constants.ts'
 import { hostnameToWire, isSubdomain, lowerName, parseName } from '../../dataplane/wire/name.ts'
 import { NameScan } from '../../dataplane/wire/name-scan.ts'
-import { canonicalRdata, parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
+import { parseType } from '../../dataplane/wire/rdata.ts'
 import type { CatalogZone, Mark } from '../catalog/catalog.ts'
-
-export interface ServiceSlot {
-  readonly name: string
-  /** Slot of its plan. */
-  readonly slot: number
-}
+import { type ServiceSlot, soaOf, wireRrset } from './zone-parts.ts'
+import { compilePreview, type ZonePreview } from './zone-preview.ts'
 
 /** What is to be compiled of a zone. */
 export interface CompileJob {
@@ -211,6 +207,20 @@ export class ZoneImages {
     return work.compiled
   }
 
+  /**
+   * Compiles zones as they would be, and keeps nothing.
+   *
+   * @returns images by apex; null for a zone that there is no image of, or that can't be compiled
+   */
+  preview(zones: readonly ZonePreview[]): (readonly [apex: string, image: SharedArrayBuffer | null])[] {
+    return zones.map((preview) => {
+      const { apex } = preview.zone
+      const held = this.#held.get(apex)
+      if (preview.isThere && held === undefined) return [apex, null]
+      return [apex, compilePreview(preview, preview.isThere ? this.#imageOf(held!) : null)]
+    })
+  }
+
   #edit(
     work: Work,
     job: CompileJob,
@@ -334,15 +344,7 @@ function addLastGood(compiler: ZoneCompiler, apex: Uint8Array, image: ZoneImage,
 function compileRows({ compiled }: Work, { job, apex, compiler, bad }: Current, text: string): void {
   for (const [owner, type, ttlSeconds, data] of JSON.parse(text) as Row[]) {
     try {
-      compiler.add({
-        owner: lowerName(parseName(owner, apex)),
-        type: parseType(type),
-        ttlSeconds: ttlSeconds ?? job.zone.ttlSeconds,
-        rdata: distinct(
-          type,
-          data.map((line) => parseRdata(type, line, apex)),
-        ),
-      })
+      compiler.add(wireRrset({ owner, type, ttlSeconds, data }, job.zone, apex))
     } catch (error) {
       // Whatever a row holds that nobody has thought of: it is one RRset, and the others go on.
       const message = `zone ${job.zone.apex}, owner ${owner}, type ${type}: ${reasonOf(error)}`
@@ -351,22 +353,4 @@ function compileRows({ compiled }: Work, { job, apex, compiler, bad }: Current, 
       compiled.bad.push(row)
     }
   }
-}
-
-/** The first of each: what was stored before equality was that of the canonical form may have two spellings of one RR. */
-function distinct(type: string, rdata: Uint8Array[]): Uint8Array[] {
-  if (rdata.length === 1) return rdata
-  const number = parseType(type)
-  const seen = new Map<string, Uint8Array>()
-  for (const octets of rdata) {
-    const identity = Buffer.from(canonicalRdata(number, octets)).toString('latin1')
-    if (!seen.has(identity)) seen.set(identity, octets)
-  }
-  return [...seen.values()]
-}
-
-function soaOf({ soa, serial, ttlSeconds }: CatalogZone, apex: Uint8Array) {
-  const { mname, rname, refreshSeconds, retrySeconds, expireSeconds, minimumSeconds } = soa
-  const times = [refreshSeconds, retrySeconds, expireSeconds, minimumSeconds].join(' ')
-  return { rdata: parseRdata('SOA', `${mname} ${rname} ${serial} ${times}`, apex), ttlSeconds }
 }

@@ -1,7 +1,7 @@
 /** What images from files are worth, which shows when the database tells what changed since. */
 import type { Catalog, Mark } from '../catalog/catalog.ts'
 import type { StoredZone } from '../compile/image-files.ts'
-import type { ServiceSlot } from '../compile/zone-images.ts'
+import type { ServiceSlot } from '../compile/zone-parts.ts'
 import type { PlanSlots } from '../serve/plan-slots.ts'
 import { changesSince, stampOf, stampsAfter } from '../store/changes.ts'
 import type { Tx } from '../store/database.ts'

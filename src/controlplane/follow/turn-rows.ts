@@ -1,6 +1,7 @@
 /** The rows of the zones that a turn compiles, read in the transaction of its look. */
 import type { CompileThread } from '../compile/compile-thread.ts'
-import type { Compiled, CompileJob, ServiceSlot, ZoneRows } from '../compile/zone-images.ts'
+import type { Compiled, CompileJob, ZoneRows } from '../compile/zone-images.ts'
+import type { ServiceSlot } from '../compile/zone-parts.ts'
 import type { Tx } from '../store/database.ts'
 import { packedAt, streamPacked } from '../store/rrsets.ts'
 import type { Turn } from './zone-lane.ts'

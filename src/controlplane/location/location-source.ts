@@ -91,6 +91,19 @@ export class LocationSource {
     return await this.#thread.placeOf(address, signal)
   }
 
+  /**
+   * In which countries addresses are; null without a database that was given, or is in use. That which came along is not read
+   * for this alone.
+   */
+  async countriesOf(
+    addresses: readonly AddressText[],
+    signal?: AbortSignal,
+  ): Promise<(string | null)[] | null> {
+    if (this.#databases.length === 0 && this.#options.paths.length === 0) return null
+    await this.#start()
+    return this.#databases.length === 0 ? null : await this.#thread.countriesOf(addresses, signal)
+  }
+
   /** Idempotent. */
   async stop(): Promise<void> {
     for (const watcher of this.#watchers.splice(0)) watcher.close()

@@ -44,6 +44,7 @@ export type ToLocation =
   | { readonly kind: 'load'; readonly id: number; readonly paths: readonly string[] }
   | { readonly kind: 'areas'; readonly id: number; readonly request: AreaRequest }
   | { readonly kind: 'place'; readonly id: number; readonly address: AddressText }
+  | { readonly kind: 'countries'; readonly id: number; readonly addresses: readonly AddressText[] }
   | StopMessage
 
 /** Maps kept for who asks again: a few megabytes each. */
@@ -116,6 +117,13 @@ export class LocationThread {
   async placeOf(address: AddressText, signal?: AbortSignal): Promise<Place> {
     await orAborted(this.#reloadIfLost(), signal)
     return (await this.#thread.call((id) => ({ kind: 'place', id, address }), signal)) as Place
+  }
+
+  /** In which countries addresses are; null for one that is not known. Throws as `areas` does. */
+  async countriesOf(addresses: readonly AddressText[], signal?: AbortSignal): Promise<(string | null)[]> {
+    await orAborted(this.#reloadIfLost(), signal)
+    const countries = await this.#thread.call((id) => ({ kind: 'countries', id, addresses }), signal)
+    return countries as (string | null)[]
   }
 
   /** Ends the thread; what it did not finish is rejected. Idempotent. */

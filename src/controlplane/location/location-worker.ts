@@ -37,6 +37,10 @@ parentPort!.on('message', (message: ToLocation) => {
         return say({ kind: 'done', id, result: mapOf(message.request) })
       case 'place':
         return say({ kind: 'done', id, result: placeOf(table, message.address) })
+      case 'countries': {
+        const countries = message.addresses.map((address) => placeOf(table, address).country)
+        return say({ kind: 'done', id, result: countries })
+      }
     }
   } catch (error) {
     say({ kind: 'failed', id, message: (error as Error).message })

@@ -33,6 +33,12 @@ export interface PreparedMaps {
   readonly made: ReadonlyMap<string, ServiceMap>
 }
 
+/** What services that steer by where their clients are would go by. */
+export interface PreviewedMaps {
+  areas(service: string): ServiceAreas | null
+  image(slot: number): SharedArrayBuffer | undefined
+}
+
 const defaultPatienceMs = 10_000
 
 export class LocationMaps {
@@ -110,13 +116,17 @@ export class LocationMaps {
     return images
   }
 
-  /** The areas that services would have by prepared maps, which are not taken over. */
-  previewed({ keys, made }: PreparedMaps): (service: string) => ServiceAreas | null {
+  /** The areas that services would have by prepared maps, which are not taken over, and those maps by their slots. */
+  previewed({ keys, made }: PreparedMaps): PreviewedMaps {
+    const maps = [...new Set(keys.values())].map((key) => made.get(key) ?? this.#maps.get(key) ?? null)
     const slots = new Map([...new Set(keys.values())].map((key, slot) => [key, slot]))
-    return (service) => {
-      const key = keys.get(service)
-      const map = key === undefined ? undefined : (made.get(key) ?? this.#maps.get(key))
-      return map === undefined ? null : { mapSlot: slots.get(key!)!, areas: map.areas }
+    return {
+      areas: (service) => {
+        const mapSlot = slots.get(keys.get(service) ?? '')
+        const map = mapSlot === undefined ? null : maps[mapSlot]!
+        return map === null ? null : { mapSlot: mapSlot!, areas: map.areas }
+      },
+      image: (slot) => maps[slot]?.image,
     }
   }
 

@@ -23,6 +23,11 @@ export class PlanSlots {
     return [...this.#slots].find(([, held]) => held === slot)?.[0]
   }
 
+  /** Services and their slots, now. */
+  get all(): IterableIterator<[service: string, slot: number]> {
+    return this.#slots[Symbol.iterator]()
+  }
+
   /** Notes one more image that names these. */
   hold(services: Named): void {
     for (const { name } of services) this.#named.set(name, (this.#named.get(name) ?? 0) + 1)

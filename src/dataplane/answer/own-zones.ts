@@ -4,13 +4,13 @@ import type { ZoneImage } from '../image/image.ts'
 import type { PlanWalk } from '../image/plan.ts'
 import type { ServingState } from '../image/state.ts'
 import { isMappedIpv4, parseAddress } from '../wire/address.ts'
-import { classes, streamPayload, types } from '../wire/constants.ts'
-import { optionCodes } from '../wire/edns-options.ts'
+import { streamPayload, types } from '../wire/constants.ts'
 import { hostnameToWire, parseHostname } from '../wire/name.ts'
 import { NameScan } from '../wire/name-scan.ts'
 import { parseType } from '../wire/rdata.ts'
 import { Client } from './client.ts'
 import { Responder } from './responder.ts'
+import { subnetQuery } from './subnet-query.ts'
 
 export interface OwnAnswer {
   /** Whether a zone of ours holds the name; false also for what it delegates. */
@@ -74,7 +74,10 @@ export class OwnZones {
     const address = parseAddress(client)
     if (address === null) throw new RangeError(`${client} is not an IP address`)
     const number = type.toUpperCase() === 'ANY' ? types.any : parseType(type)
-    const message = this.#ask(subnetQuery(hostnameToWire(parseHostname(name)), number, address))
+    // The whole address, so that the response tells the scope.
+    const octets = isMappedIpv4(address) ? address.subarray(12) : address
+    const network = { ipv6: octets.length === 16, bits: 8 * octets.length, octets }
+    const message = this.#ask(subnetQuery(hostnameToWire(parseHostname(name)), number, network))
     const { scope, choices } = this.#responder.walk
     return { message, scope, services: choices.list() }
   }
@@ -88,26 +91,4 @@ export class OwnZones {
     this.#responder.clock.tick()
     return this.#out.slice(0, this.#responder.respond(query, query.length, this.#client, this.#out))
   }
-}
-
-/** A query with the whole address as client subnet (RFC 7871 section 6), so that the response tells the scope. */
-function subnetQuery(name: Uint8Array, type: number, address: Uint8Array): Uint8Array {
-  const octets = isMappedIpv4(address) ? address.subarray(12) : address
-  const { length } = octets
-  // ID and flags, then one question and one additional record.
-  const header = [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1]
-  const question = [...name, type >>> 8, type & 0xff, 0, classes.in]
-  const opt = [0, 0, types.opt, streamPayload >>> 8, streamPayload & 0xff, 0, 0, 0, 0, 0, length + 8]
-  const subnet = [
-    0,
-    optionCodes.clientSubnet,
-    0,
-    length + 4,
-    0,
-    length === 4 ? 1 : 2,
-    8 * length,
-    0,
-    ...octets,
-  ]
-  return Uint8Array.from([...header, ...question, ...opt, ...subnet])
 }

@@ -168,6 +168,9 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     serviceStatus: (name) => state.services.get(name) ?? null,
     preview: async () => () => null,
     gradual: { current: () => state.gradual, failureOf: () => state.failure },
+    replay: async () => {
+      throw new ControlError('conflict', 'this server keeps no sample of questions')
+    },
     explain: () => Promise.reject(new Error('nothing is served here')),
     adminTokenHash: createHash('sha256').update(adminToken).digest(),
     publicTools: true,

@@ -130,3 +130,19 @@ t.test('a stop before the first use, during it, and after it', async (t) => {
     await t.rejects(source.placeOf('192.0.2.1'), { message: /stopped/ }, use)
   }
 })
+
+t.test('countries of many, of a database that was given or is in use', async (t) => {
+  const given = await sourceIn(t, ['a.mmdb'])
+  await given.write('a.mmdb', countryAt('192.0.2.0/24', 'DE'))
+  t.same(await given.source.countriesOf(['192.0.2.0', '198.51.100.0', '2001:db8::']), ['DE', null, null])
+  const broken = await sourceIn(t, ['none.mmdb'])
+  t.equal(await broken.source.countriesOf(['192.0.2.0']), null)
+  const installed = await sourceIn(t, [])
+  t.equal(
+    await installed.source.countriesOf(['130.59.31.80']),
+    null,
+    'that which is installed is not read for this',
+  )
+  await installed.countryOf('130.59.31.80')
+  t.same(await installed.source.countriesOf(['130.59.31.80']), ['CH'])
+})

@@ -5,6 +5,7 @@ import { applyDocument, type Plan, planDocument } from '../../apply/apply.ts'
 import { type Effect, effectOf } from '../../apply/effect.ts'
 import { exportDocument, rememberedDocument } from '../../apply/export.ts'
 import { planActions, viewPlan } from '../../apply/plan-view.ts'
+import type { ReplayView } from '../../apply/replay/replay-view.ts'
 import { type Document, readDocument } from '../../document/document.ts'
 import type { Body } from '../../document/forms.ts'
 import { hideOfMonitor, reportMarks } from '../../document/hidden.ts'
@@ -31,6 +32,7 @@ import {
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
 import { applyInSteps, courseOf, type GradualQuery, gradualQuery, planInSteps } from './gradual-apply.ts'
+import { ReplaySchema } from './replay-schema.ts'
 import { invalid } from './resource.ts'
 
 /** Octets of a document: some 10,000 services and 50,000 members are a fifth of it. */
@@ -119,10 +121,21 @@ export const PlanSchema = Type.Object({
     ),
   ),
   gradual: Type.Optional(GradualCourseView),
+  replay: Type.Optional(ReplaySchema),
   left: Type.Array(Type.Object({ kind: Type.String(), name: Type.String() }), {
     description: 'what the document does not name, and leaves as it is; the first hundred',
   }),
 })
+
+/** What a dry run may be asked for besides. */
+export const ReplayQuery = {
+  replay: Type.Optional(
+    Type.Boolean({
+      description:
+        'true or false, with dryRun: answers a sample of the questions of the last minutes by what would be, and says what is other',
+    }),
+  ),
+}
 
 const ApplyQuery = Type.Object(
   {
@@ -130,6 +143,7 @@ const ApplyQuery = Type.Object(
     dryRun: Type.Optional(
       Type.Boolean({ description: 'true or false: tells what would change, and changes nothing' }),
     ),
+    ...ReplayQuery,
     prune: Type.Optional(
       Type.Boolean({
         description:
@@ -158,11 +172,24 @@ const ExportQuery = Type.Object(
 
 /** What a plan would do to answers; nothing is said before this node has a configuration. */
 export async function effectFor(
-  { memory, preview }: Ground & Operations,
+  { memory, preview, replay }: Ground & Operations,
   plan: Plan,
-): Promise<{ readonly effect?: Effect }> {
+  replays: boolean,
+): Promise<{ readonly effect?: Effect; readonly replay?: ReplayView }> {
   const served = memory()?.catalog
-  return served === undefined ? {} : { effect: await effectOf(plan, served, preview) }
+  if (served === undefined) return {}
+  const effect = await effectOf(plan, served, preview)
+  return { effect, ...(replays ? { replay: await replay(plan, served) } : {}) }
+}
+
+/** Only what is not done yet can be tried. */
+export function checkReplay({ dryRun = false, replay = false }: DryRun): void {
+  if (replay && !dryRun) throw invalid('the request', [{ path: 'replay', message: 'needs dryRun=true' }])
+}
+
+export interface DryRun {
+  readonly dryRun?: boolean
+  readonly replay?: boolean
 }
 
 export function configRoutes(app: FastifyInstance, context: Ground & Operations): void {
@@ -246,13 +273,11 @@ function registerPut(app: FastifyInstance, context: Ground & Operations): void {
     const {
       dryRun = false,
       prune = false,
+      replay = false,
       message = null,
       ...steps
-    } = request.query as {
-      dryRun?: boolean
-      prune?: boolean
-      message?: string
-    } & GradualQuery
+    } = request.query as DryRun & { prune?: boolean; message?: string } & GradualQuery
+    checkReplay({ dryRun, replay })
     const course = courseOf(steps)
     const options = { document: documentOf(request), prune, since: sinceOf(request) }
     if (dryRun) {
@@ -261,7 +286,7 @@ function registerPut(app: FastifyInstance, context: Ground & Operations): void {
           ? { plan: await planDocument(context.database, options), shown: {} }
           : await planInSteps(context, options, course)
       reply.header('etag', etagOf(plan.revision))
-      return { ...viewPlan(plan), ...(await effectFor(context, plan)), ...shown }
+      return { ...viewPlan(plan), ...(await effectFor(context, plan, replay)), ...shown }
     }
     const by = { actor: request.actor, source: 'apply', message } as const
     const { revision, plan, shown } =

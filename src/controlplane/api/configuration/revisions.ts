@@ -21,7 +21,7 @@ import {
   writeHeaders,
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
-import { effectFor, FieldSchema, PlanSchema } from './config.ts'
+import { checkReplay, type DryRun, effectFor, FieldSchema, PlanSchema, ReplayQuery } from './config.ts'
 
 const url = '/v1/revisions/:revision'
 const number = { minimum: 0, description: 'a whole number of at least 0' }
@@ -133,6 +133,7 @@ function registerRollback(app: FastifyInstance, context: Ground & Operations): v
     {
       ...WriteQuery.properties,
       dryRun: Type.Optional(Type.Boolean({ description: 'true or false: tells what would change' })),
+      ...ReplayQuery,
       message: Type.Optional(Type.String({ maxLength: 1024, description: 'why: up to 1,024 characters' })),
     },
     { additionalProperties: false },
@@ -151,14 +152,15 @@ function registerRollback(app: FastifyInstance, context: Ground & Operations): v
   )
   app.post(`${url}/rollback`, { schema }, async (request, reply) => {
     const revision = revisionOf(request)
-    const { dryRun = false, message } = request.query as { dryRun?: boolean; message?: string }
+    const { dryRun = false, replay = false, message } = request.query as DryRun & { message?: string }
+    checkReplay({ dryRun, replay })
     checkRevision(revision, await context.database.read(currentRevision))
     const { ifMatch } = conditionOf(request)
     const options = { revision, since: ifMatch === undefined || ifMatch === '*' ? null : ifMatch }
     if (dryRun) {
       const plan = await planRollback(context.database, options)
       reply.header('etag', etagOf(plan.revision))
-      return { ...viewPlan(plan), ...(await effectFor(context, plan)) }
+      return { ...viewPlan(plan), ...(await effectFor(context, plan, replay)) }
     }
     const by = {
       actor: request.actor,
