@@ -14,6 +14,9 @@ import { currentRevision } from '../controlplane/store/revision.ts'
 /** `deploy/` lies beside the sources' folder, one level further up from a build of them. */
 const documents = ['../../deploy/demo.yaml', '../../../deploy/demo.yaml']
 
+/** The service of the demo. */
+export const demoName = 'www.example.test'
+
 /** Loads the demo's document into a database that has never held anything. @returns whether it was one */
 export async function loadDemo(database: Database): Promise<boolean> {
   if ((await database.read(currentRevision)) > 0) return false

@@ -24,6 +24,7 @@ import { trustSystemAuthorities } from '../trust.ts'
 import { version } from '../version.ts'
 import { announceTo, failing } from './announce.ts'
 import { apiContext } from './api-context.ts'
+import { banner } from './banner.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { loadDemo } from './demo.ts'
 import { comfortableLimit, type DescriptorShares, descriptorLimit, shareDescriptors } from './descriptors.ts'
@@ -232,6 +233,10 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   const dns = dataPlane.bound.map(formatListenAddress)
   const { revision } = configuration.publisher
   log.info({ dns, http: formatListenAddress(http), version, revision }, 'ready')
+  if (process.stdout.isTTY !== true) return
+  const { adminToken, dataDir, demo } = config
+  const tokenGiven = adminToken !== null
+  process.stdout.write(banner({ version, dns: dataPlane.bound, http, dataDir, tokenGiven, demo }))
 }
 
 /** What the first look at the configuration comes after. */

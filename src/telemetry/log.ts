@@ -6,8 +6,9 @@ import {
   stdSerializers,
   stdTimeFunctions,
 } from 'pino'
+import { forPeople } from './terminal-log.ts'
 
-export type { Logger } from 'pino'
+export type { DestinationStream, Logger } from 'pino'
 
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
@@ -16,7 +17,8 @@ const secretKeys = ['password', 'token', 'adminToken', 'secret', 'authorization'
 
 /**
  * JSON lines on standard output, written before the call returns, so that the line that says why a process ends is
- * never lost; unless it goes elsewhere (`output.ts`). Fields that hold secrets are censored, and so are passwords in the URLs of error messages.
+ * never lost; unless it goes elsewhere (`output.ts`), or a person reads it at a terminal (`terminal-log.ts`). Fields that hold secrets are
+ * censored, and so are passwords in the URLs of error messages.
  */
 export function createLog(level: LogLevel, stream: DestinationStream = standardOutput()): Logger {
   return pino(
@@ -43,7 +45,7 @@ export function createLog(level: LogLevel, stream: DestinationStream = standardO
 
 /** A full disk or a closed terminal costs lines, and nothing else: an error that nobody hears would end the process. */
 function standardOutput(): DestinationStream {
-  return destination({ dest: 1, sync: true }).on('error', () => undefined)
+  return forPeople(destination({ dest: 1, sync: true }).on('error', () => undefined))
 }
 
 /**

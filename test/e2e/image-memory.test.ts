@@ -1,11 +1,10 @@
 /** What is served lies in memory that outlives those who wrote and read it: whoever dies, DNS is answered from that. */
-import { readFileSync } from 'node:fs'
 import { rename, rm, writeFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, UdpClient } from '../support/dns-client.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { processesOf } from '../support/processes.ts'
+import { isAlive, processesOf } from '../support/processes.ts'
 import { askUntil } from './ask.ts'
 import { eventually, put, soa } from './fixture.ts'
 
@@ -72,15 +71,6 @@ async function kill(daemon: DaemonProcess, ...which: ('control' | 'data')[]): Pr
   const all = which.flatMap((each) => processesOf(daemon, each))
   for (const pid of all) process.kill(pid, 'SIGKILL')
   await eventually(async () => (all.some(isAlive) ? undefined : true))
-}
-
-function isAlive(pid: number): boolean {
-  // Those that nobody has waited for yet are there, but dead.
-  try {
-    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
-  } catch {
-    return false
-  }
 }
 
 for (const udpBackend of ['batch', 'dgram']) {

@@ -5,7 +5,7 @@ import { askToReplace } from '../../src/supervisor/door.ts'
 import { startDaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, UdpClient } from '../support/dns-client.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { processesOf } from '../support/processes.ts'
+import { isAlive, processesOf } from '../support/processes.ts'
 import { askUntil } from './ask.ts'
 import { askAllTheTime, losesNothing, name, putMember, startServer } from './asked-server.ts'
 import { eventually } from './fixture.ts'
@@ -146,12 +146,3 @@ t.test('when the supervisor dies, nobody is left behind, and the ports are free'
   await using next = await startDaemonProcess({ env: { POOLDNS_DNS_LISTEN: `${host}:${port}` } })
   t.same(next.dns, daemon.dns)
 })
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}

@@ -20,6 +20,12 @@ export function processOf(daemon: { readonly pid: number }, which: ProcessName):
   return only
 }
 
+/** Whether it runs; one that has ended and that nobody has asked about does not. */
+export function isAlive(pid: number): boolean {
+  const stat = read(`/proc/${pid}/stat`)
+  return stat !== '' && !/^\d+ \(.*\) Z /s.test(stat)
+}
+
 /** Null once it is gone. */
 function parentOf(pid: number): number | null {
   const stat = read(`/proc/${pid}/stat`)

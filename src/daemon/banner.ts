@@ -1,0 +1,36 @@
+/** What somebody who has started the server at a terminal wants to know next. */
+import { join } from 'node:path'
+import { styleText } from 'node:util'
+import { formatListenAddress, type ListenAddress } from '../dataplane/listener/listener.ts'
+import { demoName } from './demo.ts'
+
+export interface Banner {
+  readonly version: string
+  readonly dns: readonly ListenAddress[]
+  readonly http: ListenAddress
+  readonly dataDir: string
+  /** Set by whoever runs the server, so that it stands in no file of ours. */
+  readonly tokenGiven: boolean
+  readonly demo: boolean
+}
+
+/** Four lines. */
+export function banner({ version, dns, http, dataDir, tokenGiven, demo }: Banner): string {
+  const at = reachable(dns[0] ?? http)
+  const name = demo ? demoName : 'NAME'
+  const rows = [
+    ['API', `http://${formatListenAddress(reachable(http))}/docs`],
+    ['DNS', `dig @${at.host} -p ${at.port} ${name}`],
+    ['token', tokenGiven ? 'POOLDNS_ADMIN_TOKEN' : join(dataDir, 'admin-token')],
+  ]
+  const title = styleText('bold', `pooldns ${version} answers`)
+  return [title, ...rows.map(([what, text]) => `  ${styleText('dim', what!.padEnd(6))}${text}`), ''].join(
+    '\n',
+  )
+}
+
+/** A wildcard is no address to send anything to. */
+function reachable({ host, port }: ListenAddress): ListenAddress {
+  if (host === '0.0.0.0') return { host: '127.0.0.1', port }
+  return host === '::' ? { host: '::1', port } : { host, port }
+}
