@@ -1,8 +1,7 @@
 /** Standard output for the log of a process whose life must not depend on who reads it. */
 import { constants, fstatSync, openSync } from 'node:fs'
 import type { Syscalls } from './dataplane/listener/syscalls.ts'
-import type { DestinationStream } from './telemetry/log.ts'
-import { Output } from './telemetry/output.ts'
+import { type LineOutput, Output } from './telemetry/output.ts'
 import { forPeople } from './telemetry/terminal-log.ts'
 
 /** Commands of fcntl(2). */
@@ -10,7 +9,7 @@ const getFlags = 3
 const setFlags = 4
 
 /** Lines that wait for room at the end of the process are tried once more. */
-export function openLogOutput(syscalls: Pick<Syscalls, 'fcntl'>, fd = 1): DestinationStream {
+export function openLogOutput(syscalls: Pick<Syscalls, 'fcntl'>, fd = 1): LineOutput {
   const output = new Output(withoutWaiting(syscalls, fd))
   process.once('exit', () => output.flush())
   return forPeople(output)

@@ -8,7 +8,7 @@ import {
 } from 'pino'
 import { forPeople } from './terminal-log.ts'
 
-export type { DestinationStream, Logger } from 'pino'
+export type { Logger } from 'pino'
 
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]

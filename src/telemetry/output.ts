@@ -9,7 +9,11 @@ import { writeSync } from 'node:fs'
 const mostWaiting = 1 << 20
 const againAfterMs = 100
 
-export class Output {
+export interface LineOutput {
+  write(line: string): void
+}
+
+export class Output implements LineOutput {
   readonly #fd: number
   readonly #mostOctets: number
   readonly #waiting: Buffer[] = []

@@ -3,10 +3,10 @@
  * Whoever collects logs reads them from a pipe or a file, and gets JSON.
  */
 import { createRequire } from 'node:module'
-import type { DestinationStream } from './log.ts'
+import type { LineOutput } from './output.ts'
 
 /** @returns what writes lines for people to the output where that is a terminal, else the output */
-export function forPeople(output: DestinationStream): DestinationStream {
+export function forPeople(output: LineOutput): LineOutput {
   if (process.stdout.isTTY !== true) return output
   const pretty = prettyIfAny()
   if (pretty === null) return output
