@@ -51,6 +51,8 @@ const dataplane: Readonly<Record<string, readonly string[]>> = {
     'dataplane/listener',
     'dataplane/counters.ts',
     'dataplane/sample-reader.ts',
+    // What both sides of the conversation must have in common.
+    'version.ts',
   ],
 }
 

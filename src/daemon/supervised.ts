@@ -4,6 +4,7 @@ import { type Channel, sayAlive } from '../dataplane/life/child-signs.ts'
 import { type ListenAddress, ListenError } from '../dataplane/listener/listener.ts'
 import type { NameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Beginning, FromControl, Restarts, ToControl } from '../supervisor/words.ts'
+import { version } from '../version.ts'
 import type { Opened, Supervision } from './supervision.ts'
 
 /** The supervisor ended, or told us to. */
@@ -34,7 +35,7 @@ export class Supervised implements Supervision {
 
   /** Says that this process could begin. Resolves when it may; with null when it is to end instead. */
   async prepared(): Promise<Beginning | null> {
-    this.#say({ kind: 'prepared' })
+    this.#say({ kind: 'prepared', version })
     return await Promise.race([this.#begun.promise, this.stop.then(() => null)])
   }
 

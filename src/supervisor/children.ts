@@ -77,6 +77,14 @@ function rights({ compileCache, loadsOthers }: DataPlaneSurroundings): string[] 
   return ['--permission', ...reading, ...writing, '--disable-warning=SecurityWarning']
 }
 
+/** How processes are started; tests have others. */
+export interface Starters {
+  readonly control: typeof startControl
+  readonly data: typeof startData
+}
+
+export const starters: Starters = { control: startControl, data: startData }
+
 /** What there is to say of the end of a process. */
 export interface End {
   readonly code: number | null

@@ -3,8 +3,8 @@ import type { End } from './children.ts'
 import { WatchedChild } from './watched-child.ts'
 
 export class ControlPlane extends WatchedChild {
-  /** It can begin. */
-  prepared = false
+  /** Of the code that it has loaded; null until it can begin. */
+  version: string | null = null
   /** What it said of why it ends. */
   lastWords: string | null = null
   /** The descriptor of the memory that processes share, as it has it. */

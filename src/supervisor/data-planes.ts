@@ -13,7 +13,16 @@ import type { FromDataPlaneProcess } from '../dataplane/process/data-plane-proce
 import { writeLiving } from '../dataplane/process/living.ts'
 import type { NameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { connectedPair, type DataPlaneSurroundings, type End, onceEnded, say, startData } from './children.ts'
+import {
+  connectedPair,
+  type DataPlaneSurroundings,
+  type End,
+  onceEnded,
+  type Starters,
+  say,
+} from './children.ts'
+import type { ControlPlane } from './control-plane.ts'
+import type { Outcome } from './replacement.ts'
 import { Restarting } from './restarting.ts'
 import { WatchedChild } from './watched-child.ts'
 
@@ -21,6 +30,7 @@ export interface DataPlanesOptions {
   readonly syscalls: Syscalls
   readonly log: Logger
   readonly around: DataPlaneSurroundings
+  readonly starters: Starters
   readonly nameHashKey: NameHashKey
   /** That the processes share; null for none. */
   readonly memory: number | null
@@ -28,6 +38,8 @@ export interface DataPlanesOptions {
   readonly stopMs: number
   /** One has ended, or was started again. */
   readonly onChange: () => void
+  /** Replaces all by what is installed now. */
+  readonly replace: () => Promise<Outcome>
 }
 
 /** What they answer by. */
@@ -42,6 +54,8 @@ class DataPlane extends WatchedChild {
   readonly number: number
   /** Another one is to take its place. */
   retires = false
+  /** Of the code that it has loaded; null until it has said so. */
+  version: string | null = null
 
   constructor(number: number, ...watched: ConstructorParameters<typeof WatchedChild>) {
     super(...watched)
@@ -64,7 +78,7 @@ export class DataPlanes {
   #last = 0
   #ground: Ground | null = null
   /** The control plane that takes connections to them; null for none. */
-  #control: WatchedChild | null = null
+  #control: ControlPlane | null = null
   #stopping = false
 
   constructor(options: DataPlanesOptions) {
@@ -97,16 +111,23 @@ export class DataPlanes {
   }
 
   /** Connects those that stay with a control plane; starts one when there is none. */
-  serveFor(control: WatchedChild, ground: Ground): void {
+  serveFor(control: ControlPlane, ground: Ground): void {
     this.#control = control
     this.#ground = ground
+    for (const data of this.#all) {
+      if (data.retires || data.version === null || data.version === control.version) continue
+      data.retires = true
+      const versions = { control: control.version, data: data.version }
+      this.#options.log.warn(versions, 'the data plane is of another version: it is replaced')
+    }
     const staying = [...this.#all].filter(({ retires }) => !retires)
-    for (const data of staying) this.#link(control, data)
+    // One that is still being loaded is linked when it has been.
+    for (const data of staying) if (data.version !== null) this.#link(control, data)
     if (staying.length === 0) this.#restarting.now()
   }
 
   /** That one takes no more connections. */
-  leftBy(control: WatchedChild): void {
+  leftBy(control: ControlPlane): void {
     if (this.#control === control) this.#control = null
   }
 
@@ -122,7 +143,7 @@ export class DataPlanes {
   }
 
   /** The control plane has lost its connection to one. It may be about to end. */
-  parted(control: WatchedChild, number: number): void {
+  parted(control: ControlPlane, number: number): void {
     const data = [...this.#all].find((each) => each.number === number)
     if (data !== undefined) this.#linkLater(control, data)
   }
@@ -182,24 +203,43 @@ export class DataPlanes {
 
   #start(): void {
     const { held, backend, connections } = this.#ground!
-    const { around, nameHashKey } = this.#options
+    const { around, nameHashKey, starters } = this.#options
     const number = ++this.#last
     this.#tellLiving(number)
-    const { child, given } = startData(
+    const { child, given } = starters.data(
       { sockets: held.sockets, handover: this.#handover, memory: this.#memoryToRead },
       around,
     )
     const data = new DataPlane(number, child, this.#strikes)
     this.#all.add(data)
     say(child, { kind: 'begin', nameHashKey, udpBackend: backend.name, connections, ...given })
-    child.on('message', ({ kind }: FromDataPlaneProcess) => {
-      if (kind === 'gave') this.#tellHeir()
+    child.on('message', (message: FromDataPlaneProcess) => {
+      if (message.kind === 'gave') this.#tellHeir()
+      else if (message.kind === 'loaded') this.#loaded(data, message.version)
     })
     onceEnded(child, (end) => this.#ended(data, end))
-    if (this.#control !== null) this.#link(this.#control, data)
   }
 
-  #link(control: WatchedChild, data: DataPlane): void {
+  #loaded(data: DataPlane, version: string): void {
+    data.version = version
+    const control = this.#control
+    if (control === null || data.retires) return
+    if (version === control.version) this.#link(control, data)
+    else void this.#replaceWith(control, data)
+  }
+
+  /** One that was started later than the control plane is of what has been installed since. */
+  async #replaceWith(control: ControlPlane, data: DataPlane): Promise<void> {
+    const { log, replace } = this.#options
+    const versions = { control: control.version, data: data.version }
+    log.warn(versions, 'the data plane that was started is of another version: all are replaced')
+    const outcome = await replace()
+    if (outcome.replaced || this.#control !== control || !this.#all.has(data) || data.retires) return
+    log.error({ ...versions, reason: outcome.reason }, 'not replaced: they are connected all the same')
+    this.#link(control, data)
+  }
+
+  #link(control: ControlPlane, data: DataPlane): void {
     const { log, syscalls } = this.#options
     let ends: readonly [Socket, Socket]
     try {
@@ -214,7 +254,7 @@ export class DataPlanes {
     say(control.child, { kind: 'link', dataPlane: data.number }, forControl)
   }
 
-  #linkLater(control: WatchedChild, data: DataPlane): void {
+  #linkLater(control: ControlPlane, data: DataPlane): void {
     setTimeout(() => {
       if (this.#control !== control || !this.#all.has(data) || data.retires) return
       this.#options.log.warn('control plane and data plane had lost each other: they are connected again')

@@ -25,6 +25,9 @@
  * meanwhile. The next one gets a data plane of its own version, which answers by the same sockets when it has been told all that is
  * served. Only then does the old one stop receiving, answer what it has, give away its connections (`handover.ts`), and end.
  *
+ * What dies after another version was installed is followed by that one. A control plane and a data plane of different versions are not
+ * connected, for neither would know what the other says: the data plane is replaced, or both.
+ *
  * ## States of the control plane
  *
  *   starting   ends by itself          the server ends with its exit code: it can't be started
@@ -50,7 +53,7 @@ import { lookAgainAndAgain, Strikes } from '../dataplane/life/watch.ts'
 import type { ListenAddress } from '../dataplane/listener/listener.ts'
 import { makeNameHashKey } from '../dataplane/wire/name-hash-key-sharing.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { type DataPlaneSurroundings, type End, onceEnded, say, startControl } from './children.ts'
+import { type DataPlaneSurroundings, type End, onceEnded, type Starters, say, starters } from './children.ts'
 import { ControlPlane, reasonOf } from './control-plane.ts'
 import { DataPlanes } from './data-planes.ts'
 import { DnsSockets, type DnsSocketsOptions } from './dns-sockets.ts'
@@ -66,6 +69,7 @@ export interface SupervisorOptions extends DnsSocketsOptions {
   readonly notifier: Pick<Notifier, 'tell' | 'lives'>
   readonly log: Logger
   readonly around: DataPlaneSurroundings
+  readonly starters?: Starters
   /** All that a stop may take. */
   readonly stopMs: number
   /** The server answers for the first time. */
@@ -78,7 +82,7 @@ export class Supervisor {
   /** Resolves with the exit code when everything has ended. */
   readonly ended: Promise<number>
   readonly #ended = Promise.withResolvers<number>()
-  readonly #options: SupervisorOptions
+  readonly #options: Required<SupervisorOptions>
   /** Of this server: images of one control plane are read by the data plane that the next one finds. */
   readonly #nameHashKey = makeNameHashKey()
   #state: 'starting' | 'running' | 'preparing' | 'replacing' | 'stopping' = 'starting'
@@ -104,7 +108,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     const { log } = options
-    this.#options = options
+    this.#options = { starters, ...options }
     this.#sockets = new DnsSockets(options)
     this.#memory = makeMemory(options)
     this.ended = this.#ended.promise
@@ -113,10 +117,11 @@ export class Supervisor {
       (err) => log.error({ err }, 'a process was not started: it is tried again'),
     )
     this.#data = new DataPlanes({
-      ...options,
+      ...this.#options,
       memory: this.#memory,
       nameHashKey: this.#nameHashKey,
       onChange: () => this.#dataChanged(),
+      replace: () => this.replace(),
     })
   }
 
@@ -141,7 +146,7 @@ export class Supervisor {
     this.#next?.child.kill('SIGKILL')
     // The data plane ends when the control plane says so, which then ends what it was answered by.
     if (this.#control === null) this.#data.stop()
-    else if (this.#control.prepared) say(this.#control.child, { kind: 'stop', keepsAnswering: false })
+    else if (this.#control.version !== null) say(this.#control.child, { kind: 'stop', keepsAnswering: false })
     else this.#control.child.kill('SIGKILL')
     this.#endIfDone()
   }
@@ -201,7 +206,7 @@ export class Supervisor {
 
   /** It loads what it consists of, and says so. */
   #makeControl(): ControlPlane {
-    const { child, memory } = startControl(this.#options.args, this.#memory)
+    const { child, memory } = this.#options.starters.control(this.#options.args, this.#memory)
     const control = new ControlPlane(memory, child, this.#strikes)
     say(child, { kind: 'prepare', nameHashKey: this.#nameHashKey })
     child.on('message', (message: FromControl) => this.#hear(message, control))
@@ -224,7 +229,7 @@ export class Supervisor {
         // Heard by who watches it.
         break
       case 'prepared':
-        this.#prepared(control)
+        this.#prepared(control, message.version)
         break
       case 'failed':
         control.lastWords = message.message
@@ -250,8 +255,8 @@ export class Supervisor {
     }
   }
 
-  #prepared(control: ControlPlane): void {
-    control.prepared = true
+  #prepared(control: ControlPlane, version: string): void {
+    control.version = version
     if (this.#state === 'stopping') return
     if (control === this.#control) this.#begin(control)
     else if (this.#control === null) this.#takeNext()
@@ -281,6 +286,7 @@ export class Supervisor {
   #serving(dataPlane: number): void {
     this.#data.serves(dataPlane)
     this.#replacement?.serves(dataPlane)
+    this.#lookForOthers()
     if (this.#state === 'starting') this.#state = 'running'
     this.#replaceIfAsked()
   }
@@ -365,9 +371,14 @@ export class Supervisor {
     if (this.#state === 'stopping') this.#endIfDone()
     else {
       this.#tellRestarts()
-      if (this.#replacement !== null && this.#data.haveEnded(this.#replacement.last))
-        this.#replacement.othersEnded()
+      this.#lookForOthers()
     }
+  }
+
+  /** Those that a replacement is to end may have ended before it began. */
+  #lookForOthers(): void {
+    if (this.#replacement !== null && this.#data.haveEnded(this.#replacement.last))
+      this.#replacement.othersEnded()
   }
 
   #tellRestarts(): void {

@@ -44,7 +44,7 @@ export type ToControl =
 export type FromControl =
   | SignOfLife
   /** It has all that it needs to begin, but for the data directory. */
-  | { readonly kind: 'prepared' }
+  | { readonly kind: 'prepared'; readonly version: string }
   /** It can't do what it was started for, and ends. */
   | { readonly kind: 'failed'; readonly message: string }
   /** There is something to serve. */

@@ -7,6 +7,7 @@
  */
 import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
+import { version } from '../../version.ts'
 import { type Channel, type SignOfLife, sayAlive } from '../life/child-signs.ts'
 import type { UdpBackend } from '../listener/backend.ts'
 import type { HandoverEnds } from '../listener/handover.ts'
@@ -39,8 +40,13 @@ export type Order =
   /** @property passes connections go on in another process */
   | { readonly kind: 'stop'; readonly passes: boolean }
 
-/** What it says to the supervisor: that it lives, and that it has given connections away. */
-export type FromDataPlaneProcess = SignOfLife | { readonly kind: 'gave' }
+/** What it says to the supervisor. */
+export type FromDataPlaneProcess =
+  | SignOfLife
+  /** The first: what it is. Whoever is to converse with it is of the same version. */
+  | { readonly kind: 'loaded'; readonly version: string }
+  /** It has given connections away. */
+  | { readonly kind: 'gave' }
 
 /** What it needs of a Node process. */
 export interface ChildProcessSelf extends EventEmitter, Channel {
@@ -60,6 +66,7 @@ export class DataPlaneProcess {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) self.on(signal, () => undefined)
     self.on('message', (order: Order, handle: Duplex) => this.#obey(order, handle))
     self.once('disconnect', () => this.#stop(false))
+    this.#say({ kind: 'loaded', version })
   }
 
   #obey(order: Order, handle: Duplex): void {

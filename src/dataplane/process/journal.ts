@@ -4,7 +4,7 @@
  * images are named by their place.
  *
  *     root, at 0 and at 512       of the memory, written in turns; the one of the higher number holds
- *       octets 0..3     magic, and the version of all that is written here
+ *       octets 0..3     CRC-32 of a word and the version: another one writes, and reads, all of this as it likes
  *       octets 4..7     CRC-32 of what follows
  *       octets 8..15    number of the publication, as a double, like the others
  *       octets 16..23   where the entries begin
@@ -21,6 +21,7 @@
  */
 import { readSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
+import { version } from '../../version.ts'
 import { memoryLayout } from '../image/image-memory.ts'
 import type { ServingUpdate } from '../image/serving-set.ts'
 import { FrameReader, frameOctets } from './frames.ts'
@@ -28,7 +29,7 @@ import { frameOf, messageOf, type ToDataPlane } from './messages.ts'
 
 type Told = Extract<ToDataPlane, { update: unknown }>
 
-const magic = 0x706a_0001
+const magic = crc32(`pooldns journal ${version}`)
 export const rootsAt = [0, 512] as const
 const rootOctets = 32
 const checkedFrom = 8

@@ -3,7 +3,7 @@
  * as frames (`frames.ts`). Everything that either knows of the other stands here.
  *
  * The one that decides begins with all that is served (`replace`), whatever the other had before, and goes on with changes; each is
- * acknowledged once every worker serves it. Both are of one version: the process that answers is replaced together with the other.
+ * acknowledged once every worker serves it. Both are of one version: the supervisor connects no others (`data-planes.ts`).
  */
 import {
   type KindName,
