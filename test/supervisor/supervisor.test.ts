@@ -11,7 +11,7 @@ const living = (world: World) => [
 ]
 
 /** One control plane and one data plane are there, and know each other. */
-function isWhole(t: Test, world: World, message?: string): void {
+function isWhole(t: Test, world: World, message = 'all are there'): void {
   t.same(living(world), [1, 1], message)
   const control = world.controls.find(({ over }) => !over)
   t.ok(control?.isReady, message)
