@@ -15,6 +15,8 @@ import type { FromControl, ToControl } from '../../src/supervisor/words.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
 const http = { host: '127.0.0.1', port: 3000 }
+/** No memory is shared: each world would take 64 GiB of addresses for it. */
+const syscalls = { ...loadSyscalls(), memfdCreate: () => -1 }
 /** No process has it, so nobody is found to hang. */
 const pid = 0
 
@@ -150,12 +152,10 @@ export class World {
 
   /** Call `mock.timers` yours before. */
   constructor() {
-    const syscalls = loadSyscalls()
     this.supervisor = new Supervisor({
       config: { dnsListen: [], workers: 1, udpBackend: 'dgram' },
       args: [],
-      // Each world would have 64 GiB of addresses.
-      syscalls: { ...syscalls, memfdCreate: () => -1 },
+      syscalls,
       activated: {
         sockets: { tcp: [], udp: [] },
         bound: [],

@@ -109,6 +109,12 @@ function damage({ fd }: Shared, { zones }: ServingUpdate): void {
   writeSync(fd, Buffer.from([1]), 0, 1, image.at + image.octets - 1)
 }
 
+t.test('what is damaged is thrown where nobody asks to be told', async (t) => {
+  const shared = share(t)
+  damage(shared, await publish(shared, update('192.0.2.1', 1)))
+  t.throws(() => new SharedImages(shared.fd).last(), { name: 'JournalError', message: /^the checksum of / })
+})
+
 t.test('with sockets that it can not answer by it ends', async (t) => {
   const shared = share(t)
   await publish(shared, update('192.0.2.1', 1))
