@@ -25,6 +25,7 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
     onUnavailable: (reason) => {
       last = reason
     },
+    onMigrating: (tag, seconds) => process.stderr.write(`migration ${tag} has lasted ${seconds} s\n`),
   })
   const signal = AbortSignal.timeout(patienceMs)
   await database.ready(signal).catch((error: unknown) => {

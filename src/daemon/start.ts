@@ -106,6 +106,8 @@ export async function startDaemon(
       onAvailable: () => announce({ kind: 'database-available' }),
       onUnavailable: (reason) => announce({ kind: 'database-away', reason }),
       onNewerSchema: (newer) => announce({ kind: 'schema', newer }),
+      onMigrating: (migration, seconds) =>
+        log.info({ migration, seconds }, 'a migration of the database is under way'),
       onDeath: (reason) => announce({ kind: 'thread-died', thread: 'database', reason }),
     }),
   )

@@ -17,6 +17,8 @@ export interface DatabaseOptions {
   readonly onAvailable?: () => void
   /** Called with the latest migration when the schema turns out to be of a newer version, and with null when it is so no more. */
   readonly onNewerSchema?: (latest: string | null) => void
+  /** Called every ten seconds while a migration lasts: its tag, and for how long it has. */
+  readonly onMigrating?: (tag: string, seconds: number) => void
   /** Called when the thread of the embedded one died, hung or was given up; its next use starts another. */
   readonly onDeath?: (reason: string) => void
 }

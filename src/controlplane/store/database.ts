@@ -23,7 +23,7 @@ import { onceFree } from './data-directory-lock.ts'
 import type { DatabaseOptions } from './database-options.ts'
 import { type DatabaseUrl, DatabaseUrlError, parseDatabaseUrl } from './database-url.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
-import { migrate } from './migrations.ts'
+import { migrate, migrationTimeoutMs } from './migrations.ts'
 import {
   breaksConnection,
   lacksTables,
@@ -310,16 +310,20 @@ export class Database implements AsyncDisposable {
 
   async #migrate(): Promise<void> {
     const loan = await this.#borrow()
+    const session = this.#session(loan, false, migrationTimeoutMs)
     try {
-      await migrate(loan.client)
+      await migrate(session as Pick<pg.ClientBase, 'query'>, this.#options.onMigrating)
       this.#bare = false
-      loan.release(false)
     } catch (error) {
       loan.failed(error)
       throw error
     } finally {
-      loan.release(true)
+      session.end()
     }
+  }
+
+  #session(loan: Loan, pipelined: boolean, timeoutMs: number | undefined): Session {
+    return new Session(loan, { pipelined, timeoutMs, connections: this.#connections })
   }
 
   /** Nothing is lost with a transaction that only read, so nobody waits for its end. */
@@ -349,11 +353,7 @@ export class Database implements AsyncDisposable {
       if (this.#bare) await this.#migrate()
       for (;;) {
         const loan = await this.#borrow()
-        const session = new Session(loan, {
-          pipelined: this.kind === 'postgres',
-          timeoutMs,
-          connections: this.#connections,
-        })
+        const session = this.#session(loan, this.kind === 'postgres', timeoutMs)
         const begun = session.query(begin).then((results) => {
           this.#schema.see(results)
           if (this.#schema.older) this.#bare = true

@@ -25,24 +25,36 @@ interface Migration {
   readonly statements: readonly string[]
 }
 
-/** For those who migrate before us, and for writes that are under way. */
+/** Their statements take as long as the tables are large, and so does the wait for who migrates before us. */
+const noLimits =
+  'set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; set local lock_timeout = 0'
+/** For writes that are under way: whoever waits for a table holds up all who come behind. */
 const lockTimeout = `set local lock_timeout = '60s'`
+/** How long a client waits for the answer to one statement; a server that is gone or silent is noticed by others. */
+export const migrationTimeoutMs = 24 * 3_600_000
+const tellEveryMs = 10_000
 const makeTable =
   'create table if not exists schema_migrations (tag text primary key, hash text not null, applied_at timestamptz not null default now())'
 const record = 'insert into schema_migrations (tag, hash) values ($1, $2) on conflict (tag) do nothing'
 
+/** What migrations need of a connection. */
+type Client = Pick<pg.ClientBase, 'query'>
+
+/** Told again and again while a migration lasts: its tag, and for how long it has. */
+export type OnLasting = (tag: string, seconds: number) => void
+
 /**
- * Brings the schema up to date on one idle connection. Resolves to the tags that it applied, none when there was
+ * Brings the schema up to date on one idle connection, which must give a statement `migrationTimeoutMs`. Resolves to the tags that it applied, none when there was
  * nothing to do. Throws `unavailable` with a message that names the pending migrations when the role may not apply
  * them, or when an applied migration is not the one that this version has.
  */
-export async function migrate(client: pg.ClientBase): Promise<string[]> {
+export async function migrate(client: Client, onLasting: OnLasting = () => {}): Promise<string[]> {
   const migrations = readMigrations()
   if (pendingOf(migrations, await readApplied(client)).length === 0) return []
   try {
     await client.query(makeTable).catch(tolerateTwin)
-    await client.query(`begin; ${lockTimeout}`)
-    const applied = await applyPending(client, migrations)
+    await client.query(`begin; ${noLimits}`)
+    const applied = await applyPending(client, migrations, onLasting)
     await client.query('commit')
     return applied
   } catch (error) {
@@ -57,20 +69,33 @@ export function knownMigrations(): number {
 }
 
 /** In a transaction. Resolves to the tags of what it applied. */
-async function applyPending(client: pg.ClientBase, migrations: readonly Migration[]): Promise<string[]> {
+async function applyPending(
+  client: Client,
+  migrations: readonly Migration[],
+  onLasting: OnLasting,
+): Promise<string[]> {
   const first = migrations[0]!
   const { rowCount } = await client.query(record, [first.tag, first.hash])
   const isFirst = rowCount === 1
   if (!isFirst) await client.query('select tag from schema_migrations where tag = $1 for update', [first.tag])
+  await client.query(lockTimeout)
   if (await isThere(client, 'config_revision')) await client.query(lockRevision)
   const done = await readApplied(client)
   if (isFirst) done.delete(first.tag)
   const pending = pendingOf(migrations, done)
   for (const { tag, hash, statements } of pending) {
+    using _told = toldWhileLasting(tag, onLasting)
     for (const statement of statements) await client.query(statement)
     await client.query(record, [tag, hash])
   }
   return pending.map(({ tag }) => tag)
+}
+
+function toldWhileLasting(tag: string, onLasting: OnLasting): Disposable {
+  const beganMs = performance.now()
+  const tell = () => onLasting(tag, Math.round((performance.now() - beganMs) / 1000))
+  const timer = setInterval(tell, tellEveryMs)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
 }
 
 /** Two who make the same table at once: one of them is told that its name, or that of its type, is taken. */
@@ -79,12 +104,12 @@ function tolerateTwin(error: unknown): void {
     throw error
 }
 
-async function isThere(client: pg.ClientBase, table: string): Promise<boolean> {
+async function isThere(client: Client, table: string): Promise<boolean> {
   const { rows } = await client.query<{ oid: string | null }>('select to_regclass($1)::text as oid', [table])
   return rows[0]!.oid !== null
 }
 
-async function readApplied(client: pg.ClientBase): Promise<Map<string, string>> {
+async function readApplied(client: Client): Promise<Map<string, string>> {
   if (!(await isThere(client, 'schema_migrations'))) return new Map()
   const rows = await client.query<{ tag: string; hash: string }>('select tag, hash from schema_migrations')
   return new Map(rows.rows.map(({ tag, hash }) => [tag, hash]))
@@ -108,7 +133,7 @@ function lacksRights(error: unknown): error is pg.DatabaseError {
 }
 
 async function explainRights(
-  client: pg.ClientBase,
+  client: Client,
   migrations: readonly Migration[],
   cause: pg.DatabaseError,
 ) {

@@ -114,6 +114,40 @@ t.test('a migration that was edited after it was applied', async (t) => {
   await t.rejects(ready, { name: 'AbortError' })
 })
 
+t.test('a migration takes its time, and says so', async (t) => {
+  const url = await server.createEmptyDatabase()
+  await asOwner(
+    url,
+    `create table gate (open boolean);
+     create table schema_migrations (tag text primary key, hash text not null, applied_at timestamptz not null default now());
+     create function wait_for_gate() returns trigger language plpgsql as $$ begin
+       while not exists (select from gate) loop perform pg_sleep(0.1); end loop; return new; end $$;
+     create trigger waits before insert on schema_migrations for each row when (new.tag like '0002%') execute function wait_for_gate()`,
+  )
+  // Longer than any other statement may take.
+  const told = firstCall<number>((seconds) => seconds >= 30)
+  const failures: string[] = []
+  const database = await open(t, url, {
+    onMigrating: (tag, seconds) => {
+      t.match(tag, /^0002/)
+      told.call(seconds)
+    },
+    onUnavailable: (reason) => failures.push(reason),
+  })
+  const ready = database.ready(patience())
+  ready.catch(() => undefined)
+  await told.seen
+  const other = await open(t, url)
+  const others = other.ready(patience())
+  others.catch(() => undefined)
+  const waiting = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+  while ((await asOwner(url, waiting)).rowCount === 0) patience().throwIfAborted()
+  await asOwner(url, 'insert into gate values (true)')
+  await Promise.all([ready, others])
+  t.same(failures, [])
+  t.equal(await other.read(currentRevision), 0)
+})
+
 t.test('a wrong password: waits, says why, never says the password', async (t) => {
   const url = await server.createEmptyDatabase()
   await asOwner(url, "create role late login superuser password 'first'")
