@@ -25,6 +25,8 @@ export const nodes = pgTable('nodes', {
   seenAt: instant('seen_at').notNull(),
   /** The revision of the configuration that it serves. */
   revision: revision(),
+  /** The stamp of that revision (`changes`): whether it is of the history that the database has. Null where it is not known. */
+  stamp: text('stamp'),
   /** It doubts its own network, so its verdicts do not count. */
   suspect: boolean('suspect').notNull(),
   /**

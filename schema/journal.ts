@@ -23,6 +23,10 @@ export const configRevision = pgTable(
   {
     id: boolean('id').primaryKey().default(true),
     revision: revision(),
+    /** Random, drawn when the migration ran: tells this database from one that was made in its place. A restored one has kept it. */
+    databaseId: text('database_id').notNull().default(sql`gen_random_uuid()::text`),
+    /** Ids of databases that an operator has said this one takes the place of. */
+    replaces: text('replaces').array().notNull().default(sql`'{}'`),
   },
   (t) => [check('config_revision_single_row', sql`${t.id}`)],
 )

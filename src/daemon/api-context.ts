@@ -3,6 +3,7 @@ import { ImageRrsets } from '../controlplane/compile/image-rrsets.ts'
 import { explain } from '../controlplane/explain/explain.ts'
 import { NodesBehind } from '../controlplane/fleet/nodes-behind.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
+import type { FoundBreak } from '../controlplane/follow/follower.ts'
 import type { Problem } from '../controlplane/model/errors.ts'
 import { preview } from '../controlplane/serve/preview.ts'
 import { serviceStatus } from '../controlplane/serve/service-status.ts'
@@ -32,8 +33,9 @@ function answersWithoutUs({ readiness, serving, supervision }: Parts): boolean {
   )
 }
 
-const emptiedWarning = (revision: number) =>
-  `the database is empty, and was not: revision ${revision} is served from what this node has, and no changes are taken`
+const emptiedWarning = ({ kind, revision }: FoundBreak) =>
+  `the database is ${kind === 'empty' ? 'empty, and was not' : 'another one than before'}: revision ${revision} is served from what ` +
+  'this node has, and no changes are taken'
 
 const schemaWarning = (migration: string) =>
   `the database has the schema of a newer version (${migration}): no changes are taken, and what can be read of it is followed`
@@ -120,10 +122,13 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     readiness: {
       canAnswer: () => (readiness.serving ? dataPlane.live('udp') > 0 : answersWithoutUs(parts)),
       missing: () => [...readiness.missing, ...(readiness.serving ? notAtWork(parts) : [])],
-      warnings: () => [
-        ...(configuration.follower.emptied ? [emptiedWarning(configuration.expected)] : []),
-        ...(database.newerSchema === null ? [] : [schemaWarning(database.newerSchema)]),
-      ],
+      warnings: () => {
+        const { refused } = configuration.follower
+        return [
+          ...(refused === null ? [] : [emptiedWarning(refused)]),
+          ...(database.newerSchema === null ? [] : [schemaWarning(database.newerSchema)]),
+        ]
+      },
     },
     badRows: () => configuration.follower.badRows,
     snapshot: {

@@ -17,6 +17,8 @@ import { type ColdStart, coldStart } from '../controlplane/snapshot/cold-start.t
 import { handedOutBefore } from '../controlplane/snapshot/handed-out-before.ts'
 import { type Observed, type Snapshot, SnapshotFiles } from '../controlplane/snapshot/snapshot.ts'
 import { SnapshotWriter } from '../controlplane/snapshot/snapshot-writer.ts'
+import { isRefused } from '../controlplane/store/changes.ts'
+import type { Expected } from '../controlplane/store/revision.ts'
 import { pause } from '../controlplane/timing/clock.ts'
 import { version } from '../version.ts'
 import { failing, type Ground, type Hearing } from './announce.ts'
@@ -73,6 +75,8 @@ export class Configuration {
   /** Null when there is no snapshot that can be used. */
   #cold: Promise<Cold | null> = Promise.resolve(null)
   #snapshotRevision = 0
+  /** The id of the database that what is served was read from, or the snapshot while that has not been served; null when not known. */
+  #origin: string | null = null
   readonly #away = Promise.withResolvers<void>()
 
   constructor(around: Surroundings) {
@@ -104,17 +108,18 @@ export class Configuration {
   }
 
   /**
-   * The revision that the database can't be before, unless it is not the one that it was: the one that is served, or of the snapshot
-   * while that has not been served; 0 for none.
+   * The revision that the database can't be before, unless it is not the one that it was, and which that was: the one that is served, or
+   * of the snapshot while that has not been served; 0 for none.
    */
-  get expected(): number {
-    return Math.max(0, this.publisher.catalog.revision, this.#snapshotRevision)
+  get expected(): Expected {
+    const revision = Math.max(0, this.publisher.catalog.revision, this.#snapshotRevision)
+    return { revision, database: this.#origin }
   }
 
   readonly hears: Hearing<'configuration'> = {
     'database-away': () => this.#away.resolve(),
     'history-broken': ({ found }) => {
-      if (found.kind === 'empty') this.#away.resolve()
+      if (isRefused(found.kind)) this.#away.resolve()
     },
     catalog: () => this.#keep(),
     transitions: ({ pools }) => {
@@ -227,7 +232,10 @@ export class Configuration {
   /** Takes over what is known of the time before the start. */
   #remember(snapshot: Snapshot): void {
     const { answers } = this.#around
-    if (this.publisher.catalog.revision < 0) this.#snapshotRevision = snapshot.revision
+    if (this.publisher.catalog.revision < 0) {
+      this.#snapshotRevision = snapshot.revision
+      this.#origin = snapshot.database ?? null
+    }
     answers.handedOut.restore(handedOutBefore(snapshot, new Date()))
     answers.planner.lastKnown.restore(snapshot.lastKnown)
     this.#bornBefore = snapshot.births
@@ -304,6 +312,7 @@ export class Configuration {
       lastKnown: answers.planner.lastKnown.entries(),
       resolutions: hosts.lastGood(),
       handedOut: answers.handedOut.entries(),
+      database: this.#origin,
     }
   }
 
@@ -361,6 +370,10 @@ export class Configuration {
       onCatalog: (catalog, stored) => this.#announceCatalog(catalog, stored),
       onZones: () => this.#keep(),
       onFailBack: (members) => members.forEach((member) => void health.checker.failBack(member)),
+      origin: () => this.#origin,
+      onOrigin: (database) => {
+        this.#origin = database
+      },
       onBreak: (found) => announce({ kind: 'history-broken', found }),
       onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
       onError: faults.retried('following the configuration failed; trying again'),

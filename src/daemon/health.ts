@@ -3,7 +3,7 @@
  * nodes. Handed to the rest of the daemon as one thing; what it finds it announces.
  */
 import type { Config } from '../config.ts'
-import { Catalog } from '../controlplane/catalog/catalog.ts'
+import { Catalog, type Mark } from '../controlplane/catalog/catalog.ts'
 import { Peers } from '../controlplane/fleet/peers.ts'
 import { type Canaries, canaryPeriodMs, startCanaries } from '../controlplane/health/canaries.ts'
 import { says } from '../controlplane/health/check.ts'
@@ -44,15 +44,15 @@ export class Health implements AsyncDisposable {
   #takesReports = false
   #verdicts = { ofNow: false, value: null as ReturnType<Checker['ownVerdicts']> }
 
-  /** @param revision of the configuration that this node serves */
-  constructor(ground: Ground, hosts: HostResolver, revision: () => number) {
+  /** @param served of the configuration by this node */
+  constructor(ground: Ground, hosts: HostResolver, served: () => Mark) {
     const { config } = ground
     this.#hosts = hosts
     this.policy = addressPolicy(config.probeAllow, { denied: config.probeDeny })
     const canaries = config.canaries.map(({ host, port }) => authority(host, port))
     this.#guard = config.guard ? new SelfIsolationGuard<Measurement>({}, canaries, canaryPeriodMs) : null
     this.checker = this.#startChecker(ground)
-    this.peers = this.#makePeers(ground, revision)
+    this.peers = this.#makePeers(ground, served)
     this.#canaries = this.#startCanaries(ground, canaries)
   }
 
@@ -186,11 +186,11 @@ export class Health implements AsyncDisposable {
     })
   }
 
-  #makePeers({ config, database, nodeId, log }: Ground, revision: () => number): Peers {
+  #makePeers({ config, database, nodeId, log }: Ground, served: () => Mark): Peers {
     return new Peers({
       database,
       node: { id: nodeId, name: config.identity, version },
-      revision,
+      served,
       suspect: () => this.suspicion !== null,
       verdicts: () => {
         if (!this.#verdicts.ofNow) this.#verdicts = { ofNow: true, value: this.checker.ownVerdicts() }

@@ -18,7 +18,7 @@ export function metricsSources(parts: () => Parts): MetricsSources {
     configRevision: () => parts().configuration.publisher.revision,
     databaseUp: () => parts().database.up,
     databaseSchemaNewer: () => parts().database.newerSchema !== null,
-    databaseEmptied: () => parts().configuration.follower.emptied,
+    databaseEmptied: () => parts().configuration.follower.refused !== null,
     networkSuspect: () => parts().health.suspicion !== null,
     unjudgedProbes: () => {
       const { checker } = parts().health

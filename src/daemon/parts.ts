@@ -34,7 +34,7 @@ export function joinParts(ground: Ground) {
     concurrency: descriptors.lookups,
     onChanges: (changes) => announce({ kind: 'resolved', changes, news: changes.filter(isNews) }),
   })
-  const health = new Health(ground, hosts, () => configuration.publisher.revision)
+  const health = new Health(ground, hosts, () => configuration.publisher.served)
   // The policy holds for webhooks too: whoever may configure one could let this node ask things of itself.
   const events = new Events(ground, health.policy)
   const answers = new Answers(ground, serving.counters, health.facts, hosts)

@@ -1,6 +1,6 @@
 /** What the log says of each event, and what metrics count of it. */
 import type { Checker } from '../controlplane/health/checker.ts'
-import type { HistoryBreak } from '../controlplane/store/changes.ts'
+import { type HistoryBreak, isRefused } from '../controlplane/store/changes.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import type { Hearing } from './announce.ts'
@@ -13,6 +13,7 @@ const breakWords: Readonly<Record<HistoryBreak, string>> = {
   other:
     'the database has another history than what this node serves: it was restored, and all of it is read again',
   empty: 'the database is empty, and was not: this node serves what it has, and takes no changes',
+  foreign: 'the database is another one than before: this node serves what it has, and takes no changes',
 }
 
 const newerSchemaWords =
@@ -24,7 +25,7 @@ export function logged(log: Logger): Hearing<'log'> {
     'database-away': ({ reason }) => log.warn({ reason }, 'waiting for the database'),
     'thread-died': ({ thread, reason }) => log.error({ thread, reason }, 'a thread died and is replaced'),
     'history-broken': ({ found: { kind, revision } }) =>
-      log[kind === 'empty' ? 'error' : 'warn']({ kind, revision }, breakWords[kind]),
+      log[isRefused(kind) ? 'error' : 'warn']({ kind, revision }, breakWords[kind]),
     schema: ({ newer }) => {
       if (newer === null) log.info('the schema of the database is that of this version again')
       else log.warn({ migration: newer }, newerSchemaWords)

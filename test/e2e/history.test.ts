@@ -1,5 +1,5 @@
 /** The database is not the one that it was: restored from a backup, or dropped and made anew. */
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import t from 'tap'
 import { Database } from '../../src/controlplane/store/database.ts'
 import { putZone } from '../../src/controlplane/store/zones.ts'
@@ -119,6 +119,45 @@ t.test('a database that was made anew takes no answer away until somebody says s
   t.same((await ask(second.dns, 'a.other.test')).answers, ['192.0.2.2'])
   const again = await second.request('/v1/database/accept-empty', { method: 'POST' })
   t.equal(again.status, 409)
+})
+
+t.test('a database that was made anew and written to by others takes no answer away either', async (t) => {
+  await using postgres = await startPostgres()
+  const url = await postgres.createDatabase()
+  const env = { DATABASE_URL: url }
+  await using first = await startDaemonProcess({ env })
+  await put(first, '/v1/zones/kept.test', zone('192.0.2.1'))
+  await put(first, '/v1/zones/kept.test', zone('192.0.2.2'))
+  await eventually(async () => {
+    const base = await readFile(`${first.dataDir}/snapshot/base.json`, 'utf8').catch(() => '')
+    return base.includes('"revision":2') ? true : undefined
+  })
+  await makeAnew(postgres, url)
+  // A node with a fresh disk knows of nothing before.
+  await using fresh = await startDaemonProcess({ env })
+  for (let last = 3; last < 7; last++) await put(fresh, '/v1/zones/new.test', zone(`192.0.2.${last}`))
+
+  const isKept = async (daemon: DaemonProcess) => {
+    await daemon.line(({ msg, level }) => level === 'error' && /is another one than before/.test(msg ?? ''))
+    t.same((await ask(daemon.dns, 'a.kept.test')).answers, ['192.0.2.2'])
+    t.equal((await ask(daemon.dns, 'a.new.test')).rcode, 'REFUSED')
+    await metric(daemon, /^pooldns_database_emptied (1)$/m)
+    const refused = await daemon.request('/v1/zones/other.test', { method: 'PUT', json: zone('192.0.2.2') })
+    t.equal(refused.status, 409)
+    t.match(await refused.json(), { detail: /the database is another one.*accept-empty/ })
+  }
+  await isKept(first)
+  first.signal('SIGTERM')
+  await first.exited
+  await using second = await startDaemonProcess({ env, dataDir: first.dataDir })
+  await isKept(second)
+  const accepted = await second.request('/v1/database/accept-empty', { method: 'POST' })
+  t.equal(accepted.status, 204, await accepted.text())
+  await askUntil(second.dns, 'a.new.test', ['192.0.2.6'])
+  t.equal((await ask(second.dns, 'a.kept.test')).rcode, 'REFUSED')
+  await put(second, '/v1/zones/new.test', zone('192.0.2.7'))
+  await askUntil(fresh.dns, 'a.new.test', ['192.0.2.7'])
+  t.equal((await second.request('/v1/database/accept-empty', { method: 'POST' })).status, 409)
 })
 
 t.test('an embedded database that is gone takes no answer away', async (t) => {

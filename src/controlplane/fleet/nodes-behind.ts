@@ -1,8 +1,12 @@
 /** Which nodes have not caught up with a change: asked of the database for as long as somebody wants to know. */
-import type { NodeRecord } from '../model/observation.ts'
 import type { Database } from '../store/database.ts'
-import { listNodes } from '../store/fleet.ts'
+import { listServing } from '../store/fleet.ts'
 import { pause } from '../timing/clock.ts'
+
+interface Serving {
+  readonly id: string
+  readonly revision: number
+}
 
 export interface NodesBehindOptions {
   readonly database: Pick<Database, 'read'>
@@ -18,7 +22,7 @@ export interface NodesBehindOptions {
 export class NodesBehind {
   readonly #options: NodesBehindOptions
   /** A look that has not begun. */
-  #next: Promise<readonly NodeRecord[]> | null = null
+  #next: Promise<readonly Serving[]> | null = null
 
   constructor(options: NodesBehindOptions) {
     this.#options = options
@@ -31,22 +35,21 @@ export class NodesBehind {
   async behind(revision: number, signal: AbortSignal): Promise<readonly string[]> {
     const { self } = this.#options
     for (;;) {
-      const nodes = await this.#look()
-      const others = nodes.filter(({ id, live }) => live && id !== self)
+      const others = (await this.#look()).filter(({ id }) => id !== self)
       const behind = others.filter((node) => node.revision < revision).map(({ id }) => id)
       if (behind.length === 0 || signal.aborted) return behind
     }
   }
 
-  #look(): Promise<readonly NodeRecord[]> {
+  #look(): Promise<readonly Serving[]> {
     this.#next ??= this.#lookSoon()
     return this.#next
   }
 
-  async #lookSoon(): Promise<readonly NodeRecord[]> {
+  async #lookSoon(): Promise<readonly Serving[]> {
     const { database, everyMs = 25, liveForMs } = this.#options
     await pause(everyMs, new AbortController().signal)
     this.#next = null
-    return database.read((tx) => listNodes(tx, liveForMs))
+    return database.read((tx) => listServing(tx, liveForMs))
   }
 }

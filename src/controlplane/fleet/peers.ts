@@ -32,7 +32,8 @@ export interface PeersOptions {
   readonly database: Database
   /** Who this node is, but for what changes. */
   readonly node: { readonly id: string; readonly name: string | null; readonly version: string }
-  readonly revision: () => number
+  /** The revision that this node serves, and what tells it from another one of its number. */
+  readonly served: () => { readonly revision: number; readonly stamp: string | null }
   /** Whether this node doubts its own network. */
   readonly suspect: () => boolean
   /**
@@ -232,7 +233,7 @@ export class Peers {
   }
 
   async #say(tx: Parameters<typeof beat>[0], reports: readonly MemberReport[]) {
-    const { node, revision, suspect, takesReports } = this.#options
+    const { node, served, suspect, takesReports } = this.#options
     const sent = this.#options.verdicts()
     const news = sent !== this.#sent
     if (news) this.#version++
@@ -241,7 +242,7 @@ export class Peers {
     await beat(tx, {
       ...node,
       startedAt: this.#startedAt,
-      revision: revision(),
+      ...served(),
       suspect: suspect(),
       verdicts: news ? { version, byPool: sent ?? {} } : null,
     })

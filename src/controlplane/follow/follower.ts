@@ -24,8 +24,9 @@
  * ## When the database is another one
  * Each revision has a random stamp. When that of the revision that is served, or of the snapshot, is another one in the database,
  * or the database has not come so far, its history is not the one that led here: it was restored, or made anew. It counts all the
- * same, since operators do that on purpose; so all is read again, and it is told. But an empty one is more often a mistake (another
- * URL, a lost volume) than a wish: it is told, and not followed until somebody says that it is meant (`api/system/database.ts`).
+ * same, since operators do that on purpose; so all is read again, and it is told. But an empty one, or one with another id, is more often
+ * a mistake (another URL, a lost volume) than a wish: it is told, and not followed until somebody says that it is meant
+ * (`api/system/database.ts`).
  *
  * ## Rejected
  * - A transaction of its own for the rows of a turn: a name whose RRset became a service in one write would be neither for a
@@ -40,7 +41,7 @@ import type { MemberHealth } from '../model/observation.ts'
 import type { MemberPattern } from '../model/override-index.ts'
 import type { LocationMaps } from '../serve/location-maps.ts'
 import type { CatalogStep, Publisher, ZoneToServe } from '../serve/publisher.ts'
-import { changesSince, type HistoryBreak, historyBreak } from '../store/changes.ts'
+import { changesSince, type HistoryBreak, historyBreak, isRefused } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
 import { isOtherSchema } from '../store/schema-version.ts'
@@ -76,6 +77,10 @@ export interface FollowerOptions {
   readonly onFailBack: (members: readonly MemberPattern[]) => void
   /** The database is not the one that it was, and everything is read again; unless it is empty, see above. */
   readonly onBreak: (found: FoundBreak) => void
+  /** The id of the database that what this node has was read from; null when it is not known. */
+  readonly origin: () => string | null
+  /** It is of this database now. */
+  readonly onOrigin: (database: string | null) => void
   /** Something in the database can't be used; the rest goes on. */
   readonly onBad: (message: string) => void
   /** A look failed for another reason than that the database is away. The next one comes all the same. */
@@ -97,6 +102,7 @@ export interface FoundBreak {
 interface FoundStep extends CatalogStep {
   readonly health: readonly MemberHealth[] | null
   readonly failBacks: readonly MemberPattern[]
+  readonly database: string | null
 }
 
 /** What a look came to before any rows of zones were read. */
@@ -159,9 +165,9 @@ export class Follower implements AsyncDisposable {
     return whole ? this.#options.publisher.progress.whole : null
   }
 
-  /** Whether the database is empty, though this node has more. */
-  get emptied(): boolean {
-    return this.#broken?.kind === 'empty'
+  /** Why the database is not followed: that it is empty, or another one, though this node has more; null when it is. */
+  get refused(): FoundBreak | null {
+    return isRefused(this.#broken?.kind) ? this.#broken : null
   }
 
   start(): void {
@@ -214,22 +220,22 @@ export class Follower implements AsyncDisposable {
     const { publisher, compiler } = this.#options
     const before = publisher.catalog
     const had = before.revision < 0 ? (known?.catalog ?? before) : before
-    const [found, changed] = await Promise.all([
-      historyBreak(tx, had),
+    const [{ found, database }, changed] = await Promise.all([
+      historyBreak(tx, had, this.#options.origin()),
       this.#lost ? null : changesSince(tx, before.revision, changeLimit),
     ])
     this.#noteBreak(found === null ? null : { kind: found, revision: had.revision })
-    if (found === 'empty') return { step: null, turn: null }
+    if (isRefused(found ?? undefined)) return { step: null, turn: null }
     const reading = this.#readingOf(tx)
     // What could not be read may have changed meanwhile.
     const readableAgain = this.#bad.lacksParts && this.#lackingUnder !== this.#options.database.newerSchema
     const batch = found === null && !readableAgain ? changed : null
     const { epoch } = compiler
-    if (batch === null) return await this.#openAll(tx, reading, known, epoch)
+    if (batch === null) return await this.#openAll(tx, reading, known, { epoch, database })
     let step: FoundStep | null = null
     if (batch.changes.length > 0) {
       const { touched, touchedBy, ...settings } = await readChangedSettings(tx, before, batch, reading)
-      step = { ...settings, health: null, failBacks: failBacksOf(batch.changes) }
+      step = { ...settings, health: null, failBacks: failBacksOf(batch.changes), database }
       for (const [apex, revision] of touchedBy) {
         publisher.progress.fallBehind(apex, { from: revision, to: revision, lost: false })
       }
@@ -252,7 +258,12 @@ export class Follower implements AsyncDisposable {
     this.#options.onBreak(found)
   }
 
-  async #openAll(tx: Tx, reading: Reading, known: KnownImages | null, epoch: number): Promise<Look> {
+  async #openAll(
+    tx: Tx,
+    reading: Reading,
+    known: KnownImages | null,
+    { epoch, database }: { readonly epoch: number; readonly database: string | null },
+  ): Promise<Look> {
     const { publisher, onBad } = this.#options
     const before = publisher.catalog
     const lastGood = before.revision < 0 ? (known?.catalog ?? null) : before
@@ -269,6 +280,7 @@ export class Follower implements AsyncDisposable {
       pools: [...catalog.pools.keys()],
       health: (await reading.parts.read('health', () => loadHealth(tx, onBad))) ?? [],
       failBacks: [],
+      database,
     }
     if (before.revision < 0) {
       const turn = this.#hold({ heavy: true, catalog, touched: all, dropped: new Set() })
@@ -388,12 +400,13 @@ export class Follower implements AsyncDisposable {
 
   /** Has settings served. Until they are, everything is to be read again: these changes won't come a second time. */
   async #adopt(step: FoundStep): Promise<void> {
-    const { publisher, locations, amend, onCatalog, onFailBack } = this.#options
+    const { publisher, locations, amend, onCatalog, onOrigin, onFailBack } = this.#options
     const maps = await locations.prepare(step.catalog, this.#loop.signal)
     this.#lost = true
     const catalog = amend(step.catalog)
     onCatalog(catalog, step.health)
     await publisher.adopt({ ...step, catalog }, maps)
+    onOrigin(step.database)
     onFailBack(step.failBacks)
     this.#lost = false
   }

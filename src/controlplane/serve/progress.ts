@@ -46,6 +46,11 @@ export class Progress {
     return this.#oldest().revision
   }
 
+  /** The same, with its stamp. */
+  get served(): Mark {
+    return this.#oldest()
+  }
+
   /** The same; null while the compile thread may lack an image of it. */
   get whole(): Mark | null {
     return this.#changes.some(({ lost }) => lost) ? null : this.#oldest()

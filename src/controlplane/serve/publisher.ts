@@ -11,7 +11,7 @@
 import { compileDirectory } from '../../dataplane/image/directory.ts'
 import { isEmpty, only, type ServingChanges } from '../../dataplane/image/serving-set.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
-import type { Catalog } from '../catalog/catalog.ts'
+import type { Catalog, Mark } from '../catalog/catalog.ts'
 import { tellCuts } from '../steering/answer-room.ts'
 import type { Selections } from '../steering/selection.ts'
 import { orAborted } from '../timing/clock.ts'
@@ -109,6 +109,11 @@ export class Publisher {
   /** Revision that every worker serves whole, settings and zones; -1 before the first. */
   get revision(): number {
     return this.progress.revision
+  }
+
+  /** The same, with what tells it from another one of its number. */
+  get served(): Mark {
+    return this.progress.served
   }
 
   /** Apexes of the zones that have been handed over. */

@@ -54,10 +54,12 @@ export interface SnapshotBase extends Mark {
   readonly births: Births
   /** Members that are answered, or may be in caches. */
   readonly handedOut: readonly HandedOutEntry[]
+  /** The id of the database that it was read from; null where that is not known. Absent in files of a version that did not know. */
+  readonly database?: string | null
 }
 
 /** What a node knows beside its configuration. */
-export type Observed = Pick<SnapshotBase, 'health' | 'lastKnown' | 'resolutions' | 'handedOut'>
+export type Observed = Pick<SnapshotBase, 'health' | 'lastKnown' | 'resolutions' | 'handedOut' | 'database'>
 
 export interface Snapshot extends SnapshotBase {
   readonly writtenAt: Date
@@ -84,6 +86,7 @@ interface BaseStatus extends Mark {
   readonly births?: readonly (readonly [key: string, born: number])[]
   /** Absent in files of a version that did not know. */
   readonly handedOut?: readonly Written<HandedOutEntry>[]
+  readonly database?: string | null
 }
 
 /** The fields of a status that hold times, or null. */
@@ -232,6 +235,7 @@ function snapshotOf({ status, configuration }: Base): Snapshot {
     resolutions: withTimes<Resolution>(status.resolutions),
     births: new Map(status.births),
     handedOut: withTimes<HandedOutEntry>(status.handedOut),
+    ...(status.database === undefined ? {} : { database: status.database }),
   }
 }
 

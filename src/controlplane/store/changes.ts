@@ -1,6 +1,6 @@
 import { asc, eq, gt } from '../../../schema/drizzle.ts'
-import { changes } from '../../../schema/journal.ts'
-import { currentRevision } from './revision.ts'
+import { changes, configRevision } from '../../../schema/journal.ts'
+import { currentRevision, isForeign } from './revision.ts'
 import type { ChangeKind, Tx } from './transaction.ts'
 
 export interface Change {
@@ -48,20 +48,38 @@ export async function changesSince(tx: Tx, revision: number, limit: number): Pro
 
 /**
  * Why what a database holds is not what came of a revision that a node has seen: it went `back` before that, as a restored backup
- * does; it came to that revision by `other` changes; or it is `empty`, as one that was made anew.
+ * does; it came to that revision by `other` changes; it is `empty`, as one that was made anew; or it is a `foreign` one, made anew and
+ * written to by others.
  */
-export const historyBreaks = ['back', 'other', 'empty'] as const
+export const historyBreaks = ['back', 'other', 'empty', 'foreign'] as const
 export type HistoryBreak = (typeof historyBreaks)[number]
 
-/** Whether a database still has a revision in its history; null when it has, as far as can be told. */
+/** Those in which a node goes on with what it has, until somebody says that the database is meant. */
+export const isRefused = (found: HistoryBreak | undefined) => found === 'empty' || found === 'foreign'
+
+/**
+ * Whether a database still has a revision in its history; null when it has, as far as can be told.
+ *
+ * @param database the id of the one that the revision was read from; null when it is not known
+ */
 export async function historyBreak(
   tx: Tx,
   { revision, stamp }: { readonly revision: number; readonly stamp: string | null },
-): Promise<HistoryBreak | null> {
-  if (revision <= 0) return null
-  const [current, there] = await Promise.all([currentRevision(tx), stampOf(tx, revision)])
-  if (current < revision) return current === 0 ? 'empty' : 'back'
-  return stamp !== null && there !== null && there !== stamp ? 'other' : null
+  database: string | null,
+): Promise<{ readonly found: HistoryBreak | null; readonly database: string | null }> {
+  const [row, there] = await Promise.all([
+    tx.select().from(configRevision),
+    revision <= 0 ? null : stampOf(tx, revision),
+  ])
+  const { revision: current = 0, databaseId: id = null, replaces = [] } = row[0] ?? {}
+  const of = (found: HistoryBreak | null) => ({ found, database: id })
+  if (revision <= 0) return of(null)
+  if (current === 0) return of('empty')
+  if (isForeign({ id, replaces }, database)) return of('foreign')
+  if (current < revision) return of('back')
+  const isOther =
+    (database !== null && id !== database) || (stamp !== null && there !== null && there !== stamp)
+  return of(isOther ? 'other' : null)
 }
 
 /** Stamps of the revisions after one, as far as they are there. Bounded by what is kept of the change feed. */

@@ -1,3 +1,5 @@
+import type { Expected } from './revision.ts'
+
 /** What a `Database` is opened with. */
 export interface DatabaseOptions {
   /** `postgres://` URL of one server or several; null for the embedded database in `dataDir/db`. */
@@ -9,8 +11,8 @@ export interface DatabaseOptions {
   readonly sync?: boolean
   /** How long an entry of the audit log stays at least; 90 days when left out. */
   readonly auditRetentionMs?: number
-  /** The revision that the database has, or a later one; 0 when that is not known. While it has none at all, no change is taken. */
-  readonly expected?: () => number
+  /** What is known of the database. While it is empty all the same, or another one, no change is taken. Left out: nothing. */
+  readonly expected?: () => Expected
   /** Called when the database is lost, and at each failed attempt of `ready`. The reason is one line, no password in it. */
   readonly onUnavailable?: (reason: string) => void
   /** Called when it is there again, and the first time that it is. */

@@ -32,7 +32,7 @@ import {
   toControlError,
   unknownOutcome,
 } from './postgres-errors.ts'
-import { lockedRevision, lockRevision, throwIfEmptied } from './revision.ts'
+import { type Expected, lockedRevision, lockRevision, nothingExpected, throwIfEmptied } from './revision.ts'
 import { readSchema, SchemaVersion } from './schema-version.ts'
 import { type Commit, Session } from './session.ts'
 import { type Author, type Tx, Write } from './transaction.ts'
@@ -119,6 +119,11 @@ export class Database implements AsyncDisposable {
     return this.#schema.newer
   }
 
+  /** What this process knows of it from before. */
+  get expected(): Expected {
+    return this.#options.expected?.() ?? nothingExpected
+  }
+
   /** What the last use said. False before the first. */
   get up(): boolean {
     return this.#up
@@ -179,7 +184,7 @@ export class Database implements AsyncDisposable {
    * waits for that zone and runs `work` again.
    *
    * @param by whoever asks through the API, or who, by what and why
-   * @param accepts `empty`: also when the database was emptied
+   * @param accepts `empty`: also when the database was emptied, or is another one
    */
   async write<T>(
     by: string | Author,
@@ -257,7 +262,7 @@ export class Database implements AsyncDisposable {
 
   async #finish<T>(unit: Write, result: T, commit: Commit, accepts?: 'empty') {
     await unit.held()
-    if (accepts !== 'empty' && unit.changed) throwIfEmptied(unit.revision, this.#options.expected?.() ?? 0)
+    if (accepts !== 'empty' && unit.changed) throwIfEmptied(unit.revision, unit.identity, this.expected)
     await unit.finish(this.#id, commit)
     return { heard: unit.heard, revision: unit.changed ? unit.revision : unit.revision - 1, result }
   }
@@ -312,7 +317,7 @@ export class Database implements AsyncDisposable {
     const loan = await this.#borrow()
     const session = this.#session(loan, false, migrationTimeoutMs)
     try {
-      await migrate(session as Pick<pg.ClientBase, 'query'>, this.#options.onMigrating)
+      await migrate(session, this.#options.onMigrating)
       this.#bare = false
     } catch (error) {
       loan.failed(error)

@@ -20,6 +20,8 @@ const overlap = '10 seconds'
 export interface Heartbeat extends Omit<NodeRecord, 'seenAt' | 'live'> {
   /** Null: the same as in the last one. */
   readonly verdicts: { readonly version: number; readonly byPool: NodeVerdicts } | null
+  /** Of the revision; null when it is not known. */
+  readonly stamp?: string | null
 }
 
 /** Says that a node is there. */
@@ -46,6 +48,21 @@ export async function listNodes(tx: Tx, liveForMs: number): Promise<NodeRecord[]
     .from(nodes)
     .where(seenWithin(forgetAfter))
     .orderBy(asc(nodes.id))
+}
+
+/** The live nodes, and the revision that each serves of the history that the database has: -1 for one of another history. */
+export async function listServing(
+  tx: Tx,
+  liveForMs: number,
+): Promise<{ readonly id: string; readonly revision: number }[]> {
+  // A node that says no stamp is of a version that knew none.
+  const isOfHistory = sql`${nodes.stamp} is null or exists (
+    select from changes c where c.revision = ${nodes.revision} and c.stamp = ${nodes.stamp})`
+  const rows = await tx
+    .select({ id: nodes.id, revision: nodes.revision, isOfHistory: sql<boolean>`${isOfHistory}` })
+    .from(nodes)
+    .where(seenWithin(`${liveForMs} milliseconds`))
+  return rows.map(({ id, revision, isOfHistory }) => ({ id, revision: isOfHistory ? revision : -1 }))
 }
 
 /** Another node that is there. */

@@ -38,7 +38,10 @@ const makeTable =
 const record = 'insert into schema_migrations (tag, hash) values ($1, $2) on conflict (tag) do nothing'
 
 /** What migrations need of a connection. */
-type Client = Pick<pg.ClientBase, 'query'>
+interface Client {
+  // biome-ignore lint/suspicious/noExplicitAny: as pg has it
+  query<Row extends pg.QueryResultRow = any>(text: string, values?: unknown[]): Promise<pg.QueryResult<Row>>
+}
 
 /** Told again and again while a migration lasts: its tag, and for how long it has. */
 export type OnLasting = (tag: string, seconds: number) => void
@@ -132,11 +135,7 @@ function lacksRights(error: unknown): error is pg.DatabaseError {
   return error instanceof pg.DatabaseError && error.code === '42501'
 }
 
-async function explainRights(
-  client: Client,
-  migrations: readonly Migration[],
-  cause: pg.DatabaseError,
-) {
+async function explainRights(client: Client, migrations: readonly Migration[], cause: pg.DatabaseError) {
   const pending = pendingOf(migrations, await readApplied(client).catch(() => new Map<string, string>()))
   const who = await client.query<{ role: string; database: string }>(
     'select current_user as role, current_database() as database',

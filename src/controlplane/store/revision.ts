@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { configRevision } from '../../../schema/journal.ts'
 import { ControlError } from '../model/errors.ts'
-import type { Tx } from './transaction.ts'
+import type { Tx, Write } from './transaction.ts'
 
 /** The revision of the configuration that this transaction sees; 0 before the first write. */
 export async function currentRevision(tx: Tx): Promise<number> {
@@ -9,25 +9,73 @@ export async function currentRevision(tx: Tx): Promise<number> {
   return row?.revision ?? 0
 }
 
-/** Serialises writers, and those who migrate. */
-export const lockRevision = 'select revision from config_revision for update'
+/** Which database this is. */
+export interface Identity {
+  /** Null where the schema is older than ids. */
+  readonly id: string | null
+  /** Ids of those that it takes the place of, as somebody has said. */
+  readonly replaces: readonly string[]
+}
+
+/** What is known of a database before it is looked at. */
+export interface Expected {
+  /** The revision that it has, or a later one; 0 for none. */
+  readonly revision: number
+  /** The id of the one that this revision is of; null when it is not known. */
+  readonly database: string | null
+}
+
+export const nothingExpected: Expected = { revision: 0, database: null }
+
+/** Serialises writers, and those who migrate, whatever columns there are. */
+export const lockRevision =
+  'select revision, to_json(config_revision) as line from config_revision for update'
+
+interface LockedRow {
+  readonly revision: string
+  readonly line: { readonly database_id?: string; readonly replaces?: readonly string[] }
+}
 
 /** What `lockRevision` told, as the last but one of several statements in one message: an array, which pg's types don't know. */
-export function lockedRevision(results: unknown): number {
-  const last = (results as pg.QueryResult<{ revision: string }>[]).at(-2)
-  return Number(last!.rows[0]!.revision)
+export function lockedRevision(results: unknown): { readonly revision: number; readonly identity: Identity } {
+  const { revision, line } = (results as pg.QueryResult<LockedRow>[]).at(-2)!.rows[0]!
+  return {
+    revision: Number(revision),
+    identity: { id: line.database_id ?? null, replaces: line.replaces ?? [] },
+  }
+}
+
+/** Whether a database is another one than was expected, and nobody has said that it is meant. */
+export function isForeign({ id, replaces }: Identity, database: string | null): boolean {
+  return database !== null && id !== database && !replaces.includes(database)
+}
+
+/** Throws `conflict` for the first revision of a database that is known to have had others, and for any of another database. */
+export function throwIfEmptied(revision: number, identity: Identity, expected: Expected): void {
+  if (expected.revision === 0) return
+  const isOther = isForeign(identity, expected.database)
+  if (revision > 1 && !isOther) return
+  const way = 'restore it, or say that it is meant by POST /v1/database/accept-empty'
+  const what = isOther && revision > 1 ? 'another one' : 'empty'
+  throw new ControlError(
+    'conflict',
+    `the database is ${what}, though revision ${expected.revision} of the one before is served: ${way}`,
+  )
 }
 
 /**
- * Throws `conflict` for the first revision of a database that is known to have had others.
- *
- * @param expected 0 when it is not known of any
+ * Makes a first revision of a database that was emptied, by which every node knows that it is meant, or has one that takes another's
+ * place take it. Throws `conflict` when it is neither.
  */
-export function throwIfEmptied(revision: number, expected: number): void {
-  if (revision > 1 || expected === 0) return
-  const way = 'restore it, or say that it is meant to be empty by POST /v1/database/accept-empty'
-  throw new ControlError(
-    'conflict',
-    `the database is empty, though revision ${expected} of it is served: ${way}`,
-  )
+export async function acceptDatabase(write: Write, { database }: Expected): Promise<void> {
+  await write.held()
+  const isOther = isForeign(write.identity, database)
+  if (write.revision > 1 && !isOther) throw new ControlError('conflict', 'the database is not empty')
+  if (isOther) {
+    const replaces = [...write.identity.replaces, database!]
+    write.send(write.tx.update(configRevision).set({ replaces }))
+  }
+  // Nothing lies at the root of an empty database.
+  write.change('zone', '.')
+  write.audit('database.accept-empty', '', null, {})
 }

@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { type NodePgDatabase, sql } from '../../../schema/drizzle.ts'
 import type { changeKinds, changeSources, historyKinds } from '../../../schema/journal.ts'
 import type { Body } from '../document/forms.ts'
+import type { Identity } from './revision.ts'
 
 /**
  * An open transaction as a drizzle query builder. Nobody but `Database` begins, commits or rolls back: don't call
@@ -71,6 +72,7 @@ export class Write {
   readonly author: Author
   readonly #held: Promise<void>
   #revision: number | undefined
+  #identity: Identity | undefined
   readonly #auditRetentionMs: number
   readonly #changes = new Map<string, ChangeEntry>()
   readonly #audits: Deed[] = []
@@ -80,15 +82,21 @@ export class Write {
   readonly #checks: Promise<unknown>[] = []
   #announced = false
 
-  /** @param lock the revision before, once the lock is held */
-  constructor(tx: Tx, lock: PromiseLike<number>, author: Author, auditRetentionMs: number) {
+  /** @param lock the revision before, and of which database, once the lock is held */
+  constructor(
+    tx: Tx,
+    lock: PromiseLike<{ readonly revision: number; readonly identity: Identity }>,
+    author: Author,
+    auditRetentionMs: number,
+  ) {
     this.tx = tx
     this.author = author
     this.#auditRetentionMs = auditRetentionMs
     // Asked for before anything else was, so known before anything else is.
     this.#held = Promise.resolve(
-      lock.then((current) => {
-        this.#revision = current + 1
+      lock.then(({ revision, identity }) => {
+        this.#revision = revision + 1
+        this.#identity = identity
       }),
     )
     this.#held.catch(() => {})
@@ -106,6 +114,12 @@ export class Write {
   get revision(): number {
     if (this.#revision === undefined) throw new Error('the revision is not known before the lock is held')
     return this.#revision
+  }
+
+  /** Which database is written to. Known as `revision` is. */
+  get identity(): Identity {
+    if (this.#identity === undefined) throw new Error('the database is not known before the lock is held')
+    return this.#identity
   }
 
   /** Sends a statement of which nothing matters but that it succeeds: if it fails, so does the write. */

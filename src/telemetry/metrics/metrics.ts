@@ -154,7 +154,8 @@ function registerNodeMetrics(registry: Registry, state: MetricsSources, now: () 
   const revision = 'Revision of the configuration that this node serves.'
   gauge('config_revision', revision, () => state.configRevision())
   gauge('database_up', 'Whether the last use of the database succeeded.', () => Number(state.databaseUp()))
-  const emptied = 'Whether the database is empty, though it was not: this node serves what it had from it.'
+  const emptied =
+    'Whether the database is empty, or another one, and was not: this node serves what it had from it.'
   gauge('database_emptied', emptied, () => Number(state.databaseEmptied()))
   const newer = 'Whether the database has the schema of a newer version, so that this node takes no changes.'
   gauge('database_schema_newer', newer, () => Number(state.databaseSchemaNewer()))

@@ -26,7 +26,7 @@ class Node extends EventEmitter implements AsyncDisposable {
     this.peers = new Peers({
       database,
       node: { id, name: null, version: '1.0.0' },
-      revision: () => 1,
+      served: () => ({ revision: 1, stamp: null }),
       suspect: () => this.suspect,
       verdicts: () => this.verdicts,
       takesReports: () => true,

@@ -129,6 +129,8 @@ async function setUp(t: Test) {
     onCatalog: () => {},
     onZones: () => {},
     onFailBack: () => {},
+    origin: () => null,
+    onOrigin: () => {},
     onBreak: () => t.fail('the database is the same'),
     onBad: (message) => t.fail(message),
     onError: (error) => errors.push(error),

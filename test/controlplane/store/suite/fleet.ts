@@ -1,5 +1,7 @@
 import { sql } from '../../../../schema/drizzle.ts'
+import { NodesBehind } from '../../../../src/controlplane/fleet/nodes-behind.ts'
 import type { MemberReport } from '../../../../src/controlplane/model/observation.ts'
+import { stampOf } from '../../../../src/controlplane/store/changes.ts'
 import {
   beat,
   leave,
@@ -25,6 +27,22 @@ const node = (id: string) => ({
 })
 
 export const fleetSuite: Suite = async (t, database) => {
+  await t.test('a revision counts that the database has in its history', async (t) => {
+    const { revision } = await database.write('ann', (write) => putPool(write, pool('history', []), {}))
+    const stamp = await database.read((tx) => stampOf(tx, revision))
+    const rows = [
+      { id: 'current', revision, stamp },
+      { id: 'restored', revision, stamp: 'of another history' },
+      { id: 'ahead', revision: revision + 100, stamp: 'that is gone' },
+      { id: 'unstamped', revision: revision + 100 },
+    ]
+    for (const { id, ...served } of rows) await database.record((tx) => beat(tx, { ...node(id), ...served }))
+    const over = AbortSignal.abort()
+    const behind = new NodesBehind({ database, self: 'unstamped', liveForMs: 10_000, everyMs: 1 })
+    t.same((await behind.behind(revision, over)).toSorted(), ['ahead', 'restored'])
+    for (const { id } of rows) await database.record((tx) => leave(tx, id))
+  })
+
   await t.test(
     'a node is listed from its first beat until it leaves, or has been silent for a day',
     async (t) => {
