@@ -98,7 +98,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   ],
   gradual: ['model', 'document', 'catalog', 'store', 'timing'],
   apply: ['model', 'rules', 'document', 'catalog', 'gradual', 'serve', 'store'],
-  events: ['model', 'store', 'timing'],
+  events: ['model', 'files', 'store', 'timing'],
   fleet: ['model', 'health', 'store', 'timing'],
   explain: ['model', 'rules', 'catalog', 'dns-client', 'location', 'steering'],
   zonefile: ['model', 'rules', 'document', 'store'],

@@ -1,6 +1,8 @@
 /** Where events go: the recorder takes them, the feed gives them to streams, the sender to webhooks. */
+import { join } from 'node:path'
 import { EventFeed } from '../controlplane/events/event-feed.ts'
 import { EventRecorder } from '../controlplane/events/event-recorder.ts'
+import { KeptEvents } from '../controlplane/events/kept-events.ts'
 import { WebhookSender } from '../controlplane/events/webhooks/webhook-sender.ts'
 import { type Births, birthKeys } from '../controlplane/model/births.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
@@ -27,7 +29,7 @@ export class Events implements AsyncDisposable {
   #isolated = false
 
   /** @param policy of the addresses that webhooks are sent to */
-  constructor({ database, nodeId, log, metrics, faults }: Ground, policy: AddressPolicy) {
+  constructor({ config, database, nodeId, log, metrics, faults }: Ground, policy: AddressPolicy) {
     this.#log = log
     this.sender = new WebhookSender({
       policy,
@@ -42,9 +44,17 @@ export class Events implements AsyncDisposable {
       node: nodeId,
       bornOf: (key) => this.#births.get(birthKeys.member(key)) ?? null,
       onError: failing(log, 'events were not stored'),
+      kept: new KeptEvents(join(config.dataDir, 'pending-events.json')),
+      onShed: (count) => metrics.shed('events', count),
       onLost: (count) => log.warn({ count }, 'events were not stored: the database was away for too long'),
+      onBad: (reason) => log.error({ reason }, 'events that the database was not told were lost'),
       onStored: () => this.feed.wake(),
     })
+  }
+
+  /** Takes over what was seen before the start and not stored. */
+  open(): Promise<void> {
+    return this.#recorder.open()
   }
 
   /** Begins to store what was seen, which needs a database that has been read. */

@@ -106,6 +106,7 @@ export async function startDaemon(
       onAvailable: () => announce({ kind: 'database-available' }),
       onUnavailable: (reason) => announce({ kind: 'database-away', reason }),
       onNewerSchema: (newer) => announce({ kind: 'schema', newer }),
+      onNotKept: (parts) => metrics.shed('history', parts),
       onMigrating: (migration, seconds) =>
         log.info({ migration, seconds }, 'a migration of the database is under way'),
       onDeath: (reason) => announce({ kind: 'thread-died', thread: 'database', reason }),
@@ -128,13 +129,14 @@ export async function startDaemon(
   const listeners = listenersAmong(parts)
   const { answers, configuration, dataPlane, events, gradual, health, hosts, overrides, pending } = parts
   await pending.open()
+  await events.open()
   // Writes the images that the snapshot lacks.
   begun.use(configuration.compiler)
   // Writes the last snapshot, when all that it holds has come to rest.
   begun.use(configuration.snapshots)
   // Leaves no more.
   begun.use(configuration.left)
-  // Stores what members have become, and gives up what webhooks have not been told yet.
+  // Stores what members have become, or keeps it for the next start, and gives up what webhooks have not been told yet.
   begun.use(events)
   // Ends the probes, whose last verdicts are still told, and leaves the fleet.
   begun.use(health)

@@ -1,7 +1,7 @@
 /**
  * Brings what this node sees to the store, a tenth of a second behind, with the last state of each member. While the database
- * is away both wait here. States are at most one a member; of events the oldest give way beyond the bound, and how many were
- * lost is said when the rest is stored.
+ * is away both wait here. States are at most one a member; of events the oldest give way beyond the bound, which is counted, and how
+ * many were lost is said when the rest is stored. What waits at a stop is kept for the next start.
  *
  * Stored at least once: when the connection broke while it committed, nobody can say whether it did, and what was sent is
  * sent again. What the database refuses (a text that it can't keep) is left out and told, and holds up nothing else.
@@ -14,6 +14,7 @@ import type { Database } from '../store/database.ts'
 import { appendEvents } from '../store/events.ts'
 import { type MeasuredHealth, saveHealth } from '../store/health.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
+import type { KeptEvents } from './kept-events.ts'
 
 export interface EventRecorderOptions {
   readonly database: Database
@@ -22,8 +23,14 @@ export interface EventRecorderOptions {
   /** What tells a member from others that have had its name; null when that is not known. */
   readonly bornOf?: (key: MemberKey) => number | null
   readonly onError: (error: unknown) => void
-  /** Events that were not stored, because too many waited. */
+  /** What waits from a stop to the next start. */
+  readonly kept?: Pick<KeptEvents, 'read' | 'write' | 'clear'>
+  /** Events give way to others, because too many wait. */
+  readonly onShed?: (count: number) => void
+  /** Events that were not stored, because too many waited, or they could not be kept. */
   readonly onLost: (count: number) => void
+  /** What was kept can't be used. */
+  readonly onBad?: (message: string) => void
   /** Events have been stored. */
   readonly onStored?: () => void
 }
@@ -46,6 +53,14 @@ export class EventRecorder {
       lastLook: true,
       onError: options.onError,
     })
+  }
+
+  /** Begins with what the last stop has kept. */
+  async open(): Promise<void> {
+    const { kept, onBad = () => undefined } = this.#options
+    const before = (await kept?.read(onBad)) ?? []
+    this.#events = [...before, ...this.#events]
+    this.#trim()
   }
 
   start(): void {
@@ -71,9 +86,21 @@ export class EventRecorder {
     return events
   }
 
-  /** Ends after a last flush, if the database is there for it. */
+  /** Ends after a last flush, if the database is there for it; else what waits is kept. */
   async stop(): Promise<void> {
     await this.#loop.stop()
+    const { kept, onError, onLost } = this.#options
+    const events = this.#events
+    if (kept === undefined || events.length === 0) return
+    try {
+      await kept.write(events)
+      if (this.#lost > 0) onLost(this.#lost)
+    } catch (error) {
+      onError(error)
+      onLost(this.#lost + events.length)
+    }
+    this.#events = []
+    this.#lost = 0
   }
 
   #trim(): void {
@@ -81,6 +108,7 @@ export class EventRecorder {
     if (excess <= 0) return
     this.#events.splice(0, excess)
     this.#lost += excess
+    this.#options.onShed?.(excess)
   }
 
   async #flush(): Promise<boolean> {
@@ -91,6 +119,7 @@ export class EventRecorder {
     this.#health = new Map()
     try {
       await this.#store(events, [...health.values()])
+      await this.#options.kept?.clear().catch(this.#options.onError)
       this.#options.onStored?.()
       if (this.#lost > 0) this.#options.onLost(this.#lost)
       this.#lost = 0

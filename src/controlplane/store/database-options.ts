@@ -21,6 +21,8 @@ export interface DatabaseOptions {
   readonly onNewerSchema?: (latest: string | null) => void
   /** Called every ten seconds while a migration lasts: its tag, and for how long it has. */
   readonly onMigrating?: (tag: string, seconds: number) => void
+  /** Called when a change was made of which so many parts were too much for the history. */
+  readonly onNotKept?: (parts: number) => void
   /** Called when the thread of the embedded one died, hung or was given up; its next use starts another. */
   readonly onDeath?: (reason: string) => void
 }

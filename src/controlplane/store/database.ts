@@ -264,6 +264,7 @@ export class Database implements AsyncDisposable {
     await unit.held()
     if (accepts !== 'empty' && unit.changed) throwIfEmptied(unit.revision, unit.identity, this.expected)
     await unit.finish(this.#id, commit)
+    if (unit.notKept > 0) this.#options.onNotKept?.(unit.notKept)
     return { heard: unit.heard, revision: unit.changed ? unit.revision : unit.revision - 1, result }
   }
 

@@ -181,6 +181,11 @@ export class Write {
     this.#history.push({ kind, key, before, owner, lost: false })
   }
 
+  /** How many parts were too much to be kept. */
+  get notKept(): number {
+    return this.#history.filter(({ lost }) => lost).length
+  }
+
   /** Says that it was too much to be kept, so that nobody can return to before this revision. */
   keepNothing(kind: HistoryKind, key: string): void {
     this.#history.push({ kind, key, before: null, owner: null, lost: true })

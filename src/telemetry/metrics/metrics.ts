@@ -63,6 +63,10 @@ export interface MetricsSources {
 const threadNames = ['compile', 'database', 'location'] as const
 export type ThreadName = (typeof threadNames)[number]
 
+/** What gives way first when there is no room for all. Deliveries to webhooks have a metric of their own. */
+const shedKinds = ['events', 'history'] as const
+export type ShedKind = (typeof shedKinds)[number]
+
 export class Metrics {
   readonly #registry = new Registry()
   readonly faults: FaultMetrics
@@ -75,6 +79,7 @@ export class Metrics {
   #workerRestarts = 0
   readonly #threadRestarts = new Map<string, number>(threadNames.map((name) => [name, 0]))
   readonly #historyBreaks = new Map<string, number>()
+  readonly #shed = new Map<string, number>(shedKinds.map((what) => [what, 0]))
 
   constructor(version: string, sources: MetricsSources, now: () => number = Date.now) {
     const registry = this.#registry
@@ -96,6 +101,11 @@ export class Metrics {
     exposeCounts(registry, 'pooldns_history_breaks_total', breaks, () =>
       Array.from(this.#historyBreaks, ([kind, count]) => ({ kind, count })),
     )
+    const shed =
+      'What was given up for want of room: events that waited for the database, changes that are too large for the history.'
+    exposeCounts(registry, 'pooldns_shed_total', shed, () =>
+      Array.from(this.#shed, ([what, count]) => ({ what, count })),
+    )
     const processes = 'Processes of this server that ended by themselves or hung, and were started again.'
     exposeCounts(registry, 'pooldns_process_restarts_total', processes, () => sources.processRestarts())
     registerDnsMetrics(registry, () => sources.dns())
@@ -103,6 +113,11 @@ export class Metrics {
     registerStateMetrics(registry, sources)
     registerCertificateMetrics(registry, () => sources.certificates())
     registerHostMetrics(registry, () => sources.hosts())
+  }
+
+  /** Something was given up. */
+  shed(what: ShedKind, times: number): void {
+    tally(this.#shed, what, times)
   }
 
   /** The database is not what came of what this node had from it; `kind` is a word of the code. */

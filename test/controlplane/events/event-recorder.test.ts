@@ -1,5 +1,8 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { EventRecorder, type EventRecorderOptions } from '../../../src/controlplane/events/event-recorder.ts'
+import { KeptEvents } from '../../../src/controlplane/events/kept-events.ts'
 import type { NewEvent } from '../../../src/controlplane/model/event.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
 import { eventsAfter } from '../../../src/controlplane/store/events.ts'
@@ -49,6 +52,64 @@ async function start(t: Test, url: string, options: Partial<EventRecorderOptions
 
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
+
+t.test('what waits at a stop is stored by the next start, however often that comes too early', async (t) => {
+  const url = await postgres.createDatabase()
+  const path = join(t.testdir(), 'pending-events.json')
+  const seen: NewEvent[] = [
+    transition('a', 'up'),
+    { kind: 'hold', pool: 'p', member: 'a', until: new Date('2026-02-01T01:00:00Z'), reason: 'x', at },
+  ]
+  const away = { up: false } as unknown as Database
+  const stopped = async (more: readonly NewEvent[]) => {
+    const bad: string[] = []
+    const { recorder } = await start(t, url, {
+      database: away,
+      kept: new KeptEvents(path),
+      onBad: (message) => bad.push(message),
+      onLost: () => undefined,
+    })
+    await recorder.open()
+    recorder.start()
+    recorder.add(more)
+    await recorder.stop()
+    return bad
+  }
+  await stopped(seen)
+  await stopped([transition('b', 'down', 'later')])
+  const { recorder, after, storing } = await start(t, url, { kept: new KeptEvents(path) })
+  await recorder.open()
+  const stored = storing()
+  recorder.start()
+  await stored
+  t.match(await after(0), [
+    { kind: 'member', member: 'a', to: 'up', at, node: 'n1' },
+    { kind: 'hold', until: new Date('2026-02-01T01:00:00Z') },
+    { kind: 'member', member: 'b', reason: 'later' },
+  ])
+  t.notOk(existsSync(path), 'they are stored once')
+
+  await stopped(seen)
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"x"', '"y"'))
+  t.match(await stopped([]), [/pending-events.json can't be used, .*: its checksum is wrong/])
+  t.same(await stopped([]), [], 'it was put aside')
+})
+
+t.test('events that give way are counted as they do, and those that can not be kept at a stop', async (t) => {
+  const shed: number[] = []
+  const lost: number[] = []
+  const { recorder, errors } = await start(t, await postgres.createDatabase(), {
+    database: { up: false } as unknown as Database,
+    kept: new KeptEvents(join(t.testdir(), 'nowhere', 'pending-events.json')),
+    onShed: (count) => shed.push(count),
+    onLost: (count) => lost.push(count),
+  })
+  recorder.add(Array.from({ length: 10_003 }, () => transition('a', 'up')))
+  t.same(shed, [3])
+  await recorder.stop()
+  t.match(errors, [{ code: 'ENOENT' }])
+  t.same(lost, [10_003])
+})
 
 t.test('events are given back as the store has them soon', async (t) => {
   const { recorder, database, after, storing } = await start(t, await postgres.createDatabase())
