@@ -20,6 +20,7 @@ interface OverrideReply {
   readonly status: {
     readonly matches?: number
     readonly answered?: boolean
+    readonly answeredBy?: readonly string[]
     readonly safeAt?: string | null
     readonly pending?: boolean
   }
@@ -159,13 +160,15 @@ async function waitUntilSafe(
   let last = reply
   let nowMs = Date.now()
   for (;;) {
-    const { answered, safeAt } = last.status
+    const { answered, answeredBy, safeAt } = last.status
     const leftMs = safeAt === null || safeAt === undefined ? 0 : Date.parse(safeAt) - nowMs
     if (answered !== true && leftMs <= 0) break
     progress.show(
-      answered === true
-        ? `${what}: still answered, for want of others or by another override`
-        : `${what}: caches may have it for ${spanText(leftMs)} more`,
+      answeredBy !== undefined
+        ? `${what}: node ${answeredBy.join(', ')} has not heard of it`
+        : answered === true
+          ? `${what}: still answered, for want of others or by another override`
+          : `${what}: caches may have it for ${spanText(leftMs)} more`,
     )
     await pause(lookEveryMs, undefined, { signal }).catch(() => undefined)
     if (signal.aborted) throw new Error('not waited for any longer; the drain stays')

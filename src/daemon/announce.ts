@@ -110,6 +110,8 @@ export const events = {
   pools: { says: {} as { changes: readonly PoolChange[] }, heardBy: ['log', 'events', 'gradual'] },
   services: { says: {} as { changes: readonly ServiceChange[] }, heardBy: ['log', 'events', 'gradual'] },
   drained: { says: {} as { members: readonly DrainedMember[] }, heardBy: ['log', 'events'] },
+  /** Other nodes have been heard of. */
+  nodes: { says: {}, heardBy: ['answers'] },
   'locations-changed': { says: {}, heardBy: ['configuration'] },
   /** A thread of this process died, hung, or was given up; another one is started when it is needed. */
   'thread-died': { says: {} as { thread: ThreadName; reason: string }, heardBy: ['metrics', 'log'] },

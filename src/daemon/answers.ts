@@ -2,11 +2,14 @@
  * What decides answers on this node, before they are handed to the workers: location data, the planner, and what is known of
  * answers that clients still have.
  */
+import type { Catalog } from '../controlplane/catalog/catalog.ts'
 import { LocationSource } from '../controlplane/location/location-source.ts'
+import type { NodeRecord } from '../controlplane/model/observation.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
 import type { AnswerCounters } from '../controlplane/serve/answer-counters.ts'
 import { DrainWatch } from '../controlplane/serve/drain-watch.ts'
-import { HandedOut } from '../controlplane/serve/handed-out.ts'
+import { FleetDrains } from '../controlplane/serve/fleet-drains.ts'
+import { HandedOut, type HandedOutState } from '../controlplane/serve/handed-out.ts'
 import { LocationMaps } from '../controlplane/serve/location-maps.ts'
 import { type MemberFacts, Planner } from '../controlplane/serve/planner.ts'
 import { PoolWatch } from '../controlplane/serve/pool-watch.ts'
@@ -22,6 +25,7 @@ export class Answers implements AsyncDisposable {
   readonly services = new ServiceWatch()
   readonly handedOut = new HandedOut(now)
   readonly drains: DrainWatch
+  readonly #fleetDrains: FleetDrains
   readonly planner: Planner
 
   constructor(
@@ -29,7 +33,9 @@ export class Answers implements AsyncDisposable {
     counters: AnswerCounters,
     facts: MemberFacts,
     hosts: HostResolver,
+    others: () => readonly NodeRecord[],
   ) {
+    this.#fleetDrains = new FleetDrains(others, now)
     const onProblem = (reason: string) => log.error({ reason }, 'location data')
     this.source = new LocationSource({
       paths: config.locationDatabases,
@@ -43,7 +49,7 @@ export class Answers implements AsyncDisposable {
       onProblem,
     })
     this.drains = new DrainWatch({
-      state: (pool, member) => this.handedOut.state(pool, member),
+      state: (pool, member) => this.clientsHave(pool, member),
       onDrained: (members) => announce({ kind: 'drained', members }),
       now,
     })
@@ -61,13 +67,29 @@ export class Answers implements AsyncDisposable {
     catalog: ({ before, catalog, ended }) => {
       this.handedOut.forget(ended.members)
       this.drains.forget(ended.members)
+      this.#fleetDrains.forget(ended.members)
       this.pools.forget(ended.pools)
       this.services.forget(ended.services)
       this.planner.lastKnown.forget(ended)
       if (catalog.overrides === before.overrides && catalog.pools === before.pools) return
-      this.drains.watch(catalog.drained(now()))
+      this.#watchDrains(catalog, before.revision < 0)
     },
-    'overrides-ended': () => this.drains.watch(this.planner.catalog.drained(now())),
+    'overrides-ended': () => this.#watchDrains(this.planner.catalog, false),
+    nodes: () => {
+      this.#fleetDrains.look()
+      this.drains.look()
+    },
+  }
+
+  /** Whether a member is answered, and until when clients may have it, whichever node they ask. */
+  clientsHave(pool: string, member: string): HandedOutState {
+    return this.#fleetDrains.state(pool, member, this.handedOut.state(pool, member))
+  }
+
+  #watchDrains(catalog: Catalog, isFirst: boolean): void {
+    const drained = catalog.drained(now())
+    this.#fleetDrains.watch(drained, catalog, isFirst)
+    this.drains.watch(drained)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -80,7 +80,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
       since: (kind, name) => (kind === 'pool' ? answers.pools : answers.services).since(name),
     },
     resolution,
-    handedOut: (pool, member) => answers.handedOut.state(pool, member),
+    handedOut: (pool, member) => answers.clientsHave(pool, member),
     webhookStatus: (name) => events.sender.status(name),
 
     health: {

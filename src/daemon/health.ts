@@ -186,7 +186,7 @@ export class Health implements AsyncDisposable {
     })
   }
 
-  #makePeers({ config, database, nodeId, log }: Ground, served: () => Mark): Peers {
+  #makePeers({ announce, config, database, nodeId, log }: Ground, served: () => Mark): Peers {
     return new Peers({
       database,
       node: { id: nodeId, name: config.identity, version },
@@ -200,6 +200,7 @@ export class Health implements AsyncDisposable {
       onVotes: (members) => this.checker.reconsider(members),
       onReports: (reports) => this.#hear(reports),
       onCurrent: () => this.checker.reportsAreCurrent(),
+      onNodes: () => announce({ kind: 'nodes' }),
       since: (pool, member) => this.#since.get(formatMemberKey({ pool, member })) ?? 0,
       onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
       onError: failing(log, 'verdicts were not exchanged with other nodes'),

@@ -37,7 +37,9 @@ export function joinParts(ground: Ground) {
   const health = new Health(ground, hosts, () => configuration.publisher.served)
   // The policy holds for webhooks too: whoever may configure one could let this node ask things of itself.
   const events = new Events(ground, health.policy)
-  const answers = new Answers(ground, serving.counters, health.facts, hosts)
+  const answers = new Answers(ground, serving.counters, health.facts, hosts, () =>
+    health.peers.nodes.filter(({ id, live }) => live && id !== ground.nodeId),
+  )
   const pending: PendingOverrides = new PendingOverrides(ground, () => configuration)
   const { words } = pending
   const configuration: Configuration = new Configuration({

@@ -1,9 +1,13 @@
 /** Writes whose replies wait for every node on the database. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import pg from 'pg'
 import t from 'tap'
-import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
+import { type DaemonProcess, node, repository, startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { processOf } from '../support/processes.ts'
-import { ask } from './ask.ts'
+import { ask, askUntil } from './ask.ts'
 import { eventually, put, soa } from './fixture.ts'
 
 const name = 'a.example.test'
@@ -53,4 +57,47 @@ t.test('a reply means that every node answers by the change, or names those that
     const { answers } = await ask(two.dns, name)
     return answers[0] === '192.0.2.21' ? true : undefined
   })
+})
+
+t.test('a drain is safe when every live node has heard of it, and those that lag are named', async (t) => {
+  await using postgres = await startPostgres()
+  const url = await postgres.createDatabase()
+  await using daemon = await startDaemonProcess({ env: { DATABASE_URL: url } })
+  await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
+  await put(daemon, '/v1/pools/web', {
+    members: { first: { address: '192.0.2.1' }, second: { address: '192.0.2.2' } },
+  })
+  await put(daemon, '/v1/services/www.example.test', { pools: ['web'], ttl: 1 })
+  await askUntil(daemon.dns, 'www.example.test', ['192.0.2.1', '192.0.2.2'])
+  const sql = new pg.Client(url)
+  await sql.connect()
+  sql.on('error', () => undefined)
+  t.teardown(() => sql.end())
+  // A node that lives, and polls no more.
+  await sql.query(`insert into nodes (id, version, started_at, seen_at, revision, suspect, verdicts, verdicts_version)
+    values ('lagging', '1.0.0', now(), now() + interval '1 hour', 1, false, '{}', 0)`)
+  await eventually(async () => ((await nodes(daemon)).some(({ id }) => id === 'lagging') ? true : undefined))
+
+  const args = ['src/main.ts', 'drain', 'web/first', '--wait']
+  const env = { ...process.env, POOLDNS_SERVER: daemon.http, POOLDNS_TOKEN: daemon.token }
+  const waiting = spawn(node, args, { cwd: repository, env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const exited = once(waiting, 'exit')
+  const said = createInterface({ input: waiting.stderr })[Symbol.asyncIterator]()
+  const hears = async (words: RegExp): Promise<void> => {
+    for (let line = await said.next(); line.done !== true; line = await said.next())
+      if (words.test(line.value)) return
+    t.fail(`it did not say ${words}`)
+  }
+  await hears(/first.*node lagging has not heard of it/)
+  await askUntil(daemon.dns, 'www.example.test', ['192.0.2.2'])
+  const status = async () => {
+    const pool = (await (await daemon.request('/v1/pools/web/members/first')).json()) as { status: object }
+    return pool.status
+  }
+  t.match(await status(), { answered: true, answeredBy: ['lagging'], safeAt: null })
+  await sql.query(`update nodes set revision = 1000 where id = 'lagging'`)
+  t.same(await exited, [0, null])
+  t.match(await status(), { answered: false, safeAt: /^2/ })
+  t.notOk('answeredBy' in (await status()))
+  await daemon.line(({ msg }) => msg === 'member drained')
 })

@@ -77,7 +77,7 @@ export interface Observations {
   }
   /** What resolving the host of a member has come to; null when it is not resolved. */
   readonly resolution: (host: string) => Resolution | null
-  /** Whether this node answers with a member, and until when clients may still have it. */
+  /** Whether this node answers with a member, of a drained one any live node, and until when clients may still have it. */
   readonly handedOut: (pool: string, member: string) => HandedOutState
   /** What this node has delivered to a webhook; null when it does not know it yet. */
   readonly webhookStatus: (name: string) => WebhookStatus | null

@@ -53,6 +53,8 @@ export interface PeersOptions {
   readonly onBad: (message: string) => void
   /** `currentUntilMs` has moved on. */
   readonly onCurrent?: () => void
+  /** `nodes` are those of now. */
+  readonly onNodes?: () => void
   readonly onError: (error: unknown) => void
   readonly staleMs?: number
   readonly everyMs?: number
@@ -207,6 +209,7 @@ export class Peers {
       this.#sent = heard.sent
       this.#alone = heard.alone
       this.#nodes = heard.nodes
+      this.#options.onNodes?.()
       this.#reportsSince = heard.since
       if (heard.reports.length > 0) this.#options.onReports(heard.reports)
       this.#noteCurrent(beganMs)

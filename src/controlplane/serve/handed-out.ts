@@ -37,6 +37,8 @@ export interface HandedOutState {
   readonly safeAt: Date | null
   /** Of a member that is answered: its addresses, present or former, that caches may still have although they are not. */
   readonly leaving?: readonly LeavingAddress[]
+  /** Ids of other nodes that have not heard of its drain, and may answer with it (`fleet-drains.ts`). */
+  readonly answeredBy?: readonly string[]
 }
 
 /** What is to be remembered of a member beyond a restart. */

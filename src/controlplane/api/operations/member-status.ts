@@ -55,13 +55,22 @@ export const MemberStatus = Type.Object({
     }),
   ),
   answered: Type.Optional(
-    Type.Boolean({ description: 'whether this node answers with the member now, for any service' }),
+    Type.Boolean({
+      description:
+        'whether this node answers with the member now, for any service; of a drained one, whether a live node does',
+    }),
+  ),
+  answeredBy: Type.Optional(
+    Type.Array(Type.String(), {
+      description:
+        'of a drain that other live nodes have not heard of: their ids; they may still answer with it',
+    }),
   ),
   safeAt: Type.Optional(
     Type.Unsafe<string | null>({
       ...InstantOrNull,
       description:
-        'of a member that is not answered: when the last TTL that this node handed out with it has run out, at the latest. ' +
+        'of a member that is not answered: when the last TTL that this node handed out with it has run out, at the latest; of a drained one, that any live node did. ' +
         'Null while it is answered, and for one that has not been for long',
     }),
   ),
@@ -98,11 +107,12 @@ export function memberStatus(
 ): Static<typeof MemberStatus> {
   const resolution = resolutionOf(context, pool, member)
   const warnings = memberDoubts(member)
-  const { answered, safeAt, leaving } = context.handedOut(pool.name, member.name)
+  const { answered, answeredBy, safeAt, leaving } = context.handedOut(pool.name, member.name)
   return {
     ...measured(context, pool, member, resolution),
     ...certificateOf(context, pool, member),
     answered,
+    ...(answeredBy === undefined ? {} : { answeredBy: [...answeredBy] }),
     safeAt: safeAt?.toISOString() ?? null,
     ...(leaving === undefined
       ? {}

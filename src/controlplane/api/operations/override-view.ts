@@ -40,13 +40,21 @@ export const OverrideView = Type.Object({
       description: 'members that it holds now: it matches them, and no other override goes before it',
     }),
     answered: Type.Optional(
-      Type.Boolean({ description: 'of a drain: whether this node still answers with any of them' }),
+      Type.Boolean({
+        description: 'of a drain: whether any of them is still answered, by this node or another live one',
+      }),
+    ),
+    answeredBy: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'of a drain that other live nodes have not heard of: their ids; they may still answer with it',
+      }),
     ),
     safeAt: Type.Optional(
       Type.Unsafe<string | null>({
         ...InstantOrNull,
         description:
-          'of a drain: when the last TTL that this node handed out with any of them has run out, at the latest. Null while ' +
+          'of a drain: when the last TTL that live nodes handed out with any of them has run out, at the latest. Null while ' +
           'any is answered, and when none has been for long',
       }),
     ),
@@ -124,5 +132,10 @@ function drainOf({ handedOut }: Observations, held: readonly MemberPattern[]) {
   const states = held.map(({ pool, member }) => handedOut(pool, member))
   const answered = states.some((state) => state.answered)
   const latest = Math.max(0, ...states.map(({ safeAt }) => safeAt?.getTime() ?? 0))
-  return { answered, safeAt: answered || latest === 0 ? null : new Date(latest).toISOString() }
+  const answeredBy = [...new Set(states.flatMap((state) => state.answeredBy ?? []))]
+  return {
+    answered,
+    ...(answeredBy.length === 0 ? {} : { answeredBy }),
+    safeAt: answered || latest === 0 ? null : new Date(latest).toISOString(),
+  }
 }
