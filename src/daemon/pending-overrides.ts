@@ -4,6 +4,7 @@
  * order in which it was said is kept.
  */
 import { join } from 'node:path'
+import { isUnavailable } from '../controlplane/model/errors.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
 import type { Override, ServiceOverride } from '../controlplane/model/override.ts'
 import type { PendingWord, WordTarget } from '../controlplane/model/pending-word.ts'
@@ -23,15 +24,17 @@ export class PendingOverrides implements AsyncDisposable {
   readonly #ground: Ground
   readonly #configuration: () => Configuration
   readonly #loop: PollLoop
+  readonly #failed: (error: unknown) => void
 
   constructor(ground: Ground, configuration: () => Configuration) {
     this.#ground = ground
+    this.#failed = ground.faults.retried('telling the database of overrides failed; trying again')
     this.#configuration = configuration
     this.words = new PendingWords(join(ground.config.dataDir, 'pending-overrides.json'))
     this.#loop = new PollLoop({
       look: () => this.#tell(),
       everyMs: () => (this.words.size > 0 ? tellEveryMs : Number.POSITIVE_INFINITY),
-      onError: ground.faults.retried('telling the database of overrides failed; trying again'),
+      onError: (error) => this.#failed(error),
     })
   }
 
@@ -80,23 +83,32 @@ export class PendingOverrides implements AsyncDisposable {
   }
 
   async #tell(): Promise<boolean> {
-    const { announce, database, log } = this.#ground
-    if (!database.up) return false
+    if (!this.#ground.database.up) return false
     for (const word of this.words.all) {
-      const { signal } = this.#loop
-      const telling = database.write(word.actor, (write) => tellWord(write, word))
-      // A stop does not wait for a database that says nothing; told twice is told once.
-      const { revision, result: reason } = await orAborted(telling, signal)
-      this.words.tell(word, revision)
-      // Until then what is served has it from here alone, also after a start.
-      await this.#served(revision)
-      await this.words.settle(word)
-      if (reason === null) continue
-      log.warn({ override: word, reason }, 'an override from the time without the database holds no more')
-      if (word.override !== null)
-        announce({ kind: 'operated', events: [droppedEvent(word.override, reason)] })
+      try {
+        await this.#tellOne(word)
+      } catch (error) {
+        if (this.#loop.signal.aborted || isUnavailable(error)) throw error
+        // It is tried again, and holds up no other one.
+        this.#failed(error)
+      }
     }
     return false
+  }
+
+  async #tellOne(word: PendingWord): Promise<void> {
+    const { announce, database, log } = this.#ground
+    const { signal } = this.#loop
+    const telling = database.write(word.actor, (write) => tellWord(write, word))
+    // A stop does not wait for a database that says nothing; told twice is told once.
+    const { revision, result: reason } = await orAborted(telling, signal)
+    this.words.tell(word, revision)
+    // Until then what is served has it from here alone, also after a start.
+    await this.#served(revision)
+    await this.words.settle(word)
+    if (reason === null) return
+    log.warn({ override: word, reason }, 'an override from the time without the database holds no more')
+    if (word.override !== null) announce({ kind: 'operated', events: [droppedEvent(word.override, reason)] })
   }
 }
 

@@ -206,7 +206,7 @@ function handle(
 /** Goes from HTTP alone to DNS. Resolves when the daemon is ready, or has been told to stop. */
 async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   const { config, configuration, dataPlane, events, gradual, health, hosts, log } = parts
-  const { overrides, pending, readiness, settings, signal } = parts
+  const { overrides, pending, readiness, serving, settings, signal } = parts
   void settings.begin()
   await configuration.restoreHosts()
   await configuration.load(() => prepareDatabase(parts))
@@ -222,6 +222,10 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   // has gone by.
   if (signal.aborted) return
   await dataPlane.start()
+  if (parts.supervision?.isAnswering === true) {
+    await dataPlane.refresh()
+    serving.counters.beginAnew()
+  }
   if (signal.aborted) return
   readiness.go('bound')
   configuration.snapshots.start()

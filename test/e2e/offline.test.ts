@@ -1,6 +1,7 @@
 /** What a server does for operators while its database is away: it shows what it serves, and takes their overrides. */
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import pg from 'pg'
 import t from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { placeEmbeddedDatabase } from '../support/embedded-database.ts'
@@ -204,3 +205,35 @@ t.test('an override that was taken without the embedded database is told when th
     return revision === null && told !== undefined && told.status.pending === undefined ? true : undefined
   })
 })
+
+t.test('an override that can not be told to the database holds up no other one', async (t) => {
+  await using postgres = await startPostgres()
+  const url = await postgres.createDatabase()
+  await using daemon = await startDaemonProcess({ env: { DATABASE_URL: url } })
+  await configure(daemon)
+  await query(
+    url,
+    `create function refuse() returns trigger language plpgsql as $$ begin
+       raise 'cache lookup failed' using errcode = 'XX000'; end $$;
+     create trigger refuses before insert on overrides for each row when (new.member = 'm1') execute function refuse()`,
+  )
+  await postgres.kill()
+  await alone(daemon)
+  await override(daemon, '/v1/pools/web/members/m1/override', { state: 'drain', reason: 'first' })
+  await override(daemon, '/v1/pools/web/members/m2/override', { state: 'drain', reason: 'second' })
+  await postgres.restart()
+  const isStored = async (member: string) => {
+    const { rows } = await query(url, `select from overrides where pool = 'web' and member = '${member}'`)
+    return rows.length === 1 ? true : undefined
+  }
+  await eventually(() => isStored('m2'))
+  t.equal(await isStored('m1'), undefined)
+  await query(url, 'drop trigger refuses on overrides')
+  await eventually(() => isStored('m1'))
+})
+
+async function query(url: string, statement: string): Promise<pg.QueryResult> {
+  const client = new pg.Client(url)
+  await client.connect()
+  return await client.query(statement).finally(() => client.end())
+}

@@ -129,6 +129,23 @@ t.test(
   },
 )
 
+t.test('after the death of a control plane, answers are counted for who was answered', async (t) => {
+  await using daemon = await startServer(await postgres.createDatabase())
+  const counted = async () => {
+    const text = await (await fetch(`${daemon.http}/metrics`)).text()
+    return Array.from(text.matchAll(/^pooldns_service_answers_total\{.*\} (\d+)$/gm), ([, count]) =>
+      Number(count),
+    )
+  }
+  for (let times = 0; times < 20; times++) await answers(t, daemon, '192.0.2.1')
+  await eventually(async () => ((await counted())[0]! >= 20 ? true : undefined))
+  const from = await killControl(daemon)
+  await daemon.line(isReady, { from })
+  t.same(await counted(), [0], 'what was counted before is not said again')
+  await answers(t, daemon, '192.0.2.1')
+  await eventually(async () => ((await counted())[0] === 1 ? true : undefined))
+})
+
 /** Ends the connection to the data plane from within. */
 const part = `for (const handle of process._getActiveHandles())
   if (handle.constructor.name === 'Socket' && handle._handle?.constructor.name === 'Pipe' && handle.fd !== 1 && handle.fd !== 2)

@@ -39,6 +39,17 @@ export class AnswerCounters {
     return slot
   }
 
+  /**
+   * Says that the counters are known now which a process has had from before our start: it counted others' answers in our slots, which
+   * count from here.
+   */
+  beginAnew(): void {
+    const reader = this.#reader()
+    for (const holders of this.#holders.values()) {
+      for (const [key, holder] of holders) holders.set(key, { ...holder, base: reader.total(holder.slot) })
+    }
+  }
+
   /** Frees the slots of a service whose members are not among those for which `keep` says so. */
   retain(service: string, keep: (pool: string, member: string) => boolean): void {
     const holders = this.#holders.get(service)

@@ -35,7 +35,8 @@ import {
 import { type Expected, lockedRevision, lockRevision, nothingExpected, throwIfEmptied } from './revision.ts'
 import { readSchema, SchemaVersion } from './schema-version.ts'
 import { type Commit, Session } from './session.ts'
-import { type Author, type Tx, Write } from './transaction.ts'
+import { Standing } from './standing.ts'
+import { type Author, type Tx, takesNotify, Write } from './transaction.ts'
 import { beginOf, longTimeoutMs, readCommitted, readOnly } from './transaction-begin.ts'
 import { WriteQueue } from './write-queue.ts'
 import { lockZones, ZoneTaken } from './zone-lock.ts'
@@ -65,7 +66,9 @@ export class Database implements AsyncDisposable {
   readonly #listener: ChangeListener | null
   readonly #id = randomUUID()
   readonly #schema: SchemaVersion
-  #up = false
+  readonly #standing: Standing
+  /** Whether it takes NOTIFY; without, the others find changes by polling. */
+  #notifies = true
   /** Tables or migrations were missing: it may have been dropped and made anew, or restored. */
   #bare = false
   #stopped: Promise<void> | undefined
@@ -74,6 +77,11 @@ export class Database implements AsyncDisposable {
     const embedded = where instanceof EmbeddedDatabase ? where : null
     this.kind = embedded === null ? 'postgres' : 'embedded'
     this.#options = options
+    this.#standing = new Standing({
+      onAvailable: options.onAvailable,
+      onUnavailable: options.onUnavailable,
+      tryWriting: () => this.record((tx) => tx.execute(lockRevision)),
+    })
     this.#schema = new SchemaVersion((latest) => options.onNewerSchema?.(latest))
     this.#embedded = embedded
     this.#connections = new Connections(where instanceof EmbeddedDatabase ? where.connection : where)
@@ -126,7 +134,7 @@ export class Database implements AsyncDisposable {
 
   /** What the last use said. False before the first. */
   get up(): boolean {
-    return this.#up
+    return this.#standing.up
   }
 
   /**
@@ -140,17 +148,13 @@ export class Database implements AsyncDisposable {
       if (this.#stopped !== undefined) throw new ControlError('unavailable', 'the database is stopped')
       try {
         await this.#migrate()
-        this.#succeeded()
+        this.#standing.succeeded(false)
         return
       } catch (error) {
         const failure = toControlError(error)
-        this.#up = false
-        if (!(failure instanceof ControlError)) {
-          this.#options.onUnavailable?.(reasonOf(error))
-          throw error
-        }
+        this.#standing.waits(failure instanceof ControlError ? failure.message : reasonOf(error))
+        if (!(failure instanceof ControlError)) throw error
         if (breaksConnection(error)) this.#embedded?.giveUp(reasonOf(error))
-        this.#options.onUnavailable?.(failure.message)
       }
       await pause(delayMs, signal)
     }
@@ -257,7 +261,7 @@ export class Database implements AsyncDisposable {
       this.#schema.throwIfOther()
       return lockedRevision(results)
     })
-    return new Write(tx, locked, author, auditRetentionMs)
+    return new Write(tx, locked, author, auditRetentionMs, this.#notifies)
   }
 
   async #finish<T>(unit: Write, result: T, commit: Commit, accepts?: 'empty') {
@@ -311,7 +315,7 @@ export class Database implements AsyncDisposable {
     await this.#listener?.stop()
     await this.#connections.stop(stopGraceMs)
     await this.#embedded?.stop()
-    this.#up = false
+    this.#standing.stop()
   }
 
   async #migrate(): Promise<void> {
@@ -320,6 +324,7 @@ export class Database implements AsyncDisposable {
     try {
       await migrate(session, this.#options.onMigrating)
       this.#bare = false
+      this.#notifies = await takesNotify(session)
     } catch (error) {
       loan.failed(error)
       throw error
@@ -371,7 +376,7 @@ export class Database implements AsyncDisposable {
         )
         try {
           const result = await work(drizzle(session as unknown as pg.Client), session.commit, begun)
-          this.#succeeded()
+          this.#standing.succeeded(!begin.startsWith(`begin ${readOnly}`))
           return result
         } catch (error) {
           loan.failed(error)
@@ -384,7 +389,7 @@ export class Database implements AsyncDisposable {
     } catch (error) {
       const otherSchema = this.#schema.explain(error)
       if (otherSchema !== null) throw otherSchema
-      if (meansDown(error)) this.#lost(reasonOf(error))
+      if (meansDown(error)) this.#standing.lost(error)
       if (lacksTables(error)) this.#bare = true
       if (breaksConnection(error)) this.#embedded?.giveUp(reasonOf(error))
       throw toControlError(error)
@@ -394,18 +399,6 @@ export class Database implements AsyncDisposable {
   async #borrow(): Promise<Loan> {
     await this.#embedded?.running()
     return this.#connections.borrow()
-  }
-
-  #succeeded(): void {
-    if (this.#up || this.#stopped !== undefined) return
-    this.#up = true
-    this.#options.onAvailable?.()
-  }
-
-  #lost(reason: string): void {
-    if (!this.#up) return
-    this.#up = false
-    this.#options.onUnavailable?.(reason)
   }
 
   #hint(): void {

@@ -31,6 +31,22 @@ export interface Author {
 /** The channel of NOTIFY and LISTEN. The payload is the id of the `Database` that wrote. */
 export const changeChannel = 'pooldns_change'
 
+/**
+ * Whether a server takes NOTIFY: some that speak PostgreSQL's protocol do not know it, and would refuse each write. Asked by a hint for
+ * nothing. One that refuses it for another reason, as a standby does, may take it later.
+ */
+export async function takesNotify(client: {
+  query(text: string, values: unknown[]): Promise<unknown>
+}): Promise<boolean> {
+  try {
+    await client.query('select pg_notify($1, $2)', [changeChannel, ''])
+    return true
+  } catch (error) {
+    const { code } = error as { readonly code?: string }
+    return code !== '42883' && code !== '0A000'
+  }
+}
+
 /** Characters of JSON that one side of an audit entry may have; what is longer is noted by its size only. */
 const auditLimit = 65_536
 
@@ -74,6 +90,7 @@ export class Write {
   #revision: number | undefined
   #identity: Identity | undefined
   readonly #auditRetentionMs: number
+  readonly #notifies: boolean
   readonly #changes = new Map<string, ChangeEntry>()
   readonly #audits: Deed[] = []
   readonly #history: HistoryEntry[] = []
@@ -82,13 +99,18 @@ export class Write {
   readonly #checks: Promise<unknown>[] = []
   #announced = false
 
-  /** @param lock the revision before, and of which database, once the lock is held */
+  /**
+   * @param lock the revision before, and of which database, once the lock is held
+   * @param notifies whether the server takes NOTIFY
+   */
   constructor(
     tx: Tx,
     lock: PromiseLike<{ readonly revision: number; readonly identity: Identity }>,
     author: Author,
     auditRetentionMs: number,
+    notifies: boolean,
   ) {
+    this.#notifies = notifies
     this.tx = tx
     this.author = author
     this.#auditRetentionMs = auditRetentionMs
@@ -250,7 +272,7 @@ export class Write {
       ), bumped as (
         update config_revision set revision = ${revision}::bigint where revision <> ${revision}::bigint
       )
-      select case when ${this.heard}::boolean then pg_notify(${changeChannel}, ${instanceId}) end`)
+      ${this.heard && this.#notifies ? sql`select pg_notify(${changeChannel}, ${instanceId})` : sql`select 1`}`)
   }
 }
 

@@ -2,6 +2,20 @@ import t from 'tap'
 import { AnswerCounters } from '../../../src/controlplane/serve/answer-counters.ts'
 import { AnswerReader, allocateCounters, Counters } from '../../../src/dataplane/counters.ts'
 
+t.test('what a process had counted before it was heard of is of nobody who is here', async (t) => {
+  const heard: SharedArrayBuffer[] = []
+  const answers = new AnswerCounters(() => new AnswerReader(heard))
+  const slot = answers.slotOf('www', 'web', 'a')
+  const buffer = allocateCounters()
+  const worker = new Counters(buffer)
+  for (let times = 0; times < 5; times++) worker.answer(slot)
+  heard.push(buffer)
+  answers.beginAnew()
+  t.match(answers.read(), [{ member: 'a', count: 0 }])
+  worker.answer(slot)
+  t.match(answers.read(), [{ member: 'a', count: 1 }])
+})
+
 t.test('counts over all workers, and a slot that changes hands begins at 0', async (t) => {
   const buffers = [allocateCounters(), allocateCounters()]
   const workers = buffers.map((buffer) => new Counters(buffer))

@@ -242,6 +242,61 @@ t.test('a write hints its own process, and by NOTIFY the others', async (t) => {
   t.pass('and other processes by NOTIFY')
 })
 
+t.test('a server that does not know NOTIFY', async (t) => {
+  const url = await server.createDatabase()
+  await asOwner(
+    url,
+    'set allow_system_table_mods = on; alter function pg_catalog.pg_notify(text, text) rename to pg_notify_is_gone',
+  )
+  const database = await openReady(t, url)
+  const { revision } = await database.write('ann', (write) => putPool(write, pool('web', []), {}))
+  t.equal(revision, 1)
+  const staged = await database.writeStaged(
+    'ann',
+    async () => {},
+    (write) => putPool(write, pool('other', []), {}),
+  )
+  t.equal(staged.revision, 2)
+})
+
+t.test(
+  'a database that can only be read is away until it takes writes, however often it is read',
+  async (t) => {
+    const url = await server.createDatabase()
+    const told: string[] = []
+    const database = await openReady(t, url, {
+      onAvailable: () => told.push('there'),
+      onUnavailable: () => told.push('away'),
+    })
+    const name = new URL(url).pathname.slice(1)
+    const set = async (value: string) => {
+      await asOwner(server.url, `alter database ${name} set default_transaction_read_only = ${value}`)
+      await asOwner(
+        server.url,
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`,
+      )
+    }
+    const write = () => database.write('ann', (write) => putPool(write, pool('web', []), {}))
+    await set('on')
+    await t.rejects(write(), { code: 'unavailable', message: /read-only/ })
+    t.equal(database.up, false)
+    for (let times = 0; times < 5; times++) {
+      t.equal(await database.read(currentRevision), 0)
+      await t.rejects(write(), { code: 'unavailable' })
+    }
+    t.equal(database.up, false)
+    t.same(told, ['there', 'away'])
+    await set('off')
+    // Nobody writes: who reads finds out.
+    while (!database.up) {
+      patience().throwIfAborted()
+      await database.read(currentRevision)
+    }
+    t.same(told, ['there', 'away', 'there'])
+    await write()
+  },
+)
+
 t.test('connections that were killed in the pool', async (t) => {
   const url = await server.createEmptyDatabase()
   const database = await openReady(t, url)
