@@ -64,6 +64,8 @@ export interface Upcall {
 export const upcallLimits = {
   /** Calls of a worker under way at once; beyond it they come to nothing at once. */
   underWay: 64,
+  /** The same of all workers of a process, as long as nobody who decides answers. */
+  ofProcess: 1024,
   /** An answer that takes longer is heard by nobody. */
   timeoutMs: 3000,
 } as const

@@ -1,13 +1,13 @@
 /**
  * What a worker can't answer from memory (an UPDATE, say) it asks the main thread, by a message with a number that the answer
- * bears too. The worker goes on meanwhile, and no query ever waits for it: calls are bounded in number and in time, and one that comes
+ * bears too; and that asks the process that decides in the same way. The worker goes on meanwhile, and no query ever waits for it: calls are bounded in number and in time, and one that comes
  * to nothing is nothing worse than silence.
  *
  * Answers are called back rather than promised, because a worker that answers in batches never returns to its event loop. For
  * the same reason such a worker has no timers, and looks at the time between batches instead (`expire`).
  */
 import type { Client } from '../answer/client.ts'
-import { type FromWorker, upcallLimits } from './protocol.ts'
+import { type Upcall, upcallLimits } from './protocol.ts'
 
 interface Call {
   readonly deadlineMs: number
@@ -16,18 +16,25 @@ interface Call {
 }
 
 export class Upcalls {
-  readonly #say: (message: FromWorker) => void
-  /** Calls by id, the oldest first; bounded by `upcallLimits.underWay`. */
+  readonly #say: (message: Upcall) => void
+  readonly #most: number
+  /** Calls by id, the oldest first; bounded by `#most`. */
   readonly #underWay = new Map<number, Call>()
   #lastId = 0
 
-  constructor(say: (message: FromWorker) => void) {
+  /** @param most calls under way at once */
+  constructor(say: (message: Upcall) => void, most: number = upcallLimits.underWay) {
     this.#say = say
+    this.#most = most
   }
 
   /** @param done called once, with null when nothing comes of it; maybe at once */
-  ask(request: Uint8Array, client: Client, done: (response: Uint8Array | null) => void): void {
-    if (this.#underWay.size >= upcallLimits.underWay) {
+  ask(
+    request: Uint8Array,
+    client: Pick<Client, 'octets' | 'length'>,
+    done: (response: Uint8Array | null) => void,
+  ): void {
+    if (this.#underWay.size >= this.#most) {
       done(null)
       return
     }
@@ -47,6 +54,11 @@ export class Upcalls {
     this.#underWay.delete(id)
     clearTimeout(call.timer)
     call.done(response)
+  }
+
+  /** Nobody is there to answer any more. */
+  end(): void {
+    for (const id of this.#underWay.keys()) this.settle(id, null)
   }
 
   /** Ends the calls whose time is up. */

@@ -12,7 +12,9 @@ import type { Duplex } from 'node:stream'
 import { ServingSet, type ServingUpdate } from '../image/serving-set.ts'
 import { Fleet, type FleetOptions } from '../listener/fleet.ts'
 import type { ListenError } from '../listener/listener.ts'
+import { upcallLimits } from '../listener/protocol.ts'
 import { type Transport, transportNames } from '../listener/transports.ts'
+import { Upcalls } from '../listener/upcalls.ts'
 import { Conversation } from './conversation.ts'
 import { CountedChanges } from './counted-changes.ts'
 import type { DataPlaneEvent, FromDataPlane, Live, ToDataPlane } from './messages.ts'
@@ -41,9 +43,8 @@ export class Answering {
   readonly #mostEvents: number
   /** Settles when what was said before has been done. */
   #doing: Promise<void>
-  #lastUpcall = 0
-  /** Upcalls under way, by number. Bounded by what the workers have under way. */
-  readonly #upcalls = new Map<number, (response: Uint8Array | null) => void>()
+  /** What workers ask whoever decides. */
+  readonly #upcalls = new Upcalls((upcall) => this.#conversation!.say(upcall), upcallLimits.ofProcess)
 
   constructor({ onEnd, mostEvents = 100, images, ...options }: AnsweringOptions) {
     this.#onEnd = onEnd
@@ -109,7 +110,7 @@ export class Answering {
         void this.#fleet.sample().then((samples) => from.say({ kind: 'sampled', samples }))
         break
       case 'answer':
-        this.#settle(message.id, message.response)
+        this.#upcalls.settle(message.id, message.response)
         break
       case 'stop':
         void this.stop()
@@ -167,8 +168,7 @@ export class Answering {
 
   #over(conversation: Deciding, error: Error | null): void {
     if (conversation === this.#conversation) this.#conversation = null
-    for (const settle of this.#upcalls.values()) settle(null)
-    this.#upcalls.clear()
+    this.#upcalls.end()
     if (error !== null) this.#fault(error)
   }
 
@@ -195,13 +195,9 @@ export class Answering {
 
   #ask(request: Uint8Array, client: Uint8Array): Promise<Uint8Array | null> {
     if (this.#conversation === null) return Promise.resolve(null)
-    const id = ++this.#lastUpcall
-    this.#conversation.say({ kind: 'upcall', id, request, client })
-    return new Promise((resolve) => this.#upcalls.set(id, resolve))
-  }
-
-  #settle(id: number, response: Uint8Array | null): void {
-    this.#upcalls.get(id)?.(response)
-    this.#upcalls.delete(id)
+    const { length } = client
+    return new Promise((resolve) => {
+      this.#upcalls.ask(request, { octets: client, length: length as 4 | 16 }, resolve)
+    })
   }
 }

@@ -53,6 +53,16 @@ t.test('calls beyond the bound come to nothing at once, until one is over', asyn
   t.match(said.at(-1), { id: underWay + 1, request: Uint8Array.of(98) })
 })
 
+t.test('when nobody is there to answer, all calls come to nothing', async (t) => {
+  const { outcomes, upcalls, ask } = calls()
+  for (const text of ['a', 'b', 'c']) ask(Buffer.from(text))
+  upcalls.end()
+  t.same(outcomes, [null, null, null])
+  upcalls.end()
+  upcalls.settle(1, Buffer.from('late'))
+  t.equal(outcomes.length, 3)
+})
+
 t.test('calls end when their time is up: by a timer, or when somebody looks', async (t) => {
   const timers: (() => void)[] = []
   t.intercept(globalThis, 'setTimeout', {
