@@ -1,6 +1,7 @@
 import { asc, eq, gt } from '../../../schema/drizzle.ts'
 import { changes, configRevision } from '../../../schema/journal.ts'
-import { currentRevision, isForeign } from './revision.ts'
+import { isForeign } from './identity.ts'
+import { currentRevision } from './revision.ts'
 import type { ChangeKind, Tx } from './transaction.ts'
 
 export interface Change {

@@ -1,4 +1,4 @@
-import type { Expected } from './revision.ts'
+import type { Expected } from './identity.ts'
 
 /** What a `Database` is opened with. */
 export interface DatabaseOptions {

@@ -23,6 +23,7 @@ import { onceFree } from './data-directory-lock.ts'
 import type { DatabaseOptions } from './database-options.ts'
 import { type DatabaseUrl, DatabaseUrlError, parseDatabaseUrl } from './database-url.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
+import { type Expected, nothingExpected } from './identity.ts'
 import { migrate, migrationTimeoutMs } from './migrations.ts'
 import {
   breaksConnection,
@@ -32,7 +33,7 @@ import {
   toControlError,
   unknownOutcome,
 } from './postgres-errors.ts'
-import { type Expected, lockedRevision, lockRevision, nothingExpected, throwIfEmptied } from './revision.ts'
+import { lockedRevision, lockRevision, throwIfEmptied } from './revision.ts'
 import { readSchema, SchemaVersion } from './schema-version.ts'
 import { type Commit, Session } from './session.ts'
 import { Standing } from './standing.ts'

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { configRevision } from '../../../schema/journal.ts'
 import { ControlError } from '../model/errors.ts'
+import { type Expected, type Identity, isForeign } from './identity.ts'
 import type { Tx, Write } from './transaction.ts'
 
 /** The revision of the configuration that this transaction sees; 0 before the first write. */
@@ -8,24 +9,6 @@ export async function currentRevision(tx: Tx): Promise<number> {
   const [row] = await tx.select({ revision: configRevision.revision }).from(configRevision)
   return row?.revision ?? 0
 }
-
-/** Which database this is. */
-export interface Identity {
-  /** Null where the schema is older than ids. */
-  readonly id: string | null
-  /** Ids of those that it takes the place of, as somebody has said. */
-  readonly replaces: readonly string[]
-}
-
-/** What is known of a database before it is looked at. */
-export interface Expected {
-  /** The revision that it has, or a later one; 0 for none. */
-  readonly revision: number
-  /** The id of the one that this revision is of; null when it is not known. */
-  readonly database: string | null
-}
-
-export const nothingExpected: Expected = { revision: 0, database: null }
 
 /** Serialises writers, and those who migrate, whatever columns there are. */
 export const lockRevision =
@@ -43,11 +26,6 @@ export function lockedRevision(results: unknown): { readonly revision: number; r
     revision: Number(revision),
     identity: { id: line.database_id ?? null, replaces: line.replaces ?? [] },
   }
-}
-
-/** Whether a database is another one than was expected, and nobody has said that it is meant. */
-export function isForeign({ id, replaces }: Identity, database: string | null): boolean {
-  return database !== null && id !== database && !replaces.includes(database)
 }
 
 /** Throws `conflict` for the first revision of a database that is known to have had others, and for any of another database. */

@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { type NodePgDatabase, sql } from '../../../schema/drizzle.ts'
 import type { changeKinds, changeSources, historyKinds } from '../../../schema/journal.ts'
 import type { Body } from '../document/forms.ts'
-import type { Identity } from './revision.ts'
+import type { Identity } from './identity.ts'
 
 /**
  * An open transaction as a drizzle query builder. Nobody but `Database` begins, commits or rolls back: don't call

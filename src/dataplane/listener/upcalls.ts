@@ -6,8 +6,13 @@
  * Answers are called back rather than promised, because a worker that answers in batches never returns to its event loop. For
  * the same reason such a worker has no timers, and looks at the time between batches instead (`expire`).
  */
-import type { Client } from '../answer/client.ts'
 import { type Upcall, upcallLimits } from './protocol.ts'
+
+/** Of a client: the first `length` of the octets. */
+interface Address {
+  readonly octets: Uint8Array
+  readonly length: number
+}
 
 interface Call {
   readonly deadlineMs: number
@@ -29,11 +34,7 @@ export class Upcalls {
   }
 
   /** @param done called once, with null when nothing comes of it; maybe at once */
-  ask(
-    request: Uint8Array,
-    client: Pick<Client, 'octets' | 'length'>,
-    done: (response: Uint8Array | null) => void,
-  ): void {
+  ask(request: Uint8Array, client: Address, done: (response: Uint8Array | null) => void): void {
     if (this.#underWay.size >= this.#most) {
       done(null)
       return

@@ -196,8 +196,6 @@ export class Answering {
   #ask(request: Uint8Array, client: Uint8Array): Promise<Uint8Array | null> {
     if (this.#conversation === null) return Promise.resolve(null)
     const { length } = client
-    return new Promise((resolve) => {
-      this.#upcalls.ask(request, { octets: client, length: length as 4 | 16 }, resolve)
-    })
+    return new Promise((resolve) => this.#upcalls.ask(request, { octets: client, length }, resolve))
   }
 }
