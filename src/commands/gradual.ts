@@ -17,16 +17,14 @@ const idArgument = {
   change: { summary: 'its number; the only one that runs or is paused, when left out', need: 'optional' },
 } as const
 
-const now = () => new Date().toISOString()
-
 const list = defineCommand({
   arguments: {},
   options: { ...jsonOption, ...serverOptions },
   examples: [{ line: 'pooldns gradual list', does: 'those of late, the newest first' }],
   async run(_words, { json = false, ...given }) {
-    const { items } = await listed(theServer(given, process.env))
+    const { items, at } = await listed(theServer(given, process.env))
     if (json) return printJson(items)
-    const rows = items.map((change) => gradualRow(change, now()))
+    const rows = items.map((change) => gradualRow(change, at))
     const lines =
       rows.length === 0 ? ['nothing was changed gradually yet'] : table(rows, 0, paintFor(process.stdout))
     process.stdout.write(`${lines.join('\n')}\n`)
@@ -39,9 +37,9 @@ const show = defineCommand({
   examples: [{ line: 'pooldns gradual show', does: 'how far it is, and who gets which share' }],
   async run({ change }, { json = false, ...given }) {
     const server = theServer(given, process.env)
-    const found = await read(server, await idOf(server, change))
+    const { found, at } = await asked(server, await idOf(server, change))
     if (json) printJson(found)
-    else process.stdout.write(`${gradualLines(found, now()).join('\n')}\n`)
+    else process.stdout.write(`${gradualLines(found, at).join('\n')}\n`)
   },
 })
 
@@ -58,11 +56,11 @@ const watch = defineCommand({
     using interrupt = onInterrupt()
     const { signal } = interrupt
     for (let told = ''; ; ) {
-      const found = await read(server, id)
+      const { found, at } = await asked(server, id)
       const where = `${found.phase} ${found.step}`
       if (where !== told) {
         if (json) printJson(found)
-        else process.stdout.write(`${gradualLine(found, now())}\n`)
+        else process.stdout.write(`${gradualLine(found, at)}\n`)
       }
       told = where
       if (found.endedAt !== null) {
@@ -88,10 +86,9 @@ function action(name: string, does: string): Command {
       const server = theServer(given, process.env)
       const id = await idOf(server, change)
       const query = message === undefined ? '' : `?${new URLSearchParams({ message })}`
-      const response = await server.ask(`${url}/${id}/${name}${query}`, { method: 'POST' })
-      const found = (await response.json()) as GradualReply
+      const { found, at } = await asked(server, `${id}/${name}${query}`, { method: 'POST' })
       if (json) printJson(found)
-      else process.stdout.write(`${printable(`gradual change ${id}: `)}${gradualLine(found, now())}\n`)
+      else process.stdout.write(`${printable(`gradual change ${id}: `)}${gradualLine(found, at)}\n`)
     },
   })
 }
@@ -115,11 +112,19 @@ export const gradual: CommandGroup = {
 }
 
 async function listed(server: ApiClient) {
-  return (await (await server.ask(url)).json()) as { readonly items: readonly GradualReply[] }
+  const response = await server.ask(url)
+  const { items } = (await response.json()) as { readonly items: readonly GradualReply[] }
+  return { items, at: timeOf(response) }
 }
 
-async function read(server: ApiClient, id: string): Promise<GradualReply> {
-  return (await (await server.ask(`${url}/${id}`)).json()) as GradualReply
+async function asked(server: ApiClient, path: string, init: { readonly method?: string } = {}) {
+  const response = await server.ask(`${url}/${path}`, init)
+  return { found: (await response.json()) as GradualReply, at: timeOf(response) }
+}
+
+/** As the server tells it. */
+function timeOf({ headers }: { readonly headers: { get(name: string): string | null } }): string {
+  return new Date(headers.get('date') ?? Date.now()).toISOString()
 }
 
 /** @throws UsageError when none is named, and not exactly one is under way */

@@ -15,6 +15,8 @@ export type PlannedEffect = PlanView & {
   readonly replay?: ReplayView
   /** The steps of a gradual change. */
   readonly gradual?: GradualCourseReply
+  /** Gradual changes that it would halt. */
+  readonly halts?: readonly { readonly id: number; readonly moves: string }[]
 }
 
 const marks = { add: '+', change: '~', remove: '-', restate: '=' } as const
@@ -41,8 +43,11 @@ export function planText(
 }
 
 /** What happens to answers, in the words of those who give them. */
-function effectLines({ effect }: PlannedEffect): string[] {
-  if (effect === undefined) return []
+function effectLines({ effect, halts = [] }: PlannedEffect): string[] {
+  const halted = halts.map(({ id, moves }) =>
+    printable(`gradual change ${id} would be halted, which moves the weights of ${moves}`),
+  )
+  if (effect === undefined) return halted
   const percent = (share: number) => `${Math.round(share * 1000) / 10} %`
   const lines = effect.services.map(({ service, types, area, pools }) => {
     const whom = area === undefined ? '' : ` of clients that get ${area.join(', ')}`
@@ -57,6 +62,7 @@ function effectLines({ effect }: PlannedEffect): string[] {
     ...lines,
     ...(effect.moreServices > 0 ? [`and ${effect.moreServices} more services`] : []),
     ...leaving,
+    ...halted,
   ]
 }
 

@@ -21,7 +21,7 @@ import {
 import { writeConfiguration } from '../store/configuration.ts'
 import type { Author, Database, Tx, Write } from '../store/database.ts'
 import { getGradual, gradualFragments, lastChangeOf, saveGradual } from '../store/gradual.ts'
-import { gradualLock, takeLocks, tryLock } from '../store/lock-rows.ts'
+import { gradualLock, tryLock } from '../store/lock-rows.ts'
 import { getPool, type StoredPool } from '../store/pools.ts'
 import { getService, type StoredService } from '../store/services.ts'
 import type { Stored } from '../store/stored.ts'
@@ -43,28 +43,24 @@ interface Ask {
   readonly by: Author
 }
 
-/** For operators: waits for its turn. Throws `not-found`, and `conflict` for what can't be done with the change as it is. */
+/** For operators. Throws `not-found`, and `conflict` for what can't be done with the change as it is. */
 export async function operate(database: Database, ask: Ask): Promise<Advanced> {
-  const { revision, result } = await database.writeStaged(
-    ask.by,
-    (tx) => tx.execute(takeLocks([gradualLock])),
-    async (write) => {
-      const change = await getGradual(write.tx, ask.id)
-      if (change === null) throw new ControlError('not-found', `there is no gradual change ${ask.id}`)
-      const turn = turnOf(change, change.steps.length, ask.input)
-      if (turn === null) {
-        throw new ControlError(
-          'conflict',
-          `gradual change ${ask.id} is ${change.phase}: it can't ${verbs[ask.input]}`,
-        )
-      }
-      const parts = await partsOf(write.tx, change)
-      const trouble = await troubleOf(write.tx, change, parts)
-      if (trouble !== null)
-        throw new ControlError('conflict', `gradual change ${ask.id} is about to be halted: ${trouble}`)
-      return take(write, change, turn, parts, ask)
-    },
-  )
+  const { revision, result } = await database.write(ask.by, async (write) => {
+    const change = await getGradual(write.tx, ask.id)
+    if (change === null) throw new ControlError('not-found', `there is no gradual change ${ask.id}`)
+    const turn = turnOf(change, change.steps.length, ask.input)
+    if (turn === null) {
+      throw new ControlError(
+        'conflict',
+        `gradual change ${ask.id} is ${change.phase}: it can't ${verbs[ask.input]}`,
+      )
+    }
+    const parts = await partsOf(write.tx, change)
+    const trouble = await troubleOf(write.tx, change, parts)
+    if (trouble !== null)
+      throw new ControlError('conflict', `gradual change ${ask.id} is about to be halted: ${trouble}`)
+    return take(write, change, turn, parts, ask)
+  })
   return { revision, ...result }
 }
 
@@ -87,8 +83,11 @@ export async function advance(
   ask: Ask & { readonly version: number },
 ): Promise<Advanced | null> {
   try {
-    const { revision, result } = await database.writeStaged(ask.by, tryGradualLock, (write) =>
-      move(write, ask),
+    const { revision, result } = await database.writeStaged(
+      ask.by,
+      tryGradualLock,
+      (write) => move(write, ask),
+      'at-once',
     )
     return result === null ? null : { revision, ...result }
   } catch (error) {

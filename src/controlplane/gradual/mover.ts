@@ -41,8 +41,9 @@ const activePollMs = 1_000
 const idlePollMs = 10_000
 /** While another node takes a step, or the database is away. */
 const takenPollMs = 100
-/** So soon after a hint it looks: writes come in bursts. */
-const settleMs = 20
+/** So soon after a hint it looks: writes come in bursts, and most of them have nothing to do with a change. */
+const activeSettleMs = 20
+const idleSettleMs = 250
 
 interface Known {
   readonly change: GradualChange
@@ -71,7 +72,7 @@ export class GradualMover implements AsyncDisposable {
     this.#loop = new PollLoop({
       look: () => this.#look(),
       everyMs: () => this.#everyMs(),
-      settleMs: () => settleMs,
+      settleMs: () => (this.#active.length === 0 ? idleSettleMs : activeSettleMs),
       onError: options.onError,
     })
   }
@@ -104,8 +105,12 @@ export class GradualMover implements AsyncDisposable {
     await this.#loop.stop()
   }
 
+  get #active(): Known[] {
+    return [...this.#known.values()].filter(({ change }) => isActive(change))
+  }
+
   #everyMs(): number {
-    const active = [...this.#known.values()].filter(({ change }) => isActive(change))
+    const active = this.#active
     if (active.length === 0) return idlePollMs
     const next = Math.min(...active.map(({ dueMs }) => dueMs)) - this.#clock.nowMs()
     return next > 0 ? Math.min(next, activePollMs) : takenPollMs

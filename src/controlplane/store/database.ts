@@ -225,11 +225,14 @@ export class Database implements AsyncDisposable {
    * A `write` that takes long or has to wait: `stage` does in the same transaction what needs no revision lock, and only
    * then is that asked for; other writes go on meanwhile. (In the embedded database they wait: it has one connection.)
    * Neither part may wait for a peer over the network.
+   *
+   * @param how `at-once`: `stage` waits for nobody, so it comes before those of imports that are under way; for who does one at a time
    */
   async writeStaged<S, T>(
     by: string | Author,
     stage: (tx: Tx) => Promise<S>,
     work: (write: Write, staged: S) => Promise<T>,
+    how?: 'at-once',
   ): Promise<{ revision: number; result: T }> {
     const begin = beginOf(this.kind, readCommitted, { timeoutMs: longTimeoutMs })
     const locked = async (tx: Tx, staged: S, commit: Commit) => {
@@ -249,9 +252,8 @@ export class Database implements AsyncDisposable {
         },
         longTimeoutMs,
       )
-    return this.#written(
-      await this.#stagedWrites.run(() => (embedded ? this.#writes.run(transaction) : transaction())),
-    )
+    const run = () => (embedded ? this.#writes.run(transaction) : transaction())
+    return this.#written(await (how === 'at-once' ? run() : this.#stagedWrites.run(run)))
   }
 
   #unit(tx: Tx, by: string | Author, lock: PromiseLike<unknown>): Write {

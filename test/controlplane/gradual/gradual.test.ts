@@ -301,6 +301,10 @@ for (const kind of ['postgres', 'embedded'] as const) {
         )
       }
       const id = await begin(t)
+      harness.state.gradual = moving.mover.current
+      t.match((await put(document(70, 30), 'dryRun=true')).body.halts, [{ id, moves: `service ${name}` }])
+      t.notOk((await put(document(99, 1), 'dryRun=true')).body.halts, 'those weights are its own')
+      harness.state.gradual = []
       await harness.call('PATCH', `/v1/services/${name}`, { ttl: 77 })
       await moving.follow()
       moving.leap(stepMs)
@@ -316,6 +320,60 @@ for (const kind of ['postgres', 'embedded'] as const) {
         pools: [{ weight: 100 }, { weight: 0 }],
       })
     })
+
+    t.test('files of an owner, and what is to go', async (t) => {
+      const pools = { owned: { select: 'weighted', members } }
+      await put({ owner: 'team-a', pools })
+      const moved = structuredClone(pools) as Any
+      moved.owned.members.b.weight = 100
+      const pruning = await put(
+        { owner: 'team-a', pools: { owned: { ...moved.owned, members: { b: moved.owned.members.b } } } },
+        `${course}&prune=true`,
+      )
+      t.match(pruning, {
+        status: 409,
+        body: { errors: [{ path: 'pools.owned', message: /more than weights/ }] },
+      })
+      t.match(await put({ owner: 'team-b', pools: moved }, course), {
+        status: 409,
+        body: { errors: [{ message: /belongs to the files of owner team-a/ }] },
+      })
+      const started = await put({ owner: 'team-a', pools: moved }, `${course}&prune=true`)
+      t.equal(started.status, 200)
+      await moving.follow()
+      await moving.looked()
+      moving.leap(stepMs)
+      await moving.event('step')
+      const { body } = await harness.call('GET', '/v1/config?owner=team-a')
+      t.match(body.pools.owned.members, { a: { weight: 39 }, b: { weight: 1 } }, 'it is still theirs')
+      await act(started.body.gradual.id, 'go-back')
+      t.same((await harness.call('GET', '/v1/config?owner=team-a')).body.pools, pools)
+      await put({ owner: 'team-a' }, 'prune=true')
+    })
+
+    t.test(
+      'an import under way holds up no step and no operator',
+      { skip: kind === 'embedded' && 'it has one connection' },
+      async (t) => {
+        const id = await begin(t)
+        const importing = Promise.withResolvers<void>()
+        const staged = Promise.withResolvers<void>()
+        const written = harness.database.writeStaged(
+          'ann',
+          async () => {
+            staged.resolve()
+            await importing.promise
+          },
+          async () => {},
+        )
+        await staged.promise
+        moving.leap(stepMs)
+        await moving.event('step')
+        t.match(await act(id, 'go-back'), { status: 200 })
+        importing.resolve()
+        await written
+      },
+    )
 
     t.test('two nodes: each step is taken once', async (t) => {
       await using other = await startMoving(harness.database)

@@ -1,7 +1,7 @@
 /** The configuration as one document: read, planned and applied. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { applyDocument, type Plan, planDocument } from '../../apply/apply.ts'
+import { type ApplyOptions, applyDocument, type Plan, planDocument } from '../../apply/apply.ts'
 import { type Effect, effectOf } from '../../apply/effect.ts'
 import { exportDocument, rememberedDocument } from '../../apply/export.ts'
 import { planActions, viewPlan } from '../../apply/plan-view.ts'
@@ -31,7 +31,15 @@ import {
   writeHeaders,
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
-import { applyInSteps, courseOf, type GradualQuery, gradualQuery, planInSteps } from './gradual-apply.ts'
+import {
+  applyInSteps,
+  courseOf,
+  type GradualQuery,
+  gradualQuery,
+  HaltsSchema,
+  haltedBy,
+  planInSteps,
+} from './gradual-apply.ts'
 import { ReplaySchema } from './replay-schema.ts'
 import { invalid } from './resource.ts'
 
@@ -122,6 +130,7 @@ export const PlanSchema = Type.Object({
   ),
   gradual: Type.Optional(GradualCourseView),
   replay: Type.Optional(ReplaySchema),
+  halts: HaltsSchema,
   left: Type.Array(Type.Object({ kind: Type.String(), name: Type.String() }), {
     description: 'what the document does not name, and leaves as it is; the first hundred',
   }),
@@ -282,9 +291,7 @@ function registerPut(app: FastifyInstance, context: Ground & Operations): void {
     const options = { document: documentOf(request), prune, since: sinceOf(request) }
     if (dryRun) {
       const { plan, shown } =
-        course === null
-          ? { plan: await planDocument(context.database, options), shown: {} }
-          : await planInSteps(context, options, course)
+        course === null ? await planAtOnce(context, options) : await planInSteps(context, options, course)
       reply.header('etag', etagOf(plan.revision))
       return { ...viewPlan(plan), ...(await effectFor(context, plan, replay)), ...shown }
     }
@@ -297,6 +304,11 @@ function registerPut(app: FastifyInstance, context: Ground & Operations): void {
     reply.header('etag', etagOf(revision))
     return { ...viewPlan(plan), ...shown }
   })
+}
+
+async function planAtOnce(context: Ground & Operations, options: ApplyOptions) {
+  const plan = await planDocument(context.database, options)
+  return { plan, shown: haltedBy(context, plan) }
 }
 
 function documentOf({ body }: FastifyRequest): Document {

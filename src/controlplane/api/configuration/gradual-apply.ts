@@ -4,8 +4,9 @@ import type { ApplyOptions, Plan } from '../../apply/apply.ts'
 import { planGradual, startGradual } from '../../apply/gradual.ts'
 import { parseCourse } from '../../document/gradual.ts'
 import { gradualEvent } from '../../gradual/advance.ts'
+import { disturbance } from '../../gradual/parts.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
-import type { GradualCourse, GradualPart } from '../../model/gradual.ts'
+import { type GradualCourse, type GradualPart, isActive, partName, percentOf } from '../../model/gradual.ts'
 import type { Author } from '../../store/database.ts'
 import type { Ground, Operations } from '../context.ts'
 import { type GradualCourseReply, presentCourse } from '../operations/gradual-view.ts'
@@ -89,6 +90,33 @@ export async function applyInSteps(
   )
   if (change !== null) context.tell(gradualEvent(change, 'started', change.actor))
   return { plan, revision, shown: shownOf(course, plan.target.gradual!.parts, change?.id ?? null) }
+}
+
+export const HaltsSchema = Type.Optional(
+  Type.Array(Type.Object({ id: Type.Integer(), moves: Type.String() }), {
+    description: 'of a dry run: gradual changes that it would halt, and what of theirs it changes',
+  }),
+)
+
+/** Gradual changes that a plan would halt, as it changes what they move. */
+export function haltedBy(
+  { gradual }: Context,
+  { target }: Plan,
+): { readonly halts?: readonly { readonly id: number; readonly moves: string }[] } {
+  const services = new Map(target.services.map((change) => [change.name, change.after?.value ?? null]))
+  const pools = new Map(target.pools.map((change) => [change.name, change.after?.value ?? null]))
+  const halts = gradual.current().flatMap((change) =>
+    change.parts.flatMap((part) => {
+      const { kind, name } = part
+      const all = kind === 'service' ? services : pools
+      if (!isActive(change) || !all.has(name)) return []
+      const present =
+        kind === 'service' ? { service: services.get(name) ?? null } : { pool: pools.get(name) ?? null }
+      const trouble = disturbance(part, percentOf(change), present)
+      return trouble === null ? [] : [{ id: change.id, moves: partName(part) }]
+    }),
+  )
+  return halts.length === 0 ? {} : { halts }
 }
 
 /** It would go back as soon as it has begun. */

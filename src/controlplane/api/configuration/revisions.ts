@@ -22,6 +22,7 @@ import {
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
 import { checkReplay, type DryRun, effectFor, FieldSchema, PlanSchema, ReplayQuery } from './config.ts'
+import { haltedBy } from './gradual-apply.ts'
 
 const url = '/v1/revisions/:revision'
 const number = { minimum: 0, description: 'a whole number of at least 0' }
@@ -160,7 +161,7 @@ function registerRollback(app: FastifyInstance, context: Ground & Operations): v
     if (dryRun) {
       const plan = await planRollback(context.database, options)
       reply.header('etag', etagOf(plan.revision))
-      return { ...viewPlan(plan), ...(await effectFor(context, plan, replay)) }
+      return { ...viewPlan(plan), ...(await effectFor(context, plan, replay)), ...haltedBy(context, plan) }
     }
     const by = {
       actor: request.actor,
