@@ -6,7 +6,11 @@ import { LineCounter, parseDocument, stringify } from 'yaml'
 import { ControlError } from '../controlplane/model/errors.ts'
 import { printable, printableLines } from '../terminal-text.ts'
 import type { ApiClient } from './api-client.ts'
+import { askWhether } from './document/apply.ts'
+import { planText } from './document/plan-text.ts'
+import { documentTarget } from './document/target-of.ts'
 import { defineCommand } from './frame/command.ts'
+import { paintFor } from './frame/terminal.ts'
 import { thingArguments, withoutStatus } from './get.ts'
 import { kindNames, pathOf } from './kinds.ts'
 import { serverOptions, theServer } from './server-choice.ts'
@@ -14,11 +18,12 @@ import { serverOptions, theServer } from './server-choice.ts'
 /** `pooldns edit KIND NAME`: what is saved in the editor is written, unless somebody else wrote meanwhile. */
 export const edit = defineCommand({
   arguments: thingArguments,
-  options: serverOptions,
+  options: { yes: { type: 'boolean', short: 'y', summary: 'write without a question' }, ...serverOptions },
   examples: [{ line: 'EDITOR=nano pooldns edit pool web-eu', does: 'changes its settings or members' }],
   notes:
-    'The editor is VISUAL, EDITOR, or vi. What the server refuses stays in a file that is named, and nothing is changed.',
-  async run({ kind, name }, given) {
+    'The editor is VISUAL, EDITOR, or vi. What it would change is shown, and asked about at a terminal. What the server refuses, or you ' +
+    'do not want after all, stays in a file that is named, and nothing is changed.',
+  async run({ kind, name }, { yes = false, ...given }) {
     const path = pathOf(kindNames.find((known) => known === kind)!, name)
     const server = theServer(given, process.env)
     const response = await server.ask(path)
@@ -37,7 +42,10 @@ export const edit = defineCommand({
       const after = await readFile(file, 'utf8')
       if (after === before) process.stdout.write('nothing was changed\n')
       else {
-        await write(server, path, parseYaml(after, file), etag)
+        const body = parseYaml(after, file)
+        await showPlan({ kind, name, before: found, after: body }, given)
+        if (!yes && process.stdin.isTTY === true) await confirm(`write ${kind} ${name}?`)
+        await write(server, path, body, etag)
         process.stdout.write(`${printable(`${kind} ${name} is changed`)}\n`)
       }
     } catch (error) {
@@ -47,6 +55,59 @@ export const edit = defineCommand({
     await rm(folder, { recursive: true, force: true })
   },
 })
+
+/** What was written stays when the answer is no. */
+async function confirm(question: string): Promise<void> {
+  await askWhether(question).catch((error: Error) => {
+    throw new ControlError('conflict', error.message)
+  })
+}
+
+interface Edited {
+  readonly kind: string
+  readonly name: string
+  readonly before: Readonly<Record<string, unknown>>
+  readonly after: unknown
+}
+
+/** What lies in things of a kind, and goes when it is left out. */
+const inside: Readonly<Record<string, string>> = { pool: 'members', zone: 'rrsets' }
+/** Those that a document has. */
+const planned: ReadonlySet<string> = new Set(['monitor', 'pool', 'service', 'zone'])
+
+/** What the server refuses it says when it is written. */
+async function showPlan(edited: Edited, given: Parameters<typeof documentTarget>[0]): Promise<void> {
+  const { kind, name, after } = edited
+  if (!planned.has(kind)) return
+  const document = { [`${kind}s`]: { [name]: after } }
+  try {
+    const plan = await documentTarget(given).plan({ document, prune: false, revision: null })
+    const gone = left(edited)
+    const lines = plan.changed || gone.length === 0 ? planText(plan, paintFor(process.stderr), 'would') : []
+    process.stderr.write(printableLines(`${[...lines, ...gone].join('\n')}\n`))
+  } catch (error) {
+    if (!(error instanceof ControlError)) throw error
+  }
+}
+
+/** Lines for what would go: a document by itself leaves such things alone, and so its plan says nothing of them. */
+function left({ kind, name, before, after }: Edited): string[] {
+  const what = inside[kind]
+  if (what === undefined || typeof after !== 'object' || after === null) return []
+  const kept = new Set(namesOf(Reflect.get(after, what)))
+  return namesOf(before[what])
+    .filter((each) => !kept.has(each))
+    .map((each) => `- ${kind} ${name}: ${what}: ${each} would go`)
+}
+
+/** Of members, which have names, or of RRsets, which are a list. */
+function namesOf(things: unknown): string[] {
+  if (!Array.isArray(things)) return typeof things === 'object' && things !== null ? Object.keys(things) : []
+  return things.map((each: unknown) => {
+    const { name, type } = (each ?? {}) as { readonly name?: unknown; readonly type?: unknown }
+    return `${String(name)} ${String(type)}`
+  })
+}
 
 function runEditor(file: string): void {
   const editor = process.env.VISUAL || process.env.EDITOR || 'vi'

@@ -175,7 +175,9 @@ t.test('lists, one thing, and one thing in an editor', async (t) => {
     return pooldns(['edit', 'service', www], { VISUAL: '', EDITOR: editor })
   }
   t.match(await as('true'), { code: 0, stdout: 'nothing was changed\n' })
-  t.match(await as('sed -i "s/^ttl: .*/ttl: 7s/" "$1"'), { code: 0, stdout: /is changed/ }, 'written')
+  const changed = await as('sed -i "s/^ttl: .*/ttl: 7s/" "$1"')
+  t.match(changed, { code: 0, stdout: /is changed/ }, 'written')
+  t.match(changed.stderr, /ttl.*7s/, 'what it would change is shown first')
   t.match(JSON.parse((await pooldns(['get', 'service', www, '--json'])).stdout), { ttl: '7s' })
   t.match(await as('exit 3'), { code: 1, stderr: /ended with 3: nothing is changed/ })
   const refused = await as('sed -i "s/^ttl: .*/ttl: never/" "$1"')
@@ -187,6 +189,14 @@ t.test('lists, one thing, and one thing in an editor', async (t) => {
   t.match(broken, { code: 1, stderr: /service\.yaml:\d+:\d+: / })
   await rm(join(/is in (\S+)/.exec(broken.stderr)![1]!, '..'), { recursive: true })
   await put(daemon, '/v1/services/other.example.test', { pools: [pool] })
+
+  await put(daemon, '/v1/pools/edited', {
+    members: { a: { address: '192.0.2.8' }, b: { address: '192.0.2.9' } },
+  })
+  await writeFile(editor, '#!/bin/sh\nsed -i "/^  b:/,\\$d" "$1"\n')
+  const fewer = await pooldns(['edit', 'pool', 'edited'], { VISUAL: '', EDITOR: editor })
+  t.match(fewer, { code: 0, stderr: /- pool edited: members: b would go/ })
+  t.same(Object.keys(JSON.parse((await pooldns(['get', 'pool', 'edited', '--json'])).stdout).members), ['a'])
 })
 
 t.test('login', async (t) => {

@@ -235,6 +235,11 @@ export async function askFirst(planned: PlanView, question: string): Promise<voi
   const lines = planText(planned, paintFor(process.stderr), 'would')
   process.stderr.write(`${lines.join('\n')}\n`)
   if (process.stdin.isTTY !== true) throw new Error('there is nobody to ask: say --yes')
+  await askWhether(question)
+}
+
+/** Asks at the terminal. Throws when the answer is no. */
+export async function askWhether(question: string): Promise<void> {
   const asking = createInterface({ input: process.stdin, output: process.stderr })
   const answer = await asking.question(`${question} [y/N] `)
   asking.close()
