@@ -16,15 +16,14 @@ import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { NodeRecord } from '../model/observation.ts'
 import type { HandedOutState } from './handed-out.ts'
 
-/** A drain of before the start is as good as known to all when it is older than this. */
-const knownAfterMs = 60_000
-
 type OtherNode = Pick<NodeRecord, 'id' | 'revision'>
 
 interface Drain {
   /** Null while the database has not been told. */
   readonly revision: number | null
   readonly ttlSeconds: number
+  /** It was there before the start: when nobody lags by then, nobody has lately, as far as is known. */
+  readonly isOld: boolean
   /** Since when all that live serve it, UNIX time; null while one does not. */
   readonly servedAtMs: number | null
 }
@@ -53,11 +52,13 @@ export class FleetDrains {
         const key = formatMemberKey({ pool, member })
         const override = catalog.overrideOf(pool, member, now)
         const known = before.get(key)
-        const isOld = isFirst && now.getTime() - (override?.since.getTime() ?? 0) > knownAfterMs
         const revision = override?.pending === true ? null : (known?.revision ?? catalog.revision)
         const ttls = catalog.servicesOf(pool).map((name) => catalog.services.get(name)!.ttlSeconds)
         const ttlSeconds = Math.max(known?.ttlSeconds ?? 0, ...ttls)
-        return [key, { revision, ttlSeconds, servedAtMs: known?.servedAtMs ?? (isOld ? 0 : null) }]
+        return [
+          key,
+          { revision, ttlSeconds, isOld: known?.isOld ?? isFirst, servedAtMs: known?.servedAtMs ?? null },
+        ]
       }),
     )
   }
@@ -77,7 +78,9 @@ export class FleetDrains {
     this.#drains = new Map(
       Array.from(this.#drains, ([key, drain]) => {
         const isServed = others.length === 0 || (drain.revision !== null && drain.revision <= lowest)
-        return [key, drain.servedAtMs === null && isServed ? { ...drain, servedAtMs: nowMs } : drain]
+        if (drain.servedAtMs !== null) return [key, drain]
+        if (!isServed) return [key, { ...drain, isOld: false }]
+        return [key, { ...drain, servedAtMs: drain.isOld ? 0 : nowMs }]
       }),
     )
   }
@@ -87,12 +90,12 @@ export class FleetDrains {
     const drain = this.#drains.get(formatMemberKey({ pool, member }))
     const others = this.#others()
     if (drain === undefined || here.answered || others.length === 0) return here
-    const { revision, servedAtMs, ttlSeconds } = drain
+    const { revision, servedAtMs, ttlSeconds, isOld } = drain
     if (servedAtMs === null) {
       const behind = others.filter((node) => revision === null || node.revision < revision)
       if (behind.length > 0) return { answered: true, safeAt: null, answeredBy: behind.map(({ id }) => id) }
     }
-    const servedMs = servedAtMs ?? this.#now().getTime()
+    const servedMs = servedAtMs ?? (isOld ? 0 : this.#now().getTime())
     const safeAtMs = Math.max(here.safeAt?.getTime() ?? 0, servedMs === 0 ? 0 : servedMs + ttlSeconds * 1000)
     return { ...here, safeAt: safeAtMs === 0 ? null : new Date(safeAtMs) }
   }
