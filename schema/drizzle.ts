@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module'
 
-export type { SQL } from 'drizzle-orm'
+export type { SQL, SQLWrapper } from 'drizzle-orm'
 export type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 export type { AnyPgColumn, PgColumn, PgSelect } from 'drizzle-orm/pg-core'
 

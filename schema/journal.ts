@@ -1,3 +1,4 @@
+import { tokenScopes } from '../src/controlplane/model/token.ts'
 import { instant, isName, key, oneOf, owner, revision, someOf } from './column-types.ts'
 import {
   bigint,
@@ -14,8 +15,8 @@ import {
 } from './drizzle.ts'
 
 export const changeKinds = ['zone', 'monitor', 'pool', 'service', 'override', 'webhook', 'fail-back'] as const
-/** `report`: reports on members with a push monitor, and nothing else. */
-export const tokenScopes = ['read', 'write', 'report'] as const
+/** Stands in the place of scopes that versions of old would take for more than they are: they know no such word, and let it do nothing. */
+export const heldBack = 'limited'
 
 /** One row, ever: the lock that puts writers in a line, and the number of the last revision. */
 export const configRevision = pgTable(
@@ -122,14 +123,30 @@ export const tokens = pgTable(
   {
     name: key('name').primaryKey(),
     hash: key('hash').notNull().unique('tokens_hash_unique'),
+    /** What it may do, or, where it may so within limits or for a time alone, `heldBack`. */
     scopes: text('scopes').array().notNull(),
+    /** The scopes that are held back; null where they stand under `scopes`. */
+    rights: text('rights').array(),
+    /** Patterns for names by kind, which limit it to what they stand for; null for no limits. */
+    limits: json('limits').$type<unknown>(),
     createdAt: instant('created_at').notNull(),
     lastUsedAt: instant('last_used_at'),
+    /** Null for never. */
+    expiresAt: instant('expires_at'),
+    description: text('description'),
   },
   (t) => [
     check('tokens_name_check', isName(t.name)),
     check('tokens_hash_check', sql`${t.hash} ~ '^[0-9a-f]{64}$'`),
-    check('tokens_scopes_check', sql`cardinality(${t.scopes}) >= 1 and ${someOf(t.scopes, tokenScopes)}`),
+    check(
+      'tokens_scopes_check',
+      sql`cardinality(${t.scopes}) >= 1 and ${someOf(t.scopes, [...tokenScopes, heldBack])}`,
+    ),
+    check('tokens_rights_check', sql`cardinality(${t.rights}) >= 1 and ${someOf(t.rights, tokenScopes)}`),
+    check(
+      'tokens_held_back_check',
+      sql`(${t.limits} is null and ${t.expiresAt} is null) or (${t.rights} is not null and ${t.scopes} = array[${sql.raw(`'${heldBack}'`)}])`,
+    ),
   ],
 )
 

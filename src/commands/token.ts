@@ -1,44 +1,84 @@
-import { tokenScopes } from '../../schema/journal.ts'
-import {
-  createToken,
-  listTokens,
-  revokeToken,
-  type Token,
-  type TokenScope,
-} from '../controlplane/store/tokens.ts'
-import { printable } from '../terminal-text.ts'
+import { UsageError } from '../config.ts'
+import { parseDuration } from '../controlplane/document/duration.ts'
+import { InstantText } from '../controlplane/document/fields.ts'
+import { parseTokenWish } from '../controlplane/document/token.ts'
+import type { Problem } from '../controlplane/model/errors.ts'
+import { type Token, type TokenWish, tokenScopes } from '../controlplane/model/token.ts'
+import { listTokens, makeToken, revokeToken } from '../controlplane/store/tokens.ts'
 import type { ApiClient } from './api-client.ts'
 import { type CommandGroup, defineCommand } from './frame/command.ts'
 import { jsonOption } from './frame/shared-options.ts'
-import { printJson } from './frame/terminal.ts'
+import { type Cell, paintFor, printJson, type Row, table } from './frame/terminal.ts'
 import { actor, requireOwnDatabase, withOwnDatabase } from './own-database.ts'
 import { namedServer, serverOptions } from './server-choice.ts'
 
 const nameArgument = { name: { summary: 'the name of the token' } } as const
 
+const limit = (plural: string, more = '') =>
+  ({
+    type: 'string',
+    value: 'PATTERN',
+    multiple: true,
+    summary: `limits it to these ${plural}, by name or pattern, once or several times${more}`,
+  }) as const
+
+const right = {
+  type: 'string',
+  value: 'RIGHT',
+  multiple: true,
+  choices: tokenScopes,
+} as const
+
 const create = defineCommand({
   arguments: nameArgument,
   options: {
-    scope: {
+    right: { ...right, summary: 'what it may do, once or several times; read unless said otherwise' },
+    scope: { ...right, summary: 'the same, as versions of old call it' },
+    zone: limit('zones'),
+    pool: limit('pools'),
+    service: limit('services', '; a service is not in its zone here'),
+    monitor: limit('monitors'),
+    expires: {
       type: 'string',
-      value: 'SCOPE',
-      multiple: true,
-      choices: tokenScopes,
-      summary: 'what it may do, once or several times; read unless said otherwise',
+      value: 'TIME',
+      summary:
+        'from when on it is worth nothing: in so long, such as 30d, or at an instant; never when left out',
     },
+    description: { type: 'string', value: 'TEXT', summary: 'what it is for' },
     ...jsonOption,
     ...serverOptions,
   },
   examples: [
     {
-      line: 'pooldns token create ci --scope read --scope write',
+      line: 'pooldns token create ci --right read --right write',
       does: 'for a pipeline; its secret is shown once',
     },
-    { line: 'pooldns token create fra-1 --scope report', does: 'for "pooldns agent"' },
+    {
+      line: "pooldns token create shop --right read --right write --zone shop.example --service '*.shop.example' --pool 'shop-*'",
+      does: 'for a team: it sees and changes nothing else',
+    },
+    {
+      line: 'pooldns token create night --right read --right override --pool web-eu --expires 30d',
+      does: 'drains, for a month',
+    },
+    { line: 'pooldns token create fra-1 --right report', does: 'for "pooldns agent"' },
   ],
-  async run({ name }, { scope: scopes = ['read' as const], json, ...given }) {
-    const secret = await tokensOf(given).create(name, scopes)
-    if (json === true) printJson({ name, scopes, secret })
+  notes:
+    'With --zone, --pool, --service or --monitor the token is limited: it sees and changes what these name, and of what they do not name nothing.',
+  async run({ name }, { right = [], scope = [], json, expires, description = '', ...given }) {
+    const { zone, pool, service, monitor } = given
+    const chosen = [...new Set([...right, ...scope])]
+    const named = { zones: zone, pools: pool, services: service, monitors: monitor }
+    const limits = Object.entries(named).filter(([, patterns]) => patterns !== undefined)
+    const wish: NewToken = {
+      name,
+      scopes: chosen.length === 0 ? ['read'] : chosen,
+      limits: limits.length === 0 ? null : Object.fromEntries(limits),
+      expiresAt: expires === undefined ? null : readTime(expires),
+      description,
+    }
+    const secret = await tokensOf(given).create(wish)
+    if (json === true) printJson({ ...wish, secret })
     else process.stdout.write(`${secret}\n`)
   },
 })
@@ -46,11 +86,12 @@ const create = defineCommand({
 const list = defineCommand({
   arguments: {},
   options: { ...jsonOption, ...serverOptions },
-  examples: [{ line: 'pooldns token list', does: 'name, scopes and birth of each' }],
+  examples: [{ line: 'pooldns token list', does: 'what each may do, until when, and when it was used last' }],
   async run(_words, { json, ...given }) {
     const found = await tokensOf(given).list()
-    if (json === true) printJson(found)
-    else process.stdout.write(found.map(line).join(''))
+    if (json === true) return printJson(found)
+    const lines = table(found.map(row), 0, paintFor(process.stdout))
+    process.stdout.write(lines.map((text) => `${text}\n`).join(''))
   },
 })
 
@@ -82,28 +123,65 @@ function tokensOf(given: {
   return ownTokens
 }
 
-function line({ name, scopes, createdAt }: ListedToken): string {
-  return `${printable(name)}\t${scopes.join(',')}\t${new Date(createdAt).toISOString()}\n`
+function row({ name, scopes, limits, createdAt, lastUsedAt, expiresAt, description }: ListedToken): Row {
+  const reached = Object.entries(limits ?? {}).map(
+    ([kinds, patterns]: [string, readonly string[]]) => `${kinds} ${patterns.join(' ')}`,
+  )
+  return {
+    token: name,
+    rights: scopes.join(' '),
+    'limited to': limits === null ? '' : reached.join(', '),
+    created: timeText(createdAt),
+    'last used': lastUsedAt === null ? 'never' : timeText(lastUsedAt),
+    expires: expiresAt === null ? '' : expiryCell(new Date(expiresAt)),
+    description,
+  }
 }
 
+function expiryCell(at: Date): Cell {
+  const text = timeText(at)
+  return at <= new Date() ? { text: `${text} (expired)`, style: 'yellow' } : text
+}
+
+const timeText = (at: Date | string) => new Date(at).toISOString().slice(0, 16).replace('T', ' ')
+
+/** @throws UsageError */
+function readTime(text: string): string {
+  const ms = parseDuration(text)
+  const at = ms === null ? InstantText.parse(text, '', []) : new Date(Date.now() + ms)
+  if (at === undefined || Number.isNaN(at.getTime()) || at <= new Date()) {
+    throw new UsageError(
+      `--expires: "${text}" is not accepted; it takes a length of time such as 12h or 30d, or an instant to come such as 2027-01-31T03:00:00Z`,
+    )
+  }
+  return at.toISOString()
+}
+
+/** A token as a client of the API asks for one. */
+type NewToken = Omit<TokenWish, 'expiresAt'> & { readonly expiresAt: string | null }
+
 /** A token, with its times as text when it came by HTTP. */
-type ListedToken = Pick<Token, 'name' | 'scopes'> & { readonly createdAt: Date | string }
+type ListedToken = Omit<Token, 'createdAt' | 'lastUsedAt' | 'expiresAt'> & {
+  readonly createdAt: Date | string
+  readonly lastUsedAt: Date | string | null
+  readonly expiresAt: Date | string | null
+}
 
 interface Tokens {
   /** @returns the secret */
-  create(name: string, scopes: readonly TokenScope[]): Promise<string>
+  create(wish: NewToken): Promise<string>
   list(): Promise<readonly ListedToken[]>
   revoke(name: string): Promise<void>
 }
 
 const ownTokens: Tokens = {
-  create: (name, scopes) =>
+  create: (wish) =>
     withOwnDatabase(async (database) => {
-      const { result } = await database.write(actor, async (write) => {
-        write.audit('token.create', name, null, { scopes })
-        await write.held()
-        return createToken(write.tx, name, scopes)
-      })
+      const problems: Problem[] = []
+      const read = parseTokenWish(wish, new Date(), problems)
+      if (read === undefined)
+        throw new UsageError(problems.map(({ path, message }) => `${path} ${message}`).join('; '))
+      const { result } = await database.write(actor, (write) => makeToken(write, read))
       return result
     }),
   list: () => withOwnDatabase((database) => database.read(listTokens)),
@@ -111,6 +189,8 @@ const ownTokens: Tokens = {
     withOwnDatabase(async (database) => {
       await database.write(actor, async (write) => {
         write.audit('token.revoke', name, {}, null)
+        // A server on the same database ends what the token has begun.
+        write.announce()
         await write.held()
         await revokeToken(write.tx, name)
       })
@@ -121,11 +201,11 @@ const path = '/v1/tokens'
 
 function serverTokens(server: ApiClient): Tokens {
   return {
-    create: async (name, scopes) => {
+    create: async (wish) => {
       const response = await server.ask(path, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ name, scopes }),
+        body: JSON.stringify(wish),
       })
       return ((await response.json()) as { secret: string }).secret
     },

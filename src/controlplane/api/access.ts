@@ -3,13 +3,24 @@
  * compared by their SHA-256, so that neither the comparison nor a leaked table tells a secret. The admin token needs
  * no database, so that an operator is never locked out by an outage; the others are good while it is away if they were before
  * (`admission/known-tokens.ts`).
+ *
+ * ## Rights
+ * A token has scopes, which say what it may do, and may have limits (`model/reach.ts`), which say to what. Every route says in its
+ * `config.access` what it shows and changes, and a server with one that does not say so does not start. For a token with limits:
+ *
+ * - `everything`: refused, as it is about all of the server;
+ * - `within`: the handler shows and changes only what `request.reach` includes;
+ * - a kind and a parameter: refused, before anything is looked up, unless the name in the URL is reached.
+ *
+ * What is not reached is refused alike, whether it is there or not. What errors say is looked through in `discretion.ts`.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { FastifyRequest } from 'fastify'
-import { isUnavailable } from '../model/errors.ts'
-import { noteTokenUse, type Token, type TokenScope, useResolutionMs } from '../store/tokens.ts'
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import { readHostname } from '../document/fields.ts'
+import { type Named, Reach, type ReachKind } from '../model/reach.ts'
+import { hasExpired, type TokenScope, tokenScopes } from '../model/token.ts'
 import type { KnownTokens } from './admission/known-tokens.ts'
-import type { TokenWatch } from './admission/token-watch.ts'
+import type { TokenWatch, WatchedToken } from './admission/token-watch.ts'
 import { clientAddress } from './clients/client-address.ts'
 import type { WrongTokens } from './clients/wrong-tokens.ts'
 import type { Ground } from './context.ts'
@@ -21,8 +32,16 @@ declare module 'fastify' {
     actor: string
     /** Whether who asks may write, and so sees all that there is of the configuration. */
     mayWrite: boolean
-    /** SHA-256 of the token in hexadecimal digits, by which it can be watched; null for the admin, and on routes that are open. */
-    tokenHash: string | null
+    /** What it is asked with, to be watched; null for the admin, and on routes that are open. */
+    token: WatchedToken | null
+    /** What the token is limited to; null for everything. */
+    reach: Reach | null
+  }
+  interface FastifyContextConfig {
+    /** What the route shows and changes; every route says so. */
+    access?: Access
+    /** The scopes any of which a change by it needs; `write` when left out. */
+    changing?: readonly [TokenScope, ...TokenScope[]]
   }
   interface FastifyInstance {
     readonly wrongTokens: WrongTokens
@@ -31,17 +50,67 @@ declare module 'fastify' {
   }
 }
 
-/** A hook that lets a request pass which carries a token with the scope of its method: `read` to GET, else `write`. */
+/** What a route shows and changes: see the opening comment. `open` and `admin` ask for no right. */
+export type Access = 'open' | 'admin' | 'everything' | 'within' | NamedAccess
+
+export interface NamedAccess {
+  readonly kind: ReachKind
+  /** The parameter of the path that has its name. */
+  readonly param: string
+}
+
+/** Has a server with a route that does not say what it shows and changes fail to start. */
+export function demandAccess(app: FastifyInstance): void {
+  /** Bound: the routes of the API. */
+  const routes: RouteOptions[] = []
+  app.addHook('onRoute', (route) => void routes.push(route))
+  app.addHook('onReady', async () => {
+    const missing = routes.flatMap(({ method, url, config }) =>
+      config?.access === undefined ? [`${method} ${url}`] : [],
+    )
+    if (missing.length > 0) throw new Error(`routes without config.access: ${missing.join(', ')}`)
+  })
+}
+
+/** A hook that lets a request pass which carries a token with a scope for its method (`read` for GET, else `write`) and what the route shows. */
 export function requireToken(context: Ground): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
-    const scope: TokenScope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write'
-    await authenticate(context, request, [scope])
+    const reads = request.method === 'GET' || request.method === 'HEAD'
+    await authenticate(
+      context,
+      request,
+      reads ? ['read'] : (request.routeOptions.config.changing ?? ['write']),
+    )
+    checkReach(request)
   }
 }
 
-/** A hook that lets a request pass which carries a token that may report on members. */
-export function requireReporter(context: Ground): (request: FastifyRequest) => Promise<void> {
-  return (request) => authenticate(context, request, ['report', 'write'])
+function checkReach({ reach, actor, params, routeOptions }: FastifyRequest): void {
+  if (reach === null) return
+  const { access } = routeOptions.config
+  if (access === 'within') return
+  const token = actor.replace(':', ' ')
+  if (typeof access !== 'object') {
+    throw outOfReach(`${token} has limits, and this is about all of the server`)
+  }
+  const { kind, param } = access
+  const given = (params as Readonly<Record<string, string>>)[param] ?? ''
+  const name = kind === 'service' || kind === 'zone' ? domainOf(given) : given
+  if (name === null || !reach.includes({ kind, name })) throw beyondReach(actor, { kind, name: given })
+}
+
+/** As in the model; null for none. */
+function domainOf(text: string): string | null {
+  return text === '@' ? '.' : readHostname(text, '', [])
+}
+
+/** The refusal of something that whoever asks has named. */
+export function beyondReach(actor: string, { kind, name }: Named): HttpError {
+  return outOfReach(`${actor.replace(':', ' ')} does not reach ${kind} ${name}`)
+}
+
+export function outOfReach(detail: string): HttpError {
+  return refusal(403, detail, ', error="insufficient_scope"')
 }
 
 /**
@@ -49,11 +118,10 @@ export function requireReporter(context: Ground): (request: FastifyRequest) => P
  * its own end.
  */
 export function requireAdmin(context: Ground): (request: FastifyRequest) => Promise<void> {
-  const requireAny = requireToken(context)
   return async (request) => {
-    await requireAny(request)
+    await authenticate(context, request, tokenScopes)
     if (request.actor === 'admin') return
-    throw refusal(403, 'this needs the admin token', ', error="insufficient_scope"')
+    throw outOfReach('this needs the admin token')
   }
 }
 
@@ -63,10 +131,11 @@ function refusal(status: 401 | 403, detail: string, challenge = ''): HttpError {
   return new HttpError(status, status === 401 ? 'unauthorized' : 'forbidden', detail, { headers })
 }
 
-function wrongToken(request: FastifyRequest): HttpError {
+/** @param what is wrong with it, behind "is" or "has" */
+function wrongToken(request: FastifyRequest, what: 'is not known' | 'has expired'): HttpError {
   const seconds = request.server.wrongTokens.note(clientAddress(request))
-  if (seconds === 0) return refusal(401, 'the token is not known', ', error="invalid_token"')
-  const detail = 'too many wrong tokens come from this address, and this one is not known either'
+  if (seconds === 0) return refusal(401, `the token ${what}`, ', error="invalid_token"')
+  const detail = `too many wrong tokens come from this address, and this one ${what}`
   const headers = { 'retry-after': String(seconds), connection: 'close' }
   return new HttpError(429, 'too-many-requests', detail, { headers })
 }
@@ -75,7 +144,7 @@ function wrongToken(request: FastifyRequest): HttpError {
 async function authenticate(
   context: Ground,
   request: FastifyRequest,
-  scopes: readonly [TokenScope, ...TokenScope[]],
+  scopes: readonly TokenScope[],
 ): Promise<void> {
   const secret = /^bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')?.[1]
   if (secret === undefined) throw refusal(401, 'this needs a token: Authorization: Bearer <token>')
@@ -87,27 +156,19 @@ async function authenticate(
     return
   }
   const token = await request.server.knownTokens.find(secret)
-  if (token === null) throw wrongToken(request)
+  if (token === null) throw wrongToken(request, 'is not known')
+  if (hasExpired(token, context.now())) throw wrongToken(request, 'has expired')
   // Also when it is refused: the log of requests says who was.
   request.actor = `token:${token.name}`
   request.mayWrite = token.scopes.includes('write')
+  request.reach = token.limits === null ? null : new Reach(token.limits)
   if (!scopes.some((scope) => token.scopes.includes(scope))) {
     const [scope] = scopes
     const challenge = `, error="insufficient_scope", scope="${scope}"`
     throw refusal(403, `token ${token.name} lacks the scope ${scope}`, challenge)
   }
-  request.tokenHash = hash.toString('hex')
-  request.holder = { name: request.actor, rank: request.mayWrite ? 'writer' : 'reader' }
-  await noteUse(context, token)
-}
-
-async function noteUse({ now, database }: Ground, { name, lastUsedAt }: Token): Promise<void> {
-  const at = now()
-  if (!database.up || (lastUsedAt !== null && at.getTime() - lastUsedAt.getTime() < useResolutionMs)) return
-  // That it was used is not worth a refusal.
-  await database
-    .record((tx) => noteTokenUse(tx, name, at))
-    .catch((error: unknown) => {
-      if (!isUnavailable(error)) throw error
-    })
+  request.token = { hash: hash.toString('hex'), expiresAt: token.expiresAt }
+  const acts = request.mayWrite || token.scopes.includes('override')
+  request.holder = { name: request.actor, rank: acts ? 'writer' : 'reader' }
+  await request.server.knownTokens.noteUse(token, context.now())
 }

@@ -59,6 +59,7 @@ export class HttpError extends Error {
 
 const statusOf: Readonly<Record<ErrorCode, number>> = {
   invalid: 400,
+  forbidden: 403,
   'not-found': 404,
   conflict: 409,
   stale: 412,
@@ -111,14 +112,20 @@ declare module 'fastify' {
   }
 }
 
-/** Replies to a request with the problem document of whatever was thrown. */
+/**
+ * Replies to a request with the problem document of whatever was thrown.
+ *
+ * @param thrown what the client is told of
+ * @param error what the log is
+ */
 export function replyWithError(
+  thrown: unknown,
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
   log: Logger,
 ): void {
-  const told = toHttpError(error, request.method !== 'GET' && request.method !== 'HEAD')
+  const told = toHttpError(thrown, request.method !== 'GET' && request.method !== 'HEAD')
   const known =
     told ?? new HttpError(500, 'internal', 'something went wrong inside; the log of the server says what')
   const line = { err: error, method: request.method, path: pathOf(request.url) }

@@ -13,7 +13,7 @@ import { type FastifyInstance, type FastifySchemaCompiler, fastify } from 'fasti
 import type { TObject } from 'typebox'
 import { compileCheck, show } from '../document/schema-check.ts'
 import type { Problem } from '../model/errors.ts'
-import { requireAdmin, requireReporter, requireToken } from './access.ts'
+import { demandAccess, requireAdmin, requireToken } from './access.ts'
 import { guardBodies, smallBody } from './admission/bodies.ts'
 import { Connections } from './admission/connections.ts'
 import { KnownTokens } from './admission/known-tokens.ts'
@@ -38,6 +38,7 @@ import { webhookRoutes } from './configuration/webhooks.ts'
 import { zonefileRoutes } from './configuration/zonefile.ts'
 import { zoneRoutes } from './configuration/zones.ts'
 import type { ApiContext } from './context.ts'
+import { discreet } from './discretion.ts'
 import {
   brokenRequest,
   HttpError,
@@ -143,11 +144,14 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
       if (error.code === 'ECONNRESET') socket.destroy()
       else connections.broken(socket, brokenRequest(error))
     },
-    frameworkErrors: (error, request, reply) => replyWithError(error, request, reply, context.log),
+    frameworkErrors: (error, request, reply) => replyWithError(error, error, request, reply, context.log),
   })
   app.setValidatorCompiler(compileValidator)
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
-  app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, context.log))
+  app.setErrorHandler(async (error, request, reply) => {
+    replyWithError(await discreet(context, error, request), error, request, reply, context.log)
+    return reply
+  })
   parseJsonBodies(app)
   app.decorateRequest('actor', '')
   app.decorateRequest('mayWrite', false)
@@ -161,19 +165,21 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
   app.addHook('onClose', () => knownTokens.stop())
   app.decorateRequest('client', null)
   app.decorateRequest('holder', null)
-  app.decorateRequest('tokenHash', null)
+  app.decorateRequest('token', null)
+  app.decorateRequest('reach', null)
   context.metrics.http.connections = () => connections.size
   logAccess(app, context)
   refuseWhenStopping(app)
   guardTheDoor(app, context)
   handleUnknownRoutes(app)
+  demandAccess(app)
   admit(app, context, connections)
   await serveOpenapi(app, context)
   await app.register(async (open) => stateRoutes(open, context))
   await app.register(async (tools) => toolRoutes(tools, context))
   await app.register(async (guarded) => guardedRoutes(guarded, context))
   await app.register(async (ofAgents) => {
-    ofAgents.addHook('onRequest', requireReporter(context))
+    ofAgents.addHook('onRequest', requireToken(context))
     workIn(ofAgents, new Lane('reports in work', limitsOf(context).reports))
     reportRoutes(ofAgents, context)
   })

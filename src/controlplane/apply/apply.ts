@@ -8,6 +8,7 @@
  */
 import type { Document } from '../document/document.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
+import type { Reach } from '../model/reach.ts'
 import {
   mostDocumentRrsets,
   readConfiguration,
@@ -21,6 +22,7 @@ import { changedSince } from '../store/history.ts'
 import { currentRevision } from '../store/revision.ts'
 import { claimZone, lockZones, ZoneTaken } from '../store/zone-lock.ts'
 import { type Judged, judgeTarget } from './judge.ts'
+import { throwIfBeyond } from './reach.ts'
 import { type Target, targetOf } from './target.ts'
 
 export interface ApplyOptions {
@@ -29,6 +31,8 @@ export interface ApplyOptions {
   readonly prune: boolean
   /** The revision that whoever asks knows: when the configuration has changed since, nothing is done. Null for any. */
   readonly since: number | null
+  /** What whoever asks may see and change, when that is not everything: what lies beyond is as if it were not there. */
+  readonly reach?: Reach | null
 }
 
 /** What is to change, and by which revision it was worked out. */
@@ -45,6 +49,7 @@ interface Planned extends Plan {
 /** What comes to a target: a document, or an earlier revision. */
 export interface Aim {
   readonly since: number | null
+  readonly reach: Reach | null
   /** The zones whose RRsets may change, of those that there are. */
   readsRrsetsOf(before: StoredConfiguration): readonly string[]
   /** @param rrsets of these */
@@ -53,14 +58,15 @@ export interface Aim {
   finish?(write: Write, target: Target): Promise<void>
 }
 
-export function aimOf({ document, prune, since }: ApplyOptions): Aim {
+export function aimOf({ document, prune, since, reach = null }: ApplyOptions): Aim {
   return {
     since,
+    reach,
     readsRrsetsOf: ({ zones }) =>
       document.configuration.zones.flatMap(({ apex }) => {
         return zones.has(apex) && 'rrsets' in document.bodies.zones.get(apex)! ? [apex] : []
       }),
-    target: (before, rrsets) => targetOf(before, rrsets, { document, prune }),
+    target: (before, rrsets) => targetOf(before, rrsets, { document, prune, reach }),
   }
 }
 
@@ -184,6 +190,7 @@ async function plan(tx: Tx, aim: Aim): Promise<Planned> {
     )
   }
   const target = sparing(aim.target(before, rrsets), unreadable)
+  if (aim.reach !== null) throwIfBeyond(target, aim.reach)
   throwIfAny(target.problems)
   const judged = await judgeTarget(tx, before, rrsets, target)
   throwIfAny(judged.problems)

@@ -1,5 +1,6 @@
 /** What a plan would do to answers: which shares move, and who would be answered no more. */
 import type { Catalog } from '../catalog/catalog.ts'
+import { type Reach, within } from '../model/reach.ts'
 import type { PreviewedService, PreviewedShares } from '../serve/preview.ts'
 import type { Plan } from './apply.ts'
 import { catalogAfter } from './catalog-after.ts'
@@ -45,8 +46,17 @@ const mostListed = 200
 /** A share that moves by less is no news. */
 const leastMove = 0.0005
 
-/** @param served what this node answers by */
-export async function effectOf(plan: Plan, served: Catalog, previewing: Previewing): Promise<Effect> {
+/**
+ * @param served what this node answers by
+ * @param reach of whoever asks: nothing else is told
+ */
+export async function effectOf(
+  plan: Plan,
+  served: Catalog,
+  previewing: Previewing,
+  reach: Reach | null,
+): Promise<Effect> {
+  const [isService, isPool] = [within(reach, 'service'), within(reach, 'pool')]
   const planned = catalogAfter(plan, served)
   const names = affected(plan, served, planned)
   const [before, after] = [await previewing(served), await previewing(planned)]
@@ -55,14 +65,16 @@ export async function effectOf(plan: Plan, served: Catalog, previewing: Previewi
   const staying = new Set<string>()
   for (const name of names.slice(0, mostServices)) {
     const [was, is] = [before(name), after(name)]
-    services.push(...moves(name, was, is))
+    if (isService(name)) services.push(...moves(name, was, is))
     for (const key of answered(is)) staying.add(key)
     for (const key of answered(was)) note(leaving, key, was!.ttlSeconds)
   }
   return {
     services: services.slice(0, mostListed),
     moreServices: Math.max(0, services.length - mostListed),
-    leaving: [...leaving].flatMap(([key, member]) => (staying.has(key) ? [] : [member])).slice(0, mostListed),
+    leaving: [...leaving]
+      .flatMap(([key, member]) => (staying.has(key) || !isPool(member.pool) ? [] : [member]))
+      .slice(0, mostListed),
   }
 }
 

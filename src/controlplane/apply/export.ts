@@ -7,6 +7,7 @@ import { formatMonitor } from '../document/monitor.ts'
 import { formatPool } from '../document/pool.ts'
 import { formatService } from '../document/service.ts'
 import { formatZoneHead, formatZoneRrset } from '../document/zone.ts'
+import { type Reach, type ReachKind, within } from '../model/reach.ts'
 import type { Rrset } from '../model/zone.ts'
 import { readConfiguration, readRrsets, type StoredConfiguration } from '../store/configuration.ts'
 import type { Tx } from '../store/database.ts'
@@ -17,11 +18,22 @@ export interface ExportOptions {
   readonly owner: string | null
   /** Whether zones come with their RRsets. */
   readonly rrsets: boolean
+  /** Only what whoever asks reaches; null or left out for everything. */
+  readonly reach?: Reach | null
 }
 
 /** Null when there are too many RRsets. Empty kinds are left out. */
-export async function exportDocument(tx: Tx, { owner, rrsets }: ExportOptions): Promise<Body | null> {
-  const stored = await readConfiguration(tx)
+export async function exportDocument(
+  tx: Tx,
+  { owner, rrsets, reach = null }: ExportOptions,
+): Promise<Body | null> {
+  const all = await readConfiguration(tx)
+  const stored = {
+    monitors: reachedOf(all.monitors, reach, 'monitor'),
+    pools: reachedOf(all.pools, reach, 'pool'),
+    services: reachedOf(all.services, reach, 'service'),
+    zones: reachedOf(all.zones, reach, 'zone'),
+  }
   const isWanted = (part: Owned) => owner === null || part.owner === owner
   const apexes = [...stored.zones].flatMap(([apex, zone]) => (isWanted(zone) ? [apex] : []))
   const found = rrsets ? await readRrsets(tx, apexes) : undefined
@@ -34,6 +46,16 @@ export async function exportDocument(tx: Tx, { owner, rrsets }: ExportOptions): 
     ...kind('services', stored.services, isWanted, formatService),
     ...zonesOf(stored, apexes, (apex) => found?.get(apex)?.map(formatZoneRrset)),
   }
+}
+
+/** The parts of a kind whose names are reached. */
+export function reachedOf<T>(
+  parts: ReadonlyMap<string, T>,
+  reach: Reach | null,
+  kind: ReachKind,
+): ReadonlyMap<string, T> {
+  const isReached = within(reach, kind)
+  return reach === null ? parts : new Map([...parts].filter(([name]) => isReached(name)))
 }
 
 /** The same out of memory, where nobody knows whose parts are. @param rrsetsOf null when there is no image of the zone */
@@ -75,7 +97,7 @@ function kind<T>(
 }
 
 function zonesOf(
-  { zones }: StoredConfiguration,
+  { zones }: Pick<StoredConfiguration, 'zones'>,
   apexes: readonly string[],
   rrsetsOf: (apex: string) => readonly Body[] | undefined,
 ): Body {

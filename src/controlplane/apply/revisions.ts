@@ -12,6 +12,7 @@ import { spellingOf } from '../document/written.ts'
 import { formatZoneHead, parseRrset, parseZone } from '../document/zone.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import { parseMemberKey } from '../model/member-key.ts'
+import { type Reach, within } from '../model/reach.ts'
 import type { ZoneHead } from '../model/zone.ts'
 import {
   readConfiguration,
@@ -107,8 +108,13 @@ function currentBody<T>(part: Stored<T> | undefined, format: (value: T) => Body)
   return part === undefined ? null : bodyOf(part, format)
 }
 
-/** What changed between two revisions. Throws `conflict` when the history no longer has one of them. */
-export async function differences(database: Database, from: number, to: number): Promise<PartDifference[]> {
+/** What changed between two revisions, of what is reached. Throws `conflict` when the history no longer has one of them. */
+export async function differences(
+  database: Database,
+  from: number,
+  to: number,
+  reach: Reach | null = null,
+): Promise<PartDifference[]> {
   return database.readMuch(async (tx) => {
     const stored = await readConfiguration(tx, () => {})
     const [older, newer] = [Math.min(from, to), Math.max(from, to)]
@@ -119,8 +125,16 @@ export async function differences(database: Database, from: number, to: number):
       const is = after.get(id) ?? now.get(id) ?? absent
       return from <= to ? difference(id, was.body, is.body) : difference(id, is.body, was.body)
     })
-    return found.sort((a, b) => order(a) - order(b) || (a.name < b.name ? -1 : 1))
+    return found
+      .filter((part) => isReached(part, reach))
+      .sort((a, b) => order(a) - order(b) || (a.name < b.name ? -1 : 1))
   })
+}
+
+/** RRsets by the key that they have in the history. */
+function isReached({ kind, name }: PartDifference, reach: Reach | null): boolean {
+  if (kind === 'rrset') return within(reach, 'zone')(parseRrsetKey(name).apex)
+  return within(reach, kind)(name)
 }
 
 const order = ({ kind }: PartDifference) => ['monitor', 'pool', 'zone', 'rrset', 'service'].indexOf(kind)
@@ -161,6 +175,7 @@ interface RollbackOptions {
   readonly revision: number
   /** As of `ApplyOptions`. */
   readonly since: number | null
+  readonly reach?: Reach | null
 }
 
 /** Tells what returning to a revision would change. */
@@ -173,7 +188,7 @@ export function rollBack(database: Database, by: Author, options: RollbackOption
   return applyAim(database, by, (tx) => aimAt(tx, options))
 }
 
-async function aimAt(tx: Tx, { revision, since }: RollbackOptions): Promise<Aim> {
+async function aimAt(tx: Tx, { revision, since, reach = null }: RollbackOptions): Promise<Aim> {
   const formers = await formerAfter(tx, revision)
   const zones = new Set([
     ...formers.made.keys(),
@@ -181,6 +196,7 @@ async function aimAt(tx: Tx, { revision, since }: RollbackOptions): Promise<Aim>
   ])
   return {
     since,
+    reach,
     readsRrsetsOf: (before) => [...zones].filter((apex) => before.zones.has(apex)),
     target: (before, rrsets) => targetAt(partsOf(formers, before, rrsets), before, rrsets),
   }

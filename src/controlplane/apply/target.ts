@@ -18,6 +18,7 @@ import type { Problem } from '../model/errors.ts'
 import type { GradualFragments, GradualPart } from '../model/gradual.ts'
 import type { Monitor } from '../model/monitor.ts'
 import type { Member, Pool } from '../model/pool.ts'
+import { type Reach, within } from '../model/reach.ts'
 import type { Service } from '../model/service.ts'
 import type { Rrset, ZoneHead } from '../model/zone.ts'
 import type { StoredConfiguration, StoredRrsets } from '../store/configuration.ts'
@@ -73,15 +74,17 @@ export interface GradualMoves {
 export interface TargetOptions {
   readonly document: Document
   readonly prune: boolean
+  /** Of whoever asks; what lies beyond is left alone, and not told of. */
+  readonly reach: Reach | null
 }
 
 /** @param rrsets of the zones that the document names and that are there */
 export function targetOf(
   stored: StoredConfiguration,
   rrsets: StoredRrsets,
-  { document, prune }: TargetOptions,
+  { document, prune, reach }: TargetOptions,
 ): Target {
-  const making = new Making(document, prune)
+  const making = new Making(document, prune, reach)
   const { configuration } = document
   return {
     monitors: making.parts('monitors', configuration.monitors, stored.monitors, nameOf, formatMonitor),
@@ -116,14 +119,16 @@ const singular = { monitors: 'monitor', pools: 'pool', services: 'service', zone
 class Making {
   readonly #document: Document
   readonly #prune: boolean
+  readonly #reach: Reach | null
   readonly left: Left[] = []
   leftCount = 0
   readonly problems: Problem[] = []
   same = 0
 
-  constructor(document: Document, prune: boolean) {
+  constructor(document: Document, prune: boolean, reach: Reach | null) {
     this.#document = document
     this.#prune = prune
+    this.#reach = reach
   }
 
   parts<T>(
@@ -144,8 +149,9 @@ class Making {
       const change = this.#change(kind, name, before, after)
       if (change !== null) changes.push(change)
     }
+    const isReached = within(this.#reach, singular[kind])
     for (const [name, before] of stored) {
-      if (named.has(name)) continue
+      if (named.has(name) || !isReached(name)) continue
       if (this.#mayGo(before)) changes.push({ name, before, after: null, owner: null })
       else this.#leave(singular[kind], name)
     }
@@ -166,8 +172,9 @@ class Making {
       const change = this.#change('zones', apex, headOf(there), after, changed.length > 0)
       if (change !== null) changes.push({ ...change, before: there, rrsets: changed })
     }
+    const isReached = within(this.#reach, 'zone')
     for (const [apex, zone] of stored.zones) {
-      if (named.has(apex)) continue
+      if (named.has(apex) || !isReached(apex)) continue
       if (this.#mayGo(zone)) changes.push({ name: apex, before: zone, after: null, owner: null, rrsets: [] })
       else this.#leave('zone', apex)
     }

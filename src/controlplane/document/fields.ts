@@ -147,6 +147,12 @@ export const InstantText = Scalar<string, Date>(
   (instant) => instant.toISOString(),
 )
 
+export const InstantTextOrNull: Form<Date | null> = {
+  ...InstantText,
+  schema: Type.Unsafe({ ...InstantText.schema, type: ['string', 'null'] }),
+  parse: (input, path, problems) => (input === null ? null : InstantText.parse(input, path, problems)),
+}
+
 /** An address of a member: what an A or AAAA RRset can carry. */
 export const Address = TextAs('an IPv4 or IPv6 address (not IPv4-mapped, no zone index)', (text) => {
   const canonical = canonicalAddress(text)
@@ -193,6 +199,15 @@ export function parseNamed<Value>(
 export const Pattern = Text(
   'a name, or a pattern of 1 to 128 of its characters in which "*" stands for any run of characters and "?" for one',
   (text) => /^[a-z0-9._*?-]{1,128}$/.test(text),
+)
+
+/** The same for zones and services, in lower case and without the final dot, as their names are kept. */
+export const DomainPattern = TextAs(
+  'a domain name, or a pattern of 1 to 255 characters such as *.example.test, in which "*" stands for any run of characters and "?" for one',
+  (text) => {
+    const lower = text.length > 1 ? text.toLowerCase().replace(/\.$/, '') : text
+    return /^[\x21-\x7e]{1,255}$/.test(lower) ? lower : null
+  },
 )
 
 /** A domain name of a service or a zone, canonical as in the model; null (and a problem) when it is none. */

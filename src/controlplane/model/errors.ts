@@ -4,12 +4,12 @@ export interface Problem {
   readonly message: string
 }
 
-export const errorCodes = ['invalid', 'not-found', 'conflict', 'stale', 'unavailable'] as const
+export const errorCodes = ['invalid', 'forbidden', 'not-found', 'conflict', 'stale', 'unavailable'] as const
 export type ErrorCode = (typeof errorCodes)[number]
 
 /**
  * What the control plane refuses, or can't do now, in terms of the domain. `api/` turns the code into an HTTP
- * status in one place: invalid 400, not-found 404, conflict 409, stale 412, unavailable 503.
+ * status in one place: invalid 400, forbidden 403, not-found 404, conflict 409, stale 412, unavailable 503.
  */
 export class ControlError extends Error {
   readonly code: ErrorCode

@@ -20,6 +20,11 @@ export function literalCharacters(pattern: string): number {
  * times name have characters, and linear for what people write.
  */
 export function matchesPattern(pattern: string, name: string): boolean {
+  return matches(pattern, name, () => true)
+}
+
+/** @param isOne whether `?` stands for a character */
+function matches(pattern: string, name: string, isOne: (character: string) => boolean): boolean {
   let at = 0
   let seen = 0
   let star = -1
@@ -29,7 +34,7 @@ export function matchesPattern(pattern: string, name: string): boolean {
     if (wanted === '*') {
       star = at++
       taken = seen
-    } else if (wanted === '?' || wanted === name[seen]) {
+    } else if (wanted !== undefined && (wanted === name[seen] || (wanted === '?' && isOne(name[seen]!)))) {
       at++
       seen++
     } else if (star >= 0) {
@@ -41,6 +46,16 @@ export function matchesPattern(pattern: string, name: string): boolean {
   }
   while (pattern[at] === '*') at++
   return at === pattern.length
+}
+
+/**
+ * Whether everything that one pattern stands for another stands for too; either may be a plain name. Never said of what is not so; of
+ * some that are so in a roundabout way (`a?*` within `a*?`) it is not said either.
+ *
+ * The inner one is taken for a name, of which an outer `?` takes any character but a `*`.
+ */
+export function patternWithin(inner: string, outer: string): boolean {
+  return matches(outer, inner, (character) => character !== '*')
 }
 
 /** Whether there is a name that two patterns both stand for; either may be a plain name. */

@@ -1,6 +1,7 @@
 import { auditLog } from '../../../schema/journal.ts'
 import { hideOfMonitor, hideOfWebhook } from '../document/hidden.ts'
 import { isMap } from '../document/schema-check.ts'
+import { auditReached } from './reached.ts'
 import { type Page, type PageRequest, readPage } from './stored.ts'
 import type { Deed, Tx } from './transaction.ts'
 
@@ -15,14 +16,13 @@ export interface AuditEntry extends Deed {
 /** The audit log, newest first. */
 export async function listAudit(tx: Tx, request: PageRequest): Promise<Page<AuditEntry>> {
   const query = tx.select().from(auditLog).$dynamic()
+  const reach = request.reach ?? undefined
   return readPage(
     query,
     { id: auditLog.id },
     request,
     (rows) => rows.map(({ id: _, keepUntil: __, ...entry }) => shown(entry)),
-    {
-      newest: true,
-    },
+    { newest: true, where: reach && auditReached(reach, auditLog.action, auditLog.key) },
   )
 }
 

@@ -9,11 +9,12 @@
  * Rejected: reading a window of ids again and again. How wide it must be depends on the longest transaction, which
  * nothing bounds but a timeout, and ids that were drawn by a transaction that failed look just like late ones.
  */
-import { and, asc, desc, eq, gt, gte, lt, or, sql } from '../../../schema/drizzle.ts'
+import { and, asc, desc, eq, gt, gte, isNull, lt, or, sql } from '../../../schema/drizzle.ts'
 import { events } from '../../../schema/events.ts'
 import { isMap } from '../document/schema-check.ts'
 import type { Event, EventFilter, StoredEvent } from '../model/event.ts'
 import { eventsLock, takeLocks } from './lock-rows.ts'
+import { reached } from './reached.ts'
 import { type Page, type PageRequest, readPage, statementJson } from './stored.ts'
 import type { Tx } from './transaction.ts'
 
@@ -43,7 +44,7 @@ export interface EventQuery extends EventFilter, PageRequest {
 
 /** Newest first. */
 export async function listEvents(tx: Tx, query: EventQuery): Promise<Page<StoredEvent>> {
-  const { pool, service, since, until } = query
+  const { pool, service, since, until, reach } = query
   const where = and(
     ...(['kind', 'member', 'node'] as const).map((field) =>
       query[field] === undefined ? undefined : eq(events[field], query[field]),
@@ -52,6 +53,12 @@ export async function listEvents(tx: Tx, query: EventQuery): Promise<Page<Stored
     pool === undefined ? undefined : or(eq(events.pool, pool), isAnsweredBy(pool), moves('pools', pool)),
     since === undefined ? undefined : gte(events.at, since),
     until === undefined ? undefined : lt(events.at, until),
+    reach === null || reach === undefined
+      ? undefined
+      : or(
+          reached(reach, 'service', events.service),
+          and(isNull(events.service), reached(reach, 'pool', events.pool)),
+        ),
   )
   const all = tx.select().from(events).$dynamic()
   return readPage(all, { id: events.id }, query, (rows) => rows.map(toEvent), { where, newest: true })

@@ -1,8 +1,10 @@
 /** How the configuration was before: what later revisions have changed. */
-import { and, asc, count, eq, gt, isNull, sql } from '../../../schema/drizzle.ts'
+import { and, asc, count, eq, gt, inArray, isNull, type SQL, sql } from '../../../schema/drizzle.ts'
 import { history, revisions } from '../../../schema/journal.ts'
 import type { Body } from '../document/forms.ts'
 import { ControlError } from '../model/errors.ts'
+import type { Reach } from '../model/reach.ts'
+import { historyReached } from './reached.ts'
 import { currentRevision } from './revision.ts'
 import { type Page, type PageRequest, readPage } from './stored.ts'
 import type { HistoryKind, Tx } from './transaction.ts'
@@ -128,14 +130,42 @@ export function parseRrsetKey(key: string): {
   return { apex: key.slice(0, start), owner: key.slice(start + 1, end), type: key.slice(end + 1) }
 }
 
-/** One revision; null when there is none of that number, or nobody knows of it any more. */
-export async function getRevision(tx: Tx, revision: number): Promise<Revision | null> {
-  const [row] = await tx.select().from(revisions).where(eq(revisions.revision, revision))
+/** One revision; null when there is none of that number that touches what is reached, or nobody knows of it any more. */
+export async function getRevision(tx: Tx, revision: number, reach: Reach | null): Promise<Revision | null> {
+  const rows = await tx
+    .select()
+    .from(revisions)
+    .where(and(eq(revisions.revision, revision), touching(reach)))
+  const [row] = await withOwnMessages(tx, rows, reach)
   return row ?? null
 }
 
 /** Revisions, newest first. */
 export async function listRevisions(tx: Tx, request: PageRequest): Promise<Page<Revision>> {
   const query = tx.select().from(revisions).$dynamic()
-  return readPage(query, { revision: revisions.revision }, request, (rows) => rows, { newest: true })
+  const { reach = null } = request
+  const read = (rows: Revision[]) => withOwnMessages(tx, rows, reach)
+  return readPage(query, { revision: revisions.revision }, request, read, {
+    newest: true,
+    where: touching(reach),
+  })
+}
+
+/** Revisions that changed anything that is reached. */
+function touching(reach: Reach | null): SQL | undefined {
+  if (reach === null) return undefined
+  const parts = sql`select from ${history} where ${eq(history.revision, revisions.revision)} and ${historyReached(reach)}`
+  return sql`exists (${parts})`
+}
+
+/** Why a revision was made may speak of all that it changed, so it is told who reaches all of that. */
+async function withOwnMessages(tx: Tx, rows: Revision[], reach: Reach | null): Promise<Revision[]> {
+  if (reach === null || rows.length === 0) return rows
+  const numbers = rows.map(({ revision }) => revision)
+  const wider = await tx
+    .selectDistinct({ revision: history.revision })
+    .from(history)
+    .where(and(inArray(history.revision, numbers), sql`not ${historyReached(reach)}`))
+  const beyond = new Set(wider.map(({ revision }) => revision))
+  return rows.map((row) => (beyond.has(row.revision) ? { ...row, message: null } : row))
 }

@@ -11,6 +11,7 @@ import { partsOf } from '../rules/graph.ts'
 import { monitorNestingBreaches, partBreaches } from '../rules/references.ts'
 import type { Parts } from '../rules/view.ts'
 import { loadNeighbourhood, texts, viewAfter } from './neighbourhood.ts'
+import { reached } from './reached.ts'
 import { findUsers, insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
@@ -37,8 +38,12 @@ export async function getMonitor(tx: Tx, name: string, onBad?: OnBad): Promise<S
 
 /** One page in the order of names. Throws `invalid` for a row that can't be read. */
 export async function listMonitors(tx: Tx, request: PageRequest): Promise<Page<StoredMonitor>> {
-  return readPage(tx.select().from(monitors).$dynamic(), { name: monitors.name }, request, (rows) =>
-    rows.map((row) => toStored(row)),
+  return readPage(
+    tx.select().from(monitors).$dynamic(),
+    { name: monitors.name },
+    request,
+    (rows) => rows.map((row) => toStored(row)),
+    { where: reached(request.reach, 'monitor', monitors.name) },
   )
 }
 

@@ -6,6 +6,7 @@ import { isPattern } from '../model/glob.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import { type Override, overrideStates } from '../model/override.ts'
 import { getMember } from './members.ts'
+import { reached } from './reached.ts'
 import { type OnBad, type Page, type PageRequest, readPage, readRows } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
@@ -25,7 +26,7 @@ export async function pageOverrides(tx: Tx, request: PageRequest, now: Date): Pr
   const { pool, member, until } = overrides
   const query = tx.select().from(overrides).$dynamic()
   return readPage(query, { pool, member }, request, (rows) => rows.map(toOverride), {
-    where: or(isNull(until), gt(until, now)),
+    where: and(or(isNull(until), gt(until, now)), reached(request.reach, 'pool', pool)),
   })
 }
 

@@ -20,6 +20,7 @@ import type { Parts } from '../rules/view.ts'
 import { endOverrides, readMembers, replaceMembers, spellingIn, type WantedMember } from './members.ts'
 import { aliasBreachesAfter, loadNeighbourhood, texts, viewAfter } from './neighbourhood.ts'
 import { checkPoolSize } from './plan-sizes.ts'
+import { reached } from './reached.ts'
 import { findUsers, insideOf, throwIfBroken, throwIfUsed } from './refusals.ts'
 import {
   bodyOf,
@@ -60,11 +61,13 @@ async function findPool(
 /** One page in the order of names, members and all. */
 export async function listPools(tx: Tx, request: PageRequest): Promise<Page<StoredPool>> {
   const query = tx.select().from(pools).$dynamic()
-  return readPage(query, { name: pools.name }, request, async (rows) => {
+  const read = async (rows: (typeof pools.$inferSelect)[]) => {
     if (rows.length === 0) return []
     const names = rows.map(({ name }) => name)
     return withMembers(rows, await membersOf(tx, inArray(members.pool, names)))
-  })
+  }
+  const where = reached(request.reach, 'pool', pools.name)
+  return readPage(query, { name: pools.name }, request, read, { where })
 }
 
 /** Every pool with its members, for the publisher; `onBad` as with `getPool`. */

@@ -30,6 +30,8 @@ export async function prune(
   await cut(tx, 'events', limits.events)
   await tx.execute(sql`select prune_audit_log(${limits.auditLog}::bigint)`)
   await cut(tx, 'lookups', limits.lookups)
+  // Until then a list says what became of them.
+  await tx.execute(sql`delete from tokens where expires_at < now() - interval '30 days'`)
   await tx.execute(sql`
     with newest as materialized (select coalesce(max(revision), 0) as revision from revisions),
     last as materialized (

@@ -4,6 +4,7 @@ import { services } from '../../../schema/services.ts'
 import { OverrideWord } from '../document/override.ts'
 import { ControlError } from '../model/errors.ts'
 import { isStanding, type ServiceOverride } from '../model/override.ts'
+import { reached } from './reached.ts'
 import { type OnBad, type Page, type PageRequest, readPage, readSettings } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
@@ -50,7 +51,7 @@ export async function pageServiceOverrides(
     { name: services.name },
     request,
     (rows) => rows.map((row) => readServiceOverride(row)),
-    { where: and(isNotNull(services.override), standing) },
+    { where: and(isNotNull(services.override), standing, reached(request.reach, 'service', services.name)) },
   )
   const read = page.items.flatMap((item, nth) => (item === null ? [] : [{ item, nth }]))
   return {

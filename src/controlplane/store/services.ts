@@ -25,6 +25,7 @@ import {
   viewAfter,
 } from './neighbourhood.ts'
 import { checkServiceSize, fitsAlone } from './plan-sizes.ts'
+import { reached } from './reached.ts'
 import { findUsers, insideOf, throwIfAny, throwIfBroken, throwIfUsed } from './refusals.ts'
 import { readServiceOverride } from './service-overrides.ts'
 import {
@@ -83,7 +84,10 @@ export async function getService(tx: Tx, name: string, onBad?: OnBad): Promise<S
 /** One page in the order of names. Throws `invalid` for a row that can't be read. */
 export async function listServices(tx: Tx, request: PageRequest): Promise<Page<StoredService>> {
   const query = selectServices(tx).$dynamic()
-  return readPage(query, { name: services.name }, request, (rows) => rows.map((row) => toStored(row)!))
+  const where = reached(request.reach, 'service', services.name)
+  return readPage(query, { name: services.name }, request, (rows) => rows.map((row) => toStored(row)!), {
+    where,
+  })
 }
 
 /** Every service, for the publisher; `onBad` as with `getService`. */

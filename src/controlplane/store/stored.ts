@@ -7,6 +7,7 @@
 import { and, asc, desc, type PgColumn, type PgSelect, type SQL, sql } from '../../../schema/drizzle.ts'
 import type { Body } from '../document/forms.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
+import type { Reach } from '../model/reach.ts'
 
 /** A value and the configuration revision of its last change; the ETag is that revision in quotes. */
 export interface Stored<T> {
@@ -61,6 +62,8 @@ export interface PageRequest {
    * the page is as long as its items are. Beside the page no more than a batch of rows is held.
    */
   readonly octets?: number
+  /** Where whoever asks has limits, only what they reach; null or absent for everything. */
+  readonly reach?: Reach | null
 }
 
 /** Rows of the first batch of a page that is bounded by octets: few, since nothing says yet how large they are. */

@@ -8,35 +8,54 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { and, asc, eq, inArray, isNull, lt, or } from '../../../schema/drizzle.ts'
-import { tokenScopes, tokens } from '../../../schema/journal.ts'
+import { heldBack, tokens } from '../../../schema/journal.ts'
+import { isMap } from '../document/schema-check.ts'
 import { ControlError } from '../model/errors.ts'
+import { type Limits, reachKinds } from '../model/reach.ts'
+import { type Token, type TokenScope, type TokenWish, tokenScopes } from '../model/token.ts'
 import { type Page, type PageRequest, readPage } from './stored.ts'
-import type { Tx } from './transaction.ts'
-
-export type TokenScope = (typeof tokenScopes)[number]
-
-export interface Token {
-  readonly name: string
-  /** At least one, no two the same. */
-  readonly scopes: readonly TokenScope[]
-  readonly createdAt: Date
-  /** The last use, to the minute; null when it has never been used. */
-  readonly lastUsedAt: Date | null
-}
+import type { Tx, Write } from './transaction.ts'
 
 /** Uses are written down at most once in this time, so that a busy client doesn't cost a write for each request. */
 export const useResolutionMs = 60_000
 
-/** Creates a token and returns its secret, which can't be had again. Throws `conflict` when the name is taken. */
-export async function createToken(tx: Tx, name: string, scopes: readonly TokenScope[]): Promise<string> {
+/**
+ * Creates a token and returns its secret, which can't be had again. Throws `conflict` when the name is taken.
+ *
+ * Versions that know no limits and no end read the scopes alone, and may run beside this one while a fleet is upgraded. So the
+ * scopes of a token that has any of both stand where they don't look.
+ */
+export async function createToken(
+  tx: Tx,
+  name: string,
+  scopes: readonly TokenScope[],
+  { limits = null, expiresAt = null, description = '' }: Partial<TokenWish> = {},
+): Promise<string> {
   const secret = `pooldns_${randomBytes(32).toString('base64url')}`
+  const all = [...new Set(scopes)].sort()
   const inserted = await tx
     .insert(tokens)
-    .values({ name, hash: hashOf(secret), scopes: [...new Set(scopes)].sort(), createdAt: new Date() })
+    .values({
+      name,
+      hash: hashOf(secret),
+      ...(limits === null && expiresAt === null ? { scopes: all } : { scopes: [heldBack], rights: all }),
+      limits,
+      expiresAt,
+      description: description === '' ? null : description,
+      createdAt: new Date(),
+    })
     .onConflictDoNothing({ target: tokens.name })
     .returning({ name: tokens.name })
   if (inserted.length === 0) throw new ControlError('conflict', `token ${name} exists already`)
   return secret
+}
+
+/** Creates what somebody asks for, on record; returns the secret. */
+export async function makeToken(write: Write, wish: TokenWish): Promise<string> {
+  const { name, ...rest } = wish
+  write.audit('token.create', name, null, rest)
+  await write.held()
+  return createToken(write.tx, name, wish.scopes, wish)
 }
 
 /** All tokens in the order of names. People make them by hand, so there are few. */
@@ -72,16 +91,13 @@ export async function tokensByHash(tx: Tx, most: number): Promise<Map<string, To
   return new Map(rows.map((row) => [row.hash, toToken(row)]))
 }
 
-/** What the tokens with these hashes may do now; those that are no more are missing. */
-export async function scopesByHash(
-  tx: Tx,
-  hashes: readonly string[],
-): Promise<Map<string, readonly TokenScope[]>> {
+/** The tokens with these hashes, by them; those that are no more are missing. */
+export async function tokensWithHashes(tx: Tx, hashes: readonly string[]): Promise<Map<string, Token>> {
   const rows = await tx
     .select()
     .from(tokens)
     .where(inArray(tokens.hash, [...hashes]))
-  return new Map(rows.map((row) => [row.hash, toToken(row).scopes]))
+  return new Map(rows.map((row) => [row.hash, toToken(row)]))
 }
 
 /** Writes down that a token was used, if that has not been done within the last minute. */
@@ -97,8 +113,31 @@ function hashOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex')
 }
 
-function toToken({ hash: _, ...row }: typeof tokens.$inferSelect): Token {
+function toToken({
+  hash: _,
+  scopes,
+  rights,
+  limits,
+  description,
+  ...row
+}: typeof tokens.$inferSelect): Token {
   // A word that is no scope of ours gives nobody anything, and neither does a row without any list.
-  const written: readonly unknown[] = row.scopes ?? []
-  return { ...row, scopes: tokenScopes.filter((scope) => written.includes(scope)) }
+  const written: readonly unknown[] = rights ?? scopes ?? []
+  return {
+    ...row,
+    scopes: tokenScopes.filter((scope) => written.includes(scope)),
+    limits: limits === null ? null : readLimits(limits),
+    description: description ?? '',
+  }
+}
+
+/** What can't be read stands for nothing: no limits at all would be the other way to fail. */
+function readLimits(limits: unknown): Limits {
+  if (!isMap(limits)) return {}
+  const read = reachKinds.map((kind) => {
+    const patterns = limits[`${kind}s`]
+    const texts = Array.isArray(patterns) ? patterns.filter((each) => typeof each === 'string') : []
+    return [`${kind}s`, texts] as const
+  })
+  return Object.fromEntries(read.filter(([, patterns]) => patterns.length > 0))
 }

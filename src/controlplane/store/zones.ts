@@ -16,6 +16,7 @@ import { placesOf } from '../rules/view.ts'
 import { checkKeys } from '../rules/zone-data.ts'
 import { keepAllRrsets, rrsetHistoryKey } from './history.ts'
 import { aliasBreachesOfZone, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import { reached } from './reached.ts'
 import { throwIfAny, throwIfBroken } from './refusals.ts'
 import { type Replacement, replaceRrsets } from './rrset-replacement.ts'
 import { nextSerial, serialAhead } from './serial.ts'
@@ -54,8 +55,12 @@ export async function getZoneHead(tx: Tx, apex: string): Promise<StoredZone | nu
 
 /** One page in the order of apexes. */
 export async function listZones(tx: Tx, request: PageRequest): Promise<Page<StoredZone>> {
-  return readPage(tx.select().from(zones).$dynamic(), { apex: zones.apex }, request, (rows) =>
-    rows.map((row) => toStored(row)),
+  return readPage(
+    tx.select().from(zones).$dynamic(),
+    { apex: zones.apex },
+    request,
+    (rows) => rows.map((row) => toStored(row)),
+    { where: reached(request.reach, 'zone', zones.apex) },
   )
 }
 

@@ -5,6 +5,7 @@ import {
   literalCharacters,
   matchesPattern,
   patternsMeet,
+  patternWithin,
 } from '../../../src/controlplane/model/glob.ts'
 
 t.test('what a pattern stands for', async (t) => {
@@ -109,6 +110,44 @@ t.test('that patterns meet agrees with regular expressions, either way round', (
       if (fits(one) && fits(other) && !patternsMeet(one, other)) return false
       return patternsMeet(one, other) === patternsMeet(other, one)
     }),
+  )
+  t.end()
+})
+
+t.test('a pattern within another', (t) => {
+  const cases: [inner: string, outer: string, isWithin: boolean][] = [
+    ['web', 'web', true],
+    ['web', '*', true],
+    ['web-*', 'web-*', true],
+    ['web-eu-*', 'web-*', true],
+    ['web-*', 'web-eu-*', false],
+    ['*', 'web', false],
+    ['*', '?*', false],
+    ['*', '**', true],
+    ['web-?', 'web-*', true],
+    ['web-*', 'web-?', false],
+    ['web-??', 'web-?*', true],
+    ['*', '?', false],
+    ['a*c', '*', true],
+    ['a*c', 'a*b*c', false],
+    ['', '', true],
+    ['a', '', false],
+    ['a', 'ab', false],
+  ]
+  for (const [inner, outer, isWithin] of cases)
+    t.equal(patternWithin(inner, outer), isWithin, `${inner} ${outer}`)
+  t.end()
+})
+
+t.test('what is said to be within stands for nothing else', (t) => {
+  const pattern = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), maxLength: 6 })
+  const name = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 6 })
+  fc.assert(
+    fc.property(pattern, pattern, name, (inner, outer, text) => {
+      if (patternWithin(text, outer) !== matchesPattern(outer, text)) return false
+      return !patternWithin(inner, outer) || !matchesPattern(inner, text) || matchesPattern(outer, text)
+    }),
+    { numRuns: 20_000 },
   )
   t.end()
 })

@@ -11,8 +11,9 @@
 import { createHash } from 'node:crypto'
 import type { Logger } from '../../../telemetry/log.ts'
 import { ControlError, isUnavailable } from '../../model/errors.ts'
+import type { Token } from '../../model/token.ts'
 import type { Database } from '../../store/database.ts'
-import { findToken, type Token, tokensByHash } from '../../store/tokens.ts'
+import { findToken, noteTokenUse, tokensByHash, useResolutionMs } from '../../store/tokens.ts'
 import { PollLoop } from '../../timing/poll-loop.ts'
 
 const everyMs = 5_000
@@ -25,6 +26,8 @@ export class KnownTokens {
   readonly #loop: PollLoop
   readonly #hints: Disposable
   #byHash = new Map<string, Token>()
+  /** When this node wrote down last that a token was used, by its name. Bound: `mostTokens`. */
+  readonly #used = new Map<string, number>()
 
   constructor({ database, log }: { readonly database: Database; readonly log: Logger }) {
     this.#database = database
@@ -57,8 +60,24 @@ export class KnownTokens {
     }
   }
 
+  /** Writes down that a token is used, once in a minute at the most, however many requests it makes at once. */
+  async noteUse({ name, lastUsedAt }: Token, at: Date): Promise<void> {
+    const last = Math.max(this.#used.get(name) ?? 0, lastUsedAt?.getTime() ?? 0)
+    if (!this.#database.up || at.getTime() - last < useResolutionMs) return
+    if (this.#used.size >= mostTokens) this.#used.clear()
+    this.#used.set(name, at.getTime())
+    // That it was used is not worth a refusal.
+    await this.#database
+      .record((tx) => noteTokenUse(tx, name, at))
+      .catch((error: unknown) => {
+        if (!isUnavailable(error)) throw error
+        this.#used.delete(name)
+      })
+  }
+
   /** One was revoked here. */
   forget(name: string): void {
+    this.#used.delete(name)
     // Another map, so that a look that has begun does not bring it back.
     this.#byHash = new Map([...this.#byHash].filter(([, token]) => token.name !== name))
     this.#loop.hint()

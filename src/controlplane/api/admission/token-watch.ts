@@ -1,19 +1,28 @@
 /**
- * Ends what goes on for a token that may not have it any more: one that was revoked, or lost the scope that it was begun with.
+ * Ends what goes on for a token that may not have it any more: one that was revoked, has expired, or lost the scope that it was begun with.
  * Requests look at their token once; what takes longer than a request (a stream, an export to a slow client, a body on its way in)
  * is watched here.
  *
  * One question to the database for all tokens that are watched: at once when this process has revoked one or the database
- * tells of a change, and each second in any case. While the database is away, what goes on goes on. The admin's token comes from
+ * tells of a change, and each second in any case. While the database is away, what goes on goes on, until its token expires. The admin's token comes from
  * the configuration and is not watched.
  */
 import type { Logger } from '../../../telemetry/log.ts'
+import { hasExpired, type TokenScope } from '../../model/token.ts'
 import type { Database } from '../../store/database.ts'
-import { scopesByHash, type TokenScope } from '../../store/tokens.ts'
-import type { Clock } from '../../timing/clock.ts'
+import { tokensWithHashes } from '../../store/tokens.ts'
+import { Alarm } from '../../timing/alarm.ts'
+import { type Clock, wallClock } from '../../timing/clock.ts'
 import { PollLoop } from '../../timing/poll-loop.ts'
 
 const everyMs = 1_000
+
+/** What a request knows of the token that it came with. */
+export interface WatchedToken {
+  /** SHA-256 in hexadecimal digits. */
+  readonly hash: string
+  readonly expiresAt: Date | null
+}
 
 interface Watched {
   readonly scope: TokenScope
@@ -22,6 +31,7 @@ interface Watched {
 
 export class TokenWatch {
   readonly #database: Database
+  readonly #now: () => Date
   readonly #loop: PollLoop
   readonly #hints: Disposable
   /** By the hash of the token. Bound: the connections, each of which has one request in work. */
@@ -30,13 +40,16 @@ export class TokenWatch {
   constructor({
     database,
     log,
+    now,
     clock,
   }: {
     readonly database: Database
+    readonly now: () => Date
     readonly log: Logger
     readonly clock?: Clock
   }) {
     this.#database = database
+    this.#now = now
     this.#loop = new PollLoop({
       look: () => this.#look(),
       everyMs: () => (this.#watched.size > 0 ? everyMs : Number.POSITIVE_INFINITY),
@@ -50,19 +63,23 @@ export class TokenWatch {
   }
 
   /**
-   * Calls `end` once the token has the scope no more, or does not exist.
+   * Calls `end` once the token has the scope no more, has expired, or does not exist.
    *
-   * @param hash null for the admin's
+   * @param token null for the admin's
    */
-  watch(hash: string | null, scope: TokenScope, end: () => void): Disposable {
-    if (hash === null) return { [Symbol.dispose]: () => {} }
+  watch(token: WatchedToken | null, scope: TokenScope, end: () => void): Disposable {
+    if (token === null) return { [Symbol.dispose]: () => {} }
+    const { hash, expiresAt } = token
     const watched = { scope, end }
+    const alarm = new Alarm(wallClock(this.#now), end)
+    alarm.set(expiresAt?.getTime() ?? Number.POSITIVE_INFINITY)
     const all = this.#watched.get(hash) ?? new Set()
     this.#watched.set(hash, all.add(watched))
     // It may have been revoked since the request looked at it.
     this.#loop.hint()
     return {
       [Symbol.dispose]: () => {
+        alarm[Symbol.dispose]()
         all.delete(watched)
         if (all.size === 0 && this.#watched.get(hash) === all) this.#watched.delete(hash)
       },
@@ -77,10 +94,13 @@ export class TokenWatch {
   async #look(): Promise<boolean> {
     if (this.#watched.size === 0) return false
     const looked = new Map(Array.from(this.#watched, ([hash, all]) => [hash, [...all]]))
-    const scopes = await this.#database.read((tx) => scopesByHash(tx, [...looked.keys()]))
+    const tokens = await this.#database.read((tx) => tokensWithHashes(tx, [...looked.keys()]))
+    const now = this.#now()
     for (const [hash, all] of looked) {
+      const token = tokens.get(hash)
+      const scopes = token === undefined || hasExpired(token, now) ? [] : token.scopes
       for (const watched of all) {
-        if (scopes.get(hash)?.includes(watched.scope) === true) continue
+        if (scopes.includes(watched.scope)) continue
         // What has ended meanwhile is not watched any more.
         if (this.#watched.get(hash)?.has(watched) === true) watched.end()
       }

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { type ApplyOptions, applyDocument, type Plan, planDocument } from '../../apply/apply.ts'
 import { type Effect, effectOf } from '../../apply/effect.ts'
-import { exportDocument, rememberedDocument } from '../../apply/export.ts'
+import { exportDocument, reachedOf, rememberedDocument } from '../../apply/export.ts'
 import { planActions, viewPlan } from '../../apply/plan-view.ts'
 import type { ReplayView } from '../../apply/replay/replay-view.ts'
 import { type Document, readDocument } from '../../document/document.ts'
@@ -16,8 +16,10 @@ import { isMap } from '../../document/schema-check.ts'
 import { ServiceSchema } from '../../document/service.ts'
 import { ZoneSchema } from '../../document/zone.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
+import { type Reach, reachKinds } from '../../model/reach.ts'
 import { mostDocumentRrsets } from '../../store/configuration.ts'
 import { currentRevision } from '../../store/revision.ts'
+import { beyondReach, outOfReach } from '../access.ts'
 import type { Ground, Memory, Operations } from '../context.ts'
 import { readEither } from '../memory.ts'
 import { GradualCourseView } from '../operations/gradual-view.ts'
@@ -184,15 +186,17 @@ export async function effectFor(
   { memory, preview, replay }: Ground & Operations,
   plan: Plan,
   replays: boolean,
+  reach: Reach | null,
 ): Promise<{ readonly effect?: Effect; readonly replay?: ReplayView }> {
   const served = memory()?.catalog
   if (served === undefined) return {}
-  const effect = await effectOf(plan, served, preview)
+  const effect = await effectOf(plan, served, preview, reach)
   return { effect, ...(replays ? { replay: await replay(plan, served) } : {}) }
 }
 
-/** Only what is not done yet can be tried. */
-export function checkReplay({ dryRun = false, replay = false }: DryRun): void {
+/** Only what is not done yet can be tried, and by who may hear what clients ask for all over. */
+export function checkReplay({ dryRun = false, replay = false }: DryRun, reach: Reach | null): void {
+  if (replay && reach !== null) throw outOfReach('a replay needs a token without limits')
   if (replay && !dryRun) throw invalid('the request', [{ path: 'replay', message: 'needs dryRun=true' }])
 }
 
@@ -211,18 +215,19 @@ function registerGet(app: FastifyInstance, context: Ground): void {
   const schema = guarded('config', 'Exports the configuration as a document', replies, [409], {
     querystring: ExportQuery,
   })
-  app.get(url, { schema }, async (request, reply) => {
+  app.get(url, { schema, config: { access: 'within' } }, async (request, reply) => {
+    const { reach } = request
     const { owner = null, rrsets = true } = request.query as { owner?: string; rrsets?: boolean }
     const fromDatabase = async () => {
       const [document, revision] = await context.database.readMuch(async (tx) => [
-        await exportDocument(tx, { owner, rrsets }),
+        await exportDocument(tx, { owner, rrsets, reach }),
         await currentRevision(tx),
       ])
       reply.header('etag', etagOf(revision))
       return document
     }
     const document = await readEither(context, reply, fromDatabase, (memory) => {
-      if (owner === null) return remembered(memory, rrsets)
+      if (owner === null) return remembered(memory, rrsets, reach)
       throw new ControlError(
         'unavailable',
         'the database is not available, and nobody else knows whose parts are',
@@ -238,7 +243,14 @@ function registerGet(app: FastifyInstance, context: Ground): void {
   })
 }
 
-function remembered({ catalog, rrsetsOf }: Memory, withRrsets: boolean): Body | null {
+function remembered(memory: Memory, withRrsets: boolean, reach: Reach | null): Body | null {
+  const { rrsetsOf } = memory
+  const catalog = {
+    monitors: reachedOf(memory.catalog.monitors, reach, 'monitor'),
+    pools: reachedOf(memory.catalog.pools, reach, 'pool'),
+    services: reachedOf(memory.catalog.services, reach, 'service'),
+    zones: reachedOf(memory.catalog.zones, reach, 'zone'),
+  }
   if (!withRrsets) return rememberedDocument(catalog, null)
   const images = new Map(Array.from(catalog.zones, ([apex, zone]) => [apex, rrsetsOf(zone)]))
   const count = [...images.values()].reduce((sum, image) => sum + (image?.count ?? 0), 0)
@@ -278,7 +290,7 @@ function registerPut(app: FastifyInstance, context: Ground & Operations): void {
       body: DocumentSchema,
     },
   )
-  app.put(url, { schema, bodyLimit: documentLimit }, async (request, reply) => {
+  app.put(url, { schema, bodyLimit: documentLimit, config: { access: 'within' } }, async (request, reply) => {
     const {
       dryRun = false,
       prune = false,
@@ -286,14 +298,19 @@ function registerPut(app: FastifyInstance, context: Ground & Operations): void {
       message = null,
       ...steps
     } = request.query as DryRun & { prune?: boolean; message?: string } & GradualQuery
-    checkReplay({ dryRun, replay })
+    checkReplay({ dryRun, replay }, request.reach)
     const course = courseOf(steps)
-    const options = { document: documentOf(request), prune, since: sinceOf(request) }
+    const { reach } = request
+    const document = documentOf(request)
+    if (reach !== null) throwIfBeyond(request, document, reach)
+    // Who starts one must be able to see it and stop it.
+    if (reach !== null && course !== null) throw outOfReach('a gradual change needs a token without limits')
+    const options = { document, prune, since: sinceOf(request), reach }
     if (dryRun) {
       const { plan, shown } =
         course === null ? await planAtOnce(context, options) : await planInSteps(context, options, course)
       reply.header('etag', etagOf(plan.revision))
-      return { ...viewPlan(plan), ...(await effectFor(context, plan, replay)), ...shown }
+      return { ...viewPlan(plan), ...(await effectFor(context, plan, replay, reach)), ...shown }
     }
     const by = { actor: request.actor, source: 'apply', message } as const
     const { revision, plan, shown } =
@@ -326,6 +343,15 @@ function documentOf({ body }: FastifyRequest): Document {
   const read = readDocument(body)
   if (!read.ok) throw invalid('the document', read.problems)
   return read.document
+}
+
+/** Throws 403 with the first thing in a document that is not reached. */
+function throwIfBeyond({ actor }: FastifyRequest, { bodies }: Document, reach: Reach): void {
+  for (const kind of reachKinds) {
+    for (const name of bodies[`${kind}s`].keys()) {
+      if (!reach.includes({ kind, name })) throw beyondReach(actor, { kind, name })
+    }
+  }
 }
 
 function sinceOf(request: FastifyRequest): number | null {

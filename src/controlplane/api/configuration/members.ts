@@ -16,6 +16,7 @@ import { notFound, type Resource, registerResource } from './resource.ts'
 export function memberRoutes(app: FastifyInstance, context: Ground & Observations): void {
   const resource: Resource<MemberKey, Member, Member> = {
     kind: 'member',
+    access: { kind: 'pool', param: 'name' },
     url: '/v1/pools/:name/members/:member',
     body: MemberSchema,
     view: withStatus(MemberSchema, MemberStatus),

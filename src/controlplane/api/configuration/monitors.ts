@@ -4,6 +4,7 @@ import { spellingOfPart } from '../../catalog/spellings.ts'
 import { hideOfMonitor } from '../../document/hidden.ts'
 import { formatMonitor, MonitorSchema, monitorSchemas, parseMonitor } from '../../document/monitor.ts'
 import type { Monitor } from '../../model/monitor.ts'
+import { namedByMonitor } from '../../rules/reach.ts'
 import { deleteMonitor, getMonitor, listMonitors, putMonitor } from '../../store/monitors.ts'
 import { bodyOf, type Stored } from '../../store/stored.ts'
 import type { Ground } from '../context.ts'
@@ -21,6 +22,7 @@ function hideShown(body: object): object {
 
 const resource: Resource<string, Monitor, Monitor> = {
   kind: 'monitor',
+  access: { kind: 'monitor', param: 'name' },
   url: '/v1/monitors/:name',
   body: MonitorSchema,
   view: eachWithStatus(monitorSchemas, null),
@@ -30,6 +32,7 @@ const resource: Resource<string, Monitor, Monitor> = {
   delete: deleteMonitor,
   parse: parseMonitor,
   bodyOf: asWritten,
+  named: namedByMonitor,
   effective: (monitor) => formatMonitor(monitor, true),
   hide: hideShown,
   present: async (_tx, stored) => asWritten(await stored),

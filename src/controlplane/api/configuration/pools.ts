@@ -6,6 +6,7 @@ import { poolConditions } from '../../model/event.ts'
 import type { Override } from '../../model/override.ts'
 import { effectiveOverride, OverrideIndex } from '../../model/override-index.ts'
 import type { Member, Pool } from '../../model/pool.ts'
+import { namedByPool } from '../../rules/reach.ts'
 import { listOverrides } from '../../store/overrides.ts'
 import { deletePool, getPool, listPools, putPool } from '../../store/pools.ts'
 import { bodyOf, type Stored } from '../../store/stored.ts'
@@ -29,6 +30,7 @@ const Status = Type.Object({
 export function poolRoutes(app: FastifyInstance, context: Ground & Observations): void {
   const resource: Resource<string, Pool, Pool> = {
     kind: 'pool',
+    access: { kind: 'pool', param: 'name' },
     url: '/v1/pools/:name',
     body: PoolSchema,
     view: withStatus(viewed, Type.Partial(Status)),
@@ -38,6 +40,7 @@ export function poolRoutes(app: FastifyInstance, context: Ground & Observations)
     delete: deletePool,
     parse: parsePool,
     bodyOf: (stored) => bodyOf(stored, formatPool),
+    named: namedByPool,
     effective: formatWholePool,
     present: async (tx, stored) => {
       const [overrides, pool] = await Promise.all([listOverrides(tx), stored])

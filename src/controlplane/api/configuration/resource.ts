@@ -11,8 +11,11 @@ import { readHostname } from '../../document/fields.ts'
 import { reportMarks } from '../../document/hidden.ts'
 import { isMap, maxProblems } from '../../document/schema-check.ts'
 import { ControlError, type Problem } from '../../model/errors.ts'
+import { type Named, type Reach, within } from '../../model/reach.ts'
+import { firstBeyond } from '../../rules/reach.ts'
 import type { Tx, Write } from '../../store/database.ts'
 import type { Page, PageRequest, Put, Stored, WriteCondition } from '../../store/stored.ts'
+import type { Access, NamedAccess } from '../access.ts'
 import type { Ground, Memory } from '../context.ts'
 import { fragmentLimit } from '../json-body.ts'
 import { pageOf, readEither } from '../memory.ts'
@@ -37,6 +40,8 @@ import { awaitPublished, conditionOf, etagOf, mergePatch } from '../writes.ts'
 export interface Resource<Key, T, S extends object> {
   /** What it is called in messages and in the tags of the OpenAPI document, such as `monitor`. */
   readonly kind: string
+  /** What a token with limits must reach for one; a list shows what it reaches. */
+  readonly access: NamedAccess | 'everything'
   /** Path of one, with parameters; the list, when there is one, has that without the last part. */
   readonly url: string
   /** The parameters of the path; plain texts when left out. */
@@ -67,6 +72,8 @@ export interface Resource<Key, T, S extends object> {
   effective?(value: S): object
   /** The body of GET, `status` included. It should ask for what it needs beside `stored` before it awaits that. */
   present(tx: Tx, stored: PromiseLike<Stored<S>>, key: Key): Promise<object>
+  /** What a value names besides; see `rules/reach.ts`. */
+  named?(value: T | S): readonly Named[]
   /** A body for who may only read. What it leaves out is marked (`hidden.ts`), and the mark is refused in writes. */
   hide?(body: object): object
   /** What a write tells beside `status` and a GET doesn't: it goes there too. */
@@ -109,11 +116,13 @@ class ResourceRoutes<Key, T, S extends object> {
   readonly #context: Ground
   readonly #resource: Resource<Key, T, S>
   readonly #taken: { readonly params: TObject }
+  readonly #config: { readonly access: Access }
 
   constructor(app: FastifyInstance, context: Ground, resource: Resource<Key, T, S>) {
     this.#app = app
     this.#context = context
     this.#resource = resource
+    this.#config = { access: resource.access }
     this.#taken = { params: resource.params ?? paramsOf(resource.url) }
   }
 
@@ -121,7 +130,7 @@ class ResourceRoutes<Key, T, S extends object> {
     const { kind, url, view } = this.#resource
     const replies = { 200: json(`The ${kind}.`, this.#viewed(view), etagHeader) }
     const schema = guarded(kind, `Reads a ${kind}`, replies, [404], this.#taken)
-    this.#app.get(url, { schema }, async (request, reply) => {
+    this.#app.get(url, { schema, config: this.#config }, async (request, reply) => {
       const key = this.#keyOf(request)
       const fromDatabase = async () => {
         const { stored, body } = await this.#context.database.read((tx) => this.#read(tx, key))
@@ -145,7 +154,7 @@ class ResourceRoutes<Key, T, S extends object> {
     }
     const taken = { ...this.#taken, querystring: WriteQuery, headers: ConditionHeaders, body }
     const schema = guarded(kind, `Creates or replaces a ${kind}`, replies, [404, 409, 412], taken)
-    this.#app.put(url, { schema, bodyLimit }, async (request, reply) => {
+    this.#app.put(url, { schema, bodyLimit, config: this.#config }, async (request, reply) => {
       // Parsed before the transaction, so that a bad body costs no lock.
       const wanted = this.#parse(this.#keyOf(request), request.body)
       return this.#write(request, reply, async () => wanted)
@@ -164,7 +173,7 @@ class ResourceRoutes<Key, T, S extends object> {
       consumes: ['application/merge-patch+json', 'application/json'],
       body: { type: 'object', additionalProperties: true },
     })
-    this.#app.patch(url, { schema, bodyLimit }, async (request, reply) =>
+    this.#app.patch(url, { schema, bodyLimit, config: this.#config }, async (request, reply) =>
       this.#write(request, reply, async (tx, key) => {
         const stored = await this.#stored(tx, key)
         return this.#parse(key, mergePatch(bodyOf(stored), request.body))
@@ -176,7 +185,7 @@ class ResourceRoutes<Key, T, S extends object> {
     const { kind, url } = this.#resource
     const taken = { ...this.#taken, querystring: WriteQuery, headers: ConditionHeaders }
     const schema = guarded(kind, `Deletes a ${kind}`, done('Deleted.'), [404, 409, 412], taken)
-    this.#app.delete(url, { schema }, async (request, reply) => {
+    this.#app.delete(url, { schema, config: this.#config }, async (request, reply) => {
       const key = this.#keyOf(request)
       const condition = conditionOf(request)
       const { revision } = await this.#context.database.write(request.actor, (write) =>
@@ -188,12 +197,13 @@ class ResourceRoutes<Key, T, S extends object> {
   }
 
   list(): void {
-    const { kind, url, listing } = this.#resource
+    const { kind, url, listing, access } = this.#resource
     if (listing === undefined) return
     const replies = page(listing.item, ', in the order of names')
     const schema = guarded(kind, `Lists every ${kind}`, replies, [], { querystring: PageQuery })
-    this.#app.get(url.slice(0, url.lastIndexOf('/')), { schema }, async (request, reply) => {
-      const wanted = pageRequest(this.#context, request.query)
+    const config = { access: access === 'everything' ? access : ('within' as const) }
+    this.#app.get(url.slice(0, url.lastIndexOf('/')), { schema, config }, async (request, reply) => {
+      const wanted = { ...pageRequest(this.#context, request.query), reach: request.reach }
       const replyWith = <V>(page: Page<V>, bodies: readonly object[], nameOf: (value: V) => string) => {
         const named = bodies.map((body, index) => ({
           name: nameOf(page.items[index]!),
@@ -209,7 +219,10 @@ class ResourceRoutes<Key, T, S extends object> {
         })
       return readEither(this.#context, reply, fromDatabase, (memory) => {
         const { list, present } = this.#resource.remembered
-        const page = pageOf(list?.(memory) ?? [], (value) => [listing.nameOf(value)], wanted)
+        const all = list?.(memory) ?? []
+        const isReached = typeof access === 'object' ? within(request.reach, access.kind) : () => true
+        const shown = Array.from(all).filter((value) => isReached(listing.nameOf(value)))
+        const page = pageOf(shown, (value) => [listing.nameOf(value)], wanted)
         const bodies = page.items.map((value) => present(memory, value, null))
         return replyWith(page, bodies, listing.nameOf)
       })
@@ -227,6 +240,7 @@ class ResourceRoutes<Key, T, S extends object> {
     const { revision, result } = await this.#context.database.write(request.actor, async (write) => {
       const { tx } = write
       const { value, body: written } = await makeValue(tx, key)
+      if (request.reach !== null) await this.#checkNamed(tx, key, value, request.reach)
       const put = await this.#resource.put(write, value, condition, key, written)
       const [{ body }, noticed, told] = await Promise.all([
         this.#read(tx, key),
@@ -240,6 +254,15 @@ class ResourceRoutes<Key, T, S extends object> {
     reply.header('etag', etagOf(result.put.revision))
     if (result.put.created) reply.code(201).header('location', locationOf(this.#resource.url, request))
     return result.body
+  }
+
+  async #checkNamed(tx: Tx, key: Key, value: T, reach: Reach): Promise<void> {
+    const { named } = this.#resource
+    if (named === undefined) return
+    const stored = await this.#resource.get(tx, key)
+    const beyond = firstBeyond(reach, named(value), stored === null ? [] : named(stored.value))
+    if (beyond === undefined) return
+    throw new ControlError('forbidden', `the token does not reach ${beyond.kind} ${beyond.name}`)
   }
 
   #shown(request: FastifyRequest, body: object): object {

@@ -49,6 +49,8 @@ const Differences = Type.Array(
   },
 )
 
+const config = { access: 'within' } as const
+
 /** Bound a reply: so many, and as many as these octets hold of which the first may be longer. */
 const mostDifferences = 1_000
 const mostOctets = 4 * 1024 * 1024
@@ -70,8 +72,9 @@ export function revisionListRoute(app: FastifyInstance, { database, ...rest }: G
       querystring: PageQuery,
     },
   )
-  app.get('/v1/revisions', { schema: listed }, async (request) => {
-    const found = await database.read((tx) => listRevisions(tx, pageRequest(context, request.query)))
+  app.get('/v1/revisions', { schema: listed, config }, async (request) => {
+    const wanted = { ...pageRequest(context, request.query), reach: request.reach }
+    const found = await database.read((tx) => listRevisions(tx, wanted))
     return pageReply(context, found, found.items.map(present))
   })
 }
@@ -85,11 +88,14 @@ function registerReads(app: FastifyInstance, { database }: Ground): void {
     [404, 409],
     { params },
   )
-  app.get(url, { schema: shown }, async (request) => {
+  app.get(url, { schema: shown, config }, async (request) => {
     const revision = revisionOf(request)
-    const found = await database.read((tx) => getRevision(tx, revision))
+    const found = await database.read((tx) => getRevision(tx, revision, request.reach))
     if (found === null) throw new ControlError('not-found', `nothing is known of a revision ${revision}`)
-    return { ...present(found), ...limited(await differences(database, revision - 1, revision)) }
+    return {
+      ...present(found),
+      ...limited(await differences(database, revision - 1, revision, request.reach)),
+    }
   })
   const query = Type.Object(
     {
@@ -111,12 +117,12 @@ function registerReads(app: FastifyInstance, { database }: Ground): void {
     [404, 409],
     { params, querystring: query },
   )
-  app.get(`${url}/diff`, { schema: compared }, async (request) => {
+  app.get(`${url}/diff`, { schema: compared, config }, async (request) => {
     const from = revisionOf(request)
     const current = await database.read(currentRevision)
     const { to = current } = request.query as { to?: number }
     for (const each of [from, to]) checkRevision(each, current)
-    return { from, to, ...limited(await differences(database, from, to)) }
+    return { from, to, ...limited(await differences(database, from, to, request.reach)) }
   })
 }
 
@@ -151,17 +157,18 @@ function registerRollback(app: FastifyInstance, context: Ground & Operations): v
       headers: ConditionHeaders,
     },
   )
-  app.post(`${url}/rollback`, { schema }, async (request, reply) => {
+  app.post(`${url}/rollback`, { schema, config }, async (request, reply) => {
     const revision = revisionOf(request)
     const { dryRun = false, replay = false, message } = request.query as DryRun & { message?: string }
-    checkReplay({ dryRun, replay })
+    checkReplay({ dryRun, replay }, request.reach)
     checkRevision(revision, await context.database.read(currentRevision))
     const { ifMatch } = conditionOf(request)
-    const options = { revision, since: ifMatch === undefined || ifMatch === '*' ? null : ifMatch }
+    const { reach } = request
+    const options = { revision, since: ifMatch === undefined || ifMatch === '*' ? null : ifMatch, reach }
     if (dryRun) {
       const plan = await planRollback(context.database, options)
       reply.header('etag', etagOf(plan.revision))
-      return { ...viewPlan(plan), ...(await effectFor(context, plan, replay)), ...haltedBy(context, plan) }
+      return { ...viewPlan(plan), ...(await effectFor(context, plan, replay, reach)), ...haltedBy(context, plan) }
     }
     const by = {
       actor: request.actor,

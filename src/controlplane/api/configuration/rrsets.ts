@@ -33,8 +33,11 @@ const Status = Type.Object({
   }),
 })
 
+const access = { kind: 'zone', param: 'apex' } as const
+
 const resource: Resource<Key, Rrset, Rrset> = {
   kind: 'RRset',
+  access,
   url: '/v1/zones/:apex/rrsets/:owner/:type',
   params: Type.Object({
     apex: Type.String(),
@@ -73,7 +76,7 @@ export function rrsetRoutes(app: FastifyInstance, context: Ground): void {
   const replies = page(ZoneRrsetSchema, ', in the order of owner and type')
   const taken = { params: paramsOf(url), querystring: PageQuery }
   const schema = guarded('RRset', 'Lists the RRsets of a zone', replies, [404], taken)
-  app.get(url, { schema }, async (request, reply) => {
+  app.get(url, { schema, config: { access } }, async (request, reply) => {
     const apex = hostname((request.params as { apex: string }).apex, 'zone', 'apex')
     const wanted = pageRequest(context, request.query)
     const fromDatabase = () =>

@@ -5,6 +5,7 @@ import { formatService, parseService, ServiceSchema } from '../../document/servi
 import { healthStates } from '../../model/observation.ts'
 import type { ServiceOverride } from '../../model/override.ts'
 import type { Service } from '../../model/service.ts'
+import { namedByService } from '../../rules/reach.ts'
 import type { Tx } from '../../store/database.ts'
 import { serviceOverridesOf } from '../../store/service-overrides.ts'
 import { deleteService, getService, hiddenServices, listServices, putService } from '../../store/services.ts'
@@ -53,6 +54,7 @@ export function serviceRoutes(app: FastifyInstance, context: Ground & Observatio
   }
   const resource: Resource<string, Service, Service> = {
     kind: 'service',
+    access: { kind: 'service', param: 'name' },
     url: '/v1/services/:name',
     body: ServiceSchema,
     view: withStatus(ServiceSchema, Type.Partial(Status)),
@@ -62,6 +64,7 @@ export function serviceRoutes(app: FastifyInstance, context: Ground & Observatio
     delete: deleteService,
     parse: parseService,
     bodyOf: (stored) => bodyOf(stored, formatService),
+    named: namedByService,
     effective: (service) => formatService(service, true),
     present: async (tx, stored, name) => {
       const [status, there] = await Promise.all([statusOf(tx, [name]), stored])

@@ -50,6 +50,8 @@ export function webhookRoutes(app: FastifyInstance, context: Ground & Observatio
   })
   const resource: Resource<string, WebhookInput, Webhook> = {
     kind: 'webhook',
+    // They hear of everything.
+    access: 'everything',
     url: '/v1/webhooks/:name',
     body: WebhookSchema,
     view: withStatus(viewed, Status),

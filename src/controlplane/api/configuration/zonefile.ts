@@ -7,7 +7,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { formatZoneHead } from '../../document/zone.ts'
-import type { TokenScope } from '../../store/tokens.ts'
+import type { TokenScope } from '../../model/token.ts'
 import { exportZone } from '../../zonefile/export.ts'
 import { importZone, type ZoneImport } from '../../zonefile/import.ts'
 import { Spool, SpoolOverflow, SpoolUnavailable } from '../../zonefile/spool.ts'
@@ -37,6 +37,7 @@ const zonefileLimit = 512 * 1024 * 1024
 const mediaTypes = ['text/dns', 'text/plain', 'application/octet-stream']
 const url = '/v1/zones/:apex/zonefile'
 const params = paramsOf(url)
+const access = { kind: 'zone', param: 'apex' } as const
 
 const View = withStatus(
   ZoneHeadSchema,
@@ -77,7 +78,7 @@ type Transfer = <T>(
 function transfers(context: Observations, lane: Lane, scope: TokenScope): Transfer {
   return async (request, reply, work) => {
     await using transfer = new AsyncDisposableStack()
-    transfer.use(request.server.tokenWatch.watch(request.tokenHash, scope, () => reply.raw.destroy()))
+    transfer.use(request.server.tokenWatch.watch(request.token, scope, () => reply.raw.destroy()))
     transfer.use(await lane.enter(tokenHolder(request), goneSignal(reply)))
     const result = await spooled(async () => work(transfer.use(await Spool.create(context.spoolDirectory))))
     if (result instanceof Readable) {
@@ -106,15 +107,19 @@ function registerGet(app: FastifyInstance, context: Ground & Observations, trans
     content: { 'text/dns': { schema: Type.String() } },
   }
   const schema = guarded('zone', 'Exports a zone as a master file', { 200: file }, [404], { params })
-  app.get(url, { schema, exposeHeadRoute: false, config: { ownLane: true } }, async (request, reply) => {
-    const apex = apexOf(request)
-    const body = await transferring(request, reply, async (spool) => {
-      const revision = await exportZone(context.database, apex, (text) => spool.fill(text))
-      reply.header('etag', etagOf(revision)).header('content-length', spool.octets)
-      return spool.read()
-    })
-    return reply.type('text/dns').send(body)
-  })
+  app.get(
+    url,
+    { schema, exposeHeadRoute: false, config: { ownLane: true, access } },
+    async (request, reply) => {
+      const apex = apexOf(request)
+      const body = await transferring(request, reply, async (spool) => {
+        const revision = await exportZone(context.database, apex, (text) => spool.fill(text))
+        reply.header('etag', etagOf(revision)).header('content-length', spool.octets)
+        return spool.read()
+      })
+      return reply.type('text/dns').send(body)
+    },
+  )
 }
 
 function registerPut(app: FastifyInstance, context: Ground & Observations, transferring: Transfer): void {
@@ -142,7 +147,7 @@ function registerPut(app: FastifyInstance, context: Ground & Observations, trans
     consumes: mediaTypes,
     body: Type.String(),
   })
-  const config = { ownLane: true, spooled: true }
+  const config = { ownLane: true, spooled: true, access }
   app.put(url, { schema, config, bodyLimit: zonefileLimit }, async (request, reply) => {
     const { dryRun = false } = request.query as { dryRun?: boolean }
     const condition = conditionOf(request)

@@ -51,6 +51,7 @@ const Status = Type.Object({
 
 const resource: Resource<string, Zone, ZoneState> = {
   kind: 'zone',
+  access: { kind: 'zone', param: 'apex' },
   url: '/v1/zones/:apex',
   body: ZoneSchema,
   view: withStatus(ZoneSchema, Status),

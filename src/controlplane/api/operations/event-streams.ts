@@ -9,14 +9,15 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
-import { type EventFilter, fitsFilter, type StoredEvent } from '../../model/event.ts'
+import type { StoredEvent } from '../../model/event.ts'
 import type { EventStreamLimits, Ground, Operations } from '../context.ts'
 import { HttpError, typeAsTold } from '../errors.ts'
 
 interface StreamRequest {
   /** Id of the event to begin after; null begins with the next one. */
   readonly after: number | null
-  readonly filter: EventFilter
+  /** Whether the client is told of an event. */
+  readonly sees: (event: StoredEvent) => boolean
   /** Address, for the log. */
   readonly client: string
   /** Calls back once the client may not read any more, until it is disposed of. */
@@ -69,7 +70,7 @@ export class EventStreams {
     this.#stop.abort()
   }
 
-  async #serve(raw: ServerResponse, { after, filter, watch, client }: StreamRequest): Promise<void> {
+  async #serve(raw: ServerResponse, { after, sees, watch, client }: StreamRequest): Promise<void> {
     const closed = new AbortController()
     const close = () => closed.abort()
     raw.once('close', close)
@@ -90,7 +91,7 @@ export class EventStreams {
       })
       raw.flushHeaders()
       for await (const events of this.#context.events.follow(after, closed.signal)) {
-        const fitting = events.filter((event) => fitsFilter(event, filter))
+        const fitting = events.filter(sees)
         const text = events.length === 0 ? comment : fitting.map(format).join('')
         if (text === '' || raw.write(text)) continue
         if (await drained(raw, this.#limits.patienceMs, closed.signal)) continue

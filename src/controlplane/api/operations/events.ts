@@ -7,6 +7,7 @@ import {
   type EventFilter,
   type EventKind,
   eventKinds,
+  fitsFilter,
   overrideActions,
   poolConditions,
   serviceConditions,
@@ -163,11 +164,12 @@ function registerList(app: FastifyInstance, context: Ground & Operations): void 
     description: '`since` is the first instant that counts, `until` the first that does not any more.',
     querystring: ListQuery,
   })
-  app.get('/v1/events', { schema }, async (request) => {
+  app.get('/v1/events', { schema, config: { access: 'within' } }, async (request) => {
     const { since, until, ...filter } = request.query as ListRequest
     const query = {
       ...filter,
       ...pageRequest(context, request.query),
+      reach: request.reach,
       since: instant(since),
       until: instant(until),
     }
@@ -191,17 +193,18 @@ function registerStream(app: FastifyInstance, context: Ground & Operations): voi
     headers: StreamHeaders,
   })
   // Without HEAD: it would have to end, and a stream does not.
-  const config = { ownLane: true }
+  const config = { ownLane: true, access: 'within' } as const
   app.get('/v1/events/stream', { schema, exposeHeadRoute: false, config }, async (request, reply) => {
     const place = await lane.enter(tokenHolder(request))
     reply.raw.once('close', () => place[Symbol.dispose]())
     if (reply.raw.closed) place[Symbol.dispose]()
+    const { reach } = request
     const { after = null, ...filter } = request.query as EventFilter & { after?: number }
     streams.open(reply, {
       after: lastEventId(request) ?? after,
-      filter,
+      sees: (event) => fitsFilter(event, filter) && (reach === null || reach.includesEvent(event)),
       client: clientAddress(request),
-      watch: (end) => request.server.tokenWatch.watch(request.tokenHash, 'read', end),
+      watch: (end) => request.server.tokenWatch.watch(request.token, 'read', end),
     })
   })
 }

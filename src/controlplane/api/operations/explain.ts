@@ -10,11 +10,13 @@ import { readHostname, reading } from '../../document/fields.ts'
 import type { ExplainQuestion, Explanation } from '../../explain/explanation.ts'
 import { explanationView, presentExplanation } from '../../explain/view.ts'
 import type { Problem } from '../../model/errors.ts'
+import type { Named, Reach } from '../../model/reach.ts'
+import { outOfReach } from '../access.ts'
 import { clientAddress } from '../clients/client-address.ts'
 import { invalid } from '../configuration/resource.ts'
 import type { Observations, Operations } from '../context.ts'
 import { guarded, json } from '../schemas.ts'
-import { activeOn, type GradualReply, GradualView, presentGradual } from './gradual-view.ts'
+import { activeOn, type GradualReply, GradualView, presentGradual, reachedChanges } from './gradual-view.ts'
 import { MemberStatus, memberStatus } from './member-status.ts'
 
 const ExplainQuery = Type.Object(
@@ -50,24 +52,47 @@ export function explainRoutes(app: FastifyInstance, context: Observations & Oper
       querystring: ExplainQuery,
     },
   )
-  app.get('/v1/explain', { schema }, async (request): Promise<ExplainReply> => {
+  app.get('/v1/explain', { schema, config: { access: 'within' } }, async (request): Promise<ExplainReply> => {
     const question = readQuestion(request.query as Static<typeof ExplainQuery>, clientAddress(request))
     const explanation = await context.explain(question)
+    if (request.reach !== null) throwIfBeyond(explanation, request.reach)
     const shown = presentExplanation(explanation, {
       vitals: context.health.vitals,
       status: (pool, member, override) => memberStatus(context, pool, member, override),
     })
-    return { ...shown, gradualChanges: movingIn(explanation, context) }
+    return { ...shown, gradualChanges: movingIn(explanation, context, request.reach) }
   })
 }
 
-function movingIn({ services }: Explanation, { gradual }: Operations): GradualReply[] {
+function movingIn(
+  { services }: Explanation,
+  { gradual }: Operations,
+  reach: Reach | null,
+): GradualReply[] {
   const names = {
     service: new Set(services.flatMap(({ levels }) => levels.map(({ judgement }) => judgement.service.name))),
     pool: new Set(services.flatMap(({ pools }) => pools.map(({ judgement }) => judgement.pool.name))),
   }
-  return activeOn(gradual.current(), names).map(presentGradual)
+  return activeOn(reachedChanges(gradual.current(), reach), names).map(presentGradual)
 }
+
+/** Throws 403 when anything had a part in an answer that is not reached: the zone of a name that is no service, too. */
+function throwIfBeyond({ question, zone, services }: Explanation, reach: Reach): void {
+  const met = services.flatMap(({ selection, levels, pools }) => [
+    named('service', selection.judgement.service.name),
+    ...levels.flatMap(({ judgement: { service } }) => [
+      named('service', service.name),
+      ...service.choices.map(({ kind, name }) => named(kind, name)),
+    ]),
+    ...pools.map(({ judgement }) => named('pool', judgement.pool.name)),
+  ])
+  const isService = met.some(({ kind, name }) => kind === 'service' && name === question.name)
+  const parts = isService ? met : [named('zone', zone ?? ''), ...met]
+  if (parts.every((part) => reach.includes(part))) return
+  throw outOfReach('the token does not reach everything that has a part in this answer')
+}
+
+const named = (kind: Named['kind'], name: string): Named => ({ kind, name })
 
 function readQuestion(query: Static<typeof ExplainQuery>, asker: string): ExplainQuestion {
   const problems: Problem[] = []

@@ -10,13 +10,14 @@ import { notFound } from '../configuration/resource.ts'
 import type { Ground, Observations } from '../context.ts'
 import { done, guarded, paramsOf, WriteQuery } from '../schemas.ts'
 import { awaitPublished } from '../writes.ts'
+import { wordsOnMembers } from './words.ts'
 
 export function failBackRoutes(app: FastifyInstance, context: Ground & Observations): void {
   const url = '/v1/pools/:name/members/:member/fail-back'
   const summary = 'Lets a member come back that answers again and waits for it'
   const taken = { params: paramsOf(url), querystring: WriteQuery }
   const schema = guarded('member', summary, done('It may come back.'), [404, 409], taken)
-  app.post(url, { schema }, async (request, reply) => {
+  app.post(url, { schema, config: wordsOnMembers }, async (request, reply) => {
     const { name: pool, member } = request.params as { name: string; member: string }
     const { revision } = await context.database.write(request.actor, async (write) => {
       if ((await getMember(write.tx, pool, member)) === null)

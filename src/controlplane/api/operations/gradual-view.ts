@@ -11,6 +11,7 @@ import {
   isActive,
   percentOf,
 } from '../../model/gradual.ts'
+import type { Reach } from '../../model/reach.ts'
 import { Instant, InstantOrNull, TextOrNull } from '../schemas.ts'
 
 const Share = Type.Number({ minimum: 0, maximum: 1 })
@@ -136,6 +137,12 @@ export function activeOn(
   return current.filter(
     (change) => isActive(change) && change.parts.some(({ kind, name }) => names[kind].has(name)),
   )
+}
+
+/** Those of which every part is reached: the shares of the others are nobody else's business. */
+export function reachedChanges(current: readonly GradualChange[], reach: Reach | null): readonly GradualChange[] {
+  if (reach === null) return current
+  return current.filter(({ parts }) => parts.every(({ kind, name }) => reach.includes({ kind, name })))
 }
 
 const durationOf = ({ stepMs, steps }: GradualCourse) => formatDuration(stepMs * steps.length)

@@ -27,6 +27,8 @@ import { GradualView, presentGradual } from './gradual-view.ts'
 type Context = Ground & Operations
 
 const url = '/v1/gradual-changes'
+/** Each may move parts that belong to many. */
+const config = { access: 'everything' } as const
 const params = Type.Object({
   id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'a whole number above 0' }),
 })
@@ -62,7 +64,7 @@ function registerReads(app: FastifyInstance, context: Context): void {
     description: 'While the database is away: those that run or ended lately, as this node knows them.',
     querystring: PageQuery,
   })
-  app.get(url, { schema: listed }, async (request, reply) =>
+  app.get(url, { schema: listed, config }, async (request, reply) =>
     readEither(
       context,
       reply,
@@ -81,7 +83,7 @@ function registerReads(app: FastifyInstance, context: Context): void {
   const shown = guarded('gradual', 'A gradual change', { 200: json('The change.', GradualView) }, [404], {
     params,
   })
-  app.get(`${url}/:id`, { schema: shown }, async (request, reply) => {
+  app.get(`${url}/:id`, { schema: shown, config }, async (request, reply) => {
     const id = idOf(request)
     const found = await readEither<GradualChange | null>(
       context,
@@ -105,7 +107,7 @@ function registerAction(app: FastifyInstance, context: Context, action: string):
   )
   const replies = { 200: json('The change as it is then.', GradualView, publishedHeaders) }
   const schema = guarded('gradual', summary, replies, [404, 409], { params, querystring: query })
-  app.post(`${url}/:id/${action}`, { schema }, async (request, reply) => {
+  app.post(`${url}/:id/${action}`, { schema, config }, async (request, reply) => {
     const id = idOf(request)
     const { message } = request.query as { message?: string }
     const why = message === undefined ? '' : `: ${message}`

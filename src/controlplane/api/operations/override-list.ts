@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { isStanding, type Override, type ServiceOverride } from '../../model/override.ts'
 import type { MemberPattern } from '../../model/override-index.ts'
+import { within } from '../../model/reach.ts'
 import { pageOverrides } from '../../store/overrides.ts'
 import { pageServiceOverrides } from '../../store/service-overrides.ts'
 import type { Page, PageRequest } from '../../store/stored.ts'
@@ -21,9 +22,9 @@ export function overrideListRoute(app: FastifyInstance, context: Ground & Observ
   const order = ', those of members in the order of pools and members, and then those of services'
   const replies = page(Type.Union([MemberItem, ServiceItem]), order)
   const schema = guarded('override', 'Lists every override', replies, [], { querystring: PageQuery })
-  app.get('/v1/overrides', { schema }, async (request, reply) => {
+  app.get('/v1/overrides', { schema, config: { access: 'within' } }, async (request, reply) => {
     const now = context.now()
-    const wanted = pageRequest(context, request.query)
+    const wanted = { ...pageRequest(context, request.query), reach: request.reach }
     const replyWith = (listed: Page<Override | ServiceOverride>, held: Held) => {
       const bodies = listed.items.map((each) =>
         'service' in each
@@ -41,12 +42,17 @@ export function overrideListRoute(app: FastifyInstance, context: Ground & Observ
       })
     return readEither(context, reply, fromDatabase, (memory) => {
       const { catalog } = memory
-      const standing = [...catalog.overrides.values()].filter((one) => isStanding(one, now))
+      const [ofPools, isService] = [within(request.reach, 'pool'), within(request.reach, 'service')]
+      const standing = [...catalog.overrides.values()].filter(
+        (one) => isStanding(one, now) && ofPools(one.pool),
+      )
       const members = isOfServices(wanted)
         ? noPage
         : pageOf(standing, ({ pool, member }) => [pool, member], wanted)
       const rest = restOf(wanted, members)
-      const ofServices = catalog.serviceOverrides.filter((one) => isStanding(one, now))
+      const ofServices = catalog.serviceOverrides.filter(
+        (one) => isStanding(one, now) && isService(one.service),
+      )
       const services = rest === null ? noPage : pageOf(ofServices, ({ service }) => [service], rest)
       return replyWith(joined(wanted, members, services), heldInMemory(memory, members.items, now))
     })

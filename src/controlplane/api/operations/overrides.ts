@@ -25,7 +25,7 @@ import { readEither } from '../memory.ts'
 import { done, guarded, json, paramsOf, publishedHeaders, WriteQuery } from '../schemas.ts'
 import { awaitPublished } from '../writes.ts'
 import { heldInMemory, heldMembers, OverrideView, presentOverride } from './override-view.ts'
-import { asPending, takeWord, writeEither } from './words.ts'
+import { asPending, takeWord, wordsOnMembers, writeEither } from './words.ts'
 
 type Context = Ground & Observations & Operations
 
@@ -50,6 +50,7 @@ type Params = Readonly<Record<string, string>>
 interface Family {
   readonly url: string
   readonly tag: string
+  readonly config: typeof wordsOnMembers | typeof wordsOnPatterns
   /** Completes "Overrides the measured state of ...". */
   readonly whom: string
   /** Throws `invalid` or `not-found` for parameters that can name nothing. */
@@ -60,10 +61,13 @@ interface Family {
   checkRemembered?(memory: Memory, target: MemberPattern): void
 }
 
+const wordsOnPatterns = { ...wordsOnMembers, access: { kind: 'pool', param: 'pool' } } as const
+
 const families: readonly Family[] = [
   {
     url: '/v1/pools/:name/members/:member/override',
     tag: 'member',
+    config: wordsOnMembers,
     whom: 'a member',
     target: ({ name: pool, member }) =>
       named({ pool: pool!, member: member! }, `member ${member} of pool ${pool}`),
@@ -71,6 +75,7 @@ const families: readonly Family[] = [
   {
     url: '/v1/pools/:name/override',
     tag: 'pool',
+    config: wordsOnMembers,
     whom: 'every member of a pool',
     target: ({ name: pool }) => ({ ...named({ pool: pool!, member: '' }, `pool ${pool}`), member: '*' }),
     check: async (tx, { pool }) => {
@@ -83,6 +88,7 @@ const families: readonly Family[] = [
   {
     url: '/v1/overrides/:pool/:member',
     tag: 'override',
+    config: wordsOnPatterns,
     whom: 'the members that a pattern stands for, such as `web-*` and `fra-*`, or of one',
     target: ({ pool, member }) =>
       valid('the pattern', (problems) => {
@@ -104,7 +110,7 @@ function registerGet(app: FastifyInstance, context: Context, family: Family): vo
   const { tag, whom, url } = family
   const replies = { 200: json('The override.', OverrideView) }
   const schema = guarded(tag, `Reads the override of ${whom}`, replies, [404], { params: paramsOf(url) })
-  app.get(url, { schema }, async (request, reply) => {
+  app.get(url, { schema, config: family.config }, async (request, reply) => {
     const target = family.target(request.params as Params)
     const now = context.now()
     const standing = (override: Override | null): Override => {
@@ -131,7 +137,7 @@ function registerPut(app: FastifyInstance, context: Context, family: Family): vo
   }
   const taken = { params: paramsOf(url), querystring: WriteQuery, body: wishForm.schema }
   const schema = guarded(tag, `Overrides the measured state of ${whom}`, replies, [404, 409], taken)
-  app.put(url, { schema }, (request, reply) => put(context, family, request, reply))
+  app.put(url, { schema, config: family.config }, (request, reply) => put(context, family, request, reply))
 }
 
 async function put(
@@ -193,7 +199,7 @@ function registerDelete(app: FastifyInstance, context: Context, family: Family):
     params: paramsOf(url),
     querystring: WriteQuery,
   })
-  app.delete(url, { schema }, async (request, reply) => {
+  app.delete(url, { schema, config: family.config }, async (request, reply) => {
     const target = family.target(request.params as Params)
     const { actor } = request
     const at = context.now()

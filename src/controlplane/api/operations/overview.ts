@@ -12,11 +12,12 @@ import { poolConditions, serviceConditions } from '../../model/event.ts'
 import { healthStates } from '../../model/observation.ts'
 import { isStanding, type Override } from '../../model/override.ts'
 import type { Member, Pool } from '../../model/pool.ts'
+import { type Reach, within } from '../../model/reach.ts'
 import type { Ground, Memory, Observations, Operations, System } from '../context.ts'
 import { markRevision } from '../memory.ts'
 import { guarded, Instant, InstantOrNull, json, TextOrNull } from '../schemas.ts'
 import { NodeView, presentNodes } from '../system/fleet.ts'
-import { type GradualReply, GradualView, presentGradual } from './gradual-view.ts'
+import { type GradualReply, GradualView, presentGradual, reachedChanges } from './gradual-view.ts'
 import { MemberStatus, memberStatus, stateOf } from './member-status.ts'
 import { heldInMemory, OverrideView, presentOverride } from './override-view.ts'
 import { presentServiceOverride, ServiceOverrideView } from './service-overrides.ts'
@@ -121,23 +122,29 @@ export function overviewRoutes(app: FastifyInstance, context: Context): void {
       'pooldns-revision': 'The revision that this node serves.',
     }),
   })
-  app.get('/v1/overview', { schema }, async (_request, reply) => {
+  app.get('/v1/overview', { schema, config: { access: 'within' } }, async ({ reach }, reply) => {
     const memory = context.memory()
     if (memory === null) throw new ControlError('unavailable', 'this node has no configuration yet')
     markRevision(reply, memory)
-    return overview(context, memory)
+    return overview(context, memory, reach)
   })
 }
 
-function overview(context: Context, memory: Memory): OverviewReply {
+/** @param reach of whoever asks: nothing else is told or counted, and of nodes nothing at all */
+function overview(context: Context, memory: Memory, reach: Reach | null): OverviewReply {
   const now = context.now()
   const { catalog } = memory
-  const services = conditions(catalog.services, context.conditions.services(), 'up')
-  const pools = conditions(catalog.pools, context.conditions.pools(), 'healthy')
-  const members = notable(context, catalog, now)
-  const overrides = [...catalog.overrides.values()].filter((override) => isStanding(override, now))
-  const serviceOverrides = catalog.serviceOverrides.filter((override) => isStanding(override, now))
-  const nodes = presentNodes(context)
+  const [isPool, isService] = [within(reach, 'pool'), within(reach, 'service')]
+  const services = conditions(catalog.services, isService, context.conditions.services(), 'up')
+  const pools = conditions(catalog.pools, isPool, context.conditions.pools(), 'healthy')
+  const members = notable(context, catalog, isPool, now)
+  const overrides = [...catalog.overrides.values()].filter(
+    (override) => isStanding(override, now) && isPool(override.pool),
+  )
+  const serviceOverrides = catalog.serviceOverrides.filter(
+    (override) => isStanding(override, now) && isService(override.service),
+  )
+  const nodes = reach === null ? presentNodes(context) : []
   const shown = overrides.slice(0, most)
   const held = heldInMemory(memory, shown, now)
   const all = {
@@ -147,7 +154,7 @@ function overview(context: Context, memory: Memory): OverviewReply {
     members: members.found,
     overrides,
     serviceOverrides,
-    gradualChanges: context.gradual.current(),
+    gradualChanges: reachedChanges(context.gradual.current(), reach),
   }
   const { conditions: known } = context
   return {
@@ -155,9 +162,9 @@ function overview(context: Context, memory: Memory): OverviewReply {
     node: { id: context.node.id, version: context.version },
     revision: catalog.revision,
     database: context.database.up ? 'up' : 'away',
-    missing: context.readiness.missing().map(({ message }) => message),
-    warnings: [...(context.readiness.warnings?.() ?? [])],
-    suspicion: context.health.suspicion(),
+    missing: reach === null ? context.readiness.missing().map(({ message }) => message) : [],
+    warnings: reach === null ? [...(context.readiness.warnings?.() ?? [])] : [],
+    suspicion: reach === null ? context.health.suspicion() : null,
     counts: { services: services.counts, pools: pools.counts, members: members.counts },
     nodes: nodes.slice(0, most),
     services: services.names.slice(0, most).map((name) => {
@@ -197,11 +204,14 @@ const badness = ['down', 'degraded', 'unknown']
 /** Names, those in a bad state first, and how many are in each. */
 function conditions(
   all: ReadonlyMap<string, unknown>,
+  isShown: (name: string) => boolean,
   known: ReadonlyMap<string, { readonly condition: string }>,
   good: string,
 ) {
   const byState = new Map<string, string[]>([...badness, good].map((state) => [state, []]))
-  for (const name of all.keys()) byState.get(known.get(name)?.condition ?? 'unknown')!.push(name)
+  for (const name of all.keys()) {
+    if (isShown(name)) byState.get(known.get(name)?.condition ?? 'unknown')!.push(name)
+  }
   const sorted = [...byState.values()].flatMap((names) => names.sort())
   const numbers = Array.from(byState, ([state, names]) => [state, names.length])
   return { names: sorted, counts: Object.fromEntries(numbers) as Record<string, number> }
@@ -216,11 +226,12 @@ interface Notable {
 }
 
 /** Members that an operator would want to know of, the worst first. */
-function notable(context: Context, catalog: Catalog, now: Date) {
+function notable(context: Context, catalog: Catalog, isShown: (pool: string) => boolean, now: Date) {
   const numbers: Record<string, number> = { up: 0, down: 0, unknown: 0, overridden: 0 }
   const found: Notable[] = []
   const overridden = catalog.overrides.size > 0
   for (const pool of catalog.pools.values()) {
+    if (!isShown(pool.name)) continue
     for (const member of pool.members) {
       const state = stateOf(context, pool, member)
       numbers[state]!++

@@ -10,7 +10,9 @@ import { fieldsOf, ignored, list, type RecordForm, record } from '../../document
 import { ControlError } from '../../model/errors.ts'
 import type { MemberKey } from '../../model/member-key.ts'
 import type { MemberReport } from '../../model/observation.ts'
+import { within } from '../../model/reach.ts'
 import { longestReason } from '../../model/reason.ts'
+import { beyondReach } from '../access.ts'
 import { notFound, valid } from '../configuration/resource.ts'
 import type { Ground, Observations } from '../context.ts'
 import { guarded, Instant, json, paramsOf } from '../schemas.ts'
@@ -47,6 +49,8 @@ const ReportView = Type.Object({
   status: Type.Object({ at: Instant, until: Instant }),
 })
 
+const changing = ['report', 'write'] as const
+
 export function reportRoutes(app: FastifyInstance, context: Ground & Observations): void {
   const url = '/v1/pools/:name/members/:member/report'
   const summary = 'Reports the state of a member whose monitor is of type push'
@@ -55,7 +59,8 @@ export function reportRoutes(app: FastifyInstance, context: Ground & Observation
     params: paramsOf(url),
     body: form.schema,
   })
-  app.put(url, { schema }, async (request) => {
+  const config = { access: { kind: 'pool', param: 'name' }, changing } as const
+  app.put(url, { schema, config }, async (request) => {
     const { name: pool, member } = request.params as { name: string; member: string }
     const body = valid('the report', (problems) => form.parse(request.body, '', problems))
     const report = toReport(context, { pool, member }, body)
@@ -98,8 +103,12 @@ function bulkRoute(app: FastifyInstance, context: Ground & Observations): void {
     description: 'Needs the scope `report` or `write`. Where one of them can not be taken, none is.',
     body: bulkForm.schema,
   })
-  app.post(url, { schema, bodyLimit: bulkBodyLimit }, async (request) => {
+  const config = { access: 'within', changing } as const
+  app.post(url, { schema, bodyLimit: bulkBodyLimit, config }, async (request) => {
     const body = valid('the reports', (problems) => bulkForm.parse(request.body, '', problems))
+    const isReached = within(request.reach, 'pool')
+    const beyond = body.reports.find(({ pool }) => !isReached(pool))
+    if (beyond !== undefined) throw beyondReach(request.actor, { kind: 'pool', name: beyond.pool })
     const reports = body.reports.map(({ pool, member, ...report }) =>
       toReport(context, { pool, member }, report),
     )

@@ -34,13 +34,14 @@ export function presentServiceOverride(override: ServiceOverride): Static<typeof
 }
 
 const url = '/v1/services/:name/override'
+const config = { access: { kind: 'service', param: 'name' }, changing: ['override', 'write'] } as const
 const whom = 'a service, where other services name it'
 
 export function serviceOverrideRoutes(app: FastifyInstance, context: Context): void {
   const params = paramsOf(url)
   const read = { 200: json('The override.', ServiceOverrideView) }
   const reading = guarded('service', `Reads the override of ${whom}`, read, [404], { params })
-  app.get(url, { schema: reading }, (request, reply) => get(context, request, reply))
+  app.get(url, { schema: reading, config }, (request, reply) => get(context, request, reply))
   const replies = {
     200: json('Replaced.', ServiceOverrideView, publishedHeaders),
     201: json('Set.', ServiceOverrideView, publishedHeaders),
@@ -51,12 +52,12 @@ export function serviceOverrideRoutes(app: FastifyInstance, context: Context): v
     body: wishForm.schema,
     description: 'Who asks for the service by its own name is answered as ever.',
   })
-  app.put(url, { schema: writing }, (request, reply) => put(context, request, reply))
+  app.put(url, { schema: writing, config }, (request, reply) => put(context, request, reply))
   const ending = guarded('service', `Ends the override of ${whom}`, done('Ended.'), [404], {
     params,
     querystring: WriteQuery,
   })
-  app.delete(url, { schema: ending }, (request, reply) => remove(context, request, reply))
+  app.delete(url, { schema: ending, config }, (request, reply) => remove(context, request, reply))
 }
 
 async function get(context: Context, request: FastifyRequest, reply: FastifyReply) {

@@ -11,6 +11,12 @@ import type { Ground, Memory, Operations } from '../context.ts'
 import { markRevision } from '../memory.ts'
 import { awaitServed } from '../writes.ts'
 
+/** Of the routes by which operators say words on the members of a pool. */
+export const wordsOnMembers = {
+  access: { kind: 'pool', param: 'name' },
+  changing: ['override', 'write'],
+} as const
+
 type Context = Ground & Operations
 
 /** Writes by one of both. Throws `unavailable` where the database is away and there is nothing in memory that it could be said of. */

@@ -18,8 +18,9 @@ const AuditEntry = Type.Object({
 export function auditRoutes(app: FastifyInstance, context: Ground): void {
   const taken = { querystring: PageQuery }
   const schema = guarded('journal', 'Who changed what, newest first', page(AuditEntry), [], taken)
-  app.get('/v1/audit', { schema }, async (request) => {
-    const page = await context.database.read((tx) => listAudit(tx, pageRequest(context, request.query)))
+  app.get('/v1/audit', { schema, config: { access: 'within' } }, async (request) => {
+    const wanted = { ...pageRequest(context, request.query), reach: request.reach }
+    const page = await context.database.read((tx) => listAudit(tx, wanted))
     return pageReply(context, page, page.items)
   })
 }

@@ -13,7 +13,7 @@ export function databaseRoutes(app: FastifyInstance, context: Ground): void {
       'go on with what they had from it, ' +
       'and take no changes, until this has been said to one of them.',
   })
-  app.post('/v1/database/accept-empty', { schema }, async (request, reply) => {
+  app.post('/v1/database/accept-empty', { schema, config: { access: 'admin' } }, async (request, reply) => {
     const { revision } = await context.database.write(
       request.actor,
       (write) => acceptDatabase(write, context.database.expected),

@@ -42,6 +42,9 @@ export async function serveOpenapi(app: FastifyInstance, context: System): Promi
     ...(await assets('/docs/static')),
   ])
   await app.register(async (docs) => {
+    docs.addHook('onRoute', (route) => {
+      route.config = { ...route.config, access: 'open' }
+    })
     // Goes before the routes of the page, which make or read theirs each time.
     docs.addHook('onRequest', async (request, reply) => {
       const asked = documents.get(pathOf(request.url))
@@ -61,7 +64,7 @@ export async function serveOpenapi(app: FastifyInstance, context: System): Promi
     summary: 'This document',
     response: { 200: json('OpenAPI 3.1.', Type.Unsafe<object>({ type: 'object' })), ...problems() },
   }
-  app.get('/openapi.json', { schema }, async (_request, reply) =>
+  app.get('/openapi.json', { schema, config: { access: 'open' } }, async (_request, reply) =>
     reply.type(jsonType).send(await document.read()),
   )
 }

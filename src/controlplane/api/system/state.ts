@@ -20,7 +20,8 @@ export function stateRoutes(app: FastifyInstance, context: Context): void {
     summary: 'Version and time',
     response: { 200: json('As it is.', About), ...problemResponses() },
   }
-  app.get('/', { schema: about }, async () => ({
+  const config = { access: 'open' } as const
+  app.get('/', { schema: about, config }, async () => ({
     version: context.version,
     date: Math.floor(context.now().getTime() / 1000),
     kubernetes: context.kubernetes,
@@ -40,7 +41,7 @@ export function stateRoutes(app: FastifyInstance, context: Context): void {
     summary: 'Whether the process can answer DNS',
     response: { 200: json('It can.', Up), ...problemResponses(503) },
   }
-  app.get('/health', { schema: health }, async () => {
+  app.get('/health', { schema: health, config }, async () => {
     if (context.readiness.canAnswer()) return { status: 'up' as const, ...warnings() }
     throw new HttpError(503, 'unhealthy', 'the process can not answer DNS', { headers })
   })
@@ -59,7 +60,7 @@ export function stateRoutes(app: FastifyInstance, context: Context): void {
     description: '`snapshot` is what a start without the database would serve.',
     response: { 200: json('It does.', Ready), ...problemResponses(503) },
   }
-  app.get('/ready', { schema: ready }, async () => {
+  app.get('/ready', { schema: ready, config }, async () => {
     const missing = context.readiness.missing()
     if (missing.length === 0) return { status: 'ready' as const, ...readyNow(context) }
     const detail = missing.map(({ message }) => message).join('; ')
@@ -75,10 +76,14 @@ export function stateRoutes(app: FastifyInstance, context: Context): void {
     ...(isOpen ? {} : { security: bearer }),
   }
   const onRequest = isOpen ? [] : [requireToken(context)]
-  app.get('/metrics', { schema: metrics, onRequest }, async (_request, reply) => {
-    const page = await context.metrics.page()
-    return reply.type(context.metrics.contentType).send(page)
-  })
+  app.get(
+    '/metrics',
+    { schema: metrics, onRequest, config: { access: isOpen ? 'open' : 'everything' } },
+    async (_request, reply) => {
+      const page = await context.metrics.page()
+      return reply.type(context.metrics.contentType).send(page)
+    },
+  )
 }
 
 type Context = Ground & Observations & System

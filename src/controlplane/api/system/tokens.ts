@@ -4,16 +4,16 @@
  */
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import { tokenScopes } from '../../../../schema/journal.ts'
-import { Name, Words } from '../../document/fields.ts'
-import { fieldsOf, list, record } from '../../document/forms.ts'
-import { createToken, pageTokens, revokeToken, type Token } from '../../store/tokens.ts'
+import { Limited, parseTokenWish, Scopes, tokenForm } from '../../document/token.ts'
+import { tokenScopes } from '../../model/token.ts'
+import { makeToken, pageTokens, revokeToken } from '../../store/tokens.ts'
 import { valid } from '../configuration/resource.ts'
 import type { Ground } from '../context.ts'
 import {
   done,
   guarded,
   Instant,
+  InstantOrNull,
   json,
   PageQuery,
   page,
@@ -23,30 +23,24 @@ import {
   TextOrNull,
 } from '../schemas.ts'
 
-const Scopes = list(Words(tokenScopes), {
-  minItems: 1,
-  maxItems: tokenScopes.length,
-  uniqueItems: true,
-  description: `at least one of ${tokenScopes.join(', ')}, none of them twice`,
-})
-
-const field = fieldsOf<Pick<Token, 'name' | 'scopes'>>()
-const form = record(
-  { name: field.required('name', Name), scopes: field.optional('scopes', Scopes, [tokenScopes[0]]) },
-  { description: 'an object with name and scopes' },
-)
-
-const CreatedToken = Type.Object({
+const shown = {
   name: Type.String(),
   scopes: Scopes.schema,
+  limits: Limited.schema,
+  expiresAt: InstantOrNull,
+  description: Type.String(),
+}
+const CreatedToken = Type.Object({
+  ...shown,
   secret: Type.String({ description: 'what clients send; it is never told again' }),
 })
 const TokenView = Type.Object({
-  name: Type.String(),
-  scopes: Scopes.schema,
+  ...shown,
   createdAt: Instant,
   lastUsedAt: TextOrNull('to the minute; null when it has never been used'),
 })
+
+const config = { access: 'admin' } as const
 
 export function tokenRoutes(app: FastifyInstance, context: Ground): void {
   registerList(app, context)
@@ -57,7 +51,7 @@ export function tokenRoutes(app: FastifyInstance, context: Ground): void {
 function registerList(app: FastifyInstance, context: Ground): void {
   const replies = page(TokenView, ', in the order of names')
   const schema = guarded('token', 'Lists every token, for the admin', replies, [], { querystring: PageQuery })
-  app.get('/v1/tokens', { schema }, async (request) => {
+  app.get('/v1/tokens', { schema, config }, async (request) => {
     const page = await context.database.read((tx) => pageTokens(tx, pageRequest(context, request.query)))
     return pageReply(context, page, page.items)
   })
@@ -67,17 +61,16 @@ function registerCreate(app: FastifyInstance, context: Ground): void {
   const replies = { 201: json('Created.', CreatedToken) }
   const schema = guarded('token', 'Creates a token, for the admin', replies, [409], {
     description: `Without scopes it may ${tokenScopes[0]}.`,
-    body: form.schema,
+    body: tokenForm.schema,
   })
-  app.post('/v1/tokens', { schema }, async (request, reply) => {
-    const { name, scopes } = valid('the token', (problems) => form.parse(request.body, '', problems))
-    const { result: secret } = await context.database.write(request.actor, async (write) => {
-      write.audit('token.create', name, null, { scopes })
-      await write.held()
-      return createToken(write.tx, name, scopes)
-    })
+  app.post('/v1/tokens', { schema, config }, async (request, reply) => {
+    const wish = valid('the token', (problems) => parseTokenWish(request.body, context.now(), problems))
+    const { result: secret } = await context.database.write(request.actor, (write) => makeToken(write, wish))
     // No cache on the way may keep it.
-    return reply.code(201).header('cache-control', 'no-store').send({ name, scopes, secret })
+    return reply
+      .code(201)
+      .header('cache-control', 'no-store')
+      .send({ ...wish, secret })
   })
 }
 
@@ -85,7 +78,7 @@ function registerRevoke(app: FastifyInstance, context: Ground): void {
   const url = '/v1/tokens/:name'
   const taken = { params: paramsOf(url) }
   const schema = guarded('token', 'Revokes a token at once, for the admin', done('Revoked.'), [404], taken)
-  app.delete(url, { schema }, async (request, reply) => {
+  app.delete(url, { schema, config }, async (request, reply) => {
     const { name } = request.params as { name: string }
     await context.database.write(request.actor, async (write) => {
       write.audit('token.revoke', name, {}, null)

@@ -29,6 +29,9 @@ const countedClients = 10_000
 
 const historyLength = 20
 
+/** Where a token is asked for: they look beyond this server, and show what others have looked up. */
+const config = { access: 'everything' } as const
+
 const LookupView = Type.Object({
   domain: Type.String(),
   client_ip: Type.String(),
@@ -108,8 +111,8 @@ function registerTool(
     response: { ...tool.response, ...problemResponses(400, 401, 403, 413, 415, 429, 503) },
   }
   const handler = (request: FastifyRequest) => handle(read(request), request)
-  app.get(url, { schema }, handler)
-  app.post(url, { schema: { ...schema, body: Parameters } }, handler)
+  app.get(url, { schema, config }, handler)
+  app.post(url, { schema: { ...schema, body: Parameters }, config }, handler)
 }
 
 function lookupRoutes(app: FastifyInstance, context: Ground & Tools, url: string): void {
@@ -174,7 +177,7 @@ function historyRoute(app: FastifyInstance, context: Ground & Tools, url: string
       ...problemResponses(401, 403, 429, 503),
     },
   }
-  app.get(url, { schema }, async () => {
+  app.get(url, { schema, config }, async () => {
     const found = await context.database.read((tx) => recentLookups(tx, historyLength))
     return found.map(presentLookup)
   })

@@ -5,8 +5,9 @@ import t from 'tap'
 import { sql } from '../../../../schema/drizzle.ts'
 import { TokenWatch } from '../../../../src/controlplane/api/admission/token-watch.ts'
 import type { ApiContext } from '../../../../src/controlplane/api/context.ts'
+import type { TokenScope } from '../../../../src/controlplane/model/token.ts'
 import { Database } from '../../../../src/controlplane/store/database.ts'
-import { createToken, revokeToken, type TokenScope } from '../../../../src/controlplane/store/tokens.ts'
+import { createToken, revokeToken } from '../../../../src/controlplane/store/tokens.ts'
 import { patience } from '../../../support/patience.ts'
 import { startPostgres } from '../../../support/postgres.ts'
 import { HandClock } from '../../timing/hand-clock.ts'
@@ -62,12 +63,12 @@ t.test('a hint is enough, from this process and from another one', async (t) => 
     return new Map(rows.map(({ name, hash }) => [name, hash]))
   })
   // Its hands stand still: nothing is polled.
-  const watch = new TokenWatch({ database, log: harness.log, clock: new HandClock() })
+  const watch = new TokenWatch({ database, log: harness.log, now: () => new Date(), clock: new HandClock() })
   stack.defer(() => watch.stop())
   const ended: string[] = []
   const watched = (name: string, scope: TokenScope) => {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const watching = watch.watch(hashes.get(name)!, scope, () => {
+    const watching = watch.watch({ hash: hashes.get(name)!, expiresAt: null }, scope, () => {
       watching[Symbol.dispose]()
       ended.push(`${name} ${scope}`)
       resolve()
@@ -189,4 +190,19 @@ t.test('the stream of a token that lost its scope ends', async (t) => {
   await database.record((tx) => tx.execute(sql`update tokens set scopes = '{report}' where name = 'reader'`))
   await stream.ended
   t.pass('it ended')
+})
+
+t.test('what goes on for a token ends when it expires, the database or not', async (t) => {
+  const harness = await startHarness(await postgres.createDatabase())
+  await using stack = new AsyncDisposableStack()
+  stack.use(harness)
+  const { database, log } = harness
+  const watch = new TokenWatch({ database, log, now: () => new Date(), clock: new HandClock() })
+  stack.defer(() => watch.stop())
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const expiresAt = new Date(Date.now() + 20)
+  await database.stop()
+  using _watching = watch.watch({ hash: 'x', expiresAt }, 'read', resolve)
+  await promise
+  t.ok(Date.now() >= expiresAt.getTime())
 })

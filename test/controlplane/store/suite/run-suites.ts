@@ -10,6 +10,7 @@ import { hostsSuite } from './hosts.ts'
 import { journalSuite } from './journal.ts'
 import { overridesSuite } from './overrides.ts'
 import { poolsSuite } from './pools.ts'
+import { reachedSuite } from './reached.ts'
 import { referencesSuite } from './references.ts'
 import { rrsetsSuite } from './rrsets.ts'
 import { serviceOverridesSuite } from './service-overrides.ts'
@@ -32,6 +33,7 @@ const suites = {
   journal: journalSuite,
   events: eventsSuite,
   webhooks: webhooksSuite,
+  reached: reachedSuite,
 }
 
 /** @param url null for the embedded database in `dataDir` */

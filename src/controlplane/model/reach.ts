@@ -1,0 +1,48 @@
+/**
+ * What a token that has limits reaches: of each kind the things whose names its patterns stand for, and nothing of a kind without
+ * patterns. Members, overrides and reports belong to their pools, RRsets to their zones; a service is reached by its own name alone,
+ * whatever zone it lies in. Where a reach may be missing, null stands for no limits.
+ *
+ * A name may be a pattern itself, as those of overrides: it is reached when all that it stands for is.
+ */
+import type { Event } from './event.ts'
+import { patternWithin } from './glob.ts'
+
+export const reachKinds = ['zone', 'pool', 'service', 'monitor'] as const
+export type ReachKind = (typeof reachKinds)[number]
+
+/** Patterns by the plurals of kinds. At least one; bounded by who makes them. */
+export type Limits = { readonly [K in `${ReachKind}s`]?: readonly string[] }
+
+/** Something that has a name. */
+export interface Named {
+  readonly kind: ReachKind
+  readonly name: string
+}
+
+export class Reach {
+  readonly limits: Limits
+
+  constructor(limits: Limits) {
+    this.limits = limits
+  }
+
+  patterns(kind: ReachKind): readonly string[] {
+    return this.limits[`${kind}s`] ?? []
+  }
+
+  includes({ kind, name }: Named): boolean {
+    return this.patterns(kind).some((pattern) => patternWithin(name, pattern))
+  }
+
+  /** Whether an event is of a pool or a service that is reached, and so of no node. */
+  includesEvent(event: Event): boolean {
+    if ('service' in event) return this.includes({ kind: 'service', name: event.service })
+    return 'pool' in event && this.includes({ kind: 'pool', name: event.pool })
+  }
+}
+
+/** The test of names of a kind; everything passes where there are no limits. */
+export function within(reach: Reach | null, kind: ReachKind): (name: string) => boolean {
+  return reach === null ? () => true : (name) => reach.includes({ kind, name })
+}
