@@ -102,7 +102,8 @@ export async function awaitServed(
  * `pooldns-published: pending` in the place of `yes`.
  *
  * With `wait=fleet` it then waits for the other nodes in the same way, and `pooldns-fleet` says `yes`, or `pending` and the ids of
- * nodes that are behind, twenty at most; none when the database is away, so that it is not known of any.
+ * nodes that are behind, twenty at most; none when the database is away, so that it is not known of any, and none to a token that has
+ * limits.
  */
 export async function awaitPublished(context: Ground, revision: number, reply: FastifyReply): Promise<void> {
   reply.header(durabilityHeader, context.database.durability)
@@ -115,17 +116,20 @@ export async function awaitPublished(context: Ground, revision: number, reply: F
     context.log[level]({ err: error, revision }, 'written, but not published yet')
     reply.header(publishedHeader, 'pending')
   }
-  if (waitsForFleet(reply)) reply.header(fleetHeader, await fleetHeaderOf(context, revision))
+  if (waitsForFleet(reply))
+    reply.header(fleetHeader, await fleetHeaderOf(context, revision, reply.request.reach === null))
 }
 
 function waitsForFleet({ request }: FastifyReply): boolean {
   return (request.query as { readonly wait?: 'fleet' }).wait === 'fleet'
 }
 
-async function fleetHeaderOf({ fleet, log }: Ground, revision: number): Promise<string> {
+/** @param names whether whoever asks may hear of nodes */
+async function fleetHeaderOf({ fleet, log }: Ground, revision: number, names: boolean): Promise<string> {
   try {
     const behind = await fleet.behind(revision, AbortSignal.timeout(fleetTimeoutMs))
-    return behind.length === 0 ? 'yes' : `pending ${behind.slice(0, mostNamed).join(' ')}`
+    if (behind.length === 0) return 'yes'
+    return names ? `pending ${behind.slice(0, mostNamed).join(' ')}` : 'pending'
   } catch (error) {
     log.warn({ err: error, revision }, 'written, but not known to be served by every node')
     return 'pending'
