@@ -198,7 +198,7 @@ t.test('without the database a token reaches no more than with it', async (t) =>
     return reply.headers.has('pooldns-revision') ? reply : undefined
   })
   t.same(
-    (await away.json()).items.map(({ name }: { name: string }) => name),
+    ((await away.json()) as { items: { name: string }[] }).items.map(({ name }) => name),
     ['mine-pool'],
   )
   for (const path of [

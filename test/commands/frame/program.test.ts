@@ -77,7 +77,10 @@ t.test('mistakes end with 2, on standard error, and are told what was most likel
     [['explain', 'a', '--clent', 'b'], /Did you mean --client\?.*\nTry "pooldns explain --help"/],
     [['token'], /^pooldns: token takes one of create, list, revoke\nTry "pooldns token --help"/],
     [['token', 'crate', 'x'], /unknown command 'crate'.*Did you mean create/],
-    [['token', 'create', 'x', '--scope', 'all'], /--scope: "all" is not one of read, write, report/],
+    [
+      ['token', 'create', 'x', '--scope', 'all'],
+      /--scope: "all" is not one of read, write, override, report/,
+    ],
     [['completion', 'tcsh'], /bash, zsh, fish/],
     [['explain', 'a..b'], /empty label.*\nTry "pooldns explain --help"/],
   ] as const) {
