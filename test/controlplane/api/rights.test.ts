@@ -240,6 +240,8 @@ t.test('the document', async (t) => {
       }
     }
   }
+  const gradual = await as('both')('PUT', '/v1/config?gradual=30m', { services: exported.body.services })
+  t.match(gradual, { status: 403, body: { detail: /without limits/ } }, 'it could not stop it')
   const plan = await as('both')('PUT', '/v1/config?dryRun=true', {})
   t.match(plan.body, { changed: false, summary: { left: 4 } }, 'what others have is not even counted')
   const pruned = await as('both')('PUT', '/v1/config?dryRun=true&prune=true', {})

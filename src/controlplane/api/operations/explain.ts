@@ -64,11 +64,7 @@ export function explainRoutes(app: FastifyInstance, context: Observations & Oper
   })
 }
 
-function movingIn(
-  { services }: Explanation,
-  { gradual }: Operations,
-  reach: Reach | null,
-): GradualReply[] {
+function movingIn({ services }: Explanation, { gradual }: Operations, reach: Reach | null): GradualReply[] {
   const names = {
     service: new Set(services.flatMap(({ levels }) => levels.map(({ judgement }) => judgement.service.name))),
     pool: new Set(services.flatMap(({ pools }) => pools.map(({ judgement }) => judgement.pool.name))),

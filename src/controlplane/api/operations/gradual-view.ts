@@ -140,7 +140,10 @@ export function activeOn(
 }
 
 /** Those of which every part is reached: the shares of the others are nobody else's business. */
-export function reachedChanges(current: readonly GradualChange[], reach: Reach | null): readonly GradualChange[] {
+export function reachedChanges(
+  current: readonly GradualChange[],
+  reach: Reach | null,
+): readonly GradualChange[] {
   if (reach === null) return current
   return current.filter(({ parts }) => parts.every(({ kind, name }) => reach.includes({ kind, name })))
 }
