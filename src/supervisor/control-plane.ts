@@ -1,4 +1,6 @@
 /** A control plane, as the supervisor has it. */
+import type { ChildProcess } from 'node:child_process'
+import type { Strikes } from '../dataplane/life/watch.ts'
 import type { End } from './children.ts'
 import { WatchedChild } from './watched-child.ts'
 
@@ -10,8 +12,8 @@ export class ControlPlane extends WatchedChild {
   /** The descriptor of the memory that processes share, as it has it. */
   readonly memory: number | null
 
-  constructor(memory: number | null, ...watched: ConstructorParameters<typeof WatchedChild>) {
-    super(...watched)
+  constructor(memory: number | null, child: ChildProcess, strikes: Strikes) {
+    super(child, strikes, true)
     this.memory = memory
   }
 }

@@ -13,11 +13,14 @@ export class WatchedChild {
   readonly child: ChildProcess
   readonly #watch: Watch
 
-  /** @param strikes of all that do the same, one after the other */
-  constructor(child: ChildProcess, strikes: Strikes) {
+  /**
+   * @param strikes of all that do the same, one after the other
+   * @param othersWorkForIt whether its main thread is all that there is to it, and other threads work for that one
+   */
+  constructor(child: ChildProcess, strikes: Strikes, othersWorkForIt = false) {
     this.child = child
     this.#watch = new Watch(() => patience, strikes, processStartPatience)
-    this.#watch.begin(mainThreadOf(child))
+    this.#watch.begin(mainThreadOf(child, othersWorkForIt))
   }
 
   /** Whether there has been no sign of life for half of the time that it is given. */

@@ -35,12 +35,19 @@ export function sayAlive(self: Channel, works: () => boolean): void {
   setInterval(() => setImmediate(say), beatEveryMs).unref()
 }
 
-/** The other side: what is to be watched of a child, which is its main thread; all of them until the first sign. */
-export function mainThreadOf(child: ChildProcess): Watched {
+/**
+ * The other side: what is to be watched of a child, which is its main thread. Until the first sign its other threads count, too, and
+ * where they work for the main one alone, always: on a machine that has much to do it may wait long for threads of the runtime
+ * that wait for a processor, as at a garbage collection.
+ */
+export function mainThreadOf(child: ChildProcess, othersWorkForIt = false): Watched {
   let beats = 0
   child.on('message', ({ kind }: SignOfLife | { readonly kind: string }) => {
     if (kind === 'alive') beats++
   })
   const { pid = 0 } = child
-  return { beats: () => beats, time: () => (beats === 0 ? processTime(pid) : threadTime(pid, pid)) }
+  return {
+    beats: () => beats,
+    time: () => (beats === 0 || othersWorkForIt ? processTime(pid) : threadTime(pid, pid)),
+  }
 }

@@ -70,6 +70,21 @@ t.test('a process beats by its channel; one that is stopped does not, and is see
   t.equal(main.time(), null)
 })
 
+t.test('where threads work for the main one, it is not still while they do', async (t) => {
+  const child = start(t)
+  const [main, whole] = [mainThreadOf(child), mainThreadOf(child, true)]
+  await beatsOn(main)
+  // The main thread waits for ever, for a thread that computes.
+  child.send('wait for a thread')
+  await until(() => main.time()!.doing === 'still' && whole.time()!.doing === 'runs')
+  const { ranMs } = whole.time()!
+  await until(() => whole.time()!.ranMs > ranMs + 50)
+  child.kill('SIGSTOP')
+  await until(() => whole.time()!.doing === 'still')
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+})
+
 t.test('one that only another process could follow gives no sign', async (t) => {
   let works = false
   const sent: (() => void)[] = []
