@@ -32,7 +32,7 @@ const outcomes = [
   await runFiles(covered, {
     cwd,
     env: { ...process.env, NODE_V8_COVERAGE: coverage },
-    jobs: availableParallelism(),
+    jobs: Math.ceil(1.5 * availableParallelism()),
     timeoutSeconds,
   }),
 ]
@@ -43,7 +43,7 @@ if (!process.argv.includes('--data-plane')) {
     await runFiles(rest, {
       cwd,
       env: { ...process.env, NODE_COMPILE_CACHE: `${cache}compiled` },
-      jobs: 2 * availableParallelism(),
+      jobs: 3 * availableParallelism(),
       timeoutSeconds,
     }),
   )

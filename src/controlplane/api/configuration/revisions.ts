@@ -168,7 +168,11 @@ function registerRollback(app: FastifyInstance, context: Ground & Operations): v
     if (dryRun) {
       const plan = await planRollback(context.database, options)
       reply.header('etag', etagOf(plan.revision))
-      return { ...viewPlan(plan), ...(await effectFor(context, plan, replay, reach)), ...haltedBy(context, plan) }
+      return {
+        ...viewPlan(plan),
+        ...(await effectFor(context, plan, replay, reach)),
+        ...haltedBy(context, plan),
+      }
     }
     const by = {
       actor: request.actor,
