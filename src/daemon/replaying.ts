@@ -50,7 +50,20 @@ function replaySources(parts: Parts): ReplaySources {
       }
     },
     ready: (before, after, zones) => ready(parts, before, after, zones),
-    countriesOf: (networks) => answers.source.countriesOf(networks.map(addressOf), patience()),
+    countriesOf: (networks) =>
+      inTime(answers.source.countriesOf(networks.map(addressOf), patience()), 'the countries of clients'),
+  }
+}
+
+/** What takes too long is no fault: there is much to do. */
+async function inTime<T>(work: Promise<T>, what: string): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if ((error as Error | null)?.name !== 'TimeoutError') throw error
+    throw new ControlError('unavailable', `${what} can not be had just now: plan again, or without replay`, {
+      cause: error,
+    })
   }
 }
 
@@ -68,8 +81,8 @@ async function ready(
   const slots = new Slots(configuration.publisher.planSlots.all, after)
   const images = zones === null ? null : await compiled(zones, configuration, slots)
   const plans = {
-    before: await previewPlans(sources, before, patience()),
-    after: await previewPlans(sources, after, patience()),
+    before: await inTime(previewPlans(sources, before, patience()), 'the plans of services'),
+    after: await inTime(previewPlans(sources, after, patience()), 'the plans of services'),
   }
   const serviceIn = (slot: number) => slots.serviceIn(slot)
   const others: PreviewedZones | null = images === null ? null : { apexes: after.zones.keys(), images }
@@ -114,7 +127,8 @@ async function compiled(
     services: services.map((name) => ({ name, slot: slots.of(name) })),
   }))
   const images = new Map<string, SharedArrayBuffer>()
-  for (const [apex, image] of await compiler.preview(previews, patience())) {
+  const compiledOnes = await inTime(compiler.preview(previews, patience()), 'the zones that change')
+  for (const [apex, image] of compiledOnes) {
     if (image === null)
       throw new ControlError(
         'unavailable',

@@ -5,8 +5,9 @@
 import { stringify } from 'yaml'
 import { kinds, parseConfiguration } from '../../controlplane/document/configuration.ts'
 import { splitPath } from '../../controlplane/document/path.ts'
+import type { Problem } from '../../controlplane/model/errors.ts'
 import { printable } from '../../terminal-text.ts'
-import { type Body, type Draft, type Kind, placeText, type Remark } from './draft.ts'
+import { type Body, type Draft, type Kind, type Part, placeText, type Remark } from './draft.ts'
 
 export interface Converted {
   /** YAML, its remarks as comments at the top. */
@@ -22,8 +23,8 @@ export function finish(draft: Draft, from: string): Converted {
     const read = parseConfiguration(input)
     if (read.ok) break
     // Each round takes something away, so that it comes to an end.
-    const taken = read.problems.toReversed().filter(({ path, message }) => takeOut(draft, path, message))
-    if (taken.length === 0) throw new Error(`no document comes of it: ${read.problems[0]?.message}`)
+    if (!takeOutAll(draft, read.problems))
+      throw new Error(`no document comes of it: ${read.problems[0]?.message}`)
   }
   forgetUnused(draft)
   const remarks = inOrder(draft.remarks).map(lineOf)
@@ -40,24 +41,48 @@ function documentOf({ parts }: Draft): Body {
   return Object.fromEntries(entries)
 }
 
-/** Takes out the smallest part that has a problem, an RRset of a zone or else the whole part. @returns whether it was there */
-function takeOut(draft: Draft, path: string, message: string): boolean {
-  const [kind, name, field, index] = splitPath(path)
-  const parts = draft.parts[kind as Kind]
-  const part = parts?.get(String(name))
-  // Two problems may be of one part.
-  if (part === undefined) return false
-  const { body, place } = part
-  const rrsets = body.rrsets as { name: string; type: string }[] | undefined
-  if (field === 'rrsets' && typeof index === 'number' && rrsets !== undefined) {
-    const [rrset] = rrsets.splice(index, 1)
-    if (rrset !== undefined) draft.leftOut(place, `${rrset.name} ${rrset.type} of zone ${name}`, message)
-    return rrset !== undefined
+/**
+ * Takes out the smallest part that has a problem, an RRset of a zone or else the whole part, each once however many it has: what lies
+ * behind it in a list moves up. @returns whether there was any
+ */
+function takeOutAll(draft: Draft, problems: readonly Problem[]): boolean {
+  const whole = new Map<string, () => boolean>()
+  const rrsets = new Map<Part, Map<number, string>>()
+  for (const { path, message } of problems) {
+    const [kind, name, field, index] = splitPath(path)
+    const part = draft.parts[kind as Kind]?.get(String(name))
+    if (part === undefined) continue
+    if (field === 'rrsets' && typeof index === 'number' && part.body.rrsets !== undefined) {
+      const ofZone = rrsets.get(part) ?? new Map<number, string>()
+      rrsets.set(part, ofZone)
+      if (!ofZone.has(index)) ofZone.set(index, message)
+      continue
+    }
+    const key = `${kind} ${name}`
+    if (whole.has(key)) continue
+    const where = field === undefined ? '' : ` (${path})`
+    whole.set(key, () => {
+      draft.leftOut(part.place, `${String(kind).slice(0, -1)} ${name}`, `${message}${where}`)
+      return draft.parts[kind as Kind].delete(String(name))
+    })
   }
-  parts!.delete(String(name))
-  const where = field === undefined ? '' : ` (${path})`
-  draft.leftOut(place, `${String(kind).slice(0, -1)} ${name}`, `${message}${where}`)
-  return true
+  let taken = false
+  for (const [part, found] of rrsets) {
+    const list = part.body.rrsets as { name: string; type: string }[]
+    for (const [index, message] of [...found].sort(([a], [b]) => b - a)) {
+      const [rrset] = list.splice(index, 1)
+      if (rrset === undefined) continue
+      taken = true
+      draft.leftOut(part.place, `${rrset.name} ${rrset.type} of zone ${zoneOf(draft, part)}`, message)
+    }
+  }
+  for (const take of whole.values()) taken = take() || taken
+  return taken
+}
+
+function zoneOf({ parts }: Draft, zone: Part): string {
+  for (const [name, part] of parts.zones) if (part === zone) return name
+  return ''
 }
 
 /** Pools that no service leads to any more, and their monitors: what was asked of them is told with the service. */

@@ -39,6 +39,8 @@ export interface MoverOptions {
 
 const activePollMs = 1_000
 const idlePollMs = 10_000
+/** After faults of ours, which come again as a rule. */
+const longestPauseMs = 30_000
 /** While another node takes a step, or the database is away. */
 const takenPollMs = 100
 /** So soon after a hint it looks: writes come in bursts, and most of them have nothing to do with a change. */
@@ -51,6 +53,9 @@ interface Known {
   readonly dueMs: number
   /** Why it is to go back. */
   failure: string | null
+  /** After a fault of ours: how long is waited, and until when, by the steady clock. */
+  pauseMs: number
+  pausedUntilMs: number
 }
 
 interface Wanted {
@@ -112,7 +117,9 @@ export class GradualMover implements AsyncDisposable {
   #everyMs(): number {
     const active = this.#active
     if (active.length === 0) return idlePollMs
-    const next = Math.min(...active.map(({ dueMs }) => dueMs)) - this.#clock.nowMs()
+    if (!this.#options.trusts()) return activePollMs
+    const times = active.map(({ dueMs, pausedUntilMs }) => Math.max(dueMs, pausedUntilMs))
+    const next = Math.min(...times) - this.#clock.nowMs()
     return next > 0 ? Math.min(next, activePollMs) : takenPollMs
   }
 
@@ -124,8 +131,9 @@ export class GradualMover implements AsyncDisposable {
     this.#noteFailures()
     let moved = false
     for (const known of this.#known.values()) {
+      if (this.#clock.nowMs() < known.pausedUntilMs) continue
       const wanted = this.#wanted(known)
-      if (wanted !== null && (await this.#move(known.change, wanted))) moved = true
+      if (wanted !== null && (await this.#move(known, wanted))) moved = true
     }
     return moved
   }
@@ -148,13 +156,18 @@ export class GradualMover implements AsyncDisposable {
         const change = read.get(id)
         const known = before.get(id)
         if (change === undefined) return known === undefined ? [] : [[id, known]]
-        return [[id, { change, dueMs: dueAfter(change, nowMs), failure: known?.failure ?? null }]]
+        const fresh = { change, dueMs: dueAfter(change, nowMs), pauseMs: 0, pausedUntilMs: 0 }
+        return [[id, { ...fresh, failure: known?.failure ?? null }]]
       }),
     )
   }
 
   #noteFailures(): void {
-    if (!this.#options.trusts()) return
+    if (!this.#options.trusts()) {
+      // What was seen before may have been this node's own network already; what is true is seen again.
+      for (const known of this.#known.values()) known.failure = null
+      return
+    }
     for (const known of this.#known.values()) {
       if (isActive(known.change)) known.failure ??= failureOf(known.change, this.#options.watched())
     }
@@ -188,8 +201,9 @@ export class GradualMover implements AsyncDisposable {
   }
 
   /** One that can't be moved keeps no other from being moved. */
-  async #move({ id, version }: GradualChange, wanted: Wanted): Promise<boolean> {
+  async #move(known: Known, wanted: Wanted): Promise<boolean> {
     const { database, tell, onError } = this.#options
+    const { id, version } = known.change
     try {
       const done = await advance(database, { id, version, ...wanted })
       if (done !== null) tell(done.event)
@@ -197,7 +211,10 @@ export class GradualMover implements AsyncDisposable {
     } catch (error) {
       if (isUnavailable(error)) return false
       onError(error)
-      return error instanceof ControlError && (await this.#halt(id, version, error.message))
+      if (error instanceof ControlError) return await this.#halt(id, version, error.message)
+      known.pauseMs = Math.min(Math.max(2 * known.pauseMs, activePollMs), longestPauseMs)
+      known.pausedUntilMs = this.#clock.nowMs() + known.pauseMs
+      return false
     }
   }
 

@@ -20,6 +20,14 @@ export interface Named {
   readonly name: string
 }
 
+/**
+ * A name, or a pattern of names, whose dots all stand between labels: one within a label (`evil\.shop.example` has the labels
+ * `evil.shop` and `example`) is written by its number (RFC 1035 section 5.1), so that no pattern takes it for an end of a label.
+ */
+export function withoutEscapedDots(text: string): string {
+  return text.replaceAll(/\\(.)/gs, (pair, character: string) => (character === '.' ? '\\046' : pair))
+}
+
 export class Reach {
   readonly limits: Limits
 
@@ -32,7 +40,8 @@ export class Reach {
   }
 
   includes({ kind, name }: Named): boolean {
-    return this.patterns(kind).some((pattern) => patternWithin(name, pattern))
+    const text = withoutEscapedDots(name)
+    return this.patterns(kind).some((pattern) => patternWithin(text, withoutEscapedDots(pattern)))
   }
 
   /** Whether an event is of a pool or a service that is reached, and so of no node. */

@@ -52,7 +52,9 @@ export class FleetDrains {
         const key = formatMemberKey({ pool, member })
         const override = catalog.overrideOf(pool, member, now)
         const known = before.get(key)
-        const revision = override?.pending === true ? null : (known?.revision ?? catalog.revision)
+        // A database that was restored counts from an earlier one on.
+        const since = Math.min(known?.revision ?? catalog.revision, catalog.revision)
+        const revision = override?.pending === true ? null : since
         const ttls = catalog.servicesOf(pool).map((name) => catalog.services.get(name)!.ttlSeconds)
         const ttlSeconds = Math.max(known?.ttlSeconds ?? 0, ...ttls)
         return [
@@ -77,9 +79,10 @@ export class FleetDrains {
     const nowMs = this.#now().getTime()
     this.#drains = new Map(
       Array.from(this.#drains, ([key, drain]) => {
-        const isServed = others.length === 0 || (drain.revision !== null && drain.revision <= lowest)
+        // Also one that was heard of no more for a while, and comes back with what it had.
+        const isServed = drain.revision !== null && drain.revision <= lowest
+        if (!isServed) return [key, { ...drain, isOld: false, servedAtMs: null }]
         if (drain.servedAtMs !== null) return [key, drain]
-        if (!isServed) return [key, { ...drain, isOld: false }]
         return [key, { ...drain, servedAtMs: drain.isOld ? 0 : nowMs }]
       }),
     )

@@ -52,6 +52,9 @@ interface Used {
   readonly pool: ServerPool
 }
 
+/** Servers that a transaction tries, which were all there when they were asked. */
+const mostChoices = 3
+
 export class Connections {
   readonly #kind: 'postgres' | 'embedded'
   readonly #choice: ServerChoice
@@ -144,16 +147,19 @@ export class Connections {
     await ended
   }
 
-  /** Lends a client of the server that is used. */
+  /** Lends a client of the server that is used, or of another one where that has just gone: nothing was asked of it yet. */
   async #lend(): Promise<{ client: pg.PoolClient; used: Used }> {
-    let choice = await this.#choice.choose()
-    while (choice.over.aborted) choice = await this.#choice.choose()
-    const used = this.#useOf(choice)
-    try {
-      return { client: await used.pool.connect(), used }
-    } catch (error) {
-      if (!used.pool.isExhausted) this.#choice.giveUp(choice)
-      throw error
+    for (let tries = 1; ; tries++) {
+      let choice = await this.#choice.choose()
+      while (choice.over.aborted) choice = await this.#choice.choose()
+      const used = this.#useOf(choice)
+      try {
+        return { client: await used.pool.connect(), used }
+      } catch (error) {
+        if (used.pool.isExhausted) throw error
+        this.#choice.giveUp(choice)
+        if (!choice.over.aborted || tries === mostChoices) throw error
+      }
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import { and, or, type SQL, type SQLWrapper, sql } from '../../../schema/drizzle.ts'
 import { history } from '../../../schema/journal.ts'
-import type { Reach, ReachKind } from '../model/reach.ts'
+import { type Reach, type ReachKind, withoutEscapedDots } from '../model/reach.ts'
 import { texts } from './neighbourhood.ts'
 
 /** Of a column with names, or with patterns: those that are reached with all that they stand for. Undefined for everything. */
@@ -52,7 +52,12 @@ export function auditReached(reach: Reach, action: SQLWrapper, key: SQLWrapper):
 }
 
 function matching(column: SQLWrapper, patterns: readonly string[]): SQL {
-  return sql`${column} ~ any(${texts(patterns.map(expressionOf))})`
+  return sql`${unescaped(column)} ~ any(${texts(patterns.map((pattern) => expressionOf(withoutEscapedDots(pattern))))})`
+}
+
+/** As `withoutEscapedDots` has it. What stands for a pair of backslashes meanwhile is in no name as text. */
+function unescaped(column: SQLWrapper): SQL {
+  return sql`replace(replace(replace(${column}, ${'\\\\'}, chr(1)), ${'\\.'}, ${'\\046'}), chr(1), ${'\\\\'})`
 }
 
 /** As `patternWithin` has it. */

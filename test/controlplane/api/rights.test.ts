@@ -380,3 +380,19 @@ t.test('route by route', async (t) => {
     }
   }
 })
+
+t.test('a dot within a label ends none', async (t) => {
+  const evil = 'evil%5C.mine.test'
+  const asService = as('service')
+  t.match(await asService('PUT', `/v1/services/${evil}`, { pools: [] }), { status: 403 })
+  t.match(await asService('GET', `/v1/services/${evil}`), { status: 403 })
+  t.match(await harness.call('PUT', '/v1/zones/test', { soa, rrsets: [nameservers] }), { status: 201 })
+  t.match(await harness.call('PUT', `/v1/services/${evil}`, { pools: ['mallory-pool'] }), { status: 201 })
+  const names = async (call: typeof asService) =>
+    (await call('GET', '/v1/services')).body.items.map(({ name }: { name: string }) => name)
+  t.ok((await names((method, path) => harness.call(method, path))).includes('evil\\.mine.test'))
+  t.notOk((await names(asService)).includes('evil\\.mine.test'))
+  t.ok((await names(asService)).includes('www.mine.test'))
+  for (const path of [`/v1/services/${evil}`, '/v1/zones/test'])
+    t.match(await harness.call('DELETE', path), { status: 204 })
+})

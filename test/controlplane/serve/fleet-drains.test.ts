@@ -62,10 +62,21 @@ t.test('a node that lags is named, and its TTL counts from when it does no more'
   drains.look()
   const safeAt = new Date(state.nowMs + 30_000)
   t.same(of(), { answered: false, safeAt })
-  // What comes later changes nothing about that.
-  state.others[0]!.revision = 5
   drains.watch([key], drainedIn(12), false)
-  t.same(of(), { answered: false, safeAt })
+  t.same(of(), { answered: false, safeAt }, 'what others do meanwhile changes nothing about that')
+  state.others.push({ id: 'late', revision: 5 })
+  drains.look()
+  t.same(
+    of(),
+    { answered: true, safeAt: null, answeredBy: ['late'] },
+    'one that comes back with what it had does',
+  )
+  state.nowMs += 1_000
+  state.others[2]!.revision = 12
+  drains.look()
+  t.same(of(), { answered: false, safeAt: new Date(state.nowMs + 30_000) })
+  state.others[0]!.revision = 5
+  drains.look()
   drains.forget([key])
   drains.watch([key], drainedIn(13), false)
   t.match(of(), { answeredBy: ['one', 'two'] }, 'another one of its name')
