@@ -5,6 +5,7 @@ import { GradualMover } from '../../../src/controlplane/gradual/mover.ts'
 import type { NewEvent } from '../../../src/controlplane/model/event.ts'
 import { readConfiguration } from '../../../src/controlplane/store/configuration.ts'
 import type { Database } from '../../../src/controlplane/store/database.ts'
+import { currentGradual } from '../../../src/controlplane/store/gradual.ts'
 import { currentRevision } from '../../../src/controlplane/store/revision.ts'
 import { monotonicClock } from '../../../src/controlplane/timing/clock.ts'
 import { patience } from '../../support/patience.ts'
@@ -22,10 +23,12 @@ export interface Moving extends AsyncDisposable {
   trusts: boolean
   /** Time goes by at once. */
   leap(ms: number): void
-  /** Reads the configuration, as nodes do after a change. */
+  /** Reads the configuration, as nodes do after a change, and what the database has of changes. */
   follow(): Promise<void>
   /** Resolves to the next event of this kind that has not been taken yet. */
   event(what: string): Promise<GradualEvent>
+  /** Takes all events that there were: what is waited for comes from now on. */
+  takeAll(): void
   /** Resolves when a look that began after the call is over. */
   looked(): Promise<void>
 }
@@ -77,16 +80,25 @@ export async function startMoving(database: Database): Promise<Moving> {
     follow: async () => {
       catalog = await readCatalog(database)
       mover.look()
-      mover.hint()
+      // What it has not read yet would be due by the time after a leap, as on a node that comes late.
+      const there = await database.read(currentGradual)
+      const knows = () =>
+        there.every(({ id, version }) =>
+          mover.current.some((known) => known.id === id && known.version >= version),
+        )
+      for (mover.hint(); !knows(); mover.hint()) await new Promise((resolve) => setImmediate(resolve))
     },
     event: async (what) => {
       await until('told', () => told.slice(taken).some((event) => event.what === what))
       taken = told.findIndex((event, index) => index >= taken && event.what === what) + 1
       return told[taken - 1]!
     },
+    takeAll: () => {
+      taken = told.length
+    },
     looked: async () => {
-      // Whether a node trusts its network is asked twice in a look, so with the fifth a whole one has gone by.
-      for (const goal = looks + 5; looks < goal; ) {
+      // Whether a node trusts its network is asked three times in a look, so with the seventh a whole one has gone by.
+      for (const goal = looks + 7; looks < goal; ) {
         mover.hint()
         await until('look', () => looks > 0)
         await new Promise((resolve) => setImmediate(resolve))
@@ -94,8 +106,8 @@ export async function startMoving(database: Database): Promise<Moving> {
     },
     [Symbol.asyncDispose]: () => mover[Symbol.asyncDispose](),
   }
-  await moving.follow()
   mover.start()
+  await moving.follow()
   return moving
 }
 
