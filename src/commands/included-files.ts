@@ -27,6 +27,7 @@ import {
 import { formatName, hostnameToWire, parseName } from '../dataplane/wire/name.ts'
 import { TextError } from '../dataplane/wire/text-error.ts'
 import type { AssembledLines } from './assembled-lines.ts'
+import { parsedOrNull } from './parsed-or-null.ts'
 
 /** Files within files. BIND's own limit is its stack; nobody was seen to need more than three. */
 const maxDepth = 10
@@ -142,12 +143,12 @@ export class IncludedFiles {
   #follow(file: OpenFile, entry: Entry, held: string[]): void {
     const [first, second] = entry.tokens
     if (isDirective(entry, '$ORIGIN')) {
-      file.origin = attempt(() => parseName(second?.text ?? '', file.origin)) ?? file.origin
+      file.origin = parsedOrNull(() => parseName(second?.text ?? '', file.origin)) ?? file.origin
       return
     }
     if (first === undefined || (first.text.startsWith('$') && !first.quoted)) return
     if (!entry.indented) {
-      const name = attempt(() => formatName(parseName(unquoted(first), file.origin)))
+      const name = parsedOrNull(() => formatName(parseName(unquoted(first), file.origin)))
       file.owner = name === null ? null : { name }
     } else if (file.ownerIsLost && file.owner !== null) {
       const { name } = file.owner
@@ -278,13 +279,4 @@ const reasons: Readonly<Record<string, string>> = {
 function reasonOf(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException
   return reasons[code] ?? message
-}
-
-function attempt<T>(work: () => T): T | null {
-  try {
-    return work()
-  } catch (error) {
-    if (error instanceof TextError) return null
-    throw error
-  }
 }

@@ -13,9 +13,9 @@ import { readClass, tokenOctets } from '../../controlplane/zonefile/rr-text.ts'
 import { type Entry, type PlacedToken, Scanner } from '../../controlplane/zonefile/scanner.ts'
 import { looksLikeTtl } from '../../controlplane/zonefile/ttl.ts'
 import { formatName, hostnameToWire, parseName } from '../../dataplane/wire/name.ts'
-import { TextError } from '../../dataplane/wire/text-error.ts'
 import { AssembledLines } from '../assembled-lines.ts'
 import { IncludedFiles, type IncludeFolders } from '../included-files.ts'
+import { parsedOrNull } from '../parsed-or-null.ts'
 import type { Body, Draft, Place } from './draft.ts'
 import type { Input } from './input.ts'
 
@@ -221,7 +221,7 @@ class Rewriting {
       this.#dialect.ofGdnsd === true ? entry.tokens.map((token) => this.#named(token)) : entry.tokens
     const [first, second] = tokens
     if (!entry.indented && first?.quoted === false && first.text.toUpperCase() === '$ORIGIN')
-      this.#origin = attempt(() => parseName(second?.text ?? '', this.#origin)) ?? this.#origin
+      this.#origin = parsedOrNull(() => parseName(second?.text ?? '', this.#origin)) ?? this.#origin
     const typeAt = typeIndex(tokens, entry.indented ? 0 : 1)
     const type = tokens[typeAt]?.quoted === false ? tokens[typeAt]!.text.toUpperCase() : ''
     if (this.#dialect.types.includes(type)) return this.#setAside(entry, tokens, typeAt, type)
@@ -272,7 +272,7 @@ const longestString = 255
 /** A string that is too long for DNS, as the several that gdnsd makes of it. */
 function splitString(token: PlacedToken): PlacedToken | PlacedToken[] {
   if (token.text.length <= longestString) return token
-  const octets = attempt(() => tokenOctets(token))
+  const octets = parsedOrNull(() => tokenOctets(token))
   if (octets === null || octets.length <= longestString) return token
   const strings: PlacedToken[] = []
   for (let at = 0; at < octets.length; at += longestString) {
@@ -288,16 +288,7 @@ function textOf(tokens: readonly PlacedToken[], indented: boolean): string {
   return `${indented ? ' ' : ''}${words.join(' ')}`
 }
 
-function attempt<T>(work: () => T): T | null {
-  try {
-    return work()
-  } catch (error) {
-    if (error instanceof TextError) return null
-    throw error
-  }
-}
-
 /** A name in the RDATA of an own RR: absolute, with its final dot. Null for what is none. */
 export function nameIn({ origin }: OwnRr, text: string): string | null {
-  return attempt(() => formatName(parseName(text, origin)))
+  return parsedOrNull(() => formatName(parseName(text, origin)))
 }

@@ -8,6 +8,7 @@ import { DamagedDatabase } from '../../../controlplane/location/mmdb-values.ts'
 import { Scanner } from '../../../controlplane/zonefile/scanner.ts'
 import { formatName, parseHostname, parseName, rootName } from '../../../dataplane/wire/name.ts'
 import { TextError } from '../../../dataplane/wire/text-error.ts'
+import { parsedOrNull } from '../../parsed-or-null.ts'
 import { Draft } from '../draft.ts'
 import { Input } from '../input.ts'
 import { nameIn, type OwnRr, ZoneSources } from '../zone-source.ts'
@@ -83,10 +84,10 @@ function apexOf(file: string, text: string): string {
     const [first, second] = tokens
     if (broken || first === undefined || first.quoted) continue
     if (first.text.toUpperCase() === '$ORIGIN' && second !== undefined)
-      origin = attempt(() => parseName(second.text, origin ?? rootName)) ?? origin
+      origin = parsedOrNull(() => parseName(second.text, origin ?? rootName)) ?? origin
     if (indented || !tokens.slice(1, 5).some((token) => !token.quoted && token.text.toUpperCase() === 'SOA'))
       continue
-    const owner = attempt(() => parseName(first.text, origin ?? undefined))
+    const owner = parsedOrNull(() => parseName(first.text, origin ?? undefined))
     if (owner !== null) return parseHostname(formatName(owner))
     break
   }
@@ -100,14 +101,5 @@ function apexOf(file: string, text: string): string {
     throw new UsageError(
       `${file}: which zone it is shows neither in its SOA nor in its name: ${error.message}`,
     )
-  }
-}
-
-function attempt<T>(work: () => T): T | null {
-  try {
-    return work()
-  } catch (error) {
-    if (error instanceof TextError) return null
-    throw error
   }
 }
