@@ -13,19 +13,22 @@ export const problemType = 'application/problem+json'
 /** For every reply, whoever writes it: its type is what it says, whatever a browser would make of its octets. */
 export const typeAsTold = { 'x-content-type-options': 'nosniff' } as const
 
-export const ProblemSchema = Type.Object({
-  type: Type.String({ description: 'a URI that names the kind of problem' }),
-  title: Type.String(),
-  status: Type.Integer(),
-  detail: Type.String(),
-  errors: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
-  outcome: Type.Optional(
-    Type.Enum(['unchanged', 'unknown'], {
-      description:
-        'of a change that got 503: `unchanged`, or `unknown` when the database was told to make it and did not answer any more',
-    }),
-  ),
-})
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.String({ description: 'a URI that names the kind of problem' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    errors: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
+    outcome: Type.Optional(
+      Type.Enum(['unchanged', 'unknown'], {
+        description:
+          'of a change that got 503: `unchanged`, or `unknown` when the database was told to make it and did not answer any more',
+      }),
+    ),
+  },
+  { title: 'Problem', description: 'an error as RFC 9457 writes it' },
+)
 
 /** An error that is HTTP's own: who may ask, how often, by which method. */
 export class HttpError extends Error {

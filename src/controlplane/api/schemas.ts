@@ -1,5 +1,5 @@
 /** Schemas that many routes share, and how a route's part of the OpenAPI document is put together. */
-import Type, { type TObject, type TProperties, type TSchema } from 'typebox'
+import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox'
 import { jsonOctets, type Page, type PageRequest } from '../store/stored.ts'
 import { type HttpLimits, limitsOf } from './admission/limits.ts'
 import { ProblemSchema, problemType } from './errors.ts'
@@ -74,14 +74,42 @@ const texts: Readonly<Record<number, string>> = {
   503: 'Not now: the database is not available, something is missing, or too much is asked at once.',
 }
 
+const retryAfter = { 'retry-after': 'Seconds after which it may be otherwise.' }
+const challenge = { 'www-authenticate': 'What is wrong with the token, or that there is none (RFC 6750).' }
+const headersOf: Readonly<Record<number, Record<string, string>>> = {
+  401: challenge,
+  403: challenge,
+  429: retryAfter,
+  503: retryAfter,
+}
+
 /** Responses that are problem documents; those that any request may get go without saying. */
 export function problems(...statuses: number[]): Record<number, object> {
   return Object.fromEntries(
     [...statuses, 400, 403, 421, 500].map((status) => [
       status,
-      { description: texts[status] ?? 'A problem.', content: { [problemType]: { schema: ProblemSchema } } },
+      {
+        description: texts[status] ?? 'A problem.',
+        headers: described(headersOf[status] ?? {}),
+        content: { [problemType]: { schema: ProblemSchema } },
+      },
     ]),
   )
+}
+
+function described(headers: Readonly<Record<string, string>>): object {
+  const schema = { type: 'string' }
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [name, { schema, description }]),
+  )
+}
+
+interface Operation {
+  /** One of `openapi/about.ts`. */
+  readonly tag: string
+  /** What clients that are generated call it; never changed, or they break. */
+  readonly id: string
+  readonly summary: string
 }
 
 interface Taken {
@@ -100,14 +128,14 @@ interface Taken {
  * @param refusals statuses beside those that every such route has
  */
 export function guarded(
-  tag: string,
-  summary: string,
+  { tag, id, summary }: Operation,
   replies: Readonly<Record<number, object>>,
   refusals: readonly number[] = [],
   taken: Taken = {},
 ) {
   return {
     tags: [tag],
+    operationId: id,
     summary,
     security: bearer,
     querystring: NoQuery,
@@ -123,10 +151,20 @@ export function paramsOf(url: string): TObject {
   )
 }
 
-/** The replies of a list. */
-export function page(item: TSchema, order = ''): Record<number, object> {
+/** A schema under a name in the OpenAPI document; see `openapi/components.ts`. */
+export function titled<T extends TSchema>(title: string, schema: T) {
+  return Type.Unsafe<Static<T>>({ ...schema, title })
+}
+
+/**
+ * The replies of a list.
+ *
+ * @param name of one of its items in the OpenAPI document
+ */
+export function page(name: string, item: TSchema, order = ''): Record<number, object> {
   const nextCursor = TextOrNull('the cursor of the next page, null at the end')
-  return { 200: json(`One page${order}.`, Type.Object({ items: Type.Array(item), nextCursor })) }
+  const schema = Type.Object({ items: Type.Array(item), nextCursor }, { title: `${name}Page` })
+  return { 200: json(`One page${order}.`, schema) }
 }
 
 /** The reply of a write that has nothing to tell but that it is done. */
@@ -136,11 +174,7 @@ export function done(description: string): Record<number, object> {
 
 /** A successful response of JSON. */
 export function json(description: string, schema: TSchema, headers: Record<string, string> = {}): object {
-  const described = Object.entries(headers).map(([name, text]) => [
-    name,
-    { schema: { type: 'string' }, description: text },
-  ])
-  return { description, headers: Object.fromEntries(described), content: { 'application/json': { schema } } }
+  return { description, headers: described(headers), content: { 'application/json': { schema } } }
 }
 
 export const etagHeader = { etag: 'The revision of the last change, in quotes: for If-Match.' }
@@ -174,13 +208,22 @@ export const ConditionHeaders = Type.Object({
 
 export const bearer = [{ token: [] }]
 
-/** `withStatus` of each body that a resource can have. */
+/**
+ * `withStatus` of each body that a resource can have.
+ *
+ * @param suffix behind the name of a body, for what it becomes
+ */
 export function eachWithStatus(
-  bodies: readonly { properties: TProperties }[],
+  suffix: string,
+  bodies: readonly TObject[],
   status: TSchema | null,
   extra: TProperties = {},
 ) {
-  return Type.Unsafe<object>({ oneOf: bodies.map((body) => withStatus(body, status, extra)) })
+  return Type.Unsafe<object>({
+    oneOf: bodies.map((body) =>
+      titled(`${(body as { title?: string }).title}${suffix}`, withStatus(body, status, extra)),
+    ),
+  })
 }
 
 const effective = Type.Object({

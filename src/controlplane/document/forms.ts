@@ -179,6 +179,8 @@ type Together<Union> = (Union extends unknown ? (part: Union) => void : never) e
 type ValueOf<F extends Fields> = Together<PartsOf<F>>
 
 interface RecordOptions<Value> {
+  /** Its name in the OpenAPI document (`api/openapi/components.ts`); it has none by itself when this is left out. */
+  readonly title?: string
   readonly description?: string
   /** Reports what does not go together, of the fields that could be read. */
   check?(values: Readonly<Partial<Value>>, report: Report): void
@@ -189,11 +191,15 @@ interface RecordOptions<Value> {
 /** An object with these fields and no others. */
 export function record<F extends Fields>(
   fields: F,
-  { description, check, settle }: RecordOptions<ValueOf<F>> = {},
+  { title, description, check, settle }: RecordOptions<ValueOf<F>> = {},
 ): RecordForm<ValueOf<F>> {
   const named = Object.entries(fields)
   const schemas = Object.fromEntries(named.map(([name, { schema }]) => [name, schema]))
-  const options = { additionalProperties: false, ...(description === undefined ? {} : { description }) }
+  const options = {
+    additionalProperties: false,
+    ...(title === undefined ? {} : { title }),
+    ...(description === undefined ? {} : { description }),
+  }
   const read = (input: unknown, path: string, problems: Problem[]): Partial<ValueOf<F>> => {
     if (!isMap(input)) {
       problems.push({ path, message: `must be ${description ?? 'an object'}, not ${show(input)}` })

@@ -44,7 +44,10 @@ export const Geo: Form<GeoNames> = record(
     default: rule.optional('default', Names, null),
     beyond: rule.optional('beyond', Words(geoBeyonds), 'none'),
   },
-  { description: 'an object with cidr, asn, subdivision, country, continent, default and beyond' },
+  {
+    title: 'GeoRules',
+    description: 'an object with cidr, asn, subdivision, country, continent, default and beyond',
+  },
 )
 
 interface KeyKind {

@@ -259,7 +259,7 @@ export const Tls: RecordForm<TlsSettings> = record(
     endingFails: tls.optional('endingFails', Words(endingRules), plainTls.endingFails),
     warnDaysLeft: tls.optional('warnDaysLeft', Whole(0, 3650), plainTls.warnDaysLeft),
   },
-  { description: 'an object with the settings of TLS' },
+  { title: 'Tls', description: 'an object with the settings of TLS' },
 )
 
 /** The field `tls` of monitors that are without TLS unless they say so. */

@@ -85,7 +85,11 @@ const HttpExpectation: Form<Pick<HttpMonitor, 'expectCodes' | 'expectBody'>> = c
   ({ expectCodes, expectBody }) => ({ expectCodes, ...expectBody }),
 )
 
-function httpForm(type: Field<Pick<HttpMonitor, 'type'>>, port: number): RecordForm<BodyOf<HttpMonitor>> {
+function httpForm(
+  title: string,
+  type: Field<Pick<HttpMonitor, 'type'>>,
+  port: number,
+): RecordForm<BodyOf<HttpMonitor>> {
   return record(
     {
       type,
@@ -107,6 +111,7 @@ function httpForm(type: Field<Pick<HttpMonitor, 'type'>>, port: number): RecordF
       status: ignored,
     },
     {
+      title,
       description,
       check(values, report) {
         checkTiming(values, report)
@@ -130,7 +135,7 @@ const tcpForm: RecordForm<BodyOf<TcpMonitor>> = record(
     ...timingFields,
     status: ignored,
   },
-  { description, check: checkTiming },
+  { title: 'TcpMonitor', description, check: checkTiming },
 )
 
 /** A text that is read as the data plane reads it, whose words say what is wrong. */
@@ -189,6 +194,7 @@ const dnsForm: RecordForm<BodyOf<DnsMonitor>> = record(
     status: ignored,
   },
   {
+    title: 'DnsMonitor',
     description,
     check: checkTiming,
     settle({ qtype, expectData }, path, problems) {
@@ -224,7 +230,7 @@ const grpcForm: RecordForm<BodyOf<GrpcMonitor>> = record(
     ...timingFields,
     status: ignored,
   },
-  { description, check: checkTiming },
+  { title: 'GrpcMonitor', description, check: checkTiming },
 )
 
 const push = fieldsOf<PushMonitor>()
@@ -234,7 +240,7 @@ const pushForm: RecordForm<BodyOf<PushMonitor>> = record(
     ttl: push.shown('ttlMs', Duration(1000, 7 * 86_400_000), 30_000),
     status: ignored,
   },
-  { description },
+  { title: 'PushMonitor', description },
 )
 
 const steady = fieldsOf<StaticMonitor>()
@@ -244,7 +250,7 @@ const staticForm: RecordForm<BodyOf<StaticMonitor>> = record(
     state: steady.required('state', Words(['up', 'down'])),
     status: ignored,
   },
-  { description },
+  { title: 'StaticMonitor', description },
 )
 
 const Require = Scalar<'all' | 'any' | number, 'all' | 'any' | number>(
@@ -268,6 +274,7 @@ const compositeForm: RecordForm<BodyOf<CompositeMonitor>> = record(
     status: ignored,
   },
   {
+    title: 'CompositeMonitor',
     description,
     check({ monitors, require }, report) {
       if (monitors === undefined || typeof require !== 'number' || require <= monitors.length) return
@@ -285,8 +292,8 @@ function checkParts(names: readonly (string | undefined)[], report: Report): voi
 
 const forms = {
   // A monitor without a type is one of http.
-  http: httpForm(http.shown('type', Literal('http'), 'http'), 80),
-  https: httpForm(http.required('type', Literal('https')), 443),
+  http: httpForm('HttpMonitor', http.shown('type', Literal('http'), 'http'), 80),
+  https: httpForm('HttpsMonitor', http.required('type', Literal('https')), 443),
   tcp: tcpForm,
   dns: dnsForm,
   grpc: grpcForm,
@@ -299,7 +306,7 @@ const forms = {
 export const monitorSchemas: readonly TObject[] = monitorTypes.map((type) => forms[type].schema)
 
 /** A monitor of any type, for the OpenAPI page. A body is read by the form of its own. */
-export const MonitorSchema = Type.Unsafe({ oneOf: monitorSchemas, description })
+export const MonitorSchema = Type.Unsafe({ title: 'Monitor', oneOf: monitorSchemas, description })
 
 export const parseMonitor: ParseNamed<Monitor> = (name, input, path, problems) => {
   const before = problems.length

@@ -77,6 +77,7 @@ const memberForm = record(
     status: ignored,
   },
   {
+    title: 'Member',
     description: 'an object with the fields of a member: address, addresses or host, and others',
     check({ address, addresses, host }, report) {
       if (address === null && addresses === null && host === null) {
@@ -230,6 +231,7 @@ const poolForm: RecordForm<Omit<Pool, 'name'>> = record(
     status: ignored,
   },
   {
+    title: 'Pool',
     description: 'an object with the fields of a pool',
     check(values, report) {
       checkFallback(values, report)

@@ -140,6 +140,7 @@ const serviceForm: RecordForm<ServiceFields> = record(
     status: ignored,
   },
   {
+    title: 'Service',
     description: 'an object with the fields of a service',
     check(values, report) {
       checkFallback(values, report)

@@ -11,7 +11,7 @@ export const LocationForm: Form<Location> = record(
     latitude: location.required('latitude', degrees(90)),
     longitude: location.required('longitude', degrees(180)),
   },
-  { description: 'an object with latitude and longitude' },
+  { title: 'Location', description: 'an object with latitude and longitude' },
 )
 
 /** What networks are delegated to a site by: most clients that share them share a resolver too. */
@@ -23,7 +23,7 @@ export const HashPrefix: Form<ClientPrefix> = record(
     ipv4: prefix.optional('ipv4', Whole(1, 32), defaultPrefix.ipv4),
     ipv6: prefix.optional('ipv6', Whole(1, 128), defaultPrefix.ipv6),
   },
-  { description: 'an object with ipv4 and ipv6' },
+  { title: 'HashPrefix', description: 'an object with ipv4 and ipv6' },
 )
 
 type Fallback = Pick<Pool, 'whenAllDown' | 'fallback'>

@@ -33,6 +33,7 @@ const LimitsForm: RecordForm<Limits> = record(
         report('must have patterns of one kind at least; null is for no limits')
       }
     },
+    title: 'TokenLimits',
     description:
       'an object with patterns for the names of zones, pools, services or monitors, such as { zones: ["*.example.test"] }',
   },
@@ -63,7 +64,7 @@ export const tokenForm: RecordForm<TokenWish> = record(
     expiresAt: field.optional('expiresAt', InstantTextOrNull, null),
     description: field.optional('description', Description, ''),
   },
-  { description: 'an object with name, scopes, limits, expiresAt and description' },
+  { title: 'TokenWish', description: 'an object with name, scopes, limits, expiresAt and description' },
 )
 
 export function parseTokenWish(input: unknown, now: Date, problems: Problem[]): TokenWish | undefined {

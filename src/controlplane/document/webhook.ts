@@ -79,7 +79,7 @@ const form: RecordForm<Omit<WebhookInput, 'name'>> = record(
     timeout: webhook.shown('timeoutMs', Duration(100, 60_000), 15_000),
     status: ignored,
   },
-  { description: 'an object with the fields of a webhook' },
+  { title: 'Webhook', description: 'an object with the fields of a webhook' },
 )
 export const WebhookSchema = form.schema
 

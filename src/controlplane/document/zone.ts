@@ -30,7 +30,10 @@ const SoaForm: Form<Soa> = record(
     expire: soa.shown('expireSeconds', Seconds, 14 * 86_400),
     minimum: soa.shown('minimumSeconds', Seconds, 60),
   },
-  { description: 'an object with mname, rname, the times of the SOA and, to fix it, the serial' },
+  {
+    title: 'Soa',
+    description: 'an object with mname, rname, the times of the SOA and, to fix it, the serial',
+  },
 )
 
 const rrset = fieldsOf<Rrset>()
@@ -45,11 +48,11 @@ const contents = {
 }
 const rrsetForm: RecordForm<Omit<Rrset, 'owner' | 'type'>> = record(
   { ...contents, status: ignored },
-  { description: 'an object with the fields of an RRset' },
+  { title: 'RRset', description: 'an object with the fields of an RRset' },
 )
 const zoneRrsetForm: RecordForm<Rrset> = record(
   { name: rrset.required('owner', AnyText), type: rrset.required('type', AnyText), ...contents },
-  { description: 'an object with name, type, ttl and data' },
+  { title: 'NamedRRset', description: 'an object with name, type, ttl and data' },
 )
 export const RrsetSchema = rrsetForm.schema
 export const ZoneRrsetSchema = zoneRrsetForm.schema
@@ -63,7 +66,7 @@ const headForm: RecordForm<Omit<ZoneHead, 'apex'>> = record(
     rrsets: apart(Type.Array(ZoneRrsetSchema)),
     status: ignored,
   },
-  { description: 'an object with the fields of a zone' },
+  { title: 'Zone', description: 'an object with the fields of a zone' },
 )
 export const ZoneSchema = headForm.schema
 

@@ -129,9 +129,12 @@ const explanationFields = {
 
 /** @param status what is known of a member */
 export function explanationView<Status extends TSchema>(status: Status) {
-  const MemberView = Type.Object({ ...memberFields, status })
-  const PoolView = Type.Object({ ...poolFields, members: Type.Array(MemberView) })
-  const ServiceView = Type.Object({ ...serviceFields, pools: Type.Array(PoolView) })
+  const MemberView = Type.Object({ ...memberFields, status }, { title: 'ExplainedMember' })
+  const PoolView = Type.Object({ ...poolFields, members: Type.Array(MemberView) }, { title: 'ExplainedPool' })
+  const ServiceView = Type.Object(
+    { ...serviceFields, pools: Type.Array(PoolView) },
+    { title: 'ExplainedService' },
+  )
   const description = 'those that the query met, in the order of aliases'
   return Type.Object({ ...explanationFields, services: Type.Array(ServiceView, { description }) })
 }

@@ -5,7 +5,6 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
-import Schema from 'typebox/schema'
 import type { ApiContext } from '../../../src/controlplane/api/context.ts'
 import { startApi } from '../../../src/controlplane/api/server.ts'
 import { EventFeed } from '../../../src/controlplane/events/event-feed.ts'
@@ -21,6 +20,7 @@ import { createLog, type Logger } from '../../../src/telemetry/log.ts'
 import { Metrics } from '../../../src/telemetry/metrics/metrics.ts'
 import { placeEmbeddedDatabase } from '../../support/embedded-database.ts'
 import { temporaryDataFolder } from '../../support/kept.ts'
+import { OpenapiDocument } from '../../support/openapi-document.ts'
 import { patience } from '../../support/patience.ts'
 import { quietSources } from '../../telemetry/metrics/sources.ts'
 
@@ -253,45 +253,23 @@ function collectLog() {
   return { lines, stream, logged }
 }
 
-interface Operation {
-  responses: Record<string, { content?: Record<string, { schema: object }> }>
-}
-
 /** Fails for a reply that the OpenAPI document does not describe. */
 async function openapiOracle(origin: string): Promise<(method: string, path: string, reply: Reply) => void> {
-  const response = await fetch(`${origin}/openapi.json`)
-  const document = (await response.json()) as { paths: Record<string, Record<string, Operation>> }
-  const routes = Object.entries(document.paths).map(([template, operations]) => ({
-    pattern: new RegExp(`^${template.replaceAll(/\{\w+\}/g, '[^/]+').replaceAll('.', '\\.')}$`),
-    operations,
-  }))
-  const checks = new Map<object, ReturnType<typeof Schema.Compile>>()
-  const compiled = (schema: object) => {
-    const check = checks.get(schema) ?? Schema.Compile(schema)
-    checks.set(schema, check)
-    return check
-  }
-  return (method, path, { status, headers, body }) => {
+  const document = await OpenapiDocument.of(origin)
+  return (method, path, reply) => {
+    const { status, headers, body } = reply
     const plain = path.split('?')[0]!
     if (plain.startsWith('/docs')) return
-    const operation = routes.find((route) => route.pattern.test(plain))?.operations[method.toLowerCase()]
     if (status >= 400) {
       assert.equal(headers.get('content-type'), 'application/problem+json', `${method} ${path} ${status}`)
       assert.equal(body.status, status)
       assert.match(body.type, /^urn:pooldns:problem:/)
       for (const key of ['title', 'detail']) assert.equal(typeof body[key], 'string')
     }
+    const operation = document.find(method, plain)
     // A path that is too long never becomes a route.
     if (operation === undefined || status === 414) return
-    const described = operation.responses[status]
-    assert.ok(described, `${method} ${path} gave ${status}, which is not documented`)
-    const schema = Object.values(described.content ?? {})[0]?.schema
-    if (schema === undefined) return assert.ok(!body, `${method} ${path} ${status} has a body`)
-    const check = compiled(schema)
-    assert.ok(
-      check.Check(body),
-      `${method} ${path} ${status}: ${JSON.stringify(body)} does not fit its schema`,
-    )
+    document.assertDescribes(`${method} ${path}`, operation, reply)
   }
 }
 

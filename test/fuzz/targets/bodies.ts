@@ -1,8 +1,8 @@
 /** Bodies of the API: none is a fault of ours, and none is taken that the OpenAPI document refuses. */
 
 import fc from 'fast-check'
-import Schema from 'typebox/schema'
 import { startHarness } from '../../controlplane/api/fixture.ts'
+import { OpenapiDocument } from '../../support/openapi-document.ts'
 import { mutatedJson } from '../mutations.ts'
 import { corpus, type Target, targetOf } from '../target.ts'
 
@@ -12,31 +12,13 @@ interface Write {
   readonly body: unknown
 }
 
-interface Operation {
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: object }>> }
-}
-
-type Check = (body: unknown) => boolean
-
-/** What the document says of the body of each route. */
-async function bodyChecks(origin: string): Promise<(write: Write) => Check | null> {
-  const document = (await (await fetch(`${origin}/openapi.json`)).json()) as {
-    paths: Record<string, Record<string, Operation>>
-  }
-  const routes = Object.entries(document.paths).flatMap(([template, operations]) =>
-    Object.entries(operations).map(([method, { requestBody }]) => {
-      const schema = requestBody?.content['application/json']?.schema
-      const compiled = schema === undefined ? null : Schema.Compile(schema)
-      return {
-        method: method.toUpperCase(),
-        pattern: new RegExp(`^${template.replaceAll(/\{\w+\}/g, '[^/]+').replaceAll('.', '\\.')}$`),
-        check: compiled === null ? null : (body: unknown) => compiled.Check(body),
-      }
-    }),
-  )
+/** What the document says of the body of each route; null where it says nothing. */
+async function bodyChecks(origin: string): Promise<(write: Write) => ((body: unknown) => boolean) | null> {
+  const document = await OpenapiDocument.of(origin)
   return ({ method, path }) => {
-    const plain = path.split('?')[0]!
-    return routes.find((route) => route.method === method && route.pattern.test(plain))?.check ?? null
+    const operation = document.find(method, path.split('?')[0]!)
+    const schema = operation?.requestBody?.content?.['application/json']?.schema
+    return schema === undefined ? null : document.check(schema)
   }
 }
 

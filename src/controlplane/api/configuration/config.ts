@@ -9,7 +9,7 @@ import type { ReplayView } from '../../apply/replay/replay-view.ts'
 import { type Document, readDocument } from '../../document/document.ts'
 import type { Body } from '../../document/forms.ts'
 import { hideOfMonitor, reportMarks } from '../../document/hidden.ts'
-import { monitorSchemas } from '../../document/monitor.ts'
+import { MonitorSchema } from '../../document/monitor.ts'
 import { joinPath } from '../../document/path.ts'
 import { PoolSchema } from '../../document/pool.ts'
 import { isMap } from '../../document/schema-check.ts'
@@ -55,88 +55,94 @@ const DocumentSchema = Type.Object(
   {
     version: Type.Optional(Type.Literal(1, { description: 'of the format' })),
     owner: Type.Optional(Type.String({ description: 'the label of the files that it comes from' })),
-    monitors: byName({ oneOf: monitorSchemas }),
+    monitors: byName(MonitorSchema),
     pools: byName(PoolSchema),
     services: byName(ServiceSchema),
     zones: byName(ZoneSchema),
   },
-  { additionalProperties: false },
+  { title: 'Config', additionalProperties: false },
 )
 
-export const FieldSchema = Type.Object({
-  path: Type.String(),
-  before: Type.Optional(Type.Unknown()),
-  after: Type.Optional(Type.Unknown()),
-})
+export const FieldSchema = Type.Object(
+  {
+    path: Type.String(),
+    before: Type.Optional(Type.Unknown()),
+    after: Type.Optional(Type.Unknown()),
+  },
+  { title: 'FieldChange' },
+)
 
 const Share = Type.Number({ minimum: 0, maximum: 1 })
 const Count = Type.Integer({ minimum: 0 })
-export const PlanSchema = Type.Object({
-  revision: Type.Integer({
-    description: 'what was planned on; `If-Match` with it applies this plan or nothing',
-  }),
-  changed: Type.Boolean(),
-  summary: Type.Object({
-    add: Count,
-    change: Count,
-    remove: Count,
-    restate: Count,
-    same: Count,
-    left: Count,
-    removeInside: Count,
-  }),
-  changes: Type.Array(
-    Type.Object({
-      kind: Type.String(),
-      name: Type.String(),
-      action: Type.Enum([...planActions], {
-        description:
-          '`restate`: the same, written in another way or in the files of somebody else from now on',
-      }),
-      fields: Type.Array(FieldSchema),
-      moreFields: Count,
-      owner: Type.Optional(Type.Object({ before: TextOrNull('none'), after: TextOrNull('none') })),
+export const PlanSchema = Type.Object(
+  {
+    revision: Type.Integer({
+      description: 'what was planned on; `If-Match` with it applies this plan or nothing',
     }),
-  ),
-  moreChanges: Count,
-  effect: Type.Optional(
-    Type.Object(
-      {
-        services: Type.Array(
-          Type.Object({
-            service: Type.String(),
-            types: Type.Array(Type.Enum(['A', 'AAAA'])),
-            area: Type.Optional(
-              Type.Array(Type.String(), { description: 'of clients of an area: its pools' }),
-            ),
-            pools: Type.Array(Type.Object({ pool: Type.String(), before: Share, after: Share })),
-          }),
-        ),
-        moreServices: Count,
-        leaving: Type.Array(
-          Type.Object({
-            pool: Type.String(),
-            member: Type.String(),
-            safeAfterSeconds: Type.Integer({
-              description: 'after the change: when no cache has it any more',
-            }),
-          }),
-          { description: 'members that would be answered no more' },
-        ),
-      },
-      {
-        description:
-          'of a dry run: which shares of the answers would move, with what is known of members now',
-      },
+    changed: Type.Boolean(),
+    summary: Type.Object({
+      add: Count,
+      change: Count,
+      remove: Count,
+      restate: Count,
+      same: Count,
+      left: Count,
+      removeInside: Count,
+    }),
+    changes: Type.Array(
+      Type.Object({
+        kind: Type.String(),
+        name: Type.String(),
+        action: Type.Enum([...planActions], {
+          description:
+            '`restate`: the same, written in another way or in the files of somebody else from now on',
+        }),
+        fields: Type.Array(FieldSchema),
+        moreFields: Count,
+        owner: Type.Optional(Type.Object({ before: TextOrNull('none'), after: TextOrNull('none') })),
+      }),
     ),
-  ),
-  gradual: Type.Optional(GradualCourseView),
-  replay: Type.Optional(ReplaySchema),
-  halts: HaltsSchema,
-  left: Type.Array(Type.Object({ kind: Type.String(), name: Type.String() }), {
-    description: 'what the document does not name, and leaves as it is; the first hundred',
-  }),
-})
+    moreChanges: Count,
+    effect: Type.Optional(
+      Type.Object(
+        {
+          services: Type.Array(
+            Type.Object({
+              service: Type.String(),
+              types: Type.Array(Type.Enum(['A', 'AAAA'])),
+              area: Type.Optional(
+                Type.Array(Type.String(), { description: 'of clients of an area: its pools' }),
+              ),
+              pools: Type.Array(Type.Object({ pool: Type.String(), before: Share, after: Share })),
+            }),
+          ),
+          moreServices: Count,
+          leaving: Type.Array(
+            Type.Object({
+              pool: Type.String(),
+              member: Type.String(),
+              safeAfterSeconds: Type.Integer({
+                description: 'after the change: when no cache has it any more',
+              }),
+            }),
+            { description: 'members that would be answered no more' },
+          ),
+        },
+        {
+          description:
+            'of a dry run: which shares of the answers would move, with what is known of members now',
+        },
+      ),
+    ),
+    gradual: Type.Optional(GradualCourseView),
+    replay: Type.Optional(ReplaySchema),
+    halts: HaltsSchema,
+    left: Type.Array(Type.Object({ kind: Type.String(), name: Type.String() }), {
+      description: 'what the document does not name, and leaves as it is; the first hundred',
+    }),
+  },
+  { title: 'Plan' },
+)
 
 /** What a dry run may be asked for besides. */
 export const ReplayQuery = {
@@ -212,9 +218,14 @@ export function configRoutes(app: FastifyInstance, context: Ground & Operations)
 
 function registerGet(app: FastifyInstance, context: Ground): void {
   const replies = { 200: json('The document.', DocumentSchema, etagHeader) }
-  const schema = guarded('config', 'Exports the configuration as a document', replies, [409], {
-    querystring: ExportQuery,
-  })
+  const schema = guarded(
+    { tag: 'config', id: 'getConfig', summary: 'Exports the configuration as a document' },
+    replies,
+    [409],
+    {
+      querystring: ExportQuery,
+    },
+  )
   app.get(url, { schema, config: { access: 'within' } }, async (request, reply) => {
     const { reach } = request
     const { owner = null, rrsets = true } = request.query as { owner?: string; rrsets?: boolean }
@@ -277,8 +288,7 @@ function withoutSecrets(document: Body): Body {
 function registerPut(app: FastifyInstance, context: Ground & Operations): void {
   const replies = { 200: json('What has changed, or would.', PlanSchema, writeHeaders) }
   const schema = guarded(
-    'config',
-    'Applies a document, or tells what that would change',
+    { tag: 'config', id: 'applyConfig', summary: 'Applies a document, or tells what that would change' },
     replies,
     [409, 412],
     {

@@ -25,7 +25,7 @@ const resource: Resource<string, Monitor, Monitor> = {
   access: { kind: 'monitor', param: 'name' },
   url: '/v1/monitors/:name',
   body: MonitorSchema,
-  view: eachWithStatus(monitorSchemas, null),
+  view: eachWithStatus('View', monitorSchemas, null),
   key: (params) => params.name!,
   get: getMonitor,
   put: (write, monitor, condition, _name, body) => putMonitor(write, monitor, condition, body),
@@ -43,7 +43,7 @@ const resource: Resource<string, Monitor, Monitor> = {
   },
   listing: {
     present: async (_tx, stored) => stored.map(asWritten),
-    item: eachWithStatus(monitorSchemas, null, { name: Type.String() }),
+    item: eachWithStatus('Item', monitorSchemas, null, { name: Type.String() }),
     list: listMonitors,
     nameOf: ({ name }) => name,
   },

@@ -12,10 +12,14 @@ import { deletePool, getPool, listPools, putPool } from '../../store/pools.ts'
 import { bodyOf, type Stored } from '../../store/stored.ts'
 import type { Ground, Observations } from '../context.ts'
 import { MemberStatus, memberStatus } from '../operations/member-status.ts'
-import { withStatus } from '../schemas.ts'
+import { titled, withStatus } from '../schemas.ts'
 import { type Resource, registerResource } from './resource.ts'
 
-const members = { members: Type.Optional(Type.Record(Type.String(), withStatus(MemberSchema, MemberStatus))) }
+const members = {
+  members: Type.Optional(
+    Type.Record(Type.String(), titled('MemberOfPool', withStatus(MemberSchema, MemberStatus))),
+  ),
+}
 const viewed = Type.Object({ ...PoolSchema.properties, ...members })
 
 const Status = Type.Object({

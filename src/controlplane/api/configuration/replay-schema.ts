@@ -69,5 +69,8 @@ export const ReplaySchema = Type.Object(
       description: 'null without location data',
     }),
   },
-  { description: 'with `replay`: what would be other in the answers to the questions of the last minutes' },
+  {
+    title: 'Replay',
+    description: 'with `replay`: what would be other in the answers to the questions of the last minutes',
+  },
 )

@@ -30,6 +30,7 @@ import {
   pageReply,
   pageRequest,
   paramsOf,
+  titled,
   WriteQuery,
   withEffective,
   writeHeaders,
@@ -117,19 +118,23 @@ class ResourceRoutes<Key, T, S extends object> {
   readonly #resource: Resource<Key, T, S>
   readonly #taken: { readonly params: TObject }
   readonly #config: { readonly access: Access }
+  /** What one is shown as. */
+  readonly #view: TSchema
 
   constructor(app: FastifyInstance, context: Ground, resource: Resource<Key, T, S>) {
     this.#app = app
     this.#context = context
     this.#resource = resource
     this.#config = { access: resource.access }
+    const { kind, view, effective } = resource
+    this.#view = titled(`${pascalCase(kind)}View`, effective === undefined ? view : withEffective(view))
     this.#taken = { params: resource.params ?? paramsOf(resource.url) }
   }
 
   get(): void {
-    const { kind, url, view } = this.#resource
-    const replies = { 200: json(`The ${kind}.`, this.#viewed(view), etagHeader) }
-    const schema = guarded(kind, `Reads a ${kind}`, replies, [404], this.#taken)
+    const { kind, url } = this.#resource
+    const replies = { 200: json(`The ${kind}.`, this.#view, etagHeader) }
+    const schema = guarded(this.#operation('get', 'Reads'), replies, [404], this.#taken)
     this.#app.get(url, { schema, config: this.#config }, async (request, reply) => {
       const key = this.#keyOf(request)
       const fromDatabase = async () => {
@@ -147,13 +152,13 @@ class ResourceRoutes<Key, T, S extends object> {
   }
 
   put(): void {
-    const { kind, url, view, body, bodyLimit = fragmentLimit } = this.#resource
+    const { url, body, bodyLimit = fragmentLimit } = this.#resource
     const replies = {
-      200: json('Replaced, or the same already.', this.#viewed(view), writeHeaders),
-      201: json('Created.', this.#viewed(view), writeHeaders),
+      200: json('Replaced, or the same already.', this.#view, writeHeaders),
+      201: json('Created.', this.#view, writeHeaders),
     }
     const taken = { ...this.#taken, querystring: WriteQuery, headers: ConditionHeaders, body }
-    const schema = guarded(kind, `Creates or replaces a ${kind}`, replies, [404, 409, 412], taken)
+    const schema = guarded(this.#operation('put', 'Creates or replaces'), replies, [404, 409, 412], taken)
     this.#app.put(url, { schema, bodyLimit, config: this.#config }, async (request, reply) => {
       // Parsed before the transaction, so that a bad body costs no lock.
       const wanted = this.#parse(this.#keyOf(request), request.body)
@@ -162,11 +167,11 @@ class ResourceRoutes<Key, T, S extends object> {
   }
 
   patch(): void {
-    const { kind, url, view, bodyOf, bodyLimit = fragmentLimit } = this.#resource
+    const { url, bodyOf, bodyLimit = fragmentLimit } = this.#resource
     if (bodyOf === undefined) return
-    const replies = { 200: json('Changed, or the same already.', this.#viewed(view), writeHeaders) }
-    const summary = `Changes a ${kind} by a JSON merge patch (RFC 7396)`
-    const schema = guarded(kind, summary, replies, [404, 409, 412], {
+    const replies = { 200: json('Changed, or the same already.', this.#view, writeHeaders) }
+    const operation = this.#operation('patch', 'Changes', ' by a JSON merge patch (RFC 7396)')
+    const schema = guarded(operation, replies, [404, 409, 412], {
       ...this.#taken,
       querystring: WriteQuery,
       headers: ConditionHeaders,
@@ -182,9 +187,9 @@ class ResourceRoutes<Key, T, S extends object> {
   }
 
   delete(): void {
-    const { kind, url } = this.#resource
+    const { url } = this.#resource
     const taken = { ...this.#taken, querystring: WriteQuery, headers: ConditionHeaders }
-    const schema = guarded(kind, `Deletes a ${kind}`, done('Deleted.'), [404, 409, 412], taken)
+    const schema = guarded(this.#operation('delete', 'Deletes'), done('Deleted.'), [404, 409, 412], taken)
     this.#app.delete(url, { schema, config: this.#config }, async (request, reply) => {
       const key = this.#keyOf(request)
       const condition = conditionOf(request)
@@ -199,8 +204,11 @@ class ResourceRoutes<Key, T, S extends object> {
   list(): void {
     const { kind, url, listing, access } = this.#resource
     if (listing === undefined) return
-    const replies = page(listing.item, ', in the order of names')
-    const schema = guarded(kind, `Lists every ${kind}`, replies, [], { querystring: PageQuery })
+    const name = pascalCase(kind)
+    const replies = page(name, titled(`${name}Item`, listing.item), ', in the order of names')
+    const schema = guarded({ tag: kind, id: `list${name}s`, summary: `Lists every ${kind}` }, replies, [], {
+      querystring: PageQuery,
+    })
     const config = { access: access === 'everything' ? access : ('within' as const) }
     this.#app.get(url.slice(0, url.lastIndexOf('/')), { schema, config }, async (request, reply) => {
       const wanted = { ...pageRequest(this.#context, request.query), reach: request.reach }
@@ -274,8 +282,11 @@ class ResourceRoutes<Key, T, S extends object> {
     return effective === undefined ? body : withNotice(body, { effective: effective(value) })
   }
 
-  #viewed(view: TSchema): TSchema {
-    return this.#resource.effective === undefined ? view : withEffective(view)
+  /** How its part of the OpenAPI document calls a route. */
+  #operation(method: string, verb: string, how = '') {
+    const { kind } = this.#resource
+    const article = kind === 'RRset' ? 'an' : 'a'
+    return { tag: kind, id: `${method}${pascalCase(kind)}`, summary: `${verb} ${article} ${kind}${how}` }
   }
 
   #keyOf(request: FastifyRequest): Key {
@@ -315,6 +326,11 @@ interface Parsed<T> {
   readonly value: T
   /** What the value was read of. */
   readonly body: unknown
+}
+
+/** A kind as the OpenAPI document writes it within names. */
+function pascalCase(kind: string): string {
+  return kind.charAt(0).toUpperCase() + kind.slice(1)
 }
 
 function withNotice(body: { status?: object }, notice: object): object {

@@ -28,21 +28,27 @@ const url = '/v1/revisions/:revision'
 const number = { minimum: 0, description: 'a whole number of at least 0' }
 const params = Type.Object({ revision: Type.Integer(number) })
 
-const RevisionSchema = Type.Object({
-  revision: Type.Integer(),
-  at: Instant,
-  actor: Type.String({ description: 'as in the audit log' }),
-  source: Type.String({ description: '`api`, `apply`, `rollback`, `gradual` or `demo`' }),
-  message: TextOrNull('why, as its author said'),
-})
+const RevisionSchema = Type.Object(
+  {
+    revision: Type.Integer(),
+    at: Instant,
+    actor: Type.String({ description: 'as in the audit log' }),
+    source: Type.String({ description: '`api`, `apply`, `rollback`, `gradual` or `demo`' }),
+    message: TextOrNull('why, as its author said'),
+  },
+  { title: 'Revision' },
+)
 
 const Differences = Type.Array(
-  Type.Object({
-    kind: Type.String(),
-    name: Type.String(),
-    action: Type.String(),
-    fields: Type.Array(FieldSchema),
-  }),
+  Type.Object(
+    {
+      kind: Type.String(),
+      name: Type.String(),
+      action: Type.String(),
+      fields: Type.Array(FieldSchema),
+    },
+    { title: 'Difference' },
+  ),
   {
     description:
       'part by part, in the words of the document; as far as a reply goes, `more` says how many are left',
@@ -64,9 +70,8 @@ export function revisionRoutes(app: FastifyInstance, context: Ground & Operation
 export function revisionListRoute(app: FastifyInstance, { database, ...rest }: Ground): void {
   const context = { database, ...rest }
   const listed = guarded(
-    'revision',
-    'Who changed the configuration, newest first',
-    page(RevisionSchema),
+    { tag: 'revision', id: 'listRevisions', summary: 'Who changed the configuration, newest first' },
+    page('Revision', RevisionSchema),
     [],
     {
       querystring: PageQuery,
@@ -80,10 +85,12 @@ export function revisionListRoute(app: FastifyInstance, { database, ...rest }: G
 }
 
 function registerReads(app: FastifyInstance, { database }: Ground): void {
-  const one = Type.Object({ ...RevisionSchema.properties, changes: Differences, more: Type.Integer() })
+  const one = Type.Object(
+    { ...RevisionSchema.properties, changes: Differences, more: Type.Integer() },
+    { title: 'RevisionView' },
+  )
   const shown = guarded(
-    'revision',
-    'What a revision changed',
+    { tag: 'revision', id: 'getRevision', summary: 'What a revision changed' },
     { 200: json('The revision.', one) },
     [404, 409],
     { params },
@@ -106,12 +113,14 @@ function registerReads(app: FastifyInstance, { database }: Ground): void {
     { additionalProperties: false },
   )
   const compared = guarded(
-    'revision',
-    'What changed between two revisions',
+    { tag: 'revision', id: 'diffRevisions', summary: 'What changed between two revisions' },
     {
       200: json(
         'The difference.',
-        Type.Object({ from: Type.Integer(), to: Type.Integer(), changes: Differences, more: Type.Integer() }),
+        Type.Object(
+          { from: Type.Integer(), to: Type.Integer(), changes: Differences, more: Type.Integer() },
+          { title: 'RevisionDiff' },
+        ),
       ),
     },
     [404, 409],
@@ -146,8 +155,7 @@ function registerRollback(app: FastifyInstance, context: Ground & Operations): v
     { additionalProperties: false },
   )
   const schema = guarded(
-    'revision',
-    'Returns to a revision, by a new one',
+    { tag: 'revision', id: 'rollBack', summary: 'Returns to a revision, by a new one' },
     { 200: json('What has changed, or would.', PlanSchema, writeHeaders) },
     [404, 409, 412],
     {

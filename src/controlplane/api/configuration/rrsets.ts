@@ -73,9 +73,14 @@ const resource: Resource<Key, Rrset, Rrset> = {
 export function rrsetRoutes(app: FastifyInstance, context: Ground): void {
   registerResource(app, context, resource)
   const url = '/v1/zones/:apex/rrsets'
-  const replies = page(ZoneRrsetSchema, ', in the order of owner and type')
+  const replies = page('NamedRRset', ZoneRrsetSchema, ', in the order of owner and type')
   const taken = { params: paramsOf(url), querystring: PageQuery }
-  const schema = guarded('RRset', 'Lists the RRsets of a zone', replies, [404], taken)
+  const schema = guarded(
+    { tag: 'RRset', id: 'listRRsets', summary: 'Lists the RRsets of a zone' },
+    replies,
+    [404],
+    taken,
+  )
   app.get(url, { schema, config: { access } }, async (request, reply) => {
     const apex = hostname((request.params as { apex: string }).apex, 'zone', 'apex')
     const wanted = pageRequest(context, request.query)

@@ -19,11 +19,11 @@ const Status = Type.Object({
   state: Type.Enum([...healthStates]),
   pool: TextOrNull('the pool that is served now'),
   reason: Type.String(),
-  override: Type.Unsafe<Static<typeof ServiceOverrideView> | null>({
-    ...ServiceOverrideView,
-    type: ['object', 'null'],
-    description: "the operator's word on it, which counts where other services name it",
-  }),
+  override: Type.Unsafe<Static<typeof ServiceOverrideView> | null>(
+    Type.Union([ServiceOverrideView, Type.Null()], {
+      description: "the operator's word on it, which counts where other services name it",
+    }),
+  ),
 })
 
 export function serviceRoutes(app: FastifyInstance, context: Ground & Observations): void {

@@ -23,6 +23,7 @@ import {
   guarded,
   json,
   paramsOf,
+  titled,
   WriteQuery,
   withStatus,
   writeHeaders,
@@ -39,15 +40,18 @@ const url = '/v1/zones/:apex/zonefile'
 const params = paramsOf(url)
 const access = { kind: 'zone', param: 'apex' } as const
 
-const View = withStatus(
-  ZoneHeadSchema,
-  Type.Object({
-    serial: Type.Integer({ description: 'the serial of the SOA' }),
-    rrsets: Type.Integer({ description: 'how many RRsets the zone has' }),
-    dryRun: Type.Boolean(),
-    changed: Type.Boolean({ description: 'whether the zone is another one than before' }),
-    warnings: Type.Array(WarningSchema),
-  }),
+const View = titled(
+  'ZoneImport',
+  withStatus(
+    ZoneHeadSchema,
+    Type.Object({
+      serial: Type.Integer({ description: 'the serial of the SOA' }),
+      rrsets: Type.Integer({ description: 'how many RRsets the zone has' }),
+      dryRun: Type.Boolean(),
+      changed: Type.Boolean({ description: 'whether the zone is another one than before' }),
+      warnings: Type.Array(WarningSchema),
+    }),
+  ),
 )
 
 export async function zonefileRoutes(app: FastifyInstance, context: Ground & Observations): Promise<void> {
@@ -106,7 +110,8 @@ function registerGet(app: FastifyInstance, context: Ground & Observations, trans
     headers: { etag: { schema: { type: 'string' }, description: etagHeader.etag } },
     content: { 'text/dns': { schema: Type.String() } },
   }
-  const schema = guarded('zone', 'Exports a zone as a master file', { 200: file }, [404], { params })
+  const operation = { tag: 'zone', id: 'exportZone', summary: 'Exports a zone as a master file' }
+  const schema = guarded(operation, { 200: file }, [404], { params })
   app.get(
     url,
     { schema, exposeHeadRoute: false, config: { ownLane: true, access } },
@@ -128,7 +133,7 @@ function registerPut(app: FastifyInstance, context: Ground & Observations, trans
     200: json('Replaced, or the same already; or what a dry run would do.', View, writeHeaders),
     201: json('Created.', View, writeHeaders),
   }
-  const schema = guarded('zone', summary, replies, [409, 412], {
+  const schema = guarded({ tag: 'zone', id: 'importZone', summary }, replies, [409, 412], {
     description:
       'The SOA, the TTL and all RRsets come from the file. A problem has the path `line 12, column 5`; with any, ' +
       'nothing changes. A serial that is fixed becomes that of the file; otherwise the serial rises, and is never ' +

@@ -28,13 +28,16 @@ const shownRrsets = 10_000
 /** Most warnings in a reply. */
 export const maxWarnings = 100
 
-export const WarningSchema = Type.Object({
-  owner: Type.String(),
-  type: Type.String(),
-  message: Type.String(),
-  line: Type.Optional(Type.Integer({ description: 'in the master file that was put' })),
-  column: Type.Optional(Type.Integer()),
-})
+export const WarningSchema = Type.Object(
+  {
+    owner: Type.String(),
+    type: Type.String(),
+    message: Type.String(),
+    line: Type.Optional(Type.Integer({ description: 'in the master file that was put' })),
+    column: Type.Optional(Type.Integer()),
+  },
+  { title: 'ZoneWarning' },
+)
 
 const { rrsets: _, ...headFields } = ZoneSchema.properties
 export const ZoneHeadSchema = { properties: headFields }

@@ -70,13 +70,14 @@ const address = Type.Optional(
   Type.String({ description: 'the one that changed, of a member with several; left out for the member' }),
 )
 
-function View(kind: EventKind, description: string, properties: TProperties) {
+/** @param title its name in the OpenAPI document */
+function View(title: string, kind: EventKind, description: string, properties: TProperties) {
   const head = {
     id: Type.Integer(),
     kind: Type.Literal(kind),
     node: Type.String({ description: 'who saw it' }),
   }
-  return Type.Object({ ...head, ...properties, at: Instant }, { description })
+  return Type.Object({ ...head, ...properties, at: Instant }, { title, description })
 }
 
 const changed = (words: readonly string[]) => ({
@@ -85,69 +86,94 @@ const changed = (words: readonly string[]) => ({
   reason,
 })
 
-const EventView = Type.Union([
-  View('member', "A member's measured state changed, or that of one of its addresses.", {
-    pool,
-    member,
-    address,
-    ...changed(healthStates),
-  }),
-  View('pool', 'A pool became healthy, degraded or down.', { pool, ...changed(poolConditions) }),
-  View('override', 'What an operator says of members changed; names may be patterns.', {
-    pool,
-    member,
-    what: Type.Enum([...overrideActions]),
-    state: Type.Enum([...overrideStates]),
-    actor: Type.String(),
-    reason,
-  }),
-  View('override', "What an operator says of a service that stands in a pool's place changed.", {
-    service: Type.String(),
-    what: Type.Enum([...overrideActions]),
-    state: Type.Enum([...overrideStates]),
-    actor: Type.String(),
-    reason,
-  }),
-  View('drained', 'The last TTL that was handed out with a drained member has run out.', { pool, member }),
-  View('isolation', "The node's own network became suspect, or is trusted again.", changed(trustStates)),
-  View('hold', 'A member that changes too often, or one of its addresses, is held down.', {
-    pool,
-    member,
-    address,
-    reason,
-    until: Instant,
-  }),
-  View('service', 'A service became up, degraded or down, or other pools answer for it than before.', {
-    service: Type.String(),
-    ...changed(serviceConditions),
-    pools: Type.Array(Type.String(), { description: 'those that answer from now on, 32 at the most' }),
-    before: Type.Array(Type.String(), { description: 'those that answered before' }),
-  }),
-  View('gradual', 'A gradual change was started, took a step, was held, or ended.', {
-    change: Type.Integer({ description: 'its id' }),
-    what: Type.Enum([...gradualTurns]),
-    step: Type.Integer({ description: 'steps that were taken' }),
-    steps: Type.Integer({ description: 'of so many' }),
-    percent: Type.Integer({ description: 'how far the weights have come' }),
-    services: Type.Array(Type.String()),
-    pools: Type.Array(Type.String()),
-    actor: Type.String(),
-    reason,
-  }),
-  View(
-    'certificate',
-    "A member's certificate has fewer days left than are wanted, or was renewed after that.",
-    {
+const EventView = Type.Union(
+  [
+    View('MemberEvent', 'member', "A member's measured state changed, or that of one of its addresses.", {
       pool,
       member,
-      what: Type.Enum([...certificateTurns]),
-      name: Type.String({ description: 'the first name in it' }),
-      notAfter: Instant,
-      fingerprint: Type.String({ description: 'SHA-256, in hexadecimal' }),
+      address,
+      ...changed(healthStates),
+    }),
+    View('PoolEvent', 'pool', 'A pool became healthy, degraded or down.', {
+      pool,
+      ...changed(poolConditions),
+    }),
+    View('OverrideEvent', 'override', 'What an operator says of members changed; names may be patterns.', {
+      pool,
+      member,
+      what: Type.Enum([...overrideActions]),
+      state: Type.Enum([...overrideStates]),
+      actor: Type.String(),
       reason,
-    },
-  ),
-])
+    }),
+    View(
+      'ServiceOverrideEvent',
+      'override',
+      "What an operator says of a service that stands in a pool's place changed.",
+      {
+        service: Type.String(),
+        what: Type.Enum([...overrideActions]),
+        state: Type.Enum([...overrideStates]),
+        actor: Type.String(),
+        reason,
+      },
+    ),
+    View('DrainedEvent', 'drained', 'The last TTL that was handed out with a drained member has run out.', {
+      pool,
+      member,
+    }),
+    View(
+      'IsolationEvent',
+      'isolation',
+      "The node's own network became suspect, or is trusted again.",
+      changed(trustStates),
+    ),
+    View('HoldEvent', 'hold', 'A member that changes too often, or one of its addresses, is held down.', {
+      pool,
+      member,
+      address,
+      reason,
+      until: Instant,
+    }),
+    View(
+      'ServiceEvent',
+      'service',
+      'A service became up, degraded or down, or other pools answer for it than before.',
+      {
+        service: Type.String(),
+        ...changed(serviceConditions),
+        pools: Type.Array(Type.String(), { description: 'those that answer from now on, 32 at the most' }),
+        before: Type.Array(Type.String(), { description: 'those that answered before' }),
+      },
+    ),
+    View('GradualEvent', 'gradual', 'A gradual change was started, took a step, was held, or ended.', {
+      change: Type.Integer({ description: 'its id' }),
+      what: Type.Enum([...gradualTurns]),
+      step: Type.Integer({ description: 'steps that were taken' }),
+      steps: Type.Integer({ description: 'of so many' }),
+      percent: Type.Integer({ description: 'how far the weights have come' }),
+      services: Type.Array(Type.String()),
+      pools: Type.Array(Type.String()),
+      actor: Type.String(),
+      reason,
+    }),
+    View(
+      'CertificateEvent',
+      'certificate',
+      "A member's certificate has fewer days left than are wanted, or was renewed after that.",
+      {
+        pool,
+        member,
+        what: Type.Enum([...certificateTurns]),
+        name: Type.String({ description: 'the first name in it' }),
+        notAfter: Instant,
+        fingerprint: Type.String({ description: 'SHA-256, in hexadecimal' }),
+        reason,
+      },
+    ),
+  ],
+  { title: 'Event' },
+)
 
 interface ListRequest extends EventFilter {
   readonly since?: string
@@ -160,10 +186,15 @@ export function eventRoutes(app: FastifyInstance, context: Ground & Operations):
 }
 
 function registerList(app: FastifyInstance, context: Ground & Operations): void {
-  const schema = guarded('journal', 'What happened, newest first', page(EventView), [], {
-    description: '`since` is the first instant that counts, `until` the first that does not any more.',
-    querystring: ListQuery,
-  })
+  const schema = guarded(
+    { tag: 'journal', id: 'listEvents', summary: 'What happened, newest first' },
+    page('Event', EventView),
+    [],
+    {
+      description: '`since` is the first instant that counts, `until` the first that does not any more.',
+      querystring: ListQuery,
+    },
+  )
   app.get('/v1/events', { schema, config: { access: 'within' } }, async (request) => {
     const { since, until, ...filter } = request.query as ListRequest
     const query = {
@@ -184,14 +215,19 @@ function registerStream(app: FastifyInstance, context: Ground & Operations): voi
   // Before the server waits for its connections, or it would wait for those of the streams.
   app.addHook('preClose', async () => streams.stop())
   const stream = { description: 'A stream.', content: { 'text/event-stream': { schema: Type.String() } } }
-  const schema = guarded('journal', 'What is happening, as Server-Sent Events', { 200: stream }, [], {
-    description:
-      'Each event has its number as `id`, its kind as `event` and itself as JSON, as in the list, as `data`. Without ' +
-      '`Last-Event-ID` or `after` the stream is of what is stored after its first comment. A client that does not read is ' +
-      'disconnected; with the last id that it has it misses nothing.',
-    querystring: StreamQuery,
-    headers: StreamHeaders,
-  })
+  const schema = guarded(
+    { tag: 'journal', id: 'streamEvents', summary: 'What is happening, as Server-Sent Events' },
+    { 200: stream },
+    [],
+    {
+      description:
+        'Each event has its number as `id`, its kind as `event` and itself as JSON, as in the list, as `data`. Without ' +
+        '`Last-Event-ID` or `after` the stream is of what is stored after its first comment. A client that does not read is ' +
+        'disconnected; with the last id that it has it misses nothing.',
+      querystring: StreamQuery,
+      headers: StreamHeaders,
+    },
+  )
   // Without HEAD: it would have to end, and a stream does not.
   const config = { ownLane: true, access: 'within' } as const
   app.get('/v1/events/stream', { schema, exposeHeadRoute: false, config }, async (request, reply) => {

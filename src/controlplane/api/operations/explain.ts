@@ -30,19 +30,21 @@ const ExplainQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const ExplanationView = Type.Object({
-  ...explanationView(MemberStatus).properties,
-  gradualChanges: Type.Array(GradualView, {
-    description: 'that move the weights of a service or a pool which had a part in the answer',
-  }),
-})
+export const ExplanationView = Type.Object(
+  {
+    ...explanationView(MemberStatus).properties,
+    gradualChanges: Type.Array(GradualView, {
+      description: 'that move the weights of a service or a pool which had a part in the answer',
+    }),
+  },
+  { title: 'Explanation' },
+)
 export type ExplainReply = Static<typeof ExplanationView>
 
 export function explainRoutes(app: FastifyInstance, context: Observations & Operations): void {
   const summary = 'What a client is answered by this node, and why'
   const schema = guarded(
-    'explain',
-    summary,
+    { tag: 'explain', id: 'explain', summary },
     { 200: json('The answer and its reasons.', ExplanationView) },
     [],
     {

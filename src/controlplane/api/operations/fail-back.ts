@@ -16,7 +16,12 @@ export function failBackRoutes(app: FastifyInstance, context: Ground & Observati
   const url = '/v1/pools/:name/members/:member/fail-back'
   const summary = 'Lets a member come back that answers again and waits for it'
   const taken = { params: paramsOf(url), querystring: WriteQuery }
-  const schema = guarded('member', summary, done('It may come back.'), [404, 409], taken)
+  const schema = guarded(
+    { tag: 'member', id: 'failBackMember', summary },
+    done('It may come back.'),
+    [404, 409],
+    taken,
+  )
   app.post(url, { schema, config: wordsOnMembers }, async (request, reply) => {
     const { name: pool, member } = request.params as { name: string; member: string }
     const { revision } = await context.database.write(request.actor, async (write) => {

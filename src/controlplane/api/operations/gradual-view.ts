@@ -19,58 +19,64 @@ const Share = Type.Number({ minimum: 0, maximum: 1 })
 const Of = Type.Enum(['pool', 'service', 'member'])
 const part = { kind: Type.Enum(['service', 'pool']), name: Type.String() }
 
-export const GradualView = Type.Object({
-  id: Type.Integer(),
-  phase: Type.Enum([...gradualPhases], {
-    description:
-      '`running`, `paused`, or how it ended: `done`, `returned` (the weights are what they were before), `halted` (somebody else ' +
-      'has changed them, and nothing is moved any more)',
-  }),
-  step: Type.Integer({ description: 'steps that were taken' }),
-  steps: Type.Array(Type.Integer(), { description: 'in percent of the way' }),
-  percent: Type.Integer({ description: 'how far the weights have come' }),
-  duration: Type.String(),
-  haltWhen: Type.Array(Type.Enum([...haltConditions])),
-  startedAt: Instant,
-  nextAt: Type.Unsafe<string | null>({
-    ...InstantOrNull,
-    description: 'when it goes on, by the clock of the database; null unless it runs',
-  }),
-  endedAt: InstantOrNull,
-  actor: Type.String(),
-  message: TextOrNull('why, as its author said'),
-  reason: TextOrNull('why it is what it is, where that does not go without saying'),
-  revision: Type.Integer({ description: 'since which the weights are what they are' }),
-  parts: Type.Array(
-    Type.Object({
-      ...part,
-      shares: Type.Array(
-        Type.Object({ of: Of, name: Type.String(), before: Share, now: Share, after: Share }),
-        { description: 'of the answers, while all is up' },
-      ),
+export const GradualView = Type.Object(
+  {
+    id: Type.Integer(),
+    phase: Type.Enum([...gradualPhases], {
+      description:
+        '`running`, `paused`, or how it ended: `done`, `returned` (the weights are what they were before), `halted` (somebody else ' +
+        'has changed them, and nothing is moved any more)',
     }),
-  ),
-})
+    step: Type.Integer({ description: 'steps that were taken' }),
+    steps: Type.Array(Type.Integer(), { description: 'in percent of the way' }),
+    percent: Type.Integer({ description: 'how far the weights have come' }),
+    duration: Type.String(),
+    haltWhen: Type.Array(Type.Enum([...haltConditions])),
+    startedAt: Instant,
+    nextAt: Type.Unsafe<string | null>({
+      ...InstantOrNull,
+      description: 'when it goes on, by the clock of the database; null unless it runs',
+    }),
+    endedAt: InstantOrNull,
+    actor: Type.String(),
+    message: TextOrNull('why, as its author said'),
+    reason: TextOrNull('why it is what it is, where that does not go without saying'),
+    revision: Type.Integer({ description: 'since which the weights are what they are' }),
+    parts: Type.Array(
+      Type.Object({
+        ...part,
+        shares: Type.Array(
+          Type.Object({ of: Of, name: Type.String(), before: Share, now: Share, after: Share }),
+          { description: 'of the answers, while all is up' },
+        ),
+      }),
+    ),
+  },
+  { title: 'GradualChange' },
+)
 export type GradualReply = Static<typeof GradualView>
 
 /** What a change that is not begun, or just was, comes to. */
-export const GradualCourseView = Type.Object({
-  id: Type.Optional(Type.Integer({ description: 'of the change that was started; left out of a dry run' })),
-  duration: Type.String(),
-  haltWhen: Type.Array(Type.Enum([...haltConditions])),
-  steps: Type.Array(
-    Type.Object({
-      percent: Type.Integer(),
-      afterSeconds: Type.Number({ description: 'since the start' }),
-      parts: Type.Array(
-        Type.Object({
-          ...part,
-          shares: Type.Array(Type.Object({ of: Of, name: Type.String(), share: Share })),
-        }),
-      ),
-    }),
-  ),
-})
+export const GradualCourseView = Type.Object(
+  {
+    id: Type.Optional(Type.Integer({ description: 'of the change that was started; left out of a dry run' })),
+    duration: Type.String(),
+    haltWhen: Type.Array(Type.Enum([...haltConditions])),
+    steps: Type.Array(
+      Type.Object({
+        percent: Type.Integer(),
+        afterSeconds: Type.Number({ description: 'since the start' }),
+        parts: Type.Array(
+          Type.Object({
+            ...part,
+            shares: Type.Array(Type.Object({ of: Of, name: Type.String(), share: Share })),
+          }),
+        ),
+      }),
+    ),
+  },
+  { title: 'GradualCourse' },
+)
 export type GradualCourseReply = Static<typeof GradualCourseView>
 
 export function presentGradual(change: GradualChange): GradualReply {

@@ -34,20 +34,31 @@ const params = Type.Object({
 })
 
 const actions: Readonly<
-  Record<string, { readonly input: GradualInput; readonly summary: string; readonly said: string }>
+  Record<
+    string,
+    { readonly id: string; readonly input: GradualInput; readonly summary: string; readonly said: string }
+  >
 > = {
   pause: {
+    id: 'pauseGradualChange',
     input: 'pause',
     summary: 'Holds a gradual change where it is; what gains traffic is still watched',
     said: 'is paused',
   },
-  resume: { input: 'resume', summary: 'Lets a gradual change go on that was paused', said: 'goes on' },
+  resume: {
+    id: 'resumeGradualChange',
+    input: 'resume',
+    summary: 'Lets a gradual change go on that was paused',
+    said: 'goes on',
+  },
   finish: {
+    id: 'finishGradualChange',
     input: 'finish',
     summary: 'Brings a gradual change to its end at once: the weights become what the document says',
     said: 'is finished at once',
   },
   'go-back': {
+    id: 'takeGradualChangeBack',
     input: 'go-back',
     summary: 'Takes a gradual change back at once: the weights become what they were before',
     said: 'goes back',
@@ -60,10 +71,15 @@ export function gradualRoutes(app: FastifyInstance, context: Context): void {
 }
 
 function registerReads(app: FastifyInstance, context: Context): void {
-  const listed = guarded('gradual', 'Gradual changes, newest first', page(GradualView), [], {
-    description: 'While the database is away: those that run or ended lately, as this node knows them.',
-    querystring: PageQuery,
-  })
+  const listed = guarded(
+    { tag: 'gradual', id: 'listGradualChanges', summary: 'Gradual changes, newest first' },
+    page('GradualChange', GradualView),
+    [],
+    {
+      description: 'While the database is away: those that run or ended lately, as this node knows them.',
+      querystring: PageQuery,
+    },
+  )
   app.get(url, { schema: listed, config }, async (request, reply) =>
     readEither(
       context,
@@ -80,9 +96,14 @@ function registerReads(app: FastifyInstance, context: Context): void {
       }),
     ),
   )
-  const shown = guarded('gradual', 'A gradual change', { 200: json('The change.', GradualView) }, [404], {
-    params,
-  })
+  const shown = guarded(
+    { tag: 'gradual', id: 'getGradualChange', summary: 'A gradual change' },
+    { 200: json('The change.', GradualView) },
+    [404],
+    {
+      params,
+    },
+  )
   app.get(`${url}/:id`, { schema: shown, config }, async (request, reply) => {
     const id = idOf(request)
     const found = await readEither<GradualChange | null>(
@@ -97,7 +118,7 @@ function registerReads(app: FastifyInstance, context: Context): void {
 }
 
 function registerAction(app: FastifyInstance, context: Context, action: string): void {
-  const { input, summary, said } = actions[action]!
+  const { id, input, summary, said } = actions[action]!
   const query = Type.Object(
     {
       ...WriteQuery.properties,
@@ -106,7 +127,7 @@ function registerAction(app: FastifyInstance, context: Context, action: string):
     { additionalProperties: false },
   )
   const replies = { 200: json('The change as it is then.', GradualView, publishedHeaders) }
-  const schema = guarded('gradual', summary, replies, [404, 409], { params, querystring: query })
+  const schema = guarded({ tag: 'gradual', id, summary }, replies, [404, 409], { params, querystring: query })
   app.post(`${url}/:id/${action}`, { schema, config }, async (request, reply) => {
     const id = idOf(request)
     const { message } = request.query as { message?: string }

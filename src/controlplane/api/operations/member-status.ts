@@ -21,12 +21,15 @@ const ResolutionView = Type.Object({
   error: TextOrNull('why the last lookup gave less than it should'),
 })
 
-const AddressStatus = Type.Object({
-  address: Type.String(),
-  state: Type.Enum([...healthStates]),
-  since: Instant,
-  reason: Type.String(),
-})
+const AddressStatus = Type.Object(
+  {
+    address: Type.String(),
+    state: Type.Enum([...healthStates]),
+    since: Instant,
+    reason: Type.String(),
+  },
+  { title: 'AddressStatus' },
+)
 
 const CertificateStatus = Type.Object({
   name: Type.String({ description: 'the first name in it' }),
@@ -35,68 +38,71 @@ const CertificateStatus = Type.Object({
   fingerprint: Type.String({ description: 'SHA-256, in hexadecimal' }),
 })
 
-export const MemberStatus = Type.Object({
-  state: Type.Enum([...healthStates], {
-    description: 'what the probes say; in a pool without a monitor `up`, but for a host without addresses',
-  }),
-  since: InstantOrNull,
-  reason: Type.String(),
-  addresses: Type.Optional(
-    Type.Array(AddressStatus, {
-      description:
-        'of a member whose addresses are probed each by itself, when it has several; it is up while one of them is',
+export const MemberStatus = Type.Object(
+  {
+    state: Type.Enum([...healthStates], {
+      description: 'what the probes say; in a pool without a monitor `up`, but for a host without addresses',
     }),
-  ),
-  certificate: Type.Optional(
-    Type.Unsafe<Static<typeof CertificateStatus>>({
-      ...CertificateStatus,
-      description:
-        'what the probes of a member with TLS were shown last and verified, of several certificates the one that ends first',
-    }),
-  ),
-  answered: Type.Optional(
-    Type.Boolean({
-      description:
-        'whether this node answers with the member now, for any service; of a drained one, whether a live node does',
-    }),
-  ),
-  answeredBy: Type.Optional(
-    Type.Array(Type.String(), {
-      description:
-        'of a drain that other live nodes have not heard of: their ids; they may still answer with it',
-    }),
-  ),
-  safeAt: Type.Optional(
-    Type.Unsafe<string | null>({
-      ...InstantOrNull,
-      description:
-        'of a member that is not answered: when the last TTL that this node handed out with it has run out, at the latest; of a drained one, that any live node did. ' +
-        'Null while it is answered, and for one that has not been for long',
-    }),
-  ),
-  leaving: Type.Optional(
-    Type.Array(Type.Object({ address: Type.String(), safeAt: Instant }), {
-      description:
-        'of a member that is answered: addresses that it is not answered with any more, and that caches may have until `safeAt`',
-    }),
-  ),
-  override: Type.Unsafe<Static<typeof EffectiveOverride> | null>(
-    Type.Union([EffectiveOverride, Type.Null()], {
-      description: "the operator's word, which goes before the state",
-    }),
-  ),
-  warnings: Type.Optional(
-    Type.Array(Type.String(), {
-      description: 'what is taken and yet can hardly be meant, such as a loopback address',
-    }),
-  ),
-  resolution: Type.Optional(
-    Type.Unsafe<Static<typeof ResolutionView>>({
-      ...ResolutionView,
-      description: 'of a member that is a host; left out where its addresses are not needed',
-    }),
-  ),
-})
+    since: InstantOrNull,
+    reason: Type.String(),
+    addresses: Type.Optional(
+      Type.Array(AddressStatus, {
+        description:
+          'of a member whose addresses are probed each by itself, when it has several; it is up while one of them is',
+      }),
+    ),
+    certificate: Type.Optional(
+      Type.Unsafe<Static<typeof CertificateStatus>>({
+        ...CertificateStatus,
+        description:
+          'what the probes of a member with TLS were shown last and verified, of several certificates the one that ends first',
+      }),
+    ),
+    answered: Type.Optional(
+      Type.Boolean({
+        description:
+          'whether this node answers with the member now, for any service; of a drained one, whether a live node does',
+      }),
+    ),
+    answeredBy: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'of a drain that other live nodes have not heard of: their ids; they may still answer with it',
+      }),
+    ),
+    safeAt: Type.Optional(
+      Type.Unsafe<string | null>({
+        ...InstantOrNull,
+        description:
+          'of a member that is not answered: when the last TTL that this node handed out with it has run out, at the latest; of a drained one, that any live node did. ' +
+          'Null while it is answered, and for one that has not been for long',
+      }),
+    ),
+    leaving: Type.Optional(
+      Type.Array(Type.Object({ address: Type.String(), safeAt: Instant }), {
+        description:
+          'of a member that is answered: addresses that it is not answered with any more, and that caches may have until `safeAt`',
+      }),
+    ),
+    override: Type.Unsafe<Static<typeof EffectiveOverride> | null>(
+      Type.Union([EffectiveOverride, Type.Null()], {
+        description: "the operator's word, which goes before the state",
+      }),
+    ),
+    warnings: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'what is taken and yet can hardly be meant, such as a loopback address',
+      }),
+    ),
+    resolution: Type.Optional(
+      Type.Unsafe<Static<typeof ResolutionView>>({
+        ...ResolutionView,
+        description: 'of a member that is a host; left out where its addresses are not needed',
+      }),
+    ),
+  },
+  { title: 'MemberStatus' },
+)
 
 /** The measured state and the override that holds the member, side by side; `override` null when none does. */
 export function memberStatus(

@@ -13,15 +13,26 @@ import { guarded, PageQuery, page, pageReply, pageRequest } from '../schemas.ts'
 import { heldInMemory, heldMembers, OverrideView, presentOverride } from './override-view.ts'
 import { presentServiceOverride, ServiceOverrideView } from './service-overrides.ts'
 
-const MemberItem = Type.Object({ pool: Type.String(), member: Type.String(), ...OverrideView.properties })
-const ServiceItem = Type.Object({ service: Type.String(), ...ServiceOverrideView.properties })
+export const MemberItem = Type.Object(
+  { pool: Type.String(), member: Type.String(), ...OverrideView.properties },
+  { title: 'OverrideItem' },
+)
+export const ServiceItem = Type.Object(
+  { service: Type.String(), ...ServiceOverrideView.properties },
+  { title: 'ServiceOverrideItem' },
+)
 
 type Held = (override: Override) => readonly MemberPattern[]
 
 export function overrideListRoute(app: FastifyInstance, context: Ground & Observations): void {
   const order = ', those of members in the order of pools and members, and then those of services'
-  const replies = page(Type.Union([MemberItem, ServiceItem]), order)
-  const schema = guarded('override', 'Lists every override', replies, [], { querystring: PageQuery })
+  const replies = page('Override', Type.Union([MemberItem, ServiceItem]), order)
+  const schema = guarded(
+    { tag: 'override', id: 'listOverrides', summary: 'Lists every override' },
+    replies,
+    [],
+    { querystring: PageQuery },
+  )
   app.get('/v1/overrides', { schema, config: { access: 'within' } }, async (request, reply) => {
     const now = context.now()
     const wanted = { ...pageRequest(context, request.query), reach: request.reach }

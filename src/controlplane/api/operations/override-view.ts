@@ -26,40 +26,46 @@ export const origin = {
 }
 
 /** The one that holds a member. */
-export const EffectiveOverride = Type.Object({
-  ...word,
-  pattern: Type.String({ description: 'pool and member, by name or by patterns, that it was set for' }),
-  status: Type.Object(origin),
-})
+export const EffectiveOverride = Type.Object(
+  {
+    ...word,
+    pattern: Type.String({ description: 'pool and member, by name or by patterns, that it was set for' }),
+    status: Type.Object(origin),
+  },
+  { title: 'EffectiveOverride' },
+)
 
-export const OverrideView = Type.Object({
-  ...word,
-  status: Type.Object({
-    ...origin,
-    matches: Type.Integer({
-      description: 'members that it holds now: it matches them, and no other override goes before it',
+export const OverrideView = Type.Object(
+  {
+    ...word,
+    status: Type.Object({
+      ...origin,
+      matches: Type.Integer({
+        description: 'members that it holds now: it matches them, and no other override goes before it',
+      }),
+      answered: Type.Optional(
+        Type.Boolean({
+          description: 'of a drain: whether any of them is still answered, by this node or another live one',
+        }),
+      ),
+      answeredBy: Type.Optional(
+        Type.Array(Type.String(), {
+          description:
+            'of a drain that other live nodes have not heard of: their ids; they may still answer with it',
+        }),
+      ),
+      safeAt: Type.Optional(
+        Type.Unsafe<string | null>({
+          ...InstantOrNull,
+          description:
+            'of a drain: when the last TTL that live nodes handed out with any of them has run out, at the latest. Null while ' +
+            'any is answered, and when none has been for long',
+        }),
+      ),
     }),
-    answered: Type.Optional(
-      Type.Boolean({
-        description: 'of a drain: whether any of them is still answered, by this node or another live one',
-      }),
-    ),
-    answeredBy: Type.Optional(
-      Type.Array(Type.String(), {
-        description:
-          'of a drain that other live nodes have not heard of: their ids; they may still answer with it',
-      }),
-    ),
-    safeAt: Type.Optional(
-      Type.Unsafe<string | null>({
-        ...InstantOrNull,
-        description:
-          'of a drain: when the last TTL that live nodes handed out with any of them has run out, at the latest. Null while ' +
-          'any is answered, and when none has been for long',
-      }),
-    ),
-  }),
-})
+  },
+  { title: 'OverrideView' },
+)
 
 export function presentEffective(override: Override): Static<typeof EffectiveOverride> {
   const pattern = formatMemberKey(override)

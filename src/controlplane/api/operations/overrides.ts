@@ -34,7 +34,7 @@ type Wish = Pick<Override, 'state' | 'until' | 'reason'>
 
 export const wishForm: RecordForm<Wish> = record(
   { ...wishFields, status: ignored },
-  { description: 'an object with state, until and reason' },
+  { title: 'Override', description: 'an object with state, until and reason' },
 )
 
 export function parseWish(input: unknown, now: Date, problems: Problem[]): Wish | undefined {
@@ -50,6 +50,8 @@ type Params = Readonly<Record<string, string>>
 interface Family {
   readonly url: string
   readonly tag: string
+  /** Behind the verb in the ids of its operations. */
+  readonly name: string
   readonly config: typeof wordsOnMembers | typeof wordsOnPatterns
   /** Completes "Overrides the measured state of ...". */
   readonly whom: string
@@ -67,6 +69,7 @@ const families: readonly Family[] = [
   {
     url: '/v1/pools/:name/members/:member/override',
     tag: 'member',
+    name: 'MemberOverride',
     config: wordsOnMembers,
     whom: 'a member',
     target: ({ name: pool, member }) =>
@@ -75,6 +78,7 @@ const families: readonly Family[] = [
   {
     url: '/v1/pools/:name/override',
     tag: 'pool',
+    name: 'PoolOverride',
     config: wordsOnMembers,
     whom: 'every member of a pool',
     target: ({ name: pool }) => ({ ...named({ pool: pool!, member: '' }, `pool ${pool}`), member: '*' }),
@@ -88,6 +92,7 @@ const families: readonly Family[] = [
   {
     url: '/v1/overrides/:pool/:member',
     tag: 'override',
+    name: 'Override',
     config: wordsOnPatterns,
     whom: 'the members that a pattern stands for, such as `web-*` and `fra-*`, or of one',
     target: ({ pool, member }) =>
@@ -107,9 +112,14 @@ export function overrideRoutes(app: FastifyInstance, context: Context): void {
 }
 
 function registerGet(app: FastifyInstance, context: Context, family: Family): void {
-  const { tag, whom, url } = family
+  const { tag, name, whom, url } = family
   const replies = { 200: json('The override.', OverrideView) }
-  const schema = guarded(tag, `Reads the override of ${whom}`, replies, [404], { params: paramsOf(url) })
+  const schema = guarded(
+    { tag, id: `get${name}`, summary: `Reads the override of ${whom}` },
+    replies,
+    [404],
+    { params: paramsOf(url) },
+  )
   app.get(url, { schema, config: family.config }, async (request, reply) => {
     const target = family.target(request.params as Params)
     const now = context.now()
@@ -130,13 +140,18 @@ function registerGet(app: FastifyInstance, context: Context, family: Family): vo
 }
 
 function registerPut(app: FastifyInstance, context: Context, family: Family): void {
-  const { tag, whom, url } = family
+  const { tag, name, whom, url } = family
   const replies = {
     200: json('Replaced.', OverrideView, publishedHeaders),
     201: json('Set.', OverrideView, publishedHeaders),
   }
   const taken = { params: paramsOf(url), querystring: WriteQuery, body: wishForm.schema }
-  const schema = guarded(tag, `Overrides the measured state of ${whom}`, replies, [404, 409], taken)
+  const schema = guarded(
+    { tag, id: `put${name}`, summary: `Overrides the measured state of ${whom}` },
+    replies,
+    [404, 409],
+    taken,
+  )
   app.put(url, { schema, config: family.config }, (request, reply) => put(context, family, request, reply))
 }
 
@@ -194,11 +209,16 @@ function checkTarget({ catalog }: Memory, target: MemberPattern): void {
 }
 
 function registerDelete(app: FastifyInstance, context: Context, family: Family): void {
-  const { tag, whom, url } = family
-  const schema = guarded(tag, `Ends the override of ${whom}`, done('Ended.'), [404], {
-    params: paramsOf(url),
-    querystring: WriteQuery,
-  })
+  const { tag, name, whom, url } = family
+  const schema = guarded(
+    { tag, id: `delete${name}`, summary: `Ends the override of ${whom}` },
+    done('Ended.'),
+    [404],
+    {
+      params: paramsOf(url),
+      querystring: WriteQuery,
+    },
+  )
   app.delete(url, { schema, config: family.config }, async (request, reply) => {
     const target = family.target(request.params as Params)
     const { actor } = request

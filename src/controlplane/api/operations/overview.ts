@@ -19,8 +19,9 @@ import { guarded, Instant, InstantOrNull, json, TextOrNull } from '../schemas.ts
 import { NodeView, presentNodes } from '../system/fleet.ts'
 import { type GradualReply, GradualView, presentGradual, reachedChanges } from './gradual-view.ts'
 import { MemberStatus, memberStatus, stateOf } from './member-status.ts'
-import { heldInMemory, OverrideView, presentOverride } from './override-view.ts'
-import { presentServiceOverride, ServiceOverrideView } from './service-overrides.ts'
+import { MemberItem, ServiceItem } from './override-list.ts'
+import { heldInMemory, presentOverride } from './override-view.ts'
+import { presentServiceOverride } from './service-overrides.ts'
 
 type Context = Ground & Observations & System & Pick<Operations, 'gradual'>
 
@@ -37,28 +38,37 @@ const counts = (words: readonly string[]) =>
 
 const lists = {
   nodes: NodeView,
-  services: Type.Object({
-    name: Type.String(),
-    state: Type.Enum([...serviceConditions, 'unknown']),
-    since,
-    reason: Type.String(),
-    pools: Type.Array(Type.String(), { description: 'that answer for it now, 32 at the most' }),
-  }),
-  pools: Type.Object({
-    name: Type.String(),
-    state: Type.Enum([...poolConditions, 'unknown']),
-    since,
-    reason: Type.String(),
-  }),
-  members: Type.Object({
-    pool: Type.String(),
-    member: Type.String(),
-    address: Type.String({ description: 'or its host' }),
-    waitsForFailBack: Type.Boolean(),
-    status: MemberStatus,
-  }),
-  overrides: Type.Object({ pool: Type.String(), member: Type.String(), ...OverrideView.properties }),
-  serviceOverrides: Type.Object({ service: Type.String(), ...ServiceOverrideView.properties }),
+  services: Type.Object(
+    {
+      name: Type.String(),
+      state: Type.Enum([...serviceConditions, 'unknown']),
+      since,
+      reason: Type.String(),
+      pools: Type.Array(Type.String(), { description: 'that answer for it now, 32 at the most' }),
+    },
+    { title: 'ServiceAtAGlance' },
+  ),
+  pools: Type.Object(
+    {
+      name: Type.String(),
+      state: Type.Enum([...poolConditions, 'unknown']),
+      since,
+      reason: Type.String(),
+    },
+    { title: 'PoolAtAGlance' },
+  ),
+  members: Type.Object(
+    {
+      pool: Type.String(),
+      member: Type.String(),
+      address: Type.String({ description: 'or its host' }),
+      waitsForFailBack: Type.Boolean(),
+      status: MemberStatus,
+    },
+    { title: 'MemberAtAGlance' },
+  ),
+  overrides: MemberItem,
+  serviceOverrides: ServiceItem,
   gradualChanges: GradualView,
 }
 type Kind = keyof typeof lists
@@ -75,26 +85,29 @@ const described: Readonly<Record<Kind, string>> = {
 
 const kinds = Object.keys(lists) as Kind[]
 
-const Overview = Type.Object({
-  at: Instant,
-  node: Type.Object({ id: Type.String(), version: Type.String() }),
-  revision: Type.Integer({ description: 'of the configuration that this node serves' }),
-  database: Type.Enum(['up', 'away']),
-  missing: Type.Array(Type.String(), { description: 'what keeps this node from being ready' }),
-  warnings: Type.Array(Type.String()),
-  suspicion: TextOrNull('why this node doubts its own network; its verdicts do not count then'),
-  counts: Type.Object({
-    services: counts([...serviceConditions, 'unknown']),
-    pools: counts([...poolConditions, 'unknown']),
-    members: counts([...healthStates, 'overridden']),
-  }),
-  ...Object.fromEntries(
-    kinds.map((kind) => [kind, Type.Array(lists[kind], { description: described[kind], maxItems: most })]),
-  ),
-  more: Type.Object(Object.fromEntries(kinds.map((kind) => [kind, Type.Integer()])), {
-    description: 'entries that were left out',
-  }),
-})
+const Overview = Type.Object(
+  {
+    at: Instant,
+    node: Type.Object({ id: Type.String(), version: Type.String() }),
+    revision: Type.Integer({ description: 'of the configuration that this node serves' }),
+    database: Type.Enum(['up', 'away']),
+    missing: Type.Array(Type.String(), { description: 'what keeps this node from being ready' }),
+    warnings: Type.Array(Type.String()),
+    suspicion: TextOrNull('why this node doubts its own network; its verdicts do not count then'),
+    counts: Type.Object({
+      services: counts([...serviceConditions, 'unknown']),
+      pools: counts([...poolConditions, 'unknown']),
+      members: counts([...healthStates, 'overridden']),
+    }),
+    ...Object.fromEntries(
+      kinds.map((kind) => [kind, Type.Array(lists[kind], { description: described[kind], maxItems: most })]),
+    ),
+    more: Type.Object(Object.fromEntries(kinds.map((kind) => [kind, Type.Integer()])), {
+      description: 'entries that were left out',
+    }),
+  },
+  { title: 'Overview' },
+)
 
 /** As a client reads it. */
 export interface OverviewReply {
@@ -117,11 +130,14 @@ export interface OverviewReply {
 }
 
 export function overviewRoutes(app: FastifyInstance, context: Context): void {
-  const schema = guarded('fleet', 'Everything at a glance: what is down, since when, and why', {
-    200: json('What this node serves, and what it knows.', Overview, {
-      'pooldns-revision': 'The revision that this node serves.',
-    }),
-  })
+  const schema = guarded(
+    { tag: 'fleet', id: 'getOverview', summary: 'Everything at a glance: what is down, since when, and why' },
+    {
+      200: json('What this node serves, and what it knows.', Overview, {
+        'pooldns-revision': 'The revision that this node serves.',
+      }),
+    },
+  )
   app.get('/v1/overview', { schema, config: { access: 'within' } }, async ({ reach }, reply) => {
     const memory = context.memory()
     if (memory === null) throw new ControlError('unavailable', 'this node has no configuration yet')

@@ -39,26 +39,35 @@ const reportFields = {
   status: ignored,
 }
 const form: RecordForm<Report> = record(reportFields, {
+  title: 'Report',
   description: 'an object with state, reason, weight (percent) and ttl',
 })
 
-const ReportView = Type.Object({
-  state: State.schema,
-  reason: Type.String(),
-  weight: Type.Unsafe<number | null>({ type: ['number', 'null'] }),
-  status: Type.Object({ at: Instant, until: Instant }),
-})
+const ReportView = Type.Object(
+  {
+    state: State.schema,
+    reason: Type.String(),
+    weight: Type.Unsafe<number | null>({ type: ['number', 'null'] }),
+    status: Type.Object({ at: Instant, until: Instant }),
+  },
+  { title: 'ReportView' },
+)
 
 const changing = ['report', 'write'] as const
 
 export function reportRoutes(app: FastifyInstance, context: Ground & Observations): void {
   const url = '/v1/pools/:name/members/:member/report'
   const summary = 'Reports the state of a member whose monitor is of type push'
-  const schema = guarded('member', summary, { 200: json('It counts.', ReportView) }, [404, 409], {
-    description: 'Needs the scope `report` or `write`. Without a ttl the one of the monitor counts.',
-    params: paramsOf(url),
-    body: form.schema,
-  })
+  const schema = guarded(
+    { tag: 'member', id: 'reportMember', summary },
+    { 200: json('It counts.', ReportView) },
+    [404, 409],
+    {
+      description: 'Needs the scope `report` or `write`. Without a ttl the one of the monitor counts.',
+      params: paramsOf(url),
+      body: form.schema,
+    },
+  )
   const config = { access: { kind: 'pool', param: 'name' }, changing } as const
   app.put(url, { schema, config }, async (request) => {
     const { name: pool, member } = request.params as { name: string; member: string }
@@ -91,18 +100,23 @@ const bulkForm = record(
       ),
     ),
   },
-  { description: 'an object with reports' },
+  { title: 'Reports', description: 'an object with reports' },
 )
 
 /** All of them, or none: an agent that names a member that is not there should hear of it, and not be half believed. */
 function bulkRoute(app: FastifyInstance, context: Ground & Observations): void {
   const url = '/v1/reports'
   const summary = `Reports the states of up to ${mostReports} members whose monitors are of type push`
-  const reply = Type.Object({ reports: Type.Array(ReportView) })
-  const schema = guarded('member', summary, { 200: json('All of them count.', reply) }, [404, 409], {
-    description: 'Needs the scope `report` or `write`. Where one of them can not be taken, none is.',
-    body: bulkForm.schema,
-  })
+  const reply = Type.Object({ reports: Type.Array(ReportView) }, { title: 'ReportsView' })
+  const schema = guarded(
+    { tag: 'member', id: 'reportMembers', summary },
+    { 200: json('All of them count.', reply) },
+    [404, 409],
+    {
+      description: 'Needs the scope `report` or `write`. Where one of them can not be taken, none is.',
+      body: bulkForm.schema,
+    },
+  )
   const config = { access: 'within', changing } as const
   app.post(url, { schema, bodyLimit: bulkBodyLimit, config }, async (request) => {
     const body = valid('the reports', (problems) => bulkForm.parse(request.body, '', problems))

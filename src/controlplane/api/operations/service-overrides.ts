@@ -20,12 +20,15 @@ import { asPending, takeWord, writeEither } from './words.ts'
 
 type Context = Ground & Operations
 
-export const ServiceOverrideView = Type.Object({
-  state: Type.Enum([...overrideStates]),
-  until: InstantOrNull,
-  reason: Type.String(),
-  status: Type.Object(origin),
-})
+export const ServiceOverrideView = Type.Object(
+  {
+    state: Type.Enum([...overrideStates]),
+    until: InstantOrNull,
+    reason: Type.String(),
+    status: Type.Object(origin),
+  },
+  { title: 'ServiceOverrideView' },
+)
 
 export function presentServiceOverride(override: ServiceOverride): Static<typeof ServiceOverrideView> {
   const { state, until, reason } = override
@@ -35,28 +38,44 @@ export function presentServiceOverride(override: ServiceOverride): Static<typeof
 
 const url = '/v1/services/:name/override'
 const config = { access: { kind: 'service', param: 'name' }, changing: ['override', 'write'] } as const
+const tag = 'service'
 const whom = 'a service, where other services name it'
 
 export function serviceOverrideRoutes(app: FastifyInstance, context: Context): void {
   const params = paramsOf(url)
   const read = { 200: json('The override.', ServiceOverrideView) }
-  const reading = guarded('service', `Reads the override of ${whom}`, read, [404], { params })
+  const reading = guarded(
+    { tag, id: 'getServiceOverride', summary: `Reads the override of ${whom}` },
+    read,
+    [404],
+    { params },
+  )
   app.get(url, { schema: reading, config }, (request, reply) => get(context, request, reply))
   const replies = {
     200: json('Replaced.', ServiceOverrideView, publishedHeaders),
     201: json('Set.', ServiceOverrideView, publishedHeaders),
   }
-  const writing = guarded('service', `Overrides the state of ${whom}`, replies, [404], {
-    params,
-    querystring: WriteQuery,
-    body: wishForm.schema,
-    description: 'Who asks for the service by its own name is answered as ever.',
-  })
+  const writing = guarded(
+    { tag, id: 'putServiceOverride', summary: `Overrides the state of ${whom}` },
+    replies,
+    [404],
+    {
+      params,
+      querystring: WriteQuery,
+      body: wishForm.schema,
+      description: 'Who asks for the service by its own name is answered as ever.',
+    },
+  )
   app.put(url, { schema: writing, config }, (request, reply) => put(context, request, reply))
-  const ending = guarded('service', `Ends the override of ${whom}`, done('Ended.'), [404], {
-    params,
-    querystring: WriteQuery,
-  })
+  const ending = guarded(
+    { tag, id: 'deleteServiceOverride', summary: `Ends the override of ${whom}` },
+    done('Ended.'),
+    [404],
+    {
+      params,
+      querystring: WriteQuery,
+    },
+  )
   app.delete(url, { schema: ending, config }, (request, reply) => remove(context, request, reply))
 }
 

@@ -7,12 +7,17 @@ import { awaitPublished } from '../writes.ts'
 
 export function databaseRoutes(app: FastifyInstance, context: Ground): void {
   const summary = 'Says that the database is meant to be empty, or another one than before, for the admin'
-  const schema = guarded('database', summary, done('Every node serves what the database holds.'), [409], {
-    description:
-      'A database that is empty and was not before, or that is not the one of before, is more often a mistake than a wish. So nodes ' +
-      'go on with what they had from it, ' +
-      'and take no changes, until this has been said to one of them.',
-  })
+  const schema = guarded(
+    { tag: 'database', id: 'acceptEmptyDatabase', summary },
+    done('Every node serves what the database holds.'),
+    [409],
+    {
+      description:
+        'A database that is empty and was not before, or that is not the one of before, is more often a mistake than a wish. So nodes ' +
+        'go on with what they had from it, ' +
+        'and take no changes, until this has been said to one of them.',
+    },
+  )
   app.post('/v1/database/accept-empty', { schema, config: { access: 'admin' } }, async (request, reply) => {
     const { revision } = await context.database.write(
       request.actor,

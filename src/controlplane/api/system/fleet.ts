@@ -6,25 +6,33 @@ import type { Ground, System } from '../context.ts'
 import { readEither } from '../memory.ts'
 import { guarded, Instant, json, TextOrNull } from '../schemas.ts'
 
-export const NodeView = Type.Object({
-  id: Type.String(),
-  name: TextOrNull('`POOLDNS_IDENTITY`'),
-  version: Type.String(),
-  startedAt: Instant,
-  seenAt: Instant,
-  revision: Type.Integer({ description: 'of the configuration that it serves' }),
-  suspect: Type.Boolean({ description: 'it doubts its own network, so its verdicts do not count' }),
-  live: Type.Boolean({ description: 'it has been seen lately' }),
-  self: Type.Boolean({ description: 'it is the one that you ask' }),
-})
+export const NodeView = Type.Object(
+  {
+    id: Type.String(),
+    name: TextOrNull('`POOLDNS_IDENTITY`'),
+    version: Type.String(),
+    startedAt: Instant,
+    seenAt: Instant,
+    revision: Type.Integer({ description: 'of the configuration that it serves' }),
+    suspect: Type.Boolean({ description: 'it doubts its own network, so its verdicts do not count' }),
+    live: Type.Boolean({ description: 'it has been seen lately' }),
+    self: Type.Boolean({ description: 'it is the one that you ask' }),
+  },
+  { title: 'Node' },
+)
 
 /** The daemons that use this database. */
 export function fleetRoutes(app: FastifyInstance, context: Ground & System): void {
   const summary = 'The nodes on this database that were seen within a day'
-  const replies = { 200: json('All of them.', Type.Object({ items: Type.Array(NodeView) })) }
+  const replies = {
+    200: json('All of them.', Type.Object({ items: Type.Array(NodeView) }, { title: 'NodeList' })),
+  }
   app.get(
     '/v1/nodes',
-    { schema: guarded('fleet', summary, replies), config: { access: 'everything' } },
+    {
+      schema: guarded({ tag: 'fleet', id: 'listNodes', summary }, replies),
+      config: { access: 'everything' },
+    },
     async (_request, reply) => {
       const { id, liveForMs } = context.node
       const fromDatabase = async () => {

@@ -10,13 +10,17 @@ const headers = { 'retry-after': '1' }
 
 export function stateRoutes(app: FastifyInstance, context: Context): void {
   const tags = ['state']
-  const About = Type.Object({
-    version: Type.String(),
-    date: Type.Integer({ description: 'UNIX time in seconds' }),
-    kubernetes: Type.Boolean(),
-  })
+  const About = Type.Object(
+    {
+      version: Type.String(),
+      date: Type.Integer({ description: 'UNIX time in seconds' }),
+      kubernetes: Type.Boolean(),
+    },
+    { title: 'About' },
+  )
   const about = {
     tags,
+    operationId: 'getAbout',
     summary: 'Version and time',
     response: { 200: json('As it is.', About), ...problemResponses() },
   }
@@ -35,9 +39,10 @@ export function stateRoutes(app: FastifyInstance, context: Context): void {
     return said.length === 0 ? {} : { warnings: said }
   }
 
-  const Up = Type.Object({ status: Type.Literal('up'), warnings: Warnings })
+  const Up = Type.Object({ status: Type.Literal('up'), warnings: Warnings }, { title: 'Health' })
   const health = {
     tags,
+    operationId: 'getHealth',
     summary: 'Whether the process can answer DNS',
     response: { 200: json('It can.', Up), ...problemResponses(503) },
   }
@@ -53,9 +58,13 @@ export function stateRoutes(app: FastifyInstance, context: Context): void {
       description: 'since the files were last known to be what the database says; null when there are none',
     }),
   })
-  const Ready = Type.Object({ status: Type.Literal('ready'), snapshot: Snapshot, warnings: Warnings })
+  const Ready = Type.Object(
+    { status: Type.Literal('ready'), snapshot: Snapshot, warnings: Warnings },
+    { title: 'Readiness' },
+  )
   const ready = {
     tags,
+    operationId: 'getReadiness',
     summary: 'Whether the process serves, and knows which members are healthy',
     description: '`snapshot` is what a start without the database would serve.',
     response: { 200: json('It does.', Ready), ...problemResponses(503) },
@@ -71,6 +80,7 @@ export function stateRoutes(app: FastifyInstance, context: Context): void {
   const isOpen = context.metricsAccess !== 'token'
   const metrics = {
     tags,
+    operationId: 'getMetrics',
     summary: 'Metrics for Prometheus',
     response: { 200: text, ...problemResponses(...(isOpen ? [] : [401, 429, 503])) },
     ...(isOpen ? {} : { security: bearer }),

@@ -30,15 +30,21 @@ const shown = {
   expiresAt: InstantOrNull,
   description: Type.String(),
 }
-const CreatedToken = Type.Object({
-  ...shown,
-  secret: Type.String({ description: 'what clients send; it is never told again' }),
-})
-const TokenView = Type.Object({
-  ...shown,
-  createdAt: Instant,
-  lastUsedAt: TextOrNull('to the minute; null when it has never been used'),
-})
+const CreatedToken = Type.Object(
+  {
+    ...shown,
+    secret: Type.String({ description: 'what clients send; it is never told again' }),
+  },
+  { title: 'CreatedToken' },
+)
+const TokenView = Type.Object(
+  {
+    ...shown,
+    createdAt: Instant,
+    lastUsedAt: TextOrNull('to the minute; null when it has never been used'),
+  },
+  { title: 'Token' },
+)
 
 const config = { access: 'admin' } as const
 
@@ -49,8 +55,13 @@ export function tokenRoutes(app: FastifyInstance, context: Ground): void {
 }
 
 function registerList(app: FastifyInstance, context: Ground): void {
-  const replies = page(TokenView, ', in the order of names')
-  const schema = guarded('token', 'Lists every token, for the admin', replies, [], { querystring: PageQuery })
+  const replies = page('Token', TokenView, ', in the order of names')
+  const schema = guarded(
+    { tag: 'token', id: 'listTokens', summary: 'Lists every token, for the admin' },
+    replies,
+    [],
+    { querystring: PageQuery },
+  )
   app.get('/v1/tokens', { schema, config }, async (request) => {
     const page = await context.database.read((tx) => pageTokens(tx, pageRequest(context, request.query)))
     return pageReply(context, page, page.items)
@@ -59,10 +70,15 @@ function registerList(app: FastifyInstance, context: Ground): void {
 
 function registerCreate(app: FastifyInstance, context: Ground): void {
   const replies = { 201: json('Created.', CreatedToken) }
-  const schema = guarded('token', 'Creates a token, for the admin', replies, [409], {
-    description: `Without scopes it may ${tokenScopes[0]}.`,
-    body: tokenForm.schema,
-  })
+  const schema = guarded(
+    { tag: 'token', id: 'createToken', summary: 'Creates a token, for the admin' },
+    replies,
+    [409],
+    {
+      description: `Without scopes it may ${tokenScopes[0]}.`,
+      body: tokenForm.schema,
+    },
+  )
   app.post('/v1/tokens', { schema, config }, async (request, reply) => {
     const wish = valid('the token', (problems) => parseTokenWish(request.body, context.now(), problems))
     const { result: secret } = await context.database.write(request.actor, (write) => makeToken(write, wish))
@@ -77,7 +93,12 @@ function registerCreate(app: FastifyInstance, context: Ground): void {
 function registerRevoke(app: FastifyInstance, context: Ground): void {
   const url = '/v1/tokens/:name'
   const taken = { params: paramsOf(url) }
-  const schema = guarded('token', 'Revokes a token at once, for the admin', done('Revoked.'), [404], taken)
+  const schema = guarded(
+    { tag: 'token', id: 'revokeToken', summary: 'Revokes a token at once, for the admin' },
+    done('Revoked.'),
+    [404],
+    taken,
+  )
   app.delete(url, { schema, config }, async (request, reply) => {
     const { name } = request.params as { name: string }
     await context.database.write(request.actor, async (write) => {

@@ -32,12 +32,16 @@ const historyLength = 20
 /** Where a token is asked for: they look beyond this server, and show what others have looked up. */
 const config = { access: 'everything' } as const
 
-const LookupView = Type.Object({
-  domain: Type.String(),
-  client_ip: Type.String(),
-  created_at: Type.Integer({ description: 'UNIX time in seconds' }),
-  addresses: Type.Array(Type.Object({ ip: Type.String() })),
-})
+const LookupView = Type.Object(
+  {
+    domain: Type.String(),
+    client_ip: Type.String(),
+    created_at: Type.Integer({ description: 'UNIX time in seconds' }),
+    addresses: Type.Array(Type.Object({ ip: Type.String() })),
+  },
+  { title: 'Lookup' },
+)
+const Verdict = Type.Object({ status: Type.Boolean() }, { title: 'Verdict' })
 
 export async function toolRoutes(app: FastifyInstance, context: Ground & Tools): Promise<void> {
   await app.register(rateLimit, {
@@ -53,11 +57,11 @@ export async function toolRoutes(app: FastifyInstance, context: Ground & Tools):
   app.addHook('onRequest', app.rateLimit())
   app.addHook('onRequest', requireTokenUnlessOpen(context))
   workIn(app, new Lane('uses of the tools in work', limitsOf(context).tools), holderOf)
-  for (const prefix of ['/v1/tools', '/tools']) {
-    lookupRoutes(app, context, `${prefix}/lookup`)
-    validateRoutes(app, context, `${prefix}/validate`)
+  for (const version of ['/v1', '']) {
+    lookupRoutes(app, context, version)
+    validateRoutes(app, context, version)
+    historyRoute(app, context, version)
   }
-  for (const prefix of ['/v1', '']) historyRoute(app, context, `${prefix}/history`)
 }
 
 /** Behind a proxy on this host the whole world comes from here, so "here" is looked at closely: see `trusted-proxies.ts`. */
@@ -74,8 +78,14 @@ function holderOf(request: FastifyRequest): Holder {
   return request.holder ?? { name: clientNetwork(clientAddress(request)), rank: 'reader' }
 }
 
-function documentation(context: Ground & Tools) {
-  return { tags: ['tool'], ...(context.publicTools ? {} : { security: bearer }) }
+/** @param version the first part of the path; empty for older clients */
+function documentation(context: Ground & Tools, id: string, version: string) {
+  return {
+    tags: ['tool'],
+    operationId: version === '' ? `${id}Unversioned` : id,
+    ...(version === '' ? { deprecated: true } : {}),
+    ...(context.publicTools ? {} : { security: bearer }),
+  }
 }
 
 /** One parameter of a tool: in the query of a GET, in the body (or the query) of a POST. */
@@ -83,7 +93,11 @@ function registerTool(
   app: FastifyInstance,
   context: Ground & Tools,
   tool: {
-    readonly url: string
+    readonly version: string
+    /** Last part of the path, and what its operations are called by. */
+    readonly name: string
+    /** Its body's name in the OpenAPI document. */
+    readonly title: string
     readonly summary: string
     readonly parameter: string
     readonly description: string
@@ -91,10 +105,12 @@ function registerTool(
     readonly handle: (value: unknown, request: FastifyRequest) => Promise<object>
   },
 ): void {
-  const { url, parameter, handle } = tool
+  const { version, name, parameter, handle } = tool
+  const url = `${version}/tools/${name}`
   const fields = { [parameter]: Type.Optional(Type.String({ description: tool.description })) }
   const Parameters = Type.Object(fields, {
     additionalProperties: false,
+    title: tool.title,
     description: `an object with ${parameter}`,
   })
   const checkBody = compileCheck(Parameters)
@@ -105,19 +121,22 @@ function registerTool(
     return fromBody ?? (request.query as Record<string, unknown>)[parameter]
   }
   const schema = {
-    ...documentation(context),
     summary: tool.summary,
     querystring: Parameters,
     response: { ...tool.response, ...problemResponses(400, 401, 403, 413, 415, 429, 503) },
   }
   const handler = (request: FastifyRequest) => handle(read(request), request)
-  app.get(url, { schema, config }, handler)
-  app.post(url, { schema: { ...schema, body: Parameters }, config }, handler)
+  const byQuery = documentation(context, name, version)
+  app.get(url, { schema: { ...schema, ...byQuery }, config }, handler)
+  const byBody = documentation(context, `${name}ByBody`, version)
+  app.post(url, { schema: { ...schema, ...byBody, body: Parameters }, config }, handler)
 }
 
-function lookupRoutes(app: FastifyInstance, context: Ground & Tools, url: string): void {
+function lookupRoutes(app: FastifyInstance, context: Ground & Tools, version: string): void {
   registerTool(app, context, {
-    url,
+    version,
+    name: 'lookup',
+    title: 'LookupRequest',
     summary: 'The IPv4 addresses of a name',
     parameter: 'domain',
     description: 'a host name',
@@ -154,13 +173,15 @@ function presentLookup({ domain, clientIp, createdAt, addresses }: Lookup): obje
   }
 }
 
-function validateRoutes(app: FastifyInstance, context: Ground & Tools, url: string): void {
+function validateRoutes(app: FastifyInstance, context: Ground & Tools, version: string): void {
   registerTool(app, context, {
-    url,
+    version,
+    name: 'validate',
+    title: 'ValidateRequest',
     summary: 'Whether a text is an IPv4 address: a dotted quad without leading zeros',
     parameter: 'ip',
     description: 'any text',
-    response: { 200: json('The verdict.', Type.Object({ status: Type.Boolean() })) },
+    response: { 200: json('The verdict.', Verdict) },
     handle: async (ip) => {
       if (ip !== undefined) return { status: isIPv4(String(ip)) }
       throw invalid('the request', [{ path: 'ip', message: 'is required' }])
@@ -168,16 +189,16 @@ function validateRoutes(app: FastifyInstance, context: Ground & Tools, url: stri
   })
 }
 
-function historyRoute(app: FastifyInstance, context: Ground & Tools, url: string): void {
+function historyRoute(app: FastifyInstance, context: Ground & Tools, version: string): void {
   const schema = {
-    ...documentation(context),
+    ...documentation(context, 'listLookups', version),
     summary: `The last ${historyLength} lookups, newest first`,
     response: {
       200: json('As lookup returned them.', Type.Array(LookupView)),
       ...problemResponses(401, 403, 429, 503),
     },
   }
-  app.get(url, { schema, config }, async () => {
+  app.get(`${version}/history`, { schema, config }, async () => {
     const found = await context.database.read((tx) => recentLookups(tx, historyLength))
     return found.map(presentLookup)
   })

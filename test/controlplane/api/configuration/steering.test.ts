@@ -134,19 +134,20 @@ t.test('a service that steers by geo is read back as it was written', async (t) 
 })
 
 t.test('the OpenAPI document shows every field', async (t) => {
-  const { paths } = (await call('GET', '/openapi.json')).body
-  const bodyOf = (path: string) => paths[path].put.requestBody.content['application/json'].schema
-  const types = bodyOf('/v1/monitors/{name}').oneOf.map(
-    ({ properties }: { properties: { type: { enum: string[] } } }) => properties.type.enum.join(),
+  const { Monitor, Service, Pool, Member, ...schemas } = (await call('GET', '/openapi.json')).body.components
+    .schemas
+  const types = Monitor.oneOf.map(({ $ref }: { $ref: string }) =>
+    schemas[$ref.replace('#/components/schemas/', '')].properties.type.enum.join(),
   )
   t.same(types, ['http', 'https', 'tcp', 'dns', 'grpc', 'push', 'static', 'composite'])
-  t.match(bodyOf('/v1/services/{name}').properties, {
+  t.match(Service.properties, {
     ttl: { oneOf: [{}, { properties: { min: {}, max: {} } }] },
     pools: {
       items: { oneOf: [{ type: 'string' }, { properties: { pool: {}, service: {}, weight: {}, bias: {} } }] },
     },
-    geo: { properties: { cidr: {}, default: {} } },
+    geo: { $ref: '#/components/schemas/GeoRules' },
   })
-  t.match(bodyOf('/v1/pools/{name}').properties, { fallback: {}, tiers: {}, quorum: {} })
-  t.match(bodyOf('/v1/pools/{name}/members/{member}').properties, { priority: {} })
+  t.match(schemas.GeoRules.properties, { cidr: {}, default: {} })
+  t.match(Pool.properties, { fallback: {}, tiers: {}, quorum: {} })
+  t.match(Member.properties, { priority: {} })
 })

@@ -12,12 +12,8 @@ import Type from 'typebox'
 import type { System } from '../context.ts'
 import { pathOf } from '../errors.ts'
 import { json, problems } from '../schemas.ts'
-
-const description =
-  "Zones, pools, monitors and services as fragments of pooldns's document. Errors are RFC 9457 problem documents. " +
-  'A write replies once this node answers DNS by it. While the database is away, what this node serves is read from its memory: such a ' +
-  'reply has the header `pooldns-revision`, the revision that is served, and no ETag. Overrides are taken meanwhile, and marked `pending`; ' +
-  'other writes, and what the database alone holds, get 503.'
+import { info, securitySchemes, servers, tags } from './about.ts'
+import { withComponents } from './components.ts'
 
 const jsonType = 'application/json; charset=utf-8'
 
@@ -31,9 +27,13 @@ export async function serveOpenapi(app: FastifyInstance, context: System): Promi
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'pooldns', version: context.version, description },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      info: { ...info, version: context.version },
+      servers,
+      tags,
+      components: { securitySchemes },
     },
+    transformObject: (made) =>
+      withComponents('openapiObject' in made ? made.openapiObject : made.swaggerObject),
   })
   const document = shared(jsonType, async () => JSON.stringify(app.swagger()))
   const documents = new Map([
@@ -61,6 +61,7 @@ export async function serveOpenapi(app: FastifyInstance, context: System): Promi
   })
   const schema = {
     tags: ['state'],
+    operationId: 'getOpenapi',
     summary: 'This document',
     response: { 200: json('OpenAPI 3.1.', Type.Unsafe<object>({ type: 'object' })), ...problems() },
   }
