@@ -199,9 +199,10 @@ function specifiers(source: string): string[] {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const paths = (await readdir(join(root, 'src'), { recursive: true }))
-  .filter((path) => path.endsWith('.ts'))
-  .sort()
+const files = await readdir(join(root, 'src'), { recursive: true })
+const paths = files.filter((path) => path.endsWith('.ts')).sort()
+/** What a source may import besides sources. */
+const data = new Set(files.filter((path) => path.endsWith('.json')))
 const sources = new Map<string, string>()
 for (const path of paths) sources.set(path, await readFile(join(root, 'src', path), 'utf8'))
 const edges = [...sources].flatMap(([from, source]) =>
@@ -222,7 +223,8 @@ t.test('every import goes the right way', async (t) => {
 t.test('imports name files that are there, with their extension', async (t) => {
   const schema = new Set((await readdir(join(root, 'schema'))).map((name) => `schema/${name}`))
   for (const { from, to } of edges) {
-    if (isFile(to) && !sources.has(inside(to)) && !schema.has(to)) t.fail(`src/${from} imports ${to}`)
+    const isThere = sources.has(inside(to)) || data.has(inside(to)) || schema.has(to)
+    if (isFile(to) && !isThere) t.fail(`src/${from} imports ${to}`)
   }
 })
 

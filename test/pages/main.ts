@@ -1,7 +1,8 @@
-/** `npm run pages`: writes what pages have from the code. */
+/** `npm run pages`: writes what pages have from the code, and what the OpenAPI document has from a server. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { recordReplies, path as repliesPath } from './openapi-replies.ts'
 import { withPart } from './part.ts'
 import { parts } from './parts.ts'
 
@@ -15,3 +16,5 @@ for (const part of parts) {
   await writeFile(path, made)
   process.stdout.write(`${part.page}: ${part.name}\n`)
 }
+
+if (await recordReplies()) process.stdout.write(`${repliesPath}\n`)

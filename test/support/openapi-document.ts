@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import Schema from 'typebox/schema'
 
+export type Examples = Readonly<Record<string, { readonly summary?: string; readonly value: unknown }>>
+
 export interface Media {
   readonly schema: object
-  readonly examples?: Readonly<Record<string, { readonly summary?: string; readonly value: unknown }>>
+  readonly examples?: Examples
 }
 
 export interface Body {
@@ -20,7 +22,7 @@ export interface Parameter {
   readonly required?: boolean
   readonly schema: object
   readonly description?: string
-  readonly example?: unknown
+  readonly examples?: Examples
 }
 
 export interface Operation {

@@ -27,7 +27,19 @@ export const ProblemSchema = Type.Object(
       }),
     ),
   },
-  { title: 'Problem', description: 'an error as RFC 9457 writes it' },
+  {
+    title: 'Problem',
+    description: 'an error as RFC 9457 writes it',
+    examples: [
+      {
+        type: 'urn:pooldns:problem:invalid',
+        title: 'Bad Request',
+        status: 400,
+        detail: 'monitor web is not valid: port is required',
+        errors: [{ path: 'port', message: 'is required' }],
+      },
+    ],
+  },
 )
 
 /** An error that is HTTP's own: who may ask, how often, by which method. */

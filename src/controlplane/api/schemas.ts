@@ -151,6 +151,11 @@ export function paramsOf(url: string): TObject {
   )
 }
 
+/** A kind, such as `pool`, as the OpenAPI document writes it within names. */
+export function pascalCase(kind: string): string {
+  return kind.charAt(0).toUpperCase() + kind.slice(1)
+}
+
 /** A schema under a name in the OpenAPI document; see `openapi/components.ts`. */
 export function titled<T extends TSchema>(title: string, schema: T) {
   return Type.Unsafe<Static<T>>({ ...schema, title })
@@ -186,6 +191,12 @@ export const publishedHeaders = {
     '`power`: the change survives the loss of power; `process`: that of the process; `server`: what the PostgreSQL server promises.',
 }
 export const writeHeaders = { ...etagHeader, ...publishedHeaders }
+
+/** The body of a PATCH: what it holds is known once it is merged. */
+export const MergePatch = Type.Object(
+  {},
+  { title: 'MergePatch', description: 'fields to set; null takes one away', additionalProperties: true },
+)
 
 /** The query of a write: what its reply waits for. `writes.ts` reads it. */
 export const WriteQuery = Type.Object(

@@ -321,13 +321,26 @@ export function map<Value>(
 export function either<Value>(
   short: Form<Value>,
   long: Form<Value>,
-  { description, isShort }: { readonly description: string; readonly isShort: (value: Value) => boolean },
+  {
+    title,
+    description,
+    isShort,
+  }: {
+    /** As of a record. */
+    readonly title?: string
+    readonly description: string
+    readonly isShort: (value: Value) => boolean
+  },
 ): Form<Value> {
   const types = [(short.schema as { type?: string | string[] }).type ?? []].flat()
   const isOfType = (input: unknown) =>
     types.includes(typeof input) || (typeof input === 'number' && types.includes('integer'))
   return {
-    schema: Type.Unsafe({ oneOf: [short.schema, long.schema], description }),
+    schema: Type.Unsafe({
+      ...(title === undefined ? {} : { title }),
+      oneOf: [short.schema, long.schema],
+      description,
+    }),
     parse: (input, path, problems) => {
       if (isMap(input)) return long.parse(input, path, problems)
       const found: Problem[] = []

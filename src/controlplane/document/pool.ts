@@ -110,7 +110,11 @@ const count = fieldsOf<{ readonly members: number }>()
 const ThresholdForm: Form<Threshold> = either<Threshold>(
   Share as Form<Threshold>,
   record({ members: count.required('members', Whole(1, maxCandidates)) }) as Form<Threshold>,
-  { description: 'a number from 0 to 1, or { members } with a number of them', isShort: isShare },
+  {
+    title: 'Threshold',
+    description: 'a number from 0 to 1, or { members } with a number of them',
+    isShort: isShare,
+  },
 )
 
 function isShare(threshold: MinUp): boolean {
@@ -154,6 +158,7 @@ const MinUpForm: Form<MinUp> = either<MinUp>(
     (minUp) => ({ members: null, ipv4: null, ipv6: null, ...(minUp as Partial<LongMinUp>) }),
   ),
   {
+    title: 'MinUp',
     description:
       'a number from 0 to 1, { members } with a number of them, or one of these for ipv4 and for ipv6',
     isShort: isShare,

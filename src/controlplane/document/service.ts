@@ -43,6 +43,7 @@ const Ttl: Form<Times> = either<Times>(
     },
   ) as Form<Times>,
   {
+    title: 'ServiceTtl',
     description:
       'whole seconds, as a number or as a duration such as 30s, 5m or 1h, or an object with min and max',
     isShort: ({ minTtlSeconds }) => minTtlSeconds === null,
@@ -76,6 +77,7 @@ const choiceForm: Form<ChoiceFields> = either<ChoiceFields>(
     location: choice.optional('location', LocationForm, plain.location),
   }),
   {
+    title: 'Choice',
     description: 'the name of a pool, or an object with pool or service, and others',
     isShort: ({ pool, weight, bias, location }) =>
       pool !== null && weight === plain.weight && bias === plain.bias && location === plain.location,

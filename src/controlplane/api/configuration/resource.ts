@@ -25,11 +25,13 @@ import {
   etagHeader,
   guarded,
   json,
+  MergePatch,
   PageQuery,
   page,
   pageReply,
   pageRequest,
   paramsOf,
+  pascalCase,
   titled,
   WriteQuery,
   withEffective,
@@ -176,7 +178,7 @@ class ResourceRoutes<Key, T, S extends object> {
       querystring: WriteQuery,
       headers: ConditionHeaders,
       consumes: ['application/merge-patch+json', 'application/json'],
-      body: { type: 'object', additionalProperties: true },
+      body: MergePatch,
     })
     this.#app.patch(url, { schema, bodyLimit, config: this.#config }, async (request, reply) =>
       this.#write(request, reply, async (tx, key) => {
@@ -326,11 +328,6 @@ interface Parsed<T> {
   readonly value: T
   /** What the value was read of. */
   readonly body: unknown
-}
-
-/** A kind as the OpenAPI document writes it within names. */
-function pascalCase(kind: string): string {
-  return kind.charAt(0).toUpperCase() + kind.slice(1)
 }
 
 function withNotice(body: { status?: object }, notice: object): object {

@@ -17,10 +17,16 @@ type Json = Readonly<Record<string, unknown>>
 export function withComponents(document: Json): Json {
   const schemas = new Named('schemas')
   const responses = new Named('responses')
-  const visit = (node: unknown, key: string): unknown => {
+  const visit = (node: unknown, key: string, areNames = false): unknown => {
     if (Array.isArray(node)) return node.map((item) => visit(item, ''))
     if (!isMap(node)) return node
-    const seen = Object.fromEntries(Object.entries(node).map(([name, value]) => [name, visit(value, name)]))
+    const seen = Object.fromEntries(
+      Object.entries(node).map(([name, value]) => {
+        // What is data may look like anything. A field may be called like it.
+        const isData = name === 'examples' && !areNames
+        return [name, isData ? value : visit(value, name, name === 'properties' && !areNames)]
+      }),
+    )
     if (isProblem(seen)) return responses.take(STATUS_CODES[key]!.replaceAll(/\W/g, ''), seen)
     const { title, ...schema } = seen
     return typeof title === 'string' ? schemas.take(title, schema) : seen

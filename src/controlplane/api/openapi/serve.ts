@@ -9,6 +9,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import { stringify } from 'yaml'
 import type { System } from '../context.ts'
 import { pathOf } from '../errors.ts'
 import { json, problems } from '../schemas.ts'
@@ -35,10 +36,22 @@ export async function serveOpenapi(app: FastifyInstance, context: System): Promi
     transformObject: (made) =>
       withComponents('openapiObject' in made ? made.openapiObject : made.swaggerObject),
   })
-  const document = shared(jsonType, async () => JSON.stringify(app.swagger()))
+  const whole = async () => {
+    // They are read when somebody asks for the document, and by nobody else.
+    const [{ withExamples }, { examples }, { default: replies }] = await Promise.all([
+      import('./examples/attach.ts'),
+      import('./examples/all.ts'),
+      import('./examples/replies.json', { with: { type: 'json' } }),
+    ])
+    return withExamples(app.swagger(), examples, replies)
+  }
+  const document = shared(jsonType, async () => JSON.stringify(await whole()))
   const documents = new Map([
     ['/docs/json', document],
-    ['/docs/yaml', shared('application/x-yaml', async () => app.swagger({ yaml: true }))],
+    [
+      '/docs/yaml',
+      shared('application/x-yaml', async () => stringify(await whole(), { aliasDuplicateObjects: false })),
+    ],
     ...(await assets('/docs/static')),
   ])
   await app.register(async (docs) => {

@@ -141,12 +141,15 @@ t.test('the OpenAPI document shows every field', async (t) => {
   )
   t.same(types, ['http', 'https', 'tcp', 'dns', 'grpc', 'push', 'static', 'composite'])
   t.match(Service.properties, {
-    ttl: { oneOf: [{}, { properties: { min: {}, max: {} } }] },
-    pools: {
-      items: { oneOf: [{ type: 'string' }, { properties: { pool: {}, service: {}, weight: {}, bias: {} } }] },
-    },
+    ttl: { $ref: '#/components/schemas/ServiceTtl' },
+    pools: { items: { $ref: '#/components/schemas/Choice' } },
     geo: { $ref: '#/components/schemas/GeoRules' },
   })
+  t.match(schemas.ServiceTtl.oneOf, [{}, { properties: { min: {}, max: {} } }])
+  t.match(schemas.Choice.oneOf, [
+    { type: 'string' },
+    { properties: { pool: {}, service: {}, weight: {}, bias: {} } },
+  ])
   t.match(schemas.GeoRules.properties, { cidr: {}, default: {} })
   t.match(Pool.properties, { fallback: {}, tiers: {}, quorum: {} })
   t.match(Member.properties, { priority: {} })

@@ -48,3 +48,10 @@ t.test('problem documents become responses, by their status', async (t) => {
 t.test('two schemas can not have one title', async (t) => {
   t.throws(() => withComponents(of(part, { ...part, type: 'integer' })), /two schemas named Part/)
 })
+
+t.test('an example is no schema, and a field may be called like one', async (t) => {
+  const examples = [{ title: 'Bad Request' }]
+  t.match(withComponents(of({ examples }, { properties: { examples: part } })), {
+    paths: { schemas: [{ examples }, { properties: { examples: { $ref: '#/components/schemas/Part' } } }] },
+  })
+})
