@@ -164,7 +164,7 @@ export const allCommands: readonly ListedCommand[] = [
     name: 'check',
     summary: 'what is wrong with a document, without a server',
     heading: change,
-    load: async () => (await import('./document/apply.ts')).check,
+    load: async () => (await import('./document/check.ts')).check,
   },
   {
     name: 'convert',

@@ -68,8 +68,21 @@ t.test('what is wrong is told by file, line and column, all of it', async (t) =>
   const missing = await pooldns(['check', '-f', '-'], {}, rest)
   t.match(missing, {
     code: 1,
-    stderr: /<stdin>:2:39: services\["www.example.test"\].pools\[0\] there is no pool web/,
+    stderr:
+      /one problem:\n<stdin>:2:39: services\["www.example.test"\].pools\[0\] there is no pool web in these files\nWhat is not in these files may stand on the server, which is not asked here: "pooldns plan" asks it, and --partial/,
   })
+  const zoneless = 'pools:\n  web: { members: {} }\nservices:\n  www.example.test: { pools: [web] }\n'
+  t.match(await pooldns(['check', '-f', '-'], {}, zoneless), {
+    code: 1,
+    stderr:
+      /<stdin>:4:3: services\["www.example.test"\] service www.example.test lies in no zone in these files\nWhat/,
+  })
+  t.match(await pooldns(['check', '--partial', '-f', '-'], {}, zoneless), { code: 0 })
+  const circle =
+    'pools:\n  web: { monitor: gone, members: {} }\nservices:\n  a.example.test: { pools: [{ service: a.example.test }] }\n'
+  const round = await pooldns(['check', '--partial', '-f', '-'], {}, circle)
+  t.match(round, { code: 1, stderr: /one problem:\n<stdin>:4:\d+: services\["a.example.test"\].pools / })
+  t.notMatch(round.stderr, /pooldns plan/, 'which is wrong wherever it goes')
   t.match(await pooldns(['check', '--partial', '-f', '-'], {}, rest), {
     code: 0,
     stdout: /^good: 0 monitors, 0 pools, 1 services, 1 zones/,

@@ -2,9 +2,10 @@
  * From a draft to the text of a document that `check` accepts. What the rules of documents refuse is taken out, with all that hangs on
  * it, and told like everything else that could not be carried over.
  */
-import { stringify } from 'yaml'
+
 import { kinds, parseConfiguration } from '../../controlplane/document/configuration.ts'
 import { splitPath } from '../../controlplane/document/path.ts'
+import { formatYaml } from '../../controlplane/document/yaml-text.ts'
 import type { Problem } from '../../controlplane/model/errors.ts'
 import { printable } from '../../terminal-text.ts'
 import { type Body, type Draft, type Kind, type Part, placeText, type Remark } from './draft.ts'
@@ -131,5 +132,5 @@ function headOf(from: string, remarks: readonly string[], complete: boolean): st
 function bodyOf(draft: Draft): string {
   const document = documentOf(draft)
   if (Object.keys(document).length === 0) return '{}\n'
-  return stringify(document, { aliasDuplicateObjects: false, lineWidth: 0 })
+  return formatYaml(document)
 }

@@ -1,29 +1,17 @@
 /** `pooldns plan`, `apply`, `diff`, `export` and `check`: the configuration as files. */
 import { createInterface } from 'node:readline/promises'
-import { stringify } from 'yaml'
 import { UsageError } from '../../config.ts'
 import type { PlanView } from '../../controlplane/apply/plan-view.ts'
-import { parseConfiguration } from '../../controlplane/document/configuration.ts'
 import { defaultSteps } from '../../controlplane/document/gradual.ts'
+import { formatYaml } from '../../controlplane/document/yaml-text.ts'
 import { ControlError } from '../../controlplane/model/errors.ts'
 import { haltConditions } from '../../controlplane/model/gradual.ts'
 import { defineCommand } from '../frame/command.ts'
 import { jsonOption } from '../frame/shared-options.ts'
 import { paintFor, printJson } from '../frame/terminal.ts'
-import { type Documents, problemsOf, readDocuments } from './document-files.ts'
+import { type Documents, documentsOf, fileOption, problemsOf } from './document-files.ts'
 import { type PlannedEffect, planMarkdown, planText } from './plan-text.ts'
 import { documentTarget, type GradualRequest, targetOptions } from './target-of.ts'
-
-const fileOption = {
-  file: {
-    type: 'string',
-    value: 'FILE',
-    short: 'f',
-    summary: 'a file, a folder, or - for standard input; once or several times',
-    multiple: true,
-    completes: 'file',
-  },
-} as const
 
 const pruneOption = {
   prune: {
@@ -163,26 +151,7 @@ export const exportCommand = defineCommand({
   async run(_words, { owner = null, json = false, ...given }) {
     const document = await documentTarget(given).export(owner)
     if (json) printJson(document)
-    else process.stdout.write(stringify(document, { aliasDuplicateObjects: false, lineWidth: 0 }))
-  },
-})
-
-export const check = defineCommand({
-  arguments: {},
-  options: {
-    ...fileOption,
-    partial: { type: 'boolean', summary: 'what the files name may be elsewhere' },
-  },
-  examples: [{ line: 'pooldns check -f config/', does: 'what is wrong with the files, without a server' }],
-  async run(_words, { file, partial = false }) {
-    const documents = await documentsOf(file)
-    const { version: _, owner: __, ...configuration } = documents.document
-    const read = parseConfiguration(configuration, partial ? () => [] : undefined)
-    if (!read.ok) throw problemsOf(documents.told(read.problems))
-    const { monitors, pools, services, zones } = read.configuration
-    process.stdout.write(
-      `good: ${monitors.length} monitors, ${pools.length} pools, ${services.length} services, ${zones.length} zones\n`,
-    )
+    else process.stdout.write(formatYaml(document))
   },
 })
 
@@ -206,12 +175,6 @@ function appliedText({ appliedAs, gradual }: PlannedEffect & { readonly appliedA
 /** What is done can't be tried any more. */
 export function needsDryRun(): UsageError {
   return new UsageError('--replay is for what is only planned: say --dry-run as well')
-}
-
-async function documentsOf(file: readonly string[] | undefined): Promise<Documents> {
-  if (file === undefined)
-    throw new UsageError('which files: -f FILE, once or several times, or -f - for standard input')
-  return readDocuments(file)
 }
 
 /** What a server finds wrong with a document, by file, line and column. */

@@ -15,6 +15,17 @@ import { readYaml, type YamlText } from '../../controlplane/document/yaml-text.t
 import type { Problem } from '../../controlplane/model/errors.ts'
 import { printable } from '../../terminal-text.ts'
 
+export const fileOption = {
+  file: {
+    type: 'string',
+    value: 'FILE',
+    short: 'f',
+    summary: 'a file, a folder, or - for standard input; once or several times',
+    multiple: true,
+    completes: 'file',
+  },
+} as const
+
 /** Octets of all files together, which are in memory. */
 const mostOctets = 64 * 1024 * 1024
 
@@ -25,9 +36,16 @@ export interface Documents {
   told(problems: readonly Problem[]): string[]
 }
 
-/** All that is wrong with documents, a line each. */
-export function problemsOf(lines: readonly string[]): Error {
-  return new Error(`${lines.length === 1 ? 'one problem' : `${lines.length} problems`}:\n${lines.join('\n')}`)
+/** All that is wrong with documents, a line each. @param count of problems, where lines say more than those */
+export function problemsOf(lines: readonly string[], count = lines.length): Error {
+  return new Error(`${count === 1 ? 'one problem' : `${count} problems`}:\n${lines.join('\n')}`)
+}
+
+/** The documents of `--file`. Throws all that is wrong with them. */
+export async function documentsOf(file: readonly string[] | undefined): Promise<Documents> {
+  if (file === undefined)
+    throw new UsageError('which files: -f FILE, once or several times, or -f - for standard input')
+  return readDocuments(file)
 }
 
 interface File {
@@ -36,8 +54,8 @@ interface File {
   readonly input: Readonly<Record<string, unknown>>
 }
 
-/** Reads `-` (standard input), files and folders. Throws all that is wrong with them. */
-export async function readDocuments(paths: readonly string[]): Promise<Documents> {
+/** Reads `-` (standard input), files and folders. */
+async function readDocuments(paths: readonly string[]): Promise<Documents> {
   const files: File[] = []
   const wrong: string[] = []
   let octets = 0

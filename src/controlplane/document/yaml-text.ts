@@ -10,6 +10,7 @@ import {
   LineCounter,
   parseDocument as parseYaml,
   type Range,
+  stringify,
   type YAMLError,
   type Document as YamlDocument,
 } from 'yaml'
@@ -70,6 +71,11 @@ export function readYaml(text: string): YamlResult {
     if (error instanceof ReferenceError) return refused(error.message)
     throw error
   }
+}
+
+/** A document as text, every part of it written out, a value a line. */
+export function formatYaml(document: unknown): string {
+  return stringify(document, { aliasDuplicateObjects: false, lineWidth: 0 })
 }
 
 /** Reads a whole configuration. Problems of syntax name line and column; those of content, a path. */

@@ -20,12 +20,9 @@ import {
   type Service,
   serviceSteers,
 } from '../../../src/controlplane/model/service.ts'
-import type { Zone } from '../../../src/controlplane/model/zone.ts'
 import { canonicalAddress } from '../../../src/dataplane/wire/address.ts'
 import { compositeArbitrary, monitorArbitrary, name, orNull, port } from './monitor-arbitrary.ts'
-
-const label = fc.stringMatching(/^[a-z](?:[a-z0-9-]{0,8}[a-z0-9])?$/)
-const ttl = fc.integer({ min: 0, max: 2_147_483_647 })
+import { label, ttl, zoneArbitrary } from './zone-arbitrary.ts'
 
 const address = fc
   .oneof(fc.ipV4(), fc.ipV6())
@@ -170,6 +167,7 @@ function serviceArbitrary(pools: readonly string[], apexes: readonly string[]): 
   return choices.chain((found) =>
     fc
       .record({
+        below: fc.constantFrom('', '*.', '_x.', 'a\\.b.'),
         owner: label,
         apex: fc.constantFrom(...apexes),
         ttlSeconds: ttl,
@@ -182,9 +180,9 @@ function serviceArbitrary(pools: readonly string[], apexes: readonly string[]): 
         whenAllDown: fc.constantFrom(...allDownPolicies),
         fallback: fc.constantFrom(...pools),
       })
-      .map(({ owner, apex, minTtl, geo, fallback, ...service }) => ({
+      .map(({ below, owner, apex, minTtl, geo, fallback, ...service }) => ({
         ...service,
-        name: `service-${owner}.${apex}`,
+        name: `${below}service-${owner}.${apex}`,
         minTtlSeconds: minTtl === null ? null : Math.floor(service.ttlSeconds * minTtl),
         choices: service.choices.map((choice) =>
           service.steer === 'nearest'
@@ -208,37 +206,6 @@ function nest(services: readonly Service[], wanted: readonly boolean[]): Service
     return { ...service, choices: [...choices, choice], geo: geo === null ? null : { ...geo } }
   })
 }
-
-const zoneArbitrary: fc.Arbitrary<Zone> = fc
-  .record({
-    apex: fc.tuple(label, label).map(([a, b]) => `${a}.${b}.test`),
-    soa: fc.record({
-      mname: label.map((text) => `${text}.example.test.`),
-      rname: label.map((text) => `${text}.example.test.`),
-      fixedSerial: orNull(fc.nat(0xffff_ffff)),
-      refreshSeconds: ttl,
-      retrySeconds: ttl,
-      expireSeconds: ttl,
-      minimumSeconds: ttl,
-    }),
-    ttlSeconds: ttl,
-    owners: fc.uniqueArray(label, { maxLength: 5 }),
-    texts: fc.array(fc.tuple(orNull(ttl), fc.ipV4()), { minLength: 5, maxLength: 5 }),
-  })
-  .map(({ owners, texts, ...zone }) => ({
-    ...zone,
-    rrsets: [
-      { owner: '@', type: 'NS', ttlSeconds: null, data: ['ns1.example.test.', 'ns2.example.test.'] },
-      { owner: '@', type: 'MX', ttlSeconds: 60, data: ['10 mail.example.test.'] },
-      { owner: '@', type: 'TXT', ttlSeconds: null, data: ['"yes: # \\"no\\"" "@"'] },
-      ...owners.map((owner, index) => ({
-        owner: `host-${owner}`,
-        type: 'A',
-        ttlSeconds: texts[index]![0],
-        data: [texts[index]![1]],
-      })),
-    ],
-  }))
 
 const monitorsArbitrary: fc.Arbitrary<Monitor[]> = fc
   .uniqueArray(monitorArbitrary, { selector: (item) => item.name, maxLength: 3 })

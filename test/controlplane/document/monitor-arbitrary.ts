@@ -26,13 +26,49 @@ HJibwLt/exYi
 -----END CERTIFICATE-----
 `.trimStart()
 
-// A letter first: keys that look like array indexes would be reordered by JavaScript.
-export const name = fc.stringMatching(/^[a-z](?:[a-z0-9._-]{0,14}[a-z0-9])?$/)
+// Not of digits alone: keys that look like array indexes would be reordered by JavaScript.
+export const name = fc.oneof(
+  { weight: 5, arbitrary: fc.stringMatching(/^[a-z](?:[a-z0-9._-]{0,14}[a-z0-9])?$/) },
+  // Words that JavaScript, YAML or SQL might take for something else.
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      'constructor',
+      'null',
+      'true',
+      'no',
+      'y',
+      '1e3',
+      '0x1f',
+      '1.5',
+      '2001-01-01',
+      '12_000',
+      'members',
+      'status',
+      `long${'-'.repeat(45)}g`,
+    ),
+  },
+)
 export const port = fc.integer({ min: 1, max: 65535 })
 export const orNull = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null })
 
 const dayMs = 86_400_000
-const text = fc.string({ minLength: 1, maxLength: 30 })
+/** Of any characters, in every plane, but for those that PostgreSQL can't keep. */
+const text = fc.oneof(
+  fc.string({ minLength: 1, maxLength: 30 }),
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 10 }).filter((found) => !found.includes('\0')),
+  fc.constantFrom(
+    ' ',
+    '\r\n',
+    '\n\n a',
+    '\u0085\u2028\ufeff',
+    '- a: b # c',
+    '---\n...',
+    '\'"\\',
+    '~',
+    '!!str',
+  ),
+)
 const pattern = fc.constantFrom('ok', '^a+$', '(?i)\\bdown\\b', 'x{3}', 'grün|rot')
 const share = fc.double({ min: 0, max: 1, noNaN: true })
 
