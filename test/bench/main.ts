@@ -30,6 +30,7 @@ const programs: Readonly<Record<OtherName, string>> = {
   drain: './drain.ts',
   scale: './scale.ts',
   writes: './writes.ts',
+  apply: './apply.ts',
 }
 
 const report = (line: string) => void process.stderr.write(`${line}\n`)
