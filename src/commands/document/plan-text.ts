@@ -48,22 +48,53 @@ function effectLines({ effect, halts = [] }: PlannedEffect): string[] {
     printable(`gradual change ${id} would be halted, which moves the weights of ${moves}`),
   )
   if (effect === undefined) return halted
-  const percent = (share: number) => `${Math.round(share * 1000) / 10} %`
-  const lines = effect.services.map(({ service, types, area, pools }) => {
-    const whom = area === undefined ? '' : ` of clients that get ${area.join(', ')}`
-    const what = types.length === 2 ? '' : ` ${types[0]}`
-    const moves = pools.map(({ pool, before, after }) => `${pool} ${percent(before)} -> ${percent(after)}`)
-    return printable(`answers${what} for ${service}${whom}: ${moves.join(', ')}`)
-  })
+  const lines = effect.services.map(serviceLine)
   const leaving = effect.leaving.map(({ pool, member, safeAfterSeconds }) =>
     printable(`${pool}/${member} would be answered no more, and be in no cache ${safeAfterSeconds} s later`),
   )
   return [
     ...lines,
-    ...(effect.moreServices > 0 ? [`and ${effect.moreServices} more services`] : []),
+    ...(effect.moreServices > 0 ? [`and those for ${effect.moreServices} more services`] : []),
+    ...(effect.unseenServices > 0
+      ? [`${effect.unseenServices} more services may be concerned: too many to look at; see --replay`]
+      : []),
     ...leaving,
     ...halted,
   ]
+}
+
+/** Members that are told of one service. */
+const shownMembers = 6
+
+function serviceLine({
+  service,
+  types,
+  clients,
+  pools,
+  members,
+  moreMembers,
+}: Effect['services'][number]): string {
+  const what = types.length === 2 ? '' : ` ${types[0]}`
+  const percent = (share: number) => `${Math.round(share * 1000) / 10} %`
+  const move = ({ before, after }: { readonly before: number; readonly after: number }) =>
+    `${percent(before)} -> ${percent(after)}`
+  const hidden = moreMembers + Math.max(0, members.length - shownMembers)
+  const moves = [
+    ...pools.map((change) => `${change.pool} ${move(change)}`),
+    ...members.slice(0, shownMembers).map((change) => `${change.pool}/${change.member} ${move(change)}`),
+    ...(hidden > 0 ? [`and ${hidden} more members`] : []),
+  ]
+  return printable(`answers${what} for ${service}${whom(clients)}: ${moves.join(', ')}`)
+}
+
+function whom(clients: Effect['services'][number]['clients']): string {
+  if (clients === undefined) return ''
+  const { networks, moreNetworks, allBut } = clients
+  const named = networks.join(', ')
+  if (allBut) return `, to all clients but those in ${named}`
+  return moreNetworks === 0
+    ? `, to clients in ${named}`
+    : `, to clients in ${networks.length + moreNetworks} networks such as ${networks.slice(0, 3).join(', ')}`
 }
 
 function summaryLine(

@@ -1,29 +1,14 @@
 /** What a plan would do to answers: which shares move, and who would be answered no more. */
+import { setImmediate } from 'node:timers/promises'
 import type { Catalog } from '../catalog/catalog.ts'
 import { type Reach, within } from '../model/reach.ts'
-import type { PreviewedService, PreviewedShares } from '../serve/preview.ts'
+import type { PreviewedService } from '../serve/preview.ts'
 import type { Plan } from './apply.ts'
 import { catalogAfter } from './catalog-after.ts'
+import { type ServiceEffect, ServiceMoves } from './service-moves.ts'
 
 /** How services are answered by a catalog; see `serve/preview.ts`. */
 export type Previewing = (catalog: Catalog) => Promise<(service: string) => PreviewedService | null>
-
-/** A share that moves, of the answers to one service. */
-export interface ShareChange {
-  readonly pool: string
-  /** From 0 to 1. */
-  readonly before: number
-  readonly after: number
-}
-
-export interface ServiceEffect {
-  readonly service: string
-  /** Whose answers: `A`, `AAAA`, or both where it is the same for them. */
-  readonly types: readonly ('A' | 'AAAA')[]
-  /** Of clients of an area alone: its pools, in order of preference. */
-  readonly area?: readonly string[]
-  readonly pools: readonly ShareChange[]
-}
 
 /** A member that would be answered no more. */
 export interface LeavingMember {
@@ -35,16 +20,20 @@ export interface LeavingMember {
 
 export interface Effect {
   readonly services: readonly ServiceEffect[]
-  /** Services beyond those that are listed. */
+  /** Services beyond those that are listed of which answers move. */
   readonly moreServices: number
+  /** Services that the change may concern and that nobody has looked at, for there are too many. */
+  readonly unseenServices: number
   readonly leaving: readonly LeavingMember[]
 }
 
 /** Services that are looked at; more would keep everybody waiting. */
 const mostServices = 2_000
 const mostListed = 200
-/** A share that moves by less is no news. */
-const leastMove = 0.0005
+/** Ranges of location maps that are walked through: a second of it. */
+const mostRanges = 10_000_000
+/** How long nobody else gets a turn. */
+const turnMs = 20
 
 /**
  * @param served what this node answers by
@@ -61,21 +50,50 @@ export async function effectOf(
   const names = affected(plan, served, planned)
   const [before, after] = [await previewing(served), await previewing(planned)]
   const services: ServiceEffect[] = []
+  const moving = new Set<string>()
   const leaving = new Map<string, LeavingMember>()
   const staying = new Set<string>()
-  for (const name of names.slice(0, mostServices)) {
+  const moves = new ServiceMoves()
+  let seen = 0
+  for await (const name of inTurns(names.slice(0, mostServices))) {
+    if (moves.ranges > mostRanges) break
+    seen++
     const [was, is] = [before(name), after(name)]
-    if (isService(name)) services.push(...moves(name, was, is))
+    const found = isService(name) ? moves.of(name, was, is) : []
+    if (found.length > 0) moving.add(name)
+    if (services.length < mostListed) services.push(...found)
     for (const key of answered(is)) staying.add(key)
     for (const key of answered(was)) note(leaving, key, was!.ttlSeconds)
   }
-  return {
-    services: services.slice(0, mostListed),
-    moreServices: Math.max(0, services.length - mostListed),
-    leaving: [...leaving]
-      .flatMap(([key, member]) => (staying.has(key) || !isPool(member.pool) ? [] : [member]))
-      .slice(0, mostListed),
+  for (const key of staying) leaving.delete(key)
+  const others = othersWith(leaving.values(), planned, new Set(names))
+  for await (const name of inTurns(others.slice(0, mostServices))) {
+    for (const key of answered(after(name))) leaving.delete(key)
   }
+  const listed = services.slice(0, mostListed)
+  return {
+    services: listed,
+    moreServices: moving.size - new Set(listed.map(({ service }) => service)).size,
+    unseenServices: names.slice(seen).filter(isService).length,
+    leaving: [...leaving.values()].filter(({ pool }) => isPool(pool)).slice(0, mostListed),
+  }
+}
+
+async function* inTurns(names: readonly string[]): AsyncGenerator<string> {
+  let since = performance.now()
+  for (const name of names) {
+    yield name
+    if (performance.now() - since < turnMs) continue
+    await setImmediate()
+    since = performance.now()
+  }
+}
+
+/** Services that the change does not concern, and that may be answered with these members all the same. */
+function othersWith(members: Iterable<LeavingMember>, planned: Catalog, concerned: ReadonlySet<string>) {
+  const names = new Set<string>()
+  for (const { pool } of members) for (const name of planned.servicesOf(pool)) names.add(name)
+  return [...names, ...planned.withOuterServices(names)].filter((name) => !concerned.has(name))
 }
 
 function note(leaving: Map<string, LeavingMember>, key: string, ttlSeconds: number): void {
@@ -85,8 +103,8 @@ function note(leaving: Map<string, LeavingMember>, key: string, ttlSeconds: numb
 }
 
 function answered(service: PreviewedService | null): Set<string> {
-  const all = service === null ? [] : [...service.ipv4, ...service.ipv6]
-  return new Set(all.flatMap(({ members }) => members.map(({ pool, member }) => `${pool}/${member}`)))
+  const all = service === null ? [] : [...service.ipv4.members, ...service.ipv6.members]
+  return new Set(all.map(({ pool, member }) => `${pool}/${member}`))
 }
 
 function affected({ target }: Plan, served: Catalog, planned: Catalog): string[] {
@@ -101,41 +119,3 @@ function affected({ target }: Plan, served: Catalog, planned: Catalog): string[]
   }
   return [...names].sort()
 }
-
-function moves(service: string, was: PreviewedService | null, is: PreviewedService | null): ServiceEffect[] {
-  const ipv4 = movesOf(was?.ipv4 ?? [], is?.ipv4 ?? [])
-  const ipv6 = movesOf(was?.ipv6 ?? [], is?.ipv6 ?? [])
-  const same = JSON.stringify(ipv4) === JSON.stringify(ipv6)
-  const told = (types: ServiceEffect['types'], found: typeof ipv4) =>
-    found.map((each) => ({ service, types, ...each }))
-  return same ? told(['A', 'AAAA'], ipv4) : [...told(['A'], ipv4), ...told(['AAAA'], ipv6)]
-}
-
-/** By area, where both sides have areas; areas of the same preference are the same. */
-function movesOf(was: readonly PreviewedShares[], is: readonly PreviewedShares[]) {
-  const keyOf = ({ area }: PreviewedShares) => JSON.stringify(area)
-  const before = new Map(was.map((shares) => [keyOf(shares), shares]))
-  const after = new Map(is.map((shares) => [keyOf(shares), shares]))
-  return [...new Set([...before.keys(), ...after.keys()])].flatMap((key) => {
-    const pools = poolMoves(before.get(key), after.get(key))
-    const area = JSON.parse(key) as readonly string[] | null
-    return pools.length === 0 ? [] : [{ ...(area === null ? {} : { area }), pools }]
-  })
-}
-
-function poolMoves(was: PreviewedShares | undefined, is: PreviewedShares | undefined): ShareChange[] {
-  const before = byPool(was)
-  const after = byPool(is)
-  return [...new Set([...before.keys(), ...after.keys()])].sort().flatMap((pool) => {
-    const change = { pool, before: round(before.get(pool)), after: round(after.get(pool)) }
-    return Math.abs(change.after - change.before) < leastMove ? [] : [change]
-  })
-}
-
-function byPool(shares: PreviewedShares | undefined): Map<string, number> {
-  const pools = new Map<string, number>()
-  for (const { pool, share } of shares?.members ?? []) pools.set(pool, (pools.get(pool) ?? 0) + share)
-  return pools
-}
-
-const round = (share = 0) => Math.round(share * 10_000) / 10_000

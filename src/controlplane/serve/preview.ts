@@ -2,30 +2,43 @@
  * What answers would be by another configuration than the one that is served: by the code that plans, with what is known of members
  * now. Nothing of it is handed to anybody.
  */
-import type { PlanNode, PlanTrees } from '../../dataplane/image/plan-tree.ts'
+import { leavesOf, type PlanNode, type PlanTrees } from '../../dataplane/image/plan-tree.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { MemberKey } from '../model/member-key.ts'
 import type { Resolution } from '../model/observation.ts'
 import { toPlans } from '../steering/plan.ts'
-import type { Selections, ServiceAreas } from '../steering/selection.ts'
-import { type Shares, sharesOf } from '../steering/shares.ts'
+import { mapsOf, nodeFor, type Shares, sharesOf } from '../steering/shares.ts'
 import type { LocationMaps, PreviewedMaps } from './location-maps.ts'
 import type { Planner } from './planner.ts'
 
 /** How a service would be answered. */
 export interface PreviewedService {
-  /** By family, the same where they are not told apart; in each one for all clients, or one for each area. */
-  readonly ipv4: readonly PreviewedShares[]
-  readonly ipv6: readonly PreviewedShares[]
+  /** By family, the same object where they are not told apart. */
+  readonly ipv4: PreviewedAnswers
+  readonly ipv6: PreviewedAnswers
   readonly ttlSeconds: number
 }
 
-export interface PreviewedShares {
-  /** Choices of the area in order of preference; null when the area does not matter. */
-  readonly area: readonly string[] | null
-  /** Shares of members, 1 together, or none. */
-  readonly members: readonly (MemberKey & { readonly share: number })[]
+export interface PreviewedAnswers {
+  /** What they go by, where it matters where clients are. */
+  readonly maps: readonly PreviewedMap[]
+  /**
+   * The shares for clients of some areas: 1 together, or none. The same object for areas that are answered alike.
+   *
+   * @param areas one for each of the maps
+   */
+  sharesIn(areas: readonly number[]): readonly PreviewedShare[]
+  /** All that some client may be answered with. */
+  readonly members: readonly MemberKey[]
 }
+
+export interface PreviewedMap {
+  readonly image: SharedArrayBuffer
+  /** How many areas are told apart. */
+  readonly areas: number
+}
+
+export type PreviewedShare = MemberKey & { readonly share: number }
 
 export interface PreviewSources {
   readonly planner: Pick<Planner, 'preview'>
@@ -35,7 +48,6 @@ export interface PreviewSources {
 
 /** The plan that a service would have. */
 interface PreviewedPlan {
-  readonly selections: Selections
   readonly trees: PlanTrees
   /** By where they are counted. */
   readonly members: readonly MemberKey[]
@@ -60,13 +72,12 @@ export async function previewPlans(
   const planOf = (name: string) => {
     const service = catalog.services.get(name)
     if (service === undefined) return null
-    const selections = selectionsOf(name)
     const members: MemberKey[] = []
-    const trees = toPlans(selections, {
+    const trees = toPlans(selectionsOf(name), {
       counterOf: (pool, member) => members.push({ pool: pool.name, member: member.name }) - 1,
       resolutionOf: resolution,
     })
-    return { selections, trees, members, ttlSeconds: service.ttlSeconds }
+    return { trees, members, ttlSeconds: service.ttlSeconds }
   }
   return { planOf, maps }
 }
@@ -81,24 +92,37 @@ export async function preview(
   return (name) => {
     const plan = planOf(name)
     if (plan === null) return null
-    const { selections, members, ttlSeconds } = plan
-    const { ipv4, ipv6 } = plan.trees
-    const shares = (plan: PlanNode) =>
-      sharesOf(plan).map((each, index) => ({
-        area: plan.kind === 'located' ? areaOf(selections, maps.areas(name), index) : null,
-        members: byMember(each, members),
-      }))
-    return { ipv4: shares(ipv4), ipv6: shares(ipv6), ttlSeconds }
+    const { trees, members, ttlSeconds } = plan
+    const ipv4 = answersOf(trees.ipv4, members, maps)
+    return { ipv4, ipv6: trees.ipv4 === trees.ipv6 ? ipv4 : answersOf(trees.ipv6, members, maps), ttlSeconds }
   }
 }
 
-function areaOf({ ipv4 }: Selections, areas: ServiceAreas | null, index: number): readonly string[] {
-  const { choices } = ipv4.judgement.service
-  return (areas?.areas[index] ?? []).map((choice) => choices[choice]!.name)
+function answersOf(
+  plan: PlanNode,
+  members: readonly MemberKey[],
+  { image }: Pick<PreviewedMaps, 'image'>,
+): PreviewedAnswers {
+  const maps = Array.from(mapsOf(plan), ([slot, areas]) => ({ slot, image: image(slot)!, areas }))
+  const known = new Map<PlanNode, readonly PreviewedShare[]>()
+  return {
+    maps,
+    sharesIn: (areas) => {
+      const areaIn = (mapSlot: number) => areas[maps.findIndex(({ slot }) => slot === mapSlot)]!
+      const node = nodeFor(plan, areaIn)
+      const found = known.get(node) ?? byMember(sharesOf(node, areaIn), members)
+      // Chance may come first, and places after it.
+      if (mapsOf(node).size === 0) known.set(node, found)
+      return found
+    },
+    members: leavesOf(plan).flatMap((leaf) =>
+      Array.from(sharesOf(leaf, () => 0).keys(), (at) => members[at]!),
+    ),
+  }
 }
 
 /** A member may be counted at several places of one plan. */
-function byMember(shares: Shares, members: readonly MemberKey[]): PreviewedShares['members'] {
+function byMember(shares: Shares, members: readonly MemberKey[]): PreviewedShare[] {
   const found = new Map<string, MemberKey & { share: number }>()
   for (const [counter, share] of shares) {
     const { pool, member } = members[counter]!

@@ -58,6 +58,23 @@ export function compileLocationMap({ ipv4, ipv6 }: LocationRanges): SharedArrayB
   return buffer
 }
 
+/** The ranges that an image was compiled of. @throws Error when it is none of this version */
+export function rangesOf(image: SharedArrayBuffer): LocationRanges {
+  const words = new Uint32Array(image)
+  if (words[headerAt.magic] !== mapMagic) throw new Error('not a location map image of this version')
+  const [count4, count6] = [words[headerAt.ipv4]!, words[headerAt.ipv6]!]
+  const ipv6At = headerWords + count4
+  const areas = new Uint16Array(image, 4 * (ipv6At + 2 * count6))
+  const starts = new BigUint64Array(count6)
+  for (let nth = 0; nth < count6; nth++) {
+    starts[nth] = (BigInt(words[ipv6At + 2 * nth]!) << 32n) | BigInt(words[ipv6At + 2 * nth + 1]!)
+  }
+  return {
+    ipv4: { starts: words.slice(headerWords, ipv6At), areas: areas.slice(0, count4) },
+    ipv6: { starts, areas: areas.slice(count4, count4 + count6) },
+  }
+}
+
 function check(family: string, starts: Uint32Array | BigUint64Array, areas: Uint16Array): void {
   const wrong = (problem: string) => new RangeError(`location ranges of ${family}: ${problem}`)
   if (starts.length !== areas.length) throw wrong(`${starts.length} starts and ${areas.length} areas`)

@@ -1,7 +1,7 @@
 /** Shares by the tree of a plan; held against what is answered over DNS in `e2e/documents`. */
 import fc from 'fast-check'
 import t from 'tap'
-import { sharesOf } from '../../../src/controlplane/steering/shares.ts'
+import { mapsOf, nodeFor, sharesOf } from '../../../src/controlplane/steering/shares.ts'
 import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
 
 const answer = (
@@ -21,7 +21,7 @@ const answer = (
   })),
 })
 
-const of = (plan: PlanNode) => sharesOf(plan).map((shares) => Object.fromEntries(shares))
+const of = (plan: PlanNode, area = 0) => Object.fromEntries(sharesOf(plan, () => area))
 
 t.test('what chance decides goes by weight, and rotation by turns', async (t) => {
   t.same(
@@ -31,7 +31,7 @@ t.test('what chance decides goes by weight, and rotation by turns', async (t) =>
         [1, 1],
       ]),
     ),
-    [{ 0: 0.5, 1: 0.5 }],
+    { 0: 0.5, 1: 0.5 },
   )
   t.same(
     of(
@@ -40,7 +40,7 @@ t.test('what chance decides goes by weight, and rotation by turns', async (t) =>
         [1, 1],
       ]),
     ),
-    [{ 0: 0.75, 1: 0.25 }],
+    { 0: 0.75, 1: 0.25 },
   )
   t.same(
     of(
@@ -49,9 +49,9 @@ t.test('what chance decides goes by weight, and rotation by turns', async (t) =>
         [1, 1],
       ]),
     ),
-    [{ 0: 0.5, 1: 0.5 }],
+    { 0: 0.5, 1: 0.5 },
   )
-  t.same(of(answer('rotate', [])), [{}])
+  t.same(of(answer('rotate', [])), {})
   t.same(
     of(
       answer('weighted', [
@@ -59,7 +59,7 @@ t.test('what chance decides goes by weight, and rotation by turns', async (t) =>
         [7, 3],
       ]),
     ),
-    [{ 7: 1 }],
+    { 7: 1 },
     'a member with two addresses',
   )
 })
@@ -78,12 +78,30 @@ t.test('a choice of pools weighs what they come to', async (t) => {
       { weight: 10, node: answer('rotate', [[2, 1]]) },
     ],
   }
-  t.same(of(plan), [{ 0: 0.45, 1: 0.45, 2: 0.1 }])
+  t.same(of(plan), { 0: 0.45, 1: 0.45, 2: 0.1 })
 })
 
-t.test('areas are told apart', async (t) => {
+t.test('areas are told apart, also where chance comes before them', async (t) => {
   const [near, far] = [answer('rotate', [[0, 1]]), answer('rotate', [[1, 1]])]
-  t.same(of({ kind: 'located', mapSlot: 0, areas: [near, far] }), [{ 0: 1 }, { 1: 1 }])
+  const located: PlanNode = { kind: 'located', mapSlot: 4, areas: [near, far] }
+  t.same(of(located), { 0: 1 })
+  t.same(of(located, 1), { 1: 1 })
+  t.same(of(located, 2), { 0: 1 }, 'an area that has none gets that of the first')
+  t.same([...mapsOf(located)], [[4, 2]])
+  t.equal(
+    nodeFor(located, () => 1),
+    far,
+  )
+  const drawn: PlanNode = {
+    kind: 'weighted',
+    children: [
+      { weight: 3, node: located },
+      { weight: 1, node: near },
+    ],
+  }
+  t.same(of(drawn), { 0: 1 })
+  t.same(of(drawn, 1), { 0: 0.25, 1: 0.75 })
+  t.same([...mapsOf(drawn)], [[4, 2]])
 })
 
 t.test('shares are one together', async (t) => {
@@ -112,8 +130,8 @@ t.test('shares are one together', async (t) => {
   }))
   fc.assert(
     fc.property(tree, (plan) => {
-      const [shares] = sharesOf(plan)
-      return Math.abs([...shares!.values()].reduce((sum, share) => sum + share, 0) - 1) < 1e-9
+      const shares = sharesOf(plan, () => 0)
+      return Math.abs([...shares.values()].reduce((sum, share) => sum + share, 0) - 1) < 1e-9
     }),
   )
   t.pass()

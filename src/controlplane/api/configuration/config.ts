@@ -110,13 +110,31 @@ export const PlanSchema = Type.Object(
             Type.Object({
               service: Type.String(),
               types: Type.Array(Type.Enum(['A', 'AAAA'])),
-              area: Type.Optional(
-                Type.Array(Type.String(), { description: 'of clients of an area: its pools' }),
+              clients: Type.Optional(
+                Type.Object(
+                  {
+                    networks: Type.Array(Type.String()),
+                    moreNetworks: Count,
+                    allBut: Type.Boolean({
+                      description: 'whether it is all clients but those in these networks',
+                    }),
+                  },
+                  { description: 'of these clients alone; all when left out' },
+                ),
               ),
               pools: Type.Array(Type.Object({ pool: Type.String(), before: Share, after: Share })),
+              members: Type.Array(
+                Type.Object({ pool: Type.String(), member: Type.String(), before: Share, after: Share }),
+                { description: 'those whose part of the answers of their pool is another one' },
+              ),
+              moreMembers: Count,
             }),
           ),
           moreServices: Count,
+          unseenServices: Type.Integer({
+            minimum: 0,
+            description: 'that the change may concern and that were not looked at, for there are too many',
+          }),
           leaving: Type.Array(
             Type.Object({
               pool: Type.String(),
