@@ -33,6 +33,18 @@ export function copyOf(syscalls: Syscalls, fd: number): number {
   return copy
 }
 
+/**
+ * Has descriptors be of a socket to which nothing ever comes. Whoever reads by them takes nothing any more from the sockets that they
+ * were of, which others have, too. Where the system gives no such socket, all stays as it was.
+ */
+export function deafen(syscalls: Syscalls, fds: readonly number[]): void {
+  const { afInet, sockDgram, sockNonblock, sockCloexec } = linux
+  const deaf = syscalls.socket(afInet, sockDgram | sockNonblock | sockCloexec, 0)
+  if (deaf < 0) return
+  for (const fd of fds) syscalls.dup3(deaf, fd, sockCloexec)
+  syscalls.close(deaf)
+}
+
 /** The addresses that a socket is bound to. */
 export function listensOn({ host, port, dual }: BoundSocket): ListenAddress[] {
   return dual

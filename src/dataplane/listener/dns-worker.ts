@@ -77,7 +77,8 @@ export class DnsWorker {
   async #listenByEvents(): Promise<void> {
     try {
       const listener = await this.#listen()
-      this.#say({ kind: 'listening', bound: listener.bound, skipped: listener.skipped })
+      const { bound, skipped, copies = [] } = listener
+      this.#say({ kind: 'listening', bound, skipped, copies })
     } catch (error) {
       const { code = 'EUNKNOWN', message } = error as NodeJS.ErrnoException
       this.#say({ kind: 'failed', code, message })
@@ -90,15 +91,15 @@ export class DnsWorker {
     const syscalls = loadSyscalls()
     askForShortTurns(syscalls)
     const listener = new UdpBatch(syscalls, end, responder, counters)
-    this.#say({ kind: 'listening', bound: this.#input.listen, skipped: [] })
+    this.#say({ kind: 'listening', bound: this.#input.listen, skipped: [], copies: [] })
     try {
       this.#runBatches(listener, new Int32Array(end.doorbell.rings))
     } catch (error) {
       // Anything else is a fault of ours, and ends the thread as it does elsewhere.
       if (!(error instanceof SyscallError)) throw error
       // The old sockets are there until the main thread hears of it, so that the ports are never without an owner.
-      await this.#listen()
-      this.#say({ kind: 'fell-back', reason: error.message })
+      const { copies = [] } = await this.#listen()
+      this.#say({ kind: 'fell-back', reason: error.message, copies })
     }
   }
 

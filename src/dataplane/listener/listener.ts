@@ -71,6 +71,8 @@ export interface Listener {
   readonly bound: readonly ListenAddress[]
   /** Addresses left out because the host has no such family, with the reason. */
   readonly skipped: readonly string[]
+  /** Descriptors by which an event loop reads sockets of UDP that were handed to it: its own copies. */
+  readonly copies?: readonly number[]
   /**
    * Takes no new work, answers what was received, closes. Idempotent.
    *

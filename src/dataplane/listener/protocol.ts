@@ -75,10 +75,11 @@ export type FromWorker =
       readonly kind: 'listening'
       readonly bound: readonly ListenAddress[]
       readonly skipped: readonly string[]
+      readonly copies: readonly number[]
     }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   /** The batched listener failed for good, and node:dgram has taken its place. */
-  | { readonly kind: 'fell-back'; readonly reason: string }
+  | { readonly kind: 'fell-back'; readonly reason: string; readonly copies: readonly number[] }
   | { readonly kind: 'serving'; readonly generation: number }
   /** Connections were given away. */
   | { readonly kind: 'gave' }

@@ -17,6 +17,8 @@ export interface Syscalls {
   /** Two ends at `descriptors`, two int32. */
   socketpair(domain: number, type: number, protocol: number, descriptors: number): number
   fcntl(fd: number, command: number, argument: number): number
+  /** Has descriptor `onto` be another one of `fd`, whatever it was. */
+  dup3(fd: number, onto: number, flags: number): number
   getsockname(fd: number, address: number, length: number): number
   /** `length` is the address of what `value` has room for, and then of what it holds. */
   getsockopt(fd: number, level: number, option: number, value: number, length: number): number
@@ -75,6 +77,7 @@ export const linux = {
   sockStream: 1,
   sockDgram: 2,
   sockSeqpacket: 5,
+  sockNonblock: 0x800,
   sockCloexec: 0x80000,
   dupfdCloexec: 1030,
   eventNonblock: 0x800,
@@ -177,6 +180,7 @@ export function loadSyscalls(
     socketpair: libc.func('int socketpair(int, int, int, uintptr_t)'),
     // Variable arguments are passed as others on these platforms.
     fcntl: libc.func('int fcntl(int, int, long)'),
+    dup3: libc.func('int dup3(int, int, int)'),
     getsockname: libc.func('int getsockname(int, uintptr_t, uintptr_t)'),
     getsockopt: libc.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)'),
     setsockopt: libc.func('int setsockopt(int, int, int, uintptr_t, uint32_t)'),

@@ -52,7 +52,7 @@ export async function startUdp(listen: readonly ListenOn[], parts: ListenerParts
     drops[Symbol.dispose]()
     await closeAll(sockets)
   }
-  return { bound, skipped, stop }
+  return { bound, skipped, copies: fds, stop }
 }
 
 /**

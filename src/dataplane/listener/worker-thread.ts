@@ -10,10 +10,11 @@ import { threadOf, Watch } from '../life/watch.ts'
 // So that the secret is made here, and all workers have the same.
 import '../wire/name-hash-key.ts'
 import { BatchSockets } from './batch-sockets.ts'
+import { deafen } from './bound-sockets.ts'
 import type { HandoverEnds } from './handover.ts'
 import { formatListenAddress, type ListenAddress, ListenError, type ListenOn } from './listener.ts'
 import type { FromWorker, ToWorker, Upcall, WorkerInput } from './protocol.ts'
-import type { SyscallError, Syscalls } from './syscalls.ts'
+import { loadSyscalls, type SyscallError, type Syscalls } from './syscalls.ts'
 import type { Transport } from './transports.ts'
 
 export interface WorkerEvents {
@@ -77,6 +78,8 @@ interface Life {
   readonly gone: PromiseWithResolvers<void>
   /** Why it ended, as far as it is known. */
   reason: string
+  /** By which its event loop reads sockets that were handed to it. */
+  copies: readonly number[]
   /** Since it was terminated because it hangs; null while it does not. */
   endingMs: number | null
 }
@@ -128,6 +131,8 @@ export class WorkerThread {
     if (hangs === null) return
     life!.reason = hangs
     life!.endingMs = 0
+    // A thread that is terminated finishes the turn of its event loop, and what it reads in that nobody answers.
+    if (life!.copies.length > 0) deafen(loadSyscalls(), life!.copies)
     void life!.worker.terminate()
   }
 
@@ -217,6 +222,7 @@ export class WorkerThread {
       listening: Promise.withResolvers(),
       gone: Promise.withResolvers(),
       reason: 'it ended',
+      copies: [],
       endingMs: null,
     }
   }
@@ -225,6 +231,7 @@ export class WorkerThread {
     switch (message.kind) {
       case 'listening':
         this.listening = true
+        life.copies = message.copies
         this.#bindsTo(message.bound)
         for (const skipped of message.skipped)
           this.#options.events.onSkipped?.(`${this.transport} ${skipped}`)
@@ -235,6 +242,7 @@ export class WorkerThread {
         life.listening.reject(this.#failure(message.code, message.message))
         break
       case 'fell-back':
+        life.copies = message.copies
         this.#fellBack(message.reason)
         break
       case 'serving':

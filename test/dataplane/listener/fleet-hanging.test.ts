@@ -1,6 +1,7 @@
 /** Workers that hang, each in its way, while others answer. */
 import { writeSync } from 'node:fs'
 import t from 'tap'
+import { holdSockets } from '../../../src/dataplane/listener/held-sockets.ts'
 import { linux, loadSyscalls } from '../../../src/dataplane/listener/syscalls.ts'
 import { query, TcpClient, UdpClient } from '../../support/dns-client.ts'
 import { alive, askTcp, askUdp, generation, generationOf, startFleet } from './running-fleet.ts'
@@ -26,6 +27,23 @@ for (const udpBackend of ['batch', 'dgram'] as const) {
       t.equal(fleet.stuck, false)
     })
   }
+}
+
+for (const udpBackend of ['batch', 'dgram'] as const) {
+  t.test(`what comes to a UDP worker (${udpBackend}) that hangs is answered by the next one`, async (t) => {
+    const listen = [{ host: '127.0.0.1', port: 0 }]
+    const held = holdSockets(loadSyscalls(), { listen, udpWorkers: 1, merged: true })
+    t.teardown(() => held[Symbol.dispose]())
+    const { fleet } = await startFleet(t, { udpBackend, entry, sockets: held.sockets }, generation(1))
+    await using client = await UdpClient.open(fleet.bound[0]!)
+    client.send(hanging(ways.waiting))
+    while (fleet.live('udp') > 0) await new Promise((resolve) => setImmediate(resolve))
+    const ids = Array.from({ length: 100 }, (_, i) => i)
+    for (const id of ids) client.send(query('a.one.test', 'A', { id }))
+    const answered: number[] = []
+    while (answered.length < ids.length) answered.push((await client.next()).readUInt16BE(0))
+    t.same(answered, ids)
+  })
 }
 
 t.test('the TCP worker hangs: UDP is answered, and TCP again by another one', async (t) => {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import t from 'tap'
 import { readCounters } from '../../../src/dataplane/counter-totals.ts'
-import { copyOf } from '../../../src/dataplane/listener/bound-sockets.ts'
+import { copyOf, deafen } from '../../../src/dataplane/listener/bound-sockets.ts'
 import { openHandover } from '../../../src/dataplane/listener/handover.ts'
 import { holdSockets } from '../../../src/dataplane/listener/held-sockets.ts'
 import { linux, loadSyscalls, type Syscalls } from '../../../src/dataplane/listener/syscalls.ts'
@@ -166,4 +166,20 @@ t.test('a listen that is refused, and a copy that can not be made, say so', asyn
   })
   t.equal(open.size, 0)
   t.throws(() => copyOf(syscalls, -1), { code: 'EBADF' })
+})
+
+t.test('a copy that is deafened is told of nothing, and the socket goes on', async (t) => {
+  using held = holdSockets(syscalls, { listen: localhost, udpWorkers: 1, merged: true })
+  const [socket] = held.sockets.udp[0]!
+  const copy = copyOf(syscalls, socket!.fd)
+  t.teardown(() => syscalls.close(copy))
+  await using client = await UdpClient.open(held.bound[0]!)
+  client.send(query('a.one.test', 'A'))
+  const buffer = new Uint8Array(512)
+  const read = (fd: number) => syscalls.read(fd, syscalls.address(buffer), buffer.length)
+  deafen({ ...syscalls, socket: () => -1 }, [copy])
+  deafen(syscalls, [copy])
+  t.equal(read(copy), -1)
+  t.equal(syscalls.errno(), 11, 'EAGAIN')
+  t.equal(read(socket!.fd), query('a.one.test', 'A').length)
 })
