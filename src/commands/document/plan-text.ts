@@ -127,9 +127,20 @@ export function changeLines(
     head,
     ...fields.map((field) => `    ${fieldText(field)}`),
     ...(hidden > 0 ? [`    and ${hidden} more fields`] : []),
+    ...(change.rrsets === undefined ? [] : [`    ${goingText(change.rrsets)}`]),
     ...(owner === undefined ? [] : [`    owner: ${owner.before ?? 'none'} -> ${owner.after ?? 'none'}`]),
   ]
 }
+
+/** RRsets that go with their zone, the first of them by name. */
+function goingText({ count, first }: NonNullable<PlannedChange['rrsets']>): string {
+  if (count === 0) return 'no RRsets'
+  const named = first.slice(0, shownOfWhole)
+  const more = count > named.length ? `, and ${counted(count - named.length)} more` : ''
+  return printable(`and ${counted(count)} RRset${count === 1 ? '' : 's'}: ${named.join(', ')}${more}`)
+}
+
+const counted = (count: number) => count.toLocaleString('en-US')
 
 function fieldText(field: FieldChange): string {
   const path = printable(field.path)

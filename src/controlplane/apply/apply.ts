@@ -20,6 +20,7 @@ import {
 import type { Author, Database, Tx, Write } from '../store/database.ts'
 import { changedSince } from '../store/history.ts'
 import { currentRevision } from '../store/revision.ts'
+import { type GoingRrsets, rrsetsGoing } from '../store/rrsets.ts'
 import { claimZone, lockZones, ZoneTaken } from '../store/zone-lock.ts'
 import { type Judged, judgeTarget } from './judge.ts'
 import { throwIfBeyond } from './reach.ts'
@@ -40,6 +41,8 @@ export interface Plan {
   readonly revision: number
   readonly target: Target
   readonly before: StoredConfiguration
+  /** The RRsets of the zones that go; of the first thousand of them. */
+  readonly going: ReadonlyMap<string, GoingRrsets>
 }
 
 interface Planned extends Plan {
@@ -194,8 +197,14 @@ async function plan(tx: Tx, aim: Aim): Promise<Planned> {
   throwIfAny(target.problems)
   const judged = await judgeTarget(tx, before, rrsets, target)
   throwIfAny(judged.problems)
-  return { revision, target, before, judged }
+  const going = await rrsetsGoing(tx, zonesThatGo(target).slice(0, mostGoing))
+  return { revision, target, before, going, judged }
 }
+
+/** Zones that go of which the RRsets are counted. */
+const mostGoing = 1_000
+
+const zonesThatGo = ({ zones }: Target) => zones.flatMap(({ name, after }) => (after === null ? [name] : []))
 
 /** What a message about a row that can't be read speaks of, such as `pool web`. */
 function partIn(what: string): string {

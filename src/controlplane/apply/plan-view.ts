@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Body } from '../document/forms.ts'
 import { hideOfMonitor, mark } from '../document/hidden.ts'
 import { formatMonitor } from '../document/monitor.ts'
-import { joinPath } from '../document/path.ts'
+import { joinPath, splitPath } from '../document/path.ts'
 import { formatMember, formatPool, formatWholePool } from '../document/pool.ts'
 import { isMap } from '../document/schema-check.ts'
 import { formatService } from '../document/service.ts'
@@ -11,6 +11,7 @@ import { formatRrset, formatWholeHead, formatZoneHead } from '../document/zone.t
 import type { Monitor } from '../model/monitor.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
+import type { GoingRrsets } from '../store/rrsets.ts'
 import type { Plan } from './apply.ts'
 import type { Left, PartChange, Target, ZoneChange } from './target.ts'
 
@@ -31,6 +32,8 @@ export interface PlannedChange {
   readonly fields: readonly FieldChange[]
   /** Fields beyond those that are listed. */
   readonly moreFields: number
+  /** Of a zone that goes: what goes with it, the first of it as owner and type. */
+  readonly rrsets?: { readonly count: number; readonly first: readonly string[] }
   /** Whose files it belongs to, where that changes. */
   readonly owner?: { readonly before: string | null; readonly after: string | null }
 }
@@ -60,11 +63,11 @@ export interface PlanView {
 const mostChanges = 1_000
 const mostFields = 200
 
-export function viewPlan({ revision, target }: Plan): PlanView {
+export function viewPlan({ revision, target, going }: Plan): PlanView {
   const parts: PlannedChange[] = [
     ...target.monitors.map((change) => viewChange('monitor', change, forms.monitor)),
     ...target.pools.map((change) => viewChange('pool', change, forms.pool)),
-    ...target.zones.map(viewZone),
+    ...target.zones.map((change) => viewZone(change, going.get(change.name))),
     ...target.services.map((change) => viewChange('service', change, forms.service)),
   ]
   const count = (action: PlannedChange['action']) => parts.filter((part) => part.action === action).length
@@ -97,9 +100,14 @@ function removedInside({ pools, zones }: Target): number {
   return [...members, ...rrsets].reduce((sum, count) => sum + count, 0)
 }
 
-/** How a part is told: what is new or goes as it is written, what changes with what goes without saying. */
+/**
+ * How a part is told. What is shown is what somebody wrote, before and after, and what nobody wrote is not there. Whether a field is
+ * another one then is a matter of what it comes to: `60` and `1m` are the same, and so is a default that was written out.
+ */
 interface Telling<T> {
+  /** As it would be written. */
   short(value: T): Body
+  /** With all that goes without saying. */
   whole(value: T): Body
   hide?(body: Body): Body
 }
@@ -130,19 +138,40 @@ function viewChange<T>(
 ): PlannedChange {
   const stays = before !== null && after !== null
   const bodyOf = ({ value, written }: { readonly value: T; readonly written?: Body | null }) =>
-    stays ? whole(value) : (written ?? short(value))
+    written ?? short(value)
   const was = before === null ? null : bodyOf(before)
   const is = after === null ? null : bodyOf(after)
   const shown = (body: Body | null) => (body === null ? null : hide(body))
-  const fields = hiddenFields(fieldChanges(was, is), shown(was), shown(is))
+  const isSame = stays && isDeepStrictEqual(before.value, after.value)
+  const all = isSame ? [] : fieldChanges(was, is)
+  const told = stays && !isSame ? withoutRestated(all, whole(before.value), whole(after.value)) : all
+  const fields = hiddenFields(told, shown(was), shown(is))
   return {
     kind,
     name,
-    action: before === null ? 'add' : after === null ? 'remove' : fields.length === 0 ? 'restate' : 'change',
+    action: before === null ? 'add' : after === null ? 'remove' : isSame ? 'restate' : 'change',
     fields: fields.slice(0, mostFields),
     moreFields: Math.max(0, fields.length - mostFields),
     ...ownerChange(before?.owner ?? null, after === null ? null : owner, stays),
   }
+}
+
+/** The fields that come to something else; all, where none can be told. */
+function withoutRestated(fields: readonly FieldChange[], before: Body, after: Body): readonly FieldChange[] {
+  const found = fields.filter(({ path }) => !isSameAt(before, after, splitPath(path)))
+  if (found.length > 0) return found
+  // Somebody wrote the same, and a newer version of this program reads it in another way.
+  return fields.length > 0 ? fields : fieldChanges(before, after)
+}
+
+/** Whether two wholes have the same in a place, or in the part around it where neither is so fine. */
+function isSameAt(before: unknown, after: unknown, steps: readonly (string | number)[]): boolean {
+  let [was, is] = [before, after]
+  for (const step of steps) {
+    if (!isMap(was) || !isMap(is) || !(step in was) || !(step in is)) break
+    ;[was, is] = [was[step], is[step]]
+  }
+  return isDeepStrictEqual(was, is)
 }
 
 function ownerChange(before: string | null, after: string | null, stays: boolean) {
@@ -150,8 +179,11 @@ function ownerChange(before: string | null, after: string | null, stays: boolean
   return { owner: { before, after } }
 }
 
-function viewZone(change: ZoneChange): PlannedChange {
-  const head = viewChange('zone', change, forms.zone)
+function viewZone(change: ZoneChange, going?: GoingRrsets): PlannedChange {
+  const head = {
+    ...viewChange('zone', change, forms.zone),
+    ...(going === undefined ? {} : { rrsets: going }),
+  }
   // A line to those who read it.
   const rrsets = change.rrsets.map(({ before, after }): FieldChange => {
     const { owner, type } = (before ?? after)!

@@ -3,7 +3,8 @@
  * decided by order or by chance: the same document on the same configuration gives the same target.
  *
  * Without `prune` nothing goes that the document does not name, and that holds for members and RRsets as for whole parts. With
- * it goes what is not named, but never what belongs to the files of somebody else.
+ * it goes what is not named, but never what belongs to the files of somebody else. A part of nobody's that comes into somebody's
+ * files keeps what is inside of it: before that it was not theirs.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Document } from '../document/document.ts'
@@ -168,7 +169,8 @@ class Making {
       const { rrsets: given, ...body } = this.#document.bodies.zones.get(apex) as Body & { rrsets?: unknown }
       const after = { value: head, written: spellingOf(body, formatZoneHead(head)) }
       // A document that says nothing of RRsets leaves them to others.
-      const changed = given === undefined ? [] : this.#rrsets(apex, wanted, rrsets.get(apex) ?? [])
+      const mayGo = there !== null && this.#mayGo(there)
+      const changed = given === undefined ? [] : this.#rrsets(apex, wanted, rrsets.get(apex) ?? [], mayGo)
       const change = this.#change('zones', apex, headOf(there), after, changed.length > 0)
       if (change !== null) changes.push({ ...change, before: there, rrsets: changed })
     }
@@ -181,7 +183,13 @@ class Making {
     return changes
   }
 
-  #rrsets(apex: string, wanted: readonly Rrset[], stored: readonly Rrset[]): ZoneChange['rrsets'] {
+  /** @param mayGo whether what is not wanted goes */
+  #rrsets(
+    apex: string,
+    wanted: readonly Rrset[],
+    stored: readonly Rrset[],
+    mayGo: boolean,
+  ): ZoneChange['rrsets'] {
     const there = new Map(stored.map((rrset) => [`${rrset.owner} ${rrset.type}`, rrset]))
     const changed: { before: Rrset | null; after: Rrset | null }[] = []
     for (const after of wanted) {
@@ -191,7 +199,7 @@ class Making {
       if (!isDeepStrictEqual(before, after)) changed.push({ before, after })
     }
     for (const before of there.values()) {
-      if (this.#prune) changed.push({ before, after: null })
+      if (mayGo) changed.push({ before, after: null })
       else this.#leave('rrset', `${apex}/${before.owner}/${before.type}`)
     }
     return changed
@@ -206,7 +214,7 @@ class Making {
     before: (Stored<T> & Owned) | null,
     format: (part: T) => Body,
   ): { value: T; written: Body | null } {
-    if (kind !== 'pools' || before === null || this.#prune) {
+    if (kind !== 'pools' || before === null || this.#mayGo(before)) {
       return { value: part, written: spellingOf(body, format(part)) }
     }
     const pool = part as unknown as Pool

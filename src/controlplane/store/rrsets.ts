@@ -153,6 +153,28 @@ export async function countAllRrsets(tx: Tx, apexes: readonly string[]): Promise
   return row!.count
 }
 
+/** What a zone takes along when it goes. */
+export interface GoingRrsets {
+  readonly count: number
+  /** The first of them, such as `www A`. */
+  readonly first: readonly string[]
+}
+
+/** The RRsets of zones: how many, and the first `most` of each. */
+export async function rrsetsGoing(
+  tx: Tx,
+  apexes: readonly string[],
+  most = 20,
+): Promise<ReadonlyMap<string, GoingRrsets>> {
+  if (apexes.length === 0) return new Map()
+  const { rows } = await tx.execute<{ apex: string; count: number; first: string[] }>(sql`
+    select z.apex, (select count(*)::int from rrsets r where r.zone = z.apex) as count,
+      array(select r.owner || ' ' || r.type from rrsets r where r.zone = z.apex
+        order by r.owner, r.type limit ${most}) as first
+    from unnest(${texts(apexes)}) as z(apex)`)
+  return new Map(rows.map(({ apex, ...rest }) => [apex, rest]))
+}
+
 export async function countRrsets(tx: Tx, apex: string): Promise<number> {
   const [row] = await tx.select({ count: count() }).from(rrsets).where(eq(rrsets.zone, apex))
   return row!.count

@@ -1,6 +1,7 @@
 /** Documents by the API: planned, applied, exported; on both kinds of database. */
 import t from 'tap'
 import { sql } from '../../../schema/drizzle.ts'
+import { planText } from '../../../src/commands/document/plan-text.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { adminToken, type Harness, startHarness } from '../api/fixture.ts'
 
@@ -73,7 +74,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.same((await harness.call('GET', '/v1/services/www.example.test')).body.pools, ['eu', 'us'])
     })
 
-    t.test('a change is told field by field, with what went without saying', async (t) => {
+    t.test('a change is told field by field, in the words that were written', async (t) => {
       const next = structuredClone(document) as Any
       next.pools.eu.members.b.weight = 50
       next.services['www.example.test'].steer = 'weighted'
@@ -84,7 +85,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
           kind: 'pool',
           name: 'eu',
           action: 'change',
-          fields: [{ path: 'members.b.weight', before: 100, after: 50 }],
+          fields: [{ path: 'members.b.weight', after: 50 }],
           moreFields: 0,
         },
         {
@@ -98,7 +99,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
           kind: 'service',
           name: 'www.example.test',
           action: 'change',
-          fields: [{ path: 'steer', before: 'failover', after: 'weighted' }],
+          fields: [{ path: 'steer', after: 'weighted' }],
           moreFields: 0,
         },
       ])
@@ -106,6 +107,83 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.match((await harness.call('GET', '/v1/zones/example.test/rrsets/ns1/A')).body, {
         data: ['192.0.2.54'],
       })
+      t.equal((await put(harness, document)).status, 200)
+    })
+
+    t.test('what nobody wrote is not told, nor what is only written in another way', async (t) => {
+      const written = (parts: object) => ({
+        ...document,
+        ...parts,
+        services: { 'www.example.test': { ttl: 60, pools: ['eu', { pool: 'us', weight: 100 }] } },
+      })
+      t.equal((await put(harness, written({}))).status, 200)
+      const fieldsOf = async (next: object) => {
+        const { body } = await put(harness, next, '?dryRun=true')
+        return body.changes.flatMap(({ action, name, fields }: Any) =>
+          fields.map((field: Any) => ({ what: `${action} ${name}`, ...field })),
+        )
+      }
+      const service = (body: object) => ({ ...written({}), services: { 'www.example.test': body } })
+      const what = 'change www.example.test'
+      t.same(await fieldsOf(service({ ttl: '5m', pools: ['eu', { pool: 'us', weight: 100 }] })), [
+        { what, path: 'ttl', before: 60, after: '5m' },
+      ])
+      t.same(await fieldsOf(service({ pools: ['eu', 'us'], steer: 'failover' })), [
+        { what, path: 'ttl', before: 60 },
+      ])
+      t.same(await fieldsOf(service({ ttl: '1m', pools: [{ pool: 'eu', weight: 10 }, 'us'] })), [
+        {
+          what,
+          path: 'pools',
+          before: ['eu', { pool: 'us', weight: 100 }],
+          after: [{ pool: 'eu', weight: 10 }, 'us'],
+        },
+      ])
+      const restated = await put(harness, service({ ttl: '1m', pools: ['eu', 'us'] }), '?dryRun=true')
+      t.match(restated.body.changes, [{ action: 'restate', fields: [] }])
+      t.same(
+        await fieldsOf(
+          written({
+            pools: { us: { monitor: 'web', minUp: 0, members: { b: { address: '192.0.2.21' } } } },
+          }),
+        ),
+        [{ what: 'change us', path: 'members.b', after: { address: '192.0.2.21' } }],
+        'a member that comes, without defaults',
+      )
+      t.same(await fieldsOf(written({ monitors: { web: { type: 'http', port: 8080 } } })), [
+        { what: 'change web', path: 'path', before: '/healthz' },
+        { what: 'change web', path: 'interval', before: '5s' },
+      ])
+      t.equal((await put(harness, document)).status, 200)
+    })
+
+    t.test('a zone that goes says what goes with it', async (t) => {
+      const { body } = await put(harness, { ...document, zones: {}, services: {} }, '?prune=true&dryRun=true')
+      const gone = body.changes.find(({ kind }: Any) => kind === 'zone')
+      t.same(gone.rrsets, { count: 2, first: ['@ NS', 'ns1 A'] })
+      t.match(planText(body).join('\n'), /remove zone example\.test\n(.*\n)+? {4}and 2 RRsets: @ NS, ns1 A\n/)
+    })
+
+    t.test('what nobody owned comes into files whole, and goes from them only afterwards', async (t) => {
+      const theirs = {
+        owner: 'team-b',
+        pools: { eu: { monitor: 'web', members: { a: { address: '192.0.2.10', weight: 100 } } } },
+        zones: { 'example.test': { ...zone, rrsets: [zone.rrsets[0]] } },
+      }
+      const first = await put(harness, theirs, '?prune=true&dryRun=true')
+      t.equal(first.body.summary.removeInside, 0)
+      const left = first.body.left.filter(({ kind }: Any) => kind === 'member' || kind === 'rrset')
+      t.same(left, [
+        { kind: 'member', name: 'eu/b' },
+        { kind: 'rrset', name: 'example.test/ns1/A' },
+      ])
+      t.equal((await put(harness, theirs, '?prune=true')).status, 200)
+      t.match((await harness.call('GET', '/v1/pools/eu')).body.members, { b: { address: '192.0.2.11' } })
+      const second = await put(harness, theirs, '?prune=true&dryRun=true')
+      t.match(second.body, { summary: { removeInside: 2 } }, 'now they are theirs')
+      t.equal((await put(harness, { owner: 'team-b' }, '?prune=true')).status, 409, 'a service names them')
+      t.equal((await put(harness, { monitors: document.monitors }, '?prune=true')).status, 200)
+      t.equal((await put(harness, { owner: 'team-b' }, '?prune=true')).status, 200)
       t.equal((await put(harness, document)).status, 200)
     })
 

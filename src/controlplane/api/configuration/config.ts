@@ -99,6 +99,12 @@ export const PlanSchema = Type.Object(
         }),
         fields: Type.Array(FieldSchema),
         moreFields: Count,
+        rrsets: Type.Optional(
+          Type.Object(
+            { count: Count, first: Type.Array(Type.String({ description: 'owner and type' })) },
+            { description: 'that go with a zone, of the first thousand zones' },
+          ),
+        ),
         owner: Type.Optional(Type.Object({ before: TextOrNull('none'), after: TextOrNull('none') })),
       }),
     ),
