@@ -113,7 +113,7 @@ t.test('the workflow runs what .ci/run runs, on the Node of package.json', async
 })
 
 t.test('the scripts are bash', async (t) => {
-  for (const script of ['.ci/run', 'deploy/postgres/create-roles.sh']) {
+  for (const script of ['.ci/run', '.ci/weekly', 'deploy/postgres/create-roles.sh']) {
     await t.resolves(promisify(execFile)('bash', ['-n', join(repository, script)]), script)
     t.match(await read(script), /^#!\/bin\/bash\n(?:#.*\n)+set -euo pipefail\n/)
   }
