@@ -48,8 +48,10 @@ export function startPageShell(folder: string, daemon: DaemonProcess): PageShell
   child.stdin.on('error', () => undefined)
   child.stdin.write(`exec 2>&1; set -E; trap 'echo "${failure}$BASH_COMMAND"' ERR\n`)
   const run: PageShell['run'] = async (commands) => {
-    await writeFile(join(folder, 'block.sh'), commands)
-    child.stdin.write(`. ./block.sh </dev/null; echo '${endOfBlock}'\n`)
+    const file = join(folder, 'block.sh')
+    await writeFile(file, commands)
+    // By its whole path: a block may go to another folder.
+    child.stdin.write(`. '${file}' </dev/null; echo '${endOfBlock}'\n`)
     const output: string[] = []
     const failed: string[] = []
     for (;;) {

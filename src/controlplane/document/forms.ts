@@ -134,7 +134,9 @@ export function apart(schema: TSchema): Field<object> {
 }
 
 /** `status` is what the daemon tells beside a body; a client may send it back, and it means nothing then. */
-export const ignored = apart(Type.Unknown())
+export const ignored = apart(
+  Type.Unknown({ description: 'what the server tells; it means nothing in a request' }),
+)
 
 function fieldOf<Part extends object, Value>(
   form: Form<Value>,

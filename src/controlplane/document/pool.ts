@@ -77,7 +77,7 @@ const memberForm = record(
     status: ignored,
   },
   {
-    title: 'Member',
+    title: 'PoolMember',
     description: 'an object with the fields of a member: address, addresses or host, and others',
     check({ address, addresses, host }, report) {
       if (address === null && addresses === null && host === null) {

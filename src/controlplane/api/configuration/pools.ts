@@ -17,7 +17,7 @@ import { type Resource, registerResource } from './resource.ts'
 
 const members = {
   members: Type.Optional(
-    Type.Record(Type.String(), titled('MemberOfPool', withStatus(MemberSchema, MemberStatus))),
+    Type.Record(Type.String(), titled('PoolMemberView', withStatus(MemberSchema, MemberStatus))),
   ),
 }
 const viewed = Type.Object({ ...PoolSchema.properties, ...members })

@@ -34,7 +34,7 @@ type Wish = Pick<Override, 'state' | 'until' | 'reason'>
 
 export const wishForm: RecordForm<Wish> = record(
   { ...wishFields, status: ignored },
-  { title: 'Override', description: 'an object with state, until and reason' },
+  { title: 'OverrideWish', description: 'an object with state, until and reason' },
 )
 
 export function parseWish(input: unknown, now: Date, problems: Problem[]): Wish | undefined {

@@ -134,8 +134,8 @@ t.test('a service that steers by geo is read back as it was written', async (t) 
 })
 
 t.test('the OpenAPI document shows every field', async (t) => {
-  const { Monitor, Service, Pool, Member, ...schemas } = (await call('GET', '/openapi.json')).body.components
-    .schemas
+  const { Monitor, Service, Pool, PoolMember, ...schemas } = (await call('GET', '/openapi.json')).body
+    .components.schemas
   const types = Monitor.oneOf.map(({ $ref }: { $ref: string }) =>
     schemas[$ref.replace('#/components/schemas/', '')].properties.type.enum.join(),
   )
@@ -152,5 +152,5 @@ t.test('the OpenAPI document shows every field', async (t) => {
   ])
   t.match(schemas.GeoRules.properties, { cidr: {}, default: {} })
   t.match(Pool.properties, { fallback: {}, tiers: {}, quorum: {} })
-  t.match(Member.properties, { priority: {} })
+  t.match(PoolMember.properties, { priority: {} })
 })

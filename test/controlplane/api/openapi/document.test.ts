@@ -1,8 +1,9 @@
 /** The OpenAPI document as a whole: that it is one, and that clients can be made of it. */
 import { Validator } from '@seriousme/openapi-schema-validator'
 import t from 'tap'
-import { OpenapiDocument, type Parameter } from '../../../support/openapi-document.ts'
+import { OpenapiDocument, type Parameter, type Reference } from '../../../support/openapi-document.ts'
 import { startHarness } from '../fixture.ts'
+import names from './names.json' with { type: 'json' }
 
 const harness = await startHarness(null)
 t.teardown(() => harness[Symbol.asyncDispose]())
@@ -36,6 +37,15 @@ t.test('every operation has a name of its own that can be a function', (t) => {
   const ids = routes.map(({ operation }) => operation.operationId)
   t.equal(new Set(ids).size, ids.length)
   for (const id of ids) t.match(id, /^[a-z][A-Za-z]{2,40}$/)
+  t.end()
+})
+
+t.test('names stay: clients that were generated call operations and types by them', (t) => {
+  const now = {
+    operations: routes.map(({ operation }) => operation.operationId).sort(),
+    schemas: Object.keys(json.components.schemas!).sort(),
+  }
+  t.same(now, names, 'names.json has those that are new, and none of it goes')
   t.end()
 })
 
@@ -76,6 +86,18 @@ t.test('what is sent and what comes back has a name', (t) => {
       const { schema } = document.follow(body).content?.['application/json'] ?? {}
       if (schema !== undefined) t.ok('$ref' in schema, `${method} ${path}`)
     }
+  }
+  t.end()
+})
+
+t.test('a body is not called like a parameter beside it', (t) => {
+  // A generated function takes both, and names the body after its schema.
+  for (const { method, path, operation } of routes) {
+    const { schema } = operation.requestBody?.content?.['application/json'] ?? {}
+    if (schema === undefined) continue
+    const name = (schema as Reference).$ref.replace('#/components/schemas/', '').toLowerCase()
+    const parameters = (operation.parameters ?? []).map((each) => each.name.toLowerCase())
+    t.notOk(parameters.includes(name), `${method} ${path} ${name}`)
   }
   t.end()
 })
