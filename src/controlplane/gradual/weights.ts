@@ -5,8 +5,8 @@
  */
 import type { GradualPart, MovedWeight } from '../model/gradual.ts'
 
-/** Fine enough for a hundredth of a percent, and below the largest weight. */
-const scale = 10_000
+/** Near the largest weight (65,535), and divisible by what people divide by: a share is right within a 60,000th of all answers. */
+const scale = 60_000
 
 type Side = 'before' | 'after'
 

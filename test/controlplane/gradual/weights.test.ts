@@ -20,7 +20,7 @@ t.test('by hand', async (t) => {
   t.same(at({ a: [100, 50], b: [0, 50], c: [0, 0] }, 10), { a: 19, b: 1, c: 0 }, 'a last resort stays one')
   t.same(
     at({ a: [65535, 65535], b: [0, 1] }, 1),
-    { a: 10_000, b: 1 },
+    { a: 60_000, b: 1 },
     'a share that is too small is not none',
   )
   t.same(gaining(part(moved)), ['us'])
