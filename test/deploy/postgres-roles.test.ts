@@ -184,7 +184,7 @@ async function serves(t: Test, url: string): Promise<void> {
         },
       ],
       ['PUT', '/v1/zones/example.test/rrsets/mail/A', { data: ['192.0.2.25'] }],
-      ['PUT', '/v1/monitors/web', { port: 9, interval: '200ms', timeout: '100ms', fall: 1 }],
+      ['PUT', '/v1/monitors/web', { port: 9, interval: '1s', timeout: '1s', recheck: '50ms', fall: 1 }],
       ['PUT', '/v1/pools/web', { monitor: 'web', members: { one: { address: '127.0.0.1' } } }],
       ['PUT', '/v1/services/www.example.test', { pools: ['web'] }],
       ['PUT', '/v1/pools/web/members/one/override', { state: 'up', reason: 'a test' }],

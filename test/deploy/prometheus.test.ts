@@ -33,7 +33,7 @@ t.test('a scraped daemon', { skip }, async (t) => {
   // A member that can't be up, so that transitions and failures have series.
   await daemon.request('/v1/monitors/quick', {
     method: 'PUT',
-    json: { port: 9, interval: '200ms', timeout: '100ms', fall: 1 },
+    json: { port: 9, interval: '1s', timeout: '1s', recheck: '50ms', fall: 1 },
   })
   const members = { one: { address: '192.0.2.1', probe: { address: '127.0.0.1' } } }
   await daemon.request('/v1/pools/web', { method: 'PUT', json: { monitor: 'quick', members } })

@@ -60,7 +60,7 @@ export async function putService(
 ): Promise<void> {
   await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
   await put(daemon, '/v1/monitors/web', {
-    ...{ interval: '100ms', timeout: '100ms', rise: 1, fall: 2 },
+    ...{ interval: '1s', timeout: '1s', recheck: '50ms', rise: 1, fall: 2 },
     ...monitor,
   })
   const members = Object.fromEntries(

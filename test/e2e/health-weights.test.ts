@@ -11,7 +11,7 @@ t.teardown(() => postgres.stop())
 
 const name = 'www.example.test'
 const both = ['192.0.2.1', '192.0.2.2']
-const often = { interval: '100ms', timeout: '100ms', rise: 1, fall: 1 }
+const often = { interval: '1s', timeout: '1s', recheck: '50ms', rise: 1, fall: 1 }
 const weighted = { select: 'weighted', answers: 1 }
 
 const start = async () => startDaemonProcess({ env: { DATABASE_URL: await postgres.createDatabase() } })

@@ -29,7 +29,7 @@ t.test('hosts are probed at their addresses', async (t) => {
   await using daemon = await startResolving(upstream, await postgres.createDatabase())
   const { dns } = daemon
   await put(daemon, '/v1/zones/example.test', zone)
-  const monitor = { port: backend.port, interval: '100ms', timeout: '100ms', rise: 1, fall: 2 }
+  const monitor = { port: backend.port, interval: '1s', timeout: '1s', recheck: '50ms', rise: 1, fall: 2 }
   await put(daemon, '/v1/monitors/web', monitor)
   const members = { lb: { host: lb }, nx: { host: 'nx.provider.example' }, spare: { address: '127.0.0.9' } }
   await put(daemon, '/v1/pools/web', { monitor: 'web', members })

@@ -28,7 +28,7 @@ const metric = async (daemon: DaemonProcess) =>
 /** Two pools of three members each, and a service on each that answers with nothing when its pool is down. */
 async function configure(daemon: DaemonProcess, network: Network): Promise<void> {
   await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
-  const monitor = { port: memberPort, interval: '200ms', timeout: '200ms', rise: 1, fall: 3 }
+  const monitor = { port: memberPort, interval: '1s', timeout: '1s', recheck: '50ms', rise: 1, fall: 3 }
   await put(daemon, '/v1/monitors/web', monitor)
   for (const [index, service] of services.entries()) {
     const members = Object.fromEntries(

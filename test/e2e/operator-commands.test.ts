@@ -41,7 +41,7 @@ const good = await startBackend()
 t.teardown(() => good[Symbol.asyncDispose]())
 const failing = await startBackend()
 t.teardown(() => failing[Symbol.asyncDispose]())
-await putService(daemon, [good, failing], { ttl: 1 }, {}, { interval: '100ms', timeout: '100ms' })
+await putService(daemon, [good, failing], { ttl: 1 }, {}, { interval: '1s', timeout: '1s', recheck: '50ms' })
 const { items } = (await (await daemon.request('/v1/pools')).json()) as {
   items: { name: string; members: object }[]
 }

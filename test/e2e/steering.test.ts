@@ -227,7 +227,13 @@ t.test('latency: the pool that answers sooner', async () => {
   await using one = await startSlow()
   await using two = await startSlow()
   one.delayMs = 150
-  await put(daemon, '/v1/monitors/timed', { interval: '200ms', timeout: '200ms', rise: 1, fall: 5 })
+  await put(daemon, '/v1/monitors/timed', {
+    interval: '1s',
+    timeout: '1s',
+    recheck: '50ms',
+    rise: 1,
+    fall: 5,
+  })
   const monitored = (pool: string, address: string, port: number) =>
     put(daemon, `/v1/pools/${pool}`, {
       monitor: 'timed',

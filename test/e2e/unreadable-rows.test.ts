@@ -52,7 +52,7 @@ t.test('a monitor that can not be read is left out, here and in the snapshot', a
   const seen = third.lines.length
   await postgres.restart()
   await third.line(({ msg }) => msg === 'the database is available', { from: seen })
-  await put(third, '/v1/monitors/web', { interval: '100ms', timeout: '100ms', fall: 1, rise: 1 })
+  await put(third, '/v1/monitors/web', { interval: '1s', timeout: '1s', recheck: '50ms', fall: 1, rise: 1 })
   backend.healthy = false
   await eventually(async () => {
     const { status } = (await (await third.request('/v1/pools/web/members/m1')).json()) as {
@@ -158,7 +158,7 @@ t.test('the last good stays in the place of rows that somebody broke, until they
   await put(second, '/v1/zones/head.test', zone('192.0.2.61'))
   await put(second, '/v1/services/www.example.test', { pools: ['web'], ttl: 5 })
   await put(second, '/v1/pools/spare', { members: { s1: { address: '192.0.2.10' } } })
-  await put(second, '/v1/monitors/web', { interval: '100ms', timeout: '100ms', fall: 1, rise: 1 })
+  await put(second, '/v1/monitors/web', { interval: '1s', timeout: '1s', recheck: '50ms', fall: 1, rise: 1 })
   await complaints(second, 0)
   await askUntil(second.dns, 'a.example.test', ['192.0.2.60'])
   await askUntil(second.dns, 'a.head.test', ['192.0.2.61'])
