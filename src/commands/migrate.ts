@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { readConfig } from '../config.ts'
 import { defineCommand } from './frame/command.ts'
 import { withDatabase } from './own-database.ts'
 
@@ -12,8 +14,11 @@ export const migrate = defineCommand({
     },
   ],
   async run() {
+    const { databaseUrl, dataDir } = readConfig([], process.env)
     await withDatabase(async () => {
-      process.stdout.write('the schema is up to date\n')
+      // One that has just been made is found by nobody who does not hear where it is.
+      const where = databaseUrl === null ? `: ${join(dataDir, 'db')}` : ''
+      process.stdout.write(`the schema is up to date${where}\n`)
     })
   },
 })

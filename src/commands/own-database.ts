@@ -49,8 +49,13 @@ export function requireOwnDatabase(environment: Readonly<Record<string, string |
   )
 }
 
-/** Does what `withDatabase` does, for the commands that can go by a running server instead. */
+/**
+ * Does what `withDatabase` does, for the commands that can go by a running server instead.
+ *
+ * @throws UsageError where there is no database yet
+ */
 export async function withOwnDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+  requireOwnDatabase(process.env)
   let opened = false
   try {
     return await withDatabase((database) => {

@@ -2,8 +2,10 @@
  * What decides answers on this node, before they are handed to the workers: location data, the planner, and what is known of
  * answers that clients still have.
  */
+
 import type { Catalog } from '../controlplane/catalog/catalog.ts'
 import { LocationSource } from '../controlplane/location/location-source.ts'
+import { birthKeys } from '../controlplane/model/births.ts'
 import type { NodeRecord } from '../controlplane/model/observation.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
 import type { AnswerCounters } from '../controlplane/serve/answer-counters.ts'
@@ -65,7 +67,8 @@ export class Answers implements AsyncDisposable {
 
   readonly hears: Hearing<'answers'> = {
     catalog: ({ before, catalog, ended }) => {
-      this.handedOut.forget(ended.members)
+      // One that is there still has another endpoint now, and caches have the one before under its name.
+      this.handedOut.forget(ended.members.filter((member) => !catalog.births.has(birthKeys.member(member))))
       this.drains.forget(ended.members)
       this.#fleetDrains.forget(ended.members)
       this.pools.forget(ended.pools)

@@ -207,5 +207,22 @@ t.test(
     t.match(status, { answered: true, safeAt: null, leaving: [{ address: '2001:db8::6' }] })
     const inSeconds = (Date.parse(status.leaving[0]!.safeAt) - Date.now()) / 1000
     t.ok(inSeconds > 3000 && inSeconds <= 3600, `${inSeconds}`)
+
+    const leaving = async () => {
+      const reply = await daemon.request('/v1/pools/leaving/members/a')
+      const { status } = (await reply.json()) as { status: { leaving?: readonly { address: string }[] } }
+      return status.leaving?.map(({ address }) => address).sort()
+    }
+    await put(daemon, '/v1/pools/leaving/members/a', { address: '192.0.2.7' })
+    t.same(await both(service), [['192.0.2.7'], []])
+    t.same(await leaving(), ['192.0.2.6', '2001:db8::6'], 'an address that is replaced leaves, too')
+    await put(daemon, '/v1/pools/leaving/members/a', {
+      address: '192.0.2.7',
+      probe: { address: '127.0.0.1' },
+    })
+    t.same(await leaving(), ['192.0.2.6', '2001:db8::6'])
+    await put(daemon, '/v1/pools/leaving/members/a', { address: '192.0.2.6' })
+    t.same(await both(service), [['192.0.2.6'], []])
+    t.same(await leaving(), ['192.0.2.7', '2001:db8::6'], 'and is back')
   },
 )

@@ -42,6 +42,7 @@ await put('common.inc', 'www A 192.0.2.6\n')
 await writeFile(join(zones, 'below/more'), 'more A 192.0.2.7\nmore A 192.0.2.7\n')
 
 t.test('into a database', async (t) => {
+  t.equal((await pooldns(['migrate'])).code, 0)
   const dry = await pooldns(['import-zones', zones, '--dry-run'])
   t.match(dry, { code: 1, stdout: '6 zones: 5 would change, 0 the same already, 1 refused\n' })
   const first = await pooldns(['import-zones', zones])

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { access, chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { access, chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -131,13 +131,25 @@ t.test('tokens by the command line', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'pooldns-token-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const env = { POOLDNS_DATA_DIR: folder, XDG_CONFIG_HOME: folder }
+  const zones = join(folder, 'zones')
+  await mkdir(zones)
+  await writeFile(join(zones, 'a.test'), '@ 1h SOA ns1 hostmaster 1 1h 10m 14d 60\n')
   t.match(
     await pooldns(['token', 'create', 'ci'], env),
     { code: 2, stdout: '', stderr: /has no database: go by a running server with --server URL/ },
     'not into a database that nobody uses',
   )
-  t.same(await readdir(folder), [])
-  t.equal((await pooldns(['migrate'], env)).code, 0)
+  const others = [
+    ['import-zone', '-', '--zone', 'a.test'],
+    ['import-zone', '-', '--zone', 'a.test', '--dry-run'],
+  ]
+  for (const args of [...others, ['import-zones', zones], ['export-zone', 'a.test'], ['token', 'list']])
+    t.match(await pooldns(args, env), { code: 2, stdout: '', stderr: /has no database/ }, args.join(' '))
+  t.same(await readdir(folder), ['zones'])
+  t.match(await pooldns(['migrate'], env), {
+    code: 0,
+    stdout: `the schema is up to date: ${join(folder, 'db')}\n`,
+  })
   const created = await pooldns(['token', 'create', 'ci', '--scope', 'read', '--json'], env)
   t.equal(created.code, 0, created.stderr)
   const { secret } = JSON.parse(created.stdout)

@@ -39,6 +39,7 @@ async function file(name: string, content: string): Promise<string> {
 }
 
 t.test('with the database itself', async (t) => {
+  t.equal((await pooldns(['migrate'])).code, 0)
   const good = await file('good.zone', `${top}www A 192.0.2.1\n@ MX 10 gone\n`)
   t.match(await pooldns(['export-zone', 'example.test']), {
     code: 1,

@@ -28,3 +28,8 @@ export const OverrideWord: RecordForm<Word> = record(
   },
   { description: 'an object with state, until, reason, actor and since' },
 )
+
+/** A word as the audit log shows it: what stands there can be PUT again. */
+export function auditedWord({ state, until, reason, actor, since }: Word): object {
+  return { state, until, reason, status: { actor, since } }
+}

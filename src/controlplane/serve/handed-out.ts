@@ -152,7 +152,7 @@ export class HandedOut {
     }
   }
 
-  /** Forgets members that are no more; plans of others of their names count for those. */
+  /** Forgets members that are no more. */
   forget(ended: Iterable<MemberKey>): void {
     // Plans that are still served keep what they know of them, until they are not.
     for (const key of ended) this.#known.delete(formatMemberKey(key))

@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, isNull, lte, or } from '../../../schema/drizzle.ts'
 import { isPatternRow, overrides } from '../../../schema/health.ts'
 import { Pattern, Words } from '../document/fields.ts'
+import { auditedWord } from '../document/override.ts'
 import { ControlError } from '../model/errors.ts'
 import { isPattern } from '../model/glob.ts'
 import { formatMemberKey } from '../model/member-key.ts'
@@ -68,7 +69,7 @@ export async function putOverride(write: Write, override: Override): Promise<Ove
       .onConflictDoUpdate({ target: [overrides.pool, overrides.member], set: override }),
   )
   write.change('override', formatMemberKey(override))
-  write.audit('override.put', formatMemberKey(override), before, override)
+  write.audit('override.put', formatMemberKey(override), before && auditedWord(before), auditedWord(override))
   return before
 }
 
@@ -89,7 +90,7 @@ export async function deleteOverride(
   write.send(write.tx.delete(overrides).where(isOf(pool, member)))
   write.change('override', key)
   const override = toOverride(row)
-  write.audit('override.delete', key, override, endedAt === undefined ? null : { endedAt })
+  write.audit('override.delete', key, auditedWord(override), endedAt === undefined ? null : { endedAt })
   return override
 }
 
@@ -102,7 +103,7 @@ export async function expireOverrides(write: Write, now: Date): Promise<Override
   for (const override of ended) {
     const key = formatMemberKey(override)
     write.change('override', key)
-    write.audit('override.expire', key, override, null)
+    write.audit('override.expire', key, auditedWord(override), null)
   }
   return ended
 }

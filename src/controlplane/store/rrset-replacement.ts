@@ -29,6 +29,14 @@ export interface FormerRrset extends RrsetKey {
 export interface Replacement extends AuditedReplacement {
   /** Those that changed, as they were; `written` when that is in the history already, null when there are too many, and none of a zone that is new. */
   readonly former: readonly FormerRrset[] | 'written' | null
+  /** The first of them, as they were and as they are, where both are at hand. */
+  readonly few: readonly ChangedRrset[]
+}
+
+/** Null where there was, or is to be, none. */
+export interface ChangedRrset {
+  readonly before: Rrset | null
+  readonly after: Rrset | null
 }
 
 /**
@@ -62,14 +70,12 @@ export async function replaceRrsets(
   for (const batch of batches(gone)) write.send(deleteRows(tx, apex, batch))
   for (const batch of batches(changed)) write.send(saveRows(tx, apex, batch, write.revision))
   const all = [
-    ...gone.map((rrset) => ({ ...keyPart(rrset), before: rrset })),
-    ...(isNew ? [] : changed).map((rrset) => ({
-      ...keyPart(rrset),
-      before: former.get(keyOf(rrset)) ?? null,
-    })),
+    ...gone.map((rrset) => ({ before: rrset, after: null })),
+    ...(isNew ? [] : changed).map((rrset) => ({ before: former.get(keyOf(rrset)) ?? null, after: rrset })),
   ]
   return {
-    former: all.length > keptRrsets ? null : all,
+    former: formerOf(all),
+    few: all.slice(0, auditedNames),
     changed: changed.length + gone.length,
     put: changed.slice(0, auditedNames).map(keyOf),
     deleted: gone.slice(0, auditedNames).map(keyOf),
@@ -85,16 +91,16 @@ export async function replaceRrsets(
 export function replaceSome(
   write: Write,
   apex: string,
-  changes: readonly { readonly before: Rrset | null; readonly after: Rrset | null }[],
+  changes: readonly ChangedRrset[],
   isNew: boolean,
 ): Replacement {
   const gone = changes.flatMap(({ before, after }) => (after === null && before !== null ? [before] : []))
   const put = changes.flatMap(({ after }) => after ?? [])
   for (const batch of batches(gone)) write.send(deleteRows(write.tx, apex, batch))
   for (const batch of batches(put)) write.send(saveRows(write.tx, apex, batch, write.revision))
-  const former = isNew ? [] : changes.map(({ before, after }) => ({ ...keyPart((before ?? after)!), before }))
   return {
-    former: former.length > keptRrsets ? null : former,
+    former: isNew ? [] : formerOf(changes),
+    few: changes.slice(0, auditedNames),
     changed: changes.length,
     put: put.slice(0, auditedNames).map(keyOf),
     deleted: gone.slice(0, auditedNames).map(keyOf),
@@ -116,6 +122,11 @@ function deleteRows(tx: Tx, apex: string, rows: readonly Rrset[]): PromiseLike<u
   return tx.execute(sql`
     delete from rrsets using json_to_recordset(${keys}::json) as gone(owner text, type text)
     where rrsets.zone = ${apex} and rrsets.owner = gone.owner and rrsets.type = gone.type`)
+}
+
+function formerOf(changes: readonly ChangedRrset[]): readonly FormerRrset[] | null {
+  if (changes.length > keptRrsets) return null
+  return changes.map(({ before, after }) => ({ ...keyPart((before ?? after)!), before }))
 }
 
 const keyPart = ({ owner, type }: RrsetKey): RrsetKey => ({ owner, type })

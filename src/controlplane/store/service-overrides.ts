@@ -1,7 +1,7 @@
 /** What operators say of services that stand in a pool's place: a column of the service, so that it ends with it. */
 import { and, eq, inArray, isNotNull, sql } from '../../../schema/drizzle.ts'
 import { services } from '../../../schema/services.ts'
-import { OverrideWord } from '../document/override.ts'
+import { auditedWord, OverrideWord } from '../document/override.ts'
 import { ControlError } from '../model/errors.ts'
 import { isStanding, type ServiceOverride } from '../model/override.ts'
 import { reached } from './reached.ts'
@@ -70,7 +70,7 @@ export async function putServiceOverride(
   const before = await getServiceOverride(write.tx, name)
   write.send(write.tx.update(services).set({ override: word }).where(eq(services.name, name)))
   write.change('service', name)
-  write.audit('service-override.put', name, before, override)
+  write.audit('service-override.put', name, before && auditedWord(before), auditedWord(override))
   return before
 }
 
@@ -119,5 +119,5 @@ function remove(
   const { service: name } = override
   write.send(write.tx.update(services).set({ override: null }).where(eq(services.name, name)))
   write.change('service', name)
-  write.audit(`service-override.${how}`, name, override, after)
+  write.audit(`service-override.${how}`, name, auditedWord(override), after)
 }

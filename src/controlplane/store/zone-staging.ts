@@ -375,6 +375,7 @@ async function replaceRows(
   const isKept = [deleted, updated, inserted].every(({ kept }) => kept)
   return {
     former: isKept ? 'written' : null,
+    few: [],
     changed: deleted.count + updated.count + inserted.count,
     put: [...updated.names, ...inserted.names].slice(0, auditedNames),
     deleted: deleted.names,

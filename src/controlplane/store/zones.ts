@@ -7,18 +7,18 @@ import { Whole } from '../document/fields.ts'
 import type { Body } from '../document/forms.ts'
 import { isMap } from '../document/schema-check.ts'
 import { spellingFor, spellingOf } from '../document/written.ts'
-import { formatRrset, formatZoneHead, parseZone } from '../document/zone.ts'
+import { formatZoneHead, parseZone } from '../document/zone.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
 import type { Breach } from '../rules/breach.ts'
 import { absoluteName } from '../rules/owners.ts'
 import { aliasBreaches, aliasedServices, placeBreaches } from '../rules/places.ts'
 import { placesOf } from '../rules/view.ts'
 import { checkKeys } from '../rules/zone-data.ts'
-import { keepAllRrsets, rrsetHistoryKey } from './history.ts'
+import { keepAllRrsets } from './history.ts'
 import { aliasBreachesOfZone, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
 import { reached } from './reached.ts'
 import { throwIfAny, throwIfBroken } from './refusals.ts'
-import { type Replacement, replaceRrsets } from './rrset-replacement.ts'
+import { type Replacement, replaceRrsets, replaceSome } from './rrset-replacement.ts'
 import { nextSerial, serialAhead } from './serial.ts'
 import {
   bodyOf,
@@ -35,6 +35,7 @@ import {
   type WriteCondition,
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
+import { auditZone, keepRrsets } from './zone-history.ts'
 import { claimZone } from './zone-lock.ts'
 
 /** What there is to a zone besides its RRsets. */
@@ -106,8 +107,8 @@ function readable(rows: readonly Row[], onBad?: OnBad): StoredZone[] {
 const Serial = Whole(0, 4_294_967_295)
 
 /**
- * Creates or replaces a zone and all its RRsets. Only RRsets that differ are written, so the others keep their
- * revision. A new zone takes over the services below its apex from the zone that they lay in. Throws `conflict` for a
+ * Creates or replaces a zone and all its RRsets; with a body that does not name any, its head alone. What a GET of a large zone gives has none,
+ * and who puts that back means to lose nothing. Only RRsets that differ are written, so the others keep their revision. A new zone takes over the services below its apex from the zone that they lay in. Throws `conflict` for a
  * CNAME beside other data, an A, AAAA or CNAME where a service of the zone is, a zone cut at or above one, or anything
  * where a service is that is answered with a CNAME.
  */
@@ -129,7 +130,10 @@ export async function putZone(
   const begun = beginZone(write, current, head, null, condition, headSpelling(head, body))
   const names = current === null ? await adoptServices(write, apex, around) : inside
   checkRrsets(apex, rrsets, names)
-  const replaced = await replaceRrsets(write, apex, rrsets, current === null)
+  const replaced =
+    isMap(body) && body.rrsets === undefined
+      ? replaceSome(write, apex, [], current === null)
+      : await replaceRrsets(write, apex, rrsets, current === null)
   return finishZone(write, begun, 'zone.put', replaced, names.length > 0)
 }
 
@@ -229,18 +233,8 @@ export function finishZone(
   const former = current === null ? null : bodyOf(current, formatZoneHead)
   if (!sameHead) write.keep('zone', apex, former, current?.owner ?? null)
   keepRrsets(write, apex, replaced.former)
-  const { former: _, ...audited } = replaced
-  write.audit(action, apex, former, { ...(written ?? formatZoneHead(head)), serial, rrsets: audited })
+  auditZone(write, action, apex, former, written ?? formatZoneHead(head), serial, replaced)
   return { created: current === null, changed: true, revision }
-}
-
-function keepRrsets(write: Write, apex: string, former: Replacement['former']): void {
-  if (former === null) write.keepNothing('zone', apex)
-  else if (former !== 'written') {
-    for (const { owner, type, before } of former) {
-      write.keep('rrset', rrsetHistoryKey(apex, owner, type), before === null ? null : formatRrset(before))
-    }
-  }
 }
 
 function serialAfter(last: number | null, soa: Soa, floor: number | null): number {

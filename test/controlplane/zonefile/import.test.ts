@@ -130,7 +130,13 @@ async function suite(t: Test, database: Database, how: Pick<ImportRequest, 'maxG
     )
     const audit = await database.read((tx) => listAudit(tx, { limit: 10 }))
     t.match(audit.items, [
-      { actor: 'ann', action: 'zone.import', key: apex, before: null, after: { rrsets: { changed: 5 } } },
+      {
+        actor: 'ann',
+        action: 'zone.import',
+        key: apex,
+        before: null,
+        after: { status: { rrsets: { changed: 5 } } },
+      },
     ])
 
     const shuffled = `${top(5)}b TXT x\nwww 60 A 192.0.2.2\n 60 AAAA 2001:DB8:0::1\n 60 A 192.0.2.1\n`
@@ -144,7 +150,7 @@ async function suite(t: Test, database: Database, how: Pick<ImportRequest, 'maxG
     t.equal(await revisionOf('www', 'AAAA'), first.revision, 'an RRset that stays keeps its revision')
     t.equal(await revisionOf('www', 'A'), next.revision)
     t.match((await database.read((tx) => listAudit(tx, { limit: 1 }))).items[0]?.after, {
-      rrsets: { changed: 3, put: ['www A', 'c TXT'], deleted: ['b TXT'] },
+      status: { rrsets: { changed: 3, put: ['www A', 'c TXT'], deleted: ['b TXT'] } },
     })
   })
 
@@ -485,7 +491,7 @@ z\t300\tIN\tTXT\t"x"
     const reversed = await load(`${top(5)}${lines.toReversed().slice(1).join('')}`)
     t.match(reversed, { changed: true, rrsets: 19_999 })
     t.match((await database.read((tx) => listAudit(tx, { limit: 1 }))).items[0]?.after, {
-      rrsets: { changed: 1, put: [], deleted: ['h19997 TXT'] },
+      status: { rrsets: { changed: 1, put: [], deleted: ['h19997 TXT'] } },
     })
     const { rows } = await database.read((tx) =>
       tx.execute(
