@@ -60,8 +60,10 @@ for (let cursor: string | null = ''; cursor !== null; ) {
 }
 console.log('pools', names.join())
 
-const [event] = (await ok(pooldns.listEvents({ kind: 'override', limit: 1 }))).items
-if (event?.kind === 'override' && 'pool' in event) console.log('event', event.pool, event.what, event.actor)
+// It is on record soon after the reply.
+let event: pooldns.Event | undefined
+while (event === undefined) event = (await ok(pooldns.listEvents({ kind: 'override', limit: 1 }))).items[0]
+if (event.kind === 'override' && 'pool' in event) console.log('event', event.pool, event.what, event.actor)
 const answer = await ok(pooldns.explain('www.example.test', { client: '203.0.113.7' }))
 console.log('answer', answer.answer.rcode, answer.services[0]?.levels[0]?.steer)
 const patched = await ok(pooldns.patchService('www.example.test', { ttl: '1m' }))
