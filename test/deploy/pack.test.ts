@@ -37,6 +37,12 @@ t.test('the packed program', { skip: missingPrograms('npm', 'tar') }, async (t) 
   t.match((await run(node, [main, 'man'])).stdout, /^\.TH POOLDNS 1/)
   await using daemon = await startDaemonProcess({ entry: main })
   t.match(await (await daemon.request('/v1/overview')).json(), { node: { version } })
+  const { paths: routes } = (await (await daemon.request('/openapi.json')).json()) as Record<string, object>
+  t.match(routes, {
+    '/v1/overview': {
+      get: { responses: { 200: { content: { 'application/json': { examples: Object } } } } },
+    },
+  })
   const env = { ...process.env, POOLDNS_SERVER: daemon.http, POOLDNS_TOKEN: daemon.token }
   t.match((await run(node, [main, 'status'], { env })).stdout, /^Services +none$/m)
 })
