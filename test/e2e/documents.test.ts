@@ -58,7 +58,7 @@ t.test('what is wrong is told by file, line and column, all of it', async (t) =>
     `${bad}:3:5: pools.web.monitr unknown field "monitr"`,
     `did you mean monitor?`,
     `${bad}:5:12: pools.web.members.a.address must be`,
-    `${twice}:2:1: Map keys must be unique`,
+    `${twice}:2:1: pools is there twice, first at ${twice}:1:1`,
     '<stdin>:1:12: ',
   ]) {
     t.ok(wrong.stderr.includes(line), `${line} in ${wrong.stderr}`)

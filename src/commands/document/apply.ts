@@ -85,7 +85,7 @@ export const plan = defineCommand({
     if (replay && given.database === true)
       throw new UsageError('--replay needs a server: the database knows nothing of questions')
     const documents = await documentsOf(file)
-    const planned = await asked(documents, () =>
+    const planned = await asked(documents, prune, () =>
       documentTarget(given).plan({ document: documents.document, prune, course, revision: null }, replay),
     )
     if (json) printJson(planned)
@@ -130,10 +130,12 @@ export const apply = defineCommand({
     const documents = await documentsOf(file)
     const target = documentTarget(given)
     const request = { document: documents.document, prune, message, course }
-    const planned = await asked(documents, () => target.plan({ ...request, revision: null }))
+    const planned = await asked(documents, prune, () => target.plan({ ...request, revision: null }))
     if (!planned.changed) return json ? printJson(planned) : tell(planned, 'did')
     if (removes(planned) && !yes) await askFirst(planned, 'remove these?')
-    const applied = await asked(documents, () => target.apply({ ...request, revision: planned.revision }))
+    const applied = await asked(documents, prune, () =>
+      target.apply({ ...request, revision: planned.revision }),
+    )
     if (json) return printJson(applied)
     tell(applied, 'did')
     process.stdout.write(`${appliedText(applied)}\n`)
@@ -177,13 +179,18 @@ export function needsDryRun(): UsageError {
   return new UsageError('--replay is for what is only planned: say --dry-run as well')
 }
 
+const needed =
+  'What is on the server and not in these files stays when it belongs to another owner, and --prune would take what it needs.'
+
 /** What a server finds wrong with a document, by file, line and column. */
-async function asked<T>(documents: Documents, work: () => Promise<T>): Promise<T> {
+async function asked<T>(documents: Documents, prune: boolean, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
     if (!(error instanceof ControlError) || error.problems.length === 0) throw error
-    throw problemsOf(documents.told(error.problems))
+    const { problems } = error
+    const isPruned = prune && problems.some((problem) => documents.isElsewhere(problem))
+    throw problemsOf([...documents.told(problems), ...(isPruned ? [needed] : [])], problems.length)
   }
 }
 

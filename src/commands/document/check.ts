@@ -2,11 +2,10 @@
  * `pooldns check`: what is wrong with files, without a server. What they name and do not have may stand on a server, of which
  * nothing is known here, so that is told apart from what is wrong wherever they go.
  */
-import { parseConfiguration } from '../../controlplane/document/configuration.ts'
-import { crossBreaches, toProblem } from '../../controlplane/document/references.ts'
-import type { Problem } from '../../controlplane/model/errors.ts'
+import { readDocument } from '../../controlplane/document/document.ts'
+import { judgeableBreaches, toProblem } from '../../controlplane/document/references.ts'
 import { defineCommand } from '../frame/command.ts'
-import { documentsOf, fileOption, problemsOf } from './document-files.ts'
+import { fileOption, problemsOf, readDocuments } from './document-files.ts'
 
 const elsewhere =
   'What is not in these files may stand on the server, which is not asked here: "pooldns plan" asks it, and --partial leaves out ' +
@@ -25,20 +24,24 @@ export const check = defineCommand({
   notes:
     'No server is asked, so all that the files name must be in them, or --partial said. "pooldns plan" knows what the server has, too.',
   async run(_words, { file, partial = false }) {
-    const documents = await documentsOf(file)
-    const { version: _, owner: __, ...input } = documents.document
-    const read = parseConfiguration(input, () => [])
-    if (!read.ok) throw problemsOf(documents.told(read.problems))
-    const breaches = crossBreaches(read.configuration)
-    const missing = partial ? [] : breaches.filter(({ code }) => code === 'invalid')
-    const wrong: Problem[] = [
-      ...breaches.filter(({ code }) => code === 'conflict').map(toProblem),
-      ...missing.map(toProblem).map(({ path, message }) => ({ path, message: `${message} in these files` })),
-    ]
-    if (wrong.length > 0) {
-      throw problemsOf([...documents.told(wrong), ...(missing.length > 0 ? [elsewhere] : [])], wrong.length)
+    const documents = await readDocuments(file)
+    let missing = 0
+    const read = readDocument(documents.document, (configuration, unread) => {
+      const breaches = judgeableBreaches(configuration, unread)
+      // What is missing may stand in a file that could not be read.
+      const elsewhereOnly = partial || documents.isPartial
+      const absent = elsewhereOnly ? [] : breaches.filter(({ code }) => code === 'invalid')
+      missing = absent.length
+      return [
+        ...breaches.filter(({ code }) => code === 'conflict').map(toProblem),
+        ...absent.map(toProblem).map(({ path, message }) => ({ path, message: `${message} in these files` })),
+      ]
+    })
+    const wrong = [...documents.wrong, ...(read.ok ? [] : documents.told(read.problems))]
+    if (wrong.length > 0 || !read.ok) {
+      throw problemsOf([...wrong, ...(missing > 0 ? [elsewhere] : [])], wrong.length)
     }
-    const { monitors, pools, services, zones } = read.configuration
+    const { monitors, pools, services, zones } = read.document.configuration
     process.stdout.write(
       `good: ${monitors.length} monitors, ${pools.length} pools, ${services.length} services, ${zones.length} zones\n`,
     )

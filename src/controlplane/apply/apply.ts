@@ -194,9 +194,8 @@ async function plan(tx: Tx, aim: Aim): Promise<Planned> {
   }
   const target = sparing(aim.target(before, rrsets), unreadable)
   if (aim.reach !== null) throwIfBeyond(target, aim.reach)
-  throwIfAny(target.problems)
   const judged = await judgeTarget(tx, before, rrsets, target)
-  throwIfAny(judged.problems)
+  throwIfAny([...target.problems, ...judged.problems])
   const going = await rrsetsGoing(tx, zonesThatGo(target).slice(0, mostGoing))
   return { revision, target, before, going, judged }
 }

@@ -1,6 +1,7 @@
 /** Whether the configuration that a target comes to keeps the rules. What broke one before is not held against the change. */
 
-import { joinPath } from '../document/path.ts'
+import { enclosingHostnames } from '../../dataplane/wire/name.ts'
+import { joinPath, splitPath } from '../document/path.ts'
 import { crossBreaches, type JudgedConfiguration, toProblem } from '../document/references.ts'
 import type { Problem } from '../model/errors.ts'
 import type { ZoneHead } from '../model/zone.ts'
@@ -50,7 +51,10 @@ export async function judgeTarget(
   const zones = apexes.map((apex) => ({ apex, rrsets: keys.get(apex) ?? around.get(apex) ?? [] }))
   const problems = crossBreaches({ ...after, zones }, placed).map(toProblem)
   return {
-    problems: [...zoneProblems(keys), ...newOnes(problems, { ...before, zones })],
+    problems: [
+      ...zoneProblems(keys),
+      ...newOnes(problems, { ...before, zones }).map((problem) => withCause(problem, target)),
+    ],
     zoneOf,
     moved: moved.filter(({ name }) => !target.services.some((change) => change.name === name)),
   }
@@ -129,6 +133,16 @@ function zoneProblems(keys: Keys): Problem[] {
   return Array.from(keys).flatMap(([apex, rrsets]) =>
     checkKeys(rrsets).map(({ message }) => ({ path: joinPath('zones', apex, 'rrsets'), message })),
   )
+}
+
+/** A service that stays and loses its zone says by what. */
+function withCause(problem: Problem, { zones }: Target): Problem {
+  const [kind, service] = splitPath(problem.path)
+  if (kind !== 'services' || !problem.message.endsWith('lies in no zone')) return problem
+  const names = new Set(enclosingHostnames(String(service)))
+  const gone = zones.find(({ name, after }) => after === null && names.has(name))
+  if (gone === undefined) return problem
+  return { ...problem, message: `${problem.message}, for zone ${gone.name} is to go` }
 }
 
 /** Those that were not there before. */

@@ -4,11 +4,12 @@
  */
 import type { Configuration } from '../model/configuration.ts'
 import type { Problem } from '../model/errors.ts'
+import { readHostname } from './fields.ts'
 import type { Body, ParseNamed } from './forms.ts'
 import { formatMonitor, parseMonitor } from './monitor.ts'
 import { joinPath } from './path.ts'
 import { formatPool, parsePool } from './pool.ts'
-import { crossProblems } from './references.ts'
+import { crossProblems, type Unread } from './references.ts'
 import { maxProblems, show, unknownField } from './schema-check.ts'
 import { formatService, parseService } from './service.ts'
 import { formatZone, parseZone } from './zone.ts'
@@ -22,12 +23,20 @@ export type ConfigurationResult =
   | { readonly ok: true; readonly configuration: Configuration }
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
+/** What is wrong between the parts. @param unread parts that are there and could not be read, when there are any */
+export type CrossCheck = (configuration: Configuration, unread?: Unread) => readonly Problem[]
+
 /**
  * The configuration that a document (already read from YAML or JSON) describes, or all that is wrong with it.
  *
- * @param check what is wrong between the parts; the document of the snapshot lacks its zones
+ * @param check the document of the snapshot lacks its zones
+ * @param known fields that stand beside the kinds where the document comes from; they are not looked at
  */
-export function parseConfiguration(input: unknown, check = crossProblems): ConfigurationResult {
+export function parseConfiguration(
+  input: unknown,
+  check: CrossCheck = crossProblems,
+  known: readonly string[] = [],
+): ConfigurationResult {
   const problems: Problem[] = []
   const document = mapping(
     input ?? {},
@@ -39,18 +48,26 @@ export function parseConfiguration(input: unknown, check = crossProblems): Confi
     if (!kinds.some((kind) => kind === key)) {
       problems.push({
         path: joinPath('', key),
-        message: unknownField(key, kinds),
+        message: unknownField(key, [...known, ...kinds]),
       })
     }
   }
-  const configuration: Configuration = {
-    monitors: parseKind(document, 'monitors', parseMonitor, problems),
-    pools: parseKind(document, 'pools', parsePool, problems),
-    services: parseKind(document, 'services', parseService, problems),
-    zones: parseKind(document, 'zones', parseZone, problems),
+  const unread = {
+    monitors: new Set<string>(),
+    pools: new Set<string>(),
+    services: new Set<string>(),
+    zones: new Set<string>(),
   }
-  // References are only worth checking in a document whose parts could be read.
-  if (problems.length === 0) problems.push(...check(configuration))
+  const configuration: Configuration = {
+    monitors: parseKind(document, 'monitors', parseMonitor, problems, unread.monitors),
+    pools: parseKind(document, 'pools', parsePool, problems, unread.pools),
+    services: parseKind(document, 'services', parseService, problems, unread.services),
+    zones: parseKind(document, 'zones', parseZone, problems, unread.zones),
+  }
+  // With so many problems the parts were not read to their end.
+  if (problems.length < maxProblems) {
+    problems.push(...check(configuration, problems.length === 0 ? undefined : unread))
+  }
   return problems.length === 0
     ? { ok: true, configuration }
     : { ok: false, problems: problems.slice(0, maxProblems) }
@@ -67,6 +84,7 @@ function parseKind<T extends Named>(
   kind: (typeof kinds)[number],
   parse: ParseNamed<T>,
   problems: Problem[],
+  unread: Set<string>,
 ): T[] {
   const items = new Map<string, T>()
   // `pools:` with nothing behind it is null in YAML, and means none.
@@ -74,12 +92,21 @@ function parseKind<T extends Named>(
   for (const [key, fragment] of fragments) {
     const path = joinPath(kind, key)
     const item = parse(key, fragment, path, problems)
-    if (item === null) continue
+    if (item === null) {
+      unread.add(canonicalName(kind, key))
+      continue
+    }
     const name = nameOf(item)
     if (items.has(name)) problems.push({ path, message: `${name} is in the document twice` })
     else items.set(name, item)
   }
   return [...items.values()]
+}
+
+/** A name as the model has it: of services and zones there are several spellings. One that is none is as it is written. */
+export function canonicalName(kind: (typeof kinds)[number], name: string): string {
+  if (kind === 'monitors' || kind === 'pools') return name
+  return readHostname(name, '', []) ?? name
 }
 
 function mapping(input: unknown, path: string, message: string, problems: Problem[]): Map<string, unknown> {

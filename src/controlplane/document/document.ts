@@ -5,7 +5,7 @@
  */
 import type { Configuration } from '../model/configuration.ts'
 import type { Problem } from '../model/errors.ts'
-import { type kinds, parseConfiguration } from './configuration.ts'
+import { type CrossCheck, type kinds, parseConfiguration } from './configuration.ts'
 import { Name } from './fields.ts'
 import type { Body } from './forms.ts'
 import { isMap, show } from './schema-check.ts'
@@ -28,14 +28,18 @@ export type DocumentResult =
 /** Fields of a document beside its kinds. */
 export const headFields = ['version', 'owner'] as const
 
-/** Reads a document that was YAML or JSON. Nothing is said of names of what is not in it. */
-export function readDocument(input: unknown): DocumentResult {
-  if (!isMap(input)) return withoutHead(input, null)
+/**
+ * Reads a document that was YAML or JSON.
+ *
+ * @param check what is wrong between its parts; when left out, nothing is said of that
+ */
+export function readDocument(input: unknown, check: CrossCheck = () => []): DocumentResult {
+  if (!isMap(input)) return withoutHead(input, null, check)
   const { version = formatVersion, owner = null, ...rest } = input
   const problems: Problem[] = []
   if (version !== formatVersion) problems.push({ path: 'version', message: versionProblem(version) })
   if (owner !== null) Name.parse(owner, 'owner', problems)
-  const read = withoutHead(rest, owner as string | null)
+  const read = withoutHead(rest, owner as string | null, check)
   if (problems.length === 0) return read
   return { ok: false, problems: read.ok ? problems : [...problems, ...read.problems] }
 }
@@ -46,8 +50,8 @@ function versionProblem(version: unknown): string {
   return `is ${version}, which is ${age} the format that is taken here, ${formatVersion}`
 }
 
-function withoutHead(input: unknown, owner: string | null): DocumentResult {
-  const read = parseConfiguration(input, () => [])
+function withoutHead(input: unknown, owner: string | null, check: CrossCheck): DocumentResult {
+  const read = parseConfiguration(input, check, headFields)
   if (!read.ok) return read
   const { configuration } = read
   const fragments = isMap(input) ? input : {}

@@ -32,7 +32,9 @@ import { joinPath } from './path.ts'
 import {
   compileCheck,
   isMap,
+  isQuotable,
   maxProblems,
+  quoting,
   show,
   tooManyEntries,
   tooManyItems,
@@ -348,8 +350,10 @@ export function either<Value>(
       const found: Problem[] = []
       const value = short.parse(input, path, found)
       if (isOfType(input)) problems.push(...found)
-      else if (value === undefined)
-        problems.push({ path, message: `must be ${description}, not ${show(input)}` })
+      else if (value === undefined) {
+        const hint = isQuotable(types, input) ? quoting : ''
+        problems.push({ path, message: `must be ${description}, not ${show(input)}${hint}` })
+      }
       return value
     },
     format: (value, whole) => (isShort(value) ? short : long).format(value, whole),

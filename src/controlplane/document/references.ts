@@ -1,4 +1,5 @@
 /** What is wrong between the parts of a configuration, by the rules of `rules/` and with the paths of the document. */
+import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import type { Configuration } from '../model/configuration.ts'
 import type { Problem } from '../model/errors.ts'
 import { addressBreaches } from '../rules/addresses.ts'
@@ -16,9 +17,27 @@ import {
 import { type ConfigurationView, type Parts, viewOf } from '../rules/view.ts'
 import { joinPath } from './path.ts'
 
-/** Names of what does not exist, circles, services outside of every zone or in the way of its data: all that no part shows alone. */
-export function crossProblems(configuration: Configuration): Problem[] {
-  return crossBreaches(configuration).map(toProblem)
+/** Names of parts that are there and could not be read, by kind. */
+export type Unread = Readonly<Record<'monitors' | 'pools' | 'services' | 'zones', ReadonlySet<string>>>
+
+/**
+ * Names of what does not exist, circles, services outside of every zone or in the way of its data: all that no part shows alone.
+ *
+ * @param unread of which nothing is known but that they are there: what may hold because of them is not told
+ */
+export function crossProblems(configuration: Configuration, unread?: Unread): Problem[] {
+  return judgeableBreaches(configuration, unread).map(toProblem)
+}
+
+/** As `crossProblems`. */
+export function judgeableBreaches(configuration: Configuration, unread?: Unread): Breach[] {
+  if (unread === undefined) return crossBreaches(configuration)
+  const placed = configuration.services.flatMap(({ name }) =>
+    enclosingHostnames(name).some((each) => unread.zones.has(each)) ? [] : [name],
+  )
+  return crossBreaches(configuration, placed).filter(
+    ({ missing }) => missing === undefined || !unread[missing.kind].has(missing.name),
+  )
 }
 
 /** A configuration of which the zones may be known in part. */

@@ -71,10 +71,20 @@ function describe(schema: TSchema, root: unknown, path: string, error: SchemaErr
       return here(tooManyItems(error.params.limit))
     case 'maxProperties':
       return here(tooManyEntries(error.params.limit))
-    default:
-      return here(`must be ${node.description ?? typePhrase(node.type)}, not ${show(value)}`)
+    default: {
+      const hint = isQuotable(node.type, value) ? quoting : ''
+      return here(`must be ${node.description ?? typePhrase(node.type)}, not ${show(value)}${hint}`)
+    }
   }
 }
+
+/** Whether a value would be what is wanted if it stood between quotation marks: in YAML text may look like a number. */
+export function isQuotable(type: string | readonly string[] | undefined, value: unknown): boolean {
+  const types = [type ?? []].flat()
+  return types.join() === 'string' && (typeof value === 'number' || typeof value === 'boolean')
+}
+
+export const quoting = ': put it in quotation marks'
 
 export function tooManyItems(most: number | undefined): string {
   return `must have at most ${most} items`

@@ -76,13 +76,14 @@ export const parseZone: ParseNamed<Zone> = (apexText, input, path, problems) => 
   const apex = readHostname(apexText, path, problems)
   const head = headForm.parse(input, path, problems)
   if (apex === null || !isMap(input)) return null
-  const rrsets = parseRrsets(hostnameToWire(apex), input.rrsets ?? [], joinPath(path, 'rrsets'), problems)
-  if (head === undefined || problems.length > before) return null
-  const zone = { apex, ...head, rrsets }
-  for (const { index, message } of checkZone(zone)) {
-    problems.push({ path: joinPath(path, 'rrsets', index), message })
+  const at = joinPath(path, 'rrsets')
+  const read = parseRrsets(hostnameToWire(apex), input.rrsets ?? [], at, problems)
+  const rrsets = read.map(({ rrset }) => rrset)
+  // Those that could be read may be in each other's way, whatever is wrong with the rest.
+  for (const { index, message } of checkZone({ apex, rrsets })) {
+    problems.push({ path: joinPath(at, read[index]!.index), message })
   }
-  return problems.length > before ? null : zone
+  return head === undefined || problems.length > before ? null : { apex, ...head, rrsets }
 }
 
 /**
@@ -113,13 +114,19 @@ export function parseRrsetKey(apex: string, key: RrsetKey, problems: Problem[]):
   return readKey(hostnameToWire(apex), key, { owner: 'owner', type: 'type' }, problems)
 }
 
-function parseRrsets(origin: Uint8Array, input: unknown, path: string, problems: Problem[]): Rrset[] {
+/** The RRsets that could be read, each with its place in the list. */
+function parseRrsets(
+  origin: Uint8Array,
+  input: unknown,
+  path: string,
+  problems: Problem[],
+): { readonly rrset: Rrset; readonly index: number }[] {
   if (!Array.isArray(input)) {
     problems.push({ path, message: `must be a list, not ${show(input)}` })
     return []
   }
   const seen = new Map<string, number>()
-  const rrsets: Rrset[] = []
+  const rrsets: { rrset: Rrset; index: number }[] = []
   for (const [index, body] of input.entries()) {
     if (problems.length >= maxProblems) break
     const at = joinPath(path, index)
@@ -130,10 +137,11 @@ function parseRrsets(origin: Uint8Array, input: unknown, path: string, problems:
     if (identity === null) continue
     const key = `${identity.owner} ${identity.type}`
     const first = seen.get(key)
-    if (first === undefined) seen.set(key, index)
-    else problems.push({ path: at, message: `${key} is already in ${joinPath(path, first)}` })
     const data = readData(origin, identity.type, texts, joinPath(at, 'data'), problems)
-    rrsets.push({ ...identity, ttlSeconds, data })
+    if (first === undefined) {
+      seen.set(key, index)
+      rrsets.push({ rrset: { ...identity, ttlSeconds, data }, index })
+    } else problems.push({ path: at, message: `${key} is already in ${joinPath(path, first)}` })
   }
   return rrsets
 }

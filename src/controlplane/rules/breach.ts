@@ -8,6 +8,8 @@ export interface Breach {
   /** The way from it to the field; empty for the whole of it. */
   readonly at: readonly (string | number)[]
   readonly message: string
+  /** What it names and is not there, where that is what is wrong. */
+  readonly missing?: { readonly kind: 'monitors' | 'pools' | 'services'; readonly name: string }
   /** The type that a zone has in the service's way, at its name or, for a DNAME, above. */
   readonly rrset?: { readonly name: string; readonly type: string }
 }

@@ -76,5 +76,6 @@ function missing(
   what: 'monitor' | 'pool' | 'service',
   named: string,
 ): Breach[] {
-  return [{ code: 'invalid', kind, name, at, message: `there is no ${what} ${named}` }]
+  const message = `there is no ${what} ${named}`
+  return [{ code: 'invalid', kind, name, at, message, missing: { kind: `${what}s`, name: named } }]
 }

@@ -260,7 +260,10 @@ t.test('what is wrong is named', async (t) => {
     [{ headers: { 'x-a': '1', 'X-A': '2' } }, /^headers\.X-A: x-a is there twice$/],
     [{ headers: { 'x-a': 'a\r\nb: c' } }, /^headers\.x-a: must be a header's value/],
     [{ headers: { 'x-a': ' a' } }, /^headers\.x-a: must be a header's value/],
-    [{ headers: { 'x-a': 7 } }, /^headers\.x-a: must be a header's value.*, not 7$/],
+    [
+      { headers: { 'x-a': 7 } },
+      /^headers\.x-a: must be a header's value.*, not 7: put it in quotation marks$/,
+    ],
     [{ headers: [] }, /^headers: must be an object, not a list$/],
     [{ body: 'x' }, /^body: is not for requests by GET: set a method$/],
     [{ method: 'HEAD', body: 'x' }, /^body: is not for requests by HEAD/],
@@ -291,7 +294,7 @@ t.test('what is wrong is named', async (t) => {
     ],
     [
       { expect: { pattern: 7 } },
-      /^expect\.pattern: must be a regular expression of RE2 of 1 to 1024 characters, not 7$/,
+      /^expect\.pattern: must be a regular expression of RE2 of 1 to 1024 characters, not 7: put it in quotation marks$/,
     ],
     [{ weight: {} }, /^weight: must have one of header and json$/],
     [{ weight: { header: 'x', json: '' } }, /^weight: must have one of header and json$/],

@@ -258,7 +258,7 @@ t.test('what is wrong with a service', async (t) => {
     [{ pools: ['EU'] }, /^pools\[0\]: must be a name of 1 to 63.*, not "EU"$/],
     [
       { pools: [7] },
-      /^pools\[0\]: must be the name of a pool, or an object with pool or service, and others, not 7$/,
+      /^pools\[0\]: must be the name of a pool, or an object with pool or service, and others, not 7: put it in quotation marks$/,
     ],
     [{ pools: [{}] }, /^pools\[0\]: must have one of pool and service$/],
     [{ pools: [{ pool: 'eu', service: 'a.test' }] }, /^pools\[0\]: must have one of pool and service$/],
