@@ -18,6 +18,7 @@ import { guardBodies, smallBody } from './admission/bodies.ts'
 import { Connections } from './admission/connections.ts'
 import { KnownTokens } from './admission/known-tokens.ts'
 import { Lane } from './admission/lane.ts'
+import { keepSmall } from './admission/large-work.ts'
 import { limitsOf } from './admission/limits.ts'
 import { workIn } from './admission/places.ts'
 import { TokenWatch } from './admission/token-watch.ts'
@@ -209,6 +210,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext): Pro
   workIn(guarded, new Lane('requests in work', limitsOf(context).work))
   await guarded.register(async (whole) => {
     workIn(whole, new Lane('documents and revisions in work', limitsOf(context).documents))
+    keepSmall(whole)
     configRoutes(whole, context)
     revisionRoutes(whole, context)
   })

@@ -125,11 +125,14 @@ export async function applyAim(
 
 /** Plans, and waits for the zones that are to change; then plans again, for what an import may have made of them. */
 async function stage(tx: Tx, aim: (tx: Tx) => Promise<Aim>): Promise<Staged> {
-  const first = await tried(tx, aim)
-  const locked = new Set(first?.target.zones.map(({ name }) => name))
-  if (locked.size === 0) return { planned: first, locked }
+  let planned = await tried(tx, aim)
+  const locked = new Set(planned?.target.zones.map(({ name }) => name))
+  if (locked.size === 0) return { planned, locked }
+  // Two of them are not held at a time: each has all of the configuration.
+  planned = null
   await lockZones(tx, [...locked].sort())
-  return { planned: await tried(tx, aim), locked }
+  planned = await tried(tx, aim)
+  return { planned, locked }
 }
 
 interface Staged {
