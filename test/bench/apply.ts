@@ -39,8 +39,9 @@ const asked = 'www.asked.test'
 interface Step {
   readonly name: string
   readonly seconds: number
-  /** Most that was resident, in MB. */
+  /** Most that was resident, and what was at the end, in MB. */
   readonly controlPlane: number
+  readonly left: number
   /** Null where no command ran. */
   readonly command: number | null
   readonly asked: number
@@ -69,11 +70,22 @@ function result(steps: readonly Step[], sizes: ApplySizes): ScenarioResult {
   const { services, members, queriesPerSecond } = sizes
   const table = {
     title: `apply: ${thousands(services)} services and ${thousands(services * members)} members, at ${thousands(queriesPerSecond)} queries a second`,
-    columns: ['', 's', 'control plane, MB', 'command, MB', 'queries', 'lost', 'mean ms', 'most ms'],
+    columns: [
+      '',
+      's',
+      'control plane, MB',
+      'at the end',
+      'command, MB',
+      'queries',
+      'lost',
+      'mean ms',
+      'most ms',
+    ],
     rows: steps.map((step) => [
       step.name,
       significant(step.seconds),
       thousands(step.controlPlane),
+      thousands(step.left),
       step.command === null ? '–' : thousands(step.command),
       thousands(step.asked),
       String(step.lost),
@@ -202,7 +214,7 @@ class ApplyRun {
       const startedAt = performance.now()
       const command = await work()
       const seconds = (performance.now() - startedAt) / 1000
-      const controlPlane = mostResident(pid)!
+      const [controlPlane, left] = [residentOf(pid, 'VmHWM')!, residentOf(pid, 'VmRSS')!]
       // It tells its figures then.
       asking.kill('SIGINT')
       const output = await said
@@ -210,7 +222,7 @@ class ApplyRun {
       const [, mean, most] = /Average Latency \(s\):\s+([\d.]+) \(min [\d.]+, max ([\d.]+)\)/.exec(output)!
       report(`apply: ${name}: ${significant(seconds)} s, ${thousands(controlPlane)} MB`)
       const [meanMs, mostMs] = [1000 * Number(mean), 1000 * Number(most)]
-      return { name, seconds, controlPlane, command, asked: completed + lost, lost, meanMs, mostMs }
+      return { name, seconds, controlPlane, left, command, asked: completed + lost, lost, meanMs, mostMs }
     } finally {
       asking.kill('SIGKILL')
       await said.catch(() => undefined)
@@ -227,7 +239,7 @@ class ApplyRun {
     })
     let most = 0
     const looking = setInterval(() => {
-      most = Math.max(most, mostResident(child.pid!) ?? 0)
+      most = Math.max(most, residentOf(child.pid!, 'VmHWM') ?? 0)
     }, lookEveryMs)
     try {
       const [ended] = await once(child, 'close')
@@ -250,10 +262,12 @@ async function textOf({ stdout }: ChildProcess): Promise<string> {
   return (await stdout!.toArray()).map(String).join('')
 }
 
-/** The most memory that was resident, in MB; null once a process has ended. */
-function mostResident(pid: number): number | null {
+/** The most memory that was resident, or what is, in MB; null once a process has ended. */
+function residentOf(pid: number, which: 'VmHWM' | 'VmRSS'): number | null {
   try {
-    const found = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))
+    const found = new RegExp(`^${which}:\\s+(\\d+) kB$`, 'm').exec(
+      readFileSync(`/proc/${pid}/status`, 'latin1'),
+    )
     return found === null ? null : Number(found[1]) / 1024
   } catch {
     return null
