@@ -50,8 +50,12 @@ const create = defineCommand({
   },
   examples: [
     {
-      line: 'pooldns token create ci --right read --right write',
-      does: 'for a pipeline; its secret is shown once',
+      line: 'pooldns token create ci --right read',
+      does: 'for a pipeline that plans what a pull request would change; its secret is shown once',
+    },
+    {
+      line: 'pooldns token create deploy --right read --right write',
+      does: 'for the one that applies it',
     },
     {
       line: "pooldns token create shop --right read --right write --zone shop.example --service '*.shop.example' --pool 'shop-*'",

@@ -42,6 +42,8 @@ declare module 'fastify' {
     access?: Access
     /** The scopes any of which a change by it needs; `write` when left out. */
     changing?: readonly [TokenScope, ...TokenScope[]]
+    /** With `dryRun=true` it changes nothing, and needs `read` alone: what comments a pull request need not be able to change anything. */
+    plans?: true
   }
   interface FastifyInstance {
     readonly wrongTokens: WrongTokens
@@ -72,17 +74,21 @@ export function demandAccess(app: FastifyInstance): void {
   })
 }
 
-/** A hook that lets a request pass which carries a token with a scope for its method (`read` for GET, else `write`) and what the route shows. */
+/** A hook that lets a request pass which carries a token with a scope for what it does (`read` where that is no change, else `write`) and what the route shows. */
 export function requireToken(context: Ground): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
-    const reads = request.method === 'GET' || request.method === 'HEAD'
-    await authenticate(
-      context,
-      request,
-      reads ? ['read'] : (request.routeOptions.config.changing ?? ['write']),
-    )
+    await authenticate(context, request, scopesFor(request))
     checkReach(request)
   }
+}
+
+/** Any of these is enough. */
+function scopesFor({ method, query, routeOptions }: FastifyRequest): readonly [TokenScope, ...TokenScope[]] {
+  const { plans = false, changing = ['write'] } = routeOptions.config
+  if (method === 'GET' || method === 'HEAD') return ['read']
+  // Nothing has checked the query yet: what is not said in just this way is a change.
+  const isDry = plans && (query as Readonly<Record<string, unknown>>).dryRun === 'true'
+  return isDry ? ['read', ...changing] : changing
 }
 
 function checkReach({ reach, actor, params, routeOptions }: FastifyRequest): void {

@@ -7,6 +7,48 @@ import { monitor, rawRequest, startHarness } from './fixture.ts'
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
 
+t.test('a dry run changes nothing, and needs no right to change', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase())
+  const { call, database } = harness
+  const reader = await database.record((tx) => createToken(tx, 'reader', ['read']))
+  const reports = await database.record((tx) => createToken(tx, 'reports', ['report']))
+  const value = 'Bearer of-the-member'
+  const secret = { ...monitor, headers: { authorization: value } }
+  t.equal((await call('PUT', '/v1/monitors/m', secret)).status, 201)
+  t.equal((await call('PUT', '/v1/monitors/m', { ...secret, rise: 4 })).status, 200)
+  const file = '@ 1h SOA ns1 hostmaster 1 1h 10m 14d 60\n@ 1h NS ns1.other.test.\n'
+  const [document, zonefile] = [{ monitors: { m: { ...secret, rise: 5 } } }, { type: 'text/dns', text: file }]
+  const requests = [
+    ['PUT', '/v1/config', document],
+    ['POST', '/v1/revisions/1/rollback', undefined],
+    ['PUT', '/v1/zones/z.test/zonefile', zonefile],
+  ] as const
+  for (const [method, path, body] of requests) {
+    const as = async (token: string, query: string) => {
+      if (body !== zonefile) return call(method, path + query, body, { token })
+      const headers = { 'content-type': zonefile.type, authorization: `Bearer ${token}` }
+      const response = await fetch(harness.origin + path + query, { method, headers, body: zonefile.text })
+      return { status: response.status, body: await response.text() }
+    }
+    const dry = await as(reader, '?dryRun=true')
+    t.equal(dry.status, 200, JSON.stringify(dry.body))
+    t.notMatch(JSON.stringify(dry.body), value)
+    t.equal((await as(reports, '?dryRun=true')).status, 403)
+    const others = [
+      '',
+      '?dryRun=false',
+      '?dryRun=TRUE',
+      '?dryRun=1',
+      '?dryRun=true&dryRun=true',
+      '?dryrun=true',
+    ]
+    for (const query of others) t.equal((await as(reader, query)).status, 403, `${path}${query}`)
+  }
+  t.match((await call('GET', '/v1/monitors/m')).body, { rise: 4 })
+  t.equal((await call('GET', '/v1/zones/z.test')).status, 404)
+  t.equal((await call('PUT', '/v1/monitors/m?dryRun=true', monitor, { token: reader })).status, 403)
+})
+
 t.test('a token opens the routes of its scopes and no others', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase())
   const { call, database } = harness

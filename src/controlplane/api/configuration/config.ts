@@ -324,7 +324,8 @@ function registerPut(app: FastifyInstance, context: Ground & Operations): void {
       body: DocumentSchema,
     },
   )
-  app.put(url, { schema, bodyLimit: documentLimit, config: { access: 'within' } }, async (request, reply) => {
+  const config = { access: 'within', plans: true } as const
+  app.put(url, { schema, bodyLimit: documentLimit, config }, async (request, reply) => {
     const {
       dryRun = false,
       prune = false,

@@ -165,7 +165,7 @@ function registerRollback(app: FastifyInstance, context: Ground & Operations): v
       headers: ConditionHeaders,
     },
   )
-  app.post(`${url}/rollback`, { schema, config }, async (request, reply) => {
+  app.post(`${url}/rollback`, { schema, config: { ...config, plans: true } }, async (request, reply) => {
     const revision = revisionOf(request)
     const { dryRun = false, replay = false, message } = request.query as DryRun & { message?: string }
     checkReplay({ dryRun, replay }, request.reach)

@@ -65,13 +65,14 @@ export async function zonefileRoutes(app: FastifyInstance, context: Ground & Obs
     )
   })
   const limits = limitsOf(context)
-  registerGet(app, context, transfers(context, new Lane('exports of zone files', limits.exports), 'read'))
-  registerPut(app, context, transfers(context, new Lane('imports of zone files', limits.imports), 'write'))
+  registerGet(app, context, transfers(context, new Lane('exports of zone files', limits.exports)))
+  registerPut(app, context, transfers(context, new Lane('imports of zone files', limits.imports)))
 }
 
 type Transfer = <T>(
   request: FastifyRequest,
   reply: FastifyReply,
+  scope: TokenScope,
   work: (spool: Spool) => Promise<T>,
 ) => Promise<T>
 
@@ -79,8 +80,8 @@ type Transfer = <T>(
  * Has a place and a spool for as long as the work takes, or the stream that comes of it. The connection of a token that has lost
  * the scope ends: it gets nothing more, and what has not come in whole is not taken.
  */
-function transfers(context: Observations, lane: Lane, scope: TokenScope): Transfer {
-  return async (request, reply, work) => {
+function transfers(context: Observations, lane: Lane): Transfer {
+  return async (request, reply, scope, work) => {
     await using transfer = new AsyncDisposableStack()
     transfer.use(request.server.tokenWatch.watch(request.token, scope, () => reply.raw.destroy()))
     transfer.use(await lane.enter(tokenHolder(request), goneSignal(reply)))
@@ -117,7 +118,7 @@ function registerGet(app: FastifyInstance, context: Ground & Observations, trans
     { schema, exposeHeadRoute: false, config: { ownLane: true, access } },
     async (request, reply) => {
       const apex = apexOf(request)
-      const body = await transferring(request, reply, async (spool) => {
+      const body = await transferring(request, reply, 'read', async (spool) => {
         const revision = await exportZone(context.database, apex, (text) => spool.fill(text))
         reply.header('etag', etagOf(revision)).header('content-length', spool.octets)
         return spool.read()
@@ -152,7 +153,7 @@ function registerPut(app: FastifyInstance, context: Ground & Observations, trans
     consumes: mediaTypes,
     body: Type.String(),
   })
-  const config = { ownLane: true, spooled: true, access }
+  const config = { ownLane: true, spooled: true, plans: true, access } as const
   app.put(url, { schema, config, bodyLimit: zonefileLimit }, async (request, reply) => {
     const { dryRun = false } = request.query as { dryRun?: boolean }
     const condition = conditionOf(request)
@@ -161,7 +162,8 @@ function registerPut(app: FastifyInstance, context: Ground & Observations, trans
     if (!(body instanceof Readable)) {
       throw new HttpError(400, 'invalid', 'the body is missing: a master file, Content-Type: text/dns')
     }
-    const done = await transferring(request, reply, async (spool) => {
+    const scope = dryRun && !request.mayWrite ? 'read' : 'write'
+    const done = await transferring(request, reply, scope, async (spool) => {
       await receive(spool, body)
       if (reply.raw.destroyed) throw new HttpError(400, 'bad-request', 'the connection was ended meanwhile')
       return importZone(context.database, {
