@@ -47,6 +47,10 @@ export const replayOption = {
   },
 } as const
 
+export const allOption = {
+  all: { type: 'boolean', summary: 'every field of what comes and goes, and every value whole' },
+} as const
+
 /** There is something to do. */
 const changesCode = 3
 
@@ -57,6 +61,7 @@ export const plan = defineCommand({
     ...pruneOption,
     ...gradualOptions,
     ...replayOption,
+    ...allOption,
     markdown: { type: 'boolean', summary: 'Markdown, for a comment of a pull request' },
     ...jsonOption,
     ...targetOptions,
@@ -75,6 +80,7 @@ export const plan = defineCommand({
       replay = false,
       markdown = false,
       json = false,
+      all = false,
       gradual,
       steps,
       haltWhen,
@@ -86,11 +92,14 @@ export const plan = defineCommand({
       throw new UsageError('--replay needs a server: the database knows nothing of questions')
     const documents = await documentsOf(file)
     const planned = await asked(documents, prune, () =>
-      documentTarget(given).plan({ document: documents.document, prune, course, revision: null }, replay),
+      documentTarget(given).plan(
+        { document: documents.document, prune, all, course, revision: null },
+        replay,
+      ),
     )
     if (json) printJson(planned)
-    else if (markdown) process.stdout.write(`${planMarkdown(planned)}\n`)
-    else tell(planned, 'would')
+    else if (markdown) process.stdout.write(`${planMarkdown(planned, all)}\n`)
+    else tell(planned, 'would', all)
     if (planned.changed) process.exitCode = changesCode
   },
 })
@@ -102,6 +111,7 @@ export const apply = defineCommand({
     ...pruneOption,
     ...gradualOptions,
     ...replayOption,
+    ...allOption,
     dryRun: { type: 'boolean', summary: 'as "pooldns plan"' },
     message: { type: 'string', value: 'TEXT', short: 'm', summary: 'why, for the history' },
     yes: { type: 'boolean', short: 'y', summary: 'remove without a question' },
@@ -125,19 +135,19 @@ export const apply = defineCommand({
       return plan.run(words, { file, prune, replay, ...given })
     }
     if (replay) throw needsDryRun()
-    const { yes = false, json = false, gradual, steps, haltWhen, ...given } = options
+    const { yes = false, json = false, all = false, gradual, steps, haltWhen, ...given } = options
     const course = courseOf({ gradual, steps, haltWhen })
     const documents = await documentsOf(file)
     const target = documentTarget(given)
-    const request = { document: documents.document, prune, message, course }
+    const request = { document: documents.document, prune, all, message, course }
     const planned = await asked(documents, prune, () => target.plan({ ...request, revision: null }))
-    if (!planned.changed) return json ? printJson(planned) : tell(planned, 'did')
-    if (removes(planned) && !yes) await askFirst(planned, 'remove these?')
+    if (!planned.changed) return json ? printJson(planned) : tell(planned, 'did', all)
+    if (removes(planned) && !yes) await askFirst(planned, 'remove these?', all)
     const applied = await asked(documents, prune, () =>
       target.apply({ ...request, revision: planned.revision }),
     )
     if (json) return printJson(applied)
-    tell(applied, 'did')
+    tell(applied, 'did', all)
     process.stdout.write(`${appliedText(applied)}\n`)
   },
 })
@@ -194,15 +204,15 @@ async function asked<T>(documents: Documents, prune: boolean, work: () => Promis
   }
 }
 
-function tell(planned: PlanView, does: 'would' | 'did'): void {
-  process.stdout.write(`${planText(planned, paintFor(process.stdout), does).join('\n')}\n`)
+function tell(planned: PlanView, does: 'would' | 'did', all: boolean): void {
+  process.stdout.write(`${planText(planned, paintFor(process.stdout), does, all).join('\n')}\n`)
 }
 
 const removes = ({ summary }: PlanView) => summary.remove + summary.removeInside > 0
 
 /** Shows a plan and asks. Throws when the answer is no, or there is nobody to ask. */
-export async function askFirst(planned: PlanView, question: string): Promise<void> {
-  const lines = planText(planned, paintFor(process.stderr), 'would')
+export async function askFirst(planned: PlanView, question: string, all = false): Promise<void> {
+  const lines = planText(planned, paintFor(process.stderr), 'would', all)
   process.stderr.write(`${lines.join('\n')}\n`)
   if (process.stdin.isTTY !== true) throw new Error('there is nobody to ask: say --yes')
   await askWhether(question)

@@ -24,15 +24,19 @@ const styles = { add: 'green', change: 'yellow', remove: 'red', restate: 'dim' }
 /** Fields of what is new or goes are no news one by one. */
 const shownOfWhole = 6
 
-/** @param does `would` for what is only planned */
+/**
+ * @param does `would` for what is only planned
+ * @param all every field, and values whole
+ */
 export function planText(
   plan: PlannedEffect,
   paint: Paint = plain,
   does: 'would' | 'did' = 'would',
+  all = false,
 ): string[] {
   if (!plan.changed) return ['nothing to do: everything is so already', ...leftLines(plan)]
   return [
-    ...plan.changes.flatMap((change) => changeLines(change, paint)),
+    ...plan.changes.flatMap((change) => changeLines(change, paint, all)),
     ...(plan.moreChanges > 0 ? [`  and ${plan.moreChanges} more`] : []),
     ...effectLines(plan),
     ...(plan.replay === undefined ? [] : replayLines(plan.replay)),
@@ -117,16 +121,17 @@ function leftLines({ summary, left }: PlanView): string[] {
 export function changeLines(
   change: Omit<PlannedChange, 'kind'> & { readonly kind: string },
   paint: Paint,
+  all = false,
 ): string[] {
   const { kind, name, action, owner } = change
   const head = paint(styles[action], `${marks[action]} ${action} ${kind} ${printable(name)}`)
-  const isWhole = action === 'add' || action === 'remove'
+  const isWhole = !all && (action === 'add' || action === 'remove')
   const fields = isWhole ? change.fields.slice(0, shownOfWhole) : change.fields
   const hidden = change.moreFields + change.fields.length - fields.length
   return [
     head,
-    ...fields.map((field) => `    ${fieldText(field)}`),
-    ...(hidden > 0 ? [`    and ${hidden} more fields`] : []),
+    ...fields.map((field) => `    ${fieldText(field, all)}`),
+    ...(hidden > 0 ? [`    and ${hidden} more fields${all ? '' : ': --all shows them'}`] : []),
     ...(change.rrsets === undefined ? [] : [`    ${goingText(change.rrsets)}`]),
     ...(owner === undefined ? [] : [`    owner: ${owner.before ?? 'none'} -> ${owner.after ?? 'none'}`]),
   ]
@@ -142,18 +147,20 @@ function goingText({ count, first }: NonNullable<PlannedChange['rrsets']>): stri
 
 const counted = (count: number) => count.toLocaleString('en-US')
 
-function fieldText(field: FieldChange): string {
+function fieldText(field: FieldChange, all: boolean): string {
   const path = printable(field.path)
-  if (!('before' in field)) return `${path}: ${valueText(field.after)}`
-  if (!('after' in field)) return `${path}: ${valueText(field.before)} -> none`
-  return `${path}: ${valueText(field.before)} -> ${valueText(field.after)}`
+  const [before, after] = [field.before, field.after].map((value) => valueText(value, all))
+  if (!('before' in field)) return `${path}: ${after}`
+  if (!('after' in field)) return `${path}: ${before} -> none`
+  return `${path}: ${before} -> ${after}`
 }
 
 const mostCharacters = 160
 
-function valueText(value: unknown): string {
+function valueText(value: unknown, all: boolean): string {
+  if (value === undefined) return ''
   const text = typeof value === 'string' ? value : JSON.stringify(value)
-  return printable(text.length > mostCharacters ? `${text.slice(0, mostCharacters - 3)}...` : text)
+  return printable(!all && text.length > mostCharacters ? `${text.slice(0, mostCharacters - 3)}...` : text)
 }
 
 /** A list, in which what is indented lies below what is not. */
@@ -164,10 +171,10 @@ function replayMarkdown({ replay }: PlannedEffect): string[] {
 }
 
 /** For a comment of a pull request: the summary as a heading, what changes as a diff that is coloured there. */
-export function planMarkdown(plan: PlannedEffect): string {
+export function planMarkdown(plan: PlannedEffect, all = false): string {
   const lines = plan.changes.flatMap((change) => {
     const sign = change.action === 'remove' ? '-' : change.action === 'add' ? '+' : '!'
-    const [head, ...fields] = changeLines(change, plain)
+    const [head, ...fields] = changeLines(change, plain, all)
     // A fence inside of a value would end the block.
     return [head!.replace(/^./, sign), ...fields].map((line) => line.replaceAll('```', "'''"))
   })

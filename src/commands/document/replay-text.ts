@@ -32,9 +32,15 @@ function headLine({ sample: { questions, held, standsFor, overSeconds, enough } 
   return `replayed ${counted(questions)} questions ${when}${of}${part}`
 }
 
-function changeLines({ changes: { otherRcode, otherData, otherPool } }: ReplayView): string[] {
-  if (otherRcode + otherData + otherPool === 0)
-    return ['  all of them are answered by the same pools and with the same data']
+function changeLines({ changes: { otherRcode, otherData, otherPool }, services }: ReplayView): string[] {
+  if (otherRcode + otherData + otherPool === 0) {
+    const moves = services.some(({ otherMember }) => otherMember > 0)
+    return [
+      moves
+        ? '  all of them are answered by the same pools, some by other members of them'
+        : '  all of them are answered by the same pools and with the same data',
+    ]
+  }
   const parts = [
     otherPool > 0 ? `${percent(otherPool)} by another pool` : null,
     otherRcode > 0 ? `${percent(otherRcode)} with another rcode` : null,

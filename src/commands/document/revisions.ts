@@ -7,7 +7,7 @@ import { defineCommand } from '../frame/command.ts'
 import { jsonOption } from '../frame/shared-options.ts'
 import { paintFor, printJson, table } from '../frame/terminal.ts'
 import { serverOptions, theServer } from '../server-choice.ts'
-import { askFirst, needsDryRun, replayOption } from './apply.ts'
+import { allOption, askFirst, needsDryRun, replayOption } from './apply.ts'
 import { changeLines, planText } from './plan-text.ts'
 
 interface Revision {
@@ -55,9 +55,9 @@ export const history = defineCommand({
 
 export const show = defineCommand({
   arguments: { revision: number },
-  options: { ...jsonOption, ...serverOptions },
+  options: { ...allOption, ...jsonOption, ...serverOptions },
   examples: [{ line: 'pooldns show 42', does: 'what revision 42 changed' }],
-  async run({ revision }, { json = false, ...given }) {
+  async run({ revision }, { json = false, all = false, ...given }) {
     const server = theServer(given, process.env)
     const shown = (await (await server.ask(`/v1/revisions/${numberOf(revision)}`)).json()) as Revision &
       Changes
@@ -65,21 +65,21 @@ export const show = defineCommand({
     const { at, actor, source, message } = shown
     const head = `revision ${shown.revision} by ${printable(actor)} (${source}) at ${at}`
     process.stdout.write(
-      `${[head, ...(message === null ? [] : [printable(message)]), ...linesOf(shown)].join('\n')}\n`,
+      `${[head, ...(message === null ? [] : [printable(message)]), ...linesOf(shown, all)].join('\n')}\n`,
     )
   },
 })
 
 export const diff = defineCommand({
   arguments: { from: number, to: { summary: 'another one; the last when left out', need: 'optional' } },
-  options: { ...jsonOption, ...serverOptions },
+  options: { ...allOption, ...jsonOption, ...serverOptions },
   examples: [{ line: 'pooldns diff 40 42', does: 'what revisions 41 and 42 changed together' }],
-  async run({ from, to }, { json = false, ...given }) {
+  async run({ from, to }, { json = false, all = false, ...given }) {
     const server = theServer(given, process.env)
     const query = to === undefined ? '' : `?to=${numberOf(to)}`
     const found = (await (await server.ask(`/v1/revisions/${numberOf(from)}/diff${query}`)).json()) as Changes
     if (json) return printJson(found)
-    process.stdout.write(`${linesOf(found).join('\n') || 'no difference'}\n`)
+    process.stdout.write(`${linesOf(found, all).join('\n') || 'no difference'}\n`)
   },
 })
 
@@ -88,6 +88,7 @@ export const rollback = defineCommand({
   options: {
     dryRun: { type: 'boolean', summary: 'tell what would change, and change nothing' },
     ...replayOption,
+    ...allOption,
     message: { type: 'string', value: 'TEXT', short: 'm', summary: 'why, for the history' },
     yes: { type: 'boolean', short: 'y', summary: 'without a question' },
     ...jsonOption,
@@ -98,24 +99,30 @@ export const rollback = defineCommand({
     { line: 'pooldns rollback 41 --yes -m "42 sent all to eu"', does: 'return to it, by a new revision' },
   ],
   notes: 'Overrides, webhooks and tokens are no part of it, and stay as they are.',
-  async run({ revision }, { dryRun = false, replay = false, message, yes = false, json = false, ...given }) {
+  async run(
+    { revision },
+    { dryRun = false, replay = false, all = false, message, yes = false, json = false, ...given },
+  ) {
     if (replay && !dryRun) throw needsDryRun()
     const server = theServer(given, process.env)
     const path = `/v1/revisions/${numberOf(revision)}/rollback`
+    const whole = all ? { all: 'true' } : {}
     const ask = async (query: Record<string, string>, headers: Record<string, string> = {}) => {
       const response = await server.ask(`${path}?${new URLSearchParams(query)}`, { method: 'POST', headers })
       return { plan: (await response.json()) as PlanView, etag: response.headers.get('etag') ?? '*' }
     }
-    const { plan, etag } = await ask({ dryRun: 'true', ...(replay ? { replay: 'true' } : {}) })
+    const { plan, etag } = await ask({ dryRun: 'true', ...(replay ? { replay: 'true' } : {}), ...whole })
     const paint = paintFor(process.stdout)
     if (dryRun || !plan.changed) {
-      return json ? printJson(plan) : void process.stdout.write(`${planText(plan, paint).join('\n')}\n`)
+      return json
+        ? printJson(plan)
+        : void process.stdout.write(`${planText(plan, paint, 'would', all).join('\n')}\n`)
     }
-    if (!yes) await askFirst(plan, `return to revision ${revision}?`)
-    const done = await ask(message === undefined ? {} : { message }, { 'if-match': etag })
+    if (!yes) await askFirst(plan, `return to revision ${revision}?`, all)
+    const done = await ask({ ...(message === undefined ? {} : { message }), ...whole }, { 'if-match': etag })
     if (json) return printJson(done.plan)
     process.stdout.write(
-      `${planText(done.plan, paint, 'did').join('\n')}\nas it was at revision ${revision}, by revision ${done.etag.replaceAll('"', '')}\n`,
+      `${planText(done.plan, paint, 'did', all).join('\n')}\nas it was at revision ${revision}, by revision ${done.etag.replaceAll('"', '')}\n`,
     )
   },
 })
@@ -125,10 +132,15 @@ function numberOf(text: string): number {
   throw new UsageError(`${JSON.stringify(text)} is not the number of a revision`)
 }
 
-function linesOf({ changes, more }: Changes): string[] {
+function linesOf({ changes, more }: Changes, all: boolean): string[] {
   const paint = paintFor(process.stdout)
   const lines = changes.flatMap((change) =>
-    changeLines({ ...change, name: change.name.replace('\t', ' '), moreFields: 0 }, paint),
+    changeLines({ ...change, name: nameOf(change), moreFields: 0 }, paint, all),
   )
   return more > 0 ? [...lines, `and ${more} more`] : lines
+}
+
+/** An RRset as in a plan, behind its zone. */
+function nameOf({ name, rrset }: PartDifference): string {
+  return rrset === undefined ? name : `${rrset.zone} ${rrset.owner} ${rrset.type}`
 }

@@ -36,6 +36,8 @@ export interface ApplyRequest {
   readonly message?: string | undefined
   /** Left out for all at once. */
   readonly course?: GradualRequest | undefined
+  /** Whether every change and field is told. */
+  readonly all?: boolean | undefined
   /** What was planned on; null for whatever there is. */
   readonly revision: number | null
 }
@@ -64,6 +66,7 @@ function ofServer(server: Server): DocumentTarget {
       ...(replays ? { replay: 'true' } : {}),
       ...(dryRun ? { dryRun: 'true' } : {}),
       ...(request.prune ? { prune: 'true' } : {}),
+      ...(request.all === true ? { all: 'true' } : {}),
       ...(request.message === undefined ? {} : { message: request.message }),
       ...Object.fromEntries(Object.entries(request.course ?? {}).filter(([, text]) => text !== undefined)),
     })
@@ -99,13 +102,15 @@ function optionsOf({ document, prune, course, revision }: ApplyRequest) {
 const ownDatabase: DocumentTarget = {
   plan: async (request, replays = false) => {
     if (replays) throw new UsageError('--replay needs a server: the database knows nothing of questions')
-    return withOwnDatabase(async (database) => viewPlan(await planDocument(database, optionsOf(request))))
+    return withOwnDatabase(async (database) =>
+      viewPlan(await planDocument(database, optionsOf(request)), request.all),
+    )
   },
   apply: (request) =>
     withOwnDatabase(async (database) => {
       const by = { actor, source: 'apply', message: request.message ?? null } as const
       const { revision, plan } = await applyDocument(database, by, optionsOf(request))
-      return { ...viewPlan(plan), appliedAs: revision }
+      return { ...viewPlan(plan, request.all), appliedAs: revision }
     }),
   export: (owner) =>
     withOwnDatabase(async (database) => {

@@ -115,7 +115,10 @@ function declareCommand(into: CommanderCommand, command: Command): void {
     const dots = need === 'several' || need === 'any' ? '...' : ''
     const optional = need === 'optional' || need === 'any'
     const argument = new Argument(optional ? `[${name}${dots}]` : `<${name}${dots}>`, summary)
-    if (choices !== undefined) argument.choices(choices)
+    // The choices are for the help; what is said of another word is ours.
+    if (choices !== undefined) {
+      argument.choices(choices).argParser((text) => oneOf(choices, text, name.toUpperCase()))
+    }
     into.addArgument(argument)
   }
   for (const [name, spec] of Object.entries(command.options)) into.addOption(optionOf(name, spec))
@@ -133,11 +136,18 @@ function optionOf(name: string, spec: OptionSpec): Option {
   const { choices, multiple } = spec
   if (choices !== undefined) option.choices(choices)
   option.argParser<unknown>((text, before) => {
-    if (choices !== undefined && !choices.includes(text))
-      throw new UsageError(`${flagOf(name)}: "${text}" is not one of ${choices.join(', ')}`)
+    if (choices !== undefined) oneOf(choices, text, flagOf(name))
     return multiple === true ? [...((before as readonly string[] | undefined) ?? []), text] : text
   })
   return option
+}
+
+/** @throws UsageError for a word that is none of them */
+function oneOf(choices: readonly string[], text: string, what: string): string {
+  if (choices.includes(text)) return text
+  const nearest = nearestWord(text, choices)
+  const hint = nearest === null ? '' : `; did you mean "${nearest}"?`
+  throw new UsageError(`${what}: "${text}" is not one of ${choices.join(', ')}${hint}`)
 }
 
 function afterHelp({ examples, notes }: Command): string {

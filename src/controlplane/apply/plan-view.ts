@@ -59,11 +59,12 @@ export interface PlanView {
   readonly left: readonly Left[]
 }
 
-/** Bounds of what is listed. */
+/** Bounds of what is listed, unless all is asked for: that is as long as the document, and as what goes. */
 const mostChanges = 1_000
 const mostFields = 200
 
-export function viewPlan({ revision, target, going }: Plan): PlanView {
+/** @param all of it, whatever its length */
+export function viewPlan({ revision, target, going }: Plan, all = false): PlanView {
   const parts: PlannedChange[] = [
     ...target.monitors.map((change) => viewChange('monitor', change, forms.monitor)),
     ...target.pools.map((change) => viewChange('pool', change, forms.pool)),
@@ -83,10 +84,16 @@ export function viewPlan({ revision, target, going }: Plan): PlanView {
       left: target.leftCount,
       removeInside: removedInside(target),
     },
-    changes: parts.slice(0, mostChanges),
-    moreChanges: Math.max(0, parts.length - mostChanges),
+    changes: all ? parts : parts.slice(0, mostChanges).map(shortened),
+    moreChanges: all ? 0 : Math.max(0, parts.length - mostChanges),
     left: target.left,
   }
+}
+
+function shortened(change: PlannedChange): PlannedChange {
+  const { fields } = change
+  if (fields.length <= mostFields) return change
+  return { ...change, fields: fields.slice(0, mostFields), moreFields: fields.length - mostFields }
 }
 
 function removedInside({ pools, zones }: Target): number {
@@ -150,8 +157,8 @@ function viewChange<T>(
     kind,
     name,
     action: before === null ? 'add' : after === null ? 'remove' : isSame ? 'restate' : 'change',
-    fields: fields.slice(0, mostFields),
-    moreFields: Math.max(0, fields.length - mostFields),
+    fields,
+    moreFields: 0,
     ...ownerChange(before?.owner ?? null, after === null ? null : owner, stays),
   }
 }
@@ -194,13 +201,8 @@ function viewZone(change: ZoneChange, going?: GoingRrsets): PlannedChange {
     }
   })
   if (rrsets.length === 0) return head
-  const fields = [...head.fields, ...rrsets]
-  return {
-    ...head,
-    action: head.action === 'restate' ? 'change' : head.action,
-    fields: fields.slice(0, mostFields),
-    moreFields: head.moreFields + Math.max(0, fields.length - mostFields),
-  }
+  const action = head.action === 'restate' ? 'change' : head.action
+  return { ...head, action, fields: [...head.fields, ...rrsets] }
 }
 
 /** The fields in which two values differ, in the order of the first. A part that is there on one side alone is one of its fields each. */

@@ -42,8 +42,10 @@ const absent: Part = { body: null, owner: null }
 export type ShownKind = PlannedChange['kind'] | 'rrset'
 
 /** What a part was and became. */
-export interface PartDifference extends Omit<PlannedChange, 'kind' | 'moreFields' | 'owner'> {
+export interface PartDifference extends Omit<PlannedChange, 'kind' | 'moreFields' | 'owner' | 'rrsets'> {
   readonly kind: ShownKind
+  /** Of an RRset: what its name is made of. */
+  readonly rrset?: { readonly zone: string; readonly owner: string; readonly type: string }
 }
 
 const idOf = (kind: string, key: string) => `${kind} ${key}`
@@ -131,9 +133,8 @@ export async function differences(
   })
 }
 
-/** RRsets by the key that they have in the history. */
-function isReached({ kind, name }: PartDifference, reach: Reach | null): boolean {
-  if (kind === 'rrset') return within(reach, 'zone')(parseRrsetKey(name).apex)
+function isReached({ kind, name, rrset }: PartDifference, reach: Reach | null): boolean {
+  if (kind === 'rrset') return within(reach, 'zone')(rrset!.zone)
   return within(reach, kind)(name)
 }
 
@@ -144,7 +145,15 @@ function difference(id: string, before: Body | null, after: Body | null): PartDi
   const [kind, name] = split(id)
   const hide = (body: Body | null) => (body === null || kind !== 'monitor' ? body : hideOfMonitor(body))
   const action = before === null ? 'add' : after === null ? 'remove' : 'change'
-  return [{ kind: kind as ShownKind, name, action, fields: fieldChanges(hide(before), hide(after)) }]
+  const fields = fieldChanges(hide(before), hide(after))
+  return [{ kind: kind as ShownKind, ...namesOf(kind, name), action, fields }]
+}
+
+/** In the history an RRset has a key of its own; it is told as in the audit log. */
+function namesOf(kind: string, name: string): Pick<PartDifference, 'name' | 'rrset'> {
+  if (kind !== 'rrset') return { name }
+  const { apex, owner, type } = parseRrsetKey(name)
+  return { name: `${apex}/${owner}/${type}`, rrset: { zone: apex, owner, type } }
 }
 
 function split(id: string): [kind: string, key: string] {

@@ -81,7 +81,9 @@ t.test('mistakes end with 2, on standard error, and are told what was most likel
       ['token', 'create', 'x', '--scope', 'all'],
       /--scope: "all" is not one of read, write, override, report/,
     ],
-    [['completion', 'tcsh'], /bash, zsh, fish/],
+    [['completion', 'tcsh'], /SHELL: "tcsh" is not one of bash, zsh, fish/],
+    [['get', 'pol', 'us'], /^pooldns: KIND: "pol" is not one of zone, pool, .*; did you mean "pool"\?\n/],
+    [['token', 'create', 'x', '--scope', 'raed'], /is not one of .*; did you mean "read"\?/],
     [['explain', 'a..b'], /empty label.*\nTry "pooldns explain --help"/],
   ] as const) {
     const outcome = await pooldns(args)

@@ -1,7 +1,7 @@
 /** Documents by the API: planned, applied, exported; on both kinds of database. */
 import t from 'tap'
 import { sql } from '../../../schema/drizzle.ts'
-import { planText } from '../../../src/commands/document/plan-text.ts'
+import { planMarkdown, planText } from '../../../src/commands/document/plan-text.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { adminToken, type Harness, startHarness } from '../api/fixture.ts'
 
@@ -155,6 +155,26 @@ for (const kind of ['postgres', 'embedded'] as const) {
         { what: 'change web', path: 'interval', before: '5s' },
       ])
       t.equal((await put(harness, document)).status, 200)
+    })
+
+    t.test('all of a plan is told to who asks for it', async (t) => {
+      const members = Object.fromEntries(
+        Array.from({ length: 300 }, (_, nth) => [`m${nth}`, { address: `10.0.${nth >> 8}.${nth & 255}` }]),
+      )
+      const large = { pools: { large: { members } } }
+      const { body: some } = await put(harness, large, '?dryRun=true')
+      t.match(some.changes, [{ moreFields: 100 }])
+      t.match(planText(some).join('\n'), /\n {4}and 294 more fields: --all shows them\n/)
+      const { body: all } = await put(harness, large, '?dryRun=true&all=true')
+      t.equal(all.changes[0].fields.length, 300)
+      t.equal(all.changes[0].moreFields, 0)
+      const text = planText(all, undefined, 'would', true)
+      t.equal(text.filter((line) => line.startsWith('    members.')).length, 300)
+      t.match(planMarkdown(all, true), /members\.m299: /)
+      const long = { monitors: { m: { type: 'http', path: `/${'x'.repeat(500)}` } } }
+      const { body: whole } = await put(harness, long, '?dryRun=true&all=true')
+      t.notMatch(planText(whole, undefined, 'would', true).join('\n'), /x\.\.\./)
+      t.match(planText(whole).join('\n'), /x\.\.\.\n/)
     })
 
     t.test('a zone that goes says what goes with it', async (t) => {

@@ -77,7 +77,8 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.match((await shown(11)).changes, [
         {
           kind: 'rrset',
-          name: 'example.test\tns1/A',
+          name: 'example.test/ns1/A',
+          rrset: { zone: 'example.test', owner: 'ns1', type: 'A' },
           action: 'remove',
           fields: [{ path: 'data', before: ['192.0.2.53'] }],
         },
@@ -87,7 +88,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
         (await call('GET', '/v1/revisions/4/diff?to=8')).body.changes.map(
           ({ kind, name }: Any) => `${kind} ${name}`,
         ),
-        ['pool eu', 'rrset example.test\ta/b/TXT', 'rrset example.test\tx/TXT'],
+        ['pool eu', 'rrset example.test/a/b/TXT', 'rrset example.test/x/TXT'],
       )
       t.match((await call('GET', '/v1/revisions/8/diff?to=7')).body.changes[0].fields, [
         { path: 'members.a.weight', before: 7 },

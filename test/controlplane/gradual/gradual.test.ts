@@ -71,6 +71,10 @@ for (const kind of ['postgres', 'embedded'] as const) {
 
     t.test('planned, started, and step by step to its end', async (t) => {
       await put(document(100, 0))
+      for (const duration of ['10s', '20s', '1m', '10500ms']) {
+        const query = `gradual=${duration}&steps=10,50,100&dryRun=true`
+        t.equal((await put(document(0, 100), query)).body.gradual.duration, duration, 'as it was asked for')
+      }
       const planned = await put(document(0, 100), `${course}&dryRun=true`)
       t.match(planned.body, {
         changed: true,

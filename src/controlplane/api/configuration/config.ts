@@ -168,6 +168,16 @@ export const PlanSchema = Type.Object(
   { title: 'Plan' },
 )
 
+/** How much of a plan is told. */
+export const AllQuery = {
+  all: Type.Optional(
+    Type.Boolean({
+      description:
+        'true or false: every change and field, and not the first thousand with two hundred fields each',
+    }),
+  ),
+}
+
 /** What a dry run may be asked for besides. */
 export const ReplayQuery = {
   replay: Type.Optional(
@@ -185,6 +195,7 @@ const ApplyQuery = Type.Object(
       Type.Boolean({ description: 'true or false: tells what would change, and changes nothing' }),
     ),
     ...ReplayQuery,
+    ...AllQuery,
     prune: Type.Optional(
       Type.Boolean({
         description:
@@ -330,9 +341,10 @@ function registerPut(app: FastifyInstance, context: Ground & Operations): void {
       dryRun = false,
       prune = false,
       replay = false,
+      all = false,
       message = null,
       ...steps
-    } = request.query as DryRun & { prune?: boolean; message?: string } & GradualQuery
+    } = request.query as DryRun & { prune?: boolean; all?: boolean; message?: string } & GradualQuery
     checkReplay({ dryRun, replay }, request.reach)
     const course = courseOf(steps)
     const { reach } = request
@@ -345,7 +357,7 @@ function registerPut(app: FastifyInstance, context: Ground & Operations): void {
       const { plan, shown } =
         course === null ? await planAtOnce(context, options) : await planInSteps(context, options, course)
       reply.header('etag', etagOf(plan.revision))
-      return { ...viewPlan(plan), ...(await effectFor(context, plan, replay, reach)), ...shown }
+      return { ...viewPlan(plan, all), ...(await effectFor(context, plan, replay, reach)), ...shown }
     }
     const by = { actor: request.actor, source: 'apply', message } as const
     const { revision, plan, shown } =
@@ -354,7 +366,7 @@ function registerPut(app: FastifyInstance, context: Ground & Operations): void {
         : await applyInSteps(context, { ...by, source: 'gradual' }, options, course)
     await awaitPublished(context, revision, reply)
     reply.header('etag', etagOf(revision))
-    return { ...viewPlan(plan), ...shown }
+    return { ...viewPlan(plan, all), ...shown }
   })
 }
 

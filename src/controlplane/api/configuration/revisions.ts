@@ -21,7 +21,15 @@ import {
   writeHeaders,
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
-import { checkReplay, type DryRun, effectFor, FieldSchema, PlanSchema, ReplayQuery } from './config.ts'
+import {
+  AllQuery,
+  checkReplay,
+  type DryRun,
+  effectFor,
+  FieldSchema,
+  PlanSchema,
+  ReplayQuery,
+} from './config.ts'
 import { haltedBy } from './gradual-apply.ts'
 
 const url = '/v1/revisions/:revision'
@@ -44,6 +52,12 @@ const Differences = Type.Array(
     {
       kind: Type.String(),
       name: Type.String(),
+      rrset: Type.Optional(
+        Type.Object(
+          { zone: Type.String(), owner: Type.String(), type: Type.String() },
+          { description: 'of an RRset: what its name is made of' },
+        ),
+      ),
       action: Type.String(),
       fields: Type.Array(FieldSchema),
     },
@@ -150,6 +164,7 @@ function registerRollback(app: FastifyInstance, context: Ground & Operations): v
       ...WriteQuery.properties,
       dryRun: Type.Optional(Type.Boolean({ description: 'true or false: tells what would change' })),
       ...ReplayQuery,
+      ...AllQuery,
       message: Type.Optional(Type.String({ maxLength: 1024, description: 'why: up to 1,024 characters' })),
     },
     { additionalProperties: false },
@@ -167,7 +182,12 @@ function registerRollback(app: FastifyInstance, context: Ground & Operations): v
   )
   app.post(`${url}/rollback`, { schema, config: { ...config, plans: true } }, async (request, reply) => {
     const revision = revisionOf(request)
-    const { dryRun = false, replay = false, message } = request.query as DryRun & { message?: string }
+    const {
+      dryRun = false,
+      replay = false,
+      all = false,
+      message,
+    } = request.query as DryRun & { all?: boolean; message?: string }
     checkReplay({ dryRun, replay }, request.reach)
     checkRevision(revision, await context.database.read(currentRevision))
     const { ifMatch } = conditionOf(request)
@@ -177,7 +197,7 @@ function registerRollback(app: FastifyInstance, context: Ground & Operations): v
       const plan = await planRollback(context.database, options)
       reply.header('etag', etagOf(plan.revision))
       return {
-        ...viewPlan(plan),
+        ...viewPlan(plan, all),
         ...(await effectFor(context, plan, replay, reach)),
         ...haltedBy(context, plan),
       }
@@ -190,7 +210,7 @@ function registerRollback(app: FastifyInstance, context: Ground & Operations): v
     const done = await rollBack(context.database, by, options)
     await awaitPublished(context, done.revision, reply)
     reply.header('etag', etagOf(done.revision))
-    return viewPlan(done.plan)
+    return viewPlan(done.plan, all)
   })
 }
 

@@ -154,7 +154,12 @@ export function reachedChanges(
   return current.filter(({ parts }) => parts.every(({ kind, name }) => reach.includes({ kind, name })))
 }
 
-const durationOf = ({ stepMs, steps }: GradualCourse) => formatDuration(stepMs * steps.length)
+/** As it was asked for: steps are of whole milliseconds, so all of them together may be some less or more than that. */
+function durationOf({ stepMs, steps }: GradualCourse): string {
+  const [wholeMs, secondMs] = [stepMs * steps.length, 1_000]
+  const nearestMs = Math.round(wholeMs / secondMs) * secondMs
+  return formatDuration(Math.abs(wholeMs - nearestMs) <= steps.length / 2 ? nearestMs : wholeMs)
+}
 
 /** Whose share a key stands for. */
 function named(

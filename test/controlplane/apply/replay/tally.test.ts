@@ -178,4 +178,10 @@ t.test('too few say nothing, and none less', async (t) => {
   t.same(replayLines(seen(same)).slice(1), [
     '  all of them are answered by the same pools and with the same data',
   ])
+  const turned = new Tally()
+  turned.add(question({ sampled: 100, weight: 100 }), by({ 'eu/a': 1 }), by({ 'eu/b': 1 }))
+  t.same(replayLines(seen(turned)).slice(1, 3), [
+    '  all of them are answered by the same pools, some by other members of them',
+    '  100 % of the questions for www.example.test get another member of the same pool',
+  ])
 })
