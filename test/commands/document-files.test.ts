@@ -189,3 +189,27 @@ t.test('owners that differ are told apart, and a head that is wrong hides nothin
   t.match(wrong.join('\n'), /3\.yaml:1:1: version is 7, which is newer/)
   t.match(wrong.join('\n'), /2\.yaml:2:15: pools\.x\.monitr/)
 })
+
+t.test('what is wrong with parts that the files do not name points at no file', async (t) => {
+  const own = await filesOf({ 'x.yaml': 'owner: a\npools: { eu: { members: {} } }\n' })
+  const documents = await documentsOf([own])
+  const problems = [
+    { path: 'services["w.a.test"]', message: 'service w.a.test lies in no zone' },
+    { path: 'pools.eu.monitor', message: 'there is no monitor m' },
+    { path: 'owner', message: 'is wrong' },
+    { path: 'message', message: 'must be shorter' },
+  ]
+  t.same(
+    documents.told(problems).map((line) => line.replaceAll(`${own}/`, '')),
+    [
+      'on the server: services["w.a.test"] service w.a.test lies in no zone',
+      'x.yaml:2:10: pools.eu.monitor there is no monitor m',
+      'x.yaml:1:1: owner is wrong',
+      'message must be shorter',
+    ],
+  )
+  t.same(
+    problems.map((problem) => documents.isElsewhere(problem)),
+    [true, false, false, false],
+  )
+})

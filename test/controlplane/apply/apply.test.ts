@@ -157,6 +157,35 @@ for (const kind of ['postgres', 'embedded'] as const) {
       t.equal((await put(harness, document)).status, 200)
     })
 
+    t.test('who would lose a zone by a prune says by which, beside what else is wrong', async (t) => {
+      t.equal((await put(harness, {}, '?prune=true')).status, 200)
+      const { services, ...rest } = document
+      t.equal((await put(harness, { owner: 'net', ...rest })).status, 200)
+      t.equal((await put(harness, { owner: 'shop', services })).status, 200)
+      const theirs = { owner: 'net', monitors: document.monitors, pools: document.pools, services }
+      const { status, body } = await put(harness, theirs, '?prune=true')
+      t.equal(status, 409)
+      t.same(body.errors, [
+        {
+          path: 'services["www.example.test"]',
+          message: 'service www.example.test lies in no zone, for zone example.test is to go',
+        },
+      ])
+      const both = {
+        ...theirs,
+        services: { 'www.example.test': { pools: ['none'] }, 'x.y.test': { pools: ['eu'] } },
+      }
+      const { body: several } = await put(harness, both)
+      t.same(several.errors.map(({ path, message }: Any) => `${path} ${message.slice(0, 28)}`).sort(), [
+        'services["www.example.test"] belongs to the files of owne',
+        'services["x.y.test"] service x.y.test lies in no ',
+      ])
+      for (const owner of ['shop', 'net']) {
+        t.equal((await put(harness, { owner }, '?prune=true')).status, 200)
+      }
+      t.equal((await put(harness, document)).status, 200)
+    })
+
     t.test('all of a plan is told to who asks for it', async (t) => {
       const members = Object.fromEntries(
         Array.from({ length: 300 }, (_, nth) => [`m${nth}`, { address: `10.0.${nth >> 8}.${nth & 255}` }]),
