@@ -1,6 +1,7 @@
 /** How the answers to a service move: which shares, of which clients. */
+
+import { type ClientNetworks, type Whereabouts, whereaboutsOf } from '../serve/client-networks.ts'
 import type { PreviewedAnswers, PreviewedMap, PreviewedService, PreviewedShare } from '../serve/preview.ts'
-import { type ClientNetworks, type Whereabouts, whereaboutsOf } from './client-networks.ts'
 
 /** A share that moves, of the answers to one service. */
 export interface ShareChange {

@@ -21,16 +21,9 @@ import {
   writeHeaders,
 } from '../schemas.ts'
 import { awaitPublished, conditionOf, etagOf } from '../writes.ts'
-import {
-  AllQuery,
-  checkReplay,
-  type DryRun,
-  effectFor,
-  FieldSchema,
-  PlanSchema,
-  ReplayQuery,
-} from './config.ts'
+import { AllQuery, checkReplay, type DryRun, effectFor, ReplayQuery } from './config.ts'
 import { haltedBy } from './gradual-apply.ts'
+import { FieldSchema, PlanSchema } from './plan-schema.ts'
 
 const url = '/v1/revisions/:revision'
 const number = { minimum: 0, description: 'a whole number of at least 0' }

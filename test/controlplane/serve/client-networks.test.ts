@@ -1,9 +1,9 @@
 /** Clients by the networks that they are in, held against what location maps find for single addresses. */
 import fc from 'fast-check'
 import t from 'tap'
-import { whereaboutsOf } from '../../../src/controlplane/apply/client-networks.ts'
 import { geoAreas } from '../../../src/controlplane/location/areas.ts'
 import { emptyTable } from '../../../src/controlplane/location/location-table.ts'
+import { whereaboutsOf } from '../../../src/controlplane/serve/client-networks.ts'
 import { compileLocationMap, LocationMap, rangesOf } from '../../../src/dataplane/image/location-map.ts'
 import { formatIpv4, parseAddress } from '../../../src/dataplane/wire/address.ts'
 import { parsePrefix } from '../../../src/dataplane/wire/prefix.ts'

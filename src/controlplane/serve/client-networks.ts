@@ -7,7 +7,7 @@
 import { rangesOf } from '../../dataplane/image/location-map.ts'
 import { formatIpv4, formatIpv6 } from '../../dataplane/wire/address.ts'
 import { emptyRanges, overlay, type Ranges, type RangesOfBoth, type Starts } from '../location/ranges.ts'
-import type { PreviewedMap } from '../serve/preview.ts'
+import type { PreviewedMap } from './preview.ts'
 
 /** Some clients, by where they are. */
 export interface ClientNetworks {
