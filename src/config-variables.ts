@@ -20,15 +20,14 @@ function isOfKubernetes(name: string, value: string): boolean {
   return /^POOLDNS_(?:\w+_)?PORT$/.test(name) && /^(?:tcp|udp|sctp):\/\//.test(value)
 }
 
-/** Why a variable is most likely misspelt; null when none is. Others that merely begin like ours are nobody's mistake. */
-export function misspelt(environment: Environment, known: readonly string[]): string | null {
+/** Variables that are most likely misspelt, a sentence each. Others that merely begin like ours are nobody's mistake. */
+export function misspelt(environment: Environment, known: readonly string[]): string[] {
   const all = new Set([...known, ...ofCommands])
-  for (const [name, value = ''] of Object.entries(environment)) {
-    if (!name.startsWith(prefix) || value === '' || all.has(name) || isOfKubernetes(name, value)) continue
+  return Object.entries(environment).flatMap(([name, value = '']) => {
+    if (!name.startsWith(prefix) || value === '' || all.has(name) || isOfKubernetes(name, value)) return []
     const nearest = nearestWord(name, all)
-    if (nearest !== null) return `${name} is no variable; did you mean ${nearest}?`
-  }
-  return null
+    return nearest === null ? [] : [`${name} is no variable; did you mean ${nearest}?`]
+  })
 }
 
 /** What a file says that the environment does not: an empty variable there says nothing. @throws Error that names the line */

@@ -268,13 +268,27 @@ export function settingFlags(): { flag: string; variable: string; accepted: stri
   return shown.map((field) => ({ flag: flagOf(field), ...settings[field] }))
 }
 
+/** @throws UsageError that names each variable of ours that is most likely misspelt */
+export function checkVariables(environment: Environment): void {
+  const wrong = misspelt(environment, variables)
+  if (wrong.length > 0) throw new UsageError(wrong.join('\n'))
+}
+
+function orElse<T>(read: () => T, told: (error: unknown) => void): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    told(error)
+    return undefined
+  }
+}
+
 /**
  * @param args what stands behind `serve`
- * @throws UsageError
+ * @throws UsageError that tells all that is wrong, a line each
  */
 export function readConfig(args: readonly string[], around: Environment): Config {
   const wrong = misspelt(around, variables)
-  if (wrong !== null) throw new UsageError(wrong)
   const flags = Object.fromEntries(fields.map((field) => [flagOf(field), { type: 'string' as const }]))
   const {
     demo = false,
@@ -287,9 +301,14 @@ export function readConfig(args: readonly string[], around: Environment): Config
   ).values
   const environment = file === undefined ? around : { ...around, ...variablesOf(file, around) }
   const given: Readonly<Record<string, string | undefined>> = texts
+  const told = (error: unknown) => {
+    if (!(error instanceof UsageError)) throw error
+    wrong.push(error.message)
+  }
   const values = Object.fromEntries(
-    fields.map((field) => [field, readField(field, given[flagOf(field)], environment)]),
+    fields.map((field) => [field, orElse(() => readField(field, given[flagOf(field)], environment), told)]),
   ) as Values
+  if (wrong.length > 0) throw new UsageError(wrong.join('\n'))
   const { rateLimit, rateLimitPerSecond, rateLimitSlip, rateLimitExempt, ...config } = values
   const limit = { perSecond: rateLimitPerSecond, slip: rateLimitSlip, exempt: rateLimitExempt }
   return Object.freeze({

@@ -129,6 +129,11 @@ t.test('a misspelt variable is an error that names the nearest one', async (t) =
     const message = `${name} is no variable; did you mean ${nearest}?`
     t.throws(() => readConfig([], { [name]: 'x' }), { name: 'UsageError', message })
   }
+  const several = { POOLDNS_LOGLEVEL: 'x', POOLDNS_WORKERS: 'many', POOLDNS_RRL: 'y' }
+  t.throws(() => readConfig([], several), {
+    name: 'UsageError',
+    message: /^POOLDNS_LOGLEVEL is no variable.*\nPOOLDNS_\w+: .*\nPOOLDNS_\w+: /,
+  })
   // Kubernetes sets these for Services called pooldns and pooldns-dns.
   const ofKubernetes = {
     POOLDNS_SERVICE_HOST: '10.0.0.1',

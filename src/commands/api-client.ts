@@ -42,13 +42,27 @@ export class ApiClient {
     headers.set('authorization', `Bearer ${this.token}`)
     const how = { ...init, headers, redirect: 'error', dispatcher: patientAgent } as const
     const response = await fetch(this.origin + path, how).catch((error: unknown) => {
-      throw new Error(`${this.origin}: ${causeOf(error)}`)
+      const mayBeDone = isChange(path, init) && isBroken(error)
+      throw new Error(`${this.origin}: ${causeOf(error)}${mayBeDone ? `; ${unknownOutcome}` : ''}`)
     })
     if (response.ok) return response
     const { detail, errors } = parseProblem(await response.text())
     const message = `${this.origin}: ${response.status} ${detail ?? response.statusText}`
     throw new RefusedByServer(response, message, errors ?? [])
   }
+}
+
+/** Each change is one transaction. */
+const unknownOutcome = 'whether it was done is not known: all of it was, or nothing; "pooldns history" tells'
+
+const isChange = (path: string, { method = 'GET' }: RequestInit) =>
+  method !== 'GET' && !/[?&]dryRun=true\b/.test(path)
+
+/** Whether the connection ended when it stood already, so that a server may have heard the request. */
+function isBroken(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined
+  const code = cause instanceof Error ? (cause as NodeJS.ErrnoException).code : undefined
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 /** `fetch` says no more than that it failed; why stands in its cause. */

@@ -20,9 +20,12 @@ async function run(argv: readonly string[]): Promise<void> {
     const { serveCommand } = await import('./serve.ts')
     return serveCommand(args)
   }
-  const [{ runWords }, { allCommands }] = await Promise.all([
+  const [{ runWords }, { allCommands }, { checkVariables }] = await Promise.all([
     import('./frame/program.ts'),
     import('./all.ts'),
+    import('../config.ts'),
   ])
+  // What is misspelt would be passed over, and the server on this host be changed in the place of the one that was meant.
+  if (!asksForHelp(args)) checkVariables(process.env)
   await runWords(argv, allCommands)
 }

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LineCounter, parseDocument, stringify } from 'yaml'
+import { UsageError } from '../config.ts'
 import { ControlError } from '../controlplane/model/errors.ts'
 import { printable, printableLines } from '../terminal-text.ts'
 import type { ApiClient } from './api-client.ts'
@@ -110,7 +111,11 @@ function namesOf(things: unknown): string[] {
 }
 
 function runEditor(file: string): void {
-  const editor = process.env.VISUAL || process.env.EDITOR || 'vi'
+  const named = process.env.VISUAL || process.env.EDITOR || null
+  // Without a terminal vi waits for somebody who never comes.
+  if (named === null && process.stdin.isTTY !== true)
+    throw new UsageError('there is no terminal to edit at: EDITOR names a program that needs none')
+  const editor = named ?? 'vi'
   // An editor may be given with words of its own, as git takes it.
   const words = ['-c', `${editor} "$1"`, 'sh', file]
   const { status, error, signal } = spawnSync('sh', words, { stdio: 'inherit' })

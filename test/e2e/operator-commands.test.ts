@@ -174,6 +174,12 @@ t.test('lists, one thing, and one thing in an editor', async (t) => {
     await chmod(editor, 0o755)
     return pooldns(['edit', 'service', www], { VISUAL: '', EDITOR: editor })
   }
+  t.match(await pooldns(['edit', 'service', www], { VISUAL: '', EDITOR: '' }), {
+    code: 2,
+    stderr: /there is no terminal to edit at: EDITOR names/,
+  })
+  const slip = await pooldns(['status'], { POOLDNS_SERVR: 'http://127.0.0.1:1' })
+  t.match(slip, { code: 2, stderr: /POOLDNS_SERVR is no variable; did you mean POOLDNS_SERVER\?/ })
   t.match(await as('true'), { code: 0, stdout: 'nothing was changed\n' })
   const changed = await as('sed -i "s/^ttl: .*/ttl: 7s/" "$1"')
   t.match(changed, { code: 0, stdout: /is changed/ }, 'written')

@@ -34,6 +34,14 @@ const gradualOptions = {
   },
 } as const
 
+/** What the server calls by the names of its query. */
+const flags: Readonly<Record<string, string>> = {
+  message: '--message',
+  gradual: '--gradual',
+  steps: '--steps',
+  haltWhen: '--halt-when',
+}
+
 interface GivenCourse {
   readonly gradual?: string | undefined
   readonly steps?: string | undefined
@@ -51,8 +59,8 @@ export const allOption = {
   all: { type: 'boolean', summary: 'every field of what comes and goes, and every value whole' },
 } as const
 
-/** There is something to do. */
-const changesCode = 3
+/** The exit code that says that there is something to do. */
+export const changesCode = 3
 
 export const plan = defineCommand({
   arguments: {},
@@ -199,6 +207,9 @@ async function asked<T>(documents: Documents, prune: boolean, work: () => Promis
   } catch (error) {
     if (!(error instanceof ControlError) || error.problems.length === 0) throw error
     const { problems } = error
+    const ofOptions = problems.filter(({ path }) => Object.hasOwn(flags, path))
+    if (ofOptions.length > 0)
+      throw new UsageError(ofOptions.map(({ path, message }) => `${flags[path]} ${message}`).join('\n'))
     const isPruned = prune && problems.some((problem) => documents.isElsewhere(problem))
     throw problemsOf([...documents.told(problems), ...(isPruned ? [needed] : [])], problems.length)
   }

@@ -7,7 +7,7 @@ import { defineCommand } from '../frame/command.ts'
 import { jsonOption } from '../frame/shared-options.ts'
 import { paintFor, printJson, table } from '../frame/terminal.ts'
 import { serverOptions, theServer } from '../server-choice.ts'
-import { allOption, askFirst, needsDryRun, replayOption } from './apply.ts'
+import { allOption, askFirst, changesCode, needsDryRun, replayOption } from './apply.ts'
 import { changeLines, planText } from './plan-text.ts'
 
 interface Revision {
@@ -98,7 +98,9 @@ export const rollback = defineCommand({
     { line: 'pooldns rollback 41 --dry-run', does: 'what returning to revision 41 would change' },
     { line: 'pooldns rollback 41 --yes -m "42 sent all to eu"', does: 'return to it, by a new revision' },
   ],
-  notes: 'Overrides, webhooks and tokens are no part of it, and stay as they are.',
+  notes:
+    'Overrides, webhooks and tokens are no part of it, and stay as they are. With --dry-run it exits with 0 when there is nothing to do, ' +
+    'and with 3 when there is.',
   async run(
     { revision },
     { dryRun = false, replay = false, all = false, message, yes = false, json = false, ...given },
@@ -113,6 +115,7 @@ export const rollback = defineCommand({
     }
     const { plan, etag } = await ask({ dryRun: 'true', ...(replay ? { replay: 'true' } : {}), ...whole })
     const paint = paintFor(process.stdout)
+    if (dryRun && plan.changed) process.exitCode = changesCode
     if (dryRun || !plan.changed) {
       return json
         ? printJson(plan)
