@@ -121,7 +121,11 @@ export async function effectFor(
 }
 
 /** Only what is not done yet can be tried, and by who may hear what clients ask for all over. */
-export function checkReplay({ dryRun = false, replay = false }: DryRun, reach: Reach | null): void {
+export function checkReplay(
+  { dryRun = false, replay = false }: DryRun,
+  { reach, mayWrite }: Pick<FastifyRequest, 'reach' | 'mayWrite'>,
+): void {
+  if (replay && !mayWrite) throw outOfReach('a replay needs a token that may write')
   if (replay && reach !== null) throw outOfReach('a replay needs a token without limits')
   if (replay && !dryRun) throw invalid('the request', [{ path: 'replay', message: 'needs dryRun=true' }])
 }
@@ -230,7 +234,7 @@ function registerPut(app: FastifyInstance, context: Ground & Operations): void {
       message = null,
       ...steps
     } = request.query as DryRun & { prune?: boolean; all?: boolean; message?: string } & GradualQuery
-    checkReplay({ dryRun, replay }, request.reach)
+    checkReplay({ dryRun, replay }, request)
     const course = courseOf(steps)
     const { reach } = request
     const document = documentOf(request)

@@ -181,7 +181,7 @@ function registerRollback(app: FastifyInstance, context: Ground & Operations): v
       all = false,
       message,
     } = request.query as DryRun & { all?: boolean; message?: string }
-    checkReplay({ dryRun, replay }, request.reach)
+    checkReplay({ dryRun, replay }, request)
     checkRevision(revision, await context.database.read(currentRevision))
     const { ifMatch } = conditionOf(request)
     const { reach } = request
