@@ -107,6 +107,10 @@ t.test('a drain that waits until no cache has the member, and its end', async (t
   t.same((await ask(daemon.dns, www)).answers, ['192.0.2.1', '192.0.2.2'])
   t.match(await pooldns(['undrain', `${pool}/${first}`]), { code: 1, stderr: /404/ })
 
+  const { stdout: told } = await pooldns(['history', '-n', '1'])
+  const revision = /^(\d+) /m.exec(told)![1]!
+  t.match((await pooldns(['show', revision])).stdout, /\nnothing that a document says: an override, /)
+
   const down = await pooldns(['down', `${pool}/${second}`, '--json'])
   t.match(JSON.parse(down.stdout), { state: 'down', until: null, status: { matches: 1 } })
   t.same((await ask(daemon.dns, www)).answers, ['192.0.2.1'])

@@ -53,6 +53,9 @@ export const history = defineCommand({
   },
 })
 
+const nothingOfDocuments =
+  'nothing that a document says: an override, a webhook or a member that was let back; GET /v1/audit tells which'
+
 export const show = defineCommand({
   arguments: { revision: number },
   options: { ...allOption, ...jsonOption, ...serverOptions },
@@ -64,9 +67,9 @@ export const show = defineCommand({
     if (json) return printJson(shown)
     const { at, actor, source, message } = shown
     const head = `revision ${shown.revision} by ${printable(actor)} (${source}) at ${at}`
-    process.stdout.write(
-      `${[head, ...(message === null ? [] : [printable(message)]), ...linesOf(shown, all)].join('\n')}\n`,
-    )
+    const lines = linesOf(shown, all)
+    const body = lines.length === 0 ? [nothingOfDocuments] : lines
+    process.stdout.write(`${[head, ...(message === null ? [] : [printable(message)]), ...body].join('\n')}\n`)
   },
 })
 
