@@ -183,6 +183,8 @@ ${rest.slice(rest.indexOf('zones:'))}`
     weighted(10).replace(', b: { address: 2001:db8::1 }', ''),
   )
   t.match(JSON.parse(leaving.stdout).effect.leaving, [{ pool: 'us', member: 'b', safeAfterSeconds: 20 }])
+  const moved = await pooldns(['plan', '-f', '-'], env, weighted(10).replace('192.0.2.2 }', '192.0.2.3 }'))
+  t.match(moved.stdout, /^us\/a at 192\.0\.2\.2 would be answered no more, and be in no cache 20 s later$/m)
 })
 
 t.test('straight on the database, and the server gone', async (t) => {

@@ -53,9 +53,10 @@ function effectLines({ effect, halts = [] }: PlannedEffect): string[] {
   )
   if (effect === undefined) return halted
   const lines = effect.services.map(serviceLine)
-  const leaving = effect.leaving.map(({ pool, member, safeAfterSeconds }) =>
-    printable(`${pool}/${member} would be answered no more, and be in no cache ${safeAfterSeconds} s later`),
-  )
+  const leaving = effect.leaving.map(({ pool, member, address, safeAfterSeconds }) => {
+    const what = `${pool}/${member}${address === undefined ? '' : ` at ${address}`}`
+    return printable(`${what} would be answered no more, and be in no cache ${safeAfterSeconds} s later`)
+  })
   return [
     ...lines,
     ...(effect.moreServices > 0 ? [`and those for ${effect.moreServices} more services`] : []),

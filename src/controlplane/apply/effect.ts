@@ -1,6 +1,7 @@
 /** What a plan would do to answers: which shares move, and who would be answered no more. */
 import { setImmediate } from 'node:timers/promises'
 import type { Catalog } from '../catalog/catalog.ts'
+import { type AddressText, addressesOf } from '../model/pool.ts'
 import { type Reach, within } from '../model/reach.ts'
 import type { PreviewedService } from '../serve/preview.ts'
 import type { Plan } from './apply.ts'
@@ -10,10 +11,12 @@ import { type ServiceEffect, ServiceMoves } from './service-moves.ts'
 /** How services are answered by a catalog; see `serve/preview.ts`. */
 export type Previewing = (catalog: Catalog) => Promise<(service: string) => PreviewedService | null>
 
-/** A member that would be answered no more. */
+/** A member that would be answered no more, or with an address less. */
 export interface LeavingMember {
   readonly pool: string
   readonly member: string
+  /** The address that goes, while the member stays. */
+  readonly address?: AddressText
   /** When caches would have forgotten it, in seconds from then on: the largest TTL of the services that answer with it. */
   readonly safeAfterSeconds: number
 }
@@ -53,6 +56,7 @@ export async function effectOf(
   const moving = new Set<string>()
   const leaving = new Map<string, LeavingMember>()
   const staying = new Set<string>()
+  const ttls = new Map<string, number>()
   const moves = new ServiceMoves()
   let seen = 0
   for await (const name of inTurns(names.slice(0, mostServices))) {
@@ -63,7 +67,10 @@ export async function effectOf(
     if (found.length > 0) moving.add(name)
     if (services.length < mostListed) services.push(...found)
     for (const key of answered(is)) staying.add(key)
-    for (const key of answered(was)) note(leaving, key, was!.ttlSeconds)
+    for (const key of answered(was)) {
+      note(leaving, key, was!.ttlSeconds)
+      ttls.set(key, Math.max(was!.ttlSeconds, ttls.get(key) ?? 0))
+    }
   }
   for (const key of staying) leaving.delete(key)
   const others = othersWith(leaving.values(), planned, new Set(names))
@@ -75,7 +82,37 @@ export async function effectOf(
     services: listed,
     moreServices: moving.size - new Set(listed.map(({ service }) => service)).size,
     unseenServices: names.slice(seen).filter(isService).length,
-    leaving: [...leaving.values()].filter(({ pool }) => isPool(pool)).slice(0, mostListed),
+    leaving: [...leaving.values(), ...leavingAddresses(plan, served, planned, ttls, leaving)]
+      .filter(({ pool }) => isPool(pool))
+      .slice(0, mostListed),
+  }
+}
+
+/**
+ * Addresses that members of the pools that change would have no more.
+ *
+ * @param ttls of the members that are answered
+ * @param leaving members that go whole
+ */
+function* leavingAddresses(
+  { target }: Plan,
+  served: Catalog,
+  planned: Catalog,
+  ttls: ReadonlyMap<string, number>,
+  leaving: ReadonlyMap<string, LeavingMember>,
+): Generator<LeavingMember> {
+  for (const { name: pool } of target.pools) {
+    const members = planned.pools.get(pool)?.members ?? []
+    const after = new Map(members.map((member) => [member.name, member]))
+    for (const before of served.pools.get(pool)?.members ?? []) {
+      const key = `${pool}/${before.name}`
+      const [is, safeAfterSeconds] = [after.get(before.name), ttls.get(key)]
+      if (is === undefined || safeAfterSeconds === undefined || leaving.has(key)) continue
+      const kept = new Set(addressesOf(is))
+      for (const address of addressesOf(before)) {
+        if (!kept.has(address)) yield { pool, member: before.name, address, safeAfterSeconds }
+      }
+    }
   }
 }
 

@@ -88,11 +88,17 @@ export const PlanSchema = Type.Object(
             Type.Object({
               pool: Type.String(),
               member: Type.String(),
+              address: Type.Optional(
+                Type.String({ description: 'the one that goes, where the member stays with others' }),
+              ),
               safeAfterSeconds: Type.Integer({
                 description: 'after the change: when no cache has it any more',
               }),
             }),
-            { description: 'members that would be answered no more' },
+            {
+              description:
+                'members that would be answered no more, and addresses that members would be answered with no more',
+            },
           ),
         },
         {
