@@ -100,10 +100,10 @@ export class RemoteDataPlane implements DataPlane {
   async publish(update: ServingUpdate): Promise<void> {
     this.shared.add(update)
     if (this.#opened === null && this.#links.size === 0) return
-    const { promise: next } = this.#next
-    const served = await Promise.all([...this.#links].map((link) => link.publish(update)))
+    await Promise.all([...this.#links].map((link) => link.publish(update)))
     this.#release()
-    if (!served.includes(true)) await next
+    // One that has come meanwhile may have been told of it, or of no more than what there was before.
+    while (![...this.#links].some(({ served }) => served >= update.generation)) await this.#next.promise
   }
 
   /** Once all that are there serve the same. */
@@ -150,7 +150,11 @@ export class RemoteDataPlane implements DataPlane {
         if (error !== null) this.#events.onError('tcp', error, 1)
         if (!this.#ending) this.#supervision.parted(dataPlane)
       },
-      onDeaf: () => this.#supervision.deaf(dataPlane),
+      onDeaf: () => {
+        this.#supervision.deaf(dataPlane)
+        // It may be gone already, and nobody wait for it for ever.
+        link.end()
+      },
     })
     this.#links.add(link)
     void this.#begin(link)
@@ -206,6 +210,8 @@ class Link {
   readonly #deafAfterMs: number
   /** It has taken what it was told at first. */
   #hasServed = false
+  /** The last generation that it has said to serve. */
+  served = -1
   /** By generation; at most the first and one after it. */
   readonly #awaited = new Map<number, (served: true) => void>()
   /** Whoever waits for counters. */
@@ -302,6 +308,7 @@ class Link {
     if ('live' in message) this.#live = message.live
     switch (message.kind) {
       case 'serving':
+        this.served = Math.max(this.served, message.generation)
         this.#awaited.get(message.generation)?.(true)
         this.#awaited.delete(message.generation)
         break

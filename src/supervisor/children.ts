@@ -101,10 +101,22 @@ export function onceEnded(child: ChildProcess, ended: (end: End) => void): void 
   })
 }
 
-/** Says something to a process, if it is there to hear it. */
+/**
+ * Says something to a process, if it is there to hear it. A handle is closed here when it is on its way, or nobody is there to get it:
+ * Node itself forgets it, open, when a process is killed before it has taken it, and whoever has the other end never hears that
+ * the process is gone.
+ */
 export function say(child: ChildProcess, what: ToControl | Order, handle?: Socket): void {
-  if (child.connected) child.send(what, handle, {}, () => undefined)
-  else handle?.destroy()
+  const close = () => {
+    child.removeListener('exit', close)
+    handle?.destroy()
+  }
+  if (!child.connected) {
+    close()
+    return
+  }
+  if (handle !== undefined) child.once('exit', close)
+  child.send(what, handle, { keepOpen: true }, close)
 }
 
 /**

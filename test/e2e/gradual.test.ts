@@ -150,7 +150,7 @@ for (const kind of ['embedded', 'postgres'] as const) {
       stdout: /system +gradual +gradual change 1 goes back: pool us is down: .*\n.*admin +gradual +to us\n/,
     })
     t.match(await pooldns(daemon, 'apply', '-f', file, '--gradual', '0s'), {
-      code: 1,
+      code: 2,
       stderr: /gradual must be a duration such as 30m/,
     })
     t.match(await pooldns(daemon, 'apply', '-f', file, '--steps', '1,100'), {
