@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import {
@@ -5,6 +6,7 @@ import {
   LocationMap,
   type LocationRanges,
   maxRanges,
+  rangesOf as rangesOfImage,
 } from '../../../src/dataplane/image/location-map.ts'
 import { ranges } from '../trees.ts'
 
@@ -97,6 +99,16 @@ t.test('scopes of neighbours never overlap', async () => {
       return true
     }),
   )
+})
+
+t.test('an image gives back the ranges that it was compiled of', async (t) => {
+  fc.assert(
+    fc.property(model(32), model(64), (ipv4, ipv6) => {
+      const given = rangesOf(ipv4, ipv6)
+      assert.deepEqual(rangesOfImage(compileLocationMap(given)), given)
+    }),
+  )
+  t.throws(() => rangesOfImage(new SharedArrayBuffer(64)), { message: /not a location map image/ })
 })
 
 t.test('one area for all is no reason to look at a client', async (t) => {
