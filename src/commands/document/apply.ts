@@ -1,4 +1,4 @@
-/** `pooldns plan`, `apply`, `diff`, `export` and `check`: the configuration as files. */
+/** `pooldns plan`, `apply` and `export`: the configuration as files. */
 import { createInterface } from 'node:readline/promises'
 import { UsageError } from '../../config.ts'
 import type { PlanView } from '../../controlplane/apply/plan-view.ts'

@@ -42,7 +42,7 @@ declare module 'fastify' {
     access?: Access
     /** The scopes any of which a change by it needs; `write` when left out. */
     changing?: readonly [TokenScope, ...TokenScope[]]
-    /** With `dryRun=true` it changes nothing, and needs `read` alone: what comments a pull request need not be able to change anything. */
+    /** With `dryRun=true` it takes no lock and changes nothing, and needs `read` alone: what comments a pull request need not be able to change anything. */
     plans?: true
   }
   interface FastifyInstance {

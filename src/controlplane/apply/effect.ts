@@ -33,9 +33,9 @@ export interface Effect {
 /** Services that are looked at; more would keep everybody waiting. */
 const mostServices = 2_000
 const mostListed = 200
-/** Ranges of location maps that are walked through: a second of it. */
+/** Ranges of location maps that are walked through: some seconds of it. */
 const mostRanges = 10_000_000
-/** How long nobody else gets a turn. */
+/** After so long others get a turn; one service may take longer. */
 const turnMs = 20
 
 /**
@@ -58,14 +58,15 @@ export async function effectOf(
   const staying = new Set<string>()
   const ttls = new Map<string, number>()
   const moves = new ServiceMoves()
-  let seen = 0
+  let [seen, unseen] = [0, 0]
   for await (const name of inTurns(names.slice(0, mostServices))) {
     if (moves.ranges > mostRanges) break
     seen++
     const [was, is] = [before(name), after(name)]
     const found = isService(name) ? moves.of(name, was, is) : []
-    if (found.length > 0) moving.add(name)
-    if (services.length < mostListed) services.push(...found)
+    if (found === null) unseen++
+    else if (found.length > 0) moving.add(name)
+    if (services.length < mostListed) services.push(...(found ?? []))
     for (const key of answered(is)) staying.add(key)
     for (const key of answered(was)) {
       note(leaving, key, was!.ttlSeconds)
@@ -73,15 +74,15 @@ export async function effectOf(
     }
   }
   for (const key of staying) leaving.delete(key)
-  const others = othersWith(leaving.values(), planned, new Set(names))
-  for await (const name of inTurns(others.slice(0, mostServices))) {
+  // Of those that nobody has looked at, too: somebody may switch off what is told to leave.
+  for await (const name of inTurns(othersWith(leaving.values(), planned, new Set(names.slice(0, seen))))) {
     for (const key of answered(after(name))) leaving.delete(key)
   }
   const listed = services.slice(0, mostListed)
   return {
     services: listed,
     moreServices: moving.size - new Set(listed.map(({ service }) => service)).size,
-    unseenServices: names.slice(seen).filter(isService).length,
+    unseenServices: names.slice(seen).filter(isService).length + unseen,
     leaving: [...leaving.values(), ...leavingAddresses(plan, served, planned, ttls, leaving)]
       .filter(({ pool }) => isPool(pool))
       .slice(0, mostListed),

@@ -188,7 +188,7 @@ function ownerChange(before: string | null, after: string | null, stays: boolean
 
 function viewZone(change: ZoneChange, going?: GoingRrsets): PlannedChange {
   const head = {
-    ...viewChange('zone', change, forms.zone),
+    ...viewChange('zone', { ...change, before: withoutSerial(change.before) }, forms.zone),
     ...(going === undefined ? {} : { rrsets: going }),
   }
   // A line to those who read it.
@@ -203,6 +203,13 @@ function viewZone(change: ZoneChange, going?: GoingRrsets): PlannedChange {
   if (rrsets.length === 0) return head
   const action = head.action === 'restate' ? 'change' : head.action
   return { ...head, action, fields: [...head.fields, ...rrsets] }
+}
+
+/** No document says it. */
+function withoutSerial(zone: ZoneChange['before']) {
+  if (zone === null) return null
+  const { apex, soa, ttlSeconds } = zone.value
+  return { ...zone, value: { apex, soa, ttlSeconds } }
 }
 
 /** The fields in which two values differ, in the order of the first. A part that is there on one side alone is one of its fields each. */

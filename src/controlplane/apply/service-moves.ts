@@ -33,6 +33,8 @@ type Moves = Pick<ServiceEffect, 'pools' | 'members' | 'moreMembers'>
 /** A share that moves by less is no news. */
 const leastMove = 0.0005
 const mostMembers = 20
+/** Ranges of location maps that are walked through for one service: some half a second. */
+const mostRangesInTurn = 2_000_000
 
 /**
  * Looks at services, and keeps what it has found of where clients can be for those that go by the same maps.
@@ -45,12 +47,16 @@ export class ServiceMoves {
   /** Ranges of maps that were walked through. */
   ranges = 0
 
-  /** @param was null for a service that is not there */
-  of(service: string, was: PreviewedService | null, is: PreviewedService | null): ServiceEffect[] {
+  /**
+   * @param was null for a service that is not there
+   * @returns null when too much would have to be walked through for it
+   */
+  of(service: string, was: PreviewedService | null, is: PreviewedService | null): ServiceEffect[] | null {
     const ipv4 = this.#inFamily(was?.ipv4, is?.ipv4)
     const areAlike = was?.ipv4 === was?.ipv6 && is?.ipv4 === is?.ipv6
     const ipv6 = areAlike ? ipv4 : this.#inFamily(was?.ipv6, is?.ipv6)
-    const told = (types: ServiceEffect['types'], found: typeof ipv4) =>
+    if (ipv4 === null || ipv6 === null) return null
+    const told = (types: ServiceEffect['types'], found: NonNullable<typeof ipv4>) =>
       found.map((each) => ({ service, types, ...each }))
     const isSame = areAlike || JSON.stringify(ipv4) === JSON.stringify(ipv6)
     return isSame ? told(['A', 'AAAA'], ipv4) : [...told(['A'], ipv4), ...told(['AAAA'], ipv6)]
@@ -64,6 +70,8 @@ export class ServiceMoves {
     const whereabouts = this.#whereabouts(maps)
     this.ranges += whereabouts.ranges
     const numbers = whereabouts.combinations.map((areas) => groups.numberOf(areas))
+    // Each that moves is walked for, in one turn.
+    if (groups.found.filter(isMove).length * whereabouts.ranges > mostRangesInTurn) return null
     return groups.found.flatMap((moves, number) => {
       const isMeant = (combination: number) => numbers[combination] === number
       if (!isMove(moves) || !whereabouts.isAnywhere(isMeant)) return []

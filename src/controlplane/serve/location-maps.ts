@@ -79,6 +79,28 @@ export class LocationMaps {
   }
 
   /**
+   * Does the same for a catalog that is only looked at: one map after the other, so that maps which are to be served wait for one
+   * at the most, and none any more once the time is over.
+   */
+  async foresee(catalog: Catalog, signal: AbortSignal): Promise<PreparedMaps> {
+    const { keys, requests } = requestsOf(catalog)
+    const patience = AbortSignal.timeout(this.#options.patienceMs ?? defaultPatienceMs)
+    const either = AbortSignal.any([signal, patience])
+    const made = new Map<string, ServiceMap>()
+    for (const [key, request] of requests) {
+      if (this.#maps.has(key)) continue
+      try {
+        made.set(key, await this.#options.areas(request, either))
+      } catch (error) {
+        signal.throwIfAborted()
+        this.#options.onProblem(`a location map of a plan was not made: ${(error as Error).message}`)
+        if (patience.aborted) break
+      }
+    }
+    return { keys, made }
+  }
+
+  /**
    * Makes every map anew, because the location data changed.
    * @param catalogOf the catalog that is served; when that or the data becomes another one, the maps are made once more
    * @returns null when there is nothing to take over: it has been left to a later call

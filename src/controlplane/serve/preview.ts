@@ -42,7 +42,7 @@ export type PreviewedShare = MemberKey & { readonly share: number }
 
 export interface PreviewSources {
   readonly planner: Pick<Planner, 'preview'>
-  readonly locations: Pick<LocationMaps, 'prepare' | 'previewed'>
+  readonly locations: Pick<LocationMaps, 'foresee' | 'previewed'>
   readonly resolution: (host: string) => Resolution
 }
 
@@ -67,7 +67,7 @@ export async function previewPlans(
   catalog: Catalog,
   signal: AbortSignal,
 ): Promise<PreviewedPlans> {
-  const maps = locations.previewed(await locations.prepare(catalog, signal))
+  const maps = locations.previewed(await locations.foresee(catalog, signal))
   const selectionsOf = planner.preview(catalog, maps.areas)
   const planOf = (name: string) => {
     const service = catalog.services.get(name)

@@ -75,7 +75,8 @@ export async function replaceRrsets(
   ]
   return {
     former: formerOf(all),
-    few: all.slice(0, auditedNames),
+    // Of more than these it is not known how they were.
+    few: all.length > keptRrsets ? [] : all.slice(0, auditedNames),
     changed: changed.length + gone.length,
     put: changed.slice(0, auditedNames).map(keyOf),
     deleted: gone.slice(0, auditedNames).map(keyOf),

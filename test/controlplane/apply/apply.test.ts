@@ -141,6 +141,10 @@ for (const kind of ['postgres', 'embedded'] as const) {
       ])
       const restated = await put(harness, service({ ttl: '1m', pools: ['eu', 'us'] }), '?dryRun=true')
       t.match(restated.body.changes, [{ action: 'restate', fields: [] }])
+      const seconds = { 'example.test': { ...zone, ttl: '300s' } }
+      const ofZone = await put(harness, written({ zones: seconds }), '?dryRun=true')
+      t.match(ofZone.body.changes, [{ kind: 'zone', action: 'restate', fields: [] }])
+      t.match(ofZone.body.summary, { change: 0, restate: 1 })
       t.same(
         await fieldsOf(
           written({

@@ -125,6 +125,36 @@ t.test('by distance: where a choice is, its pool or itself', async (t) => {
   ])
 })
 
+t.test('maps of a plan are made one after the other, and no more when the time is over', async (t) => {
+  const alive = setInterval(() => {}, 1000)
+  t.teardown(() => clearInterval(alive))
+  const problems: string[] = []
+  let [asked, atOnce, most] = [0, 0, 0]
+  const maps = new LocationMaps({
+    areas: async (_request, signal) => {
+      most = Math.max(most, ++atOnce)
+      try {
+        // The third takes longer than anybody waits.
+        if (++asked === 3) await once(signal, 'abort')
+        signal.throwIfAborted()
+        return { image: new SharedArrayBuffer(4), areas: [[0]] }
+      } finally {
+        atOnce--
+      }
+    },
+    onProblem: (text) => problems.push(text),
+    patienceMs: 50,
+  })
+  const countries = ['CH', 'DE', 'FR', 'IT', 'AT']
+  const catalog = catalogOf(countries.map((country, nth) => geo(`${nth}.test`, country)))
+  const { keys, made } = await maps.foresee(catalog, never)
+  t.match({ keys: keys.size, made: made.size, asked, most }, { keys: 5, made: 2, asked: 3, most: 1 })
+  t.match(problems, [/^a location map of a plan was not made: /])
+  const stopping = new AbortController()
+  stopping.abort(new Error('the client is gone'))
+  await t.rejects(maps.foresee(catalog, stopping.signal), /the client is gone/)
+})
+
 t.test('what can not be made is left out, and tried again with the next step', async (t) => {
   const problems: string[] = []
   // Its patience alone does not keep a process alive.

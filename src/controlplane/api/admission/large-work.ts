@@ -63,5 +63,7 @@ export function keepSmall(app: FastifyInstance): void {
   app.addHook('onRequest', async (_request, { raw }) => {
     const work = largeWork.enter()
     raw.once('close', () => work[Symbol.dispose]())
+    // Its client may have gone while its token was looked up.
+    if (raw.closed) work[Symbol.dispose]()
   })
 }

@@ -62,7 +62,7 @@ export const defaultHttpLimits: HttpLimits = {
   requestMs: 60_000,
   lookMs: 1_000,
   work: { places: 16, byHolder: 6, keptForWriters: 4, keptForAdmin: 2, patienceMs: 10_000 },
-  documents: { places: 3, byHolder: 1, keptForWriters: 1, keptForAdmin: 1, patienceMs: 30_000 },
+  documents: { places: 3, byHolder: 1, keptForWriters: 2, keptForAdmin: 1, patienceMs: 30_000 },
   reports: { places: 64, byHolder: 16, keptForWriters: 0, keptForAdmin: 0, patienceMs: 5_000 },
   tools: { places: 64, byHolder: 16, keptForWriters: 0, keptForAdmin: 0, patienceMs: 5_000 },
   bodies: {
@@ -73,7 +73,7 @@ export const defaultHttpLimits: HttpLimits = {
     patienceMs: 10_000,
   },
   exports: { places: 4, byHolder: 2, keptForWriters: 2, keptForAdmin: 1, patienceMs: 0 },
-  imports: { places: 4, byHolder: 2, keptForWriters: 1, keptForAdmin: 1, patienceMs: 15_000 },
+  imports: { places: 4, byHolder: 2, keptForWriters: 2, keptForAdmin: 1, patienceMs: 15_000 },
   streams: { places: 100, byHolder: 20, keptForWriters: 40, keptForAdmin: 20, patienceMs: 0 },
 }
 

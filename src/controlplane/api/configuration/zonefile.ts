@@ -153,7 +153,7 @@ function registerPut(app: FastifyInstance, context: Ground & Observations, trans
     consumes: mediaTypes,
     body: Type.String(),
   })
-  const config = { ownLane: true, spooled: true, plans: true, access } as const
+  const config = { ownLane: true, spooled: true, access }
   app.put(url, { schema, config, bodyLimit: zonefileLimit }, async (request, reply) => {
     const { dryRun = false } = request.query as { dryRun?: boolean }
     const condition = conditionOf(request)
@@ -162,8 +162,7 @@ function registerPut(app: FastifyInstance, context: Ground & Observations, trans
     if (!(body instanceof Readable)) {
       throw new HttpError(400, 'invalid', 'the body is missing: a master file, Content-Type: text/dns')
     }
-    const scope = dryRun && !request.mayWrite ? 'read' : 'write'
-    const done = await transferring(request, reply, scope, async (spool) => {
+    const done = await transferring(request, reply, 'write', async (spool) => {
       await receive(spool, body)
       if (reply.raw.destroyed) throw new HttpError(400, 'bad-request', 'the connection was ended meanwhile')
       return importZone(context.database, {
