@@ -194,7 +194,8 @@ t.test(
     const { call: bind, errno } = failing(loadSyscalls().bind, () => (++binds === 1 ? eaddrinuse : 0))
     const syscalls = () => syscallsWith({ bind, errno })
     const { fleet } = await startFleet(t, { udpBackend: 'batch', syscalls }, generation(1))
-    t.equal(binds, 2)
+    // The other number may be taken as well, by somebody else.
+    t.ok(binds >= 2, `${binds}`)
     t.same([fleet.live('udp'), fleet.live('tcp'), fleet.counters('tcp').length], [1, 1, 1])
     t.equal(generationOf(await askUdp(fleet)), 1)
     t.equal(generationOf(await askTcp(fleet)), 1)
