@@ -20,6 +20,11 @@ async function run(argv: readonly string[]): Promise<void> {
     const { serveCommand } = await import('./serve.ts')
     return serveCommand(args)
   }
+  // Whoever reads no more, as `head` does, has what it wanted.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit()
+  })
   const [{ runWords }, { allCommands }, { checkVariables }] = await Promise.all([
     import('./frame/program.ts'),
     import('./all.ts'),

@@ -117,6 +117,7 @@ async function writesAgain(t: Test, daemon: DaemonProcess): Promise<void> {
       .catch(() => null)
     return response?.ok ? true : undefined
   })
-  await askUntil(daemon.dns, 'host-7.example.test', ['198.51.100.2'])
-  t.match(await answersOf(daemon, ['host-999.example.test']), [/198\.51\.100\.2$/])
+  // A worker may have it before another one.
+  for (const host of ['host-7', 'host-999']) await askUntil(daemon.dns, `${host}.example.test`, ['198.51.100.2'])
+  t.pass('what is written is answered')
 }
