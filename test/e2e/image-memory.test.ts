@@ -118,6 +118,7 @@ async function writesAgain(t: Test, daemon: DaemonProcess): Promise<void> {
     return response?.ok ? true : undefined
   })
   // A worker may have it before another one.
-  for (const host of ['host-7', 'host-999']) await askUntil(daemon.dns, `${host}.example.test`, ['198.51.100.2'])
+  for (const host of ['host-7', 'host-999'])
+    await askUntil(daemon.dns, `${host}.example.test`, ['198.51.100.2'])
   t.pass('what is written is answered')
 }
