@@ -103,6 +103,7 @@ export class Configuration {
             shared,
             publisher: this.publisher,
             observed: () => this.#observed(),
+            onLeft: (revision) => around.log.debug({ revision }, 'left for the next control plane'),
             onError: around.faults.retried('what is served was not left for the next control plane'),
           })
   }

@@ -40,6 +40,8 @@ export interface LeftBehindOptions {
   readonly shared: ServedImages
   readonly publisher: Publisher
   readonly observed: () => Observed
+  /** What clients are answered by, of this revision, is there for the next control plane. */
+  readonly onLeft: (revision: number) => void
   readonly onError: (error: unknown) => void
 }
 
@@ -77,7 +79,7 @@ export class LeftBehind implements AsyncDisposable {
   }
 
   async #look(): Promise<boolean> {
-    const { shared, publisher, observed } = this.#options
+    const { shared, publisher, observed, onLeft } = this.#options
     const { catalog } = publisher
     const { whole } = publisher.progress
     if (whole === null || catalog.revision < 0 || !isSame(whole, catalog)) return false
@@ -85,8 +87,10 @@ export class LeftBehind implements AsyncDisposable {
     const zones: LeftZone[] = publisher.handedZones.map(({ apex, ...left }) => {
       return { zone: catalog.zones.get(apex)!, ...left }
     })
-    shared.leave(`${JSON.stringify(zones)}\n${formatBase(baseOf(catalog, catalog, observed()), new Date())}`)
+    const base = formatBase(baseOf(catalog, catalog, observed()), new Date())
+    const isLeft = shared.leave(`${JSON.stringify(zones)}\n${base}`)
     this.#restMs = Math.min((performance.now() - startedAt) / duty, longestRestMs)
+    if (isLeft) onLeft(catalog.revision)
     return false
   }
 }

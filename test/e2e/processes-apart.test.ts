@@ -39,6 +39,15 @@ async function killControl(daemon: DaemonProcess, place = async () => {}): Promi
   return from
 }
 
+/** Waits until the next control plane finds all that clients are answered by now. */
+async function left(daemon: DaemonProcess, from: number): Promise<void> {
+  const { revision } = (await (await daemon.request('/v1/overview')).json()) as { revision: number }
+  await daemon.line(
+    (line) => line.msg === 'left for the next control plane' && Number(line.revision) >= revision,
+    { from },
+  )
+}
+
 async function answers(t: Test, daemon: DaemonProcess, address: string): Promise<void> {
   t.same((await ask(daemon.dns, name)).answers, [address])
 }
@@ -83,7 +92,8 @@ t.test(
     const backends = [await startBackend(), await startBackend()]
     await using ended = new AsyncDisposableStack()
     for (const backend of backends) ended.use(backend)
-    await using daemon = await startServer(await postgres.createDatabase())
+    const debug = { POOLDNS_LOG_LEVEL: 'debug' }
+    await using daemon = await startServer(await postgres.createDatabase(), { env: debug })
     await put(daemon, '/v1/monitors/web', { interval: '1s', timeout: '1s', rise: 1, fall: 1 })
     const [probed, other] = backends.map(({ port }, index) => ({
       address: `192.0.2.${7 + index}`,
@@ -98,9 +108,11 @@ t.test(
     await putMember(daemon, 2)
     await askUntil(daemon.dns, name, ['192.0.2.2'])
     await postgres.kill()
+    let from = 0
     for (let times = 0; times < 2; times++) {
+      await left(daemon, from)
       const stop = askAllTheTime(daemon)
-      const from = await killControl(daemon)
+      from = await killControl(daemon)
       await daemon.line(isLeft, { from })
       await daemon.line(isReady, { from })
       await answers(t, daemon, '192.0.2.2')

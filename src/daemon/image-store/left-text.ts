@@ -44,13 +44,13 @@ export class LeftText {
     this.before = last === null ? null : readText(store.fd, last)
   }
 
-  /** Leaves a text in the place of the one before, or none where there is no memory for it. */
-  put(text: string): void {
+  /** Leaves a text in the place of the one before, or none where there is no memory for it: false then. */
+  put(text: string): boolean {
     const octets = Buffer.from(text)
     const at = this.#store.take(octets.length)
     if (at === null) {
       this.drop()
-      return
+      return false
     }
     const place = { at, octets: octets.length }
     try {
@@ -58,9 +58,10 @@ export class LeftText {
     } catch {
       this.#store.give(place)
       this.drop()
-      return
+      return false
     }
     this.#say(place, crc32(octets))
+    return true
   }
 
   /** Leaves nothing. */

@@ -106,9 +106,13 @@ export class ServedImages {
     return this.#left?.before ?? null
   }
 
-  /** Leaves a text for the next control plane, which goes with the journal; none before that is of what we serve. */
-  leave(text: string): void {
-    if (this.#journaling) this.#left?.put(text)
+  /**
+   * Leaves a text for the next control plane, which goes with the journal; none before that is of what we serve.
+   *
+   * @returns false when it is not there: nothing is written down yet, or no memory is left
+   */
+  leave(text: string): boolean {
+    return this.#journaling && this.#left?.put(text) === true
   }
 
   /**
