@@ -127,6 +127,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
         return [
           ...(refused === null ? [] : [emptiedWarning(refused)]),
           ...(database.newerSchema === null ? [] : [schemaWarning(database.newerSchema)]),
+          ...configuration.lag.warnings,
         ]
       },
     },

@@ -7,6 +7,7 @@ import type { Catalog, Mark } from '../controlplane/catalog/catalog.ts'
 import { CompileThread } from '../controlplane/compile/compile-thread.ts'
 import type { StoredZone } from '../controlplane/compile/image-files.ts'
 import { Follower } from '../controlplane/follow/follower.ts'
+import { Lag } from '../controlplane/follow/lag.ts'
 import { type Births, endedBetween, nothingEnded } from '../controlplane/model/births.ts'
 import type { MemberHealth } from '../controlplane/model/observation.ts'
 import type { WordTarget } from '../controlplane/model/pending-word.ts'
@@ -68,6 +69,8 @@ export class Configuration {
   readonly left: LeftBehind | null
   readonly publisher: Publisher
   readonly follower: Follower
+  /** How far this node is behind the database. */
+  readonly lag = new Lag()
   readonly #around: Surroundings
   /** The births of what was remembered from the time before the start, until the first catalog. */
   #bornBefore: Births = new Map()
@@ -325,6 +328,7 @@ export class Configuration {
     this.#bornBefore = new Map()
     const ended = endedBetween(known, catalog.births)
     this.#around.announce({ kind: 'catalog', before, catalog, ended, stored })
+    this.lag.read(catalog.revision)
   }
 
   /** Other location data, other areas. */
@@ -354,6 +358,7 @@ export class Configuration {
       onProgress: () => {
         health.peers.served()
         this.left?.mark()
+        this.lag.served(this.publisher.revision)
       },
       onError: (what, error) => faults.retried(what)(error),
     })
@@ -371,6 +376,7 @@ export class Configuration {
       onCatalog: (catalog, stored) => this.#announceCatalog(catalog, stored),
       onZones: () => this.#keep(),
       onFailBack: (members) => members.forEach((member) => void health.checker.failBack(member)),
+      onLook: (error) => this.lag.looked(error),
       origin: () => this.#origin,
       onOrigin: (database) => {
         this.#origin = database

@@ -16,6 +16,7 @@ export function metricsSources(parts: () => Parts): MetricsSources {
     processRestarts: () => parts().supervision?.restarts() ?? [],
     dns: () => dnsCounters(parts().dataPlane, parts().serving.counters),
     configRevision: () => parts().configuration.publisher.revision,
+    configLag: () => parts().configuration.lag.seconds,
     databaseUp: () => parts().database.up,
     databaseSchemaNewer: () => parts().database.newerSchema !== null,
     databaseEmptied: () => parts().configuration.follower.refused !== null,

@@ -83,7 +83,9 @@ export interface FollowerOptions {
   readonly onOrigin: (database: string | null) => void
   /** Something in the database can't be used; the rest goes on. */
   readonly onBad: (message: string) => void
-  /** A look failed for another reason than that the database is away. The next one comes all the same. */
+  /** A look failed for another reason than that the database is away; null when one did not. */
+  readonly onLook: (error: unknown) => void
+  /** The same. The next look comes all the same. */
   readonly onError: (error: unknown) => void
 }
 
@@ -135,9 +137,16 @@ export class Follower implements AsyncDisposable {
   constructor(options: FollowerOptions) {
     this.#options = options
     this.#loop = new PollLoop({
-      look: () => this.#look(),
+      look: async () => {
+        const more = await this.#look()
+        options.onLook(null)
+        return more
+      },
       everyMs: () => pollMs,
-      onError: options.onError,
+      onError: (error) => {
+        options.onLook(error)
+        options.onError(error)
+      },
     })
   }
 

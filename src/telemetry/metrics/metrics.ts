@@ -44,6 +44,8 @@ export interface MetricsSources {
   services(): readonly ServiceNow[]
   /** Configuration revision that this node serves. */
   configRevision(): number
+  /** Seconds. */
+  configLag(): number
   databaseUp(): boolean
   /** Whether the database is empty, though this node serves what it had. */
   databaseEmptied(): boolean
@@ -168,6 +170,9 @@ function registerNodeMetrics(registry: Registry, state: MetricsSources, now: () 
     exposeValue(registry, 'gauge', `pooldns_${name}`, help, read)
   const revision = 'Revision of the configuration that this node serves.'
   gauge('config_revision', revision, () => state.configRevision())
+  const lag =
+    'Seconds since when nothing has moved though the database has, or may have, more than this node serves; 0 when it has not.'
+  gauge('config_lag_seconds', lag, () => state.configLag())
   gauge('database_up', 'Whether the last use of the database succeeded.', () => Number(state.databaseUp()))
   const emptied =
     'Whether the database is empty, or another one, and was not: this node serves what it had from it.'

@@ -3,6 +3,7 @@
  * long as a zone is to take; answers come from the serving state that the workers would have.
  */
 
+import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { sql } from '../../../schema/drizzle.ts'
 import { CompileThread } from '../../../src/controlplane/compile/compile-thread.ts'
@@ -119,6 +120,7 @@ async function setUp(t: Test) {
     onError: (what) => t.fail(what),
   })
   const errors: unknown[] = []
+  const looked: unknown[] = []
   const follower = new Follower({
     database,
     publisher,
@@ -133,6 +135,7 @@ async function setUp(t: Test) {
     onOrigin: () => {},
     onBreak: () => t.fail('the database is the same'),
     onBad: (message) => t.fail(message),
+    onLook: (error) => looked.push(error),
     onError: (error) => errors.push(error),
   })
   t.teardown(() => follower.stop())
@@ -150,7 +153,7 @@ async function setUp(t: Test) {
   await follower.loaded
   compiler.asked.length = 0
   const ask = (name: string) => [...own.lookupA(name).addresses].sort()
-  return { ask, compiler, database, errors, follower, looks, publisher, served, write }
+  return { ask, compiler, database, errors, follower, looked, looks, publisher, served, write }
 }
 
 /** A write that replaces a zone, so that it is read whole. */
@@ -411,4 +414,20 @@ t.test('a stop does not wait for what is compiled', async (t) => {
   await gate.reached
   await follower.stop()
   t.same(errors, [])
+})
+
+t.test('looks that fail are told, and the one that does not', async (t) => {
+  const { database, errors, follower, looked, served, write } = await setUp(t)
+  const said = async (is: (error: unknown) => boolean) => {
+    const from = looked.length
+    // Each is a look of its own: the next comes within a second.
+    while (!looked.slice(from).some(is)) await setTimeout(50, undefined, { signal: patience() })
+  }
+  await database.record((tx) => tx.execute(sql`alter table changes rename column stamp to gone`))
+  await said((error) => error instanceof Error && /stamp/.test(`${error.message} ${error.cause}`))
+  t.ok(errors.length > 0)
+  await database.record((tx) => tx.execute(sql`alter table changes rename column gone to stamp`))
+  await said((error) => error === null)
+  await served(await write((unit) => putPool(unit, pool('other', []), {})))
+  t.ok(follower.hasLoaded)
 })

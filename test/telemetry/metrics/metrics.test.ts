@@ -26,6 +26,7 @@ t.test('a scrape shows what the data plane has counted, once however often it is
     'pooldns_dns_response_duration_seconds_count 7',
     'pooldns_service_answers_total{service="www.example.test",pool="p",member="a"} 9',
     'pooldns_config_revision 42',
+    'pooldns_config_lag_seconds 1.5',
     'pooldns_database_up 1',
     'pooldns_network_suspect 1',
     'pooldns_unjudged_probes{family="ipv6"} 3',
