@@ -79,5 +79,11 @@ export const isHost = (column: AnyPgColumn): SQL =>
 /** A map of settings, whatever they are. */
 export const isObject = (column: AnyPgColumn): SQL => sql`jsonb_typeof(${column}) = 'object'`
 
+/** The same of a column of type `json`. */
+export const isObjectText = (column: AnyPgColumn): SQL => sql`json_typeof(${column}) = 'object'`
+
+/** As `model/feed.ts` has it. */
+export const isFeedName = (column: AnyPgColumn): SQL => sql`${column} ~ '^[a-z][a-z0-9_]{0,62}$'`
+
 /** The range of a TTL and of the SOA's times, RFC 2181 section 8. */
 export const isTtl = (column: AnyPgColumn): SQL => sql`${column} between 0 and 2147483647`

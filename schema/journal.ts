@@ -14,7 +14,16 @@ import {
   text,
 } from './drizzle.ts'
 
-export const changeKinds = ['zone', 'monitor', 'pool', 'service', 'override', 'webhook', 'fail-back'] as const
+export const changeKinds = [
+  'zone',
+  'feed',
+  'monitor',
+  'pool',
+  'service',
+  'override',
+  'webhook',
+  'fail-back',
+] as const
 /** Stands in the place of scopes that versions of old would take for more than they are: they know no such word, and let it do nothing. */
 export const heldBack = 'limited'
 
@@ -70,7 +79,7 @@ export const revisions = pgTable(
 )
 
 /** `member`: keys `pool/member`; `rrset`: the apex, a tab, owner and type with a slash between; `zone`: without its RRsets. */
-export const historyKinds = ['monitor', 'pool', 'member', 'service', 'zone', 'rrset'] as const
+export const historyKinds = ['feed', 'monitor', 'pool', 'member', 'service', 'zone', 'rrset'] as const
 
 /**
  * How the parts of the configuration were before each revision that changed them, in the words of the document, so that an earlier

@@ -24,10 +24,20 @@ export function hideOfMonitor<T extends object>(monitor: T): T {
   let shown = replace(monitor, 'body', () => mark)
   shown = replace(shown, 'send', () => mark)
   shown = replace(shown, 'path', (path) => path.replace(/\?.+$/s, `?${mark}`))
-  const { headers } = shown as Fields
-  if (Array.isArray(headers)) return { ...shown, headers: headers.map(([name]) => [name, mark]) }
-  if (!isMap(headers)) return shown
-  return { ...shown, headers: Object.fromEntries(Object.keys(headers).map((name) => [name, mark])) }
+  return withoutHeaders(shown)
+}
+
+/** A feed, without what its source sends beside the query. */
+export function hideOfFeed<T extends object>(feed: T): T {
+  const { source } = feed as Fields
+  return isMap(source) && source.headers !== undefined ? { ...feed, source: withoutHeaders(source) } : feed
+}
+
+function withoutHeaders<T extends object>(value: T): T {
+  const { headers } = value as Fields
+  if (Array.isArray(headers)) return { ...value, headers: headers.map(([name]) => [name, mark]) }
+  if (!isMap(headers)) return value
+  return { ...value, headers: Object.fromEntries(Object.keys(headers).map((name) => [name, mark])) }
 }
 
 function replace<T extends object>(value: T, field: string, change: (text: string) => string): T {
@@ -43,11 +53,16 @@ export function reportMarks(body: unknown, problems: Problem[]): void {
     const message = `must not be what a token without the scope write is shown (${mark}): it would replace what is there`
     problems.push({ path, message })
   }
-  const { headers } = body as Fields
+  const { headers, source } = body as Fields
   for (const field of ['body', 'send']) if ((body as Fields)[field] === mark) report(field)
   for (const field of ['path', 'url']) if (endsInMark((body as Fields)[field])) report(field)
-  if (!isMap(headers)) return
-  for (const [name, value] of Object.entries(headers)) if (value === mark) report(`headers.${name}`)
+  reportHeaders(headers, 'headers')
+  if (isMap(source)) reportHeaders(source.headers, 'source.headers')
+
+  function reportHeaders(fields: unknown, at: string): void {
+    if (!isMap(fields)) return
+    for (const [name, value] of Object.entries(fields)) if (value === mark) report(`${at}.${name}`)
+  }
 }
 
 function endsInMark(text: unknown): boolean {

@@ -94,12 +94,6 @@ const refusedHeaders: ReadonlyMap<string, string> = new Map([
   ['expect', 'asks for leave to send the body, which a probe sends at once'],
 ])
 
-const HeaderName = Checked({ description: 'the name of an HTTP header' }, (name) => {
-  const why = refusedHeaders.get(name.toLowerCase())
-  if (!tokenPattern.test(name)) return `must be the name of an HTTP header, not ${show(name)}`
-  return why === undefined ? null : `can't be set: it ${why}`
-})
-
 const HeaderValue = Unshown(
   `a header's value: at most ${maxHeaderValue} visible ASCII characters, with blanks only between them`,
   (text) => text.length <= maxHeaderValue && /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/.test(text),
@@ -108,13 +102,27 @@ const HeaderValue = Unshown(
 /**
  * Header fields (RFC 9110 section 5), in the order of names, which says nothing (section 5.3), so that it is the same wherever
  * they are kept.
+ *
+ * @param refused names in lower case that can't be set, each with why
  */
-export const Headers: Form<HttpMonitor['headers']> = converted(
-  map(HeaderValue, { maxProperties: maxHeaders }, { key: HeaderName, check: checkHeaders }),
-  (entries) =>
-    entries.map(([key, value]) => [key.toLowerCase(), value] as const).sort(([a], [b]) => (a < b ? -1 : 1)),
-  (headers) => headers,
-)
+export function headersWithout(refused: ReadonlyMap<string, string>): Form<HttpMonitor['headers']> {
+  const key = Checked({ description: 'the name of an HTTP header' }, (name) => {
+    const why = refused.get(name.toLowerCase())
+    if (!tokenPattern.test(name)) return `must be the name of an HTTP header, not ${show(name)}`
+    return why === undefined ? null : `can't be set: it ${why}`
+  })
+  return converted(
+    map(HeaderValue, { maxProperties: maxHeaders }, { key, check: checkHeaders }),
+    (entries) =>
+      entries
+        .map(([name, value]) => [name.toLowerCase(), value] as const)
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    (headers) => headers,
+  )
+}
+
+/** What a probe sends. */
+export const Headers = headersWithout(refusedHeaders)
 
 /** No name is there in two spellings. */
 function checkHeaders(entries: Entries<string>, report: Report): void {

@@ -69,6 +69,10 @@ function describe(schema: TSchema, root: unknown, path: string, error: SchemaErr
       return here(`must have at least ${error.params.limit} ${error.params.limit === 1 ? 'item' : 'items'}`)
     case 'maxItems':
       return here(tooManyItems(error.params.limit))
+    case 'minProperties':
+      return here(
+        `must have at least ${error.params.limit} ${error.params.limit === 1 ? 'entry' : 'entries'}`,
+      )
     case 'maxProperties':
       return here(tooManyEntries(error.params.limit))
     default: {

@@ -24,7 +24,7 @@ const Url = converted(
   (url) => url,
 )
 
-function isUrl(text: string): boolean {
+export function isUrl(text: string): boolean {
   const url = /^https?:\/\/[\x21-\x7e]+$/i.test(text) ? URL.parse(text) : null
   return (
     url !== null &&

@@ -5,6 +5,7 @@ import { sql } from '../../../../schema/drizzle.ts'
 import { Database } from '../../../../src/controlplane/store/database.ts'
 import { patience } from '../../../support/patience.ts'
 import { eventsSuite } from './events.ts'
+import { feedsSuite } from './feeds.ts'
 import { fleetSuite } from './fleet.ts'
 import { hostsSuite } from './hosts.ts'
 import { journalSuite } from './journal.ts'
@@ -28,6 +29,7 @@ const suites = {
   'told words': toldWordsSuite,
   services: servicesSuite,
   references: referencesSuite,
+  feeds: feedsSuite,
   hosts: hostsSuite,
   fleet: fleetSuite,
   journal: journalSuite,
@@ -44,7 +46,7 @@ export async function runSuites(t: Test, url: string | null, dataDir: string): P
   for (const [name, suite] of Object.entries(suites)) {
     await database.record((tx) =>
       // The audit log refuses to be emptied, but to who may turn triggers off.
-      tx.execute(sql`set local session_replication_role = replica; truncate zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
+      tx.execute(sql`set local session_replication_role = replica; truncate feeds, zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
         events, webhooks, changes, audit_log, tokens, lookups, nodes, reports`),
     )
     await t.test(name, (t) => suite(t, database))

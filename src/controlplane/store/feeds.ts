@@ -1,0 +1,146 @@
+/** What feeds are declared. Their rows are in `feed-rows.ts`: they are no configuration, and no revision is made of them. */
+import { isDeepStrictEqual } from 'node:util'
+import { asc, eq, sql } from '../../../schema/drizzle.ts'
+import { feeds } from '../../../schema/feeds.ts'
+import { formatFeed, parseFeed } from '../document/feed.ts'
+import type { Body } from '../document/forms.ts'
+import { hideOfFeed } from '../document/hidden.ts'
+import { spellingFor, spellingOf } from '../document/written.ts'
+import { ControlError, type Problem } from '../model/errors.ts'
+import { type Feed, mostFeeds } from '../model/feed.ts'
+import {
+  checkCondition,
+  checkExists,
+  type OnBad,
+  type Owned,
+  type Page,
+  type PageRequest,
+  type Put,
+  readPage,
+  readSettings,
+  type Stored,
+  type WriteCondition,
+} from './stored.ts'
+import type { Tx, Write } from './transaction.ts'
+
+export interface StoredFeed extends Stored<Feed>, Owned {
+  /** What its rows know it by. Another feed that gets its name later has another one. */
+  readonly id: number
+}
+
+/** Throws `invalid` for a row that can't be read; with `onBad`, that is told, and there is no such feed. */
+export async function getFeed(tx: Tx, name: string, onBad?: OnBad): Promise<StoredFeed | null> {
+  const row = await readRow(tx, name)
+  return row === null ? null : (readable([row], onBad)[0] ?? null)
+}
+
+/** One page in the order of names. Throws `invalid` for a row that can't be read. */
+export async function listFeeds(tx: Tx, request: PageRequest): Promise<Page<StoredFeed>> {
+  return readPage(tx.select().from(feeds).$dynamic(), { name: feeds.name }, request, (rows) =>
+    rows.map((row) => readable([row])[0]!),
+  )
+}
+
+/** Every feed. With `onBad`, those that can't be read are left out; else they are `invalid`. */
+export async function listAllFeeds(tx: Tx, onBad?: OnBad): Promise<StoredFeed[]> {
+  return readable(await tx.select().from(feeds).orderBy(asc(feeds.name)), onBad)
+}
+
+/** Creates or replaces a feed, also one that can't be read. Throws `conflict` when there are as many as there may be. */
+export async function putFeed(
+  write: Write,
+  feed: Feed,
+  condition: WriteCondition,
+  body: unknown = null,
+): Promise<Put> {
+  const { tx } = write
+  const { name } = feed
+  const [row, count] = await Promise.all([readRow(tx, name), tx.$count(feeds)])
+  checkCondition(condition, row, `feed ${name}`)
+  const current = row === null ? null : parseRow(row, [])
+  const written = spellingOf(body, formatFeed(feed))
+  if (
+    row !== null &&
+    current !== null &&
+    isDeepStrictEqual(current, feed) &&
+    isDeepStrictEqual(spellingIn(row, current), written)
+  ) {
+    return { created: false, changed: false, revision: row.revision }
+  }
+  if (row === null && count >= mostFeeds) {
+    throw new ControlError(
+      'conflict',
+      `feed ${name} is refused: there are ${count} feeds, and no more than that may be`,
+    )
+  }
+  const { revision } = write
+  saveFeeds(write, [{ value: feed, written }])
+  write.change('feed', name)
+  const former = row === null ? null : rowBody(row)
+  write.keep('feed', name, former, row?.owner ?? null)
+  write.audit('feed.put', name, former && hideOfFeed(former), hideOfFeed(written ?? formatFeed(feed)))
+  return { created: row === null, changed: true, revision }
+}
+
+export async function deleteFeed(write: Write, name: string, condition: WriteCondition): Promise<void> {
+  const { tx } = write
+  const row = await readRow(tx, name)
+  checkExists(condition, row, `feed ${name}`)
+  write.send(tx.delete(feeds).where(eq(feeds.name, name)))
+  write.change('feed', name)
+  const former = rowBody(row)
+  write.keep('feed', name, former, row.owner)
+  write.audit('feed.delete', name, hideOfFeed(former), null)
+}
+
+/** Inserts or replaces feeds. One that is there keeps its rows. */
+export function saveFeeds(
+  write: Write,
+  wanted: readonly { readonly value: Feed; readonly written: Body | null }[],
+): void {
+  if (wanted.length === 0) return
+  const { tx, revision } = write
+  const rows = wanted.map(({ value, written }) => {
+    const { name } = value
+    const settings = formatFeed(value)
+    // What could not be read again must not be written.
+    readable([{ name, settings, written, owner: null, revision, born: 0 }])
+    return { name, settings, written }
+  })
+  const saved = tx.execute(sql`
+    insert into feeds (name, settings, written, revision)
+    select name, settings, written, ${revision}::bigint
+    from json_to_recordset(${JSON.stringify(rows)}::json) as r(name text, settings json, written json)
+    on conflict (name) do update
+    set settings = excluded.settings, written = excluded.written, revision = excluded.revision`)
+  write.send(saved)
+}
+
+type Row = typeof feeds.$inferSelect
+
+async function readRow(tx: Tx, name: string): Promise<Row | null> {
+  const [row] = await tx.select().from(feeds).where(eq(feeds.name, name))
+  return row ?? null
+}
+
+function readable(rows: readonly Row[], onBad?: OnBad): StoredFeed[] {
+  return rows.flatMap((row) => {
+    const value = readSettings(`feed ${row.name}`, (problems) => parseRow(row, problems), onBad)
+    if (value === null) return []
+    const { revision, owner, born } = row
+    return [{ value, revision, written: spellingIn(row, value), owner, id: born }]
+  })
+}
+
+const spellingIn = (row: Pick<Row, 'name' | 'written'>, feed: Feed): Body | null =>
+  spellingFor(row.written, feed, (body, problems) => parseFeed(row.name, body, '', problems))
+
+/** The fragment of a row, whether it can be read or not. */
+function rowBody(row: Row): Body {
+  const feed = parseRow(row, [])
+  return feed === null ? (row.settings as Body) : (spellingIn(row, feed) ?? formatFeed(feed))
+}
+
+function parseRow({ name, settings }: Pick<Row, 'name' | 'settings'>, problems: Problem[]): Feed | null {
+  return parseFeed(name, settings, '', problems)
+}
