@@ -124,8 +124,17 @@ async function say(state: string, text: string, given: Given, wait: boolean): Pr
   if (given.json !== true) process.stdout.write(`${printable(sentence(reply, what))}\n`)
   if (behind?.startsWith('pending') === true)
     process.stderr.write(`${printable(`not every server answers by it yet: ${behind}`)}\n`)
+  if (reply.status.matches === 0) tellNobody(what, wait)
   const last = wait ? await waitUntilSafe(server, path, what, reply) : reply
   if (given.json === true) printJson(last)
+}
+
+/** A pattern is for members to come, too; at 3 am it is a slip as a rule. */
+function tellNobody(what: string, wait: boolean): void {
+  const said = `${what}: there is none now; it counts for those to come, until "pooldns undrain" takes it back`
+  // What was to be off the air is not what was named.
+  if (wait) throw new Error(said)
+  process.stderr.write(`${printable(said)}\n`)
 }
 
 function durationOf(text: string): number {

@@ -127,6 +127,12 @@ t.test('planned, applied, shown, returned from; by a running server', async (t) 
   t.same(await addresses(), ['192.0.2.1'])
 
   const exported = await run('export')
+  const slip = await run('export', '--owner', 'shopp')
+  t.match(slip, {
+    code: 0,
+    stdout: /^version: 1\nowner: shopp\n$/,
+    stderr: 'nothing belongs to owner shopp\n',
+  })
   t.match(
     await pooldns(['plan', '-f', '-', '--prune'], env, exported.stdout),
     { code: 0 },

@@ -117,6 +117,15 @@ t.test('a drain that waits until no cache has the member, and its end', async (t
   t.equal((await pooldns(['undrain', `${pool}/${second}`])).code, 0)
   t.match((await pooldns(['up', `${pool}/*`])).stdout, /^the members web\/\*: said to be up .* \(2 members\)/)
   t.equal((await pooldns(['undrain', `${pool}/*`])).code, 0)
+  const slip = await pooldns(['drain', `${pool}-eu/*`])
+  t.match(slip, {
+    code: 0,
+    stdout: /\(0 members\)/,
+    stderr: /there is none now; it counts for those to come/,
+  })
+  const waited = await pooldns(['drain', `${pool}-eu/*`, '--wait'])
+  t.match(waited, { code: 1, stderr: /there is none now/ }, 'what was meant is still answered')
+  t.equal((await pooldns(['undrain', `${pool}-eu/*`])).code, 0)
   t.match((await pooldns(['drain', '--service', www])).stdout, /^service www\.example\.test: drained/)
   t.equal((await pooldns(['undrain', '--service', www])).code, 0)
   t.match(await pooldns(['fail-back', `${pool}/${first}`]), {

@@ -2,10 +2,12 @@
 import { createInterface } from 'node:readline/promises'
 import { UsageError } from '../../config.ts'
 import type { PlanView } from '../../controlplane/apply/plan-view.ts'
+import { kinds } from '../../controlplane/document/configuration.ts'
 import { defaultSteps } from '../../controlplane/document/gradual.ts'
 import { formatYaml } from '../../controlplane/document/yaml-text.ts'
 import { ControlError } from '../../controlplane/model/errors.ts'
 import { haltConditions } from '../../controlplane/model/gradual.ts'
+import { printable } from '../../terminal-text.ts'
 import { defineCommand } from '../frame/command.ts'
 import { jsonOption } from '../frame/shared-options.ts'
 import { paintFor, printJson } from '../frame/terminal.ts'
@@ -170,6 +172,8 @@ export const exportCommand = defineCommand({
   examples: [{ line: 'pooldns export > config.yaml', does: 'the configuration as it was written' }],
   async run(_words, { owner = null, json = false, ...given }) {
     const document = await documentTarget(given).export(owner)
+    if (owner !== null && !kinds.some((kind) => kind in document))
+      process.stderr.write(`nothing belongs to owner ${printable(owner)}\n`)
     if (json) printJson(document)
     else process.stdout.write(formatYaml(document))
   },
