@@ -30,5 +30,6 @@ export const {
   pgTable,
   primaryKey,
   text,
+  timestamp,
   unique,
 } = require('drizzle-orm/pg-core') as typeof import('drizzle-orm/pg-core')

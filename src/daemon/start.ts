@@ -14,6 +14,8 @@
 import type { Config } from '../config.ts'
 import { startApi } from '../controlplane/api/server.ts'
 import { Database } from '../controlplane/store/database.ts'
+import { FeedRetention } from '../controlplane/store/feed-retention.ts'
+import { listAllFeeds } from '../controlplane/store/feeds.ts'
 import { pruneFleet } from '../controlplane/store/fleet.ts'
 import { prune } from '../controlplane/store/retention.ts'
 import { pause } from '../controlplane/timing/clock.ts'
@@ -53,6 +55,7 @@ export interface Daemon extends AsyncDisposable {
 /** How long DNS waits for other nodes, and for the first lookups of hosts: two attempts at a resolver that is slow. */
 const gatherPatienceMs = 3000
 const pruneEveryMs = 3_600_000
+const feedRetentionEveryMs = 300_000
 /** How long a control plane that was killed may take to be gone, whose data directory this one gets. */
 const formerPatienceMs = 5_000
 /** Well within the time in which a new cookie secret is accepted but does not sign yet. */
@@ -257,6 +260,7 @@ async function prepareDatabase({ config, database, log, settings }: Parts): Prom
 function upkeep(parts: Parts): Disposable {
   const { config, configuration, database, dataPlane, faults, log, settings } = parts
   const limitedNetworks = new LimitedNetworks()
+  const feedRetention = new FeedRetention(database)
   const every = (ms: number, run: () => void) => setInterval(() => faults.contain('upkeep', run), ms).unref()
   const timers = [
     every(pruneEveryMs, () => {
@@ -266,6 +270,12 @@ function upkeep(parts: Parts): Disposable {
           await pruneFleet(tx)
         })
         .catch(failing(log, 'old rows were not pruned'))
+    }),
+    every(feedRetentionEveryMs, () => {
+      database
+        .read((tx) => listAllFeeds(tx, () => {}))
+        .then((feeds) => feedRetention.run(feeds, new Date()))
+        .catch(failing(log, 'old rows of feeds were not dropped'))
     }),
     every(cookieKeysEveryMs, () => {
       settings.follow(database).catch(failing(log, 'the cookie secrets were not read'))

@@ -9,7 +9,7 @@ import pg from 'pg'
 import { pause } from '../timing/clock.ts'
 import type { Connections } from './connections.ts'
 import { cut } from './server-pool.ts'
-import { changeChannel } from './transaction.ts'
+import { changeChannel, feedChannel } from './transaction.ts'
 
 const firstDelayMs = 250
 const longestDelayMs = 10_000
@@ -31,14 +31,24 @@ export class ChangeListener {
   readonly #connections: Pick<Connections, 'choose'>
   readonly #ownId: string
   readonly #onHint: () => void
+  readonly #onFeed: (feed: string | null) => void
   readonly #stopping = new AbortController()
   #done: Promise<void> | undefined
 
-  /** `ownId`: the payload of our own notifications, which are not news. */
-  constructor(connections: Pick<Connections, 'choose'>, ownId: string, onHint: () => void) {
+  /**
+   * @param ownId in the payload of our own notifications, which are not news
+   * @param onFeed rows of a feed have changed; null: of any may have
+   */
+  constructor(
+    connections: Pick<Connections, 'choose'>,
+    ownId: string,
+    onHint: () => void,
+    onFeed: (feed: string | null) => void,
+  ) {
     this.#connections = connections
     this.#ownId = ownId
     this.#onHint = onHint
+    this.#onFeed = onFeed
   }
 
   /** Starts listening; does nothing when it has been started. */
@@ -70,14 +80,18 @@ export class ChangeListener {
     const over = AbortSignal.any([signal, choice.over])
     const ended = once(client, 'end', { signal: over }).catch(() => {})
     client.on('error', () => {})
-    client.on('notification', ({ payload }) => {
-      if (payload !== this.#ownId) this.#onHint()
+    client.on('notification', ({ channel, payload = '' }) => {
+      const [writer, feed = ''] = payload.split(' ')
+      if (writer === this.#ownId) return
+      if (channel === feedChannel) this.#onFeed(feed)
+      else this.#onHint()
     })
     try {
       await client.connect()
       if (await isPooled(client)) return 'unsupported'
-      await client.query(`listen ${changeChannel}`)
+      await client.query(`listen ${changeChannel}; listen ${feedChannel}`)
       this.#onHint()
+      this.#onFeed(null)
       await ended
       return 'lost'
     } catch (error) {

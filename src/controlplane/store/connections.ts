@@ -15,7 +15,7 @@
  */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import type pg from 'pg'
+import pg from 'pg'
 import { ControlError } from '../model/errors.ts'
 import type { DatabaseUrl } from './database-url.ts'
 import { breaksConnection, takesNoWrites } from './postgres-errors.ts'
@@ -119,6 +119,14 @@ export class Connections {
   /** The server that is used; chooses one if need be. For a connection beside the pool. */
   choose(): Promise<Choice> {
     return this.#choice.choose()
+  }
+
+  async connectApart(): Promise<pg.Client> {
+    const { config } = await this.#choice.choose()
+    const client = new pg.Client(config)
+    client.on('error', () => {})
+    await client.connect()
+    return client
   }
 
   /** How long to wait for an answer before `isAlive` is asked; null for an embedded database, which is always as alive as we are. */

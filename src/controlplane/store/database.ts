@@ -34,6 +34,7 @@ import {
   unknownOutcome,
 } from './postgres-errors.ts'
 import { lockedRevision, lockRevision, throwIfEmptied } from './revision.ts'
+import { RowHints } from './row-hints.ts'
 import { readSchema, SchemaVersion } from './schema-version.ts'
 import { type Commit, Session } from './session.ts'
 import { Standing } from './standing.ts'
@@ -56,6 +57,7 @@ const longestRetryMs = 5_000
 
 export class Database implements AsyncDisposable {
   readonly kind: 'postgres' | 'embedded'
+  readonly rowHints: RowHints
   readonly #options: DatabaseOptions
   readonly #embedded: EmbeddedDatabase | null
   readonly #connections: Connections
@@ -87,7 +89,16 @@ export class Database implements AsyncDisposable {
     this.#embedded = embedded
     this.#connections = new Connections(where instanceof EmbeddedDatabase ? where.connection : where)
     this.#listener =
-      embedded === null ? new ChangeListener(this.#connections, this.#id, () => this.#hint()) : null
+      embedded === null
+        ? new ChangeListener(
+            this.#connections,
+            this.#id,
+            () => this.#hint(),
+            (feed) => this.rowHints.tell(feed),
+          )
+        : null
+    const notifies = () => embedded === null && this.#notifies
+    this.rowHints = new RowHints(this.#id, notifies, () => this.#startListening())
   }
 
   /**
@@ -290,12 +301,17 @@ export class Database implements AsyncDisposable {
   listen(onHint: () => void): Disposable {
     const hint = () => onHint()
     this.#hints.add(hint)
-    if (this.#stopped === undefined) this.#listener?.start()
+    this.#startListening()
     return {
       [Symbol.dispose]: () => {
         this.#hints.delete(hint)
       },
     }
+  }
+
+  /** A connection beside the others, for who has it for long and ends it. Not to the embedded database, which takes one alone. */
+  connectApart(): Promise<pg.Client> {
+    return this.#connections.connectApart()
   }
 
   /** The daemon stops: nobody waits any longer for a server that does not answer. */
@@ -315,6 +331,7 @@ export class Database implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#hints.clear()
+    this.rowHints.clear()
     await this.#listener?.stop()
     await this.#connections.stop(stopGraceMs)
     await this.#embedded?.stop()
@@ -402,6 +419,10 @@ export class Database implements AsyncDisposable {
   async #borrow(): Promise<Loan> {
     await this.#embedded?.running()
     return this.#connections.borrow()
+  }
+
+  #startListening(): void {
+    if (this.#stopped === undefined) this.#listener?.start()
   }
 
   #hint(): void {

@@ -57,6 +57,13 @@ export function meetsOtherSchema(error: unknown): boolean {
   return cause instanceof pg.DatabaseError && schemaStates.has(cause.code ?? '')
 }
 
+/** True when a row was for a stretch of time that its table has no part for. By where it was raised: messages are translated. */
+export function meansNoPart(error: unknown): boolean {
+  const root = rootOf(error)
+  const cause = root instanceof ControlError ? root.cause : root
+  return cause instanceof pg.DatabaseError && cause.code === '23514' && cause.routine === 'ExecFindPartition'
+}
+
 /** True when the error says that the database as a whole can't be used, not only this attempt. */
 export function meansDown(error: unknown): boolean {
   const cause = rootOf(error)

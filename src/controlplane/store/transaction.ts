@@ -31,6 +31,9 @@ export interface Author {
 /** The channel of NOTIFY and LISTEN. The payload is the id of the `Database` that wrote. */
 export const changeChannel = 'pooldns_change'
 
+/** The same for rows of feeds, which are no configuration. The payload has, behind a blank, the name of the feed. */
+export const feedChannel = 'pooldns_feeds'
+
 /**
  * Whether a server takes NOTIFY: some that speak PostgreSQL's protocol do not know it, and would refuse each write. Asked by a hint for
  * nothing. One that refuses it for another reason, as a standby does, may take it later.

@@ -5,6 +5,7 @@ import { sql } from '../../../../schema/drizzle.ts'
 import { Database } from '../../../../src/controlplane/store/database.ts'
 import { patience } from '../../../support/patience.ts'
 import { eventsSuite } from './events.ts'
+import { feedRowsSuite } from './feed-rows.ts'
 import { feedsSuite } from './feeds.ts'
 import { fleetSuite } from './fleet.ts'
 import { hostsSuite } from './hosts.ts'
@@ -36,6 +37,7 @@ const suites = {
   events: eventsSuite,
   webhooks: webhooksSuite,
   reached: reachedSuite,
+  'rows of feeds': feedRowsSuite,
 }
 
 /** @param url null for the embedded database in `dataDir` */
