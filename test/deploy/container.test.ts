@@ -13,10 +13,9 @@ import { dirname, join, matchesGlob } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { type DaemonProcess, node, repository, startDaemonProcess } from '../support/daemon.ts'
-import { findProgram } from '../support/program.ts'
+import { dropPrivileges, unprivileged } from '../support/unprivileged.ts'
 
 const run = promisify(execFile)
-const unprivileged = 1000
 // tap has every process that a test starts load its own modules, for coverage: not the compiler, which they break, and
 // not a user who may not write their files. It does so behind the back of `spawn`, so the way out is another program.
 const withoutTap = ['env', '-u', 'NODE_OPTIONS']
@@ -162,6 +161,8 @@ async function assemble(app: string, dist: string): Promise<void> {
     const { stage, sources, target } = copy
     if (stage === 'dependencies') await symlink(join(repository, 'node_modules'), join(app, target))
     else if (stage === 'build') await cp(dist, join(app, target), { recursive: true })
+    // A program of the system, with a right that is kept beside it.
+    else if (stage === 'rights') continue
     else
       for (const source of sources) await copyInto(app, source, sources.length === 1 ? target : null, target)
   }
@@ -192,25 +193,4 @@ async function importsAreShipped(t: Test, dist: string): Promise<void> {
     [...imported].filter((name) => !(name in dependencies)),
     [],
   )
-}
-
-/** A command that runs another as an unprivileged user without capabilities; empty when we are none who could. */
-async function dropPrivileges(): Promise<string[]> {
-  if (process.getuid?.() !== 0 || findProgram('setpriv') === null) return []
-  const through = [
-    'setpriv',
-    `--reuid=${unprivileged}`,
-    `--regid=${unprivileged}`,
-    '--clear-groups',
-    '--no-new-privs',
-    '--inh-caps=-all',
-    '--bounding-set=-all',
-  ]
-  // The repository may lie where nobody else can read.
-  const [command, ...args] = through
-  const reachable = await run(command!, [...args, 'test', '-x', node]).then(
-    () => true,
-    () => false,
-  )
-  return reachable ? through : []
 }

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { chartSchemaPath, withSettings } from './chart-schema.ts'
 import { recordReplies, path as repliesPath } from './openapi-replies.ts'
 import { withPart } from './part.ts'
 import { parts } from './parts.ts'
@@ -15,6 +16,13 @@ for (const part of parts) {
   if (made === text) continue
   await writeFile(path, made)
   process.stdout.write(`${part.page}: ${part.name}\n`)
+}
+
+const schema = await readFile(join(root, chartSchemaPath), 'utf8')
+const madeSchema = withSettings(schema)
+if (madeSchema !== schema) {
+  await writeFile(join(root, chartSchemaPath), madeSchema)
+  process.stdout.write(`${chartSchemaPath}\n`)
 }
 
 if (await recordReplies()) process.stdout.write(`${repliesPath}\n`)

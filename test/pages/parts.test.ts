@@ -1,6 +1,10 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import { readConfig, settingFlags } from '../../src/config.ts'
+import { repository } from '../support/daemon.ts'
 import { page } from '../support/pages.ts'
+import { chartSchemaPath, withSettings } from './chart-schema.ts'
 import { variableRows } from './configuration-part.ts'
 import { withPart } from './part.ts'
 import { parts } from './parts.ts'
@@ -30,4 +34,9 @@ t.test('every variable says what it is for, and its default is the one of the co
     compared++
   }
   t.ok(compared > 10, `${compared} defaults`)
+})
+
+t.test('the chart takes the variables that there are', async (t) => {
+  const schema = await readFile(join(repository, chartSchemaPath), 'utf8')
+  t.equal(schema, withSettings(schema), '`npm run pages` writes it')
 })

@@ -1,0 +1,285 @@
+/** The chart, rendered by Helm itself: against the schemas of Kubernetes, and whether what it makes holds together. */
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import { parse } from 'yaml'
+import { repository } from '../../support/daemon.ts'
+import { disagreements, podOf } from '../../support/kubernetes/agreement.ts'
+import { schemaErrors } from '../../support/kubernetes/schema.ts'
+import {
+  chart,
+  helm,
+  image,
+  type Manifest,
+  release,
+  renderChart,
+  withoutHelm,
+} from '../../support/kubernetes/tools.ts'
+
+const run = promisify(execFile)
+const around = ['Secret pooldns', 'Secret pooldns-owner', 'Secret registry', 'Secret monitors']
+
+/** Ways to install it, each with what must be in it. */
+const ways: Record<string, { values: Record<string, unknown>; kinds: string }> = {
+  'as it is': {
+    values: {},
+    kinds: 'Deployment Job NetworkPolicy Pod PodDisruptionBudget Service Service ServiceAccount',
+  },
+  'all that can be switched on': {
+    values: {
+      replicas: 3,
+      imagePullSecrets: [{ name: 'registry' }],
+      secrets: { externalSecret: { enabled: true } },
+      service: {
+        split: true,
+        loadBalancerClass: 'example.com/lb',
+        loadBalancerIP: '192.0.2.53',
+        loadBalancerSourceRanges: ['192.0.2.0/24', '2001:db8::/32'],
+        annotations: { 'example.com/shared': 'yes' },
+        ipFamilyPolicy: 'PreferDualStack',
+      },
+      settings: { POOLDNS_GUARD: 'off', POOLDNS_HTTP_HOSTS: 'dns.example', POOLDNS_METRICS: 'token' },
+      certificates: { existingSecret: 'monitors' },
+      serviceMonitor: { enabled: true, labels: { release: 'prometheus' }, tokenSecret: { name: 'metrics' } },
+      networkPolicy: {
+        httpFrom: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }],
+        dnsFrom: [{ ipBlock: { cidr: '192.0.2.0/24' } }],
+        egress: { restricted: true, rules: [{ to: [{ ipBlock: { cidr: '198.51.100.0/24' } }] }] },
+      },
+      commonLabels: { team: 'names' },
+      podLabels: { tier: 'edge' },
+      podAnnotations: { 'example.com/note': 'one' },
+      nodeSelector: { 'kubernetes.io/arch': 'amd64' },
+      tolerations: [{ key: 'edge', operator: 'Exists' }],
+      affinity: { nodeAffinity: {} },
+      priorityClassName: 'system-cluster-critical',
+      extraVolumes: [{ name: 'location', configMap: { name: 'location' } }],
+      extraVolumeMounts: [{ name: 'location', mountPath: '/etc/pooldns/location' }],
+    },
+    kinds:
+      'Deployment ExternalSecret ExternalSecret Job NetworkPolicy Pod PodDisruptionBudget Service Service Service ServiceAccount ' +
+      'ServiceMonitor',
+  },
+  'a port of each node': {
+    values: { kind: 'DaemonSet', hostPort: { enabled: true }, service: { enabled: false } },
+    kinds: 'DaemonSet Job NetworkPolicy Pod Service ServiceAccount',
+  },
+  'the network of each node': {
+    values: {
+      kind: 'DaemonSet',
+      hostNetwork: true,
+      dns: { port: 53 },
+      service: { enabled: false },
+      data: { type: 'hostPath' },
+    },
+    kinds: 'DaemonSet Job NetworkPolicy Pod Service ServiceAccount',
+  },
+  'one pod with an embedded database': {
+    values: {
+      replicas: 1,
+      database: { embedded: true },
+      secrets: { existingSecret: '' },
+      data: { type: 'persistentVolumeClaim' },
+      service: { type: 'NodePort', nodePort: 30053 },
+    },
+    kinds: 'Deployment NetworkPolicy PersistentVolumeClaim Pod Service Service ServiceAccount',
+  },
+  'IPv6 alone': {
+    values: { dns: { addresses: ['::'] }, http: { address: '::' } },
+    kinds: 'Deployment Job NetworkPolicy Pod PodDisruptionBudget Service Service ServiceAccount',
+  },
+}
+
+for (const [name, { values, kinds }] of Object.entries(ways)) {
+  t.test(name, { skip: withoutHelm }, async (t) => {
+    const manifests = await renderChart({ values })
+    t.equal(
+      manifests
+        .map(({ kind }) => kind)
+        .sort()
+        .join(' '),
+      kinds,
+    )
+    t.same(await schemaErrors(manifests), [])
+    t.same(disagreements(manifests, around), [])
+  })
+}
+
+t.test('helm lint has nothing to say', { skip: withoutHelm }, async (t) => {
+  const { stdout } = await run(helm!, [
+    'lint',
+    '--strict',
+    '--set-json',
+    `image=${JSON.stringify(image)}`,
+    chart,
+  ])
+  t.match(stdout, /0 chart\(s\) failed/)
+  t.notMatch(stdout, /\[(?:WARNING|ERROR)\]/)
+})
+
+t.test('its version is that of the program', async (t) => {
+  const { appVersion, version } = parse(await readFile(join(chart, 'Chart.yaml'), 'utf8'))
+  const program = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8')).version
+  t.same({ appVersion, version }, { appVersion: program, version: program })
+})
+
+t.test('a rolling update loses no query', { skip: withoutHelm }, async (t) => {
+  const of = async (values: Record<string, unknown>) => {
+    const manifests = await renderChart({ values })
+    const server = manifests.find(({ kind }) => kind === 'Deployment' || kind === 'DaemonSet')!
+    const service = manifests.find(
+      ({ metadata }) => metadata.name === 'dns-pooldns' && metadata.labels !== undefined,
+    )
+    return { server, pod: podOf(server)!.spec, service }
+  }
+  const { server, pod } = await of({ drainSeconds: 45 })
+  t.same(server.spec.strategy.rollingUpdate, { maxUnavailable: 0, maxSurge: 1 }, 'the next one answers first')
+  t.same(pod.containers[0].lifecycle.preStop.exec.command, ['sleep', '45'], 'it answers while it drains')
+  t.equal(pod.terminationGracePeriodSeconds, 60)
+  t.equal(pod.containers[0].readinessProbe.httpGet.path, '/ready')
+  const alone = await of({ replicas: 1, data: { type: 'persistentVolumeClaim' } })
+  t.same(alone.server.spec.strategy, { type: 'Recreate' }, 'two never have one volume')
+  const port = await of({ hostPort: { enabled: true } })
+  t.same(
+    port.server.spec.strategy.rollingUpdate,
+    { maxUnavailable: 1, maxSurge: 0 },
+    'two never have one port',
+  )
+})
+
+t.test('secrets go only where they are needed', { skip: withoutHelm }, async (t) => {
+  const manifests = await renderChart()
+  const secretsOf = (kind: string) =>
+    podOf(manifests.find((each) => each.kind === kind)!)!.spec.volumes.flatMap(
+      ({ secret }: { secret?: { secretName: string; items: { key: string }[] } }) =>
+        secret === undefined ? [] : secret.items.map(({ key }) => `${secret.secretName}/${key}`),
+    )
+  t.same(secretsOf('Job'), ['pooldns-owner/database-url'])
+  t.same(secretsOf('Deployment'), ['pooldns/database-url', 'pooldns/admin-token'])
+  t.equal(manifests.filter(({ kind }) => kind === 'Secret').length, 0, 'the chart holds none')
+})
+
+t.test('values that do not go together are refused, with the reason', { skip: withoutHelm }, async (t) => {
+  const refused: [Record<string, unknown>, RegExp][] = [
+    [{ image: {} }, /image\.repository must say where the image is/],
+    [{ replicaCount: 3 }, /additional properties 'replicaCount' not allowed/],
+    [{ settings: { POOLDNS_GARD: 'on' } }, /at '\/settings': additional properties 'POOLDNS_GARD'/],
+    [{ settings: { POOLDNS_GUARD: true } }, /at '\/settings\/POOLDNS_GUARD': got boolean, want string/],
+    [{ settings: { POOLDNS_DATA_DIR: '/data' } }, /additional properties 'POOLDNS_DATA_DIR'/],
+    [{ image: { repository: 'a/b:1' } }, /at '\/image\/repository'/],
+    [{ dns: { port: 70000 } }, /at '\/dns\/port': maximum/],
+    [{ dns: { port: 3000 } }, /dns\.port and http\.port are the same/],
+    [{ database: { embedded: true } }, /database\.embedded: an embedded database is of one pod alone/],
+    [{ database: { embedded: true }, replicas: 1 }, /its data would be gone with the pod/],
+    [{ data: { type: 'persistentVolumeClaim' } }, /a data directory is of one server alone/],
+    [{ data: { type: 'hostPath' } }, /set kind=DaemonSet/],
+    [{ secrets: { existingSecret: '' } }, /secrets\.existingSecret must name the Secret/],
+    [{ migration: { existingSecret: '' } }, /migration\.existingSecret must name/],
+    [{ secrets: { existingSecret: '', externalSecret: { enabled: true } } }, /needs a name/],
+    [{ hostNetwork: true, hostPort: { enabled: true } }, /with hostNetwork it is dns\.port/],
+  ]
+  for (const [values, reason] of refused)
+    await t.rejects(renderChart({ values }), { message: reason }, JSON.stringify(values))
+  await t.rejects(renderChart({ kubeVersion: '1.24.0' }), { message: /kubeVersion/ })
+})
+
+// Each is a slip that an editor of the chart could make.
+const slips: [string, (text: string) => string, RegExp][] = [
+  [
+    '_pod.tpl',
+    (text) => text.replace('readOnlyRootFilesystem', 'readOnlyRootFileSystem'),
+    /can write its root file system/,
+  ],
+  ['_pod.tpl', (text) => text.replace('capabilities:', 'capabilitys:'), /keeps capabilities/],
+  [
+    '_pod.tpl',
+    (text) => text.replace('name: dns-tcp', 'name: dns'),
+    /no container has the port dns-tcp over TCP/,
+  ],
+  ['_pod.tpl', (text) => text.replaceAll('protocol: UDP', 'protocol: TCP'), /port dns-udp over UDP/],
+  [
+    '_pod.tpl',
+    (text) => text.replace('- name: tmp', '- name: temp'),
+    /mounts the volume tmp, which is not there/,
+  ],
+  ['_pod.tpl', (text) => text.replace('port: http }', 'port: https }'), /startupProbe asks the port https/],
+  ['_pod.tpl', (text) => text.replace('POOLDNS_WORKERS', 'POOLDNS_WORKER'), /did you mean POOLDNS_WORKERS/],
+  [
+    '_pod.tpl',
+    (text) => text.replace('drainSeconds) 15', 'drainSeconds) 5'),
+    /is killed 25 s after its end begins/,
+  ],
+  ['_pod.tpl', (text) => text.replace('failureThreshold: 6', 'failureThreshold: six'), /must be integer/],
+  [
+    '_pod.tpl',
+    (text) => text.replace('terminationGracePeriodSeconds', 'terminationGraceSeconds'),
+    /terminationGraceSeconds/,
+  ],
+  ['_pod.tpl', (text) => text.replace('matchLabelKeys', 'matchLabelKey'), /matchLabelKey/],
+  ['_pod.tpl', (text) => text.replace('enableServiceLinks: false', ''), /other services set variables/],
+  ['_helpers.tpl', (text) => text.replace('runAsNonRoot: true', 'runAsNonRoot: false'), /may run as root/],
+  ['services.yaml', (text) => text.replaceAll('serverLabels', 'selectorLabels'), /selects Job .*, too/],
+  ['services.yaml', (text) => text.replaceAll('component: http', 'component: api'), /selects 0 services/],
+  ['server.yaml', (text) => text.replace('apps/v1', 'apps/v1beta1'), /v1beta1 is no stable version/],
+  [
+    'network-policy.yaml',
+    (text) => text.replace('port: http,', 'port: api,'),
+    /no container has the port api/,
+  ],
+  ['migration.yaml', (text) => text.replace('.Values.migration.existingSecret', '"none"'), /no Secret none/],
+  [
+    'service-account.yaml',
+    (text) => text.replace('kind: ServiceAccount', 'kind: Role'),
+    /gives rights|no such kind/,
+  ],
+  ['service-monitor.yaml', (text) => text.replace('interval:', 'intervall:'), /intervall/],
+  ['external-secrets.yaml', (text) => text.replace('remoteRef:', 'remoteReference:'), /remoteRef/],
+]
+
+t.test('a slip in the chart is found', { skip: withoutHelm }, async (t) => {
+  const scratch = await mkdtemp(join(tmpdir(), 'pooldns-chart-'))
+  t.teardown(() => rm(scratch, { recursive: true, force: true }))
+  for (const [index, [file, change, told]] of slips.entries()) {
+    const folder = join(scratch, String(index), 'pooldns')
+    await cp(chart, folder, { recursive: true })
+    await slip(t, join(folder, 'templates', file), change)
+    const values = {
+      serviceMonitor: { enabled: true },
+      secrets: { externalSecret: { enabled: file.startsWith('ext') } },
+    }
+    t.match((await faults(await renderChart({ folder, values }))).join('\n'), told, `${file}: ${told}`)
+  }
+})
+
+async function slip(t: Test, path: string, change: (text: string) => string): Promise<void> {
+  const text = await readFile(path, 'utf8')
+  const changed = change(text)
+  t.not(changed, text, 'the slip is one')
+  await writeFile(path, changed)
+}
+
+/** The compiler, which takes longest, is asked only about what nobody else has found. */
+async function faults(manifests: readonly Manifest[]): Promise<string[]> {
+  const found = disagreements(manifests, around)
+  return found.length > 0 ? found : await schemaErrors(manifests)
+}
+
+t.test('HTTP is answered by the names of its service', { skip: withoutHelm }, async (t) => {
+  const manifests = await renderChart({ values: { settings: { POOLDNS_HTTP_HOSTS: 'dns.example' } } })
+  const server = manifests.find(({ kind }) => kind === 'Deployment')!
+  const { value } = podOf(server)!.spec.containers[0].env.find(
+    ({ name }: { name: string }) => name === 'POOLDNS_HTTP_HOSTS',
+  )
+  const service = `${release.name}-pooldns-http`
+  t.ok(manifests.some(({ kind, metadata }) => kind === 'Service' && metadata.name === service))
+  const hosts = [
+    '',
+    `.${release.namespace}`,
+    `.${release.namespace}.svc`,
+    `.${release.namespace}.svc.cluster.local`,
+  ]
+  t.equal(value, [...hosts.map((rest) => `${service}${rest}`), 'dns.example'].join())
+})
