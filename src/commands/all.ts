@@ -72,7 +72,7 @@ export const allCommands: readonly ListedCommand[] = [
   },
   {
     name: 'get',
-    summary: 'one zone, pool, member, service, monitor or webhook',
+    summary: 'one zone, pool, member, service, monitor, feed or webhook',
     heading: see,
     load: async () => (await import('./get.ts')).get,
   },

@@ -13,7 +13,7 @@ import { documentTarget } from './document/target-of.ts'
 import { defineCommand } from './frame/command.ts'
 import { paintFor } from './frame/terminal.ts'
 import { thingArguments, withoutStatus } from './get.ts'
-import { kindNames, pathOf } from './kinds.ts'
+import { kindNames, pathOf, saidPathOf } from './kinds.ts'
 import { serverOptions, theServer } from './server-choice.ts'
 
 /** `pooldns edit KIND NAME`: what is saved in the editor is written, unless somebody else wrote meanwhile. */
@@ -25,9 +25,9 @@ export const edit = defineCommand({
     'The editor is VISUAL, EDITOR, or vi. What it would change is shown, and asked about at a terminal. What the server refuses, or you ' +
     'do not want after all, stays in a file that is named, and nothing is changed.',
   async run({ kind, name }, { yes = false, ...given }) {
-    const path = pathOf(kindNames.find((known) => known === kind)!, name)
+    const of = kindNames.find((known) => known === kind)!
     const server = theServer(given, process.env)
-    const response = await server.ask(path)
+    const response = await server.ask(saidPathOf(of, name))
     const etag = response.headers.get('etag')
     if (etag === null) throw new Error('the database is away, and nothing can be changed')
     const found = (await response.json()) as Record<string, unknown>
@@ -46,7 +46,7 @@ export const edit = defineCommand({
         const body = parseYaml(after, file)
         await showPlan({ kind, name, before: found, after: body }, given)
         if (!yes && process.stdin.isTTY === true) await confirm(`write ${kind} ${name}?`)
-        await write(server, path, body, etag)
+        await write(server, pathOf(of, name), body, etag)
         process.stdout.write(`${printable(`${kind} ${name} is changed`)}\n`)
       }
     } catch (error) {
@@ -74,7 +74,7 @@ interface Edited {
 /** What lies in things of a kind, and goes when it is left out. */
 const inside: Readonly<Record<string, string>> = { pool: 'members', zone: 'rrsets' }
 /** Those that a document has. */
-const planned: ReadonlySet<string> = new Set(['monitor', 'pool', 'service', 'zone'])
+const planned: ReadonlySet<string> = new Set(['feed', 'monitor', 'pool', 'service', 'zone'])
 
 /** What the server refuses it says when it is written. */
 async function showPlan(edited: Edited, given: Parameters<typeof documentTarget>[0]): Promise<void> {

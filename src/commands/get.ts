@@ -3,7 +3,7 @@ import { printableLines } from '../terminal-text.ts'
 import { defineCommand } from './frame/command.ts'
 import { jsonOption } from './frame/shared-options.ts'
 import { printJson } from './frame/terminal.ts'
-import { kindNames, pathOf } from './kinds.ts'
+import { kindNames, saidPathOf } from './kinds.ts'
 import { serverOptions, theServer } from './server-choice.ts'
 
 export const thingArguments = {
@@ -25,7 +25,7 @@ export const get = defineCommand({
   ],
   async run({ kind, name }, { bare, json, ...given }) {
     const of = kindNames.find((known) => known === kind)!
-    const response = await theServer(given, process.env).ask(pathOf(of, name))
+    const response = await theServer(given, process.env).ask(saidPathOf(of, name))
     const found = (await response.json()) as Record<string, unknown>
     const shown = bare === true ? withoutStatus(found) : found
     if (json === true) printJson(shown)

@@ -3,7 +3,7 @@ import { UsageError } from '../config.ts'
 import type { ApiClient } from './api-client.ts'
 import { parseMember } from './targets.ts'
 
-export const kindNames = ['zone', 'pool', 'member', 'service', 'monitor', 'webhook'] as const
+export const kindNames = ['zone', 'pool', 'member', 'service', 'monitor', 'feed', 'webhook'] as const
 export type Kind = (typeof kindNames)[number]
 
 const folders: Readonly<Record<Exclude<Kind, 'member'>, string>> = {
@@ -11,6 +11,7 @@ const folders: Readonly<Record<Exclude<Kind, 'member'>, string>> = {
   pool: '/v1/pools',
   service: '/v1/services',
   monitor: '/v1/monitors',
+  feed: '/v1/feeds',
   webhook: '/v1/webhooks',
 }
 
@@ -20,6 +21,11 @@ export function pathOf(kind: Kind, name: string): string {
   if (kind === 'member') return parseMember(name).path
   // A path segment of `.` is taken out by whoever makes a URL of it (RFC 3986 section 5.2.4).
   return `${folders[kind]}/${kind === 'zone' && name === '.' ? '@' : encodeURIComponent(name)}`
+}
+
+/** Where what was said of one is read: where a feed lies are its rows. @throws UsageError */
+export function saidPathOf(kind: Kind, name: string): string {
+  return kind === 'feed' ? `${pathOf(kind, name)}/declaration` : pathOf(kind, name)
 }
 
 /** Everything of a kind, page after page, in the order of names. */

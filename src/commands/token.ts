@@ -38,6 +38,7 @@ const create = defineCommand({
     pool: limit('pools'),
     service: limit('services', '; a service is not in its zone here'),
     monitor: limit('monitors'),
+    feed: limit('feeds'),
     expires: {
       type: 'string',
       value: 'TIME',
@@ -68,11 +69,11 @@ const create = defineCommand({
     { line: 'pooldns token create fra-1 --right report', does: 'for "pooldns agent"' },
   ],
   notes:
-    'With --zone, --pool, --service or --monitor the token is limited: it sees and changes what these name, and of what they do not name nothing.',
+    'With --zone, --pool, --service, --monitor or --feed the token is limited: it sees and changes what these name, and of what they do not name nothing.',
   async run({ name }, { right = [], scope = [], json, expires, description = '', ...given }) {
-    const { zone, pool, service, monitor } = given
+    const { zone, pool, service, monitor, feed } = given
     const chosen = [...new Set([...right, ...scope])]
-    const named = { zones: zone, pools: pool, services: service, monitors: monitor }
+    const named = { zones: zone, pools: pool, services: service, monitors: monitor, feeds: feed }
     const limits = Object.entries(named).filter(([, patterns]) => patterns !== undefined)
     const wish: NewToken = {
       name,

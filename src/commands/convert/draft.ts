@@ -37,6 +37,7 @@ const maxSameNames = 100_000
 
 export class Draft {
   readonly parts: Readonly<Record<Kind, Map<string, Part>>> = {
+    feeds: new Map(),
     monitors: new Map(),
     pools: new Map(),
     services: new Map(),

@@ -41,9 +41,11 @@ export const check = defineCommand({
     if (wrong.length > 0 || !read.ok) {
       throw problemsOf([...wrong, ...(missing > 0 ? [elsewhere] : [])], wrong.length)
     }
-    const { monitors, pools, services, zones } = read.document.configuration
+    const { feeds, monitors, pools, services, zones } = read.document.configuration
+    // Most have none.
+    const measured = feeds.length === 0 ? '' : `, ${feeds.length} feeds`
     process.stdout.write(
-      `good: ${monitors.length} monitors, ${pools.length} pools, ${services.length} services, ${zones.length} zones\n`,
+      `good: ${monitors.length} monitors, ${pools.length} pools, ${services.length} services, ${zones.length} zones${measured}\n`,
     )
   },
 })

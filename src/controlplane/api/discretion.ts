@@ -85,6 +85,7 @@ async function namesIn({ database, memory }: Ground, text: string): Promise<read
     const of = (kind: Named['kind'], parts: ReadonlyMap<string, unknown>) =>
       Array.from(parts.keys(), (name) => ({ kind, name }))
     return [
+      ...of('feed', catalog.feeds),
       ...of('monitor', catalog.monitors),
       ...of('pool', catalog.pools),
       ...of('service', catalog.services),
@@ -97,7 +98,8 @@ async function storedNamesIn(tx: Tx, text: string): Promise<Secret[]> {
   const { rows } = await tx.execute<{ kind: Secret['kind']; name: string }>(sql`
     with said as (select ${text}::text as text)
     select kind, name from (
-      select 'monitor' as kind, name from monitors
+      select 'feed' as kind, name from feeds
+      union all select 'monitor', name from monitors
       union all select 'pool', name from pools
       union all select 'service', name from services
       union all select 'zone', apex from zones

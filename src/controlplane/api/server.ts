@@ -28,6 +28,7 @@ import { checkHost } from './clients/host-check.ts'
 import { identifyClient } from './clients/trusted-proxies.ts'
 import { WrongTokens } from './clients/wrong-tokens.ts'
 import { configRoutes } from './configuration/config.ts'
+import { feedRoutes } from './configuration/feeds.ts'
 import { memberRoutes } from './configuration/members.ts'
 import { monitorRoutes } from './configuration/monitors.ts'
 import { poolRoutes } from './configuration/pools.ts'
@@ -215,6 +216,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext): Pro
     revisionRoutes(whole, context)
   })
   revisionListRoute(guarded, context)
+  feedRoutes(guarded, context)
   monitorRoutes(guarded, context)
   poolRoutes(guarded, context)
   memberRoutes(guarded, context)

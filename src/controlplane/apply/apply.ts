@@ -210,7 +210,7 @@ const zonesThatGo = ({ zones }: Target) => zones.flatMap(({ name, after }) => (a
 
 /** What a message about a row that can't be read speaks of, such as `pool web`. */
 function partIn(what: string): string {
-  const [, kind, name] = /(monitor|pool|member|service|zone) (\S+)$/.exec(what) ?? []
+  const [, kind, name] = /(feed|monitor|pool|member|service|zone) (\S+)$/.exec(what) ?? []
   return kind === 'member' ? `pool ${name!.split('/')[0]}` : `${kind} ${name}`
 }
 
@@ -223,6 +223,7 @@ function sparing(target: Target, unreadable: ReadonlySet<string>): Target {
   ) => changes.filter(({ name, after }) => after !== null || !unreadable.has(`${kind} ${name}`))
   return {
     ...target,
+    feeds: spared('feed', target.feeds),
     monitors: spared('monitor', target.monitors),
     pools: spared('pool', target.pools),
     services: spared('service', target.services),

@@ -9,6 +9,7 @@ export function catalogAfter({ target }: Plan, served: Catalog): Catalog {
   const zones = zonesAfter(target.zones, served.zones)
   return new Catalog({
     ...served,
+    feeds: applied(served.feeds, target.feeds),
     monitors: applied(served.monitors, target.monitors),
     pools: applied(served.pools, target.pools),
     services: servicesAfter(target.services, served, zones),

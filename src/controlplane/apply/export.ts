@@ -2,6 +2,7 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import { spellingOfPart } from '../catalog/spellings.ts'
 import { formatVersion } from '../document/document.ts'
+import { formatFeed } from '../document/feed.ts'
 import type { Body } from '../document/forms.ts'
 import { formatMonitor } from '../document/monitor.ts'
 import { formatPool } from '../document/pool.ts'
@@ -29,6 +30,7 @@ export async function exportDocument(
 ): Promise<Body | null> {
   const all = await readConfiguration(tx)
   const stored = {
+    feeds: reachedOf(all.feeds, reach, 'feed'),
     monitors: reachedOf(all.monitors, reach, 'monitor'),
     pools: reachedOf(all.pools, reach, 'pool'),
     services: reachedOf(all.services, reach, 'service'),
@@ -41,6 +43,7 @@ export async function exportDocument(
   return {
     version: formatVersion,
     ...(owner === null ? {} : { owner }),
+    ...kind('feeds', stored.feeds, isWanted, formatFeed),
     ...kind('monitors', stored.monitors, isWanted, formatMonitor),
     ...kind('pools', stored.pools, isWanted, formatPool),
     ...kind('services', stored.services, isWanted, formatService),
@@ -60,7 +63,7 @@ export function reachedOf<T>(
 
 /** The same out of memory, where nobody knows whose parts are. @param rrsetsOf null when there is no image of the zone */
 export function rememberedDocument(
-  { monitors, pools, services, zones }: Remembered,
+  { feeds, monitors, pools, services, zones }: Remembered,
   rrsetsOf: ((apex: string) => Iterable<Rrset> | null) | null,
 ): Body {
   const each = <T extends object>(
@@ -73,6 +76,7 @@ export function rememberedDocument(
       : { [name]: Object.fromEntries(Array.from(parts, ([key, part]) => [key, bodyOf(part)])) }
   return {
     version: formatVersion,
+    ...each('feeds', feeds, (feed) => spellingOfPart(feed) ?? formatFeed(feed)),
     ...each('monitors', monitors, (monitor) => spellingOfPart(monitor) ?? formatMonitor(monitor)),
     ...each('pools', pools, (pool) => spellingOfPart(pool) ?? formatPool(pool)),
     ...each('services', services, (service) => spellingOfPart(service) ?? formatService(service)),
@@ -83,7 +87,7 @@ export function rememberedDocument(
   }
 }
 
-type Remembered = Pick<Catalog, 'monitors' | 'pools' | 'services' | 'zones'>
+type Remembered = Pick<Catalog, 'feeds' | 'monitors' | 'pools' | 'services' | 'zones'>
 
 function kind<T>(
   name: string,

@@ -71,6 +71,7 @@ export function firstStep(target: Target, percent: number): Target {
   const problems: Problem[] = [...target.problems]
   const services = target.services.map((change) => moveOf(change, service, percent, problems))
   const pools = target.pools.map((change) => moveOf(change, pool, percent, problems))
+  for (const change of target.feeds) if (!staysTheSame(change)) refuse(problems, 'feeds', change.name)
   for (const change of target.monitors) if (!staysTheSame(change)) refuse(problems, 'monitors', change.name)
   for (const { rrsets, ...change } of target.zones) {
     const before = change.before === null ? null : { ...change.before, value: headOf(change.before.value) }

@@ -31,6 +31,7 @@ export async function judgeTarget(
 ): Promise<Judged> {
   const before = partsOf(stored)
   const after = {
+    feeds: [...applied(stored.feeds, target.feeds).values()],
     monitors: [...applied(stored.monitors, target.monitors).values()],
     pools: [...applied(stored.pools, target.pools).values()],
     services: [...applied(stored.services, target.services).values()],
@@ -60,10 +61,15 @@ export async function judgeTarget(
   }
 }
 
-function partsOf({ monitors, pools, services }: StoredConfiguration) {
+function partsOf({ feeds, monitors, pools, services }: StoredConfiguration) {
   const values = <T>(parts: ReadonlyMap<string, { readonly value: T }>) =>
     Array.from(parts.values(), ({ value }) => value)
-  return { monitors: values(monitors), pools: values(pools), services: values(services) }
+  return {
+    feeds: values(feeds),
+    monitors: values(monitors),
+    pools: values(pools),
+    services: values(services),
+  }
 }
 
 /** The parts of one kind once changes are made. */

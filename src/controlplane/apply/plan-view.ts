@@ -1,13 +1,15 @@
 /** A plan in the words of the document: what is added, changed and removed, field by field. Secrets of monitors are hidden. */
 import { isDeepStrictEqual } from 'node:util'
+import { formatFeed } from '../document/feed.ts'
 import type { Body } from '../document/forms.ts'
-import { hideOfMonitor, mark } from '../document/hidden.ts'
+import { hideOfFeed, hideOfMonitor, mark } from '../document/hidden.ts'
 import { formatMonitor } from '../document/monitor.ts'
 import { joinPath, splitPath } from '../document/path.ts'
 import { formatMember, formatPool, formatWholePool } from '../document/pool.ts'
 import { isMap } from '../document/schema-check.ts'
 import { formatService } from '../document/service.ts'
 import { formatRrset, formatWholeHead, formatZoneHead } from '../document/zone.ts'
+import type { Feed } from '../model/feed.ts'
 import type { Monitor } from '../model/monitor.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
@@ -25,7 +27,7 @@ export interface FieldChange {
 }
 
 export interface PlannedChange {
-  readonly kind: 'monitor' | 'pool' | 'service' | 'zone'
+  readonly kind: 'feed' | 'monitor' | 'pool' | 'service' | 'zone'
   readonly name: string
   /** `restate`: the same, written in another way, or in somebody's files from now on. */
   readonly action: (typeof planActions)[number]
@@ -66,6 +68,7 @@ const mostFields = 200
 /** @param all of it, whatever its length */
 export function viewPlan({ revision, target, going }: Plan, all = false): PlanView {
   const parts: PlannedChange[] = [
+    ...target.feeds.map((change) => viewChange('feed', change, forms.feed)),
     ...target.monitors.map((change) => viewChange('monitor', change, forms.monitor)),
     ...target.pools.map((change) => viewChange('pool', change, forms.pool)),
     ...target.zones.map((change) => viewZone(change, going.get(change.name))),
@@ -120,6 +123,11 @@ interface Telling<T> {
 }
 
 const forms = {
+  feed: {
+    short: (feed: Feed) => formatFeed(feed),
+    whole: (feed: Feed) => formatFeed(feed, true),
+    hide: (body: Body) => hideOfFeed(body),
+  },
   monitor: {
     short: (monitor: Monitor) => formatMonitor(monitor),
     whole: (monitor: Monitor) => formatMonitor(monitor, true),

@@ -10,6 +10,7 @@ import type { PartChange, Target } from './target.ts'
 
 /** Throws `forbidden`. */
 export function throwIfBeyond(target: Target, reach: Reach): void {
+  check('feed', target.feeds, reach, () => [])
   check('monitor', target.monitors, reach, namedByMonitor)
   check('pool', target.pools, reach, namedByPool)
   check('service', target.services, reach, namedByService)

@@ -3,8 +3,9 @@
  * revision that changed them, so the state of then is what is there now, with those taken back from the newest to the oldest.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { formatFeed, parseFeed } from '../document/feed.ts'
 import type { Body } from '../document/forms.ts'
-import { hideOfMonitor } from '../document/hidden.ts'
+import { hideOf } from '../document/hidden.ts'
 import { formatMonitor, parseMonitor } from '../document/monitor.ts'
 import { formatPool, parsePool } from '../document/pool.ts'
 import { formatService, parseService } from '../document/service.ts'
@@ -138,12 +139,13 @@ function isReached({ kind, name, rrset }: PartDifference, reach: Reach | null): 
   return within(reach, kind)(name)
 }
 
-const order = ({ kind }: PartDifference) => ['monitor', 'pool', 'zone', 'rrset', 'service'].indexOf(kind)
+const order = ({ kind }: PartDifference) =>
+  ['feed', 'monitor', 'pool', 'zone', 'rrset', 'service'].indexOf(kind)
 
 function difference(id: string, before: Body | null, after: Body | null): PartDifference[] {
   if (isDeepStrictEqual(before, after)) return []
   const [kind, name] = split(id)
-  const hide = (body: Body | null) => (body === null || kind !== 'monitor' ? body : hideOfMonitor(body))
+  const hide = (body: Body | null) => body && hideOf(kind, body)
   const action = before === null ? 'add' : after === null ? 'remove' : 'change'
   const fields = fieldChanges(hide(before), hide(after))
   return [{ kind: kind as ShownKind, ...namesOf(kind, name), action, fields }]
@@ -167,7 +169,8 @@ async function bodiesNow(tx: Tx, ids: readonly string[], stored: StoredConfigura
   const put = (id: string, body: Body | null) => parts.set(id, { body, owner: null })
   for (const id of ids) {
     const [kind, key] = split(id)
-    if (kind === 'monitor') put(id, currentBody(stored.monitors.get(key), formatMonitor))
+    if (kind === 'feed') put(id, currentBody(stored.feeds.get(key), formatFeed))
+    else if (kind === 'monitor') put(id, currentBody(stored.monitors.get(key), formatMonitor))
     else if (kind === 'pool') put(id, currentBody(stored.pools.get(key), formatPool))
     else if (kind === 'service') put(id, currentBody(stored.services.get(key), formatService))
     else if (kind === 'zone') put(id, currentBody(stored.zones.get(key), formatZoneHead))
@@ -230,6 +233,7 @@ function targetAt(parts: Parts, before: StoredConfiguration, rrsets: StoredRrset
       return same ? [] : [{ name, before: there, after, owner: there === null ? owner : there.owner }]
     })
   return {
+    feeds: changes('feed', before.feeds, parseFeed, formatFeed),
     monitors: changes('monitor', before.monitors, parseMonitor, formatMonitor),
     pools: changes('pool', before.pools, parsePool, formatPool),
     services: changes('service', before.services, parseService, formatService),

@@ -8,6 +8,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Document } from '../document/document.ts'
+import { formatFeed } from '../document/feed.ts'
 import type { Body } from '../document/forms.ts'
 import { formatMonitor } from '../document/monitor.ts'
 import { joinPath } from '../document/path.ts'
@@ -16,6 +17,7 @@ import { formatService } from '../document/service.ts'
 import { spellingOf } from '../document/written.ts'
 import { formatZoneHead } from '../document/zone.ts'
 import type { Problem } from '../model/errors.ts'
+import type { Feed } from '../model/feed.ts'
 import type { GradualFragments, GradualPart } from '../model/gradual.ts'
 import type { Monitor } from '../model/monitor.ts'
 import type { Member, Pool } from '../model/pool.ts'
@@ -45,11 +47,12 @@ export interface ZoneChange extends Omit<PartChange<ZoneHead>, 'before'> {
 
 /** What a document does not name, and leaves as it is. */
 export interface Left {
-  readonly kind: 'monitor' | 'pool' | 'member' | 'service' | 'zone' | 'rrset'
+  readonly kind: 'feed' | 'monitor' | 'pool' | 'member' | 'service' | 'zone' | 'rrset'
   readonly name: string
 }
 
 export interface Target {
+  readonly feeds: readonly PartChange<Feed>[]
   readonly monitors: readonly PartChange<Monitor>[]
   readonly pools: readonly PartChange<Pool>[]
   readonly services: readonly PartChange<Service>[]
@@ -88,6 +91,7 @@ export function targetOf(
   const making = new Making(document, prune, reach)
   const { configuration } = document
   return {
+    feeds: making.parts('feeds', configuration.feeds, stored.feeds, nameOf, formatFeed),
     monitors: making.parts('monitors', configuration.monitors, stored.monitors, nameOf, formatMonitor),
     pools: making.parts('pools', configuration.pools, stored.pools, nameOf, formatPool),
     services: making.parts('services', configuration.services, stored.services, nameOf, formatService),
@@ -115,7 +119,13 @@ const mostLeft = 100
 const nameOf = ({ name }: { readonly name: string }) => name
 
 type Kind = keyof Document['bodies']
-const singular = { monitors: 'monitor', pools: 'pool', services: 'service', zones: 'zone' } as const
+const singular = {
+  feeds: 'feed',
+  monitors: 'monitor',
+  pools: 'pool',
+  services: 'service',
+  zones: 'zone',
+} as const
 
 class Making {
   readonly #document: Document

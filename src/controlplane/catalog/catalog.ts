@@ -1,4 +1,5 @@
 import type { Births } from '../model/births.ts'
+import type { Feed } from '../model/feed.ts'
 import { matchesPattern } from '../model/glob.ts'
 import type { MemberKey } from '../model/member-key.ts'
 import type { Monitor } from '../model/monitor.ts'
@@ -33,7 +34,7 @@ export type CatalogParts = Pick<
   Catalog,
   'revision' | 'monitors' | 'pools' | 'services' | 'zones' | 'overrides'
 > &
-  Partial<Pick<Catalog, 'stamp' | 'webhooks' | 'births'>>
+  Partial<Pick<Catalog, 'stamp' | 'feeds' | 'webhooks' | 'births'>>
 
 /** A member that is a host whose addresses something depends on. */
 export interface HostedMember extends MemberKey {
@@ -48,6 +49,7 @@ export class Catalog implements Mark {
   readonly revision: number
   readonly stamp: string | null
   // By name; overrides by `formatMemberKey`
+  readonly feeds: ReadonlyMap<string, Feed>
   readonly monitors: ReadonlyMap<string, Monitor>
   readonly pools: ReadonlyMap<string, Pool>
   readonly services: ReadonlyMap<string, CatalogService>
@@ -76,6 +78,7 @@ export class Catalog implements Mark {
   constructor(parts: CatalogParts) {
     this.revision = parts.revision
     this.stamp = parts.stamp ?? null
+    this.feeds = parts.feeds ?? new Map()
     this.monitors = parts.monitors
     this.pools = parts.pools
     this.services = parts.services

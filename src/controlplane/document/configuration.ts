@@ -4,6 +4,7 @@
  */
 import type { Configuration } from '../model/configuration.ts'
 import type { Problem } from '../model/errors.ts'
+import { formatFeed, parseFeed } from './feed.ts'
 import { readHostname } from './fields.ts'
 import type { Body, ParseNamed } from './forms.ts'
 import { formatMonitor, parseMonitor } from './monitor.ts'
@@ -14,7 +15,7 @@ import { maxProblems, show, unknownField } from './schema-check.ts'
 import { formatService, parseService } from './service.ts'
 import { formatZone, parseZone } from './zone.ts'
 
-export const kinds = ['monitors', 'pools', 'services', 'zones'] as const
+export const kinds = ['feeds', 'monitors', 'pools', 'services', 'zones'] as const
 
 /** The document, ready for YAML or JSON. */
 type ConfigurationBody = Partial<Record<(typeof kinds)[number], Readonly<Record<string, Body>>>>
@@ -41,7 +42,7 @@ export function parseConfiguration(
   const document = mapping(
     input ?? {},
     '',
-    'the document must be a map of monitors, pools, services and zones',
+    'the document must be a map of feeds, monitors, pools, services and zones',
     problems,
   )
   for (const key of document.keys()) {
@@ -53,12 +54,14 @@ export function parseConfiguration(
     }
   }
   const unread = {
+    feeds: new Set<string>(),
     monitors: new Set<string>(),
     pools: new Set<string>(),
     services: new Set<string>(),
     zones: new Set<string>(),
   }
   const configuration: Configuration = {
+    feeds: parseKind(document, 'feeds', parseFeed, problems, unread.feeds),
     monitors: parseKind(document, 'monitors', parseMonitor, problems, unread.monitors),
     pools: parseKind(document, 'pools', parsePool, problems, unread.pools),
     services: parseKind(document, 'services', parseService, problems, unread.services),
@@ -105,7 +108,7 @@ function parseKind<T extends Named>(
 
 /** A name as the model has it: of services and zones there are several spellings. One that is none is as it is written. */
 export function canonicalName(kind: (typeof kinds)[number], name: string): string {
-  if (kind === 'monitors' || kind === 'pools') return name
+  if (kind === 'feeds' || kind === 'monitors' || kind === 'pools') return name
   return readHostname(name, '', []) ?? name
 }
 
@@ -122,6 +125,7 @@ export function formatConfiguration(configuration: Configuration): Configuration
   const byName = <T extends Named>(items: readonly T[], format: (item: T) => Body) =>
     items.length === 0 ? undefined : Object.fromEntries(items.map((item) => [nameOf(item), format(item)]))
   const bodies = {
+    feeds: byName(configuration.feeds, (feed) => formatFeed(feed)),
     monitors: byName(configuration.monitors, formatMonitor),
     pools: byName(configuration.pools, formatPool),
     services: byName(configuration.services, formatService),

@@ -62,6 +62,7 @@ function withoutHead(input: unknown, owner: string | null, check: CrossCheck): D
     return new Map(names.map((name, index) => [name, written[index] as Body]))
   }
   const bodies = {
+    feeds: bodiesOf('feeds'),
     monitors: bodiesOf('monitors'),
     pools: bodiesOf('pools'),
     services: bodiesOf('services'),

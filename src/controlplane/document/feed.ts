@@ -10,7 +10,7 @@ import {
   type Retention,
   rowKeys,
 } from '../model/feed.ts'
-import { nearestWord } from '../model/nearest-word.ts'
+import { noSuchColumn } from '../rules/feeds.ts'
 import { formatDuration } from './duration.ts'
 import { Checked, Duration, Text, Unshown, Whole, Words } from './fields.ts'
 import {
@@ -194,14 +194,6 @@ function sourceColumnProblem(columns: readonly string[], wanted: string | null):
     return columns.length === 1 ? null : `is required, since the feed has ${columns.length} columns`
   }
   return columns.includes(wanted) ? null : noSuchColumn(wanted, columns)
-}
-
-/** What is said of a column that a feed has not. */
-export function noSuchColumn(name: string, columns: readonly string[]): string {
-  const nearest = nearestWord(name, columns)
-  const known = columns.length > 10 ? [...columns.slice(0, 10), '...'] : columns
-  const hint = nearest === null ? '' : `; did you mean ${nearest}?`
-  return `there is no column ${name}, known here: ${known.join(', ')}${hint}`
 }
 
 /** A feed, for the OpenAPI document. */

@@ -45,6 +45,13 @@ function replace<T extends object>(value: T, field: string, change: (text: strin
   return typeof text === 'string' ? { ...value, [field]: change(text) } : value
 }
 
+/** What may be shown of a part of a kind, as the document or the audit log names it. */
+export function hideOf<T extends object>(kind: string, body: T): T {
+  if (kind === 'monitor') return hideOfMonitor(body)
+  if (kind === 'feed') return hideOfFeed(body)
+  return kind === 'webhook' ? hideOfWebhook(body) : body
+}
+
 /** Says where in a body a mark stands in place of what it hides. */
 export function reportMarks(body: unknown, problems: Problem[]): void {
   if (!isMap(body)) return

@@ -4,6 +4,7 @@ import type { Configuration } from '../model/configuration.ts'
 import type { Problem } from '../model/errors.ts'
 import { addressBreaches } from '../rules/addresses.ts'
 import type { Breach } from '../rules/breach.ts'
+import { feedCountBreaches } from '../rules/feeds.ts'
 import { aliasBreaches, aliasedServices, placeBreaches } from '../rules/places.ts'
 import { planSizeBreaches, poolSizeBreaches, sizeOf } from '../rules/plan-size.ts'
 import {
@@ -18,7 +19,9 @@ import { type ConfigurationView, type Parts, viewOf } from '../rules/view.ts'
 import { joinPath } from './path.ts'
 
 /** Names of parts that are there and could not be read, by kind. */
-export type Unread = Readonly<Record<'monitors' | 'pools' | 'services' | 'zones', ReadonlySet<string>>>
+export type Unread = Readonly<
+  Record<'feeds' | 'monitors' | 'pools' | 'services' | 'zones', ReadonlySet<string>>
+>
 
 /**
  * Names of what does not exist, circles, services outside of every zone or in the way of its data: all that no part shows alone.
@@ -41,7 +44,7 @@ export function judgeableBreaches(configuration: Configuration, unread?: Unread)
 }
 
 /** A configuration of which the zones may be known in part. */
-export type JudgedConfiguration = Pick<Configuration, 'monitors' | 'pools' | 'services'> &
+export type JudgedConfiguration = Pick<Configuration, 'feeds' | 'monitors' | 'pools' | 'services'> &
   Pick<Parts, 'zones'>
 
 /** @param placed services of which it is judged whether they may be where they are; all without */
@@ -51,6 +54,7 @@ export function crossBreaches(
 ): Breach[] {
   const view = viewOf(configuration, placed)
   return [
+    ...feedCountBreaches(view.feeds),
     ...[...view.monitors.keys()].flatMap((name) => partBreaches(view, name)),
     ...monitorNestingBreaches(view),
     ...configuration.pools.flatMap(({ name, members }) => addressBreaches(name, members)),
@@ -69,7 +73,7 @@ export function crossBreaches(
 
 /** What plans can't be made of, in a document that may lack its zones and monitors. */
 export function choiceProblems({ pools, services }: Configuration): Problem[] {
-  return planBreaches(viewOf({ monitors: [], pools, services, zones: [] }, [])).map(toProblem)
+  return planBreaches(viewOf({ feeds: [], monitors: [], pools, services, zones: [] }, [])).map(toProblem)
 }
 
 function planBreaches(view: ConfigurationView): Breach[] {

@@ -26,6 +26,7 @@ const LimitsForm: RecordForm<Limits> = record(
     pools: limit.optional('pools', namePatterns, undefined),
     services: limit.optional('services', domainPatterns, undefined),
     monitors: limit.optional('monitors', namePatterns, undefined),
+    feeds: limit.optional('feeds', namePatterns, undefined),
   },
   {
     check: (limits, report) => {
@@ -35,7 +36,7 @@ const LimitsForm: RecordForm<Limits> = record(
     },
     title: 'TokenLimits',
     description:
-      'an object with patterns for the names of zones, pools, services or monitors, such as { zones: ["*.example.test"] }',
+      'an object with patterns for the names of zones, pools, services, monitors or feeds, such as { zones: ["*.example.test"] }',
   },
 )
 

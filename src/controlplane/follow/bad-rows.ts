@@ -11,7 +11,7 @@ import type { SchemaPart } from './schema-parts.ts'
 const mostRows = 1000
 
 /** What settings are rows of. */
-export type RowKind = 'monitor' | 'pool' | 'service' | 'zone' | 'webhook'
+export type RowKind = 'feed' | 'monitor' | 'pool' | 'service' | 'zone' | 'webhook'
 
 export class BadRows {
   /** Messages by what they are of, such as `the settings of pool web`. */

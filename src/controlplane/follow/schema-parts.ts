@@ -11,6 +11,7 @@ import { meetsOtherSchema, reasonOf } from '../store/postgres-errors.ts'
 
 /** What can be read or not, by itself. Zone heads and RRsets are different tables. */
 export type SchemaPart =
+  | 'feeds'
   | 'zones'
   | 'monitors'
   | 'pools'

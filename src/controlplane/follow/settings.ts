@@ -10,6 +10,7 @@ import type { Pool } from '../model/pool.ts'
 import { type BirthScope, readBirths } from '../store/births.ts'
 import { type Change, type ChangeBatch, stampOf } from '../store/changes.ts'
 import type { Tx } from '../store/database.ts'
+import { getFeed, listAllFeeds } from '../store/feeds.ts'
 import { getMonitor, listAllMonitors } from '../store/monitors.ts'
 import { listOverrides } from '../store/overrides.ts'
 import { getPool, listAllPools } from '../store/pools.ts'
@@ -74,9 +75,10 @@ export async function readAllSettings(
     new Map((await listAllZones(tx, noting)).map((zone) => [zone.value.apex, partOf(zone)]))
   const everyService = async (): Promise<Catalog['services']> =>
     byName((await listAllServices(tx, noting)).map(placed))
-  const everything = { pools: null, services: null, webhooks: null }
-  const [stamp, monitors, pools, services, zones, overrides, webhooks, births] = await Promise.all([
+  const everything = { pools: null, services: null, feeds: null, webhooks: null }
+  const [stamp, feeds, monitors, pools, services, zones, overrides, webhooks, births] = await Promise.all([
     stampOf(tx, revision),
+    part('feeds', all(listAllFeeds), lastGood?.feeds),
     part('monitors', all(listAllMonitors), lastGood?.monitors),
     part('pools', all(listAllPools), lastGood?.pools),
     part('services', everyService, lastGood?.services),
@@ -85,7 +87,7 @@ export async function readAllSettings(
     part('webhooks', all(listAllWebhooks), lastGood?.webhooks),
     part('births', () => readBirths(tx, everything), lastGood?.births),
   ])
-  const read = { monitors, pools, services, zones, webhooks }
+  const read = { feeds, monitors, pools, services, zones, webhooks }
   const settings = lastGood === null || found.size === 0 ? read : withLastGood(read, lastGood, found)
   bad.rereadAll(found)
   return new Catalog({ revision, stamp, ...settings, overrides, births })
@@ -107,7 +109,7 @@ async function readOr<T>(
   return found === undefined ? otherwise() : found
 }
 
-type RowKinds = 'monitors' | 'pools' | 'services' | 'zones' | 'webhooks'
+type RowKinds = 'feeds' | 'monitors' | 'pools' | 'services' | 'zones' | 'webhooks'
 
 /** Settings with the last good in the place of what can't be read. */
 function withLastGood(
@@ -122,6 +124,7 @@ function withLastGood(
   const pools = new Map(read.pools)
   for (const [name, pool] of pools) pools.set(name, poolWithLastGood(pool, lastGood.pools.get(name), found))
   return {
+    feeds: lookIn('feed', read.feeds, lastGood.feeds),
     monitors: lookIn('monitor', read.monitors, lastGood.monitors),
     pools,
     services: lookIn('service', read.services, lastGood.services),
@@ -171,8 +174,9 @@ export async function readChangedSettings(
   }
   const bornServices = (moved: boolean) => {
     // With a zone, services may have come of which no change says so.
-    const scope = { pools: keys('pool'), services: moved ? null : changed, webhooks: keys('webhook') }
-    const isTouched = moved || keys('pool').size + changed.size + keys('webhook').size > 0
+    const others = { pools: keys('pool'), feeds: keys('feed'), webhooks: keys('webhook') }
+    const scope = { ...others, services: moved ? null : changed }
+    const isTouched = moved || changed.size > 0 || Object.values(others).some(({ size }) => size > 0)
     return part('births', isTouched, () => patchBirths(tx, before, scope), before.births)
   }
   const entries = <T>(
@@ -199,8 +203,9 @@ export async function readChangedSettings(
   const moving = touched.every((apex) => before.zones.has(apex))
     ? touched.length > 0 && heads.then((zones) => isOtherSet(before.zones, zones))
     : Promise.resolve(true)
-  const [zones, monitors, pools, services, overrides, webhooks, births] = await Promise.all([
+  const [zones, feeds, monitors, pools, services, overrides, webhooks, births] = await Promise.all([
     heads,
+    entries('feeds', 'feed', before.feeds, getFeed),
     entries('monitors', 'monitor', before.monitors, getMonitor),
     part(
       'pools',
@@ -218,7 +223,7 @@ export async function readChangedSettings(
     entries('webhooks', 'webhook', before.webhooks, getWebhook),
     moving === false ? bornServices(false) : moving.then(bornServices),
   ])
-  const settings = { zones, monitors, pools, services, overrides, webhooks, births }
+  const settings = { zones, feeds, monitors, pools, services, overrides, webhooks, births }
   const catalog = new Catalog({ revision, stamp, ...settings })
   // A pool's change may take overrides along with its members; another monitor may know less of them than the one before.
   const touchedPools = new Set([
@@ -355,6 +360,7 @@ async function patchBirths(tx: Tx, { births, pools }: Catalog, scope: BirthScope
       after.delete(birthKeys.member({ pool: name, member }))
   }
   for (const name of scope.services ?? []) after.delete(birthKeys.service(name))
+  for (const name of scope.feeds ?? []) after.delete(birthKeys.feed(name))
   for (const name of scope.webhooks ?? []) after.delete(birthKeys.webhook(name))
   for (const [key, born] of await readBirths(tx, scope)) after.set(key, born)
   return after

@@ -192,7 +192,13 @@ async function writeWeights(
   }
   await writeConfiguration(
     write,
-    { monitors: [], zones: [], services: services.filter(isChanged), pools: pools.filter(isChanged) },
+    {
+      feeds: [],
+      monitors: [],
+      zones: [],
+      services: services.filter(isChanged),
+      pools: pools.filter(isChanged),
+    },
     (service) => zones.get(service)!,
     [],
   )

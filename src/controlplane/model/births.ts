@@ -1,5 +1,5 @@
 /**
- * What tells a member, pool, service or webhook from another one that had its name before: a number that the store gives to each
+ * What tells a member, pool, service, feed or webhook from another one that had its name before: a number that the store gives to each
  * when it is made, and to a member again when its endpoint becomes another one.
  *
  * Names are what people work with, and what everything that is remembered goes by: reports, measured health, holds, the last
@@ -15,6 +15,7 @@ export const birthKeys = {
   member: (key: MemberKey) => `member ${formatMemberKey(key)}`,
   pool: (name: string) => `pool ${name}`,
   service: (name: string) => `service ${name}`,
+  feed: (name: string) => `feed ${name}`,
   webhook: (name: string) => `webhook ${name}`,
 }
 
@@ -23,15 +24,22 @@ export interface Ended {
   readonly members: readonly MemberKey[]
   readonly pools: readonly string[]
   readonly services: readonly string[]
+  readonly feeds: readonly string[]
   readonly webhooks: readonly string[]
 }
 
-export const nothingEnded: Ended = { members: [], pools: [], services: [], webhooks: [] }
+export const nothingEnded: Ended = { members: [], pools: [], services: [], feeds: [], webhooks: [] }
 
 /** What is gone, or another thing than it was. */
 export function endedBetween(before: Births, after: Births): Ended {
   if (before === after) return nothingEnded
-  const found: Record<keyof typeof birthKeys, string[]> = { member: [], pool: [], service: [], webhook: [] }
+  const found: Record<keyof typeof birthKeys, string[]> = {
+    member: [],
+    pool: [],
+    service: [],
+    feed: [],
+    webhook: [],
+  }
   for (const [key, born] of before) {
     if (after.get(key) === born) continue
     const space = key.indexOf(' ')
@@ -41,6 +49,7 @@ export function endedBetween(before: Births, after: Births): Ended {
     members: found.member.map(parseMemberKey),
     pools: found.pool,
     services: found.service,
+    feeds: found.feed,
     webhooks: found.webhook,
   }
 }

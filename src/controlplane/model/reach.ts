@@ -8,7 +8,7 @@
 import type { Event } from './event.ts'
 import { patternWithin } from './glob.ts'
 
-export const reachKinds = ['zone', 'pool', 'service', 'monitor'] as const
+export const reachKinds = ['zone', 'pool', 'service', 'monitor', 'feed'] as const
 export type ReachKind = (typeof reachKinds)[number]
 
 /** Patterns by the plurals of kinds. At least one; bounded by who makes them. */

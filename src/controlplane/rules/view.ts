@@ -11,6 +11,7 @@
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
+import { type FeedColumns, type FeedView, feedColumnsOf } from './feeds.ts'
 import { partsOf } from './graph.ts'
 import { absoluteName, namesAbove, relativeOwner } from './owners.ts'
 import type { RrsetKey } from './zone-data.ts'
@@ -36,6 +37,7 @@ export interface ZoneView {
 
 /** The parts of a configuration that rules look at; a `Configuration` is one. */
 export interface Parts {
+  readonly feeds: readonly FeedView[]
   readonly monitors: readonly MonitorView[]
   readonly pools: readonly PoolView[]
   readonly services: readonly ServiceView[]
@@ -57,6 +59,7 @@ export interface PlacesView {
 }
 
 export interface ConfigurationView extends PlacesView {
+  readonly feeds: FeedColumns
   /** The monitors that a monitor judges by, by its name. */
   readonly monitors: ReadonlyMap<string, readonly string[]>
   readonly pools: ReadonlyMap<string, PoolView>
@@ -67,10 +70,11 @@ export interface ConfigurationView extends PlacesView {
  * @param placed names of which zones will be asked; those of all services without
  */
 export function viewOf(
-  { monitors, pools, services, zones }: Parts,
+  { feeds, monitors, pools, services, zones }: Parts,
   placed: readonly string[] = services.map(({ name }) => name),
 ): ConfigurationView {
   return {
+    feeds: feedColumnsOf(feeds),
     monitors: new Map(monitors.map((monitor) => [monitor.name, partsOf(monitor)])),
     pools: byName(pools),
     services: byName(services),

@@ -39,6 +39,7 @@ export async function coldStart(
   const catalog = new Catalog({
     revision: base.revision,
     stamp: base.stamp,
+    feeds: new Map(base.feeds.map((feed) => [feed.name, feed])),
     monitors: new Map(base.monitors.map((monitor) => [monitor.name, monitor])),
     pools: new Map(base.pools.map((pool) => [pool.name, pool])),
     services: new Map(placed.flat().map((service) => [service.name, service])),

@@ -2,7 +2,7 @@
  * The cold-start snapshot: what this node needs to answer when it starts and the database is away, or has much to read.
  * Files in the data directory:
  *
- *     snapshot/base.json             a document that `apply` takes too, of monitors, pools and services; status: format and
+ *     snapshot/base.json             a document that `apply` takes too, of feeds, monitors, pools and services; status: format and
  *                                    checksum first, then revision, overrides, health, last-known answers, last good addresses
  *                                    of hosts, members that caches have
  *     snapshot/zones/<hash>.image    one zone each, compiled (`image-files.ts`)
@@ -25,6 +25,7 @@ import { isSealed, seal, unsealed } from '../files/sealed.ts'
 import { beforeOf, putAside, replaceWhole, syncFolder } from '../files/whole-file.ts'
 import type { Births } from '../model/births.ts'
 import type { Problem } from '../model/errors.ts'
+import type { Feed } from '../model/feed.ts'
 import type { Monitor } from '../model/monitor.ts'
 import { type MemberHealth, type Resolution, withAddressTimes } from '../model/observation.ts'
 import type { Override, ServiceOverride } from '../model/override.ts'
@@ -40,6 +41,7 @@ const formatVersion = 4
 const readableVersions: readonly number[] = [2, 3, formatVersion]
 
 export interface SnapshotBase extends Mark {
+  readonly feeds: readonly Feed[]
   readonly monitors: readonly Monitor[]
   readonly pools: readonly Pool[]
   readonly services: readonly Service[]
@@ -50,7 +52,7 @@ export interface SnapshotBase extends Mark {
   readonly lastKnown: FamilyEntries
   /** What every host that has addresses resolved to. */
   readonly resolutions: readonly Resolution[]
-  /** What tells members, pools and services from others of their names. */
+  /** What tells members, pools, services and feeds from others of their names. */
   readonly births: Births
   /** Members that are answered, or may be in caches. */
   readonly handedOut: readonly HandedOutEntry[]
@@ -104,6 +106,7 @@ export function baseOf(catalog: Catalog, { revision, stamp }: Mark, observed: Ob
   return {
     revision,
     stamp,
+    feeds: [...catalog.feeds.values()],
     monitors: [...catalog.monitors.values()],
     pools: [...catalog.pools.values()],
     services: Array.from(catalog.services.values(), ({ zone: _, override: __, ...service }) => service),
@@ -116,11 +119,11 @@ export function baseOf(catalog: Catalog, { revision, stamp }: Mark, observed: Ob
 
 /** A base as text, of one line. */
 export function formatBase(base: SnapshotBase, now: Date): string {
-  const { monitors, pools, services, births, overrides, serviceOverrides, ...rest } = base
+  const { feeds, monitors, pools, services, births, overrides, serviceOverrides, ...rest } = base
   const words = { overrides: overrides.map(told), serviceOverrides: serviceOverrides.map(told) }
   const head = { format: formatVersion, crc32: unsealed, writtenAt: now }
   const status = { ...head, ...rest, ...words, births: [...births] }
-  const document = { status, ...formatConfiguration({ monitors, pools, services, zones: [] }) }
+  const document = { status, ...formatConfiguration({ feeds, monitors, pools, services, zones: [] }) }
   return seal(JSON.stringify(document))
 }
 
@@ -220,8 +223,9 @@ function readText(text: string): Base {
 function snapshotOf({ status, configuration }: Base): Snapshot {
   const parsed = parseConfiguration(configuration, choiceProblems)
   if (!parsed.ok) throw new Error(describe(parsed.problems))
-  const { monitors, pools, services } = parsed.configuration
+  const { feeds, monitors, pools, services } = parsed.configuration
   return {
+    feeds,
     monitors,
     pools,
     services,

@@ -1,5 +1,5 @@
 import { auditLog } from '../../../schema/journal.ts'
-import { hideOfMonitor, hideOfWebhook } from '../document/hidden.ts'
+import { hideOf } from '../document/hidden.ts'
 import { isMap } from '../document/schema-check.ts'
 import { auditReached } from './reached.ts'
 import { type Page, type PageRequest, readPage } from './stored.ts'
@@ -28,9 +28,7 @@ export async function listAudit(tx: Tx, request: PageRequest): Promise<Page<Audi
 
 /** Entries of versions that wrote everything down are shown like those of this one. */
 function shown(entry: AuditEntry): AuditEntry {
-  const [kind] = entry.action.split('.')
-  const hide = kind === 'monitor' ? hideOfMonitor : kind === 'webhook' ? hideOfWebhook : null
-  if (hide === null) return entry
-  const side = (value: unknown) => (isMap(value) ? hide(value) : value)
+  const [kind = ''] = entry.action.split('.')
+  const side = (value: unknown) => (isMap(value) ? hideOf(kind, value) : value)
   return { ...entry, before: side(entry.before), after: side(entry.after) }
 }

@@ -1,5 +1,6 @@
 /** Reads what tells things apart that have had one name after each other; see `born` in the schema. */
 import { inArray, type SQL } from '../../../schema/drizzle.ts'
+import { feeds } from '../../../schema/feeds.ts'
 import { members, pools } from '../../../schema/pools.ts'
 import { services } from '../../../schema/services.ts'
 import { webhooks } from '../../../schema/webhooks.ts'
@@ -10,8 +11,14 @@ import type { Tx } from './transaction.ts'
 export interface BirthScope {
   readonly pools: ReadonlySet<string> | null
   readonly services: ReadonlySet<string> | null
+  readonly feeds: ReadonlySet<string> | null
   readonly webhooks: ReadonlySet<string> | null
 }
+
+const nobody: ReadonlySet<string> = new Set()
+
+/** Of nothing. */
+export const noBirths: BirthScope = { pools: nobody, services: nobody, feeds: nobody, webhooks: nobody }
 
 /** The births of what is in scope, those of members with their pools. */
 export async function readBirths(tx: Tx, scope: BirthScope): Promise<Births> {
@@ -28,6 +35,7 @@ export async function readBirths(tx: Tx, scope: BirthScope): Promise<Births> {
   const others = [
     [pools, 'pool', scope.pools],
     [services, 'service', scope.services],
+    [feeds, 'feed', scope.feeds],
     [webhooks, 'webhook', scope.webhooks],
   ] as const
   await Promise.all([

@@ -4,20 +4,24 @@
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import { eq, sql } from '../../../schema/drizzle.ts'
+import { feeds } from '../../../schema/feeds.ts'
 import { monitorParts, monitors, pools } from '../../../schema/pools.ts'
 import { servicePools, services } from '../../../schema/services.ts'
 import { zones } from '../../../schema/zones.ts'
+import { formatFeed } from '../document/feed.ts'
 import type { Body } from '../document/forms.ts'
-import { hideOfMonitor } from '../document/hidden.ts'
+import { hideOfFeed, hideOfMonitor } from '../document/hidden.ts'
 import { formatMonitor } from '../document/monitor.ts'
 import { formatPool } from '../document/pool.ts'
 import { formatService } from '../document/service.ts'
 import { formatZoneHead } from '../document/zone.ts'
+import type { Feed } from '../model/feed.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import type { Monitor } from '../model/monitor.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { Rrset, ZoneHead } from '../model/zone.ts'
+import { listAllFeeds, type StoredFeed, saveFeeds } from './feeds.ts'
 import { keepAllRrsets } from './history.ts'
 import { listAllMonitors, type StoredMonitor, saveMonitors } from './monitors.ts'
 import { jsonRows, texts } from './neighbourhood.ts'
@@ -31,6 +35,7 @@ import { beginZone, finishZone, listAllZones, type StoredZone } from './zones.ts
 
 /** Everything but the RRsets of zones, by name. */
 export interface StoredConfiguration {
+  readonly feeds: ReadonlyMap<string, StoredFeed>
   readonly monitors: ReadonlyMap<string, StoredMonitor>
   readonly pools: ReadonlyMap<string, StoredPool>
   readonly services: ReadonlyMap<string, StoredService>
@@ -45,13 +50,15 @@ export type StoredRrsets = ReadonlyMap<string, readonly Rrset[]>
  * as `invalid`.
  */
 export async function readConfiguration(tx: Tx, onBad?: OnBad): Promise<StoredConfiguration> {
-  const [monitors, pools, services, zones] = [
+  const [feeds, monitors, pools, services, zones] = [
+    await inTurn(listAllFeeds(tx, onBad)),
     await inTurn(listAllMonitors(tx, onBad)),
     await inTurn(listAllPools(tx, onBad)),
     await inTurn(listAllServices(tx, onBad)),
     await inTurn(listAllZones(tx, onBad)),
   ]
   return {
+    feeds: byName(feeds),
     monitors: byName(monitors),
     pools: byName(pools),
     services: byName(services),
@@ -109,6 +116,7 @@ interface Change<T> {
 }
 
 export interface ConfigurationChanges {
+  readonly feeds: readonly Change<Feed>[]
   readonly monitors: readonly Change<Monitor>[]
   readonly pools: readonly Change<Pool>[]
   readonly services: readonly Change<Service>[]
@@ -134,6 +142,7 @@ export async function writeConfiguration(
     parts.flatMap(({ after, ...part }) => (after === null ? [] : [{ ...part, ...after }]))
   const gone = <T extends { readonly after: unknown }>(parts: readonly T[]) =>
     parts.filter(({ after }) => after === null)
+  saveFeeds(write, put(changes.feeds))
   saveMonitors(write, put(changes.monitors))
   await write.settled()
   savePools(
@@ -160,6 +169,7 @@ export async function writeConfiguration(
   deletePools(write, gone(changes.pools))
   for (const zone of gone(changes.zones)) deleteZoneParts(write, zone.name)
   deleteMonitors(write, gone(changes.monitors))
+  deleteFeeds(write, gone(changes.feeds))
   setOwners(write, changes)
   note(write, changes)
   await write.settled()
@@ -242,9 +252,16 @@ function deleteMonitors(write: Write, gone: Gone): void {
   write.send(tx.delete(monitors).where(sql`name = any(${names})`))
 }
 
+function deleteFeeds(write: Write, gone: Gone): void {
+  if (gone.length === 0) return
+  const names = texts(gone.map(({ name }) => name))
+  write.send(write.tx.delete(feeds).where(sql`name = any(${names})`))
+}
+
 function setOwners(write: Write, changes: ConfigurationChanges): void {
   const { tx } = write
   for (const [table, column, parts] of [
+    ['feeds', 'name', changes.feeds],
     ['monitors', 'name', changes.monitors],
     ['pools', 'name', changes.pools],
     ['services', 'name', changes.services],
@@ -268,7 +285,7 @@ function setOwners(write: Write, changes: ConfigurationChanges): void {
 /** Says of each part what it was and is: to the nodes, to the history and in the audit log. */
 function note(write: Write, changes: ConfigurationChanges): void {
   const each = <T>(
-    kind: 'monitor' | 'pool' | 'service',
+    kind: 'feed' | 'monitor' | 'pool' | 'service',
     parts: readonly Change<T>[],
     format: (value: T) => Body,
     hide: (body: Body) => Body = (body) => body,
@@ -286,6 +303,7 @@ function note(write: Write, changes: ConfigurationChanges): void {
       )
     }
   }
+  each('feed', changes.feeds, formatFeed, hideOfFeed)
   each('monitor', changes.monitors, formatMonitor, hideOfMonitor)
   each('pool', changes.pools, formatPool)
   each('service', changes.services, formatService)

@@ -8,6 +8,7 @@ import { hideOfFeed } from '../document/hidden.ts'
 import { spellingFor, spellingOf } from '../document/written.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import { type Feed, mostFeeds } from '../model/feed.ts'
+import { reached } from './reached.ts'
 import {
   checkCondition,
   checkExists,
@@ -36,8 +37,12 @@ export async function getFeed(tx: Tx, name: string, onBad?: OnBad): Promise<Stor
 
 /** One page in the order of names. Throws `invalid` for a row that can't be read. */
 export async function listFeeds(tx: Tx, request: PageRequest): Promise<Page<StoredFeed>> {
-  return readPage(tx.select().from(feeds).$dynamic(), { name: feeds.name }, request, (rows) =>
-    rows.map((row) => readable([row])[0]!),
+  return readPage(
+    tx.select().from(feeds).$dynamic(),
+    { name: feeds.name },
+    request,
+    (rows) => rows.map((row) => readable([row])[0]!),
+    { where: reached(request.reach, 'feed', feeds.name) },
   )
 }
 

@@ -13,6 +13,7 @@ import { type SQL, sql } from '../../../schema/drizzle.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import type { Choice } from '../model/service.ts'
 import type { Breach } from '../rules/breach.ts'
+import type { FeedView } from '../rules/feeds.ts'
 import { nestedIn } from '../rules/graph.ts'
 import { namesAbove, relativeOwner } from '../rules/owners.ts'
 import { aliasBreaches, aliasedServices, typesThatHide } from '../rules/places.ts'
@@ -37,6 +38,8 @@ interface Concern {
   readonly answeredBy?: string
   /** Pools, besides those that any of these services name. */
   readonly pools?: readonly string[]
+  /** Feeds, with their columns; along with them come the names of all others. */
+  readonly feeds?: readonly string[]
   /** Monitors, with all that they judge by. */
   readonly monitors?: readonly string[]
   /** Monitors that judge by this one, directly or by others, and it itself. */
@@ -49,9 +52,9 @@ interface Concern {
 export async function loadNeighbourhood(tx: Tx, concern: Concern): Promise<Parts> {
   const { inward = [], outward, answeredBy, pools: named = [], places: names = [] } = concern
   const outer = outward === undefined ? [] : [outward]
-  const { monitors, step, pools, places } = await readRow<Loaded>(
+  const { feeds, monitors, step, pools, places } = await readRow<Loaded>(
     tx,
-    sql`${monitorsAround(concern)} as monitors, ${stepOf(inward, outer, answeredBy)} as step,
+    sql`${feedsNamed(concern)} as feeds, ${monitorsAround(concern)} as monitors, ${stepOf(inward, outer, answeredBy)} as step,
       ${poolsNamed(named)} as pools, ${zonesAround(names)} as places`,
   )
   const services = await followServices(tx, step, inward, outer)
@@ -69,6 +72,7 @@ export async function loadNeighbourhood(tx: Tx, concern: Concern): Promise<Parts
       : (await readRow<Pick<Loaded, 'pools'>>(tx, sql`${poolsNamed(missing)} as pools`)).pools
   const rrsets = Map.groupBy(places.rrsets, ({ zone }) => zone)
   return {
+    feeds,
     monitors,
     pools: [...pools, ...more],
     services,
@@ -105,13 +109,14 @@ async function readRow<R>(tx: Tx, columns: SQL): Promise<R> {
 
 /** What the rules see once services and pools are what a change makes them. */
 export function viewAfter(
-  { monitors, pools, services, zones }: Parts,
+  { feeds, monitors, pools, services, zones }: Parts,
   change: { readonly monitor?: MonitorView; readonly pool?: PoolView; readonly service?: ServiceView },
   placed: readonly string[] = [],
 ): ConfigurationView {
   const put = <T extends { readonly name: string }>(items: readonly T[], item: T | undefined) =>
     item === undefined ? items : [...items.filter(({ name }) => name !== item.name), item]
   const parts = {
+    feeds,
     monitors: put(monitors, change.monitor),
     pools: put(pools, change.pool),
     services: put(services, change.service),
@@ -165,6 +170,7 @@ interface Step {
 }
 
 interface Loaded {
+  readonly feeds: readonly FeedView[]
   readonly monitors: readonly MonitorView[]
   readonly step: Step
   readonly pools: readonly PoolView[]
@@ -183,6 +189,14 @@ export const choiceColumns = sql.raw(`case when pool is null then 'service' else
     json_build_object('latitude', latitude, 'longitude', longitude) end as location`)
 
 export const texts = (values: readonly string[]): SQL => sql`${sql.param([...values])}::text[]`
+
+/** Few at most, so all are read: what somebody mistyped may be any of them. */
+function feedsNamed({ feeds: names = [] }: Concern): SQL {
+  const columns = sql`select coalesce(json_agg(json_build_object('name', c)), '[]') from json_object_keys(settings -> 'columns') as c`
+  return jsonRows(sql`
+    select name, case when name = any(${texts(names)}) and json_typeof(settings -> 'columns') = 'object' then (${columns}) else '[]' end as columns
+    from feeds where ${names.length > 0}::boolean`)
+}
 
 function monitorsAround({ monitors = [], judgedBy }: Concern): SQL {
   return sql`(

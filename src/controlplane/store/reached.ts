@@ -22,6 +22,7 @@ export function historyReached(reach: Reach): SQL {
   const part = (word: string, name: SQLWrapper, of: ReachKind) =>
     and(sql`${kind} = ${word}`, matching(name, reach.patterns(of)))
   return or(
+    part('feed', key, 'feed'),
     part('monitor', key, 'monitor'),
     part('pool', key, 'pool'),
     part('member', sql`split_part(${key}, '/', 1)`, 'pool'),
@@ -37,6 +38,7 @@ export function auditReached(reach: Reach, action: SQLWrapper, key: SQLWrapper):
     and(sql`split_part(${action}, '.', 1) = any(${texts(words)})`, matching(name, reach.patterns(of)))
   const zones = reach.patterns('zone')
   return or(
+    done(['feed'], key, 'feed'),
     done(['monitor'], key, 'monitor'),
     done(['pool'], key, 'pool'),
     done(['member', 'override'], sql`split_part(${key}, '/', 1)`, 'pool'),

@@ -12,7 +12,7 @@ import { formatMemberKey } from '../model/member-key.ts'
 import type { Override, ServiceOverride } from '../model/override.ts'
 import { isExact } from '../model/override-index.ts'
 import type { MemberWord, PendingWord, ServiceWord } from '../model/pending-word.ts'
-import { readBirths } from './births.ts'
+import { noBirths, readBirths } from './births.ts'
 import { deleteOverride, getOverride, putOverride } from './overrides.ts'
 import { deleteServiceOverride, getServiceOverride, putServiceOverride } from './service-overrides.ts'
 import type { Tx, Write } from './transaction.ts'
@@ -36,7 +36,7 @@ async function tellOfMember(write: Write, word: MemberWord): Promise<string | nu
   const { pool, member, override, at, born } = word
   write.change('override', formatMemberKey(word))
   if (born !== null && isExact(word)) {
-    const births = await readBirths(tx, { pools: new Set([pool]), services: new Set(), webhooks: new Set() })
+    const births = await readBirths(tx, { ...noBirths, pools: new Set([pool]) })
     const reason = goneSince(births, birthKeys.member(word), born)
     if (reason !== null) return `member ${member} of pool ${pool} ${reason}`
   }
@@ -52,7 +52,7 @@ async function tellOfMember(write: Write, word: MemberWord): Promise<string | nu
 async function tellOfService(write: Write, word: ServiceWord): Promise<string | null> {
   const { tx } = write
   const { service, override, at, born } = word
-  const scope = { pools: new Set<string>(), services: new Set([service]), webhooks: new Set<string>() }
+  const scope = { ...noBirths, services: new Set([service]) }
   const reason =
     born === null ? null : goneSince(await readBirths(tx, scope), birthKeys.service(service), born)
   if (reason !== null) return `service ${service} ${reason}`

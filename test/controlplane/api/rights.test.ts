@@ -28,6 +28,7 @@ const limits: Readonly<Record<ReachKind, Limits>> = {
   pool: { pools: ['mine-*'] },
   service: { services: ['*.mine.test'] },
   monitor: { monitors: ['mine-monitor'] },
+  feed: { feeds: ['mine_*'] },
 }
 const kinds = Object.keys(limits) as ReachKind[]
 
@@ -46,6 +47,7 @@ const zone = (whose: string) => ({
 function documentOf(whose: 'mine' | 'mallory', more: object = {}) {
   const pool = `${whose}-pool`
   return {
+    feeds: { [`${whose}_feed`]: { columns: { load: {} } } },
     monitors: { [`${whose}-monitor`]: { type: 'push', ttl: '1h' } },
     pools: {
       [pool]: { monitor: `${whose}-monitor`, members: { [`${whose}-member`]: { address: '192.0.2.10' } } },
@@ -110,7 +112,13 @@ async function startWorld(): Promise<World> {
   const secrets = new Map<string, string>()
   const reaches = {
     ...limits,
-    both: { zones: ['mine.test'], services: ['*.mine.test'], pools: ['mine-*'], monitors: ['mine-*'] },
+    both: {
+      zones: ['mine.test'],
+      services: ['*.mine.test'],
+      pools: ['mine-*'],
+      monitors: ['mine-*'],
+      feeds: ['mine_*'],
+    },
   }
   for (const [kind, reach] of Object.entries(reaches)) {
     const name = `mine-${kind}`
@@ -173,7 +181,13 @@ t.test('a list has what is reached, page by page', async (t) => {
   for (const kind of kinds) {
     for (const list of kinds) {
       const names = (await all(kind, `/v1/${list}s`)).map(({ name }) => name)
-      const own = { zone: 'mine.test', service: 'www.mine.test', pool: 'mine-pool', monitor: 'mine-monitor' }
+      const own = {
+        zone: 'mine.test',
+        service: 'www.mine.test',
+        pool: 'mine-pool',
+        monitor: 'mine-monitor',
+        feed: 'mine_feed',
+      }
       t.same(names, kind === list ? [own[kind]] : [], `${kind}: ${list}s`)
     }
     const overrides = (await all(kind, '/v1/overrides')).map(({ pool, service }) => pool ?? service)
@@ -186,6 +200,7 @@ t.test('a list has what is reached, page by page', async (t) => {
       pool: ['override', 'pool'],
       service: ['service', 'service-override'],
       monitor: ['monitor'],
+      feed: ['feed'],
     }
     t.same([...audited].sort(), expected[kind], `${kind}: audit`)
     const revisions = await all(kind, '/v1/revisions')
@@ -233,6 +248,7 @@ t.test('the document', async (t) => {
       [{ zones: { [`${whose}.test`]: zone('x') }, pools: { [`${whose}-pool`]: {} } }, `zone ${whose}.test`],
       [{ services: { [`www.${whose}.test`]: { pools: ['mine-pool'] } } }, `service www.${whose}.test`],
       [{ monitors: { [`${whose}-monitor`]: { type: 'push', ttl: '1h' } } }, `monitor ${whose}-monitor`],
+      [{ feeds: { [`${whose}_feed`]: { columns: { a: {} } } } }, `feed ${whose}_feed`],
     ] as const) {
       for (const path of ['/v1/config', '/v1/config?dryRun=true', '/v1/config?prune=true']) {
         const reply = await as('both')('PUT', path, document)
@@ -243,7 +259,7 @@ t.test('the document', async (t) => {
   const gradual = await as('both')('PUT', '/v1/config?gradual=30m', { services: exported.body.services })
   t.match(gradual, { status: 403, body: { detail: /without limits/ } }, 'it could not stop it')
   const plan = await as('both')('PUT', '/v1/config?dryRun=true', {})
-  t.match(plan.body, { changed: false, summary: { left: 4 } }, 'what others have is not even counted')
+  t.match(plan.body, { changed: false, summary: { left: 5 } }, 'what others have is not even counted')
   const pruned = await as('both')('PUT', '/v1/config?dryRun=true&prune=true', {})
   t.equal(pruned.status, 409, 'somebody needs our pool, and who that is nobody says')
   t.match(pruned.body.detail, /that the token does not reach/)

@@ -4,7 +4,16 @@
  */
 
 /** `zone` and its like: the thing that the URL names; `within`: what is shown depends on who asks; the others: the server as a whole. */
-export type Need = 'open' | 'admin' | 'everything' | 'within' | 'zone' | 'pool' | 'service' | 'monitor'
+export type Need =
+  | 'open'
+  | 'admin'
+  | 'everything'
+  | 'within'
+  | 'zone'
+  | 'pool'
+  | 'service'
+  | 'monitor'
+  | 'feed'
 
 export const routeRights: Readonly<Record<string, Need>> = {
   'GET /': 'open',
@@ -60,6 +69,7 @@ export const routeRights: Readonly<Record<string, Need>> = {
   'GET /v1/zones': 'within',
   'GET /v1/pools': 'within',
   'GET /v1/services': 'within',
+  'GET /v1/feeds': 'within',
   'GET /v1/monitors': 'within',
 
   'GET /v1/zones/:apex': 'zone',
@@ -72,6 +82,10 @@ export const routeRights: Readonly<Record<string, Need>> = {
   'GET /v1/zones/:apex/zonefile': 'zone',
   'PUT /v1/zones/:apex/zonefile': 'zone',
 
+  'GET /v1/feeds/:name/declaration': 'feed',
+  'PUT /v1/feeds/:name': 'feed',
+  'PATCH /v1/feeds/:name': 'feed',
+  'DELETE /v1/feeds/:name': 'feed',
   'GET /v1/monitors/:name': 'monitor',
   'PUT /v1/monitors/:name': 'monitor',
   'PATCH /v1/monitors/:name': 'monitor',
@@ -109,6 +123,7 @@ export const routeRights: Readonly<Record<string, Need>> = {
 /** A path to something, of those that are named `mine`, `mallory` or `absent`. */
 export function pathTo(url: string, whose: 'mine' | 'mallory' | 'absent'): string {
   const kind = url.split('/')[2]
+  if (kind === 'feeds') return url.replace(':name', `${whose}_feed`)
   const name = kind === 'services' ? `www.${whose}.test` : `${whose}-${kind?.replace(/s$/, '')}`
   return url
     .replace(':apex', `${whose}.test`)

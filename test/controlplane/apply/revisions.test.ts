@@ -57,6 +57,9 @@ for (const kind of ['postgres', 'embedded'] as const) {
         ['DELETE', '/v1/pools/eu'],
         ['DELETE', '/v1/monitors/web'],
         ['DELETE', '/v1/zones/example.test'],
+        ['PUT', '/v1/feeds/load', { columns: { b: {}, a: {} } }],
+        ['PATCH', '/v1/feeds/load', { columns: { c: { type: 'integer' } } }],
+        ['DELETE', '/v1/feeds/load'],
       ]
       for (const [method, path, body] of steps) {
         const reply = await call(method, path, body)

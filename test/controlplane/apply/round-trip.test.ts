@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { type Pair, visit, Document as YamlDocument } from 'yaml'
+import { formatFeed, parseFeed } from '../../../src/controlplane/document/feed.ts'
 import type { Body, ParseNamed } from '../../../src/controlplane/document/forms.ts'
 import { formatMonitor, parseMonitor } from '../../../src/controlplane/document/monitor.ts'
 import {
@@ -31,7 +32,7 @@ import { type Harness, startHarness } from '../api/fixture.ts'
 import { configurationArbitrary } from '../document/configuration-arbitrary.ts'
 import { oneOf, type Random, randomBy, respelled } from '../document/respelling.ts'
 
-const kinds = ['monitors', 'zones', 'pools', 'services'] as const
+const kinds = ['feeds', 'monitors', 'zones', 'pools', 'services'] as const
 type Kind = (typeof kinds)[number]
 type Kinds = Readonly<Record<Kind, Readonly<Record<string, Body>>>>
 
@@ -52,6 +53,7 @@ function writtenOf(configuration: Configuration, random: Random): Written {
   const named = ({ name }: { readonly name: string }) => name
   const whole = () => random() < 0.3
   const parts = {
+    feeds: each(configuration.feeds, named, (feed) => formatFeed(feed, whole()), parseFeed),
     monitors: each(
       configuration.monitors,
       named,
@@ -148,11 +150,17 @@ async function throwIfNew(harness: Harness, query: string): Promise<void> {
   const document = await exported(harness, query)
   const input = inputOf(formatYaml(document))
   assert.deepEqual(input, document, 'the file says what the server said')
+  assert.deepEqual(columnsIn(input), columnsIn(document), 'and columns in their order')
   const planned = await put(harness, input, '?dryRun=true')
   assert.equal(planned.body.changed, false, JSON.stringify(planned.body.changes))
   const applied = await put(harness, input, '?prune=true')
   assert.equal(applied.body.changed, false, JSON.stringify(applied.body.changes))
   assert.equal(applied.revision, planned.revision, 'no revision was made')
+}
+
+/** The names of columns by feed, in their order, which comparing objects does not look at. */
+function columnsIn({ feeds = {} }: Any): (readonly [string, readonly string[]])[] {
+  return Object.entries<Any>(feeds).map(([name, { columns }]) => [name, Object.keys(columns)] as const)
 }
 
 function assertRead(document: Any, expected: Kinds, wanted: readonly Kind[]): void {
@@ -162,7 +170,14 @@ function assertRead(document: Any, expected: Kinds, wanted: readonly Kind[]): vo
     apex,
     { ...zone, rrsets: sorted(zone.rrsets) },
   ])
-  const { owner: __, ...parts } = documentOf(expected, wanted, null)
+  const { owner: __, ...parts } = documentOf(expected, wanted, null) as Any
+  for (const [name, columns] of columnsIn(parts)) {
+    assert.deepEqual(
+      Object.keys(read.feeds[name].columns),
+      columns,
+      `the columns of ${name} are in their order`,
+    )
+  }
   assert.deepEqual({ ...read, ...(zones.length === 0 ? {} : { zones: Object.fromEntries(zones) }) }, parts)
 }
 

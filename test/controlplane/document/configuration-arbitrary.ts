@@ -21,6 +21,7 @@ import {
   serviceSteers,
 } from '../../../src/controlplane/model/service.ts'
 import { canonicalAddress } from '../../../src/dataplane/wire/address.ts'
+import { feedArbitrary } from './feed-arbitrary.ts'
 import { compositeArbitrary, monitorArbitrary, name, orNull, port } from './monitor-arbitrary.ts'
 import { label, ttl, zoneArbitrary } from './zone-arbitrary.ts'
 
@@ -219,10 +220,11 @@ const monitorsArbitrary: fc.Arbitrary<Monitor[]> = fc
 
 export const configurationArbitrary: fc.Arbitrary<Configuration> = fc
   .record({
+    feeds: fc.uniqueArray(feedArbitrary, { selector: (item) => item.name, maxLength: 3 }),
     monitors: monitorsArbitrary,
     zones: fc.uniqueArray(zoneArbitrary, { selector: (item) => item.apex, maxLength: 3 }),
   })
-  .chain(({ monitors, zones }) =>
+  .chain(({ feeds, monitors, zones }) =>
     fc
       .uniqueArray(poolArbitrary(monitors), { selector: (item) => item.name, maxLength: 4 })
       .chain(withFallbacks)
@@ -241,6 +243,6 @@ export const configurationArbitrary: fc.Arbitrary<Configuration> = fc
                   fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
                 )
                 .map(([found, wanted]) => nest(found, wanted))
-        return services.map((found) => ({ monitors, pools, services: found, zones }))
+        return services.map((found) => ({ feeds, monitors, pools, services: found, zones }))
       }),
   )

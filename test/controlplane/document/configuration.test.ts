@@ -122,7 +122,7 @@ zones: { z.test: { soa: { mname: ns.z.test., rname: root.z.test. } } }
 })
 
 t.test('an empty document is an empty configuration', async (t) => {
-  const empty = { monitors: [], pools: [], services: [], zones: [] }
+  const empty = { feeds: [], monitors: [], pools: [], services: [], zones: [] }
   for (const text of ['', '{}', '# nothing\n'])
     t.same(parseDocument(text), { ok: true, configuration: empty })
   t.same(parseDocument(formatDocument(empty)), { ok: true, configuration: empty })
@@ -251,13 +251,13 @@ zones:
       'services["h.g.f.z.test"]: h.g.f.z.test is a service below the DNAME at f.z.test, and nothing can be there (RFC 6672 section 2.3)',
     ],
   )
-  t.same(crossProblems({ monitors: [], pools: [], services: [], zones: [] }), [])
+  t.same(crossProblems({ feeds: [], monitors: [], pools: [], services: [], zones: [] }), [])
 })
 
 t.test('every bad input names its path', async (t) => {
   const soa = 'soa: { mname: n., rname: r. }'
   const cases: [document: string, path: string, message: RegExp][] = [
-    ['servers: {}', 'servers', /unknown field "servers", known here: monitors, pools/],
+    ['servers: {}', 'servers', /unknown field "servers", known here: feeds, monitors, pools/],
     ['pools: []', 'pools', /must be a map by name, not a list/],
     ['pools: { p: }', 'pools.p', /must be an object with the fields of a pool, not null/],
     ['pools: { Web: {} }', 'pools.Web', /lower-case.*not "Web"/],

@@ -55,6 +55,7 @@ t.test('a service may stand where its own zone, the innermost, has nothing in it
 t.test('a service that may be answered with a CNAME stands alone, and at no apex', async (t) => {
   const names = ['z.test', 'a.z.test', 'c.z.test', 'b.sub.z.test', 'plain.z.test']
   const view = viewOf({
+    feeds: [],
     monitors: [],
     pools: [pool('alias', [], { hosts: 'cname' }), pool('web', []), pool('via', [], { fallback: 'alias' })],
     services: names.map((name) => service(name, [name.startsWith('plain') ? 'web' : 'via'])),

@@ -14,7 +14,7 @@ function breaches(
   services: readonly Service[],
   sizes: Record<string, object>,
 ): string[] {
-  const view = viewOf({ monitors: [], pools, services, zones: [] }, [])
+  const view = viewOf({ feeds: [], monitors: [], pools, services, zones: [] }, [])
   const all = new Map(Object.entries(sizes)) as Parameters<typeof planSizeBreaches>[2]
   return planSizeBreaches(view, view.services.keys(), all).map(({ message }) => message)
 }

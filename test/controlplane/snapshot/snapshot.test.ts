@@ -15,6 +15,15 @@ import {
 const base: SnapshotBase = {
   revision: 42,
   stamp: 'b5a0',
+  feeds: [
+    {
+      name: 'air',
+      columns: [{ name: 'so2', type: 'double', unit: '', description: '' }],
+      retention: { ageMs: null, rows: 10_000_000 },
+      cacheMs: 30_000,
+      source: null,
+    },
+  ],
   monitors: [
     {
       ...httpDefaults,

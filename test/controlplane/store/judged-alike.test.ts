@@ -217,6 +217,7 @@ const changes = fc.oneof(
 
 /** Most names are there at first, so that most changes are about something. */
 const start: Configuration = {
+  feeds: [],
   monitors: ['m0', 'm1', 'm2', 'm3'].map((name) => ({ name, type: 'static', state: 'up' })),
   pools: ['p0', 'p1', 'p2', 'p3', 'p4'].map((name) =>
     pool(name, [hostMember('h', 'lb.example.')], { location: name === 'p0' ? null : here }),

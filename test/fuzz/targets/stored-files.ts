@@ -25,14 +25,14 @@ async function makeSnapshot(folder: string): Promise<Kind> {
   const read = corpus('documents').map(parseDocument)
   const configuration = read.find((result) => result.ok)?.configuration
   if (configuration === undefined) throw new Error('no document of the corpus can be read')
-  const { monitors, pools, services } = configuration
+  const { feeds, monitors, pools, services } = configuration
   const files = new SnapshotFiles(folder)
   const nothing = { pools: [], services: [] }
   const since = new Date(5)
   await files.writeBase(
     {
       ...mark,
-      ...{ monitors, pools, services },
+      ...{ feeds, monitors, pools, services },
       overrides: [
         { pool: 'web-eu', member: 'fra-1', state: 'drain', until: null, reason: 'r', actor: 'admin', since },
       ],

@@ -7,8 +7,9 @@ import { exportDocument, reachedOf, rememberedDocument } from '../../apply/expor
 import { viewPlan } from '../../apply/plan-view.ts'
 import type { ReplayView } from '../../apply/replay/replay-view.ts'
 import { type Document, readDocument } from '../../document/document.ts'
+import { FeedSchema } from '../../document/feed.ts'
 import type { Body } from '../../document/forms.ts'
-import { hideOfMonitor, reportMarks } from '../../document/hidden.ts'
+import { hideOf, reportMarks } from '../../document/hidden.ts'
 import { MonitorSchema } from '../../document/monitor.ts'
 import { joinPath } from '../../document/path.ts'
 import { PoolSchema } from '../../document/pool.ts'
@@ -45,6 +46,7 @@ const DocumentSchema = Type.Object(
   {
     version: Type.Optional(Type.Literal(1, { description: 'of the format' })),
     owner: Type.Optional(Type.String({ description: 'the label of the files that it comes from' })),
+    feeds: byName(FeedSchema),
     monitors: byName(MonitorSchema),
     pools: byName(PoolSchema),
     services: byName(ServiceSchema),
@@ -181,6 +183,7 @@ function registerGet(app: FastifyInstance, context: Ground): void {
 function remembered(memory: Memory, withRrsets: boolean, reach: Reach | null): Body | null {
   const { rrsetsOf } = memory
   const catalog = {
+    feeds: reachedOf(memory.catalog.feeds, reach, 'feed'),
     monitors: reachedOf(memory.catalog.monitors, reach, 'monitor'),
     pools: reachedOf(memory.catalog.pools, reach, 'pool'),
     services: reachedOf(memory.catalog.services, reach, 'service'),
@@ -202,11 +205,17 @@ function remembered(memory: Memory, withRrsets: boolean, reach: Reach | null): B
   )
 }
 
+/** Kinds of which not everybody is shown everything. */
+const secretive = ['feed', 'monitor'] as const
+
 function withoutSecrets(document: Body): Body {
-  const { monitors } = document
-  if (!isMap(monitors)) return document
-  const hidden = Object.entries(monitors).map(([name, monitor]) => [name, hideOfMonitor(monitor as object)])
-  return { ...document, monitors: Object.fromEntries(hidden) }
+  const hidden = secretive.flatMap((kind) => {
+    const parts = document[`${kind}s`]
+    if (!isMap(parts)) return []
+    const bodies = Object.entries(parts).map(([name, body]) => [name, hideOf(kind, body as object)])
+    return [[`${kind}s`, Object.fromEntries(bodies)]]
+  })
+  return { ...document, ...Object.fromEntries(hidden) }
 }
 
 function registerPut(app: FastifyInstance, context: Ground & Operations): void {
@@ -266,13 +275,13 @@ async function planAtOnce(context: Ground & Operations, options: ApplyOptions) {
 
 function documentOf({ body }: FastifyRequest): Document {
   const marks: Problem[] = []
-  if (isMap(body) && isMap(body.monitors)) {
-    for (const [name, monitor] of Object.entries(body.monitors)) {
+  for (const kind of secretive) {
+    const parts = isMap(body) ? body[`${kind}s`] : undefined
+    for (const [name, part] of Object.entries(isMap(parts) ? parts : {})) {
       const found: Problem[] = []
-      reportMarks(monitor, found)
-      marks.push(
-        ...found.map(({ path, message }) => ({ path: `${joinPath('monitors', name)}.${path}`, message })),
-      )
+      reportMarks(part, found)
+      const at = joinPath(`${kind}s`, name)
+      marks.push(...found.map(({ path, message }) => ({ path: `${at}.${path}`, message })))
     }
   }
   if (marks.length > 0) throw invalid('the document', marks)

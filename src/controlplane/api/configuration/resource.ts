@@ -47,6 +47,8 @@ export interface Resource<Key, T, S extends object> {
   readonly access: NamedAccess | 'everything'
   /** Path of one, with parameters; the list, when there is one, has that without the last part. */
   readonly url: string
+  /** Path of what GET gives, where another one than `url`. */
+  readonly readUrl?: string
   /** The parameters of the path; plain texts when left out. */
   readonly params?: TObject
   readonly body: TSchema
@@ -134,10 +136,10 @@ class ResourceRoutes<Key, T, S extends object> {
   }
 
   get(): void {
-    const { kind, url } = this.#resource
+    const { kind, url, readUrl = url } = this.#resource
     const replies = { 200: json(`The ${kind}.`, this.#view, etagHeader) }
     const schema = guarded(this.#operation('get', 'Reads'), replies, [404], this.#taken)
-    this.#app.get(url, { schema, config: this.#config }, async (request, reply) => {
+    this.#app.get(readUrl, { schema, config: this.#config }, async (request, reply) => {
       const key = this.#keyOf(request)
       const fromDatabase = async () => {
         const { stored, body } = await this.#context.database.read((tx) => this.#read(tx, key))

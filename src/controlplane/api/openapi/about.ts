@@ -4,7 +4,7 @@ export const info = {
   title: 'pooldns',
   summary: 'Authoritative DNS from pools of healthy members',
   description:
-    "Zones, pools, monitors and services as fragments of pooldns's document. Errors are RFC 9457 problem documents. " +
+    "Zones, pools, monitors, services and feeds as fragments of pooldns's document. Errors are RFC 9457 problem documents. " +
     'A write replies once this node answers DNS by it. While the database is away, what this node serves is read from its memory: such a ' +
     'reply has the header `pooldns-revision`, the revision that is served, and no ETag. Overrides are taken meanwhile, and marked `pending`; ' +
     'other writes, and what the database alone holds, get 503.',
@@ -44,6 +44,10 @@ export const tags = [
   {
     name: 'member',
     description: 'One member of a pool: its address or host, its weight, its state, reports on it.',
+  },
+  {
+    name: 'feed',
+    description: 'Tables of measurements that come from outside: what is declared, and what is in them.',
   },
   { name: 'service', description: 'Names that are answered from pools, and how a client gets one of them.' },
   { name: 'zone', description: 'Zones, by their head and RRsets or as a master file.' },

@@ -21,6 +21,15 @@ const monitors = {
   bare: { type: 'http', path: '/health' },
 }
 
+const feed = {
+  columns: { value: {} },
+  source: {
+    prometheus: 'http://127.0.0.1:9090',
+    query: 'up',
+    headers: { authorization: `Bearer ${secret}` },
+  },
+}
+
 t.test('who may only read sees a mark, everywhere', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase())
   const { call, database } = harness
@@ -40,7 +49,20 @@ t.test('who may only read sees a mark, everywhere', async (t) => {
   await put('/v1/monitors/gone', monitors.web)
   t.equal((await call('DELETE', '/v1/monitors/gone')).status, 204)
   const read = (path: string, token: string) => call('GET', path, undefined, { token })
-  const paths = ['monitors', 'monitors/web', 'monitors/redis', 'webhooks', 'webhooks/chat', 'webhooks/query']
+  await put('/v1/feeds/load', feed)
+  await put('/v1/feeds/gone', feed)
+  t.equal((await call('DELETE', '/v1/feeds/gone')).status, 204)
+  const paths = [
+    'feeds',
+    'feeds/load/declaration',
+    'config',
+    'monitors',
+    'monitors/web',
+    'monitors/redis',
+    'webhooks',
+    'webhooks/chat',
+    'webhooks/query',
+  ]
   for (const path of paths) {
     const shown = await read(`/v1/${path}`, reader)
     t.equal(shown.status, 200)
@@ -49,6 +71,11 @@ t.test('who may only read sees a mark, everywhere', async (t) => {
       const all = await (token === undefined ? call('GET', `/v1/${path}`) : read(`/v1/${path}`, token))
       t.match(JSON.stringify(all.body), /s3cr3t/, `${path}, by who may write`)
     }
+  }
+  const history = (await call('GET', '/v1/revisions')).body.items as { revision: number }[]
+  for (const { revision } of history) {
+    const shown = await call('GET', `/v1/revisions/${revision}`)
+    t.notMatch(JSON.stringify(shown.body), /s3cr3t/, `revision ${revision}`)
   }
   t.match((await read('/v1/monitors/web', reader)).body, {
     path: '/health?[hidden]',
@@ -75,16 +102,19 @@ t.test('a mark never takes the place of what it stands for', async (t) => {
   const resources = {
     ...Object.fromEntries(Object.entries(monitors).map(([k, v]) => [`monitors/${k}`, v])),
     'webhooks/chat': webhook,
+    'feeds/load': feed,
   }
   const marked: Record<string, string[]> = {
     'monitors/web': ['body', 'path', 'headers.accept', 'headers.authorization'],
     'monitors/redis': ['send'],
     'monitors/bare': [],
     'webhooks/chat': ['url'],
+    'feeds/load': ['source.headers.authorization'],
   }
+  const readAt = (path: string) => (path.startsWith('feeds/') ? `/v1/${path}/declaration` : `/v1/${path}`)
   for (const [path, body] of Object.entries(resources)) {
     await call('PUT', `/v1/${path}`, body)
-    const shown = (await call('GET', `/v1/${path}`, undefined, { token: reader })).body
+    const shown = (await call('GET', readAt(path), undefined, { token: reader })).body
     for (const method of ['PUT', 'PATCH']) {
       const back = await call(method, `/v1/${path}`, shown)
       const fields = marked[path]!
@@ -93,7 +123,7 @@ t.test('a mark never takes the place of what it stands for', async (t) => {
       t.same(errors.map((error) => error.path).sort(), [...fields].sort())
       for (const { message } of errors) t.match(message, /\[hidden\]/)
     }
-    const all = (await call('GET', `/v1/${path}`)).body
+    const all = (await call('GET', readAt(path))).body
     t.match(all, body, `${path} is as it was`)
     t.equal((await call('PUT', `/v1/${path}`, all)).status, 200, 'who may write puts back what was read')
   }

@@ -184,6 +184,7 @@ export const referencesSuite: Suite = async (t, database) => {
     t.match(missing.problems, [{ path: 'fallback', message: 'there is no pool sorry' }])
     // Only a document has both of them come at once.
     await apply(database, {
+      feeds: [],
       monitors: [],
       pools: [eu, { ...sorry, whenAllDown: 'fallback', fallback: 'eu' }],
       services: [],
@@ -465,6 +466,7 @@ export const referencesSuite: Suite = async (t, database) => {
   await t.test('a whole configuration, whatever its order', async (t) => {
     const swap = (name: string, fallback: string) => pool(name, [], { whenAllDown: 'fallback', fallback })
     const configuration = {
+      feeds: [],
       monitors: [composite('z1', 'z2', 'z3'), composite('z2', 'z3'), monitor('z3')],
       pools: [swap('one', 'two'), swap('two', 'one')],
       services: [

@@ -1,7 +1,7 @@
 import type { Override } from '../../../../src/controlplane/model/override.ts'
 import type { MemberWord, PendingWord } from '../../../../src/controlplane/model/pending-word.ts'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
-import { readBirths } from '../../../../src/controlplane/store/births.ts'
+import { noBirths, readBirths } from '../../../../src/controlplane/store/births.ts'
 import { changesSince } from '../../../../src/controlplane/store/changes.ts'
 import { deleteMember, putMember } from '../../../../src/controlplane/store/members.ts'
 import { deleteOverride, getOverride, putOverride } from '../../../../src/controlplane/store/overrides.ts'
@@ -26,7 +26,7 @@ export const toldWordsSuite: Suite = async (t, database) => {
     await putService(write, service('www.told.test', ['told']), {})
   })
   const bornOf = async (name: string) => {
-    const scope = { pools: new Set(['told']), services: new Set<string>(), webhooks: new Set<string>() }
+    const scope = { ...noBirths, pools: new Set(['told']) }
     return (await database.read((tx) => readBirths(tx, scope))).get(`member told/${name}`)!
   }
   const overrideAt = (minute: number, reason: string): Override => {

@@ -201,4 +201,33 @@ const services: readonly Example[] = [
   },
 ]
 
-export const creating: readonly Example[] = [...zones, ...monitors, ...pools, ...services]
+const feeds: readonly Example[] = [
+  {
+    of: 'putFeed',
+    summary: 'Measurements that others send',
+    parameters: { name: 'air_quality' },
+    body: {
+      columns: { so2: { unit: 'µg/m³' }, no2: { unit: 'µg/m³' }, visitors: { type: 'integer' } },
+      retention: { age: '90d' },
+    },
+    status: 201,
+  },
+  {
+    of: 'putFeed',
+    name: 'prometheus',
+    summary: 'Loads that the server reads from a Prometheus',
+    parameters: { name: 'load' },
+    body: {
+      columns: { value: {} },
+      source: {
+        prometheus: 'http://127.0.0.1:9090',
+        query: 'node_load1 / count by (instance) (node_cpu_seconds_total{mode="idle"})',
+        every: '1d',
+        entity: '{instance}',
+      },
+    },
+    status: 201,
+  },
+]
+
+export const creating: readonly Example[] = [...feeds, ...zones, ...monitors, ...pools, ...services]

@@ -20,6 +20,8 @@ export const looking: readonly Example[] = [
   { of: 'exportZone', parameters: { apex: 'example.net' }, status: 200 },
   { of: 'getRRset', parameters: { apex, owner: '@', type: 'MX' }, status: 200 },
   { of: 'listRRsets', parameters: { apex, ...page }, status: 200 },
+  { of: 'getFeed', parameters: { name: 'air_quality' }, status: 200 },
+  { of: 'listFeeds', parameters: page, status: 200 },
   { of: 'getMonitor', parameters: { name: 'web' }, status: 200 },
   { of: 'listMonitors', parameters: page, status: 200 },
   { of: 'getPool', parameters: { name: 'eu' }, status: 200 },

@@ -17,6 +17,13 @@ const document = {
 
 const changes: readonly Example[] = [
   {
+    of: 'patchFeed',
+    summary: 'One more column',
+    parameters: { name: 'air_quality' },
+    body: { columns: { co: { unit: 'mg/m³' } } },
+    status: 200,
+  },
+  {
     of: 'patchMonitor',
     summary: 'Ask less often',
     parameters: { name: 'web' },
