@@ -134,6 +134,15 @@ export type Hearing<Name extends ListenerName> = {
 
 export type Listeners = { readonly [Name in ListenerName]: Hearing<Name> }
 
+/** Where an error of a listener is caught, of each. */
+export const hearings: readonly string[] = Object.entries(events).flatMap(([kind, { heardBy }]) =>
+  heardBy.map((name) => hearing(name, kind)),
+)
+
+function hearing(name: string, kind: string): string {
+  return `${name} at ${kind}`
+}
+
 /**
  * @param listeners asked at each event, since the parts that listen are made of those that announce
  * @param faults told of listeners that throw
@@ -143,7 +152,7 @@ export function announceTo(listeners: () => Listeners, faults: Pick<Faults, 'con
     // The compiler can't follow that the listener that is picked by a kind takes an event of that kind.
     const all = listeners() as unknown as Readonly<Record<string, Record<Kind, (event: DaemonEvent) => void>>>
     for (const name of events[event.kind].heardBy) {
-      faults.contain(`${name} at ${event.kind}`, () => all[name]![event.kind](event))
+      faults.contain(hearing(name, event.kind), () => all[name]![event.kind](event))
     }
   }
 }

@@ -38,6 +38,7 @@ export class Events implements AsyncDisposable {
       onOwnFault: (reason) => faults.own('webhook', reason),
       now,
     })
+    metrics.webhooks.waiting = (webhook) => this.sender.status(webhook)?.queued ?? 0
     this.feed = new EventFeed({ database, onError: failing(log, 'events were not read'), now })
     this.#recorder = new EventRecorder({
       database,
@@ -50,6 +51,11 @@ export class Events implements AsyncDisposable {
       onBad: (reason) => log.error({ reason }, 'events that the database was not told were lost'),
       onStored: () => this.feed.wake(),
     })
+  }
+
+  /** How many events the database has not been told. */
+  get waiting(): number {
+    return this.#recorder.waiting
   }
 
   /** Takes over what was seen before the start and not stored. */

@@ -4,11 +4,21 @@
  */
 import { isUnavailable } from '../controlplane/model/errors.ts'
 import { ownFaultCode } from '../controlplane/model/own-fault.ts'
+import { servingKinds } from '../dataplane/image/serving-set.ts'
+import { transportNames } from '../dataplane/listener/transports.ts'
 import type { Logger } from '../telemetry/log.ts'
+import type { Undone } from '../telemetry/metrics/faults.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 
-/** What could not be done for want of something that the host gives. */
-type Undone = 'thread' | 'probe' | 'canary' | 'resolve' | 'webhook' | 'accept-dns' | 'accept-http'
+/** Where errors of the code are caught, but for those of listeners (`announce.ts`). */
+export const places: readonly string[] = [
+  'probe',
+  'canary',
+  'upkeep',
+  'uncaught',
+  ...transportNames.map((transport) => `dns ${transport}`),
+  ...Object.keys(servingKinds).map((kind) => `image ${kind}`),
+]
 
 const tellEveryMs = 60_000
 

@@ -18,6 +18,7 @@ export function metricsSources(parts: () => Parts): MetricsSources {
     configRevision: () => parts().configuration.publisher.revision,
     configLag: () => parts().configuration.lag.seconds,
     databaseUp: () => parts().database.up,
+    eventsWaiting: () => parts().events.waiting,
     databaseSchemaNewer: () => parts().database.newerSchema !== null,
     databaseEmptied: () => parts().configuration.follower.refused !== null,
     networkSuspect: () => parts().health.suspicion !== null,
@@ -42,6 +43,7 @@ export function metricsSources(parts: () => Parts): MetricsSources {
       parts()
         .answers.planner.members()
         .map((member) => ({ ...member, held: parts().health.checker.isHeld(member) })),
+    drains: () => parts().answers.drains.states(),
     certificates: () =>
       Array.from(parts().health.checker.certificates(), ({ pool, member, certificate }) => ({
         pool,
@@ -58,13 +60,14 @@ export function metricsSources(parts: () => Parts): MetricsSources {
   }
 }
 
-/** What the workers have counted. Series that never counted are left out. */
+/** What the workers have counted. */
 function dnsCounters(dataPlane: DataPlane, answers: AnswerCounters): DnsCounters {
   const each = transportNames.flatMap((transport) => {
     const { queries, responses } = readCounters(dataPlane.counters(transport))
-    const counted = <Row extends { readonly count: number }>(rows: readonly Row[]) =>
-      rows.filter(({ count }) => count > 0).map((row) => ({ transport, ...row }))
-    return { queries: counted(queries), responses: counted(responses) }
+    return {
+      queries: queries.map((row) => ({ transport, ...row })),
+      responses: responses.map((row) => ({ transport, ...row })),
+    }
   })
   return {
     ...readCounters(transportNames.flatMap((transport) => dataPlane.counters(transport))),

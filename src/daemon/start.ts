@@ -24,13 +24,13 @@ import { createLog, type Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics/metrics.ts'
 import { trustSystemAuthorities } from '../trust.ts'
 import { version } from '../version.ts'
-import { announceTo, failing } from './announce.ts'
+import { announceTo, failing, hearings } from './announce.ts'
 import { apiContext } from './api-context.ts'
 import { banner } from './banner.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { loadDemo } from './demo.ts'
 import { comfortableLimit, type DescriptorShares, descriptorLimit, shareDescriptors } from './descriptors.ts'
-import { Faults } from './faults.ts'
+import { Faults, places } from './faults.ts'
 import { LimitedNetworks } from './limited-networks.ts'
 import { metricsSources } from './metrics-sources.ts'
 import { joinParts, listenersAmong, type Parts } from './parts.ts'
@@ -91,6 +91,7 @@ export async function startDaemon(
     version,
     metricsSources(() => parts),
   )
+  metrics.faults.know([...places, ...hearings])
   const faults = new Faults(log, metrics)
   const announce = announceTo(() => listeners, faults)
 

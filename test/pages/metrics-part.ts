@@ -6,7 +6,7 @@ export const metricsPart: Part = {
   page: 'docs/metrics.md',
   name: 'Metrics',
   async make() {
-    const rows = (await metricsOf(await everything())).map(({ name, type, labels, help }) => [
+    const rows = (await describedMetrics()).map(({ name, type, labels, help }) => [
       `\`${name}\``,
       type,
       [...labels].map((label) => `\`${label}\``).join(', '),
@@ -14,6 +14,11 @@ export const metricsPart: Part = {
     ])
     return markdownTable([['metric', 'type', 'labels', 'says'], ...rows])
   },
+}
+
+/** Every metric of the program, by name, without what prom-client brings. */
+export async function describedMetrics(): Promise<readonly Described[]> {
+  return metricsOf(await everything())
 }
 
 interface Described {
@@ -37,7 +42,7 @@ async function everything(): Promise<string> {
   metrics.http.ended('quiet')
   metrics.faults.own('probe')
   metrics.faults.internal('probe', 1)
-  metrics.historyBroken('restored')
+  metrics.historyBroken('back')
   return metrics.text()
 }
 

@@ -63,6 +63,11 @@ export class EventRecorder {
     this.#trim()
   }
 
+  /** How many events are not stored yet, but for those that are being stored. */
+  get waiting(): number {
+    return this.#events.length
+  }
+
   start(): void {
     this.#loop.start()
   }

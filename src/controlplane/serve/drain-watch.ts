@@ -50,6 +50,15 @@ export class DrainWatch implements Disposable {
     this.look()
   }
 
+  /** Who is drained, and whether it is safe by now. */
+  states(): readonly (MemberKey & { readonly complete: boolean })[] {
+    return Array.from(this.#drains?.values() ?? [], ({ pool, member, told }) => ({
+      pool,
+      member,
+      complete: told,
+    }))
+  }
+
   /** Forgets members that are no more: others of their names are told of anew. */
   forget(ended: Iterable<MemberKey>): void {
     if (this.#drains === undefined) return

@@ -1,6 +1,6 @@
 /** What the DNS workers count. Bound: the words of the protocol that are counted, and the slots for members in answers. */
 import type { Registry } from 'prom-client'
-import { type Count, expose, exposeCounts, exposeValue, type Series } from './series.ts'
+import { type Count, expose, exposeCounts, exposeValue, type Scrape, type Series } from './series.ts'
 
 /** What the DNS workers have counted since they started, summed over them. Each count has the labels of its series. */
 export interface DnsCounters {
@@ -18,7 +18,8 @@ export interface DnsCounters {
   readonly serviceAnswers: readonly Count[]
 }
 
-export function registerDnsMetrics(registry: Registry, dns: () => DnsCounters): void {
+export function registerDnsMetrics(registry: Registry, scrape: Scrape, read: () => DnsCounters): void {
+  const dns = scrape.once(read)
   const counts = (name: string, help: string, read: (dns: DnsCounters) => readonly Count[]) =>
     exposeCounts(registry, `pooldns_${name}`, help, () => read(dns()))
   counts('dns_queries_total', 'Queries received.', ({ queries }) => queries)

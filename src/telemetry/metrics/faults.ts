@@ -1,9 +1,13 @@
 import type { Registry } from 'prom-client'
-import { exposeCounts, tally } from './series.ts'
+import { exposeCounts, tallies, tally } from './series.ts'
+
+/** What may fail for want of something that the host gives. */
+const undone = ['thread', 'probe', 'canary', 'resolve', 'webhook', 'accept-dns', 'accept-http'] as const
+export type Undone = (typeof undone)[number]
 
 /** What goes wrong in this node itself. Bound: `where` is a word of the code, one for each place that tells of faults. */
 export class FaultMetrics {
-  readonly #own = new Map<string, number>()
+  readonly #own = tallies(undone)
   readonly #internal = new Map<string, number>()
 
   constructor(registry: Registry) {
@@ -14,8 +18,13 @@ export class FaultMetrics {
     exposeCounts(registry, 'pooldns_internal_errors_total', internal, () => counted(this.#internal))
   }
 
-  own(where: string): void {
+  own(where: Undone): void {
     tally(this.#own, where)
+  }
+
+  /** Says where errors may be caught, so that the first one is seen as one more. */
+  know(places: Iterable<string>): void {
+    for (const where of places) tally(this.#internal, where, 0)
   }
 
   internal(where: string, times: number): void {

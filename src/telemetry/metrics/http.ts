@@ -1,9 +1,11 @@
 import type { Registry } from 'prom-client'
-import { exposeCounts, exposeValue, tally } from './series.ts'
+import { exposeCounts, exposeValue, tallies, tally } from './series.ts'
+
+const reasons = ['pipelining', 'stalled', 'memory', 'unwanted', 'quiet'] as const
 
 /** The HTTP server's defence of itself. Bound: the reasons, which are words of a fixed list. */
 export class HttpMetrics {
-  readonly #ended = new Map<string, number>()
+  readonly #ended = tallies(reasons)
   /** Connections that are open; set by the server. */
   connections: () => number = () => 0
 
@@ -16,7 +18,7 @@ export class HttpMetrics {
     )
   }
 
-  ended(reason: string): void {
+  ended(reason: (typeof reasons)[number]): void {
     tally(this.#ended, reason)
   }
 }

@@ -1,5 +1,8 @@
 import type { Registry } from 'prom-client'
-import { expose, exposeCounts, type Series, tally } from './series.ts'
+import { expose, exposeCounts, type Series, tallies, tally } from './series.ts'
+
+/** A member's other state is `unknown`, into which it seldom goes. */
+const usualStates = ['up', 'down']
 
 interface MemberKey {
   readonly pool: string
@@ -20,7 +23,11 @@ export class MemberMetrics {
   readonly #seen = new Map<string, Seen>()
 
   constructor(registry: Registry) {
-    const each = (read: (seen: Seen) => readonly Series[]) => () => [...this.#seen.values()].flatMap(read)
+    const seen = this.#seen
+    const each = (read: (seen: Seen) => readonly Series[]) =>
+      function* () {
+        for (const one of seen.values()) yield* read(one)
+      }
     const up = 'Measured state of a member: 1 up, 0 down, absent until its first probe.'
     const states = each(({ labels, state }) =>
       state === 'unknown' ? [] : [{ labels, value: Number(state === 'up') }],
@@ -50,7 +57,7 @@ export class MemberMetrics {
       const id = idOf({ pool, member })
       kept.add(id)
       if (this.#seen.has(id)) continue
-      const counts = { transitions: new Map(), failures: new Map() }
+      const counts = { transitions: tallies(usualStates), failures: new Map() }
       this.#seen.set(id, { labels: { pool, member }, state: 'unknown', durationMs: null, ...counts })
     }
     for (const id of this.#seen.keys()) if (!kept.has(id)) this.#seen.delete(id)

@@ -12,6 +12,7 @@
  */
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { type DnsCounters, registerDnsMetrics } from './dns.ts'
+import { renderPage } from './exposition.ts'
 import { FaultMetrics } from './faults.ts'
 import { HttpMetrics } from './http.ts'
 import { LookupMetrics } from './lookups.ts'
@@ -22,9 +23,15 @@ import {
   registerCertificateMetrics,
   registerHostMetrics,
 } from './members.ts'
-import { expose, exposeCounts, exposeValue, tally } from './series.ts'
+import { expose, exposeCounts, exposeValue, Scrape, tallies, tally } from './series.ts'
 import { SharedRendering } from './shared-rendering.ts'
-import { type MemberNow, type PoolNow, registerStateMetrics, type ServiceNow } from './states.ts'
+import {
+  type DrainNow,
+  type MemberNow,
+  type PoolNow,
+  registerStateMetrics,
+  type ServiceNow,
+} from './states.ts'
 import { WebhookMetrics } from './webhooks.ts'
 
 /** What a scrape reads. Called at every scrape: must be cheap and never throw. */
@@ -40,6 +47,8 @@ export interface MetricsSources {
   hosts(): readonly HostCounts[]
   /** Every member of the configuration. */
   members(): readonly MemberNow[]
+  /** Members that are drained. */
+  drains(): readonly DrainNow[]
   pools(): readonly PoolNow[]
   services(): readonly ServiceNow[]
   /** Configuration revision that this node serves. */
@@ -47,6 +56,8 @@ export interface MetricsSources {
   /** Seconds. */
   configLag(): number
   databaseUp(): boolean
+  /** Events that are not stored yet. */
+  eventsWaiting(): number
   /** Whether the database is empty, though this node serves what it had. */
   databaseEmptied(): boolean
   /** Whether its schema is of a newer version. */
@@ -69,6 +80,9 @@ export type ThreadName = (typeof threadNames)[number]
 const shedKinds = ['events', 'history'] as const
 export type ShedKind = (typeof shedKinds)[number]
 
+/** How a database turns out to be not what came of what this node had from it. */
+const breakKinds = ['back', 'other', 'empty', 'foreign'] as const
+
 export class Metrics {
   readonly #registry = new Registry()
   readonly faults: FaultMetrics
@@ -79,9 +93,12 @@ export class Metrics {
   readonly #page: SharedRendering
   readonly #sources: MetricsSources
   #workerRestarts = 0
-  readonly #threadRestarts = new Map<string, number>(threadNames.map((name) => [name, 0]))
-  readonly #historyBreaks = new Map<string, number>()
-  readonly #shed = new Map<string, number>(shedKinds.map((what) => [what, 0]))
+  readonly #threadRestarts = tallies(threadNames)
+  readonly #historyBreaks = tallies(breakKinds)
+  readonly #shed = tallies(shedKinds)
+  readonly #scrape = new Scrape()
+  /** Of the last page. */
+  #length = 0
 
   constructor(version: string, sources: MetricsSources, now: () => number = Date.now) {
     const registry = this.#registry
@@ -92,7 +109,7 @@ export class Metrics {
     this.members = new MemberMetrics(registry)
     this.webhooks = new WebhookMetrics(registry)
     this.http = new HttpMetrics(registry)
-    this.#page = new SharedRendering(() => this.text())
+    this.#page = new SharedRendering(() => this.#render())
     const restarts = 'DNS workers that died or hung, and were started again.'
     exposeValue(registry, 'counter', 'pooldns_worker_restarts_total', restarts, () => this.#workerRestarts)
     const threads = 'Threads of the control plane that died or hung, and were started again.'
@@ -110,9 +127,9 @@ export class Metrics {
     )
     const processes = 'Processes of this server that ended by themselves or hung, and were started again.'
     exposeCounts(registry, 'pooldns_process_restarts_total', processes, () => sources.processRestarts())
-    registerDnsMetrics(registry, () => sources.dns())
+    registerDnsMetrics(registry, this.#scrape, () => sources.dns())
     registerNodeMetrics(registry, sources, now)
-    registerStateMetrics(registry, sources)
+    registerStateMetrics(registry, this.#scrape, sources)
     registerCertificateMetrics(registry, () => sources.certificates())
     registerHostMetrics(registry, () => sources.hosts())
   }
@@ -122,8 +139,7 @@ export class Metrics {
     tally(this.#shed, what, times)
   }
 
-  /** The database is not what came of what this node had from it; `kind` is a word of the code. */
-  historyBroken(kind: string): void {
+  historyBroken(kind: (typeof breakKinds)[number]): void {
     tally(this.#historyBreaks, kind)
   }
 
@@ -143,13 +159,23 @@ export class Metrics {
 
   /** The page for Prometheus. */
   async text(): Promise<string> {
-    await this.#sources.refresh()
-    return this.#registry.metrics()
+    return String(await this.#render())
   }
 
   /** The same for callers of whom there may be many: no older than the call, and shared by those who wait. */
   page(): Promise<Buffer> {
     return this.#page.get()
+  }
+
+  async #render(): Promise<Buffer> {
+    await this.#sources.refresh()
+    try {
+      const page = await renderPage(this.#registry, this.#length)
+      this.#length = page.length
+      return page
+    } finally {
+      this.#scrape.end()
+    }
   }
 }
 
@@ -174,6 +200,8 @@ function registerNodeMetrics(registry: Registry, state: MetricsSources, now: () 
     'Seconds since when nothing has moved though the database has, or may have, more than this node serves; 0 when it has not.'
   gauge('config_lag_seconds', lag, () => state.configLag())
   gauge('database_up', 'Whether the last use of the database succeeded.', () => Number(state.databaseUp()))
+  const waiting = 'Events that wait for the database; the oldest give way when there are too many.'
+  gauge('events_waiting', waiting, () => state.eventsWaiting())
   const emptied =
     'Whether the database is empty, or another one, and was not: this node serves what it had from it.'
   gauge('database_emptied', emptied, () => Number(state.databaseEmptied()))

@@ -5,14 +5,14 @@
  * take a quarter of the thread and not all of it.
  */
 export class SharedRendering {
-  readonly #render: () => Promise<string>
+  readonly #render: () => Promise<Buffer>
   readonly #rest: (ms: number) => Promise<void>
   /** Settles when the last rendering has rested. */
   #rested: Promise<void> = Promise.resolve()
   /** The one that has not begun. */
   #next: Promise<Buffer> | null = null
 
-  constructor(render: () => Promise<string>, rest: (ms: number) => Promise<void> = pause) {
+  constructor(render: () => Promise<Buffer>, rest: (ms: number) => Promise<void> = pause) {
     this.#render = render
     this.#rest = rest
   }
@@ -29,7 +29,7 @@ export class SharedRendering {
     this.#rested = promise
     const startedAt = performance.now()
     try {
-      return Buffer.from(await this.#render())
+      return await this.#render()
     } finally {
       void this.#rest(restFactor * (performance.now() - startedAt)).then(resolve)
     }

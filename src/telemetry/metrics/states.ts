@@ -5,7 +5,7 @@
  * whether it is so or not.
  */
 import type { Registry } from 'prom-client'
-import { expose, type Series } from './series.ts'
+import { expose, type Scrape, type Series } from './series.ts'
 
 export interface PoolNow {
   readonly pool: string
@@ -29,6 +29,14 @@ export interface MemberNow {
   readonly held: boolean
 }
 
+/** A member that is drained. */
+export interface DrainNow {
+  readonly pool: string
+  readonly member: string
+  /** Whether no cache has it any more. */
+  readonly complete: boolean
+}
+
 const poolStates = ['healthy', 'degraded', 'down']
 const serviceStates = ['up', 'degraded', 'down']
 
@@ -36,11 +44,13 @@ interface States {
   pools(): readonly PoolNow[]
   services(): readonly ServiceNow[]
   members(): readonly MemberNow[]
+  drains(): readonly DrainNow[]
 }
 
-export function registerStateMetrics(registry: Registry, now: States): void {
-  const members = onceATurn(() => now.members())
-  const gauge = (name: string, help: string, read: () => readonly Series[]) =>
+export function registerStateMetrics(registry: Registry, scrape: Scrape, now: States): void {
+  const members = scrape.once(() => now.members())
+  const services = scrape.once(() => now.services())
+  const gauge = (name: string, help: string, read: () => Iterable<Series>) =>
     expose(registry, 'gauge', `pooldns_${name}`, help, read)
   const ofPools = 'State of a pool by its members: 1 for the one that it is in.'
   gauge('pool_state', ofPools, () =>
@@ -48,11 +58,11 @@ export function registerStateMetrics(registry: Registry, now: States): void {
   )
   const ofServices = 'State of a service by what answers for it: 1 for the one that it is in.'
   gauge('service_state', ofServices, () =>
-    now.services().flatMap(({ service, state }) => stateSet({ service }, state, serviceStates)),
+    services().flatMap(({ service, state }) => stateSet({ service }, state, serviceStates)),
   )
   const ofService = "1 while an operator's word holds a service where others name it; absent otherwise."
   gauge('service_override', ofService, () =>
-    now.services().flatMap(({ service, override: state }) => {
+    services().flatMap(({ service, override: state }) => {
       return state === null ? [] : [{ labels: { service, state }, value: 1 }]
     }),
   )
@@ -66,24 +76,15 @@ export function registerStateMetrics(registry: Registry, now: States): void {
       return state === null ? [] : [{ labels: { pool, member, state }, value: 1 }]
     }),
   )
+  const drained =
+    'Of a member that is drained: 1 once no answer and no cache has it any more, 0 until then; absent otherwise.'
+  gauge('member_drain_complete', drained, () =>
+    now.drains().map(({ pool, member, complete }) => ({ labels: { pool, member }, value: Number(complete) })),
+  )
   const held = '1 while a member is held down for changing too often; absent otherwise.'
   gauge('member_held', held, () =>
     members().flatMap(({ pool, member, held }) => (held ? [{ labels: { pool, member }, value: 1 }] : [])),
   )
-}
-
-/** A scrape reads all metrics in one turn: what tells of every member is asked for once, for all that show something of it. */
-function onceATurn<T>(read: () => T): () => T {
-  let known: { readonly value: T } | null = null
-  return () => {
-    if (known === null) {
-      known = { value: read() }
-      setImmediate(() => {
-        known = null
-      })
-    }
-    return known.value
-  }
 }
 
 function stateSet(labels: Series['labels'], state: string, states: readonly string[]): Series[] {

@@ -1,5 +1,7 @@
 import type { Registry } from 'prom-client'
-import { exposeCounts, tally } from './series.ts'
+import { expose, exposeCounts, tallies, tally } from './series.ts'
+
+const outcomes = ['delivered', 'retried', 'failed', 'dropped'] as const
 
 /** Deliveries to webhooks. Bound: the webhooks of the configuration, times the outcomes. */
 export class WebhookMetrics {
@@ -12,17 +14,24 @@ export class WebhookMetrics {
         Array.from(counts, ([outcome, count]) => ({ webhook, outcome, count })),
       ),
     )
+    const waiting = 'Events that wait to be sent to a webhook, or are being sent.'
+    expose(registry, 'gauge', 'pooldns_webhook_events_waiting', waiting, () =>
+      Array.from(this.#outcomes.keys(), (webhook) => ({ labels: { webhook }, value: this.waiting(webhook) })),
+    )
   }
+
+  /** How many events wait for a webhook; set by who sends. */
+  waiting: (webhook: string) => number = () => 0
 
   /** The webhooks that there are now; series of all others go away. */
   retain(names: Iterable<string>): void {
     const kept = new Set(names)
-    for (const name of kept) if (!this.#outcomes.has(name)) this.#outcomes.set(name, new Map())
+    for (const name of kept) if (!this.#outcomes.has(name)) this.#outcomes.set(name, tallies(outcomes))
     for (const name of this.#outcomes.keys()) if (!kept.has(name)) this.#outcomes.delete(name)
   }
 
-  /** What became of an event, or of an attempt to deliver one (a word of a fixed list). */
-  delivery(webhook: string, outcome: string): void {
+  /** What became of an event, or of an attempt to deliver one. */
+  delivery(webhook: string, outcome: (typeof outcomes)[number]): void {
     const counts = this.#outcomes.get(webhook)
     if (counts !== undefined) tally(counts, outcome)
   }

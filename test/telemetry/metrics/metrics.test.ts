@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process'
-import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
 import { BusiestNames } from '../../../src/telemetry/metrics/busiest-names.ts'
@@ -43,6 +42,9 @@ t.test('a scrape shows what the data plane has counted, once however often it is
     'pooldns_member_weight{pool="p",member="y"} 0',
     'pooldns_member_override{pool="p",member="x",state="drain"} 1',
     'pooldns_member_held{pool="p",member="y"} 1',
+    'pooldns_member_drain_complete{pool="p",member="x"} 1',
+    'pooldns_member_drain_complete{pool="p",member="z"} 0',
+    'pooldns_events_waiting 7',
     'pooldns_probe_certificate_not_after_seconds{pool="p",member="h"} 1790000000',
     'pooldns_worker_restarts_total 0',
     'pooldns_build_info{version="1.2.3"} 1',
@@ -169,13 +171,43 @@ t.test('deliveries of a webhook are shown as long as it is there', async (t) => 
   t.notMatch(await metrics.text(), /webhook="chat"/)
 })
 
-t.test('a scrape asks for the members once, and each scrape anew', async (t) => {
+t.test('a scrape asks for what several metrics show once, and each scrape anew', async (t) => {
   let asked = 0
+  let read = 0
   const members = () => [{ pool: 'p', member: 'x', weight: ++asked, override: 'drain', held: true }]
-  const metrics = new Metrics('1.2.3', { ...quietSources, members })
+  const dns = () => ({ ...quietSources.dns(), durationSumSeconds: ++read })
+  const metrics = new Metrics('1.2.3', { ...quietSources, members, dns })
   for (const scrape of [1, 2]) {
     t.match(await metrics.text(), `pooldns_member_weight{pool="p",member="x"} ${scrape}\n`)
     t.equal(asked, scrape)
-    await setImmediate()
+    t.equal(read, scrape)
   }
+})
+
+t.test('what is known to be counted is there before it is', async (t) => {
+  const metrics = new Metrics('1.2.3', quietSources)
+  metrics.members.retain([{ pool: 'p', member: 'a' }])
+  metrics.webhooks.retain(['chat'])
+  metrics.faults.know(['probe'])
+  const lines = (await metrics.text()).split('\n')
+  for (const series of [
+    'pooldns_member_transitions_total{pool="p",member="a",to="up"}',
+    'pooldns_member_transitions_total{pool="p",member="a",to="down"}',
+    ...['delivered', 'retried', 'failed', 'dropped'].map(
+      (outcome) => `pooldns_webhook_deliveries_total{webhook="chat",outcome="${outcome}"}`,
+    ),
+    'pooldns_webhook_events_waiting{webhook="chat"}',
+    'pooldns_internal_errors_total{where="probe"}',
+    'pooldns_own_faults_total{where="accept-dns"}',
+    'pooldns_http_connections_ended_total{reason="stalled"}',
+    'pooldns_history_breaks_total{kind="empty"}',
+    'pooldns_thread_restarts_total{thread="compile"}',
+    'pooldns_shed_total{what="events"}',
+    'pooldns_events_waiting',
+  ]) {
+    t.ok(lines.includes(`${series} 0`), series)
+  }
+  metrics.faults.internal('probe', 1)
+  metrics.faults.know(['probe'])
+  t.match(await metrics.text(), /^pooldns_internal_errors_total\{where="probe"\} 1$/m, 'and is kept')
 })

@@ -2,11 +2,11 @@ import t from 'tap'
 import { SharedRendering } from '../../../src/telemetry/metrics/shared-rendering.ts'
 
 t.test('callers share a rendering that began after they came', async (t) => {
-  const begun: PromiseWithResolvers<string>[] = []
+  const begun: PromiseWithResolvers<Buffer>[] = []
   const rests: number[] = []
   const pages = new SharedRendering(
     () => {
-      const rendering = Promise.withResolvers<string>()
+      const rendering = Promise.withResolvers<Buffer>()
       begun.push(rendering)
       return rendering.promise
     },
@@ -17,10 +17,10 @@ t.test('callers share a rendering that began after they came', async (t) => {
   t.equal(begun.length, 1)
   const others = Array.from({ length: 1000 }, () => pages.get())
   t.equal(begun.length, 1, 'one at a time')
-  begun[0]!.resolve('old')
+  begun[0]!.resolve(Buffer.from('old'))
   t.equal(String(await first), 'old')
   while (begun.length < 2) await null
-  begun[1]!.resolve('new')
+  begun[1]!.resolve(Buffer.from('new'))
   const got = await Promise.all(others)
   t.equal(new Set(got).size, 1, 'the same octets')
   t.equal(String(got[0]), 'new')
@@ -34,7 +34,7 @@ t.test('a rendering that fails is the end of none but its own', async (t) => {
   const pages = new SharedRendering(
     async () => {
       if (count++ === 0) throw new Error('no')
-      return 'yes'
+      return Buffer.from('yes')
     },
     async () => undefined,
   )

@@ -1,0 +1,154 @@
+/** The rules for Prometheus: they are right, each is tested, and a mistake in one is found. */
+import { spawnSync } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { parse } from 'yaml'
+import { describedMetrics } from '../pages/metrics-part.ts'
+import { repository } from '../support/daemon.ts'
+import { findProgram, missingPrograms } from '../support/program.ts'
+import { selectorsOf } from '../support/promql.ts'
+
+interface Rule {
+  readonly alert?: string
+  readonly record?: string
+  readonly expr: string
+  readonly for?: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
+interface UnitTest {
+  readonly alert_rule_test?: readonly { alertname: string; exp_alerts: readonly unknown[] }[]
+  readonly promql_expr_test?: readonly { expr: string; exp_samples: readonly unknown[] }[]
+}
+
+const path = 'deploy/prometheus/rules.yaml'
+const text = readFileSync(join(repository, path), 'utf8')
+const rules = (parse(text) as { groups: { rules: Rule[] }[] }).groups.flatMap(({ rules }) =>
+  rules.map((rule) => ({ ...rule, name: rule.alert ?? rule.record! })),
+)
+const alerts = rules.filter(({ alert }) => alert !== undefined)
+const records = rules.filter(({ record }) => record !== undefined)
+const testFiles = globSync('test/deploy/rules/*.yaml', { cwd: repository }).sort()
+const unitTests = testFiles.flatMap(
+  (file) => (parse(readFileSync(join(repository, file), 'utf8')) as { tests: UnitTest[] }).tests,
+)
+const skip = missingPrograms('promtool')
+
+/** What promtool says of the rules and their tests, of a copy in which `text` stands for the rules. */
+async function verdict(t: Test, text: string): Promise<{ check: string; test: string; passed: boolean }> {
+  const folder = await mkdtemp(join(tmpdir(), 'pooldns-rules-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await mkdir(join(folder, 'deploy/prometheus'), { recursive: true })
+  await writeFile(join(folder, path), text)
+  await cp(join(repository, 'test/deploy/rules'), join(folder, 'test/deploy/rules'), { recursive: true })
+  const promtool = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync(findProgram('promtool')!, args, {
+      cwd: folder,
+      encoding: 'utf8',
+    })
+    return { status, said: stdout + stderr }
+  }
+  const check = promtool('check', 'rules', '--lint=all', '--lint-fatal', path)
+  const test = promtool('test', 'rules', ...testFiles)
+  return { check: check.said, test: test.said, passed: check.status === 0 && test.status === 0 }
+}
+
+t.test('promtool finds them right', { skip }, async (t) => {
+  const { check, test, passed } = await verdict(t, text)
+  t.ok(passed, check + test)
+})
+
+t.test('promtool finds a mistake', { skip }, async (t) => {
+  const mistakes: [what: string, from: string, to: string, said: RegExp][] = [
+    [
+      'a parenthesis too few',
+      '(pooldns_pool_state{state="down"}) == 1',
+      '(pooldns_pool_state == 1',
+      /parse error/,
+    ],
+    [
+      'another state',
+      'pooldns_pool_state{state="down"}',
+      'pooldns_pool_state{state="degraded"}',
+      /PooldnsPoolDown/,
+    ],
+    [
+      'a metric that there is not',
+      'expr: pooldns_database_up == 0',
+      'expr: pooldns_db_up == 0',
+      /PooldnsDatabaseDown/,
+    ],
+    ['a threshold', '> 0.01', '> 0.5', /PooldnsServfail/],
+    ['a time', 'for: 1h', 'for: 1m', /PooldnsDatabaseNewer/],
+    [
+      'a label that is lost',
+      'without (transport, family, qtype)',
+      'without (transport, family, qtype, instance)',
+      /dns_queries:rate5m/,
+    ],
+    ['a text', 'has given up events', 'gave up events', /PooldnsEventsLost/],
+    [
+      'a template',
+      '{{ $labels.service }} is answered',
+      '{{ $label.service }} is answered',
+      /undefined variable/,
+    ],
+  ]
+  for (const [what, from, to, said] of mistakes) {
+    t.ok(text.includes(from), what)
+    const { check, test, passed } = await verdict(t, text.replace(from, to))
+    t.notOk(passed, what)
+    t.match(check + test, said, what)
+  }
+})
+
+t.test('each alert is tested while it is to fire and while it is not, and each recording', async (t) => {
+  const verdicts = unitTests.flatMap(({ alert_rule_test: tests = [] }) => tests)
+  for (const { name: alert } of alerts) {
+    const own = verdicts.filter(({ alertname }) => alertname === alert)
+    t.ok(
+      own.some(({ exp_alerts: expected }) => expected.length > 0),
+      `${alert} fires`,
+    )
+    t.ok(
+      own.some(({ exp_alerts: expected }) => expected.length === 0),
+      `${alert} does not always`,
+    )
+  }
+  const asked = unitTests.flatMap(({ promql_expr_test: tests = [] }) => tests)
+  for (const { name: record } of records) {
+    t.ok(
+      asked.some(({ expr, exp_samples: samples }) => expr === record && samples.length > 0),
+      record,
+    )
+  }
+})
+
+t.test('they ask for metrics that there are, by labels that those have', async (t) => {
+  const labels = new Map((await describedMetrics()).map(({ name, labels }) => [name, labels]))
+  const recorded = new Set(records.map(({ name }) => name))
+  for (const { expr, name: rule } of rules) {
+    for (const selector of selectorsOf(expr)) {
+      if (selector.name === 'up' || recorded.has(selector.name)) continue
+      const name = selector.name.replace(/_bucket$/, '')
+      t.ok(labels.has(name), `${rule}: ${name}`)
+      for (const label of selector.labels.keys())
+        t.ok(labels.get(name)?.has(label), `${rule}: ${selector.text}`)
+    }
+  }
+})
+
+t.test('an alert says how bad it is, what it is, and where to read on', async (t) => {
+  t.ok(alerts.length >= 20)
+  t.equal(new Set(alerts.map(({ name }) => name)).size, alerts.length, 'names are there once')
+  for (const { name: alert, labels, annotations } of alerts) {
+    t.match(alert, /^Pooldns[A-Z]/)
+    t.ok(['critical', 'warning', 'info'].includes(labels?.severity ?? ''), alert)
+    t.same(Object.keys(annotations ?? {}), ['summary', 'description', 'runbook'], alert)
+    t.equal(annotations?.runbook, `docs/alerts/${alert}.md`)
+  }
+})
