@@ -17,7 +17,8 @@ async function metric(daemon: DaemonProcess, line: RegExp): Promise<string> {
   return eventually(async () => line.exec(await (await fetch(`${daemon.http}/metrics`)).text())?.[1])
 }
 
-const breaks = (kind: string) => new RegExp(`^pooldns_history_breaks_total\\{kind="${kind}"\\} (\\d+)$`, 'm')
+const breaks = (kind: string) =>
+  new RegExp(`^pooldns_history_breaks_total\\{kind="${kind}"\\} ([1-9]\\d*)$`, 'm')
 
 const revisionOf = (daemon: DaemonProcess) => metric(daemon, /^pooldns_config_revision (\d+)$/m)
 
