@@ -20,6 +20,8 @@ import {
 import { misspelt, unsaidVariables } from './config-variables.ts'
 import { parseHostName } from './controlplane/api/clients/authority.ts'
 import { parseDuration } from './controlplane/document/duration.ts'
+import { isMailAddress } from './controlplane/document/webhook.ts'
+import { parseSmtpServer } from './controlplane/model/smtp-server.ts'
 import { DatabaseUrlError, databaseUrlForm, parseDatabaseUrl } from './controlplane/store/database-url.ts'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
 import { formatListenAddress, type ListenAddress } from './dataplane/listener/listener.ts'
@@ -219,6 +221,17 @@ const settings = {
     [],
     (text) => atMost(maxCanaries, parseListens(text)),
   ),
+  /** Where mail goes out by; null: no mail. */
+  smtpServer: setting(
+    'POOLDNS_SMTP_URL',
+    'smtp:// or smtps://, [user:password@]host[:port]',
+    null,
+    (text) => parseSmtpServer(text) ?? undefined,
+  ),
+  /** The address that mail comes from. */
+  mailFrom: setting('POOLDNS_MAIL_FROM', 'an address such as pooldns@example.com', null, (text) =>
+    isMailAddress(text) ? text : undefined,
+  ),
   /** Files that say where addresses are; empty means the table of countries that came along, if it did. */
   locationDatabases: setting(
     'POOLDNS_LOCATION_DATABASES',
@@ -247,7 +260,7 @@ export interface Config extends Omit<Values, RateLimitField> {
 }
 
 /** Fields that may come from the file that `<VARIABLE>_FILE` names, because they are secrets or hold one. */
-const secrets: ReadonlySet<Field> = new Set(['adminToken', 'databaseUrl'])
+const secrets: ReadonlySet<Field> = new Set(['adminToken', 'databaseUrl', 'smtpServer'])
 
 const fields = Object.keys(settings) as Field[]
 
@@ -364,7 +377,7 @@ function parseUrlOfDatabase(text: string): string | undefined {
 
 /** Flags are for everybody on the host to see. */
 function refuseSecret(field: Field, flag: string): void {
-  if (field !== 'adminToken' && !(field === 'databaseUrl' && hasPassword(flag))) return
+  if (!secrets.has(field) || (field !== 'adminToken' && !hasPassword(flag))) return
   const { variable } = settings[field]
   throw new UsageError(
     `--${flagOf(field)} would show a secret to everybody who lists processes: set ${variable}, or ${variable}_FILE to the ` +

@@ -92,6 +92,8 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     guard: true,
     sample: true,
     canaries: [],
+    smtpServer: null,
+    mailFrom: null,
     locationDatabases: [],
   })
   t.match(readConfig(['--demo'], {}), { probeAllow: [{ length: 8 }, { length: 128 }] })
@@ -104,6 +106,8 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     POOLDNS_SAMPLE: 'off',
     POOLDNS_CANARIES: '192.0.2.1:443,[2001:db8::1]:53',
     POOLDNS_LOCATION_DATABASES: '/geo/city.mmdb, /geo/asn.mmdb',
+    POOLDNS_SMTP_URL: 'smtp://pool%40a.test:p%3Aw@[2001:db8::1]:25',
+    POOLDNS_MAIL_FROM: 'pooldns@a.test',
   }
   t.match(readConfig([], environment), {
     probeAllow: [{ length: 8 }, { length: 128 }],
@@ -115,8 +119,13 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
       { host: '192.0.2.1', port: 443 },
       { host: '2001:db8::1', port: 53 },
     ],
+    smtpServer: { host: '2001:db8::1', port: 25, secure: false, user: 'pool@a.test', password: 'p:w' },
+    mailFrom: 'pooldns@a.test',
     locationDatabases: ['/geo/city.mmdb', '/geo/asn.mmdb'],
   })
+  const smtp = (url: string) => readConfig([], { POOLDNS_SMTP_URL: url }).smtpServer
+  t.match(smtp('SMTPS://mail.a.test'), { host: 'mail.a.test', port: 465, secure: true, user: null })
+  t.match(smtp('smtp://mail.a.test/'), { port: 587, secure: false })
 })
 
 t.test('a misspelt variable is an error that names the nearest one', async (t) => {
@@ -256,6 +265,12 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_CANARIES: Array(21).fill('192.0.2.1:1').join() }, /POOLDNS_CANARIES.*up to 20/],
     [{ POOLDNS_LOCATION_DATABASES: 'a,,b' }, /POOLDNS_LOCATION_DATABASES/],
     [{ POOLDNS_LOCATION_DATABASES: Array(17).fill('a').join() }, /POOLDNS_LOCATION_DATABASES.*up to 16/],
+    [{ POOLDNS_SMTP_URL: 'http://a.test' }, /POOLDNS_SMTP_URL.*smtp:\/\/ or smtps/],
+    [{ POOLDNS_SMTP_URL: 'smtp://' }, /POOLDNS_SMTP_URL/],
+    [{ POOLDNS_SMTP_URL: 'smtp://a.test/path' }, /POOLDNS_SMTP_URL/],
+    [{ POOLDNS_SMTP_URL: 'smtp://a.test?pool=true' }, /POOLDNS_SMTP_URL/],
+    [{ POOLDNS_SMTP_URL: 'smtp://u:%zz@a.test' }, /POOLDNS_SMTP_URL/],
+    [{ POOLDNS_MAIL_FROM: 'Pool <pool@a.test>' }, /POOLDNS_MAIL_FROM.*an address such as/],
     [{ POOLDNS_IDENTITY: 'x'.repeat(65) }, /POOLDNS_IDENTITY/],
     [{ POOLDNS_CHAOS_VERSION: 'caf\u00e9' }, /POOLDNS_CHAOS_VERSION/],
     [{ POOLDNS_LOG_LEVEL: 'loud' }, /POOLDNS_LOG_LEVEL.*fatal, error/],

@@ -82,6 +82,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     resolution,
     handedOut: (pool, member) => answers.clientsHave(pool, member),
     webhookStatus: (name) => events.sender.status(name),
+    tryWebhook: (webhook, actor) => events.tryWebhook(webhook, actor),
 
     health: {
       availability: () => checker.availability(),

@@ -3,11 +3,14 @@ import { join } from 'node:path'
 import { EventFeed } from '../controlplane/events/event-feed.ts'
 import { EventRecorder } from '../controlplane/events/event-recorder.ts'
 import { KeptEvents } from '../controlplane/events/kept-events.ts'
+import { Mailer } from '../controlplane/events/webhooks/mailer.ts'
+import { WaitingStore } from '../controlplane/events/webhooks/waiting-store.ts'
 import { WebhookSender } from '../controlplane/events/webhooks/webhook-sender.ts'
 import { type Births, birthKeys } from '../controlplane/model/births.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
 import { memberEvent } from '../controlplane/model/event.ts'
 import type { AddressPolicy } from '../controlplane/model/pool.ts'
+import type { Webhook, WebhookTrial } from '../controlplane/model/webhook.ts'
 import type { Ground, Hearing } from './announce.ts'
 import { failing } from './announce.ts'
 
@@ -23,22 +26,36 @@ export class Events implements AsyncDisposable {
   readonly feed: EventFeed
   readonly sender: WebhookSender
   readonly #recorder: EventRecorder
+  readonly #waiting: WaitingStore
+  readonly #nodeId: string
+  readonly #signal: AbortSignal
   readonly #log: Ground['log']
   #births: Births = new Map()
   /** What the last event about this node's network said. */
   #isolated = false
 
   /** @param policy of the addresses that webhooks are sent to */
-  constructor({ config, database, nodeId, log, metrics, faults }: Ground, policy: AddressPolicy) {
+  constructor({ config, database, nodeId, log, metrics, faults, signal }: Ground, policy: AddressPolicy) {
     this.#log = log
+    this.#nodeId = nodeId
+    this.#signal = signal
     this.sender = new WebhookSender({
       policy,
+      mailer: new Mailer({ server: config.smtpServer, from: config.mailFrom }),
+      server: config.identity ?? nodeId,
       onDelivery: (webhook, outcome) => metrics.webhooks.delivery(webhook, outcome),
       onProblem: (webhook, problem, detail) => log.warn({ webhook, ...detail }, `webhook: ${problem}`),
       onOwnFault: (reason) => faults.own('webhook', reason),
       now,
     })
     metrics.webhooks.waiting = (webhook) => this.sender.status(webhook)?.queued ?? 0
+    this.#waiting = new WaitingStore({
+      database,
+      node: nodeId,
+      sender: this.sender,
+      onError: failing(log, 'events that wait for webhooks were not stored'),
+      onLost: (count) => log.warn({ count }, 'events that wait for webhooks were lost: the database is away'),
+    })
     this.feed = new EventFeed({ database, onError: failing(log, 'events were not read'), now })
     this.#recorder = new EventRecorder({
       database,
@@ -66,6 +83,14 @@ export class Events implements AsyncDisposable {
   /** Begins to store what was seen, which needs a database that has been read. */
   start(): void {
     this.#recorder.start()
+    this.#waiting.start()
+  }
+
+  /** Sends a webhook one message, to see whether it arrives. @param actor who asks */
+  tryWebhook(webhook: Webhook, actor: string): Promise<WebhookTrial> {
+    const at = now().toISOString()
+    const event = { kind: 'test', node: this.#nodeId, webhook: webhook.name, actor, at }
+    return this.sender.try(webhook, event, this.#signal)
   }
 
   readonly hears: Hearing<'events'> = {
@@ -111,10 +136,11 @@ export class Events implements AsyncDisposable {
     this.sender.send(this.#recorder.add(seen))
   }
 
-  /** Ends the recorder first, which stores what it has, and the sender last. */
+  /** Ends the recorder first, which stores what it has, and stores last what the sender could not tell. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#recorder.stop()
     await this.feed.stop()
     await this.sender.stop()
+    await this.#waiting.stop()
   }
 }

@@ -140,7 +140,7 @@ export async function startDaemon(
   begun.use(configuration.snapshots)
   // Leaves no more.
   begun.use(configuration.left)
-  // Stores what members have become, or keeps it for the next start, and gives up what webhooks have not been told yet.
+  // Stores what members have become, or keeps it for the next start, and what webhooks have not been told yet.
   begun.use(events)
   // Ends the probes, whose last verdicts are still told, and leaves the fleet.
   begun.use(health)

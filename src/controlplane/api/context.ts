@@ -17,7 +17,7 @@ import type { NewEvent, StoredEvent } from '../model/event.ts'
 import type { GradualChange, GradualCourse, GradualPart } from '../model/gradual.ts'
 import type { MemberReport, NodeRecord, Resolution } from '../model/observation.ts'
 import type { PendingWord, WordTarget } from '../model/pending-word.ts'
-import type { WebhookStatus } from '../model/webhook.ts'
+import type { Webhook, WebhookStatus, WebhookTrial } from '../model/webhook.ts'
 import type { HandedOutState } from '../serve/handed-out.ts'
 import type { PreviewedService } from '../serve/preview.ts'
 import type { ServiceReport, ServiceState } from '../serve/service-status.ts'
@@ -98,6 +98,8 @@ export interface Observations {
 
 /** What operators look at and act on. */
 export interface Operations {
+  /** Sends a webhook one message, to see whether it arrives. Throws `conflict` while it is being tried. */
+  readonly tryWebhook: (webhook: Webhook, actor: string) => Promise<WebhookTrial>
   /** Puts what happened through the API on the record. */
   readonly tell: (event: NewEvent) => void
   /** Overrides that this node takes while the database is away. */

@@ -11,9 +11,10 @@ export const mark = '[hidden]'
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** A webhook, as body or as model, without what is behind the host of its URL. */
+/** A webhook, as body or as model, without what is behind the host of its URL. Addresses of mail open nothing. */
 export function hideOfWebhook<T extends object>(webhook: T): T {
   return replace(webhook, 'url', (url) => {
+    if (url.startsWith('mailto:')) return url
     const [origin] = /^[a-z]+:\/\/[^/?#]*/i.exec(url) ?? ['']
     return url === origin || url === `${origin}/` ? url : `${origin}/${mark}`
   })

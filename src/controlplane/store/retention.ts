@@ -1,5 +1,6 @@
 import { sql } from '../../../schema/drizzle.ts'
 import type { Tx } from './transaction.ts'
+import { pruneWaiting } from './webhook-waiting.ts'
 
 /**
  * What the tables that only grow are cut back to, in rows (revisions for `changes`). Between two prunings they hold
@@ -30,6 +31,7 @@ export async function prune(
   await cut(tx, 'events', limits.events)
   await tx.execute(sql`select prune_audit_log(${limits.auditLog}::bigint)`)
   await cut(tx, 'lookups', limits.lookups)
+  await pruneWaiting(tx)
   // Until then a list says what became of them.
   await tx.execute(sql`delete from tokens where expires_at < now() - interval '30 days'`)
   await tx.execute(sql`

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { asc, eq } from '../../../schema/drizzle.ts'
-import { webhooks } from '../../../schema/webhooks.ts'
+import { webhooks, webhookWaiting } from '../../../schema/webhooks.ts'
 import { hideOfWebhook } from '../document/hidden.ts'
 import { formatWebhook, parseWebhook } from '../document/webhook.ts'
 import { ControlError } from '../model/errors.ts'
@@ -64,8 +64,11 @@ export async function putWebhook(
   checkCondition(condition, current, `webhook ${name}`)
   // Whatever can't be read is replaced.
   const before = current === null ? null : (readable([current], () => {})[0]?.value ?? null)
-  const kept = input.secret ?? before?.secret
-  const webhook: Webhook = { ...input, secret: kept ?? makeSecret() }
+  // The secret of one format is none of another.
+  const kept = input.secret ?? (before?.format === input.format ? before.secret : null)
+  const made = kept === null && input.format === 'json' ? makeSecret() : null
+  const webhook: Webhook = { ...input, secret: kept ?? made }
+  checkSecret(webhook)
   if (current !== null && isDeepStrictEqual(before, webhook)) {
     return { created: false, changed: false, revision: current.revision, madeSecret: null }
   }
@@ -91,7 +94,7 @@ export async function putWebhook(
     created: current === null,
     changed: true,
     revision,
-    madeSecret: kept === undefined ? webhook.secret : null,
+    madeSecret: made,
   }
 }
 
@@ -99,8 +102,17 @@ export async function deleteWebhook(write: Write, name: string, condition: Write
   const current = await readRow(write.tx, name)
   checkExists(condition, current, `webhook ${name}`)
   write.send(write.tx.delete(webhooks).where(eq(webhooks.name, name)))
+  write.send(write.tx.delete(webhookWaiting).where(eq(webhookWaiting.webhook, name)))
   write.change('webhook', name)
   write.audit('webhook.delete', name, withoutSecret(current, 'kept'), null)
+}
+
+/** What can't be made up must be said. */
+function checkSecret({ name, format, secret }: Webhook): void {
+  if (format !== 'pagerduty' || secret !== null) return
+  throw new ControlError('invalid', `webhook ${name} is invalid`, {
+    problems: [{ path: 'secret', message: 'is required: the integration key of a service of PagerDuty' }],
+  })
 }
 
 function checkRoom(there: number): void {
@@ -135,7 +147,8 @@ function readable(rows: readonly Row[], onBad?: OnBad): Stored<Webhook>[] {
     ({ name }) => `webhook ${name}`,
     ({ revision, ...row }, problems) => {
       const { secret } = row
-      const read = parseWebhook(row.name, { ...formatWebhook(row as Webhook), secret }, '', problems)
+      const body = { ...formatWebhook(row as Webhook), ...(secret === null ? {} : { secret }) }
+      const read = parseWebhook(row.name, body, '', problems)
       return read === null ? null : { value: { ...read, secret }, revision }
     },
     onBad,

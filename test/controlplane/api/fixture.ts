@@ -151,6 +151,10 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     badRows: () => [],
     snapshot: { writtenAt: () => state.snapshot.writtenAt, troubles: () => state.snapshot.troubles },
     events: feed,
+    tryWebhook: async ({ name }) => {
+      if (name === 'busy') throw new ControlError('conflict', 'webhook busy is being tried')
+      return { delivered: name === 'chat', reason: name === 'chat' ? null : 'status 404', tookMs: 3 }
+    },
     webhookStatus: (name) => state.webhooks.get(name) ?? null,
     ownZones: {
       lookupA: (name) => {

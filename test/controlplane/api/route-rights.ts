@@ -44,6 +44,7 @@ export const routeRights: Readonly<Record<string, Need>> = {
   'PUT /v1/webhooks/:name': 'everything',
   'PATCH /v1/webhooks/:name': 'everything',
   'DELETE /v1/webhooks/:name': 'everything',
+  'POST /v1/webhooks/:name/test': 'everything',
 
   // Each may move parts that belong to many.
   'GET /v1/gradual-changes': 'everything',

@@ -9,9 +9,9 @@ import { formatWebhook, parseWebhook, WebhookSchema } from '../../document/webho
 import { ControlError } from '../../model/errors.ts'
 import type { Webhook, WebhookInput } from '../../model/webhook.ts'
 import { deleteWebhook, getWebhook, listWebhooks, putWebhook } from '../../store/webhooks.ts'
-import type { Ground, Memory, Observations } from '../context.ts'
-import { Instant, withStatus } from '../schemas.ts'
-import { type Resource, registerResource } from './resource.ts'
+import type { Ground, Memory, Observations, Operations } from '../context.ts'
+import { guarded, Instant, json, paramsOf, TextOrNull, titled, withStatus } from '../schemas.ts'
+import { notFound, type Resource, registerResource } from './resource.ts'
 
 const counted = (description: string) =>
   Type.Integer({ description: `on this node since its start: ${description}` })
@@ -19,7 +19,7 @@ const counted = (description: string) =>
 const Status = Type.Object({
   secret: Type.String({
     description:
-      '`set`; in the reply of the write that had a secret made the secret itself, which is never told again',
+      '`set`, or `none`; in the reply of the write that had a secret made the secret itself, which is never told again',
   }),
   state: Type.Enum(['active', 'stopped'], {
     description:
@@ -39,14 +39,26 @@ const idle = { state: 'active', delivered: 0, failed: 0, dropped: 0, queued: 0, 
 const { secret: _, ...shown } = WebhookSchema.properties
 const viewed = Type.Object(shown)
 
-export function webhookRoutes(app: FastifyInstance, context: Ground & Observations): void {
+const Trial = titled(
+  'WebhookTrial',
+  Type.Object({
+    delivered: Type.Boolean({ description: 'whether the receiver took it' }),
+    reason: TextOrNull('why it did not; null when it did'),
+    tookMs: Type.Integer({ description: 'how long the attempt took' }),
+  }),
+)
+
+export function webhookRoutes(app: FastifyInstance, context: Ground & Observations & Operations): void {
   // No cache on the way may keep a secret.
   app.addHook('onRequest', async (request, reply) => {
     if (request.method !== 'GET') reply.header('cache-control', 'no-store')
   })
   const present = (webhook: Webhook) => ({
     ...formatWebhook(webhook),
-    status: { secret: 'set', ...(context.webhookStatus(webhook.name) ?? idle) },
+    status: {
+      secret: webhook.secret === null ? 'none' : 'set',
+      ...(context.webhookStatus(webhook.name) ?? idle),
+    },
   })
   const resource: Resource<string, WebhookInput, Webhook> = {
     kind: 'webhook',
@@ -79,6 +91,28 @@ export function webhookRoutes(app: FastifyInstance, context: Ground & Observatio
     },
   }
   registerResource(app, context, resource)
+  registerTrial(app, context)
+}
+
+function registerTrial(app: FastifyInstance, context: Ground & Operations): void {
+  const url = '/v1/webhooks/:name/test'
+  const schema = guarded(
+    { tag: 'webhook', id: 'testWebhook', summary: 'Sends a webhook one message, to see whether it arrives' },
+    { 200: json('What became of it.', Trial) },
+    [404, 409],
+    {
+      params: paramsOf(url),
+      description:
+        'By the node that is asked, at once and without a second attempt. The message says that it is a test; PagerDuty gets an ' +
+        'incident that is opened and closed again. Nothing of it is in the record of events, nor counted in `status`.',
+    },
+  )
+  app.post(url, { schema, config: { access: 'everything' } }, async (request) => {
+    const { name } = request.params as { name: string }
+    const stored = await context.database.read((tx) => getWebhook(tx, name))
+    if (stored === null) throw notFound(`webhook ${name}`)
+    return await context.tryWebhook(stored.value, request.actor)
+  })
 }
 
 function rememberedWebhooks({ catalog, whole }: Memory): ReadonlyMap<string, Webhook> {

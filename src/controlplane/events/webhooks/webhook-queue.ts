@@ -1,33 +1,37 @@
 /**
- * The events that wait for one webhook, and their delivery: one at a time, in order.
+ * The events that wait for one webhook, and their delivery: one message at a time, in order.
  *
- *     idle ──push──> sending ──2xx──> idle, or sending the next
- *                       │ ▲
- *                  other│ │after a while, or at once when the webhook was changed
- *                       ▼ │
- *                    waiting ──after the last retry──> given up: idle, or sending the next
- *     sending ──410──> stopped ──webhook changed──> idle
+ *     idle ──push──> gathering ──the window is over──> sending ──2xx──> idle, or gathering the next
+ *                                                        │ ▲
+ *                                                   other│ │after a while, or at once when the webhook was changed
+ *                                                        ▼ │
+ *                                                      waiting ──after the last retry──> given up: idle, or gathering the next
+ *                                                      sending ──410──> stopped ──webhook changed──> idle
+ *
+ * A message is of one event, or of those that came within the webhook's window (`groupMs`); without one nothing gathers. While events
+ * keep coming the windows become longer, so a storm of an hour is not a message every few seconds.
  *
  * Bound: 1,000 events; of those that have not been tried yet the oldest give way, since what is true now matters more than
- * what was. In memory alone: what waits when the node stops is lost to the webhook, and stays in the record of events.
+ * what was. What waits for longer than a moment is stored (`waiting-store.ts`), so that it survives a restart.
  */
-import { createHmac, randomUUID } from 'node:crypto'
-import type { AddressPolicy } from '../../model/pool.ts'
+import { randomUUID } from 'node:crypto'
 import type { Webhook, WebhookStatus } from '../../model/webhook.ts'
 import { pause } from '../../timing/clock.ts'
-import { attempt, type FailedAttempt } from './attempt.ts'
+import type { FailedAttempt } from './attempt.ts'
+import { deliver, type Ways } from './deliver.ts'
+import { messageOf, mostTogether, together } from './formats/formats.ts'
 
 export type DeliveryResult = 'delivered' | 'retried' | 'failed' | 'dropped'
 
-export interface DeliveryOptions {
-  readonly policy: AddressPolicy
+export interface DeliveryOptions extends Ways {
+  /** What this server calls itself in messages to people. */
+  readonly server: string
   /** Counts for metrics: every event ends as delivered, failed or dropped; retried is an attempt that failed and is not the last. */
   readonly onDelivery: (webhook: string, result: DeliveryResult) => void
   /** Tells the log. `detail` holds no secret and no URL. */
   readonly onProblem: (webhook: string, problem: string, detail: object) => void
   /** An attempt could not be made, by a fault of this host. */
   readonly onOwnFault?: (reason: string) => void
-  readonly now: () => Date
   /** Waits before the second attempt, the third, ...; a fifth more or less of each, by chance. */
   readonly retryDelaysMs?: readonly number[]
 }
@@ -38,9 +42,13 @@ const defaultRetryDelaysMs = [1_000, 5_000, 30_000, 120_000, 600_000]
 export const maxQueued = 1_000
 /** Octets; events are far below. */
 const bodyLimit = 64 * 1024
+/** The longest window while events keep coming, but for a webhook that asks for more. */
+const longestWindowMs = 30_000
 
-interface Delivery {
+/** An event that waits. */
+export interface Delivery {
   readonly id: string
+  /** The event as JSON. */
   readonly body: string
 }
 
@@ -48,9 +56,11 @@ export class WebhookQueue {
   readonly #options: DeliveryOptions
   readonly #abort = new AbortController()
   #webhook: Webhook
-  /** The first one is being delivered. Bound: `maxQueued`. */
-  readonly #queue: Delivery[] = []
-  /** Attempts at the first one, with the webhook as it is. */
+  /** Bound: `maxQueued`. */
+  #queue: Delivery[] = []
+  /** Those of the message that is being delivered, which are in the queue, too; empty while there is none. */
+  #group: readonly Delivery[] = []
+  /** Attempts at the message, with the webhook as it is. */
   #attempts = 0
   #stopped = false
   #failing = false
@@ -58,6 +68,9 @@ export class WebhookQueue {
   #overflow = 0
   #counts = { delivered: 0, failed: 0, dropped: 0 }
   #lastError: WebhookStatus['lastError'] = null
+  /** The last window, and when its message was sent. */
+  #window = { ms: 0, endedAt: Number.NEGATIVE_INFINITY }
+  #isGathering = false
   #endWait: (() => void) | undefined
   #loop: Promise<void> | undefined
 
@@ -75,6 +88,11 @@ export class WebhookQueue {
     return { state, ...this.#counts, queued: this.#queue.length, lastError: this.#lastError }
   }
 
+  /** What has not been delivered, in order. */
+  get waiting(): readonly Delivery[] {
+    return this.#queue
+  }
+
   /** @param body an event as JSON */
   push(body: string): void {
     if (this.#stopped || this.#abort.signal.aborted) return
@@ -84,7 +102,19 @@ export class WebhookQueue {
     }
     if (this.#queue.length >= maxQueued) this.#drop()
     this.#queue.push({ id: `msg_${randomUUID()}`, body })
+    // There is one message of them by now.
+    if (this.#isGathering && this.#queue.length >= mostTogether) this.#endWait?.()
     this.#loop ??= this.#run()
+  }
+
+  /** Takes what waited before the start, which is older than what waits. */
+  restore(deliveries: readonly Delivery[]): void {
+    if (this.#stopped || this.#abort.signal.aborted) return
+    const room = Math.max(0, maxQueued - this.#queue.length)
+    for (let i = room; i < deliveries.length; i++) this.#countDropped()
+    const fit = deliveries.slice(Math.max(0, deliveries.length - room))
+    this.#queue.splice(this.#group.length, 0, ...fit)
+    if (this.#queue.length > 0) this.#loop ??= this.#run()
   }
 
   /** What waits goes out by the new settings, at once. */
@@ -92,10 +122,12 @@ export class WebhookQueue {
     this.#webhook = webhook
     this.#attempts = 0
     this.#stopped = false
+    // Another format may put others together.
+    this.#group = []
     this.#endWait?.()
   }
 
-  /** Gives up what waits and ends the attempt that is being made. */
+  /** Ends the attempt that is being made. What waits stays, for who stores it. */
   async stop(): Promise<void> {
     this.#abort.abort()
     await this.#loop
@@ -103,46 +135,62 @@ export class WebhookQueue {
 
   async #run(): Promise<void> {
     const { signal } = this.#abort
-    for (;;) {
-      const first = this.#queue[0]
-      if (first === undefined || signal.aborted) break
-      await this.#try(first, signal)
+    while (this.#queue.length > 0 && !signal.aborted) {
+      if (this.#group.length === 0) {
+        await this.#gather(signal)
+        if (signal.aborted || this.#queue.length === 0) continue
+        this.#group = together(this.#webhook, this.#queue)
+      }
+      await this.#try(this.#group, signal)
     }
     this.#loop = undefined
   }
 
+  /** Waits until the window is over, or there is a message full. */
+  async #gather(signal: AbortSignal): Promise<void> {
+    const { groupMs } = this.#webhook
+    if (groupMs === 0 || this.#queue.length >= mostTogether) return
+    const { ms, endedAt } = this.#window
+    const goesOn = performance.now() - endedAt < 2 * ms
+    const windowMs = goesOn ? Math.max(groupMs, Math.min(2 * ms, longestWindowMs)) : groupMs
+    this.#isGathering = true
+    await this.#wait(windowMs, signal)
+    this.#isGathering = false
+    this.#window = { ms: windowMs, endedAt: performance.now() }
+  }
+
   /** One attempt, and the wait after it. */
-  async #try({ id, body }: Delivery, signal: AbortSignal): Promise<void> {
-    const { policy, now } = this.#options
+  async #try(group: readonly Delivery[], signal: AbortSignal): Promise<void> {
     const webhook = this.#webhook
-    const { url, secret, timeoutMs } = webhook
-    const headers = signatureHeaders(secret, id, now(), body)
-    const result = await attempt({ url, headers, body, timeoutMs }, policy, signal)
-    if (signal.aborted) return
-    if (result.kind === 'delivered') this.#delivered(webhook.name)
+    const bodies = group.map(({ body }) => body)
+    const message = messageOf(webhook, bodies, this.#options.server)
+    const result = await deliver(webhook, message, group[0]!.id, this.#options, signal)
+    if (signal.aborted && result.kind !== 'delivered') return
+    if (result.kind === 'delivered') this.#delivered(webhook.name, group)
     // What was said of other settings says nothing of these.
     else if (webhook !== this.#webhook) return
     else if (result.kind === 'gone') this.#stopForGood()
-    else await this.#retry(result, signal)
+    else await this.#retry(group, result, signal)
   }
 
-  #delivered(name: string): void {
-    this.#counts.delivered++
+  #delivered(name: string, group: readonly Delivery[]): void {
+    this.#counts.delivered += group.length
     this.#failing = false
-    this.#next()
-    this.#options.onDelivery(name, 'delivered')
+    this.#next(group)
+    for (const _ of group) this.#options.onDelivery(name, 'delivered')
   }
 
   #stopForGood(): void {
     this.#stopped = true
     this.#giveUp(this.#queue.length, 'status 410: the receiver wants no more')
-    this.#queue.length = 0
+    this.#queue = []
+    this.#group = []
     this.#attempts = 0
     this.#overflow = 0
   }
 
-  /** Waits for the next attempt; gives the event up after the last. */
-  async #retry(failed: FailedAttempt, signal: AbortSignal): Promise<void> {
+  /** Waits for the next attempt; gives the events up after the last. */
+  async #retry(group: readonly Delivery[], failed: FailedAttempt, signal: AbortSignal): Promise<void> {
     const { onDelivery, onProblem, onOwnFault, retryDelaysMs = defaultRetryDelaysMs } = this.#options
     const { reason, retryAfterMs, own } = failed
     const { name } = this.#webhook
@@ -154,8 +202,8 @@ export class WebhookQueue {
     }
     const delayMs = retryDelaysMs[this.#attempts++]
     if (delayMs === undefined) {
-      this.#giveUp(1, reason)
-      this.#next()
+      this.#giveUp(group.length, reason)
+      this.#next(group)
       return
     }
     this.#fault(reason)
@@ -165,8 +213,11 @@ export class WebhookQueue {
     await this.#wait(Math.max(delayMs * (0.8 + 0.4 * Math.random()), retryAfterMs ?? 0), signal)
   }
 
-  #next(): void {
-    this.#queue.shift()
+  /** These are done with. */
+  #next(group: readonly Delivery[]): void {
+    const done = new Set(group)
+    this.#queue = this.#queue.filter((one) => !done.has(one))
+    this.#group = []
     this.#attempts = 0
     if (this.#overflow === 0 || this.#queue.length > maxQueued / 2) return
     this.#options.onProblem(this.#webhook.name, 'events were dropped', { count: this.#overflow })
@@ -174,7 +225,13 @@ export class WebhookQueue {
   }
 
   #drop(): void {
-    this.#queue.splice(1, 1)
+    const trying = new Set(this.#group)
+    const oldest = this.#queue.findIndex((one) => !trying.has(one))
+    this.#queue.splice(oldest, 1)
+    this.#countDropped()
+  }
+
+  #countDropped(): void {
     this.#counts.dropped++
     this.#options.onDelivery(this.#webhook.name, 'dropped')
     if (this.#overflow++ === 0) {
@@ -199,18 +256,4 @@ export class WebhookQueue {
     await pause(ms, AbortSignal.any([signal, changed.signal]))
     this.#endWait = undefined
   }
-}
-
-/**
- * The headers that say who sent a message (Standard Webhooks 1.0, "Webhook headers" and "Signature scheme"): HMAC-SHA256 over
- * id, time of the attempt and body, joined by dots, with the octets that the secret stands for.
- *
- * @param secret `whsec_` and base64
- * @param id of the message, the same for each attempt; without a dot
- */
-export function signatureHeaders(secret: string, id: string, at: Date, body: string): Record<string, string> {
-  const timestamp = String(Math.floor(at.getTime() / 1000))
-  const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
-  const digest = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
-  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${digest}` }
 }

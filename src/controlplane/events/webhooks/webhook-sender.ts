@@ -2,16 +2,23 @@
  * Tells webhooks what this node sees. Every node sends its own: the one that saw something is the one that is sure to be
  * there, and a receiver that is told of one outage by three nodes knows more than one that is told once.
  */
+import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { ControlError } from '../../model/errors.ts'
 import { type Event, poolsOf } from '../../model/event.ts'
 import { patternsMeet } from '../../model/glob.ts'
-import type { Webhook, WebhookSettings, WebhookStatus } from '../../model/webhook.ts'
-import { type DeliveryOptions, WebhookQueue } from './webhook-queue.ts'
+import type { ToldEvent } from '../../model/told-event.ts'
+import type { Webhook, WebhookSettings, WebhookStatus, WebhookTrial } from '../../model/webhook.ts'
+import { deliver } from './deliver.ts'
+import { tellsOf, trialMessages } from './formats/formats.ts'
+import { type Delivery, type DeliveryOptions, WebhookQueue } from './webhook-queue.ts'
 
 export class WebhookSender {
   readonly #options: DeliveryOptions
   /** Bound: the webhooks that the store takes. */
   readonly #queues = new Map<string, WebhookQueue>()
+  /** Names of those that are being tried. Bound: one each. */
+  readonly #trials = new Set<string>()
 
   constructor(options: DeliveryOptions) {
     this.#options = options
@@ -47,9 +54,50 @@ export class WebhookSender {
       for (const queue of this.#queues.values()) {
         if (!wants(queue.webhook, event)) continue
         body ??= JSON.stringify(event)
-        queue.push(body)
+        if (tellsOf(queue.webhook, JSON.parse(body) as ToldEvent)) queue.push(body)
       }
     }
+  }
+
+  /** What waits for each webhook. */
+  *waiting(): Generator<{ readonly webhook: string } & Delivery> {
+    for (const [webhook, queue] of this.#queues)
+      for (const { id, body } of queue.waiting) yield { webhook, id, body }
+  }
+
+  get names(): readonly string[] {
+    return [...this.#queues.keys()]
+  }
+
+  /** Takes what waited for a webhook before. */
+  restore(webhook: string, deliveries: readonly Delivery[]): void {
+    this.#queues.get(webhook)?.restore(deliveries)
+  }
+
+  /**
+   * Sends one message to see whether it arrives, now and once. Nothing of it is counted.
+   *
+   * @param event of the kind `test`
+   * @throws ControlError `conflict` while the webhook is being tried
+   */
+  async try(webhook: Webhook, event: ToldEvent, signal: AbortSignal): Promise<WebhookTrial> {
+    const { name } = webhook
+    if (this.#trials.has(name)) throw new ControlError('conflict', `webhook ${name} is being tried`)
+    this.#trials.add(name)
+    const start = performance.now()
+    let reason: string | null = null
+    try {
+      const id = `msg_${randomUUID()}`
+      for (const message of trialMessages(webhook, event, this.#options.server)) {
+        const result = await deliver(webhook, message, id, this.#options, signal)
+        if (result.kind === 'failed') reason = result.reason
+        else if (result.kind === 'gone') reason = 'status 410: the receiver wants no more'
+        if (reason !== null) break
+      }
+    } finally {
+      this.#trials.delete(name)
+    }
+    return { delivered: reason === null, reason, tookMs: Math.round(performance.now() - start) }
   }
 
   /** Null for a webhook that this node does not know. */
@@ -57,10 +105,9 @@ export class WebhookSender {
     return this.#queues.get(name)?.status ?? null
   }
 
+  /** Ends what is under way. What waits stays, for who stores it. */
   async stop(): Promise<void> {
-    const queues = [...this.#queues.values()]
-    this.#queues.clear()
-    await Promise.all(queues.map((queue) => queue.stop()))
+    await Promise.all(Array.from(this.#queues.values(), (queue) => queue.stop()))
   }
 }
 

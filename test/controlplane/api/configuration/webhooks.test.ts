@@ -9,6 +9,7 @@ t.teardown(() => postgres.stop())
 
 const secret = `whsec_${Buffer.alloc(24, 1).toString('base64')}`
 const other = `whsec_${Buffer.alloc(64, 2).toString('base64')}`
+const integrationKey = 'Ab1'.repeat(11).slice(0, 32)
 const url = 'https://hooks.example.test/a?b=c'
 
 t.test('a webhook and its secret', async (t) => {
@@ -93,6 +94,21 @@ t.test('a webhook that can be none is refused, with the path of what is wrong', 
     [{ url, pools: ['Web'] }, 'pools[0]'],
     [{ url, timeout: '2m' }, 'timeout'],
     [{ url, colour: 'red' }, 'colour'],
+    [{ url, format: 'irc' }, 'format'],
+    [{ url, group: '11m' }, 'group'],
+    [{ url, format: 'mail' }, 'url'],
+    [{ url: 'mailto:ops@a.test' }, 'url'],
+    [{ url: 'mailto:', format: 'mail' }, 'url'],
+    [{ url: 'mailto:ops', format: 'mail' }, 'url'],
+    [{ url: 'mailto:ops@a..test', format: 'mail' }, 'url'],
+    [{ url: 'mailto:.ops@a.test', format: 'mail' }, 'url'],
+    [{ url: 'mailto:ops@a.test?bcc=evil@b.test', format: 'mail' }, 'url'],
+    [{ url: 'mailto:ops@a.test, night@a.test', format: 'mail' }, 'url'],
+    [{ url: `mailto:${Array.from({ length: 21 }, (_, i) => `a${i}@a.test`)}`, format: 'mail' }, 'url'],
+    [{ url, format: 'slack', secret }, 'secret'],
+    [{ url, format: 'pagerduty', secret }, 'secret'],
+    [{ url, format: 'pagerduty' }, 'secret'],
+    [{ url, secret: integrationKey }, 'secret'],
   ] as const) {
     const reply = await call('PUT', '/v1/webhooks/w', body)
     t.match(reply, { status: 400, body: { errors: [{ path }] } }, JSON.stringify(body))
@@ -108,6 +124,50 @@ t.test('a webhook that can be none is refused, with the path of what is wrong', 
     t.notOk(JSON.stringify(reply.body).includes(bad), 'and is not repeated')
   }
   t.equal((await call('PUT', '/v1/webhooks/Wrong', { url })).status, 400)
+})
+
+t.test('formats, with the secrets that they have', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase())
+  const { call, database } = harness
+  const stored = async () => (await database.read((tx) => getWebhook(tx, 'people')))!.value
+  const shown = (reply: { status: number; body: { status: object } }) => [reply.status, reply.body.status]
+
+  const slack = await call('PUT', '/v1/webhooks/people', { url, format: 'slack' })
+  t.match(shown(slack), [201, { secret: 'none' }], 'nothing is made up that nobody needs')
+  t.match(await stored(), { secret: null, groupMs: 5000 }, 'people are told of a storm once')
+  t.notOk('group' in slack.body)
+  await call('PATCH', '/v1/webhooks/people', { format: 'teams', group: '0s' })
+  t.match(await stored(), { secret: null, groupMs: 0, format: 'teams' })
+
+  const duty = { url, format: 'pagerduty', secret: integrationKey }
+  t.match(shown(await call('PUT', '/v1/webhooks/people', duty)), [200, { secret: 'set' }])
+  const again = await call('PATCH', '/v1/webhooks/people', { pools: ['web'] })
+  t.match(again.status, 200)
+  t.match(await stored(), { secret: integrationKey, groupMs: 0 }, 'the key stays')
+  t.notOk(JSON.stringify([again, await call('GET', '/v1/audit')]).includes(integrationKey))
+
+  const json = await call('PATCH', '/v1/webhooks/people', { format: 'json' })
+  t.match(json.body.status.secret, /^whsec_/, 'the secret of one format is none of another')
+  t.match((await call('PATCH', '/v1/webhooks/people', { format: 'pagerduty' })).status, 400)
+
+  const mail = await call('PUT', '/v1/webhooks/people', {
+    url: 'MAILTO:ops@a.test,x+y@b.test',
+    format: 'mail',
+  })
+  t.match(mail, { status: 200, body: { url: 'mailto:ops@a.test,x+y@b.test', status: { secret: 'none' } } })
+  const back = await call('PUT', '/v1/webhooks/people', mail.body)
+  t.equal(back.status, 200, 'what was read can be written')
+})
+
+t.test('a trial', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase())
+  const { call } = harness
+  for (const name of ['chat', 'wrong', 'busy']) await call('PUT', `/v1/webhooks/${name}`, { url })
+  const attempt = (name: string) => call('POST', `/v1/webhooks/${name}/test`)
+  t.match(await attempt('chat'), { status: 200, body: { delivered: true, reason: null, tookMs: 3 } })
+  t.match(await attempt('wrong'), { status: 200, body: { delivered: false, reason: 'status 404' } })
+  t.equal((await attempt('busy')).status, 409)
+  t.equal((await attempt('none')).status, 404)
 })
 
 t.test('webhooks are no part of the document', async (t) => {

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
+import { Mailer } from '../../../../src/controlplane/events/webhooks/mailer.ts'
 import {
   type DeliveryOptions,
   maxQueued,
@@ -19,6 +20,8 @@ const webhook = (url: string, change: Partial<Webhook> = {}): Webhook => ({
   name: 'w',
   url,
   secret,
+  format: 'json',
+  groupMs: 0,
   kinds: null,
   pools: null,
   timeoutMs: 5000,
@@ -52,6 +55,8 @@ function startSending(t: Test, options: Partial<DeliveryOptions> = {}): Sending 
   let told = Promise.withResolvers<void>()
   const sender = new WebhookSender({
     policy: () => null,
+    mailer: new Mailer({ server: null, from: null }),
+    server: 'ns1',
     onDelivery: (_webhook, outcome) => {
       outcomes.push(outcome)
       told.resolve()

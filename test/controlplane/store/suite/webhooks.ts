@@ -18,6 +18,8 @@ const input = (name: string, change: Partial<WebhookInput> = {}): WebhookInput =
   name,
   url: 'https://hooks.example.test/a?token=s3cr3t',
   secret: null,
+  format: 'json',
+  groupMs: 0,
   kinds: null,
   pools: null,
   timeoutMs: 15_000,

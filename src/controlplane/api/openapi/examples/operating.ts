@@ -162,6 +162,12 @@ const others: readonly Example[] = [
     status: 200,
   },
   {
+    of: 'testWebhook',
+    summary: 'Whether it arrives',
+    parameters: { name: 'on-call' },
+    status: 200,
+  },
+  {
     of: 'createToken',
     summary: 'For one zone, and what is below it',
     body: {
