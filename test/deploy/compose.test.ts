@@ -11,21 +11,29 @@ import { repository } from '../support/daemon.ts'
 
 const read = (path: string) => readFile(join(repository, path), 'utf8')
 const text = await read('compose.yaml')
-const compose = parse(text)
+const compose = parse(text, { merge: true })
 const { postgres, migrate, pooldns } = compose.services
+const two = compose.services['pooldns-two']
 const example = await read('deploy/pooldns.env.example')
 const secrets = [...example.matchAll(/^([A-Z_]+)=$/gm)].map(([, name]) => name!)
 
 t.test('the daemon and the migration can do as little as possible', async (t) => {
-  for (const service of [migrate, pooldns, postgres]) {
+  for (const service of Object.values(compose.services)) {
     t.match(service, { read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
   }
-  for (const service of [migrate, pooldns]) {
+  for (const service of [migrate, pooldns, two]) {
     t.notOk('cap_add' in service)
     t.notOk('user' in service, 'the image has an unprivileged one')
     t.match(service, { image: 'pooldns', build: { dockerfile: 'Containerfile' } })
   }
-  t.same(Object.keys(compose.services).length, 3)
+  const always = Object.entries<{ profiles?: string[] }>(compose.services).filter(
+    ([, { profiles }]) => !profiles,
+  )
+  t.same(
+    always.map(([name]) => name).sort(),
+    ['migrate', 'pooldns', 'postgres'],
+    'what starts without a profile',
+  )
 })
 
 t.test('DNS is open to all, HTTP to this host', async (t) => {
@@ -47,7 +55,6 @@ t.test('postgres keeps its data, and makes the roles', async (t) => {
   const [, major] = /^docker\.io\/library\/postgres:(\d+)$/.exec(postgres.image)!
   t.ok(Number(major) >= 18, 'whose volume is the folder above the cluster')
   t.ok(postgres.volumes.includes('postgres:/var/lib/postgresql'))
-  t.same(Object.keys(compose.volumes).sort(), ['data', 'postgres'])
   const mounts = new Map<string, string>(
     postgres.volumes
       .filter((volume: string) => volume.startsWith('./'))
@@ -65,11 +72,14 @@ t.test('every secret has an example without a value, and goes only where it is n
   const all = new Set([...text.matchAll(/\$\{(\w+)/g)].map(([, name]) => name!))
   const optional = [...example.matchAll(/^#([A-Z_]+)=.+$/gm)].map(([, name]) => name!)
   t.same([...all].filter((name) => !required.has(name)).sort(), optional.sort())
-  const seen = (service: { environment: Record<string, string> }) =>
-    secrets.filter((name) => JSON.stringify(service.environment).includes(`{${name}:`))
+  const seen = (service: { environment?: Record<string, string> }) =>
+    secrets.filter((name) => JSON.stringify(service.environment ?? {}).includes(`{${name}:`))
   t.same(seen(postgres).sort(), ['POOLDNS_DAEMON_PASSWORD', 'POOLDNS_OWNER_PASSWORD', 'POSTGRES_PASSWORD'])
   t.same(seen(migrate), ['POOLDNS_OWNER_PASSWORD'])
-  t.same(seen(pooldns).sort(), ['POOLDNS_ADMIN_TOKEN', 'POOLDNS_DAEMON_PASSWORD'])
+  for (const server of [pooldns, two])
+    t.same(seen(server).sort(), ['POOLDNS_ADMIN_TOKEN', 'POOLDNS_DAEMON_PASSWORD'])
+  for (const name of ['prometheus', 'alertmanager', 'grafana', 'valkey'])
+    t.same(seen(compose.services[name]), [], name)
 })
 
 t.test('the daemon takes its environment', async (t) => {
@@ -78,10 +88,11 @@ t.test('the daemon takes its environment', async (t) => {
   for (const [service, role] of [
     [migrate, 'pooldns_owner'],
     [pooldns, 'pooldns'],
+    [two, 'pooldns'],
   ] as const) {
     const filled = Object.entries<string>(service.environment).map(([name, value]) => [
       name,
-      value.replaceAll(/\$\{\w+:\?[^}]+\}/g, secret).replaceAll(/\$\{\w+:-(\w*)\}/g, '$1'),
+      value.replaceAll(/\$\{\w+:\?[^}]+\}/g, secret).replaceAll(/\$\{\w+:-([^}]*)\}/g, '$1'),
     ])
     const { databaseUrl, probeAllow, canaries, guard } = readConfig([], Object.fromEntries(filled))
     t.equal(databaseUrl, `postgres://${role}:${secret}@postgres:5432/${postgres.environment.POSTGRES_DB}`)
