@@ -21,6 +21,7 @@ import { misspelt, unsaidVariables } from './config-variables.ts'
 import { parseHostName } from './controlplane/api/clients/authority.ts'
 import { parseDuration } from './controlplane/document/duration.ts'
 import { isMailAddress } from './controlplane/document/webhook.ts'
+import { CacheUrlError, cacheUrlForm, parseCacheUrl } from './controlplane/feeds/cache/cache-url.ts'
 import { parseSmtpServer } from './controlplane/model/smtp-server.ts'
 import { DatabaseUrlError, databaseUrlForm, parseDatabaseUrl } from './controlplane/store/database-url.ts'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
@@ -127,6 +128,8 @@ const printable = 'up to 64 printable ASCII characters'
 const settings = {
   /** null: the embedded database in the data directory. */
   databaseUrl: setting('DATABASE_URL', databaseUrlForm, null, parseUrlOfDatabase),
+  /** null: what was read is kept in memory alone. */
+  cacheUrl: setting('POOLDNS_CACHE_URL', cacheUrlForm, null, parseUrlOfCache),
   dataDir: setting('POOLDNS_DATA_DIR', 'a path', './data', parsePath),
   dnsListen: setting('POOLDNS_DNS_LISTEN', severalAddresses, anyAddress, parseListens),
   httpListen: setting(
@@ -260,7 +263,7 @@ export interface Config extends Omit<Values, RateLimitField> {
 }
 
 /** Fields that may come from the file that `<VARIABLE>_FILE` names, because they are secrets or hold one. */
-const secrets: ReadonlySet<Field> = new Set(['adminToken', 'databaseUrl', 'smtpServer'])
+const secrets: ReadonlySet<Field> = new Set(['adminToken', 'databaseUrl', 'cacheUrl', 'smtpServer'])
 
 const fields = Object.keys(settings) as Field[]
 
@@ -355,7 +358,8 @@ function readField(field: Field, flag: string | undefined, environment: Environm
   const source = flag === undefined ? variable : `--${flagOf(field)}`
   const value = parseFrom(source, () => parse(text))
   if (value !== undefined) return value
-  const shown = field === 'adminToken' ? '(not shown)' : JSON.stringify(maskPasswords(text))
+  const hidden = field === 'adminToken' || (secrets.has(field) && !text.includes('://'))
+  const shown = hidden ? '(not shown)' : JSON.stringify(maskPasswords(text))
   throw new UsageError(`${source}: ${shown} is not accepted; it takes ${accepted}`)
 }
 
@@ -364,7 +368,8 @@ function parseFrom<T>(source: string, parse: () => T): T {
   try {
     return parse()
   } catch (error) {
-    if (error instanceof DatabaseUrlError) throw new UsageError(`${source}: ${error.message}`)
+    if (error instanceof DatabaseUrlError || error instanceof CacheUrlError)
+      throw new UsageError(`${source}: ${error.message}`)
     throw error
   }
 }
@@ -372,6 +377,12 @@ function parseFrom<T>(source: string, parse: () => T): T {
 function parseUrlOfDatabase(text: string): string | undefined {
   if (!/^postgres(ql)?:\/\//.test(text)) return undefined
   parseDatabaseUrl(text)
+  return text
+}
+
+function parseUrlOfCache(text: string): string | undefined {
+  if (!/^rediss?:\/\//i.test(text)) return undefined
+  parseCacheUrl(text)
   return text
 }
 

@@ -7,6 +7,7 @@ t.test('what is not set has its default', async (t) => {
   const config = readConfig([], {})
   t.match(config, {
     databaseUrl: null,
+    cacheUrl: null,
     dataDir: './data',
     dnsListen: [
       { host: '0.0.0.0', port: 9999 },
@@ -28,6 +29,7 @@ t.test('what is not set has its default', async (t) => {
 t.test('variables, and flags above them', async (t) => {
   const environment = {
     DATABASE_URL: 'postgres://u:p@db/pooldns',
+    POOLDNS_CACHE_URL: 'rediss://:p@cache:7000/2',
     POOLDNS_DATA_DIR: '/var/lib/pooldns',
     POOLDNS_DNS_LISTEN: '192.0.2.1:53,[2001:DB8::1]:53',
     POOLDNS_HTTP_LISTEN: '0.0.0.0:80',
@@ -38,6 +40,7 @@ t.test('variables, and flags above them', async (t) => {
   }
   t.match(readConfig(['--workers', '5', '--log-level=warn', '--demo'], environment), {
     databaseUrl: 'postgres://u:p@db/pooldns',
+    cacheUrl: 'rediss://:p@cache:7000/2',
     dataDir: '/var/lib/pooldns',
     dnsListen: [
       { host: '192.0.2.1', port: 53 },
@@ -303,6 +306,7 @@ t.test('secrets come by variables and from files, and by no flag', async (t) => 
   t.equal(readConfig([], { POOLDNS_ADMIN_TOKEN_FILE: file('crlf') }).adminToken, token)
   t.equal(readConfig([], { POOLDNS_ADMIN_TOKEN: token, POOLDNS_ADMIN_TOKEN_FILE: '' }).adminToken, token)
   t.equal(readConfig([], { DATABASE_URL_FILE: file('url') }).databaseUrl, 'postgres://u:p@db/pooldns')
+  t.equal(readConfig(['--cache-url', 'redis://h/1'], {}).cacheUrl, 'redis://h/1')
   t.equal(readConfig(['--database-url', 'postgres://db/x'], {}).databaseUrl, 'postgres://db/x')
   writeFileSync(file('url'), 'mysql://u:hunter2@x')
   const rows: [args: string[], environment: Record<string, string>, message: RegExp][] = [
@@ -317,6 +321,15 @@ t.test('secrets come by variables and from files, and by no flag', async (t) => 
     [[], { POOLDNS_ADMIN_TOKEN_FILE: file('short') }, /^POOLDNS_ADMIN_TOKEN: \(not shown\)/],
     [[], { POOLDNS_ADMIN_TOKEN_FILE: file('long') }, /more than 8192 octets/],
     [[], { POOLDNS_ADMIN_TOKEN_FILE: '/dev/zero' }, /more than 8192 octets/],
+    [['--cache-url', 'redis://:hunter2@h'], {}, /^--cache-url would show .*POOLDNS_CACHE_URL_FILE/],
+    [
+      [],
+      { POOLDNS_CACHE_URL: 'http://u:hunter2@h' },
+      /^POOLDNS_CACHE_URL: "http:\/\/u:\[secret\]@h" .*rediss/,
+    ],
+    [[], { POOLDNS_CACHE_URL: 'redis:/u:hunter2@h' }, /^POOLDNS_CACHE_URL: \(not shown\) .*rediss/],
+    [[], { POOLDNS_CACHE_URL: 'redis://u:hunter2/x@h' }, /^POOLDNS_CACHE_URL: an @ stands behind/],
+    [[], { POOLDNS_CACHE_URL_FILE: file('url') }, /^POOLDNS_CACHE_URL: "mysql:\/\/u:\[secret\]@x"/],
     [[], { DATABASE_URL_FILE: file('url') }, /^DATABASE_URL: "mysql:\/\/u:\[secret\]@x"/],
   ]
   for (const [args, environment, message] of rows) {

@@ -62,6 +62,9 @@ const packageHomes: Readonly<Record<string, string>> = {
   pino: 'telemetry/log.ts',
   // Everybody else would load it a second time, and slowly.
   'drizzle-orm': 'schema/drizzle.ts',
+  // Loaded by those alone who have such a server.
+  '@redis/client': 'controlplane/feeds/cache/shared-server.ts',
+  'lru-cache': 'controlplane/feeds/cache/read-cache.ts',
 }
 
 /** What each room of the control plane may import besides itself, of the control plane. Nothing behind the API imports it. */
@@ -102,6 +105,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   fleet: ['model', 'health', 'store', 'timing'],
   explain: ['model', 'rules', 'catalog', 'dns-client', 'location', 'steering'],
   zonefile: ['model', 'rules', 'document', 'store'],
+  feeds: ['model', 'timing'],
   api: [
     'model',
     'apply',
@@ -109,6 +113,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
     'compile',
     'document',
     'explain',
+    'feeds',
     'gradual',
     'health',
     'resolving',

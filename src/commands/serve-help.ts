@@ -27,8 +27,8 @@ export const serve = defineCommand({
     },
   ],
   notes:
-    'Each flag mirrors the variable that is named beside it, and goes before it. Secrets have no flags: POOLDNS_ADMIN_TOKEN_FILE and ' +
-    'DATABASE_URL_FILE name files that hold them.',
+    'Each flag mirrors the variable that is named beside it, and goes before it. Secrets have no flags: POOLDNS_ADMIN_TOKEN_FILE, ' +
+    'DATABASE_URL_FILE and POOLDNS_CACHE_URL_FILE name files that hold them.',
   async run() {
     throw new Error('serve is started by main.ts')
   },

@@ -7,6 +7,7 @@
  */
 import type { Config } from '../config.ts'
 import type { Catalog } from '../controlplane/catalog/catalog.ts'
+import type { ReadCache } from '../controlplane/feeds/cache/read-cache.ts'
 import type { FoundBreak as Break } from '../controlplane/follow/follower.ts'
 import type { CertificateNews } from '../controlplane/health/certificate-watch.ts'
 import type { Suspicion } from '../controlplane/health/guard.ts'
@@ -32,6 +33,8 @@ import type { Supervision } from './supervision.ts'
 export interface Ground {
   readonly config: Config
   readonly database: Database
+  /** Of what was read lately. */
+  readonly cache: ReadCache
   /** Id of this node. */
   readonly nodeId: string
   readonly log: Logger

@@ -35,7 +35,10 @@ export class Events implements AsyncDisposable {
   #isolated = false
 
   /** @param policy of the addresses that webhooks are sent to */
-  constructor({ config, database, nodeId, log, metrics, faults, signal }: Ground, policy: AddressPolicy) {
+  constructor(
+    { config, database, cache, nodeId, log, metrics, faults, signal }: Ground,
+    policy: AddressPolicy,
+  ) {
     this.#log = log
     this.#nodeId = nodeId
     this.#signal = signal
@@ -66,7 +69,10 @@ export class Events implements AsyncDisposable {
       onShed: (count) => metrics.shed('events', count),
       onLost: (count) => log.warn({ count }, 'events were not stored: the database was away for too long'),
       onBad: (reason) => log.error({ reason }, 'events that the database was not told were lost'),
-      onStored: () => this.feed.wake(),
+      onStored: () => {
+        cache.wrote('events')
+        this.feed.wake()
+      },
     })
   }
 

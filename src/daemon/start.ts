@@ -27,6 +27,7 @@ import { version } from '../version.ts'
 import { announceTo, failing, hearings } from './announce.ts'
 import { apiContext } from './api-context.ts'
 import { banner } from './banner.ts'
+import { makeReadCache } from './cache.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { loadDemo } from './demo.ts'
 import { comfortableLimit, type DescriptorShares, descriptorLimit, shareDescriptors } from './descriptors.ts'
@@ -116,10 +117,13 @@ export async function startDaemon(
       onDeath: (reason) => announce({ kind: 'thread-died', thread: 'database', reason }),
     }),
   )
+  // Forgets what was read, and leaves the server that others share it by.
+  const cache = begun.use(makeReadCache({ config, database, log, metrics }, () => parts.configuration))
   const descriptors = countDescriptors(config, log)
   const ground = {
     config,
     database,
+    cache,
     nodeId,
     log,
     metrics,

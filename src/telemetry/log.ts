@@ -13,7 +13,7 @@ export type { Logger } from 'pino'
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
 
-const secretKeys = ['password', 'token', 'adminToken', 'secret', 'authorization', 'databaseUrl']
+const secretKeys = ['password', 'token', 'adminToken', 'secret', 'authorization', 'databaseUrl', 'cacheUrl']
 
 /**
  * JSON lines on standard output, written before the call returns, so that the line that says why a process ends is

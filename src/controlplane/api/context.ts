@@ -10,6 +10,7 @@ import type { ReplayView } from '../apply/replay/replay-view.ts'
 import type { Catalog, CatalogZone } from '../catalog/catalog.ts'
 import type { ImageRrsets } from '../compile/image-rrsets.ts'
 import type { ExplainQuestion, Explanation } from '../explain/explanation.ts'
+import type { ReadCache } from '../feeds/cache/read-cache.ts'
 import type { Availability } from '../health/availability.ts'
 import type { Vitals } from '../health/checked-member.ts'
 import type { Problem } from '../model/errors.ts'
@@ -32,6 +33,8 @@ export interface Ground {
   readonly database: Database
   /** What this node serves; null before it has a configuration. */
   readonly memory: () => Memory | null
+  /** Of what was read of history and of feeds. */
+  readonly cache: ReadCache
   readonly log: Logger
   readonly now: () => Date
   readonly metrics: Metrics

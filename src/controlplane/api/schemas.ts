@@ -166,10 +166,15 @@ export function titled<T extends TSchema>(title: string, schema: T) {
  *
  * @param name of one of its items in the OpenAPI document
  */
-export function page(name: string, item: TSchema, order = ''): Record<number, object> {
+export function page(
+  name: string,
+  item: TSchema,
+  order = '',
+  headers: Record<string, string> = {},
+): Record<number, object> {
   const nextCursor = TextOrNull('the cursor of the next page, null at the end')
   const schema = Type.Object({ items: Type.Array(item), nextCursor }, { title: `${name}Page` })
-  return { 200: json(`One page${order}.`, schema) }
+  return { 200: json(`One page${order}.`, schema, headers) }
 }
 
 /** The reply of a write that has nothing to tell but that it is done. */

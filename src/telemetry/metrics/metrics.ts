@@ -11,6 +11,7 @@
  * of prom-client that end in `_total` are left out: a linter of metrics takes offence at both.
  */
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { CacheMetrics } from './cache.ts'
 import { type DnsCounters, registerDnsMetrics } from './dns.ts'
 import { renderPage } from './exposition.ts'
 import { FaultMetrics } from './faults.ts'
@@ -90,6 +91,7 @@ export class Metrics {
   readonly members: MemberMetrics
   readonly webhooks: WebhookMetrics
   readonly http: HttpMetrics
+  readonly cache: CacheMetrics
   readonly #page: SharedRendering
   readonly #sources: MetricsSources
   #workerRestarts = 0
@@ -110,6 +112,7 @@ export class Metrics {
     this.webhooks = new WebhookMetrics(registry)
     this.http = new HttpMetrics(registry)
     this.#page = new SharedRendering(() => this.#render())
+    this.cache = new CacheMetrics(registry)
     const restarts = 'DNS workers that died or hung, and were started again.'
     exposeValue(registry, 'counter', 'pooldns_worker_restarts_total', restarts, () => this.#workerRestarts)
     const threads = 'Threads of the control plane that died or hung, and were started again.'

@@ -8,6 +8,7 @@ import { request as httpRequest } from 'node:http'
 import type { ApiContext } from '../../../src/controlplane/api/context.ts'
 import { startApi } from '../../../src/controlplane/api/server.ts'
 import { EventFeed } from '../../../src/controlplane/events/event-feed.ts'
+import { ReadCache } from '../../../src/controlplane/feeds/cache/read-cache.ts'
 import { AvailabilityTable } from '../../../src/controlplane/health/availability.ts'
 import { ControlError, type Problem } from '../../../src/controlplane/model/errors.ts'
 import type { NewEvent } from '../../../src/controlplane/model/event.ts'
@@ -98,6 +99,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
       throw error
     },
   })
+  const cache = new ReadCache({ database: () => 'harness', databaseUp: () => database.up })
   const log = collectLog()
   const state: Harness['state'] = {
     canAnswer: true,
@@ -121,6 +123,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
   }
   const context: ApiContext = {
     database,
+    cache,
     publisher: {
       reached: async (revision, signal) => {
         if (state.publisher === 'broken') throw new Error('the publisher is broken')

@@ -47,6 +47,14 @@ t.test('a scrape shows what the data plane has counted, once however often it is
     'pooldns_events_waiting 7',
     'pooldns_probe_certificate_not_after_seconds{pool="p",member="h"} 1790000000',
     'pooldns_worker_restarts_total 0',
+    'pooldns_cache_reads_total{result="hit"} 5',
+    'pooldns_cache_reads_total{result="miss"} 4',
+    'pooldns_cache_reads_total{result="stale"} 3',
+    'pooldns_cache_evictions_total 2',
+    'pooldns_cache_entries 6',
+    'pooldns_cache_octets 7000',
+    'pooldns_cache_server_up 1',
+    'pooldns_cache_server_failures_total{reason="late"} 1',
     'pooldns_build_info{version="1.2.3"} 1',
   ]) {
     t.ok(text.split('\n').includes(line), line)

@@ -82,5 +82,9 @@ export function busyMetrics(): Metrics {
       { pool: 'p', member: 'y', weight: 0, override: null, held: true },
     ],
   }
-  return new Metrics('1.2.3', sources, () => 100_000)
+  const metrics = new Metrics('1.2.3', sources, () => 100_000)
+  const read = { hits: 5, misses: 4, stale: 3, evictions: 2, entries: 6, octets: 7000 }
+  metrics.cache.state = () => ({ ...read, serverUp: true })
+  metrics.cache.failed('late')
+  return metrics
 }

@@ -20,6 +20,7 @@ import { listEvents } from '../../store/events.ts'
 import { Lane } from '../admission/lane.ts'
 import { limitsOf } from '../admission/limits.ts'
 import { tokenHolder } from '../admission/places.ts'
+import { cachedHeaders, jsonContent, notModified, replyCached } from '../cached.ts'
 import { clientAddress } from '../clients/client-address.ts'
 import type { Ground, Operations } from '../context.ts'
 import { HttpError } from '../errors.ts'
@@ -180,6 +181,10 @@ interface ListRequest extends EventFilter {
   readonly until?: string
 }
 
+/** What may have more on top at any time, and what has not, but for what a node could not tell before. */
+const newestForMs = 1_000
+const earlierForMs = 30_000
+
 export function eventRoutes(app: FastifyInstance, context: Ground & Operations): void {
   registerList(app, context)
   registerStream(app, context)
@@ -188,14 +193,16 @@ export function eventRoutes(app: FastifyInstance, context: Ground & Operations):
 function registerList(app: FastifyInstance, context: Ground & Operations): void {
   const schema = guarded(
     { tag: 'journal', id: 'listEvents', summary: 'What happened, newest first' },
-    page('Event', EventView),
+    { ...page('Event', EventView, '', cachedHeaders), ...notModified },
     [],
     {
-      description: '`since` is the first instant that counts, `until` the first that does not any more.',
+      description:
+        '`since` is the first instant that counts, `until` the first that does not any more. What was read lately is given again: ' +
+        'the newest for a second, unless this node has something newer, and what lies behind for 30 seconds.',
       querystring: ListQuery,
     },
   )
-  app.get('/v1/events', { schema, config: { access: 'within' } }, async (request) => {
+  app.get('/v1/events', { schema, config: { access: 'within' } }, async (request, reply) => {
     const { since, until, ...filter } = request.query as ListRequest
     const query = {
       ...filter,
@@ -204,8 +211,18 @@ function registerList(app: FastifyInstance, context: Ground & Operations): void 
       since: instant(since),
       until: instant(until),
     }
-    const page = await context.database.read((tx) => listEvents(tx, query))
-    return pageReply(context, page, page.items)
+    const isPast = query.cursor !== null || (query.until !== undefined && query.until < context.now())
+    return replyCached(context, request, reply, {
+      what: 'events',
+      by: request.query,
+      subject: 'events',
+      durationMs: isPast ? earlierForMs : newestForMs,
+      shared: isPast,
+      load: async () => {
+        const page = await context.database.read((tx) => listEvents(tx, query))
+        return jsonContent(pageReply(context, page, page.items))
+      },
+    })
   })
 }
 

@@ -14,6 +14,7 @@ import { requireToken } from '../access.ts'
 import { type Holder, Lane } from '../admission/lane.ts'
 import { limitsOf } from '../admission/limits.ts'
 import { workIn } from '../admission/places.ts'
+import { cachedHeaders, jsonContent, notModified, replyCached } from '../cached.ts'
 import { clientAddress } from '../clients/client-address.ts'
 import { clientNetwork } from '../clients/client-network.ts'
 import { invalid } from '../configuration/resource.ts'
@@ -28,6 +29,8 @@ const defaultPerMinute = 300
 const countedClients = 10_000
 
 const historyLength = 20
+/** For how long the history may lack what other nodes have looked up. */
+const historyForMs = 1_000
 
 /** Where a token is asked for: they look beyond this server, and show what others have looked up. */
 const config = { access: 'everything' } as const
@@ -160,6 +163,7 @@ async function lookup(context: Ground & Tools, domain: unknown, request: Fastify
   // The answer is worth more than its place in the history.
   await context.database
     .record((tx) => saveLookup(tx, done))
+    .finally(() => context.cache.wrote('lookups'))
     .catch((error: unknown) => context.log.warn({ err: error }, 'lookup not added to the history'))
   return presentLookup(done)
 }
@@ -194,12 +198,21 @@ function historyRoute(app: FastifyInstance, context: Ground & Tools, version: st
     ...documentation(context, 'listLookups', version),
     summary: `The last ${historyLength} lookups, newest first`,
     response: {
-      200: json('As lookup returned them.', Type.Array(LookupView)),
+      200: json('As lookup returned them.', Type.Array(LookupView), cachedHeaders),
+      ...notModified,
       ...problemResponses(401, 403, 429, 503),
     },
   }
-  app.get(`${version}/history`, { schema, config }, async () => {
-    const found = await context.database.read((tx) => recentLookups(tx, historyLength))
-    return found.map(presentLookup)
-  })
+  app.get(`${version}/history`, { schema, config }, (request, reply) =>
+    replyCached(context, request, reply, {
+      what: 'lookups',
+      by: null,
+      subject: 'lookups',
+      durationMs: historyForMs,
+      load: async () => {
+        const found = await context.database.read((tx) => recentLookups(tx, historyLength))
+        return jsonContent(found.map(presentLookup))
+      },
+    }),
+  )
 }

@@ -1,0 +1,255 @@
+/** What was read is given again: by one node, by two that share a server, and whatever becomes of that and of the database. */
+import { join } from 'node:path'
+import pg from 'pg'
+import t from 'tap'
+import {
+  certificate,
+  certificateFolder,
+  signedCertificate,
+  withoutOpenssl,
+} from '../controlplane/health/certificates.ts'
+import { type DaemonProcess, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
+import { startPostgres } from '../support/postgres.ts'
+import type { PostgresServer } from '../support/postgres-server.ts'
+import { missingPrograms } from '../support/program.ts'
+import { startRedis } from '../support/redis.ts'
+import { eventually, put } from './fixture.ts'
+
+const skip = missingPrograms('redis-server')
+/** The server writes down each statement that it gets. */
+const told = { log_statement: "'all'" }
+
+const read = async (daemon: DaemonProcess, path: string, headers: Record<string, string> = {}) => {
+  const response = await daemon.request(path, { headers })
+  return { status: response.status, headers: response.headers, text: await response.text() }
+}
+const outcome = async (daemon: DaemonProcess, path: string, headers?: Record<string, string>) =>
+  (await read(daemon, path, headers)).headers.get('x-cache')
+
+let marks = 0
+/** How often events were listed, of all that the server was asked until now. */
+async function asked(postgres: PostgresServer): Promise<number> {
+  const mark = `mark ${++marks}`
+  const client = new pg.Client({ connectionString: postgres.url })
+  await client.connect()
+  await client.query("set log_statement to 'all'")
+  await client.query(`select '${mark}'`)
+  await client.end()
+  await eventually(async () => postgres.log.includes(mark) || undefined)
+  return postgres.log.match(/from "events" .*order by/g)?.length ?? 0
+}
+
+/** Two pools with an override each, and a list of these that ends now. */
+async function eventsOf(daemon: DaemonProcess, nodes = 1): Promise<string> {
+  for (const pool of ['one', 'two']) {
+    await put(daemon, `/v1/pools/${pool}`, { members: { a: { address: '192.0.2.1' } } })
+    await put(daemon, `/v1/pools/${pool}/members/a/override`, { state: 'drain', reason: 'a test' })
+  }
+  await eventually(async () => {
+    const { items } = JSON.parse((await read(daemon, '/v1/events')).text) as { items: unknown[] }
+    // Each node says of each pool that its member is drained and that it is down: nothing else comes, by which a list would be read anew.
+    return items.length === 2 + 4 * nodes || undefined
+  })
+  return `/v1/events?kind=override&until=${new Date().toISOString()}`
+}
+
+t.test('one node', async (t) => {
+  await using postgres = await startPostgres()
+  await using daemon = await startDaemonProcess({
+    env: { DATABASE_URL: await postgres.createDatabase(told) },
+  })
+  const path = await eventsOf(daemon)
+
+  await t.test('the second read asks the database nothing', async (t) => {
+    const first = await read(daemon, path)
+    t.equal(first.headers.get('x-cache'), 'MISS')
+    t.equal(first.headers.get('age'), '0')
+    t.equal(first.headers.get('cache-control'), 'private, max-age=30')
+    const statements = await asked(postgres)
+    const second = await read(daemon, path)
+    t.equal(second.headers.get('x-cache'), 'HIT')
+    t.equal(second.text, first.text)
+    t.equal(second.headers.get('content-type'), 'application/json; charset=utf-8')
+    const etag = second.headers.get('etag')!
+    t.equal(etag, first.headers.get('etag'))
+    // With which `fetch` says `no-cache`, too.
+    for (const known of [etag, `"other", W/${etag}`, '*']) {
+      const { status, text } = await read(daemon, path, { 'if-none-match': known })
+      t.same([status, text], [304, ''], known)
+    }
+    t.equal((await read(daemon, path, { 'if-none-match': '"other"' })).status, 200)
+    t.equal(await asked(postgres), statements)
+    const fresh = await read(daemon, path, { 'cache-control': 'no-cache' })
+    t.equal(fresh.headers.get('x-cache'), 'MISS', 'unless the client will have no copy')
+    t.equal(fresh.headers.get('etag'), etag, 'which is of what was read, not of when')
+    t.equal(await asked(postgres), statements + 1)
+    const metrics = await (await fetch(`${daemon.http}/metrics`)).text()
+    t.match(metrics, /pooldns_cache_reads_total\{result="hit"\} ([5-9]|\d\d)/)
+    t.notMatch(metrics, /^pooldns_cache_server_up/m)
+  })
+
+  await t.test('a hundred at once ask it once', async (t) => {
+    const statements = await asked(postgres)
+    const each = Array.from({ length: 100 }, () => outcome(daemon, `${path}&pool=one`))
+    const outcomes = await Promise.all(each)
+    t.equal(outcomes.filter((word) => word === 'MISS').length, 1)
+    t.equal(await asked(postgres), statements + 1)
+  })
+
+  await t.test('the first after its time asks it again', async (t) => {
+    const newest = '/v1/events?kind=override&pool=two'
+    t.equal(await outcome(daemon, newest), 'MISS')
+    t.equal(await outcome(daemon, newest), 'HIT')
+    await eventually(async () => ((await outcome(daemon, newest)) === 'MISS' ? true : undefined))
+    t.equal(await outcome(daemon, newest), 'HIT')
+  })
+
+  await t.test('nobody gets what another token was shown', async (t) => {
+    const tokenOf = async (name: string, json: object) => {
+      const response = await daemon.request(`/v1/tokens`, { method: 'POST', json: { name, ...json } })
+      return ((await response.json()) as { secret: string }).secret
+    }
+    const limited = await tokenOf('limited', { scopes: ['read'], limits: { pools: ['one'] } })
+    const other = await tokenOf('other', { scopes: ['read'], limits: { pools: ['two'] } })
+    const all = await tokenOf('all', { scopes: ['read'] })
+    const blind = await tokenOf('blind', { scopes: ['report'] })
+    const poolsOf = async (token: string) => {
+      const { status, text, headers } = await read(daemon, path, { authorization: `Bearer ${token}` })
+      if (status !== 200) return [status, headers.get('x-cache')]
+      const { items } = JSON.parse(text) as { items: { pool: string }[] }
+      return [headers.get('x-cache'), ...items.map(({ pool }) => pool)]
+    }
+    t.same(await poolsOf(all), ['HIT', 'two', 'one'], 'with what the admin has read')
+    t.same(await poolsOf(limited), ['MISS', 'one'])
+    t.same(await poolsOf(limited), ['HIT', 'one'])
+    t.same(await poolsOf(other), ['MISS', 'two'])
+    t.same(await poolsOf(blind), [403, null])
+    t.same(await poolsOf('nobody-knows-this-token'), [401, null])
+  })
+
+  await t.test('what a node has written it shows', async (t) => {
+    await put(daemon, '/v1/zones/example.test', {
+      soa: { mname: 'ns1.example.test.', rname: 'h.example.test.' },
+      rrsets: ['a', 'b'].map((name) => ({ name, type: 'A', data: ['192.0.2.7'] })),
+    })
+    for (const [nth, name] of ['a', 'b'].entries()) {
+      t.equal((await daemon.request(`/v1/tools/lookup?domain=${name}.example.test`)).status, 200)
+      const { headers, text } = await read(daemon, '/v1/history')
+      t.equal(headers.get('x-cache'), 'MISS')
+      t.equal((JSON.parse(text) as { domain: string }[])[0]?.domain, `${name}.example.test`, String(nth))
+    }
+  })
+
+  await t.test('old answers while the database is away, which say so', async (t) => {
+    const newest = '/v1/events?kind=override&pool=two'
+    const before = await read(daemon, newest)
+    await postgres.kill()
+    const stale = await eventually(async () => {
+      const found = await read(daemon, newest)
+      return found.headers.get('x-cache') === 'STALE' ? found : undefined
+    })
+    t.equal(stale.status, 200)
+    t.equal(stale.text, before.text)
+    t.equal((await read(daemon, '/v1/events?kind=override&pool=none')).status, 503, 'of what was read alone')
+    const { status } = await read(daemon, newest, { 'cache-control': 'no-cache' })
+    t.equal(status, 200, 'better than nothing')
+    await postgres.restart()
+    await eventually(async () => ((await outcome(daemon, newest)) === 'MISS' ? true : undefined))
+  })
+})
+
+t.test('two nodes that share a server', { skip }, async (t) => {
+  await using postgres = await startPostgres()
+  await using redis = await startRedis({ password: 'hunter2' })
+  const DATABASE_URL = await postgres.createDatabase(told)
+  const env = { DATABASE_URL, POOLDNS_CACHE_URL: redis.url }
+  await using one = await startDaemonProcess({ env })
+  await using two = await startDaemonProcess({ env })
+  const path = await eventsOf(one, 2)
+  const up = (daemon: DaemonProcess, value: 0 | 1) =>
+    eventually(async () => {
+      const text = await (await fetch(`${daemon.http}/metrics`)).text()
+      return text.includes(`pooldns_cache_server_up ${value}`) || undefined
+    })
+  await Promise.all([up(one, 1), up(two, 1)])
+
+  t.equal(await outcome(one, path), 'MISS')
+  const statements = await asked(postgres)
+  await eventually(async () => ((await redis.run('dbsize')) === 1 ? true : undefined))
+  const { headers, text } = await read(two, path)
+  t.equal(headers.get('x-cache'), 'HIT', 'the other has what one has read')
+  t.equal(text, (await read(one, path)).text)
+  t.equal(await asked(postgres), statements, 'and asks the database nothing')
+
+  await t.test('one of another database does not get it', async (t) => {
+    await using stranger = await startDaemonProcess({
+      env: { ...env, DATABASE_URL: await postgres.createEmptyDatabase() },
+    })
+    await up(stranger, 1)
+    t.equal(await outcome(stranger, path), 'MISS')
+  })
+
+  await t.test('killed, frozen and back in the midst of reads', async (t) => {
+    let nth = 0
+    let stop = false
+    const statuses = new Set<number>()
+    const slow: number[] = []
+    const readers = [one, two, one, two].map(async (daemon) => {
+      while (!stop) {
+        const startedAt = performance.now()
+        // Each is another, so that the server is asked each time.
+        statuses.add((await read(daemon, `${path}&limit=${(nth++ % 1000) + 1}`)).status)
+        slow.push(performance.now() - startedAt)
+      }
+    })
+    const reads = async (count: number) => {
+      const from = nth
+      await eventually(async () => (nth >= from + count ? true : undefined))
+    }
+    await reads(100)
+    await redis.kill()
+    await Promise.all([up(one, 0), up(two, 0)])
+    await reads(100)
+    await redis.restart()
+    await Promise.all([up(one, 1), up(two, 1)])
+    await reads(100)
+    redis.freeze()
+    await Promise.all([up(one, 0), up(two, 0)])
+    await reads(100)
+    redis.thaw()
+    await Promise.all([up(one, 1), up(two, 1)])
+    await reads(100)
+    stop = true
+    await Promise.all(readers)
+    t.same([...statuses], [200], `${nth} reads`)
+    t.comment(`the slowest of ${slow.length} reads took ${Math.round(Math.max(...slow))} ms`)
+  })
+
+  const said = [...one.lines, ...two.lines].map((line) => JSON.stringify(line))
+  t.ok(said.filter((line) => line.includes('the shared cache')).length <= 8, 'the log is told once each time')
+  t.notMatch(said.join('\n'), /hunter2/)
+})
+
+t.test('by TLS, as the host says whom to trust', { skip: skip || withoutOpenssl }, async (t) => {
+  const folder = await certificateFolder(t)
+  await certificate(folder, 'house', 'DNS:house.test')
+  await signedCertificate(folder, 'redis', 'IP:127.0.0.1', 'house')
+  const path = (name: string) => join(folder, name)
+  const tls = { cert: path('redis.crt'), key: path('redis.key'), authority: path('house.crt') }
+  await using redis = await startRedis({ tls })
+  await using daemon = await startDaemonProcess({
+    env: { POOLDNS_CACHE_URL: redis.url, SSL_CERT_FILE: tls.authority },
+  })
+  await eventually(async () => {
+    const text = await (await fetch(`${daemon.http}/metrics`)).text()
+    return text.includes('pooldns_cache_server_up 1') || undefined
+  })
+  t.notOk(daemon.lines.some(({ msg }) => msg?.includes('shared cache')))
+})
+
+t.test('a URL that is none ends the start', async (t) => {
+  await using daemon = await spawnDaemon({ env: { POOLDNS_CACHE_URL: 'redis://u:hunter2@h:99999' } })
+  t.same(await daemon.exited, { code: 2, signal: null })
+  t.match(daemon.stderr, /POOLDNS_CACHE_URL: the port is no number from 1 to 65535/)
+  t.notMatch(daemon.stderr, /hunter2/)
+})
