@@ -105,7 +105,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   fleet: ['model', 'health', 'store', 'timing'],
   explain: ['model', 'rules', 'catalog', 'dns-client', 'location', 'steering'],
   zonefile: ['model', 'rules', 'document', 'store'],
-  feeds: ['model', 'timing'],
+  feeds: ['model', 'document', 'store', 'timing'],
   api: [
     'model',
     'apply',
