@@ -1,0 +1,207 @@
+/**
+ * Rows as JSON: one object, an array of them, or one behind the other with nothing but blanks between (newline-delimited JSON):
+ * `{"time_instant": "2020-01-01T00:00:00Z", "id_entity": "aq_salvia", "so2": 6.8, "no2": null}`. What a row leaves out is not known,
+ * as `null` is.
+ *
+ * The text is cut into objects as it comes, and each of these is parsed by itself, so that an array may be as long as it likes.
+ * Rejected: parsers of JSON that stream, which build each value by an event for each token, and know no lines.
+ */
+import { isMap } from '../document/schema-check.ts'
+import type { FeedRow } from '../model/feed-row.ts'
+import {
+  entityKey,
+  type Faults,
+  longestRow,
+  type Octets,
+  RowBatch,
+  type RowProblems,
+  type RowRules,
+  readEntity,
+  readInstant,
+  readNumber,
+  shown,
+  textOf,
+  timeKey,
+  unknownColumn,
+  unreadable,
+} from './row-reader.ts'
+
+/** An object of the text. */
+interface Piece {
+  /** Where it begins. */
+  readonly line: number
+  readonly text: string
+  /** Colons outside of texts: as many as members, where no value is an object. */
+  readonly colons: number
+}
+
+/** As `readCsvRows`, with the place of a row being its line and its number. */
+export async function* readJsonRows(
+  octets: Octets,
+  rules: RowRules,
+  problems: RowProblems,
+): AsyncGenerator<readonly FeedRow[]> {
+  const batch = new RowBatch(problems)
+  const places = new Map(rules.columns.map(({ name }, nth) => [name, nth]))
+  const cutter = new Cutter(rules.feed)
+  for await (const chunk of textOf(octets, rules.feed)) {
+    for (const piece of cutter.cut(chunk)) {
+      batch.add(readRow(piece, rules, places, problems))
+      if (batch.full) yield batch.take()
+    }
+  }
+  cutter.end()
+  yield batch.take()
+}
+
+function readRow(
+  { line, text, colons }: Piece,
+  rules: RowRules,
+  places: ReadonlyMap<string, number>,
+  problems: RowProblems,
+): FeedRow | null {
+  let isGood = true
+  const faults: Faults = (name, message) => {
+    isGood = false
+    problems.add(`line ${line}, column ${name}`, message)
+  }
+  const row = parsed(text, line, rules.feed)
+  const names = Object.keys(row)
+  const values: (number | null)[] = rules.columns.map(() => null)
+  if (colons > names.length && !names.some((name) => isMap(row[name]))) {
+    isGood = false
+    problems.add(`line ${line}`, 'a name stands there twice')
+  }
+  for (const key of [timeKey, entityKey]) {
+    if (!Object.hasOwn(row, key)) faults(key, 'is required')
+    else if (typeof row[key] !== 'string')
+      faults(key, `must be a text, not ${shown(JSON.stringify(row[key]))}`)
+  }
+  for (const name of names) {
+    if (name === timeKey || name === entityKey) continue
+    const place = places.get(name)
+    if (place === undefined) faults(name, unknownColumn(rules, name))
+    else values[place] = readValue(row[name], rules.columns[place]!, faults)
+  }
+  if (!isGood) return null
+  const micros = readInstant((row[timeKey] as string).trim(), rules.now, faults)
+  const entity = readEntity((row[entityKey] as string).trim(), faults)
+  return micros === null || entity === null ? null : { micros, entity, values }
+}
+
+function readValue(value: unknown, column: RowRules['columns'][number], faults: Faults): number | null {
+  if (value === null) return null
+  if (typeof value !== 'number') {
+    faults(column.name, `must be a number or null, not ${shown(JSON.stringify(value))}`)
+    return null
+  }
+  return readNumber(value, String(value), column, faults) ?? null
+}
+
+function parsed(text: string, line: number, feed: string): Readonly<Record<string, unknown>> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>
+  } catch (error) {
+    return unreadable(
+      feed,
+      `line ${line}`,
+      `is not JSON: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
+}
+
+type State = 'begin' | 'row' | 'behind-row' | 'next-row' | 'end'
+
+/** Finds where objects begin and end. Bound: `longestRow`. */
+class Cutter {
+  readonly #feed: string
+  #state: State = 'begin'
+  #isArray = false
+  #line = 1
+  /** Of the object that is open. */
+  #text = ''
+  #startLine = 1
+  #colons = 0
+  #depth = 0
+  #inString = false
+  #escaped = false
+
+  constructor(feed: string) {
+    this.#feed = feed
+  }
+
+  cut(chunk: string): Piece[] {
+    const pieces: Piece[] = []
+    let start = 0
+    for (let at = 0; at < chunk.length; at++) {
+      const character = chunk[at]!
+      if (character === '\n') this.#line++
+      if (this.#state === 'row') {
+        if (!this.#within(character)) continue
+        pieces.push({
+          line: this.#startLine,
+          text: this.#text + chunk.slice(start, at + 1),
+          colons: this.#colons,
+        })
+        this.#text = ''
+        this.#state = 'behind-row'
+      } else if (this.#between(character)) start = at
+    }
+    if (this.#state === 'row') this.#text += chunk.slice(start)
+    if (this.#text.length > longestRow) {
+      unreadable(this.#feed, `line ${this.#startLine}`, `is longer than ${longestRow} characters`)
+    }
+    return pieces
+  }
+
+  end(): void {
+    if (this.#state === 'row')
+      unreadable(this.#feed, `line ${this.#startLine}`, 'the row that begins there does not end')
+    if (this.#state === 'begin') unreadable(this.#feed, 'line 1', 'there are no rows: one is a JSON object')
+    if (this.#isArray && this.#state !== 'end')
+      unreadable(this.#feed, `line ${this.#line}`, 'the array does not end')
+  }
+
+  /** A character of an object that is open: whether it ends there. */
+  #within(character: string): boolean {
+    if (this.#inString) {
+      if (this.#escaped) this.#escaped = false
+      else if (character === '\\') this.#escaped = true
+      else if (character === '"') this.#inString = false
+      return false
+    }
+    if (character === '"') this.#inString = true
+    else if (character === ':') this.#colons++
+    else if (character === '{' || character === '[') this.#depth++
+    else if (character === '}' || character === ']') this.#depth--
+    return this.#depth === 0
+  }
+
+  /** A character between objects: whether one begins there. */
+  #between(character: string): boolean {
+    if (/\s/.test(character)) return false
+    const state = this.#state
+    const isOpen = state === 'begin' || state === 'next-row' || (state === 'behind-row' && !this.#isArray)
+    if (character === '{' && isOpen) {
+      this.#state = 'row'
+      this.#startLine = this.#line
+      this.#colons = 0
+      this.#depth = 1
+      return true
+    }
+    this.#mark(character)
+    return false
+  }
+
+  #mark(character: string): void {
+    const state = this.#state
+    if (character === '[' && state === 'begin' && !this.#isArray) this.#isArray = true
+    else if (character === ',' && state === 'behind-row' && this.#isArray) this.#state = 'next-row'
+    else if (character === ']' && this.#isArray && (state === 'behind-row' || state === 'begin'))
+      this.#state = 'end'
+    else {
+      const wanted = state === 'end' ? 'nothing more' : 'a row, which is a JSON object'
+      unreadable(this.#feed, `line ${this.#line}`, `${shown(character)} stands where ${wanted} is expected`)
+    }
+  }
+}
