@@ -65,6 +65,7 @@ const packageHomes: Readonly<Record<string, string>> = {
   // Loaded by those alone who have such a server.
   '@redis/client': 'controlplane/feeds/cache/shared-server.ts',
   'lru-cache': 'controlplane/feeds/cache/read-cache.ts',
+  papaparse: 'controlplane/feeds/csv-rows.ts',
 }
 
 /** What each room of the control plane may import besides itself, of the control plane. Nothing behind the API imports it. */

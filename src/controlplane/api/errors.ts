@@ -156,6 +156,18 @@ export function replyWithError(
   reply.code(known.status).headers(headers).send(body)
 }
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What is at other paths is not told by it. */
+    unlisted?: boolean
+  }
+}
+
+/** What a path is answered that nothing is at. */
+export function nothingAt(path: string): HttpError {
+  return new HttpError(404, 'not-found', `there is nothing at ${path}`)
+}
+
 /** A URL without its query, which may hold what belongs in no log. */
 export function pathOf(url: string): string {
   return url.split('?', 1)[0]!.slice(0, 1024)
@@ -168,7 +180,8 @@ export function pathOf(url: string): string {
 export function handleUnknownRoutes(app: FastifyInstance): void {
   /** Bound: the routes of the API. */
   const routes: { methods: readonly string[]; segments: readonly string[] }[] = []
-  app.addHook('onRoute', ({ method, url }) => {
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (config?.unlisted === true) return
     routes.push({ methods: [method].flat(), segments: url.split('/') })
   })
   const refuse = (request: FastifyRequest): never => {
@@ -177,7 +190,7 @@ export function handleUnknownRoutes(app: FastifyInstance): void {
     const matching = routes.filter((route) => matches(route.segments, segments))
     const allowed = [...new Set(matching.flatMap((route) => route.methods))].sort()
     if (allowed.length === 0 || allowed.includes(request.method)) {
-      throw new HttpError(404, 'not-found', `there is nothing at ${path}`)
+      throw nothingAt(path)
     }
     throw new HttpError(405, 'method-not-allowed', `${path} takes ${allowed.join(', ')}`, {
       headers: { allow: allowed.join(', ') },

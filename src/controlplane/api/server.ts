@@ -54,6 +54,7 @@ import { serveOpenapi } from './openapi/serve.ts'
 import { eventRoutes } from './operations/events.ts'
 import { explainRoutes } from './operations/explain.ts'
 import { failBackRoutes } from './operations/fail-back.ts'
+import { feedRowRoutes, shortFeedRoute } from './operations/feed-rows.ts'
 import { gradualRoutes } from './operations/gradual.ts'
 import { overrideListRoute } from './operations/override-list.ts'
 import { overrideRoutes } from './operations/overrides.ts'
@@ -179,7 +180,9 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
   await serveOpenapi(app, context)
   await app.register(async (open) => stateRoutes(open, context))
   await app.register(async (tools) => toolRoutes(tools, context))
-  await app.register(async (guarded) => guardedRoutes(guarded, context))
+  const answers = new Lane('answers of feeds in work', limitsOf(context).rowsOut)
+  await app.register(async (guarded) => guardedRoutes(guarded, context, answers))
+  await app.register(async (short) => shortFeedRoute(short, context, answers))
   await app.register(async (ofAgents) => {
     ofAgents.addHook('onRequest', requireToken(context))
     workIn(ofAgents, new Lane('reports in work', limitsOf(context).reports))
@@ -206,7 +209,7 @@ function guardTheDoor(app: FastifyInstance, { httpHosts = [], trustedProxies = [
   })
 }
 
-async function guardedRoutes(guarded: FastifyInstance, context: ApiContext): Promise<void> {
+async function guardedRoutes(guarded: FastifyInstance, context: ApiContext, answers: Lane): Promise<void> {
   guarded.addHook('onRequest', requireToken(context))
   workIn(guarded, new Lane('requests in work', limitsOf(context).work))
   await guarded.register(async (whole) => {
@@ -235,6 +238,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext): Pro
   overviewRoutes(guarded, context)
   await guarded.register(async (hooks) => webhookRoutes(hooks, context))
   await guarded.register(async (files) => zonefileRoutes(files, context))
+  await guarded.register(async (rows) => feedRowRoutes(rows, context, answers))
 }
 
 /** Seconds after which a stopped server may be back, or another one asked. */

@@ -46,6 +46,12 @@ export async function listFeeds(tx: Tx, request: PageRequest): Promise<Page<Stor
   )
 }
 
+/** Of all feeds, in their order. */
+export async function feedNames(tx: Tx): Promise<string[]> {
+  const rows = await tx.select({ name: feeds.name }).from(feeds).orderBy(asc(feeds.name))
+  return rows.map(({ name }) => name)
+}
+
 /** Every feed. With `onBad`, those that can't be read are left out; else they are `invalid`. */
 export async function listAllFeeds(tx: Tx, onBad?: OnBad): Promise<StoredFeed[]> {
   return readable(await tx.select().from(feeds).orderBy(asc(feeds.name)), onBad)

@@ -3,11 +3,15 @@
  * thousand times a second, of which nobody who follows the configuration wants to hear.
  */
 import { sql } from '../../../schema/drizzle.ts'
-import type { Database } from './database.ts'
 import { feedChannel, type Tx } from './transaction.ts'
 
 /** The name of a feed; null where it may be any. */
 export type OnRows = (feed: string | null) => void
+
+/** What of a database records rows. */
+interface Recording {
+  record<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+}
 
 export class RowHints {
   readonly #writer: string
@@ -40,7 +44,7 @@ export class RowHints {
 
   /** A `record` of rows of a feed, of which everybody hears, unless `work` says that nothing has changed. */
   async record<T extends { readonly changed: number }>(
-    database: Pick<Database, 'record'>,
+    database: Recording,
     feed: string,
     work: (tx: Tx) => Promise<T>,
   ): Promise<T> {

@@ -70,6 +70,11 @@ export class Spool implements AsyncDisposable {
     return this.#file.createReadStream({ start: 0 })
   }
 
+  /** The same, as often as somebody likes. */
+  reread(): Readable {
+    return this.#file.createReadStream({ start: 0, autoClose: false })
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.close()
   }

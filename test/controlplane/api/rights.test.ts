@@ -367,7 +367,8 @@ t.test('route by route', async (t) => {
   const harmless = { 'if-match': '"123456789"' }
   for (const [route, need] of Object.entries(routeRights)) {
     const [method, url] = route.split(' ') as [string, string]
-    if (url.endsWith('/stream')) continue
+    // That of feeds at their names alone looks first whether there is one; see its own test.
+    if (url.endsWith('/stream') || url === '/:name') continue
     const body = method === 'GET' || method === 'DELETE' ? undefined : []
     for (const kind of kinds) {
       const ask = (whose: 'mine' | 'mallory' | 'absent') =>

@@ -83,7 +83,10 @@ export const routeRights: Readonly<Record<string, Need>> = {
   'GET /v1/zones/:apex/zonefile': 'zone',
   'PUT /v1/zones/:apex/zonefile': 'zone',
 
+  'GET /:name': 'feed',
+  'GET /v1/feeds/:name': 'feed',
   'GET /v1/feeds/:name/declaration': 'feed',
+  'POST /v1/feeds/:name/rows': 'feed',
   'PUT /v1/feeds/:name': 'feed',
   'PATCH /v1/feeds/:name': 'feed',
   'DELETE /v1/feeds/:name': 'feed',

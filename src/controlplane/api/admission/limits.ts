@@ -41,6 +41,10 @@ export interface HttpLimits {
   readonly exports: LaneLimits
   /** Master files on their way in. Those that wait are no more than the connections; their bodies are not read, which `requestMs` bounds. */
   readonly imports: LaneLimits
+  /** Rows of feeds on their way in: each is held in memory while it is short, and goes to the disk else. */
+  readonly rowsIn: LaneLimits
+  /** Answers of feeds on their way out: each has a connection to the database now and then. */
+  readonly rowsOut: LaneLimits
   /** Streams of events. */
   readonly streams: LaneLimits
 }
@@ -74,6 +78,8 @@ export const defaultHttpLimits: HttpLimits = {
   },
   exports: { places: 4, byHolder: 2, keptForWriters: 2, keptForAdmin: 1, patienceMs: 0 },
   imports: { places: 4, byHolder: 2, keptForWriters: 2, keptForAdmin: 1, patienceMs: 15_000 },
+  rowsIn: { places: 64, byHolder: 32, keptForWriters: 0, keptForAdmin: 8, patienceMs: 10_000 },
+  rowsOut: { places: 6, byHolder: 4, keptForWriters: 2, keptForAdmin: 1, patienceMs: 10_000 },
   streams: { places: 100, byHolder: 20, keptForWriters: 40, keptForAdmin: 20, patienceMs: 0 },
 }
 

@@ -21,6 +21,8 @@ export const looking: readonly Example[] = [
   { of: 'getRRset', parameters: { apex, owner: '@', type: 'MX' }, status: 200 },
   { of: 'listRRsets', parameters: { apex, ...page }, status: 200 },
   { of: 'getFeed', parameters: { name: 'air_quality' }, status: 200 },
+  { of: 'getRows', parameters: { name: 'air_quality', latest: true, limit: 100 }, status: 200 },
+  { of: 'getRowsShort', parameters: { name: 'air_quality', entity: 'aq_salvia', step: '1h' }, status: 200 },
   { of: 'listFeeds', parameters: page, status: 200 },
   { of: 'getMonitor', parameters: { name: 'web' }, status: 200 },
   { of: 'listMonitors', parameters: page, status: 200 },

@@ -17,6 +17,20 @@ const document = {
 
 const changes: readonly Example[] = [
   {
+    of: 'putRows',
+    parameters: { name: 'air_quality' },
+    body: [
+      {
+        time_instant: '2026-01-01T00:00:00Z',
+        id_entity: 'aq_salvia',
+        so2: 6.80117094260474,
+        no2: 48.398337879833704,
+      },
+      { time_instant: '2026-01-01T01:00:00+01:00', id_entity: 'aq_rosa', so2: null, visitors: 12 },
+    ],
+    status: 200,
+  },
+  {
     of: 'patchFeed',
     summary: 'One more column',
     parameters: { name: 'air_quality' },
