@@ -9,41 +9,73 @@ import { missingPrograms } from '../support/program.ts'
 
 const service = join(repository, 'deploy/systemd/pooldns.service')
 const units = ['pooldns.service', 'pooldns.socket']
+const textOf = (unit: string) => readFileSync(join(repository, 'deploy/systemd', unit), 'utf8')
 
-t.test('systemd finds nothing wrong', { skip: missingPrograms('systemd-analyze') }, async (t) => {
+/** What `systemd-analyze verify` has against the units, when one of them has `changed` in the place of `line`. */
+function complaints(line?: string, changed = ''): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'pooldns-units-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  const paths = units.map((unit) => {
-    const text = readFileSync(join(repository, 'deploy/systemd', unit), 'utf8')
-    const path = join(folder, unit)
-    // It demands that the program is there.
-    writeFileSync(path, text.replaceAll('/usr/local/bin/pooldns', '/bin/true'))
-    return path
-  })
-  const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', ...paths], {
-    encoding: 'utf8',
-    env: { ...process.env, SYSTEMD_UNIT_PATH: `${folder}:` },
-  })
-  const said = `${stdout}${stderr}`.split('\n').filter((line) => /pooldns/.test(line))
-  t.same(said, [])
-  t.equal(status, 0, `${stdout}${stderr}`)
-})
+  try {
+    const paths = units.map((unit) => {
+      const path = join(folder, unit)
+      // It demands that the program is there.
+      const text = textOf(unit).replaceAll('/usr/local/bin/pooldns', '/bin/true')
+      writeFileSync(path, line === undefined ? text : text.replace(line, changed))
+      return path
+    })
+    const { status, stdout, stderr } = analyze(['verify', '--man=no', ...paths], {
+      SYSTEMD_UNIT_PATH: `${folder}:`,
+    })
+    const said = `${stdout}${stderr}`.split('\n').filter((line) => /pooldns/.test(line))
+    return status === 0 ? said : [...said, `code ${status}`]
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
 
-const analyze = (...args: readonly string[]) =>
-  spawnSync('systemd-analyze', args, { encoding: 'utf8', env: { ...process.env, SYSTEMD_COLORS: '0' } })
+const analyze = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+  spawnSync('systemd-analyze', args, {
+    encoding: 'utf8',
+    env: { ...process.env, SYSTEMD_COLORS: '0', ...env },
+  })
+
+t.test('systemd finds nothing wrong', { skip: missingPrograms('systemd-analyze') }, (t) => {
+  t.same(complaints(), [])
+  const mistakes: [string, string, RegExp][] = [
+    ['ProtectHome=', 'ProtectHomes=', /Unknown key (name )?'ProtectHomes'/],
+    ['ListenStream=0.0.0.0:53', 'ListenStream=0.0.0.0:dns', /Failed to parse .*0\.0\.0\.0:dns/],
+    ['/bin/true serve', '/usr/bin/no-such-program serve', /no-such-program/],
+  ]
+  for (const [line, changed, said] of mistakes) t.match(complaints(line, changed).join('\n'), said, changed)
+  t.end()
+})
 
 /** For `skip`: false when this version can judge a unit that is not installed. */
 function withoutJudging(): string | false {
   const missing = missingPrograms('systemd-analyze')
   if (missing !== false) return missing
-  return /--offline/.test(analyze('--help').stdout) ? false : 'systemd-analyze is too old'
+  return /--offline/.test(analyze(['--help']).stdout) ? false : 'systemd-analyze is too old'
+}
+
+/** From 0, which can do nothing, to 10. */
+function exposure(text: string): number {
+  const folder = mkdtempSync(join(tmpdir(), 'pooldns-exposure-'))
+  try {
+    const path = join(folder, 'pooldns.service')
+    writeFileSync(path, text)
+    const { stdout, stderr } = analyze(['security', '--offline=yes', '--no-pager', path])
+    const [, level] = /exposure level for pooldns\.service: ([\d.]+)/.exec(stdout) ?? []
+    if (level === undefined) throw new Error(`${stdout}${stderr}`)
+    return Number(level)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 }
 
 t.test('systemd finds little that the service could do', { skip: withoutJudging() }, (t) => {
-  const { stdout, stderr } = analyze('security', '--offline=yes', '--no-pager', service)
-  const exposure = /exposure level for pooldns\.service: ([\d.]+)/.exec(stdout)?.[1]
-  t.ok(exposure !== undefined, `${stdout}${stderr}`)
-  t.ok(Number(exposure) < 2, `${exposure}`)
+  const text = textOf('pooldns.service')
+  t.ok(exposure(text) < 2, `${exposure(text)}`)
+  const weaker = text.replace(/^(CapabilityBoundingSet|User)=.*$/gm, '')
+  t.ok(exposure(weaker) > 2, `as root, with every capability: ${exposure(weaker)}`)
   t.end()
 })
 
@@ -68,7 +100,7 @@ function allowedCalls(): string[] {
 /** Groups hold groups. */
 function callsOf(name: string): string[] {
   if (!name.startsWith('@')) return [name]
-  const [, ...lines] = analyze('syscall-filter', '--no-pager', name).stdout.split('\n')
+  const [, ...lines] = analyze(['syscall-filter', '--no-pager', name]).stdout.split('\n')
   return lines
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'))

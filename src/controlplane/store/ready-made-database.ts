@@ -31,10 +31,12 @@ const pgliteVersion: string = JSON.parse(
 /** PGlite has no limit of its own on what may lie in an archive; ours has 40 MB in a thousand files. */
 const mostOctets = 256 << 20
 
+const archiveName = `embedded-database-${pgliteVersion}.tar.gz`
+
 /** Where the archive of this PGlite lies, from the sources and from a build of them. */
 function candidates(): string[] {
   return ['../../../dist/', '../../../'].map((path) =>
-    fileURLToPath(new URL(`${path}embedded-database-${pgliteVersion}.tar.gz`, import.meta.url)),
+    fileURLToPath(new URL(`${path}${archiveName}`, import.meta.url)),
   )
 }
 
@@ -59,15 +61,20 @@ export function unpackReadyMade(folder: string): boolean {
   return true
 }
 
-/** Makes the archive where it is missing, beside what a build makes. Resolves to its path. */
-export async function makeReadyMade(): Promise<string> {
-  const [path] = candidates() as [string]
+/**
+ * Makes the archive where it is missing.
+ *
+ * @param within a folder; default: that of what a build makes
+ * @returns its path
+ */
+export async function makeReadyMade(within?: string): Promise<string> {
+  const path = within === undefined ? candidates()[0]! : join(within, archiveName)
   if (existsSync(path)) return path
   const folder = mkdtempSync(join(tmpdir(), 'pooldns-ready-made-'))
   try {
     // Closed before it is packed: who unpacks a database that ran has to recover it.
     await (await PGlite.create({ dataDir: folder })).close()
-    const archive = gzipSync(createTar(filesBelow(folder)), { level: 9 })
+    const archive = gzipSync(createTar(filesBelow(folder), { attrs: { mtime: 0 } }), { level: 9 })
     mkdirSync(dirname(path), { recursive: true })
     // Moved to its place whole: others may be starting.
     writeFileSync(`${path}.${process.pid}`, archive)

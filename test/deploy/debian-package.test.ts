@@ -1,0 +1,183 @@
+/**
+ * The Debian package on a Debian 12 whose first process is systemd: installed, asked on port 53, restarted, upgraded, removed and
+ * purged as its operator would.
+ */
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { node, repository } from '../support/daemon.ts'
+import { type DebianMachine, startDebian, withoutMachines } from '../support/debian-machine.ts'
+import { missingPrograms, startProgram } from '../support/program.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'pooldns-deb-'))
+t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+
+const skip = missingPrograms('dpkg-deb', 'npm', 'tar', 'dig', 'dnsperf', 'setpriv') || withoutMachines()
+const name = 'www.example.test'
+const address = '192.0.2.11\n'
+const service = `
+monitors:
+  told: { type: static, state: up }
+pools:
+  web:
+    monitor: told
+    members: { one: { address: 192.0.2.11 } }
+services:
+  ${name}: { pools: [web] }
+zones:
+  example.test:
+    soa: { mname: ns1.example.test., rname: hostmaster.example.test. }
+    rrsets:
+      - { name: "@", type: NS, data: [ns1.example.test.] }
+      - { name: ns1, type: A, data: [192.0.2.53] }
+`
+
+/** A newer version of the same package: what a release changes last is its number. */
+function newerThan(deb: string, version: string): string {
+  const tree = join(folder, 'newer')
+  const must = (program: string, ...args: string[]) => {
+    const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`${program}: ${stderr}`)
+  }
+  must('dpkg-deb', '-R', deb, tree)
+  for (const path of ['DEBIAN/control', 'usr/lib/pooldns/package.json']) {
+    const text = readFileSync(join(tree, path), 'utf8')
+    writeFileSync(join(tree, path), text.replace(/^(Version: | *"version": ")[^"\n]+/m, `$1${version}`))
+  }
+  const path = join(folder, `pooldns_${version}_amd64.deb`)
+  must('dpkg-deb', '--root-owner-group', '-Zgzip', '-z1', '-b', tree, path)
+  return path
+}
+
+/** What dig says to somebody without rights, in the machine's network. */
+function ask(machine: DebianMachine, owner = name): string {
+  const [program, ...args] = machine.inItsNetwork
+  const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+  const question = ['dig', '+short', '+tries=3', '@127.0.0.1', '-p', '53', owner, 'A']
+  return spawnSync(program!, [...args, ...nobody, ...question], { encoding: 'utf8' }).stdout
+}
+
+/** Asks all the time until it is told to stop, and then says how many were asked and how many got no answer. */
+function askAllTheTime(machine: DebianMachine) {
+  const questions = join(folder, 'questions')
+  writeFileSync(questions, `${name} A\n`)
+  const [program, ...args] = machine.inItsNetwork
+  const how = ['-s', '127.0.0.1', '-p', '53', '-d', questions, '-Q', '200', '-t', '30', '-l', '800']
+  const asking = startProgram(program!, [...args, 'dnsperf', ...how], { stopSignal: 'SIGINT' })
+  return async () => {
+    await asking.stop()
+    const [, sent] = /Queries sent: +(\d+)/.exec(asking.output) ?? []
+    const [, completed] = /Queries completed: +(\d+)/.exec(asking.output) ?? []
+    const [, interrupted] = /Queries interrupted: +(\d+)/.exec(asking.output) ?? [undefined, '0']
+    if (sent === undefined || completed === undefined) throw new Error(`dnsperf: ${asking.output}`)
+    return { sent: Number(sent), lost: Number(sent) - Number(completed) - Number(interrupted) }
+  }
+}
+
+async function losesNothing(t: Test, machine: DebianMachine, line: string): Promise<void> {
+  const stop = askAllTheTime(machine)
+  machine.do(line)
+  const { sent, lost } = await stop()
+  t.ok(sent > 10, `${line}: ${sent} queries`)
+  t.equal(lost, 0, `${line}: ${lost} of ${sent} queries lost`)
+}
+
+t.test('the package on a Debian 12', { skip }, async (t) => {
+  const made = spawnSync(node, ['deploy/package/main.ts', '--fast', '--to', folder], {
+    cwd: repository,
+    encoding: 'utf8',
+  })
+  t.equal(made.status, 0, made.stderr)
+  const deb = made.stdout.split('\n').find((line) => line.endsWith('.deb'))!
+  const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
+
+  await using machine = await startDebian()
+  cpSync(deb, join(machine.root, 'root/pooldns.deb'))
+  cpSync(newerThan(deb, '99.0.0'), join(machine.root, 'root/newer.deb'))
+  writeFileSync(join(machine.root, 'root/service.yaml'), service)
+
+  await t.test('is installed, starts, and answers on port 53', async (t) => {
+    machine.do('dpkg -i /root/pooldns.deb')
+    t.equal(machine.do('systemctl is-active pooldns.service pooldns.socket'), 'active\nactive\n')
+    t.equal(machine.do('systemctl is-enabled pooldns.service pooldns.socket'), 'enabled\nenabled\n')
+    t.equal(machine.do('pooldns --version'), `${version}\n`)
+    machine.do('pooldns apply /root/service.yaml')
+    t.equal(ask(machine), address)
+  })
+
+  await t.test('runs as a user who can do nothing else', (t) => {
+    const pid = machine.do('systemctl show --property MainPID --value pooldns.service').trim()
+    const status = machine.do(`cat /proc/${pid}/status`)
+    const uid = machine.do('id -u pooldns').trim()
+    t.match(status, new RegExp(`^Uid:\\s+${uid}\\s+${uid}\\s+${uid}\\s+${uid}$`, 'm'))
+    t.not(uid, '0')
+    for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
+      t.match(status, new RegExp(`^${set}:\\s+0+$`, 'm'))
+    t.match(status, /^NoNewPrivs:\s+1$/m)
+    t.match(status, /^Seccomp:\s+2$/m)
+    t.equal(machine.do('stat -c "%U %a" /var/lib/pooldns'), 'pooldns 700\n')
+    t.equal(machine.do('stat -c "%U %a" /etc/pooldns/pooldns.env'), 'root 600\n')
+    t.end()
+  })
+
+  await t.test('has a manual page, and completes commands', (t) => {
+    t.match(machine.do('man -w pooldns'), '/usr/share/man/man1/pooldns.1.gz')
+    const completed = machine.do(
+      `bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader pooldns; complete -p pooldns'`,
+    )
+    t.match(completed, /complete .*pooldns/)
+    t.end()
+  })
+
+  await t.test('no query is lost when it is reloaded, restarted or upgraded', async (t) => {
+    await losesNothing(t, machine, 'systemctl reload pooldns')
+    await losesNothing(t, machine, 'systemctl restart pooldns')
+    machine.do('echo POOLDNS_LOG_LEVEL=debug >> /etc/pooldns/pooldns.env')
+    const before = machine.do('systemctl show --property MainPID --value pooldns.service')
+    await losesNothing(t, machine, 'dpkg -i /root/newer.deb')
+    t.equal(machine.do('systemctl show --property MainPID --value pooldns.service'), before)
+    t.equal(machine.do('pooldns --version'), '99.0.0\n')
+    t.match(machine.do('pooldns status'), /99\.0\.0/, 'the one that answers')
+    t.match(machine.do('cat /etc/pooldns/pooldns.env'), /^POOLDNS_LOG_LEVEL=debug$/m)
+  })
+
+  await t.test('what was disabled stays so over an upgrade', (t) => {
+    machine.do('systemctl disable --now pooldns.service pooldns.socket')
+    machine.do('dpkg -i /root/pooldns.deb')
+    t.equal(machine.run('systemctl is-active pooldns.service pooldns.socket').output, 'inactive\ninactive\n')
+    machine.do('systemctl enable --now pooldns.socket pooldns.service')
+    t.equal(ask(machine), address)
+    t.end()
+  })
+
+  await t.test('leaves its data when it is removed, and takes them when it is purged', (t) => {
+    machine.do('dpkg -r pooldns')
+    t.equal(machine.run('systemctl is-active pooldns.service pooldns.socket').output, 'inactive\ninactive\n')
+    t.match(ask(machine), /no servers could be reached|connection refused|timed out/i)
+    t.ok(existsSync(join(machine.root, 'var/lib/pooldns/db')))
+    t.ok(existsSync(join(machine.root, 'etc/pooldns/pooldns.env')))
+    machine.do('dpkg -i /root/pooldns.deb')
+    t.equal(ask(machine), address, 'what was there is answered again')
+    machine.do('dpkg -P pooldns')
+    t.notOk(existsSync(join(machine.root, 'var/lib/pooldns')))
+    t.notOk(existsSync(join(machine.root, 'etc/pooldns')))
+    t.notOk(existsSync(join(machine.root, 'usr/lib/pooldns')))
+    t.equal(machine.do('find /etc/systemd /usr/lib/systemd -name "pooldns*"'), '')
+    t.end()
+  })
+})
+
+t.test('lintian has nothing against it', { skip: skip || missingPrograms('lintian') }, (t) => {
+  const [deb] = spawnSync('sh', ['-c', `ls ${folder}/pooldns_*_*.deb | grep -v 99`], {
+    encoding: 'utf8',
+  }).stdout.split('\n')
+  t.ok(statSync(deb!).size > 1e6)
+  const { stdout, status } = spawnSync('lintian', ['--allow-root', '--tag-display-limit', '0', deb!], {
+    encoding: 'utf8',
+  })
+  t.equal(stdout, '')
+  t.equal(status, 0)
+  t.end()
+})
