@@ -110,7 +110,7 @@ export async function startDebian(): Promise<DebianMachine> {
 function machineOf(root: string, leader: number, stop: () => Promise<void>): DebianMachine {
   const enter = ['nsenter', '--target', String(leader)]
   const run = (line: string): Ran => {
-    const [program, ...args] = [...enter, '--all', '--root', '--wd=/', 'sh', '-c', line]
+    const [program, ...args] = [...enter, '--all', '--root', '--wdns=/', 'sh', '-c', line]
     // Not the environment of this machine.
     const env = {
       PATH: '/usr/sbin:/usr/bin:/sbin:/bin',

@@ -38,6 +38,7 @@ export interface Program extends AsyncDisposable {
 
 export interface ProgramOptions {
   readonly cwd?: string
+  readonly env?: NodeJS.ProcessEnv
   /** Who it runs as; by default whoever starts it. */
   readonly uid?: number
   readonly gid?: number
