@@ -9,6 +9,7 @@ const graceMs = 30_000
  * Tells of each file in one line, and of one that fails all that it said. Those that come first are begun first.
  *
  * @param files their paths below `cwd`
+ * @param env the environment of each, by its path
  * @returns whether all passed
  */
 export async function runFiles(files, { cwd, env, jobs, timeoutSeconds }) {
@@ -17,7 +18,7 @@ export async function runFiles(files, { cwd, env, jobs, timeoutSeconds }) {
   const skipped = new Set()
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const { passed, seconds, output } = await runFile(file, { cwd, env, timeoutSeconds })
+      const { passed, seconds, output } = await runFile(file, { cwd, env: env(file), timeoutSeconds })
       for (const [, name, why] of output.matchAll(/^ *ok \d+ - (.*) # SKIP(.*)/gm))
         skipped.add(`${file}: ${name}:${why}`)
       if (!passed) failed.push(file)

@@ -1,7 +1,8 @@
 // Runs every test. Those of the data plane run with coverage, which must be whole; the rest runs without, and lets Node keep what it
 // has compiled, which precise coverage forbids. Coverage is Node's own (NODE_V8_COVERAGE), which threads and processes of a test
 // take over at little cost: what tap loads into each of them took two thirds of the time. It runs more files at a time than there
-// are cores, for those that drive a whole server wait most of the time. All run, whatever fails. With --data-plane it ends there.
+// are cores, for those that drive a whole server wait most of the time. All run, whatever fails. With --data-plane only those of the
+// data plane do.
 import { globSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -20,32 +21,22 @@ const covered = all.filter(
 )
 // Those that take longest begin first, so that none is left to run alone.
 const drivesServer = (file) => /^test.(e2e|deploy)\b/.test(file)
-const rest = all
-  .filter((file) => !covered.includes(file))
-  .sort((one, other) => Number(drivesServer(other)) - Number(drivesServer(one)))
+const dataPlaneOnly = process.argv.includes('--data-plane')
+const files = dataPlaneOnly
+  ? covered
+  : all.sort((one, other) => Number(drivesServer(other)) - Number(drivesServer(one)))
 
-console.log('\nThe data plane')
 const coverage = `${cache}coverage`
 rmSync(coverage, { recursive: true, force: true })
 mkdirSync(coverage, { recursive: true })
-const outcomes = [
-  await runFiles(covered, {
-    cwd,
-    env: { ...process.env, NODE_V8_COVERAGE: coverage },
-    jobs: Math.ceil(1.5 * availableParallelism()),
-    timeoutSeconds,
+const isCovered = new Set(covered)
+const passed = await runFiles(files, {
+  cwd,
+  env: (file) => ({
+    ...process.env,
+    ...(isCovered.has(file) ? { NODE_V8_COVERAGE: coverage } : { NODE_COMPILE_CACHE: `${cache}compiled` }),
   }),
-]
-if (outcomes[0]) outcomes.push(await dataPlaneIsCovered(coverage))
-if (!process.argv.includes('--data-plane')) {
-  console.log('\nThe rest')
-  outcomes.push(
-    await runFiles(rest, {
-      cwd,
-      env: { ...process.env, NODE_COMPILE_CACHE: `${cache}compiled` },
-      jobs: 3 * availableParallelism(),
-      timeoutSeconds,
-    }),
-  )
-}
-if (outcomes.includes(false)) process.exitCode = 1
+  jobs: (dataPlaneOnly ? 2 : 4) * availableParallelism(),
+  timeoutSeconds,
+})
+if (!passed || !(await dataPlaneIsCovered(coverage))) process.exitCode = 1
