@@ -6,23 +6,24 @@ import { chartSchemaPath, withSettings } from './chart-schema.ts'
 import { recordReplies, path as repliesPath } from './openapi-replies.ts'
 import { withPart } from './part.ts'
 import { parts } from './parts.ts'
+import { rulesCopies, rulesPath } from './rules-copies.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 for (const part of parts) {
-  const path = join(root, part.page)
-  const text = await readFile(path, 'utf8')
-  const made = await withPart(text, part)
-  if (made === text) continue
-  await writeFile(path, made)
-  process.stdout.write(`${part.page}: ${part.name}\n`)
+  const text = await readFile(join(root, part.page), 'utf8')
+  await write(part.page, await withPart(text, part))
 }
 
-const schema = await readFile(join(root, chartSchemaPath), 'utf8')
-const madeSchema = withSettings(schema)
-if (madeSchema !== schema) {
-  await writeFile(join(root, chartSchemaPath), madeSchema)
-  process.stdout.write(`${chartSchemaPath}\n`)
-}
+await write(chartSchemaPath, withSettings(await readFile(join(root, chartSchemaPath), 'utf8')))
+for (const [path, text] of rulesCopies(await readFile(join(root, rulesPath), 'utf8'))) await write(path, text)
 
 if (await recordReplies()) process.stdout.write(`${repliesPath}\n`)
+
+/** Tells of what it changes. */
+async function write(path: string, text: string): Promise<void> {
+  const now = await readFile(join(root, path), 'utf8').catch(() => null)
+  if (now === text) return
+  await writeFile(join(root, path), text)
+  process.stdout.write(`${path}\n`)
+}

@@ -8,6 +8,7 @@ import { chartSchemaPath, withSettings } from './chart-schema.ts'
 import { variableRows } from './configuration-part.ts'
 import { withPart } from './part.ts'
 import { parts } from './parts.ts'
+import { rulesCopies, rulesPath } from './rules-copies.ts'
 
 for (const part of parts) {
   t.test(`${part.page} has ${part.name} as the code has it`, async (t) => {
@@ -39,4 +40,9 @@ t.test('every variable says what it is for, and its default is the one of the co
 t.test('the chart takes the variables that there are', async (t) => {
   const schema = await readFile(join(repository, chartSchemaPath), 'utf8')
   t.equal(schema, withSettings(schema), '`npm run pages` writes it')
+})
+
+t.test('Kubernetes is told the rules that there are', async (t) => {
+  for (const [path, text] of rulesCopies(await readFile(join(repository, rulesPath), 'utf8')))
+    t.equal(await readFile(join(repository, path), 'utf8'), text, `${path}: \`npm run pages\` writes it`)
 })

@@ -44,6 +44,7 @@ const ways: Record<string, { values: Record<string, unknown>; kinds: string }> =
       settings: { POOLDNS_GUARD: 'off', POOLDNS_HTTP_HOSTS: 'dns.example', POOLDNS_METRICS: 'token' },
       certificates: { existingSecret: 'monitors' },
       serviceMonitor: { enabled: true, labels: { release: 'prometheus' }, tokenSecret: { name: 'metrics' } },
+      prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
       networkPolicy: {
         httpFrom: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }],
         dnsFrom: [{ ipBlock: { cidr: '192.0.2.0/24' } }],
@@ -60,7 +61,7 @@ const ways: Record<string, { values: Record<string, unknown>; kinds: string }> =
       extraVolumeMounts: [{ name: 'location', mountPath: '/etc/pooldns/location' }],
     },
     kinds:
-      'Deployment ExternalSecret ExternalSecret Job NetworkPolicy Pod PodDisruptionBudget Service Service Service ServiceAccount ' +
+      'Deployment ExternalSecret ExternalSecret Job NetworkPolicy Pod PodDisruptionBudget PrometheusRule Service Service Service ServiceAccount ' +
       'ServiceMonitor',
   },
   'a port of each node': {
@@ -282,4 +283,10 @@ t.test('HTTP is answered by the names of its service', { skip: withoutHelm }, as
     `.${release.namespace}.svc.cluster.local`,
   ]
   t.equal(value, [...hosts.map((rest) => `${service}${rest}`), 'dns.example'].join())
+})
+
+t.test('the alerts are those of Prometheus, braces and all', { skip: withoutHelm }, async (t) => {
+  const manifests = await renderChart({ values: { prometheusRule: { enabled: true } } })
+  const rules = parse(await readFile(join(repository, 'deploy/prometheus/rules.yaml'), 'utf8'))
+  t.same(manifests.find(({ kind }) => kind === 'PrometheusRule')!.spec, rules)
 })

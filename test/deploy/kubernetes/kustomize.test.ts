@@ -38,6 +38,7 @@ const ways: Record<string, { components: string[]; values: Record<string, unknow
     components: ['monitoring'],
     values: {
       serviceMonitor: { enabled: true },
+      prometheusRule: { enabled: true },
       networkPolicy: {
         httpFrom: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }],
       },
