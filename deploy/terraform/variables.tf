@@ -1,0 +1,146 @@
+# What has no default is in the file of the environment: development.tfvars, staging.tfvars, production.tfvars.
+
+variable "region" {
+  description = "Region of AWS"
+  type        = string
+}
+
+variable "environment" {
+  description = "Stands in every name, so that several can live in one account"
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,14}$", var.environment))
+    error_message = "environment: 2 to 15 small letters, digits and hyphens, with a letter first; names of load balancers are short."
+  }
+}
+
+variable "image" {
+  description = "The image, with its tag or digest, such as 111122223333.dkr.ecr.eu-central-1.amazonaws.com/pooldns:0.1.0"
+  type        = string
+
+  validation {
+    condition     = can(regex("[:@][^/]+$", var.image)) && !endswith(var.image, ":latest")
+    error_message = "image: name a tag other than latest, or a digest: what runs must be known."
+  }
+}
+
+variable "setup_image" {
+  description = "An image with psql and sh, which makes the roles in the database"
+  type        = string
+  default     = "public.ecr.aws/docker/library/postgres:17-alpine"
+}
+
+variable "cidr" {
+  description = "Network of the VPC"
+  type        = string
+  default     = "10.53.0.0/16"
+}
+
+variable "zones" {
+  description = "How many availability zones"
+  type        = number
+
+  validation {
+    condition     = var.zones >= 2 && var.zones <= 4
+    error_message = "zones: 2 to 4; the database takes two at least."
+  }
+}
+
+variable "nat_per_zone" {
+  description = "A NAT gateway for each zone, so that the loss of one takes no other with it; else one for all"
+  type        = bool
+}
+
+variable "cpu" {
+  description = "Of a server, in 1024ths of a processor, as Fargate has them"
+  type        = number
+
+  validation {
+    condition     = contains([256, 512, 1024, 2048, 4096, 8192], var.cpu)
+    error_message = "cpu: 256, 512, 1024, 2048, 4096 or 8192."
+  }
+}
+
+variable "memory" {
+  description = "Of a server, in MiB; what Fargate has for this cpu"
+  type        = number
+}
+
+variable "servers" {
+  description = "How many servers, at least and at most; between them by the processor"
+  type        = object({ min = number, max = number })
+
+  validation {
+    condition     = var.servers.min >= 1 && var.servers.min <= var.servers.max
+    error_message = "servers: min is 1 or more, and not more than max."
+  }
+}
+
+variable "cpu_target" {
+  description = "Per cent of the processors of all servers, above which one is added"
+  type        = number
+  default     = 50
+}
+
+variable "database" {
+  description = "Aurora: its instances (two or more have a standby), their capacity in ACU, days of backups"
+  type = object({
+    instances   = number
+    min_acu     = number
+    max_acu     = number
+    backup_days = number
+  })
+
+  validation {
+    condition     = var.database.instances >= 1 && var.database.min_acu >= 0.5 && var.database.min_acu <= var.database.max_acu
+    error_message = "database: one instance or more, min_acu from 0.5 (it never pauses, for servers stay connected) to max_acu."
+  }
+}
+
+variable "database_version" {
+  description = "Of Aurora PostgreSQL"
+  type        = string
+  default     = "17.5"
+}
+
+variable "protect" {
+  description = "Refuse to delete the database and the load balancer, and keep a last backup"
+  type        = bool
+}
+
+variable "api_networks" {
+  description = "Networks within or connected to the VPC, such as a VPN's, from which the API (plain HTTP, port 3000) may be reached"
+  type        = list(string)
+  default     = []
+}
+
+variable "settings" {
+  description = "Variables of docs/configuration.md, such as POOLDNS_GUARD"
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition = alltrue([for name in keys(var.settings) : startswith(name, "POOLDNS_") && !contains([
+      "POOLDNS_ADMIN_TOKEN", "POOLDNS_DATA_DIR", "POOLDNS_DNS_LISTEN", "POOLDNS_HTTP_HOSTS", "POOLDNS_HTTP_LISTEN",
+    ], name)])
+    error_message = "settings: names begin with POOLDNS_, and secrets, addresses and the data directory are set by this module."
+  }
+}
+
+variable "log_days" {
+  description = "How long logs are kept"
+  type        = number
+}
+
+variable "alarm_topics" {
+  description = "ARNs of SNS topics that are told of alarms"
+  type        = list(string)
+  default     = []
+}
+
+variable "secrets_version" {
+  description = "One more makes new passwords and a new token: apply, run the setup, and replace the servers"
+  type        = number
+  default     = 1
+}

@@ -1,0 +1,164 @@
+/**
+ * The module for AWS: by HashiCorp's parser, and against what its provider has. Neither the provider nor AWS can be had here, so nothing is
+ * planned or applied.
+ */
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { parse } from '@cdktn/hcl2json'
+import t from 'tap'
+import { readConfig } from '../../../src/config.ts'
+import { repository } from '../../support/daemon.ts'
+import { type ProviderSchema, providerErrors, readModule, referenceErrors } from '../../support/hcl.ts'
+import { missingPrograms } from '../../support/program.ts'
+
+const run = promisify(execFile)
+const folder = join(repository, 'deploy/terraform')
+const environments = ['development', 'staging', 'production']
+const schema: ProviderSchema = JSON.parse(
+  await readFile(join(repository, 'test/deploy/terraform/aws-provider.json'), 'utf8'),
+)
+const names = (await readdir(folder)).filter((name) => name.endsWith('.tf'))
+const files = Object.fromEntries(
+  await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')])),
+) as Record<string, string>
+const module = await readModule(files)
+
+t.test('its arguments are those of the provider', async (t) => {
+  t.same(providerErrors(module, schema), [])
+})
+
+t.test('what it refers to is there', async (t) => {
+  t.same(await referenceErrors(module, schema), [])
+})
+
+const slips: [string, (text: string) => string, RegExp][] = [
+  [
+    'servers.tf',
+    (text) => text.replace('launch_type', 'lauch_type'),
+    /aws_ecs_service\.server: there is no lauch_type/,
+  ],
+  ['load_balancer.tf', (text) => text.replace('    matcher', '    match'), /health_check: there is no match/],
+  [
+    'load_balancer.tf',
+    (text) => text.replace('  default_action {', '  default {'),
+    /default_action is missing/,
+  ],
+  ['servers.tf', (text) => text.replace('= var.cpu\n', '= var.cpus\n'), /var\.cpus: it is declared nowhere/],
+  ['iam.tf', (text) => text.replaceAll('main.arn', 'main.ar'), /the provider tells no ar/],
+  ['alarms.tf', (text) => text.replaceAll('aws_lb.dns', 'aws_lb.main'), /there is no such resource/],
+  ['network.tf', (text) => text.replaceAll('local.nats', 'local.nat'), /local\.nat: it is declared nowhere/],
+  ['variables.tf', (text) => `${text}\nvariable "unused" {}\n`, /var\.unused: nobody uses it/],
+]
+
+t.test('a slip is found', async (t) => {
+  for (const [name, change, told] of slips) {
+    const changed = change(files[name]!)
+    t.not(changed, files[name], 'the slip is one')
+    const slipped = await readModule({ ...files, [name]: changed })
+    const found = [...providerErrors(slipped, schema), ...(await referenceErrors(slipped, schema))]
+    t.match(found.join('\n'), told, `${name}: ${told}`)
+  }
+  await t.rejects(readModule({ 'a.tf': 'locals {\n  a = \n}\n' }), { message: /a\.tf:2/ })
+})
+
+t.test('each environment sets what has no default, and nothing else', async (t) => {
+  const wanted = Object.entries(module.variables)
+    .filter(([name, body]) => !('default' in body) && name !== 'image')
+    .map(([name]) => name)
+  for (const name of environments) {
+    const set = await parse(`${name}.tfvars`, await readFile(join(folder, `${name}.tfvars`), 'utf8'))
+    t.same(Object.keys(set).sort(), wanted.sort(), name)
+    t.equal(set.environment, name)
+  }
+})
+
+t.test('roles have the rights that they need', async (t) => {
+  const statements = JSON.stringify(module.resources['data.aws_iam_policy_document'])
+  t.notMatch(statements, /"actions":\["?[^\]]*\*/, 'no action by a pattern')
+  const anywhere = [...statements.matchAll(/"actions":\[([^\]]*)\],"resources":\["\*"\]/g)].map(
+    ([, actions]) => actions,
+  )
+  t.same(anywhere, ['"ecr:GetAuthorizationToken"'], 'one that can be given for all alone')
+  t.notOk(
+    Object.values(module.resources.aws_iam_role_policy!).some(({ role }) => /iam_role\.task/.test(role)),
+    'a task has none',
+  )
+})
+
+t.test('ports agree', async (t) => {
+  const { dns_port, http_port } = module.locals
+  t.same({ dns_port, http_port }, { dns_port: 9999, http_port: 3000 })
+  const group = module.resources.aws_lb_target_group!.dns!
+  t.match(group, { protocol: 'TCP_UDP', port: /local\.dns_port/, target_type: 'ip' })
+  t.match(group.health_check[0], { path: '/ready', port: /local\.http_port/ })
+  t.match(module.resources.aws_lb_listener!.dns, { protocol: 'TCP_UDP', port: 53 })
+})
+
+t.test('each secret that a container is given is in its entry', async (t) => {
+  const entry = (name: string) => {
+    const text: string = module.resources.aws_secretsmanager_secret_version![name]!.secret_string_wo
+    return [...text.matchAll(/^\s*(\w+) +=/gm)].map(([, key]) => key)
+  }
+  const given = [...files['servers.tf']!.matchAll(/secret\.(\w+)\.arn\}:(\w+)::/g)]
+  t.equal(given.length, 5)
+  for (const [, name, key] of given) t.ok(entry(name!).includes(key), `${name}: ${key}`)
+})
+
+t.test('the servers take what they are told', async (t) => {
+  const [, text] = /environment = merge\(var\.settings, \{([^}]*(?:\$\{[^}]*\}[^}]*)*)\n {2}\}\)/.exec(
+    files['servers.tf']!,
+  )!
+  const set = [...text!.matchAll(/^\s*(POOLDNS_\w+) +=/gm)].map(([, name]) => name!)
+  t.ok(set.length >= 4)
+  const values: Record<string, string> = {
+    POOLDNS_DATA_DIR: '/var/lib/pooldns',
+    POOLDNS_DNS_LISTEN: '0.0.0.0:9999',
+    POOLDNS_HTTP_LISTEN: '0.0.0.0:3000',
+    POOLDNS_HTTP_HOSTS: 'servers.pooldns-production.internal',
+  }
+  t.same(set.sort(), Object.keys(values).sort())
+  t.match(readConfig([], values), { dnsListen: [{ port: 9999 }], httpListen: { port: 3000 } })
+  // What the module sets is no setting of the operator's.
+  for (const name of set) t.match(files['variables.tf'], `"${name}"`)
+})
+
+t.test('terraform itself', { skip: missingPrograms('terraform') }, async (t) => {
+  const scratch = await mkdtemp(join(tmpdir(), 'pooldns-terraform-'))
+  t.teardown(() => rm(scratch, { recursive: true, force: true }))
+  const env = { PATH: process.env.PATH, HOME: scratch, CHECKPOINT_DISABLE: '1' }
+  await t.resolves(run('terraform', ['fmt', '-check', '-diff', folder], { env }), 'its form is the usual one')
+
+  // Without resources it needs no provider, and still checks values.
+  for (const name of ['variables.tf', ...environments.map((each) => `${each}.tfvars`)])
+    await cp(join(folder, name), join(scratch, name))
+  const value = (environment: string, ...more: string[]) => {
+    const args = [
+      'console',
+      '-no-color',
+      `-var-file=${environment}.tfvars`,
+      '-var',
+      'image=example.com/pooldns:0.1.0',
+    ]
+    const asked = run('terraform', [...args, ...more.flatMap((each) => ['-var', each])], {
+      cwd: scratch,
+      env,
+    })
+    asked.child.stdin!.end('jsonencode(var.servers)\n')
+    return asked
+  }
+  for (const name of environments) t.match((await value(name)).stdout, /min/, `${name} is accepted`)
+  const refused: [string, RegExp][] = [
+    ['zones=1', /2 to 4; the database takes two/],
+    ['cpu=1000', /cpu: 256, 512/],
+    ['image=example.com/pooldns:latest', /a tag other than latest/],
+    ['servers={min=3,max=2}', /min is 1 or more/],
+    ['database={instances=1,min_acu=0,max_acu=1,backup_days=1}', /min_acu from 0\.5/],
+    ['settings={POOLDNS_DATA_DIR="/data"}', /settings: names begin with POOLDNS_/],
+    ['environment=Production!', /2 to 15 small letters/],
+  ]
+  for (const [each, told] of refused)
+    t.match(await value('production', each).then(({ stdout, stderr }) => stdout + stderr, String), told, each)
+})

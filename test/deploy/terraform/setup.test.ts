@@ -1,0 +1,72 @@
+/** The setup's script, on a real PostgreSQL, as the administrator of a managed one: who may make roles and databases, and is no superuser. */
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import t from 'tap'
+import { node, repository } from '../../support/daemon.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { missingPrograms } from '../../support/program.ts'
+
+const run = promisify(execFile)
+
+t.test(
+  'roles and schema, as the administrator of a managed PostgreSQL',
+  { skip: missingPrograms('psql') },
+  async (t) => {
+    const postgres = await startPostgres()
+    t.teardown(() => postgres.stop())
+    await query(postgres.url, [
+      "create role administrator login createrole createdb password 'a'",
+      'create database pooldns owner administrator',
+    ])
+    const url = new URL(postgres.url)
+    url.pathname = '/pooldns'
+    const script = await readFile(join(repository, 'deploy/terraform/setup.sh'), 'utf8')
+    const roles = await readFile(join(repository, 'deploy/postgres/roles.sql'), 'utf8')
+    /** As the container runs it: the script is an argument, all else comes by the environment. */
+    const setup = (owner: string, daemon: string) =>
+      run('sh', ['-c', script], {
+        env: {
+          PATH: process.env.PATH,
+          PGHOST: url.hostname,
+          PGPORT: url.port,
+          PGDATABASE: 'pooldns',
+          PGUSER: 'administrator',
+          PGPASSWORD: 'a',
+          ROLES_SQL: roles,
+          OWNER_PASSWORD: owner,
+          DAEMON_PASSWORD: daemon,
+        },
+      })
+    const as = (role: string, password: string) => postgres.urlFor(url.href, role, password)
+
+    t.match(await setup('first', 'second'), { stdout: 'the roles are made\n', stderr: '' })
+    const migrated = await run(node, [join(repository, 'src/main.ts'), 'migrate'], {
+      env: { PATH: process.env.PATH, DATABASE_URL: as('pooldns_owner', 'first') },
+    })
+    t.match(migrated.stdout, /the schema is up to date/)
+    t.equal((await query(as('pooldns', 'second'), ['select count(*)::int as n from zones']))[0].n, 0)
+    await t.rejects(query(as('pooldns', 'second'), ['create table mine (id int)']), { code: '42501' })
+
+    await t.test('once more: new passwords, and nothing else', async (t) => {
+      t.match(await setup("fir'st", 'sec"ond'), { stdout: 'the roles have their passwords\n' })
+      await t.rejects(query(as('pooldns', 'second'), ['select 1']), { code: '28P01' })
+      t.equal((await query(as('pooldns', encodeURIComponent('sec"ond')), ['select 1 as one']))[0].one, 1)
+      t.equal((await query(as('pooldns_owner', encodeURIComponent("fir'st")), ['select 1 as one']))[0].one, 1)
+    })
+  },
+)
+
+async function query(url: string, statements: readonly string[]) {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    let rows: Record<string, unknown>[] = []
+    for (const statement of statements) rows = (await client.query(statement)).rows
+    return rows as [Record<string, unknown>]
+  } finally {
+    await client.end()
+  }
+}
