@@ -32,7 +32,7 @@ const ways: Record<string, { values: Record<string, unknown>; kinds: string }> =
     values: {
       replicas: 3,
       imagePullSecrets: [{ name: 'registry' }],
-      secrets: { externalSecret: { enabled: true } },
+      secrets: { externalSecret: { enabled: true }, files: { POOLDNS_SMTP_URL_FILE: 'smtp-url' } },
       service: {
         split: true,
         loadBalancerClass: 'example.com/lb',
@@ -161,6 +161,20 @@ t.test('secrets go only where they are needed', { skip: withoutHelm }, async (t)
   t.same(secretsOf('Job'), ['pooldns-owner/database-url'])
   t.same(secretsOf('Deployment'), ['pooldns/database-url', 'pooldns/admin-token'])
   t.equal(manifests.filter(({ kind }) => kind === 'Secret').length, 0, 'the chart holds none')
+  const files = { POOLDNS_SMTP_URL_FILE: 'smtp-url' }
+  const more = await renderChart({ values: { secrets: { files, externalSecret: { enabled: true } } } })
+  const { spec } = podOf(more.find(({ kind }) => kind === 'Deployment')!)!
+  const { secret } = spec.volumes.find(({ name }: { name: string }) => name === 'secrets')
+  t.match(secret.items.at(-1), { key: 'smtp-url', path: 'smtp-url' })
+  t.match(spec.containers[0].env.at(-1), {
+    name: 'POOLDNS_SMTP_URL_FILE',
+    value: '/etc/pooldns/secrets/smtp-url',
+  })
+  const made = more.find(({ kind, metadata }) => kind === 'ExternalSecret' && metadata.name === 'pooldns')!
+  t.same(
+    made.spec.data.map(({ secretKey }: { secretKey: string }) => secretKey),
+    ['database-url', 'admin-token', 'smtp-url'],
+  )
 })
 
 t.test('values that do not go together are refused, with the reason', { skip: withoutHelm }, async (t) => {

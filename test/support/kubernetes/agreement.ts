@@ -182,9 +182,9 @@ function serverErrors({ name, env = [], ports = [], lifecycle }: Container, spec
   const wrong: string[] = []
   const given = Object.fromEntries(env.map(({ name, value = '' }) => [name, value]))
   // Files that are nowhere here.
-  const secrets = { POOLDNS_ADMIN_TOKEN_FILE: undefined, DATABASE_URL_FILE: undefined }
+  const readable = Object.entries(given).filter(([name]) => !name.endsWith('_FILE'))
   try {
-    const config = readConfig([], { ...given, ...secrets })
+    const config = readConfig([], Object.fromEntries(readable))
     const portOf = (wanted: string) => ports.find(({ name }) => name === wanted)?.containerPort
     for (const { port } of config.dnsListen)
       if (portOf('dns-udp') !== port || portOf('dns-tcp') !== port)

@@ -122,6 +122,9 @@ spec:
           - { key: {{ .Values.secrets.databaseUrlKey }}, path: database-url }
           {{- end }}
           - { key: {{ .Values.secrets.adminTokenKey }}, path: admin-token }
+          {{- range $key := .Values.secrets.files }}
+          - { key: {{ $key }}, path: {{ $key }} }
+          {{- end }}
     {{- end }}
     {{- with .Values.certificates.existingSecret }}
     - name: certificates
@@ -185,6 +188,9 @@ spec:
 {{- end }}
 {{- if .Values.secrets.existingSecret }}
 - { name: POOLDNS_ADMIN_TOKEN_FILE, value: /etc/pooldns/secrets/admin-token }
+{{- range $name, $key := .Values.secrets.files }}
+- { name: {{ $name }}, value: /etc/pooldns/secrets/{{ $key }} }
+{{- end }}
 {{- end }}
 {{- if .Values.certificates.existingSecret }}
 - { name: POOLDNS_CERTIFICATE_DIR, value: /etc/pooldns/certificates }
