@@ -5,12 +5,14 @@ import { joinPath, splitPath } from '../document/path.ts'
 import { crossBreaches, type JudgedConfiguration, toProblem } from '../document/references.ts'
 import type { Problem } from '../model/errors.ts'
 import type { ZoneHead } from '../model/zone.ts'
+import { lostColumns } from '../rules/feeds.ts'
 import { namesAbove, relativeOwner } from '../rules/owners.ts'
 import { aliasedServices } from '../rules/places.ts'
 import { placesOf, viewOf } from '../rules/view.ts'
 import { checkKeys, type RrsetKey } from '../rules/zone-data.ts'
 import { keysAt, type Place, type StoredConfiguration, type StoredRrsets } from '../store/configuration.ts'
 import type { Tx } from '../store/database.ts'
+import { feedsWithRows } from '../store/feeds.ts'
 import type { PartChange, Target } from './target.ts'
 
 export interface Judged {
@@ -50,9 +52,11 @@ export async function judgeTarget(
   const placed = concerned(after, target, zoneOf, moved, keys)
   const around = await keysAt(tx, placesAround(placed, zoneOf, keys))
   const zones = apexes.map((apex) => ({ apex, rrsets: keys.get(apex) ?? around.get(apex) ?? [] }))
+  const lost = await columnsLost(tx, target)
   const problems = crossBreaches({ ...after, zones }, placed).map(toProblem)
   return {
     problems: [
+      ...lost,
       ...zoneProblems(keys),
       ...newOnes(problems, { ...before, zones }).map((problem) => withCause(problem, target)),
     ],
@@ -133,6 +137,19 @@ function placesAround(
     const owner = relativeOwner(name, zone)
     return [owner, ...namesAbove(owner)].map((each) => ({ zone, owner: each }))
   })
+}
+
+/** Columns that would go from feeds that have rows. */
+async function columnsLost(tx: Tx, { feeds }: Target): Promise<Problem[]> {
+  const found = feeds.flatMap(({ name, before, after }) =>
+    before === null || after === null
+      ? []
+      : lostColumns(before.value, after.value).map(({ at, message }) => ({ name, at, message })),
+  )
+  const filled = await feedsWithRows(tx, [...new Set(found.map(({ name }) => name))])
+  return found
+    .filter(({ name }) => filled.has(name))
+    .map(({ name, at, message }) => ({ path: joinPath('feeds', name, ...at), message }))
 }
 
 function zoneProblems(keys: Keys): Problem[] {

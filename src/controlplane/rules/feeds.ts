@@ -24,6 +24,32 @@ export function feedCountBreaches(feeds: FeedColumns): Breach[] {
   return [{ code: 'conflict', kind: 'feeds', name: surplus, at: [], message }]
 }
 
+/** A column that a feed had and would have no more, or of another type. */
+export interface LostColumn {
+  /** The way from the feed to what would be another. */
+  readonly at: Breach['at']
+  readonly message: string
+}
+
+/** What a feed that has rows can't become: they have values of what would be lost. */
+export function lostColumns(before: Feed, after: Feed): LostColumn[] {
+  const types = new Map(after.columns.map(({ name, type }) => [name, type]))
+  const way = 'delete the feed, which drops its rows, and declare it anew'
+  return before.columns.flatMap(({ name, type }) => {
+    const wanted = types.get(name)
+    if (wanted === type) return []
+    const what = `column ${name} of feed ${before.name}, which has rows,`
+    return wanted === undefined
+      ? [{ at: ['columns'], message: `${what} can't be taken away: keep it, or ${way}` }]
+      : [
+          {
+            at: ['columns', name, 'type'],
+            message: `${what} can't become ${wanted} where it was ${type}: declare another column, or ${way}`,
+          },
+        ]
+  })
+}
+
 /** A name of a column of a feed, and where it stands. */
 export interface ColumnUse {
   readonly feed: string

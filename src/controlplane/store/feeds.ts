@@ -5,10 +5,14 @@ import { feeds } from '../../../schema/feeds.ts'
 import { formatFeed, parseFeed } from '../document/feed.ts'
 import type { Body } from '../document/forms.ts'
 import { hideOfFeed } from '../document/hidden.ts'
+import { joinPath } from '../document/path.ts'
 import { spellingFor, spellingOf } from '../document/written.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import { type Feed, mostFeeds } from '../model/feed.ts'
+import { lostColumns } from '../rules/feeds.ts'
+import { texts } from './neighbourhood.ts'
 import { reached } from './reached.ts'
+import { throwIfAny } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
@@ -66,7 +70,7 @@ export async function putFeed(
 ): Promise<Put> {
   const { tx } = write
   const { name } = feed
-  const [row, count] = await Promise.all([readRow(tx, name), tx.$count(feeds)])
+  const [row, count, hasRows] = await Promise.all([readRow(tx, name), tx.$count(feeds), holdsRows(tx, name)])
   checkCondition(condition, row, `feed ${name}`)
   const current = row === null ? null : parseRow(row, [])
   const written = spellingOf(body, formatFeed(feed))
@@ -83,6 +87,10 @@ export async function putFeed(
       'conflict',
       `feed ${name} is refused: there are ${count} feeds, and no more than that may be`,
     )
+  }
+  if (current !== null && hasRows) {
+    const lost = lostColumns(current, feed).map(({ at, message }) => ({ path: joinPath('', ...at), message }))
+    throwIfAny(`feed ${name}`, lost)
   }
   const { revision } = write
   saveFeeds(write, [{ value: feed, written }])
@@ -126,6 +134,17 @@ export function saveFeeds(
     set settings = excluded.settings, written = excluded.written, revision = excluded.revision`)
   write.send(saved)
 }
+
+/** Which of some feeds have rows. */
+export async function feedsWithRows(tx: Tx, names: readonly string[]): Promise<ReadonlySet<string>> {
+  if (names.length === 0) return new Set()
+  const { rows } = await tx.execute<{ name: string }>(sql`
+    select f.name from feeds f where f.name = any(${texts(names)}) and exists (
+      select from feed_stores s join feed_latest l on l.store = s.id where s.feed = f.name and s.born = f.born)`)
+  return new Set(rows.map(({ name }) => name))
+}
+
+const holdsRows = async (tx: Tx, name: string) => (await feedsWithRows(tx, [name])).has(name)
 
 type Row = typeof feeds.$inferSelect
 

@@ -1,8 +1,10 @@
 /** Feeds by the API and in documents: declared, changed, taken back, kept from who may not see them. */
 import t from 'tap'
+import { FeedWriter } from '../../../../src/controlplane/feeds/feed-writer.ts'
+import { getFeed } from '../../../../src/controlplane/store/feeds.ts'
 import { createToken } from '../../../../src/controlplane/store/tokens.ts'
 import { startPostgres } from '../../../support/postgres.ts'
-import { startHarness } from '../fixture.ts'
+import { type Reply, startHarness } from '../fixture.ts'
 
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
@@ -78,6 +80,44 @@ for (const kind of ['postgres', 'embedded'] as const) {
         status: 409,
         body: { detail: /feeds\.f\d+ would be one feed too many: there would be 1002, and 1000 may be$/ },
       })
+    })
+
+    t.test('a feed that has rows keeps its columns, and may have more', async (t) => {
+      const writer = new FeedWriter(harness.database)
+      const put = (columns: object) => call('PUT', '/v1/feeds/hall', { columns })
+      t.equal((await put({ celsius: {}, people: { type: 'integer' } })).status, 201)
+      t.equal((await put({ celsius: {}, guests: { type: 'integer' } })).status, 200, 'without rows nothing is lost')
+      const feed = await harness.database.read((tx) => getFeed(tx, 'hall'))
+      await writer.write(feed!, [{ entity: 'north', micros: Date.now() * 1000, values: [21.5, null] }])
+      t.equal((await put({ lux: {}, celsius: {}, guests: { type: 'integer' } })).status, 200)
+      const lost = { celsius: { type: 'integer' }, lux: {} }
+      const problems = [
+        [
+          'columns.celsius.type',
+          "column celsius of feed hall, which has rows, can't become integer where it was double: declare another column, or delete the feed, which drops its rows, and declare it anew",
+        ],
+        [
+          'columns',
+          "column guests of feed hall, which has rows, can't be taken away: keep it, or delete the feed, which drops its rows, and declare it anew",
+        ],
+      ]
+      const toldBy = ({ body }: Reply) =>
+        body.errors.map(({ path, message }: { path: string; message: string }) => [path, message])
+      const refused = await put(lost)
+      t.equal(refused.status, 409)
+      t.same(toldBy(refused), problems)
+      for (const query of ['', '?dryRun=true', '?prune=true']) {
+        const document = await call('PUT', `/v1/config${query}`, { feeds: { hall: { columns: lost } } })
+        t.equal(document.status, 409)
+        t.same(
+          toldBy(document),
+          problems.map(([path, message]) => [`feeds.hall.${path}`, message]),
+        )
+      }
+      const patched = await call('PATCH', '/v1/feeds/hall', { columns: { guests: null } })
+      t.equal(patched.status, 409)
+      t.equal((await call('DELETE', '/v1/feeds/hall')).status, 204)
+      t.equal((await put(lost)).status, 201)
     })
 
     t.test('a document plans, applies, prunes and is taken back', async (t) => {
