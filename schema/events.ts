@@ -5,6 +5,7 @@ import {
   overrideActions,
   poolConditions,
   serviceConditions,
+  sourceStates,
   trustStates,
 } from '../src/controlplane/model/event.ts'
 import { gradualTurns } from '../src/controlplane/model/gradual.ts'
@@ -48,6 +49,7 @@ export const events = pgTable(
       service: sql`${t.service} is not null and ${changed(serviceConditions)} and ${t.detail} ?& array['pools', 'before']`,
       certificate: sql`${named} and ${t.reason} is not null and ${word('what', certificateTurns)} and ${t.detail} ?& array['name', 'notAfter', 'fingerprint']`,
       gradual: sql`${t.reason} is not null and ${word('what', gradualTurns)} and ${t.detail} ?& array['change', 'percent', 'services', 'pools', 'actor']`,
+      feed: sql`${t.detail} ? 'feed' and ${changed(sourceStates)}`,
       hold: sql`${named} and ${t.reason} is not null and ${t.detail} ? 'until'`,
     }
     const cases = eventKinds.map((kind) => sql`when ${sql.raw(`'${kind}'`)} then ${shapes[kind]}`)

@@ -7,8 +7,8 @@ export interface EventReply extends ToldEvent {
   readonly id: number
 }
 
-const bad = new Set(['down', 'suspect', 'degraded', 'returned', 'halted'])
-const good = new Set(['up', 'healthy', 'trusted'])
+const bad = new Set(['down', 'suspect', 'degraded', 'failing', 'returned', 'halted'])
+const good = new Set(['up', 'healthy', 'trusted', 'ok'])
 
 export function eventLine(event: EventReply, paint: Paint): string {
   const { at, kind, to } = event

@@ -75,7 +75,10 @@ type Pools = { readonly pools: Iterable<string> }
 
 /** What each kind of event says, and who hears it. */
 export const events = {
-  'database-available': { says: {}, heardBy: ['log', 'readiness', 'overrides', 'pending', 'gradual'] },
+  'database-available': {
+    says: {},
+    heardBy: ['log', 'readiness', 'overrides', 'pending', 'gradual', 'feeds'],
+  },
   'database-away': { says: {} as { reason: string }, heardBy: ['log', 'readiness', 'configuration'] },
   /** The database is not what came of what this node had from it. */
   'history-broken': { says: {} as FoundBreak, heardBy: ['log', 'metrics', 'configuration'] },
@@ -83,7 +86,17 @@ export const events = {
   schema: { says: {} as { newer: string | null }, heardBy: ['log'] },
   catalog: {
     says: {} as NextCatalog,
-    heardBy: ['hosts', 'health', 'metrics', 'overrides', 'answers', 'events', 'configuration', 'gradual'],
+    heardBy: [
+      'hosts',
+      'health',
+      'metrics',
+      'overrides',
+      'answers',
+      'events',
+      'configuration',
+      'gradual',
+      'feeds',
+    ],
   },
   'overrides-ended': {
     says: {} as { overrides: readonly Override[]; services: readonly ServiceOverride[] },
@@ -107,7 +120,7 @@ export const events = {
   },
   suspicion: {
     says: {} as { suspicion: Suspicion | null; whyTrusted: string },
-    heardBy: ['log', 'events', 'health'],
+    heardBy: ['log', 'events', 'health', 'feeds'],
   },
   resolved: { says: {} as Resolved, heardBy: ['log', 'health', 'configuration'] },
   pools: { says: {} as { changes: readonly PoolChange[] }, heardBy: ['log', 'events', 'gradual'] },

@@ -12,6 +12,7 @@ import { Configuration } from './configuration.ts'
 import { serveBy } from './data-plane.ts'
 import { Events } from './events.ts'
 import type { Faults } from './faults.ts'
+import { Feeds } from './feeds.ts'
 import { GradualChanges } from './gradual.ts'
 import { Health } from './health.ts'
 import { makeDataPlane } from './make-data-plane.ts'
@@ -56,6 +57,7 @@ export function joinParts(ground: Ground) {
     health,
     configuration: () => configuration,
   })
+  const feeds = new Feeds(ground, health)
   const readiness = new Readiness()
   return {
     ...ground,
@@ -69,6 +71,7 @@ export function joinParts(ground: Ground) {
     configuration,
     overrides,
     gradual,
+    feeds,
     pending,
     readiness,
   }
@@ -87,7 +90,7 @@ function toldOf(faults: Faults, lookup: Lookup): Lookup {
 
 export function listenersAmong(parts: Parts): Listeners {
   const { log, metrics, readiness, hosts, health, events, answers, configuration } = parts
-  const { overrides, gradual, pending } = parts
+  const { overrides, gradual, feeds, pending } = parts
   return {
     log: logged(log),
     metrics: counted(metrics, health.checker),
@@ -105,6 +108,7 @@ export function listenersAmong(parts: Parts): Listeners {
     answers: answers.hears,
     overrides: overrides.hears,
     gradual: gradual.hears,
+    feeds: feeds.hears,
     pending: pending.hears,
     configuration: configuration.hears,
   }

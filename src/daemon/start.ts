@@ -135,7 +135,8 @@ export async function startDaemon(
   }
   const parts: Parts = joinParts(ground)
   const listeners = listenersAmong(parts)
-  const { answers, configuration, dataPlane, events, gradual, health, hosts, overrides, pending } = parts
+  const { answers, configuration, dataPlane, events, feeds, gradual, health, hosts, overrides, pending } =
+    parts
   await pending.open()
   await events.open()
   // Writes the images that the snapshot lacks.
@@ -150,6 +151,8 @@ export async function startDaemon(
   begun.use(health)
   // End what goes by time: lookups, weights that rise, drains, overrides, gradual changes. Nothing changes an answer any more.
   begun.use(gradual)
+  // Calls off what is asked of sources of feeds.
+  begun.use(feeds)
   begun.use(hosts)
   begun.use(answers)
   begun.use(overrides)
@@ -213,7 +216,7 @@ function handle(
 
 /** Goes from HTTP alone to DNS. Resolves when the daemon is ready, or has been told to stop. */
 async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
-  const { config, configuration, dataPlane, events, gradual, health, hosts, log } = parts
+  const { config, configuration, dataPlane, events, feeds, gradual, health, hosts, log } = parts
   const { overrides, pending, readiness, serving, settings, signal } = parts
   void settings.begin()
   await configuration.restoreHosts()
@@ -239,6 +242,7 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   configuration.snapshots.start()
   configuration.left?.start()
   events.start()
+  feeds.start()
   await Promise.all([health.checker.firstRound, hosts.firstRound])
   if (signal.aborted) return
   readiness.go('checked')

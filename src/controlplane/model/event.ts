@@ -19,6 +19,7 @@ export const eventKinds = [
   'service',
   'certificate',
   'gradual',
+  'feed',
 ] as const
 export type EventKind = (typeof eventKinds)[number]
 
@@ -44,6 +45,9 @@ export const certificateTurns = ['ends-soon', 'renewed'] as const
 
 /** What a node thinks of its own network. */
 export const trustStates = ['trusted', 'suspect'] as const
+
+/** Whether a feed that the servers read themselves can be read. */
+export const sourceStates = ['ok', 'failing'] as const
 
 interface Seen {
   readonly at: Date
@@ -140,6 +144,12 @@ interface GradualEvent extends Seen {
   readonly reason: string
 }
 
+/** A feed can't be read from its source any more, or can again. */
+interface FeedEvent extends Seen, Changed<(typeof sourceStates)[number]> {
+  readonly kind: 'feed'
+  readonly feed: string
+}
+
 export type Event =
   | MemberEvent
   | PoolEvent
@@ -151,6 +161,7 @@ export type Event =
   | ServiceEvent
   | CertificateEvent
   | GradualEvent
+  | FeedEvent
 
 type WithoutNode<E> = E extends Event ? Omit<E, 'node'> : never
 /** An event as whoever sees it tells it; the recorder knows which node this is. */

@@ -44,10 +44,11 @@ export class Reach {
     return this.patterns(kind).some((pattern) => patternWithin(text, withoutEscapedDots(pattern)))
   }
 
-  /** Whether an event is of a pool or a service that is reached, and so of no node. */
+  /** Whether an event is of a pool, a service or a feed that is reached, and so of no node. */
   includesEvent(event: Event): boolean {
     if ('service' in event) return this.includes({ kind: 'service', name: event.service })
-    return 'pool' in event && this.includes({ kind: 'pool', name: event.pool })
+    if ('pool' in event) return this.includes({ kind: 'pool', name: event.pool })
+    return 'feed' in event && this.includes({ kind: 'feed', name: event.feed })
   }
 }
 

@@ -9,6 +9,7 @@ export interface ToldEvent {
   readonly member?: string
   readonly address?: string
   readonly service?: string
+  readonly feed?: string
   readonly from?: string
   readonly to?: string
   readonly what?: string
@@ -33,6 +34,7 @@ export function subjectOf({
   member,
   address,
   service,
+  feed,
   node,
   name,
   change,
@@ -44,6 +46,7 @@ export function subjectOf({
   const of = address === undefined ? '' : ` (${address})`
   const certificate = name === undefined ? '' : ` ${name}`
   if (pool !== undefined) return `${member === undefined ? pool : `${pool}/${member}`}${of}${certificate}`
+  if (feed !== undefined) return `feed ${feed}`
   return `node ${node}`
 }
 
@@ -71,8 +74,10 @@ const ofStates: Readonly<Record<string, Gravity>> = {
   up: 'good',
   healthy: 'good',
   trusted: 'good',
+  ok: 'good',
   degraded: 'warning',
   suspect: 'error',
+  failing: 'warning',
   down: 'critical',
 }
 const ofTurns: Readonly<Record<string, Gravity>> = {

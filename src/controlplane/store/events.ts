@@ -58,6 +58,7 @@ export async function listEvents(tx: Tx, query: EventQuery): Promise<Page<Stored
       : or(
           reached(reach, 'service', events.service),
           and(isNull(events.service), reached(reach, 'pool', events.pool)),
+          and(eq(events.kind, 'feed'), reached(reach, 'feed', sql`(${events.detail} ->> 'feed')`)),
         ),
   )
   const all = tx.select().from(events).$dynamic()

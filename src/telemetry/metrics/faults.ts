@@ -2,7 +2,16 @@ import type { Registry } from 'prom-client'
 import { exposeCounts, tallies, tally } from './series.ts'
 
 /** What may fail for want of something that the host gives. */
-const undone = ['thread', 'probe', 'canary', 'resolve', 'webhook', 'accept-dns', 'accept-http'] as const
+const undone = [
+  'thread',
+  'probe',
+  'canary',
+  'resolve',
+  'webhook',
+  'feed',
+  'accept-dns',
+  'accept-http',
+] as const
 export type Undone = (typeof undone)[number]
 
 /** What goes wrong in this node itself. Bound: `where` is a word of the code, one for each place that tells of faults. */

@@ -15,6 +15,7 @@ import { CacheMetrics } from './cache.ts'
 import { type DnsCounters, registerDnsMetrics } from './dns.ts'
 import { renderPage } from './exposition.ts'
 import { FaultMetrics } from './faults.ts'
+import { FeedMetrics } from './feeds.ts'
 import { HttpMetrics } from './http.ts'
 import { LookupMetrics } from './lookups.ts'
 import {
@@ -87,6 +88,7 @@ const breakKinds = ['back', 'other', 'empty', 'foreign'] as const
 export class Metrics {
   readonly #registry = new Registry()
   readonly faults: FaultMetrics
+  readonly feeds: FeedMetrics
   readonly lookups: LookupMetrics
   readonly members: MemberMetrics
   readonly webhooks: WebhookMetrics
@@ -107,6 +109,7 @@ export class Metrics {
     this.#sources = sources
     registerProcessMetrics(registry, version)
     this.faults = new FaultMetrics(registry)
+    this.feeds = new FeedMetrics(registry)
     this.lookups = new LookupMetrics(registry)
     this.members = new MemberMetrics(registry)
     this.webhooks = new WebhookMetrics(registry)

@@ -3,11 +3,14 @@ import Type from 'typebox'
 import { spellingOfPart } from '../../catalog/spellings.ts'
 import { FeedSchema, formatFeed, parseFeed } from '../../document/feed.ts'
 import { hideOfFeed } from '../../document/hidden.ts'
+import { sourceStates } from '../../model/event.ts'
 import type { Feed } from '../../model/feed.ts'
-import { deleteFeed, getFeed, listFeeds, putFeed } from '../../store/feeds.ts'
+import type { Tx } from '../../store/database.ts'
+import { readSourceStates, type SourceState } from '../../store/feed-sources.ts'
+import { deleteFeed, getFeed, listFeeds, putFeed, type StoredFeed } from '../../store/feeds.ts'
 import { bodyOf, type Stored } from '../../store/stored.ts'
 import type { Ground } from '../context.ts'
-import { withStatus } from '../schemas.ts'
+import { Instant, withStatus } from '../schemas.ts'
 import { type Resource, registerResource } from './resource.ts'
 
 const asWritten = (stored: Pick<Stored<Feed>, 'value' | 'written'>) =>
@@ -25,6 +28,45 @@ function hideShown(body: object): object {
     : { ...hidden, status: { ...status, effective: hideOfFeed(status.effective) } }
 }
 
+const SourceView = Type.Object(
+  {
+    state: Type.Enum(['waiting', ...sourceStates]),
+    node: Type.Optional(Type.String({ description: 'the server that asked last' })),
+    at: Type.Optional(Instant),
+    rows: Type.Optional(Type.Integer({ description: 'that came of it' })),
+    leftOut: Type.Optional(Type.Integer({ description: 'series of which no row could be made' })),
+    reason: Type.Optional(
+      Type.String({ description: 'why it failed, or why the first series was left out' }),
+    ),
+    failingSince: Type.Optional(Instant),
+  },
+  { title: 'FeedSourceState', description: 'what came of the last query; of a feed with a source' },
+)
+const Status = Type.Object({ source: Type.Optional(SourceView) })
+
+function sourceView(state: SourceState | undefined): object {
+  if (state === undefined || state.askedAt === null) return { state: 'waiting' }
+  const { node, askedAt: at, rows, leftOut, reason, failingSince } = state
+  return {
+    state: failingSince === null ? 'ok' : 'failing',
+    node,
+    at,
+    ...(rows === null ? {} : { rows, leftOut }),
+    ...(reason === null ? {} : { reason }),
+    ...(failingSince === null ? {} : { failingSince }),
+  }
+}
+
+/** As written, with what came of their sources. */
+async function present(tx: Tx, feeds: readonly StoredFeed[]): Promise<object[]> {
+  const sourced = feeds.flatMap(({ id, value }) => (value.source === null ? [] : [id]))
+  const states = await readSourceStates(tx, sourced)
+  return feeds.map((feed) => ({
+    ...asWritten(feed),
+    status: feed.value.source === null ? {} : { source: sourceView(states.get(feed.id)) },
+  }))
+}
+
 /** What feeds there are. What is in one is read where its name alone stands, so what was declared is read behind it. */
 const resource: Resource<string, Feed, Feed> = {
   kind: 'feed',
@@ -32,7 +74,7 @@ const resource: Resource<string, Feed, Feed> = {
   url: '/v1/feeds/:name',
   readUrl: '/v1/feeds/:name/declaration',
   body: FeedSchema,
-  view: withStatus(viewed, null),
+  view: withStatus(viewed, Status),
   key: (params) => params.name!,
   get: getFeed,
   put: (write, feed, condition, _name, body) => putFeed(write, feed, condition, body),
@@ -41,15 +83,15 @@ const resource: Resource<string, Feed, Feed> = {
   bodyOf: asWritten,
   effective: (feed) => formatFeed(feed, true),
   hide: hideShown,
-  present: async (_tx, stored) => asWritten(await stored),
+  present: async (tx, stored) => (await present(tx, [(await stored) as StoredFeed]))[0]!,
   remembered: {
     get: ({ catalog }, name) => catalog.feeds.get(name) ?? null,
     present: (_memory, feed) => spellingOfPart(feed) ?? formatFeed(feed),
     list: ({ catalog }) => catalog.feeds.values(),
   },
   listing: {
-    present: async (_tx, stored) => stored.map(asWritten),
-    item: withStatus(viewed, null, { name: Type.String() }),
+    present: (tx, stored) => present(tx, stored as readonly StoredFeed[]),
+    item: withStatus(viewed, Status, { name: Type.String() }),
     list: listFeeds,
     nameOf: ({ name }) => name,
   },

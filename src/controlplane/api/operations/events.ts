@@ -11,6 +11,7 @@ import {
   overrideActions,
   poolConditions,
   serviceConditions,
+  sourceStates,
   trustStates,
 } from '../../model/event.ts'
 import { gradualTurns } from '../../model/gradual.ts'
@@ -157,6 +158,10 @@ const EventView = Type.Union(
       pools: Type.Array(Type.String()),
       actor: Type.String(),
       reason,
+    }),
+    View('FeedEvent', 'feed', "A feed can't be read from its source any more, or can again.", {
+      feed: Type.String(),
+      ...changed(sourceStates),
     }),
     View(
       'CertificateEvent',

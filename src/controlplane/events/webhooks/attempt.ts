@@ -6,14 +6,14 @@
  * The status decides; the body of the response is read, so that the receiver can finish it, and thrown away. It is told to
  * nobody: what an address in our network says is not for everybody who may write webhooks.
  */
-import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { isIP, type LookupFunction } from 'node:net'
+import { isIP } from 'node:net'
 import { canonicalHost } from '../../model/host-name.ts'
 import { formatOwnFault, lackOfDescriptors, ownFaultCode } from '../../model/own-fault.ts'
 import type { AddressPolicy } from '../../model/pool.ts'
 import { toReason } from '../../model/reason.ts'
+import { judgedLookup } from '../../outgoing/judged-lookup.ts'
 
 export interface Message {
   readonly url: string
@@ -138,18 +138,4 @@ function parseRetryAfter(text: string | undefined): number | null {
   if (text === undefined) return null
   const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()
   return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), longestRetryAfterMs)
-}
-
-function judgedLookup(policy: AddressPolicy): LookupFunction {
-  return (hostname, options: LookupOptions, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, found: LookupAddress[]) => {
-      if (error !== null) return callback(error, '', 0)
-      const judged = found.map((entry) => ({ entry, refused: policy(entry.address) }))
-      const allowed = judged.filter(({ refused }) => refused === null).map(({ entry }) => entry)
-      const [first] = allowed
-      if (first === undefined) callback(new Error(judged[0]?.refused ?? `${hostname} has no address`), '', 0)
-      else if (options.all) callback(null, allowed)
-      else callback(null, first.address, first.family)
-    })
-  }
 }

@@ -33,6 +33,7 @@ function incidentSubject(event: ToldEvent): string | null {
     return to === 'unknown' ? null : `member ${pool}/${member} ${address ?? ''}`.trimEnd()
   if (kind === 'pool') return `pool ${pool}`
   if (kind === 'service') return `service ${service}`
+  if (kind === 'feed') return `feed ${event.feed}`
   if (kind === 'isolation') return `network ${node}`
   if (kind === 'certificate') return `certificate ${pool}/${member}`
   if (kind === 'gradual') return what === 'returned' || what === 'halted' ? `gradual ${change}` : null

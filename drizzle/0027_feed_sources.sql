@@ -1,0 +1,17 @@
+CREATE TABLE "feed_sources" (
+	"feed" bigint PRIMARY KEY NOT NULL,
+	"due_at" timestamp (3) with time zone NOT NULL,
+	"source" text NOT NULL,
+	"node" text NOT NULL,
+	"asked_at" timestamp (3) with time zone,
+	"rows" integer,
+	"left_out" integer DEFAULT 0 NOT NULL,
+	"reason" text,
+	"failing_since" timestamp (3) with time zone
+);
+--> statement-breakpoint
+ALTER TABLE "events" DROP CONSTRAINT "events_shape_check";--> statement-breakpoint
+ALTER TABLE "webhooks" DROP CONSTRAINT "webhooks_kinds_check";--> statement-breakpoint
+ALTER TABLE "feed_sources" ADD CONSTRAINT "feed_sources_feed_fkey" FOREIGN KEY ("feed") REFERENCES "public"."feeds"("born") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "events" ADD CONSTRAINT "events_shape_check" CHECK (case "events"."kind" when 'member' then "events"."pool" is not null and "events"."member" is not null and "events"."from_state" is not null and "events"."from_state" in ('up', 'down', 'unknown') and "events"."to_state" is not null and "events"."to_state" in ('up', 'down', 'unknown') and "events"."reason" is not null when 'pool' then "events"."pool" is not null and "events"."from_state" is not null and "events"."from_state" in ('healthy', 'degraded', 'down') and "events"."to_state" is not null and "events"."to_state" in ('healthy', 'degraded', 'down') and "events"."reason" is not null when 'override' then (("events"."pool" is not null and "events"."member" is not null) or "events"."service" is not null) and "events"."reason" is not null and coalesce("events"."detail" ->> 'what', '') in ('set', 'changed', 'deleted', 'expired') and coalesce("events"."detail" ->> 'state', '') in ('up', 'down', 'drain') and "events"."detail" ? 'actor' when 'drained' then "events"."pool" is not null and "events"."member" is not null when 'isolation' then "events"."from_state" is not null and "events"."from_state" in ('trusted', 'suspect') and "events"."to_state" is not null and "events"."to_state" in ('trusted', 'suspect') and "events"."reason" is not null when 'hold' then "events"."pool" is not null and "events"."member" is not null and "events"."reason" is not null and "events"."detail" ? 'until' when 'service' then "events"."service" is not null and "events"."from_state" is not null and "events"."from_state" in ('up', 'degraded', 'down') and "events"."to_state" is not null and "events"."to_state" in ('up', 'degraded', 'down') and "events"."reason" is not null and "events"."detail" ?& array['pools', 'before'] when 'certificate' then "events"."pool" is not null and "events"."member" is not null and "events"."reason" is not null and coalesce("events"."detail" ->> 'what', '') in ('ends-soon', 'renewed') and "events"."detail" ?& array['name', 'notAfter', 'fingerprint'] when 'gradual' then "events"."reason" is not null and coalesce("events"."detail" ->> 'what', '') in ('started', 'step', 'paused', 'resumed', 'done', 'returned', 'halted') and "events"."detail" ?& array['change', 'percent', 'services', 'pools', 'actor'] when 'feed' then "events"."detail" ? 'feed' and "events"."from_state" is not null and "events"."from_state" in ('ok', 'failing') and "events"."to_state" is not null and "events"."to_state" in ('ok', 'failing') and "events"."reason" is not null else false end);--> statement-breakpoint
+ALTER TABLE "webhooks" ADD CONSTRAINT "webhooks_kinds_check" CHECK (cardinality("webhooks"."kinds") >= 1 and "webhooks"."kinds" <@ array['member', 'pool', 'override', 'drained', 'isolation', 'hold', 'service', 'certificate', 'gradual', 'feed']);
