@@ -1,4 +1,14 @@
-import { born, instant, isFeedName, isName, isObjectText, key, owner, revision, written } from './column-types.ts'
+import {
+  born,
+  instant,
+  isFeedName,
+  isName,
+  isObjectText,
+  key,
+  owner,
+  revision,
+  written,
+} from './column-types.ts'
 import { bigint, check, foreignKey, integer, json, pgTable, text } from './drizzle.ts'
 
 /** What feeds there are. `born` is what rows know their feed by: one that is dropped and declared anew has none of the rows of before. */

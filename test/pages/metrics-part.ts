@@ -39,6 +39,8 @@ async function everything(): Promise<string> {
   metrics.lookups.used('a.test', true, 0.1)
   metrics.webhooks.retain(['chat'])
   metrics.webhooks.delivery('chat', 'delivered')
+  metrics.feeds.retain(['load'])
+  metrics.feeds.read('load', 3, 1)
   metrics.http.ended('quiet')
   metrics.faults.own('probe')
   metrics.faults.internal('probe', 1)

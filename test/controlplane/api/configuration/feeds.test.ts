@@ -86,7 +86,11 @@ for (const kind of ['postgres', 'embedded'] as const) {
       const writer = new FeedWriter(harness.database)
       const put = (columns: object) => call('PUT', '/v1/feeds/hall', { columns })
       t.equal((await put({ celsius: {}, people: { type: 'integer' } })).status, 201)
-      t.equal((await put({ celsius: {}, guests: { type: 'integer' } })).status, 200, 'without rows nothing is lost')
+      t.equal(
+        (await put({ celsius: {}, guests: { type: 'integer' } })).status,
+        200,
+        'without rows nothing is lost',
+      )
       const feed = await harness.database.read((tx) => getFeed(tx, 'hall'))
       await writer.write(feed!, [{ entity: 'north', micros: Date.now() * 1000, values: [21.5, null] }])
       t.equal((await put({ lux: {}, celsius: {}, guests: { type: 'integer' } })).status, 200)
