@@ -48,7 +48,7 @@ export async function runSuites(t: Test, url: string | null, dataDir: string): P
   for (const [name, suite] of Object.entries(suites)) {
     await database.record((tx) =>
       // The audit log refuses to be emptied, but to who may turn triggers off.
-      tx.execute(sql`set local session_replication_role = replica; truncate feeds, zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
+      tx.execute(sql`set local session_replication_role = replica; truncate feed_sources, feeds, zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
         events, webhooks, changes, audit_log, tokens, lookups, nodes, reports`),
     )
     await t.test(name, (t) => suite(t, database))
