@@ -3,12 +3,22 @@
  * purged as its operator would. It is made here, unless POOLDNS_PACKAGES names a folder that has it.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { node, repository } from '../support/daemon.ts'
 import { type DebianMachine, startDebian, withoutMachines } from '../support/debian-machine.ts'
+import { pageBlocks } from '../support/pages.ts'
 import { missingPrograms, startProgram } from '../support/program.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pooldns-deb-'))
@@ -34,10 +44,9 @@ zones:
       - { name: ns1, type: A, data: [192.0.2.53] }
 `
 
-/** The path of the package for this machine. */
-function makePackage(): string {
+/** Paths of the package and of the tarball for this machine. */
+function makePackages(): { deb: string; tarball: string } {
   const made = process.env.POOLDNS_PACKAGES
-  const arch = process.arch === 'arm64' ? 'arm64' : 'amd64'
   if (made === undefined) {
     const { status, stderr } = spawnSync(node, ['deploy/package/main.ts', '--fast', '--to', folder], {
       cwd: repository,
@@ -45,9 +54,23 @@ function makePackage(): string {
     })
     if (status !== 0) throw new Error(stderr)
   }
-  const [path] = globSync(`pooldns_*_${arch}.deb`, { cwd: made ?? folder })
-  if (path === undefined) throw new Error(`no package for ${arch} in ${made ?? folder}`)
-  return join(made ?? folder, path)
+  const find = (pattern: string) => {
+    const [path] = globSync(pattern, { cwd: made ?? folder })
+    if (path === undefined) throw new Error(`no ${pattern} in ${made ?? folder}`)
+    return join(made ?? folder, path)
+  }
+  const arm = process.arch === 'arm64'
+  return {
+    deb: find(`pooldns_*_${arm ? 'arm64' : 'amd64'}.deb`),
+    tarball: find(`pooldns-*-linux-${arm ? 'arm64' : 'x64'}.tar.gz`),
+  }
+}
+
+/** A block of a page below a heading, of that language. */
+function block(page: string, heading: string, language: string): string {
+  const found = pageBlocks(page).find((each) => each.heading === heading && each.language === language)
+  if (found === undefined) throw new Error(`${page}: no ${language} below ${heading}`)
+  return found.text
 }
 
 /** A newer version of the same package: what a release changes last is its number. */
@@ -68,10 +91,10 @@ function newerThan(deb: string, version: string): string {
 }
 
 /** What dig says to somebody without rights, in the machine's network. */
-function ask(machine: DebianMachine, owner = name): string {
+function ask(machine: DebianMachine, server = '127.0.0.1'): string {
   const [program, ...args] = machine.inItsNetwork
   const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
-  const question = ['dig', '+short', '+tries=3', '@127.0.0.1', '-p', '53', owner, 'A']
+  const question = ['dig', '+short', '+tries=3', `@${server}`, '-p', '53', name, 'A']
   return spawnSync(program!, [...args, ...nobody, ...question], { encoding: 'utf8' }).stdout
 }
 
@@ -104,7 +127,7 @@ async function losesNothing(t: Test, machine: DebianMachine, line: string): Prom
 }
 
 t.test('the package on a Debian 12', { skip }, async (t) => {
-  const deb = makePackage()
+  const { deb, tarball } = makePackages()
   const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
 
   await using machine = await startDebian()
@@ -179,6 +202,33 @@ t.test('the package on a Debian 12', { skip }, async (t) => {
     t.notOk(existsSync(join(machine.root, 'etc/pooldns')))
     t.notOk(existsSync(join(machine.root, 'usr/lib/pooldns')))
     t.equal(machine.do('find /etc/systemd /usr/lib/systemd -name "pooldns*"'), '')
+    t.end()
+  })
+
+  await t.test('the tarball is set up as its pages say', (t) => {
+    cpSync(tarball, join(machine.root, 'root', basename(tarball)))
+    const [unpack, ...further] = block('docs/deploy/debian.md', 'The tarball', 'console')
+      .replaceAll('sudo ', '')
+      .replaceAll('pooldns-0.1.0', `pooldns-${version}`)
+      .replaceAll('linux-x64.tar.gz', basename(tarball).split('-').slice(2).join('-'))
+      .split('\n')
+    const setUp = block('docs/deploy/systemd.md', 'Set it up', 'console')
+    machine.do(['set -e', 'cd /root', unpack, ...further, setUp].join('\n'))
+    machine.do('POOLDNS_DATA_DIR=/var/lib/pooldns pooldns apply --file /root/service.yaml')
+    t.equal(ask(machine), address)
+    t.equal(machine.do('stat -c %U /var/lib/pooldns/admin-token'), 'pooldns\n')
+
+    const chosen = block('docs/deploy/systemd.md', 'Where DNS is answered', 'ini')
+      .replaceAll('192.0.2.53', '127.0.0.2')
+      .replaceAll('2001:db8::53', '::1')
+    const dropIns = join(machine.root, 'etc/systemd/system/pooldns.socket.d')
+    mkdirSync(dropIns)
+    writeFileSync(join(dropIns, 'override.conf'), chosen)
+    machine.do(
+      'systemctl daemon-reload; systemctl stop pooldns; systemctl restart pooldns.socket pooldns.service',
+    )
+    for (const server of ['127.0.0.2', '::1']) t.equal(ask(machine, server), address, server)
+    t.not(ask(machine), address, 'there no longer')
     t.end()
   })
 

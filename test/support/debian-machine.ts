@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { repository } from './daemon.ts'
@@ -69,6 +69,8 @@ export async function startDebian(): Promise<DebianMachine> {
   const root = mkdtempSync(join(tmpdir(), 'pooldns-debian-'))
   const unpacked = spawnSync('tar', ['-xf', archive, '-C', root], { encoding: 'utf8' })
   if (unpacked.status !== 0) throw new Error(`tar: ${unpacked.stderr}`)
+  // Nothing of it has to survive the loss of power.
+  writeFileSync(join(root, 'etc/dpkg/dpkg.cfg.d/unsafe-io'), 'force-unsafe-io\n')
   using notices = listenForNotices('path')
   const nspawn = spawn(
     'systemd-nspawn',

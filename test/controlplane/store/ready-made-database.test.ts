@@ -1,10 +1,13 @@
 /** The files of an empty database: private, whole, closed, and the same as `initdb` makes. */
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import t from 'tap'
 import { makeReadyMade, unpackReadyMade } from '../../../src/controlplane/store/ready-made-database.ts'
+import { node, repository } from '../../support/daemon.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pooldns-ready-made-'))
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
@@ -28,4 +31,20 @@ t.test('unpacks into a database that opens', async (t) => {
     { tables: 0 },
   ])
   t.match(await rows('select system_identifier from pg_control_system()'), [{ system_identifier: /\d+/ }])
+})
+
+t.test('is made of the same octets each time', async (t) => {
+  const make = (name: string) => {
+    const within = join(folder, name)
+    const { status, stderr } = spawnSync(node, ['.ci/ready-made.mjs', within], {
+      cwd: repository,
+      encoding: 'utf8',
+    })
+    t.equal(status, 0, stderr)
+    const [archive] = readdirSync(within)
+    return createHash('sha256')
+      .update(readFileSync(join(within, archive!)))
+      .digest('hex')
+  }
+  t.equal(make('one'), make('other'))
 })
