@@ -115,7 +115,7 @@ function machineOf(root: string, leader: number, stop: () => Promise<void>): Deb
     const [program, ...args] = [...enter, '--all', '--root', '--wdns=/', 'sh', '-c', line]
     // Not the environment of this machine.
     const env = {
-      PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin',
       LC_ALL: 'C.UTF-8',
       DEBIAN_FRONTEND: 'noninteractive',
     }
