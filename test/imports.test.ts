@@ -66,6 +66,7 @@ const packageHomes: Readonly<Record<string, string>> = {
   '@redis/client': 'controlplane/feeds/cache/shared-server.ts',
   'lru-cache': 'controlplane/feeds/cache/read-cache.ts',
   papaparse: 'controlplane/feeds/csv-rows.ts',
+  'pg-copy-streams': 'controlplane/feeds/feed-copy.ts',
 }
 
 /** What each room of the control plane may import besides itself, of the control plane. Nothing behind the API imports it. */

@@ -77,6 +77,12 @@ export const allCommands: readonly ListedCommand[] = [
     load: async () => (await import('./get.ts')).get,
   },
   {
+    name: 'feed',
+    summary: 'the rows of a feed, and a chart of them',
+    heading: see,
+    load: async () => (await import('./feed.ts')).feed,
+  },
+  {
     name: 'edit',
     summary: 'the same in your editor',
     heading: act,
@@ -111,6 +117,12 @@ export const allCommands: readonly ListedCommand[] = [
     summary: 'let a member back that answers again and waits for it',
     heading: act,
     load: async () => (await import('./fail-back.ts')).failBack,
+  },
+  {
+    name: 'import-feed',
+    summary: 'rows from a CSV file of any size, or from JSON, into a feed',
+    heading: act,
+    load: async () => (await import('./import-feed.ts')).importFeed,
   },
   {
     name: 'plan',

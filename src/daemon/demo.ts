@@ -8,29 +8,52 @@ import type { AddressInfo } from 'node:net'
 import { applyDocument } from '../controlplane/apply/apply.ts'
 import { readDocument } from '../controlplane/document/document.ts'
 import { readYaml } from '../controlplane/document/yaml-text.ts'
+import { FeedWriter } from '../controlplane/feeds/feed-writer.ts'
+import { importShort } from '../controlplane/feeds/import-rows.ts'
+import { requireFeed } from '../controlplane/feeds/known-feed.ts'
 import type { Database } from '../controlplane/store/database.ts'
 import { currentRevision } from '../controlplane/store/revision.ts'
 
 /** `deploy/` lies beside the sources' folder, one level further up from a build of them. */
-const documents = ['../../deploy/demo.yaml', '../../../deploy/demo.yaml']
+const deploy = ['../../deploy/', '../../../deploy/']
 
 /** The service of the demo. */
 export const demoName = 'www.example.test'
 
-/** Loads the demo's document into a database that has never held anything. @returns whether it was one */
+const demoFeed = 'air_quality'
+
+/** Loads the demo's document, and measurements, into a database that has never held anything. @returns whether it was one */
 export async function loadDemo(database: Database): Promise<boolean> {
   if ((await database.read(currentRevision)) > 0) return false
-  const text = readYaml(await readDemo())
+  const text = readYaml(Buffer.from(await readDemo('demo.yaml')).toString())
   const read = text.ok ? readDocument(text.input) : text
   if (!read.ok) throw new Error(`the demo's document: ${JSON.stringify(read.problems)}`)
   const by = { actor: 'demo', source: 'demo', message: null } as const
   await applyDocument(database, by, { document: read.document, prune: false, since: null })
+  await loadRows(database)
   return true
 }
 
-async function readDemo(): Promise<string> {
-  const [here, built] = documents.map((path) => new URL(path, import.meta.url))
-  return readFile(here!, 'utf8').catch(() => readFile(built!, 'utf8'))
+/** The demo's feed has measurements. */
+async function loadRows(database: Database): Promise<void> {
+  const feed = await requireFeed(database, demoFeed)
+  const octets = await readDemo(`${demoFeed}.csv`)
+  const writer = new FeedWriter(database)
+  const rows = (async function* () {
+    yield octets
+  })()
+  await importShort(rows, {
+    feed,
+    format: 'csv',
+    now: new Date(),
+    skipBad: false,
+    write: (rows) => writer.write(feed, rows),
+  })
+}
+
+async function readDemo(name: string): Promise<Uint8Array> {
+  const [here, built] = deploy.map((path) => new URL(name, new URL(path, import.meta.url)))
+  return readFile(here!).catch(() => readFile(built!))
 }
 
 /**

@@ -30,6 +30,7 @@ const programs: Readonly<Record<OtherName, string>> = {
   drain: './drain.ts',
   scale: './scale.ts',
   writes: './writes.ts',
+  feeds: './feeds.ts',
   apply: './apply.ts',
 }
 

@@ -3,7 +3,16 @@ import { type QueryFile, queryFiles } from './query-files.ts'
 
 export const loadNames = [...queryFiles, 'tcp'] as const
 export type LoadName = (typeof loadNames)[number]
-export const otherNames = ['tail', 'monitors', 'failover', 'drain', 'writes', 'apply', 'scale'] as const
+export const otherNames = [
+  'tail',
+  'monitors',
+  'failover',
+  'drain',
+  'writes',
+  'feeds',
+  'apply',
+  'scale',
+] as const
 export type OtherName = (typeof otherNames)[number]
 export type ScenarioName = LoadName | OtherName
 export const scenarioNames: readonly ScenarioName[] = [...loadNames, ...otherNames]

@@ -42,7 +42,7 @@ export interface Imported {
 }
 
 /** Rows that are written at once. */
-const writtenAtOnce = 5_000
+const writtenAtOnce = 10_000
 
 /**
  * Imports what can be read twice. Throws `invalid` when anything is wrong with it and nothing is to be skipped.

@@ -71,12 +71,24 @@ export class Spool implements AsyncDisposable {
   }
 
   /** The same, as often as somebody likes. */
-  reread(): Readable {
-    return this.#file.createReadStream({ start: 0, autoClose: false })
+  reread(): AsyncIterable<Uint8Array> {
+    return chunksOf(this.#file)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.close()
+  }
+}
+
+const chunkOctets = 256 * 1024
+
+/** A file from its beginning. It stays open, also for who stops in the middle, which a stream of it does not. */
+export async function* chunksOf(file: FileHandle): AsyncGenerator<Uint8Array> {
+  for (let at = 0; ; ) {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(chunkOctets), 0, chunkOctets, at)
+    if (bytesRead === 0) return
+    at += bytesRead
+    yield buffer.subarray(0, bytesRead)
   }
 }
 

@@ -1,0 +1,96 @@
+import { UsageError } from '../config.ts'
+import { parseDuration } from '../controlplane/document/duration.ts'
+import { printable } from '../terminal-text.ts'
+import type { ApiClient } from './api-client.ts'
+import { lineChart } from './feed-chart.ts'
+import { defineCommand } from './frame/command.ts'
+import { jsonOption } from './frame/shared-options.ts'
+import { paintFor, printJson, table } from './frame/terminal.ts'
+import { serverOptions, theServer } from './server-choice.ts'
+
+type Shown = Readonly<Record<string, string | number | null>>
+
+interface Reply {
+  readonly columns: readonly string[]
+  readonly items: readonly Shown[]
+  readonly nextCursor: string | null
+}
+
+const chartRows = 8
+const mostWidth = 100
+
+/** `pooldns feed NAME`: what is in a feed, as a table, and of one entity on a terminal as a line for each column. */
+export const feed = defineCommand({
+  arguments: { name: { summary: 'a feed' } },
+  options: {
+    entity: {
+      type: 'string',
+      value: 'ENTITY',
+      summary: 'of this entity alone; of all, the newest row of each, when left out',
+    },
+    since: {
+      type: 'string',
+      value: 'DURATION',
+      summary: 'what was measured in so long, such as 1h; the last day when only an entity is given',
+    },
+    step: { type: 'string', value: 'DURATION', summary: 'averages, minima and maxima by so long' },
+    limit: { type: 'string', value: 'N', summary: 'rows at the most, 100 unless said otherwise' },
+    ...jsonOption,
+    ...serverOptions,
+  },
+  examples: [
+    { line: 'pooldns feed air_quality', does: 'the newest row of each entity' },
+    {
+      line: 'pooldns feed air_quality --entity aq_salvia --since 6h',
+      does: 'its rows of six hours, and on a terminal a chart of each column',
+    },
+  ],
+  async run({ name }, { entity, since, step, limit = '100', json, ...given }) {
+    const most = /^\d{1,6}$/.test(limit) ? Number(limit) : 0
+    if (most < 1)
+      throw new UsageError(`--limit: "${limit}" is not accepted; it takes a number from 1 to 999999`)
+    const query = new URLSearchParams({ limit: String(most) })
+    if (entity !== undefined) query.set('entity', entity)
+    if (step !== undefined) query.set('step', step)
+    const isLatest = entity === undefined && since === undefined && step === undefined
+    if (isLatest) query.set('latest', 'true')
+    else query.set('from', new Date(Date.now() - ageOf(since ?? '1d')).toISOString())
+    const reply = await rowsOf(theServer(given, process.env), name, query)
+    if (json === true) for (const row of reply.items) printJson(row)
+    else show(reply, entity !== undefined)
+  },
+})
+
+function ageOf(text: string): number {
+  const ms = parseDuration(text)
+  if (ms === null) throw new UsageError(`--since: "${text}" is not accepted; it takes a duration such as 1h`)
+  return ms
+}
+
+async function rowsOf(server: ApiClient, name: string, query: URLSearchParams): Promise<Reply> {
+  const response = await server.ask(`/v1/feeds/${encodeURIComponent(name)}?${query}`)
+  return (await response.json()) as Reply
+}
+
+function show({ columns, items, nextCursor }: Reply, isOne: boolean): void {
+  const rows = items.map((item) =>
+    Object.fromEntries(
+      ['time_instant', 'id_entity', ...columns].map((name) => [
+        name,
+        item[name] === null ? '' : String(item[name]),
+      ]),
+    ),
+  )
+  const lines = items.length === 0 ? ['no rows'] : table(rows, 0, paintFor(process.stdout))
+  if (nextCursor !== null) lines.push(`and more: ${items.length} rows are shown`)
+  if (isOne && process.stdout.isTTY === true) lines.push(...charts(columns, items, process.stdout.columns))
+  process.stdout.write(`${lines.map((line) => printable(line)).join('\n')}\n`)
+}
+
+function charts(columns: readonly string[], items: readonly Shown[], width: number): string[] {
+  return columns.flatMap((name) => {
+    const values = items.map((item) => (typeof item[name] === 'number' ? item[name] : null))
+    const chart = lineChart(values, Math.min(width, mostWidth), chartRows)
+    return chart.length === 0 ? [] : ['', name, ...chart]
+  })
+}

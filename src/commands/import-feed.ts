@@ -1,0 +1,296 @@
+import { open } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { setTimeout as pause } from 'node:timers/promises'
+import { UsageError } from '../config.ts'
+import { parseFeed } from '../controlplane/document/feed.ts'
+import { readCsvColumns } from '../controlplane/feeds/csv-rows.ts'
+import { FeedCopy } from '../controlplane/feeds/feed-copy.ts'
+import { FeedWriter } from '../controlplane/feeds/feed-writer.ts'
+import { type Imported, importRows, type RowFormat, rowFormats } from '../controlplane/feeds/import-rows.ts'
+import type { Octets } from '../controlplane/feeds/row-reader.ts'
+import { ControlError, type Problem } from '../controlplane/model/errors.ts'
+import { type Feed, feedNamePattern } from '../controlplane/model/feed.ts'
+import type { FeedRow } from '../controlplane/model/feed-row.ts'
+import { formatInstant } from '../controlplane/model/instant.ts'
+import type { Database } from '../controlplane/store/database.ts'
+import type { KnownFeed } from '../controlplane/store/feed-stores.ts'
+import { getFeed, putFeed } from '../controlplane/store/feeds.ts'
+import { chunksOf, Spool } from '../controlplane/zonefile/spool.ts'
+import { printable } from '../terminal-text.ts'
+import { type ApiClient, RefusedByServer } from './api-client.ts'
+import { defineCommand } from './frame/command.ts'
+import { problemLine } from './import-zone-text.ts'
+import { actor, withOwnDatabase } from './own-database.ts'
+import { namedServer, serverOptions } from './server-choice.ts'
+
+/**
+ * `pooldns import-feed FILE --feed NAME`: rows into a feed, which is declared by the header of the file where there is none. Problems
+ * go to standard error, one a line, and end it with 1, unless they are to be skipped.
+ */
+export const importFeed = defineCommand({
+  arguments: { file: { summary: 'a file of rows, - for standard input', completes: 'file' } },
+  options: {
+    feed: {
+      type: 'string',
+      value: 'NAME',
+      summary: 'the feed that it goes into; one that is not declared gets the columns of the header',
+    },
+    format: {
+      type: 'string',
+      value: 'FORMAT',
+      choices: rowFormats,
+      summary:
+        'json for objects, one behind the other or in an array; csv unless the name ends in .json or .ndjson',
+    },
+    skipBad: {
+      type: 'boolean',
+      summary: 'keep the rows without mistakes; else nothing is kept when there are any',
+    },
+    progress: { type: 'boolean', summary: 'say how far it is, also where standard error is no terminal' },
+    ...serverOptions,
+  },
+  examples: [
+    {
+      line: 'pooldns import-feed air_quality.csv --feed air_quality --server http://127.0.0.1:3000',
+      does: 'by a running server',
+    },
+    {
+      line: 'pooldns import-feed - --feed load --skip-bad < load.csv',
+      does: 'every mistake by line and column, and the rest in the feed',
+    },
+  ],
+  notes:
+    'Without a server it opens the database itself: that of DATABASE_URL, or the embedded one of a server that is stopped.',
+  async run({ file }, { feed, format, skipBad = false, progress, ...given }) {
+    if (feed === undefined) throw new UsageError('import-feed needs --feed NAME')
+    if (!feedNamePattern.test(feed)) {
+      throw new UsageError(
+        `--feed: "${feed}" is not accepted; it takes lower-case letters, digits and "_", a letter first`,
+      )
+    }
+    const order = { file, feed, format: format ?? formatOf(file), skipBad }
+    await importFile(order, namedServer(given, process.env), progress ?? process.stderr.isTTY === true)
+  },
+})
+
+interface Order {
+  readonly file: string
+  readonly feed: string
+  readonly format: RowFormat
+  readonly skipBad: boolean
+}
+
+const formatOf = (file: string): RowFormat => (/\.(nd)?json$/.test(file) ? 'json' : 'csv')
+
+async function importFile(order: Order, server: ApiClient | null, tells: boolean): Promise<void> {
+  await using source = await RowSource.open(order.file)
+  using progress = new RowProgress(source, tells)
+  const name = order.file === '-' ? 'standard input' : order.file
+  const say = (problems: readonly Problem[]) => {
+    progress[Symbol.dispose]()
+    for (const { path, message } of problems) {
+      process.stderr.write(`${printable(problemLine(name, path, message))}\n`)
+    }
+  }
+  const go = (target: Target) =>
+    importRows(() => source.read(), {
+      feed: target.feed,
+      format: order.format,
+      now: new Date(),
+      skipBad: order.skipBad,
+      write: target.write,
+      onProgress: (rows) => progress.written(rows),
+    })
+  try {
+    const done =
+      server === null
+        ? await withOwnDatabase((database) => intoDatabase(database, order, source, go))
+        : await go(await onServer(server, order, source))
+    say(done.problems.told)
+    if (done.problems.count > done.problems.told.length) {
+      process.stderr.write(`${name}: and ${done.problems.count - done.problems.told.length} more problems\n`)
+    }
+    process.stdout.write(`${printable(summary(order.feed, done))}\n`)
+  } catch (error) {
+    if (!(error instanceof ControlError) || error.problems.length === 0) throw error
+    say(error.problems)
+    process.stderr.write(`${printable(error.message)}\n`)
+    process.exitCode = 1
+  }
+}
+
+function summary(feed: string, { rows, changed, expired, skipped }: Imported): string {
+  const parts = [`${rows} rows, ${changed} of them new or changed`]
+  if (expired > 0) parts.push(`${expired} older than it keeps`)
+  if (skipped > 0) parts.push(`${skipped} skipped for mistakes`)
+  return `feed ${feed}: ${parts.join(', ')}`
+}
+
+interface Target {
+  readonly feed: KnownFeed
+  readonly write: (rows: readonly FeedRow[]) => ReturnType<FeedWriter['write']>
+}
+
+async function intoDatabase(
+  database: Database,
+  order: Order,
+  source: RowSource,
+  go: (target: Target) => Promise<Imported>,
+): Promise<Imported> {
+  let feed = await database.read((tx) => getFeed(tx, order.feed))
+  if (feed === null) {
+    const declared = await declaredBy(order, source)
+    await database.write(actor, (write) => putFeed(write, declared, { ifNoneMatch: '*' }))
+    feed = (await database.read((tx) => getFeed(tx, order.feed)))!
+  }
+  const known = feed
+  await using copy = await FeedCopy.open(database)
+  const writer = new FeedWriter(database)
+  return await go({
+    feed,
+    write: (rows) => (copy === null ? writer.write(known, rows) : copy.write(known, rows, new Date())),
+  })
+}
+
+/** What a file's header says of its feed. */
+async function declaredBy({ feed, format }: Order, source: RowSource): Promise<Feed> {
+  if (format === 'json') {
+    throw new ControlError(
+      'not-found',
+      `feed ${feed} does not exist, and JSON has no header to declare it by`,
+    )
+  }
+  const names = await readCsvColumns(source.read(), feed)
+  const problems: Problem[] = []
+  const declared = parseFeed(
+    feed,
+    { columns: Object.fromEntries(names.map((name) => [name, {}])) },
+    '',
+    problems,
+  )
+  if (declared !== null) return declared
+  throw new ControlError('invalid', `the header can't declare feed ${feed}`, {
+    problems: problems.map(({ path, message }) => ({ path: `line 1, ${path}`, message })),
+  })
+}
+
+async function onServer(server: ApiClient, order: Order, source: RowSource): Promise<Target> {
+  const url = `/v1/feeds/${order.feed}`
+  const ask = () => server.ask(`${url}/declaration`)
+  const response = await ask().catch(async (error: unknown) => {
+    if (!(error instanceof RefusedByServer) || error.status !== 404) throw error
+    const { columns } = await declaredBy(order, source)
+    const body = JSON.stringify({ columns: Object.fromEntries(columns.map(({ name }) => [name, {}])) })
+    const headers = { 'content-type': 'application/json', 'if-none-match': '*' }
+    await server.ask(url, { method: 'PUT', headers, body })
+    return ask()
+  })
+  const { status: _, ...body } = (await response.json()) as Record<string, unknown>
+  const problems: Problem[] = []
+  const value = parseFeed(order.feed, body, '', problems)
+  if (value === null)
+    throw new ControlError('invalid', `feed ${order.feed} of the server can't be read`, { problems })
+  return { feed: { id: -1, value }, write: (rows) => send(server, url, value, rows) }
+}
+
+const mostTries = 10
+
+/** One batch. A server that has too much to do is asked again. */
+async function send(server: ApiClient, url: string, { columns }: Feed, rows: readonly FeedRow[]) {
+  const body = JSON.stringify(
+    rows.map(({ entity, micros, values }) => ({
+      time_instant: formatInstant(micros),
+      id_entity: entity,
+      ...Object.fromEntries(columns.map(({ name }, nth) => [name, values[nth]])),
+    })),
+  )
+  const headers = { 'content-type': 'application/json' }
+  for (let nth = 1; ; nth++) {
+    try {
+      const response = await server.ask(`${url}/rows`, { method: 'POST', headers, body })
+      return (await response.json()) as { changed: number; expired: number }
+    } catch (error) {
+      const isBusy = error instanceof RefusedByServer && error.status === 503
+      if (!isBusy || nth === mostTries) throw error
+      await pause((error.retryAfter ?? 5) * 1000)
+    }
+  }
+}
+
+/** A file, or a copy of what came by standard input, as it is read more than once. */
+class RowSource implements AsyncDisposable {
+  readonly #open: () => AsyncIterable<Uint8Array>
+  readonly #close: () => Promise<void>
+  readonly octets: number
+  /** Of all readings. */
+  readOctets = 0
+
+  private constructor(octets: number, open: () => AsyncIterable<Uint8Array>, close: () => Promise<void>) {
+    this.octets = octets
+    this.#open = open
+    this.#close = close
+  }
+
+  static async open(path: string): Promise<RowSource> {
+    if (path === '-') {
+      const spool = await Spool.create(tmpdir())
+      await spool.fill(process.stdin)
+      return new RowSource(
+        spool.octets,
+        () => spool.reread(),
+        () => spool[Symbol.asyncDispose](),
+      )
+    }
+    const file = await open(path).catch((error: unknown) => {
+      throw new UsageError(`${path}: ${error instanceof Error ? error.message : String(error)}`)
+    })
+    const { size } = await file.stat()
+    return new RowSource(
+      size,
+      () => chunksOf(file),
+      () => file.close(),
+    )
+  }
+
+  async *read(): Octets {
+    for await (const chunk of this.#open()) {
+      this.readOctets += chunk.length
+      yield chunk
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close()
+  }
+}
+
+const progressEveryMs = 1_000
+
+/** One line on standard error, each second. */
+class RowProgress implements Disposable {
+  readonly #source: RowSource
+  readonly #timer: NodeJS.Timeout | undefined
+  #rows = 0
+
+  constructor(source: RowSource, tells: boolean) {
+    this.#source = source
+    if (tells) this.#timer = setInterval(() => this.#print(), progressEveryMs)
+  }
+
+  written(rows: number): void {
+    this.#rows = rows
+  }
+
+  /** It is read twice. */
+  #print(): void {
+    const { octets, readOctets } = this.#source
+    const part = octets === 0 ? '' : ` (${Math.min(100, Math.floor((50 * readOctets) / octets))} %)`
+    process.stderr.write(
+      `${this.#rows === 0 ? 'looked at' : `${this.#rows} rows written,`} ${(readOctets / 1e6).toFixed(1)} MB${part}\n`,
+    )
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+  }
+}
