@@ -16,7 +16,13 @@ t.test('the packed program', { skip: missingPrograms('npm', 'tar') }, async (t) 
   const packed = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: repository })
   const [{ filename, files }] = JSON.parse(packed.stdout.slice(packed.stdout.indexOf('[\n')))
   const paths: string[] = files.map(({ path }: { path: string }) => path)
-  for (const path of ['dist/src/main.js', 'README.md', 'LICENSE', 'deploy/demo.yaml', 'deploy/air_quality.csv'])
+  for (const path of [
+    'dist/src/main.js',
+    'README.md',
+    'LICENSE',
+    'deploy/demo.yaml',
+    'deploy/air_quality.csv',
+  ])
     t.ok(paths.includes(path), path)
   t.ok(
     paths.some((path) => /^dist\/embedded-database-[\d.]+\.tar\.gz$/.test(path)),

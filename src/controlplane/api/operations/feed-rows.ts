@@ -68,7 +68,8 @@ const Row = titled(
   'FeedRow',
   Type.Object(
     { time_instant: Type.String({ format: 'date-time' }), id_entity: Type.String() },
-    { additionalProperties: Type.Unsafe<number | null>({ type: ['number', 'null'] }) },
+    // Those of the columns are no texts; but what is made of this for TypeScript has to hold for the two above as well.
+    { additionalProperties: Type.Unsafe<unknown>({ type: ['number', 'string', 'null'] }) },
   ),
 )
 
