@@ -26,7 +26,7 @@ import {
   registerHostMetrics,
 } from './members.ts'
 import { expose, exposeCounts, exposeValue, Scrape, tallies, tally } from './series.ts'
-import { SharedRendering } from './shared-rendering.ts'
+import { type RenderedPage, SharedRendering } from './shared-rendering.ts'
 import {
   type DrainNow,
   type MemberNow,
@@ -169,7 +169,7 @@ export class Metrics {
   }
 
   /** The same for callers of whom there may be many: no older than the call, and shared by those who wait. */
-  page(): Promise<Buffer> {
+  page(): Promise<RenderedPage> {
     return this.#page.get()
   }
 

@@ -251,6 +251,11 @@ const slips: [string, (text: string) => string, RegExp][] = [
     /gives rights|no such kind/,
   ],
   ['service-monitor.yaml', (text) => text.replace('interval:', 'intervall:'), /intervall/],
+  [
+    'service-monitor.yaml',
+    (text) => text.replace('honorLabels: true', 'honorLabels: false'),
+    /label service/,
+  ],
   ['external-secrets.yaml', (text) => text.replace('remoteRef:', 'remoteReference:'), /remoteRef/],
 ]
 

@@ -94,9 +94,16 @@ function monitorErrors(monitor: Manifest, manifests: readonly Manifest[]): strin
   )
   if (services.length !== 1) return [`${called(monitor)} selects ${services.length} services`]
   const names = services[0]!.spec.ports.map(({ name }: { name: string }) => name)
-  return monitor.spec.endpoints
-    .filter(({ port }: { port: string }) => !names.includes(port))
-    .map(({ port }: { port: string }) => `${called(monitor)}: the service has no port ${port}`)
+  const endpoints = monitor.spec.endpoints as readonly { port: string; honorLabels?: boolean }[]
+  return [
+    ...endpoints
+      .filter(({ port }) => !names.includes(port))
+      .map(({ port }) => `${called(monitor)}: the service has no port ${port}`),
+    // The Operator calls the Service so, and our series a service of DNS.
+    ...endpoints
+      .filter(({ honorLabels }) => honorLabels !== true)
+      .map(() => `${called(monitor)}: the label service of series is lost without honorLabels`),
+  ]
 }
 
 const portsOf = (pod: { spec: { containers: { ports?: Port[] }[] } }) =>

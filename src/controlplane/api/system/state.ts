@@ -89,14 +89,32 @@ export function stateRoutes(app: FastifyInstance, context: Context): void {
   app.get(
     '/metrics',
     { schema: metrics, onRequest, config: { access: isOpen ? 'open' : 'everything' } },
-    async (_request, reply) => {
+    async (request, reply) => {
       const page = await context.metrics.page()
-      return reply.type(context.metrics.contentType).send(page)
+      reply.type(context.metrics.contentType)
+      if (page.plain.length < worthCompressing) return reply.send(page.plain)
+      reply.header('vary', 'accept-encoding')
+      if (!takesGzip(request.headers['accept-encoding'])) return reply.send(page.plain)
+      return reply.header('content-encoding', 'gzip').send(await page.compressed())
     },
   )
 }
 
 type Context = Ground & Observations & System
+
+/** Octets. Up to some hundred members it is shorter, and who reads it by hand sees it as it is. */
+const worthCompressing = 128 * 1024
+
+/** Whether a client takes gzip (RFC 9110 section 12.5.3); one that says nothing of it gets the text. */
+function takesGzip(accepted = ''): boolean {
+  return accepted.split(',').some((each) => {
+    const [coding, ...parameters] = each
+      .trim()
+      .toLowerCase()
+      .split(/\s*;\s*/)
+    return coding === 'gzip' && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter))
+  })
+}
 
 /** Rows that `/ready` names; a metric has their number. */
 const shownRows = 20

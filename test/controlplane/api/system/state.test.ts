@@ -68,6 +68,27 @@ t.test('what the process says about itself', async (t) => {
     t.match(reply.body, /^pooldns_build_info\{version="1.2.3"\} 1$/m)
   })
 
+  t.test('many metrics go by gzip to those who take it', async (t) => {
+    const members = Array.from({ length: 2000 }, (_, i) => ({ pool: 'large', member: `member-${i}` }))
+    harness.metrics.members.retain(members)
+    t.teardown(() => harness.metrics.members.retain([]))
+    const last = /pool="large",member="member-1999",to="up"\} 0$/m
+    for (const [accepted, coding] of [
+      ['gzip', 'gzip'],
+      ['application/openmetrics-text, gzip;q=0.5', 'gzip'],
+      ['deflate, GZIP ; q=1', 'gzip'],
+      ['gzip;q=0', null],
+      ['gzip ; q=0.00', null],
+      ['identity', null],
+      ['xgzip', null],
+    ] as const) {
+      const reply = await call('GET', '/metrics', undefined, { headers: { 'accept-encoding': accepted } })
+      t.equal(reply.headers.get('content-encoding'), coding, accepted)
+      t.equal(reply.headers.get('vary'), 'accept-encoding')
+      t.match(reply.body, last)
+    }
+  })
+
   t.test('an OpenAPI document that knows every route', async (t) => {
     const { body } = await call('GET', '/openapi.json')
     t.equal(body.openapi, '3.1.0')
