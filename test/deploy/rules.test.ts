@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import { describedMetrics } from '../pages/metrics-part.ts'
 import { repository } from '../support/daemon.ts'
+import { pageBlocks } from '../support/pages.ts'
 import { findProgram, missingPrograms } from '../support/program.ts'
 import { selectorsOf } from '../support/promql.ts'
 
@@ -166,3 +167,23 @@ t.test('an alert says how bad it is, what it is, and where to read on', async (t
     t.equal(annotations?.runbook, `docs/alerts/${alert}.md`)
   }
 })
+
+t.test(
+  'what docs/deploy/monitoring.md configures is taken',
+  { skip: missingPrograms('promtool', 'amtool') },
+  async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'pooldns-monitoring-'))
+    t.teardown(() => rm(folder, { recursive: true, force: true }))
+    const blocks = pageBlocks('docs/deploy/monitoring.md').filter(({ language }) => language === 'yaml')
+    t.equal(blocks.length, 2)
+    for (const { text, line } of blocks) {
+      const file = join(folder, `${line}.yaml`)
+      await writeFile(file, text.replace('/etc/prometheus/pooldns', join(repository, 'deploy/prometheus')))
+      const [program, args] = text.includes('scrape_configs')
+        ? (['promtool', ['check', 'config', file]] as const)
+        : (['amtool', ['check-config', file]] as const)
+      const { status, stdout, stderr } = spawnSync(findProgram(program)!, args, { encoding: 'utf8' })
+      t.equal(status, 0, stdout + stderr)
+    }
+  },
+)
