@@ -2,17 +2,14 @@
 import { spawn } from 'node:child_process'
 import { Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { startDaemonProcess } from '../support/daemon.ts'
-import { freePort } from '../support/free-port.ts'
 import { onPorts, pageBlocks } from '../support/pages.ts'
 import { patience } from '../support/patience.ts'
-import { findProgram, missingPrograms, startProgram } from '../support/program.ts'
+import { findProgram, missingPrograms } from '../support/program.ts'
+import { startPrometheus } from '../support/prometheus.ts'
 
 const skip = missingPrograms('prometheus', 'promtool')
 const snippet = pageBlocks('docs/metrics.md').find(({ text }) => text.startsWith('scrape_configs:'))
@@ -60,22 +57,11 @@ t.test('a scraped daemon', { skip }, async (t) => {
   })
 
   await t.test('Prometheus scrapes it as docs/metrics.md says', async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'pooldns-prometheus-'))
-    t.teardown(() => rm(folder, { recursive: true, force: true }))
-    const file = join(folder, 'prometheus.yaml')
     const scrape = onPorts(snippet!.text, daemon.dns.port, daemon.http)
-    await writeFile(file, `global: { scrape_interval: 500ms, scrape_timeout: 500ms }\n${scrape}`)
-    const listen = `127.0.0.1:${await freePort()}`
-    await using prometheus = startProgram('prometheus', [
-      `--config.file=${file}`,
-      `--storage.tsdb.path=${join(folder, 'data')}`,
-      `--web.listen-address=${listen}`,
-    ])
-    await prometheus.said(/Server is ready/)
-    const query = async (expression: string): Promise<PrometheusResult[]> => {
-      const response = await fetch(`http://${listen}/api/v1/query?query=${encodeURIComponent(expression)}`)
-      return ((await response.json()) as { data: { result: PrometheusResult[] } }).data.result
-    }
+    await using prometheus = await startPrometheus(
+      `global: { scrape_interval: 500ms, scrape_timeout: 500ms }\n${scrape}`,
+    )
+    const { query } = prometheus
     const signal = patience()
     // Prometheus tells nobody when it has scraped.
     while ((await query('up == 1')).length === 0) await delay(50, undefined, { signal })
@@ -86,8 +72,3 @@ t.test('a scraped daemon', { skip }, async (t) => {
     t.match(await query('pooldns_build_info'), [{ metric: { version: String } }])
   })
 })
-
-interface PrometheusResult {
-  readonly metric: Readonly<Record<string, string>>
-  readonly value: readonly [number, string]
-}

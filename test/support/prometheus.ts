@@ -18,11 +18,16 @@ export interface Prometheus extends AsyncDisposable {
 
 /** @param config prometheus.yaml, which may name files of others by their whole paths */
 export async function startPrometheus(config: string): Promise<Prometheus> {
-  const { folder, listen, stop } = await startServer('prometheus', config, ({ file, folder, listen }) => [
-    `--config.file=${file}`,
-    `--storage.tsdb.path=${join(folder, 'data')}`,
-    `--web.listen-address=${listen}`,
-  ])
+  const { folder, listen, stop } = await startServer(
+    'prometheus',
+    /Server is ready/,
+    config,
+    ({ file, folder, listen }) => [
+      `--config.file=${file}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--web.listen-address=${listen}`,
+    ],
+  )
   return {
     async query(expression) {
       const response = await fetch(`http://${listen}/api/v1/query`, {
@@ -46,6 +51,7 @@ export interface Alertmanager extends AsyncDisposable {
 export async function startAlertmanager(config: string): Promise<Alertmanager> {
   const { listen, stop } = await startServer(
     'prometheus-alertmanager',
+    /Listening on.*address=127/,
     config,
     ({ file, folder, listen }) => [
       `--config.file=${file}`,
@@ -64,7 +70,13 @@ interface Place {
   readonly listen: string
 }
 
-async function startServer(program: string, config: string, args: (place: Place) => readonly string[]) {
+/** @param ready what it says when it is */
+async function startServer(
+  program: string,
+  ready: RegExp,
+  config: string,
+  args: (place: Place) => readonly string[],
+) {
   const folder = await mkdtemp(join(tmpdir(), `pooldns-${program}-`))
   const file = join(folder, 'config.yaml')
   await writeFile(file, config)
@@ -75,7 +87,7 @@ async function startServer(program: string, config: string, args: (place: Place)
     await rm(folder, { recursive: true, force: true })
   }
   try {
-    await running.said(/Server is ready|Listening on.*address=127/)
+    await running.said(ready)
   } catch (error) {
     await stop()
     throw error
