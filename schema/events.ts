@@ -6,6 +6,7 @@ import {
   poolConditions,
   serviceConditions,
   sourceStates,
+  steeringTurns,
   trustStates,
 } from '../src/controlplane/model/event.ts'
 import { gradualTurns } from '../src/controlplane/model/gradual.ts'
@@ -50,6 +51,7 @@ export const events = pgTable(
       certificate: sql`${named} and ${t.reason} is not null and ${word('what', certificateTurns)} and ${t.detail} ?& array['name', 'notAfter', 'fingerprint']`,
       gradual: sql`${t.reason} is not null and ${word('what', gradualTurns)} and ${t.detail} ?& array['change', 'percent', 'services', 'pools', 'actor']`,
       feed: sql`${t.detail} ? 'feed' and ${changed(sourceStates)}`,
+      steering: sql`${t.pool} is not null and ${t.reason} is not null and ${word('what', steeringTurns)} and ${t.detail} ?& array['feed', 'entity', 'column']`,
       hold: sql`${named} and ${t.reason} is not null and ${t.detail} ? 'until'`,
     }
     const cases = eventKinds.map((kind) => sql`when ${sql.raw(`'${kind}'`)} then ${shapes[kind]}`)

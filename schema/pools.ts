@@ -1,3 +1,4 @@
+import type { FedFragments } from '../src/controlplane/model/feed-use.ts'
 import { monitorTypes } from '../src/controlplane/model/monitor.ts'
 import { poolHosts, poolSelects } from '../src/controlplane/model/pool.ts'
 import {
@@ -125,7 +126,10 @@ export const members = pgTable(
     moreAddresses: inet('more_addresses').array().notNull().default([]),
     /** Absolute, with the final dot; null for a member that is an address. */
     host: key('host'),
+    /** Where a feed says it: what holds while that says nothing. */
     weight: integer('weight').notNull(),
+    /** The fragments of the document of what goes by feeds: `weight`, `shed`. */
+    feeds: jsonb('feeds').$type<FedFragments>().notNull().default({}),
     priority: integer('priority').notNull().default(1),
     probeAddress: inet('probe_address'),
     probePort: integer('probe_port'),
@@ -144,6 +148,7 @@ export const members = pgTable(
       sql`(${t.address} is not null or cardinality(${t.moreAddresses}) = 0) and cardinality(${t.moreAddresses}) < 16`,
     ),
     check('members_weight_check', sql`${t.weight} between 0 and 65535`),
+    check('members_feeds_check', isObject(t.feeds)),
     check('members_priority_check', sql`${t.priority} between 1 and 1000`),
     check('members_probe_address_check', isHostAddress(t.probeAddress)),
     check('members_probe_port_check', sql`${t.probePort} between 1 and 65535`),

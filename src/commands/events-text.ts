@@ -7,7 +7,17 @@ export interface EventReply extends ToldEvent {
   readonly id: number
 }
 
-const bad = new Set(['down', 'suspect', 'degraded', 'failing', 'returned', 'halted'])
+const bad = new Set([
+  'down',
+  'suspect',
+  'degraded',
+  'failing',
+  'returned',
+  'halted',
+  'stale',
+  'shedding',
+  'full',
+])
 const good = new Set(['up', 'healthy', 'trusted', 'ok'])
 
 export function eventLine(event: EventReply, paint: Paint): string {

@@ -112,13 +112,22 @@ function levelLines({ service, steer, up, area, choices }: Level, asked: string)
   return [`  ${whose}: by ${steer}${up ? '' : ', none is up'}${areaText}`, ...table(rows, 2)]
 }
 
-function poolLines({ name, select, answers, monitor, met, condition, reason, members }: Pool): string[] {
+function poolLines(pool: Pool): string[] {
+  const { name, select, answers, monitor, met, condition, reason, members } = pool
   const how = answers === null ? select : `${select}, at most ${answers} in an answer`
   const watched = monitor === null ? 'not monitored' : `monitor ${monitor}`
   return [
-    `  ${met ? '* ' : ''}Pool ${name}: ${condition}, ${reason}; ${how}; ${watched}`,
+    `  ${met ? '* ' : ''}Pool ${name}: ${condition}, ${reason}; ${how}; ${watched}${capacityText(pool)}`,
     ...table(members.map(memberRow), 2),
   ]
+}
+
+function capacityText({ capacity }: Pool): string {
+  if (capacity === null) return ''
+  const { column, value, age, limit, share, state } = capacity
+  if (state !== 'good') return `; ${column} of ${limit} is ${state}`
+  const spills = share === 0 ? '' : `, ${Math.round(share * 1000) / 10} % of its answers go on`
+  return `; ${column} ${value} of ${limit}, ${age} s old${spills}`
 }
 
 /** What the API says of members that nothing measures. */

@@ -20,6 +20,7 @@ import type { Override, ServiceOverride } from '../controlplane/model/override.t
 import type { AddressText } from '../controlplane/model/pool.ts'
 import type { ResolutionChange } from '../controlplane/resolving/host-resolver.ts'
 import type { DrainedMember } from '../controlplane/serve/drain-watch.ts'
+import type { SteeringChange } from '../controlplane/serve/fed-watch.ts'
 import type { PoolChange } from '../controlplane/serve/pool-watch.ts'
 import type { ServiceChange } from '../controlplane/serve/service-watch.ts'
 import type { Database } from '../controlplane/store/database.ts'
@@ -86,7 +87,9 @@ export const events = {
   schema: { says: {} as { newer: string | null }, heardBy: ['log'] },
   catalog: {
     says: {} as NextCatalog,
+    // What feeds say comes before those who go by it.
     heardBy: [
+      'readings',
       'hosts',
       'health',
       'metrics',
@@ -110,6 +113,10 @@ export const events = {
   },
   /** Members weigh or answer otherwise than before. */
   'weights-changed': { says: {} as Pools, heardBy: ['configuration'] },
+  /** Feeds have been read: the pools that go by what has changed. */
+  readings: { says: {} as Pools, heardBy: ['health', 'configuration'] },
+  /** What feeds say of members and pools begins to count, or ceases to. */
+  steering: { says: {} as { changes: readonly SteeringChange[] }, heardBy: ['log', 'events'] },
   held: {
     says: {} as { key: MemberKey; hold: Hold; address: AddressText | null },
     heardBy: ['log', 'events'],

@@ -6,10 +6,12 @@
 import type { Catalog } from '../controlplane/catalog/catalog.ts'
 import { LocationSource } from '../controlplane/location/location-source.ts'
 import { birthKeys } from '../controlplane/model/births.ts'
+import type { Readings } from '../controlplane/model/feed-use.ts'
 import type { NodeRecord } from '../controlplane/model/observation.ts'
 import type { HostResolver } from '../controlplane/resolving/host-resolver.ts'
 import type { AnswerCounters } from '../controlplane/serve/answer-counters.ts'
 import { DrainWatch } from '../controlplane/serve/drain-watch.ts'
+import { FedWatch } from '../controlplane/serve/fed-watch.ts'
 import { FleetDrains } from '../controlplane/serve/fleet-drains.ts'
 import { HandedOut, type HandedOutState } from '../controlplane/serve/handed-out.ts'
 import { LocationMaps } from '../controlplane/serve/location-maps.ts'
@@ -24,6 +26,7 @@ export class Answers implements AsyncDisposable {
   readonly source: LocationSource
   readonly locations: LocationMaps
   readonly pools = new PoolWatch()
+  readonly fed = new FedWatch()
   readonly services = new ServiceWatch()
   readonly handedOut = new HandedOut(now)
   readonly drains: DrainWatch
@@ -35,6 +38,7 @@ export class Answers implements AsyncDisposable {
     counters: AnswerCounters,
     facts: MemberFacts,
     hosts: HostResolver,
+    readings: Readings,
     others: () => readonly NodeRecord[],
   ) {
     this.#fleetDrains = new FleetDrains(others, now)
@@ -60,6 +64,7 @@ export class Answers implements AsyncDisposable {
       facts,
       resolution: (host) => hosts.resolution(host),
       locations: this.locations,
+      readings,
       now,
       onRamp: (pools) => announce({ kind: 'weights-changed', pools }),
     })
@@ -72,6 +77,7 @@ export class Answers implements AsyncDisposable {
       this.drains.forget(ended.members)
       this.#fleetDrains.forget(ended.members)
       this.pools.forget(ended.pools)
+      this.fed.forget(ended.pools)
       this.services.forget(ended.services)
       this.planner.lastKnown.forget(ended)
       if (catalog.overrides === before.overrides && catalog.pools === before.pools) return

@@ -43,7 +43,7 @@ const schemaWarning = (migration: string) =>
 /** What the API is handed of the parts. */
 export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext {
   const { config, nodeId, database, cache, log, metrics, faults, descriptors, announce } = parts
-  const { answers, configuration, dataPlane, events, gradual, health, hosts, pending } = parts
+  const { answers, configuration, dataPlane, events, gradual, health, hosts, pending, steeringFeeds } = parts
   const { readiness, serving } = parts
   const { publisher } = configuration
   const { checker } = health
@@ -101,7 +101,12 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     },
     preview: (catalog) =>
       preview(
-        { planner: answers.planner, locations: answers.locations, resolution },
+        {
+          planner: answers.planner,
+          locations: answers.locations,
+          resolution,
+          readings: (each) => steeringFeeds.foresee(each),
+        },
         catalog,
         previewPatience(),
       ),

@@ -27,6 +27,7 @@ import type { Answers } from './answers.ts'
 import type { Serving } from './data-plane.ts'
 import type { Health } from './health.ts'
 import { isSame, LeftBehind, readLeft } from './left-behind.ts'
+import type { SteeringFeeds } from './steering-feeds.ts'
 import { stopBudget } from './stop-budget.ts'
 
 /** What a configuration is served with. */
@@ -35,6 +36,7 @@ interface Surroundings extends Ground {
   readonly hosts: HostResolver
   readonly health: Health
   readonly answers: Answers
+  readonly feeds: SteeringFeeds
   /** What the database has not been told yet. */
   readonly words: PendingWords
 }
@@ -132,6 +134,7 @@ export class Configuration {
       void this.publisher.refresh(pools)
     },
     'weights-changed': ({ pools }) => void this.publisher.refresh(pools),
+    readings: ({ pools }) => void this.publisher.refresh(pools),
     'overrides-ended': ({ overrides, services }) => {
       void this.publisher.refresh(this.publisher.catalog.poolsMatching(overrides))
       if (services.length > 0) void this.publisher.refreshServices(services.map(({ service }) => service))
@@ -235,7 +238,8 @@ export class Configuration {
 
   /** Takes over what is known of the time before the start. */
   #remember(snapshot: Snapshot): void {
-    const { answers } = this.#around
+    const { answers, feeds } = this.#around
+    feeds.readings.restore(snapshot.readings ?? [])
     if (this.publisher.catalog.revision < 0) {
       this.#snapshotRevision = snapshot.revision
       this.#origin = snapshot.database ?? null
@@ -310,12 +314,13 @@ export class Configuration {
   }
 
   #observed(): Observed {
-    const { answers, health, hosts } = this.#around
+    const { answers, feeds, health, hosts } = this.#around
     return {
       health: [...health.checker.availability().values()].flatMap((members) => [...members.values()]),
       lastKnown: answers.planner.lastKnown.entries(),
       resolutions: hosts.lastGood(),
       handedOut: answers.handedOut.entries(),
+      readings: feeds.readings.entries(),
       database: this.#origin,
     }
   }
@@ -344,7 +349,7 @@ export class Configuration {
 
   #makePublisher(): Publisher {
     const { faults, announce, serving, answers, health } = this.#around
-    const { planner, locations, handedOut, pools, services, drains } = answers
+    const { planner, locations, handedOut, pools, fed, services, drains } = answers
     return new Publisher({
       pump: serving.pump,
       planner,
@@ -352,6 +357,8 @@ export class Configuration {
       handedOut,
       pools,
       onPools: (changes) => announce({ kind: 'pools', changes }),
+      fed,
+      onSteering: (changes) => announce({ kind: 'steering', changes }),
       services,
       onServices: (changes) => announce({ kind: 'services', changes }),
       onServed: () => drains.look(),

@@ -17,10 +17,10 @@ import { failing } from './announce.ts'
 const now = () => new Date()
 
 /**
- * Of services that change together, as all do that share a pool, so many have an event: those of ten thousand would push what
+ * Of services that change together, as all do that share a pool, and of members that lose their feed, so many have an event: those of ten thousand would push what
  * else happened then out of the record. Metrics have the state of each.
  */
-const mostServicesAtOnce = 1000
+const mostAtOnce = 1000
 
 export class Events implements AsyncDisposable {
   readonly feed: EventFeed
@@ -129,8 +129,14 @@ export class Events implements AsyncDisposable {
       this.#record([{ kind: 'isolation', ...event, at: now() }])
     },
     pools: ({ changes }) => this.#record(changes.map((change) => ({ kind: 'pool', ...change, at: now() }))),
+    steering: ({ changes }) => {
+      const told = changes.slice(0, mostAtOnce)
+      const lost = changes.length - told.length
+      if (lost > 0) this.#log.warn({ lost }, 'feeds say more at once than there are events for')
+      this.#record(told.map((change) => ({ kind: 'steering', ...change, at: now() })))
+    },
     services: ({ changes }) => {
-      const told = changes.slice(0, mostServicesAtOnce)
+      const told = changes.slice(0, mostAtOnce)
       const lost = changes.length - told.length
       if (lost > 0) this.#log.warn({ lost }, 'more services changed at once than there are events for')
       this.#record(told.map((change) => ({ kind: 'service', ...change, at: now() })))

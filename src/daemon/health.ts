@@ -11,6 +11,7 @@ import { reportTtlMs } from '../controlplane/health/check-method.ts'
 import { checkTargets } from '../controlplane/health/check-targets.ts'
 import type { CheckTarget } from '../controlplane/health/checked-member.ts'
 import { Checker } from '../controlplane/health/checker.ts'
+import type { FollowedReadings } from '../controlplane/health/fed-check.ts'
 import { SelfIsolationGuard } from '../controlplane/health/guard.ts'
 import type { Measurement } from '../controlplane/health/monitor.ts'
 import { addressPolicy } from '../controlplane/health/probes/address-policy.ts'
@@ -34,6 +35,7 @@ export class Health implements AsyncDisposable {
   readonly peers: Peers
   readonly policy: AddressPolicy
   readonly #hosts: HostResolver
+  readonly #readings: FollowedReadings
   readonly #guard: SelfIsolationGuard<Measurement> | null
   readonly #canaries: Canaries | null
   readonly #lastStates = new LastStates()
@@ -45,9 +47,10 @@ export class Health implements AsyncDisposable {
   #verdicts = { ofNow: false, value: null as ReturnType<Checker['ownVerdicts']> }
 
   /** @param served of the configuration by this node */
-  constructor(ground: Ground, hosts: HostResolver, served: () => Mark) {
+  constructor(ground: Ground, hosts: HostResolver, readings: FollowedReadings, served: () => Mark) {
     const { config } = ground
     this.#hosts = hosts
+    this.#readings = readings
     this.policy = addressPolicy(config.probeAllow, { denied: config.probeDeny })
     const canaries = config.canaries.map(({ host, port }) => authority(host, port))
     this.#guard = config.guard ? new SelfIsolationGuard<Measurement>({}, canaries, canaryPeriodMs) : null
@@ -113,6 +116,7 @@ export class Health implements AsyncDisposable {
       }
     },
     suspicion: () => this.peers.hint(),
+    readings: () => this.checker.readingsChanged(),
   }
 
   /** Ends what asks before what judges. */
@@ -149,6 +153,7 @@ export class Health implements AsyncDisposable {
       guard: this.#guard,
       concurrency: descriptors.probes,
       onError: (error) => faults.internal('probe', error),
+      readings: this.#readings,
       votes: (pool, member) => this.peers.votes(pool, member),
       relayedUntil: () => this.peers.currentUntilMs,
       onVerdicts: () => {

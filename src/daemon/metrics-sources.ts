@@ -50,6 +50,20 @@ export function metricsSources(parts: () => Parts): MetricsSources {
         member,
         notAfterMs: certificate.notAfterMs,
       })),
+    feedUses: () => {
+      const nowMs = Date.now()
+      return parts()
+        .answers.planner.fedUses()
+        .map(({ pool, member, kind, fed: { reading, state }, share }) => ({
+          pool,
+          member,
+          kind,
+          isGood: state === 'good',
+          value: reading?.value ?? null,
+          ageSeconds: reading === null ? null : Math.max(0, nowMs - reading.from.getTime()) / 1000,
+          share,
+        }))
+    },
     hosts: () =>
       [...parts().configuration.publisher.catalog.hosts.values()].flat().map(({ pool, member, host }) => ({
         pool,

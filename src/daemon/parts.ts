@@ -19,6 +19,7 @@ import { makeDataPlane } from './make-data-plane.ts'
 import { EndingOverrides } from './overrides.ts'
 import { PendingOverrides } from './pending-overrides.ts'
 import { Readiness } from './readiness.ts'
+import { SteeringFeeds } from './steering-feeds.ts'
 import { counted, logged } from './telemetry.ts'
 
 export type Parts = ReturnType<typeof joinParts>
@@ -35,10 +36,11 @@ export function joinParts(ground: Ground) {
     concurrency: descriptors.lookups,
     onChanges: (changes) => announce({ kind: 'resolved', changes, news: changes.filter(isNews) }),
   })
-  const health = new Health(ground, hosts, () => configuration.publisher.served)
+  const steeringFeeds = new SteeringFeeds(ground)
+  const health = new Health(ground, hosts, steeringFeeds.readings, () => configuration.publisher.served)
   // The policy holds for webhooks too: whoever may configure one could let this node ask things of itself.
   const events = new Events(ground, health.policy)
-  const answers = new Answers(ground, serving.counters, health.facts, hosts, () =>
+  const answers = new Answers(ground, serving.counters, health.facts, hosts, steeringFeeds.readings, () =>
     health.peers.nodes.filter(({ id, live }) => live && id !== ground.nodeId),
   )
   const pending: PendingOverrides = new PendingOverrides(ground, () => configuration)
@@ -49,6 +51,7 @@ export function joinParts(ground: Ground) {
     hosts,
     health,
     answers,
+    feeds: steeringFeeds,
     words,
   })
   const overrides = new EndingOverrides(ground)
@@ -65,6 +68,7 @@ export function joinParts(ground: Ground) {
     serving,
     settings,
     hosts,
+    steeringFeeds,
     health,
     events,
     answers,
@@ -104,6 +108,7 @@ export function listenersAmong(parts: Parts): Listeners {
         if (pools !== before.pools || monitors !== before.monitors) hosts.setHosts(named.keys())
       },
     },
+    readings: parts.steeringFeeds.hears,
     health: health.hears,
     answers: answers.hears,
     overrides: overrides.hears,

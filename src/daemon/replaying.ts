@@ -68,7 +68,7 @@ async function inTime<T>(work: Promise<T>, what: string): Promise<T> {
 }
 
 async function ready(
-  { answers, configuration, hosts, serving }: Parts,
+  { answers, configuration, hosts, serving, steeringFeeds }: Parts,
   before: Catalog,
   after: Catalog,
   zones: readonly ZoneAfter[] | null,
@@ -77,6 +77,7 @@ async function ready(
     planner: answers.planner,
     locations: answers.locations,
     resolution: (host: string) => hosts.resolution(host),
+    readings: (catalog: Catalog) => steeringFeeds.foresee(catalog),
   }
   const slots = new Slots(configuration.publisher.planSlots.all, after)
   const images = zones === null ? null : await compiled(zones, configuration, slots)

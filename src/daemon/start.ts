@@ -135,8 +135,19 @@ export async function startDaemon(
   }
   const parts: Parts = joinParts(ground)
   const listeners = listenersAmong(parts)
-  const { answers, configuration, dataPlane, events, feeds, gradual, health, hosts, overrides, pending } =
-    parts
+  const {
+    answers,
+    configuration,
+    dataPlane,
+    events,
+    feeds,
+    gradual,
+    health,
+    hosts,
+    overrides,
+    pending,
+    steeringFeeds,
+  } = parts
   await pending.open()
   await events.open()
   // Writes the images that the snapshot lacks.
@@ -149,8 +160,9 @@ export async function startDaemon(
   begun.use(events)
   // Ends the probes, whose last verdicts are still told, and leaves the fleet.
   begun.use(health)
-  // End what goes by time: lookups, weights that rise, drains, overrides, gradual changes. Nothing changes an answer any more.
+  // End what goes by time: readings of feeds, lookups, weights that rise, drains, overrides, gradual changes. Nothing changes an answer any more.
   begun.use(gradual)
+  begun.use(steeringFeeds)
   // Calls off what is asked of sources of feeds.
   begun.use(feeds)
   begun.use(hosts)
@@ -216,12 +228,14 @@ function handle(
 
 /** Goes from HTTP alone to DNS. Resolves when the daemon is ready, or has been told to stop. */
 async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
-  const { config, configuration, dataPlane, events, feeds, gradual, health, hosts, log } = parts
+  const { config, configuration, dataPlane, events, feeds, gradual, health, hosts, log, steeringFeeds } =
+    parts
   const { overrides, pending, readiness, serving, settings, signal } = parts
   void settings.begin()
   await configuration.restoreHosts()
   await configuration.load(() => prepareDatabase(parts))
   readiness.go('loaded')
+  steeringFeeds.start()
   overrides.start()
   pending.start()
   // What hosts resolve to, and what other nodes say, so that no member is left out of the first answers that this node alone

@@ -5,8 +5,8 @@ import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import type { Hearing } from './announce.ts'
 
-/** Of those that change together: ten thousand may share a pool. */
-const mostServicesLogged = 100
+/** Of services that change together, or what feeds say at once: ten thousand may share a pool. */
+const mostLogged = 100
 
 const breakWords: Readonly<Record<HistoryBreak, string>> = {
   back: 'the database went back before what this node serves: it was restored, and all of it is read again',
@@ -73,8 +73,13 @@ export function logged(log: Logger): Hearing<'log'> {
     pools: ({ changes }) => {
       for (const change of changes) log.info(change, 'pool changed its condition')
     },
+    steering: ({ changes }) => {
+      for (const { what, ...change } of changes.slice(0, mostLogged)) {
+        log[what === 'stale' ? 'warn' : 'info'](change, `a feed steers: ${what}`)
+      }
+    },
     services: ({ changes }) => {
-      for (const change of changes.slice(0, mostServicesLogged)) log.info(change, 'service changed')
+      for (const change of changes.slice(0, mostLogged)) log.info(change, 'service changed')
     },
     drained: ({ members }) => {
       for (const { pool, member, at } of members) log.info({ pool, member, safeAt: at }, 'member drained')

@@ -10,6 +10,7 @@ import { TextError } from '../../dataplane/wire/text-error.ts'
 import {
   type CompositeMonitor,
   type DnsMonitor,
+  type FeedMonitor,
   type GrpcMonitor,
   type HttpMonitor,
   httpMethods,
@@ -20,8 +21,10 @@ import {
   type StaticMonitor,
   type TcpMonitor,
 } from '../model/monitor.ts'
+import { AnyNumber, mostValue, useFields } from './feed-use.ts'
 import {
   Duration,
+  Fraction,
   Literal,
   Name,
   Plain,
@@ -253,6 +256,29 @@ const staticForm: RecordForm<BodyOf<StaticMonitor>> = record(
   { title: 'StaticMonitor', description },
 )
 
+const fed = fieldsOf<FeedMonitor>()
+const feedForm: RecordForm<BodyOf<FeedMonitor>> = record(
+  {
+    type: fed.required('type', Literal('feed')),
+    ...useFields<FeedMonitor>('{member}'),
+    min: fed.optional('min', AnyNumber, null),
+    max: fed.optional('max', AnyNumber, null),
+    back: fed.optional('back', Fraction(0, mostValue, `a number from 0 to ${mostValue}`), 0),
+    status: ignored,
+  },
+  {
+    title: 'FeedMonitor',
+    description,
+    check({ min = null, max = null, back = 0 }, report) {
+      if (min === null && max === null) report('is required, or max: a bound that the value must keep', 'min')
+      if (min === null || max === null) return
+      if (min > max) report(`must not be below min (${max} < ${min})`, 'max')
+      else if (2 * back > max - min)
+        report('leaves nothing between min and max for a member to come back', 'back')
+    },
+  },
+)
+
 const Require = Scalar<'all' | 'any' | number, 'all' | 'any' | number>(
   { type: ['string', 'integer'] },
   `all, any, or a whole number from 1 to ${maxParts}`,
@@ -299,6 +325,7 @@ const forms = {
   grpc: grpcForm,
   push: pushForm,
   static: staticForm,
+  feed: feedForm,
   composite: compositeForm,
 } as const satisfies Record<MonitorType, unknown>
 

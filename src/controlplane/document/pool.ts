@@ -16,6 +16,7 @@ import {
   unknownCounts,
 } from '../model/pool.ts'
 import { addressInCnamePool } from '../rules/places.ts'
+import { CapacityForm, defaultWeight, ShedForm, WeightForm } from './feed-use.ts'
 import { Address, Duration, Host, Name, Port, parseNamed, Share, Text, Whole, Words } from './fields.ts'
 import {
   type Body,
@@ -65,7 +66,8 @@ const memberForm = record(
     address: member.optional('address', Address, null),
     addresses: member.optional('addresses', Addresses, null),
     host: member.optional('host', Host, null),
-    weight: member.shown('weight', Whole(0, 65535), 100),
+    weight: spread(WeightForm, defaultWeight, { shown: true }),
+    shed: member.optional('shed', ShedForm, null),
     priority: member.optional('priority', Whole(1, maxPriority), 1),
     probe: spread(
       record({
@@ -182,7 +184,15 @@ const Tiers: Form<readonly Tier[]> = converted(
 /** The settings of a pool that have no column of their own in the database. */
 export type PoolSettings = Pick<
   Pool,
-  'minUp' | 'unknown' | 'whenAllDown' | 'tiers' | 'hashPrefix' | 'slowStartMs' | 'location' | 'quorum'
+  | 'minUp'
+  | 'unknown'
+  | 'whenAllDown'
+  | 'tiers'
+  | 'hashPrefix'
+  | 'slowStartMs'
+  | 'location'
+  | 'quorum'
+  | 'capacity'
 >
 
 const setting = fieldsOf<PoolSettings>()
@@ -194,6 +204,7 @@ const settings = {
   slowStart: setting.optional('slowStartMs', Duration(0, 86_400_000), 0),
   location: setting.optional('location', LocationForm, null),
   quorum: setting.optional('quorum', Words(quorums), 'own'),
+  capacity: setting.optional('capacity', CapacityForm, null),
 }
 const settingsForm = record(
   // Here it stands only where it is no share, for which there is a column.

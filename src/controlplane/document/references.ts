@@ -4,6 +4,7 @@ import type { Configuration } from '../model/configuration.ts'
 import type { Problem } from '../model/errors.ts'
 import { addressBreaches } from '../rules/addresses.ts'
 import type { Breach } from '../rules/breach.ts'
+import { usesOfFeedsBreaches } from '../rules/feed-uses.ts'
 import { feedCountBreaches } from '../rules/feeds.ts'
 import { aliasBreaches, aliasedServices, placeBreaches } from '../rules/places.ts'
 import { planSizeBreaches, poolSizeBreaches, sizeOf } from '../rules/plan-size.ts'
@@ -55,6 +56,7 @@ export function crossBreaches(
   const view = viewOf(configuration, placed)
   return [
     ...feedCountBreaches(view.feeds),
+    ...usesOfFeedsBreaches(view.feeds, configuration),
     ...[...view.monitors.keys()].flatMap((name) => partBreaches(view, name)),
     ...monitorNestingBreaches(view),
     ...configuration.pools.flatMap(({ name, members }) => addressBreaches(name, members)),

@@ -70,7 +70,7 @@ export async function explain(question: ExplainQuestion, sources: ExplainSources
   })
   const located = services.some(({ levels }) => levels.some(({ judgement }) => isLocated(judgement.service)))
   const place = located ? await sources.placeOf(question.client, signal).catch(() => null) : null
-  return { question, zone: zoneOf(question.name), why, answer, place, services }
+  return { at: sources.now(), question, zone: zoneOf(question.name), why, answer, place, services }
 }
 
 function isLocated({ steer }: Service): boolean {

@@ -73,6 +73,7 @@ export interface ExplainedService extends Route {
 }
 
 export interface Explanation {
+  readonly at: Date
   readonly question: ExplainQuestion
   /** Apex of the zone that the name lies in; null when none is ours. */
   readonly zone: string | null

@@ -28,6 +28,8 @@ export interface Level {
   readonly taken: number | null
   /** The area that the client is in, for `geo` and `nearest`; null when that was not asked. */
   readonly area: number | null
+  /** Positions of choices that had nothing for the client, or spilled this answer. */
+  readonly passed: ReadonlySet<number>
 }
 
 export interface Route {
@@ -51,30 +53,33 @@ export function routeOf(selections: Selections, walk: PlanWalk): Route {
   // The leaves of the tree for AAAA are numbered behind those of the one for A.
   const before = walk.ipv6 && selections.ipv6 !== selections.ipv4 ? leavesOf(selections.ipv4.tree).length : 0
   const answer = leavesOf(tree)[walk.leaf - before] ?? null
-  const down = judgement.up ? stepsDown(judgement, stepsOf(tree, walk.way), answer?.pool?.name) : null
-  const nothingUp = down !== null && !down.arrived
-  const turns = nothingUp || down === null ? stepsTo(judgement, answer?.pool?.name) : down.turns
-  for (const [service, { area }] of down?.turns ?? []) {
-    if (nothingUp) turns.set(service, { taken: turns.get(service)?.taken ?? null, area })
+  const steps = stepsOf(tree, walk.way)
+  const down = judgement.up ? stepsDown(judgement, steps, answer?.pool?.name) : null
+  const isLost = down !== null && !down.arrived
+  // Whoever would take what a pool spills had nothing for the client, which stays.
+  const nothingUp = isLost && answer?.by !== 'up'
+  const turns = isLost || down === null ? stepsTo(judgement, answer?.pool?.name) : down.turns
+  for (const [service, { area, passed }] of down?.turns ?? []) {
+    if (isLost) turns.set(service, { taken: turns.get(service)?.taken ?? null, area, passed })
   }
   const below = ({ choices }: ServiceJudgement) =>
     choices.flatMap((choice) => (choice.kind === 'service' ? [choice.judgement] : []))
   const judgements = reach([judgement], below, ({ service }) => service.name)
   const levels = judgements.map((level): Level => {
-    const { taken, area } = turns.get(level.service.name) ?? { taken: null, area: null }
-    return { judgement: level, met: taken !== null, taken, area }
+    const turn = turns.get(level.service.name) ?? { taken: null, area: null, passed: nonePassed }
+    return { judgement: level, met: turn.taken !== null, ...turn }
   })
   const drawn = levels.some(({ met, judgement: { service, choices } }) => {
     return met && service.steer === 'weighted' && choices.filter(({ used }) => used).length > 1
   })
+  const split = steps.some(({ node }) => node.kind === 'weighted' && splitOf(node) !== null)
   const isPart = (of: PoolAnswer) => isDrawn(of) || isBeyondRoom(of, judgement.service.name, asked)
-  return { answer, levels, nothingUp, byChance: drawn || (answer !== null && isPart(answer)) }
+  return { answer, levels, nothingUp, byChance: drawn || split || (answer !== null && isPart(answer)) }
 }
 
-interface Turn {
-  readonly taken: number | null
-  readonly area: number | null
-}
+type Turn = Pick<Level, 'taken' | 'area' | 'passed'>
+
+const nonePassed: ReadonlySet<number> = new Set()
 
 /** Turns by service. */
 type Turns = Map<string, Turn>
@@ -111,10 +116,19 @@ function stepsDown(
   const areas = new Map<number, number>()
   const next = (kind: AnswerTree['kind'], mapSlot?: number): number => {
     const [step] = left
-    const fits = step?.node.kind === kind && (step.node.kind !== 'located' || step.node.mapSlot === mapSlot)
+    const fits =
+      step?.node.kind === kind &&
+      splitOf(step.node) === null &&
+      (step.node.kind !== 'located' || step.node.mapSlot === mapSlot)
     if (!fits) return (mapSlot === undefined ? undefined : areas.get(mapSlot)) ?? 0
     left.shift()
     if (mapSlot !== undefined) areas.set(mapSlot, step.child)
+    return step.child
+  }
+  const within = (what: 'shed' | 'spill'): number => {
+    const [step] = left
+    if (step === undefined || splitOf(step.node) !== what) return 0
+    left.shift()
     return step.child
   }
   const descend = (at: ServiceJudgement): boolean => {
@@ -122,10 +136,21 @@ function stepsDown(
     const area = isLocated(at) ? areaAt(at, next) : null
     for (;;) {
       const taken = takenAt(at, passed, area, next)
-      turns.set(at.service.name, { taken, area })
+      turns.set(at.service.name, { taken, area, passed })
       if (taken === null) return false
       const choice = at.choices[taken]!
-      if (choice.kind === 'pool' || descend(choice.judgement)) return true
+      if (choice.kind === 'pool') {
+        if (within('spill') === 0) {
+          within('shed')
+          return true
+        }
+        passed.add(taken)
+        if (!isDrawnAmong(at)) continue
+        // There the others take their part by being drawn: what leaves the pool leaves the service.
+        turns.set(at.service.name, { taken: null, area, passed })
+        return false
+      }
+      if (descend(choice.judgement)) return true
       if (choice.forced === 'up') {
         // It has nothing that is up, and answers by what it would serve all the same.
         for (const [service, turn] of stepsTo(choice.judgement, pool)) turns.set(service, turn)
@@ -135,6 +160,15 @@ function stepsDown(
     }
   }
   return { arrived: descend(asked), turns }
+}
+
+/** What a node draws within a choice; null for one that is a choice among the choices of a service. */
+function splitOf(node: AnswerTree): 'shed' | 'spill' | null {
+  return node.kind === 'weighted' || node.kind === 'hash' ? (node.within ?? null) : null
+}
+
+function isDrawnAmong({ service: { steer } }: ServiceJudgement): boolean {
+  return steer === 'weighted' || steer === 'hash'
 }
 
 type Next = (kind: AnswerTree['kind'], mapSlot?: number) => number
@@ -161,10 +195,10 @@ function takenAt(
     return taken < 0 ? null : taken
   }
   const open = choices.flatMap(({ used, up }, index) => (used && up && !passed.has(index) ? [index] : []))
-  if (service.steer === 'weighted' || service.steer === 'hash') {
+  if (isDrawnAmong(judgement)) {
     const weighty = open.filter((index) => service.choices[index]!.weight > 0)
     const drawn = weighty.length > 0 ? weighty : open
-    return drawn[drawn.length > 1 ? next(service.steer) : 0] ?? null
+    return drawn[drawn.length > 1 ? next(service.steer === 'hash' ? 'hash' : 'weighted') : 0] ?? null
   }
   const latencyOf = (index: number) => choices[index]!.latencyMs ?? Number.POSITIVE_INFINITY
   if (service.steer === 'latency') open.sort((a, b) => latencyOf(a) - latencyOf(b) || a - b)
@@ -185,7 +219,8 @@ function stepsTo(asked: ServiceJudgement, pool: string | undefined): Turns {
           : choice.judgement.pool.name === pool
             ? new Map()
             : null
-      if (below !== null) return new Map([[at.service.name, { taken, area: null }], ...below])
+      if (below !== null)
+        return new Map([[at.service.name, { taken, area: null, passed: nonePassed }], ...below])
     }
     return null
   }

@@ -1,11 +1,12 @@
 /** Explanations as JSON. What is known of a member beside them the API says everywhere alike, so it hands that in. */
-import Type, { type TSchema } from 'typebox'
+import Type, { type TProperties, type TSchema } from 'typebox'
 import { poolConditions } from '../model/event.ts'
 import { type HealthState, healthStates } from '../model/observation.ts'
 import type { Override } from '../model/override.ts'
 import { allDownPolicies, type Member, type MinUp, type Pool, poolSelects } from '../model/pool.ts'
 import { serviceSteers } from '../model/service.ts'
 import { areasOf, choiceKey, explainArea } from '../steering/compose.ts'
+import { type Fed, fedStates } from '../steering/fed.ts'
 import { poolCondition } from '../steering/judge.ts'
 import type { ServiceJudgement } from '../steering/selection.ts'
 import {
@@ -63,6 +64,28 @@ const LevelView = Type.Object({
   choices: Type.Array(ChoiceView),
 })
 
+const fedFields = {
+  feed: Type.String(),
+  entity: Type.String(),
+  column: Type.String(),
+  state: Type.Enum([...fedStates], {
+    description:
+      '`stale`: older than its `maxAge`; `missing`: there is none; `waiting`: none has been read yet',
+  }),
+  value: NumberOrNull('the newest'),
+  at: TextOrNull('its time'),
+  age: NumberOrNull('in seconds'),
+}
+
+function FedOrNull<F extends TProperties>(description: string, more: F) {
+  const { properties } = Type.Object({ ...fedFields, ...more })
+  return Type.Unsafe<Type.Static<ReturnType<typeof Type.Object<typeof fedFields & F>>> | null>({
+    type: ['object', 'null'],
+    properties,
+    description,
+  })
+}
+
 const memberFields = {
   name: Type.String(),
   address: TextOrNull('the first one; null for a host'),
@@ -78,6 +101,12 @@ const memberFields = {
     configured: Type.Integer(),
     effective: Type.Number({ description: 'by slow start, and by what the member says' }),
     percent: NumberOrNull('what the member says that it can bear; null when it says nothing'),
+    feed: FedOrNull('what a feed says of its weight; null when none does', {
+      weight: NumberOrNull('null: what is configured holds'),
+    }),
+  }),
+  shed: FedOrNull('what it sheds by a feed; null when it never does', {
+    share: Type.Number({ description: 'of its answers, from 0 to 1' }),
   }),
   near: Type.Boolean({ description: 'verdicts count towards a change of its state' }),
   latencyMs: NumberOrNull('smoothed time of its probes'),
@@ -97,6 +126,10 @@ const poolFields = {
   met: Type.Boolean({ description: 'whether this answer came from it' }),
   condition: Type.Enum([...poolConditions]),
   reason: Type.String(),
+  capacity: FedOrNull('what a feed says of its capacity; null when it has none', {
+    limit: Type.Number(),
+    share: Type.Number({ description: 'of its answers, from 0 to 1, how many go on to the next pool' }),
+  }),
 }
 
 const serviceFields = {
@@ -162,11 +195,15 @@ export function presentExplanation<Status extends Measured>(
   explanation: Explanation,
   members: MemberViews<Status>,
 ) {
-  const { question, services, ...rest } = explanation
-  return { ...question, ...rest, services: services.map((service) => presentService(service, members)) }
+  const { question, services, at, ...rest } = explanation
+  return { ...question, ...rest, services: services.map((service) => presentService(service, members, at)) }
 }
 
-function presentService<Status extends Measured>(service: ExplainedService, members: MemberViews<Status>) {
+function presentService<Status extends Measured>(
+  service: ExplainedService,
+  members: MemberViews<Status>,
+  at: Date,
+) {
   const { selection, answer, levels, pools, why } = service
   const { judgement, by } = selection
   const { name, ttlSeconds, minTtlSeconds } = judgement.service
@@ -180,13 +217,27 @@ function presentService<Status extends Measured>(service: ExplainedService, memb
     unsettled: answer?.unsettled ?? false,
     why,
     levels: levels.map(presentLevel),
-    pools: pools.map((pool) => presentPool(pool, members)),
+    pools: pools.map((pool) => presentPool(pool, members, at)),
   }
 }
 
-function presentLevel({ judgement, met, taken, area }: Level) {
+/** What a feed says, and how old it is. */
+function presentFed({ key, state, reading }: Fed, at: Date) {
+  const ageMs = reading === null ? null : Math.max(0, at.getTime() - reading.from.getTime())
+  return {
+    ...key,
+    state,
+    value: reading?.value ?? null,
+    at: reading?.at.toISOString() ?? null,
+    age: ageMs === null ? null : Math.round(ageMs / 100) / 10,
+  }
+}
+
+const rounded = (share: number) => Math.round(share * 10_000) / 10_000
+
+function presentLevel({ judgement, met, taken, area, passed }: Level) {
   const { service, up, choices } = judgement
-  const here = area === null ? null : explainArea(judgement, area)
+  const here = area === null ? null : explainArea(judgement, area, passed)
   return {
     service: service.name,
     steer: service.steer,
@@ -216,9 +267,14 @@ function preference(judgement: ServiceJudgement, area: number): string[] {
   return (areas[area] ?? areas[0]!).map((index) => choiceKey(judgement.service.choices[index]!))
 }
 
-function presentPool<Status extends Measured>(explained: ExplainedPool, views: MemberViews<Status>) {
+function presentPool<Status extends Measured>(
+  explained: ExplainedPool,
+  views: MemberViews<Status>,
+  at: Date,
+) {
   const { judgement, met, members } = explained
-  const { name, select, answers, monitor, minUp } = judgement.pool
+  const { name, select, answers, monitor, minUp, capacity } = judgement.pool
+  const { full } = judgement
   return {
     name,
     select,
@@ -227,7 +283,11 @@ function presentPool<Status extends Measured>(explained: ExplainedPool, views: M
     minUp,
     met,
     ...poolCondition(judgement),
-    members: members.map((member) => presentMember(judgement.pool, member, views)),
+    capacity:
+      capacity === null || full === null
+        ? null
+        : { ...presentFed(full, at), limit: capacity.limit, share: rounded(full.share) },
+    members: members.map((member) => presentMember(judgement.pool, member, views, at)),
   }
 }
 
@@ -235,8 +295,9 @@ function presentMember<Status extends Measured>(
   pool: Pool,
   { judgement, override, answers, given, why }: ExplainedMember,
   views: MemberViews<Status>,
+  at: Date,
 ) {
-  const { member, kept, weight, steadyWeight } = judgement
+  const { member, kept, weight, steadyWeight, fed } = judgement
   const vitals = views.vitals(pool.name, member.name)
   const status = views.status(pool, member, override)
   const own = vitals === null || vitals.own.state === status.state ? null : vitals.own
@@ -253,7 +314,9 @@ function presentMember<Status extends Measured>(
       configured: member.weight,
       effective: pool.select === 'hash' ? steadyWeight : weight,
       percent: vitals?.weightPercent ?? null,
+      feed: fed.weight === null ? null : { ...presentFed(fed.weight, at), weight: fed.weight.weight },
     },
+    shed: fed.shed === null ? null : { ...presentFed(fed.shed, at), share: rounded(fed.shed.share) },
     near: vitals?.near ?? false,
     latencyMs: vitals?.latencyMs ?? null,
     own: own === null ? null : { state: own.state, reason: own.reason },

@@ -1,6 +1,7 @@
 /** What an explanation says in plain words: of an answer, of a service, of a member. */
 import { parseHostname } from '../../dataplane/wire/name.ts'
 import { tellRoom } from '../steering/answer-room.ts'
+import { usesOfMember } from '../steering/fed-words.ts'
 import type { MemberJudgement, PoolJudgement } from '../steering/judge.ts'
 import { absentAnswer } from '../steering/pool-answer.ts'
 import type { PoolAnswer, Selection } from '../steering/selection.ts'
@@ -64,7 +65,7 @@ function describeEnd({ question, answer, services, zoneOf, isService }: Answered
  * @param nothingUp whether nothing is up that the client may be sent to
  */
 export function describeService(
-  { asked, judgement, by }: Selection,
+  { asked, judgement, by, keepsSpill }: Selection,
   answer: PoolAnswer | null,
   nothingUp = false,
 ): string {
@@ -77,7 +78,10 @@ export function describeService(
   if (answer === null) return `service ${name} answers`
   if (nothingUp)
     return `nothing of service ${name} is up that this client may be sent to: by ${answer.by} it answers${from || ' nothing'}`
-  if (answer.by === 'up') return `service ${name} answers${from}`
+  if (answer.by === 'up') {
+    const kept = keepsSpill ? '; full pools keep what they would hand on, since no next one takes it' : ''
+    return `service ${name} answers${from}${kept}`
+  }
   return `service ${name} answers${from || ' nothing'}, by ${answer.by} of a pool that is down`
 }
 
@@ -88,6 +92,16 @@ export function describeService(
  * @param standsBack whether it is there as a last resort, which is not needed
  */
 export function describeMember(
+  pool: PoolJudgement,
+  judgement: MemberJudgement,
+  answer: PoolAnswer | null,
+  standsBack: boolean,
+): string {
+  const fed = usesOfMember(judgement.member, judgement.fed).map(({ reason }) => `; ${reason}`)
+  return describeStanding(pool, judgement, answer, standsBack) + fed.join('')
+}
+
+function describeStanding(
   { serving }: PoolJudgement,
   { member, kept, serves, reason, weight }: MemberJudgement,
   answer: PoolAnswer | null,

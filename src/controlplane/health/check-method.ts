@@ -1,12 +1,13 @@
 /**
  * How a member is checked: a tree as its monitor asks for, joined with where the member is. Leaves are probes, reports that come
- * by themselves, and states that are set; composites combine what their parts say. Here is what can be told of a method without
+ * by themselves, values of feeds, and states that are set; composites combine what their parts say. Here is what can be told of a method without
  * asking anybody; who asks is in `observer.ts`.
  */
 import type { CompositeMonitor, ProbeMonitor } from '../model/monitor.ts'
 import type { Flaps } from '../model/observation.ts'
 import type { AddressText } from '../model/pool.ts'
 import { type Past, pastOf } from './check.ts'
+import type { FedMethod } from './fed-check.ts'
 
 export type CheckMethod =
   | LeafMethod
@@ -20,6 +21,7 @@ type LeafMethod =
   | ProbeMethod
   | { readonly kind: 'push'; readonly ttlMs: number }
   | { readonly kind: 'static'; readonly state: 'up' | 'down' }
+  | FedMethod
 
 export interface ProbeMethod {
   readonly kind: 'probe'
@@ -64,6 +66,11 @@ export function addressLookedAt(method: CheckMethod): AddressText | null {
   return addresses[0] ?? null
 }
 
+/** Whether a feed has a say. */
+export function goesByFeeds(method: CheckMethod): boolean {
+  return leavesOf(method).some(({ method: leaf }) => leaf.kind === 'feed')
+}
+
 /** How long a report that a method takes is good; null when it takes none. */
 export function reportTtlMs(method: CheckMethod): number | null {
   const known = leavesOf(method).flatMap(({ method: leaf }) => (leaf.kind === 'push' ? leaf.ttlMs : []))
@@ -87,7 +94,7 @@ export function machineOf(method: CheckMethod): string | null {
 
 /** What the leaves of a method are taken to have said when only what came of it is known. */
 interface Assumed {
-  /** What its probes have measured, by their paths. */
+  /** What its probes have measured and its feeds have said, by their paths. */
   readonly before: ReadonlyMap<string, Past>
   /** What has been reported; null when the method takes no reports. */
   readonly reported: 'up' | 'down' | null
@@ -104,9 +111,9 @@ export function assume(
 ): Assumed {
   const opposite = state === 'up' ? 'down' : 'up'
   const said = leavesOf(method).map((leaf) => ({ ...leaf, state: leaf.inverted ? opposite : state }))
-  const probes = said.filter((leaf) => leaf.method.kind === 'probe')
+  const measured = said.filter(({ method: { kind } }) => kind === 'probe' || kind === 'feed')
   return {
-    before: new Map(probes.map((probe) => [probe.path, pastOf(probe.state, flapsAt(probe.path))])),
+    before: new Map(measured.map((leaf) => [leaf.path, pastOf(leaf.state, flapsAt(leaf.path))])),
     reported: said.find((leaf) => leaf.method.kind === 'push')?.state ?? null,
   }
 }

@@ -1,5 +1,6 @@
 /** Who is checked and how, joined from the configuration and what hosts resolve to. */
 
+import { readingKey } from '../model/feed-use.ts'
 import type { Monitor, ProbeMonitor } from '../model/monitor.ts'
 import type { Resolution } from '../model/observation.ts'
 import { type AddressText, addressesOf, type Member, needsAddresses, type Pool } from '../model/pool.ts'
@@ -77,6 +78,12 @@ function checkMethod(
       return { kind: 'push', ttlMs: monitor.ttlMs }
     case 'static':
       return { kind: 'static', state: monitor.state }
+    case 'feed':
+      return {
+        kind: 'feed',
+        monitor,
+        key: readingKey(monitor, context.pool.name, context.member.name),
+      }
     case 'composite':
       return {
         kind: 'composite',

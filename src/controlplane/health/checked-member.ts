@@ -23,6 +23,7 @@ import {
 import type { CheckRegistry } from './check-registry.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { EndingCertificates } from './ending-certificates.ts'
+import type { FollowedReadings } from './fed-check.ts'
 import { type AddressOpinion, ObservedAddresses } from './observed-addresses.ts'
 import { notResolved, Observer, type Report } from './observer.ts'
 import { agree, type Votes } from './quorum.ts'
@@ -85,6 +86,8 @@ export interface MemberContext {
   readonly suspect: () => boolean
   /** Until when, by the steady clock, reports that come through the database are known; left out: there is no database. */
   readonly relayedUntil?: (() => number) | undefined
+  /** What feeds say. */
+  readonly readings: FollowedReadings
   /** A member has had its say. Called again and again. */
   readonly onHeard: (key: string) => void
 }
@@ -105,6 +108,8 @@ export class CheckedMember implements Disposable {
   #reportEndMs = Number.NEGATIVE_INFINITY
   /** Rings when the time of the report is over, which says something, too. Made with the first one: most members have none. */
   #expiry: Alarm | null = null
+  /** Rings when a value of a feed that it goes by is too old. Made with the first one. */
+  #fedExpiry: Alarm | null = null
   #near = false
   #weightPercent: number | null = null
   #backSince: Date | null = null
@@ -220,12 +225,26 @@ export class CheckedMember implements Disposable {
       this.#show(this.#judge(own), own.state, byAddress, undone)
       if (heard) this.#setWord(quorum === 'majority' ? this.#observed.vote : 'unknown')
     }
+    this.#expireFeeds()
     if (near !== this.#near || weightPercent !== this.#weightPercent) {
       this.#near = near
       this.#weightPercent = weightPercent
       deliveries.addVitals(pool)
     }
     if (heard) onHeard(this.key)
+  }
+
+  #expireFeeds(): void {
+    const untilMs = this.#observed.fedUntilMs
+    if (untilMs === null) return
+    this.#fedExpiry ??= new Alarm(this.#context.steady, () => this.settle())
+    this.#fedExpiry.set(this.#steadyMs(untilMs + 1))
+  }
+
+  /** When it is that time of day, by the steady clock. */
+  #steadyMs(timeMs: number): number {
+    const { clock, steady } = this.#context
+    return steady.nowMs() + timeMs - clock.nowMs()
   }
 
   /** Whether a report on it is over by the clock, so that it may have run out by now. */
@@ -237,6 +256,7 @@ export class CheckedMember implements Disposable {
   end(): void {
     this.#ended = true
     this.#expiry?.[Symbol.dispose]()
+    this.#fedExpiry?.[Symbol.dispose]()
   }
 
   /** Ends, and lets go of its checks. */
@@ -277,6 +297,7 @@ export class CheckedMember implements Disposable {
       report: () => this.#report,
       reportStands: () => this.#reportEndMs > this.#knownUntilMs(),
       reportIsLate: () => this.#reportEndMs <= this.#context.steady.nowMs(),
+      readings: this.#context.readings,
       now: () => this.#now(),
     })
   }
@@ -304,9 +325,8 @@ export class CheckedMember implements Disposable {
   #takeReport(report: Report, relayed: boolean): void {
     this.#report = report
     this.#relayed = relayed
-    const { clock, steady } = this.#context
-    this.#reportEndMs = steady.nowMs() + report.until.getTime() - clock.nowMs()
-    this.#expiry ??= new Alarm(steady, () => this.settle())
+    this.#reportEndMs = this.#steadyMs(report.until.getTime())
+    this.#expiry ??= new Alarm(this.#context.steady, () => this.settle())
     this.#expiry.set(this.#reportEndMs)
   }
 

@@ -28,7 +28,7 @@ import type { MemberHealth, NodeVerdicts } from '../model/observation.ts'
 import type { AddressText } from '../model/pool.ts'
 import { monotonicClock } from '../timing/clock.ts'
 import { type Availability, AvailabilityTable } from './availability.ts'
-import { reportTtlMs } from './check-method.ts'
+import { goesByFeeds, reportTtlMs } from './check-method.ts'
 import { CheckRegistry } from './check-registry.ts'
 import {
   CheckedMember,
@@ -39,6 +39,7 @@ import {
 } from './checked-member.ts'
 import { Deliveries, type DeliveryListeners } from './deliveries.ts'
 import { EndingCertificates } from './ending-certificates.ts'
+import type { FollowedReadings } from './fed-check.ts'
 import type { SelfIsolationGuard, Suspicion } from './guard.ts'
 import type { Measurement } from './monitor.ts'
 import type { Report } from './observer.ts'
@@ -58,6 +59,8 @@ export interface CheckerOptions extends SchedulerOptions, DeliveryListeners, Mem
   readonly votes?: (pool: string, member: string) => Votes | null
   /** Until when, by `clock`, reports that come through the database are known. */
   readonly relayedUntil?: () => number
+  /** What feeds say; left out: nothing has been read. */
+  readonly readings?: FollowedReadings
   /** Time of day for `since` and `at`. */
   readonly now?: () => Date
   /** Time of day in milliseconds that does not go back when clocks are set. */
@@ -120,6 +123,7 @@ export class Checker implements AsyncDisposable {
       steady: clock,
       votes: votes ?? (() => null),
       relayedUntil: options.relayedUntil,
+      readings: options.readings ?? nothingRead,
       suspect: () => (this.#guard?.suspicion ?? null) !== null,
       onHeard: (key) => {
         if (this.#awaited?.delete(key) && this.#awaited.size === 0) this.#deliveries.soon()
@@ -268,6 +272,11 @@ export class Checker implements AsyncDisposable {
     for (const member of this.#members.values()) if (member.overdue) member.settle()
   }
 
+  /** Feeds say something else than before, or it is known up to when they do. */
+  readingsChanged(): void {
+    for (const member of this.#members.values()) if (goesByFeeds(member.target.method)) member.settle()
+  }
+
   /** A canary has been asked. */
   canary(name: string, ok: boolean): void {
     this.#checks.apply(this.#guard?.canary(name, ok, this.#nowMs()) ?? null)
@@ -319,6 +328,8 @@ export class Checker implements AsyncDisposable {
     }
   }
 }
+
+const nothingRead: FollowedReadings = { latest: () => null, isKnown: () => false, currentUntilMs: 0 }
 
 /** Names of members are the keys, whatever they are. */
 function nothingSaid(): Record<string, 'up' | 'down'> {

@@ -142,6 +142,12 @@ export class ObservedAddresses implements Disposable {
     return this.#observers.some(({ held }) => held)
   }
 
+  /** When the first value of a feed that it goes by is too old, as time of day; null when none will be. */
+  get fedUntilMs(): number | null {
+    const times = this.#observers.flatMap(({ fedUntilMs }) => fedUntilMs ?? [])
+    return times.length === 0 ? null : Math.min(...times)
+  }
+
   failBack(): void {
     for (const observer of this.#observers) observer.failBack()
   }

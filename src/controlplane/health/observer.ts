@@ -10,11 +10,12 @@ import { endsSoonAtMs, formatEnding } from '../model/certificate.ts'
 import type { Flaps } from '../model/observation.ts'
 import { toReason } from '../model/reason.ts'
 import type { PresentedCertificate } from './certificate-watch.ts'
-import { type Check, type Opinion, type Past, tlsOf, type Watcher } from './check.ts'
+import { type Check, type Opinion, type Past, pastOf, tlsOf, type Watcher } from './check.ts'
 import { type CheckMethod, leavesOf, type ProbeMethod } from './check-method.ts'
 import type { CheckRegistry, Watched } from './check-registry.ts'
 import { combine } from './composite.ts'
 import type { EndingCertificates, EndingPlace } from './ending-certificates.ts'
+import { expiryMs, type FedOpinion, type FollowedReadings, judgeReading } from './fed-check.ts'
 import { flapsOf, forget } from './monitor.ts'
 
 /** What an observer is made with. */
@@ -28,6 +29,8 @@ export interface ObserverOptions {
   readonly reportStands: () => boolean
   /** Whether its time is over, though it may stand. */
   readonly reportIsLate: () => boolean
+  /** What feeds say. */
+  readonly readings: FollowedReadings
   readonly now: () => Date
 }
 
@@ -59,6 +62,8 @@ export class Observer implements Disposable {
   #probes: readonly Probing[] = []
   /** What was measured of hosts that have no address, and waits for one; by the paths of the probes, and bounded as they are. */
   #waiting: Map<string, Past> | null = null
+  /** What feeds have said, by the paths of their monitors; null: none has a say. Bounded by the parts of the monitor. */
+  #fed: Map<string, FedOpinion | null> | null = null
   #pending = false
   #takesReports = false
 
@@ -69,6 +74,11 @@ export class Observer implements Disposable {
     for (const { path, method: leaf } of leavesOf(method)) {
       if (leaf.kind === 'probe') this.#begin(path, leaf, before.get(path))
       if (leaf.kind === 'push') this.#takesReports = true
+      if (leaf.kind === 'feed') {
+        const state = before.get(path)?.measurement.state ?? 'unknown'
+        this.#fed ??= new Map()
+        this.#fed.set(path, state === 'unknown' ? null : { state, reason: `${state} as before`, wrong: null })
+      }
     }
   }
 
@@ -137,9 +147,23 @@ export class Observer implements Disposable {
     for (const check of this.#checks) check.failBack()
   }
 
-  /** What its probes have measured, by their paths. */
+  /** When the first value of a feed that it goes by is too old, as time of day; null when none will be. */
+  get fedUntilMs(): number | null {
+    if (this.#fed === null) return null
+    const times = leavesOf(this.#method).flatMap(({ method }) =>
+      method.kind === 'feed' ? (expiryMs(method, this.#options.readings) ?? []) : [],
+    )
+    const nowMs = this.#options.now().getTime()
+    const ahead = times.filter((time) => time >= nowMs)
+    return ahead.length === 0 ? null : Math.min(...ahead)
+  }
+
+  /** What its probes have measured and its feeds have said, by their paths. */
   recall(): ReadonlyMap<string, Past> {
     const measured = new Map(this.#waiting)
+    for (const [path, said] of this.#fed ?? []) {
+      if (said !== null) measured.set(path, pastOf(said.state, null))
+    }
     for (const { path, check } of this.#probes) measured.set(path, check.past)
     return measured
   }
@@ -221,6 +245,12 @@ export class Observer implements Disposable {
         return this.#reported()
       case 'static':
         return { state: method.state, reason: 'by its monitor' }
+      case 'feed': {
+        const { readings, now } = this.#options
+        const said = judgeReading(method, this.#fed?.get(path) ?? null, readings, now().getTime())
+        this.#fed?.set(path, said)
+        return said
+      }
       case 'composite': {
         const parts = method.parts.map(({ name, method: part }) => ({
           name,

@@ -3,6 +3,7 @@
  * (`events/event-recorder.ts`); from there it goes to the list, to streams and to webhooks. The words are part of the
  * API: what is added later must leave them as they are.
  */
+import type { ReadingKey } from './feed-use.ts'
 import type { GradualTurn } from './gradual.ts'
 import type { MemberKey } from './member-key.ts'
 import type { HealthEvent, MemberHealth } from './observation.ts'
@@ -20,6 +21,7 @@ export const eventKinds = [
   'certificate',
   'gradual',
   'feed',
+  'steering',
 ] as const
 export type EventKind = (typeof eventKinds)[number]
 
@@ -42,6 +44,14 @@ export type ServiceCondition = (typeof serviceConditions)[number]
 export const overrideActions = ['set', 'changed', 'deleted', 'expired'] as const
 
 export const certificateTurns = ['ends-soon', 'renewed'] as const
+
+/**
+ * - `stale`: there is no good value, and what goes without one holds; `fresh`: there is one again
+ * - `shedding`: a member hands answers on to others; `shed-over`: it hands on none any more
+ * - `full`: a pool hands answers on to the next one; `full-over`: it hands on none any more
+ */
+export const steeringTurns = ['stale', 'fresh', 'shedding', 'shed-over', 'full', 'full-over'] as const
+export type SteeringTurn = (typeof steeringTurns)[number]
 
 /** What a node thinks of its own network. */
 export const trustStates = ['trusted', 'suspect'] as const
@@ -150,6 +160,17 @@ interface FeedEvent extends Seen, Changed<(typeof sourceStates)[number]> {
   readonly feed: string
 }
 
+/** What a feed says of a member or of a pool begins to move answers, or ceases to. */
+interface SteeringEvent extends Seen, ReadingKey {
+  readonly kind: 'steering'
+  readonly what: SteeringTurn
+  readonly pool: string
+  /** Left out where it is the pool that goes by it. */
+  readonly member?: string
+  /** What is answered by now, such as `load of fra-1 is 93: 65 % of its answers go elsewhere`. */
+  readonly reason: string
+}
+
 export type Event =
   | MemberEvent
   | PoolEvent
@@ -162,6 +183,7 @@ export type Event =
   | CertificateEvent
   | GradualEvent
   | FeedEvent
+  | SteeringEvent
 
 type WithoutNode<E> = E extends Event ? Omit<E, 'node'> : never
 /** An event as whoever sees it tells it; the recorder knows which node this is. */

@@ -1,11 +1,22 @@
 /**
  * Monitors: how to know of a member whether it is healthy. Each type has its own settings. Those that probe members share a
- * timing and the parameters of the machine that turns verdicts into a state; `push`, `static` and `composite` ask nobody.
+ * timing and the parameters of the machine that turns verdicts into a state; `push`, `static`, `feed` and `composite` ask nobody.
  */
 
 import type { EndingRule } from './certificate.ts'
+import type { FeedUse } from './feed-use.ts'
 
-export const monitorTypes = ['http', 'https', 'tcp', 'dns', 'grpc', 'push', 'static', 'composite'] as const
+export const monitorTypes = [
+  'http',
+  'https',
+  'tcp',
+  'dns',
+  'grpc',
+  'push',
+  'static',
+  'feed',
+  'composite',
+] as const
 export type MonitorType = (typeof monitorTypes)[number]
 
 /** An inclusive range of HTTP status codes. */
@@ -158,6 +169,18 @@ export interface StaticMonitor {
   readonly state: 'up' | 'down'
 }
 
+/** Up while the newest value of a column is good and within bounds. */
+export interface FeedMonitor extends FeedUse {
+  readonly name: string
+  readonly type: 'feed'
+  /** The least that it may be; null: any. One of the two is told. */
+  readonly min: number | null
+  /** The most; not below `min`. */
+  readonly max: number | null
+  /** How far within its bounds the value must be before a member that is down is up. */
+  readonly back: number
+}
+
 /** Judges by what other monitors say of the same member. */
 export interface CompositeMonitor {
   readonly name: string
@@ -173,4 +196,4 @@ export interface CompositeMonitor {
 export type ProbeMonitor = HttpMonitor | TcpMonitor | DnsMonitor | GrpcMonitor
 
 /** How to know of a member whether it is healthy, and how to judge what probes say. */
-export type Monitor = ProbeMonitor | PushMonitor | StaticMonitor | CompositeMonitor
+export type Monitor = ProbeMonitor | PushMonitor | StaticMonitor | FeedMonitor | CompositeMonitor

@@ -3,6 +3,8 @@
  * as locations and what to do when all is down, is here too.
  */
 
+import type { Capacity, FedWeight, Shed } from './feed-use.ts'
+
 /** An IPv4 or IPv6 address in canonical text form (RFC 5952 for IPv6). */
 export type AddressText = string
 
@@ -57,8 +59,12 @@ interface MemberSettings {
   readonly name: string
   /** The addresses behind the first, of any family; none is there twice. None for a host. */
   readonly moreAddresses: readonly AddressText[]
-  /** 0..65535; relative to the other members of the pool. */
+  /** 0..65535; relative to the other members of the pool. Where a feed says it: what holds while that says nothing. */
   readonly weight: number
+  /** Null: no feed says the weight. */
+  readonly weightFeed: FedWeight | null
+  /** Null: the member hands no answers on. */
+  readonly shed: Shed | null
   /** 1..1000, for `failover`: the members of the lowest number that are up go first. */
   readonly priority: number
   /** Probed instead of the member's own addresses, when the health endpoint lives elsewhere. */
@@ -113,6 +119,8 @@ export interface Pool {
   /** Where the pool is, for services that steer by `nearest`. */
   readonly location: Location | null
   readonly quorum: Quorum
+  /** Null: it bears whatever comes. */
+  readonly capacity: Capacity | null
   /** In the order of the document; names, addresses and hosts are unique inside the pool. */
   readonly members: readonly Member[]
 }

@@ -1,5 +1,7 @@
 /** Events as they are told, which is as JSON has them: what they are of, what became of it, and how bad that is. */
 
+import type { SteeringTurn } from './event.ts'
+
 /** The fields that kinds of events have; each has some of them. */
 export interface ToldEvent {
   readonly kind: string
@@ -50,6 +52,15 @@ export function subjectOf({
   return `node ${node}`
 }
 
+const steeringNews: Readonly<Record<SteeringTurn, string>> = {
+  stale: 'goes without its feed',
+  fresh: 'goes by its feed again',
+  shedding: 'sheds',
+  'shed-over': 'sheds no more',
+  full: 'is full',
+  'full-over': 'is full no more',
+}
+
 /** What became of it, such as `up -> down`; without the reason. */
 export function newsOf(event: ToldEvent): string {
   const { kind, from, to, what, state, actor, until, pools, notAfter } = event
@@ -62,6 +73,7 @@ export function newsOf(event: ToldEvent): string {
   if (kind === 'certificate') return `${what}, good until ${notAfter}`
   if (kind === 'gradual')
     return `${what}, step ${event.step} of ${event.steps}, ${event.percent} %, by ${actor}`
+  if (kind === 'steering') return steeringNews[what as SteeringTurn] ?? `${what}`
   if (kind === 'hold') return `held down until ${until}`
   return 'is in no cache any more'
 }
@@ -85,7 +97,16 @@ const ofTurns: Readonly<Record<string, Gravity>> = {
   renewed: 'good',
   returned: 'warning',
   halted: 'warning',
+  stale: 'warning',
+  fresh: 'good',
+  shedding: 'warning',
+  'shed-over': 'good',
+  full: 'warning',
+  'full-over': 'good',
 }
+
+/** Kinds that say what has turned. */
+const turning: readonly string[] = ['certificate', 'gradual', 'steering']
 
 /** How bad it is. A member that fails is what pools are for, so it is not the worst. */
 export function gravityOf({ kind, from, to, what = '' }: ToldEvent): Gravity {
@@ -95,5 +116,5 @@ export function gravityOf({ kind, from, to, what = '' }: ToldEvent): Gravity {
     return from === to && to === 'up' ? 'info' : (ofStates[to] ?? 'info')
   }
   if (kind === 'hold') return 'warning'
-  return kind === 'certificate' || kind === 'gradual' ? (ofTurns[what] ?? 'info') : 'info'
+  return turning.includes(kind) ? (ofTurns[what] ?? 'info') : 'info'
 }

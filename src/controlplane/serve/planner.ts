@@ -13,6 +13,7 @@ import { Catalog } from '../catalog/catalog.ts'
 import type { Vitals } from '../health/checked-member.ts'
 import { rampShare } from '../health/slow-start.ts'
 import { type Asked, families } from '../model/family.ts'
+import type { Readings } from '../model/feed-use.ts'
 import type { MemberKey } from '../model/member-key.ts'
 import type { HealthState, Resolution } from '../model/observation.ts'
 import type { OverrideState } from '../model/override.ts'
@@ -21,16 +22,18 @@ import {
   type ConditionReport,
   type Conditions,
   type PoolJudgement,
-  weightNow,
   wholeCondition,
 } from '../steering/judge.ts'
 import { FamilyAnswers } from '../steering/last-known.ts'
 import { toPlans } from '../steering/plan.ts'
 import { Round } from '../steering/select.ts'
 import type { Selections, ServiceAreas } from '../steering/selection.ts'
+import { weightNow } from '../steering/weight.ts'
 import { wallClock } from '../timing/clock.ts'
 import { DueTimes } from '../timing/due-times.ts'
 import type { AnswerCounters } from './answer-counters.ts'
+import { type FedNow, FedStates } from './fed-states.ts'
+import { type FedUseNow, usesOf } from './fed-watch.ts'
 import { type AnsweredMember, octetsOf } from './handed-out.ts'
 import type { LocationMaps } from './location-maps.ts'
 
@@ -51,8 +54,10 @@ export interface PlannerOptions {
   /** What resolving the host of a member has come to. */
   readonly resolution: (host: string) => Resolution
   readonly locations: Pick<LocationMaps, 'of'>
+  /** What feeds say; left out: nothing. */
+  readonly readings?: Readings
   readonly now: () => Date
-  /** The weights of members of these pools that come back have risen a step. */
+  /** The weights of members of these pools that come back have risen a step, or what feeds say of them is too old now. */
   readonly onRamp: (pools: readonly string[]) => void
 }
 
@@ -75,6 +80,8 @@ export interface Planning {
   judge(pool: string, asked: Asked): PoolJudgement
   /** What a pool that there is comes to, over its families. */
   condition(pool: string): ConditionReport
+  /** What feeds say of members and pools. */
+  readonly fed: FedNow
 }
 
 export class Planner implements Disposable {
@@ -84,7 +91,9 @@ export class Planner implements Disposable {
   readonly #images = new Map<string, SharedArrayBuffer>()
   /** What was last answered while it was up. */
   readonly lastKnown = new FamilyAnswers()
-  /** When weights of members that come back rise a step, by pool. Bounded by the pools. */
+  /** What feeds make of members and pools. */
+  readonly fedStates: FedStates
+  /** When weights of members that come back rise a step, or what feeds say is too old, by pool. Bounded by the pools. */
   readonly #ramps: DueTimes<string>
   /** Revisions by which counters have been freed, by service. Bounded by the services. */
   readonly #counted = new Map<string, number>()
@@ -92,6 +101,10 @@ export class Planner implements Disposable {
   constructor(options: PlannerOptions) {
     this.#options = options
     this.#ramps = new DueTimes(wallClock(options.now), options.onRamp)
+    this.fedStates = new FedStates({
+      readings: options.readings ?? noReadings,
+      onAge: (pool, atMs) => this.#ramps.note(pool, atMs),
+    })
   }
 
   /** How a service is answered now, and why. */
@@ -111,7 +124,8 @@ export class Planner implements Disposable {
     const { locations } = this.#options
     const nowMs = this.#options.now().getTime()
     this.lastKnown.settle(nowMs)
-    const round = this.#rounds(this.catalog, (service) => locations.of(service))
+    const fed = this.fedStates.at(nowMs)
+    const round = this.#rounds(this.catalog, (service) => locations.of(service), fed)
     const judge = (pool: string, asked: Asked) => round(asked).judgePool(pool)
     return {
       plan: (service) => this.#plan(service, round, nowMs),
@@ -120,30 +134,51 @@ export class Planner implements Disposable {
         const asked: readonly Asked[] = pools.get(pool)!.hosts === 'cname' ? ['any'] : families
         return wholeCondition(asked.map((each) => judge(pool, each)))
       },
+      fed,
     }
   }
 
-  /** How services would be answered by another catalog, with what is known of members now. Changes nothing. */
+  /**
+   * How services would be answered by another catalog, with what is known of members now. Changes nothing.
+   *
+   * @param readings in the place of those that this node has, which are of what the configuration names now
+   */
   preview(
     catalog: Catalog,
     areas: (service: string) => ServiceAreas | null,
+    readings?: Readings,
   ): (service: string) => Selections {
-    const round = this.#rounds(catalog, areas)
+    const round = this.#rounds(catalog, areas, this.#fedAside(readings))
     return (service) => select(catalog, service, round)
   }
 
-  #rounds(catalog: Catalog, areas: (service: string) => ServiceAreas | null): (asked: Asked) => Round {
+  /** What feeds say, without remembering it. */
+  #fedAside(readings?: Readings): FedNow {
+    return this.fedStates.at(this.#options.now().getTime(), true, readings)
+  }
+
+  #rounds(
+    catalog: Catalog,
+    areas: (service: string) => ServiceAreas | null,
+    fed: FedNow,
+  ): (asked: Asked) => Round {
     const { pools, services } = catalog
-    const conditions = this.#conditions(catalog)
+    const conditions = this.#conditions(catalog, fed)
     const begin = (asked: Asked) =>
       new Round({ asked, pools, services, conditions, lastKnown: this.lastKnown[asked], areas })
     const rounds = { ipv4: begin('ipv4'), ipv6: begin('ipv6'), any: begin('any') }
     return (asked) => rounds[asked]
   }
 
+  /** All that goes by feeds now. */
+  fedUses(): FedUseNow[] {
+    const now = this.#fedAside()
+    return [...this.catalog.pools.values()].flatMap((pool) => usesOf(pool, now))
+  }
+
   /** What each member weighs now, and the operator's word on it. */
   members(): MemberNow[] {
-    const conditions = this.#conditions(this.catalog)
+    const conditions = this.#conditions(this.catalog, this.#fedAside())
     return [...this.catalog.pools.values()].flatMap((pool) =>
       pool.members.map((member) => ({
         pool: pool.name,
@@ -177,13 +212,15 @@ export class Planner implements Disposable {
   }
 
   /** What is known of members at this moment. */
-  #conditions(catalog: Catalog): Conditions {
+  #conditions(catalog: Catalog, { fed, full }: FedNow): Conditions {
     const { facts, resolution } = this.#options
     const now = this.#options.now()
     const nowMs = now.getTime()
     return {
       ...facts,
       resolution,
+      fed,
+      full,
       forced: (pool, member) => catalog.overrideOf(pool, member, now)?.state ?? null,
       forcedService: (service) => catalog.overrideOfService(service, now)?.state ?? null,
       near: (pool, member) => facts.vitals(pool, member)?.near ?? false,
@@ -218,6 +255,8 @@ export class Planner implements Disposable {
     this.#options.answers.retain(service, (pool, member) => wanted.get(pool)?.has(member) ?? false)
   }
 }
+
+const noReadings: Readings = { latest: () => null, isKnown: () => false }
 
 function select(catalog: Catalog, service: string, round: (asked: Asked) => Round): Selections {
   const isAlias = (pool: string) => catalog.pools.get(pool)?.hosts === 'cname'

@@ -4,6 +4,7 @@
  */
 import { leavesOf, type PlanNode, type PlanTrees } from '../../dataplane/image/plan-tree.ts'
 import type { Catalog } from '../catalog/catalog.ts'
+import type { Readings } from '../model/feed-use.ts'
 import type { MemberKey } from '../model/member-key.ts'
 import type { Resolution } from '../model/observation.ts'
 import { toPlans } from '../steering/plan.ts'
@@ -44,6 +45,8 @@ export interface PreviewSources {
   readonly planner: Pick<Planner, 'preview'>
   readonly locations: Pick<LocationMaps, 'foresee' | 'previewed'>
   readonly resolution: (host: string) => Resolution
+  /** What feeds say for a configuration that may name others than the one that is served; left out: nothing. */
+  readonly readings?: (catalog: Catalog) => Promise<Readings>
 }
 
 /** The plan that a service would have. */
@@ -63,12 +66,12 @@ export interface PreviewedPlans {
 
 /** The plans of services by a catalog, each made when it is asked for. */
 export async function previewPlans(
-  { planner, locations, resolution }: PreviewSources,
+  { planner, locations, resolution, readings }: PreviewSources,
   catalog: Catalog,
   signal: AbortSignal,
 ): Promise<PreviewedPlans> {
   const maps = locations.previewed(await locations.foresee(catalog, signal))
-  const selectionsOf = planner.preview(catalog, maps.areas)
+  const selectionsOf = planner.preview(catalog, maps.areas, await readings?.(catalog))
   const planOf = (name: string) => {
     const service = catalog.services.get(name)
     if (service === undefined) return null

@@ -15,6 +15,7 @@ import type { Catalog, Mark } from '../catalog/catalog.ts'
 import { tellCuts } from '../steering/answer-room.ts'
 import type { Selections } from '../steering/selection.ts'
 import { orAborted } from '../timing/clock.ts'
+import type { FedWatch, SteeringChange } from './fed-watch.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
 import type { ImagePump } from './image-pump.ts'
 import type { LocationMaps, PreparedMaps } from './location-maps.ts'
@@ -56,6 +57,10 @@ export interface PublisherOptions {
   readonly pools: PoolWatch
   /** Pools that changed between healthy, degraded and down. */
   readonly onPools: (changes: readonly PoolChange[]) => void
+  /** Left out: nothing goes by feeds. */
+  readonly fed?: FedWatch
+  /** What feeds say began to count, or ceased to. */
+  readonly onSteering?: (changes: readonly SteeringChange[]) => void
   readonly services: ServiceWatch
   /** Services that changed between up, degraded and down, or that other pools answer for. */
   readonly onServices: (changes: readonly ServiceChange[]) => void
@@ -153,6 +158,7 @@ export class Publisher {
     const { catalog } = step
     planner.catalog = catalog
     planner.lastKnown.retain(catalog.pools, catalog.services)
+    planner.fedStates.retain(catalog.pools)
     const zones = this.#handZonesOver(step.zones === undefined ? new Map() : this.#allZones(step.zones))
     const moved = locations.take(maps, this.planSlots.leaving(catalog.services))
     const plans = this.#freePlans()
@@ -352,8 +358,10 @@ export class Publisher {
     }
   }
 
-  #lookAt(names: Iterable<string>, planning: Planning): void {
-    const { pools, onPools } = this.#options
+  #lookAt(names: Names, planning: Planning): void {
+    const { pools, onPools, fed, onSteering } = this.#options
+    const steered = fed?.look(names, this.catalog.pools, planning.fed) ?? []
+    if (steered.length > 0) onSteering?.(steered)
     const changes = pools.look(names, this.catalog.pools, planning.condition)
     if (changes.length > 0) onPools(changes)
   }

@@ -32,6 +32,7 @@ import type { Override, ServiceOverride } from '../model/override.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { HandedOutEntry } from '../serve/handed-out.ts'
+import type { StoredReading } from '../serve/readings.ts'
 import type { FamilyEntries, LastKnownEntries } from '../steering/last-known.ts'
 
 /** Rises when an older reader would misunderstand the files. */
@@ -56,12 +57,17 @@ export interface SnapshotBase extends Mark {
   readonly births: Births
   /** Members that are answered, or may be in caches. */
   readonly handedOut: readonly HandedOutEntry[]
+  /** The newest values of feeds that the configuration goes by. Absent in files of a version that did not know. */
+  readonly readings?: readonly StoredReading[]
   /** The id of the database that it was read from; null where that is not known. Absent in files of a version that did not know. */
   readonly database?: string | null
 }
 
 /** What a node knows beside its configuration. */
-export type Observed = Pick<SnapshotBase, 'health' | 'lastKnown' | 'resolutions' | 'handedOut' | 'database'>
+export type Observed = Pick<
+  SnapshotBase,
+  'health' | 'lastKnown' | 'resolutions' | 'handedOut' | 'readings' | 'database'
+>
 
 export interface Snapshot extends SnapshotBase {
   readonly writtenAt: Date
@@ -88,6 +94,8 @@ interface BaseStatus extends Mark {
   readonly births?: readonly (readonly [key: string, born: number])[]
   /** Absent in files of a version that did not know. */
   readonly handedOut?: readonly Written<HandedOutEntry>[]
+  /** Absent in files of a version that did not know. */
+  readonly readings?: readonly StoredReading[]
   readonly database?: string | null
 }
 
@@ -239,6 +247,7 @@ function snapshotOf({ status, configuration }: Base): Snapshot {
     resolutions: withTimes<Resolution>(status.resolutions),
     births: new Map(status.births),
     handedOut: withTimes<HandedOutEntry>(status.handedOut),
+    ...(status.readings === undefined ? {} : { readings: status.readings }),
     ...(status.database === undefined ? {} : { database: status.database }),
   }
 }

@@ -17,9 +17,10 @@
 import { stableKey } from '../../dataplane/image/stable-key.ts'
 import type { OverrideState } from '../model/override.ts'
 import type { Choice, GeoBeyond, Service } from '../model/service.ts'
-import { fill, hasHoles, nobody } from './holes.ts'
+import { fill, hasHoles, lacksSome, nobody } from './holes.ts'
 import type { LastKnown } from './last-known.ts'
 import type { AnswerTree, ServiceAreas, ServiceJudgement } from './selection.ts'
+import { remainderOf, weightsAfterSpill } from './spill.ts'
 
 /** A choice that can answer. */
 export interface Option {
@@ -67,6 +68,8 @@ interface Draft {
   /** At least one. */
   readonly used: readonly number[]
   readonly build: (treeOf: (index: number) => AnswerTree) => AnswerTree
+  /** In the place of those of the options. */
+  readonly trees?: ReadonlyMap<number, AnswerTree>
   readonly why: Composition['why']
 }
 
@@ -77,11 +80,11 @@ interface Draft {
 const maxLeftOut = 3
 
 /** Positions of choices with holes. */
-function holedOf(options: Options): ReadonlySet<number> {
-  return new Set(
-    options.flatMap((option, index) => (option !== null && hasHoles(option.tree) ? [index] : [])),
-  )
+function holedOf(options: Options, isHoled = hasHoles): ReadonlySet<number> {
+  return new Set(options.flatMap((option, index) => (option !== null && isHoled(option.tree) ? [index] : [])))
 }
+
+const isDrawn = ({ steer }: Pick<Service, 'steer'>) => steer === 'weighted' || steer === 'hash'
 
 /** Composes where the choice does not go by where the client is. */
 class Composer {
@@ -98,7 +101,8 @@ class Composer {
     this.#service = service
     this.#options = options
     this.#before = before
-    this.#holed = holedOf(options)
+    // Of what is drawn among, the others take what one spills by being drawn more often.
+    this.#holed = holedOf(options, isDrawn(service) ? lacksSome : hasHoles)
   }
 
   without(leftOut: ReadonlySet<number>): Composition | null {
@@ -111,8 +115,7 @@ class Composer {
   }
 
   #compose(leftOut: ReadonlySet<number>): Composition | null {
-    const { steer } = this.#service
-    const drawn = steer === 'weighted' || steer === 'hash'
+    const drawn = isDrawn(this.#service)
     const isOut = (index: number) =>
       leftOut.has(index) || (drawn && leftOut.size >= maxLeftOut && this.#holed.has(index))
     const options = this.#options.map((option, index) => (isOut(index) ? null : option))
@@ -124,7 +127,7 @@ class Composer {
     })
     const tree = draft.build((index) => {
       const rest = rests.find((one) => one.index === index)?.rest
-      const own = options[index]!.tree
+      const own = draft.trees?.get(index) ?? options[index]!.tree
       return rest === undefined ? own : fill(own, rest.tree)
     })
     const used = new Set([...draft.used, ...rests.flatMap(({ rest }) => [...rest.used])])
@@ -132,7 +135,8 @@ class Composer {
       const behind = draft.used.includes(index) ? undefined : rests.find(({ rest }) => rest.used.has(index))
       if (behind === undefined) return draft.why(index)
       const { name } = this.#service.choices[behind.index]!
-      return `${behind.rest.why(index)}, for clients that ${name} has nothing for`
+      const lacks = lacksSome(options[behind.index]!.tree)
+      return `${behind.rest.why(index)}, for ${lacks ? `clients that ${name} has nothing for` : `what ${name} spills`}`
     }
     return { tree, used, why }
   }
@@ -171,18 +175,29 @@ function share({ choices, steer, hashPrefix }: Service, options: Options): Draft
   })
   const total = drawn.reduce((sum, { weight }) => sum + weight, 0)
   const used = drawn.map(({ index }) => index)
+  const remainders = drawn.map(({ index }) => remainderOf(options[index]!.tree))
+  const stays = remainders.map((remainder) => remainder.share)
+  const spread = weightsAfterSpill(
+    drawn.map(({ weight }) => weight),
+    stays,
+  )
   const why = (index: number) => {
     const { weight } = choices[index]!
     if (weight === 0 && !used.includes(index)) return 'weight 0: a last resort, and others are up'
     if (weight === 0) return `weight 0: a last resort, and nothing else is up`
-    return drawn.length === 1 ? `weight ${weight}, and no other is up` : `weight ${weight} of ${total}`
+    if (drawn.length === 1) return `weight ${weight}, and no other is up`
+    const takes = spread !== null && stays[used.indexOf(index)] === 1 ? ', and what full pools spill' : ''
+    return `weight ${weight} of ${total}${takes}`
   }
   const build = (treeOf: (index: number) => AnswerTree): AnswerTree => {
     if (drawn.length === 1) return treeOf(drawn[0]!.index)
-    const children = drawn.map(({ index, weight, key }) => ({ weight, key, node: treeOf(index) }))
+    const children = drawn.map(({ index, weight, key }, at) => {
+      return { weight: spread?.[at] ?? weight, key, node: treeOf(index) }
+    })
     return steer === 'hash' ? { kind: 'hash', prefix: hashPrefix, children } : { kind: 'weighted', children }
   }
-  return { used, build, why }
+  if (spread === null) return { used, build, why }
+  return { used, build, why, trees: new Map(used.map((index, at) => [index, remainders[at]!.tree])) }
 }
 
 /** The areas of a service that steers by `geo` or `nearest`. While there is no map, every client is in area 0. */
@@ -300,7 +315,13 @@ export function explainArea(
     const place = `${ordinal(position)} choice of this area`
     const { up, forced } = choices[index]!
     if (!up) return { used: false, why: `${place}, and ${forced === undefined ? 'down' : wordOn(forced)}` }
-    if (passed.has(index)) return { used: false, why: `${place}, and has nothing for the client` }
+    if (passed.has(index)) {
+      const spilled = choices[index]!.spills === true
+      return {
+        used: false,
+        why: `${place}, and ${spilled ? 'spilled this answer' : 'has nothing for the client'}`,
+      }
+    }
     return { used: false, why: `${place}, the ${ordinal(list.indexOf(chosen!))} is up` }
   })
 }

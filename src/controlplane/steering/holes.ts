@@ -3,6 +3,9 @@
  * all of a list is down, the clients of that list have no answer though others have one. Their place in the tree is a hole, the
  * leaf `nobody`. Whoever knows what they get instead fills it: a service that names this one with its next choice, the
  * service that was asked with its `whenAllDown`. Clients whose place is no hole see nothing of that.
+ *
+ * What a full pool spills is a hole too, the leaf `elsewhere`, in a node that draws between it and the pool. Whoever has a next
+ * choice fills it with that; where nobody has, the pool keeps its answers (`keepSpilled`).
  */
 import { childrenOf, leavesOf, mapTree } from '../../dataplane/image/plan-tree.ts'
 import type { AnswerTree, PoolAnswer } from './selection.ts'
@@ -17,13 +20,28 @@ export const nobody: PoolAnswer = {
   unsettled: true,
 }
 
+/** What a full pool spills, as long as nobody takes it. Stands as the second child of a node `within: 'spill'`, and nowhere else. */
+export const elsewhere: PoolAnswer = { ...nobody }
+
 /**
  * Most nodes on the way to a leaf in a tree that was filled, unless it was higher before. With the levels of services above it
  * (`maxNesting`) that stays within what a plan may have (`maxPlanDepth`).
  */
 const maxFilledHeight = 8
 
+const isHole = (tree: AnswerTree) => tree === nobody || tree === elsewhere
+
 export function hasHoles(tree: AnswerTree): boolean {
+  return leavesOf(tree).some(isHole)
+}
+
+/** Whether it is full pools that spill. */
+export function spillsSome(tree: AnswerTree): boolean {
+  return leavesOf(tree).includes(elsewhere)
+}
+
+/** Whether there are clients that it has nothing for. */
+export function lacksSome(tree: AnswerTree): boolean {
   return leavesOf(tree).includes(nobody)
 }
 
@@ -40,9 +58,9 @@ export function fill(tree: AnswerTree, filling: AnswerTree): AnswerTree {
 }
 
 function fillWith(tree: AnswerTree, filling: AnswerTree): AnswerTree {
-  if (tree === nobody) return filling
+  if (isHole(tree)) return filling
   if (tree.kind !== 'located' || filling.kind !== 'located' || filling.mapSlot !== tree.mapSlot)
-    return mapTree<PoolAnswer, PoolAnswer>(tree, (leaf) => (leaf === nobody ? filling : leaf))
+    return mapTree<PoolAnswer, PoolAnswer>(tree, (leaf) => (isHole(leaf) ? filling : leaf))
   // Areas share nodes, and are to go on sharing those that come out the same.
   const filled = new Map<AnswerTree, Map<AnswerTree, AnswerTree>>()
   const areas = tree.areas.map((below, area) => {

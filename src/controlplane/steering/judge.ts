@@ -12,9 +12,7 @@
  * is neither healthy nor sick. A pool that selects by `failover` is judged tier by tier, in order of priority, each by its
  * own `minUp`; the first that is up serves, and members of the others are kept but do not serve.
  *
- * A member's weight is what the configuration says, times what slow start leaves of it, times what the member says it can
- * bear. It stays a fraction here, to the thousandth, so that a ramp of a member of weight 1 is a ramp; the plan makes whole
- * numbers of it. Only who wanted it has weight 0: an operator, or the member.
+ * What a member weighs is told by `weight.ts`.
  */
 import type { PoolCondition } from '../model/event.ts'
 import { type Asked, familyNames, ofFamily } from '../model/family.ts'
@@ -29,6 +27,8 @@ import {
   type Pool,
   type Threshold,
 } from '../model/pool.ts'
+import type { FedMember, FedShare } from './fed.ts'
+import { fedOf, weightsOf } from './weight.ts'
 
 /**
  * What is known of members now; the caller's tables stand behind it. Of a pool without a monitor nothing but `forced` and
@@ -51,6 +51,10 @@ export interface Conditions {
   forced(pool: string, member: string): OverrideState | null
   /** The same of a service that stands in a pool's place; left out: there is none. */
   forcedService?(service: string): OverrideState | null
+  /** What feeds say of a member; left out: there are no readings. Asked of those that name a feed. */
+  fed?(pool: Pool, member: Member): FedMember
+  /** The same of a pool that has a capacity. */
+  full?(pool: Pool): FedShare
   /** What resolving a host has come to; asked for those that `needsAddresses` says, and those to be answered with. */
   resolution(host: string): Resolution
 }
@@ -91,6 +95,8 @@ export interface MemberJudgement {
   readonly steadyWeight: number
   /** About to change its state. */
   readonly near: boolean
+  /** What feeds say of it. */
+  readonly fed: FedMember
 }
 
 /** The members of one priority; of a pool that does not select by `failover`, all of them. */
@@ -115,6 +121,8 @@ export interface PoolJudgement {
   readonly tiers: readonly TierJudgement[]
   /** The tier that serves; null: by its members the pool is down. */
   readonly serving: TierJudgement | null
+  /** What a feed says of its capacity; null: it has none. */
+  readonly full: FedShare | null
 }
 
 export interface ConditionReport {
@@ -138,7 +146,9 @@ export function judgePool(pool: Pool, asked: Asked, conditions: Conditions): Poo
   const serves = ({ kept, member }: (typeof judged)[number]) =>
     kept && serving !== null && (pool.select !== 'failover' || member.priority === serving.priority)
   const members = judged.map((judgement) => ({ ...judgement, serves: serves(judgement) }))
-  return { pool, asked, present: own.length > 0 || pool.members.length === 0, members, tiers, serving }
+  const present = own.length > 0 || pool.members.length === 0
+  const full = pool.capacity === null ? null : (conditions.full?.(pool) ?? null)
+  return { pool, asked, present, members, tiers, serving, full }
 }
 
 /** The members that a pool has of a family, by the families that have been asked for; only of pools without hosts. */
@@ -205,45 +215,19 @@ function judgeMember(
 ): Omit<MemberJudgement, 'serves'> {
   const all = pool.hosts === 'cname' ? none : addressesFor(member, asked, conditions)
   const [reason, addresses] = keep(pool, member, all, conditions)
-  const common = { member, kept: isKeptFor(reason), reason, all, addresses }
-  if (pool.monitor === null) {
-    return { ...common, weight: member.weight, steadyWeight: member.weight, near: false }
-  }
-  return {
-    ...common,
-    weight: weightNow(pool, member, conditions),
-    steadyWeight: effectiveWeight(member.weight, percentOf(pool, member, conditions), 1),
-    near: conditions.near(pool.name, member.name),
-  }
+  const fed = fedOf(pool, member, conditions)
+  const weights = weightsOf(pool, member, fed, conditions)
+  const near = pool.monitor !== null && conditions.near(pool.name, member.name)
+  return { member, kept: isKeptFor(reason), reason, all, addresses, ...weights, near, fed }
 }
 
 /** A member of a pool that the question asks for nothing of: it has no address of the family. */
 export function judgeAbsent(member: Member, asked: Asked): MemberJudgement {
   const reason = asked === 'ipv6' ? 'no IPv6 address' : 'no IPv4 address'
   const { weight } = member
-  const nothing = { kept: false, serves: false, all: none, addresses: none, near: false }
+  const fed = { weight: null, shed: null }
+  const nothing = { kept: false, serves: false, all: none, addresses: none, near: false, fed }
   return { member, reason, weight, steadyWeight: weight, ...nothing }
-}
-
-/** The weight that a member has now. */
-export function weightNow(
-  pool: Pool,
-  member: Member,
-  conditions: Pick<Conditions, 'share' | 'weightPercent'>,
-): number {
-  if (pool.monitor === null) return member.weight
-  const share = conditions.share(pool.name, member.name)
-  return effectiveWeight(member.weight, percentOf(pool, member, conditions), share)
-}
-
-function percentOf(pool: Pool, member: Member, conditions: Pick<Conditions, 'weightPercent'>): number {
-  return conditions.weightPercent(pool.name, member.name) ?? 100
-}
-
-/** The weight to the thousandth, and no less than one unless something makes it 0 on purpose. */
-function effectiveWeight(weight: number, percent: number, share: number): number {
-  if (weight === 0 || percent === 0) return 0
-  return Math.max(1, Math.round(weight * percent * share * 10)) / 1000
 }
 
 const none: readonly AddressText[] = []

@@ -1,28 +1,10 @@
 /**
- * What a pool answers: its members that serve, or, when it is down, what is left by one of the policies. Under each of these
- * the operator's word still stands: a member that was forced down or drained is answered with only when nothing else is left.
+ * What a pool answers when it is down: what is left by one of the policies. Under each of these the operator's word still stands: a member that was forced down or drained is answered with only when nothing else is left.
  */
 import type { Pool } from '../model/pool.ts'
-import {
-  type Conditions,
-  canServe,
-  isDrained,
-  isTakenOut,
-  judgePool,
-  type PoolJudgement,
-  poolCondition,
-} from './judge.ts'
+import { type Conditions, canServe, isTakenOut, judgePool, type PoolJudgement } from './judge.ts'
 import type { LastKnown } from './last-known.ts'
 import type { AnsweredBy, PoolAnswer } from './selection.ts'
-
-export function servingAnswer(judgement: PoolJudgement): PoolAnswer {
-  const { pool, members } = judgement
-  const unsettled =
-    poolCondition(judgement).condition !== 'healthy' ||
-    members.some((member) => member.near && !isDrained(member))
-  const serving = members.filter(({ serves }) => serves)
-  return { kind: 'answer', by: 'up', pool, members: serving, of: members.length, unsettled }
-}
 
 export function emptyAnswer(by: 'nodata' | 'servfail'): PoolAnswer {
   return { kind: 'answer', by, pool: null, members: [], of: 0, unsettled: true }

@@ -19,6 +19,10 @@
  *   is for those who ask for it by its name. Otherwise no failover would ever get past a nested service, because the policy
  *   that every service has always gives something.
  *
+ * ## Full pools
+ * A pool that is full is up, and has a hole in its tree for a share of its answers (`pool-tree.ts`): the next choice takes them, as
+ * it takes clients that one has nothing for, also that of the service around a nested one. What nobody takes the pool answers after all.
+ *
  * ## When nothing is up
  * The `whenAllDown` of the service that was asked decides for all: `serve-all` answers with everything in the first pool that
  * has anything, through nested services in order; what the operator took out stays out as long as any pool has
@@ -47,19 +51,13 @@ import {
   type Options,
   preferences,
 } from './compose.ts'
-import { fill, hasHoles, nobody } from './holes.ts'
+import { fill, hasHoles, nobody, spillsSome } from './holes.ts'
 import { type Conditions, isTakenOut, judgePool, type PoolJudgement } from './judge.ts'
 import { type JudgedPool, type JudgedService, judgeChoice, missingService } from './judged.ts'
 import type { LastKnown } from './last-known.ts'
 import { markFirst, markServed } from './marks.ts'
-import {
-  absentAnswer,
-  emptyAnswer,
-  ownAnswer,
-  rememberedAnswer,
-  servingAnswer,
-  wholeAnswer,
-} from './pool-answer.ts'
+import { absentAnswer, emptyAnswer, ownAnswer, rememberedAnswer, wholeAnswer } from './pool-answer.ts'
+import { poolTree } from './pool-tree.ts'
 import {
   type AnsweredBy,
   type AnswerTree,
@@ -69,6 +67,7 @@ import {
   type ServiceAreas,
   type ServiceJudgement,
 } from './selection.ts'
+import { keepSpilled } from './spill.ts'
 
 /** What a selection is made from. */
 export interface Situation {
@@ -121,21 +120,22 @@ export class Round {
     if (!judgement.present) {
       const { marked, pool } = markFirst(judgement)
       const tree: PoolAnswer = { ...absentAnswer, pool }
-      return { asked, judgement: marked, by: 'up', tree }
+      return { asked, judgement: marked, by: 'up', tree, keepsSpill: false }
     }
-    const own = option === null ? nobody : option.tree
-    if (!hasHoles(own)) return { asked, judgement, by: 'up', tree: own }
+    const keepsSpill = option !== null && spillsSome(option.tree)
+    const own = option === null ? nobody : keepSpilled(option.tree)
+    if (!hasHoles(own)) return { asked, judgement, by: 'up', tree: own, keepsSpill }
     const told = fill(own, this.#absence(judgement))
-    if (!hasHoles(told)) return { asked, judgement, by: 'up', tree: told }
+    if (!hasHoles(told)) return { asked, judgement, by: 'up', tree: told, keepsSpill }
     const down = this.#answerAllDown(judgement.service)
     const by = option === null ? down.by : 'up'
     const tree = fill(told, down.tree)
-    if (down.by === 'fallback') return { asked, judgement, by, tree }
+    if (down.by === 'fallback') return { asked, judgement, by, tree, keepsSpill }
     const fillings = new Set(leavesOf(down.tree))
     const served = leavesOf(tree).flatMap((leaf) =>
       leaf.pool !== null && fillings.has(leaf) ? [leaf.pool.name] : [],
     )
-    return { asked, judgement: markServed(judgement, new Set(served), down.by), by, tree }
+    return { asked, judgement: markServed(judgement, new Set(served), down.by), by, tree, keepsSpill }
   }
 
   /** Judges a pool that there is. */
@@ -148,9 +148,7 @@ export class Round {
     const judgement = judgePool(pools.get(name)!, asked, conditions)
     if (!judgement.present) return { kind: 'pool', judgement, option: null }
     const tree =
-      judgement.serving === null
-        ? ownAnswer(judgement, pools, conditions, lastKnown)
-        : servingAnswer(judgement)
+      judgement.serving === null ? ownAnswer(judgement, pools, conditions, lastKnown) : poolTree(judgement)
     const option = tree === null ? null : { tree, latencyMs: meanLatency(judgement, conditions) }
     return { kind: 'pool', judgement, option }
   }
@@ -196,7 +194,7 @@ export class Round {
   /** Clients that it has nothing for get what it would serve if all of it were up. */
   #makeForcedUp(name: string): JudgedService {
     const judged = this.#service(name)
-    const own = judged.option?.tree ?? nobody
+    const own = keepSpilled(judged.option?.tree ?? nobody)
     const whole = hasHoles(own) ? chain(this.#wholeGrades(name, ['wanted', 'able'])) : nobody
     const tree = fill(own, whole)
     if (tree === nobody) return { ...judged, forced: 'up' }

@@ -45,6 +45,8 @@ interface ChoiceState {
   readonly latencyMs: number | null
   /** The operator's word on a service that is a choice; left out for none. */
   readonly forced?: OverrideState
+  /** Left out: it spills nothing. */
+  readonly spills?: true
 }
 
 /** Whether it is the operator who keeps a service from being a choice. */
@@ -76,6 +78,8 @@ export interface Selection {
   readonly judgement: ServiceJudgement
   readonly by: AnsweredBy
   readonly tree: AnswerTree
+  /** Whether pools that are full keep some of what they would spill, since nobody takes it. */
+  readonly keepsSpill: boolean
 }
 
 /** How a service is answered: the same object twice where the families are not told apart. */

@@ -12,7 +12,7 @@ import { type Feed, mostFeeds } from '../model/feed.ts'
 import { lostColumns } from '../rules/feeds.ts'
 import { texts } from './neighbourhood.ts'
 import { reached } from './reached.ts'
-import { throwIfAny } from './refusals.ts'
+import { findColumnUsers, findUsers, throwIfAny, throwIfUsed } from './refusals.ts'
 import {
   checkCondition,
   checkExists,
@@ -61,7 +61,7 @@ export async function listAllFeeds(tx: Tx, onBad?: OnBad): Promise<StoredFeed[]>
   return readable(await tx.select().from(feeds).orderBy(asc(feeds.name)), onBad)
 }
 
-/** Creates or replaces a feed, also one that can't be read. Throws `conflict` when there are as many as there may be. */
+/** Creates or replaces a feed, also one that can't be read. Throws `conflict` when there are as many as there may be, or a column would go that somebody uses. */
 export async function putFeed(
   write: Write,
   feed: Feed,
@@ -82,6 +82,9 @@ export async function putFeed(
   ) {
     return { created: false, changed: false, revision: row.revision }
   }
+  const kept = new Set(feed.columns.map((column) => column.name))
+  const gone = (current?.columns ?? []).flatMap((column) => (kept.has(column.name) ? [] : [column.name]))
+  throwIfUsed('column', `${gone.join(', ')} of feed ${name}`, await findColumnUsers(tx, name, gone))
   if (row === null && count >= mostFeeds) {
     throw new ControlError(
       'conflict',
@@ -101,10 +104,12 @@ export async function putFeed(
   return { created: row === null, changed: true, revision }
 }
 
+/** Throws `conflict` with one problem for each monitor and pool that uses it. */
 export async function deleteFeed(write: Write, name: string, condition: WriteCondition): Promise<void> {
   const { tx } = write
-  const row = await readRow(tx, name)
+  const [row, users] = await Promise.all([readRow(tx, name), findUsers(tx, 'feed', name)])
   checkExists(condition, row, `feed ${name}`)
+  throwIfUsed('feed', name, users)
   write.send(tx.delete(feeds).where(eq(feeds.name, name)))
   write.change('feed', name)
   const former = rowBody(row)

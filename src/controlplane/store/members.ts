@@ -4,6 +4,7 @@ import { reports } from '../../../schema/fleet.ts'
 import { memberHealth, overrides } from '../../../schema/health.ts'
 import { members, pools } from '../../../schema/pools.ts'
 import { canonicalAddress } from '../../dataplane/wire/address.ts'
+import { formatFed, readFed } from '../document/feed-use.ts'
 import type { Body } from '../document/forms.ts'
 import { joinPath } from '../document/path.ts'
 import { formatMember, parseMember } from '../document/pool.ts'
@@ -12,7 +13,10 @@ import { ControlError } from '../model/errors.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import { addressesOf, type Member } from '../model/pool.ts'
 import { addressBreaches } from '../rules/addresses.ts'
+import { columnsOfMember } from '../rules/feed-uses.ts'
+import { columnBreaches } from '../rules/feeds.ts'
 import { addressInCnamePool } from '../rules/places.ts'
+import { loadNeighbourhood, viewAfter } from './neighbourhood.ts'
 import { checkPoolSize } from './plan-sizes.ts'
 import { throwIfAny, throwIfBroken } from './refusals.ts'
 import {
@@ -107,6 +111,7 @@ export async function putMember(
     joinPath('', ...at.slice(2)),
   )
   throwIfTaken(pool, member, rivals)
+  await checkColumns(tx, pool, member)
   const { revision } = write
   saveRows(write, [{ ...member, pool, written, revision }])
   write.beforeCommit(checkPoolSize(tx, `member ${member.name} of pool ${pool}`, pool))
@@ -117,6 +122,15 @@ export async function putMember(
   write.keep('member', key, former)
   write.audit('member.put', key, former, written ?? formatMember(member))
   return { created: current === null, changed: true, revision }
+}
+
+/** Throws `invalid` for a feed, or a column of one, that is not there. */
+async function checkColumns(tx: Tx, pool: string, member: Member): Promise<void> {
+  const uses = columnsOfMember(member)
+  if (uses.length === 0) return
+  const { feeds } = viewAfter(await loadNeighbourhood(tx, { feeds: uses.map(({ feed }) => feed) }), {})
+  const breaches = columnBreaches(feeds, { kind: 'pools', name: pool }, uses)
+  throwIfBroken(`member ${member.name} of pool ${pool}`, breaches, ({ at }) => joinPath('', ...at))
 }
 
 /** Another member of a pool that has one of the addresses or the host of a member. */
@@ -237,7 +251,8 @@ export function readMembers(rows: readonly MemberRow[], onBad?: OnBad): Member[]
   return readRows(
     rows,
     ({ pool, name }) => `member ${formatMemberKey({ pool, member: name })}`,
-    (row, problems) => parseMember(row.name, formatMember(toMember(row)), '', problems),
+    // The fragments as they are: what is wrong with them is to be told.
+    (row, problems) => parseMember(row.name, { ...formatMember(toMember(row)), ...row.feeds }, '', problems),
     onBad,
   )
 }
@@ -250,6 +265,7 @@ function toMember(row: MemberRow): Member {
   const settings = {
     name,
     weight,
+    ...readFed(row.feeds),
     priority,
     probeAddress: probeAddress === null ? null : canonical(probeAddress),
     probePort,
@@ -307,13 +323,14 @@ function positionOf(rows: readonly NewRow[]): SQL {
 // One statement for all, so that members may swap addresses: that constraint is checked at its end.
 function saveRows(write: Write, rows: readonly NewRow[]): void {
   if (rows.length === 0) return
+  const fed = rows.map((row) => ({ ...row, feeds: formatFed(row) }))
   const saved = write.tx.execute(sql`
-    insert into members (pool, name, position, address, more_addresses, host, weight, priority, probe_address, probe_port, written, revision)
-    select r.pool, r.name, ${positionOf(rows)}, r.address, r."moreAddresses", r.host, r.weight, r.priority, r."probeAddress", r."probePort", r.written, r.revision
-    from json_to_recordset(${JSON.stringify(rows)}::json) as r(pool text, name text, position int, address inet, "moreAddresses" inet[], host text, weight int, priority int,
-      "probeAddress" inet, "probePort" int, written json, revision bigint)
+    insert into members (pool, name, position, address, more_addresses, host, weight, feeds, priority, probe_address, probe_port, written, revision)
+    select r.pool, r.name, ${positionOf(rows)}, r.address, r."moreAddresses", r.host, r.weight, r.feeds, r.priority, r."probeAddress", r."probePort", r.written, r.revision
+    from json_to_recordset(${JSON.stringify(fed)}::json) as r(pool text, name text, position int, address inet, "moreAddresses" inet[], host text, weight int, feeds jsonb,
+      priority int, "probeAddress" inet, "probePort" int, written json, revision bigint)
     on conflict (pool, name) do update set position = excluded.position, address = excluded.address,
-      more_addresses = excluded.more_addresses, host = excluded.host, weight = excluded.weight, priority = excluded.priority,
+      more_addresses = excluded.more_addresses, host = excluded.host, weight = excluded.weight, feeds = excluded.feeds, priority = excluded.priority,
       probe_address = excluded.probe_address, probe_port = excluded.probe_port, written = excluded.written, revision = excluded.revision`)
   write.send(saved)
 }

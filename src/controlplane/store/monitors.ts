@@ -7,6 +7,8 @@ import { formatMonitor, parseMonitor } from '../document/monitor.ts'
 import { spellingFor, spellingOf } from '../document/written.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Monitor } from '../model/monitor.ts'
+import { columnsOfMonitor } from '../rules/feed-uses.ts'
+import { columnBreaches } from '../rules/feeds.ts'
 import { partsOf } from '../rules/graph.ts'
 import { monitorNestingBreaches, partBreaches } from '../rules/references.ts'
 import type { Parts } from '../rules/view.ts'
@@ -78,6 +80,7 @@ export async function putMonitor(
   }
   const { revision } = write
   await checkParts(tx, monitor, around)
+  await checkColumns(tx, monitor)
   saveMonitors(write, [{ value: monitor, written }])
   write.change('monitor', name)
   const former = row === null ? null : rowBody(row)
@@ -108,6 +111,19 @@ export async function deleteMonitor(write: Write, name: string, condition: Write
 async function loadParts(tx: Tx, monitor: Monitor): Promise<Parts | null> {
   const parts = partsOf(monitor)
   return parts.length === 0 ? null : loadNeighbourhood(tx, { monitors: parts, judgedBy: monitor.name })
+}
+
+/** Throws `invalid` for a feed, or a column of one, that is not there. */
+async function checkColumns(tx: Tx, monitor: Monitor): Promise<void> {
+  const uses = columnsOfMonitor(monitor)
+  if (uses.length === 0) return
+  const { feeds } = viewAfter(await loadNeighbourhood(tx, { feeds: uses.map(({ feed }) => feed) }), {})
+  const { name } = monitor
+  throwIfBroken(
+    `monitor ${name}`,
+    columnBreaches(feeds, { kind: 'monitors', name }, uses),
+    insideOf('monitors', name),
+  )
 }
 
 /** Throws when a rule is broken by what a composite monitor names. */

@@ -15,6 +15,8 @@ import { spellingFor, spellingOf } from '../document/written.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Pool } from '../model/pool.ts'
 import { addressBreaches } from '../rules/addresses.ts'
+import { columnsOfPool } from '../rules/feed-uses.ts'
+import { columnBreaches } from '../rules/feeds.ts'
 import { distanceBreaches, fallbackOfPoolBreaches, monitorOfPoolBreaches } from '../rules/references.ts'
 import type { Parts } from '../rules/view.ts'
 import { endOverrides, readMembers, replaceMembers, spellingIn, type WantedMember } from './members.ts'
@@ -200,9 +202,10 @@ function savePoolRows(write: Write, wanted: readonly WantedPool[]): void {
   )
 }
 
-const namedBy = ({ fallback, monitor }: Pool) => ({
-  pools: fallback === null ? [] : [fallback],
-  monitors: monitor === null ? [] : [monitor],
+const namedBy = (pool: Pool) => ({
+  pools: pool.fallback === null ? [] : [pool.fallback],
+  monitors: pool.monitor === null ? [] : [pool.monitor],
+  feeds: columnsOfPool(pool).map(({ feed }) => feed),
 })
 
 const answeredBy = (pool: Pool) => ({ ...namedBy(pool), answeredBy: pool.name })
@@ -214,6 +217,7 @@ async function checkPool(tx: Tx, pool: Pool, around: Parts): Promise<void> {
   const breaches = [
     ...addressBreaches(name, pool.members),
     ...monitorOfPoolBreaches(view, pool),
+    ...columnBreaches(view.feeds, { kind: 'pools', name }, columnsOfPool(pool)),
     ...fallbackOfPoolBreaches(view, pool),
     ...[...view.services.values()].flatMap((service) =>
       service.choices.some((choice) => choice.kind === 'pool' && choice.name === name)

@@ -4,6 +4,7 @@ import { joinPath } from '../document/path.ts'
 import { pathOf } from '../document/references.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import type { Breach } from '../rules/breach.ts'
+import { texts } from './neighbourhood.ts'
 import type { Tx } from './transaction.ts'
 
 /** Problems in one answer; whoever has more starts with these. */
@@ -44,10 +45,11 @@ export function throwIfAny(
   })
 }
 
-type Kind = 'monitor' | 'pool' | 'service'
+type Kind = 'feed' | 'monitor' | 'pool' | 'service'
 
 /** Who names something, as queries of `kind`, `name` and the `field` that names it; in the order in which they are told. */
 const naming: Readonly<Record<Kind, (name: string) => SQL>> = {
+  feed: (name) => usersOfFeed(name),
   monitor: (name) => sql`
     select 1 as nth, 'pool' as kind, name, 'monitor' as field from pools where monitor = ${name}
     union all select 2, 'monitor', composite, 'monitors' from monitor_parts where monitor = ${name}`,
@@ -57,6 +59,28 @@ const naming: Readonly<Record<Kind, (name: string) => SQL>> = {
     union all select 2, 'pool', name, 'fallback' from pools where fallback = ${name}`,
   service: (name) => sql`
     select 1 as nth, 'service' as kind, service as name, null as field from service_pools where nested = ${name}`,
+}
+
+/** @param columns only those that name one of these */
+function usersOfFeed(name: string, columns?: readonly string[]): SQL {
+  const names = (use: SQL) =>
+    columns === undefined
+      ? sql`${use} ->> 'feed' = ${name}`
+      : sql`(${use} ->> 'feed' = ${name} and ${use} ->> 'column' = any(${texts(columns)}))`
+  return sql`
+    select 1 as nth, 'monitor' as kind, name, 'feed' as field from monitors where type = 'feed' and ${names(sql`settings`)}
+    union select 2, 'pool', name, 'capacity' from pools where ${names(sql`settings -> 'capacity'`)}
+    union select 2, 'pool', pool, 'members' from members
+      where feeds <> '{}' and (${names(sql`feeds -> 'weight'`)} or ${names(sql`feeds -> 'shed'`)})`
+}
+
+/** Who names one of these columns of a feed. */
+export async function findColumnUsers(tx: Tx, feed: string, columns: readonly string[]): Promise<User[]> {
+  if (columns.length === 0) return []
+  const { rows } = await tx.execute<User>(
+    sql`select kind, name, field from (${usersOfFeed(feed, columns)}) as users order by nth, name`,
+  )
+  return rows
 }
 
 /** Somebody who names something. */
@@ -70,7 +94,7 @@ export async function findUsers(tx: Tx, kind: Kind, name: string): Promise<User[
 }
 
 /** Throws `conflict` when anybody names it, with a problem for each. */
-export function throwIfUsed(kind: Kind, name: string, users: readonly User[]): void {
+export function throwIfUsed(kind: Kind | 'column', name: string, users: readonly User[]): void {
   if (users.length === 0) return
   const lists = Array.from(
     Map.groupBy(users, (user) => user.kind),

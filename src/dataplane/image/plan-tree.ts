@@ -18,15 +18,21 @@ interface TreeLeaf {
   readonly kind: 'answer'
 }
 
+/** A node that is not a choice among choices of a service, but within one. It is answered by like any other. */
+interface Split {
+  /** `shed`: among the members of a pool; `spill`: between a pool (the first child) and what takes what it spills. */
+  readonly within?: 'shed' | 'spill'
+}
+
 /** One child, drawn by weight for each query. */
-export interface WeightedNode<L extends TreeLeaf> {
+export interface WeightedNode<L extends TreeLeaf> extends Split {
   readonly kind: 'weighted'
   /** At least one; weights are 1 or more, their sum below 2^32. */
   readonly children: readonly { readonly weight: number; readonly node: Tree<L> }[]
 }
 
 /** One child, the same for each client; keys are like those of candidates. */
-export interface HashNode<L extends TreeLeaf> {
+export interface HashNode<L extends TreeLeaf> extends Split {
   readonly kind: 'hash'
   readonly prefix: KeyPrefix
   readonly children: readonly { readonly weight: number; readonly key: number; readonly node: Tree<L> }[]

@@ -34,6 +34,7 @@ import {
   registerStateMetrics,
   type ServiceNow,
 } from './states.ts'
+import { type FeedUseNow, registerSteeringMetrics } from './steering.ts'
 import { WebhookMetrics } from './webhooks.ts'
 
 /** What a scrape reads. Called at every scrape: must be cheap and never throw. */
@@ -45,6 +46,7 @@ export interface MetricsSources {
   dns(): DnsCounters
   /** Members that have shown a certificate. */
   certificates(): readonly CertificateEnd[]
+  feedUses(): readonly FeedUseNow[]
   /** Members that are hosts. */
   hosts(): readonly HostCounts[]
   /** Every member of the configuration. */
@@ -137,6 +139,7 @@ export class Metrics {
     registerNodeMetrics(registry, sources, now)
     registerStateMetrics(registry, this.#scrape, sources)
     registerCertificateMetrics(registry, () => sources.certificates())
+    registerSteeringMetrics(registry, () => sources.feedUses())
     registerHostMetrics(registry, () => sources.hosts())
   }
 

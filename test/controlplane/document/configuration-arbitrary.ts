@@ -1,6 +1,7 @@
 /** Random configurations as they may stand in the model: canonical, with every reference in place. */
 import fc from 'fast-check'
 import type { Configuration } from '../../../src/controlplane/model/configuration.ts'
+import type { Feed } from '../../../src/controlplane/model/feed.ts'
 import type { Monitor } from '../../../src/controlplane/model/monitor.ts'
 import {
   allDownPolicies,
@@ -20,8 +21,10 @@ import {
   type Service,
   serviceSteers,
 } from '../../../src/controlplane/model/service.ts'
+import { columnsOfMonitor, columnsOfPool } from '../../../src/controlplane/rules/feed-uses.ts'
 import { canonicalAddress } from '../../../src/dataplane/wire/address.ts'
 import { feedArbitrary } from './feed-arbitrary.ts'
+import { capacity, fedWeight, rarely, shed, steeringFeeds } from './feed-use-arbitrary.ts'
 import { compositeArbitrary, monitorArbitrary, name, orNull, port } from './monitor-arbitrary.ts'
 import { label, ttl, zoneArbitrary } from './zone-arbitrary.ts'
 
@@ -53,6 +56,8 @@ const member = (hostsOnly: boolean): fc.Arbitrary<Member> =>
       target: hostsOnly ? host : fc.oneof(address, host),
       more: fc.uniqueArray(address, { maxLength: 2 }),
       weight: fc.integer({ min: 0, max: 65535 }),
+      weightFeed: rarely(fedWeight),
+      shed: rarely(shed),
       priority: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 1000 })),
       probeAddress: orNull(address),
       probePort: orNull(port),
@@ -106,6 +111,7 @@ function poolArbitrary(monitors: readonly Monitor[]): fc.Arbitrary<Pool> {
       slowStartMs: fc.constantFrom(0, 1, 30_000, 86_400_000),
       location,
       quorum: fc.constantFrom(...quorums),
+      capacity: rarely(capacity),
       members: members(hosts === 'cname'),
     }),
   )
@@ -218,6 +224,16 @@ const monitorsArbitrary: fc.Arbitrary<Monitor[]> = fc
           .map((composites) => [...composites, ...simple]),
   )
 
+/** Those, and the ones that monitors and pools go by. */
+function withUsed(feeds: readonly Feed[], monitors: readonly Monitor[], pools: readonly Pool[]): Feed[] {
+  const uses = [...monitors.flatMap(columnsOfMonitor), ...pools.flatMap(columnsOfPool)]
+  const used = new Set(uses.map(({ feed }) => feed))
+  return [
+    ...feeds.filter(({ name }) => !used.has(name)),
+    ...steeringFeeds.filter(({ name }) => used.has(name)),
+  ]
+}
+
 export const configurationArbitrary: fc.Arbitrary<Configuration> = fc
   .record({
     feeds: fc.uniqueArray(feedArbitrary, { selector: (item) => item.name, maxLength: 3 }),
@@ -243,6 +259,8 @@ export const configurationArbitrary: fc.Arbitrary<Configuration> = fc
                   fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
                 )
                 .map(([found, wanted]) => nest(found, wanted))
-        return services.map((found) => ({ feeds, monitors, pools, services: found, zones }))
+        return services.map((found) => {
+          return { feeds: withUsed(feeds, monitors, pools), monitors, pools, services: found, zones }
+        })
       }),
   )

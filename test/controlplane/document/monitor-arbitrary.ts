@@ -10,6 +10,7 @@ import type {
   TextExpectation,
   TlsSettings,
 } from '../../../src/controlplane/model/monitor.ts'
+import { feedUse, positive, rarely, value } from './feed-use-arbitrary.ts'
 
 /** A certificate that signs itself. */
 export const certificate = `
@@ -208,6 +209,19 @@ const knowing = fc.oneof(
     type: fc.constant('static' as const),
     state: fc.constantFrom('up' as const, 'down' as const),
   }),
+  fc
+    .tuple(name, feedUse, rarely(value), rarely(value), positive)
+    .filter(
+      ([, , min, max]) => (min !== null || max !== null) && (min === null || max === null || min <= max),
+    )
+    .map(([named, use, min, max, back]) => ({
+      name: named,
+      type: 'feed' as const,
+      ...use,
+      min,
+      max,
+      back: min === null || max === null ? back : Math.min(back, (max - min) / 4),
+    })),
 )
 
 /** Monitors of every type that stands for itself. */

@@ -232,7 +232,7 @@ t.test('what is wrong is named', async (t) => {
   const cases: [body: object, problem: RegExp][] = [
     [
       { type: 'icmp' },
-      /^type: must be one of http, https, tcp, dns, grpc, push, static, composite, not "icmp"$/,
+      /^type: must be one of http, https, tcp, dns, grpc, push, static, feed, composite, not "icmp"$/,
     ],
     [{ type: null }, /^type: must be one of .*, not null$/],
     [{ method: 'DELETE' }, /^method: must be one of GET, HEAD, POST, PUT, OPTIONS, not "DELETE"$/],

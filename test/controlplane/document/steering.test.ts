@@ -57,6 +57,7 @@ t.test('a pool with everything', async (t) => {
     slowStartMs: 120_000,
     location: { latitude: 50.1, longitude: 8.7 },
     quorum: 'majority',
+    capacity: null,
     members: [
       {
         name: 'a',
@@ -64,6 +65,8 @@ t.test('a pool with everything', async (t) => {
         address: '192.0.2.1',
         host: null,
         weight: 100,
+        weightFeed: null,
+        shed: null,
         priority: 2,
         probeAddress: null,
         probePort: null,

@@ -17,6 +17,16 @@ const map = ranges({ '0.0.0.0': 0, '1.0.0.0': 1, '2.0.0.0': 2, '3.0.0.0': 9, '4.
 /** Other areas for the same addresses. */
 const otherMap = ranges({ '0.0.0.0': 2, '1.5.0.0': 0, '2.0.0.0': 1 })
 
+const use = { feed: 'load', entity: '{pool}', column: 'used', maxAgeMs: 60_000 }
+const capacity = { ...use, limit: 100, back: 10 }
+const shed = { ...use, above: 0, to: 1, back: 0 }
+const at = new Date()
+const fed = {
+  key: { feed: 'load', entity: 'eu', column: 'used' },
+  reading: { value: 150, at, from: at },
+  state: 'good' as const,
+}
+
 function routeThrough(world: World, client = '1.2.3.4'): Route {
   const { selection, plan } = answer(world)
   const state = new ServingState()
@@ -87,6 +97,25 @@ t.test('what is drawn or takes turns depends on chance, what is hashed does not'
   t.equal(byChance({ members, services: { www: { choices, steer: 'hash' } } }), false)
 })
 
+t.test('what a full pool spills goes by the next choice', async (t) => {
+  const world = (services: World['services'], share: number): World => ({
+    members,
+    pools: { eu: { capacity } },
+    services,
+    conditions: { full: () => ({ ...fed, share }) },
+  })
+  const own = world({ www: { choices: choicesOf('eu', 'us') } }, 1e-9)
+  t.same(taken(routeThrough(own)), ['pool eu'])
+  const spilling = routeThrough(world({ www: { choices: choicesOf('eu', 'us') } }, 1))
+  t.same(taken(spilling), ['pool us'])
+  t.same([...spilling.levels[0]!.passed], [0])
+  t.equal(spilling.byChance, true)
+  t.equal(spilling.nothingUp, false)
+  const nested = { www: { choices: choicesOf('service inner', 'us') }, inner: { choices: choicesOf('eu') } }
+  t.same(taken(routeThrough(world(nested, 1))), ['pool us'])
+  t.same(taken(routeThrough(world({ www: { choices: choicesOf('eu') } }, 1))), ['pool eu'], 'it has nobody')
+})
+
 t.test('when nothing is up, the route leads to the pool that the policy answers with', async (t) => {
   const down = { eu: 'e1 down', us: 'u1 down', asia: 'a1 down' }
   const world = (www: World['services'][string], known?: World['known']): World => ({
@@ -127,6 +156,7 @@ t.test('the choices that were taken lead to the pool that answered', async () =>
     steer: fc.constantFrom(...steers),
     weights: fc.array(fc.nat(2), { minLength: 3, maxLength: 3 }),
   })
+  const spill = fc.constantFrom(0, 0, 0.3, 0.9, 1)
   const lists = fc.array(fc.uniqueArray(fc.nat(2), { minLength: 1 }), { minLength: 1, maxLength: 3 })
   const weigh = (all: readonly Choice[], weights: readonly number[]) =>
     all.map((choice, index) => ({ ...choice, weight: weights[index]! }))
@@ -141,11 +171,15 @@ t.test('the choices that were taken lead to the pool that answered', async () =>
       fc.nat(1),
       fc.ipV4(),
       fc.constantFrom(null, null, ...overrideStates),
-      (pools, outer, inner, beyond, outerAreas, innerAreas, mapSlot, client, forced) => {
+      fc.record({ eu: spill, us: spill, asia: spill, af: spill, x: spill }),
+      fc.constantFrom('all' as const, 'hash' as const),
+      (pools, outer, inner, beyond, outerAreas, innerAreas, mapSlot, client, forced, shares, select) => {
         const geo = { cidr: [], asn: [], subdivision: [], country: [], continent: [], default: [0], beyond }
         const route = routeThrough(
           {
             members: pools,
+            pools: Object.fromEntries(Object.keys(pools).map((name) => [name, { select, capacity }])),
+            memberSettings: { x: { shed } },
             services: {
               www: {
                 steer: outer.steer,
@@ -159,7 +193,11 @@ t.test('the choices that were taken lead to the pool that answered', async () =>
               },
             },
             areas: { www: areas(...outerAreas), inner: { ...areas(...innerAreas), mapSlot } },
-            conditions: { forcedService: (service) => (service === 'inner' ? forced : null) },
+            conditions: {
+              forcedService: (service) => (service === 'inner' ? forced : null),
+              fed: (_, { name }) => ({ weight: null, shed: { ...fed, share: name === 'x' ? shares.x : 0 } }),
+              full: ({ name }) => ({ ...fed, share: shares[name as keyof typeof shares] }),
+            },
           },
           client,
         )

@@ -51,6 +51,8 @@ export const httpDefaults: Omit<HttpMonitor, 'name'> = {
 export const memberDefaults: Omit<AddressMember, 'name' | 'address' | 'host'> = {
   moreAddresses: [],
   weight: 100,
+  weightFeed: null,
+  shed: null,
   priority: 1,
   probeAddress: null,
   probePort: null,
@@ -70,6 +72,7 @@ export const poolDefaults: Omit<Pool, 'name' | 'members'> = {
   slowStartMs: 0,
   location: null,
   quorum: 'own',
+  capacity: null,
 }
 
 export const serviceDefaults: Omit<Service, 'name' | 'choices'> = {

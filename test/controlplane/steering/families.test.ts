@@ -7,7 +7,7 @@ import { toPlan } from '../../../src/controlplane/steering/plan.ts'
 import { Round } from '../../../src/controlplane/steering/select.ts'
 import type { AnswerNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { formatIpv4, formatIpv6 } from '../../../src/dataplane/wire/address.ts'
-import { poolDefaults } from '../model/defaults.ts'
+import { memberDefaults, poolDefaults } from '../model/defaults.ts'
 import { buildService, choicesOf, resolutionOf } from './world.ts'
 
 /** An address, of which `up` says what its probes do. */
@@ -90,8 +90,8 @@ function situationOf(groups: readonly Group[]) {
       })
       words.set(`${names[pool]}/m${member}`, word)
       const [address, ...moreAddresses] = addresses
-      const rest = { weight: 100, probeAddress: null, probePort: null, host: null }
-      return { name: `m${member}`, address: address!, moreAddresses, priority, ...rest }
+      const rest = { ...memberDefaults, host: null }
+      return { name: `m${member}`, ...rest, address: address!, moreAddresses, priority }
     })
     return { name: names[pool]!, ...poolDefaults, monitor: 'web', members, ...settings }
   })

@@ -5,7 +5,7 @@ import { answerNode } from '../../../src/controlplane/steering/plan.ts'
 import type { PoolAnswer } from '../../../src/controlplane/steering/selection.ts'
 import type { AnswerNode } from '../../../src/dataplane/image/plan-tree.ts'
 import { stableKey } from '../../../src/dataplane/image/stable-key.ts'
-import { poolDefaults } from '../model/defaults.ts'
+import { memberDefaults, poolDefaults } from '../model/defaults.ts'
 
 const expiresAt = new Date(1_800_000_030_500)
 
@@ -30,11 +30,8 @@ function answerOf(targets: Record<string, number>, changes: Partial<Pool> = {}, 
   const judged = Object.entries(targets).map(([target, weight], index) => {
     const common = {
       name: `m${index}`,
-      moreAddresses: [],
+      ...memberDefaults,
       weight,
-      priority: 1,
-      probeAddress: null,
-      probePort: null,
     }
     const member: Member = target.endsWith('.')
       ? { ...common, address: null, host: target }
@@ -50,6 +47,7 @@ function answerOf(targets: Record<string, number>, changes: Partial<Pool> = {}, 
       weight,
       steadyWeight: weight * steady,
       near: false,
+      fed: { weight: null, shed: null },
     } as const
   })
   const members = judged.map(({ member }) => member)

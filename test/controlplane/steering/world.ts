@@ -14,7 +14,7 @@ import { toPlan } from '../../../src/controlplane/steering/plan.ts'
 import { Round, type Situation } from '../../../src/controlplane/steering/select.ts'
 import type { Selection, ServiceAreas } from '../../../src/controlplane/steering/selection.ts'
 import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
-import { poolDefaults, serviceDefaults } from '../model/defaults.ts'
+import { memberDefaults, poolDefaults, serviceDefaults } from '../model/defaults.ts'
 
 export const memberWords = [
   'up',
@@ -61,7 +61,9 @@ function parseMembers(picture: MemberPicture): [string, MemberWord][] {
 }
 
 /** Settings of members, by name. */
-type MemberChanges = Readonly<Record<string, Partial<Pick<Member, 'weight' | 'priority'>>>>
+type MemberChanges = Readonly<
+  Record<string, Partial<Pick<Member, 'weight' | 'weightFeed' | 'shed' | 'priority'>>>
+>
 
 export interface World {
   readonly members: Readonly<Record<string, MemberPicture>>
@@ -82,15 +84,7 @@ export function buildPool(
   settings: MemberChanges = {},
 ): Pool {
   const members = parseMembers(picture).map(([member, word], index): Member => {
-    const common = {
-      name: member,
-      moreAddresses: [],
-      weight: 100,
-      priority: 1,
-      probeAddress: null,
-      probePort: null,
-      ...settings[member],
-    }
+    const common = { name: member, ...memberDefaults, ...settings[member] }
     return word === 'lost'
       ? { ...common, address: null, host: `${member}.test.` }
       : { ...common, address: `192.0.2.${index + 1}`, host: null }
@@ -161,6 +155,8 @@ export interface Answered {
   readonly plan: PlanNode
   /** See `describeNode`. */
   readonly text: string
+  /** `pool/member` by counter. */
+  readonly names: readonly string[]
 }
 
 export function answer(world: World, asked = 'www'): Answered {
@@ -169,7 +165,7 @@ export function answer(world: World, asked = 'www'): Answered {
   const names: string[] = []
   const counterOf = (pool: Pool, member: Member) => names.push(`${pool.name}/${member.name}`) - 1
   const plan = toPlan(selection, { counterOf, resolutionOf: situation.conditions.resolution })
-  return { selection, plan, text: describeNode(plan, names) }
+  return { selection, plan, text: describeNode(plan, names), names }
 }
 
 /**

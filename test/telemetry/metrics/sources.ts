@@ -27,6 +27,7 @@ export const quietSources: MetricsSources = {
   badRows: () => 0,
   snapshotWrittenAt: () => null,
   certificates: () => [],
+  feedUses: () => [],
   hosts: () => [],
   drains: () => [],
   pools: () => [],
@@ -70,6 +71,10 @@ export function busyMetrics(): Metrics {
     badRows: () => 2,
     snapshotWrittenAt: () => new Date(90_000),
     certificates: () => [{ pool: 'p', member: 'h', notAfterMs: 1_790_000_000_000 }],
+    feedUses: () => [
+      { pool: 'p', member: 'h', kind: 'shed', isGood: true, value: 93, ageSeconds: 1.5, share: 0.65 },
+      { pool: 'p', member: null, kind: 'capacity', isGood: true, value: 150, ageSeconds: 2, share: 0.5 },
+    ],
     hosts: () => [{ pool: 'p', member: 'h', addresses: 3, failures: 2 }],
     drains: () => [
       { pool: 'p', member: 'x', complete: true },

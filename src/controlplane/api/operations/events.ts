@@ -12,6 +12,7 @@ import {
   poolConditions,
   serviceConditions,
   sourceStates,
+  steeringTurns,
   trustStates,
 } from '../../model/event.ts'
 import { gradualTurns } from '../../model/gradual.ts'
@@ -163,6 +164,20 @@ const EventView = Type.Union(
       feed: Type.String(),
       ...changed(sourceStates),
     }),
+    View(
+      'SteeringEvent',
+      'steering',
+      'What a feed says of a member or of a pool begins to move answers, or ceases to.',
+      {
+        pool,
+        member: Type.Optional(Type.String({ description: 'left out where it is the pool that goes by it' })),
+        what: Type.Enum([...steeringTurns]),
+        feed: Type.String(),
+        entity: Type.String(),
+        column: Type.String(),
+        reason,
+      },
+    ),
     View(
       'CertificateEvent',
       'certificate',
