@@ -1,4 +1,5 @@
 /** Values of settings, out of text; undefined for text that is none. */
+import type { TapTarget } from './dataplane/image/answer-settings.ts'
 import type { ListenAddress } from './dataplane/listener/listener.ts'
 import { canonicalAddress, parseAddress } from './dataplane/wire/address.ts'
 import { type Prefix, parsePrefix } from './dataplane/wire/prefix.ts'
@@ -13,6 +14,16 @@ export function parseListen(text: string): ListenAddress | undefined {
   const host = match === null ? null : canonicalAddress(match[1] ?? match[2]!)
   const port = Number(match?.[3])
   return host === null || port > 65535 ? undefined : { host, port }
+}
+
+/** Octets of the path of a socket (unix(7), without the last one). */
+const longestSocketPath = 107
+
+export function parseTapTarget(text: string): TapTarget | undefined {
+  const path = /^unix:(\/[^\0]*[^\0/])$/.exec(text)?.[1]
+  if (path !== undefined) return Buffer.byteLength(path) <= longestSocketPath ? { path } : undefined
+  const to = text.startsWith('tcp:') ? parseListen(text.slice('tcp:'.length)) : undefined
+  return to === undefined || to.port === 0 ? undefined : to
 }
 
 export function parseListens(text: string): readonly ListenAddress[] | undefined {

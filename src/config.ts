@@ -16,6 +16,7 @@ import {
   parseListens,
   parsePath,
   parsePrefixes,
+  parseTapTarget,
 } from './config-values.ts'
 import { misspelt, unsaidVariables } from './config-variables.ts'
 import { parseHostName } from './controlplane/api/clients/authority.ts'
@@ -217,6 +218,23 @@ const settings = {
   guard: setting('POOLDNS_GUARD', 'on or off', true, (text) => parseEither(text, 'on', 'off')),
   /** Whether the questions of the last minutes are sampled, in memory, for changes to be tried on. */
   sample: setting('POOLDNS_SAMPLE', 'on or off', true, (text) => parseEither(text, 'on', 'off')),
+  /** Who is told what is asked and answered, by dnstap; null for nobody. */
+  dnstap: setting(
+    'POOLDNS_DNSTAP',
+    'unix:/path of at most 107 octets, tcp:address:port or tcp:[address]:port',
+    null,
+    parseTapTarget,
+  ),
+  dnstapMessages: word('POOLDNS_DNSTAP_MESSAGES', 'responses, queries or both', 'responses', [
+    'responses',
+    'queries',
+    'both',
+  ]),
+  /** One query in so many. */
+  dnstapEvery: setting('POOLDNS_DNSTAP_SAMPLE', '1/N, N from 1 to 1000000', 1, (text) => {
+    const every = Number(/^1\/([1-9]\d{0,6})$/.exec(text)?.[1] ?? 0)
+    return every >= 1 && every <= 1_000_000 ? every : undefined
+  }),
   /** What this node can always reach while its network is well. */
   canaries: setting(
     'POOLDNS_CANARIES',

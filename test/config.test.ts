@@ -94,6 +94,9 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     certificateDir: '/data/certificates',
     guard: true,
     sample: true,
+    dnstap: null,
+    dnstapMessages: 'responses',
+    dnstapEvery: 1,
     canaries: [],
     smtpServer: null,
     mailFrom: null,
@@ -111,6 +114,9 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     POOLDNS_LOCATION_DATABASES: '/geo/city.mmdb, /geo/asn.mmdb',
     POOLDNS_SMTP_URL: 'smtp://pool%40a.test:p%3Aw@[2001:db8::1]:25',
     POOLDNS_MAIL_FROM: 'pooldns@a.test',
+    POOLDNS_DNSTAP: 'tcp:[2001:db8::1]:6000',
+    POOLDNS_DNSTAP_MESSAGES: 'both',
+    POOLDNS_DNSTAP_SAMPLE: '1/100',
   }
   t.match(readConfig([], environment), {
     probeAllow: [{ length: 8 }, { length: 128 }],
@@ -124,8 +130,12 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     ],
     smtpServer: { host: '2001:db8::1', port: 25, secure: false, user: 'pool@a.test', password: 'p:w' },
     mailFrom: 'pooldns@a.test',
+    dnstap: { host: '2001:db8::1', port: 6000 },
+    dnstapMessages: 'both',
+    dnstapEvery: 100,
     locationDatabases: ['/geo/city.mmdb', '/geo/asn.mmdb'],
   })
+  t.same(readConfig([], { POOLDNS_DNSTAP: 'unix:/run/tap.sock' }).dnstap, { path: '/run/tap.sock' })
   const smtp = (url: string) => readConfig([], { POOLDNS_SMTP_URL: url }).smtpServer
   t.match(smtp('SMTPS://mail.a.test'), { host: 'mail.a.test', port: 465, secure: true, user: null })
   t.match(smtp('smtp://mail.a.test/'), { port: 587, secure: false })
@@ -268,6 +278,16 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_CANARIES: Array(21).fill('192.0.2.1:1').join() }, /POOLDNS_CANARIES.*up to 20/],
     [{ POOLDNS_LOCATION_DATABASES: 'a,,b' }, /POOLDNS_LOCATION_DATABASES/],
     [{ POOLDNS_LOCATION_DATABASES: Array(17).fill('a').join() }, /POOLDNS_LOCATION_DATABASES.*up to 16/],
+    [{ POOLDNS_DNSTAP: 'unix:tap.sock' }, /POOLDNS_DNSTAP: "unix:tap.sock".*unix:\/path/],
+    [{ POOLDNS_DNSTAP: `unix:/${'a'.repeat(107)}` }, /POOLDNS_DNSTAP.*107 octets/],
+    [{ POOLDNS_DNSTAP: 'unix:/run/' }, /POOLDNS_DNSTAP/],
+    [{ POOLDNS_DNSTAP: 'tcp:127.0.0.1' }, /POOLDNS_DNSTAP/],
+    [{ POOLDNS_DNSTAP: 'tcp:127.0.0.1:0' }, /POOLDNS_DNSTAP/],
+    [{ POOLDNS_DNSTAP: '127.0.0.1:6000' }, /POOLDNS_DNSTAP/],
+    [{ POOLDNS_DNSTAP_MESSAGES: 'all' }, /POOLDNS_DNSTAP_MESSAGES.*responses, queries or both/],
+    [{ POOLDNS_DNSTAP_SAMPLE: '1/0' }, /POOLDNS_DNSTAP_SAMPLE.*1\/N/],
+    [{ POOLDNS_DNSTAP_SAMPLE: '1/1000001' }, /POOLDNS_DNSTAP_SAMPLE/],
+    [{ POOLDNS_DNSTAP_SAMPLE: '0.1' }, /POOLDNS_DNSTAP_SAMPLE/],
     [{ POOLDNS_SMTP_URL: 'http://a.test' }, /POOLDNS_SMTP_URL.*smtp:\/\/ or smtps/],
     [{ POOLDNS_SMTP_URL: 'smtp://' }, /POOLDNS_SMTP_URL/],
     [{ POOLDNS_SMTP_URL: 'smtp://a.test/path' }, /POOLDNS_SMTP_URL/],

@@ -24,6 +24,7 @@ const dataplane: Readonly<Record<string, readonly string[]>> = {
   'dataplane/counter-totals.ts': ['dataplane/wire', 'dataplane/counters.ts'],
   'dataplane/random.ts': [],
   'dataplane/sample.ts': [],
+  'dataplane/tap-ring.ts': [],
   'dataplane/sample-reader.ts': ['dataplane/sample.ts'],
   'dataplane/life': [],
   'dataplane/wire': [],
@@ -34,6 +35,7 @@ const dataplane: Readonly<Record<string, readonly string[]>> = {
     'dataplane/counters.ts',
     'dataplane/random.ts',
     'dataplane/sample.ts',
+    'dataplane/tap-ring.ts',
   ],
   'dataplane/listener': [
     'dataplane/wire',
@@ -42,6 +44,7 @@ const dataplane: Readonly<Record<string, readonly string[]>> = {
     'dataplane/life',
     'dataplane/counters.ts',
     'dataplane/sample.ts',
+    'dataplane/tap-ring.ts',
     'dataplane/sample-reader.ts',
   ],
   'dataplane/process': [

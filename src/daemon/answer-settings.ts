@@ -7,6 +7,7 @@ import type { Database } from '../controlplane/store/database.ts'
 import type { AnswerSettings } from '../dataplane/image/answer-settings.ts'
 import { only } from '../dataplane/image/serving-set.ts'
 import { parseName } from '../dataplane/wire/name.ts'
+import { version } from '../version.ts'
 
 export class AnswerSettingsSource {
   readonly #settings: Omit<AnswerSettings, 'cookieKeys'>
@@ -15,9 +16,18 @@ export class AnswerSettingsSource {
 
   /** @param nodeId told by NSID where the operator has set no identity */
   constructor(config: Config, nodeId: string, pump: ImagePump) {
-    const { identity, rateLimit, noCookieOctets, sample } = config
+    const { identity, rateLimit, noCookieOctets, sample, dnstap, dnstapMessages, dnstapEvery } = config
     const nsid = Buffer.from(identity ?? nodeId)
-    this.#settings = { nsid, chaos: chaosTexts(config), rateLimit, noCookieOctets, sample }
+    const tap = dnstap && {
+      to: dnstap,
+      queries: dnstapMessages !== 'responses',
+      responses: dnstapMessages !== 'queries',
+      every: dnstapEvery,
+      identity: identity ?? nodeId,
+      version: `pooldns ${version}`,
+    }
+    const chaos = chaosTexts(config)
+    this.#settings = { nsid, chaos, rateLimit, noCookieOctets, sample, ...(tap && { tap }) }
     this.#pump = pump
   }
 

@@ -42,26 +42,32 @@ export type DataPlaneEvents = Required<Omit<WorkerEvents, 'onUpcall' | 'onGave'>
 
 export type Serving = ReturnType<typeof serveBy>
 
-/** What is served, on this side of the seam. */
-export function serveBy(dataPlane: DataPlane) {
+/** What is served, on this side of the seam. @param named whether the workers are told what members they answer with are called */
+export function serveBy(dataPlane: DataPlane, named: boolean) {
   const { shared } = dataPlane
   const state = new ServingState(undefined, shared?.memory)
   const reader = () => new AnswerReader(transportNames.flatMap((transport) => dataPlane.counters(transport)))
+  // Hands images over.
+  const pump = new ImagePump(async (update) => {
+    const placed = shared === undefined ? update : await shared.place(update)
+    // The workers' side tells of what can't be read.
+    state.apply(shared === undefined ? readableOf(update, () => {}) : shared.own(placed))
+    await dataPlane.publish(placed)
+  })
   return {
     /** Where images are that processes share. */
     shared,
-    /** Hands images over. */
-    pump: new ImagePump(async (update) => {
-      const placed = shared === undefined ? update : await shared.place(update)
-      // The workers' side tells of what can't be read.
-      state.apply(shared === undefined ? readableOf(update, () => {}) : shared.own(placed))
-      await dataPlane.publish(placed)
-    }),
+    pump,
     /** What the workers serve, in this thread. */
     state,
     /** Answers in this thread by what the workers serve. */
     ownZones: new OwnZones(state),
     /** Which member is counted where. */
-    counters: new AnswerCounters(reader),
+    counters: new AnswerCounters(reader, (slot, { service, pool, member }) => {
+      if (!named) return
+      const label = Buffer.from(`service=${service} pool=${pool} member=${member}`)
+      // What comes of the plan that is counted so comes of this.
+      pump.push({ labels: [[slot, new Uint8Array(label)]] }).catch(() => undefined)
+    }),
   }
 }

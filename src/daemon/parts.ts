@@ -27,7 +27,7 @@ export type Parts = ReturnType<typeof joinParts>
 export function joinParts(ground: Ground) {
   const { config, announce, faults, descriptors } = ground
   const dataPlane = makeDataPlane(ground)
-  const serving = serveBy(dataPlane)
+  const serving = serveBy(dataPlane, config.dnstap !== null)
   const settings = new AnswerSettingsSource(config, ground.nodeId, serving.pump)
   const hosts = new HostResolver({
     lookup: toldOf(faults, lookupBy(config.resolvers)),

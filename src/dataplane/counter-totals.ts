@@ -13,6 +13,7 @@ import {
   networkCells,
   networkMarks,
   networkSlots,
+  tapOutcomes,
   typeSlots,
 } from './counters.ts'
 import { formatIpv4, formatIpv6 } from './wire/address.ts'
@@ -32,6 +33,7 @@ export interface CounterTotals {
   readonly responses: readonly { readonly rcode: string; readonly count: number }[]
   readonly dropped: readonly { readonly reason: DropReason; readonly count: number }[]
   readonly limited: readonly { readonly action: LimitAction; readonly count: number }[]
+  readonly tapped: readonly { readonly outcome: (typeof tapOutcomes)[number]; readonly count: number }[]
   readonly connections: readonly { readonly event: ConnectionEvent; readonly count: number }[]
   /** Not cumulative; one more entry than `durationBounds`. */
   readonly durations: readonly number[]
@@ -56,6 +58,7 @@ export function readCounters(buffers: readonly SharedArrayBuffer[]): CounterTota
     })),
     dropped: dropReasons.map((reason, slot) => ({ reason, count: total(at.dropped + slot) })),
     limited: limitActions.map((action, slot) => ({ action, count: total(at.limited + slot) })),
+    tapped: tapOutcomes.map((outcome, slot) => ({ outcome, count: total(at.tap + slot) })),
     connections: connectionEvents.map((event, slot) => ({ event, count: total(at.connections + slot) })),
     durations: Array.from({ length: durationBounds.length + 1 }, (_, bucket) => total(at.durations + bucket)),
     durationSumSeconds: total(at.durationSum),

@@ -46,6 +46,9 @@ export const connectionEvents = [
 ] as const
 export type ConnectionEvent = (typeof connectionEvents)[number]
 
+/** What became of a frame of dnstap: left for whoever sends it, or dropped for want of room. */
+export const tapOutcomes = ['written', 'dropped'] as const
+
 /** Upper bounds of the response time histogram, in seconds. */
 export const durationBounds = [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2] as const
 
@@ -67,7 +70,8 @@ const rcodeSlots = 32
 const durationsAt = 2 * typeSlots + rcodeSlots + dropReasons.length
 const limitedAt = durationsAt + durationBounds.length + 2
 const connectionsAt = limitedAt + limitActions.length
-const networksAt = connectionsAt + connectionEvents.length
+const tapAt = connectionsAt + connectionEvents.length
+const networksAt = tapAt + tapOutcomes.length
 /** Where each kind of counter begins. */
 export const countersAt = {
   /** IPv4, then IPv6: one slot a type. */
@@ -78,6 +82,7 @@ export const countersAt = {
   durationSum: limitedAt - 1,
   limited: limitedAt,
   connections: connectionsAt,
+  tap: tapAt,
   networks: networksAt,
   answers: networksAt + networkSlots * networkCellCount,
 } as const
@@ -145,6 +150,11 @@ export class Counters {
 
   connection(event: ConnectionEvent): void {
     this.#cells[countersAt.connections + connectionEvents.indexOf(event)]!++
+  }
+
+  /** @param written whether there was room */
+  tapped(written: boolean): void {
+    this.#cells[countersAt.tap + (written ? 0 : 1)]!++
   }
 
   /** @param count responses that took as long */

@@ -1,9 +1,10 @@
 /** Who is measured: pooldns in its forms, a bare echo, and the peers that are installed. */
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { node, repository, startDaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, UdpClient } from '../support/dns-client.ts'
-import { startProgram } from '../support/program.ts'
+import { missingPrograms, startProgram } from '../support/program.ts'
 import { type Cores, divideCores } from './measure.ts'
 import { isInstalled, peers, startPeer } from './peers.ts'
 import { service, serviceAddresses, steered, steeredPools, zone, zoneBody } from './zone-data.ts'
@@ -65,6 +66,16 @@ export function findEntrants(cores: readonly number[], only?: readonly string[])
       { name: echoName, workers: 1, cores: single, start: () => startEcho(single.server) },
       pooldns('dgram', 1),
       pooldns('batch', 1),
+      ...(missingPrograms('fstrm_capture') === false
+        ? [
+            {
+              name: tappedName,
+              workers: 1,
+              cores: single,
+              start: (folder: string) => startTapped(folder, single),
+            },
+          ]
+        : []),
       ...(only === undefined ? [pooldns('batch', 2)] : []),
       ...wanted.filter(isInstalled).map((peer) => ({
         name: peer.name,
@@ -105,13 +116,19 @@ export function pooldnsName(backend: Backend, workers: number): string {
  * The daemon as it is run, with everything on: its embedded database, the API, metrics. The zone and the service come by
  * HTTP; members are without a monitor, as those of the peers are.
  */
-export async function startPooldns(backend: Backend, workers: number, cores: string): Promise<Pooldns> {
+export async function startPooldns(
+  backend: Backend,
+  workers: number,
+  cores: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Pooldns> {
   const daemon = await startDaemonProcess({
     through: ['taskset', '-c', cores],
     env: {
       POOLDNS_WORKERS: String(workers),
       POOLDNS_UDP_BACKEND: backend,
       POOLDNS_ADMIN_TOKEN: token,
+      ...env,
     },
   })
   const request: Pooldns['request'] = async (path, init) => {
@@ -149,6 +166,25 @@ export async function startPooldns(backend: Backend, workers: number, cores: str
     throw error
   }
   return pooldns
+}
+
+export const tappedName = 'pooldns batch, dnstap'
+
+/** The same, telling a collector of every response. The collector has the other core, as those who ask. */
+async function startTapped(folder: string, cores: Cores): Promise<Contestant> {
+  await mkdir(folder)
+  const socket = join(folder, 'tap.sock')
+  const collect = ['fstrm_capture', '-t', 'protobuf:dnstap.Dnstap', '-u', socket, '-w', '/dev/null']
+  const collector = startProgram('taskset', ['-c', cores.generator, ...collect])
+  const pooldns = await startPooldns('batch', 1, cores.server, { POOLDNS_DNSTAP: `unix:${socket}` })
+  return {
+    ...pooldns,
+    name: tappedName,
+    [Symbol.asyncDispose]: async () => {
+      await pooldns[Symbol.asyncDispose]()
+      await collector.stop()
+    },
+  }
 }
 
 /** Waits until a server answers for the zone as it should; stops it when it does not. */

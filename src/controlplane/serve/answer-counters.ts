@@ -15,15 +15,22 @@ interface Holder extends MemberKey {
   readonly base: number
 }
 
+type OnHeld = (slot: number, holder: MemberKey & { readonly service: string }) => void
+
 export class AnswerCounters {
   readonly #slots = new Slots(overflowSlot + 1, answerSlots)
   /** Holders by service, then by pool and member. Bounded by `answerSlots`. */
   readonly #holders = new Map<string, Map<string, Holder>>()
   readonly #reader: () => AnswerReader
+  readonly #onHeld: OnHeld
 
-  /** @param reader the counters of all workers */
-  constructor(reader: () => AnswerReader) {
+  /**
+   * @param reader the counters of all workers
+   * @param onHeld told who is counted in a slot from now on
+   */
+  constructor(reader: () => AnswerReader, onHeld: OnHeld = () => undefined) {
     this.#reader = reader
+    this.#onHeld = onHeld
   }
 
   /** The slot that counts a member in the answers of a service. */
@@ -36,6 +43,7 @@ export class AnswerCounters {
     const slot = this.#slots.take(`${service} ${key}`)
     if (slot === null) return overflowSlot
     holders.set(key, { pool, member, slot, base: this.#reader().total(slot) })
+    this.#onHeld(slot, { service, pool, member })
     return slot
   }
 

@@ -95,13 +95,16 @@ export class AnswerSection {
    * Chooses among the candidates of one family. A stream carries as many as fit, the others in later answers: more than a message
    * of 65,535 octets holds would be more than anybody could ever ask for.
    */
-  #members({ leaf, candidates, nameAt }: Link): number {
+  #members(link: Link): number {
+    const { leaf, candidates, nameAt } = link
+    link.written = 0
     const writer = this.#writer
     const wanted = Math.min(leaf.answers, candidates.count)
     const fitting = Math.trunc(writer.room / candidates.rrLength)
     if (fitting < (this.#stream ? 1 : wanted)) return -1
     const count = Math.min(wanted, fitting)
     this.#draw.several(leaf, candidates, count)
+    link.written = count
     const { indexes } = this.#draw
     const start = writer.length
     for (let i = 0; i < count; i++) {

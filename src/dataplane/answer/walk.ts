@@ -57,6 +57,8 @@ export class Link implements Found {
   service = -1
   /** Which of the candidates an `alias` has chosen. */
   candidate = 0
+  /** How many a `members` has chosen. This is known once the link is written. */
+  written = 0
   /** Whether a `dname` leads to its owner or below. */
   inward = false
   /** The link before that shows the DNAME of a `dname`; null where this one does. */

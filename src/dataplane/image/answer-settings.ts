@@ -14,7 +14,24 @@ export interface AnswerSettings {
   readonly rateLimit: RateLimit | null
   /** Whether a sample of the questions is kept (`sample.ts`). */
   readonly sample: boolean
+  /** Who is told what is asked and answered; nobody when left out. */
+  readonly tap?: TapSettings
 }
+
+/** Whoever looks on by dnstap, and what is told. */
+export interface TapSettings {
+  readonly to: TapTarget
+  readonly queries: boolean
+  readonly responses: boolean
+  /** One query in so many is told, with its response. */
+  readonly every: number
+  /** Who tells it, and by which program; at most 127 octets each. */
+  readonly identity: string
+  readonly version: string
+}
+
+/** The path of a socket of this host, or an address of TCP. */
+export type TapTarget = { readonly path: string } | { readonly host: string; readonly port: number }
 
 /** Response rate limiting of UDP, by client prefix (/24 or /56) and question. */
 export interface RateLimit {

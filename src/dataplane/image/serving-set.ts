@@ -40,6 +40,8 @@ const kinds = {
     octets: small,
   },
   settings: { open: (settings: AnswerSettings) => settings, octets: small },
+  /** What the members are called that are counted in a slot (`counters.ts`), as dnstap tells it; only where it is told. */
+  labels: { open: (label: Uint8Array) => label, octets: small },
 }
 
 export type KindName = keyof typeof kinds

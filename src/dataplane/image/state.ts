@@ -23,6 +23,7 @@ export class ServingState {
   readonly #zones = this.#opened.zones
   readonly #plans = this.#opened.plans
   readonly #maps = this.#opened.maps
+  readonly #labels = this.#opened.labels
   #directory = new Directory(compileDirectory(new Map()))
   readonly #collect: () => void
   readonly #memory: ImageMemory
@@ -66,6 +67,11 @@ export class ServingState {
   /** Undefined while no map is in the slot. */
   map(slot: number): LocationMap | undefined {
     return this.#maps[slot]
+  }
+
+  /** What is counted in a slot of the counters, as text; undefined where nobody has said so. */
+  label(slot: number): Uint8Array | undefined {
+    return this.#labels[slot]
   }
 
   /** @returns octets of what it let go of */

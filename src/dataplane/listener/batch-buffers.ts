@@ -137,6 +137,7 @@ export class BatchBuffers {
   /** Reads who sent the request. An IPv4 client of an IPv6 socket comes as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
   readClient(slot: number, client: Client): void {
     const name = this.#names + slot * nameOctets
+    client.port = (this.#bytes[name + 2]! << 8) | this.#bytes[name + 3]!
     const words = this.#words
     const address = (name + 8) >> 2
     const mapped = (words[address]! | words[address + 1]!) === 0 && words[address + 2] === -0x1_0000

@@ -7,10 +7,17 @@
  * holds is found at once, and a port of 0 becomes a number that UDP then takes too.
  */
 import { ImageMemory, type MappedMemory, memoryAt } from '../image/image-memory.ts'
-import { readableOf, ServingSet, type ServingUpdate, type Unreadable } from '../image/serving-set.ts'
+import {
+  readableOf,
+  type ServingChanges,
+  ServingSet,
+  type ServingUpdate,
+  type Unreadable,
+} from '../image/serving-set.ts'
 import { lookAgainAndAgain } from '../life/watch.ts'
 import { allocateSample } from '../sample.ts'
 import { readSample, type Sample } from '../sample-reader.ts'
+import { allocateTapRing } from '../tap-ring.ts'
 import { type ChosenBackend, chooseBackend, type UdpBackend } from './backend.ts'
 import type { HandoverEnds } from './handover.ts'
 import { portAttempts, type SocketsByTransport } from './held-sockets.ts'
@@ -18,6 +25,7 @@ import type { ListenAddress, ListenOn } from './listener.ts'
 import { ListenError } from './listener.ts'
 import { defaultStreamLimits } from './stream-limits.ts'
 import { loadSyscalls, type Syscalls } from './syscalls.ts'
+import { TapThread } from './tap-thread.ts'
 import { type Transport, transports } from './transports.ts'
 import { type WorkerEvents, WorkerThread, type WorkerThreadOptions } from './worker-thread.ts'
 
@@ -50,6 +58,7 @@ export class Fleet implements AsyncDisposable {
   #bound: readonly ListenAddress[] = []
   #syscalls: Syscalls | null = null
   #backend: ChosenBackend = { name: 'dgram', reason: 'it was asked for' }
+  readonly #tap: TapThread
   /** At the workers' signs of life. */
   #looking: Disposable | undefined
 
@@ -57,6 +66,7 @@ export class Fleet implements AsyncDisposable {
     this.#options = options
     const { memory = null } = options
     this.#memory = memory === null ? ImageMemory.none : memoryAt(memory)
+    this.#tap = new TapThread(options.onError)
   }
 
   /**
@@ -75,6 +85,7 @@ export class Fleet implements AsyncDisposable {
       this.#syscalls = chosen
       if (sockets === undefined) await this.#start(portAttempts)
       else await this.#startOn(sockets)
+      this.#tapTo(this.#served.changes())
     } catch (error) {
       await this.stop()
       throw error
@@ -121,7 +132,14 @@ export class Fleet implements AsyncDisposable {
     const update = readableOf(published, (what) => this.#options.onUnreadable?.(what), this.#memory)
     this.#generation = update.generation
     this.#served.add(update)
+    this.#tapTo(update)
     await Promise.all(this.#workers.map((worker) => worker.publish(update)))
+  }
+
+  /** Has those told who look on by dnstap, as the settings say, once there are workers. */
+  #tapTo({ settings = [] }: ServingChanges): void {
+    const rings = this.#workers.map((worker) => worker.tap)
+    for (const [, said] of settings) if (rings.length > 0) this.#tap.send(rings, said?.tap?.to ?? null)
   }
 
   /** They are always those of now: the workers count in memory that is shared. */
@@ -136,6 +154,7 @@ export class Fleet implements AsyncDisposable {
   async stop(passes = false): Promise<void> {
     this.#looking?.[Symbol.dispose]()
     await Promise.all(this.#workers.map((worker) => worker.stop(passes)))
+    await this.#tap.stop()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -174,6 +193,7 @@ export class Fleet implements AsyncDisposable {
       syscalls: transports[transport].batches ? this.#syscalls : null,
       handover: transports[transport].stream ? (this.#options.handover ?? null) : null,
       memory: this.#options.memory ?? null,
+      tap: allocateTapRing(),
       sample: allocateSample(1 + (this.#options.sockets?.udp.length ?? this.#options.udpWorkers)),
       current: () => ({ ...this.#served.changes(), generation: this.#generation }),
       ...(this.#options.entry === undefined ? {} : { entry: this.#options.entry }),

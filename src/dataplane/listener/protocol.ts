@@ -27,6 +27,8 @@ export interface WorkerInput {
   readonly counters: SharedArrayBuffer
   /** Where it keeps a sample of its questions. Written by this worker alone. */
   readonly sample: SharedArrayBuffer
+  /** Where it leaves frames of dnstap. Written by this worker alone. */
+  readonly tap: SharedArrayBuffer
   /** Where it gives its signs of life. */
   readonly signs: SharedArrayBuffer
   /** The whole state of the generation that is current when the worker starts. */

@@ -14,7 +14,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Client } from '../answer/client.ts'
+import { Client, localEnd } from '../answer/client.ts'
 import type { ConnectionEvent } from '../counters.ts'
 import type { StreamLimits } from './stream-limits.ts'
 
@@ -22,6 +22,10 @@ import type { StreamLimits } from './stream-limits.ts'
 export interface NetworkStream extends Duplex {
   /** Calls back when nothing has been read or written for so long. */
   setTimeout(ms: number, onIdle: () => void): unknown
+  /** Left out by streams of no network, and by those that have ended. */
+  readonly remotePort?: number | undefined
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
 }
 
 export const lengthOctets = 2
@@ -98,6 +102,9 @@ export class StreamConnection {
     this.#owner = owner
     this.address = address
     this.#client.set(address, address.includes(':'))
+    const { remotePort = 0, localAddress = '', localPort = 0 } = stream
+    this.#client.port = remotePort
+    this.#client.local = localEnd(localAddress, localPort)
   }
 
   start(): void {

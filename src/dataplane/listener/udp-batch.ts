@@ -17,7 +17,7 @@
  * What concerns one datagram (no route, a full queue) drops that datagram. What concerns the socket, such as a call that a
  * sandbox forbids, is thrown as a SyscallError; the owner then listens with node:dgram instead.
  */
-import { Client } from '../answer/client.ts'
+import { Client, type LocalEnd, localEnd } from '../answer/client.ts'
 import type { Counters } from '../counters.ts'
 import { BatchBuffers, batchSize, headerOctets } from './batch-buffers.ts'
 import { KernelDrops } from './kernel-drops.ts'
@@ -62,6 +62,7 @@ const pollOctets = 8
 interface Lane {
   readonly socket: BoundSocket
   readonly buffers: BatchBuffers
+  readonly local: LocalEnd
   /** What the kernel said last of the datagrams that it dropped. Those from before our time were counted by others. */
   dropsSeen: number
 }
@@ -85,7 +86,12 @@ export class UdpBatch {
     const kernel = new KernelDrops(syscalls)
     this.#lanes = sockets.map((socket) => {
       const options = { ipv6: socket.host.includes(':'), pktinfo: isWildcard(socket) }
-      return { socket, buffers: new BatchBuffers(options, syscalls.address), dropsSeen: kernel.of(socket.fd) }
+      return {
+        socket,
+        buffers: new BatchBuffers(options, syscalls.address),
+        local: localEnd(socket.host, socket.port),
+        dropsSeen: kernel.of(socket.fd),
+      }
     })
     this.#responder = responder
     this.#counters = counters
@@ -149,6 +155,7 @@ export class UdpBatch {
     }
     this.#failures = 0
     this.#responder.clock.tick()
+    this.#client.local = lane.local
     const startMs = performance.now()
     let staged = 0
     for (let slot = 0; slot < count; slot++) {

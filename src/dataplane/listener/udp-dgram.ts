@@ -5,7 +5,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Client } from '../answer/client.ts'
+import { Client, localEnd } from '../answer/client.ts'
 import { ednsPayload } from '../wire/constants.ts'
 import { maxRequestOctets } from './batch-buffers.ts'
 import { copyOf } from './bound-sockets.ts'
@@ -120,6 +120,8 @@ function serve(
   dual: boolean,
 ): void {
   const client = new Client()
+  const { address, port } = socket.address()
+  client.local = localEnd(address, port)
   let out = new Uint8Array(ednsPayload)
   let untimed = 0
   let queued = false
@@ -129,6 +131,7 @@ function serve(
     if (queued && socket.getSendQueueSize() > maxQueuedOctets) return counters.drop('send')
     if (dual && from.address.startsWith(mapped)) client.set(from.address.slice(mapped.length), false)
     else client.set(from.address, from.family === 'IPv6')
+    client.port = from.port
     const startMs = untimed === 0 ? performance.now() : 0
     responder.clock.tick()
     const length = responder.respond(request, Math.min(request.length, maxRequestOctets), client, out)

@@ -50,6 +50,8 @@ export interface WorkerThreadOptions {
   readonly memory: MappedMemory | null
   /** Where the thread, and its successor, keeps a sample of its questions. */
   readonly sample: SharedArrayBuffer
+  /** Where it leaves frames of dnstap. */
+  readonly tap: SharedArrayBuffer
   /** All that is served now. */
   readonly current: () => ServingUpdate
   /** The module that the thread runs; the DNS worker by default. */
@@ -89,6 +91,8 @@ export class WorkerThread {
   readonly counters = allocateCounters()
   /** Of its questions. */
   readonly sample: SharedArrayBuffer
+  /** Of its frames of dnstap. */
+  readonly tap: SharedArrayBuffer
   listening = false
   readonly #watch = new Watch(() => patience)
   readonly #options: WorkerThreadOptions
@@ -108,6 +112,7 @@ export class WorkerThread {
     this.#options = options
     this.transport = options.transport
     this.sample = options.sample
+    this.tap = options.tap
     this.#listen = options.listen
     this.#syscalls = options.syscalls
   }
@@ -194,7 +199,7 @@ export class WorkerThread {
 
   #spawn(): Life {
     const { port1, port2 } = new MessageChannel()
-    const { transport, counters, sample } = this
+    const { transport, counters, sample, tap } = this
     const { entry = dnsWorker, current } = this.#options
     const signs = allocateSigns()
     const worker = new Worker(entry, {
@@ -202,6 +207,7 @@ export class WorkerThread {
         transport,
         counters,
         sample,
+        tap,
         signs,
         listen: this.#listen,
         initial: current(),

@@ -8,6 +8,8 @@ export interface DnsCounters {
   readonly responses: readonly Count[]
   readonly dropped: readonly Count[]
   readonly limited: readonly Count[]
+  /** What became of frames of dnstap. */
+  readonly tapped: readonly Count[]
   /** How many TCP connections were accepted, and closed for each reason. */
   readonly connections: readonly Count[]
   /** Upper bounds of the buckets of response times, ascending, without infinity. */
@@ -27,6 +29,8 @@ export function registerDnsMetrics(registry: Registry, scrape: Scrape, read: () 
   counts('dns_dropped_total', 'Messages that got no response.', ({ dropped }) => dropped)
   const limited = 'Responses above the rate limit, by what became of them.'
   counts('dns_rate_limited_total', limited, (dns) => dns.limited)
+  const frames = 'Frames of dnstap that were left for the collector, or dropped for want of room.'
+  counts('dnstap_frames_total', frames, ({ tapped }) => tapped)
   const connections = 'TCP connections, by what happened to them.'
   counts('tcp_connections_total', connections, (dns) => dns.connections)
   const open = 'TCP connections that are open.'

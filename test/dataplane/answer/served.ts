@@ -24,6 +24,8 @@ export interface ServeOptions {
   readonly stream?: boolean
   readonly seed?: number
   readonly settings?: Partial<AnswerSettings>
+  /** Where frames of dnstap are left. */
+  readonly tap?: SharedArrayBuffer
   /** Location maps; slots are the indexes. */
   readonly maps?: readonly LocationRanges[]
 }
@@ -35,7 +37,7 @@ export class Served {
   readonly #buffer = allocateCounters()
   readonly #answers = new AnswerReader([this.#buffer])
   readonly #responder: Responder
-  readonly #client = new Client()
+  readonly client = new Client()
   readonly #out: Uint8Array
 
   constructor(
@@ -51,16 +53,17 @@ export class Served {
       stream,
       idleTimeoutMs: 10_000,
       random: new Random(seed),
+      ...(options.tap === undefined ? {} : { tap: options.tap }),
     })
   }
 
   /** The octets of the response; null for silence. */
   respond(request: Uint8Array, length = request.length, ipv6 = false): Buffer | null {
     const address = ipv6 ? '2001:db8::1' : this.clientAddress
-    this.#client.set(address, address.includes(':'))
+    this.client.set(address, address.includes(':'))
     // What an earlier response left in the buffer must not show.
     this.#out.fill(0xee)
-    const end = this.#responder.respond(request, length, this.#client, this.#out)
+    const end = this.#responder.respond(request, length, this.client, this.#out)
     return end === 0 ? null : Buffer.from(this.#out.subarray(0, end))
   }
 
@@ -81,6 +84,13 @@ export class Served {
       ...dropped.map(({ reason, count }): [string, number] => [`drop ${reason}`, count]),
     ]
     return Object.fromEntries(entries.filter(([, count]) => count > 0))
+  }
+
+  /** What became of frames of dnstap. */
+  tapped(): Record<string, number> {
+    return Object.fromEntries(
+      readCounters([this.#buffer]).tapped.map(({ outcome, count }) => [outcome, count]),
+    )
   }
 
   /** What the rate limiter has done. */

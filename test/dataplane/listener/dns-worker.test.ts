@@ -7,6 +7,7 @@ import { BatchSockets } from '../../../src/dataplane/listener/batch-sockets.ts'
 import type { FromWorker, ToWorker, WorkerInput } from '../../../src/dataplane/listener/protocol.ts'
 import { loadSyscalls } from '../../../src/dataplane/listener/syscalls.ts'
 import { allocateSample } from '../../../src/dataplane/sample.ts'
+import { allocateTapRing } from '../../../src/dataplane/tap-ring.ts'
 import { query, readResponse, UdpClient } from '../../support/dns-client.ts'
 import { servingUpdate } from '../zone-text.ts'
 import { zone } from './listening.ts'
@@ -21,6 +22,7 @@ function startWorker(fields: Partial<WorkerInput> = {}) {
     listen: [{ host: '127.0.0.1', port: 0 }],
     counters: allocateCounters(),
     sample: allocateSample(1),
+    tap: allocateTapRing(),
     signs: allocateSigns(),
     initial: servingUpdate([zone]),
     control: port2,

@@ -10,6 +10,7 @@ export const quietSources: MetricsSources = {
     responses: [],
     dropped: [],
     limited: [],
+    tapped: [],
     connections: [],
     durationBoundsSeconds: [],
     durations: [],
@@ -43,6 +44,7 @@ const dns: DnsCounters = {
   responses: [{ transport: 'udp', rcode: 'NOERROR', count: 6 }],
   dropped: [{ reason: 'short', count: 3 }],
   limited: [{ action: 'slip', count: 4 }],
+  tapped: [{ outcome: 'dropped', count: 8 }],
   connections: [
     { event: 'accepted', count: 5 },
     { event: 'closed', count: 2 },

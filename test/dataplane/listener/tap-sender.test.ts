@@ -1,0 +1,297 @@
+/** Frame Streams, by a collector that looks at every octet. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Worker } from 'node:worker_threads'
+import t, { type Test } from 'tap'
+import { defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
+import { only } from '../../../src/dataplane/image/serving-set.ts'
+import { TapSender } from '../../../src/dataplane/listener/tap-sender.ts'
+import { TapThread } from '../../../src/dataplane/listener/tap-thread.ts'
+import { allocateTapRing, ringOctets, TapWriter } from '../../../src/dataplane/tap-ring.ts'
+import { temporaryDataFolder } from '../../support/kept.ts'
+import { askTcp, askUdp, generation, startFleet } from './running-fleet.ts'
+
+const type = Buffer.from('protobuf:dnstap.Dnstap')
+const control = (kind: number, withType = true): Buffer => {
+  const frame = Buffer.alloc(12 + (withType ? 8 + type.length : 0))
+  frame.writeUInt32BE(frame.length - 8, 4)
+  frame.writeUInt32BE(kind, 8)
+  if (!withType) return frame
+  frame.writeUInt32BE(1, 12)
+  frame.writeUInt32BE(type.length, 16)
+  type.copy(frame, 20)
+  return frame
+}
+const [accept, start, stop, ready, finish] = [
+  control(1),
+  control(2),
+  control(3, false),
+  control(4),
+  control(5, false),
+]
+
+interface Peer {
+  readonly socket: Socket
+  /** The next so many octets. */
+  read(octets: number): Promise<Buffer>
+}
+
+/** Somebody to connect to; `next` resolves with who connects. */
+async function listen(t: Test, server: Server, on: object = { host: '127.0.0.1', port: 0 }) {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+  })
+  server.listen(on)
+  await once(server, 'listening')
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return {
+    target: { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
+    async next(): Promise<Peer> {
+      const [socket] = (await once(server, 'connection')) as [Socket]
+      return {
+        socket,
+        read: async (octets) => {
+          for (;;) {
+            const found = socket.read(octets) as Buffer | null
+            if (found !== null) return found
+            await once(socket, 'readable')
+          }
+        },
+      }
+    },
+  }
+}
+
+function put(ring: SharedArrayBuffer, text: string): void {
+  const writer = new TapWriter(ring)
+  const at = writer.reserve(text.length)
+  writer.octets.set(Buffer.from(text), at)
+  writer.commit(text.length)
+}
+
+const times = { lookMs: 1, retryMs: 1, stopMs: 60_000 }
+
+t.test('greets, sends what there is and what comes, and says goodbye', async (t) => {
+  const collector = await listen(t, createServer())
+  const rings = [allocateTapRing(), allocateTapRing()]
+  put(rings[0]!, 'one')
+  put(rings[1]!, 'two')
+  const sender = new TapSender(rings, collector.target, times)
+  const connected = collector.next()
+  sender.start()
+  const { socket, read } = await connected
+  t.same(await read(ready!.length), ready)
+  // In parts, as a network brings it.
+  for (const [from, to] of [
+    [0, 5],
+    [5, 20],
+    [20, accept!.length],
+  ]) {
+    await new Promise((resolve) => socket.write(accept!.subarray(from, to), resolve))
+    // It is read in the next turn.
+    await turn()
+    await turn()
+  }
+  t.same(await read(start!.length), start)
+  t.equal(String(await read(6)), 'onetwo')
+  put(rings[1]!, 'three')
+  t.equal(String(await read(5)), 'three')
+  put(rings[0]!, 'last')
+  const stopped = Promise.all([sender.stop(), sender.stop()])
+  t.equal(String(await read(4)), 'last')
+  t.same(await read(stop!.length), stop)
+  socket.write(finish!)
+  await stopped
+})
+
+t.test('comes again after whoever ends the connection, or is no collector', async (t) => {
+  const collector = await listen(t, createServer())
+  const ring = allocateTapRing()
+  const sender = new TapSender([ring], collector.target, times)
+  let connected = collector.next()
+  sender.start()
+  for (const wrong of [finish!, Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'), Buffer.alloc(600, 1)]) {
+    const { socket, read } = await connected
+    await read(ready!.length)
+    connected = collector.next()
+    socket.write(wrong)
+  }
+  const first = await connected
+  await first.read(ready!.length)
+  connected = collector.next()
+  first.socket.write(accept!)
+  await first.read(start!.length)
+  first.socket.destroy()
+  const { socket, read } = await connected
+  await read(ready!.length)
+  socket.write(accept!)
+  await read(start!.length)
+  put(ring, 'again')
+  t.equal(String(await read(5)), 'again')
+  const stopped = sender.stop()
+  await read(stop!.length)
+  socket.write(accept!)
+  await stopped
+})
+
+t.test('one who does not read takes nothing out of the ring, and holds up no stop', async (t) => {
+  const collector = await listen(t, createServer())
+  const ring = allocateTapRing()
+  const sender = new TapSender([ring], collector.target, { ...times, stopMs: 50 })
+  const connected = collector.next()
+  sender.start()
+  const { socket, read } = await connected
+  await read(ready!.length)
+  socket.write(accept!)
+  await read(start!.length)
+  socket.pause()
+  const writer = new TapWriter(ring)
+  const part = 64 * 1024
+  let written = 0
+  // Until nothing is taken any more, which is when the kernel keeps as much for it as it does.
+  for (let refused = 0; refused < 2000 && written < 16 * ringOctets; refused++) {
+    while (writer.reserve(part) >= 0) {
+      writer.commit(part)
+      written += part
+      refused = 0
+    }
+    await turn()
+  }
+  t.ok(written < 16 * ringOctets, 'the ring is full')
+  await sender.stop()
+})
+
+/** The next socket that this process connects. */
+async function nextClient(): Promise<Socket> {
+  const { promise, resolve } = Promise.withResolvers<Socket>()
+  const hear = (message: unknown) => resolve((message as { socket: Socket }).socket)
+  subscribe('net.client.socket', hear)
+  const socket = await promise
+  unsubscribe('net.client.socket', hear)
+  return socket
+}
+
+t.test('a stop makes one more attempt at one who is not there', async (t) => {
+  const folder = await temporaryDataFolder('pooldns-tap-')
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const path = join(folder, 'tap.sock')
+  const ring = allocateTapRing()
+  put(ring, 'late')
+  const waits = { lookMs: 1, retryMs: 3_600_000, stopMs: 60_000 }
+  const lost = new TapSender([ring], { path }, waits)
+  lost.start()
+  await lost.stop()
+
+  const sender = new TapSender([ring], { path }, waits)
+  const connecting = nextClient()
+  sender.start()
+  const attempt = await connecting
+  await new Promise((resolve) => attempt.once('close', resolve))
+  const collector = await listen(t, createServer(), { path })
+  const connected = collector.next()
+  const stopped = sender.stop()
+  const { socket, read } = await connected
+  await read(ready!.length)
+  socket.write(accept!)
+  await read(start!.length)
+  t.equal(String(await read(4)), 'late')
+  await read(stop!.length)
+  socket.write(finish!)
+  await stopped
+})
+
+t.test('a thread sends, to another when that is said, and to nobody', async (t) => {
+  const [one, two] = [await listen(t, createServer()), await listen(t, createServer())]
+  const ring = allocateTapRing()
+  const errors: string[] = []
+  const thread = new TapThread((_transport, error) => errors.push(error.message))
+  const greet = async ({ socket, read }: Peer) => {
+    await read(ready!.length)
+    socket.write(accept!)
+    await read(start!.length)
+    return { socket, read }
+  }
+  let connected = one.next()
+  thread.send([ring], one.target)
+  thread.send([ring], { ...one.target })
+  const first = await greet(await connected)
+  put(ring, 'first')
+  t.equal(String(await first.read(5)), 'first')
+  connected = two.next()
+  thread.send([ring], two.target)
+  await first.read(stop!.length)
+  first.socket.write(finish!)
+  const second = await greet(await connected)
+  thread.send([ring], null)
+  await second.read(stop!.length)
+  second.socket.write(finish!)
+  await thread.stop()
+  t.same(errors, [])
+})
+
+for (const udpBackend of ['batch', 'dgram'] as const) {
+  t.test(`a fleet (${udpBackend}) tells of what its workers answer, from when it is to`, async (t) => {
+    const collector = await listen(t, createServer())
+    const { fleet } = await startFleet(t, { udpBackend }, generation(1))
+    const connected = collector.next()
+    const tap = {
+      queries: false,
+      responses: true,
+      every: 1,
+      identity: 'ns1',
+      version: 'v',
+      to: collector.target,
+    }
+    await fleet.publish({ generation: 2, settings: only({ ...defaultAnswerSettings, tap }) })
+    const { socket, read } = await connected
+    await read(ready!.length)
+    socket.write(accept!)
+    await read(start!.length)
+    const frames: Buffer[] = []
+    for (const ask of [askUdp, askTcp]) {
+      await ask(fleet)
+      frames.push(await read((await read(4)).readUInt32BE()))
+    }
+    const [udp, tcp] = frames.map((frame) => frame.toString('latin1'))
+    // Over IPv4, by UDP and by TCP, from and to this host.
+    const ends = '"\x04\x7f\0\0\x01*\x04\x7f\0\0\x010'
+    t.ok(udp!.includes(`\x08\x02\x10\x01\x18\x01${ends}`))
+    t.ok(tcp!.includes(`\x08\x02\x10\x01\x18\x02${ends}`))
+    const stopped = fleet.stop()
+    await read(stop!.length)
+    socket.write(finish!)
+    await stopped
+  })
+}
+
+t.test('a thread that dies is told of, and ends nothing else', async (t) => {
+  // The threads keep nobody alive.
+  const alive = setInterval(() => undefined, 1000)
+  t.teardown(() => clearInterval(alive))
+  const died = Promise.withResolvers<Error>()
+  const started = once(process, 'worker') as Promise<[Worker]>
+  const thread = new TapThread(
+    (_transport, error) => died.resolve(error),
+    new URL('data:text/javascript,throw new Error("broken")'),
+  )
+  thread.send([allocateTapRing()], { host: '127.0.0.1', port: 1 })
+  const [worker] = await started
+  const exited = once(worker, 'exit').catch(() => undefined)
+  t.match(await died.promise, { message: 'broken' })
+  await exited
+  if (worker.threadId !== -1) await once(worker, 'exit')
+  await thread.stop()
+  // One that is stopped before it has begun does not begin.
+  const late = new TapThread((_transport, error) => died.reject(error))
+  late.send([allocateTapRing()], { host: '127.0.0.1', port: 1 })
+  await late.stop()
+})
