@@ -1,4 +1,5 @@
 /** A real exporter, a real Prometheus that scrapes it, and servers that read a feed of it. */
+import { Resolver } from 'node:dns/promises'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -120,6 +121,55 @@ scrape_configs: [{ job_name: node, static_configs: [{ targets: ['${exporterAt}']
     })
     const seconds = (performance.now() - begun) / 1000
     t.ok(total(after) - total(before) <= seconds + 1, `${before} to ${after} in ${seconds} s`)
+  })
+
+  await t.test('a service is answered by what the exporter shows', async (t) => {
+    const weight = {
+      feed: 'member_load',
+      entity: '{pool}/{member}',
+      column: 'load',
+      scale: 100,
+      maxAge: '1h',
+    }
+    const applied = await one.request('/v1/config', {
+      method: 'PUT',
+      json: {
+        zones: {
+          'example.test': {
+            soa: { mname: 'ns1.example.test.', rname: 'h.example.test.' },
+            rrsets: [{ name: '@', type: 'NS', data: ['ns1.example.net.'] }],
+          },
+        },
+        pools: {
+          web: {
+            select: 'weighted',
+            members: { a: { address: '192.0.2.1', weight }, b: { address: '192.0.2.2', weight } },
+          },
+        },
+        services: { 'www.example.test': { pools: ['web'] } },
+      },
+    })
+    t.equal(applied.status, 200)
+    const resolver = new Resolver({ timeout: 60_000, tries: 3 })
+    resolver.setServers([`127.0.0.1:${one.dns.port}`])
+    const shareOfA = async (queries: number) => {
+      let count = 0
+      for (let nth = 0; nth < queries; nth++) {
+        if ((await resolver.resolve4('www.example.test')).includes('192.0.2.1')) count++
+      }
+      return count
+    }
+    await show({ a: 0, b: 0.75 })
+    await until(async () => ((await shareOfA(30)) === 0 ? true : null))
+    await show({ a: 0.25, b: 0 })
+    await until(async () => ((await shareOfA(30)) === 30 ? true : null))
+    await show({ a: 0.25, b: 0.75 })
+    await until(async () => ((await latest())['web/b'] === '{0.75}' ? true : null))
+    await until(async () => ((await shareOfA(30)) < 30 ? true : null))
+    const queries = 1000
+    const found = await shareOfA(queries)
+    const chiSquared = (found - queries / 4) ** 2 * (4 / queries + 4 / (3 * queries))
+    t.ok(chiSquared < 15.1, `a has ${found} of ${queries}, where a quarter is meant (p = 0.0001)`)
   })
 
   await t.test('a Prometheus that is away, and comes back', async (t) => {
