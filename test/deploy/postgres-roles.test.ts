@@ -6,7 +6,12 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import t, { type Test } from 'tap'
+import { FeedCopy } from '../../src/controlplane/feeds/feed-copy.ts'
+import { FeedWriter } from '../../src/controlplane/feeds/feed-writer.ts'
+import { Database } from '../../src/controlplane/store/database.ts'
+import { FeedRetention } from '../../src/controlplane/store/feed-retention.ts'
 import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { patience } from '../support/patience.ts'
 import { startPostgres } from '../support/postgres.ts'
 import type { PostgresServer } from '../support/postgres-server.ts'
 import { missingPrograms } from '../support/program.ts'
@@ -45,6 +50,9 @@ for (const [name, { create, skip }] of Object.entries(ways)) {
     t.match(migrated.stdout, /up to date/)
     await t.test('the daemon serves, writes and stops', (t) => serves(t, urls.daemon))
     await t.test('the daemon has no other right', (t) => isRefused(t, urls.daemon))
+    await t.test('the daemon has tables for rows of feeds made and dropped', (t) =>
+      keepsRows(t, database, urls.daemon),
+    )
     await t.test('the audit log only grows', (t) => auditOnlyGrows(t, urls))
     await t.test('a table of a later migration is the daemon’s to use too', async (t) => {
       await queries(urls.owner, ['create table later (id bigint generated always as identity, word text)'])
@@ -102,6 +110,27 @@ t.test('create-roles.sh says which password is missing, and makes nothing', asyn
     })
   }
 })
+
+/** By functions of the owner, which others may not call. */
+async function keepsRows(t: Test, database: string, url: string): Promise<void> {
+  await using store = await Database.open({ url, dataDir: '/nowhere' })
+  await store.ready(patience())
+  const dayMs = 86_400_000
+  const column = { name: 'a', type: 'double', unit: '', description: '' } as const
+  const feed = {
+    id: 0,
+    value: { name: 'of_the_daemon', columns: [column], retention: { ageMs: dayMs, rows: 100 } },
+  }
+  const ages = [1, dayMs - 3_600_000]
+  const rows = ages.map((ms) => ({ entity: 'e', micros: (Date.now() - ms) * 1000, values: [1] }))
+  t.same(await new FeedWriter(store).write(feed, rows), { changed: 2, expired: 0 })
+  t.equal(await FeedCopy.open(store), null, 'nor may it make tables for its session')
+  const later = new Date(Date.now() + dayMs / 2)
+  t.match(await new FeedRetention(store).run([feed], later), { parts: 1 })
+  const asAnother = 'set session authorization other_role; select drop_feed_rows(1)'
+  await queries(database, ['create role other_role', 'grant usage on schema public to other_role'])
+  await t.rejects(queries(database, [asAnother]), { code: '42501' })
+}
 
 async function createBySql(_postgres: PostgresServer, url: string): Promise<void> {
   const sql = await readFile(join(repository, 'deploy/postgres/roles.sql'), 'utf8')
