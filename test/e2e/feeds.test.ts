@@ -103,7 +103,7 @@ t.test('into a PostgreSQL, by COPY, and read by a server', async (t) => {
 })
 
 t.test('by a server, whose demo has some', async (t) => {
-  await using daemon = await startDaemonProcess({ args: ['--demo'] })
+  await using daemon = await startDaemonProcess({ demo: true })
   const env = { POOLDNS_SERVER: daemon.http, POOLDNS_TOKEN: daemon.token }
   const latest = await pooldns(['feed', 'air_quality'], env)
   t.equal(latest.code, 0)
