@@ -216,6 +216,8 @@ const settings = {
   certificateDir: setting('POOLDNS_CERTIFICATE_DIR', 'a path', null, parsePath),
   /** Whether this node doubts its own network when most members fail at once. */
   guard: setting('POOLDNS_GUARD', 'on or off', true, (text) => parseEither(text, 'on', 'off')),
+  /** Whether what probes find is kept, in the feed `probes`. */
+  probeHistory: setting('POOLDNS_PROBE_HISTORY', 'on or off', true, (text) => parseEither(text, 'on', 'off')),
   /** Whether the questions of the last minutes are sampled, in memory, for changes to be tried on. */
   sample: setting('POOLDNS_SAMPLE', 'on or off', true, (text) => parseEither(text, 'on', 'off')),
   /** Who is told what is asked and answered, by dnstap; null for nobody. */

@@ -8,6 +8,7 @@ t.test('what is not set has its default', async (t) => {
   t.match(config, {
     databaseUrl: null,
     cacheUrl: null,
+    probeHistory: true,
     dataDir: './data',
     dnsListen: [
       { host: '0.0.0.0', port: 9999 },

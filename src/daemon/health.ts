@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config.ts'
 import { Catalog, type Mark } from '../controlplane/catalog/catalog.ts'
+import type { ProbeRecorder } from '../controlplane/feeds/probes/probe-recorder.ts'
 import { Peers } from '../controlplane/fleet/peers.ts'
 import { type Canaries, canaryPeriodMs, startCanaries } from '../controlplane/health/canaries.ts'
 import { says } from '../controlplane/health/check.ts'
@@ -36,6 +37,7 @@ export class Health implements AsyncDisposable {
   readonly policy: AddressPolicy
   readonly #hosts: HostResolver
   readonly #readings: FollowedReadings
+  readonly #probes: Pick<ProbeRecorder, 'add'> | null
   readonly #guard: SelfIsolationGuard<Measurement> | null
   readonly #canaries: Canaries | null
   readonly #lastStates = new LastStates()
@@ -46,9 +48,19 @@ export class Health implements AsyncDisposable {
   #takesReports = false
   #verdicts = { ofNow: false, value: null as ReturnType<Checker['ownVerdicts']> }
 
-  /** @param served of the configuration by this node */
-  constructor(ground: Ground, hosts: HostResolver, readings: FollowedReadings, served: () => Mark) {
+  /**
+   * @param served of the configuration by this node
+   * @param probes takes down what they find; null where nobody does
+   */
+  constructor(
+    ground: Ground,
+    hosts: HostResolver,
+    readings: FollowedReadings,
+    served: () => Mark,
+    probes: Pick<ProbeRecorder, 'add'> | null,
+  ) {
     const { config } = ground
+    this.#probes = probes
     this.#hosts = hosts
     this.#readings = readings
     this.policy = addressPolicy(config.probeAllow, { denied: config.probeDeny })
@@ -164,7 +176,8 @@ export class Health implements AsyncDisposable {
       onVitals: (pools) => announce({ kind: 'weights-changed', pools }),
       onProbe: (key, verdict) => {
         metrics.members.probe(key, verdict.durationMs, verdict.ok ? null : verdict.failure)
-        if (!says(verdict) && !verdict.ok) faults.own('probe', verdict.reason)
+        if (says(verdict)) this.#probes?.add(key, verdict)
+        else if (!verdict.ok) faults.own('probe', verdict.reason)
       },
       onSuspicion: (suspicion, whyTrusted = 'members answer again') =>
         announce({ kind: 'suspicion', suspicion, whyTrusted }),

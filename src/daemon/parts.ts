@@ -18,6 +18,7 @@ import { Health } from './health.ts'
 import { makeDataPlane } from './make-data-plane.ts'
 import { EndingOverrides } from './overrides.ts'
 import { PendingOverrides } from './pending-overrides.ts'
+import { makeProbeRecorder } from './probes.ts'
 import { Readiness } from './readiness.ts'
 import { SteeringFeeds } from './steering-feeds.ts'
 import { counted, logged } from './telemetry.ts'
@@ -37,7 +38,14 @@ export function joinParts(ground: Ground) {
     onChanges: (changes) => announce({ kind: 'resolved', changes, news: changes.filter(isNews) }),
   })
   const steeringFeeds = new SteeringFeeds(ground)
-  const health = new Health(ground, hosts, steeringFeeds.readings, () => configuration.publisher.served)
+  const probes = makeProbeRecorder(ground)
+  const health = new Health(
+    ground,
+    hosts,
+    steeringFeeds.readings,
+    () => configuration.publisher.served,
+    probes,
+  )
   // The policy holds for webhooks too: whoever may configure one could let this node ask things of itself.
   const events = new Events(ground, health.policy)
   const answers = new Answers(ground, serving.counters, health.facts, hosts, steeringFeeds.readings, () =>
@@ -70,6 +78,7 @@ export function joinParts(ground: Ground) {
     hosts,
     steeringFeeds,
     health,
+    probes,
     events,
     answers,
     configuration,

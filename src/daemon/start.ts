@@ -158,6 +158,8 @@ export async function startDaemon(
   begun.use(configuration.left)
   // Stores what members have become, or keeps it for the next start, and what webhooks have not been told yet.
   begun.use(events)
+  // Writes what the last probes found.
+  if (parts.probes !== null) begun.use(parts.probes)
   // Ends the probes, whose last verdicts are still told, and leaves the fleet.
   begun.use(health)
   // End what goes by time: readings of feeds, lookups, weights that rise, drains, overrides, gradual changes. Nothing changes an answer any more.
@@ -257,6 +259,7 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   configuration.left?.start()
   events.start()
   feeds.start()
+  parts.probes?.start()
   await Promise.all([health.checker.firstRound, hosts.firstRound])
   if (signal.aborted) return
   readiness.go('checked')

@@ -81,7 +81,7 @@ const threadNames = ['compile', 'database', 'location'] as const
 export type ThreadName = (typeof threadNames)[number]
 
 /** What gives way first when there is no room for all. Deliveries to webhooks have a metric of their own. */
-const shedKinds = ['events', 'history'] as const
+const shedKinds = ['events', 'history', 'probes'] as const
 export type ShedKind = (typeof shedKinds)[number]
 
 /** How a database turns out to be not what came of what this node had from it. */
@@ -129,7 +129,7 @@ export class Metrics {
       Array.from(this.#historyBreaks, ([kind, count]) => ({ kind, count })),
     )
     const shed =
-      'What was given up for want of room: events that waited for the database, changes that are too large for the history.'
+      'What was given up for want of room: events that waited for the database, changes that are too large for the history, rows of probes.'
     exposeCounts(registry, 'pooldns_shed_total', shed, () =>
       Array.from(this.#shed, ([what, count]) => ({ what, count })),
     )

@@ -1,0 +1,34 @@
+/** What this node's probes find, on its way into the feed `probes`. */
+import { FeedWriter } from '../controlplane/feeds/feed-writer.ts'
+import { ProbeRecorder } from '../controlplane/feeds/probes/probe-recorder.ts'
+import { probesFeed } from '../controlplane/feeds/probes/probes-feed.ts'
+import { failing, type Ground } from './announce.ts'
+
+const tellEveryMs = 60_000
+
+/** Null when nothing is to be kept. */
+export function makeProbeRecorder({ config, database, log, metrics, nodeId }: Ground): ProbeRecorder | null {
+  if (!config.probeHistory) return null
+  const writer = new FeedWriter(database)
+  return new ProbeRecorder({
+    node: nodeId,
+    write: (rows) => writer.write(probesFeed, rows),
+    databaseUp: () => database.up,
+    onLost: (count) => {
+      metrics.shed('probes', count)
+      log.warn({ count }, 'what probes found was not kept: the database was away for too long')
+    },
+    onError: seldom(failing(log, 'what probes found was not written')),
+  })
+}
+
+/** It is tried again every few seconds, and fails for the same reason. */
+function seldom(tell: (error: unknown) => void): (error: unknown) => void {
+  let toldAtMs = Number.NEGATIVE_INFINITY
+  return (error) => {
+    const nowMs = performance.now()
+    if (nowMs - toldAtMs < tellEveryMs) return
+    toldAtMs = nowMs
+    tell(error)
+  }
+}
