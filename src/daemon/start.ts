@@ -13,6 +13,7 @@
  */
 import type { Config } from '../config.ts'
 import { startApi } from '../controlplane/api/server.ts'
+import { probesFeed } from '../controlplane/feeds/probes/probes-feed.ts'
 import { Database } from '../controlplane/store/database.ts'
 import { FeedRetention } from '../controlplane/store/feed-retention.ts'
 import { listAllFeeds } from '../controlplane/store/feeds.ts'
@@ -300,7 +301,7 @@ function upkeep(parts: Parts): Disposable {
     every(feedRetentionEveryMs, () => {
       database
         .read((tx) => listAllFeeds(tx, () => {}))
-        .then((feeds) => feedRetention.run(feeds, new Date()))
+        .then((feeds) => feedRetention.run([probesFeed, ...feeds], new Date()))
         .catch(failing(log, 'old rows of feeds were not dropped'))
     }),
     every(cookieKeysEveryMs, () => {

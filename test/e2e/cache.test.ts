@@ -26,9 +26,14 @@ const read = async (daemon: DaemonProcess, path: string, headers: Record<string,
 const outcome = async (daemon: DaemonProcess, path: string, headers?: Record<string, string>) =>
   (await read(daemon, path, headers)).headers.get('x-cache')
 
+/** What reads rows of feeds, and what they are declared as. */
+const ofRows =
+  /execute [^\n]*: .*from (feed_rows_\d|feed_latest|"feed_stores"|"feeds")|statement: .*from (feed_rows_\d|feed_latest|"feed_stores"|"feeds")/g
+const ofEvents = /from "events" .*order by/g
+
 let marks = 0
-/** How often events were listed, of all that the server was asked until now. */
-async function asked(postgres: PostgresServer): Promise<number> {
+/** How often the server was asked for something until now. */
+async function asked(postgres: PostgresServer, what = ofEvents): Promise<number> {
   const mark = `mark ${++marks}`
   const client = new pg.Client({ connectionString: postgres.url })
   await client.connect()
@@ -36,7 +41,7 @@ async function asked(postgres: PostgresServer): Promise<number> {
   await client.query(`select '${mark}'`)
   await client.end()
   await eventually(async () => postgres.log.includes(mark) || undefined)
-  return postgres.log.match(/from "events" .*order by/g)?.length ?? 0
+  return postgres.log.match(what)?.length ?? 0
 }
 
 /** Two pools with an override each, and a list of these that ends now. */
@@ -228,6 +233,146 @@ t.test('two nodes that share a server', { skip }, async (t) => {
   const said = [...one.lines, ...two.lines].map((line) => JSON.stringify(line))
   t.ok(said.filter((line) => line.includes('the shared cache')).length <= 8, 'the log is told once each time')
   t.notMatch(said.join('\n'), /hunter2/)
+})
+
+const rows = `time_instant,id_entity,so2,no2,co,o3,pm10,pm2_5
+2020-01-01 00:00:00.00000, aq_salvia, 6.80117094260474, 48.398337879833704, 0.657363926741451, 48.49706558445371, 20.1015302324903, 9.137353903174679
+2020-01-01 00:15:00.00000, aq_salvia, 6.9, , 0.1, 48.5, 20, 9
+`
+
+/** Declares the feed, kept for so long, and gives it its rows. */
+async function loadAirQuality(daemon: DaemonProcess, cache: string): Promise<void> {
+  const columns = ['so2', 'no2', 'co', 'o3', 'pm10', 'pm2_5'].map((name) => [name, {}])
+  await put(daemon, '/v1/feeds/air_quality', { columns: Object.fromEntries(columns), cache })
+  const post = { method: 'POST', headers: { 'content-type': 'text/csv' }, body: rows }
+  const response = await daemon.request('/v1/feeds/air_quality/rows', post)
+  t.match([response.status, await response.json()], [200, { rows: 2, changed: 2 }])
+}
+
+const inJson = '/air_quality'
+const inCsv = '/v1/feeds/air_quality?format=csv'
+
+t.test('rows of a feed', async (t) => {
+  await using postgres = await startPostgres()
+  await using daemon = await startDaemonProcess({
+    env: { DATABASE_URL: await postgres.createDatabase(told) },
+  })
+  await loadAirQuality(daemon, '2s')
+  for (const path of [inJson, inCsv]) {
+    const first = await read(daemon, path)
+    t.equal(first.status, 200)
+    t.equal(first.headers.get('x-cache'), 'MISS', path)
+    t.equal(first.headers.get('cache-control'), 'private, max-age=2')
+    t.match(first.text, /6\.80117094260474\b/)
+    const statements = await asked(postgres, ofRows)
+    t.ok(statements > 0)
+    const second = await read(daemon, path)
+    t.equal(second.headers.get('x-cache'), 'HIT', path)
+    t.equal(second.text, first.text)
+    t.equal(second.headers.get('content-type'), first.headers.get('content-type'))
+    const etag = second.headers.get('etag')!
+    t.equal((await read(daemon, path, { 'if-none-match': etag })).status, 304)
+    t.equal(await asked(postgres, ofRows), statements, `${path}: what is kept costs no SQL`)
+    await eventually(async () => ((await outcome(daemon, path)) === 'MISS' ? true : undefined))
+    t.ok((await asked(postgres, ofRows)) > statements)
+  }
+  t.not((await read(daemon, inJson)).headers.get('etag'), (await read(daemon, inCsv)).headers.get('etag'))
+  t.equal(
+    (await read(daemon, inJson, { accept: 'text/csv' })).headers.get('content-type'),
+    'text/csv; charset=utf-8',
+    'by what the client accepts, too',
+  )
+
+  await t.test('a hundred at once ask once', async (t) => {
+    const before = await asked(postgres, ofRows)
+    const outcomes = await Promise.all(
+      Array.from({ length: 100 }, () => outcome(daemon, `${inJson}?limit=1`)),
+    )
+    t.equal(outcomes.filter((word) => word === 'MISS').length, 1)
+    t.ok((await asked(postgres, ofRows)) - before <= 2, 'where the rows are, and the rows')
+  })
+
+  await t.test('a feed of which nothing is kept', async (t) => {
+    await put(daemon, '/v1/feeds/quick', { columns: { a: {} }, cache: '0' })
+    t.same([await outcome(daemon, '/quick'), await outcome(daemon, '/quick')], ['MISS', 'MISS'])
+    t.equal((await read(daemon, '/quick')).headers.get('cache-control'), 'private, no-cache')
+  })
+
+  await t.test('one that is dropped and declared anew has nothing of before', async (t) => {
+    const { status } = await daemon.request('/v1/feeds/air_quality', { method: 'DELETE' })
+    t.equal(status, 204)
+    t.equal((await read(daemon, inJson)).status, 404)
+    await put(daemon, '/v1/feeds/air_quality', { columns: { so2: {} }, cache: '1h' })
+    t.match(JSON.parse((await read(daemon, inJson)).text), { items: [] })
+  })
+
+  await t.test('what is too long to be kept is streamed', async (t) => {
+    await put(daemon, '/v1/feeds/long', { columns: { a: {} } })
+    const entity = 'x'.repeat(200)
+    const lines = Array.from(
+      { length: 21_000 },
+      (_, nth) => `2020-01-01T00:00:00.${String(nth).padStart(6, '0')}Z,${entity},${nth}`,
+    )
+    const body = `time_instant,id_entity,a\n${lines.join('\n')}\n`
+    const headers = { 'content-type': 'text/csv' }
+    t.equal((await daemon.request('/v1/feeds/long/rows', { method: 'POST', headers, body })).status, 200)
+    const path = '/v1/feeds/long?format=csv&limit=100000'
+    const answers = await Promise.all(Array.from({ length: 2 }, () => read(daemon, path)))
+    for (const { status, text, headers } of answers) {
+      t.same([status, text.split('\r\n').length, headers.get('x-cache')], [200, 21_002, 'MISS'])
+    }
+    t.equal(await outcome(daemon, path), 'MISS')
+  })
+
+  await t.test('stale while the database is away', async (t) => {
+    t.equal((await read(daemon, '/long')).status, 200)
+    await postgres.kill()
+    const path = '/v1/feeds/quick?limit=3'
+    await eventually(async () => ((await read(daemon, path)).status === 503 ? true : undefined))
+    t.match(['HIT', 'STALE'], [await outcome(daemon, '/long')])
+    await postgres.restart()
+  })
+})
+
+t.test('rows of a feed, by two nodes that share a server', { skip }, async (t) => {
+  await using postgres = await startPostgres()
+  await using redis = await startRedis()
+  const env = { DATABASE_URL: await postgres.createDatabase(told), POOLDNS_CACHE_URL: redis.url }
+  await using one = await startDaemonProcess({ env })
+  await using two = await startDaemonProcess({ env })
+  await loadAirQuality(one, '2s')
+  await eventually(async () => ((await read(two, inJson)).status === 200 ? true : undefined))
+  const nodes = [one, two]
+  for (const path of [inJson, inCsv]) {
+    // Both have what is old, or nothing.
+    await eventually(async () => ((await outcome(one, path)) === 'MISS' ? true : undefined))
+    const first = await read(one, path)
+    const statements = await asked(postgres, ofRows)
+    await eventually(async () => ((await outcome(two, path)) === 'HIT' ? true : undefined))
+    const second = await read(two, path)
+    t.equal(second.text, first.text)
+    t.ok((await asked(postgres, ofRows)) - statements <= 4, 'at most once more, when it was too old by then')
+  }
+  let reads = 0
+  const statuses = new Set<number>()
+  const stop = new AbortController()
+  const readers = nodes.map(async (daemon) => {
+    while (!stop.signal.aborted) {
+      statuses.add((await read(daemon, `${inJson}?limit=${(reads++ % 500) + 1}`)).status)
+    }
+  })
+  const more = async (count: number) => {
+    const from = reads
+    await eventually(async () => (reads >= from + count ? true : undefined))
+  }
+  await more(50)
+  await redis.kill()
+  await more(100)
+  await redis.restart()
+  await more(50)
+  stop.abort()
+  await Promise.all(readers)
+  t.same([...statuses], [200], `${reads} reads`)
 })
 
 t.test('by TLS, as the host says whom to trust', { skip: skip || withoutOpenssl }, async (t) => {

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { parseDuration } from '../../document/duration.ts'
-import { answerFeed, type FeedQuestion, readRowCursor, writeRowCursor } from '../../feeds/feed-answer.ts'
+import { type FeedQuestion, readRowCursor } from '../../feeds/feed-answer.ts'
 import { FeedWriter } from '../../feeds/feed-writer.ts'
 import {
   type Imported,
@@ -12,7 +12,7 @@ import {
   importShort,
   type RowFormat,
 } from '../../feeds/import-rows.ts'
-import { requireFeed } from '../../feeds/known-feed.ts'
+import { feedByHeart, type ReadableFeed, requireFeed } from '../../feeds/known-feed.ts'
 import type { Octets } from '../../feeds/row-reader.ts'
 import { feedNamePattern } from '../../model/feed.ts'
 import { instantWords, parseInstant } from '../../model/instant.ts'
@@ -22,10 +22,12 @@ import { bodyTooLarge } from '../admission/bodies.ts'
 import { Lane } from '../admission/lane.ts'
 import { limitsOf } from '../admission/limits.ts'
 import { goneSignal, tokenHolder } from '../admission/places.ts'
+import { cachedHeaders, notModified } from '../cached.ts'
 import { invalid } from '../configuration/resource.ts'
 import type { Ground, Observations } from '../context.ts'
 import { HttpError, nothingAt, pathOf } from '../errors.ts'
 import { guarded, json, paramsOf, TextOrNull, titled } from '../schemas.ts'
+import { replyRows } from './rows-reply.ts'
 
 /** Octets of a body; a file that is larger is for `pooldns import-feed`. */
 const bodyLimit = 512 * 1024 * 1024
@@ -247,11 +249,12 @@ function registerGet(
   { url, id, summary, unlisted = false }: { url: string; id: string; summary: string; unlisted?: boolean },
 ): void {
   const page = json('One page, in the order of entities, and of time for each of them.', Answer, {
+    ...cachedHeaders,
     'pooldns-next-cursor':
       'The cursor of the next page, where there is one and the page has 10,000 rows at most.',
   })
   const content = { 'application/json': { schema: Answer }, 'text/csv': { schema: Type.String() } }
-  const schema = guarded({ tag: 'feed', id, summary }, { 200: { ...page, content } }, [404], {
+  const schema = guarded({ tag: 'feed', id, summary }, { 200: { ...page, content }, ...notModified }, [404], {
     description: answerWords,
     querystring: AnswerQuery,
     params: paramsOf(url),
@@ -267,7 +270,8 @@ function registerGet(
  */
 export async function shortFeedRoute(app: FastifyInstance, context: Ground, lane: Lane): Promise<void> {
   app.addHook('onRequest', async (request) => {
-    if (context.memory()?.catalog.feeds.has(nameOf(request)) !== true) throw nothingAt(pathOf(request.url))
+    const isFeed = feedByHeart(nameOf(request), context.memory()?.catalog) !== null
+    if (!isFeed) throw nothingAt(pathOf(request.url))
   })
   app.addHook('onRequest', requireToken(context))
   const summary = 'The rows of a feed, as at /v1/feeds/{name}'
@@ -284,21 +288,16 @@ async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
-  await using work = new AsyncDisposableStack()
   const name = nameOf(request)
   const question = questionOf(request)
-  work.use(await lane.enter(tokenHolder(request), goneSignal(reply)))
   if (!feedNamePattern.test(name)) throw new HttpError(404, 'not-found', `feed ${name} does not exist`)
-  const feed = await requireFeed(context.database, name)
-  const { type, next, text } = await answerFeed(context.database, feed, question)
-  const cursor = writeRowCursor(next ?? null)
-  if (cursor !== null) reply.header('pooldns-next-cursor', cursor)
-  const stream = Readable.from(text, { objectMode: false })
-  const rest = work.move()
-  // `close` comes however the reply ends, also when the client goes away.
-  stream.once('close', () => void rest.disposeAsync())
-  reply.header('vary', 'Accept').type(type)
-  return reply.send(stream)
+  const feed = feedByHeart(name, context.memory()?.catalog) ?? (await storedFeed(context, name))
+  return replyRows(context, { lane, request, reply, feed, question })
+}
+
+async function storedFeed({ database }: Ground, name: string): Promise<ReadableFeed> {
+  const stored = await requireFeed(database, name)
+  return { ...stored, cacheMs: stored.value.cacheMs }
 }
 
 /** What the query asks for. Throws `invalid`, with all that is wrong. */

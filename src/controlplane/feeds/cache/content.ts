@@ -24,6 +24,9 @@ export interface KeptContent extends Content {
   readonly etag: string
 }
 
+/** Octets of a body; a longer one is not kept, as it would push out too much else. */
+export const largestContent = 4 * 1024 * 1024
+
 const magic = Buffer.from('pdnsc1')
 const sumAt = magic.length
 const lengthAt = sumAt + 32

@@ -20,7 +20,14 @@
 import { LRUCache } from 'lru-cache'
 import { isUnavailable } from '../../model/errors.ts'
 import { type Clock, monotonicClock } from '../../timing/clock.ts'
-import { type Content, decodeContent, encodeContent, type KeptContent, withEtag } from './content.ts'
+import {
+  type Content,
+  decodeContent,
+  encodeContent,
+  type KeptContent,
+  largestContent,
+  withEtag,
+} from './content.ts'
 
 export interface SharedTier extends AsyncDisposable {
   /** Whether it can be used; false while it is away. */
@@ -82,8 +89,8 @@ export interface CacheCounts {
 
 export const defaultOctets = 32 * 1024 * 1024
 export const defaultStaleMs = 600_000
-/** Of `octets`, what one thing may take: a larger one would push out all others. */
-const largestPart = 8
+/** Of `octets`, what one thing may take, where that is less than `largestContent`. */
+const largestPart = 4
 /** What an entry costs besides its octets, about. */
 const entryOctets = 500
 
@@ -113,7 +120,7 @@ export class ReadCache implements AsyncDisposable {
     this.#clock = clock
     this.#memory = new LRUCache({
       maxSize: octets,
-      maxEntrySize: Math.ceil(octets / largestPart),
+      maxEntrySize: largestOf(octets),
       sizeCalculation: ({ content }, key) => sizeOf(content) + key.length,
       // What can't be given any more goes when it is asked for, or as the least recently used.
       ttl: defaultStaleMs,
@@ -252,13 +259,17 @@ export class ReadCache implements AsyncDisposable {
 
   #share(reading: Reading, { content, readAtMs }: Kept): void {
     const tier = this.#tierFor(reading)
-    if (tier === null || sizeOf(content) > (this.#options.octets ?? defaultOctets) / largestPart) return
+    if (tier === null || sizeOf(content) > largestOf(this.#options.octets)) return
     const { key, durationMs, staleMs = defaultStaleMs } = reading
     const lifeMs = durationMs + staleMs
     const leftMs = Math.floor(readAtMs + lifeMs - this.#clock.nowMs())
     if (leftMs > 0) tier.set(key, encodeContent(key, lifeMs, content), leftMs)
   }
 }
+
+/** With its head. */
+const largestOf = (octets = defaultOctets) =>
+  Math.min(Math.ceil(octets / largestPart), largestContent + 64 * 1024)
 
 /** What somebody else's read came to. It asked nothing, so it is no miss. */
 async function follow({ result }: Flight): Promise<Found> {
