@@ -29,6 +29,8 @@ export interface FeedQuestion {
 }
 
 export interface FeedAnswer {
+  /** Whether there are no rows. */
+  readonly empty: boolean
   readonly type: string
   /** Where the next page begins; null at the end, undefined while that is not known yet. */
   readonly next: RowKey | null | undefined
@@ -55,7 +57,13 @@ export async function answerFeed(
   const next = isWhole ? nextOf(first!) : undefined
   const text =
     question.format === 'csv' ? csvText(names, first!, batches) : jsonText(feed, names, first!, batches)
-  return { type: question.format === 'csv' ? 'text/csv; charset=utf-8' : 'application/json', next, text }
+  const empty = first!.rows.length === 0
+  return {
+    empty,
+    type: question.format === 'csv' ? 'text/csv; charset=utf-8' : 'application/json',
+    next,
+    text,
+  }
 }
 
 /** The columns of an answer, in their order. */

@@ -20,6 +20,11 @@ interface ServedFeeds {
   readonly births: Births
 }
 
+/** Whether this node has heard of a feed. */
+export function isServedFeed(name: string, served: Pick<ServedFeeds, 'feeds'> | undefined): boolean {
+  return name === probesFeed.value.name || served?.feeds.has(name) === true
+}
+
 /** The feed that is built in, or one that this node knows by heart. Null when the database is to be asked. */
 export function feedByHeart(name: string, served: ServedFeeds | undefined): ReadableFeed | null {
   if (name === probesFeed.value.name) return { ...probesFeed, cacheMs: probesCacheMs }

@@ -12,7 +12,7 @@ import {
   importShort,
   type RowFormat,
 } from '../../feeds/import-rows.ts'
-import { feedByHeart, type ReadableFeed, requireFeed } from '../../feeds/known-feed.ts'
+import { feedByHeart, isServedFeed, type ReadableFeed, requireFeed } from '../../feeds/known-feed.ts'
 import type { Octets } from '../../feeds/row-reader.ts'
 import { feedNamePattern } from '../../model/feed.ts'
 import { instantWords, parseInstant } from '../../model/instant.ts'
@@ -270,8 +270,7 @@ function registerGet(
  */
 export async function shortFeedRoute(app: FastifyInstance, context: Ground, lane: Lane): Promise<void> {
   app.addHook('onRequest', async (request) => {
-    const isFeed = feedByHeart(nameOf(request), context.memory()?.catalog) !== null
-    if (!isFeed) throw nothingAt(pathOf(request.url))
+    if (!isServedFeed(nameOf(request), context.memory()?.catalog)) throw nothingAt(pathOf(request.url))
   })
   app.addHook('onRequest', requireToken(context))
   const summary = 'The rows of a feed, as at /v1/feeds/{name}'

@@ -81,7 +81,9 @@ async function gather(place: Disposable, ask: () => Promise<FeedAnswer>): Promis
     stack.move()
     throw new TooLong(whole, place)
   }
-  return { headers: headersOf(answer), body: Buffer.from(pieces.join('')) }
+  // Who has just loaded the first rows is to see them.
+  const kept = answer.empty ? ({ keep: false } as const) : {}
+  return { headers: headersOf(answer), body: Buffer.from(pieces.join('')), ...kept }
 }
 
 async function* goingOn(read: string[], rest: AsyncIterator<string>): AsyncGenerator<string> {

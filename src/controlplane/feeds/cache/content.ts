@@ -17,6 +17,8 @@ export interface Content {
   /** Header fields, their names in lower case; `content-type` among them. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer
+  /** False for what is not to be kept, though others who ask for it just now may have it. */
+  readonly keep?: false
 }
 
 export interface KeptContent extends Content {

@@ -224,8 +224,10 @@ export class ReadCache implements AsyncDisposable {
     const readAtMs = this.#clock.nowMs()
     try {
       const kept = { content: withEtag(await reading.load()), readAtMs }
-      this.#keep(reading, kept)
-      this.#share(reading, kept)
+      if (kept.content.keep !== false) {
+        this.#keep(reading, kept)
+        this.#share(reading, kept)
+      }
       return this.#given(kept, 'MISS')
     } catch (error) {
       if (!isUnavailable(error) || !isOfUse()) throw error

@@ -63,6 +63,23 @@ t.test('keys are apart, and so are databases', async (t) => {
   t.same(await seen(), ['MISS', 0, 'one'])
 })
 
+t.test('what is not to be kept is not', async (t) => {
+  const { cache, state, read } = setUp()
+  const load = async () => {
+    state.asked++
+    return { headers: {}, body: Buffer.from('nothing'), keep: false as const }
+  }
+  const both = await Promise.all([read({ load }), read({ load })])
+  t.same(
+    both.map(({ outcome }) => outcome),
+    ['MISS', 'HIT'],
+    'those who ask at once share it',
+  )
+  t.equal((await read({ load })).outcome, 'MISS')
+  t.equal(state.asked, 2)
+  t.equal(cache.counts.entries, 0)
+})
+
 t.test('a duration of nothing keeps nothing', async (t) => {
   const { state, seen, cache } = setUp()
   t.same(await seen({ durationMs: 0 }), ['MISS', 0, 'one'])
