@@ -115,7 +115,9 @@ t.test('100,000 queries are 100,000 frames, less those dropped', { skip }, async
   const { stdout } = await run('dnsperf', ['-s', host, '-p', String(port), '-d', data, '-n', '1', '-q', '50'])
   const completed = Number(/Queries completed:\s+(\d+)/.exec(stdout)?.[1])
   const [written, dropped] = [await frames(daemon, 'written'), await frames(daemon, 'dropped')]
-  t.equal(written + dropped, completed)
+  const lost = Number(/Queries lost:\s+(\d+)/.exec(stdout)?.[1])
+  // A response that a busy machine lost on its way was told all the same.
+  t.ok(written + dropped >= completed && written + dropped <= completed + lost, `${written} + ${dropped}`)
   await daemon.stop()
   const lines = await read(await collector.end())
   t.equal(lines.length, written)
@@ -136,13 +138,16 @@ t.test('a collector that stands still, and one that comes back', { skip }, async
   t.ok((await frames(daemon, 'dropped')) > 0)
   await collector.end()
 
-  const next = await startCollector(t, socket, join(folder, 'next.tap'))
+  const file = join(folder, 'next.tap')
+  const next = await startCollector(t, socket, file)
   await using udp = await UdpClient.open(daemon.dns)
-  await askBy(udp, query('www.example.test', 'AAAA', { id: 4711 }))
+  // Behind what waited in the ring, in which there may be no room yet. The collector writes some thousands of octets at a time.
+  const asked = '\x03www\x07example\x04test\x00\x00\x1c\x00\x01'
+  await eventually(async () => {
+    await askBy(udp, query('www.example.test', 'AAAA'))
+    return (await readFile(file, 'latin1').catch(() => '')).includes(asked) ? true : undefined
+  })
+  t.pass('frames come again')
   await daemon.stop()
-  const lines = await read(await next.end())
-  t.ok(
-    lines.some((line) => line.includes('/IN/AAAA')),
-    'frames come again',
-  )
+  await next.end()
 })
