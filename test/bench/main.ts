@@ -31,6 +31,7 @@ const programs: Readonly<Record<OtherName, string>> = {
   scale: './scale.ts',
   writes: './writes.ts',
   feeds: './feeds.ts',
+  'feed-push': './feed-push.ts',
   apply: './apply.ts',
 }
 

@@ -10,6 +10,7 @@ export const otherNames = [
   'drain',
   'writes',
   'feeds',
+  'feed-push',
   'apply',
   'scale',
 ] as const

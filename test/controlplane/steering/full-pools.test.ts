@@ -1,11 +1,15 @@
 /** Members that shed and pools that are full: who answers in their place, by every way of choosing. */
 import t from 'tap'
+import { decodeSections } from '../../../src/controlplane/dns-client/message.ts'
 import type { Capacity, FedWeight, Shed } from '../../../src/controlplane/model/feed-use.ts'
 import type { Member, Pool } from '../../../src/controlplane/model/pool.ts'
 import type { Service } from '../../../src/controlplane/model/service.ts'
 import type { FedMember, FedShare } from '../../../src/controlplane/steering/fed.ts'
+import { OwnZones } from '../../../src/dataplane/answer/own-zones.ts'
 import { compilePlan } from '../../../src/dataplane/image/plan-compiler.ts'
 import type { PlanNode } from '../../../src/dataplane/image/plan-tree.ts'
+import { ServingState } from '../../../src/dataplane/image/state.ts'
+import { servingUpdate } from '../../dataplane/zone-text.ts'
 import { answer, choicesOf, type World } from './world.ts'
 
 const use = { feed: 'load', entity: '{member}', column: 'percent', maxAgeMs: 60_000 }
@@ -267,6 +271,47 @@ t.test('clients of a `hash` pool that spills keep their side', async (t) => {
   const { tree } = answer(world).selection
   t.equal(tree.kind, 'hash')
   t.match(sharesIn(world), { 'eu:': 0.75, 'us:': 0.25 })
+})
+
+/** The address that each of 2,000 clients gets. */
+function answersOf(world: World): string[] {
+  const state = new ServingState()
+  state.apply(servingUpdate([{ apex: 'test', lines: [], services: { www: 0 } }], [answer(world).plan], 1, []))
+  const zones = new OwnZones(state)
+  return Array.from({ length: 2000 }, (_, nth) => {
+    const { message } = zones.explain('www.test', 'A', `10.${nth >> 8}.${nth & 0xff}.1`)
+    return decodeSections(message)
+      .answers.map(({ rdata }) => rdata.join('.'))
+      .join()
+  })
+}
+
+t.test('of a `hash` pool only the clients move that have to', async (t) => {
+  const weighing = (weight: number): World => ({
+    members: { eu: 'a up, b up, c up' },
+    pools: { eu: { select: 'hash' } },
+    memberSettings: { a: { weightFeed } },
+    services: { www: { choices: choicesOf('eu') } },
+    conditions: {
+      fed: (_, { name }) => ({ weight: name === 'a' ? { ...reading(0), weight } : null, shed: null }),
+    },
+  })
+  const [light, heavy] = [answersOf(weighing(100)), answersOf(weighing(200))]
+  const moved = light.flatMap((before, nth) => (before === heavy[nth] ? [] : [heavy[nth]]))
+  t.same([...new Set(moved)], ['192.0.2.1'], 'to the one that weighs more, and from nobody else to anybody')
+  const share = moved.length / light.length
+  t.ok(Math.abs(share - (0.5 - 1 / 3)) < 0.04, `${share} of them`)
+  const spilling = (share: number) =>
+    answersOf({
+      ...two('failover', { eu: share }, { pools: { eu: { ...full, select: 'hash' } } }),
+      members: { eu: 'e up', us: 'x down, u up', ap: 'a up' },
+    })
+  const [little, more] = [spilling(0.25), spilling(0.5)]
+  const own = '192.0.2.1'
+  const back = little.filter((before, nth) => before !== own && more[nth] === own)
+  t.same(back, [], 'who has gone stays gone while more go')
+  const gone = more.filter((address) => address !== own).length / more.length
+  t.ok(Math.abs(gone - 0.5) < 0.05, `${gone} have gone`)
 })
 
 t.test('a weight that a feed says stands in the place of the own one', async (t) => {
