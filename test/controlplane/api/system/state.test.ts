@@ -107,6 +107,10 @@ t.test('what the process says about itself', async (t) => {
       '/v1/events',
       '/v1/events/stream',
       '/v1/explain',
+      '/v1/feeds',
+      '/v1/feeds/{name}',
+      '/v1/feeds/{name}/declaration',
+      '/v1/feeds/{name}/rows',
       '/v1/gradual-changes',
       '/v1/gradual-changes/{id}',
       '/v1/gradual-changes/{id}/finish',
@@ -141,11 +145,13 @@ t.test('what the process says about itself', async (t) => {
       '/v1/tools/validate',
       '/v1/webhooks',
       '/v1/webhooks/{name}',
+      '/v1/webhooks/{name}/test',
       '/v1/zones',
       '/v1/zones/{apex}',
       '/v1/zones/{apex}/rrsets',
       '/v1/zones/{apex}/rrsets/{owner}/{type}',
       '/v1/zones/{apex}/zonefile',
+      '/{name}',
     ])
     for (const [path, operations] of Object.entries<Record<string, Record<string, unknown>>>(body.paths)) {
       for (const [method, operation] of Object.entries(operations)) {
@@ -160,7 +166,7 @@ t.test('what the process says about itself', async (t) => {
           name,
         )
         if (method === 'put' || method === 'patch') t.ok(operation.requestBody, name)
-        const open = !path.startsWith('/v1') || /tools|history/.test(path)
+        const open = !/^\/(v1|\{name\})/.test(path) || /tools|history/.test(path)
         t.equal(operation.security === undefined, open, `${name} says whether it needs a token`)
       }
     }
