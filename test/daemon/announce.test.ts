@@ -54,6 +54,7 @@ t.test(
       'log operated',
       'pending database-available',
       'gradual database-available',
+      'feeds database-available',
     ])
   },
 )
@@ -101,7 +102,7 @@ t.test(
     announceTo(() => ({ ...listeners, readiness }), { contain })({ kind: 'database-available' })
     t.same(
       heard,
-      ['log', 'overrides', 'pending', 'gradual'].map((name) => `${name} database-available`),
+      ['log', 'overrides', 'pending', 'gradual', 'feeds'].map((name) => `${name} database-available`),
     )
     t.same(told, ['readiness at database-available: keep is not a function'])
   },
