@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { type SQL, sql } from '../../../../schema/drizzle.ts'
-import { patternWithin } from '../../../../src/controlplane/model/glob.ts'
 import { type Limits, Reach } from '../../../../src/controlplane/model/reach.ts'
 import type { Database } from '../../../../src/controlplane/store/database.ts'
 import { auditReached, reached } from '../../../../src/controlplane/store/reached.ts'
@@ -21,10 +20,16 @@ export const reachedSuite: Suite = async (t, database) => {
     await fc.assert(
       fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 3 }), text, async (pools, name) => {
         const column = sql`${name}::text`
-        const said = await holds(reached(new Reach({ pools }), 'pool', column)!)
-        return said === pools.some((pattern) => patternWithin(name, pattern))
+        const reach = new Reach({ pools })
+        return (await holds(reached(reach, 'pool', column)!)) === reach.includes({ kind: 'pool', name })
       }),
-      { numRuns: 300 },
+      {
+        numRuns: 300,
+        examples: [
+          [['*.'], '\\\\\\.'],
+          [['*.'], '\\\\.'],
+        ],
+      },
     )
   })
 
