@@ -57,6 +57,16 @@ const lists: Readonly<Record<string, { readonly fill: Fill; readonly large?: boo
     ),
     large: false,
   },
+  '/v1/feeds': {
+    fill: put(
+      (nth) => `/v1/feeds/${nameOf(nth).replace('-', '_')}`,
+      (nth) => ({
+        columns: Object.fromEntries(
+          Array.from({ length: nth === 3 ? 12 : 1 }, (_, i) => [`c${i}`, { description: long(nth, 90) }]),
+        ),
+      }),
+    ),
+  },
   '/v1/services': {
     fill: put(
       (nth) => `/v1/services/${nameOf(nth)}.n-11.test`,
@@ -146,6 +156,8 @@ t.test('a page has so many octets at most, and the next begins with what was lef
   const { routes: all } = await OpenapiDocument.of(harness.origin)
   const routes = all
     .filter(({ operation }) => operation.parameters?.some(({ name }) => name === 'cursor'))
+    // Rows of feeds are written as they are read, and nothing of a page is held in memory.
+    .filter(({ path }) => path !== '/v1/feeds/{name}' && path !== '/{name}')
     .map(({ path }) => path)
   t.same(
     Object.keys(lists)

@@ -21,11 +21,11 @@ const viewed = Type.Object(fields)
 
 /** Secrets stand in what holds by a feed, too. */
 function hideShown(body: object): object {
-  const { status, ...shown } = body as { readonly status?: { readonly effective: object } }
+  const { status, ...shown } = body as { readonly status?: { readonly effective?: object } }
   const hidden = hideOfFeed(shown)
-  return status === undefined
-    ? hidden
-    : { ...hidden, status: { ...status, effective: hideOfFeed(status.effective) } }
+  // Lists say nothing of it.
+  if (status?.effective === undefined) return status === undefined ? hidden : { ...hidden, status }
+  return { ...hidden, status: { ...status, effective: hideOfFeed(status.effective) } }
 }
 
 const SourceView = Type.Object(

@@ -65,7 +65,7 @@ t.test('who may only read sees a mark, everywhere', async (t) => {
   ]
   for (const path of paths) {
     const shown = await read(`/v1/${path}`, reader)
-    t.equal(shown.status, 200)
+    t.equal(shown.status, 200, `${path}: ${JSON.stringify(shown.body).slice(0, 200)}`)
     t.notMatch(JSON.stringify(shown.body), /s3cr3t/, path)
     for (const token of [both, undefined]) {
       const all = await (token === undefined ? call('GET', `/v1/${path}`) : read(`/v1/${path}`, token))

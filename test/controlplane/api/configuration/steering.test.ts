@@ -139,7 +139,7 @@ t.test('the OpenAPI document shows every field', async (t) => {
   const types = Monitor.oneOf.map(({ $ref }: { $ref: string }) =>
     schemas[$ref.replace('#/components/schemas/', '')].properties.type.enum.join(),
   )
-  t.same(types, ['http', 'https', 'tcp', 'dns', 'grpc', 'push', 'static', 'composite'])
+  t.same(types, ['http', 'https', 'tcp', 'dns', 'grpc', 'push', 'static', 'feed', 'composite'])
   t.match(Service.properties, {
     ttl: { $ref: '#/components/schemas/ServiceTtl' },
     pools: { items: { $ref: '#/components/schemas/Choice' } },
