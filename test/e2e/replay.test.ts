@@ -170,7 +170,8 @@ t.test('by service, country, zone and name, over UDP and TCP', async (t) => {
   await using daemon = await startDaemonProcess({ env: { POOLDNS_LOCATION_DATABASES: places } })
   await apply(daemon, documentOf({ geo: { DE: ['eu'] } }))
   for (const [name, count] of [
-    ['geo', 300],
+    // One socket asks one worker, and a worker keeps 496 of a minute: all of them together are fewer.
+    ['geo', 280],
     ['old', 60],
     ['mail', 40],
     ['kept', 60],
@@ -204,12 +205,12 @@ t.test('by service, country, zone and name, over UDP and TCP', async (t) => {
     },
   })
   const { sample, services, changes, zones, names, countries } = await replayOf(daemon, next)
-  t.match(sample, { questions: 560, standsFor: 560, overTcp: 0.1071 })
-  const round = (part: number) => Math.round((part / 560) * 10_000) / 10_000
+  t.match(sample, { questions: 540, standsFor: 540, overTcp: 0.1111 })
+  const round = (part: number) => Math.round((part / 540) * 10_000) / 10_000
   const geo = services.find(({ service }) => service === 'geo.example.test')!
   t.match(geo, {
-    questions: 300,
-    share: round(300),
+    questions: 280,
+    share: round(280),
     pools: [
       { pool: 'eu', before: 0.5, after: 0.5 },
       { pool: 'us', before: 0.5, after: 0.5 },
@@ -242,7 +243,7 @@ t.test('by service, country, zone and name, over UDP and TCP', async (t) => {
   t.match(changes, { otherRcode: round(120), otherData: round(80) })
   const inZone = (apex: string) => zones.find(({ zone }) => zone === apex)
   t.match(inZone('sub.example.test'), { share: round(20), otherRcode: 1, otherData: 0 })
-  t.match(inZone('example.test'), { share: round(540) })
+  t.match(inZone('example.test'), { share: round(520) })
   t.ok(
     countries!.some(({ country }) => country === 'DE') && countries!.some(({ country }) => country === null),
   )
@@ -250,18 +251,18 @@ t.test('by service, country, zone and name, over UDP and TCP', async (t) => {
   const told = await pooldns(daemon, ['apply', '--dry-run', '--replay', '--prune'], next)
   t.equal(told.code, 3, told.stderr)
   for (const line of [
-    /^replayed 560 questions of the last \d.*$/m,
+    /^replayed 540 questions of the last \d.*$/m,
     / {2}50 % of the questions for geo\.example\.test move from eu to us\n/,
     / {4}DE: 100 % from eu to us\n/,
     / {2}zone sub\.example\.test: 100 % get another rcode, 0 % other data\n/,
-    / {4}old\.example\.test A: NOERROR -> NXDOMAIN \(10\.7 % of all questions\)\n/,
+    / {4}old\.example\.test A: NOERROR -> NXDOMAIN \(11\.1 % of all questions\)\n/,
   ])
     t.match(told.stdout, line)
   const markdown = await pooldns(daemon, ['plan', '--replay', '--prune', '--markdown'], next)
-  t.match(markdown.stdout, /\*\*replayed 560 questions .*\*\*\n\n- .*\n/)
+  t.match(markdown.stdout, /\*\*replayed 540 questions .*\*\*\n\n- .*\n/)
   t.match(markdown.stdout, /\n {2}- old\.example\.test A: NOERROR -> NXDOMAIN/)
   t.match(JSON.parse((await pooldns(daemon, ['plan', '--replay', '--prune', '--json'], next)).stdout), {
-    replay: { sample: { questions: 560 } },
+    replay: { sample: { questions: 540 } },
   })
 
   await apply(daemon, next)

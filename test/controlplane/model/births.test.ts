@@ -9,6 +9,7 @@ t.test('what is gone has ended, and what has the name of another one', async (t)
     [birthKeys.pool('web'), 1],
     [birthKeys.pool('old'), 2],
     [birthKeys.service('www.example.test'), 1],
+    [birthKeys.feed('load'), 1],
     [birthKeys.webhook('pager'), 1],
   ])
   const after = new Map(before)
@@ -20,6 +21,7 @@ t.test('what is gone has ended, and what has the name of another one', async (t)
   for (const key of [
     birthKeys.pool('old'),
     birthKeys.service('www.example.test'),
+    birthKeys.feed('load'),
     birthKeys.webhook('pager'),
   ])
     after.set(key, 9)
@@ -30,6 +32,7 @@ t.test('what is gone has ended, and what has the name of another one', async (t)
     ],
     pools: ['old'],
     services: ['www.example.test'],
+    feeds: ['load'],
     webhooks: ['pager'],
   })
   t.same(endedBetween(new Map(), before), nothingEnded, 'of the time before nothing is known')
