@@ -20,7 +20,8 @@ const archive = join(kept, 'debian-12.tar')
 
 /** For `skip`: false where such a machine can be. */
 export function withoutMachines(): string | false {
-  if (process.env.POOLDNS_TEST_MACHINES !== 'yes') return 'it takes ten minutes: set POOLDNS_TEST_MACHINES=yes'
+  if (process.env.POOLDNS_TEST_MACHINES !== 'yes')
+    return 'it takes ten minutes: set POOLDNS_TEST_MACHINES=yes'
   const missing = missingPrograms('mmdebstrap', 'systemd-nspawn', 'nsenter', 'tar')
   if (missing !== false) return missing
   if (process.getuid?.() !== 0) return 'for root only: a machine has namespaces of its own'
