@@ -109,7 +109,7 @@ export class TapSender {
   /** Writes what is in the rings, one part after the other; looks again in a while when they are empty. */
   #send(): void {
     for (const reader of this.#readers) {
-      const frames = reader.read().subarray(0, mostWritten)
+      const frames = wholeFrames(reader.read(), mostWritten)
       if (frames.length === 0) continue
       this.#writing = true
       // A copy: the kernel may take it in parts, and the ring is not Node's to hold.
@@ -146,6 +146,21 @@ export class TapSender {
   #after(ms: number, run: () => void): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(run, ms)
+  }
+}
+
+/**
+ * So many of the frames as have `most` octets together, and one at the least. Never a part of one: what a connection that ends has not
+ * taken goes to the next, which has to begin with a frame.
+ */
+function wholeFrames(frames: Uint8Array, most: number): Uint8Array {
+  if (frames.length <= most) return frames
+  const view = new DataView(frames.buffer, frames.byteOffset, frames.byteLength)
+  let end = 0
+  for (;;) {
+    const next = end + 4 + view.getUint32(end)
+    if (end > 0 && next > most) return frames.subarray(0, end)
+    end = next
   }
 }
 

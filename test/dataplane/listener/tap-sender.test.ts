@@ -63,7 +63,9 @@ async function listen(t: Test, server: Server, on: object = { host: '127.0.0.1',
           for (;;) {
             const found = socket.read(octets) as Buffer | null
             if (found !== null) return found
-            await once(socket, 'readable')
+            // Whoever begins to listen while there is too little is told of that at once, again and again, and nothing more comes in.
+            if (socket.readableLength > 0) await turn()
+            else await once(socket, 'readable')
           }
         },
       }
@@ -167,6 +169,44 @@ t.test('one who does not read takes nothing out of the ring, and holds up no sto
     await turn()
   }
   t.ok(written < 16 * ringOctets, 'the ring is full')
+  await sender.stop()
+})
+
+t.test('a connection that ends amid a frame leaves the whole of it to the next', async (t) => {
+  const collector = await listen(t, createServer())
+  const ring = allocateTapRing()
+  const writer = new TapWriter(ring)
+  // No number of them fills what is written at once.
+  const octets = 1009
+  for (let index = 0; ; index++) {
+    const at = writer.reserve(octets)
+    if (at < 0) break
+    const view = new DataView(writer.octets.buffer, writer.octets.byteOffset + at, octets)
+    view.setUint32(0, octets - 4)
+    view.setUint32(4, index)
+    writer.commit(octets)
+  }
+  const sender = new TapSender([ring], collector.target, times)
+  let connected = collector.next()
+  sender.start()
+  const startSending = async () => {
+    const peer = await connected
+    await peer.read(ready!.length)
+    connected = collector.next()
+    peer.socket.write(accept!)
+    await peer.read(start!.length)
+    return peer
+  }
+  const first = await startSending()
+  // More than is written at once, so that a part was taken whole, and then another in parts.
+  for (let piece = 0; piece < 300; piece++) await first.read(1024)
+  first.socket.destroy()
+  const next = await startSending()
+  const [length, index] = [await next.read(4), await next.read(4)]
+  t.equal(length.readUInt32BE(), octets - 4)
+  t.ok(index.readUInt32BE() > 0, 'what was taken whole is not told twice')
+  t.equal((await next.read(octets - 4)).readUInt32BE(octets - 8), octets - 4, 'and so on')
+  next.socket.destroy()
   await sender.stop()
 })
 
