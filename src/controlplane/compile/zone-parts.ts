@@ -1,7 +1,7 @@
 /** Parts of zones as their images hold them, out of text. */
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import { lowerName, parseName } from '../../dataplane/wire/name.ts'
-import { canonicalRdata, parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
+import { foldedRdata, parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
 import type { CatalogZone } from '../catalog/catalog.ts'
 import type { Rrset, ZoneHead } from '../model/zone.ts'
 
@@ -34,7 +34,7 @@ function distinct(type: string, rdata: Uint8Array[]): Uint8Array[] {
   const number = parseType(type)
   const seen = new Map<string, Uint8Array>()
   for (const octets of rdata) {
-    const identity = Buffer.from(canonicalRdata(number, octets)).toString('latin1')
+    const identity = Buffer.from(foldedRdata(number, octets)).toString('latin1')
     if (!seen.has(identity)) seen.set(identity, octets)
   }
   return [...seen.values()]

@@ -11,7 +11,7 @@ import { Rendezvous } from '../image/rendezvous.ts'
 import type { AnswerState } from '../image/state.ts'
 import { Random } from '../random.ts'
 import { Query } from '../wire/query.ts'
-import { canonicalRdata } from '../wire/rdata.ts'
+import { foldedRdata } from '../wire/rdata.ts'
 import { Chooser } from './chooser.ts'
 import { Client } from './client.ts'
 import { EveryWay } from './dice.ts'
@@ -137,7 +137,7 @@ export class ExpectedAnswers {
     if (known !== undefined) return known
     const type = zone.type(rrset)
     const data = rdataOf(zone, node, rrset).map((rdata) =>
-      Buffer.from(canonicalRdata(type, rdata)).toString('latin1'),
+      Buffer.from(foldedRdata(type, rdata)).toString('latin1'),
     )
     const text = JSON.stringify([type, ...data.sort()])
     texts.set(rrset, text)

@@ -65,6 +65,8 @@ export const types = {
   dname: 39,
   opt: 41,
   ds: 43,
+  rrsig: 46,
+  nsec: 47,
   tsig: 250,
   ixfr: 251,
   axfr: 252,

@@ -347,14 +347,13 @@ export function rdataDoubt(type: string, canonical: string): string | null {
 }
 
 /**
- * The octets by which RRs of one owner and type are told apart: their canonical form (RFC 4034 section 6.2), in which names
- * are in lower case, since names that differ in case are one name (RFC 4343). Here that holds for every type with names that
- * we know. RFC 3597 section 6 compares types that are younger than it octet by octet, for servers that don't know them; to
- * whoever reads the names, two such RRs say the same.
+ * The octets by which RRs of one owner and type are told apart: all names in them are in lower case, since names that differ in
+ * case are one name (RFC 4343). RFC 3597 section 6 compares types that are younger than it octet by octet, for servers that
+ * don't know them; to whoever reads the names, two such RRs say the same. What is signed is another form (`canonical.ts`).
  *
  * @param rdata sound octets of the type
  */
-export function canonicalRdata(type: number, rdata: Uint8Array): Uint8Array {
+export function foldedRdata(type: number, rdata: Uint8Array): Uint8Array {
   if (byType.get(type)?.folded !== true) return rdata
   const fields = walk(type, rdata).map(({ kind, offset, length }) => {
     const field = rdata.subarray(offset, offset + length)
@@ -373,7 +372,7 @@ export function rdataIdentity(type: string, canonical: string): string {
   // What has no capitals has none in its names; escapes by number are of octets that are no letters.
   if (grammars[type]?.folded !== true || !/[A-Z]/.test(canonical)) return canonical
   const number = parseType(type)
-  return formatRdata(number, canonicalRdata(number, parseRdata(type, canonical, rootName)))
+  return formatRdata(number, foldedRdata(number, parseRdata(type, canonical, rootName)))
 }
 
 /**

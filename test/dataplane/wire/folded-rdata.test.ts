@@ -1,6 +1,6 @@
-/** RDATA in its canonical form: names in lower case, wherever a type has them (RFC 4034 section 6.2, RFC 4343). */
+/** RDATA as it is told apart: names in lower case, wherever a type has them (RFC 4343). */
 import t from 'tap'
-import { canonicalRdata, rdataIdentity } from '../../../src/dataplane/wire/rdata.ts'
+import { foldedRdata, rdataIdentity } from '../../../src/dataplane/wire/rdata.ts'
 
 t.test('two spellings have one identity, and what is no name keeps its case', async (t) => {
   const table: [type: string, text: string, identity: string][] = [
@@ -19,6 +19,6 @@ t.test('two spellings have one identity, and what is no name keeps its case', as
 
 t.test('octets of a type that nobody knows are told apart as they are', async (t) => {
   const octets = Uint8Array.of(1, 0x41, 0)
-  t.equal(canonicalRdata(65_280, octets), octets)
-  t.same(canonicalRdata(2, octets), Buffer.from([1, 0x61, 0]), 'an NS')
+  t.equal(foldedRdata(65_280, octets), octets)
+  t.same(foldedRdata(2, octets), Buffer.from([1, 0x61, 0]), 'an NS')
 })
