@@ -266,6 +266,29 @@ t.test('the environment is read in one place', async (t) => {
   }
 })
 
+/** What of node:crypto makes or reads private keys, or signs with them. */
+const signing =
+  /\b(?:createPrivateKey|generateKeyPair(?:Sync)?|createSign|sign|privateDecrypt|privateEncrypt)\b/
+
+/** Whether a source imports some of it, or the whole of node:crypto, in which it is. */
+const maySign = (source: string) =>
+  [...source.matchAll(/\bimport\b([^'"]*)\bfrom\s*['"](?:node:)?crypto['"]/g)].some(
+    ([, names]) => !names!.includes('{') || signing.test(names!),
+  ) || /\b(?:import|require|getBuiltinModule)\s*\(\s*['"](?:node:)?crypto['"]/.test(source)
+
+t.test('nothing that reads what the network sends can sign, or has a private key', async (t) => {
+  for (const [path, source] of sources)
+    if (isIn(path, 'dataplane') && maySign(source)) t.fail(`src/${path} may sign`)
+  for (const wrong of [
+    "import { createHash, sign } from 'node:crypto'",
+    "import { createPrivateKey } from 'crypto'",
+    "import * as crypto from 'node:crypto'",
+    "const { sign } = await import('node:crypto')",
+  ])
+    t.ok(maySign(wrong), wrong)
+  t.notOk(maySign("import { randomFillSync } from 'node:crypto'"))
+})
+
 t.test('the rules find what is wrong', async (t) => {
   const wrong: [string, string][] = [
     ['dataplane/wire/name.ts', 'pg'],

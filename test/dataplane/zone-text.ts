@@ -1,14 +1,16 @@
 /** Zones and serving states for tests, from lines of text such as `www 300 A 192.0.2.1`. */
 
-import { ZoneCompiler } from '../../src/dataplane/image/compile.ts'
+import { type CompileOptions, ZoneCompiler } from '../../src/dataplane/image/compile.ts'
 import { compileDirectory } from '../../src/dataplane/image/directory.ts'
 import { compileLocationMap, type LocationRanges } from '../../src/dataplane/image/location-map.ts'
 import { compilePlan } from '../../src/dataplane/image/plan-compiler.ts'
 import type { PlanNode, PlanTrees } from '../../src/dataplane/image/plan-tree.ts'
+import type { WireRrset } from '../../src/dataplane/image/rrset-encoder.ts'
 import type { ServingUpdate } from '../../src/dataplane/image/serving-set.ts'
 import { only } from '../../src/dataplane/image/serving-set.ts'
 import { hostnameToWire, lowerName, parseName } from '../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
+import type { TestSigner } from './test-signer.ts'
 
 export interface ZoneText {
   readonly apex: string
@@ -20,6 +22,8 @@ export interface ZoneText {
   readonly lines: readonly string[]
   /** Slot of the plan by the owner of the service. */
   readonly services?: Readonly<Record<string, number>>
+  /** What signs the zone, and gives it the NSECs that it needs; it isn't signed when left out. */
+  readonly signer?: TestSigner
 }
 
 export interface ParsedLine {
@@ -40,32 +44,52 @@ export function soaText(zone: ZoneText): string {
 }
 
 export function zoneImage(zone: ZoneText): SharedArrayBuffer {
+  const rrsets = zoneRrsets(zone)
+  const { signer } = zone
+  if (signer === undefined) return compilerOf(zone, rrsets).finish()
   const apex = hostnameToWire(zone.apex)
+  return compilerOf(zone, signer.complete(apex, rrsets), { signatures: signer.of(apex) }).finish()
+}
+
+/** A compiler that holds RRsets of a zone, and its SOA and services. */
+export function compilerOf(
+  zone: ZoneText,
+  rrsets: readonly WireRrset[],
+  options?: CompileOptions,
+): ZoneCompiler {
+  const apex = hostnameToWire(zone.apex)
+  const compiler = new ZoneCompiler(apex, zoneSoa(zone), options)
+  for (const rrset of rrsets) compiler.add(rrset)
+  for (const [owner, slot] of Object.entries(zone.services ?? {})) {
+    compiler.addService(lowerName(parseName(owner, apex)), slot)
+  }
+  return compiler
+}
+
+export function zoneSoa(zone: ZoneText) {
   const soa = zone.apex === '.' ? 'ns1. hostmaster. 7 3600 600 86400 60' : soaText(zone)
-  const compiler = new ZoneCompiler(apex, {
-    rdata: parseRdata('SOA', soa, apex),
-    ttlSeconds: zone.ttlSeconds ?? 300,
-  })
+  return { rdata: parseRdata('SOA', soa, hostnameToWire(zone.apex)), ttlSeconds: zone.ttlSeconds ?? 300 }
+}
+
+/** The RRsets of a zone's lines. */
+export function zoneRrsets(zone: ZoneText): WireRrset[] {
+  const apex = hostnameToWire(zone.apex)
   const rrsets = new Map<string, ParsedLine[]>()
   for (const line of zone.lines.map(parseLine)) {
     const key = `${line.owner} ${line.type}`
     rrsets.set(key, [...(rrsets.get(key) ?? []), line])
   }
-  for (const lines of rrsets.values()) {
+  return Array.from(rrsets.values(), (lines) => {
     const { owner, type, ttlSeconds } = lines[0]!
-    compiler.add({
+    return {
       owner: lowerName(parseName(owner, apex)),
       type: rrTypes.get(type) ?? Number(/^TYPE(\d+)$/.exec(type)![1]),
       ttlSeconds,
       rdata: lines.map(({ data }) =>
         rrTypes.has(type) ? parseRdata(type, data, apex) : Buffer.from(data, 'hex'),
       ),
-    })
-  }
-  for (const [owner, slot] of Object.entries(zone.services ?? {})) {
-    compiler.addService(lowerName(parseName(owner, apex)), slot)
-  }
-  return compiler.finish()
+    }
+  })
 }
 
 /** The whole state as one update; slots are the indexes. */

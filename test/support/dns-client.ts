@@ -18,7 +18,11 @@ export const typeNumbers = {
   AAAA: 28,
   SRV: 33,
   OPT: 41,
+  DNAME: 39,
   DS: 43,
+  RRSIG: 46,
+  NSEC: 47,
+  DNSKEY: 48,
   TSIG: 250,
   IXFR: 251,
   AXFR: 252,
@@ -92,7 +96,7 @@ export function query(name: string | Uint8Array, type: TypeName | number, fields
   ])
 }
 
-/** A response as text: RRs are `owner ttl type data`, owners and names without the final dot. */
+/** A response as text: RRs are `owner ttl type data`, owners and names without the final dot. Of RRSIG there is what is signed, how many labels it has, the Original TTL and the signer. */
 export interface Response {
   readonly id: number
   readonly opcode: number
@@ -155,6 +159,12 @@ function dataText(record: Exclude<Answer, { type: 'OPT' }>): string {
       return `${data.flags} ${data.tag} "${data.value}"`
     case 'DS':
       return `${data.keyTag} ${data.algorithm} ${data.digestType} ${data.digest.toString('hex')}`
+    case 'RRSIG':
+      return `${data.typeCovered} ${data.labels} ${data.originalTTL} ${data.signersName}`
+    case 'NSEC':
+      return [data.nextDomain, ...data.rrtypes].join(' ')
+    case 'DNSKEY':
+      return `${data.flags} ${data.algorithm}`
     case 'TXT':
       return (data as Buffer[]).map((part) => `"${part.toString('latin1')}"`).join(' ')
     default:

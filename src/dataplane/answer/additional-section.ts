@@ -64,23 +64,31 @@ function targets(
       others++
       continue
     }
-    if (!atTarget(zone, zone.rrset(node, types.a), spelled, apexAt, writer)) return -1
-    if (!atTarget(zone, zone.rrset(node, types.aaaa), spelled, apexAt, writer)) return -1
-    if (!binding) continue
-    const next = zone.rrset(node, type)
-    if (next !== rrset && !atTarget(zone, next, spelled, apexAt, writer)) return -1
+    if (!atTarget(zone, node, types.a, spelled, apexAt, writer)) return -1
+    if (!atTarget(zone, node, types.aaaa, spelled, apexAt, writer)) return -1
+    if (!binding || zone.rrset(node, type) === rrset) continue
+    if (!atTarget(zone, node, type, spelled, apexAt, writer)) return -1
   }
   return others
 }
 
+/**
+ * Where there is no room for both, an RRset goes without its signatures (RFC 4035 section 3.1.1); and where a wildcard stands in for the
+ * target, because nobody could make anything of them without the proof that this is so.
+ */
 function atTarget(
   zone: ZoneImage,
-  rrset: number,
+  node: number,
+  type: number,
   owner: number,
   apexAt: number,
   writer: ResponseWriter,
 ): boolean {
-  return rrset < 0 || writer.rrset(zone, rrset, owner, apexAt, sections.additional) >= 0
+  const rrset = zone.rrset(node, type)
+  if (rrset < 0) return true
+  const signed = writer.dnssecOk && !zone.isWildcard(node)
+  if (writer.rrset(zone, rrset, owner, apexAt, sections.additional, signed) >= 0) return true
+  return signed && writer.rrset(zone, rrset, owner, apexAt, sections.additional, false) >= 0
 }
 
 /** Octets of RDATA before the target's name. */

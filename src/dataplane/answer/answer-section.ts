@@ -4,9 +4,10 @@
  * apex, a suffix of it. Where those are is noted in the link, for the sections behind.
  */
 import type { Counters } from '../counters.ts'
+import { maxFixupOffset } from '../image/image.ts'
 import type { PlanLeaf } from '../image/plan.ts'
 import { u16 } from '../wire/bytes.ts'
-import { headerLength, rrHeadLength } from '../wire/constants.ts'
+import { headerLength, maxPointer, rrHeadLength } from '../wire/constants.ts'
 import type { BatchClock } from './batch-clock.ts'
 import type { Draw } from './draw.ts'
 import { type Fit, type ResponseWriter, sections } from './response-writer.ts'
@@ -28,16 +29,21 @@ export class AnswerSection {
     this.#clock = clock
   }
 
+  /** A chain also ends where no pointer would reach what comes next, which takes many names of 255 octets, with signatures. */
   write(walk: Walk): Fit {
     for (let i = 0; i < walk.count; i++) {
       const link = walk.links[i]!
       if (i === 0) this.#placeFirst(link)
+      else if (this.#writer.length > maxPointer - maxFixupOffset) return 'truncated'
       else this.#place(link, walk.links[i - 1]!)
       switch (link.kind) {
         case 'none':
           continue
         case 'rrset':
           link.rrAt = this.#rrset(link)
+          break
+        case 'signatures':
+          link.rrAt = this.#writer.signatures(link.zone, link.rrset, link.nameAt)
           break
         case 'alias':
           link.rrAt = this.#alias(link)

@@ -1,19 +1,35 @@
-/** The authority section: what a walk's outcome says about the zone in which it ended. */
+/** The authority section: what a walk's outcome says about the zone in which it ended, and the proofs that belong to it. */
+import { Proofs } from './proofs.ts'
 import { type Fit, type ResponseWriter, sections } from './response-writer.ts'
 import type { Link, Walk } from './walk.ts'
 
-export function writeAuthority(walk: Walk, writer: ResponseWriter): Fit {
-  switch (walk.outcome) {
-    case 'answer':
-    case 'yxdomain':
-    case 'servfail':
-    case 'refused':
-      return 'fits'
-    case 'nodata':
-    case 'nxdomain':
-      return soa(walk.last, writer)
-    case 'referral':
-      return delegation(walk.last, writer)
+export class AuthoritySection {
+  readonly #writer: ResponseWriter
+  readonly #proofs: Proofs
+
+  constructor(writer: ResponseWriter) {
+    this.#writer = writer
+    this.#proofs = new Proofs(writer)
+  }
+
+  write(walk: Walk): Fit {
+    const fit = this.#sayOutcome(walk)
+    return fit === 'fits' && this.#writer.dnssecOk ? this.#proofs.write(walk) : fit
+  }
+
+  #sayOutcome(walk: Walk): Fit {
+    switch (walk.outcome) {
+      case 'answer':
+      case 'yxdomain':
+      case 'servfail':
+      case 'refused':
+        return 'fits'
+      case 'nodata':
+      case 'nxdomain':
+        return soa(walk.last, this.#writer)
+      case 'referral':
+        return delegation(walk.last, this.#writer)
+    }
   }
 }
 

@@ -12,13 +12,15 @@ import type { Client } from './client.ts'
 import { Cookies, cookieLength } from './cookies.ts'
 import type { ResponseWriter } from './response-writer.ts'
 
-/** Why, beside the rcode (RFC 8914 section 4); `none` adds nothing. */
+/** Why, beside the rcode (RFC 8914 section 4, RFC 9824 section 9); `none` adds nothing. */
 export const extendedErrors = {
   none: -1,
   other: 0,
+  signatureExpired: 7,
   prohibited: 18,
   notAuthoritative: 20,
   notSupported: 21,
+  invalidQueryType: 30,
 } as const
 export type ExtendedError = (typeof extendedErrors)[keyof typeof extendedErrors]
 

@@ -43,8 +43,9 @@ export class Resolver {
     if (apexLabel < 0) walk.outcome = 'refused'
     while (apexLabel >= 0) {
       const { zone } = this.#state
-      if (zone === undefined) {
+      if (zone === undefined || zone.isBroken) {
         walk.outcome = 'servfail'
+        walk.expired = zone !== undefined
         return
       }
       const link = walk.add(zone, apexLabel)
@@ -53,6 +54,9 @@ export class Resolver {
         case 'answer':
           // A DNAME that was followed may be what was asked for; it stands there already.
           if (walk.before(link) === null) link.kind = 'rrset'
+          return
+        case 'signatures':
+          if (walk.before(link) === null) link.kind = 'signatures'
           return
         case 'nxdomain':
           walk.outcome = 'nxdomain'

@@ -7,7 +7,7 @@
  *     decode      octets -> query, by a closed verdict                           `wire/query.ts`
  *     resolve     query -> walk, by a closed outcome                             `resolver.ts`
  *     answer      what the links of the walk say                                 `answer-section.ts`
- *     authority   what its outcome says                                          `authority-section.ts`
+ *     authority   what its outcome says, and with DO the proofs of the links     `authority-section.ts`, `proofs.ts`
  *     additional  addresses that go along                                        `additional-section.ts`
  *     opt, header the end of every response, also of those that are no answer    `opt-writer.ts`, `response-writer.ts`
  *     limiter     whether it goes out                                            `rate-limiter.ts`
@@ -39,7 +39,7 @@ import { decodeOther, otherVerdicts } from '../wire/other-query.ts'
 import { Query, verdicts } from '../wire/query.ts'
 import { writeAdditional } from './additional-section.ts'
 import { AnswerSection } from './answer-section.ts'
-import { writeAuthority } from './authority-section.ts'
+import { AuthoritySection } from './authority-section.ts'
 import { BatchClock } from './batch-clock.ts'
 import { Chooser } from './chooser.ts'
 import type { Client } from './client.ts'
@@ -53,7 +53,7 @@ import { ResponseWriter } from './response-writer.ts'
 import { Sampler } from './sampler.ts'
 import { Tap } from './tap.ts'
 import { writeBadKey } from './tsig-writer.ts'
-import { Walk, type WalkOutcome } from './walk.ts'
+import { Walk } from './walk.ts'
 
 export interface ResponderOptions {
   /** Whether the transport carries messages of any size and proves the client's address (TCP). */
@@ -77,6 +77,7 @@ export class Responder {
   readonly #resolver: Resolver
   readonly #writer = new ResponseWriter()
   readonly #answers: AnswerSection
+  readonly #authority: AuthoritySection
   readonly #opt: OptWriter
   readonly #stream: boolean
   #settings: AnswerSettings | undefined
@@ -109,6 +110,7 @@ export class Responder {
     const draw = new Draw(random, rendezvous, chooser.network, dice)
     this.#resolver = new Resolver(state, this.#query, this.#walk, chooser, draw)
     this.#answers = new AnswerSection(this.#writer, draw, counters, this.clock, options.stream)
+    this.#authority = new AuthoritySection(this.#writer)
     const { tap } = options
     this.#tapper = tap === undefined ? null : new Tap(tap, options.stream, this.clock, counters, state, draw)
     this.#opt = new OptWriter(options.stream, options.idleTimeoutMs ?? 0, this.clock)
@@ -210,7 +212,7 @@ export class Responder {
       : this.#isCapped(request)
         ? Math.min(udpLimit, this.#cap)
         : udpLimit
-    this.#writer.begin(request, end, out, limit - this.#opt.reserve(query))
+    this.#writer.begin(request, end, out, limit - this.#opt.reserve(query), query.dnssecOk)
   }
 
   /** Whether the client has not proved its address, where that matters. */
@@ -229,6 +231,8 @@ export class Responder {
     this.#begin(request, out)
     if (qclass === classes.ch) return this.#chaos(request)
     if (qclass !== classes.in || isMetaType(qtype)) {
+      if (qtype === types.nxname && qclass === classes.in)
+        return this.#finish(request, rcodes.formerr, false, extendedErrors.invalidQueryType)
       return this.#finish(request, rcodes.refused, false, extendedErrors.notSupported)
     }
     if (this.#sampling !== null) this.#sampling.note(request, this.#query, this.#client)
@@ -238,9 +242,9 @@ export class Responder {
     const { authoritative, rcode } = walk
     // What the chain comes to is not known to a client that doesn't see the chain.
     if (this.#answers.write(walk) === 'truncated') return this.#cut(request, authoritative, rcodes.noerror)
-    if (writeAuthority(walk, writer) === 'truncated') return this.#cut(request, authoritative, rcode)
+    if (this.#authority.write(walk) === 'truncated') return this.#cut(request, authoritative, rcode)
     if (writeAdditional(walk, writer) === 'truncated') return this.#cut(request, authoritative, rcode)
-    return this.#finish(request, rcode, authoritative, errorOf(walk.outcome))
+    return this.#finish(request, rcode, authoritative, errorOf(walk))
   }
 
   /** `version.bind` and its like (RFC 4892), where the operator wants them answered. */
@@ -355,9 +359,10 @@ export class Responder {
   }
 }
 
-function errorOf(outcome: WalkOutcome): ExtendedError {
+function errorOf({ outcome, expired }: Walk): ExtendedError {
   if (outcome === 'refused') return extendedErrors.notAuthoritative
-  return outcome === 'servfail' ? extendedErrors.other : extendedErrors.none
+  if (outcome !== 'servfail') return extendedErrors.none
+  return expired ? extendedErrors.signatureExpired : extendedErrors.other
 }
 
 function kindOf(rcode: number, authoritative: boolean, answers: number): ResponseKind {

@@ -33,6 +33,8 @@ export class ResponseWriter {
   #limit = 0
   #questionEnd = 0
   #truncated = false
+  /** Whether RRsets go with their signatures, where they have any (RFC 4035 section 3.1.1). */
+  dnssecOk = false
 
   /** Where the response is written. */
   get out(): Uint8Array {
@@ -64,7 +66,8 @@ export class ResponseWriter {
   }
 
   /** Starts with the request's ID and its octets up to `questionEnd`, so the question keeps its case (RFC 4343, "0x20"). */
-  begin(request: Uint8Array, questionEnd: number, out: Uint8Array, limit: number): void {
+  begin(request: Uint8Array, questionEnd: number, out: Uint8Array, limit: number, dnssecOk: boolean): void {
+    this.dnssecOk = dnssecOk
     out[0] = request[0]!
     out[1] = request[1]!
     for (let i = headerLength; i < questionEnd; i++) out[i] = request[i]!
@@ -90,14 +93,22 @@ export class ResponseWriter {
   }
 
   /**
-   * Writes an RRset.
+   * Writes an RRset, and behind it its signatures.
    *
    * @param owner offset in the message at which the owner is spelled
    * @param apexAt offset in the message at which the zone's apex is spelled
+   * @param signed whether its signatures go along
    * @returns offset of its first RR, or -1, with nothing written, when it doesn't fit
    */
-  rrset(zone: ZoneImage, rrset: number, owner: number, apexAt: number, section: Section): number {
-    const length = zone.wireLength(rrset)
+  rrset(
+    zone: ZoneImage,
+    rrset: number,
+    owner: number,
+    apexAt: number,
+    section: Section,
+    signed = this.dnssecOk,
+  ): number {
+    const length = zone.wireLength(rrset) + (signed ? zone.signatureLength(rrset) : 0)
     const start = this.#at
     if (start + length > this.#limit) return -1
     this.#copyWords(zone.view, zone.wire(rrset), length)
@@ -105,7 +116,45 @@ export class ResponseWriter {
     for (let i = zone.fixupCount(rrset) - 1; i >= 0; i--)
       this.#fixUp(zone.fixup(rrset, i), start, owner, apexAt)
     this.#counts[section]! += zone.rrCount(rrset)
+    if (signed) this.#counts[section]! += zone.signatureCount(rrset)
     return start
+  }
+
+  /** Writes the signatures of an RRset into the answer section. Offsets are as those of `rrset`. */
+  signatures(zone: ZoneImage, rrset: number, owner: number): number {
+    const length = zone.signatureLength(rrset)
+    const start = this.#at
+    if (start + length > this.#limit) return -1
+    this.#copyWords(zone.view, zone.wire(rrset) + zone.wireLength(rrset), length)
+    this.#setOwners(start, owner)
+    this.#counts[sections.answer]! += zone.signatureCount(rrset)
+    return start
+  }
+
+  /**
+   * Writes the NSEC of a node with its signatures into the authority section. Its name need not be spelled anywhere in the message: the
+   * first `prefix` octets of it are written here.
+   *
+   * @param suffix offset in the message at which the rest of the name is spelled
+   */
+  nsec(zone: ZoneImage, node: number, prefix: number, suffix: number): Fit {
+    const rrset = zone.rrset(node, types.nsec)
+    const length = zone.wireLength(rrset) + zone.signatureLength(rrset)
+    const count = zone.rrCount(rrset) + zone.signatureCount(rrset)
+    const start = this.#at
+    // Behind much else, over a stream, no pointer reaches the first.
+    const spelled = start > maxPointer ? count : 1
+    if (start + length + spelled * prefix > this.#limit) return 'truncated'
+    let from = zone.wire(rrset)
+    for (let rr = 0; rr < count; rr++) {
+      const head = from + pointerLength
+      from += rrHeadLength + u16(zone.bytes, from + rrHeadLength - 2)
+      if (rr < spelled) this.copy(zone.bytes, zone.name(node), prefix)
+      this.u16((pointerBits << 8) | (rr < spelled ? suffix : start))
+      this.#copyWords(zone.view, head, from - head)
+    }
+    this.#counts[sections.authority]! += count
+    return 'fits'
   }
 
   #fixUp(fixup: number, start: number, owner: number, apexAt: number): void {

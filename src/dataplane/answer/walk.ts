@@ -26,7 +26,7 @@ export const maxChain = 18
  *
  * - `answer`: the links say it all. They end with what was asked for, or the chain leads out of our zones, in a circle, or too far.
  * - `yxdomain`: the name that a DNAME comes to is too long (RFC 6672 section 2.2).
- * - `servfail`: a service says so, or there is no image of the zone or the service.
+ * - `servfail`: a service says so, there is no image of the zone or the service, or the zone is broken.
  * - `refused`: no zone of ours holds the name that was asked for.
  */
 export type WalkOutcome = 'answer' | 'nodata' | 'nxdomain' | 'referral' | 'yxdomain' | 'servfail' | 'refused'
@@ -36,11 +36,12 @@ export type WalkOutcome = 'answer' | 'nodata' | 'nxdomain' | 'referral' | 'yxdom
  *
  * - `none`: nothing. Only the outcome speaks, or what was found stands there already.
  * - `rrset`: the RRset, which is the answer, a CNAME, or a DNAME that makes none.
+ * - `signatures`: those of the RRset, without it.
  * - `alias`: the CNAME that a service's leaf makes it.
  * - `dname`: the DNAME, unless it stands there already, and the CNAME that it makes.
  * - `members`: addresses that a service's leaf chooses.
  */
-type LinkKind = 'none' | 'rrset' | 'alias' | 'dname' | 'members'
+type LinkKind = 'none' | 'rrset' | 'signatures' | 'alias' | 'dname' | 'members'
 
 /** One name of a walk, and what was found there. */
 export class Link implements Found {
@@ -52,6 +53,7 @@ export class Link implements Found {
   /** Label of `name` at which the owner of the RRset begins: above 0 for that of a DNAME or of a cut. */
   ownerLabel = 0
   node = -1
+  encloser = -1
   /** RRset in the zone, or the number below 0 that stands for what a service is an alias of. */
   rrset = -1
   service = -1
@@ -109,6 +111,11 @@ export class Link implements Found {
     this.#candidates = candidates
   }
 
+  /** Whether a wildcard stands in for the name, which must be proved not to be there. */
+  get isExpanded(): boolean {
+    return this.encloser !== this.node
+  }
+
   /** Lets go of the images. */
   release(): void {
     this.#zone = null
@@ -136,6 +143,8 @@ export class Walk {
   readonly choices = new Choices(maxChain)
   /** Bits of the client's address that those choices depended on (RFC 7871 section 7.2.1). */
   scope = 0
+  /** Whether a `servfail` is that of a zone whose signatures have ended. */
+  expired = false
 
   /** @param question the name that each walk begins with */
   constructor(question: NameScan) {
@@ -150,6 +159,7 @@ export class Walk {
     this.outcome = 'answer'
     this.choices.count = 0
     this.scope = 0
+    this.expired = false
   }
 
   /** Lets go of the images. What was counted and chosen stays to be looked at. */

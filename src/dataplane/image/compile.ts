@@ -6,13 +6,33 @@
  * brings nodes and RRsets into their order, links them, and writes the image, whose size is known by then. So the
  * compiler holds about the image once more and hardly an object: a million RRsets cost no garbage collection.
  */
+import { canonicalRdata, sortRdata } from '../wire/canonical.ts'
 import { types } from '../wire/constants.ts'
-import { nameFields } from '../wire/rdata.ts'
+import { formatName } from '../wire/name.ts'
+import { nameFields, parseRdata } from '../wire/rdata.ts'
 import { Words } from './columns.ts'
-import type { ZoneImage } from './image.ts'
+import { headerAt, type ZoneImage } from './image.ts'
 import { addedAt, addedWords, writeImage } from './image-writer.ts'
 import { NodeTable } from './node-table.ts'
+import { PlanError } from './plan-error.ts'
 import { RrsetEncoder, type WireRrset } from './rrset-encoder.ts'
+import type { Signatures } from './signatures.ts'
+
+export interface CompileOptions {
+  /** An image of about the same size, which saves growing. */
+  readonly like?: ZoneImage
+  /**
+   * Makes it a signed zone: what is added has an NSEC at each name of which the zone has data of its own, and all such data has
+   * signatures here. Without them NSECs are data like any other.
+   */
+  readonly signatures?: Signatures | undefined
+}
+
+/** An RRset in an image of the same zone. */
+export interface ImageRrset {
+  readonly image: ZoneImage
+  readonly rrset: number
+}
 
 export class ZoneCompiler {
   readonly #nodes: NodeTable
@@ -22,17 +42,18 @@ export class ZoneCompiler {
   /** See `addedAt`. */
   readonly #added: Words
   readonly #soa: WireRrset
+  readonly #signatures: Signatures | null
 
   /**
    * @param apex lower-cased wire form
    * @param soa the SOA's RDATA and TTL; negative answers carry it with the lesser of TTL and MINIMUM
-   * @param like an image of about the same size, which saves growing
    */
   constructor(
     apex: Uint8Array,
     soa: { readonly rdata: Uint8Array; readonly ttlSeconds: number },
-    like?: ZoneImage,
+    { like, signatures }: CompileOptions = {},
   ) {
+    this.#signatures = signatures ?? null
     // Some room for what comes beyond it.
     const expected = (count: number | undefined) => Math.ceil(1.01 * (count ?? 0)) + 16
     const octets = expected(like?.bytes.length)
@@ -43,15 +64,18 @@ export class ZoneCompiler {
     this.add(this.#soa)
   }
 
-  /** @throws TextError when the octets of a type that has names are malformed; the RRset is left out then. */
-  add(rrset: WireRrset): void {
-    const { owner, type, rdata } = rrset
-    const names = rdata.map((octets) => nameFields(type, octets))
-    this.#begin(this.#nodes.take(owner, 0, owner.length), type, rdata.length)
-    this.#encoder.encode(rrset, names)
+  /**
+   * @param signed the same RRset with signatures that it keeps; others are looked for
+   * @throws TextError when the octets of a type that has names are malformed; the RRset is left out then.
+   */
+  add(rrset: WireRrset, signed?: ImageRrset): void {
+    this.#encode(rrset)
+    if (this.#signatures === null) return
+    if (signed === undefined) this.#sign(rrset, rrset.ttlSeconds)
+    else this.#noteSignatures(this.#encoder.copySignatures(signed.image, signed.rrset))
   }
 
-  /** Adds an RRset of an image of the same zone, of a type without targets; its owner is that node of the image. */
+  /** Adds an RRset of an image of the same zone with its signatures, of a type without targets; its owner is that node of the image. */
   addFrom(image: ZoneImage, node: number, rrset: number): void {
     const owner = image.name(node)
     this.#begin(
@@ -60,16 +84,30 @@ export class ZoneCompiler {
       image.rrCount(rrset),
     )
     this.#encoder.copy(image, rrset)
+    if (this.#signatures !== null) this.#noteSignatures(this.#encoder.copySignatures(image, rrset))
   }
 
-  /** A name whose A and AAAA come from the plan in `slot`. */
+  /**
+   * A name whose A and AAAA come from the plan in `slot`.
+   *
+   * @throws PlanError in a signed zone: what a plan chooses has no signature
+   */
   addService(owner: Uint8Array, slot: number): void {
+    if (this.#signatures !== null)
+      throw new PlanError([], `${formatName(owner)} lies in a zone that is signed, where no service can be`)
     this.#services.set(this.#nodes.take(owner, 0, owner.length), slot + 1)
   }
 
-  /** The image. Ends the compiler's life. */
+  /**
+   * The image. Ends the compiler's life.
+   *
+   * @throws UnsignedError when a signed zone lacks a signature or an NSEC
+   */
   finish(): SharedArrayBuffer {
-    this.add(this.#negativeSoa())
+    const negative = this.#negativeSoa()
+    this.#encode(negative)
+    // Its TTL may be less than what is signed.
+    this.#sign(negative, this.#soa.ttlSeconds)
     // Where the last one's parts end.
     this.#begin(0, 0, 0)
     const added = this.#added.words.subarray(0, this.#added.length)
@@ -78,8 +116,28 @@ export class ZoneCompiler {
       encoder: this.#encoder,
       services: this.#services,
       added,
+      signed: this.#signatures !== null,
       count: added.length / addedWords - 1,
     })
+  }
+
+  #encode(rrset: WireRrset): void {
+    const { owner, type, rdata } = rrset
+    const names = rdata.map((octets) => nameFields(type, octets))
+    this.#begin(this.#nodes.take(owner, 0, owner.length), type, rdata.length)
+    this.#encoder.encode(rrset, names)
+  }
+
+  /** Writes the signatures of the RRset that was added last. Whether it needs any is known when the zone's cuts are. */
+  #sign({ owner, type, ttlSeconds, rdata }: WireRrset, originalTtlSeconds: number): void {
+    if (this.#signatures === null) return
+    const data = sortRdata(rdata.map((octets) => canonicalRdata(type, octets)))
+    const found = this.#signatures.find(owner, type, originalTtlSeconds, data)
+    if (found !== undefined) this.#noteSignatures(this.#encoder.sign(found, ttlSeconds))
+  }
+
+  #noteSignatures(signatures: number): void {
+    this.#added.words[this.#added.length - addedWords + addedAt.signatures] = signatures
   }
 
   #begin(node: number, type: number, count: number): void {
@@ -98,4 +156,17 @@ export class ZoneCompiler {
     const minimum = new DataView(rdata.buffer, rdata.byteOffset).getUint32(rdata.length - 4)
     return { ...this.#soa, ttlSeconds: Math.min(minimum, this.#soa.ttlSeconds) }
   }
+}
+
+/**
+ * The image of a zone of which nothing may be believed any more, because its signatures have ended: it has no data, and whatever is
+ * asked of it is answered with SERVFAIL.
+ *
+ * @param apex lower-cased wire form
+ */
+export function compileBrokenZone(apex: Uint8Array): SharedArrayBuffer {
+  const soa = parseRdata('SOA', '. . 0 0 0 0 0', apex)
+  const image = new ZoneCompiler(apex, { rdata: soa, ttlSeconds: 0 }).finish()
+  new Int32Array(image)[headerAt.broken] = 1
+  return image
 }

@@ -1,7 +1,7 @@
 /**
  * A zone image with some owners' RRsets replaced: the image holds everything that it was compiled from, so that a change of
  * one RRset in a large zone needs neither its rows nor their text again. Most RRsets are copied as they stand; those with
- * targets are taken apart, because only their names tell which nodes they link to.
+ * targets are taken apart, because only their names tell which nodes they link to. What is copied keeps its signatures.
  */
 import { ByteWriter, u16 } from '../wire/bytes.ts'
 import { rrHeadLength, types } from '../wire/constants.ts'
@@ -9,6 +9,7 @@ import { NameScan } from '../wire/name-scan.ts'
 import { ZoneCompiler } from './compile.ts'
 import { fixupBases, maxFixupOffset, type ZoneImage } from './image.ts'
 import { targetTypes } from './rrset-encoder.ts'
+import type { Signatures } from './signatures.ts'
 
 /**
  * A compiler that holds what the image holds, without the services, the SOA, and the RRsets of some owners.
@@ -16,12 +17,15 @@ import { targetTypes } from './rrset-encoder.ts'
  * @param apex lower-cased wire form
  * @param soa the new one
  * @param owners whose RRsets are left out, in lower-cased wire form; those that the zone doesn't have do no harm
+ * @param signatures make it a signed zone: of what is added, and of what is copied and has none in the image, such as glue, which
+ *   is the zone's own once its cut is gone
  */
 export function editZone(
   image: ZoneImage,
   apex: Uint8Array,
   soa: { readonly rdata: Uint8Array; readonly ttlSeconds: number },
   owners: Iterable<Uint8Array>,
+  signatures?: Signatures,
 ): ZoneCompiler {
   const dropped = new Set<number>()
   const scan = new NameScan()
@@ -29,17 +33,21 @@ export function editZone(
     scan.load(owner, 0, owner.length)
     dropped.add(image.find(scan, 0))
   }
-  const compiler = new ZoneCompiler(apex, soa, image)
+  const compiler = new ZoneCompiler(apex, soa, { like: image, signatures })
   for (let node = 0; node < image.nodeCount; node++) {
     if (dropped.has(node)) continue
     const end = image.firstRrset(node) + image.rrsetCount(node)
     for (let rrset = image.firstRrset(node); rrset < end; rrset++) {
       const type = image.type(rrset)
       if (type === types.soa) continue
-      if (!targetTypes.has(type)) compiler.addFrom(image, node, rrset)
+      const isDone = signatures === undefined || image.signatureCount(rrset) > 0
+      if (isDone && !targetTypes.has(type)) compiler.addFrom(image, node, rrset)
       else {
         const owner = nameOf(image, node)
-        compiler.add({ owner, type, ttlSeconds: ttlOf(image, rrset), rdata: rdataOf(image, node, rrset) })
+        compiler.add(
+          { owner, type, ttlSeconds: ttlOf(image, rrset), rdata: rdataOf(image, node, rrset) },
+          isDone ? { image, rrset } : undefined,
+        )
       }
     }
   }

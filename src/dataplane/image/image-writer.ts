@@ -4,15 +4,29 @@
  */
 import { beat } from '../life/signs.ts'
 import { isServiceBinding, types } from '../wire/constants.ts'
+import { canonicalOrder } from './canonical-order.ts'
 import { Words } from './columns.ts'
 import { insert } from './hash-table.ts'
-import { headerAt, headerWords, nodeAt, nodeWords, rrsetAt, rrsetWords, zoneMagic } from './image.ts'
+import {
+  headerAt,
+  headerWords,
+  maxSignatures,
+  nodeAt,
+  nodeWords,
+  rrsetAt,
+  rrsetWords,
+  zoneMagic,
+} from './image.ts'
 import type { NodeTable } from './node-table.ts'
 import { isWildcard, type RrsetEncoder } from './rrset-encoder.ts'
+import { UnsignedError } from './signatures.ts'
 
-/** What is noted of each RRset when it is added: its node, type | RRs << 16, and where its parts begin. */
-export const addedAt = { node: 0, typeAndCount: 1, wire: 2, fixups: 3, targets: 4 } as const
-export const addedWords = 5
+/**
+ * What is noted of each RRset when it is added: its node, type | RRs << 16, where its parts begin, and its signatures, which stand behind
+ * it in the wire form.
+ */
+export const addedAt = { node: 0, typeAndCount: 1, wire: 2, fixups: 3, targets: 4, signatures: 5 } as const
+export const addedWords = 6
 
 export interface CollectedZone {
   readonly nodes: NodeTable
@@ -21,6 +35,7 @@ export interface CollectedZone {
   readonly services: ReadonlyMap<number, number>
   /** `addedWords` for each RRset, and for one more that says where the last one's parts end. */
   readonly added: Int32Array
+  readonly signed: boolean
   /** Number of RRsets; the last of them is the SOA of negative answers, which no node owns. */
   readonly count: number
 }
@@ -36,7 +51,9 @@ const flags: Readonly<Record<number, number>> = {
   [types.aaaa]: holdsAddress,
   [types.svcb]: 8,
   [types.https]: 16,
+  [types.nsec]: 32,
 }
+const holdsNsec = 32
 
 export function writeImage(zone: CollectedZone): SharedArrayBuffer {
   return new ImageWriter(zone).write()
@@ -61,6 +78,8 @@ class ImageWriter {
   readonly #linksAt: Int32Array
   readonly #linkCounts: Int32Array
   readonly #links = new Words()
+  /** Places of the nodes that own an NSEC, in canonical order. */
+  #chain: Int32Array = new Int32Array(0)
 
   constructor(zone: CollectedZone) {
     const { count } = zone.nodes
@@ -83,6 +102,7 @@ class ImageWriter {
     this.#orderRrsets()
     beat()
     this.#linkNodes()
+    if (this.#zone.signed) this.#linkChain()
     for (let index = 0; index < this.#rrsets.length; index++) this.#linkRrset(index)
     return this.#layOut()
   }
@@ -139,6 +159,43 @@ class ImageWriter {
       this.#cut[place] = cut === 0 && delegated && dname === 0 ? place + 1 : cut
       if (isWildcard(nodes.names.bytes, nodes.nameAt.words[node]!)) this.#wildcard[parent] = place + 1
     }
+  }
+
+  /** Every name of which the zone has data of its own must own an NSEC (RFC 4035 section 2.3), and no other one may. */
+  #linkChain(): void {
+    const { nodes, count } = this.#zone
+    const owns = new Uint8Array(nodes.count)
+    for (let index = 0; index < count - 1; index++) {
+      const place = this.#placeOf(index)
+      if (this.#isOwn(place, this.#type(this.#rrsets[index]!))) owns[place] = 1
+      // The NS of a cut is not the zone's own, but it is there.
+      else if (this.#cut[place] === place + 1) owns[place] = 1
+    }
+    for (let place = 0; place < nodes.count; place++) {
+      if (owns[place] === 1 && (this.#holds[place]! & holdsNsec) === 0)
+        throw new UnsignedError(this.#nameAt(place), types.nsec, 'is missing')
+    }
+    this.#chain = canonicalOrder(nodes, this.#order, this.#place).filter((place) => owns[place] === 1)
+  }
+
+  /** Whether the zone speaks for RRs of a type at a place itself, so that they are signed (RFC 4035 section 2.2). */
+  #isOwn(place: number, type: number): boolean {
+    const cut = this.#cut[place]!
+    if (cut !== 0) return cut === place + 1 && (type === types.ds || type === types.nsec)
+    const dname = this.#dname[place]!
+    return dname === 0 || dname === place + 1
+  }
+
+  /** Place of the node that owns an RRset, by the RRset's place; that of the SOA of negative answers is the apex. */
+  #placeOf(index: number): number {
+    return this.#place[this.#zone.added[this.#rrsets[index]! * addedWords + addedAt.node]!]!
+  }
+
+  #nameAt(place: number): Uint8Array {
+    const { nodes } = this.#zone
+    const node = this.#order[place]!
+    const at = nodes.nameAt.words[node]!
+    return nodes.names.bytes.slice(at, at + nodes.length(node))
   }
 
   /** Fix-ups, and behind them the targets' nodes, each once, where at least one of them has something to go along. */
@@ -216,7 +273,8 @@ class ImageWriter {
     const nodesAt = headerWords + 2 * slots
     const rrsetsAt = nodesAt + nodes.count * nodeWords
     const linksAt = rrsetsAt + count * rrsetWords
-    const bytesAt = 4 * (linksAt + this.#links.length)
+    const chainAt = linksAt + this.#links.length
+    const bytesAt = 4 * (chainAt + this.#chain.length)
     const size = bytesAt + nodes.names.length + encoder.wire.length
     const buffer = new SharedArrayBuffer(Math.ceil(size / 4) * 4)
     const words = new Int32Array(buffer)
@@ -234,10 +292,13 @@ class ImageWriter {
     words[headerAt.apexLabels] = nodes.labels(0)
     words[headerAt.maxLabels] = nodes.labels(this.#order.at(-1)!)
     words[headerAt.negativeSoa] = count - 1
+    words[headerAt.chain] = chainAt
+    words[headerAt.chainLength] = this.#chain.length
     beat()
     const wireAt = this.#writeNodes(words, bytes, nodesAt, bytesAt, slots - 1)
     this.#writeRrsets(words, bytes, rrsetsAt, wireAt)
     words.set(this.#links.words.subarray(0, this.#links.length), linksAt)
+    words.set(this.#chain, chainAt)
     return buffer
   }
 
@@ -274,16 +335,31 @@ class ImageWriter {
       const from = this.#rrsets[index]! * addedWords
       const base = rrsetsAt + index * rrsetWords
       const start = added[from + addedAt.wire]!
-      const length = added[from + addedWords + addedAt.wire]! - start
+      const signatures = added[from + addedAt.signatures]!
+      const whole = added[from + addedWords + addedAt.wire]! - start
+      const wireLength = whole - (signatures & maxSignatures.octets)
+      const isSigned = this.#isSigned(index, signatures)
+      const length = isSigned ? whole : wireLength
       words[base + rrsetAt.type] = added[from + addedAt.typeAndCount]!
       words[base + rrsetAt.wire] = free
-      words[base + rrsetAt.wireLength] = length
+      words[base + rrsetAt.wireLength] = wireLength
+      words[base + rrsetAt.signatures] = isSigned ? signatures : 0
       words[base + rrsetAt.links] = this.#linksAt[index]!
       words[base + rrsetAt.linkCounts] = this.#linkCounts[index]!
       if (length > 64) bytes.set(wire.bytes.subarray(start, start + length), free)
       else for (let i = 0; i < length; i++) bytes[free + i] = wire.bytes[start + i]!
       free += length
     }
+  }
+
+  /** Whether an RRset goes into the image with the signatures that it was added with. Those of what is not the zone's own have no meaning. */
+  #isSigned(index: number, signatures: number): boolean {
+    if (!this.#zone.signed) return false
+    const place = this.#placeOf(index)
+    const type = this.#type(this.#rrsets[index]!)
+    if (!this.#isOwn(place, type)) return false
+    if (signatures === 0) throw new UnsignedError(this.#nameAt(place), type, 'has no signature')
+    return true
   }
 
   #type(rrset: number): number {

@@ -3,7 +3,15 @@ import type { NameScan } from '../wire/name-scan.ts'
 import type { ZoneImage } from './image.ts'
 
 /** How a lookup inside one zone can end (RFC 1034 section 4.3.2, step 3). */
-export type Finding = 'answer' | 'nodata' | 'nxdomain' | 'referral' | 'cname' | 'service' | 'dname'
+export type Finding =
+  | 'answer'
+  | 'signatures'
+  | 'nodata'
+  | 'nxdomain'
+  | 'referral'
+  | 'cname'
+  | 'service'
+  | 'dname'
 
 /** What a lookup fills in, in an object of the caller's, so that a query allocates nothing. */
 export interface Found {
@@ -12,7 +20,9 @@ export interface Found {
    * owner, or of NXDOMAIN the closest encloser.
    */
   node: number
-  /** RRset to write: the answer, the CNAME or DNAME, or the NS of a cut. */
+  /** The name's own node, or its closest encloser; another one than `node` where a wildcard stands in for the name. */
+  encloser: number
+  /** RRset to write: the answer, the one whose signatures are the answer, the CNAME or DNAME, or the NS of a cut. */
   rrset: number
   /** Plan slot of the service at the node, or -1; set where the name exists or a wildcard stands in for it. */
   service: number
@@ -29,6 +39,7 @@ export function lookUp(zone: ZoneImage, name: NameScan, qtype: number, found: Fo
   // At the cut itself the parent still owns DS; all else there and below is the child's (RFC 4035 section 3.1.4.1).
   if (cut >= 0 && !(exact && cut === encloser && qtype === types.ds)) {
     found.node = cut
+    found.encloser = cut
     found.rrset = zone.rrset(cut, types.ns)
     return 'referral'
   }
@@ -36,11 +47,13 @@ export function lookUp(zone: ZoneImage, name: NameScan, qtype: number, found: Fo
   // A DNAME speaks for the names below it, not for its own (RFC 6672 section 2.3).
   if (dname >= 0 && !(exact && dname === encloser)) {
     found.node = dname
+    found.encloser = dname
     found.rrset = zone.rrset(dname, types.dname)
     return 'dname'
   }
   const node = exact ? encloser : zone.wildcard(encloser)
   found.node = node < 0 ? encloser : node
+  found.encloser = encloser
   return node < 0 ? 'nxdomain' : choose(zone, node, qtype, found)
 }
 
@@ -51,6 +64,7 @@ function choose(zone: ZoneImage, node: number, qtype: number, found: Found): Fin
   if (qtype === types.any) return chooseAny(zone, node, found)
   found.rrset = zone.rrset(node, qtype)
   if (found.rrset >= 0) return 'answer'
+  if (qtype === types.rrsig && zone.isSigned) return chooseSignatures(zone, node, found)
   found.rrset = zone.rrset(node, types.cname)
   return found.rrset >= 0 ? 'cname' : 'nodata'
 }
@@ -58,8 +72,22 @@ function choose(zone: ZoneImage, node: number, qtype: number, found: Found): Fin
 /** One RRset is answer enough for ANY (RFC 8482 section 4.1). */
 function chooseAny(zone: ZoneImage, node: number, found: Found): Finding {
   if (zone.rrsetCount(node) > 0) {
-    found.rrset = zone.firstRrset(node)
+    const first = zone.firstRrset(node)
+    // An NSEC is seldom what somebody looks for.
+    found.rrset = zone.type(first) === types.nsec && zone.rrsetCount(node) > 1 ? first + 1 : first
     return 'answer'
   }
   return found.service >= 0 ? 'service' : 'nodata'
+}
+
+/** Those of one RRset are enough, as for ANY. RRSIG stands beside a CNAME, which is not followed (RFC 4035 section 2.5). */
+function chooseSignatures(zone: ZoneImage, node: number, found: Found): Finding {
+  const first = zone.firstRrset(node)
+  const end = first + zone.rrsetCount(node)
+  for (let rrset = first; rrset < end; rrset++) {
+    if (zone.signatureLength(rrset) === 0) continue
+    found.rrset = rrset
+    return 'signatures'
+  }
+  return 'nodata'
 }

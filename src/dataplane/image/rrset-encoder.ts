@@ -9,7 +9,7 @@ import { ByteWriter } from '../wire/bytes.ts'
 import { classes, isServiceBinding, questionPointer, types } from '../wire/constants.ts'
 import type { NameField } from '../wire/rdata.ts'
 import { Words } from './columns.ts'
-import { fixupBases, maxFixupOffset, packFixup, type ZoneImage } from './image.ts'
+import { fixupBases, maxFixupOffset, maxSignatures, packFixup, type ZoneImage } from './image.ts'
 
 /** One RRset in wire terms. */
 export interface WireRrset {
@@ -94,6 +94,38 @@ export class RrsetEncoder {
       if ((rdata[0]! | rdata[1]!) !== 0) targets.append(owner, 0, owner.length)
     } else for (let at = offset; at < offset + length; at++) targets.u8(lower(rdata[at]!))
     this.targetEnds.push(targets.length)
+  }
+
+  /**
+   * Appends RRSIGs to the RRset that was appended last. Their owner is its own, and their signer is spelled out (RFC 4034 section
+   * 3.1.7).
+   *
+   * @param signatures RDATA of each
+   * @returns what the image says of them, see `rrsetAt.signatures`
+   */
+  sign(signatures: readonly Uint8Array[], ttlSeconds: number): number {
+    const { wire } = this
+    const start = wire.length
+    for (const rdata of signatures) {
+      wire.u16(questionPointer)
+      wire.u16(types.rrsig)
+      wire.u16(classes.in)
+      wire.u32(ttlSeconds)
+      wire.u16(rdata.length)
+      wire.append(rdata)
+    }
+    // As many as that never have more octets than can be told.
+    if (signatures.length > maxSignatures.count)
+      throw new RangeError(`${signatures.length} signatures are more than an RRset can have`)
+    return (wire.length - start) | (signatures.length << 24)
+  }
+
+  /** The same with those of an RRset of an image. */
+  copySignatures(image: ZoneImage, rrset: number): number {
+    const start = image.wire(rrset) + image.wireLength(rrset)
+    const octets = image.signatureLength(rrset)
+    this.wire.append(image.bytes, start, start + octets)
+    return octets | (image.signatureCount(rrset) << 24)
   }
 
   /** Appends an RRset of an image of the same zone. */

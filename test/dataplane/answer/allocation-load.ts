@@ -13,6 +13,7 @@ import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { allocateSample } from '../../../src/dataplane/sample.ts'
 import { query, u16Octets } from '../../support/dns-client.ts'
+import { TestSigner } from '../test-signer.ts'
 import { servingUpdate } from '../zone-text.ts'
 
 const rounds = Number(process.argv[2] ?? 1)
@@ -67,7 +68,8 @@ const lines = [
 ]
 const state = new ServingState()
 const services = Object.fromEntries(Object.keys(plans).map((name, slot) => [name, slot]))
-state.apply(servingUpdate([{ apex: 'example.test', lines, services }], Object.values(plans)))
+const signed = { apex: 'signed.test', lines, signer: new TestSigner() }
+state.apply(servingUpdate([{ apex: 'example.test', lines, services }, signed], Object.values(plans)))
 state.apply({
   generation: 2,
   maps: [[0, map]],
@@ -95,6 +97,11 @@ const subnet = (index: number) =>
     : Buffer.concat([u16Octets(8, 11, 2), Buffer.of(56, 0, 0x20, index, 1, 2, 3, 4, 5)])
 const named = (name: (index: number) => string, fields = {}) =>
   Array.from({ length: 100 }, (_, index) => new Uint8Array(query(`${name(index)}.example.test`, 'A', fields)))
+const signedNamed = (name: (index: number) => string) =>
+  Array.from(
+    { length: 100 },
+    (_, index) => new Uint8Array(query(`${name(index)}.signed.test`, 'A', { edns: { flags: 0x8000 } })),
+  )
 const kinds: Readonly<Record<string, readonly Uint8Array[]>> = {
   hit: named((index) => `h${index}`),
   'hit with cookie and NSID': named((index) => `h${index}`, { edns: { options } }),
@@ -102,6 +109,11 @@ const kinds: Readonly<Record<string, readonly Uint8Array[]>> = {
   wildcard: named((index) => `a${index}.wild`),
   alias: named(() => 'alias'),
   referral: named((index) => `a${index}.cut`),
+  'signed hit': signedNamed((index) => `h${index}`),
+  'signed miss': signedNamed((index) => `x${index}`),
+  'signed wildcard': signedNamed((index) => `a${index}.wild`),
+  'signed alias': signedNamed(() => 'alias'),
+  'signed referral': signedNamed((index) => `a${index}.cut`),
   service: named(() => 'www'),
   ...Object.fromEntries(
     Object.keys(plans).map((name) => [

@@ -33,7 +33,7 @@ const zone = new ZoneImage(
 )
 
 function find(name: string, type: keyof typeof typeNumbers): string {
-  const found = { node: -1, rrset: -1, service: -1 }
+  const found = { node: -1, encloser: -1, rrset: -1, service: -1 }
   const scan = new NameScan()
   const wire = parseName(name, parseName('example.test.'))
   scan.load(wire, 0, wire.length)

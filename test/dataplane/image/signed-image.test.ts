@@ -1,0 +1,177 @@
+/** Signatures in zone images: found once, kept by edits, and never missing. */
+import t from 'tap'
+import { editZone, nameOf } from '../../../src/dataplane/image/edit.ts'
+import { ZoneImage } from '../../../src/dataplane/image/image.ts'
+import { PlanError } from '../../../src/dataplane/image/plan-error.ts'
+import { RrsetEncoder, type WireRrset } from '../../../src/dataplane/image/rrset-encoder.ts'
+import { UnsignedError } from '../../../src/dataplane/image/signatures.ts'
+import { types } from '../../../src/dataplane/wire/constants.ts'
+import { formatName, hostnameToWire, lowerName, parseName } from '../../../src/dataplane/wire/name.ts'
+import { NameScan } from '../../../src/dataplane/wire/name-scan.ts'
+import { TestSigner } from '../test-signer.ts'
+import { compilerOf, type ZoneText, zoneImage, zoneRrsets, zoneSoa } from '../zone-text.ts'
+
+const apex = hostnameToWire('example.test')
+const zone: ZoneText = {
+  apex: 'example.test',
+  lines: [
+    '@ 300 NS ns1',
+    '@ 300 MX 10 mail',
+    'ns1 300 A 192.0.2.53',
+    'mail 300 A 192.0.2.25',
+    'cut 300 NS ns.cut',
+    'cut 300 TXT hidden',
+    'ns.cut 300 A 192.0.2.54',
+    'a.ent 300 TXT x',
+    '*.wild 300 A 192.0.2.7',
+    'd 300 DNAME a.ent',
+    'below.d 300 TXT hidden',
+  ],
+}
+
+/** What is signed in an image, as `owner type`. */
+function signedIn(image: ZoneImage): string[] {
+  const signed: string[] = []
+  for (let node = 0; node < image.nodeCount; node++) {
+    const end = image.firstRrset(node) + image.rrsetCount(node)
+    for (let rrset = image.firstRrset(node); rrset < end; rrset++)
+      if (image.signatureCount(rrset) > 0)
+        signed.push(`${formatName(nameOf(image, node))} ${image.type(rrset)}`)
+  }
+  return signed.sort()
+}
+
+/** All octets of RRsets and signatures, by owner and type. */
+function octetsIn(image: ZoneImage): string[] {
+  const found: string[] = []
+  for (let node = 0; node < image.nodeCount; node++) {
+    const end = image.firstRrset(node) + image.rrsetCount(node)
+    for (let rrset = image.firstRrset(node); rrset < end; rrset++) {
+      const from = image.wire(rrset)
+      const length = image.wireLength(rrset) + image.signatureLength(rrset)
+      const octets = Buffer.from(image.bytes.slice(from, from + length)).toString('hex')
+      found.push(`${formatName(nameOf(image, node))} ${octets}`)
+    }
+  }
+  return found.sort()
+}
+
+t.test("what is the zone's own is signed, and nothing else", async (t) => {
+  const image = new ZoneImage(zoneImage({ ...zone, signer: new TestSigner() }))
+  const expected = [
+    ...['2', '6', '15', '47', '48'].map((type) => `example.test. ${type}`),
+    ...['1', '47'].map((type) => `ns1.example.test. ${type}`),
+    ...['1', '47'].map((type) => `mail.example.test. ${type}`),
+    'cut.example.test. 47',
+    ...['16', '47'].map((type) => `a.ent.example.test. ${type}`),
+    ...['1', '47'].map((type) => `*.wild.example.test. ${type}`),
+    ...['39', '47'].map((type) => `d.example.test. ${type}`),
+  ]
+  t.same(signedIn(image), expected.sort())
+  t.equal(image.isSigned, true)
+  t.equal(image.isBroken, false)
+  t.equal(image.signatureCount(image.negativeSoa), 1)
+  const unsigned = new ZoneImage(zoneImage(zone))
+  t.equal(unsigned.isSigned, false)
+  t.same(signedIn(unsigned), [])
+})
+
+t.test('the NSEC that speaks for a name', async (t) => {
+  const image = new ZoneImage(zoneImage({ ...zone, signer: new TestSigner() }))
+  const scan = new NameScan()
+  const speaking = (name: string, label = 0, wildcard = false) => {
+    const wire = lowerName(parseName(name, apex))
+    scan.load(wire, 0, wire.length)
+    return formatName(nameOf(image, image.nsecNode(scan, label, wildcard))).replace('.example.test.', '')
+  }
+  const table: [name: string, owner: string][] = [
+    ['!', 'example.test.'],
+    ['0', 'example.test.'],
+    ['mail', 'mail'],
+    ['x.mail', 'mail'],
+    ['mail0', 'mail'],
+    ['ent', 'd'],
+    ['b.ent', 'a.ent'],
+    ['a.a.ent', 'a.ent'],
+    ['wild', 'ns1'],
+    ['*.wild', '*.wild'],
+    ['!.wild', 'ns1'],
+    ['a.b.c.wild', '*.wild'],
+    ['\\255', '*.wild'],
+  ]
+  for (const [name, owner] of table) t.equal(speaking(name), owner, name)
+  t.equal(speaking('x.wild', 1, true), '*.wild')
+  t.equal(speaking('x.y.ent', 2, true), 'd')
+  t.equal(speaking('x', 1, true), 'example.test.')
+})
+
+t.test('an edit keeps the signatures of what it copies', async (t) => {
+  const signer = new TestSigner()
+  const before = new ZoneImage(zoneImage({ ...zone, signer }))
+  signer.asked.length = 0
+  // The cut goes, so that its glue is the zone's own, and has to be signed.
+  const lines = [
+    ...zone.lines.filter((line) => !/^(cut|mail) /.test(line)),
+    'mail 300 A 192.0.2.26',
+    'new 1 TXT x',
+  ]
+  const whole = signer.complete(apex, zoneRrsets({ ...zone, lines }))
+  const edited = ['cut', 'mail', 'new', 'ns.cut', 'a.ent', '*.wild', '*'].map((text) =>
+    lowerName(parseName(text, apex)),
+  )
+  const isEdited = (rrset: WireRrset) => edited.some((owner) => Buffer.compare(owner, rrset.owner) === 0)
+  const names = edited.filter((owner) => formatName(owner) !== 'ns.cut.example.test.')
+  // Every NSEC that another one now follows: that of the apex and those of the neighbours.
+  const compiler = editZone(before, apex, zoneSoa(zone), names, signer.of(apex))
+  for (const rrset of whole) {
+    const isNew =
+      isEdited(rrset) && (formatName(rrset.owner) !== 'ns.cut.example.test.' || rrset.type === types.nsec)
+    if (isNew) compiler.add(rrset)
+  }
+  const asked = [...signer.asked]
+  const after = new ZoneImage(compiler.finish())
+  const anew = new ZoneImage(compilerOf({ ...zone, lines }, whole, { signatures: signer.of(apex) }).finish())
+  // 'd' is before what was the cut, and its NSEC was copied: it is what an editor must not forget.
+  const withoutD = (lines: string[]) =>
+    lines.filter((line) => !line.startsWith('d.') && !line.startsWith('example.'))
+  t.same(withoutD(octetsIn(after)), withoutD(octetsIn(anew)))
+  t.notOk(asked.includes('ns1.example.test. A'), 'nobody was asked for what was copied')
+  t.notOk(asked.includes('example.test. MX'), 'nor for what was taken apart')
+  t.ok(asked.includes('ns.cut.example.test. A'))
+})
+
+t.test('nothing is served that lacks a signature or an NSEC', async (t) => {
+  const signer = new TestSigner()
+  const whole = signer.complete(apex, zoneRrsets(zone))
+  const compile = (rrsets: readonly WireRrset[], unsigned: string) => () => {
+    const all = signer.of(apex)
+    const signatures: typeof all = {
+      find: (owner, type, ttl, data) =>
+        formatName(owner) === unsigned && type !== types.nsec ? undefined : all.find(owner, type, ttl, data),
+    }
+    return compilerOf(zone, rrsets, { signatures }).finish()
+  }
+  t.doesNotThrow(compile(whole, 'ns.cut.example.test.'), 'glue needs none')
+  t.throws(
+    compile(whole, 'mail.example.test.'),
+    new UnsignedError(parseName('mail.example.test.'), 1, 'has no signature'),
+  )
+  t.throws(compile(whole, 'example.test.'), { message: 'example.test. NS has no signature' })
+  for (const name of ['cut', 'mail']) {
+    const left = whole.filter(
+      ({ owner, type }) => type !== types.nsec || formatName(owner) !== `${name}.example.test.`,
+    )
+    t.throws(compile(left, ''), { name: 'UnsignedError', message: `${name}.example.test. NSEC is missing` })
+  }
+})
+
+t.test('no service can be in a signed zone yet', async (t) => {
+  const signed = { ...zone, signer: new TestSigner(), services: { www: 0 } }
+  t.throws(() => zoneImage(signed), PlanError)
+  t.throws(() => zoneImage(signed), { message: /www\.example\.test\. lies in a zone that is signed/ })
+})
+
+t.test('more signatures than an RRset can have', async (t) => {
+  const encoder = new RrsetEncoder(apex, 0)
+  t.throws(() => encoder.sign(new Array(256).fill(new Uint8Array(10)), 1), RangeError)
+})

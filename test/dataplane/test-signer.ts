@@ -1,0 +1,100 @@
+/** Signs zones for tests: one key, algorithm 15, whose signatures are always the same. Whoever it is asked of what, it signs. */
+import { createPrivateKey, sign } from 'node:crypto'
+import type { WireRrset } from '../../src/dataplane/image/rrset-encoder.ts'
+import type { Signatures } from '../../src/dataplane/image/signatures.ts'
+import { compareNames } from '../../src/dataplane/wire/canonical.ts'
+import { types } from '../../src/dataplane/wire/constants.ts'
+import { formatName, isSubdomain, labelCount, rootName } from '../../src/dataplane/wire/name.ts'
+import { parseRdata, typeName } from '../../src/dataplane/wire/rdata.ts'
+
+const dnskey = 48
+/** The head of PKCS #8 for a key of Ed25519 (RFC 8410), of which the seed follows. */
+const pkcs8 = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+export class TestSigner {
+  readonly #key
+  /** Signatures of an RRset. */
+  readonly #count: number
+  /** What was asked for, as `owner type`. */
+  readonly asked: string[] = []
+
+  constructor(seed = 1, count = 1) {
+    const der = Buffer.concat([pkcs8, Buffer.alloc(32, seed)])
+    this.#key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+    this.#count = count
+  }
+
+  /** The zone's RRsets with a DNSKEY and its chain of NSECs. */
+  complete(apex: Uint8Array, rrsets: readonly WireRrset[]): WireRrset[] {
+    const whole = [...rrsets, { owner: apex, type: dnskey, ttlSeconds: 300, rdata: [this.#dnskey()] }]
+    return [...whole, ...nsecChain(apex, whole)]
+  }
+
+  of(apex: Uint8Array): Signatures {
+    return {
+      find: (owner, type, ttl, data) => {
+        this.asked.push(`${formatName(owner)} ${typeName(type)}`)
+        return Array.from({ length: this.#count }, (_, tag) => this.#rrsig(apex, owner, type, ttl, data, tag))
+      },
+    }
+  }
+
+  #dnskey(): Uint8Array {
+    // What is signed with it nobody checks here.
+    return Buffer.concat([Buffer.of(1, 1, 3, 15), Buffer.alloc(32, 7)])
+  }
+
+  #rrsig(
+    apex: Uint8Array,
+    owner: Uint8Array,
+    type: number,
+    ttl: number,
+    data: readonly Uint8Array[],
+    tag: number,
+  ): Uint8Array {
+    const labels = labelCount(owner) - (owner[0] === 1 && owner[1] === 0x2a ? 1 : 0)
+    const head = Buffer.alloc(18)
+    head.writeUInt16BE(type, 0)
+    head.set([15, labels], 2)
+    head.writeUInt32BE(ttl, 4)
+    head.writeUInt32BE(2_000_000_000, 8)
+    head.writeUInt32BE(1_700_000_000, 12)
+    head.writeUInt16BE(tag, 16)
+    const fixed = Buffer.alloc(8)
+    fixed.writeUInt16BE(type, 0)
+    fixed.writeUInt16BE(1, 2)
+    fixed.writeUInt32BE(ttl, 4)
+    const rrs = data.flatMap((rdata) => [
+      owner,
+      fixed,
+      Buffer.of(rdata.length >>> 8, rdata.length & 0xff),
+      rdata,
+    ])
+    const signed = Buffer.concat([head, apex, ...rrs])
+    return Buffer.concat([head, apex, sign(null, signed, this.#key)])
+  }
+}
+
+/** NSECs of all names of which the zone has data of its own, with a TTL of 60. */
+function nsecChain(apex: Uint8Array, rrsets: readonly WireRrset[]): WireRrset[] {
+  const isApex = (name: Uint8Array) => compareNames(name, apex) === 0
+  const cuts = rrsets
+    .filter(({ owner, type }) => type === types.ns && !isApex(owner))
+    .map(({ owner }) => owner)
+  const dnames = rrsets.filter(({ type }) => type === types.dname).map(({ owner }) => owner)
+  const isHidden = (name: Uint8Array) =>
+    [...cuts, ...dnames].some((above) => above.length < name.length && isSubdomain(name, above))
+  const own = Map.groupBy(
+    [...rrsets, { owner: apex, type: types.soa }].filter(({ owner }) => !isHidden(owner)),
+    ({ owner }) => formatName(owner),
+  )
+  const names = Array.from(own.values(), ([first]) => first!.owner).sort(compareNames)
+  return names.map((owner, i) => {
+    const isCut = cuts.some((cut) => compareNames(cut, owner) === 0)
+    const held = new Set(own.get(formatName(owner))!.map(({ type }) => type))
+    const listed = [...held].filter((type) => !isCut || type === types.ns || type === types.ds)
+    const next = names[(i + 1) % names.length]!
+    const text = [formatName(next), ...[...listed, types.rrsig, types.nsec].map(typeName)].join(' ')
+    return { owner, type: types.nsec, ttlSeconds: 60, rdata: [parseRdata('NSEC', text, rootName)] }
+  })
+}
