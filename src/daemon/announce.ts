@@ -8,6 +8,7 @@
 import type { Config } from '../config.ts'
 import type { Catalog } from '../controlplane/catalog/catalog.ts'
 import type { ReadCache } from '../controlplane/feeds/cache/read-cache.ts'
+import type { FeedWriter } from '../controlplane/feeds/feed-writer.ts'
 import type { FoundBreak as Break } from '../controlplane/follow/follower.ts'
 import type { CertificateNews } from '../controlplane/health/certificate-watch.ts'
 import type { Suspicion } from '../controlplane/health/guard.ts'
@@ -36,6 +37,8 @@ export interface Ground {
   readonly database: Database
   /** Of what was read lately. */
   readonly cache: ReadCache
+  /** Of rows of feeds, whoever brings them. */
+  readonly feedWriter: FeedWriter
   /** Id of this node. */
   readonly nodeId: string
   readonly log: Logger

@@ -42,7 +42,7 @@ const schemaWarning = (migration: string) =>
 
 /** What the API is handed of the parts. */
 export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext {
-  const { config, nodeId, database, cache, log, metrics, faults, descriptors, announce } = parts
+  const { config, nodeId, database, cache, feedWriter, log, metrics, faults, descriptors, announce } = parts
   const { answers, configuration, dataPlane, events, gradual, health, hosts, pending, steeringFeeds } = parts
   const { readiness, serving } = parts
   const { publisher } = configuration
@@ -51,6 +51,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
   return {
     database,
     cache,
+    feedWriter,
     log,
     now,
     adminTokenHash,

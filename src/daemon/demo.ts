@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { applyDocument } from '../controlplane/apply/apply.ts'
 import { readDocument } from '../controlplane/document/document.ts'
 import { readYaml } from '../controlplane/document/yaml-text.ts'
-import { FeedWriter } from '../controlplane/feeds/feed-writer.ts'
+import type { FeedWriter } from '../controlplane/feeds/feed-writer.ts'
 import { importShort } from '../controlplane/feeds/import-rows.ts'
 import { requireFeed } from '../controlplane/feeds/known-feed.ts'
 import type { Database } from '../controlplane/store/database.ts'
@@ -23,22 +23,21 @@ export const demoName = 'www.example.test'
 const demoFeed = 'air_quality'
 
 /** Loads the demo's document, and measurements, into a database that has never held anything. @returns whether it was one */
-export async function loadDemo(database: Database): Promise<boolean> {
+export async function loadDemo(database: Database, writer: FeedWriter): Promise<boolean> {
   if ((await database.read(currentRevision)) > 0) return false
   const text = readYaml(Buffer.from(await readDemo('demo.yaml')).toString())
   const read = text.ok ? readDocument(text.input) : text
   if (!read.ok) throw new Error(`the demo's document: ${JSON.stringify(read.problems)}`)
   const by = { actor: 'demo', source: 'demo', message: null } as const
   await applyDocument(database, by, { document: read.document, prune: false, since: null })
-  await loadRows(database)
+  await loadRows(database, writer)
   return true
 }
 
 /** The demo's feed has measurements. */
-async function loadRows(database: Database): Promise<void> {
+async function loadRows(database: Database, writer: FeedWriter): Promise<void> {
   const feed = await requireFeed(database, demoFeed)
   const octets = await readDemo(`${demoFeed}.csv`)
-  const writer = new FeedWriter(database)
   const rows = (async function* () {
     yield octets
   })()

@@ -1,24 +1,21 @@
-/** Feeds on this node: rows that come, and those that it goes for itself. */
-import { FeedWriter } from '../controlplane/feeds/feed-writer.ts'
+/** Feeds on this node: the rows that it goes for itself. */
 import { SourceReader } from '../controlplane/feeds/prometheus/source-reader.ts'
 import { birthKeys } from '../controlplane/model/births.ts'
 import { failing, type Ground, type Hearing } from './announce.ts'
 import type { Health } from './health.ts'
 
 export class Feeds implements AsyncDisposable {
-  readonly writer: FeedWriter
   readonly #sources: SourceReader
   readonly #metrics: Ground['metrics']
 
   /** The policy of probes holds for sources too: whoever may declare a feed could let this node ask things of itself. */
-  constructor({ database, nodeId, log, metrics, faults, announce }: Ground, health: Health) {
+  constructor({ database, feedWriter, nodeId, log, metrics, faults, announce }: Ground, health: Health) {
     this.#metrics = metrics
-    this.writer = new FeedWriter(database)
     this.#sources = new SourceReader({
       database,
       node: nodeId,
       policy: health.policy,
-      write: (feed, rows) => this.writer.write(feed, rows),
+      write: (feed, rows) => feedWriter.write(feed, rows),
       trusts: () => health.suspicion === null,
       onTurn: (feed, failure) => {
         const [from, to] = failure === null ? (['failing', 'ok'] as const) : (['ok', 'failing'] as const)

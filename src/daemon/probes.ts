@@ -1,5 +1,4 @@
 /** What this node's probes find, on its way into the feed `probes`. */
-import { FeedWriter } from '../controlplane/feeds/feed-writer.ts'
 import { ProbeRecorder } from '../controlplane/feeds/probes/probe-recorder.ts'
 import { probesFeed } from '../controlplane/feeds/probes/probes-feed.ts'
 import { failing, type Ground } from './announce.ts'
@@ -7,12 +6,18 @@ import { failing, type Ground } from './announce.ts'
 const tellEveryMs = 60_000
 
 /** Null when nothing is to be kept. */
-export function makeProbeRecorder({ config, database, log, metrics, nodeId }: Ground): ProbeRecorder | null {
+export function makeProbeRecorder({
+  config,
+  database,
+  feedWriter,
+  log,
+  metrics,
+  nodeId,
+}: Ground): ProbeRecorder | null {
   if (!config.probeHistory) return null
-  const writer = new FeedWriter(database)
   return new ProbeRecorder({
     node: nodeId,
-    write: (rows) => writer.write(probesFeed, rows),
+    write: (rows) => feedWriter.write(probesFeed, rows),
     databaseUp: () => database.up,
     onLost: (count) => {
       metrics.shed('probes', count)

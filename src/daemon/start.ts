@@ -13,6 +13,7 @@
  */
 import type { Config } from '../config.ts'
 import { startApi } from '../controlplane/api/server.ts'
+import { FeedWriter } from '../controlplane/feeds/feed-writer.ts'
 import { probesFeed } from '../controlplane/feeds/probes/probes-feed.ts'
 import { Database } from '../controlplane/store/database.ts'
 import { FeedRetention } from '../controlplane/store/feed-retention.ts'
@@ -125,6 +126,7 @@ export async function startDaemon(
     config,
     database,
     cache,
+    feedWriter: new FeedWriter(database),
     nodeId,
     log,
     metrics,
@@ -278,9 +280,10 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
 }
 
 /** What the first look at the configuration comes after. */
-async function prepareDatabase({ config, database, log, settings }: Parts): Promise<void> {
+async function prepareDatabase({ config, database, feedWriter, log, settings }: Parts): Promise<void> {
   await settings.follow(database).catch(failing(log, 'the cookie secrets were not read'))
-  if (config.demo && (await loadDemo(database))) log.info('the demo was loaded into the empty database')
+  if (!config.demo) return
+  if (await loadDemo(database, feedWriter)) log.info('the demo was loaded into the empty database')
 }
 
 /** What is done again and again, whatever happens, until it is disposed of. */

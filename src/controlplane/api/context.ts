@@ -11,6 +11,7 @@ import type { Catalog, CatalogZone } from '../catalog/catalog.ts'
 import type { ImageRrsets } from '../compile/image-rrsets.ts'
 import type { ExplainQuestion, Explanation } from '../explain/explanation.ts'
 import type { ReadCache } from '../feeds/cache/read-cache.ts'
+import type { FeedWriter } from '../feeds/feed-writer.ts'
 import type { Availability } from '../health/availability.ts'
 import type { Vitals } from '../health/checked-member.ts'
 import type { Problem } from '../model/errors.ts'
@@ -35,6 +36,8 @@ export interface Ground {
   readonly memory: () => Memory | null
   /** Of what was read of history and of feeds. */
   readonly cache: ReadCache
+  /** Of rows of feeds; the process has one, which bounds what they may take of the database. */
+  readonly feedWriter: FeedWriter
   readonly log: Logger
   readonly now: () => Date
   readonly metrics: Metrics

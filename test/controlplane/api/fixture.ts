@@ -9,6 +9,7 @@ import type { ApiContext } from '../../../src/controlplane/api/context.ts'
 import { startApi } from '../../../src/controlplane/api/server.ts'
 import { EventFeed } from '../../../src/controlplane/events/event-feed.ts'
 import { ReadCache } from '../../../src/controlplane/feeds/cache/read-cache.ts'
+import { FeedWriter } from '../../../src/controlplane/feeds/feed-writer.ts'
 import { AvailabilityTable } from '../../../src/controlplane/health/availability.ts'
 import { ControlError, type Problem } from '../../../src/controlplane/model/errors.ts'
 import type { NewEvent } from '../../../src/controlplane/model/event.ts'
@@ -121,9 +122,11 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     gradual: [],
     failure: null,
   }
+  const now = () => state.now ?? new Date()
   const context: ApiContext = {
     database,
     cache,
+    feedWriter: new FeedWriter(database, now),
     publisher: {
       reached: async (revision, signal) => {
         if (state.publisher === 'broken') throw new Error('the publisher is broken')
@@ -186,7 +189,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     kubernetes: false,
     log: createLog('info', log.stream),
     metrics,
-    now: () => state.now ?? new Date(),
+    now,
     toolsPerMinute: 10_000,
     ...options,
   }

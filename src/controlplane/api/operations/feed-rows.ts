@@ -4,7 +4,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { parseDuration } from '../../document/duration.ts'
 import { type FeedQuestion, readRowCursor } from '../../feeds/feed-answer.ts'
-import { FeedWriter } from '../../feeds/feed-writer.ts'
 import {
   type Imported,
   type ImportOptions,
@@ -145,7 +144,6 @@ export async function feedRowRoutes(
 
 function registerPost(app: FastifyInstance, context: Ground & Observations): void {
   const lane = new Lane('bodies with rows in work', limitsOf(context).rowsIn)
-  const writer = new FeedWriter(context.database, context.now)
   const summary = 'Takes rows of a feed, one or many'
   const schema = guarded(
     { tag: 'feed', id: 'putRows', summary },
@@ -184,7 +182,7 @@ function registerPost(app: FastifyInstance, context: Ground & Observations): voi
       format: formatOf(request),
       now: context.now(),
       skipBad,
-      write: (rows) => writer.write(feed, rows),
+      write: (rows) => context.feedWriter.write(feed, rows),
     } satisfies ImportOptions
     const { problems, ...done } = await take(context, request, reply, body, options)
     return { feed: feed.value.name, ...done, problems: problems.told }
